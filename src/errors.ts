@@ -1,0 +1,54 @@
+/** The one error class of the package, its codes, and what each code carries. */
+import type { Finding } from './report/finding.js'
+import type { FailedReport } from './report/report-types.js'
+
+/** What each error code carries in `details`. */
+export interface ErrorDetails {
+  /** A wrong call: an option that is missing, unknown or out of range. */
+  ERR_OPTION_INVALID: { option: string; reason: string }
+  /** Credentials could not be read at all; `findings` says everything that is wrong with the material. */
+  ERR_CREDENTIALS_UNREADABLE: { origin: string; findings: [Finding, ...Finding[]] }
+  /** Credentials were read and judged unfit. */
+  ERR_VALIDATION_FAILED: { report: FailedReport }
+  /** An endpoint answered and the TLS handshake (or what followed it) was refused, by it or by us. */
+  ERR_HANDSHAKE_FAILED: { report: FailedReport }
+  /** No endpoint answered in time. */
+  ERR_UNREACHABLE: { report: FailedReport }
+  /** An authority may not or cannot issue what was asked; nothing was made. */
+  ERR_ISSUE_REFUSED: { reason: string; findings: Finding[] }
+  /** A configuration cannot be rendered or read. */
+  ERR_CONFIG_INVALID: { reason: string; findings: Finding[] }
+  /** The object was used after it was closed. */
+  ERR_CLOSED: { what: string }
+}
+
+/** Every code an {@link EtcdMtlsError} can carry. */
+export type ErrorCode = keyof ErrorDetails
+
+// Registered, so that an error made by a second copy of this package in the same process is recognised too.
+const BRAND = Symbol.for('etcd-mtls.error')
+
+/** Every error this package throws. `code` is the contract, `message` is for people. */
+export class EtcdMtlsError<C extends ErrorCode = ErrorCode> extends Error {
+  override readonly name = 'EtcdMtlsError'
+  readonly code: C
+  readonly details: ErrorDetails[C]
+
+  constructor(code: C, message: string, details: ErrorDetails[C], options?: { cause?: unknown }) {
+    super(message, options)
+    this.code = code
+    this.details = details
+    Object.defineProperty(this, BRAND, { value: true })
+  }
+}
+
+/** An {@link EtcdMtlsError} as a union over the codes: a `switch` on `code` narrows `details`. */
+export type AnyEtcdMtlsError = { [C in ErrorCode]: EtcdMtlsError<C> }[ErrorCode]
+
+/** True for an error of this package, whichever copy of it made the error; with `code`, for that one only. */
+export function isEtcdMtlsError(error: unknown): error is AnyEtcdMtlsError
+export function isEtcdMtlsError<C extends ErrorCode>(error: unknown, code: C): error is EtcdMtlsError<C>
+export function isEtcdMtlsError(error: unknown, code?: ErrorCode): boolean {
+  if (!(error instanceof Error) || !(BRAND in error)) return false
+  return code === undefined || ('code' in error && error.code === code)
+}

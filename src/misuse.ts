@@ -1,0 +1,21 @@
+/** A wrong call throws at once: `ERR_OPTION_INVALID`, naming the option. */
+import { EtcdMtlsError } from './errors.js'
+
+/** The error for one bad option. `reason` is a sentence that starts with a verb, as `must be a string`. */
+export function optionInvalid(option: string, reason: string): EtcdMtlsError<'ERR_OPTION_INVALID'> {
+  return new EtcdMtlsError('ERR_OPTION_INVALID', `Option "${option}" ${reason}`, { option, reason })
+}
+
+/**
+ * Refuses anything that is not an options object, and every key that is not known.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ */
+export function checkOptions(where: string, options: unknown, known: readonly string[]): void {
+  if (options === null || typeof options !== 'object') throw optionInvalid(where, 'must be an object')
+  for (const key of Object.keys(options)) {
+    if (!known.includes(key)) {
+      throw optionInvalid(`${where}.${key}`, `is not known; known are ${known.join(', ')}`)
+    }
+  }
+}

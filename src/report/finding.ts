@@ -1,0 +1,77 @@
+/**
+ * A finding is one fact about certificates, keys, files or a handshake, told as data. The catalogue is the only place
+ * that knows what a code means; everything else names the code and hands over the details.
+ */
+import { catalogueRow, type CatalogueDetails } from './catalogue.js'
+import { printable, printableDeep } from './printable.js'
+import type { Severity } from './row.js'
+
+export type { Severity } from './row.js'
+
+/** Every code a finding can carry, `area/fact`. Codes are the contract: they change only with a major version. */
+export type FindingCode = keyof CatalogueDetails & string
+
+/** What each code tells beside its text, so that programs need not read the text. */
+export type FindingDetails = CatalogueDetails
+
+/** Which certificate a finding speaks of. */
+export interface CertificateRef {
+  /** The certificate's place in the path: the end-entity certificate, a CA between, or the trust anchor. */
+  role: 'leaf' | 'intermediate' | 'anchor'
+  /** Position in the path, the leaf being 0; for a certificate outside the path, its position in the input it came from. */
+  index: number
+  /** Distinguished name in RFC 4514 form, escaped for display. */
+  subject: string
+  /** Upper-case hexadecimal, as openssl and Node print it. */
+  serialNumber: string
+  /** SHA-256 over the DER, upper-case hexadecimal pairs with colons, as `openssl x509 -fingerprint -sha256` prints it. */
+  fingerprint256: string
+  /** Where the certificate came from: a file name, an option's name, an endpoint. */
+  origin: string
+}
+
+interface FindingOf<C extends FindingCode> {
+  code: C
+  severity: Severity
+  /** One sentence that says what is wrong. Prose: may change in any release. */
+  message: string
+  /** One sentence that says what to do. Prose: may change in any release. */
+  remedy: string
+  /** The certificate the finding is about; null where it is about something else (a file, an endpoint). */
+  certificate: CertificateRef | null
+  details: FindingDetails[C]
+}
+
+/** One fact found. A union over the codes: a `switch` on `code` narrows `details`. */
+export type Finding<C extends FindingCode = FindingCode> = { [K in C]: FindingOf<K> }[C]
+
+/**
+ * Makes a finding from its catalogue row. Every text that may hold foreign bytes (subjects, file contents, a server's
+ * words) is made printable here, once, so no later printer has to remember it.
+ */
+export function finding<C extends FindingCode>(
+  code: C,
+  details: FindingDetails[C],
+  certificate: CertificateRef | null = null,
+): Finding<C> {
+  const row = catalogueRow(code)
+  const safe = printableDeep(details)
+  const ref = certificate === null ? null : printableDeep(certificate)
+  const made: FindingOf<C> = {
+    code,
+    severity: row.severity,
+    message: printable(row.message(safe, describe(ref))),
+    remedy: printable(row.remedy(safe)),
+    certificate: ref,
+    details: safe,
+  }
+  // TypeScript cannot see that a mapped type over one literal key is that key's own member.
+  return made as Finding<C>
+}
+
+function describe(ref: CertificateRef | null): string {
+  if (ref === null) return 'The certificate'
+  const kind =
+    ref.role === 'leaf' ? 'The certificate' : ref.role === 'anchor' ? 'The CA certificate' : 'The intermediate certificate'
+  return `${kind} "${ref.subject === '' ? `serial ${ref.serialNumber}` : ref.subject}"`
+}

@@ -1,0 +1,36 @@
+/**
+ * Text out of certificates, files and peers is shown on terminals and in logs. Control characters, line breaks and
+ * bidirectional overrides would let its author rewrite what the reader sees, so they are shown as escapes.
+ */
+
+// C0, DEL and C1 controls; soft hyphen; zero-width and bidi marks; line/paragraph separators; bidi isolates; BOM;
+// interlinear annotations; tag characters; lone surrogates.
+const UNPRINTABLE =
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]|\u{db40}[\u{dc00}-\u{dfff}]/g
+
+/** Longest text a finding carries over from outside; the rest is cut and counted. */
+const MAX_TEXT = 1000
+/** Longest list a finding carries over from outside. */
+const MAX_LIST = 50
+
+/** The same text with everything that a terminal would act on shown as `\u{…}`. */
+export function printable(text: string): string {
+  return text.replace(UNPRINTABLE, (found) => `\\u{${(found.codePointAt(0) ?? 0).toString(16)}}`)
+}
+
+function bounded(text: string): string {
+  const cut = text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}… (${String(text.length)} characters)` : text
+  return printable(cut)
+}
+
+/** `printable` and a bound on every string and list inside plain data; dates and numbers pass through. */
+export function printableDeep<T>(value: T): T {
+  return walk(value) as T
+}
+
+function walk(value: unknown): unknown {
+  if (typeof value === 'string') return bounded(value)
+  if (Array.isArray(value)) return value.slice(0, MAX_LIST).map(walk)
+  if (value === null || typeof value !== 'object' || value instanceof Date) return value
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, walk(member)]))
+}

@@ -1,0 +1,24 @@
+import type { CertificateRef, Finding } from './finding.js'
+
+/** Nothing in the way: warnings and infos at most. */
+export interface PassedReport {
+  ok: true
+  /** The time that validity was judged at. */
+  checkedAt: Date
+  /** The path from the leaf to its trust anchor. */
+  path: CertificateRef[]
+  findings: Finding[]
+}
+
+/** At least one error; the worst finding stands first. */
+export interface FailedReport {
+  ok: false
+  /** The time that validity was judged at. */
+  checkedAt: Date
+  /** The path that came furthest, or null where none could be built at all. */
+  path: CertificateRef[] | null
+  findings: [Finding, ...Finding[]]
+}
+
+/** What a check found: everything, not only the first fault. */
+export type Report = PassedReport | FailedReport

@@ -1,0 +1,50 @@
+import { EtcdMtlsError } from '../errors.js'
+import type { CertificateRef, Finding, FindingCode, Severity } from './finding.js'
+import type { FailedReport, PassedReport, Report } from './report-types.js'
+
+export type { FailedReport, PassedReport, Report } from './report-types.js'
+
+const RANK: Record<Severity, number> = { error: 0, warning: 1, info: 2 }
+
+export interface ReportParts {
+  checkedAt: Date
+  path: CertificateRef[] | null
+  findings: readonly Finding[]
+  /** Codes of warnings and infos that the caller does not want to see. Errors stay, whatever is listed. */
+  ignore?: readonly FindingCode[] | undefined
+}
+
+/** Puts findings into a report: worst first, otherwise in the order in which they were found. */
+export function makeReport(parts: ReportParts): Report {
+  const ignored = new Set(parts.ignore)
+  const findings = parts.findings
+    .filter((each) => each.severity === 'error' || !ignored.has(each.code))
+    .sort((a, b) => RANK[a.severity] - RANK[b.severity])
+  const [first, ...rest] = findings
+  if (first?.severity === 'error') {
+    return { ok: false, checkedAt: parts.checkedAt, path: parts.path, findings: [first, ...rest] }
+  }
+  return { ok: true, checkedAt: parts.checkedAt, path: parts.path ?? [], findings }
+}
+
+/**
+ * Narrows a report to a passed one.
+ *
+ * @throws {EtcdMtlsError} `ERR_VALIDATION_FAILED` with the report in `details` when the report is not ok.
+ */
+export function assertValid(report: Report): asserts report is PassedReport {
+  if (!report.ok) throw validationFailed('The credentials are refused', report)
+}
+
+/** The error that stands for a failed report: its message lists every error finding, so that a log line is enough. */
+export function validationFailed(what: string, report: FailedReport): EtcdMtlsError<'ERR_VALIDATION_FAILED'> {
+  return new EtcdMtlsError('ERR_VALIDATION_FAILED', `${what}: ${summarize(report.findings)}`, { report })
+}
+
+/** Every error finding in one text: code, message and remedy each. */
+export function summarize(findings: readonly Finding[]): string {
+  return findings
+    .filter((each) => each.severity === 'error')
+    .map((each) => `[${each.code}] ${each.message} ${each.remedy}`)
+    .join(' ')
+}

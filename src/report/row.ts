@@ -1,0 +1,23 @@
+/** How much a finding matters. `error`: etcd or Node refuses it, or it is a security hole. `warning`: it works today and will hurt. `info`: worth knowing. */
+export type Severity = 'error' | 'warning' | 'info'
+
+/** One row of the catalogue: all that is known about a code apart from the case at hand. */
+export interface CatalogueRow<D> {
+  readonly severity: Severity
+  /** What the code means in general and who refuses it; becomes the row's text in docs/findings.md. */
+  readonly meaning: string
+  /** Where the rule is written down: an RFC section, a source file of etcd, an issue. */
+  readonly source: string
+  /** One sentence about the case at hand. `who` names the certificate, as `The certificate "CN=etcd-0"`. */
+  message(details: D, who: string): string
+  /** One sentence that says what to do. */
+  remedy(details: D): string
+}
+
+/** Types one row by its details; the catalogue infers every code's details from these calls. */
+export function row<D extends object>(spec: CatalogueRow<D>): CatalogueRow<D> {
+  return spec
+}
+
+/** Details of a code that has none. */
+export type NoDetails = Record<never, never>
