@@ -3,10 +3,8 @@
  * bidirectional overrides would let its author rewrite what the reader sees, so they are shown as escapes.
  */
 
-// C0, DEL and C1 controls; soft hyphen; zero-width and bidi marks; line/paragraph separators; bidi isolates; BOM;
-// interlinear annotations; tag characters; lone surrogates.
-const UNPRINTABLE =
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]|\u{db40}[\u{dc00}-\u{dfff}]/g
+// Controls, format characters (bidi marks, zero-width, soft hyphen, BOM, tags), line and paragraph separators, lone surrogates.
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
 
 /** Longest text a finding carries over from outside; the rest is cut and counted. */
 const MAX_TEXT = 1000
