@@ -1,0 +1,195 @@
+/** Distinguished names (RFC 5280 section 4.1.2.4): reading, comparing as section 7.1 asks, and showing as RFC 4514. */
+import { bytesEqual, DerError, type DerElement, DerReader, oidText, Tag } from './der.js'
+
+const COMMON_NAME = '2.5.4.3'
+
+// RFC 4514 section 3, and what else is seen in certificates of this field.
+const SHORT_NAMES: Readonly<Record<string, string>> = {
+  '2.5.4.3': 'CN',
+  '2.5.4.4': 'SN',
+  '2.5.4.5': 'serialNumber',
+  '2.5.4.6': 'C',
+  '2.5.4.7': 'L',
+  '2.5.4.8': 'ST',
+  '2.5.4.9': 'street',
+  '2.5.4.10': 'O',
+  '2.5.4.11': 'OU',
+  '2.5.4.12': 'title',
+  '2.5.4.42': 'GN',
+  '0.9.2342.19200300.100.1.1': 'UID',
+  '0.9.2342.19200300.100.1.25': 'DC',
+  '1.2.840.113549.1.9.1': 'emailAddress',
+}
+
+export interface NameAttribute {
+  readonly type: string
+  /** The text, or null where the value is not a string that can be read. */
+  readonly text: string | null
+  /** The value's element, header included. */
+  readonly raw: Uint8Array
+}
+
+/** A distinguished name over its DER. */
+export class DistinguishedName {
+  /** The Name element, header included. */
+  readonly raw: Uint8Array
+  private parsed: NameAttribute[][] | null = null
+  private canonical: string | null = null
+
+  private constructor(raw: Uint8Array) {
+    this.raw = raw
+  }
+
+  /** Reads a Name. Structure is checked at once; the strings are decoded on first use. */
+  static read(reader: DerReader, what: string): DistinguishedName {
+    const name = reader.expect(Tag.sequence, what)
+    const sets = reader.inside(name)
+    while (!sets.atEnd) {
+      const set = sets.enter(Tag.set, `a relative name of the ${what}`)
+      do {
+        const attribute = set.enter(Tag.sequence, `an attribute of the ${what}`)
+        attribute.expect(Tag.oid, `an attribute type of the ${what}`)
+        attribute.element()
+        attribute.finish(`an attribute of the ${what}`)
+      } while (!set.atEnd)
+    }
+    return new DistinguishedName(reader.whole(name))
+  }
+
+  get isEmpty(): boolean {
+    return this.raw.length === 2
+  }
+
+  /** Relative names in encoding order, each a list of attributes. */
+  get relativeNames(): readonly (readonly NameAttribute[])[] {
+    this.parsed ??= readRelativeNames(this.raw)
+    return this.parsed
+  }
+
+  /** The last common name, as Go takes it for etcd's user name; null where there is none. */
+  get commonName(): string | null {
+    const found = this.relativeNames.flat().findLast((attribute) => attribute.type === COMMON_NAME)
+    return found?.text ?? null
+  }
+
+  /** True where both are the same name by RFC 5280 section 7.1. */
+  equals(other: DistinguishedName): boolean {
+    return bytesEqual(this.raw, other.raw) || this.key === other.key
+  }
+
+  /** A text that is the same for names that are the same by RFC 5280 section 7.1. */
+  get key(): string {
+    this.canonical ??= this.relativeNames.map(relativeNameKey).join('/')
+    return this.canonical
+  }
+
+  /** RFC 4514: the last relative name first, special characters escaped. Empty for an empty name. */
+  toString(): string {
+    return this.relativeNames
+      .toReversed()
+      .map((set) => set.map(attributeText).join('+'))
+      .join(',')
+  }
+
+  toJSON(): string {
+    return this.toString()
+  }
+}
+
+/** The key of one relative name: a set, so its attributes are ordered. */
+export function relativeNameKey(attributes: readonly NameAttribute[]): string {
+  return attributes
+    .map(({ type, text, raw }) => `${type}=${text === null ? Buffer.from(raw).toString('hex') : `"${fold(text)}"`}`)
+    .sort()
+    .join('+')
+}
+
+// RFC 4518 as RFC 5280 section 7.1 cites it: compatibility forms, case and inner white space do not count.
+function fold(text: string): string {
+  const plain = /^[\x21-\x7e]*$/.test(text)
+  const folded = plain ? text.toLowerCase() : text.normalize('NFKC').toLowerCase().trim().replace(/\s+/g, ' ')
+  return folded.replaceAll(/["\\]/g, '\\$&')
+}
+
+function readRelativeNames(raw: Uint8Array): NameAttribute[][] {
+  const sets = new DerReader(raw).enter(Tag.sequence, 'name')
+  const result: NameAttribute[][] = []
+  while (!sets.atEnd) {
+    const set = sets.enter(Tag.set, 'relative name')
+    const attributes: NameAttribute[] = []
+    while (!set.atEnd) {
+      const attribute = set.enter(Tag.sequence, 'attribute')
+      const type = attribute.expect(Tag.oid, 'attribute type')
+      const value = attribute.element()
+      attributes.push({
+        type: attributeType(attribute.content(type)),
+        text: stringText(value, attribute),
+        raw: attribute.whole(value),
+      })
+    }
+    result.push(attributes)
+  }
+  return result
+}
+
+// A type that is no OBJECT IDENTIFIER still has a place in the name; it is shown and compared by its bytes.
+function attributeType(content: Uint8Array): string {
+  try {
+    return oidText(content, 'attribute type', 0)
+  } catch (error) {
+    if (error instanceof DerError) return `0x${Buffer.from(content).toString('hex')}`
+    throw error
+  }
+}
+
+function stringText(element: DerElement, reader: DerReader): string | null {
+  return decodeString(element.tag, reader.content(element))
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** The text of an ASN.1 string, or null where the bytes do not fit the string's kind. */
+export function decodeString(tag: number, content: Uint8Array): string | null {
+  const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength)
+  switch (tag) {
+    case Tag.utf8String:
+      try {
+        return utf8.decode(content)
+      } catch {
+        return null // not UTF-8: the caller treats the value as unreadable
+      }
+    case Tag.printableString:
+    case Tag.numericString:
+    case Tag.ia5String:
+      return content.every((octet) => octet < 0x80) ? bytes.toString('latin1') : null
+    case Tag.teletexString:
+      return bytes.toString('latin1')
+    case Tag.bmpString:
+      return content.length % 2 === 0 ? Buffer.from(bytes).swap16().toString('utf16le') : null
+    case Tag.universalString:
+      return universalText(bytes)
+    default:
+      return null
+  }
+}
+
+function universalText(bytes: Buffer): string | null {
+  if (bytes.length % 4 !== 0) return null
+  let text = ''
+  for (let i = 0; i < bytes.length; i += 4) {
+    const point = bytes.readUInt32BE(i)
+    if (point > 0x10ffff) return null
+    text += String.fromCodePoint(point)
+  }
+  return text
+}
+
+function attributeText({ type, text, raw }: NameAttribute): string {
+  const name = SHORT_NAMES[type] ?? type
+  if (text === null) return `${name}=#${Buffer.from(raw).toString('hex')}`
+  const escaped = text
+    .replaceAll(/[\\"+,;<>]/g, '\\$&')
+    .replace(/^[ #]/, '\\$&')
+    .replace(/ $/, '\\ ')
+  return `${name}=${escaped}`
+}
