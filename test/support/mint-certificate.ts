@@ -1,0 +1,235 @@
+/** The certificates of the minter. See mint.ts, which is the file to import. */
+import { randomBytes, X509Certificate, type KeyObject } from 'node:crypto'
+import { bitString, context, contextPrimitive, integer, sequence, time, tlv } from './der-writer.js'
+import {
+  authorityKeyIdentifier,
+  basicConstraints,
+  encodeExtension,
+  extendedKeyUsage,
+  keyUsage,
+  subjectAltName,
+  subjectKeyIdentifier,
+  type ExtendedKeyUsageName,
+  type Extension,
+  type KeyUsageName,
+} from './mint-extensions.js'
+import { newKey, publicHalf, signatureIdentifier, signBytes, spkiOf, usualSignature } from './mint-keys.js'
+import type { KeyKind, SignatureName } from './mint-keys.js'
+import { encodeName, type GeneralName, type Name } from './mint-names.js'
+
+/** A certificate with its key. */
+export interface Minted {
+  der: Buffer
+  pem: string
+  key: KeyObject
+  /** PKCS#8, not encrypted. */
+  keyPem: string
+  /** The subject's Name, DER. */
+  subject: Buffer
+  serial: bigint
+  /** Node's own reading of the certificate; throws where OpenSSL cannot read it. */
+  x509(): X509Certificate
+}
+
+/** Who signs: a minted certificate, or a key with the Name (DER or in parts) to write as issuer. */
+export type Issuer = Pick<Minted, 'key' | 'subject'>
+
+/** A date, or a time element as it shall stand there; see {@link rawTime}. */
+export type Time = Date | Uint8Array
+
+export interface MintOptions {
+  subject: Name
+  /** Self-signed when left out. */
+  issuer?: Issuer | undefined
+  /** The issuer's name as written in the certificate; the issuer's own subject when left out. */
+  issuerName?: Name | undefined
+  /** 16 random bytes when left out; bytes are written as they are. */
+  serial?: bigint | number | Uint8Array | undefined
+  /** The number in the version field: 2 means v3. `null` leaves the field out, which means v1. Default 2. */
+  version?: number | null | undefined
+  /** Default: one hour ago. */
+  notBefore?: Time | undefined
+  /** Default: 30 days from now; 10 years for `mintCa`. */
+  notAfter?: Time | undefined
+  /** A kind of key to make, or a key to use (a public one will do, `key` is then that one). Default `p256`. */
+  key?: KeyKind | KeyObject | undefined
+  /** SubjectPublicKeyInfo to write instead of the key's own. */
+  spki?: Uint8Array | undefined
+  extensions?: readonly Extension[] | undefined
+  /** The extensions field as it shall stand there, instead of `extensions`: the content of `[3]`. */
+  rawExtensions?: Uint8Array | undefined
+  /** The issuer key's usual algorithm when left out. */
+  signature?: SignatureName | undefined
+  /** The algorithm named inside the signed part, where it shall differ; bytes are a whole AlgorithmIdentifier. */
+  innerSignature?: SignatureName | Uint8Array | undefined
+  /** The algorithm named outside the signed part, where it shall differ; bytes are a whole AlgorithmIdentifier. */
+  outerSignature?: SignatureName | Uint8Array | undefined
+  issuerUniqueId?: Uint8Array | undefined
+  subjectUniqueId?: Uint8Array | undefined
+  /** Changes the signature bits after signing. */
+  tamperSignature?: ((signature: Buffer) => Buffer) | undefined
+  /** Changes the signed part before signing, so that the signature fits the changed bytes. */
+  tamperTbs?: ((tbs: Buffer) => Buffer) | undefined
+  /** Changes the finished certificate. */
+  tamper?: ((der: Buffer) => Buffer) | undefined
+}
+
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
+
+/** Makes one certificate with exactly the extensions given. */
+export function mint(options: MintOptions): Minted {
+  const key = typeof options.key === 'object' ? options.key : newKey(options.key)
+  const subject = encodeName(options.subject)
+  const issuer = options.issuer ?? { key, subject }
+  const signature = options.signature ?? usualSignature(issuer.key)
+  const serial = options.serial ?? randomSerial()
+  const unique = (n: number, bits: Uint8Array | undefined): Buffer[] =>
+    bits === undefined ? [] : [contextPrimitive(n, Buffer.concat([Buffer.from([0]), bits]))]
+  const tbs = sequence(
+    ...(options.version === null ? [] : [context(0, integer(options.version ?? 2))]),
+    integer(serial),
+    identifier(options.innerSignature ?? signature),
+    options.issuerName === undefined ? issuer.subject : encodeName(options.issuerName),
+    sequence(
+      encodeTime(options.notBefore ?? new Date(Date.now() - HOUR)),
+      encodeTime(options.notAfter ?? new Date(Date.now() + 30 * DAY)),
+    ),
+    subject,
+    options.spki ?? spkiOf(key),
+    ...unique(1, options.issuerUniqueId),
+    ...unique(2, options.subjectUniqueId),
+    ...extensionsField(options),
+  )
+  const signed = options.tamperTbs?.(tbs) ?? tbs
+  const bits = signBytes(signature, issuer.key, signed)
+  const der = sequence(
+    signed,
+    identifier(options.outerSignature ?? signature),
+    bitString(options.tamperSignature?.(bits) ?? bits),
+  )
+  const final = options.tamper?.(der) ?? der
+  return {
+    der: final,
+    pem: pem('CERTIFICATE', final),
+    key,
+    keyPem: key.type === 'private' ? key.export({ type: 'pkcs8', format: 'pem' }).toString() : '',
+    subject,
+    serial: serial instanceof Uint8Array ? BigInt(`0x0${Buffer.from(serial).toString('hex')}`) : BigInt(serial),
+    x509: () => new X509Certificate(final),
+  }
+}
+
+export interface MintCaOptions extends MintOptions {
+  pathLength?: number | undefined
+  keyUsages?: readonly KeyUsageName[] | undefined
+  /** Extensions to leave out of the usual ones, by OID. */
+  without?: readonly string[] | undefined
+}
+
+/** A CA certificate: basic constraints, keyCertSign and cRLSign, key identifiers; ten years unless told otherwise. */
+export function mintCa(options: MintCaOptions): Minted {
+  const { key, issuerKey } = keysOf(options)
+  return mint({
+    notAfter: new Date(Date.now() + 3650 * DAY),
+    ...options,
+    key,
+    extensions: merge(options, [
+      basicConstraints({ ca: true, pathLength: options.pathLength }),
+      keyUsage(options.keyUsages ?? ['keyCertSign', 'cRLSign']),
+      subjectKeyIdentifier(publicHalf(key)),
+      ...(options.issuer === undefined ? [] : [authorityKeyIdentifier(issuerKey)]),
+    ]),
+  })
+}
+
+export interface MintLeafOptions extends MintOptions {
+  /** Subject alternative names; none when left out. */
+  names?: readonly GeneralName[] | undefined
+  /** Extended key usages. Default serverAuth and clientAuth; an empty list leaves the extension out. */
+  usages?: readonly (ExtendedKeyUsageName | (string & {}))[] | undefined
+  keyUsages?: readonly KeyUsageName[] | undefined
+  /** Extensions to leave out of the usual ones, by OID. */
+  without?: readonly string[] | undefined
+}
+
+/** An end-entity certificate as etcd wants it, for server, peer and client alike; 30 days unless told otherwise. */
+export function mintLeaf(options: MintLeafOptions): Minted {
+  const { key, issuerKey } = keysOf(options)
+  const usages = options.usages ?? ['serverAuth', 'clientAuth']
+  const rsa = key.asymmetricKeyType === 'rsa'
+  return mint({
+    ...options,
+    key,
+    extensions: merge(options, [
+      basicConstraints({ ca: false }),
+      keyUsage(options.keyUsages ?? (rsa ? ['digitalSignature', 'keyEncipherment'] : ['digitalSignature'])),
+      ...(usages.length === 0 ? [] : [extendedKeyUsage(usages)]),
+      subjectKeyIdentifier(publicHalf(key)),
+      authorityKeyIdentifier(issuerKey),
+      ...(options.names === undefined ? [] : [subjectAltName(options.names)]),
+    ]),
+  })
+}
+
+function keysOf(options: MintOptions): { key: KeyObject; issuerKey: KeyObject } {
+  const key = typeof options.key === 'object' ? options.key : newKey(options.key)
+  return { key, issuerKey: publicHalf(options.issuer?.key ?? key) }
+}
+
+function merge(
+  options: { extensions?: readonly Extension[] | undefined; without?: readonly string[] | undefined },
+  usual: readonly Extension[],
+): Extension[] {
+  const own = options.extensions ?? []
+  const replaced = new Set([...own.map((each) => each.oid), ...(options.without ?? [])])
+  return [...usual.filter((each) => !replaced.has(each.oid)), ...own]
+}
+
+function extensionsField(options: MintOptions): Buffer[] {
+  if (options.rawExtensions !== undefined) return [context(3, options.rawExtensions)]
+  const extensions = options.extensions ?? []
+  return extensions.length === 0 ? [] : [context(3, sequence(...extensions.map(encodeExtension)))]
+}
+
+function identifier(signature: SignatureName | Uint8Array): Uint8Array {
+  return typeof signature === 'string' ? signatureIdentifier(signature) : signature
+}
+
+export function encodeTime(value: Time): Uint8Array {
+  return value instanceof Date ? time(value) : value
+}
+
+/** A time element with any tag and any text: `rawTime(TAG.utcTime, '2501010000Z')`. */
+export function rawTime(tag: number, text: string): Buffer {
+  return tlv(tag, Buffer.from(text, 'latin1'))
+}
+
+/** Positive, 16 bytes, never zero. */
+export function randomSerial(): bigint {
+  const bytes = randomBytes(16)
+  bytes[0] = ((bytes[0] ?? 0) & 0x3f) | 0x40
+  return BigInt(`0x${bytes.toString('hex')}`)
+}
+
+/** The same bytes with one bit changed; a negative index counts from the end. */
+export function flipBit(bytes: Uint8Array, index: number): Buffer {
+  const changed = Buffer.from(bytes)
+  const at = index < 0 ? changed.length + index : index
+  changed[at] = (changed[at] ?? 0) ^ 1
+  return changed
+}
+
+/** One PEM block with lines of 64 characters. */
+export function pem(label: string, der: Uint8Array): string {
+  const lines =
+    Buffer.from(der)
+      .toString('base64')
+      .match(/.{1,64}/g) ?? []
+  return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`
+}
+
+/** Several certificates in one PEM text, in the order given. */
+export function chainPem(...certificates: readonly Minted[]): string {
+  return certificates.map((each) => each.pem).join('')
+}

@@ -1,0 +1,212 @@
+/** Builders for the usual certificate and CRL extensions. Each takes `critical` last; the default is what RFC 5280 asks. */
+import { createHash, type KeyObject } from 'node:crypto'
+import {
+  boolean,
+  context,
+  contextPrimitive,
+  enumerated,
+  generalizedTime,
+  ia5String,
+  integer,
+  namedBits,
+  octetString,
+  oid,
+  sequence,
+} from './der-writer.js'
+import type { GeneralName } from './mint-names.js'
+
+/** One extension: `value` is the DER that goes inside the OCTET STRING. */
+export interface Extension {
+  oid: string
+  critical?: boolean | undefined
+  value: Uint8Array
+}
+
+/** Object identifiers of extensions. */
+export const EXTENSION = {
+  subjectKeyIdentifier: '2.5.29.14',
+  keyUsage: '2.5.29.15',
+  subjectAltName: '2.5.29.17',
+  basicConstraints: '2.5.29.19',
+  crlNumber: '2.5.29.20',
+  reasonCode: '2.5.29.21',
+  deltaCrlIndicator: '2.5.29.27',
+  issuingDistributionPoint: '2.5.29.28',
+  certificateIssuer: '2.5.29.29',
+  nameConstraints: '2.5.29.30',
+  crlDistributionPoints: '2.5.29.31',
+  certificatePolicies: '2.5.29.32',
+  policyMappings: '2.5.29.33',
+  authorityKeyIdentifier: '2.5.29.35',
+  policyConstraints: '2.5.29.36',
+  extendedKeyUsage: '2.5.29.37',
+  inhibitAnyPolicy: '2.5.29.54',
+} as const
+
+/** Key usage bits, RFC 5280 section 4.2.1.3. */
+export const KEY_USAGE_BIT = {
+  digitalSignature: 0,
+  nonRepudiation: 1,
+  keyEncipherment: 2,
+  dataEncipherment: 3,
+  keyAgreement: 4,
+  keyCertSign: 5,
+  cRLSign: 6,
+  encipherOnly: 7,
+  decipherOnly: 8,
+} as const
+export type KeyUsageName = keyof typeof KEY_USAGE_BIT
+
+/** Extended key usages by short name. */
+export const EXTENDED_KEY_USAGE = {
+  any: '2.5.29.37.0',
+  serverAuth: '1.3.6.1.5.5.7.3.1',
+  clientAuth: '1.3.6.1.5.5.7.3.2',
+  codeSigning: '1.3.6.1.5.5.7.3.3',
+  emailProtection: '1.3.6.1.5.5.7.3.4',
+  timeStamping: '1.3.6.1.5.5.7.3.8',
+  ocspSigning: '1.3.6.1.5.5.7.3.9',
+} as const
+export type ExtendedKeyUsageName = keyof typeof EXTENDED_KEY_USAGE
+
+export function encodeExtension(each: Extension): Buffer {
+  return sequence(oid(each.oid), ...(each.critical === true ? [boolean(true)] : []), octetString(each.value))
+}
+
+export function basicConstraints(
+  options: { ca: boolean; pathLength?: number | undefined },
+  critical = true,
+): Extension {
+  const path = options.pathLength === undefined ? [] : [integer(options.pathLength)]
+  return {
+    oid: EXTENSION.basicConstraints,
+    critical,
+    value: sequence(...(options.ca ? [boolean(true)] : []), ...path),
+  }
+}
+
+export function keyUsage(names: readonly KeyUsageName[], critical = true): Extension {
+  return { oid: EXTENSION.keyUsage, critical, value: namedBits(names.map((name) => KEY_USAGE_BIT[name])) }
+}
+
+/** Short names or dotted OIDs. */
+export function extendedKeyUsage(
+  names: readonly (ExtendedKeyUsageName | (string & {}))[],
+  critical = false,
+): Extension {
+  const known: Readonly<Record<string, string>> = EXTENDED_KEY_USAGE
+  return {
+    oid: EXTENSION.extendedKeyUsage,
+    critical,
+    value: sequence(...names.map((name) => oid(known[name] ?? name))),
+  }
+}
+
+export function subjectAltName(names: readonly GeneralName[], critical = false): Extension {
+  return { oid: EXTENSION.subjectAltName, critical, value: sequence(...names) }
+}
+
+export function nameConstraints(
+  subtrees: { permitted?: readonly GeneralName[] | undefined; excluded?: readonly GeneralName[] | undefined },
+  critical = true,
+): Extension {
+  const list = (n: number, names: readonly GeneralName[] | undefined): Buffer[] =>
+    names === undefined ? [] : [context(n, ...names.map((name) => sequence(name)))]
+  return {
+    oid: EXTENSION.nameConstraints,
+    critical,
+    value: sequence(...list(0, subtrees.permitted), ...list(1, subtrees.excluded)),
+  }
+}
+
+/** From a public key (SHA-1 over its bits, RFC 5280 section 4.2.1.2 method 1) or from bytes. */
+export function subjectKeyIdentifier(from: KeyObject | Uint8Array, critical = false): Extension {
+  return { oid: EXTENSION.subjectKeyIdentifier, critical, value: octetString(keyIdentifier(from)) }
+}
+
+/** With the key identifier only, unless `issuer` and `serial` are given. */
+export function authorityKeyIdentifier(
+  from: KeyObject | Uint8Array | null,
+  more: { issuer?: readonly GeneralName[] | undefined; serial?: bigint | undefined } = {},
+  critical = false,
+): Extension {
+  const serial = more.serial === undefined ? [] : [retag(0x82, integer(more.serial))]
+  return {
+    oid: EXTENSION.authorityKeyIdentifier,
+    critical,
+    value: sequence(
+      ...(from === null ? [] : [contextPrimitive(0, keyIdentifier(from))]),
+      ...(more.issuer === undefined ? [] : [context(1, ...more.issuer)]),
+      ...serial,
+    ),
+  }
+}
+
+export function certificatePolicies(policies: readonly string[], critical = false): Extension {
+  return {
+    oid: EXTENSION.certificatePolicies,
+    critical,
+    value: sequence(...policies.map((policy) => sequence(oid(policy)))),
+  }
+}
+
+/** One distribution point with one URL each. */
+export function crlDistributionPoints(urls: readonly string[], critical = false): Extension {
+  return {
+    oid: EXTENSION.crlDistributionPoints,
+    critical,
+    value: sequence(...urls.map((url) => sequence(context(0, context(0, retag(0x86, ia5String(url))))))),
+  }
+}
+
+export function crlNumber(value: bigint | number, critical = false): Extension {
+  return { oid: EXTENSION.crlNumber, critical, value: integer(value) }
+}
+
+export function deltaCrlIndicator(base: bigint | number, critical = true): Extension {
+  return { oid: EXTENSION.deltaCrlIndicator, critical, value: integer(base) }
+}
+
+/** CRL entry reason, RFC 5280 section 5.3.1: 1 keyCompromise, 4 superseded, 6 certificateHold, 8 removeFromCRL, … */
+export function reasonCode(reason: number, critical = false): Extension {
+  return { oid: EXTENSION.reasonCode, critical, value: enumerated(reason) }
+}
+
+export function invalidityDate(date: Date, critical = false): Extension {
+  // Always GeneralizedTime, unlike the dates of the certificate itself (RFC 5280 section 5.3.2).
+  const text = date.toISOString().replace(/[-:T]|\.\d+/g, '')
+  return { oid: '2.5.29.24', critical, value: generalizedTime(text) }
+}
+
+/** An extension that nobody knows. */
+export function unknownExtension(critical: boolean, dotted = '1.3.6.1.4.1.99999.1'): Extension {
+  return { oid: dotted, critical, value: octetString(Buffer.from('unknown')) }
+}
+
+/** SHA-1 over the bits of the public key, or the given bytes. */
+export function keyIdentifier(from: KeyObject | Uint8Array): Buffer {
+  if (from instanceof Uint8Array) return Buffer.from(from)
+  return createHash('sha1').update(publicKeyBits(from)).digest()
+}
+
+// SubjectPublicKeyInfo is SEQUENCE { AlgorithmIdentifier SEQUENCE, BIT STRING }; the bits start after the unused-bits octet.
+function publicKeyBits(key: KeyObject): Buffer {
+  const spki = key.export({ type: 'spki', format: 'der' })
+  const body = content(spki, 0)
+  const algorithm = content(spki, body.start)
+  const bits = content(spki, algorithm.end)
+  return spki.subarray(bits.start + 1, bits.end)
+}
+
+function content(der: Buffer, at: number): { start: number; end: number } {
+  const first = der.readUInt8(at + 1)
+  if (first < 0x80) return { start: at + 2, end: at + 2 + first }
+  const octets = first & 0x7f
+  const start = at + 2 + octets
+  return { start, end: start + der.readUIntBE(at + 2, octets) }
+}
+
+/** The same element under another identifier octet. */
+export function retag(tag: number, element: Buffer): Buffer {
+  return Buffer.concat([Buffer.from([tag]), element.subarray(1)])
+}

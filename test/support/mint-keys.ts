@@ -1,0 +1,108 @@
+/** Keys and signature algorithms for the certificate minter. */
+import { constants, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
+import { context, integer, nullValue, oid, sequence } from './der-writer.js'
+
+/** Kinds of key the minter makes. */
+export type KeyKind =
+  'p224' | 'p256' | 'p384' | 'p521' | 'secp256k1' | 'ed25519' | 'ed448' | `rsa-${number}` | `rsa-pss-${number}`
+
+const CURVES = {
+  p224: 'secp224r1',
+  p256: 'prime256v1',
+  p384: 'secp384r1',
+  p521: 'secp521r1',
+  secp256k1: 'secp256k1',
+} as const
+
+/** A new private key. RSA takes a while: make one and pass it on where a test needs several certificates. */
+export function newKey(kind: KeyKind = 'p256'): KeyObject {
+  if (kind === 'ed25519') return generateKeyPairSync('ed25519').privateKey
+  if (kind === 'ed448') return generateKeyPairSync('ed448').privateKey
+  if (kind.startsWith('rsa-pss-')) {
+    return generateKeyPairSync('rsa-pss', { modulusLength: Number(kind.slice(8)) }).privateKey
+  }
+  if (kind.startsWith('rsa-')) return generateKeyPairSync('rsa', { modulusLength: Number(kind.slice(4)) }).privateKey
+  const curves: Readonly<Record<string, string>> = CURVES
+  const namedCurve = curves[kind]
+  if (namedCurve === undefined) throw new TypeError(`${kind} is not a kind of key`)
+  return generateKeyPairSync('ec', { namedCurve }).privateKey
+}
+
+/** The public half, whichever half is given. */
+export function publicHalf(key: KeyObject): KeyObject {
+  return key.type === 'private' ? createPublicKey(key) : key
+}
+
+export function spkiOf(key: KeyObject): Buffer {
+  return publicHalf(key).export({ type: 'spki', format: 'der' })
+}
+
+interface SignatureRow {
+  /** AlgorithmIdentifier, DER. */
+  identifier: Buffer
+  hash: string | null
+  padding?: number
+}
+
+const RSA = '1.2.840.113549.1.1.'
+const pkcs1 = (arc: number, hash: string): SignatureRow => ({
+  identifier: sequence(oid(`${RSA}${String(arc)}`), nullValue()),
+  hash,
+})
+const ecdsa = (dotted: string, hash: string): SignatureRow => ({ identifier: sequence(oid(dotted)), hash })
+
+function pss(hash: string, hashOid: string, saltLength: number): SignatureRow {
+  const digest = sequence(oid(hashOid), nullValue())
+  const parameters = sequence(
+    context(0, digest),
+    context(1, sequence(oid(`${RSA}8`), digest)),
+    context(2, integer(saltLength)),
+  )
+  return { identifier: sequence(oid(`${RSA}10`), parameters), hash, padding: constants.RSA_PKCS1_PSS_PADDING }
+}
+
+const SIGNATURES = {
+  'ecdsa-sha1': ecdsa('1.2.840.10045.4.1', 'sha1'),
+  'ecdsa-sha256': ecdsa('1.2.840.10045.4.3.2', 'sha256'),
+  'ecdsa-sha384': ecdsa('1.2.840.10045.4.3.3', 'sha384'),
+  'ecdsa-sha512': ecdsa('1.2.840.10045.4.3.4', 'sha512'),
+  'rsa-md5': pkcs1(4, 'md5'),
+  'rsa-sha1': pkcs1(5, 'sha1'),
+  'rsa-sha224': pkcs1(14, 'sha224'),
+  'rsa-sha256': pkcs1(11, 'sha256'),
+  'rsa-sha384': pkcs1(12, 'sha384'),
+  'rsa-sha512': pkcs1(13, 'sha512'),
+  'rsa-pss-sha256': pss('sha256', '2.16.840.1.101.3.4.2.1', 32),
+  'rsa-pss-sha384': pss('sha384', '2.16.840.1.101.3.4.2.2', 48),
+  'rsa-pss-sha512': pss('sha512', '2.16.840.1.101.3.4.2.3', 64),
+  ed25519: { identifier: sequence(oid('1.3.101.112')), hash: null },
+  ed448: { identifier: sequence(oid('1.3.101.113')), hash: null },
+} as const satisfies Record<string, SignatureRow>
+
+export type SignatureName = keyof typeof SIGNATURES
+
+/** What a key signs with when nothing is asked for. */
+export function usualSignature(key: KeyObject): SignatureName {
+  switch (key.asymmetricKeyType) {
+    case 'ec':
+      return key.asymmetricKeyDetails?.namedCurve === 'secp384r1' ? 'ecdsa-sha384' : 'ecdsa-sha256'
+    case 'ed25519':
+      return 'ed25519'
+    case 'ed448':
+      return 'ed448'
+    case 'rsa-pss':
+      return 'rsa-pss-sha256'
+    default:
+      return 'rsa-sha256'
+  }
+}
+
+export function signatureIdentifier(name: SignatureName): Buffer {
+  return SIGNATURES[name].identifier
+}
+
+export function signBytes(name: SignatureName, key: KeyObject, data: Uint8Array): Buffer {
+  const row: SignatureRow = SIGNATURES[name]
+  if (row.padding === undefined) return sign(row.hash, data, key)
+  return sign(row.hash, data, { key, padding: row.padding, saltLength: constants.RSA_PSS_SALTLEN_DIGEST })
+}
