@@ -1,0 +1,150 @@
+/** Public key and signature algorithms by OBJECT IDENTIFIER: what they are called and how strong they are. */
+import { type DerReader, Tag } from './der.js'
+
+const KEY_ALGORITHMS: Readonly<Record<string, string>> = {
+  '1.2.840.113549.1.1.1': 'RSA',
+  '1.2.840.113549.1.1.10': 'RSA-PSS',
+  '1.2.840.10045.2.1': 'ECDSA',
+  '1.2.840.10040.4.1': 'DSA',
+  '1.3.101.110': 'X25519',
+  '1.3.101.112': 'Ed25519',
+  '1.3.101.113': 'Ed448',
+}
+
+const CURVES: Readonly<Record<string, string>> = {
+  '1.2.840.10045.3.1.1': 'P-192',
+  '1.3.132.0.33': 'P-224',
+  '1.2.840.10045.3.1.7': 'P-256',
+  '1.3.132.0.34': 'P-384',
+  '1.3.132.0.35': 'P-521',
+  '1.3.132.0.10': 'secp256k1',
+}
+
+/** What a SubjectPublicKeyInfo says about its key, without asking a crypto library. */
+export interface PublicKeyInfo {
+  /** `RSA`, `ECDSA`, `Ed25519`, …, or the OBJECT IDENTIFIER. */
+  readonly algorithm: string
+  /** Of an elliptic curve key: the curve's name, its OBJECT IDENTIFIER, or `explicit` for written-out parameters. */
+  readonly curve: string | null
+  /** Of an RSA key: bits of the modulus. */
+  readonly modulusBits: number | null
+  /** Of an RSA key: the public exponent, or null where it exceeds 31 bits. */
+  readonly exponent: number | null
+}
+
+/** Reads the contents of a SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7). */
+export function readPublicKeyInfo(fields: DerReader): PublicKeyInfo {
+  const identifier = fields.enter(Tag.sequence, 'the public key algorithm')
+  const oid = identifier.oid('the public key algorithm')
+  const algorithm = KEY_ALGORITHMS[oid] ?? oid
+  const curve = algorithm === 'ECDSA' ? readCurve(identifier) : null
+  const { octets } = fields.bitString('the public key')
+  fields.finish('the public key')
+  const rsa = algorithm === 'RSA' || algorithm === 'RSA-PSS' ? readRsaKey(fields, octets) : null
+  return { algorithm, curve, modulusBits: rsa?.modulusBits ?? null, exponent: rsa?.exponent ?? null }
+}
+
+function readCurve(identifier: DerReader): string {
+  if (identifier.peek() !== Tag.oid) return 'explicit'
+  const oid = identifier.oid('the curve')
+  return CURVES[oid] ?? oid
+}
+
+function readRsaKey(outer: DerReader, octets: Uint8Array): { modulusBits: number; exponent: number | null } {
+  const start = octets.byteOffset - outer.bytes.byteOffset
+  const key = outer.inside({ tag: Tag.bitString, start, contentStart: start, end: start + octets.length })
+  const fields = key.enter(Tag.sequence, 'the RSA key')
+  const modulus = fields.integer('the RSA modulus')
+  const exponent = fields.integer('the RSA exponent')
+  const significant = modulus[0] === 0 ? modulus.subarray(1) : modulus
+  const modulusBits = significant.length * 8 - Math.clz32(significant[0] ?? 0) + 24
+  const small = exponent.length <= 4 && (exponent[0] ?? 0x80) < 0x80
+  return { modulusBits, exponent: small ? exponent.reduce((value, octet) => value * 256 + octet, 0) : null }
+}
+
+/** `ECDSA P-256`, `RSA 2048`, `Ed25519`, … */
+export function publicKeyText({ algorithm, curve, modulusBits }: PublicKeyInfo): string {
+  const size = curve ?? (modulusBits === null ? null : String(modulusBits))
+  return size === null ? algorithm : `${algorithm} ${size}`
+}
+
+type Digest = 'md5' | 'sha1' | 'sha224' | 'sha256' | 'sha384' | 'sha512'
+
+/** How to verify one kind of signature. */
+export interface SignatureScheme {
+  readonly name: string
+  readonly key: 'RSA' | 'ECDSA' | 'Ed25519'
+  /** Null where the algorithm brings its own. */
+  readonly digest: Digest | null
+  /** Only of RSA-PSS: the salt's length in octets. */
+  readonly saltLength?: number
+}
+
+const SCHEMES: Readonly<Record<string, SignatureScheme>> = {
+  '1.2.840.113549.1.1.4': { name: 'RSA with MD5', key: 'RSA', digest: 'md5' },
+  '1.2.840.113549.1.1.5': { name: 'RSA with SHA-1', key: 'RSA', digest: 'sha1' },
+  '1.2.840.113549.1.1.14': { name: 'RSA with SHA-224', key: 'RSA', digest: 'sha224' },
+  '1.2.840.113549.1.1.11': { name: 'RSA with SHA-256', key: 'RSA', digest: 'sha256' },
+  '1.2.840.113549.1.1.12': { name: 'RSA with SHA-384', key: 'RSA', digest: 'sha384' },
+  '1.2.840.113549.1.1.13': { name: 'RSA with SHA-512', key: 'RSA', digest: 'sha512' },
+  '1.2.840.10045.4.1': { name: 'ECDSA with SHA-1', key: 'ECDSA', digest: 'sha1' },
+  '1.2.840.10045.4.3.1': { name: 'ECDSA with SHA-224', key: 'ECDSA', digest: 'sha224' },
+  '1.2.840.10045.4.3.2': { name: 'ECDSA with SHA-256', key: 'ECDSA', digest: 'sha256' },
+  '1.2.840.10045.4.3.3': { name: 'ECDSA with SHA-384', key: 'ECDSA', digest: 'sha384' },
+  '1.2.840.10045.4.3.4': { name: 'ECDSA with SHA-512', key: 'ECDSA', digest: 'sha512' },
+  '1.3.101.112': { name: 'Ed25519', key: 'Ed25519', digest: null },
+}
+
+const RSA_PSS = '1.2.840.113549.1.1.10'
+const MGF1 = '1.2.840.113549.1.1.8'
+const DIGESTS: Readonly<Record<string, Digest>> = {
+  '1.3.14.3.2.26': 'sha1',
+  '2.16.840.1.101.3.4.2.1': 'sha256',
+  '2.16.840.1.101.3.4.2.2': 'sha384',
+  '2.16.840.1.101.3.4.2.3': 'sha512',
+}
+
+/** An AlgorithmIdentifier of a signature: the scheme, or the OBJECT IDENTIFIER of one that is not known. */
+export type SignatureAlgorithm = { scheme: SignatureScheme } | { unknown: string }
+
+/** Reads the contents of an AlgorithmIdentifier that stands for a signature. */
+export function readSignatureAlgorithm(identifier: DerReader): SignatureAlgorithm {
+  const oid = identifier.oid('the signature algorithm')
+  if (oid === RSA_PSS) return readPss(identifier)
+  const scheme = SCHEMES[oid]
+  if (scheme === undefined) return { unknown: oid }
+  if (scheme.key === 'RSA') {
+    // RFC 4055 section 5 wants NULL here; its absence is read too, as Go and OpenSSL do.
+    if (!identifier.atEnd) identifier.null('the parameters of the signature algorithm')
+  }
+  identifier.finish('the signature algorithm')
+  return { scheme }
+}
+
+// RFC 4055 section 3.1: digest, MGF1 with the same digest, and the salt's length; the defaults (SHA-1, 20) are weak.
+function readPss(identifier: DerReader): SignatureAlgorithm {
+  if (identifier.atEnd) return { scheme: { name: 'RSA-PSS with SHA-1', key: 'RSA', digest: 'sha1', saltLength: 20 } }
+  const fields = identifier.enter(Tag.sequence, 'the RSA-PSS parameters')
+  identifier.finish('the signature algorithm')
+  const digestOid = readTaggedOid(fields, 0xa0)
+  const maskReader = fields.enterOptional(0xa1)
+  const saltReader = fields.enterOptional(0xa2)
+  const saltLength = saltReader === null ? 20 : saltReader.smallInteger('the RSA-PSS salt length')
+  const trailer = fields.enterOptional(0xa3)
+  const trailerField = trailer === null ? 1 : trailer.smallInteger('the RSA-PSS trailer field')
+  fields.finish('the RSA-PSS parameters')
+  const digest: Digest | undefined = digestOid === null ? 'sha1' : DIGESTS[digestOid]
+  const mask: Digest | undefined = maskReader === null ? 'sha1' : readMaskDigest(maskReader)
+  if (digest === undefined || mask !== digest || trailerField !== 1 || saltLength > 512) return { unknown: RSA_PSS }
+  return { scheme: { name: `RSA-PSS with ${digest.replace('sha', 'SHA-')}`, key: 'RSA', digest, saltLength } }
+}
+
+function readTaggedOid(fields: DerReader, tag: number): string | null {
+  return fields.enterOptional(tag)?.enter(Tag.sequence, 'a digest algorithm').oid('a digest algorithm') ?? null
+}
+
+function readMaskDigest(reader: DerReader): Digest | undefined {
+  const identifier = reader.enter(Tag.sequence, 'the mask generation function')
+  if (identifier.oid('the mask generation function') !== MGF1) return undefined
+  return DIGESTS[identifier.enter(Tag.sequence, 'a digest algorithm').oid('a digest algorithm')]
+}

@@ -1,0 +1,130 @@
+/** Hosts as people write them, and which names of a certificate cover them. */
+import { domainToASCII } from 'node:url'
+import { optionInvalid } from '../misuse.js'
+import { bytesEqual } from './der.js'
+import type { GeneralName } from './general-name.js'
+import { formatIp, parseIp } from './ip.js'
+
+/** A host sorted by kind, in its canonical spelling. */
+export interface Host {
+  readonly kind: 'dns' | 'ip' | 'uri'
+  /** Lower-case A-labels without a trailing dot; RFC 5952; or the URI as given. */
+  readonly value: string
+  /** The octets of an IP address. */
+  readonly bytes?: Uint8Array
+}
+
+/** The outcome of reading a host: the host, or why it is refused as the end of a sentence ("must …"). */
+export type HostReading = { host: Host } | { refused: string }
+
+/**
+ * Sorts a host into DNS name, IP address or URI.
+ *
+ * Refused, because each has been meant in two ways: an address-like name that is no address (`10.0.0.300`), a URL
+ * (`https://a`), a host with a port, brackets or a zone id, a CIDR range, an empty or over-long label, a wildcard that
+ * is not the whole leftmost label.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a host that is refused; `option` names the option in the error.
+ */
+export function classifyHost(host: unknown, option = 'hosts'): Host {
+  const reading = readHost(host)
+  if ('refused' in reading) throw optionInvalid(option, `${reading.refused} (it is ${JSON.stringify(host) ?? 'undefined'})`)
+  return reading.host
+}
+
+/** As {@link classifyHost}, with the refusal as a value. */
+export function readHost(host: unknown): HostReading {
+  if (typeof host !== 'string') return { refused: 'must be a string' }
+  if (host === '') return { refused: 'must not be empty' }
+  if (/[\s\p{Cc}\p{Cf}]/u.test(host)) return { refused: 'must not contain white space or control characters' }
+  const bytes = parseIp(host)
+  if (bytes !== null) return { host: { kind: 'ip', value: formatIp(bytes), bytes } }
+  if (host.includes('://')) return readUri(host)
+  if (host.startsWith('[')) return { refused: 'must be the bare address, without brackets or port' }
+  if (host.includes('%')) return { refused: 'must not carry a zone id: certificates know none' }
+  if (host.includes('/')) return { refused: 'must be one host: no path and no address range' }
+  if (host.includes(':')) return { refused: 'must be the host alone, without a port' }
+  return readDnsName(host)
+}
+
+/** Longest URI taken into a certificate: SPIFFE allows 2048 octets (SPIFFE-ID section 2.3). */
+const MAX_URI = 2048
+const ENDPOINT_SCHEMES = new Set(['http', 'https', 'tcp', 'grpc', 'grpcs', 'dns', 'unix', 'unixs', 'etcd', 'ws', 'wss', 'file'])
+
+function readUri(text: string): HostReading {
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\/[^/?#]+/i.exec(text)?.[1]?.toLowerCase()
+  if (scheme === undefined) return { refused: 'must be a URI with a scheme and an authority, such as spiffe://cluster/etcd' }
+  if (ENDPOINT_SCHEMES.has(scheme)) return { refused: 'must be the host alone, not the URL of an endpoint' }
+  if (text.length > MAX_URI) return { refused: `must be a URI of at most ${String(MAX_URI)} characters` }
+  if (!/^[\x21-\x7e]+$/.test(text)) return { refused: 'must be a URI in ASCII; escape other characters by %' }
+  return { host: { kind: 'uri', value: text } }
+}
+
+function readDnsName(text: string): HostReading {
+  const wildcard = text.startsWith('*.')
+  const bare = (wildcard ? text.slice(2) : text).replace(/\.$/, '')
+  if (bare.includes('*')) return { refused: 'must have a wildcard only as the whole leftmost label, as *.etcd.svc' }
+  const ascii = /^[\x21-\x7e]*$/.test(bare) ? bare.toLowerCase() : domainToASCII(bare)
+  if (ascii === '') return { refused: 'must be a DNS name that IDNA can convert' }
+  const problem = dnsProblem(ascii)
+  if (problem !== null) return { refused: problem }
+  const value = wildcard ? `*.${ascii}` : ascii
+  if (value.length > 253) return { refused: 'must be a DNS name of at most 253 characters' }
+  return { host: { kind: 'dns', value } }
+}
+
+// Letters, digits, hyphens, and underscores, which compose and Kubernetes put into host names.
+const LABEL = /^[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$/
+
+function dnsProblem(ascii: string): string | null {
+  const labels = ascii.split('.')
+  for (const label of labels) {
+    if (label === '') return 'must not have an empty label'
+    if (label.length > 63) return 'must not have a label of more than 63 characters'
+    if (!LABEL.test(label)) return 'must consist of letters, digits, hyphens and dots'
+  }
+  // WHATWG URL, "ends in a number": what looks like an address is never looked up as a name.
+  if (/^(?:\d+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? '')) return 'must be a whole IP address or a DNS name, and is neither'
+  return null
+}
+
+/** The certificate's name that covers the host, or null. Names of other kinds than the host's never do; nor does the CN. */
+export function findCoveringName(names: readonly GeneralName[], host: Host): GeneralName | null {
+  return names.find((name) => covers(name, host)) ?? null
+}
+
+function covers(name: GeneralName, host: Host): boolean {
+  if (name.kind !== host.kind) return false
+  if (host.kind === 'ip') return host.bytes !== undefined && bytesEqual(name.bytes, host.bytes)
+  return host.kind === 'dns' ? dnsNameCovers(name.value, host.value) : uriKey(name.value) === uriKey(host.value)
+}
+
+/**
+ * Whether a DNS name of a certificate covers a host, by the stricter of Go and Node: a wildcard stands for exactly one
+ * leftmost label (RFC 6125 section 6.4.3) and needs two labels beside it (Node refuses `*.tld`, lib/tls.js `check`).
+ * A host that is itself a wildcard is covered only by the same name.
+ */
+export function dnsNameCovers(pattern: string, host: string): boolean {
+  const name = pattern.toLowerCase().replace(/\.$/, '')
+  if (name === host) return isDnsPattern(name)
+  if (!name.startsWith('*.') || host.startsWith('*.')) return false
+  const base = name.slice(1)
+  return host.endsWith(base) && !host.slice(0, -base.length).includes('.') && host.length > base.length && wildcardIsUsable(name)
+}
+
+/** Whether Node uses this wildcard name at all: it needs two labels beside the asterisk. */
+export function wildcardIsUsable(name: string): boolean {
+  return name.split('.').length > 2 && isDnsPattern(name)
+}
+
+/** Whether the text is a DNS name as a certificate may carry it: labels that are not empty, a wildcard only leftmost and whole. */
+export function isDnsPattern(name: string): boolean {
+  if (name.length > 253) return false
+  const labels = name.toLowerCase().split('.')
+  return labels.every((label, i) => (i === 0 && label === '*' && labels.length > 1) || (label.length <= 63 && LABEL.test(label)))
+}
+
+// SPIFFE-ID section 2: scheme and trust domain are compared without case, the path exactly.
+function uriKey(uri: string): string {
+  return uri.replace(/^[^/]*:\/\/[^/?#]*/, (start) => start.toLowerCase())
+}
