@@ -30,7 +30,6 @@ const BRAND = Symbol.for('etcd-mtls.error')
 
 /** Every error this package throws. `code` is the contract, `message` is for people. */
 export class EtcdMtlsError<C extends ErrorCode = ErrorCode> extends Error {
-  override readonly name = 'EtcdMtlsError'
   readonly code: C
   readonly details: ErrorDetails[C]
 
@@ -39,6 +38,11 @@ export class EtcdMtlsError<C extends ErrorCode = ErrorCode> extends Error {
     this.code = code
     this.details = details
     Object.defineProperty(this, BRAND, { value: true })
+  }
+
+  // On the prototype and not a field: a stack takes its first line while the constructor of Error runs, before any field.
+  override get name(): string {
+    return 'EtcdMtlsError'
   }
 }
 

@@ -12,7 +12,8 @@ export function optionInvalid(option: string, reason: string): EtcdMtlsError<'ER
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
 export function checkOptions(where: string, options: unknown, known: readonly string[]): void {
-  if (options === null || typeof options !== 'object') throw optionInvalid(where, 'must be an object')
+  if (options === null || typeof options !== 'object' || Array.isArray(options))
+    throw optionInvalid(where, 'must be an object')
   for (const key of Object.keys(options)) {
     if (!known.includes(key)) {
       throw optionInvalid(`${where}.${key}`, `is not known; known are ${known.join(', ')}`)

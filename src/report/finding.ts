@@ -72,6 +72,10 @@ export function finding<C extends FindingCode>(
 function describe(ref: CertificateRef | null): string {
   if (ref === null) return 'The certificate'
   const kind =
-    ref.role === 'leaf' ? 'The certificate' : ref.role === 'anchor' ? 'The CA certificate' : 'The intermediate certificate'
+    ref.role === 'leaf'
+      ? 'The certificate'
+      : ref.role === 'anchor'
+        ? 'The CA certificate'
+        : 'The intermediate certificate'
   return `${kind} "${ref.subject === '' ? `serial ${ref.serialNumber}` : ref.subject}"`
 }

@@ -3,8 +3,9 @@
  * bidirectional overrides would let its author rewrite what the reader sees, so they are shown as escapes.
  */
 
-// Controls, format characters (bidi marks, zero-width, soft hyphen, BOM, tags), line and paragraph separators, lone surrogates.
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu
+// Controls, format characters (bidi marks, zero-width, soft hyphen, BOM, tags), line and paragraph separators, lone
+// surrogates, and what a font draws as nothing (fillers, variation selectors), which could hide a difference of two names.
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu
 
 /** Longest text a finding carries over from outside; the rest is cut and counted. */
 const MAX_TEXT = 1000
@@ -23,12 +24,19 @@ function bounded(text: string): string {
 
 /** `printable` and a bound on every string and list inside plain data; dates and numbers pass through. */
 export function printableDeep<T>(value: T): T {
-  return walk(value) as T
+  return walk(value) as T // the same shape: only the contents of strings and the lengths of lists change
 }
 
 function walk(value: unknown): unknown {
   if (typeof value === 'string') return bounded(value)
-  if (Array.isArray(value)) return value.slice(0, MAX_LIST).map(walk)
+  if (Array.isArray(value)) return boundedList(value)
   if (value === null || typeof value !== 'object' || value instanceof Date) return value
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, walk(member)]))
+}
+
+/** A list of texts that was cut says so in its last entry, as a text that was cut does at its end. */
+function boundedList(list: readonly unknown[]): unknown[] {
+  const kept = list.slice(0, MAX_LIST).map(walk)
+  const cut = list.length > MAX_LIST && list.every((each) => typeof each === 'string')
+  return cut ? [...kept, `… (${String(list.length)} entries)`] : kept
 }

@@ -1,10 +1,9 @@
 import { EtcdMtlsError } from '../errors.js'
-import type { CertificateRef, Finding, FindingCode, Severity } from './finding.js'
+import type { CertificateRef, Finding, FindingCode } from './finding.js'
 import type { FailedReport, PassedReport, Report } from './report-types.js'
+import { worstFirst } from './severity.js'
 
 export type { FailedReport, PassedReport, Report } from './report-types.js'
-
-const RANK: Record<Severity, number> = { error: 0, warning: 1, info: 2 }
 
 export interface ReportParts {
   checkedAt: Date
@@ -17,9 +16,7 @@ export interface ReportParts {
 /** Puts findings into a report: worst first, otherwise in the order in which they were found. */
 export function makeReport(parts: ReportParts): Report {
   const ignored = new Set(parts.ignore)
-  const findings = parts.findings
-    .filter((each) => each.severity === 'error' || !ignored.has(each.code))
-    .sort((a, b) => RANK[a.severity] - RANK[b.severity])
+  const findings = worstFirst(parts.findings.filter((each) => each.severity === 'error' || !ignored.has(each.code)))
   const [first, ...rest] = findings
   if (first?.severity === 'error') {
     return { ok: false, checkedAt: parts.checkedAt, path: parts.path, findings: [first, ...rest] }

@@ -1,0 +1,128 @@
+/** A report as text for people: at 80 columns, without colour, by a screen reader and in a log. */
+import { checkOptions, optionInvalid } from '../misuse.js'
+import type { CertificateRef, Finding } from './finding.js'
+import { printable } from './printable.js'
+import type { Report } from './report-types.js'
+import type { Severity } from './row.js'
+import { SEVERITIES, worstFirst } from './severity.js'
+import { wrapText } from './wrap.js'
+
+/** How {@link formatReport} prints. */
+export interface FormatOptions {
+  /** Colours by ANSI escape sequences (SGR only). Default: false. */
+  color?: boolean | undefined
+  /**
+   * Columns to wrap at. Default: 80. Less than 40 counts as 40, so that the width of any terminal may be handed over;
+   * `Infinity` does not wrap. A word longer than a line is never broken.
+   */
+  width?: number | undefined
+}
+
+const DEFAULT_WIDTH = 80
+const MIN_WIDTH = 40
+
+type Style = 'strong' | 'faint' | Severity
+const SGR: Record<Style, string> = { strong: '1', faint: '2', error: '1;31', warning: '1;33', info: '1;36' }
+
+interface Printer {
+  width: number
+  paint(style: Style, text: string): string
+}
+
+/**
+ * Prints a report for people: the verdict, the path from the trust anchor down to the leaf as a tree, every finding
+ * (the worst first) with the certificate it speaks of and what to do, and a last line that counts. There is no newline
+ * at the end.
+ *
+ * The text may change in any release; programs read `report.findings`.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for an unknown option, or a `width` that is not a number.
+ */
+export function formatReport(report: Report, options: FormatOptions = {}): string {
+  const printer = makePrinter(options)
+  const findings = worstFirst(report.findings)
+  const blocks = [
+    [verdict(report, printer)],
+    pathTree(report, printer),
+    ...findings.map((each) => findingBlock(each, printer)),
+    [printer.paint('strong', count(findings) || 'no findings')],
+  ]
+  return blocks
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n')
+}
+
+function makePrinter(options: FormatOptions): Printer {
+  checkOptions('format', options, ['color', 'width'])
+  const { color = false, width = DEFAULT_WIDTH } = options
+  if (typeof width !== 'number' || Number.isNaN(width)) throw optionInvalid('format.width', 'must be a number')
+  return {
+    width: Math.max(MIN_WIDTH, Math.floor(width)),
+    paint: (style, text) => (color ? `\u001b[${SGR[style]}m${text}\u001b[0m` : text),
+  }
+}
+
+function verdict(report: Report, { paint }: Printer): string {
+  const word = report.ok ? 'Passed' : paint('error', 'Failed')
+  return `${word} as of ${dateText(report.checkedAt)}`
+}
+
+function dateText(date: Date): string {
+  if (Number.isNaN(date.getTime())) return 'an invalid date'
+  return `${date.toISOString().slice(0, 19).replace('T', ' ')} UTC`
+}
+
+/** The path, the anchor first and each certificate below its issuer; nothing where there is no path. */
+function pathTree(report: Report, printer: Printer): string[] {
+  if (report.path === null || report.path.length === 0) return []
+  const fromTop = [...report.path].reverse()
+  const whole = fromTop[0]?.role === 'anchor'
+  const title = whole ? 'Path, from the trust anchor down:' : 'Path, as far as it could be built:'
+  const lines = fromTop.flatMap((ref, depth) => {
+    const indent = '  '.repeat(Math.min(depth + 1, MIN_WIDTH / 4))
+    const found = count(report.findings.filter((each) => isAbout(each, ref)))
+    const text = `${nameOf(ref)} (${ref.role}, from ${printable(ref.origin)})${found === '' ? '' : `: ${found}`}`
+    return wrapText(text, { width: printer.width, first: indent, rest: `${indent}    ` })
+  })
+  return [printer.paint('strong', title), ...lines]
+}
+
+function isAbout(each: Finding, ref: CertificateRef): boolean {
+  return each.certificate?.fingerprint256 === ref.fingerprint256 && each.certificate.role === ref.role
+}
+
+function nameOf(ref: CertificateRef): string {
+  return ref.subject === '' ? `serial ${printable(ref.serialNumber)}` : printable(ref.subject)
+}
+
+function findingBlock(each: Finding, { width, paint }: Printer): string[] {
+  const indented = { width, first: '  ', rest: '  ' }
+  const about =
+    each.certificate === null
+      ? []
+      : wrapText(describeCertificate(each.certificate), { ...indented, rest: '    ' }).map((line) =>
+          paint('faint', line),
+        )
+  const [fix = '', ...more] = wrapText(printable(each.remedy), { width, first: '  Fix: ', rest: '       ' })
+  return [
+    `${paint(each.severity, each.severity)}: ${paint('strong', printable(each.code))}`,
+    ...about,
+    ...wrapText(printable(each.message), indented),
+    `  ${paint('strong', 'Fix:')}${fix.slice('  Fix:'.length)}`,
+    ...more,
+  ]
+}
+
+function describeCertificate(ref: CertificateRef): string {
+  const serial = ref.subject === '' ? '' : `, serial ${printable(ref.serialNumber)}`
+  return `${ref.role} ${nameOf(ref)}${serial}, from ${printable(ref.origin)}`
+}
+
+/** `2 errors, 1 warning`; empty for no findings. */
+function count(findings: readonly Finding[]): string {
+  return SEVERITIES.flatMap((severity) => {
+    const number = findings.filter((each) => each.severity === severity).length
+    return number === 0 ? [] : [`${String(number)} ${severity}${number === 1 ? '' : 's'}`]
+  }).join(', ')
+}

@@ -1,0 +1,13 @@
+/**
+ * What every room shares: reports, findings, and the one error class. Each subpath of the package exports these too, so
+ * that a user of one subpath needs no second import.
+ *
+ * @module
+ */
+export { EtcdMtlsError, isEtcdMtlsError } from '../errors.js'
+export type { AnyEtcdMtlsError, ErrorCode, ErrorDetails } from '../errors.js'
+export type { CertificateRef, Finding, FindingCode, FindingDetails, Severity } from './finding.js'
+export { formatReport } from './format.js'
+export type { FormatOptions } from './format.js'
+export { assertValid } from './report.js'
+export type { FailedReport, PassedReport, Report } from './report-types.js'

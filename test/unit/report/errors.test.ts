@@ -1,0 +1,79 @@
+import { inspect } from 'node:util'
+import { describe, expect, test, vi } from 'vitest'
+import { EtcdMtlsError, isEtcdMtlsError } from '../../../src/errors.js'
+import { checkOptions, optionInvalid } from '../../../src/misuse.js'
+
+describe('EtcdMtlsError', () => {
+  const cause = new Error('underneath')
+  const error = new EtcdMtlsError('ERR_CLOSED', 'The client is closed', { what: 'client' }, { cause })
+
+  test('carries code, details and cause', () => {
+    expect(error).toBeInstanceOf(Error)
+    expect([error.code, error.details, error.cause]).toEqual(['ERR_CLOSED', { what: 'client' }, cause])
+  })
+
+  test('names itself in text, in its stack and in an inspection', () => {
+    expect(String(error)).toBe('EtcdMtlsError: The client is closed')
+    expect(error.stack).toMatch(/^EtcdMtlsError: The client is closed\n/)
+    expect(inspect(error)).toMatch(/^EtcdMtlsError: The client is closed\n[^]*code: 'ERR_CLOSED'/)
+  })
+
+  test('has no cause where none was given', () => {
+    expect('cause' in new EtcdMtlsError('ERR_CLOSED', 'm', { what: 'client' })).toBe(false)
+  })
+})
+
+describe('isEtcdMtlsError', () => {
+  const error = optionInvalid('hosts', 'must not be empty')
+
+  test('knows its own, and its code', () => {
+    expect(isEtcdMtlsError(error)).toBe(true)
+    expect(isEtcdMtlsError(error, 'ERR_OPTION_INVALID')).toBe(true)
+    expect(isEtcdMtlsError(error, 'ERR_CLOSED')).toBe(false)
+  })
+
+  test.each([
+    ['null', null],
+    ['undefined', undefined],
+    ['a text', 'ERR_CLOSED'],
+    ['another error', new Error('m')],
+    ["Node's own error with a code", Object.assign(new Error('m'), { code: 'ERR_CLOSED' })],
+    ['an object of the same shape', { name: 'EtcdMtlsError', code: 'ERR_CLOSED', message: 'm', details: {} }],
+  ])('is false for %s', (_, value) => {
+    expect(isEtcdMtlsError(value)).toBe(false)
+    expect(isEtcdMtlsError(value, 'ERR_CLOSED')).toBe(false)
+  })
+
+  test('knows an error that a second copy of the package made', async () => {
+    vi.resetModules()
+    const second = await import('../../../src/errors.js')
+    expect(second.EtcdMtlsError).not.toBe(EtcdMtlsError)
+    const foreign = new second.EtcdMtlsError('ERR_CLOSED', 'm', { what: 'client' })
+    expect(isEtcdMtlsError(foreign, 'ERR_CLOSED')).toBe(true)
+  })
+})
+
+describe('checkOptions', () => {
+  test('accepts known keys, and none', () => {
+    checkOptions('issue', { name: 'a' }, ['name', 'hosts'])
+    checkOptions('issue', {}, ['name', 'hosts'])
+  })
+
+  test.each([
+    ['an unknown key', { nmae: 'a' }, 'issue.nmae', 'is not known; known are name, hosts'],
+    ['no object', 'name', 'issue', 'must be an object'],
+    ['nothing', undefined, 'issue', 'must be an object'],
+    ['null', null, 'issue', 'must be an object'],
+    ['a list', [], 'issue', 'must be an object'],
+  ])('refuses %s', (_, options, option, reason) => {
+    expect(() => {
+      checkOptions('issue', options, ['name', 'hosts'])
+    }).toThrow(
+      expect.objectContaining({
+        code: 'ERR_OPTION_INVALID',
+        message: `Option "${option}" ${reason}`,
+        details: { option, reason },
+      }),
+    )
+  })
+})

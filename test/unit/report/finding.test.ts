@@ -1,0 +1,39 @@
+import { describe, expect, test } from 'vitest'
+import { catalogue } from '../../../src/report/catalogue.js'
+import { finding } from '../../../src/report/finding.js'
+import { ref } from './sample.js'
+
+describe('finding', () => {
+  test('takes severity, message and remedy from its row', () => {
+    expect(finding('file/missing', { file: 'ca.crt' })).toEqual({
+      code: 'file/missing',
+      severity: 'error',
+      message: 'The file ca.crt does not exist.',
+      remedy: expect.stringContaining('ca.crt') as string,
+      certificate: null,
+      details: { file: 'ca.crt' },
+    })
+  })
+
+  test('escapes everything that came from outside: message, remedy, details and certificate', () => {
+    const made = finding('file/missing', { file: 'a\u001b]0;x\u0007' }, ref({ subject: 'CN=a\nb', origin: '\u202e' }))
+    expect(JSON.stringify(made)).not.toMatch(/\\u00|\\n|\u202e/)
+    expect(made.details.file).toBe('a\\u{1b}]0;x\\u{7}')
+    expect(made.message).toContain('a\\u{1b}]0;x\\u{7}')
+    expect(made.certificate?.subject).toBe('CN=a\\u{a}b')
+  })
+})
+
+describe('the catalogue', () => {
+  test.each(Object.entries(catalogue))('%s is a full row', (code, row) => {
+    expect(code).toMatch(/^[a-z0-9]+(-[a-z0-9]+)*\/[a-z0-9]+(-[a-z0-9]+)*$/)
+    expect(['error', 'warning', 'info']).toContain(row.severity)
+    expect(row.meaning).toMatch(/^[A-Z`"].*[.)]$/s)
+    expect(row.source).not.toBe('')
+  })
+
+  test('no two codes share an anchor in the documentation', () => {
+    const anchors = Object.keys(catalogue).map((code) => code.replace('/', '-'))
+    expect(new Set(anchors).size).toBe(anchors.length)
+  })
+})

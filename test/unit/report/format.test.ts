@@ -1,0 +1,176 @@
+import { stripVTControlCharacters } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { isEtcdMtlsError } from '../../../src/errors.js'
+import { formatReport } from '../../../src/report/format.js'
+import { makeReport } from '../../../src/report/report.js'
+import { ref, sample } from './sample.js'
+
+const checkedAt = new Date('2026-03-01T12:00:00.000Z')
+const leaf = ref()
+const intermediate = ref({
+  role: 'intermediate',
+  index: 1,
+  subject: 'CN=etcd issuing CA,O=Example',
+  serialNumber: '77',
+  fingerprint256: 'BB',
+})
+const anchor = ref({ role: 'anchor', index: 2, subject: 'CN=etcd root CA', fingerprint256: 'CC', origin: 'ca.crt' })
+
+const hostNotCovered = sample({
+  message:
+    'The certificate "CN=etcd-0.etcd.svc" does not cover the host 10.0.0.7; it covers etcd-0.etcd.svc and localhost.',
+  remedy: 'Issue it again with 10.0.0.7 as an IP name (`subjectAltName = IP:10.0.0.7`), not as a DNS name.',
+  certificate: leaf,
+})
+const serverAuthOnly = sample({
+  severity: 'warning',
+  message: 'The certificate "CN=etcd-0.etcd.svc" carries serverAuth alone.',
+  remedy: 'Issue it again with `extendedKeyUsage = serverAuth, clientAuth`.',
+  certificate: leaf,
+})
+
+describe('formatReport', () => {
+  test('prints the verdict, the path, the findings and the count', () => {
+    const report = makeReport({
+      checkedAt,
+      path: [leaf, intermediate, anchor],
+      findings: [
+        serverAuthOnly,
+        hostNotCovered,
+        sample({ message: 'The file ca.crt does not exist.', remedy: 'Write it.' }),
+      ],
+    })
+    expect(formatReport(report)).toBe(
+      `
+Failed as of 2026-03-01 12:00:00 UTC
+
+Path, from the trust anchor down:
+  CN=etcd root CA (anchor, from ca.crt)
+    CN=etcd issuing CA,O=Example (intermediate, from server.crt)
+      CN=etcd-0.etcd.svc (leaf, from server.crt): 1 error, 1 warning
+
+error: file/missing
+  leaf CN=etcd-0.etcd.svc, serial 0A1B2C3D, from server.crt
+  The certificate "CN=etcd-0.etcd.svc" does not cover the host 10.0.0.7; it
+  covers etcd-0.etcd.svc and localhost.
+  Fix: Issue it again with 10.0.0.7 as an IP name
+       (\`subjectAltName = IP:10.0.0.7\`), not as a DNS name.
+
+error: file/missing
+  The file ca.crt does not exist.
+  Fix: Write it.
+
+warning: file/missing
+  leaf CN=etcd-0.etcd.svc, serial 0A1B2C3D, from server.crt
+  The certificate "CN=etcd-0.etcd.svc" carries serverAuth alone.
+  Fix: Issue it again with \`extendedKeyUsage = serverAuth, clientAuth\`.
+
+2 errors, 1 warning`.slice(1),
+    )
+  })
+
+  test('says that nothing was found', () => {
+    expect(formatReport(makeReport({ checkedAt, path: [leaf, anchor], findings: [] }))).toBe(
+      `
+Passed as of 2026-03-01 12:00:00 UTC
+
+Path, from the trust anchor down:
+  CN=etcd root CA (anchor, from ca.crt)
+    CN=etcd-0.etcd.svc (leaf, from server.crt)
+
+no findings`.slice(1),
+    )
+  })
+
+  test('leaves the path out where there is none, and says where it ends early', () => {
+    const without = formatReport(makeReport({ checkedAt, path: null, findings: [hostNotCovered] }))
+    expect(without).not.toContain('Path')
+    const partial = formatReport(makeReport({ checkedAt, path: [leaf, intermediate], findings: [hostNotCovered] }))
+    expect(partial).toContain('Path, as far as it could be built:\n  CN=etcd issuing CA')
+  })
+
+  test('sorts a report that was put together by hand, and counts infos', () => {
+    const findings = [sample({ severity: 'info' }), sample({ severity: 'info' }), sample({ severity: 'warning' })]
+    const text = formatReport({ ok: true, checkedAt, path: [], findings })
+    expect(text.indexOf('warning: ')).toBeLessThan(text.indexOf('info: '))
+    expect(text.split('\n').at(-1)).toBe('1 warning, 2 infos')
+  })
+
+  test('names a certificate without a subject by its serial number', () => {
+    const nameless = ref({ subject: '' })
+    const text = formatReport(
+      makeReport({ checkedAt, path: [nameless], findings: [sample({ certificate: nameless })] }),
+    )
+    expect(text).toContain('  serial 0A1B2C3D (leaf, from server.crt): 1 error\n')
+    expect(text).toContain('  leaf serial 0A1B2C3D, from server.crt\n')
+  })
+
+  test.each([undefined, 40, 57, 80, 120])('keeps to a width of %s', (width) => {
+    const report = makeReport({
+      checkedAt,
+      path: [leaf, intermediate, anchor],
+      findings: [hostNotCovered, serverAuthOnly],
+    })
+    const lines = formatReport(report, { width }).split('\n')
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(width ?? 80)
+    expect(lines.filter((line) => line.endsWith(' '))).toEqual([])
+  })
+
+  test('never breaks a fingerprint or an address', () => {
+    const fingerprint = Array.from({ length: 32 }, (_, index) =>
+      index.toString(16).padStart(2, '0').toUpperCase(),
+    ).join(':')
+    const message = `The anchor is ${fingerprint} and not the one expected.`
+    const text = formatReport(makeReport({ checkedAt, path: null, findings: [sample({ message })] }), { width: 40 })
+    expect(text).toContain(`  The anchor is\n  ${fingerprint}\n  and not the one expected.\n`)
+  })
+
+  test('treats a narrower terminal as 40 columns and Infinity as one line', () => {
+    const report = makeReport({ checkedAt, path: null, findings: [hostNotCovered] })
+    expect(formatReport(report, { width: 3 })).toBe(formatReport(report, { width: 40 }))
+    expect(formatReport(report, { width: Infinity })).toContain(`  Fix: ${hostNotCovered.remedy}`)
+  })
+
+  test('colours by SGR codes only, and the text stays the same', () => {
+    const report = makeReport({ checkedAt, path: [leaf, anchor], findings: [hostNotCovered, serverAuthOnly] })
+    const plain = formatReport(report)
+    const coloured = formatReport(report, { color: true })
+    expect(stripVTControlCharacters(coloured)).toBe(plain)
+    expect(coloured).toContain('\u001b[1;31merror\u001b[0m: \u001b[1mfile/missing\u001b[0m')
+    expect(coloured.replaceAll(/\u001b\[[0-9;]*m/g, '')).toBe(plain)
+    expect(formatReport(report, { color: false })).toBe(plain)
+  })
+
+  test('prints no control character that a certificate or a caller brought along', () => {
+    const hostile = '\u001b[2J\u0007\u202Eevil\r\n\u009B31m'
+    const bad = ref({ subject: `CN=${hostile}`, origin: hostile, serialNumber: hostile })
+    const findings = [sample({ certificate: bad, message: hostile, remedy: hostile })]
+    const text = formatReport({ ok: true, checkedAt, path: [bad], findings }, { width: 200 })
+    expect(text.replaceAll('\n', '')).toMatch(/^\P{C}*$/u)
+    expect(text).toContain('\\u{1b}[2J\\u{7}\\u{202e}evil\\u{d}\\u{a}\\u{9b}31m')
+  })
+
+  test('a date out of range does not hide the findings', () => {
+    const text = formatReport(makeReport({ checkedAt: new Date(NaN), path: null, findings: [hostNotCovered] }))
+    expect(text).toContain('Failed as of an invalid date')
+  })
+
+  test.each([
+    ['an unknown option', { colour: true }, 'format.colour'],
+    ['a width that is no number', { width: '80' }, 'format.width'],
+    ['NaN', { width: NaN }, 'format.width'],
+  ])('refuses %s', (_, options, option) => {
+    const report = makeReport({ checkedAt, path: null, findings: [] })
+    const thrown = catchError(() => formatReport(report, options as never))
+    expect(isEtcdMtlsError(thrown, 'ERR_OPTION_INVALID') && thrown.details.option).toBe(option)
+  })
+})
+
+function catchError(run: () => unknown): unknown {
+  try {
+    run()
+  } catch (error) {
+    return error
+  }
+  throw new Error('Nothing was thrown')
+}

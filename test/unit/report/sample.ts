@@ -1,0 +1,25 @@
+/** Findings and references for the tests of the report room: made by hand, so that no row of the catalogue matters. */
+import { finding, type CertificateRef, type Finding, type Severity } from '../../../src/report/finding.js'
+
+export function ref(parts: Partial<CertificateRef> = {}): CertificateRef {
+  return {
+    role: 'leaf',
+    index: 0,
+    subject: 'CN=etcd-0.etcd.svc',
+    serialNumber: '0A1B2C3D',
+    fingerprint256: Array.from({ length: 32 }, () => 'AA').join(':'),
+    origin: 'server.crt',
+    ...parts,
+  }
+}
+
+interface SampleParts {
+  severity?: Severity
+  message?: string
+  remedy?: string
+  certificate?: CertificateRef | null
+}
+
+export function sample(parts: SampleParts = {}): Finding {
+  return { ...finding('file/missing', { file: 'ca.crt' }), ...parts }
+}
