@@ -9,7 +9,7 @@ import type { Severity } from './row.js'
 export type { Severity } from './row.js'
 
 /** Every code a finding can carry, `area/fact`. Codes are the contract: they change only with a major version. */
-export type FindingCode = keyof CatalogueDetails & string
+export type FindingCode = keyof CatalogueDetails
 
 /** What each code tells beside its text, so that programs need not read the text. */
 export type FindingDetails = CatalogueDetails
@@ -57,7 +57,7 @@ export function finding<C extends FindingCode>(
   const row = catalogueRow(code)
   const safe = printableDeep(details)
   const ref = certificate === null ? null : printableDeep(certificate)
-  const made: FindingOf<C> = {
+  return {
     code,
     severity: row.severity,
     message: printable(row.message(safe, describe(ref))),
@@ -65,8 +65,6 @@ export function finding<C extends FindingCode>(
     certificate: ref,
     details: safe,
   }
-  // TypeScript cannot see that a mapped type over one literal key is that key's own member.
-  return made as Finding<C>
 }
 
 function describe(ref: CertificateRef | null): string {

@@ -26,7 +26,7 @@ const SGR: Record<Style, string> = { strong: '1', faint: '2', error: '1;31', war
 
 interface Printer {
   width: number
-  paint(style: Style, text: string): string
+  paint: (style: Style, text: string) => string
 }
 
 /**

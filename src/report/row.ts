@@ -20,4 +20,4 @@ export function row<D extends object>(spec: CatalogueRow<D>): CatalogueRow<D> {
 }
 
 /** Details of a code that has none. */
-export type NoDetails = Record<never, never>
+export type NoDetails = Record<string, never>
