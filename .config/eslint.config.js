@@ -16,7 +16,6 @@ export default tseslint.config(
       'no-var': 'error',
       'prefer-const': 'error',
       'no-param-reassign': 'error',
-      'no-promise-executor-return': 'error',
       'no-unreachable-loop': 'error',
       'object-shorthand': 'error',
       '@typescript-eslint/consistent-type-exports': 'error',

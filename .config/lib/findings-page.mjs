@@ -1,0 +1,61 @@
+/** The text of docs/findings.md, made from the catalogue. */
+
+/** The anchor of a code in docs/findings.md: `san/host-not-covered` stands at `#san-host-not-covered`. */
+export function anchorOf(/** @type {string} */ code) {
+  return code.replace('/', '-')
+}
+
+/**
+ * @param {Readonly<Record<string, { severity: string, meaning: string, source: string }>>} catalogue
+ * @returns {string}
+ */
+export function renderFindings(catalogue) {
+  const codes = Object.keys(catalogue).sort()
+  const areas = groupByArea(codes)
+  const contents = [...areas].map(
+    ([area, members]) =>
+      `- [${area}](#${area}): ${members.map((code) => `[${factOf(code)}](#${anchorOf(code)})`).join(', ')}`,
+  )
+  const sections = [...areas].map(([area, members]) =>
+    [`## ${area}`, ...members.map((code) => entry(code, catalogue[code]))].join('\n\n'),
+  )
+  return `${[INTRODUCTION, contents.join('\n'), ...sections].join('\n\n')}\n`
+}
+
+const INTRODUCTION = `# Findings
+
+<!-- Made from src/report/catalogue by \`npm run docs\`: edit there. -->
+
+Every finding that a report can hold, by its code. The code and the details are the contract; message and remedy are
+prose for people and may change in any release.
+
+- **error**: a real etcd or a real Node client refuses it, or it is a security hole. The report is not ok.
+- **warning**: it works today and will hurt.
+- **info**: worth knowing.`
+
+function entry(code, { severity, meaning, source }) {
+  return `<a id="${anchorOf(code)}"></a>
+
+### ${code}
+
+**${severity}**: ${prose(meaning)}
+
+Source: ${prose(source)}`
+}
+
+/** Angle brackets are text here, except between backticks, where Markdown leaves them alone. */
+function prose(text) {
+  return text
+    .split('`')
+    .map((piece, index) => (index % 2 === 0 ? piece.replaceAll('<', '&lt;') : piece))
+    .join('`')
+}
+
+function groupByArea(codes) {
+  const areas = new Map()
+  for (const code of codes) areas.set(areaOf(code), [...(areas.get(areaOf(code)) ?? []), code])
+  return areas
+}
+
+const areaOf = (code) => code.slice(0, code.indexOf('/'))
+const factOf = (code) => code.slice(code.indexOf('/') + 1)
