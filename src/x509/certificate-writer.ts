@@ -1,0 +1,99 @@
+/** Writes certificates (RFC 5280 section 4.1) and the extensions that end-entity certificates of our own carry. */
+import { createHash } from 'node:crypto'
+import { contextTag, DerReader, Tag } from './der.js'
+import { bitString, element, namedBits, octetString, oid, sequence, time, TRUE, unsignedInteger } from './der-writer.js'
+import { ExtensionId, KEY_USAGES, type KeyUsage } from './extensions.js'
+import type { Host } from './names.js'
+
+/** What goes into the signed part. Names, keys and algorithms are whole DER elements. */
+export interface CertificateFields {
+  /** Octets of the positive serial number, most significant first. */
+  serial: Uint8Array
+  signatureAlgorithm: Uint8Array
+  issuer: Uint8Array
+  notBefore: Date
+  notAfter: Date
+  subject: Uint8Array
+  spki: Uint8Array
+  /** Whole Extension elements, in the order in which they shall stand. */
+  extensions: readonly Uint8Array[]
+}
+
+const VERSION_3 = element(contextTag(0, 'constructed'), element(Tag.integer, Buffer.from([2])))
+
+/** The signed part: TBSCertificate. */
+export function writeTbsCertificate(fields: CertificateFields): Buffer {
+  return sequence(
+    VERSION_3,
+    unsignedInteger(fields.serial),
+    fields.signatureAlgorithm,
+    fields.issuer,
+    sequence(time(fields.notBefore), time(fields.notAfter)),
+    fields.subject,
+    fields.spki,
+    element(contextTag(3, 'constructed'), sequence(...fields.extensions)),
+  )
+}
+
+/** The whole certificate around its signed part. */
+export function writeCertificate(tbs: Uint8Array, signatureAlgorithm: Uint8Array, signature: Uint8Array): Buffer {
+  return sequence(tbs, signatureAlgorithm, bitString(signature))
+}
+
+const COMMON_NAME = oid('2.5.4.3')
+
+/** A distinguished name of one common name, as UTF8String. */
+export function writeCommonName(name: string): Buffer {
+  const value = element(Tag.utf8String, Buffer.from(name, 'utf8'))
+  return sequence(element(Tag.set, sequence(COMMON_NAME, value)))
+}
+
+function extension(id: string, value: Uint8Array, critical: boolean): Buffer {
+  return sequence(oid(id), ...(critical ? [TRUE] : []), octetString(value))
+}
+
+/** basicConstraints of a certificate that is no CA: critical, and empty because FALSE is the default (X.690 section 11.5). */
+export function writeEndEntityConstraints(): Buffer {
+  return extension(ExtensionId.basicConstraints, sequence(), true)
+}
+
+/** keyUsage, critical (RFC 5280 section 4.2.1.3). */
+export function writeKeyUsage(usages: readonly KeyUsage[]): Buffer {
+  return extension(ExtensionId.keyUsage, namedBits(usages.map((usage) => KEY_USAGES.indexOf(usage))), true)
+}
+
+export function writeExtendedKeyUsage(oids: readonly string[]): Buffer {
+  return extension(ExtensionId.extendedKeyUsage, sequence(...oids.map(oid)), false)
+}
+
+export function writeSubjectKeyIdentifier(identifier: Uint8Array): Buffer {
+  return extension(ExtensionId.subjectKeyIdentifier, octetString(identifier), false)
+}
+
+/** authorityKeyIdentifier with the key identifier alone, so that a CA's certificate can be renewed under the same key. */
+export function writeAuthorityKeyIdentifier(identifier: Uint8Array): Buffer {
+  const value = sequence(element(contextTag(0, 'primitive'), identifier))
+  return extension(ExtensionId.authorityKeyIdentifier, value, false)
+}
+
+/** subjectAltName. It is critical only beside an empty subject (RFC 5280 section 4.2.1.6). */
+export function writeSubjectAltName(hosts: readonly Host[], subjectIsEmpty: boolean): Buffer {
+  return extension(ExtensionId.subjectAltName, sequence(...hosts.map(writeGeneralName)), subjectIsEmpty)
+}
+
+const GENERAL_NAME_TAG = { dns: 2, uri: 6, ip: 7 } as const
+
+function writeGeneralName(host: Host): Buffer {
+  const tag = contextTag(GENERAL_NAME_TAG[host.kind], 'primitive')
+  return element(tag, host.bytes ?? Buffer.from(host.value, 'latin1'))
+}
+
+/**
+ * The key identifier of RFC 5280 section 4.2.1.2, method 1: SHA-1 over the bits of the public key, as openssl and most
+ * others make it. It is a name by which chains are built, not a proof of anything.
+ */
+export function keyIdentifier(spki: Uint8Array): Buffer {
+  const fields = new DerReader(spki).enter(Tag.sequence, 'the public key')
+  fields.expect(Tag.sequence, 'the public key algorithm')
+  return createHash('sha1').update(fields.bitString('the public key').octets).digest()
+}

@@ -1,0 +1,80 @@
+/** Writes DER (ITU-T X.690): the few forms that certificates of our own are made of. The reader is in der.ts. */
+import { Tag } from './der.js'
+
+/** One element: identifier octet, length in its shortest form, contents. */
+export function element(tag: number, ...contents: readonly Uint8Array[]): Buffer {
+  let length = 0
+  for (const each of contents) length += each.length
+  const lengthOctets = length < 0x80 ? 0 : length < 0x100 ? 1 : length < 0x10000 ? 2 : 3
+  const header = 2 + lengthOctets
+  const out = Buffer.allocUnsafe(header + length)
+  out[0] = tag
+  if (lengthOctets === 0) {
+    out[1] = length
+  } else {
+    out[1] = 0x80 | lengthOctets
+    out.writeUIntBE(length, 2, lengthOctets)
+  }
+  let at = header
+  for (const each of contents) {
+    out.set(each, at)
+    at += each.length
+  }
+  return out
+}
+
+export function sequence(...contents: readonly Uint8Array[]): Buffer {
+  return element(Tag.sequence, ...contents)
+}
+
+export function octetString(contents: Uint8Array): Buffer {
+  return element(Tag.octetString, contents)
+}
+
+const NO_UNUSED_BITS = Buffer.from([0])
+
+/** A BIT STRING of whole octets. */
+export function bitString(octets: Uint8Array): Buffer {
+  return element(Tag.bitString, NO_UNUSED_BITS, octets)
+}
+
+/** A BIT STRING of named bits: trailing zero bits are left off (X.690 section 11.2.2). Bits above 7 are not written here. */
+export function namedBits(bits: readonly number[]): Buffer {
+  const octet = bits.reduce((sum, bit) => sum | (0x80 >> bit), 0)
+  const unused = 7 - Math.max(...bits)
+  return element(Tag.bitString, Buffer.from([unused, octet]))
+}
+
+/** A non-negative INTEGER from its octets, most significant first, in its shortest form. */
+export function unsignedInteger(octets: Uint8Array): Buffer {
+  let start = 0
+  while (start < octets.length - 1 && octets[start] === 0) start++
+  const rest = octets.subarray(start)
+  const needsSign = (rest[0] ?? 0) >= 0x80 || rest.length === 0
+  return needsSign ? element(Tag.integer, NO_UNUSED_BITS, rest) : element(Tag.integer, rest)
+}
+
+export const TRUE = element(Tag.boolean, Buffer.from([0xff]))
+export const NULL = element(Tag.null)
+
+/** An OBJECT IDENTIFIER from its dotted form, arcs below 2^31. */
+export function oid(dotted: string): Buffer {
+  const [first = 0, second = 0, ...rest] = dotted.split('.').map(Number)
+  return element(Tag.oid, Buffer.from([first * 40 + second, ...rest].flatMap(base128)))
+}
+
+function base128(arc: number): number[] {
+  const octets = [arc & 0x7f]
+  for (let more = arc >>> 7; more > 0; more >>>= 7) octets.unshift((more & 0x7f) | 0x80)
+  return octets
+}
+
+/**
+ * A Time of RFC 5280 section 4.1.2.5: UTCTime through the year 2049, GeneralizedTime from 2050 on. Fractions of a second
+ * are cut off.
+ */
+export function time(date: Date): Buffer {
+  const text = `${date.toISOString().slice(0, 19).replace(/[-:T]/g, '')}Z`
+  const short = date.getUTCFullYear() < 2050
+  return element(short ? Tag.utcTime : Tag.generalizedTime, Buffer.from(short ? text.slice(2) : text, 'latin1'))
+}

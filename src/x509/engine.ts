@@ -1,0 +1,66 @@
+/**
+ * The one door to @peculiar/webcrypto and @peculiar/x509. Only the authority walks through it, and only by a dynamic
+ * import at its first work: loading these libraries takes longer than loading all the rest of this package.
+ *
+ * No global crypto provider is set: the crypto in use is handed to every call, so that two copies of this package, or
+ * this package and another user of @peculiar/x509, do not disturb each other.
+ */
+// First, because @peculiar/x509 registers its classes by the Reflect metadata API while it loads.
+import 'reflect-metadata'
+import { Crypto } from '@peculiar/webcrypto'
+import {
+  BasicConstraintsExtension,
+  KeyUsageFlags,
+  KeyUsagesExtension,
+  Name,
+  SubjectKeyIdentifierExtension,
+  X509CertificateGenerator,
+} from '@peculiar/x509'
+import type { CryptoKeyHandle, KeyAlgorithmParameters, SignatureParameters, WebCrypto } from './web-crypto.js'
+
+/** A new @peculiar/webcrypto. It holds no keys of its own; one to an authority is enough. */
+export function createDefaultCrypto(): WebCrypto {
+  return new Crypto()
+}
+
+/** What a self-signed CA certificate is made of. */
+export interface SelfSignedFields {
+  crypto: WebCrypto
+  keys: { publicKey: CryptoKeyHandle; privateKey: CryptoKeyHandle }
+  algorithm: KeyAlgorithmParameters & SignatureParameters
+  /** Common name; the only attribute of the subject. */
+  name: string
+  /** Upper limit of intermediates below; undefined leaves it open. */
+  pathLength: number | undefined
+  /** Octets of the serial number. */
+  serial: Uint8Array
+  notBefore: Date
+  notAfter: Date
+}
+
+/**
+ * The DER of a self-signed CA certificate.
+ *
+ * End-entity certificates are not made here: @peculiar/x509 takes about 4 ms for one, most of it in its object layer,
+ * which is several times what the key and the signature cost. Theirs have a fixed shape, which certificate-writer.ts
+ * writes; a test compares it byte for byte with what @peculiar/x509 makes of the same fields.
+ */
+export async function createSelfSignedCa(fields: SelfSignedFields): Promise<Uint8Array> {
+  const certificate = await X509CertificateGenerator.createSelfSigned(
+    {
+      serialNumber: Buffer.from(fields.serial).toString('hex'),
+      name: new Name([{ CN: [{ utf8String: fields.name }] }]),
+      notBefore: fields.notBefore,
+      notAfter: fields.notAfter,
+      keys: fields.keys,
+      signingAlgorithm: fields.algorithm,
+      extensions: [
+        new BasicConstraintsExtension(true, fields.pathLength, true),
+        new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
+        await SubjectKeyIdentifierExtension.create(fields.keys.publicKey, false, fields.crypto),
+      ],
+    },
+    fields.crypto,
+  )
+  return new Uint8Array(certificate.rawData)
+}
