@@ -1,0 +1,186 @@
+/** Findings about names: subject alternative names against hosts, common names, name constraints. */
+import { type NoDetails, row } from '../row.js'
+
+/** Why no name covers a host, by the nearest miss. */
+export type NotCoveredReason =
+  | 'no-such-name'
+  | 'no-names-at-all'
+  | 'only-in-common-name'
+  | 'ip-written-as-dns'
+  | 'wildcard-too-shallow'
+  | 'wildcard-not-usable'
+  | 'near-miss'
+
+export interface NotCoveredDetails {
+  host: string
+  kind: 'dns' | 'ip' | 'uri'
+  reason: NotCoveredReason
+  /** The certificate's subject alternative names (the first 50). */
+  found: string[]
+  /** The name that comes nearest, where there is one. */
+  nearest: string | null
+  /** Hosts of the same list that are covered, so that the gap shows. */
+  coveredHosts: string[]
+}
+
+const WHY: Readonly<Record<NotCoveredReason, (details: NotCoveredDetails) => string>> = {
+  'no-such-name': ({ found }) => `its names are ${list(found)}`,
+  'no-names-at-all': () => 'it has no subject alternative names',
+  'only-in-common-name': ({ host, found }) =>
+    `"${host}" stands only in the common name, which identifies no server (RFC 6125)${found.length === 0 ? '' : `; its names are ${list(found)}`}`,
+  'ip-written-as-dns': ({ host, kind }) =>
+    kind === 'ip'
+      ? `it carries ${host} as a DNS name, where an IP address must stand as an IP name`
+      : `it carries ${host} under another kind of name`,
+  'wildcard-too-shallow': ({ nearest }) => `its wildcard ${nearest ?? ''} stands for exactly one label`,
+  'wildcard-not-usable': ({ nearest }) =>
+    `its wildcard ${nearest ?? ''} is refused by Node, which wants two labels beside the asterisk`,
+  'near-miss': ({ nearest, found }) => `the nearest of its names is ${nearest ?? ''}, among ${list(found)}`,
+}
+
+export const names = {
+  'san/host-not-covered': row<NotCoveredDetails>({
+    severity: 'error',
+    meaning:
+      'No subject alternative name covers the host. Node says ERR_TLS_CERT_ALTNAME_INVALID, Go "certificate is valid for …, not …" or "doesn’t contain any IP SANs". The common name never counts; an IP address must stand as an IP name; a wildcard stands for exactly one leftmost label.',
+    source: 'RFC 6125 section 6.4; RFC 9525; Go crypto/x509 VerifyHostname; etcd issues #19691, #7654, #6951',
+    message: (details, who) => {
+      const also = details.coveredHosts.length === 0 ? '' : ` (${list(details.coveredHosts)} ${details.coveredHosts.length === 1 ? 'is' : 'are'} covered)`
+      return `${who} does not cover the host ${details.host}${also}: ${WHY[details.reason](details)}.`
+    },
+    remedy: ({ host, kind }) =>
+      `Issue it anew with ${sanText(kind, host)} among its subject alternative names (openssl: "subjectAltName = ${sanText(kind, host)}"), or connect by a name that it has.`,
+  }),
+  'san/ip-written-as-dns': row<{ name: string }>({
+    severity: 'warning',
+    meaning: 'An IP address written as a DNS name covers nothing: addresses are compared with IP names only.',
+    source: 'RFC 5280 section 4.2.1.6; Go crypto/x509 VerifyHostname',
+    message: ({ name }, who) => `${who} carries the address ${name} as a DNS name, where it covers nothing.`,
+    remedy: ({ name }) => `Write it as an IP name: "subjectAltName = IP:${name}".`,
+  }),
+  'san/name-unusable': row<{ name: string }>({
+    severity: 'warning',
+    meaning: 'The DNS name is none that a host can have (an inner or partial wildcard, an empty or over-long label, a space), so it covers nothing.',
+    source: 'RFC 5280 section 4.2.1.6; Go crypto/x509 validHostname',
+    message: ({ name }, who) => `${who} carries "${name}" as a DNS name, which covers no host.`,
+    remedy: () => 'Write plain DNS names, a wildcard only as the whole leftmost label.',
+  }),
+  'san/underscore': row<{ name: string }>({
+    severity: 'warning',
+    meaning: 'Host names have no underscore; Go and Node accept it, strict validators do not.',
+    source: 'RFC 1123 section 2.1; RFC 5280 section 4.2.1.6',
+    message: ({ name }, who) => `${who} carries the DNS name ${name} with an underscore.`,
+    remedy: () => 'Prefer names of letters, digits and hyphens.',
+  }),
+  'san/wildcard-wide': row<{ name: string }>({
+    severity: 'warning',
+    meaning: 'A wildcard over a whole top-level zone claims hosts that are not yours; Node refuses it.',
+    source: 'RFC 6125 section 7.2; Node lib/tls.js',
+    message: ({ name }, who) => `${who} carries the wildcard ${name} over a whole zone; Node does not use it.`,
+    remedy: () => 'Name the members one by one, or use a wildcard with at least two labels beside the asterisk.',
+  }),
+  'san/wildcard': row<{ name: string }>({
+    severity: 'info',
+    meaning: 'A wildcard lets whoever holds the key stand for every host of the zone, which is more than one member needs.',
+    source: 'RFC 6125 section 7.2; CA/Browser Forum Baseline Requirements 3.2.2.6',
+    message: ({ name }, who) => `${who} stands for every host of ${name}.`,
+    remedy: () => 'Name the members one by one where you can.',
+  }),
+  'san/critical-with-subject': row<NoDetails>({
+    severity: 'warning',
+    meaning: 'The subject alternative name should be critical only where the subject is empty.',
+    source: 'RFC 5280 section 4.2.1.6',
+    message: (_, who) => `${who} marks its subject alternative name as critical although it has a subject.`,
+    remedy: () => 'Leave the mark out when it is renewed.',
+  }),
+  'san/not-critical-without-subject': row<NoDetails>({
+    severity: 'warning',
+    meaning: 'With an empty subject the subject alternative name is the only identity, and must be critical.',
+    source: 'RFC 5280 section 4.2.1.6',
+    message: (_, who) => `${who} has an empty subject, and its subject alternative name is not critical.`,
+    remedy: () => 'Mark subjectAltName as critical, or give the certificate a subject.',
+  }),
+  'san/common-name-not-listed': row<{ commonName: string }>({
+    severity: 'warning',
+    meaning: 'The common name looks like a host but no subject alternative name repeats it: clients that trust names will not find it.',
+    source: 'RFC 6125 section 6.4.4; CA/Browser Forum Baseline Requirements 7.1.4.3',
+    message: ({ commonName }, who) => `${who} has the common name ${commonName}, which no subject alternative name repeats.`,
+    remedy: ({ commonName }) => `Add ${commonName} to the subject alternative names if clients connect by it; else choose a common name that is no host.`,
+  }),
+  'identity/common-name-missing': row<NoDetails>({
+    severity: 'info',
+    meaning: 'etcd takes the common name of a client certificate as its user (with --client-cert-auth and auth enabled); this one has none, so it has no user.',
+    source: 'etcd server/etcdserver/v3_server.go AuthInfoFromCtx',
+    message: (_, who) => `${who} has no common name: with etcd's authentication enabled it is no user.`,
+    remedy: () => 'Issue it with the etcd user as common name if roles shall apply to it.',
+  }),
+  'identity/server-is-user': row<{ commonName: string }>({
+    severity: 'warning',
+    meaning: 'The gateway dials etcd with the server certificate: a server certificate whose common name is the user root is a way to become root.',
+    source: 'etcd issue #17025; CVE-2018-16886',
+    message: ({ commonName }, who) => `${who} is a server's and has the common name ${commonName}, which is an etcd user.`,
+    remedy: () => 'Give server certificates a common name that can never be an etcd user.',
+  }),
+  'name-constraints/not-permitted': row<{ name: string; kind: string; permitted: string[]; constrainedBy: string }>({
+    severity: 'error',
+    meaning: 'A CA of the path permits only certain names, and this one is outside. Go says "is not permitted by any constraint".',
+    source: 'RFC 5280 section 4.2.1.10',
+    message: ({ name, kind, permitted, constrainedBy }, who) =>
+      `${who} carries the ${kind} name ${name}, but its CA "${constrainedBy}" permits only ${list(permitted)}.`,
+    remedy: () => 'Issue it with permitted names only, or from a CA that permits this one.',
+  }),
+  'name-constraints/excluded': row<{ name: string; kind: string; excluded: string; constrainedBy: string }>({
+    severity: 'error',
+    meaning: 'A CA of the path excludes this name. Go says "is excluded by constraint".',
+    source: 'RFC 5280 section 4.2.1.10',
+    message: ({ name, kind, excluded, constrainedBy }, who) =>
+      `${who} carries the ${kind} name ${name}, which its CA "${constrainedBy}" excludes (${excluded}).`,
+    remedy: () => 'Issue it without that name, or from a CA that does not exclude it.',
+  }),
+  'name-constraints/unprocessed': row<{ name: string; kind: string; constrainedBy: string }>({
+    severity: 'error',
+    meaning: 'A CA of the path constrains a kind of name that is not compared here, and the certificate carries one.',
+    source: 'RFC 5280 section 4.2.1.10',
+    message: ({ kind, constrainedBy }, who) =>
+      `${who} carries a name of the kind ${kind}, which its CA "${constrainedBy}" constrains and which is not compared here.`,
+    remedy: () => 'Issue it without such a name, or from a CA that does not constrain it.',
+  }),
+  'name-constraints/malformed': row<{ constraint: string; kind: string; reason: string }>({
+    severity: 'error',
+    meaning: 'A name constraint is not written as RFC 5280 defines it, so what it constrains is not certain.',
+    source: 'RFC 5280 section 4.2.1.10',
+    message: ({ constraint, kind, reason }, who) => `${who} has a ${kind} name constraint "${constraint}" that ${reason}.`,
+    remedy: () => 'Issue the CA certificate anew with a well-formed constraint (openssl: "nameConstraints = permitted;DNS:etcd.svc").',
+  }),
+  'name-constraints/name-unreadable': row<{ name: string; kind: string; constrainedBy: string }>({
+    severity: 'error',
+    meaning: 'A CA of the path constrains this kind of name, and the name is not well-formed, so it cannot be compared.',
+    source: 'RFC 5280 section 4.2.1.10',
+    message: ({ name, kind, constrainedBy }, who) =>
+      `${who} carries a malformed ${kind} name "${name}", which its CA "${constrainedBy}" constrains.`,
+    remedy: () => 'Issue it with well-formed names.',
+  }),
+  'name-constraints/on-leaf': row<NoDetails>({
+    severity: 'warning',
+    meaning: 'Name constraints belong into CA certificates; in a leaf they have no effect, and strict validators refuse them.',
+    source: 'RFC 5280 section 4.2.1.10',
+    message: (_, who) => `${who} is a leaf with name constraints.`,
+    remedy: () => 'Leave them out when it is renewed.',
+  }),
+  'name-constraints/too-many': row<{ comparisons: number }>({
+    severity: 'error',
+    meaning: 'Names times constraints are more than any real chain has; comparing was stopped, as a defence.',
+    source: 'Go crypto/x509 MaxConstraintComparisions',
+    message: ({ comparisons }) => `The name constraints of the path would need more than ${String(comparisons)} comparisons.`,
+    remedy: () => 'Issue certificates with fewer names or constraints.',
+  }),
+}
+
+function list(values: readonly string[]): string {
+  if (values.length === 0) return 'none'
+  return values.length > 8 ? `${values.slice(0, 8).join(', ')} and ${String(values.length - 8)} more` : values.join(', ')
+}
+
+function sanText(kind: 'dns' | 'ip' | 'uri', host: string): string {
+  return `${{ dns: 'DNS', ip: 'IP', uri: 'URI' }[kind]}:${host}`
+}
