@@ -1,0 +1,163 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import * as rules from './support/architecture.js'
+import { readSource, readSources } from './support/imports.js'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const sources = readSources(root, 'src')
+
+describe('the sources', () => {
+  test('are found', () => {
+    expect(sources.map(({ path }) => path)).toContain('src/index.ts')
+    expect(sources.flatMap(({ imports }) => imports).length).toBeGreaterThan(sources.length)
+  })
+
+  test('import in one direction, types included', () => {
+    expect(rules.againstDirection(sources)).toEqual([])
+  })
+
+  test('import no file that is not there', () => {
+    expect(rules.leadingNowhere(sources)).toEqual([])
+  })
+
+  test('import in no circle', () => {
+    expect(rules.cycles(sources)).toEqual([])
+  })
+
+  test('name each third-party package in one place', () => {
+    expect(rules.pastTheDoors(sources)).toEqual([])
+  })
+
+  test('do nothing while they load', () => {
+    expect(rules.actingOnLoad(sources)).toEqual([])
+  })
+
+  test('are short', () => {
+    expect(rules.tooLong(sources)).toEqual([])
+  })
+
+  test('the root re-exports and does nothing else', () => {
+    const index = sources.find(({ path }) => path === 'src/index.ts')
+    expect(index === undefined ? ['src/index.ts is missing'] : rules.moreThanReexports(index)).toEqual([])
+  })
+})
+
+describe('the root folder', () => {
+  const AGREED = [
+    'CHANGELOG.md',
+    'LICENSE',
+    'README.md',
+    'docs',
+    'package-lock.json',
+    'package.json',
+    'src',
+    'test',
+    'tsconfig.json',
+    'typedoc.json',
+  ]
+
+  test('holds what was agreed, dotfiles, and what git ignores', () => {
+    const ignored = readFileSync(new URL('../.gitignore', import.meta.url), 'utf8')
+      .split('\n')
+      .map((line) => line.replace(/\/$/, ''))
+    const present = readdirSync(root).filter((name) => !name.startsWith('.') && !ignored.includes(name))
+    expect(present.sort()).toEqual(AGREED)
+  })
+})
+
+describe('each rule bites', () => {
+  const at = (path: string, text: string) => readSource(path, text)
+
+  test('direction, by an import of each kind', () => {
+    const broken = [
+      "import { a } from '../client/a.js'",
+      "import type { A } from '../client/a.js'",
+      "export * from '../client/a.js'",
+      "export type { A } from '../client/a.js'",
+      "type A = import('../client/a.js').A",
+      "const a = () => import('../client/a.js')",
+      "import a = require('../client/a.js')",
+    ]
+    for (const text of broken) {
+      expect(rules.againstDirection([at('src/validate/b.ts', text)]), text).toEqual([
+        'src/validate/b.ts imports src/client/a.ts, which is in a later room',
+      ])
+    }
+    expect(rules.againstDirection([at('src/client/a.ts', "import '../validate/b.js'")])).toEqual([])
+    expect(rules.againstDirection([at('src/errors.ts', "import type { A } from './x509/a.js'")])).toHaveLength(1)
+    expect(rules.againstDirection([at('src/report/a.ts', "import '../index.js'")])).toHaveLength(1)
+    expect(rules.againstDirection([at('src/attic/a.ts', "import '../errors.js'")])).toEqual([
+      'src/attic/a.ts is in no room',
+    ])
+    expect(rules.againstDirection([at('src/client/a.ts', "import '../attic/b.js'")])).toHaveLength(1)
+  })
+
+  test('circles, by types too', () => {
+    const a = at('src/x509/a.ts', "import { b } from './b.js'")
+    const b = at('src/x509/b.ts', "import type { C } from './c.js'")
+    const c = at('src/x509/c.ts', "import './a.js'")
+    expect(rules.cycles([a, b, c])).toEqual(['src/x509/a.ts -> src/x509/b.ts -> src/x509/c.ts -> src/x509/a.ts'])
+    expect(rules.cycles([a, b])).toEqual([])
+    expect(rules.cycles([at('src/x509/a.ts', "import './a.js'")])).toEqual(['src/x509/a.ts -> src/x509/a.ts'])
+  })
+
+  test('missing files', () => {
+    expect(rules.leadingNowhere([at('src/x509/a.ts', "import './gone.js'")])).toHaveLength(1)
+  })
+
+  test('doors', () => {
+    const past = (path: string, text: string) => rules.pastTheDoors([at(path, text)])
+    expect(past('src/validate/a.ts', "import type { Name } from '@peculiar/x509'")).toEqual([
+      'src/validate/a.ts imports @peculiar/x509, whose door is src/x509/engine.ts',
+    ])
+    expect(past('src/x509/engine.ts', "import '@peculiar/asn1-schema/build/x.js'")).toEqual([])
+    expect(past('src/client/session.ts', "import { Etcd3 } from 'etcd3'")).toHaveLength(1)
+    expect(past('src/client/connect.ts', "import { Etcd3 } from 'etcd3'")).toEqual([])
+    expect(past('src/client/connect.ts', "import '@grpc/grpc-js'")).toHaveLength(1)
+    expect(past('src/testing/container.ts', "import 'testcontainers'")).toEqual([])
+    expect(past('src/client/a.ts', "import 'lodash'")).toEqual(['src/client/a.ts imports lodash, which has no door'])
+    expect(past('src/client/a.ts', "import 'fs'")).toHaveLength(1)
+    expect(past('src/client/a.ts', "import 'node:fs'")).toEqual([])
+    expect(past('src/client/a.ts', 'const load = (name: string) => import(name)')).toEqual([
+      'src/client/a.ts computes what it imports',
+    ])
+  })
+
+  test('side effects and state', () => {
+    const acting = (text: string) => rules.actingOnLoad([at('src/x509/a.ts', text)])
+    expect(acting('globalThis.x = 1')).toEqual(['src/x509/a.ts acts while it loads: globalThis.x = 1'])
+    expect(acting('let counter = 0')).toHaveLength(1)
+    expect(acting('const cache = new WeakMap<object, string>()')).toHaveLength(1)
+    expect(acting("const known = new Set(['a'])")).toEqual([])
+    expect(acting('for (const a of b) c(a)')).toHaveLength(1)
+    expect(acting("import 'a'\nexport const a = 1\nfunction b() {}\nclass C {}\ninterface D {}\ntype E = 1")).toEqual(
+      [],
+    )
+  })
+
+  test('length', () => {
+    expect(rules.tooLong([at('src/x509/a.ts', '//\n'.repeat(rules.MAX_LINES))])).toEqual([])
+    expect(rules.tooLong([at('src/x509/a.ts', '//\n'.repeat(rules.MAX_LINES + 1))])).toHaveLength(1)
+  })
+
+  test('the re-exporting root', () => {
+    expect(rules.moreThanReexports(at('src/index.ts', "export * from './a.js'\nexport { b } from './b.js'"))).toEqual(
+      [],
+    )
+    expect(rules.moreThanReexports(at('src/index.ts', "import { a } from './a.js'\nexport { a }"))).toHaveLength(2)
+  })
+
+  test('what is loaded: neither types nor lazy imports', () => {
+    const graph = [
+      at('src/a.ts', "import './b.js'\nimport type { C } from './c.js'\nconst d = () => import('./d.js')"),
+      at('src/b.ts', "import { x } from '@scope/pkg/deep'\nexport { y } from 'other'\nimport 'node:fs'"),
+      at('src/c.ts', "import 'unused'"),
+      at('src/d.ts', "import 'lazy'"),
+    ]
+    expect(rules.loadedBy(graph, 'src/a.ts')).toEqual({
+      files: ['src/a.ts', 'src/b.ts'],
+      packages: ['@scope/pkg', 'other'],
+    })
+  })
+})

@@ -1,0 +1,138 @@
+/** What the subpaths of the package load: in the graph of the sources, and in a real Node process. */
+import { readFileSync, statSync } from 'node:fs'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { loadedBy, packageOf } from './support/architecture.js'
+import { compileSources, root, runModule, type Compiled } from './support/compiled.js'
+import { readSources } from './support/imports.js'
+
+const sources = readSources(root, 'src')
+
+/** Subpaths, and the only packages that loading one may load. */
+const ALLOWED: Record<string, readonly string[]> = {
+  '.': ['@grpc/grpc-js', 'etcd3'],
+  './credentials': [],
+  './validate': [],
+  './authority': [],
+  './client': ['@grpc/grpc-js', 'etcd3'],
+  './testing': [],
+}
+const ENTRIES = Object.keys(ALLOWED).map((subpath) => ({
+  subpath,
+  entry: subpath === '.' ? 'index' : `${subpath.slice('./'.length)}/index`,
+}))
+
+let compiled: Compiled
+beforeAll(() => {
+  compiled = compileSources()
+})
+afterAll(() => {
+  compiled[Symbol.dispose]()
+})
+
+test('every subpath of package.json is judged here', () => {
+  const { exports } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    exports: Record<string, unknown>
+  }
+  const subpaths = Object.keys(exports).filter((subpath) => subpath !== './package.json')
+  expect(subpaths.sort()).toEqual(Object.keys(ALLOWED).sort())
+})
+
+describe.each(ENTRIES)('$subpath', ({ subpath, entry }) => {
+  test('loads no other package, by its imports', () => {
+    expect(forbidden(loadedBy(sources, `src/${entry}.ts`).packages, subpath)).toEqual([])
+  })
+
+  test('loads no other package, and the files its imports say, in a Node process', async () => {
+    const loaded = await loadedInProcess(compiled.url(`${entry}.js`))
+    const packages = new Set(loaded.flatMap((url) => packageAt(url) ?? []))
+    // What those packages load in turn is theirs to decide; so only packages that we name anywhere are looked at.
+    const ours = new Set(
+      sources.flatMap(({ imports }) => imports.flatMap(({ specifier }) => specifier ?? [])).map(packageOf),
+    )
+    expect(
+      forbidden(
+        [...packages].filter((name) => ours.has(name)),
+        subpath,
+      ),
+    ).toEqual([])
+    const files = loadedBy(sources, `src/${entry}.ts`).files.map((file) => file.replace(/^src\/(.*)\.ts$/, '$1.js'))
+    expect(loaded.filter((url) => packageAt(url) === null).sort()).toEqual(
+      files.map((file) => compiled.url(file)).sort(),
+    )
+  })
+})
+
+test('the client loads no issuing code', () => {
+  const { files } = loadedBy(sources, 'src/client/index.ts')
+  expect(files.filter((file) => file.startsWith('src/authority/') || file === 'src/x509/engine.ts')).toEqual([])
+})
+
+test('the validator is less than 60 kB of JavaScript', () => {
+  const files = loadedBy(sources, 'src/validate/index.ts').files.map((file) => file.replace(/^src\/(.*)\.ts$/, '$1.js'))
+  const bytes = files.reduce((sum, file) => sum + statSync(compiled.path(file)).size, 0)
+  expect(bytes).toBeLessThan(60_000)
+})
+
+describe('two copies in one process', () => {
+  let second: Compiled
+  beforeAll(() => {
+    second = compileSources()
+  })
+  afterAll(() => {
+    second[Symbol.dispose]()
+  })
+
+  test('know each other’s errors, and leave no trace in the process', async () => {
+    const result = await runModule(`
+      const trace = () => JSON.stringify([
+        Reflect.ownKeys(globalThis).map(String).sort(),
+        process.eventNames().map((name) => [String(name), process.listenerCount(name)]),
+        Object.keys(process.env).sort(),
+      ])
+      const before = trace()
+      const a = await import(${JSON.stringify(compiled.url('index.js'))})
+      const b = await import(${JSON.stringify(second.url('index.js'))})
+      const after = trace()
+      const caught = (run) => { try { run() } catch (error) { return error } }
+      const error = caught(() => a.formatReport({}, { colour: true }))
+      console.log(JSON.stringify({
+        separate: a.EtcdMtlsError !== b.EtcdMtlsError,
+        known: b.isEtcdMtlsError(error, 'ERR_OPTION_INVALID'),
+        untouched: before === after || [before, after],
+      }))
+    `)
+    expect(JSON.parse(result)).toEqual({ separate: true, known: true, untouched: true })
+  })
+})
+
+function forbidden(packages: readonly string[], subpath: string): string[] {
+  return packages.filter((name) => ALLOWED[subpath]?.includes(name) !== true)
+}
+
+/** The package that a file of node_modules belongs to, the innermost one; null for our own files. */
+function packageAt(url: string): string | null {
+  const [, inside] = /.*\/node_modules\/(.+)$/.exec(url) ?? []
+  return inside === undefined ? null : packageOf(inside)
+}
+
+/** The addresses of all modules, ES and CommonJS, that a process has loaded after it imported `entry`. */
+async function loadedInProcess(entry: string): Promise<string[]> {
+  const hook = `
+    import { writeSync } from 'node:fs'
+    export async function load(url, context, next) {
+      if (url.startsWith('file:')) writeSync(1, url + '\\n')
+      return next(url, context)
+    }`
+  const register = `
+    import { register } from 'node:module'
+    register('data:text/javascript,' + encodeURIComponent(${JSON.stringify(hook)}))`
+  const code = `
+    import { createRequire } from 'node:module'
+    import { pathToFileURL } from 'node:url'
+    await import(${JSON.stringify(entry)})
+    for (const file of Object.keys(createRequire(${JSON.stringify(entry)}).cache)) console.log(pathToFileURL(file).href)
+    process.exit()`
+  const flags = ['--import', `data:text/javascript,${encodeURIComponent(register)}`]
+  const lines = (await runModule(code, flags)).split('\n').filter((line) => line !== '')
+  return [...new Set(lines)]
+}

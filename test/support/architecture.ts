@@ -1,0 +1,161 @@
+/** The rules of the house as functions over sources: each gives its violations as sentences. */
+import ts from 'typescript'
+import { parse, type Source } from './imports.js'
+
+/** The rooms, the lowest first: a file may import from its own room and from those before it, types included. */
+export const ROOMS = ['report', 'x509', 'credentials', 'validate', 'authority', 'config', 'client', 'testing'] as const
+
+/** Files beside the rooms that every room builds upon. */
+const GROUND = ['src/errors.ts', 'src/misuse.ts']
+const ROOT = 'src/index.ts'
+
+/** The one place each third-party package may be named in: a file, or a folder with its slash. */
+export const DOORS: readonly (readonly [packageName: RegExp, door: string])[] = [
+  [/^@peculiar\//, 'src/x509/engine.ts'],
+  [/^reflect-metadata$/, 'src/x509/engine.ts'],
+  [/^@grpc\//, 'src/client/channel.ts'],
+  [/^etcd3$/, 'src/client/connect.ts'],
+  [/^testcontainers$/, 'src/testing/'],
+]
+
+/** Longest file, in lines. */
+export const MAX_LINES = 350
+
+/** Imports against the direction of the rooms. */
+export function againstDirection(sources: readonly Source[]): string[] {
+  return sources.flatMap(({ path, imports }) =>
+    imports.flatMap(({ file }) => {
+      if (file === null) return []
+      const [from, to] = [levelOf(path), levelOf(file)]
+      if (from === null) return [`${path} is in no room`]
+      if (to === null) return [`${path} imports ${file}, which is in no room`]
+      return to > from ? [`${path} imports ${file}, which is in a later room`] : []
+    }),
+  )
+}
+
+/** 0 for the lowest room; null for a file that is in none. */
+function levelOf(path: string): number | null {
+  if (GROUND.includes(path)) return 0
+  if (path === ROOT) return ROOMS.length
+  const level = ROOMS.findIndex((room) => path.startsWith(`src/${room}/`))
+  return level === -1 ? null : level
+}
+
+/** Imports of files that do not exist. */
+export function leadingNowhere(sources: readonly Source[]): string[] {
+  const known = new Set(sources.map(({ path }) => path))
+  return sources.flatMap(({ path, imports }) =>
+    imports.flatMap(({ file }) =>
+      file === null || known.has(file) ? [] : [`${path} imports ${file}, which is not there`],
+    ),
+  )
+}
+
+/** Every circle of files that import each other, types and lazy imports included. */
+export function cycles(sources: readonly Source[]): string[] {
+  const targets = new Map(sources.map(({ path, imports }) => [path, imports.flatMap(({ file }) => file ?? [])]))
+  const found: string[] = []
+  const done = new Set<string>()
+  const walk = (path: string, trail: readonly string[]): void => {
+    const at = trail.indexOf(path)
+    if (at !== -1) found.push([...trail.slice(at), path].join(' -> '))
+    if (at !== -1 || done.has(path)) return
+    for (const target of targets.get(path) ?? []) walk(target, [...trail, path])
+    done.add(path)
+  }
+  for (const { path } of sources) walk(path, [])
+  return found
+}
+
+/** Third-party packages named outside their door, packages without a door, and imports that cannot be checked. */
+export function pastTheDoors(sources: readonly Source[]): string[] {
+  return sources.flatMap(({ path, imports }) =>
+    imports.flatMap(({ specifier, file }) => {
+      if (specifier === null) return [`${path} computes what it imports`]
+      if (file !== null || specifier.startsWith('node:')) return []
+      const door = DOORS.find(([packageName]) => packageName.test(packageOf(specifier)))?.[1]
+      if (door === undefined) return [`${path} imports ${specifier}, which has no door`]
+      const allowed = door.endsWith('/') ? path.startsWith(door) : path === door
+      return allowed ? [] : [`${path} imports ${specifier}, whose door is ${door}`]
+    }),
+  )
+}
+
+/** `@scope/name` or `name` of a specifier that may go on into the package. */
+export function packageOf(specifier: string): string {
+  return specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/')
+}
+
+/** Everything that loading one file loads: files and packages, lazy imports and types left out. */
+export function loadedBy(sources: readonly Source[], entry: string): { files: string[]; packages: string[] } {
+  const byPath = new Map(sources.map((source) => [source.path, source]))
+  const files = new Set<string>()
+  const packages = new Set<string>()
+  const queue = [entry]
+  for (let path = queue.pop(); path !== undefined; path = queue.pop()) {
+    if (files.has(path)) continue
+    files.add(path)
+    for (const { kind, specifier, file } of byPath.get(path)?.imports ?? []) {
+      if (kind !== 'runtime') continue
+      if (file !== null) queue.push(file)
+      else if (specifier !== null && !specifier.startsWith('node:')) packages.add(packageOf(specifier))
+    }
+  }
+  return { files: [...files].sort(), packages: [...packages].sort() }
+}
+
+/** Files that are longer than they should be. */
+export function tooLong(sources: readonly Source[]): string[] {
+  return sources.flatMap(({ path, text }) => {
+    const lines = text.trimEnd().split('\n').length
+    return lines > MAX_LINES ? [`${path} has ${String(lines)} lines; ${String(MAX_LINES)} are the limit`] : []
+  })
+}
+
+/**
+ * Statements that act while their file loads, which `sideEffects: false` in package.json denies, and state that a module
+ * keeps: two copies of the package in one process would each have their own.
+ */
+export function actingOnLoad(sources: readonly Source[]): string[] {
+  return sources.flatMap(({ path, text }) =>
+    parse(path, text)
+      .statements.filter((statement) => acts(statement))
+      .map((statement) => `${path} acts while it loads: ${statement.getText().split('\n')[0] ?? ''}`),
+  )
+}
+
+function acts(statement: ts.Statement): boolean {
+  if (ts.isVariableStatement(statement)) {
+    const { flags, declarations } = statement.declarationList
+    return (flags & ts.NodeFlags.Const) === 0 || declarations.some(({ initializer }) => isEmptyCollection(initializer))
+  }
+  return !(
+    ts.isImportDeclaration(statement) ||
+    ts.isExportDeclaration(statement) ||
+    ts.isFunctionDeclaration(statement) ||
+    ts.isClassDeclaration(statement) ||
+    ts.isInterfaceDeclaration(statement) ||
+    ts.isTypeAliasDeclaration(statement)
+  )
+}
+
+/** `new Map()` and its kin with nothing in it: something that is filled later. */
+function isEmptyCollection(node: ts.Expression | undefined): boolean {
+  return (
+    node !== undefined &&
+    ts.isNewExpression(node) &&
+    /^(Weak)?(Map|Set)$/.test(node.expression.getText()) &&
+    (node.arguments ?? []).length === 0
+  )
+}
+
+/** Statements of an index file that are more than a re-export. */
+export function moreThanReexports({ path, text }: Source): string[] {
+  return parse(path, text)
+    .statements.filter((statement) => !(ts.isExportDeclaration(statement) && statement.moduleSpecifier !== undefined))
+    .map((statement) => `${path} holds more than re-exports: ${statement.getText().split('\n')[0] ?? ''}`)
+}

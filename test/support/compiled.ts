@@ -1,0 +1,42 @@
+/** The sources as JavaScript, as `npm run build` writes it, for tests that need a Node process of their own. */
+import { execFile } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
+import { emitJavaScript, readConfig } from '../../.config/lib/compile.mjs'
+
+export const root = fileURLToPath(new URL('../..', import.meta.url))
+
+export interface Compiled extends Disposable {
+  /** The address of a file of dist, as `validate/index.js`. */
+  url(file: string): string
+  /** Its path. */
+  path(file: string): string
+}
+
+/** Compiles src into a new folder inside the repository, where packages resolve as they do for dist. */
+export function compileSources(): Compiled {
+  mkdirSync(join(root, '.cache'), { recursive: true })
+  const folder = mkdtempSync(join(root, '.cache', 'compiled-'))
+  const { options } = readConfig(join(root, '.config/tsconfig.build.json'))
+  emitJavaScript(join(root, 'src'), '.', folder, options)
+  return {
+    url: (file) => pathToFileURL(join(folder, file)).href,
+    path: (file) => join(folder, file),
+    [Symbol.dispose]: () => {
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Runs a module in a new Node process and gives what it wrote; anything on stderr, such as a warning, is a failure. */
+export async function runModule(code: string, flags: string[] = []): Promise<string> {
+  const args = [...flags, '--input-type=module', '--eval', code]
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, args, {
+    cwd: root,
+    maxBuffer: 64 * 1024 * 1024,
+  })
+  if (stderr !== '') throw new Error(`The process wrote to stderr:\n${stderr}`)
+  return stdout
+}
