@@ -1,0 +1,179 @@
+/** The lines of a PEM text: boundaries, headers, line numbers. Used by the scanner in pem.ts only. */
+
+const DASHES = '-----'
+/** Longest label of a boundary; the longest in use have about 30 characters. */
+const MAX_LABEL = 64
+/** Most lines of headers read in one block; encrypted keys have two. */
+const MAX_HEADER_LINES = 32
+
+export interface Boundary {
+  readonly kind: 'BEGIN' | 'END'
+  readonly label: string
+}
+
+/** A header inside a block, as `DEK-Info: AES-256-CBC,…`. */
+export interface PemHeader {
+  readonly name: string
+  readonly value: string
+}
+
+/** Counts lines of one text, forward only, so that all calls together cost one pass. */
+export class LineCounter {
+  private readonly text: string
+  private offset = 0
+  private line = 1
+
+  constructor(text: string) {
+    this.text = text
+  }
+
+  /** The number, from 1, of the line that holds `offset`. Calls must come in ascending order. */
+  at(offset: number): number {
+    this.line += countBreaks(this.text, this.offset, offset)
+    this.offset = Math.max(this.offset, offset)
+    return this.line
+  }
+}
+
+/** Line breaks from `start` on and before `end`. */
+export function countBreaks(text: string, start: number, end: number): number {
+  let count = 0
+  for (let at = text.indexOf('\n', start); at !== -1 && at < end; at = text.indexOf('\n', at + 1)) count++
+  return count
+}
+
+/** The input as text, without byte order mark and with `\n` for every line end. */
+export function plainText(input: string | Uint8Array): {
+  text: string
+  byteOrderMark: boolean
+  lineEnds: 'lf' | 'crlf' | 'cr'
+} {
+  const whole =
+    typeof input === 'string' ? input : Buffer.from(input.buffer, input.byteOffset, input.length).toString('utf8')
+  const byteOrderMark = whole.startsWith('\ufeff')
+  const text = byteOrderMark ? whole.slice(1) : whole
+  if (!text.includes('\r')) return { text, byteOrderMark, lineEnds: 'lf' }
+  const unix = text.replaceAll('\r\n', '\n')
+  if (!unix.includes('\r')) return { text: unix, byteOrderMark, lineEnds: 'crlf' }
+  // Octet by octet: millions of replacements in a string would take seconds.
+  const octets = Buffer.from(unix)
+  for (let at = octets.indexOf(0x0d); at !== -1; at = octets.indexOf(0x0d, at + 1)) octets[at] = 0x0a
+  return { text: octets.toString('utf8'), byteOrderMark, lineEnds: 'cr' }
+}
+
+/** The text without spaces and tabs at both ends. A loop, since a regular expression would try again at every space. */
+export function trimBlanks(text: string): string {
+  let start = 0
+  let end = text.length
+  while (start < end && isBlank(text.charCodeAt(start))) start++
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--
+  return text.slice(start, end)
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09
+}
+
+/** A whole line, trimmed, as a boundary. */
+export function readBoundary(line: string): Boundary | null {
+  const kind = line.startsWith('-----BEGIN ') ? 'BEGIN' : line.startsWith('-----END ') ? 'END' : null
+  if (kind === null || !line.endsWith(DASHES)) return null
+  const label = line.slice(DASHES.length + kind.length + 1, -DASHES.length)
+  return isLabel(label) ? { kind, label } : null
+}
+
+/** RFC 7468 section 3: printable characters; hyphens and spaces only between others, and one at a time. */
+function isLabel(label: string): boolean {
+  return label.length <= MAX_LABEL && /^[!-,.-~]+(?:[- ][!-,.-~]+)*$/.test(label)
+}
+
+/** The first or the last marker inside one line, if a well-formed label follows it. */
+export function markerIn(line: string, which: 'first' | 'last'): Boundary | null {
+  const places = (['BEGIN', 'END'] as const).flatMap((kind) => {
+    const marker = `${DASHES}${kind} `
+    const at = which === 'first' ? line.indexOf(marker) : line.lastIndexOf(marker)
+    return at === -1 ? [] : [{ kind, at, labelStart: at + marker.length }]
+  })
+  const [a, b] = places
+  if (a === undefined) return null
+  const chosen = b === undefined || a.at < b.at === (which === 'first') ? a : b
+  const rest = line.slice(chosen.labelStart, chosen.labelStart + MAX_LABEL + DASHES.length)
+  const end = rest.indexOf(DASHES)
+  const label = rest.slice(0, end)
+  return end !== -1 && isLabel(label) ? { kind: chosen.kind, label } : null
+}
+
+/** Where a line may stand that means to be a boundary: `BEGIN` or `END` behind dashes of any kind, in any case. */
+export const ALMOST_MARKER = /[-\u2010-\u2015] ?(?:BEGIN|END) /gi
+
+/** Whether a line means to be a boundary and is none: too few dashes or too many, typographic ones, lower case. */
+export function isDamagedBoundary(line: string): boolean {
+  const whole = trimBlanks(line)
+  if (whole.length > 100 || readBoundary(whole) !== null) return false
+  return /^[-\u2010-\u2015]{1,20} ?(?:BEGIN|END) [A-Z0-9 ]{1,40}[-\u2010-\u2015]{1,20}$/i.test(whole)
+}
+
+/** RFC 1421 section 4.6.1.1: `Name: value` lines, continued by lines that start with white space, then a blank line. */
+export function readHeaders(body: string): { headers: PemHeader[]; end: number } {
+  const headers: { name: string; value: string }[] = []
+  if (!body.includes(':')) return { headers, end: 0 }
+  let position = 0
+  for (let lines = 0; lines < MAX_HEADER_LINES; lines++) {
+    const newline = body.indexOf('\n', position)
+    if (newline === -1) break
+    const line = body.slice(position, newline)
+    const colon = line.indexOf(':')
+    const last = headers.at(-1)
+    const blank = trimBlanks(line) === ''
+    if (last !== undefined && !blank && isBlank(line.charCodeAt(0))) last.value += trimBlanks(line)
+    else if (colon > 0)
+      headers.push({ name: trimBlanks(line.slice(0, colon)), value: trimBlanks(line.slice(colon + 1)) })
+    else return { headers, end: blank && last !== undefined ? newline + 1 : position }
+    position = newline + 1
+  }
+  return { headers, end: position }
+}
+
+/** Outcome of reading base64: the octets, or what is wrong; `offset` is that of the first character that is wrong. */
+export type Base64 =
+  { kind: 'octets'; bytes: Buffer } | { kind: 'empty' } | { kind: 'incomplete' } | { kind: 'foreign'; offset: number }
+
+/** Reads base64 with spaces, tabs and line breaks anywhere (RFC 4648 section 4, padding required). */
+export function decodeBase64(text: string): Base64 {
+  const stop = text.search(/[^A-Za-z0-9+/ \t\n]/)
+  const end = stop === -1 ? text.length : stop
+  const padding = text.slice(end)
+  const foreign = padding.search(/[^= \t\n]/)
+  // Where data follows the padding, it is the padding that stands wrong.
+  if (foreign !== -1)
+    return { kind: 'foreign', offset: /[A-Za-z0-9+/]/.test(padding.charAt(foreign)) ? end : end + foreign }
+  const data = countData(text, 0, end)
+  const pads = countData(text, end, text.length)
+  if (data + pads === 0) return { kind: 'empty' }
+  const complete = data > 0 && pads <= 2 && (data + pads) % 4 === 0
+  return complete ? { kind: 'octets', bytes: Buffer.from(text, 'base64') } : { kind: 'incomplete' }
+}
+
+/** Characters other than spaces, tabs and line breaks. */
+function countData(text: string, start: number, end: number): number {
+  const part = text.slice(start, end)
+  let count = end - start - countBreaks(part, 0, part.length)
+  if (!part.includes(' ') && !part.includes('\t')) return count
+  for (let at = 0; at < part.length; at++) if (isBlank(part.charCodeAt(at))) count--
+  return count
+}
+
+/** The first blank line, as the offset of its start, or -1. */
+export function firstBlankLine(text: string): number {
+  if (text.startsWith('\n')) return 0
+  const double = text.indexOf('\n\n')
+  if (double !== -1) return double + 1
+  if (!text.includes(' ') && !text.includes('\t')) return -1
+  for (let at = 0; at < text.length;) {
+    const newline = text.indexOf('\n', at)
+    const end = newline === -1 ? text.length : newline
+    if (trimBlanks(text.slice(at, end)) === '') return at
+    at = end + 1
+  }
+  return -1
+}
