@@ -1,0 +1,116 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import ts from 'typescript'
+import { describe, expect, test } from 'vitest'
+import { renderFindings } from '../.config/lib/findings-page.mjs'
+import { catalogue } from '../src/report/catalogue.js'
+import { root } from './support/compiled.js'
+import { parse } from './support/imports.js'
+import { readPage, type Page } from './support/markdown.js'
+import { typeCheck } from './support/type-check.js'
+
+const pages = new Map(
+  [...markdownIn('.'), ...markdownIn('docs')].map((file) => [file, readPage(readText(file))] as const),
+)
+
+describe('every ts block compiles', () => {
+  const snippets = [...pages].flatMap(([file, { blocks }]) =>
+    blocks
+      .filter(({ language }) => language === 'ts' || language === 'typescript')
+      .map(({ code, line }) => ({ name: `${file}:${String(line)}`, code })),
+  )
+
+  test('there are some', () => {
+    expect(snippets.length).toBeGreaterThan(0)
+  })
+
+  test('all of them', { timeout: 60_000 }, () => {
+    const complaints = [...typeCheck(snippets)].flatMap(([name, lines]) => lines.map((line) => `${name} ${line}`))
+    expect(complaints).toEqual([])
+  })
+
+  test('the compiler is really asked', { timeout: 60_000 }, () => {
+    const complaints = typeCheck([
+      {
+        name: 'good',
+        code: "import { formatReport, type Report } from 'etcd-mtls'\nconst f: (r: Report) => string = formatReport",
+      },
+      {
+        name: 'unknown option',
+        code: "import { formatReport, type Report } from 'etcd-mtls'\nformatReport({} as Report, { colour: true })",
+      },
+      { name: 'unknown export', code: "import { formatRapport } from 'etcd-mtls'" },
+      { name: 'syntax', code: 'const = 1' },
+    ])
+    expect([...complaints].map(([name, lines]) => [name, lines.length > 0])).toEqual([
+      ['good', false],
+      ['unknown option', true],
+      ['unknown export', true],
+      ['syntax', true],
+    ])
+  })
+})
+
+describe('links', () => {
+  test.each([...pages])('in %s lead somewhere', (file, page) => {
+    expect(deadLinks(file, page)).toEqual([])
+  })
+
+  test('a dead one is seen', () => {
+    const page = readPage('[a](gone.md) [b](README.md#nowhere) [c](#here)\n# Here\n[d](https://etcd.io/)')
+    expect(deadLinks('CHANGELOG.md', page)).toEqual(['gone.md', 'README.md#nowhere'])
+  })
+})
+
+describe('names', () => {
+  const codes = Object.keys(catalogue)
+  const areas = new Set(codes.map((code) => code.slice(0, code.indexOf('/'))))
+
+  test.each([...pages])('in %s exist: findings', (_, page) => {
+    const named = page.codes.filter(
+      (code) => /^[a-z0-9-]+\/[a-z0-9-]+$/.test(code) && areas.has(code.split('/')[0] ?? ''),
+    )
+    expect(named.filter((code) => !codes.includes(code))).toEqual([])
+  })
+
+  test.each([...pages.keys()])('in %s exist: error codes', (file) => {
+    const named = readText(file).match(/\bERR_(?!OSSL_|SSL_|TLS_)[A-Z_]+\b/g) ?? []
+    const known = errorCodes()
+    expect(named.filter((code) => !known.includes(code))).toEqual([])
+  })
+})
+
+test('docs/findings.md shows the catalogue as it is', () => {
+  // Compared as a whole: the difference of two long pages would say less than the command that mends it.
+  expect(readText('docs/findings.md') === renderFindings(catalogue), 'run `npm run docs`').toBe(true)
+})
+
+function markdownIn(folder: string): string[] {
+  return readdirSync(join(root, folder), { encoding: 'utf8' })
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => join(folder, file))
+    .sort()
+}
+
+function readText(file: string): string {
+  return readFileSync(join(root, file), 'utf8')
+}
+
+function deadLinks(file: string, { links, anchors }: Page): string[] {
+  return links.filter((link) => {
+    if (/^[a-z][a-z0-9+.-]*:/i.test(link)) return false
+    const [path = '', anchor = ''] = link.split('#')
+    if (path === '') return !anchors.has(anchor)
+    const target = resolve(root, dirname(file), path)
+    if (!existsSync(target)) return true
+    return anchor !== '' && pages.get(relative(root, target))?.anchors.has(anchor) !== true
+  })
+}
+
+/** The codes of EtcdMtlsError, which exist as types alone. */
+function errorCodes(): string[] {
+  const details = parse('src/errors.ts', readText('src/errors.ts'))
+    .statements.filter((statement) => ts.isInterfaceDeclaration(statement))
+    .find((statement) => statement.name.text === 'ErrorDetails')
+  return details?.members.flatMap(({ name }) => (name !== undefined && ts.isIdentifier(name) ? name.text : [])) ?? []
+}

@@ -1,0 +1,81 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { root } from './support/compiled.js'
+
+interface Manifest {
+  sideEffects: boolean
+  exports: Record<string, string | { types: string; default: string }>
+  dependencies: Record<string, string>
+  devDependencies: Record<string, string>
+  peerDependencies: Record<string, string>
+  peerDependenciesMeta: Record<string, { optional: boolean }>
+}
+
+const readText = (file: string): string => readFileSync(join(root, file), 'utf8')
+const manifest = JSON.parse(readText('package.json')) as Manifest
+
+describe('package.json', () => {
+  const entries = Object.entries(manifest.exports).filter(([subpath]) => subpath !== './package.json')
+
+  test.each(entries)('export %s is made from an index file of the sources', (subpath, target) => {
+    const folder = subpath === '.' ? '.' : subpath
+    const file = join(folder, 'index').replaceAll('\\', '/')
+    expect(target).toEqual({ types: `./dist/${file}.d.ts`, default: `./dist/${file}.js` })
+    expect(existsSync(join(root, 'src', `${file}.ts`))).toBe(true)
+  })
+
+  test('promises that no file acts while it loads; the architecture test holds it to that', () => {
+    expect(manifest.sideEffects).toBe(false)
+  })
+
+  test('asks for no peer that is not optional', () => {
+    const optional = Object.keys(manifest.peerDependenciesMeta).filter(
+      (name) => manifest.peerDependenciesMeta[name]?.optional === true,
+    )
+    expect(optional).toEqual(Object.keys(manifest.peerDependencies))
+  })
+})
+
+describe('docs/dependencies.md', () => {
+  test.each([
+    ['At run time', manifest.dependencies],
+    ['Optional', manifest.peerDependencies],
+    ['For development', manifest.devDependencies],
+  ])('lists each package with its reason: %s', (heading, packages) => {
+    const rows = tableBelow(readText('docs/dependencies.md'), heading)
+    expect([...rows.keys()].sort()).toEqual(Object.keys(packages).sort())
+    for (const reason of rows.values()) expect(reason).toMatch(/^[A-Z@`].{15,}\.$/)
+  })
+})
+
+describe('package-lock.json', () => {
+  const lock = JSON.parse(readText('package-lock.json')) as { packages: Record<string, Record<string, unknown>> }
+
+  test('names no registry', () => {
+    const placed = Object.entries(lock.packages).filter(([, entry]) => 'resolved' in entry)
+    expect(placed.map(([path]) => path)).toEqual([])
+    expect(readText('package-lock.json').match(/registry\.|\.tgz/g)).toBeNull()
+  })
+
+  test('pins every package by its hash', () => {
+    const loose = Object.entries(lock.packages).filter(
+      ([path, entry]) => path !== '' && typeof entry['integrity'] !== 'string',
+    )
+    expect(loose.map(([path]) => path)).toEqual([])
+  })
+
+  test('agrees with package.json', () => {
+    const own = lock.packages['']
+    for (const kind of ['dependencies', 'devDependencies', 'peerDependencies'] as const) {
+      expect(own?.[kind]).toEqual(manifest[kind])
+    }
+  })
+})
+
+/** The rows of the first table below a heading: the package in backticks and the text beside it. */
+function tableBelow(page: string, heading: string): Map<string, string> {
+  const section = page.split(/^## /m).find((each) => each.startsWith(`${heading}\n`)) ?? ''
+  const rows = section.matchAll(/^\| `([^`]+)` +\| (.+?) +\|$/gm)
+  return new Map([...rows].map(([, name = '', reason = '']) => [name, reason]))
+}
