@@ -1,8 +1,4 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import {
   addressBytes,
   certificatePolicies,
@@ -27,25 +23,10 @@ import {
   rawTime,
   uri,
 } from '../../support/mint.js'
+import { openssl, temporaryFolder } from '../../support/openssl.js'
 
 /** The minter is a witness for other tests, so openssl is the witness for the minter. */
-let folder: string
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'etcd-mtls-mint-'))
-})
-afterAll(() => {
-  rmSync(folder, { recursive: true })
-})
-
-function file(name: string, text: string): string {
-  const path = join(folder, name)
-  writeFileSync(path, text)
-  return path
-}
-
-function openssl(...parameters: string[]): string {
-  return execFileSync('openssl', parameters, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
-}
+const { file } = temporaryFolder()
 
 describe('mint', () => {
   const root = mintCa({
@@ -79,12 +60,12 @@ describe('mint', () => {
     const intermediateFile = file('intermediate.pem', intermediate.pem)
     const leafFile = file('leaf.pem', leaf.pem)
     const verify = ['verify', '-x509_strict', '-CAfile', rootFile, '-untrusted', intermediateFile, '-purpose']
-    expect(openssl(...verify, 'sslserver', leafFile)).toContain('leaf.pem: OK')
-    expect(openssl(...verify, 'sslclient', leafFile)).toContain('leaf.pem: OK')
-    expect(openssl('x509', '-in', intermediateFile, '-noout', '-text')).toMatch(
+    expect(openssl([...verify, 'sslserver', leafFile])).toContain('leaf.pem: OK')
+    expect(openssl([...verify, 'sslclient', leafFile])).toContain('leaf.pem: OK')
+    expect(openssl(['x509', '-in', intermediateFile, '-noout', '-text'])).toMatch(
       /Permitted:\s+DNS:etcd.svc\s+IP:10.0.0.0\/255.0.0.0\s+IP:FD00[0:]+\/FF80[0:]+\s+Excluded:\s+DNS:bad.etcd.svc/,
     )
-    expect(openssl('x509', '-in', leafFile, '-noout', '-dates')).toContain('notAfter=Jan  2 03:04:05 2060 GMT')
+    expect(openssl(['x509', '-in', leafFile, '-noout', '-dates'])).toContain('notAfter=Jan  2 03:04:05 2060 GMT')
     expect(root.x509().subject).toBe('C=DE\nO=Örg\nCN=Root')
     expect(BigInt(`0x${leaf.x509().serialNumber}`)).toBe(leaf.serial)
   })
@@ -103,7 +84,7 @@ describe('mint', () => {
       ],
       extensions: [certificatePolicies(['1.2.3.4']), crlDistributionPoints(['http://crl.example/a.crl'])],
     })
-    const text = openssl('x509', '-in', file('all.pem', all.pem), '-noout', '-text')
+    const text = openssl(['x509', '-in', file('all.pem', all.pem), '-noout', '-text'])
     for (const part of [
       'URI:spiffe://x/y, email:a@b.c, DirName:',
       'Registered ID:1.2.3, othername: 1.2.3.4:',
@@ -132,7 +113,7 @@ describe('mint', () => {
       version: null,
       notAfter: rawTime(TAG.utcTime, '5001010000Z'),
     })
-    const tree = openssl('asn1parse', '-in', file('odd.pem', odd.pem))
+    const tree = openssl(['asn1parse', '-in', file('odd.pem', odd.pem)])
     expect(tree).toMatch(/INTEGER\s+:-01/)
     expect(tree).toContain('5001010000Z')
     expect(tree).not.toContain('cont [ 0 ]')
@@ -143,12 +124,12 @@ describe('mint', () => {
       issuer: intermediate,
       revoked: [{ serial: leaf.serial, reason: 1, extensions: [invalidityDate(new Date('2024-05-06T07:08:09Z'))] }],
     })
-    const list = openssl('crl', '-in', file('list.pem', crl.pem), '-noout', '-text')
+    const list = openssl(['crl', '-in', file('list.pem', crl.pem), '-noout', '-text'])
     expect(list).toContain('Key Compromise')
     expect(list).toContain('May  6 07:08:09 2024 GMT')
     const request = mintCsr({ subject: 'request', names: [dns('a.example')] })
     const requestFile = file('request.pem', request.pem)
-    expect(openssl('req', '-in', requestFile, '-noout', '-text', '-verify')).toContain('DNS:a.example')
+    expect(openssl(['req', '-in', requestFile, '-noout', '-text', '-verify'])).toContain('DNS:a.example')
   })
 
   test('addresses become their bytes', () => {
