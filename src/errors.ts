@@ -18,6 +18,8 @@ export interface ErrorDetails {
   ERR_ISSUE_REFUSED: { reason: string; findings: Finding[] }
   /** A configuration cannot be rendered or read. */
   ERR_CONFIG_INVALID: { reason: string; findings: Finding[] }
+  /** A throw-away etcd of `etcd-mtls/testing` could not be brought to serve; `logs` is what it wrote. */
+  ERR_ETCD_NOT_STARTED: { reason: string; logs: string[] }
   /** The object was used after it was closed. */
   ERR_CLOSED: { what: string }
 }

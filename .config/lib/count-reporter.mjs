@@ -1,0 +1,20 @@
+/** A vitest reporter that tells the parent process what was run; the parent prints the closing line. */
+export default class CountReporter {
+  onTestRunEnd(modules, unhandledErrors) {
+    const counts = { passed: 0, failed: 0, skipped: 0 }
+    for (const module of modules) {
+      let failedHere = 0
+      for (const test of module.children.allTests()) {
+        const { state } = test.result()
+        if (state === 'passed') counts.passed += 1
+        else if (state === 'failed') failedHere += 1
+        else counts.skipped += 1
+      }
+      // A file that cannot be loaded, or whose set-up fails, has run no test and has failed all the same.
+      if (failedHere === 0 && module.state() === 'failed') failedHere = 1
+      counts.failed += failedHere
+    }
+    counts.failed += unhandledErrors.length
+    process.send?.({ counts })
+  }
+}

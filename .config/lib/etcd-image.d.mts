@@ -1,0 +1,2 @@
+export const IMAGE: string
+export function parseLdd(output: string): string[]

@@ -1,0 +1,30 @@
+/** What a run of the tests amounts to. */
+
+/**
+ * Counts that may be trusted: a run that crashed, ran nothing or left tests out does not count as a good one.
+ * `say` is told why where vitest itself has not.
+ */
+export function verdict({ counts, code, whole }, say) {
+  if (counts === null) {
+    say(`vitest ended with exit code ${code} before it had a result.`)
+    return { passed: 0, failed: 1, skipped: 0 }
+  }
+  const judged = { ...counts }
+  if (whole && counts.skipped > 0) {
+    say(`${counts.skipped} tests were skipped; they count as failed, since a whole run proves every test.`)
+    judged.failed += counts.skipped
+  }
+  if (judged.failed === 0 && code !== 0) {
+    say(`vitest ended with exit code ${code} although no test failed.`)
+    judged.failed = 1
+  }
+  if (judged.passed === 0 && judged.failed === 0) say('No test was run.')
+  return judged
+}
+
+/** The last line of `npm test`. A run that did not come to its tests, or not to a clean end, has one failure: itself. */
+export function closingLine(counts, code) {
+  const { passed, failed } = counts ?? { passed: 0, failed: 1 }
+  const unclean = code !== 0 && failed === 0 && passed > 0
+  return `${passed} passed, ${unclean ? 1 : failed} failed`
+}

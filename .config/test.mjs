@@ -1,0 +1,57 @@
+/**
+ * `npm test`: sets up all that the tests need, runs them, and closes with the line `N passed, N failed`.
+ * Arguments go to vitest: `npm test -- test/unit/x509` runs those files only and needs no container engine.
+ */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { ensureDependencies } from './lib/dependencies.mjs'
+import { ensureEngine } from './lib/engine.mjs'
+import { ensureEtcdImage } from './lib/etcd-image.mjs'
+import { lifecycle, say, Stop } from './lib/lifecycle.mjs'
+import { run } from './lib/process.mjs'
+import { closingLine, verdict } from './lib/verdict.mjs'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const args = process.argv.slice(2)
+const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
+const config = ['--config', join(root, '.config', 'vitest.config.ts')]
+let counts = null
+
+await lifecycle(
+  async ({ signal, defer }) => {
+    await ensureDependencies(root, { signal })
+    const env = { ...process.env, ETCD_MTLS_TEST_RUN: `npm-test-${process.pid}` }
+    if (await needsEngine({ signal })) {
+      const engine = await ensureEngine({ root, signal, defer })
+      defer(() => engine.removeLabelled(`etcd-mtls.run=${env.ETCD_MTLS_TEST_RUN}`))
+      env.ETCD_MTLS_TEST_IMAGE = await ensureEtcdImage(engine, { root, signal })
+      if (process.env.DOCKER_HOST) env.DOCKER_HOST = process.env.DOCKER_HOST
+    }
+    // A test that is switched off proves nothing, so a whole run refuses `.only` and counts skipped tests as failed.
+    const whole = args.length === 0
+    const flags = ['--reporter=default', `--reporter=${join(root, '.config', 'lib', 'count-reporter.mjs')}`]
+    if (whole) flags.push('--allowOnly=false')
+    const { code } = await run(process.execPath, [vitest, 'run', ...config, ...flags, ...args], {
+      cwd: root,
+      env,
+      signal,
+      output: 'show',
+      onMessage: (message) => (counts = message?.counts ?? counts),
+    })
+    counts = verdict({ counts, code, whole }, say)
+    return counts.failed === 0 && counts.passed > 0 ? 0 : 1
+  },
+  { lastLine: (code) => closingLine(counts, code) },
+)
+
+/** Whether what vitest would run has an integration test in it. */
+async function needsEngine({ signal }) {
+  if (args.length === 0) return true
+  if (!existsSync(vitest)) throw new Stop('vitest is not installed although npm ci succeeded.')
+  const { code, stdout } = await run(process.execPath, [vitest, 'list', '--filesOnly', ...config, ...args], {
+    cwd: root,
+    signal,
+  })
+  return code !== 0 || /(^|\/|\s)test\/integration\//m.test(stdout)
+}

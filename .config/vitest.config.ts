@@ -1,0 +1,45 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+import { IMAGE } from './lib/etcd-image.mjs'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+const everywhere = {
+  root,
+  pool: 'forks' as const,
+  maxWorkers: 2,
+  setupFiles: ['test/support/silence.ts'],
+  env: {
+    // Ryuk, the clean-up container of testcontainers, is one more image to fetch; `npm test` cleans up itself.
+    TESTCONTAINERS_RYUK_DISABLED: 'true',
+    ETCD_MTLS_TEST_IMAGE: process.env['ETCD_MTLS_TEST_IMAGE'] ?? IMAGE,
+  },
+}
+
+export default defineConfig({
+  root,
+  test: {
+    root,
+    projects: [
+      {
+        test: {
+          ...everywhere,
+          name: 'unit',
+          include: ['test/*.test.ts', 'test/{unit,types,vectors}/**/*.test.ts'],
+          testTimeout: 20_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          ...everywhere,
+          name: 'integration',
+          include: ['test/integration/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+})

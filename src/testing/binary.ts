@@ -1,0 +1,147 @@
+/** etcd as a process of this machine. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, rmSync } from 'node:fs'
+import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { once } from 'node:events'
+import type { EtcdFiles } from './files.js'
+import type { EtcdPlace } from './flags.js'
+import { LogBuffer } from './log-buffer.js'
+import type { ExecResult, Machine } from './machine.js'
+import { notStarted } from './start-error.js'
+
+/** How long etcd may take to end in an orderly way, in milliseconds. */
+const STOP_TIMEOUT = 10_000
+
+export interface BinaryOptions {
+  /** Path or name of the etcd program. */
+  readonly binary: string
+  readonly port: number
+  readonly peerPort: number
+  readonly peerTls: boolean
+}
+
+/** A process that runs in a temporary folder of its own. */
+export async function binaryMachine(options: BinaryOptions): Promise<Machine> {
+  // mkdtemp makes it readable by this user alone.
+  const folder = await mkdtemp(join(tmpdir(), 'etcd-mtls-'))
+  const machine = new BinaryMachine(folder, options)
+  await mkdir(machine.place.directory, { mode: 0o700 })
+  return machine
+}
+
+class BinaryMachine implements Machine {
+  readonly port: number
+  readonly place: EtcdPlace
+  readonly logs = new LogBuffer()
+  readonly #folder: string
+  readonly #binary: string
+  #child: ChildProcess | null = null
+  /** Last resort, for a test process that ends without closing its etcd. */
+  readonly #onExit = (): void => {
+    this.#child?.kill('SIGKILL')
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  constructor(folder: string, options: BinaryOptions) {
+    this.#folder = folder
+    this.#binary = options.binary
+    this.port = options.port
+    const client = `https://127.0.0.1:${String(options.port)}`
+    const peer = `${options.peerTls ? 'https' : 'http'}://127.0.0.1:${String(options.peerPort)}`
+    this.place = {
+      directory: join(folder, 'tls'),
+      dataDirectory: join(folder, 'data'),
+      clientListenUrl: client,
+      clientUrl: client,
+      localUrl: client,
+      peerListenUrl: peer,
+      peerUrl: peer,
+    }
+    process.once('exit', this.#onExit)
+  }
+
+  async writeFiles(files: EtcdFiles): Promise<void> {
+    for (const [name, content] of Object.entries(files)) {
+      const target = join(this.place.directory, name)
+      // etcd reads its files at every handshake: it must never meet half of one.
+      await writeFile(`${target}.new`, content, { mode: 0o600 })
+      await rename(`${target}.new`, target)
+    }
+  }
+
+  async start(flags: readonly string[], signal: AbortSignal): Promise<{ ended: Promise<string> }> {
+    signal.throwIfAborted()
+    const child = spawn(this.#binary, flags, {
+      cwd: this.#folder,
+      env: plainEnvironment(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8')
+      stream.on('data', (text: string) => {
+        this.logs.write(text)
+      })
+    }
+    const ended = new Promise<string>((resolve) => {
+      child.once('close', (code, by) => {
+        this.logs.end()
+        resolve(by === null ? `It ended with exit code ${String(code)}.` : `It was ended by ${by}.`)
+      })
+    })
+    try {
+      await once(child, 'spawn')
+    } catch (cause) {
+      const remedy = "Install etcd, name it in the option binary, or choose via: 'container'."
+      throw notStarted(`The program "${this.#binary}" cannot be started. ${remedy}`, [], cause)
+    }
+    this.#child = child
+    return { ended }
+  }
+
+  async stop(): Promise<void> {
+    const timer = setTimeout(() => this.#child?.kill('SIGKILL'), STOP_TIMEOUT)
+    await this.#end('SIGTERM')
+    clearTimeout(timer)
+  }
+
+  async pause(): Promise<void> {
+    await Promise.resolve(this.#child?.kill('SIGSTOP'))
+  }
+
+  async resume(): Promise<void> {
+    await Promise.resolve(this.#child?.kill('SIGCONT'))
+  }
+
+  async etcdctl(args: readonly string[]): Promise<ExecResult> {
+    const beside = join(dirname(this.#binary), 'etcdctl')
+    const program = existsSync(beside) ? beside : 'etcdctl'
+    const child = spawn(program, args, { env: plainEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] })
+    let stdout = ''
+    let stderr = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+    const [code] = (await once(child, 'close')) as [number | null]
+    return { exitCode: code ?? -1, stdout, stderr }
+  }
+
+  async remove(): Promise<void> {
+    await this.#end('SIGKILL')
+    await rm(this.#folder, { recursive: true, force: true })
+    process.off('exit', this.#onExit)
+  }
+
+  async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    const child = this.#child
+    if (child?.exitCode !== null || child.signalCode !== null) return
+    const closed = once(child, 'close')
+    child.kill(signal)
+    await closed
+  }
+}
+
+/** The environment without the variables that etcd and etcdctl take for flags. */
+function plainEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^ETCD(CTL)?_/.test(name)))
+}

@@ -1,0 +1,291 @@
+/** etcd in a container: the one door to testcontainers. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type * as Testcontainers from 'testcontainers'
+import { RUN_LABEL, runLabel } from './environment.js'
+import type { EtcdFiles } from './files.js'
+import type { EtcdPlace } from './flags.js'
+import { LogBuffer } from './log-buffer.js'
+import type { ExecResult, Machine } from './machine.js'
+import { notStarted } from './start-error.js'
+
+const HOME = '/etcd-mtls'
+const CLIENT_PORT = 2379
+const PEER_PORT = 2380
+/** How long etcd may take to end in an orderly way, in seconds. */
+const STOP_TIMEOUT = 10
+
+type Door = typeof Testcontainers
+type Engine = Awaited<ReturnType<Door['getContainerRuntimeClient']>>
+type Container = ReturnType<Engine['container']['getById']>
+
+/** A network that the members of a cluster share, and by whose names they find each other. */
+export interface ContainerNetwork {
+  readonly id: string
+  remove(): Promise<void>
+}
+
+export interface ContainerOptions {
+  readonly image: string
+  readonly name: string
+  readonly port: number
+  readonly network?: ContainerNetwork | undefined
+}
+
+/** Makes a network; it carries the run's label as the containers do. */
+export async function createNetwork(): Promise<ContainerNetwork> {
+  const { engine } = await openDoor()
+  const label = runLabel(process.env)
+  const network = await engine.network.create({
+    Name: `etcd-mtls-${crypto.randomUUID()}`,
+    Driver: 'bridge',
+    Labels: { [RUN_LABEL]: label },
+  })
+  return { id: network.id, remove: async () => ignoreGone(network.remove()) }
+}
+
+/** A container that is created at its first start. */
+export async function containerMachine(options: ContainerOptions): Promise<Machine> {
+  const { door, engine } = await openDoor()
+  return new ContainerMachine(door, engine, options)
+}
+
+async function openDoor(): Promise<{ door: Door; engine: Engine }> {
+  let door: Door
+  try {
+    door = await import('testcontainers')
+  } catch (cause) {
+    throw notStarted("The package testcontainers is not installed; install it, or choose via: 'binary'.", [], cause)
+  }
+  try {
+    return { door, engine: await door.getContainerRuntimeClient() }
+  } catch (cause) {
+    const remedy = "Start Docker or Podman, name its socket in DOCKER_HOST, or choose via: 'binary'."
+    throw notStarted(`No container engine answers. ${remedy}`, [], cause)
+  }
+}
+
+class ContainerMachine implements Machine {
+  readonly port: number
+  readonly place: EtcdPlace
+  readonly logs = new LogBuffer()
+  readonly #door: Door
+  readonly #engine: Engine
+  readonly #options: ContainerOptions
+  /** Files that wait for the container to be created. */
+  #files: EtcdFiles = {}
+  #phase: 'new' | 'creating' | 'created' | 'removed' = 'new'
+  #starting: Promise<Testcontainers.StartedTestContainer> | null = null
+  #started: Testcontainers.StartedTestContainer | null = null
+  #container: Container | null = null
+
+  constructor(door: Door, engine: Engine, options: ContainerOptions) {
+    this.#door = door
+    this.#engine = engine
+    this.#options = options
+    this.port = options.port
+    this.place = placeOf(options)
+  }
+
+  async writeFiles(files: EtcdFiles): Promise<void> {
+    if (this.#started === null) this.#files = { ...this.#files, ...files }
+    else await this.#started.copyContentToContainer(this.#contents(files))
+  }
+
+  async start(flags: readonly string[], signal: AbortSignal): Promise<{ ended: Promise<string> }> {
+    signal.throwIfAborted()
+    if (this.#container !== null) {
+      const since = Date.now()
+      await this.#container.start()
+      return { ended: this.#follow(this.#container, since) }
+    }
+    const template = this.#template(flags, signal)
+    this.#starting = template.start()
+    this.#starting.catch(() => undefined) // seen by the race below, and by remove()
+    const watch = new AbortController()
+    try {
+      this.#started = await Promise.race([this.#starting, this.#death(watch.signal), aborted(signal, watch.signal)])
+    } catch (error) {
+      await this.#lastWords()
+      throw error
+    } finally {
+      watch.abort()
+    }
+    const container = this.#engine.container.getById(this.#started.getId())
+    return { ended: this.#follow(container, 0) }
+  }
+
+  async stop(): Promise<void> {
+    await this.#container?.stop({ t: STOP_TIMEOUT })
+  }
+
+  async pause(): Promise<void> {
+    await this.#container?.pause()
+  }
+
+  async resume(): Promise<void> {
+    await this.#container?.unpause()
+  }
+
+  async etcdctl(args: readonly string[]): Promise<ExecResult> {
+    if (this.#started === null) throw notStarted('etcd has not been started.', [])
+    const { exitCode, stdout, stderr } = await this.#started.exec(['etcdctl', ...args])
+    return { exitCode, stdout, stderr }
+  }
+
+  async remove(): Promise<void> {
+    const before = this.#phase
+    this.#phase = 'removed'
+    // A creation under way ends with a container that somebody has to remove; one not begun yet will not begin.
+    if (before === 'creating') await settled(this.#starting)
+    const container = this.#container
+    if (container === null) return
+    await ignoreGone(container.remove({ force: true, v: true }))
+    await settled(this.#starting)
+  }
+
+  #template(flags: readonly string[], signal: AbortSignal): InstanceType<Door['GenericContainer']> {
+    const { image, port, name, network } = this.#options
+    const proceed = (phase: 'creating' | 'created'): void => {
+      signal.throwIfAborted()
+      if (this.#phase === 'removed') throw notStarted('etcd was removed while it was being started.', [])
+      this.#phase = phase
+    }
+    const keep = (id: string): void => {
+      this.#container = this.#engine.container.getById(id)
+    }
+    class EtcdContainer extends this.#door.GenericContainer {
+      constructor() {
+        super(image)
+        // withExposedPorts would publish on every address of the machine, and on another port after each restart.
+        const key = `${String(CLIENT_PORT)}/tcp`
+        this.createOpts.ExposedPorts = { [key]: {} }
+        this.hostConfig.PortBindings = { [key]: [{ HostIp: '127.0.0.1', HostPort: String(port) }] }
+      }
+
+      protected override async beforeContainerCreated(): Promise<void> {
+        await Promise.resolve()
+        proceed('creating')
+      }
+
+      protected override async containerCreated(id: string): Promise<void> {
+        await Promise.resolve()
+        keep(id)
+        proceed('created')
+      }
+    }
+    const template = new EtcdContainer()
+      .withEntrypoint(['etcd'])
+      .withCommand([...flags])
+      .withUser('0:0')
+      .withLabels({ [RUN_LABEL]: runLabel(process.env) })
+      .withCopyContentToContainer(this.#contents(this.#files))
+      .withWaitStrategy(noWait)
+      // Without Ryuk there is nothing that testcontainers could clean up with, only a lock file that it would leave.
+      .withAutoCleanup(process.env['TESTCONTAINERS_RYUK_DISABLED'] !== 'true')
+    return network === undefined ? template : template.withNetworkMode(network.id).withNetworkAliases(name)
+  }
+
+  #contents(files: EtcdFiles): { content: string | Buffer; target: string; mode: number }[] {
+    return Object.entries(files).map(([name, content]) => ({
+      content: typeof content === 'string' ? content : Buffer.from(content),
+      target: `${this.place.directory}/${name}`,
+      mode: 0o600,
+    }))
+  }
+
+  /** Rejects once the container has ended. testcontainers itself would wait 10 s for ports that no longer come. */
+  async #death(stop: AbortSignal): Promise<never> {
+    for (;;) {
+      await sleep(100, undefined, { signal: stop })
+      const container = this.#container
+      if (container === null) continue
+      const { State: state } = await container.inspect()
+      if (state.Status === 'exited' || state.Status === 'dead') throw new Error(words(state))
+    }
+  }
+
+  /** Only its own words tell why a container ended at once. */
+  async #lastWords(): Promise<void> {
+    const container = this.#container
+    if (container === null) return
+    const { State: state } = await container.inspect()
+    if (!state.Running) await this.#follow(container, 0)
+  }
+
+  /** Takes in what the container writes, until it ends; resolves with words on how it ended. */
+  async #follow(container: Container, since: number): Promise<string> {
+    const stream = await this.#engine.container.logs(container, { since: since / 1000 })
+    stream.on('data', (text: string) => {
+      this.logs.write(text)
+    })
+    await new Promise<void>((resolve) => {
+      stream.on('error', () => {
+        resolve()
+      })
+      stream.on('close', resolve)
+      stream.on('end', resolve)
+    })
+    this.logs.end()
+    if (this.#phase === 'removed') return 'It was removed.'
+    try {
+      return words((await container.inspect()).State)
+    } catch {
+      return 'Its container is gone.'
+    }
+  }
+}
+
+function placeOf({ port, name, network }: ContainerOptions): EtcdPlace {
+  const alone = network === undefined
+  const client = String(CLIENT_PORT)
+  const peer = String(PEER_PORT)
+  return {
+    directory: `${HOME}/tls`,
+    dataDirectory: `${HOME}/data`,
+    clientListenUrl: `https://0.0.0.0:${client}`,
+    clientUrl: `https://127.0.0.1:${String(port)}`,
+    localUrl: `https://127.0.0.1:${client}`,
+    // Alone, etcd keeps its peer port to itself; in a cluster members find each other by name.
+    peerListenUrl: alone ? `http://127.0.0.1:${peer}` : `https://0.0.0.0:${peer}`,
+    peerUrl: alone ? `http://127.0.0.1:${peer}` : `https://${name}:${peer}`,
+  }
+}
+
+/** Readiness is judged by etcd's own words, in one place for containers and processes alike. */
+const noWait: Testcontainers.WaitStrategy = {
+  waitUntilReady: async () => Promise.resolve(),
+  withStartupTimeout: () => noWait,
+  isStartupTimeoutSet: () => false,
+  getStartupTimeout: () => 0,
+}
+
+function words(state: { ExitCode: number; OOMKilled: boolean; Error: string }): string {
+  if (state.Error !== '') return `Its container ended: ${state.Error}.`
+  return `It ended with exit code ${String(state.ExitCode)}${state.OOMKilled ? ' for want of memory' : ''}.`
+}
+
+async function aborted(signal: AbortSignal, stop: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const onAbort = (): void => {
+      reject(signal.reason as Error)
+    }
+    signal.addEventListener('abort', onAbort, { once: true, signal: stop })
+  })
+}
+
+async function settled(promise: Promise<unknown> | null): Promise<void> {
+  await promise?.then(
+    () => undefined,
+    () => undefined,
+  )
+}
+
+/** 404: it is gone already. 409: its removal is under way. */
+async function ignoreGone(removal: Promise<unknown>): Promise<void> {
+  try {
+    await removal
+  } catch (error) {
+    const status = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined
+    if (status !== 404 && status !== 409) throw error
+  }
+}

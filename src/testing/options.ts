@@ -1,0 +1,153 @@
+/** What callers may ask of a throw-away etcd, checked before anything is made. */
+import type { Credentials } from '../credentials/credentials.js'
+import { checkOptions, optionInvalid } from '../misuse.js'
+import type { Certificate } from '../x509/certificate.js'
+import { parseDuration } from '../x509/time.js'
+import { defaultVia, type Via } from './environment.js'
+import type { EtcdFiles } from './files.js'
+import type { EtcdPlace } from './flags.js'
+
+/**
+ * What etcd says once it serves (server/embed/serve.go of 3.5 and 3.6; 3.4 says it with "requests on"). "ready to serve
+ * client requests" comes earlier, before the certificates are read, and an etcd that cannot use them says it too.
+ */
+const SERVES = /serving client (traffic|requests on)/
+
+const DEFAULT_TIMEOUT = '30s'
+
+/** Options that hold for one etcd and for each member of a cluster. */
+export interface RunOptions {
+  /**
+   * What etcd runs in: a container (through the package testcontainers), or the program `etcd` of this machine.
+   * Default: the environment variable `ETCD_MTLS_TEST_VIA`, else `'container'`.
+   */
+  via?: Via | undefined
+  /** The image for containers. Default: `ETCD_MTLS_TEST_IMAGE`, else etcd's official image of 3.5. */
+  image?: string | undefined
+  /** The program for `via: 'binary'`; etcdctl is looked for beside it. Default: `etcd` on PATH. */
+  binary?: string | undefined
+  /** Certificates that clients' certificates must chain to. Default: the trust anchors of `server`. */
+  clientCa?: readonly Certificate[] | undefined
+  /** Whether clients have to show a certificate (`--client-cert-auth`). Default: true. */
+  clientCertAuth?: boolean | undefined
+  /** More files for etcd to read, such as a CRL. They lie in {@link EtcdPlace.directory}, readable by etcd alone. */
+  files?: EtcdFiles | undefined
+  /** More flags for etcd: a list, or a function that is told where things are. A repeated flag wins over ours. */
+  args?: readonly string[] | ((place: EtcdPlace) => readonly string[]) | undefined
+  /** The log line that means that etcd serves. Default: `serving client traffic securely`. */
+  readyLine?: RegExp | undefined
+  /** How long etcd may take until it serves. Default: `'30s'`. */
+  startTimeout?: string | undefined
+  /** Ends the start; whatever was made by then is removed. */
+  signal?: AbortSignal | undefined
+}
+
+/** Options of {@link startEtcd}. */
+export interface EtcdOptions extends RunOptions {
+  /** What etcd shows to its clients. It must cover `127.0.0.1`, unless it is meant to be refused. */
+  server: Credentials
+}
+
+/** One member of {@link startEtcdCluster}. */
+export interface MemberOptions<Name extends string = string> {
+  /** The member's name; for containers also the host name by which the others reach it. */
+  name: Name
+  /** What the member shows to its clients. It must cover `127.0.0.1`. */
+  server: Credentials
+  /** What the member shows to the others, in both directions. It must cover `name`, or `127.0.0.1` for `via: 'binary'`. */
+  peer: Credentials
+}
+
+/** Options of {@link startEtcdCluster}. */
+export interface EtcdClusterOptions<Name extends string = string> extends RunOptions {
+  members: readonly [MemberOptions<Name>, ...MemberOptions<Name>[]]
+}
+
+/** {@link RunOptions} with every default filled in. */
+export interface Plan {
+  readonly via: Via
+  readonly image: string | undefined
+  readonly binary: string | undefined
+  readonly clientCa: readonly Certificate[] | undefined
+  readonly clientCertAuth: boolean
+  readonly files: EtcdFiles
+  readonly args: (place: EtcdPlace) => readonly string[]
+  readonly readyLine: RegExp
+  /** Milliseconds. */
+  readonly startTimeout: number
+  readonly signal: AbortSignal | undefined
+}
+
+const RUN_KEYS = [
+  'via',
+  'image',
+  'binary',
+  'clientCa',
+  'clientCertAuth',
+  'files',
+  'args',
+  'readyLine',
+  'startTimeout',
+  'signal',
+] as const satisfies readonly (keyof RunOptions)[]
+
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
+export function checkEtcdOptions(options: EtcdOptions): Plan {
+  checkOptions('options', options, ['server', ...RUN_KEYS])
+  checkCredentials('server', options.server)
+  return planOf(options)
+}
+
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
+export function checkClusterOptions(options: EtcdClusterOptions): Plan {
+  checkOptions('options', options, ['members', ...RUN_KEYS])
+  // Read as unknown: callers without a compiler may pass anything.
+  const members: unknown = options.members
+  if (!Array.isArray(members) || members.length === 0) throw optionInvalid('members', 'must list at least one member')
+  const names = new Set<string>()
+  options.members.forEach((member, index) => {
+    const where = `members[${String(index)}]`
+    checkOptions(where, member, ['name', 'server', 'peer'])
+    checkName(`${where}.name`, member.name, names)
+    checkCredentials(`${where}.server`, member.server)
+    checkCredentials(`${where}.peer`, member.peer)
+  })
+  return planOf(options)
+}
+
+function checkName(option: string, name: unknown, taken: Set<string>): void {
+  if (typeof name !== 'string' || !/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name)) {
+    throw optionInvalid(option, 'must be a host name of lower-case letters, digits and hyphens')
+  }
+  if (taken.has(name)) throw optionInvalid(option, `repeats the name "${name}"`)
+  taken.add(name)
+}
+
+function checkCredentials(option: string, value: unknown): void {
+  if (value === null || typeof value !== 'object' || !('chain' in value) || !('key' in value)) {
+    throw optionInvalid(option, 'must be credentials, as authority.issue or a credential source gives them')
+  }
+}
+
+function planOf(options: RunOptions): Plan {
+  const { files = {}, args = [], via = defaultVia(process.env) } = options
+  // Callers without a compiler may pass anything.
+  if (!['container', 'binary'].includes(via)) throw optionInvalid('via', "must be 'container' or 'binary'")
+  for (const name of Object.keys(files)) {
+    if (!/^[\w.-]+$/.test(name) || name === '.' || name === '..') {
+      throw optionInvalid(`files.${name}`, 'must be a plain file name')
+    }
+  }
+  return {
+    via,
+    image: options.image,
+    binary: options.binary,
+    clientCa: options.clientCa,
+    clientCertAuth: options.clientCertAuth ?? true,
+    files,
+    args: typeof args === 'function' ? args : () => args,
+    readyLine: options.readyLine ?? SERVES,
+    startTimeout: parseDuration(options.startTimeout ?? DEFAULT_TIMEOUT, 'startTimeout'),
+    signal: options.signal,
+  }
+}

@@ -1,0 +1,166 @@
+/** One running throw-away etcd. */
+import type { Credentials } from '../credentials/credentials.js'
+import { EtcdMtlsError } from '../errors.js'
+import { parseDuration } from '../x509/time.js'
+import { type EtcdFiles, identityFiles, materialFiles, materialNames } from './files.js'
+import type { ExecResult, Machine } from './machine.js'
+import { accepts } from './ports.js'
+import { notStarted } from './start-error.js'
+
+export interface TestEtcdParts {
+  readonly name: string
+  readonly machine: Machine
+  readonly flags: readonly string[]
+  readonly readyLine: RegExp
+  /** Milliseconds. */
+  readonly startTimeout: number
+}
+
+/** A real etcd that speaks TLS on 127.0.0.1, made for a test. Dispose of it with `await using` or {@link close}. */
+export class TestEtcd implements AsyncDisposable {
+  /** The member's name. */
+  readonly name: string
+  /** Where clients reach it: `https://127.0.0.1:PORT`. The port stays the same over {@link stop} and {@link start}. */
+  readonly endpoint: string
+  readonly port: number
+  readonly #machine: Machine
+  readonly #parts: TestEtcdParts
+  #closed = false
+
+  /** @internal */
+  constructor(parts: TestEtcdParts) {
+    this.#parts = parts
+    this.#machine = parts.machine
+    this.name = parts.name
+    this.port = parts.machine.port
+    this.endpoint = parts.machine.place.clientUrl
+  }
+
+  /** {@link endpoint} as the list that clients take. */
+  get endpoints(): [string] {
+    return [this.endpoint]
+  }
+
+  /**
+   * Starts etcd again after {@link stop}, on the same port and with the same data. Resolves when it serves.
+   *
+   * @throws {EtcdMtlsError} `ERR_ETCD_NOT_STARTED` with its last log lines
+   */
+  async start(options: { signal?: AbortSignal | undefined } = {}): Promise<void> {
+    this.#refuseClosed()
+    const { flags, readyLine, startTimeout } = this.#parts
+    this.#machine.logs.clear()
+    const give = new AbortController()
+    const onAbort = (): void => {
+      give.abort(options.signal?.reason)
+    }
+    options.signal?.throwIfAborted()
+    options.signal?.addEventListener('abort', onAbort, { once: true })
+    const timer = setTimeout(() => {
+      give.abort(notStarted(`etcd did not serve within ${String(startTimeout / 1000)} s.`, this.logs()))
+    }, startTimeout)
+    try {
+      const { ended } = await this.#machine.start(flags, give.signal)
+      const ready = this.#machine.logs.waitFor(readyLine, give.signal)
+      const end = await Promise.race([ready.then(() => null), ended])
+      if (end !== null) throw new Error(end)
+      if (!(await accepts(this.port))) {
+        throw new Error('It serves, but not on 127.0.0.1: the container engine must run on this machine.')
+      }
+    } catch (error) {
+      if (error instanceof EtcdMtlsError || options.signal?.aborted === true) throw error
+      const words = error instanceof Error ? error.message : String(error)
+      throw notStarted(`etcd could not be started. ${words}`, this.logs(), error)
+    } finally {
+      clearTimeout(timer)
+      options.signal?.removeEventListener('abort', onAbort)
+      give.abort()
+    }
+  }
+
+  /** Ends etcd in an orderly way. Its data, files and port are kept for {@link start}. */
+  async stop(): Promise<void> {
+    this.#refuseClosed()
+    await this.#machine.stop()
+  }
+
+  /** Freezes etcd: the kernel goes on accepting connections, and nobody answers on them. */
+  async pause(): Promise<void> {
+    this.#refuseClosed()
+    await this.#machine.pause()
+  }
+
+  /** Wakes a frozen etcd. */
+  async resume(): Promise<void> {
+    this.#refuseClosed()
+    await this.#machine.resume()
+  }
+
+  /** What etcd has written since its last start, line by line. */
+  logs(): string[] {
+    return this.#machine.logs.lines()
+  }
+
+  /**
+   * The first log line that matches, once there is one.
+   *
+   * @param options.timeout a duration such as `'5s'`; default `'10s'`
+   * @throws {EtcdMtlsError} `ERR_ETCD_NOT_STARTED` when no such line comes in time
+   */
+  async waitForLog(pattern: RegExp, options: { timeout?: string | undefined } = {}): Promise<string> {
+    const timeout = parseDuration(options.timeout ?? '10s', 'timeout')
+    const give = new AbortController()
+    const timer = setTimeout(() => {
+      const what = `etcd wrote no line that matches ${String(pattern)} within ${String(timeout / 1000)} s.`
+      give.abort(notStarted(what, this.logs()))
+    }, timeout)
+    try {
+      return await this.#machine.logs.waitFor(pattern, give.signal)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** Puts more files beside etcd's own, or replaces some; a plain name each. */
+  async writeFiles(files: EtcdFiles): Promise<void> {
+    this.#refuseClosed()
+    await this.#machine.writeFiles(files)
+  }
+
+  /**
+   * Replaces the certificate and key that etcd shows to its clients. etcd reads them anew at each handshake, so the next
+   * connection sees them; connections that stand stay as they are.
+   */
+  async replaceServer(server: Credentials): Promise<void> {
+    await this.writeFiles(identityFiles('server', server))
+  }
+
+  /** Runs `etcdctl` beside etcd, with these credentials, against this etcd. */
+  async etcdctl(args: readonly string[], as: Credentials): Promise<ExecResult> {
+    const side = `etcdctl-${crypto.randomUUID()}`
+    await this.writeFiles(materialFiles(side, as, as.trustAnchors))
+    const names = materialNames(side)
+    const { directory, localUrl } = this.#machine.place
+    const flags = [
+      `--endpoints=${localUrl}`,
+      `--cacert=${directory}/${names.ca}`,
+      `--cert=${directory}/${names.cert}`,
+      `--key=${directory}/${names.key}`,
+    ]
+    return this.#machine.etcdctl([...flags, ...args])
+  }
+
+  /** Ends etcd at once and removes everything that was made for it. May be called more than once. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#machine.remove()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #refuseClosed(): void {
+    if (this.#closed) throw new EtcdMtlsError('ERR_CLOSED', `The etcd "${this.name}" is closed`, { what: 'etcd' })
+  }
+}
