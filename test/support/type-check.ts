@@ -1,4 +1,4 @@
-/** Type-checks texts that are no files: the examples in the documentation, as a user's editor would. */
+/** Type-checks examples and type tests, as a user's editor would. */
 import { join } from 'node:path'
 import ts from 'typescript'
 import { readConfig } from '../../.config/lib/compile.mjs'
@@ -29,6 +29,13 @@ export function typeCheck(snippets: readonly Snippet[]): Map<string, string[]> {
   }
   const program = ts.createProgram([...files.keys()], options, host)
   return new Map(snippets.map(({ name }, index) => [name, complaints(program, snippetPath(index))]))
+}
+
+/** The compiler's complaints about files of the repository, given by their paths from its root. */
+export function typeCheckFiles(paths: readonly string[]): string[] {
+  const files = paths.map((path) => join(root, path))
+  const program = ts.createProgram(files, readConfig(join(root, 'tsconfig.json')).options)
+  return files.flatMap((file, index) => complaints(program, file).map((line) => `${paths[index] ?? ''} ${line}`))
 }
 
 function snippetPath(index: number): string {
