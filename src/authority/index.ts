@@ -1,0 +1,19 @@
+/**
+ * Issues the certificates that an etcd cluster and its clients need. The crypto engine loads at the first use, so
+ * importing this costs little.
+ *
+ * @module
+ */
+export type { Authority, AuthorityMaterial } from './authority.js'
+export type { KeyAlgorithm } from './algorithms.js'
+export { createAuthority } from './create.js'
+export type { CreateAuthorityOptions } from './create.js'
+export type { ClientRequest, IssueRequest, RequestOptions, ServerRequest } from './request.js'
+export type { Role } from './roles.js'
+export type {
+  CryptoKeyHandle,
+  KeyAlgorithmParameters,
+  SignatureParameters,
+  WebCrypto,
+  WebSubtleCrypto,
+} from '../x509/web-crypto.js'
