@@ -1,0 +1,132 @@
+/**
+ * Measures ways of doing one thing side by side, in one run: rounds in turn, so that a machine that slows down slows
+ * all of them, and medians, so that a hiccup does not count. What is compared are ratios; times are for orientation.
+ *
+ * A benchmark is a file beside this one that exports `bench: Bench`. `npm run bench` compiles it and runs it in a process
+ * of its own; `npm run bench -- issuing` runs one.
+ */
+
+/** One way of doing it. */
+export interface Contender {
+  name: string
+  /** Does the thing once. What it gives is ignored, so that nothing is optimised away it should depend on the work. */
+  run: () => unknown
+}
+
+export interface Bench {
+  title: string
+  /** What is compared, and on what. */
+  about: string
+  /** What one call of `run` does, in the singular: `chain validated`. */
+  unit: string
+  /** The contender that the ratios divide by. */
+  base: string
+  /** Milliseconds that one contender works per round. Default: 100. */
+  slice?: number
+  /** Default: 15. */
+  rounds?: number
+  /** What the issue asks of the result. */
+  promises: readonly BenchPromise[]
+  /** Everything that is set up once and not measured. */
+  prepare: () => Prepared | Promise<Prepared>
+}
+
+export interface BenchPromise {
+  /** `at most 2 × the floor` */
+  says: string
+  holds: (measured: (name: string) => Measured) => boolean
+}
+
+export interface Prepared {
+  contenders: readonly Contender[]
+  dispose?: () => void | Promise<void>
+}
+
+export interface Measured {
+  name: string
+  /** Milliseconds for one, the median over the rounds. */
+  time: number
+  perSecond: number
+  /** Time over the base's time of the same round, the median over the rounds. */
+  ratio: number
+}
+
+export interface BenchResult {
+  title: string
+  about: string
+  unit: string
+  base: string
+  rows: Measured[]
+  promises: { says: string; held: boolean }[]
+}
+
+/** Prepares, measures, cleans up. */
+export async function runBench(bench: Bench): Promise<BenchResult> {
+  const { title, about, unit, base, promises, slice = 100, rounds = 15 } = bench
+  const { contenders, dispose } = await bench.prepare()
+  try {
+    const rows = await measure(contenders, { base, slice, rounds })
+    const measured = (name: string): Measured => {
+      const row = rows.find((each) => each.name === name)
+      if (row === undefined) throw new Error(`No contender of "${title}" is called "${name}"`)
+      return row
+    }
+    return {
+      title,
+      about,
+      unit,
+      base,
+      rows,
+      promises: promises.map(({ says, holds }) => ({ says, held: holds(measured) })),
+    }
+  } finally {
+    await dispose?.()
+  }
+}
+
+interface Settings {
+  base: string
+  slice: number
+  rounds: number
+}
+
+async function measure(contenders: readonly Contender[], { base, slice, rounds }: Settings): Promise<Measured[]> {
+  const times = new Map<string, number[]>(contenders.map(({ name }) => [name, []]))
+  for (const contender of contenders) await workFor(contender, slice * 2) // warm: compiled, caches filled
+  for (let round = 0; round < rounds; round += 1) {
+    const first = round % contenders.length // each has its turn after each other
+    for (const contender of [...contenders.slice(first), ...contenders.slice(0, first)]) {
+      times.get(contender.name)?.push(await workFor(contender, slice))
+    }
+  }
+  const baseTimes = times.get(base)
+  if (baseTimes === undefined) throw new Error(`No contender is called "${base}"`)
+  return [...times].map(([name, own]) => {
+    const time = median(own)
+    const ratio = median(own.map((each, round) => each / (baseTimes[round] ?? NaN)))
+    return { name, time, perSecond: 1000 / time, ratio }
+  })
+}
+
+/** Repeats the work for so many milliseconds, at least once; gives the milliseconds that one took. */
+async function workFor({ run }: Contender, milliseconds: number): Promise<number> {
+  // Garbage of the one before must not be collected on this one's time (node --expose-gc).
+  globalThis.gc?.()
+  const started = performance.now()
+  let count = 0
+  let elapsed = 0
+  do {
+    const outcome = run()
+    if (outcome instanceof Promise) await outcome // a synchronous contender does not pay for a turn of the event loop
+    count += 1
+    elapsed = performance.now() - started
+  } while (elapsed < milliseconds)
+  return elapsed / count
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = Math.floor(sorted.length / 2)
+  const [low = NaN, high = NaN] = [sorted[middle - 1], sorted[middle]]
+  return sorted.length % 2 === 1 ? high : (low + high) / 2
+}
