@@ -1,12 +1,190 @@
-/** Findings about endpoints and handshakes: what a live server or the network answered. */
+/** Findings about handshakes: what a TLS peer answered, in an alert, by closing, or by what it did not ask for. */
+import type { CertificateRef } from '../finding.js'
 import { row } from '../row.js'
 
+/** An alert that the server sent about our certificate. */
+export interface AlertDetails {
+  endpoint: string
+  /** RFC 8446 section 6. */
+  alert: number
+  /** What we presented, the leaf first. */
+  chain: CertificateRef[]
+}
+
+const ETCD_LOG = 'etcd’s log says which, in the line "rejected connection on client endpoint" (field "error")'
+
 export const handshake = {
-  'endpoint/refused': row<{ endpoint: string }>({
+  'handshake/server-certificate-refused': row<{ endpoint: string; reason: string; chain: CertificateRef[] }>({
     severity: 'error',
-    meaning: 'Nothing listens at the endpoint: the connection was refused.',
-    source: 'connect(2): ECONNREFUSED',
-    message: ({ endpoint }) => `Nothing listens at ${endpoint}.`,
-    remedy: ({ endpoint }) => `Check that etcd runs and that its --listen-client-urls cover ${endpoint}.`,
+    meaning:
+      'This client refused the server’s certificate, so nothing was sent to it. The findings beside this one name the certificate and the fault; where there are none, only OpenSSL objects, for the reason in the details.',
+    source: 'node:tls, verification of the peer; RFC 5280 section 6',
+    message: ({ endpoint, reason }) => `The certificate that ${endpoint} presented is refused (${reason}).`,
+    remedy: ({ endpoint }) =>
+      `Repair the server’s certificate as the other findings say, or the CAs to trust. "openssl s_client -showcerts -connect ${hostPort(endpoint)} </dev/null" shows what the server sends.`,
   }),
+  'handshake/server-certificate-unreadable': row<{ endpoint: string; index: number; reason: string }>({
+    severity: 'error',
+    meaning: 'What the server sent as a certificate is not one.',
+    source: 'RFC 5280 section 4.1; X.690',
+    message: ({ endpoint, index, reason }) =>
+      `Certificate ${String(index + 1)} in the chain of ${endpoint} cannot be read: ${reason}.`,
+    remedy: () =>
+      'Issue the server’s certificate anew with a tool that writes strict DER, and restart the server with it.',
+  }),
+  'handshake/client-ca-unknown': row<AlertDetails>({
+    severity: 'error',
+    meaning:
+      'The server does not trust the CA of our certificate (TLS alert 48): it was issued by a CA that is not in etcd’s --trusted-ca-file, by one with the same name and another key, or an intermediate was not sent along.',
+    source: 'RFC 8446 section 6.2, unknown_ca; Go crypto/x509 UnknownAuthorityError',
+    message: ({ endpoint, alert }, who) =>
+      `${who} is refused by ${endpoint}: it does not trust its issuer (alert ${String(alert)}, unknown CA).`,
+    remedy: () =>
+      'Compare "openssl x509 -noout -issuer -ext authorityKeyIdentifier -in client.crt" with the certificates in etcd’s --trusted-ca-file. Present a certificate of one of those CAs, with its intermediates in the same file; or add the CA to that file and restart etcd, which reads it only at start.',
+  }),
+  'handshake/client-certificate-expired': row<AlertDetails>({
+    severity: 'error',
+    meaning:
+      'The server judged our certificate, or an intermediate, to be out of its validity (TLS alert 45). Go sends this alert for "expired" and for "not yet valid" alike. Here the certificate counted as valid, so the two clocks may differ.',
+    source: 'RFC 8446 section 6.2, certificate_expired; Go crypto/x509 CertificateInvalidError',
+    message: ({ endpoint, alert }, who) =>
+      `${who} is refused by ${endpoint} as expired or not yet valid (alert ${String(alert)}).`,
+    remedy: () =>
+      'Compare "date -u" on both machines with "openssl x509 -noout -dates -in client.crt": set the clock that is wrong, or present a certificate that is valid now.',
+  }),
+  'handshake/client-certificate-refused': row<AlertDetails>({
+    severity: 'error',
+    meaning:
+      'The server refused our certificate without a finer reason (TLS alert 42, 43 or 46). etcd sends 42 when the certificate lacks the extended key usage clientAuth, also through an intermediate, and when --client-cert-allowed-hostname or allowed-cn does not list it.',
+    source:
+      'RFC 8446 section 6.2, bad_certificate, unsupported_certificate, certificate_unknown; etcd client/pkg/transport/listener.go',
+    message: ({ endpoint, alert }, who) => `${who} is refused by ${endpoint} (alert ${String(alert)}).`,
+    remedy: () =>
+      `First check that "openssl x509 -noout -ext extendedKeyUsage -in client.crt" lists TLS Web Client Authentication; then etcd’s --client-cert-allowed-hostname and allowed-cn. ${ETCD_LOG}.`,
+  }),
+  'handshake/client-certificate-revoked': row<AlertDetails>({
+    severity: 'error',
+    meaning: 'The server says that our certificate is revoked (TLS alert 44).',
+    source: 'RFC 8446 section 6.2, certificate_revoked',
+    message: ({ endpoint, alert }, who) => `${who} is refused by ${endpoint} as revoked (alert ${String(alert)}).`,
+    remedy: () => 'Present a new certificate; a revoked one does not become valid again.',
+  }),
+  'handshake/client-certificate-not-sent': row<AlertDetails & { keyAlgorithm: string }>({
+    severity: 'error',
+    meaning:
+      'The server asked for a client certificate and OpenSSL did not send ours, because its key fits none of the signature algorithms that the server offers (Go takes neither Ed448 nor RSA-PSS keys, nor the curves P-224 and secp256k1 in TLS 1.3). etcd then reports that the client provided no certificate.',
+    source: 'RFC 8446 section 4.4.2.3; Go crypto/tls, "client didn’t provide a certificate"',
+    message: ({ endpoint, keyAlgorithm }, who) =>
+      `${who} was not sent to ${endpoint}, because its key (${keyAlgorithm}) fits nothing that the server accepts; the server then refused the connection for want of a certificate.`,
+    remedy: () => 'Issue the client certificate for an ECDSA P-256, RSA or Ed25519 key.',
+  }),
+  'handshake/client-certificate-required': row<AlertDetails>({
+    severity: 'error',
+    meaning: 'The server requires a client certificate and got none (TLS alert 116, or 42 in TLS 1.2).',
+    source: 'RFC 8446 section 6.2, certificate_required; etcd --client-cert-auth',
+    message: ({ endpoint, alert }) =>
+      `${endpoint} requires a client certificate and got none (alert ${String(alert)}).`,
+    remedy: () => 'Connect with credentials that hold a client certificate issued by a CA in etcd’s --trusted-ca-file.',
+  }),
+  'handshake/client-certificate-not-asked': row<{ endpoint: string }>({
+    severity: 'warning',
+    meaning:
+      'The server never asked for a client certificate: it runs without --client-cert-auth and --trusted-ca-file, so everyone who reaches the port is let in, and etcd sees no common name to map to a user. --auto-tls without --cert-file has the same effect.',
+    source: 'etcd client/pkg/transport/listener.go: ClientAuth is set by --client-cert-auth or --trusted-ca-file',
+    message: ({ endpoint }) => `${endpoint} did not ask for a client certificate: it lets everyone in.`,
+    remedy: () => 'Start etcd with --client-cert-auth and --trusted-ca-file, and without --auto-tls.',
+  }),
+  'handshake/closed-without-alert': row<{ endpoint: string; protocol: string; chain: CertificateRef[] }>({
+    severity: 'error',
+    meaning:
+      'The server closed the connection after a handshake that had succeeded, with no alert. etcd does so when the certificate’s serial number is in --client-crl-file, when that file is missing or broken (then for every client), and on an https metrics port when the certificate’s names do not match the client’s address.',
+    source: 'etcd client/pkg/transport/listener_tls.go: checkCRL, checkCertSAN',
+    message: ({ endpoint, protocol }, who) =>
+      `${endpoint} closed the connection right after the ${protocol} handshake, without an alert: ${lowerFirst(who)} is probably revoked, or the server’s CRL file is broken.`,
+    remedy: () =>
+      `Look for the serial number in etcd’s --client-crl-file ("openssl crl -noout -text"; etcd 3.6 reads it as DER only), and check that the port is no metrics port. ${ETCD_LOG}.`,
+  }),
+  'handshake/no-common-version': row<{
+    endpoint: string
+    alert: number | null
+    minVersion: string
+    maxVersion: string
+  }>({
+    severity: 'error',
+    meaning: 'Client and server have no TLS version in common (TLS alert 70).',
+    source: 'RFC 8446 section 6.2, protocol_version; etcd --tls-min-version, --tls-max-version',
+    message: ({ endpoint, minVersion, maxVersion }) =>
+      `${endpoint} speaks none of the TLS versions offered (${minVersion === maxVersion ? minVersion : `${minVersion} to ${maxVersion}`}).`,
+    remedy: () =>
+      'Compare tls.minVersion and tls.maxVersion with etcd’s --tls-min-version and --tls-max-version (etcd 3.5.0 to 3.5.7 speak TLS 1.2 only).',
+  }),
+  'handshake/no-common-parameters': row<{ endpoint: string; alert: number }>({
+    severity: 'error',
+    meaning: 'Client and server have no cipher suite, group or signature algorithm in common (TLS alert 40, 47 or 71).',
+    source: 'RFC 8446 section 6.2, handshake_failure; etcd --cipher-suites',
+    message: ({ endpoint, alert }) =>
+      `${endpoint} found no cipher suite or signature algorithm in common with this client (alert ${String(alert)}).`,
+    remedy: () =>
+      'Compare tls.ciphers with etcd’s --cipher-suites; an ECDSA certificate of the server needs an ECDHE_ECDSA suite, an RSA one an RSA suite.',
+  }),
+  'handshake/server-internal-error': row<{ endpoint: string; alert: number }>({
+    severity: 'error',
+    meaning:
+      'The server could not do its part of the handshake (TLS alert 80): its certificate and key files are missing, empty, encrypted or out of step, as in the middle of a renewal, or its key is of a kind that Go does not know (Ed448, RSA-PSS, secp256k1). It heals by itself once the files fit again, since etcd reads them at each handshake.',
+    source: 'RFC 8446 section 6.2, internal_error; Go crypto/tls, GetCertificate',
+    message: ({ endpoint, alert }) =>
+      `${endpoint} could not present its certificate (alert ${String(alert)}, internal error).`,
+    remedy: () =>
+      'Check on the server that --cert-file and --key-file exist, belong together ("openssl x509 -noout -pubkey" and "openssl pkey -pubout" print the same), and that the key is not encrypted.',
+  }),
+  'handshake/no-application-protocol': row<{ endpoint: string; alert: number }>({
+    severity: 'error',
+    meaning: 'The server does not take the protocol h2 in the handshake (TLS alert 120), so it is no gRPC port.',
+    source: 'RFC 7301 section 3.2',
+    message: ({ endpoint, alert }) =>
+      `${endpoint} does not offer HTTP/2 (alert ${String(alert)}, no application protocol).`,
+    remedy: () => 'Use a URL of etcd’s --listen-client-urls, and check that no proxy before it is limited to HTTP/1.1.',
+  }),
+  'handshake/name-unknown': row<{ endpoint: string; alert: number; name: string }>({
+    severity: 'error',
+    meaning:
+      'The server knows no certificate for the name that was asked for (TLS alert 112). etcd never sends this; a TLS proxy before it does.',
+    source: 'RFC 6066 section 3, unrecognized_name',
+    message: ({ endpoint, alert, name }) =>
+      `The server at ${endpoint} has no certificate for the name ${name} (alert ${String(alert)}).`,
+    remedy: () => 'Set serverName to a name that the proxy before etcd serves, or reach etcd directly.',
+  }),
+  'handshake/alert': row<AlertDetails>({
+    severity: 'error',
+    meaning: 'The server ended the handshake with a TLS alert that has no finding of its own.',
+    source: 'RFC 8446 section 6.2',
+    message: ({ endpoint, alert }) => `${endpoint} ended the handshake with TLS alert ${String(alert)}.`,
+    remedy: ({ alert }) =>
+      `Look at the server’s log for the cause; RFC 8446 section 6.2 says what alert ${String(alert)} stands for.`,
+  }),
+  'handshake/failed': row<{ endpoint: string; errorCode: string; detail: string }>({
+    severity: 'error',
+    meaning: 'The handshake failed on this side, in OpenSSL.',
+    source: 'OpenSSL, libssl',
+    message: ({ endpoint, errorCode, detail }) =>
+      `The TLS handshake with ${endpoint} failed here (${errorCode}): ${detail}.`,
+    remedy: ({ endpoint }) =>
+      `"openssl s_client -connect ${hostPort(endpoint)} -cert client.crt -key client.key -CAfile ca.crt </dev/null" shows the handshake step by step.`,
+  }),
+  'handshake/context-refused': row<{ origin: string; errorCode: string; detail: string }>({
+    severity: 'error',
+    meaning: 'OpenSSL, as built into this Node, refuses to load the certificate, the key or the CAs.',
+    source: 'OpenSSL, SSL_CTX_use_certificate and SSL_CTX_use_PrivateKey',
+    message: ({ origin, errorCode, detail }) =>
+      `OpenSSL does not take the credentials from ${origin} (${errorCode}): ${detail}.`,
+    remedy: () => 'Issue the certificate for an ECDSA P-256, RSA or Ed25519 key, signed with SHA-256 or better.',
+  }),
+}
+
+function hostPort(endpoint: string): string {
+  return endpoint.replace('https://', '')
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1)
 }

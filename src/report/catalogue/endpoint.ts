@@ -1,0 +1,121 @@
+/** Findings about endpoints: what the network answered, before or instead of a TLS peer. */
+import { row } from '../row.js'
+
+const seconds = (milliseconds: number): string => `${String(milliseconds / 1000)} s`
+
+export const endpoint = {
+  'endpoint/refused': row<{ endpoint: string }>({
+    severity: 'error',
+    meaning: 'Nothing listens at the endpoint: the connection was refused.',
+    source: 'connect(2): ECONNREFUSED',
+    message: ({ endpoint }) => `Nothing listens at ${endpoint}.`,
+    remedy: ({ endpoint }) => `Check that etcd runs and that its --listen-client-urls cover ${endpoint}.`,
+  }),
+  'endpoint/name-not-found': row<{ endpoint: string; host: string; errorCode: string }>({
+    severity: 'error',
+    meaning: 'The host name of the endpoint could not be resolved to an address.',
+    source: 'getaddrinfo(3): EAI_NONAME, EAI_AGAIN',
+    message: ({ endpoint, host, errorCode }) =>
+      `The host name ${host} of ${endpoint} cannot be resolved (${errorCode}).`,
+    remedy: ({ host }) =>
+      `Check the spelling and the resolver: "getent hosts ${host}" must print an address on this machine.`,
+  }),
+  'endpoint/lookup-timeout': row<{ endpoint: string; host: string; timeout: number }>({
+    severity: 'error',
+    meaning: 'The resolver did not answer within the dial time-out.',
+    source: 'getaddrinfo(3)',
+    message: ({ endpoint, host, timeout }) =>
+      `The resolver gave no address for ${host} of ${endpoint} within ${seconds(timeout)}.`,
+    remedy: ({ host }) =>
+      `Check that the name servers of this machine can be reached: "getent hosts ${host}" must answer at once. Or raise dialTimeout.`,
+  }),
+  'endpoint/connect-failed': row<{ endpoint: string; errorCode: string }>({
+    severity: 'error',
+    meaning:
+      'The TCP connection to the endpoint failed for another reason than a refusal: no route, a firewall, a local limit.',
+    source: 'connect(2)',
+    message: ({ endpoint, errorCode }) => `No TCP connection to ${endpoint} could be made (${errorCode}).`,
+    remedy: ({ endpoint }) => `Check the address and the route to ${endpoint}, and the firewalls between.`,
+  }),
+  'endpoint/connect-timeout': row<{ endpoint: string; timeout: number }>({
+    severity: 'error',
+    meaning:
+      'Nothing at all came back from the endpoint’s address within the dial time-out: packets are dropped, or the host is off.',
+    source: 'connect(2): no answer to SYN',
+    message: ({ endpoint, timeout }) => `No TCP connection to ${endpoint} came about within ${seconds(timeout)}.`,
+    remedy: ({ endpoint }) =>
+      `Check that the host is up and that no firewall drops the packets to ${endpoint}. Over a slow network raise dialTimeout.`,
+  }),
+  'endpoint/silent': row<{ endpoint: string; timeout: number }>({
+    severity: 'error',
+    meaning:
+      'The endpoint accepts TCP connections and never answers the TLS handshake: a paused process, a load balancer without a back end, a service that waits for the client to speak another protocol.',
+    source: 'etcd GHSA-6vch-q96h-7gc3 (handshake time-out since 3.5.33, 3.6.14)',
+    message: ({ endpoint, timeout }) =>
+      `${endpoint} accepts connections, but did not answer the TLS handshake within ${seconds(timeout)}.`,
+    remedy: ({ endpoint }) =>
+      `Check that the process behind ${endpoint} is etcd and is not paused or overloaded, and that the load balancer before it has a back end.`,
+  }),
+  'endpoint/stalled': row<{ endpoint: string; timeout: number; protocol: string }>({
+    severity: 'error',
+    meaning:
+      'The TLS handshake came to its end, and then the server sent no HTTP/2 SETTINGS: it may not speak HTTP/2, or hang. Until they arrive, nobody knows whether it accepts our certificate.',
+    source: 'RFC 9113 section 3.4; RFC 8446 section 4.4.2.4',
+    message: ({ endpoint, timeout, protocol }) =>
+      `${endpoint} finished the ${protocol} handshake and sent nothing more within ${seconds(timeout)}.`,
+    remedy: ({ endpoint }) =>
+      `Check that ${endpoint} is etcd’s client port, and that etcd there is not paused or overloaded.`,
+  }),
+  'endpoint/reset': row<{ endpoint: string; errorCode: string }>({
+    severity: 'error',
+    meaning:
+      'The endpoint closed the connection during the TLS handshake without a TLS alert: it is no TLS port, or something between cuts connections.',
+    source: 'RFC 8446 section 6: a TLS peer says why by an alert',
+    message: ({ endpoint, errorCode }) =>
+      `${endpoint} closed the connection during the TLS handshake without saying why (${errorCode}).`,
+    remedy: ({ endpoint }) =>
+      `Check that ${endpoint} is a TLS port of etcd, and look for a proxy, a service mesh or a firewall between that cuts the connection.`,
+  }),
+  'endpoint/plaintext': row<{ endpoint: string; protocol: 'http/1.1' | 'h2c' }>({
+    severity: 'error',
+    meaning: 'The server at the endpoint speaks HTTP without TLS. This client sends nothing in plaintext.',
+    source: 'etcd embed/etcd.go: a URL with http:// is served in plaintext, whatever certificates are configured',
+    message: ({ endpoint, protocol }) =>
+      `${endpoint} speaks plaintext ${protocol === 'h2c' ? 'HTTP/2' : 'HTTP/1.1'}, not TLS.`,
+    remedy: () =>
+      'Start etcd with https:// in --listen-client-urls and --advertise-client-urls, together with --cert-file, --key-file, --trusted-ca-file and --client-cert-auth; or point the client to the port that speaks TLS.',
+  }),
+  'endpoint/not-tls': row<{ endpoint: string; errorCode: string; firstBytes: string }>({
+    severity: 'error',
+    meaning: 'What the endpoint answered to the TLS handshake is neither TLS nor HTTP.',
+    source: 'RFC 8446 section 5.1',
+    message: ({ endpoint, errorCode, firstBytes }) =>
+      `${endpoint} does not speak TLS (${errorCode}${firstBytes === '' ? '' : `; it sent ${firstBytes}`}).`,
+    remedy: ({ endpoint }) => `Check the port: ${endpoint} belongs to a service of another kind.`,
+  }),
+  'endpoint/not-http2': row<{ endpoint: string; protocol: string; detail: string }>({
+    severity: 'error',
+    meaning: 'The TLS handshake succeeded, but the server does not speak HTTP/2, so it is no gRPC port of etcd.',
+    source: 'RFC 9113 section 3.4; etcd --listen-client-http-urls splits HTTP/1.1 from gRPC',
+    message: ({ endpoint, protocol, detail }) => `${endpoint} speaks ${protocol}, but no HTTP/2 (${detail}).`,
+    remedy: ({ endpoint }) =>
+      `Use a URL of etcd’s --listen-client-urls; ${endpoint} may be a metrics, a peer or an HTTP-only port, or another service.`,
+  }),
+  'endpoint/lost': row<{ endpoint: string; reason: 'closed' | 'silent' | 'goaway' | 'refused'; detail: string }>({
+    severity: 'error',
+    meaning:
+      'A connection that had been proved was lost. Calls go to other endpoints meanwhile, and the endpoint is dialled again.',
+    source: 'RFC 9113 sections 5.4 and 6.8',
+    message: ({ endpoint, reason, detail }) =>
+      `The connection to ${endpoint} was lost: ${LOST[reason]}${detail === '' ? '' : ` (${detail})`}.`,
+    remedy: () =>
+      'Nothing, if the member restarts or comes back; otherwise look at its log and at the network between.',
+  }),
+}
+
+const LOST = {
+  closed: 'it was closed',
+  silent: 'the member stopped answering',
+  goaway: 'the member asked to leave (GOAWAY), as it does when it shuts down',
+  refused: 'it takes no more calls',
+} as const
