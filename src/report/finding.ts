@@ -2,10 +2,12 @@
  * A finding is one fact about certificates, keys, files or a handshake, told as data. The catalogue is the only place
  * that knows what a code means; everything else names the code and hands over the details.
  */
+import type { CertificateRef } from './certificate-ref.js'
 import { catalogueRow, type CatalogueDetails } from './catalogue.js'
 import { printable, printableDeep } from './printable.js'
 import type { Severity } from './row.js'
 
+export type { CertificateRef } from './certificate-ref.js'
 export type { Severity } from './row.js'
 
 /** Every code a finding can carry, `area/fact`. Codes are the contract: they change only with a major version. */
@@ -13,22 +15,6 @@ export type FindingCode = keyof CatalogueDetails
 
 /** What each code tells beside its text, so that programs need not read the text. */
 export type FindingDetails = CatalogueDetails
-
-/** Which certificate a finding speaks of. */
-export interface CertificateRef {
-  /** The certificate's place in the path: the end-entity certificate, a CA between, or the trust anchor. */
-  role: 'leaf' | 'intermediate' | 'anchor'
-  /** Position in the path, the leaf being 0; for a certificate outside the path, its position in the input it came from. */
-  index: number
-  /** Distinguished name in RFC 4514 form, escaped for display. */
-  subject: string
-  /** Upper-case hexadecimal, as openssl and Node print it. */
-  serialNumber: string
-  /** SHA-256 over the DER, upper-case hexadecimal pairs with colons, as `openssl x509 -fingerprint -sha256` prints it. */
-  fingerprint256: string
-  /** Where the certificate came from: a file name, an option's name, an endpoint. */
-  origin: string
-}
 
 interface FindingOf<C extends FindingCode> {
   code: C

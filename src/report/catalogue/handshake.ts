@@ -1,5 +1,5 @@
 /** Findings about handshakes: what a TLS peer answered, in an alert, by closing, or by what it did not ask for. */
-import type { CertificateRef } from '../finding.js'
+import type { CertificateRef } from '../certificate-ref.js'
 import { row } from '../row.js'
 
 /** An alert that the server sent about our certificate. */

@@ -28,7 +28,7 @@ describe('the catalogue', () => {
   test.each(Object.entries(catalogue))('%s is a full row', (code, row) => {
     expect(code).toMatch(/^[a-z0-9]+(-[a-z0-9]+)*\/[a-z0-9]+(-[a-z0-9]+)*$/)
     expect(['error', 'warning', 'info']).toContain(row.severity)
-    expect(row.meaning).toMatch(/^[A-Z`"].*[.)]$/s)
+    expect(row.meaning).toMatch(/^\S.{15,}\.$/s)
     expect(row.source).not.toBe('')
   })
 
