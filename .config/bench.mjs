@@ -72,9 +72,18 @@ function table({ title, about, unit, base, rows, promises }) {
   return [`## ${title}`, '', about, '', line(cells[0]), rule, ...cells.slice(1).map(line), '', ...kept].join('\n')
 }
 
-const pad = (cell, width, column) => (column === 0 ? cell.padEnd(width) : cell.padStart(width))
-const round = (number) => String(Number(number.toPrecision(3)))
-const duration = (ms) => (ms >= 1 ? `${round(ms)} ms` : `${round(ms * 1000)} µs`)
+// Functions, not constants: the work above runs before a constant down here has its value.
+function pad(cell, width, column) {
+  return column === 0 ? cell.padEnd(width) : cell.padStart(width)
+}
+
+function round(number) {
+  return String(Number(number.toPrecision(3)))
+}
+
+function duration(ms) {
+  return ms >= 1 ? `${round(ms)} ms` : `${round(ms * 1000)} µs`
+}
 
 /** Replaces the text between `<!-- bench:name -->` and `<!-- /bench -->` by the new table. */
 function writePage(results) {

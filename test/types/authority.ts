@@ -1,0 +1,43 @@
+/** The contract of the authority, as types. Nothing here runs: the compiler is the test. */
+import { expectTypeOf } from 'vitest'
+import { createAuthority, type Authority, type IssueRequest } from '../../src/authority/index.js'
+import type { Credentials } from '../../src/credentials/credentials.js'
+
+export async function certificatesBecomeCredentials(authority: Authority): Promise<void> {
+  const server = await authority.issue({ role: 'server', name: 'etcd-0', hosts: ['localhost', '127.0.0.1'] })
+  expectTypeOf(server).toEqualTypeOf<Credentials>()
+  await authority.issue({ role: 'peer', name: 'etcd-0', hosts: ['etcd-0.etcd'], validity: '90d' })
+  await authority.issue({ role: 'client', name: 'root' })
+  await authority.issue({ role: 'client', name: 'root', hosts: ['spiffe://cluster/etcd/client'] })
+}
+
+export async function membersNeedHosts(authority: Authority): Promise<void> {
+  // @ts-expect-error -- a server without a name to reach it by
+  await authority.issue({ role: 'server', name: 'etcd-0' })
+  // @ts-expect-error -- a peer with an empty list of names
+  await authority.issue({ role: 'peer', name: 'etcd-0', hosts: [] })
+  // @ts-expect-error -- a list that may be empty
+  await authority.issue({ role: 'server', name: 'etcd-0', hosts: [] as string[] })
+}
+
+export async function requestsAreClosed(authority: Authority): Promise<void> {
+  // @ts-expect-error -- a role that does not exist
+  await authority.issue({ role: 'admin', name: 'root' })
+  // @ts-expect-error -- an option that does not exist
+  await authority.issue({ role: 'client', name: 'root', days: 90 })
+  // @ts-expect-error -- durations are texts with a unit
+  await authority.issue({ role: 'client', name: 'root', validity: 90 })
+  // @ts-expect-error -- an algorithm that is not offered
+  await authority.issue({ role: 'client', name: 'root', algorithm: 'rsa-1024' })
+}
+
+export function rolesNarrowRequests(request: IssueRequest): void {
+  if (request.role === 'client') expectTypeOf(request.hosts).toEqualTypeOf<readonly string[] | undefined>()
+  else expectTypeOf(request.hosts).toEqualTypeOf<readonly [string, ...string[]]>()
+}
+
+export async function authoritiesAreMade(): Promise<void> {
+  expectTypeOf(await createAuthority({ name: 'etcd CA' })).toEqualTypeOf<Authority>()
+  // @ts-expect-error -- an authority needs a name
+  await createAuthority({})
+}
