@@ -39,7 +39,11 @@ function isKeyPair(value: unknown): value is { publicKey: CryptoKeyHandle; priva
 export interface Signer {
   /** AlgorithmIdentifier in DER. */
   readonly algorithm: Uint8Array
-  /** The signature in the form that X.509 wants. */
+  /**
+   * The signature in the form that X.509 wants.
+   *
+   * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED`
+   */
   sign(data: Uint8Array<ArrayBuffer>): Promise<Uint8Array>
 }
 
@@ -47,7 +51,13 @@ export interface Signer {
 export function createSigner(crypto: WebCrypto, privateKey: CryptoKeyHandle, scheme: SigningScheme): Signer {
   return {
     algorithm: scheme.identifier,
-    sign: async (data) => scheme.encode(new Uint8Array(await crypto.subtle.sign(scheme.signature, privateKey, data))),
+    sign: async (data) => {
+      try {
+        return scheme.encode(new Uint8Array(await crypto.subtle.sign(scheme.signature, privateKey, data)))
+      } catch (cause) {
+        throw issueRefused("The crypto in use does not sign with the authority's key", { cause })
+      }
+    },
   }
 }
 

@@ -22,7 +22,7 @@ export interface CertificateFields {
 const VERSION_3 = element(contextTag(0, 'constructed'), element(Tag.integer, Buffer.from([2])))
 
 /** The signed part: TBSCertificate. */
-export function writeTbsCertificate(fields: CertificateFields): Buffer {
+export function writeTbsCertificate(fields: CertificateFields): Buffer<ArrayBuffer> {
   return sequence(
     VERSION_3,
     unsignedInteger(fields.serial),
@@ -36,54 +36,58 @@ export function writeTbsCertificate(fields: CertificateFields): Buffer {
 }
 
 /** The whole certificate around its signed part. */
-export function writeCertificate(tbs: Uint8Array, signatureAlgorithm: Uint8Array, signature: Uint8Array): Buffer {
+export function writeCertificate(
+  tbs: Uint8Array,
+  signatureAlgorithm: Uint8Array,
+  signature: Uint8Array,
+): Buffer<ArrayBuffer> {
   return sequence(tbs, signatureAlgorithm, bitString(signature))
 }
 
 const COMMON_NAME = oid('2.5.4.3')
 
 /** A distinguished name of one common name, as UTF8String. */
-export function writeCommonName(name: string): Buffer {
+export function writeCommonName(name: string): Buffer<ArrayBuffer> {
   const value = element(Tag.utf8String, Buffer.from(name, 'utf8'))
   return sequence(element(Tag.set, sequence(COMMON_NAME, value)))
 }
 
-function extension(id: string, value: Uint8Array, critical: boolean): Buffer {
+function extension(id: string, value: Uint8Array, critical: boolean): Buffer<ArrayBuffer> {
   return sequence(oid(id), ...(critical ? [TRUE] : []), octetString(value))
 }
 
 /** basicConstraints of a certificate that is no CA: critical, and empty because FALSE is the default (X.690 section 11.5). */
-export function writeEndEntityConstraints(): Buffer {
+export function writeEndEntityConstraints(): Buffer<ArrayBuffer> {
   return extension(ExtensionId.basicConstraints, sequence(), true)
 }
 
 /** keyUsage, critical (RFC 5280 section 4.2.1.3). */
-export function writeKeyUsage(usages: readonly KeyUsage[]): Buffer {
+export function writeKeyUsage(usages: readonly KeyUsage[]): Buffer<ArrayBuffer> {
   return extension(ExtensionId.keyUsage, namedBits(usages.map((usage) => KEY_USAGES.indexOf(usage))), true)
 }
 
-export function writeExtendedKeyUsage(oids: readonly string[]): Buffer {
+export function writeExtendedKeyUsage(oids: readonly string[]): Buffer<ArrayBuffer> {
   return extension(ExtensionId.extendedKeyUsage, sequence(...oids.map(oid)), false)
 }
 
-export function writeSubjectKeyIdentifier(identifier: Uint8Array): Buffer {
+export function writeSubjectKeyIdentifier(identifier: Uint8Array): Buffer<ArrayBuffer> {
   return extension(ExtensionId.subjectKeyIdentifier, octetString(identifier), false)
 }
 
 /** authorityKeyIdentifier with the key identifier alone, so that a CA's certificate can be renewed under the same key. */
-export function writeAuthorityKeyIdentifier(identifier: Uint8Array): Buffer {
+export function writeAuthorityKeyIdentifier(identifier: Uint8Array): Buffer<ArrayBuffer> {
   const value = sequence(element(contextTag(0, 'primitive'), identifier))
   return extension(ExtensionId.authorityKeyIdentifier, value, false)
 }
 
 /** subjectAltName. It is critical only beside an empty subject (RFC 5280 section 4.2.1.6). */
-export function writeSubjectAltName(hosts: readonly Host[], subjectIsEmpty: boolean): Buffer {
+export function writeSubjectAltName(hosts: readonly Host[], subjectIsEmpty: boolean): Buffer<ArrayBuffer> {
   return extension(ExtensionId.subjectAltName, sequence(...hosts.map(writeGeneralName)), subjectIsEmpty)
 }
 
 const GENERAL_NAME_TAG = { dns: 2, uri: 6, ip: 7 } as const
 
-function writeGeneralName(host: Host): Buffer {
+function writeGeneralName(host: Host): Buffer<ArrayBuffer> {
   const tag = contextTag(GENERAL_NAME_TAG[host.kind], 'primitive')
   return element(tag, host.bytes ?? Buffer.from(host.value, 'latin1'))
 }
@@ -92,7 +96,7 @@ function writeGeneralName(host: Host): Buffer {
  * The key identifier of RFC 5280 section 4.2.1.2, method 1: SHA-1 over the bits of the public key, as openssl and most
  * others make it. It is a name by which chains are built, not a proof of anything.
  */
-export function keyIdentifier(spki: Uint8Array): Buffer {
+export function keyIdentifier(spki: Uint8Array): Buffer<ArrayBuffer> {
   const fields = new DerReader(spki).enter(Tag.sequence, 'the public key')
   fields.expect(Tag.sequence, 'the public key algorithm')
   return createHash('sha1').update(fields.bitString('the public key').octets).digest()

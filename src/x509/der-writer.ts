@@ -2,7 +2,7 @@
 import { Tag } from './der.js'
 
 /** One element: identifier octet, length in its shortest form, contents. */
-export function element(tag: number, ...contents: readonly Uint8Array[]): Buffer {
+export function element(tag: number, ...contents: readonly Uint8Array[]): Buffer<ArrayBuffer> {
   let length = 0
   for (const each of contents) length += each.length
   const lengthOctets = length < 0x80 ? 0 : length < 0x100 ? 1 : length < 0x10000 ? 2 : 3
@@ -23,30 +23,30 @@ export function element(tag: number, ...contents: readonly Uint8Array[]): Buffer
   return out
 }
 
-export function sequence(...contents: readonly Uint8Array[]): Buffer {
+export function sequence(...contents: readonly Uint8Array[]): Buffer<ArrayBuffer> {
   return element(Tag.sequence, ...contents)
 }
 
-export function octetString(contents: Uint8Array): Buffer {
+export function octetString(contents: Uint8Array): Buffer<ArrayBuffer> {
   return element(Tag.octetString, contents)
 }
 
 const NO_UNUSED_BITS = Buffer.from([0])
 
 /** A BIT STRING of whole octets. */
-export function bitString(octets: Uint8Array): Buffer {
+export function bitString(octets: Uint8Array): Buffer<ArrayBuffer> {
   return element(Tag.bitString, NO_UNUSED_BITS, octets)
 }
 
 /** A BIT STRING of named bits: trailing zero bits are left off (X.690 section 11.2.2). Bits above 7 are not written here. */
-export function namedBits(bits: readonly number[]): Buffer {
+export function namedBits(bits: readonly number[]): Buffer<ArrayBuffer> {
   const octet = bits.reduce((sum, bit) => sum | (0x80 >> bit), 0)
   const unused = 7 - Math.max(...bits)
   return element(Tag.bitString, Buffer.from([unused, octet]))
 }
 
 /** A non-negative INTEGER from its octets, most significant first, in its shortest form. */
-export function unsignedInteger(octets: Uint8Array): Buffer {
+export function unsignedInteger(octets: Uint8Array): Buffer<ArrayBuffer> {
   let start = 0
   while (start < octets.length - 1 && octets[start] === 0) start++
   const rest = octets.subarray(start)
@@ -58,7 +58,7 @@ export const TRUE = element(Tag.boolean, Buffer.from([0xff]))
 export const NULL = element(Tag.null)
 
 /** An OBJECT IDENTIFIER from its dotted form, arcs below 2^31. */
-export function oid(dotted: string): Buffer {
+export function oid(dotted: string): Buffer<ArrayBuffer> {
   const [first = 0, second = 0, ...rest] = dotted.split('.').map(Number)
   return element(Tag.oid, Buffer.from([first * 40 + second, ...rest].flatMap(base128)))
 }
@@ -73,7 +73,7 @@ function base128(arc: number): number[] {
  * A Time of RFC 5280 section 4.1.2.5: UTCTime through the year 2049, GeneralizedTime from 2050 on. Fractions of a second
  * are cut off.
  */
-export function time(date: Date): Buffer {
+export function time(date: Date): Buffer<ArrayBuffer> {
   const text = `${date.toISOString().slice(0, 19).replace(/[-:T]/g, '')}Z`
   const short = date.getUTCFullYear() < 2050
   return element(short ? Tag.utcTime : Tag.generalizedTime, Buffer.from(short ? text.slice(2) : text, 'latin1'))

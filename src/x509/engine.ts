@@ -16,7 +16,7 @@ import {
   SubjectKeyIdentifierExtension,
   X509CertificateGenerator,
 } from '@peculiar/x509'
-import type { CryptoKeyHandle, KeyAlgorithmParameters, SignatureParameters, WebCrypto } from './web-crypto.js'
+import type { CryptoKeyHandle, SignatureParameters, WebCrypto } from './web-crypto.js'
 
 /** A new @peculiar/webcrypto. It holds no keys of its own; one to an authority is enough. */
 export function createDefaultCrypto(): WebCrypto {
@@ -27,7 +27,8 @@ export function createDefaultCrypto(): WebCrypto {
 export interface SelfSignedFields {
   crypto: WebCrypto
   keys: { publicKey: CryptoKeyHandle; privateKey: CryptoKeyHandle }
-  algorithm: KeyAlgorithmParameters & SignatureParameters
+  /** How the private key signs. */
+  signature: SignatureParameters
   /** Common name; the only attribute of the subject. */
   name: string
   /** Upper limit of intermediates below; undefined leaves it open. */
@@ -53,7 +54,7 @@ export async function createSelfSignedCa(fields: SelfSignedFields): Promise<Uint
       notBefore: fields.notBefore,
       notAfter: fields.notAfter,
       keys: fields.keys,
-      signingAlgorithm: fields.algorithm,
+      signingAlgorithm: fields.signature,
       extensions: [
         new BasicConstraintsExtension(true, fields.pathLength, true),
         new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
