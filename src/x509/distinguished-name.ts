@@ -1,5 +1,5 @@
 /** Distinguished names (RFC 5280 section 4.1.2.4): reading, comparing as section 7.1 asks, and showing as RFC 4514. */
-import { bytesEqual, DerError, type DerElement, DerReader, oidText, Tag } from './der.js'
+import { bytesEqual, DerError, DerReader, oidText, Tag } from './der.js'
 
 const COMMON_NAME = '2.5.4.3'
 
@@ -25,6 +25,8 @@ export interface NameAttribute {
   readonly type: string
   /** The text, or null where the value is not a string that can be read. */
   readonly text: string | null
+  /** Whether the value claims to be a string and is not one of that kind, so that strict readers refuse the name. */
+  readonly malformed: boolean
   /** The value's element, header included. */
   readonly raw: Uint8Array
 }
@@ -121,11 +123,9 @@ function readRelativeNames(raw: Uint8Array): NameAttribute[][] {
       const attribute = set.enter(Tag.sequence, 'attribute')
       const type = attribute.expect(Tag.oid, 'attribute type')
       const value = attribute.element()
-      attributes.push({
-        type: attributeType(attribute.content(type)),
-        text: stringText(value, attribute),
-        raw: attribute.whole(value),
-      })
+      const text = decodeString(value.tag, attribute.content(value))
+      const malformed = text === null && STRING_TAGS.has(value.tag)
+      attributes.push({ type: attributeType(attribute.content(type)), text, malformed, raw: attribute.whole(value) })
     }
     result.push(attributes)
   }
@@ -142,9 +142,17 @@ function attributeType(content: Uint8Array): string {
   }
 }
 
-function stringText(element: DerElement, reader: DerReader): string | null {
-  return decodeString(element.tag, reader.content(element))
-}
+const STRING_TAGS: ReadonlySet<number> = new Set([
+  Tag.utf8String,
+  Tag.numericString,
+  Tag.printableString,
+  Tag.teletexString,
+  Tag.ia5String,
+  Tag.universalString,
+  Tag.bmpString,
+])
+// X.680 section 41.4, and the asterisk and ampersand, which CAs put there and Go reads (encoding/asn1 isPrintable).
+const PRINTABLE_STRING = /^[A-Za-z0-9 '()+,\-./:=?*&]*$/
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -158,7 +166,10 @@ export function decodeString(tag: number, content: Uint8Array): string | null {
       } catch {
         return null // not UTF-8: the caller treats the value as unreadable
       }
-    case Tag.printableString:
+    case Tag.printableString: {
+      const text = bytes.toString('latin1')
+      return PRINTABLE_STRING.test(text) ? text : null
+    }
     case Tag.numericString:
     case Tag.ia5String:
       return content.every((octet) => octet < 0x80) ? bytes.toString('latin1') : null

@@ -1,0 +1,40 @@
+/** Basic constraints: who may issue, and how long the path may be (RFC 5280 section 4.2.1.9). */
+import { ExtensionId } from '../x509/extensions.js'
+import type { Notebook, Place } from './place.js'
+
+/** A certificate that issued another one must be a CA. */
+export function checkIssuerConstraints(place: Place, notes: Notebook): void {
+  const { certificate } = place
+  // A CA certificate of version 1 cannot say what it is; named as an anchor it is trusted all the same.
+  if (place.role === 'anchor' && certificate.version === 1) return
+  const { extensions } = certificate
+  if (extensions.basicConstraints === null) notes.add(place, 'constraints/not-a-ca', { reason: 'no basicConstraints' })
+  else if (!extensions.basicConstraints.ca) notes.add(place, 'constraints/not-a-ca', { reason: 'CA:FALSE' })
+  for (const oid of [ExtensionId.basicConstraints, ExtensionId.nameConstraints]) {
+    const present = extensions.all.some((each) => each.oid === oid)
+    if (present && !extensions.isCritical(oid)) {
+      const extension = oid === ExtensionId.basicConstraints ? 'basicConstraints' : 'nameConstraints'
+      notes.add(place, 'constraints/not-critical', { extension })
+    }
+  }
+}
+
+export function checkLeafConstraints(place: Place, notes: Notebook): void {
+  const { basicConstraints, nameConstraints } = place.certificate.extensions
+  if (basicConstraints?.ca === true) notes.add(place, 'constraints/leaf-is-ca', {})
+  else if (basicConstraints?.pathLength != null) notes.add(place, 'constraints/path-length-without-ca', {})
+  if (nameConstraints !== null) notes.add(place, 'name-constraints/on-leaf', {})
+}
+
+/** Path lengths: how many intermediates that are not self-issued may stand between a CA and the leaf. */
+export function checkPathLength(path: readonly Place[], maxIntermediates: number, notes: Notebook): void {
+  let below = 0
+  for (const place of path.slice(1)) {
+    const allowed = place.certificate.extensions.basicConstraints?.pathLength ?? null
+    if (allowed !== null && below > allowed) notes.add(place, 'constraints/path-too-long', { allowed, found: below })
+    if (place.role === 'intermediate' && !place.certificate.isSelfIssued) below++
+  }
+  if (below > maxIntermediates) {
+    notes.add(null, 'constraints/too-many-intermediates', { allowed: maxIntermediates, found: below })
+  }
+}

@@ -1,0 +1,94 @@
+/** The form of one certificate: version, serial, names, extensions that must be readable, known and rightly marked. */
+import { bytesEqual, hex } from '../x509/der.js'
+import type { DistinguishedName } from '../x509/distinguished-name.js'
+import { ExtensionId, extensionName } from '../x509/extensions.js'
+import type { Notebook, Place } from './place.js'
+
+/** Longest serial number in octets (RFC 5280 section 4.1.2.2). */
+const MAX_SERIAL_OCTETS = 20
+/** Extensions that decide nothing here: unreadable, they are worth a warning as long as they are not critical. */
+const UNUSED: ReadonlySet<string> = new Set<string>([ExtensionId.authorityInfoAccess, ExtensionId.certificatePolicies])
+const NEVER_CRITICAL = [ExtensionId.subjectKeyIdentifier, ExtensionId.authorityKeyIdentifier] as const
+
+export function checkForm(place: Place, notes: Notebook): void {
+  checkVersion(place, notes)
+  checkSerial(place, notes)
+  checkDistinguishedNames(place, notes)
+  if (!place.certificate.signatureAlgorithmsAgree) notes.add(place, 'certificate/algorithms-disagree', {})
+  checkExtensions(place, notes)
+  checkKeyIdentifiers(place, notes)
+}
+
+function checkVersion(place: Place, notes: Notebook): void {
+  const { version } = place.certificate
+  if (version === 3) return
+  const trustedAsIs = place.role === 'anchor' && version === 1
+  notes.add(place, trustedAsIs ? 'certificate/anchor-version-1' : 'certificate/version-unsupported', { version })
+}
+
+function checkSerial(place: Place, notes: Notebook): void {
+  const { serial, serialNumber } = place.certificate
+  if ((serial[0] ?? 0) >= 0x80) notes.add(place, 'certificate/serial-negative', { serialNumber })
+  const reason = serial.every((octet) => octet === 0)
+    ? 'is zero'
+    : serial.length > MAX_SERIAL_OCTETS
+      ? `has ${String(serial.length)} octets, more than ${String(MAX_SERIAL_OCTETS)}`
+      : null
+  if (reason !== null) notes.add(place, 'certificate/serial-unusual', { serialNumber: serialNumber.slice(0, 80), reason })
+}
+
+function checkDistinguishedNames(place: Place, notes: Notebook): void {
+  const { issuer, subject, isCa } = place.certificate
+  checkStrings(place, 'issuer', issuer, notes)
+  checkStrings(place, 'subject', subject, notes)
+  if (issuer.isEmpty) notes.add(place, 'certificate/issuer-empty', {})
+  if (subject.isEmpty && (isCa || place.role !== 'leaf')) notes.add(place, 'certificate/ca-subject-empty', {})
+}
+
+function checkStrings(place: Place, field: 'subject' | 'issuer', name: DistinguishedName, notes: Notebook): void {
+  for (const { type, malformed } of name.relativeNames.flat()) {
+    if (malformed) notes.add(place, 'certificate/name-malformed', { field, attribute: type })
+  }
+}
+
+function checkExtensions(place: Place, notes: Notebook): void {
+  const { extensions } = place.certificate
+  for (const { oid, critical, reason } of extensions.problems) {
+    const unused = UNUSED.has(oid) && !critical
+    const code = unused ? 'certificate/extension-malformed-unused' : 'certificate/extension-malformed'
+    notes.add(place, code, { extension: extensionName(oid), reason })
+  }
+  for (const oid of extensions.duplicates) notes.add(place, 'certificate/extension-duplicate', { extension: extensionName(oid) })
+  for (const oid of extensions.unknownCritical) {
+    notes.add(place, 'certificate/extension-unknown-critical', { extension: extensionName(oid) })
+  }
+  for (const oid of NEVER_CRITICAL) {
+    if (extensions.isCritical(oid)) {
+      notes.add(place, 'certificate/extension-wrongly-critical', { extension: extensionName(oid) })
+    }
+  }
+  const policies = extensions.all.find(({ oid }) => oid === ExtensionId.policyConstraints)
+  if (policies !== undefined && !policies.critical) notes.add(place, 'certificate/policy-constraints-not-critical', {})
+}
+
+function checkKeyIdentifiers(place: Place, notes: Notebook): void {
+  const { certificate } = place
+  const { subjectKeyIdentifier, authorityKeyIdentifier } = certificate.extensions
+  const selfIssued = certificate.isSelfIssued
+  if (certificate.isCa && subjectKeyIdentifier === null) notes.add(place, 'certificate/subject-key-identifier-missing', {})
+  if (authorityKeyIdentifier === null) {
+    // A self-signed certificate is its own authority (RFC 5280 section 4.2.1.1).
+    if (!selfIssued || place.role !== 'anchor') notes.add(place, 'certificate/authority-key-identifier-missing', {})
+    return
+  }
+  if (!selfIssued || place.role !== 'anchor') return
+  const { keyIdentifier, issuer, serial } = authorityKeyIdentifier
+  if (keyIdentifier === null) notes.add(place, 'certificate/authority-key-identifier-unusual', { reason: 'holds no key identifier' })
+  else if (subjectKeyIdentifier !== null && !bytesEqual(keyIdentifier, subjectKeyIdentifier)) {
+    const reason = `points to another key (${hex(keyIdentifier)})`
+    notes.add(place, 'certificate/authority-key-identifier-unusual', { reason })
+  }
+  if (issuer || serial) {
+    notes.add(place, 'certificate/authority-key-identifier-unusual', { reason: 'names an issuer or serial number' })
+  }
+}

@@ -1,0 +1,86 @@
+/** Strength and kind of one certificate's public key and signature algorithm. */
+import { publicKeyText } from '../x509/algorithms.js'
+import { Notebook, type Place } from './place.js'
+
+const MIN_RSA_BITS = 2048
+/** Go refuses to verify with a larger modulus (crypto/tls checkKeySize). */
+const MAX_RSA_BITS = 8192
+const RSA_BITS_BEYOND_2030 = 3072
+const END_OF_SMALL_RSA = Date.UTC(2031, 0, 1)
+const CURVES: ReadonlySet<string | null> = new Set(['P-256', 'P-384', 'P-521'])
+const WEAK_CURVES: ReadonlySet<string | null> = new Set(['P-192'])
+const WEAK_DIGESTS: ReadonlySet<string | null> = new Set(['md5', 'sha1'])
+
+export function checkKey(place: Place, notes: Notebook): void {
+  const own = new Notebook()
+  checkKind(place, own)
+  // What passed the tables must be a key for OpenSSL too: a point that is not on its curve shows only there.
+  if (!own.hasErrors) checkReadable(place, own)
+  notes.findings.push(...own.findings)
+}
+
+function checkKind(place: Place, notes: Notebook): void {
+  const info = place.certificate.publicKeyInfo
+  const algorithm = publicKeyText(info)
+  switch (info.algorithm) {
+    case 'RSA':
+      checkRsa(place, notes, algorithm)
+      break
+    case 'ECDSA':
+      if (WEAK_CURVES.has(info.curve)) notes.add(place, 'key/weak', { algorithm, wanted: 'ECDSA P-256' })
+      else if (!CURVES.has(info.curve)) {
+        const refusedBy = info.curve === 'explicit' ? 'Go and OpenSSL refuse (RFC 5480 section 2.1.1)' : 'Go or TLS 1.3 does not take'
+        notes.add(place, 'key/unsupported', { algorithm, refusedBy })
+      }
+      break
+    case 'Ed25519':
+      break
+    case 'DSA':
+      notes.add(place, 'key/weak', { algorithm, wanted: 'ECDSA P-256' })
+      break
+    default:
+      notes.add(place, 'key/unsupported', { algorithm, refusedBy: 'etcd does not take and OpenSSL silently does not send' })
+  }
+}
+
+function checkRsa(place: Place, notes: Notebook, algorithm: string): void {
+  const { publicKeyInfo, notAfter } = place.certificate
+  const { modulusBits, exponent } = publicKeyInfo
+  const bits = modulusBits ?? 0
+  if (bits < MIN_RSA_BITS) {
+    notes.add(place, 'key/weak', { algorithm, wanted: 'RSA 3072 or ECDSA P-256' })
+  } else if (bits < RSA_BITS_BEYOND_2030 && notAfter.getTime() >= END_OF_SMALL_RSA) {
+    notes.add(place, 'key/small-beyond-2030', { algorithm, notAfter })
+  }
+  if (bits > MAX_RSA_BITS) {
+    notes.add(place, 'key/unsupported', { algorithm, refusedBy: `Go refuses beyond ${String(MAX_RSA_BITS)} bits` })
+  }
+  if (bits % 8 !== 0) notes.add(place, 'key/size-unusual', { algorithm })
+  // Go's rsa.checkPub: odd, at least 3 and below 2^31.
+  if (exponent === null || exponent < 3 || exponent % 2 === 0) {
+    notes.add(place, 'key/weak', { algorithm: `${algorithm} with a bad public exponent`, wanted: 'exponent 65537' })
+  }
+}
+
+function checkReadable(place: Place, notes: Notebook): void {
+  const { certificate } = place
+  try {
+    void certificate.publicKey
+  } catch {
+    const algorithm = publicKeyText(certificate.publicKeyInfo)
+    notes.add(place, 'key/unsupported', { algorithm, refusedBy: 'OpenSSL cannot read' })
+  }
+}
+
+export function checkSignatureAlgorithm(place: Place, notes: Notebook): void {
+  const { certificate, role } = place
+  const { signatureAlgorithm } = certificate
+  const trustedAsIs = role === 'anchor'
+  if ('unknown' in signatureAlgorithm) {
+    if (!trustedAsIs) notes.add(place, 'signature/algorithm-unsupported', { algorithm: signatureAlgorithm.unknown })
+    return
+  }
+  const { name, digest } = signatureAlgorithm.scheme
+  if (!WEAK_DIGESTS.has(digest)) return
+  notes.add(place, trustedAsIs ? 'signature/anchor-algorithm-weak' : 'signature/algorithm-weak', { algorithm: name })
+}

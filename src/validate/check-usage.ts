@@ -1,0 +1,61 @@
+/** Key usage and extended key usage (RFC 5280 sections 4.2.1.3 and 4.2.1.12), and what etcd asks beyond them. */
+import { ExtensionId } from '../x509/extensions.js'
+import { type Context, WANTED_PURPOSES } from './context.js'
+import type { Notebook, Place } from './place.js'
+
+const ANY = 'anyExtendedKeyUsage'
+
+export function checkLeafUsage(place: Place, context: Context, notes: Notebook): void {
+  checkLeafPurposes(place, context, notes)
+  checkLeafKeyUsage(place, context, notes)
+}
+
+function checkLeafPurposes(place: Place, { usage }: Context, notes: Notebook): void {
+  const { extensions } = place.certificate
+  const found = extensions.extendedKeyUsage
+  const wanted = WANTED_PURPOSES[usage]
+  if (found === null) {
+    const unreadable = extensions.problems.some(({ oid }) => oid === ExtensionId.extendedKeyUsage)
+    if (wanted.length > 0 && !unreadable) notes.add(place, 'usage/extended-key-usage-absent', {})
+    return
+  }
+  if (extensions.isCritical(ExtensionId.extendedKeyUsage)) notes.add(place, 'usage/extended-key-usage-critical', {})
+  const missing = wanted.filter((purpose) => !found.includes(purpose))
+  if (missing.length > 0 && found.includes(ANY)) {
+    notes.add(place, usage === 'server' ? 'usage/any-extended-key-usage' : 'usage/any-extended-key-usage-client', {})
+  } else if (missing.length > 0) {
+    // A server certificate is issued for both, because etcd's gateway dials with it.
+    const issueFor = usage === 'client' ? ['clientAuth'] : ['serverAuth', 'clientAuth']
+    notes.add(place, 'usage/extended-key-usage-missing', { wanted: issueFor, missing, found: [...found] })
+  } else if (usage === 'server' && !found.includes('clientAuth') && !found.includes(ANY)) {
+    notes.add(place, 'usage/gateway-client-auth-missing', { found: [...found] })
+  }
+}
+
+function checkLeafKeyUsage(place: Place, { usage }: Context, notes: Notebook): void {
+  const { publicKeyInfo, extensions, isCa } = place.certificate
+  const { keyUsage } = extensions
+  if (keyUsage === null) return
+  const found = [...keyUsage]
+  if (keyUsage.has('keyCertSign') && !isCa) notes.add(place, 'usage/cert-sign-without-ca', {})
+  if (keyUsage.has('digitalSignature')) return
+  // OpenSSL's purpose check of a server takes keyEncipherment for RSA; an ECDSA key can only sign.
+  const serves = usage === 'server' || usage === 'peer'
+  const rsaKeyExchange = publicKeyInfo.algorithm === 'RSA' && keyUsage.has('keyEncipherment')
+  notes.add(place, serves && !rsaKeyExchange ? 'usage/digital-signature-missing' : 'usage/key-usage-unsuited', { found })
+}
+
+/** What a CA's usages allow below it. */
+export function checkIssuerUsage(place: Place, { usage }: Context, notes: Notebook): void {
+  const { keyUsage, extendedKeyUsage } = place.certificate.extensions
+  if (keyUsage === null) notes.add(place, 'usage/key-usage-absent', {})
+  else if (!keyUsage.has('keyCertSign')) notes.add(place, 'usage/cert-sign-missing', { found: [...keyUsage] })
+  if (extendedKeyUsage === null) return
+  const found = [...extendedKeyUsage]
+  if (place.role === 'anchor') notes.add(place, 'usage/anchor-extended-key-usage', { found })
+  for (const missing of WANTED_PURPOSES[usage]) {
+    if (found.includes(missing)) continue
+    if (!found.includes(ANY)) notes.add(place, 'usage/extended-key-usage-nested', { missing, found })
+    else if (missing === 'serverAuth') notes.add(place, 'usage/any-extended-key-usage', {})
+  }
+}

@@ -1,0 +1,93 @@
+/** What one validation is about: the caller's options, checked once and resolved. */
+import { checkOptions, optionInvalid } from '../misuse.js'
+import { catalogue } from '../report/catalogue.js'
+import type { FindingCode } from '../report/finding.js'
+import { classifyHost, type Host } from '../x509/names.js'
+import { parseDuration } from '../x509/time.js'
+
+/**
+ * What a leaf is used for. `client` and `server` ask for that extended key usage, `peer` for both (each member of a
+ * cluster dials the others), `any` for none.
+ */
+export type Usage = 'client' | 'server' | 'peer' | 'any'
+
+/** What {@link validateChain} and {@link validateCredentials} have in common. */
+export interface ValidateOptions {
+  /** What the leaf is used for. */
+  usage: Usage
+  /** Hosts that the leaf must cover: DNS names, IP addresses, URIs. Default: none. */
+  hosts?: readonly string[] | undefined
+  /** The time to judge at. Default: now. */
+  at?: Date | undefined
+  /** Tolerance at both ends of every validity, as a duration. Default: `'0s'`. */
+  clockSkew?: string | undefined
+  /**
+   * Warn when the leaf ends within this duration. Default: a third of its lifetime, at most `'30d'`, since a
+   * certificate should be renewed once two thirds of its lifetime are over.
+   */
+  expiryWarning?: string | undefined
+  /** Codes of warnings and infos to leave out. Errors cannot be left out. Default: none. */
+  ignore?: readonly FindingCode[] | undefined
+}
+
+export const VALIDATE_OPTIONS = ['usage', 'hosts', 'at', 'clockSkew', 'expiryWarning', 'ignore'] as const
+
+/** The extended key usages that a use asks for. */
+export const WANTED_PURPOSES: Readonly<Record<Usage, readonly string[]>> = {
+  client: ['clientAuth'],
+  server: ['serverAuth'],
+  peer: ['serverAuth', 'clientAuth'],
+  any: [],
+}
+
+/** The resolved options. */
+export interface Context {
+  readonly usage: Usage
+  readonly hosts: readonly Host[]
+  readonly at: Date
+  /** Milliseconds. */
+  readonly clockSkew: number
+  /** Milliseconds; null for the default, which depends on the lifetime. */
+  readonly expiryWarning: number | null
+  readonly ignore: readonly FindingCode[]
+}
+
+/** Most hosts that may be asked for at once. */
+const MAX_HOSTS = 10_000
+
+/**
+ * Checks and resolves options.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ */
+export function resolveContext(options: ValidateOptions, alsoKnown: readonly string[] = []): Context {
+  checkOptions('options', options, [...VALIDATE_OPTIONS, ...alsoKnown])
+  const { usage, hosts = [], at = new Date(), clockSkew = '0s', expiryWarning, ignore = [] } = options
+  if (!Object.hasOwn(WANTED_PURPOSES, usage)) throw optionInvalid('usage', "must be 'client', 'server', 'peer' or 'any'")
+  if (!Array.isArray(hosts) || hosts.length > MAX_HOSTS) {
+    throw optionInvalid('hosts', `must be an array of at most ${String(MAX_HOSTS)} hosts`)
+  }
+  if (!(at instanceof Date) || Number.isNaN(at.getTime())) throw optionInvalid('at', 'must be a valid Date')
+  return {
+    usage,
+    hosts: hosts.map((host, i) => classifyHost(host, `hosts[${String(i)}]`)),
+    at,
+    clockSkew: parseDuration(clockSkew, 'clockSkew'),
+    expiryWarning: expiryWarning === undefined ? null : parseDuration(expiryWarning, 'expiryWarning'),
+    ignore: checkIgnore(ignore),
+  }
+}
+
+function checkIgnore(ignore: unknown): readonly FindingCode[] {
+  if (!Array.isArray(ignore)) throw optionInvalid('ignore', 'must be an array of finding codes')
+  return ignore.map((code: unknown, i) => {
+    const option = `ignore[${String(i)}]`
+    if (!isFindingCode(code)) throw optionInvalid(option, 'is not the code of a finding')
+    if (catalogue[code].severity === 'error') throw optionInvalid(option, `names an error (${code}); errors cannot be ignored`)
+    return code
+  })
+}
+
+function isFindingCode(code: unknown): code is FindingCode {
+  return typeof code === 'string' && Object.hasOwn(catalogue, code)
+}

@@ -1,0 +1,60 @@
+/** Why no issuer could be followed from the last certificate of a path. */
+import { publicKeyText } from '../x509/algorithms.js'
+import { hex } from '../x509/der.js'
+import type { Certificate } from '../x509/certificate.js'
+import type { IssuerIndex } from './issuer-index.js'
+import { keyIdentifiers } from './link.js'
+import type { Notebook, Place } from './place.js'
+
+/** Names of certificates at hand that a finding shows. */
+const MAX_SHOWN = 20
+
+/** Explains the dead end at the last place of a path. */
+export function explainDeadEnd(
+  last: Place,
+  anchors: readonly Certificate[],
+  intermediates: readonly Certificate[],
+  index: IssuerIndex,
+  notes: Notebook,
+): void {
+  const { certificate } = last
+  const anchorNames = subjectsOf(anchors)
+  if (anchors.length === 0) {
+    notes.add(null, 'chain/no-trust-anchors', {})
+    return
+  }
+  // Its own algorithm is already told as the fault; nobody can say more about its issuer.
+  if ('unknown' in certificate.signatureAlgorithm) return
+  const namesakes = [...index.issuersOf(certificate)]
+    .map((candidate) => candidate.certificate)
+    .filter((candidate) => !candidate.equals(certificate))
+  if (namesakes.length > 0) explainNamesakes(last, namesakes, notes)
+  else if (certificate.isSelfIssued) {
+    notes.add(last, last.index === 0 ? 'chain/self-signed' : 'chain/root-not-trusted', { anchors: anchorNames })
+  } else {
+    const details = { issuer: certificate.issuer.toString(), anchors: anchorNames, intermediates: subjectsOf(intermediates) }
+    notes.add(last, 'chain/issuer-not-found', details)
+  }
+}
+
+/** Certificates of the issuer's name are there, but none of their keys made the signature. */
+function explainNamesakes(last: Place, namesakes: readonly Certificate[], notes: Notebook): void {
+  const { certificate } = last
+  const issuer = certificate.issuer.toString()
+  const pointedTo = namesakes.find((each) => keyIdentifiers(certificate, each).relation === 'same')
+  const { signatureAlgorithm } = certificate
+  if (pointedTo === undefined || 'unknown' in signatureAlgorithm) {
+    const wanted = certificate.extensions.authorityKeyIdentifier?.keyIdentifier ?? null
+    const found = namesakes.slice(0, MAX_SHOWN).map((each) => `SHA-256 ${each.fingerprint256}`)
+    notes.add(last, 'chain/issuer-key-differs', { issuer, found, wantedKeyIdentifier: wanted === null ? null : hex(wanted) })
+  } else if (pointedTo.publicKeyInfo.algorithm !== signatureAlgorithm.scheme.key) {
+    const issuerKey = publicKeyText(pointedTo.publicKeyInfo)
+    notes.add(last, 'signature/key-mismatch', { algorithm: signatureAlgorithm.scheme.name, issuerKey, issuer })
+  } else {
+    notes.add(last, 'signature/invalid', { issuer, issuerFingerprint256: pointedTo.fingerprint256 })
+  }
+}
+
+function subjectsOf(certificates: readonly Certificate[]): string[] {
+  return certificates.slice(0, MAX_SHOWN).map(({ subject }) => subject.toString())
+}

@@ -1,0 +1,14 @@
+/**
+ * Judging certificates before they are used: chains, names, usages, keys, dates, revocation.
+ *
+ * @module
+ */
+export * from '../report/index.js'
+export type { Credentials, CredentialSource } from '../credentials/credentials.js'
+export { Certificate } from '../x509/certificate.js'
+export { Crl } from '../x509/crl.js'
+export type { BudgetOptions } from './budget.js'
+export type { Usage, ValidateOptions } from './context.js'
+export type { CertificateInput, CrlInput } from './input.js'
+export { inspectCredentials, validateChain, validateCredentials } from './validate.js'
+export type { ChainInput, ValidateChainOptions } from './validate.js'

@@ -1,0 +1,28 @@
+/** Reading and validating in one step, for material that may be broken in every way. */
+import { type CredentialSource, type Credentials, readMaterial } from '../credentials/credentials.js'
+import type { Finding } from '../report/finding.js'
+import { makeReport, type Report } from '../report/report.js'
+import { resolveContext, type ValidateOptions } from './context.js'
+import { validateCredentials } from './validate-credentials.js'
+
+/**
+ * Loads credentials and judges them. Material that cannot be read does not reject: it is findings of the report, beside
+ * whatever else is wrong.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call; other errors of a source that is not
+ *   ours come through as they are.
+ */
+export async function inspectCredentials(source: CredentialSource, options: ValidateOptions): Promise<Report> {
+  const context = resolveContext(options)
+  const { credentials, findings } = await readMaterial(source)
+  return reportOn(credentials, findings, { ...options, at: context.at })
+}
+
+function reportOn(credentials: Credentials | null, findings: readonly Finding[], options: ValidateOptions & { at: Date }): Report {
+  if (credentials === null) {
+    return makeReport({ checkedAt: options.at, path: null, findings, ignore: options.ignore })
+  }
+  const report = validateCredentials(credentials, options)
+  const path = report.path
+  return makeReport({ checkedAt: report.checkedAt, path, findings: [...findings, ...report.findings], ignore: options.ignore })
+}

@@ -1,0 +1,74 @@
+/** Judging: every check on every certificate in its place, and on the path as a whole. */
+import { hex } from '../x509/der.js'
+import type { Crl } from '../x509/crl.js'
+import { checkIssuerConstraints, checkLeafConstraints, checkPathLength } from './check-constraints.js'
+import { checkForm } from './check-form.js'
+import { checkKey, checkSignatureAlgorithm } from './check-key.js'
+import { checkNameConstraints } from './check-name-constraints.js'
+import { checkNames } from './check-names.js'
+import { checkRevocation } from './check-revocation.js'
+import { checkIssuerUsage, checkLeafUsage } from './check-usage.js'
+import { checkPathValidity, checkValidity } from './check-validity.js'
+import type { Context } from './context.js'
+import { keyIdentifiers } from './link.js'
+import type { FoundPath } from './path.js'
+import { Notebook, type Place } from './place.js'
+
+/** What a path is judged with, beside the caller's context. */
+export interface PathRules {
+  readonly crls: readonly Crl[]
+  readonly maxIntermediates: number
+}
+
+/** Puts the certificates of a path into their places. */
+export function placesOf({ certificates, anchored }: FoundPath): Place[] {
+  const last = certificates.length - 1
+  return certificates.map((certificate, index) => ({
+    certificate,
+    index,
+    role: index === 0 ? 'leaf' : anchored && index === last ? 'anchor' : 'intermediate',
+  }))
+}
+
+/** What is to be said about the leaf whatever its path. */
+export function judgeLeaf(leaf: Place, context: Context, notes: Notebook): void {
+  judgeByItself(leaf, context, notes)
+  checkLeafConstraints(leaf, notes)
+  checkLeafUsage(leaf, context, notes)
+  checkNames(leaf, context, notes)
+}
+
+/** What is to be said about a certificate that issued another one, whatever it issued. */
+export function judgeIssuer(issuer: Place, context: Context, notes: Notebook): void {
+  judgeByItself(issuer, context, notes)
+  checkIssuerConstraints(issuer, notes)
+  checkIssuerUsage(issuer, context, notes)
+}
+
+function judgeByItself(place: Place, context: Context, notes: Notebook): void {
+  checkForm(place, notes)
+  checkKey(place, notes)
+  checkSignatureAlgorithm(place, notes)
+  checkValidity(place, context, notes)
+}
+
+/** What is to be said about everything above the leaf, and about the path as a whole. */
+export function judgeAboveLeaf(path: readonly Place[], context: Context, rules: PathRules, notes: Notebook): void {
+  for (const place of path.slice(1)) {
+    judgeIssuer(place, context, notes)
+    const child = path[place.index - 1]
+    if (child !== undefined) judgeKeyIdentifiers(child, place, notes)
+    if (place.role === 'anchor' && !place.certificate.isSelfIssued) notes.add(place, 'chain/anchor-not-self-signed', {})
+  }
+  checkPathValidity(path, context, notes)
+  checkPathLength(path, rules.maxIntermediates, notes)
+  checkNameConstraints(path, notes)
+  checkRevocation(path, rules.crls, context, notes)
+}
+
+function judgeKeyIdentifiers(child: Place, issuer: Place, notes: Notebook): void {
+  const { relation, wanted, found } = keyIdentifiers(child.certificate, issuer.certificate)
+  if (relation !== 'different' || wanted === null || found === null) return
+  const details = { wanted: hex(wanted), found: hex(found), issuer: issuer.certificate.subject.toString() }
+  notes.add(child, 'chain/key-identifier-differs', details)
+}

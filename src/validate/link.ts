@@ -1,0 +1,37 @@
+/** One link of a path: whether a certificate's signature was made by the key of the certificate above it. */
+import { bytesEqual } from '../x509/der.js'
+import type { Certificate } from '../x509/certificate.js'
+import type { Budget } from './budget.js'
+
+/**
+ * `signed`: the issuer's key made the signature. `other-key`: it did not. `unverifiable`: nobody can tell, because the
+ * algorithm or the issuer's key is of no supported kind (which is an error of its own).
+ */
+export type Link = 'signed' | 'other-key' | 'unverifiable'
+
+/** Judges a link; null where the budget is used up. What was verified before costs nothing. */
+export function linkOf(child: Certificate, issuer: Certificate, budget: Budget): Link | null {
+  if ('unknown' in child.signatureAlgorithm || !isReadable(issuer)) return 'unverifiable'
+  if (!child.knowsVerdictOn(issuer) && !budget.takeSignature()) return null
+  return child.isSignedBy(issuer) ? 'signed' : 'other-key'
+}
+
+function isReadable(issuer: Certificate): boolean {
+  if (!['RSA', 'ECDSA', 'Ed25519'].includes(issuer.publicKeyInfo.algorithm)) return false
+  try {
+    return issuer.publicKey.type === 'public'
+  } catch {
+    return false // OpenSSL refuses the key; the key check names it
+  }
+}
+
+/** How the child's authority key identifier relates to the issuer's subject key identifier. */
+export function keyIdentifiers(
+  child: Certificate,
+  issuer: Certificate,
+): { relation: 'same' | 'different' | 'unknown'; wanted: Uint8Array | null; found: Uint8Array | null } {
+  const wanted = child.extensions.authorityKeyIdentifier?.keyIdentifier ?? null
+  const found = issuer.extensions.subjectKeyIdentifier
+  if (wanted === null || found === null) return { relation: 'unknown', wanted, found }
+  return { relation: bytesEqual(wanted, found) ? 'same' : 'different', wanted, found }
+}

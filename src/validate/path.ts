@@ -1,0 +1,69 @@
+/**
+ * Path building with back-tracking: from the leaf upwards, one issuer at a time, along an explicit stack (no recursion
+ * on what an attacker chooses), within a budget.
+ */
+import { bytesEqual } from '../x509/der.js'
+import type { Certificate } from '../x509/certificate.js'
+import type { Budget } from './budget.js'
+import type { Candidate, IssuerIndex } from './issuer-index.js'
+
+/** A way upwards from the leaf, the leaf first. `anchored`: its last certificate is trusted. */
+export interface FoundPath {
+  readonly certificates: readonly Certificate[]
+  readonly anchored: boolean
+}
+
+/**
+ * How a link of the path is judged before it is taken: `follow`, or `skip`. The first search skips whatever could not
+ * be part of a valid path; the second, which explains a failure, follows faulty issuers too.
+ */
+export type LinkRule = (child: Certificate, issuer: Candidate, budget: Budget) => 'follow' | 'skip'
+
+interface Frame {
+  readonly certificate: Certificate
+  readonly issuers: Iterator<Candidate>
+  /** Whether any issuer was followed from here; a frame without is a dead end. */
+  followed: boolean
+}
+
+/**
+ * Walks all paths, the likeliest first. Anchored paths are yielded as they are found; so are dead ends (no issuer
+ * could be followed) when `deadEnds` is set. Ends when the budget does.
+ */
+export function* walkPaths(
+  leaf: Certificate,
+  anchors: readonly Certificate[],
+  index: IssuerIndex,
+  options: { rule: LinkRule; budget: Budget; maxLength: number; deadEnds: boolean },
+): Generator<FoundPath> {
+  const { rule, budget, maxLength, deadEnds } = options
+  // RFC 5280 section 6.1.1 (d) leaves open what an anchor is: like Go, one that is the leaf itself is enough.
+  if (anchors.some((anchor) => anchor.equals(leaf))) yield { certificates: [leaf], anchored: true }
+  const stack: Frame[] = [{ certificate: leaf, issuers: index.issuersOf(leaf), followed: false }]
+  for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
+    const next = top.issuers.next()
+    if (next.done === true) {
+      if (deadEnds && !top.followed) yield { certificates: stack.map(({ certificate }) => certificate), anchored: false }
+      stack.pop()
+      continue
+    }
+    if (!budget.takeStep()) return
+    const { certificate, isAnchor } = next.value
+    if (stack.some((frame) => isSameEntity(frame.certificate, certificate))) continue
+    if (rule(top.certificate, next.value, budget) === 'skip') continue
+    if (budget.isExhausted) return
+    top.followed = true
+    if (isAnchor) {
+      yield { certificates: [...stack.map((frame) => frame.certificate), certificate], anchored: true }
+    } else if (stack.length < maxLength) {
+      stack.push({ certificate, issuers: index.issuersOf(certificate), followed: false })
+    } else if (deadEnds) {
+      yield { certificates: [...stack.map((frame) => frame.certificate), certificate], anchored: false }
+    }
+  }
+}
+
+// A certificate of the same subject and key would close a loop (RFC 4158 section 2.4.2).
+function isSameEntity(a: Certificate, b: Certificate): boolean {
+  return a === b || (bytesEqual(a.subject.raw, b.subject.raw) && bytesEqual(a.spki, b.spki))
+}

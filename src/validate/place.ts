@@ -1,0 +1,29 @@
+/** A certificate in its place in a path, and the notebook that checks write their findings into. */
+import { type CertificateRef, finding, type Finding, type FindingCode, type FindingDetails } from '../report/finding.js'
+import { type Certificate, certificateRef } from '../x509/certificate.js'
+
+export interface Place {
+  readonly certificate: Certificate
+  readonly role: CertificateRef['role']
+  /** The leaf is 0. */
+  readonly index: number
+}
+
+/** Collects findings. */
+export class Notebook {
+  readonly findings: Finding[] = []
+
+  /** Writes a finding about the certificate in its place; `null` for a finding about none. */
+  add<C extends FindingCode>(place: Place | null, code: C, details: FindingDetails[C]): void {
+    // TypeScript does not see that Finding<C> is a member of the union for every C.
+    this.findings.push(finding(code, details, place === null ? null : refOf(place)) as Finding)
+  }
+
+  get hasErrors(): boolean {
+    return this.findings.some(({ severity }) => severity === 'error')
+  }
+}
+
+export function refOf({ certificate, role, index }: Place): CertificateRef {
+  return certificateRef(certificate, role, index)
+}

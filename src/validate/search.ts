@@ -1,0 +1,129 @@
+/** Finds the path: first one that is valid, and where there is none, the one that came furthest. */
+import type { CertificateRef } from '../report/finding.js'
+import type { Certificate } from '../x509/certificate.js'
+import type { Budget } from './budget.js'
+import type { Context } from './context.js'
+import { explainDeadEnd } from './explain.js'
+import { type Candidate, IssuerIndex } from './issuer-index.js'
+import { judgeAboveLeaf, judgeIssuer, judgeLeaf, type PathRules, placesOf } from './judge.js'
+import { keyIdentifiers, linkOf } from './link.js'
+import { type FoundPath, type LinkRule, walkPaths } from './path.js'
+import { Notebook, type Place, refOf } from './place.js'
+
+/** The certificates a path is built from, and the rules for it. */
+export interface SearchInput {
+  readonly leaf: Certificate
+  readonly intermediates: readonly Certificate[]
+  readonly anchors: readonly Certificate[]
+  readonly context: Context
+  readonly rules: PathRules
+  /** Limits of the search for a valid path. */
+  readonly budget: Budget
+  /** Limits of the search for an explanation, should there be no valid path. */
+  readonly explanationBudget: Budget
+}
+
+/** What the search says: the path, and everything that was found about it. */
+export interface SearchResult {
+  readonly path: CertificateRef[]
+  readonly places: readonly Place[]
+  readonly notes: Notebook
+}
+
+/** Self-issued certificates do not count as intermediates, but a path must end somewhere. */
+const SELF_ISSUED_ALLOWANCE = 4
+/** Failing paths that are judged in full to find the one that came furthest. */
+const MAX_FAILURES_JUDGED = 32
+
+/** Builds and judges paths until one is valid; explains the best of the others where none is. */
+export function searchPath(input: SearchInput): SearchResult {
+  const leafPlace: Place = { certificate: input.leaf, role: 'leaf', index: 0 }
+  const leafNotes = new Notebook()
+  judgeLeaf(leafPlace, input.context, leafNotes)
+  const index = new IssuerIndex(input.anchors, input.intermediates)
+  const valid = findValid(input, index)
+  const { places, notes } = valid ?? explainFailure(input, index)
+  leafNotes.findings.push(...notes.findings)
+  // A search that was cut short must never look like a pass.
+  if (valid === null && (input.budget.isExhausted || !leafNotes.hasErrors)) {
+    leafNotes.add(null, 'chain/budget-exhausted', input.budget.limits)
+  }
+  return { path: places.map(refOf), places, notes: leafNotes }
+}
+
+interface Judged {
+  readonly places: readonly Place[]
+  readonly notes: Notebook
+}
+
+/** A path without an error above the leaf; the leaf's own faults are the same on every path. */
+function findValid(input: SearchInput, index: IssuerIndex): Judged | null {
+  const usable = new Map<Certificate, boolean>()
+  const rule: LinkRule = (child, candidate, budget) => {
+    if (keyIdentifiers(child, candidate.certificate).relation === 'different') return 'skip'
+    if (!isUsable(candidate, input.context, usable)) return 'skip'
+    return linkOf(child, candidate.certificate, budget) === 'signed' ? 'follow' : 'skip'
+  }
+  for (const found of walk(input, index, rule, input.budget, false)) {
+    const places = placesOf(found)
+    const notes = new Notebook()
+    judgeAboveLeaf(places, input.context, input.rules, notes)
+    if (!notes.hasErrors) return { places, notes }
+  }
+  return null
+}
+
+function isUsable({ certificate, isAnchor }: Candidate, context: Context, known: Map<Certificate, boolean>): boolean {
+  const before = known.get(certificate)
+  if (before !== undefined) return before
+  const notes = new Notebook()
+  judgeIssuer({ certificate, role: isAnchor ? 'anchor' : 'intermediate', index: 1 }, context, notes)
+  known.set(certificate, !notes.hasErrors)
+  return !notes.hasErrors
+}
+
+function walk(input: SearchInput, index: IssuerIndex, rule: LinkRule, budget: Budget, deadEnds: boolean): Generator<FoundPath> {
+  const maxLength = 1 + input.rules.maxIntermediates + SELF_ISSUED_ALLOWANCE
+  return walkPaths(input.leaf, input.anchors, index, { rule, budget, maxLength, deadEnds })
+}
+
+function explainFailure(input: SearchInput, index: IssuerIndex): Judged {
+  const rule: LinkRule = (child, { certificate }, budget) => {
+    const link = linkOf(child, certificate, budget)
+    return link === 'signed' || link === 'unverifiable' ? 'follow' : 'skip'
+  }
+  let best: (Judged & { rank: Rank }) | null = null
+  let tried = 0
+  for (const found of walk(input, index, rule, input.explanationBudget, true)) {
+    tried++
+    const judged = judgeFailure(found, input, index)
+    if (best === null || isFurther(judged.rank, best.rank)) best = judged
+    if (tried >= MAX_FAILURES_JUDGED) break
+  }
+  const { places, notes } = best ?? judgeFailure({ certificates: [input.leaf], anchored: false }, input, index)
+  if (tried > 1) notes.add(null, 'chain/others-tried', { paths: tried - 1 })
+  return { places, notes }
+}
+
+interface Rank {
+  readonly anchored: boolean
+  readonly errors: number
+  readonly length: number
+}
+
+function judgeFailure(found: FoundPath, input: SearchInput, index: IssuerIndex): Judged & { rank: Rank } {
+  const places = placesOf(found)
+  const notes = new Notebook()
+  const last = places.at(-1)
+  if (!found.anchored && last !== undefined) explainDeadEnd(last, input.anchors, input.intermediates, index, notes)
+  judgeAboveLeaf(places, input.context, input.rules, notes)
+  const errors = notes.findings.filter(({ severity }) => severity === 'error').length
+  return { places, notes, rank: { anchored: found.anchored, errors, length: places.length } }
+}
+
+/** An anchored path came further than a dead end; of two anchored ones the one with fewer errors, of two dead ends the longer. */
+function isFurther(a: Rank, b: Rank): boolean {
+  if (a.anchored !== b.anchored) return a.anchored
+  if (a.anchored && a.errors !== b.errors) return a.errors < b.errors
+  return a.length > b.length
+}

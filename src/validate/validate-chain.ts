@@ -1,0 +1,99 @@
+/** Validating a leaf with the certificates that came beside it, against explicit trust anchors. */
+import { checkOptions, optionInvalid } from '../misuse.js'
+import type { Finding } from '../report/finding.js'
+import { makeReport, type Report } from '../report/report.js'
+import type { Certificate } from '../x509/certificate.js'
+import type { Crl } from '../x509/crl.js'
+import { Budget, type BudgetOptions } from './budget.js'
+import { type Context, resolveContext, type ValidateOptions } from './context.js'
+import { type CertificateInput, type CrlInput, readCertificates, readCrls } from './input.js'
+import { searchPath, type SearchResult } from './search.js'
+
+/** The certificates of one validation. */
+export interface ChainInput {
+  /** The certificate to judge. Of PEM text with several, the first; the others count as intermediates. */
+  leaf: CertificateInput
+  /** What came beside it, in any order. Default: none. */
+  intermediates?: CertificateInput | readonly CertificateInput[] | undefined
+  /** The CAs to trust. Nothing else is: never the system's roots. */
+  trustAnchors: CertificateInput | readonly CertificateInput[]
+  /** Revocation lists to check against. Default: none. */
+  crls?: CrlInput | readonly CrlInput[] | undefined
+}
+
+/** Options of {@link validateChain}. */
+export interface ValidateChainOptions extends ValidateOptions {
+  /** Intermediates allowed between leaf and anchor, self-issued ones not counted. Default: 10. */
+  maxIntermediates?: number | undefined
+  /** What the search for a path may cost. */
+  budget?: BudgetOptions | undefined
+}
+
+const DEFAULT_MAX_INTERMEDIATES = 10
+const HIGHEST_MAX_INTERMEDIATES = 255
+/** Explaining a failure follows faulty issuers too; it needs fewer steps than searching. */
+const EXPLANATION_STEPS = 2000
+
+/**
+ * Judges a certificate chain as RFC 5280 section 6 and etcd ask: builds a path from the leaf to a trust anchor and
+ * checks signatures, validity, CA rights, path length, usages, name constraints, revocation, keys and names. The report
+ * lists everything that is wrong. Local work only; certificates that cannot be read are findings too.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call: an unknown option, an input of another type.
+ */
+export function validateChain(input: ChainInput, options: ValidateChainOptions): Report {
+  checkOptions('input', input, ['leaf', 'intermediates', 'trustAnchors', 'crls'])
+  const context = resolveContext(options, ['maxIntermediates', 'budget'])
+  const { maxIntermediates = DEFAULT_MAX_INTERMEDIATES, budget } = options
+  checkMaxIntermediates(maxIntermediates)
+  const leaf = readCertificates(input.leaf, 'leaf')
+  const intermediates = readCertificates(input.intermediates ?? [], 'intermediates')
+  const anchors = readCertificates(input.trustAnchors, 'trustAnchors')
+  const crls = readCrls(input.crls ?? [], 'crls')
+  const unread = [leaf, intermediates, anchors, crls].flatMap<Finding>(({ findings }) => findings)
+  const [first, ...rest] = leaf.values
+  if (first === undefined) {
+    return makeReport({ checkedAt: context.at, path: null, findings: unread, ignore: context.ignore })
+  }
+  const material = {
+    leaf: first,
+    intermediates: [...rest, ...intermediates.values],
+    trustAnchors: anchors.values,
+    crls: crls.values,
+  }
+  const { path, notes } = search(material, context, { maxIntermediates, budget })
+  return makeReport({ checkedAt: context.at, path, findings: [...unread, ...notes.findings], ignore: context.ignore })
+}
+
+/** Certificates and CRLs that were read. */
+export interface ChainMaterial {
+  readonly leaf: Certificate
+  readonly intermediates: readonly Certificate[]
+  readonly trustAnchors: readonly Certificate[]
+  readonly crls: readonly Crl[]
+}
+
+/** Searches the path over material that was read, with fresh budgets. */
+export function search(
+  material: ChainMaterial,
+  context: Context,
+  limits: { maxIntermediates?: number; budget?: BudgetOptions | undefined } = {},
+): SearchResult {
+  const { maxIntermediates = DEFAULT_MAX_INTERMEDIATES } = limits
+  const budget = new Budget(limits.budget)
+  const { signatures, steps } = budget.limits
+  return searchPath({
+    leaf: material.leaf,
+    intermediates: material.intermediates,
+    anchors: material.trustAnchors,
+    context,
+    rules: { crls: material.crls, maxIntermediates },
+    budget,
+    explanationBudget: new Budget({ signatures, steps: Math.min(steps, EXPLANATION_STEPS) }),
+  })
+}
+
+function checkMaxIntermediates(value: unknown): void {
+  const fits = typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= HIGHEST_MAX_INTERMEDIATES
+  if (!fits) throw optionInvalid('maxIntermediates', `must be an integer from 0 to ${String(HIGHEST_MAX_INTERMEDIATES)}`)
+}

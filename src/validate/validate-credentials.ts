@@ -1,0 +1,56 @@
+/** Validating credentials: the chain, and what a chain alone does not show (the key, the order, the extras). */
+import type { Credentials } from '../credentials/credentials.js'
+import { optionInvalid } from '../misuse.js'
+import { makeReport, type Report } from '../report/report.js'
+import { publicKeyText } from '../x509/algorithms.js'
+import { Certificate } from '../x509/certificate.js'
+import { resolveContext, type ValidateOptions } from './context.js'
+import { Notebook, type Place } from './place.js'
+import { search } from './validate-chain.js'
+
+/**
+ * Judges credentials for a use: everything that {@link validateChain} checks, that the private key belongs to the
+ * certificate, and that the chain is in the order in which TLS sends it.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call.
+ */
+export function validateCredentials(credentials: Credentials, options: ValidateOptions): Report {
+  const context = resolveContext(options)
+  checkCredentials(credentials)
+  const [leaf, ...intermediates] = credentials.chain
+  const { trustAnchors, crls } = credentials
+  const { path, places, notes } = search({ leaf, intermediates, trustAnchors, crls }, context)
+  checkKeyMatch(credentials, notes)
+  checkSentChain(credentials, places, notes)
+  return makeReport({ checkedAt: context.at, path, findings: notes.findings, ignore: context.ignore })
+}
+
+function checkCredentials(credentials: Credentials): void {
+  const { chain, trustAnchors, crls, key } = credentials
+  const areCertificates = (list: unknown): boolean =>
+    Array.isArray(list) && list.every((each) => each instanceof Certificate)
+  if (!areCertificates(chain) || !areCertificates(trustAnchors) || !Array.isArray(crls) || typeof key !== 'object') {
+    throw optionInvalid('credentials', 'must be credentials as fromPem, fromFiles or an authority make them')
+  }
+}
+
+function checkKeyMatch({ chain: [leaf], key }: Credentials, notes: Notebook): void {
+  if (key.matches(leaf)) return
+  const details = { keyAlgorithm: key.algorithm, certificateAlgorithm: publicKeyText(leaf.publicKeyInfo) }
+  notes.add({ certificate: leaf, role: 'leaf', index: 0 }, 'key/mismatch', details)
+}
+
+/** Order and surplus of what is sent (RFC 8446 section 4.4.2): each certificate followed by its issuer. */
+function checkSentChain({ chain, trustAnchors }: Credentials, path: readonly Place[], notes: Notebook): void {
+  const inPath = (certificate: Certificate): boolean => path.some((place) => place.certificate.equals(certificate))
+  chain.forEach((certificate, index) => {
+    const place: Place = { certificate, role: index === 0 ? 'leaf' : 'intermediate', index }
+    if (index > 0 && trustAnchors.some((anchor) => anchor.equals(certificate))) notes.add(place, 'chain/root-sent', {})
+    else if (!inPath(certificate)) notes.add(place, 'chain/certificate-unused', {})
+    const next = path[path.findIndex((each) => each.certificate.equals(certificate)) + 1]
+    const sentElsewhere = next !== undefined && chain.some((each) => each.equals(next.certificate))
+    if (sentElsewhere && chain[index + 1]?.equals(next.certificate) !== true) {
+      notes.add(place, 'chain/order-wrong', { issuer: next.certificate.subject.toString() })
+    }
+  })
+}
