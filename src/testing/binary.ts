@@ -1,34 +1,25 @@
 /** etcd as a process of this machine. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, rmSync } from 'node:fs'
-import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { once } from 'node:events'
 import type { EtcdFiles } from './files.js'
 import type { EtcdPlace } from './flags.js'
 import { LogBuffer } from './log-buffer.js'
-import type { ExecResult, Machine } from './machine.js'
+import type { ExecResult, Host, Machine, Ports } from './machine.js'
 import { notStarted } from './start-error.js'
 
 /** How long etcd may take to end in an orderly way, in milliseconds. */
 const STOP_TIMEOUT = 10_000
 
-export interface BinaryOptions {
-  /** Path or name of the etcd program. */
-  readonly binary: string
-  readonly port: number
-  readonly peerPort: number
-  readonly peerTls: boolean
-}
-
-/** A process that runs in a temporary folder of its own. */
-export async function binaryMachine(options: BinaryOptions): Promise<Machine> {
-  // mkdtemp makes it readable by this user alone.
-  const folder = await mkdtemp(join(tmpdir(), 'etcd-mtls-'))
-  const machine = new BinaryMachine(folder, options)
-  await mkdir(machine.place.directory, { mode: 0o700 })
-  return machine
+/** Runs `binary`, a path or a name on PATH. */
+export function binaryHost(binary: string): Host {
+  return {
+    machine: (_name, ports, peerTls) => new BinaryMachine(binary, ports, peerTls),
+    close: async () => Promise.resolve(),
+  }
 }
 
 class BinaryMachine implements Machine {
@@ -44,15 +35,16 @@ class BinaryMachine implements Machine {
     rmSync(this.#folder, { recursive: true, force: true })
   }
 
-  constructor(folder: string, options: BinaryOptions) {
-    this.#folder = folder
-    this.#binary = options.binary
-    this.port = options.port
-    const client = `https://127.0.0.1:${String(options.port)}`
-    const peer = `${options.peerTls ? 'https' : 'http'}://127.0.0.1:${String(options.peerPort)}`
+  constructor(binary: string, ports: Ports, peerTls: boolean) {
+    this.#binary = binary
+    this.port = ports.client
+    // mkdtemp makes it readable by this user alone.
+    this.#folder = mkdtempSync(join(tmpdir(), 'etcd-mtls-'))
+    const client = `https://127.0.0.1:${String(ports.client)}`
+    const peer = `${peerTls ? 'https' : 'http'}://127.0.0.1:${String(ports.peer)}`
     this.place = {
-      directory: join(folder, 'tls'),
-      dataDirectory: join(folder, 'data'),
+      directory: join(this.#folder, 'tls'),
+      dataDirectory: join(this.#folder, 'data'),
       clientListenUrl: client,
       clientUrl: client,
       localUrl: client,
@@ -63,6 +55,7 @@ class BinaryMachine implements Machine {
   }
 
   async writeFiles(files: EtcdFiles): Promise<void> {
+    await mkdir(this.place.directory, { recursive: true, mode: 0o700 })
     for (const [name, content] of Object.entries(files)) {
       const target = join(this.place.directory, name)
       // etcd reads its files at every handshake: it must never meet half of one.

@@ -5,7 +5,7 @@ import { RUN_LABEL, runLabel } from './environment.js'
 import type { EtcdFiles } from './files.js'
 import type { EtcdPlace } from './flags.js'
 import { LogBuffer } from './log-buffer.js'
-import type { ExecResult, Machine } from './machine.js'
+import type { ExecResult, Host, Machine } from './machine.js'
 import { notStarted } from './start-error.js'
 
 const HOME = '/etcd-mtls'
@@ -18,35 +18,34 @@ type Door = typeof Testcontainers
 type Engine = Awaited<ReturnType<Door['getContainerRuntimeClient']>>
 type Container = ReturnType<Engine['container']['getById']>
 
-/** A network that the members of a cluster share, and by whose names they find each other. */
-export interface ContainerNetwork {
-  readonly id: string
-  remove(): Promise<void>
-}
-
-export interface ContainerOptions {
+interface ContainerOptions {
   readonly image: string
   readonly name: string
   readonly port: number
-  readonly network?: ContainerNetwork | undefined
+  /** Id of the network of a cluster; null for an etcd that is alone. */
+  readonly network: string | null
 }
 
-/** Makes a network; it carries the run's label as the containers do. */
-export async function createNetwork(): Promise<ContainerNetwork> {
-  const { engine } = await openDoor()
-  const label = runLabel(process.env)
-  const network = await engine.network.create({
+/** Makes containers of `image`; with `shared`, on a network of their own, where they find each other by name. */
+export async function containerHost(image: string, shared: boolean): Promise<Host> {
+  const { door, engine } = await openDoor()
+  const network = shared ? await createNetwork(engine) : null
+  return {
+    machine: (name, ports) =>
+      new ContainerMachine(door, engine, { image, name, port: ports.client, network: network?.id ?? null }),
+    close: async () => {
+      if (network !== null) await ignoreGone(network.remove())
+    },
+  }
+}
+
+/** Through the engine rather than the class Network, which knows no labels: the network carries the run's, too. */
+async function createNetwork(engine: Engine): ReturnType<Engine['network']['create']> {
+  return engine.network.create({
     Name: `etcd-mtls-${crypto.randomUUID()}`,
     Driver: 'bridge',
-    Labels: { [RUN_LABEL]: label },
+    Labels: { [RUN_LABEL]: runLabel(process.env) },
   })
-  return { id: network.id, remove: async () => ignoreGone(network.remove()) }
-}
-
-/** A container that is created at its first start. */
-export async function containerMachine(options: ContainerOptions): Promise<Machine> {
-  const { door, engine } = await openDoor()
-  return new ContainerMachine(door, engine, options)
 }
 
 async function openDoor(): Promise<{ door: Door; engine: Engine }> {
@@ -105,8 +104,7 @@ class ContainerMachine implements Machine {
     try {
       this.#started = await Promise.race([this.#starting, this.#death(watch.signal), aborted(signal, watch.signal)])
     } catch (error) {
-      await this.#lastWords()
-      throw error
+      throw await this.#explain(error, signal)
     } finally {
       watch.abort()
     }
@@ -182,7 +180,7 @@ class ContainerMachine implements Machine {
       .withWaitStrategy(noWait)
       // Without Ryuk there is nothing that testcontainers could clean up with, only a lock file that it would leave.
       .withAutoCleanup(process.env['TESTCONTAINERS_RYUK_DISABLED'] !== 'true')
-    return network === undefined ? template : template.withNetworkMode(network.id).withNetworkAliases(name)
+    return network === null ? template : template.withNetworkMode(network).withNetworkAliases(name)
   }
 
   #contents(files: EtcdFiles): { content: string | Buffer; target: string; mode: number }[] {
@@ -204,12 +202,17 @@ class ContainerMachine implements Machine {
     }
   }
 
-  /** Only its own words tell why a container ended at once. */
-  async #lastWords(): Promise<void> {
+  /** A start that failed before there was a container is about the image; later, etcd's own words tell why. */
+  async #explain(error: unknown, signal: AbortSignal): Promise<unknown> {
     const container = this.#container
-    if (container === null) return
-    const { State: state } = await container.inspect()
-    if (!state.Running) await this.#follow(container, 0)
+    if (container !== null) {
+      const { State: state } = await container.inspect()
+      if (!state.Running) await this.#follow(container, 0)
+      return error
+    }
+    if (signal.aborted) return error
+    const why = error instanceof Error ? error.message.trim() : String(error)
+    return notStarted(`No container could be made of the image "${this.#options.image}": ${why}.`, [], error)
   }
 
   /** Takes in what the container writes, until it ends; resolves with words on how it ended. */
@@ -236,7 +239,7 @@ class ContainerMachine implements Machine {
 }
 
 function placeOf({ port, name, network }: ContainerOptions): EtcdPlace {
-  const alone = network === undefined
+  const alone = network === null
   const client = String(CLIENT_PORT)
   const peer = String(PEER_PORT)
   return {

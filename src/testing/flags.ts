@@ -27,12 +27,11 @@ export interface FlagOptions {
   readonly peerTls: boolean
   /** Name and peer URL of every member, this one included. */
   readonly members: readonly { readonly name: string; readonly peerUrl: string }[]
-  readonly token: string
 }
 
 /** Flags rather than a file: with `--config-file` etcd ignores every other flag, and then no CRL can be set. */
 export function etcdFlags(options: FlagOptions): string[] {
-  const { name, place, clientCertAuth, peerTls, members, token } = options
+  const { name, place, clientCertAuth, peerTls, members } = options
   const flags = {
     name,
     'data-dir': place.dataDirectory,
@@ -42,7 +41,6 @@ export function etcdFlags(options: FlagOptions): string[] {
     'initial-advertise-peer-urls': place.peerUrl,
     'initial-cluster': members.map((each) => `${each.name}=${each.peerUrl}`).join(','),
     'initial-cluster-state': 'new',
-    'initial-cluster-token': token,
     ...sideFlags('', 'server', place, clientCertAuth),
     ...(peerTls ? sideFlags('peer-', 'peer', place, true) : {}),
   }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { startEtcdCluster, TestEtcdCluster } from './cluster.js'
 export type { Via } from './environment.js'
 export type { EtcdFiles } from './files.js'
 export type { EtcdPlace } from './flags.js'

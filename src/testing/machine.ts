@@ -33,3 +33,17 @@ export interface Machine {
   /** Ends etcd at once and removes all that was made for it. May be called at any time, more than once. */
   remove(): Promise<void>
 }
+
+/** Ports of 127.0.0.1 that were free a moment ago. */
+export interface Ports {
+  readonly client: number
+  readonly peer: number
+}
+
+/** Where machines are made: a container engine, with a network if they are to meet, or this machine itself. */
+export interface Host {
+  /** Makes one; nothing runs yet. With `peerTls` it is one member of several. */
+  machine(name: string, ports: Ports, peerTls: boolean): Machine
+  /** Removes what the machines shared, after they themselves have been removed. */
+  close(): Promise<void>
+}

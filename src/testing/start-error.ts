@@ -22,7 +22,9 @@ export function notStarted(
 export function tellingLines(logs: readonly string[]): string[] {
   const lines = logs.filter((line) => line.trim() !== '').map(readLine)
   const kinds = LEVELS.map((levels) => lines.filter((line) => levels.includes(line.level)))
-  const shown = kinds.find((kind) => kind.length > 0) ?? lines
+  // To a flag that it does not know etcd answers with one line of reason and many of usage.
+  const usage = lines.findIndex((line) => line.text.startsWith('Usage:'))
+  const shown = kinds.find((kind) => kind.length > 0) ?? (usage > 0 ? lines.slice(0, usage) : lines)
   return shown.slice(-LINES_SHOWN).map((line) => line.text)
 }
 

@@ -1,0 +1,95 @@
+/**
+ * What integration tests need beside `src/testing`: credentials made of minted certificates, the usual set of them, and
+ * an HTTPS request to etcd's gateway.
+ *
+ * ```ts
+ * const pki = mintPki()
+ * await using etcd = await startEtcd({ server: pki.server })
+ * await etcd.etcdctl(['put', 'a', 'b'], pki.client)
+ * await gateway(etcd.endpoint, '/health', pki.client)     // { status: 200, body: '{"health":"true",…}' }
+ * ```
+ */
+import { request } from 'node:https'
+import type { Credentials } from '../../src/credentials/credentials.js'
+import { Certificate } from '../../src/x509/certificate.js'
+import { PrivateKey } from '../../src/x509/keys.js'
+import { dns, ip, mintCa, mintLeaf, type Minted, type MintLeafOptions } from './mint.js'
+
+/**
+ * Credentials of minted certificates: the leaf with its key, intermediates to send, and the CAs to trust. `key` takes
+ * another key than the leaf's own, for credentials that do not fit together.
+ */
+export function mintedCredentials(parts: {
+  leaf: Minted
+  intermediates?: readonly Minted[] | undefined
+  trust: readonly Minted[]
+  key?: Minted | undefined
+}): Credentials {
+  const { leaf, intermediates = [], trust, key = leaf } = parts
+  const parse = (minted: Minted, what: string): Certificate => Certificate.parse(minted.der, what)
+  return {
+    trustAnchors: trust.map((each) => parse(each, 'minted CA')),
+    chain: [parse(leaf, 'minted leaf'), ...intermediates.map((each) => parse(each, 'minted intermediate'))],
+    key: PrivateKey.fromKeyObject(key.key, 'minted key'),
+    crls: [],
+    origin: 'minted',
+  }
+}
+
+/** A CA with a server and a client certificate that etcd is content with. */
+export interface MintedPki {
+  readonly root: Minted
+  readonly server: Credentials
+  /** Common name `root`, the name of etcd's superuser. */
+  readonly client: Credentials
+  /** One more server certificate, with the usual names and usages unless told otherwise. */
+  issueServer(options?: Partial<MintLeafOptions>): Credentials
+  /** One more client certificate, with clientAuth alone unless told otherwise. */
+  issueClient(options?: Partial<MintLeafOptions>): Credentials
+}
+
+/** A fresh CA and the usual certificates under it. */
+export function mintPki(name = 'Test root'): MintedPki {
+  const root = mintCa({ subject: name })
+  const issueServer = (options: Partial<MintLeafOptions> = {}): Credentials => {
+    const names = [ip('127.0.0.1'), dns('localhost')]
+    return mintedCredentials({ leaf: mintLeaf({ subject: 'etcd', names, issuer: root, ...options }), trust: [root] })
+  }
+  const issueClient = (options: Partial<MintLeafOptions> = {}): Credentials => {
+    const leaf = mintLeaf({ subject: 'root', usages: ['clientAuth'], issuer: root, ...options })
+    return mintedCredentials({ leaf, trust: [root] })
+  }
+  return { root, server: issueServer(), client: issueClient(), issueServer, issueClient }
+}
+
+/** One HTTPS request to etcd; with `body`, a POST of JSON, as the gateway takes it. `trust`: whose CAs to trust. */
+export async function gateway(
+  endpoint: string,
+  path: string,
+  as: Credentials,
+  body?: unknown,
+  trust: Credentials = as,
+): Promise<{ status: number; body: string }> {
+  const options = {
+    method: body === undefined ? 'GET' : 'POST',
+    ca: trust.trustAnchors.map((each) => each.toPem()),
+    cert: as.chain.map((each) => each.toPem()).join('\n'),
+    key: as.key.exportPem(),
+    agent: false,
+    timeout: 10_000,
+  }
+  return new Promise((resolve, reject) => {
+    const sent = request(new URL(path, endpoint), options, (response) => {
+      let text = ''
+      response.setEncoding('utf8')
+      response.on('data', (chunk: string) => (text += chunk))
+      response.on('error', reject)
+      response.on('end', () => {
+        resolve({ status: response.statusCode ?? 0, body: text })
+      })
+    })
+    sent.on('error', reject)
+    sent.on('timeout', () => sent.destroy(new Error(`etcd did not answer ${path} in time`)))
+    sent.end(body === undefined ? undefined : JSON.stringify(body))
+  })
+}
