@@ -1,0 +1,107 @@
+/** The private key comes out by `export` and by nothing else. */
+import { createPrivateKey, generateKeyPairSync, webcrypto } from 'node:crypto'
+import { inspect } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import type { Authority } from '../../../src/authority/index.js'
+import { createAuthority } from '../../../src/authority/index.js'
+import type { WebCrypto } from '../../../src/authority/index.js'
+import { isEtcdMtlsError } from '../../../src/errors.js'
+
+/** Every part of the key that could show up, in the encodings in which things are printed. */
+function traces(pem: string): string[] {
+  const { d, p, q } = createPrivateKey(pem).export({ format: 'jwk' })
+  const secrets = [d, p, q].filter((each) => each !== undefined).map((each) => Buffer.from(each, 'base64url'))
+  const body = pem.split('\n').slice(1, -2)
+  return [
+    ...body.slice(1),
+    ...secrets.flatMap((each) => [
+      each.toString('hex'),
+      each.toString('hex').toUpperCase(),
+      each.toString('base64'),
+      each.toString('base64url'),
+      // As util.inspect shows buffers and arrays.
+      (each.toString('hex').match(/../g) ?? []).slice(0, 12).join(' '),
+      [...each.subarray(0, 8)].join(', '),
+      [...each.subarray(0, 8)].join(','),
+    ]),
+  ]
+}
+
+function printed(value: unknown): string {
+  const everything = inspect(value, { depth: Infinity, showHidden: true, getters: true, maxArrayLength: null })
+  return [
+    everything,
+    inspect(value),
+    JSON.stringify(value),
+    String(value),
+    JSON.stringify(Object.entries(value ?? {})),
+  ].join('\n')
+}
+
+test('the check itself finds a key that leaks, in each of its forms', () => {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  const der = privateKey.export({ type: 'sec1', format: 'der' })
+  for (const leak of [pem, privateKey.export({ format: 'jwk' }), Buffer.from(der.subarray(7)), [...der.subarray(7)]]) {
+    expect(traces(pem).some((trace) => printed({ leak }).includes(trace))).toBe(true)
+  }
+})
+
+describe.each<[string, WebCrypto | undefined]>([
+  ['@peculiar/webcrypto', undefined],
+  ['webcrypto of Node', webcrypto],
+])('with %s', (_, crypto) => {
+  test.each(['ecdsa-p256', 'rsa-2048'] as const)('an authority of %s does not show its key', async (algorithm) => {
+    const authority = await createAuthority({ name: 'CA', algorithm, crypto })
+    const { key } = authority.export()
+    for (const trace of traces(key)) expect(printed(authority)).not.toContain(trace)
+    // What others hold of it: a clone of the object, its properties by name.
+    for (const trace of traces(key)) expect(printed(Object.assign({}, authority))).not.toContain(trace)
+    for (const name of Object.getOwnPropertyNames(authority)) expect(name).not.toMatch(/key|parts/i)
+  })
+
+  test('what is issued does not show its key, nor its issuer', async () => {
+    const authority = await createAuthority({ name: 'CA', crypto })
+    const credentials = await authority.issue({ role: 'server', name: 'x', hosts: ['x'] })
+    for (const pem of [authority.export().key, credentials.key.exportPem()]) {
+      for (const trace of traces(pem)) expect(printed({ all: credentials, ...credentials })).not.toContain(trace)
+    }
+  })
+
+  test('errors do not show it', async () => {
+    const authority = await createAuthority({ name: 'CA', validity: '1d', crypto })
+    for (const request of [
+      { role: 'client', name: 'x', validity: '2d' },
+      { role: 'server', name: 'x', hosts: ['10.0.0.300'] },
+    ]) {
+      const error: unknown = await authority.issue(request as never).catch((reason: unknown) => reason)
+      expect(isEtcdMtlsError(error)).toBe(true)
+      for (const trace of traces(authority.export().key)) expect(printed(error)).not.toContain(trace)
+    }
+  })
+})
+
+describe('export', () => {
+  let authority: Authority
+
+  test('gives what the authority is made of', async () => {
+    authority = await createAuthority({ name: 'CA' })
+    const { cert, key, chain } = authority.export()
+    expect(cert).toBe(authority.certificate.toPem())
+    expect(chain).toBe('')
+    expect(key).toMatch(/^-----BEGIN PRIVATE KEY-----\n/)
+    expect(createPrivateKey(key).asymmetricKeyType).toBe('ec')
+  })
+
+  test('encrypts the key under a passphrase', () => {
+    const { key } = authority.export({ passphrase: 'correct horse' })
+    expect(key).toMatch(/^-----BEGIN ENCRYPTED PRIVATE KEY-----\n/)
+    expect(() => createPrivateKey(key)).toThrow()
+    expect(createPrivateKey({ key, passphrase: 'correct horse' }).asymmetricKeyType).toBe('ec')
+  })
+
+  test('refuses an unknown option, and an empty passphrase, without repeating it', () => {
+    expect(() => authority.export({ password: 'correct horse' } as never)).toThrow(/options\.password/)
+    expect(() => authority.export({ passphrase: '' })).toThrow(/passphrase/)
+  })
+})
