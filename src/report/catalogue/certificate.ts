@@ -6,21 +6,25 @@ export const certificate = {
     severity: 'error',
     meaning: 'The bytes are not a certificate in DER as X.509 defines it; Go and OpenSSL refuse to read them.',
     source: 'RFC 5280 section 4.1; ITU-T X.690',
-    message: ({ origin, reason, offset }) => `What ${origin} holds is not a certificate: ${reason}, at byte ${String(offset)}.`,
-    remedy: () => 'Issue the certificate anew, or fetch it again if the copy was cut; "openssl asn1parse -in FILE" shows how far it can be read.',
+    message: ({ origin, reason, offset }) =>
+      `What ${origin} holds is not a certificate: ${reason}, at byte ${String(offset)}.`,
+    remedy: () =>
+      'Issue the certificate anew, or fetch it again if the copy was cut; "openssl asn1parse -in FILE" shows how far it can be read.',
   }),
   'certificate/name-malformed': row<{ field: 'subject' | 'issuer'; attribute: string }>({
     severity: 'error',
     meaning: 'A string in the subject or issuer does not fit its declared kind, so Go refuses the whole certificate.',
     source: 'RFC 5280 section 4.1.2.4; Go crypto/x509 parser.go',
-    message: ({ field, attribute }, who) => `${who} has a string in its ${field} (attribute ${attribute}) that does not fit its declared kind.`,
+    message: ({ field, attribute }, who) =>
+      `${who} has a string in its ${field} (attribute ${attribute}) that does not fit its declared kind.`,
     remedy: () => 'Issue the certificate anew with a subject in UTF8String or PrintableString.',
   }),
   'certificate/version-unsupported': row<{ version: number }>({
     severity: 'error',
     meaning: 'Only version 3 certificates carry the extensions that say what a certificate may be used for.',
     source: 'RFC 5280 sections 4.1.2.1 and 6.1.4 (k)',
-    message: ({ version }, who) => `${who} is of X.509 version ${String(version)}; it cannot say what it may be used for.`,
+    message: ({ version }, who) =>
+      `${who} is of X.509 version ${String(version)}; it cannot say what it may be used for.`,
     remedy: () => 'Issue it anew with extensions; with openssl, give "-extfile" and "-extensions" when signing.',
   }),
   'certificate/anchor-version-1': row<{ version: number }>({
@@ -60,7 +64,8 @@ export const certificate = {
   }),
   'certificate/algorithms-disagree': row<NoDetails>({
     severity: 'error',
-    meaning: 'The signature algorithm stands in the certificate twice; if both differ, the outer one was tampered with or the encoder is broken.',
+    meaning:
+      'The signature algorithm stands in the certificate twice; if both differ, the outer one was tampered with or the encoder is broken.',
     source: 'RFC 5280 section 4.1.1.2',
     message: (_, who) => `${who} names one signature algorithm inside its signed part and another outside.`,
     remedy: () => 'Do not use it; issue it anew.',
@@ -77,7 +82,8 @@ export const certificate = {
     meaning: 'An extension that plays no part in validation cannot be read; strict readers refuse the certificate.',
     source: 'RFC 5280 section 4.2',
     message: ({ extension, reason }, who) => `${who} has a malformed ${extension} extension: ${reason}.`,
-    remedy: ({ extension }) => `Leave ${extension} out, or write it as RFC 5280 defines it, when the certificate is renewed.`,
+    remedy: ({ extension }) =>
+      `Leave ${extension} out, or write it as RFC 5280 defines it, when the certificate is renewed.`,
   }),
   'certificate/extension-duplicate': row<{ extension: string }>({
     severity: 'error',
@@ -88,7 +94,8 @@ export const certificate = {
   }),
   'certificate/extension-unknown-critical': row<{ extension: string }>({
     severity: 'error',
-    meaning: 'A critical extension that the validator does not process must lead to refusal; Go reports "unhandled critical extension".',
+    meaning:
+      'A critical extension that the validator does not process must lead to refusal; Go reports "unhandled critical extension".',
     source: 'RFC 5280 section 4.2; Go crypto/x509 UnhandledCriticalExtension',
     message: ({ extension }, who) => `${who} carries the critical extension ${extension}, which is not processed here.`,
     remedy: ({ extension }) => `Issue it anew without ${extension}, or with it marked as not critical.`,
@@ -128,13 +135,15 @@ export const certificate = {
     message: (_, who) => `${who} carries policyConstraints that are not marked as critical; they are not processed.`,
     remedy: () => 'Leave policyConstraints out: etcd, Go and Node do not process them.',
   }),
-  'key/mismatch': row<{ keyAlgorithm: string; certificateAlgorithm: string }>({
+  'key/mismatch': row<{ keyAlgorithm: string; certificateAlgorithm: string; keyOrigin?: string | undefined }>({
     severity: 'error',
-    meaning: 'The private key does not belong to the certificate. Node throws "key values mismatch", etcd "private key does not match public key".',
+    meaning:
+      'The private key does not belong to the certificate. Node throws "key values mismatch", etcd "private key does not match public key".',
     source: 'Go crypto/tls X509KeyPair; OpenSSL X509_check_private_key',
-    message: ({ keyAlgorithm, certificateAlgorithm }, who) =>
-      `${who} holds another public key (${certificateAlgorithm}) than the private key given with it (${keyAlgorithm}).`,
-    remedy: () => 'Give the key that the certificate was requested with; compare "openssl x509 -noout -pubkey -in CERT" with "openssl pkey -pubout -in KEY".',
+    message: ({ keyAlgorithm, certificateAlgorithm, keyOrigin }, who) =>
+      `${who} holds another public key (${certificateAlgorithm}) than the private key ${keyOrigin === undefined ? 'given with it' : `in ${keyOrigin}`} (${keyAlgorithm}).`,
+    remedy: () =>
+      'Give the key that the certificate was requested with; compare "openssl x509 -noout -pubkey -in CERT" with "openssl pkey -pubout -in KEY".',
   }),
   'key/weak': row<{ algorithm: string; wanted: string }>({
     severity: 'error',
@@ -145,7 +154,8 @@ export const certificate = {
   }),
   'key/unsupported': row<{ algorithm: string; refusedBy: string }>({
     severity: 'error',
-    meaning: 'etcd, Go or Node does not take a key of this kind in a TLS certificate; OpenSSL may silently not send it.',
+    meaning:
+      'etcd, Go or Node does not take a key of this kind in a TLS certificate; OpenSSL may silently not send it.',
     source: 'Go crypto/x509 and crypto/tls; RFC 8446 section 4.2.3',
     message: ({ algorithm, refusedBy }, who) => `${who} has a ${algorithm} public key, which ${refusedBy}.`,
     remedy: () => 'Make a new key, ECDSA P-256 for example, and issue the certificate anew.',
@@ -166,28 +176,32 @@ export const certificate = {
   }),
   'signature/invalid': row<{ issuer: string; issuerFingerprint256: string }>({
     severity: 'error',
-    meaning: 'The signature was not made by the issuer’s key although name and key identifier point to it: the certificate was altered or is damaged.',
+    meaning:
+      'The signature was not made by the issuer’s key although name and key identifier point to it: the certificate was altered or is damaged.',
     source: 'RFC 5280 section 6.1.3 (a)(1)',
     message: ({ issuer }, who) => `${who} carries a signature that the key of its issuer "${issuer}" did not make.`,
     remedy: () => 'Do not use it; issue it anew, or fetch it again if the copy is damaged.',
   }),
   'signature/algorithm-weak': row<{ algorithm: string }>({
     severity: 'error',
-    meaning: 'SHA-1 and MD5 signatures can be forged. Go refuses them ("insecure algorithm"), OpenSSL at its default level too ("ca md too weak").',
+    meaning:
+      'SHA-1 and MD5 signatures can be forged. Go refuses them ("insecure algorithm"), OpenSSL at its default level too ("ca md too weak").',
     source: 'RFC 6194; RFC 9155; Go 1.18 release notes',
     message: ({ algorithm }, who) => `${who} is signed with ${algorithm}, which can be forged.`,
     remedy: () => 'Issue it anew with SHA-256 ("openssl x509 -req -sha256").',
   }),
   'signature/anchor-algorithm-weak': row<{ algorithm: string }>({
     severity: 'warning',
-    meaning: 'A CA’s own signature on itself is not checked by anyone, so a weak one is no hole; it tells of an old CA.',
+    meaning:
+      'A CA’s own signature on itself is not checked by anyone, so a weak one is no hole; it tells of an old CA.',
     source: 'RFC 5280 section 6.1.1 (d)',
     message: ({ algorithm }, who) => `${who} is self-signed with ${algorithm}.`,
     remedy: () => 'Plan a new CA with SHA-256.',
   }),
   'signature/algorithm-unsupported': row<{ algorithm: string }>({
     severity: 'error',
-    meaning: 'The signature algorithm is none that TLS stacks verify: RSA with SHA-2 (PKCS #1 v1.5 or PSS), ECDSA with SHA-2, or Ed25519.',
+    meaning:
+      'The signature algorithm is none that TLS stacks verify: RSA with SHA-2 (PKCS #1 v1.5 or PSS), ECDSA with SHA-2, or Ed25519.',
     source: 'RFC 5280 section 4.1.1.2; RFC 8446 section 4.2.3',
     message: ({ algorithm }, who) => `${who} is signed with an algorithm that is not supported (${algorithm}).`,
     remedy: () => 'Issue it anew with an ECDSA, RSA or Ed25519 CA key and SHA-256.',

@@ -1,12 +1,8 @@
-/** Findings about material: files, PEM, keys and what they hold before any chain is judged. */
-import { row } from '../row.js'
+/** Findings about material: files, PEM, keys and what they hold before any chain is judged. The rows live by subject. */
+import { credentials } from './credentials.js'
+import { file } from './file.js'
+import { format } from './format.js'
+import { key } from './key.js'
+import { pem } from './pem.js'
 
-export const material = {
-  'file/missing': row<{ file: string }>({
-    severity: 'error',
-    meaning: 'A file that was named does not exist.',
-    source: 'open(2): ENOENT',
-    message: ({ file }) => `The file ${file} does not exist.`,
-    remedy: ({ file }) => `Check the path, or write the file; a relative path starts from the working directory of the process. (${file})`,
-  }),
-}
+export const material = { ...file, ...format, ...pem, ...key, ...credentials }

@@ -1,0 +1,185 @@
+/** Findings about what files and options hold together: right material in the wrong place, and what is missing. */
+import { row } from '../row.js'
+import { inShell, type MaterialRole, type Place, the, wanted } from './place.js'
+
+type Block = Place & { label: string; line: number }
+
+export const credentials = {
+  'credentials/variable-missing': row<{ variable: string; role: MaterialRole; empty: boolean }>({
+    severity: 'error',
+    meaning: 'An environment variable that must name a file is not set, or is empty.',
+    source: 'etcdctl/ctlv3/ctl.go: --cacert, --cert, --key',
+    message: ({ variable, empty }) => `The environment variable ${variable} is ${empty ? 'empty' : 'not set'}.`,
+    remedy: ({ variable, role }) => `Set ${variable} to the path of a file that holds ${wanted(role)}.`,
+  }),
+  'credentials/text-instead-of-file-name': row<Place & { role: MaterialRole }>({
+    severity: 'error',
+    meaning:
+      'The contents of a file were given where its name belongs. They are not shown, since they may be a private key.',
+    source: 'fromFiles, fromEnv and fromPem of this package',
+    message: (place) => `${the(place)} holds PEM text or other data, where the name of a file belongs.`,
+    remedy: ({ role }) => `Give the path of a file that holds ${wanted(role)}, or hand the text to fromPem.`,
+  }),
+  'credentials/no-certificate': row<Place & { role: 'ca' | 'cert'; found: string[] }>({
+    severity: 'error',
+    meaning: 'There are PEM blocks, but no certificate among them.',
+    source: 'etcd: "failed to find any PEM data in certificate input"; Node: "no start line"',
+    message: ({ found, ...place }) => `${the(place)} holds no certificate; it holds ${found.join(', ')}.`,
+    remedy: ({ role }) => `Give ${wanted(role)}: blocks "CERTIFICATE".`,
+  }),
+  'credentials/certificate-and-key-swapped': row<{ certificate: Place; key: Place }>({
+    severity: 'error',
+    meaning: 'The certificate stands where the key belongs, and the key where the certificate belongs.',
+    source: 'etcd --cert-file and --key-file; Node options cert and key',
+    message: ({ certificate, key }) =>
+      `Certificate and key are swapped: ${certificate.origin} holds a private key, and ${key.origin} holds a certificate.`,
+    remedy: ({ certificate, key }) => `Exchange the two: "cert" is ${key.origin}, "key" is ${certificate.origin}.`,
+  }),
+  'credentials/ca-and-certificate-swapped': row<{ ca: Place; certificate: Place }>({
+    severity: 'error',
+    meaning: 'The CA certificate stands where the own certificate belongs, and the other way round.',
+    source: 'etcd --trusted-ca-file and --cert-file; Node options ca and cert',
+    message: ({ ca, certificate }) =>
+      `CA and certificate are swapped: ${certificate.origin} holds a CA certificate, and ${ca.origin} holds the end-entity certificate.`,
+    remedy: ({ ca, certificate }) => `Exchange the two: "ca" is ${certificate.origin}, "cert" is ${ca.origin}.`,
+  }),
+  'credentials/key-instead-of-certificate': row<Place & { role: 'ca' | 'cert'; line: number }>({
+    severity: 'error',
+    meaning: 'A private key stands where a certificate belongs.',
+    source: 'etcd: "failed to find any PEM data in certificate input"',
+    message: ({ line, ...place }) => `${the(place)} holds a private key (line ${String(line)}), and no certificate.`,
+    remedy: ({ role }) => `Give ${wanted(role)}; the private key belongs into "key".`,
+  }),
+  'credentials/certificate-instead-of-key': row<Place & { line: number }>({
+    severity: 'error',
+    meaning: 'A certificate stands where the private key belongs.',
+    source: 'etcd: "tls: found a certificate rather than a key in the PEM for the private key"',
+    message: ({ line, ...place }) => `${the(place)} holds a certificate (line ${String(line)}), and no private key.`,
+    remedy: () => 'Give the file with the private key that the certificate was requested with.',
+  }),
+  'credentials/request-instead-of-certificate': row<Block & { role: 'ca' | 'cert' }>({
+    severity: 'error',
+    meaning:
+      'A certificate request (CSR) stands where a certificate belongs: the CA has not signed it yet, or its answer was not saved.',
+    source: 'RFC 2986',
+    message: ({ line, ...place }) =>
+      `${the(place)} holds a certificate request (CSR, line ${String(line)}), not a certificate.`,
+    remedy: ({ role, ...place }) =>
+      role === 'ca'
+        ? `Give ${wanted(role)}.`
+        : `Have the CA sign it ("openssl x509 -req -in ${inShell(place)} -CA ca.crt -CAkey ca.key -copy_extensions copy -out tls.crt"), and give the certificate that comes back.`,
+  }),
+  'credentials/crl-instead-of-certificate': row<Block & { role: 'ca' | 'cert' }>({
+    severity: 'error',
+    meaning: 'A revocation list stands where a certificate belongs.',
+    source: 'RFC 5280 section 5',
+    message: ({ line, ...place }) => `${the(place)} holds a CRL (line ${String(line)}) where a certificate belongs.`,
+    remedy: ({ role }) => `Give ${wanted(role)}; the CRL belongs into "crl".`,
+  }),
+  'credentials/public-key-instead-of-certificate': row<Block & { role: 'ca' | 'cert' }>({
+    severity: 'error',
+    meaning: 'A bare public key stands where a certificate belongs: it has no name and no signature of a CA.',
+    source: 'RFC 5280 section 4.1',
+    message: ({ line, ...place }) => `${the(place)} holds a public key (line ${String(line)}), not a certificate.`,
+    remedy: ({ role }) => `Give ${wanted(role)}.`,
+  }),
+  'credentials/old-certificate-label': row<Block>({
+    severity: 'error',
+    meaning:
+      'The label is one that only OpenSSL knows. Go skips or refuses the block, so etcd and etcdctl do not read the same file; a "TRUSTED CERTIFICATE" also carries rules that nothing else obeys.',
+    source: 'OpenSSL openssl-x509(1), trust settings; RFC 7468 section 5.1; Go crypto/tls X509KeyPair',
+    message: ({ label, line, ...place }) =>
+      `${the(place)} holds a block "${label}" (line ${String(line)}), which only OpenSSL reads.`,
+    remedy: (place) => `Write it as a plain certificate: "openssl x509 -in ${inShell(place)} -out new.pem".`,
+  }),
+  'credentials/key-in-ca-file': row<Block>({
+    severity: 'error',
+    meaning:
+      'A private key lies among the CA certificates. That file goes to every client, so the key must be taken as known to all; etcd refuses the file too, because it reads every block as a certificate.',
+    source: 'etcd client/pkg/tlsutil/tlsutil.go NewCertPool',
+    message: ({ label, line, ...place }) =>
+      `${the(place)} holds a private key ("${label}", line ${String(line)}) beside the CA certificates.`,
+    remedy: () =>
+      'Take the key out; if the file was ever given to others and the key is the CA’s, make a new CA and issue all certificates anew.',
+  }),
+  'credentials/key-in-certificate-file': row<Block>({
+    severity: 'warning',
+    meaning:
+      'A private key lies in the certificate’s file, which is usually readable by all and copied freely. It is not used.',
+    source: 'Go crypto/tls X509KeyPair skips such blocks',
+    message: ({ line, ...place }) =>
+      `${the(place)} holds a private key (line ${String(line)}) beside the certificate; it is not used.`,
+    remedy: () =>
+      'Keep the key in a file of its own with mode 0600, or give the same file as "cert" and "key" if that is meant.',
+  }),
+  'credentials/certificate-in-key-file': row<Block>({
+    severity: 'info',
+    meaning: 'A certificate lies in the key’s file. It is skipped everywhere.',
+    source: 'Go crypto/tls X509KeyPair skips such blocks',
+    message: ({ line, ...place }) =>
+      `${the(place)} holds a certificate (line ${String(line)}) beside the key; it is not used.`,
+    remedy: () => 'Nothing needs to be done; give the same file as "cert" and "key" if the certificate in it is meant.',
+  }),
+  'credentials/block-refused': row<Block>({
+    severity: 'error',
+    meaning:
+      'A block among the CA certificates is no certificate. etcd and etcdctl read every block of that file as one, and refuse the file.',
+    source: 'etcd client/pkg/tlsutil/tlsutil.go NewCertPool',
+    message: ({ label, line, ...place }) =>
+      `${the(place)} holds a block "${label}" (line ${String(line)}) among the CA certificates.`,
+    remedy: ({ label }) => `Take the block "${label}" out of the file.`,
+  }),
+  'credentials/block-ignored': row<Block>({
+    severity: 'info',
+    meaning: 'A block is of no use where it stands. It is skipped everywhere.',
+    source: 'Go crypto/tls X509KeyPair skips such blocks',
+    message: ({ label, line, ...place }) =>
+      `${the(place)} holds a block "${label}" (line ${String(line)}), which is not used.`,
+    remedy: () => 'Nothing needs to be done.',
+  }),
+  'credentials/no-crl': row<Place & { found: string[] }>({
+    severity: 'error',
+    meaning: 'There are PEM blocks, but no revocation list among them.',
+    source: 'RFC 5280 section 5',
+    message: ({ found, ...place }) => `${the(place)} holds no CRL; it holds ${found.join(', ')}.`,
+    remedy: () => 'Give a CRL ("openssl ca -gencrl -out crl.pem"), or leave "crl" out.',
+  }),
+  'credentials/ca-instead-of-certificate': row<Place & { keyAlgorithm: string }>({
+    severity: 'error',
+    meaning:
+      'The first certificate is a CA, and the private key is not its key: the CA file was given as the certificate.',
+    source: 'Node: "key values mismatch"; etcd: "tls: private key does not match public key"',
+    message: (place, who) =>
+      `${who} in ${place.origin} is a CA and does not belong to the private key: it was given as "cert", but belongs into "ca".`,
+    remedy: ({ keyAlgorithm }) =>
+      `Give the certificate that was issued for the private key (${keyAlgorithm}), followed by its intermediates.`,
+  }),
+  'credentials/certificate-instead-of-ca': row<Place & { subjects: string[] }>({
+    severity: 'error',
+    meaning:
+      'None of the certificates to trust is a CA or self-signed, so nothing can lead to them. Node says UNABLE_TO_GET_ISSUER_CERT.',
+    source: 'RFC 5280 section 6.1.4 (k); OpenSSL X509_verify_cert',
+    message: ({ subjects, ...place }) =>
+      `${the(place)} holds no CA certificate, only end-entity certificates (${subjects.join('; ')}).`,
+    remedy: () =>
+      'Give the certificate of the CA that issued the other side’s certificate: "openssl x509 -noout -issuer -in CERT" names it.',
+  }),
+  'credentials/leaf-not-first': row<Place & { position: number; line: number }>({
+    severity: 'error',
+    meaning:
+      'The certificate of the private key is not the first of its file. Order is part of the format, and a guess would hide a mix-up: Node says "key values mismatch", etcd and etcdctl "tls: private key does not match public key".',
+    source: 'RFC 8446 section 4.4.2; Go crypto/tls X509KeyPair',
+    message: ({ position, line, ...place }, who) =>
+      `${who} belongs to the private key, but is number ${String(position)} in ${place.origin} (line ${String(line)}); it must be the first.`,
+    remedy: () =>
+      'Write the certificate first, then the CA that issued it, and so on: "cat tls.crt intermediate.crt > chain.crt".',
+  }),
+  'credentials/duplicate-certificate': row<Place & { line: number }>({
+    severity: 'info',
+    meaning: 'The same certificate stands there more than once. It is used once.',
+    source: 'RFC 8446 section 4.4.2',
+    message: ({ line, ...place }, who) =>
+      `${who} stands in ${place.origin} again on line ${String(line)}; it is used once.`,
+    remedy: () => 'Nothing needs to be done; remove the copy when the file is written anew.',
+  }),
+}

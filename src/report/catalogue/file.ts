@@ -1,0 +1,69 @@
+/** Findings about files that cannot be read, before their contents are looked at. */
+import { row } from '../row.js'
+import { type FilePlace, inShell, octets, theFile } from './place.js'
+
+export const file = {
+  'file/missing': row<FilePlace>({
+    severity: 'error',
+    meaning: 'A file that was named does not exist.',
+    source: 'open(2): ENOENT, ENOTDIR',
+    message: (place) => `${theFile(place)} does not exist.`,
+    remedy: ({ file }) =>
+      `Check the path, or write the file; ${file.startsWith('~') ? 'a "~" is not replaced by the home directory' : 'a relative path starts from the working directory of the process'}. (${file})`,
+  }),
+  'file/is-directory': row<FilePlace>({
+    severity: 'error',
+    meaning: 'A directory stands where a file was meant.',
+    source: 'read(2): EISDIR',
+    message: (place) => `${theFile(place)} is a directory.`,
+    remedy: ({ file }) =>
+      `Name a file inside ${file}; for a mounted Kubernetes secret, use fromKubernetesSecret with the directory.`,
+  }),
+  'file/not-regular': row<FilePlace & { is: 'FIFO' | 'socket' | 'device' }>({
+    severity: 'error',
+    meaning:
+      'A FIFO, socket or device is not read: it could block for ever, and its contents would be gone at the next load.',
+    source: 'stat(2): S_ISREG',
+    message: ({ is, ...place }) => `${theFile(place)} is a ${is}, not a regular file.`,
+    remedy: () => 'Write the contents to a regular file, or hand them over with fromPem.',
+  }),
+  'file/permission-denied': row<FilePlace & { reason: string }>({
+    severity: 'error',
+    meaning: 'The process may not read the file, or may not enter a directory on the way to it.',
+    source: 'open(2): EACCES, EPERM',
+    message: ({ reason, ...place }) => `${theFile(place)} may not be read by this process (${reason}).`,
+    remedy: ({ file }) =>
+      `Let the user that runs the process read it: look with "namei -l ${inShell({ file })}", then change owner, group or mode (a key: 0400, or 0440 with the group of the process).`,
+  }),
+  'file/unreadable': row<FilePlace & { reason: string }>({
+    severity: 'error',
+    meaning: 'The operating system refused to open or read the file.',
+    source: 'open(2), read(2)',
+    message: ({ reason, ...place }) => `${theFile(place)} cannot be read (${reason}).`,
+    remedy: ({ file }) => `Check the file and its file system: "cat ${inShell({ file })}" must print it.`,
+  }),
+  'file/empty': row<FilePlace>({
+    severity: 'error',
+    meaning: 'A file has no contents: its writer failed, or is not done.',
+    source: 'etcd: "failed to find any PEM data in certificate input"',
+    message: (place) => `${theFile(place)} is empty.`,
+    remedy: ({ file }) =>
+      `Write ${file} again; if a program writes it, let it write a new file and rename that into place.`,
+  }),
+  'file/too-large': row<FilePlace & { size: number; limit: number }>({
+    severity: 'error',
+    meaning: 'The file is far larger than any certificate, key or bundle, so it is not read.',
+    source: 'a limit of this package: 4 MiB',
+    message: ({ size, limit, ...place }) => `${theFile(place)} has ${octets(size)}; at most ${octets(limit)} are read.`,
+    remedy: ({ file }) =>
+      `Check that ${file} is the right file; of a bundle, keep only the CAs that etcd's certificates lead to.`,
+  }),
+  'file/key-readable-by-others': row<FilePlace & { mode: string }>({
+    severity: 'warning',
+    meaning: 'A file with a private key can be read by other users: each of them can act as this client.',
+    source: 'CIS Kubernetes Benchmark 1.1.21; ssh refuses such keys',
+    message: ({ mode, ...place }) =>
+      `${theFile(place)} holds a private key and has mode ${mode}: other users can read it.`,
+    remedy: ({ file }) => `Run "chmod 600 ${inShell({ file })}".`,
+  }),
+}

@@ -1,0 +1,53 @@
+/** Words for where material came from, shared by the rows about files, PEM and keys. */
+
+/** Where a piece of material came from. */
+export interface Place {
+  /** For people: a path, a path with the variable that named it, or an option. */
+  origin: string
+  /** The file; null for text that was handed over. */
+  file: string | null
+}
+
+/** A file, and the environment variable that named it, if one did. */
+export interface FilePlace {
+  file: string
+  variable?: string | undefined
+}
+
+/** `The file /etc/etcd/ca.crt`, or `The option "ca"`: how a sentence begins. */
+export function the({ origin, file }: Place): string {
+  return file === null ? `The ${origin}` : `The file ${origin}`
+}
+
+export function theFile({ file, variable }: FilePlace): string {
+  return `The file ${file}${variable === undefined ? '' : ` (from ${variable})`}`
+}
+
+/** The file as a word of a shell command; `FILE` where the text came from no file that is known. */
+export function inShell({ file }: { file: string | null }): string {
+  if (file === null) return 'FILE'
+  // Names that a shell would take apart are quoted, so that a remedy can be pasted.
+  return /^[\w./@%+=:,-]+$/.test(file) && !file.startsWith('-') ? file : `'${file.replaceAll("'", "'\\''")}'`
+}
+
+/** `1 octet`, `4,194,305 octets`. */
+export function octets(count: number): string {
+  return `${count.toLocaleString('en-US')} octet${count === 1 ? '' : 's'}`
+}
+
+/** What each of the three inputs must hold. */
+export type MaterialRole = 'ca' | 'cert' | 'key' | 'crl'
+
+/** What belongs there, as the end of a sentence. */
+export function wanted(role: MaterialRole): string {
+  switch (role) {
+    case 'ca':
+      return 'the CA certificates in PEM'
+    case 'cert':
+      return 'the certificate in PEM, followed by its intermediates'
+    case 'key':
+      return 'the private key in PEM'
+    case 'crl':
+      return 'a CRL in PEM or DER'
+  }
+}
