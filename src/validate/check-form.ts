@@ -34,7 +34,8 @@ function checkSerial(place: Place, notes: Notebook): void {
     : serial.length > MAX_SERIAL_OCTETS
       ? `has ${String(serial.length)} octets, more than ${String(MAX_SERIAL_OCTETS)}`
       : null
-  if (reason !== null) notes.add(place, 'certificate/serial-unusual', { serialNumber: serialNumber.slice(0, 80), reason })
+  if (reason !== null)
+    notes.add(place, 'certificate/serial-unusual', { serialNumber: serialNumber.slice(0, 80), reason })
 }
 
 function checkDistinguishedNames(place: Place, notes: Notebook): void {
@@ -58,7 +59,8 @@ function checkExtensions(place: Place, notes: Notebook): void {
     const code = unused ? 'certificate/extension-malformed-unused' : 'certificate/extension-malformed'
     notes.add(place, code, { extension: extensionName(oid), reason })
   }
-  for (const oid of extensions.duplicates) notes.add(place, 'certificate/extension-duplicate', { extension: extensionName(oid) })
+  for (const oid of extensions.duplicates)
+    notes.add(place, 'certificate/extension-duplicate', { extension: extensionName(oid) })
   for (const oid of extensions.unknownCritical) {
     notes.add(place, 'certificate/extension-unknown-critical', { extension: extensionName(oid) })
   }
@@ -75,7 +77,8 @@ function checkKeyIdentifiers(place: Place, notes: Notebook): void {
   const { certificate } = place
   const { subjectKeyIdentifier, authorityKeyIdentifier } = certificate.extensions
   const selfIssued = certificate.isSelfIssued
-  if (certificate.isCa && subjectKeyIdentifier === null) notes.add(place, 'certificate/subject-key-identifier-missing', {})
+  if (certificate.isCa && subjectKeyIdentifier === null)
+    notes.add(place, 'certificate/subject-key-identifier-missing', {})
   if (authorityKeyIdentifier === null) {
     // A self-signed certificate is its own authority (RFC 5280 section 4.2.1.1).
     if (!selfIssued || place.role !== 'anchor') notes.add(place, 'certificate/authority-key-identifier-missing', {})
@@ -83,7 +86,8 @@ function checkKeyIdentifiers(place: Place, notes: Notebook): void {
   }
   if (!selfIssued || place.role !== 'anchor') return
   const { keyIdentifier, issuer, serial } = authorityKeyIdentifier
-  if (keyIdentifier === null) notes.add(place, 'certificate/authority-key-identifier-unusual', { reason: 'holds no key identifier' })
+  if (keyIdentifier === null)
+    notes.add(place, 'certificate/authority-key-identifier-unusual', { reason: 'holds no key identifier' })
   else if (subjectKeyIdentifier !== null && !bytesEqual(keyIdentifier, subjectKeyIdentifier)) {
     const reason = `points to another key (${hex(keyIdentifier)})`
     notes.add(place, 'certificate/authority-key-identifier-unusual', { reason })

@@ -29,7 +29,8 @@ function checkKind(place: Place, notes: Notebook): void {
     case 'ECDSA':
       if (WEAK_CURVES.has(info.curve)) notes.add(place, 'key/weak', { algorithm, wanted: 'ECDSA P-256' })
       else if (!CURVES.has(info.curve)) {
-        const refusedBy = info.curve === 'explicit' ? 'Go and OpenSSL refuse (RFC 5480 section 2.1.1)' : 'Go or TLS 1.3 does not take'
+        const refusedBy =
+          info.curve === 'explicit' ? 'Go and OpenSSL refuse (RFC 5480 section 2.1.1)' : 'Go or TLS 1.3 does not take'
         notes.add(place, 'key/unsupported', { algorithm, refusedBy })
       }
       break
@@ -39,7 +40,10 @@ function checkKind(place: Place, notes: Notebook): void {
       notes.add(place, 'key/weak', { algorithm, wanted: 'ECDSA P-256' })
       break
     default:
-      notes.add(place, 'key/unsupported', { algorithm, refusedBy: 'etcd does not take and OpenSSL silently does not send' })
+      notes.add(place, 'key/unsupported', {
+        algorithm,
+        refusedBy: 'etcd does not take and OpenSSL silently does not send',
+      })
   }
 }
 

@@ -29,7 +29,11 @@ function checkConstraintsThemselves(authority: Place, notes: Notebook): boolean 
   let wellFormed = true
   for (const { constraint, problem } of all.map((each) => ({ constraint: each, problem: constraintProblem(each) }))) {
     if (problem === null) continue
-    notes.add(authority, 'name-constraints/malformed', { constraint: constraint.value, kind: constraint.kind, reason: problem })
+    notes.add(authority, 'name-constraints/malformed', {
+      constraint: constraint.value,
+      kind: constraint.kind,
+      reason: problem,
+    })
     wellFormed = false
     break
   }
@@ -60,7 +64,8 @@ function checkSubject(subject: Place, authority: Place, budget: { left: number }
       continue
     }
     const touching = excluded.find((each) => isTouched(name, each))
-    if (touching !== undefined) notes.add(subject, 'name-constraints/excluded', { ...details, excluded: touching.value || '(all)' })
+    if (touching !== undefined)
+      notes.add(subject, 'name-constraints/excluded', { ...details, excluded: touching.value || '(all)' })
     if (permitted !== undefined && !permitted.some((each) => isWithin(name, each))) {
       const shown = permitted.slice(0, 50).map(({ value }) => value)
       notes.add(subject, 'name-constraints/not-permitted', { ...details, permitted: shown })

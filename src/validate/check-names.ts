@@ -94,7 +94,8 @@ function checkSubjectAltName(place: Place, notes: Notebook): void {
   }
 }
 
-type DnsNameCode = 'san/ip-written-as-dns' | 'san/name-unusable' | 'san/wildcard-wide' | 'san/wildcard' | 'san/underscore'
+type DnsNameCode =
+  'san/ip-written-as-dns' | 'san/name-unusable' | 'san/wildcard-wide' | 'san/wildcard' | 'san/underscore'
 
 function dnsNameCode(name: string): DnsNameCode | null {
   if (parseIp(name) !== null) return 'san/ip-written-as-dns'
@@ -122,5 +123,7 @@ function checkCommonName(place: Place, serves: boolean, isClient: boolean, notes
 
 // A single label is a name for people as often as a host; an address or a dotted name is meant as a host.
 function looksLikeHost(text: string): boolean {
-  return parseIp(text) !== null || (/^[^\s/@]+\.[^\s/@]+$/.test(text) && !text.includes('..'))
+  return (
+    parseIp(text) !== null || /^0x[0-9a-f]+$/i.test(text) || (/^[^\s/@]+\.[^\s/@]+$/.test(text) && !text.includes('..'))
+  )
 }

@@ -30,7 +30,8 @@ function checkAgainst(subject: Place, issuer: Place, crl: Crl, context: Context,
     return
   }
   const { keyUsage } = issuer.certificate.extensions
-  if (keyUsage !== null && !keyUsage.has('cRLSign')) notes.add(issuer, 'revocation/crl-sign-missing', { origin: crl.origin })
+  if (keyUsage !== null && !keyUsage.has('cRLSign'))
+    notes.add(issuer, 'revocation/crl-sign-missing', { origin: crl.origin })
   checkListItself(crl, context, notes)
   if (!covers(crl, subject, notes)) return
   checkEntry(subject, crl, notes)

@@ -21,13 +21,15 @@ function checkLeafPurposes(place: Place, { usage }: Context, notes: Notebook): v
   }
   if (extensions.isCritical(ExtensionId.extendedKeyUsage)) notes.add(place, 'usage/extended-key-usage-critical', {})
   const missing = wanted.filter((purpose) => !found.includes(purpose))
-  if (missing.length > 0 && found.includes(ANY)) {
-    notes.add(place, usage === 'server' ? 'usage/any-extended-key-usage' : 'usage/any-extended-key-usage-client', {})
+  if (found.includes(ANY)) {
+    // Go takes it for every purpose; OpenSSL's check of a server does not.
+    const refused = usage === 'server' && missing.length > 0
+    notes.add(place, refused ? 'usage/any-extended-key-usage' : 'usage/any-extended-key-usage-broad', {})
   } else if (missing.length > 0) {
     // A server certificate is issued for both, because etcd's gateway dials with it.
     const issueFor = usage === 'client' ? ['clientAuth'] : ['serverAuth', 'clientAuth']
     notes.add(place, 'usage/extended-key-usage-missing', { wanted: issueFor, missing, found: [...found] })
-  } else if (usage === 'server' && !found.includes('clientAuth') && !found.includes(ANY)) {
+  } else if (usage === 'server' && !found.includes('clientAuth')) {
     notes.add(place, 'usage/gateway-client-auth-missing', { found: [...found] })
   }
 }
@@ -42,7 +44,9 @@ function checkLeafKeyUsage(place: Place, { usage }: Context, notes: Notebook): v
   // OpenSSL's purpose check of a server takes keyEncipherment for RSA; an ECDSA key can only sign.
   const serves = usage === 'server' || usage === 'peer'
   const rsaKeyExchange = publicKeyInfo.algorithm === 'RSA' && keyUsage.has('keyEncipherment')
-  notes.add(place, serves && !rsaKeyExchange ? 'usage/digital-signature-missing' : 'usage/key-usage-unsuited', { found })
+  notes.add(place, serves && !rsaKeyExchange ? 'usage/digital-signature-missing' : 'usage/key-usage-unsuited', {
+    found,
+  })
 }
 
 /** What a CA's usages allow below it. */

@@ -15,7 +15,11 @@ export function checkValidity(place: Place, context: Context, notes: Notebook): 
   if (now - context.clockSkew > notAfter.getTime()) {
     notes.add(place, 'validity/expired', { notAfter, at, ago: durationText(at.getTime() - notAfter.getTime()) })
   } else if (now + context.clockSkew < notBefore.getTime()) {
-    notes.add(place, 'validity/not-yet-valid', { notBefore, at, ahead: durationText(notBefore.getTime() - at.getTime()) })
+    notes.add(place, 'validity/not-yet-valid', {
+      notBefore,
+      at,
+      ahead: durationText(notBefore.getTime() - at.getTime()),
+    })
   } else {
     checkRemaining(place, context, notes)
   }

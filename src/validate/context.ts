@@ -63,7 +63,8 @@ const MAX_HOSTS = 10_000
 export function resolveContext(options: ValidateOptions, alsoKnown: readonly string[] = []): Context {
   checkOptions('options', options, [...VALIDATE_OPTIONS, ...alsoKnown])
   const { usage, hosts = [], at = new Date(), clockSkew = '0s', expiryWarning, ignore = [] } = options
-  if (!Object.hasOwn(WANTED_PURPOSES, usage)) throw optionInvalid('usage', "must be 'client', 'server', 'peer' or 'any'")
+  if (!Object.hasOwn(WANTED_PURPOSES, usage))
+    throw optionInvalid('usage', "must be 'client', 'server', 'peer' or 'any'")
   if (!Array.isArray(hosts) || hosts.length > MAX_HOSTS) {
     throw optionInvalid('hosts', `must be an array of at most ${String(MAX_HOSTS)} hosts`)
   }
@@ -83,7 +84,8 @@ function checkIgnore(ignore: unknown): readonly FindingCode[] {
   return ignore.map((code: unknown, i) => {
     const option = `ignore[${String(i)}]`
     if (!isFindingCode(code)) throw optionInvalid(option, 'is not the code of a finding')
-    if (catalogue[code].severity === 'error') throw optionInvalid(option, `names an error (${code}); errors cannot be ignored`)
+    if (catalogue[code].severity === 'error')
+      throw optionInvalid(option, `names an error (${code}); errors cannot be ignored`)
     return code
   })
 }

@@ -32,7 +32,11 @@ export function explainDeadEnd(
   else if (certificate.isSelfIssued) {
     notes.add(last, last.index === 0 ? 'chain/self-signed' : 'chain/root-not-trusted', { anchors: anchorNames })
   } else {
-    const details = { issuer: certificate.issuer.toString(), anchors: anchorNames, intermediates: subjectsOf(intermediates) }
+    const details = {
+      issuer: certificate.issuer.toString(),
+      anchors: anchorNames,
+      intermediates: subjectsOf(intermediates),
+    }
     notes.add(last, 'chain/issuer-not-found', details)
   }
 }
@@ -46,7 +50,11 @@ function explainNamesakes(last: Place, namesakes: readonly Certificate[], notes:
   if (pointedTo === undefined || 'unknown' in signatureAlgorithm) {
     const wanted = certificate.extensions.authorityKeyIdentifier?.keyIdentifier ?? null
     const found = namesakes.slice(0, MAX_SHOWN).map((each) => `SHA-256 ${each.fingerprint256}`)
-    notes.add(last, 'chain/issuer-key-differs', { issuer, found, wantedKeyIdentifier: wanted === null ? null : hex(wanted) })
+    notes.add(last, 'chain/issuer-key-differs', {
+      issuer,
+      found,
+      wantedKeyIdentifier: wanted === null ? null : hex(wanted),
+    })
   } else if (pointedTo.publicKeyInfo.algorithm !== signatureAlgorithm.scheme.key) {
     const issuerKey = publicKeyText(pointedTo.publicKeyInfo)
     notes.add(last, 'signature/key-mismatch', { algorithm: signatureAlgorithm.scheme.name, issuerKey, issuer })

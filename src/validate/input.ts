@@ -83,7 +83,8 @@ function readOne<T>(input: string | Uint8Array, origin: string, kind: Kind<T>, i
   }
   if (problems.length > 0 || wanted.length === 0) {
     const [problem] = problems
-    const reason = problem === undefined ? `no PEM block ${kind.labels[0] ?? ''} in it` : `damaged PEM (${problem.kind})`
+    const reason =
+      problem === undefined ? `no PEM block ${kind.labels[0] ?? ''} in it` : `damaged PEM (${problem.kind})`
     into.findings.push(kind.malformed(origin, new DerError(reason, 0)))
   }
 }

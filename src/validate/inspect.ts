@@ -1,5 +1,6 @@
 /** Reading and validating in one step, for material that may be broken in every way. */
-import { type CredentialSource, type Credentials, readMaterial } from '../credentials/credentials.js'
+import type { Credentials, CredentialSource } from '../credentials/credentials.js'
+import { isEtcdMtlsError } from '../errors.js'
 import type { Finding } from '../report/finding.js'
 import { makeReport, type Report } from '../report/report.js'
 import { resolveContext, type ValidateOptions } from './context.js'
@@ -18,11 +19,32 @@ export async function inspectCredentials(source: CredentialSource, options: Vali
   return reportOn(credentials, findings, { ...options, at: context.at })
 }
 
-function reportOn(credentials: Credentials | null, findings: readonly Finding[], options: ValidateOptions & { at: Date }): Report {
+function reportOn(
+  credentials: Credentials | null,
+  findings: readonly Finding[],
+  options: ValidateOptions & { at: Date },
+): Report {
   if (credentials === null) {
     return makeReport({ checkedAt: options.at, path: null, findings, ignore: options.ignore })
   }
   const report = validateCredentials(credentials, options)
   const path = report.path
-  return makeReport({ checkedAt: report.checkedAt, path, findings: [...findings, ...report.findings], ignore: options.ignore })
+  return makeReport({
+    checkedAt: report.checkedAt,
+    path,
+    findings: [...findings, ...report.findings],
+    ignore: options.ignore,
+  })
+}
+
+async function readMaterial(
+  source: CredentialSource,
+): Promise<{ credentials: Credentials | null; findings: readonly Finding[] }> {
+  try {
+    return { credentials: await source.load(), findings: [] }
+  } catch (error) {
+    if (isEtcdMtlsError(error, 'ERR_CREDENTIALS_UNREADABLE'))
+      return { credentials: null, findings: error.details.findings }
+    throw error
+  }
 }

@@ -46,8 +46,7 @@ function likeliestFirst(candidates: readonly Candidate[], child: Certificate): r
   const score = ({ certificate, isAnchor }: Candidate): number =>
     keyIdentifierScore(child, certificate) * 2 + (isAnchor ? 1 : 0)
   return candidates.toSorted(
-    (a, b) =>
-      score(b) - score(a) || b.certificate.notBefore.getTime() - a.certificate.notBefore.getTime(),
+    (a, b) => score(b) - score(a) || b.certificate.notBefore.getTime() - a.certificate.notBefore.getTime(),
   )
 }
 

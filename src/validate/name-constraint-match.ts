@@ -21,7 +21,9 @@ export function constraintProblem(constraint: GeneralName): string | null {
       return isHostConstraint(constraint.value.slice(at + 1), at === -1) ? null : 'is neither a mailbox nor a host'
     }
     case 'uri':
-      return parseIp(constraint.value) === null && isHostConstraint(constraint.value, true) ? null : 'is not a host name'
+      return parseIp(constraint.value) === null && isHostConstraint(constraint.value, true)
+        ? null
+        : 'is not a host name'
     default:
       return null
   }
@@ -95,7 +97,9 @@ function isHostWithin(host: string, constraint: string): boolean {
 function isIpWithin(address: Uint8Array, constraint: Uint8Array): boolean {
   const size = constraint.length / 2
   if (address.length !== size) return false
-  return address.every((octet, i) => (octet & (constraint[size + i] ?? 0)) === ((constraint[i] ?? 0) & (constraint[size + i] ?? 0)))
+  return address.every(
+    (octet, i) => (octet & (constraint[size + i] ?? 0)) === ((constraint[i] ?? 0) & (constraint[size + i] ?? 0)),
+  )
 }
 
 function mailboxParts(text: string): { local: string; host: string } | null {
@@ -111,7 +115,9 @@ function isMailboxWithin(text: string, constraint: string): boolean {
   if (mailbox === null) return false
   const at = constraint.lastIndexOf('@')
   if (at === -1) return isHostWithin(mailbox.host, constraint)
-  return mailbox.local === constraint.slice(0, at) && mailbox.host.toLowerCase() === constraint.slice(at + 1).toLowerCase()
+  return (
+    mailbox.local === constraint.slice(0, at) && mailbox.host.toLowerCase() === constraint.slice(at + 1).toLowerCase()
+  )
 }
 
 /** The host of a URI's authority; null for none, or for an IP address, which URI constraints do not know. */

@@ -43,7 +43,8 @@ export function* walkPaths(
   for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
     const next = top.issuers.next()
     if (next.done === true) {
-      if (deadEnds && !top.followed) yield { certificates: stack.map(({ certificate }) => certificate), anchored: false }
+      if (deadEnds && !top.followed)
+        yield { certificates: stack.map(({ certificate }) => certificate), anchored: false }
       stack.pop()
       continue
     }

@@ -82,7 +82,13 @@ function isUsable({ certificate, isAnchor }: Candidate, context: Context, known:
   return !notes.hasErrors
 }
 
-function walk(input: SearchInput, index: IssuerIndex, rule: LinkRule, budget: Budget, deadEnds: boolean): Generator<FoundPath> {
+function walk(
+  input: SearchInput,
+  index: IssuerIndex,
+  rule: LinkRule,
+  budget: Budget,
+  deadEnds: boolean,
+): Generator<FoundPath> {
   const maxLength = 1 + input.rules.maxIntermediates + SELF_ISSUED_ALLOWANCE
   return walkPaths(input.leaf, input.anchors, index, { rule, budget, maxLength, deadEnds })
 }

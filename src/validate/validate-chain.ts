@@ -95,5 +95,6 @@ export function search(
 
 function checkMaxIntermediates(value: unknown): void {
   const fits = typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= HIGHEST_MAX_INTERMEDIATES
-  if (!fits) throw optionInvalid('maxIntermediates', `must be an integer from 0 to ${String(HIGHEST_MAX_INTERMEDIATES)}`)
+  if (!fits)
+    throw optionInvalid('maxIntermediates', `must be an integer from 0 to ${String(HIGHEST_MAX_INTERMEDIATES)}`)
 }

@@ -151,9 +151,11 @@ export class DerReader {
 
   boolean(what: string): boolean {
     const element = this.expect(Tag.boolean, what)
-    if (element.end - element.contentStart !== 1) throw new DerError(`${what} is a BOOLEAN of a wrong length`, element.start)
+    if (element.end - element.contentStart !== 1)
+      throw new DerError(`${what} is a BOOLEAN of a wrong length`, element.start)
     const value = this.byte(element.contentStart)
-    if (value !== 0 && value !== 0xff) throw new DerError(`${what} is a BOOLEAN that is neither 00 nor FF`, element.start)
+    if (value !== 0 && value !== 0xff)
+      throw new DerError(`${what} is a BOOLEAN that is neither 00 nor FF`, element.start)
     return value === 0xff
   }
 
@@ -222,7 +224,8 @@ const MAX_OID_OCTETS = 64
 /** The dotted form of an OBJECT IDENTIFIER's contents. */
 export function oidText(content: Uint8Array, what: string, offset: number): string {
   if (content.length === 0) throw new DerError(`${what} is an empty OBJECT IDENTIFIER`, offset)
-  if (content.length > MAX_OID_OCTETS) throw new DerError(`${what} is an OBJECT IDENTIFIER of more than ${String(MAX_OID_OCTETS)} octets`, offset)
+  if (content.length > MAX_OID_OCTETS)
+    throw new DerError(`${what} is an OBJECT IDENTIFIER of more than ${String(MAX_OID_OCTETS)} octets`, offset)
   let text = ''
   let arc = 0
   let big: bigint | null = null

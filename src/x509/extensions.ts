@@ -178,7 +178,9 @@ export function decodeExtensions(all: readonly RawExtension[]): Extensions {
     crlDistributionPoints: all.filter(({ oid }) => oid === ExtensionId.crlDistributionPoints),
     problems,
     duplicates: [...duplicates],
-    unknownCritical: [...seen.values()].filter((each) => each.critical && !PROCESSED.has(each.oid)).map((each) => each.oid),
+    unknownCritical: [...seen.values()]
+      .filter((each) => each.critical && !PROCESSED.has(each.oid))
+      .map((each) => each.oid),
     isCritical: (oid) => seen.get(oid)?.critical ?? false,
   }
 }

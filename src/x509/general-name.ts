@@ -3,7 +3,8 @@ import { DerError, type DerElement, type DerReader, DerReader as Reader, oidText
 import { DistinguishedName } from './distinguished-name.js'
 import { formatIp } from './ip.js'
 
-export type GeneralNameKind = 'dns' | 'ip' | 'uri' | 'email' | 'dirName' | 'otherName' | 'registeredId' | 'x400' | 'ediParty'
+export type GeneralNameKind =
+  'dns' | 'ip' | 'uri' | 'email' | 'dirName' | 'otherName' | 'registeredId' | 'x400' | 'ediParty'
 
 export interface GeneralName {
   readonly kind: GeneralNameKind

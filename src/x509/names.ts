@@ -28,7 +28,8 @@ export type HostReading = { host: Host } | { refused: string }
  */
 export function classifyHost(host: unknown, option = 'hosts'): Host {
   const reading = readHost(host)
-  if ('refused' in reading) throw optionInvalid(option, `${reading.refused} (it is ${JSON.stringify(host) ?? 'undefined'})`)
+  if ('refused' in reading)
+    throw optionInvalid(option, `${reading.refused} (it is ${JSON.stringify(host) ?? 'undefined'})`)
   return reading.host
 }
 
@@ -49,11 +50,25 @@ export function readHost(host: unknown): HostReading {
 
 /** Longest URI taken into a certificate: SPIFFE allows 2048 octets (SPIFFE-ID section 2.3). */
 const MAX_URI = 2048
-const ENDPOINT_SCHEMES = new Set(['http', 'https', 'tcp', 'grpc', 'grpcs', 'dns', 'unix', 'unixs', 'etcd', 'ws', 'wss', 'file'])
+const ENDPOINT_SCHEMES = new Set([
+  'http',
+  'https',
+  'tcp',
+  'grpc',
+  'grpcs',
+  'dns',
+  'unix',
+  'unixs',
+  'etcd',
+  'ws',
+  'wss',
+  'file',
+])
 
 function readUri(text: string): HostReading {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\/[^/?#]+/i.exec(text)?.[1]?.toLowerCase()
-  if (scheme === undefined) return { refused: 'must be a URI with a scheme and an authority, such as spiffe://cluster/etcd' }
+  if (scheme === undefined)
+    return { refused: 'must be a URI with a scheme and an authority, such as spiffe://cluster/etcd' }
   if (ENDPOINT_SCHEMES.has(scheme)) return { refused: 'must be the host alone, not the URL of an endpoint' }
   if (text.length > MAX_URI) return { refused: `must be a URI of at most ${String(MAX_URI)} characters` }
   if (!/^[\x21-\x7e]+$/.test(text)) return { refused: 'must be a URI in ASCII; escape other characters by %' }
@@ -84,7 +99,8 @@ function dnsProblem(ascii: string): string | null {
     if (!LABEL.test(label)) return 'must consist of letters, digits, hyphens and dots'
   }
   // WHATWG URL, "ends in a number": what looks like an address is never looked up as a name.
-  if (/^(?:\d+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? '')) return 'must be a whole IP address or a DNS name, and is neither'
+  if (/^(?:\d+|0x[0-9a-f]*)$/.test(labels.at(-1) ?? ''))
+    return 'must be a whole IP address or a DNS name, and is neither'
   return null
 }
 
@@ -109,7 +125,12 @@ export function dnsNameCovers(pattern: string, host: string): boolean {
   if (name === host) return isDnsPattern(name)
   if (!name.startsWith('*.') || host.startsWith('*.')) return false
   const base = name.slice(1)
-  return host.endsWith(base) && !host.slice(0, -base.length).includes('.') && host.length > base.length && wildcardIsUsable(name)
+  return (
+    host.endsWith(base) &&
+    !host.slice(0, -base.length).includes('.') &&
+    host.length > base.length &&
+    wildcardIsUsable(name)
+  )
 }
 
 /** Whether Node uses this wildcard name at all: it needs two labels beside the asterisk. */
@@ -121,7 +142,9 @@ export function wildcardIsUsable(name: string): boolean {
 export function isDnsPattern(name: string): boolean {
   if (name.length > 253) return false
   const labels = name.toLowerCase().split('.')
-  return labels.every((label, i) => (i === 0 && label === '*' && labels.length > 1) || (label.length <= 63 && LABEL.test(label)))
+  return labels.every(
+    (label, i) => (i === 0 && label === '*' && labels.length > 1) || (label.length <= 63 && LABEL.test(label)),
+  )
 }
 
 // SPIFFE-ID section 2: scheme and trust domain are compared without case, the path exactly.

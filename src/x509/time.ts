@@ -12,7 +12,10 @@ export function readTime(reader: DerReader, what: string): Date {
   if (yearDigits === 0) throw new DerError(`${what} is neither UTCTime nor GeneralizedTime`, element.start)
   const content = reader.content(element)
   if (content.length !== yearDigits + 11 || content[yearDigits + 10] !== 0x5a) {
-    throw new DerError(`${what} is not written as ${yearDigits === 2 ? 'YYMMDDhhmmssZ' : 'YYYYMMDDhhmmssZ'}`, element.start)
+    throw new DerError(
+      `${what} is not written as ${yearDigits === 2 ? 'YYMMDDhhmmssZ' : 'YYYYMMDDhhmmssZ'}`,
+      element.start,
+    )
   }
   const number = (from: number, digits: number): number => {
     let value = 0

@@ -31,10 +31,13 @@ export const chain = {
   }),
   'chain/root-not-trusted': row<{ anchors: string[] }>({
     severity: 'error',
-    meaning: 'The chain is complete up to its root, and that root is not among the trusted ones. Node says SELF_SIGNED_CERT_IN_CHAIN.',
+    meaning:
+      'The chain is complete up to its root, and that root is not among the trusted ones. Node says SELF_SIGNED_CERT_IN_CHAIN.',
     source: 'RFC 5280 section 6.1',
-    message: ({ anchors }, who) => `${who} is the root of the chain and is not trusted; the trusted CAs are ${quoted(anchors)}.`,
-    remedy: () => 'If you know this CA, put its certificate into the CA file; else the certificate comes from a foreign CA.',
+    message: ({ anchors }, who) =>
+      `${who} is the root of the chain and is not trusted; the trusted CAs are ${quoted(anchors)}.`,
+    remedy: () =>
+      'If you know this CA, put its certificate into the CA file; else the certificate comes from a foreign CA.',
   }),
   'chain/no-trust-anchors': row<NoDetails>({
     severity: 'error',
@@ -45,7 +48,8 @@ export const chain = {
   }),
   'chain/budget-exhausted': row<{ signatures: number; steps: number }>({
     severity: 'error',
-    meaning: 'The certificates given can be combined in too many ways; building was stopped, as a defence against chains made to exhaust the validator.',
+    meaning:
+      'The certificates given can be combined in too many ways; building was stopped, as a defence against chains made to exhaust the validator.',
     source: 'RustSec RUSTSEC-2023-0052; Go crypto/x509 maxChainSignatureChecks',
     message: ({ signatures, steps }) =>
       `No valid path was found within ${String(signatures)} signature checks and ${String(steps)} steps.`,
@@ -62,7 +66,8 @@ export const chain = {
     severity: 'warning',
     meaning: 'TLS 1.2 asks for each certificate to be followed by its issuer; some peers do not sort.',
     source: 'RFC 5246 section 7.4.2; RFC 8446 section 4.4.2',
-    message: ({ issuer }, who) => `${who} is not followed by its issuer "${issuer}", which stands elsewhere in the file.`,
+    message: ({ issuer }, who) =>
+      `${who} is not followed by its issuer "${issuer}", which stands elsewhere in the file.`,
     remedy: () => 'Write the leaf first, then each issuer in turn, without the root.',
   }),
   'chain/certificate-unused': row<NoDetails>({
@@ -81,14 +86,16 @@ export const chain = {
   }),
   'chain/anchor-not-self-signed': row<NoDetails>({
     severity: 'warning',
-    meaning: 'An intermediate is trusted as anchor. etcd and etcdctl accept that; Node by default does not (UNABLE_TO_GET_ISSUER_CERT), other clients neither.',
+    meaning:
+      'An intermediate is trusted as anchor. etcd and etcdctl accept that; Node by default does not (UNABLE_TO_GET_ISSUER_CERT), other clients neither.',
     source: 'RFC 5280 section 6.1.1 (d); OpenSSL X509_V_FLAG_PARTIAL_CHAIN',
     message: (_, who) => `${who} is trusted although it is not self-signed.`,
     remedy: () => 'Put the root CA into the CA file too, unless only this intermediate shall be trusted.',
   }),
   'chain/key-identifier-differs': row<{ wanted: string; found: string; issuer: string }>({
     severity: 'error',
-    meaning: 'The authority key identifier points to another key than the issuer’s. OpenSSL, and so Node, does not take it as the issuer then.',
+    meaning:
+      'The authority key identifier points to another key than the issuer’s. OpenSSL, and so Node, does not take it as the issuer then.',
     source: 'RFC 5280 section 4.2.1.1; OpenSSL X509_V_ERR_AKID_SKID_MISMATCH',
     message: ({ wanted, found, issuer }, who) =>
       `${who} asks for an issuer with the key identifier ${wanted}, and "${issuer}" has ${found}.`,
@@ -97,7 +104,8 @@ export const chain = {
 
   'validity/expired': row<{ notAfter: Date; at: Date; ago: string }>({
     severity: 'error',
-    meaning: 'The certificate’s time is over. etcd answers alert 45, Node says CERT_HAS_EXPIRED, Go "certificate has expired or is not yet valid".',
+    meaning:
+      'The certificate’s time is over. etcd answers alert 45, Node says CERT_HAS_EXPIRED, Go "certificate has expired or is not yet valid".',
     source: 'RFC 5280 section 4.1.2.5',
     message: ({ notAfter, ago }, who) => `${who} expired on ${notAfter.toISOString()}, ${ago} ago.`,
     remedy: () => 'Renew it; if it should still be valid, check the clock of this machine.',
@@ -150,7 +158,8 @@ export const chain = {
 
   'constraints/not-a-ca': row<{ reason: 'no basicConstraints' | 'CA:FALSE' }>({
     severity: 'error',
-    meaning: 'Only a certificate whose basicConstraints say CA:TRUE may issue others; anything else would let every leaf act as a CA.',
+    meaning:
+      'Only a certificate whose basicConstraints say CA:TRUE may issue others; anything else would let every leaf act as a CA.',
     source: 'RFC 5280 section 6.1.4 (k)',
     message: ({ reason }, who) => `${who} issued a certificate but is not a CA (${reason}).`,
     remedy: () => 'Use a CA certificate with "basicConstraints = critical, CA:TRUE" as the issuer.',
@@ -172,14 +181,16 @@ export const chain = {
   }),
   'constraints/not-critical': row<{ extension: string }>({
     severity: 'warning',
-    meaning: 'The extension restricts a CA and should be critical, so that a reader who does not know it refuses rather than ignores it.',
+    meaning:
+      'The extension restricts a CA and should be critical, so that a reader who does not know it refuses rather than ignores it.',
     source: 'RFC 5280 sections 4.2.1.9 and 4.2.1.10',
     message: ({ extension }, who) => `${who} carries ${extension} without marking it as critical.`,
     remedy: ({ extension }) => `Mark ${extension} as critical when the CA is renewed.`,
   }),
   'constraints/leaf-is-ca': row<NoDetails>({
     severity: 'warning',
-    meaning: 'The leaf is itself a CA: whoever steals its key from a server can issue certificates that the cluster trusts.',
+    meaning:
+      'The leaf is itself a CA: whoever steals its key from a server can issue certificates that the cluster trusts.',
     source: 'CA/Browser Forum Baseline Requirements 7.1.2.7 (as advice); Go and OpenSSL accept it',
     message: (_, who) => `${who} is used as a leaf and is a CA too.`,
     remedy: () => 'Issue a leaf with "basicConstraints = critical, CA:FALSE".',
@@ -197,14 +208,17 @@ export const chain = {
     meaning:
       'The extended key usage does not allow what the certificate is used for. etcd logs "certificate specifies an incompatible key usage" and answers alert 42, Node says INVALID_PURPOSE. Peers need serverAuth and clientAuth, since each member dials the others.',
     source: 'RFC 5280 section 4.2.1.12; etcd issue #9785; Go crypto/x509 VerifyOptions.KeyUsages',
-    message: ({ missing, found }, who) => `${who} lacks ${missing.join(' and ')} in its extended key usage; it has ${found.join(', ')}.`,
+    message: ({ missing, found }, who) =>
+      `${who} lacks ${missing.join(' and ')} in its extended key usage; it has ${found.join(', ')}.`,
     remedy: ({ wanted }) => `Issue it anew with "extendedKeyUsage = ${wanted.join(', ')}".`,
   }),
   'usage/extended-key-usage-nested': row<{ missing: string; found: string[] }>({
     severity: 'error',
-    meaning: 'A CA’s extended key usage limits everything below it. etcd logs "incompatible key usage" although the leaf itself is right.',
+    meaning:
+      'A CA’s extended key usage limits everything below it. etcd logs "incompatible key usage" although the leaf itself is right.',
     source: 'Go crypto/x509 checkChainForKeyUsage; RFC 5280 section 4.2.1.12; etcd issue #9398',
-    message: ({ missing, found }, who) => `${who} limits the certificates below it to ${found.join(', ')}, which leaves out ${missing}.`,
+    message: ({ missing, found }, who) =>
+      `${who} limits the certificates below it to ${found.join(', ')}, which leaves out ${missing}.`,
     remedy: () => 'Issue the CA certificate anew without extendedKeyUsage, or with serverAuth and clientAuth.',
   }),
   'usage/gateway-client-auth-missing': row<{ found: string[] }>({
@@ -219,17 +233,19 @@ export const chain = {
   }),
   'usage/any-extended-key-usage': row<NoDetails>({
     severity: 'error',
-    meaning: 'anyExtendedKeyUsage satisfies Go and etcd, but Node refuses such a server certificate with INVALID_PURPOSE.',
+    meaning:
+      'anyExtendedKeyUsage satisfies Go and etcd, but Node refuses such a server certificate with INVALID_PURPOSE.',
     source: 'OpenSSL purpose check; RFC 5280 section 4.2.1.12',
     message: (_, who) => `${who} relies on anyExtendedKeyUsage, which Node refuses for a server.`,
     remedy: () => 'Issue it anew with "extendedKeyUsage = serverAuth, clientAuth".',
   }),
-  'usage/any-extended-key-usage-client': row<NoDetails>({
+  'usage/any-extended-key-usage-broad': row<NoDetails>({
     severity: 'warning',
-    meaning: 'anyExtendedKeyUsage satisfies etcd for a client, but allows every other purpose too.',
+    meaning: 'anyExtendedKeyUsage allows every purpose there is, which no member or client of etcd needs.',
     source: 'RFC 5280 section 4.2.1.12',
-    message: (_, who) => `${who} relies on anyExtendedKeyUsage.`,
-    remedy: () => 'Issue it with "extendedKeyUsage = clientAuth" when it is renewed.',
+    message: (_, who) => `${who} may be used for anything (anyExtendedKeyUsage).`,
+    remedy: () =>
+      'Issue it with "extendedKeyUsage = clientAuth" (a member: serverAuth, clientAuth) when it is renewed.',
   }),
   'usage/extended-key-usage-absent': row<NoDetails>({
     severity: 'info',
@@ -254,9 +270,11 @@ export const chain = {
   }),
   'usage/cert-sign-missing': row<{ found: string[] }>({
     severity: 'error',
-    meaning: 'The CA’s key usage does not allow it to sign certificates. Node says "key usage does not include certificate signing".',
+    meaning:
+      'The CA’s key usage does not allow it to sign certificates. Node says "key usage does not include certificate signing".',
     source: 'RFC 5280 section 6.1.4 (n)',
-    message: ({ found }, who) => `${who} issued a certificate, but its key usage (${found.join(', ')}) lacks keyCertSign.`,
+    message: ({ found }, who) =>
+      `${who} issued a certificate, but its key usage (${found.join(', ')}) lacks keyCertSign.`,
     remedy: () => 'Issue the CA certificate anew with "keyUsage = critical, keyCertSign, cRLSign".',
   }),
   'usage/cert-sign-without-ca': row<NoDetails>({
@@ -268,9 +286,11 @@ export const chain = {
   }),
   'usage/digital-signature-missing': row<{ found: string[] }>({
     severity: 'error',
-    meaning: 'A TLS server signs the handshake. OpenSSL, and so Node, refuses a server whose key usage does not allow that; Go does not look.',
+    meaning:
+      'A TLS server signs the handshake. OpenSSL, and so Node, refuses a server whose key usage does not allow that; Go does not look.',
     source: 'RFC 8446 section 4.4.2.2; RFC 5280 section 4.2.1.3',
-    message: ({ found }, who) => `${who} has a key usage (${found.join(', ')}) without digitalSignature, which a TLS server needs.`,
+    message: ({ found }, who) =>
+      `${who} has a key usage (${found.join(', ')}) without digitalSignature, which a TLS server needs.`,
     remedy: () => 'Issue it anew with "keyUsage = critical, digitalSignature" (and keyEncipherment for an RSA key).',
   }),
   'usage/key-usage-unsuited': row<{ found: string[] }>({

@@ -45,7 +45,10 @@ export const names = {
       'No subject alternative name covers the host. Node says ERR_TLS_CERT_ALTNAME_INVALID, Go "certificate is valid for …, not …" or "doesn’t contain any IP SANs". The common name never counts; an IP address must stand as an IP name; a wildcard stands for exactly one leftmost label.',
     source: 'RFC 6125 section 6.4; RFC 9525; Go crypto/x509 VerifyHostname; etcd issues #19691, #7654, #6951',
     message: (details, who) => {
-      const also = details.coveredHosts.length === 0 ? '' : ` (${list(details.coveredHosts)} ${details.coveredHosts.length === 1 ? 'is' : 'are'} covered)`
+      const also =
+        details.coveredHosts.length === 0
+          ? ''
+          : ` (${list(details.coveredHosts)} ${details.coveredHosts.length === 1 ? 'is' : 'are'} covered)`
       return `${who} does not cover the host ${details.host}${also}: ${WHY[details.reason](details)}.`
     },
     remedy: ({ host, kind }) =>
@@ -60,7 +63,8 @@ export const names = {
   }),
   'san/name-unusable': row<{ name: string }>({
     severity: 'warning',
-    meaning: 'The DNS name is none that a host can have (an inner or partial wildcard, an empty or over-long label, a space), so it covers nothing.',
+    meaning:
+      'The DNS name is none that a host can have (an inner or partial wildcard, an empty or over-long label, a space), so it covers nothing.',
     source: 'RFC 5280 section 4.2.1.6; Go crypto/x509 validHostname',
     message: ({ name }, who) => `${who} carries "${name}" as a DNS name, which covers no host.`,
     remedy: () => 'Write plain DNS names, a wildcard only as the whole leftmost label.',
@@ -81,7 +85,8 @@ export const names = {
   }),
   'san/wildcard': row<{ name: string }>({
     severity: 'info',
-    meaning: 'A wildcard lets whoever holds the key stand for every host of the zone, which is more than one member needs.',
+    meaning:
+      'A wildcard lets whoever holds the key stand for every host of the zone, which is more than one member needs.',
     source: 'RFC 6125 section 7.2; CA/Browser Forum Baseline Requirements 3.2.2.6',
     message: ({ name }, who) => `${who} stands for every host of ${name}.`,
     remedy: () => 'Name the members one by one where you can.',
@@ -102,28 +107,35 @@ export const names = {
   }),
   'san/common-name-not-listed': row<{ commonName: string }>({
     severity: 'warning',
-    meaning: 'The common name looks like a host but no subject alternative name repeats it: clients that trust names will not find it.',
+    meaning:
+      'The common name looks like a host but no subject alternative name repeats it: clients that trust names will not find it.',
     source: 'RFC 6125 section 6.4.4; CA/Browser Forum Baseline Requirements 7.1.4.3',
-    message: ({ commonName }, who) => `${who} has the common name ${commonName}, which no subject alternative name repeats.`,
-    remedy: ({ commonName }) => `Add ${commonName} to the subject alternative names if clients connect by it; else choose a common name that is no host.`,
+    message: ({ commonName }, who) =>
+      `${who} has the common name ${commonName}, which no subject alternative name repeats.`,
+    remedy: ({ commonName }) =>
+      `Add ${commonName} to the subject alternative names if clients connect by it; else choose a common name that is no host.`,
   }),
   'identity/common-name-missing': row<NoDetails>({
     severity: 'info',
-    meaning: 'etcd takes the common name of a client certificate as its user (with --client-cert-auth and auth enabled); this one has none, so it has no user.',
+    meaning:
+      'etcd takes the common name of a client certificate as its user (with --client-cert-auth and auth enabled); this one has none, so it has no user.',
     source: 'etcd server/etcdserver/v3_server.go AuthInfoFromCtx',
     message: (_, who) => `${who} has no common name: with etcd's authentication enabled it is no user.`,
     remedy: () => 'Issue it with the etcd user as common name if roles shall apply to it.',
   }),
   'identity/server-is-user': row<{ commonName: string }>({
     severity: 'warning',
-    meaning: 'The gateway dials etcd with the server certificate: a server certificate whose common name is the user root is a way to become root.',
+    meaning:
+      'The gateway dials etcd with the server certificate: a server certificate whose common name is the user root is a way to become root.',
     source: 'etcd issue #17025; CVE-2018-16886',
-    message: ({ commonName }, who) => `${who} is a server's and has the common name ${commonName}, which is an etcd user.`,
+    message: ({ commonName }, who) =>
+      `${who} is a server's and has the common name ${commonName}, which is an etcd user.`,
     remedy: () => 'Give server certificates a common name that can never be an etcd user.',
   }),
   'name-constraints/not-permitted': row<{ name: string; kind: string; permitted: string[]; constrainedBy: string }>({
     severity: 'error',
-    meaning: 'A CA of the path permits only certain names, and this one is outside. Go says "is not permitted by any constraint".',
+    meaning:
+      'A CA of the path permits only certain names, and this one is outside. Go says "is not permitted by any constraint".',
     source: 'RFC 5280 section 4.2.1.10',
     message: ({ name, kind, permitted, constrainedBy }, who) =>
       `${who} carries the ${kind} name ${name}, but its CA "${constrainedBy}" permits only ${list(permitted)}.`,
@@ -149,12 +161,15 @@ export const names = {
     severity: 'error',
     meaning: 'A name constraint is not written as RFC 5280 defines it, so what it constrains is not certain.',
     source: 'RFC 5280 section 4.2.1.10',
-    message: ({ constraint, kind, reason }, who) => `${who} has a ${kind} name constraint "${constraint}" that ${reason}.`,
-    remedy: () => 'Issue the CA certificate anew with a well-formed constraint (openssl: "nameConstraints = permitted;DNS:etcd.svc").',
+    message: ({ constraint, kind, reason }, who) =>
+      `${who} has a ${kind} name constraint "${constraint}" that ${reason}.`,
+    remedy: () =>
+      'Issue the CA certificate anew with a well-formed constraint (openssl: "nameConstraints = permitted;DNS:etcd.svc").',
   }),
   'name-constraints/name-unreadable': row<{ name: string; kind: string; constrainedBy: string }>({
     severity: 'error',
-    meaning: 'A CA of the path constrains this kind of name, and the name is not well-formed, so it cannot be compared.',
+    meaning:
+      'A CA of the path constrains this kind of name, and the name is not well-formed, so it cannot be compared.',
     source: 'RFC 5280 section 4.2.1.10',
     message: ({ name, kind, constrainedBy }, who) =>
       `${who} carries a malformed ${kind} name "${name}", which its CA "${constrainedBy}" constrains.`,
@@ -162,7 +177,8 @@ export const names = {
   }),
   'name-constraints/on-leaf': row<NoDetails>({
     severity: 'warning',
-    meaning: 'Name constraints belong into CA certificates; in a leaf they have no effect, and strict validators refuse them.',
+    meaning:
+      'Name constraints belong into CA certificates; in a leaf they have no effect, and strict validators refuse them.',
     source: 'RFC 5280 section 4.2.1.10',
     message: (_, who) => `${who} is a leaf with name constraints.`,
     remedy: () => 'Leave them out when it is renewed.',
@@ -171,14 +187,17 @@ export const names = {
     severity: 'error',
     meaning: 'Names times constraints are more than any real chain has; comparing was stopped, as a defence.',
     source: 'Go crypto/x509 MaxConstraintComparisions',
-    message: ({ comparisons }) => `The name constraints of the path would need more than ${String(comparisons)} comparisons.`,
+    message: ({ comparisons }) =>
+      `The name constraints of the path would need more than ${String(comparisons)} comparisons.`,
     remedy: () => 'Issue certificates with fewer names or constraints.',
   }),
 }
 
 function list(values: readonly string[]): string {
   if (values.length === 0) return 'none'
-  return values.length > 8 ? `${values.slice(0, 8).join(', ')} and ${String(values.length - 8)} more` : values.join(', ')
+  return values.length > 8
+    ? `${values.slice(0, 8).join(', ')} and ${String(values.length - 8)} more`
+    : values.join(', ')
 }
 
 function sanText(kind: 'dns' | 'ip' | 'uri', host: string): string {

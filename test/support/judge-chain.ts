@@ -1,0 +1,40 @@
+/** One healthy chain, and a way to judge what a test makes of it. */
+import type { Finding } from '../../src/report/finding.js'
+import { type ChainInput, validateChain, type ValidateChainOptions } from '../../src/validate/index.js'
+import { dns, ip, type Minted, mintCa, mintLeaf, type MintCaOptions, type MintLeafOptions } from './mint.js'
+
+export const HOST = 'etcd-0.etcd.svc'
+
+/** A root, an intermediate below it, and a leaf below that; each part may be minted otherwise. */
+export function mintChain(
+  parts: {
+    root?: Partial<MintCaOptions>
+    intermediate?: Partial<MintCaOptions>
+    leaf?: Partial<MintLeafOptions>
+  } = {},
+): { root: Minted; intermediate: Minted; leaf: Minted } {
+  const root = mintCa({ subject: 'Test Root', ...parts.root })
+  const intermediate = mintCa({ subject: 'Test Intermediate', issuer: root, pathLength: 0, ...parts.intermediate })
+  const leaf = mintLeaf({ subject: 'etcd-0', issuer: intermediate, names: [dns(HOST), ip('127.0.0.1')], ...parts.leaf })
+  return { root, intermediate, leaf }
+}
+
+/** The chain as an input. */
+export function inputOf(chain: { root: Minted; intermediate: Minted; leaf: Minted }): ChainInput {
+  return { leaf: chain.leaf.der, intermediates: [chain.intermediate.der], trustAnchors: [chain.root.der] }
+}
+
+/** Judges a chain as a server's for HOST. */
+export function judge(
+  parts: Parameters<typeof mintChain>[0] = {},
+  options: Partial<ValidateChainOptions> = {},
+): Finding[] {
+  return validateChain(inputOf(mintChain(parts)), { usage: 'server', hosts: [HOST], ...options }).findings
+}
+
+/** `code@index` of every finding of a severity; `code` for one about no certificate. */
+export function codesOf(findings: readonly Finding[], severity: Finding['severity'] = 'error'): string[] {
+  return findings
+    .filter((each) => each.severity === severity)
+    .map(({ code, certificate }) => (certificate === null ? code : `${code}@${String(certificate.index)}`))
+}
