@@ -1,0 +1,73 @@
+/** TLS alerts that a server sends, each with what it says about whom. Numbers are RFC 8446's; texts are OpenSSL's and change. */
+import { finding, type Finding } from '../report/finding.js'
+import { certificateRef } from '../x509/certificate.js'
+import type { Host } from '../x509/names.js'
+import type { Accepted } from './accept.js'
+import type { DialFailure } from './dial.js'
+
+/** Where and with what the alert was met. */
+export interface AlertContext {
+  endpoint: string
+  name: Host
+  accepted: Accepted
+  failure: DialFailure
+}
+
+type ClientCode =
+  | 'handshake/client-ca-unknown'
+  | 'handshake/client-certificate-expired'
+  | 'handshake/client-certificate-refused'
+  | 'handshake/client-certificate-revoked'
+  | 'handshake/client-certificate-required'
+
+/** Alerts that judge our certificate. */
+const ABOUT_US: ReadonlyMap<number, ClientCode> = new Map<number, ClientCode>([
+  [42, 'handshake/client-certificate-refused'],
+  [43, 'handshake/client-certificate-refused'],
+  [44, 'handshake/client-certificate-revoked'],
+  [45, 'handshake/client-certificate-expired'],
+  [46, 'handshake/client-certificate-refused'],
+  [48, 'handshake/client-ca-unknown'],
+  [116, 'handshake/client-certificate-required'],
+])
+
+/** Alerts that Go, and so etcd, sends when it got no certificate: in TLS 1.3, in TLS 1.2. */
+const NONE_GOT: ReadonlySet<number> = new Set([116, 42])
+
+/** What one alert means. */
+export function explainAlert(alert: number, context: AlertContext): Finding {
+  const { endpoint, name, accepted, failure } = context
+  const { chain, key } = accepted.credentials
+  const leaf = certificateRef(chain[0], 'leaf', 0)
+  const details = {
+    endpoint,
+    alert,
+    chain: chain.map((each, index) => certificateRef(each, index === 0 ? 'leaf' : 'intermediate', index)),
+  }
+  if (NONE_GOT.has(alert) && failure.certificateSent === false) {
+    return finding('handshake/client-certificate-not-sent', { ...details, keyAlgorithm: key.algorithm }, leaf)
+  }
+  const aboutUs = ABOUT_US.get(alert)
+  if (aboutUs !== undefined) return finding(aboutUs, details, leaf)
+  switch (alert) {
+    case 40: // handshake_failure
+    case 47: // illegal_parameter
+    case 71: // insufficient_security
+      return finding('handshake/no-common-parameters', { endpoint, alert })
+    case 70: // protocol_version
+      return versionFinding(endpoint, alert, accepted)
+    case 80: // internal_error
+      return finding('handshake/server-internal-error', { endpoint, alert })
+    case 112: // unrecognized_name
+      return finding('handshake/name-unknown', { endpoint, alert, name: name.value })
+    case 120: // no_application_protocol
+      return finding('handshake/no-application-protocol', { endpoint, alert })
+    default:
+      return finding('handshake/alert', details)
+  }
+}
+
+export function versionFinding(endpoint: string, alert: number | null, accepted: Accepted): Finding {
+  const { minVersion, maxVersion } = accepted.tls
+  return finding('handshake/no-common-version', { endpoint, alert, minVersion, maxVersion })
+}

@@ -1,0 +1,78 @@
+/** What the end of an HTTP/2 stream means as a gRPC status, as gRPC over HTTP/2 and grpc-js have it. */
+import { constants, type IncomingHttpHeaders } from 'node:http2'
+import { Metadata, status, type StatusObject } from './channel.js'
+
+export function makeStatus(code: status, details: string, metadata: Metadata = new Metadata()): StatusObject {
+  return { code, details, metadata }
+}
+
+/** The status in trailers; where a proxy or a server of another kind answered, the one its HTTP status stands for. */
+export function statusOfTrailers(headers: IncomingHttpHeaders, httpStatus: number | undefined): StatusObject {
+  const metadata = metadataOf(headers)
+  const [code] = metadata.get('grpc-status')
+  const [message] = metadata.get('grpc-message')
+  metadata.remove('grpc-status')
+  metadata.remove('grpc-message')
+  if (code !== undefined && /^\d{1,2}$/.test(String(code))) {
+    return makeStatus(Number(code), decodeMessage(String(message ?? '')), metadata)
+  }
+  return { ...statusOfHttp(httpStatus), metadata }
+}
+
+/** Metadata out of headers; headers that are no valid metadata are none. */
+export function metadataOf(headers: IncomingHttpHeaders): Metadata {
+  try {
+    return Metadata.fromHttp2Headers(headers)
+  } catch {
+    return new Metadata()
+  }
+}
+
+// `grpc-message` is percent-encoded; a text that is not comes through as it stands (gRPC over HTTP/2, Status-Message).
+function decodeMessage(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+/** For answers without `grpc-status` (grpc, doc/http-grpc-status-mapping.md). */
+export function statusOfHttp(httpStatus: number | undefined): StatusObject {
+  if (httpStatus === undefined || httpStatus === 200)
+    return makeStatus(status.UNKNOWN, 'The call ended without a gRPC status')
+  const code = HTTP_STATUS.get(httpStatus) ?? status.UNKNOWN
+  return makeStatus(code, `Received HTTP status code ${String(httpStatus)}`)
+}
+
+const HTTP_STATUS: ReadonlyMap<number, status> = new Map([
+  [400, status.INTERNAL],
+  [401, status.UNAUTHENTICATED],
+  [403, status.PERMISSION_DENIED],
+  [404, status.UNIMPLEMENTED],
+  [429, status.UNAVAILABLE],
+  [502, status.UNAVAILABLE],
+  [503, status.UNAVAILABLE],
+  [504, status.UNAVAILABLE],
+])
+
+/** For a stream that was closed without trailers (gRPC over HTTP/2, HTTP2 Transport Mapping, Errors). */
+export function statusOfReset(rstCode: number, httpStatus: number | undefined, error: Error | null): StatusObject {
+  switch (rstCode) {
+    case constants.NGHTTP2_NO_ERROR:
+      return statusOfHttp(httpStatus)
+    case constants.NGHTTP2_REFUSED_STREAM:
+      return makeStatus(status.UNAVAILABLE, 'Stream refused by server')
+    case constants.NGHTTP2_CANCEL:
+      return makeStatus(status.CANCELLED, 'Call cancelled by the server')
+    case constants.NGHTTP2_ENHANCE_YOUR_CALM:
+      return makeStatus(status.RESOURCE_EXHAUSTED, 'Bandwidth exhausted or memory limit exceeded')
+    case constants.NGHTTP2_INADEQUATE_SECURITY:
+      return makeStatus(status.PERMISSION_DENIED, 'Protocol not secure enough')
+    default:
+      return makeStatus(
+        status.INTERNAL,
+        `Received RST_STREAM with code ${String(rstCode)}${error === null ? '' : ` (${error.message})`}`,
+      )
+  }
+}

@@ -1,0 +1,338 @@
+/**
+ * One gRPC call over an HTTP/2 stream of ours, driven by a grpc-js client through its `Call` interface.
+ *
+ * A call that starts while no endpoint is ready waits for one; what is sent meanwhile is kept. Serialization, interceptors
+ * and the call objects that users see are grpc-js' own, above this.
+ */
+import { constants, type ClientHttp2Stream, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2'
+import { makeStatus, metadataOf, statusOfReset, statusOfTrailers } from './call-status.js'
+import { type Call, type CallListener, type Deadline, type MessageContext, type Metadata, status } from './channel.js'
+import type { StatusObject } from './channel.js'
+import type { ActiveCall, Connection } from './connection.js'
+import { frameMessage, FramingError, MessageReader, timeoutHeader } from './framing.js'
+
+/** A call that waits to be carried. */
+export interface WaitingCall {
+  /** Called at most once: here is a connection. */
+  carry(connection: Connection, headers: OutgoingHttpHeaders): void
+  /** Called at most once, instead: there is none. */
+  refuse(status: StatusObject): void
+}
+
+/** What a call needs from the client that it belongs to. */
+export interface CallRoute {
+  /** For people: where the call goes. */
+  readonly target: string
+  /** Longest answer taken, in octets; -1 for no limit. */
+  readonly maxReceiveLength: number
+  /** Gives the call a connection, at once or later. */
+  assign(call: WaitingCall, path: string): void
+  /** The call ended before it was carried. */
+  withdraw(call: WaitingCall): void
+  /** Lets the client look at the outcome of a call that was carried; what is returned is what the caller gets. */
+  judge(status: StatusObject, headers: OutgoingHttpHeaders): StatusObject
+  /** Carried calls, so that closing the client can end them. */
+  readonly carried: Set<EtcdCall>
+}
+
+interface Outgoing {
+  framed: Buffer
+  callback: ((error?: Error | null) => void) | undefined
+}
+
+/** Longest delay that a Node timer takes. */
+const MAX_DELAY = 2_147_483_647
+
+export class EtcdCall implements Call, ActiveCall, WaitingCall {
+  readonly #route: CallRoute
+  readonly #path: string
+  readonly #deadline: number
+  readonly #authority: string | null
+  readonly #outgoing: Outgoing[] = []
+  readonly #incoming: Buffer[] = []
+  readonly #reader: MessageReader
+  #listener: CallListener | null = null
+  #metadata: Metadata | null = null
+  #deadlineTimer: NodeJS.Timeout | undefined
+  #connection: Connection | null = null
+  #stream: ClientHttp2Stream | null = null
+  #headers: OutgoingHttpHeaders = {}
+  #halfClosed = false
+  #sentEnd = false
+  #flushScheduled = false
+  #readWanted = false
+  #readsEnded = false
+  #httpStatus: number | undefined
+  #streamError: Error | null = null
+  #serverEnded = false
+  /** The status that the server sent with OK, held back until every message before it is delivered. */
+  #okStatus: StatusObject | null = null
+  #ended = false
+
+  constructor(route: CallRoute, path: string, deadline: Deadline, authority: string | null) {
+    this.#route = route
+    this.#path = path
+    this.#deadline = Number(deadline)
+    this.#authority = authority
+    this.#reader = new MessageReader(route.maxReceiveLength)
+  }
+
+  // --- driven by the grpc-js client
+
+  start(metadata: Metadata, listener: CallListener): void {
+    this.#metadata = metadata
+    this.#listener = listener
+    if (this.#deadline !== Infinity && !this.#armDeadline()) return
+    this.#route.assign(this, this.#path)
+  }
+
+  sendMessageWithContext(context: MessageContext, message: Buffer): void {
+    if (this.#ended) {
+      // The status tells the caller; the callback only keeps its stream from waiting.
+      if (context.callback !== undefined) process.nextTick(context.callback)
+      return
+    }
+    this.#outgoing.push({ framed: frameMessage(message), callback: context.callback })
+    if (this.#stream === null || this.#flushScheduled) return
+    // One turn later, because a unary call's halfClose follows at once: message and end then go in one frame.
+    this.#flushScheduled = true
+    process.nextTick(() => {
+      this.#flush()
+    })
+  }
+
+  halfClose(): void {
+    this.#halfClosed = true
+    this.#flush()
+  }
+
+  startRead(): void {
+    if (this.#ended) return
+    const message = this.#incoming.shift()
+    if (message === undefined) {
+      this.#readWanted = true
+      this.#stream?.resume()
+      return
+    }
+    this.#listener?.onReceiveMessage(message)
+    if (this.#incoming.length === 0) {
+      this.#stream?.resume()
+      this.#finishIfDone()
+    }
+  }
+
+  cancelWithStatus(code: status, details: string): void {
+    this.#end(makeStatus(code, details))
+  }
+
+  getPeer(): string {
+    return this.#route.target
+  }
+
+  getCallNumber(): number {
+    return 0
+  }
+
+  setCredentials(): void {
+    throw new TypeError(
+      'Call credentials are not supported: etcd knows client certificates and passwords (option auth)',
+    )
+  }
+
+  getAuthContext(): null {
+    return null
+  }
+
+  // --- driven by the client below
+
+  get awaitsAnswer(): boolean {
+    return this.#halfClosed
+  }
+
+  /** Whether the caller may still send, as on a watch: such a call has no end of its own. */
+  get openEnded(): boolean {
+    return !this.#halfClosed
+  }
+
+  carry(connection: Connection, extraHeaders: OutgoingHttpHeaders): void {
+    if (this.#ended) return
+    const headers = this.#makeHeaders(connection, extraHeaders)
+    let stream: ClientHttp2Stream
+    try {
+      stream = connection.request(headers)
+    } catch {
+      // Nothing was sent and the connection is out of service now: another one may carry the call.
+      this.#route.assign(this, this.#path)
+      return
+    }
+    this.#headers = headers
+    this.#connection = connection
+    this.#stream = stream
+    connection.add(this)
+    this.#route.carried.add(this)
+    this.#listen(stream)
+    this.#flush()
+  }
+
+  refuse(outcome: StatusObject): void {
+    this.#end(outcome)
+  }
+
+  connectionLost(details: string): void {
+    // A turn later: the status may have arrived together with the end of the connection.
+    setImmediate(() => {
+      this.#end(makeStatus(status.UNAVAILABLE, details))
+    })
+  }
+
+  // --- inside
+
+  #armDeadline(): boolean {
+    const left = this.#deadline - Date.now()
+    const expire = (): void => {
+      this.#end(makeStatus(status.DEADLINE_EXCEEDED, 'Deadline exceeded'))
+    }
+    if (left <= 0) {
+      expire()
+      return false
+    }
+    if (left <= MAX_DELAY) this.#deadlineTimer = setTimeout(expire, left)
+    return true
+  }
+
+  #makeHeaders(connection: Connection, extraHeaders: OutgoingHttpHeaders): OutgoingHttpHeaders {
+    return {
+      ...this.#metadata?.toHttp2Headers(),
+      ...extraHeaders,
+      ':method': 'POST',
+      ':scheme': 'https',
+      ':authority': this.#authority ?? connection.authority,
+      ':path': this.#path,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+      'user-agent': 'etcd-mtls',
+      ...(this.#deadline === Infinity ? {} : { 'grpc-timeout': timeoutHeader(this.#deadline - Date.now()) }),
+    }
+  }
+
+  #listen(stream: ClientHttp2Stream): void {
+    stream.on('response', (headers, flags) => {
+      this.#httpStatus = headers[':status']
+      if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) this.#receiveTrailers(headers)
+      else if (!this.#ended) this.#listener?.onReceiveMetadata(metadataOf(headers))
+    })
+    stream.on('trailers', (headers: IncomingHttpHeaders) => {
+      this.#receiveTrailers(headers)
+    })
+    stream.on('data', (piece: Buffer) => {
+      this.#receiveData(piece)
+    })
+    stream.on('end', () => {
+      this.#readsEnded = true
+      this.#finishIfDone()
+    })
+    stream.on('error', (error: Error) => {
+      this.#streamError = error
+    })
+    stream.on('close', () => {
+      this.#serverEnded = true
+      this.#readsEnded = true
+      if (this.#okStatus !== null) this.#finishIfDone()
+      // Where the connection broke, its own end says more than the code Node makes up for the stream: see connectionLost.
+      else if (this.#connection?.broken !== true) {
+        this.#end(statusOfReset(stream.rstCode, this.#httpStatus, this.#streamError))
+      }
+    })
+  }
+
+  #flush(): void {
+    this.#flushScheduled = false
+    const stream = this.#stream
+    if (stream === null || this.#ended || this.#sentEnd) return
+    for (let next = this.#outgoing.shift(); next !== undefined; next = this.#outgoing.shift()) {
+      const { framed, callback } = next
+      const last = this.#halfClosed && this.#outgoing.length === 0
+      // A failed write ends the stream, and that ends the call: the callback only says "go on".
+      const done = (): void => {
+        if (callback !== undefined) process.nextTick(callback)
+      }
+      if (last) {
+        this.#sentEnd = true
+        stream.end(framed, done)
+      } else stream.write(framed, done)
+    }
+    if (!this.#halfClosed || this.#sentEnd) return
+    this.#sentEnd = true
+    stream.end()
+  }
+
+  #receiveData(piece: Buffer): void {
+    if (this.#ended) return
+    try {
+      for (const message of this.#reader.push(piece)) this.#receiveMessage(message)
+    } catch (error) {
+      if (!(error instanceof FramingError)) throw error
+      // A server of another kind answers with a page, which is no message: its HTTP status says more.
+      if (this.#httpStatus !== undefined && this.#httpStatus !== 200) this.#end(statusOfTrailers({}, this.#httpStatus))
+      else this.#end(makeStatus(error.tooLarge ? status.RESOURCE_EXHAUSTED : status.INTERNAL, error.message))
+    }
+  }
+
+  #receiveMessage(message: Buffer): void {
+    if (this.#readWanted) {
+      this.#readWanted = false
+      this.#listener?.onReceiveMessage(message)
+      return
+    }
+    this.#incoming.push(message)
+    // Nobody reads: HTTP/2 flow control holds the server back.
+    this.#stream?.pause()
+  }
+
+  #receiveTrailers(headers: IncomingHttpHeaders): void {
+    this.#serverEnded = true
+    if (this.#ended) return
+    const received = statusOfTrailers(headers, this.#httpStatus)
+    if (received.code !== status.OK) {
+      this.#end(received)
+      return
+    }
+    this.#okStatus = received
+    this.#finishIfDone()
+  }
+
+  #finishIfDone(): void {
+    if (this.#okStatus === null || !this.#readsEnded || this.#incoming.length > 0) return
+    this.#end(
+      this.#reader.partial
+        ? makeStatus(status.INTERNAL, 'The answer ended in the middle of a message')
+        : this.#okStatus,
+    )
+  }
+
+  #end(outcome: StatusObject): void {
+    if (this.#ended) return
+    this.#ended = true
+    clearTimeout(this.#deadlineTimer)
+    const stream = this.#stream
+    const final = stream === null ? outcome : this.#route.judge(outcome, this.#headers)
+    if (stream === null) this.#route.withdraw(this)
+    else {
+      this.#route.carried.delete(this)
+      this.#connection?.remove(this)
+      this.#closeStream(stream)
+    }
+    for (const { callback } of this.#outgoing.splice(0)) if (callback !== undefined) process.nextTick(callback)
+    const listener = this.#listener
+    // One turn later, so that what a listener throws does not go through here; and never before start() has returned.
+    process.nextTick(() => listener?.onReceiveStatus(final))
+  }
+
+  #closeStream(stream: ClientHttp2Stream): void {
+    if (stream.destroyed) return
+    if (!this.#serverEnded) stream.close(constants.NGHTTP2_CANCEL)
+    else if (!stream.writableEnded) stream.end()
+    // What still comes is thrown away, or the stream would never close.
+    stream.resume()
+  }
+}

@@ -1,0 +1,179 @@
+/** The door to etcd3, types included: an `Etcd3` whose every call goes through a channel of ours. */
+import { ClientClosedError, Etcd3, EtcdAuthenticationFailedError, type IOptions } from 'etcd3'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { checkOptions } from '../misuse.js'
+import { type ChannelBacking, type ChannelOptions, createChannel } from './channel.js'
+import { LoginError } from './login.js'
+import type { TlsSession } from './tls-session.js'
+
+type FaultHandling = NonNullable<IOptions['faultHandling']>
+type HostPolicy = ReturnType<NonNullable<FaultHandling['host']>>
+type WatchBackoff = NonNullable<FaultHandling['watchBackoff']>
+
+/** What of gRPC's own options has a meaning here; the others concern a channel that this client does not use. */
+export type GrpcOptions = Pick<ChannelOptions, 'grpc.max_receive_message_length'> & {
+  /** grpc-js interceptors, as for any of its clients. */
+  interceptors?: unknown[] | undefined
+  /** grpc-js interceptor providers, as for any of its clients. */
+  interceptor_providers?: unknown[] | undefined
+}
+
+/** What is handed on to etcd3. Hosts, credentials and passwords are options of `createSecureClient` itself. */
+export interface Etcd3Options {
+  /** Call options for every call: an object, or a function of the call. */
+  defaultCallOptions?: IOptions['defaultCallOptions'] | undefined
+  /**
+   * etcd3's policies. `host` guards the whole client, which looks like one host to etcd3, and defaults to none: an endpoint
+   * that fails is left out by the client itself.
+   */
+  faultHandling?: FaultHandling | undefined
+  grpcOptions?: GrpcOptions | undefined
+}
+
+const KNOWN_GRPC = ['interceptors', 'interceptor_providers', 'grpc.max_receive_message_length']
+
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for options that would have no effect, or go around TLS. */
+export function checkEtcd3Options(options: Etcd3Options): Etcd3Options {
+  checkOptions('etcd3', options, ['defaultCallOptions', 'faultHandling', 'grpcOptions'])
+  if (options.faultHandling !== undefined) {
+    checkOptions('etcd3.faultHandling', options.faultHandling, ['host', 'global', 'watchBackoff'])
+  }
+  if (options.grpcOptions !== undefined) checkOptions('etcd3.grpcOptions', options.grpcOptions, KNOWN_GRPC)
+  return options
+}
+
+/** What stands behind a {@link SecureEtcd3}. */
+export interface ClientParts {
+  readonly channel: ChannelBacking
+  readonly tls: TlsSession
+  readonly etcd3: Etcd3Options
+  /** Ends every call and connection; resolves when every socket is gone. */
+  close(): Promise<void>
+}
+
+/**
+ * Reserved (RFC 2606), so that it can never be reached: etcd3 wants a host, and dials none of its own. All endpoints stand
+ * behind this one, because etcd3's rotation over several hosts hangs on a silent one.
+ */
+const VIRTUAL_HOST = 'etcd-mtls.invalid'
+
+/** etcd3 tries a lease's keep-alive again this long after its stream ended, once (etcd3/lib/lease.js), in milliseconds. */
+const LEASE_RETRY = 100
+
+/**
+ * An `Etcd3` over mutual TLS, made by `createSecureClient`. It is an ordinary `Etcd3` in every other respect.
+ *
+ * Dispose of it by `await using`, or by {@link SecureEtcd3.close}.
+ */
+export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
+  /** The TLS side: the verdict on the credentials, and how each endpoint stands. */
+  readonly tls: TlsSession
+  readonly #parts: ClientParts
+  readonly #life: { closed: boolean }
+  #ended: Promise<void> | null = null
+
+  /** @internal */
+  constructor(parts: ClientParts) {
+    const life = { closed: false }
+    super(etcd3Options(parts, life))
+    this.tls = parts.tls
+    this.#parts = parts
+    this.#life = life
+  }
+
+  /**
+   * Closes the client. Requests that were sent come to their end, within a second; watches and leases end at once. What is
+   * called afterwards rejects with etcd3's `ClientClosedError`.
+   */
+  override close(): void {
+    void this.#end()
+  }
+
+  /** {@link SecureEtcd3.close}, and waits until every socket is gone. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#end()
+  }
+
+  #end(): Promise<void> {
+    this.#ended ??= this.#shutDown()
+    return this.#ended
+  }
+
+  async #shutDown(): Promise<void> {
+    this.#life.closed = true
+    super.close()
+    // etcd3's watches and leases would look for a new connection for ever. Under etcd3's own mock() they find none and are still.
+    this.mock({
+      exec: (service: string) => Promise.reject(new ClientClosedError(service)),
+      withConnection: () => new Promise<never>(() => undefined),
+      markFailed: () => undefined,
+    })
+    const hadStreams = this.#parts.channel.hasOpenStreams
+    await this.#parts.close()
+    if (hadStreams) await sleep(LEASE_RETRY)
+  }
+}
+
+/**
+ * Fetches a token for a user over the client's own connections.
+ *
+ * @returns Null where authentication is not enabled: like etcd's own client, ours then goes on without.
+ * @throws {LoginError}
+ */
+export async function authenticate(client: Etcd3, name: string, password: string): Promise<string | null> {
+  try {
+    const { token } = await client.auth.authenticate({ name, password })
+    return token
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    // etcd api/v3rpc/rpctypes: ErrAuthNotEnabled; "password was given for no password user" has no class in etcd3.
+    if (message.includes('authentication is not enabled')) return null
+    const refused = error instanceof EtcdAuthenticationFailedError || message.includes('authentication failed')
+    throw new LoginError(message, refused, error)
+  }
+}
+
+function etcd3Options({ channel, etcd3 }: ClientParts, life: { closed: boolean }): IOptions {
+  const { defaultCallOptions, faultHandling = {}, grpcOptions = {} } = etcd3
+  return {
+    hosts: VIRTUAL_HOST,
+    grpcOptions: { ...grpcOptions, channelFactoryOverride: () => createChannel(channel) },
+    ...(defaultCallOptions === undefined ? {} : { defaultCallOptions }),
+    faultHandling: {
+      // What the type has beside exists for types only (cockatiel, IPolicy).
+      host: () => noPolicy as HostPolicy,
+      ...faultHandling,
+      watchBackoff: untilClosed(faultHandling.watchBackoff ?? watchBackoff(0), life),
+    },
+  }
+}
+
+/**
+ * etcd3's default, a circuit breaker, would close the whole client for five seconds after three failures of one member, and
+ * turn every cause into "circuit is open".
+ */
+const noPolicy: Omit<HostPolicy, '_altReturn'> = {
+  onSuccess: () => ({ dispose: () => undefined }),
+  onFailure: () => ({ dispose: () => undefined }),
+  execute: async (work, signal = new AbortController().signal) => work({ signal }),
+}
+
+/** Longest pause between two attempts of a watch to come back, in milliseconds. */
+const MAX_WATCH_PAUSE = 5000
+
+function watchBackoff(attempt: number): WatchBackoff {
+  // The client dials by itself; a watch only has to ask again soon. Half of it is random, so that watches spread.
+  const pause = Math.min(MAX_WATCH_PAUSE, 50 * 2 ** attempt)
+  const duration = pause / 2 + (Math.random() * pause) / 2
+  return { duration, next: () => watchBackoff(attempt + 1) }
+}
+
+/** The same backoff, without a pause once the client is closed: a pending pause would keep the process alive. */
+function untilClosed(backoff: WatchBackoff, life: { closed: boolean }): WatchBackoff {
+  return {
+    get duration() {
+      return life.closed ? 0 : backoff.duration
+    },
+    next: (context) => untilClosed(backoff.next(context), life),
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * One proved connection to an endpoint: TLS verified on both sides, and the server's HTTP/2 SETTINGS seen, which in TLS 1.3
+ * is the first sign that it accepted our certificate.
+ */
+import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2'
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import { Liveness } from './liveness.js'
+
+/** Why a connection carries no new calls any more. */
+export type DownReason = 'closed' | 'silent' | 'goaway' | 'refused'
+
+/** Told once, when a connection takes no new calls any more. */
+export type DownListener = (connection: Connection, reason: DownReason, error: Error | null) => void
+
+/** A call that lives on a connection. */
+export interface ActiveCall {
+  /** True while the peer owes an answer: all was sent, and the status has not come. */
+  readonly awaitsAnswer: boolean
+  connectionLost(details: string): void
+}
+
+export interface ConnectionParts {
+  /** The HTTP/2 authority. */
+  authority: string
+  session: ClientHttp2Session
+  socket: TLSSocket
+  /** The TCP socket below, which counts what goes over the wire. */
+  raw: Socket
+}
+
+/** How long a closing connection may wait for its peer before its socket is destroyed, in milliseconds. */
+const CLOSE_GRACE = 500
+
+export class Connection {
+  readonly authority: string
+  readonly #session: ClientHttp2Session
+  readonly #socket: TLSSocket
+  readonly #calls = new Set<ActiveCall>()
+  readonly #liveness: Liveness
+  readonly #closed: Promise<void>
+  readonly #onDown: DownListener
+  #open = true
+  #closing = false
+  #broken = false
+
+  /** @param onDown Called once, when the connection takes no new calls any more; not for `close()` and `destroy()`. */
+  constructor(parts: ConnectionParts, onDown: DownListener) {
+    this.authority = parts.authority
+    this.#session = parts.session
+    this.#socket = parts.socket
+    this.#onDown = onDown
+    this.#closed = new Promise((resolve) => {
+      parts.socket.once('close', () => {
+        resolve()
+        this.#lost('closed', null)
+      })
+    })
+    this.#liveness = new Liveness({
+      ping: (done) => !parts.session.destroyed && parts.session.ping(done),
+      bytesRead: () => parts.raw.bytesRead,
+      awaitsAnswer: () => this.#awaitsAnswer(),
+      silent: () => {
+        this.#lost('silent', null)
+      },
+    })
+    parts.session.on('error', (error: Error) => {
+      this.#lost('closed', error)
+    })
+    parts.session.once('close', () => {
+      this.#lost('closed', null)
+    })
+    parts.session.once('goaway', () => {
+      this.#retire('goaway', null)
+    })
+    // An idle client must not keep the process alive; a call does, see add().
+    parts.session.unref()
+  }
+
+  /** Whether new calls may start here. */
+  get open(): boolean {
+    return this.#open
+  }
+
+  /** Whether the connection itself is gone: calls on it end by `connectionLost`, whatever their streams say. */
+  get broken(): boolean {
+    return this.#broken || this.#session.destroyed
+  }
+
+  /** @throws where the session takes no more streams; the connection is then down, and nothing was sent. */
+  request(headers: OutgoingHttpHeaders): ClientHttp2Stream {
+    try {
+      return this.#session.request(headers)
+    } catch (error) {
+      this.#retire('refused', error instanceof Error ? error : null)
+      throw error
+    }
+  }
+
+  add(call: ActiveCall): void {
+    this.#calls.add(call)
+    if (this.#calls.size === 1) {
+      this.#session.ref()
+      this.#liveness.start()
+    }
+  }
+
+  remove(call: ActiveCall): void {
+    if (!this.#calls.delete(call) || this.#calls.size > 0) return
+    this.#liveness.stop()
+    this.#session.unref()
+    if (this.#closing) this.#shut()
+  }
+
+  /** Asks the peer for a sign of life; false if none came in time or the connection is gone. */
+  ping(milliseconds: number): Promise<boolean> {
+    if (!this.#open || this.#session.destroyed) return Promise.resolve(false)
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, milliseconds, false)
+      const sent = this.#session.ping((error: Error | null) => {
+        clearTimeout(timer)
+        resolve(error === null)
+      })
+      if (!sent) {
+        clearTimeout(timer)
+        resolve(false)
+      }
+    })
+  }
+
+  /** Takes no new calls, lets those that run come to their end, then closes. Resolves when the socket is gone. */
+  close(): Promise<void> {
+    this.#open = false
+    this.#closing = true
+    if (this.#calls.size === 0) this.#shut()
+    return this.#closed
+  }
+
+  /** Ends the connection and every call on it at once. */
+  destroy(): void {
+    this.#open = false
+    this.#closing = true
+    this.#lost('closed', null)
+  }
+
+  #shut(): void {
+    if (this.#session.destroyed) return
+    // GOAWAY and close_notify: a peer that sees a bare EOF logs it as a fault.
+    this.#session.close()
+    const timer = setTimeout(() => {
+      this.destroy()
+    }, CLOSE_GRACE)
+    timer.unref()
+    void this.#closed.then(() => {
+      clearTimeout(timer)
+    })
+  }
+
+  #awaitsAnswer(): boolean {
+    for (const call of this.#calls) if (call.awaitsAnswer) return true
+    return false
+  }
+
+  /** No new calls; those that run may finish, as after a GOAWAY. */
+  #retire(reason: DownReason, error: Error | null): void {
+    if (!this.#open) return
+    this.#open = false
+    if (!this.#closing) this.#onDown(this, reason, error)
+  }
+
+  #lost(reason: DownReason, error: Error | null): void {
+    this.#broken = true
+    this.#retire(reason, error)
+    this.#liveness.stop()
+    const details =
+      reason === 'silent'
+        ? 'The endpoint stopped answering'
+        : `Connection dropped${error === null ? '' : `: ${error.message}`}`
+    for (const call of [...this.#calls]) call.connectionLost(details)
+    // One turn later, so that a status which arrived together with the end of the connection is still seen.
+    setImmediate(() => {
+      this.#session.destroy()
+      this.#socket.destroy()
+    })
+  }
+}

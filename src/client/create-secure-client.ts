@@ -1,0 +1,91 @@
+/** The way in: from options to a client that has proved itself. */
+import { once } from 'node:events'
+import { finding } from '../report/finding.js'
+import { makeReport } from '../report/report.js'
+import { accept } from './accept.js'
+import { authenticate, SecureEtcd3 } from './connect.js'
+import { Login, LoginError } from './login.js'
+import { type PasswordAuth, resolveOptions, type SecureClientOptions } from './options.js'
+import { preflightFailed, Session } from './session.js'
+
+/**
+ * Connects to etcd over mutual TLS and hands back an ordinary `Etcd3`, once it has proved itself: the credentials were judged
+ * before anything was dialled, and at least one endpoint (see `preflight`) was verified, verified us, and answered. The
+ * connections of that proof are the ones that the client goes on to use.
+ *
+ * @throws {EtcdMtlsError}
+ * - `ERR_OPTION_INVALID`: a wrong call.
+ * - `ERR_CREDENTIALS_UNREADABLE`: the credentials could not be read.
+ * - `ERR_VALIDATION_FAILED`: they were read and judged unfit; nothing was dialled.
+ * - `ERR_HANDSHAKE_FAILED`: an endpoint answered, and it or this client refused; or etcd refused the password.
+ * - `ERR_UNREACHABLE`: no endpoint answered within `dialTimeout`.
+ *
+ * With `signal` aborted, it rejects with the signal's reason.
+ */
+export async function createSecureClient(options: SecureClientOptions): Promise<SecureEtcd3> {
+  const resolved = resolveOptions(options)
+  const { signal, source, tls, etcd3, auth } = resolved
+  signal?.throwIfAborted()
+  const credentials = await abortable(signal, source.load(signal ?? undefined))
+  const session = new Session(resolved, accept(credentials, tls))
+  try {
+    await abortable(signal, session.preflight())
+  } catch (error) {
+    await abortable(signal, session.close())
+    throw error
+  }
+  const client = new SecureEtcd3({
+    channel: session.members,
+    tls: session,
+    etcd3,
+    close: () => session.close(),
+  })
+  if (auth === null) return client
+  try {
+    await abortable(signal, logIn(client, session, auth, resolved.preflight === 'none'))
+  } catch (error) {
+    await client[Symbol.asyncDispose]()
+    throw error
+  }
+  return client
+}
+
+/** Sets the password up for every call, and proves it, unless nothing is to be proved. */
+async function logIn(client: SecureEtcd3, session: Session, auth: PasswordAuth, unproved: boolean): Promise<void> {
+  const { username, password } = auth
+  const login = new Login(async () => {
+    const token = await authenticate(client, username, password)
+    session.noteLogin(token === null ? [finding('login/not-enabled', { username })] : [])
+    return token
+  })
+  session.members.login = login
+  if (unproved) return
+  try {
+    await login.run()
+  } catch (error) {
+    if (!(error instanceof LoginError)) throw error
+    const found = finding(error.refused ? 'login/refused' : 'login/failed', { username, detail: error.message })
+    const report = makeReport({ checkedAt: new Date(), path: session.report.path, findings: [found] })
+    if (report.ok) throw error
+    throw preflightFailed(report)
+  }
+}
+
+/** The same promise, or the signal's reason at once when it is aborted first. */
+async function abortable<T>(signal: AbortSignal | null, work: Promise<T>): Promise<T> {
+  if (signal === null) return work
+  const finished = new AbortController()
+  const aborted = once(signal, 'abort', { signal: finished.signal }).then(
+    () => true,
+    () => false,
+  )
+  // What is left behind is ended by the caller, and its end is nobody's concern any more.
+  work.catch(() => undefined)
+  try {
+    if (!signal.aborted) await Promise.race([work, aborted])
+    signal.throwIfAborted()
+    return await work
+  } finally {
+    finished.abort()
+  }
+}

@@ -1,0 +1,176 @@
+/** From the evidence of an attempt that failed to findings. Pure: everything that was looked at comes in as data. */
+import type { Finding } from '../report/finding.js'
+import { finding } from '../report/finding.js'
+import { certificateRef } from '../x509/certificate.js'
+import type { Host } from '../x509/names.js'
+import type { Accepted } from './accept.js'
+import { explainAlert, versionFinding } from './alerts.js'
+import type { DialFailure } from './dial.js'
+import type { Endpoint } from './endpoints.js'
+import type { ServerVerdict } from './server-identity.js'
+
+/** What a second look at the endpoint brought to light. */
+export interface Diagnosis {
+  /** Our verdict on the chain that OpenSSL refused, captured by a connection of its own. */
+  verdict: ServerVerdict | null
+  /** How the endpoint answered when it was spoken to in plaintext. */
+  plaintext: 'http/1.1' | 'h2c' | null
+  /** The first octets that came back in plaintext, in hexadecimal. */
+  firstBytes: string
+}
+
+export interface FailedAttempt {
+  endpoint: Endpoint
+  name: Host
+  accepted: Accepted
+  failure: DialFailure
+  diagnosis: Diagnosis
+  /** The time that the attempt had, in milliseconds. */
+  timeout: number
+}
+
+/** Everything that the evidence tells, the cause that can be acted upon first. */
+export function explainFailure(attempt: FailedAttempt): Finding[] {
+  const { endpoint, name, accepted, failure } = attempt
+  // Our own rules spoke: nothing that came after them says more.
+  if (failure.verdict?.report.ok === false)
+    return refusedServer(attempt, failure.verdict, 'by the rules of this client')
+  if (failure.alert !== null) {
+    const found = explainAlert(failure.alert, { endpoint: endpoint.url, name, accepted, failure })
+    // What we know of our own certificate may be the very reason, as an expiry that is near.
+    return [found, ...accepted.report.findings]
+  }
+  if (failure.timedOut) return [explainTimeout(attempt)]
+  switch (failure.stage) {
+    case 'lookup':
+    case 'connect':
+      return [explainConnect(attempt)]
+    case 'handshake':
+      return explainHandshake(attempt)
+    case 'settings':
+      return [explainAfterHandshake(attempt)]
+  }
+}
+
+/** Codes that say that an endpoint gave no answer, neither good nor bad. */
+const NO_ANSWER: ReadonlySet<string> = new Set([
+  'endpoint/refused',
+  'endpoint/name-not-found',
+  'endpoint/lookup-timeout',
+  'endpoint/connect-failed',
+  'endpoint/connect-timeout',
+  'endpoint/silent',
+  'endpoint/stalled',
+])
+
+/** Whether an endpoint with these findings answered and refused, or was refused. */
+export function hasAnswered(findings: readonly Finding[]): boolean {
+  return findings.some((each) => each.severity === 'error' && !NO_ANSWER.has(each.code))
+}
+
+function refusedServer(attempt: FailedAttempt, verdict: ServerVerdict, reason: string): Finding[] {
+  const chain = verdict.chain.map((each, index) => certificateRef(each, index === 0 ? 'leaf' : 'intermediate', index))
+  const refused = finding(
+    'handshake/server-certificate-refused',
+    { endpoint: attempt.endpoint.url, reason, chain },
+    chain[0] ?? null,
+  )
+  return [...verdict.report.findings, refused]
+}
+
+function explainTimeout({ endpoint: { url, host }, failure, timeout }: FailedAttempt): Finding {
+  switch (failure.stage) {
+    case 'lookup':
+      return finding('endpoint/lookup-timeout', { endpoint: url, host: host.value, timeout })
+    case 'connect':
+      return finding('endpoint/connect-timeout', { endpoint: url, timeout })
+    case 'handshake':
+      return finding('endpoint/silent', { endpoint: url, timeout })
+    case 'settings':
+      return finding('endpoint/stalled', { endpoint: url, timeout, protocol: failure.protocol ?? 'TLS' })
+  }
+}
+
+function explainConnect({ endpoint: { url, host }, failure, timeout }: FailedAttempt): Finding {
+  const errorCode = codeOf(failure.error)
+  switch (errorCode) {
+    case 'ECONNREFUSED':
+      return finding('endpoint/refused', { endpoint: url })
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+    case 'ENODATA':
+      return finding('endpoint/name-not-found', { endpoint: url, host: host.value, errorCode })
+    case 'ETIMEDOUT':
+      return finding('endpoint/connect-timeout', { endpoint: url, timeout })
+    default:
+      return finding('endpoint/connect-failed', { endpoint: url, errorCode })
+  }
+}
+
+/** OpenSSL read an answer that is no TLS record. */
+const NOT_TLS: ReadonlySet<string> = new Set([
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+  'ERR_SSL_PACKET_LENGTH_TOO_LONG',
+  'ERR_SSL_RECORD_TOO_SMALL',
+  'ERR_SSL_UNEXPECTED_MESSAGE',
+  'ERR_SSL_UNKNOWN_PROTOCOL',
+  'ERR_SSL_HTTP_REQUEST',
+])
+
+function explainHandshake(attempt: FailedAttempt): Finding[] {
+  const { failure, diagnosis, accepted } = attempt
+  const endpoint = attempt.endpoint.url
+  const errorCode = codeOf(failure.error)
+  if (diagnosis.plaintext !== null) return [finding('endpoint/plaintext', { endpoint, protocol: diagnosis.plaintext })]
+  if (isVerificationError(failure.error)) {
+    return refusedServer(attempt, diagnosis.verdict ?? NOTHING_SEEN, errorCode)
+  }
+  if (NOT_TLS.has(errorCode)) {
+    return [finding('endpoint/not-tls', { endpoint, errorCode, firstBytes: diagnosis.firstBytes })]
+  }
+  if (errorCode === 'ERR_SSL_UNSUPPORTED_PROTOCOL') return [versionFinding(endpoint, null, accepted)]
+  if (isConnectionEnd(failure.error)) return [finding('endpoint/reset', { endpoint, errorCode })]
+  return [finding('handshake/failed', { endpoint, errorCode, detail: failure.error?.message.trim() ?? '' })]
+}
+
+const NOTHING_SEEN: ServerVerdict = { chain: [], report: { ok: true, checkedAt: new Date(0), path: [], findings: [] } }
+
+function explainAfterHandshake({ endpoint: { url }, failure, accepted }: FailedAttempt): Finding {
+  const protocol = failure.protocol ?? 'TLS'
+  if (failure.alpn !== 'h2' || !isConnectionEnd(failure.error)) {
+    const detail = failure.error === null ? 'it closed the connection' : failure.error.message.trim()
+    return finding('endpoint/not-http2', { endpoint: url, protocol, detail })
+  }
+  const chain = accepted.credentials.chain.map((each, index) =>
+    certificateRef(each, index === 0 ? 'leaf' : 'intermediate', index),
+  )
+  return finding('handshake/closed-without-alert', { endpoint: url, protocol, chain }, chain[0] ?? null)
+}
+
+/** The error's code; `closed` where there was no error at all. */
+function codeOf(error: Error | null): string {
+  if (error === null) return 'closed'
+  // With several addresses Node gives one error for all, and each address's own inside.
+  const inner: unknown = error instanceof AggregateError ? error.errors[0] : error
+  const code: unknown = inner instanceof Error && 'code' in inner ? inner.code : undefined
+  return typeof code === 'string' ? code : 'unknown'
+}
+
+/** Whether the connection just ended: closed, reset, or written to after its end. */
+function isConnectionEnd(error: Error | null): boolean {
+  return error === null || ['ECONNRESET', 'EPIPE', 'ECONNABORTED'].includes(codeOf(error))
+}
+
+/** Whether Node refused the server's chain. Its codes are OpenSSL's X509_V_ERR names, unlike `ERR_…` and `ECONNRESET`. */
+export function isVerificationError(error: Error | null): boolean {
+  if (error === null) return false
+  const code = codeOf(error)
+  return (
+    code === 'UNSPECIFIED' || (/^[A-Z]+_[A-Z_]+$/.test(code) && !code.startsWith('ERR_') && !code.startsWith('EAI_'))
+  )
+}
+
+/** Whether it is worth while to speak to the endpoint in plaintext: what it answered was no TLS. */
+export function looksLikePlaintext(failure: DialFailure): boolean {
+  return failure.stage === 'handshake' && (NOT_TLS.has(codeOf(failure.error)) || isConnectionEnd(failure.error))
+}

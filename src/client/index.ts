@@ -1,0 +1,12 @@
+/**
+ * An `Etcd3` over mutual TLS that proves itself before it is handed back, and explains itself when it cannot.
+ *
+ * @module
+ */
+export * from '../report/index.js'
+export type { Credentials, CredentialSource } from '../credentials/credentials.js'
+export { createSecureClient } from './create-secure-client.js'
+export { SecureEtcd3 } from './connect.js'
+export type { Etcd3Options, GrpcOptions } from './connect.js'
+export type { PasswordAuth, SecureClientOptions, TlsOptions, TlsVersion } from './options.js'
+export type { EndpointState, EndpointStatus, TlsSession } from './tls-session.js'

@@ -1,0 +1,83 @@
+/**
+ * Logging in to etcd with a password, over the proved connections. etcd3's own authenticator would open a connection outside
+ * of them, with trust rules of its own; so it is left out, and the token is put on each call here.
+ */
+import type { OutgoingHttpHeaders } from 'node:http2'
+import type { StatusObject } from './channel.js'
+import { status } from './channel.js'
+
+const AUTHENTICATE = '/etcdserverpb.Auth/Authenticate'
+const NO_HEADERS: OutgoingHttpHeaders = {}
+
+/** How often in a row etcd may refuse the token that it issued just before. etcd3 repeats such a call without end. */
+const MAX_REFUSALS = 3
+
+/** Logging in failed. `refused`: etcd does not take the name or the password, and asking again will not help. */
+export class LoginError extends Error {
+  readonly refused: boolean
+
+  constructor(message: string, refused: boolean, cause: unknown) {
+    super(message, { cause })
+    this.refused = refused
+  }
+}
+
+export class Login {
+  readonly #authenticate: () => Promise<string | null>
+  #headers: OutgoingHttpHeaders | null = null
+  #running: Promise<void> | null = null
+  #refusals = 0
+
+  /** @param authenticate Fetches a token; null where etcd has authentication switched off. Rejects with a {@link LoginError}. */
+  constructor(authenticate: () => Promise<string | null>) {
+    this.#authenticate = authenticate
+  }
+
+  /** The headers that a call needs; null while there is no token. */
+  headersFor(path: string): OutgoingHttpHeaders | null {
+    // An old or empty token beside a log-in would be judged instead of the password (etcd AuthInfoFromCtx).
+    return path === AUTHENTICATE ? NO_HEADERS : this.#headers
+  }
+
+  /** Fetches a token, once for everybody who waits for it. */
+  run(): Promise<void> {
+    this.#running ??= this.#fetch().finally(() => {
+      this.#running = null
+    })
+    return this.#running
+  }
+
+  async #fetch(): Promise<void> {
+    const token = await this.#authenticate()
+    // The bare token: etcd before 3.5.32 takes "Bearer …" for a token that it does not know.
+    this.#headers = token === null ? NO_HEADERS : { token }
+  }
+
+  /** Looks at the outcome of a call: a token that etcd refuses is fetched anew for the next one. */
+  judge(outcome: StatusObject, headers: OutgoingHttpHeaders): StatusObject {
+    if (headers[':path'] === AUTHENTICATE) return outcome
+    if (!isTokenRefused(outcome)) {
+      if (outcome.code === status.OK) this.#refusals = 0
+      return outcome
+    }
+    // Only the token that this call carried: another call may have fetched a new one meanwhile.
+    if (this.#headers !== null && headers['token'] === this.#headers['token']) {
+      this.#headers = null
+      this.#refusals += 1
+    }
+    if (this.#refusals < MAX_REFUSALS) return outcome
+    this.#refusals = 0
+    return {
+      ...outcome,
+      details: 'etcd refuses the tokens that it has just issued: its members may disagree on the users',
+    }
+  }
+}
+
+/** etcd api/v3rpc/rpctypes: ErrInvalidAuthToken, ErrAuthOldRevision. */
+function isTokenRefused({ code, details }: StatusObject): boolean {
+  return (
+    (code === status.UNAUTHENTICATED && details.includes('invalid auth token')) ||
+    (code === status.INVALID_ARGUMENT && details.includes('revision of auth store is old'))
+  )
+}

@@ -1,0 +1,206 @@
+/** One endpoint over time: dialled, proved, lost, dialled again; always able to say how it stands and why. */
+import { finding, type Finding } from '../report/finding.js'
+import type { Host } from '../x509/names.js'
+import type { Accepted } from './accept.js'
+import type { Connection, DownListener, DownReason } from './connection.js'
+import { dial, type Dialled, type DialFailure, type Dialling } from './dial.js'
+import type { Endpoint } from './endpoints.js'
+import { type Diagnosis, explainFailure } from './handshake-error.js'
+import { diagnose } from './probe.js'
+import type { EndpointState, EndpointStatus } from './tls-session.js'
+
+export interface MemberParts {
+  endpoint: Endpoint
+  /** The name that the server's certificate has to cover. */
+  name: Host
+  /** The credentials in use now. */
+  accepted: () => Accepted
+  /** For one attempt with its diagnosis, in milliseconds. */
+  dialTimeout: number
+  /** Called after each change of state. */
+  onChange: () => void
+}
+
+/** Pause after the first failed attempt, and the longest one, in milliseconds. */
+const FIRST_PAUSE = 100
+const LONGEST_PAUSE = 5000
+
+export class Member {
+  readonly endpoint: Endpoint
+  readonly #parts: MemberParts
+  #state: EndpointState = 'failed'
+  #since = new Date()
+  #findings: Finding[] = []
+  #dialled: Dialled | null = null
+  #dialling: Dialling | null = null
+  #attempt: Promise<void> | null = null
+  #failures = 0
+  #diagnosed: { key: string; diagnosis: Diagnosis } | null = null
+  #retryTimer: NodeJS.Timeout | undefined
+  readonly #life = new AbortController()
+
+  constructor(parts: MemberParts) {
+    this.endpoint = parts.endpoint
+    this.#parts = parts
+  }
+
+  get state(): EndpointState {
+    return this.#state
+  }
+
+  get findings(): readonly Finding[] {
+    return this.#findings
+  }
+
+  /** The proved connection, or null. */
+  get connection(): Connection | null {
+    return this.#dialled?.connection ?? null
+  }
+
+  get status(): EndpointStatus {
+    const { protocol = null, verdict = null } = this.#dialled ?? {}
+    return {
+      endpoint: this.endpoint.url,
+      state: this.#state,
+      since: new Date(this.#since),
+      protocol,
+      path: verdict?.report.path ?? null,
+      findings: [...this.#findings],
+    }
+  }
+
+  /**
+   * Dials, unless it is ready or being dialled. Resolves when the attempt and its diagnosis are over, whatever came out.
+   *
+   * @param keepsProcess Whether the attempt keeps the process alive: somebody waits for it.
+   */
+  attempt(keepsProcess: boolean): Promise<void> {
+    if (this.#state === 'closed' || this.connection !== null) return Promise.resolve()
+    this.#attempt ??= this.#dial(keepsProcess).finally(() => {
+      this.#attempt = null
+    })
+    return this.#attempt
+  }
+
+  /** Whether an attempt failed so recently that another one now would only hammer at the endpoint. */
+  get justFailed(): boolean {
+    return this.#state === 'failed' && this.#failures > 0 && Date.now() - this.#since.getTime() < FIRST_PAUSE
+  }
+
+  /** Asks a proved connection for a sign of life; dials otherwise. */
+  async check(): Promise<void> {
+    const { connection } = this
+    if (connection === null) {
+      this.#diagnosed = null
+      await this.attempt(true)
+    } else if (!(await connection.ping(this.#parts.dialTimeout)) && this.connection === connection) {
+      connection.destroy()
+      this.#down('silent', null)
+    }
+  }
+
+  /** Nobody waits for the attempt under way any more: it goes on, and does not keep the process alive. */
+  release(): void {
+    this.#dialling?.release()
+  }
+
+  /** Ends everything. Resolves when the socket is gone. */
+  async close(): Promise<void> {
+    const { connection } = this
+    clearTimeout(this.#retryTimer)
+    this.#life.abort()
+    this.#dialling?.abort()
+    this.#dialled = null
+    this.#change('closed', [])
+    await connection?.close()
+  }
+
+  async #dial(keepsProcess: boolean): Promise<void> {
+    clearTimeout(this.#retryTimer)
+    const { endpoint, name, dialTimeout } = this.#parts
+    const started = performance.now()
+    const accepted = this.#parts.accepted()
+    this.#change('connecting', this.#findings)
+    const onDown: DownListener = (connection, reason, error) => {
+      if (connection === this.connection) this.#down(reason, error)
+    }
+    this.#dialling = dial({ endpoint, name, accepted, timeout: dialTimeout, keepsProcess, onDown })
+    const outcome = await this.#dialling.outcome
+    this.#dialling = null
+    if (outcome.ok) {
+      if (this.#isClosed()) outcome.dialled.connection.destroy()
+      else this.#up(outcome.dialled)
+      return
+    }
+    if (this.#isClosed()) return
+    const findings = await this.#explain(outcome.failure, accepted, dialTimeout - (performance.now() - started))
+    if (!this.#isClosed()) this.#fail(findings)
+  }
+
+  #isClosed(): boolean {
+    return this.#state === 'closed'
+  }
+
+  async #explain(failure: DialFailure, accepted: Accepted, timeLeft: number): Promise<Finding[]> {
+    const { endpoint, name, dialTimeout } = this.#parts
+    const key = [failure.stage, failure.alert, failure.timedOut, failure.error?.name, codeOf(failure.error)].join()
+    // The same failure again needs no second look: it would double the connections that a refusing server sees.
+    if (key !== this.#diagnosed?.key) {
+      const request = { endpoint, name, accepted, failure, timeout: timeLeft, signal: this.#life.signal }
+      this.#diagnosed = { key, diagnosis: await diagnose(request) }
+    }
+    const { diagnosis } = this.#diagnosed
+    return explainFailure({ endpoint, name, accepted, failure, diagnosis, timeout: dialTimeout })
+  }
+
+  #up(dialled: Dialled): void {
+    this.#dialled = dialled
+    this.#failures = 0
+    this.#diagnosed = null
+    const { url } = this.endpoint
+    const notAsked =
+      dialled.certificateSent === false ? [finding('handshake/client-certificate-not-asked', { endpoint: url })] : []
+    this.#change('ready', [...dialled.verdict.report.findings, ...notAsked])
+    // It may have broken between its proof and here.
+    if (!dialled.connection.open) this.#down('closed', null)
+  }
+
+  #fail(findings: Finding[]): void {
+    this.#failures += 1
+    this.#change('failed', findings)
+    this.#retryLater()
+  }
+
+  #down(reason: DownReason, error: Error | null): void {
+    if (this.#state !== 'ready') return
+    this.#dialled = null
+    const found = finding('endpoint/lost', { endpoint: this.endpoint.url, reason, detail: error?.message ?? '' })
+    this.#diagnosed = null
+    this.#change('failed', [found])
+    // Most connections are lost because a member restarts or a proxy is impatient: the first attempt comes at once.
+    void this.attempt(false)
+  }
+
+  #retryLater(): void {
+    const pause = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (this.#failures - 1))
+    // Spread by half, so that many clients of a member that restarts do not come all at once.
+    const delay = pause / 2 + (Math.random() * pause) / 2
+    this.#retryTimer = setTimeout(() => {
+      void this.attempt(false)
+    }, delay)
+    // An idle client must not keep the process alive.
+    this.#retryTimer.unref()
+  }
+
+  #change(state: EndpointState, findings: readonly Finding[]): void {
+    if (this.#state === 'closed') return
+    if (this.#state !== state) this.#since = new Date()
+    this.#state = state
+    this.#findings = [...findings]
+    this.#parts.onChange()
+  }
+}
+
+function codeOf(error: Error | null): string {
+  return error !== null && 'code' in error ? String(error.code) : ''
+}

@@ -1,0 +1,201 @@
+/**
+ * All endpoints of one client: carries each call over one that is ready, round robin, and lets a call wait where one may
+ * become ready soon. A silent or broken endpoint is never picked, so nothing hangs on it.
+ */
+import type { OutgoingHttpHeaders } from 'node:http2'
+import { summarize } from '../report/report.js'
+import { EtcdCall, type CallRoute, type WaitingCall } from './call.js'
+import { makeStatus } from './call-status.js'
+import {
+  type Call,
+  type ChannelBacking,
+  connectivityState,
+  type Deadline,
+  status,
+  type StatusObject,
+} from './channel.js'
+import type { Connection } from './connection.js'
+import { type Login, LoginError } from './login.js'
+import type { Member } from './member.js'
+
+/** How long requests that were sent may take to end once the client is closed, in milliseconds. */
+const CLOSE_GRACE = 1000
+/** What a call may wait longer than one attempt to dial takes, in milliseconds. */
+const WAIT_MARGIN = 500
+
+const NO_HEADERS: OutgoingHttpHeaders = {}
+
+export class Members implements CallRoute, ChannelBacking {
+  readonly target: string
+  readonly maxReceiveLength: number
+  readonly carried = new Set<EtcdCall>()
+  /** Null: no password. */
+  login: Login | null = null
+  readonly #members: readonly Member[]
+  readonly #dialTimeout: number
+  readonly #waiting = new Map<WaitingCall, string>()
+  readonly #listeners = new Set<() => void>()
+  #ready: Connection[] = []
+  #next = 0
+  #waitTimer: NodeJS.Timeout | undefined
+  #closed = false
+
+  /**
+   * @param dialTimeout For one attempt, in milliseconds.
+   * @param maxReceiveLength Longest answer taken, in octets; -1 for no limit.
+   */
+  constructor(members: readonly Member[], dialTimeout: number, maxReceiveLength: number) {
+    this.#members = members
+    this.#dialTimeout = dialTimeout
+    this.maxReceiveLength = maxReceiveLength
+    this.target = members.map((each) => each.endpoint.url).join(',')
+  }
+
+  get state(): connectivityState {
+    if (this.#closed) return connectivityState.SHUTDOWN
+    if (this.#ready.length > 0) return connectivityState.READY
+    return this.#someConnecting() ? connectivityState.CONNECTING : connectivityState.TRANSIENT_FAILURE
+  }
+
+  get hasOpenStreams(): boolean {
+    for (const call of this.carried) if (call.openEnded) return true
+    return false
+  }
+
+  createCall(path: string, deadline: Deadline, authority: string | null): Call {
+    return new EtcdCall(this, path, deadline, authority)
+  }
+
+  onStateChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  dial(): void {
+    for (const member of this.#members) if (!member.justFailed) void member.attempt(true)
+  }
+
+  assign(call: WaitingCall, path: string): void {
+    if (this.#closed) {
+      call.refuse(makeStatus(status.CANCELLED, 'The client was closed'))
+      return
+    }
+    if (this.#serve(call, path)) return
+    this.#waiting.set(call, path)
+    this.#armWaitTimer()
+    if (this.#ready.length > 0) return
+    this.dial()
+    this.#refuseIfHopeless()
+  }
+
+  withdraw(call: WaitingCall): void {
+    this.#waiting.delete(call)
+    this.#disarmWaitTimer()
+  }
+
+  judge(outcome: StatusObject, headers: OutgoingHttpHeaders): StatusObject {
+    return this.login?.judge(outcome, headers) ?? outcome
+  }
+
+  /** To be called after each change of a member. */
+  memberChanged(): void {
+    this.#ready = this.#members.flatMap(({ connection }) => (connection === null ? [] : [connection]))
+    this.#serveWaiting()
+    if (this.#ready.length === 0) this.#refuseIfHopeless()
+    for (const listener of [...this.#listeners]) listener()
+  }
+
+  /** Lets what was sent come to its end for a second, ends the rest at once. Resolves when every socket is gone. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#refuseWaiting(makeStatus(status.CANCELLED, 'The client was closed'))
+    for (const call of [...this.carried]) if (call.openEnded) cancelForClose(call)
+    const timer = setTimeout(() => {
+      for (const call of [...this.carried]) cancelForClose(call)
+    }, CLOSE_GRACE)
+    timer.unref()
+    await Promise.all(this.#members.map((each) => each.close()))
+    clearTimeout(timer)
+  }
+
+  /** Carries the call now, if it can be. */
+  #serve(call: WaitingCall, path: string): boolean {
+    const connection = this.#pick()
+    if (connection === null) return false
+    const headers = this.login === null ? NO_HEADERS : this.login.headersFor(path)
+    if (headers === null) {
+      this.#logIn(this.login)
+      return false
+    }
+    call.carry(connection, headers)
+    return true
+  }
+
+  #pick(): Connection | null {
+    for (let tries = this.#ready.length; tries > 0; tries -= 1) {
+      this.#next = (this.#next + 1) % this.#ready.length
+      const connection = this.#ready[this.#next]
+      // One that is on its way out is seen as closed before its member hears of it.
+      if (connection?.open === true) return connection
+    }
+    return null
+  }
+
+  #logIn(login: Login | null): void {
+    login?.run().then(
+      () => {
+        this.#serveWaiting()
+      },
+      (error: unknown) => {
+        const refused = error instanceof LoginError && error.refused
+        const details = `Logging in failed: ${error instanceof Error ? error.message : String(error)}`
+        this.#refuseWaiting(makeStatus(refused ? status.UNAUTHENTICATED : status.UNAVAILABLE, details))
+      },
+    )
+  }
+
+  #serveWaiting(): void {
+    for (const [call, path] of [...this.#waiting]) {
+      // Taken out first: carrying a call may end it, or put it back.
+      this.#waiting.delete(call)
+      if (!this.#serve(call, path)) this.#waiting.set(call, path)
+    }
+    this.#disarmWaitTimer()
+  }
+
+  #someConnecting(): boolean {
+    return this.#members.some((each) => each.state === 'connecting')
+  }
+
+  /** Nothing is ready and nothing is under way: waiting would be for nothing. */
+  #refuseIfHopeless(): void {
+    if (this.#waiting.size === 0 || this.#someConnecting()) return
+    const findings = this.#members.flatMap((each) => each.findings)
+    this.#refuseWaiting(makeStatus(status.UNAVAILABLE, `No endpoint is ready. ${summarize(findings)}`))
+  }
+
+  #refuseWaiting(outcome: StatusObject): void {
+    const calls = [...this.#waiting.keys()]
+    this.#waiting.clear()
+    this.#disarmWaitTimer()
+    for (const call of calls) call.refuse(outcome)
+  }
+
+  /** Keeps the process alive for the calls that wait, and ends their waiting whatever happens. */
+  #armWaitTimer(): void {
+    this.#waitTimer ??= setTimeout(() => {
+      this.#waitTimer = undefined
+      this.#refuseWaiting(makeStatus(status.UNAVAILABLE, 'No endpoint became ready within the dial time-out'))
+    }, this.#dialTimeout + WAIT_MARGIN)
+  }
+
+  #disarmWaitTimer(): void {
+    if (this.#waiting.size > 0) return
+    clearTimeout(this.#waitTimer)
+    this.#waitTimer = undefined
+  }
+}
+
+function cancelForClose(call: EtcdCall): void {
+  call.cancelWithStatus(status.CANCELLED, 'The client was closed')
+}

@@ -1,0 +1,184 @@
+/** The options of `createSecureClient`, checked once and resolved. */
+import type { Credentials, CredentialSource } from '../credentials/credentials.js'
+import { checkOptions, optionInvalid } from '../misuse.js'
+import { classifyHost, type Host } from '../x509/names.js'
+import { parseDuration } from '../x509/time.js'
+import { checkEtcd3Options, type Etcd3Options } from './connect.js'
+import { type Endpoint, parseEndpoints } from './endpoints.js'
+
+/** TLS versions that a client may speak. etcd itself takes no older ones. */
+export type TlsVersion = 'TLSv1.2' | 'TLSv1.3'
+
+/** TLS parameters; the defaults suit every etcd. */
+export interface TlsOptions {
+  /** Oldest version offered. Default: `'TLSv1.2'`. */
+  minVersion?: TlsVersion | undefined
+  /** Newest version offered. Default: `'TLSv1.3'`. */
+  maxVersion?: TlsVersion | undefined
+  /** Cipher suites offered, by OpenSSL's names: a list, or one text with colons. Default: Node's. */
+  ciphers?: string | readonly string[] | undefined
+}
+
+/** A user of etcd's own authentication, with its password. */
+export interface PasswordAuth {
+  username: string
+  /** It never prints: no error, report or property of the client holds it. */
+  password: string
+}
+
+/** What {@link createSecureClient} takes. */
+export interface SecureClientOptions {
+  /**
+   * The members' client URLs: an array, or one text with commas as `ETCDCTL_ENDPOINTS` has it. https only. A port that is
+   * left out is 2379.
+   */
+  endpoints: string | readonly string[]
+  /** Where the credentials come from (`fromFiles`, `fromPem`, …), or the credentials themselves (`authority.issue`). */
+  credentials: CredentialSource | Credentials
+  /** The name to expect in every server's certificate, and to send as SNI. Default: the host of each endpoint. */
+  serverName?: string | undefined
+  /**
+   * What has to be proved before the client is handed back: `'any'` one endpoint (the others are tried too, and reported in
+   * `client.tls.endpoints`), `'all'` every endpoint, `'none'` nothing. Default: `'any'`.
+   */
+  preflight?: 'any' | 'all' | 'none' | undefined
+  /** How long dialling may take, all endpoints side by side, diagnosis included. Also the limit for each later attempt. Default: `'5s'`. */
+  dialTimeout?: string | undefined
+  /** Logs in with a password, over the same proved connections; etcd then goes by this user and not by the common name. Default: none. */
+  auth?: PasswordAuth | undefined
+  /** TLS parameters. Default: TLS 1.2 to 1.3, Node's cipher suites. */
+  tls?: TlsOptions | undefined
+  /** What is handed on to etcd3. Default: nothing. */
+  etcd3?: Etcd3Options | undefined
+  /** Gives up creating the client at once. After that it has no effect. Default: none. */
+  signal?: AbortSignal | undefined
+}
+
+/** The resolved options. */
+export interface ResolvedOptions {
+  readonly endpoints: readonly [Endpoint, ...Endpoint[]]
+  readonly source: CredentialSource
+  /** Null: each endpoint's own host. */
+  readonly serverName: Host | null
+  readonly preflight: 'any' | 'all' | 'none'
+  /** Milliseconds. */
+  readonly dialTimeout: number
+  readonly auth: PasswordAuth | null
+  readonly tls: ResolvedTls
+  readonly etcd3: Etcd3Options
+  readonly signal: AbortSignal | null
+}
+
+export interface ResolvedTls {
+  readonly minVersion: TlsVersion
+  readonly maxVersion: TlsVersion
+  /** Null: Node's. */
+  readonly ciphers: string | null
+}
+
+const KNOWN = [
+  'endpoints',
+  'credentials',
+  'serverName',
+  'preflight',
+  'dialTimeout',
+  'auth',
+  'tls',
+  'etcd3',
+  'signal',
+] as const
+
+/**
+ * Checks and resolves options.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, naming the option.
+ */
+export function resolveOptions(options: SecureClientOptions): ResolvedOptions {
+  checkOptions('options', options, KNOWN)
+  const { preflight = 'any', serverName, signal } = options
+  if (!['any', 'all', 'none'].includes(preflight)) {
+    throw optionInvalid('preflight', "must be 'any', 'all' or 'none'")
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw optionInvalid('signal', 'must be an AbortSignal')
+  return {
+    endpoints: parseEndpoints(options.endpoints),
+    source: resolveSource(options.credentials),
+    serverName: serverName === undefined ? null : resolveServerName(serverName),
+    preflight,
+    dialTimeout: resolveTimeout(options.dialTimeout ?? '5s'),
+    auth: options.auth === undefined ? null : resolveAuth(options.auth),
+    tls: resolveTls(options.tls ?? {}),
+    etcd3: checkEtcd3Options(options.etcd3 ?? {}),
+    signal: signal ?? null,
+  }
+}
+
+function resolveSource(credentials: unknown): CredentialSource {
+  if (isSource(credentials)) return credentials
+  if (isCredentials(credentials)) {
+    return { origin: credentials.origin, load: () => Promise.resolve(credentials) }
+  }
+  throw optionInvalid(
+    'credentials',
+    'must be a credential source, as fromFiles({ ca, cert, key }) makes one, or credentials',
+  )
+}
+
+function isSource(value: unknown): value is CredentialSource {
+  return typeof value === 'object' && value !== null && 'load' in value && typeof value.load === 'function'
+}
+
+function isCredentials(value: unknown): value is Credentials {
+  if (typeof value !== 'object' || value === null) return false
+  const listed = (key: string): boolean => key in value && Array.isArray(Reflect.get(value, key))
+  return listed('trustAnchors') && listed('chain') && listed('crls') && 'key' in value
+}
+
+function resolveServerName(serverName: string): Host {
+  const host = classifyHost(serverName, 'serverName')
+  if (host.kind === 'uri' || host.value.startsWith('*'))
+    throw optionInvalid('serverName', 'must be one DNS name or IP address')
+  return host
+}
+
+/** Longest delay that a Node timer takes, in milliseconds. */
+const MAX_DELAY = 2_147_483_647
+
+function resolveTimeout(text: string): number {
+  const milliseconds = parseDuration(text, 'dialTimeout')
+  if (milliseconds < 1 || milliseconds > MAX_DELAY) throw optionInvalid('dialTimeout', "must be from '1ms' to '24d'")
+  return milliseconds
+}
+
+function resolveAuth(auth: PasswordAuth): PasswordAuth {
+  checkOptions('auth', auth, ['username', 'password'])
+  const { username, password } = auth
+  if (typeof username !== 'string' || username === '')
+    throw optionInvalid('auth.username', 'must be a string that is not empty')
+  if (typeof password !== 'string' || password === '')
+    throw optionInvalid('auth.password', 'must be a string that is not empty')
+  return { username, password }
+}
+
+const VERSIONS: readonly unknown[] = ['TLSv1.2', 'TLSv1.3']
+
+function resolveTls(tls: TlsOptions): ResolvedTls {
+  checkOptions('tls', tls, ['minVersion', 'maxVersion', 'ciphers'])
+  const { minVersion = 'TLSv1.2', maxVersion = 'TLSv1.3', ciphers } = tls
+  if (!VERSIONS.includes(minVersion)) throw optionInvalid('tls.minVersion', "must be 'TLSv1.2' or 'TLSv1.3'")
+  if (!VERSIONS.includes(maxVersion)) throw optionInvalid('tls.maxVersion', "must be 'TLSv1.2' or 'TLSv1.3'")
+  if (minVersion > maxVersion) throw optionInvalid('tls.minVersion', 'must not be above tls.maxVersion')
+  return { minVersion, maxVersion, ciphers: ciphers === undefined ? null : resolveCiphers(ciphers) }
+}
+
+function resolveCiphers(ciphers: unknown): string {
+  const names: readonly unknown[] = Array.isArray(ciphers) ? ciphers : [ciphers]
+  const text = names.join(':')
+  if (!names.every((name) => typeof name === 'string') || !/^[\w!+@=:-]+$/.test(text)) {
+    throw optionInvalid(
+      'tls.ciphers',
+      "must be names of cipher suites as OpenSSL has them, such as 'ECDHE-ECDSA-AES128-GCM-SHA256'",
+    )
+  }
+  return text
+}

@@ -1,0 +1,92 @@
+/**
+ * Our rules for the server's chain, run inside `checkServerIdentity`: after OpenSSL accepted the chain, before anything is
+ * sent over the connection. They may refuse what OpenSSL accepts, as a name that stands only in the common name.
+ */
+import { checkServerIdentity, type PeerCertificate } from 'node:tls'
+import { finding } from '../report/finding.js'
+import { makeReport, summarize, type Report } from '../report/report.js'
+import { validateChain } from '../validate/validate.js'
+import { Certificate } from '../x509/certificate.js'
+import type { Host } from '../x509/names.js'
+import type { Accepted } from './accept.js'
+
+/** What our rules say about a server's chain. */
+export interface ServerVerdict {
+  /** The chain as the server sent it (completed by Node from the trust anchors), the leaf first. */
+  chain: Certificate[]
+  report: Report
+}
+
+/** Longest chain looked at; OpenSSL itself stops at 100. */
+const MAX_CHAIN = 100
+
+/**
+ * Makes the function for `tls.connect`. It never throws, because Node calls it outside of any `try`: an exception would
+ * end the process.
+ *
+ * @param seen Told the verdict, also a good one.
+ */
+export function serverIdentityCheck(
+  name: Host,
+  accepted: Accepted,
+  endpoint: string,
+  seen: (verdict: ServerVerdict) => void,
+): (hostname: string, certificate: PeerCertificate) => Error | undefined {
+  return (_hostname, certificate) => {
+    try {
+      const verdict = judgeServer(peerChain(certificate), name, accepted, endpoint)
+      seen(verdict)
+      if (!verdict.report.ok) return new Error(summarize(verdict.report.findings))
+      // Node's own check stays on beside ours. It knows no URI names as hosts; neither do endpoints.
+      return checkServerIdentity(name.value, certificate)
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error))
+    }
+  }
+}
+
+/** Judges a chain as that of an etcd server with this name. */
+export function judgeServer(
+  chain: readonly Uint8Array[],
+  name: Host,
+  accepted: Accepted,
+  endpoint: string,
+): ServerVerdict {
+  const certificates: Certificate[] = []
+  for (const [index, der] of chain.entries()) {
+    try {
+      certificates.push(Certificate.parse(der, endpoint))
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      const found = finding('handshake/server-certificate-unreadable', { endpoint, index, reason })
+      return { chain: certificates, report: makeReport({ checkedAt: new Date(), path: null, findings: [found] }) }
+    }
+  }
+  const [leaf, ...intermediates] = certificates
+  if (leaf === undefined) {
+    const found = finding('handshake/server-certificate-unreadable', { endpoint, index: 0, reason: 'it sent none' })
+    return { chain: [], report: makeReport({ checkedAt: new Date(), path: null, findings: [found] }) }
+  }
+  const { trustAnchors, crls } = accepted.credentials
+  const report = validateChain({ leaf, intermediates, trustAnchors, crls }, { usage: 'server', hosts: [name.value] })
+  return { chain: certificates, report }
+}
+
+/** The chain in `getPeerCertificate(true)`: each certificate links its issuer, a self-signed one itself. */
+export function peerChain(certificate: PeerCertificate): Uint8Array[] {
+  const chain: Uint8Array[] = []
+  let current: object | undefined = certificate
+  const seen = new Set<object>()
+  while (current !== undefined && !seen.has(current) && chain.length < MAX_CHAIN) {
+    seen.add(current)
+    // Node gives an empty object where the peer sent no certificate.
+    if ('raw' in current && current.raw instanceof Uint8Array) chain.push(current.raw)
+    current =
+      'issuerCertificate' in current && isObject(current.issuerCertificate) ? current.issuerCertificate : undefined
+  }
+  return chain
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
