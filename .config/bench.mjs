@@ -52,7 +52,7 @@ async function compile(defer) {
 
 async function measure(name, folder, signal) {
   const runner = fileURLToPath(new URL('lib/run-bench.mjs', import.meta.url))
-  const args = ['--expose-gc', runner, join(folder, 'harness.js'), join(folder, `${name}.js`)]
+  const args = [runner, join(folder, 'harness.js'), join(folder, `${name}.js`)]
   let result = null
   const onMessage = (message) => (result = message)
   const { code } = await run(process.execPath, args, { cwd: root, signal, output: 'show', onMessage })

@@ -1,5 +1,5 @@
 /** What the subpaths of the package load: in the graph of the sources, and in a real Node process. */
-import { readFileSync, statSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { loadedBy, packageOf } from './support/architecture.js'
 import { compileSources, root, runModule, type Compiled } from './support/compiled.js'
@@ -65,12 +65,6 @@ describe.each(ENTRIES)('$subpath', ({ subpath, entry }) => {
 test('the client loads no issuing code', () => {
   const { files } = loadedBy(sources, 'src/client/index.ts')
   expect(files.filter((file) => file.startsWith('src/authority/') || file === 'src/x509/engine.ts')).toEqual([])
-})
-
-test('the validator is less than 60 kB of JavaScript', () => {
-  const files = loadedBy(sources, 'src/validate/index.ts').files.map((file) => file.replace(/^src\/(.*)\.ts$/, '$1.js'))
-  const bytes = files.reduce((sum, file) => sum + statSync(compiled.path(file)).size, 0)
-  expect(bytes).toBeLessThan(60_000)
 })
 
 describe('two copies in one process', () => {

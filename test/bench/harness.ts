@@ -21,6 +21,11 @@ export interface Bench {
   unit: string
   /** The contender that the ratios divide by. */
   base: string
+  /**
+   * `cpu` (the default) counts the processor time of the process, whatever else the machine does; `wall` counts what
+   * passes, for work that waits for somebody.
+   */
+  clock?: Clock
   /** Milliseconds that one contender works per round. Default: 100. */
   slice?: number
   /** Default: 15. */
@@ -30,6 +35,8 @@ export interface Bench {
   /** Everything that is set up once and not measured. */
   prepare: () => Prepared | Promise<Prepared>
 }
+
+type Clock = 'cpu' | 'wall'
 
 export interface BenchPromise {
   /** `at most 2 × the floor` */
@@ -62,10 +69,10 @@ export interface BenchResult {
 
 /** Prepares, measures, cleans up. */
 export async function runBench(bench: Bench): Promise<BenchResult> {
-  const { title, about, unit, base, promises, slice = 100, rounds = 15 } = bench
+  const { title, about, unit, base, promises, clock = 'cpu', slice = 100, rounds = 15 } = bench
   const { contenders, dispose } = await bench.prepare()
   try {
-    const rows = await measure(contenders, { base, slice, rounds })
+    const rows = await measure(contenders, { base, now: CLOCKS[clock], slice, rounds })
     const measured = (name: string): Measured => {
       const row = rows.find((each) => each.name === name)
       if (row === undefined) throw new Error(`No contender of "${title}" is called "${name}"`)
@@ -84,19 +91,29 @@ export async function runBench(bench: Bench): Promise<BenchResult> {
   }
 }
 
+const CLOCKS: Readonly<Record<Clock, () => number>> = {
+  cpu: () => {
+    const { user, system } = process.cpuUsage()
+    return (user + system) / 1000
+  },
+  wall: () => performance.now(),
+}
+
 interface Settings {
   base: string
+  /** Milliseconds. */
+  now: () => number
   slice: number
   rounds: number
 }
 
-async function measure(contenders: readonly Contender[], { base, slice, rounds }: Settings): Promise<Measured[]> {
+async function measure(contenders: readonly Contender[], { base, now, slice, rounds }: Settings): Promise<Measured[]> {
   const times = new Map<string, number[]>(contenders.map(({ name }) => [name, []]))
-  for (const contender of contenders) await workFor(contender, slice * 2) // warm: compiled, caches filled
+  for (const contender of contenders) await workFor(contender, slice * 5, now) // warm: compiled, caches filled
   for (let round = 0; round < rounds; round += 1) {
     const first = round % contenders.length // each has its turn after each other
     for (const contender of [...contenders.slice(first), ...contenders.slice(0, first)]) {
-      times.get(contender.name)?.push(await workFor(contender, slice))
+      times.get(contender.name)?.push(await workFor(contender, slice, now))
     }
   }
   const baseTimes = times.get(base)
@@ -108,18 +125,19 @@ async function measure(contenders: readonly Contender[], { base, slice, rounds }
   })
 }
 
-/** Repeats the work for so many milliseconds, at least once; gives the milliseconds that one took. */
-async function workFor({ run }: Contender, milliseconds: number): Promise<number> {
-  // Garbage of the one before must not be collected on this one's time (node --expose-gc).
-  globalThis.gc?.()
-  const started = performance.now()
+/**
+ * Repeats the work for so many milliseconds, at least once; gives the milliseconds that one took. No garbage is collected
+ * on request in between: that also throws compiled code away, and small functions in JavaScript look slower than they are.
+ */
+async function workFor({ run }: Contender, milliseconds: number, now: () => number): Promise<number> {
+  const started = now()
   let count = 0
   let elapsed = 0
   do {
     const outcome = run()
     if (outcome instanceof Promise) await outcome // a synchronous contender does not pay for a turn of the event loop
     count += 1
-    elapsed = performance.now() - started
+    elapsed = now() - started
   } while (elapsed < milliseconds)
   return elapsed / count
 }
