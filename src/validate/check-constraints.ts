@@ -22,7 +22,8 @@ export function checkIssuerConstraints(place: Place, notes: Notebook): void {
 export function checkLeafConstraints(place: Place, notes: Notebook): void {
   const { basicConstraints, nameConstraints } = place.certificate.extensions
   if (basicConstraints?.ca === true) notes.add(place, 'constraints/leaf-is-ca', {})
-  else if (basicConstraints?.pathLength != null) notes.add(place, 'constraints/path-length-without-ca', {})
+  else if (basicConstraints !== null && basicConstraints.pathLength !== null)
+    notes.add(place, 'constraints/path-length-without-ca', {})
   if (nameConstraints !== null) notes.add(place, 'name-constraints/on-leaf', {})
 }
 

@@ -68,9 +68,7 @@ function checkRsa(place: Place, notes: Notebook, algorithm: string): void {
 
 function checkReadable(place: Place, notes: Notebook): void {
   const { certificate } = place
-  try {
-    void certificate.publicKey
-  } catch {
+  if (!certificate.hasReadableKey) {
     const algorithm = publicKeyText(certificate.publicKeyInfo)
     notes.add(place, 'key/unsupported', { algorithm, refusedBy: 'OpenSSL cannot read' })
   }

@@ -45,9 +45,10 @@ function likeliestFirst(candidates: readonly Candidate[], child: Certificate): r
   if (candidates.length < 2) return candidates
   const score = ({ certificate, isAnchor }: Candidate): number =>
     keyIdentifierScore(child, certificate) * 2 + (isAnchor ? 1 : 0)
-  return candidates.toSorted(
-    (a, b) => score(b) - score(a) || b.certificate.notBefore.getTime() - a.certificate.notBefore.getTime(),
-  )
+  return candidates.toSorted((a, b) => {
+    const byScore = score(b) - score(a)
+    return byScore === 0 ? b.certificate.notBefore.getTime() - a.certificate.notBefore.getTime() : byScore
+  })
 }
 
 // As in Go (crypto/x509 findPotentialParents): a match before "cannot tell" before a mismatch.

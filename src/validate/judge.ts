@@ -12,7 +12,7 @@ import { checkPathValidity, checkValidity } from './check-validity.js'
 import type { Context } from './context.js'
 import { keyIdentifiers } from './link.js'
 import type { FoundPath } from './path.js'
-import { Notebook, type Place } from './place.js'
+import type { Notebook, Place } from './place.js'
 
 /** What a path is judged with, beside the caller's context. */
 export interface PathRules {

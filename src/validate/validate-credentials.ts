@@ -5,7 +5,7 @@ import { makeReport, type Report } from '../report/report.js'
 import { publicKeyText } from '../x509/algorithms.js'
 import { Certificate } from '../x509/certificate.js'
 import { resolveContext, type ValidateOptions } from './context.js'
-import { Notebook, type Place } from './place.js'
+import type { Notebook, Place } from './place.js'
 import { search } from './validate-chain.js'
 
 /**

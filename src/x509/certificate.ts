@@ -119,6 +119,15 @@ export class Certificate {
     return this.key
   }
 
+  /** Whether OpenSSL reads the public key. */
+  get hasReadableKey(): boolean {
+    try {
+      return this.publicKey.type === 'public'
+    } catch {
+      return false // which key it is, and why it is refused, is for the caller to tell
+    }
+  }
+
   get signatureAlgorithm(): SignatureAlgorithm {
     return this.parts.signatureAlgorithm
   }

@@ -99,15 +99,42 @@ export interface Extensions {
   isCritical(oid: string): boolean
 }
 
-type Decoder = (reader: DerReader) => unknown
+/** The decoded values, each null until its extension is met. */
+interface Decoded {
+  basicConstraints: BasicConstraints | null
+  keyUsage: ReadonlySet<KeyUsage> | null
+  extendedKeyUsage: readonly string[] | null
+  subjectAltName: readonly GeneralName[] | null
+  nameConstraints: NameConstraints | null
+  subjectKeyIdentifier: Uint8Array | null
+  authorityKeyIdentifier: AuthorityKeyIdentifier | null
+}
+
+type Decoder = (reader: DerReader, into: Decoded) => void
 
 const DECODERS: Readonly<Record<string, Decoder>> = {
-  [ExtensionId.basicConstraints]: readBasicConstraints,
-  [ExtensionId.keyUsage]: readKeyUsage,
-  [ExtensionId.extendedKeyUsage]: readExtendedKeyUsage,
-  [ExtensionId.nameConstraints]: readNameConstraints,
-  [ExtensionId.subjectKeyIdentifier]: readSubjectKeyIdentifier,
-  [ExtensionId.authorityKeyIdentifier]: readAuthorityKeyIdentifier,
+  [ExtensionId.basicConstraints]: (reader, into) => {
+    into.basicConstraints = readBasicConstraints(reader)
+  },
+  [ExtensionId.keyUsage]: (reader, into) => {
+    into.keyUsage = readKeyUsage(reader)
+  },
+  [ExtensionId.extendedKeyUsage]: (reader, into) => {
+    into.extendedKeyUsage = readExtendedKeyUsage(reader)
+  },
+  [ExtensionId.subjectAltName]: (reader, into) => {
+    into.subjectAltName = readGeneralNames(reader)
+  },
+  [ExtensionId.nameConstraints]: (reader, into) => {
+    into.nameConstraints = readNameConstraints(reader)
+  },
+  [ExtensionId.subjectKeyIdentifier]: (reader, into) => {
+    into.subjectKeyIdentifier = reader.octetString('subjectKeyIdentifier')
+  },
+  [ExtensionId.authorityKeyIdentifier]: (reader, into) => {
+    into.authorityKeyIdentifier = readAuthorityKeyIdentifier(reader)
+  },
+  // These decide nothing, so their contents are not kept; whether they can be read is worth knowing.
   [ExtensionId.certificatePolicies]: readCertificatePolicies,
   [ExtensionId.authorityInfoAccess]: readAuthorityInfoAccess,
 }
@@ -145,36 +172,35 @@ export function readExtensionList(list: DerReader): RawExtension[] {
 
 /** Decodes what is known of a certificate's extensions. */
 export function decodeExtensions(all: readonly RawExtension[]): Extensions {
-  const decoded = new Map<string, unknown>()
+  const decoded: Decoded = {
+    basicConstraints: null,
+    keyUsage: null,
+    extendedKeyUsage: null,
+    subjectAltName: null,
+    nameConstraints: null,
+    subjectKeyIdentifier: null,
+    authorityKeyIdentifier: null,
+  }
   const seen = new Map<string, RawExtension>()
   const problems: ExtensionProblem[] = []
   const duplicates = new Set<string>()
   for (const extension of all) {
-    const { oid, critical, value } = extension
+    const { oid, critical } = extension
     if (seen.has(oid)) {
       duplicates.add(oid)
       continue
     }
     seen.set(oid, extension)
     try {
-      if (oid === ExtensionId.subjectAltName) decoded.set(oid, readGeneralNames(value))
-      else if (Object.hasOwn(DECODERS, oid)) decoded.set(oid, decodeOne(oid, value))
+      decodeOne(extension, decoded)
     } catch (error) {
       if (!(error instanceof DerError)) throw error
       problems.push({ oid, critical, reason: error.reason })
     }
   }
-  // Each decoder's result type is the type its reader function declares; the table loses it.
-  const get = <T>(oid: string): T | null => (decoded.get(oid) as T | undefined) ?? null
   return {
+    ...decoded,
     all,
-    basicConstraints: get<BasicConstraints>(ExtensionId.basicConstraints),
-    keyUsage: get<ReadonlySet<KeyUsage>>(ExtensionId.keyUsage),
-    extendedKeyUsage: get<string[]>(ExtensionId.extendedKeyUsage),
-    subjectAltName: get<GeneralName[]>(ExtensionId.subjectAltName),
-    nameConstraints: get<NameConstraints>(ExtensionId.nameConstraints),
-    subjectKeyIdentifier: get<Uint8Array>(ExtensionId.subjectKeyIdentifier),
-    authorityKeyIdentifier: get<AuthorityKeyIdentifier>(ExtensionId.authorityKeyIdentifier),
     crlDistributionPoints: all.filter(({ oid }) => oid === ExtensionId.crlDistributionPoints),
     problems,
     duplicates: [...duplicates],
@@ -185,11 +211,11 @@ export function decodeExtensions(all: readonly RawExtension[]): Extensions {
   }
 }
 
-function decodeOne(oid: string, value: Uint8Array): unknown {
+function decodeOne({ oid, value }: RawExtension, into: Decoded): void {
+  if (!Object.hasOwn(DECODERS, oid)) return
   const reader = new DerReader(value)
-  const result = DECODERS[oid]?.(reader)
+  DECODERS[oid]?.(reader, into)
   reader.finish(`the ${extensionName(oid)} value`)
-  return result
 }
 
 function readBasicConstraints(reader: DerReader): BasicConstraints {
@@ -242,10 +268,6 @@ function readSubtrees(list: DerReader | null): GeneralName[] {
   return names
 }
 
-function readSubjectKeyIdentifier(reader: DerReader): Uint8Array {
-  return reader.octetString('subjectKeyIdentifier')
-}
-
 function readAuthorityKeyIdentifier(reader: DerReader): AuthorityKeyIdentifier {
   const fields = reader.enter(Tag.sequence, 'authorityKeyIdentifier')
   const key = fields.optional(contextTag(0, 'primitive'))
@@ -255,23 +277,18 @@ function readAuthorityKeyIdentifier(reader: DerReader): AuthorityKeyIdentifier {
   return { keyIdentifier: key === null ? null : fields.content(key), issuer: issuer !== null, serial: serial !== null }
 }
 
-function readCertificatePolicies(reader: DerReader): string[] {
+function readCertificatePolicies(reader: DerReader): void {
   const list = reader.enter(Tag.sequence, 'certificatePolicies')
-  const policies: string[] = []
-  do policies.push(list.enter(Tag.sequence, 'a policy').oid('a policy id'))
+  do list.enter(Tag.sequence, 'a policy').oid('a policy id')
   while (!list.atEnd)
-  return policies
 }
 
-function readAuthorityInfoAccess(reader: DerReader): number {
+function readAuthorityInfoAccess(reader: DerReader): void {
   const list = reader.enter(Tag.sequence, 'authorityInfoAccess')
-  let count = 0
   do {
     const access = list.enter(Tag.sequence, 'an access description')
     access.oid('an access method')
     readGeneralName(access, 'address')
     access.finish('an access description')
-    count++
   } while (!list.atEnd)
-  return count
 }

@@ -1,5 +1,5 @@
 /** GeneralName (RFC 5280 section 4.2.1.6): the names of a subject alternative name and of name constraints. */
-import { DerError, type DerElement, type DerReader, DerReader as Reader, oidText, Tag } from './der.js'
+import { DerError, type DerElement, type DerReader, oidText, Tag } from './der.js'
 import { DistinguishedName } from './distinguished-name.js'
 import { formatIp } from './ip.js'
 
@@ -63,11 +63,9 @@ export function readGeneralName(reader: DerReader, ipForm: IpForm): GeneralName 
   }
 }
 
-/** Reads GeneralNames (a SEQUENCE of at least one) out of an extension's value. */
-export function readGeneralNames(value: Uint8Array): GeneralName[] {
-  const outer = new Reader(value)
-  const list = outer.enter(Tag.sequence, 'the list of names')
-  outer.finish('the list of names')
+/** Reads GeneralNames: a SEQUENCE of at least one. */
+export function readGeneralNames(reader: DerReader): GeneralName[] {
+  const list = reader.enter(Tag.sequence, 'the list of names')
   const names: GeneralName[] = []
   do names.push(readGeneralName(list, 'address'))
   while (!list.atEnd)

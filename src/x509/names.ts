@@ -1,5 +1,6 @@
 /** Hosts as people write them, and which names of a certificate cover them. */
 import { domainToASCII } from 'node:url'
+import { inspect } from 'node:util'
 import { optionInvalid } from '../misuse.js'
 import { bytesEqual } from './der.js'
 import type { GeneralName } from './general-name.js'
@@ -28,8 +29,7 @@ export type HostReading = { host: Host } | { refused: string }
  */
 export function classifyHost(host: unknown, option = 'hosts'): Host {
   const reading = readHost(host)
-  if ('refused' in reading)
-    throw optionInvalid(option, `${reading.refused} (it is ${JSON.stringify(host) ?? 'undefined'})`)
+  if ('refused' in reading) throw optionInvalid(option, `${reading.refused} (it is ${inspect(host)})`)
   return reading.host
 }
 

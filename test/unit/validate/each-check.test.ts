@@ -191,7 +191,7 @@ describe('each check', () => {
     const report = validateChain(inputOf(chain), { usage: 'server', hosts: [HOST] })
     const [finding] = report.findings
     const x509 = chain.intermediate.x509()
-    expect(finding?.certificate).toEqual({
+    expect(finding.certificate).toEqual({
       role: 'intermediate',
       index: 1,
       subject: 'CN=Test Intermediate',
@@ -279,7 +279,7 @@ describe('the way to the anchor', () => {
     const chain = mintChain()
     const report = validateChain({ leaf: chain.leaf.pem, trustAnchors: chain.root.pem }, { usage: 'server' })
     expect(codesOf(report.findings)).toEqual(['chain/issuer-not-found@0'])
-    expect(report.findings[0]?.message).toContain('CN=Test Intermediate')
+    expect(report.findings[0].message).toContain('CN=Test Intermediate')
   })
 
   it('says that the root is not trusted', () => {
