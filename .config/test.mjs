@@ -10,6 +10,7 @@ import { ensureEngine } from './lib/engine.mjs'
 import { ensureEtcdImage } from './lib/etcd-image.mjs'
 import { lifecycle, say, Stop } from './lib/lifecycle.mjs'
 import { run } from './lib/process.mjs'
+import { ensureTools } from './lib/tools.mjs'
 import { closingLine, verdict } from './lib/verdict.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -21,10 +22,11 @@ let counts = null
 await lifecycle(
   async ({ signal, defer }) => {
     await ensureDependencies(root, { signal })
+    await ensureTools({ signal })
     const env = { ...process.env, ETCD_MTLS_TEST_RUN: `npm-test-${process.pid}` }
     if (await needsEngine({ signal })) {
       const engine = await ensureEngine({ root, signal, defer })
-      defer(() => engine.removeLabelled(`etcd-mtls.run=${env.ETCD_MTLS_TEST_RUN}`))
+      defer(() => engine.removeLabelled(`etcd-mtls.run=${env.ETCD_MTLS_TEST_RUN}`, { settle: signal.aborted }))
       env.ETCD_MTLS_TEST_IMAGE = await ensureEtcdImage(engine, { root, signal })
       if (process.env.DOCKER_HOST) env.DOCKER_HOST = process.env.DOCKER_HOST
     }
