@@ -3,4 +3,7 @@
  *
  * @module
  */
+export * from './authority/index.js'
+export * from './client/index.js'
 export * from './report/index.js'
+export * from './validate/index.js'

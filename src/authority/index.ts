@@ -4,6 +4,7 @@
  *
  * @module
  */
+export * from '../report/index.js'
 export type { Authority, AuthorityMaterial } from './authority.js'
 export type { KeyAlgorithm } from './algorithms.js'
 export { createAuthority } from './create.js'
