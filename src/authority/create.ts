@@ -5,7 +5,7 @@ import { PrivateKey } from '../x509/keys.js'
 import type { WebCrypto } from '../x509/web-crypto.js'
 import { type KeyAlgorithm, keyRow } from './algorithms.js'
 import { Authority } from './authority.js'
-import { checkPair } from './check.js'
+import { checkRoot } from './check.js'
 import { createSigner, makeKey, randomSerial } from './keys.js'
 import { lifetimeFromNow, readValidity } from './lifetime.js'
 import { checkCrypto, readAlgorithm, readName } from './options.js'
@@ -66,7 +66,7 @@ export async function createAuthority(options: CreateAuthorityOptions): Promise<
   })
   const certificate = Certificate.parse(der, origin)
   const key = PrivateKey.fromKeyObject(privateKey, origin)
-  checkPair(certificate, key, certificate)
+  checkRoot(certificate, key)
   return new Authority({
     crypto,
     certificate,

@@ -16,7 +16,7 @@ import {
 import { PrivateKey } from '../x509/keys.js'
 import type { WebCrypto } from '../x509/web-crypto.js'
 import { keyRow } from './algorithms.js'
-import { checkPair } from './check.js'
+import { checkIssued } from './check.js'
 import { makeKey, randomSerial, type Signer } from './keys.js'
 import { lifetimeWithin } from './lifetime.js'
 import type { CheckedRequest } from './request.js'
@@ -76,6 +76,6 @@ export async function issueCredentials(issuer: Issuer, request: CheckedRequest, 
     crls: [],
     origin,
   }
-  checkPair(leaf, key, issuer.certificate)
+  checkIssued(credentials, request.role, now)
   return credentials
 }

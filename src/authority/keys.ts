@@ -1,5 +1,8 @@
 /** Keys made and used through one Web Crypto implementation; none ever goes from one implementation to another. */
 import { createPrivateKey, type KeyObject } from 'node:crypto'
+import { readPublicKeyInfo } from '../x509/algorithms.js'
+import { publicKeyBits } from '../x509/certificate-writer.js'
+import { DerReader, Tag } from '../x509/der.js'
 import type { CryptoKeyHandle, WebCrypto } from '../x509/web-crypto.js'
 import { type KeyAlgorithm, keyRow, type SigningScheme } from './algorithms.js'
 import { issueRefused } from './refuse.js'
@@ -23,7 +26,7 @@ export async function makeKey(crypto: WebCrypto, algorithm: KeyAlgorithm): Promi
     ])
     if (!(pkcs8 instanceof ArrayBuffer && spki instanceof ArrayBuffer))
       throw new TypeError('exportKey returned no bytes')
-    const privateKey = createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' })
+    const privateKey = toKeyObject(new Uint8Array(pkcs8), new Uint8Array(spki))
     return { handles: pair, privateKey, spki: new Uint8Array(spki) }
   } catch (cause) {
     throw issueRefused(`The crypto in use cannot make a key of kind ${algorithm}`, { cause })
@@ -33,6 +36,36 @@ export async function makeKey(crypto: WebCrypto, algorithm: KeyAlgorithm): Promi
 function isKeyPair(value: unknown): value is { publicKey: CryptoKeyHandle; privateKey: CryptoKeyHandle } {
   if (typeof value !== 'object' || value === null || !('publicKey' in value && 'privateKey' in value)) return false
   return typeof value.publicKey === 'object' && typeof value.privateKey === 'object'
+}
+
+/**
+ * The same key as Node's. An elliptic curve key goes through JWK: OpenSSL 3 tries its way through every kind of key when it
+ * is given PKCS#8, which takes eight times as long and was a quarter of the time that issuing took.
+ */
+function toKeyObject(pkcs8: Uint8Array<ArrayBuffer>, spki: Uint8Array): KeyObject {
+  const { algorithm, curve } = readPublicKeyInfo(new DerReader(spki).enter(Tag.sequence, 'the public key'))
+  if (algorithm !== 'ECDSA' || curve === null) {
+    return createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' })
+  }
+  const point = publicKeyBits(spki)
+  const half = (point.length - 1) / 2
+  const [x, y] = [point.subarray(1, 1 + half), point.subarray(1 + half)]
+  const jwk = { kty: 'EC', crv: curve, d: base64url(privateScalar(pkcs8)), x: base64url(x), y: base64url(y) }
+  return createPrivateKey({ key: jwk, format: 'jwk' })
+}
+
+/** The private number of an elliptic curve key in PKCS#8 (RFC 5958, and RFC 5915 inside). */
+function privateScalar(pkcs8: Uint8Array): Uint8Array {
+  const outer = new DerReader(pkcs8).enter(Tag.sequence, 'the private key')
+  outer.smallInteger('the version')
+  outer.expect(Tag.sequence, 'the algorithm of the key')
+  const inner = new DerReader(outer.octetString('the private key')).enter(Tag.sequence, 'the private key')
+  inner.smallInteger('the version')
+  return inner.octetString('the private number')
+}
+
+function base64url(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url')
 }
 
 /** Signs certificates: what an authority needs of its own key. */

@@ -97,7 +97,12 @@ function writeGeneralName(host: Host): Buffer<ArrayBuffer> {
  * others make it. It is a name by which chains are built, not a proof of anything.
  */
 export function keyIdentifier(spki: Uint8Array): Buffer<ArrayBuffer> {
+  return createHash('sha1').update(publicKeyBits(spki)).digest()
+}
+
+/** The octets of the key itself inside a SubjectPublicKeyInfo: of an elliptic curve key, its point. */
+export function publicKeyBits(spki: Uint8Array): Uint8Array {
   const fields = new DerReader(spki).enter(Tag.sequence, 'the public key')
   fields.expect(Tag.sequence, 'the public key algorithm')
-  return createHash('sha1').update(fields.bitString('the public key').octets).digest()
+  return fields.bitString('the public key').octets
 }

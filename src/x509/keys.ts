@@ -32,7 +32,7 @@ export class PrivateKey {
     this.#key = key
     this.#publicKey = createPublicKey(key)
     this.#spki = this.#publicKey.export({ type: 'spki', format: 'der' })
-    this.algorithm = describeKey(this.#publicKey)
+    this.algorithm = describeSpki(this.#spki)
     this.origin = origin
   }
 
@@ -122,6 +122,9 @@ export function checkPassphrase(option: string, passphrase: unknown): asserts pa
 /** What kind of key it is, whichever half is given: `ECDSA P-256`, `RSA 2048`, `Ed25519`, … The same words as for a certificate's key. */
 export function describeKey(key: KeyObject): string {
   const publicKey = key.type === 'private' ? createPublicKey(key) : key
-  const spki = new DerReader(publicKey.export({ type: 'spki', format: 'der' }))
-  return publicKeyText(readPublicKeyInfo(spki.enter(Tag.sequence, 'the public key')))
+  return describeSpki(publicKey.export({ type: 'spki', format: 'der' }))
+}
+
+function describeSpki(spki: Uint8Array): string {
+  return publicKeyText(readPublicKeyInfo(new DerReader(spki).enter(Tag.sequence, 'the public key')))
 }
