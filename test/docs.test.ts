@@ -7,7 +7,7 @@ import { catalogue } from '../src/report/catalogue.js'
 import { root } from './support/compiled.js'
 import { parse } from './support/imports.js'
 import { readPage, type Page } from './support/markdown.js'
-import { typeCheck } from './support/type-check.js'
+import { typeCheck, typeCheckFiles } from './support/type-check.js'
 
 const pages = new Map(
   [...markdownIn('.'), ...markdownIn('docs')].map((file) => [file, readPage(readText(file))] as const),
@@ -49,6 +49,12 @@ describe('every ts block compiles', () => {
       ['syntax', true],
     ])
   })
+})
+
+test('every file in docs/examples compiles', { timeout: 60_000 }, () => {
+  const files = readdirSync(join(root, 'docs/examples')).filter((name) => name.endsWith('.ts'))
+  expect(files).not.toEqual([])
+  expect(typeCheckFiles(files.map((name) => `docs/examples/${name}`))).toEqual([])
 })
 
 describe('links', () => {

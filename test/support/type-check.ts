@@ -56,10 +56,5 @@ function describe({ file, start = 0, messageText }: ts.Diagnostic): string {
 /** Strict, as the package itself; a reader's example may leave a variable unused. */
 function userOptions(): ts.CompilerOptions {
   const { options } = readConfig(join(root, 'tsconfig.json'))
-  return {
-    ...options,
-    noUnusedLocals: false,
-    noUnusedParameters: false,
-    paths: { 'etcd-mtls': [join(root, 'src/index.ts')], 'etcd-mtls/*': [join(root, 'src/*/index.ts')] },
-  }
+  return { ...options, noUnusedLocals: false, noUnusedParameters: false }
 }
