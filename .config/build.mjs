@@ -2,7 +2,7 @@
  * `npm run build`: src to dist. Types are checked; declarations keep their comments, for editors, and the JavaScript
  * loses them, for a quick import. dist is replaced only after everything has compiled.
  */
-import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { CompileError, emitDeclarations, emitJavaScript, readConfig } from './lib/compile.mjs'
@@ -13,6 +13,7 @@ const started = performance.now()
 const config = readConfig(join(root, '.config/tsconfig.build.json'))
 mkdirSync(join(root, '.cache'), { recursive: true })
 const fresh = mkdtempSync(join(root, '.cache/build-'))
+chmodSync(fresh, 0o755) // a temporary folder is for its maker alone, dist is not
 try {
   emitDeclarations(config, fresh)
   emitJavaScript(join(root, 'src'), '.', fresh, config.options)
