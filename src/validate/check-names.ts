@@ -116,7 +116,15 @@ function checkCommonName(place: Place, serves: boolean, isClient: boolean, notes
   }
   if (!serves) return
   if (ETCD_USERS.has(commonName)) notes.add(place, 'identity/server-is-user', { commonName })
-  if (looksLikeHost(commonName) && !place.certificate.subjectAltNames.some(({ value }) => value === commonName)) {
+  // A host that was asked for and stands only here is already told as not covered.
+  const told = notes.findings.some(
+    ({ code, details }) => code === 'san/host-not-covered' && details.host === commonName,
+  )
+  if (
+    !told &&
+    looksLikeHost(commonName) &&
+    !place.certificate.subjectAltNames.some(({ value }) => value === commonName)
+  ) {
     notes.add(place, 'san/common-name-not-listed', { commonName })
   }
 }
