@@ -96,6 +96,13 @@ no findings`.slice(1),
     expect(text.split('\n').at(-1)).toBe('1 warning, 2 infos')
   })
 
+  test('counts beside a certificate what was found in its place alone', () => {
+    const asAnchor = ref({ role: 'anchor', index: 1 })
+    const text = formatReport(makeReport({ checkedAt, path: [leaf, asAnchor], findings: [hostNotCovered] }))
+    expect(text).toContain('(anchor, from server.crt)\n')
+    expect(text).toContain('(leaf, from server.crt): 1 error\n')
+  })
+
   test('names a certificate without a subject by its serial number', () => {
     const nameless = ref({ subject: '' })
     const text = formatReport(

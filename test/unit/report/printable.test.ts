@@ -21,6 +21,7 @@ describe('printable', () => {
     ['a line separator', '\u2028', '\\u{2028}'],
     ['a paragraph separator', '\u2029', '\\u{2029}'],
     ['a tag character outside the BMP', '\u{e0041}', '\\u{e0041}'],
+    ['an interlinear annotation mark', '\ufff9', '\\u{fff9}'],
     ['a variation selector', '\ufe0f', '\\u{fe0f}'],
     ['a Hangul filler', '\u3164', '\\u{3164}'],
     ['half a surrogate pair', '\ud800', '\\u{d800}'],
