@@ -3,6 +3,10 @@ import { readFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** How long a request of a killed client may be under way in the engine, in milliseconds. */
+const SETTLE = 500
 
 /** A container engine at an address such as `unix:///var/run/docker.sock` or `tcp://127.0.0.1:2375`. */
 export class EngineApi {
@@ -46,8 +50,20 @@ export class EngineApi {
     await this.expect('POST', `/images/${encodeURIComponent(name)}/tag?${new URLSearchParams({ repo, tag })}`)
   }
 
-  /** Removes every container and network that carries the label `name=value`; returns how many there were. */
-  async removeLabelled(label) {
+  /**
+   * Removes every container and network that carries the label `name=value`. With `settle`, looks again until nothing
+   * new appears: a request of a client that was killed may still be under way in the engine.
+   */
+  async removeLabelled(label, { settle = false } = {}) {
+    let found
+    do {
+      found = await this.removeLabelledOnce(label)
+      if (settle) await sleep(SETTLE)
+    } while (settle && found > 0)
+    if (settle) await this.removeLabelledOnce(label)
+  }
+
+  async removeLabelledOnce(label) {
     const filters = encodeURIComponent(JSON.stringify({ label: [label] }))
     const containers = await this.json('GET', `/containers/json?all=true&filters=${filters}`)
     await Promise.all(containers.map((each) => this.remove(`/containers/${each.Id}?force=true&v=true`)))
@@ -128,7 +144,7 @@ export class EngineApi {
 export function target(host, env = {}) {
   const url = new URL(host)
   if (url.protocol === 'unix:') return { socketPath: url.pathname }
-  if (url.protocol === 'npipe:') return { socketPath: url.pathname.replace(/^\/+/, '//') }
+  if (url.protocol === 'npipe:') return { socketPath: host.slice('npipe://'.length) } // URL would drop the dot
   if (!['tcp:', 'http:', 'https:'].includes(url.protocol)) {
     throw new Error(`DOCKER_HOST "${host}" cannot be used: only unix://, npipe:// and tcp:// addresses can`)
   }

@@ -47,7 +47,6 @@ export async function lifecycle(body, { lastLine } = {}) {
       tell(error)
     }
   }
-  for (const name of SIGNALS) process.off(name, onSignal)
   if (caught !== null) code = 128 + constants.signals[caught]
   process.exitCode = code
   const line = lastLine?.(code)

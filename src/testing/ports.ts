@@ -1,5 +1,5 @@
-/** Ports on 127.0.0.1: found free, and seen to answer. */
-import { connect, createServer } from 'node:net'
+/** Ports on 127.0.0.1. */
+import { createServer } from 'node:net'
 
 /** A port that was free a moment ago. Whoever binds it has to be ready to lose the race and ask again. */
 export async function freePort(): Promise<number> {
@@ -12,23 +12,6 @@ export async function freePort(): Promise<number> {
       server.close(() => {
         resolve(port)
       })
-    })
-  })
-}
-
-/** True when a connection to 127.0.0.1 is accepted. */
-export async function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    const settle = (answer: boolean): void => {
-      socket.destroy()
-      resolve(answer)
-    }
-    socket.on('connect', () => {
-      settle(true)
-    })
-    socket.on('error', () => {
-      settle(false)
     })
   })
 }

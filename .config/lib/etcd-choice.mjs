@@ -1,0 +1,43 @@
+/** Where the quickstart's etcd comes from: the first of a few places that has one. */
+import { delimiter } from 'node:path'
+import { canUnpack } from './debian.mjs'
+import { findEngine } from './engine.mjs'
+import { etcdBinaries } from './etcd-binaries.mjs'
+import { ensureEtcdImage } from './etcd-image.mjs'
+import { say, Stop } from './lifecycle.mjs'
+import { which } from './process.mjs'
+
+/**
+ * A container engine that runs; an `etcd` on PATH; the system's packages. `env` tells `etcd-mtls/testing` which it is.
+ *
+ * @throws {Stop} with one sentence that says what to install.
+ */
+export async function chooseEtcd({ root, signal }) {
+  const engine = await findEngine()
+  if (engine !== null) {
+    try {
+      const image = await ensureEtcdImage(engine, { root, signal })
+      say(`etcd will run in a container (image ${image}).`)
+      const env = { ETCD_MTLS_TEST_VIA: 'container', ETCD_MTLS_TEST_IMAGE: image, DOCKER_HOST: engine.host }
+      return { engine, env }
+    } catch (error) {
+      signal?.throwIfAborted()
+      say(`A container engine runs, but it gets no image of etcd: ${error.message}`)
+    }
+  }
+  const onPath = which('etcd')
+  if (onPath !== null) {
+    say(`etcd will run as a process (${onPath}).`)
+    return { engine: null, env: { ETCD_MTLS_TEST_VIA: 'binary' } }
+  }
+  if (canUnpack()) {
+    const { etcd, folder, version } = await etcdBinaries({ root, signal })
+    say(`etcd ${version} will run as a process (${etcd}).`)
+    const PATH = [folder, process.env.PATH ?? ''].join(delimiter)
+    return { engine: null, env: { ETCD_MTLS_TEST_VIA: 'binary', PATH } }
+  }
+  throw new Stop(
+    'No etcd can be had here: start Docker or Podman, or install etcd 3.5 into a folder on PATH' +
+      ' (https://github.com/etcd-io/etcd/releases; on Debian or Ubuntu "sudo apt-get install etcd-server").',
+  )
+}

@@ -1,0 +1,44 @@
+/**
+ * A server certificate as most how-tos make it: `extendedKeyUsage = serverAuth`, and the address in the common name
+ * instead of a subject alternative name. The authority of this package refuses to make such a certificate, so it is made
+ * by hand here.
+ */
+import 'reflect-metadata'
+import { webcrypto } from 'node:crypto'
+import * as x509 from '@peculiar/x509'
+import type { AuthorityMaterial } from 'etcd-mtls/authority'
+
+const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+const DAY = 86_400_000
+
+/** Returns the PEM texts that `fromPem` takes. */
+export async function howToCertificate(
+  ca: AuthorityMaterial,
+  address: string,
+): Promise<{ ca: string; cert: string; key: string }> {
+  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
+  const pkcs8 = x509.PemConverter.decodeFirst(ca.key)
+  const signingKey = await webcrypto.subtle.importKey('pkcs8', pkcs8, ALGORITHM, false, ['sign'])
+  const certificate = await x509.X509CertificateGenerator.create(
+    {
+      subject: `CN=${address}`,
+      issuer: new x509.X509Certificate(ca.cert).subject,
+      notBefore: new Date(Date.now() - 60_000),
+      notAfter: new Date(Date.now() + DAY),
+      signingAlgorithm: ALGORITHM,
+      publicKey: keys.publicKey,
+      signingKey,
+      extensions: [
+        new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment, true),
+        new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      ],
+    },
+    webcrypto,
+  )
+  const key = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey))
+  return {
+    ca: ca.cert,
+    cert: certificate.toString('pem'),
+    key: x509.PemConverter.encode(key, 'PRIVATE KEY'),
+  }
+}

@@ -1,0 +1,119 @@
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import type { Credentials } from '../../../src/credentials/credentials.js'
+import { defaultImage, defaultVia, runLabel } from '../../../src/testing/environment.js'
+import { etcdFlags } from '../../../src/testing/flags.js'
+import { startEtcd, startEtcdCluster } from '../../../src/testing/index.js'
+import { checkEtcdOptions } from '../../../src/testing/options.js'
+import { isPortTaken } from '../../../src/testing/ports.js'
+import { mintPki } from '../../support/etcd.js'
+
+const { server } = mintPki()
+
+afterEach(() => {
+  vi.unstubAllEnvs()
+})
+
+describe('startEtcd refuses at once', () => {
+  test.each([
+    ['no options', undefined, 'options'],
+    ['no credentials', {}, 'server'],
+    ['PEM text for credentials', { server: '-----BEGIN' }, 'server'],
+    ['an option that it does not know', { server, servers: [] }, 'options.servers'],
+    ['an unknown kind', { server, via: 'podman' }, 'via'],
+    ['a file outside of its folder', { server, files: { '../key': '' } }, 'files.../key'],
+    ['a number for a duration', { server, startTimeout: 5 }, 'startTimeout'],
+  ])('%s', async (_, options, option) => {
+    const error: unknown = await startEtcd(options as never).catch((caught: unknown) => caught)
+    expect(error).toMatchObject({ code: 'ERR_OPTION_INVALID', details: { option } })
+  })
+})
+
+describe('startEtcdCluster refuses at once', () => {
+  const member = (name: unknown): { name: unknown; server: Credentials; peer: Credentials } => ({
+    name,
+    server,
+    peer: server,
+  })
+  test.each([
+    ['no members', [], 'members'],
+    ['a list that is none', 'etcd-0', 'members'],
+    ['a name that is no host name', [member('etcd_0')], 'members[0].name'],
+    ['a name used twice', [member('a'), member('a')], 'members[1].name'],
+    ['a member without peer credentials', [{ name: 'a', server }], 'members[0].peer'],
+  ])('%s', async (_, members, option) => {
+    const error: unknown = await startEtcdCluster({ members } as never).catch((caught: unknown) => caught)
+    expect(error).toMatchObject({ code: 'ERR_OPTION_INVALID', details: { option } })
+  })
+})
+
+describe('the environment', () => {
+  test('has defaults', () => {
+    expect(defaultVia({})).toBe('container')
+    expect(defaultImage({})).toMatch(/^gcr\.io\/etcd-development\/etcd:v3\.5\./)
+    expect(runLabel({})).toBe(String(process.pid))
+  })
+
+  test('chooses', () => {
+    expect(defaultVia({ ETCD_MTLS_TEST_VIA: 'binary' })).toBe('binary')
+    expect(defaultImage({ ETCD_MTLS_TEST_IMAGE: 'mirror/etcd:3' })).toBe('mirror/etcd:3')
+    expect(runLabel({ ETCD_MTLS_TEST_RUN: 'ci-7' })).toBe('ci-7')
+    expect(() => defaultVia({ ETCD_MTLS_TEST_VIA: 'vm' })).toThrow("must be 'container' or 'binary'")
+  })
+
+  test('gives way to an option', () => {
+    vi.stubEnv('ETCD_MTLS_TEST_VIA', 'binary')
+    expect(checkEtcdOptions({ server, via: 'container' }).via).toBe('container')
+    expect(checkEtcdOptions({ server }).via).toBe('binary')
+  })
+})
+
+describe('the command line', () => {
+  const place = {
+    directory: '/tls',
+    dataDirectory: '/data',
+    clientListenUrl: 'https://0.0.0.0:2379',
+    clientUrl: 'https://127.0.0.1:4001',
+    localUrl: 'https://127.0.0.1:2379',
+    peerListenUrl: 'https://0.0.0.0:2380',
+    peerUrl: 'https://etcd-0:2380',
+  }
+  const members = [
+    { name: 'etcd-0', peerUrl: 'https://etcd-0:2380' },
+    { name: 'etcd-1', peerUrl: 'https://etcd-1:2380' },
+  ]
+
+  test('asks for certificates on both sides', () => {
+    const flags = etcdFlags({ name: 'etcd-0', place, clientCertAuth: true, peerTls: true, members })
+    expect(flags).toEqual([
+      '--name=etcd-0',
+      '--data-dir=/data',
+      '--listen-client-urls=https://0.0.0.0:2379',
+      '--advertise-client-urls=https://127.0.0.1:4001',
+      '--listen-peer-urls=https://0.0.0.0:2380',
+      '--initial-advertise-peer-urls=https://etcd-0:2380',
+      '--initial-cluster=etcd-0=https://etcd-0:2380,etcd-1=https://etcd-1:2380',
+      '--initial-cluster-state=new',
+      '--cert-file=/tls/server.crt',
+      '--key-file=/tls/server.key',
+      '--client-cert-auth=true',
+      '--trusted-ca-file=/tls/server-ca.crt',
+      '--peer-cert-file=/tls/peer.crt',
+      '--peer-key-file=/tls/peer.key',
+      '--peer-client-cert-auth=true',
+      '--peer-trusted-ca-file=/tls/peer-ca.crt',
+    ])
+  })
+
+  test('names no CA when no certificate is asked for, since etcd would ask for one then', () => {
+    const flags = etcdFlags({ name: 'etcd-0', place, clientCertAuth: false, peerTls: false, members })
+    expect(flags.filter((flag) => /ca-file|cert-auth|peer-cert/.test(flag))).toEqual([])
+  })
+})
+
+test.each([
+  ['failed to bind host port for 127.0.0.1:4001: port is already allocated', true],
+  ['listen tcp 127.0.0.1:4001: bind: address already in use', true],
+  ['tls: private key does not match public key', false],
+])('"%s": the port is taken: %s', (text, taken) => {
+  expect(isPortTaken(text)).toBe(taken)
+})
