@@ -146,8 +146,11 @@ export const format = {
     severity: 'error',
     meaning: 'The text looks like the name of a file; fromPem takes the contents of files.',
     source: 'fromPem and fromFiles of this package',
-    message: (place) => `${the(place)} looks like the name of a file, where the text of the file belongs.`,
-    remedy: () => 'Use fromFiles, which takes the names of files, or read the file first.',
+    message: (place) => `${the(place)} holds what looks like a file's name, where the text of that file belongs.`,
+    remedy: ({ file }) =>
+      file === null
+        ? 'Use fromFiles, which takes the names of files, or read the file first.'
+        : 'Give the file that is named in it.',
   }),
 }
 

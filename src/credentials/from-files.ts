@@ -1,0 +1,55 @@
+import { resolve } from 'node:path'
+import { checkOptions } from '../misuse.js'
+import type { CredentialSource } from './credentials.js'
+import { fileInput, type NamedFile, readPassphraseOption, readPathOption } from './inputs.js'
+import { isContentNotName } from './recognize.js'
+import { MaterialSource } from './source.js'
+
+/** What {@link fromFiles} takes. Paths that are relative start from the working directory at the time of the call. */
+export interface FromFilesOptions {
+  /** File of the CA certificates that the other side's certificate must lead to: etcdctl's `--cacert`. */
+  ca: string | URL
+  /** File of the own certificate, followed by the intermediates to send with it: etcdctl's `--cert`. */
+  cert: string | URL
+  /** File of the private key, PKCS#8, SEC1 or PKCS#1, plain or encrypted: etcdctl's `--key`. May be the same file as `cert`. */
+  key: string | URL
+  /** Decrypts the key. Default: none. */
+  passphrase?: string | Uint8Array | undefined
+  /** File of revocation lists in PEM, or of one in DER. Default: none. */
+  crl?: string | URL | undefined
+}
+
+/**
+ * Credentials from files, read anew at each `load()`.
+ *
+ * `load()` rejects with `ERR_CREDENTIALS_UNREADABLE` and lists everything that is wrong, each finding with its file and what to
+ * do. Only regular files (also behind symbolic links) of at most 4 MiB are read.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for an option that is missing, unknown or of a wrong type.
+ */
+export function fromFiles(options: FromFilesOptions): CredentialSource {
+  checkOptions('options', options, ['ca', 'cert', 'key', 'passphrase', 'crl'])
+  const ca = namedFile('ca', options.ca)
+  const cert = namedFile('cert', options.cert)
+  const key = namedFile('key', options.key)
+  const crl = options.crl === undefined ? null : namedFile('crl', options.crl)
+  const passphrase = readPassphraseOption(options.passphrase)
+  const origin = `files ${[ca, cert, key].map((each) => shown(each)).join(', ')}`
+  return new MaterialSource(origin, async () => ({
+    ca: await fileInput(ca),
+    cert: await fileInput(cert),
+    key: await fileInput(key),
+    crl: crl === null ? null : await fileInput(crl),
+    passphrase,
+  }))
+}
+
+function namedFile(role: NamedFile['role'], value: unknown): NamedFile {
+  const file = readPathOption(`options.${role}`, value)
+  return { role, file, namedBy: `option "${role}"`, path: resolve(file) }
+}
+
+/** The name, unless it is no name but perhaps a key. */
+function shown({ file, namedBy }: NamedFile): string {
+  return isContentNotName(file) ? namedBy : file
+}

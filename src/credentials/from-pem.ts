@@ -1,0 +1,38 @@
+import { checkOptions } from '../misuse.js'
+import type { CredentialSource } from './credentials.js'
+import { readPassphraseOption, textInput } from './inputs.js'
+import { MaterialSource } from './source.js'
+
+/** What {@link fromPem} takes. */
+export interface FromPemOptions {
+  /** The CA certificates that the other side's certificate must lead to. */
+  ca: string | Uint8Array
+  /** The own certificate, then the intermediates to send with it. */
+  cert: string | Uint8Array
+  /** The private key: PKCS#8, SEC1 or PKCS#1, plain or encrypted. */
+  key: string | Uint8Array
+  /** Decrypts the key. Default: none. */
+  passphrase?: string | Uint8Array | undefined
+  /** Revocation lists in PEM, or one in DER. Default: none. */
+  crl?: string | Uint8Array | undefined
+}
+
+/**
+ * Credentials from PEM text, such as a secret store hands out.
+ *
+ * Nothing is judged before `load()`, which rejects with `ERR_CREDENTIALS_UNREADABLE` and lists everything that is wrong with
+ * the texts. Buffers are copied. Neither the source nor any error shows the key or the passphrase.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for an option that is missing, unknown or of a wrong type.
+ */
+export function fromPem(options: FromPemOptions): CredentialSource {
+  checkOptions('options', options, ['ca', 'cert', 'key', 'passphrase', 'crl'])
+  const inputs = {
+    ca: textInput('ca', options.ca),
+    cert: textInput('cert', options.cert),
+    key: textInput('key', options.key),
+    crl: options.crl === undefined ? null : textInput('crl', options.crl),
+    passphrase: readPassphraseOption(options.passphrase),
+  }
+  return new MaterialSource('PEM text', () => Promise.resolve(inputs))
+}

@@ -1,0 +1,19 @@
+/**
+ * Where credentials come from and go to: PEM text, files, the environment, a Kubernetes secret.
+ *
+ * @module
+ */
+export * from '../report/index.js'
+export { Certificate } from '../x509/certificate.js'
+export { Crl } from '../x509/crl.js'
+export { PrivateKey } from '../x509/keys.js'
+export type { ExportPemOptions } from '../x509/keys.js'
+export type { Credentials, CredentialSource } from './credentials.js'
+export { fromEnv } from './from-env.js'
+export type { FromEnvOptions } from './from-env.js'
+export { fromFiles } from './from-files.js'
+export type { FromFilesOptions } from './from-files.js'
+export { fromKubernetesSecret } from './from-kubernetes-secret.js'
+export type { FromKubernetesSecretOptions, SecretFileNames } from './from-kubernetes-secret.js'
+export { fromPem } from './from-pem.js'
+export type { FromPemOptions } from './from-pem.js'

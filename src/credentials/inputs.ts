@@ -1,0 +1,74 @@
+/** Makes inputs from texts and from files, and checks the options that name them. */
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { optionInvalid } from '../misuse.js'
+import type { MaterialRole } from '../report/catalogue/place.js'
+import { finding, type Finding } from '../report/finding.js'
+import { checkPassphrase } from '../x509/keys.js'
+import type { Input } from './input.js'
+import { type FileName, readMaterialFile } from './read-file.js'
+import { isContentNotName } from './recognize.js'
+
+/** A file as its user named it. */
+export interface NamedFile extends FileName {
+  readonly role: MaterialRole
+  /** What named it, for people: `option "ca"`, `variable ETCDCTL_CACERT`. Stands for the name where that may not be shown. */
+  readonly namedBy: string
+  /** Where it is opened, if not under its name. */
+  readonly path?: string | undefined
+  /** Whether other users' rights to the file matter. Default: true. */
+  readonly checkMode?: boolean | undefined
+}
+
+/** Reads one file into an input. Never rejects for what the file is. */
+export async function fileInput(named: NamedFile): Promise<Input> {
+  const { role, file, variable, namedBy, checkMode = true } = named
+  if (isContentNotName(file)) {
+    const place = { origin: namedBy, file: null }
+    return unread(role, place, finding('credentials/text-instead-of-file-name', { ...place, role }))
+  }
+  const place = { origin: variable === undefined ? file : `${file} (from ${variable})`, file }
+  const read = await readMaterialFile(named.path ?? resolve(file), { file, variable })
+  if ('code' in read) return unread(role, place, read)
+  return { role, place, bytes: read.bytes, mode: checkMode ? read.mode : null, findings: [] }
+}
+
+/** An input that could not be read, and why. */
+export function unread(role: MaterialRole, place: Input['place'], reason: Finding): Input {
+  return { role, place, bytes: null, mode: null, findings: [reason] }
+}
+
+/** A text that was handed over. Copied: the caller may overwrite a Buffer once the call returns. */
+export function textInput(role: MaterialRole, text: unknown): Input {
+  if (typeof text !== 'string' && !(text instanceof Uint8Array)) {
+    throw optionInvalid(`options.${role}`, 'must be PEM text, as a string or a Buffer')
+  }
+  return { role, place: { origin: `option "${role}"`, file: null }, bytes: Buffer.from(text), mode: null, findings: [] }
+}
+
+/**
+ * The path that an option gives.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`. The value is not in the message: it may be a key that went astray.
+ */
+export function readPathOption(option: string, value: unknown): string {
+  if (value instanceof URL) {
+    if (value.protocol !== 'file:') throw optionInvalid(option, 'must be a path or a file: URL')
+    return fileURLToPath(value)
+  }
+  if (typeof value !== 'string') throw optionInvalid(option, 'must be the path of a file, as a string or a file: URL')
+  if (value === '') throw optionInvalid(option, 'must not be empty')
+  if (value.includes('\0')) throw optionInvalid(option, 'must not contain a NUL character')
+  return value
+}
+
+/**
+ * The passphrase, copied; null where none is given.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ */
+export function readPassphraseOption(passphrase: unknown): string | Uint8Array | null {
+  if (passphrase === undefined) return null
+  checkPassphrase('options.passphrase', passphrase)
+  return typeof passphrase === 'string' ? passphrase : Buffer.from(passphrase)
+}

@@ -1,0 +1,54 @@
+/** What a PEM label stands for. */
+
+/** Kinds of block, as far as a difference is made between them. */
+export type BlockKind =
+  | 'certificate'
+  /** A certificate under a label that only OpenSSL reads. */
+  | 'old-certificate'
+  | 'private-key'
+  /** A private key in a form that TLS stacks do not read. */
+  | 'foreign-key'
+  | 'public-key'
+  | 'request'
+  | 'crl'
+  | 'pkcs7'
+  | 'openssh'
+  | 'pgp'
+  /** Parameters that openssl writes beside a key. */
+  | 'key-parameters'
+  | 'other'
+
+const KINDS: Readonly<Record<string, BlockKind>> = {
+  CERTIFICATE: 'certificate',
+  'X509 CERTIFICATE': 'old-certificate',
+  'TRUSTED CERTIFICATE': 'old-certificate',
+  'PRIVATE KEY': 'private-key',
+  'ENCRYPTED PRIVATE KEY': 'private-key',
+  'EC PRIVATE KEY': 'private-key',
+  'RSA PRIVATE KEY': 'private-key',
+  'DSA PRIVATE KEY': 'private-key',
+  'OPENSSH PRIVATE KEY': 'openssh',
+  'PUBLIC KEY': 'public-key',
+  'RSA PUBLIC KEY': 'public-key',
+  'CERTIFICATE REQUEST': 'request',
+  'NEW CERTIFICATE REQUEST': 'request',
+  'X509 CRL': 'crl',
+  PKCS7: 'pkcs7',
+  'PKCS #7 SIGNED DATA': 'pkcs7',
+  CMS: 'pkcs7',
+  'EC PARAMETERS': 'key-parameters',
+  'DSA PARAMETERS': 'key-parameters',
+}
+
+/** The kind of block that a label announces. */
+export function kindOfLabel(label: string): BlockKind {
+  const known = KINDS[label]
+  if (known !== undefined && Object.hasOwn(KINDS, label)) return known
+  if (label.startsWith('PGP ')) return 'pgp'
+  return label.endsWith('PRIVATE KEY') ? 'foreign-key' : 'other'
+}
+
+/** The labels of blocks, each once, for a sentence. */
+export function labelsOf(blocks: readonly { label: string }[]): string[] {
+  return [...new Set(blocks.map(({ label }) => `"${label}"`))]
+}

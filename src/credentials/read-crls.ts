@@ -1,0 +1,36 @@
+/** The revocation lists of one input. */
+import { finding, type Finding } from '../report/finding.js'
+import { Crl } from '../x509/crl.js'
+import { DerError } from '../x509/der.js'
+import type { OpenedInput } from './input.js'
+import { kindOfLabel, labelsOf } from './labels.js'
+
+export interface CrlsReading {
+  readonly crls: readonly Crl[]
+  readonly findings: readonly Finding[]
+}
+
+/** Reads the `crl` input: PEM with one or more lists, or one list in DER. */
+export function readCrls(input: OpenedInput): CrlsReading {
+  const { place, blocks } = input
+  const crls: Crl[] = []
+  const findings = [...input.findings]
+  for (const { label, line, bytes } of blocks) {
+    if (kindOfLabel(label) !== 'crl') continue
+    try {
+      crls.push(Crl.parse(bytes, place.origin))
+    } catch (error) {
+      if (!(error instanceof DerError)) throw error
+      const origin = `${place.origin}, line ${String(line)}`
+      findings.push(finding('revocation/crl-malformed', { origin, reason: error.message }))
+    }
+  }
+  const others = blocks.filter(({ label }) => kindOfLabel(label) !== 'crl')
+  const [other] = others
+  if (others.length < blocks.length && other !== undefined) {
+    findings.push(finding('credentials/block-ignored', { ...place, label: other.label, line: other.line }))
+  }
+  const saidWhy = findings.some(({ severity }) => severity === 'error')
+  if (crls.length === 0 && !saidWhy) findings.push(finding('credentials/no-crl', { ...place, found: labelsOf(others) }))
+  return { crls, findings }
+}

@@ -1,0 +1,86 @@
+/** Reads a file of material: bounded, and never blocked by a FIFO or a device. */
+import { constants, type Stats } from 'node:fs'
+import { open, stat } from 'node:fs/promises'
+import { finding, type Finding } from '../report/finding.js'
+import { MAX_PEM_OCTETS } from '../x509/pem.js'
+
+/** What was read of a file. */
+export interface FileContent {
+  readonly bytes: Buffer
+  /** Permission bits, or null where the platform has none. */
+  readonly mode: number | null
+}
+
+/** How a file is named in findings. */
+export interface FileName {
+  readonly file: string
+  /** The environment variable that named it. */
+  readonly variable?: string | undefined
+}
+
+/**
+ * Reads one file.
+ *
+ * @param path The file to open.
+ * @param name The file as findings name it.
+ * @returns The contents, or a finding that says why there are none.
+ */
+export async function readMaterialFile(path: string, name: FileName): Promise<FileContent | Finding> {
+  try {
+    // Looked at before it is opened, since opening a device can have effects, and again after, since it may have been replaced.
+    const before = refuse(await stat(path), name)
+    if (before !== null) return before
+    return await readOpened(path, name)
+  } catch (error) {
+    return fileError(error, name)
+  }
+}
+
+async function readOpened(path: string, name: FileName): Promise<FileContent | Finding> {
+  // Without O_NONBLOCK, opening a FIFO waits for a writer. Windows has neither; there it is undefined, which counts as 0.
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  try {
+    const stats = await handle.stat()
+    const refused = refuse(stats, name)
+    if (refused !== null) return refused
+    // One octet more than allowed: files of procfs have no size, and a file can grow while it is read.
+    const buffer = Buffer.alloc(Math.max(Math.min(stats.size, MAX_PEM_OCTETS), 64 * 1024) + 1)
+    const chunks: Buffer[] = []
+    let size = 0
+    while (size <= MAX_PEM_OCTETS) {
+      const { bytesRead } = await handle.read(buffer, 0, buffer.length, null)
+      if (bytesRead === 0) break
+      chunks.push(Buffer.from(buffer.subarray(0, bytesRead)))
+      size += bytesRead
+    }
+    buffer.fill(0)
+    if (size === 0) return finding('file/empty', { ...name })
+    if (size > MAX_PEM_OCTETS) return finding('file/too-large', { ...name, size, limit: MAX_PEM_OCTETS })
+    const mode = process.platform === 'win32' ? null : stats.mode & 0o777
+    return { bytes: Buffer.concat(chunks), mode }
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Why a file is not read, going by what it is; null where nothing speaks against it. */
+function refuse(stats: Stats, name: FileName): Finding | null {
+  if (stats.isDirectory()) return finding('file/is-directory', { ...name })
+  if (stats.isFIFO()) return finding('file/not-regular', { ...name, is: 'FIFO' })
+  if (stats.isSocket()) return finding('file/not-regular', { ...name, is: 'socket' })
+  if (!stats.isFile()) return finding('file/not-regular', { ...name, is: 'device' })
+  if (stats.size > MAX_PEM_OCTETS) {
+    return finding('file/too-large', { ...name, size: stats.size, limit: MAX_PEM_OCTETS })
+  }
+  return null
+}
+
+/** The finding for an error of the file system. Its code says enough; an error without a code is none of the file system. */
+function fileError(error: unknown, name: FileName): Finding {
+  const reason = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null
+  if (reason === null) throw error
+  if (reason === 'ENOENT' || reason === 'ENOTDIR') return finding('file/missing', { ...name })
+  if (reason === 'EACCES' || reason === 'EPERM') return finding('file/permission-denied', { ...name, reason })
+  if (reason === 'EISDIR') return finding('file/is-directory', { ...name })
+  return finding('file/unreadable', { ...name, reason })
+}
