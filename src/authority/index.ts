@@ -9,6 +9,8 @@ export type { Authority, AuthorityMaterial } from './authority.js'
 export type { KeyAlgorithm } from './algorithms.js'
 export { createAuthority } from './create.js'
 export type { CreateAuthorityOptions } from './create.js'
+export { loadAuthority } from './load.js'
+export type { LoadAuthorityOptions } from './load.js'
 export type { ClientRequest, IssueRequest, RequestOptions, ServerRequest } from './request.js'
 export type { Role } from './roles.js'
 export type {

@@ -63,8 +63,11 @@ export class PrivateKey {
   matches(certificate: Certificate): boolean {
     if (bytesEqual(this.#spki, certificate.spki)) return true
     try {
+      const { publicKey } = certificate
+      // Never compared across kinds: Node 20 leaves OpenSSL's error about that behind, and the next key that is read fails.
+      if (publicKey.asymmetricKeyType !== this.#publicKey.asymmetricKeyType) return false
       // The same key can be written in more than one way: a compressed point, explicit curve parameters.
-      return this.#publicKey.equals(certificate.publicKey)
+      return this.#publicKey.equals(publicKey)
     } catch {
       // OpenSSL does not read the certificate's key, or cannot compare such keys: it is not known to be the same.
       return false

@@ -1,0 +1,315 @@
+/** Authorities made by openssl, cfssl and ourselves are taken over; what is no authority is refused. */
+import { webcrypto } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import type { Authority, LoadAuthorityOptions } from '../../../src/authority/index.js'
+import { createAuthority, loadAuthority } from '../../../src/authority/index.js'
+import { isEtcdMtlsError } from '../../../src/errors.js'
+import type { FindingCode } from '../../../src/report/index.js'
+import {
+  basicConstraints,
+  chainPem,
+  EXTENSION,
+  extendedKeyUsage,
+  flipBit,
+  mintCa,
+  mintCsr,
+  mintLeaf,
+  newKey,
+  type Minted,
+} from '../../support/mint.js'
+import { openssl, runTool, temporaryFolder } from '../../support/openssl.js'
+
+const folder = temporaryFolder()
+const PASSPHRASE = 'correct horse'
+
+/** What is issued verifies strictly under the root, for both directions of TLS. */
+async function proves(authority: Authority, root: string): Promise<void> {
+  const { chain, trustAnchors } = await authority.issue({ role: 'peer', name: 'x', hosts: ['localhost', '127.0.0.1'] })
+  expect(trustAnchors.map((each) => each.toPem())).toEqual([root.slice(root.indexOf('-----BEGIN CERT'))])
+  const [leaf, ...intermediates] = chain.map((each) => each.toPem())
+  const rootFile = folder.file('root.pem', root)
+  const untrusted =
+    intermediates.length === 0 ? [] : ['-untrusted', folder.file('untrusted.pem', intermediates.join(''))]
+  for (const purpose of ['sslserver', 'sslclient']) {
+    const verify = ['verify', '-x509_strict', '-purpose', purpose, '-CAfile', rootFile, ...untrusted]
+    expect(openssl([...verify, folder.file('leaf.pem', leaf)])).toContain('leaf.pem: OK')
+  }
+}
+
+function opensslCa(keyFile: string, ...more: string[]): string {
+  const extensions = [
+    '-addext',
+    'basicConstraints=critical,CA:TRUE',
+    '-addext',
+    'keyUsage=critical,keyCertSign,cRLSign',
+  ]
+  return openssl([
+    'req',
+    '-x509',
+    '-new',
+    '-key',
+    keyFile,
+    '-subj',
+    '/O=Acme/CN=openssl CA',
+    '-days',
+    '30',
+    ...extensions,
+    ...more,
+  ])
+}
+
+describe('an authority of openssl', () => {
+  const ec = (): string => openssl(['genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256'])
+  const rsa = (): string => openssl(['genpkey', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048'])
+  const pass = ['-passout', `pass:${PASSPHRASE}`]
+
+  test.each<[string, () => string, (key: string) => string, RegExp]>([
+    ['PKCS#8', ec, (key) => key, /^-----BEGIN PRIVATE KEY/],
+    ['PKCS#8 (RSA)', rsa, (key) => key, /^-----BEGIN PRIVATE KEY/],
+    ['SEC1', ec, (key) => openssl(['ec'], key), /^-----BEGIN EC PRIVATE KEY/],
+    [
+      'SEC1 after its parameters',
+      ec,
+      () => openssl(['ecparam', '-name', 'prime256v1', '-genkey']),
+      /^-----BEGIN EC PARAM/,
+    ],
+    ['SEC1 (P-384)', ec, () => openssl(['ecparam', '-name', 'secp384r1', '-genkey', '-noout']), /^-----BEGIN EC PRIV/],
+    ['SEC1 (P-521)', ec, () => openssl(['ecparam', '-name', 'secp521r1', '-genkey', '-noout']), /^-----BEGIN EC PRIV/],
+    ['PKCS#1', rsa, (key) => openssl(['rsa', '-traditional'], key), /^-----BEGIN RSA PRIVATE KEY/],
+  ])('with its key in %s', async (_, make, convert, looks) => {
+    const key = convert(make())
+    expect(key).toMatch(looks)
+    const cert = opensslCa(folder.file('ca.key', key))
+    await proves(await loadAuthority({ cert, key }), cert)
+    await proves(await loadAuthority({ cert: Buffer.from(cert), key: Buffer.from(key), crypto: webcrypto }), cert)
+  })
+
+  test.each<[string, () => string, string[], RegExp]>([
+    ['PBES2, PBKDF2', ec, ['pkcs8', '-topk8', '-v2', 'aes-256-cbc', ...pass], /^-----BEGIN ENCRYPTED PRIVATE KEY/],
+    ['PBES2, scrypt', rsa, ['pkcs8', '-topk8', '-scrypt', ...pass], /^-----BEGIN ENCRYPTED PRIVATE KEY/],
+    ['old PEM of SEC1', ec, ['ec', '-aes256', ...pass], /DEK-Info: AES-256-CBC/],
+    ['old PEM of PKCS#1', rsa, ['rsa', '-traditional', '-aes128', ...pass], /DEK-Info: AES-128-CBC/],
+  ])('with its key encrypted: %s', async (_, make, encrypt, looks) => {
+    const plain = make()
+    const key = openssl(encrypt, plain)
+    expect(key).toMatch(looks)
+    const cert = opensslCa(folder.file('ca.key', plain))
+    await proves(await loadAuthority({ cert, key, passphrase: PASSPHRASE }), cert)
+    expect(await unreadable({ cert, key })).toEqual(['key/passphrase-missing'])
+    expect(await unreadable({ cert, key, passphrase: 'wrong' })).toEqual(['key/passphrase-wrong'])
+  })
+
+  test('keeps the bytes of its name, whatever string types it has', async () => {
+    const key = ec()
+    const cert = opensslCa(
+      folder.file('ca.key', key),
+      '-nameopt',
+      'utf8',
+      '-subj',
+      '/C=DE/O=Acme, Inc./OU=a+OU=b/CN=CA',
+    )
+    const authority = await loadAuthority({ cert, key })
+    const { chain } = await authority.issue({ role: 'client', name: 'x' })
+    expect(Buffer.from(chain[0].issuer.raw)).toEqual(Buffer.from(authority.certificate.subject.raw))
+    await proves(authority, cert)
+  })
+})
+
+describe('an authority of cfssl', () => {
+  test.each([
+    ['ecdsa', 256],
+    ['ecdsa', 384],
+    ['rsa', 2048],
+  ])('%s %i', async (algo, size) => {
+    const request = { CN: 'cfssl CA', names: [{ O: 'Acme' }], key: { algo, size } }
+    const csr = folder.file('csr.json', JSON.stringify(request))
+    const { cert, key } = JSON.parse(runTool('cfssl', ['gencert', '-loglevel=5', '-initca', csr])) as Record<
+      string,
+      string
+    >
+    await proves(await loadAuthority({ cert, key } as unknown as LoadAuthorityOptions), cert ?? '')
+  })
+})
+
+describe('an authority of our own', () => {
+  test('comes back as it was exported', async () => {
+    const made = await createAuthority({ name: 'CA', maxIntermediates: 1 })
+    const loaded = await loadAuthority(made.export())
+    expect(loaded.export()).toEqual(made.export())
+    await proves(loaded, made.certificate.toPem())
+    const encrypted = made.export({ passphrase: PASSPHRASE })
+    await proves(await loadAuthority({ ...encrypted, passphrase: PASSPHRASE }), made.certificate.toPem())
+  })
+
+  test('in one text for certificate and key', async () => {
+    const { cert, key } = (await createAuthority({ name: 'CA' })).export()
+    await proves(await loadAuthority({ cert: key + cert, key: key + cert }), cert)
+  })
+})
+
+describe('an intermediate', () => {
+  const root = mintCa({ subject: 'Root' })
+  const middle = mintCa({ subject: 'Middle', issuer: root, pathLength: 1 })
+  const low = mintCa({ subject: 'Low', issuer: middle, pathLength: 0 })
+  const stranger = mintCa({ subject: 'Stranger' })
+  const otherMiddle = mintCa({ subject: 'Middle', issuer: stranger })
+
+  test('sends the certificates above it, without the root', async () => {
+    const authority = await loadAuthority({ cert: low.pem, key: low.keyPem, chain: chainPem(middle, root) })
+    expect(authority.chain.map((each) => each.subject.commonName)).toEqual(['Middle', 'Root'])
+    const { chain, trustAnchors } = await authority.issue({ role: 'server', name: 'leaf', hosts: ['x'] })
+    expect(chain.map((each) => each.subject.commonName)).toEqual(['leaf', 'Low', 'Middle'])
+    expect(trustAnchors.map((each) => each.subject.commonName)).toEqual(['Root'])
+    await proves(authority, root.pem)
+  })
+
+  test('takes what is above in any order and place, and leaves out what does not belong', async () => {
+    const chain = chainPem(stranger, root, otherMiddle, middle)
+    await proves(await loadAuthority({ cert: low.pem, key: low.keyPem, chain }), root.pem)
+    await proves(await loadAuthority({ cert: chainPem(low, root, middle), key: low.keyPem }), root.pem)
+  })
+
+  test('exports its chain', async () => {
+    const authority = await loadAuthority({ cert: low.pem, key: low.keyPem, chain: chainPem(root, middle) })
+    expect(authority.export().chain).toBe(chainPem(middle, root))
+    await proves(await loadAuthority(authority.export()), root.pem)
+  })
+
+  test('needs a way up to a root', async () => {
+    expect(await refused({ cert: low.pem, key: low.keyPem })).toContain('"CN=Middle" is missing')
+    expect(await refused({ cert: low.pem, key: low.keyPem, chain: middle.pem })).toContain('"CN=Root" is missing')
+    expect(await refused({ cert: low.pem, key: low.keyPem, chain: chainPem(otherMiddle, root) })).toContain(
+      '"CN=Middle"',
+    )
+    // The right name, another key.
+    const impostor = mintCa({ subject: 'Root' })
+    expect(await refused({ cert: middle.pem, key: middle.keyPem, chain: impostor.pem })).toContain(
+      '"CN=Root" is missing',
+    )
+  })
+
+  test('certificates that sign each other in a circle are no root', async () => {
+    const a = mintCa({ subject: 'A', issuer: { key: newKey(), subject: mintCa({ subject: 'B' }).subject } })
+    const b = mintCa({ subject: 'B', issuer: a })
+    const backToB = mintCa({ subject: 'A', key: a.key, issuer: b })
+    expect(await refused({ cert: backToB.pem, key: a.keyPem, chain: chainPem(b, backToB) })).toContain('No chain leads')
+  })
+})
+
+describe('what is no authority', () => {
+  const ca = mintCa({ subject: 'CA' })
+  const other = mintCa({ subject: 'Other' })
+  const weak = mintCa({ subject: 'Weak', key: 'rsa-1024' })
+  const edwards = mintCa({ subject: 'Edwards', key: 'ed25519' })
+  const leaf = mintLeaf({ subject: 'leaf', issuer: ca })
+  const version1 = mintCa({ subject: 'Old', version: null, without: Object.values(EXTENSION) })
+  const saysNo = mintCa({ subject: 'No', extensions: [basicConstraints({ ca: false })] })
+  const signsNothing = mintCa({ subject: 'Idle', keyUsages: ['digitalSignature', 'cRLSign'] })
+
+  test.each<[string, Minted, Minted, string]>([
+    ['the key of another', ca, other, 'holds another key'],
+    [
+      'a key of another kind',
+      ca,
+      weak,
+      'holds another key (ECDSA P-256) than the private key that was given (RSA 1024)',
+    ],
+    ['a leaf', leaf, leaf, 'not a CA certificate'],
+    ['version 1', version1, version1, 'not a CA certificate'],
+    ['CA:FALSE', saysNo, saysNo, 'not a CA certificate'],
+    ['no keyCertSign', signsNothing, signsNothing, 'keyUsage lacks keyCertSign'],
+    ['a weak key', weak, weak, 'a RSA 1024 key'],
+    ['a key that does not sign here', edwards, edwards, 'Ed25519'],
+  ])('%s', async (_, cert, key, reason) => {
+    expect(await refused({ cert: cert.pem, key: key.keyPem })).toContain(reason)
+  })
+
+  test('a key of another kind does not disturb what is read next', async () => {
+    // Node 20 keeps OpenSSL's error about comparing them, and would throw it at the next key.
+    await refused({ cert: ca.pem, key: weak.keyPem })
+    await loadAuthority({ cert: ca.pem, key: ca.keyPem })
+  })
+
+  test.each<[string, LoadAuthorityOptions, FindingCode[]]>([
+    ['nothing', { cert: '', key: '' }, ['pem/blank', 'pem/blank']],
+    [
+      'certificate and key swapped',
+      { cert: ca.keyPem, key: ca.pem },
+      ['credentials/key-instead-of-certificate', 'credentials/certificate-instead-of-key'],
+    ],
+    ['DER', { cert: ca.der, key: ca.keyPem }, ['pem/der']],
+    [
+      'a request',
+      { cert: mintCsr({ subject: 'x' }).pem, key: ca.keyPem },
+      ['credentials/request-instead-of-certificate'],
+    ],
+    ['a cut certificate', { cert: ca.pem.slice(0, -40), key: ca.keyPem }, ['pem/unterminated']],
+    [
+      'a damaged certificate',
+      { cert: ca.pem, key: ca.keyPem, chain: mintCa({ subject: 'x', tamper: (der) => flipBit(der, 1) }).pem },
+      ['certificate/malformed'],
+    ],
+    ['everything at once', { cert: 'x', key: 'y', chain: 'z' }, ['pem/no-block', 'pem/no-block', 'pem/no-block']],
+  ])('%s is told by findings', async (_, options, codes) => {
+    expect((await unreadable(options)).sort()).toEqual(codes.sort())
+  })
+
+  test.each([
+    [{ cert: ca.pem }, 'key'],
+    [{ key: ca.keyPem }, 'cert'],
+    [{ cert: 7, key: ca.keyPem }, 'cert'],
+    [{ cert: ca.pem, key: ca.keyPem, chain: 7 }, 'chain'],
+    [{ cert: ca.pem, key: ca.keyPem, passphrase: 7 }, 'passphrase'],
+    [{ cert: ca.pem, key: ca.keyPem, ca: ca.pem }, 'options.ca'],
+    [{ cert: ca.pem, key: ca.keyPem, crypto: null }, 'crypto'],
+    [null, 'options'],
+  ])('a wrong call: option %#', async (options, option) => {
+    const error: unknown = await loadAuthority(options as never).catch((reason: unknown) => reason)
+    expect(isEtcdMtlsError(error, 'ERR_OPTION_INVALID') ? error.details.option : error).toBe(option)
+  })
+})
+
+describe('an authority that is one, but must not issue', () => {
+  const refusedFor = async (authority: Authority, role: 'client' | 'server'): Promise<FindingCode[]> => {
+    const error: unknown = await authority.issue({ role, name: 'x', hosts: ['x'] }).catch((reason: unknown) => reason)
+    if (!isEtcdMtlsError(error, 'ERR_ISSUE_REFUSED')) throw error
+    for (const { code } of error.details.findings) expect(error.message).toContain(`[${code}]`)
+    return error.details.findings.map(({ code }) => code)
+  }
+
+  test('with an extended key usage that excludes what is asked for', async () => {
+    const root = mintCa({ subject: 'Root' })
+    const clients = mintCa({ subject: 'Clients', issuer: root, extensions: [extendedKeyUsage(['clientAuth'])] })
+    const authority = await loadAuthority({ cert: clients.pem, key: clients.keyPem, chain: root.pem })
+    await authority.issue({ role: 'client', name: 'x' })
+    expect(await refusedFor(authority, 'server')).toEqual(['usage/extended-key-usage-nested'])
+  })
+
+  test('below a path that is too long', async () => {
+    const root = mintCa({ subject: 'Root', pathLength: 0 })
+    const below = mintCa({ subject: 'Below', issuer: root })
+    const authority = await loadAuthority({ cert: below.pem, key: below.keyPem, chain: root.pem })
+    expect(await refusedFor(authority, 'client')).toEqual(['constraints/path-too-long'])
+  })
+
+  test('that has expired: it loads, and issues nothing', async () => {
+    const old = mintCa({ subject: 'CA', notBefore: new Date('2020-01-01'), notAfter: new Date('2021-01-01') })
+    const authority = await loadAuthority({ cert: old.pem, key: old.keyPem })
+    const error: unknown = await authority.issue({ role: 'client', name: 'x' }).catch((reason: unknown) => reason)
+    expect(isEtcdMtlsError(error, 'ERR_ISSUE_REFUSED') ? error.details.reason : error).toContain('has expired')
+  })
+})
+
+async function unreadable(options: LoadAuthorityOptions): Promise<FindingCode[]> {
+  const error: unknown = await loadAuthority(options).catch((reason: unknown) => reason)
+  if (!isEtcdMtlsError(error, 'ERR_CREDENTIALS_UNREADABLE'))
+    throw new Error(`readable, or another error: ${String(error)}`)
+  for (const { code } of error.details.findings) expect(error.message).toContain(`[${code}]`)
+  return error.details.findings.map(({ code }) => code)
+}
+
+async function refused(options: LoadAuthorityOptions): Promise<string> {
+  const error: unknown = await loadAuthority(options).catch((reason: unknown) => reason)
+  if (!isEtcdMtlsError(error, 'ERR_ISSUE_REFUSED')) throw new Error(`not refused, or another error: ${String(error)}`)
+  return error.details.reason
+}
