@@ -3,13 +3,15 @@
  * Arguments go to vitest: `npm test -- test/unit/x509` runs those files only and needs no container engine.
  */
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ensureDependencies } from './lib/dependencies.mjs'
 import { ensureEngine } from './lib/engine.mjs'
+import { etcdBinaries } from './lib/etcd-binaries.mjs'
 import { ensureEtcdImage } from './lib/etcd-image.mjs'
 import { lifecycle, say, Stop } from './lib/lifecycle.mjs'
 import { run } from './lib/process.mjs'
+import { ensureTools } from './lib/tools.mjs'
 import { ensureTools } from './lib/tools.mjs'
 import { closingLine, verdict } from './lib/verdict.mjs'
 
@@ -24,10 +26,14 @@ await lifecycle(
     await ensureDependencies(root, { signal })
     await ensureTools({ signal })
     const env = { ...process.env, ETCD_MTLS_TEST_RUN: `npm-test-${process.pid}` }
-    if (await needsEngine({ signal })) {
+    const integration = await needsEngine({ signal })
+    await ensureTools({ integration, signal })
+    if (integration) {
       const engine = await ensureEngine({ root, signal, defer })
       defer(() => engine.removeLabelled(`etcd-mtls.run=${env.ETCD_MTLS_TEST_RUN}`, { settle: signal.aborted }))
       env.ETCD_MTLS_TEST_IMAGE = await ensureEtcdImage(engine, { root, signal })
+      const { folder } = await etcdBinaries({ root, signal })
+      env.PATH = [process.env.PATH ?? '', folder].join(delimiter)
       if (process.env.DOCKER_HOST) env.DOCKER_HOST = process.env.DOCKER_HOST
     }
     // A test that is switched off proves nothing, so a whole run refuses `.only` and counts skipped tests as failed.

@@ -2,14 +2,8 @@
  * The whole story in one file: certificates issued, a real etcd started with them, a client that proves itself, and what
  * a bad certificate gets. `npm run quickstart` runs it.
  */
-import {
-  createAuthority,
-  createSecureClient,
-  formatReport,
-  fromPem,
-  isEtcdMtlsError,
-  validateCredentials,
-} from 'etcd-mtls'
+import { createAuthority, createSecureClient, formatReport, isEtcdMtlsError, validateCredentials } from 'etcd-mtls'
+import { fromPem } from 'etcd-mtls/credentials'
 import { startEtcd } from 'etcd-mtls/testing'
 import { howToCertificate } from './how-to-certificate.js'
 

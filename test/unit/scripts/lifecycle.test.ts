@@ -17,7 +17,7 @@ async function script(
   child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()))
   child.stdout.on('data', (chunk: Buffer) => {
     out += chunk.toString()
-    if (signal !== undefined && out.includes('ready')) child.kill(signal)
+    if (signal !== undefined && out.includes('ready') && !child.killed) child.kill(signal)
   })
   return new Promise((resolve) => {
     child.on('close', (exitCode) => {

@@ -1,0 +1,128 @@
+/** The quickstart as a newcomer runs it, to its end and ended half way. */
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { getContainerRuntimeClient } from 'testcontainers'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+const cache = join(root, '.cache')
+
+/** No engine answers there, so the quickstart goes on to the next place that etcd can come from. */
+const NO_ENGINE = { DOCKER_HOST: 'unix:///no/such.sock' }
+
+let folder: string
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'quickstart-test-'))
+})
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true })
+})
+
+interface Ended {
+  pid: number
+  code: number | null
+  out: string
+}
+
+interface Interruption {
+  signal: NodeJS.Signals
+  /** What the script has to have written before the signal is sent. */
+  after: string
+  /** Milliseconds to wait then, to end it somewhere inside of a step. */
+  delay: number
+}
+
+async function quickstart(env: NodeJS.ProcessEnv, interruption?: Interruption): Promise<Ended> {
+  const child = spawn(process.execPath, ['.config/quickstart.mjs'], {
+    cwd: root,
+    env: { ...process.env, TMPDIR: folder, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let out = ''
+  let timer: NodeJS.Timeout | undefined
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      out += text
+      if (interruption === undefined || timer !== undefined || !out.includes(interruption.after)) return
+      timer = setTimeout(() => child.kill(interruption.signal), interruption.delay)
+    })
+  }
+  return new Promise((resolve) => {
+    child.on('close', (code) => {
+      clearTimeout(timer)
+      resolve({ pid: child.pid ?? 0, code, out })
+    })
+  })
+}
+
+/** Everything that a run could have left: containers, networks, processes, temporary files, compiled stories. */
+async function leftBy({ pid }: Ended): Promise<unknown> {
+  const { dockerode } = (await getContainerRuntimeClient()).container
+  const filters = { label: [`etcd-mtls.run=quickstart-${String(pid)}`] }
+  return {
+    containers: (await dockerode.listContainers({ all: true, filters })).map((each) => each.Names),
+    networks: (await dockerode.listNetworks({ filters })).map((each) => each.Name),
+    processes: processesWith(folder),
+    files: readdirSync(folder),
+    stories: (existsSync(cache) ? readdirSync(cache) : []).filter((name) => name.startsWith('quickstart-')),
+  }
+}
+
+const NOTHING = { containers: [], networks: [], processes: [], files: [], stories: [] }
+
+/** Command lines that name this text. */
+function processesWith(text: string): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
+      } catch {
+        return [] // it has ended in between
+      }
+    })
+    .filter((line) => line.includes(text))
+}
+
+describe.each([
+  ['a container', {}, 'etcd will run in a container'],
+  ['a process', NO_ENGINE, 'etcd will run as a process'],
+])('with etcd in %s', (_, env, first) => {
+  test('tells the whole story and leaves nothing behind', async () => {
+    const ended = await quickstart(env)
+    expect(ended.out).toContain(first)
+    expect(ended.out).toContain('watch  greeting = hello over mTLS')
+    expect(ended.out).toContain('error: san/host-not-covered')
+    expect(ended.out).toContain('warning: usage/gateway-client-auth-missing')
+    expect(ended.out).not.toMatch(/PRIVATE KEY|Warning:/)
+    expect(ended.code).toBe(0)
+    expect(await leftBy(ended)).toEqual(NOTHING)
+  })
+
+  const moments: Interruption[] = [
+    { signal: 'SIGINT', after: 'etcd will run', delay: 0 },
+    { signal: 'SIGINT', after: 'A real etcd', delay: 0 },
+    { signal: 'SIGTERM', after: 'A real etcd', delay: 250 },
+    { signal: 'SIGHUP', after: 'A client, connected', delay: 0 },
+  ]
+  test.each(moments)('ended by $signal $delay ms after "$after" leaves nothing behind', async (moment) => {
+    const ended = await quickstart(env, moment)
+    expect(ended.out).not.toContain('Done')
+    expect(ended.code).toBe({ SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[moment.signal as 'SIGINT'])
+    expect(await leftBy(ended)).toEqual(NOTHING)
+  })
+})
+
+test('says in one sentence what to install where nothing can be had', async () => {
+  const ended = await quickstart({ ...NO_ENGINE, PATH: '/no/such/folder' })
+  expect(ended.out).toBe(
+    'No etcd can be had here: start Docker or Podman, or install etcd 3.5 into a folder on PATH' +
+      ' (https://github.com/etcd-io/etcd/releases; on Debian or Ubuntu "sudo apt-get install etcd-server").\n',
+  )
+  expect(ended.code).toBe(1)
+  expect(await leftBy(ended)).toEqual(NOTHING)
+})
