@@ -12,7 +12,6 @@ import { ensureEtcdImage } from './lib/etcd-image.mjs'
 import { lifecycle, say, Stop } from './lib/lifecycle.mjs'
 import { run } from './lib/process.mjs'
 import { ensureTools } from './lib/tools.mjs'
-import { ensureTools } from './lib/tools.mjs'
 import { closingLine, verdict } from './lib/verdict.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -26,9 +25,7 @@ await lifecycle(
     await ensureDependencies(root, { signal })
     await ensureTools({ signal })
     const env = { ...process.env, ETCD_MTLS_TEST_RUN: `npm-test-${process.pid}` }
-    const integration = await needsEngine({ signal })
-    await ensureTools({ integration, signal })
-    if (integration) {
+    if (await needsEngine({ signal })) {
       const engine = await ensureEngine({ root, signal, defer })
       defer(() => engine.removeLabelled(`etcd-mtls.run=${env.ETCD_MTLS_TEST_RUN}`, { settle: signal.aborted }))
       env.ETCD_MTLS_TEST_IMAGE = await ensureEtcdImage(engine, { root, signal })
