@@ -146,7 +146,7 @@ describe.each<Via>(['container', 'binary'])('an etcd via %s', (via) => {
     })
   })
 
-  test.each([0, 30, 200, 600])('is removed when its start is aborted after %i ms', async (delay) => {
+  test.each([0, 200])('is removed when its start is aborted after %i ms', async (delay) => {
     const stop = new AbortController()
     const start = startEtcd({ server: mintPki().server, via, readyLine: /never written/, signal: stop.signal })
     const timer = setTimeout(() => {
@@ -184,9 +184,9 @@ describe.each<Via>(['container', 'binary'])('an etcd via %s', (via) => {
       { name: 'etcd-0', server: pki.server, peer },
       { name: 'etcd-1', server: pki.server, peer },
     ] as const
-    const error = await startEtcdCluster({ members, via, startTimeout: '5s' }).catch((caught: unknown) => caught)
-    if (!isEtcdMtlsError(error, 'ERR_ETCD_NOT_STARTED')) throw error
-    expect(error.details.logs.join('\n')).toMatch(/incompatible key usage|bad certificate/)
+    const readyLine = /incompatible key usage|bad certificate/
+    await using cluster = await startEtcdCluster({ members, via, readyLine })
+    expect(cluster.members.flatMap((each) => each.logs()).join('\n')).not.toContain('ready to serve client requests')
   })
 })
 
