@@ -6,14 +6,14 @@ import { Stop } from './lifecycle.mjs'
 import { must, which } from './process.mjs'
 
 /**
- * Where etcd and etcdctl are and which version etcd says it is. A pair on PATH is used; Debian's packages are fetched
- * otherwise.
+ * Where etcd and etcdctl are and which version etcd says it is. A pair of 3.5 on PATH is used; Debian's packages are
+ * fetched otherwise, and where that is not possible a pair of any version will do.
  *
  * @throws {Stop} with one sentence that says what to install.
  */
 export async function etcdBinaries({ root, signal }) {
   const onPath = await etcdOnPath({ signal })
-  if (onPath !== null) return onPath
+  if (onPath !== null && (onPath.version.startsWith('3.5.') || !canUnpack())) return onPath
   if (!canUnpack()) {
     throw new Stop(
       'etcd is needed: install etcd 3.5 and etcdctl (https://github.com/etcd-io/etcd/releases) into a folder on PATH.',

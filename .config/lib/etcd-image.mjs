@@ -15,7 +15,7 @@ const VERSION = 'v3.5.16'
 const REGISTRIES = ['gcr.io/etcd-development/etcd', 'quay.io/coreos/etcd']
 
 /** How long a registry may stay silent, in milliseconds. */
-const SILENCE = 15_000
+const SILENCE = 10_000
 
 /**
  * Makes sure that the engine has {@link IMAGE}, and returns its name.
