@@ -1,0 +1,206 @@
+/** Writes credentials as the files that etcd, etcdctl and everything else read. */
+import { randomBytes } from 'node:crypto'
+import { lstat, mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { EtcdMtlsError } from '../errors.js'
+import { checkOptions, optionInvalid } from '../misuse.js'
+import type { Credentials } from './credentials.js'
+
+/** The files that hold credentials, as etcd's and etcdctl's options want them. */
+export interface CredentialFiles {
+  /** Trust anchors: `--trusted-ca-file`, etcdctl's `--cacert`. */
+  ca: string
+  /** The certificate and its intermediates: `--cert-file`, etcdctl's `--cert`. */
+  cert: string
+  /** The private key: `--key-file`, etcdctl's `--key`. */
+  key: string
+}
+
+/** Names of the files inside the directory. */
+export interface CredentialFileNames {
+  /** Default: `'ca.crt'`. */
+  ca?: string | undefined
+  /** Default: `'tls.crt'`. */
+  cert?: string | undefined
+  /** Default: `'tls.key'`. */
+  key?: string | undefined
+}
+
+export interface WriteCredentialsOptions {
+  /** Names of the files. Default: `ca.crt`, `tls.crt` and `tls.key`, the names in a Kubernetes TLS secret. */
+  names?: CredentialFileNames | undefined
+}
+
+const FILE_KINDS = ['ca', 'cert', 'key'] as const
+type FileKind = (typeof FILE_KINDS)[number]
+
+const DEFAULT_NAMES: Readonly<Record<FileKind, string>> = { ca: 'ca.crt', cert: 'tls.crt', key: 'tls.key' }
+
+const DIRECTORY_MODE = 0o700
+const MODES: Readonly<Record<FileKind, number>> = { ca: 0o644, cert: 0o644, key: 0o600 }
+
+/** The certificate comes last: where a certificate can be seen for the first time, its key can be, too. */
+const ORDER = ['ca', 'key', 'cert'] as const
+
+/**
+ * Writes trust anchors, certificate chain and private key into a directory, which is made (mode 0700) if it is not there.
+ *
+ * The key gets mode 0600 and is not encrypted, since etcd reads no other; the certificates get 0644. Each file is replaced
+ * atomically and durably: written whole beside its place, flushed, then renamed over it, so a reader finds the old file or
+ * the new, never half of one. A symbolic link in a file's place is replaced, not followed. All files are complete before the
+ * first is renamed; a reader that opens two files between two renames can still get a new key with an old certificate, which
+ * etcd and this package take as a passing state and read again. Where something fails, no temporary file is left.
+ *
+ * Revocation lists are not written: they are renewed at another pace and by others.
+ *
+ * @param directory Where the files go.
+ * @returns The paths that were written.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a bad name, for a directory that is a file or a file that is a
+ * directory, and where the file system refuses (`cause` is its error).
+ */
+export async function writeCredentials(
+  directory: string,
+  credentials: Credentials,
+  options: WriteCredentialsOptions = {},
+): Promise<CredentialFiles> {
+  if (typeof directory !== 'string' || directory === '')
+    throw optionInvalid('directory', 'must be the path of a directory')
+  checkCredentials(credentials)
+  checkOptions('options', options, ['names'])
+  const names = readNames(options.names)
+  await prepareDirectory(directory, names)
+  const contents: Record<FileKind, string> = {
+    ca: credentials.trustAnchors.map((each) => each.toPem()).join(''),
+    cert: credentials.chain.map((each) => each.toPem()).join(''),
+    key: credentials.key.exportPem(),
+  }
+  const files = ORDER.map((kind) => ({ path: join(directory, names[kind]), text: contents[kind], mode: MODES[kind] }))
+  try {
+    await replaceFiles(directory, files)
+  } catch (cause) {
+    throw notWritten(directory, cause)
+  }
+  return { ca: join(directory, names.ca), cert: join(directory, names.cert), key: join(directory, names.key) }
+}
+
+function checkCredentials(credentials: Credentials): void {
+  const given: unknown = credentials
+  const complete =
+    typeof given === 'object' && given !== null && 'trustAnchors' in given && 'chain' in given && 'key' in given
+  if (!complete) throw optionInvalid('credentials', 'must be credentials, as authority.issue or a source gives them')
+  // An empty CA file would be written, and every program that reads it would say something else.
+  if (credentials.trustAnchors.length === 0) throw optionInvalid('credentials.trustAnchors', 'must not be empty')
+}
+
+function readNames(given: CredentialFileNames = {}): Record<FileKind, string> {
+  checkOptions('names', given, FILE_KINDS)
+  const names = {
+    ca: readFileName(given.ca ?? DEFAULT_NAMES.ca, 'names.ca'),
+    cert: readFileName(given.cert ?? DEFAULT_NAMES.cert, 'names.cert'),
+    key: readFileName(given.key ?? DEFAULT_NAMES.key, 'names.key'),
+  }
+  if (new Set(Object.values(names)).size < FILE_KINDS.length) throw optionInvalid('names', 'must name different files')
+  return names
+}
+
+/** Longest name of a file on the file systems in use (limits.h, NAME_MAX), less what a temporary name adds. */
+const MAX_FILE_NAME = 200
+
+function readFileName(name: unknown, option: string): string {
+  const plain = typeof name === 'string' && name !== '' && name !== '.' && name !== '..' && !/[/\\\p{Cc}]/u.test(name)
+  if (!plain) throw optionInvalid(option, 'must be the plain name of a file, without a directory')
+  if (Buffer.byteLength(name) > MAX_FILE_NAME) {
+    throw optionInvalid(option, `must be at most ${String(MAX_FILE_NAME)} octets long`)
+  }
+  return name
+}
+
+/** Makes the directory and looks at what stands in the files' places, so that nothing is begun that cannot be finished. */
+async function prepareDirectory(directory: string, names: Record<FileKind, string>): Promise<void> {
+  const existing = await lookAt(directory, stat)
+  if (existing === null) {
+    try {
+      await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE })
+    } catch (cause) {
+      throw notWritten(directory, cause)
+    }
+  } else if (!existing.isDirectory()) {
+    throw optionInvalid('directory', `must be a directory, and ${directory} is something else`)
+  }
+  for (const kind of FILE_KINDS) {
+    const path = join(directory, names[kind])
+    const place = await lookAt(path, lstat)
+    if (place?.isDirectory() === true)
+      throw optionInvalid(`names.${kind}`, `must name a file, and ${path} is a directory`)
+  }
+}
+
+async function lookAt(path: string, look: typeof stat): Promise<{ isDirectory(): boolean } | null> {
+  try {
+    return await look(path)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return null
+    throw notWritten(path, error)
+  }
+}
+
+interface NewFile {
+  path: string
+  text: string
+  mode: number
+}
+
+async function replaceFiles(directory: string, files: readonly NewFile[]): Promise<void> {
+  const suffix = `.${randomBytes(8).toString('hex')}.tmp`
+  const pending = new Set<string>()
+  try {
+    for (const file of files) {
+      pending.add(`${file.path}${suffix}`)
+      await writeNew(`${file.path}${suffix}`, file)
+    }
+    for (const { path } of files) {
+      await rename(`${path}${suffix}`, path)
+      pending.delete(`${path}${suffix}`)
+    }
+    await flushDirectory(directory)
+  } finally {
+    // Every one is tried; the error that led here is the one to tell.
+    await Promise.allSettled([...pending].map((path) => rm(path, { force: true })))
+  }
+}
+
+async function writeNew(path: string, { text, mode }: NewFile): Promise<void> {
+  // Exclusive: nothing that someone else put there is opened. The mode is set from the start and again past the umask.
+  const handle = await open(path, 'wx', mode)
+  try {
+    await handle.chmod(mode)
+    await handle.writeFile(text)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** A rename lasts over a power cut once the directory is flushed. */
+async function flushDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+function notWritten(path: string, cause: unknown): EtcdMtlsError<'ERR_OPTION_INVALID'> {
+  const reason = `must be writable, and writing to ${path} failed: ${cause instanceof Error ? cause.message : String(cause)}`
+  return new EtcdMtlsError(
+    'ERR_OPTION_INVALID',
+    `Option "directory" ${reason}`,
+    { option: 'directory', reason },
+    { cause },
+  )
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined
+}

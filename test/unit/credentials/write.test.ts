@@ -1,0 +1,294 @@
+/** Files on disk: whole, with the right modes, or not at all. */
+import { X509Certificate } from 'node:crypto'
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import type * as filesystem from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { inspect } from 'node:util'
+import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { createAuthority, loadAuthority } from '../../../src/authority/index.js'
+import type { Credentials } from '../../../src/credentials/credentials.js'
+import { writeCredentials } from '../../../src/credentials/write.js'
+import { type EtcdMtlsError, isEtcdMtlsError } from '../../../src/errors.js'
+import { mintCa } from '../../support/mint.js'
+import { openssl, temporaryFolder } from '../../support/openssl.js'
+
+/** Every call to the file system goes through here, in order; `fail` makes one of them fail. */
+const disk = vi.hoisted(() => ({ calls: [] as string[], failAt: Number.POSITIVE_INFINITY, code: 'ENOSPC' }))
+
+vi.mock('node:fs/promises', async (original) => {
+  const real = await original<typeof filesystem>()
+  const step = (name: string): void => {
+    disk.calls.push(name)
+    if (disk.calls.length - 1 === disk.failAt) {
+      throw Object.assign(new Error(`${disk.code}: injected, ${name}`), { code: disk.code })
+    }
+  }
+  return {
+    ...real,
+    mkdir: async (...parameters: Parameters<typeof real.mkdir>) => {
+      step(`mkdir ${basename(String(parameters[0]))}`)
+      return real.mkdir(...parameters)
+    },
+    rename: async (from: string, to: string) => {
+      step(`rename ${basename(to)}`)
+      await real.rename(from, to)
+    },
+    open: async (path: string, flags: string, mode?: number) => {
+      step(`open ${basename(path).replace(/\.[0-9a-f]{16}\.tmp$/, '.*.tmp')}`)
+      const handle = await real.open(path, flags, mode)
+      return {
+        chmod: async (to: number) => {
+          step('chmod')
+          await handle.chmod(to)
+        },
+        writeFile: async (text: string) => {
+          // Half of it reaches the disk before the failure.
+          await handle.write(text.slice(0, text.length / 2))
+          step('write')
+          await handle.write(text.slice(text.length / 2))
+        },
+        sync: async () => {
+          step('sync')
+          await handle.sync()
+        },
+        close: () => handle.close(),
+      }
+    },
+  }
+})
+
+const folder = temporaryFolder()
+let count = 0
+const fresh = (): string => folder.file(`directory-${String(++count)}`)
+
+let first: Credentials
+let second: Credentials
+beforeAll(async () => {
+  const root = mintCa({ subject: 'Root' })
+  const below = mintCa({ subject: 'Below', issuer: root })
+  const authority = await loadAuthority({ cert: below.pem, key: below.keyPem, chain: root.pem })
+  first = await authority.issue({ role: 'server', name: 'etcd-0', hosts: ['localhost'] })
+  second = await (
+    await createAuthority({ name: 'Other' })
+  ).issue({ role: 'server', name: 'etcd-1', hosts: ['localhost'] })
+})
+afterEach(() => {
+  disk.calls.length = 0
+  disk.failAt = Number.POSITIVE_INFINITY
+})
+
+function mode(path: string): string {
+  return (statSync(path).mode & 0o7777).toString(8)
+}
+
+async function refusal(work: Promise<unknown>): Promise<EtcdMtlsError<'ERR_OPTION_INVALID'>> {
+  const error: unknown = await work.then(
+    () => null,
+    (reason: unknown) => reason,
+  )
+  if (!isEtcdMtlsError(error, 'ERR_OPTION_INVALID')) throw new Error(`not refused: ${inspect(error)}`)
+  return error
+}
+
+describe('what is written', () => {
+  test('the CA, the chain and the key, which openssl reads and verifies', async () => {
+    const directory = fresh()
+    const files = await writeCredentials(directory, first)
+    expect(files).toEqual({ ca: `${directory}/ca.crt`, cert: `${directory}/tls.crt`, key: `${directory}/tls.key` })
+    expect(readdirSync(directory).sort()).toEqual(['ca.crt', 'tls.crt', 'tls.key'])
+    const verify = ['verify', '-x509_strict', '-CAfile', files.ca, '-untrusted', files.cert, files.cert]
+    expect(openssl(verify)).toContain('tls.crt: OK')
+    const certificates = readFileSync(files.cert, 'utf8').match(/-----BEGIN CERTIFICATE-----/g)
+    expect(certificates).toHaveLength(2)
+    expect(openssl(['pkey', '-in', files.key, '-noout', '-check'])).toContain('Key is valid')
+    const publicKey = openssl(['pkey', '-in', files.key, '-pubout'])
+    expect(publicKey).toBe(openssl(['x509', '-in', files.cert, '-noout', '-pubkey']))
+  })
+
+  test.each([0o000, 0o022, 0o077])('with the same modes under the umask %o', async (umask) => {
+    const before = process.umask(umask)
+    try {
+      const directory = fresh()
+      const { ca, cert, key } = await writeCredentials(directory, first)
+      expect([directory, ca, cert, key].map((path) => mode(path))).toEqual(['700', '644', '644', '600'])
+    } finally {
+      process.umask(before)
+    }
+  })
+
+  test('under other names, in a directory that is there', async () => {
+    const directory = fresh()
+    mkdirSync(directory)
+    chmodSync(directory, 0o755)
+    const names = { ca: 'etcd-ca.pem', cert: 'server.crt', key: 'server.key' }
+    const files = await writeCredentials(directory, first, { names })
+    expect([files.ca, files.cert, files.key].map((path) => basename(path))).toEqual(Object.values(names))
+    expect(mode(directory)).toBe('755')
+    expect(readdirSync(directory).sort()).toEqual(Object.values(names).sort())
+    const one = await writeCredentials(directory, first, { names: { key: 'only.key' } })
+    expect(one).toEqual({ ca: `${directory}/ca.crt`, cert: `${directory}/tls.crt`, key: `${directory}/only.key` })
+  })
+
+  test('in directories that have to be made on the way', async () => {
+    const directory = `${fresh()}/a/b`
+    const { key } = await writeCredentials(directory, first)
+    expect(existsSync(key)).toBe(true)
+    expect(mode(`${directory}/..`)).toBe('700')
+  })
+})
+
+describe('what was there before', () => {
+  test('is replaced, loose modes included', async () => {
+    const directory = fresh()
+    mkdirSync(directory)
+    for (const name of ['ca.crt', 'tls.crt', 'tls.key']) {
+      writeFileSync(`${directory}/${name}`, 'old'.repeat(10_000))
+      chmodSync(`${directory}/${name}`, 0o666)
+    }
+    const { ca, cert, key } = await writeCredentials(directory, second)
+    expect([ca, cert, key].map(mode)).toEqual(['644', '644', '600'])
+    expect(readFileSync(key, 'utf8')).toBe(second.key.exportPem())
+  })
+
+  test('a symbolic link is replaced, and where it led stays as it was', async () => {
+    const directory = fresh()
+    mkdirSync(directory)
+    const victim = folder.file('victim', 'precious')
+    symlinkSync(victim, `${directory}/tls.key`)
+    symlinkSync('/nonexistent/anywhere', `${directory}/tls.crt`)
+    symlinkSync(directory, `${directory}/ca.crt`)
+    const { ca, cert, key } = await writeCredentials(directory, first)
+    expect(readFileSync(victim, 'utf8')).toBe('precious')
+    for (const path of [ca, cert, key]) expect(lstatSync(path).isFile()).toBe(true)
+    expect(readFileSync(key, 'utf8')).toBe(first.key.exportPem())
+  })
+
+  test('a reader never sees half a file, nor a certificate without any key', async () => {
+    const directory = fresh()
+    const known = new Set<string>()
+    for (const each of [first, second]) {
+      known.add(each.key.exportPem()).add(each.chain.map((certificate) => certificate.toPem()).join(''))
+    }
+    const writing = { done: false, reads: 0 }
+    const reader = async (): Promise<void> => {
+      while (!writing.done) {
+        const cert = await readFile(`${directory}/tls.crt`, 'utf8').catch(() => null)
+        if (cert === null) continue
+        const key = await readFile(`${directory}/tls.key`, 'utf8')
+        expect(known).toContain(cert)
+        expect(known).toContain(key)
+        new X509Certificate(cert)
+        writing.reads++
+      }
+    }
+    const reading = reader()
+    for (let i = 0; i < 40; i++) await writeCredentials(directory, i % 2 === 0 ? first : second)
+    writing.done = true
+    await reading
+    expect(writing.reads).toBeGreaterThan(0)
+  })
+})
+
+describe('order and durability', () => {
+  test('everything is complete and flushed before the first file is replaced; the certificate comes last', async () => {
+    await writeCredentials(fresh(), first)
+    const write = ['chmod', 'write', 'sync']
+    expect(disk.calls).toEqual([
+      `mkdir directory-${String(count)}`,
+      ...['open ca.crt.*.tmp', ...write, 'open tls.key.*.tmp', ...write, 'open tls.crt.*.tmp', ...write],
+      ...['rename ca.crt', 'rename tls.key', 'rename tls.crt'],
+      ...[`open directory-${String(count)}`, 'sync'],
+    ])
+  })
+
+  test.each(Array.from({ length: 17 }, (_, step) => step))('a failure at step %i leaves nothing half', async (step) => {
+    const directory = fresh()
+    const files = await writeCredentials(directory, first)
+    disk.calls.length = 0
+    disk.failAt = step
+    const error = await refusal(writeCredentials(directory, second))
+    expect(error.cause).toMatchObject({ code: 'ENOSPC' })
+    expect(error.message).toContain(directory)
+    expect(inspect(error)).not.toContain('PRIVATE KEY')
+    expect(readdirSync(directory).sort()).toEqual(['ca.crt', 'tls.crt', 'tls.key'])
+    const firstRename = 12
+    if (step <= firstRename) expect(readFileSync(files.key, 'utf8')).toBe(first.key.exportPem())
+    for (const path of [files.ca, files.cert, files.key])
+      expect(readFileSync(path, 'utf8')).toMatch(/-----END [A-Z ]+-----\n$/)
+  })
+
+  test('there is no step that the test above leaves out', async () => {
+    const directory = fresh()
+    mkdirSync(directory)
+    await writeCredentials(directory, first)
+    expect(disk.calls).toHaveLength(17)
+  })
+
+  test('a directory that cannot be made is told', async () => {
+    disk.failAt = 0
+    disk.code = 'EACCES'
+    const error = await refusal(writeCredentials(fresh(), first))
+    expect(error.cause).toMatchObject({ code: 'EACCES' })
+  })
+})
+
+describe('what is refused', () => {
+  test('a directory that is a file, or lies below one', async () => {
+    const file = folder.file('a-file', 'precious')
+    expect((await refusal(writeCredentials(file, first))).message).toContain('must be a directory')
+    expect((await refusal(writeCredentials(`${file}/below`, first))).details.option).toBe('directory')
+    expect(readFileSync(file, 'utf8')).toBe('precious')
+  })
+
+  test('a file that is a directory: nothing is written', async () => {
+    const directory = fresh()
+    mkdirSync(`${directory}/tls.crt`, { recursive: true })
+    expect((await refusal(writeCredentials(directory, first))).details.option).toBe('names.cert')
+    expect(readdirSync(directory)).toEqual(['tls.crt'])
+  })
+
+  test.each([
+    [{ names: { key: '../tls.key' } }, 'names.key'],
+    [{ names: { key: '/etc/tls.key' } }, 'names.key'],
+    [{ names: { key: 'a\\b' } }, 'names.key'],
+    [{ names: { ca: '' } }, 'names.ca'],
+    [{ names: { ca: '.' } }, 'names.ca'],
+    [{ names: { ca: '..' } }, 'names.ca'],
+    [{ names: { cert: 'a\u0000b' } }, 'names.cert'],
+    [{ names: { cert: 'a\nb' } }, 'names.cert'],
+    [{ names: { cert: 'ä'.repeat(101) } }, 'names.cert'],
+    [{ names: { cert: 7 } }, 'names.cert'],
+    [{ names: { cert: 'tls.key' } }, 'names'],
+    [{ names: { crt: 'x' } }, 'names.crt'],
+    [{ names: null }, 'names'],
+    [{ mode: 0o644 }, 'options.mode'],
+    [null, 'options'],
+  ])('%j', async (options, option) => {
+    const directory = fresh()
+    expect((await refusal(writeCredentials(directory, first, options as never))).details.option).toBe(option)
+    expect(existsSync(directory)).toBe(false)
+  })
+
+  test('no directory, and what are no credentials', async () => {
+    expect((await refusal(writeCredentials('', first))).details.option).toBe('directory')
+    expect((await refusal(writeCredentials(7 as never, first))).details.option).toBe('directory')
+    expect((await refusal(writeCredentials('x\u0000y', first))).details.option).toBe('directory')
+    for (const credentials of [null, 'x', {}, { ...first, trustAnchors: [] }]) {
+      const directory = fresh()
+      const error = await refusal(writeCredentials(directory, credentials as never))
+      expect(error.details.option).toMatch(/^credentials/)
+      expect(existsSync(directory)).toBe(false)
+    }
+  })
+})
