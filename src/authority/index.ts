@@ -5,6 +5,9 @@
  * @module
  */
 export * from '../report/index.js'
+export type { Credentials } from '../credentials/credentials.js'
+export { Certificate } from '../x509/certificate.js'
+export { PrivateKey } from '../x509/keys.js'
 export type { Authority, AuthorityMaterial } from './authority.js'
 export type { KeyAlgorithm } from './algorithms.js'
 export { createAuthority } from './create.js'

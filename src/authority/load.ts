@@ -7,6 +7,7 @@ import { checkOptions, optionInvalid } from '../misuse.js'
 import type { MaterialRole } from '../report/catalogue/place.js'
 import type { Finding } from '../report/finding.js'
 import { summarize } from '../report/report.js'
+import { worstFirst } from '../report/severity.js'
 import { publicKeyText } from '../x509/algorithms.js'
 import type { Certificate } from '../x509/certificate.js'
 import { checkPassphrase, type PrivateKey } from '../x509/keys.js'
@@ -92,10 +93,10 @@ function open(value: unknown, option: string, role: MaterialRole): OpenedInput {
 }
 
 function unreadable(all: readonly Finding[]): EtcdMtlsError<'ERR_CREDENTIALS_UNREADABLE'> {
-  const [first, ...rest] = all.toSorted((a, b) => Number(b.severity === 'error') - Number(a.severity === 'error'))
+  const [first, ...rest] = worstFirst(all)
   // Without a finding there are a certificate and a key, and nothing is unreadable.
   if (first === undefined) throw new TypeError('credentials without a certificate or a key, and no finding about it')
-  const message = `The authority cannot be read: ${summarize([first, ...rest])}`
+  const message = `The authority cannot be read: ${summarize(all)}`
   return new EtcdMtlsError('ERR_CREDENTIALS_UNREADABLE', message, { origin: 'authority', findings: [first, ...rest] })
 }
 
