@@ -5,10 +5,10 @@ import { COMPARED_KINDS, constraintProblem, isComparable, isTouched, isWithin } 
 import type { Notebook, Place } from './place.js'
 
 /** Most comparisons of one validation, as in Go (crypto/x509 MaxConstraintComparisions). */
-const MAX_COMPARISONS = 250_000
+export const MAX_COMPARISONS = 250_000
 
-export function checkNameConstraints(path: readonly Place[], notes: Notebook): void {
-  const budget = { left: MAX_COMPARISONS }
+/** @param budget Comparisons that are left. */
+export function checkNameConstraints(path: readonly Place[], budget: { left: number }, notes: Notebook): void {
   for (const [i, authority] of path.entries()) {
     if (i === 0 || authority.certificate.extensions.nameConstraints === null) continue
     if (!checkConstraintsThemselves(authority, notes)) continue
@@ -47,13 +47,17 @@ function checkSubject(subject: Place, authority: Place, budget: { left: number }
   const constrainedBy = authority.certificate.subject.toString()
   const permittedKinds = groupByKind(constraints.permitted)
   const excludedKinds = groupByKind(constraints.excluded)
-  for (const name of constrainedNames(subject)) {
+  const names = constrainedNames(subject)
+  const subtrees = (kind: string): number =>
+    (permittedKinds.get(kind)?.length ?? 0) + (excludedKinds.get(kind)?.length ?? 0)
+  // Counted before anything is compared, so that what exceeds the budget costs nothing.
+  budget.left -= names.reduce((sum, { kind }) => sum + subtrees(kind), 0)
+  if (budget.left < 0) return false
+  for (const name of names) {
     const { kind } = name
     const permitted = permittedKinds.get(kind)
     const excluded = excludedKinds.get(kind) ?? []
     if (permitted === undefined && excluded.length === 0) continue
-    budget.left -= (permitted?.length ?? 0) + excluded.length
-    if (budget.left < 0) return false
     const details = { name: name.value, kind, constrainedBy }
     if (!COMPARED_KINDS.has(kind)) {
       notes.add(subject, 'name-constraints/unprocessed', details)

@@ -18,6 +18,8 @@ import type { Notebook, Place } from './place.js'
 export interface PathRules {
   readonly crls: readonly Crl[]
   readonly maxIntermediates: number
+  /** Comparisons of names with constraints that are left, over all paths of this validation. */
+  readonly comparisons: { left: number }
 }
 
 /** Puts the certificates of a path into their places. */
@@ -62,7 +64,7 @@ export function judgeAboveLeaf(path: readonly Place[], context: Context, rules: 
   }
   checkPathValidity(path, context, notes)
   checkPathLength(path, rules.maxIntermediates, notes)
-  checkNameConstraints(path, notes)
+  checkNameConstraints(path, rules.comparisons, notes)
   checkRevocation(path, rules.crls, context, notes)
 }
 

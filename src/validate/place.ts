@@ -22,6 +22,10 @@ export class Notebook {
   get hasErrors(): boolean {
     return this.findings.some(({ severity }) => severity === 'error')
   }
+
+  get errorCount(): number {
+    return this.findings.filter(({ severity }) => severity === 'error').length
+  }
 }
 
 export function refOf({ certificate, role, index }: Place): CertificateRef {

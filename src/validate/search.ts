@@ -32,6 +32,8 @@ export interface SearchResult {
 
 /** Self-issued certificates do not count as intermediates, but a path must end somewhere. */
 const SELF_ISSUED_ALLOWANCE = 4
+/** Paths that are judged in full on the way to a valid one: judging costs more than a step of the search. */
+const MAX_PATHS_JUDGED = 256
 /** Failing paths that are judged in full to find the one that came furthest. */
 const MAX_FAILURES_JUDGED = 32
 
@@ -41,11 +43,13 @@ export function searchPath(input: SearchInput): SearchResult {
   const leafNotes = new Notebook()
   judgeLeaf(leafPlace, input.context, leafNotes)
   const index = new IssuerIndex(input.anchors, input.intermediates)
-  const valid = findValid(input, index)
-  const { places, notes } = valid ?? explainFailure(input, index)
+  const found = findBest(input, index)
+  // Where trusted CAs are reached by sound links, the best of those paths is the explanation; else faulty ones are followed.
+  const { places, notes } = found ?? explainFailure(input, index)
+  const valid = found !== null && !found.notes.hasErrors
   leafNotes.findings.push(...notes.findings)
   // A search that was cut short must never look like a pass.
-  if (valid === null && (input.budget.isExhausted || !leafNotes.hasErrors)) {
+  if (!valid && (input.budget.isExhausted || !leafNotes.hasErrors)) {
     leafNotes.add(null, 'chain/budget-exhausted', input.budget.limits)
   }
   return { path: places.map(refOf), places, notes: leafNotes }
@@ -56,21 +60,31 @@ interface Judged {
   readonly notes: Notebook
 }
 
-/** A path without an error above the leaf; the leaf's own faults are the same on every path. */
-function findValid(input: SearchInput, index: IssuerIndex): Judged | null {
+/**
+ * The first path without an error above the leaf (the leaf's own faults are the same on every path), else the one with
+ * the fewest of those whose every link is sound; null where there is none.
+ */
+function findBest(input: SearchInput, index: IssuerIndex): Judged | null {
   const usable = new Map<Certificate, boolean>()
   const rule: LinkRule = (child, candidate, budget) => {
     if (keyIdentifiers(child, candidate.certificate).relation === 'different') return 'skip'
     if (!isUsable(candidate, input.context, usable)) return 'skip'
     return linkOf(child, candidate.certificate, budget) === 'signed' ? 'follow' : 'skip'
   }
+  let best: (Judged & { errors: number }) | null = null
+  let failures = 0
   for (const found of walk(input, index, rule, input.budget, false)) {
     const places = placesOf(found)
     const notes = new Notebook()
     judgeAboveLeaf(places, input.context, input.rules, notes)
-    if (!notes.hasErrors) return { places, notes }
+    const errors = notes.errorCount
+    if (errors === 0) return { places, notes }
+    failures++
+    if (best === null || errors < best.errors) best = { places, notes, errors }
+    if (failures >= MAX_PATHS_JUDGED) break
   }
-  return null
+  if (best !== null && failures > 1) best.notes.add(null, 'chain/others-tried', { paths: failures - 1 })
+  return best
 }
 
 function isUsable({ certificate, isAnchor }: Candidate, context: Context, known: Map<Certificate, boolean>): boolean {
@@ -123,8 +137,7 @@ function judgeFailure(found: FoundPath, input: SearchInput, index: IssuerIndex):
   const last = places.at(-1)
   if (!found.anchored && last !== undefined) explainDeadEnd(last, input.anchors, input.intermediates, index, notes)
   judgeAboveLeaf(places, input.context, input.rules, notes)
-  const errors = notes.findings.filter(({ severity }) => severity === 'error').length
-  return { places, notes, rank: { anchored: found.anchored, errors, length: places.length } }
+  return { places, notes, rank: { anchored: found.anchored, errors: notes.errorCount, length: places.length } }
 }
 
 /** An anchored path came further than a dead end; of two anchored ones the one with fewer errors, of two dead ends the longer. */

@@ -4,6 +4,7 @@ import type { Finding } from '../report/finding.js'
 import { makeReport, type Report } from '../report/report.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { Crl } from '../x509/crl.js'
+import { MAX_COMPARISONS } from './check-name-constraints.js'
 import { Budget, type BudgetOptions } from './budget.js'
 import { type Context, resolveContext, type ValidateOptions } from './context.js'
 import { type CertificateInput, type CrlInput, readCertificates, readCrls } from './input.js'
@@ -87,7 +88,7 @@ export function search(
     intermediates: material.intermediates,
     anchors: material.trustAnchors,
     context,
-    rules: { crls: material.crls, maxIntermediates },
+    rules: { crls: material.crls, maxIntermediates, comparisons: { left: MAX_COMPARISONS } },
     budget,
     explanationBudget: new Budget({ signatures, steps: Math.min(steps, EXPLANATION_STEPS) }),
   })
