@@ -218,10 +218,14 @@ class Attempt {
 
   /**
    * Keeps the first error: later ones (EPIPE, ECONNRESET) are its echo. An alert counts more than what came before it,
-   * because HTTP/2 may notice the end of the connection first.
+   * because HTTP/2 may notice the end of the connection first; hence the turn of patience. The socket's own end may be
+   * long in coming, so nothing waits for it.
    */
   #remember(error: Error): void {
     if (this.#error === null || (alertNumber(this.#error) === null && alertNumber(error) !== null)) this.#error = error
+    setImmediate(() => {
+      this.#fail(false)
+    })
   }
 
   #fail(timedOut: boolean): void {

@@ -129,22 +129,29 @@ function explainHandshake(attempt: FailedAttempt): Finding[] {
     return [finding('endpoint/not-tls', { endpoint, errorCode, firstBytes: diagnosis.firstBytes })]
   }
   if (errorCode === 'ERR_SSL_UNSUPPORTED_PROTOCOL') return [versionFinding(endpoint, null, accepted)]
-  if (isConnectionEnd(failure.error)) return [finding('endpoint/reset', { endpoint, errorCode })]
+  if (isConnectionEnd(failure.error)) {
+    // In TLS 1.2 a server sees our certificate before the handshake ends, and some only close then.
+    if (failure.certificateSent === true) return [closedWithoutAlert(attempt)]
+    return [finding('endpoint/reset', { endpoint, errorCode })]
+  }
   return [finding('handshake/failed', { endpoint, errorCode, detail: failure.error?.message.trim() ?? '' })]
 }
 
 const NOTHING_SEEN: ServerVerdict = { chain: [], report: { ok: true, checkedAt: new Date(0), path: [], findings: [] } }
 
-function explainAfterHandshake({ endpoint: { url }, failure, accepted }: FailedAttempt): Finding {
-  const protocol = failure.protocol ?? 'TLS'
-  if (failure.alpn !== 'h2' || !isConnectionEnd(failure.error)) {
-    const detail = failure.error === null ? 'it closed the connection' : failure.error.message.trim()
-    return finding('endpoint/not-http2', { endpoint: url, protocol, detail })
-  }
+function explainAfterHandshake(attempt: FailedAttempt): Finding {
+  const { endpoint, failure } = attempt
+  if (failure.alpn === 'h2' && isConnectionEnd(failure.error)) return closedWithoutAlert(attempt)
+  const detail = failure.error === null ? 'it closed the connection' : failure.error.message.trim()
+  return finding('endpoint/not-http2', { endpoint: endpoint.url, protocol: failure.protocol ?? 'TLS', detail })
+}
+
+function closedWithoutAlert({ endpoint, failure, accepted }: FailedAttempt): Finding {
   const chain = accepted.credentials.chain.map((each, index) =>
     certificateRef(each, index === 0 ? 'leaf' : 'intermediate', index),
   )
-  return finding('handshake/closed-without-alert', { endpoint: url, protocol, chain }, chain[0] ?? null)
+  const details = { endpoint: endpoint.url, protocol: failure.protocol ?? 'TLSv1.2', chain }
+  return finding('handshake/closed-without-alert', details, chain[0] ?? null)
 }
 
 /** The error's code; `closed` where there was no error at all. */

@@ -1,0 +1,204 @@
+/**
+ * Small servers on 127.0.0.1 that stand where etcd should: they are silent, speak something else, refuse, or let
+ * connections through and count them. Each ends with `await using`.
+ */
+import { once } from 'node:events'
+import { createServer as createHttpServer } from 'node:http'
+import {
+  createSecureServer,
+  createServer as createH2cServer,
+  type Http2SecureServer,
+  type IncomingHttpHeaders,
+  type ServerHttp2Stream,
+} from 'node:http2'
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { createServer as createTlsServer, type TlsOptions, type TLSSocket } from 'node:tls'
+import type { Credentials } from '../../src/credentials/credentials.js'
+
+export interface Peer extends AsyncDisposable {
+  readonly port: number
+  /** `https://127.0.0.1:PORT`, whatever the peer speaks. */
+  readonly endpoint: string
+  /** TCP connections accepted so far. */
+  readonly accepted: number
+  /** TCP connections open now. */
+  readonly open: number
+  /** Destroys the connections that are open. */
+  cut(): void
+}
+
+async function listen(server: Server | Http2SecureServer, listenOn = 0): Promise<Peer> {
+  const sockets = new Set<Socket>()
+  let accepted = 0
+  server.on('connection', (socket: Socket) => {
+    accepted += 1
+    sockets.add(socket)
+    socket.on('error', () => undefined)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  server.listen(listenOn, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy()
+  }
+  return {
+    port,
+    endpoint: `https://127.0.0.1:${String(port)}`,
+    get accepted() {
+      return accepted
+    },
+    get open() {
+      return sockets.size
+    },
+    cut,
+    [Symbol.asyncDispose]: async () => {
+      const closed = new Promise((resolve) => server.close(resolve))
+      cut()
+      await closed
+    },
+  }
+}
+
+/** Accepts and says nothing. */
+export function silentPeer(): Promise<Peer> {
+  // It reads, or it would not notice the other side's end.
+  return listen(createServer((socket) => socket.resume()))
+}
+
+/** Answers the first bytes with these, whatever came, and closes. Without bytes it only closes. */
+export function answeringPeer(bytes?: Uint8Array): Promise<Peer> {
+  return listen(
+    createServer((socket) => {
+      socket.once('data', () => {
+        if (bytes === undefined) socket.end()
+        else socket.end(bytes)
+      })
+    }),
+  )
+}
+
+/** Answers the ClientHello with a fatal TLS alert (RFC 8446 section 6). */
+export function alertingPeer(alert: number): Promise<Peer> {
+  return answeringPeer(Buffer.from([0x15, 3, 3, 0, 2, 2, alert]))
+}
+
+/** An HTTP/1.1 server without TLS. */
+export function plaintextHttp1Peer(): Promise<Peer> {
+  return listen(
+    createHttpServer((_request, response) => {
+      response.end('hello')
+    }),
+  )
+}
+
+/** An HTTP/2 server without TLS, as etcd on an `http://` URL. */
+export function plaintextHttp2Peer(): Promise<Peer> {
+  return listen(createH2cServer())
+}
+
+/** What a TLS server shows and asks for, from credentials. */
+export function serverTls(credentials: Credentials, options: TlsOptions = {}): TlsOptions {
+  return {
+    ca: credentials.trustAnchors.map((each) => each.toPem()),
+    cert: credentials.chain.map((each) => each.toPem()).join(''),
+    key: credentials.key.exportPem(),
+    requestCert: true,
+    rejectUnauthorized: true,
+    ALPNProtocols: ['h2'],
+    ...options,
+  }
+}
+
+/** A TLS server that does with a connection, once its handshake is over, what it is told; by default nothing at all. */
+export function tlsPeer(tls: TlsOptions, onConnection: (socket: TLSSocket) => void = () => undefined): Promise<Peer> {
+  const server = createTlsServer(tls, (socket) => {
+    socket.on('error', () => undefined)
+    socket.resume()
+    onConnection(socket)
+  })
+  return listen(server)
+}
+
+/** How a gRPC peer treats one call. */
+export type CallHandler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void
+
+/** A gRPC server by hand: HTTP/2 over TLS with a function for each call. */
+export function grpcPeer(tls: TlsOptions, onCall: CallHandler): Promise<Peer> {
+  const server = createSecureServer(tls)
+  server.on('sessionError', () => undefined)
+  server.on('stream', (stream, headers) => {
+    stream.on('error', () => undefined)
+    onCall(stream, headers)
+  })
+  return listen(server)
+}
+
+export interface Proxy extends Peer {
+  /** Lets nothing through any more, and keeps the connections: a network that drops packets. */
+  freeze(): void
+  thaw(): void
+}
+
+/** Forwards bytes to a port of this machine, which may change between connections. `listenOn`: its own port, else any. */
+export async function proxyTo(port: number | (() => number), listenOn = 0): Promise<Proxy> {
+  let frozen = false
+  const pairs = new Set<[Socket, Socket]>()
+  const peer = await listen(
+    createServer((client) => {
+      const upstream = connect(typeof port === 'number' ? port : port(), '127.0.0.1')
+      const pair: [Socket, Socket] = [client, upstream]
+      pairs.add(pair)
+      upstream.on('error', () => client.destroy())
+      client.on('close', () => {
+        upstream.destroy()
+        pairs.delete(pair)
+      })
+      upstream.on('close', () => client.destroy())
+      client.on('data', (bytes) => upstream.write(bytes))
+      upstream.on('data', (bytes) => client.write(bytes))
+      if (frozen) for (const socket of pair) socket.pause()
+    }),
+    listenOn,
+  )
+  const apply = (): void => {
+    for (const socket of [...pairs].flat()) {
+      if (frozen) socket.pause()
+      else socket.resume()
+    }
+  }
+  return Object.defineProperties(peer, {
+    freeze: {
+      value: () => {
+        frozen = true
+        apply()
+      },
+    },
+    thaw: {
+      value: () => {
+        frozen = false
+        apply()
+      },
+    },
+  }) as Proxy
+}
+
+/** Answers each call with an empty message: to etcd's protocol that is a good answer with every field at its default. */
+export function emptyAnswer(stream: ServerHttp2Stream): void {
+  stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
+  stream.on('wantTrailers', () => {
+    stream.sendTrailers({ 'grpc-status': '0' })
+  })
+  stream.on('data', () => undefined)
+  stream.on('end', () => {
+    if (!stream.destroyed) stream.end(Buffer.alloc(5))
+  })
+}
+
+/** Refuses a call with a gRPC status. */
+export function refuseCall(stream: ServerHttp2Stream, code: number, message: string): void {
+  stream.respond(
+    { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': String(code), 'grpc-message': message },
+    { endStream: true },
+  )
+}

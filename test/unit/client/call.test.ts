@@ -1,0 +1,349 @@
+/**
+ * Calls over our channel behave as over grpc-js' own: each test runs on both. The server is HTTP/2 by hand, so that it can
+ * also do what a real one never would.
+ */
+import { once } from 'node:events'
+import { constants, type ServerHttp2Stream } from 'node:http2'
+import { Client, credentials, Metadata, status, type ServiceError } from '@grpc/grpc-js'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { accept } from '../../../src/client/accept.js'
+import { createChannel } from '../../../src/client/channel.js'
+import { frameMessage } from '../../../src/client/framing.js'
+import { resolveOptions } from '../../../src/client/options.js'
+import { Session } from '../../../src/client/session.js'
+import { mintPki } from '../../support/etcd.js'
+import { type CallHandler, grpcPeer, type Peer, serverTls } from '../../support/peers.js'
+
+const pki = mintPki()
+const OK = { 'grpc-status': '0' }
+const HEADERS = { ':status': 200, 'content-type': 'application/grpc+proto' }
+
+function answer(stream: ServerHttp2Stream, messages: readonly Buffer[], trailers: Record<string, string> = OK): void {
+  stream.respond(HEADERS, { waitForTrailers: true })
+  stream.on('wantTrailers', () => {
+    stream.sendTrailers(trailers)
+  })
+  for (const message of messages) stream.write(frameMessage(message))
+  stream.end()
+}
+
+/** What the server does, by path. */
+const handlers: Record<string, CallHandler> = {
+  '/echo': (stream) => {
+    const pieces: Buffer[] = []
+    stream.on('data', (piece: Buffer) => pieces.push(piece))
+    stream.on('end', () => {
+      if (!stream.destroyed) answer(stream, [Buffer.concat(pieces).subarray(5)])
+    })
+  },
+  '/headers': (stream, headers) => {
+    answer(stream, [Buffer.from(JSON.stringify(headers))])
+  },
+  '/refuse': (stream) => {
+    stream.respond(
+      { ...HEADERS, 'grpc-status': '7', 'grpc-message': 'no%20way:%20%C3%A9', x: 'y' },
+      { endStream: true },
+    )
+  },
+  '/late-refuse': (stream) => {
+    answer(stream, [Buffer.from('a')], { 'grpc-status': '9', 'grpc-message': 'later' })
+  },
+  '/empty': (stream) => {
+    answer(stream, [])
+  },
+  '/two': (stream) => {
+    answer(stream, [Buffer.from('a'), Buffer.from('b')])
+  },
+  '/many': (stream) => {
+    answer(
+      stream,
+      Array.from({ length: 500 }, (_, i) => Buffer.alloc(1000, i % 256)),
+    )
+  },
+  '/never': () => undefined,
+  '/half': (stream) => {
+    answerRaw(stream, frameMessage(Buffer.alloc(100)).subarray(0, 50))
+  },
+  '/compressed': (stream) => {
+    const bytes = frameMessage(Buffer.alloc(3))
+    bytes[0] = 1
+    answerRaw(stream, bytes)
+  },
+  '/large': (stream) => {
+    answer(stream, [Buffer.alloc(5 * 1024 * 1024)])
+  },
+  '/bidi': (stream) => {
+    stream.respond(HEADERS, { waitForTrailers: true })
+    stream.on('wantTrailers', () => {
+      stream.sendTrailers(OK)
+    })
+    stream.on('data', (piece: Buffer) => stream.write(piece))
+    stream.on('end', () => stream.end())
+  },
+  '/404': (stream) => {
+    stream.respond({ ':status': 404, 'content-type': 'text/html' })
+    stream.end('<html>not here</html>')
+  },
+  '/503': (stream) => {
+    stream.respond({ ':status': 503 }, { endStream: true })
+  },
+  '/no-status': (stream) => {
+    stream.respond(HEADERS)
+    stream.end(frameMessage(Buffer.alloc(1)))
+  },
+  '/rst-cancel': (stream) => {
+    stream.close(constants.NGHTTP2_CANCEL)
+  },
+  '/rst-refused': (stream) => {
+    stream.close(constants.NGHTTP2_REFUSED_STREAM)
+  },
+  '/rst-internal': (stream) => {
+    stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+  },
+  '/rst-calm': (stream) => {
+    stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM)
+  },
+  '/rst-protocol': (stream) => {
+    stream.close(constants.NGHTTP2_PROTOCOL_ERROR)
+  },
+  '/cut': () => {
+    peer.cut()
+  },
+}
+
+function answerRaw(stream: ServerHttp2Stream, bytes: Buffer): void {
+  stream.respond(HEADERS, { waitForTrailers: true })
+  stream.on('wantTrailers', () => {
+    stream.sendTrailers(OK)
+  })
+  stream.end(bytes)
+}
+
+const same = (value: Buffer): Buffer => value
+
+interface Outcome {
+  code: status
+  details: string
+  message: Buffer | null
+}
+
+function unary(
+  client: Client,
+  path: string,
+  message = Buffer.from('x'),
+  options: { deadline?: number; metadata?: Metadata } = {},
+): Promise<Outcome> {
+  const { metadata = new Metadata(), ...rest } = options
+  return new Promise((resolve) => {
+    client.makeUnaryRequest(path, same, same, message, metadata, rest, (error: ServiceError | null, value?: Buffer) => {
+      if (error === null) resolve({ code: status.OK, details: '', message: value ?? null })
+      else resolve({ code: error.code, details: error.details, message: null })
+    })
+  })
+}
+
+interface Streamed {
+  code: status
+  messages: Buffer[]
+}
+
+/** Reads everything; with `pause`, takes a break of so many milliseconds after each message. */
+function serverStream(client: Client, path: string, pause = 0): Promise<Streamed> {
+  const stream = client.makeServerStreamRequest(path, same, same, Buffer.from('x'))
+  const messages: Buffer[] = []
+  return new Promise((resolve) => {
+    stream.on('error', ({ code }: ServiceError) => {
+      resolve({ code, messages })
+    })
+    stream.on('end', () => {
+      resolve({ code: status.OK, messages })
+    })
+    stream.on('data', (message: Buffer) => {
+      messages.push(message)
+      if (pause === 0) return
+      stream.pause()
+      setTimeout(() => stream.resume(), pause)
+    })
+  })
+}
+
+let peer: Peer
+let session: Session
+const clients: Record<string, Client> = {}
+
+beforeAll(async () => {
+  peer = await grpcPeer(serverTls(pki.server), (stream, headers) => {
+    const handler = handlers[String(headers[':path'])]
+    if (handler === undefined) throw new Error(`no handler for ${String(headers[':path'])}`)
+    handler(stream, headers)
+  })
+  const options = resolveOptions({ endpoints: peer.endpoint, credentials: pki.client })
+  session = new Session(options, accept(pki.client, options.tls))
+  await session.preflight()
+  clients['ours'] = new Client('unused', credentials.createInsecure(), {
+    channelOverride: createChannel(session.members),
+  })
+  const target = peer.endpoint.replace('https://127.0.0.1', 'localhost')
+  const ssl = credentials.createSsl(
+    Buffer.from(pki.root.pem),
+    Buffer.from(pki.client.key.exportPem()),
+    Buffer.from(pki.client.chain[0].toPem()),
+  )
+  clients['grpc-js'] = new Client(target, ssl)
+})
+
+afterAll(async () => {
+  await session.close()
+  clients['grpc-js']?.close()
+  await peer[Symbol.asyncDispose]()
+})
+
+function clientOf(name: string): Client {
+  const client = clients[name]
+  if (client === undefined) throw new Error(name)
+  return client
+}
+
+describe.each(['ours', 'grpc-js'])('unary calls over %s', (name) => {
+  it.each<[string, status, string | RegExp]>([
+    ['/refuse', status.PERMISSION_DENIED, 'no way: é'],
+    ['/late-refuse', status.FAILED_PRECONDITION, 'later'],
+    ['/empty', status.UNIMPLEMENTED, 'No message received'],
+    ['/large', status.RESOURCE_EXHAUSTED, /larger than max/],
+    ['/404', status.UNIMPLEMENTED, /HTTP status code 404/],
+    ['/503', status.UNAVAILABLE, /HTTP status code 503/],
+    ['/rst-cancel', status.CANCELLED, /cancelled/i],
+    ['/rst-internal', status.INTERNAL, /RST_STREAM with code 2/],
+    ['/rst-calm', status.RESOURCE_EXHAUSTED, /Bandwidth/],
+    ['/rst-protocol', status.INTERNAL, /RST_STREAM with code 1/],
+  ])('%s', async (path, code, details) => {
+    const outcome = await unary(clientOf(name), path)
+    expect(outcome.code).toBe(code)
+    expect(outcome.details).toMatch(details)
+  })
+
+  it('bring the message there and back, whatever its size', async () => {
+    for (const size of [0, 1, 5, 16_384, 3_000_000]) {
+      const message = Buffer.alloc(size, 7)
+      expect((await unary(clientOf(name), '/echo', message)).message?.equals(message)).toBe(true)
+    }
+  })
+
+  it('carry metadata', async () => {
+    const metadata = new Metadata()
+    metadata.set('token', 'abc')
+    metadata.set('data-bin', Buffer.from([1, 2, 3]))
+    const { message } = await unary(clientOf(name), '/headers', Buffer.from('x'), { metadata })
+    expect(JSON.parse(String(message))).toMatchObject({
+      ':method': 'POST',
+      ':path': '/headers',
+      'content-type': 'application/grpc',
+      te: 'trailers',
+      token: 'abc',
+      'data-bin': 'AQID',
+    })
+  })
+
+  it('end by their deadline, and tell it to the server', async () => {
+    const before = Date.now()
+    const outcome = await unary(clientOf(name), '/never', Buffer.from('x'), { deadline: before + 100 })
+    expect(outcome.code).toBe(status.DEADLINE_EXCEEDED)
+    expect(Date.now() - before).toBeGreaterThanOrEqual(99)
+    const late = await unary(clientOf(name), '/echo', Buffer.from('x'), { deadline: before })
+    expect(late.code).toBe(status.DEADLINE_EXCEEDED)
+    const { message } = await unary(clientOf(name), '/headers', Buffer.from('x'), { deadline: Date.now() + 5000 })
+    expect(String(message)).toMatch(/"grpc-timeout":"\d+m"/)
+  })
+
+  it('are cancelled by the caller', async () => {
+    const code = await new Promise((resolve) => {
+      const call = clientOf(name).makeUnaryRequest(
+        '/never',
+        same,
+        same,
+        Buffer.from('x'),
+        (error: ServiceError | null) => {
+          resolve(error?.code)
+        },
+      )
+      setImmediate(() => {
+        call.cancel()
+      })
+    })
+    expect(code).toBe(status.CANCELLED)
+  })
+
+  it('fail as unavailable where the connection breaks, and go on over a new one', async () => {
+    const outcome = await unary(clientOf(name), '/cut')
+    expect(outcome.code).toBe(status.UNAVAILABLE)
+    expect((await unary(clientOf(name), '/echo', Buffer.from('again'))).message?.toString()).toBe('again')
+  })
+
+  it('are not mixed up when many run at once', async () => {
+    const messages = Array.from({ length: 200 }, (_, i) => Buffer.from(String(i).repeat(i)))
+    const outcomes = await Promise.all(messages.map((message) => unary(clientOf(name), '/echo', message)))
+    expect(outcomes.map((each) => each.message?.toString())).toEqual(messages.map(String))
+  })
+})
+
+describe('unary calls where we differ from grpc-js, or it would try again', () => {
+  it.each<[string, status, RegExp]>([
+    ['/rst-refused', status.UNAVAILABLE, /refused by server/],
+    ['/no-status', status.UNKNOWN, /without a gRPC status/],
+    ['/half', status.INTERNAL, /middle of a message/],
+    ['/compressed', status.INTERNAL, /compressed/],
+  ])('%s', async (path, code, details) => {
+    const outcome = await unary(clientOf('ours'), path)
+    expect(outcome).toMatchObject({ code, details: expect.stringMatching(details) as string })
+  })
+})
+
+describe.each(['ours', 'grpc-js'])('streams over %s', (name) => {
+  it('deliver every message in order, also to a slow reader', async () => {
+    const quick = await serverStream(clientOf(name), '/many')
+    expect(quick.code).toBe(status.OK)
+    expect(quick.messages.map((each) => each[0])).toEqual(Array.from({ length: 500 }, (_, i) => i % 256))
+    const slow = await serverStream(clientOf(name), '/two', 20)
+    expect(slow.messages.map(String)).toEqual(['a', 'b'])
+  })
+
+  it('end with the status after their messages', async () => {
+    const { code, messages } = await serverStream(clientOf(name), '/late-refuse')
+    expect(code).toBe(status.FAILED_PRECONDITION)
+    expect(messages.length).toBeLessThanOrEqual(1)
+  })
+
+  it('go both ways', async () => {
+    const stream = clientOf(name).makeBidiStreamRequest('/bidi', same, same)
+    const received: string[] = []
+    stream.on('data', (message: Buffer) => received.push(message.toString()))
+    for (const text of ['a', 'b', 'c']) {
+      stream.write(Buffer.from(text))
+      await once(stream, 'data')
+    }
+    stream.end()
+    await once(stream, 'status')
+    expect(received).toEqual(['a', 'b', 'c'])
+  })
+
+  it('push back when the server does not read, and lose nothing', async () => {
+    const stream = clientOf(name).makeBidiStreamRequest('/bidi', same, same)
+    let received = 0
+    stream.on('data', (message: Buffer) => (received += message.length))
+    for (let i = 0; i < 200; i += 1) {
+      if (!stream.write(Buffer.alloc(50_000, i))) await once(stream, 'drain')
+    }
+    stream.end()
+    await once(stream, 'status')
+    expect(received).toBe(200 * 50_000)
+  })
+
+  it('end by cancellation', async () => {
+    const stream = clientOf(name).makeBidiStreamRequest('/bidi', same, same)
+    const failed = once(stream, 'error')
+    stream.write(Buffer.from('a'))
+    await once(stream, 'data')
+    stream.cancel()
+    expect(await failed).toMatchObject([{ code: status.CANCELLED }])
+  })
+})

@@ -1,0 +1,89 @@
+import { describe, expect, it } from 'vitest'
+import { parseEndpoints } from '../../../src/client/endpoints.js'
+import { isEtcdMtlsError } from '../../../src/errors.js'
+
+function urls(input: unknown): string[] {
+  return parseEndpoints(input).map((each) => each.url)
+}
+
+function refusal(input: unknown): string {
+  try {
+    parseEndpoints(input)
+  } catch (error) {
+    if (isEtcdMtlsError(error, 'ERR_OPTION_INVALID')) return error.message
+    throw error
+  }
+  throw new Error(`accepted: ${JSON.stringify(input)}`)
+}
+
+describe('endpoints that are read', () => {
+  it.each<[string, unknown, string[]]>([
+    ['one text', 'https://10.0.0.1:2379', ['https://10.0.0.1:2379']],
+    ['an array', ['https://a:1', 'https://b:2'], ['https://a:1', 'https://b:2']],
+    ['a comma list with spaces', 'https://a:1, https://b:2', ['https://a:1', 'https://b:2']],
+    ['a comma list inside an array', ['https://a:1,https://b:2'], ['https://a:1', 'https://b:2']],
+    ['upper case', 'HTTPS://ETCD-0.Example.COM:2379', ['https://etcd-0.example.com:2379']],
+    ['a trailing slash', 'https://a:2379/', ['https://a:2379']],
+    ['no port', 'https://a', ['https://a:2379']],
+    ['IPv6 in brackets', 'https://[::1]:2379', ['https://[::1]:2379']],
+    ['IPv6 in a long spelling, without port', 'https://[0:0:0:0:0:0:0:1]', ['https://[::1]:2379']],
+    [
+      'duplicates in several spellings',
+      ['https://A:2379/', 'https://a', 'https://b'],
+      ['https://a:2379', 'https://b:2379'],
+    ],
+    ['a trailing dot', 'https://etcd.example.com.:2379', ['https://etcd.example.com:2379']],
+  ])('%s', (_what, input, expected) => {
+    expect(urls(input)).toEqual(expected)
+  })
+
+  it('keeps the trailing dot for the look-up only', () => {
+    const [endpoint] = parseEndpoints('https://etcd.example.com.')
+    expect(endpoint).toMatchObject({ address: 'etcd.example.com.', host: { kind: 'dns', value: 'etcd.example.com' } })
+  })
+
+  it('looks an IPv6 address up without brackets and writes the authority with them', () => {
+    const [endpoint] = parseEndpoints('https://[2001:DB8::1]:443')
+    expect(endpoint).toMatchObject({ address: '2001:db8::1', authority: '[2001:db8::1]:443', port: 443 })
+  })
+})
+
+describe('endpoints that are refused, by name and with the reason', () => {
+  it.each<[string, unknown, RegExp]>([
+    ['nothing', undefined, /must be a string or an array of strings/],
+    ['an empty array', [], /at least one endpoint/],
+    ['an empty text', '', /at least one endpoint/],
+    ['an empty entry', 'https://a,,https://b', /comma too many/],
+    ['a number', [2379], /must be a string/],
+    ['http', 'http://a:2379', /must not be http:.*TLS only.*"http:\/\/a:2379"/],
+    ['http among https', ['https://a', 'http://b'], /"http:\/\/b"/],
+    ['no scheme', '127.0.0.1:2379', /must start with https:\/\/, as https:\/\/127\.0\.0\.1:2379/],
+    ['another scheme', 'unixs:///etcd.sock', /"unixs" is not supported/],
+    ['a path', 'https://a:2379/v3', /no path, query or fragment/],
+    ['a query', 'https://a:2379?x=1', /no path, query or fragment/],
+    ['a fragment', 'https://a:2379#x', /no path, query or fragment/],
+    ['a backslash', 'https://a:2379\\x', /no path/],
+    ['an IPv6 address without brackets', 'https://::1:2379', /in brackets/],
+    ['brackets around a name', 'https://[a]:2379', /brackets only around an IPv6 address/],
+    ['a zone', 'https://[fe80::1%eth0]:2379', /zone/],
+    ['port 0', 'https://a:0', /port from 1 to 65535/],
+    ['port 65536', 'https://a:65536', /port from 1 to 65535/],
+    ['an empty port', 'https://a:', /port from 1 to 65535/],
+    ['a port that is no number', 'https://a:http', /port from 1 to 65535/],
+    ['no host', 'https://:2379', /usable host/],
+    ['what looks like an address and is none', 'https://10.0.0.300:2379', /usable host/],
+    ['a wildcard', 'https://*.etcd:2379', /one host/],
+  ])('%s', (_what, input, reason) => {
+    expect(refusal(input)).toMatch(reason)
+  })
+
+  it('does not repeat a password', () => {
+    for (const endpoint of ['https://root:secret@a:2379', 'root:secret@a:2379', 'http://root:secret@a']) {
+      expect(refusal(endpoint)).not.toContain('secret')
+    }
+  })
+
+  it('shows control characters as escapes', () => {
+    expect(refusal('https://a\u001b[2J:2379')).not.toContain('\u001b')
+  })
+})

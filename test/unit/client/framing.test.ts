@@ -1,0 +1,62 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { frameMessage, FramingError, MessageReader, timeoutHeader } from '../../../src/client/framing.js'
+
+describe('gRPC messages in bytes', () => {
+  it('come out as they went in, however they are cut', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.uint8Array({ maxLength: 200 }), { maxLength: 8 }),
+        fc.infiniteStream(fc.integer({ min: 1, max: 60 })),
+        (messages, cuts) => {
+          const stream = Buffer.concat(messages.map(frameMessage))
+          const reader = new MessageReader(-1)
+          const received: Buffer[] = []
+          for (let at = 0; at < stream.length;) {
+            const size = Number(cuts.next().value)
+            received.push(...reader.push(stream.subarray(at, at + size)))
+            at += size
+          }
+          expect(received.map((each) => each.toString('hex'))).toEqual(
+            messages.map((each) => Buffer.from(each).toString('hex')),
+          )
+          expect(reader.partial).toBe(false)
+        },
+      ),
+    )
+  })
+
+  it('knows that a message has not come to its end', () => {
+    const reader = new MessageReader(-1)
+    reader.push(frameMessage(Buffer.alloc(10)).subarray(0, 12))
+    expect(reader.partial).toBe(true)
+  })
+
+  it('refuses a message above the limit before it has arrived', () => {
+    const reader = new MessageReader(10)
+    expect(reader.push(frameMessage(Buffer.alloc(10)))).toHaveLength(1)
+    expect(() => reader.push(frameMessage(Buffer.alloc(11)).subarray(0, 5))).toThrow(
+      expect.objectContaining({ tooLarge: true }),
+    )
+  })
+
+  it('refuses a compressed message', () => {
+    const bytes = frameMessage(Buffer.alloc(1))
+    bytes[0] = 1
+    expect(() => new MessageReader(-1).push(bytes)).toThrow(FramingError)
+  })
+})
+
+describe('the time-out header', () => {
+  it.each([
+    [0, '1m'],
+    [0.2, '1m'],
+    [1500, '1500m'],
+    [99_999_999, '99999999m'],
+    [100_000_000, '100000S'],
+    [1e14, '27777778H'],
+    [Number.MAX_SAFE_INTEGER, '99999999H'],
+  ])('%d ms', (milliseconds, expected) => {
+    expect(timeoutHeader(milliseconds)).toBe(expected)
+  })
+})

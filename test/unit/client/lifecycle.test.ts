@@ -1,0 +1,400 @@
+/** What a client leaves behind, how it moves between endpoints, and what it says meanwhile. */
+import { once } from 'node:events'
+import { Etcd3 } from 'etcd3'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../../src/client/index.js'
+import { mintPki } from '../../support/etcd.js'
+import { dns } from '../../support/mint.js'
+import {
+  emptyAnswer,
+  grpcPeer,
+  type Peer,
+  proxyTo,
+  refuseCall,
+  serverTls,
+  silentPeer,
+  tlsPeer,
+} from '../../support/peers.js'
+import { errorCodes, findingOf, refused } from '../../support/refused.js'
+
+const pki = mintPki()
+
+/** A good certificate for another host. */
+const elsewhere = pki.issueServer({ names: [dns('elsewhere')] })
+
+function goodPeer(server = pki.server): Promise<Peer> {
+  return grpcPeer(serverTls(server), emptyAnswer)
+}
+
+function connect(
+  peers: readonly Pick<Peer, 'endpoint'>[],
+  options: Partial<SecureClientOptions> = {},
+): Promise<SecureEtcd3> {
+  return createSecureClient({
+    endpoints: peers.map((each) => each.endpoint),
+    credentials: pki.client,
+    dialTimeout: '2s',
+    ...options,
+  })
+}
+
+/** Sockets and timers that hold the process, beside those of the test runner. */
+function handles(): string[] {
+  return process.getActiveResourcesInfo().filter((each) => /TCP|TLS|Timeout|Immediate|GETADDR/.test(each))
+}
+
+/** Waits until no more handles are there than before. */
+async function settled(before: readonly string[]): Promise<void> {
+  await expect.poll(() => handles().length, { timeout: 5000 }).toBeLessThanOrEqual(before.length)
+}
+
+describe('closing', () => {
+  let peer: Peer
+  beforeEach(async () => {
+    peer = await goodPeer()
+  })
+  afterEach(async () => {
+    await peer[Symbol.asyncDispose]()
+  })
+
+  it('await using leaves no socket, timer or listener', async () => {
+    const before = handles()
+    {
+      await using client = await connect([peer])
+      expect(client).toBeInstanceOf(Etcd3)
+      await client.get('a').string()
+      expect(peer.open).toBe(1)
+    }
+    // The client's own end is gone by now; the server's follows.
+    await expect.poll(() => peer.open).toBe(0)
+    await settled(before)
+  })
+
+  it('close() does the same, twice as well as once, and calls afterwards are told', async () => {
+    const before = handles()
+    const client = await connect([peer])
+    client.close()
+    client.close()
+    await expect(client.get('a').string()).rejects.toThrow('client was already closed')
+    await expect.poll(() => peer.open).toBe(0)
+    expect(client.tls.endpoints).toMatchObject([{ state: 'closed', findings: [] }])
+    await refused(client.tls.probe(), 'ERR_CLOSED')
+    await settled(before)
+  })
+
+  it('lets a request that was sent come to its end', async () => {
+    let answerNow: () => void = () => undefined
+    await using slow = await grpcPeer(serverTls(pki.server), (stream) => {
+      answerNow = () => {
+        emptyAnswer(stream)
+      }
+    })
+    const client = await connect([slow])
+    const answer = client.get('a').string()
+    const untouched = answerNow
+    await expect.poll(() => answerNow).not.toBe(untouched)
+    client.close()
+    answerNow()
+    expect(await answer).toBeNull()
+    await expect.poll(() => slow.open).toBe(0)
+  })
+
+  it('a hundred times leaves no handle', async () => {
+    const before = handles()
+    for (let i = 0; i < 100; i += 1) {
+      const client = await connect([peer])
+      await client.get('a').string()
+      client.close()
+    }
+    await expect.poll(() => peer.open).toBe(0)
+    await settled(before)
+    expect(peer.accepted).toBe(100)
+  })
+
+  it('a failed creation leaves nothing either', async () => {
+    await using stalled = await tlsPeer(serverTls(pki.server))
+    const before = handles()
+    await refused(connect([peer, stalled], { preflight: 'all', dialTimeout: '200ms' }), 'ERR_UNREACHABLE')
+    await expect.poll(() => peer.open + stalled.open).toBe(0)
+    await settled(before)
+  })
+})
+
+describe('closing with a watch or a lease that was never ended', () => {
+  it('ends their streams and leaves no timer', async () => {
+    await using peer = await grpcPeer(serverTls(pki.server), (stream, headers) => {
+      if (headers[':path'] === '/etcdserverpb.Lease/LeaseGrant') emptyAnswer(stream)
+      else stream.respond({ ':status': 200, 'content-type': 'application/grpc' })
+    })
+    const before = handles()
+    const client = await connect([peer])
+    const watcher = client.watch().key('a').watcher()
+    await once(watcher, 'connecting')
+    const lease = client.lease(10)
+    await once(lease, 'keepaliveEstablished')
+    const disconnected = once(watcher, 'disconnected')
+    const failed = once(lease, 'keepaliveFailed')
+    await client[Symbol.asyncDispose]()
+    await disconnected
+    await failed
+    await watcher.cancel()
+    await settled(before)
+  })
+})
+
+describe('one connection per endpoint', () => {
+  it('the proof, every service and every later call share it', async () => {
+    await using peer = await goodPeer()
+    await using client = await connect([peer])
+    await client.get('a').string()
+    await client.put('a').value('b')
+    await client.getRoles().catch(() => undefined)
+    await client.tls.probe()
+    expect(peer.accepted).toBe(1)
+  })
+
+  it('calls go round', async () => {
+    const counts = [0, 0, 0]
+    const peers = await Promise.all(
+      counts.map((_, i) =>
+        grpcPeer(serverTls(pki.server), (stream) => {
+          counts[i] = (counts[i] ?? 0) + 1
+          emptyAnswer(stream)
+        }),
+      ),
+    )
+    try {
+      await using client = await connect(peers, { preflight: 'all' })
+      for (let i = 0; i < 9; i += 1) await client.get('a').string()
+      expect(counts).toEqual([3, 3, 3])
+    } finally {
+      await Promise.all(peers.map((each) => each[Symbol.asyncDispose]()))
+    }
+  })
+})
+
+describe('preflight', () => {
+  it('any: one good endpoint among bad ones is enough, and the bad ones are told', async () => {
+    await using good = await goodPeer()
+    await using wrongName = await goodPeer(elsewhere)
+    await using silent = await silentPeer()
+    const started = performance.now()
+    await using client = await connect([wrongName, silent, good], { dialTimeout: '5s' })
+    expect(performance.now() - started).toBeLessThan(2000)
+    const [first, second, third] = client.tls.endpoints
+    expect(first).toMatchObject({ endpoint: wrongName.endpoint, state: 'failed', path: null, protocol: null })
+    expect(errorCodes(first?.findings ?? [])).toContain('san/host-not-covered')
+    expect(second?.state).toBe('connecting')
+    expect(third).toMatchObject({ state: 'ready', protocol: 'TLSv1.3', findings: [], path: [{}, {}] })
+    for (let i = 0; i < 6; i += 1) expect(await client.get('a').string()).toBeNull()
+    const report = await client.tls.probe()
+    expect(errorCodes(report.findings)).toEqual(expect.arrayContaining(['san/host-not-covered', 'endpoint/silent']))
+  })
+
+  it('any: all bad is one error that tells everything', async () => {
+    await using wrongName = await goodPeer(elsewhere)
+    await using silent = await silentPeer()
+    const { details } = await refused(connect([wrongName, silent], { dialTimeout: '300ms' }), 'ERR_HANDSHAKE_FAILED')
+    expect(errorCodes(details.report.findings)).toEqual(
+      expect.arrayContaining(['san/host-not-covered', 'endpoint/silent']),
+    )
+  })
+
+  it('all: one bad endpoint is too many', async () => {
+    await using good = await goodPeer()
+    await using wrongName = await goodPeer(elsewhere)
+    await refused(connect([good, wrongName], { preflight: 'all' }), 'ERR_HANDSHAKE_FAILED')
+    await expect.poll(() => good.open).toBe(0)
+  })
+
+  it('none: the client is there at once, and the first call says why it cannot be carried', async () => {
+    await using wrongName = await goodPeer(elsewhere)
+    await using client = await connect([wrongName], { preflight: 'none' })
+    await expect(client.get('a').string()).rejects.toThrow(/san\/host-not-covered/)
+  })
+
+  it('none: the first call waits for the first connection', async () => {
+    await using good = await goodPeer()
+    await using client = await connect([good], { preflight: 'none' })
+    expect(await client.get('a').string()).toBeNull()
+  })
+})
+
+describe('a server name', () => {
+  it('is expected instead of the host, and sent as SNI; an IP address never is', async () => {
+    const names: (string | false | undefined)[] = []
+    const tls = serverTls(pki.server)
+    await using peer = await tlsPeer(tls, (socket) => {
+      names.push((socket as { servername?: string | false }).servername)
+      socket.destroy()
+    })
+    await refused(connect([peer]), 'ERR_HANDSHAKE_FAILED')
+    await refused(connect([peer], { serverName: 'localhost' }), 'ERR_HANDSHAKE_FAILED')
+    expect(names).toEqual([false, 'localhost'])
+  })
+
+  it('that the certificate does not cover is refused', async () => {
+    await using peer = await goodPeer()
+    const { details } = await refused(connect([peer], { serverName: 'etcd.example' }), 'ERR_HANDSHAKE_FAILED')
+    expect(findingOf(details.report.findings, 'san/host-not-covered').details).toMatchObject({ host: 'etcd.example' })
+  })
+})
+
+describe('a member that goes away', () => {
+  it('while another serves: calls move over, and it is told and comes back', async () => {
+    await using first = await goodPeer()
+    await using second = await goodPeer()
+    await using client = await connect([first, second], { preflight: 'all' })
+    first.cut()
+    await expect.poll(() => client.tls.endpoints[0]?.since.getTime()).toBeGreaterThan(0)
+    for (let i = 0; i < 10; i += 1) expect(await client.get('a').string()).toBeNull()
+    await expect.poll(() => client.tls.endpoints.map((each) => each.state)).toEqual(['ready', 'ready'])
+    expect(first.accepted).toBe(2)
+  })
+
+  it('the only one: calls fail with the cause, every time, and succeed once it is back', async () => {
+    await using behind = await goodPeer()
+    let proxy = await proxyTo(behind.port)
+    await using client = await connect([proxy])
+    const { port } = proxy
+    await proxy[Symbol.asyncDispose]()
+    for (let i = 0; i < 5; i += 1) {
+      await expect(client.get('a').string()).rejects.toThrow(/Nothing listens|Connection dropped|was lost/)
+    }
+    await expect.poll(() => errorCodes(client.tls.endpoints[0]?.findings ?? [])).toEqual(['endpoint/refused'])
+    proxy = await proxyTo(behind.port, port)
+    await expect
+      .poll(
+        async () =>
+          client
+            .get('a')
+            .string()
+            .catch(() => 'failed'),
+        { timeout: 10_000 },
+      )
+      .toBeNull()
+    await proxy[Symbol.asyncDispose]()
+  })
+
+  it('falls silent: its call fails within two seconds and goes to another', async () => {
+    await using behind = await goodPeer()
+    await using proxy = await proxyTo(behind.port)
+    await using other = await goodPeer()
+    await using client = await connect([proxy, other], { preflight: 'all' })
+    proxy.freeze()
+    const started = performance.now()
+    await Promise.all(Array.from({ length: 4 }, () => client.get('a').string()))
+    expect(performance.now() - started).toBeLessThan(2000)
+    expect(errorCodes(client.tls.endpoints[0]?.findings ?? [])).toEqual(['endpoint/lost'])
+  })
+
+  it('comes back with a certificate that no longer fits: it is refused and named, the other serves', async () => {
+    const bad = serverTls(elsewhere)
+    await using behind = await goodPeer()
+    await using worse = await grpcPeer(bad, emptyAnswer)
+    let target = behind.port
+    await using proxy = await proxyTo(() => target)
+    await using other = await goodPeer()
+    await using client = await connect([proxy, other], { preflight: 'all' })
+    target = worse.port
+    proxy.cut()
+    await expect
+      .poll(() => errorCodes(client.tls.endpoints[0]?.findings ?? []))
+      .toEqual(['san/host-not-covered', 'handshake/server-certificate-refused'])
+    for (let i = 0; i < 4; i += 1) expect(await client.get('a').string()).toBeNull()
+  })
+})
+
+describe('a server that asks for no client certificate', () => {
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)('is served and warned of, in %s', async (version) => {
+    const tls = serverTls(pki.server, { requestCert: false, rejectUnauthorized: false, maxVersion: version })
+    await using peer = await grpcPeer(tls, emptyAnswer)
+    await using client = await connect([peer])
+    const [status] = client.tls.endpoints
+    expect(status).toMatchObject({ state: 'ready', protocol: version })
+    expect(status?.findings.map((each) => each.code)).toEqual(['handshake/client-certificate-not-asked'])
+    expect((await client.tls.probe()).ok).toBe(true)
+  })
+
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)('one that asks is not warned of, in %s', async (version) => {
+    await using peer = await grpcPeer(serverTls(pki.server, { maxVersion: version }), emptyAnswer)
+    await using client = await connect([peer])
+    expect(client.tls.endpoints[0]?.findings).toEqual([])
+  })
+})
+
+describe('logging in with a password', () => {
+  const AUTHENTICATE = '/etcdserverpb.Auth/Authenticate'
+  /** An AuthenticateResponse with this token (field 2). */
+  const tokenAnswer = (token: string): Buffer =>
+    Buffer.concat([Buffer.from([0, 0, 0, 0, token.length + 2, 0x12, token.length]), Buffer.from(token)])
+
+  it('puts the token on every call, asks once for many, and again when etcd no longer takes it', async () => {
+    let logins = 0
+    let valid = 'token-1'
+    const seen: unknown[] = []
+    await using peer = await grpcPeer(serverTls(pki.server), (stream, headers) => {
+      if (headers[':path'] === AUTHENTICATE) {
+        logins += 1
+        expect(headers['token']).toBeUndefined()
+        stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
+        stream.on('wantTrailers', () => {
+          stream.sendTrailers({ 'grpc-status': '0' })
+        })
+        stream.end(tokenAnswer(valid))
+        return
+      }
+      seen.push(headers['token'])
+      if (headers['token'] === valid) emptyAnswer(stream)
+      else refuseCall(stream, 16, 'etcdserver: invalid auth token')
+    })
+    await using client = await connect([peer], { auth: { username: 'root', password: 'secret' } })
+    expect(logins).toBe(1)
+    await Promise.all(Array.from({ length: 5 }, () => client.get('a').string()))
+    expect(seen).toEqual(Array.from({ length: 5 }, () => 'token-1'))
+    valid = 'token-2'
+    await Promise.all(Array.from({ length: 5 }, () => client.get('a').string()))
+    expect(logins).toBe(2)
+    expect(peer.accepted).toBe(1)
+  })
+
+  it('refused: one finding, no password in it', async () => {
+    await using peer = await grpcPeer(serverTls(pki.server), (stream) => {
+      refuseCall(stream, 3, 'etcdserver: authentication failed, invalid user ID or password')
+    })
+    const attempt = connect([peer], { auth: { username: 'alice', password: 'secret' } })
+    const error = await refused(attempt, 'ERR_HANDSHAKE_FAILED')
+    expect(findingOf(error.details.report.findings, 'login/refused').details).toMatchObject({ username: 'alice' })
+    expect(JSON.stringify(error) + String(error.stack)).not.toContain('secret')
+    await expect.poll(() => peer.open).toBe(0)
+  })
+
+  it('with authentication switched off in etcd: a warning, and calls without a token', async () => {
+    await using peer = await grpcPeer(serverTls(pki.server), (stream, headers) => {
+      if (headers[':path'] === AUTHENTICATE) refuseCall(stream, 9, 'etcdserver: authentication is not enabled')
+      else emptyAnswer(stream)
+    })
+    await using client = await connect([peer], { auth: { username: 'alice', password: 'secret' } })
+    expect(client.tls.report.findings.map((each) => each.code)).toContain('login/not-enabled')
+    expect(await client.get('a').string()).toBeNull()
+  })
+
+  it('whose tokens are always refused does not go round for ever', async () => {
+    let logins = 0
+    await using peer = await grpcPeer(serverTls(pki.server), (stream, headers) => {
+      if (headers[':path'] !== AUTHENTICATE) {
+        refuseCall(stream, 16, 'etcdserver: invalid auth token')
+        return
+      }
+      logins += 1
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
+      stream.on('wantTrailers', () => {
+        stream.sendTrailers({ 'grpc-status': '0' })
+      })
+      stream.end(tokenAnswer(`t${String(logins)}`))
+    })
+    await using client = await connect([peer], { auth: { username: 'alice', password: 'secret' } })
+    await expect(client.get('a').string()).rejects.toThrow(/just issued/)
+    expect(logins).toBeLessThan(5)
+  })
+})

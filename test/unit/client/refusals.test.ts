@@ -1,0 +1,255 @@
+/** What stands behind an endpoint, and the finding it must end in. Peers are small servers of ours; nothing is mocked. */
+import { createServer as createHttpsServer } from 'node:https'
+import { describe, expect, it } from 'vitest'
+import { createSecureClient, type SecureClientOptions } from '../../../src/client/index.js'
+import type { FindingCode } from '../../../src/report/index.js'
+import { mintPki, mintedCredentials } from '../../support/etcd.js'
+import { dns, ip, mintCa, mintLeaf } from '../../support/mint.js'
+import {
+  alertingPeer,
+  answeringPeer,
+  type Peer,
+  plaintextHttp1Peer,
+  plaintextHttp2Peer,
+  serverTls,
+  silentPeer,
+  tlsPeer,
+} from '../../support/peers.js'
+import { errorCodes, findingOf, refused } from '../../support/refused.js'
+
+const pki = mintPki()
+
+function connect(peer: Pick<Peer, 'endpoint'>, options: Partial<SecureClientOptions> = {}): Promise<unknown> {
+  return createSecureClient({ endpoints: peer.endpoint, credentials: pki.client, dialTimeout: '5s', ...options })
+}
+
+/** A TLS server that judges client certificates itself and says so by an alert of OpenSSL. */
+function judgingPeer(options: Parameters<typeof serverTls>[1] = {}, server = pki.server): Promise<Peer> {
+  return tlsPeer(serverTls(server, options))
+}
+
+describe('endpoints that are no TLS server', () => {
+  const cases: [string, () => Promise<Peer>, 'ERR_HANDSHAKE_FAILED', FindingCode][] = [
+    ['plaintext HTTP/1.1', plaintextHttp1Peer, 'ERR_HANDSHAKE_FAILED', 'endpoint/plaintext'],
+    ['plaintext HTTP/2', plaintextHttp2Peer, 'ERR_HANDSHAKE_FAILED', 'endpoint/plaintext'],
+    ['SSH', () => answeringPeer(Buffer.from('SSH-2.0-OpenSSH_9\r\n')), 'ERR_HANDSHAKE_FAILED', 'endpoint/not-tls'],
+    ['a server that closes', () => answeringPeer(), 'ERR_HANDSHAKE_FAILED', 'endpoint/reset'],
+  ]
+  it.each(cases)('%s', async (_what, start, error, code) => {
+    await using peer = await start()
+    const { details } = await refused(connect(peer), error)
+    expect(errorCodes(details.report.findings)).toEqual([code])
+    expect(JSON.stringify(findingOf(details.report.findings, code).details)).toContain(peer.endpoint)
+  })
+
+  it('nothing listens', async () => {
+    const peer = await silentPeer()
+    await peer[Symbol.asyncDispose]()
+    const { details, message } = await refused(connect(peer), 'ERR_UNREACHABLE')
+    expect(errorCodes(details.report.findings)).toEqual(['endpoint/refused'])
+    expect(message).toContain(peer.endpoint)
+  })
+
+  it('a name that does not exist', async () => {
+    const attempt = connect({ endpoint: 'https://no-such-host.invalid:2379' })
+    const { details } = await refused(attempt, 'ERR_UNREACHABLE')
+    expect(errorCodes(details.report.findings)).toEqual(['endpoint/name-not-found'])
+  })
+})
+
+describe('endpoints that stay silent end within the dial time-out', () => {
+  it('before the handshake', async () => {
+    await using peer = await silentPeer()
+    const started = performance.now()
+    const { details } = await refused(connect(peer, { dialTimeout: '300ms' }), 'ERR_UNREACHABLE')
+    expect(performance.now() - started).toBeLessThan(1000)
+    expect(findingOf(details.report.findings, 'endpoint/silent').details).toEqual({
+      endpoint: peer.endpoint,
+      timeout: 300,
+    })
+  })
+
+  it('after the handshake', async () => {
+    await using peer = await judgingPeer()
+    const { details } = await refused(connect(peer, { dialTimeout: '400ms' }), 'ERR_UNREACHABLE')
+    expect(findingOf(details.report.findings, 'endpoint/stalled').details).toMatchObject({ protocol: 'TLSv1.3' })
+  })
+})
+
+describe('TLS alerts, by number', () => {
+  it.each<[number, FindingCode]>([
+    [40, 'handshake/no-common-parameters'],
+    [42, 'handshake/client-certificate-refused'],
+    [43, 'handshake/client-certificate-refused'],
+    [44, 'handshake/client-certificate-revoked'],
+    [45, 'handshake/client-certificate-expired'],
+    [46, 'handshake/client-certificate-refused'],
+    [47, 'handshake/no-common-parameters'],
+    [48, 'handshake/client-ca-unknown'],
+    [50, 'handshake/alert'],
+    [70, 'handshake/no-common-version'],
+    [71, 'handshake/no-common-parameters'],
+    [80, 'handshake/server-internal-error'],
+    [112, 'handshake/name-unknown'],
+    [116, 'handshake/client-certificate-required'],
+    [120, 'handshake/no-application-protocol'],
+  ])('%d is %s', async (alert, code) => {
+    await using peer = await alertingPeer(alert)
+    const { details } = await refused(connect(peer), 'ERR_HANDSHAKE_FAILED')
+    expect(errorCodes(details.report.findings)).toEqual([code])
+    expect(findingOf(details.report.findings, code).details).toMatchObject({ endpoint: peer.endpoint, alert })
+    expect(peer.accepted).toBe(1)
+  })
+})
+
+describe.each(['TLSv1.2', 'TLSv1.3'] as const)('certificates that are refused in %s', (version) => {
+  const tls = { minVersion: version, maxVersion: version }
+  const other = mintPki('Other root')
+
+  it('ours: a server made with Node closes without an alert when it does not like it', async () => {
+    await using peer = await judgingPeer({ ca: [other.root.pem] })
+    const { details } = await refused(connect(peer, { tls }), 'ERR_HANDSHAKE_FAILED')
+    expect(findingOf(details.report.findings, 'handshake/closed-without-alert')).toMatchObject({
+      certificate: { role: 'leaf', subject: 'CN=root' },
+      details: { endpoint: peer.endpoint, protocol: version, chain: [{ subject: 'CN=root' }] },
+    })
+  })
+
+  it('theirs: of another CA', async () => {
+    await using peer = await judgingPeer({ ca: [pki.root.pem] }, other.server)
+    const { details } = await refused(connect(peer, { tls }), 'ERR_HANDSHAKE_FAILED')
+    const codes = errorCodes(details.report.findings)
+    expect(codes).toContain('handshake/server-certificate-refused')
+    expect(codes[0]).toMatch(/^chain\//)
+    expect(findingOf(details.report.findings, 'handshake/server-certificate-refused')).toMatchObject({
+      certificate: { subject: 'CN=etcd', origin: peer.endpoint },
+      details: { endpoint: peer.endpoint, chain: [{ subject: 'CN=etcd' }] },
+    })
+    // The one that the client made, and one that looked at the chain.
+    expect(peer.accepted).toBe(2)
+  })
+
+  it('theirs: expired', async () => {
+    const server = pki.issueServer({ notBefore: new Date('2020-01-01'), notAfter: new Date('2021-01-01') })
+    await using peer = await judgingPeer({}, server)
+    const { details } = await refused(connect(peer, { tls }), 'ERR_HANDSHAKE_FAILED')
+    expect(errorCodes(details.report.findings)).toEqual(['validity/expired', 'handshake/server-certificate-refused'])
+    expect(details.report.findings[0].certificate).toMatchObject({ role: 'leaf', origin: peer.endpoint })
+  })
+
+  it('theirs: another name', async () => {
+    await using peer = await judgingPeer({}, pki.issueServer({ names: [dns('etcd-0.etcd')] }))
+    const { details } = await refused(connect(peer, { tls }), 'ERR_HANDSHAKE_FAILED')
+    expect(errorCodes(details.report.findings)).toEqual([
+      'san/host-not-covered',
+      'handshake/server-certificate-refused',
+    ])
+    expect(findingOf(details.report.findings, 'san/host-not-covered').details).toMatchObject({ host: '127.0.0.1' })
+    expect(peer.accepted, 'our own rules saw the chain already').toBe(1)
+  })
+
+  it('theirs: the name only in the common name, which Node alone would accept', async () => {
+    const server = mintedCredentials({
+      leaf: mintLeaf({ subject: 'localhost', issuer: pki.root }),
+      trust: [pki.root],
+    })
+    await using peer = await judgingPeer({}, server)
+    const localhost = { endpoint: peer.endpoint.replace('127.0.0.1', 'localhost') }
+    const { details } = await refused(connect(localhost, { tls }), 'ERR_HANDSHAKE_FAILED')
+    expect(findingOf(details.report.findings, 'san/host-not-covered').details).toMatchObject({
+      reason: 'only-in-common-name',
+    })
+  })
+
+  it('theirs: for clients only', async () => {
+    await using peer = await judgingPeer({}, pki.issueServer({ usages: ['clientAuth'] }))
+    const { details } = await refused(connect(peer, { tls }), 'ERR_HANDSHAKE_FAILED')
+    expect(errorCodes(details.report.findings)).toContain('handshake/server-certificate-refused')
+    expect(errorCodes(details.report.findings).length).toBeGreaterThan(1)
+  })
+
+  it('a server that closes after the handshake, without an alert, as for a revoked certificate', async () => {
+    await using peer = await tlsPeer(serverTls(pki.server), (socket) => socket.end())
+    const { details } = await refused(connect(peer, { tls }), 'ERR_HANDSHAKE_FAILED')
+    expect(findingOf(details.report.findings, 'handshake/closed-without-alert')).toMatchObject({
+      certificate: { subject: 'CN=root' },
+      details: { protocol: version },
+    })
+  })
+
+  it('a server whose certificate is for another name, expired and of another CA: all of it is told', async () => {
+    const rogue = mintCa({ subject: 'Rogue root' })
+    const leaf = mintLeaf({
+      subject: 'etcd',
+      issuer: rogue,
+      names: [ip('10.0.0.1')],
+      notBefore: new Date('2020-01-01'),
+      notAfter: new Date('2021-01-01'),
+    })
+    await using peer = await judgingPeer({}, mintedCredentials({ leaf, trust: [pki.root] }))
+    const { details } = await refused(connect(peer, { tls }), 'ERR_HANDSHAKE_FAILED')
+    const codes = errorCodes(details.report.findings)
+    expect(codes).toEqual(expect.arrayContaining(['validity/expired', 'san/host-not-covered']))
+    expect(codes.some((code) => code.startsWith('chain/'))).toBe(true)
+  })
+})
+
+describe('what else a TLS server can be', () => {
+  it('one that speaks other versions only', async () => {
+    await using peer = await judgingPeer({ maxVersion: 'TLSv1.2' })
+    const attempt = connect(peer, { tls: { minVersion: 'TLSv1.3' } })
+    const { details } = await refused(attempt, 'ERR_HANDSHAKE_FAILED')
+    expect(findingOf(details.report.findings, 'handshake/no-common-version').details).toMatchObject({
+      minVersion: 'TLSv1.3',
+    })
+  })
+
+  it('one without a common cipher suite', async () => {
+    await using peer = await judgingPeer({ maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES256-GCM-SHA384' })
+    const attempt = connect(peer, { tls: { maxVersion: 'TLSv1.2', ciphers: ['ECDHE-ECDSA-AES128-GCM-SHA256'] } })
+    const { details } = await refused(attempt, 'ERR_HANDSHAKE_FAILED')
+    expect(errorCodes(details.report.findings)).toEqual(['handshake/no-common-parameters'])
+  })
+
+  it('one that speaks HTTP/1.1 and says so', async () => {
+    await using peer = await judgingPeer({ ALPNProtocols: ['http/1.1'] })
+    const { details } = await refused(connect(peer), 'ERR_HANDSHAKE_FAILED')
+    expect(errorCodes(details.report.findings)).toEqual(['handshake/no-application-protocol'])
+  })
+
+  it('one that speaks HTTP/1.1 and does not say so', async () => {
+    const tls = serverTls(pki.server, { ALPNProtocols: [] })
+    const https = createHttpsServer(tls, (_request, response) => {
+      response.end()
+    })
+    await using peer = await tlsPeer(tls, (socket) => https.emit('secureConnection', socket))
+    const { details } = await refused(connect(peer), 'ERR_HANDSHAKE_FAILED')
+    expect(errorCodes(details.report.findings)).toEqual(['endpoint/not-http2'])
+  })
+
+  it('one that answers nonsense after the handshake', async () => {
+    await using peer = await tlsPeer(serverTls(pki.server), (socket) => socket.write('hello, who is there?'))
+    const { details } = await refused(connect(peer), 'ERR_HANDSHAKE_FAILED')
+    expect(errorCodes(details.report.findings)).toEqual(['endpoint/not-http2'])
+  })
+})
+
+describe('our own certificate', () => {
+  it('that OpenSSL does not send, because its key fits nothing that the server takes', async () => {
+    const client = pki.issueClient({ key: 'p384' })
+    await using peer = await judgingPeer({ sigalgs: 'ECDSA+SHA256', maxVersion: 'TLSv1.3', minVersion: 'TLSv1.3' })
+    const { details } = await refused(connect(peer, { credentials: client }), 'ERR_HANDSHAKE_FAILED')
+    expect(findingOf(details.report.findings, 'handshake/client-certificate-not-sent')).toMatchObject({
+      certificate: { role: 'leaf' },
+      details: { alert: 116, keyAlgorithm: 'ECDSA P-384' },
+    })
+  })
+
+  it('expired: refused by our own verdict, and nothing is dialled', async () => {
+    await using peer = await silentPeer()
+    const client = pki.issueClient({ notBefore: new Date('2020-01-01'), notAfter: new Date('2021-01-01') })
+    const { details } = await refused(connect(peer, { credentials: client }), 'ERR_VALIDATION_FAILED')
+    expect(errorCodes(details.report.findings)).toEqual(['validity/expired'])
+    expect(peer.accepted).toBe(0)
+  })
+})
