@@ -1,5 +1,6 @@
 /** Judging: every check on every certificate in its place, and on the path as a whole. */
 import { hex } from '../x509/der.js'
+import type { Certificate } from '../x509/certificate.js'
 import type { Crl } from '../x509/crl.js'
 import { checkIssuerConstraints, checkLeafConstraints, checkPathLength } from './check-constraints.js'
 import { checkForm } from './check-form.js'
@@ -12,7 +13,7 @@ import { checkPathValidity, checkValidity } from './check-validity.js'
 import type { Context } from './context.js'
 import { keyIdentifiers } from './link.js'
 import type { FoundPath } from './path.js'
-import type { Notebook, Place } from './place.js'
+import { Notebook, type Place } from './place.js'
 
 /** What a path is judged with, beside the caller's context. */
 export interface PathRules {
@@ -41,10 +42,29 @@ export function judgeLeaf(leaf: Place, context: Context, notes: Notebook): void 
 }
 
 /** What is to be said about a certificate that issued another one, whatever it issued. */
-export function judgeIssuer(issuer: Place, context: Context, notes: Notebook): void {
+function judgeIssuer(issuer: Place, context: Context, notes: Notebook): void {
   judgeByItself(issuer, context, notes)
   checkIssuerConstraints(issuer, notes)
   checkIssuerUsage(issuer, context, notes)
+}
+
+/** The verdicts on issuers by themselves: each certificate is judged once in each place. */
+export class IssuerVerdicts {
+  readonly context: Context
+  private readonly known = new Map<Certificate, { place: Place; notes: Notebook }>()
+
+  constructor(context: Context) {
+    this.context = context
+  }
+
+  notesOn(place: Place): Notebook {
+    const before = this.known.get(place.certificate)
+    if (before?.place.role === place.role && before.place.index === place.index) return before.notes
+    const notes = new Notebook()
+    judgeIssuer(place, this.context, notes)
+    this.known.set(place.certificate, { place, notes })
+    return notes
+  }
 }
 
 function judgeByItself(place: Place, context: Context, notes: Notebook): void {
@@ -55,9 +75,15 @@ function judgeByItself(place: Place, context: Context, notes: Notebook): void {
 }
 
 /** What is to be said about everything above the leaf, and about the path as a whole. */
-export function judgeAboveLeaf(path: readonly Place[], context: Context, rules: PathRules, notes: Notebook): void {
+export function judgeAboveLeaf(
+  path: readonly Place[],
+  issuers: IssuerVerdicts,
+  rules: PathRules,
+  notes: Notebook,
+): void {
+  const { context } = issuers
   for (const place of path.slice(1)) {
-    judgeIssuer(place, context, notes)
+    notes.findings.push(...issuers.notesOn(place).findings)
     const child = path[place.index - 1]
     if (child !== undefined) judgeKeyIdentifiers(child, place, notes)
     if (place.role === 'anchor' && !place.certificate.isSelfIssued) notes.add(place, 'chain/anchor-not-self-signed', {})

@@ -15,9 +15,10 @@ export interface FoundPath {
 
 /**
  * How a link of the path is judged before it is taken: `follow`, or `skip`. The first search skips whatever could not
- * be part of a valid path; the second, which explains a failure, follows faulty issuers too.
+ * be part of a valid path; the second, which explains a failure, follows faulty issuers too. `index` is the place that
+ * the issuer would take in the path.
  */
-export type LinkRule = (child: Certificate, issuer: Candidate, budget: Budget) => 'follow' | 'skip'
+export type LinkRule = (child: Certificate, issuer: Candidate, index: number) => 'follow' | 'skip'
 
 interface Frame {
   readonly certificate: Certificate
@@ -51,7 +52,7 @@ export function* walkPaths(
     if (!budget.takeStep()) return
     const { certificate, isAnchor } = next.value
     if (stack.some((frame) => isSameEntity(frame.certificate, certificate))) continue
-    if (rule(top.certificate, next.value, budget) === 'skip') continue
+    if (rule(top.certificate, next.value, stack.length) === 'skip') continue
     if (budget.isExhausted) return
     top.followed = true
     if (isAnchor) {

@@ -4,8 +4,8 @@ import type { Certificate } from '../x509/certificate.js'
 import type { Budget } from './budget.js'
 import type { Context } from './context.js'
 import { explainDeadEnd } from './explain.js'
-import { type Candidate, IssuerIndex } from './issuer-index.js'
-import { judgeAboveLeaf, judgeIssuer, judgeLeaf, type PathRules, placesOf } from './judge.js'
+import { IssuerIndex } from './issuer-index.js'
+import { IssuerVerdicts, judgeAboveLeaf, judgeLeaf, type PathRules, placesOf } from './judge.js'
 import { keyIdentifiers, linkOf } from './link.js'
 import { type FoundPath, type LinkRule, walkPaths } from './path.js'
 import { Notebook, type Place, refOf } from './place.js'
@@ -43,9 +43,10 @@ export function searchPath(input: SearchInput): SearchResult {
   const leafNotes = new Notebook()
   judgeLeaf(leafPlace, input.context, leafNotes)
   const index = new IssuerIndex(input.anchors, input.intermediates)
-  const found = findBest(input, index)
+  const issuers = new IssuerVerdicts(input.context)
+  const found = findBest(input, index, issuers)
   // Where trusted CAs are reached by sound links, the best of those paths is the explanation; else faulty ones are followed.
-  const { places, notes } = found ?? explainFailure(input, index)
+  const { places, notes } = found ?? explainFailure(input, index, issuers)
   const valid = found !== null && !found.notes.hasErrors
   leafNotes.findings.push(...notes.findings)
   // A search that was cut short must never look like a pass.
@@ -64,19 +65,18 @@ interface Judged {
  * The first path without an error above the leaf (the leaf's own faults are the same on every path), else the one with
  * the fewest of those whose every link is sound; null where there is none.
  */
-function findBest(input: SearchInput, index: IssuerIndex): Judged | null {
-  const usable = new Map<Certificate, boolean>()
-  const rule: LinkRule = (child, candidate, budget) => {
-    if (keyIdentifiers(child, candidate.certificate).relation === 'different') return 'skip'
-    if (!isUsable(candidate, input.context, usable)) return 'skip'
-    return linkOf(child, candidate.certificate, budget) === 'signed' ? 'follow' : 'skip'
+function findBest(input: SearchInput, index: IssuerIndex, issuers: IssuerVerdicts): Judged | null {
+  const rule: LinkRule = (child, { certificate, isAnchor }, index) => {
+    if (keyIdentifiers(child, certificate).relation === 'different') return 'skip'
+    if (issuers.notesOn({ certificate, role: isAnchor ? 'anchor' : 'intermediate', index }).hasErrors) return 'skip'
+    return linkOf(child, certificate, input.budget) === 'signed' ? 'follow' : 'skip'
   }
   let best: (Judged & { errors: number }) | null = null
   let failures = 0
   for (const found of walk(input, index, rule, input.budget, false)) {
     const places = placesOf(found)
     const notes = new Notebook()
-    judgeAboveLeaf(places, input.context, input.rules, notes)
+    judgeAboveLeaf(places, issuers, input.rules, notes)
     const errors = notes.errorCount
     if (errors === 0) return { places, notes }
     failures++
@@ -85,15 +85,6 @@ function findBest(input: SearchInput, index: IssuerIndex): Judged | null {
   }
   if (best !== null && failures > 1) best.notes.add(null, 'chain/others-tried', { paths: failures - 1 })
   return best
-}
-
-function isUsable({ certificate, isAnchor }: Candidate, context: Context, known: Map<Certificate, boolean>): boolean {
-  const before = known.get(certificate)
-  if (before !== undefined) return before
-  const notes = new Notebook()
-  judgeIssuer({ certificate, role: isAnchor ? 'anchor' : 'intermediate', index: 1 }, context, notes)
-  known.set(certificate, !notes.hasErrors)
-  return !notes.hasErrors
 }
 
 function walk(
@@ -107,20 +98,20 @@ function walk(
   return walkPaths(input.leaf, input.anchors, index, { rule, budget, maxLength, deadEnds })
 }
 
-function explainFailure(input: SearchInput, index: IssuerIndex): Judged {
-  const rule: LinkRule = (child, { certificate }, budget) => {
-    const link = linkOf(child, certificate, budget)
+function explainFailure(input: SearchInput, index: IssuerIndex, issuers: IssuerVerdicts): Judged {
+  const rule: LinkRule = (child, { certificate }) => {
+    const link = linkOf(child, certificate, input.explanationBudget)
     return link === 'signed' || link === 'unverifiable' ? 'follow' : 'skip'
   }
   let best: (Judged & { rank: Rank }) | null = null
   let tried = 0
   for (const found of walk(input, index, rule, input.explanationBudget, true)) {
     tried++
-    const judged = judgeFailure(found, input, index)
+    const judged = judgeFailure(found, input, index, issuers)
     if (best === null || isFurther(judged.rank, best.rank)) best = judged
     if (tried >= MAX_FAILURES_JUDGED) break
   }
-  const { places, notes } = best ?? judgeFailure({ certificates: [input.leaf], anchored: false }, input, index)
+  const { places, notes } = best ?? judgeFailure({ certificates: [input.leaf], anchored: false }, input, index, issuers)
   if (tried > 1) notes.add(null, 'chain/others-tried', { paths: tried - 1 })
   return { places, notes }
 }
@@ -131,12 +122,17 @@ interface Rank {
   readonly length: number
 }
 
-function judgeFailure(found: FoundPath, input: SearchInput, index: IssuerIndex): Judged & { rank: Rank } {
+function judgeFailure(
+  found: FoundPath,
+  input: SearchInput,
+  index: IssuerIndex,
+  issuers: IssuerVerdicts,
+): Judged & { rank: Rank } {
   const places = placesOf(found)
   const notes = new Notebook()
   const last = places.at(-1)
   if (!found.anchored && last !== undefined) explainDeadEnd(last, input.anchors, input.intermediates, index, notes)
-  judgeAboveLeaf(places, input.context, input.rules, notes)
+  judgeAboveLeaf(places, issuers, input.rules, notes)
   return { places, notes, rank: { anchored: found.anchored, errors: notes.errorCount, length: places.length } }
 }
 
