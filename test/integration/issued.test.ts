@@ -1,0 +1,166 @@
+/** What we issue, in use: a real etcd serves with it, etcdctl and Node come in with it, members form a cluster by it. */
+import { createPrivateKey } from 'node:crypto'
+import { connect } from 'node:tls'
+import { describe, expect, test } from 'vitest'
+import type { Authority, KeyAlgorithm } from '../../src/authority/index.js'
+import { createAuthority, loadAuthority } from '../../src/authority/index.js'
+import type { Credentials } from '../../src/credentials/credentials.js'
+import { writeCredentials } from '../../src/credentials/write.js'
+import { startEtcd, startEtcdCluster, type TestEtcd } from '../../src/testing/index.js'
+import { Certificate } from '../../src/x509/certificate.js'
+import { PrivateKey } from '../../src/x509/keys.js'
+import { gateway } from '../support/etcd.js'
+import { chainPem, dns, ip, mintCa, mintLeaf } from '../support/mint.js'
+import { runTool, temporaryFolder } from '../support/openssl.js'
+
+const folder = temporaryFolder()
+const HOSTS = ['localhost', '127.0.0.1', '::1'] as const
+/** A key that is not there: the answer shows that the gateway reached etcd. */
+const RANGE = { key: Buffer.from('missing').toString('base64') }
+
+async function expectHealthy(etcd: TestEtcd, client: Credentials): Promise<void> {
+  const health = await etcd.etcdctl(['endpoint', 'health'], client)
+  expect(health).toMatchObject({ exitCode: 0 })
+  expect(health.stdout + health.stderr).toContain('is healthy')
+  expect(await etcd.etcdctl(['put', 'key', 'value'], client)).toMatchObject({ exitCode: 0, stdout: 'OK\n' })
+  expect(await gateway(etcd.endpoint, '/health', client)).toMatchObject({ status: 200 })
+  const range = await gateway(etcd.endpoint, '/v3/kv/range', client, RANGE)
+  expect(range.status).toBe(200)
+  expect(range.body).toContain('cluster_id')
+}
+
+/** Node's own verdict about the server, and the protocol agreed upon. */
+async function tlsVerdict(
+  port: number,
+  as: Credentials,
+): Promise<{ authorized: boolean; alpn: string | false | null }> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({
+      host: '127.0.0.1',
+      port,
+      ca: as.trustAnchors.map((each) => each.toPem()),
+      cert: as.chain.map((each) => each.toPem()).join(''),
+      key: as.key.exportPem(),
+      ALPNProtocols: ['h2'],
+    })
+    socket.on('error', reject)
+    socket.on('secureConnect', () => {
+      resolve({ authorized: socket.authorized, alpn: socket.alpnProtocol })
+      socket.destroy()
+    })
+  })
+}
+
+describe('one authority for server and clients', () => {
+  test.each<[KeyAlgorithm, KeyAlgorithm]>([
+    ['ecdsa-p256', 'ecdsa-p256'],
+    ['ecdsa-p384', 'rsa-2048'],
+    ['rsa-3072', 'ecdsa-p384'],
+  ])('a CA of %s with keys of %s', async (algorithm, leafAlgorithm) => {
+    const authority = await createAuthority({ name: 'etcd CA', algorithm })
+    const server = await authority.issue({ role: 'server', name: 'etcd', hosts: HOSTS, algorithm: leafAlgorithm })
+    const client = await authority.issue({ role: 'client', name: 'root', algorithm: leafAlgorithm })
+    await using etcd = await startEtcd({ server })
+    await expectHealthy(etcd, client)
+    expect(await tlsVerdict(etcd.port, client)).toEqual({ authorized: true, alpn: 'h2' })
+  })
+
+  test('an intermediate CA: the chain is sent, the root is trusted', async () => {
+    const root = mintCa({ subject: 'Root' })
+    const middle = mintCa({ subject: 'Middle', issuer: root })
+    const low = mintCa({ subject: 'Low', issuer: middle, pathLength: 0 })
+    const authority = await loadAuthority({ cert: low.pem, key: low.keyPem, chain: chainPem(middle, root) })
+    await using etcd = await startEtcd({
+      server: await authority.issue({ role: 'server', name: 'etcd', hosts: HOSTS }),
+    })
+    const client = await authority.issue({ role: 'client', name: 'root' })
+    await expectHealthy(etcd, client)
+    expect(await tlsVerdict(etcd.port, client)).toEqual({ authorized: true, alpn: 'h2' })
+  })
+
+  test('the files that are written are what etcdctl reads', async () => {
+    const authority = await createAuthority({ name: 'etcd CA' })
+    await using etcd = await startEtcd({
+      server: await authority.issue({ role: 'server', name: 'etcd', hosts: HOSTS }),
+    })
+    const directory = folder.file('client')
+    const files = await writeCredentials(directory, await authority.issue({ role: 'client', name: 'root' }))
+    const flags = [`--endpoints=${etcd.endpoint}`, `--cacert=${files.ca}`, `--cert=${files.cert}`, `--key=${files.key}`]
+    expect(runTool('etcdctl', [...flags, 'put', 'a', 'b'])).toBe('OK\n')
+    expect(runTool('etcdctl', [...flags, 'get', 'a'])).toBe('a\nb\n')
+  })
+
+  test('a client of another authority is refused', async () => {
+    const authority = await createAuthority({ name: 'etcd CA' })
+    const server = await authority.issue({ role: 'server', name: 'etcd', hosts: HOSTS })
+    const other = await createAuthority({ name: 'etcd CA' })
+    const stranger = await other.issue({ role: 'client', name: 'root' })
+    await using etcd = await startEtcd({ server })
+    const refused = await etcd.etcdctl(['--dial-timeout=2s', 'get', 'a'], {
+      ...stranger,
+      trustAnchors: server.trustAnchors,
+    })
+    expect(refused.exitCode).not.toBe(0)
+  })
+})
+
+describe("etcd's gateway, which dials etcd with the server certificate", () => {
+  /** The certificate that most how-tos make, under the same CA: right in all but the extended key usage. */
+  function serverAuthOnly(authority: Authority): Credentials {
+    const { certificate } = authority
+    const key = createPrivateKey(authority.export().key)
+    const leaf = mintLeaf({
+      issuer: { key, subject: Buffer.from(certificate.subject.raw) },
+      subject: 'etcd',
+      names: [dns('localhost'), ip('127.0.0.1')],
+      usages: ['serverAuth'],
+    })
+    return {
+      trustAnchors: [certificate],
+      chain: [Certificate.parse(leaf.der, 'minted')],
+      key: PrivateKey.fromKeyObject(leaf.key, 'minted'),
+      crls: [],
+      origin: 'minted',
+    }
+  }
+
+  test('is out of order with serverAuth alone, and works with what we issue', async () => {
+    const authority = await createAuthority({ name: 'etcd CA' })
+    const client = await authority.issue({ role: 'client', name: 'root' })
+    await using broken = await startEtcd({ server: serverAuthOnly(authority) })
+    // gRPC works, which is why nobody notices.
+    expect(await broken.etcdctl(['put', 'key', 'value'], client)).toMatchObject({ exitCode: 0 })
+    expect((await gateway(broken.endpoint, '/v3/kv/range', client, RANGE)).status).toBe(503)
+    await using sound = await startEtcd({
+      server: await authority.issue({ role: 'server', name: 'etcd', hosts: HOSTS }),
+    })
+    await expectHealthy(sound, client)
+  })
+})
+
+describe('peer certificates', () => {
+  test('of one authority form a cluster of three, with another authority for clients', async () => {
+    const peers = await createAuthority({ name: 'etcd peer CA' })
+    const clients = await createAuthority({ name: 'etcd client CA' })
+    const member = async (name: string): Promise<{ name: string; server: Credentials; peer: Credentials }> => ({
+      name,
+      server: await clients.issue({ role: 'server', name, hosts: HOSTS }),
+      peer: await peers.issue({ role: 'peer', name, hosts: [name] }),
+    })
+    const client = await clients.issue({ role: 'client', name: 'root' })
+    await using cluster = await startEtcdCluster({
+      members: [await member('etcd-0'), await member('etcd-1'), await member('etcd-2')],
+    })
+    const [one, two, three] = cluster.members
+    if (one === undefined || two === undefined || three === undefined) throw new Error('three members were started')
+    expect(await one.etcdctl(['put', 'over', 'peers'], client)).toMatchObject({ exitCode: 0 })
+    expect(await two.etcdctl(['get', 'over'], client)).toMatchObject({ stdout: 'over\npeers\n' })
+    expect(await three.etcdctl(['get', 'over'], client)).toMatchObject({ stdout: 'over\npeers\n' })
+    const list = await one.etcdctl(['member', 'list'], client)
+    expect(list.stdout.trim().split('\n')).toHaveLength(3)
+    // A quorum of two goes on when one member is gone.
+    await three.stop()
+    expect(await two.etcdctl(['put', 'still', 'there'], client)).toMatchObject({ exitCode: 0 })
+    expect(await one.etcdctl(['get', 'still'], client)).toMatchObject({ stdout: 'still\nthere\n' })
+  })
+})
