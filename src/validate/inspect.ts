@@ -1,6 +1,6 @@
 /** Reading and validating in one step, for material that may be broken in every way. */
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
-import { isEtcdMtlsError } from '../errors.js'
+import { readSource } from '../credentials/source.js'
 import type { Finding } from '../report/finding.js'
 import { makeReport, type Report } from '../report/report.js'
 import { resolveContext, type ValidateOptions } from './context.js'
@@ -15,7 +15,7 @@ import { validateCredentials } from './validate-credentials.js'
  */
 export async function inspectCredentials(source: CredentialSource, options: ValidateOptions): Promise<Report> {
   const context = resolveContext(options)
-  const { credentials, findings } = await readMaterial(source)
+  const { credentials, findings } = await readSource(source)
   return reportOn(credentials, findings, { ...options, at: context.at })
 }
 
@@ -35,16 +35,4 @@ function reportOn(
     findings: [...findings, ...report.findings],
     ignore: options.ignore,
   })
-}
-
-async function readMaterial(
-  source: CredentialSource,
-): Promise<{ credentials: Credentials | null; findings: readonly Finding[] }> {
-  try {
-    return { credentials: await source.load(), findings: [] }
-  } catch (error) {
-    if (isEtcdMtlsError(error, 'ERR_CREDENTIALS_UNREADABLE'))
-      return { credentials: null, findings: error.details.findings }
-    throw error
-  }
 }
