@@ -7,6 +7,7 @@ import { createAuthority, loadAuthority } from '../../src/authority/index.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import { writeCredentials } from '../../src/credentials/write.js'
 import { startEtcd, startEtcdCluster, type TestEtcd } from '../../src/testing/index.js'
+import { validateCredentials } from '../../src/validate/index.js'
 import { Certificate } from '../../src/x509/certificate.js'
 import { PrivateKey } from '../../src/x509/keys.js'
 import { gateway } from '../support/etcd.js'
@@ -124,13 +125,19 @@ describe("etcd's gateway, which dials etcd with the server certificate", () => {
     }
   }
 
-  test('is out of order with serverAuth alone, and works with what we issue', async () => {
+  test('is out of order with serverAuth alone, as our report says, and works with what we issue', async () => {
     const authority = await createAuthority({ name: 'etcd CA' })
     const client = await authority.issue({ role: 'client', name: 'root' })
-    await using broken = await startEtcd({ server: serverAuthOnly(authority) })
-    // gRPC works, which is why nobody notices.
+    const how = serverAuthOnly(authority)
+    const report = validateCredentials(how, { usage: 'server', hosts: ['localhost', '127.0.0.1'] })
+    expect(report.findings.map((each) => each.code)).toEqual(['usage/gateway-client-auth-missing'])
+    await using broken = await startEtcd({ server: how })
+    // gRPC works, and /health is answered by etcd itself, which is why nobody notices.
     expect(await broken.etcdctl(['put', 'key', 'value'], client)).toMatchObject({ exitCode: 0 })
-    expect((await gateway(broken.endpoint, '/v3/kv/range', client, RANGE)).status).toBe(503)
+    expect(await gateway(broken.endpoint, '/health', client)).toMatchObject({ status: 200 })
+    const range = await gateway(broken.endpoint, '/v3/kv/range', client, RANGE)
+    expect(range.status).toBe(503)
+    expect(range.body).toContain('bad certificate')
     await using sound = await startEtcd({
       server: await authority.issue({ role: 'server', name: 'etcd', hosts: HOSTS }),
     })
