@@ -47,7 +47,8 @@ function checkSentChain({ chain, trustAnchors }: Credentials, path: readonly Pla
     const place: Place = { certificate, role: index === 0 ? 'leaf' : 'intermediate', index }
     if (index > 0 && trustAnchors.some((anchor) => anchor.equals(certificate))) notes.add(place, 'chain/root-sent', {})
     else if (!inPath(certificate)) notes.add(place, 'chain/certificate-unused', {})
-    const next = path[path.findIndex((each) => each.certificate.equals(certificate)) + 1]
+    const at = path.findIndex((each) => each.certificate.equals(certificate))
+    const next = at === -1 ? undefined : path[at + 1]
     const sentElsewhere = next !== undefined && chain.some((each) => each.equals(next.certificate))
     if (sentElsewhere && chain[index + 1]?.equals(next.certificate) !== true) {
       notes.add(place, 'chain/order-wrong', { issuer: next.certificate.subject.toString() })
