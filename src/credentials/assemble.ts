@@ -40,18 +40,16 @@ export function assemble(inputs: Inputs, origin: string): MaterialReading {
   const own = swapped ? onlyInputFindings(opened.cert) : readCertificates(opened.cert, combined)
   const key = swapped ? onlyInputFindings(opened.key) : readKey(opened.key, inputs.passphrase, combined)
   const lists = opened.crl === null ? { crls: [], findings: [] } : readCrls(opened.crl)
-  const findings = [
+  const swap = { certificate: inputs.cert.place, key: inputs.key.place }
+  const findings = distinct([
     ...anchors.findings,
-    ...(swapped
-      ? [finding('credentials/certificate-and-key-swapped', { certificate: inputs.cert.place, key: inputs.key.place })]
-      : []),
+    ...(swapped ? [finding('credentials/certificate-and-key-swapped', swap)] : []),
     ...own.findings,
-    // Of one file that was given twice, the layout is told once.
-    ...key.findings.filter((each) => !combined || !own.findings.some((other) => isEqual(each, other))),
+    ...key.findings,
     ...lists.findings,
     ...openToOthers(opened),
     ...together(opened, anchors, own, key),
-  ]
+  ])
   const [leaf, ...intermediates] = own.certificates.map(({ certificate }) => certificate)
   const failed = findings.some(({ severity }) => severity === 'error')
   if (failed || leaf === undefined || key.key === null) return { credentials: null, findings }
@@ -64,8 +62,14 @@ function isSame(a: Input, b: Input): boolean {
   return a.bytes !== null && b.bytes !== null && a.bytes.equals(b.bytes)
 }
 
-function isEqual(a: Finding, b: Finding): boolean {
-  return a.code === b.code && a.message === b.message
+/** Of one file that was given twice, each thing is told once. */
+function distinct(findings: readonly Finding[]): Finding[] {
+  const seen = new Set<string>()
+  return findings.filter(({ code, message }) => {
+    const isNew = !seen.has(`${code} ${message}`)
+    seen.add(`${code} ${message}`)
+    return isNew
+  })
 }
 
 function holdsOnlyKey({ blocks }: OpenedInput): boolean {

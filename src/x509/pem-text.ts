@@ -113,25 +113,35 @@ export function isDamagedBoundary(line: string): boolean {
   return /^[-\u2010-\u2015]{1,20} ?(?:BEGIN|END) [A-Z0-9 ]{1,40}[-\u2010-\u2015]{1,20}$/i.test(whole)
 }
 
-/** RFC 1421 section 4.6.1.1: `Name: value` lines, continued by lines that start with white space, then a blank line. */
+/**
+ * RFC 1421 section 4.6.1.1: `Name: value` lines, continued by lines that are indented (deeper than the first, since the
+ * whole block may be), then a blank line.
+ */
 export function readHeaders(body: string): { headers: PemHeader[]; end: number } {
   const headers: { name: string; value: string }[] = []
   if (!body.includes(':')) return { headers, end: 0 }
   let position = 0
+  let indent = 0
   for (let lines = 0; lines < MAX_HEADER_LINES; lines++) {
     const newline = body.indexOf('\n', position)
     if (newline === -1) break
     const line = body.slice(position, newline)
-    const colon = line.indexOf(':')
+    const content = trimBlanks(line)
     const last = headers.at(-1)
-    const blank = trimBlanks(line) === ''
-    if (last !== undefined && !blank && isBlank(line.charCodeAt(0))) last.value += trimBlanks(line)
-    else if (colon > 0)
-      headers.push({ name: trimBlanks(line.slice(0, colon)), value: trimBlanks(line.slice(colon + 1)) })
-    else return { headers, end: blank && last !== undefined ? newline + 1 : position }
+    if (last === undefined) indent = indentOf(line)
+    const colon = content.indexOf(':')
+    if (last !== undefined && content !== '' && indentOf(line) > indent) last.value += content
+    else if (colon > 0) headers.push({ name: content.slice(0, colon), value: trimBlanks(content.slice(colon + 1)) })
+    else return { headers, end: content === '' && last !== undefined ? newline + 1 : position }
     position = newline + 1
   }
   return { headers, end: position }
+}
+
+function indentOf(line: string): number {
+  let indent = 0
+  while (isBlank(line.charCodeAt(indent))) indent++
+  return indent
 }
 
 /** Outcome of reading base64: the octets, or what is wrong; `offset` is that of the first character that is wrong. */

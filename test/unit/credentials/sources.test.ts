@@ -1,0 +1,381 @@
+import { getEventListeners } from 'node:events'
+import { mkdirSync, renameSync, rmSync, symlinkSync, chmodSync } from 'node:fs'
+import { createPublicKey } from 'node:crypto'
+import { inspect } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import {
+  type CredentialSource,
+  fromEnv,
+  fromFiles,
+  fromKubernetesSecret,
+  fromPem,
+  isEtcdMtlsError,
+} from '../../../src/credentials/index.js'
+import { MaterialSource, readSource } from '../../../src/credentials/source.js'
+import { chainPem, pem } from '../../support/mint.js'
+import { openssl, temporaryFolder } from '../../support/openssl.js'
+import {
+  chain,
+  codesOf,
+  crl,
+  findingsOf,
+  good,
+  intermediate,
+  leaf,
+  otherLeaf,
+  PASSPHRASE,
+  printed,
+  refuseSecrets,
+  root,
+  sourceOfFiles,
+} from './fixture.js'
+
+const folder = temporaryFolder()
+
+describe('good material', () => {
+  test('from PEM text', async () => {
+    const credentials = await fromPem({ ...good, crl: crl.pem }).load()
+    expect(credentials.trustAnchors.map((each) => each.toPem())).toEqual([root.pem])
+    expect(credentials.chain.map((each) => each.toPem())).toEqual([leaf.pem, intermediate.pem])
+    expect(credentials.key.exportPem()).toBe(leaf.keyPem)
+    expect(credentials.crls.map(({ raw }) => Buffer.from(raw))).toEqual([crl.der])
+    expect(credentials.origin).toBe('PEM text')
+    expect(credentials.key.origin).toBe('option "key"')
+    expect(credentials.chain[0].origin).toBe('option "cert"')
+    expect(await findingsOf(fromPem({ ...good, crl: crl.pem }))).toEqual([])
+  })
+
+  test('from Buffers, which are copied', async () => {
+    const key = Buffer.from(leaf.keyPem)
+    const passphrase = Buffer.from(PASSPHRASE)
+    const source = fromPem({ ca: Buffer.from(root.pem), cert: new Uint8Array(Buffer.from(chain)), key, passphrase })
+    key.fill(0)
+    passphrase.fill(0)
+    expect(await codesOf(source)).toEqual(['key/passphrase-unneeded'])
+  })
+
+  test('from files', async () => {
+    const source = sourceOfFiles(folder, good)
+    const credentials = await source.load()
+    expect(credentials.origin).toBe(
+      `files ${['ca.crt', 'tls.crt', 'tls.key'].map((each) => folder.file(each)).join(', ')}`,
+    )
+    expect(credentials.key.origin).toBe(folder.file('tls.key'))
+    expect(credentials.crls).toEqual([])
+  })
+
+  test('a CRL in DER', async () => {
+    expect((await sourceOfFiles(folder, { ...good, crl: crl.der }).load()).crls).toHaveLength(1)
+  })
+
+  test('an encrypted key with its passphrase', async () => {
+    const key = openssl(['pkcs8', '-topk8', '-v2', 'aes256', '-passout', `pass:${PASSPHRASE}`], leaf.keyPem)
+    for (const passphrase of [PASSPHRASE, Buffer.from(PASSPHRASE)]) {
+      expect(await findingsOf(fromPem({ ...good, key, passphrase }))).toEqual([])
+    }
+  })
+
+  test('a key with a certificate of another key among the intermediates', async () => {
+    expect(await codesOf(fromPem({ ...good, cert: chainPem(leaf, otherLeaf) }))).toEqual([])
+  })
+
+  test('a self-signed certificate as its own anchor', async () => {
+    expect(await codesOf(fromPem({ ca: root.pem, cert: root.pem, key: root.keyPem }))).toEqual([])
+  })
+})
+
+describe('material that is read, with a word to say', () => {
+  const rows: [string, Partial<Parameters<typeof fromPem>[0]>, string][] = [
+    ['a byte order mark', { ca: `\ufeff${root.pem}` }, 'warning pem/byte-order-mark'],
+    ['CRLF', { cert: chain.replaceAll('\n', '\r\n') }, 'info pem/crlf'],
+    ['CR alone', { cert: chain.replaceAll('\n', '\r') }, 'warning pem/layout-unusual'],
+    ['indentation', { key: leaf.keyPem.replaceAll(/^/gm, '  ') }, 'warning pem/layout-unusual'],
+    ['a blank line inside', { ca: root.pem.replace('\n', '\n\n') }, 'warning pem/layout-unusual'],
+    ['text around the blocks', { cert: `subject=CN=alice\n${chain}` }, 'info pem/text-outside-blocks'],
+    ['a certificate twice', { ca: root.pem + root.pem }, 'info credentials/duplicate-certificate'],
+    ['a key beside the certificate', { cert: chain + otherLeaf.keyPem }, 'warning credentials/key-in-certificate-file'],
+    ['a certificate beside the key', { key: leaf.keyPem + leaf.pem }, 'info credentials/certificate-in-key-file'],
+    [
+      'parameters beside the certificate',
+      { cert: chain + pem('DH PARAMETERS', leaf.der) },
+      'info credentials/block-ignored',
+    ],
+    ['a CRL beside the key', { key: leaf.keyPem + crl.pem }, 'info credentials/block-ignored'],
+    ['a certificate beside the CRL', { crl: crl.pem + root.pem }, 'info credentials/block-ignored'],
+    ['two keys', { key: leaf.keyPem + otherLeaf.keyPem }, 'warning key/several'],
+    ['a passphrase for nothing', { passphrase: PASSPHRASE }, 'warning key/passphrase-unneeded'],
+    [
+      'a key in the encryption of old',
+      {
+        key: openssl(['ec', '-aes256', '-passout', `pass:${PASSPHRASE}`], leaf.keyPem),
+        passphrase: PASSPHRASE,
+      },
+      'warning key/encryption-weak',
+    ],
+  ]
+
+  test.each(rows)('%s', async (_, contents, expected) => {
+    for (const source of [fromPem({ ...good, ...contents }), sourceOfFiles(folder, { ...good, ...contents })]) {
+      const found = await findingsOf(source)
+      expect(found.map(({ severity, code }) => `${severity} ${code}`)).toEqual([expected])
+      const { chain: read, trustAnchors } = await source.load()
+      expect([read.length, trustAnchors.length]).toEqual([2, 1])
+    }
+  })
+
+  test.each<[string, Partial<Parameters<typeof fromPem>[0]>]>([
+    ['an empty passphrase for a key that is not encrypted', { passphrase: '' }],
+    ['parameters of the curve beside the key', { key: pem('EC PARAMETERS', Buffer.from([6, 0])) + leaf.keyPem }],
+    ['the same text as certificate and key', { cert: chain + leaf.keyPem, key: chain + leaf.keyPem }],
+    ['the same text as certificate and key, key first', { cert: leaf.keyPem + chain, key: leaf.keyPem + chain }],
+  ])('nothing to say about %s', async (_, contents) => {
+    expect(await findingsOf(fromPem({ ...good, ...contents }))).toEqual([])
+  })
+
+  test('one word about one file that is both certificate and key', async () => {
+    const both = folder.file('both.pem', (chain + leaf.keyPem).replaceAll('\n', '\r\n'))
+    chmodSync(both, 0o600)
+    const ca = folder.file('ca.crt', root.pem)
+    expect(await codesOf(fromFiles({ ca, cert: both, key: both }))).toEqual(['pem/crlf'])
+    folder.file('both.pem', '')
+    expect(await codesOf(fromFiles({ ca, cert: both, key: both }))).toEqual(['file/empty'])
+  })
+})
+
+describe('fromEnv', () => {
+  const files = (): Record<string, string> => {
+    sourceOfFiles(folder, good)
+    return { CACERT: folder.file('ca.crt'), CERT: folder.file('tls.crt'), KEY: folder.file('tls.key') }
+  }
+  const prefixed = (prefix: string, values: Record<string, string>): Record<string, string> =>
+    Object.fromEntries(Object.entries(values).map(([name, value]) => [prefix + name, value]))
+
+  test("reads etcdctl's variables, from process.env too", async () => {
+    const env = prefixed('ETCDCTL_', files())
+    expect(await codesOf(fromEnv(env))).toEqual([])
+    Object.assign(process.env, env)
+    try {
+      const source = fromEnv()
+      expect(source.origin).toBe('environment variables ETCDCTL_CACERT, ETCDCTL_CERT, ETCDCTL_KEY')
+      expect(await codesOf(source)).toEqual([])
+    } finally {
+      for (const name of Object.keys(env)) Reflect.deleteProperty(process.env, name)
+    }
+    expect(await codesOf(fromEnv())).toEqual(Array.from({ length: 3 }, () => 'credentials/variable-missing'))
+  })
+
+  test('reads variables of another prefix, with a passphrase and a CRL', async () => {
+    const key = openssl(['pkcs8', '-topk8', '-v2', 'aes256', '-passout', `pass:${PASSPHRASE}`], leaf.keyPem)
+    const env = { ...prefixed('APP_', files()), APP_KEY: folder.file('encrypted.key', key) }
+    chmodSync(folder.file('encrypted.key'), 0o600)
+    const source = fromEnv(env, { prefix: 'APP_', passphrase: PASSPHRASE, crl: folder.file('list.crl', crl.pem) })
+    expect(await codesOf(source)).toEqual([])
+    expect((await source.load()).crls).toHaveLength(1)
+  })
+
+  test('names every variable that is not set or empty', async () => {
+    const found = await findingsOf(fromEnv({ APP_CERT: '', APP_KEY: folder.file('absent') }, { prefix: 'APP_' }))
+    expect(found.map(({ code, details }) => ({ code, ...details }))).toEqual([
+      { code: 'credentials/variable-missing', variable: 'APP_CACERT', role: 'ca', empty: false },
+      { code: 'credentials/variable-missing', variable: 'APP_CERT', role: 'cert', empty: true },
+      { code: 'file/missing', file: folder.file('absent'), variable: 'APP_KEY' },
+    ])
+    expect(found[0]?.message).toContain('APP_CACERT')
+    expect(found[2]?.message).toContain(`${folder.file('absent')} (from APP_KEY)`)
+  })
+
+  test('names the variable beside the file whose contents are wrong', async () => {
+    const env = { ...prefixed('ETCDCTL_', files()), ETCDCTL_CACERT: folder.file('ca.der', root.der) }
+    const [found] = await findingsOf(fromEnv(env))
+    expect(found?.code).toBe('pem/der')
+    expect(found?.message).toContain(`${folder.file('ca.der')} (from ETCDCTL_CACERT)`)
+    expect(found?.remedy).toContain(`-in ${folder.file('ca.der')} -out`)
+  })
+
+  test('does not show a key that a variable holds', async () => {
+    const found = await findingsOf(fromEnv({ ...prefixed('ETCDCTL_', files()), ETCDCTL_KEY: leaf.keyPem }))
+    expect(found.map(({ code }) => code)).toEqual(['credentials/text-instead-of-file-name'])
+    expect(found[0]?.message).toContain('environment variable ETCDCTL_KEY')
+  })
+})
+
+describe('fromKubernetesSecret', () => {
+  /** A secret as the kubelet mounts it: links to `..data/<name>`, and `..data` a link to the generation. */
+  function mount(name: string, contents: Record<string, string>): string {
+    const directory = folder.file(name)
+    mkdirSync(directory)
+    writeGeneration(directory, '..1', contents)
+    for (const each of Object.keys(contents)) symlinkSync(`..data/${each}`, `${directory}/${each}`)
+    return directory
+  }
+  function writeGeneration(directory: string, generation: string, contents: Record<string, string>): void {
+    mkdirSync(`${directory}/${generation}`)
+    for (const [each, text] of Object.entries(contents)) {
+      folder.file(`${directory.slice(folder.file('').length)}/${generation}/${each}`, text)
+    }
+    symlinkSync(generation, `${directory}/..data_tmp`)
+    renameSync(`${directory}/..data_tmp`, `${directory}/..data`)
+  }
+  const secret = (owner: typeof leaf): Record<string, string> => ({
+    'ca.crt': root.pem,
+    'tls.crt': chainPem(owner, intermediate),
+    'tls.key': owner.keyPem,
+  })
+
+  test('reads the files of the current generation', async () => {
+    const directory = mount('secret', secret(leaf))
+    const source = fromKubernetesSecret(directory)
+    expect(await codesOf(source)).toEqual([])
+    expect((await source.load()).chain[0].subject.commonName).toBe('alice')
+    writeGeneration(directory, '..2', secret(otherLeaf))
+    rmSync(`${directory}/..1`, { recursive: true })
+    expect((await source.load()).chain[0].subject.commonName).toBe('bob')
+  })
+
+  test('never mixes two generations, whenever the secret is replaced', async () => {
+    const directory = mount('swapped', secret(leaf))
+    const source = fromKubernetesSecret(directory)
+    for (let generation = 2; generation < 40; generation++) {
+      const loads = Array.from({ length: 4 }, () => source.load())
+      await Promise.resolve()
+      writeGeneration(directory, `..${String(generation)}`, secret(generation % 2 === 0 ? otherLeaf : leaf))
+      rmSync(`${directory}/..${String(generation - 1)}`, { recursive: true })
+      for (const { chain: read, key } of await Promise.all(loads)) expect(key.matches(read[0])).toBe(true)
+    }
+  })
+
+  test('takes other names, and revocation lists', async () => {
+    const contents = { 'root.pem': root.pem, 'pair.pem': chain + leaf.keyPem, 'list.crl': crl.pem }
+    const directory = mount('named', contents)
+    const names = { ca: 'root.pem', cert: 'pair.pem', key: 'pair.pem', crl: 'list.crl' }
+    const source = fromKubernetesSecret(directory, { names, passphrase: '' })
+    expect(await codesOf(source)).toEqual([])
+    expect((await source.load()).crls).toHaveLength(1)
+  })
+
+  test('reads a plain directory, as with subPath or in a test, and does not mind its modes', async () => {
+    mkdirSync(folder.file('plain'))
+    for (const [name, text] of Object.entries(secret(leaf))) folder.file(`plain/${name}`, text)
+    expect(await codesOf(fromKubernetesSecret(folder.file('plain')))).toEqual([])
+  })
+
+  test('names files as they are seen in the mount', async () => {
+    const directory = mount('incomplete', { 'tls.crt': chain })
+    const found = await findingsOf(fromKubernetesSecret(directory))
+    expect(found.map(({ code, details }) => [code, 'file' in details && details.file])).toEqual([
+      ['file/missing', `${directory}/ca.crt`],
+      ['file/missing', `${directory}/tls.key`],
+    ])
+    expect(await codesOf(fromKubernetesSecret(`${directory}/tls.crt`))).toEqual(
+      Array.from({ length: 3 }, () => 'file/missing'),
+    )
+  })
+})
+
+describe('misuse throws at once', () => {
+  const files = { ca: 'a', cert: 'b', key: 'c' }
+  test.each<[string, () => unknown]>([
+    ['options', () => fromPem(undefined as never)],
+    ['options.ca', () => fromPem({ cert: chain, key: leaf.keyPem } as never)],
+    ['options.cert', () => fromPem({ ca: root.pem, cert: null, key: leaf.keyPem } as never)],
+    ['options.key', () => fromPem({ ...good, key: 5 } as never)],
+    ['options.crl', () => fromPem({ ...good, crl: {} } as never)],
+    ['options.passphrase', () => fromPem({ ...good, passphrase: 5 } as never)],
+    ['options.passphrase', () => fromPem({ ...good, passphrase: 'x'.repeat(1025) })],
+    ['options.password', () => fromPem({ ...good, password: PASSPHRASE } as never)],
+    ['options', () => fromFiles('/etc/etcd' as never)],
+    ['options.ca', () => fromFiles({ cert: 'b', key: 'c' } as never)],
+    ['options.cert', () => fromFiles({ ...files, cert: '' })],
+    ['options.key', () => fromFiles({ ...files, key: 'a\0b' })],
+    ['options.key', () => fromFiles({ ...files, key: Buffer.from('c') } as never)],
+    ['options.ca', () => fromFiles({ ...files, ca: new URL('https://example.org/ca') })],
+    ['options.crls', () => fromFiles({ ...files, crls: 'd' } as never)],
+    ['env', () => fromEnv('ETCDCTL_' as never)],
+    ['options.prefix', () => fromEnv({}, { prefix: '' })],
+    ['options.prefix', () => fromEnv({}, { prefix: 'a b' })],
+    ['options.ca', () => fromEnv({}, { ca: 'a' } as never)],
+    ['directory', () => fromKubernetesSecret('')],
+    ['options.name', () => fromKubernetesSecret('/s', { name: {} } as never)],
+    ['options.names.cert', () => fromKubernetesSecret('/s', { names: { cert: '../tls.crt' } })],
+    ['options.names.key', () => fromKubernetesSecret('/s', { names: { key: '/tls.key' } })],
+    ['options.names.certificate', () => fromKubernetesSecret('/s', { names: { certificate: 'x' } } as never)],
+  ])('%s', (option, call) => {
+    expect(call).toThrow(expect.objectContaining({ code: 'ERR_OPTION_INVALID' }) as Error)
+    try {
+      call()
+    } catch (error) {
+      expect(isEtcdMtlsError(error, 'ERR_OPTION_INVALID') && error.details.option).toBe(option)
+      refuseSecrets(error)
+    }
+  })
+})
+
+describe('load', () => {
+  test('rejects with every finding, the worst first, and tells them in its message', async () => {
+    const error: unknown = await fromPem({ ...good, ca: 'x', key: leaf.keyPem.replaceAll('\n', '\r\n') })
+      .load()
+      .catch((reason: unknown) => reason)
+    if (!isEtcdMtlsError(error, 'ERR_CREDENTIALS_UNREADABLE')) throw new Error('Not the error expected')
+    expect(error.details.origin).toBe('PEM text')
+    expect(error.details.findings.map(({ code }) => code)).toEqual(['pem/no-block', 'pem/crlf'])
+    expect(error.message).toMatch(/^The credentials from PEM text cannot be read: \[pem\/no-block\] The option "ca"/)
+  })
+
+  test('heeds a signal that was aborted before', async () => {
+    const reason = new Error('not any more')
+    await expect(fromPem(good).load(AbortSignal.abort(reason))).rejects.toBe(reason)
+  })
+
+  test('heeds a signal while it waits, and leaves no listener behind', async () => {
+    const controller = new AbortController()
+    const reason = new Error('not any more')
+    const loading = new MaterialSource('nowhere', () => new Promise(() => {})).load(controller.signal)
+    expect(getEventListeners(controller.signal, 'abort')).toHaveLength(1)
+    controller.abort(reason)
+    await expect(loading).rejects.toBe(reason)
+    expect(getEventListeners(controller.signal, 'abort')).toEqual([])
+
+    const { signal } = new AbortController()
+    await sourceOfFiles(folder, good).load(signal)
+    expect(getEventListeners(signal, 'abort')).toEqual([])
+  })
+})
+
+describe('readSource', () => {
+  const foreign = (load: CredentialSource['load']): CredentialSource => ({ origin: 'elsewhere', load })
+
+  test('takes sources of others: credentials, findings of their error, other errors as they are', async () => {
+    const credentials = await fromPem(good).load()
+    expect(await readSource(foreign(() => Promise.resolve(credentials)))).toEqual({ credentials, findings: [] })
+    const broken = fromPem({ ...good, ca: 'x' })
+    const reading = await readSource(foreign((signal) => broken.load(signal)))
+    expect(reading).toMatchObject({ credentials: null, findings: [{ code: 'pem/no-block' }] })
+    const error = new Error('the vault is sealed')
+    await expect(readSource(foreign(() => Promise.reject(error)))).rejects.toBe(error)
+  })
+})
+
+describe('secrets', () => {
+  test('the guard of these tests bites', () => {
+    expect(() => refuseSecrets({ text: leaf.keyPem })).toThrow('A secret is printed')
+    expect(() => refuseSecrets(leaf.key.export({ format: 'jwk' }))).toThrow('A secret is printed')
+    expect(() => refuseSecrets([`x ${PASSPHRASE}`])).toThrow('A secret is printed')
+  })
+
+  test('no source shows key or passphrase, however it is printed', () => {
+    for (const source of [fromPem({ ...good, passphrase: PASSPHRASE }), sourceOfFiles(folder, good), fromEnv({})]) {
+      refuseSecrets(source)
+      expect(printed(source)).toContain(source.origin)
+    }
+    expect(inspect(fromPem(good))).toBe('CredentialSource { PEM text }')
+  })
+
+  test('credentials show what they are, and survive structuredClone without the key', async () => {
+    const credentials = await fromPem(good).load()
+    refuseSecrets(credentials)
+    expect(printed(credentials)).toContain('ECDSA P-256')
+    refuseSecrets(structuredClone({ key: credentials.key }))
+    expect(structuredClone(credentials.key)).toEqual({ algorithm: 'ECDSA P-256', origin: 'option "key"' })
+    expect(createPublicKey(credentials.key.toKeyObject()).equals(credentials.key.publicKey)).toBe(true)
+  })
+})

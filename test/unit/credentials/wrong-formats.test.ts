@@ -1,0 +1,162 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import type { MaterialRole } from '../../../src/report/catalogue/place.js'
+import type { FindingCode } from '../../../src/report/finding.js'
+import { pem } from '../../support/mint.js'
+import { openssl, runTool, temporaryFolder } from '../../support/openssl.js'
+import { findingsOf, good, leaf, pemSource, root, sourceOfFiles } from './fixture.js'
+
+/** Everything that a file or an option can hold that is no PEM, or no PEM any more; each as CA, certificate and key. */
+
+const folder = temporaryFolder()
+
+const utf16 = (text: string, mark = '\ufeff'): Buffer => Buffer.from(`${mark}${text}`, 'utf16le')
+const escaped = (text: string): string => text.replaceAll('\n', '\\n')
+
+const armour = (checksum: string): string =>
+  `-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmDMEZ0RkXRYJKwYBBAHaRw8BAQdA\n${checksum}-----END PGP PUBLIC KEY BLOCK-----\n`
+
+const sshPublicKey = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ0Kk2T3cZ0n1lW4b2l3rY0sQ5m7u8h9d6f1g2e3c4b5 alice@host\n'
+const sshPrivateKey = pem('OPENSSH PRIVATE KEY', Buffer.concat([Buffer.from('openssh-key-v1\0'), Buffer.alloc(100)]))
+
+function keyStore(): Buffer {
+  const cert = folder.file('p12.crt', leaf.pem)
+  const key = folder.file('p12.key', leaf.keyPem)
+  const store = folder.file('store.p12')
+  openssl(['pkcs12', '-export', '-in', cert, '-inkey', key, '-passout', 'pass:x', '-out', store])
+  return readFileSync(store)
+}
+
+type Row = [
+  what: string,
+  code: FindingCode,
+  content: (text: string, der: Buffer) => string | Uint8Array,
+  remedy: RegExp,
+]
+
+const rows: Row[] = [
+  ['DER', 'pem/der', (_, der) => der, /openssl (?:pkey|x509) -inform der -in \S+ -out/],
+  ['DER that was read as UTF-8', 'pem/der', (_, der) => der.toString('utf8'), /^Give the/],
+  ['a PKCS#12 key store', 'pem/pkcs12', keyStore, /openssl pkcs12 -in/],
+  ['UTF-16 little-endian', 'pem/utf-16', (text) => utf16(text), /iconv -f UTF-16 -t UTF-8/],
+  ['UTF-16 big-endian', 'pem/utf-16', (text) => utf16(text).swap16(), /iconv -f UTF-16 -t UTF-8/],
+  ['UTF-16 little-endian, unmarked', 'pem/utf-16', (text) => utf16(text, ''), /iconv -f UTF-16LE -t UTF-8/],
+  ['UTF-16 big-endian, unmarked', 'pem/utf-16', (text) => utf16(text, '').swap16(), /iconv -f UTF-16BE -t UTF-8/],
+  ['UTF-16 that was read as UTF-8', 'pem/utf-16', (text) => utf16(text).toString('utf8'), /iconv -f UTF-16 -t UTF-8/],
+  ['white space', 'pem/blank', () => ' \n\t\r\n', /^Give the/],
+  ['a byte order mark alone', 'pem/blank', () => '\ufeff', /^Give the/],
+  ['prose', 'pem/no-block', () => 'to be done\n', /^Give the/],
+  ['binary data', 'pem/no-block', () => Buffer.from('7f454c46000102', 'hex'), /^Give the/],
+  ['a Java key store', 'pem/java-key-store', () => Buffer.from('feedfeed00000002', 'hex'), /keytool -importkeystore/],
+  ['JSON of cfssl', 'pem/json', (text) => JSON.stringify({ cert: text, key: text }), /cfssljson -f/],
+  ['other JSON', 'pem/json', (text) => `\n${JSON.stringify([{ data: text }], null, 2)}`, /jq/],
+  ['a web page', 'pem/html', () => '<!DOCTYPE html><title>401</title>', /Download the file again/],
+  ['an OpenSSH public key', 'pem/ssh', () => sshPublicKey, /no use in TLS/],
+  ['an OpenSSH private key', 'pem/ssh', () => sshPrivateKey, /ssh-keygen -p -m PKCS8 -f/],
+  ['a key of PuTTY', 'pem/ssh', () => 'PuTTY-User-Key-File-3: ssh-ed25519\n', /ssh-keygen -p -m PKCS8 -f/],
+  ['an SSH2 public key', 'pem/ssh', () => '---- BEGIN SSH2 PUBLIC KEY ----\nAAAA\n', /no use in TLS/],
+  ['OpenPGP armour', 'pem/pgp', () => armour('=abcd\n'), /gpg --decrypt/],
+  ['OpenPGP armour without a checksum', 'pem/pgp', () => armour(''), /gpg --decrypt/],
+  [
+    'base64 of PEM',
+    'pem/base64-without-boundaries',
+    (text) => Buffer.from(text).toString('base64'),
+    /base64 -d \S+ > new/,
+  ],
+  ['base64 of DER', 'pem/base64-without-boundaries', (_, der) => der.toString('base64'), /base64 -d \S+ \| openssl/],
+  [
+    'the inner lines',
+    'pem/base64-without-boundaries',
+    (text) => text.replaceAll(/^-.*\n/gm, ''),
+    /\| openssl \w+ -inform/,
+  ],
+  ['escaped line breaks', 'pem/line-breaks-escaped', escaped, /Replace them/],
+  ['escaped line breaks in quotes', 'pem/line-breaks-escaped', (text) => `"${escaped(text)}"\n`, /Replace them/],
+  ['blanks for line breaks', 'pem/line-breaks-lost', (text) => text.replaceAll('\n', ' '), /quote the variable/],
+  ['nothing for line breaks', 'pem/line-breaks-lost', (text) => text.replaceAll('\n', ''), /quote the variable/],
+  ['the path of a file', 'pem/file-name', () => '/etc/etcd/pki/tls', /fromFiles|Give the file/],
+  ['the name of a file', 'pem/file-name', () => 'tls.pem\n', /fromFiles|Give the file/],
+  ['half of the octets', 'pem/unterminated', (text) => text.slice(0, text.length / 2), /Copy the file again/],
+  ['all lines but the last', 'pem/unterminated', (text) => text.replace(/-----END.*\n/, ''), /Copy the file again/],
+  ['a foreign character', 'pem/bad-base64', (text) => text.replace(/\nM/, '\n*'), /Copy the file again/],
+  ['a character lost', 'pem/bad-base64', (text) => text.replace(/\nM/, '\n'), /Copy the file again/],
+  ['another END', 'pem/end-mismatch', (text) => text.replace(/END \w+/, 'END FOO'), /Write the file again/],
+  ['no BEGIN', 'pem/stray-end', (text) => text.replace(/^.*\n/, ''), /Write the block again as a whole/],
+  ['four dashes', 'pem/malformed-boundary', (text) => text.replaceAll('-----', '----'), /five plain dashes/],
+  [
+    'typographic dashes',
+    'pem/malformed-boundary',
+    (text) => text.replaceAll('-----', '\u2014\u2013'),
+    /five plain dashes/,
+  ],
+  ['base64 beside BEGIN', 'pem/boundary-not-alone', (text) => text.replace('\n', ''), /line of its own/],
+]
+
+describe.each<[MaterialRole & ('ca' | 'cert' | 'key'), string, Buffer]>([
+  ['ca', root.pem, root.der],
+  ['cert', leaf.pem, leaf.der],
+  ['key', leaf.keyPem, leaf.key.export({ type: 'pkcs8', format: 'der' })],
+])('given as %s', (role, text, der) => {
+  test.each(rows)('%s', async (_, code, content, remedy) => {
+    const contents = { ...good, [role]: content(text, der) }
+    for (const source of [pemSource(contents), sourceOfFiles(folder, contents)]) {
+      const errors = (await findingsOf(source)).filter(({ severity }) => severity === 'error')
+      expect([...new Set(errors.map((each) => each.code))]).toEqual([code])
+      const file = { ca: 'ca.crt', cert: 'tls.crt', key: 'tls.key' }[role]
+      const origin = source.origin === 'PEM text' ? `The option "${role}"` : `The file ${folder.file(file)}`
+      expect(errors[0]?.message).toContain(origin)
+      expect(errors[0]?.remedy).toMatch(remedy)
+      expect(errors[0]?.details).toMatchObject({ file: source.origin === 'PEM text' ? null : folder.file(file) })
+    }
+  })
+})
+
+describe('limits', () => {
+  test('of a text', async () => {
+    const [found] = await findingsOf(pemSource({ ...good, ca: root.pem.padEnd(4 * 1024 * 1024 + 1) }))
+    expect(found).toMatchObject({ code: 'pem/too-large', details: { size: 4_194_305, limit: 4_194_304, role: 'ca' } })
+    expect(await findingsOf(pemSource({ ...good, ca: root.pem.padEnd(4 * 1024 * 1024) }))).toEqual([])
+  })
+
+  test('of blocks', async () => {
+    const [found] = await findingsOf(pemSource({ ...good, ca: root.pem.repeat(4097) }))
+    expect(found).toMatchObject({ code: 'pem/too-many-blocks', details: { limit: 4096 } })
+  })
+})
+
+describe('commands in remedies', () => {
+  test('name the file in quotes where a shell would take the name apart', async () => {
+    const source = sourceOfFiles(
+      { file: (name, content) => folder.file(`it's ${name}`, content) },
+      { ...good, ca: root.der },
+    )
+    const [found] = await findingsOf(source)
+    expect(found?.remedy).toContain(`-in '${folder.file("it'\\''s ca.crt")}' -out`)
+  })
+
+  test.each<[string, () => string | Uint8Array, (file: string) => string]>([
+    ['DER', () => root.der, (file) => openssl(['x509', '-inform', 'der', '-in', file])],
+    ['UTF-16', () => utf16(root.pem), (file) => runTool('iconv', ['-f', 'UTF-16', '-t', 'UTF-8', file])],
+    [
+      'CR line ends',
+      () => root.pem.replaceAll('\n', '\r'),
+      (file) => runTool('sh', ['-c', `tr '\\r' '\\n' < ${file}`]),
+    ],
+    ['base64', () => Buffer.from(root.pem).toString('base64'), (file) => runTool('base64', ['-d', file])],
+    ['indentation', () => root.pem.replaceAll(/^/gm, '  '), (file) => runTool('sed', ['s/^[[:blank:]]*//', file])],
+    ['escapes', () => escaped(root.pem), (file) => runTool('sed', ['s/\\\\n/\\n/g', file])],
+    ['a mark', () => `\ufeff${root.pem}`, (file) => runTool('sed', ['1s/^\\xEF\\xBB\\xBF//', file])],
+    [
+      'joined files',
+      () => root.pem.trimEnd() + root.pem.trimEnd(),
+      (file) => runTool('sed', ['s/----------BEGIN/-----\\n-----BEGIN/', file]),
+    ],
+  ])('mend the file: %s', async (_, content, mend) => {
+    const file = folder.file('broken.pem', content())
+    const [found] = await findingsOf(sourceOfFiles(folder, { ...good, ca: content() }))
+    expect(found?.code).toMatch(/^pem\//)
+    expect(
+      (await findingsOf(pemSource({ ...good, ca: mend(file) }))).filter(({ severity }) => severity !== 'info'),
+    ).toEqual([])
+  })
+})
