@@ -6,6 +6,7 @@
 export * from '../report/index.js'
 export { Certificate } from '../x509/certificate.js'
 export { Crl } from '../x509/crl.js'
+export type * from '../x509/types.js'
 export { PrivateKey } from '../x509/keys.js'
 export type { ExportPemOptions } from '../x509/keys.js'
 export type { Credentials, CredentialSource } from './credentials.js'

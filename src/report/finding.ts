@@ -11,7 +11,7 @@ export type { CertificateRef } from './certificate-ref.js'
 export type { Severity } from './row.js'
 
 /** Every code a finding can carry, `area/fact`. Codes are the contract: they change only with a major version. */
-export type FindingCode = keyof CatalogueDetails
+export type FindingCode = keyof FindingDetails
 
 /** What each code tells beside its text, so that programs need not read the text. */
 export type FindingDetails = CatalogueDetails

@@ -1,0 +1,13 @@
+/** What certificates and revocation lists tell, as types: for the rooms whose public classes speak of them. */
+export type { PublicKeyInfo, SignatureAlgorithm, SignatureScheme } from './algorithms.js'
+export type { CrlEntry, CrlScope } from './crl.js'
+export type { DistinguishedName, NameAttribute } from './distinguished-name.js'
+export type {
+  AuthorityKeyIdentifier,
+  BasicConstraints,
+  ExtensionProblem,
+  Extensions,
+  NameConstraints,
+  RawExtension,
+} from './extensions.js'
+export type { GeneralName, GeneralNameKind } from './general-name.js'
