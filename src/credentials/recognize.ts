@@ -44,9 +44,10 @@ function readUtf16(bytes: Buffer): { byteOrder: 'little-endian' | 'big-endian'; 
   // Where a program read the file as UTF-8, its byte order mark became two replacement characters.
   const start = bytes.subarray(0, 6).equals(Buffer.from('\ufffd\ufffd')) ? 6 : 0
   const head = bytes.subarray(start, start + HEAD).toString('latin1')
-  if (head.includes('B\0E\0G\0I\0N\0')) return { byteOrder: 'little-endian', byteOrderMark: start > 0 }
-  if (head.includes('\0B\0E\0G\0I\0N')) return { byteOrder: 'big-endian', byteOrderMark: start > 0 }
-  return null
+  const letter = head.indexOf('E\0G\0I\0N')
+  if (letter === -1) return null
+  // The letter comes before its zero octet in one order, behind it in the other.
+  return { byteOrder: letter % 2 === 0 ? 'little-endian' : 'big-endian', byteOrderMark: start > 0 }
 }
 
 function recognizeText(bytes: Buffer): Content {

@@ -329,7 +329,7 @@ describe('load', () => {
   test('heeds a signal while it waits, and leaves no listener behind', async () => {
     const controller = new AbortController()
     const reason = new Error('not any more')
-    const loading = new MaterialSource('nowhere', () => new Promise(() => {})).load(controller.signal)
+    const loading = new MaterialSource('nowhere', () => new Promise<never>(() => undefined)).load(controller.signal)
     expect(getEventListeners(controller.signal, 'abort')).toHaveLength(1)
     controller.abort(reason)
     await expect(loading).rejects.toBe(reason)
@@ -357,9 +357,15 @@ describe('readSource', () => {
 
 describe('secrets', () => {
   test('the guard of these tests bites', () => {
-    expect(() => refuseSecrets({ text: leaf.keyPem })).toThrow('A secret is printed')
-    expect(() => refuseSecrets(leaf.key.export({ format: 'jwk' }))).toThrow('A secret is printed')
-    expect(() => refuseSecrets([`x ${PASSPHRASE}`])).toThrow('A secret is printed')
+    expect(() => {
+      refuseSecrets({ text: leaf.keyPem })
+    }).toThrow('A secret is printed')
+    expect(() => {
+      refuseSecrets(leaf.key.export({ format: 'jwk' }))
+    }).toThrow('A secret is printed')
+    expect(() => {
+      refuseSecrets([`x ${PASSPHRASE}`])
+    }).toThrow('A secret is printed')
   })
 
   test('no source shows key or passphrase, however it is printed', () => {
