@@ -3,6 +3,7 @@ import type { Finding } from '../../src/report/finding.js'
 import { type ChainInput, validateChain, type ValidateChainOptions } from '../../src/validate/index.js'
 import { dns, ip, type Minted, mintCa, mintLeaf, type MintCaOptions, type MintLeafOptions } from './mint.js'
 
+const DAY = 86_400_000
 export const HOST = 'etcd-0.etcd.svc'
 
 /** A root, an intermediate below it, and a leaf below that; each part may be minted otherwise. */
@@ -13,7 +14,8 @@ export function mintChain(
     leaf?: Partial<MintLeafOptions>
   } = {},
 ): { root: Minted; intermediate: Minted; leaf: Minted } {
-  const root = mintCa({ subject: 'Test Root', ...parts.root })
+  // Each outlives what is below it, also where a second passes between two mintings.
+  const root = mintCa({ subject: 'Test Root', notAfter: new Date(Date.now() + 4000 * DAY), ...parts.root })
   const intermediate = mintCa({ subject: 'Test Intermediate', issuer: root, pathLength: 0, ...parts.intermediate })
   const leaf = mintLeaf({ subject: 'etcd-0', issuer: intermediate, names: [dns(HOST), ip('127.0.0.1')], ...parts.leaf })
   return { root, intermediate, leaf }
