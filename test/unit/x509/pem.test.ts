@@ -275,7 +275,7 @@ describe('hostile input', () => {
     )
   })
 
-  // A scan that is quadratic in any of these takes 64 times as long for eight times the input.
+  // No clock is read: a scan that is quadratic in any of these would take minutes for two million characters, not milliseconds.
   test.each<[string, (size: number) => string]>([
     ['dashes', (size) => '-'.repeat(size)],
     ['lines of dashes', (size) => '-----\n'.repeat(size / 6)],
@@ -290,17 +290,8 @@ describe('hostile input', () => {
     ['padding', (size) => `-----BEGIN A-----\n${'='.repeat(size)}\n-----END A-----`],
     ['boundaries on one line', (size) => '-----BEGIN A'.repeat(size / 12)],
     ['beginnings of damaged boundaries', (size) => '-BEGIN a\n'.repeat(size / 9)],
-  ])('time grows with the input: %s', (_, make) => {
-    const time = (size: number): number => {
-      const text = Buffer.from(make(size))
-      const runs = Array.from({ length: 5 }, () => {
-        const start = process.cpuUsage()
-        scanPem(text)
-        return process.cpuUsage(start).user
-      })
-      return Math.min(...runs)
-    }
-    time(60_000)
-    expect(time(480_000)).toBeLessThan(24 * time(60_000) + 5000)
+  ])('a scan of two million characters ends: %s', (_, make) => {
+    const scan = scanPem(Buffer.from(make(2_000_000)))
+    expect(scan.problems.length).toBeLessThanOrEqual(100)
   })
 })
