@@ -1,0 +1,112 @@
+/** Evidence that no small peer can bring about: it is made up here, and told as the real one would be. */
+import { describe, expect, it } from 'vitest'
+import { accept } from '../../../src/client/accept.js'
+import { alertNumber, type DialFailure } from '../../../src/client/dial.js'
+import { explainFailure, hasAnswered, isVerificationError } from '../../../src/client/handshake-error.js'
+import { resolveOptions } from '../../../src/client/options.js'
+import type { Finding, FindingCode } from '../../../src/report/index.js'
+import { mintPki } from '../../support/etcd.js'
+
+const pki = mintPki()
+const { endpoints, tls } = resolveOptions({ endpoints: 'https://etcd.example:2379', credentials: pki.client })
+const [endpoint] = endpoints
+const accepted = accept(pki.client, tls)
+
+function explain(evidence: Partial<DialFailure>): Finding[] {
+  const failure: DialFailure = {
+    stage: 'connect',
+    error: null,
+    alert: null,
+    timedOut: false,
+    protocol: null,
+    alpn: null,
+    verdict: null,
+    certificateSent: null,
+    ...evidence,
+  }
+  const diagnosis = { verdict: null, plaintext: null, firstBytes: '' }
+  return explainFailure({ endpoint, name: endpoint.host, accepted, failure, diagnosis, timeout: 5000 })
+}
+
+function fault(code: string, message = code): Error {
+  return Object.assign(new Error(message), { code })
+}
+
+describe('evidence and its finding', () => {
+  it.each<[string, Partial<DialFailure>, FindingCode, boolean]>([
+    ['a resolver that never answers', { stage: 'lookup', timedOut: true }, 'endpoint/lookup-timeout', false],
+    ['a resolver out of order', { stage: 'lookup', error: fault('EAI_AGAIN') }, 'endpoint/name-not-found', false],
+    ['packets that are dropped', { timedOut: true }, 'endpoint/connect-timeout', false],
+    ['the kernel’s own time-out', { error: fault('ETIMEDOUT') }, 'endpoint/connect-timeout', false],
+    ['no route', { error: fault('EHOSTUNREACH') }, 'endpoint/connect-failed', false],
+    ['no file descriptor left', { error: fault('EMFILE') }, 'endpoint/connect-failed', false],
+    [
+      'several addresses, refused by each',
+      { error: new AggregateError([fault('ECONNREFUSED'), fault('ECONNREFUSED')]) },
+      'endpoint/refused',
+      false,
+    ],
+    ['an error of OpenSSL on this side', { stage: 'handshake', error: fault('ERR_SSL_X') }, 'handshake/failed', true],
+    [
+      'a server that picks an old version',
+      { stage: 'handshake', error: fault('ERR_SSL_UNSUPPORTED_PROTOCOL') },
+      'handshake/no-common-version',
+      true,
+    ],
+    [
+      'a chain that OpenSSL refuses and that could not be looked at again',
+      { stage: 'handshake', error: fault('CERT_HAS_EXPIRED') },
+      'handshake/server-certificate-refused',
+      true,
+    ],
+    [
+      'an end after the handshake where HTTP/2 was agreed',
+      { stage: 'settings', protocol: 'TLSv1.3', alpn: 'h2', error: fault('ECONNRESET') },
+      'handshake/closed-without-alert',
+      true,
+    ],
+    [
+      'an end after the handshake where it was not',
+      { stage: 'settings', protocol: 'TLSv1.3' },
+      'endpoint/not-http2',
+      true,
+    ],
+  ])('%s', (_what, evidence, code, answered) => {
+    const findings = explain(evidence)
+    expect(findings.map((each) => each.code)).toEqual([code])
+    expect(hasAnswered(findings)).toBe(answered)
+    expect(findings[0]?.details).toMatchObject({ endpoint: 'https://etcd.example:2379' })
+  })
+
+  it('every message and remedy is a sentence', () => {
+    for (const alert of [40, 42, 44, 45, 48, 50, 70, 80, 112, 116, 120]) {
+      for (const each of explain({ stage: 'handshake', alert })) {
+        expect(each.message).toMatch(/^\S.*\.$/)
+        expect(each.remedy).toMatch(/^\S.*\.$/)
+        expect(each.message).not.toMatch(/undefined|null|NaN/)
+      }
+    }
+  })
+})
+
+describe('reading errors', () => {
+  it('an alert goes by its number, whatever the text', () => {
+    expect(alertNumber(new Error('…:sslv3 alert bad certificate:…:SSL alert number 42\n'))).toBe(42)
+    expect(alertNumber(new Error('…:ssl/tls alert bad certificate:…:SSL alert number 42\n'))).toBe(42)
+    expect(alertNumber(new Error('bad certificate'))).toBeNull()
+    expect(alertNumber(null)).toBeNull()
+  })
+
+  it.each([
+    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', true],
+    ['CERT_HAS_EXPIRED', true],
+    ['INVALID_PURPOSE', true],
+    ['UNSPECIFIED', true],
+    ['ERR_SSL_WRONG_VERSION_NUMBER', false],
+    ['ERR_TLS_CERT_ALTNAME_INVALID', false],
+    ['ECONNRESET', false],
+    ['EAI_AGAIN', false],
+  ])('%s is a refused chain: %s', (code, expected) => {
+    expect(isVerificationError(fault(code))).toBe(expected)
+  })
+})

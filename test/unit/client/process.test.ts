@@ -1,0 +1,154 @@
+/** What a client means to its process, and the process's environment to the client. Each runs in a process of its own. */
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createSecureClient } from '../../../src/client/index.js'
+import { type Compiled, compileSources, root } from '../../support/compiled.js'
+import { mintPki } from '../../support/etcd.js'
+import { emptyAnswer, grpcPeer, type Peer, serverTls, silentPeer } from '../../support/peers.js'
+import { errorCodes, refused } from '../../support/refused.js'
+
+const pki = mintPki()
+const stranger = mintPki('Stranger')
+let compiled: Compiled
+let folder: string
+let peer: Peer
+
+beforeAll(async () => {
+  compiled = compileSources()
+  folder = mkdtempSync(join(tmpdir(), 'client-'))
+  writeFileSync(join(folder, 'ca.crt'), pki.root.pem)
+  writeFileSync(join(folder, 'client.crt'), pki.client.chain[0].toPem())
+  writeFileSync(join(folder, 'client.key'), pki.client.key.exportPem())
+  writeFileSync(join(folder, 'stranger.crt'), stranger.root.pem)
+  peer = await grpcPeer(serverTls(pki.server), emptyAnswer)
+})
+
+afterAll(async () => {
+  compiled[Symbol.dispose]()
+  rmSync(folder, { recursive: true })
+  await peer[Symbol.asyncDispose]()
+})
+
+/** Runs code with a function `connect(endpoint, options)`; gives what it wrote, and ends it after ten seconds. */
+async function run(code: string, env: Record<string, string> = {}): Promise<{ stdout: string; stderr: string }> {
+  const prelude = `
+    import { createSecureClient } from ${JSON.stringify(compiled.url('client/index.js'))}
+    import { fromFiles } from ${JSON.stringify(compiled.url('credentials/index.js'))}
+    const file = (name) => ${JSON.stringify(folder)} + '/' + name
+    const credentials = fromFiles({ ca: file('ca.crt'), cert: file('client.crt'), key: file('client.key') })
+    const connect = (endpoints, options) => createSecureClient({ endpoints, credentials, ...options })
+  `
+  const args = ['--input-type=module', '--eval', prelude + code]
+  return promisify(execFile)(process.execPath, args, { cwd: root, env: { ...process.env, ...env }, timeout: 10_000 })
+}
+
+describe('the process', () => {
+  it('ends by itself while a client is open and idle, and no warning was given for an IP address as host', async () => {
+    const code = `const client = await connect('${peer.endpoint}'); console.log(await client.get('a').string())`
+    expect(await run(code)).toEqual({ stdout: 'null\n', stderr: '' })
+  })
+
+  it('ends by itself while an endpoint that is gone is dialled again and again', async () => {
+    await using silent = await silentPeer()
+    const code = `const client = await connect(['${peer.endpoint}', '${silent.endpoint}', 'https://127.0.0.1:1'], { dialTimeout: '1h' })
+      console.log(await client.get('a').string())`
+    expect(await run(code)).toEqual({ stdout: 'null\n', stderr: '' })
+  })
+
+  it('stays alive while a call waits for its answer', async () => {
+    await using slow = await grpcPeer(serverTls(pki.server), (stream) => {
+      setTimeout(() => {
+        emptyAnswer(stream)
+      }, 500)
+    })
+    const code = `const client = await connect('${slow.endpoint}', { preflight: 'none' }); console.log(await client.get('a').string())`
+    expect(await run(code)).toEqual({ stdout: 'null\n', stderr: '' })
+  })
+})
+
+describe('the environment does not weaken the client', () => {
+  const report = `.then(() => console.log('connected'), (error) => console.log(error.code))`
+
+  it('NODE_EXTRA_CA_CERTS adds no trust', async () => {
+    await using strange = await grpcPeer(serverTls(stranger.server, { ca: [pki.root.pem] }), emptyAnswer)
+    const { stdout } = await run(`connect('${strange.endpoint}')${report}`, {
+      NODE_EXTRA_CA_CERTS: join(folder, 'stranger.crt'),
+    })
+    expect(stdout).toBe('ERR_HANDSHAKE_FAILED\n')
+  })
+
+  it('NODE_TLS_REJECT_UNAUTHORIZED=0 takes no verification away', async () => {
+    await using strange = await grpcPeer(serverTls(stranger.server, { ca: [pki.root.pem] }), emptyAnswer)
+    const { stdout } = await run(`connect('${strange.endpoint}')${report}`, { NODE_TLS_REJECT_UNAUTHORIZED: '0' })
+    expect(stdout).toBe('ERR_HANDSHAKE_FAILED\n')
+  })
+
+  it('a proxy in the environment is not used', async () => {
+    const nowhere = 'http://127.0.0.1:1'
+    const { stdout } = await run(
+      `connect('${peer.endpoint}', {}).then((client) => { client.close(); console.log('ok') })`,
+      {
+        grpc_proxy: nowhere,
+        https_proxy: nowhere,
+        HTTPS_PROXY: nowhere,
+        http_proxy: nowhere,
+      },
+    )
+    expect(stdout).toBe('ok\n')
+  })
+})
+
+describe('an address that swallows packets', () => {
+  let child: ChildProcess
+  let port: number
+  const filling: Socket[] = []
+
+  beforeAll(async () => {
+    // A process that is stopped accepts nothing; once its queue is full, the kernel drops what comes.
+    const code = `const s = require('net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => console.log(s.address().port))`
+    child = spawn(process.execPath, ['--eval', code], { stdio: ['ignore', 'pipe', 'inherit'] })
+    if (child.stdout === null) throw new Error('no output')
+    const [line] = (await once(child.stdout, 'data')) as [Buffer]
+    port = Number(line.toString())
+    child.kill('SIGSTOP')
+    while (await takesOneMore(port, filling)) expect(filling.length).toBeLessThan(100)
+  })
+
+  afterAll(() => {
+    for (const socket of filling) socket.destroy()
+    child.kill('SIGKILL')
+  })
+
+  it('ends in a time-out, and no socket stays behind', async () => {
+    const before = process.getActiveResourcesInfo().filter((each) => each.includes('TCP')).length
+    const started = performance.now()
+    const attempt = createSecureClient({
+      endpoints: `https://127.0.0.1:${String(port)}`,
+      credentials: pki.client,
+      dialTimeout: '500ms',
+    })
+    const { details } = await refused(attempt, 'ERR_UNREACHABLE')
+    expect(performance.now() - started).toBeLessThan(1500)
+    expect(errorCodes(details.report.findings)).toEqual(['endpoint/connect-timeout'])
+    await expect
+      .poll(() => process.getActiveResourcesInfo().filter((each) => each.includes('TCP')).length)
+      .toBeLessThanOrEqual(before)
+  })
+})
+
+/** Opens a connection and keeps it; false when it does not come about. */
+async function takesOneMore(port: number, sockets: Socket[]): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1')
+  socket.on('error', () => undefined)
+  sockets.push(socket)
+  const timer = setTimeout(() => socket.emit('full'), 300)
+  const taken = await Promise.race([once(socket, 'connect').then(() => true), once(socket, 'full').then(() => false)])
+  clearTimeout(timer)
+  return taken
+}
