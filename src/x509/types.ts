@@ -1,5 +1,5 @@
 /** What certificates and revocation lists tell, as types: for the rooms whose public classes speak of them. */
-export type { PublicKeyInfo, SignatureAlgorithm, SignatureScheme } from './algorithms.js'
+export type { Digest, PublicKeyInfo, SignatureAlgorithm, SignatureScheme } from './algorithms.js'
 export type { CrlEntry, CrlScope } from './crl.js'
 export type { DistinguishedName, NameAttribute } from './distinguished-name.js'
 export type {
