@@ -61,6 +61,9 @@ async function makeImage(engine, { root, signal }) {
       stdio: ['ignore', 'pipe', 'ignore'],
     })
     await engine.importImage(repo, tag, changes, tar.stdout, { signal })
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw new Stop(`The image of etcd can be neither pulled nor made: ${error.message}`)
   } finally {
     rmSync(tree, { recursive: true, force: true })
   }

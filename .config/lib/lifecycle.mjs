@@ -3,6 +3,9 @@ import { constants } from 'node:os'
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
 
+/** How often the parent is looked for, in milliseconds. */
+const PARENT_INTERVAL = 100
+
 /** Writes one line for the person at the terminal. */
 export function say(line) {
   process.stdout.write(`${line}\n`)
@@ -28,6 +31,7 @@ export async function lifecycle(body, { lastLine } = {}) {
     stopping.abort(new Stop(`ended by ${name}`))
   }
   for (const name of SIGNALS) process.on(name, onSignal)
+  const parent = watchParent(() => onSignal('SIGHUP'))
   // A reader that has gone away (`| head`) must not keep the clean-ups from running.
   process.stdout.on('error', ignorePipe)
   process.stderr.on('error', ignorePipe)
@@ -47,10 +51,24 @@ export async function lifecycle(body, { lastLine } = {}) {
       tell(error)
     }
   }
+  clearInterval(parent)
   if (caught !== null) code = 128 + constants.signals[caught]
   process.exitCode = code
   const line = lastLine?.(code)
   if (line !== undefined) say(line)
+}
+
+/**
+ * A signal that is sent to npm alone ends npm and the shell between us, and we are not told. Only as npm's child is a
+ * parent's end a reason to end.
+ */
+function watchParent(onGone) {
+  if (process.env.npm_lifecycle_event === undefined) return undefined
+  const parent = process.ppid
+  const look = () => {
+    if (process.ppid !== parent) onGone()
+  }
+  return setInterval(look, PARENT_INTERVAL).unref()
 }
 
 function tell(error) {

@@ -2,8 +2,14 @@
  * The whole story in one file: certificates issued, a real etcd started with them, a client that proves itself, and what
  * a bad certificate gets. `npm run quickstart` runs it.
  */
-import { createAuthority, createSecureClient, formatReport, isEtcdMtlsError, validateCredentials } from 'etcd-mtls'
-import { fromPem } from 'etcd-mtls/credentials'
+import {
+  createAuthority,
+  createSecureClient,
+  formatReport,
+  fromPem,
+  isEtcdMtlsError,
+  validateCredentials,
+} from 'etcd-mtls'
 import { startEtcd } from 'etcd-mtls/testing'
 import { howToCertificate } from './how-to-certificate.js'
 

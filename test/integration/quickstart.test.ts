@@ -105,8 +105,7 @@ describe.each([
 
   const moments: Interruption[] = [
     { signal: 'SIGINT', after: 'etcd will run', delay: 0 },
-    { signal: 'SIGINT', after: 'A real etcd', delay: 0 },
-    { signal: 'SIGTERM', after: 'A real etcd', delay: 700 },
+    { signal: 'SIGTERM', after: 'A real etcd', delay: 300 },
     { signal: 'SIGHUP', after: 'A client, connected', delay: 0 },
   ]
   test.each(moments)('ended by $signal $delay ms after "$after" leaves nothing behind', async (moment) => {

@@ -54,6 +54,24 @@ describe('a script', () => {
     expect(await script(body, signal)).toEqual({ code, out: `ready\ncleaned\nlast ${String(code)}\n`, err: '' })
   })
 
+  test('that npm started cleans up when npm is ended and does not tell', async () => {
+    const waiting = `defer(() => say('cleaned')); say('ready'); const timer = setTimeout(() => {}, 60_000)
+      await new Promise((_, reject) => signal.addEventListener('abort', () => { clearTimeout(timer); reject(signal.reason) }))`
+    const code = `import { lifecycle, say } from ${JSON.stringify(lifecycle)}
+      await lifecycle(async ({ signal, defer }) => { ${waiting} })`
+    // The shell stays between, as npm's does, and dies of the signal.
+    const child = spawn('sh', ['-c', `"$0" --input-type=module --eval "$1"; true`, process.execPath, code], {
+      env: { ...process.env, npm_lifecycle_event: 'quickstart' },
+    })
+    let out = ''
+    child.stdout.on('data', (chunk: Buffer) => {
+      out += chunk.toString()
+      if (out === 'ready\n') child.kill('SIGTERM')
+    })
+    await new Promise((resolve) => child.stdout.on('close', resolve))
+    expect(out).toBe('ready\ncleaned\n')
+  })
+
   test('goes on cleaning up when one clean-up fails', async () => {
     const body = `defer(() => say('cleaned')); defer(() => { throw new Stop('cannot be removed') }); return 0`
     expect(await script(body)).toEqual({ code: 1, out: 'cleaned\nlast 1\n', err: 'cannot be removed\n' })
