@@ -68,7 +68,7 @@ export function publicKeyText({ algorithm, curve, modulusBits }: PublicKeyInfo):
   return size === null ? algorithm : `${algorithm} ${size}`
 }
 
-type Digest = 'md5' | 'sha1' | 'sha224' | 'sha256' | 'sha384' | 'sha512'
+export type Digest = 'md5' | 'sha1' | 'sha224' | 'sha256' | 'sha384' | 'sha512'
 
 /** How to verify one kind of signature. */
 export interface SignatureScheme {
