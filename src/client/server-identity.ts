@@ -45,7 +45,7 @@ export function serverIdentityCheck(
   }
 }
 
-/** Judges a chain as that of an etcd server with this name. */
+/** Judges a chain as that of an etcd server with this name. Never throws, whatever the server sent. */
 export function judgeServer(
   chain: readonly Uint8Array[],
   name: Host,
@@ -53,23 +53,22 @@ export function judgeServer(
   endpoint: string,
 ): ServerVerdict {
   const certificates: Certificate[] = []
-  for (const [index, der] of chain.entries()) {
-    try {
-      certificates.push(Certificate.parse(der, endpoint))
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      const found = finding('handshake/server-certificate-unreadable', { endpoint, index, reason })
-      return { chain: certificates, report: makeReport({ checkedAt: new Date(), path: null, findings: [found] }) }
-    }
+  try {
+    for (const der of chain) certificates.push(Certificate.parse(der, endpoint))
+    const [leaf, ...intermediates] = certificates
+    if (leaf === undefined) return unreadable(certificates, endpoint, 'it sent none')
+    const { trustAnchors, crls } = accepted.credentials
+    const report = validateChain({ leaf, intermediates, trustAnchors, crls }, { usage: 'server', hosts: [name.value] })
+    return { chain: certificates, report }
+  } catch (error) {
+    return unreadable(certificates, endpoint, error instanceof Error ? error.message : String(error))
   }
-  const [leaf, ...intermediates] = certificates
-  if (leaf === undefined) {
-    const found = finding('handshake/server-certificate-unreadable', { endpoint, index: 0, reason: 'it sent none' })
-    return { chain: [], report: makeReport({ checkedAt: new Date(), path: null, findings: [found] }) }
-  }
-  const { trustAnchors, crls } = accepted.credentials
-  const report = validateChain({ leaf, intermediates, trustAnchors, crls }, { usage: 'server', hosts: [name.value] })
-  return { chain: certificates, report }
+}
+
+/** @param read The certificates before the one that cannot be read. */
+function unreadable(read: Certificate[], endpoint: string, reason: string): ServerVerdict {
+  const found = finding('handshake/server-certificate-unreadable', { endpoint, index: read.length, reason })
+  return { chain: read, report: makeReport({ checkedAt: new Date(), path: null, findings: [found] }) }
 }
 
 /** The chain in `getPeerCertificate(true)`: each certificate links its issuer, a self-signed one itself. */
