@@ -97,6 +97,40 @@ describe('two copies in one process', () => {
     `)
     expect(JSON.parse(result)).toEqual({ separate: true, known: true, untouched: true })
   })
+
+  test('issue side by side, refuse each other’s objects in plain words, and set nothing in what they share', async () => {
+    const result = await runModule(`
+      await import('reflect-metadata')
+      const x509 = await import('@peculiar/x509')
+      const providers = () => JSON.stringify([...x509.cryptoProvider.keys()].map(String))
+      const before = providers()
+      const defaultBefore = x509.cryptoProvider.get()
+      const a = await import(${JSON.stringify(compiled.url('index.js'))})
+      const b = await import(${JSON.stringify(second.url('index.js'))})
+      const issue = async ({ createAuthority }) => {
+        const authority = await createAuthority({ name: 'CA' })
+        return authority.issue({ role: 'server', name: 'etcd-0', hosts: ['localhost'] })
+      }
+      const [one, two] = await Promise.all([issue(a), issue(b)])
+      const judge = ({ validateCredentials }, credentials) => {
+        try {
+          return validateCredentials(credentials, { usage: 'server', hosts: ['localhost'] }).ok
+        } catch (error) {
+          return error.code
+        }
+      }
+      console.log(JSON.stringify({
+        own: [judge(a, one), judge(b, two)],
+        foreign: [judge(a, two), judge(b, one)],
+        untouched: before === providers() && x509.cryptoProvider.get() === defaultBefore,
+      }))
+    `)
+    expect(JSON.parse(result)).toEqual({
+      own: [true, true],
+      foreign: ['ERR_OPTION_INVALID', 'ERR_OPTION_INVALID'],
+      untouched: true,
+    })
+  })
 })
 
 function forbidden(packages: readonly string[], subpath: string): string[] {
