@@ -1,6 +1,7 @@
 /** Makes a new root authority. */
 import { checkOptions, optionInvalid } from '../misuse.js'
 import { Certificate } from '../x509/certificate.js'
+import { keyIdentifier } from '../x509/certificate-writer.js'
 import { PrivateKey } from '../x509/keys.js'
 import type { WebCrypto } from '../x509/web-crypto.js'
 import { type KeyAlgorithm, keyRow } from './algorithms.js'
@@ -9,6 +10,7 @@ import { checkRoot } from './check.js'
 import { createSigner, makeKey, randomSerial } from './keys.js'
 import { lifetimeFromNow, readValidity } from './lifetime.js'
 import { checkCrypto, readAlgorithm, readName } from './options.js'
+import { issueRefused } from './refuse.js'
 
 /** What `createAuthority` takes. */
 export interface CreateAuthorityOptions {
@@ -52,17 +54,13 @@ export async function createAuthority(options: CreateAuthorityOptions): Promise<
 
   const engine = await import('../x509/engine.js')
   const crypto = options.crypto ?? engine.createDefaultCrypto()
-  const { handles, privateKey } = await makeKey(crypto, algorithm)
+  const { handles, privateKey, spki } = await makeKey(crypto, algorithm)
   const { scheme } = keyRow(algorithm)
   const origin = `authority "${name}"`
-  const der = await engine.createSelfSignedCa({
-    crypto,
-    keys: handles,
-    signature: scheme.signature,
-    name,
-    pathLength,
-    serial: randomSerial(crypto),
-    ...lifetime,
+  const fields = { name, pathLength, keyIdentifier: keyIdentifier(spki), serial: randomSerial(crypto), ...lifetime }
+  const signing = { crypto, keys: handles, signature: scheme.signature }
+  const der = await engine.createSelfSignedCa({ ...signing, ...fields }).catch((cause: unknown) => {
+    throw issueRefused('The crypto in use does not sign with the key that it made', { cause })
   })
   const certificate = Certificate.parse(der, origin)
   const key = PrivateKey.fromKeyObject(privateKey, origin)

@@ -2,7 +2,7 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { readPublicKeyInfo } from '../x509/algorithms.js'
 import { publicKeyBits } from '../x509/certificate-writer.js'
-import { DerReader, Tag } from '../x509/der.js'
+import { bytesEqual, contextTag, DerReader, Tag } from '../x509/der.js'
 import type { CryptoKeyHandle, WebCrypto } from '../x509/web-crypto.js'
 import { type KeyAlgorithm, keyRow, type SigningScheme } from './algorithms.js'
 import { issueRefused } from './refuse.js'
@@ -44,24 +44,30 @@ function isKeyPair(value: unknown): value is { publicKey: CryptoKeyHandle; priva
  */
 function toKeyObject(pkcs8: Uint8Array<ArrayBuffer>, spki: Uint8Array): KeyObject {
   const { algorithm, curve } = readPublicKeyInfo(new DerReader(spki).enter(Tag.sequence, 'the public key'))
-  if (algorithm !== 'ECDSA' || curve === null) {
+  const point = publicKeyBits(spki)
+  const secret = algorithm === 'ECDSA' ? readEcPrivateKey(pkcs8) : null
+  // Where the private key does not name this public half, OpenSSL finds out which it has, and the check of what was issued
+  // sees whether they fit.
+  if (curve === null || secret === null || !bytesEqual(secret.point, point)) {
     return createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' })
   }
-  const point = publicKeyBits(spki)
   const half = (point.length - 1) / 2
   const [x, y] = [point.subarray(1, 1 + half), point.subarray(1 + half)]
-  const jwk = { kty: 'EC', crv: curve, d: base64url(privateScalar(pkcs8)), x: base64url(x), y: base64url(y) }
+  const jwk = { kty: 'EC', crv: curve, d: base64url(secret.number), x: base64url(x), y: base64url(y) }
   return createPrivateKey({ key: jwk, format: 'jwk' })
 }
 
-/** The private number of an elliptic curve key in PKCS#8 (RFC 5958, and RFC 5915 inside). */
-function privateScalar(pkcs8: Uint8Array): Uint8Array {
+/** Number and point of an elliptic curve key in PKCS#8 (RFC 5915 inside RFC 5958); null where the point is left out. */
+function readEcPrivateKey(pkcs8: Uint8Array): { number: Uint8Array; point: Uint8Array } | null {
   const outer = new DerReader(pkcs8).enter(Tag.sequence, 'the private key')
   outer.smallInteger('the version')
   outer.expect(Tag.sequence, 'the algorithm of the key')
   const inner = new DerReader(outer.octetString('the private key')).enter(Tag.sequence, 'the private key')
   inner.smallInteger('the version')
-  return inner.octetString('the private number')
+  const number = inner.octetString('the private number')
+  inner.optional(contextTag(0, 'constructed'))
+  const point = inner.enterOptional(contextTag(1, 'constructed'))?.bitString('the public point').octets
+  return point === undefined ? null : { number, point }
 }
 
 function base64url(bytes: Uint8Array): string {

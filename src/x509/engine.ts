@@ -33,6 +33,8 @@ export interface SelfSignedFields {
   name: string
   /** Upper limit of intermediates below; undefined leaves it open. */
   pathLength: number | undefined
+  /** For the subject key identifier. */
+  keyIdentifier: Uint8Array
   /** Octets of the serial number. */
   serial: Uint8Array
   notBefore: Date
@@ -58,7 +60,7 @@ export async function createSelfSignedCa(fields: SelfSignedFields): Promise<Uint
       extensions: [
         new BasicConstraintsExtension(true, fields.pathLength, true),
         new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
-        await SubjectKeyIdentifierExtension.create(fields.keys.publicKey, false, fields.crypto),
+        new SubjectKeyIdentifierExtension(Buffer.from(fields.keyIdentifier).toString('hex')),
       ],
     },
     fields.crypto,

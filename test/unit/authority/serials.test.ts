@@ -5,7 +5,7 @@ import { openssl } from '../../support/openssl.js'
 
 const COUNT = 2000
 
-test('serials are positive, 16 octets, and do not come twice', async () => {
+test('serials are positive, 16 octets, and do not come twice', { timeout: 60_000 }, async () => {
   const authority = await createAuthority({ name: 'CA', crypto: webcrypto })
   const seen = new Set([authority.certificate.serialNumber])
   const ones = Array<number>(128).fill(0)

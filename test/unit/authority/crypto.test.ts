@@ -1,0 +1,126 @@
+/** The caller's crypto: it is the one that works, its keys stay with it, and what it does wrong is seen. */
+import 'reflect-metadata'
+import { generateKeyPairSync, webcrypto } from 'node:crypto'
+import { Crypto } from '@peculiar/webcrypto'
+import { cryptoProvider } from '@peculiar/x509'
+import { describe, expect, test, vi } from 'vitest'
+import { createAuthority, loadAuthority } from '../../../src/authority/index.js'
+import type { IssueRequest, WebCrypto, WebSubtleCrypto } from '../../../src/authority/index.js'
+import { type EtcdMtlsError, isEtcdMtlsError } from '../../../src/errors.js'
+
+const REQUEST: IssueRequest = { role: 'server', name: 'x', hosts: ['localhost'] }
+
+/** Node's own crypto with some of its calls replaced. */
+function altered(calls: Partial<WebSubtleCrypto>): WebCrypto {
+  const real: WebSubtleCrypto = webcrypto.subtle
+  return {
+    getRandomValues: (array) => webcrypto.getRandomValues(array),
+    subtle: {
+      generateKey: (...parameters) => real.generateKey(...parameters),
+      importKey: (...parameters) => real.importKey(...parameters),
+      exportKey: (...parameters) => real.exportKey(...parameters),
+      sign: (...parameters) => real.sign(...parameters),
+      ...calls,
+    },
+  }
+}
+
+async function refusal(work: Promise<unknown>): Promise<EtcdMtlsError<'ERR_ISSUE_REFUSED'>> {
+  const error: unknown = await work.then(
+    () => null,
+    (reason: unknown) => reason,
+  )
+  if (!isEtcdMtlsError(error, 'ERR_ISSUE_REFUSED')) throw new Error(`not refused: ${String(error)}`)
+  return error
+}
+
+describe('which crypto works', () => {
+  test('the one given makes, exports and signs; none is asked that was not given', async () => {
+    const spies = (['generateKey', 'exportKey', 'sign'] as const).map((name) => vi.spyOn(webcrypto.subtle, name))
+    try {
+      const ours = await createAuthority({ name: 'CA', crypto: webcrypto })
+      await ours.issue(REQUEST)
+      expect(spies.map((spy) => spy.mock.calls.length > 0)).toEqual([true, true, true])
+      for (const spy of spies) spy.mockClear()
+      const theirs = await createAuthority({ name: 'CA' })
+      await theirs.issue(REQUEST)
+      expect(spies.map((spy) => spy.mock.calls.length)).toEqual([0, 0, 0])
+    } finally {
+      for (const spy of spies) spy.mockRestore()
+    }
+  })
+
+  test('authorities over different ones work side by side, and a key goes between them as PKCS#8 only', async () => {
+    const cryptos = [undefined, webcrypto, new Crypto()]
+    const authorities = await Promise.all(cryptos.map((crypto) => createAuthority({ name: 'CA', crypto })))
+    await Promise.all(authorities.flatMap((each) => [each.issue(REQUEST), each.issue(REQUEST)]))
+    for (const made of authorities) {
+      for (const crypto of cryptos) await (await loadAuthority({ ...made.export(), crypto })).issue(REQUEST)
+    }
+  })
+
+  test('no global one is set', async () => {
+    const before: unknown = cryptoProvider.get()
+    await (await createAuthority({ name: 'CA' })).issue(REQUEST)
+    await (await createAuthority({ name: 'CA', crypto: new Crypto() })).issue(REQUEST)
+    expect(cryptoProvider.get()).toBe(before)
+    expect(globalThis.crypto).toBe(webcrypto)
+  })
+})
+
+describe('a crypto that fails is refused, with its own error as the cause', () => {
+  const failure = new Error('not supported')
+  const fail = (): Promise<never> => Promise.reject(failure)
+
+  test.each(['generateKey', 'exportKey', 'sign'] as const)('in %s, for an authority', async (call) => {
+    const error = await refusal(createAuthority({ name: 'CA', crypto: altered({ [call]: fail }) }))
+    expect(error.cause).toBe(failure)
+  })
+
+  test.each(['generateKey', 'exportKey', 'sign'] as const)('in %s, for a certificate', async (call) => {
+    const { cert, key } = (await createAuthority({ name: 'CA', crypto: webcrypto })).export()
+    const authority = await loadAuthority({ cert, key, crypto: altered({ [call]: fail }) })
+    expect((await refusal(authority.issue(REQUEST))).cause).toBe(failure)
+  })
+
+  test('in importKey', async () => {
+    const { cert, key } = (await createAuthority({ name: 'CA' })).export()
+    expect((await refusal(loadAuthority({ cert, key, crypto: altered({ importKey: fail }) }))).cause).toBe(failure)
+  })
+})
+
+describe('a crypto that does something else than it was asked for', () => {
+  const other = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const bytes = (buffer: Buffer): ArrayBuffer => new Uint8Array(buffer).buffer
+  const wrong: [string, Partial<WebSubtleCrypto>][] = [
+    [
+      'signs other bytes',
+      {
+        sign: (algorithm, key) => webcrypto.subtle.sign(algorithm, key as webcrypto.CryptoKey, Buffer.from('other')),
+      },
+    ],
+    ['gives no signature', { sign: () => Promise.resolve(new ArrayBuffer(0)) }],
+    [
+      'exports the private key of another pair',
+      {
+        exportKey: (format, key) =>
+          format === 'pkcs8'
+            ? Promise.resolve(bytes(other.privateKey.export({ type: 'pkcs8', format: 'der' })))
+            : webcrypto.subtle.exportKey(format, key as webcrypto.CryptoKey),
+      },
+    ],
+    ['exports nothing', { exportKey: () => Promise.resolve(new ArrayBuffer(0)) }],
+    ['exports an object', { exportKey: () => Promise.resolve({}) }],
+    ['makes one key instead of a pair', { generateKey: () => Promise.resolve({}) }],
+  ]
+
+  test.each(wrong)('%s: refused for an authority', async (_, calls) => {
+    await refusal(createAuthority({ name: 'CA', crypto: altered(calls) }))
+  })
+
+  test.each(wrong)('%s: refused for a certificate', async (_, calls) => {
+    const { cert, key } = (await createAuthority({ name: 'CA', crypto: webcrypto })).export()
+    const authority = await loadAuthority({ cert, key, crypto: altered(calls) })
+    await refusal(authority.issue(REQUEST))
+  })
+})
