@@ -2,7 +2,8 @@
  * `npm test`: sets up all that the tests need, runs them, and closes with the line `N passed, N failed`.
  * Arguments go to vitest: `npm test -- test/unit/x509` runs those files only and needs no container engine.
  */
-import { existsSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ensureDependencies } from './lib/dependencies.mjs'
@@ -24,7 +25,10 @@ await lifecycle(
   async ({ signal, defer }) => {
     await ensureDependencies(root, { signal })
     await ensureTools({ signal })
-    const env = { ...process.env, ETCD_MTLS_TEST_RUN: `npm-test-${process.pid}` }
+    // Tests put keys into temporary folders; those of a run that is ended half way go with this one.
+    const temporary = mkdtempSync(join(tmpdir(), 'etcd-mtls-test-'))
+    defer(() => rmSync(temporary, { recursive: true, force: true, maxRetries: 10 }))
+    const env = { ...process.env, TMPDIR: temporary, ETCD_MTLS_TEST_RUN: `npm-test-${process.pid}` }
     if (await needsEngine({ signal })) {
       const engine = await ensureEngine({ root, signal, defer })
       defer(() => engine.removeLabelled(`etcd-mtls.run=${env.ETCD_MTLS_TEST_RUN}`, { settle: signal.aborted }))

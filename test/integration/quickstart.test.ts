@@ -88,10 +88,14 @@ function processesWith(text: string): string[] {
     .filter((line) => line.includes(text))
 }
 
+const atOnce: Interruption = { signal: 'SIGINT', after: 'etcd will run', delay: 0 }
+const starting: Interruption = { signal: 'SIGTERM', after: 'A real etcd', delay: 300 }
+const connected: Interruption = { signal: 'SIGHUP', after: 'A client, connected', delay: 0 }
+
 describe.each([
-  ['a container', {}, 'etcd will run in a container'],
-  ['a process', NO_ENGINE, 'etcd will run as a process'],
-])('with etcd in %s', (_, env, first) => {
+  { where: 'a container', env: {}, first: 'etcd will run in a container', moments: [atOnce, starting, connected] },
+  { where: 'a process', env: NO_ENGINE, first: 'etcd will run as a process', moments: [starting] },
+])('with etcd in $where', ({ env, first, moments }) => {
   test('tells the whole story and leaves nothing behind', async () => {
     const ended = await quickstart(env)
     expect(ended.out).toContain(first)
@@ -103,11 +107,6 @@ describe.each([
     expect(await leftBy(ended)).toEqual(NOTHING)
   })
 
-  const moments: Interruption[] = [
-    { signal: 'SIGINT', after: 'etcd will run', delay: 0 },
-    { signal: 'SIGTERM', after: 'A real etcd', delay: 300 },
-    { signal: 'SIGHUP', after: 'A client, connected', delay: 0 },
-  ]
   test.each(moments)('ended by $signal $delay ms after "$after" leaves nothing behind', async (moment) => {
     const ended = await quickstart(env, moment)
     expect(ended.out).not.toContain('Done')

@@ -1,4 +1,5 @@
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
@@ -196,6 +197,16 @@ test('a container publishes its port on 127.0.0.1 alone', async () => {
   const { HostConfig: host, NetworkSettings: network } = await (await engine()).getContainer(id ?? '').inspect()
   expect(network.Ports['2379/tcp']).toEqual([{ HostIp: '127.0.0.1', HostPort: String(etcd.port) }])
   expect(Object.keys(host.PortBindings as object)).toEqual(['2379/tcp'])
+})
+
+test('the key in a container can be read by etcd alone', async () => {
+  await using etcd = await startEtcd({ server: mintPki().server, via: 'container' })
+  const [id] = await containers()
+  const container = (await engine()).getContainer(id ?? '')
+  const response = (await container.infoArchive({ path: '/etcd-mtls/tls/server.key' })) as IncomingMessage
+  const stat = Buffer.from(String(response.headers['x-docker-container-path-stat']), 'base64').toString()
+  expect(JSON.parse(stat)).toMatchObject({ name: 'server.key', mode: 0o600 })
+  expect(etcd.logs().join()).not.toContain('PRIVATE KEY')
 })
 
 test('the key of a process lies in a folder and a file that only its user can read', async () => {
