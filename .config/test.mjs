@@ -26,7 +26,7 @@ await lifecycle(
     await ensureDependencies(root, { signal })
     await ensureTools({ signal })
     // Tests put keys into temporary folders; those of a run that is ended half way go with this one.
-    const temporary = mkdtempSync(join(tmpdir(), 'etcd-mtls-test-'))
+    const temporary = mkdtempSync(join(tmpdir(), 'etcd-mtls-npm-test-'))
     defer(() => rmSync(temporary, { recursive: true, force: true, maxRetries: 10 }))
     const env = { ...process.env, TMPDIR: temporary, ETCD_MTLS_TEST_RUN: `npm-test-${process.pid}` }
     if (await needsEngine({ signal })) {
