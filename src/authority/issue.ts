@@ -27,13 +27,13 @@ export interface Issuer {
   readonly crypto: WebCrypto
   readonly signer: Signer
   readonly certificate: Certificate
-  /** What a peer needs beside the leaf to build the path: the authority's own certificate and those above it, without the root. */
+  /** What goes out with a leaf: the authority's own certificate and those above it, without the root. */
   readonly intermediates: readonly Certificate[]
   readonly trustAnchors: readonly Certificate[]
 }
 
 /** The authority key identifier of all that an issuer signs: its own subject key identifier, or what it would be. */
-export function issuerKeyIdentifier(issuer: Certificate): Uint8Array {
+function issuerKeyIdentifier(issuer: Certificate): Uint8Array {
   return issuer.extensions.subjectKeyIdentifier ?? keyIdentifier(issuer.spki)
 }
 

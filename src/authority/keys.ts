@@ -116,7 +116,10 @@ export async function importSigner(crypto: WebCrypto, key: KeyObject, scheme: Si
   }
 }
 
-/** 16 random octets that make a positive INTEGER of exactly 16 octets: 126 bits are random (RFC 5280 section 4.1.2.2 asks for at most 20 octets). */
+/**
+ * A serial number of exactly 16 octets, positive and never zero; 126 of its bits are random. RFC 5280 section 4.1.2.2
+ * allows up to 20 octets, and the CA/Browser Forum asks for 64 random bits.
+ */
 export function randomSerial(crypto: WebCrypto): Uint8Array {
   const octets = new Uint8Array(16)
   crypto.getRandomValues(octets)

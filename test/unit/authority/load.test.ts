@@ -11,10 +11,12 @@ import {
   EXTENSION,
   extendedKeyUsage,
   flipBit,
+  keyIdentifier,
   mintCa,
   mintCsr,
   mintLeaf,
   newKey,
+  publicHalf,
   type Minted,
 } from '../../support/mint.js'
 import { openssl, runTool, temporaryFolder } from '../../support/openssl.js'
@@ -194,6 +196,15 @@ describe('an intermediate', () => {
     const backToB = mintCa({ subject: 'A', key: a.key, issuer: b })
     expect(await refused({ cert: backToB.pem, key: a.keyPem, chain: chainPem(b, backToB) })).toContain('No chain leads')
   })
+})
+
+test('an authority without a key identifier of its own is named by what it would be', async () => {
+  const ca = mintCa({ subject: 'CA', without: [EXTENSION.subjectKeyIdentifier] })
+  const { chain } = await (await loadAuthority({ cert: ca.pem, key: ca.keyPem })).issue({ role: 'client', name: 'x' })
+  const named = chain[0].extensions.authorityKeyIdentifier
+  expect(named?.keyIdentifier).toEqual(new Uint8Array(keyIdentifier(publicHalf(ca.key))))
+  const verify = ['verify', '-purpose', 'sslclient', '-CAfile', folder.file('ca.pem', ca.pem)]
+  expect(openssl([...verify, folder.file('leaf.pem', chain[0].toPem())])).toContain('OK')
 })
 
 describe('what is no authority', () => {
