@@ -46,6 +46,7 @@ async function perform({ name, command: [program, ...args] }, { signal, failed }
   const started = performance.now()
   const { code, stdout, stderr } = await run(program, args, { cwd: root, signal })
   const seconds = ((performance.now() - started) / 1000).toFixed(1)
-  say(`${code === 0 ? 'ok    ' : 'FAILED'}  ${name.padEnd(8)} ${seconds.padStart(6)} s`)
+  const counts = /^\d+ passed, \d+ failed$/m.exec(stdout)?.[0] ?? ''
+  say(`${code === 0 ? 'ok    ' : 'FAILED'}  ${name.padEnd(8)} ${seconds.padStart(6)} s  ${counts}`.trimEnd())
   if (code !== 0) failed.push({ name, output: `${stdout}${stderr}` })
 }
