@@ -204,7 +204,12 @@ class Attempt {
   #succeed(raw: Socket, socket: TLSSocket, session: ClientHttp2Session): void {
     const { endpoint, onDown } = this.#request
     const verdict = this.#verdict
-    if (this.#settled || verdict === null) return
+    if (this.#settled) return
+    if (verdict?.report.ok !== true) {
+      // Never so: Node asks for our verdict at every full handshake, and no session is resumed. If it were, this is the stop.
+      this.#remember(new Error('The chain of the server was not judged'))
+      return
+    }
     this.#settled = true
     clearTimeout(this.#timer)
     const certificateSent = this.#certificateSent()

@@ -27,6 +27,9 @@ function answer(stream: ServerHttp2Stream, messages: readonly Buffer[], trailers
   stream.end()
 }
 
+/** What '/flood' could get rid of, in octets. */
+let flooded = 0
+
 /** What the server does, by path. */
 const handlers: Record<string, CallHandler> = {
   '/echo': (stream) => {
@@ -79,6 +82,18 @@ const handlers: Record<string, CallHandler> = {
     })
     stream.on('data', (piece: Buffer) => stream.write(piece))
     stream.on('end', () => stream.end())
+  },
+  '/flood': (stream) => {
+    stream.respond(HEADERS)
+    const more = (): void => {
+      let goesOn = true
+      while (goesOn && !stream.destroyed) {
+        flooded += 100_000
+        goesOn = stream.write(frameMessage(Buffer.alloc(100_000)))
+      }
+    }
+    stream.on('drain', more)
+    more()
   },
   '/404': (stream) => {
     stream.respond({ ':status': 404, 'content-type': 'text/html' })
@@ -345,5 +360,23 @@ describe.each(['ours', 'grpc-js'])('streams over %s', (name) => {
     await once(stream, 'data')
     stream.cancel()
     expect(await failed).toMatchObject([{ code: status.CANCELLED }])
+  })
+})
+
+describe('a stream that nobody reads', () => {
+  it('holds the server back (grpc-js takes everything in)', async () => {
+    flooded = 0
+    const stream = clientOf('ours').makeServerStreamRequest('/flood', same, same, Buffer.from('x'))
+    stream.on('error', () => undefined)
+    let before = -1
+    await expect
+      .poll(() => {
+        const stands = flooded > 0 && flooded === before
+        before = flooded
+        return stands
+      })
+      .toBe(true)
+    expect(flooded).toBeLessThan(20_000_000)
+    stream.cancel()
   })
 })

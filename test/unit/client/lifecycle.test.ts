@@ -1,5 +1,7 @@
 /** What a client leaves behind, how it moves between endpoints, and what it says meanwhile. */
 import { once } from 'node:events'
+import { InterceptingCall, type Interceptor } from '@grpc/grpc-js'
+import { circuitBreaker, ConsecutiveBreaker, handleAll } from 'cockatiel'
 import { Etcd3 } from 'etcd3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../../src/client/index.js'
@@ -127,6 +129,8 @@ describe('closing with a watch or a lease that was never ended', () => {
       else stream.respond({ ':status': 200, 'content-type': 'application/grpc' })
     })
     const before = handles()
+    const timers = (): number => handles().filter((each) => each === 'Timeout').length
+    const timersBefore = timers()
     const client = await connect([peer])
     const watcher = client.watch().key('a').watcher()
     await once(watcher, 'connecting')
@@ -135,10 +139,74 @@ describe('closing with a watch or a lease that was never ended', () => {
     const disconnected = once(watcher, 'disconnected')
     const failed = once(lease, 'keepaliveFailed')
     await client[Symbol.asyncDispose]()
+    expect(timers()).toBeLessThanOrEqual(timersBefore)
     await disconnected
     await failed
     await watcher.cancel()
     await settled(before)
+  })
+})
+
+describe('closing while a watch has had a hard time coming about', () => {
+  it('does not wait for its next attempt, which would be a long way off', async () => {
+    let refusals = 0
+    await using peer = await grpcPeer(serverTls(pki.server), (stream) => {
+      refusals += 1
+      if (refusals <= 4) refuseCall(stream, 14, 'etcdserver: no leader')
+      else stream.respond({ ':status': 200, 'content-type': 'application/grpc' })
+    })
+    const timers = (): number => handles().filter((each) => each === 'Timeout').length
+    const client = await connect([peer])
+    const watcher = client.watch().key('a').watcher()
+    await expect.poll(() => refusals, { timeout: 10_000 }).toBe(5)
+    const before = timers()
+    await client[Symbol.asyncDispose]()
+    expect(timers()).toBeLessThanOrEqual(before)
+    await watcher.cancel()
+  })
+})
+
+describe('what is handed on to etcd3', () => {
+  it('call options, interceptors and fault handling have their effect', async () => {
+    const paths: string[] = []
+    await using peer = await grpcPeer(serverTls(pki.server), (stream, headers) => {
+      if (headers[':path'] === '/etcdserverpb.KV/Put') refuseCall(stream, 14, 'etcdserver: no leader')
+      else if (headers['grpc-timeout'] !== undefined) emptyAnswer(stream)
+    })
+    const interceptor: Interceptor = (options, next) => {
+      paths.push(options.method_definition.path)
+      return new InterceptingCall(next(options))
+    }
+    let attempts = 0
+    const client = await connect([peer], {
+      etcd3: {
+        defaultCallOptions: () => ({ deadline: Date.now() + 5000 }),
+        grpcOptions: { interceptors: [interceptor] },
+        faultHandling: {
+          host: () => {
+            const policy = circuitBreaker(handleAll, { breaker: new ConsecutiveBreaker(2), halfOpenAfter: 60_000 })
+            policy.onFailure(() => (attempts += 1))
+            return policy
+          },
+        },
+      },
+    })
+    expect(await client.get('a').string()).toBeNull()
+    expect(paths).toEqual(['/etcdserverpb.KV/Range'])
+    await expect(client.put('a').value('b')).rejects.toThrow('no leader')
+    expect(attempts).toBeGreaterThan(1)
+    await expect(client.get('a').string(), 'the breaker that was asked for').rejects.toThrow(/circuit breaker is open/)
+    client.close()
+  })
+
+  it('without a breaker, a failing endpoint does not close the client', async () => {
+    await using peer = await grpcPeer(serverTls(pki.server), (stream, headers) => {
+      if (headers[':path'] === '/etcdserverpb.KV/Put') refuseCall(stream, 14, 'etcdserver: no leader')
+      else emptyAnswer(stream)
+    })
+    await using client = await connect([peer])
+    for (let i = 0; i < 5; i += 1) await expect(client.put('a').value('b')).rejects.toThrow('no leader')
+    expect(await client.get('a').string()).toBeNull()
   })
 })
 

@@ -54,6 +54,11 @@ describe('the process', () => {
     expect(await run(code)).toEqual({ stdout: 'null\n', stderr: '' })
   })
 
+  it('ends by itself while a client is open that was never used', async () => {
+    const code = `const client = await connect('${peer.endpoint}'); console.log(client.tls.endpoints[0].state)`
+    expect(await run(code)).toEqual({ stdout: 'ready\n', stderr: '' })
+  })
+
   it('ends by itself while an endpoint that is gone is dialled again and again', async () => {
     await using silent = await silentPeer()
     const code = `const client = await connect(['${peer.endpoint}', '${silent.endpoint}', 'https://127.0.0.1:1'], { dialTimeout: '1h' })

@@ -8,6 +8,8 @@ import { dns, ip, mintCa, mintLeaf } from '../../support/mint.js'
 import {
   alertingPeer,
   answeringPeer,
+  emptyAnswer,
+  grpcPeer,
   type Peer,
   plaintextHttp1Peer,
   plaintextHttp2Peer,
@@ -23,9 +25,9 @@ function connect(peer: Pick<Peer, 'endpoint'>, options: Partial<SecureClientOpti
   return createSecureClient({ endpoints: peer.endpoint, credentials: pki.client, dialTimeout: '5s', ...options })
 }
 
-/** A TLS server that judges client certificates itself and says so by an alert of OpenSSL. */
-function judgingPeer(options: Parameters<typeof serverTls>[1] = {}, server = pki.server): Promise<Peer> {
-  return tlsPeer(serverTls(server, options))
+/** A server that would serve every call, if only the handshake succeeded. */
+function goodPeer(options: Parameters<typeof serverTls>[1] = {}, server = pki.server): Promise<Peer> {
+  return grpcPeer(serverTls(server, options), emptyAnswer)
 }
 
 describe('endpoints that are no TLS server', () => {
@@ -70,7 +72,7 @@ describe('endpoints that stay silent end within the dial time-out', () => {
   })
 
   it('after the handshake', async () => {
-    await using peer = await judgingPeer()
+    await using peer = await tlsPeer(serverTls(pki.server))
     const { details } = await refused(connect(peer, { dialTimeout: '400ms' }), 'ERR_UNREACHABLE')
     expect(findingOf(details.report.findings, 'endpoint/stalled').details).toMatchObject({ protocol: 'TLSv1.3' })
   })
@@ -107,7 +109,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('certificates that are refused in
   const other = mintPki('Other root')
 
   it('ours: a server made with Node closes without an alert when it does not like it', async () => {
-    await using peer = await judgingPeer({ ca: [other.root.pem] })
+    await using peer = await goodPeer({ ca: [other.root.pem] })
     const { details } = await refused(connect(peer, { tls }), 'ERR_HANDSHAKE_FAILED')
     expect(findingOf(details.report.findings, 'handshake/closed-without-alert')).toMatchObject({
       certificate: { role: 'leaf', subject: 'CN=root' },
@@ -116,7 +118,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('certificates that are refused in
   })
 
   it('theirs: of another CA', async () => {
-    await using peer = await judgingPeer({ ca: [pki.root.pem] }, other.server)
+    await using peer = await goodPeer({ ca: [pki.root.pem] }, other.server)
     const { details } = await refused(connect(peer, { tls }), 'ERR_HANDSHAKE_FAILED')
     const codes = errorCodes(details.report.findings)
     expect(codes).toContain('handshake/server-certificate-refused')
@@ -131,14 +133,14 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('certificates that are refused in
 
   it('theirs: expired', async () => {
     const server = pki.issueServer({ notBefore: new Date('2020-01-01'), notAfter: new Date('2021-01-01') })
-    await using peer = await judgingPeer({}, server)
+    await using peer = await goodPeer({}, server)
     const { details } = await refused(connect(peer, { tls }), 'ERR_HANDSHAKE_FAILED')
     expect(errorCodes(details.report.findings)).toEqual(['validity/expired', 'handshake/server-certificate-refused'])
     expect(details.report.findings[0].certificate).toMatchObject({ role: 'leaf', origin: peer.endpoint })
   })
 
   it('theirs: another name', async () => {
-    await using peer = await judgingPeer({}, pki.issueServer({ names: [dns('etcd-0.etcd')] }))
+    await using peer = await goodPeer({}, pki.issueServer({ names: [dns('etcd-0.etcd')] }))
     const { details } = await refused(connect(peer, { tls }), 'ERR_HANDSHAKE_FAILED')
     expect(errorCodes(details.report.findings)).toEqual([
       'san/host-not-covered',
@@ -153,7 +155,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('certificates that are refused in
       leaf: mintLeaf({ subject: 'localhost', issuer: pki.root }),
       trust: [pki.root],
     })
-    await using peer = await judgingPeer({}, server)
+    await using peer = await goodPeer({}, server)
     const localhost = { endpoint: peer.endpoint.replace('127.0.0.1', 'localhost') }
     const { details } = await refused(connect(localhost, { tls }), 'ERR_HANDSHAKE_FAILED')
     expect(findingOf(details.report.findings, 'san/host-not-covered').details).toMatchObject({
@@ -162,7 +164,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('certificates that are refused in
   })
 
   it('theirs: for clients only', async () => {
-    await using peer = await judgingPeer({}, pki.issueServer({ usages: ['clientAuth'] }))
+    await using peer = await goodPeer({}, pki.issueServer({ usages: ['clientAuth'] }))
     const { details } = await refused(connect(peer, { tls }), 'ERR_HANDSHAKE_FAILED')
     expect(errorCodes(details.report.findings)).toContain('handshake/server-certificate-refused')
     expect(errorCodes(details.report.findings).length).toBeGreaterThan(1)
@@ -186,7 +188,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('certificates that are refused in
       notBefore: new Date('2020-01-01'),
       notAfter: new Date('2021-01-01'),
     })
-    await using peer = await judgingPeer({}, mintedCredentials({ leaf, trust: [pki.root] }))
+    await using peer = await goodPeer({}, mintedCredentials({ leaf, trust: [pki.root] }))
     const { details } = await refused(connect(peer, { tls }), 'ERR_HANDSHAKE_FAILED')
     const codes = errorCodes(details.report.findings)
     expect(codes).toEqual(expect.arrayContaining(['validity/expired', 'san/host-not-covered']))
@@ -196,7 +198,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('certificates that are refused in
 
 describe('what else a TLS server can be', () => {
   it('one that speaks other versions only', async () => {
-    await using peer = await judgingPeer({ maxVersion: 'TLSv1.2' })
+    await using peer = await goodPeer({ maxVersion: 'TLSv1.2' })
     const attempt = connect(peer, { tls: { minVersion: 'TLSv1.3' } })
     const { details } = await refused(attempt, 'ERR_HANDSHAKE_FAILED')
     expect(findingOf(details.report.findings, 'handshake/no-common-version').details).toMatchObject({
@@ -205,14 +207,14 @@ describe('what else a TLS server can be', () => {
   })
 
   it('one without a common cipher suite', async () => {
-    await using peer = await judgingPeer({ maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES256-GCM-SHA384' })
+    await using peer = await goodPeer({ maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES256-GCM-SHA384' })
     const attempt = connect(peer, { tls: { maxVersion: 'TLSv1.2', ciphers: ['ECDHE-ECDSA-AES128-GCM-SHA256'] } })
     const { details } = await refused(attempt, 'ERR_HANDSHAKE_FAILED')
     expect(errorCodes(details.report.findings)).toEqual(['handshake/no-common-parameters'])
   })
 
   it('one that speaks HTTP/1.1 and says so', async () => {
-    await using peer = await judgingPeer({ ALPNProtocols: ['http/1.1'] })
+    await using peer = await tlsPeer(serverTls(pki.server, { ALPNProtocols: ['http/1.1'] }))
     const { details } = await refused(connect(peer), 'ERR_HANDSHAKE_FAILED')
     expect(errorCodes(details.report.findings)).toEqual(['handshake/no-application-protocol'])
   })
@@ -237,7 +239,7 @@ describe('what else a TLS server can be', () => {
 describe('our own certificate', () => {
   it('that OpenSSL does not send, because its key fits nothing that the server takes', async () => {
     const client = pki.issueClient({ key: 'p384' })
-    await using peer = await judgingPeer({ sigalgs: 'ECDSA+SHA256', maxVersion: 'TLSv1.3', minVersion: 'TLSv1.3' })
+    await using peer = await goodPeer({ sigalgs: 'ECDSA+SHA256', maxVersion: 'TLSv1.3', minVersion: 'TLSv1.3' })
     const { details } = await refused(connect(peer, { credentials: client }), 'ERR_HANDSHAKE_FAILED')
     expect(findingOf(details.report.findings, 'handshake/client-certificate-not-sent')).toMatchObject({
       certificate: { role: 'leaf' },
