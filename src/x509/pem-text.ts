@@ -109,7 +109,7 @@ export const ALMOST_MARKER = /[-\u2010-\u2015] ?(?:BEGIN|END) /gi
 /** Whether a line means to be a boundary and is none: too few dashes or too many, typographic ones, lower case. */
 export function isDamagedBoundary(line: string): boolean {
   const whole = trimBlanks(line)
-  if (whole.length > 100 || readBoundary(whole) !== null) return false
+  if (readBoundary(whole) !== null) return false
   return /^[-\u2010-\u2015]{1,20} ?(?:BEGIN|END) [A-Z0-9 ]{1,40}[-\u2010-\u2015]{1,20}$/i.test(whole)
 }
 

@@ -346,6 +346,12 @@ describe('everything is told at once', () => {
   })
 })
 
+test('of several blocks of a kind that do not belong there, the first stands for all', async () => {
+  const found = await findingsOf(pemSource({ ...good, ca: root.pem + csr() + csr() }))
+  const line = root.pem.split('\n').length
+  expect(found).toMatchObject([{ code: 'credentials/block-refused', details: { line } }])
+})
+
 describe('what is the same key', () => {
   test('a certificate that writes the point compressed', async () => {
     // Octet 26 of a P-256 SubjectPublicKeyInfo is the form of the point, behind it stand x and y.

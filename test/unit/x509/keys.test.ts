@@ -1,6 +1,6 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { Certificate } from '../../../src/x509/certificate.js'
 import { describeKey, MAX_PASSPHRASE_OCTETS, PrivateKey } from '../../../src/x509/keys.js'
 import { scanPem } from '../../../src/x509/pem.js'
@@ -205,6 +205,12 @@ describe('forms of keys that openssl writes', () => {
 })
 
 describe('keys that cannot be read', () => {
+  // OpenSSL keeps errors in a queue; one that stayed there would make the next key fail.
+  afterEach(() => {
+    expectKey(read(pkcs8(p256)), p256)
+    expectKey(read(pkcs8(rsa)), rsa)
+  })
+
   const salt = octetString(Buffer.alloc(8))
   const data = octetString(Buffer.alloc(48))
   const aes = sequence(oid('2.16.840.1.101.3.4.1.42'), octetString(Buffer.alloc(16)))
@@ -276,6 +282,15 @@ describe('keys that cannot be read', () => {
     ['TSS2 PRIVATE KEY', pem('TSS2 PRIVATE KEY', sequence(integer(0)))],
   ])('a kind of key that is not supported: %s', (algorithm, text) => {
     expect(read(text, PASSPHRASE)).toEqual({ kind: 'algorithm-unsupported', algorithm })
+  })
+
+  test('a kind of key that does not sign, told only once it is decrypted', () => {
+    const key = generateKeyPairSync('x25519').privateKey
+    const options = { type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: PASSPHRASE } as const
+    expect(read(key.export(options).toString(), PASSPHRASE)).toEqual({
+      kind: 'algorithm-unsupported',
+      algorithm: 'X25519',
+    })
   })
 
   test('damage: cut at every octet, nothing but a fault comes out', () => {
