@@ -137,7 +137,8 @@ describe("etcd's gateway, which dials etcd with the server certificate", () => {
     expect(await gateway(broken.endpoint, '/health', client)).toMatchObject({ status: 200 })
     const range = await gateway(broken.endpoint, '/v3/kv/range', client, RANGE)
     expect(range.status).toBe(503)
-    expect(range.body).toContain('bad certificate')
+    // The answer's text is a race between several wordings in etcd's gateway; its log always names the cause.
+    await broken.waitForLog(/incompatible key usage/)
     await using sound = await startEtcd({
       server: await authority.issue({ role: 'server', name: 'etcd', hosts: HOSTS }),
     })
