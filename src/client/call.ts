@@ -160,9 +160,10 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
     let stream: ClientHttp2Stream
     try {
       stream = connection.request(headers)
-    } catch {
-      // Nothing was sent and the connection is out of service now: another one may carry the call.
-      this.#route.assign(this, this.#path)
+    } catch (error) {
+      // Nothing was sent. Where the connection is out of service, another one may carry the call; else the call is at fault.
+      if (!connection.open) this.#route.assign(this, this.#path)
+      else this.#end(makeStatus(status.INTERNAL, error instanceof Error ? error.message : String(error)))
       return
     }
     this.#headers = headers

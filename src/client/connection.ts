@@ -34,14 +34,14 @@ const CLOSE_GRACE = 500
 
 export class Connection {
   readonly authority: string
+  /** Resolves when the socket is gone. */
+  readonly closed: Promise<void>
   readonly #session: ClientHttp2Session
   readonly #socket: TLSSocket
   readonly #calls = new Set<ActiveCall>()
   readonly #liveness: Liveness
-  readonly #closed: Promise<void>
   readonly #onDown: DownListener
   #open = true
-  #closing = false
   #broken = false
 
   /** @param onDown Called once, when the connection takes no new calls any more; not for `close()` and `destroy()`. */
@@ -50,7 +50,7 @@ export class Connection {
     this.#session = parts.session
     this.#socket = parts.socket
     this.#onDown = onDown
-    this.#closed = new Promise((resolve) => {
+    this.closed = new Promise((resolve) => {
       parts.socket.once('close', () => {
         resolve()
         this.#lost('closed', null)
@@ -87,12 +87,19 @@ export class Connection {
     return this.#broken || this.#session.destroyed
   }
 
-  /** @throws where the session takes no more streams; the connection is then down, and nothing was sent. */
+  /**
+   * Opens a stream for a call.
+   *
+   * @throws where nothing was sent: either the connection takes no more calls, and is not `open` any more; or the headers are bad.
+   */
   request(headers: OutgoingHttpHeaders): ClientHttp2Stream {
     try {
       return this.#session.request(headers)
     } catch (error) {
-      this.#retire('refused', error instanceof Error ? error : null)
+      const outOfStreams = error instanceof Error && 'code' in error && error.code === 'ERR_HTTP2_OUT_OF_STREAMS'
+      if (outOfStreams || this.#session.closed || this.#session.destroyed) {
+        this.#retire('refused', error instanceof Error ? error : null)
+      }
       throw error
     }
   }
@@ -109,7 +116,7 @@ export class Connection {
     if (!this.#calls.delete(call) || this.#calls.size > 0) return
     this.#liveness.stop()
     this.#session.unref()
-    if (this.#closing) this.#shut()
+    if (!this.#open) this.#shut()
   }
 
   /** Asks the peer for a sign of life; false if none came in time or the connection is gone. */
@@ -131,15 +138,13 @@ export class Connection {
   /** Takes no new calls, lets those that run come to their end, then closes. Resolves when the socket is gone. */
   close(): Promise<void> {
     this.#open = false
-    this.#closing = true
     if (this.#calls.size === 0) this.#shut()
-    return this.#closed
+    return this.closed
   }
 
   /** Ends the connection and every call on it at once. */
   destroy(): void {
     this.#open = false
-    this.#closing = true
     this.#lost('closed', null)
   }
 
@@ -151,7 +156,7 @@ export class Connection {
       this.destroy()
     }, CLOSE_GRACE)
     timer.unref()
-    void this.#closed.then(() => {
+    void this.closed.then(() => {
       clearTimeout(timer)
     })
   }
@@ -165,7 +170,8 @@ export class Connection {
   #retire(reason: DownReason, error: Error | null): void {
     if (!this.#open) return
     this.#open = false
-    if (!this.#closing) this.#onDown(this, reason, error)
+    this.#onDown(this, reason, error)
+    if (this.#calls.size === 0) this.#shut()
   }
 
   #lost(reason: DownReason, error: Error | null): void {

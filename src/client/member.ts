@@ -34,6 +34,8 @@ export class Member {
   #dialled: Dialled | null = null
   #dialling: Dialling | null = null
   #attempt: Promise<void> | null = null
+  /** Connections that take no new calls and still carry some, as after a GOAWAY. */
+  readonly #leaving = new Set<Connection>()
   #failures = 0
   #diagnosed: { key: string; diagnosis: Diagnosis } | null = null
   #retryTimer: NodeJS.Timeout | undefined
@@ -104,15 +106,16 @@ export class Member {
     this.#dialling?.release()
   }
 
-  /** Ends everything. Resolves when the socket is gone. */
+  /** Ends everything. Resolves when every socket is gone. */
   async close(): Promise<void> {
-    const { connection } = this
+    const connections = [...this.#leaving]
+    if (this.connection !== null) connections.push(this.connection)
     clearTimeout(this.#retryTimer)
     this.#life.abort()
     this.#dialling?.abort()
     this.#dialled = null
     this.#change('closed', [])
-    await connection?.close()
+    await Promise.all(connections.map((each) => each.close()))
   }
 
   async #dial(keepsProcess: boolean): Promise<void> {
@@ -122,6 +125,8 @@ export class Member {
     const accepted = this.#parts.accepted()
     this.#change('connecting', this.#findings)
     const onDown: DownListener = (connection, reason, error) => {
+      this.#leaving.add(connection)
+      void connection.closed.then(() => this.#leaving.delete(connection))
       if (connection === this.connection) this.#down(reason, error)
     }
     this.#dialling = dial({ endpoint, name, accepted, timeout: dialTimeout, keepsProcess, onDown })

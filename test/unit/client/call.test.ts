@@ -380,3 +380,20 @@ describe('a stream that nobody reads', () => {
     stream.cancel()
   })
 })
+
+describe('a call that cannot be sent', () => {
+  it('fails alone: the connection is not to blame', async () => {
+    const client = clientOf('ours')
+    const connections = peer.accepted
+    const code = await new Promise((resolve) => {
+      const options = { host: 'a\nb' }
+      const done = (error: ServiceError | null): void => {
+        resolve(error?.code)
+      }
+      client.makeUnaryRequest('/echo', same, same, Buffer.from('x'), new Metadata(), options, done)
+    })
+    expect(code).toBe(status.INTERNAL)
+    expect((await unary(client, '/echo')).code).toBe(status.OK)
+    expect(peer.accepted).toBe(connections)
+  })
+})

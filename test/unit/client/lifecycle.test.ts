@@ -1,5 +1,6 @@
 /** What a client leaves behind, how it moves between endpoints, and what it says meanwhile. */
 import { once } from 'node:events'
+import type { ServerHttp2Stream } from 'node:http2'
 import { InterceptingCall, type Interceptor } from '@grpc/grpc-js'
 import { circuitBreaker, ConsecutiveBreaker, handleAll } from 'cockatiel'
 import { Etcd3 } from 'etcd3'
@@ -318,6 +319,30 @@ describe('a member that goes away', () => {
     for (let i = 0; i < 10; i += 1) expect(await client.get('a').string()).toBeNull()
     await expect.poll(() => client.tls.endpoints.map((each) => each.state)).toEqual(['ready', 'ready'])
     expect(first.accepted).toBe(2)
+  })
+
+  it('says goodbye (GOAWAY): running calls end well, new ones go over a new connection, and closing ends both', async () => {
+    const waiting: ServerHttp2Stream[] = []
+    await using peer = await grpcPeer(serverTls(pki.server), (stream, headers) => {
+      if (headers[':path'] === '/etcdserverpb.KV/Put') waiting.push(stream)
+      else if (headers[':path'] === '/etcdserverpb.Watch/Watch') {
+        stream.respond({ ':status': 200, 'content-type': 'application/grpc' })
+      } else emptyAnswer(stream)
+    })
+    const client = await connect([peer])
+    const watcher = client.watch().key('a').watcher()
+    await once(watcher, 'connecting')
+    const put = client.put('a').value('b').exec()
+    await expect.poll(() => waiting.length).toBe(1)
+    const [stream] = waiting
+    stream?.session?.goaway(0)
+    await expect.poll(() => peer.accepted).toBe(2)
+    expect(await client.get('a').string()).toBeNull()
+    expect(peer.open, 'the old connection still carries calls').toBe(2)
+    if (stream !== undefined) emptyAnswer(stream)
+    await put
+    await client[Symbol.asyncDispose]()
+    await expect.poll(() => peer.open).toBe(0)
   })
 
   it('the only one: calls fail with the cause, every time, and succeed once it is back', async () => {
