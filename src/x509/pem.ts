@@ -43,7 +43,7 @@ export type PemProblem =
   | { readonly kind: 'too-large'; readonly octets: number; readonly limit: number }
   /** More blocks than {@link MAX_PEM_BLOCKS}: the rest was not read. */
   | { readonly kind: 'too-many-blocks'; readonly limit: number; readonly line: number }
-  /** No END boundary follows. `line` is that of BEGIN. */
+  /** No END boundary follows. `line` is that of BEGIN; `label` is empty where the text ends inside BEGIN itself. */
   | { readonly kind: 'unterminated'; readonly label: string; readonly line: number }
   /** A BEGIN boundary inside a block. `line` is that of the outer BEGIN. */
   | { readonly kind: 'nested-begin'; readonly label: string; readonly line: number; readonly innerLine: number }
@@ -151,7 +151,7 @@ class Scanner {
       if (this.stopped || this.problems.length >= MAX_PROBLEMS) return this.result()
     }
     const { open } = this
-    if (open === null) this.judgeOutside(this.text.length)
+    if (open === null) this.judgeTail()
     else if (!open.damaged) this.problems.push({ kind: 'unterminated', label: open.label, line: open.line })
     return this.result()
   }
@@ -211,6 +211,9 @@ class Scanner {
     const first = markerIn(content, 'first')
     const last = markerIn(content, 'last')
     const line = this.lines.at(place.start)
+    const startsAsBoundary = content.startsWith('-----BEGIN ') || content.startsWith('-----END ')
+    // The text ends inside the boundary: told at the end, as a block without END.
+    if (place.end === this.text.length && startsAsBoundary && first === null) return
     if (isDamagedBoundary(content)) {
       this.drop({ kind: 'malformed-boundary', line }, place)
     } else if (this.open === null && first?.kind === 'BEGIN' && last?.kind === 'END') {
@@ -220,6 +223,8 @@ class Scanner {
       // Reading goes on behind the damage, so that later problems are told in the same report.
       const damaged = !content.endsWith('-----')
       if (last?.kind === 'BEGIN') this.open = { label: last.label, line, bodyStart: place.next, damaged }
+    } else if (startsAsBoundary) {
+      this.drop({ kind: 'malformed-boundary', line }, place)
     }
   }
 
@@ -248,6 +253,21 @@ class Scanner {
       if (blank !== -1) this.layout.blankLine ??= firstLine + countBreaks(base64, 0, blank)
       this.blocks.push({ label, line, headers, bytes: decoded.bytes })
     }
+  }
+
+  /** Judges what follows the last block: text, or the beginning of a next block at which the text was cut. */
+  private judgeTail(): void {
+    const start = this.text.lastIndexOf('\n') + 1
+    const line = trimBlanks(this.text.slice(start))
+    // Dashes alone may be a rule under some text; right behind a block they are the beginning of the next.
+    const behindBlock = this.blocks.length > 0 && this.text.slice(this.done, start).trim() === ''
+    const isCut = `${line} `.startsWith('-----BEGIN ') || (line !== '' && behindBlock && '-----BEGIN'.startsWith(line))
+    if (!isCut || start < this.done) {
+      this.judgeOutside(this.text.length)
+      return
+    }
+    this.judgeOutside(start)
+    this.problems.push({ kind: 'unterminated', label: '', line: this.lines.at(start) })
   }
 
   /** Judges the text between the blocks, from what is done up to `end`. */

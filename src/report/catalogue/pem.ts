@@ -11,7 +11,9 @@ export const pem = {
     meaning: 'A block has no END line: the file was cut off while it was copied or written.',
     source: 'RFC 7468 section 3; OpenSSL: "no end line", "bad end line"',
     message: ({ label, line, ...place }) =>
-      `${the(place)} ends inside the block "${label}" that begins on line ${String(line)}: its END line is missing.`,
+      label === ''
+        ? `${the(place)} ends inside a BEGIN line (line ${String(line)}).`
+        : `${the(place)} ends inside the block "${label}" that begins on line ${String(line)}: its END line is missing.`,
     remedy: () =>
       'Copy the file again as a whole; if a program writes it, let it write a new file and rename that into place.',
   }),

@@ -146,6 +146,14 @@ describe('problems', () => {
     ['four dashes', `----BEGIN CERTIFICATE----\n${first}\n`, { kind: 'malformed-boundary', line: 1 }],
     ['six dashes', `------BEGIN CERTIFICATE------\n`, { kind: 'malformed-boundary', line: 1 }],
     ['four dashes behind BEGIN', `\n-----BEGIN CERTIFICATE----\n`, { kind: 'malformed-boundary', line: 2 }],
+    ['no dashes behind BEGIN', `-----BEGIN CERTIFICATE\n${first}\n`, { kind: 'malformed-boundary', line: 1 }],
+    ['a label that is too long', `-----BEGIN ${'A'.repeat(65)}-----\n`, { kind: 'malformed-boundary', line: 1 }],
+    ['the end of the text inside BEGIN', `\n-----BEGIN CERT`, { kind: 'unterminated', label: '', line: 2 }],
+    [
+      'the end of the text inside END',
+      `${begin}\n${first}\n-----END CERTIFICATE-`,
+      { kind: 'unterminated', label, line: 1 },
+    ],
     ['lower case', `-----begin certificate-----\n`, { kind: 'malformed-boundary', line: 1 }],
     ['typographic dashes', `\u2014\u2013BEGIN CERTIFICATE\u2014\u2013\n`, { kind: 'malformed-boundary', line: 1 }],
     ['SSH2 armour', `---- BEGIN SSH2 PUBLIC KEY ----\n`, { kind: 'malformed-boundary', line: 1 }],
@@ -159,6 +167,11 @@ describe('problems', () => {
     const scan = scanPem(`${begin}\n${first}\n${block}`)
     expect(scan.problems).toEqual([{ kind: 'nested-begin', label, line: 1, innerLine: 3 }])
     expect(scan.blocks.map(({ line }) => line)).toEqual([3])
+  })
+
+  test('dashes right behind a block are a block that was cut; elsewhere they are text', () => {
+    expect(scanPem(`${block}\n---`).problems).toEqual([{ kind: 'unterminated', label: '', line: lines.length + 2 }])
+    for (const text of [`${block}---\n`, `${block}end\n---`, '---']) expect(scanPem(text).problems).toEqual([])
   })
 
   test('two files joined without a line break: told, and the rest is read', () => {
@@ -211,10 +224,11 @@ describe('hostile input', () => {
   test('cut at every octet: the whole block or a problem, never a shorter block', () => {
     const octets = Buffer.from(`${block}${pem('X509 CRL', randomBytes(40))}`)
     const wholeEnd = block.trimEnd().length
-    for (let length = 0; length < octets.length - 1; length++) {
+    for (let length = '-----BEGIN '.length; length < octets.length - 1; length++) {
       const { blocks, problems: found } = scanPem(octets.subarray(0, length))
       expect(blocks.map(({ bytes }) => bytes)).toEqual(length >= wholeEnd ? [der] : [])
-      if (length >= '-----BEGIN CERTIFICATE-----'.length && length < wholeEnd) expect(found).not.toEqual([])
+      const isWhole = length === wholeEnd || length === wholeEnd + 1
+      expect(found.map(({ kind }) => kind)).toEqual(isWhole ? [] : ['unterminated'])
     }
   })
 
@@ -267,7 +281,7 @@ describe('hostile input', () => {
     const text = fc.string({ unit: fc.constantFrom('a', '-', ' ', '\n', ':', '=') })
     fc.assert(
       fc.property(fc.array(fc.tuple(text, fc.uint8Array({ minLength: 1, maxLength: 200 }))), text, (parts, tail) => {
-        const whole = parts.map(([before, octets]) => `${before}\n${pem('A', octets)}`).join('') + tail
+        const whole = `${parts.map(([before, octets]) => `${before}\n${pem('A', octets)}`).join('')}${tail}\n`
         const scan = scanPem(whole)
         expect(scan.problems).toEqual([])
         expect(scan.blocks.map(({ bytes }) => new Uint8Array(bytes))).toEqual(parts.map(([, octets]) => octets))
