@@ -27,8 +27,6 @@ const PONG_TIMEOUT = 900
 const MIN_PING_INTERVAL = 5500
 /** A pong alone is no data: 17 octets of HTTP/2 in a TLS record. */
 const PONG_OCTETS = 64
-/** A tick that comes later than this was held up by our own process: what arrived meanwhile has not been read yet. */
-const LATE = 150
 
 export class Liveness {
   readonly #probe: LivenessProbe
@@ -73,9 +71,12 @@ export class Liveness {
 
   #tick(): void {
     const now = performance.now()
-    const late = now - this.#lastTick - TICK > LATE
+    // While our own process was held up, what arrived could not be read: that time is not the peer's.
+    const heldUp = Math.max(0, now - this.#lastTick - TICK)
+    this.#quietSince += heldUp
+    if (this.#pingedAt !== null) this.#pingedAt += heldUp
     const bytes = this.#probe.bytesRead()
-    if (bytes !== this.#lastBytes || late) {
+    if (bytes !== this.#lastBytes) {
       this.#lastBytes = bytes
       this.#quietSince = now
       this.#pingedAt = null
