@@ -117,7 +117,11 @@ function together(
   const found: Finding[] = []
   if (anchorsAreLeaves) {
     const subjects = anchors.certificates.map(({ certificate }) => certificate.subject.toString())
-    found.push(finding('credentials/certificate-instead-of-ca', { ...ca.place, subjects }))
+    const isOwn = anchors.certificates.every((anchor) =>
+      own.certificates.some((each) => isSameCertificate(each, anchor)),
+    )
+    const code = isOwn ? 'credentials/certificate-instead-of-ca' : 'credentials/anchor-is-no-ca'
+    found.push(finding(code, { ...ca.place, subjects }))
   }
   if (first === undefined || key === null || position === 0) return found
   const leaf = own.certificates[position]
@@ -140,7 +144,11 @@ function isWhole({ certificates, findings }: CertificatesReading): boolean {
   return certificates.length > 0 && !findings.some(({ severity }) => severity === 'error')
 }
 
-/** Neither a CA nor self-signed: nothing can be issued by it, and Node does not take it as an anchor. */
+function isSameCertificate(a: LocatedCertificate, b: LocatedCertificate): boolean {
+  return a.certificate.equals(b.certificate)
+}
+
+/** Neither a CA nor self-signed: nothing can be issued by it. */
 function isEndEntity({ certificate }: LocatedCertificate): boolean {
   return !certificate.isCa && !certificate.isSelfIssued
 }

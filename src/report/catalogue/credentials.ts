@@ -157,12 +157,21 @@ export const credentials = {
   'credentials/certificate-instead-of-ca': row<Place & { subjects: string[] }>({
     severity: 'error',
     meaning:
-      'None of the certificates to trust is a CA or self-signed, so nothing can lead to them. Node says UNABLE_TO_GET_ISSUER_CERT.',
-    source: 'RFC 5280 section 6.1.4 (k); OpenSSL X509_verify_cert',
+      'The own certificate was given as the CA to trust. It is no CA and not self-signed, so no other certificate leads to it.',
+    source: 'RFC 5280 section 6.1.4 (k); Node: UNABLE_TO_VERIFY_LEAF_SIGNATURE',
     message: ({ subjects, ...place }) =>
-      `${the(place)} holds no CA certificate, only end-entity certificates (${subjects.join('; ')}).`,
+      `${the(place)} holds no CA certificate, only the own certificate (${subjects.join('; ')}).`,
     remedy: () =>
       'Give the certificate of the CA that issued the other side’s certificate: "openssl x509 -noout -issuer -in CERT" names it.',
+  }),
+  'credentials/anchor-is-no-ca': row<Place & { subjects: string[] }>({
+    severity: 'warning',
+    meaning:
+      'None of the certificates to trust is a CA or self-signed. Each is trusted for itself only: it works until the other side renews its certificate. Go and this package take such an anchor, Node by default does not.',
+    source: 'RFC 5280 section 6.1.1 (d); OpenSSL X509_V_FLAG_PARTIAL_CHAIN',
+    message: ({ subjects, ...place }) =>
+      `${the(place)} holds no CA certificate, only end-entity certificates (${subjects.join('; ')}); nothing but these themselves is trusted.`,
+    remedy: () => 'Give the certificate of the CA that issued them: "openssl x509 -noout -issuer -in CERT" names it.',
   }),
   'credentials/leaf-not-first': row<Place & { position: number; line: number }>({
     severity: 'error',

@@ -106,6 +106,11 @@ describe('material that is read, with a word to say', () => {
     ],
     ['a CRL beside the key', { key: leaf.keyPem + crl.pem }, 'info credentials/block-ignored'],
     ['a certificate beside the CRL', { crl: crl.pem + root.pem }, 'info credentials/block-ignored'],
+    [
+      'the certificate of the other side as the only anchor',
+      { ca: otherLeaf.pem },
+      'warning credentials/anchor-is-no-ca',
+    ],
     ['two keys', { key: leaf.keyPem + otherLeaf.keyPem }, 'warning key/several'],
     ['a passphrase for nothing', { passphrase: PASSPHRASE }, 'warning key/passphrase-unneeded'],
     [

@@ -331,7 +331,7 @@ describe('everything is told at once', () => {
 
   test('a mismatch beside a wrong CA', async () => {
     const found = await findingsOf(pemSource({ ca: otherLeaf.pem, cert: leaf.pem, key: otherLeaf.keyPem }))
-    expect(found.map(({ code }) => code)).toEqual(['credentials/certificate-instead-of-ca', 'key/mismatch'])
+    expect(found.map(({ code }) => code)).toEqual(['credentials/anchor-is-no-ca', 'key/mismatch'])
   })
 
   test('a hundred damaged certificates of an input, not thousands', async () => {
