@@ -27,7 +27,7 @@ const MAX_FINDINGS = 100
  * @param keyBelongs Whether a private key beside the certificates is meant, since the same file was given as the key.
  */
 export function readCertificates(input: OpenedInput, keyBelongs = false): CertificatesReading {
-  const own = input.blocks.filter(({ label }) => kindOfLabel(label) === 'certificate')
+  const own = input.blocks.filter(({ label }) => kindIn(input, label) === 'certificate')
   const read = parseAll(input, own)
   const others = judgeOthers(input, own.length > 0, keyBelongs)
   const findings = [...input.findings, ...read.findings, ...others]
@@ -37,6 +37,11 @@ export function readCertificates(input: OpenedInput, keyBelongs = false): Certif
     findings.push(finding('credentials/no-certificate', { ...input.place, role, found: labelsOf(input.blocks) }))
   }
   return { certificates: read.certificates, findings }
+}
+
+/** Among CAs, etcd and etcdctl look at no label, and OpenSSL takes this old one, too. */
+function kindIn({ role }: OpenedInput, label: string): BlockKind {
+  return role === 'ca' && label === 'X509 CERTIFICATE' ? 'certificate' : kindOfLabel(label)
 }
 
 function parseAll({ place, role }: OpenedInput, blocks: readonly PemBlock[]): CertificatesReading {
@@ -82,7 +87,7 @@ function parse(der: Uint8Array, origin: string): Certificate | DerError {
 function judgeOthers(input: OpenedInput, hasCertificates: boolean, keyBelongs: boolean): Finding[] {
   const firsts = new Map<BlockKind, PemBlock>()
   for (const block of input.blocks) {
-    const kind = kindOfLabel(block.label)
+    const kind = kindIn(input, block.label)
     if (kind !== 'certificate' && !firsts.has(kind)) firsts.set(kind, block)
   }
   return [...firsts].flatMap(([kind, block]) => {

@@ -86,7 +86,7 @@ export const credentials = {
   'credentials/old-certificate-label': row<Block>({
     severity: 'error',
     meaning:
-      'The label is one that only OpenSSL knows. Go skips or refuses the block, so etcd and etcdctl do not read the same file; a "TRUSTED CERTIFICATE" also carries rules that nothing else obeys.',
+      'The label is one that only OpenSSL reads in this place. etcd and etcdctl skip the block in a certificate file, and refuse a "TRUSTED CERTIFICATE" among CAs ("x509: trailing data"), since it carries rules that nothing but OpenSSL obeys.',
     source: 'OpenSSL openssl-x509(1), trust settings; RFC 7468 section 5.1; Go crypto/tls X509KeyPair',
     message: ({ label, line, ...place }) =>
       `${the(place)} holds a block "${label}" (line ${String(line)}), which only OpenSSL reads.`,

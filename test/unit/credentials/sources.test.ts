@@ -135,6 +135,7 @@ describe('material that is read, with a word to say', () => {
   test.each<[string, Partial<Parameters<typeof fromPem>[0]>]>([
     ['an empty passphrase for a key that is not encrypted', { passphrase: '' }],
     ['parameters of the curve beside the key', { key: pem('EC PARAMETERS', Buffer.from([6, 0])) + leaf.keyPem }],
+    ['a CA under the label of old', { ca: pem('X509 CERTIFICATE', root.der) }],
     ['the same text as certificate and key', { cert: chain + leaf.keyPem, key: chain + leaf.keyPem }],
     ['the same text as certificate and key, key first', { cert: leaf.keyPem + chain, key: leaf.keyPem + chain }],
   ])('nothing to say about %s', async (_, contents) => {

@@ -87,10 +87,10 @@ const rows: Row[] = [
     /openssl x509 -in \S+ -out/,
   ],
   [
-    'an "X509 CERTIFICATE" among CAs',
+    'a "TRUSTED CERTIFICATE" among CAs',
     'ca',
     'credentials/old-certificate-label',
-    () => ({ ca: root.pem + pem('X509 CERTIFICATE', intermediate.der) }),
+    () => ({ ca: root.pem + openssl(['x509', '-trustout'], intermediate.pem) }),
     /openssl x509 -in \S+ -out/,
   ],
   [
