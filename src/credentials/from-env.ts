@@ -43,13 +43,15 @@ export function fromEnv(
   const passphrase = readPassphraseOption(options.passphrase)
   const crl = options.crl === undefined ? null : readPathOption('options.crl', options.crl)
   const names = Object.values(VARIABLES).map((name) => `${prefix}${name}`)
-  return new MaterialSource(`environment variables ${names.join(', ')}`, async () => ({
-    ca: await variableInput(env, prefix, 'ca'),
-    cert: await variableInput(env, prefix, 'cert'),
-    key: await variableInput(env, prefix, 'key'),
-    crl: crl === null ? null : await fileInput({ role: 'crl', file: crl, namedBy: 'option "crl"' }),
-    passphrase,
-  }))
+  return new MaterialSource(`environment variables ${names.join(', ')}`, async () => {
+    const [caInput, certInput, keyInput, crlInput] = await Promise.all([
+      variableInput(env, prefix, 'ca'),
+      variableInput(env, prefix, 'cert'),
+      variableInput(env, prefix, 'key'),
+      crl === null ? null : fileInput({ role: 'crl', file: crl, namedBy: 'option "crl"' }),
+    ])
+    return { ca: caInput, cert: certInput, key: keyInput, crl: crlInput, passphrase }
+  })
 }
 
 async function variableInput(

@@ -35,13 +35,15 @@ export function fromFiles(options: FromFilesOptions): CredentialSource {
   const crl = options.crl === undefined ? null : namedFile('crl', options.crl)
   const passphrase = readPassphraseOption(options.passphrase)
   const origin = `files ${[ca, cert, key].map((each) => shown(each)).join(', ')}`
-  return new MaterialSource(origin, async () => ({
-    ca: await fileInput(ca),
-    cert: await fileInput(cert),
-    key: await fileInput(key),
-    crl: crl === null ? null : await fileInput(crl),
-    passphrase,
-  }))
+  return new MaterialSource(origin, async () => {
+    const [caInput, certInput, keyInput, crlInput] = await Promise.all([
+      fileInput(ca),
+      fileInput(cert),
+      fileInput(key),
+      crl === null ? null : fileInput(crl),
+    ])
+    return { ca: caInput, cert: certInput, key: keyInput, crl: crlInput, passphrase }
+  })
 }
 
 function namedFile(role: NamedFile['role'], value: unknown): NamedFile {

@@ -49,9 +49,9 @@ async function readOpened(path: string, name: FileName): Promise<FileContent | F
     let size = 0
     while (size <= MAX_PEM_OCTETS) {
       const { bytesRead } = await handle.read(buffer, 0, buffer.length, null)
-      if (bytesRead === 0) break
       chunks.push(Buffer.from(buffer.subarray(0, bytesRead)))
       size += bytesRead
+      if (bytesRead === 0 || size === stats.size) break
     }
     buffer.fill(0)
     if (size === 0) return finding('file/empty', { ...name })
