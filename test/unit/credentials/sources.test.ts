@@ -142,6 +142,10 @@ describe('material that is read, with a word to say', () => {
     expect(await findingsOf(fromPem({ ...good, ...contents }))).toEqual([])
   })
 
+  test('the own certificate beside a pinned one as anchors', async () => {
+    expect(await codesOf(fromPem({ ...good, ca: leaf.pem + otherLeaf.pem }))).toEqual(['credentials/anchor-is-no-ca'])
+  })
+
   test('one word about one file that is both certificate and key', async () => {
     const both = folder.file('both.pem', (chain + leaf.keyPem).replaceAll('\n', '\r\n'))
     chmodSync(both, 0o600)
