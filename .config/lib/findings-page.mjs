@@ -6,7 +6,7 @@ export function anchorOf(/** @type {string} */ code) {
 }
 
 /**
- * @param {Readonly<Record<string, { severity: string, meaning: string, source: string }>>} catalogue
+ * @param {Readonly<Record<string, { severity: string, meaning: string, source: string, refusals?: readonly { by: string, words: string }[] }>>} catalogue
  * @returns {string}
  */
 export function renderFindings(catalogue) {
@@ -31,16 +31,21 @@ prose for people and may change in any release.
 
 - **error**: a real etcd or a real Node client refuses it, or it is a security hole. The report is not ok.
 - **warning**: it works today and will hurt.
-- **info**: worth knowing.`
+- **info**: worth knowing.
 
-function entry(code, { severity, meaning, source }) {
-  return `<a id="${anchorOf(code)}"></a>
+Under "Refused as" stand the words by which others refuse the same thing, to be found by a search for a line of a log:
+Go's stand in etcd's log (field \`error\`) and in etcdctl's warnings, Node's are the \`code\` of the error, OpenSSL's are
+what its tools print. \`…\` stands for what changes from case to case.`
 
-### ${code}
+function entry(code, { severity, meaning, source, refusals = [] }) {
+  const lines = [`<a id="${anchorOf(code)}"></a>`, `### ${code}`, `**${severity}**: ${prose(meaning)}`]
+  if (refusals.length > 0) lines.push(`Refused as:\n\n${refusals.map(refusal).join('\n')}`)
+  return [...lines, `Source: ${prose(source)}`].join('\n\n')
+}
 
-**${severity}**: ${prose(meaning)}
-
-Source: ${prose(source)}`
+/** The words as code, so that a search finds them letter for letter. */
+function refusal({ by, words }) {
+  return `- ${by}: \`${words}\``
 }
 
 /** Angle brackets are text here, except between backticks, where Markdown leaves them alone. */

@@ -5,10 +5,10 @@
 import type { CertificateRef } from './certificate-ref.js'
 import { catalogueRow, type CatalogueDetails } from './catalogue.js'
 import { printable, printableDeep } from './printable.js'
-import type { Severity } from './row.js'
+import type { Refusal, Severity } from './row.js'
 
 export type { CertificateRef } from './certificate-ref.js'
-export type { Severity } from './row.js'
+export type { Refusal, Severity } from './row.js'
 
 /** Every code a finding can carry, `area/fact`. Codes are the contract: they change only with a major version. */
 export type FindingCode = keyof FindingDetails
@@ -26,6 +26,13 @@ interface FindingOf<C extends FindingCode> {
   /** The certificate the finding is about; null where it is about something else (a file, an endpoint). */
   certificate: CertificateRef | null
   details: FindingDetails[C]
+  /** Who refuses this, in the words that their logs and errors show. Empty where nobody does, or the words differ. */
+  refusals: readonly Refusal[]
+  /**
+   * Findings that follow from this one and go away with it, such as the expiry of a certificate that ends before it
+   * begins. They stand here and not in the report's own list, so that the list has one entry for each cause.
+   */
+  consequences: readonly Finding[]
 }
 
 /** One fact found. A union over the codes: a `switch` on `code` narrows `details`. */
@@ -50,6 +57,8 @@ export function finding<C extends FindingCode>(
     remedy: printable(row.remedy(safe)),
     certificate: ref,
     details: safe,
+    refusals: row.refusals ?? [],
+    consequences: [],
   }
 }
 

@@ -1,6 +1,17 @@
 /** How much a finding matters. `error`: etcd or Node refuses it, or it is a security hole. `warning`: it works today and will hurt. `info`: worth knowing. */
 export type Severity = 'error' | 'warning' | 'info'
 
+/** The words by which a peer refuses: what its log or error shows, and what people paste into a search box. */
+export interface Refusal {
+  /**
+   * Who says it. `Go`: crypto/x509 and crypto/tls, so both etcd's log and etcdctl's error. `etcd`: etcd itself. `Node`:
+   * the error's `code`. `OpenSSL`: what its tools print.
+   */
+  readonly by: 'etcd' | 'Go' | 'Node' | 'OpenSSL'
+  /** The words as they stand there, `…` for what changes from case to case. */
+  readonly words: string
+}
+
 /** One row of the catalogue: all that is known about a code apart from the case at hand. */
 export interface CatalogueRow<D> {
   readonly severity: Severity
@@ -8,6 +19,8 @@ export interface CatalogueRow<D> {
   readonly meaning: string
   /** Where the rule is written down: an RFC section, a source file of etcd, an issue. */
   readonly source: string
+  /** Who refuses it, in which words. Default: nobody whose words are known. */
+  readonly refusals?: readonly Refusal[]
   /** One sentence about the case at hand. `who` names the certificate, as `The certificate "CN=etcd-0"`. */
   message(details: D, who: string): string
   /** One sentence that says what to do. */

@@ -38,6 +38,7 @@ export const certificate = {
     severity: 'error',
     meaning: 'Serial numbers are positive; Go since 1.23 refuses to read a certificate with a negative one.',
     source: 'RFC 5280 section 4.1.2.2; Go 1.23 release notes (x509negativeserial)',
+    refusals: [{ by: 'Go', words: 'x509: negative serial number' }],
     message: ({ serialNumber }, who) => `${who} has a negative serial number (${serialNumber}).`,
     remedy: () => 'Issue it anew with a random positive serial number of up to 20 octets.',
   }),
@@ -67,6 +68,7 @@ export const certificate = {
     meaning:
       'The signature algorithm stands in the certificate twice; if both differ, the outer one was tampered with or the encoder is broken.',
     source: 'RFC 5280 section 4.1.1.2',
+    refusals: [{ by: 'Go', words: "x509: inner and outer signature algorithm identifiers don't match" }],
     message: (_, who) => `${who} names one signature algorithm inside its signed part and another outside.`,
     remedy: () => 'Do not use it; issue it anew.',
   }),
@@ -89,6 +91,7 @@ export const certificate = {
     severity: 'error',
     meaning: 'An extension may stand in a certificate only once: two could contradict each other.',
     source: 'RFC 5280 section 4.2',
+    refusals: [{ by: 'Go', words: 'x509: certificate contains duplicate extensions' }],
     message: ({ extension }, who) => `${who} carries the extension ${extension} more than once.`,
     remedy: () => 'Issue it anew; with openssl, look for the extension in both the request and the extension file.',
   }),
@@ -97,6 +100,11 @@ export const certificate = {
     meaning:
       'A critical extension that the validator does not process must lead to refusal; Go reports "unhandled critical extension".',
     source: 'RFC 5280 section 4.2; Go crypto/x509 UnhandledCriticalExtension',
+    refusals: [
+      { by: 'Go', words: 'x509: unhandled critical extension' },
+      { by: 'Node', words: 'UNHANDLED_CRITICAL_EXTENSION' },
+      { by: 'OpenSSL', words: 'unhandled critical extension' },
+    ],
     message: ({ extension }, who) => `${who} carries the critical extension ${extension}, which is not processed here.`,
     remedy: ({ extension }) => `Issue it anew without ${extension}, or with it marked as not critical.`,
   }),
@@ -140,6 +148,11 @@ export const certificate = {
     meaning:
       'The private key does not belong to the certificate. Node throws "key values mismatch", etcd "private key does not match public key".',
     source: 'Go crypto/tls X509KeyPair; OpenSSL X509_check_private_key',
+    refusals: [
+      { by: 'Go', words: 'tls: private key does not match public key' },
+      { by: 'Node', words: 'ERR_OSSL_X509_KEY_VALUES_MISMATCH' },
+      { by: 'OpenSSL', words: 'key values mismatch' },
+    ],
     message: ({ keyAlgorithm, certificateAlgorithm, keyOrigin }, who) =>
       `${who} holds another public key (${certificateAlgorithm}) than the private key ${keyOrigin === undefined ? 'given with it' : `in ${keyOrigin}`} (${keyAlgorithm}).`,
     remedy: () =>
@@ -149,6 +162,10 @@ export const certificate = {
     severity: 'error',
     meaning: 'The public key can be broken, or is of a kind that TLS stacks dropped.',
     source: 'NIST SP 800-131A; CA/Browser Forum Baseline Requirements 6.1.5',
+    refusals: [
+      { by: 'OpenSSL', words: 'ee key too small' },
+      { by: 'OpenSSL', words: 'CA certificate key too weak' },
+    ],
     message: ({ algorithm }, who) => `${who} has a public key that is too weak: ${algorithm}.`,
     remedy: ({ wanted }) => `Make a new key (${wanted}) and issue the certificate anew.`,
   }),
@@ -157,6 +174,12 @@ export const certificate = {
     meaning:
       'etcd, Go or Node does not take a key of this kind in a TLS certificate; OpenSSL may silently not send it.',
     source: 'Go crypto/x509 and crypto/tls; RFC 8446 section 4.2.3',
+    refusals: [
+      { by: 'Go', words: "tls: client didn't provide a certificate" },
+      { by: 'Go', words: 'tls: failed to parse private key' },
+      { by: 'Go', words: 'x509: unsupported elliptic curve' },
+      { by: 'Go', words: 'tls: unsupported certificate curve (P-224)' },
+    ],
     message: ({ algorithm, refusedBy }, who) => `${who} has a ${algorithm} public key, which ${refusedBy}.`,
     remedy: () => 'Make a new key, ECDSA P-256 for example, and issue the certificate anew.',
   }),
@@ -179,6 +202,15 @@ export const certificate = {
     meaning:
       'The signature was not made by the issuer’s key although name and key identifier point to it: the certificate was altered or is damaged.',
     source: 'RFC 5280 section 6.1.3 (a)(1)',
+    refusals: [
+      {
+        by: 'Go',
+        words:
+          'x509: certificate signed by unknown authority (possibly because of "x509: … verification failure" while trying to verify candidate authority certificate "…")',
+      },
+      { by: 'Node', words: 'CERT_SIGNATURE_FAILURE' },
+      { by: 'OpenSSL', words: 'certificate signature failure' },
+    ],
     message: ({ issuer }, who) => `${who} carries a signature that the key of its issuer "${issuer}" did not make.`,
     remedy: () => 'Do not use it; issue it anew, or fetch it again if the copy is damaged.',
   }),
@@ -187,6 +219,12 @@ export const certificate = {
     meaning:
       'SHA-1 and MD5 signatures can be forged. Go refuses them ("insecure algorithm"), OpenSSL at its default level too ("ca md too weak").',
     source: 'RFC 6194; RFC 9155; Go 1.18 release notes',
+    refusals: [
+      { by: 'Go', words: 'x509: cannot verify signature: insecure algorithm …' },
+      { by: 'Node', words: 'ERR_SSL_CA_MD_TOO_WEAK' },
+      { by: 'Node', words: 'UNSPECIFIED' },
+      { by: 'OpenSSL', words: 'CA signature digest algorithm too weak' },
+    ],
     message: ({ algorithm }, who) => `${who} is signed with ${algorithm}, which can be forged.`,
     remedy: () => 'Issue it anew with SHA-256 ("openssl x509 -req -sha256").',
   }),

@@ -7,6 +7,13 @@ export const chain = {
     meaning:
       'No certificate given is the issuer: either an intermediate was left out, or it is another CA’s certificate. etcd says "certificate signed by unknown authority", Node UNABLE_TO_VERIFY_LEAF_SIGNATURE.',
     source: 'RFC 5280 section 6.1; Go crypto/x509 UnknownAuthorityError',
+    refusals: [
+      { by: 'Go', words: 'x509: certificate signed by unknown authority' },
+      { by: 'Node', words: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' },
+      { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY' },
+      { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT' },
+      { by: 'OpenSSL', words: 'unable to get local issuer certificate' },
+    ],
     message: ({ issuer, anchors }, who) =>
       `${who} was issued by "${issuer}", and no certificate of that name was given; the trusted CAs are ${quoted(anchors)}.`,
     remedy: ({ issuer }) =>
@@ -17,6 +24,18 @@ export const chain = {
     meaning:
       'A CA of the right name was given but its key did not sign the certificate: usually the CA was made anew under its old name. etcd says "certificate signed by unknown authority (possibly because of … verification failure while trying to verify candidate authority certificate …)".',
     source: 'RFC 5280 section 6.1.3 (a)(1); Go crypto/x509 UnknownAuthorityError',
+    refusals: [
+      {
+        by: 'Go',
+        words:
+          'x509: certificate signed by unknown authority (possibly because of "x509: … verification failure" while trying to verify candidate authority certificate "…")',
+      },
+      { by: 'Node', words: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' },
+      { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY' },
+      { by: 'Node', words: 'CERT_SIGNATURE_FAILURE' },
+      { by: 'OpenSSL', words: 'unable to get local issuer certificate' },
+      { by: 'OpenSSL', words: 'certificate signature failure' },
+    ],
     message: ({ issuer, found }, who) =>
       `${who} names "${issuer}" as its issuer, but the CA of that name which was given has another key (${found.join(', ')}).`,
     remedy: ({ wantedKeyIdentifier }) =>
@@ -26,6 +45,11 @@ export const chain = {
     severity: 'error',
     meaning: 'The certificate signed itself and is not among the trusted ones. Node says DEPTH_ZERO_SELF_SIGNED_CERT.',
     source: 'RFC 5280 section 6.1',
+    refusals: [
+      { by: 'Go', words: 'x509: certificate signed by unknown authority' },
+      { by: 'Node', words: 'DEPTH_ZERO_SELF_SIGNED_CERT' },
+      { by: 'OpenSSL', words: 'self-signed certificate' },
+    ],
     message: ({ anchors }, who) => `${who} is self-signed and is not trusted; the trusted CAs are ${quoted(anchors)}.`,
     remedy: () => 'Issue it from your CA; etcd’s --auto-tls makes such certificates, which are for trials only.',
   }),
@@ -34,6 +58,11 @@ export const chain = {
     meaning:
       'The chain is complete up to its root, and that root is not among the trusted ones. Node says SELF_SIGNED_CERT_IN_CHAIN.',
     source: 'RFC 5280 section 6.1',
+    refusals: [
+      { by: 'Go', words: 'x509: certificate signed by unknown authority' },
+      { by: 'Node', words: 'SELF_SIGNED_CERT_IN_CHAIN' },
+      { by: 'OpenSSL', words: 'self-signed certificate in certificate chain' },
+    ],
     message: ({ anchors }, who) =>
       `${who} is the root of the chain and is not trusted; the trusted CAs are ${quoted(anchors)}.`,
     remedy: () =>
@@ -43,6 +72,11 @@ export const chain = {
     severity: 'error',
     meaning: 'Without a trusted CA nothing can be verified. The system’s roots are never used in its place.',
     source: 'RFC 5280 section 6.1.1 (d)',
+    refusals: [
+      { by: 'Go', words: 'x509: certificate signed by unknown authority' },
+      { by: 'Node', words: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' },
+      { by: 'OpenSSL', words: 'unable to get local issuer certificate' },
+    ],
     message: () => 'No trusted CA certificate was given.',
     remedy: () => 'Give the certificate of the CA that issues for your etcd as the CA (etcdctl calls it --cacert).',
   }),
@@ -89,6 +123,10 @@ export const chain = {
     meaning:
       'An intermediate is trusted as anchor. etcd and etcdctl accept that; Node by default does not (UNABLE_TO_GET_ISSUER_CERT), other clients neither.',
     source: 'RFC 5280 section 6.1.1 (d); OpenSSL X509_V_FLAG_PARTIAL_CHAIN',
+    refusals: [
+      { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT' },
+      { by: 'OpenSSL', words: 'unable to get issuer certificate' },
+    ],
     message: (_, who) => `${who} is trusted although it is not self-signed.`,
     remedy: () => 'Put the root CA into the CA file too, unless only this intermediate shall be trusted.',
   }),
@@ -97,6 +135,11 @@ export const chain = {
     meaning:
       'The authority key identifier points to another key than the issuer’s. OpenSSL, and so Node, does not take it as the issuer then.',
     source: 'RFC 5280 section 4.2.1.1; OpenSSL X509_V_ERR_AKID_SKID_MISMATCH',
+    refusals: [
+      { by: 'Node', words: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' },
+      { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY' },
+      { by: 'OpenSSL', words: 'unable to get local issuer certificate' },
+    ],
     message: ({ wanted, found, issuer }, who) =>
       `${who} asks for an issuer with the key identifier ${wanted}, and "${issuer}" has ${found}.`,
     remedy: () => 'Give the CA certificate that issued it, or issue it anew from this CA.',
@@ -107,6 +150,13 @@ export const chain = {
     meaning:
       'The certificate’s time is over. etcd answers alert 45, Node says CERT_HAS_EXPIRED, Go "certificate has expired or is not yet valid".',
     source: 'RFC 5280 section 4.1.2.5',
+    refusals: [
+      { by: 'Go', words: 'x509: certificate has expired or is not yet valid: current time … is after …' },
+      { by: 'Go', words: 'remote error: tls: expired certificate' },
+      { by: 'Node', words: 'CERT_HAS_EXPIRED' },
+      { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED' },
+      { by: 'OpenSSL', words: 'certificate has expired' },
+    ],
     message: ({ notAfter, ago }, who) => `${who} expired on ${notAfter.toISOString()}, ${ago} ago.`,
     remedy: () => 'Renew it; if it should still be valid, check the clock of this machine.',
   }),
@@ -114,6 +164,13 @@ export const chain = {
     severity: 'error',
     meaning: 'The certificate’s time has not begun. etcd answers alert 45, which reads "certificate expired".',
     source: 'RFC 5280 section 4.1.2.5',
+    refusals: [
+      { by: 'Go', words: 'x509: certificate has expired or is not yet valid: current time … is before …' },
+      { by: 'Go', words: 'remote error: tls: expired certificate' },
+      { by: 'Node', words: 'CERT_NOT_YET_VALID' },
+      { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED' },
+      { by: 'OpenSSL', words: 'certificate is not yet valid' },
+    ],
     message: ({ notBefore, ahead }, who) => `${who} is valid only from ${notBefore.toISOString()}, in ${ahead}.`,
     remedy: () => 'Check the clocks of this machine and of the one that issued it; else issue it anew.',
   }),
@@ -161,6 +218,12 @@ export const chain = {
     meaning:
       'Only a certificate whose basicConstraints say CA:TRUE may issue others; anything else would let every leaf act as a CA.',
     source: 'RFC 5280 section 6.1.4 (k)',
+    refusals: [
+      { by: 'Go', words: 'x509: certificate is not authorized to sign other certificates' },
+      { by: 'Go', words: 'x509: invalid signature: parent certificate cannot sign this kind of certificate' },
+      { by: 'Node', words: 'INVALID_CA' },
+      { by: 'OpenSSL', words: 'invalid CA certificate' },
+    ],
     message: ({ reason }, who) => `${who} issued a certificate but is not a CA (${reason}).`,
     remedy: () => 'Use a CA certificate with "basicConstraints = critical, CA:TRUE" as the issuer.',
   }),
@@ -168,6 +231,11 @@ export const chain = {
     severity: 'error',
     meaning: 'The CA limits how many intermediates may stand below it, and there are more.',
     source: 'RFC 5280 section 4.2.1.9',
+    refusals: [
+      { by: 'Go', words: 'x509: too many intermediates for path length constraint' },
+      { by: 'Node', words: 'PATH_LENGTH_EXCEEDED' },
+      { by: 'OpenSSL', words: 'path length constraint exceeded' },
+    ],
     message: ({ allowed, found }, who) =>
       `${who} allows ${String(allowed)} intermediate CA${allowed === 1 ? '' : 's'} below it, and the path has ${String(found)}.`,
     remedy: () => 'Issue from a CA higher up, or give the CA a larger path length.',
@@ -208,6 +276,13 @@ export const chain = {
     meaning:
       'The extended key usage does not allow what the certificate is used for. etcd logs "certificate specifies an incompatible key usage" and answers alert 42, Node says INVALID_PURPOSE. Peers need serverAuth and clientAuth, since each member dials the others.',
     source: 'RFC 5280 section 4.2.1.12; etcd issue #9785; Go crypto/x509 VerifyOptions.KeyUsages',
+    refusals: [
+      { by: 'Go', words: 'x509: certificate specifies an incompatible key usage' },
+      { by: 'Go', words: 'remote error: tls: bad certificate' },
+      { by: 'Node', words: 'INVALID_PURPOSE' },
+      { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE' },
+      { by: 'OpenSSL', words: 'unsuitable certificate purpose' },
+    ],
     message: ({ missing, found }, who) =>
       `${who} lacks ${missing.join(' and ')} in its extended key usage; it has ${found.join(', ')}.`,
     remedy: ({ wanted }) => `Issue it anew with "extendedKeyUsage = ${wanted.join(', ')}".`,
@@ -217,6 +292,12 @@ export const chain = {
     meaning:
       'A CA’s extended key usage limits everything below it. etcd logs "incompatible key usage" although the leaf itself is right.',
     source: 'Go crypto/x509 checkChainForKeyUsage; RFC 5280 section 4.2.1.12; etcd issue #9398',
+    refusals: [
+      { by: 'Go', words: 'x509: certificate specifies an incompatible key usage' },
+      { by: 'Go', words: 'remote error: tls: bad certificate' },
+      { by: 'Node', words: 'INVALID_PURPOSE' },
+      { by: 'OpenSSL', words: 'unsuitable certificate purpose' },
+    ],
     message: ({ missing, found }, who) =>
       `${who} limits the certificates below it to ${found.join(', ')}, which leaves out ${missing}.`,
     remedy: () => 'Issue the CA certificate anew without extendedKeyUsage, or with serverAuth and clientAuth.',
@@ -226,6 +307,14 @@ export const chain = {
     meaning:
       'etcd’s gRPC gateway (/v3/…, on by default) dials its own client port and presents the server certificate as its client certificate. Without clientAuth every gateway request fails with 503 "remote error: tls: bad certificate"; gRPC clients are not affected. As a peer certificate it forms no quorum.',
     source: 'etcd issues #9785 and #9398; etcd server/embed/serve.go; kubeadm certlist.go',
+    refusals: [
+      {
+        by: 'etcd',
+        words:
+          '{"code":14,"message":"connection error: desc = \\"error reading server preface: remote error: tls: bad certificate\\""}',
+      },
+      { by: 'Go', words: 'x509: certificate specifies an incompatible key usage' },
+    ],
     message: (_, who) =>
       `${who} has serverAuth but not clientAuth: etcd's gateway dials itself with this certificate as a client, and will answer 503.`,
     remedy: () =>
@@ -236,6 +325,10 @@ export const chain = {
     meaning:
       'anyExtendedKeyUsage satisfies Go and etcd, but Node refuses such a server certificate with INVALID_PURPOSE.',
     source: 'OpenSSL purpose check; RFC 5280 section 4.2.1.12',
+    refusals: [
+      { by: 'Node', words: 'INVALID_PURPOSE' },
+      { by: 'OpenSSL', words: 'unsuitable certificate purpose' },
+    ],
     message: (_, who) => `${who} relies on anyExtendedKeyUsage, which Node refuses for a server.`,
     remedy: () => 'Issue it anew with "extendedKeyUsage = serverAuth, clientAuth".',
   }),
@@ -273,6 +366,11 @@ export const chain = {
     meaning:
       'The CA’s key usage does not allow it to sign certificates. Node says "key usage does not include certificate signing".',
     source: 'RFC 5280 section 6.1.4 (n)',
+    refusals: [
+      { by: 'Go', words: 'x509: invalid signature: parent certificate cannot sign this kind of certificate' },
+      { by: 'Node', words: 'INVALID_CA' },
+      { by: 'OpenSSL', words: 'key usage does not include certificate signing' },
+    ],
     message: ({ found }, who) =>
       `${who} issued a certificate, but its key usage (${found.join(', ')}) lacks keyCertSign.`,
     remedy: () => 'Issue the CA certificate anew with "keyUsage = critical, keyCertSign, cRLSign".',
@@ -289,6 +387,11 @@ export const chain = {
     meaning:
       'A TLS server signs the handshake. OpenSSL, and so Node, refuses a server whose key usage does not allow that; Go does not look.',
     source: 'RFC 8446 section 4.4.2.2; RFC 5280 section 4.2.1.3',
+    refusals: [
+      { by: 'Node', words: 'INVALID_PURPOSE' },
+      { by: 'Node', words: 'ERR_SSL_ECC_CERT_NOT_FOR_SIGNING' },
+      { by: 'OpenSSL', words: 'unsuitable certificate purpose' },
+    ],
     message: ({ found }, who) =>
       `${who} has a key usage (${found.join(', ')}) without digitalSignature, which a TLS server needs.`,
     remedy: () => 'Issue it anew with "keyUsage = critical, digitalSignature" (and keyEncipherment for an RSA key).',

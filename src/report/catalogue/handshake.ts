@@ -37,6 +37,11 @@ export const handshake = {
     meaning:
       'The server does not trust the CA of our certificate (TLS alert 48): it was issued by a CA that is not in etcd’s --trusted-ca-file, by one with the same name and another key, or an intermediate was not sent along.',
     source: 'RFC 8446 section 6.2, unknown_ca; Go crypto/x509 UnknownAuthorityError',
+    refusals: [
+      { by: 'Go', words: 'remote error: tls: unknown certificate authority' },
+      { by: 'Node', words: 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA' },
+      { by: 'OpenSSL', words: 'tlsv1 alert unknown ca' },
+    ],
     message: ({ endpoint, alert }, who) =>
       `${who} is refused by ${endpoint}: it does not trust its issuer (alert ${String(alert)}, unknown CA).`,
     remedy: () =>
@@ -47,6 +52,11 @@ export const handshake = {
     meaning:
       'The server judged our certificate, or an intermediate, to be out of its validity (TLS alert 45). Go sends this alert for "expired" and for "not yet valid" alike. Here the certificate counted as valid, so the two clocks may differ.',
     source: 'RFC 8446 section 6.2, certificate_expired; Go crypto/x509 CertificateInvalidError',
+    refusals: [
+      { by: 'Go', words: 'remote error: tls: expired certificate' },
+      { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED' },
+      { by: 'OpenSSL', words: 'ssl/tls alert certificate expired' },
+    ],
     message: ({ endpoint, alert }, who) =>
       `${who} is refused by ${endpoint} as expired or not yet valid (alert ${String(alert)}).`,
     remedy: () =>
@@ -58,6 +68,12 @@ export const handshake = {
       'The server refused our certificate without a finer reason (TLS alert 42, 43 or 46). etcd sends 42 when the certificate lacks the extended key usage clientAuth, also through an intermediate, and when --client-cert-allowed-hostname or allowed-cn does not list it.',
     source:
       'RFC 8446 section 6.2, bad_certificate, unsupported_certificate, certificate_unknown; etcd client/pkg/transport/listener.go',
+    refusals: [
+      { by: 'Go', words: 'remote error: tls: bad certificate' },
+      { by: 'etcd', words: 'client certificate authentication failed' },
+      { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE' },
+      { by: 'OpenSSL', words: 'ssl/tls alert bad certificate' },
+    ],
     message: ({ endpoint, alert }, who) => `${who} is refused by ${endpoint} (alert ${String(alert)}).`,
     remedy: () =>
       `First check that "openssl x509 -noout -ext extendedKeyUsage -in client.crt" lists TLS Web Client Authentication; then etcd’s --client-cert-allowed-hostname and allowed-cn. ${ETCD_LOG}.`,
@@ -74,6 +90,7 @@ export const handshake = {
     meaning:
       'The server asked for a client certificate and OpenSSL did not send ours, because its key fits none of the signature algorithms that the server offers (Go takes neither Ed448 nor RSA-PSS keys, nor the curves P-224 and secp256k1 in TLS 1.3). etcd then reports that the client provided no certificate.',
     source: 'RFC 8446 section 4.4.2.3; Go crypto/tls, "client didn’t provide a certificate"',
+    refusals: [{ by: 'Go', words: "tls: client didn't provide a certificate" }],
     message: ({ endpoint, keyAlgorithm }, who) =>
       `${who} was not sent to ${endpoint}, because its key (${keyAlgorithm}) fits nothing that the server accepts; the server then refused the connection for want of a certificate.`,
     remedy: () => 'Issue the client certificate for an ECDSA P-256, RSA or Ed25519 key.',
@@ -82,6 +99,12 @@ export const handshake = {
     severity: 'error',
     meaning: 'The server requires a client certificate and got none (TLS alert 116, or 42 in TLS 1.2).',
     source: 'RFC 8446 section 6.2, certificate_required; etcd --client-cert-auth',
+    refusals: [
+      { by: 'Go', words: "tls: client didn't provide a certificate" },
+      { by: 'Go', words: 'remote error: tls: certificate required' },
+      { by: 'Node', words: 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED' },
+      { by: 'OpenSSL', words: 'tlsv13 alert certificate required' },
+    ],
     message: ({ endpoint, alert }) =>
       `${endpoint} requires a client certificate and got none (alert ${String(alert)}).`,
     remedy: () => 'Connect with credentials that hold a client certificate issued by a CA in etcd’s --trusted-ca-file.',
@@ -99,6 +122,11 @@ export const handshake = {
     meaning:
       'The server closed the connection after a handshake that had succeeded, with no alert. etcd does so when the certificate’s serial number is in --client-crl-file, when that file is missing or broken (then for every client), and on an https metrics port when the certificate’s names do not match the client’s address.',
     source: 'etcd client/pkg/transport/listener_tls.go: checkCRL, checkCertSAN',
+    refusals: [
+      { by: 'etcd', words: 'transport: certificate serial … revoked' },
+      { by: 'etcd', words: 'tls: "…" does not match any of DNSNames […] (…)' },
+      { by: 'Go', words: 'x509: certificate is valid for …, not …' },
+    ],
     message: ({ endpoint, protocol }, who) =>
       `${endpoint} closed the connection right after the ${protocol} handshake, without an alert: ${lowerFirst(who)} is probably revoked, or the server’s CRL file is broken.`,
     remedy: () =>
@@ -113,6 +141,10 @@ export const handshake = {
     severity: 'error',
     meaning: 'Client and server have no TLS version in common (TLS alert 70).',
     source: 'RFC 8446 section 6.2, protocol_version; etcd --tls-min-version, --tls-max-version',
+    refusals: [
+      { by: 'Go', words: 'tls: client offered only unsupported versions: […]' },
+      { by: 'Node', words: 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION' },
+    ],
     message: ({ endpoint, minVersion, maxVersion }) =>
       `${endpoint} speaks none of the TLS versions offered (${minVersion === maxVersion ? minVersion : `${minVersion} to ${maxVersion}`}).`,
     remedy: () =>
@@ -122,6 +154,10 @@ export const handshake = {
     severity: 'error',
     meaning: 'Client and server have no cipher suite, group or signature algorithm in common (TLS alert 40, 47 or 71).',
     source: 'RFC 8446 section 6.2, handshake_failure; etcd --cipher-suites',
+    refusals: [
+      { by: 'Go', words: 'tls: no cipher suite supported by both client and server' },
+      { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE' },
+    ],
     message: ({ endpoint, alert }) =>
       `${endpoint} found no cipher suite or signature algorithm in common with this client (alert ${String(alert)}).`,
     remedy: () =>
@@ -132,6 +168,13 @@ export const handshake = {
     meaning:
       'The server could not do its part of the handshake (TLS alert 80): its certificate and key files are missing, empty, encrypted or out of step, as in the middle of a renewal, or its key is of a kind that Go does not know (Ed448, RSA-PSS, secp256k1). It heals by itself once the files fit again, since etcd reads them at each handshake.',
     source: 'RFC 8446 section 6.2, internal_error; Go crypto/tls, GetCertificate',
+    refusals: [
+      { by: 'Go', words: 'tls: private key does not match public key' },
+      { by: 'Go', words: 'tls: failed to find any PEM data in certificate input' },
+      { by: 'Go', words: 'tls: failed to parse private key' },
+      { by: 'Node', words: 'ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR' },
+      { by: 'OpenSSL', words: 'tlsv1 alert internal error' },
+    ],
     message: ({ endpoint, alert }) =>
       `${endpoint} could not present its certificate (alert ${String(alert)}, internal error).`,
     remedy: () =>
@@ -141,6 +184,7 @@ export const handshake = {
     severity: 'error',
     meaning: 'The server does not take the protocol h2 in the handshake (TLS alert 120), so it is no gRPC port.',
     source: 'RFC 7301 section 3.2',
+    refusals: [{ by: 'Node', words: 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL' }],
     message: ({ endpoint, alert }) =>
       `${endpoint} does not offer HTTP/2 (alert ${String(alert)}, no application protocol).`,
     remedy: () => 'Use a URL of etcd’s --listen-client-urls, and check that no proxy before it is limited to HTTP/1.1.',
@@ -175,6 +219,10 @@ export const handshake = {
     severity: 'error',
     meaning: 'OpenSSL, as built into this Node, refuses to load the certificate, the key or the CAs.',
     source: 'OpenSSL, SSL_CTX_use_certificate and SSL_CTX_use_PrivateKey',
+    refusals: [
+      { by: 'Node', words: 'ERR_SSL_CA_MD_TOO_WEAK' },
+      { by: 'Node', words: 'ERR_OSSL_X509_KEY_VALUES_MISMATCH' },
+    ],
     message: ({ origin, errorCode, detail }) =>
       `OpenSSL does not take the credentials from ${origin} (${errorCode}): ${detail}.`,
     remedy: () => 'Issue the certificate for an ECDSA P-256, RSA or Ed25519 key, signed with SHA-256 or better.',

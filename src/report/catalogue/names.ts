@@ -44,6 +44,14 @@ export const names = {
     meaning:
       'No subject alternative name covers the host. Node says ERR_TLS_CERT_ALTNAME_INVALID, Go "certificate is valid for …, not …" or "doesn’t contain any IP SANs". The common name never counts; an IP address must stand as an IP name; a wildcard stands for exactly one leftmost label.',
     source: 'RFC 6125 section 6.4; RFC 9525; Go crypto/x509 VerifyHostname; etcd issues #19691, #7654, #6951',
+    refusals: [
+      { by: 'Go', words: 'x509: certificate is valid for …, not …' },
+      { by: 'Go', words: "x509: cannot validate certificate for … because it doesn't contain any IP SANs" },
+      { by: 'Go', words: 'x509: certificate relies on legacy Common Name field, use SANs instead' },
+      { by: 'Node', words: 'ERR_TLS_CERT_ALTNAME_INVALID' },
+      { by: 'OpenSSL', words: 'hostname mismatch' },
+      { by: 'OpenSSL', words: 'IP address mismatch' },
+    ],
     message: (details, who) => {
       const also =
         details.coveredHosts.length === 0
@@ -137,6 +145,11 @@ export const names = {
     meaning:
       'A CA of the path permits only certain names, and this one is outside. Go says "is not permitted by any constraint".',
     source: 'RFC 5280 section 4.2.1.10',
+    refusals: [
+      { by: 'Go', words: 'x509: a root or intermediate certificate is not authorized to sign for this name: …' },
+      { by: 'Node', words: 'PERMITTED_VIOLATION' },
+      { by: 'OpenSSL', words: 'permitted subtree violation' },
+    ],
     message: ({ name, kind, permitted, constrainedBy }, who) =>
       `${who} carries the ${kind} name ${name}, but its CA "${constrainedBy}" permits only ${list(permitted)}.`,
     remedy: () => 'Issue it with permitted names only, or from a CA that permits this one.',
@@ -145,6 +158,11 @@ export const names = {
     severity: 'error',
     meaning: 'A CA of the path excludes this name. Go says "is excluded by constraint".',
     source: 'RFC 5280 section 4.2.1.10',
+    refusals: [
+      { by: 'Go', words: 'x509: a root or intermediate certificate is not authorized to sign for this name: …' },
+      { by: 'Node', words: 'EXCLUDED_VIOLATION' },
+      { by: 'OpenSSL', words: 'excluded subtree violation' },
+    ],
     message: ({ name, kind, excluded, constrainedBy }, who) =>
       `${who} carries the ${kind} name ${name}, which its CA "${constrainedBy}" excludes (${excluded}).`,
     remedy: () => 'Issue it without that name, or from a CA that does not exclude it.',

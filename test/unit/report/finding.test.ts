@@ -12,7 +12,14 @@ describe('finding', () => {
       remedy: expect.stringContaining('ca.crt') as string,
       certificate: null,
       details: { file: 'ca.crt' },
+      refusals: [],
+      consequences: [],
     })
+  })
+
+  test('carries the words by which others refuse it', () => {
+    const words = finding('chain/self-signed', { anchors: [] }).refusals
+    expect(words).toContainEqual({ by: 'Node', words: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
   })
 
   test('escapes everything that came from outside: message, remedy, details and certificate', () => {
