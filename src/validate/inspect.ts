@@ -1,6 +1,5 @@
 /** Reading and validating in one step, for material that may be broken in every way. */
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
-import { readSource } from '../credentials/source.js'
 import type { Finding } from '../report/finding.js'
 import { makeReport, type Report } from '../report/report.js'
 import { resolveContext, type ValidateOptions } from './context.js'
@@ -15,6 +14,8 @@ import { validateCredentials } from './validate-credentials.js'
  */
 export async function inspectCredentials(source: CredentialSource, options: ValidateOptions): Promise<Report> {
   const context = resolveContext(options)
+  // Readers of files and keys are half of the code, and a program that only validates needs none of them.
+  const { readSource } = await import('../credentials/source.js')
   const { credentials, findings } = await readSource(source)
   return reportOn(credentials, findings, { ...options, at: context.at })
 }
