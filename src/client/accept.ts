@@ -5,9 +5,9 @@
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Credentials } from '../credentials/credentials.js'
 import { optionInvalid } from '../misuse.js'
-import { finding } from '../report/finding.js'
 import { makeReport, validationFailed, type PassedReport } from '../report/report.js'
 import { validateCredentials } from '../validate/validate.js'
+import { finding } from './finding.js'
 import type { ResolvedTls } from './options.js'
 
 /** Credentials that may be used, with all that a connection needs of them. */

@@ -1,9 +1,10 @@
 /** TLS alerts that a server sends, each with what it says about whom. Numbers are RFC 8446's; texts are OpenSSL's and change. */
-import { finding, type Finding } from '../report/finding.js'
+import type { Finding } from '../report/finding.js'
 import { certificateRef } from '../x509/certificate.js'
 import type { Host } from '../x509/names.js'
 import type { Accepted } from './accept.js'
 import type { DialFailure } from './dial.js'
+import { finding } from './finding.js'
 
 /** Where and with what the alert was met. */
 export interface AlertContext {

@@ -1,9 +1,9 @@
 /** The way in: from options to a client that has proved itself. */
 import { once } from 'node:events'
-import { finding } from '../report/finding.js'
 import { makeReport } from '../report/report.js'
 import { accept } from './accept.js'
 import { authenticate, SecureEtcd3 } from './connect.js'
+import { finding } from './finding.js'
 import { Login, LoginError } from './login.js'
 import { type PasswordAuth, resolveOptions, type SecureClientOptions } from './options.js'
 import { preflightFailed, Session } from './session.js'

@@ -1,12 +1,12 @@
 /** From the evidence of an attempt that failed to findings. Pure: everything that was looked at comes in as data. */
 import type { Finding } from '../report/finding.js'
-import { finding } from '../report/finding.js'
 import { certificateRef } from '../x509/certificate.js'
 import type { Host } from '../x509/names.js'
 import type { Accepted } from './accept.js'
 import { explainAlert, versionFinding } from './alerts.js'
 import type { DialFailure } from './dial.js'
 import type { Endpoint } from './endpoints.js'
+import { finding } from './finding.js'
 import type { ServerVerdict } from './server-identity.js'
 
 /** What a second look at the endpoint brought to light. */

@@ -1,10 +1,11 @@
 /** One endpoint over time: dialled, proved, lost, dialled again; always able to say how it stands and why. */
-import { finding, type Finding } from '../report/finding.js'
+import type { Finding } from '../report/finding.js'
 import type { Host } from '../x509/names.js'
 import type { Accepted } from './accept.js'
 import type { Connection, DownListener, DownReason } from './connection.js'
 import { dial, type Dialled, type DialFailure, type Dialling } from './dial.js'
 import type { Endpoint } from './endpoints.js'
+import { finding } from './finding.js'
 import { type Diagnosis, explainFailure } from './handshake-error.js'
 import { diagnose } from './probe.js'
 import type { EndpointState, EndpointStatus } from './tls-session.js'

@@ -3,12 +3,12 @@
  * sent over the connection. They may refuse what OpenSSL accepts, as a name that stands only in the common name.
  */
 import { checkServerIdentity, type PeerCertificate } from 'node:tls'
-import { finding } from '../report/finding.js'
 import { makeReport, summarize, type Report } from '../report/report.js'
 import { validateChain } from '../validate/validate.js'
 import { Certificate } from '../x509/certificate.js'
 import type { Host } from '../x509/names.js'
 import type { Accepted } from './accept.js'
+import { finding } from './finding.js'
 
 /** What our rules say about a server's chain. */
 export interface ServerVerdict {

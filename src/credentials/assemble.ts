@@ -1,9 +1,10 @@
 /** Puts certificates, key and revocation lists together, and says where they do not belong together. */
-import { finding, type Finding } from '../report/finding.js'
+import type { Finding } from '../report/finding.js'
 import { publicKeyText } from '../x509/algorithms.js'
 import { certificateRef } from '../x509/certificate.js'
 import { isPrivateKeyLabel } from '../x509/read-key.js'
 import type { Credentials } from './credentials.js'
+import { finding } from './finding.js'
 import { type Input, openInput, type OpenedInput } from './input.js'
 import { kindOfLabel } from './labels.js'
 import { type CertificatesReading, type LocatedCertificate, readCertificates } from './read-certificates.js'

@@ -1,6 +1,6 @@
 import { checkOptions, optionInvalid } from '../misuse.js'
-import { finding } from '../report/finding.js'
 import type { CredentialSource } from './credentials.js'
+import { finding } from './finding.js'
 import type { Input } from './input.js'
 import { fileInput, readPassphraseOption, readPathOption, unread } from './inputs.js'
 import { MaterialSource } from './source.js'

@@ -1,7 +1,8 @@
 /** One input (CA, certificate, key, CRL): its contents opened as PEM blocks, or a finding for what it is instead. */
 import type { MaterialRole, Place } from '../report/catalogue/place.js'
-import { finding, type Finding } from '../report/finding.js'
+import type { Finding } from '../report/finding.js'
 import { MAX_PEM_OCTETS, type PemBlock, type PemLayout, type PemProblem } from '../x509/pem.js'
+import { finding } from './finding.js'
 import { type Content, recognize } from './recognize.js'
 
 /** One input as it was handed over or read. */

@@ -1,8 +1,9 @@
 /** The certificates of one input, and a finding for everything else that stands there. */
-import { finding, type Finding } from '../report/finding.js'
+import type { Finding } from '../report/finding.js'
 import { Certificate, certificateRef } from '../x509/certificate.js'
 import { DerError } from '../x509/der.js'
 import type { PemBlock } from '../x509/pem.js'
+import { finding } from './finding.js'
 import type { OpenedInput } from './input.js'
 import { type BlockKind, kindOfLabel, labelsOf } from './labels.js'
 

@@ -1,7 +1,8 @@
 /** The revocation lists of one input. */
-import { finding, type Finding } from '../report/finding.js'
+import type { Finding } from '../report/finding.js'
 import { Crl } from '../x509/crl.js'
 import { DerError } from '../x509/der.js'
+import { finding } from './finding.js'
 import type { OpenedInput } from './input.js'
 import { kindOfLabel, labelsOf } from './labels.js'
 

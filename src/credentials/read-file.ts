@@ -1,8 +1,9 @@
 /** Reads a file of material: bounded, and never blocked by a FIFO or a device. */
 import { constants, type Stats } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
-import { finding, type Finding } from '../report/finding.js'
+import type { Finding } from '../report/finding.js'
 import { MAX_PEM_OCTETS } from '../x509/pem.js'
+import { finding } from './finding.js'
 
 /** What was read of a file. */
 export interface FileContent {

@@ -1,11 +1,12 @@
 /**
  * A finding is one fact about certificates, keys, files or a handshake, told as data. The catalogue is the only place
- * that knows what a code means; everything else names the code and hands over the details.
+ * that knows what a code means; everything else names the code and hands over the details. Types speak of the whole
+ * catalogue, which costs nothing; each room loads the rows that it gives.
  */
 import type { CertificateRef } from './certificate-ref.js'
-import { catalogueRow, type CatalogueDetails } from './catalogue.js'
+import type { CatalogueDetails } from './catalogue.js'
 import { printable, printableDeep } from './printable.js'
-import type { Refusal, Severity } from './row.js'
+import type { CatalogueRow, Refusal, Severity } from './row.js'
 
 export type { CertificateRef } from './certificate-ref.js'
 export type { Refusal, Severity } from './row.js'
@@ -38,27 +39,36 @@ interface FindingOf<C extends FindingCode> {
 /** One fact found. A union over the codes: a `switch` on `code` narrows `details`. */
 export type Finding<C extends FindingCode = FindingCode> = { [K in C]: FindingOf<K> }[C]
 
-/**
- * Makes a finding from its catalogue row. Every text that may hold foreign bytes (subjects, file contents, a server's
- * words) is made printable here, once, so no later printer has to remember it.
- */
-export function finding<C extends FindingCode>(
+/** Some rows of the catalogue, by code. */
+export type Rows = { readonly [C in FindingCode]?: CatalogueRow<FindingDetails[C]> }
+
+/** Makes a finding of one of the codes `K`. */
+export type FindingMaker<K extends FindingCode> = <C extends K>(
   code: C,
   details: FindingDetails[C],
-  certificate: CertificateRef | null = null,
-): Finding<C> {
-  const row = catalogueRow(code)
-  const safe = printableDeep(details)
-  const ref = certificate === null ? null : printableDeep(certificate)
-  return {
-    code,
-    severity: row.severity,
-    message: printable(row.message(safe, describe(ref))),
-    remedy: printable(row.remedy(safe)),
-    certificate: ref,
-    details: safe,
-    refusals: row.refusals ?? [],
-    consequences: [],
+  certificate?: CertificateRef | null,
+) => Finding<C>
+
+/**
+ * Makes the function by which a room makes its findings, of the rows that it gives. Every text that may hold foreign
+ * bytes (subjects, file contents, a server's words) is made printable here, once, so no later printer has to remember it.
+ */
+export function findingMaker<R extends Rows>(rows: R): FindingMaker<keyof R & FindingCode> {
+  return (code, details, certificate = null) => {
+    // Sound by construction: FindingDetails takes each code's details from that code's own row.
+    const row = rows[code] as unknown as CatalogueRow<FindingDetails[typeof code]>
+    const safe = printableDeep(details)
+    const ref = certificate === null ? null : printableDeep(certificate)
+    return {
+      code,
+      severity: row.severity,
+      message: printable(row.message(safe, describe(ref))),
+      remedy: printable(row.remedy(safe)),
+      certificate: ref,
+      details: safe,
+      refusals: row.refusals ?? [],
+      consequences: [],
+    }
   }
 }
 

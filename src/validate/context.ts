@@ -1,9 +1,9 @@
 /** What one validation is about: the caller's options, checked once and resolved. */
 import { checkOptions, optionInvalid } from '../misuse.js'
-import { catalogue } from '../report/catalogue.js'
 import type { FindingCode } from '../report/finding.js'
 import { classifyHost, type Host } from '../x509/names.js'
 import { parseDuration } from '../x509/time.js'
+import { isIgnorable } from './ignorable.js'
 
 /**
  * What a leaf is used for. `client` and `server` ask for that extended key usage, `peer` for both (each member of a
@@ -65,13 +65,10 @@ export function resolveContext(options: ValidateOptions, alsoKnown: readonly str
   const { usage, hosts = [], at = new Date(), clockSkew = '0s', expiryWarning, ignore = [] } = options
   if (!Object.hasOwn(WANTED_PURPOSES, usage))
     throw optionInvalid('usage', "must be 'client', 'server', 'peer' or 'any'")
-  if (!Array.isArray(hosts) || hosts.length > MAX_HOSTS) {
-    throw optionInvalid('hosts', `must be an array of at most ${String(MAX_HOSTS)} hosts`)
-  }
   if (!(at instanceof Date) || Number.isNaN(at.getTime())) throw optionInvalid('at', 'must be a valid Date')
   return {
     usage,
-    hosts: hosts.map((host, i) => classifyHost(host, `hosts[${String(i)}]`)),
+    hosts: classifyHosts(hosts),
     at,
     clockSkew: parseDuration(clockSkew, 'clockSkew'),
     expiryWarning: expiryWarning === undefined ? null : parseDuration(expiryWarning, 'expiryWarning'),
@@ -79,17 +76,24 @@ export function resolveContext(options: ValidateOptions, alsoKnown: readonly str
   }
 }
 
+/**
+ * Sorts the hosts of an option.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ */
+export function classifyHosts(hosts: readonly string[]): Host[] {
+  if (!Array.isArray(hosts) || hosts.length > MAX_HOSTS) {
+    throw optionInvalid('hosts', `must be an array of at most ${String(MAX_HOSTS)} hosts`)
+  }
+  return hosts.map((host, i) => classifyHost(host, `hosts[${String(i)}]`))
+}
+
 function checkIgnore(ignore: unknown): readonly FindingCode[] {
   if (!Array.isArray(ignore)) throw optionInvalid('ignore', 'must be an array of finding codes')
   return ignore.map((code: unknown, i) => {
-    const option = `ignore[${String(i)}]`
-    if (!isFindingCode(code)) throw optionInvalid(option, 'is not the code of a finding')
-    if (catalogue[code].severity === 'error')
-      throw optionInvalid(option, `names an error (${code}); errors cannot be ignored`)
+    if (!isIgnorable(code)) {
+      throw optionInvalid(`ignore[${String(i)}]`, 'must be the code of a warning or an info; errors cannot be ignored')
+    }
     return code
   })
-}
-
-function isFindingCode(code: unknown): code is FindingCode {
-  return typeof code === 'string' && Object.hasOwn(catalogue, code)
 }

@@ -1,10 +1,11 @@
 /** Reads what callers hand over as certificates or CRLs: PEM text, DER bytes, or objects read before. */
 import { optionInvalid } from '../misuse.js'
-import { finding, type Finding } from '../report/finding.js'
+import type { Finding } from '../report/finding.js'
 import { Certificate } from '../x509/certificate.js'
 import { Crl } from '../x509/crl.js'
 import { DerError } from '../x509/der.js'
 import { scanPem } from '../x509/pem.js'
+import { finding } from './finding.js'
 
 /** PEM text (one or more blocks), PEM or DER bytes, or a certificate read before. */
 export type CertificateInput = string | Uint8Array | Certificate

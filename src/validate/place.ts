@@ -1,6 +1,7 @@
 /** A certificate in its place in a path, and the notebook that checks write their findings into. */
-import { type CertificateRef, finding, type Finding, type FindingCode, type FindingDetails } from '../report/finding.js'
+import type { CertificateRef, Finding, FindingDetails } from '../report/finding.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
+import { type ChainCode, finding } from './finding.js'
 
 export interface Place {
   readonly certificate: Certificate
@@ -14,7 +15,7 @@ export class Notebook {
   readonly findings: Finding[] = []
 
   /** Writes a finding about the certificate in its place; `null` for a finding about none. */
-  add<C extends FindingCode>(place: Place | null, code: C, details: FindingDetails[C]): void {
+  add<C extends ChainCode>(place: Place | null, code: C, details: FindingDetails[C]): void {
     // TypeScript does not see that Finding<C> is a member of the union for every C.
     this.findings.push(finding(code, details, place === null ? null : refOf(place)) as Finding)
   }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { catalogue } from '../../../src/report/catalogue.js'
-import { finding } from '../../../src/report/finding.js'
+import { finding } from '../../support/finding.js'
 import { ref } from './sample.js'
 
 describe('finding', () => {

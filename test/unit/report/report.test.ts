@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { isEtcdMtlsError } from '../../../src/errors.js'
-import { finding } from '../../../src/report/finding.js'
 import { assertValid, makeReport, summarize, validationFailed, type FailedReport } from '../../../src/report/report.js'
+import { finding } from '../../support/finding.js'
 import { ref, sample } from './sample.js'
 
 const checkedAt = new Date('2026-03-01T12:00:00Z')

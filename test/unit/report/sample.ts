@@ -1,5 +1,6 @@
 /** Findings and references for the tests of the report room: made by hand, so that no row of the catalogue matters. */
-import { finding, type CertificateRef, type Finding, type Severity } from '../../../src/report/finding.js'
+import type { CertificateRef, Finding, Severity } from '../../../src/report/finding.js'
+import { finding } from '../../support/finding.js'
 
 export function ref(parts: Partial<CertificateRef> = {}): CertificateRef {
   return {

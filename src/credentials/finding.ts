@@ -1,0 +1,7 @@
+/** The findings that this room gives. */
+import { certificate } from '../report/catalogue/certificate.js'
+import { material } from '../report/catalogue/material.js'
+import { revocation } from '../report/catalogue/revocation.js'
+import { findingMaker } from '../report/finding.js'
+
+export const finding = findingMaker({ ...material, ...certificate, ...revocation })

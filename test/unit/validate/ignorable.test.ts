@@ -1,0 +1,11 @@
+import { expect, test } from 'vitest'
+import { catalogue } from '../../../src/report/catalogue.js'
+import { isIgnorable } from '../../../src/validate/ignorable.js'
+
+test.each(Object.entries(catalogue))('%s can be ignored exactly where it is no error', (code, { severity }) => {
+  expect(isIgnorable(code)).toBe(severity !== 'error')
+})
+
+test.each(['', 'login', 'toString', 'san/nothing', null, 1, ['login/not-enabled']])('%j is no code', (code) => {
+  expect(isIgnorable(code)).toBe(false)
+})
