@@ -16,6 +16,11 @@ export interface FormatOptions {
    * `Infinity` does not wrap. A word longer than a line is never broken.
    */
   width?: number | undefined
+  /**
+   * One line without a line break, for a log: the verdict, the counts, and every error and warning with its certificate
+   * and remedy. `width` does not apply. Default: false.
+   */
+  oneLine?: boolean | undefined
 }
 
 const DEFAULT_WIDTH = 80
@@ -41,6 +46,7 @@ interface Printer {
 export function formatReport(report: Report, options: FormatOptions = {}): string {
   const printer = makePrinter(options)
   const findings = worstFirst(report.findings)
+  if (options.oneLine === true) return logLine(report, findings, printer)
   const blocks = [
     [verdict(report, printer)],
     pathTree(report, printer),
@@ -54,7 +60,7 @@ export function formatReport(report: Report, options: FormatOptions = {}): strin
 }
 
 function makePrinter(options: FormatOptions): Printer {
-  checkOptions('format', options, ['color', 'width'])
+  checkOptions('format', options, ['color', 'width', 'oneLine'])
   const { color = false, width = DEFAULT_WIDTH } = options
   if (typeof width !== 'number' || Number.isNaN(width)) throw optionInvalid('format.width', 'must be a number')
   return {
@@ -111,7 +117,30 @@ function findingBlock(each: Finding, { width, paint }: Printer): string[] {
     ...wrapText(printable(each.message), indented),
     `  ${paint('strong', 'Fix:')}${fix.slice('  Fix:'.length)}`,
     ...more,
+    ...each.consequences.flatMap((follows) =>
+      wrapText(`Leads to: ${follows.code}, ${printable(follows.message)}`, { ...indented, rest: '    ' }),
+    ),
+    ...seenAs(each, width).map((line) => paint('faint', line)),
   ]
+}
+
+/** The words by which others refuse it, so that a reader who has one of their logs open recognises it. */
+function seenAs({ refusals }: Finding, width: number): string[] {
+  if (refusals.length === 0) return []
+  const text = refusals.map(({ by, words }) => `${by} \`${words}\``).join('; ')
+  return wrapText(`Seen as: ${text}`, { width, first: '  ', rest: '    ' })
+}
+
+/** Infos are left out: what is worth knowing is not worth a place in every log line. */
+function logLine(report: Report, findings: readonly Finding[], printer: Printer): string {
+  const told = findings
+    .filter(({ severity }) => severity !== 'info')
+    .map((each) => {
+      const about = each.certificate === null ? '' : ` [${describeCertificate(each.certificate)}]`
+      const code = printer.paint(each.severity, `${each.severity} ${printable(each.code)}`)
+      return `${code}${about}: ${printable(each.message)} Fix: ${printable(each.remedy)}`
+    })
+  return [`${verdict(report, printer)}: ${count(findings) || 'no findings'}`, ...told].join(' | ')
 }
 
 function describeCertificate(ref: CertificateRef): string {

@@ -16,12 +16,21 @@ export interface ReportParts {
 /** Puts findings into a report: worst first, otherwise in the order in which they were found. */
 export function makeReport(parts: ReportParts): Report {
   const ignored = new Set(parts.ignore)
-  const findings = worstFirst(parts.findings.filter((each) => each.severity === 'error' || !ignored.has(each.code)))
+  const findings = worstFirst(wanted(parts.findings, ignored))
   const [first, ...rest] = findings
   if (first?.severity === 'error') {
     return { ok: false, checkedAt: parts.checkedAt, path: parts.path, findings: [first, ...rest] }
   }
   return { ok: true, checkedAt: parts.checkedAt, path: parts.path ?? [], findings }
+}
+
+function wanted(findings: readonly Finding[], ignored: ReadonlySet<FindingCode>): Finding[] {
+  if (ignored.size === 0) return [...findings]
+  return findings
+    .filter((each) => each.severity === 'error' || !ignored.has(each.code))
+    .map((each) =>
+      each.consequences.length === 0 ? each : { ...each, consequences: wanted(each.consequences, ignored) },
+    )
 }
 
 /**

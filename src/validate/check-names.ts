@@ -1,8 +1,9 @@
 /** Subject alternative names against hosts, and the hygiene of the names themselves (RFC 6125, RFC 9525). */
 import type { NotCoveredReason } from '../report/catalogue/names.js'
+import { bytesEqual } from '../x509/der.js'
 import { ExtensionId } from '../x509/extensions.js'
 import type { GeneralName } from '../x509/general-name.js'
-import { parseIp } from '../x509/ip.js'
+import { isIpv4Mapped, parseIp } from '../x509/ip.js'
 import { findCoveringName, type Host, isDnsPattern, readHost, wildcardIsUsable } from '../x509/names.js'
 import type { Context } from './context.js'
 import type { Notebook, Place } from './place.js'
@@ -23,13 +24,18 @@ export function checkNames(place: Place, context: Context, notes: Notebook): voi
 
 function checkHosts(place: Place, hosts: readonly Host[], notes: Notebook): void {
   const names = place.certificate.subjectAltNames
-  const uncovered = hosts.filter((host) => findCoveringName(names, host) === null)
+  const covered: { host: string; name: string }[] = []
+  const uncovered: Host[] = []
+  for (const host of hosts) {
+    const name = findCoveringName(names, host)
+    if (name === null) uncovered.push(host)
+    else covered.push({ host: host.value, name: name.value })
+  }
   if (uncovered.length === 0) return
-  const coveredHosts = hosts.filter((host) => !uncovered.includes(host)).map(({ value }) => value)
   const found = names.slice(0, MAX_NAMES_SHOWN).map(({ value }) => value)
   for (const host of uncovered.slice(0, MAX_NAMES_SHOWN)) {
     const { reason, nearest } = nearestMiss(names, place.certificate.subject.commonName, host)
-    const details = { host: host.value, kind: host.kind, reason, found, nearest, coveredHosts }
+    const details = { host: host.value, kind: host.kind, reason, found, nearest, covered }
     notes.add(place, 'san/host-not-covered', details)
   }
 }
@@ -43,6 +49,10 @@ function nearestMiss(
   if (elsewhere !== undefined) return { reason: 'ip-written-as-dns', nearest: elsewhere.value }
   if (commonName !== null && sameHost(commonName, host)) return { reason: 'only-in-common-name', nearest: null }
   if (names.length === 0) return { reason: 'no-names-at-all', nearest: null }
+  if (host.kind === 'ip') {
+    const mapped = names.find((name) => name.kind === 'ip' && isMappedForm(name.bytes, host.bytes))
+    if (mapped !== undefined) return { reason: 'ipv4-mapped', nearest: mapped.value }
+  }
   if (host.kind === 'dns') {
     const wildcard = names.find((name) => name.kind === 'dns' && isWildcardOver(name.value, host.value))
     if (wildcard !== undefined) {
@@ -58,6 +68,13 @@ function nearestMiss(
 function sameHost(text: string, host: Host): boolean {
   const reading = readHost(text)
   return 'host' in reading && reading.host.value === host.value
+}
+
+/** Whether one is the IPv4-mapped IPv6 form (`::ffff:10.0.0.1`) of the other. */
+function isMappedForm(a: Uint8Array, b: Uint8Array | undefined): boolean {
+  if (b === undefined || a.length === b.length) return false
+  const [short, long] = a.length < b.length ? [a, b] : [b, a]
+  return isIpv4Mapped(long) && bytesEqual(long.subarray(12), short)
 }
 
 function isWildcardOver(name: string, host: string): boolean {

@@ -57,9 +57,13 @@ export function checkIssuerUsage(place: Place, { usage }: Context, notes: Notebo
   if (extendedKeyUsage === null) return
   const found = [...extendedKeyUsage]
   if (place.role === 'anchor') notes.add(place, 'usage/anchor-extended-key-usage', { found })
+  const any = found.includes(ANY)
+  if (usage === 'server' && found.includes('serverAuth') && !found.includes('clientAuth') && !any) {
+    notes.add(place, 'usage/gateway-client-auth-nested', { found })
+  }
   for (const missing of WANTED_PURPOSES[usage]) {
     if (found.includes(missing)) continue
-    if (!found.includes(ANY)) notes.add(place, 'usage/extended-key-usage-nested', { missing, found })
+    if (!any) notes.add(place, 'usage/extended-key-usage-nested', { missing, found })
     else if (missing === 'serverAuth') notes.add(place, 'usage/any-extended-key-usage', {})
   }
 }

@@ -7,6 +7,7 @@ import type { Crl } from '../x509/crl.js'
 import { MAX_COMPARISONS } from './check-name-constraints.js'
 import { Budget, type BudgetOptions } from './budget.js'
 import { type Context, resolveContext, type ValidateOptions } from './context.js'
+import { foldConsequences } from './fold.js'
 import { type CertificateInput, type CrlInput, readCertificates, readCrls } from './input.js'
 import { searchPath, type SearchResult } from './search.js'
 
@@ -63,7 +64,8 @@ export function validateChain(input: ChainInput, options: ValidateChainOptions):
     crls: crls.values,
   }
   const { path, notes } = search(material, context, { maxIntermediates, budget })
-  return makeReport({ checkedAt: context.at, path, findings: [...unread, ...notes.findings], ignore: context.ignore })
+  const findings = foldConsequences([...unread, ...notes.findings])
+  return makeReport({ checkedAt: context.at, path, findings, ignore: context.ignore })
 }
 
 /** Certificates and CRLs that were read. */

@@ -5,6 +5,7 @@ import { makeReport, type Report } from '../report/report.js'
 import { publicKeyText } from '../x509/algorithms.js'
 import { Certificate } from '../x509/certificate.js'
 import { resolveContext, type ValidateOptions } from './context.js'
+import { foldConsequences } from './fold.js'
 import type { Notebook, Place } from './place.js'
 import { search } from './validate-chain.js'
 
@@ -22,7 +23,7 @@ export function validateCredentials(credentials: Credentials, options: ValidateO
   const { path, places, notes } = search({ leaf, intermediates, trustAnchors, crls }, context)
   checkKeyMatch(credentials, notes)
   checkSentChain(credentials, places, notes)
-  return makeReport({ checkedAt: context.at, path, findings: notes.findings, ignore: context.ignore })
+  return makeReport({ checkedAt: context.at, path, findings: foldConsequences(notes.findings), ignore: context.ignore })
 }
 
 function checkCredentials(credentials: Credentials): void {

@@ -18,14 +18,20 @@ function hextets(dotted: string): string {
   return `${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`
 }
 
-/** The usual spelling of 4 or 16 octets: dotted decimal, or RFC 5952. */
+/** The usual spelling of 4 or 16 octets: dotted decimal, or RFC 5952 (an IPv4-mapped address mixed, by its section 5). */
 export function formatIp(bytes: Uint8Array): string {
   if (bytes.length === 4) return bytes.join('.')
+  if (isIpv4Mapped(bytes)) return `::ffff:${bytes.subarray(12).join('.')}`
   const groups = Array.from({ length: 8 }, (_, i) => ((bytes[i * 2] ?? 0) << 8) | (bytes[i * 2 + 1] ?? 0))
   const { start, length } = longestZeroRun(groups)
   const text = (part: number[]): string => part.map((group) => group.toString(16)).join(':')
   if (length < 2) return text(groups)
   return `${text(groups.slice(0, start))}::${text(groups.slice(start + length))}`
+}
+
+/** Whether 16 octets are the IPv4-mapped form of an IPv4 address, `::ffff:0:0/96` (RFC 4291 section 2.5.5.2). */
+export function isIpv4Mapped(bytes: Uint8Array): boolean {
+  return bytes.length === 16 && bytes.subarray(0, 12).every((octet, i) => octet === (i < 10 ? 0 : 0xff))
 }
 
 function longestZeroRun(groups: readonly number[]): { start: number; length: number } {

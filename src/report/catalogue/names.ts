@@ -9,6 +9,7 @@ export type NotCoveredReason =
   | 'ip-written-as-dns'
   | 'wildcard-too-shallow'
   | 'wildcard-not-usable'
+  | 'ipv4-mapped'
   | 'near-miss'
 
 export interface NotCoveredDetails {
@@ -19,8 +20,8 @@ export interface NotCoveredDetails {
   found: string[]
   /** The name that comes nearest, where there is one. */
   nearest: string | null
-  /** Hosts of the same list that are covered, so that the gap shows. */
-  coveredHosts: string[]
+  /** Hosts of the same list that are covered, each with the name that covers it, so that the gap shows. */
+  covered: { host: string; name: string }[]
 }
 
 const WHY: Readonly<Record<NotCoveredReason, (details: NotCoveredDetails) => string>> = {
@@ -35,6 +36,8 @@ const WHY: Readonly<Record<NotCoveredReason, (details: NotCoveredDetails) => str
   'wildcard-too-shallow': ({ nearest }) => `its wildcard ${nearest ?? ''} stands for exactly one label`,
   'wildcard-not-usable': ({ nearest }) =>
     `its wildcard ${nearest ?? ''} is refused by Node, which wants two labels beside the asterisk`,
+  'ipv4-mapped': ({ host, nearest }) =>
+    `it carries ${nearest ?? ''}, and ${host} is another address: one is the IPv4-mapped IPv6 form of the other, which Go takes as the same and Node does not`,
   'near-miss': ({ nearest, found }) => `the nearest of its names is ${nearest ?? ''}, among ${list(found)}`,
 }
 
@@ -53,10 +56,8 @@ export const names = {
       { by: 'OpenSSL', words: 'IP address mismatch' },
     ],
     message: (details, who) => {
-      const also =
-        details.coveredHosts.length === 0
-          ? ''
-          : ` (${list(details.coveredHosts)} ${details.coveredHosts.length === 1 ? 'is' : 'are'} covered)`
+      const covered = details.covered.map(({ host }) => host)
+      const also = covered.length === 0 ? '' : ` (${list(covered)} ${covered.length === 1 ? 'is' : 'are'} covered)`
       return `${who} does not cover the host ${details.host}${also}: ${WHY[details.reason](details)}.`
     },
     remedy: ({ host, kind }) =>

@@ -132,6 +132,36 @@ no findings`.slice(1),
     expect(text).toContain(`  The anchor is\n  ${fingerprint}\n  and not the one expected.\n`)
   })
 
+  test('shows who else refuses it, and what follows from it', () => {
+    const refusals = [
+      { by: 'Go', words: 'x509: certificate is valid for …, not …' },
+      { by: 'Node', words: 'ERR_TLS_CERT_ALTNAME_INVALID' },
+    ] as const
+    const found = { ...hostNotCovered, refusals, consequences: [sample({ message: 'The gateway fails, too.' })] }
+    const text = formatReport(makeReport({ checkedAt, path: null, findings: [found] }))
+    expect(text).toContain(
+      `
+       (\`subjectAltName = IP:10.0.0.7\`), not as a DNS name.
+  Leads to: file/missing, The gateway fails, too.
+  Seen as: Go \`x509: certificate is valid for …, not …\`; Node
+    \`ERR_TLS_CERT_ALTNAME_INVALID\`
+`,
+    )
+  })
+
+  test('fits on one line of a log, without the infos', () => {
+    const findings = [serverAuthOnly, sample({ severity: 'info', message: 'A trifle.' }), hostNotCovered]
+    const line = formatReport(makeReport({ checkedAt, path: [leaf, anchor], findings }), { oneLine: true })
+    expect(line).toBe(
+      'Failed as of 2026-03-01 12:00:00 UTC: 1 error, 1 warning, 1 info' +
+        ` | error file/missing [leaf CN=etcd-0.etcd.svc, serial 0A1B2C3D, from server.crt]: ${hostNotCovered.message} Fix: ${hostNotCovered.remedy}` +
+        ` | warning file/missing [leaf CN=etcd-0.etcd.svc, serial 0A1B2C3D, from server.crt]: ${serverAuthOnly.message} Fix: ${serverAuthOnly.remedy}`,
+    )
+    expect(formatReport(makeReport({ checkedAt, path: [leaf], findings: [] }), { oneLine: true })).toBe(
+      'Passed as of 2026-03-01 12:00:00 UTC: no findings',
+    )
+  })
+
   test('treats a narrower terminal as 40 columns and Infinity as one line', () => {
     const report = makeReport({ checkedAt, path: null, findings: [hostNotCovered] })
     expect(formatReport(report, { width: 3 })).toBe(formatReport(report, { width: 40 }))

@@ -9,7 +9,7 @@ describe('classifyHost', () => {
     ['10.0.0.1', 'ip', '10.0.0.1'],
     ['::1', 'ip', '::1'],
     ['2001:DB8:0:0:0:0:0:1', 'ip', '2001:db8::1'],
-    ['::ffff:10.0.0.1', 'ip', '::ffff:a00:1'],
+    ['::ffff:10.0.0.1', 'ip', '::ffff:10.0.0.1'],
     ['localhost', 'dns', 'localhost'],
     ['Etcd-0.Etcd.', 'dns', 'etcd-0.etcd'],
     ['*.etcd.svc', 'dns', '*.etcd.svc'],

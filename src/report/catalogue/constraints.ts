@@ -1,0 +1,62 @@
+/** Findings about basic constraints: who may issue, and how long a path may be. */
+import { type NoDetails, row } from '../row.js'
+
+export const constraints = {
+  'constraints/not-a-ca': row<{ reason: 'no basicConstraints' | 'CA:FALSE' }>({
+    severity: 'error',
+    meaning:
+      'Only a certificate whose basicConstraints say CA:TRUE may issue others; anything else would let every leaf act as a CA.',
+    source: 'RFC 5280 section 6.1.4 (k)',
+    refusals: [
+      { by: 'Go', words: 'x509: certificate is not authorized to sign other certificates' },
+      { by: 'Go', words: 'x509: invalid signature: parent certificate cannot sign this kind of certificate' },
+      { by: 'Node', words: 'INVALID_CA' },
+      { by: 'OpenSSL', words: 'invalid CA certificate' },
+    ],
+    message: ({ reason }, who) => `${who} issued a certificate but is not a CA (${reason}).`,
+    remedy: () => 'Use a CA certificate with "basicConstraints = critical, CA:TRUE" as the issuer.',
+  }),
+  'constraints/path-too-long': row<{ allowed: number; found: number }>({
+    severity: 'error',
+    meaning: 'The CA limits how many intermediates may stand below it, and there are more.',
+    source: 'RFC 5280 section 4.2.1.9',
+    refusals: [
+      { by: 'Go', words: 'x509: too many intermediates for path length constraint' },
+      { by: 'Node', words: 'PATH_LENGTH_EXCEEDED' },
+      { by: 'OpenSSL', words: 'path length constraint exceeded' },
+    ],
+    message: ({ allowed, found }, who) =>
+      `${who} allows ${String(allowed)} intermediate CA${allowed === 1 ? '' : 's'} below it, and the path has ${String(found)}.`,
+    remedy: () => 'Issue from a CA higher up, or give the CA a larger path length.',
+  }),
+  'constraints/too-many-intermediates': row<{ allowed: number; found: number }>({
+    severity: 'error',
+    meaning: 'The path has more intermediates than the caller allows.',
+    source: 'option maxIntermediates',
+    message: ({ allowed, found }) => `The path has ${String(found)} intermediates, and ${String(allowed)} are allowed.`,
+    remedy: () => 'Raise maxIntermediates if such a chain is meant.',
+  }),
+  'constraints/not-critical': row<{ extension: string }>({
+    severity: 'warning',
+    meaning:
+      'The extension restricts a CA and should be critical, so that a reader who does not know it refuses rather than ignores it.',
+    source: 'RFC 5280 sections 4.2.1.9 and 4.2.1.10',
+    message: ({ extension }, who) => `${who} carries ${extension} without marking it as critical.`,
+    remedy: ({ extension }) => `Mark ${extension} as critical when the CA is renewed.`,
+  }),
+  'constraints/leaf-is-ca': row<NoDetails>({
+    severity: 'warning',
+    meaning:
+      'The leaf is itself a CA: whoever steals its key from a server can issue certificates that the cluster trusts.',
+    source: 'CA/Browser Forum Baseline Requirements 7.1.2.7 (as advice); Go and OpenSSL accept it',
+    message: (_, who) => `${who} is used as a leaf and is a CA too.`,
+    remedy: () => 'Issue a leaf with "basicConstraints = critical, CA:FALSE".',
+  }),
+  'constraints/path-length-without-ca': row<NoDetails>({
+    severity: 'warning',
+    meaning: 'A path length makes sense only in a CA certificate; strict validators refuse it elsewhere.',
+    source: 'RFC 5280 section 4.2.1.9',
+    message: (_, who) => `${who} sets a path length although it is not a CA.`,
+    remedy: () => 'Leave "pathlen" out when it is renewed.',
+  }),
+}

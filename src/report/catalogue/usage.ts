@@ -1,0 +1,155 @@
+/** Findings about key usage and extended key usage, and what etcd asks beyond TLS. */
+import { type NoDetails, row } from '../row.js'
+
+export const usage = {
+  'usage/extended-key-usage-missing': row<{ wanted: string[]; missing: string[]; found: string[] }>({
+    severity: 'error',
+    meaning:
+      'The extended key usage does not allow what the certificate is used for. etcd logs "certificate specifies an incompatible key usage" and answers alert 42, Node says INVALID_PURPOSE. Peers need serverAuth and clientAuth, since each member dials the others.',
+    source: 'RFC 5280 section 4.2.1.12; etcd issue #9785; Go crypto/x509 VerifyOptions.KeyUsages',
+    refusals: [
+      { by: 'Go', words: 'x509: certificate specifies an incompatible key usage' },
+      { by: 'Go', words: 'remote error: tls: bad certificate' },
+      { by: 'Node', words: 'INVALID_PURPOSE' },
+      { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE' },
+      { by: 'OpenSSL', words: 'unsuitable certificate purpose' },
+    ],
+    message: ({ missing, found }, who) =>
+      `${who} lacks ${missing.join(' and ')} in its extended key usage; it has ${found.join(', ')}.`,
+    remedy: ({ wanted }) => `Issue it anew with "extendedKeyUsage = ${wanted.join(', ')}".`,
+  }),
+  'usage/extended-key-usage-nested': row<{ missing: string; found: string[] }>({
+    severity: 'error',
+    meaning:
+      'A CA’s extended key usage limits everything below it. etcd logs "incompatible key usage" although the leaf itself is right.',
+    source: 'Go crypto/x509 checkChainForKeyUsage; RFC 5280 section 4.2.1.12; etcd issue #9398',
+    refusals: [
+      { by: 'Go', words: 'x509: certificate specifies an incompatible key usage' },
+      { by: 'Go', words: 'remote error: tls: bad certificate' },
+      { by: 'Node', words: 'INVALID_PURPOSE' },
+      { by: 'OpenSSL', words: 'unsuitable certificate purpose' },
+    ],
+    message: ({ missing, found }, who) =>
+      `${who} limits the certificates below it to ${found.join(', ')}, which leaves out ${missing}.`,
+    remedy: () => 'Issue the CA certificate anew without extendedKeyUsage, or with serverAuth and clientAuth.',
+  }),
+  'usage/gateway-client-auth-missing': row<{ found: string[] }>({
+    severity: 'warning',
+    meaning:
+      'etcd’s gRPC gateway (/v3/…, on by default) dials its own client port and presents the server certificate as its client certificate. Without clientAuth every gateway request fails with 503 "remote error: tls: bad certificate"; gRPC clients are not affected. As a peer certificate it forms no quorum.',
+    source: 'etcd issues #9785 and #9398; etcd server/embed/serve.go; kubeadm certlist.go',
+    refusals: [
+      {
+        by: 'etcd',
+        words:
+          '{"code":14,"message":"connection error: desc = \\"error reading server preface: remote error: tls: bad certificate\\""}',
+      },
+      { by: 'Go', words: 'x509: certificate specifies an incompatible key usage' },
+    ],
+    message: (_, who) =>
+      `${who} has serverAuth but not clientAuth: etcd's gateway dials itself with this certificate as a client, and will answer 503.`,
+    remedy: () =>
+      'Issue it anew with "extendedKeyUsage = serverAuth, clientAuth"; or give etcd --client-cert-file and --client-key-file with a clientAuth certificate; or turn the gateway off with --enable-grpc-gateway=false.',
+  }),
+  'usage/gateway-client-auth-nested': row<{ found: string[] }>({
+    severity: 'warning',
+    meaning:
+      'A CA that limits what stands below it to serverAuth takes clientAuth from its server certificates, whatever they say themselves. etcd’s gRPC gateway presents the server certificate as its client certificate and fails with 503; gRPC clients are not affected.',
+    source: 'Go crypto/x509 checkChainForKeyUsage; etcd issues #9785 and #9398',
+    refusals: [{ by: 'Go', words: 'x509: certificate specifies an incompatible key usage' }],
+    message: ({ found }, who) =>
+      `${who} limits the certificates below it to ${found.join(', ')}: etcd's gateway, which dials itself with the server certificate as a client, will answer 503.`,
+    remedy: () =>
+      'Issue the CA certificate anew without extendedKeyUsage, or with serverAuth and clientAuth; or turn the gateway off with --enable-grpc-gateway=false.',
+  }),
+  'usage/any-extended-key-usage': row<NoDetails>({
+    severity: 'error',
+    meaning:
+      'anyExtendedKeyUsage satisfies Go and etcd, but Node refuses such a server certificate with INVALID_PURPOSE.',
+    source: 'OpenSSL purpose check; RFC 5280 section 4.2.1.12',
+    refusals: [
+      { by: 'Node', words: 'INVALID_PURPOSE' },
+      { by: 'OpenSSL', words: 'unsuitable certificate purpose' },
+    ],
+    message: (_, who) => `${who} relies on anyExtendedKeyUsage, which Node refuses for a server.`,
+    remedy: () => 'Issue it anew with "extendedKeyUsage = serverAuth, clientAuth".',
+  }),
+  'usage/any-extended-key-usage-broad': row<NoDetails>({
+    severity: 'warning',
+    meaning: 'anyExtendedKeyUsage allows every purpose there is, which no member or client of etcd needs.',
+    source: 'RFC 5280 section 4.2.1.12',
+    message: (_, who) => `${who} may be used for anything (anyExtendedKeyUsage).`,
+    remedy: () =>
+      'Issue it with "extendedKeyUsage = clientAuth" (a member: serverAuth, clientAuth) when it is renewed.',
+  }),
+  'usage/extended-key-usage-absent': row<NoDetails>({
+    severity: 'info',
+    meaning: 'Without an extended key usage the certificate may be used for anything, as server and as client.',
+    source: 'RFC 5280 section 4.2.1.12',
+    message: (_, who) => `${who} has no extended key usage: it may be used for anything.`,
+    remedy: () => 'Say what it is for when it is renewed.',
+  }),
+  'usage/extended-key-usage-critical': row<NoDetails>({
+    severity: 'info',
+    meaning: 'A critical extended key usage is allowed but unusual; the public web PKI forbids it.',
+    source: 'CA/Browser Forum Baseline Requirements 7.1.2.7.10',
+    message: (_, who) => `${who} marks its extended key usage as critical.`,
+    remedy: () => 'Leave the mark out when it is renewed.',
+  }),
+  'usage/anchor-extended-key-usage': row<{ found: string[] }>({
+    severity: 'info',
+    meaning: 'The trust anchor carries an extended key usage, which limits everything below it in Go and OpenSSL.',
+    source: 'CA/Browser Forum Baseline Requirements 7.1.2.1',
+    message: ({ found }, who) => `${who} is a root with an extended key usage (${found.join(', ')}).`,
+    remedy: () => 'Leave it out of the next root: it limits whatever is issued below.',
+  }),
+  'usage/cert-sign-missing': row<{ found: string[] }>({
+    severity: 'error',
+    meaning:
+      'The CA’s key usage does not allow it to sign certificates. Node says "key usage does not include certificate signing".',
+    source: 'RFC 5280 section 6.1.4 (n)',
+    refusals: [
+      { by: 'Go', words: 'x509: invalid signature: parent certificate cannot sign this kind of certificate' },
+      { by: 'Node', words: 'INVALID_CA' },
+      { by: 'OpenSSL', words: 'key usage does not include certificate signing' },
+    ],
+    message: ({ found }, who) =>
+      `${who} issued a certificate, but its key usage (${found.join(', ')}) lacks keyCertSign.`,
+    remedy: () => 'Issue the CA certificate anew with "keyUsage = critical, keyCertSign, cRLSign".',
+  }),
+  'usage/cert-sign-without-ca': row<NoDetails>({
+    severity: 'warning',
+    meaning: 'keyCertSign without CA:TRUE has no effect and breaks RFC 5280.',
+    source: 'RFC 5280 section 4.2.1.3',
+    message: (_, who) => `${who} has keyCertSign in its key usage although it is not a CA.`,
+    remedy: () => 'Leave keyCertSign out when it is renewed.',
+  }),
+  'usage/digital-signature-missing': row<{ found: string[] }>({
+    severity: 'error',
+    meaning:
+      'A TLS server signs the handshake. OpenSSL, and so Node, refuses a server whose key usage does not allow that; Go does not look.',
+    source: 'RFC 8446 section 4.4.2.2; RFC 5280 section 4.2.1.3',
+    refusals: [
+      { by: 'Node', words: 'INVALID_PURPOSE' },
+      { by: 'Node', words: 'ERR_SSL_ECC_CERT_NOT_FOR_SIGNING' },
+      { by: 'OpenSSL', words: 'unsuitable certificate purpose' },
+    ],
+    message: ({ found }, who) =>
+      `${who} has a key usage (${found.join(', ')}) without digitalSignature, which a TLS server needs.`,
+    remedy: () => 'Issue it anew with "keyUsage = critical, digitalSignature" (and keyEncipherment for an RSA key).',
+  }),
+  'usage/key-usage-unsuited': row<{ found: string[] }>({
+    severity: 'warning',
+    meaning: 'The key usage leaves out digitalSignature, which TLS 1.3 asks for; etcd does not look at it today.',
+    source: 'RFC 8446 section 4.4.2.2',
+    message: ({ found }, who) => `${who} has a key usage (${found.join(', ')}) without digitalSignature.`,
+    remedy: () => 'Issue it with "keyUsage = critical, digitalSignature" when it is renewed.',
+  }),
+  'usage/key-usage-absent': row<NoDetails>({
+    severity: 'info',
+    meaning: 'A CA without key usage may use its key for anything.',
+    source: 'RFC 5280 section 4.2.1.3',
+    message: (_, who) => `${who} is a CA without a key usage.`,
+    remedy: () => 'Add "keyUsage = critical, keyCertSign, cRLSign" when the CA is renewed.',
+  }),
+}

@@ -1,0 +1,72 @@
+/** Findings about validity in time. */
+import { row } from '../row.js'
+
+export const validity = {
+  'validity/expired': row<{ notAfter: Date; at: Date; ago: string }>({
+    severity: 'error',
+    meaning:
+      'The certificate’s time is over. etcd answers alert 45, Node says CERT_HAS_EXPIRED, Go "certificate has expired or is not yet valid".',
+    source: 'RFC 5280 section 4.1.2.5',
+    refusals: [
+      { by: 'Go', words: 'x509: certificate has expired or is not yet valid: current time … is after …' },
+      { by: 'Go', words: 'remote error: tls: expired certificate' },
+      { by: 'Node', words: 'CERT_HAS_EXPIRED' },
+      { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED' },
+      { by: 'OpenSSL', words: 'certificate has expired' },
+    ],
+    message: ({ notAfter, ago }, who) => `${who} expired on ${notAfter.toISOString()}, ${ago} ago.`,
+    remedy: () => 'Renew it; if it should still be valid, check the clock of this machine.',
+  }),
+  'validity/not-yet-valid': row<{ notBefore: Date; at: Date; ahead: string }>({
+    severity: 'error',
+    meaning: 'The certificate’s time has not begun. etcd answers alert 45, which reads "certificate expired".',
+    source: 'RFC 5280 section 4.1.2.5',
+    refusals: [
+      { by: 'Go', words: 'x509: certificate has expired or is not yet valid: current time … is before …' },
+      { by: 'Go', words: 'remote error: tls: expired certificate' },
+      { by: 'Node', words: 'CERT_NOT_YET_VALID' },
+      { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED' },
+      { by: 'OpenSSL', words: 'certificate is not yet valid' },
+    ],
+    message: ({ notBefore, ahead }, who) => `${who} is valid only from ${notBefore.toISOString()}, in ${ahead}.`,
+    remedy: () => 'Check the clocks of this machine and of the one that issued it; else issue it anew.',
+  }),
+  'validity/clock-suspect': row<{ at: Date; earliest: Date }>({
+    severity: 'warning',
+    meaning: 'Every certificate is not yet valid: it is more likely that the clock of this machine is wrong.',
+    source: 'etcd issue #9398 and others',
+    message: ({ at, earliest }) =>
+      `All certificates of the path begin after ${at.toISOString()}, the first on ${earliest.toISOString()}: the clock of this machine is probably slow.`,
+    remedy: () => 'Set the clock ("timedatectl"), then try again.',
+  }),
+  'validity/inverted': row<{ notBefore: Date; notAfter: Date }>({
+    severity: 'error',
+    meaning: 'The certificate ends before it begins, so it is never valid.',
+    source: 'RFC 5280 section 4.1.2.5',
+    message: ({ notBefore, notAfter }, who) =>
+      `${who} ends on ${notAfter.toISOString()}, before it begins on ${notBefore.toISOString()}.`,
+    remedy: () => 'Issue it anew with notAfter behind notBefore.',
+  }),
+  'validity/expires-soon': row<{ notAfter: Date; left: string }>({
+    severity: 'warning',
+    meaning: 'The certificate ends within the warning window.',
+    source: 'RFC 5280 section 4.1.2.5',
+    message: ({ notAfter, left }, who) => `${who} expires on ${notAfter.toISOString()}, in ${left}.`,
+    remedy: () => 'Renew it now.',
+  }),
+  'validity/outlives-issuer': row<{ notAfter: Date; issuerNotAfter: Date; issuer: string }>({
+    severity: 'warning',
+    meaning: 'The certificate promises to live longer than its issuer; it dies with the issuer.',
+    source: 'RFC 5280 section 6.1.3 (a)(2)',
+    message: ({ notAfter, issuerNotAfter, issuer }, who) =>
+      `${who} lasts until ${notAfter.toISOString()}, but its issuer "${issuer}" only until ${issuerNotAfter.toISOString()}.`,
+    remedy: () => 'Renew the CA before that day, and keep lifetimes inside the issuer’s.',
+  }),
+  'validity/lifetime-long': row<{ days: number }>({
+    severity: 'warning',
+    meaning: 'A leaf that lives for more than 825 days is a key that nobody practises to replace.',
+    source: 'CA/Browser Forum Baseline Requirements 6.3.2 (as advice)',
+    message: ({ days }, who) => `${who} is valid for ${String(days)} days.`,
+    remedy: () => 'Issue for a year or less and renew automatically.',
+  }),
+}

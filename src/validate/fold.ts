@@ -1,0 +1,136 @@
+/**
+ * One finding for each cause: what follows from another finding, and goes away with it, is folded under that one. The
+ * rules are a table, so that a reader sees at a glance what counts as a consequence.
+ */
+import type { Finding, FindingCode } from '../report/finding.js'
+
+interface Rule {
+  readonly cause: FindingCode
+  readonly consequences: readonly FindingCode[]
+  readonly follows: (cause: Finding, consequence: Finding, all: readonly Finding[]) => boolean
+}
+
+const RULES: readonly Rule[] = [
+  {
+    // Never valid: whether it is over or has not begun depends only on where the clock stands.
+    cause: 'validity/inverted',
+    consequences: ['validity/expired', 'validity/not-yet-valid'],
+    follows: onSameCertificate,
+  },
+  {
+    // Where every certificate is of the future it is one clock that is wrong, as the warning beside it says.
+    cause: 'validity/not-yet-valid',
+    consequences: ['validity/not-yet-valid'],
+    follows: (cause, _, all) =>
+      cause.certificate?.role === 'leaf' && all.some(({ code }) => code === 'validity/clock-suspect'),
+  },
+  {
+    cause: 'validity/expired',
+    consequences: ['validity/outlives-issuer'],
+    follows: isIssuerOf,
+  },
+  {
+    // Version 1 has no extensions, so nothing that an extension would say is there.
+    cause: 'certificate/version-unsupported',
+    consequences: [
+      'constraints/not-a-ca',
+      'san/host-not-covered',
+      'san/common-name-not-listed',
+      'usage/extended-key-usage-absent',
+      'usage/key-usage-absent',
+      'certificate/subject-key-identifier-missing',
+      'certificate/authority-key-identifier-missing',
+    ],
+    follows: onSameCertificate,
+  },
+  {
+    // A leaf used as a CA has a leaf's usages, too.
+    cause: 'constraints/not-a-ca',
+    consequences: ['usage/cert-sign-missing', 'usage/extended-key-usage-nested', 'usage/gateway-client-auth-nested'],
+    follows: onSameCertificate,
+  },
+  ...unreadable('basicConstraints', ['constraints/not-a-ca']),
+  ...unreadable('subjectAltName', ['san/host-not-covered', 'san/common-name-not-listed']),
+  ...unreadable('keyUsage', ['usage/key-usage-absent']),
+  ...unreadable('subjectKeyIdentifier', ['certificate/subject-key-identifier-missing']),
+  ...unreadable('authorityKeyIdentifier', ['certificate/authority-key-identifier-missing']),
+  {
+    // No names at all is one fault, however many hosts were asked for.
+    cause: 'san/host-not-covered',
+    consequences: ['san/host-not-covered', 'san/common-name-not-listed'],
+    follows: (cause, consequence) => hasNoNames(cause) && onSameCertificate(cause, consequence),
+  },
+]
+
+const CAUSES: ReadonlySet<FindingCode> = new Set(RULES.map(({ cause }) => cause))
+
+function unreadable(extension: string, consequences: readonly FindingCode[]): Rule[] {
+  return [
+    {
+      cause: 'certificate/extension-malformed',
+      consequences,
+      follows: (cause, consequence) =>
+        cause.code === 'certificate/extension-malformed' &&
+        cause.details.extension === extension &&
+        onSameCertificate(cause, consequence),
+    },
+  ]
+}
+
+/**
+ * Folds consequences under their causes. A finding that has no cause in the list stays; nothing is lost. A cause is at
+ * least as severe as what is folded under it, so that the verdict stays the same.
+ */
+export function foldConsequences(findings: readonly Finding[]): Finding[] {
+  const causes = findings.filter(({ code }) => CAUSES.has(code))
+  if (causes.length === 0 || findings.length < 2) return [...findings]
+  const causeOf = new Map<Finding, Finding>()
+  for (const finding of findings) {
+    const cause = causes.find((each) => explains(each, finding, findings) && rootOf(each, causeOf) !== finding)
+    if (cause !== undefined) causeOf.set(finding, cause)
+  }
+  if (causeOf.size === 0) return [...findings]
+  return findings.filter((each) => !causeOf.has(each)).map((each) => withConsequences(each, causeOf))
+}
+
+function explains(cause: Finding, finding: Finding, all: readonly Finding[]): boolean {
+  if (cause === finding || (finding.severity === 'error' && cause.severity !== 'error')) return false
+  return RULES.some(
+    (rule) =>
+      rule.cause === cause.code && rule.consequences.includes(finding.code) && rule.follows(cause, finding, all),
+  )
+}
+
+/** The cause of the cause; of two that explain each other, the first in the list is the root. */
+
+function rootOf(finding: Finding, causeOf: ReadonlyMap<Finding, Finding>): Finding {
+  let root = finding
+  for (let cause = causeOf.get(root); cause !== undefined; cause = causeOf.get(root)) root = cause
+  return root
+}
+
+function withConsequences(finding: Finding, causeOf: ReadonlyMap<Finding, Finding>): Finding {
+  const consequences = [...causeOf.keys()].filter((each) => rootOf(each, causeOf) === finding)
+  return consequences.length === 0 ? finding : { ...finding, consequences }
+}
+
+function onSameCertificate(a: Finding, b: Finding): boolean {
+  return (
+    a.certificate !== null &&
+    a.certificate.role === b.certificate?.role &&
+    a.certificate.fingerprint256 === b.certificate.fingerprint256
+  )
+}
+
+/** Whether the first is about the certificate that issued the second's, by their places in the path. */
+function isIssuerOf(issuer: Finding, child: Finding): boolean {
+  return (
+    issuer.certificate !== null &&
+    child.certificate !== null &&
+    issuer.certificate.index === child.certificate.index + 1
+  )
+}
+
+function hasNoNames(finding: Finding): boolean {
+  return finding.code === 'san/host-not-covered' && finding.details.found.length === 0
+}

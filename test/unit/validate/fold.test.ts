@@ -1,0 +1,109 @@
+/** One finding for each cause: what follows from another finding stands under it, and nothing is lost. */
+import { describe, expect, it } from 'vitest'
+import { formatReport, validateChain, type Finding } from '../../../src/validate/index.js'
+import { HOST, inputOf, judge, mintChain } from '../../support/judge-chain.js'
+import { basicConstraints, dns, EXTENSION } from '../../support/mint.js'
+
+const DAY = 86_400_000
+const past = (days: number): Date => new Date(Date.now() - days * DAY)
+const future = (days: number): Date => new Date(Date.now() + days * DAY)
+
+/** `cause@0 > consequence@1 consequence@2` of every error and warning, without those of the healthy chain. */
+function folded(findings: readonly Finding[]): string[] {
+  const text = ({ code, certificate }: Finding): string =>
+    certificate === null ? code : `${code}@${String(certificate.index)}`
+  return findings
+    .filter(({ severity }) => severity !== 'info')
+    .map((each) => [text(each), ...each.consequences.map((follows) => `> ${text(follows)}`)].join(' '))
+}
+
+const unreadable = (oid: string): { oid: string; critical: boolean; value: Buffer } => ({
+  oid,
+  critical: true,
+  value: Buffer.from('3003', 'hex'),
+})
+
+type Parts = Parameters<typeof mintChain>[0]
+const CASES: readonly (readonly [name: string, parts: Parts, expected: readonly string[]])[] = [
+  [
+    'a certificate that ends before it begins has not expired besides',
+    { leaf: { notBefore: past(1), notAfter: past(2) } },
+    ['validity/inverted@0 > validity/expired@0'],
+  ],
+  [
+    'nor is it not yet valid besides',
+    { leaf: { notBefore: future(2), notAfter: future(1) } },
+    ['validity/inverted@0 > validity/not-yet-valid@0'],
+  ],
+  [
+    'but the expiry of another certificate is a cause of its own',
+    { leaf: { notBefore: past(1), notAfter: past(2) }, intermediate: { notBefore: past(9), notAfter: past(1) } },
+    ['validity/inverted@0 > validity/expired@0', 'validity/expired@1'],
+  ],
+  [
+    'who outlives an issuer that has expired is not told twice',
+    { intermediate: { notBefore: past(9), notAfter: past(1) } },
+    ['validity/expired@1 > validity/outlives-issuer@0'],
+  ],
+  [
+    'a leaf used as a CA has the usages of a leaf',
+    { intermediate: { extensions: [basicConstraints({ ca: false })], keyUsages: ['digitalSignature'] } },
+    ['constraints/not-a-ca@1 > usage/cert-sign-missing@1'],
+  ],
+  [
+    'a CA that may not sign is a cause of its own',
+    { intermediate: { keyUsages: ['cRLSign'] } },
+    ['usage/cert-sign-missing@1'],
+  ],
+  [
+    'basicConstraints that cannot be read make no CA',
+    { intermediate: { extensions: [unreadable(EXTENSION.basicConstraints)] } },
+    ['certificate/extension-malformed@1 > constraints/not-a-ca@1'],
+  ],
+  [
+    'names that cannot be read cover no host',
+    { leaf: { extensions: [unreadable(EXTENSION.subjectAltName)], without: [] } },
+    ['certificate/extension-malformed@0 > san/host-not-covered@0'],
+  ],
+  [
+    'another extension that cannot be read explains no missing name',
+    { leaf: { names: [dns('other.etcd.svc')], extensions: [unreadable(EXTENSION.extendedKeyUsage)] } },
+    ['certificate/extension-malformed@0', 'san/host-not-covered@0'],
+  ],
+]
+
+describe('folding', () => {
+  it.each(CASES)('%s', (_, parts, expected) => {
+    expect(folded(judge(parts))).toEqual(expected)
+  })
+
+  it('takes a certificate without names as one fault, however many hosts were asked for', () => {
+    const hosts = [HOST, 'etcd-0', '10.0.0.1']
+    const bare = judge({ leaf: { names: [], without: [EXTENSION.subjectAltName] } }, { hosts })
+    expect(folded(bare)).toEqual([hosts.map(() => 'san/host-not-covered@0').join(' > ')])
+    const named = judge({ leaf: { names: [dns('other.etcd.svc')] } }, { hosts })
+    expect(folded(named)).toEqual(hosts.map(() => 'san/host-not-covered@0'))
+  })
+
+  it('takes certificates that are all of the future as one fault, and leaves the clock in sight', () => {
+    const all = judge({}, { at: new Date('2001-01-01T00:00:00Z') })
+    expect(folded(all)).toEqual([
+      'validity/not-yet-valid@0 > validity/not-yet-valid@1 > validity/not-yet-valid@2',
+      'validity/clock-suspect',
+    ])
+    const two = judge({ leaf: { notBefore: future(1) }, intermediate: { notBefore: future(1) } })
+    expect(folded(two)).toEqual(['validity/not-yet-valid@0', 'validity/not-yet-valid@1'])
+  })
+
+  it('leaves out of the consequences, too, what the caller ignores', () => {
+    const parts = { intermediate: { notBefore: past(9), notAfter: past(1) } }
+    expect(folded(judge(parts, { ignore: ['validity/outlives-issuer'] }))).toEqual(['validity/expired@1'])
+  })
+
+  it('prints a consequence under its cause', () => {
+    const chain = mintChain({ leaf: { notBefore: past(1), notAfter: past(2) } })
+    const text = formatReport(validateChain(inputOf(chain), { usage: 'server' }))
+    expect(text).toMatch(/^error: validity\/inverted\n(?:  .*\n)*  Leads to: validity\/expired, The certificate/m)
+    expect(text).toMatch(/\n1 error$/)
+  })
+})
