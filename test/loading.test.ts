@@ -1,5 +1,6 @@
 /** What the subpaths of the package load: in the graph of the sources, and in a real Node process. */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { loadedBy, packageOf } from './support/architecture.js'
 import { compileSources, root, runModule, type Compiled } from './support/compiled.js'
@@ -16,14 +17,20 @@ const ALLOWED: Record<string, readonly string[]> = {
   './client': ['@grpc/grpc-js', 'etcd3'],
   './testing': [],
 }
+/**
+ * What `import 'etcd-mtls/validate'` may load of ours. Most of it is findings' prose and the checks that give them; what
+ * only other rooms need has no place in it.
+ */
+const MOST_FILES = 6
+const MOST_BYTES = 120_000
 const ENTRIES = Object.keys(ALLOWED).map((subpath) => ({
   subpath,
   entry: subpath === '.' ? 'index' : `${subpath.slice('./'.length)}/index`,
 }))
 
 let compiled: Compiled
-beforeAll(() => {
-  compiled = compileSources()
+beforeAll(async () => {
+  compiled = await compileSources()
 })
 afterAll(() => {
   compiled[Symbol.dispose]()
@@ -33,7 +40,7 @@ test('every subpath of package.json is judged here', () => {
   const { exports } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
     exports: Record<string, unknown>
   }
-  const subpaths = Object.keys(exports).filter((subpath) => subpath !== './package.json')
+  const subpaths = Object.keys(exports).filter((subpath) => !subpath.endsWith('.json'))
   expect(subpaths.sort()).toEqual(Object.keys(ALLOWED).sort())
 })
 
@@ -42,7 +49,7 @@ describe.each(ENTRIES)('$subpath', ({ subpath, entry }) => {
     expect(forbidden(loadedBy(sources, `src/${entry}.ts`).packages, subpath)).toEqual([])
   })
 
-  test('loads no other package, and the files its imports say, in a Node process', async () => {
+  test('loads no other package, and no module that its imports do not lead to, in a Node process', async () => {
     const loaded = await loadedInProcess(compiled.url(`${entry}.js`))
     const packages = new Set(loaded.flatMap((url) => packageAt(url) ?? []))
     // What those packages load in turn is theirs to decide; so only packages that we name anywhere are looked at.
@@ -55,11 +62,20 @@ describe.each(ENTRIES)('$subpath', ({ subpath, entry }) => {
         subpath,
       ),
     ).toEqual([])
-    const files = loadedBy(sources, `src/${entry}.ts`).files.map((file) => file.replace(/^src\/(.*)\.ts$/, '$1.js'))
-    expect(loaded.filter((url) => packageAt(url) === null).sort()).toEqual(
-      files.map((file) => compiled.url(file)).sort(),
-    )
+    const modules = ownFiles(loaded).flatMap(modulesOf)
+    expect(modules).not.toEqual([])
+    const reached = new Set(loadedBy(sources, `src/${entry}.ts`).files)
+    expect(modules.filter((module) => !reached.has(module))).toEqual([])
   })
+})
+
+test('the validator is quick to import: few files, little JavaScript, nobody else’s prose', async () => {
+  const files = ownFiles(await loadedInProcess(compiled.url('validate/index.js')))
+  const bytes = files.reduce((sum, file) => sum + statSync(file).size, 0)
+  expect(files.length).toBeLessThanOrEqual(MOST_FILES)
+  expect(bytes).toBeLessThan(MOST_BYTES)
+  const catalogues = files.flatMap(modulesOf).filter((module) => module.startsWith('src/report/catalogue/'))
+  expect(catalogues).not.toContainEqual(expect.stringMatching(/(client|credentials|endpoint|handshake|login|pem)\.ts$/))
 })
 
 test('the client loads no issuing code', () => {
@@ -69,8 +85,8 @@ test('the client loads no issuing code', () => {
 
 describe('two copies in one process', () => {
   let second: Compiled
-  beforeAll(() => {
-    second = compileSources()
+  beforeAll(async () => {
+    second = await compileSources()
   })
   afterAll(() => {
     second[Symbol.dispose]()
@@ -132,6 +148,18 @@ describe('two copies in one process', () => {
     })
   })
 })
+
+/** Paths of our own files among addresses. */
+function ownFiles(urls: readonly string[]): string[] {
+  return urls.filter((url) => packageAt(url) === null).map((url) => fileURLToPath(url))
+}
+
+/** The modules of the sources that were bundled into a file, as its source map tells; a list of re-exports has none. */
+function modulesOf(file: string): string[] {
+  if (!existsSync(`${file}.map`)) return []
+  const { sources: modules } = JSON.parse(readFileSync(`${file}.map`, 'utf8')) as { sources: string[] }
+  return modules.map((module) => module.replace(/^(\.\.\/)+/, ''))
+}
 
 function forbidden(packages: readonly string[], subpath: string): string[] {
   return packages.filter((name) => ALLOWED[subpath]?.includes(name) !== true)

@@ -1,7 +1,8 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
-import { root } from './support/compiled.js'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { catalogue } from '../src/report/catalogue.js'
+import { compileSources, root, runModule, type Compiled } from './support/compiled.js'
 
 interface Manifest {
   sideEffects: boolean
@@ -16,7 +17,7 @@ const readText = (file: string): string => readFileSync(join(root, file), 'utf8'
 const manifest = JSON.parse(readText('package.json')) as Manifest
 
 describe('package.json', () => {
-  const entries = Object.entries(manifest.exports).filter(([subpath]) => subpath !== './package.json')
+  const entries = Object.entries(manifest.exports).filter(([subpath]) => !subpath.endsWith('.json'))
 
   test.each(entries)('export %s is made from an index file of the sources', (subpath, target) => {
     const folder = subpath === '.' ? '.' : subpath
@@ -34,6 +35,41 @@ describe('package.json', () => {
       (name) => manifest.peerDependenciesMeta[name]?.optional === true,
     )
     expect(optional).toEqual(Object.keys(manifest.peerDependencies))
+  })
+})
+
+describe('the JavaScript that is shipped', () => {
+  let compiled: Compiled
+  beforeAll(async () => {
+    compiled = await compileSources()
+  })
+  afterAll(() => {
+    compiled[Symbol.dispose]()
+  })
+
+  test('tells of each finding what a report shows, and not what only the documentation tells', () => {
+    const code = readdirSync(compiled.path('.'), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.js'))
+      .map((file) => readFileSync(compiled.path(file), 'utf8'))
+      .join('\n')
+    const rows = Object.entries(catalogue)
+    expect(rows.filter(([name]) => !code.includes(name))).toEqual([])
+    const told = rows.flatMap(([, { meaning, source }]) => [meaning, source]).filter((text) => text.length > 25)
+    expect(told.length).toBeGreaterThan(rows.length)
+    expect(told.filter((text) => code.includes(text))).toEqual([])
+  })
+
+  test('keeps the names of its classes, and with --enable-source-maps its stack traces name the sources', async () => {
+    const code = `
+      import { Certificate, validateChain } from ${JSON.stringify(compiled.url('validate/index.js'))}
+      try {
+        validateChain({ leaf: 0, trustAnchors: [] }, { usage: 'any' })
+      } catch ({ name, stack }) {
+        console.log(JSON.stringify({ names: [Certificate.name, name], stack }))
+      }`
+    const { names, stack } = JSON.parse(await runModule(code, ['--enable-source-maps'])) as Record<string, unknown>
+    expect(names).toEqual(['Certificate', 'EtcdMtlsError'])
+    expect(stack).toMatch(/readCertificates \(.*src\/validate\/input\.ts:\d+:\d+\)/)
   })
 })
 

@@ -7,7 +7,8 @@ import { join } from 'node:path'
  * name, as a user's project does; `dist` is neither needed nor touched.
  */
 export async function makeStory(root) {
-  // TypeScript is one of the packages that may just have been fetched.
+  // The compilers are among the packages that may just have been fetched.
+  const { bundle } = await import('./bundle.mjs')
   const { emitJavaScript, readConfig } = await import('./compile.mjs')
   const { options } = readConfig(join(root, '.config', 'tsconfig.build.json'))
   mkdirSync(join(root, '.cache'), { recursive: true })
@@ -17,7 +18,7 @@ export async function makeStory(root) {
     rmSync(folder, { recursive: true, force: true })
   }
   try {
-    emitJavaScript(join(root, 'src'), '.', join(home, 'dist'), options)
+    await bundle(root, join(home, 'dist'))
     copyFileSync(join(root, 'package.json'), join(home, 'package.json'))
     emitJavaScript(join(root, 'docs', 'examples'), '.', folder, options)
     writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'quickstart', private: true, type: 'module' }))

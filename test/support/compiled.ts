@@ -1,10 +1,10 @@
-/** The sources as JavaScript, as `npm run build` writes it, for tests that need a Node process of their own. */
+/** The package's JavaScript, as `npm run build` writes it, for tests that need a Node process of their own. */
 import { execFile } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
-import { emitJavaScript, readConfig } from '../../.config/lib/compile.mjs'
+import { bundle } from '../../.config/lib/bundle.mjs'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -15,12 +15,11 @@ export interface Compiled extends Disposable {
   path(file: string): string
 }
 
-/** Compiles src into a new folder inside the repository, where packages resolve as they do for dist. */
-export function compileSources(): Compiled {
+/** Bundles src into a new folder inside the repository, where packages resolve as they do for dist. */
+export async function compileSources(): Promise<Compiled> {
   mkdirSync(join(root, '.cache'), { recursive: true })
   const folder = mkdtempSync(join(root, '.cache', 'compiled-'))
-  const { options } = readConfig(join(root, '.config/tsconfig.build.json'))
-  emitJavaScript(join(root, 'src'), '.', folder, options)
+  await bundle(root, folder)
   return {
     url: (file) => pathToFileURL(join(folder, file)).href,
     path: (file) => join(folder, file),

@@ -20,7 +20,7 @@ let folder: string
 let peer: Peer
 
 beforeAll(async () => {
-  compiled = compileSources()
+  compiled = await compileSources()
   folder = mkdtempSync(join(tmpdir(), 'client-'))
   writeFileSync(join(folder, 'ca.crt'), pki.root.pem)
   writeFileSync(join(folder, 'client.crt'), pki.client.chain[0].toPem())

@@ -1,0 +1,94 @@
+/**
+ * The JavaScript that is shipped: the sources bundled to one file for each subpath and a few that they share, minified,
+ * with source maps. A subpath loads exactly the modules that its imports lead to, as it would unbundled.
+ */
+import { readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { rolldown } from 'rolldown'
+import ts from 'typescript'
+
+/** What only docs/findings.md tells of a finding. */
+const DOCUMENTATION = new Set(['meaning', 'source'])
+
+/** Bundles src for every subpath that package.json exports; writes `index.js`, `validate/index.js`, … into `outDir`. */
+export async function bundle(root, outDir) {
+  const build = await rolldown({
+    cwd: root,
+    input: entries(root),
+    platform: 'node',
+    external: /^[^./]/,
+    transform: { target: 'node20' },
+    tsconfig: false,
+    treeshake: { moduleSideEffects: false }, // package.json says so, and the architecture test proves it
+    plugins: [withoutDocumentation],
+    onLog: refuse,
+  })
+  try {
+    const { output } = await build.write({
+      dir: outDir,
+      format: 'es',
+      chunkFileNames: 'shared/[name].js',
+      minify: {
+        mangle: { keepNames: { function: false, class: true } },
+        compress: { keepNames: { function: false, class: true } },
+      },
+      sourcemap: true,
+      // As seen from dist, where the files end up, whichever folder they are written into.
+      sourcemapPathTransform: (source, map) => {
+        const place = join(root, 'dist', relative(outDir, dirname(map)))
+        return relative(place, resolve(dirname(map), source)).replaceAll('\\', '/')
+      },
+    })
+    return output
+  } finally {
+    await build.close()
+  }
+}
+
+function entries(root) {
+  const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const files = Object.values(exports).flatMap((target) => target.default ?? [])
+  return Object.fromEntries(
+    files.map((file) => {
+      const name = file.replace(/^\.\/dist\/(.+)\.js$/, '$1')
+      return [name, join(root, 'src', `${name}.ts`)]
+    }),
+  )
+}
+
+/** A bundler that has something to complain about has done something that was not asked for. */
+function refuse(level, log) {
+  if (level === 'warn') throw new Error(`rolldown: ${log.message}`)
+}
+
+/** Blanks the rows' documentation. Line breaks stay, so the lines of stack traces stay right. */
+const withoutDocumentation = {
+  name: 'without-documentation',
+  transform: {
+    filter: { id: /\/src\/report\/catalogue\/[^/]+\.ts$/ },
+    handler(code, id) {
+      let text = code
+      for (const { start, end } of documentation(code, id)) {
+        text = text.slice(0, start) + text.slice(start, end).replace(/[^\n]/g, ' ') + text.slice(end)
+      }
+      return { code: text, map: null }
+    },
+  },
+}
+
+/** Where the properties stand, each with its comma. */
+function documentation(code, id) {
+  const found = []
+  const visit = (node) => {
+    if (ts.isCallExpression(node) && node.expression.getText() === 'row') {
+      for (const property of node.arguments.flatMap((spec) => [...spec.properties])) {
+        if (!DOCUMENTATION.has(property.name?.getText())) continue
+        const end = code.indexOf(',', property.end) + 1
+        found.push({ start: property.getStart(), end })
+      }
+    }
+    ts.forEachChild(node, visit)
+  }
+  visit(ts.createSourceFile(id, code, ts.ScriptTarget.Latest, true))
+  return found
+}
