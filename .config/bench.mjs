@@ -52,14 +52,20 @@ function chosen(wanted) {
   return wanted.length === 0 ? known : wanted
 }
 
-/** Sources and benchmarks as plain JavaScript, so that no transformer runs while something is measured. */
+/**
+ * Sources and benchmarks as plain JavaScript, so that no transformer runs while something is measured, and the package as
+ * it is shipped.
+ */
 async function compile(defer) {
-  const { emitJavaScript, readConfig } = await import('./lib/compile.mjs') // after the packages are there
+  // The compilers are among the packages that may just have been fetched.
+  const { emitJavaScript, readConfig } = await import('./lib/compile.mjs')
+  const { bundle } = await import('./lib/bundle.mjs')
   mkdirSync(join(root, '.cache'), { recursive: true })
   const folder = mkdtempSync(join(root, '.cache/bench-'))
   defer(() => rmSync(folder, { recursive: true, force: true }))
   const { options } = readConfig(join(root, '.config/tsconfig.build.json'))
   for (const part of ['src', 'test/bench', 'test/support']) emitJavaScript(root, part, folder, options)
+  await bundle(root, join(folder, 'dist'))
   return join(folder, 'test/bench')
 }
 
