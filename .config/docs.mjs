@@ -1,6 +1,6 @@
 /**
- * `npm run docs`: writes docs/findings.md from the catalogue, and the API pages (TypeDoc) into .cache/docs.
- * With --check nothing is written: the page must be fresh, and TypeDoc must have nothing to complain about.
+ * `npm run docs`: writes docs/findings.md and docs/report.schema.json from the catalogue, and the API pages (TypeDoc)
+ * into .cache/docs. With --check nothing is written: both must be fresh, and TypeDoc must have nothing to complain about.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -8,21 +8,28 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { emitJavaScript, readConfig } from './lib/compile.mjs'
 import { renderFindings } from './lib/findings-page.mjs'
 import { run } from './lib/process.mjs'
+import { renderReportSchema } from './lib/report-schema.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const checkOnly = process.argv.includes('--check')
 
-const page = join(root, 'docs/findings.md')
-const text = renderFindings(await loadCatalogue())
-if (!checkOnly) {
-  mkdirSync(dirname(page), { recursive: true })
-  writeFileSync(page, text)
-  console.log('Wrote docs/findings.md')
-} else if (readIfThere(page) === text) {
-  console.log('docs/findings.md is fresh')
-} else {
-  console.error('docs/findings.md does not show the catalogue as it is: run `npm run docs`')
-  process.exitCode = 1
+const catalogue = await loadCatalogue()
+const made = {
+  'docs/findings.md': renderFindings(catalogue),
+  'docs/report.schema.json': renderReportSchema(root, catalogue),
+}
+for (const [name, text] of Object.entries(made)) {
+  const file = join(root, name)
+  if (!checkOnly) {
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, text)
+    console.log(`Wrote ${name}`)
+  } else if (readIfThere(file) === text) {
+    console.log(`${name} is fresh`)
+  } else {
+    console.error(`${name} does not show the catalogue as it is: run \`npm run docs\``)
+    process.exitCode = 1
+  }
 }
 
 const typedoc = join(root, 'node_modules/typedoc/bin/typedoc')

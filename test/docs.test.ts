@@ -3,9 +3,13 @@ import { dirname, join, relative, resolve } from 'node:path'
 import ts from 'typescript'
 import { describe, expect, test } from 'vitest'
 import { renderFindings } from '../.config/lib/findings-page.mjs'
+import { renderReportSchema } from '../.config/lib/report-schema.mjs'
 import { catalogue } from '../src/report/catalogue.js'
+import { Certificate, formatReport, validateCredentials } from '../src/validate/index.js'
+import { PrivateKey } from '../src/x509/keys.js'
 import { root } from './support/compiled.js'
 import { parse } from './support/imports.js'
+import { EXTENSION, mintCa, mintLeaf } from './support/mint.js'
 import { readPage, type Page } from './support/markdown.js'
 import { typeCheck, typeCheckFiles } from './support/type-check.js'
 
@@ -86,9 +90,11 @@ describe('names', () => {
   })
 })
 
-test('docs/findings.md shows the catalogue as it is', () => {
+test('docs/findings.md and the schema of reports show the catalogue as it is', () => {
   // Compared as a whole: the difference of two long pages would say less than the command that mends it.
   expect(readText('docs/findings.md') === renderFindings(catalogue), 'run `npm run docs`').toBe(true)
+  const schema = renderReportSchema(root, catalogue)
+  expect(readText('docs/report.schema.json') === schema, 'run `npm run docs`').toBe(true)
 })
 
 function markdownIn(folder: string): string[] {
@@ -120,3 +126,28 @@ function errorCodes(): string[] {
     .find((statement) => statement.name.text === 'ErrorDetails')
   return details?.members.flatMap(({ name }) => (name !== undefined && ts.isIdentifier(name) ? name.text : [])) ?? []
 }
+
+/** The report in the README, of a certificate as most how-tos make it; what changes from run to run is left out. */
+test('the README shows a failing report as it is printed', () => {
+  const [, shown = ''] = /```text\n(Failed as of [^]*?)\n```/.exec(readText('README.md')) ?? []
+  const root = mintCa({ subject: 'etcd-ca' })
+  const leaf = mintLeaf({
+    subject: '10.0.0.5',
+    issuer: root,
+    without: [EXTENSION.subjectAltName],
+    usages: ['serverAuth'],
+  })
+  const report = validateCredentials(
+    {
+      trustAnchors: [Certificate.parse(root.der, 'ca.crt')],
+      chain: [Certificate.parse(leaf.der, 'server.crt')],
+      key: PrivateKey.fromKeyObject(leaf.key),
+      crls: [],
+      origin: 'server.crt',
+    },
+    { usage: 'server', hosts: ['10.0.0.5'] },
+  )
+  const constant = (text: string): string =>
+    text.replaceAll(/serial [0-9A-F]+/g, 'serial').replace(/as of [-0-9: ]+ UTC/, 'as of now')
+  expect(constant(shown)).toBe(constant(formatReport(report)))
+})

@@ -27,7 +27,7 @@ interface FindingOf<C extends FindingCode> {
   /** The certificate the finding is about; null where it is about something else (a file, an endpoint). */
   certificate: CertificateRef | null
   details: FindingDetails[C]
-  /** Who refuses this, in the words that their logs and errors show. Empty where nobody does, or the words differ. */
+  /** Who refuses this, in the words that their logs and errors show. Empty where nobody does, or no words are known. */
   refusals: readonly Refusal[]
   /**
    * Findings that follow from this one and go away with it, such as the expiry of a certificate that ends before it
@@ -66,7 +66,9 @@ export function findingMaker<R extends Rows>(rows: R): FindingMaker<keyof R & Fi
       remedy: printable(row.remedy(safe)),
       certificate: ref,
       details: safe,
-      refusals: row.refusals ?? [],
+      refusals: (row.refusals ?? []).flatMap(({ by, words, when }) =>
+        when?.(details) === false ? [] : [{ by, words }],
+      ),
       consequences: [],
     }
   }

@@ -127,8 +127,10 @@ function findingBlock(each: Finding, { width, paint }: Printer): string[] {
 /** The words by which others refuse it, so that a reader who has one of their logs open recognises it. */
 function seenAs({ refusals }: Finding, width: number): string[] {
   if (refusals.length === 0) return []
-  const text = refusals.map(({ by, words }) => `${by} \`${words}\``).join('; ')
-  return wrapText(`Seen as: ${text}`, { width, first: '  ', rest: '    ' })
+  const lines = refusals.map(({ by, words }) =>
+    wrapText(`${by}: \`${words}\``, { width, first: '    ', rest: '      ' }),
+  )
+  return ['  Seen as', ...lines.flat()]
 }
 
 /** Infos are left out: what is worth knowing is not worth a place in every log line. */

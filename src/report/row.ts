@@ -12,6 +12,12 @@ export interface Refusal {
   readonly words: string
 }
 
+/** A refusal as a row lists it. */
+export interface PossibleRefusal<D> extends Refusal {
+  /** The cases in which these are the words. Default: all. */
+  readonly when?: (details: D) => boolean
+}
+
 /** One row of the catalogue: all that is known about a code apart from the case at hand. */
 export interface CatalogueRow<D> {
   readonly severity: Severity
@@ -20,7 +26,7 @@ export interface CatalogueRow<D> {
   /** Where the rule is written down: an RFC section, a source file of etcd, an issue. */
   readonly source: string
   /** Who refuses it, in which words. Default: nobody whose words are known. */
-  readonly refusals?: readonly Refusal[]
+  readonly refusals?: readonly PossibleRefusal<D>[]
   /** One sentence about the case at hand. `who` names the certificate, as `The certificate "CN=etcd-0"`. */
   message(details: D, who: string): string
   /** One sentence that says what to do. */

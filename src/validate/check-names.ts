@@ -35,7 +35,8 @@ function checkHosts(place: Place, hosts: readonly Host[], notes: Notebook): void
   const found = names.slice(0, MAX_NAMES_SHOWN).map(({ value }) => value)
   for (const host of uncovered.slice(0, MAX_NAMES_SHOWN)) {
     const { reason, nearest } = nearestMiss(names, place.certificate.subject.commonName, host)
-    const details = { host: host.value, kind: host.kind, reason, found, nearest, covered }
+    const foundOfKind = names.reduce((count, { kind }) => (kind === host.kind ? count + 1 : count), 0)
+    const details = { host: host.value, kind: host.kind, reason, found, foundOfKind, nearest, covered }
     notes.add(place, 'san/host-not-covered', details)
   }
 }

@@ -18,6 +18,8 @@ export interface NotCoveredDetails {
   reason: NotCoveredReason
   /** The certificate's subject alternative names (the first 50). */
   found: string[]
+  /** How many of them are of the host's kind: only those are compared with it. */
+  foundOfKind: number
   /** The name that comes nearest, where there is one. */
   nearest: string | null
   /** Hosts of the same list that are covered, each with the name that covers it, so that the gap shows. */
@@ -41,6 +43,14 @@ const WHY: Readonly<Record<NotCoveredReason, (details: NotCoveredDetails) => str
   'near-miss': ({ nearest, found }) => `the nearest of its names is ${nearest ?? ''}, among ${list(found)}`,
 }
 
+/** Which of its four sentences Go chooses (crypto/x509 HostnameError.Error); null for a URI, which it does not compare. */
+function goWords({ kind, reason, found, foundOfKind }: NotCoveredDetails): string | null {
+  if (kind === 'uri') return null
+  if (reason === 'only-in-common-name' && found.length === 0) return 'common name'
+  if (foundOfKind > 0) return 'valid for'
+  return kind === 'ip' ? 'no IP SANs' : 'no names'
+}
+
 export const names = {
   'san/host-not-covered': row<NotCoveredDetails>({
     severity: 'error',
@@ -48,12 +58,29 @@ export const names = {
       'No subject alternative name covers the host. Node says ERR_TLS_CERT_ALTNAME_INVALID, Go "certificate is valid for …, not …" or "doesn’t contain any IP SANs". The common name never counts; an IP address must stand as an IP name; a wildcard stands for exactly one leftmost label.',
     source: 'RFC 6125 section 6.4; RFC 9525; Go crypto/x509 VerifyHostname; etcd issues #19691, #7654, #6951',
     refusals: [
-      { by: 'Go', words: 'x509: certificate is valid for …, not …' },
-      { by: 'Go', words: "x509: cannot validate certificate for … because it doesn't contain any IP SANs" },
-      { by: 'Go', words: 'x509: certificate relies on legacy Common Name field, use SANs instead' },
-      { by: 'Node', words: 'ERR_TLS_CERT_ALTNAME_INVALID' },
-      { by: 'OpenSSL', words: 'hostname mismatch' },
-      { by: 'OpenSSL', words: 'IP address mismatch' },
+      {
+        by: 'Go',
+        words: 'x509: certificate is valid for …, not …',
+        when: (details) => goWords(details) === 'valid for',
+      },
+      {
+        by: 'Go',
+        words: "x509: cannot validate certificate for … because it doesn't contain any IP SANs",
+        when: (details) => goWords(details) === 'no IP SANs',
+      },
+      {
+        by: 'Go',
+        words: 'x509: certificate relies on legacy Common Name field, use SANs instead',
+        when: (details) => goWords(details) === 'common name',
+      },
+      {
+        by: 'Go',
+        words: 'x509: certificate is not valid for any names, but wanted to match …',
+        when: (details) => goWords(details) === 'no names',
+      },
+      { by: 'Node', words: 'ERR_TLS_CERT_ALTNAME_INVALID', when: ({ kind }) => kind !== 'uri' },
+      { by: 'OpenSSL', words: 'hostname mismatch', when: ({ kind }) => kind === 'dns' },
+      { by: 'OpenSSL', words: 'IP address mismatch', when: ({ kind }) => kind === 'ip' },
     ],
     message: (details, who) => {
       const covered = details.covered.map(({ host }) => host)

@@ -39,11 +39,7 @@ export const usage = {
       'etcd’s gRPC gateway (/v3/…, on by default) dials its own client port and presents the server certificate as its client certificate. Without clientAuth every gateway request fails with 503 "remote error: tls: bad certificate"; gRPC clients are not affected. As a peer certificate it forms no quorum.',
     source: 'etcd issues #9785 and #9398; etcd server/embed/serve.go; kubeadm certlist.go',
     refusals: [
-      {
-        by: 'etcd',
-        words:
-          '{"code":14,"message":"connection error: desc = \\"error reading server preface: remote error: tls: bad certificate\\""}',
-      },
+      { by: 'etcd', words: 'error reading server preface: remote error: tls: bad certificate' },
       { by: 'Go', words: 'x509: certificate specifies an incompatible key usage' },
     ],
     message: (_, who) =>

@@ -143,8 +143,9 @@ no findings`.slice(1),
       `
        (\`subjectAltName = IP:10.0.0.7\`), not as a DNS name.
   Leads to: file/missing, The gateway fails, too.
-  Seen as: Go \`x509: certificate is valid for …, not …\`; Node
-    \`ERR_TLS_CERT_ALTNAME_INVALID\`
+  Seen as
+    Go: \`x509: certificate is valid for …, not …\`
+    Node: \`ERR_TLS_CERT_ALTNAME_INVALID\`
 `,
     )
   })

@@ -1,0 +1,133 @@
+/**
+ * The JSON Schema of a report, as `JSON.stringify` writes it. What each code's details hold is read from the types of
+ * the catalogue by the TypeScript compiler, so the schema cannot say anything else than the types.
+ */
+import { join } from 'node:path'
+import ts from 'typescript'
+import { readConfig } from './compile.mjs'
+
+const DRAFT = 'https://json-schema.org/draft/2020-12/schema'
+
+/** @param {Readonly<Record<string, { severity: string }>>} catalogue */
+export function renderReportSchema(root, catalogue) {
+  const details = readDetails(root)
+  const codes = Object.keys(catalogue).sort()
+  const schema = {
+    $schema: DRAFT,
+    title: 'Report of etcd-mtls',
+    description:
+      'What JSON.stringify makes of a Report. Codes, severities and details are the contract; message and remedy are prose and may change in any release. A later minor version may add codes and properties.',
+    oneOf: [{ $ref: '#/$defs/passed' }, { $ref: '#/$defs/failed' }],
+    $defs: {
+      passed: report({
+        ok: { const: true },
+        path: list({ $ref: '#/$defs/certificate' }),
+        findings: list({ allOf: [{ $ref: '#/$defs/finding' }, { not: ERROR }] }),
+      }),
+      failed: report({
+        ok: { const: false },
+        path: { oneOf: [list({ $ref: '#/$defs/certificate' }), { type: 'null' }] },
+        findings: { ...list({ $ref: '#/$defs/finding' }), contains: ERROR },
+      }),
+      certificate: details.certificate,
+      refusal: details.refusal,
+      finding: {
+        allOf: [finding, { oneOf: codes.map((code) => byCode(code, catalogue[code].severity, details.byCode[code])) }],
+      },
+    },
+  }
+  return `${JSON.stringify(schema, null, 1)}\n`
+}
+
+function report(properties) {
+  const all = { ok: properties.ok, checkedAt: { type: 'string', format: 'date-time' }, ...properties }
+  return { type: 'object', properties: all, required: Object.keys(all) }
+}
+
+const ERROR = { type: 'object', properties: { severity: { const: 'error' } } }
+
+/** What findings of every code have. */
+const finding = (() => {
+  const properties = {
+    message: { type: 'string' },
+    remedy: { type: 'string' },
+    certificate: { oneOf: [{ $ref: '#/$defs/certificate' }, { type: 'null' }] },
+    refusals: list({ $ref: '#/$defs/refusal' }),
+    consequences: list({ $ref: '#/$defs/finding' }),
+  }
+  return { type: 'object', properties, required: Object.keys(properties) }
+})()
+
+function byCode(code, severity, details) {
+  const properties = { code: { const: code }, severity: { const: severity }, details }
+  return { type: 'object', properties, required: Object.keys(properties) }
+}
+
+function list(items) {
+  return { type: 'array', items }
+}
+
+/** The schemas of all details, of a certificate's reference, and of a refusal, from the types in src/report. */
+function readDetails(root) {
+  const { options } = readConfig(join(root, '.config/tsconfig.build.json'))
+  const files = ['catalogue.ts', 'certificate-ref.ts', 'row.ts'].map((name) => join(root, 'src/report', name))
+  const program = ts.createProgram({ rootNames: files, options: { ...options, noEmit: true } })
+  const checker = program.getTypeChecker()
+  const typeOf = (file, name) => {
+    const source = program.getSourceFile(file)
+    const symbol = checker.getExportsOfModule(checker.getSymbolAtLocation(source)).find((each) => each.name === name)
+    if (symbol === undefined) throw new Error(`${file} exports no ${name}`)
+    return checker.getDeclaredTypeOfSymbol(symbol)
+  }
+  const [catalogue, certificateRef, row] = files
+  const byCode = typeOf(catalogue, 'CatalogueDetails')
+    .getProperties()
+    .map((property) => [property.name, schemaOf(checker.getTypeOfSymbol(property), checker, property.name)])
+  return {
+    byCode: Object.fromEntries(byCode),
+    certificate: objectSchema(typeOf(certificateRef, 'CertificateRef'), checker, 'CertificateRef'),
+    refusal: objectSchema(typeOf(row, 'Refusal'), checker, 'Refusal'),
+  }
+}
+
+const TEXT = ts.TypeFlags.String
+const NUMBER = ts.TypeFlags.Number
+const BOOLEAN = ts.TypeFlags.BooleanLike
+
+/** @returns {Record<string, unknown>} */
+function schemaOf(type, checker, place) {
+  if (type.isStringLiteral() || type.isNumberLiteral()) return { const: type.value }
+  if (type.flags & TEXT) return { type: 'string' }
+  if (type.flags & NUMBER) return { type: 'number' }
+  if (type.flags & BOOLEAN) return { type: 'boolean' }
+  if (type.flags & ts.TypeFlags.Null) return { type: 'null' }
+  if (type.isUnion()) return unionSchema(type, checker, place)
+  if (checker.isArrayType(type)) return list(schemaOf(checker.getTypeArguments(type)[0], checker, place))
+  if (type.symbol?.name === 'CertificateRef') return { $ref: '#/$defs/certificate' }
+  if (type.symbol?.name === 'Date') return { type: 'string', format: 'date-time' }
+  if (type.flags & ts.TypeFlags.Object || type.isIntersection()) return objectSchema(type, checker, place)
+  throw new Error(`${place}: ${checker.typeToString(type)} has no schema; details are plain data`)
+}
+
+function unionSchema(type, checker, place) {
+  // `undefined` is a property that is left out, which `required` says.
+  const members = type.types.filter((member) => !(member.flags & ts.TypeFlags.Undefined))
+  if (members.every((member) => member.isStringLiteral())) return { enum: members.map(({ value }) => value) }
+  if (members.every((member) => member.flags & BOOLEAN)) return { type: 'boolean' }
+  const schemas = members.map((member) => schemaOf(member, checker, place))
+  return schemas.length === 1 ? schemas[0] : { anyOf: schemas }
+}
+
+function objectSchema(type, checker, place) {
+  const properties = checker.getPropertiesOfType(type).map((property) => {
+    const inner = checker.getTypeOfSymbol(property)
+    const optional = Boolean(property.flags & ts.SymbolFlags.Optional)
+    return { name: property.name, optional, schema: schemaOf(inner, checker, `${place}.${property.name}`) }
+  })
+  const required = properties.filter(({ optional }) => !optional).map(({ name }) => name)
+  return {
+    type: 'object',
+    properties: Object.fromEntries(properties.map(({ name, schema }) => [name, schema])),
+    ...(required.length === 0 ? {} : { required }),
+  }
+}

@@ -1,0 +1,83 @@
+/** Reports as JSON agree with the schema that is shipped, and the schema is strict enough to notice when they do not. */
+import { readFileSync } from 'node:fs'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import addFormats from 'ajv-formats'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { inspectCredentials, validateChain } from '../../../src/validate/index.js'
+import { fromPem } from '../../../src/credentials/index.js'
+import { inputOf, mintChain } from '../../support/judge-chain.js'
+import { dns, EXTENSION, mintCa } from '../../support/mint.js'
+
+const past = (days: number): Date => new Date(Date.now() - days * 86_400_000)
+
+let complaints: (value: unknown) => string[]
+beforeAll(() => {
+  const schema = JSON.parse(
+    readFileSync(new URL('../../../docs/report.schema.json', import.meta.url), 'utf8'),
+  ) as object
+  const ajv = new Ajv2020({ allErrors: true })
+  addFormats.default(ajv)
+  const validate = ajv.compile(schema)
+  complaints = (value) => (validate(value) ? [] : (validate.errors ?? []).map(({ message = '' }) => message))
+})
+
+/** What a reader of the JSON gets. */
+function asJson(report: unknown): Record<string, unknown> {
+  return JSON.parse(JSON.stringify(report)) as Record<string, unknown>
+}
+
+describe('docs/report.schema.json', () => {
+  const chain = mintChain()
+  const broken = mintChain({
+    leaf: { notBefore: past(1), notAfter: past(2), names: [dns('10.0.0.1')], usages: ['clientAuth'] },
+    intermediate: {
+      notBefore: past(9),
+      notAfter: past(1),
+      keyUsages: ['cRLSign'],
+      without: [EXTENSION.basicConstraints],
+    },
+    root: { key: 'rsa-1024', signature: 'rsa-sha1' },
+  })
+  const options = { usage: 'server', hosts: ['10.0.0.1', 'a.b.c', 'spiffe://x/y'] } as const
+  const reports: readonly (readonly [name: string, report: unknown])[] = [
+    ['passed', validateChain(inputOf(chain), { usage: 'server' })],
+    ['of many faults', validateChain(inputOf(broken), options)],
+    ['without a path', validateChain({ leaf: 'garbage', trustAnchors: chain.root.pem }, options)],
+    ['of a foreign CA', validateChain({ ...inputOf(chain), trustAnchors: mintCa({ subject: 'X' }).pem }, options)],
+    ['of every certificate of the future', validateChain(inputOf(chain), { usage: 'any', at: new Date(0) })],
+  ]
+
+  it.each(reports)('describes a report %s', (_, report) => {
+    expect(complaints(asJson(report))).toEqual([])
+  })
+
+  it('describes a report on material that cannot be read', async () => {
+    const source = fromPem({ ca: chain.root.pem, cert: chain.leaf.keyPem, key: 'no key' })
+    const report = await inspectCredentials(source, { usage: 'client' })
+    expect(report.findings.length).toBeGreaterThan(1)
+    expect(complaints(asJson(report))).toEqual([])
+  })
+
+  it('refuses what no report is', () => {
+    const failed = asJson(validateChain(inputOf(broken), options))
+    const [first, ...rest] = failed['findings'] as Record<string, unknown>[]
+    const withFirst = (change: Record<string, unknown>): unknown => ({
+      ...failed,
+      findings: [{ ...first, ...change }, ...rest],
+    })
+    expect(complaints(withFirst({}))).toEqual([])
+    for (const wrong of [
+      { ...failed, ok: true },
+      { ...failed, findings: [] },
+      { ...failed, checkedAt: 'yesterday' },
+      withFirst({ code: 'no/such-code' }),
+      withFirst({ severity: 'info' }),
+      withFirst({ details: {} }),
+      withFirst({ certificate: { subject: 'CN=x' } }),
+      withFirst({ consequences: undefined }),
+      withFirst({ refusals: [{ by: 'nobody', words: 'no' }] }),
+    ]) {
+      expect(complaints(asJson(wrong))).not.toEqual([])
+    }
+  })
+})
