@@ -18,7 +18,8 @@ import type { GeneralName } from './mint-names.js'
 /** One extension: `value` is the DER that goes inside the OCTET STRING. */
 export interface Extension {
   oid: string
-  critical?: boolean | undefined
+  /** Bytes are an element to write where the flag belongs. */
+  critical?: boolean | Uint8Array | undefined
   value: Uint8Array
 }
 
@@ -70,7 +71,9 @@ export const EXTENDED_KEY_USAGE = {
 export type ExtendedKeyUsageName = keyof typeof EXTENDED_KEY_USAGE
 
 export function encodeExtension(each: Extension): Buffer {
-  return sequence(oid(each.oid), ...(each.critical === true ? [boolean(true)] : []), octetString(each.value))
+  const { critical = false } = each
+  const flag = critical instanceof Uint8Array ? [critical] : critical ? [boolean(true)] : []
+  return sequence(oid(each.oid), ...flag, octetString(each.value))
 }
 
 export function basicConstraints(

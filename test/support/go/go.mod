@@ -1,0 +1,3 @@
+module etcd-mtls-test/witness
+
+go 1.24

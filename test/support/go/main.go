@@ -1,0 +1,159 @@
+// Go's verdict on certificates, for tests: crypto/tls and crypto/x509 asked as etcd asks them.
+//
+// Questions come as JSON, one a line, on standard input; each is answered by one line on standard output, in order.
+package main
+
+import (
+	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+)
+
+// question is one of "server" (a client of Go meets the chain), "client" (a server of Go does) and "key-pair" (the
+// files are loaded).
+type question struct {
+	Ask   string   `json:"ask"`
+	Chain [][]byte `json:"chain"`
+	Roots [][]byte `json:"roots"`
+	// Host is the name that a client wants of the server.
+	Host string `json:"host"`
+	// Certificate and Key are the texts of two files, for "key-pair".
+	Certificate string `json:"certificate"`
+	Key         string `json:"key"`
+}
+
+// answer holds Go's words of refusal; there are none where it accepts.
+type answer struct {
+	Words string `json:"words"`
+}
+
+// errAccepted ends a handshake once the verifying side is content: what comes after does not concern certificates.
+var errAccepted = errors.New("accepted")
+
+func main() {
+	asker, err := newAsker()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	lines := bufio.NewScanner(os.Stdin)
+	lines.Buffer(nil, 64<<20)
+	out := json.NewEncoder(os.Stdout)
+	for lines.Scan() {
+		var asked question
+		if err := json.Unmarshal(lines.Bytes(), &asked); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		said := answer{}
+		if err := asker.ask(asked); err != nil && !errors.Is(err, errAccepted) {
+			said.Words = err.Error()
+		}
+		if err := out.Encode(said); err != nil {
+			os.Exit(1)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// asker holds a key and a certificate for the side of a handshake that is not judged, and where both sides meet.
+type asker struct {
+	own      tls.Certificate
+	listener net.Listener
+}
+
+func newAsker() (*asker, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "witness"}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	return &asker{own: tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, listener: listener}, nil
+}
+
+func (a *asker) ask(asked question) error {
+	if asked.Ask == "key-pair" {
+		_, err := tls.X509KeyPair([]byte(asked.Certificate), []byte(asked.Key))
+		return err
+	}
+	// etcd reads its CA file certificate by certificate and ends at the first that it cannot read
+	// (client/pkg/tlsutil NewCertPool).
+	pool := x509.NewCertPool()
+	for _, der := range asked.Roots {
+		root, err := x509.ParseCertificate(der)
+		if err != nil {
+			return err
+		}
+		pool.AddCert(root)
+	}
+	// The key does not belong to the chain. The other side notices that only after it has judged the chain, and
+	// errAccepted ends the handshake before.
+	shown := tls.Certificate{Certificate: asked.Chain, PrivateKey: a.own.PrivateKey}
+	accept := func(tls.ConnectionState) error { return errAccepted }
+	if asked.Ask == "server" {
+		server := &tls.Config{Certificates: []tls.Certificate{shown}}
+		client := &tls.Config{RootCAs: pool, ServerName: asked.Host, VerifyConnection: accept}
+		_, err := a.handshake(server, client)
+		return err
+	}
+	server := &tls.Config{
+		Certificates:     []tls.Certificate{a.own},
+		ClientAuth:       tls.RequireAndVerifyClientCert,
+		ClientCAs:        pool,
+		VerifyConnection: accept,
+	}
+	client := &tls.Config{
+		InsecureSkipVerify:   true,
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &shown, nil },
+	}
+	err, _ := a.handshake(server, client)
+	return err
+}
+
+// handshake returns how it ended for the server and for the client.
+func (a *asker) handshake(serverConfig, clientConfig *tls.Config) (error, error) {
+	dialled, err := net.Dial("tcp", a.listener.Addr().String())
+	if err != nil {
+		return err, err
+	}
+	defer dialled.Close()
+	accepted, err := a.listener.Accept()
+	if err != nil {
+		return err, err
+	}
+	done := make(chan error, 1)
+	go func() {
+		defer accepted.Close()
+		done <- tls.Server(accepted, serverConfig).Handshake()
+	}()
+	client := tls.Client(dialled, clientConfig)
+	clientErr := client.Handshake()
+	if clientErr == nil {
+		// In TLS 1.3 the server judges the client's certificate when the client is done, and closes then.
+		client.Read(make([]byte, 1))
+	} else {
+		dialled.Close()
+	}
+	return <-done, clientErr
+}

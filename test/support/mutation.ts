@@ -1,0 +1,154 @@
+/**
+ * One mutation: it breaks (or bends) one thing of a healthy chain. The healthy chain is a root, an intermediate and a
+ * leaf for server and client; a mutation applies to one or more of the three. The table of all is mutations.ts.
+ */
+import type { KeyObject } from 'node:crypto'
+import {
+  dns,
+  ip,
+  newKey,
+  type Extension,
+  type KeyKind,
+  type Minted,
+  mintCa,
+  type MintCaOptions,
+  mintLeaf,
+  type MintLeafOptions,
+} from './mint.js'
+import type { Question } from './witnesses.js'
+
+export const HOST = 'etcd-0.etcd.svc'
+export const ROLES = ['leaf', 'intermediate', 'root'] as const
+export type Role = (typeof ROLES)[number]
+/** A mutation that applies to every certificate. */
+export const EVERY: readonly Role[] = ROLES
+export const CAS: readonly Role[] = ['intermediate', 'root']
+/** A mutation that applies to a certificate that came by TLS. */
+export const SHOWN: readonly Role[] = ['leaf', 'intermediate']
+
+/** How the chain shall be minted and arranged. Mutations change it. */
+export interface Plan {
+  readonly root: Partial<MintCaOptions>
+  readonly intermediate: Partial<MintCaOptions>
+  readonly leaf: Partial<MintLeafOptions>
+  host: string
+  /** Run in order on what was minted. */
+  readonly arrangements: ((chain: Arranged, plan: Plan) => void)[]
+}
+
+/** What was minted: who is sent and who is trusted. */
+export interface Arranged {
+  readonly root: Minted
+  readonly intermediate: Minted
+  leaf: Minted
+  sent: Minted[]
+  trust: Minted[]
+  crls: { der: Buffer; pem: string }[]
+}
+
+/** One thing to break. */
+export interface Mutation {
+  readonly name: string
+  readonly on: readonly Role[]
+  readonly apply: (plan: Plan, role: Role) => void
+  /**
+   * Which certificate is at fault, where that is not the one that was changed; null where no single one is (a
+   * certificate that is not there is nobody's index).
+   */
+  readonly fault?: Role | null | undefined
+}
+
+/** A mutation on one certificate. */
+export interface Applied {
+  readonly mutation: Mutation
+  readonly role: Role
+}
+
+/** `leaf: expired` */
+export function nameOf({ mutation, role }: Applied): string {
+  return `${role}: ${mutation.name}`
+}
+
+/** A minted chain with what was done to it. */
+export interface MintedCase extends Omit<Question, 'usage'> {
+  readonly applied: readonly Applied[]
+}
+
+const DAY = 86_400_000
+
+/** Keys made once a kind and a purpose: making RSA keys costs more than all the rest. */
+const keys = new Map<string, KeyObject>()
+
+/** A key of this kind; the same one for the same `purpose`. */
+export function keyFor(purpose: string, kind: KeyKind = 'p256'): KeyObject {
+  const id = `${purpose} ${kind}`
+  const known = keys.get(id) ?? newKey(kind)
+  keys.set(id, known)
+  return known
+}
+
+export function mintCase(applied: readonly Applied[]): MintedCase {
+  const plan: Plan = {
+    root: { subject: 'Root', key: keyFor('root'), notAfter: new Date(Date.now() + 4000 * DAY) },
+    intermediate: { subject: 'Intermediate', key: keyFor('intermediate'), pathLength: 0 },
+    leaf: { subject: 'etcd-0', key: keyFor('leaf'), names: [dns(HOST), ip('127.0.0.1')] },
+    host: HOST,
+    arrangements: [],
+  }
+  for (const { mutation, role } of applied) mutation.apply(plan, role)
+  const root = mintCa({ subject: '', ...plan.root })
+  const intermediate = mintCa({ subject: '', issuer: root, ...plan.intermediate })
+  const leaf = mintLeaf({ subject: '', issuer: intermediate, ...plan.leaf })
+  const chain: Arranged = { root, intermediate, leaf, sent: [intermediate], trust: [root], crls: [] }
+  for (const arrange of plan.arrangements) arrange(chain, plan)
+  return { applied, host: plan.host, leaf: chain.leaf, sent: chain.sent, trust: chain.trust, crls: chain.crls }
+}
+
+/** Sets options of one certificate. Extensions are added; one of the same OID is replaced. */
+export function set(plan: Plan, role: Role, options: Partial<MintLeafOptions & MintCaOptions>): void {
+  const target: Partial<MintLeafOptions & MintCaOptions> = plan[role]
+  const { extensions = [], without = [], ...rest } = options
+  Object.assign(target, rest)
+  const replaced = new Set(extensions.map(({ oid }) => oid))
+  const kept: Extension[] = (target.extensions ?? []).filter(({ oid }) => !replaced.has(oid))
+  target.extensions = [...kept, ...extensions]
+  target.without = [...(target.without ?? []), ...without]
+}
+
+/** A mutation that sets options of the certificate. */
+export function sets(
+  name: string,
+  options: () => Partial<MintLeafOptions & MintCaOptions>,
+  on: readonly Role[] = EVERY,
+  fault?: Role | null,
+): Mutation {
+  return {
+    name,
+    on,
+    apply: (plan, role) => {
+      set(plan, role, options())
+    },
+    fault,
+  }
+}
+
+/** The elements inside a constructed element, each whole. */
+export function elementsOf(der: Buffer): Buffer[] {
+  const elements: Buffer[] = []
+  for (let at = contentStart(der, 0); at < der.length;) {
+    const end = contentStart(der, at) + contentLength(der, at)
+    elements.push(der.subarray(at, end))
+    at = end
+  }
+  return elements
+}
+
+function contentStart(der: Buffer, at: number): number {
+  const first = der[at + 1] ?? 0
+  return at + 2 + (first < 0x80 ? 0 : first & 0x7f)
+}
+
+function contentLength(der: Buffer, at: number): number {
+  const first = der[at + 1] ?? 0
+  return first < 0x80 ? first : der.readUIntBE(at + 2, first & 0x7f)
+}

@@ -1,0 +1,121 @@
+/** Node as a witness: real handshakes between a TLS server and a TLS client of this process. */
+import { once } from 'node:events'
+import { type AddressInfo, isIP } from 'node:net'
+import { connect, createServer, type ConnectionOptions, type TlsOptions, type TLSSocket } from 'node:tls'
+import { mintLeaf } from './mint.js'
+import type { Question, Verdict } from './witnesses.js'
+
+/** So that the side that shows the chain shows whatever it can; the side that judges it has Node's defaults. */
+const SHOW_ANYTHING = 'DEFAULT:@SECLEVEL=0'
+
+export async function askNode(question: Question): Promise<Verdict> {
+  try {
+    return await (question.usage === 'server' ? askClient(question) : askServer(question))
+  } catch (error) {
+    // A certificate of which the minter has no private key cannot be shown by a TLS stack.
+    if (codeOf(error) === 'ERR_OSSL_X509_KEY_VALUES_MISMATCH') return null
+    return { accepts: false, words: wordsOf(error) }
+  }
+}
+
+/** What a client of Node says to the server's chain. */
+async function askClient({ host, ...question }: Question): Promise<Verdict> {
+  await using server = await listen(shown(question))
+  const socket = connect({
+    ...judging(question),
+    port: server.port,
+    // A host to verify against is not a host to dial: the name need not resolve.
+    host: '127.0.0.1',
+    ...(isIP(host) === 0 ? { servername: host } : {}),
+  })
+  // The first error is the one that counts, and `once` takes it.
+  socket.on('error', () => undefined)
+  try {
+    await once(socket, 'secureConnect')
+    return { accepts: true, words: '' }
+  } finally {
+    socket.destroy()
+  }
+}
+
+/** What a server of Node says to the client's chain. */
+async function askServer(question: Question): Promise<Verdict> {
+  await using server = await listen({
+    ...ownIdentity(),
+    ...judging(question),
+    requestCert: true,
+    rejectUnauthorized: false,
+  })
+  const socket = connect({ ...shown(question), port: server.port, host: '127.0.0.1', rejectUnauthorized: false })
+  socket.on('error', () => undefined)
+  try {
+    const failed = once(socket, 'error').then(([error]: unknown[]) => Promise.reject(error as Error))
+    const seen = await Promise.race([server.connection, failed])
+    if (seen.authorized) return { accepts: true, words: '' }
+    const sent = seen.getPeerX509Certificate() !== undefined
+    return { accepts: false, words: sent ? String(seen.authorizationError) : 'the client sent no certificate' }
+  } finally {
+    socket.destroy()
+  }
+}
+
+type Shown = Pick<Question, 'leaf' | 'sent'>
+
+function shown({ leaf, sent }: Shown): TlsOptions & ConnectionOptions {
+  return { cert: [leaf, ...sent].map(({ pem }) => pem).join(''), key: leaf.keyPem, ciphers: SHOW_ANYTHING }
+}
+
+function judging({ trust, crls }: Pick<Question, 'trust' | 'crls'>): { ca: string[]; crl?: string[] } {
+  return { ca: trust.map(({ pem }) => pem), ...(crls.length === 0 ? {} : { crl: crls.map(({ pem }) => pem) }) }
+}
+
+let own: { cert: string; key: string } | null = null
+
+/** A certificate for the server that judges; nobody looks at it. */
+function ownIdentity(): { cert: string; key: string } {
+  if (own === null) {
+    const { pem, keyPem } = mintLeaf({ subject: 'witness' })
+    own = { cert: pem, key: keyPem }
+  }
+  return own
+}
+
+interface Listening extends AsyncDisposable {
+  readonly port: number
+  /** The first connection whose handshake is over. */
+  readonly connection: Promise<TLSSocket>
+}
+
+async function listen(options: TlsOptions): Promise<Listening> {
+  const server = createServer(options)
+  const connections = new Set<TLSSocket>()
+  const connection = new Promise<TLSSocket>((resolve) => {
+    server.on('secureConnection', (socket) => {
+      connections.add(socket)
+      socket.on('error', () => undefined)
+      resolve(socket)
+    })
+  })
+  // Told by the client's error, which every failing handshake has too.
+  server.on('tlsClientError', () => undefined)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  return {
+    port,
+    connection,
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of connections) socket.destroy()
+      server.close()
+      await once(server, 'close')
+    },
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? `${codeOf(error)}: ${error.message.trim()}` : String(error)
+}

@@ -1,0 +1,53 @@
+/** OpenSSL as a witness: the command `openssl verify`, at the security level that its TLS has by default. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Question, Verdict } from './witnesses.js'
+
+/** 112 bits: RSA of 2048 bits, no SHA-1. Debian's default, and OpenSSL's own since 3.2. */
+const SECURITY_LEVEL = '2'
+
+export class OpensslWitness {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'etcd-mtls-openssl-'))
+  #asked = 0
+
+  async ask(question: Question): Promise<{ OpenSSL: Verdict; strict: Verdict }> {
+    const args = this.#arguments(question)
+    const plain = await verify(args)
+    // The flag only adds checks, so what is refused without it is refused with it.
+    return { OpenSSL: plain, strict: plain.accepts ? await verify(['-x509_strict', ...args]) : plain }
+  }
+
+  #arguments({ usage, host, leaf, sent, trust, crls }: Question): string[] {
+    const number = String(this.#asked++)
+    const file = (name: string, parts: readonly { pem: string }[]): string => {
+      const path = join(this.#folder, `${number}-${name}.pem`)
+      writeFileSync(path, parts.map(({ pem }) => pem).join(''))
+      return path
+    }
+    const named = isIP(host) === 0 ? ['-verify_hostname', host] : ['-verify_ip', host]
+    return [
+      ...['-purpose', usage === 'server' ? 'sslserver' : 'sslclient', '-auth_level', SECURITY_LEVEL],
+      ...['-no-CApath', '-no-CAstore', '-CAfile', file('trust', trust)],
+      ...(sent.length === 0 ? [] : ['-untrusted', file('sent', sent)]),
+      ...(crls.length === 0 ? [] : ['-crl_check_all', '-CRLfile', file('crls', crls)]),
+      ...(usage === 'server' ? named : []),
+      file('leaf', [leaf]),
+    ]
+  }
+
+  close(): void {
+    rmSync(this.#folder, { recursive: true })
+  }
+}
+
+async function verify(args: readonly string[]): Promise<{ accepts: boolean; words: string }> {
+  const child = spawn('openssl', ['verify', ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
+  let words = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (words += text))
+  const [code] = (await once(child, 'close')) as [number | null]
+  return code === 0 ? { accepts: true, words: '' } : { accepts: false, words: words.trim() }
+}

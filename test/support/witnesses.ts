@@ -1,0 +1,76 @@
+/**
+ * The real peers whose verdicts ours is compared with: Node's tls, the command `openssl verify`, Go. Each is asked about
+ * minted certificates and answers with its own words.
+ */
+import { GoWitness } from './witness-go.js'
+import { askNode } from './witness-node.js'
+import { OpensslWitness } from './witness-openssl.js'
+import type { Minted } from './mint.js'
+
+/** A chain, and what it is shown for: a server's to its clients, or a client's to a server. */
+export interface Question {
+  readonly usage: 'server' | 'client'
+  /** The name that clients want of a server. */
+  readonly host: string
+  readonly leaf: Minted
+  /** What is sent after the leaf. */
+  readonly sent: readonly Minted[]
+  readonly trust: readonly Minted[]
+  /** Revocation lists; where there is one, there is one of every issuer. */
+  readonly crls: readonly { readonly der: Buffer; readonly pem: string }[]
+}
+
+/** What a peer says; null where it cannot be asked. `words` are empty where it accepts. */
+export type Verdict = { readonly accepts: boolean; readonly words: string } | null
+
+/** `strict` is OpenSSL with `-x509_strict`, which only ever refuses more. */
+export const WITNESSES = ['Node', 'OpenSSL', 'strict', 'Go'] as const
+export type Witness = (typeof WITNESSES)[number]
+export type Verdicts = Readonly<Record<Witness, Verdict>>
+
+/** How many questions are asked at a time: each is a few processes and sockets. */
+const AT_A_TIME = 4
+
+/** All peers at once. Ends with `await using`. */
+export class Witnesses implements AsyncDisposable {
+  readonly #go: GoWitness
+  readonly #openssl = new OpensslWitness()
+
+  private constructor(go: GoWitness) {
+    this.#go = go
+  }
+
+  static async start(): Promise<Witnesses> {
+    return new Witnesses(await GoWitness.start())
+  }
+
+  /** The verdicts on each question, in order. */
+  async ask(questions: readonly Question[]): Promise<Verdicts[]> {
+    const verdicts: Verdicts[] = []
+    const queue = questions.entries()
+    const work = async (): Promise<void> => {
+      for (const [i, question] of queue) verdicts[i] = await this.#askAll(question)
+    }
+    await Promise.all(Array.from({ length: AT_A_TIME }, work))
+    return verdicts
+  }
+
+  async #askAll(question: Question): Promise<Verdicts> {
+    const [Node, { OpenSSL, strict }, Go] = await Promise.all([
+      askNode(question),
+      this.#openssl.ask(question),
+      this.#go.ask(question),
+    ])
+    return { Node, OpenSSL, strict, Go }
+  }
+
+  /** Go's words on loading a certificate and a key from the texts of two files. */
+  async goKeyPair(certificate: string, key: string): Promise<Verdict> {
+    return this.#go.keyPair(certificate, key)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#openssl.close()
+    await this.#go.close()
+  }
+}
