@@ -76,15 +76,14 @@ function checkExtensions(place: Place, notes: Notebook): void {
 function checkKeyIdentifiers(place: Place, notes: Notebook): void {
   const { certificate } = place
   const { subjectKeyIdentifier, authorityKeyIdentifier } = certificate.extensions
-  const selfIssued = certificate.isSelfIssued
   if (certificate.isCa && subjectKeyIdentifier === null)
     notes.add(place, 'certificate/subject-key-identifier-missing', {})
   if (authorityKeyIdentifier === null) {
     // A self-signed certificate is its own authority (RFC 5280 section 4.2.1.1).
-    if (!selfIssued || place.role !== 'anchor') notes.add(place, 'certificate/authority-key-identifier-missing', {})
+    if (!isSelfSigned(place)) notes.add(place, 'certificate/authority-key-identifier-missing', {})
     return
   }
-  if (!selfIssued || place.role !== 'anchor') return
+  if (place.role !== 'anchor' || !certificate.isSelfIssued) return
   const { keyIdentifier, issuer, serial } = authorityKeyIdentifier
   if (keyIdentifier === null)
     notes.add(place, 'certificate/authority-key-identifier-unusual', { reason: 'holds no key identifier' })
@@ -95,4 +94,9 @@ function checkKeyIdentifiers(place: Place, notes: Notebook): void {
   if (issuer || serial) {
     notes.add(place, 'certificate/authority-key-identifier-unusual', { reason: 'names an issuer or serial number' })
   }
+}
+
+/** An anchor is taken at its word; elsewhere the signature is looked at, which costs only where the extension lacks. */
+function isSelfSigned({ certificate, role }: Place): boolean {
+  return certificate.isSelfIssued && (role === 'anchor' || certificate.isSignedBy(certificate))
 }

@@ -1,0 +1,427 @@
+/**
+ * For every code of the validator: certificates that give it, and the same with that one thing mended, which do not.
+ * The table is typed by the codes, so a new code does not compile without its case. (Codes of revocation have theirs in
+ * the tests of revocation.)
+ */
+import { describe, expect, it } from 'vitest'
+import type { revocation } from '../../../src/report/catalogue/revocation.js'
+import type { ChainCode } from '../../../src/validate/finding.js'
+import {
+  Certificate,
+  validateChain,
+  validateCredentials,
+  type ChainInput,
+  type Finding,
+} from '../../../src/validate/index.js'
+import type { ValidateChainOptions } from '../../../src/validate/validate-chain.js'
+import { PrivateKey } from '../../../src/x509/keys.js'
+import { HOST, inputOf, mintChain } from '../../support/judge-chain.js'
+import {
+  authorityKeyIdentifier,
+  basicConstraints,
+  dns,
+  email,
+  EXTENSION,
+  extendedKeyUsage,
+  flipBit,
+  mintCa,
+  mintLeaf,
+  nameConstraints,
+  newKey,
+  otherName,
+  subjectAltName,
+  subjectKeyIdentifier,
+  TAG,
+  unknownExtension,
+  type Extension,
+  type Minted,
+} from '../../support/mint.js'
+
+type Parts = NonNullable<Parameters<typeof mintChain>[0]>
+type Options = Partial<ValidateChainOptions>
+type Code = Exclude<ChainCode, keyof typeof revocation | keyof typeof CREDENTIALS>
+
+interface Case {
+  /** What is wrong with the healthy chain, or findings of something else. */
+  faulty: Parts | (() => readonly Finding[])
+  /** The same, mended. Default: the healthy chain. */
+  mended?: Parts | (() => readonly Finding[])
+  options?: Options
+  /** Other codes that the same fault gives, in the list or folded under it. */
+  also?: readonly ChainCode[]
+}
+
+const DAY = 86_400_000
+const past = (days: number): Date => new Date(Date.now() - days * DAY)
+const future = (days: number): Date => new Date(Date.now() + days * DAY)
+const garbled = (oid: string, critical = false): Extension => ({ oid, critical, value: Buffer.from('3003', 'hex') })
+const rsa1024 = newKey('rsa-1024')
+const rsa2048 = newKey('rsa-2048')
+const rsaOdd = newKey('rsa-2047')
+
+/** Judges certificates that are not the usual three. */
+function chainOf(
+  leaf: Minted,
+  between: readonly Minted[],
+  anchors: readonly Minted[],
+  options: Options = {},
+): Finding[] {
+  const input: ChainInput = {
+    leaf: leaf.der,
+    intermediates: between.map(({ der }) => der),
+    trustAnchors: anchors.map(({ der }) => der),
+  }
+  return validateChain(input, { usage: 'server', hosts: [HOST], ...options }).findings
+}
+
+/** Judges credentials of the usual chain: what is sent, and with which key. */
+function credentialsOf(
+  pick: (chain: ReturnType<typeof mintChain>) => { cert: readonly Minted[]; key?: Minted },
+): readonly Finding[] {
+  const chain = mintChain()
+  const { cert, key = chain.leaf } = pick(chain)
+  const [leaf = chain.leaf, ...intermediates] = cert
+  const read = ({ der }: Minted): Certificate => Certificate.parse(der)
+  const credentials = {
+    trustAnchors: [read(chain.root)],
+    chain: [read(leaf), ...intermediates.map(read)] as const,
+    key: PrivateKey.fromKeyObject(key.key),
+    crls: [],
+    origin: 'test',
+  }
+  return validateCredentials({ ...credentials, chain: [...credentials.chain] }, { usage: 'server' }).findings
+}
+
+const VERSION_1: Parts = { leaf: { version: null, rawExtensions: undefined, without: Object.values(EXTENSION) } }
+
+const CASES: Readonly<Record<Code, Case>> = {
+  'certificate/malformed': {
+    faulty: () =>
+      validateChain({ ...inputOf(mintChain()), leaf: Buffer.from('3000', 'hex') }, { usage: 'any' }).findings,
+  },
+  'certificate/name-malformed': {
+    faulty: { leaf: { subject: [['CN', 'etcd_0', TAG.printableString]] } },
+    mended: { leaf: { subject: [['CN', 'etcd_0', TAG.utf8String]] } },
+  },
+  'certificate/version-unsupported': {
+    faulty: VERSION_1,
+    options: { hosts: [] },
+    also: ['usage/extended-key-usage-absent', 'certificate/authority-key-identifier-missing'],
+  },
+  'certificate/anchor-version-1': {
+    faulty: { root: { version: null, without: Object.values(EXTENSION) } },
+    also: ['usage/key-usage-absent'],
+  },
+  'certificate/serial-negative': { faulty: { leaf: { serial: -5n } }, mended: { leaf: { serial: 5n } } },
+  'certificate/serial-unusual': { faulty: { leaf: { serial: 1n << 160n } }, mended: { leaf: { serial: 1n << 158n } } },
+  'certificate/issuer-empty': {
+    faulty: { root: { subject: '' } },
+    also: ['certificate/ca-subject-empty'],
+  },
+  'certificate/ca-subject-empty': {
+    faulty: { intermediate: { subject: '' } },
+    also: ['certificate/issuer-empty'],
+  },
+  'certificate/algorithms-disagree': {
+    faulty: { leaf: { innerSignature: 'ecdsa-sha384', outerSignature: 'ecdsa-sha256' } },
+    mended: { leaf: { innerSignature: 'ecdsa-sha256', outerSignature: 'ecdsa-sha256' } },
+  },
+  'certificate/extension-malformed': {
+    faulty: { intermediate: { extensions: [garbled(EXTENSION.subjectKeyIdentifier)] } },
+    also: ['certificate/subject-key-identifier-missing'],
+  },
+  'certificate/extension-malformed-unused': {
+    faulty: { leaf: { extensions: [garbled(EXTENSION.certificatePolicies)] } },
+  },
+  'certificate/extension-duplicate': {
+    faulty: { leaf: { extensions: [unknownExtension(false), unknownExtension(false)] } },
+    mended: { leaf: { extensions: [unknownExtension(false)] } },
+  },
+  'certificate/extension-unknown-critical': {
+    faulty: { leaf: { extensions: [unknownExtension(true)] } },
+    mended: { leaf: { extensions: [unknownExtension(false)] } },
+  },
+  'certificate/extension-wrongly-critical': {
+    faulty: {
+      intermediate: { extensions: [subjectKeyIdentifier(Buffer.alloc(20, 7), true)] },
+      leaf: { extensions: [authorityKeyIdentifier(Buffer.alloc(20, 7))] },
+    },
+    mended: {
+      intermediate: { extensions: [subjectKeyIdentifier(Buffer.alloc(20, 7))] },
+      leaf: { extensions: [authorityKeyIdentifier(Buffer.alloc(20, 7))] },
+    },
+  },
+  'certificate/authority-key-identifier-missing': { faulty: { leaf: { without: [EXTENSION.authorityKeyIdentifier] } } },
+  'certificate/subject-key-identifier-missing': {
+    faulty: { intermediate: { without: [EXTENSION.subjectKeyIdentifier] } },
+  },
+  'certificate/authority-key-identifier-unusual': {
+    faulty: { root: { extensions: [authorityKeyIdentifier(Buffer.alloc(20, 9))] } },
+  },
+  'certificate/policy-constraints-not-critical': {
+    faulty: { intermediate: { extensions: [{ oid: '2.5.29.36', value: Buffer.from('3003800100', 'hex') }] } },
+  },
+  'key/weak': { faulty: { leaf: { key: rsa1024 } }, mended: { leaf: { key: rsa2048 } } },
+  'key/unsupported': { faulty: { leaf: { key: 'ed448' } }, mended: { leaf: { key: 'ed25519' } } },
+  'key/size-unusual': { faulty: { leaf: { key: rsaOdd } }, mended: { leaf: { key: rsa2048 } }, also: ['key/weak'] },
+  'key/small-beyond-2030': {
+    faulty: { leaf: { key: rsa2048, notAfter: new Date('2031-01-01T00:00:00Z') } },
+    mended: { leaf: { key: rsa2048, notAfter: new Date('2030-12-31T23:59:59Z') } },
+    options: { ignore: ['validity/lifetime-long'] },
+  },
+  'signature/invalid': { faulty: { leaf: { tamperSignature: (bits) => flipBit(bits, -1) } } },
+  'signature/algorithm-weak': {
+    faulty: { leaf: { signature: 'ecdsa-sha1' } },
+    mended: { leaf: { signature: 'ecdsa-sha256' } },
+  },
+  'signature/anchor-algorithm-weak': {
+    faulty: { root: { signature: 'ecdsa-sha1' } },
+    mended: { root: { signature: 'ecdsa-sha256' } },
+  },
+  'signature/algorithm-unsupported': {
+    faulty: {
+      leaf: {
+        innerSignature: Buffer.from('30060604550406' + '01', 'hex').subarray(0, 8),
+        outerSignature: Buffer.from('30060604550406' + '01', 'hex').subarray(0, 8),
+      },
+    },
+  },
+  'signature/key-mismatch': {
+    faulty: { leaf: { innerSignature: 'rsa-sha256', outerSignature: 'rsa-sha256' } },
+  },
+  'chain/issuer-not-found': {
+    faulty: () => {
+      const { leaf, root } = mintChain()
+      return chainOf(leaf, [], [root])
+    },
+  },
+  'chain/issuer-key-differs': {
+    faulty: () => {
+      const { leaf, intermediate } = mintChain()
+      return chainOf(leaf, [intermediate], [mintCa({ subject: 'Test Root' })])
+    },
+  },
+  'chain/self-signed': {
+    faulty: () => chainOf(mintLeaf({ subject: 'x', names: [dns(HOST)] }), [], [mintCa({ subject: 'Other' })]),
+  },
+  'chain/root-not-trusted': {
+    faulty: () => {
+      const { leaf, intermediate, root } = mintChain()
+      return chainOf(leaf, [intermediate, root], [mintCa({ subject: 'Other' })])
+    },
+  },
+  'chain/no-trust-anchors': {
+    faulty: () => {
+      const { leaf, intermediate } = mintChain()
+      return chainOf(leaf, [intermediate], [])
+    },
+  },
+  'chain/budget-exhausted': {
+    faulty: () => {
+      const { leaf, intermediate, root } = mintChain()
+      return chainOf(leaf, [intermediate], [root], { budget: { signatures: 1 } })
+    },
+    mended: () => {
+      const { leaf, intermediate, root } = mintChain()
+      return chainOf(leaf, [intermediate], [root], { budget: { signatures: 2 } })
+    },
+  },
+  'chain/others-tried': {
+    faulty: () => {
+      const { leaf, intermediate, root } = mintChain({ intermediate: { keyUsages: ['cRLSign'] } })
+      const renewed = mintCa({ subject: 'Test Root', key: root.key })
+      return chainOf(leaf, [intermediate], [root, renewed])
+    },
+    mended: () => {
+      const { leaf, intermediate, root } = mintChain({ intermediate: { keyUsages: ['cRLSign'] } })
+      return chainOf(leaf, [intermediate], [root])
+    },
+  },
+  'chain/anchor-not-self-signed': {
+    faulty: () => {
+      const { leaf, intermediate } = mintChain()
+      return chainOf(leaf, [], [intermediate])
+    },
+  },
+  'chain/key-identifier-differs': {
+    faulty: { leaf: { extensions: [authorityKeyIdentifier(Buffer.alloc(20, 9))] } },
+  },
+  'validity/expired': { faulty: { leaf: { notBefore: past(9), notAfter: past(1) } } },
+  'validity/not-yet-valid': { faulty: { leaf: { notBefore: future(1) } } },
+  'validity/clock-suspect': { faulty: {}, options: { at: new Date(0) }, also: ['validity/not-yet-valid'] },
+  'validity/inverted': {
+    faulty: { leaf: { notBefore: past(1), notAfter: past(2) } },
+    also: ['validity/expired'],
+  },
+  'validity/expires-soon': {
+    faulty: { leaf: { notBefore: past(10), notAfter: future(4) } },
+    mended: { leaf: { notBefore: past(10), notAfter: future(6) } },
+  },
+  'validity/outlives-issuer': {
+    faulty: { intermediate: { notAfter: future(29) } },
+    mended: { intermediate: { notAfter: future(31) } },
+    options: { expiryWarning: '1d' },
+  },
+  'validity/lifetime-long': {
+    faulty: { leaf: { notBefore: past(1), notAfter: future(825) } },
+    mended: { leaf: { notBefore: past(1), notAfter: future(824) } },
+  },
+  'constraints/not-a-ca': { faulty: { intermediate: { without: [EXTENSION.basicConstraints] } } },
+  'constraints/path-too-long': { faulty: { root: { pathLength: 0 } }, mended: { root: { pathLength: 1 } } },
+  'constraints/too-many-intermediates': {
+    faulty: () => {
+      const { leaf, intermediate, root } = mintChain()
+      return chainOf(leaf, [intermediate], [root], { maxIntermediates: 0 })
+    },
+    mended: () => {
+      const { leaf, intermediate, root } = mintChain()
+      return chainOf(leaf, [intermediate], [root], { maxIntermediates: 1 })
+    },
+  },
+  'constraints/not-critical': {
+    faulty: { intermediate: { extensions: [basicConstraints({ ca: true, pathLength: 0 }, false)] } },
+  },
+  'constraints/leaf-is-ca': {
+    faulty: { leaf: { extensions: [basicConstraints({ ca: true })] } },
+  },
+  'constraints/path-length-without-ca': {
+    faulty: { leaf: { extensions: [basicConstraints({ ca: false, pathLength: 0 })] } },
+  },
+  'usage/extended-key-usage-missing': { faulty: { leaf: { usages: ['clientAuth'] } } },
+  'usage/extended-key-usage-nested': {
+    faulty: { intermediate: { extensions: [extendedKeyUsage(['clientAuth'])] } },
+    mended: { intermediate: { extensions: [extendedKeyUsage(['clientAuth', 'serverAuth'])] } },
+  },
+  'usage/gateway-client-auth-missing': { faulty: { leaf: { usages: ['serverAuth'] } } },
+  'usage/gateway-client-auth-nested': {
+    faulty: { intermediate: { extensions: [extendedKeyUsage(['serverAuth'])] } },
+    mended: { intermediate: { extensions: [extendedKeyUsage(['serverAuth', 'clientAuth'])] } },
+  },
+  'usage/any-extended-key-usage': { faulty: { leaf: { usages: ['any'] } } },
+  'usage/any-extended-key-usage-broad': { faulty: { leaf: { usages: ['any', 'serverAuth'] } } },
+  'usage/extended-key-usage-absent': { faulty: { leaf: { usages: [] } } },
+  'usage/extended-key-usage-critical': {
+    faulty: { leaf: { extensions: [extendedKeyUsage(['serverAuth', 'clientAuth'], true)] } },
+    mended: { leaf: { extensions: [extendedKeyUsage(['serverAuth', 'clientAuth'])] } },
+  },
+  'usage/anchor-extended-key-usage': {
+    faulty: { root: { extensions: [extendedKeyUsage(['serverAuth', 'clientAuth'])] } },
+  },
+  'usage/cert-sign-missing': { faulty: { intermediate: { keyUsages: ['cRLSign'] } } },
+  'usage/cert-sign-without-ca': { faulty: { leaf: { keyUsages: ['digitalSignature', 'keyCertSign'] } } },
+  'usage/digital-signature-missing': { faulty: { leaf: { keyUsages: ['keyAgreement'] } } },
+  'usage/key-usage-unsuited': {
+    faulty: { leaf: { keyUsages: ['keyAgreement'] } },
+    options: { usage: 'client' },
+  },
+  'usage/key-usage-absent': { faulty: { intermediate: { without: [EXTENSION.keyUsage] } } },
+  'san/host-not-covered': { faulty: { leaf: { names: [dns('other.etcd.svc')] } } },
+  'san/ip-written-as-dns': { faulty: { leaf: { names: [dns(HOST), dns('10.0.0.1')] } } },
+  'san/name-unusable': { faulty: { leaf: { names: [dns(HOST), dns('etcd-*.svc.local')] } } },
+  'san/underscore': { faulty: { leaf: { names: [dns(HOST), dns('etcd_0.svc.local')] } } },
+  'san/wildcard-wide': { faulty: { leaf: { names: [dns(HOST), dns('*.svc')] } } },
+  'san/wildcard': { faulty: { leaf: { names: [dns(HOST), dns('*.etcd.svc')] } } },
+  'san/critical-with-subject': { faulty: { leaf: { extensions: [subjectAltName([dns(HOST)], true)] } } },
+  'san/not-critical-without-subject': {
+    faulty: { leaf: { subject: '', extensions: [subjectAltName([dns(HOST)], false)] } },
+    mended: { leaf: { subject: '', extensions: [subjectAltName([dns(HOST)], true)] } },
+  },
+  'san/common-name-not-listed': { faulty: { leaf: { subject: 'etcd-9.etcd.svc' } } },
+  'identity/common-name-missing': {
+    faulty: { leaf: { subject: [['O', 'Example']] } },
+    options: { usage: 'client' },
+  },
+  'identity/server-is-user': { faulty: { leaf: { subject: 'root' } } },
+  'name-constraints/not-permitted': {
+    faulty: { root: { extensions: [nameConstraints({ permitted: [dns('other.svc')] })] } },
+    mended: { root: { extensions: [nameConstraints({ permitted: [dns('etcd.svc')] })] } },
+  },
+  'name-constraints/excluded': {
+    faulty: { root: { extensions: [nameConstraints({ excluded: [dns('etcd.svc')] })] } },
+    mended: { root: { extensions: [nameConstraints({ excluded: [dns('other.svc')] })] } },
+  },
+  'name-constraints/unprocessed': {
+    faulty: {
+      root: { extensions: [nameConstraints({ excluded: [otherName('1.2.3', Buffer.from('0500', 'hex'))] })] },
+      leaf: { names: [dns(HOST), otherName('1.2.3', Buffer.from('0500', 'hex'))] },
+    },
+    mended: { root: { extensions: [nameConstraints({ excluded: [otherName('1.2.3', Buffer.from('0500', 'hex'))] })] } },
+  },
+  'name-constraints/malformed': {
+    faulty: { root: { extensions: [nameConstraints({ excluded: [dns('.other.svc')] })] } },
+    mended: { root: { extensions: [nameConstraints({ excluded: [dns('other.svc')] })] } },
+  },
+  'name-constraints/name-unreadable': {
+    faulty: {
+      root: { extensions: [nameConstraints({ excluded: [email('other.svc')] })] },
+      leaf: { names: [dns(HOST), email('no mailbox')] },
+    },
+    mended: {
+      root: { extensions: [nameConstraints({ excluded: [email('other.svc')] })] },
+      leaf: { names: [dns(HOST), email('etcd@example.com')] },
+    },
+  },
+  'name-constraints/on-leaf': { faulty: { leaf: { extensions: [nameConstraints({ permitted: [dns('svc')] })] } } },
+  'name-constraints/too-many': {
+    faulty: manyNames(600),
+    mended: manyNames(400),
+  },
+}
+
+/** Names times constraints: more than 250,000 comparisons from 501 on. */
+function manyNames(count: number): Parts {
+  const zone = (i: number): string => `zone-${String(i)}.test`
+  return {
+    root: {
+      extensions: [
+        nameConstraints({ permitted: [dns(HOST), ...Array.from({ length: count }, (_, i) => dns(zone(i)))] }),
+      ],
+    },
+    leaf: { names: [dns(HOST), ...Array.from({ length: count }, (_, i) => dns(`host.${zone(i)}`))] },
+  }
+}
+
+/** Codes that only credentials have: a key beside the certificate, and an order in which certificates are sent. */
+const CREDENTIALS = {
+  'key/mismatch': () =>
+    credentialsOf(({ leaf, intermediate }) => ({ cert: [leaf, intermediate], key: mintChain().leaf })),
+  'chain/order-wrong': () =>
+    credentialsOf(({ leaf, intermediate }) => {
+      const lower = mintCa({ subject: 'Lower', issuer: intermediate })
+      return { cert: [leaf, lower, intermediate] }
+    }),
+  'chain/certificate-unused': () =>
+    credentialsOf(({ leaf, intermediate }) => ({ cert: [leaf, intermediate, mintCa({ subject: 'Other' })] })),
+  'chain/root-sent': () => credentialsOf(({ leaf, intermediate, root }) => ({ cert: [leaf, intermediate, root] })),
+} satisfies Partial<Record<ChainCode, () => readonly Finding[]>>
+
+function codesIn(findings: readonly Finding[]): Set<string> {
+  return new Set(findings.flatMap((each) => [each.code, ...codesIn(each.consequences)]))
+}
+
+function run(what: Case['faulty'], options: Options): Set<string> {
+  const findings =
+    typeof what === 'function'
+      ? what()
+      : validateChain(inputOf(mintChain(what)), { usage: 'server', hosts: [HOST], ...options }).findings
+  return codesIn(findings)
+}
+
+describe('every code', () => {
+  for (const [code, each] of Object.entries(CASES)) {
+    it(`${code}: given by the fault, gone when that one thing is mended`, () => {
+      const { options = {}, also = [] } = each
+      const faulty = run(each.faulty, options)
+      const mended = run(each.mended ?? {}, each.mended === undefined ? {} : options)
+      expect([...faulty].filter((found) => !mended.has(found)).sort()).toEqual([code, ...also].sort())
+    })
+  }
+
+  for (const [code, faulty] of Object.entries(CREDENTIALS)) {
+    it(`${code}: given by credentials`, () => {
+      expect([...codesIn(faulty())]).toContain(code)
+      const mended = credentialsOf(({ leaf, intermediate }) => ({ cert: [leaf, intermediate] }))
+      expect([...codesIn(mended)]).toEqual([])
+    })
+  }
+})
