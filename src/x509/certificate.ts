@@ -1,5 +1,5 @@
 /** One X.509 certificate, read from DER: its outer structure at once, its extensions and key on first use. */
-import { createHash, createPublicKey, type KeyObject, verify as verifySignature, constants } from 'node:crypto'
+import { createHash, type KeyObject, verify as verifySignature, constants } from 'node:crypto'
 import { inspect } from 'node:util'
 import type { CertificateRef } from '../report/finding.js'
 import { type PublicKeyInfo, readPublicKeyInfo, readSignatureAlgorithm, type SignatureAlgorithm } from './algorithms.js'
@@ -7,6 +7,7 @@ import { bytesEqual, contextTag, DerError, type DerElement, DerReader, hex, Tag 
 import { DistinguishedName } from './distinguished-name.js'
 import { decodeExtensions, type Extensions, type RawExtension, readExtensionList } from './extensions.js'
 import type { GeneralName } from './general-name.js'
+import { isReadablePublicKey, readPublicKey } from './public-key.js'
 import { readTime } from './time.js'
 
 /** Largest certificate read, in octets. Real ones are under 10 kB; 50,000 names fit. */
@@ -39,6 +40,7 @@ export class Certificate {
   private decoded: Extensions | null = null
   private fingerprint: string | null = null
   private key: KeyObject | null = null
+  private readable: boolean | null = null
   /** Outcome of each signature check, by issuer: validating the same chain again costs no signature. */
   private readonly verdicts = new WeakMap<Certificate, boolean>()
 
@@ -114,18 +116,14 @@ export class Certificate {
    * @throws {Error} of `node:crypto` where OpenSSL does not read the key.
    */
   get publicKey(): KeyObject {
-    // A copy: node:crypto would keep the whole certificate's buffer alive otherwise, and wants a Buffer.
-    this.key ??= createPublicKey({ key: Buffer.from(this.spki), format: 'der', type: 'spki' })
+    this.key ??= readPublicKey(this.spki)
     return this.key
   }
 
   /** Whether OpenSSL reads the public key. */
   get hasReadableKey(): boolean {
-    try {
-      return this.publicKey.type === 'public'
-    } catch {
-      return false // which key it is, and why it is refused, is for the caller to tell
-    }
+    this.readable ??= this.key !== null || isReadablePublicKey(this.spki)
+    return this.readable
   }
 
   get signatureAlgorithm(): SignatureAlgorithm {
