@@ -9,7 +9,7 @@ const RSA_BITS_BEYOND_2030 = 3072
 const END_OF_SMALL_RSA = Date.UTC(2031, 0, 1)
 const CURVES: ReadonlySet<string | null> = new Set(['P-256', 'P-384', 'P-521'])
 const WEAK_CURVES: ReadonlySet<string | null> = new Set(['P-192'])
-const WEAK_DIGESTS: ReadonlySet<string | null> = new Set(['md5', 'sha1'])
+export const WEAK_DIGESTS: ReadonlySet<string | null> = new Set(['md5', 'sha1'])
 
 export function checkKey(place: Place, notes: Notebook): void {
   const own = new Notebook()
@@ -32,6 +32,8 @@ function checkKind(place: Place, notes: Notebook): void {
         const refusedBy =
           info.curve === 'explicit' ? 'Go and OpenSSL refuse (RFC 5480 section 2.1.1)' : 'Go or TLS 1.3 does not take'
         notes.add(place, 'key/unsupported', { algorithm, refusedBy })
+      } else if (!info.uncompressed) {
+        notes.add(place, 'key/unsupported', { algorithm, refusedBy: 'Go does not read: its point is compressed' })
       }
       break
     case 'Ed25519':

@@ -1,5 +1,5 @@
 /** Public key and signature algorithms by OBJECT IDENTIFIER: what they are called and how strong they are. */
-import { type DerReader, Tag } from './der.js'
+import { DerError, type DerReader, Tag } from './der.js'
 
 const KEY_ALGORITHMS: Readonly<Record<string, string>> = {
   '1.2.840.113549.1.1.1': 'RSA',
@@ -26,11 +26,15 @@ export interface PublicKeyInfo {
   readonly algorithm: string
   /** Of an elliptic curve key: the curve's name, its OBJECT IDENTIFIER, or `explicit` for written-out parameters. */
   readonly curve: string | null
+  /** Of an elliptic curve key: whether its point is written uncompressed (RFC 5480 section 2.2), as Go and TLS 1.3 want. */
+  readonly uncompressed: boolean
   /** Of an RSA key: bits of the modulus. */
   readonly modulusBits: number | null
   /** Of an RSA key: the public exponent, or null where it exceeds 31 bits. */
   readonly exponent: number | null
 }
+
+const UNCOMPRESSED_POINT = 4
 
 /** Reads the contents of a SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7). */
 export function readPublicKeyInfo(fields: DerReader): PublicKeyInfo {
@@ -41,7 +45,13 @@ export function readPublicKeyInfo(fields: DerReader): PublicKeyInfo {
   const { octets } = fields.bitString('the public key')
   fields.finish('the public key')
   const rsa = algorithm === 'RSA' || algorithm === 'RSA-PSS' ? readRsaKey(fields, octets) : null
-  return { algorithm, curve, modulusBits: rsa?.modulusBits ?? null, exponent: rsa?.exponent ?? null }
+  return {
+    algorithm,
+    curve,
+    uncompressed: octets[0] === UNCOMPRESSED_POINT,
+    modulusBits: rsa?.modulusBits ?? null,
+    exponent: rsa?.exponent ?? null,
+  }
 }
 
 function readCurve(identifier: DerReader): string {
@@ -55,6 +65,7 @@ function readRsaKey(outer: DerReader, octets: Uint8Array): { modulusBits: number
   const key = outer.inside({ tag: Tag.bitString, start, contentStart: start, end: start + octets.length })
   const fields = key.enter(Tag.sequence, 'the RSA key')
   const modulus = fields.integer('the RSA modulus')
+  if ((modulus[0] ?? 0) >= 0x80) throw new DerError('an RSA modulus below zero', start)
   const exponent = fields.integer('the RSA exponent')
   const significant = modulus[0] === 0 ? modulus.subarray(1) : modulus
   const modulusBits = significant.length * 8 - Math.clz32(significant[0] ?? 0) + 24
@@ -68,7 +79,7 @@ export function publicKeyText({ algorithm, curve, modulusBits }: PublicKeyInfo):
   return size === null ? algorithm : `${algorithm} ${size}`
 }
 
-export type Digest = 'md5' | 'sha1' | 'sha224' | 'sha256' | 'sha384' | 'sha512'
+export type Digest = 'md5' | 'sha1' | 'sha256' | 'sha384' | 'sha512'
 
 /** How to verify one kind of signature. */
 export interface SignatureScheme {
@@ -80,15 +91,14 @@ export interface SignatureScheme {
   readonly saltLength?: number
 }
 
+/** SHA-224 is not among them: Go does not verify it. */
 const SCHEMES: Readonly<Record<string, SignatureScheme>> = {
   '1.2.840.113549.1.1.4': { name: 'RSA with MD5', key: 'RSA', digest: 'md5' },
   '1.2.840.113549.1.1.5': { name: 'RSA with SHA-1', key: 'RSA', digest: 'sha1' },
-  '1.2.840.113549.1.1.14': { name: 'RSA with SHA-224', key: 'RSA', digest: 'sha224' },
   '1.2.840.113549.1.1.11': { name: 'RSA with SHA-256', key: 'RSA', digest: 'sha256' },
   '1.2.840.113549.1.1.12': { name: 'RSA with SHA-384', key: 'RSA', digest: 'sha384' },
   '1.2.840.113549.1.1.13': { name: 'RSA with SHA-512', key: 'RSA', digest: 'sha512' },
   '1.2.840.10045.4.1': { name: 'ECDSA with SHA-1', key: 'ECDSA', digest: 'sha1' },
-  '1.2.840.10045.4.3.1': { name: 'ECDSA with SHA-224', key: 'ECDSA', digest: 'sha224' },
   '1.2.840.10045.4.3.2': { name: 'ECDSA with SHA-256', key: 'ECDSA', digest: 'sha256' },
   '1.2.840.10045.4.3.3': { name: 'ECDSA with SHA-384', key: 'ECDSA', digest: 'sha384' },
   '1.2.840.10045.4.3.4': { name: 'ECDSA with SHA-512', key: 'ECDSA', digest: 'sha512' },

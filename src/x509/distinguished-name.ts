@@ -25,7 +25,7 @@ export interface NameAttribute {
   readonly type: string
   /** The text, or null where the value is not a string that can be read. */
   readonly text: string | null
-  /** Whether the value claims to be a string and is not one of that kind, so that strict readers refuse the name. */
+  /** Whether the value is no string of its kind, or of a kind that Go does not read: it refuses the certificate then. */
   readonly malformed: boolean
   /** The value's element, header included. */
   readonly raw: Uint8Array
@@ -116,20 +116,23 @@ function fold(text: string): string {
 function readRelativeNames(raw: Uint8Array): NameAttribute[][] {
   const sets = new DerReader(raw).enter(Tag.sequence, 'name')
   const result: NameAttribute[][] = []
-  while (!sets.atEnd) {
-    const set = sets.enter(Tag.set, 'relative name')
-    const attributes: NameAttribute[] = []
-    while (!set.atEnd) {
-      const attribute = set.enter(Tag.sequence, 'attribute')
-      const type = attribute.expect(Tag.oid, 'attribute type')
-      const value = attribute.element()
-      const text = decodeString(value.tag, attribute.content(value))
-      const malformed = text === null && STRING_TAGS.has(value.tag)
-      attributes.push({ type: attributeType(attribute.content(type)), text, malformed, raw: attribute.whole(value) })
-    }
-    result.push(attributes)
-  }
+  while (!sets.atEnd) result.push(readAttributes(sets.enter(Tag.set, 'relative name')))
   return result
+}
+
+/** Reads the contents of a RelativeDistinguishedName. */
+export function readAttributes(set: DerReader): NameAttribute[] {
+  const attributes: NameAttribute[] = []
+  do {
+    const attribute = set.enter(Tag.sequence, 'an attribute of a name')
+    const type = attribute.expect(Tag.oid, 'an attribute type')
+    const value = attribute.element()
+    attribute.finish('an attribute of a name')
+    const text = decodeString(value.tag, attribute.content(value))
+    const malformed = text === null || !STRING_TAGS.has(value.tag)
+    attributes.push({ type: attributeType(attribute.content(type)), text, malformed, raw: attribute.whole(value) })
+  } while (!set.atEnd)
+  return attributes
 }
 
 // A type that is no OBJECT IDENTIFIER still has a place in the name; it is shown and compared by its bytes.
@@ -142,15 +145,16 @@ function attributeType(content: Uint8Array): string {
   }
 }
 
+/** What Go reads in a name (crypto/x509 parser.go parseASN1String). */
 const STRING_TAGS: ReadonlySet<number> = new Set([
   Tag.utf8String,
   Tag.numericString,
   Tag.printableString,
   Tag.teletexString,
   Tag.ia5String,
-  Tag.universalString,
   Tag.bmpString,
 ])
+const NUMERIC_STRING = /^[0-9 ]*$/
 // X.680 section 41.4, and the asterisk and ampersand, which CAs put there and Go reads (encoding/asn1 isPrintable).
 const PRINTABLE_STRING = /^[A-Za-z0-9 '()+,\-./:=?*&]*$/
 
@@ -166,11 +170,10 @@ export function decodeString(tag: number, content: Uint8Array): string | null {
       } catch {
         return null // not UTF-8: the caller treats the value as unreadable
       }
-    case Tag.printableString: {
-      const text = bytes.toString('latin1')
-      return PRINTABLE_STRING.test(text) ? text : null
-    }
+    case Tag.printableString:
+      return matching(PRINTABLE_STRING, bytes)
     case Tag.numericString:
+      return matching(NUMERIC_STRING, bytes)
     case Tag.ia5String:
       return content.every((octet) => octet < 0x80) ? bytes.toString('latin1') : null
     case Tag.teletexString:
@@ -182,6 +185,11 @@ export function decodeString(tag: number, content: Uint8Array): string | null {
     default:
       return null
   }
+}
+
+function matching(pattern: RegExp, bytes: Buffer): string | null {
+  const text = bytes.toString('latin1')
+  return pattern.test(text) ? text : null
 }
 
 function universalText(bytes: Buffer): string | null {

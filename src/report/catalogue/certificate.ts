@@ -13,10 +13,12 @@ export const certificate = {
   }),
   'certificate/name-malformed': row<{ field: 'subject' | 'issuer'; attribute: string }>({
     severity: 'error',
-    meaning: 'A string in the subject or issuer does not fit its declared kind, so Go refuses the whole certificate.',
+    meaning:
+      'A value in the subject or issuer does not fit its declared kind, or is of a kind that Go does not read, so Go refuses the whole certificate.',
     source: 'RFC 5280 section 4.1.2.4; Go crypto/x509 parser.go',
+    refusals: [{ by: 'Go', words: 'x509: invalid RDNSequence: invalid attribute value: …' }],
     message: ({ field, attribute }, who) =>
-      `${who} has a string in its ${field} (attribute ${attribute}) that does not fit its declared kind.`,
+      `${who} has a value in its ${field} (attribute ${attribute}) that is no string of its kind, or of a kind that Go does not read.`,
     remedy: () => 'Issue the certificate anew with a subject in UTF8String or PrintableString.',
   }),
   'certificate/version-unsupported': row<{ version: number }>({
@@ -241,6 +243,7 @@ export const certificate = {
     meaning:
       'The signature algorithm is none that TLS stacks verify: RSA with SHA-2 (PKCS #1 v1.5 or PSS), ECDSA with SHA-2, or Ed25519.',
     source: 'RFC 5280 section 4.1.1.2; RFC 8446 section 4.2.3',
+    refusals: [{ by: 'Go', words: 'x509: cannot verify signature: algorithm unimplemented' }],
     message: ({ algorithm }, who) => `${who} is signed with an algorithm that is not supported (${algorithm}).`,
     remedy: () => 'Issue it anew with an ECDSA, RSA or Ed25519 CA key and SHA-256.',
   }),
