@@ -16,15 +16,20 @@ export function readCrls(input: OpenedInput): CrlsReading {
   const { place, blocks } = input
   const crls: Crl[] = []
   const findings = [...input.findings]
-  for (const { label, line, bytes } of blocks) {
-    if (kindOfLabel(label) !== 'crl') continue
+  const lists = blocks.filter(({ label }) => kindOfLabel(label) === 'crl')
+  for (const { line, bytes } of lists) {
+    const origin = lists.length === 1 ? place.origin : `${place.origin}, line ${String(line)}`
     try {
-      crls.push(Crl.parse(bytes, place.origin))
+      // An input that is DER is its own block.
+      crls.push(Crl.parse(bytes, origin, bytes === input.bytes ? 'der' : 'pem'))
     } catch (error) {
       if (!(error instanceof DerError)) throw error
-      const origin = `${place.origin}, line ${String(line)}`
-      findings.push(finding('revocation/crl-malformed', { origin, reason: error.message }))
+      const where = `${place.origin}, line ${String(line)}`
+      findings.push(finding('revocation/crl-malformed', { origin: where, reason: error.message }))
     }
+  }
+  if (lists.length > 1) {
+    findings.push(finding('revocation/crl-file-several', { origin: place.origin, count: lists.length }))
   }
   const others = blocks.filter(({ label }) => kindOfLabel(label) !== 'crl')
   const [other] = others

@@ -1,88 +1,202 @@
-/** Revocation by the CRLs at hand (RFC 5280 section 6.3). A list that cannot be relied on is an error, never a pass. */
-import { DerError } from '../x509/der.js'
+/**
+ * Revocation by the lists at hand (RFC 5280 section 6.3). A list that cannot be relied on never passes a certificate,
+ * and whatever its issuer's key signed as revoked is revoked, even by a list that is faulty otherwise.
+ */
 import type { Crl } from '../x509/crl.js'
-import { extensionName } from '../x509/extensions.js'
+import { REVOCATION_REASONS, type RevocationReason } from '../x509/distribution-point.js'
 import type { Context } from './context.js'
 import type { Notebook, Place } from './place.js'
+import { warnOfEtcd } from './revocation-at-etcd.js'
+import { isIndirect, namesAuthority, otherAuthority, remarkOn } from './revocation-faults.js'
+import { coverageOf, namesIssuer } from './revocation-scope.js'
+import {
+  type Listing,
+  lookUp,
+  type SignedLists,
+  signersOf,
+  sortSigned,
+  type StatusSource,
+} from './revocation-sources.js'
 
+/**
+ * Checks every certificate of a path but the anchor. A path that does not end at an anchor is not looked at: nobody
+ * vouches for the keys that would have signed the lists.
+ */
 export function checkRevocation(path: readonly Place[], crls: readonly Crl[], context: Context, notes: Notebook): void {
-  if (crls.length === 0) return
-  const used = new Set<Crl>()
-  path.forEach((subject, i) => {
-    const issuer = path[i + 1]
-    if (issuer === undefined) return
-    const own = crls.filter((crl) => crl.issuer.equals(subject.certificate.issuer))
-    // A CA that was renewed with a new key has two lists under one name; each speaks for the key that signed it.
-    const signed = own.filter((crl) => crl.isSignedBy(issuer.certificate))
-    for (const crl of own) used.add(crl)
-    if (own.length === 0) notes.add(subject, 'revocation/no-crl', { issuer: issuer.certificate.subject.toString() })
-    for (const crl of signed.length > 0 ? signed : own) checkAgainst(subject, issuer, crl, context, notes)
-  })
-  for (const crl of crls) {
-    if (!used.has(crl)) notes.add(null, 'revocation/crl-unused', { origin: crl.origin, issuer: crl.issuer.toString() })
+  if (crls.length > 0 && path.at(-1)?.role === 'anchor') new RevocationCheck(path, crls, context, notes).run()
+}
+
+class RevocationCheck {
+  private readonly path: readonly Place[]
+  private readonly context: Context
+  private readonly notes: Notebook
+  private readonly lists: readonly Crl[]
+  private readonly signers = new Map<Crl, readonly Place[]>()
+  private readonly signed = new Map<Place, SignedLists>()
+  private readonly needed = new Set<StatusSource>()
+  private readonly revoked = new Set<Place>()
+  /** CAs that are told to lack the right to sign lists. */
+  private readonly mute = new Set<Place>()
+  /** Names of issuers of which a list cannot be used at all, as is told once for the list. */
+  private readonly troubled = new Set<string>()
+
+  constructor(path: readonly Place[], crls: readonly Crl[], context: Context, notes: Notebook) {
+    this.path = path
+    this.context = context
+    this.notes = notes
+    this.lists = crls.filter((crl) => this.isReadable(crl))
   }
-}
 
-function checkAgainst(subject: Place, issuer: Place, crl: Crl, context: Context, notes: Notebook): void {
-  if (!crl.isSignedBy(issuer.certificate) || !crl.signatureAlgorithmsAgree) {
-    const details = { origin: crl.origin, issuer: issuer.certificate.subject.toString() }
-    notes.add(issuer, 'revocation/crl-signature-invalid', details)
-    return
-  }
-  const { keyUsage } = issuer.certificate.extensions
-  if (keyUsage !== null && !keyUsage.has('cRLSign'))
-    notes.add(issuer, 'revocation/crl-sign-missing', { origin: crl.origin })
-  checkListItself(crl, context, notes)
-  if (!covers(crl, subject, notes)) return
-  checkEntry(subject, crl, notes)
-}
-
-function checkListItself(crl: Crl, { at, clockSkew }: Context, notes: Notebook): void {
-  const { origin, thisUpdate, nextUpdate } = crl
-  const now = Math.floor(at.getTime() / 1000) * 1000
-  if (now + clockSkew < thisUpdate.getTime()) notes.add(null, 'revocation/crl-not-yet-valid', { origin, thisUpdate })
-  if (nextUpdate === null) notes.add(null, 'revocation/crl-next-update-missing', { origin })
-  else if (now - clockSkew > nextUpdate.getTime()) notes.add(null, 'revocation/crl-expired', { origin, nextUpdate })
-  if (!crl.hasNumber) notes.add(null, 'revocation/crl-number-missing', { origin })
-  for (const oid of crl.blockingExtensions) {
-    notes.add(null, 'revocation/crl-extension-critical', { origin, extension: extensionName(oid) })
-  }
-  if (crl.isDelta) notes.add(null, 'revocation/crl-delta', { origin })
-  if (crl.scope?.indirect === true) notes.add(null, 'revocation/crl-indirect', { origin })
-}
-
-function covers(crl: Crl, subject: Place, notes: Notebook): boolean {
-  const { scope } = crl
-  if (scope === null) return true
-  const { isCa } = subject.certificate
-  const narrowed = [
-    [scope.onlyUserCerts && isCa, 'end-entity certificates'],
-    [scope.onlyCaCerts && !isCa, 'CA certificates'],
-    [scope.onlyAttributeCerts, 'attribute certificates'],
-    [scope.onlySomeReasons, 'some reasons of revocation'],
-  ] as const
-  const miss = narrowed.find(([applies]) => applies)
-  if (miss === undefined) return true
-  notes.add(subject, 'revocation/crl-scope', { origin: crl.origin, scope: miss[1] })
-  // A list of some reasons still revokes for those.
-  return scope.onlySomeReasons
-}
-
-function checkEntry(subject: Place, crl: Crl, notes: Notebook): void {
-  const { serialNumber, serial } = subject.certificate
-  try {
-    const entry = crl.find(serial)
-    if (entry === null) return
-    const { reason, revokedAt, unknownCritical } = entry
-    for (const oid of unknownCritical) {
-      notes.add(null, 'revocation/crl-extension-critical', { origin: crl.origin, extension: extensionName(oid) })
+  run(): void {
+    const issuers = this.path.slice(1)
+    for (const crl of this.lists) this.signers.set(crl, signersOf(crl, issuers))
+    for (const issuer of issuers) {
+      const own = this.lists.filter((crl) => this.signers.get(crl)?.includes(issuer) === true)
+      if (own.length > 0) this.signed.set(issuer, sortSigned(issuer, own, this.context))
     }
-    // In a full list, a hold that ended must not be listed at all; a delta's removal says nothing here.
-    if (reason !== 'removeFromCRL') {
-      notes.add(subject, 'revocation/revoked', { serialNumber, reason, revokedAt, crl: crl.origin })
+    for (const crl of this.lists) if (this.signers.get(crl)?.length === 0) this.judgeUnsigned(crl)
+    for (const subject of this.path.slice(0, -1)) this.judgeSubject(subject)
+    this.tellOfLists()
+    warnOfEtcd(this.path, this.lists, this.signers, this.revoked, this.notes)
+  }
+
+  private isReadable(crl: Crl): boolean {
+    const { damage, origin } = crl
+    if (damage === null) return true
+    this.notes.add(null, 'revocation/crl-malformed', { origin, reason: damage.reason })
+    this.troubled.add(crl.issuer.key)
+    return false
+  }
+
+  /** A list that no CA of the path signed: of a CA that has nothing to do with it, or not what it says it is. */
+  private judgeUnsigned(crl: Crl): void {
+    const { origin, signatureAlgorithm } = crl
+    const issuer = crl.issuer.toString()
+    const namesakes = this.path.slice(1).filter(({ certificate }) => crl.issuer.equals(certificate.subject))
+    const [first] = namesakes
+    if (first === undefined) {
+      this.judgeForeign(crl)
+      return
     }
-  } catch (error) {
-    if (!(error instanceof DerError)) throw error
-    notes.add(null, 'revocation/crl-malformed', { origin: crl.origin, reason: error.reason })
+    const meant = namesakes.find(({ certificate }) => namesAuthority(crl, certificate))
+    if ('unknown' in signatureAlgorithm) {
+      this.notes.add(null, 'revocation/crl-algorithm-unsupported', { origin, algorithm: signatureAlgorithm.unknown })
+    } else if (meant === undefined && namesakes.some((place) => this.signed.has(place))) {
+      this.notes.add(null, 'revocation/crl-unused', { origin, issuer, reason: 'another key signed it' })
+      return
+    } else {
+      const otherKey = namesakes.every(({ certificate }) => otherAuthority(crl, certificate) !== null)
+      this.notes.add(meant ?? first, 'revocation/crl-signature-invalid', { origin, issuer, otherKey })
+    }
+    this.troubled.add(crl.issuer.key)
+  }
+
+  /** A list of a CA that is not in the path, which matters where a certificate says that this CA lists it, too. */
+  private judgeForeign(crl: Crl): void {
+    const { origin } = crl
+    const points = this.path.flatMap(({ certificate }) => certificate.extensions.crlDistributionPoints ?? [])
+    const isNamed = points.some((point) => namesIssuer(point, crl))
+    if (isNamed && isIndirect(crl)) this.notes.add(null, 'revocation/crl-indirect', { origin })
+    else {
+      const details = { origin, issuer: crl.issuer.toString(), reason: 'that CA issued nothing in the path' }
+      this.notes.add(null, 'revocation/crl-unused', details)
+    }
+  }
+
+  private judgeSubject(subject: Place): void {
+    const { certificate } = subject
+    const sources = this.sourcesFor(subject)
+    const covered = new Set<RevocationReason>()
+    const faulty: StatusSource[] = []
+    const others: { origin: string; only: string }[] = []
+    let isPartly = false
+    for (const source of sources) {
+      const { list, faults } = source
+      // The entries of an indirect list may speak of other issuers' certificates.
+      const listing = isIndirect(list) ? null : lookUp(source, certificate.serial)
+      if (listing !== null && listing !== 'lifted') this.tellRevoked(subject, listing)
+      if (source.coversNothing) continue
+      const coverage = coverageOf(list, certificate)
+      if ('only' in coverage) others.push({ origin: list.origin, only: coverage.only })
+      else if (faults.hasErrors) faulty.push(source)
+      else {
+        isPartly = true
+        for (const reason of coverage.reasons) covered.add(reason)
+      }
+    }
+    const missing = REVOCATION_REASONS.filter((reason) => !covered.has(reason))
+    if (missing.length === 0) return
+    for (const source of faulty) this.needed.add(source)
+    if (faulty.length > 0 || this.revoked.has(subject)) return
+    if (isPartly) this.notes.add(subject, 'revocation/crl-reasons-incomplete', { missing })
+    else if (others.length > 0) this.notes.add(subject, 'revocation/crl-scope', { lists: others })
+    else if (!sources.some(({ coversNothing }) => coversNothing) && !this.troubled.has(certificate.issuer.key)) {
+      this.notes.add(subject, 'revocation/no-crl', { issuer: certificate.issuer.toString() })
+    }
+  }
+
+  /**
+   * The sources of a certificate's issuer: lists that the key signed which signed the certificate, or the key of a CA
+   * of the same name above it, as where a CA's new key is certified by its old one. Never one below: a CA does not
+   * vouch for itself.
+   */
+  private sourcesFor({ certificate, index }: Place): StatusSource[] {
+    const seen = new Set<Crl>()
+    const sources: StatusSource[] = []
+    for (const signer of this.path.slice(index + 1)) {
+      if (!signer.certificate.subject.equals(certificate.issuer)) continue
+      for (const source of this.signed.get(signer)?.sources ?? []) {
+        if (seen.has(source.list)) continue
+        seen.add(source.list)
+        sources.push(source)
+      }
+    }
+    return sources
+  }
+
+  private tellRevoked(subject: Place, { entry, list }: Listing): void {
+    // One list that says so is enough.
+    if (this.revoked.has(subject)) return
+    this.revoked.add(subject)
+    const { serialNumber } = subject.certificate
+    const { reason, revokedAt, invalidSince } = entry
+    const inFuture = revokedAt > this.context.at
+    const details = { serialNumber, reason, revokedAt, invalidSince, inFuture, crl: list.origin }
+    this.notes.add(subject, 'revocation/revoked', details)
+  }
+
+  /** What there is to tell of each list once, however many certificates it was asked about. */
+  private tellOfLists(): void {
+    const told = new Set<Crl>()
+    for (const { sources, notes } of this.signed.values()) {
+      this.notes.findings.push(...notes.findings)
+      for (const source of sources) this.tellOfSource(source, told)
+    }
+  }
+
+  private tellOfSource(source: StatusSource, told: Set<Crl>): void {
+    const { list, deltas, faults } = source
+    if (told.has(list)) return
+    for (const each of [list, ...deltas]) {
+      if (!told.has(each)) remarkOn(each, this.notes)
+      told.add(each)
+    }
+    if (this.needed.has(source)) this.tellFaults(source)
+    else if (faults.hasErrors) {
+      const [first] = faults.findings
+      const reason = `it is not needed, and faulty (${first?.code ?? ''})`
+      this.notes.add(null, 'revocation/crl-unused', { origin: list.origin, issuer: list.issuer.toString(), reason })
+    }
+  }
+
+  private tellFaults({ signer, faults }: StatusSource): void {
+    for (const each of faults.findings) {
+      // One fault of the CA's certificate, however many lists it signed.
+      if (each.code === 'revocation/crl-sign-missing') {
+        if (this.mute.has(signer)) continue
+        this.mute.add(signer)
+      }
+      this.notes.findings.push(each)
+    }
   }
 }

@@ -2,7 +2,7 @@
 import { optionInvalid } from '../misuse.js'
 import type { Finding } from '../report/finding.js'
 import { Certificate } from '../x509/certificate.js'
-import { Crl } from '../x509/crl.js'
+import { Crl, type CrlForm } from '../x509/crl.js'
 import { DerError } from '../x509/der.js'
 import { scanPem } from '../x509/pem.js'
 import { finding } from './finding.js'
@@ -15,7 +15,7 @@ export type CrlInput = string | Uint8Array | Crl
 interface Kind<T> {
   readonly labels: readonly string[]
   readonly isRead: (value: unknown) => value is T
-  parse(der: Uint8Array, origin: string): T
+  parse(der: Uint8Array, origin: string, form: CrlForm): T
   malformed(origin: string, error: DerError): Finding
 }
 
@@ -29,7 +29,7 @@ const CERTIFICATES: Kind<Certificate> = {
 const CRLS: Kind<Crl> = {
   labels: ['X509 CRL'],
   isRead: (value) => value instanceof Crl,
-  parse: (der, origin) => Crl.parse(der, origin),
+  parse: (der, origin, form) => Crl.parse(der, origin, form),
   malformed: (origin, { reason }) => finding('revocation/crl-malformed', { origin, reason }),
 }
 
@@ -74,13 +74,14 @@ const DER_START = 0x30
 
 function readOne<T>(input: string | Uint8Array, origin: string, kind: Kind<T>, into: Reading<T>): void {
   if (typeof input !== 'string' && input[0] === DER_START) {
-    parseInto(input, origin, kind, into)
+    parseInto(input, origin, 'der', kind, into)
     return
   }
   const { blocks, problems } = scanPem(input)
   const wanted = blocks.filter(({ label }) => kind.labels.includes(label))
   for (const [i, block] of wanted.entries()) {
-    parseInto(block.bytes, wanted.length > 1 ? `${origin}, block ${String(i + 1)}` : origin, kind, into)
+    const where = wanted.length > 1 ? `${origin}, block ${String(i + 1)}` : origin
+    parseInto(block.bytes, where, 'pem', kind, into)
   }
   if (problems.length > 0 || wanted.length === 0) {
     const [problem] = problems
@@ -90,9 +91,9 @@ function readOne<T>(input: string | Uint8Array, origin: string, kind: Kind<T>, i
   }
 }
 
-function parseInto<T>(der: Uint8Array, origin: string, kind: Kind<T>, into: Reading<T>): void {
+function parseInto<T>(der: Uint8Array, origin: string, form: CrlForm, kind: Kind<T>, into: Reading<T>): void {
   try {
-    into.values.push(kind.parse(der, origin))
+    into.values.push(kind.parse(der, origin, form))
   } catch (error) {
     if (!(error instanceof DerError)) throw error
     into.findings.push(kind.malformed(origin, error))

@@ -2,54 +2,18 @@
 import { inspect } from 'node:util'
 import { readSignatureAlgorithm, type SignatureAlgorithm } from './algorithms.js'
 import { type Certificate, pemBlock, verifyWith } from './certificate.js'
+import { type CrlEntry, MAX_CRL_OCTETS, RevokedEntries } from './crl-entries.js'
+import { CrlExtensionId, type CrlExtensions, type CrlScope, decodeCrlExtensions } from './crl-extensions.js'
 import { bytesEqual, contextTag, DerError, type DerElement, DerReader, Tag } from './der.js'
 import { DistinguishedName } from './distinguished-name.js'
-import { type RawExtension, readExtensionList } from './extensions.js'
+import { ExtensionId, type RawExtension, readExtensionList } from './extensions.js'
 import { readTime } from './time.js'
 
-/** Largest CRL read, in octets: about 100,000 entries. */
-export const MAX_CRL_OCTETS = 4 * 1024 * 1024
-
-const CRL_NUMBER = '2.5.29.20'
-const DELTA_CRL_INDICATOR = '2.5.29.27'
-const ISSUING_DISTRIBUTION_POINT = '2.5.29.28'
-const AUTHORITY_KEY_IDENTIFIER = '2.5.29.35'
-const REASON_CODE = '2.5.29.21'
-const CERTIFICATE_ISSUER = '2.5.29.29'
-
-// RFC 5280 section 5.3.1; 7 is not used.
-const REASONS: readonly (string | undefined)[] = [
-  'unspecified',
-  'keyCompromise',
-  'cACompromise',
-  'affiliationChanged',
-  'superseded',
-  'cessationOfOperation',
-  'certificateHold',
-  undefined,
-  'removeFromCRL',
-  'privilegeWithdrawn',
-  'aACompromise',
-]
-
-/** What an issuing distribution point (RFC 5280 section 5.2.5) narrows the list to. */
-export interface CrlScope {
-  readonly onlyUserCerts: boolean
-  readonly onlyCaCerts: boolean
-  readonly onlyAttributeCerts: boolean
-  readonly onlySomeReasons: boolean
-  readonly indirect: boolean
-}
-
-/** One revoked serial number. */
-export interface CrlEntry {
-  readonly revokedAt: Date
-  readonly reason: string | null
-  /** OBJECT IDENTIFIERs of critical entry extensions that are not processed. */
-  readonly unknownCritical: readonly string[]
-}
+/** How a list was handed over. The bytes inside are the same; etcd from 3.6 on reads files in DER only. */
+export type CrlForm = 'pem' | 'der'
 
 interface Parts {
+  version: 1 | 2
   tbs: Uint8Array
   signatureAlgorithm: SignatureAlgorithm
   algorithmsAgree: boolean
@@ -57,34 +21,45 @@ interface Parts {
   issuer: DistinguishedName
   thisUpdate: Date
   nextUpdate: Date | null
+  hasEarlyGeneralizedTime: boolean
   entries: DerElement | null
-  extensions: RawExtension[]
-  scope: CrlScope | null
+  extensions: CrlExtensions
 }
 
-/** A certificate revocation list. Immutable. */
+/** A certificate revocation list. Immutable; its entries are read on first use. */
 export class Crl {
   /** The DER. */
   readonly raw: Uint8Array
   /** Where it came from, for people. */
   readonly origin: string
+  /** How it was handed over. */
+  readonly form: CrlForm
   private readonly parts: Parts
   private readonly verdicts = new WeakMap<Certificate, boolean>()
+  private entriesRead: RevokedEntries | DerError | null = null
 
-  private constructor(raw: Uint8Array, origin: string, parts: Parts) {
+  private constructor(raw: Uint8Array, origin: string, form: CrlForm, parts: Parts) {
     this.raw = raw
     this.origin = origin
+    this.form = form
     this.parts = parts
   }
 
   /**
-   * Reads a CRL.
+   * Reads a CRL. The entries are looked at only when they are asked for, see {@link entries}.
    *
+   * @param origin Where the bytes came from, for people.
+   * @param form How they were handed over.
    * @throws {DerError} where the bytes are not a CRL.
    */
-  static parse(der: Uint8Array, origin = 'CRL'): Crl {
+  static parse(der: Uint8Array, origin = 'CRL', form: CrlForm = 'der'): Crl {
     if (der.length > MAX_CRL_OCTETS) throw new DerError(`more than ${String(MAX_CRL_OCTETS)} octets`, 0)
-    return new Crl(der, origin, readCrl(der))
+    return new Crl(der, origin, form, readCrl(der))
+  }
+
+  /** 1 or 2 (RFC 5280 section 5.1.2.1). */
+  get version(): 1 | 2 {
+    return this.parts.version
   }
 
   get issuer(): DistinguishedName {
@@ -100,17 +75,33 @@ export class Crl {
     return this.parts.nextUpdate
   }
 
+  /** The number by which a newer list of the same issuer and scope is told from an older one; null where there is none. */
+  get number(): bigint | null {
+    return this.parts.extensions.number
+  }
+
+  /** Of a delta CRL, the number of the full one that it starts from; null for a full list. */
+  get baseNumber(): bigint | null {
+    return this.parts.extensions.baseNumber
+  }
+
   /** What the list is narrowed to; null for a full list. */
   get scope(): CrlScope | null {
-    return this.parts.scope
+    return this.parts.extensions.scope
   }
 
+  /** The issuing distribution point as it stands there; null for none. Lists of equal ones have the same scope. */
+  get scopeBytes(): Uint8Array | null {
+    return this.extension(CrlExtensionId.issuingDistributionPoint)?.value ?? null
+  }
+
+  /** Whether it only lists changes since a full list, marked as such rightly or not. */
   get isDelta(): boolean {
-    return this.parts.extensions.some(({ oid }) => oid === DELTA_CRL_INDICATOR)
+    return this.extension(CrlExtensionId.deltaCrlIndicator) !== null
   }
 
-  get hasNumber(): boolean {
-    return this.parts.extensions.some(({ oid }) => oid === CRL_NUMBER)
+  get extensions(): CrlExtensions {
+    return this.parts.extensions
   }
 
   get signatureAlgorithm(): SignatureAlgorithm {
@@ -126,8 +117,29 @@ export class Crl {
    * (RFC 5280 section 5.2.3).
    */
   get blockingExtensions(): string[] {
-    const processed = [ISSUING_DISTRIBUTION_POINT, DELTA_CRL_INDICATOR, AUTHORITY_KEY_IDENTIFIER]
-    return this.parts.extensions.filter((each) => each.critical && !processed.includes(each.oid)).map(({ oid }) => oid)
+    const { all } = this.parts.extensions
+    return [...new Set(all.filter(({ oid, critical }) => critical && !PROCESSED.has(oid)).map(({ oid }) => oid))]
+  }
+
+  /** What RFC 5280 asks to be written otherwise, though it can be understood; each the end of a sentence. */
+  get oddities(): string[] {
+    const { extensions, entries, hasEarlyGeneralizedTime, version } = this.parts
+    const { number } = extensions
+    const authorityKey = this.extension(ExtensionId.authorityKeyIdentifier)
+    const odd = [
+      [version === 2 && authorityKey === null, 'has no authority key identifier (section 5.2.1)'],
+      [authorityKey?.critical === true, 'marks its authority key identifier as critical (section 4.2.1.1)'],
+      [number !== null && number >= LARGEST_NUMBER, 'has a number of more than 20 octets (section 5.2.3)'],
+      [this.isDelta && this.extension(CrlExtensionId.freshestCrl) !== null, 'is a delta CRL and names others (5.2.6)'],
+      [entries?.contentStart === entries?.end && entries !== null, 'has a list of entries that is empty (5.1.2.6)'],
+      [hasEarlyGeneralizedTime, 'writes a date before 2050 as GeneralizedTime (section 5.1.2.4)'],
+    ] as const
+    return odd.flatMap(([applies, text]) => (applies ? [text] : []))
+  }
+
+  /** Whether the list says where newer lists of changes are found (RFC 5280 section 5.2.6). */
+  get announcesDelta(): boolean {
+    return this.extension(CrlExtensionId.freshestCrl) !== null
   }
 
   /** Whether the CA's key made the list's signature. */
@@ -139,24 +151,47 @@ export class Crl {
     return verdict
   }
 
+  /** What makes the list of entries unreadable; null where it can be read. */
+  get damage(): DerError | null {
+    this.entriesRead ??= readEntries(this.raw, this.parts)
+    return this.entriesRead instanceof DerError ? this.entriesRead : null
+  }
+
   /**
-   * The entry of a serial number; null where it is not listed.
+   * The revoked certificates, all of them read and indexed on first use.
    *
-   * @throws {DerError} where the list of entries cannot be read.
+   * @throws {DerError} where an entry cannot be read.
+   */
+  get entries(): RevokedEntries {
+    this.entriesRead ??= readEntries(this.raw, this.parts)
+    if (this.entriesRead instanceof DerError) throw this.entriesRead
+    return this.entriesRead
+  }
+
+  /**
+   * The entry of a serial number, given by its INTEGER octets; null where it is not listed. Of several, one that
+   * revokes.
+   *
+   * @throws {DerError} where an entry of the list cannot be read.
    */
   find(serial: Uint8Array): CrlEntry | null {
-    if (this.parts.entries === null) return null
-    const list = new DerReader(this.raw, this.parts.entries.contentStart, this.parts.entries.end)
-    let found: CrlEntry | null = null
-    while (!list.atEnd) {
-      const entry = list.enter(Tag.sequence, 'an entry of the CRL')
-      if (bytesEqual(entry.integer('a revoked serial number'), serial)) found ??= readEntry(entry)
-    }
-    return found
+    const found = this.entries.entriesOf(serial)
+    return found.find(({ reason }) => reason !== 'removeFromCRL') ?? found[0] ?? null
   }
 
   toPem(): string {
     return pemBlock('X509 CRL', this.raw)
+  }
+
+  toJSON(): Record<string, unknown> {
+    return {
+      issuer: this.issuer.toString(),
+      thisUpdate: this.thisUpdate,
+      nextUpdate: this.nextUpdate,
+      number: this.number === null ? null : numberText(this.number),
+      isDelta: this.isDelta,
+      origin: this.origin,
+    }
   }
 
   toString(): string {
@@ -166,7 +201,27 @@ export class Crl {
   [inspect.custom](): string {
     return `Crl { ${this.toString()} }`
   }
+
+  private extension(wanted: string): RawExtension | null {
+    return this.parts.extensions.all.find(({ oid }) => oid === wanted) ?? null
+  }
 }
+
+/** A CRL number for people: hexadecimal where it is long, as openssl prints all of them. */
+export function numberText(number: bigint): string {
+  return number < 2n ** 64n ? String(number) : `0x${number.toString(16)}`
+}
+
+const PROCESSED: ReadonlySet<string> = new Set([
+  CrlExtensionId.issuingDistributionPoint,
+  CrlExtensionId.deltaCrlIndicator,
+  ExtensionId.authorityKeyIdentifier,
+])
+
+/** The first number that needs more than 20 octets, the sign's bit included. */
+const LARGEST_NUMBER = 2n ** 159n
+
+const END_OF_UTC_TIME = Date.UTC(2050, 0, 1)
 
 function readCrl(der: Uint8Array): Parts {
   const outer = new DerReader(der)
@@ -174,23 +229,25 @@ function readCrl(der: Uint8Array): Parts {
   outer.finish('the CRL')
   const tbsElement = list.expect(Tag.sequence, 'the signed part')
   const outerAlgorithm = list.expect(Tag.sequence, 'the signature algorithm')
-  const { octets: signature } = list.bitString('the signature')
+  const { octets: signature, unusedBits } = list.bitString('the signature')
+  if (unusedBits !== 0) throw new DerError('a signature that does not end at an octet', list.offset)
   list.finish('the CRL')
 
   const tbs = list.inside(tbsElement)
-  const version = tbs.peek() === Tag.integer ? tbs.smallInteger('the version') + 1 : 1
-  if (version > 2) throw new DerError(`version ${String(version)}, which CRLs do not know`, tbs.offset)
+  const version = readVersion(tbs)
   const innerAlgorithm = tbs.expect(Tag.sequence, 'the inner signature algorithm')
   const issuer = DistinguishedName.read(tbs, 'issuer')
+  if (issuer.isEmpty) throw new DerError('an empty issuer', tbs.offset)
+  const thisUpdateForm = tbs.peek()
   const thisUpdate = readTime(tbs, 'thisUpdate')
-  const timeFollows = tbs.peek() === Tag.utcTime || tbs.peek() === Tag.generalizedTime
+  const nextUpdateForm = tbs.peek()
+  const timeFollows = nextUpdateForm === Tag.utcTime || nextUpdateForm === Tag.generalizedTime
   const nextUpdate = timeFollows ? readTime(tbs, 'nextUpdate') : null
   const entries = tbs.optional(Tag.sequence)
-  const tagged = tbs.enterOptional(contextTag(0, 'constructed'))
-  const extensions = tagged === null ? [] : readExtensionList(tagged.enter(Tag.sequence, 'the extensions of the CRL'))
+  const extensions = readExtensions(tbs, version)
   tbs.finish('the signed part')
-  const distributionPoint = extensions.find(({ oid }) => oid === ISSUING_DISTRIBUTION_POINT)
   return {
+    version,
     tbs: list.whole(tbsElement),
     signatureAlgorithm: readSignatureAlgorithm(list.inside(outerAlgorithm)),
     algorithmsAgree: bytesEqual(list.whole(outerAlgorithm), tbs.whole(innerAlgorithm)),
@@ -198,43 +255,41 @@ function readCrl(der: Uint8Array): Parts {
     issuer,
     thisUpdate,
     nextUpdate,
+    hasEarlyGeneralizedTime:
+      isEarly(thisUpdateForm, thisUpdate) || (nextUpdate !== null && isEarly(nextUpdateForm, nextUpdate)),
     entries,
-    extensions,
-    scope: distributionPoint === undefined ? null : readScope(distributionPoint.value),
+    extensions: decodeCrlExtensions(extensions),
   }
 }
 
-function readEntry(entry: DerReader): CrlEntry {
-  const revokedAt = readTime(entry, 'a revocation date')
-  const list = entry.enterOptional(Tag.sequence)
-  entry.finish('an entry of the CRL')
-  const extensions = list === null ? [] : readExtensionList(list)
-  const code = extensions.find(({ oid }) => oid === REASON_CODE)
-  const unknownCritical = extensions
-    .filter(({ oid, critical }) => (critical && oid !== REASON_CODE) || oid === CERTIFICATE_ISSUER)
-    .map(({ oid }) => oid)
-  return { revokedAt, reason: code === undefined ? null : readReason(code.value), unknownCritical }
+/** The version is left out for 1; where it is written it must be 2 (RFC 5280 section 5.1.2.1). */
+function readVersion(tbs: DerReader): 1 | 2 {
+  if (tbs.peek() !== Tag.integer) return 1
+  const start = tbs.offset
+  const version = tbs.smallInteger('the version') + 1
+  if (version !== 2) throw new DerError(`version ${String(version)}, where only 2 can be written`, start)
+  return 2
 }
 
-function readReason(value: Uint8Array): string {
-  const number = new DerReader(value).smallInteger('a reason code', Tag.enumerated)
-  return REASONS[number] ?? `reason ${String(number)}`
+function readExtensions(tbs: DerReader, version: 1 | 2): RawExtension[] {
+  const tagged = tbs.enterOptional(contextTag(0, 'constructed'))
+  if (tagged === null) return []
+  if (version !== 2) throw new DerError('extensions in a CRL of version 1', tagged.offset)
+  const list = tagged.enter(Tag.sequence, 'the extensions of the CRL')
+  tagged.finish('the extensions of the CRL')
+  if (list.atEnd) throw new DerError('an empty list of extensions', list.offset)
+  return readExtensionList(list)
 }
 
-function readScope(value: Uint8Array): CrlScope {
-  const reader = new DerReader(value)
-  const fields = reader.enter(Tag.sequence, 'the issuing distribution point')
-  reader.finish('the issuing distribution point')
-  fields.optional(contextTag(0, 'constructed'))
-  const flag = (n: number): boolean => {
-    const element = fields.optional(contextTag(n, 'primitive'))
-    return element !== null && fields.content(element).some((octet) => octet !== 0)
+function readEntries(raw: Uint8Array, { entries, version }: Parts): RevokedEntries | DerError {
+  try {
+    return RevokedEntries.read(raw, entries?.contentStart ?? 0, entries?.end ?? 0, version === 2)
+  } catch (error) {
+    if (error instanceof DerError) return error
+    throw error
   }
-  const onlyUserCerts = flag(1)
-  const onlyCaCerts = flag(2)
-  const onlySomeReasons = fields.optional(contextTag(3, 'primitive')) !== null
-  const indirect = flag(4)
-  const onlyAttributeCerts = flag(5)
-  fields.finish('the issuing distribution point')
-  return { onlyUserCerts, onlyCaCerts, onlyAttributeCerts, onlySomeReasons, indirect }
+}
+
+function isEarly(tag: number, date: Date): boolean {
+  return tag === Tag.generalizedTime && date.getTime() < END_OF_UTC_TIME
 }

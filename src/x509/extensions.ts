@@ -1,5 +1,6 @@
 /** Certificate extensions (RFC 5280 section 4.2), decoded. What cannot be decoded is listed, not thrown. */
 import { DerError, DerReader, Tag, contextTag } from './der.js'
+import { type DistributionPoint, readDistributionPoints } from './distribution-point.js'
 import { type GeneralName, readGeneralName, readGeneralNames } from './general-name.js'
 
 export const ExtensionId = {
@@ -91,7 +92,7 @@ export interface Extensions {
   readonly nameConstraints: NameConstraints | null
   readonly subjectKeyIdentifier: Uint8Array | null
   readonly authorityKeyIdentifier: AuthorityKeyIdentifier | null
-  readonly crlDistributionPoints: readonly RawExtension[]
+  readonly crlDistributionPoints: readonly DistributionPoint[] | null
   readonly problems: readonly ExtensionProblem[]
   readonly duplicates: readonly string[]
   /** Critical, and of no kind that a validator of ours processes. */
@@ -108,6 +109,7 @@ interface Decoded {
   nameConstraints: NameConstraints | null
   subjectKeyIdentifier: Uint8Array | null
   authorityKeyIdentifier: AuthorityKeyIdentifier | null
+  crlDistributionPoints: readonly DistributionPoint[] | null
 }
 
 type Decoder = (reader: DerReader, into: Decoded) => void
@@ -133,6 +135,9 @@ const DECODERS: Readonly<Record<string, Decoder>> = {
   },
   [ExtensionId.authorityKeyIdentifier]: (reader, into) => {
     into.authorityKeyIdentifier = readAuthorityKeyIdentifier(reader)
+  },
+  [ExtensionId.crlDistributionPoints]: (reader, into) => {
+    into.crlDistributionPoints = readDistributionPoints(reader)
   },
   // These decide nothing, so their contents are not kept; whether they can be read is worth knowing.
   [ExtensionId.certificatePolicies]: readCertificatePolicies,
@@ -180,6 +185,7 @@ export function decodeExtensions(all: readonly RawExtension[]): Extensions {
     nameConstraints: null,
     subjectKeyIdentifier: null,
     authorityKeyIdentifier: null,
+    crlDistributionPoints: null,
   }
   const seen = new Map<string, RawExtension>()
   const problems: ExtensionProblem[] = []
@@ -201,7 +207,6 @@ export function decodeExtensions(all: readonly RawExtension[]): Extensions {
   return {
     ...decoded,
     all,
-    crlDistributionPoints: all.filter(({ oid }) => oid === ExtensionId.crlDistributionPoints),
     problems,
     duplicates: [...duplicates],
     unknownCritical: [...seen.values()]

@@ -1,6 +1,9 @@
 /** What certificates and revocation lists tell, as types: for the rooms whose public classes speak of them. */
 export type { Digest, PublicKeyInfo, SignatureAlgorithm, SignatureScheme } from './algorithms.js'
-export type { CrlEntry, CrlScope } from './crl.js'
+export type { CrlForm } from './crl.js'
+export type { CrlEntry, RevokedEntries } from './crl-entries.js'
+export type { CrlAuthorityKey, CrlExtensions, CrlScope } from './crl-extensions.js'
+export type { DistributionPoint, DistributionPointName, RevocationReason } from './distribution-point.js'
 export type { DistinguishedName, NameAttribute } from './distinguished-name.js'
 export type {
   AuthorityKeyIdentifier,

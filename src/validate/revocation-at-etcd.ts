@@ -1,0 +1,34 @@
+/**
+ * What etcd would make of the same lists. It takes one file, reads no more of it than serial numbers, and refuses every
+ * certificate of such a number, whoever issued it (etcd client/pkg/transport/listener_tls.go, checkCRL).
+ */
+import type { Crl } from '../x509/crl.js'
+import type { Notebook, Place } from './place.js'
+import { isIndirect } from './revocation-faults.js'
+
+/** Warns of lists with which etcd would refuse what is valid: everything, or single certificates. */
+export function warnOfEtcd(
+  path: readonly Place[],
+  lists: readonly Crl[],
+  signers: ReadonlyMap<Crl, readonly Place[]>,
+  revoked: ReadonlySet<Place>,
+  notes: Notebook,
+): void {
+  const asPem = lists.filter(({ form }) => form === 'pem').map(({ origin }) => origin)
+  if (asPem.length > 0) notes.add(null, 'revocation/crl-pem', { origins: [...new Set(asPem)] })
+  for (const place of path) {
+    if (revoked.has(place)) continue
+    const { serial, serialNumber } = place.certificate
+    const naming = lists.filter((crl) => crl.entries.entriesOf(serial).length > 0)
+    if (naming.length === 0) continue
+    const told = naming.map((crl) => ({ origin: crl.origin, why: whyNotRevoked(place, crl, signers.get(crl) ?? []) }))
+    notes.add(place, 'revocation/serial-listed', { serialNumber, lists: told })
+  }
+}
+
+function whyNotRevoked({ certificate, role, index }: Place, crl: Crl, signers: readonly Place[]): string {
+  if (role === 'anchor') return 'a trust anchor is trusted whatever lists say'
+  if (!crl.issuer.equals(certificate.issuer)) return 'the list is of another CA'
+  if (!signers.some((signer) => signer.index > index)) return 'the list is not signed by the key of its issuer'
+  return isIndirect(crl) ? 'the list may mean another issuer’s certificate' : 'a newer list no longer names it'
+}

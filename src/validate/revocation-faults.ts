@@ -1,0 +1,107 @@
+/** What is wrong with one list: faults, for which nothing can be concluded from it, and what is worth a warning. */
+import { bytesEqual } from '../x509/der.js'
+import type { Certificate } from '../x509/certificate.js'
+import type { Crl } from '../x509/crl.js'
+import { CrlExtensionId, crlExtensionName } from '../x509/crl-extensions.js'
+import { WEAK_DIGESTS } from './check-key.js'
+import type { Context } from './context.js'
+import type { Notebook, Place } from './place.js'
+
+/** Extensions of one list that findings are made of, each kind. */
+const MAX_EXTENSIONS_TOLD = 20
+
+/** The faults of a list that the signer's key signed; the dates are judged by {@link judgeTime}. */
+export function judgeList(crl: Crl, signer: Place, notes: Notebook): void {
+  const { origin, extensions, signatureAlgorithm } = crl
+  if (!crl.signatureAlgorithmsAgree) notes.add(null, 'revocation/crl-algorithms-disagree', { origin })
+  if ('scheme' in signatureAlgorithm && WEAK_DIGESTS.has(signatureAlgorithm.scheme.digest)) {
+    notes.add(null, 'revocation/crl-algorithm-weak', { origin, algorithm: signatureAlgorithm.scheme.name })
+  }
+  const other = otherAuthority(crl, signer.certificate)
+  if (other !== null) notes.add(signer, 'revocation/crl-key-identifier-differs', { origin, reason: other })
+  for (const { oid, reason } of extensions.problems) {
+    notes.add(null, 'revocation/crl-extension-malformed', { origin, extension: crlExtensionName(oid), reason })
+  }
+  for (const oid of extensions.duplicates.slice(0, MAX_EXTENSIONS_TOLD)) {
+    notes.add(null, 'revocation/crl-extension-duplicate', { origin, extension: crlExtensionName(oid) })
+  }
+  for (const oid of blockingExtensions(crl)) {
+    notes.add(null, 'revocation/crl-extension-critical', { origin, extension: crlExtensionName(oid) })
+  }
+  if (isIndirect(crl)) notes.add(null, 'revocation/crl-indirect', { origin })
+}
+
+/** Section 5.3: a critical extension of any entry that is not processed stands in the way of the whole list. */
+function blockingExtensions(crl: Crl): string[] {
+  const all = new Set([...crl.blockingExtensions, ...crl.entries.unknownCritical])
+  return [...all].slice(0, MAX_EXTENSIONS_TOLD)
+}
+
+/** Whether the list speaks of certificates of other issuers, too. */
+export function isIndirect(crl: Crl): boolean {
+  return crl.scope?.indirect === true || crl.entries.hasCertificateIssuer
+}
+
+/** Which other authority the list says that signed it; null where it points to this one, or to none. */
+export function otherAuthority({ extensions }: Crl, { extensions: own, issuer, serial }: Certificate): string | null {
+  const key = extensions.authorityKey
+  if (key === null) return null
+  const { subjectKeyIdentifier } = own
+  if (
+    key.keyIdentifier !== null &&
+    subjectKeyIdentifier !== null &&
+    !bytesEqual(key.keyIdentifier, subjectKeyIdentifier)
+  )
+    return 'another key'
+  if (key.serial !== null && !bytesEqual(key.serial, serial)) return 'a certificate of another serial number'
+  const names = (key.issuer ?? []).flatMap(({ directoryName }) => directoryName ?? [])
+  return names.length > 0 && !names.some((name) => name.equals(issuer)) ? 'a certificate of another issuer' : null
+}
+
+/** Whether the list says that this certificate's key signed it. */
+export function namesAuthority(crl: Crl, certificate: Certificate): boolean {
+  const { keyIdentifier = null, serial = null } = crl.extensions.authorityKey ?? {}
+  const saysWhich = (keyIdentifier !== null && certificate.extensions.subjectKeyIdentifier !== null) || serial !== null
+  return saysWhich && otherAuthority(crl, certificate) === null
+}
+
+/** Whether the list has begun at the time of the validation. */
+export function hasBegun({ thisUpdate }: Crl, { at, clockSkew }: Context): boolean {
+  return wholeSeconds(at) + clockSkew >= thisUpdate.getTime()
+}
+
+/** Whether the list is current (RFC 5280 sections 5.1.2.4 and 5.1.2.5). */
+export function judgeTime(crl: Crl, context: Context, notes: Notebook): void {
+  const { origin, thisUpdate, nextUpdate } = crl
+  if (nextUpdate !== null && thisUpdate > nextUpdate) {
+    notes.add(null, 'revocation/crl-dates-inverted', { origin, thisUpdate, nextUpdate })
+  } else if (!hasBegun(crl, context)) {
+    notes.add(null, 'revocation/crl-not-yet-valid', { origin, thisUpdate })
+  } else if (nextUpdate !== null && wholeSeconds(context.at) - context.clockSkew > nextUpdate.getTime()) {
+    notes.add(null, 'revocation/crl-expired', { origin, nextUpdate })
+  }
+}
+
+function wholeSeconds(date: Date): number {
+  return Math.floor(date.getTime() / 1000) * 1000
+}
+
+/** What does not stand in the way of a list, but will in that of others, or at another time. */
+export function remarkOn(crl: Crl, notes: Notebook): void {
+  const { origin } = crl
+  if (crl.version === 1) notes.add(null, 'revocation/crl-version-1', { origin })
+  if (crl.nextUpdate === null) notes.add(null, 'revocation/crl-next-update-missing', { origin })
+  if (crl.version !== 1 && !has(crl, CrlExtensionId.crlNumber)) {
+    notes.add(null, 'revocation/crl-number-missing', { origin })
+  }
+  for (const oid of [CrlExtensionId.issuingDistributionPoint, CrlExtensionId.deltaCrlIndicator]) {
+    if (crl.extensions.all.some((each) => each.oid === oid && !each.critical)) {
+      notes.add(null, 'revocation/crl-extension-not-critical', { origin, extension: crlExtensionName(oid) })
+    }
+  }
+  for (const reason of crl.oddities) notes.add(null, 'revocation/crl-unusual', { origin, reason })
+}
+
+function has({ extensions }: Crl, oid: string): boolean {
+  return extensions.all.some((each) => each.oid === oid)
+}

@@ -1,0 +1,202 @@
+/**
+ * The revoked certificates of a list (RFC 5280 sections 5.1.2.6 and 5.3): one strict pass over all entries, which also
+ * makes an index by serial number. Lists are long, so the pass makes no object an entry, and the index is one array of
+ * numbers. It is sorted and not hashed into buckets: serial numbers that were chosen to collide cost nothing.
+ */
+import { bytesEqual, DerError, DerReader, oidText, Tag } from './der.js'
+import { isTime, readTime } from './time.js'
+
+const REASON_CODE = 21
+const INVALIDITY_DATE = 24
+const CERTIFICATE_ISSUER = 29
+
+// RFC 5280 section 5.3.1; 7 is not used.
+const REASONS: readonly (string | undefined)[] = [
+  'unspecified',
+  'keyCompromise',
+  'cACompromise',
+  'affiliationChanged',
+  'superseded',
+  'cessationOfOperation',
+  'certificateHold',
+  undefined,
+  'removeFromCRL',
+  'privilegeWithdrawn',
+  'aACompromise',
+]
+
+/** One revoked serial number. */
+export interface CrlEntry {
+  readonly revokedAt: Date
+  /** The reason's name in RFC 5280, or `reason 11` for a number that has none; null where the entry gives no reason. */
+  readonly reason: string | null
+  /** Since when the key may have been in wrong hands (RFC 5280 section 5.3.2); null where the entry does not say. */
+  readonly invalidSince: Date | null
+}
+
+/** An entry's place: a hash of the serial number above the entry's offset, so that sorting brings equal serials together. */
+const OFFSET_RANGE = 2 ** 23
+const HASH_BITS = 30
+/** The shortest entry: its header, a serial number of one octet, a UTCTime. */
+const MIN_ENTRY_OCTETS = 20
+
+/** Most octets that the index can address, and so the largest list. */
+export const MAX_CRL_OCTETS = OFFSET_RANGE
+
+/** Revoked certificates by serial number. */
+export class RevokedEntries {
+  /** OBJECT IDENTIFIERs of critical extensions, in any entry, that are not processed. */
+  readonly unknownCritical: readonly string[]
+  /** Whether any entry names another issuer than the list's, as only those of indirect lists do. */
+  readonly hasCertificateIssuer: boolean
+  private readonly bytes: Uint8Array
+  private readonly index: Float64Array
+
+  private constructor(bytes: Uint8Array, index: Float64Array, unknownCritical: Set<string>) {
+    this.bytes = bytes
+    this.index = index
+    this.hasCertificateIssuer = unknownCritical.delete(idOf(CERTIFICATE_ISSUER))
+    this.unknownCritical = [...unknownCritical]
+  }
+
+  /**
+   * Reads all entries between two offsets.
+   *
+   * @param hasExtensions Whether entries may have extensions: those of version 1 may not.
+   * @throws {DerError} where one cannot be read, for a damaged list proves nothing.
+   */
+  static read(bytes: Uint8Array, start: number, end: number, hasExtensions: boolean): RevokedEntries {
+    const list = new DerReader(bytes, start, end)
+    const index = new Float64Array(Math.floor((end - start) / MIN_ENTRY_OCTETS))
+    const notProcessed = new Set<string>()
+    let count = 0
+    while (!list.atEnd) {
+      const at = list.offset
+      const entry = list.enter(Tag.sequence, 'an entry of the CRL')
+      index[count++] = hashOf(entry.integer('a revoked serial number')) * OFFSET_RANGE + at
+      const time = entry.element()
+      // Read as a whole only where it is not plain, to say what is wrong.
+      if (!isTime(bytes, time)) readTime(new DerReader(bytes, time.start, time.end), 'a revocation date')
+      if (entry.atEnd) continue
+      if (!hasExtensions) throw new DerError('extensions in an entry of a CRL of version 1', entry.offset)
+      const extensions = entry.expect(Tag.sequence, 'the extensions of an entry')
+      entry.finish('an entry of the CRL')
+      if (!isPlainReason(bytes, extensions.start, extensions.end)) {
+        checkExtensions(entry.inside(extensions), notProcessed)
+      }
+    }
+    return new RevokedEntries(bytes, index.slice(0, count).sort(), notProcessed)
+  }
+
+  get count(): number {
+    return this.index.length
+  }
+
+  /** The entries of a serial number, given by its INTEGER octets; more than one where the list repeats it. */
+  entriesOf(serial: Uint8Array): CrlEntry[] {
+    const { bytes, index } = this
+    const hash = hashOf(serial)
+    const found: CrlEntry[] = []
+    for (let i = firstAtLeast(index, hash * OFFSET_RANGE); i < index.length; i++) {
+      const key = index[i] ?? 0
+      if (Math.floor(key / OFFSET_RANGE) !== hash) break
+      const entry = new DerReader(bytes, key % OFFSET_RANGE).enter(Tag.sequence, 'an entry of the CRL')
+      if (bytesEqual(entry.integer('a revoked serial number'), serial)) found.push(readEntry(entry))
+    }
+    return found
+  }
+}
+
+/** FNV-1a over the octets. */
+function hashOf(serial: Uint8Array): number {
+  let hash = 0x811c9dc5
+  for (const octet of serial) hash = Math.imul(hash ^ octet, 0x01000193)
+  return hash >>> (32 - HASH_BITS)
+}
+
+function firstAtLeast(sorted: Float64Array, wanted: number): number {
+  let low = 0
+  let high = sorted.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((sorted[middle] ?? 0) < wanted) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+// The extensions of nearly every entry that has some: a reason code below 128, not marked as critical.
+const PLAIN_REASON = Buffer.from('300c300a0603551d1504030a01', 'hex')
+
+function isPlainReason(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start !== PLAIN_REASON.length + 1 || (bytes[end - 1] ?? 0) >= 0x80) return false
+  for (let i = 0; i < PLAIN_REASON.length; i++) if (bytes[start + i] !== PLAIN_REASON[i]) return false
+  return true
+}
+
+/** One extension of an entry; `kind` is the last arc of an id below 2.5.29, else -1. */
+interface EntryExtension {
+  readonly id: Uint8Array
+  readonly kind: number
+  readonly critical: boolean
+  readonly value: Uint8Array
+}
+
+function* readExtensions(list: DerReader): Generator<EntryExtension> {
+  do {
+    const extension = list.enter(Tag.sequence, 'an extension of an entry')
+    const id = extension.content(extension.expect(Tag.oid, 'the id of an entry’s extension'))
+    const critical = extension.peek() === Tag.boolean ? extension.boolean('a critical flag') : false
+    const value = extension.octetString('the value of an entry’s extension')
+    extension.finish('an extension of an entry')
+    const kind = id.length === 3 && id[0] === 0x55 && id[1] === 0x1d ? (id[2] ?? -1) : -1
+    yield { id, kind, critical, value }
+  } while (!list.atEnd)
+}
+
+function checkExtensions(list: DerReader, notProcessed: Set<string>): void {
+  const seen = new Set<string>()
+  for (const { id, kind, critical, value } of readExtensions(list)) {
+    const key = Buffer.from(id).toString('latin1')
+    if (seen.has(key)) throw new DerError('an entry of the CRL has the same extension twice', list.offset)
+    seen.add(key)
+    if (kind === REASON_CODE) readReason(value)
+    else if (kind === INVALIDITY_DATE) readInvalidityDate(value)
+    // Critical or not, it changes whose certificate the entry and those behind it speak of (section 5.3.3).
+    else if (critical || kind === CERTIFICATE_ISSUER) notProcessed.add(oidText(id, 'the id of an extension', 0))
+  }
+}
+
+function idOf(kind: number): string {
+  return `2.5.29.${String(kind)}`
+}
+
+/** Reads what follows the serial number of an entry that was checked before. */
+function readEntry(entry: DerReader): CrlEntry {
+  const revokedAt = readTime(entry, 'a revocation date')
+  const list = entry.enterOptional(Tag.sequence)
+  let reason: string | null = null
+  let invalidSince: Date | null = null
+  if (list !== null) {
+    for (const { kind, value } of readExtensions(list)) {
+      if (kind === REASON_CODE) reason = readReason(value)
+      else if (kind === INVALIDITY_DATE) invalidSince = readInvalidityDate(value)
+    }
+  }
+  return { revokedAt, reason, invalidSince }
+}
+
+function readReason(value: Uint8Array): string {
+  const reader = new DerReader(value)
+  const number = reader.smallInteger('a reason code', Tag.enumerated)
+  reader.finish('a reason code')
+  return REASONS[number] ?? `reason ${String(number)}`
+}
+
+function readInvalidityDate(value: Uint8Array): Date {
+  const reader = new DerReader(value)
+  if (reader.peek() !== Tag.generalizedTime) throw new DerError('an invalidity date that is no GeneralizedTime', 0)
+  const date = readTime(reader, 'an invalidity date')
+  reader.finish('an invalidity date')
+  return date
+}
