@@ -1,0 +1,27 @@
+/**
+ * `npm run mutation`: changes the validator and the certificate readers in small ways, and runs the unit tests and the
+ * conformance vectors on each change. A change that no test notices survives, and is listed with its place. One room or
+ * file at a time: `npm run mutation -- --mutate src/validate/check-names.ts`.
+ *
+ * @type {import('@stryker-mutator/api/core').PartialStrykerOptions}
+ */
+export default {
+  mutate: ['src/validate/*.ts', 'src/x509/*.ts', '!src/**/index.ts', '!src/**/types.ts', '!src/x509/*-writer.ts'],
+  testRunner: 'vitest',
+  vitest: { configFile: '.config/vitest.mutation.config.ts' },
+  plugins: ['@stryker-mutator/vitest-runner'],
+  coverageAnalysis: 'perTest',
+  ignoreStatic: true,
+  // Texts of errors are prose; that each fault has its code is what the tests are about.
+  mutator: { excludedMutations: ['StringLiteral'] },
+  concurrency: 2,
+  timeoutMS: 20_000,
+  reporters: ['clear-text', 'json', 'html'],
+  jsonReporter: { fileName: '.cache/mutation/report.json' },
+  htmlReporter: { fileName: '.cache/mutation/report.html' },
+  clearTextReporter: { allowColor: false, logTests: false, reportTests: false },
+  tempDirName: '.cache/stryker',
+  ignorePatterns: ['dist', '.cache', 'docs'],
+  thresholds: { high: 95, low: 90, break: 90 },
+  allowConsoleColors: false,
+}

@@ -1,0 +1,19 @@
+/** The tests that judge mutations of the validator and the readers: one project, no container, no build. */
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+export default defineConfig({
+  root,
+  test: {
+    root,
+    pool: 'forks',
+    setupFiles: ['test/support/silence.ts'],
+    // The conformance vectors and the hostile inputs are left out: they take long for each change, and a check that only
+    // they notice wants a test that names it.
+    include: ['test/unit/{validate,x509}/**/*.test.ts'],
+    exclude: ['**/hostile*.test.ts', '**/how-to.test.ts'],
+    testTimeout: 20_000,
+  },
+})
