@@ -63,7 +63,7 @@ class RevocationCheck {
   private isReadable(crl: Crl): boolean {
     const { damage, origin } = crl
     if (damage === null) return true
-    this.notes.add(null, 'revocation/crl-malformed', { origin, reason: damage.reason })
+    this.notes.add(null, 'revocation/crl-malformed', { origin, reason: damage })
     this.troubled.add(crl.issuer.key)
     return false
   }

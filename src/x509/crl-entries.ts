@@ -66,24 +66,17 @@ export class RevokedEntries {
    * @throws {DerError} where one cannot be read, for a damaged list proves nothing.
    */
   static read(bytes: Uint8Array, start: number, end: number, hasExtensions: boolean): RevokedEntries {
-    const list = new DerReader(bytes, start, end)
     const index = new Float64Array(Math.floor((end - start) / MIN_ENTRY_OCTETS))
     const notProcessed = new Set<string>()
     let count = 0
-    while (!list.atEnd) {
-      const at = list.offset
-      const entry = list.enter(Tag.sequence, 'an entry of the CRL')
-      index[count++] = hashOf(entry.integer('a revoked serial number')) * OFFSET_RANGE + at
-      const time = entry.element()
-      // Read as a whole only where it is not plain, to say what is wrong.
-      if (!isTime(bytes, time)) readTime(new DerReader(bytes, time.start, time.end), 'a revocation date')
-      if (entry.atEnd) continue
-      if (!hasExtensions) throw new DerError('extensions in an entry of a CRL of version 1', entry.offset)
-      const extensions = entry.expect(Tag.sequence, 'the extensions of an entry')
-      entry.finish('an entry of the CRL')
-      if (!isPlainReason(bytes, extensions.start, extensions.end)) {
-        checkExtensions(entry.inside(extensions), notProcessed)
-      }
+    for (let at = start; at < end;) {
+      const plainEnd = endOfPlainEntry(bytes, at, end, hasExtensions)
+      const [serialStart, serialEnd, next] =
+        plainEnd === -1
+          ? checkEntry(new DerReader(bytes, at, end), hasExtensions, notProcessed)
+          : [at + 4, at + 4 + octet(bytes, at + 3), plainEnd]
+      index[count++] = hashOf(bytes, serialStart, serialEnd) * OFFSET_RANGE + at
+      at = next
     }
     return new RevokedEntries(bytes, index.slice(0, count).sort(), notProcessed)
   }
@@ -95,7 +88,7 @@ export class RevokedEntries {
   /** The entries of a serial number, given by its INTEGER octets; more than one where the list repeats it. */
   entriesOf(serial: Uint8Array): CrlEntry[] {
     const { bytes, index } = this
-    const hash = hashOf(serial)
+    const hash = hashOf(serial, 0, serial.length)
     const found: CrlEntry[] = []
     for (let i = firstAtLeast(index, hash * OFFSET_RANGE); i < index.length; i++) {
       const key = index[i] ?? 0
@@ -108,10 +101,15 @@ export class RevokedEntries {
 }
 
 /** FNV-1a over the octets. */
-function hashOf(serial: Uint8Array): number {
+function hashOf(bytes: Uint8Array, start: number, end: number): number {
   let hash = 0x811c9dc5
-  for (const octet of serial) hash = Math.imul(hash ^ octet, 0x01000193)
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ octet(bytes, i), 0x01000193)
   return hash >>> (32 - HASH_BITS)
+}
+
+function octet(bytes: Uint8Array, at: number): number {
+  // In range by the callers' checks; the fallback only satisfies the type checker.
+  return bytes[at] ?? 0
 }
 
 function firstAtLeast(sorted: Float64Array, wanted: number): number {
@@ -125,13 +123,63 @@ function firstAtLeast(sorted: Float64Array, wanted: number): number {
   return low
 }
 
-// The extensions of nearly every entry that has some: a reason code below 128, not marked as critical.
-const PLAIN_REASON = Buffer.from('300c300a0603551d1504030a01', 'hex')
+/**
+ * Checks an entry as nearly all are: lengths of one octet, a serial number, a time, and of extensions at most a reason
+ * and an invalidity date, neither critical. Returns where it ends, or -1 for an entry to be looked at more closely.
+ */
+function endOfPlainEntry(bytes: Uint8Array, start: number, limit: number, hasExtensions: boolean): number {
+  const end = start + 2 + octet(bytes, start + 1)
+  const serialLength = octet(bytes, start + 3)
+  const timeAt = start + 4 + serialLength
+  if (octet(bytes, start) !== Tag.sequence || octet(bytes, start + 1) >= 0x80 || end > limit) return -1
+  if (octet(bytes, start + 2) !== Tag.integer || serialLength === 0 || serialLength >= 0x80 || timeAt + 2 > end)
+    return -1
+  const [first, second] = [octet(bytes, start + 4), octet(bytes, start + 5)]
+  const isPadded = serialLength > 1 && ((first === 0 && second < 0x80) || (first === 0xff && second >= 0x80))
+  const timeEnd = timeAt + 2 + octet(bytes, timeAt + 1)
+  if (isPadded || timeEnd > end || !isTime(bytes, octet(bytes, timeAt), timeAt + 2, timeEnd)) return -1
+  return timeEnd === end || (hasExtensions && arePlainExtensions(bytes, timeEnd, end)) ? end : -1
+}
 
-function isPlainReason(bytes: Uint8Array, start: number, end: number): boolean {
-  if (end - start !== PLAIN_REASON.length + 1 || (bytes[end - 1] ?? 0) >= 0x80) return false
-  for (let i = 0; i < PLAIN_REASON.length; i++) if (bytes[start + i] !== PLAIN_REASON[i]) return false
+/** Ids, headers and lengths of the two extensions that nearly all entries make do with. */
+const PLAIN_REASON = Buffer.from('300a0603551d1504030a01', 'hex')
+const PLAIN_INVALIDITY_DATE = Buffer.from('30180603551d180411180f', 'hex')
+
+function arePlainExtensions(bytes: Uint8Array, start: number, end: number): boolean {
+  if (octet(bytes, start) !== Tag.sequence || start + 2 + octet(bytes, start + 1) !== end) return false
+  let at = start + 2
+  if (startsWith(bytes, at, end, PLAIN_REASON)) {
+    if (octet(bytes, at + PLAIN_REASON.length) >= 0x80) return false
+    at += PLAIN_REASON.length + 1
+    if (at === end) return true
+  }
+  if (!startsWith(bytes, at, end, PLAIN_INVALIDITY_DATE)) return false
+  const timeAt = at + PLAIN_INVALIDITY_DATE.length
+  return timeAt + 15 === end && isTime(bytes, Tag.generalizedTime, timeAt, end)
+}
+
+function startsWith(bytes: Uint8Array, at: number, end: number, wanted: Buffer): boolean {
+  if (at + wanted.length >= end) return false
+  for (let i = 0; i < wanted.length; i++) if (bytes[at + i] !== wanted[i]) return false
   return true
+}
+
+/** Checks any entry. Returns where its serial number starts and ends, and where the entry ends. */
+function checkEntry(
+  list: DerReader,
+  hasExtensions: boolean,
+  notProcessed: Set<string>,
+): readonly [serialStart: number, serialEnd: number, end: number] {
+  const entry = list.enter(Tag.sequence, 'an entry of the CRL')
+  const serial = entry.integer('a revoked serial number')
+  const serialEnd = entry.offset
+  readTime(entry, 'a revocation date')
+  if (!entry.atEnd) {
+    if (!hasExtensions) throw new DerError('extensions in an entry of a CRL of version 1', entry.offset)
+    checkExtensions(entry.enter(Tag.sequence, 'the extensions of an entry'), notProcessed)
+    entry.finish('an entry of the CRL')
+  }
+  return [serialEnd - serial.length, serialEnd, list.offset]
 }
 
 /** One extension of an entry; `kind` is the last arc of an id below 2.5.29, else -1. */

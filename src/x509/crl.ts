@@ -152,9 +152,9 @@ export class Crl {
   }
 
   /** What makes the list of entries unreadable; null where it can be read. */
-  get damage(): DerError | null {
+  get damage(): string | null {
     this.entriesRead ??= readEntries(this.raw, this.parts)
-    return this.entriesRead instanceof DerError ? this.entriesRead : null
+    return this.entriesRead instanceof DerError ? this.entriesRead.reason : null
   }
 
   /**

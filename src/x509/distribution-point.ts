@@ -6,8 +6,19 @@ import { contextTag, DerError, type DerElement, type DerReader, Tag } from './de
 import { type DistinguishedName, type NameAttribute, readAttributes, relativeNameKey } from './distinguished-name.js'
 import { type GeneralName, readGeneralName } from './general-name.js'
 
-/** Reasons that a list may be narrowed to, in the bit order of ReasonFlags; bit 0 is not used. */
-export const REVOCATION_REASONS = [
+/** A reason that a list may be narrowed to. */
+export type RevocationReason =
+  | 'keyCompromise'
+  | 'cACompromise'
+  | 'affiliationChanged'
+  | 'superseded'
+  | 'cessationOfOperation'
+  | 'certificateHold'
+  | 'privilegeWithdrawn'
+  | 'aACompromise'
+
+/** All of them in the bit order of ReasonFlags; bit 0 is not used. */
+export const REVOCATION_REASONS: readonly RevocationReason[] = [
   'keyCompromise',
   'cACompromise',
   'affiliationChanged',
@@ -16,8 +27,7 @@ export const REVOCATION_REASONS = [
   'certificateHold',
   'privilegeWithdrawn',
   'aACompromise',
-] as const
-export type RevocationReason = (typeof REVOCATION_REASONS)[number]
+]
 
 /** Where a list is found: its full names, or one relative name below the name of the list's issuer. */
 export type DistributionPointName =

@@ -1,11 +1,19 @@
 /** Revocation lists and certificate requests for the certificate minter. */
 import type { KeyObject } from 'node:crypto'
-import { bitString, context, integer, oid, sequence, setOf } from './der-writer.js'
-import { authorityKeyIdentifier, crlNumber, encodeExtension, reasonCode, subjectAltName } from './mint-extensions.js'
+import { bitString, context, contextPrimitive, integer, namedBits, oid, sequence, setOf } from './der-writer.js'
+import {
+  authorityKeyIdentifier,
+  crlNumber,
+  encodeExtension,
+  EXTENSION,
+  reasonCode,
+  retag,
+  subjectAltName,
+} from './mint-extensions.js'
 import type { Extension } from './mint-extensions.js'
 import { newKey, publicHalf, signatureIdentifier, signBytes, spkiOf, usualSignature } from './mint-keys.js'
 import type { KeyKind, SignatureName } from './mint-keys.js'
-import { encodeName, type GeneralName, type Name } from './mint-names.js'
+import { type Attribute, encodeAttribute, encodeName, type GeneralName, type Name } from './mint-names.js'
 import { encodeTime, pem, type Issuer, type Time } from './mint-certificate.js'
 
 const HOUR = 3_600_000
@@ -24,6 +32,8 @@ export interface MintCrlOptions {
   /** The issuer's name as written in the list; the issuer's own subject when left out. */
   issuerName?: Name | undefined
   revoked?: readonly RevokedEntry[] | undefined
+  /** The contents of the list of entries as they shall stand there, instead of `revoked`. */
+  rawEntries?: Uint8Array | undefined
   /** Default: one hour ago. */
   thisUpdate?: Time | undefined
   /** Default: in one day; `null` leaves it out. */
@@ -36,6 +46,8 @@ export interface MintCrlOptions {
   innerSignature?: SignatureName | undefined
   outerSignature?: SignatureName | undefined
   tamperSignature?: ((signature: Buffer) => Buffer) | undefined
+  /** Changes the signed part before signing, so that the signature fits the changed bytes. */
+  tamperTbs?: ((tbs: Buffer) => Buffer) | undefined
   tamper?: ((der: Buffer) => Buffer) | undefined
 }
 
@@ -44,16 +56,19 @@ export function mintCrl(options: MintCrlOptions): { der: Buffer; pem: string } {
   const { issuer } = options
   const signature = options.signature ?? usualSignature(issuer.key)
   const extensions = options.extensions ?? [authorityKeyIdentifier(publicHalf(issuer.key)), crlNumber(1)]
-  const entries = (options.revoked ?? []).map(encodeEntry)
-  const tbs = sequence(
+  // One piece: a list of 100,000 would be too many parameters.
+  const revoked = Buffer.concat((options.revoked ?? []).map(encodeEntry))
+  const entries = options.rawEntries ?? (revoked.length === 0 ? null : revoked)
+  const plain = sequence(
     ...(options.version === null ? [] : [integer(options.version ?? 1)]),
     signatureIdentifier(options.innerSignature ?? signature),
     options.issuerName === undefined ? issuer.subject : encodeName(options.issuerName),
     encodeTime(options.thisUpdate ?? new Date(Date.now() - HOUR)),
     ...(options.nextUpdate === null ? [] : [encodeTime(options.nextUpdate ?? new Date(Date.now() + 24 * HOUR))]),
-    ...(entries.length === 0 ? [] : [sequence(...entries)]),
+    ...(entries === null ? [] : [sequence(entries)]),
     ...(extensions.length === 0 ? [] : [context(0, sequence(...extensions.map(encodeExtension)))]),
   )
+  const tbs = options.tamperTbs?.(plain) ?? plain
   const bits = signBytes(signature, issuer.key, tbs)
   const der = sequence(
     tbs,
@@ -62,6 +77,71 @@ export function mintCrl(options: MintCrlOptions): { der: Buffer; pem: string } {
   )
   const final = options.tamper?.(der) ?? der
   return { der: final, pem: pem('X509 CRL', final) }
+}
+
+/** Where a list is found: full names, or one relative name below that of the list's issuer. */
+export type PointName = readonly GeneralName[] | { readonly relative: Attribute }
+
+/** Reasons by their bits in ReasonFlags: 1 keyCompromise, …, 8 aACompromise. */
+export interface PointOptions {
+  name?: PointName | undefined
+  reasons?: readonly number[] | undefined
+  /** Who issues the list, where that is another. */
+  crlIssuer?: Name | undefined
+}
+
+export interface ScopeOptions {
+  name?: PointName | undefined
+  onlyUserCerts?: boolean | undefined
+  onlyCaCerts?: boolean | undefined
+  onlySomeReasons?: readonly number[] | undefined
+  indirect?: boolean | undefined
+  onlyAttributeCerts?: boolean | undefined
+}
+
+function pointName(name: PointName | undefined): Buffer[] {
+  if (name === undefined) return []
+  return [context(0, 'relative' in name ? context(1, encodeAttribute(name.relative)) : context(0, ...name))]
+}
+
+function reasonFlags(n: number, reasons: readonly number[] | undefined): Buffer[] {
+  return reasons === undefined ? [] : [retag(0x80 | n, namedBits(reasons))]
+}
+
+/** The extension that narrows a list, RFC 5280 section 5.2.5. Without options it is an empty SEQUENCE. */
+export function issuingDistributionPoint(options: ScopeOptions, critical = true): Extension {
+  const flag = (n: number, value: boolean | undefined): Buffer[] =>
+    value === true ? [contextPrimitive(n, Buffer.from([0xff]))] : []
+  const value = sequence(
+    ...pointName(options.name),
+    ...flag(1, options.onlyUserCerts),
+    ...flag(2, options.onlyCaCerts),
+    ...reasonFlags(3, options.onlySomeReasons),
+    ...flag(4, options.indirect),
+    ...flag(5, options.onlyAttributeCerts),
+  )
+  return { oid: EXTENSION.issuingDistributionPoint, critical, value }
+}
+
+/** Distribution points of a certificate in all their forms; `crlDistributionPoints` takes plain URLs. */
+export function distributionPoints(points: readonly PointOptions[], critical = false): Extension {
+  const encode = ({ name, reasons, crlIssuer }: PointOptions): Buffer =>
+    sequence(
+      ...pointName(name),
+      ...reasonFlags(1, reasons),
+      ...(crlIssuer === undefined ? [] : [context(2, context(4, encodeName(crlIssuer)))]),
+    )
+  return { oid: EXTENSION.crlDistributionPoints, critical, value: sequence(...points.map(encode)) }
+}
+
+/** Where a full list's delta lists are found, RFC 5280 section 5.2.6. */
+export function freshestCrl(points: readonly PointOptions[], critical = false): Extension {
+  return { ...distributionPoints(points, critical), oid: '2.5.29.46' }
+}
+
+/** An entry's extension that names another issuer than the list's, RFC 5280 section 5.3.3. */
+export function certificateIssuer(name: Name, critical = true): Extension {
+  return { oid: EXTENSION.certificateIssuer, critical, value: sequence(context(4, encodeName(name))) }
 }
 
 function encodeEntry(entry: RevokedEntry): Buffer {
