@@ -10,6 +10,7 @@ export function checkIssuerConstraints(place: Place, notes: Notebook): void {
   const { extensions } = certificate
   if (extensions.basicConstraints === null) notes.add(place, 'constraints/not-a-ca', { reason: 'no basicConstraints' })
   else if (!extensions.basicConstraints.ca) notes.add(place, 'constraints/not-a-ca', { reason: 'CA:FALSE' })
+  checkConstrainedKinds(place, notes)
   for (const oid of [ExtensionId.basicConstraints, ExtensionId.nameConstraints]) {
     const present = extensions.all.some((each) => each.oid === oid)
     if (present && !extensions.isCritical(oid)) {
@@ -17,6 +18,19 @@ export function checkIssuerConstraints(place: Place, notes: Notebook): void {
       notes.add(place, 'constraints/not-critical', { extension })
     }
   }
+}
+
+/** Kinds of name that Go compares with constraints (crypto/x509 parseNameConstraintsExtension). */
+const GO_KINDS: ReadonlySet<string> = new Set(['dns', 'ip', 'email', 'uri'])
+
+// Go marks the whole extension as unhandled where it constrains any other kind, and refuses it where it is critical.
+function checkConstrainedKinds(place: Place, notes: Notebook): void {
+  const { extensions } = place.certificate
+  const { nameConstraints } = extensions
+  if (nameConstraints === null || !extensions.isCritical(ExtensionId.nameConstraints)) return
+  const kinds = [...nameConstraints.permitted, ...nameConstraints.excluded].map(({ kind }) => kind)
+  const unknown = [...new Set(kinds)].filter((kind) => !GO_KINDS.has(kind))
+  if (unknown.length > 0) notes.add(place, 'name-constraints/kind-unknown-to-go', { kinds: unknown })
 }
 
 export function checkLeafConstraints(place: Place, notes: Notebook): void {

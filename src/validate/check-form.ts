@@ -2,12 +2,14 @@
 import { bytesEqual, hex } from '../x509/der.js'
 import type { DistinguishedName } from '../x509/distinguished-name.js'
 import { ExtensionId, extensionName } from '../x509/extensions.js'
+import { uriProblem } from '../x509/uri.js'
+import { namesOtherAuthority } from './link.js'
 import type { Notebook, Place } from './place.js'
 
 /** Longest serial number in octets (RFC 5280 section 4.1.2.2). */
 const MAX_SERIAL_OCTETS = 20
-/** Extensions that decide nothing here: unreadable, they are worth a warning as long as they are not critical. */
-const UNUSED: ReadonlySet<string> = new Set<string>([ExtensionId.authorityInfoAccess, ExtensionId.certificatePolicies])
+/** Findings that one kind of unlucky name may fill a report with. */
+const MAX_URIS_TOLD = 5
 const NEVER_CRITICAL = [ExtensionId.subjectKeyIdentifier, ExtensionId.authorityKeyIdentifier] as const
 
 export function checkForm(place: Place, notes: Notebook): void {
@@ -17,6 +19,7 @@ export function checkForm(place: Place, notes: Notebook): void {
   if (!place.certificate.signatureAlgorithmsAgree) notes.add(place, 'certificate/algorithms-disagree', {})
   checkExtensions(place, notes)
   checkKeyIdentifiers(place, notes)
+  checkUris(place, notes)
 }
 
 function checkVersion(place: Place, notes: Notebook): void {
@@ -54,10 +57,8 @@ function checkStrings(place: Place, field: 'subject' | 'issuer', name: Distingui
 
 function checkExtensions(place: Place, notes: Notebook): void {
   const { extensions } = place.certificate
-  for (const { oid, critical, reason } of extensions.problems) {
-    const unused = UNUSED.has(oid) && !critical
-    const code = unused ? 'certificate/extension-malformed-unused' : 'certificate/extension-malformed'
-    notes.add(place, code, { extension: extensionName(oid), reason })
+  for (const { oid, reason } of extensions.problems) {
+    notes.add(place, 'certificate/extension-malformed', { extension: extensionName(oid), reason })
   }
   for (const oid of extensions.duplicates)
     notes.add(place, 'certificate/extension-duplicate', { extension: extensionName(oid) })
@@ -71,6 +72,16 @@ function checkExtensions(place: Place, notes: Notebook): void {
   }
   const policies = extensions.all.find(({ oid }) => oid === ExtensionId.policyConstraints)
   if (policies !== undefined && !policies.critical) notes.add(place, 'certificate/policy-constraints-not-critical', {})
+}
+
+function checkUris(place: Place, notes: Notebook): void {
+  let told = 0
+  for (const { kind, value } of place.certificate.subjectAltNames) {
+    const problem = kind === 'uri' ? uriProblem(value) : null
+    if (problem === null) continue
+    notes.add(place, 'san/uri-malformed', { uri: value, reason: problem })
+    if (++told === MAX_URIS_TOLD) return
+  }
 }
 
 function checkKeyIdentifiers(place: Place, notes: Notebook): void {
@@ -91,7 +102,9 @@ function checkKeyIdentifiers(place: Place, notes: Notebook): void {
     const reason = `points to another key (${hex(keyIdentifier)})`
     notes.add(place, 'certificate/authority-key-identifier-unusual', { reason })
   }
-  if (issuer || serial) {
+  if (namesOtherAuthority(certificate, certificate)) {
+    notes.add(place, 'certificate/authority-key-identifier-unusual', { reason: 'points to another certificate' })
+  } else if (issuer !== null || serial !== null) {
     notes.add(place, 'certificate/authority-key-identifier-unusual', { reason: 'names an issuer or serial number' })
   }
 }

@@ -118,7 +118,7 @@ type DnsNameCode =
 function dnsNameCode(name: string): DnsNameCode | null {
   if (parseIp(name) !== null) return 'san/ip-written-as-dns'
   if (name === '*') return 'san/wildcard-wide'
-  if (!isDnsPattern(name.replace(/\.$/, ''))) return 'san/name-unusable'
+  if (!isDnsPattern(name)) return 'san/name-unusable'
   if (name.startsWith('*.')) return wildcardIsUsable(name) ? 'san/wildcard' : 'san/wildcard-wide'
   return name.includes('_') ? 'san/underscore' : null
 }

@@ -1,17 +1,16 @@
 /** Judging: every check on every certificate in its place, and on the path as a whole. */
-import { hex } from '../x509/der.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { Crl } from '../x509/crl.js'
 import { checkIssuerConstraints, checkLeafConstraints, checkPathLength } from './check-constraints.js'
 import { checkForm } from './check-form.js'
 import { checkKey, checkSignatureAlgorithm } from './check-key.js'
+import { checkLink } from './check-link.js'
 import { checkNameConstraints } from './check-name-constraints.js'
 import { checkNames } from './check-names.js'
 import { checkRevocation } from './check-revocation.js'
 import { checkIssuerUsage, checkLeafUsage } from './check-usage.js'
 import { checkPathValidity, checkValidity } from './check-validity.js'
 import type { Context } from './context.js'
-import { keyIdentifiers } from './link.js'
 import type { FoundPath } from './path.js'
 import { Notebook, type Place } from './place.js'
 
@@ -85,18 +84,11 @@ export function judgeAboveLeaf(
   for (const place of path.slice(1)) {
     notes.findings.push(...issuers.notesOn(place).findings)
     const child = path[place.index - 1]
-    if (child !== undefined) judgeKeyIdentifiers(child, place, notes)
+    if (child !== undefined) checkLink(child, place, notes)
     if (place.role === 'anchor' && !place.certificate.isSelfIssued) notes.add(place, 'chain/anchor-not-self-signed', {})
   }
   checkPathValidity(path, context, notes)
   checkPathLength(path, rules.maxIntermediates, notes)
   checkNameConstraints(path, rules.comparisons, notes)
   checkRevocation(path, rules.crls, context, notes)
-}
-
-function judgeKeyIdentifiers(child: Place, issuer: Place, notes: Notebook): void {
-  const { relation, wanted, found } = keyIdentifiers(child.certificate, issuer.certificate)
-  if (relation !== 'different' || wanted === null || found === null) return
-  const details = { wanted: hex(wanted), found: hex(found), issuer: issuer.certificate.subject.toString() }
-  notes.add(child, 'chain/key-identifier-differs', details)
 }

@@ -22,6 +22,18 @@ function isReadable(issuer: Certificate): boolean {
   return VERIFIABLE_KEYS.has(issuer.publicKeyInfo.algorithm) && issuer.hasReadableKey
 }
 
+/**
+ * Whether the child's authority key identifier names another certificate than the issuer's as its authority: by the
+ * serial number, or by the name of the issuer's own issuer. OpenSSL, and so Node, looks at both (X509_check_akid).
+ */
+export function namesOtherAuthority(child: Certificate, issuer: Certificate): boolean {
+  const authority = child.extensions.authorityKeyIdentifier
+  if (authority === null || (authority.serial === null && authority.issuer === null)) return false
+  if (authority.serial !== null && !bytesEqual(authority.serial, issuer.serial)) return true
+  const named = authority.issuer?.find(({ kind }) => kind === 'dirName')?.directoryName
+  return named !== undefined && !named.equals(issuer.issuer)
+}
+
 /** How the child's authority key identifier relates to the issuer's subject key identifier. */
 export function keyIdentifiers(
   child: Certificate,

@@ -6,7 +6,7 @@ import type { Context } from './context.js'
 import { explainDeadEnd } from './explain.js'
 import { IssuerIndex } from './issuer-index.js'
 import { IssuerVerdicts, judgeAboveLeaf, judgeLeaf, type PathRules, placesOf } from './judge.js'
-import { keyIdentifiers, linkOf } from './link.js'
+import { keyIdentifiers, linkOf, namesOtherAuthority } from './link.js'
 import { type FoundPath, type LinkRule, walkPaths } from './path.js'
 import { Notebook, type Place, refOf } from './place.js'
 
@@ -67,7 +67,8 @@ interface Judged {
  */
 function findBest(input: SearchInput, index: IssuerIndex, issuers: IssuerVerdicts): Judged | null {
   const rule: LinkRule = (child, { certificate, isAnchor }, index) => {
-    if (keyIdentifiers(child, certificate).relation === 'different') return 'skip'
+    if (keyIdentifiers(child, certificate).relation === 'different' || namesOtherAuthority(child, certificate))
+      return 'skip'
     if (issuers.notesOn({ certificate, role: isAnchor ? 'anchor' : 'intermediate', index }).hasErrors) return 'skip'
     return linkOf(child, certificate, input.budget) === 'signed' ? 'follow' : 'skip'
   }
@@ -76,6 +77,7 @@ function findBest(input: SearchInput, index: IssuerIndex, issuers: IssuerVerdict
   for (const found of walk(input, index, rule, input.budget, false)) {
     const places = placesOf(found)
     const notes = new Notebook()
+    judgeTrustedLeaf(places, notes)
     judgeAboveLeaf(places, issuers, input.rules, notes)
     const errors = notes.errorCount
     if (errors === 0) return { places, notes }
@@ -85,6 +87,14 @@ function findBest(input: SearchInput, index: IssuerIndex, issuers: IssuerVerdict
   }
   if (best !== null && failures > 1) best.notes.add(null, 'chain/others-tried', { paths: failures - 1 })
   return best
+}
+
+/** A leaf that is trusted by itself ends the path at once; to OpenSSL it is one more certificate that misses its issuer. */
+function judgeTrustedLeaf(places: readonly Place[], notes: Notebook): void {
+  const [leaf] = places
+  if (places.length === 1 && leaf !== undefined && !leaf.certificate.isSelfIssued) {
+    notes.add(leaf, 'chain/anchor-not-self-signed', {})
+  }
 }
 
 function walk(

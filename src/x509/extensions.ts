@@ -71,8 +71,10 @@ export interface NameConstraints {
 
 export interface AuthorityKeyIdentifier {
   readonly keyIdentifier: Uint8Array | null
-  readonly issuer: boolean
-  readonly serial: boolean
+  /** The names of the issuer's own issuer, where they are written there. */
+  readonly issuer: readonly GeneralName[] | null
+  /** The INTEGER octets of the issuer's serial number, where it is written there. */
+  readonly serial: Uint8Array | null
 }
 
 /** An extension that could not be decoded. */
@@ -141,6 +143,11 @@ const DECODERS: Readonly<Record<string, Decoder>> = {
   },
   // These decide nothing, so their contents are not kept; whether they can be read is worth knowing.
   [ExtensionId.certificatePolicies]: readCertificatePolicies,
+  [ExtensionId.policyMappings]: readPolicyMappings,
+  [ExtensionId.policyConstraints]: readPolicyConstraints,
+  [ExtensionId.inhibitAnyPolicy]: (reader) => {
+    reader.smallInteger('inhibitAnyPolicy')
+  },
   [ExtensionId.authorityInfoAccess]: readAuthorityInfoAccess,
 }
 
@@ -279,13 +286,44 @@ function readAuthorityKeyIdentifier(reader: DerReader): AuthorityKeyIdentifier {
   const issuer = fields.optional(contextTag(1, 'constructed'))
   const serial = fields.optional(contextTag(2, 'primitive'))
   fields.finish('authorityKeyIdentifier')
-  return { keyIdentifier: key === null ? null : fields.content(key), issuer: issuer !== null, serial: serial !== null }
+  return {
+    keyIdentifier: key === null ? null : fields.content(key),
+    issuer: issuer === null ? null : readNameList(fields.inside(issuer)),
+    serial: serial === null ? null : fields.content(serial),
+  }
+}
+
+function readNameList(list: DerReader): GeneralName[] {
+  const names: GeneralName[] = []
+  while (!list.atEnd) names.push(readGeneralName(list, 'address'))
+  return names
 }
 
 function readCertificatePolicies(reader: DerReader): void {
   const list = reader.enter(Tag.sequence, 'certificatePolicies')
-  do list.enter(Tag.sequence, 'a policy').oid('a policy id')
-  while (!list.atEnd)
+  const seen = new Set<string>()
+  do {
+    const policy = list.enter(Tag.sequence, 'a policy').oid('a policy id')
+    if (seen.has(policy)) throw new DerError(`the policy ${policy} twice`, list.offset)
+    seen.add(policy)
+  } while (!list.atEnd)
+}
+
+function readPolicyMappings(reader: DerReader): void {
+  const list = reader.enter(Tag.sequence, 'policyMappings')
+  do {
+    const mapping = list.enter(Tag.sequence, 'a policy mapping')
+    mapping.oid('a policy of the issuer')
+    mapping.oid('a policy of the subject')
+    mapping.finish('a policy mapping')
+  } while (!list.atEnd)
+}
+
+function readPolicyConstraints(reader: DerReader): void {
+  const fields = reader.enter(Tag.sequence, 'policyConstraints')
+  fields.optional(contextTag(0, 'primitive'))
+  fields.optional(contextTag(1, 'primitive'))
+  fields.finish('policyConstraints')
 }
 
 function readAuthorityInfoAccess(reader: DerReader): void {

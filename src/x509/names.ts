@@ -121,7 +121,8 @@ function covers(name: GeneralName, host: Host): boolean {
  * A host that is itself a wildcard is covered only by the same name.
  */
 export function dnsNameCovers(pattern: string, host: string): boolean {
-  const name = pattern.toLowerCase().replace(/\.$/, '')
+  // A name with a trailing dot covers nothing: Go and OpenSSL refuse it, Node alone does not look at the dot.
+  const name = pattern.toLowerCase()
   if (name === host) return isDnsPattern(name)
   if (!name.startsWith('*.') || host.startsWith('*.')) return false
   const base = name.slice(1)

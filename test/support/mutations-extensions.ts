@@ -103,8 +103,15 @@ const policies: readonly Mutation[] = [
     () => [{ oid: EXTENSION.inhibitAnyPolicy, critical: true, value: integer(0) }],
     CAS,
   ),
+  carries('policy constraints that cannot be read', () => [garbled(EXTENSION.policyConstraints)], CAS),
+  carries('policy mappings that cannot be read', () => [garbled(EXTENSION.policyMappings)], CAS),
+  carries('inhibitAnyPolicy that cannot be read', () => [garbled(EXTENSION.inhibitAnyPolicy)], CAS),
   carries('inhibitAnyPolicy', () => [{ oid: EXTENSION.inhibitAnyPolicy, value: integer(0) }], CAS),
 ]
+
+function garbled(dotted: string): Extension {
+  return { oid: dotted, value: sequence(nullValue()) }
+}
 
 /** requireExplicitPolicy 0: every certificate below must name a policy. */
 function policyConstraints(critical: boolean): Extension {

@@ -185,6 +185,9 @@ const constraints: readonly Mutation[] = [
     { ...beyond, leaf: [uri('https://10.0.0.1/')] },
   ),
   constrains('another directory name permitted', { permitted: [directoryName([['O', 'Acme']])] }, beyond),
+  constrains('the subject permitted', {
+    permitted: [directoryName('etcd-0'), directoryName('Intermediate')],
+  }),
   constrains('the subject excluded', { excluded: [directoryName('etcd-0')] }, beyond),
   constrains('another name of a kind that is not compared', { permitted: [registeredId('1.2.3')] }),
   constrains(

@@ -1,6 +1,20 @@
 /** Findings about one certificate by itself: its encoding, its extensions, its key and its signature algorithm. */
 import { type NoDetails, row } from '../row.js'
 
+/** Go's words on an extension that it cannot read. */
+const GO_ON_EXTENSIONS = {
+  authorityInfoAccess: 'x509: invalid authority info access',
+  authorityKeyIdentifier: 'x509: invalid authority key identifier',
+  basicConstraints: 'x509: invalid basic constraints',
+  certificatePolicies: 'x509: invalid certificate policies',
+  crlDistributionPoints: 'x509: invalid CRL distribution point',
+  extendedKeyUsage: 'x509: invalid extended key usages',
+  keyUsage: 'x509: invalid key usage',
+  nameConstraints: 'x509: invalid NameConstraints extension',
+  subjectAltName: 'x509: invalid subject alternative names',
+  subjectKeyIdentifier: 'x509: invalid subject key identifier',
+}
+
 export const certificate = {
   'certificate/malformed': row<{ origin: string; reason: string; offset: number }>({
     severity: 'error',
@@ -76,18 +90,16 @@ export const certificate = {
   }),
   'certificate/extension-malformed': row<{ extension: string; reason: string }>({
     severity: 'error',
-    meaning: 'An extension that decides about validity cannot be read; Go refuses the certificate.',
-    source: 'RFC 5280 section 4.2',
+    meaning:
+      'An extension cannot be read. Go refuses the whole certificate, also where the extension plays no part in validation, such as policies and the address of the issuer.',
+    source: 'RFC 5280 section 4.2; Go crypto/x509 parser.go',
+    refusals: Object.entries(GO_ON_EXTENSIONS).map(([name, words]) => ({
+      by: 'Go',
+      words,
+      when: ({ extension }) => extension === name,
+    })),
     message: ({ extension, reason }, who) => `${who} has a malformed ${extension} extension: ${reason}.`,
     remedy: ({ extension }) => `Issue it anew with a well-formed ${extension}.`,
-  }),
-  'certificate/extension-malformed-unused': row<{ extension: string; reason: string }>({
-    severity: 'warning',
-    meaning: 'An extension that plays no part in validation cannot be read; strict readers refuse the certificate.',
-    source: 'RFC 5280 section 4.2',
-    message: ({ extension, reason }, who) => `${who} has a malformed ${extension} extension: ${reason}.`,
-    remedy: ({ extension }) =>
-      `Leave ${extension} out, or write it as RFC 5280 defines it, when the certificate is renewed.`,
   }),
   'certificate/extension-duplicate': row<{ extension: string }>({
     severity: 'error',
@@ -114,6 +126,18 @@ export const certificate = {
     severity: 'error',
     meaning: 'RFC 5280 forbids marking this extension as critical; strict validators refuse the certificate.',
     source: 'RFC 5280 sections 4.2.1.1 and 4.2.1.2',
+    refusals: [
+      {
+        by: 'Go',
+        words: 'x509: subject key identifier incorrectly marked critical',
+        when: ({ extension }) => extension === 'subjectKeyIdentifier',
+      },
+      {
+        by: 'Go',
+        words: 'x509: authority key identifier incorrectly marked critical',
+        when: ({ extension }) => extension === 'authorityKeyIdentifier',
+      },
+    ],
     message: ({ extension }, who) => `${who} marks ${extension} as critical, which RFC 5280 forbids.`,
     remedy: ({ extension }) => `Issue it anew with ${extension} not critical.`,
   }),
@@ -133,17 +157,29 @@ export const certificate = {
   }),
   'certificate/authority-key-identifier-unusual': row<{ reason: string }>({
     severity: 'warning',
-    meaning: 'A self-signed CA’s authority key identifier should hold its own key identifier and nothing else.',
-    source: 'CA/Browser Forum Baseline Requirements 7.1.2.1.3',
+    meaning:
+      'A self-signed CA’s authority key identifier should hold its own key identifier and nothing else. Where it points elsewhere, OpenSSL, and so Node, looks for another certificate above it.',
+    source: 'CA/Browser Forum Baseline Requirements 7.1.2.1.3; OpenSSL X509_check_akid',
+    refusals: [
+      { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT', when: ({ reason }) => reason.startsWith('points to') },
+      {
+        by: 'OpenSSL',
+        words: 'unable to get issuer certificate',
+        when: ({ reason }) => reason.startsWith('points to'),
+      },
+    ],
     message: ({ reason }, who) => `${who} has an authority key identifier that ${reason}.`,
     remedy: () => 'Use "authorityKeyIdentifier = keyid" or leave it out when the CA is renewed.',
   }),
   'certificate/policy-constraints-not-critical': row<NoDetails>({
     severity: 'warning',
-    meaning: 'policyConstraints must be critical; as they stand, they are ignored here.',
-    source: 'RFC 5280 section 4.2.1.11',
+    meaning:
+      'policyConstraints must be critical; as they stand, they are ignored here, and by Node. Go since 1.24, and so an etcd that was built with it, processes them: where they ask for a policy, each certificate below must name one.',
+    source: 'RFC 5280 section 4.2.1.11; Go crypto/x509 policiesValid',
+    refusals: [{ by: 'Go', words: 'x509: no valid chains built: all candidate chains have invalid policies' }],
     message: (_, who) => `${who} carries policyConstraints that are not marked as critical; they are not processed.`,
-    remedy: () => 'Leave policyConstraints out: etcd, Go and Node do not process them.',
+    remedy: () =>
+      'Leave policyConstraints out when it is renewed.',
   }),
   'key/mismatch': row<{ keyAlgorithm: string; certificateAlgorithm: string; keyOrigin?: string | undefined }>({
     severity: 'error',

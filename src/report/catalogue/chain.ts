@@ -121,14 +121,46 @@ export const chain = {
   'chain/anchor-not-self-signed': row<NoDetails>({
     severity: 'warning',
     meaning:
-      'An intermediate is trusted as anchor. etcd and etcdctl accept that; Node by default does not (UNABLE_TO_GET_ISSUER_CERT), other clients neither.',
+      'An intermediate, or the leaf itself, is trusted as anchor. etcd and etcdctl accept that; Node by default does not (UNABLE_TO_GET_ISSUER_CERT), other clients neither.',
     source: 'RFC 5280 section 6.1.1 (d); OpenSSL X509_V_FLAG_PARTIAL_CHAIN',
     refusals: [
       { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT' },
+      { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY' },
       { by: 'OpenSSL', words: 'unable to get issuer certificate' },
+      { by: 'OpenSSL', words: 'unable to get local issuer certificate' },
     ],
     message: (_, who) => `${who} is trusted although it is not self-signed.`,
     remedy: () => 'Put the root CA into the CA file too, unless only this intermediate shall be trusted.',
+  }),
+  'chain/issuer-name-respelled': row<{ written: string; issuer: string }>({
+    severity: 'warning',
+    meaning:
+      'The issuer’s name is written in other bytes than in the issuer’s own certificate: other case, white space or kind of string. By RFC 5280 it is the same name, and OpenSSL and Node find the issuer; Go, and so etcd, compares bytes and does not.',
+    source: 'RFC 5280 section 7.1; Go crypto/x509 findPotentialParents',
+    refusals: [{ by: 'Go', words: 'x509: certificate signed by unknown authority' }],
+    message: ({ written, issuer }, who) =>
+      `${who} writes the name of its issuer as "${written}", and the issuer itself is "${issuer}" in other bytes; etcd does not take it as the issuer.`,
+    remedy: () => 'Issue it anew, with the issuer’s name copied byte for byte, as openssl and cfssl do.',
+  }),
+  'chain/authority-differs': row<{
+    issuer: string
+    found: string
+    wanted: string | null
+    wantedIssuer: string | null
+  }>({
+    severity: 'error',
+    meaning:
+      'The authority key identifier names the issuer’s certificate by its serial number and its own issuer, and the issuer has others: the CA certificate was renewed, or it is another one. OpenSSL, and so Node, does not take it as the issuer then; Go does not look.',
+    source: 'RFC 5280 section 4.2.1.1; OpenSSL X509_V_ERR_AKID_ISSUER_SERIAL_MISMATCH',
+    refusals: [
+      { by: 'Node', words: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' },
+      { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY' },
+      { by: 'OpenSSL', words: 'unable to get local issuer certificate' },
+    ],
+    message: ({ issuer, found, wanted, wantedIssuer }, who) =>
+      `${who} asks for an issuer${wanted === null ? '' : ` with the serial number ${wanted}`}${wantedIssuer === null ? '' : `, issued by "${wantedIssuer}"`}, and "${issuer}" has the serial number ${found}.`,
+    remedy: () =>
+      'Give the CA certificate that it was issued with, or issue it anew with "authorityKeyIdentifier = keyid" alone, which outlives a renewal of the CA.',
   }),
   'chain/key-identifier-differs': row<{ wanted: string; found: string; issuer: string }>({
     severity: 'error',

@@ -100,10 +100,19 @@ export const names = {
   'san/name-unusable': row<{ name: string }>({
     severity: 'warning',
     meaning:
-      'The DNS name is none that a host can have (an inner or partial wildcard, an empty or over-long label, a space), so it covers nothing.',
+      'The DNS name is none that a host can have (an inner or partial wildcard, an empty or over-long label, a space, a dot at its end), so it covers nothing.',
     source: 'RFC 5280 section 4.2.1.6; Go crypto/x509 validHostname',
     message: ({ name }, who) => `${who} carries "${name}" as a DNS name, which covers no host.`,
-    remedy: () => 'Write plain DNS names, a wildcard only as the whole leftmost label.',
+    remedy: () => 'Write plain DNS names without a dot at the end, a wildcard only as the whole leftmost label.',
+  }),
+  'san/uri-malformed': row<{ uri: string; reason: string }>({
+    severity: 'error',
+    meaning:
+      'Go reads every URI among the names, and refuses the whole certificate for one that it cannot read, whatever the URI is there for.',
+    source: 'Go crypto/x509 parseSANExtension and net/url Parse; RFC 5280 section 4.2.1.6',
+    refusals: [{ by: 'Go', words: 'x509: cannot parse URI "…": …' }],
+    message: ({ uri, reason }, who) => `${who} carries the URI "${uri}", which ${reason}.`,
+    remedy: () => 'Issue it anew with a well-formed URI, such as spiffe://cluster/etcd, or without it.',
   }),
   'san/underscore': row<{ name: string }>({
     severity: 'warning',
@@ -202,6 +211,16 @@ export const names = {
     message: ({ kind, constrainedBy }, who) =>
       `${who} carries a name of the kind ${kind}, which its CA "${constrainedBy}" constrains and which is not compared here.`,
     remedy: () => 'Issue it without such a name, or from a CA that does not constrain it.',
+  }),
+  'name-constraints/kind-unknown-to-go': row<{ kinds: string[] }>({
+    severity: 'warning',
+    meaning:
+      'The CA constrains a kind of name that Go does not compare (directory names above all) and marks that as critical. Go, and so etcd, then refuses every certificate below it; OpenSSL and Node compare directory names.',
+    source: 'RFC 5280 section 4.2.1.10; Go crypto/x509 parseNameConstraintsExtension',
+    refusals: [{ by: 'Go', words: 'x509: unhandled critical extension' }],
+    message: ({ kinds }, who) =>
+      `${who} constrains names of the kind ${kinds.join(' and ')} and marks that as critical; etcd refuses whatever it issues.`,
+    remedy: () => 'Issue the CA certificate anew with constraints on DNS names, IP addresses, mailboxes and URIs only.',
   }),
   'name-constraints/malformed': row<{ constraint: string; kind: string; reason: string }>({
     severity: 'error',

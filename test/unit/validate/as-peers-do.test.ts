@@ -5,8 +5,22 @@
 import { describe, expect, it } from 'vitest'
 import { validateChain } from '../../../src/validate/index.js'
 import { bitString, integer, nullValue, oid, sequence, setOf, tlv } from '../../support/der-writer.js'
-import { codesOf, inputOf, judge, mintChain } from '../../support/judge-chain.js'
-import { newKey, spkiOf, TAG, type Name } from '../../support/mint.js'
+import { uriProblem } from '../../../src/x509/uri.js'
+import { codesOf, HOST, inputOf, judge, mintChain } from '../../support/judge-chain.js'
+import {
+  authorityKeyIdentifier,
+  certificatePolicies,
+  directoryName,
+  dns,
+  EXTENSION,
+  nameConstraints,
+  newKey,
+  publicHalf,
+  spkiOf,
+  TAG,
+  uri,
+  type Name,
+} from '../../support/mint.js'
 
 type Parts = Parameters<typeof mintChain>[0]
 
@@ -49,8 +63,122 @@ describe('names', () => {
     expect(codesOf(judge({ leaf: { subject: commonName(value) } }))).toEqual(['certificate/name-malformed@0'])
   })
 
+  it('tells of an issuer whose name is written in other bytes, which Go does not find', () => {
+    for (const issuerName of ['TEST intermediate', ' Test  Intermediate '] as const) {
+      const [finding] = judge({ leaf: { issuerName } })
+      expect(finding).toMatchObject({ code: 'chain/issuer-name-respelled', severity: 'warning' })
+      expect(finding?.refusals.map(({ by }) => by)).toEqual(['Go'])
+    }
+  })
+
+  it('refuses a name with a dot at its end, as Go and OpenSSL do', () => {
+    const findings = judge({ leaf: { names: [dns(`${HOST}.`)] } })
+    expect(codesOf(findings)).toEqual(['san/host-not-covered@0'])
+    expect(codesOf(findings, 'warning')).toEqual(['san/name-unusable@0'])
+  })
+
   it('takes NumericString with digits and spaces', () => {
     const leaf = { subject: commonName(tlv(0x12, Buffer.from('12 3'))) }
     expect(validateChain(inputOf(mintChain({ leaf })), { usage: 'client' }).ok).toBe(true)
   })
+})
+
+describe('URIs that Go does not read', () => {
+  it.each([
+    ['http://[bad/', 'has a [ without its ]'],
+    ['http://a:b/', 'has a malformed port'],
+    ['http://a..b/', 'has an empty label in its host'],
+    ['http://a.b./', 'has an empty label in its host'],
+    ['http://a b/', 'has a character in its host that does not belong there'],
+    ['http://a%20b/', 'has an escape in its host'],
+    ['http://u[ser@a/', 'has a malformed user'],
+    ['spiffe://a/%zz', 'has a % that begins no escape'],
+    ['spiffe://a/#%', 'has a % that begins no escape'],
+    ['a\nb', 'holds a control character'],
+    ['1a:b', 'has a colon in front of its path, and no scheme'],
+    ['://a', 'has a colon in front of its path, and no scheme'],
+  ])('%j', (text, reason) => {
+    expect(uriProblem(text)).toBe(reason)
+    const [finding] = judge({ leaf: { names: [dns(HOST), uri(text)] } })
+    expect(finding).toMatchObject({ code: 'san/uri-malformed', severity: 'error', details: { reason } })
+  })
+
+  it.each([
+    ...['spiffe://cluster/etcd', 'https://a.example:8443/x?y=%zz#z', 'urn:uuid:%zz', 'etcd', '/a%20b', '//a', ''],
+    ...['http://[::1]:80/', 'http://[fe80::1%25eth0]/', 'http://user:secret@a/', 'ldap:///cn=x', 'http://a,b/'],
+  ])('but %j', (text) => {
+    expect(uriProblem(text)).toBeNull()
+  })
+})
+
+describe('the authority that a certificate names by serial number', () => {
+  it('is the one that issued it, or OpenSSL finds no path', () => {
+    const { root, intermediate } = mintChain()
+    const keyed = (serial: bigint, issuer?: string): Parts => ({
+      root: { key: root.key },
+      intermediate: { key: intermediate.key, serial: 7n },
+      leaf: {
+        extensions: [
+          authorityKeyIdentifier(publicHalf(intermediate.key), {
+            serial,
+            issuer: issuer === undefined ? undefined : [directoryName(issuer)],
+          }),
+        ],
+      },
+    })
+    expect(judge(keyed(7n))).toEqual([])
+    expect(judge(keyed(7n, 'Test Root'))).toEqual([])
+    expect(codesOf(judge(keyed(8n)))).toEqual(['chain/authority-differs@0'])
+    expect(codesOf(judge(keyed(7n, 'Other Root')))).toEqual(['chain/authority-differs@0'])
+    expect(judge(keyed(8n, 'Other Root'))[0]?.message).toContain(
+      'asks for an issuer with the serial number 08, issued by "CN=Other Root", and',
+    )
+  })
+
+  it('is told of a root that points to another one', () => {
+    const key = newKey()
+    const other = authorityKeyIdentifier(publicHalf(key), { serial: 8n })
+    expect(codesOf(judge({ root: { key, extensions: [other] } }), 'warning')).toEqual([
+      'certificate/authority-key-identifier-unusual@2',
+    ])
+  })
+})
+
+describe('extensions', () => {
+  it.each([
+    [EXTENSION.certificatePolicies, 'certificatePolicies'],
+    [EXTENSION.policyConstraints, 'policyConstraints'],
+    [EXTENSION.policyMappings, 'policyMappings'],
+    [EXTENSION.inhibitAnyPolicy, 'inhibitAnyPolicy'],
+    ['1.3.6.1.5.5.7.1.1', 'authorityInfoAccess'],
+  ])('refuses a %s that cannot be read, though it decides nothing here', (dotted, extension) => {
+    const [finding] = judge({ intermediate: { extensions: [{ oid: dotted, value: sequence(nullValue()) }] } })
+    expect(finding).toMatchObject({
+      code: 'certificate/extension-malformed',
+      severity: 'error',
+      details: { extension },
+    })
+  })
+
+  it('refuses a policy that stands there twice, as Go does', () => {
+    const findings = judge({ leaf: { extensions: [certificatePolicies(['1.2.3', '1.2.3'])] } })
+    expect(codesOf(findings)).toEqual(['certificate/extension-malformed@0'])
+    expect(judge({ leaf: { extensions: [certificatePolicies(['1.2.3', '1.2.4'])] } })).toEqual([])
+  })
+
+  it('tells of constraints on directory names that are critical: Go refuses what stands below', () => {
+    const subtrees = { permitted: [directoryName('etcd-0'), directoryName('Test Intermediate')] }
+    const [finding] = judge({ root: { extensions: [nameConstraints(subtrees)] } })
+    expect(finding).toMatchObject({ code: 'name-constraints/kind-unknown-to-go', details: { kinds: ['dirName'] } })
+    expect(codesOf(judge({ root: { extensions: [nameConstraints(subtrees, false)] } }), 'warning')).toEqual([
+      'constraints/not-critical@2',
+    ])
+  })
+})
+
+it('tells of a leaf that is trusted by itself: Node wants its issuer', () => {
+  const { leaf } = mintChain()
+  const report = validateChain({ leaf: leaf.der, trustAnchors: leaf.der }, { usage: 'server' })
+  expect(report.ok).toBe(true)
+  expect(codesOf(report.findings, 'warning')).toEqual(['chain/anchor-not-self-signed@0'])
 })

@@ -19,6 +19,7 @@ import { HOST, inputOf, mintChain } from '../../support/judge-chain.js'
 import {
   authorityKeyIdentifier,
   basicConstraints,
+  directoryName,
   dns,
   email,
   EXTENSION,
@@ -33,6 +34,7 @@ import {
   subjectKeyIdentifier,
   TAG,
   unknownExtension,
+  uri,
   type Extension,
   type Minted,
 } from '../../support/mint.js'
@@ -129,9 +131,6 @@ const CASES: Readonly<Record<Code, Case>> = {
   'certificate/extension-malformed': {
     faulty: { intermediate: { extensions: [garbled(EXTENSION.subjectKeyIdentifier)] } },
     also: ['certificate/subject-key-identifier-missing'],
-  },
-  'certificate/extension-malformed-unused': {
-    faulty: { leaf: { extensions: [garbled(EXTENSION.certificatePolicies)] } },
   },
   'certificate/extension-duplicate': {
     faulty: { leaf: { extensions: [unknownExtension(false), unknownExtension(false)] } },
@@ -246,6 +245,14 @@ const CASES: Readonly<Record<Code, Case>> = {
   'chain/key-identifier-differs': {
     faulty: { leaf: { extensions: [authorityKeyIdentifier(Buffer.alloc(20, 9))] } },
   },
+  'chain/authority-differs': {
+    faulty: { leaf: { extensions: [authorityKeyIdentifier(null, { serial: 4711n })] } },
+    mended: { leaf: { extensions: [authorityKeyIdentifier(null)] } },
+  },
+  'chain/issuer-name-respelled': {
+    faulty: { leaf: { issuerName: 'TEST intermediate' } },
+    mended: { leaf: { issuerName: 'Test Intermediate' } },
+  },
   'validity/expired': { faulty: { leaf: { notBefore: past(9), notAfter: past(1) } } },
   'validity/not-yet-valid': { faulty: { leaf: { notBefore: future(1) } } },
   'validity/clock-suspect': { faulty: {}, options: { at: new Date(0) }, also: ['validity/not-yet-valid'] },
@@ -318,6 +325,10 @@ const CASES: Readonly<Record<Code, Case>> = {
   'san/host-not-covered': { faulty: { leaf: { names: [dns('other.etcd.svc')] } } },
   'san/ip-written-as-dns': { faulty: { leaf: { names: [dns(HOST), dns('10.0.0.1')] } } },
   'san/name-unusable': { faulty: { leaf: { names: [dns(HOST), dns('etcd-*.svc.local')] } } },
+  'san/uri-malformed': {
+    faulty: { leaf: { names: [dns(HOST), uri('spiffe://cluster/%zz')] } },
+    mended: { leaf: { names: [dns(HOST), uri('spiffe://cluster/%20')] } },
+  },
   'san/underscore': { faulty: { leaf: { names: [dns(HOST), dns('etcd_0.svc.local')] } } },
   'san/wildcard-wide': { faulty: { leaf: { names: [dns(HOST), dns('*.svc')] } } },
   'san/wildcard': { faulty: { leaf: { names: [dns(HOST), dns('*.etcd.svc')] } } },
@@ -346,6 +357,10 @@ const CASES: Readonly<Record<Code, Case>> = {
       leaf: { names: [dns(HOST), otherName('1.2.3', Buffer.from('0500', 'hex'))] },
     },
     mended: { root: { extensions: [nameConstraints({ excluded: [otherName('1.2.3', Buffer.from('0500', 'hex'))] })] } },
+  },
+  'name-constraints/kind-unknown-to-go': {
+    faulty: { root: { extensions: [nameConstraints({ excluded: [directoryName('Other')] })] } },
+    mended: { root: { extensions: [nameConstraints({ excluded: [dns('other.svc')] })] } },
   },
   'name-constraints/malformed': {
     faulty: { root: { extensions: [nameConstraints({ excluded: [dns('.other.svc')] })] } },

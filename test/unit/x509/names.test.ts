@@ -92,7 +92,8 @@ describe('IP addresses', () => {
 describe('dnsNameCovers', () => {
   it.each([
     ['a.b.c', 'a.b.c', true],
-    ['A.B.c.', 'a.b.c', true],
+    ['A.B.c', 'a.b.c', true],
+    ['a.b.c.', 'a.b.c', false],
     ['*.b.c', 'a.b.c', true],
     ['*.b.c', 'b.c', false],
     ['*.b.c', 'x.a.b.c', false],

@@ -1,0 +1,41 @@
+/**
+ * Whether Go reads a URI of a subject alternative name. Where it does not, it refuses the whole certificate
+ * (crypto/x509 parseSANExtension, by net/url Parse), whatever the URI is there for.
+ */
+
+/** Why Go does not read the URI, as the end of "a URI that …"; null where it does. */
+export function uriProblem(text: string): string | null {
+  const [rest = ''] = text.split('#')
+  if (/\p{Cc}/u.test(rest)) return 'holds a control character'
+  const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(rest)?.[0] ?? ''
+  if (scheme === '' && /^(?::|[^/?]*:)/.test(rest)) return 'has a colon in front of its path, and no scheme'
+  const afterScheme = rest.slice(scheme.length).split('?')[0] ?? ''
+  const fragment = text.slice(rest.length + 1)
+  if (hasBadEscape(fragment)) return 'has a % that begins no escape'
+  // `urn:…` and the like are opaque.
+  if (scheme !== '' && !afterScheme.startsWith('/')) return null
+  const authority = /^\/\/([^/]*)/.exec(afterScheme)?.[1]
+  const path = authority === undefined ? afterScheme : afterScheme.slice(2 + authority.length)
+  if (hasBadEscape(path)) return 'has a % that begins no escape'
+  return authority === undefined ? null : authorityProblem(authority)
+}
+
+function hasBadEscape(text: string): boolean {
+  return /%(?![0-9a-f]{2})/i.test(text)
+}
+
+function authorityProblem(authority: string): string | null {
+  const at = authority.lastIndexOf('@')
+  const user = authority.slice(0, Math.max(at, 0))
+  if (!/^[\w\-.:~!$&'()*+,;=%@]*$/.test(user) || hasBadEscape(user)) return 'has a malformed user'
+  const host = authority.slice(at + 1)
+  if (host === '') return null
+  const literal = /^\[(.*)\](.*)$/.exec(host)
+  if (host.startsWith('[') && literal === null) return 'has a [ without its ]'
+  const port = literal === null ? (/:[^:]*$/.exec(host)?.[0] ?? '') : (literal[2] ?? '')
+  if (!/^(?::\d*)?$/.test(port)) return 'has a malformed port'
+  if (/%(?!25)/.test(host)) return 'has an escape in its host'
+  if (!/^[\w\-.~!$&'()*+,;=:[\]<>"%]*$/.test(host)) return 'has a character in its host that does not belong there'
+  // Go takes the port for a part of the last label here.
+  return host.split('.').includes('') ? 'has an empty label in its host' : null
+}
