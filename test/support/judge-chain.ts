@@ -1,5 +1,5 @@
 /** One healthy chain, and a way to judge what a test makes of it. */
-import type { Finding } from '../../src/report/finding.js'
+import type { Finding, FindingCode, FindingDetails } from '../../src/report/finding.js'
 import { type ChainInput, validateChain, type ValidateChainOptions } from '../../src/validate/index.js'
 import { dns, ip, type Minted, mintCa, mintLeaf, type MintCaOptions, type MintLeafOptions } from './mint.js'
 
@@ -39,4 +39,13 @@ export function codesOf(findings: readonly Finding[], severity: Finding['severit
   return findings
     .filter((each) => each.severity === severity)
     .map(({ code, certificate }) => (certificate === null ? code : `${code}@${String(certificate.index)}`))
+}
+
+/** The details of every finding of a code, those folded under others included, in the order of the list. */
+export function detailsOf<C extends FindingCode>(findings: readonly Finding[], code: C): FindingDetails[C][] {
+  return findings.flatMap((each) => [
+    // TypeScript does not see that Finding<C> is the member of the union whose code is C.
+    ...(each.code === code ? [each.details as FindingDetails[C]] : []),
+    ...detailsOf(each.consequences, code),
+  ])
 }
