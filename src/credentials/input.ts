@@ -1,6 +1,7 @@
 /** One input (CA, certificate, key, CRL): its contents opened as PEM blocks, or a finding for what it is instead. */
 import type { MaterialRole, Place } from '../report/catalogue/place.js'
 import type { Finding } from '../report/finding.js'
+import { MAX_CRL_FILE_OCTETS } from '../x509/crl.js'
 import { MAX_PEM_OCTETS, type PemBlock, type PemLayout, type PemProblem } from '../x509/pem.js'
 import { finding } from './finding.js'
 import { type Content, recognize } from './recognize.js'
@@ -21,15 +22,21 @@ export interface OpenedInput extends Input {
   readonly blocks: readonly PemBlock[]
 }
 
+/** Most octets read of an input. Revocation lists can be long; nothing else is. */
+export function sizeLimit(role: MaterialRole): number {
+  return role === 'crl' ? MAX_CRL_FILE_OCTETS : MAX_PEM_OCTETS
+}
+
 /** Finds the PEM blocks. Whatever is wrong is added to the findings; an input that is no PEM has no blocks. */
 export function openInput(input: Input): OpenedInput {
   const { bytes, role, place } = input
   if (bytes === null) return { ...input, blocks: [] }
-  if (bytes.length > MAX_PEM_OCTETS) {
-    const details = { ...place, role, size: bytes.length, limit: MAX_PEM_OCTETS }
+  const limit = sizeLimit(role)
+  if (bytes.length > limit) {
+    const details = { ...place, role, size: bytes.length, limit }
     return { ...input, blocks: [], findings: [...input.findings, finding('pem/too-large', details)] }
   }
-  const content = recognize(bytes)
+  const content = recognize(bytes, limit)
   if (content.kind === 'der' && content.holds === 'CRL' && role === 'crl') {
     // etcd from 3.6 on reads CRLs in DER only, so both forms are in use.
     return { ...input, blocks: [{ label: 'X509 CRL', line: 1, headers: [], bytes }] }

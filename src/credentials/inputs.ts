@@ -6,7 +6,7 @@ import type { MaterialRole } from '../report/catalogue/place.js'
 import type { Finding } from '../report/finding.js'
 import { checkPassphrase } from '../x509/keys.js'
 import { finding } from './finding.js'
-import type { Input } from './input.js'
+import { type Input, sizeLimit } from './input.js'
 import { type FileName, readMaterialFile } from './read-file.js'
 import { isContentNotName } from './recognize.js'
 
@@ -29,7 +29,7 @@ export async function fileInput(named: NamedFile): Promise<Input> {
     return unread(role, place, finding('credentials/text-instead-of-file-name', { ...place, role }))
   }
   const place = { origin: variable === undefined ? file : `${file} (from ${variable})`, file }
-  const read = await readMaterialFile(named.path ?? resolve(file), { file, variable })
+  const read = await readMaterialFile(named.path ?? resolve(file), { file, variable }, sizeLimit(role))
   if ('code' in read) return unread(role, place, read)
   return { role, place, bytes: read.bytes, mode: checkMode ? read.mode : null, findings: [] }
 }

@@ -2,7 +2,6 @@
 import { constants, type Stats } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import type { Finding } from '../report/finding.js'
-import { MAX_PEM_OCTETS } from '../x509/pem.js'
 import { finding } from './finding.js'
 
 /** What was read of a file. */
@@ -24,31 +23,32 @@ export interface FileName {
  *
  * @param path The file to open.
  * @param name The file as findings name it.
+ * @param limit Most octets read.
  * @returns The contents, or a finding that says why there are none.
  */
-export async function readMaterialFile(path: string, name: FileName): Promise<FileContent | Finding> {
+export async function readMaterialFile(path: string, name: FileName, limit: number): Promise<FileContent | Finding> {
   try {
     // Looked at before it is opened, since opening a device can have effects, and again after, since it may have been replaced.
-    const before = refuse(await stat(path), name)
+    const before = refuse(await stat(path), name, limit)
     if (before !== null) return before
-    return await readOpened(path, name)
+    return await readOpened(path, name, limit)
   } catch (error) {
     return fileError(error, name)
   }
 }
 
-async function readOpened(path: string, name: FileName): Promise<FileContent | Finding> {
+async function readOpened(path: string, name: FileName, limit: number): Promise<FileContent | Finding> {
   // Without O_NONBLOCK, opening a FIFO waits for a writer. Windows has neither; there it is undefined, which counts as 0.
   const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
     const stats = await handle.stat()
-    const refused = refuse(stats, name)
+    const refused = refuse(stats, name, limit)
     if (refused !== null) return refused
     // One octet more than allowed: files of procfs have no size, and a file can grow while it is read.
-    const buffer = Buffer.alloc(Math.max(Math.min(stats.size, MAX_PEM_OCTETS), 64 * 1024) + 1)
+    const buffer = Buffer.alloc(Math.max(Math.min(stats.size, limit), 64 * 1024) + 1)
     const chunks: Buffer[] = []
     let size = 0
-    while (size <= MAX_PEM_OCTETS) {
+    while (size <= limit) {
       const { bytesRead } = await handle.read(buffer, 0, buffer.length, null)
       chunks.push(Buffer.from(buffer.subarray(0, bytesRead)))
       size += bytesRead
@@ -56,7 +56,7 @@ async function readOpened(path: string, name: FileName): Promise<FileContent | F
     }
     buffer.fill(0)
     if (size === 0) return finding('file/empty', { ...name })
-    if (size > MAX_PEM_OCTETS) return finding('file/too-large', { ...name, size, limit: MAX_PEM_OCTETS })
+    if (size > limit) return finding('file/too-large', { ...name, size, limit })
     const mode = process.platform === 'win32' ? null : stats.mode & 0o777
     return { bytes: Buffer.concat(chunks), mode }
   } finally {
@@ -65,13 +65,13 @@ async function readOpened(path: string, name: FileName): Promise<FileContent | F
 }
 
 /** Why a file is not read, going by what it is; null where nothing speaks against it. */
-function refuse(stats: Stats, name: FileName): Finding | null {
+function refuse(stats: Stats, name: FileName, limit: number): Finding | null {
   if (stats.isDirectory()) return finding('file/is-directory', { ...name })
   if (stats.isFIFO()) return finding('file/not-regular', { ...name, is: 'FIFO' })
   if (stats.isSocket()) return finding('file/not-regular', { ...name, is: 'socket' })
   if (!stats.isFile()) return finding('file/not-regular', { ...name, is: 'device' })
-  if (stats.size > MAX_PEM_OCTETS) {
-    return finding('file/too-large', { ...name, size: stats.size, limit: MAX_PEM_OCTETS })
+  if (stats.size > limit) {
+    return finding('file/too-large', { ...name, size: stats.size, limit })
   }
   return null
 }

@@ -21,9 +21,9 @@ export type Content =
 /** How much of a text is looked at where its beginning tells enough. */
 const HEAD = 512
 
-/** Recognizes the contents of a file or an option. */
-export function recognize(bytes: Buffer): Content {
-  return recognizeBinary(bytes) ?? recognizeText(bytes)
+/** Recognizes the contents of a file or an option; of text, at most `octets` are looked at. */
+export function recognize(bytes: Buffer, octets: number): Content {
+  return recognizeBinary(bytes) ?? recognizeText(bytes, octets)
 }
 
 function recognizeBinary(bytes: Buffer): Content | null {
@@ -50,10 +50,10 @@ function readUtf16(bytes: Buffer): { byteOrder: 'little-endian' | 'big-endian'; 
   return { byteOrder: letter % 2 === 0 ? 'little-endian' : 'big-endian', byteOrderMark: start > 0 }
 }
 
-function recognizeText(bytes: Buffer): Content {
+function recognizeText(bytes: Buffer, octets: number): Content {
   const text = bytes.toString('utf8').replace(/^\ufeff/, '')
   if (text.trim() === '') return { kind: 'blank' }
-  const scan = scanPem(bytes)
+  const scan = scanPem(bytes, { octets })
   // Blocks first: whatever else stands in the file is text around them.
   if (scan.blocks.length > 0) return { kind: 'pem', scan }
   const head = text.slice(0, HEAD).trimStart()

@@ -2,9 +2,9 @@
 import { optionInvalid } from '../misuse.js'
 import type { Finding } from '../report/finding.js'
 import { Certificate } from '../x509/certificate.js'
-import { Crl, type CrlForm } from '../x509/crl.js'
+import { Crl, type CrlForm, MAX_CRL_FILE_OCTETS } from '../x509/crl.js'
 import { DerError } from '../x509/der.js'
-import { scanPem } from '../x509/pem.js'
+import { MAX_PEM_OCTETS, scanPem } from '../x509/pem.js'
 import { finding } from './finding.js'
 
 /** PEM text (one or more blocks), PEM or DER bytes, or a certificate read before. */
@@ -13,6 +13,7 @@ export type CertificateInput = string | Uint8Array | Certificate
 export type CrlInput = string | Uint8Array | Crl
 
 interface Kind<T> {
+  readonly maxOctets: number
   readonly labels: readonly string[]
   readonly isRead: (value: unknown) => value is T
   parse(der: Uint8Array, origin: string, form: CrlForm): T
@@ -20,6 +21,7 @@ interface Kind<T> {
 }
 
 const CERTIFICATES: Kind<Certificate> = {
+  maxOctets: MAX_PEM_OCTETS,
   labels: ['CERTIFICATE', 'X509 CERTIFICATE', 'TRUSTED CERTIFICATE'],
   isRead: (value) => value instanceof Certificate,
   parse: (der, origin) => Certificate.parse(der, origin),
@@ -27,6 +29,7 @@ const CERTIFICATES: Kind<Certificate> = {
 }
 
 const CRLS: Kind<Crl> = {
+  maxOctets: MAX_CRL_FILE_OCTETS,
   labels: ['X509 CRL'],
   isRead: (value) => value instanceof Crl,
   parse: (der, origin, form) => Crl.parse(der, origin, form),
@@ -77,7 +80,7 @@ function readOne<T>(input: string | Uint8Array, origin: string, kind: Kind<T>, i
     parseInto(input, origin, 'der', kind, into)
     return
   }
-  const { blocks, problems } = scanPem(input)
+  const { blocks, problems } = scanPem(input, { octets: kind.maxOctets })
   const wanted = blocks.filter(({ label }) => kind.labels.includes(label))
   for (const [i, block] of wanted.entries()) {
     const where = wanted.length > 1 ? `${origin}, block ${String(i + 1)}` : origin

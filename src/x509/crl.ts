@@ -9,6 +9,9 @@ import { DistinguishedName } from './distinguished-name.js'
 import { ExtensionId, type RawExtension, readExtensionList } from './extensions.js'
 import { readTime } from './time.js'
 
+/** Largest file of lists read, in octets: the largest list as PEM. */
+export const MAX_CRL_FILE_OCTETS = Math.ceil(MAX_CRL_OCTETS * 1.4)
+
 /** How a list was handed over. The bytes inside are the same; etcd from 3.6 on reads files in DER only. */
 export type CrlForm = 'pem' | 'der'
 

@@ -115,7 +115,7 @@ describe('a path that leads', () => {
   })
 
   test('to a file without a size, as those of procfs', async () => {
-    const read = await readMaterialFile('/proc/self/status', { file: 'status' })
+    const read = await readMaterialFile('/proc/self/status', { file: 'status' }, 1_000_000)
     expect('bytes' in read && read.bytes.toString()).toContain('VmRSS')
   })
 
