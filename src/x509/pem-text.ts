@@ -1,6 +1,8 @@
 /** The lines of a PEM text: boundaries, headers, line numbers. Used by the scanner in pem.ts only. */
 
 const DASHES = '-----'
+const NEWLINE = 0x0a
+const RETURN = 0x0d
 /** Longest label of a boundary; the longest in use have about 30 characters. */
 const MAX_LABEL = 64
 /** Most lines of headers read in one block; encrypted keys have two. */
@@ -35,10 +37,10 @@ export class LineCounter {
   }
 }
 
-/** Line breaks from `start` on and before `end`. */
+/** Line breaks from `start` on and before `end`. Character by character: searching from each to the next costs more where they are dense. */
 export function countBreaks(text: string, start: number, end: number): number {
   let count = 0
-  for (let at = text.indexOf('\n', start); at !== -1 && at < end; at = text.indexOf('\n', at + 1)) count++
+  for (let at = start; at < end; at++) if (text.charCodeAt(at) === NEWLINE) count++
   return count
 }
 
@@ -53,12 +55,23 @@ export function plainText(input: string | Uint8Array): {
   const byteOrderMark = whole.startsWith('\ufeff')
   const text = byteOrderMark ? whole.slice(1) : whole
   if (!text.includes('\r')) return { text, byteOrderMark, lineEnds: 'lf' }
-  const unix = text.replaceAll('\r\n', '\n')
-  if (!unix.includes('\r')) return { text: unix, byteOrderMark, lineEnds: 'crlf' }
-  // Octet by octet: millions of replacements in a string would take seconds.
-  const octets = Buffer.from(unix)
-  for (let at = octets.indexOf(0x0d); at !== -1; at = octets.indexOf(0x0d, at + 1)) octets[at] = 0x0a
-  return { text: octets.toString('utf8'), byteOrderMark, lineEnds: 'cr' }
+  return { byteOrderMark, ...withoutReturns(text) }
+}
+
+/** Octet by octet: millions of replacements in a string would take a tenth of a second and more. */
+function withoutReturns(text: string): { text: string; lineEnds: 'crlf' | 'cr' } {
+  const octets = Buffer.from(text)
+  let length = 0
+  let lineEnds: 'crlf' | 'cr' = 'crlf'
+  for (let at = 0; at < octets.length; at++) {
+    const octet = octets[at] ?? 0
+    if (octet !== RETURN) octets[length++] = octet
+    else if (octets[at + 1] !== NEWLINE) {
+      octets[length++] = NEWLINE
+      lineEnds = 'cr'
+    }
+  }
+  return { text: octets.toString('utf8', 0, length), lineEnds }
 }
 
 /** The text without spaces and tabs at both ends. A loop, since a regular expression would try again at every space. */
@@ -166,24 +179,26 @@ export function decodeBase64(text: string): Base64 {
 
 /** Characters other than spaces, tabs and line breaks. */
 function countData(text: string, start: number, end: number): number {
-  const part = text.slice(start, end)
-  let count = end - start - countBreaks(part, 0, part.length)
-  if (!part.includes(' ') && !part.includes('\t')) return count
-  for (let at = 0; at < part.length; at++) if (isBlank(part.charCodeAt(at))) count--
+  let count = 0
+  for (let at = start; at < end; at++) {
+    const code = text.charCodeAt(at)
+    if (code !== NEWLINE && !isBlank(code)) count++
+  }
   return count
 }
 
-/** The first blank line, as the offset of its start, or -1. */
+/** The first blank line, as the offset of its start, or -1. What follows the last line break is no line. */
 export function firstBlankLine(text: string): number {
-  if (text.startsWith('\n')) return 0
-  const double = text.indexOf('\n\n')
-  if (double !== -1) return double + 1
-  if (!text.includes(' ') && !text.includes('\t')) return -1
-  for (let at = 0; at < text.length;) {
-    const newline = text.indexOf('\n', at)
-    const end = newline === -1 ? text.length : newline
-    if (trimBlanks(text.slice(at, end)) === '') return at
-    at = end + 1
+  let start = 0
+  let blank = true
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code !== NEWLINE) blank &&= isBlank(code)
+    else if (blank) return start
+    else {
+      start = at + 1
+      blank = true
+    }
   }
   return -1
 }
