@@ -35,6 +35,12 @@ export class LineCounter {
     this.offset = Math.max(this.offset, offset)
     return this.line
   }
+
+  /** Goes on to `offset`, before which the caller counted so many line breaks since the last call. */
+  skip(offset: number, breaks: number): void {
+    this.line += breaks
+    this.offset = offset
+  }
 }
 
 /** Line breaks from `start` on and before `end`. Character by character: searching from each to the next costs more where they are dense. */
@@ -157,48 +163,62 @@ function indentOf(line: string): number {
   return indent
 }
 
-/** Outcome of reading base64: the octets, or what is wrong; `offset` is that of the first character that is wrong. */
+interface Base64Lines {
+  /** Line breaks in the text, or before the first character that is wrong. */
+  readonly breaks: number
+  /** Line breaks before the first blank line; null where there is none. What follows the last line break is no line. */
+  readonly blankLine: number | null
+}
+
+/** Outcome of reading base64: the octets, or what is wrong. */
 export type Base64 =
-  { kind: 'octets'; bytes: Buffer } | { kind: 'empty' } | { kind: 'incomplete' } | { kind: 'foreign'; offset: number }
+  | (Base64Lines & { readonly kind: 'octets'; readonly bytes: Buffer })
+  | (Base64Lines & { readonly kind: 'empty' })
+  | (Base64Lines & { readonly kind: 'incomplete' })
+  | (Base64Lines & { readonly kind: 'foreign' })
 
-/** Reads base64 with spaces, tabs and line breaks anywhere (RFC 4648 section 4, padding required). */
+/** What a character is to base64. */
+const FOREIGN = 0
+const DATA = 1
+const PADDING = 2
+const SPACE = 3
+const CLASSES = Uint8Array.from({ length: 128 }, (_, code) => {
+  const character = String.fromCharCode(code)
+  if (/[A-Za-z0-9+/]/.test(character)) return DATA
+  return character === '=' ? PADDING : /[ \t]/.test(character) ? SPACE : FOREIGN
+})
+
+/**
+ * Reads base64 with spaces, tabs and line breaks anywhere (RFC 4648 section 4, padding required). One pass over the
+ * characters: texts of millions of them are read too, and a second one would be felt.
+ */
 export function decodeBase64(text: string): Base64 {
-  const stop = text.search(/[^A-Za-z0-9+/ \t\n]/)
-  const end = stop === -1 ? text.length : stop
-  const padding = text.slice(end)
-  const foreign = padding.search(/[^= \t\n]/)
-  // Where data follows the padding, it is the padding that stands wrong.
-  if (foreign !== -1)
-    return { kind: 'foreign', offset: /[A-Za-z0-9+/]/.test(padding.charAt(foreign)) ? end : end + foreign }
-  const data = countData(text, 0, end)
-  const pads = countData(text, end, text.length)
-  if (data + pads === 0) return { kind: 'empty' }
-  const complete = data > 0 && pads <= 2 && (data + pads) % 4 === 0
-  return complete ? { kind: 'octets', bytes: Buffer.from(text, 'base64') } : { kind: 'incomplete' }
-}
-
-/** Characters other than spaces, tabs and line breaks. */
-function countData(text: string, start: number, end: number): number {
-  let count = 0
-  for (let at = start; at < end; at++) {
-    const code = text.charCodeAt(at)
-    if (code !== NEWLINE && !isBlank(code)) count++
-  }
-  return count
-}
-
-/** The first blank line, as the offset of its start, or -1. What follows the last line break is no line. */
-export function firstBlankLine(text: string): number {
-  let start = 0
-  let blank = true
+  let data = 0
+  let pads = 0
+  let breaks = 0
+  let breaksAtPad = 0
+  let blankLine: number | null = null
+  let lineIsBlank = true
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at)
-    if (code !== NEWLINE) blank &&= isBlank(code)
-    else if (blank) return start
-    else {
-      start = at + 1
-      blank = true
-    }
+    const kind = code < 128 ? CLASSES[code] : FOREIGN
+    if (code === NEWLINE) {
+      if (lineIsBlank) blankLine ??= breaks
+      breaks++
+      lineIsBlank = true
+    } else if (kind === DATA) {
+      // Where data follows the padding, it is the padding that stands wrong.
+      if (pads > 0) return { kind: 'foreign', breaks: breaksAtPad, blankLine }
+      data++
+      lineIsBlank = false
+    } else if (kind === PADDING) {
+      if (pads++ === 0) breaksAtPad = breaks
+      lineIsBlank = false
+    } else if (kind === FOREIGN) return { kind: 'foreign', breaks, blankLine }
   }
-  return -1
+  if (data + pads === 0) return { kind: 'empty', breaks, blankLine }
+  const complete = data > 0 && pads <= 2 && (data + pads) % 4 === 0
+  return complete
+    ? { kind: 'octets', bytes: Buffer.from(text, 'base64'), breaks, blankLine }
+    : { kind: 'incomplete', breaks, blankLine }
 }

@@ -8,7 +8,6 @@ import {
   ALMOST_MARKER,
   countBreaks,
   decodeBase64,
-  firstBlankLine,
   isDamagedBoundary,
   LineCounter,
   markerIn,
@@ -174,15 +173,17 @@ class Scanner {
       this.judgeOddLine(content, place)
       return
     }
-    const line = this.lines.at(place.start)
-    if (raw.startsWith(' ') || raw.startsWith('\t')) this.layout.indentedLine ??= line
-    if (boundary.kind === 'END') this.end(boundary.label, place, line)
+    const { label } = boundary
+    // Lines are counted where they are told; the lines of a block are counted as it is decoded.
+    if (boundary.kind === 'END') this.end(label, place)
     else if (this.blocks.length >= this.maxBlocks) this.tooManyBlocks(place)
-    else this.begin(boundary.label, place, line)
+    else this.begin(label, place)
+    if (raw.startsWith(' ') || raw.startsWith('\t')) this.layout.indentedLine ??= this.lines.at(place.start)
   }
 
-  private begin(label: string, place: LinePlace, line: number): void {
+  private begin(label: string, place: LinePlace): void {
     const { open } = this
+    const line = this.lines.at(place.start)
     if (open === null) this.judgeOutside(place.start)
     else if (!open.damaged) {
       this.problems.push({ kind: 'nested-begin', label: open.label, line: open.line, innerLine: line })
@@ -190,17 +191,18 @@ class Scanner {
     this.open = { label, line, bodyStart: place.next, damaged: false }
   }
 
-  private end(label: string, place: LinePlace, line: number): void {
+  private end(label: string, place: LinePlace): void {
     const { open } = this
     if (open === null) {
       this.judgeOutside(place.start)
-      this.problems.push({ kind: 'stray-end', label, line })
+      this.problems.push({ kind: 'stray-end', label, line: this.lines.at(place.start) })
     } else if (open.damaged) {
       // Told already, where the block begins.
     } else if (open.label !== label) {
+      const line = this.lines.at(place.start)
       this.problems.push({ kind: 'end-mismatch', label: open.label, endLabel: label, line })
     } else {
-      this.decode(open, place.start, line)
+      this.decode(open, place.start)
     }
     this.open = null
     this.done = place.next
@@ -235,22 +237,20 @@ class Scanner {
     this.done = place.next
   }
 
-  private decode({ label, line, bodyStart }: OpenBlock, bodyEnd: number, endLine: number): void {
+  private decode({ label, line, bodyStart }: OpenBlock, bodyEnd: number): void {
     const body = this.text.slice(bodyStart, bodyEnd)
     const { headers, end } = readHeaders(body)
-    const base64 = body.slice(end)
     const firstLine = line + 1 + countBreaks(body, 0, end)
-    const decoded = decodeBase64(base64)
+    const decoded = decodeBase64(body.slice(end))
+    if (decoded.kind !== 'foreign') this.lines.skip(bodyEnd, firstLine - line + decoded.breaks)
     if (decoded.kind === 'empty') {
       this.problems.push({ kind: 'empty-block', label, line })
     } else if (decoded.kind === 'foreign') {
-      const foreign = firstLine + countBreaks(base64, 0, decoded.offset)
-      this.problems.push({ kind: 'bad-base64', label, line: foreign, reason: 'character' })
+      this.problems.push({ kind: 'bad-base64', label, line: firstLine + decoded.breaks, reason: 'character' })
     } else if (decoded.kind === 'incomplete') {
-      this.problems.push({ kind: 'bad-base64', label, line: endLine, reason: 'length' })
+      this.problems.push({ kind: 'bad-base64', label, line: firstLine + decoded.breaks, reason: 'length' })
     } else {
-      const blank = firstBlankLine(base64)
-      if (blank !== -1) this.layout.blankLine ??= firstLine + countBreaks(base64, 0, blank)
+      if (decoded.blankLine !== null) this.layout.blankLine ??= firstLine + decoded.blankLine
       this.blocks.push({ label, line, headers, bytes: decoded.bytes })
     }
   }
