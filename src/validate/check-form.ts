@@ -89,11 +89,10 @@ function checkKeyIdentifiers(place: Place, notes: Notebook): void {
   const { subjectKeyIdentifier, authorityKeyIdentifier } = certificate.extensions
   if (certificate.isCa && subjectKeyIdentifier === null)
     notes.add(place, 'certificate/subject-key-identifier-missing', {})
-  if (authorityKeyIdentifier === null) {
-    // A self-signed certificate is its own authority (RFC 5280 section 4.2.1.1).
-    if (!isSelfSigned(place)) notes.add(place, 'certificate/authority-key-identifier-missing', {})
-    return
-  }
+  // A self-signed certificate is its own authority (RFC 5280 section 4.2.1.1).
+  if ((authorityKeyIdentifier?.keyIdentifier ?? null) === null && !isSelfSigned(place))
+    notes.add(place, 'certificate/authority-key-identifier-missing', {})
+  if (authorityKeyIdentifier === null) return
   if (place.role !== 'anchor' || !certificate.isSelfIssued) return
   const { keyIdentifier, issuer, serial } = authorityKeyIdentifier
   if (keyIdentifier === null)

@@ -80,6 +80,7 @@ export function checkSignatureAlgorithm(place: Place, notes: Notebook): void {
   const { certificate, role } = place
   const { signatureAlgorithm } = certificate
   const trustedAsIs = role === 'anchor'
+  if (trustedAsIs) checkAnchorAlgorithm(place, notes)
   if ('unknown' in signatureAlgorithm) {
     if (!trustedAsIs) notes.add(place, 'signature/algorithm-unsupported', { algorithm: signatureAlgorithm.unknown })
     return
@@ -87,4 +88,13 @@ export function checkSignatureAlgorithm(place: Place, notes: Notebook): void {
   const { name, digest } = signatureAlgorithm.scheme
   if (!WEAK_DIGESTS.has(digest)) return
   notes.add(place, trustedAsIs ? 'signature/anchor-algorithm-weak' : 'signature/algorithm-weak', { algorithm: name })
+}
+
+// OpenSSL takes a certificate for self-signed only where its key could have made the signature (x509v3_cache_extensions).
+function checkAnchorAlgorithm(place: Place, notes: Notebook): void {
+  const { isSelfIssued, signatureAlgorithm, publicKeyInfo } = place.certificate
+  const known = 'scheme' in signatureAlgorithm
+  if (!isSelfIssued || (known && signatureAlgorithm.scheme.key === publicKeyInfo.algorithm)) return
+  const algorithm = known ? signatureAlgorithm.scheme.name : signatureAlgorithm.unknown
+  notes.add(place, 'signature/anchor-algorithm-unsuited', { algorithm, key: publicKeyText(publicKeyInfo) })
 }

@@ -7,6 +7,7 @@ const ANY = 'anyExtendedKeyUsage'
 
 export function checkLeafUsage(place: Place, context: Context, notes: Notebook): void {
   checkLeafPurposes(place, context, notes)
+  checkNetscapeType(place, context, notes)
   checkLeafKeyUsage(place, context, notes)
 }
 
@@ -32,6 +33,13 @@ function checkLeafPurposes(place: Place, { usage }: Context, notes: Notebook): v
   } else if (usage === 'server' && !found.includes('clientAuth')) {
     notes.add(place, 'usage/gateway-client-auth-missing', { found: [...found] })
   }
+}
+
+// Servers only: clients are judged by etcd, and Go does not know the extension.
+function checkNetscapeType(place: Place, { usage }: Context, notes: Notebook): void {
+  const type = place.certificate.extensions.netscapeCertType
+  if (type === null || type.server || (usage !== 'server' && usage !== 'peer')) return
+  notes.add(place, 'usage/netscape-type-unsuited', {})
 }
 
 function checkLeafKeyUsage(place: Place, { usage }: Context, notes: Notebook): void {

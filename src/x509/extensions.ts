@@ -2,6 +2,7 @@
 import { DerError, DerReader, Tag, contextTag } from './der.js'
 import { type DistributionPoint, readDistributionPoints } from './distribution-point.js'
 import { type GeneralName, readGeneralName, readGeneralNames } from './general-name.js'
+import { readCertificatePolicies, readPolicyConstraints, readPolicyMappings } from './policies.js'
 
 export const ExtensionId = {
   subjectKeyIdentifier: '2.5.29.14',
@@ -18,6 +19,7 @@ export const ExtensionId = {
   extendedKeyUsage: '2.5.29.37',
   inhibitAnyPolicy: '2.5.29.54',
   authorityInfoAccess: '1.3.6.1.5.5.7.1.1',
+  netscapeCertType: '2.16.840.1.113730.1.1',
 } as const
 
 const NAMES = new Map<string, string>(Object.entries(ExtensionId).map(([name, oid]) => [oid, name]))
@@ -59,6 +61,12 @@ const PURPOSES: Readonly<Record<string, string>> = {
   '2.5.29.37.0': 'anyExtendedKeyUsage',
 }
 
+/** The Netscape certificate type, of the time before extendedKeyUsage; OpenSSL looks at it to this day. */
+export interface NetscapeCertType {
+  readonly client: boolean
+  readonly server: boolean
+}
+
 export interface BasicConstraints {
   readonly ca: boolean
   readonly pathLength: number | null
@@ -92,6 +100,7 @@ export interface Extensions {
   readonly extendedKeyUsage: readonly string[] | null
   readonly subjectAltName: readonly GeneralName[] | null
   readonly nameConstraints: NameConstraints | null
+  readonly netscapeCertType: NetscapeCertType | null
   readonly subjectKeyIdentifier: Uint8Array | null
   readonly authorityKeyIdentifier: AuthorityKeyIdentifier | null
   readonly crlDistributionPoints: readonly DistributionPoint[] | null
@@ -109,6 +118,7 @@ interface Decoded {
   extendedKeyUsage: readonly string[] | null
   subjectAltName: readonly GeneralName[] | null
   nameConstraints: NameConstraints | null
+  netscapeCertType: NetscapeCertType | null
   subjectKeyIdentifier: Uint8Array | null
   authorityKeyIdentifier: AuthorityKeyIdentifier | null
   crlDistributionPoints: readonly DistributionPoint[] | null
@@ -134,6 +144,10 @@ const DECODERS: Readonly<Record<string, Decoder>> = {
   },
   [ExtensionId.subjectKeyIdentifier]: (reader, into) => {
     into.subjectKeyIdentifier = reader.octetString('subjectKeyIdentifier')
+  },
+  [ExtensionId.netscapeCertType]: (reader, into) => {
+    const [first = 0] = reader.bitString('netscapeCertType').octets
+    into.netscapeCertType = { client: (first & 0x80) !== 0, server: (first & 0x40) !== 0 }
   },
   [ExtensionId.authorityKeyIdentifier]: (reader, into) => {
     into.authorityKeyIdentifier = readAuthorityKeyIdentifier(reader)
@@ -190,6 +204,7 @@ export function decodeExtensions(all: readonly RawExtension[]): Extensions {
     extendedKeyUsage: null,
     subjectAltName: null,
     nameConstraints: null,
+    netscapeCertType: null,
     subjectKeyIdentifier: null,
     authorityKeyIdentifier: null,
     crlDistributionPoints: null,
@@ -297,33 +312,6 @@ function readNameList(list: DerReader): GeneralName[] {
   const names: GeneralName[] = []
   while (!list.atEnd) names.push(readGeneralName(list, 'address'))
   return names
-}
-
-function readCertificatePolicies(reader: DerReader): void {
-  const list = reader.enter(Tag.sequence, 'certificatePolicies')
-  const seen = new Set<string>()
-  do {
-    const policy = list.enter(Tag.sequence, 'a policy').oid('a policy id')
-    if (seen.has(policy)) throw new DerError(`the policy ${policy} twice`, list.offset)
-    seen.add(policy)
-  } while (!list.atEnd)
-}
-
-function readPolicyMappings(reader: DerReader): void {
-  const list = reader.enter(Tag.sequence, 'policyMappings')
-  do {
-    const mapping = list.enter(Tag.sequence, 'a policy mapping')
-    mapping.oid('a policy of the issuer')
-    mapping.oid('a policy of the subject')
-    mapping.finish('a policy mapping')
-  } while (!list.atEnd)
-}
-
-function readPolicyConstraints(reader: DerReader): void {
-  const fields = reader.enter(Tag.sequence, 'policyConstraints')
-  fields.optional(contextTag(0, 'primitive'))
-  fields.optional(contextTag(1, 'primitive'))
-  fields.finish('policyConstraints')
 }
 
 function readAuthorityInfoAccess(reader: DerReader): void {

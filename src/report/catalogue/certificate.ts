@@ -145,7 +145,7 @@ export const certificate = {
     severity: 'warning',
     meaning: 'Without an authority key identifier, a validator must try every CA of that name once the CA was renewed.',
     source: 'RFC 5280 section 4.2.1.1',
-    message: (_, who) => `${who} has no authority key identifier.`,
+    message: (_, who) => `${who} does not say by its key identifier which authority issued it.`,
     remedy: () => 'Add "authorityKeyIdentifier = keyid" when it is renewed.',
   }),
   'certificate/subject-key-identifier-missing': row<NoDetails>({
@@ -178,8 +178,7 @@ export const certificate = {
     source: 'RFC 5280 section 4.2.1.11; Go crypto/x509 policiesValid',
     refusals: [{ by: 'Go', words: 'x509: no valid chains built: all candidate chains have invalid policies' }],
     message: (_, who) => `${who} carries policyConstraints that are not marked as critical; they are not processed.`,
-    remedy: () =>
-      'Leave policyConstraints out when it is renewed.',
+    remedy: () => 'Leave policyConstraints out when it is renewed.',
   }),
   'key/mismatch': row<{ keyAlgorithm: string; certificateAlgorithm: string; keyOrigin?: string | undefined }>({
     severity: 'error',
@@ -273,6 +272,18 @@ export const certificate = {
     source: 'RFC 5280 section 6.1.1 (d)',
     message: ({ algorithm }, who) => `${who} is self-signed with ${algorithm}.`,
     remedy: () => 'Plan a new CA with SHA-256.',
+  }),
+  'signature/anchor-algorithm-unsuited': row<{ algorithm: string; key: string }>({
+    severity: 'warning',
+    meaning:
+      'A root whose signature is of an unknown algorithm, or of another than its key’s, cannot have signed itself. Go trusts it all the same because it was named; OpenSSL, and so Node, looks for another certificate above it.',
+    source: 'RFC 5280 section 6.1.1 (d); OpenSSL ossl_x509v3_cache_extensions',
+    refusals: [
+      { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT' },
+      { by: 'OpenSSL', words: 'unable to get issuer certificate' },
+    ],
+    message: ({ algorithm, key }, who) => `${who} is signed with ${algorithm}, which is not of its own key (${key}).`,
+    remedy: () => 'Make the root anew, self-signed with its own key ("openssl req -x509").',
   }),
   'signature/algorithm-unsupported': row<{ algorithm: string }>({
     severity: 'error',

@@ -134,6 +134,18 @@ export const usage = {
       `${who} has a key usage (${found.join(', ')}) without digitalSignature, which a TLS server needs.`,
     remedy: () => 'Issue it anew with "keyUsage = critical, digitalSignature" (and keyEncipherment for an RSA key).',
   }),
+  'usage/netscape-type-unsuited': row<NoDetails>({
+    severity: 'error',
+    meaning:
+      'The certificate carries nsCertType, which came before extendedKeyUsage, and it does not say "server". OpenSSL, and so Node, still looks at it; Go does not.',
+    source: 'OpenSSL purpose check (ns_reject); x509v3_config(5), Netscape Certificate Type',
+    refusals: [
+      { by: 'Node', words: 'INVALID_PURPOSE' },
+      { by: 'OpenSSL', words: 'unsuitable certificate purpose' },
+    ],
+    message: (_, who) => `${who} carries the Netscape certificate type, which does not say that it is a server's.`,
+    remedy: () => 'Issue it anew without nsCertType; extendedKeyUsage says what it is for.',
+  }),
   'usage/key-usage-unsuited': row<{ found: string[] }>({
     severity: 'warning',
     meaning: 'The key usage leaves out digitalSignature, which TLS 1.3 asks for; etcd does not look at it today.',

@@ -177,6 +177,10 @@ const CASES: Readonly<Record<Code, Case>> = {
     faulty: { root: { signature: 'ecdsa-sha1' } },
     mended: { root: { signature: 'ecdsa-sha256' } },
   },
+  'signature/anchor-algorithm-unsuited': {
+    faulty: { root: { innerSignature: 'rsa-sha256', outerSignature: 'rsa-sha256' } },
+    mended: { root: { innerSignature: 'ecdsa-sha512', outerSignature: 'ecdsa-sha512' } },
+  },
   'signature/algorithm-unsupported': {
     faulty: {
       leaf: {
@@ -317,6 +321,10 @@ const CASES: Readonly<Record<Code, Case>> = {
   'usage/cert-sign-missing': { faulty: { intermediate: { keyUsages: ['cRLSign'] } } },
   'usage/cert-sign-without-ca': { faulty: { leaf: { keyUsages: ['digitalSignature', 'keyCertSign'] } } },
   'usage/digital-signature-missing': { faulty: { leaf: { keyUsages: ['keyAgreement'] } } },
+  'usage/netscape-type-unsuited': {
+    faulty: { leaf: { extensions: [{ oid: '2.16.840.1.113730.1.1', value: Buffer.from('03020780', 'hex') }] } },
+    mended: { leaf: { extensions: [{ oid: '2.16.840.1.113730.1.1', value: Buffer.from('03020640', 'hex') }] } },
+  },
   'usage/key-usage-unsuited': {
     faulty: { leaf: { keyUsages: ['keyAgreement'] } },
     options: { usage: 'client' },

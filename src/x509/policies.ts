@@ -1,0 +1,32 @@
+/**
+ * The extensions about certificate policies (RFC 5280 sections 4.2.1.4, 4.2.1.5 and 4.2.1.11). They decide nothing here,
+ * so their contents are not kept; whether they can be read is worth knowing, because Go refuses what cannot.
+ */
+import { contextTag, DerError, type DerReader, Tag } from './der.js'
+
+export function readCertificatePolicies(reader: DerReader): void {
+  const list = reader.enter(Tag.sequence, 'certificatePolicies')
+  const seen = new Set<string>()
+  do {
+    const policy = list.enter(Tag.sequence, 'a policy').oid('a policy id')
+    if (seen.has(policy)) throw new DerError(`the policy ${policy} twice`, list.offset)
+    seen.add(policy)
+  } while (!list.atEnd)
+}
+
+export function readPolicyMappings(reader: DerReader): void {
+  const list = reader.enter(Tag.sequence, 'policyMappings')
+  do {
+    const mapping = list.enter(Tag.sequence, 'a policy mapping')
+    mapping.oid('a policy of the issuer')
+    mapping.oid('a policy of the subject')
+    mapping.finish('a policy mapping')
+  } while (!list.atEnd)
+}
+
+export function readPolicyConstraints(reader: DerReader): void {
+  const fields = reader.enter(Tag.sequence, 'policyConstraints')
+  fields.optional(contextTag(0, 'primitive'))
+  fields.optional(contextTag(1, 'primitive'))
+  fields.finish('policyConstraints')
+}
