@@ -1,0 +1,187 @@
+/** Key usage and extended key usage (RFC 5280 sections 4.2.1.3 and 4.2.1.12), for every use that a leaf is judged for. */
+import { describe, expect, it } from 'vitest'
+import type { Finding, Usage } from '../../../src/validate/index.js'
+import { judge } from '../../support/judge-chain.js'
+import {
+  basicConstraints,
+  EXTENSION,
+  extendedKeyUsage,
+  newKey,
+  type KeyUsageName,
+  type MintCaOptions,
+  type MintLeafOptions,
+} from '../../support/mint.js'
+
+type Told = readonly [code: string, details: unknown]
+
+/** Code (with the certificate's place) and details of every finding about usages, in the order of the list. */
+function told(findings: readonly Finding[]): Told[] {
+  return findings.flatMap((each) => [
+    ...(each.code.startsWith('usage/')
+      ? [[`${each.code.slice(6)}@${String(each.certificate?.index)}`, each.details] as const]
+      : []),
+    ...told(each.consequences),
+  ])
+}
+
+const ofLeaf = (leaf: Partial<MintLeafOptions>, usage: Usage = 'server'): Told[] => told(judge({ leaf }, { usage }))
+const ofIssuer = (intermediate: Partial<MintCaOptions>, usage: Usage = 'server'): Told[] =>
+  told(judge({ intermediate }, { usage }))
+
+const BOTH = ['serverAuth', 'clientAuth']
+
+describe('extended key usages of the leaf', () => {
+  it.each<[Usage, string[], readonly Told[]]>([
+    ['server', BOTH, []],
+    ['server', ['serverAuth'], [['gateway-client-auth-missing@0', { found: ['serverAuth'] }]]],
+    [
+      'server',
+      ['clientAuth'],
+      [['extended-key-usage-missing@0', { wanted: BOTH, missing: ['serverAuth'], found: ['clientAuth'] }]],
+    ],
+    [
+      'server',
+      ['codeSigning'],
+      [['extended-key-usage-missing@0', { wanted: BOTH, missing: ['serverAuth'], found: ['codeSigning'] }]],
+    ],
+    ['client', BOTH, []],
+    ['client', ['clientAuth'], []],
+    [
+      'client',
+      ['serverAuth'],
+      [['extended-key-usage-missing@0', { wanted: ['clientAuth'], missing: ['clientAuth'], found: ['serverAuth'] }]],
+    ],
+    ['peer', BOTH, []],
+    [
+      'peer',
+      ['serverAuth'],
+      [['extended-key-usage-missing@0', { wanted: BOTH, missing: ['clientAuth'], found: ['serverAuth'] }]],
+    ],
+    [
+      'peer',
+      ['timeStamping'],
+      [['extended-key-usage-missing@0', { wanted: BOTH, missing: BOTH, found: ['timeStamping'] }]],
+    ],
+    ['any', ['serverAuth'], []],
+    ['any', ['codeSigning'], []],
+  ])('for %s: %j', (usage, usages, expected) => {
+    expect(ofLeaf({ usages }, usage)).toEqual(expected)
+  })
+
+  it.each<[Usage, string[], string]>([
+    // Go takes anyExtendedKeyUsage for every purpose; OpenSSL’s check of a server does not, of a client it does.
+    ['server', ['any'], 'any-extended-key-usage@0'],
+    ['server', ['any', 'clientAuth'], 'any-extended-key-usage@0'],
+    ['server', ['any', 'serverAuth'], 'any-extended-key-usage-broad@0'],
+    ['client', ['any'], 'any-extended-key-usage-broad@0'],
+    ['peer', ['any'], 'any-extended-key-usage-broad@0'],
+    ['any', ['any'], 'any-extended-key-usage-broad@0'],
+  ])('for %s: %j', (usage, usages, code) => {
+    expect(ofLeaf({ usages }, usage)).toEqual([[code, {}]])
+  })
+
+  it('may be absent where no use is asked for', () => {
+    for (const usage of ['server', 'client', 'peer'] as const) {
+      expect(ofLeaf({ usages: [] }, usage)).toEqual([['extended-key-usage-absent@0', {}]])
+    }
+    expect(ofLeaf({ usages: [] }, 'any')).toEqual([])
+  })
+
+  it('are not absent where they cannot be read', () => {
+    const unreadable = { oid: EXTENSION.extendedKeyUsage, value: Buffer.from('3000', 'hex') }
+    expect(ofLeaf({ extensions: [unreadable] })).toEqual([])
+    expect(ofLeaf({ usages: [], extensions: [{ ...unreadable, oid: EXTENSION.keyUsage }] })).toEqual([
+      ['extended-key-usage-absent@0', {}],
+    ])
+  })
+
+  it('are told where they are critical', () => {
+    expect(ofLeaf({ extensions: [extendedKeyUsage(['clientAuth'], true)] }, 'client')).toEqual([
+      ['extended-key-usage-critical@0', {}],
+    ])
+  })
+})
+
+describe('key usages of the leaf', () => {
+  const rsa = newKey('rsa-2048')
+  const unsigning = (code: string, found: readonly KeyUsageName[]): Told[] => [[`${code}@0`, { found }]]
+
+  it.each<[Usage, KeyUsageName, Told[]]>([
+    ['server', 'keyEncipherment', unsigning('digital-signature-missing', ['keyEncipherment'])],
+    ['peer', 'keyAgreement', unsigning('digital-signature-missing', ['keyAgreement'])],
+    ['client', 'keyEncipherment', unsigning('key-usage-unsuited', ['keyEncipherment'])],
+    ['any', 'keyEncipherment', unsigning('key-usage-unsuited', ['keyEncipherment'])],
+    ['server', 'digitalSignature', []],
+  ])('for %s with an ECDSA key: %s', (usage, keyUsage, expected) => {
+    expect(ofLeaf({ keyUsages: [keyUsage] }, usage)).toEqual(expected)
+  })
+
+  it.each<[Usage, KeyUsageName, Told[]]>([
+    // OpenSSL’s purpose check of a server takes keyEncipherment, too.
+    ['server', 'keyEncipherment', unsigning('key-usage-unsuited', ['keyEncipherment'])],
+    ['peer', 'keyEncipherment', unsigning('key-usage-unsuited', ['keyEncipherment'])],
+    ['server', 'dataEncipherment', unsigning('digital-signature-missing', ['dataEncipherment'])],
+    ['client', 'keyEncipherment', unsigning('key-usage-unsuited', ['keyEncipherment'])],
+  ])('for %s with an RSA key: %s', (usage, keyUsage, expected) => {
+    expect(ofLeaf({ key: rsa, keyUsages: [keyUsage] }, usage)).toEqual(expected)
+  })
+
+  it('are all named', () => {
+    const keyUsages = ['nonRepudiation', 'keyEncipherment', 'keyAgreement', 'cRLSign', 'decipherOnly'] as const
+    expect(ofLeaf({ keyUsages })).toEqual(unsigning('digital-signature-missing', keyUsages))
+  })
+
+  it('allow everything where they are absent', () => {
+    expect(ofLeaf({ without: [EXTENSION.keyUsage] })).toEqual([])
+  })
+
+  it('let only a CA sign certificates', () => {
+    const keyUsages = ['digitalSignature', 'keyCertSign'] as const
+    expect(ofLeaf({ keyUsages })).toEqual([['cert-sign-without-ca@0', {}]])
+    expect(ofLeaf({ keyUsages, extensions: [basicConstraints({ ca: true })] })).toEqual([])
+  })
+})
+
+describe('usages of a CA', () => {
+  it('must allow signing certificates, and should be there', () => {
+    expect(ofIssuer({ keyUsages: ['cRLSign', 'digitalSignature'] })).toEqual([
+      ['cert-sign-missing@1', { found: ['digitalSignature', 'cRLSign'] }],
+    ])
+    expect(ofIssuer({ without: [EXTENSION.keyUsage] })).toEqual([['key-usage-absent@1', {}]])
+    expect(ofIssuer({ keyUsages: ['keyCertSign'] })).toEqual([])
+  })
+
+  it.each<[Usage, string[], readonly Told[]]>([
+    ['server', BOTH, []],
+    ['server', ['serverAuth'], [['gateway-client-auth-nested@1', { found: ['serverAuth'] }]]],
+    ['server', ['clientAuth'], [['extended-key-usage-nested@1', { missing: 'serverAuth', found: ['clientAuth'] }]]],
+    ['server', ['any', 'serverAuth'], []],
+    ['server', ['any'], [['any-extended-key-usage@1', {}]]],
+    ['server', ['codeSigning'], [['extended-key-usage-nested@1', { missing: 'serverAuth', found: ['codeSigning'] }]]],
+    ['client', ['serverAuth'], [['extended-key-usage-nested@1', { missing: 'clientAuth', found: ['serverAuth'] }]]],
+    ['client', ['clientAuth'], []],
+    ['client', ['any'], []],
+    ['peer', ['serverAuth'], [['extended-key-usage-nested@1', { missing: 'clientAuth', found: ['serverAuth'] }]]],
+    ['peer', ['any'], [['any-extended-key-usage@1', {}]]],
+    [
+      'peer',
+      ['codeSigning'],
+      [
+        ['extended-key-usage-nested@1', { missing: 'serverAuth', found: ['codeSigning'] }],
+        ['extended-key-usage-nested@1', { missing: 'clientAuth', found: ['codeSigning'] }],
+      ],
+    ],
+    ['any', ['codeSigning'], []],
+    ['any', ['serverAuth'], []],
+  ])('for %s: %j', (usage, usages, expected) => {
+    expect(ofIssuer({ extensions: [extendedKeyUsage(usages)] }, usage)).toEqual(expected)
+  })
+
+  it('are nested in the anchor’s, too, which is told of having any', () => {
+    const extensions = [extendedKeyUsage(['clientAuth'])]
+    expect(told(judge({ root: { extensions } }, { usage: 'server' }))).toEqual([
+      ['extended-key-usage-nested@2', { missing: 'serverAuth', found: ['clientAuth'] }],
+      ['anchor-extended-key-usage@2', { found: ['clientAuth'] }],
+    ])
+  })
+})
