@@ -73,11 +73,12 @@ function strayDelta(
     return null
   }
   const faults = faultsOf(signer, list, [], context)
-  if (!misfits.includes(null)) {
-    const reason = misfits[0] ?? 'no full CRL of the same key and scope is beside it'
-    notes.add(null, 'revocation/crl-delta', { origin, reason })
-  }
-  return { signer, list, deltas: [], faults, coversNothing: true }
+  // One that is only of the future is no error beside a full list that is current.
+  if (misfits.includes(null)) return { signer, list, deltas: [], faults, coversNothing: true }
+  const reason = misfits[0] ?? 'no full CRL of the same key and scope is beside it'
+  notes.add(null, 'revocation/crl-delta', { origin, reason })
+  notes.findings.push(...faults.findings)
+  return { signer, list, deltas: [], faults: new Notebook(), coversNothing: true }
 }
 
 /** Why a delta CRL does not belong to a full one (RFC 5280 section 5.2.4); null where it does. */

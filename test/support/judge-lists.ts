@@ -1,0 +1,24 @@
+/** Judges a chain with revocation lists. */
+import type { Finding } from '../../src/report/finding.js'
+import { validateChain, type ValidateChainOptions } from '../../src/validate/index.js'
+import { codesOf, inputOf, mintChain } from './judge-chain.js'
+import type { ListChain, ListScenario } from './list-scenarios.js'
+
+const usual: ListChain = mintChain()
+
+export function chainOf(scenario: ListScenario): ListChain {
+  return scenario.chain?.() ?? usual
+}
+
+export function judgeLists(scenario: ListScenario, options: Partial<ValidateChainOptions> = {}): Finding[] {
+  const chain = chainOf(scenario)
+  const crls = scenario.lists(chain).map(({ der }) => der)
+  return validateChain({ ...inputOf(chain), crls }, { usage: 'server', ...options }).findings
+}
+
+const SEVERITIES = ['error', 'warning', 'info'] as const
+
+/** `code@index` of every finding, `code` for one about no certificate; the worst first, otherwise by name. */
+export function codesOfLists(findings: readonly Finding[]): string[] {
+  return SEVERITIES.flatMap((severity) => codesOf(findings, severity).sort())
+}

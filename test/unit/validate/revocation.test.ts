@@ -1,0 +1,21 @@
+/** Every scenario of revocation lists, and what is found of it: all codes, and nothing else. */
+import { describe, expect, it } from 'vitest'
+import { revocation } from '../../../src/report/catalogue/revocation.js'
+import { codesOfLists, judgeLists } from '../../support/judge-lists.js'
+import { LIST_SCENARIOS } from '../../support/list-scenarios.js'
+
+/** Codes that depend on the form in which lists are handed over; see revocation-forms.test.ts. */
+const OF_FORMS = ['revocation/crl-pem', 'revocation/crl-file-several']
+
+describe('revocation lists', () => {
+  for (const scenario of LIST_SCENARIOS) {
+    it(`${scenario.name}: ${scenario.found.join(', ') || 'nothing'}`, () => {
+      expect(codesOfLists(judgeLists(scenario))).toEqual(scenario.found)
+    })
+  }
+
+  it('has a scenario for every code, beside the healthy one, which has none', () => {
+    const given = new Set(LIST_SCENARIOS.flatMap(({ found }) => found.map((code) => code.replace(/@.*/, ''))))
+    expect(Object.keys(revocation).filter((code) => !given.has(code))).toEqual(OF_FORMS)
+  })
+})
