@@ -1,11 +1,16 @@
 /** What one validation may cost at most, so that certificates made to exhaust the validator only exhaust the budget. */
 import { checkOptions, optionInvalid } from '../misuse.js'
+import type { PublicKeyInfo } from '../x509/algorithms.js'
 
 /** Limits of path building. */
 export interface BudgetOptions {
-  /** Signatures verified at most. Default: 100, as in Go and webpki. A signature known from before costs nothing. */
+  /**
+   * Signatures verified at most. Default: 100, as in Go and webpki. A signature known from before costs nothing; one
+   * that takes much longer than one of ECDSA P-256 counts as several (P-384: 4, P-521: 8, RSA beyond 4096 bits: 4, and
+   * one more for each 256 KiB that are signed).
+   */
   signatures?: number | undefined
-  /** Candidates looked at at most. Default: 20,000. */
+  /** Candidates looked at at most. Default: 20,000. A path that was judged as a whole counts as several. */
   steps?: number | undefined
 }
 
@@ -28,19 +33,34 @@ export class Budget {
     this.steps = this.limits.steps
   }
 
-  /** Takes one signature; false where none is left. */
-  takeSignature(): boolean {
-    return this.signatures-- > 0
+  /** Takes one signature that counts as `cost`; false where not enough is left. */
+  takeSignature(cost = 1): boolean {
+    this.signatures -= cost
+    return this.signatures >= 0
   }
 
-  /** Takes one step; false where none is left. */
-  takeStep(): boolean {
-    return this.steps-- > 0
+  /** Takes steps; false where not enough are left. */
+  takeSteps(count = 1): boolean {
+    this.steps -= count
+    return this.steps >= 0
   }
 
   get isExhausted(): boolean {
     return this.signatures < 0 || this.steps < 0
   }
+}
+
+/** How many signatures of ECDSA P-256 it takes as long as to verify one by this key over so many octets. Measured. */
+export function signatureCost(key: PublicKeyInfo, octets: number): number {
+  return keyCost(key) + Math.floor(octets / (256 * 1024))
+}
+
+function keyCost({ algorithm, curve, modulusBits, exponent }: PublicKeyInfo): number {
+  if (algorithm === 'ECDSA') return curve === 'P-256' ? 1 : curve === 'P-384' ? 4 : curve === 'P-521' ? 8 : 3
+  if (algorithm !== 'RSA') return 1
+  // The work grows with the bits of the exponent; 65537, which all use, has 17.
+  const long = exponent !== null && exponent > 65_537 ? 3 : 1
+  return (modulusBits ?? 0) > 4096 ? 4 * long : long
 }
 
 function positive(value: unknown, option: string): number {

@@ -50,18 +50,21 @@ function judgeIssuer(issuer: Place, context: Context, notes: Notebook): void {
 /** The verdicts on issuers by themselves: each certificate is judged once in each place. */
 export class IssuerVerdicts {
   readonly context: Context
-  private readonly known = new Map<Certificate, { place: Place; notes: Notebook }>()
+  private readonly known = new Map<Certificate, Notebook[]>()
 
   constructor(context: Context) {
     this.context = context
   }
 
   notesOn(place: Place): Notebook {
-    const before = this.known.get(place.certificate)
-    if (before?.place.role === place.role && before.place.index === place.index) return before.notes
+    const slot = place.index * 2 + (place.role === 'anchor' ? 1 : 0)
+    const inPlaces = this.known.get(place.certificate) ?? []
+    const before = inPlaces[slot]
+    if (before !== undefined) return before
     const notes = new Notebook()
     judgeIssuer(place, this.context, notes)
-    this.known.set(place.certificate, { place, notes })
+    inPlaces[slot] = notes
+    this.known.set(place.certificate, inPlaces)
     return notes
   }
 }

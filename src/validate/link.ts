@@ -1,7 +1,7 @@
 /** One link of a path: whether a certificate's signature was made by the key of the certificate above it. */
 import { bytesEqual } from '../x509/der.js'
 import type { Certificate } from '../x509/certificate.js'
-import type { Budget } from './budget.js'
+import { type Budget, signatureCost } from './budget.js'
 
 /**
  * `signed`: the issuer's key made the signature. `other-key`: it did not. `unverifiable`: nobody can tell, because the
@@ -12,14 +12,21 @@ export type Link = 'signed' | 'other-key' | 'unverifiable'
 /** Judges a link; null where the budget is used up. What was verified before costs nothing. */
 export function linkOf(child: Certificate, issuer: Certificate, budget: Budget): Link | null {
   if ('unknown' in child.signatureAlgorithm || !isReadable(issuer)) return 'unverifiable'
-  if (!child.knowsVerdictOn(issuer) && !budget.takeSignature()) return null
+  if (!child.knowsVerdictOn(issuer)) {
+    if (!budget.takeSignature(signatureCost(issuer.publicKeyInfo, child.raw.length))) return null
+  }
   return child.isSignedBy(issuer) ? 'signed' : 'other-key'
 }
 
 const VERIFIABLE_KEYS: ReadonlySet<string> = new Set(['RSA', 'ECDSA', 'Ed25519'])
+/** As in Go (crypto/tls checkKeySize). With a larger modulus, or a longer exponent, one signature can take as long as a hundred. */
+const MAX_MODULUS_BITS = 8192
 
 function isReadable(issuer: Certificate): boolean {
-  return VERIFIABLE_KEYS.has(issuer.publicKeyInfo.algorithm) && issuer.hasReadableKey
+  const { algorithm, modulusBits, exponent } = issuer.publicKeyInfo
+  if (!VERIFIABLE_KEYS.has(algorithm)) return false
+  if (modulusBits !== null && (modulusBits > MAX_MODULUS_BITS || exponent === null)) return false
+  return issuer.hasReadableKey
 }
 
 /**

@@ -49,7 +49,7 @@ export function* walkPaths(
       stack.pop()
       continue
     }
-    if (!budget.takeStep()) return
+    if (!budget.takeSteps()) return
     const { certificate, isAnchor } = next.value
     if (stack.some((frame) => isSameEntity(frame.certificate, certificate))) continue
     if (rule(top.certificate, next.value, stack.length) === 'skip') continue

@@ -32,10 +32,11 @@ export interface SearchResult {
 
 /** Self-issued certificates do not count as intermediates, but a path must end somewhere. */
 const SELF_ISSUED_ALLOWANCE = 4
-/** Paths that are judged in full on the way to a valid one: judging costs more than a step of the search. */
-const MAX_PATHS_JUDGED = 256
 /** Failing paths that are judged in full to find the one that came furthest. */
 const MAX_FAILURES_JUDGED = 32
+/** Steps that judging a path costs for each certificate in it, and for each finding that came of it. */
+const STEPS_PER_PLACE = 16
+const STEPS_PER_FINDING = 8
 
 /** Builds and judges paths until one is valid; explains the best of the others where none is. */
 export function searchPath(input: SearchInput): SearchResult {
@@ -69,8 +70,10 @@ function findBest(input: SearchInput, index: IssuerIndex, issuers: IssuerVerdict
   const rule: LinkRule = (child, { certificate, isAnchor }, index) => {
     if (keyIdentifiers(child, certificate).relation === 'different' || namesOtherAuthority(child, certificate))
       return 'skip'
-    if (issuers.notesOn({ certificate, role: isAnchor ? 'anchor' : 'intermediate', index }).hasErrors) return 'skip'
-    return linkOf(child, certificate, input.budget) === 'signed' ? 'follow' : 'skip'
+    // The signature first: the budget bounds it, and so how many issuers are judged.
+    if (linkOf(child, certificate, input.budget) !== 'signed') return 'skip'
+    const place: Place = { certificate, role: isAnchor ? 'anchor' : 'intermediate', index }
+    return issuers.notesOn(place).hasErrors ? 'skip' : 'follow'
   }
   let best: (Judged & { errors: number }) | null = null
   let failures = 0
@@ -83,10 +86,14 @@ function findBest(input: SearchInput, index: IssuerIndex, issuers: IssuerVerdict
     if (errors === 0) return { places, notes }
     failures++
     if (best === null || errors < best.errors) best = { places, notes, errors }
-    if (failures >= MAX_PATHS_JUDGED) break
+    if (!input.budget.takeSteps(judgingSteps(places, notes))) break
   }
   if (best !== null && failures > 1) best.notes.add(null, 'chain/others-tried', { paths: failures - 1 })
   return best
+}
+
+function judgingSteps(places: readonly Place[], notes: Notebook): number {
+  return places.length * STEPS_PER_PLACE + notes.findings.length * STEPS_PER_FINDING
 }
 
 /** A leaf that is trusted by itself ends the path at once; to OpenSSL it is one more certificate that misses its issuer. */
@@ -120,6 +127,7 @@ function explainFailure(input: SearchInput, index: IssuerIndex, issuers: IssuerV
     const judged = judgeFailure(found, input, index, issuers)
     if (best === null || isFurther(judged.rank, best.rank)) best = judged
     if (tried >= MAX_FAILURES_JUDGED) break
+    if (!input.explanationBudget.takeSteps(judgingSteps(judged.places, judged.notes))) break
   }
   const { places, notes } = best ?? judgeFailure({ certificates: [input.leaf], anchored: false }, input, index, issuers)
   if (tried > 1) notes.add(null, 'chain/others-tried', { paths: tried - 1 })

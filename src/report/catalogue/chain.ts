@@ -86,8 +86,9 @@ export const chain = {
       'The certificates given can be combined in too many ways; building was stopped, as a defence against chains made to exhaust the validator.',
     source: 'RustSec RUSTSEC-2023-0052; Go crypto/x509 maxChainSignatureChecks',
     message: ({ signatures, steps }) =>
-      `No valid path was found within ${String(signatures)} signature checks and ${String(steps)} steps.`,
-    remedy: () => 'Give only the certificates of one chain: the leaf, its intermediates, and the CAs to trust.',
+      `No valid path was found within ${String(signatures)} signature checks (a costly one counts as several) and ${String(steps)} steps; the search was stopped there.`,
+    remedy: () =>
+      'Give only the certificates of one chain: the leaf, its intermediates, and the CAs to trust; if so many are meant, raise the option budget.signatures or budget.steps.',
   }),
   'chain/others-tried': row<{ paths: number }>({
     severity: 'info',
