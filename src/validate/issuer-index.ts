@@ -10,45 +10,59 @@ export interface Candidate {
 
 /**
  * Finds issuers by subject. Names that are the same byte for byte are found through an index; only when those lead
- * nowhere are all others compared by the rules of RFC 5280 section 7.1, which costs reading every name.
+ * nowhere are names compared by the rules of RFC 5280 section 7.1, which costs reading every name, once.
  */
 export class IssuerIndex {
-  private readonly candidates: readonly Candidate[]
-  private readonly bySubject = new Map<string, Candidate[]>()
+  private readonly byOctets = new Map<string, Candidate[]>()
+  /** By the text that is the same for names that are the same by section 7.1; null until it is needed. */
+  private byKey: Map<string, Candidate[]> | null = null
 
   constructor(anchors: readonly Certificate[], intermediates: readonly Certificate[]) {
-    this.candidates = [
-      ...anchors.map((certificate) => ({ certificate, isAnchor: true })),
-      ...intermediates.map((certificate) => ({ certificate, isAnchor: false })),
-    ]
-    for (const candidate of this.candidates) {
-      const key = binary(candidate.certificate.subject.raw)
-      const group = this.bySubject.get(key)
-      if (group === undefined) this.bySubject.set(key, [candidate])
-      else group.push(candidate)
-    }
+    for (const certificate of anchors) this.add({ certificate, isAnchor: true })
+    for (const certificate of intermediates) this.add({ certificate, isAnchor: false })
   }
 
   /** Candidates of the issuer's name, the likeliest first: the key identifier that is asked for, anchors, the newest. */
   *issuersOf(certificate: Certificate): Generator<Candidate> {
     const wanted = certificate.issuer
-    const exact = this.bySubject.get(binary(wanted.raw)) ?? []
-    yield* likeliestFirst(exact, certificate)
-    const folded = this.candidates.filter(
-      (each) => !bytesEqual(each.certificate.subject.raw, wanted.raw) && each.certificate.subject.key === wanted.key,
-    )
+    yield* likeliestFirst(this.byOctets.get(wanted.octets) ?? [], certificate)
+    this.byKey ??= groupByKey([...this.byOctets.values()].flat())
+    const sameName = this.byKey.get(wanted.key) ?? []
+    const folded = sameName.filter((each) => each.certificate.subject.octets !== wanted.octets)
     yield* likeliestFirst(folded, certificate)
   }
+
+  private add(candidate: Candidate): void {
+    addTo(this.byOctets, candidate.certificate.subject.octets, candidate)
+  }
+}
+
+function groupByKey(candidates: readonly Candidate[]): Map<string, Candidate[]> {
+  const groups = new Map<string, Candidate[]>()
+  for (const candidate of candidates) addTo(groups, candidate.certificate.subject.key, candidate)
+  return groups
+}
+
+function addTo(groups: Map<string, Candidate[]>, key: string, candidate: Candidate): void {
+  const group = groups.get(key)
+  if (group === undefined) groups.set(key, [candidate])
+  else group.push(candidate)
 }
 
 function likeliestFirst(candidates: readonly Candidate[], child: Certificate): readonly Candidate[] {
   if (candidates.length < 2) return candidates
-  const score = ({ certificate, isAnchor }: Candidate): number =>
-    keyIdentifierScore(child, certificate) * 2 + (isAnchor ? 1 : 0)
-  return candidates.toSorted((a, b) => {
-    const byScore = score(b) - score(a)
-    return byScore === 0 ? b.certificate.notBefore.getTime() - a.certificate.notBefore.getTime() : byScore
-  })
+  return candidates
+    .map((candidate) => ({ candidate, score: scoreOf(candidate, child) }))
+    .sort((a, b) => (a.score === b.score ? newerFirst(a.candidate, b.candidate) : b.score - a.score))
+    .map(({ candidate }) => candidate)
+}
+
+function scoreOf({ certificate, isAnchor }: Candidate, child: Certificate): number {
+  return keyIdentifierScore(child, certificate) * 2 + (isAnchor ? 1 : 0)
+}
+
+function newerFirst(a: Candidate, b: Candidate): number {
+  return b.certificate.notBefore.getTime() - a.certificate.notBefore.getTime()
 }
 
 // As in Go (crypto/x509 findPotentialParents): a match before "cannot tell" before a mismatch.
@@ -57,8 +71,4 @@ function keyIdentifierScore(child: Certificate, issuer: Certificate): number {
   const found = issuer.extensions.subjectKeyIdentifier
   if (wanted === null || found === null) return 1
   return bytesEqual(wanted, found) ? 2 : 0
-}
-
-function binary(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 }

@@ -144,6 +144,14 @@ export class DerReader {
     return this.bytes.subarray(element.start, element.end)
   }
 
+  /** Whether two elements read from here are the same, octet by octet. */
+  areEqual(a: DerElement, b: DerElement): boolean {
+    const length = a.end - a.start
+    if (b.end - b.start !== length) return false
+    for (let i = 0; i < length; i++) if (this.bytes[a.start + i] !== this.bytes[b.start + i]) return false
+    return true
+  }
+
   /** Requires that nothing follows. */
   finish(what: string): void {
     if (!this.atEnd) throw new DerError(`${what} is followed by data that does not belong there`, this.position)
@@ -184,17 +192,15 @@ export class DerReader {
 
   /** A BIT STRING: its octets and how many bits of the last do not count. Padding bits must be zero. */
   bitString(what: string, tag: number = Tag.bitString): { octets: Uint8Array; unusedBits: number } {
-    const element = this.expect(tag, what)
-    const content = this.content(element)
-    const unusedBits = content[0]
-    if (unusedBits === undefined || unusedBits > 7 || (unusedBits > 0 && content.length === 1)) {
-      throw new DerError(`${what} is a BIT STRING with a wrong count of unused bits`, element.start)
+    const { start, contentStart, end } = this.expect(tag, what)
+    const unusedBits = contentStart < end ? this.byte(contentStart) : 8
+    if (unusedBits > 7 || (unusedBits > 0 && end - contentStart === 1)) {
+      throw new DerError(`${what} is a BIT STRING with a wrong count of unused bits`, start)
     }
-    const last = content[content.length - 1] ?? 0
-    if (unusedBits > 0 && (last & ((1 << unusedBits) - 1)) !== 0) {
-      throw new DerError(`${what} is a BIT STRING whose padding bits are set`, element.start)
+    if (unusedBits > 0 && (this.byte(end - 1) & ((1 << unusedBits) - 1)) !== 0) {
+      throw new DerError(`${what} is a BIT STRING whose padding bits are set`, start)
     }
-    return { octets: content.subarray(1), unusedBits }
+    return { octets: this.bytes.subarray(contentStart + 1, end), unusedBits }
   }
 
   octetString(what: string): Uint8Array {
@@ -204,6 +210,11 @@ export class DerReader {
   /** An OBJECT IDENTIFIER in dotted form. */
   oid(what: string): string {
     const element = this.expect(Tag.oid, what)
+    const { contentStart, end } = element
+    if (end - contentStart === 3 && this.byte(contentStart) === 0x55 && this.byte(contentStart + 1) === 0x1d) {
+      const known = EXTENSION_IDS[this.byte(contentStart + 2)]
+      if (known !== undefined) return known
+    }
     return oidText(this.content(element), what, element.start)
   }
 
@@ -218,6 +229,9 @@ export class DerReader {
   }
 }
 
+/** The one-octet arcs below 2.5.29 (id-ce): most of what a certificate names is there, and need not be spelled out anew. */
+const EXTENSION_IDS: readonly string[] = Array.from({ length: 0x80 }, (_, arc) => `2.5.29.${String(arc)}`)
+
 /** Longest OBJECT IDENTIFIER read: 2.25 arcs with a UUID need 19 octets, nothing real needs 64. */
 const MAX_OID_OCTETS = 64
 
@@ -228,27 +242,34 @@ export function oidText(content: Uint8Array, what: string, offset: number): stri
     throw new DerError(`${what} is an OBJECT IDENTIFIER of more than ${String(MAX_OID_OCTETS)} octets`, offset)
   let text = ''
   let arc = 0
-  let big: bigint | null = null
-  let arcStart = true
-  for (const octet of content) {
-    if (arcStart && octet === 0x80) throw new DerError(`${what} is an OBJECT IDENTIFIER with a padded arc`, offset)
-    arcStart = false
-    if (big === null && arc > 0x1ffffffffff) big = BigInt(arc)
-    if (big === null) arc = arc * 128 + (octet & 0x7f)
-    else big = big * 128n + BigInt(octet & 0x7f)
-    if ((octet & 0x80) !== 0) continue
-    if (text === '') {
-      const first = big === null && arc < 80 ? Math.floor(arc / 40) : 2
-      text = `${String(first)}.${big === null ? String(arc - first * 40) : String(big - 80n)}`
-    } else {
-      text += `.${String(big ?? arc)}`
-    }
+  let arcStart = 0
+  for (let i = 0; i < content.length; i++) {
+    const octet = content[i] ?? 0
+    if (i === arcStart && octet === 0x80)
+      throw new DerError(`${what} is an OBJECT IDENTIFIER with a padded arc`, offset)
+    arc = arc * 128 + (octet & 0x7f)
+    if (octet >= 0x80) continue
+    const value = i - arcStart < MAX_EXACT_OCTETS ? arc : bigArc(content.subarray(arcStart, i + 1))
+    text += arcStart === 0 ? firstArcs(value) : `.${String(value)}`
     arc = 0
-    big = null
-    arcStart = true
+    arcStart = i + 1
   }
-  if (!arcStart) throw new DerError(`${what} is an OBJECT IDENTIFIER that ends inside an arc`, offset)
+  if (arcStart < content.length) throw new DerError(`${what} is an OBJECT IDENTIFIER that ends inside an arc`, offset)
   return text
+}
+
+/** Octets of an arc whose value, seven bits each, a number still holds exactly. */
+const MAX_EXACT_OCTETS = 7
+
+function bigArc(octets: Uint8Array): bigint {
+  return octets.reduce((value, octet) => value * 128n + BigInt(octet & 0x7f), 0n)
+}
+
+/** The first two arcs are encoded as one (X.690 section 8.19.4). */
+function firstArcs(value: number | bigint): string {
+  if (typeof value === 'bigint') return `2.${String(value - 80n)}`
+  const first = Math.min(Math.floor(value / 40), 2)
+  return `${String(first)}.${String(value - first * 40)}`
 }
 
 /** Upper-case hexadecimal, two digits an octet. */

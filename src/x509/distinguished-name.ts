@@ -37,6 +37,7 @@ export class DistinguishedName {
   readonly raw: Uint8Array
   private parsed: NameAttribute[][] | null = null
   private canonical: string | null = null
+  private binary: string | null = null
 
   private constructor(raw: Uint8Array) {
     this.raw = raw
@@ -77,6 +78,12 @@ export class DistinguishedName {
   /** True where both are the same name by RFC 5280 section 7.1. */
   equals(other: DistinguishedName): boolean {
     return bytesEqual(this.raw, other.raw) || this.key === other.key
+  }
+
+  /** {@link raw} as a text of one character for each octet, for use as a key: the same for names of the same octets. */
+  get octets(): string {
+    this.binary ??= Buffer.from(this.raw.buffer, this.raw.byteOffset, this.raw.byteLength).toString('latin1')
+    return this.binary
   }
 
   /** A text that is the same for names that are the same by RFC 5280 section 7.1. */

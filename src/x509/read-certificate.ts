@@ -1,0 +1,92 @@
+/** The outer structure of a certificate, from DER. */
+import { type PublicKeyInfo, readPublicKeyInfo, readSignatureAlgorithm, type SignatureAlgorithm } from './algorithms.js'
+import { contextTag, DerError, type DerElement, DerReader, Tag } from './der.js'
+import { DistinguishedName } from './distinguished-name.js'
+import { type RawExtension, readExtensionList } from './extensions.js'
+import { readTime } from './time.js'
+
+/** The fields of a certificate; extensions are not decoded yet. */
+export interface CertificateFields {
+  version: number
+  serial: Uint8Array
+  tbs: Uint8Array
+  /** Whether the algorithm inside the signed part is the one outside. */
+  algorithmsAgree: boolean
+  signatureAlgorithm: SignatureAlgorithm
+  signature: Uint8Array
+  issuer: DistinguishedName
+  subject: DistinguishedName
+  notBefore: Date
+  notAfter: Date
+  spki: Uint8Array
+  publicKeyInfo: PublicKeyInfo
+  extensionList: RawExtension[]
+}
+
+/**
+ * Reads the outer structure of a certificate (RFC 5280 section 4.1).
+ *
+ * @throws {DerError} where the bytes are not a certificate.
+ */
+export function readCertificate(der: Uint8Array): CertificateFields {
+  const outer = new DerReader(der)
+  const certificate = outer.enter(Tag.sequence, 'the certificate')
+  outer.finish('the certificate')
+  const tbsElement = certificate.expect(Tag.sequence, 'the signed part')
+  const outerAlgorithm = certificate.expect(Tag.sequence, 'the signature algorithm')
+  const { octets: signature, unusedBits } = certificate.bitString('the signature')
+  if (unusedBits !== 0) throw new DerError('a signature that does not end at an octet', certificate.offset)
+  certificate.finish('the certificate')
+
+  const tbs = certificate.inside(tbsElement)
+  const version = readVersion(tbs)
+  const serial = tbs.integer('the serial number')
+  const innerAlgorithm = tbs.expect(Tag.sequence, 'the inner signature algorithm')
+  const issuer = DistinguishedName.read(tbs, 'issuer')
+  const validity = tbs.enter(Tag.sequence, 'the validity')
+  const notBefore = readTime(validity, 'notBefore')
+  const notAfter = readTime(validity, 'notAfter')
+  validity.finish('the validity')
+  const subject = DistinguishedName.read(tbs, 'subject')
+  const spki = tbs.expect(Tag.sequence, 'the public key')
+  const publicKeyInfo = readPublicKeyInfo(tbs.inside(spki))
+  tbs.optional(contextTag(1, 'primitive'))
+  tbs.optional(contextTag(2, 'primitive'))
+  const extensionList = readExtensions(tbs, version)
+  tbs.finish('the signed part')
+  return {
+    version,
+    serial,
+    tbs: certificate.whole(tbsElement),
+    algorithmsAgree: certificate.areEqual(innerAlgorithm, outerAlgorithm),
+    signatureAlgorithm: readSignatureAlgorithm(certificate.inside(outerAlgorithm)),
+    signature,
+    issuer,
+    subject,
+    notBefore,
+    notAfter,
+    spki: tbs.whole(spki),
+    publicKeyInfo,
+    extensionList,
+  }
+}
+
+function readVersion(tbs: DerReader): number {
+  const tagged: DerElement | null = tbs.optional(contextTag(0, 'constructed'))
+  if (tagged === null) return 1
+  const inner = tbs.inside(tagged)
+  const version = inner.smallInteger('the version') + 1
+  inner.finish('the version')
+  if (version > 3) throw new DerError(`version ${String(version)}, which X.509 does not know`, tagged.start)
+  return version
+}
+
+function readExtensions(tbs: DerReader, version: number): RawExtension[] {
+  const tagged = tbs.enterOptional(contextTag(3, 'constructed'))
+  if (tagged === null) return []
+  if (version !== 3) throw new DerError(`extensions in a certificate of version ${String(version)}`, tagged.offset)
+  const list = tagged.enter(Tag.sequence, 'the extensions')
+  tagged.finish('the extensions')
+  if (list.atEnd) throw new DerError('an empty list of extensions', list.offset)
+  return readExtensionList(list)
+}

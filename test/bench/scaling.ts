@@ -1,0 +1,84 @@
+/**
+ * What one more certificate costs: intermediates that the path goes through, and trust anchors that it does not end in.
+ * The costs of the first chain are taken off, so that what is compared are the additions.
+ */
+import { Certificate, type ChainInput, validateChain } from '../../src/validate/index.js'
+import { dns, type Minted, mintCa, mintLeaf } from '../support/mint.js'
+import type { Bench, Contender, Measured } from './harness.js'
+
+const HOST = 'etcd-0.etcd.svc'
+const INTERMEDIATES = [0, 1, 2, 5, 10] as const
+const ANCHORS = [10, 100, 1000] as const
+const FORMS = ['read', 'DER'] as const
+type Form = (typeof FORMS)[number]
+
+const path = (intermediates: number): string => `${String(intermediates)} intermediates, 1 anchor`
+const crowd = (anchors: number, form: Form): string => `0 intermediates, ${String(anchors)} anchors, ${form}`
+
+const MOST_MS = 5
+/** A cost that grew with the square would be 5 to 10 times the one before. */
+const MOST_GROWTH = 1.5
+
+export const bench: Bench = {
+  title: 'One more intermediate, one more anchor',
+  about:
+    'A P-256 server certificate below a growing number of intermediates, from DER to verdict; and directly below one of a ' +
+    'growing number of trusted CAs of other names, which are given as DER each time, or as objects that were read before.',
+  unit: 'chain',
+  base: path(0),
+  promises: [
+    {
+      says: `one more intermediate costs the same for the tenth as for the first, within a factor of ${String(MOST_GROWTH)}`,
+      holds: (measured) => growth(measured, path, INTERMEDIATES) <= MOST_GROWTH,
+    },
+    ...FORMS.map((form) => ({
+      says: `1,000 anchors (${form}) add less than ${String(MOST_MS)} ms`,
+      holds: (measured: Lookup) => measured(crowd(1000, form)).time - measured(path(0)).time < MOST_MS,
+    })),
+    ...FORMS.map((form) => ({
+      says: `one more anchor (${form}) costs the same at 1,000 as at 100, within a factor of ${String(MOST_GROWTH)}`,
+      holds: (measured: Lookup) => growth(measured, (count) => crowd(count, form), ANCHORS) <= MOST_GROWTH,
+    })),
+  ],
+  prepare() {
+    return { contenders: [...INTERMEDIATES.map(withIntermediates), ...FORMS.flatMap(withAnchors)] }
+  },
+}
+
+type Lookup = (name: string) => Measured
+
+/** What one more costs in the last step from one count to the next, over what it cost in the step before. */
+function growth(measured: Lookup, nameOf: (count: number) => string, counts: readonly number[]): number {
+  const [first = NaN, second = NaN, third = NaN] = counts.slice(-3)
+  const each = (from: number, to: number): number =>
+    (measured(nameOf(to)).time - measured(nameOf(from)).time) / (to - from)
+  return each(second, third) / each(first, second)
+}
+
+function withIntermediates(count: number): Contender {
+  const root = mintCa({ subject: 'Bench root' })
+  const chain: Minted[] = []
+  for (let i = 0; i < count; i += 1)
+    chain.push(mintCa({ subject: `Bench issuer ${String(i)}`, issuer: chain.at(-1) ?? root }))
+  const leaf = mintLeaf({ subject: 'etcd-0', issuer: chain.at(-1) ?? root, names: [dns(HOST)] })
+  const input = { leaf: leaf.der, intermediates: chain.map(({ der }) => der), trustAnchors: [root.der] }
+  return { name: path(count), run: () => must(input) }
+}
+
+function withAnchors(form: Form): Contender[] {
+  const root = mintCa({ subject: 'Bench root' })
+  const leaf = mintLeaf({ subject: 'etcd-0', issuer: root, names: [dns(HOST)] })
+  const others = Array.from({ length: Math.max(...ANCHORS) - 1 }, (_, i) =>
+    mintCa({ subject: `Other root ${String(i)}` }),
+  )
+  const given = [...others, root].map(({ der }) => (form === 'DER' ? der : Certificate.parse(der)))
+  return ANCHORS.map((count) => {
+    const input = { leaf: leaf.der, trustAnchors: given.slice(-count) }
+    return { name: crowd(count, form), run: () => must(input) }
+  })
+}
+
+/** A contender that refused the chain would be fast for the wrong reason. */
+function must(input: ChainInput): void {
+  if (!validateChain(input, { usage: 'server', hosts: [HOST] }).ok) throw new Error('The chain was refused')
+}
