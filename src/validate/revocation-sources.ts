@@ -44,7 +44,7 @@ export function sortSigned(signer: Place, crls: readonly Crl[], context: Context
       const faults = faultsOf(signer, list, fitting, context)
       sources.push({ signer, list, deltas: fitting, faults, coversNothing: false })
       for (const { origin } of fitting) notes.add(null, 'revocation/crl-delta-applied', { origin, to: list.origin })
-      if (list.announcesDelta && fitting.length === 0) {
+      if (list.announcesDelta && deltas.length === 0) {
         notes.add(null, 'revocation/crl-delta-announced', { origin: list.origin })
       }
     }

@@ -2,7 +2,7 @@
 import type { Finding } from '../../src/report/finding.js'
 import { validateChain, type ValidateChainOptions } from '../../src/validate/index.js'
 import { codesOf, inputOf, mintChain } from './judge-chain.js'
-import type { ListChain, ListScenario } from './list-scenarios.js'
+import type { ListChain, ListScenario, MintedList } from './lists/index.js'
 
 const usual: ListChain = mintChain()
 
@@ -12,7 +12,15 @@ export function chainOf(scenario: ListScenario): ListChain {
 
 export function judgeLists(scenario: ListScenario, options: Partial<ValidateChainOptions> = {}): Finding[] {
   const chain = chainOf(scenario)
-  const crls = scenario.lists(chain).map(({ der }) => der)
+  return judgeChainLists(chain, scenario.lists(chain), options)
+}
+
+export function judgeChainLists(
+  chain: ListChain,
+  lists: readonly MintedList[],
+  options: Partial<ValidateChainOptions> = {},
+): Finding[] {
+  const crls = lists.map(({ der }) => der)
   return validateChain({ ...inputOf(chain), crls }, { usage: 'server', ...options }).findings
 }
 

@@ -1,7 +1,13 @@
 /** Findings about revocation lists. */
-import { row } from '../row.js'
+import { type Refusal, row } from '../row.js'
 
 const CHECK_CRL = 'etcd client/pkg/transport/listener_tls.go checkCRL'
+/** OpenSSL, and Node with it, looks for a list that fits before it judges one. */
+const NOT_FOUND: readonly Refusal[] = [
+  { by: 'OpenSSL', words: 'unable to get certificate CRL' },
+  { by: 'Node', words: 'UNABLE_TO_GET_CRL' },
+]
+
 /** Every finding about a list names it by where it came from. */
 export interface List {
   origin: string
@@ -51,6 +57,7 @@ export const revocation = {
       { by: 'etcd', words: 'asn1: syntax error: …' },
       { by: 'etcd', words: 'x509: trailing data after CRL' },
       { by: 'etcd', words: 'x509: malformed crl' },
+      { by: 'Node', words: 'Failed to parse CRL' },
     ],
     message: ({ origin, reason }) => `What ${origin} holds is not a CRL: ${reason}.`,
     remedy: () => 'Make the CRL anew ("openssl ca -gencrl"), or leave it out.',
@@ -63,6 +70,7 @@ export const revocation = {
     refusals: [
       { by: 'OpenSSL', words: 'CRL signature failure' },
       { by: 'Node', words: 'CRL_SIGNATURE_FAILURE' },
+      ...NOT_FOUND,
     ],
     message: ({ origin, issuer, otherKey }) =>
       `The CRL ${origin} of "${issuer}" is not signed by that CA's key${otherKey ? '; its authority key identifier names another key' : ''}.`,
@@ -76,7 +84,7 @@ export const revocation = {
     meaning:
       'The CA’s key signed the list, but the list’s authority key identifier points to another one. OpenSSL, and Node with it, does not find the signer then.',
     source: 'RFC 5280 section 5.2.1; OpenSSL crypto/x509/x509_vfy.c crl_akid_check',
-    refusals: [{ by: 'OpenSSL', words: 'unable to get CRL issuer certificate' }],
+    refusals: NOT_FOUND,
     message: ({ origin, reason }, who) =>
       `The authority key identifier of the CRL ${origin} names ${reason} than ${lower(who)}.`,
     remedy: () => 'Set "authorityKeyIdentifier = keyid:always" in openssl’s crl_extensions and make the CRL anew.',
@@ -100,6 +108,10 @@ export const revocation = {
     severity: 'error',
     meaning: 'The signature of the list is of a kind that is not known here, so nobody can tell who signed it.',
     source: 'RFC 5280 section 5.1.1.2',
+    refusals: [
+      { by: 'OpenSSL', words: 'CRL signature failure' },
+      { by: 'Node', words: 'CRL_SIGNATURE_FAILURE' },
+    ],
     message: ({ origin, algorithm }) => `The CRL ${origin} is signed by the unknown algorithm ${algorithm}.`,
     remedy: () => 'Have the CRL signed with RSA, ECDSA or Ed25519.',
   }),
@@ -107,7 +119,10 @@ export const revocation = {
     severity: 'error',
     meaning: 'The list names two signature algorithms, one inside and one outside the signed part.',
     source: 'RFC 5280 section 5.1.1.2',
-    refusals: [{ by: 'etcd', words: "x509: inner and outer signature algorithm identifiers don't match" }],
+    refusals: [
+      { by: 'etcd', words: "x509: inner and outer signature algorithm identifiers don't match" },
+      { by: 'OpenSSL', words: 'CRL signature failure' },
+    ],
     message: ({ origin }) =>
       `The CRL ${origin} names one signature algorithm inside its signed part and another outside.`,
     remedy: () => 'Make the CRL anew; no usual tool writes such a list.',
@@ -141,6 +156,10 @@ export const revocation = {
     severity: 'error',
     meaning: 'The next list was due before this one was made, so it never was the current one.',
     source: 'RFC 5280 sections 5.1.2.4 and 5.1.2.5',
+    refusals: [
+      { by: 'OpenSSL', words: 'CRL has expired' },
+      { by: 'Node', words: 'CRL_HAS_EXPIRED' },
+    ],
     message: ({ origin, thisUpdate, nextUpdate }) =>
       `The CRL ${origin} is dated ${thisUpdate.toISOString()}, after its own next update on ${nextUpdate.toISOString()}.`,
     remedy: () => 'Make the CRL anew with a next update that lies ahead ("openssl ca -gencrl -crldays 30").',
@@ -183,7 +202,7 @@ export const revocation = {
     severity: 'error',
     meaning: 'An extension of the list cannot be read, so what the list covers, or how new it is, is not known.',
     source: 'RFC 5280 section 5.2; X.690',
-    refusals: [{ by: 'OpenSSL', words: 'invalid or inconsistent certificate extension' }],
+    refusals: NOT_FOUND,
     message: ({ origin, extension, reason }) =>
       `The extension ${extension} of the CRL ${origin} cannot be read: ${reason}.`,
     remedy: () => 'Make a plain, full CRL.',
@@ -217,6 +236,7 @@ export const revocation = {
     meaning:
       'A delta CRL lists only what changed since a full one; alone, or beside a full one to which it does not belong, it proves nothing. What it revokes is refused all the same. etcd takes it for a full list.',
     source: 'RFC 5280 section 5.2.4',
+    refusals: NOT_FOUND,
     message: ({ origin, reason }) => `The CRL ${origin} is a delta CRL that cannot be applied: ${reason}.`,
     remedy: () => 'Give the current full CRL.',
   }),
@@ -247,7 +267,7 @@ export const revocation = {
     meaning:
       'An indirect CRL speaks for other issuers too, which is not supported here. etcd reads its serial numbers as if they were all of one issuer.',
     source: 'RFC 5280 sections 5.2.5 and 5.3.3',
-    refusals: [{ by: 'OpenSSL', words: 'unable to get certificate CRL' }],
+    refusals: NOT_FOUND,
     message: ({ origin }) => `The CRL ${origin} is an indirect CRL.`,
     remedy: () => 'Give a CRL that the issuing CA signed for its own certificates.',
   }),
@@ -256,7 +276,7 @@ export const revocation = {
     meaning:
       'There are lists of the issuer, but each covers only some certificates (only CAs, only end entities, those of another distribution point), and none covers this one.',
     source: 'RFC 5280 section 6.3.3 (b)',
-    refusals: [{ by: 'OpenSSL', words: 'different CRL scope' }],
+    refusals: [{ by: 'OpenSSL', words: 'different CRL scope' }, ...NOT_FOUND],
     message: ({ lists }, who) =>
       `No CRL says anything about ${lower(who)}: ${lists.map(({ origin, only }) => `${origin} covers only ${only}`).join('; ')}.`,
     remedy: () => 'Give the CRL that covers it, or a full one.',
@@ -266,6 +286,7 @@ export const revocation = {
     meaning:
       'The lists at hand cover only some reasons of revocation; for the others, whether the certificate is revoked is not known.',
     source: 'RFC 5280 section 6.3.3 (d) and (e)',
+    refusals: NOT_FOUND,
     message: ({ missing }, who) => `No CRL says whether ${lower(who)} was revoked for ${missing.join(', ')}.`,
     remedy: () => 'Give the CRLs of the other reasons, too, or a full one.',
   }),
@@ -273,10 +294,7 @@ export const revocation = {
     severity: 'info',
     meaning: 'Revocation lists were given, but none of this issuer: whether it revoked the certificate is not known.',
     source: 'RFC 5280 section 6.3',
-    refusals: [
-      { by: 'OpenSSL', words: 'unable to get certificate CRL' },
-      { by: 'Node', words: 'UNABLE_TO_GET_CRL' },
-    ],
+    refusals: NOT_FOUND,
     message: ({ issuer }, who) => `${who} was not checked for revocation: no CRL of "${issuer}" was given.`,
     remedy: () => 'Add that CA’s CRL, too, if it issues one.',
   }),

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { revocation } from '../../../src/report/catalogue/revocation.js'
 import { codesOfLists, judgeLists } from '../../support/judge-lists.js'
-import { LIST_SCENARIOS } from '../../support/list-scenarios.js'
+import { LIST_SCENARIOS } from '../../support/lists/index.js'
 
 /** Codes that depend on the form in which lists are handed over; see revocation-forms.test.ts. */
 const OF_FORMS = ['revocation/crl-pem', 'revocation/crl-file-several']

@@ -1,0 +1,96 @@
+/** Versions and extensions of lists. */
+import {
+  authorityKeyIdentifier,
+  crlNumber,
+  EXTENSION,
+  freshestCrl,
+  mintCrl,
+  publicHalf,
+  unknownExtension,
+  uri,
+} from '../mint.js'
+import { OTHER_PLACE, list, beside, oneList, raw, type ListScenario } from './build.js'
+
+export const extensions: readonly ListScenario[] = [
+  {
+    name: 'version 1',
+    lists: oneList({ version: null, extensions: [] }),
+    found: ['revocation/crl-version-1'],
+  },
+  {
+    name: 'no CRL number',
+    lists: beside(({ intermediate: ca }) => [
+      mintCrl({ issuer: ca, extensions: [authorityKeyIdentifier(publicHalf(ca.key))] }),
+    ]),
+    found: ['revocation/crl-number-missing'],
+  },
+  {
+    name: 'no authority key identifier',
+    lists: oneList({ extensions: [crlNumber(1)] }),
+    found: ['revocation/crl-unusual'],
+  },
+  {
+    name: 'critical authority key identifier',
+    lists: beside(({ intermediate: ca }) => [
+      list(ca, { extensions: [authorityKeyIdentifier(publicHalf(ca.key), {}, true), crlNumber(1)] }),
+    ]),
+    found: ['revocation/crl-unusual'],
+  },
+  {
+    name: 'critical CRL number',
+    lists: oneList({}, crlNumber(1, true)),
+    found: ['revocation/crl-extension-critical'],
+  },
+  {
+    name: 'unknown critical extension',
+    lists: oneList({}, unknownExtension(true)),
+    found: ['revocation/crl-extension-critical'],
+  },
+  { name: 'unknown extension', lists: oneList({}, unknownExtension(false)), found: [] },
+  {
+    name: 'unknown extension twice',
+    lists: oneList({}, unknownExtension(false), unknownExtension(false)),
+    found: ['revocation/crl-extension-duplicate'],
+  },
+  {
+    name: 'negative CRL number',
+    lists: oneList({}, crlNumber(-1)),
+    found: ['revocation/crl-extension-malformed'],
+  },
+  {
+    name: 'CRL number that is no INTEGER',
+    lists: oneList({}, raw(EXTENSION.crlNumber, '040101')),
+    found: ['revocation/crl-extension-malformed'],
+  },
+  {
+    name: 'CRL number with something behind it',
+    lists: oneList({}, raw(EXTENSION.crlNumber, '0201010500')),
+    found: ['revocation/crl-extension-malformed'],
+  },
+  { name: 'CRL number of 20 octets', lists: oneList({}, crlNumber(2n ** 159n - 1n)), found: [] },
+  {
+    name: 'CRL number of 21 octets',
+    lists: oneList({}, crlNumber(2n ** 159n)),
+    found: ['revocation/crl-unusual'],
+  },
+  {
+    name: 'authority key identifier that cannot be read',
+    lists: oneList({ extensions: [raw(EXTENSION.authorityKeyIdentifier, '0400'), crlNumber(1)] }),
+    found: ['revocation/crl-extension-malformed'],
+  },
+  {
+    name: 'freshest CRL',
+    lists: oneList({}, freshestCrl([{ name: [uri(OTHER_PLACE)] }])),
+    found: ['revocation/crl-delta-announced'],
+  },
+  {
+    name: 'critical freshest CRL',
+    lists: oneList({}, freshestCrl([{ name: [uri(OTHER_PLACE)] }], true)),
+    found: ['revocation/crl-extension-critical', 'revocation/crl-delta-announced'],
+  },
+  {
+    name: 'freshest CRL that cannot be read',
+    lists: oneList({}, raw('2.5.29.46', '3000')),
+    found: ['revocation/crl-extension-malformed', 'revocation/crl-delta-announced'],
+  },
+]

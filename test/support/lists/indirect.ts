@@ -1,0 +1,50 @@
+/** Lists that speak for other issuers. */
+import { certificateIssuer, issuingDistributionPoint, mintCa, uri } from '../mint.js'
+import { leafAt, LISTS_AT, list, beside, oneList, type ListScenario } from './build.js'
+
+export const indirect: readonly ListScenario[] = [
+  {
+    name: 'indirect',
+    lists: oneList({}, issuingDistributionPoint({ indirect: true })),
+    found: ['revocation/crl-indirect'],
+  },
+  {
+    name: 'indirect, and names the serial number for another issuer',
+    lists: beside(({ intermediate, leaf }) => [
+      list(
+        intermediate,
+        { revoked: [{ serial: leaf.serial, extensions: [certificateIssuer('Other')] }] },
+        issuingDistributionPoint({ indirect: true }),
+      ),
+    ]),
+    found: ['revocation/crl-indirect', 'revocation/serial-listed@0'],
+  },
+  {
+    name: 'a certificate issuer in a list that is not indirect',
+    lists: oneList({ revoked: [{ serial: 5, extensions: [certificateIssuer('Other')] }] }),
+    found: ['revocation/crl-indirect'],
+  },
+  {
+    name: 'a certificate issuer that is not critical',
+    lists: oneList({ revoked: [{ serial: 5, extensions: [certificateIssuer('Other', false)] }] }),
+    found: ['revocation/crl-indirect'],
+  },
+  {
+    name: 'the indirect list of the CA that the certificate names',
+    chain: leafAt({ name: [uri(LISTS_AT)], crlIssuer: 'Lister' }),
+    lists: ({ root }) => [
+      list(root),
+      list(mintCa({ subject: 'Lister' }), {}, issuingDistributionPoint({ indirect: true })),
+    ],
+    found: ['revocation/crl-indirect', 'revocation/no-crl@0'],
+  },
+  {
+    name: 'an indirect list of a CA that nobody names',
+    lists: ({ root, intermediate }) => [
+      list(root),
+      list(intermediate),
+      list(mintCa({ subject: 'Lister' }), {}, issuingDistributionPoint({ indirect: true })),
+    ],
+    found: ['revocation/crl-unused'],
+  },
+]
