@@ -27,6 +27,22 @@ export interface CredentialSource {
    * @throws {EtcdMtlsError} `ERR_CREDENTIALS_UNREADABLE`; `details.findings` lists everything that is wrong.
    */
   load(signal?: AbortSignal): Promise<Credentials>
-  /** Yields the credentials each time they change, until `signal` is aborted. */
-  watch?(signal: AbortSignal): AsyncIterable<Credentials>
+  /**
+   * Yields the credentials each time they change, until `signal` is aborted or the iteration is left.
+   *
+   * Only what can be used is yielded: read as a whole, the key with its certificate. Where the material changed into something
+   * that stays unusable, the iteration throws; the consumer goes on with what it has and calls `watch` again with the same
+   * signal. It then hears of the same trouble no more, and when the trouble is over it gets the credentials that are there,
+   * be they the old ones.
+   *
+   * @param held What the consumer has. Where something else is there at the start, that comes first, so that no change
+   *   between `load` and `watch` is lost. Default: what `load` handed out last. Sources may disregard it.
+   * @throws {EtcdMtlsError} `ERR_CREDENTIALS_UNREADABLE` out of the iteration; `details.findings` lists everything that is wrong.
+   */
+  watch?(signal: AbortSignal, held?: Credentials): AsyncIterable<Credentials>
+}
+
+/** A source that follows what it reads. */
+export interface WatchableSource extends CredentialSource {
+  watch(signal: AbortSignal, held?: Credentials): AsyncIterableIterator<Credentials, undefined, undefined>
 }

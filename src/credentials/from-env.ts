@@ -1,9 +1,13 @@
+import { resolve } from 'node:path'
 import { checkOptions, optionInvalid } from '../misuse.js'
-import type { CredentialSource } from './credentials.js'
+import type { Inputs } from './assemble.js'
+import type { WatchableSource } from './credentials.js'
+import { FileSource } from './file-source.js'
 import { finding } from './finding.js'
 import type { Input } from './input.js'
 import { fileInput, readPassphraseOption, readPathOption, unread } from './inputs.js'
-import { MaterialSource } from './source.js'
+import { isContentNotName } from './recognize.js'
+import { readWatchOptions, type WatchOptions } from './watch-options.js'
 
 /** What {@link fromEnv} takes beside the environment. */
 export interface FromEnvOptions {
@@ -16,6 +20,8 @@ export interface FromEnvOptions {
   passphrase?: string | Uint8Array | undefined
   /** File of revocation lists in PEM, or of one in DER. Default: none. */
   crl?: string | URL | undefined
+  /** How `watch()` follows the files. Default: looked at when the system reports a change, and every ten seconds. */
+  watch?: WatchOptions | undefined
 }
 
 const VARIABLES = { ca: 'CACERT', cert: 'CERT', key: 'KEY' } as const
@@ -23,8 +29,8 @@ type Role = keyof typeof VARIABLES
 
 /**
  * Credentials from the files that environment variables name: `ETCDCTL_CACERT`, `ETCDCTL_CERT` and `ETCDCTL_KEY`, as
- * etcdctl reads them. The variables are looked at, and the files read, at each `load()`. A variable that is not set is a
- * finding, as is everything else that {@link fromFiles} finds.
+ * etcdctl reads them. The variables are looked at, and the files read, at each `load()`; `watch()` follows both. A variable
+ * that is not set is a finding, as is everything else that {@link fromFiles} finds.
  *
  * @param env The environment. Default: `process.env`.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for an option that is unknown or of a wrong type.
@@ -32,18 +38,19 @@ type Role = keyof typeof VARIABLES
 export function fromEnv(
   env: Readonly<Record<string, string | undefined>> = process.env,
   options: FromEnvOptions = {},
-): CredentialSource {
+): WatchableSource {
   const given: unknown = env
   if (typeof given !== 'object' || given === null) throw optionInvalid('env', 'must be an object, as process.env is')
-  checkOptions('options', options, ['prefix', 'passphrase', 'crl'])
+  checkOptions('options', options, ['prefix', 'passphrase', 'crl', 'watch'])
   const { prefix = 'ETCDCTL_' } = options
   if (typeof prefix !== 'string' || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(prefix)) {
     throw optionInvalid('options.prefix', 'must be the beginning of a variable name, as "ETCDCTL_"')
   }
   const passphrase = readPassphraseOption(options.passphrase)
   const crl = options.crl === undefined ? null : readPathOption('options.crl', options.crl)
+  const timing = readWatchOptions(options.watch)
   const names = Object.values(VARIABLES).map((name) => `${prefix}${name}`)
-  return new MaterialSource(`environment variables ${names.join(', ')}`, async () => {
+  const gather = async (): Promise<Inputs> => {
     const [caInput, certInput, keyInput, crlInput] = await Promise.all([
       variableInput(env, prefix, 'ca'),
       variableInput(env, prefix, 'cert'),
@@ -51,7 +58,12 @@ export function fromEnv(
       crl === null ? null : fileInput({ role: 'crl', file: crl, namedBy: 'option "crl"' }),
     ])
     return { ca: caInput, cert: certInput, key: keyInput, crl: crlInput, passphrase }
-  })
+  }
+  const paths = (): string[] => {
+    const files = [...names.map((name) => env[name] ?? ''), crl ?? '']
+    return files.filter((file) => file !== '' && !isContentNotName(file)).map((file) => resolve(file))
+  }
+  return new FileSource(`environment variables ${names.join(', ')}`, { gather, paths, timing })
 }
 
 async function variableInput(

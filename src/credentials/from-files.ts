@@ -1,9 +1,11 @@
 import { resolve } from 'node:path'
 import { checkOptions } from '../misuse.js'
-import type { CredentialSource } from './credentials.js'
+import type { Inputs } from './assemble.js'
+import type { WatchableSource } from './credentials.js'
+import { FileSource } from './file-source.js'
 import { fileInput, type NamedFile, readPassphraseOption, readPathOption } from './inputs.js'
 import { isContentNotName } from './recognize.js'
-import { MaterialSource } from './source.js'
+import { readWatchOptions, type WatchOptions } from './watch-options.js'
 
 /** What {@link fromFiles} takes. Paths that are relative start from the working directory at the time of the call. */
 export interface FromFilesOptions {
@@ -17,25 +19,28 @@ export interface FromFilesOptions {
   passphrase?: string | Uint8Array | undefined
   /** File of revocation lists in PEM, or of one in DER. Default: none. */
   crl?: string | URL | undefined
+  /** How `watch()` follows the files. Default: looked at when the system reports a change, and every ten seconds. */
+  watch?: WatchOptions | undefined
 }
 
 /**
- * Credentials from files, read anew at each `load()`.
+ * Credentials from files, read anew at each `load()`, and followed by `watch()`.
  *
  * `load()` rejects with `ERR_CREDENTIALS_UNREADABLE` and lists everything that is wrong, each finding with its file and what to
  * do. Only regular files (also behind symbolic links) of at most 4 MiB are read.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for an option that is missing, unknown or of a wrong type.
  */
-export function fromFiles(options: FromFilesOptions): CredentialSource {
-  checkOptions('options', options, ['ca', 'cert', 'key', 'passphrase', 'crl'])
+export function fromFiles(options: FromFilesOptions): WatchableSource {
+  checkOptions('options', options, ['ca', 'cert', 'key', 'passphrase', 'crl', 'watch'])
   const ca = namedFile('ca', options.ca)
   const cert = namedFile('cert', options.cert)
   const key = namedFile('key', options.key)
   const crl = options.crl === undefined ? null : namedFile('crl', options.crl)
   const passphrase = readPassphraseOption(options.passphrase)
+  const timing = readWatchOptions(options.watch)
   const origin = `files ${[ca, cert, key].map((each) => shown(each)).join(', ')}`
-  return new MaterialSource(origin, async () => {
+  const gather = async (): Promise<Inputs> => {
     const [caInput, certInput, keyInput, crlInput] = await Promise.all([
       fileInput(ca),
       fileInput(cert),
@@ -43,10 +48,12 @@ export function fromFiles(options: FromFilesOptions): CredentialSource {
       crl === null ? null : fileInput(crl),
     ])
     return { ca: caInput, cert: certInput, key: keyInput, crl: crlInput, passphrase }
-  })
+  }
+  const paths = [ca, cert, key, ...(crl === null ? [] : [crl])].map(({ path }) => path)
+  return new FileSource(origin, { gather, paths: () => paths, timing })
 }
 
-function namedFile(role: NamedFile['role'], value: unknown): NamedFile {
+function namedFile(role: NamedFile['role'], value: unknown): NamedFile & { path: string } {
   const file = readPathOption(`options.${role}`, value)
   return { role, file, namedBy: `option "${role}"`, path: resolve(file) }
 }

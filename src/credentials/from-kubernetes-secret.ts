@@ -3,10 +3,11 @@ import { join, resolve } from 'node:path'
 import { checkOptions, optionInvalid } from '../misuse.js'
 import type { MaterialRole } from '../report/catalogue/place.js'
 import type { Inputs } from './assemble.js'
-import type { CredentialSource } from './credentials.js'
+import type { WatchableSource } from './credentials.js'
+import { FileSource } from './file-source.js'
 import type { Input } from './input.js'
 import { fileInput, readPassphraseOption, readPathOption } from './inputs.js'
-import { MaterialSource } from './source.js'
+import { readWatchOptions, type WatchOptions } from './watch-options.js'
 
 /** Names of the files inside the directory of a mounted secret. */
 export interface SecretFileNames {
@@ -26,6 +27,8 @@ export interface FromKubernetesSecretOptions {
   names?: SecretFileNames | undefined
   /** Decrypts the key. Default: none. */
   passphrase?: string | Uint8Array | undefined
+  /** How `watch()` follows the files. Default: looked at when the system reports a change, and every ten seconds. */
+  watch?: WatchOptions | undefined
 }
 
 interface Names {
@@ -35,13 +38,16 @@ interface Names {
   crl: string | null
 }
 
+/** The link to the current generation of a secret, which the kubelet replaces. */
+const GENERATION = '..data'
+
 /** How often the files are read when the kubelet replaces them meanwhile. It does so about once a minute at most. */
 const MAX_ATTEMPTS = 3
 
 /**
- * Credentials from a secret that Kubernetes mounted as a directory, read anew at each `load()`. All files come from one
- * generation of the secret: the link `..data`, which the kubelet replaces as a whole, is followed once, so an update between
- * two reads cannot mix an old certificate with a new key. A directory without that link is read as it is.
+ * Credentials from a secret that Kubernetes mounted as a directory, read anew at each `load()`, and followed by `watch()`. All
+ * files come from one generation of the secret: the link `..data`, which the kubelet replaces as a whole, is followed once,
+ * so an update between two reads cannot mix an old certificate with a new key. A directory without that link is read as it is.
  *
  * The modes of the files are not judged: they are those of the volume, which only the pod sees.
  *
@@ -51,16 +57,18 @@ const MAX_ATTEMPTS = 3
 export function fromKubernetesSecret(
   directory: string | URL,
   options: FromKubernetesSecretOptions = {},
-): CredentialSource {
+): WatchableSource {
   const shown = readPathOption('directory', directory)
   const mount = { shown, path: resolve(shown) }
-  checkOptions('options', options, ['names', 'passphrase'])
+  checkOptions('options', options, ['names', 'passphrase', 'watch'])
   const names = readNames(options.names ?? {})
   const passphrase = readPassphraseOption(options.passphrase)
-  return new MaterialSource(`Kubernetes secret ${shown}`, async () => ({
-    ...(await readFiles(mount, names)),
-    passphrase,
-  }))
+  const timing = readWatchOptions(options.watch)
+  const gather = async (): Promise<Inputs> => ({ ...(await readFiles(mount, names)), passphrase })
+  const files = Object.values(names).filter((name): name is string => name !== null)
+  // Where the files are read, and where they are seen: a directory without `..data` is read as it is.
+  const paths = [join(mount.path, GENERATION), mount.path].flatMap((each) => files.map((name) => join(each, name)))
+  return new FileSource(`Kubernetes secret ${shown}`, { gather, paths: () => paths, timing })
 }
 
 function readNames(given: SecretFileNames): Names {
@@ -104,7 +112,7 @@ async function readFiles(mount: { shown: string; path: string }, names: Names): 
 /** The directory that holds the current files: the target of `..data`, or the mount itself where there is no such link. */
 async function generationOf(mount: string): Promise<string> {
   try {
-    return await realpath(join(mount, '..data'))
+    return await realpath(join(mount, GENERATION))
   } catch (error) {
     // No such link, or no way to it: opening the files below the mount gives the findings that say why.
     if (error instanceof Error && 'code' in error) return mount

@@ -56,7 +56,8 @@ export async function readSource(source: CredentialSource, signal?: AbortSignal)
   }
 }
 
-function credentialsUnreadable(
+/** The error for material that cannot be used. */
+export function credentialsUnreadable(
   origin: string,
   findings: readonly Finding[],
 ): EtcdMtlsError<'ERR_CREDENTIALS_UNREADABLE'> {
@@ -67,7 +68,7 @@ function credentialsUnreadable(
 }
 
 /** Waits no longer than until the signal is aborted; what was begun ends by itself and cleans up behind itself. */
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work
   const done = new AbortController()
   try {
