@@ -5,35 +5,19 @@
  * and the call objects that users see are grpc-js' own, above this.
  */
 import { constants, type ClientHttp2Stream, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2'
+import type { CallRoute, WaitingCall } from './call-route.js'
 import { makeStatus, metadataOf, statusOfReset, statusOfTrailers } from './call-status.js'
-import { type Call, type CallListener, type Deadline, type MessageContext, type Metadata, status } from './channel.js'
-import type { StatusObject } from './channel.js'
+import {
+  type Call,
+  type CallListener,
+  type Deadline,
+  type MessageContext,
+  type Metadata,
+  status,
+  type StatusObject,
+} from './channel.js'
 import type { ActiveCall, Connection } from './connection.js'
 import { frameMessage, FramingError, MessageReader, timeoutHeader } from './framing.js'
-
-/** A call that waits to be carried. */
-export interface WaitingCall {
-  /** Called at most once: here is a connection. */
-  carry(connection: Connection, headers: OutgoingHttpHeaders): void
-  /** Called at most once, instead: there is none. */
-  refuse(status: StatusObject): void
-}
-
-/** What a call needs from the client that it belongs to. */
-export interface CallRoute {
-  /** For people: where the call goes. */
-  readonly target: string
-  /** Longest answer taken, in octets; -1 for no limit. */
-  readonly maxReceiveLength: number
-  /** Gives the call a connection, at once or later. */
-  assign(call: WaitingCall, path: string): void
-  /** The call ended before it was carried. */
-  withdraw(call: WaitingCall): void
-  /** Lets the client look at the outcome of a call that was carried; what is returned is what the caller gets. */
-  judge(status: StatusObject, headers: OutgoingHttpHeaders): StatusObject
-  /** Carried calls, so that closing the client can end them. */
-  readonly carried: Set<EtcdCall>
-}
 
 interface Outgoing {
   framed: Buffer
@@ -48,6 +32,7 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
   readonly #path: string
   readonly #deadline: number
   readonly #authority: string | null
+  readonly #onMove: (() => void) | null
   readonly #outgoing: Outgoing[] = []
   readonly #incoming: Buffer[] = []
   readonly #reader: MessageReader
@@ -69,11 +54,19 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
   #okStatus: StatusObject | null = null
   #ended = false
 
-  constructor(route: CallRoute, path: string, deadline: Deadline, authority: string | null) {
+  /** @param onMove Called when the call had better go on over another connection; null where it cannot. */
+  constructor(
+    route: CallRoute,
+    path: string,
+    deadline: Deadline,
+    authority: string | null,
+    onMove: (() => void) | null = null,
+  ) {
     this.#route = route
     this.#path = path
     this.#deadline = Number(deadline)
     this.#authority = authority
+    this.#onMove = onMove
     this.#reader = new MessageReader(route.maxReceiveLength)
   }
 
@@ -184,6 +177,10 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
     setImmediate(() => {
       this.#end(makeStatus(status.UNAVAILABLE, details))
     })
+  }
+
+  moveAway(): void {
+    this.#onMove?.()
   }
 
   // --- inside

@@ -10,6 +10,9 @@ import { Liveness } from './liveness.js'
 /** Why a connection carries no new calls any more. */
 export type DownReason = 'closed' | 'silent' | 'goaway' | 'refused'
 
+/** Why a connection is lost for the calls on it. `vacated`: by our own will, after they had their time. */
+type LossReason = 'closed' | 'silent' | 'vacated'
+
 /** Told once, when a connection takes no new calls any more. */
 export type DownListener = (connection: Connection, reason: DownReason, error: Error | null) => void
 
@@ -18,6 +21,8 @@ export interface ActiveCall {
   /** True while the peer owes an answer: all was sent, and the status has not come. */
   readonly awaitsAnswer: boolean
   connectionLost(details: string): void
+  /** The connection is about to end by our own will: a call that can go on over another one does so now. */
+  moveAway(): void
 }
 
 export interface ConnectionParts {
@@ -142,6 +147,23 @@ export class Connection {
     return this.closed
   }
 
+  /**
+   * {@link close}, within a bounded time: calls that can move elsewhere are told to, and what has not ended after so many
+   * milliseconds is ended.
+   */
+  vacate(limit: number): Promise<void> {
+    const closed = this.close()
+    for (const call of [...this.#calls]) call.moveAway()
+    const timer = setTimeout(() => {
+      this.#lost('vacated', null)
+    }, limit)
+    // The calls that are left hold the process.
+    timer.unref()
+    return closed.finally(() => {
+      clearTimeout(timer)
+    })
+  }
+
   /** Ends the connection and every call on it at once. */
   destroy(): void {
     this.#open = false
@@ -174,19 +196,27 @@ export class Connection {
     if (this.#calls.size === 0) this.#shut()
   }
 
-  #lost(reason: DownReason, error: Error | null): void {
+  #lost(reason: LossReason, error: Error | null): void {
     this.#broken = true
-    this.#retire(reason, error)
+    this.#retire(reason === 'silent' ? 'silent' : 'closed', error)
     this.#liveness.stop()
-    const details =
-      reason === 'silent'
-        ? 'The endpoint stopped answering'
-        : `Connection dropped${error === null ? '' : `: ${error.message}`}`
+    const details = lossDetails(reason, error)
     for (const call of [...this.#calls]) call.connectionLost(details)
     // One turn later, so that a status which arrived together with the end of the connection is still seen.
     setImmediate(() => {
       this.#session.destroy()
       this.#socket.destroy()
     })
+  }
+}
+
+function lossDetails(reason: LossReason, error: Error | null): string {
+  switch (reason) {
+    case 'silent':
+      return 'The endpoint stopped answering'
+    case 'vacated':
+      return 'The client went over to new credentials, and the call did not end in the time that it had after that'
+    case 'closed':
+      return `Connection dropped${error === null ? '' : `: ${error.message}`}`
   }
 }

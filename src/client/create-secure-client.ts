@@ -1,6 +1,6 @@
 /** The way in: from options to a client that has proved itself. */
-import { once } from 'node:events'
 import { makeReport } from '../report/report.js'
+import { abortable } from './abortable.js'
 import { accept } from './accept.js'
 import { authenticate, SecureEtcd3 } from './connect.js'
 import { finding } from './finding.js'
@@ -40,13 +40,15 @@ export async function createSecureClient(options: SecureClientOptions): Promise<
     etcd3,
     close: () => session.close(),
   })
-  if (auth === null) return client
-  try {
-    await abortable(signal, logIn(client, session, auth, resolved.preflight === 'none'))
-  } catch (error) {
-    await client[Symbol.asyncDispose]()
-    throw error
+  if (auth !== null) {
+    try {
+      await abortable(signal, logIn(client, session, auth, resolved.preflight === 'none'))
+    } catch (error) {
+      await client[Symbol.asyncDispose]()
+      throw error
+    }
   }
+  session.follow(source)
   return client
 }
 
@@ -68,24 +70,5 @@ async function logIn(client: SecureEtcd3, session: Session, auth: PasswordAuth, 
     const report = makeReport({ checkedAt: new Date(), path: session.report.path, findings: [found] })
     if (report.ok) throw error
     throw preflightFailed(report)
-  }
-}
-
-/** The same promise, or the signal's reason at once when it is aborted first. */
-async function abortable<T>(signal: AbortSignal | null, work: Promise<T>): Promise<T> {
-  if (signal === null) return work
-  const finished = new AbortController()
-  const aborted = once(signal, 'abort', { signal: finished.signal }).then(
-    () => true,
-    () => false,
-  )
-  // What is left behind is ended by the caller, and its end is nobody's concern any more.
-  work.catch(() => undefined)
-  try {
-    if (!signal.aborted) await Promise.race([work, aborted])
-    signal.throwIfAborted()
-    return await work
-  } finally {
-    finished.abort()
   }
 }

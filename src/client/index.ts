@@ -8,5 +8,6 @@ export type { Credentials, CredentialSource } from '../credentials/credentials.j
 export { createSecureClient } from './create-secure-client.js'
 export { SecureEtcd3 } from './connect.js'
 export type { Etcd3Options, GrpcOptions } from './connect.js'
-export type { PasswordAuth, SecureClientOptions, TlsOptions, TlsVersion } from './options.js'
-export type { EndpointState, EndpointStatus, TlsSession } from './tls-session.js'
+export type { PasswordAuth, RotationOptions, SecureClientOptions, TlsOptions, TlsVersion } from './options.js'
+export type { DrainPolicy, EndpointState, EndpointStatus, RotateOptions, TlsSession } from './tls-session.js'
+export type * from './tls-events.js'

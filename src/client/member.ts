@@ -22,6 +22,9 @@ export interface MemberParts {
   onChange: () => void
 }
 
+/** What came of dialling with credentials that are not in use yet. */
+export type Trial = { ok: true; dialled: Dialled } | { ok: false; findings: Finding[] }
+
 /** Pause after the first failed attempt, and the longest one, in milliseconds. */
 const FIRST_PAUSE = 100
 const LONGEST_PAUSE = 5000
@@ -35,10 +38,13 @@ export class Member {
   #dialled: Dialled | null = null
   #dialling: Dialling | null = null
   #attempt: Promise<void> | null = null
-  /** Connections that take no new calls and still carry some, as after a GOAWAY. */
+  /** Connections that take no new calls and still carry some, as after a GOAWAY or a rotation. */
   readonly #leaving = new Set<Connection>()
   #failures = 0
-  #diagnosed: { key: string; diagnosis: Diagnosis } | null = null
+  #diagnosed: { key: string; accepted: Accepted; diagnosis: Diagnosis } | null = null
+  /** Counts the credentials that this endpoint went over to: what an attempt with older ones brings comes too late. */
+  #epoch = 0
+  readonly #trials = new Set<Dialling>()
   #retryTimer: NodeJS.Timeout | undefined
   readonly #life = new AbortController()
 
@@ -79,10 +85,12 @@ export class Member {
    */
   attempt(keepsProcess: boolean): Promise<void> {
     if (this.#state === 'closed' || this.connection !== null) return Promise.resolve()
-    this.#attempt ??= this.#dial(keepsProcess).finally(() => {
-      this.#attempt = null
+    if (this.#attempt !== null) return this.#attempt
+    const attempt = this.#dial(keepsProcess).finally(() => {
+      if (this.#attempt === attempt) this.#attempt = null
     })
-    return this.#attempt
+    this.#attempt = attempt
+    return attempt
   }
 
   /** Whether an attempt failed so recently that another one now would only hammer at the endpoint. */
@@ -102,6 +110,55 @@ export class Member {
     }
   }
 
+  /**
+   * Dials with credentials that are not in use yet, beside the connection that is. Takes at most the dial time-out, with its
+   * diagnosis. What is proved has to be handed to {@link adopt} or destroyed.
+   */
+  async tryOut(accepted: Accepted): Promise<Trial> {
+    const { endpoint, name, dialTimeout } = this.#parts
+    const nothing: Trial = { ok: false, findings: [] }
+    if (this.#isClosed()) return nothing
+    const started = performance.now()
+    const onDown = this.#onDown
+    // A rotation goes on by itself and must not keep an idle process alive.
+    const dialling = dial({ endpoint, name, accepted, timeout: dialTimeout, keepsProcess: false, onDown })
+    this.#trials.add(dialling)
+    const outcome = await dialling.outcome
+    this.#trials.delete(dialling)
+    if (this.#isClosed()) {
+      if (outcome.ok) outcome.dialled.connection.destroy()
+      return nothing
+    }
+    if (outcome.ok) return outcome
+    const findings = await this.#explain(outcome.failure, accepted, dialTimeout - (performance.now() - started))
+    return { ok: false, findings }
+  }
+
+  /**
+   * Goes over to new credentials, which are the ones in use by now, with what came of trying them out here.
+   *
+   * @returns The connection with the old ones, if there is one: it is given no new calls, and its end is the caller's to choose.
+   */
+  adopt(trial: Trial): Connection | null {
+    if (this.#isClosed()) {
+      if (trial.ok) trial.dialled.connection.destroy()
+      return null
+    }
+    const old = this.connection
+    if (old !== null) this.#leave(old)
+    this.#epoch += 1
+    clearTimeout(this.#retryTimer)
+    this.#dialling?.abort()
+    this.#dialling = null
+    this.#attempt = null
+    if (trial.ok) this.#up(trial.dialled)
+    else {
+      this.#dialled = null
+      this.#fail(trial.findings)
+    }
+    return old
+  }
+
   /** Nobody waits for the attempt under way any more: it goes on, and does not keep the process alive. */
   release(): void {
     this.#dialling?.release()
@@ -114,6 +171,7 @@ export class Member {
     clearTimeout(this.#retryTimer)
     this.#life.abort()
     this.#dialling?.abort()
+    for (const trial of this.#trials) trial.abort()
     this.#dialled = null
     this.#change('closed', [])
     await Promise.all(connections.map((each) => each.close()))
@@ -125,22 +183,32 @@ export class Member {
     const started = performance.now()
     const accepted = this.#parts.accepted()
     this.#change('connecting', this.#findings)
-    const onDown: DownListener = (connection, reason, error) => {
-      this.#leaving.add(connection)
-      void connection.closed.then(() => this.#leaving.delete(connection))
-      if (connection === this.connection) this.#down(reason, error)
-    }
-    this.#dialling = dial({ endpoint, name, accepted, timeout: dialTimeout, keepsProcess, onDown })
-    const outcome = await this.#dialling.outcome
-    this.#dialling = null
+    const epoch = this.#epoch
+    const tooLate = (): boolean => this.#isClosed() || this.#epoch !== epoch
+    const onDown = this.#onDown
+    const dialling = dial({ endpoint, name, accepted, timeout: dialTimeout, keepsProcess, onDown })
+    this.#dialling = dialling
+    const outcome = await dialling.outcome
+    if (this.#dialling === dialling) this.#dialling = null
     if (outcome.ok) {
-      if (this.#isClosed()) outcome.dialled.connection.destroy()
+      if (tooLate()) outcome.dialled.connection.destroy()
       else this.#up(outcome.dialled)
       return
     }
-    if (this.#isClosed()) return
+    if (tooLate()) return
     const findings = await this.#explain(outcome.failure, accepted, dialTimeout - (performance.now() - started))
-    if (!this.#isClosed()) this.#fail(findings)
+    if (!tooLate()) this.#fail(findings)
+  }
+
+  readonly #onDown: DownListener = (connection, reason, error) => {
+    this.#leave(connection)
+    if (connection === this.connection) this.#down(reason, error)
+  }
+
+  /** Keeps a connection that takes no new calls in sight until its socket is gone. */
+  #leave(connection: Connection): void {
+    this.#leaving.add(connection)
+    void connection.closed.then(() => this.#leaving.delete(connection))
   }
 
   #isClosed(): boolean {
@@ -151,11 +219,13 @@ export class Member {
     const { endpoint, name, dialTimeout } = this.#parts
     const key = [failure.stage, failure.alert, failure.timedOut, failure.error?.name, codeOf(failure.error)].join()
     // The same failure again needs no second look: it would double the connections that a refusing server sees.
-    if (key !== this.#diagnosed?.key) {
+    let diagnosed = this.#diagnosed
+    if (key !== diagnosed?.key || accepted !== diagnosed.accepted) {
       const request = { endpoint, name, accepted, failure, timeout: timeLeft, signal: this.#life.signal }
-      this.#diagnosed = { key, diagnosis: await diagnose(request) }
+      diagnosed = { key, accepted, diagnosis: await diagnose(request) }
+      this.#diagnosed = diagnosed
     }
-    const { diagnosis } = this.#diagnosed
+    const { diagnosis } = diagnosed
     return explainFailure({ endpoint, name, accepted, failure, diagnosis, timeout: dialTimeout })
   }
 

@@ -4,7 +4,8 @@
  */
 import type { OutgoingHttpHeaders } from 'node:http2'
 import { summarize } from '../report/report.js'
-import { EtcdCall, type CallRoute, type WaitingCall } from './call.js'
+import { EtcdCall } from './call.js'
+import type { CallRoute, CarriedCall, WaitingCall } from './call-route.js'
 import { makeStatus } from './call-status.js'
 import {
   type Call,
@@ -28,9 +29,11 @@ const NO_HEADERS: OutgoingHttpHeaders = {}
 export class Members implements CallRoute, ChannelBacking {
   readonly target: string
   readonly maxReceiveLength: number
-  readonly carried = new Set<EtcdCall>()
+  readonly carried = new Set<CarriedCall>()
   /** Null: no password. */
   login: Login | null = null
+  /** Told when logging in failed for the calls that waited for it. */
+  onLoginFailed: (error: unknown) => void = () => undefined
   readonly #members: readonly Member[]
   readonly #dialTimeout: number
   readonly #waiting = new Map<WaitingCall, string>()
@@ -147,6 +150,7 @@ export class Members implements CallRoute, ChannelBacking {
         this.#serveWaiting()
       },
       (error: unknown) => {
+        this.onLoginFailed(error)
         const refused = error instanceof LoginError && error.refused
         const details = `Logging in failed: ${error instanceof Error ? error.message : String(error)}`
         this.#refuseWaiting(makeStatus(refused ? status.UNAUTHENTICATED : status.UNAVAILABLE, details))
@@ -196,6 +200,6 @@ export class Members implements CallRoute, ChannelBacking {
   }
 }
 
-function cancelForClose(call: EtcdCall): void {
+function cancelForClose(call: CarriedCall): void {
   call.cancelWithStatus(status.CANCELLED, 'The client was closed')
 }

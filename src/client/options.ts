@@ -5,6 +5,7 @@ import { classifyHost, type Host } from '../x509/names.js'
 import { parseDuration } from '../x509/time.js'
 import { checkEtcd3Options, type Etcd3Options } from './connect.js'
 import { type Endpoint, parseEndpoints } from './endpoints.js'
+import type { DrainPolicy } from './tls-session.js'
 
 /** TLS versions that a client may speak. etcd itself takes no older ones. */
 export type TlsVersion = 'TLSv1.2' | 'TLSv1.3'
@@ -24,6 +25,12 @@ export interface PasswordAuth {
   username: string
   /** It never prints: no error, report or property of the client holds it. */
   password: string
+}
+
+/** How a client follows its source of credentials. */
+export interface RotationOptions {
+  /** How connections made with old credentials end. Default: `'now'`. */
+  drain?: DrainPolicy | undefined
 }
 
 /** What {@link createSecureClient} takes. */
@@ -48,6 +55,11 @@ export interface SecureClientOptions {
   auth?: PasswordAuth | undefined
   /** TLS parameters. Default: TLS 1.2 to 1.3, Node's cipher suites. */
   tls?: TlsOptions | undefined
+  /**
+   * Whether the client goes over to new credentials when the source tells of them. `'off'`: only when `client.tls.rotate()`
+   * says so. Default: on, for sources that can be watched.
+   */
+  rotation?: 'off' | RotationOptions | undefined
   /** What is handed on to etcd3. Default: nothing. */
   etcd3?: Etcd3Options | undefined
   /** Gives up creating the client at once. After that it has no effect. Default: none. */
@@ -65,6 +77,7 @@ export interface ResolvedOptions {
   readonly dialTimeout: number
   readonly auth: PasswordAuth | null
   readonly tls: ResolvedTls
+  readonly rotation: ResolvedRotation
   readonly etcd3: Etcd3Options
   readonly signal: AbortSignal | null
 }
@@ -76,6 +89,12 @@ export interface ResolvedTls {
   readonly ciphers: string | null
 }
 
+export interface ResolvedRotation {
+  /** Whether the source is watched, if it can be. */
+  readonly follow: boolean
+  readonly drain: DrainPolicy
+}
+
 const KNOWN = [
   'endpoints',
   'credentials',
@@ -84,6 +103,7 @@ const KNOWN = [
   'dialTimeout',
   'auth',
   'tls',
+  'rotation',
   'etcd3',
   'signal',
 ] as const
@@ -108,20 +128,19 @@ export function resolveOptions(options: SecureClientOptions): ResolvedOptions {
     dialTimeout: resolveTimeout(options.dialTimeout ?? '5s'),
     auth: options.auth === undefined ? null : resolveAuth(options.auth),
     tls: resolveTls(options.tls ?? {}),
+    rotation: resolveRotation(options.rotation ?? {}),
     etcd3: checkEtcd3Options(options.etcd3 ?? {}),
     signal: signal ?? null,
   }
 }
 
-function resolveSource(credentials: unknown): CredentialSource {
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for anything else than a source or credentials. */
+export function resolveSource(credentials: unknown, option = 'credentials'): CredentialSource {
   if (isSource(credentials)) return credentials
   if (isCredentials(credentials)) {
     return { origin: credentials.origin, load: () => Promise.resolve(credentials) }
   }
-  throw optionInvalid(
-    'credentials',
-    'must be a credential source, as fromFiles({ ca, cert, key }) makes one, or credentials',
-  )
+  throw optionInvalid(option, 'must be a credential source, as fromFiles({ ca, cert, key }) makes one, or credentials')
 }
 
 function isSource(value: unknown): value is CredentialSource {
@@ -158,6 +177,19 @@ function resolveAuth(auth: PasswordAuth): PasswordAuth {
   if (typeof password !== 'string' || password === '')
     throw optionInvalid('auth.password', 'must be a string that is not empty')
   return { username, password }
+}
+
+function resolveRotation(rotation: unknown): ResolvedRotation {
+  if (rotation === 'off') return { follow: false, drain: 'now' }
+  return { follow: true, drain: resolveDrain('rotation', rotation) ?? 'now' }
+}
+
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for options that hold anything else than a drain policy. */
+export function resolveDrain(option: string, options: unknown): DrainPolicy | undefined {
+  checkOptions(option, options, ['drain'])
+  const drain: unknown = Reflect.get(Object(options), 'drain')
+  if (drain === undefined || drain === 'now' || drain === 'streams-finish') return drain
+  throw optionInvalid(`${option}.drain`, "must be 'now' or 'streams-finish'")
 }
 
 const VERSIONS: readonly unknown[] = ['TLSv1.2', 'TLSv1.3']

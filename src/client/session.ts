@@ -1,13 +1,20 @@
 /** The TLS side of one client: its credentials, its endpoints, and what is said about them. */
+import type { Credentials, CredentialSource } from '../credentials/credentials.js'
 import { EtcdMtlsError } from '../errors.js'
 import type { Finding } from '../report/finding.js'
 import { makeReport, summarize, type FailedReport, type PassedReport, type Report } from '../report/report.js'
 import type { Accepted } from './accept.js'
+import { EventHub } from './event-hub.js'
+import { Expiry } from './expiry.js'
+import { Follower } from './follower.js'
 import { hasAnswered } from './handshake-error.js'
+import { LoginError } from './login.js'
 import { Member } from './member.js'
 import { Members } from './members.js'
-import type { ResolvedOptions } from './options.js'
-import type { EndpointStatus, TlsSession } from './tls-session.js'
+import { resolveDrain, type ResolvedOptions, resolveSource } from './options.js'
+import { Rotation, type RotationOutcome } from './rotation.js'
+import type { TlsEvent } from './tls-events.js'
+import type { EndpointStatus, RotateOptions, TlsSession } from './tls-session.js'
 
 /** grpc-js' own limit for an answer, in octets. */
 const MAX_RECEIVE_LENGTH = 4 * 1024 * 1024
@@ -24,26 +31,52 @@ export class Session implements TlsSession {
   readonly #options: ResolvedOptions
   #accepted: Accepted
   #loginFindings: readonly Finding[] = []
-  #closed = false
+  readonly #rotation: Rotation
+  #follower: Follower | null = null
+  readonly #events = new EventHub()
+  readonly #expiry: Expiry
+  /** What was told last of each endpoint. */
+  readonly #told = new Map<Member, string>()
+  readonly #life = new AbortController()
 
   constructor(options: ResolvedOptions, accepted: Accepted) {
     const { endpoints, serverName, dialTimeout, etcd3 } = options
     this.#options = options
     this.#accepted = accepted
-    this.#members = endpoints.map(
-      (endpoint) =>
-        new Member({
-          endpoint,
-          name: serverName ?? endpoint.host,
-          accepted: () => this.#accepted,
-          dialTimeout,
-          onChange: () => {
-            this.members.memberChanged()
-          },
-        }),
-    )
+    this.#members = endpoints.map((endpoint) => {
+      const member = new Member({
+        endpoint,
+        name: serverName ?? endpoint.host,
+        accepted: () => this.#accepted,
+        dialTimeout,
+        onChange: () => {
+          this.members.memberChanged()
+          this.#tellEndpoint(member)
+        },
+      })
+      return member
+    })
     const limit: unknown = etcd3.grpcOptions?.['grpc.max_receive_message_length']
     this.members = new Members(this.#members, dialTimeout, typeof limit === 'number' ? limit : MAX_RECEIVE_LENGTH)
+    this.members.onLoginFailed = (error) => {
+      this.#tellLoginFailed(error)
+    }
+    this.#expiry = new Expiry((event) => {
+      this.#events.emit(event)
+    })
+    this.#expiry.follow(accepted)
+    this.#rotation = new Rotation(options.source, {
+      members: this.#members,
+      tls: options.tls,
+      life: this.#life.signal,
+      use: (next) => {
+        this.#accepted = next
+        this.#expiry.follow(next)
+      },
+      follow: (source) => {
+        this.follow(source)
+      },
+    })
   }
 
   get report(): PassedReport {
@@ -56,9 +89,38 @@ export class Session implements TlsSession {
   }
 
   async probe(): Promise<Report> {
-    if (this.#closed) throw new EtcdMtlsError('ERR_CLOSED', 'The client is closed.', { what: 'client' })
+    if (this.#life.signal.aborted) throw new EtcdMtlsError('ERR_CLOSED', 'The client is closed.', { what: 'client' })
     await Promise.all(this.#members.map((each) => each.check()))
     return this.#reportOnEndpoints()
+  }
+
+  async rotate(next?: CredentialSource | Credentials, options: RotateOptions = {}): Promise<Report> {
+    const drain = resolveDrain('rotate', options) ?? this.#options.rotation.drain
+    const source = next === undefined ? null : resolveSource(next, 'next')
+    return this.#tellRotation(await this.#rotation.load(source, drain)).report
+  }
+
+  events(): AsyncIterableIterator<TlsEvent, undefined> {
+    const { reached } = this.#expiry
+    return this.#events.consume(reached === null ? [] : [reached])
+  }
+
+  /** Goes over to new credentials whenever the source tells of them, if it can, and if the client shall. */
+  follow(source: CredentialSource): void {
+    this.#follower?.stop()
+    this.#follower = null
+    const { follow, drain } = this.#options.rotation
+    if (!follow || source.watch === undefined || this.#life.signal.aborted) return
+    this.#follower = new Follower(source, {
+      current: () => this.#accepted.credentials,
+      take: async (credentials, from) => {
+        const outcome = await this.#rotation.take(credentials, from, drain)
+        return outcome === null ? null : this.#tellRotation(outcome)
+      },
+      emit: (event) => {
+        this.#events.emit(event)
+      },
+    })
   }
 
   /** What logging in brought to light, beside the verdict on the credentials. */
@@ -85,8 +147,11 @@ export class Session implements TlsSession {
 
   /** Ends every call and connection; resolves when every socket is gone. */
   async close(): Promise<void> {
-    this.#closed = true
+    this.#life.abort()
+    this.#follower?.stop()
+    this.#expiry.stop()
     await this.members.close()
+    this.#events.end()
   }
 
   /** Waits for the first proof, and for the others a little longer; or until all have failed. */
@@ -114,6 +179,30 @@ export class Session implements TlsSession {
     // Sound: an endpoint that is not ready always has an error among its findings.
     if (report.ok) throw new Error('An endpoint failed without a finding')
     return preflightFailed(report)
+  }
+
+  #tellRotation(outcome: RotationOutcome): RotationOutcome {
+    const at = new Date()
+    if (outcome.rotated) this.#events.emit({ type: 'rotated', at, report: outcome.report })
+    else this.#events.emit({ type: 'rotation-refused', at, report: outcome.report })
+    return outcome
+  }
+
+  /** Told is what makes a difference: a dead endpoint that is dialled again and again, and fails alike, is told once. */
+  #tellEndpoint(member: Member): void {
+    const { state, findings } = member
+    if (state === 'connecting' || state === 'closed') return
+    const key = [state, ...findings.map((each) => each.code)].join()
+    if (this.#told.get(member) === key) return
+    this.#told.set(member, key)
+    this.#events.emit({ type: 'endpoint-changed', at: new Date(), status: member.status })
+  }
+
+  #tellLoginFailed(error: unknown): void {
+    const { auth } = this.#options
+    if (auth === null || !(error instanceof LoginError)) return
+    const { username } = auth
+    this.#events.emit({ type: 'login-failed', at: new Date(), username, refused: error.refused, error })
   }
 
   #reportOnEndpoints(): Report {

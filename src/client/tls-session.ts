@@ -1,6 +1,8 @@
 /** What a client says about its own TLS: the types behind `client.tls`. */
+import type { Credentials, CredentialSource } from '../credentials/credentials.js'
 import type { CertificateRef, Finding } from '../report/finding.js'
 import type { PassedReport, Report } from '../report/report-types.js'
+import type { TlsEvent } from './tls-events.js'
 
 /**
  * How an endpoint stands. `connecting`: being dialled. `ready`: proved, TLS verified on both sides. `failed`: the findings say
@@ -23,6 +25,19 @@ export interface EndpointStatus {
   findings: Finding[]
 }
 
+/**
+ * How connections made with old credentials end. `'now'`: they take no new calls, watches and the keep-alive of leases move
+ * to the new connections at once, other calls have 10 s to end. `'streams-finish'`: they take no new calls, and end when
+ * the last watch, lease or other call on them has ended by itself; right for a renewal, wrong for a revocation.
+ */
+export type DrainPolicy = 'now' | 'streams-finish'
+
+/** How to go over to new credentials. */
+export interface RotateOptions {
+  /** How the connections made with the old ones end. Default: as the option `rotation` of the client says, else `'now'`. */
+  drain?: DrainPolicy | undefined
+}
+
 /** The TLS side of a client. */
 export interface TlsSession {
   /** The verdict on the credentials in use: passed, perhaps with warnings. */
@@ -37,4 +52,29 @@ export interface TlsSession {
    * @throws {EtcdMtlsError} `ERR_CLOSED` after the client was closed.
    */
   probe(): Promise<Report>
+
+  /**
+   * Goes over to new credentials: they are loaded, judged as the first ones were, and every endpoint is dialled with them,
+   * beside the connections in use. Once an endpoint is proved, calls that start afterwards go over connections made with the
+   * new credentials, and the others leave as `drain` says. An endpoint that is not proved with the new credentials keeps
+   * no old connection either. No request fails by that, and no watch event or lease is lost.
+   *
+   * Where they are not good, or no endpoint accepts them, the client goes on with those that it has. Rotations run one after
+   * the other, so the newest wins.
+   *
+   * @param next Where to take them from, from here on: its `watch` is followed instead of the former source's, if it has one.
+   * Default: the source in use, asked again.
+   * @returns `ok`: they are in use, and no new call goes over an old connection. Otherwise everything that speaks against them.
+   * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call; `ERR_CLOSED` when the client is closed, also meanwhile.
+   */
+  rotate(next?: CredentialSource | Credentials, options?: RotateOptions): Promise<Report>
+  /**
+   * Everything that happens to the client's credentials and endpoints, from this call on. Consumers stand side by side, each
+   * is told everything, and nothing is lost between two `next()`. For each consumer 256 events are kept; when more come that
+   * it does not take, the oldest are dropped, and an event `events-missed` says how many. It ends when the client closes, or
+   * with `return()`, as by a `break`; it keeps no process alive.
+   *
+   * Where the credentials have come to a mark of their lifetime already, that is the first event.
+   */
+  events(): AsyncIterableIterator<TlsEvent, undefined>
 }

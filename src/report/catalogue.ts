@@ -7,16 +7,19 @@ import { chain } from './catalogue/chain.js'
 import { constraints } from './catalogue/constraints.js'
 import { endpoint } from './catalogue/endpoint.js'
 import { handshake } from './catalogue/handshake.js'
+import { input } from './catalogue/input.js'
 import { login } from './catalogue/login.js'
 import { material } from './catalogue/material.js'
 import { names } from './catalogue/names.js'
 import { revocation } from './catalogue/revocation.js'
+import { rotation } from './catalogue/rotation.js'
 import { usage } from './catalogue/usage.js'
 import { validity } from './catalogue/validity.js'
 import type { CatalogueRow } from './row.js'
 
 export const catalogue = {
   ...material,
+  ...input,
   ...certificate,
   ...chain,
   ...validity,
@@ -27,6 +30,7 @@ export const catalogue = {
   ...endpoint,
   ...handshake,
   ...login,
+  ...rotation,
 }
 
 type DetailsOf<R> = R extends CatalogueRow<infer D> ? D : never

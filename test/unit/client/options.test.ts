@@ -16,7 +16,9 @@ describe('a wrong call is refused at once, by the name of the option', () => {
   it.each<[string, SecureClientOptions, string]>([
     ['an unknown option', untyped({ endpoint: 'https://a' }), 'options.endpoint'],
     ['an option that is not there yet: discovery', untyped({ discovery: { domain: 'a' } }), 'options.discovery'],
-    ['an option that is not there yet: rotation', untyped({ rotation: true }), 'options.rotation'],
+    ['an option that is not known', untyped({ rotations: 'off' }), 'options.rotations'],
+    ['a rotation that is neither off nor options', untyped({ rotation: true }), 'rotation'],
+    ['a drain policy that is not known', untyped({ rotation: { drain: 'later' } }), 'rotation.drain'],
     ['no endpoints', untyped({ endpoints: [] }), 'endpoints'],
     ['http', untyped({ endpoints: 'http://a:2379' }), 'endpoints'],
     ['credentials as PEM', untyped({ credentials: { ca: '', cert: '', key: '' } }), 'credentials'],

@@ -1,0 +1,35 @@
+/** What stands between a call and the connections that may carry it. */
+import type { OutgoingHttpHeaders } from 'node:http2'
+import type { status, StatusObject } from './channel.js'
+import type { Connection } from './connection.js'
+
+/** A call that waits to be carried. */
+export interface WaitingCall {
+  /** Called at most once: here is a connection. */
+  carry(connection: Connection, headers: OutgoingHttpHeaders): void
+  /** Called at most once, instead: there is none. */
+  refuse(status: StatusObject): void
+}
+
+/** A call that is on a connection. */
+export interface CarriedCall {
+  /** Whether the caller may still send, as on a watch: such a call has no end of its own. */
+  readonly openEnded: boolean
+  cancelWithStatus(code: status, details: string): void
+}
+
+/** What a call needs from the client that it belongs to. */
+export interface CallRoute {
+  /** For people: where the call goes. */
+  readonly target: string
+  /** Longest answer taken, in octets; -1 for no limit. */
+  readonly maxReceiveLength: number
+  /** Gives the call a connection, at once or later. */
+  assign(call: WaitingCall, path: string): void
+  /** The call ended before it was carried. */
+  withdraw(call: WaitingCall): void
+  /** Lets the client look at the outcome of a call that was carried; what is returned is what the caller gets. */
+  judge(status: StatusObject, headers: OutgoingHttpHeaders): StatusObject
+  /** Carried calls, so that closing the client can end them. */
+  readonly carried: Set<CarriedCall>
+}

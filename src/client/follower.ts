@@ -1,0 +1,162 @@
+/** Follows a source that tells by itself when its credentials change, and hands each new set on. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Credentials, CredentialSource } from '../credentials/credentials.js'
+import type { RotationOutcome } from './rotation.js'
+import type { SourceFailedEvent } from './tls-events.js'
+
+export interface FollowerParts {
+  /** The credentials in use now. */
+  current(): Credentials
+  /** Goes over to these; null where the source is no longer the client's. Rejects when the client is closed. */
+  take(credentials: Credentials, source: CredentialSource): Promise<RotationOutcome | null>
+  emit(event: SourceFailedEvent): void
+}
+
+/** Pause after the first failure, and the longest one, in milliseconds. */
+const FIRST_PAUSE = 1000
+const LONGEST_PAUSE = 60_000
+
+/** Follows one source. What it yields while a rotation is under way waits, and only the newest of it counts. */
+export class Follower {
+  readonly #source: CredentialSource
+  readonly #parts: FollowerParts
+  readonly #stopped = new AbortController()
+  #yielded: Credentials | null = null
+  /** What was yielded and waits for its turn. */
+  #offered: Credentials | null = null
+  #taking = false
+  #wake: () => void = () => undefined
+
+  constructor(source: CredentialSource, parts: FollowerParts) {
+    this.#source = source
+    this.#parts = parts
+    void this.#watch()
+  }
+
+  stop(): void {
+    this.#stopped.abort()
+    this.#wake()
+  }
+
+  #isStopped(): boolean {
+    return this.#stopped.signal.aborted
+  }
+
+  /** Never rejects. */
+  async #watch(): Promise<void> {
+    const { signal } = this.#stopped
+    for (let failures = 0; !signal.aborted; failures += 1) {
+      try {
+        await this.#watchOnce(() => {
+          failures = 0
+        })
+        // The source says that it has nothing more to tell.
+        return
+      } catch (error) {
+        if (this.#isStopped()) return
+        const retryIn = pauseAfter(failures)
+        this.#parts.emit({
+          type: 'source-failed',
+          at: new Date(),
+          origin: this.#source.origin,
+          error: asError(error),
+          retryIn,
+        })
+        await pause(retryIn, signal)
+      }
+    }
+  }
+
+  async #watchOnce(onGood: () => void): Promise<void> {
+    const { signal } = this.#stopped
+    const held = this.#yielded ?? this.#parts.current()
+    for await (const credentials of this.#source.watch?.(signal, held) ?? []) {
+      if (this.#isStopped()) return
+      onGood()
+      this.#yielded = credentials
+      this.#offered = credentials
+      this.#wake()
+      if (!this.#taking) void this.#takeAll()
+    }
+  }
+
+  /** Never rejects. */
+  async #takeAll(): Promise<void> {
+    this.#taking = true
+    try {
+      let failures = 0
+      for (let next = this.#nextOffer(); next !== null; next = this.#nextOffer()) {
+        const inUse = this.#parts.current()
+        if (isSame(next, inUse)) continue
+        const outcome = await this.#parts.take(next, this.#source)
+        if (outcome === null) return
+        if (outcome.rotated || !outcome.unproved) {
+          failures = 0
+          continue
+        }
+        // The servers may come to accept them, as when their own trust is renewed a little later.
+        await this.#pauseUnlessOffered(pauseAfter(failures))
+        failures += 1
+        // A rotation by hand went further meanwhile.
+        if (this.#parts.current() === inUse) this.#offered ??= next
+      }
+    } catch {
+      // The client was closed.
+    } finally {
+      this.#taking = false
+    }
+  }
+
+  #nextOffer(): Credentials | null {
+    const offered = this.#stopped.signal.aborted ? null : this.#offered
+    this.#offered = null
+    return offered
+  }
+
+  async #pauseUnlessOffered(milliseconds: number): Promise<void> {
+    const woken = new AbortController()
+    this.#wake = () => {
+      woken.abort()
+    }
+    if (this.#offered === null && !this.#stopped.signal.aborted) await pause(milliseconds, woken.signal)
+  }
+}
+
+/** Spread by half, so that many clients of one source do not come all at once. */
+function pauseAfter(failures: number): number {
+  const longest = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** failures)
+  return Math.round(longest / 2 + (Math.random() * longest) / 2)
+}
+
+/** Resolves after that time, or at once when the signal is aborted. Keeps no process alive. */
+async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  try {
+    await sleep(milliseconds, undefined, { signal, ref: false })
+  } catch {
+    // Aborted: that is no fault.
+  }
+}
+
+/** Whether going over from one to the other would change nothing. A key is told by its certificate. */
+function isSame(one: Credentials, other: Credentials): boolean {
+  return (
+    one === other ||
+    (sameBytes(one.chain, other.chain) &&
+      sameBytes(one.trustAnchors, other.trustAnchors) &&
+      sameBytes(one.crls, other.crls))
+  )
+}
+
+function sameBytes(ones: readonly { raw: Uint8Array }[], others: readonly { raw: Uint8Array }[]): boolean {
+  return (
+    ones.length === others.length &&
+    ones.every(({ raw }, index) => {
+      const other = others[index]?.raw
+      return other !== undefined && Buffer.compare(raw, other) === 0
+    })
+  )
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}
