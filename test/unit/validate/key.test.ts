@@ -1,9 +1,9 @@
 /** Public keys and signature algorithms: each kind, each size at its boundary, and whom a finding names. */
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import type { Finding } from '../../../src/validate/index.js'
+import { validateChain, type Finding } from '../../../src/validate/index.js'
 import { bitString, integer, nullValue, oid, sequence } from '../../support/der-writer.js'
-import { codesOf, detailsOf, judge } from '../../support/judge-chain.js'
+import { codesOf, detailsOf, judge, mintChain } from '../../support/judge-chain.js'
 import { newKey, spkiOf, type SignatureName } from '../../support/mint.js'
 
 /** An RSA key of so many bits. Nobody has its private half, and nobody needs it: a leaf's key signs nothing here. */
@@ -105,8 +105,10 @@ describe('elliptic curves', () => {
     ])
   })
 
-  it('what is refused by its kind is not refused once more for what it cannot be read', () => {
-    expect(keyFindings(ec(oid('1.2.840.10045.3.1.7'), Buffer.alloc(33, 2)))).toHaveLength(1)
+  it('a compressed point is refused, as by Go, and told once, be it on the curve or not', () => {
+    expect(told(ec(oid('1.2.840.10045.3.1.7'), Buffer.alloc(33, 2)))).toEqual([
+      ['key/unsupported', { algorithm: 'ECDSA P-256', refusedBy: 'Go does not read: its point is compressed' }],
+    ])
   })
 })
 
@@ -176,6 +178,25 @@ describe('signature algorithms', () => {
     expect(detailsOf(below, 'signature/algorithm-unsupported')).toEqual([{ algorithm: '1.2.3.4' }])
     expect(codesOf(judge({ root: algorithms }))).toEqual([])
     expect(detailsOf(judge({ root: algorithms }), 'signature/algorithm-unsupported')).toEqual([])
+  })
+
+  it('of a self-issued anchor is one of its own key, or OpenSSL does not take it for self-signed', () => {
+    const unsuited = (algorithm: SignatureName | Buffer): unknown[] =>
+      detailsOf(
+        judge({ root: { innerSignature: algorithm, outerSignature: algorithm } }),
+        'signature/anchor-algorithm-unsuited',
+      )
+    expect(unsuited('ecdsa-sha384')).toEqual([])
+    expect(unsuited('rsa-sha256')).toEqual([{ algorithm: 'RSA with SHA-256', key: 'ECDSA P-256' }])
+    expect(unsuited(sequence(oid('1.2.3.4')))).toEqual([{ algorithm: '1.2.3.4', key: 'ECDSA P-256' }])
+  })
+
+  it('of what another key signed is one of that key', () => {
+    const code = 'signature/anchor-algorithm-unsuited'
+    const chain = mintChain({ root: { key: rsaKey } })
+    const trusted = { leaf: chain.leaf.der, trustAnchors: chain.intermediate.der }
+    expect(detailsOf(judge({ root: { key: rsaKey } }), code)).toEqual([])
+    expect(detailsOf(validateChain(trusted, { usage: 'server' }).findings, code)).toEqual([])
   })
 
   it('the key’s findings name the certificate whose key it is', () => {
