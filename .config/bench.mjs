@@ -11,6 +11,7 @@ import { ensureDependencies } from './lib/dependencies.mjs'
 import { chooseEtcd } from './lib/etcd-choice.mjs'
 import { lifecycle, say, Stop } from './lib/lifecycle.mjs'
 import { run } from './lib/process.mjs'
+import { ensureTools } from './lib/tools.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const page = join(root, 'docs/benchmarks.md')
@@ -18,10 +19,14 @@ const page = join(root, 'docs/benchmarks.md')
 /** The benchmarks that talk to a real etcd. */
 const NEED_ETCD = new Set(['first-answer'])
 
+/** The benchmarks that call OpenSSL's command. */
+const NEED_TOOLS = new Set(['validation'])
+
 await lifecycle(async ({ signal, defer }) => {
   await ensureDependencies(root, { signal })
   const write = process.argv.includes('--write')
   const names = chosen(process.argv.slice(2).filter((argument) => !argument.startsWith('--')))
+  if (names.some((name) => NEED_TOOLS.has(name))) await ensureTools({ signal })
   const compiled = await compile(defer)
   const env = names.some((name) => NEED_ETCD.has(name)) ? await etcdFor({ signal, defer }) : process.env
   const results = new Map()
