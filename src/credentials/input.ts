@@ -2,7 +2,8 @@
 import type { MaterialRole, Place } from '../report/catalogue/place.js'
 import type { Finding } from '../report/finding.js'
 import { MAX_CRL_FILE_OCTETS } from '../x509/crl.js'
-import { MAX_PEM_OCTETS, type PemBlock, type PemLayout, type PemProblem } from '../x509/pem.js'
+import { MAX_PEM_OCTETS, type PemBlock, type PemProblem, scanPem } from '../x509/pem.js'
+import { layoutFindings, problemFinding as textProblemFinding } from '../x509/pem-findings.js'
 import { finding } from './finding.js'
 import { type Content, recognize } from './recognize.js'
 
@@ -36,7 +37,7 @@ export function openInput(input: Input): OpenedInput {
     const details = { ...place, role, size: bytes.length, limit }
     return { ...input, blocks: [], findings: [...input.findings, finding('pem/too-large', details)] }
   }
-  const content = recognize(bytes, limit)
+  const content = recognize(bytes, () => scanPem(bytes, { octets: limit }))
   if (content.kind === 'der' && content.holds === 'CRL' && role === 'crl') {
     // etcd from 3.6 on reads CRLs in DER only, so both forms are in use.
     return { ...input, blocks: [{ label: 'X509 CRL', line: 1, headers: [], bytes }] }
@@ -95,59 +96,9 @@ function problemFinding(problem: PemProblem, place: Place, role: MaterialRole): 
   if ('label' in problem && problem.label.startsWith('PGP ')) {
     return finding('pem/pgp', { ...place, role, label: problem.label })
   }
-  switch (problem.kind) {
-    case 'too-large':
-      return finding('pem/too-large', { ...place, role, size: problem.octets, limit: problem.limit })
-    case 'one-line':
-      return finding('pem/line-breaks-lost', { ...place, role, line: problem.line })
-    case 'too-many-blocks':
-      return finding('pem/too-many-blocks', { ...place, limit: problem.limit, line: problem.line })
-    case 'unterminated':
-      return finding('pem/unterminated', { ...place, label: problem.label, line: problem.line })
-    case 'nested-begin':
-      return finding('pem/nested-begin', {
-        ...place,
-        label: problem.label,
-        line: problem.line,
-        innerLine: problem.innerLine,
-      })
-    case 'end-mismatch':
-      return finding('pem/end-mismatch', {
-        ...place,
-        label: problem.label,
-        endLabel: problem.endLabel,
-        line: problem.line,
-      })
-    case 'stray-end':
-      return finding('pem/stray-end', { ...place, label: problem.label, line: problem.line })
-    case 'boundary-not-alone':
-      return finding('pem/boundary-not-alone', { ...place, line: problem.line })
-    case 'malformed-boundary':
-      return finding('pem/malformed-boundary', { ...place, line: problem.line })
-    case 'bad-base64':
-      return finding('pem/bad-base64', {
-        ...place,
-        label: problem.label,
-        line: problem.line,
-        reason: problem.reason,
-      })
-    case 'empty-block':
-      return finding('pem/empty-block', { ...place, label: problem.label, line: problem.line })
+  if (problem.kind === 'too-large') {
+    return finding('pem/too-large', { ...place, role, size: problem.octets, limit: problem.limit })
   }
-}
-
-function layoutFindings(layout: PemLayout, place: Place): Finding[] {
-  const { byteOrderMark, lineEnds, indentedLine, blankLine, textLine } = layout
-  const found: Finding[] = []
-  if (byteOrderMark) found.push(finding('pem/byte-order-mark', { ...place }))
-  if (lineEnds === 'cr') found.push(finding('pem/layout-unusual', { ...place, line: 1, what: 'CR line ends' }))
-  if (lineEnds === 'crlf') found.push(finding('pem/crlf', { ...place }))
-  if (indentedLine !== null) {
-    found.push(finding('pem/layout-unusual', { ...place, line: indentedLine, what: 'indented' }))
-  }
-  if (blankLine !== null) {
-    found.push(finding('pem/layout-unusual', { ...place, line: blankLine, what: 'blank line inside' }))
-  }
-  if (textLine !== null) found.push(finding('pem/text-outside-blocks', { ...place, line: textLine }))
-  return found
+  if (problem.kind === 'one-line') return finding('pem/line-breaks-lost', { ...place, role, line: problem.line })
+  return textProblemFinding(problem, place)
 }

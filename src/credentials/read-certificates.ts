@@ -48,23 +48,25 @@ function kindIn({ role }: OpenedInput, label: string): BlockKind {
 function parseAll({ place, role }: OpenedInput, blocks: readonly PemBlock[]): CertificatesReading {
   const certificates: LocatedCertificate[] = []
   const findings: Finding[] = []
-  const seen = new Set<string>()
+  const indexes = new Map<string, number>()
+  let damaged = 0
+  let repeated = 0
   for (const { bytes, line } of blocks) {
-    if (findings.length >= MAX_FINDINGS) break
+    // There are errors enough by then, so nothing will be judged by the certificates that were read.
+    if (damaged >= MAX_FINDINGS) break
     const parsed = parse(bytes, place.origin)
     if (parsed instanceof DerError) {
       const origin = `${place.origin}, line ${String(line)}`
       findings.push(finding('certificate/malformed', { origin, reason: parsed.reason, offset: parsed.offset }))
-    } else if (seen.has(parsed.fingerprint256)) {
-      const ref = refOf(
-        parsed,
-        role,
-        certificates.findIndex((each) => each.certificate.equals(parsed)),
-      )
-      findings.push(finding('credentials/duplicate-certificate', { ...place, line }, ref))
-    } else {
-      seen.add(parsed.fingerprint256)
+      damaged++
+      continue
+    }
+    const index = indexes.get(parsed.fingerprint256)
+    if (index === undefined) {
+      indexes.set(parsed.fingerprint256, certificates.length)
       certificates.push({ certificate: parsed, line })
+    } else if (repeated++ < MAX_FINDINGS) {
+      findings.push(finding('credentials/duplicate-certificate', { ...place, line }, refOf(parsed, role, index)))
     }
   }
   return { certificates, findings }

@@ -1,6 +1,6 @@
 /** Says what a file or text holds: PEM, or what it is instead. Nothing is judged here. */
 import { derKind, type DerKind } from '../x509/der-kind.js'
-import { type PemScan, scanPem } from '../x509/pem.js'
+import type { PemScan } from '../x509/pem.js'
 
 /** What was recognized. */
 export type Content =
@@ -21,9 +21,9 @@ export type Content =
 /** How much of a text is looked at where its beginning tells enough. */
 const HEAD = 512
 
-/** Recognizes the contents of a file or an option; of text, at most `octets` are looked at. */
-export function recognize(bytes: Buffer, octets: number): Content {
-  return recognizeBinary(bytes) ?? recognizeText(bytes, octets)
+/** Recognizes the contents of a file or an option. `scan` looks for PEM, and is asked only where there is text. */
+export function recognize(bytes: Buffer, scan: () => PemScan): Content {
+  return recognizeBinary(bytes) ?? recognizeText(bytes, scan)
 }
 
 function recognizeBinary(bytes: Buffer): Content | null {
@@ -50,10 +50,10 @@ function readUtf16(bytes: Buffer): { byteOrder: 'little-endian' | 'big-endian'; 
   return { byteOrder: letter % 2 === 0 ? 'little-endian' : 'big-endian', byteOrderMark: start > 0 }
 }
 
-function recognizeText(bytes: Buffer, octets: number): Content {
+function recognizeText(bytes: Buffer, scanned: () => PemScan): Content {
   const text = bytes.toString('utf8').replace(/^\ufeff/, '')
   if (text.trim() === '') return { kind: 'blank' }
-  const scan = scanPem(bytes, { octets })
+  const scan = scanned()
   // Blocks first: whatever else stands in the file is text around them.
   if (scan.blocks.length > 0) return { kind: 'pem', scan }
   const head = text.slice(0, HEAD).trimStart()

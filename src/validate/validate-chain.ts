@@ -1,6 +1,5 @@
 /** Validating a leaf with the certificates that came beside it, against explicit trust anchors. */
 import { checkOptions, optionInvalid } from '../misuse.js'
-import type { Finding } from '../report/finding.js'
 import { makeReport, type Report } from '../report/report.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { Crl } from '../x509/crl.js'
@@ -8,7 +7,7 @@ import { MAX_COMPARISONS } from './check-name-constraints.js'
 import { Budget, type BudgetOptions } from './budget.js'
 import { type Context, resolveContext, type ValidateOptions } from './context.js'
 import { foldConsequences } from './fold.js'
-import { type CertificateInput, type CrlInput, readCertificates, readCrls } from './input.js'
+import { type CertificateInput, type CrlInput, InputReader } from './input.js'
 import { searchPath, type SearchResult } from './search.js'
 
 /** The certificates of one validation. */
@@ -42,6 +41,9 @@ const EXPLANATION_SIGNATURES = 25
  * checks signatures, validity, CA rights, path length, usages, name constraints, revocation, keys and names. The report
  * lists everything that is wrong. Local work only; certificates that cannot be read are findings too.
  *
+ * Input made to exhaust the validator only exhausts its limits: 2,000 certificates in 4 MiB, 100 CRLs, and
+ * {@link ValidateChainOptions.budget}. Whatever exceeds one fails with a finding that says so.
+ *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call: an unknown option, an input of another type.
  */
 export function validateChain(input: ChainInput, options: ValidateChainOptions): Report {
@@ -49,23 +51,19 @@ export function validateChain(input: ChainInput, options: ValidateChainOptions):
   const context = resolveContext(options, ['maxIntermediates', 'budget'])
   const { maxIntermediates = DEFAULT_MAX_INTERMEDIATES, budget } = options
   checkMaxIntermediates(maxIntermediates)
-  const leaf = readCertificates(input.leaf, 'leaf')
-  const intermediates = readCertificates(input.intermediates ?? [], 'intermediates')
-  const anchors = readCertificates(input.trustAnchors, 'trustAnchors')
-  const crls = readCrls(input.crls ?? [], 'crls')
-  const unread = [leaf, intermediates, anchors, crls].flatMap<Finding>(({ findings }) => findings)
-  const [first, ...rest] = leaf.values
-  if (first === undefined) {
-    return makeReport({ checkedAt: context.at, path: null, findings: unread, ignore: context.ignore })
+  const reader = new InputReader()
+  const [leaf, ...rest] = reader.certificates(input.leaf, 'leaf')
+  const intermediates = [...rest, ...reader.certificates(input.intermediates ?? [], 'intermediates')]
+  const trustAnchors = reader.certificates(input.trustAnchors, 'trustAnchors')
+  const crls = reader.crls(input.crls ?? [], 'crls')
+  if (leaf === undefined && reader.findings.length === 0) throw optionInvalid('leaf', 'must hold a certificate')
+  // Nothing is judged by a part of what was given: that it fails, or passes, would say nothing.
+  if (leaf === undefined || !reader.isComplete) {
+    return makeReport({ checkedAt: context.at, path: null, findings: reader.findings, ignore: context.ignore })
   }
-  const material = {
-    leaf: first,
-    intermediates: [...rest, ...intermediates.values],
-    trustAnchors: anchors.values,
-    crls: crls.values,
-  }
+  const material = { leaf, intermediates, trustAnchors, crls }
   const { path, notes } = search(material, context, { maxIntermediates, budget })
-  const findings = foldConsequences([...unread, ...notes.findings])
+  const findings = foldConsequences([...reader.findings, ...notes.findings])
   return makeReport({ checkedAt: context.at, path, findings, ignore: context.ignore })
 }
 

@@ -22,8 +22,8 @@ export type { PemHeader } from './pem-text.js'
 
 /** Most octets read. The bundle of all public CAs has about 0.25 MB. */
 export const MAX_PEM_OCTETS = 4 * 1024 * 1024
-/** Most blocks read. */
-export const MAX_PEM_BLOCKS = 4096
+/** Most blocks read. The largest bundles of public CAs have a few hundred. */
+export const MAX_PEM_BLOCKS = 2000
 /** Most problems told. The scan ends there: what follows is seldom news, and work stays bounded. */
 const MAX_PROBLEMS = 100
 

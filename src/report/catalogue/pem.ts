@@ -79,7 +79,7 @@ export const pem = {
   'pem/too-many-blocks': row<Place & { limit: number; line: number }>({
     severity: 'error',
     meaning: 'There are more blocks than any bundle has; the rest is not read.',
-    source: 'a limit of this package: 4,096 blocks',
+    source: 'a limit of this package: 2,000 blocks',
     message: ({ limit, line, ...place }) =>
       `${the(place)} holds more than ${String(limit)} PEM blocks; nothing from line ${String(line)} on was read.`,
     remedy: () => "Keep only the CAs that etcd's certificates lead to.",

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
+import { readSource } from '../../../src/credentials/source.js'
 import type { FindingCode } from '../../../src/report/finding.js'
 import { integer, octetString, oid, sequence } from '../../support/der-writer.js'
-import { chainPem, mint, mintCsr, newKey, pem } from '../../support/mint.js'
+import { chainPem, mint, mintCa, mintCsr, newKey, pem } from '../../support/mint.js'
 import { openssl, temporaryFolder } from '../../support/openssl.js'
 import {
   chain,
@@ -336,8 +337,18 @@ describe('everything is told at once', () => {
 
   test('a hundred damaged certificates of an input, not thousands', async () => {
     const damaged = pem('CERTIFICATE', Buffer.from([0x30, 0]))
-    const found = await findingsOf(pemSource({ ...good, ca: damaged.repeat(4000) }))
+    const found = await findingsOf(pemSource({ ...good, ca: damaged.repeat(2000) }))
     expect(found).toHaveLength(100)
+  })
+
+  test('a hundred repetitions are told, and what follows them is read all the same', async () => {
+    const other = mintCa({ subject: 'other-ca' })
+    const { credentials, findings: found } = await readSource(
+      pemSource({ ...good, ca: root.pem.repeat(150) + other.pem }),
+    )
+    expect(found).toHaveLength(100)
+    expect(new Set(found.map(({ code }) => code))).toEqual(new Set(['credentials/duplicate-certificate']))
+    expect(credentials?.trustAnchors.map(({ raw }) => Buffer.from(raw))).toEqual([root.der, other.der])
   })
 
   test('what cannot be read is not compared: a damaged first certificate gives no mismatch', async () => {

@@ -96,7 +96,30 @@ function credentialsOf(
 
 const VERSION_1: Parts = { leaf: { version: null, rawExtensions: undefined, without: Object.values(EXTENSION) } }
 
+/** The healthy chain with other trust anchors beside its own. */
+const withAnchors = (...more: readonly (string | Uint8Array)[]): readonly Finding[] => {
+  const chain = mintChain()
+  return validateChain({ ...inputOf(chain), trustAnchors: [chain.root.der, ...more] }, { usage: 'any' }).findings
+}
+const scrap = Buffer.from('3000', 'hex')
+
 const CASES: Readonly<Record<Code, Case>> = {
+  'input/something-else': {
+    faulty: () => withAnchors(mintChain().leaf.keyPem),
+    mended: () => withAnchors(mintChain().leaf.pem),
+  },
+  'input/too-many': {
+    faulty: () => withAnchors(...Array<Buffer>(1998).fill(mintChain().root.der)),
+    mended: () => withAnchors(...Array<Buffer>(1997).fill(mintChain().root.der)),
+  },
+  'input/too-large': {
+    faulty: () => withAnchors(mintChain().root.pem.padEnd(4 * 1024 * 1024)),
+    mended: () => withAnchors(mintChain().root.pem.padEnd(4 * 1024 * 1024 - 2000)),
+  },
+  'input/cut-short': {
+    faulty: () => withAnchors(...Array<Buffer>(101).fill(scrap)),
+    mended: () => withAnchors(...Array<Buffer>(100).fill(scrap)),
+  },
   'certificate/malformed': {
     faulty: () =>
       validateChain({ ...inputOf(mintChain()), leaf: Buffer.from('3000', 'hex') }, { usage: 'any' }).findings,
