@@ -30,7 +30,8 @@ export type SomethingElse =
 /** What an input must hold. */
 export type Wanted = 'certificate' | 'CRL'
 
-interface Limit {
+/** A limit that an input exceeded. */
+export interface Limit {
   /** The option, as `trustAnchors` or `intermediates[2]`. */
   input: string
   wanted: Wanted
