@@ -34,7 +34,7 @@ prose for people and may change in any release.
 - **info**: worth knowing.
 
 Under "Refused as" stand the words by which others refuse the same thing, to be found by a search for a line of a log:
-Go's stand in etcd's log (field \`error\`) and in etcdctl's warnings, Node's are the \`code\` of the error, OpenSSL's are
+Go's stand in etcd's log (field \`error\`) and in etcdctl's warnings, Node's are the \`code\` of the error (its message where the code is UNSPECIFIED), OpenSSL's are
 what its tools print. \`…\` stands for what changes from case to case.`
 
 function entry(code, { severity, meaning, source, refusals = [] }) {

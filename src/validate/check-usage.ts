@@ -23,9 +23,7 @@ function checkLeafPurposes(place: Place, { usage }: Context, notes: Notebook): v
   if (extensions.isCritical(ExtensionId.extendedKeyUsage)) notes.add(place, 'usage/extended-key-usage-critical', {})
   const missing = wanted.filter((purpose) => !found.includes(purpose))
   if (found.includes(ANY)) {
-    // Go takes it for every purpose; OpenSSL's check of a server does not.
-    const refused = usage === 'server' && missing.length > 0
-    notes.add(place, refused ? 'usage/any-extended-key-usage' : 'usage/any-extended-key-usage-broad', {})
+    notes.add(place, missing.length > 0 ? anyCode(usage) : 'usage/any-extended-key-usage-broad', {})
   } else if (missing.length > 0) {
     // A server certificate is issued for both, because etcd's gateway dials with it.
     const issueFor = usage === 'client' ? ['clientAuth'] : ['serverAuth', 'clientAuth']
@@ -69,9 +67,13 @@ export function checkIssuerUsage(place: Place, { usage }: Context, notes: Notebo
   if (usage === 'server' && found.includes('serverAuth') && !found.includes('clientAuth') && !any) {
     notes.add(place, 'usage/gateway-client-auth-nested', { found })
   }
-  for (const missing of WANTED_PURPOSES[usage]) {
-    if (found.includes(missing)) continue
-    if (!any) notes.add(place, 'usage/extended-key-usage-nested', { missing, found })
-    else if (missing === 'serverAuth') notes.add(place, 'usage/any-extended-key-usage', {})
-  }
+  const lacking = WANTED_PURPOSES[usage].filter((purpose) => !found.includes(purpose))
+  if (any && lacking.length > 0) notes.add(place, anyCode(usage), {})
+  if (any) return
+  for (const missing of lacking) notes.add(place, 'usage/extended-key-usage-nested', { missing, found })
+}
+
+// Go, which judges clients and members, takes anyExtendedKeyUsage for every purpose; OpenSSL's check of a server does not.
+function anyCode(usage: Context['usage']): 'usage/any-extended-key-usage' | 'usage/any-extended-key-usage-broad' {
+  return usage === 'server' ? 'usage/any-extended-key-usage' : 'usage/any-extended-key-usage-broad'
 }

@@ -44,6 +44,24 @@ const RULES: readonly Rule[] = [
     follows: onSameCertificate,
   },
   {
+    // The name is the CA's; what it issued, itself included, only repeats it.
+    cause: 'certificate/ca-subject-empty',
+    consequences: ['certificate/issuer-empty'],
+    follows: isIssuerOrSame,
+  },
+  {
+    cause: 'certificate/name-malformed',
+    consequences: ['certificate/name-malformed'],
+    follows: (cause, consequence) =>
+      fieldOf(cause) === 'subject' && fieldOf(consequence) === 'issuer' && isIssuerOrSame(cause, consequence),
+  },
+  {
+    // A key of no supported kind makes signatures of no supported kind.
+    cause: 'key/unsupported',
+    consequences: ['signature/algorithm-unsupported'],
+    follows: isIssuerOf,
+  },
+  {
     // A leaf used as a CA has a leaf's usages, too.
     cause: 'constraints/not-a-ca',
     consequences: ['usage/cert-sign-missing', 'usage/extended-key-usage-nested', 'usage/gateway-client-auth-nested'],
@@ -129,6 +147,14 @@ function isIssuerOf(issuer: Finding, child: Finding): boolean {
     child.certificate !== null &&
     issuer.certificate.index === child.certificate.index + 1
   )
+}
+
+function isIssuerOrSame(issuer: Finding, finding: Finding): boolean {
+  return isIssuerOf(issuer, finding) || onSameCertificate(issuer, finding)
+}
+
+function fieldOf(finding: Finding): 'subject' | 'issuer' | null {
+  return finding.code === 'certificate/name-malformed' ? finding.details.field : null
 }
 
 function hasNoNames(finding: Finding): boolean {

@@ -105,7 +105,7 @@ export const certificate = {
     severity: 'error',
     meaning: 'An extension may stand in a certificate only once: two could contradict each other.',
     source: 'RFC 5280 section 4.2',
-    refusals: [{ by: 'Go', words: 'x509: certificate contains duplicate extensions' }],
+    refusals: [{ by: 'Go', words: 'x509: certificate contains duplicate extension with OID "…"' }],
     message: ({ extension }, who) => `${who} carries the extension ${extension} more than once.`,
     remedy: () => 'Issue it anew; with openssl, look for the extension in both the request and the extension file.',
   }),
@@ -116,7 +116,7 @@ export const certificate = {
     source: 'RFC 5280 section 4.2; Go crypto/x509 UnhandledCriticalExtension',
     refusals: [
       { by: 'Go', words: 'x509: unhandled critical extension' },
-      { by: 'Node', words: 'UNHANDLED_CRITICAL_EXTENSION' },
+      { by: 'Node', words: 'unhandled critical extension' },
       { by: 'OpenSSL', words: 'unhandled critical extension' },
     ],
     message: ({ extension }, who) => `${who} carries the critical extension ${extension}, which is not processed here.`,

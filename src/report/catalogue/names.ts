@@ -184,7 +184,7 @@ export const names = {
     source: 'RFC 5280 section 4.2.1.10',
     refusals: [
       { by: 'Go', words: 'x509: a root or intermediate certificate is not authorized to sign for this name: …' },
-      { by: 'Node', words: 'PERMITTED_VIOLATION' },
+      { by: 'Node', words: 'permitted subtree violation' },
       { by: 'OpenSSL', words: 'permitted subtree violation' },
     ],
     message: ({ name, kind, permitted, constrainedBy }, who) =>
@@ -197,7 +197,7 @@ export const names = {
     source: 'RFC 5280 section 4.2.1.10',
     refusals: [
       { by: 'Go', words: 'x509: a root or intermediate certificate is not authorized to sign for this name: …' },
-      { by: 'Node', words: 'EXCLUDED_VIOLATION' },
+      { by: 'Node', words: 'excluded subtree violation' },
       { by: 'OpenSSL', words: 'excluded subtree violation' },
     ],
     message: ({ name, kind, excluded, constrainedBy }, who) =>

@@ -102,11 +102,13 @@ export const usage = {
   'usage/cert-sign-missing': row<{ found: string[] }>({
     severity: 'error',
     meaning:
-      'The CA’s key usage does not allow it to sign certificates. Node says "key usage does not include certificate signing".',
+      'The CA’s key usage does not allow it to sign certificates. To OpenSSL, and so to Node, it is not the issuer then.',
     source: 'RFC 5280 section 6.1.4 (n)',
     refusals: [
       { by: 'Go', words: 'x509: invalid signature: parent certificate cannot sign this kind of certificate' },
-      { by: 'Node', words: 'INVALID_CA' },
+      { by: 'Node', words: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' },
+      { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY' },
+      { by: 'OpenSSL', words: 'unable to get local issuer certificate' },
       { by: 'OpenSSL', words: 'key usage does not include certificate signing' },
     ],
     message: ({ found }, who) =>

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { formatReport, validateChain, type Finding } from '../../../src/validate/index.js'
 import { HOST, inputOf, judge, mintChain } from '../../support/judge-chain.js'
-import { basicConstraints, dns, EXTENSION } from '../../support/mint.js'
+import { basicConstraints, dns, EXTENSION, TAG } from '../../support/mint.js'
 
 const DAY = 86_400_000
 const past = (days: number): Date => new Date(Date.now() - days * DAY)
@@ -44,6 +44,26 @@ const CASES: readonly (readonly [name: string, parts: Parts, expected: readonly 
     'who outlives an issuer that has expired is not told twice',
     { intermediate: { notBefore: past(9), notAfter: past(1) } },
     ['validity/expired@1 > validity/outlives-issuer@0'],
+  ],
+  [
+    'an empty name of a CA is empty as an issuer, too',
+    { root: { subject: '' } },
+    ['certificate/ca-subject-empty@2 > certificate/issuer-empty@1 > certificate/issuer-empty@2'],
+  ],
+  [
+    'an issuer that is empty where the CA has a name stays',
+    { leaf: { issuerName: '' } },
+    ['certificate/issuer-empty@0', 'chain/issuer-not-found@0'],
+  ],
+  [
+    'a malformed name of a CA is malformed as an issuer, too',
+    { intermediate: { subject: [['CN', 'a@b', TAG.printableString]] } },
+    ['certificate/name-malformed@1 > certificate/name-malformed@0'],
+  ],
+  [
+    'a key of a kind that nobody takes makes such signatures',
+    { intermediate: { key: 'ed448' } },
+    ['key/unsupported@1 > signature/algorithm-unsupported@0'],
   ],
   [
     'a leaf used as a CA has the usages of a leaf',
