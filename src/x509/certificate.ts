@@ -13,8 +13,8 @@ import { type CertificateFields, readCertificate } from './read-certificate.js'
 /** Largest certificate read, in octets. Real ones are under 10 kB; 50,000 names fit. */
 export const MAX_CERTIFICATE_OCTETS = 4 * 1024 * 1024
 
-/** Most verdicts that a certificate keeps: more than one validation may ask for. */
-const MAX_VERDICTS = 1000
+/** Most verdicts that a certificate keeps: more than one validation asks for, unless its budget was raised. */
+const MAX_VERDICTS = 256
 
 /** An X.509 certificate. Immutable; what is costly is computed once and kept with the object. */
 export class Certificate {
@@ -27,9 +27,12 @@ export class Certificate {
   private fingerprint: string | null = null
   private key: KeyObject | null = null
   private readable: boolean | null = null
-  /** Outcome of each signature check, by issuer: validating the same chain again costs no signature. */
-  private verdicts: WeakMap<Certificate, boolean> | null = null
-  private verdictCount = 0
+  private spkiText: string | null = null
+  /**
+   * Outcome of each signature check, by the issuer's key: validating the same chain again costs no signature, and nor does
+   * another certificate of the same key.
+   */
+  private verdicts: Map<string, boolean> | null = null
 
   private constructor(raw: Uint8Array, origin: string, fields: CertificateFields) {
     this.raw = raw
@@ -97,6 +100,12 @@ export class Certificate {
     return this.fields.spki
   }
 
+  /** {@link spki} as a text of one character for each octet, for use as a key. */
+  private get keyOctets(): string {
+    this.spkiText ??= Buffer.from(this.spki.buffer, this.spki.byteOffset, this.spki.byteLength).toString('latin1')
+    return this.spkiText
+  }
+
   get publicKeyInfo(): PublicKeyInfo {
     return this.fields.publicKeyInfo
   }
@@ -153,26 +162,17 @@ export class Certificate {
 
   /** Whether the outcome of {@link isSignedBy} is already known, so that asking costs nothing. */
   knowsVerdictOn(issuer: Certificate): boolean {
-    return this.verdicts?.has(issuer) === true
+    return this.verdicts?.has(issuer.keyOctets) === true
   }
 
   /** Whether the issuer's key made this certificate's signature. Names and rights are not looked at. */
   isSignedBy(issuer: Certificate): boolean {
-    const known = this.verdicts?.get(issuer)
+    const known = this.verdicts?.get(issuer.keyOctets)
     if (known !== undefined) return known
     const verdict = verifyWith(issuer, this.signatureAlgorithm, this.fields.tbs, this.fields.signature)
-    this.remember(issuer, verdict)
+    if (this.verdicts === null || this.verdicts.size >= MAX_VERDICTS) this.verdicts = new Map()
+    this.verdicts.set(issuer.keyOctets, verdict)
     return verdict
-  }
-
-  /** Verdicts go with their issuers; were the issuers all kept, the number of verdicts would still have an end. */
-  private remember(issuer: Certificate, verdict: boolean): void {
-    if (this.verdicts === null || this.verdictCount >= MAX_VERDICTS) {
-      this.verdicts = new WeakMap()
-      this.verdictCount = 0
-    }
-    this.verdicts.set(issuer, verdict)
-    this.verdictCount += 1
   }
 
   toPem(): string {
