@@ -19,6 +19,8 @@ const OF_OTHER_ROOMS: ReadonlySet<unknown> = new Set<FindingCode>([
   'pem/crlf',
   'pem/layout-unusual',
   'pem/text-outside-blocks',
+  'rotation/endpoint-left-behind',
+  'rotation/unproved',
 ])
 
 /** True for the code of a warning or an info, whichever room gives it. */
