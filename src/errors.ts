@@ -12,6 +12,8 @@ export interface ErrorDetails {
   ERR_VALIDATION_FAILED: { report: FailedReport }
   /** An endpoint answered and the TLS handshake (or what followed it) was refused, by it or by us. */
   ERR_HANDSHAKE_FAILED: { report: FailedReport }
+  /** etcd let the connection in, and its users and roles refused the call. */
+  ERR_ACCESS_DENIED: { report: FailedReport }
   /** No endpoint answered in time. */
   ERR_UNREACHABLE: { report: FailedReport }
   /** An authority may not or cannot issue what was asked; nothing was made. */

@@ -1,6 +1,7 @@
 /** What stands between a call and the connections that may carry it. */
 import type { OutgoingHttpHeaders } from 'node:http2'
-import type { status, StatusObject } from './channel.js'
+import type { Outcome } from './call-status.js'
+import type { status } from './channel.js'
 import type { Connection } from './connection.js'
 
 /** A call that waits to be carried. */
@@ -8,7 +9,7 @@ export interface WaitingCall {
   /** Called at most once: here is a connection. */
   carry(connection: Connection, headers: OutgoingHttpHeaders): void
   /** Called at most once, instead: there is none. */
-  refuse(status: StatusObject): void
+  refuse(outcome: Outcome): void
 }
 
 /** A call that is on a connection. */
@@ -16,6 +17,15 @@ export interface CarriedCall {
   /** Whether the caller may still send, as on a watch: such a call has no end of its own. */
   readonly openEnded: boolean
   cancelWithStatus(code: status, details: string): void
+}
+
+/** What is known of a call that ended. */
+export interface EndedCall {
+  /** As `/etcdserverpb.KV/Put`. */
+  readonly path: string
+  readonly headers: OutgoingHttpHeaders
+  /** The first message, as it was sent; null where none was. */
+  readonly request: Uint8Array | null
 }
 
 /** What a call needs from the client that it belongs to. */
@@ -29,7 +39,7 @@ export interface CallRoute {
   /** The call ended before it was carried. */
   withdraw(call: WaitingCall): void
   /** Lets the client look at the outcome of a call that was carried; what is returned is what the caller gets. */
-  judge(status: StatusObject, headers: OutgoingHttpHeaders): StatusObject
+  judge(outcome: Outcome, call: EndedCall): Outcome
   /** Carried calls, so that closing the client can end them. */
   readonly carried: Set<CarriedCall>
 }

@@ -1,8 +1,15 @@
 /** What the end of an HTTP/2 stream means as a gRPC status, as gRPC over HTTP/2 and grpc-js have it. */
 import { constants, type IncomingHttpHeaders } from 'node:http2'
+import type { EtcdMtlsError } from '../errors.js'
 import { Metadata, status, type StatusObject } from './channel.js'
 
-export function makeStatus(code: status, details: string, metadata: Metadata = new Metadata()): StatusObject {
+/** How a call ended, and what is known of the reason beyond etcd's or gRPC's text. */
+export interface Outcome extends StatusObject {
+  /** grpc-js copies it to the error that it makes of the status. */
+  cause?: EtcdMtlsError
+}
+
+export function makeStatus(code: status, details: string, metadata: Metadata = new Metadata()): Outcome {
   return { code, details, metadata }
 }
 

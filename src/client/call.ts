@@ -5,17 +5,10 @@
  * and the call objects that users see are grpc-js' own, above this.
  */
 import { constants, type ClientHttp2Stream, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2'
-import type { CallRoute, WaitingCall } from './call-route.js'
-import { makeStatus, metadataOf, statusOfReset, statusOfTrailers } from './call-status.js'
-import {
-  type Call,
-  type CallListener,
-  type Deadline,
-  type MessageContext,
-  type Metadata,
-  status,
-  type StatusObject,
-} from './channel.js'
+import type { EtcdMtlsError } from '../errors.js'
+import type { CallRoute, EndedCall, WaitingCall } from './call-route.js'
+import { makeStatus, metadataOf, type Outcome, statusOfReset, statusOfTrailers } from './call-status.js'
+import { type Call, type CallListener, type Deadline, type MessageContext, type Metadata, status } from './channel.js'
 import type { ActiveCall, Connection } from './connection.js'
 import { frameMessage, FramingError, MessageReader, timeoutHeader } from './framing.js'
 
@@ -51,8 +44,11 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
   #streamError: Error | null = null
   #serverEnded = false
   /** The status that the server sent with OK, held back until every message before it is delivered. */
-  #okStatus: StatusObject | null = null
+  #okStatus: Outcome | null = null
   #ended = false
+  /** The first message, for an explanation should etcd refuse the call; it belongs to the caller's buffer. */
+  #request: Buffer | null = null
+  #explanation: EtcdMtlsError | null = null
 
   /** @param onMove Called when the call had better go on over another connection; null where it cannot. */
   constructor(
@@ -85,6 +81,7 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
       if (context.callback !== undefined) process.nextTick(context.callback)
       return
     }
+    this.#request ??= message
     this.#outgoing.push({ framed: frameMessage(message), callback: context.callback })
     if (this.#stream === null || this.#flushScheduled) return
     // One turn later, because a unary call's halfClose follows at once: message and end then go in one frame.
@@ -138,8 +135,28 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
 
   // --- driven by the client below
 
+  /** Why the call failed, where more is known than its status says. */
+  get explanation(): EtcdMtlsError | null {
+    return this.#explanation
+  }
+
+  /** Whether an answer is due although the caller may still send. */
+  answerDue = false
+
   get awaitsAnswer(): boolean {
-    return this.#halfClosed
+    return this.#halfClosed || this.answerDue
+  }
+
+  /** Whether it has come to a connection. */
+  get wasCarried(): boolean {
+    return this.#stream !== null
+  }
+
+  /** The server refused the token that this call came with, by a message and not by its status. False: there is none. */
+  tokenRefused(details: string): boolean {
+    if (this.#headers['token'] === undefined) return false
+    this.#route.judge(makeStatus(status.UNAUTHENTICATED, details), this.#asEnded())
+    return true
   }
 
   /** Whether the caller may still send, as on a watch: such a call has no end of its own. */
@@ -168,7 +185,7 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
     this.#flush()
   }
 
-  refuse(outcome: StatusObject): void {
+  refuse(outcome: Outcome): void {
     this.#end(outcome)
   }
 
@@ -308,12 +325,13 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
     )
   }
 
-  #end(outcome: StatusObject): void {
+  #end(outcome: Outcome): void {
     if (this.#ended) return
     this.#ended = true
     clearTimeout(this.#deadlineTimer)
     const stream = this.#stream
-    const final = stream === null ? outcome : this.#route.judge(outcome, this.#headers)
+    const final = stream === null ? outcome : this.#route.judge(outcome, this.#asEnded())
+    this.#explanation = final.cause ?? null
     if (stream === null) this.#route.withdraw(this)
     else {
       this.#route.carried.delete(this)
@@ -324,6 +342,10 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
     const listener = this.#listener
     // One turn later, so that what a listener throws does not go through here; and never before start() has returned.
     process.nextTick(() => listener?.onReceiveStatus(final))
+  }
+
+  #asEnded(): EndedCall {
+    return { path: this.#path, headers: this.#headers, request: this.#request }
   }
 
   #closeStream(stream: ClientHttp2Stream): void {

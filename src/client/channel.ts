@@ -8,6 +8,7 @@
  * (forbidden by RFC 6066 section 3; Node warns with DEP0123), it tunnels through proxies of the environment, and it hands out
  * neither the TLS error nor the peer's chain.
  */
+import type { EtcdMtlsError } from '../errors.js'
 import { type ChannelInterface, connectivityState, type Deadline, Metadata, status } from '@grpc/grpc-js'
 
 export { connectivityState, Metadata, status }
@@ -15,6 +16,8 @@ export type { CallOptions, ChannelInterface, ChannelOptions, Deadline, StatusObj
 
 /** A call as grpc-js' clients drive it. */
 export type Call = ReturnType<ChannelInterface['createCall']>
+/** A call that can say more about its end than its status does. */
+export type ExplainedCall = Call & { readonly explanation?: EtcdMtlsError | null }
 /** Who is told about metadata, messages and the status of a call. */
 export type CallListener = Parameters<Call['start']>[1]
 /** What comes with a message to send: its callback. */
@@ -28,7 +31,7 @@ export interface ChannelBacking {
   readonly state: connectivityState
   /** Whether calls run that have no end of their own, as watches and the keep-alive of leases. */
   readonly hasOpenStreams: boolean
-  createCall(path: string, deadline: Deadline, authority: string | null): Call
+  createCall(path: string, deadline: Deadline, authority: string | null): ExplainedCall
   /** Calls back at each change of `state`; the return value ends that. */
   onStateChange(listener: () => void): () => void
   /** Starts dialling whatever is not ready and not being dialled. */
@@ -38,8 +41,13 @@ export interface ChannelBacking {
 /**
  * A channel for one grpc-js client. Closing it closes nothing below: etcd3 throws its clients away after every recoverable
  * error, and the connections belong to the whole `SecureEtcd3`.
+ *
+ * @param onCall Told of each call as it is made. Default: nobody is.
  */
-export function createChannel(backing: ChannelBacking): ChannelInterface {
+export function createChannel(
+  backing: ChannelBacking,
+  onCall: (call: ExplainedCall) => void = () => undefined,
+): ChannelInterface {
   const watches = new Set<() => void>()
   let closed = false
   const assertOpen = (): void => {
@@ -64,7 +72,9 @@ export function createChannel(backing: ChannelBacking): ChannelInterface {
     getChannelzRef: () => ({ kind: 'channel' as ChannelRef['kind'], id: 0, name: backing.target }),
     createCall(path, deadline, host) {
       assertOpen()
-      return backing.createCall(path, deadline, host ?? null)
+      const call = backing.createCall(path, deadline, host ?? null)
+      onCall(call)
+      return call
     },
   }
 }

@@ -2,12 +2,14 @@
 import { ClientClosedError, Etcd3, EtcdAuthenticationFailedError, type IOptions } from 'etcd3'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { checkOptions } from '../misuse.js'
-import { type ChannelBacking, type ChannelOptions, createChannel } from './channel.js'
+import type { EtcdMtlsError } from '../errors.js'
+import { type ChannelBacking, type ChannelOptions, createChannel, type ExplainedCall } from './channel.js'
 import { LoginError } from './login.js'
 import type { TlsSession } from './tls-session.js'
 
 type FaultHandling = NonNullable<IOptions['faultHandling']>
 type HostPolicy = ReturnType<NonNullable<FaultHandling['host']>>
+type Policy = Omit<HostPolicy, '_altReturn'>
 type WatchBackoff = NonNullable<FaultHandling['watchBackoff']>
 
 /** What of gRPC's own options has a meaning here; the others concern a channel that this client does not use. */
@@ -135,14 +137,17 @@ export async function authenticate(client: Etcd3, name: string, password: string
 
 function etcd3Options({ channel, etcd3 }: ClientParts, life: { closed: boolean }): IOptions {
   const { defaultCallOptions, faultHandling = {}, grpcOptions = {} } = etcd3
+  const notes: CallNotes = { current: null }
+  const onCall = (call: ExplainedCall): void => {
+    if (notes.current !== null) notes.current.call = call
+  }
   return {
     hosts: VIRTUAL_HOST,
-    grpcOptions: { ...grpcOptions, channelFactoryOverride: () => createChannel(channel) },
+    grpcOptions: { ...grpcOptions, channelFactoryOverride: () => createChannel(channel, onCall) },
     ...(defaultCallOptions === undefined ? {} : { defaultCallOptions }),
     faultHandling: {
-      // What the type has beside exists for types only (cockatiel, IPolicy).
-      host: () => noPolicy as HostPolicy,
       ...faultHandling,
+      host: (name) => withCauses(faultHandling.host?.(name) ?? noPolicy, notes),
       watchBackoff: untilClosed(faultHandling.watchBackoff ?? watchBackoff(0), life),
     },
   }
@@ -152,10 +157,52 @@ function etcd3Options({ channel, etcd3 }: ClientParts, life: { closed: boolean }
  * etcd3's default, a circuit breaker, would close the whole client for five seconds after three failures of one member, and
  * turn every cause into "circuit is open".
  */
-const noPolicy: Omit<HostPolicy, '_altReturn'> = {
+const noPolicy: Policy = {
   onSuccess: () => ({ dispose: () => undefined }),
   onFailure: () => ({ dispose: () => undefined }),
   execute: async (work, signal = new AbortController().signal) => work({ signal }),
+}
+
+/** The call that a policy's work has made, so that its end can be explained to whoever waits for the work. */
+interface CallNotes {
+  /** Set while work runs to its first pause: etcd3 makes its call before that. */
+  current: { call: ExplainedCall | null } | null
+}
+
+/**
+ * The same policy around calls whose errors carry a `cause`. etcd3 makes its error classes of a status's text alone, so what
+ * the client below knows of the end of a call is put on the error here.
+ */
+function withCauses(policy: Policy, notes: CallNotes): HostPolicy {
+  const wrapped: Policy = {
+    onSuccess: policy.onSuccess,
+    onFailure: policy.onFailure,
+    execute: (work, signal) =>
+      policy.execute(async (context) => {
+        const note: CallNotes['current'] = { call: null }
+        notes.current = note
+        let running: ReturnType<typeof work>
+        try {
+          running = work(context)
+        } finally {
+          notes.current = null
+        }
+        try {
+          return await running
+        } catch (error) {
+          setCause(error, note.call?.explanation ?? null)
+          throw error
+        }
+      }, signal),
+  }
+  // What the type has beside exists for types only (cockatiel, IPolicy).
+  return wrapped as HostPolicy
+}
+
+function setCause(error: unknown, cause: EtcdMtlsError | null): void {
+  if (cause === null || !(error instanceof Error) || error.cause !== undefined) return
+  // Not enumerable, as the language has it for the option `cause`.
+  Object.defineProperty(error, 'cause', { value: cause, configurable: true, enumerable: false, writable: true })
 }
 
 /** Longest pause between two attempts of a watch to come back, in milliseconds. */

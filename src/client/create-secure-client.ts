@@ -1,12 +1,12 @@
 /** The way in: from options to a client that has proved itself. */
-import { makeReport } from '../report/report.js'
 import { abortable } from './abortable.js'
 import { accept } from './accept.js'
 import { authenticate, SecureEtcd3 } from './connect.js'
+import { noLogin } from './failure.js'
 import { finding } from './finding.js'
 import { Login, LoginError } from './login.js'
 import { type PasswordAuth, resolveOptions, type SecureClientOptions } from './options.js'
-import { preflightFailed, Session } from './session.js'
+import { Session } from './session.js'
 
 /**
  * Connects to etcd over mutual TLS and hands back an ordinary `Etcd3`, once it has proved itself: the credentials were judged
@@ -66,9 +66,6 @@ async function logIn(client: SecureEtcd3, session: Session, auth: PasswordAuth, 
     await login.run()
   } catch (error) {
     if (!(error instanceof LoginError)) throw error
-    const found = finding(error.refused ? 'login/refused' : 'login/failed', { username, detail: error.message })
-    const report = makeReport({ checkedAt: new Date(), path: session.report.path, findings: [found] })
-    if (report.ok) throw error
-    throw preflightFailed(report)
+    throw noLogin(error, username, session.report.path)
   }
 }

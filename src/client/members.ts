@@ -3,26 +3,28 @@
  * become ready soon. A silent or broken endpoint is never picked, so nothing hangs on it.
  */
 import type { OutgoingHttpHeaders } from 'node:http2'
-import { summarize } from '../report/report.js'
+import type { EtcdMtlsError } from '../errors.js'
+import { makeReport, summarize } from '../report/report.js'
 import { EtcdCall } from './call.js'
-import type { CallRoute, CarriedCall, WaitingCall } from './call-route.js'
-import { makeStatus } from './call-status.js'
-import {
-  type Call,
-  type ChannelBacking,
-  connectivityState,
-  type Deadline,
-  status,
-  type StatusObject,
-} from './channel.js'
+import type { CallRoute, CarriedCall, EndedCall, WaitingCall } from './call-route.js'
+import { makeStatus, type Outcome } from './call-status.js'
+import { type Call, type ChannelBacking, connectivityState, type Deadline, status } from './channel.js'
 import type { Connection } from './connection.js'
+import { noConnection } from './failure.js'
+import { KeepAliveScript } from './keep-alive-script.js'
 import { type Login, LoginError } from './login.js'
 import type { Member } from './member.js'
+import { ResumableCall } from './resumable-call.js'
+import { WatchLedger } from './watch-ledger.js'
+import { WatchScript } from './watch-script.js'
 
 /** How long requests that were sent may take to end once the client is closed, in milliseconds. */
 const CLOSE_GRACE = 1000
 /** What a call may wait longer than one attempt to dial takes, in milliseconds. */
 const WAIT_MARGIN = 500
+
+const WATCH = '/etcdserverpb.Watch/Watch'
+const LEASE_KEEP_ALIVE = '/etcdserverpb.Lease/LeaseKeepAlive'
 
 const NO_HEADERS: OutgoingHttpHeaders = {}
 
@@ -32,12 +34,15 @@ export class Members implements CallRoute, ChannelBacking {
   readonly carried = new Set<CarriedCall>()
   /** Null: no password. */
   login: Login | null = null
-  /** Told when logging in failed for the calls that waited for it. */
-  onLoginFailed: (error: unknown) => void = () => undefined
+  /** Says why logging in failed, for the calls that waited for it. */
+  explainLogin: (error: unknown) => EtcdMtlsError | null = () => null
+  /** Says why etcd's users and roles refused a call; null where they did not. */
+  explainRefusal: (outcome: Outcome, call: EndedCall) => EtcdMtlsError | null = () => null
   readonly #members: readonly Member[]
   readonly #dialTimeout: number
   readonly #waiting = new Map<WaitingCall, string>()
   readonly #listeners = new Set<() => void>()
+  readonly #ledger = new WatchLedger()
   #ready: Connection[] = []
   #next = 0
   #waitTimer: NodeJS.Timeout | undefined
@@ -66,7 +71,14 @@ export class Members implements CallRoute, ChannelBacking {
   }
 
   createCall(path: string, deadline: Deadline, authority: string | null): Call {
-    return new EtcdCall(this, path, deadline, authority)
+    switch (path) {
+      case WATCH:
+        return new ResumableCall({ route: this, path, deadline, authority }, (host) => new WatchScript(host, this.#ledger))
+      case LEASE_KEEP_ALIVE:
+        return new ResumableCall({ route: this, path, deadline, authority }, (host) => new KeepAliveScript(host))
+      default:
+        return new EtcdCall(this, path, deadline, authority)
+    }
   }
 
   onStateChange(listener: () => void): () => void {
@@ -96,8 +108,10 @@ export class Members implements CallRoute, ChannelBacking {
     this.#disarmWaitTimer()
   }
 
-  judge(outcome: StatusObject, headers: OutgoingHttpHeaders): StatusObject {
-    return this.login?.judge(outcome, headers) ?? outcome
+  judge(outcome: Outcome, call: EndedCall): Outcome {
+    const judged = this.login?.judge(outcome, call.headers) ?? outcome
+    if (judged.code === status.OK) return judged
+    return because(judged, this.explainRefusal(judged, call))
   }
 
   /** To be called after each change of a member. */
@@ -150,10 +164,10 @@ export class Members implements CallRoute, ChannelBacking {
         this.#serveWaiting()
       },
       (error: unknown) => {
-        this.onLoginFailed(error)
         const refused = error instanceof LoginError && error.refused
         const details = `Logging in failed: ${error instanceof Error ? error.message : String(error)}`
-        this.#refuseWaiting(makeStatus(refused ? status.UNAUTHENTICATED : status.UNAVAILABLE, details))
+        const outcome = makeStatus(refused ? status.UNAUTHENTICATED : status.UNAVAILABLE, details)
+        this.#refuseWaiting(because(outcome, this.explainLogin(error)))
       },
     )
   }
@@ -175,10 +189,12 @@ export class Members implements CallRoute, ChannelBacking {
   #refuseIfHopeless(): void {
     if (this.#waiting.size === 0 || this.#someConnecting()) return
     const findings = this.#members.flatMap((each) => each.findings)
-    this.#refuseWaiting(makeStatus(status.UNAVAILABLE, `No endpoint is ready. ${summarize(findings)}`))
+    const report = makeReport({ checkedAt: new Date(), path: null, findings })
+    const outcome = makeStatus(status.UNAVAILABLE, `No endpoint is ready. ${summarize(findings)}`)
+    this.#refuseWaiting(because(outcome, report.ok ? null : noConnection(report)))
   }
 
-  #refuseWaiting(outcome: StatusObject): void {
+  #refuseWaiting(outcome: Outcome): void {
     const calls = [...this.#waiting.keys()]
     this.#waiting.clear()
     this.#disarmWaitTimer()
@@ -198,6 +214,10 @@ export class Members implements CallRoute, ChannelBacking {
     clearTimeout(this.#waitTimer)
     this.#waitTimer = undefined
   }
+}
+
+function because(outcome: Outcome, cause: EtcdMtlsError | null): Outcome {
+  return cause === null ? outcome : { ...outcome, cause }
 }
 
 function cancelForClose(call: CarriedCall): void {

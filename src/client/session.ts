@@ -2,12 +2,13 @@
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
 import { EtcdMtlsError } from '../errors.js'
 import type { Finding } from '../report/finding.js'
-import { makeReport, summarize, type FailedReport, type PassedReport, type Report } from '../report/report.js'
+import { makeReport, type PassedReport, type Report } from '../report/report.js'
 import type { Accepted } from './accept.js'
+import { type Caller, explainAccess } from './access.js'
 import { EventHub } from './event-hub.js'
 import { Expiry } from './expiry.js'
+import { noConnection, noLogin } from './failure.js'
 import { Follower } from './follower.js'
-import { hasAnswered } from './handshake-error.js'
 import { LoginError } from './login.js'
 import { Member } from './member.js'
 import { Members } from './members.js'
@@ -58,9 +59,8 @@ export class Session implements TlsSession {
     })
     const limit: unknown = etcd3.grpcOptions?.['grpc.max_receive_message_length']
     this.members = new Members(this.#members, dialTimeout, typeof limit === 'number' ? limit : MAX_RECEIVE_LENGTH)
-    this.members.onLoginFailed = (error) => {
-      this.#tellLoginFailed(error)
-    }
+    this.members.explainLogin = (error) => this.#explainLogin(error)
+    this.members.explainRefusal = (outcome, call) => explainAccess(outcome, call, this.#caller)
     this.#expiry = new Expiry((event) => {
       this.#events.emit(event)
     })
@@ -178,7 +178,7 @@ export class Session implements TlsSession {
     const report = this.#reportOnEndpoints()
     // Sound: an endpoint that is not ready always has an error among its findings.
     if (report.ok) throw new Error('An endpoint failed without a finding')
-    return preflightFailed(report)
+    return noConnection(report)
   }
 
   #tellRotation(outcome: RotationOutcome): RotationOutcome {
@@ -198,23 +198,23 @@ export class Session implements TlsSession {
     this.#events.emit({ type: 'endpoint-changed', at: new Date(), status: member.status })
   }
 
-  #tellLoginFailed(error: unknown): void {
+  #explainLogin(error: unknown): EtcdMtlsError | null {
     const { auth } = this.#options
-    if (auth === null || !(error instanceof LoginError)) return
+    if (auth === null || !(error instanceof LoginError)) return null
     const { username } = auth
     this.#events.emit({ type: 'login-failed', at: new Date(), username, refused: error.refused, error })
+    return noLogin(error, username, this.#accepted.report.path)
+  }
+
+  /** Who etcd takes this client for, with the credentials in use now. */
+  get #caller(): Caller {
+    const { report, credentials } = this.#accepted
+    const [leaf] = credentials.chain
+    return { path: report.path, commonName: leaf.subject.commonName, username: this.#options.auth?.username ?? null }
   }
 
   #reportOnEndpoints(): Report {
     const findings = this.#members.flatMap((each) => each.findings)
     return makeReport({ checkedAt: new Date(), path: this.#accepted.report.path, findings })
   }
-}
-
-/** The error for endpoints that could not be proved. */
-export function preflightFailed(report: FailedReport): EtcdMtlsError {
-  const summary = summarize(report.findings)
-  return hasAnswered(report.findings)
-    ? new EtcdMtlsError('ERR_HANDSHAKE_FAILED', `No secure connection: ${summary}`, { report })
-    : new EtcdMtlsError('ERR_UNREACHABLE', `No endpoint answered: ${summary}`, { report })
 }

@@ -2,6 +2,7 @@
  * Every finding there is, one row a code. The rows live by area; docs/findings.md is made from this table. The package
  * itself takes only types from here: a room loads the areas that it gives (see its finding.ts).
  */
+import { access } from './catalogue/access.js'
 import { certificate } from './catalogue/certificate.js'
 import { chain } from './catalogue/chain.js'
 import { constraints } from './catalogue/constraints.js'
@@ -30,6 +31,7 @@ export const catalogue = {
   ...endpoint,
   ...handshake,
   ...login,
+  ...access,
   ...rotation,
 }
 

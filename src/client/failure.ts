@@ -1,0 +1,24 @@
+/** The errors for what a client cannot do, made of what is known of its endpoints and its user. */
+import { EtcdMtlsError } from '../errors.js'
+import type { CertificateRef } from '../report/finding.js'
+import { makeReport, summarize, type FailedReport } from '../report/report.js'
+import { finding } from './finding.js'
+import { hasAnswered } from './handshake-error.js'
+import type { LoginError } from './login.js'
+
+/** The error for endpoints that could not be proved: one answered and refused, or none answered. */
+export function noConnection(report: FailedReport): EtcdMtlsError {
+  const summary = summarize(report.findings)
+  return hasAnswered(report.findings)
+    ? new EtcdMtlsError('ERR_HANDSHAKE_FAILED', `No secure connection: ${summary}`, { report })
+    : new EtcdMtlsError('ERR_UNREACHABLE', `No endpoint answered: ${summary}`, { report })
+}
+
+/** The error for a user that could not be logged in. */
+export function noLogin(error: LoginError, username: string, path: CertificateRef[]): EtcdMtlsError {
+  const found = finding(error.refused ? 'login/refused' : 'login/failed', { username, detail: error.message })
+  const report = makeReport({ checkedAt: new Date(), path, findings: [found] })
+  // Sound: both findings are errors.
+  if (report.ok) throw new Error('A failed log-in without an error')
+  return noConnection(report)
+}

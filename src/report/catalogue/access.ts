@@ -1,0 +1,105 @@
+/** Findings about etcd's own users and roles: who a call was made as, and what that user may not do. */
+import { row } from '../row.js'
+
+/** Who etcd takes the caller for, and by what. */
+export interface AccessDetails {
+  /** What etcd goes by: the certificate's common name, a password's token, or nothing. */
+  identity: 'common-name' | 'password' | 'none'
+  /** The user's name; null where there is none. */
+  user: string | null
+  /** The call, as `KV/Put`. */
+  method: string
+}
+
+export interface PermissionDetails extends AccessDetails {
+  /** What the call needs: a permission of a role on the key, or the role `root`. Null where the call does not tell. */
+  permission: 'read' | 'write' | 'root' | null
+  /** The key, or the first key of a range; null where the call has none, or several. */
+  key: string | null
+  /** The end of a range, itself not included; null for a single key. */
+  rangeEnd: string | null
+}
+
+export const access = {
+  'access/permission-denied': row<PermissionDetails>({
+    severity: 'error',
+    meaning:
+      'etcd let the connection in and refused the call: the user has no role that allows it. etcd gives the same answer for a common name that is no etcd user at all.',
+    source: 'etcd server/auth/store.go: ErrPermissionDenied',
+    refusals: [
+      { by: 'etcd', words: 'etcdserver: permission denied' },
+      { by: 'etcd', words: 'auth: permission denied' },
+    ],
+    message: ({ method, permission, key, ...who }) =>
+      `etcd refuses ${method} to ${describe(who)}${permission === null ? '' : `, which needs ${needed(permission, key)}`}.`,
+    remedy: ({ user, permission, key, rangeEnd }) =>
+      user === null
+        ? 'Present a certificate with a common name that is an etcd user, or log in with the option auth.'
+        : `See what it has with "etcdctl user get ${user} --detail" (where that says "user name not found": "etcdctl user add ${user} --no-password"); then ${grant(user, permission, key, rangeEnd)}.`,
+  }),
+  'access/user-not-found': row<AccessDetails>({
+    severity: 'error',
+    meaning:
+      'etcd takes the common name of the client certificate for the user, and has no user of that name (with --client-cert-auth and authentication enabled).',
+    source: 'etcd server/auth/store.go: ErrUserNotFound; server/etcdserver/v3_server.go AuthInfoFromCtx',
+    refusals: [
+      { by: 'etcd', words: 'etcdserver: user name not found' },
+      { by: 'etcd', words: 'auth: user not found' },
+    ],
+    message: ({ method, ...who }) => `etcd refuses ${method}: it has no user for ${describe(who)}.`,
+    remedy: ({ user }) =>
+      `Add it with "etcdctl user add ${user ?? 'NAME'} --no-password" and grant it a role, or present a certificate with the name of a user that exists.`,
+  }),
+  'access/user-missing': row<AccessDetails>({
+    severity: 'error',
+    meaning:
+      'etcd sees no user: the certificate has no common name, or etcd runs without --client-cert-auth (with --trusted-ca-file alone it asks for a certificate and ignores its name), and no password was given.',
+    source: 'etcd server/auth/store.go: ErrUserEmpty; server/etcdserver/v3_server.go AuthInfoFromCtx',
+    refusals: [
+      { by: 'etcd', words: 'etcdserver: user name is empty' },
+      { by: 'etcd', words: 'auth: user name is empty' },
+    ],
+    message: ({ method, identity, user }) =>
+      identity === 'common-name' && user !== null
+        ? `etcd refuses ${method}: it sees no user, although the certificate has the common name "${user}".`
+        : `etcd refuses ${method}: it sees no user, and the certificate has no common name.`,
+    remedy: ({ user }) =>
+      user === null
+        ? 'Present a certificate whose common name is an etcd user, or log in with the option auth.'
+        : 'Start etcd with --client-cert-auth=true, without which it ignores the common name; or log in with the option auth.',
+  }),
+  'access/token-refused': row<AccessDetails>({
+    severity: 'error',
+    meaning:
+      'etcd refuses the token that the password was exchanged for, also after a new log-in: its members disagree on the users, or a token of another cluster was put into the call.',
+    source: 'etcd server/auth/store.go: ErrInvalidAuthToken, ErrAuthOldRevision',
+    refusals: [
+      { by: 'etcd', words: 'etcdserver: invalid auth token' },
+      { by: 'etcd', words: 'etcdserver: revision of auth store is old' },
+    ],
+    message: ({ method, ...who }) => `etcd refuses ${method}: it does not take the token of ${describe(who)}.`,
+    remedy: () =>
+      'Compare the members with "etcdctl endpoint status --cluster" and "etcdctl user list" on each; put no metadata "token" or "authorization" into the calls.',
+  }),
+}
+
+function describe({ identity, user }: Pick<AccessDetails, 'identity' | 'user'>): string {
+  if (user === null) return 'a caller without a user'
+  return identity === 'password' ? `the user "${user}" (by password)` : `the user "${user}" (by the common name)`
+}
+
+function needed(permission: 'read' | 'write' | 'root', key: string | null): string {
+  if (permission === 'root') return 'the role root'
+  return `the permission to ${permission}${key === null ? '' : ` the key "${key}"`}`
+}
+
+function grant(
+  user: string,
+  permission: PermissionDetails['permission'],
+  key: string | null,
+  end: string | null,
+): string {
+  if (permission === 'root') return `"etcdctl user grant-role ${user} root", if it shall administer the cluster`
+  const range = `${key ?? 'KEY'}${end === null ? '' : ` ${end}`}`
+  return `"etcdctl role grant-permission ROLE ${permission ?? 'readwrite'} ${range}" and "etcdctl user grant-role ${user} ROLE"`
+}
