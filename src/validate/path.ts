@@ -52,8 +52,10 @@ export function* walkPaths(
     if (!budget.takeSteps()) return
     const { certificate, isAnchor } = next.value
     if (stack.some((frame) => isSameEntity(frame.certificate, certificate))) continue
-    if (rule(top.certificate, next.value, stack.length) === 'skip') continue
+    const verdict = rule(top.certificate, next.value, stack.length)
+    // Nobody looked at what the budget did not suffice for: that is no reason to skip it.
     if (budget.isExhausted) return
+    if (verdict === 'skip') continue
     top.followed = true
     if (isAnchor) {
       yield { certificates: [...stack.map((frame) => frame.certificate), certificate], anchored: true }

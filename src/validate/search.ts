@@ -47,11 +47,11 @@ export function searchPath(input: SearchInput): SearchResult {
   const issuers = new IssuerVerdicts(input.context)
   const found = findBest(input, index, issuers)
   // Where trusted CAs are reached by sound links, the best of those paths is the explanation; else faulty ones are followed.
-  const { places, notes } = found ?? explainFailure(input, index, issuers)
+  const { places, notes } = found ?? explainFailure(input, index, issuers) ?? { places: [leafPlace], notes: null }
   const valid = found !== null && !found.notes.hasErrors
-  leafNotes.findings.push(...notes.findings)
+  leafNotes.findings.push(...(notes?.findings ?? []))
   // A search that was cut short must never look like a pass.
-  if (!valid && (input.budget.isExhausted || !leafNotes.hasErrors)) {
+  if (!valid && (notes === null || input.budget.isExhausted || !leafNotes.hasErrors)) {
     leafNotes.add(null, 'chain/budget-exhausted', input.budget.limits)
   }
   return { path: places.map(refOf), places, notes: leafNotes }
@@ -115,7 +115,8 @@ function walk(
   return walkPaths(input.leaf, input.anchors, index, { rule, budget, maxLength, deadEnds })
 }
 
-function explainFailure(input: SearchInput, index: IssuerIndex, issuers: IssuerVerdicts): Judged {
+/** The failing path that came furthest; null where the budget did not suffice for a single one, and nothing is known. */
+function explainFailure(input: SearchInput, index: IssuerIndex, issuers: IssuerVerdicts): Judged | null {
   const rule: LinkRule = (child, { certificate }) => {
     const link = linkOf(child, certificate, input.explanationBudget)
     return link === 'signed' || link === 'unverifiable' ? 'follow' : 'skip'
@@ -129,9 +130,8 @@ function explainFailure(input: SearchInput, index: IssuerIndex, issuers: IssuerV
     if (tried >= MAX_FAILURES_JUDGED) break
     if (!input.explanationBudget.takeSteps(judgingSteps(judged.places, judged.notes))) break
   }
-  const { places, notes } = best ?? judgeFailure({ certificates: [input.leaf], anchored: false }, input, index, issuers)
-  if (tried > 1) notes.add(null, 'chain/others-tried', { paths: tried - 1 })
-  return { places, notes }
+  if (best !== null && tried > 1) best.notes.add(null, 'chain/others-tried', { paths: tried - 1 })
+  return best
 }
 
 interface Rank {
