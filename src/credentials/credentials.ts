@@ -32,8 +32,8 @@ export interface CredentialSource {
    *
    * Only what can be used is yielded: read as a whole, the key with its certificate. Where the material changed into something
    * that stays unusable, the iteration throws; the consumer goes on with what it has and calls `watch` again with the same
-   * signal. It then hears of the same trouble no more, and when the trouble is over it gets the credentials that are there,
-   * be they the old ones.
+   * signal, which says who it is. It then hears no more of the same trouble, and when the trouble is over it gets the
+   * credentials that are there, be they the old ones.
    *
    * @param held What the consumer has. Where something else is there at the start, that comes first, so that no change
    *   between `load` and `watch` is lost. Default: what `load` handed out last. Sources may disregard it.

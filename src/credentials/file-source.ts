@@ -58,8 +58,8 @@ export class FileSource extends MaterialSource implements WatchableSource {
   #knownBy(signal: AbortSignal, held: Credentials | undefined): Known | undefined {
     const interrupted = this.#interrupted.get(signal)
     this.#interrupted.delete(signal)
-    const known = interrupted ?? this.#handedOut
-    return held === undefined ? known : { held: fingerprintOf(held), told: interrupted?.told ?? null }
+    if (interrupted !== undefined || held === undefined) return interrupted ?? this.#handedOut
+    return { held: fingerprintOf(held), told: null }
   }
 
   #subject(signal: AbortSignal): Subject {

@@ -28,7 +28,7 @@ export class Progress {
   #contents: string | null = null
   #reading: MaterialReading = { credentials: null, findings: [] }
   #fingerprint: string | null = null
-  /** Since when the contents are what they are. */
+  /** Since when the credentials are what they are. */
   #sameSince = 0
   /** Since when there was nothing to give that lasted. */
   #brokenSince: number | null = null
@@ -56,9 +56,10 @@ export class Progress {
     if (contents !== this.#contents) {
       this.#reading = read()
       this.#contents = contents
-      this.#sameSince = now
       const { credentials } = this.#reading
-      this.#fingerprint = credentials === null ? null : fingerprintOf(credentials)
+      const fingerprint = credentials === null ? null : fingerprintOf(credentials)
+      if (fingerprint !== this.#fingerprint) this.#sameSince = now
+      this.#fingerprint = fingerprint
     }
     const { credentials, findings } = this.#reading
     this.#known ??= { held: this.#fingerprint, told: null }

@@ -106,7 +106,7 @@ class Eye {
   #signature: string | null = null
   /** When the signature was first seen to be what it is. */
   #changedAt = 0
-  #lookedAt = 0
+  #lookedAt = -Infinity
 
   constructor(subject: Subject, timing: WatchTiming, hints: Hints, stop: AbortSignal) {
     this.#subject = subject
@@ -115,8 +115,12 @@ class Eye {
     this.#stop = stop
   }
 
-  /** Watches first and reads then, so that no change falls between the two. */
+  /**
+   * Looks at the files, but not too soon after the last look: files that change all the time are not read all the time, and
+   * of a burst the end is seen. Watches first and reads then, so that no change falls between the two.
+   */
   async look(): Promise<Awaited<ReturnType<Subject['look']>>> {
+    await this.#hints.pause(this.#lookedAt + this.#timing.quiet - performance.now())
     this.#hints.clear()
     await this.#survey()
     this.#lookedAt = performance.now()
@@ -125,13 +129,11 @@ class Eye {
 
   /** Rests until a hint, until the files look different from outside, or until the given time. */
   async rest(until: number | null): Promise<void> {
-    const { pollInterval, quiet } = this.#timing
+    const { pollInterval } = this.#timing
     for (;;) {
       const left = until === null ? pollInterval : until - performance.now()
       const hinted = await this.#hints.untilHint(Math.min(left, pollInterval))
-      // Of a burst, one hint is enough; and files that change all the time are not read all the time.
-      if (hinted) return this.#hints.pause(this.#lookedAt + quiet - performance.now())
-      if (left <= pollInterval && until !== null) return
+      if (hinted || (until !== null && left <= pollInterval)) return
       const seen = this.#signature
       await this.#survey()
       if (this.#signature !== seen || this.#lookedAt - this.#changedAt < COARSEST_CLOCK) return
