@@ -81,7 +81,7 @@ export class RevokedEntries {
     return new RevokedEntries(bytes, index.slice(0, count).sort(), notProcessed)
   }
 
-  get count(): number {
+  get size(): number {
     return this.index.length
   }
 
