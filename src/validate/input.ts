@@ -25,90 +25,149 @@ export const MAX_CRLS = 100
 /** Faults of one input that are told; what follows is seldom news. */
 const MAX_FAULTS = 100
 
+/** What one validation is given. */
+export interface InputValues {
+  readonly leaf: unknown
+  readonly intermediates: unknown
+  readonly trustAnchors: unknown
+  readonly crls: unknown
+}
+
+/** What was read. */
+export interface MaterialReading {
+  /** In the order in which they stand there. */
+  readonly leaf: readonly Certificate[]
+  readonly intermediates: readonly Certificate[]
+  readonly trustAnchors: readonly Certificate[]
+  readonly crls: readonly Crl[]
+  readonly findings: readonly Finding[]
+  /** False where an input was not read to its end, so that no verdict can rest on what was read; a finding says why. */
+  readonly isComplete: boolean
+}
+
+/**
+ * Reads the inputs of one validation, within limits for all of them together: {@link MAX_CERTIFICATES} certificates in
+ * {@link MAX_PEM_OCTETS} octets, and {@link MAX_CRLS} CRLs in twice the octets of the largest file of them. Faults are
+ * findings that name the input.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a value of another type.
+ */
+export function readMaterial({ leaf, intermediates, trustAnchors, crls }: InputValues): MaterialReading {
+  const log = new ReadingLog()
+  const certificates = new KindReader(CERTIFICATES, log)
+  const lists = new KindReader(CRLS, log)
+  certificates.refuseExcess({ leaf, intermediates, trustAnchors })
+  lists.refuseExcess({ crls })
+  return {
+    leaf: certificates.read(leaf, 'leaf'),
+    intermediates: certificates.read(intermediates, 'intermediates'),
+    trustAnchors: certificates.read(trustAnchors, 'trustAnchors'),
+    crls: lists.read(crls, 'crls'),
+    findings: log.findings,
+    isComplete: log.isComplete,
+  }
+}
+
 /** One kind of thing that is read, and how much of it one validation may hold. */
 interface Kind<T> {
   readonly wanted: Wanted
   readonly labels: readonly string[]
-  /** What is left of the limits. */
-  left: { count: number; octets: number }
-  readonly limits: { readonly count: number; readonly octets: number }
+  readonly maxCount: number
+  readonly maxOctets: number
   readonly isRead: (value: unknown) => value is T
   parse(der: Uint8Array, origin: string, form: CrlForm): T
   malformed(origin: string, error: DerError): Finding
 }
 
-function kindOf<T>(spec: Omit<Kind<T>, 'left'>): Kind<T> {
-  return { ...spec, left: { ...spec.limits } }
+const CERTIFICATES: Kind<Certificate> = {
+  wanted: 'certificate',
+  labels: ['CERTIFICATE', 'X509 CERTIFICATE', 'TRUSTED CERTIFICATE'],
+  maxCount: MAX_CERTIFICATES,
+  maxOctets: MAX_PEM_OCTETS,
+  isRead: (value) => value instanceof Certificate,
+  parse: (der, origin) => Certificate.parse(der, origin),
+  malformed: (origin, { reason, offset }) => finding('certificate/malformed', { origin, reason, offset }),
 }
 
-/**
- * Reads the inputs of one validation, within limits for all of them together: at most {@link MAX_CERTIFICATES}
- * certificates in {@link MAX_PEM_OCTETS} octets and {@link MAX_CRLS} CRLs. Faults are findings that name the input.
- */
-export class InputReader {
+const CRLS: Kind<Crl> = {
+  wanted: 'CRL',
+  labels: ['X509 CRL'],
+  maxCount: MAX_CRLS,
+  maxOctets: 2 * MAX_CRL_FILE_OCTETS,
+  isRead: (value) => value instanceof Crl,
+  parse: (der, origin, form) => Crl.parse(der, origin, form),
+  malformed: (origin, { reason }) => finding('revocation/crl-malformed', { origin, reason }),
+}
+
+class ReadingLog {
   readonly findings: Finding[] = []
-  /** False once an input was not read to its end, so that no verdict can rest on what was read; a finding says why. */
   isComplete = true
-  private readonly certificateKind = kindOf<Certificate>({
-    wanted: 'certificate',
-    labels: ['CERTIFICATE', 'X509 CERTIFICATE', 'TRUSTED CERTIFICATE'],
-    limits: { count: MAX_CERTIFICATES, octets: MAX_PEM_OCTETS },
-    isRead: (value) => value instanceof Certificate,
-    parse: (der, origin) => Certificate.parse(der, origin),
-    malformed: (origin, { reason, offset }) => finding('certificate/malformed', { origin, reason, offset }),
-  })
-  private readonly crlKind = kindOf<Crl>({
-    wanted: 'CRL',
-    labels: ['X509 CRL'],
-    limits: { count: MAX_CRLS, octets: 2 * MAX_CRL_FILE_OCTETS },
-    isRead: (value) => value instanceof Crl,
-    parse: (der, origin, form) => Crl.parse(der, origin, form),
-    malformed: (origin, { reason }) => finding('revocation/crl-malformed', { origin, reason }),
-  })
 
-  /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a value of another type; `option` names it. */
-  certificates(input: unknown, option: string): Certificate[] {
-    return this.read(input, option, this.certificateKind)
-  }
-
-  /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a value of another type; `option` names it. */
-  crls(input: unknown, option: string): Crl[] {
-    return this.read(input, option, this.crlKind)
-  }
-
-  private read<T>(input: unknown, option: string, kind: Kind<T>): T[] {
-    const list: readonly unknown[] = Array.isArray(input) ? input : [input]
-    if (list.length > kind.left.count) {
-      this.stop(tooMany(option, kind))
-      return []
-    }
-    const octets = octetsOf(list)
-    if (octets > kind.left.octets) {
-      const { wanted, limits, left } = kind
-      const all = octets + limits.octets - left.octets
-      this.stop(finding('input/too-large', { input: option, wanted, limit: limits.octets, octets: all }))
-      return []
-    }
-    kind.left.octets -= octets
-    const values = new OneInput(this, option, kind).read(list)
-    return values
-  }
-
-  /** Adds the finding for which the reading of an input ended early. */
+  /** Adds the finding for which reading ends early. */
   stop(why: Finding): void {
     this.findings.push(why)
     this.isComplete = false
   }
 }
 
-function octetsOf(list: readonly unknown[]): number {
+/** Reads all inputs of one kind. Once one of them was not read to its end, the others are not begun. */
+class KindReader<T> {
+  readonly kind: Kind<T>
+  readonly log: ReadingLog
+  private left: number
+
+  constructor(kind: Kind<T>, log: ReadingLog) {
+    this.kind = kind
+    this.log = log
+    this.left = kind.maxCount
+  }
+
+  /** Refuses inputs that are too much by their sizes alone; the largest of them is told. */
+  refuseExcess(inputs: Readonly<Record<string, unknown>>): void {
+    const { wanted, maxCount, maxOctets } = this.kind
+    let count = 0
+    let octets = 0
+    for (const value of Object.values(inputs)) {
+      count += listOf(value).length
+      octets += octetsOf(value)
+    }
+    if (count > maxCount) this.tooMany(largestOf(inputs, (value) => listOf(value).length))
+    else if (octets > maxOctets) {
+      const option = largestOf(inputs, octetsOf)
+      this.log.stop(finding('input/too-large', { input: option, wanted, limit: maxOctets, octets }))
+    }
+  }
+
+  read(input: unknown, option: string): T[] {
+    return this.log.isComplete ? new InputReader(this, option).read(listOf(input)) : []
+  }
+
+  /** Counts one that was read; false where it is one too many, which is told then. */
+  count(option: string): boolean {
+    const fits = this.left-- > 0
+    if (!fits) this.tooMany(option)
+    return fits
+  }
+
+  tooMany(option: string): void {
+    const { wanted, maxCount } = this.kind
+    this.log.stop(finding('input/too-many', { input: option, wanted, limit: maxCount }))
+  }
+}
+
+function listOf(input: unknown): readonly unknown[] {
+  return Array.isArray(input) ? input : [input]
+}
+
+function octetsOf(input: unknown): number {
   let octets = 0
-  for (const each of list) if (typeof each === 'string' || each instanceof Uint8Array) octets += each.length
+  for (const each of listOf(input)) if (typeof each === 'string' || each instanceof Uint8Array) octets += each.length
   return octets
 }
 
-function tooMany(option: string, { wanted, limits }: Pick<Kind<unknown>, 'wanted' | 'limits'>): Finding {
-  return finding('input/too-many', { input: option, wanted, limit: limits.count })
+function largestOf(inputs: Readonly<Record<string, unknown>>, size: (value: unknown) => number): string {
+  const [largest] = Object.entries(inputs).toSorted(([, a], [, b]) => size(b) - size(a))
+  return largest?.[0] ?? ''
 }
 
 /** The first octet of every certificate and CRL in DER: SEQUENCE. PEM is text, which starts otherwise. */
@@ -121,41 +180,39 @@ interface Source {
   readonly block: { readonly number: number; readonly line: number } | null
 }
 
-class OneInput<T> {
-  private readonly reader: InputReader
+/** Reads one input. */
+class InputReader<T> {
+  private readonly reader: KindReader<T>
   private readonly option: string
-  private readonly kind: Kind<T>
   private readonly values: T[] = []
   private readonly toldLayout = new Set<string>()
   private faults = 0
 
-  constructor(reader: InputReader, option: string, kind: Kind<T>) {
+  constructor(reader: KindReader<T>, option: string) {
     this.reader = reader
     this.option = option
-    this.kind = kind
   }
 
   read(list: readonly unknown[]): T[] {
+    const { kind, log } = this.reader
     for (const [i, each] of list.entries()) {
       const option = list.length > 1 ? `${this.option}[${String(i)}]` : this.option
-      if (this.kind.isRead(each)) this.take(each)
+      if (kind.isRead(each)) this.take(each)
       else if (typeof each === 'string' || each instanceof Uint8Array) this.readOne(each, option)
       else throw optionInvalid(option, 'must be PEM text, DER bytes, or an object that was read before')
-      if (!this.reader.isComplete) break
+      if (!log.isComplete) break
     }
     return this.values
   }
 
   private take(value: T): void {
-    if (this.kind.left.count-- > 0) this.values.push(value)
-    else this.reader.stop(tooMany(this.option, this.kind))
+    if (this.reader.count(this.option)) this.values.push(value)
   }
 
   private fault(what: Finding): void {
-    if (this.faults++ < MAX_FAULTS) this.reader.findings.push(what)
-    else if (this.reader.isComplete) {
-      this.reader.stop(finding('input/cut-short', { input: this.option, faults: MAX_FAULTS }))
-    }
+    const { log } = this.reader
+    if (this.faults++ < MAX_FAULTS) log.findings.push(what)
+    else if (log.isComplete) log.stop(finding('input/cut-short', { input: this.option, faults: MAX_FAULTS }))
   }
 
   private readOne(value: string | Uint8Array, option: string): void {
@@ -163,36 +220,37 @@ class OneInput<T> {
       this.parse(value, { option, block: null }, 'der')
       return
     }
-    const { limits } = this.kind
-    const scan = scanPem(value, { octets: limits.octets, blocks: limits.count })
+    const { maxCount, maxOctets } = this.reader.kind
+    const scan = scanPem(value, { octets: maxOctets, blocks: maxCount })
     const content = scan.blocks.length > 0 ? null : recognize(octetsIn(value), () => scan)
     if (content === null || content.kind === 'pem') this.readText(scan, option)
     else this.somethingElse(option, elseOfContent(content), null)
   }
 
   private readText({ blocks, problems, layout }: PemScan, option: string): void {
-    const { labels } = this.kind
+    const { kind, log } = this.reader
     const place = { origin: `option "${option}"`, file: null }
-    const own = blocks.filter(({ label }) => labels.includes(label))
+    const own = blocks.filter(({ label }) => kind.labels.includes(label))
     own.forEach(({ bytes, line }, i) => {
       const block = own.length > 1 ? { number: i + 1, line } : null
-      if (this.reader.isComplete) this.parse(bytes, { option, block }, 'pem')
+      if (log.isComplete) this.parse(bytes, { option, block }, 'pem')
     })
+    if (!log.isComplete) return
     for (const problem of problems) {
       if (problem.kind === 'one-line') this.somethingElse(option, 'lost line breaks', problem.line)
-      else if (problem.kind === 'too-many-blocks') this.reader.stop(tooMany(this.option, this.kind))
+      else if (problem.kind === 'too-many-blocks') this.reader.tooMany(this.option)
       else if (problem.kind !== 'too-large') this.fault(problemFinding(problem, place))
     }
     const [first] = blocks
     if (own.length === 0 && first !== undefined) this.otherBlocks(option, blocks, first)
     for (const each of layoutFindings(layout, place)) {
-      if (!this.toldLayout.has(each.code)) this.reader.findings.push(each)
+      if (!this.toldLayout.has(each.code)) log.findings.push(each)
       this.toldLayout.add(each.code)
     }
   }
 
   private parse(der: Uint8Array, { option, block }: Source, form: CrlForm): void {
-    const { kind } = this
+    const { kind } = this.reader
     const origin = block === null ? option : `${option}, block ${String(block.number)}`
     try {
       this.take(kind.parse(der, origin, form))
@@ -209,7 +267,7 @@ class OneInput<T> {
   }
 
   private somethingElse(option: string, holds: SomethingElse, line: number | null, labels: string[] = []): void {
-    const { wanted } = this.kind
+    const { wanted } = this.reader.kind
     this.fault(finding('input/something-else', { input: option, wanted, holds, line, labels }))
   }
 }

@@ -7,7 +7,7 @@ import { MAX_COMPARISONS } from './check-name-constraints.js'
 import { Budget, type BudgetOptions } from './budget.js'
 import { type Context, resolveContext, type ValidateOptions } from './context.js'
 import { foldConsequences } from './fold.js'
-import { type CertificateInput, type CrlInput, InputReader } from './input.js'
+import { type CertificateInput, type CrlInput, readMaterial } from './input.js'
 import { searchPath, type SearchResult } from './search.js'
 
 /** The certificates of one validation. */
@@ -51,19 +51,22 @@ export function validateChain(input: ChainInput, options: ValidateChainOptions):
   const context = resolveContext(options, ['maxIntermediates', 'budget'])
   const { maxIntermediates = DEFAULT_MAX_INTERMEDIATES, budget } = options
   checkMaxIntermediates(maxIntermediates)
-  const reader = new InputReader()
-  const [leaf, ...rest] = reader.certificates(input.leaf, 'leaf')
-  const intermediates = [...rest, ...reader.certificates(input.intermediates ?? [], 'intermediates')]
-  const trustAnchors = reader.certificates(input.trustAnchors, 'trustAnchors')
-  const crls = reader.crls(input.crls ?? [], 'crls')
-  if (leaf === undefined && reader.findings.length === 0) throw optionInvalid('leaf', 'must hold a certificate')
+  const read = readMaterial({
+    leaf: input.leaf,
+    intermediates: input.intermediates ?? [],
+    trustAnchors: input.trustAnchors,
+    crls: input.crls ?? [],
+  })
+  const [leaf, ...rest] = read.leaf
+  if (leaf === undefined && read.findings.length === 0) throw optionInvalid('leaf', 'must hold a certificate')
   // Nothing is judged by a part of what was given: that it fails, or passes, would say nothing.
-  if (leaf === undefined || !reader.isComplete) {
-    return makeReport({ checkedAt: context.at, path: null, findings: reader.findings, ignore: context.ignore })
+  if (leaf === undefined || !read.isComplete) {
+    return makeReport({ checkedAt: context.at, path: null, findings: read.findings, ignore: context.ignore })
   }
-  const material = { leaf, intermediates, trustAnchors, crls }
+  const { trustAnchors, crls } = read
+  const material = { leaf, intermediates: [...rest, ...read.intermediates], trustAnchors, crls }
   const { path, notes } = search(material, context, { maxIntermediates, budget })
-  const findings = foldConsequences([...reader.findings, ...notes.findings])
+  const findings = foldConsequences([...read.findings, ...notes.findings])
   return makeReport({ checkedAt: context.at, path, findings, ignore: context.ignore })
 }
 
