@@ -18,23 +18,27 @@ export interface PossibleRefusal<D> extends Refusal {
   readonly when?: (details: D) => boolean
 }
 
-/** One row of the catalogue: all that is known about a code apart from the case at hand. */
+/** One row of the catalogue: what a finding of this code shows. */
 export interface CatalogueRow<D> {
   readonly severity: Severity
-  /** What the code means in general and who refuses it; becomes the row's text in docs/findings.md. */
-  readonly meaning: string
-  /** Where the rule is written down: an RFC section, a source file of etcd, an issue. */
-  readonly source: string
   /** Who refuses it, in which words. Default: nobody whose words are known. */
-  readonly refusals?: readonly PossibleRefusal<D>[]
+  readonly refusals?: readonly Refusal[]
   /** One sentence about the case at hand. `who` names the certificate, as `The certificate "CN=etcd-0"`. */
   message(details: D, who: string): string
   /** One sentence that says what to do. */
   remedy(details: D): string
 }
 
+/** A row with what docs/findings.md tells beside that. It is in the sources alone: the build leaves it out. */
+export interface DocumentedRow<D> extends CatalogueRow<D> {
+  /** What the code means in general and who refuses it; becomes the row's text in docs/findings.md. */
+  readonly meaning: string
+  /** Where the rule is written down: an RFC section, a source file of etcd, an issue. */
+  readonly source: string
+}
+
 /** Types one row by its details; the catalogue infers every code's details from these calls. */
-export function row<D extends object>(spec: CatalogueRow<D>): CatalogueRow<D> {
+export function row<D extends object>(spec: DocumentedRow<D>): DocumentedRow<D> {
   return spec
 }
 
