@@ -1,8 +1,17 @@
 /** The door to etcd3, types included: an `Etcd3` whose every call goes through a channel of ours. */
-import { ClientClosedError, Etcd3, EtcdAuthenticationFailedError, type IOptions } from 'etcd3'
+import {
+  castGrpcError,
+  ClientClosedError,
+  Etcd3,
+  EtcdAuthenticationFailedError,
+  type IOptions,
+  type Namespace,
+  type WatchBuilder,
+  type Watcher,
+} from 'etcd3'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { checkOptions } from '../misuse.js'
-import type { EtcdMtlsError } from '../errors.js'
+import { type EtcdMtlsError, isEtcdMtlsError } from '../errors.js'
 import { type ChannelBacking, type ChannelOptions, createChannel, type ExplainedCall } from './channel.js'
 import { LoginError } from './login.js'
 import type { TlsSession } from './tls-session.js'
@@ -81,6 +90,16 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
     this.tls = parts.tls
     this.#parts = parts
     this.#life = life
+  }
+
+  /** As etcd3's; {@link WatchBuilder.create} rejects where the endpoints or etcd's roles refuse this client. */
+  override watch(): WatchBuilder {
+    return rejecting(super.watch())
+  }
+
+  /** As etcd3's; its watches, too, reject where this client is refused. */
+  override namespace(prefix: string | Buffer): Namespace {
+    return withRejectingWatches(super.namespace(prefix))
   }
 
   /**
@@ -203,6 +222,45 @@ function setCause(error: unknown, cause: EtcdMtlsError | null): void {
   if (cause === null || !(error instanceof Error) || error.cause !== undefined) return
   // Not enumerable, as the language has it for the option `cause`.
   Object.defineProperty(error, 'cause', { value: cause, configurable: true, enumerable: false, writable: true })
+}
+
+function withRejectingWatches(namespace: Namespace): Namespace {
+  const [watch, nested] = [namespace.watch.bind(namespace), namespace.namespace.bind(namespace)]
+  namespace.watch = () => rejecting(watch())
+  namespace.namespace = (prefix) => withRejectingWatches(nested(prefix))
+  return namespace
+}
+
+/** etcd3's watches look for a connection for ever, and `create()` never settles, also where they are refused each time. */
+function rejecting(builder: WatchBuilder): WatchBuilder {
+  builder.create = () => created(builder.watcher())
+  return builder
+}
+
+function created(watcher: Watcher): Promise<Watcher> {
+  return new Promise((resolve, reject) => {
+    const connected = (): void => {
+      settle()
+      resolve(watcher)
+    }
+    const failed = (error: Error): void => {
+      settle()
+      reject(error)
+    }
+    const disconnected = (error: Error): void => {
+      // A connection that breaks is looked for again, by etcd3 and by the client below; a refusal comes again each time.
+      if (!isEtcdMtlsError(error.cause) || error.cause.code === 'ERR_UNREACHABLE') return
+      const typed = castGrpcError(error)
+      setCause(typed, error.cause)
+      watcher.cancel().then(() => {
+        failed(typed)
+      }, failed)
+    }
+    const settle = (): void => {
+      watcher.off('connected', connected).off('error', failed).off('disconnected', disconnected)
+    }
+    watcher.on('connected', connected).on('error', failed).on('disconnected', disconnected)
+  })
 }
 
 /** Longest pause between two attempts of a watch to come back, in milliseconds. */
