@@ -22,7 +22,7 @@ export interface PossibleRefusal<D> extends Refusal {
 export interface CatalogueRow<D> {
   readonly severity: Severity
   /** Who refuses it, in which words. Default: nobody whose words are known. */
-  readonly refusals?: readonly Refusal[]
+  readonly refusals?: readonly PossibleRefusal<D>[]
   /** One sentence about the case at hand. `who` names the certificate, as `The certificate "CN=etcd-0"`. */
   message(details: D, who: string): string
   /** One sentence that says what to do. */
