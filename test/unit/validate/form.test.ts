@@ -115,6 +115,13 @@ describe('names', () => {
   })
 })
 
+it('the algorithm inside the signed part is the one outside (RFC 5280 section 4.1.1.2)', () => {
+  const code = 'certificate/algorithms-disagree'
+  const outerSignature = 'ecdsa-sha256'
+  expect(placesOf({ intermediate: { outerSignature, innerSignature: 'ecdsa-sha384' } }, code)).toEqual([1])
+  expect(placesOf({ intermediate: { outerSignature, innerSignature: outerSignature } }, code)).toEqual([])
+})
+
 describe('extensions', () => {
   const garbled = (oid: string): Extension => ({ oid, critical: true, value: Buffer.from('3003', 'hex') })
 
