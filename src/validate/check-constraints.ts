@@ -44,7 +44,7 @@ export function checkLeafConstraints(place: Place, notes: Notebook): void {
 /** Path lengths: how many intermediates that are not self-issued may stand between a CA and the leaf. */
 export function checkPathLength(path: readonly Place[], maxIntermediates: number, notes: Notebook): void {
   let below = 0
-  for (const place of path.slice(1)) {
+  for (const place of path) {
     const allowed = place.certificate.extensions.basicConstraints?.pathLength ?? null
     if (allowed !== null && below > allowed) notes.add(place, 'constraints/path-too-long', { allowed, found: below })
     if (place.role === 'intermediate' && !place.certificate.isSelfIssued) below++

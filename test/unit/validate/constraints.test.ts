@@ -71,6 +71,11 @@ describe('constraints on kinds of name that Go does not compare', () => {
     expect(kinds({ excluded: [registered] }, false)).toEqual([])
   })
 
+  it('are none where the extension cannot be read, which is told for itself', () => {
+    const garbled = { oid: EXTENSION.nameConstraints, critical: true, value: Buffer.from('3003', 'hex') }
+    expect(codesOf(judge({ root: { extensions: [garbled] } }))).toEqual(['certificate/extension-malformed@2'])
+  })
+
   it('are none of DNS, IP, mail and URI', () => {
     expect(kinds({ excluded: [dns('a.b'), ipRange('10.0.0.0/8'), email('a.b'), uri('a.b')] })).toEqual([])
   })

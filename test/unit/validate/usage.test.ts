@@ -1,6 +1,7 @@
 /** Key usage and extended key usage (RFC 5280 sections 4.2.1.3 and 4.2.1.12), for every use that a leaf is judged for. */
 import { describe, expect, it } from 'vitest'
 import type { Finding, Usage } from '../../../src/validate/index.js'
+import { bitString } from '../../support/der-writer.js'
 import { judge } from '../../support/judge-chain.js'
 import {
   basicConstraints,
@@ -139,6 +140,23 @@ describe('key usages of the leaf', () => {
     const keyUsages = ['digitalSignature', 'keyCertSign'] as const
     expect(ofLeaf({ keyUsages })).toEqual([['cert-sign-without-ca@0', {}]])
     expect(ofLeaf({ keyUsages, extensions: [basicConstraints({ ca: true })] })).toEqual([])
+  })
+})
+
+describe('the Netscape certificate type of the leaf, which OpenSSL looks at', () => {
+  /** The bits from the first: client, server, mail, objects, and the CAs of each. */
+  const typed = (bits: number, usage: Usage): Told[] =>
+    ofLeaf({ extensions: [{ oid: '2.16.840.1.113730.1.1', value: bitString(Buffer.from([bits])) }] }, usage)
+
+  it.each(['server', 'peer'] as const)('names a server for %s', (usage) => {
+    expect(typed(0b0100_0000, usage)).toEqual([])
+    expect(typed(0b1100_0000, usage)).toEqual([])
+    expect(typed(0b1000_0000, usage)).toEqual([['netscape-type-unsuited@0', {}]])
+    expect(typed(0b0000_0100, usage)).toEqual([['netscape-type-unsuited@0', {}]])
+  })
+
+  it.each(['client', 'any'] as const)('does not matter for %s', (usage) => {
+    expect(typed(0b0000_0100, usage)).toEqual([])
   })
 })
 
