@@ -1,0 +1,90 @@
+/** What etcd's users and roles refuse, on a real etcd with authentication by common name and by password. */
+import { EtcdPermissionDeniedError, EtcdUserNotFoundError } from 'etcd3'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createSecureClient, isEtcdMtlsError, type Finding, type SecureEtcd3 } from '../../src/client/index.js'
+import type { Credentials } from '../../src/credentials/index.js'
+import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
+import { mintPki } from '../support/etcd.js'
+
+const pki = mintPki()
+
+describe('authentication by common name', () => {
+  let etcd: TestEtcd
+  let admin: SecureEtcd3
+
+  beforeAll(async () => {
+    etcd = await startEtcd({ server: pki.server })
+    admin = await as(pki.client)
+    await admin.user('root').create('root-password')
+    await admin.user('root').addRole('root')
+    await admin.role('reader').create()
+    await admin.role('reader').grant({ permission: 'Read', range: admin.range({ prefix: 'public/' }) })
+    await admin.user('alice').create('alice-password')
+    await admin.user('alice').addRole('reader')
+    await admin.auth.authEnable()
+  })
+
+  afterAll(async () => {
+    await admin.auth.authDisable()
+    await admin[Symbol.asyncDispose]()
+    await etcd.close()
+  })
+
+  function as(credentials: Credentials, auth?: { username: string; password: string }): Promise<SecureEtcd3> {
+    return createSecureClient({ endpoints: etcd.endpoint, credentials, auth })
+  }
+
+  async function refusal(promise: Promise<unknown>): Promise<{ error: Error; finding: Finding }> {
+    const error: unknown = await promise.then(
+      () => null,
+      (reason: unknown) => reason,
+    )
+    if (!(error instanceof Error) || !isEtcdMtlsError(error.cause, 'ERR_ACCESS_DENIED')) {
+      throw new Error('It should have been refused by etcd’s users and roles', { cause: error })
+    }
+    return { error, finding: error.cause.details.report.findings[0] }
+  }
+
+  it('a user without the permission: who, by what, which call, which key, which permission', async () => {
+    await using alice = await as(pki.issueClient({ subject: 'alice' }))
+    expect(await alice.get('public/a').string()).toBeNull()
+    const put = await refusal(alice.put('public/a').value('secret value').exec())
+    expect(put.error).toBeInstanceOf(EtcdPermissionDeniedError)
+    expect(put.finding).toMatchObject({
+      code: 'access/permission-denied',
+      certificate: { role: 'leaf', subject: 'CN=alice' },
+      details: { identity: 'common-name', user: 'alice', method: 'KV/Put', permission: 'write', key: 'public/a' },
+    })
+    expect(JSON.stringify(put.error.cause)).not.toContain('secret value')
+    const range = await refusal(alice.getAll().prefix('other/').strings())
+    expect(range.finding.details).toMatchObject({ permission: 'read', key: 'other/', rangeEnd: 'other0' })
+    const administration = await refusal(alice.user('alice').delete())
+    expect(administration.finding.details).toMatchObject({ permission: 'root', method: 'Auth/UserDelete' })
+  })
+
+  it('a common name that is no user: etcd says so of some calls, and "permission denied" of the others', async () => {
+    await using bob = await as(pki.issueClient({ subject: 'bob' }))
+    const read = await refusal(bob.get('public/a').string())
+    expect(read.finding).toMatchObject({ code: 'access/permission-denied', details: { user: 'bob' } })
+    expect(read.finding.remedy).toContain('etcdctl user add bob --no-password')
+    const list = await refusal(bob.auth.userList())
+    expect(list.error).toBeInstanceOf(EtcdUserNotFoundError)
+    expect(list.finding).toMatchObject({ code: 'access/user-not-found', details: { user: 'bob' } })
+  })
+
+  it('a certificate without a common name', async () => {
+    await using nobody = await as(pki.issueClient({ subject: [['O', 'Example']] }))
+    const list = await refusal(nobody.auth.userList())
+    expect(list.finding).toMatchObject({ code: 'access/user-missing', details: { user: null, identity: 'none' } })
+  })
+
+  it('a password: its user counts, and not the certificate’s', async () => {
+    await using alice = await as(pki.client, { username: 'alice', password: 'alice-password' })
+    const { finding } = await refusal(alice.put('public/a').value('x').exec())
+    expect(finding).toMatchObject({
+      code: 'access/permission-denied',
+      certificate: null,
+      details: { identity: 'password', user: 'alice' },
+    })
+  })
+})
