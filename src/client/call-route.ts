@@ -1,7 +1,7 @@
 /** What stands between a call and the connections that may carry it. */
 import type { OutgoingHttpHeaders } from 'node:http2'
 import type { Outcome } from './call-status.js'
-import type { status } from './channel.js'
+import type { Deadline, status } from './channel.js'
 import type { Connection } from './connection.js'
 
 /** A call that waits to be carried. */
@@ -42,4 +42,14 @@ export interface CallRoute {
   judge(outcome: Outcome, call: EndedCall): Outcome
   /** Carried calls, so that closing the client can end them. */
   readonly carried: Set<CarriedCall>
+}
+
+/** What makes one call. */
+export interface CallParts {
+  readonly route: CallRoute
+  /** As `/etcdserverpb.KV/Put`. */
+  readonly path: string
+  readonly deadline: Deadline
+  /** The HTTP/2 authority; null: the connection's own. */
+  readonly authority: string | null
 }

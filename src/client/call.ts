@@ -6,19 +6,17 @@
  */
 import { constants, type ClientHttp2Stream, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2'
 import type { EtcdMtlsError } from '../errors.js'
-import type { CallRoute, EndedCall, WaitingCall } from './call-route.js'
+import type { CallParts, CallRoute, EndedCall, WaitingCall } from './call-route.js'
 import { makeStatus, metadataOf, type Outcome, statusOfReset, statusOfTrailers } from './call-status.js'
-import { type Call, type CallListener, type Deadline, type MessageContext, type Metadata, status } from './channel.js'
+import { type Call, type CallListener, type MessageContext, type Metadata, status } from './channel.js'
 import type { ActiveCall, Connection } from './connection.js'
+import { armDeadline } from './deadline.js'
 import { frameMessage, FramingError, MessageReader, timeoutHeader } from './framing.js'
 
 interface Outgoing {
   framed: Buffer
   callback: ((error?: Error | null) => void) | undefined
 }
-
-/** Longest delay that a Node timer takes. */
-const MAX_DELAY = 2_147_483_647
 
 export class EtcdCall implements Call, ActiveCall, WaitingCall {
   readonly #route: CallRoute
@@ -51,13 +49,7 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
   #explanation: EtcdMtlsError | null = null
 
   /** @param onMove Called when the call had better go on over another connection; null where it cannot. */
-  constructor(
-    route: CallRoute,
-    path: string,
-    deadline: Deadline,
-    authority: string | null,
-    onMove: (() => void) | null = null,
-  ) {
+  constructor({ route, path, deadline, authority }: CallParts, onMove: (() => void) | null = null) {
     this.#route = route
     this.#path = path
     this.#deadline = Number(deadline)
@@ -71,8 +63,10 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
   start(metadata: Metadata, listener: CallListener): void {
     this.#metadata = metadata
     this.#listener = listener
-    if (this.#deadline !== Infinity && !this.#armDeadline()) return
-    this.#route.assign(this, this.#path)
+    this.#deadlineTimer = armDeadline(this.#deadline, () => {
+      this.#end(makeStatus(status.DEADLINE_EXCEEDED, 'Deadline exceeded'))
+    })
+    if (!this.#ended) this.#route.assign(this, this.#path)
   }
 
   sendMessageWithContext(context: MessageContext, message: Buffer): void {
@@ -201,19 +195,6 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
   }
 
   // --- inside
-
-  #armDeadline(): boolean {
-    const left = this.#deadline - Date.now()
-    const expire = (): void => {
-      this.#end(makeStatus(status.DEADLINE_EXCEEDED, 'Deadline exceeded'))
-    }
-    if (left <= 0) {
-      expire()
-      return false
-    }
-    if (left <= MAX_DELAY) this.#deadlineTimer = setTimeout(expire, left)
-    return true
-  }
 
   #makeHeaders(connection: Connection, extraHeaders: OutgoingHttpHeaders): OutgoingHttpHeaders {
     return {

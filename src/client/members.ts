@@ -71,13 +71,14 @@ export class Members implements CallRoute, ChannelBacking {
   }
 
   createCall(path: string, deadline: Deadline, authority: string | null): Call {
+    const parts = { route: this, path, deadline, authority }
     switch (path) {
       case WATCH:
-        return new ResumableCall({ route: this, path, deadline, authority }, (host) => new WatchScript(host, this.#ledger))
+        return new ResumableCall(parts, (host) => new WatchScript(host, this.#ledger))
       case LEASE_KEEP_ALIVE:
-        return new ResumableCall({ route: this, path, deadline, authority }, (host) => new KeepAliveScript(host))
+        return new ResumableCall(parts, (host) => new KeepAliveScript(host))
       default:
-        return new EtcdCall(this, path, deadline, authority)
+        return new EtcdCall(parts)
     }
   }
 

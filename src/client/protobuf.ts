@@ -1,0 +1,157 @@
+/**
+ * As much of protobuf's wire format as it takes to look into a message and to change a field of it. Everything else in the
+ * message stays as it is, octet for octet, also fields that we do not know.
+ */
+
+/** A message that is not well formed. */
+export class MalformedMessage extends Error {}
+
+const VARINT = 0
+const FIXED64 = 1
+const LENGTH_DELIMITED = 2
+const FIXED32 = 5
+
+/** Reads the fields of a message one after the other: `while (fields.next()) …`. */
+export class Fields {
+  /** The number of the field. */
+  number = 0
+  /** Where it begins, with its tag. */
+  start = 0
+  /** Where its value begins; for bytes, the first of them. */
+  value = 0
+  /** Where it ends. */
+  end = 0
+  #wireType = 0
+  readonly #bytes: Uint8Array
+  readonly #limit: number
+
+  constructor(bytes: Uint8Array, from = 0, to = bytes.length) {
+    this.#bytes = bytes
+    this.end = from
+    this.#limit = to
+  }
+
+  /** @throws {MalformedMessage} */
+  next(): boolean {
+    if (this.end >= this.#limit) return false
+    this.start = this.end
+    const tag = this.#length()
+    this.number = Math.floor(tag / 8)
+    this.#wireType = tag % 8
+    this.value = this.end
+    switch (this.#wireType) {
+      case VARINT:
+        while ((this.#octet() & 0x80) !== 0);
+        break
+      case FIXED64:
+        this.end += 8
+        break
+      case FIXED32:
+        this.end += 4
+        break
+      case LENGTH_DELIMITED: {
+        const length = this.#length()
+        this.value = this.end
+        this.end += length
+        break
+      }
+      default:
+        throw new MalformedMessage(`Wire type ${String(this.#wireType)}`)
+    }
+    if (this.end > this.#limit) throw new MalformedMessage('A field goes beyond its message')
+    return true
+  }
+
+  /** The value as int64. */
+  int64(): bigint {
+    if (this.#wireType !== VARINT) throw new MalformedMessage('Not a varint')
+    const octets = this.end - this.value
+    if (octets > 10) throw new MalformedMessage('A varint of more than ten octets')
+    // Up to seven octets, which is 49 bits, a number holds it exactly, and is cheaper.
+    if (octets <= 7) {
+      let value = 0
+      for (let at = this.end - 1; at >= this.value; at -= 1) value = value * 128 + (this.#at(at) & 0x7f)
+      return BigInt(value)
+    }
+    let value = 0n
+    for (let at = this.end - 1; at >= this.value; at -= 1) value = (value << 7n) | BigInt(this.#at(at) & 0x7f)
+    return BigInt.asIntN(64, value)
+  }
+
+  bool(): boolean {
+    return this.int64() !== 0n
+  }
+
+  /** The value as bytes; a view, not a copy. */
+  bytes(): Uint8Array {
+    this.#assertBytes()
+    return this.#bytes.subarray(this.value, this.end)
+  }
+
+  /** The value as a message. */
+  message(): Fields {
+    this.#assertBytes()
+    return new Fields(this.#bytes, this.value, this.end)
+  }
+
+  #assertBytes(): void {
+    if (this.#wireType !== LENGTH_DELIMITED) throw new MalformedMessage('Not length-delimited')
+  }
+
+  /** A tag or a length: a varint that has to be a uint32. */
+  #length(): number {
+    let value = 0
+    for (let factor = 1; factor <= 2 ** 28; factor *= 128) {
+      const octet = this.#octet()
+      value += (octet & 0x7f) * factor
+      if (octet < 0x80) return value
+    }
+    throw new MalformedMessage('A tag or length of more than five octets')
+  }
+
+  #octet(): number {
+    if (this.end >= this.#limit) throw new MalformedMessage('The message ends in a field')
+    const octet = this.#at(this.end)
+    this.end += 1
+    return octet
+  }
+
+  #at(index: number): number {
+    return this.#bytes[index] ?? 0
+  }
+}
+
+/** The message without the fields of these numbers. */
+export function without(message: Uint8Array, numbers: readonly number[]): Buffer {
+  const kept: Uint8Array[] = []
+  const fields = new Fields(message)
+  while (fields.next()) {
+    if (!numbers.includes(fields.number)) kept.push(message.subarray(fields.start, fields.end))
+  }
+  return Buffer.concat(kept)
+}
+
+/** A field of type int64, or nothing for 0, which is the same in proto3. */
+export function int64Field(number: number, value: bigint): Buffer {
+  if (value === 0n) return Buffer.alloc(0)
+  return Buffer.from([...varint(BigInt(number * 8 + VARINT)), ...varint(BigInt.asUintN(64, value))])
+}
+
+/** A field of type bool that is true. */
+export function trueField(number: number): Buffer {
+  return int64Field(number, 1n)
+}
+
+/** A field that holds bytes or a message. */
+export function bytesField(number: number, value: Uint8Array): Buffer {
+  const head = [...varint(BigInt(number * 8 + LENGTH_DELIMITED)), ...varint(BigInt(value.length))]
+  return Buffer.concat([Buffer.from(head), value])
+}
+
+function varint(value: bigint): number[] {
+  const octets: number[] = []
+  let rest = value
+  for (; rest >= 0x80n; rest >>= 7n) octets.push(Number(rest & 0x7fn) | 0x80)
+  octets.push(Number(rest))
+  return octets
+}
