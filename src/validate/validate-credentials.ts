@@ -27,10 +27,18 @@ export function validateCredentials(credentials: Credentials, options: ValidateO
 }
 
 function checkCredentials(credentials: Credentials): void {
-  const { chain, trustAnchors, crls, key } = credentials
-  const areCertificates = (list: unknown): boolean =>
+  const { chain, trustAnchors, crls } = credentials
+  const key: unknown = credentials.key
+  const areCertificates = (list: unknown): list is unknown[] =>
     Array.isArray(list) && list.every((each) => each instanceof Certificate)
-  if (!areCertificates(chain) || !areCertificates(trustAnchors) || !Array.isArray(crls) || typeof key !== 'object') {
+  const isKey = typeof key === 'object' && key !== null
+  if (
+    !areCertificates(chain) ||
+    chain.length === 0 ||
+    !areCertificates(trustAnchors) ||
+    !Array.isArray(crls) ||
+    !isKey
+  ) {
     throw optionInvalid('credentials', 'must be credentials as fromPem, fromFiles or an authority make them')
   }
 }
