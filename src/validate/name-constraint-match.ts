@@ -91,7 +91,7 @@ function isDnsWithin(host: string, constraint: string): boolean {
 // Of mail and URI constraints: a host is that host alone, `.host` everything below it.
 function isHostWithin(host: string, constraint: string): boolean {
   const [name, base] = [host.toLowerCase(), constraint.toLowerCase()]
-  return base.startsWith('.') ? name.endsWith(base) && name.length > base.length : name === base
+  return base.startsWith('.') ? name.endsWith(base) : name === base
 }
 
 function isIpWithin(address: Uint8Array, constraint: Uint8Array): boolean {

@@ -178,6 +178,7 @@ const OUTSIDE: readonly Pair[] = [
   [dns('svc'), dns('etcd.svc')],
   [dns('etcd.svc.local'), dns('etcd.svc')],
   [dns('*.svc'), dns('etcd.svc')],
+  [dns('a.*.etcd.svc'), dns('a.etcd.svc')],
   [ip('11.0.0.1'), range('10.0.0.0/8')],
   [ip('10.127.0.0'), range('10.255.0.0/9')],
   [ip('10.0.0.1'), range('::/0')],
@@ -191,6 +192,7 @@ const OUTSIDE: readonly Pair[] = [
   [email('no mailbox'), email('example.com')],
   [uri('https://example.com'), uri('.example.com')],
   [uri('https://a.example.com'), uri('example.com')],
+  [uri('https://a.b.example.org'), uri('.example.com')],
   [uri('urn:x'), uri('.example.com')],
   [uri('https://a/@example.com'), uri('example.com')],
   [uri('https://example.com@a/'), uri('example.com')],
@@ -237,7 +239,12 @@ describe('a permitted subtree', () => {
     expect(isWithin(other, other)).toBe(false)
     expect(COMPARED_KINDS.has('otherName')).toBe(false)
     expect([...COMPARED_KINDS].sort()).toEqual(['dirName', 'dns', 'email', 'ip', 'uri'])
-    expect(isWithin({ kind: 'dirName', value: '', bytes: new Uint8Array() }, directory('x'))).toBe(false)
+  })
+
+  it('holds no directory name that was not read', () => {
+    const unread: GeneralName = { kind: 'dirName', value: '', bytes: new Uint8Array() }
+    expect(isWithin(unread, directory('x'))).toBe(false)
+    expect(isWithin(directory('x'), unread)).toBe(false)
   })
 })
 
