@@ -1,4 +1,5 @@
 /** Distinguished names (RFC 5280 section 4.1.2.4): reading, comparing as section 7.1 asks, and showing as RFC 4514. */
+import { isUtf8 } from 'node:buffer'
 import { bytesEqual, DerError, DerReader, oidText, Tag } from './der.js'
 
 const COMMON_NAME = '2.5.4.3'
@@ -165,18 +166,12 @@ const NUMERIC_STRING = /^[0-9 ]*$/
 // X.680 section 41.4, and the asterisk and ampersand, which CAs put there and Go reads (encoding/asn1 isPrintable).
 const PRINTABLE_STRING = /^[A-Za-z0-9 '()+,\-./:=?*&]*$/
 
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
 /** The text of an ASN.1 string, or null where the bytes do not fit the string's kind. */
 export function decodeString(tag: number, content: Uint8Array): string | null {
   const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength)
   switch (tag) {
     case Tag.utf8String:
-      try {
-        return utf8.decode(content)
-      } catch {
-        return null // not UTF-8: the caller treats the value as unreadable
-      }
+      return isUtf8(content) ? bytes.toString('utf8') : null
     case Tag.printableString:
       return matching(PRINTABLE_STRING, bytes)
     case Tag.numericString:

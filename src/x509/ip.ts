@@ -1,21 +1,47 @@
-/** IP addresses between their spellings and their bytes. */
-import { isIPv4, isIPv6 } from 'node:net'
+/**
+ * IP addresses between their spellings and their bytes. Read here and not by node:net, which would be a good part of what
+ * importing the validator costs.
+ */
 
-/** The 4 or 16 octets of an address in any spelling Node accepts; null for anything else. Zone ids are refused. */
+/** The longest spelling: six groups of hexadecimal digits and an IPv4 address. */
+const MAX_LENGTH = 'ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255'.length
+
+/** The 4 or 16 octets of an address in any spelling that `net.isIP` knows; null for anything else. Zone ids are refused. */
 export function parseIp(text: string): Uint8Array | null {
-  if (isIPv4(text)) return Uint8Array.from(text.split('.'), Number)
-  if (!isIPv6(text) || text.includes('%')) return null
-  const dotted = /^(.*:)(\d+\.\d+\.\d+\.\d+)$/.exec(text)
-  const [head = '', tail] = (dotted === null ? text : `${dotted[1] ?? ''}${hextets(dotted[2] ?? '')}`).split('::')
-  const before = head === '' ? [] : head.split(':')
-  const after = tail === undefined || tail === '' ? [] : tail.split(':')
-  const groups = [...before, ...Array<string>(8 - before.length - after.length).fill('0'), ...after]
-  return Uint8Array.from(groups.flatMap((group) => [parseInt(group, 16) >> 8, parseInt(group, 16) & 0xff]))
+  if (text.length > MAX_LENGTH) return null
+  return text.includes(':') ? parseIpv6(text) : parseIpv4(text)
 }
 
-function hextets(dotted: string): string {
-  const [a = 0, b = 0, c = 0, d = 0] = dotted.split('.').map(Number)
-  return `${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`
+function parseIpv4(text: string): Uint8Array | null {
+  const parts = text.split('.')
+  // No leading zeros: to some readers they say that the number is octal.
+  const areOctets = parts.length === 4 && parts.every((part) => /^(?:0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256)
+  return areOctets ? Uint8Array.from(parts, Number) : null
+}
+
+function parseIpv6(text: string): Uint8Array | null {
+  const [start = '', end, ...more] = text.split('::')
+  const head = octetsOf(start, end === undefined)
+  const tail = octetsOf(end ?? '', true)
+  if (head === null || tail === null || more.length > 0) return null
+  const left = 16 - head.length - tail.length
+  // A double colon stands for one group of zeros at least.
+  if (end === undefined ? left !== 0 : left < 2) return null
+  return Uint8Array.from([...head, ...Array<number>(left).fill(0), ...tail])
+}
+
+/** The octets of groups of hexadecimal digits; the last of an address may be written as IPv4. */
+function octetsOf(text: string, atEnd: boolean): number[] | null {
+  if (text === '') return []
+  const groups = text.split(':')
+  const octets: number[] = []
+  for (const [i, group] of groups.entries()) {
+    const dotted = atEnd && i === groups.length - 1 ? parseIpv4(group) : null
+    if (dotted !== null) octets.push(...dotted)
+    else if (/^[\da-f]{1,4}$/i.test(group)) octets.push(parseInt(group, 16) >> 8, parseInt(group, 16) & 0xff)
+    else return null
+  }
+  return octets
 }
 
 /** The usual spelling of 4 or 16 octets: dotted decimal, or RFC 5952 (an IPv4-mapped address mixed, by its section 5). */
