@@ -116,8 +116,8 @@ export class Crl {
   }
 
   /**
-   * Critical extensions that stand in the way: those not processed, and a CRL number, which must not be critical
-   * (RFC 5280 section 5.2.3).
+   * Critical extensions that stand in the way: those not processed, and those that must not be critical: the CRL number
+   * and the authority key identifier (RFC 5280 sections 5.2.3 and 4.2.1.1), with which Go refuses the list.
    */
   get blockingExtensions(): string[] {
     const { all } = this.parts.extensions
@@ -128,10 +128,11 @@ export class Crl {
   get oddities(): string[] {
     const { extensions, entries, hasEarlyGeneralizedTime, version } = this.parts
     const { number } = extensions
-    const authorityKey = this.extension(ExtensionId.authorityKeyIdentifier)
     const odd = [
-      [version === 2 && authorityKey === null, 'has no authority key identifier (section 5.2.1)'],
-      [authorityKey?.critical === true, 'marks its authority key identifier as critical (section 4.2.1.1)'],
+      [
+        version === 2 && this.extension(ExtensionId.authorityKeyIdentifier) === null,
+        'has no authority key identifier (section 5.2.1)',
+      ],
       [number !== null && number >= LARGEST_NUMBER, 'has a number of more than 20 octets (section 5.2.3)'],
       [this.isDelta && this.extension(CrlExtensionId.freshestCrl) !== null, 'is a delta CRL and names others (5.2.6)'],
       [entries?.contentStart === entries?.end && entries !== null, 'has a list of entries that is empty (5.1.2.6)'],
@@ -218,7 +219,6 @@ export function numberText(number: bigint): string {
 const PROCESSED: ReadonlySet<string> = new Set([
   CrlExtensionId.issuingDistributionPoint,
   CrlExtensionId.deltaCrlIndicator,
-  ExtensionId.authorityKeyIdentifier,
 ])
 
 /** The first number that needs more than 20 octets, the sign's bit included. */

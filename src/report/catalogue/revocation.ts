@@ -56,7 +56,9 @@ export const revocation = {
       { by: 'etcd', words: 'asn1: structure error: …' },
       { by: 'etcd', words: 'asn1: syntax error: …' },
       { by: 'etcd', words: 'x509: trailing data after CRL' },
-      { by: 'etcd', words: 'x509: malformed crl' },
+      { by: 'etcd', words: 'parsing time …' },
+      { by: 'etcd', words: 'x509: malformed …' },
+      { by: 'etcd', words: 'x509: unsupported time format' },
       { by: 'Node', words: 'Failed to parse CRL' },
     ],
     message: ({ origin, reason }) => `What ${origin} holds is not a CRL: ${reason}.`,
@@ -191,18 +193,24 @@ export const revocation = {
   'revocation/crl-extension-critical': row<Extension>({
     severity: 'error',
     meaning:
-      'The list, or one of its entries, carries a critical extension that is not processed, or one that must not be critical; it cannot be relied on. etcd does not look at extensions.',
+      'The list, or one of its entries, carries a critical extension that is not processed, or one that must not be critical; it cannot be relied on. etcd from 3.6 on refuses every client where the authority key identifier is critical, and does not look at other extensions.',
     source: 'RFC 5280 sections 5.2 and 5.3',
-    refusals: [{ by: 'OpenSSL', words: 'unhandled critical CRL extension' }],
+    refusals: [
+      { by: 'OpenSSL', words: 'unhandled critical CRL extension' },
+      { by: 'etcd', words: 'x509: authority key identifier incorrectly marked critical' },
+    ],
     message: ({ origin, extension }) =>
-      `The CRL ${origin} carries the critical extension ${extension}, which is not processed here.`,
+      `The CRL ${origin} carries the critical extension ${extension}, which is not processed or must not be critical.`,
     remedy: () => 'Make a plain, full CRL.',
   }),
   'revocation/crl-extension-malformed': row<Extension & { reason: string }>({
     severity: 'error',
     meaning: 'An extension of the list cannot be read, so what the list covers, or how new it is, is not known.',
     source: 'RFC 5280 section 5.2; X.690',
-    refusals: NOT_FOUND,
+    refusals: [
+      { by: 'etcd', words: 'x509: malformed crl number' },
+      { by: 'etcd', words: 'x509: invalid authority key identifier' },
+    ],
     message: ({ origin, extension, reason }) =>
       `The extension ${extension} of the CRL ${origin} cannot be read: ${reason}.`,
     remedy: () => 'Make a plain, full CRL.',
@@ -236,7 +244,8 @@ export const revocation = {
     meaning:
       'A delta CRL lists only what changed since a full one; alone, or beside a full one to which it does not belong, it proves nothing. What it revokes is refused all the same. etcd takes it for a full list.',
     source: 'RFC 5280 section 5.2.4',
-    refusals: NOT_FOUND,
+    // OpenSSL 3.0, which Node 20 brings along, takes it for a full list.
+    refusals: [{ by: 'OpenSSL', words: 'unable to get certificate CRL' }],
     message: ({ origin, reason }) => `The CRL ${origin} is a delta CRL that cannot be applied: ${reason}.`,
     remedy: () => 'Give the current full CRL.',
   }),
@@ -276,7 +285,10 @@ export const revocation = {
     meaning:
       'There are lists of the issuer, but each covers only some certificates (only CAs, only end entities, those of another distribution point), and none covers this one.',
     source: 'RFC 5280 section 6.3.3 (b)',
-    refusals: [{ by: 'OpenSSL', words: 'different CRL scope' }, ...NOT_FOUND],
+    refusals: [
+      { by: 'OpenSSL', words: 'different CRL scope' },
+      { by: 'Node', words: 'UNABLE_TO_GET_CRL' },
+    ],
     message: ({ lists }, who) =>
       `No CRL says anything about ${lower(who)}: ${lists.map(({ origin, only }) => `${origin} covers only ${only}`).join('; ')}.`,
     remedy: () => 'Give the CRL that covers it, or a full one.',

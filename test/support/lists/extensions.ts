@@ -34,7 +34,7 @@ export const extensions: readonly ListScenario[] = [
     lists: beside(({ intermediate: ca }) => [
       list(ca, { extensions: [authorityKeyIdentifier(publicHalf(ca.key), {}, true), crlNumber(1)] }),
     ]),
-    found: ['revocation/crl-unusual'],
+    found: ['revocation/crl-extension-critical'],
   },
   {
     name: 'critical CRL number',

@@ -1,0 +1,3 @@
+module etcd-mtls/go-lists
+
+go 1.21
