@@ -1,5 +1,5 @@
 /** Name constraints of every CA in the path against every name below it (RFC 5280 sections 4.2.1.10 and 6.1.3). */
-import { ExtensionId } from '../x509/extensions.js'
+import { ExtensionId, type NameConstraints } from '../x509/extensions.js'
 import type { GeneralName } from '../x509/general-name.js'
 import { COMPARED_KINDS, constraintProblem, isComparable, isTouched, isWithin } from './name-constraint-match.js'
 import type { Notebook, Place } from './place.js'
@@ -10,12 +10,13 @@ export const MAX_COMPARISONS = 250_000
 /** @param budget Comparisons that are left. */
 export function checkNameConstraints(path: readonly Place[], budget: { left: number }, notes: Notebook): void {
   for (const [i, authority] of path.entries()) {
-    if (i === 0 || authority.certificate.extensions.nameConstraints === null) continue
-    if (!checkConstraintsThemselves(authority, notes)) continue
+    const constraints = authority.certificate.extensions.nameConstraints
+    if (i === 0 || constraints === null) continue
+    if (!checkConstraintsThemselves(authority, constraints, notes)) continue
     for (const subject of path.slice(0, i)) {
       // A renewed CA certificate is no name of its own; the leaf always is (RFC 5280 section 6.1.3 (b)).
       if (subject.index > 0 && subject.certificate.isSelfIssued) continue
-      if (!checkSubject(subject, authority, budget, notes)) {
+      if (!checkSubject(subject, authority, constraints, budget, notes)) {
         notes.add(authority, 'name-constraints/too-many', { comparisons: MAX_COMPARISONS })
         return
       }
@@ -23,27 +24,30 @@ export function checkNameConstraints(path: readonly Place[], budget: { left: num
   }
 }
 
-function checkConstraintsThemselves(authority: Place, notes: Notebook): boolean {
-  const constraints = authority.certificate.extensions.nameConstraints
-  const all = [...(constraints?.permitted ?? []), ...(constraints?.excluded ?? [])]
-  let wellFormed = true
-  for (const { constraint, problem } of all.map((each) => ({ constraint: each, problem: constraintProblem(each) }))) {
-    if (problem === null) continue
-    notes.add(authority, 'name-constraints/malformed', {
-      constraint: constraint.value,
-      kind: constraint.kind,
-      reason: problem,
-    })
-    wellFormed = false
-    break
+/** False where a constraint is malformed, so that nothing can be compared with it. */
+function checkConstraintsThemselves(
+  authority: Place,
+  { permitted, excluded }: NameConstraints,
+  notes: Notebook,
+): boolean {
+  for (const constraint of [...permitted, ...excluded]) {
+    const reason = constraintProblem(constraint)
+    if (reason === null) continue
+    const { value, kind } = constraint
+    notes.add(authority, 'name-constraints/malformed', { constraint: value, kind, reason })
+    return false
   }
-  return wellFormed
+  return true
 }
 
 /** False where the budget ran out. */
-function checkSubject(subject: Place, authority: Place, budget: { left: number }, notes: Notebook): boolean {
-  const constraints = authority.certificate.extensions.nameConstraints
-  if (constraints === null) return true
+function checkSubject(
+  subject: Place,
+  authority: Place,
+  constraints: NameConstraints,
+  budget: { left: number },
+  notes: Notebook,
+): boolean {
   const constrainedBy = authority.certificate.subject.toString()
   const permittedKinds = groupByKind(constraints.permitted)
   const excludedKinds = groupByKind(constraints.excluded)

@@ -186,7 +186,7 @@ export class DerReader {
     if ((content[0] ?? 0) >= 0x80) throw new DerError(`${what} is negative`, start)
     let value = 0
     for (const octet of content) value = value * 256 + octet
-    if (content.length > 5 || value > 0x7fffffff) throw new DerError(`${what} is too large`, start)
+    if (value > 0x7fffffff) throw new DerError(`${what} is too large`, start)
     return value
   }
 

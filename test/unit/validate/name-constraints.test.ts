@@ -141,6 +141,13 @@ describe('along the path', () => {
     expect(codes([leaf, middle, root])).toEqual(['not-permitted@0', 'excluded@0', 'excluded@1'])
   })
 
+  it('a CA’s own name is not below it', () => {
+    const root = mintCa({ subject: 'Root' })
+    const excluded = [directoryName('Middle'), directoryName('Root')]
+    const middle = mintCa({ subject: 'Middle', issuer: root, extensions: [nameConstraints({ excluded })] })
+    expect(codes([mintLeaf({ subject: 'etcd', issuer: middle }), middle, root])).toEqual([])
+  })
+
   it('a CA with malformed constraints does not hide those of the next', () => {
     const root = mintCa({ subject: 'Root', ...permit('a.test') })
     const middle = mintCa({ subject: 'Middle', issuer: root, ...permit('.x') })
