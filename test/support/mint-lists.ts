@@ -43,8 +43,10 @@ export interface MintCrlOptions {
   /** Default: the authority key identifier and CRL number 1. */
   extensions?: readonly Extension[] | undefined
   signature?: SignatureName | undefined
-  innerSignature?: SignatureName | undefined
-  outerSignature?: SignatureName | undefined
+  /** Bytes are a whole AlgorithmIdentifier. */
+  innerSignature?: SignatureName | Uint8Array | undefined
+  /** Bytes are a whole AlgorithmIdentifier. */
+  outerSignature?: SignatureName | Uint8Array | undefined
   tamperSignature?: ((signature: Buffer) => Buffer) | undefined
   /** Changes the signed part before signing, so that the signature fits the changed bytes. */
   tamperTbs?: ((tbs: Buffer) => Buffer) | undefined
@@ -61,7 +63,7 @@ export function mintCrl(options: MintCrlOptions): { der: Buffer; pem: string } {
   const entries = options.rawEntries ?? (revoked.length === 0 ? null : revoked)
   const plain = sequence(
     ...(options.version === null ? [] : [integer(options.version ?? 1)]),
-    signatureIdentifier(options.innerSignature ?? signature),
+    identifier(options.innerSignature ?? signature),
     options.issuerName === undefined ? issuer.subject : encodeName(options.issuerName),
     encodeTime(options.thisUpdate ?? new Date(Date.now() - HOUR)),
     ...(options.nextUpdate === null ? [] : [encodeTime(options.nextUpdate ?? new Date(Date.now() + 24 * HOUR))]),
@@ -72,7 +74,7 @@ export function mintCrl(options: MintCrlOptions): { der: Buffer; pem: string } {
   const bits = signBytes(signature, issuer.key, tbs)
   const der = sequence(
     tbs,
-    signatureIdentifier(options.outerSignature ?? signature),
+    identifier(options.outerSignature ?? signature),
     bitString(options.tamperSignature?.(bits) ?? bits),
   )
   const final = options.tamper?.(der) ?? der
@@ -142,6 +144,10 @@ export function freshestCrl(points: readonly PointOptions[], critical = false): 
 /** An entry's extension that names another issuer than the list's, RFC 5280 section 5.3.3. */
 export function certificateIssuer(name: Name, critical = true): Extension {
   return { oid: EXTENSION.certificateIssuer, critical, value: sequence(context(4, encodeName(name))) }
+}
+
+function identifier(signature: SignatureName | Uint8Array): Uint8Array {
+  return typeof signature === 'string' ? signatureIdentifier(signature) : signature
 }
 
 function encodeEntry(entry: RevokedEntry): Buffer {

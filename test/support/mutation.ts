@@ -44,6 +44,8 @@ export interface Arranged {
   sent: Minted[]
   trust: Minted[]
   crls: { der: Buffer; pem: string }[]
+  /** The certificate at fault, where it is none of the three. */
+  atFault: Minted | null
 }
 
 /** One thing to break. */
@@ -69,12 +71,24 @@ export function nameOf({ mutation, role }: Applied): string {
   return `${role}: ${mutation.name}`
 }
 
+/** Which certificate is at fault; null where no single one is. */
+function faultOf({ mutation, role }: Applied): Role | null {
+  return mutation.fault === undefined ? role : mutation.fault
+}
+
 /** A minted chain with what was done to it. */
 export interface MintedCase extends Omit<Question, 'usage'> {
   readonly applied: readonly Applied[]
+  /** The certificate that is at fault, and what it is; null where several are, or none is. */
+  readonly fault: { readonly role: Role; readonly der: Buffer } | null
 }
 
 const DAY = 86_400_000
+
+/** Whether the mutation may make a difference between server and client: only leaves and extended key usages do. */
+export function concernsUsage({ mutation, role }: Applied): boolean {
+  return role === 'leaf' || mutation.name.startsWith('extended key usage')
+}
 
 /** Keys made once a kind and a purpose: making RSA keys costs more than all the rest. */
 const keys = new Map<string, KeyObject>()
@@ -99,9 +113,16 @@ export function mintCase(applied: readonly Applied[]): MintedCase {
   const root = mintCa({ subject: '', ...plan.root })
   const intermediate = mintCa({ subject: '', issuer: root, ...plan.intermediate })
   const leaf = mintLeaf({ subject: '', issuer: intermediate, ...plan.leaf })
-  const chain: Arranged = { root, intermediate, leaf, sent: [intermediate], trust: [root], crls: [] }
+  const chain: Arranged = { root, intermediate, leaf, sent: [intermediate], trust: [root], crls: [], atFault: null }
   for (const arrange of plan.arrangements) arrange(chain, plan)
-  return { applied, host: plan.host, leaf: chain.leaf, sent: chain.sent, trust: chain.trust, crls: chain.crls }
+  const { sent, trust, crls } = chain
+  return { applied, host: plan.host, leaf: chain.leaf, sent, trust, crls, fault: faultIn(chain, applied) }
+}
+
+function faultIn(chain: Arranged, applied: readonly Applied[]): MintedCase['fault'] {
+  const [only, second] = applied
+  const role = only === undefined || second !== undefined ? null : faultOf(only)
+  return role === null ? null : { role, der: (chain.atFault ?? chain[role]).der }
 }
 
 /** Sets options of one certificate. Extensions are added; one of the same OID is replaced. */

@@ -1,5 +1,5 @@
 /** Mutations of the chain as a whole: what is sent, and what is trusted. */
-import { dns, mintCa, mintLeaf, type Minted } from './mint.js'
+import { dns, EXTENSION, mintCa, mintLeaf, type Minted } from './mint.js'
 import { type Arranged, HOST, keyFor, type Mutation, type Plan, type Role, set } from './mutation.js'
 
 /** Changes what is sent or trusted; `role` is what is concerned. */
@@ -54,10 +54,30 @@ export const chainMutations: readonly Mutation[] = [
     chain.trust = [stranger()]
   }),
   arranged('made anew with another key', 'root', (chain) => (chain.trust = [stranger('Root')]), 'intermediate'),
+  {
+    name: 'made anew with another key, without key identifiers',
+    on: ['root'],
+    apply: (plan) => {
+      set(plan, 'intermediate', { without: [EXTENSION.authorityKeyIdentifier] })
+      plan.arrangements.push((chain) => {
+        chain.trust = [mintCa({ subject: 'Root', key: keyFor('stranger'), without: [EXTENSION.subjectKeyIdentifier] })]
+      })
+    },
+    fault: 'intermediate',
+  },
   arranged('trusted beside a stranger', 'root', (chain) => chain.trust.unshift(stranger())),
   arranged('trusted beside a namesake with another key', 'root', (chain) => chain.trust.unshift(stranger('Root'))),
   arranged('trusted twice', 'root', (chain) => chain.trust.push(chain.root)),
   arranged('nobody is trusted', 'root', (chain) => (chain.trust = []), null),
+  arranged(
+    'nobody is trusted, nothing is sent',
+    'root',
+    (chain) => {
+      chain.trust = []
+      chain.sent = []
+    },
+    null,
+  ),
   arranged('trusted itself, without its root', 'intermediate', (chain) => (chain.trust = [chain.intermediate])),
   arranged('trusted itself', 'leaf', (chain) => (chain.trust = [chain.leaf])),
   {
@@ -102,6 +122,7 @@ export const chainMutations: readonly Mutation[] = [
       const half = mintLeaf({ subject: 'Half', key: keyFor('half'), issuer: chain.intermediate, names: [dns(HOST)] })
       reissue(chain, plan, half)
       chain.sent = [half, chain.intermediate]
+      chain.atFault = half
     },
     'intermediate',
   ),

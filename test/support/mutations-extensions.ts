@@ -72,6 +72,9 @@ const keyIdentifiers: readonly Mutation[] = [
   carries('an authority key identifier that cannot be read', () => [
     { oid: EXTENSION.authorityKeyIdentifier, value: sequence(integer(1)) },
   ]),
+  carries('an authority key identifier that is no list', () => [
+    garbled(EXTENSION.authorityKeyIdentifier, nullValue()),
+  ]),
   carries('an empty authority key identifier', () => [authorityKeyIdentifier(null)]),
   {
     name: 'an authority key identifier with a serial number of another certificate',
@@ -109,8 +112,8 @@ const policies: readonly Mutation[] = [
   carries('inhibitAnyPolicy', () => [{ oid: EXTENSION.inhibitAnyPolicy, value: integer(0) }], CAS),
 ]
 
-function garbled(dotted: string): Extension {
-  return { oid: dotted, value: sequence(nullValue()) }
+function garbled(dotted: string, value = sequence(nullValue())): Extension {
+  return { oid: dotted, value }
 }
 
 /** requireExplicitPolicy 0: every certificate below must name a policy. */

@@ -1,7 +1,7 @@
 /** Mutations of a certificate's public key. */
 import { bitString, integer, nullValue, oid, sequence } from './der-writer.js'
 import { type KeyKind, publicHalf, spkiOf } from './mint.js'
-import { CAS, EVERY, keyFor, type Mutation, type Role, set, sets } from './mutation.js'
+import { CAS, EVERY, keyFor, type Mutation, type Role, set } from './mutation.js'
 
 /** A key of another kind; a CA signs with it, in the usual way. */
 function kind(name: string, of: KeyKind, on: readonly Role[] = EVERY): Mutation {
@@ -15,16 +15,22 @@ function kind(name: string, of: KeyKind, on: readonly Role[] = EVERY): Mutation 
 }
 
 /** Another SubjectPublicKeyInfo than that of the key at hand. */
-function written(name: string, spki: () => Buffer, on: readonly Role[] = EVERY): Mutation {
-  return sets(name, () => ({ spki: spki() }), on)
+function written(name: string, spki: (role: Role) => Buffer, on: readonly Role[] = EVERY): Mutation {
+  return {
+    name,
+    on,
+    apply: (plan, role) => {
+      set(plan, role, { spki: spki(role) })
+    },
+  }
 }
 
 const EC_PUBLIC_KEY = '1.2.840.10045.2.1'
 const P_256 = '1.2.840.10045.3.1.7'
 
-/** `04 || X || Y` of the usual key. */
-function point(): Buffer {
-  return spkiOf(keyFor('leaf')).subarray(-65)
+/** `04 || X || Y` of the usual key of a certificate. */
+function point(role: Role): Buffer {
+  return spkiOf(keyFor(role)).subarray(-65)
 }
 
 function ecSpki(parameters: Buffer, bits: Buffer): Buffer {
@@ -84,12 +90,12 @@ export const keyMutations: readonly Mutation[] = [
   kind('key of Ed25519', 'ed25519'),
   kind('key of Ed448', 'ed448'),
   kind('key of RSA-PSS', 'rsa-pss-2048'),
-  written('key with its curve written out', () => ecSpki(explicitParameters(), point())),
-  written('key whose point is not on the curve', () =>
-    ecSpki(oid(P_256), Buffer.concat([point().subarray(0, 64), Buffer.from([7])])),
+  written('key with its curve written out', (role) => ecSpki(explicitParameters(), point(role))),
+  written('key whose point is not on the curve', (role) =>
+    ecSpki(oid(P_256), Buffer.concat([point(role).subarray(0, 64), Buffer.from([7])])),
   ),
-  written('key whose point is compressed', () =>
-    ecSpki(oid(P_256), Buffer.concat([Buffer.from([2 + ((point()[64] ?? 0) & 1)]), point().subarray(1, 33)])),
+  written('key whose point is compressed', (role) =>
+    ecSpki(oid(P_256), Buffer.concat([Buffer.from([2 + ((point(role)[64] ?? 0) & 1)]), point(role).subarray(1, 33)])),
   ),
   written('key that is no point', () => ecSpki(oid(P_256), Buffer.from('nothing'))),
   written('key of X25519', () => sequence(sequence(oid('1.3.101.110')), bitString(Buffer.alloc(32, 9)))),

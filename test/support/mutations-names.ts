@@ -82,6 +82,7 @@ const alternativeNames: readonly Mutation[] = [
     'leaf',
   ]),
   names('an empty list', []),
+  sets('names: no list', () => ({ extensions: [{ oid: EXTENSION.subjectAltName, value: NULL }] }), ['leaf']),
   names('another host', [dns('etcd-1.etcd.svc')]),
   names('a domain above', [dns('etcd.svc')]),
   names('a domain below', [dns(`a.${HOST}`)]),
@@ -205,6 +206,7 @@ const constraints: readonly Mutation[] = [
   constrains('empty lists', { permitted: [], excluded: [] }),
   constrains('not critical', { permitted: [dns('svc'), ipRange('127.0.0.0/8')] }, { critical: false }),
   constrains('on the leaf', { permitted: [dns('svc')] }, { on: ['leaf'] }),
+  sets('constraints: no list', () => ({ extensions: [{ oid: EXTENSION.nameConstraints, value: NULL }] }), CAS),
   {
     name: 'constraints: with a minimum',
     on: CAS,

@@ -11,11 +11,13 @@ import {
   publicHalf,
   unknownExtension,
 } from './mint.js'
-import { boolean, contextPrimitive, sequence } from './der-writer.js'
+import { boolean, contextPrimitive, nullValue, oid, sequence } from './der-writer.js'
 import { type Arranged, keyFor, type Mutation, type Role, set } from './mutation.js'
 
 const DAY = 86_400_000
 const inDays = (days: number): Date => new Date(Date.now() + days * DAY)
+
+const UNKNOWN = sequence(oid('1.3.6.1.4.1.99999.7'))
 
 type ListOptions = (chain: Arranged) => Partial<MintCrlOptions>
 
@@ -52,10 +54,20 @@ function extended(...extensions: Extension[]): ListOptions {
   })
 }
 
-/** The flag of an issuing distribution point: 1 only leaves, 2 only CAs, 4 indirect. */
-function scope(flag: 1 | 2 | 4): Extension {
+/** The flag of an issuing distribution point: 1 only leaves, 2 only CAs, 4 indirect, 5 attributes. */
+function scope(flag: 1 | 2 | 4 | 5): Extension {
   const value = sequence(contextPrimitive(flag, boolean(true).subarray(2)))
   return { oid: EXTENSION.issuingDistributionPoint, critical: true, value }
+}
+
+/** An issuing distribution point for one reason, keyCompromise. */
+function reasons(): Extension {
+  const value = sequence(contextPrimitive(3, Buffer.from([6, 0x40])))
+  return { oid: EXTENSION.issuingDistributionPoint, critical: true, value }
+}
+
+function garbled(): Extension {
+  return { oid: EXTENSION.issuingDistributionPoint, critical: true, value: sequence(nullValue()) }
 }
 
 export const revocationMutations: readonly Mutation[] = [
@@ -78,6 +90,26 @@ export const revocationMutations: readonly Mutation[] = [
   faulty('of leaves only', extended(scope(1))),
   faulty('of CAs only', extended(scope(2))),
   faulty('indirect', extended(scope(4))),
+  faulty('of attribute certificates only', extended(scope(5))),
+  faulty('of some reasons only', extended(reasons())),
+  faulty('of another authority key identifier', () => ({
+    extensions: [authorityKeyIdentifier(Buffer.alloc(20, 9)), crlNumber(1)],
+  })),
+  faulty('algorithms disagree', () => ({ innerSignature: 'ecdsa-sha384' })),
+  faulty('an unknown signature algorithm', () => ({ innerSignature: UNKNOWN, outerSignature: UNKNOWN })),
+  faulty('ends before it begins', () => ({ thisUpdate: inDays(-1), nextUpdate: inDays(-2) })),
+  faulty('an unreadable distribution point', extended(garbled())),
+  faulty('unreadable', () => ({ tamper: (der) => der.subarray(0, -7) })),
+  {
+    name: 'revocation list: none of its issuer',
+    on: ['leaf'],
+    apply: (plan) => {
+      plan.arrangements.push((chain) => {
+        chain.crls = [mintCrl({ issuer: chain.root })]
+      })
+    },
+    fault: null,
+  },
   {
     name: 'revocation list: its CA may not sign lists',
     on: ['intermediate'],

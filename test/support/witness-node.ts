@@ -6,7 +6,7 @@ import { mintLeaf } from './mint.js'
 import type { Question, Verdict } from './witnesses.js'
 
 /** So that the side that shows the chain shows whatever it can; the side that judges it has Node's defaults. */
-const SHOW_ANYTHING = 'DEFAULT:@SECLEVEL=0'
+export const SHOW_ANYTHING = 'DEFAULT:@SECLEVEL=0'
 
 export async function askNode(question: Question): Promise<Verdict> {
   try {
@@ -112,10 +112,10 @@ async function listen(options: TlsOptions): Promise<Listening> {
   }
 }
 
-function codeOf(error: unknown): string {
+export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : ''
 }
 
-function wordsOf(error: unknown): string {
+export function wordsOf(error: unknown): string {
   return error instanceof Error ? `${codeOf(error)}: ${error.message.trim()}` : String(error)
 }

@@ -20,6 +20,12 @@ export interface Question {
   readonly crls: readonly { readonly der: Buffer; readonly pem: string }[]
 }
 
+/** A question to all. */
+export interface QuestionToAll extends Question {
+  /** Whether the command `openssl` is asked, too, which takes two processes. */
+  readonly askOpenssl: boolean
+}
+
 /** What a peer says; null where it cannot be asked. `words` are empty where it accepts. */
 export type Verdict = { readonly accepts: boolean; readonly words: string } | null
 
@@ -27,6 +33,8 @@ export type Verdict = { readonly accepts: boolean; readonly words: string } | nu
 export const WITNESSES = ['Node', 'OpenSSL', 'strict', 'Go'] as const
 export type Witness = (typeof WITNESSES)[number]
 export type Verdicts = Readonly<Record<Witness, Verdict>>
+
+const UNASKED = { OpenSSL: null, strict: null }
 
 /** How many questions are asked at a time: each is a few processes and sockets. */
 const AT_A_TIME = 4
@@ -45,7 +53,7 @@ export class Witnesses implements AsyncDisposable {
   }
 
   /** The verdicts on each question, in order. */
-  async ask(questions: readonly Question[]): Promise<Verdicts[]> {
+  async ask(questions: readonly QuestionToAll[]): Promise<Verdicts[]> {
     const verdicts: Verdicts[] = []
     const queue = questions.entries()
     const work = async (): Promise<void> => {
@@ -55,18 +63,13 @@ export class Witnesses implements AsyncDisposable {
     return verdicts
   }
 
-  async #askAll(question: Question): Promise<Verdicts> {
+  async #askAll(question: QuestionToAll): Promise<Verdicts> {
     const [Node, { OpenSSL, strict }, Go] = await Promise.all([
       askNode(question),
-      this.#openssl.ask(question),
+      question.askOpenssl ? this.#openssl.ask(question) : UNASKED,
       this.#go.ask(question),
     ])
     return { Node, OpenSSL, strict, Go }
-  }
-
-  /** Go's words on loading a certificate and a key from the texts of two files. */
-  async goKeyPair(certificate: string, key: string): Promise<Verdict> {
-    return this.#go.keyPair(certificate, key)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -176,7 +176,7 @@ export const certificate = {
     meaning:
       'policyConstraints must be critical; as they stand, they are ignored here, and by Node. Go since 1.24, and so an etcd that was built with it, processes them: where they ask for a policy, each certificate below must name one.',
     source: 'RFC 5280 section 4.2.1.11; Go crypto/x509 policiesValid',
-    refusals: [{ by: 'Go', words: 'x509: no valid chains built: all candidate chains have invalid policies' }],
+    refusals: [{ by: 'Go', words: 'x509: no valid chains built: … invalid policies' }],
     message: (_, who) => `${who} carries policyConstraints that are not marked as critical; they are not processed.`,
     remedy: () => 'Leave policyConstraints out when it is renewed.',
   }),

@@ -19,17 +19,20 @@ import (
 	"os"
 )
 
-// question is one of "server" (a client of Go meets the chain), "client" (a server of Go does) and "key-pair" (the
-// files are loaded).
+// question is one of "server" (a client of Go meets the chain), "client" (a server of Go does), "key-pair" (the files
+// are loaded), "dial" (a client of Go shows them to a server) and "list" (a revocation list is read as etcd 3.6 does).
 type question struct {
 	Ask   string   `json:"ask"`
 	Chain [][]byte `json:"chain"`
 	Roots [][]byte `json:"roots"`
 	// Host is the name that a client wants of the server.
 	Host string `json:"host"`
-	// Certificate and Key are the texts of two files, for "key-pair".
+	// Certificate and Key are the texts of two files, for "key-pair" and "dial"; none are shown where they are empty.
 	Certificate string `json:"certificate"`
 	Key         string `json:"key"`
+	// Address is where to dial.
+	Address string `json:"address"`
+	List    []byte `json:"list"`
 }
 
 // answer holds Go's words of refusal; there are none where it accepts.
@@ -97,6 +100,10 @@ func (a *asker) ask(asked question) error {
 		_, err := tls.X509KeyPair([]byte(asked.Certificate), []byte(asked.Key))
 		return err
 	}
+	if asked.Ask == "list" {
+		_, err := x509.ParseRevocationList(asked.List)
+		return err
+	}
 	// etcd reads its CA file certificate by certificate and ends at the first that it cannot read
 	// (client/pkg/tlsutil NewCertPool).
 	pool := x509.NewCertPool()
@@ -106,6 +113,9 @@ func (a *asker) ask(asked question) error {
 			return err
 		}
 		pool.AddCert(root)
+	}
+	if asked.Ask == "dial" {
+		return dial(asked, pool)
 	}
 	// The key does not belong to the chain. The other side notices that only after it has judged the chain, and
 	// errAccepted ends the handshake before.
@@ -128,6 +138,27 @@ func (a *asker) ask(asked question) error {
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &shown, nil },
 	}
 	err, _ := a.handshake(server, client)
+	return err
+}
+
+// dial connects as etcdctl does, and reads until the server has answered: in TLS 1.3 it judges the client's certificate
+// only after the client's handshake is over.
+func dial(asked question, pool *x509.CertPool) error {
+	config := &tls.Config{RootCAs: pool, ServerName: asked.Host, NextProtos: []string{"h2"}}
+	if asked.Certificate != "" {
+		own, err := tls.X509KeyPair([]byte(asked.Certificate), []byte(asked.Key))
+		if err != nil {
+			return err
+		}
+		// As etcd's client does it: the certificate is sent whichever CAs the server says it knows.
+		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &own, nil }
+	}
+	connection, err := tls.Dial("tcp", asked.Address, config)
+	if err != nil {
+		return err
+	}
+	defer connection.Close()
+	_, err = connection.Read(make([]byte, 1))
 	return err
 }
 

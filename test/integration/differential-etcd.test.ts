@@ -1,0 +1,130 @@
+/**
+ * etcd itself: it judges clients as Go does, and etcdctl judges servers so. Every mutation of what a client sends is
+ * shown to one real etcd; a few servers are shown to etcdctl, since each refusal of its takes a time-out.
+ */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
+import { Certificate } from '../../src/x509/certificate.js'
+import { mintedCredentials } from '../support/etcd.js'
+import { dns, ip, mintCa, type Minted, mintLeaf } from '../support/mint.js'
+import { type Applied, keyFor, mintCase, type MintedCase, nameOf } from '../support/mutation.js'
+import { SINGLES } from '../support/mutations.js'
+import { askEtcd, type EtcdVerdict } from '../support/witness-etcd.js'
+import { GoWitness } from '../support/witness-go.js'
+import type { Verdict } from '../support/witnesses.js'
+
+/** The roots of all chains: a root is minted anew for each, but with the same name and one of two keys. */
+const roots = [
+  mintCa({ subject: 'Root', key: keyFor('root') }),
+  mintCa({ subject: 'Root', key: keyFor('root', 'rsa-2048') }),
+]
+
+/** What Node's OpenSSL does not send, because no signature of such a key would fit; etcd then knows of no certificate. */
+const NOT_SENT = [
+  'key of RSA 512',
+  'key of RSA with exponent 1',
+  'key of RSA with an even exponent',
+  'key of RSA with an exponent of 40 bits',
+  'key of RSA 16384',
+  'key of RSA with a modulus below zero',
+  'key of P-224',
+  'key of secp256k1',
+  'key of Ed448',
+  'key of RSA-PSS',
+]
+
+/** Where etcd and Go differ all the same, by mutation. */
+const DIFFERENT: Readonly<Record<string, string>> = {
+  'bytes after the certificate': 'Node’s OpenSSL sends the certificate without them',
+  'serial number negative': 'Debian builds etcd with the settings of an older Go: x509negativeserial=1',
+  'key of RSA 512': 'Debian builds etcd with the settings of an older Go: rsa1024min=0',
+  'policy constraints': 'the words differ between Go 1.24.0 and later ones',
+  'critical policy constraints': 'the words differ between Go 1.24.0 and later ones',
+}
+
+let etcd: TestEtcd
+let go: GoWitness
+
+beforeAll(async () => {
+  go = await GoWitness.start()
+  const server = mintLeaf({ subject: 'etcd', issuer: rootOf(0), names: [dns('localhost'), ip('127.0.0.1')] })
+  const trust = roots.map(({ der }) => Certificate.parse(der, 'root'))
+  const credentials = mintedCredentials({ leaf: server, trust: [rootOf(0)] })
+  etcd = await startEtcd({ server: credentials, clientCa: trust, via: 'binary' })
+})
+
+afterAll(async () => {
+  await etcd.close()
+  await go.close()
+})
+
+function rootOf(i: number): Minted {
+  const root = roots[i]
+  if (root === undefined) throw new Error('there is no such root')
+  return root
+}
+
+interface Judged {
+  readonly single: Applied
+  readonly etcd: EtcdVerdict
+  readonly go: Verdict
+}
+
+/** What a client sends: not the root, not whom one trusts, not revocation lists. */
+function isOfTheClient(minted: MintedCase): boolean {
+  const name = rootOf(0).subject
+  return minted.crls.length === 0 && minted.trust.every(({ subject }) => subject.equals(name))
+}
+
+/** The words without the time of day. */
+function timeless(words: string): string {
+  return words.replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, '…')
+}
+
+test('etcd judges clients as Go does', async () => {
+  const judged: Judged[] = []
+  for (const single of SINGLES.filter(({ role }) => role !== 'root')) {
+    const minted = mintCase([single])
+    const said = isOfTheClient(minted) ? await askEtcd(etcd, minted) : null
+    if (said !== null)
+      judged.push({ single, etcd: said, go: await go.ask({ ...minted, usage: 'client', trust: roots }) })
+  }
+  const unsent = judged.filter(({ etcd: said }) => said.log === "tls: client didn't provide a certificate")
+  expect(unsent.map(({ single }) => single.mutation.name)).toEqual(NOT_SENT)
+  const sent = judged.filter((each) => !unsent.includes(each))
+  const differ = sent.filter(({ etcd: said, go: expected }) => timeless(said.log) !== timeless(expected?.words ?? ''))
+  const unlisted = differ.filter(({ single }) => !Object.hasOwn(DIFFERENT, single.mutation.name))
+  expect(unlisted.map(({ single, etcd: said, go: expected }) => [nameOf(single), said, expected])).toEqual([])
+  expect(sent.length).toBeGreaterThan(250)
+})
+
+/** Refused ones are few: etcdctl tries on until its time is over. */
+const SERVERS = [
+  'leaf: extended key usage: serverAuth',
+  'leaf: extended key usage: any',
+  'leaf: key usage: keyEncipherment',
+  'leaf: expired',
+  'leaf: extended key usage: clientAuth',
+  'leaf: reached by address, names: an address as DNS name only',
+  'leaf: reached by address, names: an address in the common name only',
+  'intermediate: not sent',
+]
+
+test('etcdctl judges servers as Go does', async () => {
+  const client = mintLeaf({ subject: 'root', usages: ['clientAuth'], issuer: rootOf(0) })
+  const verdicts: Record<string, boolean> = {}
+  for (const name of SERVERS) {
+    const single = SINGLES.find((each) => nameOf(each) === name)
+    if (single === undefined) throw new Error(`there is no mutation ${name}`)
+    const { leaf, sent, trust } = mintCase([single])
+    await etcd.replaceServer(mintedCredentials({ leaf, intermediates: sent, trust }))
+    const expected = await go.ask({ usage: 'server', host: '127.0.0.1', leaf, sent, trust, crls: [] })
+    const flags = ['--dial-timeout=1s', '--command-timeout=1500ms', 'get', 'a']
+    const { exitCode, stderr } = await etcd.etcdctl(flags, mintedCredentials({ leaf: client, trust }))
+    verdicts[name] = exitCode === 0
+    expect([name, exitCode === 0]).toEqual([name, expected?.accepts])
+    // The words stand in a line of JSON.
+    expect(timeless(stderr.replaceAll('\\"', '"'))).toContain(timeless(expected?.words ?? ''))
+  }
+  expect(Object.values(verdicts).filter((accepts) => accepts).length).toBe(3)
+})

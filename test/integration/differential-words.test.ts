@@ -1,0 +1,300 @@
+/**
+ * The words of handshakes, as the catalogue lists them: each scenario is a real etcd that refuses a client (or a client
+ * that refuses by itself), and what etcd's log, Node, Go and OpenSSL say to it.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { connect, createSecureContext, type ConnectionOptions } from 'node:tls'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Credentials } from '../../src/credentials/credentials.js'
+import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
+import { freePort } from '../../src/testing/ports.js'
+import type { FindingCode, Refusal } from '../../src/report/finding.js'
+import { gateway, mintedCredentials } from '../support/etcd.js'
+import {
+  authorityKeyIdentifier,
+  dns,
+  EXTENSION,
+  extendedKeyUsage,
+  ip,
+  mintCa,
+  mintCrl,
+  type MintCrlOptions,
+  type Minted,
+  mintLeaf,
+  type MintLeafOptions,
+  newKey,
+  publicHalf,
+  rawTime,
+  TAG,
+} from '../support/mint.js'
+import { temporaryFolder } from '../support/openssl.js'
+import { CLAIMS, claimText, isOfCall, isOfHandshake, isSaid } from '../support/refusal-words.js'
+import { askEtcd, type Shown } from '../support/witness-etcd.js'
+import { GoWitness } from '../support/witness-go.js'
+import { wordsOf } from '../support/witness-node.js'
+
+/** What could not be reproduced, and why. */
+const NOT_REPRODUCED: Readonly<Record<string, string>> = {}
+
+const DAY = 86_400_000
+const root = mintCa({ subject: 'Root' })
+const server = (options: Partial<MintLeafOptions> = {}): Minted =>
+  mintLeaf({ subject: 'etcd', issuer: root, names: [dns('localhost'), ip('127.0.0.1')], ...options })
+const client = (options: Partial<MintLeafOptions> = {}): Minted =>
+  mintLeaf({ subject: 'root', issuer: root, usages: ['clientAuth'], ...options })
+const credentialsOf = (leaf: Minted): Credentials => mintedCredentials({ leaf, trust: [root] })
+const revoked = client()
+const crlOf = (serials: readonly bigint[]): Buffer =>
+  mintCrl({ issuer: root, revoked: serials.map((serial) => ({ serial })) }).der
+
+const listOf = (options: Partial<MintCrlOptions>): Buffer => mintCrl({ issuer: root, ...options }).der
+
+const folder = temporaryFolder()
+let etcd: TestEtcd
+let go: GoWitness
+
+beforeAll(async () => {
+  go = await GoWitness.start()
+  etcd = await startEtcd({
+    server: credentialsOf(server()),
+    via: 'binary',
+    files: { 'revoked.crl': crlOf([revoked.serial]) },
+    args: ({ directory }) => [`--client-crl-file=${directory}/revoked.crl`],
+  })
+})
+
+afterAll(async () => {
+  await etcd.close()
+  await go.close()
+})
+
+/** What was heard: by whom, in a scenario that stands for these codes. */
+const heard: { codes: readonly FindingCode[]; by: Refusal['by']; text: string }[] = []
+
+function hear(codes: readonly FindingCode[], by: Refusal['by'], text: string): void {
+  heard.push({ codes, by, text })
+}
+
+interface Options {
+  readonly on?: TestEtcd
+  readonly node?: ConnectionOptions
+  /** Whether Go and OpenSSL show the certificate, too. */
+  readonly others?: boolean
+}
+
+/** Shows a certificate to etcd, by Node and, where asked, by Go and by openssl. */
+async function refused(codes: readonly FindingCode[], shown: Shown | null, options: Options = {}): Promise<void> {
+  const { on = etcd, others = false } = options
+  const said = await askEtcd(on, shown, options.node)
+  expect(said).toMatchObject({ accepts: false })
+  hear(codes, 'Node', said?.error ?? '')
+  for (const by of ['etcd', 'Go'] as const) hear(codes, by, said?.log ?? '')
+  if (!others) return
+  const certificate = shown === null ? '' : [shown.leaf, ...(shown.sent ?? [])].map(({ pem }) => pem).join('')
+  const key = shown?.leaf.keyPem ?? ''
+  const address = `127.0.0.1:${String(on.port)}`
+  const dialled = await go.dial({ address, host: '127.0.0.1', trust: [root], certificate, key })
+  hear(codes, 'Go', dialled?.words ?? '')
+  hear(codes, 'OpenSSL', await sClient(on, certificate, key))
+}
+
+/** What `openssl s_client` writes until the server closes. */
+async function sClient(on: TestEtcd, certificate: string, key: string): Promise<string> {
+  const own =
+    certificate === '' ? [] : ['-cert', folder.file('cert.pem', certificate), '-key', folder.file('key.pem', key)]
+  const args = ['s_client', '-connect', `127.0.0.1:${String(on.port)}`, '-alpn', 'h2', '-ign_eof', ...own]
+  const child: ChildProcess = spawn('openssl', args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  let text = ''
+  child.stderr?.setEncoding('utf8').on('data', (more: string) => (text += more))
+  await once(child, 'close')
+  return text
+}
+
+describe('clients that etcd refuses', () => {
+  test('no certificate', async () => {
+    await refused(['handshake/client-certificate-required'], null, { others: true })
+    const codes: FindingCode[] = ['handshake/client-certificate-required']
+    await refused(codes, null, { node: { maxVersion: 'TLSv1.2' } })
+  })
+
+  test('one that OpenSSL does not send', async () => {
+    await refused(['handshake/client-certificate-not-sent', 'key/unsupported'], { leaf: client({ key: 'ed448' }) })
+  })
+
+  test('of an unknown CA', async () => {
+    const stranger = mintCa({ subject: 'Stranger' })
+    await refused(['handshake/client-ca-unknown'], { leaf: client({ issuer: stranger }) }, { others: true })
+  })
+
+  test('expired, and not yet valid', async () => {
+    const expired = client({ notBefore: new Date(Date.now() - 9 * DAY), notAfter: new Date(Date.now() - DAY) })
+    const codes: FindingCode[] = ['handshake/client-certificate-expired', 'validity/expired']
+    await refused(codes, { leaf: expired }, { others: true })
+    const future = client({ notBefore: new Date(Date.now() + DAY) })
+    await refused(
+      ['handshake/client-certificate-expired', 'validity/not-yet-valid'],
+      { leaf: future },
+      { others: true },
+    )
+  })
+
+  test('for another use', async () => {
+    const serverOnly = server({ usages: ['serverAuth'] })
+    const codes = [
+      'handshake/client-certificate-refused',
+      'usage/extended-key-usage-missing',
+      'usage/gateway-client-auth-missing',
+    ] as const
+    await refused(codes, { leaf: serverOnly }, { others: true })
+    const limited = mintCa({ subject: 'Limited', issuer: root, extensions: [extendedKeyUsage(['serverAuth'])] })
+    const below = { leaf: client({ issuer: limited }), sent: [limited] }
+    await refused(['usage/extended-key-usage-nested', 'usage/gateway-client-auth-nested'], below, { others: true })
+  })
+
+  test('revoked: without an alert', async () => {
+    await refused(['handshake/closed-without-alert', 'revocation/revoked', 'revocation/serial-listed'], {
+      leaf: revoked,
+    })
+  })
+
+  test('whoever comes, while the revocation list cannot be read', async () => {
+    const lists = [
+      Buffer.from('3003', 'hex'),
+      Buffer.from('garbage'),
+      Buffer.concat([crlOf([1n]), Buffer.from([5, 0])]),
+      listOf({ thisUpdate: rawTime(TAG.utcTime, '200230000000Z') }),
+    ]
+    for (const broken of lists) {
+      await etcd.writeFiles({ 'revoked.crl': broken })
+      await refused(['revocation/crl-malformed'], { leaf: client() })
+    }
+    await etcd.writeFiles({ 'revoked.crl': crlOf([revoked.serial]) })
+  })
+
+  test('of TLS 1.1, of other cipher suites, of another protocol', async () => {
+    const leaf = client()
+    const old: ConnectionOptions = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1' }
+    await refused(['handshake/no-common-version'], { leaf }, { node: old })
+    // RSA key exchange, to a server with an elliptic curve key.
+    const ciphers: ConnectionOptions = { maxVersion: 'TLSv1.2', ciphers: 'AES128-GCM-SHA256' }
+    await refused(['handshake/no-common-parameters'], { leaf }, { node: ciphers })
+    await refused(['handshake/no-application-protocol'], { leaf }, { node: { ALPNProtocols: ['foo'] } })
+  })
+
+  test('by the host name in their certificate', async () => {
+    await using choosy = await startEtcd({
+      server: credentialsOf(server()),
+      via: 'binary',
+      args: ['--client-cert-allowed-hostname=alice.etcd'],
+    })
+    await refused(['handshake/client-certificate-refused'], { leaf: client() }, { on: choosy })
+  })
+
+  test('whoever comes, while its own certificate and key do not work', async () => {
+    const { pem, keyPem } = server()
+    const other = newKey().export({ type: 'pkcs8', format: 'pem' }).toString()
+    const encrypted = newKey().export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' })
+    const files = [
+      { 'server.crt': pem, 'server.key': other },
+      { 'server.crt': '', 'server.key': keyPem },
+      { 'server.crt': pem, 'server.key': encrypted.toString() },
+    ]
+    for (const broken of files) {
+      await etcd.writeFiles(broken)
+      await refused(['handshake/server-internal-error'], { leaf: client() }, { others: true })
+    }
+    await etcd.writeFiles({ 'server.crt': pem, 'server.key': keyPem })
+  })
+})
+
+test('the https port for metrics, where addresses count', async () => {
+  const port = await freePort()
+  const args = [`--listen-metrics-urls=https://127.0.0.1:${String(port)}`]
+  await using measured = await startEtcd({ server: credentialsOf(server()), via: 'binary', args })
+  for (const name of [ip('10.9.9.9'), dns('etcd.invalid')]) {
+    const leaf = client({ names: [name] })
+    await refused(['handshake/closed-without-alert'], { leaf }, { on: measured, node: { port } })
+  }
+})
+
+test('the gateway of a server whose certificate is for servers alone', async () => {
+  await using alone = await startEtcd({ server: credentialsOf(server({ usages: ['serverAuth'] })), via: 'binary' })
+  const answer = await gateway(alone.endpoint, '/v3/kv/range', credentialsOf(client({ subject: [] })), { key: 'YQ==' })
+  expect(answer.status).toBe(503)
+  // Of the texts that race for the answer, the log has each in its time.
+  const words = 'error reading server preface: remote error: tls: bad certificate'
+  hear(['usage/gateway-client-auth-missing'], 'etcd', await alone.waitForLog(new RegExp(words)))
+})
+
+describe('what is refused before anybody is dialled', () => {
+  const contextWords = (certificate: Minted, key: Minted): string => {
+    try {
+      createSecureContext({ cert: certificate.pem, key: key.keyPem })
+      return ''
+    } catch (error) {
+      return wordsOf(error)
+    }
+  }
+
+  test('a key of another certificate', async () => {
+    const [one, other] = [client(), client()]
+    hear(['key/mismatch', 'handshake/context-refused'], 'Node', contextWords(one, other))
+    hear(['key/mismatch'], 'Go', (await go.keyPair(one.pem, other.keyPem))?.words ?? '')
+    hear(['key/mismatch'], 'OpenSSL', await sClient(etcd, one.pem, other.keyPem))
+  })
+
+  test('keys that are too weak, or of a kind that Go does not know', async () => {
+    const weak = client({ key: 'rsa-1024' })
+    hear(['key/weak'], 'OpenSSL', await sClient(etcd, weak.pem, weak.keyPem))
+    const unknown = client({ key: 'ed448' })
+    hear(['key/unsupported'], 'Go', (await go.keyPair(unknown.pem, unknown.keyPem))?.words ?? '')
+    const { pem, keyPem } = client({ key: 'p224' })
+    const address = `127.0.0.1:${String(etcd.port)}`
+    const dialled = await go.dial({ address, host: '127.0.0.1', trust: [root], certificate: pem, key: keyPem })
+    hear(['key/unsupported'], 'Go', dialled?.words ?? '')
+  })
+
+  test('a signature with SHA-1', () => {
+    const weak = client({ signature: 'ecdsa-sha1' })
+    hear(['signature/algorithm-weak', 'handshake/context-refused'], 'Node', contextWords(weak, weak))
+  })
+})
+
+test('a server that must not sign, in TLS 1.2', async () => {
+  await etcd.replaceServer(credentialsOf(server({ keyUsages: ['keyEncipherment'] })))
+  const socket = connect({ port: etcd.port, host: '127.0.0.1', ca: root.pem, maxVersion: 'TLSv1.2' })
+  const [error] = (await once(socket, 'error')) as [Error]
+  hear(['usage/digital-signature-missing'], 'Node', wordsOf(error))
+})
+
+test('revocation lists that etcd 3.6 does not read', async () => {
+  const noList = { value: Buffer.from('0500', 'hex') }
+  const lists: readonly (readonly [FindingCode, Buffer])[] = [
+    ['revocation/crl-pem', Buffer.from(mintCrl({ issuer: root }).pem)],
+    ['revocation/crl-malformed', Buffer.from('garbage')],
+    ['revocation/crl-malformed', listOf({ thisUpdate: rawTime(TAG.utcTime, '200230000000Z') })],
+    ['revocation/crl-malformed', listOf({ thisUpdate: rawTime(TAG.utf8String, '200201000000Z') })],
+    ['revocation/crl-version-1', listOf({ version: null, extensions: [] })],
+    ['revocation/crl-algorithms-disagree', listOf({ innerSignature: 'ecdsa-sha384' })],
+    [
+      'revocation/crl-extension-critical',
+      listOf({ extensions: [authorityKeyIdentifier(publicHalf(root.key), {}, true)] }),
+    ],
+    [
+      'revocation/crl-extension-malformed',
+      listOf({ extensions: [{ oid: EXTENSION.authorityKeyIdentifier, ...noList }] }),
+    ],
+    ['revocation/crl-extension-malformed', listOf({ extensions: [{ oid: EXTENSION.crlNumber, ...noList }] })],
+  ]
+  for (const [code, list] of lists) hear([code], 'etcd', (await go.list(list))?.words ?? '')
+})
+
+test('all of it is in the catalogue, and all of the catalogue was heard', () => {
+  const claims = CLAIMS.filter((claim) => isOfHandshake(claim) && !isOfCall(claim))
+  const unheard = claims.filter(
+    ({ code, by, words }) =>
+      !heard.some((each) => each.by === by && each.codes.includes(code) && isSaid(words, each.text)),
+  )
+  expect(unheard.map(claimText).sort()).toEqual(Object.keys(NOT_REPRODUCED).sort())
+})

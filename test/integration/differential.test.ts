@@ -1,0 +1,116 @@
+/**
+ * Our verdict against those of Go, OpenSSL and Node, over minted mutations of a healthy chain: each alone for server and
+ * client, and pairs at random. What differs stands in test/support/differences.ts, with the reason.
+ */
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  compare,
+  judgeCase,
+  mintCases,
+  notMet,
+  type Outcome,
+  type Side,
+  title,
+  unlisted,
+} from '../support/differential.js'
+import { blames } from '../support/blame.js'
+import { mintCase, type MintedCase } from '../support/mutation.js'
+import { CLAIMS, claimText, holds, isOfCall, isOfHandshake, isSaid } from '../support/refusal-words.js'
+import { MUTATIONS, SINGLES } from '../support/mutations.js'
+import { WITNESSES, Witnesses } from '../support/witnesses.js'
+
+const SIDES: readonly Side[] = ['server', 'client']
+const PAIRS = 300
+const SEED = 20_261_125
+
+let witnesses: Witnesses
+let minted: MintedCase[] = []
+let singles: Outcome[] = []
+
+beforeAll(async () => {
+  witnesses = await Witnesses.start()
+  minted = mintCases(SINGLES.map((single) => [single]))
+  singles = await compare(
+    witnesses,
+    SIDES.flatMap((usage) => minted.map((each) => ({ minted: each, usage }))),
+  )
+})
+
+afterAll(async () => {
+  await witnesses[Symbol.asyncDispose]()
+})
+
+test('everybody accepts the healthy chain', async () => {
+  const healthy = mintCase([])
+  const outcomes = await compare(
+    witnesses,
+    SIDES.map((usage) => ({ minted: healthy, usage })),
+  )
+  for (const { report, verdicts } of outcomes) {
+    expect(report.findings).toEqual([])
+    const accepted = { accepts: true, words: '' }
+    expect(verdicts).toEqual({ Node: accepted, OpenSSL: accepted, strict: accepted, Go: accepted })
+  }
+})
+
+describe('one mutation at a time', () => {
+  test('there are many, each with a name of its own', () => {
+    const names = MUTATIONS.flatMap(({ name, on }) => on.map((role) => `${role}: ${name}`))
+    expect(new Set(names).size).toBe(names.length)
+    expect(new Set(MUTATIONS.map(({ name }) => name)).size).toBeGreaterThan(250)
+  })
+
+  test('every difference is in the list', () => {
+    expect(unlisted(singles)).toEqual([])
+  })
+
+  test('everything in the list occurs', () => {
+    expect(notMet(singles)).toEqual([])
+  })
+
+  test('a peer has to be fit for server and client', () => {
+    const verdicts = (side: Side): boolean[] =>
+      singles.filter(({ usage }) => usage === side).map(({ report }) => report.ok)
+    const clients = verdicts('client')
+    const both = verdicts('server').map((ok, i) => ok && clients[i] === true)
+    const differ = minted.filter((each, i) => judgeCase(each, 'peer').ok !== both[i])
+    // Members are judged by other members, so by Go, to which anyExtendedKeyUsage is enough.
+    expect(new Set(differ.map(({ applied }) => applied[0]?.mutation.name))).toEqual(
+      new Set(['extended key usage: any']),
+    )
+  })
+})
+
+describe('the certificate that is blamed', () => {
+  test('is the one that was changed', () => {
+    const judged = singles.filter(({ report, fault }) => !report.ok && fault !== null)
+    const wrong = judged.filter(({ report, fault }) => fault !== null && !blames(report, fault))
+    expect(judged.length).toBeGreaterThan(500)
+    // Shown as a whole where it fails: which ones they are tells more than the share.
+    expect(wrong.length / judged.length, wrong.map(title).join('\n')).toBeLessThan(0.05)
+  })
+})
+
+test('the words of each refusal were said by that peer, in a case with that finding', () => {
+  const unsaid = CLAIMS.filter((claim) => !isOfHandshake(claim) && !isOfCall(claim)).filter(
+    ({ code, by, words }) =>
+      !singles.some(({ report, verdicts }) => {
+        const peers = WITNESSES.filter((each) => each === by || (by === 'OpenSSL' && each === 'strict'))
+        return holds(report.findings, code) && peers.some((peer) => isSaid(words, verdicts[peer]?.words ?? ''))
+      }),
+  )
+  expect(unsaid.map(claimText)).toEqual([])
+})
+
+test('pairs of mutations differ only as their parts do', async () => {
+  const single = fc.constantFrom(...SINGLES)
+  const pair = fc.record({ applied: fc.tuple(single, single), usage: fc.constantFrom(...SIDES) })
+  const drawn = fc.sample(pair, { numRuns: PAIRS, seed: SEED })
+  const outcomes = await compare(
+    witnesses,
+    drawn.map(({ applied, usage }) => ({ minted: mintCase(applied), usage })),
+  )
+  expect(new Set(outcomes.map(title)).size).toBeGreaterThan(PAIRS * 0.9)
+  expect(unlisted(outcomes)).toEqual([])
+})

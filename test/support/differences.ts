@@ -1,0 +1,338 @@
+/**
+ * Where Go, OpenSSL and Node judge otherwise than we do, and why. The differential test fails on a difference that is
+ * not in these lists, and on one in these lists that does not occur; docs/validating.md shows them as a table.
+ */
+import type { FindingCode } from '../../src/report/finding.js'
+import type { Witness } from './witnesses.js'
+
+export interface Difference {
+  readonly code: FindingCode
+  /** Who judges otherwise, at least in some cases. etcd judges as Go does, save where the text says so. */
+  readonly peers: readonly Witness[]
+  readonly why: string
+}
+
+const OPENSSL = ['Node', 'OpenSSL', 'strict'] as const satisfies Witness[]
+const LENIENT_OPENSSL = ['Node', 'OpenSSL'] as const satisfies Witness[]
+const EVERYBODY = [...OPENSSL, 'Go'] as const satisfies Witness[]
+const GO = ['Go'] as const satisfies Witness[]
+
+/** Errors here that others do not mind. */
+export const STRICTER: readonly Difference[] = [
+  {
+    code: 'certificate/malformed',
+    peers: OPENSSL,
+    why: 'OpenSSL reads more than DER (lengths in too many octets, bytes after the end), and takes a version 4 for granted.',
+  },
+  {
+    code: 'certificate/malformed',
+    peers: GO,
+    why: 'Go takes dates with an offset or without seconds, and overlooks elements behind those of a certificate.',
+  },
+  {
+    code: 'certificate/extension-malformed',
+    peers: OPENSSL,
+    why: 'OpenSSL reads an extension when it needs it: policies and information access never, an address only to compare it.',
+  },
+  {
+    code: 'certificate/extension-malformed',
+    peers: GO,
+    why: 'Go overlooks bytes behind a value, a negative path length, and lists that must not be empty.',
+  },
+  {
+    code: 'certificate/name-malformed',
+    peers: OPENSSL,
+    why: 'OpenSSL does not hold strings of a name against their declared kind.',
+  },
+  {
+    code: 'certificate/version-unsupported',
+    peers: EVERYBODY,
+    why: 'A client certificate without extensions forbids nothing, so everybody takes it; here it has to say what it is for.',
+  },
+  {
+    code: 'certificate/serial-negative',
+    peers: OPENSSL,
+    why: 'Only Go looks at the sign of a serial number, and only since 1.23.',
+  },
+  {
+    code: 'certificate/ca-subject-empty',
+    peers: [...LENIENT_OPENSSL, 'Go'],
+    why: 'An empty name is the same name at both ends; only -x509_strict minds that it is empty.',
+  },
+  {
+    code: 'certificate/algorithms-disagree',
+    peers: LENIENT_OPENSSL,
+    why: 'OpenSSL compares the two when it checks the signature, which it does not do for a trusted root.',
+  },
+  {
+    code: 'certificate/extension-duplicate',
+    peers: OPENSSL,
+    why: 'OpenSSL minds duplicates only of the extensions that it uses.',
+  },
+  {
+    code: 'certificate/extension-unknown-critical',
+    peers: EVERYBODY,
+    why: 'Policy constraints, policy mappings and inhibitAnyPolicy are known to Go and OpenSSL; here they are not processed, so a critical one is refused.',
+  },
+  {
+    code: 'key/weak',
+    peers: EVERYBODY,
+    why: 'Go and Node take RSA of 1024 bits (Node’s security level is 1); nobody looks at a public exponent before it is used.',
+  },
+  {
+    code: 'key/unsupported',
+    peers: EVERYBODY,
+    why: 'Go takes P-224, and OpenSSL Ed448, secp256k1, RSA-PSS keys and compressed points; no TLS 1.3 handshake between the two works with any of them.',
+  },
+  {
+    code: 'signature/algorithm-unsupported',
+    peers: OPENSSL,
+    why: 'OpenSSL verifies SHA-224 and Ed448, Go neither.',
+  },
+  {
+    code: 'chain/key-identifier-differs',
+    peers: GO,
+    why: 'To Go, key identifiers only tell which issuer to try first.',
+  },
+  {
+    code: 'chain/authority-differs',
+    peers: GO,
+    why: 'Go does not read the issuer and serial number in an authority key identifier.',
+  },
+  {
+    code: 'constraints/not-a-ca',
+    peers: LENIENT_OPENSSL,
+    why: 'OpenSSL takes a self-signed root without basicConstraints for a CA when its key usage allows to sign certificates.',
+  },
+  {
+    code: 'usage/cert-sign-missing',
+    peers: GO,
+    why: 'To Go, a key usage without a single bit is none at all.',
+  },
+  {
+    code: 'usage/any-extended-key-usage',
+    peers: GO,
+    why: 'anyExtendedKeyUsage satisfies Go; OpenSSL wants the purpose itself.',
+  },
+  {
+    code: 'usage/digital-signature-missing',
+    peers: GO,
+    why: 'Go does not look at the key usage of a leaf.',
+  },
+  {
+    code: 'usage/digital-signature-missing',
+    peers: OPENSSL,
+    why: 'For an elliptic curve key with keyEncipherment or keyAgreement, Node refuses in TLS 1.2 only (ERR_SSL_ECC_CERT_NOT_FOR_SIGNING).',
+  },
+  {
+    code: 'usage/netscape-type-unsuited',
+    peers: GO,
+    why: 'Go does not know nsCertType.',
+  },
+  {
+    code: 'san/host-not-covered',
+    peers: OPENSSL,
+    why: 'Without any DNS name, Node and OpenSSL look for the host in the common name; Node also takes a wildcard in part of a label, and a dot at the end.',
+  },
+  {
+    code: 'san/host-not-covered',
+    peers: GO,
+    why: 'To Go, an IPv4 address and its form mapped into IPv6 are the same.',
+  },
+  {
+    code: 'san/uri-malformed',
+    peers: OPENSSL,
+    why: 'OpenSSL does not read URIs.',
+  },
+  {
+    code: 'name-constraints/malformed',
+    peers: OPENSSL,
+    why: 'OpenSSL compares what it finds, masks with gaps and mailboxes without a name included.',
+  },
+  {
+    code: 'name-constraints/malformed',
+    peers: GO,
+    why: 'Go and OpenSSL read a DNS constraint with a leading dot, which RFC 5280 does not know; what it means is not agreed upon.',
+  },
+  ...(
+    [
+      [
+        'revocation/revoked',
+        'Go does not know revocation lists. etcd looks for the serial number in its own list, and refuses.',
+      ],
+      ['revocation/crl-expired', 'Go does not know revocation lists; etcd does not look at their dates.'],
+      ['revocation/crl-not-yet-valid', 'Go does not know revocation lists; etcd does not look at their dates.'],
+      ['revocation/crl-signature-invalid', 'Go does not know revocation lists; etcd does not look at their signature.'],
+      ['revocation/crl-sign-missing', 'Go does not know revocation lists; etcd does not look at who signed them.'],
+      [
+        'revocation/crl-extension-critical',
+        'Go does not know revocation lists; etcd does not look at their extensions.',
+      ],
+      [
+        'revocation/crl-key-identifier-differs',
+        'Go does not know revocation lists; etcd does not look at who signed them.',
+      ],
+      ['revocation/crl-dates-inverted', 'Go does not know revocation lists; etcd does not look at their dates.'],
+      [
+        'revocation/crl-malformed',
+        'Go does not know revocation lists. etcd refuses every client while its list is like that.',
+      ],
+      [
+        'revocation/crl-extension-malformed',
+        'Go does not know revocation lists; etcd does not look at their extensions.',
+      ],
+      [
+        'revocation/crl-reasons-incomplete',
+        'Go does not know revocation lists; etcd does not look at their extensions.',
+      ],
+      ['revocation/crl-indirect', 'Go does not know revocation lists; etcd does not look at their extensions.'],
+      ['revocation/crl-scope', 'Go does not know revocation lists; etcd does not look at their extensions.'],
+    ] as const
+  ).map(([code, why]) => ({ code, peers: GO, why })),
+  {
+    code: 'revocation/crl-extension-malformed',
+    peers: OPENSSL,
+    why: 'OpenSSL takes a list whose distribution point it cannot read as one without any.',
+  },
+  {
+    code: 'revocation/crl-algorithms-disagree',
+    peers: ['Node', 'Go'],
+    why: 'OpenSSL 3.0, which Node 20 brings along, does not compare the two, nor does etcd before 3.6.',
+  },
+  {
+    code: 'revocation/crl-algorithm-unsupported',
+    peers: GO,
+    why: 'Go does not know revocation lists; etcd does not look at their signature.',
+  },
+  {
+    code: 'revocation/crl-delta',
+    peers: ['Node', 'Go'],
+    why: 'etcd and OpenSSL 3.0, which Node 20 brings along, take a delta list for a full one.',
+  },
+  {
+    code: 'revocation/crl-algorithm-weak',
+    peers: EVERYBODY,
+    why: 'Nobody holds the digest of a revocation list against a security level.',
+  },
+]
+
+/** Warnings and infos here, for which others refuse. */
+export const LAXER: readonly Difference[] = [
+  {
+    code: 'chain/issuer-name-respelled',
+    peers: GO,
+    why: 'RFC 5280 compares names without regard to case, white space and kind of string; Go compares bytes.',
+  },
+  {
+    code: 'name-constraints/kind-unknown-to-go',
+    peers: GO,
+    why: 'Go does not compare directory names with constraints, and refuses a critical constraint on them; RFC 5280 asks for the comparison.',
+  },
+  {
+    code: 'certificate/policy-constraints-not-critical',
+    peers: GO,
+    why: 'Go since 1.24 processes policy constraints that are not critical, too.',
+  },
+  {
+    code: 'chain/anchor-not-self-signed',
+    peers: LENIENT_OPENSSL,
+    why: 'Go ends a path at any trusted certificate; OpenSSL only with -partial_chain, Node with allowPartialTrustChain.',
+  },
+  {
+    code: 'certificate/authority-key-identifier-unusual',
+    peers: LENIENT_OPENSSL,
+    why: 'OpenSSL does not take a root for self-signed whose authority key identifier points elsewhere, and looks for its issuer.',
+  },
+  {
+    code: 'signature/anchor-algorithm-unsuited',
+    peers: LENIENT_OPENSSL,
+    why: 'OpenSSL does not take a root for self-signed whose key could not have made the signature, and looks for its issuer.',
+  },
+  {
+    code: 'usage/key-usage-unsuited',
+    peers: LENIENT_OPENSSL,
+    why: 'A server of Node refuses such a client certificate; etcd, which judges the clients here, does not look.',
+  },
+  {
+    code: 'usage/any-extended-key-usage-broad',
+    peers: LENIENT_OPENSSL,
+    why: 'A server of Node refuses such a client certificate; etcd, which judges the clients here, takes it.',
+  },
+  {
+    code: 'revocation/no-crl',
+    peers: LENIENT_OPENSSL,
+    why: 'Where any list is given, OpenSSL wants one of every issuer (-crl_check_all), and Node always does.',
+  },
+  {
+    code: 'certificate/anchor-version-1',
+    peers: ['strict'],
+    why: 'Only -x509_strict wants a root to be of version 3.',
+  },
+  {
+    code: 'certificate/authority-key-identifier-missing',
+    peers: ['strict'],
+    why: 'RFC 5280 asks CAs to write it; only -x509_strict refuses a certificate without it.',
+  },
+  {
+    code: 'certificate/subject-key-identifier-missing',
+    peers: ['strict'],
+    why: 'RFC 5280 asks CAs to write it; only -x509_strict refuses a certificate without it.',
+  },
+  {
+    code: 'constraints/not-critical',
+    peers: ['strict'],
+    why: 'RFC 5280 asks CAs to mark it; only -x509_strict refuses a certificate without the mark.',
+  },
+  {
+    code: 'constraints/leaf-is-ca',
+    peers: ['strict'],
+    why: 'A leaf that is a CA has to be a proper one for -x509_strict, with critical basicConstraints.',
+  },
+  {
+    code: 'constraints/path-length-without-ca',
+    peers: ['strict'],
+    why: 'The path length of what is no CA has no effect; only -x509_strict refuses it.',
+  },
+  {
+    code: 'usage/key-usage-absent',
+    peers: ['strict'],
+    why: 'A CA without key usage may do everything; only -x509_strict wants it written.',
+  },
+  {
+    code: 'usage/cert-sign-without-ca',
+    peers: ['strict'],
+    why: 'keyCertSign has no effect without CA:TRUE; only -x509_strict refuses it.',
+  },
+  {
+    code: 'san/not-critical-without-subject',
+    peers: ['strict'],
+    why: 'Everybody reads the names, marked or not; only -x509_strict refuses the missing mark.',
+  },
+]
+
+/** What others refuse and no finding tells of. */
+export const SILENT: readonly {
+  /** Names of mutations. */
+  readonly mutations: readonly string[]
+  readonly peers: readonly Witness[]
+  readonly why: string
+  /** It takes another mutation to show. */
+  readonly onlyInPairs?: boolean
+}[] = [
+  {
+    mutations: ['cross-signed by a stranger, that one first'],
+    peers: LENIENT_OPENSSL,
+    why: 'Of two intermediates of the same name and key, OpenSSL takes the first and never turns back; Go and we try both.',
+  },
+  {
+    mutations: ['extended key usage: any', 'the Netscape certificate type of a CA'],
+    peers: LENIENT_OPENSSL,
+    why: 'As a client’s, in a CA’s extended key usage or in nsCertType: a server of Node refuses that; etcd, which judges the clients here, does not look.',
+  },
+  {
+    mutations: ['trusted itself', 'self-signed', 'self-signed and trusted', 'issued by the root'],
+    peers: GO,
+    why: 'A certificate that is sent and cannot be read ends the handshake with Go, also where the path does not need it.',
+    onlyInPairs: true,
+  },
+]

@@ -1,0 +1,152 @@
+/** The comparison of our verdicts with those of real peers: what differs, and whether the list knows it. */
+import type { Finding, FindingCode } from '../../src/report/finding.js'
+import type { Report } from '../../src/report/report.js'
+import { validateChain, type Usage } from '../../src/validate/index.js'
+import { LAXER, SILENT, STRICTER, type Difference } from './differences.js'
+import { type Applied, concernsUsage, mintCase, type MintedCase, nameOf } from './mutation.js'
+import { type Question, type Verdicts, type Witness, type Witnesses, WITNESSES } from './witnesses.js'
+
+export type Side = Question['usage']
+
+/** One case, and what everybody says to it. */
+export interface Outcome {
+  readonly applied: readonly Applied[]
+  readonly usage: Side
+  readonly report: Report
+  readonly verdicts: Verdicts
+  readonly fault: MintedCase['fault']
+}
+
+/** Our verdict. */
+export function judgeCase({ leaf, sent, trust, crls, host }: MintedCase, usage: Usage): Report {
+  const der = (each: { der: Buffer }): Buffer => each.der
+  return validateChain(
+    { leaf: leaf.der, intermediates: sent.map(der), trustAnchors: trust.map(der), crls: crls.map(der) },
+    { usage, hosts: usage === 'client' ? [] : [host] },
+  )
+}
+
+/** Everybody's verdict on cases, in order. */
+export async function compare(
+  witnesses: Witnesses,
+  cases: readonly { readonly minted: MintedCase; readonly usage: Side }[],
+): Promise<Outcome[]> {
+  const verdicts = await witnesses.ask(
+    cases.map(({ minted, usage }) => {
+      const askOpenssl = usage === 'server' || minted.applied.length === 0 || minted.applied.some(concernsUsage)
+      return { ...minted, usage, askOpenssl }
+    }),
+  )
+  return cases.map(({ minted, usage }, i) => {
+    const said = verdicts[i]
+    if (said === undefined) throw new Error('a question without an answer')
+    return { applied: minted.applied, usage, report: judgeCase(minted, usage), verdicts: said, fault: minted.fault }
+  })
+}
+
+/** The cases of some mutations, minted. */
+export function mintCases(all: readonly (readonly Applied[])[]): MintedCase[] {
+  return all.map(mintCase)
+}
+
+/** `server, leaf: expired + root: CA:FALSE` */
+export function title({ usage, applied }: Outcome): string {
+  return `${usage}, ${applied.map(nameOf).join(' + ')}`
+}
+
+/** A difference as it was met. */
+export interface Met {
+  readonly outcome: Outcome
+  readonly witness: Witness
+  /** Codes that would explain it. */
+  readonly codes: readonly FindingCode[]
+}
+
+/** Peers that accept what we refuse. Every error has to be one that the peer does not see. */
+export function acceptedByOthers(outcome: Outcome): Met[] {
+  if (outcome.report.ok) return []
+  const codes = [...new Set(causes(outcome.report.findings).map(({ code }) => code))]
+  return WITNESSES.filter((witness) => outcome.verdicts[witness]?.accepts === true).map((witness) => ({
+    outcome,
+    witness,
+    codes,
+  }))
+}
+
+/** Peers that refuse what we accept. One warning that tells of it is enough. */
+export function refusedByOthers(outcome: Outcome): Met[] {
+  if (!outcome.report.ok) return []
+  const codes = outcome.report.findings.map(({ code }) => code)
+  return WITNESSES.filter((witness) => refuses(outcome, witness)).map((witness) => ({ outcome, witness, codes }))
+}
+
+/** `strict` refuses whatever OpenSSL refuses; only what it adds is a difference of its own. */
+function refuses({ verdicts }: Outcome, witness: Witness): boolean {
+  if (verdicts[witness]?.accepts !== false) return false
+  return witness !== 'strict' || verdicts.OpenSSL?.accepts === true
+}
+
+/** The errors, without those that only follow from a certificate that could not be read. */
+function causes(findings: readonly Finding[]): Finding[] {
+  const errors = findings.filter(({ severity }) => severity === 'error')
+  const unreadable = errors.some(({ code }) => code === 'certificate/malformed')
+  return errors.filter(({ code }) => !unreadable || !FOLLOW.has(code))
+}
+
+const FOLLOW: ReadonlySet<FindingCode> = new Set(['chain/issuer-not-found', 'chain/no-trust-anchors'])
+
+/** What is not in the list, a line each. */
+export function unlisted(outcomes: readonly Outcome[]): string[] {
+  const stricter = outcomes
+    .flatMap(acceptedByOthers)
+    .filter(({ witness, codes }) => !codes.every((code) => isListed(STRICTER, code, witness)))
+    .map(({ outcome, witness, codes }) => `${title(outcome)}: ${witness} accepts, we refuse for ${codes.join(', ')}`)
+  const laxer = outcomes.flatMap(refusedByOthers).filter((met) => !isKnownLaxity(met))
+  return [
+    ...stricter,
+    ...laxer.map(
+      ({ outcome, witness, codes }) =>
+        `${title(outcome)}: ${witness} refuses, we accept with ${codes.join(', ') || 'no finding'}: ${outcome.verdicts[witness]?.words ?? ''}`,
+    ),
+  ]
+}
+
+function isKnownLaxity({ outcome, witness, codes }: Met): boolean {
+  if (codes.some((code) => isListed(LAXER, code, witness))) return true
+  return SILENT.some(
+    ({ mutations, peers }) =>
+      peers.includes(witness) && outcome.applied.some(({ mutation }) => mutations.includes(mutation.name)),
+  )
+}
+
+function isListed(list: readonly Difference[], code: FindingCode, witness: Witness): boolean {
+  return list.some((each) => each.code === code && each.peers.includes(witness))
+}
+
+/** What is in the list and was not met, a line each. */
+export function notMet(outcomes: readonly Outcome[]): string[] {
+  const accepted = outcomes.flatMap(acceptedByOthers)
+  const refused = outcomes.flatMap(refusedByOthers)
+  const missing = (list: readonly Difference[], met: readonly Met[], what: string): string[] =>
+    list.flatMap(({ code, peers }) =>
+      peers
+        .filter((peer) => !met.some(({ witness, codes }) => witness === peer && codes.includes(code)))
+        .map((peer) => `${code}: ${peer} never ${what}`),
+    )
+  const silent = SILENT.filter(({ onlyInPairs = false }) => !onlyInPairs).flatMap(({ mutations, peers }) =>
+    mutations.flatMap((name) =>
+      peers
+        .filter((peer) => !refused.some(({ outcome, witness }) => witness === peer && hasMutation(outcome, name)))
+        .map((peer) => `${name}: ${peer} never refuses it while we accept it`),
+    ),
+  )
+  return [
+    ...missing(STRICTER, accepted, 'accepts it while we refuse it'),
+    ...missing(LAXER, refused, 'refuses it while we accept it'),
+    ...silent,
+  ]
+}
+
+function hasMutation({ applied }: Outcome, name: string): boolean {
+  return applied.some(({ mutation }) => mutation.name === name)
+}

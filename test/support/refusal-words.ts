@@ -1,0 +1,50 @@
+/** The words by which peers refuse, as the catalogue lists them, and whether a peer really said them. */
+import { catalogue } from '../../src/report/catalogue.js'
+import type { Finding, FindingCode, Refusal } from '../../src/report/finding.js'
+import type { PossibleRefusal } from '../../src/report/row.js'
+
+/** One refusal of one row. */
+export interface Claim extends Refusal {
+  readonly code: FindingCode
+}
+
+/** Every refusal in the catalogue. */
+export const CLAIMS: readonly Claim[] = Object.entries(catalogue).flatMap(([code, row]) => {
+  const { refusals = [] } = row as { refusals?: readonly PossibleRefusal<never>[] }
+  return refusals.map(({ by, words }) => ({ code: code as FindingCode, by, words }))
+})
+
+/** Whether the words stand in the text; `…` stands for anything. */
+export function isSaid(words: string, text: string): boolean {
+  const pattern = words.split('…').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+  return new RegExp(pattern.join('.*'), 's').test(text)
+}
+
+/** `key/weak: Node: INVALID_PURPOSE` */
+export function claimText({ code, by, words }: Claim): string {
+  return `${code}: ${by}: ${words}`
+}
+
+/** Whether the code is among the findings, or folded under one. */
+export function holds(findings: readonly Finding[], code: FindingCode): boolean {
+  return findings.some((each) => each.code === code || holds(each.consequences, code))
+}
+
+/** Whether the words belong to a handshake or to files, and not to a verdict on a chain. */
+export function isOfHandshake({ code, by, words }: Claim): boolean {
+  if (by === 'etcd' || code.startsWith('handshake/') || code === 'key/mismatch') return true
+  if (code.startsWith('usage/gateway-')) return true
+  return words.startsWith('remote error:') || words.startsWith('ERR_SSL_') || HANDSHAKE_WORDS.has(words)
+}
+
+const HANDSHAKE_WORDS: ReadonlySet<string> = new Set([
+  'ee key too small',
+  "tls: client didn't provide a certificate",
+  'tls: failed to parse private key',
+  'tls: unsupported certificate curve (P-224)',
+])
+
+/** Whether the words are etcd's answer to a call, which is no matter of certificates. */
+export function isOfCall({ code }: Claim): boolean {
+  return code.startsWith('access/')
+}

@@ -1,0 +1,88 @@
+/** etcd as a witness: what it does with a connection, the words in its log, and the words that Node has for it. */
+import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls'
+import type { TestEtcd } from '../../src/testing/index.js'
+import type { Minted } from './mint.js'
+import { codeOf, SHOW_ANYTHING, wordsOf } from './witness-node.js'
+
+/** What a client shows. */
+export interface Shown {
+  readonly leaf: Minted
+  readonly sent?: readonly Minted[]
+}
+
+export interface EtcdVerdict {
+  readonly accepts: boolean
+  /** The field `error` of etcd's line about the connection. */
+  readonly log: string
+  /** The error that Node's client had; empty where etcd closed without an alert. */
+  readonly error: string
+}
+
+/** The start of HTTP/2 (RFC 9113 section 3.4): etcd answers it once it has accepted the client. */
+const PREFACE = Buffer.concat([
+  Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
+  Buffer.from('000000040000000000', 'hex'),
+])
+
+/** Connects to etcd; null where Node cannot show the certificate. `options` go to Node's `connect`. */
+export async function askEtcd(
+  etcd: TestEtcd,
+  shown: Shown | null,
+  options: ConnectionOptions = {},
+): Promise<EtcdVerdict | null> {
+  const socket = open(etcd.port, shown, options)
+  if (socket === null) return null
+  // Known from the first moment on, and only while the connection stands.
+  let localPort: number | undefined
+  socket.once('connect', () => {
+    localPort = socket.localPort
+  })
+  const first = await firstAnswer(socket)
+  socket.destroy()
+  if (first === 'data') return { accepts: true, log: '', error: '' }
+  if (localPort === undefined) throw new Error(`etcd was not reached: ${first}`)
+  const line = await etcd.waitForLog(
+    new RegExp(`rejected connection.*"remote-addr":"127\\.0\\.0\\.1:${String(localPort)}"`),
+  )
+  return { accepts: false, log: (JSON.parse(line) as { error: string }).error, error: first }
+}
+
+function open(port: number, shown: Shown | null, options: ConnectionOptions): TLSSocket | null {
+  const chain = shown === null ? {} : { cert: pemOf(shown), key: shown.leaf.keyPem }
+  try {
+    return connect({
+      port,
+      host: '127.0.0.1',
+      rejectUnauthorized: false,
+      ALPNProtocols: ['h2'],
+      ciphers: SHOW_ANYTHING,
+      ...chain,
+      ...options,
+    })
+  } catch (error) {
+    if (codeOf(error).startsWith('ERR_')) return null
+    throw error
+  }
+}
+
+function pemOf({ leaf, sent = [] }: Shown): string {
+  return [leaf, ...sent].map(({ pem }) => pem).join('')
+}
+
+/** `data`, or the words of the error; empty where the connection was closed without any. */
+async function firstAnswer(socket: TLSSocket): Promise<string> {
+  return new Promise((resolve) => {
+    socket.once('secureConnect', () => {
+      socket.write(PREFACE)
+    })
+    socket.once('data', () => {
+      resolve('data')
+    })
+    socket.on('error', (error) => {
+      resolve(wordsOf(error))
+    })
+    socket.once('close', () => {
+      resolve('')
+    })
+  })
+}
