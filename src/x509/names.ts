@@ -124,7 +124,7 @@ export function dnsNameCovers(pattern: string, host: string): boolean {
   // A name with a trailing dot covers nothing: Go and OpenSSL refuse it, Node alone does not look at the dot.
   const name = pattern.toLowerCase()
   if (name === host) return isDnsPattern(name)
-  if (!name.startsWith('*.') || host.startsWith('*.')) return false
+  if (!name.startsWith('*.')) return false
   const base = name.slice(1)
   return (
     host.endsWith(base) &&
