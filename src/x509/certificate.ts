@@ -1,8 +1,9 @@
 /** One X.509 certificate, read from DER: its outer structure at once, its extensions and key on first use. */
-import { hash, type KeyObject, verify as verifySignature, constants } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { inspect } from 'node:util'
 import type { CertificateRef } from '../report/finding.js'
 import type { PublicKeyInfo, SignatureAlgorithm } from './algorithms.js'
+import { crypto } from './crypto.js'
 import { bytesEqual, DerError, hex } from './der.js'
 import type { DistinguishedName } from './distinguished-name.js'
 import { decodeExtensions, type Extensions } from './extensions.js'
@@ -79,7 +80,7 @@ export class Certificate {
 
   /** SHA-256 over the DER: upper-case hexadecimal pairs with colons, as openssl and Node print it. */
   get fingerprint256(): string {
-    this.fingerprint ??= hash('sha256', this.raw)
+    this.fingerprint ??= crypto().hash('sha256', this.raw)
       .toUpperCase()
       .replace(/..(?=.)/g, '$&:')
     return this.fingerprint
@@ -227,14 +228,15 @@ export function verifyWith(
 ): boolean {
   if ('unknown' in algorithm) return false
   const { scheme } = algorithm
+  const { constants, verify } = crypto()
   if (issuer.publicKeyInfo.algorithm !== scheme.key) return false
   try {
     const key = issuer.publicKey
     if (scheme.saltLength !== undefined) {
       const options = { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: scheme.saltLength }
-      return verifySignature(scheme.digest, signed, options, signature)
+      return verify(scheme.digest, signed, options, signature)
     }
-    return verifySignature(scheme.digest, signed, key, signature)
+    return verify(scheme.digest, signed, key, signature)
   } catch {
     // OpenSSL refuses the key or the signature's form: not a signature by this key. Why is told by the key checks.
     return false

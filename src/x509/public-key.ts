@@ -3,7 +3,8 @@
  * decoders in turn, than to verify a signature with the key; the usual kinds of keys have ways in that are told what to
  * expect. OpenSSL reads the same octets on each way, and refuses the same.
  */
-import { createPublicKey, ECDH, type JsonWebKey, type KeyObject } from 'node:crypto'
+import type { JsonWebKey, KeyObject } from 'node:crypto'
+import { crypto } from './crypto.js'
 import { DerReader, hex, Tag } from './der.js'
 
 /** The AlgorithmIdentifiers of the usual kinds, whole and in DER; with other parameters a key is none of these. */
@@ -15,7 +16,7 @@ const KINDS: Readonly<Record<string, 'RSA' | 'Ed25519' | 'P-256' | 'P-384' | 'P-
   '301006072A8648CE3D020106052B81040023': 'P-521',
 }
 
-/** The curves as {@link ECDH} knows them, and the octets of a coordinate. */
+/** The curves as `ECDH` knows them, and the octets of a coordinate. */
 const CURVES = {
   'P-256': { name: 'prime256v1', size: 32 },
   'P-384': { name: 'secp384r1', size: 48 },
@@ -28,6 +29,7 @@ const CURVES = {
  * @throws {Error} of `node:crypto` where OpenSSL does not read the key.
  */
 export function readPublicKey(spki: Uint8Array): KeyObject {
+  const { createPublicKey } = crypto()
   const { kind, octets } = takeApart(spki)
   switch (kind) {
     case 'RSA':
@@ -50,7 +52,7 @@ export function isReadablePublicKey(spki: Uint8Array): boolean {
   const { kind, octets } = takeApart(spki)
   try {
     if ((kind === 'P-256' || kind === 'P-384' || kind === 'P-521') && isUncompressed(octets, CURVES[kind].size)) {
-      ECDH.convertKey(octets, CURVES[kind].name) // throws where the point is not on the curve
+      crypto().ECDH.convertKey(octets, CURVES[kind].name) // throws where the point is not on the curve
     } else {
       readPublicKey(spki)
     }
