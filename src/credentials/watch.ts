@@ -1,11 +1,11 @@
 /** Follows files for one consumer: looks at them when something hints at a change, and from time to time in any case. */
 import { setMaxListeners } from 'node:events'
 import type { Credentials } from './credentials.js'
+import { untilAborted } from './source.js'
 import { Hints, type WatchDirectory } from './watch-hints.js'
 import type { WatchTiming } from './watch-options.js'
 import type { Progress, Step } from './watch-progress.js'
 import { survey } from './watch-survey.js'
-import { untilAborted } from './source.js'
 
 /** The files that are followed. */
 export interface Subject {
@@ -124,7 +124,7 @@ class Eye {
     this.#hints.clear()
     await this.#survey()
     this.#lookedAt = performance.now()
-    return this.#unlessStopped(this.#subject.look())
+    return this.#unlessStopped(() => this.#subject.look())
   }
 
   /** Rests until a hint, until the files look different from outside, or until the given time. */
@@ -141,15 +141,15 @@ class Eye {
   }
 
   async #survey(): Promise<void> {
-    const { directories, signature } = await this.#unlessStopped(survey(this.#subject.paths()))
+    const { directories, signature } = await this.#unlessStopped(() => survey(this.#subject.paths()))
     this.#hints.watch(directories)
     if (signature === this.#signature) return
     this.#signature = signature
     this.#changedAt = performance.now()
   }
 
-  async #unlessStopped<T>(work: Promise<T>): Promise<T> {
+  async #unlessStopped<T>(work: () => Promise<T>): Promise<T> {
     this.#stop.throwIfAborted()
-    return untilAborted(work, this.#stop)
+    return untilAborted(work(), this.#stop)
   }
 }

@@ -1,6 +1,7 @@
 /** What counts as a change, what is told of material that stays broken, and what each consumer comes to know. */
 import { chmodSync, rmSync, truncateSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { fromFiles, fromPem } from '../../../src/credentials/index.js'
 import { mintCa } from '../../support/mint.js'
@@ -11,6 +12,7 @@ import {
   consume,
   filesIn,
   inPlace,
+  nameOf,
   observed,
   type ObservedSource,
   QUICK,
@@ -86,7 +88,7 @@ describe('no change is', () => {
     await seen.source.load()
     const consumer = consume(seen.source, controller.signal)
     await until(() => {
-      expect(seen.reads).toHaveLength(2)
+      expect(seen.readsDone()).toBe(2)
     })
     await looked(seen, touch)
     writeFiles(directory, { ...textsOf('second'), ca: other.pem })
@@ -99,7 +101,7 @@ describe('no change is', () => {
     const seen = observed(directory)
     const consumer = consume(seen.source, controller.signal)
     await until(() => {
-      expect(seen.reads).toHaveLength(1)
+      expect(seen.readsDone()).toBe(1)
     })
     inPlace(join(directory, 'unrelated'), 'x')
     byRename(join(directory, 'unrelated'), 'y')
@@ -147,7 +149,7 @@ describe('many changes', () => {
     const seen = observed(directory, { timing: { ...QUICK, quiet: 100 } })
     const consumer = consume(seen.source, controller.signal)
     await until(() => {
-      expect(seen.reads).toHaveLength(1)
+      expect(seen.readsDone()).toBe(1)
     })
     for (let i = 0; i < 100; i++) writeFiles(directory, textsOf(i % 2 === 0 ? 'second' : 'third'), byRename)
     writeFiles(directory, textsOf('fourth'))
@@ -178,6 +180,23 @@ describe('many changes', () => {
     expect(gaps.length).toBeGreaterThan(3)
     expect(Math.min(...gaps)).toBeGreaterThan(timing.quiet - 2)
   })
+})
+
+test('a consumer that takes its time gets the newest, and not what was there in between', async () => {
+  const { source } = observed(directory)
+  await source.load()
+  const changes = source.watch(controller.signal)
+  const given: string[] = []
+  writeFiles(directory, textsOf('second'))
+  for await (const credentials of changes) {
+    given.push(nameOf(credentials))
+    if (given.at(-1) === 'fourth') break
+    writeFiles(directory, textsOf('third'))
+    // So long that whoever read in the meantime would have taken it for lasting.
+    await pause(QUICK.quiet * 4)
+    writeFiles(directory, textsOf('fourth'))
+  }
+  expect(given).toEqual(['second', 'fourth'])
 })
 
 test('contents that change all the time and come to the same are given at once', async () => {
@@ -240,7 +259,7 @@ describe('between load() and watch()', () => {
     writeFiles(directory, textsOf('first'))
     const consumer = consume(seen.source, controller.signal)
     await until(() => {
-      expect(seen.reads.length).toBeGreaterThan(2)
+      expect(seen.readsDone()).toBeGreaterThan(2)
     })
     writeFiles(directory, textsOf('second'))
     await until(() => {
@@ -271,7 +290,7 @@ describe('between load() and watch()', () => {
     const seen = observed(directory)
     const consumer = consume(seen.source, controller.signal)
     await until(() => {
-      expect(seen.reads.length).toBeGreaterThan(0)
+      expect(seen.readsDone()).toBeGreaterThan(0)
     })
     writeFiles(directory, textsOf('second'))
     await until(() => {
@@ -284,7 +303,7 @@ describe('between load() and watch()', () => {
     const seen = observed(directory)
     const consumer = consume(seen.source, controller.signal)
     await until(() => {
-      expect(seen.reads.length).toBeGreaterThan(0)
+      expect(seen.readsDone()).toBeGreaterThan(0)
     })
     writeFiles(directory, textsOf('first'))
     await until(() => {

@@ -117,13 +117,16 @@ export const silent: WatchDirectory = () => ({ close: () => undefined })
 
 export interface ObservedSource {
   readonly source: FileSource
-  /** When the files were read, by the monotonic clock. */
+  /** When reads of the files began, by the monotonic clock. */
   readonly reads: number[]
+  /** How many have come to their end. */
+  readonly readsDone: () => number
 }
 
 /** A source of a directory's files whose parts can be replaced, and whose reads are noted. */
 export function observed(directory: string, parts: Partial<FilesOfSource> = {}): ObservedSource {
   const reads: number[] = []
+  let done = 0
   const files = filesIn(directory)
   const gather: FilesOfSource['gather'] = async () => {
     reads.push(performance.now())
@@ -132,6 +135,7 @@ export function observed(directory: string, parts: Partial<FilesOfSource> = {}):
       fileInput({ role: 'cert', file: files.cert, namedBy: 'option "cert"' }),
       fileInput({ role: 'key', file: files.key, namedBy: 'option "key"' }),
     ])
+    done++
     return { ca, cert, key, crl: null, passphrase: null }
   }
   const source = new FileSource(`files in ${directory}`, {
@@ -140,5 +144,5 @@ export function observed(directory: string, parts: Partial<FilesOfSource> = {}):
     timing: QUICK,
     ...parts,
   })
-  return { source, reads }
+  return { source, reads, readsDone: () => done }
 }
