@@ -76,10 +76,10 @@ function checkExtensions(place: Place, notes: Notebook): void {
 
 function checkUris(place: Place, notes: Notebook): void {
   let told = 0
-  for (const { kind, value } of place.certificate.subjectAltNames) {
-    const problem = kind === 'uri' ? uriProblem(value) : null
+  for (const name of place.certificate.subjectAltNames) {
+    const problem = name.kind === 'uri' ? uriProblem(name.value) : null
     if (problem === null) continue
-    notes.add(place, 'san/uri-malformed', { uri: value, reason: problem })
+    notes.add(place, 'san/uri-malformed', { uri: name.value, reason: problem })
     if (++told === MAX_URIS_TOLD) return
   }
 }

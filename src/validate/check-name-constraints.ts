@@ -1,6 +1,7 @@
 /** Name constraints of every CA in the path against every name below it (RFC 5280 sections 4.2.1.10 and 6.1.3). */
-import { ExtensionId, type NameConstraints } from '../x509/extensions.js'
+import { ExtensionId } from '../x509/extensions.js'
 import type { GeneralName } from '../x509/general-name.js'
+import type { NameConstraints } from '../x509/name-constraints.js'
 import { COMPARED_KINDS, constraintProblem, isComparable, isTouched, isWithin } from './name-constraint-match.js'
 import type { Notebook, Place } from './place.js'
 

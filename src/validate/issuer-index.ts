@@ -67,8 +67,8 @@ function newerFirst(a: Candidate, b: Candidate): number {
 
 // As in Go (crypto/x509 findPotentialParents): a match before "cannot tell" before a mismatch.
 function keyIdentifierScore(child: Certificate, issuer: Certificate): number {
-  const wanted = child.extensions.authorityKeyIdentifier?.keyIdentifier ?? null
-  const found = issuer.extensions.subjectKeyIdentifier
+  const wanted = child.keyIdentifiers.authorityKeyIdentifier?.keyIdentifier ?? null
+  const found = issuer.keyIdentifiers.subjectKeyIdentifier
   if (wanted === null || found === null) return 1
   return bytesEqual(wanted, found) ? 2 : 0
 }

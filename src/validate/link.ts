@@ -34,7 +34,7 @@ function isReadable(issuer: Certificate): boolean {
  * serial number, or by the name of the issuer's own issuer. OpenSSL, and so Node, looks at both (X509_check_akid).
  */
 export function namesOtherAuthority(child: Certificate, issuer: Certificate): boolean {
-  const authority = child.extensions.authorityKeyIdentifier
+  const authority = child.keyIdentifiers.authorityKeyIdentifier
   if (authority === null || (authority.serial === null && authority.issuer === null)) return false
   if (authority.serial !== null && !bytesEqual(authority.serial, issuer.serial)) return true
   const named = authority.issuer?.find(({ kind }) => kind === 'dirName')?.directoryName
@@ -46,8 +46,8 @@ export function keyIdentifiers(
   child: Certificate,
   issuer: Certificate,
 ): { relation: 'same' | 'different' | 'unknown'; wanted: Uint8Array | null; found: Uint8Array | null } {
-  const wanted = child.extensions.authorityKeyIdentifier?.keyIdentifier ?? null
-  const found = issuer.extensions.subjectKeyIdentifier
+  const wanted = child.keyIdentifiers.authorityKeyIdentifier?.keyIdentifier ?? null
+  const found = issuer.keyIdentifiers.subjectKeyIdentifier
   if (wanted === null || found === null) return { relation: 'unknown', wanted, found }
   return { relation: bytesEqual(wanted, found) ? 'same' : 'different', wanted, found }
 }

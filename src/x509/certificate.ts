@@ -6,7 +6,7 @@ import type { PublicKeyInfo, SignatureAlgorithm } from './algorithms.js'
 import { crypto } from './crypto.js'
 import { bytesEqual, DerError, hex } from './der.js'
 import type { DistinguishedName } from './distinguished-name.js'
-import { decodeExtensions, type Extensions } from './extensions.js'
+import { decodeExtensions, decodeKeyIdentifiers, type Extensions, type KeyIdentifiers } from './extensions.js'
 import type { GeneralName } from './general-name.js'
 import { isReadablePublicKey, readPublicKey } from './public-key.js'
 import { type CertificateFields, readCertificate } from './read-certificate.js'
@@ -25,6 +25,7 @@ export class Certificate {
   readonly origin: string
   private readonly fields: CertificateFields
   private decoded: Extensions | null = null
+  private identifiers: KeyIdentifiers | null = null
   private fingerprint: string | null = null
   private key: KeyObject | null = null
   private readable: boolean | null = null
@@ -139,6 +140,12 @@ export class Certificate {
   get extensions(): Extensions {
     this.decoded ??= decodeExtensions(this.fields.extensionList)
     return this.decoded
+  }
+
+  /** The key identifiers, as `extensions` has them; the other extensions are not decoded for them. */
+  get keyIdentifiers(): KeyIdentifiers {
+    this.identifiers ??= this.decoded ?? decodeKeyIdentifiers(this.fields.extensionList)
+    return this.identifiers
   }
 
   /** Whether basicConstraints say that this is a CA. */

@@ -8,7 +8,7 @@ import {
   type RevocationReason,
 } from './distribution-point.js'
 import { ExtensionId, type ExtensionProblem, type RawExtension } from './extensions.js'
-import { type GeneralName, readGeneralName } from './general-name.js'
+import { type GeneralName, readNames } from './general-name.js'
 
 /** Extensions of lists; those of entries are in crl-entries.ts. */
 export const CrlExtensionId = {
@@ -148,14 +148,12 @@ function readAuthorityKey(reader: DerReader): CrlAuthorityKey {
   const fields = reader.enter(Tag.sequence, 'authorityKeyIdentifier')
   const key = fields.optional(contextTag(0, 'primitive'))
   const names = fields.enterOptional(contextTag(1, 'constructed'))
-  const issuer: GeneralName[] = []
-  while (names?.atEnd === false) issuer.push(readGeneralName(names, 'address'))
   const serialTag = contextTag(2, 'primitive')
   const serial = fields.peek() === serialTag ? fields.integer('the serial number of the authority', serialTag) : null
   fields.finish('authorityKeyIdentifier')
   return {
     keyIdentifier: key === null ? null : fields.content(key),
-    issuer: names === null ? null : issuer,
+    issuer: names === null ? null : names.atEnd ? [] : readNames(names),
     serial,
   }
 }

@@ -2,9 +2,9 @@
  * Distribution points of revocation lists, as they stand in certificates (RFC 5280 section 4.2.1.13) and, in part, in
  * the issuing distribution point of a list (section 5.2.5).
  */
-import { contextTag, DerError, type DerElement, type DerReader, Tag } from './der.js'
+import { contextTag, DerError, type DerReader, Tag } from './der.js'
 import { type DistinguishedName, type NameAttribute, readAttributes, relativeNameKey } from './distinguished-name.js'
-import { type GeneralName, readGeneralName } from './general-name.js'
+import { type GeneralName, readNames } from './general-name.js'
 
 /** A reason that a list may be narrowed to. */
 export type RevocationReason =
@@ -42,12 +42,18 @@ export interface DistributionPoint {
   readonly crlIssuer: readonly GeneralName[] | null
 }
 
+/** Most distribution points read of one certificate. Real ones have one or two. */
+const MAX_POINTS = 100
+
 /** Reads CRLDistributionPoints: a SEQUENCE of at least one. */
 export function readDistributionPoints(reader: DerReader): DistributionPoint[] {
   const list = reader.enter(Tag.sequence, 'the distribution points')
   const points: DistributionPoint[] = []
-  do points.push(readDistributionPoint(list.enter(Tag.sequence, 'a distribution point')))
-  while (!list.atEnd)
+  do {
+    if (points.length >= MAX_POINTS)
+      throw new DerError(`more than ${String(MAX_POINTS)} distribution points`, list.offset)
+    points.push(readDistributionPoint(list.enter(Tag.sequence, 'a distribution point')))
+  } while (!list.atEnd)
   return points
 }
 
@@ -60,7 +66,7 @@ function readDistributionPoint(fields: DerReader): DistributionPoint {
   if (name === null && issuer === null) {
     throw new DerError('a distribution point with neither a name nor an issuer of the list', start)
   }
-  return { name, reasons, crlIssuer: issuer === null ? null : readNames(fields, issuer) }
+  return { name, reasons, crlIssuer: issuer === null ? null : readNames(fields.inside(issuer)) }
 }
 
 /** Reads `distributionPoint [0] DistributionPointName OPTIONAL`. The tag is explicit, for the name is a choice. */
@@ -69,7 +75,7 @@ export function readOptionalName(fields: DerReader): DistributionPointName | nul
   if (choice === null) return null
   const element = choice.element()
   choice.finish('the name of a distribution point')
-  if (element.tag === contextTag(0, 'constructed')) return { fullName: readNames(choice, element) }
+  if (element.tag === contextTag(0, 'constructed')) return { fullName: readNames(choice.inside(element)) }
   if (element.tag === contextTag(1, 'constructed')) return { relativeName: readAttributes(choice.inside(element)) }
   throw new DerError('a name of a distribution point that is neither full nor relative', element.start)
 }
@@ -83,14 +89,6 @@ export function readOptionalReasons(fields: DerReader, n: number): RevocationRea
     const bit = i + 1
     return ((octets[bit >> 3] ?? 0) & (0x80 >> (bit & 7))) !== 0
   })
-}
-
-function readNames(outer: DerReader, element: DerElement): GeneralName[] {
-  const list = outer.inside(element)
-  const names: GeneralName[] = []
-  do names.push(readGeneralName(list, 'address'))
-  while (!list.atEnd)
-  return names
 }
 
 /**

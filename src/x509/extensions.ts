@@ -1,7 +1,8 @@
 /** Certificate extensions (RFC 5280 section 4.2), decoded. What cannot be decoded is listed, not thrown. */
-import { DerError, DerReader, Tag, contextTag } from './der.js'
+import { DerError, type DerElement, DerReader, Tag, contextTag } from './der.js'
 import { type DistributionPoint, readDistributionPoints } from './distribution-point.js'
-import { type GeneralName, readGeneralName, readGeneralNames } from './general-name.js'
+import { type GeneralName, readGeneralName, readGeneralNames, readNames } from './general-name.js'
+import { type NameConstraints, readNameConstraints } from './name-constraints.js'
 import { readCertificatePolicies, readPolicyConstraints, readPolicyMappings } from './policies.js'
 
 export const ExtensionId = {
@@ -50,6 +51,13 @@ export const KEY_USAGES = [
 ] as const
 export type KeyUsage = (typeof KEY_USAGES)[number]
 
+/** Most extensions read of one certificate or list. Real ones have about ten. */
+const MAX_EXTENSIONS = 1000
+/** Most purposes read of extendedKeyUsage. */
+const MAX_PURPOSES = 100
+/** Longest key identifier read, in octets. A hash has at most 64. */
+const MAX_KEY_IDENTIFIER = 1024
+
 /** Purposes of extendedKeyUsage by name where they are known here, else by OBJECT IDENTIFIER. */
 const PURPOSES: Readonly<Record<string, string>> = {
   '1.3.6.1.5.5.7.3.1': 'serverAuth',
@@ -70,11 +78,6 @@ export interface NetscapeCertType {
 export interface BasicConstraints {
   readonly ca: boolean
   readonly pathLength: number | null
-}
-
-export interface NameConstraints {
-  readonly permitted: readonly GeneralName[]
-  readonly excluded: readonly GeneralName[]
 }
 
 export interface AuthorityKeyIdentifier {
@@ -111,6 +114,8 @@ export interface Extensions {
   isCritical(oid: string): boolean
 }
 
+export type KeyIdentifiers = Pick<Extensions, 'subjectKeyIdentifier' | 'authorityKeyIdentifier'>
+
 /** The decoded values, each null until its extension is met. */
 interface Decoded {
   basicConstraints: BasicConstraints | null
@@ -143,7 +148,7 @@ const DECODERS: Readonly<Record<string, Decoder>> = {
     into.nameConstraints = readNameConstraints(reader)
   },
   [ExtensionId.subjectKeyIdentifier]: (reader, into) => {
-    into.subjectKeyIdentifier = reader.octetString('subjectKeyIdentifier')
+    into.subjectKeyIdentifier = keyIdentifierIn(reader, reader.expect(Tag.octetString, 'subjectKeyIdentifier'))
   },
   [ExtensionId.netscapeCertType]: (reader, into) => {
     const [first = 0] = reader.bitString('netscapeCertType').octets
@@ -185,6 +190,7 @@ const PROCESSED: ReadonlySet<string> = new Set<string>([
 export function readExtensionList(list: DerReader): RawExtension[] {
   const all: RawExtension[] = []
   while (!list.atEnd) {
+    if (all.length >= MAX_EXTENSIONS) throw new DerError(`more than ${String(MAX_EXTENSIONS)} extensions`, list.offset)
     const extension = list.enter(Tag.sequence, 'an extension')
     const oid = extension.oid('an extension id')
     // A written-out FALSE is not DER, but CAs write it and Go and OpenSSL read it.
@@ -196,9 +202,21 @@ export function readExtensionList(list: DerReader): RawExtension[] {
   return all
 }
 
-/** Decodes what is known of a certificate's extensions. */
-export function decodeExtensions(all: readonly RawExtension[]): Extensions {
-  const decoded: Decoded = {
+/**
+ * Decodes the key identifiers alone, as all extensions together would give them: issuers are found by them, and decoding
+ * all that a crowd of candidates carries could take long.
+ */
+export function decodeKeyIdentifiers(all: readonly RawExtension[]): KeyIdentifiers {
+  const decoded = nothingDecoded()
+  for (const oid of [ExtensionId.subjectKeyIdentifier, ExtensionId.authorityKeyIdentifier]) {
+    const extension = all.find((each) => each.oid === oid)
+    if (extension !== undefined) tryToDecode(extension, decoded)
+  }
+  return decoded
+}
+
+function nothingDecoded(): Decoded {
+  return {
     basicConstraints: null,
     keyUsage: null,
     extendedKeyUsage: null,
@@ -209,6 +227,11 @@ export function decodeExtensions(all: readonly RawExtension[]): Extensions {
     authorityKeyIdentifier: null,
     crlDistributionPoints: null,
   }
+}
+
+/** Decodes what is known of a certificate's extensions. */
+export function decodeExtensions(all: readonly RawExtension[]): Extensions {
+  const decoded = nothingDecoded()
   const seen = new Map<string, RawExtension>()
   const problems: ExtensionProblem[] = []
   const duplicates = new Set<string>()
@@ -219,12 +242,8 @@ export function decodeExtensions(all: readonly RawExtension[]): Extensions {
       continue
     }
     seen.set(oid, extension)
-    try {
-      decodeOne(extension, decoded)
-    } catch (error) {
-      if (!(error instanceof DerError)) throw error
-      problems.push({ oid, critical, reason: error.reason })
-    }
+    const reason = tryToDecode(extension, decoded)
+    if (reason !== null) problems.push({ oid, critical, reason })
   }
   return {
     ...decoded,
@@ -238,11 +257,18 @@ export function decodeExtensions(all: readonly RawExtension[]): Extensions {
   }
 }
 
-function decodeOne({ oid, value }: RawExtension, into: Decoded): void {
-  if (!Object.hasOwn(DECODERS, oid)) return
-  const reader = new DerReader(value)
-  DECODERS[oid]?.(reader, into)
-  reader.finish(`the ${extensionName(oid)} value`)
+/** Why an extension cannot be decoded; null where it was, or is of no kind that is known here. */
+function tryToDecode({ oid, value }: RawExtension, into: Decoded): string | null {
+  if (!Object.hasOwn(DECODERS, oid)) return null
+  try {
+    const reader = new DerReader(value)
+    DECODERS[oid]?.(reader, into)
+    reader.finish(`the ${extensionName(oid)} value`)
+    return null
+  } catch (error) {
+    if (error instanceof DerError) return error.reason
+    throw error
+  }
 }
 
 function readBasicConstraints(reader: DerReader): BasicConstraints {
@@ -266,33 +292,18 @@ function readExtendedKeyUsage(reader: DerReader): string[] {
   const list = reader.enter(Tag.sequence, 'extendedKeyUsage')
   const purposes: string[] = []
   do {
+    if (purposes.length >= MAX_PURPOSES) throw new DerError(`more than ${String(MAX_PURPOSES)} purposes`, list.offset)
     const oid = list.oid('a purpose of extendedKeyUsage')
     purposes.push(PURPOSES[oid] ?? oid)
   } while (!list.atEnd)
   return purposes
 }
 
-function readNameConstraints(reader: DerReader): NameConstraints {
-  const fields = reader.enter(Tag.sequence, 'nameConstraints')
-  const permitted = fields.enterOptional(contextTag(0, 'constructed'))
-  const excluded = fields.enterOptional(contextTag(1, 'constructed'))
-  if (permitted === null && excluded === null) {
-    throw new DerError('nameConstraints that hold neither permitted nor excluded subtrees', fields.offset)
+function keyIdentifierIn(reader: DerReader, element: DerElement): Uint8Array {
+  if (element.end - element.contentStart > MAX_KEY_IDENTIFIER) {
+    throw new DerError(`a key identifier of more than ${String(MAX_KEY_IDENTIFIER)} octets`, element.start)
   }
-  fields.finish('nameConstraints')
-  return { permitted: readSubtrees(permitted), excluded: readSubtrees(excluded) }
-}
-
-function readSubtrees(list: DerReader | null): GeneralName[] {
-  const names: GeneralName[] = []
-  if (list === null) return names
-  do {
-    const subtree = list.enter(Tag.sequence, 'a subtree of nameConstraints')
-    names.push(readGeneralName(subtree, 'address-and-mask'))
-    // minimum must be 0, its default, and maximum absent (RFC 5280 section 4.2.1.10).
-    subtree.finish('a subtree of nameConstraints')
-  } while (!list.atEnd)
-  return names
+  return reader.content(element)
 }
 
 function readAuthorityKeyIdentifier(reader: DerReader): AuthorityKeyIdentifier {
@@ -302,16 +313,15 @@ function readAuthorityKeyIdentifier(reader: DerReader): AuthorityKeyIdentifier {
   const serial = fields.optional(contextTag(2, 'primitive'))
   fields.finish('authorityKeyIdentifier')
   return {
-    keyIdentifier: key === null ? null : fields.content(key),
-    issuer: issuer === null ? null : readNameList(fields.inside(issuer)),
+    keyIdentifier: key === null ? null : keyIdentifierIn(fields, key),
+    issuer: issuer === null ? null : readIssuerNames(fields.inside(issuer)),
     serial: serial === null ? null : fields.content(serial),
   }
 }
 
-function readNameList(list: DerReader): GeneralName[] {
-  const names: GeneralName[] = []
-  while (!list.atEnd) names.push(readGeneralName(list, 'address'))
-  return names
+// An empty list is not DER of GeneralNames, but nothing depends on it.
+function readIssuerNames(list: DerReader): GeneralName[] {
+  return list.atEnd ? [] : readNames(list)
 }
 
 function readAuthorityInfoAccess(reader: DerReader): void {

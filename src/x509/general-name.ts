@@ -1,5 +1,5 @@
 /** GeneralName (RFC 5280 section 4.2.1.6): the names of a subject alternative name and of name constraints. */
-import { DerError, type DerElement, type DerReader, oidText, Tag } from './der.js'
+import { DerError, type DerElement, DerReader, oidText, Tag } from './der.js'
 import { DistinguishedName } from './distinguished-name.js'
 import { formatIp } from './ip.js'
 
@@ -32,6 +32,36 @@ const CONSTRUCTED: ReadonlySet<GeneralNameKind> = new Set(['otherName', 'x400', 
 /** How an IP address stands here: alone in a subject alternative name, with its mask in a name constraint. */
 export type IpForm = 'address' | 'address-and-mask'
 
+/** Most names read of one list. A certificate of more can be presented to nobody: Go and OpenSSL refuse such a handshake. */
+export const MAX_NAMES = 65_536
+
+/** A name that was read. Its text is made when it is asked for: lists can be long, and few of their names are shown. */
+class NameInDer implements GeneralName {
+  readonly kind: GeneralNameKind
+  readonly directoryName?: DistinguishedName
+  private readonly source: Uint8Array
+  private readonly start: number
+  private readonly end: number
+  private text: string | null = null
+
+  constructor(kind: GeneralNameKind, reader: DerReader, { contentStart, end }: DerElement) {
+    this.kind = kind
+    this.source = reader.bytes
+    this.start = contentStart
+    this.end = end
+    if (kind === 'dirName') this.directoryName = readDirectoryName(reader, contentStart, end)
+  }
+
+  get bytes(): Uint8Array {
+    return this.source.subarray(this.start, this.end)
+  }
+
+  get value(): string {
+    this.text ??= textOf(this.kind, this.bytes, this.directoryName)
+    return this.text
+  }
+}
+
 /** Reads one GeneralName. */
 export function readGeneralName(reader: DerReader, ipForm: IpForm): GeneralName {
   const element = reader.element()
@@ -40,50 +70,75 @@ export function readGeneralName(reader: DerReader, ipForm: IpForm): GeneralName 
   if (((element.tag & 0x20) !== 0) !== CONSTRUCTED.has(kind)) {
     throw new DerError(`a ${kind} name whose encoding form is wrong`, element.start)
   }
-  const bytes = reader.content(element)
-  switch (kind) {
-    case 'dns':
-    case 'email':
-    case 'uri':
-      return { kind, bytes, value: ia5Text(bytes, element) }
-    case 'ip':
-      return { kind, bytes, value: ipText(bytes, ipForm, element) }
-    case 'dirName': {
-      const inner = reader.inside(element)
-      const directoryName = DistinguishedName.read(inner, 'directory name')
-      inner.finish('a directory name')
-      return { kind, bytes, directoryName, value: directoryName.toString() }
-    }
-    case 'registeredId':
-      return { kind, bytes, value: oidText(bytes, 'a registered id', element.start) }
-    case 'otherName':
-    case 'x400':
-    case 'ediParty':
-      return { kind, bytes, value: Buffer.from(bytes.subarray(0, 64)).toString('hex') }
-  }
+  if (kind === 'dns' || kind === 'email' || kind === 'uri') checkAscii(reader.bytes, element)
+  else if (kind === 'ip') checkAddress(element, ipForm)
+  else if (kind === 'registeredId') oidText(reader.content(element), 'a registered id', element.start)
+  return new NameInDer(kind, reader, element)
 }
 
 /** Reads GeneralNames: a SEQUENCE of at least one. */
 export function readGeneralNames(reader: DerReader): GeneralName[] {
-  const list = reader.enter(Tag.sequence, 'the list of names')
+  return readNames(reader.enter(Tag.sequence, 'the list of names'))
+}
+
+/** Reads the contents of GeneralNames. */
+export function readNames(list: DerReader): GeneralName[] {
   const names: GeneralName[] = []
-  do names.push(readGeneralName(list, 'address'))
-  while (!list.atEnd)
+  do {
+    checkCount(names, list)
+    names.push(readGeneralName(list, 'address'))
+  } while (!list.atEnd)
   return names
 }
 
-function ia5Text(bytes: Uint8Array, element: DerElement): string {
-  for (const octet of bytes) {
-    if (octet >= 0x80) throw new DerError('a name with a character outside ASCII (IA5String)', element.start)
+/** @throws {DerError} where a list is full although another name follows. */
+export function checkCount(names: readonly GeneralName[], list: DerReader): void {
+  if (names.length >= MAX_NAMES) {
+    throw new DerError(`a list of more than ${MAX_NAMES.toLocaleString('en-US')} names`, list.offset)
   }
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
 }
 
-function ipText(bytes: Uint8Array, form: IpForm, element: DerElement): string {
-  const size = form === 'address' ? bytes.length : bytes.length / 2
-  if (size !== 4 && size !== 16) {
-    throw new DerError(`an IP address of ${String(bytes.length)} octets`, element.start)
+function readDirectoryName(reader: DerReader, start: number, end: number): DistinguishedName {
+  const inner = new DerReader(reader.bytes, start, end)
+  const directoryName = DistinguishedName.read(inner, 'directory name')
+  inner.finish('a directory name')
+  return directoryName
+}
+
+function checkAscii(bytes: Uint8Array, { start, contentStart, end }: DerElement): void {
+  for (let at = contentStart; at < end; at++) {
+    if ((bytes[at] ?? 0) >= 0x80) throw new DerError('a name with a character outside ASCII (IA5String)', start)
   }
-  if (form === 'address') return formatIp(bytes)
+}
+
+function checkAddress({ start, contentStart, end }: DerElement, form: IpForm): void {
+  const octets = end - contentStart
+  const size = form === 'address' ? octets : octets / 2
+  if (size !== 4 && size !== 16) throw new DerError(`an IP address of ${String(octets)} octets`, start)
+}
+
+function textOf(kind: GeneralNameKind, bytes: Uint8Array, directoryName: DistinguishedName | undefined): string {
+  switch (kind) {
+    case 'dns':
+    case 'email':
+    case 'uri':
+      return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1')
+    case 'ip':
+      return ipText(bytes)
+    case 'dirName':
+      return directoryName?.toString() ?? ''
+    case 'registeredId':
+      return oidText(bytes, 'a registered id', 0)
+    case 'otherName':
+    case 'x400':
+    case 'ediParty':
+      return Buffer.from(bytes.subarray(0, 64)).toString('hex')
+  }
+}
+
+/** An address, or an address and its mask, which are 8 or 32 octets together. */
+function ipText(bytes: Uint8Array): string {
+  if (bytes.length === 4 || bytes.length === 16) return formatIp(bytes)
+  const size = bytes.length / 2
   return `${formatIp(bytes.subarray(0, size))}/${formatIp(bytes.subarray(size))}`
 }

@@ -10,7 +10,7 @@ export type {
   BasicConstraints,
   ExtensionProblem,
   Extensions,
-  NameConstraints,
   RawExtension,
 } from './extensions.js'
 export type { GeneralName, GeneralNameKind } from './general-name.js'
+export type { NameConstraints } from './name-constraints.js'
