@@ -7,6 +7,7 @@ import type { Finding } from '../../../src/report/finding.js'
 import { validateChain } from '../../../src/validate/index.js'
 import { inputOf } from '../../support/judge-chain.js'
 import { chainOf } from '../../support/judge-lists.js'
+import { mintCa, mintCrl } from '../../support/mint.js'
 import { LIST_SCENARIOS, type MintedList } from '../../support/lists/index.js'
 import { askEtcdAboutLists, type ListAnswer, type ListQuestion } from '../../support/witness-etcd-lists.js'
 
@@ -85,4 +86,29 @@ it('finds every certificate refused that a list names, by whichever CA', TIMEOUT
   const toldOf = questions.flatMap(({ findings }, i) => (findings.some(({ code }) => codes.includes(code)) ? [i] : []))
   expect(toldOf.length).toBeGreaterThan(20)
   expect(toldOf.filter((i) => answers[i]?.v35.includes('revoked') !== true)).toEqual([])
+})
+
+it('depends on the form of the file', TIMEOUT, () => {
+  const ca = mintCa({ subject: 'CA' })
+  const { der, pem } = mintCrl({ issuer: ca })
+  const [revoked, other] = [mintCrl({ issuer: ca, revoked: [{ serial: 7 }] }).pem, pem]
+  const forms: readonly (readonly [file: string | Buffer, v35: string, v36: string])[] = [
+    [der, '', ''],
+    [pem, '', 'x509: malformed crl'],
+    [`Certificate Revocation List (CRL):\n${pem}`, 'asn1: structure error', 'x509: malformed crl'],
+    [other + revoked, '', 'x509: malformed crl'],
+    [revoked + other, 'transport: certificate serial 07 revoked', 'x509: malformed crl'],
+    [Buffer.concat([der, Buffer.from('\n')]), 'x509: trailing data after CRL', ''],
+    [mintCrl({ issuer: ca, version: null, extensions: [] }).der, '', 'x509: unsupported crl version'],
+    ['garbage', 'asn1: structure error', 'x509: malformed crl'],
+    ['', 'asn1: syntax error', 'x509: malformed crl'],
+  ]
+  const answers = askEtcdAboutLists(forms.map(([file]) => ({ file: Buffer.from(file), serials: [7n] })))
+  const start = (text: string, wanted: string): string => (wanted === '' ? text : text.slice(0, wanted.length))
+  const seen = forms.map(([file, v35, v36], i) => [
+    file,
+    start(answers[i]?.v35 ?? '', v35),
+    start(answers[i]?.v36 ?? '', v36),
+  ])
+  expect(seen).toEqual(forms)
 })
