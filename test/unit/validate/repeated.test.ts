@@ -1,26 +1,29 @@
 /** Validating again what was validated before: a signature is verified once for each pair of certificates. */
-import type * as nodeCrypto from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { Certificate } from '../../../src/x509/certificate.js'
 import { type ChainInput, validateChain } from '../../../src/validate/index.js'
 import { HOST, mintChain } from '../../support/judge-chain.js'
 import { mintCa, mintLeaf } from '../../support/mint.js'
 
 /** Signature and key of each verification. */
-const verified = vi.hoisted((): string[] => [])
-vi.mock('node:crypto', async (importOriginal) => {
-  const crypto = await importOriginal<typeof nodeCrypto>()
-  const verify = (digest: string | null, data: Uint8Array, key: KeyObject, signature: Uint8Array): boolean => {
-    verified.push(`${Buffer.from(signature).toString('hex')} ${JSON.stringify(key.export({ format: 'jwk' }))}`)
-    return crypto.verify(digest, data, key, signature)
-  }
-  return { ...crypto, verify }
+const verified: string[] = []
+beforeAll(() => {
+  const crypto = process.getBuiltinModule('node:crypto')
+  const verify = crypto.verify.bind(crypto)
+  vi.spyOn(crypto, 'verify').mockImplementation((digest, data, key, signature) => {
+    verified.push(`${hex(signature as Uint8Array)} ${hex((key as KeyObject).export({ type: 'spki', format: 'der' }))}`)
+    return verify(digest, data, key, signature)
+  })
+})
+afterAll(() => {
+  vi.restoreAllMocks()
 })
 afterEach(() => {
   verified.length = 0
 })
 
+const hex = (octets: Uint8Array): string => Buffer.from(octets).toString('hex')
 const read = ({ der }: { der: Uint8Array }): Certificate => Certificate.parse(der)
 const isOk = (input: ChainInput, at = new Date()): boolean =>
   validateChain(input, { usage: 'server', hosts: [HOST], at }).ok
