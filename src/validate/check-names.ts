@@ -50,14 +50,15 @@ function nearestMiss(
   if (elsewhere !== undefined) return { reason: 'ip-written-as-dns', nearest: elsewhere.value }
   if (commonName !== null && sameHost(commonName, host)) return { reason: 'only-in-common-name', nearest: null }
   if (names.length === 0) return { reason: 'no-names-at-all', nearest: null }
-  if (host.kind === 'ip') {
-    const mapped = names.find((name) => name.kind === 'ip' && isMappedForm(name.bytes, host.bytes))
+  const { bytes } = host
+  if (bytes !== undefined) {
+    const mapped = names.find((name) => name.kind === 'ip' && isMappedForm(name.bytes, bytes))
     if (mapped !== undefined) return { reason: 'ipv4-mapped', nearest: mapped.value }
   }
   if (host.kind === 'dns') {
     const wildcard = names.find((name) => name.kind === 'dns' && isWildcardOver(name.value, host.value))
     if (wildcard !== undefined) {
-      const usable = wildcardIsUsable(wildcard.value.toLowerCase())
+      const usable = wildcardIsUsable(wildcard.value)
       return { reason: usable ? 'wildcard-too-shallow' : 'wildcard-not-usable', nearest: wildcard.value }
     }
     const near = nearestDnsName(names, host.value)
@@ -72,8 +73,7 @@ function sameHost(text: string, host: Host): boolean {
 }
 
 /** Whether one is the IPv4-mapped IPv6 form (`::ffff:10.0.0.1`) of the other. */
-function isMappedForm(a: Uint8Array, b: Uint8Array | undefined): boolean {
-  if (b === undefined || a.length === b.length) return false
+function isMappedForm(a: Uint8Array, b: Uint8Array): boolean {
   const [short, long] = a.length < b.length ? [a, b] : [b, a]
   return isIpv4Mapped(long) && bytesEqual(long.subarray(12), short)
 }
