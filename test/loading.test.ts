@@ -75,7 +75,9 @@ test('the validator is quick to import: few files, little JavaScript, nobody els
   expect(files.length).toBeLessThanOrEqual(MOST_FILES)
   expect(bytes).toBeLessThan(MOST_BYTES)
   const catalogues = files.flatMap(modulesOf).filter((module) => module.startsWith('src/report/catalogue/'))
-  expect(catalogues).not.toContainEqual(expect.stringMatching(/(credentials|endpoint|file|format|handshake|key|login|rotation)\.ts$/))
+  expect(catalogues).not.toContainEqual(
+    expect.stringMatching(/(credentials|endpoint|file|format|handshake|key|login|rotation)\.ts$/),
+  )
 })
 
 test('the client loads no issuing code', () => {
