@@ -62,6 +62,11 @@ const RULES: readonly Rule[] = [
     follows: isIssuerOf,
   },
   {
+    cause: 'key/weak',
+    consequences: ['signature/algorithm-unsupported'],
+    follows: (cause, consequence) => isDsa(cause) && isIssuerOf(cause, consequence),
+  },
+  {
     // A leaf used as a CA has a leaf's usages, too.
     cause: 'constraints/not-a-ca',
     consequences: ['usage/cert-sign-missing', 'usage/extended-key-usage-nested', 'usage/gateway-client-auth-nested'],
@@ -101,18 +106,16 @@ function unreadable(extension: string, consequences: readonly FindingCode[]): Ru
  */
 export function foldConsequences(findings: readonly Finding[]): Finding[] {
   const causes = findings.filter(({ code }) => CAUSES.has(code))
-  if (causes.length === 0 || findings.length < 2) return [...findings]
   const causeOf = new Map<Finding, Finding>()
   for (const finding of findings) {
     const cause = causes.find((each) => explains(each, finding, findings) && rootOf(each, causeOf) !== finding)
     if (cause !== undefined) causeOf.set(finding, cause)
   }
-  if (causeOf.size === 0) return [...findings]
   return findings.filter((each) => !causeOf.has(each)).map((each) => withConsequences(each, causeOf))
 }
 
 function explains(cause: Finding, finding: Finding, all: readonly Finding[]): boolean {
-  if (cause === finding || (finding.severity === 'error' && cause.severity !== 'error')) return false
+  if (finding.severity === 'error' && cause.severity !== 'error') return false
   return RULES.some(
     (rule) =>
       rule.cause === cause.code && rule.consequences.includes(finding.code) && rule.follows(cause, finding, all),
@@ -151,6 +154,10 @@ function isIssuerOf(issuer: Finding, child: Finding): boolean {
 
 function isIssuerOrSame(issuer: Finding, finding: Finding): boolean {
   return isIssuerOf(issuer, finding) || onSameCertificate(issuer, finding)
+}
+
+function isDsa(finding: Finding): boolean {
+  return finding.code === 'key/weak' && finding.details.algorithm === 'DSA'
 }
 
 function fieldOf(finding: Finding): 'subject' | 'issuer' | null {

@@ -18,12 +18,11 @@ export function constraintProblem(constraint: GeneralName): string | null {
     case 'email': {
       const at = constraint.value.lastIndexOf('@')
       if (at === 0) return 'has no mailbox before the @'
-      return isHostConstraint(constraint.value.slice(at + 1), at === -1) ? null : 'is neither a mailbox nor a host'
+      const wellFormed = at === -1 ? isHostConstraint(constraint.value) : mailboxParts(constraint.value) !== null
+      return wellFormed ? null : 'is neither a mailbox nor a host'
     }
     case 'uri':
-      return parseIp(constraint.value) === null && isHostConstraint(constraint.value, true)
-        ? null
-        : 'is not a host name'
+      return parseIp(constraint.value) === null && isHostConstraint(constraint.value) ? null : 'is not a host name'
     default:
       return null
   }
@@ -74,8 +73,8 @@ function isPlainDnsName(text: string): boolean {
   return !text.includes('*') && isDnsPattern(text)
 }
 
-function isHostConstraint(text: string, subdomainsAllowed: boolean): boolean {
-  return isPlainDnsName(subdomainsAllowed && text.startsWith('.') ? text.slice(1) : text)
+function isHostConstraint(text: string): boolean {
+  return isPlainDnsName(text.startsWith('.') ? text.slice(1) : text)
 }
 
 function isContiguousMask(mask: Uint8Array): boolean {

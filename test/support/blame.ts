@@ -8,8 +8,9 @@ export interface Culprit {
   readonly der: Uint8Array
 }
 
-export function blames({ findings: [worst] }: Report, culprit: Culprit): boolean {
-  if (worst === undefined) return false
+export function blames(report: Report, culprit: Culprit): boolean {
+  if (report.ok) return false
+  const [worst] = report.findings
   if (worst.certificate !== null) return worst.certificate.fingerprint256 === fingerprint(culprit.der)
   // What cannot be read has no fingerprint in a report, but a place where it came from.
   return originOf(worst.details).startsWith(ORIGIN[culprit.role])

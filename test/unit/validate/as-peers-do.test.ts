@@ -12,6 +12,7 @@ import {
   certificatePolicies,
   directoryName,
   dns,
+  email,
   EXTENSION,
   nameConstraints,
   newKey,
@@ -164,6 +165,14 @@ describe('extensions', () => {
     const findings = judge({ leaf: { extensions: [certificatePolicies(['1.2.3', '1.2.3'])] } })
     expect(codesOf(findings)).toEqual(['certificate/extension-malformed@0'])
     expect(judge({ leaf: { extensions: [certificatePolicies(['1.2.3', '1.2.4'])] } })).toEqual([])
+  })
+
+  it('refuses a constraint on a mailbox that is none, as Go does', () => {
+    for (const mailbox of ['a@b@example.com', 'a b@example.com', '@example.com', 'a@']) {
+      const findings = judge({ root: { extensions: [nameConstraints({ excluded: [email(mailbox)] })] } })
+      expect([mailbox, codesOf(findings)]).toEqual([mailbox, ['name-constraints/malformed@2']])
+    }
+    expect(judge({ root: { extensions: [nameConstraints({ excluded: [email('a@example.com')] })] } })).toEqual([])
   })
 
   it('tells of constraints on directory names that are critical: Go refuses what stands below', () => {
