@@ -13,7 +13,8 @@ const ANCHORS = [10, 100, 500, 1000] as const
 const FORMS = ['read', 'DER', 'other case'] as const
 type Form = (typeof FORMS)[number]
 
-const path = (intermediates: number): string => `${String(intermediates)} intermediates, 1 anchor`
+const path = (intermediates: number): string =>
+  `${String(intermediates)} ${intermediates === 1 ? 'intermediate' : 'intermediates'}, 1 anchor`
 const crowd = (anchors: number, form: Form): string => `0 intermediates, ${String(anchors)} anchors, ${form}`
 
 const MOST_MS = 5
