@@ -1,7 +1,7 @@
 /** Programs that tests call as witnesses of their own, beside Node. */
 import { aptInstall, canInstall } from './debian.mjs'
 import { Stop } from './lifecycle.mjs'
-import { which } from './process.mjs'
+import { must, which } from './process.mjs'
 
 /** Program, and Debian's package for it. */
 const TOOLS = [
@@ -9,9 +9,29 @@ const TOOLS = [
   ['cfssl', 'golang-cfssl'],
 ]
 
+/** The oldest Go whose words are those that the catalogue lists: test/support/go is built with it. */
+const OLDEST_GO = [1, 24]
+
 /** Installs the tools that are missing where we may; else says which to install. No test is skipped for want of one. */
 export async function ensureTools({ signal } = {}) {
-  const missing = TOOLS.filter(([program]) => which(program) === null)
+  await ensure(TOOLS, { signal })
+}
+
+/** The Go toolchain, which is large: only the differential tests compile a program with it. */
+export async function ensureGo({ signal } = {}) {
+  await ensure([['go', 'golang-go']], { signal })
+  const { stdout } = await must('go', ['version'], { signal, env: { ...process.env, GOTOOLCHAIN: 'local' } })
+  const version = /go(\d+)\.(\d+)/.exec(stdout)?.slice(1).map(Number) ?? [0, 0]
+  const [major, minor] = version
+  if (major < OLDEST_GO[0] || (major === OLDEST_GO[0] && minor < OLDEST_GO[1])) {
+    throw new Stop(
+      `The differential tests need Go ${OLDEST_GO.join('.')} or newer, and "${which('go')}" is ${version.join('.')}.`,
+    )
+  }
+}
+
+async function ensure(tools, { signal }) {
+  const missing = tools.filter(([program]) => which(program) === null)
   if (missing.length === 0) return
   const packages = missing.map(([, name]) => name)
   if (!canInstall()) {
