@@ -1,0 +1,183 @@
+/** Watches whose stream breaks, on a real etcd: what plain etcd3 loses, and the secure client does not. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Etcd3, type Watcher } from 'etcd3'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createSecureClient, type SecureEtcd3 } from '../../src/client/index.js'
+import type { Credentials } from '../../src/credentials/index.js'
+import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
+import { mintPki } from '../support/etcd.js'
+import { type Proxy, proxyTo } from '../support/peers.js'
+
+const pki = mintPki()
+
+/** More revisions than etcd puts into one response when a watch catches up (etcd server/mvcc: watchBatchMaxRevs is 1000). */
+const PAST = 2500
+/** Octets for each, so that all of it does not fit into the windows of HTTP/2 at once. */
+const VALUE = 'v'.repeat(2000)
+
+function plainClient(endpoint: string, credentials: Credentials = pki.client): Etcd3 {
+  return new Etcd3({
+    hosts: endpoint,
+    // An IP address as SNI, which grpc-js would send, makes Node warn.
+    grpcOptions: { 'grpc.ssl_target_name_override': 'localhost' },
+    credentials: {
+      rootCertificate: Buffer.from(pki.root.pem),
+      certChain: Buffer.from(credentials.chain.map((each) => each.toPem()).join('')),
+      privateKey: Buffer.from(credentials.key.exportPem()),
+    },
+  })
+}
+
+function secureClient(endpoint: string, credentials: Credentials = pki.client): Promise<SecureEtcd3> {
+  return createSecureClient({ endpoints: endpoint, credentials, dialTimeout: '2s' })
+}
+
+describe('a watch that catches up with the past when its connection breaks', () => {
+  let etcd: TestEtcd
+  let admin: SecureEtcd3
+  let first: number
+
+  beforeAll(async () => {
+    etcd = await startEtcd({ server: pki.server })
+    admin = await secureClient(etcd.endpoint)
+    const { header } = await admin.put('before').value('it')
+    first = Number(header.revision) + 1
+    let number = 0
+    const put = async (): Promise<void> => {
+      while (number < PAST) {
+        number += 1
+        await admin.put(`past/${String(number % 10)}`).value(VALUE)
+      }
+    }
+    await Promise.all(Array.from({ length: 32 }, put))
+  })
+
+  afterAll(async () => {
+    await admin[Symbol.asyncDispose]()
+    await etcd.close()
+  })
+
+  interface Seen {
+    watcher: Watcher
+    revisions: number[]
+    /** How often etcd3 had the watch created. */
+    connected: number
+  }
+
+  /** Watches from the beginning, and cuts the connection once, when this happens. */
+  function watchAndCut(client: Etcd3, cutAt: 'connected' | 'put', cut: () => void): Seen {
+    const watcher = client.watch().prefix('past/').startRevision(String(first)).watcher()
+    const seen: Seen = { watcher, revisions: [], connected: 0 }
+    watcher.on('connected', () => {
+      seen.connected += 1
+      if (cutAt === 'connected' && seen.connected === 1) cut()
+    })
+    watcher.on('put', ({ mod_revision }: { mod_revision: string }) => {
+      seen.revisions.push(Number(mod_revision))
+      if (cutAt === 'put' && seen.revisions.length === 1) cut()
+    })
+    return seen
+  }
+
+  /** Puts one more event, and waits until the watch has seen it. Gives all the revisions that it should have seen. */
+  async function seesToTheEnd({ revisions }: Seen): Promise<number[]> {
+    const { header } = await admin.put('past/last').value('')
+    const last = Number(header.revision)
+    await expect.poll(() => revisions.at(-1), { timeout: 20_000 }).toBe(last)
+    return Array.from({ length: last - first + 1 }, (_, index) => first + index)
+  }
+
+  describe.each([
+    ['after its creation', 'connected'],
+    ['after its first events', 'put'],
+  ] as const)('%s', (_when, cutAt) => {
+    it('plain etcd3 loses events, for it asks again from the newest revision of the store', async () => {
+      await using proxy = await proxyTo(etcd.port)
+      const client = plainClient(proxy.endpoint)
+      const seen = watchAndCut(client, cutAt, () => {
+        proxy.cut()
+      })
+      await expect.poll(() => seen.connected).toBe(2)
+      const all = await seesToTheEnd(seen)
+      expect(seen.revisions.length).toBeLessThan(all.length - 1000)
+      await seen.watcher.cancel()
+      client.close()
+    })
+
+    it('the secure client goes on where it stood, and etcd3 sees nothing of it', async () => {
+      await using proxy = await proxyTo(etcd.port)
+      await using client = await secureClient(proxy.endpoint)
+      const seen = watchAndCut(client, cutAt, () => {
+        proxy.cut()
+      })
+      await expect.poll(() => proxy.accepted).toBe(2)
+      expect(seen.revisions).toEqual(await seesToTheEnd(seen))
+      expect(seen.connected).toBe(1)
+    })
+
+    it('and it does where etcd3 has to ask again, because no endpoint was there for a while', async () => {
+      let proxy: Proxy = await proxyTo(etcd.port)
+      const { port } = proxy
+      await using client = await secureClient(proxy.endpoint)
+      const seen = await new Promise<Seen>((resolve) => {
+        const watched = watchAndCut(client, cutAt, () => {
+          resolve(proxy[Symbol.asyncDispose]().then(() => watched))
+        })
+      })
+      await new Promise((resolve) => seen.watcher.once('disconnected', resolve))
+      proxy = await proxyTo(etcd.port, port)
+      await expect.poll(() => seen.connected, { timeout: 10_000 }).toBe(2)
+      expect(seen.revisions).toEqual(await seesToTheEnd(seen))
+      await client[Symbol.asyncDispose]()
+      await proxy[Symbol.asyncDispose]()
+    })
+  })
+})
+
+describe('a watch that etcd refuses', () => {
+  let etcd: TestEtcd
+  const alice = pki.issueClient({ subject: 'alice' })
+
+  beforeAll(async () => {
+    etcd = await startEtcd({ server: pki.server })
+    await using admin = await secureClient(etcd.endpoint)
+    await admin.user('root').create('secret')
+    await admin.user('root').addRole('root')
+    await admin.role('reader').create()
+    await admin.role('reader').grant({ permission: 'Readwrite', range: admin.range({ prefix: 'public/' }) })
+    await admin.user('alice').create('secret')
+    await admin.user('alice').addRole('reader')
+    await admin.auth.authEnable()
+  })
+
+  afterAll(async () => {
+    await etcd.close()
+  })
+
+  it('with plain etcd3, no later watch is ever created', async () => {
+    const client = plainClient(etcd.endpoint, alice)
+    await expect(client.watch().prefix('private/').create()).rejects.toThrow('permission denied')
+    const later = client.watch().prefix('public/').create()
+    // Were it created, it would be long before these have come back.
+    for (let i = 0; i < 20; i += 1) await client.put('public/a').value(String(i))
+    expect(await Promise.race([later.then(() => 'created'), sleep(200, 'pending')])).toBe('pending')
+    client.close()
+  })
+
+  it('with the secure client, later watches are created and see their events, and so do those before', async () => {
+    await using client = await secureClient(etcd.endpoint, alice)
+    const seen: string[] = []
+    const watch = async (name: string): Promise<void> => {
+      const watcher = await client.watch().prefix('public/').create()
+      watcher.on('put', ({ value }: { value: Buffer }) => seen.push(`${name} ${value.toString()}`))
+    }
+    await watch('before')
+    const waiting = [client.watch().prefix('private/').create(), watch('beside')]
+    await expect(waiting[0]).rejects.toThrow('permission denied')
+    await waiting[1]
+    await expect(client.watch().prefix('private/').create()).rejects.toThrow('permission denied')
+    await watch('after')
+    await client.put('public/a').value('1')
+    await expect.poll(() => [...seen].sort()).toEqual(['after 1', 'before 1', 'beside 1'])
+  })
+})
