@@ -8,6 +8,9 @@ export interface Candidate {
   readonly isAnchor: boolean
 }
 
+/** Most octets of different names that are compared by the rules of section 7.1: 100 for each of 2,600 names. */
+const MAX_FOLDED_OCTETS = 256 * 1024
+
 /**
  * Finds issuers by subject. Names that are the same byte for byte are found through an index; only when those lead
  * nowhere are names compared by the rules of RFC 5280 section 7.1, which costs reading every name, once.
@@ -16,6 +19,8 @@ export class IssuerIndex {
   private readonly byOctets = new Map<string, Candidate[]>()
   /** By the text that is the same for names that are the same by section 7.1; null until it is needed. */
   private byKey: Map<string, Candidate[]> | null = null
+  /** Whether there were too many names to compare them all by section 7.1. */
+  isCutShort = false
 
   constructor(anchors: readonly Certificate[], intermediates: readonly Certificate[]) {
     for (const certificate of anchors) this.add({ certificate, isAnchor: true })
@@ -26,7 +31,7 @@ export class IssuerIndex {
   *issuersOf(certificate: Certificate): Generator<Candidate> {
     const wanted = certificate.issuer
     yield* likeliestFirst(this.byOctets.get(wanted.octets) ?? [], certificate)
-    this.byKey ??= groupByKey([...this.byOctets.values()].flat())
+    this.byKey ??= this.groupByKey()
     const sameName = this.byKey.get(wanted.key) ?? []
     const folded = sameName.filter((each) => each.certificate.subject.octets !== wanted.octets)
     yield* likeliestFirst(folded, certificate)
@@ -35,12 +40,21 @@ export class IssuerIndex {
   private add(candidate: Candidate): void {
     addTo(this.byOctets, candidate.certificate.subject.octets, candidate)
   }
-}
 
-function groupByKey(candidates: readonly Candidate[]): Map<string, Candidate[]> {
-  const groups = new Map<string, Candidate[]>()
-  for (const candidate of candidates) addTo(groups, candidate.certificate.subject.key, candidate)
-  return groups
+  private groupByKey(): Map<string, Candidate[]> {
+    const groups = new Map<string, Candidate[]>()
+    let octets = 0
+    for (const [name, candidates] of this.byOctets) {
+      octets += name.length
+      if (octets > MAX_FOLDED_OCTETS) {
+        this.isCutShort = true
+        break
+      }
+      const key = candidates[0]?.certificate.subject.key ?? ''
+      for (const candidate of candidates) addTo(groups, key, candidate)
+    }
+    return groups
+  }
 }
 
 function addTo(groups: Map<string, Candidate[]>, key: string, candidate: Candidate): void {

@@ -51,7 +51,8 @@ export function searchPath(input: SearchInput): SearchResult {
   const valid = found !== null && !found.notes.hasErrors
   leafNotes.findings.push(...(notes?.findings ?? []))
   // A search that was cut short must never look like a pass.
-  if (!valid && (notes === null || input.budget.isExhausted || !leafNotes.hasErrors)) {
+  const isCutShort = notes === null || input.budget.isExhausted || index.isCutShort
+  if (!valid && (isCutShort || !leafNotes.hasErrors)) {
     leafNotes.add(null, 'chain/budget-exhausted', input.budget.limits)
   }
   return { path: places.map(refOf), places, notes: leafNotes }

@@ -32,6 +32,9 @@ export interface NameAttribute {
   readonly raw: Uint8Array
 }
 
+/** Longest name read, in octets. Real ones have a tenth of it: RFC 5280 appendix A bounds most attributes to 64 characters. */
+export const MAX_NAME_OCTETS = 4096
+
 /** A distinguished name over its DER. */
 export class DistinguishedName {
   /** The Name element, header included. */
@@ -39,6 +42,7 @@ export class DistinguishedName {
   private parsed: NameAttribute[][] | null = null
   private canonical: string | null = null
   private binary: string | null = null
+  private text: string | null = null
 
   private constructor(raw: Uint8Array) {
     this.raw = raw
@@ -47,6 +51,9 @@ export class DistinguishedName {
   /** Reads a Name. Structure is checked at once; the strings are decoded on first use. */
   static read(reader: DerReader, what: string): DistinguishedName {
     const name = reader.expect(Tag.sequence, what)
+    if (name.end - name.start > MAX_NAME_OCTETS) {
+      throw new DerError(`a name of more than ${MAX_NAME_OCTETS.toLocaleString('en-US')} octets (${what})`, name.start)
+    }
     const sets = reader.inside(name)
     while (!sets.atEnd) {
       const set = sets.enter(Tag.set, `a relative name of the ${what}`)
@@ -95,10 +102,11 @@ export class DistinguishedName {
 
   /** RFC 4514: the last relative name first, special characters escaped. Empty for an empty name. */
   toString(): string {
-    return this.relativeNames
+    this.text ??= this.relativeNames
       .toReversed()
       .map((set) => set.map(attributeText).join('+'))
       .join(',')
+    return this.text
   }
 
   toJSON(): string {
@@ -114,11 +122,18 @@ export function relativeNameKey(attributes: readonly NameAttribute[]): string {
     .join('+')
 }
 
+/**
+ * More combining characters in a row than any text has (UAX #15 section 13, Stream-Safe Text Format). Sorting them takes
+ * time by the square of their count. The two of half width become combining ones.
+ */
+const ENDLESS_MARKS = /[\p{M}\uff9e\uff9f]{31}/u
+
 // RFC 4518 as RFC 5280 section 7.1 cites it: compatibility forms, case and inner white space do not count.
 function fold(text: string): string {
   const plain = /^[\x21-\x7e]*$/.test(text)
-  const folded = plain ? text.toLowerCase() : text.normalize('NFKC').toLowerCase().trim().replace(/\s+/g, ' ')
-  return folded.replaceAll(/["\\]/g, '\\$&')
+  const folded = plain ? text : ENDLESS_MARKS.test(text) ? text : text.normalize('NFKC')
+  const spaced = plain ? folded : folded.trim().replace(/\s+/g, ' ')
+  return spaced.toLowerCase().replaceAll(/["\\]/g, '\\$&')
 }
 
 function readRelativeNames(raw: Uint8Array): NameAttribute[][] {

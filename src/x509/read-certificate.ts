@@ -40,7 +40,7 @@ export function readCertificate(der: Uint8Array): CertificateFields {
 
   const tbs = certificate.inside(tbsElement)
   const version = readVersion(tbs)
-  const serial = tbs.integer('the serial number')
+  const serial = readSerial(tbs)
   const innerAlgorithm = tbs.expect(Tag.sequence, 'the inner signature algorithm')
   const issuer = DistinguishedName.read(tbs, 'issuer')
   const validity = tbs.enter(Tag.sequence, 'the validity')
@@ -69,6 +69,16 @@ export function readCertificate(der: Uint8Array): CertificateFields {
     publicKeyInfo,
     extensionList,
   }
+}
+
+/** Longest serial number read, in octets. RFC 5280 section 4.1.2.2 allows 20; longer ones are told, up to this. */
+const MAX_SERIAL_OCTETS = 1024
+
+function readSerial(tbs: DerReader): Uint8Array {
+  const start = tbs.offset
+  const serial = tbs.integer('the serial number')
+  if (serial.length <= MAX_SERIAL_OCTETS) return serial
+  throw new DerError(`a serial number of more than ${MAX_SERIAL_OCTETS.toLocaleString('en-US')} octets`, start)
 }
 
 function readVersion(tbs: DerReader): number {
