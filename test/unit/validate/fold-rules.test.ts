@@ -152,6 +152,7 @@ describe('a clock that is suspect', () => {
   it('is needed for that', () => {
     expect(folded([future(0), future(1)])).toHaveLength(2)
     expect(folded([future(1), future(2), suspect])).toHaveLength(3)
+    expect(folded([of('validity/not-yet-valid', null), future(1), suspect])).toHaveLength(3)
   })
 })
 
