@@ -23,7 +23,9 @@ const expired = { notBefore: ago(9 * DAY), notAfter: ago(DAY) }
 const OLDER = { notBefore: ago(2 * HOUR) }
 const NEWER = { notBefore: ago(HOUR) }
 
-const R = mintCa({ subject: 'R' })
+/** Longer than what is issued below it, also where a second passes between two mintings. */
+const LONGER = { notAfter: new Date(Date.now() + 4000 * DAY) }
+const R = mintCa({ subject: 'R', ...LONGER })
 const key = newKey()
 const issuerOfLeaf = mintCa({ subject: 'A', key })
 const L = mintLeaf({ subject: 'L', issuer: issuerOfLeaf, names: [dns(HOST), ip('127.0.0.1')] })
@@ -52,7 +54,7 @@ const one = { extensions: [nameConstraints({ permitted: [dns('x')] })] }
 const two = { extensions: [nameConstraints({ permitted: [dns('x'), ipRange('10.0.0.0/8')] })] }
 
 describe('a valid path', () => {
-  const root = mintCa({ subject: 'R', key: R.key, serial: 1 })
+  const root = mintCa({ subject: 'R', key: R.key, serial: 1, ...LONGER })
 
   it('is found behind failing ones, of which nothing is told', () => {
     const ways = [
