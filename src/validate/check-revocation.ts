@@ -3,17 +3,18 @@
  * and whatever its issuer's key signed as revoked is revoked, even by a list that is faulty otherwise.
  */
 import type { Crl } from '../x509/crl.js'
+import { bytesEqual } from '../x509/der.js'
 import { REVOCATION_REASONS, type RevocationReason } from '../x509/distribution-point.js'
 import type { Context } from './context.js'
 import type { Notebook, Place } from './place.js'
 import { warnOfEtcd } from './revocation-at-etcd.js'
-import { isIndirect, namesAuthority, otherAuthority, remarkOn } from './revocation-faults.js'
+import { isIndirect, namesAuthority, otherAuthority, remarkOn, speaksOfOthers } from './revocation-faults.js'
 import { coverageOf, namesIssuer } from './revocation-scope.js'
 import {
   type Listing,
   lookUp,
   type SignedLists,
-  signersOf,
+  signerOf,
   sortSigned,
   type StatusSource,
 } from './revocation-sources.js'
@@ -31,7 +32,8 @@ class RevocationCheck {
   private readonly context: Context
   private readonly notes: Notebook
   private readonly lists: readonly Crl[]
-  private readonly signers = new Map<Crl, readonly Place[]>()
+  /** Which CA of the path signed a list; there is no entry for one that none did. */
+  private readonly signers = new Map<Crl, Place>()
   private readonly signed = new Map<Place, SignedLists>()
   private readonly needed = new Set<StatusSource>()
   private readonly revoked = new Set<Place>()
@@ -44,17 +46,20 @@ class RevocationCheck {
     this.path = path
     this.context = context
     this.notes = notes
-    this.lists = crls.filter((crl) => this.isReadable(crl))
+    this.lists = distinct(crls).filter((crl) => this.isReadable(crl))
   }
 
   run(): void {
     const issuers = this.path.slice(1)
-    for (const crl of this.lists) this.signers.set(crl, signersOf(crl, issuers))
-    for (const issuer of issuers) {
-      const own = this.lists.filter((crl) => this.signers.get(crl)?.includes(issuer) === true)
-      if (own.length > 0) this.signed.set(issuer, sortSigned(issuer, own, this.context))
+    for (const crl of this.lists) {
+      const signer = signerOf(crl, issuers)
+      if (signer !== null) this.signers.set(crl, signer)
     }
-    for (const crl of this.lists) if (this.signers.get(crl)?.length === 0) this.judgeUnsigned(crl)
+    for (const issuer of new Set(this.signers.values())) {
+      const own = this.lists.filter((crl) => this.signers.get(crl) === issuer)
+      this.signed.set(issuer, sortSigned(issuer, own, this.context))
+    }
+    for (const crl of this.lists) if (!this.signers.has(crl)) this.judgeUnsigned(crl)
     for (const subject of this.path.slice(0, -1)) this.judgeSubject(subject)
     this.tellOfLists()
     warnOfEtcd(this.path, this.lists, this.signers, this.revoked, this.notes)
@@ -79,11 +84,12 @@ class RevocationCheck {
       return
     }
     const meant = namesakes.find(({ certificate }) => namesAuthority(crl, certificate))
-    if ('unknown' in signatureAlgorithm) {
-      this.notes.add(null, 'revocation/crl-algorithm-unsupported', { origin, algorithm: signatureAlgorithm.unknown })
-    } else if (meant === undefined && namesakes.some((place) => this.signed.has(place))) {
+    if (meant === undefined && namesakes.some((place) => this.signed.has(place))) {
       this.notes.add(null, 'revocation/crl-unused', { origin, issuer, reason: 'another key signed it' })
       return
+    }
+    if ('unknown' in signatureAlgorithm) {
+      this.notes.add(null, 'revocation/crl-algorithm-unsupported', { origin, algorithm: signatureAlgorithm.unknown })
     } else {
       const otherKey = namesakes.every(({ certificate }) => otherAuthority(crl, certificate) !== null)
       this.notes.add(meant ?? first, 'revocation/crl-signature-invalid', { origin, issuer, otherKey })
@@ -112,8 +118,7 @@ class RevocationCheck {
     let isPartly = false
     for (const source of sources) {
       const { list, faults } = source
-      // The entries of an indirect list may speak of other issuers' certificates.
-      const listing = isIndirect(list) ? null : lookUp(source, certificate.serial)
+      const listing = speaksOfOthers(list) ? null : lookUp(source, certificate.serial)
       if (listing !== null && listing !== 'lifted') this.tellRevoked(subject, listing)
       if (source.coversNothing) continue
       const coverage = coverageOf(list, certificate)
@@ -141,17 +146,10 @@ class RevocationCheck {
    * vouch for itself.
    */
   private sourcesFor({ certificate, index }: Place): StatusSource[] {
-    const seen = new Set<Crl>()
-    const sources: StatusSource[] = []
-    for (const signer of this.path.slice(index + 1)) {
-      if (!signer.certificate.subject.equals(certificate.issuer)) continue
-      for (const source of this.signed.get(signer)?.sources ?? []) {
-        if (seen.has(source.list)) continue
-        seen.add(source.list)
-        sources.push(source)
-      }
-    }
-    return sources
+    return this.path
+      .slice(index + 1)
+      .filter((signer) => signer.certificate.subject.equals(certificate.issuer))
+      .flatMap((signer) => this.signed.get(signer)?.sources ?? [])
   }
 
   private tellRevoked(subject: Place, { entry, list }: Listing): void {
@@ -199,4 +197,9 @@ class RevocationCheck {
       this.notes.findings.push(each)
     }
   }
+}
+
+/** Each list once, though it may be handed over in two files. */
+function distinct(crls: readonly Crl[]): Crl[] {
+  return crls.filter((crl, i) => !crls.slice(0, i).some((before) => bytesEqual(before.raw, crl.raw)))
 }

@@ -4,13 +4,13 @@
  */
 import type { Crl } from '../x509/crl.js'
 import type { Notebook, Place } from './place.js'
-import { isIndirect } from './revocation-faults.js'
+import { speaksOfOthers } from './revocation-faults.js'
 
 /** Warns of lists with which etcd would refuse what is valid: everything, or single certificates. */
 export function warnOfEtcd(
   path: readonly Place[],
   lists: readonly Crl[],
-  signers: ReadonlyMap<Crl, readonly Place[]>,
+  signers: ReadonlyMap<Crl, Place>,
   revoked: ReadonlySet<Place>,
   notes: Notebook,
 ): void {
@@ -21,14 +21,14 @@ export function warnOfEtcd(
     const { serial, serialNumber } = place.certificate
     const naming = lists.filter((crl) => crl.entries.entriesOf(serial).length > 0)
     if (naming.length === 0) continue
-    const told = naming.map((crl) => ({ origin: crl.origin, why: whyNotRevoked(place, crl, signers.get(crl) ?? []) }))
+    const told = naming.map((crl) => ({ origin: crl.origin, why: whyNotRevoked(place, crl, signers.get(crl)) }))
     notes.add(place, 'revocation/serial-listed', { serialNumber, lists: told })
   }
 }
 
-function whyNotRevoked({ certificate, role, index }: Place, crl: Crl, signers: readonly Place[]): string {
+function whyNotRevoked({ certificate, role, index }: Place, crl: Crl, signer: Place | undefined): string {
   if (role === 'anchor') return 'a trust anchor is trusted whatever lists say'
   if (!crl.issuer.equals(certificate.issuer)) return 'the list is of another CA'
-  if (!signers.some((signer) => signer.index > index)) return 'the list is not signed by the key of its issuer'
-  return isIndirect(crl) ? 'the list may mean another issuer’s certificate' : 'a newer list no longer names it'
+  if (signer === undefined || signer.index <= index) return 'the list is not signed by the key of its issuer'
+  return speaksOfOthers(crl) ? 'the list may mean another certificate' : 'a newer list no longer names it'
 }

@@ -42,6 +42,11 @@ export function isIndirect(crl: Crl): boolean {
   return crl.scope?.indirect === true || crl.entries.hasCertificateIssuer
 }
 
+/** Whether the serial numbers of its entries may be those of other certificates than the issuer's own. */
+export function speaksOfOthers(crl: Crl): boolean {
+  return isIndirect(crl) || crl.scope?.onlyAttributeCerts === true
+}
+
 /** Which other authority the list says that signed it; null where it points to this one, or to none. */
 export function otherAuthority({ extensions }: Crl, { extensions: own, issuer, serial }: Certificate): string | null {
   const key = extensions.authorityKey

@@ -137,14 +137,12 @@ function replaces(newer: Crl, older: Crl): boolean {
   return later >= 0 && newer.number >= older.number && (later > 0 || newer.number > older.number)
 }
 
-/** The CAs of a path that signed a list. Of several with one key, those to which its authority key identifier points. */
-export function signersOf(crl: Crl, issuers: readonly Place[]): Place[] {
+/** The CA of a path that signed a list: of several with one key, that to which its authority key identifier points. */
+export function signerOf(crl: Crl, issuers: readonly Place[]): Place | null {
   const signers = issuers.filter(
     ({ certificate }) => crl.issuer.equals(certificate.subject) && crl.isSignedBy(certificate),
   )
-  if (signers.length < 2) return signers
-  const meant = signers.filter(({ certificate }) => otherAuthority(crl, certificate) === null)
-  return meant.length > 0 ? meant : signers
+  return signers.find(({ certificate }) => otherAuthority(crl, certificate) === null) ?? signers[0] ?? null
 }
 
 /** What a source says about one serial number. */

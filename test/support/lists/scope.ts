@@ -31,6 +31,18 @@ export const scope: readonly ListScenario[] = [
     found: ['revocation/crl-scope@0'],
   },
   {
+    name: 'for attribute certificates, of which one has the leaf’s serial number',
+    lists: beside(({ intermediate, leaf }) => [
+      list(intermediate),
+      list(
+        intermediate,
+        { revoked: [{ serial: leaf.serial }] },
+        issuingDistributionPoint({ onlyAttributeCerts: true }),
+      ),
+    ]),
+    found: ['revocation/serial-listed@0'],
+  },
+  {
     name: 'two lists that together cover all certificates',
     lists: beside(({ intermediate }) => [
       list(intermediate, {}, issuingDistributionPoint({ onlyCaCerts: true })),

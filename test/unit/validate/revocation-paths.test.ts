@@ -190,6 +190,12 @@ describe('what is told once', () => {
     expect(codesOf(found)).toEqual(['revocation/revoked@0'])
   })
 
+  it('is a list that was handed over twice', () => {
+    const late = mintCrl({ issuer: usual.intermediate, thisUpdate: ago(48), nextUpdate: ago(24) })
+    const found = judgeChainLists(usual, [mintCrl({ issuer: usual.root }), late, late])
+    expect(codesOfLists(found)).toEqual(['revocation/crl-expired'])
+  })
+
   it('is bounded, whatever a list is made of', () => {
     const revoked = Array.from({ length: 500 }, (_, i) => ({
       serial: i + 1,
