@@ -1,0 +1,18 @@
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { differenceRows, HEADING, rowsIn } from '../../support/differences-page.js'
+
+const page = readFileSync(new URL('../../../docs/validating.md', import.meta.url), 'utf8')
+
+test('docs/validating.md shows the differences as the differential tests know them', () => {
+  expect(page).toContain(HEADING)
+  expect(rowsIn(page)).toEqual(differenceRows())
+})
+
+test('no reason holds what would end a cell', () => {
+  expect(
+    differenceRows()
+      .flat()
+      .filter((cell) => /[|\n]/.test(cell)),
+  ).toEqual([])
+})
