@@ -1,100 +1,158 @@
 /** Name constraints of every CA in the path against every name below it (RFC 5280 sections 4.2.1.10 and 6.1.3). */
+import type { Certificate } from '../x509/certificate.js'
 import { ExtensionId } from '../x509/extensions.js'
 import type { GeneralName } from '../x509/general-name.js'
 import type { NameConstraints } from '../x509/name-constraints.js'
-import { COMPARED_KINDS, constraintProblem, isComparable, isTouched, isWithin } from './name-constraint-match.js'
+import {
+  type Comparable,
+  comparableName,
+  comparableSubtree,
+  COMPARED_KINDS,
+  constraintProblem,
+  isTouched,
+  isWithin,
+} from './name-constraint-match.js'
 import type { Notebook, Place } from './place.js'
 
 /** Most comparisons of one validation, as in Go (crypto/x509 MaxConstraintComparisions). */
 export const MAX_COMPARISONS = 250_000
+/** Comparisons that reading a directory name counts as, for each octet of it: its letters must be folded. */
+const COMPARISONS_PER_OCTET = 0.5
 
-/** @param budget Comparisons that are left. */
-export function checkNameConstraints(path: readonly Place[], budget: { left: number }, notes: Notebook): void {
+/** What is left of the comparisons of one validation, and what was prepared for them, over all of its paths. */
+export interface ComparisonBudget {
+  left: number
+  known?: WeakMap<Certificate, ConstraintsOf> | undefined
+}
+
+/** The constraints of one CA, or the one that is malformed. */
+type ConstraintsOf = { readonly bad: GeneralName; readonly reason: string } | { readonly kinds: Map<string, Subtrees> }
+
+/** The subtrees of one kind. */
+interface Subtrees {
+  readonly permitted: Comparable[]
+  readonly excluded: Comparable[]
+}
+
+/** @param budget Is counted down; where it ends, so does the check, in an error. */
+export function checkNameConstraints(path: readonly Place[], budget: ComparisonBudget, notes: Notebook): void {
+  const names = new Map<Place, readonly GeneralName[]>()
   for (const [i, authority] of path.entries()) {
     const constraints = authority.certificate.extensions.nameConstraints
     if (i === 0 || constraints === null) continue
-    if (!checkConstraintsThemselves(authority, constraints, notes)) continue
+    const own = constraintsOf(authority.certificate, constraints, budget)
+    if ('bad' in own) {
+      const { value, kind } = own.bad
+      notes.add(authority, 'name-constraints/malformed', { constraint: value, kind, reason: own.reason })
+      continue
+    }
     for (const subject of path.slice(0, i)) {
       // A renewed CA certificate is no name of its own; the leaf always is (RFC 5280 section 6.1.3 (b)).
       if (subject.index > 0 && subject.certificate.isSelfIssued) continue
-      if (!checkSubject(subject, authority, constraints, budget, notes)) {
+      const constrained = names.get(subject) ?? constrainedNames(subject)
+      names.set(subject, constrained)
+      if (!takeComparisons(constrained, own.kinds, budget)) {
         notes.add(authority, 'name-constraints/too-many', { comparisons: MAX_COMPARISONS })
         return
       }
+      checkSubject(subject, constrained, authority, own.kinds, notes)
     }
   }
 }
 
-/** False where a constraint is malformed, so that nothing can be compared with it. */
-function checkConstraintsThemselves(
-  authority: Place,
-  { permitted, excluded }: NameConstraints,
-  notes: Notebook,
-): boolean {
-  for (const constraint of [...permitted, ...excluded]) {
-    const reason = constraintProblem(constraint)
-    if (reason === null) continue
-    const { value, kind } = constraint
-    notes.add(authority, 'name-constraints/malformed', { constraint: value, kind, reason })
-    return false
-  }
-  return true
+/** The constraints by kind. Prepared once for all paths. */
+function constraintsOf(authority: Certificate, constraints: NameConstraints, budget: ComparisonBudget): ConstraintsOf {
+  budget.known ??= new WeakMap()
+  const known = budget.known.get(authority)
+  if (known !== undefined) return known
+  const made = prepare(constraints, budget)
+  budget.known.set(authority, made)
+  return made
 }
 
-/** False where the budget ran out. */
+function prepare(constraints: NameConstraints, budget: ComparisonBudget): ConstraintsOf {
+  const kinds = new Map<string, Subtrees>()
+  for (const side of ['permitted', 'excluded'] as const) {
+    for (const constraint of constraints[side]) {
+      const reason = constraintProblem(constraint)
+      if (reason !== null) return { bad: constraint, reason }
+      const subtrees = kinds.get(constraint.kind) ?? { permitted: [], excluded: [] }
+      if (readingCost(constraint, budget)) subtrees[side].push(comparableSubtree(constraint))
+      kinds.set(constraint.kind, subtrees)
+    }
+  }
+  return { kinds }
+}
+
+/** Counts all comparisons before any is made, so that what exceeds the budget costs nothing; false where it does. */
+function takeComparisons(
+  names: readonly GeneralName[],
+  kinds: ReadonlyMap<string, Subtrees>,
+  budget: ComparisonBudget,
+): boolean {
+  for (const name of names) {
+    const subtrees = kinds.get(name.kind)
+    if (subtrees === undefined) continue
+    budget.left -= subtrees.permitted.length + subtrees.excluded.length
+    readingCost(name, budget)
+  }
+  return budget.left >= 0
+}
+
+/** Counts what reading a directory name costs; false where it must not be read any more. */
+function readingCost({ kind, bytes }: GeneralName, budget: ComparisonBudget): boolean {
+  if (kind !== 'dirName') return true
+  budget.left -= bytes.length * COMPARISONS_PER_OCTET
+  return budget.left >= 0
+}
+
 function checkSubject(
   subject: Place,
+  names: readonly GeneralName[],
   authority: Place,
-  constraints: NameConstraints,
-  budget: { left: number },
+  kinds: ReadonlyMap<string, Subtrees>,
   notes: Notebook,
-): boolean {
+): void {
   const constrainedBy = authority.certificate.subject.toString()
-  const permittedKinds = groupByKind(constraints.permitted)
-  const excludedKinds = groupByKind(constraints.excluded)
-  const names = constrainedNames(subject)
-  const subtrees = (kind: string): number =>
-    (permittedKinds.get(kind)?.length ?? 0) + (excludedKinds.get(kind)?.length ?? 0)
-  // Counted before anything is compared, so that what exceeds the budget costs nothing.
-  budget.left -= names.reduce((sum, { kind }) => sum + subtrees(kind), 0)
-  if (budget.left < 0) return false
+  let told = 0
   for (const name of names) {
-    const { kind } = name
-    const permitted = permittedKinds.get(kind)
-    const excluded = excludedKinds.get(kind) ?? []
-    if (permitted === undefined && excluded.length === 0) continue
-    const details = { name: name.value, kind, constrainedBy }
-    if (!COMPARED_KINDS.has(kind)) {
-      notes.add(subject, 'name-constraints/unprocessed', details)
-      continue
-    }
-    if (!isComparable(name)) {
-      notes.add(subject, 'name-constraints/name-unreadable', details)
-      continue
-    }
-    const touching = excluded.find((each) => isTouched(name, each))
-    if (touching !== undefined)
-      notes.add(subject, 'name-constraints/excluded', { ...details, excluded: touching.value || '(all)' })
-    if (permitted !== undefined && !permitted.some((each) => isWithin(name, each))) {
-      const shown = permitted.slice(0, 50).map(({ value }) => value)
-      notes.add(subject, 'name-constraints/not-permitted', { ...details, permitted: shown })
-    }
-    if (notes.findings.length > MAX_FINDINGS) return true
+    const subtrees = kinds.get(name.kind)
+    if (subtrees === undefined) continue
+    told += checkName(subject, name, subtrees, constrainedBy, notes)
+    // Enough to see what is wrong, and errors all: 50,000 forbidden names are not listed name by name.
+    if (told > MAX_FINDINGS) return
   }
-  return true
 }
 
-/** Enough to see what is wrong; a certificate of 50,000 forbidden names is not listed name by name. */
 const MAX_FINDINGS = 100
 
-function groupByKind(names: readonly GeneralName[]): Map<string, GeneralName[]> {
-  const groups = new Map<string, GeneralName[]>()
-  for (const name of names) {
-    const group = groups.get(name.kind)
-    if (group === undefined) groups.set(name.kind, [name])
-    else group.push(name)
+/** Checks one name against the subtrees of its kind, and gives the number of errors that were told. */
+function checkName(
+  subject: Place,
+  name: GeneralName,
+  { permitted, excluded }: Subtrees,
+  constrainedBy: string,
+  notes: Notebook,
+): number {
+  const { kind } = name
+  const comparable = COMPARED_KINDS.has(kind) ? comparableName(name) : null
+  if (comparable === null) {
+    const code = COMPARED_KINDS.has(kind) ? 'name-constraints/name-unreadable' : 'name-constraints/unprocessed'
+    notes.add(subject, code, { name: name.value, kind, constrainedBy })
+    return 1
   }
-  return groups
+  const touching = excluded.find((each) => isTouched(comparable, each))
+  const isPermitted = permitted.length === 0 || permitted.some((each) => isWithin(comparable, each))
+  if (touching === undefined && isPermitted) return 0
+  const details = { name: name.value, kind, constrainedBy }
+  if (touching !== undefined) {
+    notes.add(subject, 'name-constraints/excluded', { ...details, excluded: touching.name.value || '(all)' })
+  }
+  if (!isPermitted) {
+    const shown = permitted.slice(0, 50).map(({ name: { value } }) => value)
+    notes.add(subject, 'name-constraints/not-permitted', { ...details, permitted: shown })
+  }
+  return touching !== undefined && !isPermitted ? 2 : 1
 }
 
 const EMAIL_ADDRESS = '1.2.840.113549.1.9.1'

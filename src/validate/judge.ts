@@ -5,7 +5,7 @@ import { checkIssuerConstraints, checkLeafConstraints, checkPathLength } from '.
 import { checkForm } from './check-form.js'
 import { checkKey, checkSignatureAlgorithm } from './check-key.js'
 import { checkLink } from './check-link.js'
-import { checkNameConstraints } from './check-name-constraints.js'
+import { checkNameConstraints, type ComparisonBudget } from './check-name-constraints.js'
 import { checkNames } from './check-names.js'
 import { checkRevocation } from './check-revocation.js'
 import { checkIssuerUsage, checkLeafUsage } from './check-usage.js'
@@ -19,7 +19,7 @@ export interface PathRules {
   readonly crls: readonly Crl[]
   readonly maxIntermediates: number
   /** Comparisons of names with constraints that are left, over all paths of this validation. */
-  readonly comparisons: { left: number }
+  readonly comparisons: ComparisonBudget
 }
 
 /** Puts the certificates of a path into their places. */

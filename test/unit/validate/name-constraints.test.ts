@@ -192,6 +192,15 @@ describe('the budget', () => {
     expect(constrain([leaf, middle, root], 1).told.map(([code]) => code)).toEqual(['too-many@1'])
   })
 
+  it('of findings is that of the names alone: a hundred warnings of others end nothing', () => {
+    const path = below({ permitted: [dns('a.test')] }, [dns('x.a.test'), dns('y.a.test'), dns('b.test')])
+    const places = placesOf({ certificates: path.map(({ der }) => Certificate.parse(der)), anchored: true })
+    const notes = new Notebook()
+    for (let i = 0; i < 150; i++) notes.add(null, 'chain/others-tried', { paths: i })
+    checkNameConstraints(places, { left: 1000 }, notes)
+    expect(notes.findings.at(-1)).toMatchObject({ code: 'name-constraints/not-permitted', details: { name: 'b.test' } })
+  })
+
   it('of findings is a hundred and one, however many names are forbidden', () => {
     const many = Array.from({ length: 150 }, (_, i) => dns(`n${String(i)}.a.test`))
     expect(told({ excluded: [dns('a.test')] }, many)).toHaveLength(101)
