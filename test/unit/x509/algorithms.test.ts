@@ -7,24 +7,14 @@ import {
   type PublicKeyInfo,
   type SignatureAlgorithm,
 } from '../../../src/x509/algorithms.js'
-import { DerError, DerReader, Tag } from '../../../src/x509/der.js'
+import { DerReader, Tag } from '../../../src/x509/der.js'
+import { refusal } from '../../support/der-refusal.js'
 import { bitString, context, integer, nullValue, octetString, oid, sequence } from '../../support/der-writer.js'
 import { newKey, spkiOf, type KeyKind } from '../../support/mint.js'
 
 const publicKey = (spki: Buffer): PublicKeyInfo => readPublicKeyInfo(new DerReader(spki).enter(Tag.sequence, 'the key'))
 const signature = (identifier: Buffer): SignatureAlgorithm =>
   readSignatureAlgorithm(new DerReader(identifier).enter(Tag.sequence, 'the algorithm'))
-
-/** The reason of the refusal. */
-function refusal(read: () => unknown): string {
-  try {
-    read()
-  } catch (error) {
-    if (error instanceof DerError) return error.reason
-    throw error
-  }
-  throw new Error('nothing was refused')
-}
 
 const BITS = bitString(Buffer.alloc(33, 4))
 const ec = (parameters: Buffer, bits = BITS): Buffer => sequence(sequence(oid('1.2.840.10045.2.1'), parameters), bits)

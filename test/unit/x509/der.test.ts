@@ -1,20 +1,10 @@
 /** The strict reader of DER (X.690): what it reads, what it refuses, at which octet and why. */
 import { describe, expect, it } from 'vitest'
 import { bytesEqual, contextTag, DerError, DerReader, hex, oidText, Tag } from '../../../src/x509/der.js'
+import { refusalAt } from '../../support/der-refusal.js'
 
 const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text.replaceAll(' ', ''), 'hex'))
 const reader = (text: string): DerReader => new DerReader(bytes(text))
-
-/** The reason and the offset with which reading is refused. */
-function refusal(read: () => unknown): [reason: string, offset: number] {
-  try {
-    read()
-  } catch (error) {
-    if (error instanceof DerError) return [error.reason, error.offset]
-    throw error
-  }
-  throw new Error('nothing was refused')
-}
 
 describe('elements', () => {
   it('are read without leaving the outer one', () => {
@@ -69,11 +59,11 @@ describe('elements', () => {
     ['30 84 ff ff ff ff', 'a length that reaches past the data'],
     ['30 04 02 01 05', 'a length that reaches past the data'],
   ])('%s: %s', (text, reason) => {
-    expect(refusal(() => reader(text).element())).toEqual([reason, 0])
+    expect(refusalAt(() => reader(text).element())).toEqual([reason, 0])
     // The same in the middle of other data, which is not looked at.
     const input = bytes(`05 00 ${text} ${'00'.repeat(300)}`)
     const middle = new DerReader(input, 2, input.length - 300)
-    expect(refusal(() => middle.element())).toEqual([reason, 2])
+    expect(refusalAt(() => middle.element())).toEqual([reason, 2])
   })
 
   it('are entered or passed over by their tag', () => {
@@ -92,11 +82,11 @@ describe('elements', () => {
   it('of another type than expected are told with their place', () => {
     const two = reader('05 00 05 00')
     two.null('nothing')
-    expect(refusal(() => two.expect(Tag.integer, 'the number'))).toEqual([
+    expect(refusalAt(() => two.expect(Tag.integer, 'the number'))).toEqual([
       'the number is missing or of another type',
       2,
     ])
-    expect(refusal(() => two.enter(Tag.sequence, 'the list'))).toEqual(['the list is missing or of another type', 2])
+    expect(refusalAt(() => two.enter(Tag.sequence, 'the list'))).toEqual(['the list is missing or of another type', 2])
     expect(() => {
       two.finish('the data')
     }).toThrow('the data is followed by data that does not belong there (byte 2)')
@@ -151,7 +141,7 @@ describe('INTEGER', () => {
     ['02 02 ff ff', 'n is an INTEGER that is longer than it needs to be'],
     ['04 01 05', 'n is missing or of another type'],
   ])('%s: %s', (text, reason) => {
-    expect(refusal(() => reader(text).integer('n'))).toEqual([reason, 0])
+    expect(refusalAt(() => reader(text).integer('n'))).toEqual([reason, 0])
   })
 
   it('that is small has 31 bits at most, and no sign', () => {
@@ -160,10 +150,10 @@ describe('INTEGER', () => {
     expect(reader('02 02 01 02').smallInteger('n')).toBe(258)
     expect(reader('02 04 7f ff ff ff').smallInteger('n')).toBe(0x7fffffff)
     for (const text of ['02 05 00 80 00 00 00', '02 05 01 00 00 00 00', '02 09 01' + '00'.repeat(8)]) {
-      expect(refusal(() => reader(text).smallInteger('n'))).toEqual(['n is too large', 0])
+      expect(refusalAt(() => reader(text).smallInteger('n'))).toEqual(['n is too large', 0])
     }
     for (const text of ['02 01 ff', '02 01 80', '02 04 80 00 00 00']) {
-      expect(refusal(() => reader(text).smallInteger('n'))).toEqual(['n is negative', 0])
+      expect(refusalAt(() => reader(text).smallInteger('n'))).toEqual(['n is negative', 0])
     }
   })
 })
@@ -173,10 +163,10 @@ describe('BOOLEAN', () => {
     expect(reader('01 01 ff').boolean('flag')).toBe(true)
     expect(reader('01 01 00').boolean('flag')).toBe(false)
     for (const text of ['01 01 01', '01 01 fe']) {
-      expect(refusal(() => reader(text).boolean('flag'))).toEqual(['flag is a BOOLEAN that is neither 00 nor FF', 0])
+      expect(refusalAt(() => reader(text).boolean('flag'))).toEqual(['flag is a BOOLEAN that is neither 00 nor FF', 0])
     }
     for (const text of ['01 00', '01 02 ff ff']) {
-      expect(refusal(() => reader(text).boolean('flag'))).toEqual(['flag is a BOOLEAN of a wrong length', 0])
+      expect(refusalAt(() => reader(text).boolean('flag'))).toEqual(['flag is a BOOLEAN of a wrong length', 0])
     }
   })
 })
@@ -200,7 +190,7 @@ describe('BIT STRING', () => {
     ['03 02 07 c0', 'bits is a BIT STRING whose padding bits are set'],
     ['03 02 04 08', 'bits is a BIT STRING whose padding bits are set'],
   ])('%s: %s', (text, reason) => {
-    expect(refusal(() => reader(text).bitString('bits'))).toEqual([reason, 0])
+    expect(refusalAt(() => reader(text).bitString('bits'))).toEqual([reason, 0])
   })
 
   it('may stand under an implicit tag', () => {
@@ -214,7 +204,7 @@ describe('NULL', () => {
     const read = (): void => {
       reader('05 01 00').null('nothing')
     }
-    expect(refusal(read)).toEqual(['nothing is a NULL with contents', 0])
+    expect(refusalAt(read)).toEqual(['nothing is a NULL with contents', 0])
   })
 })
 
@@ -262,9 +252,9 @@ describe('OBJECT IDENTIFIER', () => {
     ['55' + '01'.repeat(64), 'oid is an OBJECT IDENTIFIER of more than 64 octets'],
   ])('%s: %s', (octets, reason) => {
     const content = bytes(octets)
-    expect(refusal(() => oidText(content, 'oid', 7))).toEqual([reason, 7])
+    expect(refusalAt(() => oidText(content, 'oid', 7))).toEqual([reason, 7])
     const second = new DerReader(Buffer.from([5, 0, 6, content.length, ...content]), 2)
-    expect(refusal(() => second.oid('oid'))).toEqual([reason, 2])
+    expect(refusalAt(() => second.oid('oid'))).toEqual([reason, 2])
   })
 })
 
