@@ -31,6 +31,7 @@ export async function bundle(root, outDir) {
     treeshake: { moduleSideEffects: false }, // package.json says so, and the architecture test proves it
     plugins: [withoutDocumentation],
     onLog: refuse,
+    checks: { bundlerTimings: false }, // a slow machine is no fault of ours
   })
   try {
     const { output } = await build.write({
