@@ -26,6 +26,10 @@ export interface EndedCall {
   readonly headers: OutgoingHttpHeaders
   /** The first message, as it was sent; null where none was. */
   readonly request: Uint8Array | null
+  /** The HTTP/2 authority of the endpoint that carried it; null where none did. */
+  readonly carriedBy: string | null
+  /** The HTTP status of the answer; undefined where none came. */
+  readonly httpStatus: number | undefined
 }
 
 /** What a call needs from the client that it belongs to. */

@@ -326,7 +326,13 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
   }
 
   #asEnded(): EndedCall {
-    return { path: this.#path, headers: this.#headers, request: this.#request }
+    return {
+      path: this.#path,
+      headers: this.#headers,
+      request: this.#request,
+      carriedBy: this.#connection?.authority ?? null,
+      httpStatus: this.#httpStatus,
+    }
   }
 
   #closeStream(stream: ClientHttp2Stream): void {

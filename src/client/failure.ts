@@ -2,6 +2,7 @@
 import { EtcdMtlsError } from '../errors.js'
 import type { CertificateRef } from '../report/finding.js'
 import { makeReport, summarize, type FailedReport } from '../report/report.js'
+import type { EndedCall } from './call-route.js'
 import { finding } from './finding.js'
 import { hasAnswered } from './handshake-error.js'
 import type { LoginError } from './login.js'
@@ -12,6 +13,19 @@ export function noConnection(report: FailedReport): EtcdMtlsError {
   return hasAnswered(report.findings)
     ? new EtcdMtlsError('ERR_HANDSHAKE_FAILED', `No secure connection: ${summary}`, { report })
     : new EtcdMtlsError('ERR_UNREACHABLE', `No endpoint answered: ${summary}`, { report })
+}
+
+/** HTTP statuses by which a server says that it does not know gRPC's paths or methods; others are a proxy's, and may pass. */
+const UNKNOWN_PATH: ReadonlySet<number> = new Set([400, 404, 405, 406, 415, 421, 501])
+
+/** The error for a call that something else than etcd answered; null where that is not so. */
+export function notEtcd({ path, carriedBy, httpStatus }: EndedCall): EtcdMtlsError | null {
+  if (httpStatus === undefined || !UNKNOWN_PATH.has(httpStatus) || carriedBy === null) return null
+  const details = { endpoint: `https://${carriedBy}`, method: path.replace(/^\/etcdserverpb\./, ''), httpStatus }
+  const report = makeReport({ checkedAt: new Date(), path: null, findings: [finding('endpoint/not-etcd', details)] })
+  // Sound: the finding is an error.
+  if (report.ok) throw new Error('A refusal without an error')
+  return noConnection(report)
 }
 
 /** The error for a user that could not be logged in. */

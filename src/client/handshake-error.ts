@@ -15,6 +15,8 @@ export interface Diagnosis {
   verdict: ServerVerdict | null
   /** How the endpoint answered when it was spoken to in plaintext. */
   plaintext: 'http/1.1' | 'h2c' | null
+  /** The status line by which a server that closes HTTP/2 connections answered over HTTP/1.1; null where it did not. */
+  http1: string | null
   /** The first octets that came back in plaintext, in hexadecimal. */
   firstBytes: string
 }
@@ -141,6 +143,10 @@ const NOTHING_SEEN: ServerVerdict = { chain: [], report: { ok: true, checkedAt: 
 
 function explainAfterHandshake(attempt: FailedAttempt): Finding {
   const { endpoint, failure } = attempt
+  if (attempt.diagnosis.http1 !== null) {
+    const detail = `it closes such connections, and answers "${attempt.diagnosis.http1}" to HTTP/1.1, as etcd’s peer port does`
+    return finding('endpoint/not-http2', { endpoint: endpoint.url, protocol: failure.protocol ?? 'TLS', detail })
+  }
   if (failure.alpn === 'h2' && isConnectionEnd(failure.error)) return closedWithoutAlert(attempt)
   const detail = failure.error === null ? 'it closed the connection' : failure.error.message.trim()
   return finding('endpoint/not-http2', { endpoint: endpoint.url, protocol: failure.protocol ?? 'TLS', detail })
@@ -175,6 +181,11 @@ export function isVerificationError(error: Error | null): boolean {
   return (
     code === 'UNSPECIFIED' || (/^[A-Z]+_[A-Z_]+$/.test(code) && !code.startsWith('ERR_') && !code.startsWith('EAI_'))
   )
+}
+
+/** Whether the endpoint closed a connection that had been verified, and for which HTTP/2 had been agreed. */
+export function wasClosedInSilence(failure: DialFailure): boolean {
+  return failure.stage === 'settings' && failure.alpn === 'h2' && !failure.timedOut && isConnectionEnd(failure.error)
 }
 
 /** Whether it is worth while to speak to the endpoint in plaintext: what it answered was no TLS. */

@@ -1,6 +1,7 @@
 /**
  * A second look at an endpoint that failed, and only then: one connection that finds out what the first could not show, the
- * chain that OpenSSL refused, or that the server speaks plaintext. It sends no request and is never used for anything else.
+ * chain that OpenSSL refused, that the server speaks plaintext, or that it speaks HTTP/1.1 alone. It is never used for
+ * anything else, and sends no request but one for etcd's version, which is public, to a server that was verified.
  */
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
@@ -8,8 +9,8 @@ import type { Host } from '../x509/names.js'
 import type { Accepted } from './accept.js'
 import type { DialFailure } from './dial.js'
 import type { Endpoint } from './endpoints.js'
-import { type Diagnosis, isVerificationError, looksLikePlaintext } from './handshake-error.js'
-import { judgeServer, peerChain, type ServerVerdict } from './server-identity.js'
+import { type Diagnosis, isVerificationError, looksLikePlaintext, wasClosedInSilence } from './handshake-error.js'
+import { judgeServer, peerChain, serverIdentityCheck, type ServerVerdict } from './server-identity.js'
 
 export interface DiagnosisRequest {
   endpoint: Endpoint
@@ -23,10 +24,11 @@ export interface DiagnosisRequest {
 
 /** Looks again where that can tell more. Never rejects: what cannot be found out stays unknown. */
 export async function diagnose(request: DiagnosisRequest): Promise<Diagnosis> {
-  const nothing: Diagnosis = { verdict: null, plaintext: null, firstBytes: '' }
+  const nothing: Diagnosis = { verdict: null, plaintext: null, http1: null, firstBytes: '' }
   const { failure, timeout, signal } = request
   if (timeout <= 0 || signal.aborted || failure.alert !== null || failure.verdict?.report.ok === false) return nothing
   if (isVerificationError(failure.error)) return { ...nothing, verdict: await captureChain(request) }
+  if (wasClosedInSilence(failure)) return { ...nothing, http1: await askInHttp1(request) }
   return looksLikePlaintext(failure) ? { ...nothing, ...(await askInPlaintext(request)) } : nothing
 }
 
@@ -76,6 +78,36 @@ async function askInPlaintext(request: DiagnosisRequest): Promise<Pick<Diagnosis
   if (answer.subarray(0, 5).toString('latin1') === 'HTTP/') return { plaintext: 'http/1.1', firstBytes: '' }
   if (answer.length >= 9 && answer[3] === SETTINGS_FRAME) return { plaintext: 'h2c', firstBytes: '' }
   return { plaintext: null, firstBytes: answer.subarray(0, 16).toString('hex') }
+}
+
+/**
+ * Whether a server that closes HTTP/2 connections answers over HTTP/1.1, as etcd's peer port: then it has nothing against our
+ * certificate. One that refuses the certificate closes this connection, too.
+ */
+function askInHttp1(request: DiagnosisRequest): Promise<string | null> {
+  const { endpoint, name, accepted } = request
+  return lookOnce(request, (raw, done) => {
+    const socket = connectTls({
+      socket: raw,
+      host: name.value,
+      ...(name.kind === 'dns' ? { servername: name.value } : {}),
+      secureContext: accepted.secureContext,
+      ALPNProtocols: ['http/1.1'],
+      rejectUnauthorized: true,
+      checkServerIdentity: serverIdentityCheck(name, accepted, endpoint.url, () => undefined),
+    })
+    socket.on('error', () => {
+      done(null)
+    })
+    socket.once('secureConnect', () => {
+      socket.write(`GET /version HTTP/1.1\r\nHost: ${endpoint.authority}\r\nConnection: close\r\n\r\n`)
+    })
+    socket.once('data', (bytes: Buffer) => {
+      const [status] = bytes.subarray(0, 100).toString('latin1').split('\r\n')
+      done(status?.startsWith('HTTP/1.') === true ? status : null)
+    })
+    return () => socket.destroy()
+  })
 }
 
 /** Opens one TCP connection, lets `look` find something on it within the time, and ends it whatever happens. */

@@ -7,7 +7,7 @@ import type { Accepted } from './accept.js'
 import { type Caller, explainAccess } from './access.js'
 import { EventHub } from './event-hub.js'
 import { Expiry } from './expiry.js'
-import { noConnection, noLogin } from './failure.js'
+import { noConnection, noLogin, notEtcd } from './failure.js'
 import { Follower } from './follower.js'
 import { LoginError } from './login.js'
 import { Member } from './member.js'
@@ -60,7 +60,7 @@ export class Session implements TlsSession {
     const limit: unknown = etcd3.grpcOptions?.['grpc.max_receive_message_length']
     this.members = new Members(this.#members, dialTimeout, typeof limit === 'number' ? limit : MAX_RECEIVE_LENGTH)
     this.members.explainLogin = (error) => this.#explainLogin(error)
-    this.members.explainRefusal = (outcome, call) => explainAccess(outcome, call, this.#caller)
+    this.members.explainRefusal = (outcome, call) => explainAccess(outcome, call, this.#caller) ?? notEtcd(call)
     this.#expiry = new Expiry((event) => {
       this.#events.emit(event)
     })

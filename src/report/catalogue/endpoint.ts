@@ -101,6 +101,17 @@ export const endpoint = {
     remedy: ({ endpoint }) =>
       `Use a URL of etcd’s --listen-client-urls; ${endpoint} may be a metrics, a peer or an HTTP-only port, or another service.`,
   }),
+  'endpoint/not-etcd': row<{ endpoint: string; method: string; httpStatus: number }>({
+    severity: 'error',
+    meaning:
+      'The endpoint speaks TLS and HTTP/2, accepted our certificate, and does not know gRPC’s paths: it answered a call with a page and an HTTP status. etcd’s https metrics port and the port of --listen-client-http-urls do so, and every other web server.',
+    source:
+      'grpc doc/http-grpc-status-mapping.md; etcd server/embed/etcd.go, --listen-client-http-urls, --listen-metrics-urls',
+    message: ({ endpoint, method, httpStatus }) =>
+      `${endpoint} answered the call ${method} with HTTP status ${String(httpStatus)} and without gRPC: it is not etcd’s client port.`,
+    remedy: ({ endpoint }) =>
+      `Use a URL of etcd’s --listen-client-urls; ${endpoint} may be its metrics port, its HTTP-only port, or another web server ("curl --cacert ca.crt --cert client.crt --key client.key ${endpoint}/version" shows which).`,
+  }),
   'endpoint/lost': row<{ endpoint: string; reason: 'closed' | 'silent' | 'goaway' | 'refused'; detail: string }>({
     severity: 'error',
     meaning:

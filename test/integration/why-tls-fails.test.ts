@@ -1,0 +1,115 @@
+/**
+ * Every cause of a connection that fails, brought about, met by our client and by plain etcd3; docs/why-tls-fails.md is
+ * what was found. `ETCD_MTLS_WRITE_DOCS=1 npm test -- test/integration/why-tls-fails.test.ts` writes that page anew.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { createSecureClient } from '../../src/client/index.js'
+import { type ErrorCode, isEtcdMtlsError } from '../../src/errors.js'
+import type { Finding } from '../../src/report/index.js'
+import { parseDuration } from '../../src/x509/time.js'
+import { root } from '../support/compiled.js'
+import { mintPki } from '../support/etcd.js'
+import { askPlainEtcd3, plainCredentials, type PlainSayings } from '../support/plain-etcd3.js'
+import type { Situation } from '../support/tls-cause.js'
+import { CAUSES } from '../support/tls-causes.js'
+import { startStage, type TlsStage } from '../support/tls-stage.js'
+import { renderWhyTlsFails, type FoundCause } from '../support/why-page.js'
+
+const PAGE = join(root, 'docs/why-tls-fails.md')
+
+const pki = mintPki()
+const found: FoundCause[] = []
+let stage: TlsStage
+
+// Node warns of what plain etcd3 does (an IP address as SNI), and of NODE_TLS_REJECT_UNAUTHORIZED, whoever sets it.
+const listeners = process.listeners('warning')
+
+beforeAll(async () => {
+  process.removeAllListeners('warning')
+  stage = await startStage(pki)
+})
+
+afterAll(async () => {
+  for (const listener of listeners) process.on('warning', listener)
+  await stage[Symbol.asyncDispose]()
+})
+
+describe.each([...CAUSES])('$title', ({ title, causes }) => {
+  it.each([...causes])('$cause', async (cause) => {
+    const situation = await cause.setUp(stage, pki)
+    try {
+      const ours = await askOurs(situation)
+      const plain = await askPlain(situation)
+      found.push({ group: title, cause: cause.cause, ...ours, plain })
+      const { error, codes, certificate, remedies, late } = ours
+      expect({ error, codes, certificate }).toEqual({
+        error: cause.error,
+        codes: cause.codes,
+        certificate: cause.certificate,
+      })
+      for (const remedy of remedies) expect(remedy).toMatch(/^\S.{20,}\.$/)
+      expect(late).toBeLessThan(1.1)
+    } finally {
+      await situation.end?.()
+    }
+  })
+})
+
+it('the page shows what was found, and tells more than forty causes apart', () => {
+  expect(found.length).toBeGreaterThan(40)
+  const page = renderWhyTlsFails(CAUSES, found)
+  if (process.env['ETCD_MTLS_WRITE_DOCS'] === '1') writeFileSync(PAGE, page)
+  expect(readFileSync(PAGE, 'utf8'), 'ETCD_MTLS_WRITE_DOCS=1 writes it anew').toBe(page)
+})
+
+type Ours = Pick<FoundCause, 'error' | 'codes' | 'certificate'> & {
+  remedies: string[]
+  /** The time it took, as a share of the dial time-out. */
+  late: number
+}
+
+async function askOurs({ endpoint, credentials, options }: Situation): Promise<Ours> {
+  const started = performance.now()
+  const { error, findings } = await connectOnce()
+  const late = (performance.now() - started) / parseDuration(options?.dialTimeout ?? '5s', 'dialTimeout')
+  const told = error === null ? findings : findings.filter((each) => each.severity === 'error')
+  const [first] = told
+  return {
+    error,
+    codes: told.map((each) => each.code),
+    certificate: first === undefined ? null : certificateOf(first, endpoint),
+    remedies: told.map((each) => each.remedy),
+    late,
+  }
+
+  async function connectOnce(): Promise<{ error: ErrorCode | null; findings: readonly Finding[] }> {
+    try {
+      await using client = await createSecureClient({ endpoints: endpoint, credentials, ...options })
+      await client.get('a').string()
+      return { error: null, findings: [...client.tls.report.findings, ...(client.tls.endpoints[0]?.findings ?? [])] }
+    } catch (error) {
+      // A call that fails rejects with the error of etcd3, and its cause is ours.
+      const own = error instanceof Error && !isEtcdMtlsError(error) ? error.cause : error
+      if (!isEtcdMtlsError(own)) throw error
+      const { code, details } = own
+      if ('report' in details) return { error: code, findings: details.report.findings }
+      if ('findings' in details) return { error: code, findings: details.findings }
+      throw error
+    }
+  }
+}
+
+/** `client leaf CN=root`, `server leaf CN=etcd`. */
+function certificateOf({ certificate }: Finding, endpoint: string): string | null {
+  if (certificate === null) return null
+  const side = certificate.origin.startsWith(endpoint) ? 'server' : 'client'
+  return `${side} ${certificate.role} ${certificate.subject}`
+}
+
+function askPlain({ endpoint, credentials, plain, options }: Situation): Promise<PlainSayings> {
+  if (plain !== undefined) return askPlainEtcd3(endpoint, plain)
+  if ('load' in credentials) throw new Error('A source needs what plain etcd3 is given beside it')
+  return askPlainEtcd3(endpoint, plainCredentials(credentials), options?.serverName)
+}

@@ -1,0 +1,46 @@
+/** What one row of docs/why-tls-fails.md is: a cause, how it is brought about, and what must come of it. */
+import type { SecureClientOptions } from '../../src/client/index.js'
+import type { Credentials, CredentialSource } from '../../src/credentials/index.js'
+import type { ErrorCode } from '../../src/errors.js'
+import type { FindingCode } from '../../src/report/index.js'
+import type { MintedPki } from './etcd.js'
+import type { TlsStage } from './tls-stage.js'
+
+/** A cause, brought about. */
+export interface Situation {
+  readonly endpoint: string
+  readonly credentials: Credentials | CredentialSource
+  /** What plain etcd3 is given, where that is not `credentials`. */
+  readonly plain?: PlainCredentials
+  /** Beside endpoints and credentials. */
+  readonly options?: Partial<SecureClientOptions>
+  /** Undoes it. */
+  readonly end?: () => Promise<void>
+}
+
+/** `credentials` of plain etcd3. */
+export interface PlainCredentials {
+  readonly rootCertificate: Buffer
+  readonly privateKey?: Buffer
+  readonly certChain?: Buffer
+}
+
+export interface Cause {
+  /** The row's first cell: what is wrong. */
+  readonly cause: string
+  /** The code of our error; null where we connect all the same. */
+  readonly error: ErrorCode | null
+  /** The errors found, worst first; where we connect, all that was found. */
+  readonly codes: readonly FindingCode[]
+  /** The certificate that the first finding names: `client leaf CN=root`, `server leaf CN=etcd`; null for none. */
+  readonly certificate: string | null
+  readonly setUp: (stage: TlsStage, pki: MintedPki) => Situation | Promise<Situation>
+}
+
+/** Causes of one kind, under one heading. */
+export interface CauseGroup {
+  readonly title: string
+  /** One paragraph that says how such causes are told from others. */
+  readonly text: string
+  readonly causes: readonly Cause[]
+}

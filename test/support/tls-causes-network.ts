@@ -1,0 +1,203 @@
+/** Causes that are no certificate: parameters of TLS, the port, the network, the environment. */
+import { createServer as createHttpsServer } from 'node:https'
+import type { Cause, CauseGroup } from './tls-cause.js'
+import { alertingPeer, answeringPeer, type Peer, plaintextHttp1Peer, serverTls, silentPeer, tlsPeer } from './peers.js'
+import type { MintedPki } from './etcd.js'
+import type { SetUpName } from './tls-stage.js'
+import type { SecureClientOptions } from '../../src/client/index.js'
+
+function etcd(name: SetUpName, options: Partial<SecureClientOptions> = {}): Cause['setUp'] {
+  return ({ etcds }, pki) => ({ endpoint: etcds[name].endpoint, credentials: pki.client, options })
+}
+
+function peer(make: (pki: MintedPki) => Promise<Peer>, options: Partial<SecureClientOptions> = {}): Cause['setUp'] {
+  return async (_stage, pki) => {
+    const made = await make(pki)
+    return { endpoint: made.endpoint, credentials: pki.client, options, end: async () => made[Symbol.asyncDispose]() }
+  }
+}
+
+/** A good etcd, and variables in the environment of this process. */
+function environment(variables: Readonly<Record<string, string>>): Cause['setUp'] {
+  return ({ etcds }, pki) => {
+    const before = Object.keys(variables).map((name) => [name, process.env[name]] as const)
+    Object.assign(process.env, variables)
+    const end = (): Promise<void> => {
+      for (const [name, value] of before) {
+        if (value === undefined) Reflect.deleteProperty(process.env, name)
+        else process.env[name] = value
+      }
+      return Promise.resolve()
+    }
+    return { endpoint: etcds.good.endpoint, credentials: pki.client, end }
+  }
+}
+
+const REFUSED = { error: 'ERR_HANDSHAKE_FAILED', certificate: null } as const
+const UNREACHABLE = { error: 'ERR_UNREACHABLE', certificate: null } as const
+const CONNECTS = { error: null, certificate: null } as const
+
+export const PARAMETER_CAUSES: CauseGroup = {
+  title: 'Versions, cipher suites, and what the server answers',
+  text: 'TLS alerts go by their number: texts change with the version of OpenSSL. etcd is the server where it can be brought to say so; a small TLS server of the tests where it cannot.',
+  causes: [
+    {
+      cause: 'etcd speaks TLS 1.3 alone, the client TLS 1.2 alone',
+      ...REFUSED,
+      codes: ['handshake/no-common-version'],
+      setUp: etcd('tls13', { tls: { maxVersion: 'TLSv1.2' } }),
+    },
+    {
+      cause: 'etcd speaks TLS 1.2 alone, the client TLS 1.3 alone',
+      ...REFUSED,
+      codes: ['handshake/no-common-version'],
+      setUp: etcd('tls12', { tls: { minVersion: 'TLSv1.3' } }),
+    },
+    {
+      cause: 'etcd’s --cipher-suites do not fit its own certificate',
+      ...REFUSED,
+      codes: ['handshake/no-common-parameters'],
+      setUp: etcd('rsaSuites'),
+    },
+    {
+      cause: 'the server’s clock is wrong: it takes a valid client certificate for expired (alert 45)',
+      ...REFUSED,
+      certificate: 'client leaf CN=root',
+      codes: ['handshake/client-certificate-expired'],
+      setUp: peer(() => alertingPeer(45)),
+    },
+    {
+      cause: 'the server says that the client’s certificate is revoked (alert 44)',
+      ...REFUSED,
+      certificate: 'client leaf CN=root',
+      codes: ['handshake/client-certificate-revoked'],
+      setUp: peer(() => alertingPeer(44)),
+    },
+    {
+      cause: 'a TLS proxy does not know the name (alert 112)',
+      ...REFUSED,
+      codes: ['handshake/name-unknown'],
+      setUp: peer(() => alertingPeer(112)),
+    },
+    {
+      cause: 'the server does not speak HTTP/2 (alert 120)',
+      ...REFUSED,
+      codes: ['handshake/no-application-protocol'],
+      setUp: peer((pki) => tlsPeer(serverTls(pki.server, { ALPNProtocols: ['http/1.1'] }))),
+    },
+    {
+      cause: 'etcd does not ask for a client certificate (no --trusted-ca-file)',
+      ...CONNECTS,
+      codes: ['handshake/client-certificate-not-asked'],
+      setUp: etcd('open'),
+    },
+  ],
+}
+
+export const NETWORK_CAUSES: CauseGroup = {
+  title: 'The port and the network',
+  text: 'Each ends within the dial time-out, whatever stands behind the port.',
+  causes: [
+    {
+      cause: 'etcd speaks plaintext there (http://)',
+      ...REFUSED,
+      codes: ['endpoint/plaintext'],
+      setUp: etcd('plaintext'),
+    },
+    {
+      cause: 'a plaintext HTTP/1.1 server',
+      ...REFUSED,
+      codes: ['endpoint/plaintext'],
+      setUp: peer(plaintextHttp1Peer),
+    },
+    {
+      cause: 'the metrics port of etcd, plaintext',
+      ...REFUSED,
+      codes: ['endpoint/plaintext'],
+      setUp: etcd('metricsPlaintext'),
+    },
+    { cause: 'the metrics port of etcd, https', ...REFUSED, codes: ['endpoint/not-etcd'], setUp: etcd('metrics') },
+    {
+      cause: 'the port of etcd’s --listen-client-http-urls',
+      ...REFUSED,
+      codes: ['endpoint/not-etcd'],
+      setUp: etcd('httpOnly'),
+    },
+    { cause: 'the peer port of etcd', ...REFUSED, codes: ['endpoint/not-http2'], setUp: etcd('peer') },
+    {
+      cause: 'an HTTPS server that is not etcd',
+      ...REFUSED,
+      codes: ['endpoint/not-http2'],
+      setUp: peer((pki) => {
+        const tls = serverTls(pki.server, { ALPNProtocols: [] })
+        const https = createHttpsServer(tls, (_request, response) => response.end())
+        return tlsPeer(tls, (socket) => https.emit('secureConnection', socket))
+      }),
+    },
+    {
+      cause: 'a server of another kind (SSH)',
+      ...REFUSED,
+      codes: ['endpoint/not-tls'],
+      setUp: peer(() => answeringPeer(Buffer.from('SSH-2.0-OpenSSH_9\r\n'))),
+    },
+    {
+      cause: 'a connection that is cut in the handshake, as by a firewall',
+      ...REFUSED,
+      codes: ['endpoint/reset'],
+      setUp: peer(() => answeringPeer()),
+    },
+    {
+      cause: 'nothing listens',
+      ...UNREACHABLE,
+      codes: ['endpoint/refused'],
+      setUp: async (_stage, pki) => {
+        const gone = await silentPeer()
+        await gone[Symbol.asyncDispose]()
+        return { endpoint: gone.endpoint, credentials: pki.client }
+      },
+    },
+    {
+      cause: 'the name is not in DNS',
+      ...UNREACHABLE,
+      codes: ['endpoint/name-not-found'],
+      setUp: (_stage, pki) => ({ endpoint: 'https://no-such-host.invalid:2379', credentials: pki.client }),
+    },
+    {
+      cause: 'the port accepts connections and stays silent',
+      ...UNREACHABLE,
+      codes: ['endpoint/silent'],
+      setUp: peer(silentPeer, { dialTimeout: '1s' }),
+    },
+    {
+      cause: 'the server stays silent after the handshake',
+      ...UNREACHABLE,
+      codes: ['endpoint/stalled'],
+      setUp: peer((pki) => tlsPeer(serverTls(pki.server)), { dialTimeout: '1s' }),
+    },
+  ],
+}
+
+export const ENVIRONMENT_CAUSES: CauseGroup = {
+  title: 'The environment',
+  text: 'Variables of the environment have no effect on this client.',
+  causes: [
+    {
+      cause: '`https_proxy` names a proxy that is not there',
+      ...CONNECTS,
+      codes: [],
+      setUp: environment({ https_proxy: 'http://127.0.0.1:9' }),
+    },
+    {
+      cause: '`NODE_TLS_REJECT_UNAUTHORIZED=0`',
+      ...CONNECTS,
+      codes: [],
+      setUp: environment({ NODE_TLS_REJECT_UNAUTHORIZED: '0' }),
+    },
+    {
+      cause: '`NODE_EXTRA_CA_CERTS` names more CAs',
+      ...CONNECTS,
+      codes: [],
+      setUp: environment({ NODE_EXTRA_CA_CERTS: '/etc/ssl/certs/ca-certificates.crt' }),
+    },
+  ],
+}

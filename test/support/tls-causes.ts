@@ -1,0 +1,13 @@
+/** Every cause that docs/why-tls-fails.md tells apart. */
+import type { CauseGroup } from './tls-cause.js'
+import { CLIENT_CAUSES } from './tls-causes-client.js'
+import { ENVIRONMENT_CAUSES, NETWORK_CAUSES, PARAMETER_CAUSES } from './tls-causes-network.js'
+import { SERVER_CAUSES } from './tls-causes-server.js'
+
+export const CAUSES: readonly CauseGroup[] = [
+  CLIENT_CAUSES,
+  SERVER_CAUSES,
+  PARAMETER_CAUSES,
+  NETWORK_CAUSES,
+  ENVIRONMENT_CAUSES,
+]
