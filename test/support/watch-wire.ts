@@ -1,0 +1,42 @@
+/** Messages of etcd's Watch call as a server sends them, made of the client's own protobuf functions. */
+import { bytesField, int64Field, trueField } from '../../src/client/protobuf.js'
+
+export interface ResponseParts {
+  /** In the header. */
+  revision: number
+  watchId: number
+  created?: boolean
+  canceled?: boolean
+  compactRevision?: number
+  cancelReason?: string
+  fragment?: boolean
+  /** Events by their revision; the key is `k` and the value the revision. */
+  events?: readonly number[]
+}
+
+export function watchResponse(parts: ResponseParts): Buffer {
+  const { revision, watchId, created, canceled, compactRevision = 0, cancelReason, fragment, events = [] } = parts
+  return Buffer.concat([
+    bytesField(1, int64Field(3, BigInt(revision))),
+    int64Field(2, BigInt(watchId)),
+    ...(created === true ? [trueField(3)] : []),
+    ...(canceled === true ? [trueField(4)] : []),
+    int64Field(5, BigInt(compactRevision)),
+    ...(cancelReason === undefined ? [] : [bytesField(6, Buffer.from(cancelReason))]),
+    ...(fragment === true ? [trueField(7)] : []),
+    ...events.map((each) => bytesField(11, event(each))),
+  ])
+}
+
+function event(revision: number): Buffer {
+  const value = Buffer.from(String(revision))
+  return bytesField(
+    2,
+    Buffer.concat([bytesField(1, Buffer.from('k')), int64Field(3, BigInt(revision)), bytesField(5, value)]),
+  )
+}
+
+/** A WatchRequest that creates a watch on one key. */
+export function createFor(key: string, startRevision = 0): Buffer {
+  return bytesField(1, Buffer.concat([bytesField(1, Buffer.from(key)), int64Field(3, BigInt(startRevision))]))
+}

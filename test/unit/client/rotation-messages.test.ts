@@ -1,0 +1,167 @@
+/** The messages of the streams that can be carried on. The bytes in hexadecimal are what protobufjs makes of etcd's own .proto. */
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { bytesField, Fields, int64Field, MalformedMessage, without } from '../../../src/client/protobuf.js'
+import {
+  asCanceled,
+  cancelRequest,
+  createRequest,
+  ownResponse,
+  progressRequest,
+  readWatchRequest,
+  readWatchResponse,
+  withWatchId,
+} from '../../../src/client/watch-messages.js'
+
+const hex = (text: string): Buffer => Buffer.from(text, 'hex')
+
+describe('requests', () => {
+  it('a create: what is known is read, and all else is kept', () => {
+    const request = readWatchRequest(hex('0a160a02612f1202613018e80720012a0100300138074001'))
+    expect(request).toEqual({
+      kind: 'create',
+      create: { body: hex('0a02612f1202613020012a010030014001'), startRevision: 1000n, watchId: 7n },
+    })
+  })
+
+  it('a create of the smallest kind, made again with a revision and an id', () => {
+    const request = readWatchRequest(hex('0a050a01612001'))
+    if (request.kind !== 'create') throw new Error(request.kind)
+    expect(request.create).toMatchObject({ startRevision: 0n, watchId: 0n })
+    expect(createRequest(request.create)).toEqual(hex('0a050a01612001'))
+    const again = createRequest({ ...request.create, startRevision: 1000n, watchId: 7n })
+    expect(again).toEqual(hex('0a0a0a0161200118e8073807'))
+    expect(readWatchRequest(again)).toMatchObject({ create: { startRevision: 1000n, watchId: 7n } })
+  })
+
+  it('cancel and progress', () => {
+    expect(readWatchRequest(hex('120308ac02'))).toEqual({ kind: 'cancel', watchId: 300n })
+    expect(readWatchRequest(hex('1200'))).toEqual({ kind: 'cancel', watchId: 0n })
+    expect(readWatchRequest(hex('1a00'))).toEqual({ kind: 'progress' })
+    expect(cancelRequest(300n)).toEqual(hex('120308ac02'))
+    expect(cancelRequest(0n)).toEqual(hex('1200'))
+    expect(progressRequest()).toEqual(hex('1a00'))
+  })
+
+  it('one of a kind that is not known', () => {
+    expect(readWatchRequest(hex('2200'))).toEqual({ kind: 'other' })
+    expect(readWatchRequest(hex(''))).toEqual({ kind: 'other' })
+  })
+})
+
+describe('responses', () => {
+  it('created: a revision beyond what a number can hold', () => {
+    const message = hex('0a2108b298eaf1948386fccd0110cdd2918bd2b881cf8e01188180808080808010200210031801')
+    expect(readWatchResponse(message)).toMatchObject({
+      revision: 9_007_199_254_740_993n,
+      watchId: 3n,
+      created: true,
+      canceled: false,
+      lastRevision: null,
+    })
+  })
+
+  it('refused: the id of none', () => {
+    expect(readWatchResponse(hex('0a02180510ffffffffffffffffff011801200132026e6f'))).toMatchObject({
+      watchId: -1n,
+      created: true,
+      canceled: true,
+      cancelReason: 'no',
+    })
+  })
+
+  it('compacted', () => {
+    expect(readWatchResponse(hex('0a021832100120012828'))).toMatchObject({ canceled: true, compactRevision: 40n })
+  })
+
+  it('events: the revision is the last one’s, not that of its predecessor nor that of the header', () => {
+    const value = '78'.repeat(200)
+    const events = hex(
+      `0a0318a846100238015ad30112d0010a016b180b2ac801${value}5a170801120c0a016b100318b009200230631a050a016b180b`,
+    )
+    expect(readWatchResponse(events)).toMatchObject({ revision: 9000n, fragment: true, lastRevision: 1200n })
+  })
+
+  it('under another id: every other octet stays', () => {
+    const unknown = hex('0a0218059a010474657374')
+    const renamed = withWatchId(Buffer.concat([unknown, hex('1002')]), 9n)
+    expect(renamed).toEqual(Buffer.concat([unknown, hex('1009')]))
+    expect(withWatchId(renamed, 0n)).toEqual(unknown)
+  })
+
+  it('a refusal becomes the end of a watch', () => {
+    const ended = readWatchResponse(asCanceled(hex('0a02180510ffffffffffffffffff011801200132026e6f'), 4n))
+    expect(ended).toMatchObject({ watchId: 4n, created: false, canceled: true, cancelReason: 'no' })
+  })
+
+  it('answers of our own', () => {
+    const header = hex('1805')
+    expect(readWatchResponse(ownResponse(header, 4n, 'created'))).toMatchObject({
+      revision: 5n,
+      watchId: 4n,
+      created: true,
+      canceled: false,
+    })
+    expect(readWatchResponse(ownResponse(header, 0n, 'canceled'))).toMatchObject({ created: false, canceled: true })
+  })
+})
+
+describe('the wire format', () => {
+  it('int64 of every size comes back', () => {
+    fc.assert(
+      fc.property(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), (value) => {
+        const fields = new Fields(int64Field(5, value))
+        if (value === 0n) expect(fields.next()).toBe(false)
+        else {
+          expect(fields.next()).toBe(true)
+          expect([fields.number, fields.int64(), fields.next()]).toEqual([5, value, false])
+        }
+      }),
+    )
+  })
+
+  it('fields of every type are stepped over, and kept or left out as a whole', () => {
+    const varint = hex('0896ffffff0f')
+    const fixed64 = hex('110102030405060708')
+    const fixed32 = hex('1d01020304')
+    const text = bytesField(1000, Buffer.from('text'))
+    const message = Buffer.concat([varint, fixed64, text, fixed32])
+    expect(without(message, [])).toEqual(message)
+    expect(without(message, [1, 1000])).toEqual(Buffer.concat([fixed64, fixed32]))
+  })
+
+  it.each([
+    ['a tag without a value', '08'],
+    ['a varint without an end', '08ffff'],
+    ['a varint of eleven octets', '08ffffffffffffffffffff01'],
+    ['bytes beyond the end', '0a0561'],
+    ['a length beyond all bounds', '0affffffff0f61'],
+    ['a fixed64 beyond the end', '0901020304'],
+    ['a group', '0b0c'],
+    ['a tag of six octets', '8080808080800100'],
+  ])('%s is malformed', (_what, bytes) => {
+    expect(() => {
+      const fields = new Fields(hex(bytes))
+      while (fields.next()) fields.int64()
+    }).toThrow(MalformedMessage)
+  })
+
+  it('a value of another type than expected is malformed', () => {
+    expect(() => readWatchResponse(hex('0801'))).toThrow(MalformedMessage)
+    expect(() => readWatchResponse(hex('120101'))).toThrow(MalformedMessage)
+  })
+
+  it('whatever comes, it ends, and with nothing worse than that', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
+        for (const read of [readWatchRequest, readWatchResponse]) {
+          try {
+            read(bytes)
+          } catch (error) {
+            expect(error).toBeInstanceOf(MalformedMessage)
+          }
+        }
+      }),
+    )
+  })
+})
