@@ -35,7 +35,7 @@ function isReadable(issuer: Certificate): boolean {
  */
 export function namesOtherAuthority(child: Certificate, issuer: Certificate): boolean {
   const authority = child.keyIdentifiers.authorityKeyIdentifier
-  if (authority === null || (authority.serial === null && authority.issuer === null)) return false
+  if (authority === null) return false
   if (authority.serial !== null && !bytesEqual(authority.serial, issuer.serial)) return true
   const named = authority.issuer?.find(({ kind }) => kind === 'dirName')?.directoryName
   return named !== undefined && !named.equals(issuer.issuer)

@@ -6,6 +6,7 @@ import { codesOf, detailsOf, HOST } from '../../support/judge-chain.js'
 import {
   authorityKeyIdentifier,
   dns,
+  EXTENSION,
   flipBit,
   mintCa,
   mintLeaf,
@@ -93,8 +94,13 @@ describe('where certificates of the issuer’s name are at hand', () => {
         wantedKeyIdentifier: hex(identifier),
       },
     ])
-    const without = judge(below(A, { extensions: [authorityKeyIdentifier(null)] }), [namesake], [R])
-    expect(detailsOf(without, 'chain/issuer-key-differs')).toMatchObject([{ wantedKeyIdentifier: null }])
+    for (const none of [
+      { extensions: [authorityKeyIdentifier(null)] },
+      { without: [EXTENSION.authorityKeyIdentifier] },
+    ]) {
+      const without = judge(below(A, none), [namesake], [R])
+      expect(detailsOf(without, 'chain/issuer-key-differs')).toMatchObject([{ wantedKeyIdentifier: null }])
+    }
   })
 
   it('shows twenty of them', () => {
