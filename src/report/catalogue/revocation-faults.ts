@@ -1,0 +1,200 @@
+/** Findings about a revocation list by itself: why nothing can be concluded from it, and what will hurt. */
+import { row } from '../row.js'
+import { NOT_FOUND, type List, lower } from './revocation-list.js'
+
+export type Extension = List & { extension: string }
+
+export const lists = {
+  'revocation/crl-malformed': row<List & { reason: string }>({
+    severity: 'error',
+    meaning:
+      'The bytes are not a certificate revocation list, or an entry of it is damaged. etcd starts with such a file and then closes the connection of every client after the handshake.',
+    source: 'RFC 5280 section 5',
+    refusals: [
+      { by: 'etcd', words: 'asn1: structure error: …' },
+      { by: 'etcd', words: 'asn1: syntax error: …' },
+      { by: 'etcd', words: 'x509: trailing data after CRL' },
+      { by: 'etcd', words: 'parsing time …' },
+      { by: 'etcd', words: 'x509: malformed …' },
+      { by: 'etcd', words: 'x509: unsupported time format' },
+      { by: 'Node', words: 'Failed to parse CRL' },
+    ],
+    message: ({ origin, reason }) => `What ${origin} holds is not a CRL: ${reason}.`,
+    remedy: () => 'Make the CRL anew ("openssl ca -gencrl"), or leave it out.',
+  }),
+  'revocation/crl-signature-invalid': row<List & { issuer: string; otherKey: boolean }>({
+    severity: 'error',
+    meaning:
+      'The list names the CA as its issuer, but the CA’s key did not sign it: it was altered, it is another CA’s of the same name, or it was signed with another key of this CA. etcd does not look at the signature.',
+    source: 'RFC 5280 section 6.3.3 (f) and (g)',
+    refusals: [
+      { by: 'OpenSSL', words: 'CRL signature failure' },
+      { by: 'Node', words: 'CRL_SIGNATURE_FAILURE' },
+      ...NOT_FOUND,
+    ],
+    message: ({ origin, issuer, otherKey }) =>
+      `The CRL ${origin} of "${issuer}" is not signed by that CA's key${otherKey ? '; its authority key identifier names another key' : ''}.`,
+    remedy: ({ otherKey }) =>
+      otherKey
+        ? 'Have the CRL signed with the key that signed the certificates: after a CA was renewed with a new key, each key needs its own list.'
+        : 'Fetch the CRL from the CA again.',
+  }),
+  'revocation/crl-key-identifier-differs': row<List & { reason: string }>({
+    severity: 'error',
+    meaning:
+      'The CA’s key signed the list, but the list’s authority key identifier points to another one. OpenSSL, and Node with it, does not find the signer then.',
+    source: 'RFC 5280 section 5.2.1; OpenSSL crypto/x509/x509_vfy.c crl_akid_check',
+    refusals: NOT_FOUND,
+    message: ({ origin, reason }, who) =>
+      `The authority key identifier of the CRL ${origin} names ${reason} than ${lower(who)}.`,
+    remedy: () => 'Set "authorityKeyIdentifier = keyid:always" in openssl’s crl_extensions and make the CRL anew.',
+  }),
+  'revocation/crl-sign-missing': row<List>({
+    severity: 'error',
+    meaning: 'The CA’s key usage does not allow it to sign revocation lists.',
+    source: 'RFC 5280 section 6.3.3 (f)',
+    refusals: [{ by: 'OpenSSL', words: 'key usage does not include CRL signing' }],
+    message: ({ origin }, who) => `${who} signed the CRL ${origin}, but its key usage lacks cRLSign.`,
+    remedy: () => 'Issue the CA certificate anew with "keyUsage = critical, keyCertSign, cRLSign".',
+  }),
+  'revocation/crl-algorithm-weak': row<List & { algorithm: string }>({
+    severity: 'error',
+    meaning: 'The signature of the list uses a digest that can be forged.',
+    source: 'RFC 6194, RFC 6151',
+    message: ({ origin, algorithm }) => `The CRL ${origin} is signed by ${algorithm}.`,
+    remedy: () => 'Set "default_md = sha256" in openssl’s CA section and make the CRL anew.',
+  }),
+  'revocation/crl-algorithm-unsupported': row<List & { algorithm: string }>({
+    severity: 'error',
+    meaning: 'The signature of the list is of a kind that is not known here, so nobody can tell who signed it.',
+    source: 'RFC 5280 section 5.1.1.2',
+    refusals: [
+      { by: 'OpenSSL', words: 'CRL signature failure' },
+      { by: 'Node', words: 'CRL_SIGNATURE_FAILURE' },
+    ],
+    message: ({ origin, algorithm }) => `The CRL ${origin} is signed by the unknown algorithm ${algorithm}.`,
+    remedy: () => 'Have the CRL signed with RSA, ECDSA or Ed25519.',
+  }),
+  'revocation/crl-algorithms-disagree': row<List>({
+    severity: 'error',
+    meaning: 'The list names two signature algorithms, one inside and one outside the signed part.',
+    source: 'RFC 5280 section 5.1.1.2',
+    refusals: [
+      { by: 'etcd', words: "x509: inner and outer signature algorithm identifiers don't match" },
+      { by: 'OpenSSL', words: 'CRL signature failure' },
+    ],
+    message: ({ origin }) =>
+      `The CRL ${origin} names one signature algorithm inside its signed part and another outside.`,
+    remedy: () => 'Make the CRL anew; no usual tool writes such a list.',
+  }),
+  'revocation/crl-expired': row<List & { nextUpdate: Date }>({
+    severity: 'error',
+    meaning:
+      'A newer list was due: what was revoked since is not known. etcd does not look at the date; an old list revokes there as a new one does.',
+    source: 'RFC 5280 section 5.1.2.5',
+    refusals: [
+      { by: 'OpenSSL', words: 'CRL has expired' },
+      { by: 'Node', words: 'CRL_HAS_EXPIRED' },
+    ],
+    message: ({ origin, nextUpdate }) =>
+      `The CRL ${origin} is out of date: the next one was due on ${nextUpdate.toISOString()}.`,
+    remedy: () => 'Make or fetch the current CRL.',
+  }),
+  'revocation/crl-not-yet-valid': row<List & { thisUpdate: Date }>({
+    severity: 'error',
+    meaning: 'The list begins in the future; the clock of this machine or of the CA is wrong.',
+    source: 'RFC 5280 section 5.1.2.4',
+    refusals: [
+      { by: 'OpenSSL', words: 'CRL is not yet valid' },
+      { by: 'Node', words: 'CRL_NOT_YET_VALID' },
+    ],
+    message: ({ origin, thisUpdate }) =>
+      `The CRL ${origin} is dated ${thisUpdate.toISOString()}, which is in the future.`,
+    remedy: () => 'Check both clocks.',
+  }),
+  'revocation/crl-dates-inverted': row<List & { thisUpdate: Date; nextUpdate: Date }>({
+    severity: 'error',
+    meaning: 'The next list was due before this one was made, so it never was the current one.',
+    source: 'RFC 5280 sections 5.1.2.4 and 5.1.2.5',
+    refusals: [
+      { by: 'OpenSSL', words: 'CRL has expired' },
+      { by: 'Node', words: 'CRL_HAS_EXPIRED' },
+    ],
+    message: ({ origin, thisUpdate, nextUpdate }) =>
+      `The CRL ${origin} is dated ${thisUpdate.toISOString()}, after its own next update on ${nextUpdate.toISOString()}.`,
+    remedy: () => 'Make the CRL anew with a next update that lies ahead ("openssl ca -gencrl -crldays 30").',
+  }),
+  'revocation/crl-next-update-missing': row<List>({
+    severity: 'warning',
+    meaning: 'The list does not say when the next one is due, so nobody can tell whether it is current.',
+    source: 'RFC 5280 section 5.1.2.5',
+    message: ({ origin }) => `The CRL ${origin} does not say when the next one is due.`,
+    remedy: () => 'Make CRLs with a next update ("openssl ca -gencrl -crldays 30").',
+  }),
+  'revocation/crl-number-missing': row<List>({
+    severity: 'warning',
+    meaning: 'The list has no CRL number, so an old one cannot be told from a new one.',
+    source: 'RFC 5280 section 5.2.3',
+    message: ({ origin }) => `The CRL ${origin} has no CRL number.`,
+    remedy: () => 'Set "crlnumber" in openssl’s CA section.',
+  }),
+  'revocation/crl-version-1': row<List>({
+    severity: 'warning',
+    meaning:
+      'The list is of version 1, which has no extensions: openssl makes such lists where no crl_extensions are set. etcd 3.5 reads them; etcd 3.6 and later does not, and refuses every client.',
+    source: 'RFC 5280 section 5.1.2.1; Go crypto/x509 ParseRevocationList',
+    refusals: [{ by: 'etcd', words: 'x509: unsupported crl version' }],
+    message: ({ origin }) => `The CRL ${origin} is of version 1.`,
+    remedy: () =>
+      'Set "crl_extensions" with "authorityKeyIdentifier = keyid:always" and "crlnumber" in openssl’s CA section, which makes version 2.',
+  }),
+  'revocation/crl-extension-critical': row<Extension>({
+    severity: 'error',
+    meaning:
+      'The list, or one of its entries, carries a critical extension that is not processed, or one that must not be critical; it cannot be relied on. etcd from 3.6 on refuses every client where the authority key identifier is critical, and does not look at other extensions.',
+    source: 'RFC 5280 sections 5.2 and 5.3',
+    refusals: [
+      { by: 'OpenSSL', words: 'unhandled critical CRL extension' },
+      { by: 'etcd', words: 'x509: authority key identifier incorrectly marked critical' },
+    ],
+    message: ({ origin, extension }) =>
+      `The CRL ${origin} carries the critical extension ${extension}, which is not processed or must not be critical.`,
+    remedy: () => 'Make a plain, full CRL.',
+  }),
+  'revocation/crl-extension-malformed': row<Extension & { reason: string }>({
+    severity: 'error',
+    meaning: 'An extension of the list cannot be read, so what the list covers, or how new it is, is not known.',
+    source: 'RFC 5280 section 5.2; X.690',
+    refusals: [
+      { by: 'etcd', words: 'x509: malformed crl number' },
+      { by: 'etcd', words: 'x509: invalid authority key identifier' },
+    ],
+    message: ({ origin, extension, reason }) =>
+      `The extension ${extension} of the CRL ${origin} cannot be read: ${reason}.`,
+    remedy: () => 'Make a plain, full CRL.',
+  }),
+  'revocation/crl-extension-duplicate': row<Extension>({
+    severity: 'error',
+    meaning: 'The list has the same extension twice, and readers differ on which of them counts.',
+    source: 'RFC 5280 section 5.2; X.509 section 8',
+    message: ({ origin, extension }) => `The CRL ${origin} has the extension ${extension} more than once.`,
+    remedy: () => 'Make the CRL anew; no usual tool writes such a list.',
+  }),
+  'revocation/crl-extension-not-critical': row<Extension>({
+    severity: 'warning',
+    meaning:
+      'The extension narrows the list but is not marked as critical, so a reader that does not know it takes the list for a full one.',
+    source: 'RFC 5280 sections 5.2.4 and 5.2.5',
+    message: ({ origin, extension }) => `The CRL ${origin} does not mark its ${extension} as critical.`,
+    remedy: ({ extension }) =>
+      `Mark ${extension} as critical ("${extension} = critical, …" in openssl’s crl_extensions).`,
+  }),
+  'revocation/crl-unusual': row<List & { reason: string }>({
+    severity: 'warning',
+    meaning: 'The list can be understood, but is not written as RFC 5280 asks; stricter readers refuse it.',
+    source: 'RFC 5280 section 5',
+    message: ({ origin, reason }) => `The CRL ${origin} ${reason}.`,
+    remedy: () =>
+      'Make CRLs with "openssl ca -gencrl" and "crl_extensions" with "authorityKeyIdentifier = keyid:always".',
+  }),
+}

@@ -1,0 +1,20 @@
+/** What rows about revocation lists have in common. */
+import type { Refusal } from '../row.js'
+
+export const CHECK_CRL = 'etcd client/pkg/transport/listener_tls.go checkCRL'
+
+/** OpenSSL, and Node with it, looks for a list that fits before it judges one. */
+export const NOT_FOUND: readonly Refusal[] = [
+  { by: 'OpenSSL', words: 'unable to get certificate CRL' },
+  { by: 'Node', words: 'UNABLE_TO_GET_CRL' },
+]
+
+/** Every finding about a list names it by where it came from. */
+export interface List {
+  origin: string
+}
+
+/** `The certificate "x"` inside a sentence. */
+export function lower(who: string): string {
+  return who.charAt(0).toLowerCase() + who.slice(1)
+}
