@@ -41,11 +41,13 @@ export function namesOtherAuthority(child: Certificate, issuer: Certificate): bo
   return named !== undefined && !named.equals(issuer.issuer)
 }
 
+/** A key identifier that a certificate asks for, and the one of its issuer; unknown where one of them lacks. */
+export type KeyIdentifierLink =
+  | { readonly relation: 'same' | 'different'; readonly wanted: Uint8Array; readonly found: Uint8Array }
+  | { readonly relation: 'unknown'; readonly wanted: Uint8Array | null; readonly found: Uint8Array | null }
+
 /** How the child's authority key identifier relates to the issuer's subject key identifier. */
-export function keyIdentifiers(
-  child: Certificate,
-  issuer: Certificate,
-): { relation: 'same' | 'different' | 'unknown'; wanted: Uint8Array | null; found: Uint8Array | null } {
+export function keyIdentifiers(child: Certificate, issuer: Certificate): KeyIdentifierLink {
   const wanted = child.keyIdentifiers.authorityKeyIdentifier?.keyIdentifier ?? null
   const found = issuer.keyIdentifiers.subjectKeyIdentifier
   if (wanted === null || found === null) return { relation: 'unknown', wanted, found }

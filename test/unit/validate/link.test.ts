@@ -159,6 +159,7 @@ describe('what is told of a link', () => {
       detailsOf(judge(withAuthority(authorityKeyIdentifier(null, more))), 'chain/authority-differs')
     const details = { issuer: ISSUER, found: '07', wanted: null, wantedIssuer: null }
     expect(told({ serial: 8n })).toEqual([{ ...details, wanted: '08' }])
+    expect(told({ serial: 8n, issuer: [uri('urn:x')] })).toEqual([{ ...details, wanted: '08' }])
     expect(told({ issuer: [uri('urn:x'), directoryName('Other')] })).toEqual([{ ...details, wantedIssuer: 'CN=Other' }])
     expect(told({ serial: 8n, issuer: [directoryName('Other')] })).toEqual([
       { ...details, wanted: '08', wantedIssuer: 'CN=Other' },
