@@ -3,15 +3,7 @@ import type { Certificate } from '../x509/certificate.js'
 import { ExtensionId } from '../x509/extensions.js'
 import type { GeneralName } from '../x509/general-name.js'
 import type { NameConstraints } from '../x509/name-constraints.js'
-import {
-  type Comparable,
-  comparableName,
-  comparableSubtree,
-  COMPARED_KINDS,
-  constraintProblem,
-  isTouched,
-  isWithin,
-} from './name-constraint-match.js'
+import { comparable, COMPARED_KINDS, constraintProblem, Subtrees } from './name-constraint-match.js'
 import type { Notebook, Place } from './place.js'
 
 /** Most comparisons of one validation, as in Go (crypto/x509 MaxConstraintComparisions). */
@@ -26,12 +18,12 @@ export interface ComparisonBudget {
 }
 
 /** The constraints of one CA, or the one that is malformed. */
-type ConstraintsOf = { readonly bad: GeneralName; readonly reason: string } | { readonly kinds: Map<string, Subtrees> }
+type ConstraintsOf = { readonly bad: GeneralName; readonly reason: string } | { readonly kinds: Map<string, Sides> }
 
 /** The subtrees of one kind. */
-interface Subtrees {
-  readonly permitted: Comparable[]
-  readonly excluded: Comparable[]
+interface Sides {
+  readonly permitted: Subtrees
+  readonly excluded: Subtrees
 }
 
 /** @param budget Is counted down; where it ends, so does the check, in an error. */
@@ -71,14 +63,15 @@ function constraintsOf(authority: Certificate, constraints: NameConstraints, bud
 }
 
 function prepare(constraints: NameConstraints, budget: ComparisonBudget): ConstraintsOf {
-  const kinds = new Map<string, Subtrees>()
+  const kinds = new Map<string, Sides>()
   for (const side of ['permitted', 'excluded'] as const) {
     for (const constraint of constraints[side]) {
+      const { kind } = constraint
       const reason = constraintProblem(constraint)
       if (reason !== null) return { bad: constraint, reason }
-      const subtrees = kinds.get(constraint.kind) ?? { permitted: [], excluded: [] }
-      if (readingCost(constraint, budget)) subtrees[side].push(comparableSubtree(constraint))
-      kinds.set(constraint.kind, subtrees)
+      const sides = kinds.get(kind) ?? { permitted: new Subtrees(kind), excluded: new Subtrees(kind) }
+      if (takeReading(constraint, budget)) sides[side].add(constraint)
+      kinds.set(kind, sides)
     }
   }
   return { kinds }
@@ -87,20 +80,20 @@ function prepare(constraints: NameConstraints, budget: ComparisonBudget): Constr
 /** Counts all comparisons before any is made, so that what exceeds the budget costs nothing; false where it does. */
 function takeComparisons(
   names: readonly GeneralName[],
-  kinds: ReadonlyMap<string, Subtrees>,
+  kinds: ReadonlyMap<string, Sides>,
   budget: ComparisonBudget,
 ): boolean {
   for (const name of names) {
-    const subtrees = kinds.get(name.kind)
-    if (subtrees === undefined) continue
-    budget.left -= subtrees.permitted.length + subtrees.excluded.length
-    readingCost(name, budget)
+    const sides = kinds.get(name.kind)
+    if (sides === undefined) continue
+    budget.left -= sides.permitted.all.length + sides.excluded.all.length
+    takeReading(name, budget)
   }
   return budget.left >= 0
 }
 
 /** Counts what reading a directory name costs; false where it must not be read any more. */
-function readingCost({ kind, bytes }: GeneralName, budget: ComparisonBudget): boolean {
+function takeReading({ kind, bytes }: GeneralName, budget: ComparisonBudget): boolean {
   if (kind !== 'dirName') return true
   budget.left -= bytes.length * COMPARISONS_PER_OCTET
   return budget.left >= 0
@@ -110,15 +103,14 @@ function checkSubject(
   subject: Place,
   names: readonly GeneralName[],
   authority: Place,
-  kinds: ReadonlyMap<string, Subtrees>,
+  kinds: ReadonlyMap<string, Sides>,
   notes: Notebook,
 ): void {
   const constrainedBy = authority.certificate.subject.toString()
   let told = 0
   for (const name of names) {
-    const subtrees = kinds.get(name.kind)
-    if (subtrees === undefined) continue
-    told += checkName(subject, name, subtrees, constrainedBy, notes)
+    const sides = kinds.get(name.kind)
+    if (sides !== undefined) told += checkName(subject, name, sides, constrainedBy, notes)
     // Enough to see what is wrong, and errors all: 50,000 forbidden names are not listed name by name.
     if (told > MAX_FINDINGS) return
   }
@@ -130,29 +122,29 @@ const MAX_FINDINGS = 100
 function checkName(
   subject: Place,
   name: GeneralName,
-  { permitted, excluded }: Subtrees,
+  { permitted, excluded }: Sides,
   constrainedBy: string,
   notes: Notebook,
 ): number {
   const { kind } = name
-  const comparable = COMPARED_KINDS.has(kind) ? comparableName(name) : null
-  if (comparable === null) {
+  const prepared = COMPARED_KINDS.has(kind) ? comparable(name) : null
+  if (prepared === null) {
     const code = COMPARED_KINDS.has(kind) ? 'name-constraints/name-unreadable' : 'name-constraints/unprocessed'
     notes.add(subject, code, { name: name.value, kind, constrainedBy })
     return 1
   }
-  const touching = excluded.find((each) => isTouched(comparable, each))
-  const isPermitted = permitted.length === 0 || permitted.some((each) => isWithin(comparable, each))
-  if (touching === undefined && isPermitted) return 0
+  const touching = excluded.touching(prepared)
+  const isPermitted = permitted.all.length === 0 || permitted.holding(prepared) !== null
+  if (touching === null && isPermitted) return 0
   const details = { name: name.value, kind, constrainedBy }
-  if (touching !== undefined) {
-    notes.add(subject, 'name-constraints/excluded', { ...details, excluded: touching.name.value || '(all)' })
+  if (touching !== null) {
+    notes.add(subject, 'name-constraints/excluded', { ...details, excluded: touching.value || '(all)' })
   }
   if (!isPermitted) {
-    const shown = permitted.slice(0, 50).map(({ name: { value } }) => value)
+    const shown = permitted.all.slice(0, 50).map(({ value }) => value)
     notes.add(subject, 'name-constraints/not-permitted', { ...details, permitted: shown })
   }
-  return touching !== undefined && !isPermitted ? 2 : 1
+  return touching !== null && !isPermitted ? 2 : 1
 }
 
 const EMAIL_ADDRESS = '1.2.840.113549.1.9.1'

@@ -1,9 +1,6 @@
-/**
- * Comparing names with the subtrees of name constraints (RFC 5280 section 4.2.1.10). Whatever costs is done once for each
- * name and for each subtree, since there can be ten thousand of both, and every pair is compared.
- */
-import { relativeNameKey } from '../x509/distinguished-name.js'
-import type { GeneralName } from '../x509/general-name.js'
+/** Comparing names with the subtrees of name constraints (RFC 5280 section 4.2.1.10). */
+import { type DistinguishedName, relativeNameKey } from '../x509/distinguished-name.js'
+import type { GeneralName, GeneralNameKind } from '../x509/general-name.js'
 import { parseIp } from '../x509/ip.js'
 import { isDnsPattern } from '../x509/names.js'
 
@@ -30,104 +27,181 @@ export function constraintProblem(constraint: GeneralName): string | null {
   }
 }
 
-/** A name or a subtree, ready to be compared. */
+/** A name, ready to be compared. */
 export interface Comparable {
-  readonly name: GeneralName
-  /** Of `dns`, `uri` and `email`: the host in lower case; of a wildcard what stands behind `*.`, of a subtree as it is. */
+  /** Of `dns`, `uri` and `email`: the host in lower case; of a wildcard, what stands behind `*.`. */
   readonly host: string
-  /** {@link host} behind a dot. */
-  readonly dotted: string
-  /** Only of `email`: what stands before the `@`; null for a subtree of whole hosts. */
-  readonly local: string | null
   /** Only of a `dns` name. */
   readonly isWildcard: boolean
-  /** Only of a `dns` subtree: the host above its own. */
-  readonly parent: string
+  /** Only of `email`: what stands before the `@`. */
+  readonly local: string
   /** Only of `ip`. */
   readonly octets: Uint8Array
-  /** Only of `dirName`: a key for each relative name; null where there is no name. */
-  readonly keys: readonly string[] | null
+  /** Only of `dirName`: a key for each relative name. */
+  readonly keys: readonly string[]
 }
 
-const NOTHING = {
-  host: '',
-  dotted: '.',
-  local: null,
-  isWildcard: false,
-  parent: '',
-  octets: new Uint8Array(),
-  keys: null,
-}
+const NOTHING: Comparable = { host: '', isWildcard: false, local: '', octets: new Uint8Array(), keys: [] }
 
 /** Prepares a name; null where a constraint of its kind applies to it and it cannot be compared. */
-export function comparableName(name: GeneralName): Comparable | null {
+export function comparable(name: GeneralName): Comparable | null {
   switch (name.kind) {
     case 'dns': {
       if (!isDnsPattern(name.value)) return null
       const isWildcard = name.value.startsWith('*.')
-      return { ...NOTHING, name, ...hostParts(isWildcard ? name.value.slice(2) : name.value), isWildcard }
+      return { ...NOTHING, host: name.value.slice(isWildcard ? 2 : 0).toLowerCase(), isWildcard }
     }
     case 'email': {
       const mailbox = mailboxParts(name.value)
-      return mailbox === null ? null : { ...NOTHING, name, ...hostParts(mailbox.host), local: mailbox.local }
+      return mailbox === null ? null : { ...NOTHING, host: mailbox.host.toLowerCase(), local: mailbox.local }
     }
     case 'uri': {
       const host = uriHost(name.value)
-      return host === null ? null : { ...NOTHING, name, ...hostParts(host) }
+      return host === null ? null : { ...NOTHING, host: host.toLowerCase() }
     }
-    default:
-      return { ...NOTHING, name, octets: name.bytes, keys: keysOf(name) }
-  }
-}
-
-/** Prepares a constraint, which must be well-formed. */
-export function comparableSubtree(constraint: GeneralName): Comparable {
-  const { kind, value } = constraint
-  if (kind === 'email') {
-    const at = value.lastIndexOf('@')
-    return {
-      ...NOTHING,
-      name: constraint,
-      ...hostParts(value.slice(at + 1)),
-      local: at === -1 ? null : value.slice(0, at),
-    }
-  }
-  if (kind === 'dns' || kind === 'uri') {
-    const { host, dotted } = hostParts(value)
-    const dot = host.indexOf('.')
-    return { ...NOTHING, name: constraint, host, dotted, parent: dot === -1 ? '' : host.slice(dot + 1) }
-  }
-  return { ...NOTHING, name: constraint, octets: constraint.bytes, keys: keysOf(constraint) }
-}
-
-/** Whether the name is inside a permitted subtree. A wildcard must be inside with all that it stands for. */
-export function isWithin(name: Comparable, subtree: Comparable): boolean {
-  switch (subtree.name.kind) {
-    case 'dns':
-      return subtree.host === '' || name.host === subtree.host || name.host.endsWith(subtree.dotted)
     case 'ip':
-      return isIpWithin(name.octets, subtree.octets)
-    case 'email':
-      if (subtree.local !== null) return name.local === subtree.local && name.host === subtree.host
-      return isHostWithin(name, subtree)
-    case 'uri':
-      return isHostWithin(name, subtree)
+      return { ...NOTHING, octets: name.bytes }
     case 'dirName':
-      return isDirectoryWithin(name, subtree)
+      return name.directoryName === undefined ? null : { ...NOTHING, keys: keysOf(name.directoryName) }
     default:
-      return false
+      return NOTHING
   }
 }
 
-/** Whether an excluded subtree touches the name. A wildcard is touched by any host that it could stand for. */
-export function isTouched(name: Comparable, subtree: Comparable): boolean {
-  // `*.example.com` stands for `bar.example.com`, but for nothing two labels down.
-  return isWithin(name, subtree) || (name.isWildcard && subtree.name.kind === 'dns' && name.host === subtree.parent)
+/** A key for each relative name. */
+function keysOf({ relativeNames }: DistinguishedName): readonly string[] {
+  return relativeNames.map(relativeNameKey)
 }
 
-function hostParts(host: string): { host: string; dotted: string } {
-  const lower = host.toLowerCase()
-  return { host: lower, dotted: `.${lower}` }
+/** Address ranges of one mask. */
+interface Ranges {
+  readonly mask: Uint8Array
+  readonly networks: Map<string, GeneralName>
+}
+
+/**
+ * Well-formed subtrees of one kind, permitted or excluded. A name is looked up by what a subtree that holds it would be
+ * called, since ten thousand names and as many subtrees make too many pairs to compare.
+ */
+export class Subtrees {
+  readonly kind: GeneralNameKind
+  readonly all: GeneralName[] = []
+  private readonly byHost = new Map<string, GeneralName>()
+  private readonly byParent = new Map<string, GeneralName>()
+  private readonly byMailbox = new Map<string, GeneralName>()
+  private readonly byMask = new Map<string, Ranges>()
+  private readonly byDirectory = new Map<string, GeneralName>()
+
+  constructor(kind: GeneralNameKind) {
+    this.kind = kind
+  }
+
+  add(subtree: GeneralName): void {
+    this.all.push(subtree)
+    switch (this.kind) {
+      case 'dns':
+      case 'uri': {
+        const host = subtree.value.toLowerCase()
+        this.byHost.set(host, subtree)
+        if (host.includes('.')) this.byParent.set(host.slice(host.indexOf('.') + 1), subtree)
+        break
+      }
+      case 'email': {
+        const at = subtree.value.lastIndexOf('@')
+        const host = subtree.value.slice(at + 1).toLowerCase()
+        if (at === -1) this.byHost.set(host, subtree)
+        else this.byMailbox.set(`${subtree.value.slice(0, at)}@${host}`, subtree)
+        break
+      }
+      case 'ip':
+        this.addRange(subtree)
+        break
+      default:
+        if (subtree.directoryName !== undefined) this.byDirectory.set(keysOf(subtree.directoryName).join('/'), subtree)
+    }
+  }
+
+  /** A subtree that holds the name, or null. A wildcard must be inside with all that it stands for. */
+  holding(name: Comparable): GeneralName | null {
+    switch (this.kind) {
+      case 'dns':
+        return this.aboveOrAt(name.host) ?? this.byHost.get('') ?? null
+      case 'email':
+        return this.byMailbox.get(`${name.local}@${name.host}`) ?? this.ofHost(name.host)
+      case 'uri':
+        return this.ofHost(name.host)
+      case 'ip':
+        return this.ofAddress(name.octets)
+      case 'dirName':
+        return this.ofDirectory(name.keys)
+      default:
+        return null
+    }
+  }
+
+  /** A subtree that touches the name, or null. A wildcard is touched by any host that it could stand for. */
+  touching(name: Comparable): GeneralName | null {
+    // `*.example.com` stands for `bar.example.com`, but for nothing two labels down.
+    return this.holding(name) ?? (name.isWildcard ? (this.byParent.get(name.host) ?? null) : null)
+  }
+
+  private aboveOrAt(host: string): GeneralName | null {
+    for (let start = 0; ;) {
+      const found = this.byHost.get(host.slice(start))
+      if (found !== undefined) return found
+      const dot = host.indexOf('.', start)
+      if (dot === -1) return null
+      start = dot + 1
+    }
+  }
+
+  /** Of mail and URI constraints: a host is that host alone, `.host` everything below it. */
+  private ofHost(host: string): GeneralName | null {
+    const exact = this.byHost.get(host)
+    if (exact !== undefined) return exact
+    for (let dot = host.indexOf('.'); dot !== -1; dot = host.indexOf('.', dot + 1)) {
+      const found = this.byHost.get(host.slice(dot))
+      if (found !== undefined) return found
+    }
+    return null
+  }
+
+  private addRange(subtree: GeneralName): void {
+    const size = subtree.bytes.length / 2
+    const mask = subtree.bytes.subarray(size)
+    const key = latin1(mask)
+    const ranges = this.byMask.get(key) ?? { mask, networks: new Map<string, GeneralName>() }
+    ranges.networks.set(latin1(masked(subtree.bytes.subarray(0, size), mask)), subtree)
+    this.byMask.set(key, ranges)
+  }
+
+  private ofAddress(address: Uint8Array): GeneralName | null {
+    // A mask without gaps has one of 33 lengths, or of 129, so there are few.
+    for (const { mask, networks } of this.byMask.values()) {
+      const found = mask.length === address.length ? networks.get(latin1(masked(address, mask))) : undefined
+      if (found !== undefined) return found
+    }
+    return null
+  }
+
+  private ofDirectory(keys: readonly string[]): GeneralName | null {
+    let prefix = ''
+    for (let count = 0; ; count++) {
+      const found = this.byDirectory.get(prefix)
+      if (found !== undefined) return found
+      const key = keys[count]
+      if (key === undefined) return null
+      prefix = count === 0 ? key : `${prefix}/${key}`
+    }
+  }
+}
+
+function masked(address: Uint8Array, mask: Uint8Array): Uint8Array {
+  return address.map((octet, i) => octet & (mask[i] ?? 0))
+}
+
+function latin1(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes)
 }
 
 function isPlainDnsName(text: string): boolean {
@@ -150,20 +224,6 @@ function isContiguousMask(mask: Uint8Array): boolean {
   return true
 }
 
-// Of mail and URI constraints: a host is that host alone, `.host` everything below it.
-function isHostWithin({ host }: Comparable, { host: base }: Comparable): boolean {
-  return base.startsWith('.') ? host.endsWith(base) : host === base
-}
-
-function isIpWithin(address: Uint8Array, range: Uint8Array): boolean {
-  const size = range.length / 2
-  if (address.length !== size) return false
-  for (let i = 0; i < size; i++) {
-    if ((((address[i] ?? 0) ^ (range[i] ?? 0)) & (range[size + i] ?? 0)) !== 0) return false
-  }
-  return true
-}
-
 function mailboxParts(text: string): { local: string; host: string } | null {
   const at = text.lastIndexOf('@')
   const [local, host] = [text.slice(0, at), text.slice(at + 1)]
@@ -177,16 +237,4 @@ function uriHost(text: string): string | null {
   const authority = /^[a-z][a-z0-9+.-]*:\/\/(?:[^/?#@]*@)?([^/?#:@[\]]+)(?::\d*)?(?:[/?#]|$)/i.exec(text)
   const host = authority?.[1]
   return host === undefined || parseIp(host) !== null || !isPlainDnsName(host) ? null : host
-}
-
-function keysOf({ directoryName }: GeneralName): readonly string[] | null {
-  return directoryName?.relativeNames.map(relativeNameKey) ?? null
-}
-
-function isDirectoryWithin(name: Comparable, base: Comparable): boolean {
-  if (name.keys === null || base.keys === null) return false
-  const [inner, outer] = [name.keys, base.keys]
-  if (outer.length > inner.length) return false
-  for (let i = 0; i < outer.length; i++) if (inner[i] !== outer[i]) return false
-  return true
 }

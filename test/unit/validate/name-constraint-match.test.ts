@@ -1,7 +1,12 @@
 /** One name against one subtree (RFC 5280 section 4.2.1.10), kind by kind. */
 import { describe, expect, it } from 'vitest'
-import * as match from '../../../src/validate/name-constraint-match.js'
-import { COMPARED_KINDS, constraintProblem } from '../../../src/validate/name-constraint-match.js'
+import {
+  comparable,
+  type Comparable,
+  COMPARED_KINDS,
+  constraintProblem,
+  Subtrees,
+} from '../../../src/validate/name-constraint-match.js'
 import { DerReader } from '../../../src/x509/der.js'
 import { DistinguishedName } from '../../../src/x509/distinguished-name.js'
 import type { GeneralName } from '../../../src/x509/general-name.js'
@@ -26,17 +31,18 @@ const directory = (name: Name): GeneralName => {
 }
 const other: GeneralName = { kind: 'otherName', value: '00', bytes: new Uint8Array(1) }
 
-const isComparable = (name: GeneralName): boolean => match.comparableName(name) !== null
+const isComparable = (name: GeneralName): boolean => comparable(name) !== null
 
-/** As the check compares them: each prepared first. */
 const compared =
-  (compare: typeof match.isWithin) =>
+  (compare: (subtrees: Subtrees, name: Comparable) => GeneralName | null) =>
   (name: GeneralName, constraint: GeneralName): boolean => {
-    const comparable = match.comparableName(name)
-    return comparable !== null && compare(comparable, match.comparableSubtree(constraint))
+    const prepared = comparable(name)
+    const subtrees = new Subtrees(constraint.kind)
+    subtrees.add(constraint)
+    return prepared !== null && compare(subtrees, prepared) === constraint
   }
-const isWithin = compared(match.isWithin)
-const isTouched = compared(match.isTouched)
+const isWithin = compared((subtrees, name) => subtrees.holding(name))
+const isTouched = compared((subtrees, name) => subtrees.touching(name))
 
 describe('the form of a constraint', () => {
   it.each([
