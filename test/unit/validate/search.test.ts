@@ -4,6 +4,7 @@ import { validateChain, type Report, type ValidateChainOptions } from '../../../
 import { codesOf, detailsOf, HOST } from '../../support/judge-chain.js'
 import {
   dns,
+  EXTENSION,
   ip,
   ipRange,
   mintCa,
@@ -216,6 +217,14 @@ describe('the limits', () => {
   it('suffice exactly: a signature and a step for each link', () => {
     expect(judge(long, [R], { budget: { signatures: 4, steps: 4 } }).findings).toEqual([])
     expect(codesOf(judge(long, [R], { budget: { signatures: 3 } }).findings)).toEqual(['chain/budget-exhausted'])
+  })
+
+  it('of an explanation are 25 signatures beyond those of the search', () => {
+    const faulty = A({ ...expired, without: [EXTENSION.authorityKeyIdentifier] })
+    const namesakes = (count: number): Minted[] =>
+      Array.from({ length: count }, (_, i) => mintCa({ subject: 'R', notBefore: ago(i + 1), notAfter: ago(-DAY) }))
+    expect(codesOf(judge([faulty], [R, ...namesakes(24)]).findings)).toEqual(['validity/expired@1'])
+    expect(codesOf(judge([faulty], [R, ...namesakes(25)]).findings)).toEqual(['chain/budget-exhausted'])
   })
 
   it('of length allow four self-issued certificates beside the intermediates', () => {
