@@ -134,9 +134,9 @@ class Eye {
       const left = until === null ? pollInterval : until - performance.now()
       const hinted = await this.#hints.untilHint(Math.min(left, pollInterval))
       if (hinted || (until !== null && left <= pollInterval)) return
-      const seen = this.#signature
       await this.#survey()
-      if (this.#signature !== seen || this.#lookedAt - this.#changedAt < COARSEST_CLOCK) return
+      // Changed since the last look, or so shortly before it that another change after it would not show.
+      if (this.#lookedAt - this.#changedAt < COARSEST_CLOCK) return
     }
   }
 

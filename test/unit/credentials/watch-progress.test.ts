@@ -147,6 +147,15 @@ describe('trouble is reported', () => {
     expect(at(9000, 'cut')).toBe('wait')
   })
 
+  test('anew from the start, where credentials came up in between', () => {
+    const { at } = watcher(holding('A'))
+    at(0, 'mismatch')
+    expect(at(1000, 'mismatch')).toBe('report key/mismatch')
+    expect(at(6000, 'cut')).toBe('wait until 7000')
+    expect(at(6500, 'B')).toBe('wait until 6600')
+    expect(at(6550, 'cut')).toBe('wait until 7550')
+  })
+
   test('and its end is given, be it by what was held', () => {
     const { at, progress } = watcher(holding('A'))
     at(0, 'mismatch')
