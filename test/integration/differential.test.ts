@@ -15,13 +15,15 @@ import {
   unlisted,
 } from '../support/differential.js'
 import { blames } from '../support/blame.js'
-import { mintCase, type MintedCase } from '../support/mutation.js'
+import { type Applied, mintCase, type MintedCase } from '../support/mutation.js'
 import { CLAIMS, claimText, holds, isOfCall, isOfHandshake, isSaid } from '../support/refusal-words.js'
 import { MUTATIONS, SINGLES } from '../support/mutations.js'
 import { WITNESSES, Witnesses } from '../support/witnesses.js'
 
 const SIDES: readonly Side[] = ['server', 'client']
 const PAIRS = 300
+/** Milliseconds: thousands of small processes take long on a machine that is busy otherwise. */
+const PATIENCE = 600_000
 const SEED = 20_261_125
 
 let witnesses: Witnesses
@@ -35,7 +37,7 @@ beforeAll(async () => {
     witnesses,
     SIDES.flatMap((usage) => minted.map((each) => ({ minted: each, usage }))),
   )
-})
+}, PATIENCE)
 
 afterAll(async () => {
   await witnesses[Symbol.asyncDispose]()
@@ -103,14 +105,25 @@ test('the words of each refusal were said by that peer, in a case with that find
   expect(unsaid.map(claimText)).toEqual([])
 })
 
-test('pairs of mutations differ only as their parts do', async () => {
+test('pairs of mutations differ only as their parts do', { timeout: PATIENCE }, async () => {
   const single = fc.constantFrom(...SINGLES)
   const pair = fc.record({ applied: fc.tuple(single, single), usage: fc.constantFrom(...SIDES) })
   const drawn = fc.sample(pair, { numRuns: PAIRS, seed: SEED })
-  const outcomes = await compare(
-    witnesses,
-    drawn.map(({ applied, usage }) => ({ minted: mintCase(applied), usage })),
-  )
+  const cases = drawn.flatMap(({ applied, usage }) => {
+    const both = mintPair(applied)
+    return both === null ? [] : [{ minted: both, usage }]
+  })
+  const outcomes = await compare(witnesses, cases)
   expect(new Set(outcomes.map(title)).size).toBeGreaterThan(PAIRS * 0.9)
-  expect(unlisted(outcomes)).toEqual([])
+  expect(unlisted(outcomes, singles)).toEqual([])
 })
+
+/** Null for two that do not go together: a key of one kind, and a signature of another. */
+function mintPair(applied: readonly Applied[]): MintedCase | null {
+  try {
+    return mintCase(applied)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return null
+    throw error
+  }
+}

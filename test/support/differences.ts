@@ -90,6 +90,11 @@ export const STRICTER: readonly Difference[] = [
     why: 'OpenSSL verifies SHA-224 and Ed448, Go neither.',
   },
   {
+    code: 'signature/algorithm-weak',
+    peers: GO,
+    why: 'Go does not look at the signature of a leaf that is trusted by itself.',
+  },
+  {
     code: 'chain/key-identifier-differs',
     peers: GO,
     why: 'To Go, key identifiers only tell which issuer to try first.',
@@ -330,7 +335,13 @@ export const SILENT: readonly {
     why: 'As a client’s, in a CA’s extended key usage or in nsCertType: a server of Node refuses that; etcd, which judges the clients here, does not look.',
   },
   {
-    mutations: ['trusted itself', 'self-signed', 'self-signed and trusted', 'issued by the root'],
+    mutations: [
+      'trusted itself',
+      'trusted itself, signed by ecdsa-sha1',
+      'self-signed',
+      'self-signed and trusted',
+      'issued by the root',
+    ],
     peers: GO,
     why: 'A certificate that is sent and cannot be read ends the handshake with Go, also where the path does not need it.',
     onlyInPairs: true,

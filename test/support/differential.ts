@@ -95,11 +95,15 @@ function causes(findings: readonly Finding[]): Finding[] {
 
 const FOLLOW: ReadonlySet<FindingCode> = new Set(['chain/issuer-not-found', 'chain/no-trust-anchors'])
 
-/** What is not in the list, a line each. */
-export function unlisted(outcomes: readonly Outcome[]): string[] {
+/**
+ * What is not in the list, a line each. With `parts`, the outcomes of single mutations, a pair is explained, too, where
+ * the peer accepts each part by itself: it may be another path than the peer's that our report is about.
+ */
+export function unlisted(outcomes: readonly Outcome[], parts: readonly Outcome[] = []): string[] {
   const stricter = outcomes
     .flatMap(acceptedByOthers)
     .filter(({ witness, codes }) => !codes.every((code) => isListed(STRICTER, code, witness)))
+    .filter(({ outcome, witness }) => !isAcceptedInParts(outcome, witness, parts))
     .map(({ outcome, witness, codes }) => `${title(outcome)}: ${witness} accepts, we refuse for ${codes.join(', ')}`)
   const laxer = outcomes.flatMap(refusedByOthers).filter((met) => !isKnownLaxity(met))
   return [
@@ -109,6 +113,17 @@ export function unlisted(outcomes: readonly Outcome[]): string[] {
         `${title(outcome)}: ${witness} refuses, we accept with ${codes.join(', ') || 'no finding'}: ${outcome.verdicts[witness]?.words ?? ''}`,
     ),
   ]
+}
+
+function isAcceptedInParts(outcome: Outcome, witness: Witness, parts: readonly Outcome[]): boolean {
+  const alone = outcome.applied.map((part) =>
+    parts.find(
+      ({ usage, applied: [single] }) =>
+        usage === outcome.usage && single !== undefined && nameOf(single) === nameOf(part),
+    ),
+  )
+  const accepted = alone.every((each) => each?.verdicts[witness]?.accepts === true)
+  return accepted && alone.some((each) => each?.report.ok === false)
 }
 
 function isKnownLaxity({ outcome, witness, codes }: Met): boolean {

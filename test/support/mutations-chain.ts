@@ -81,6 +81,14 @@ export const chainMutations: readonly Mutation[] = [
   arranged('trusted itself, without its root', 'intermediate', (chain) => (chain.trust = [chain.intermediate])),
   arranged('trusted itself', 'leaf', (chain) => (chain.trust = [chain.leaf])),
   {
+    name: 'trusted itself, signed by ecdsa-sha1',
+    on: ['leaf'],
+    apply: (plan) => {
+      set(plan, 'leaf', { signature: 'ecdsa-sha1' })
+      plan.arrangements.push((chain) => (chain.trust = [chain.leaf]))
+    },
+  },
+  {
     name: 'self-signed',
     on: ['leaf'],
     apply: (plan) => {
