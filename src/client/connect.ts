@@ -126,7 +126,11 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
     // etcd3's watches and leases would look for a new connection for ever. Under etcd3's own mock() they find none and are still.
     this.mock({
       exec: (service: string) => Promise.reject(new ClientClosedError(service)),
-      withConnection: () => new Promise<never>(() => undefined),
+      // A request that was cut off is tried again here, and has to end; of watches and leases, these are the streams.
+      withConnection: (service: string) =>
+        service === 'Watch' || service === 'Lease'
+          ? new Promise<never>(() => undefined)
+          : Promise.reject(new ClientClosedError(service)),
       markFailed: () => undefined,
     })
     const hadStreams = this.#parts.channel.hasOpenStreams

@@ -1,60 +1,417 @@
 /** Going over to new credentials under a client that lives, against small TLS peers. */
+import { once } from 'node:events'
 import type { ServerHttp2Stream } from 'node:http2'
-import type { TLSSocket } from 'node:tls'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../../src/client/index.js'
-import type { Credentials } from '../../../src/credentials/index.js'
+import type { Credentials, CredentialSource } from '../../../src/credentials/index.js'
 import { mintPki } from '../../support/etcd.js'
-import { type CallHandler, emptyAnswer, grpcPeer, type Peer, serverTls } from '../../support/peers.js'
+import { type CallHandler, emptyAnswer, type Peer, proxyTo, silentPeer } from '../../support/peers.js'
+import { errorCodes, findingOf, refused } from '../../support/refused.js'
+import { watchResponse } from '../../support/watch-wire.js'
+import { witnessPeer } from '../../support/witness-peer.js'
 
 const pki = mintPki()
+const other = mintPki('Other root')
 const alice = pki.issueClient({ subject: 'alice' })
 const bob = pki.issueClient({ subject: 'bob' })
-
-interface Witness extends Peer {
-  /** The common name of the client certificate under each call, in order. */
-  readonly names: string[]
+const carol = pki.issueClient({ subject: 'carol' })
+const expired = pki.issueClient({ notBefore: new Date('2020-01-01'), notAfter: new Date('2021-01-01') })
+/** Its certificate is of a CA that the servers do not know. */
+const stranger: Credentials = {
+  ...other.issueClient({ subject: 'mallory' }),
+  trustAnchors: [pki.client, other.client].flatMap((each) => each.trustAnchors),
 }
-
-/** A peer that answers every call, and writes down whose certificate it came under. */
-async function witness(
-  options: {
-    server?: Credentials
-    trust?: Credentials
-    onCall?: CallHandler
-  } = {},
-): Promise<Witness> {
-  const { server = pki.server, trust = server, onCall = emptyAnswer } = options
-  const names: string[] = []
-  const tls = serverTls(server, { ca: trust.trustAnchors.map((each) => each.toPem()) })
-  const peer = await grpcPeer(tls, (stream, headers) => {
-    names.push(commonName(stream))
-    onCall(stream, headers)
-  })
-  return Object.defineProperty(peer, 'names', { value: names }) as Witness
-}
-
-function commonName(stream: ServerHttp2Stream): string {
-  const socket = stream.session?.socket as TLSSocket | undefined
-  return String(socket?.getPeerCertificate().subject.CN)
-}
-
-function connect(peers: readonly Peer[], options: Partial<SecureClientOptions> = {}): Promise<SecureEtcd3> {
+function connect(
+  peers: readonly Pick<Peer, 'endpoint'>[],
+  options: Partial<SecureClientOptions> = {},
+): Promise<SecureEtcd3> {
   const endpoints = peers.map((each) => each.endpoint)
   return createSecureClient({ endpoints, credentials: alice, dialTimeout: '2s', ...options })
 }
 
-describe('rotate', () => {
-  it('goes over to the new credentials: calls that start afterwards carry them, and the old connection ends', async () => {
-    await using peer = await witness()
+/** Answers unary calls, and creates watches that stay, at revision 10. */
+function watchServer(streams: ServerHttp2Stream[] = []): CallHandler {
+  return (stream, headers) => {
+    if (headers[':path'] !== '/etcdserverpb.Watch/Watch') {
+      emptyAnswer(stream)
+      return
+    }
+    streams.push(stream)
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' })
+    stream.on('data', (message: Buffer) => {
+      // A create, and not the question for the progress, which etcd need not answer.
+      if (message[5] === 0x0a) stream.write(framed(watchResponse({ revision: 10, watchId: 1, created: true })))
+    })
+  }
+}
+
+function framed(message: Buffer): Buffer {
+  const prefix = Buffer.alloc(5)
+  prefix.writeUInt32BE(message.length, 1)
+  return Buffer.concat([prefix, message])
+}
+
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+describe('good credentials', () => {
+  it('calls that start afterwards carry them, and the old connection ends; no session is resumed', async () => {
+    await using peer = await witnessPeer(pki.server)
     await using client = await connect([peer])
     await client.get('a').string()
     const report = await client.tls.rotate(bob)
-    expect(report).toMatchObject({ ok: true, path: [{ subject: 'CN=bob' }, { role: 'anchor' }] })
+    expect(report).toMatchObject({ ok: true, path: [{ subject: 'CN=bob' }, { role: 'anchor' }], findings: [] })
     expect(client.tls.report.path[0]?.subject).toBe('CN=bob')
     for (let i = 0; i < 3; i += 1) await client.get('a').string()
     expect(peer.names).toEqual(['alice', 'bob', 'bob', 'bob'])
     await expect.poll(() => peer.open).toBe(1)
     expect(peer.accepted).toBe(2)
+    expect(peer.resumed).toBe(0)
+  })
+
+  it('at every endpoint', async () => {
+    await using first = await witnessPeer(pki.server)
+    await using second = await witnessPeer(pki.server)
+    await using client = await connect([first, second], { preflight: 'all' })
+    expect((await client.tls.rotate(bob)).ok).toBe(true)
+    for (let i = 0; i < 4; i += 1) await client.get('a').string()
+    expect([first.names, second.names]).toEqual([
+      ['bob', 'bob'],
+      ['bob', 'bob'],
+    ])
+    expect(client.tls.endpoints.map((each) => each.state)).toEqual(['ready', 'ready'])
+    await expect.poll(() => [first.open, second.open]).toEqual([1, 1])
+  })
+
+  it('a call that runs comes to its end on the old connection, which waits for it', async () => {
+    const waiting: ServerHttp2Stream[] = []
+    await using peer = await witnessPeer(pki.server, {
+      onCall: (stream, headers) => {
+        if (headers[':path'] === '/etcdserverpb.KV/Put') waiting.push(stream)
+        else emptyAnswer(stream)
+      },
+    })
+    await using client = await connect([peer])
+    const put = client.put('a').value('b').exec()
+    await expect.poll(() => waiting.length).toBe(1)
+    expect((await client.tls.rotate(bob)).ok).toBe(true)
+    await client.get('a').string()
+    expect(peer.open).toBe(2)
+    if (waiting[0] !== undefined) emptyAnswer(waiting[0])
+    await put
+    await expect.poll(() => peer.open).toBe(1)
+    expect(peer.names).toEqual(['alice', 'bob'])
+  })
+
+  it('a call that does not end has ten seconds, then the old connection ends all the same', async () => {
+    let calls = 0
+    await using peer = await witnessPeer(pki.server, {
+      onCall: (stream, headers) => {
+        if (headers[':path'] === '/etcdserverpb.KV/Put') calls += 1
+        else emptyAnswer(stream)
+      },
+    })
+    await using client = await connect([peer])
+    const put = client.put('a').value('b').exec()
+    put.catch(() => undefined)
+    await expect.poll(() => calls).toBe(1)
+    // Now, and not before: the connection's own timers are to run.
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    expect((await client.tls.rotate(bob)).ok).toBe(true)
+    expect(peer.open).toBe(2)
+    vi.advanceTimersByTime(9900)
+    await client.get('a').string()
+    expect(calls).toBe(1)
+    vi.advanceTimersByTime(200)
+    vi.useRealTimers()
+    await expect.poll(() => peer.open).toBe(1)
+    // etcd3 has tried it once more, over the new connection.
+    await expect.poll(() => calls).toBe(2)
+    client.close()
+    await expect(put).rejects.toThrow()
+  })
+
+  it('a watch moves to the new connection, and its caller sees nothing of it', async () => {
+    const streams: ServerHttp2Stream[] = []
+    await using peer = await witnessPeer(pki.server, { onCall: watchServer(streams) })
+    await using client = await connect([peer])
+    const watcher = await client.watch().key('k').create()
+    const disturbed: string[] = []
+    for (const event of ['connecting', 'connected', 'disconnected', 'error', 'end'] as const) {
+      ;(watcher as NodeJS.EventEmitter).on(event, () => disturbed.push(event))
+    }
+    expect((await client.tls.rotate(bob)).ok).toBe(true)
+    await expect.poll(() => peer.names).toEqual(['alice', 'bob'])
+    await expect.poll(() => peer.open).toBe(1)
+    const seen = once(watcher, 'put') as Promise<[{ value: Buffer }]>
+    streams[1]?.write(framed(watchResponse({ revision: 11, watchId: 1, events: [11] })))
+    expect((await seen)[0].value.toString()).toBe('11')
+    expect(disturbed).toEqual([])
+  })
+
+  it('with "streams-finish", a watch stays, and the old connection ends with it', async () => {
+    await using peer = await witnessPeer(pki.server, { onCall: watchServer() })
+    await using client = await connect([peer], { rotation: { drain: 'streams-finish' } })
+    const watcher = await client.watch().key('k').create()
+    expect((await client.tls.rotate(bob)).ok).toBe(true)
+    await client.get('a').string()
+    expect(peer.names).toEqual(['alice', 'bob'])
+    expect(peer.open).toBe(2)
+    // The option of the call counts more than the client's.
+    expect((await client.tls.rotate(carol, { drain: 'now' })).ok).toBe(true)
+    await client.get('a').string()
+    expect(peer.names).toEqual(['alice', 'bob', 'carol'])
+    await expect.poll(() => peer.open).toBe(2)
+    void watcher.cancel()
+    client.close()
+    await expect.poll(() => peer.open).toBe(0)
+  })
+
+  it('many at once run one after the other, and the newest wins', async () => {
+    await using peer = await witnessPeer(pki.server)
+    await using client = await connect([peer])
+    const reports = await Promise.all([bob, expired, carol, alice, bob].map((each) => client.tls.rotate(each)))
+    expect(reports.map((each) => each.ok)).toEqual([true, false, true, true, true])
+    await client.get('a').string()
+    expect(peer.names).toEqual(['bob'])
+    await expect.poll(() => peer.open).toBe(1)
+    expect(peer.accepted).toBe(5)
+  })
+})
+
+describe('where the credentials come from', () => {
+  function counting(credentials: readonly Credentials[], origin: string): CredentialSource & { loads: number } {
+    return {
+      origin,
+      loads: 0,
+      load() {
+        const next = credentials[this.loads % credentials.length] ?? alice
+        this.loads += 1
+        return Promise.resolve(next)
+      },
+    }
+  }
+
+  it('the same source again; a source that is given takes its place, once its credentials are in use', async () => {
+    await using peer = await witnessPeer(pki.server)
+    const first = counting([alice, bob], 'first')
+    const second = counting([carol, alice], 'second')
+    await using client = await connect([peer], { credentials: first })
+    await client.tls.rotate()
+    await client.get('a').string()
+    expect((await client.tls.rotate(counting([expired], 'bad'))).ok).toBe(false)
+    expect((await client.tls.rotate(second)).ok).toBe(true)
+    await client.get('a').string()
+    await client.tls.rotate()
+    await client.get('a').string()
+    expect(peer.names).toEqual(['bob', 'carol', 'alice'])
+    expect([first.loads, second.loads]).toEqual([2, 2])
+  })
+
+  it('the source is asked when the turn comes: one that was given before counts', async () => {
+    await using peer = await witnessPeer(pki.server)
+    await using client = await connect([peer])
+    await Promise.all([client.tls.rotate(counting([bob], 'bob')), client.tls.rotate()])
+    await client.get('a').string()
+    expect(peer.names).toEqual(['bob'])
+  })
+
+  it('an endpoint that is lost later is dialled with the newest', async () => {
+    await using peer = await witnessPeer(pki.server)
+    await using client = await connect([peer])
+    await client.tls.rotate(bob)
+    await expect.poll(() => peer.open).toBe(1)
+    peer.cut()
+    await client.get('a').string()
+    expect(peer.names).toEqual(['bob'])
+  })
+})
+
+describe('bad credentials', () => {
+  it('are refused with a report, and nothing is dialled with them', async () => {
+    await using peer = await witnessPeer(pki.server)
+    await using client = await connect([peer])
+    const events = client.tls.events()
+    const report = await client.tls.rotate(expired)
+    expect(errorCodes(report.findings)).toEqual(['validity/expired'])
+    expect(await events.next()).toMatchObject({ value: { type: 'rotation-refused', report } })
+    await client.get('a').string()
+    expect(peer.names).toEqual(['alice'])
+    expect(peer.accepted).toBe(1)
+    expect(client.tls.report.path[0]?.subject).toBe('CN=alice')
+  })
+
+  it('that cannot be read, or whose source has troubles of its own, are told as findings', async () => {
+    await using peer = await witnessPeer(pki.server)
+    await using client = await connect([peer])
+    const broken: CredentialSource = { origin: 'vault', load: () => Promise.reject(new Error('sealed')) }
+    const report = await client.tls.rotate(broken)
+    expect(findingOf(report.findings, 'rotation/source-failed').details).toEqual({ origin: 'vault', detail: 'sealed' })
+    expect(report.ok).toBe(false)
+  })
+
+  it('that no endpoint accepts are refused as a whole, and the connections stay', async () => {
+    await using peer = await witnessPeer(pki.server)
+    await using client = await connect([peer])
+    const report = await client.tls.rotate(stranger)
+    // Node's servers send no alert for it.
+    expect(errorCodes(report.findings)).toEqual(['rotation/not-proved', 'handshake/closed-without-alert'])
+    await client.get('a').string()
+    expect(peer.names).toEqual(['alice'])
+    expect(client.tls.endpoints).toMatchObject([{ state: 'ready', findings: [] }])
+    await expect.poll(() => peer.open).toBe(1)
+  })
+
+  it('that one endpoint accepts are used, and the other loses its old connection and is told', async () => {
+    await using old = await witnessPeer(pki.server)
+    await using renewed = await witnessPeer(pki.server, { trust: stranger })
+    await using client = await connect([old, renewed], { preflight: 'all' })
+    const report = await client.tls.rotate(stranger)
+    expect(report.ok).toBe(true)
+    expect(findingOf(report.findings, 'rotation/endpoint-left-behind')).toMatchObject({
+      severity: 'warning',
+      details: { endpoint: old.endpoint },
+    })
+    for (let i = 0; i < 3; i += 1) await client.get('a').string()
+    expect([old.names, renewed.names]).toEqual([[], ['mallory', 'mallory', 'mallory']])
+    await expect.poll(() => old.open).toBe(0)
+    const [first] = client.tls.endpoints
+    expect(errorCodes(first?.findings ?? [])).toEqual(['handshake/closed-without-alert'])
+  })
+
+  it('whose trust does not cover a server any more: its connection ends within the bound, whatever the drain', async () => {
+    await using peer = await witnessPeer(pki.server, { onCall: watchServer() })
+    await using renewed = await witnessPeer(other.server, { trust: stranger, onCall: watchServer() })
+    const trusting = { ...alice, trustAnchors: stranger.trustAnchors }
+    await using client = await connect([peer, renewed], { credentials: trusting, preflight: 'all' })
+    // Both streams of two namespaces, so that each endpoint has one.
+    await client.watch().key('k').create()
+    await client.namespace('n').watch().key('k').create()
+    expect(peer.names.length + renewed.names.length).toBe(2)
+    const report = await client.tls.rotate(other.issueClient({ subject: 'bob' }), { drain: 'streams-finish' })
+    expect(report.findings.map((each) => each.code)).toContain('rotation/endpoint-left-behind')
+    await expect.poll(() => peer.open).toBe(0)
+    await expect.poll(() => renewed.names.filter((each) => each === 'bob')).toHaveLength(1)
+  })
+})
+
+describe('when nothing answers', () => {
+  it('and nothing is connected, the new credentials are used, unproved, and serve once an endpoint is back', async () => {
+    await using peer = await witnessPeer(pki.server)
+    let proxy = await proxyTo(peer.port)
+    const { port } = proxy
+    await using client = await connect([proxy])
+    await proxy[Symbol.asyncDispose]()
+    await expect.poll(() => client.tls.endpoints[0]?.state).toBe('failed')
+    const report = await client.tls.rotate(bob)
+    expect(report.ok).toBe(true)
+    expect(report.findings.map((each) => each.code)).toEqual(['rotation/unproved'])
+    proxy = await proxyTo(peer.port, port)
+    await expect.poll(() => client.tls.endpoints[0]?.state, { timeout: 10_000 }).toBe('ready')
+    await client.get('a').string()
+    expect(peer.names).toEqual(['bob'])
+    await client[Symbol.asyncDispose]()
+    await proxy[Symbol.asyncDispose]()
+  })
+
+  it('while the old connection stands, it stays, and the new credentials are not used', async () => {
+    await using peer = await witnessPeer(pki.server)
+    await using silent = await silentPeer()
+    let target = peer.port
+    await using proxy = await proxyTo(() => target)
+    await using client = await connect([proxy], { dialTimeout: '500ms' })
+    target = silent.port
+    const report = await client.tls.rotate(bob)
+    expect(errorCodes(report.findings)).toEqual(['rotation/not-proved', 'endpoint/silent'])
+    await client.get('a').string()
+    expect(peer.names).toEqual(['alice'])
+    await expect.poll(() => proxy.open).toBe(1)
+  })
+
+  it('at one endpoint, the others go over at once, and calls do not wait for it', async () => {
+    await using peer = await witnessPeer(pki.server)
+    await using silent = await silentPeer()
+    await using behind = await witnessPeer(pki.server)
+    let target = behind.port
+    await using proxy = await proxyTo(() => target)
+    await using client = await connect([peer, proxy], { preflight: 'all', dialTimeout: '1s' })
+    target = silent.port
+    const rotation = client.tls.rotate(bob)
+    await expect.poll(() => client.tls.report.path[0]?.subject).toBe('CN=bob')
+    await Promise.all(Array.from({ length: 4 }, () => client.get('a').string()))
+    expect([...peer.names].sort()).toEqual(['bob', 'bob'])
+    const report = await rotation
+    expect(report.findings.map((each) => each.code)).toEqual(['rotation/endpoint-left-behind'])
+    await expect.poll(() => behind.open).toBe(0)
+  })
+})
+
+describe('closing during a rotation leaves nothing behind', () => {
+  const handles = (): number =>
+    process.getActiveResourcesInfo().filter((each) => /TCP|TLS|Timeout|GETADDR/.test(each)).length
+
+  it('while the source is asked, which may never answer', async () => {
+    await using peer = await witnessPeer(pki.server)
+    const client = await connect([peer])
+    const signals: (AbortSignal | undefined)[] = []
+    const source: CredentialSource = {
+      origin: 'slow',
+      load: (signal) => {
+        signals.push(signal)
+        return new Promise(() => undefined)
+      },
+    }
+    const rotations = [client.tls.rotate(source), client.tls.rotate(bob)]
+    await expect.poll(() => signals.length).toBe(1)
+    client.close()
+    for (const rotation of rotations) await refused(rotation, 'ERR_CLOSED')
+    expect(signals[0]?.aborted).toBe(true)
+    await expect.poll(() => peer.open).toBe(0)
+  })
+
+  it('while the endpoints are dialled', async () => {
+    await using peer = await witnessPeer(pki.server)
+    await using silent = await silentPeer()
+    const before = handles()
+    let target = peer.port
+    await using proxy = await proxyTo(() => target)
+    const client = await connect([proxy])
+    target = silent.port
+    const rotation = client.tls.rotate(bob)
+    await expect.poll(() => silent.open).toBe(1)
+    client.close()
+    await refused(rotation, 'ERR_CLOSED')
+    await expect.poll(() => [peer.open, silent.open, proxy.open]).toEqual([0, 0, 0])
+    // The proxy itself listens.
+    await expect.poll(handles).toBeLessThanOrEqual(before + 1)
+    await refused(client.tls.rotate(), 'ERR_CLOSED')
+  })
+
+  it('right after it: connections that leave are closed, too', async () => {
+    await using peer = await witnessPeer(pki.server, { onCall: watchServer() })
+    const client = await connect([peer])
+    await client.watch().key('k').create()
+    await client.tls.rotate(bob, { drain: 'streams-finish' })
+    expect(peer.open).toBe(2)
+    await client[Symbol.asyncDispose]()
+    await expect.poll(() => peer.open).toBe(0)
+  })
+})
+
+describe('a wrong call', () => {
+  it.each<[string, unknown, unknown, string]>([
+    ['something else than a source', 'ca.crt', undefined, 'next'],
+    ['null', null, undefined, 'next'],
+    ['an unknown option', undefined, { drains: 'now' }, 'rotate.drains'],
+    ['an unknown policy', undefined, { drain: 'later' }, 'rotate.drain'],
+    ['options that are none', undefined, 'now', 'rotate'],
+  ])('%s', async (_what, next, options, option) => {
+    await using peer = await witnessPeer(pki.server)
+    await using client = await connect([peer])
+    const rotation = client.tls.rotate(next as never, options as never)
+    const { details } = await refused(rotation, 'ERR_OPTION_INVALID')
+    expect(details.option).toBe(option)
+    expect(peer.accepted).toBe(1)
   })
 })
