@@ -1,0 +1,244 @@
+/** What is handed to the validator: every form that is read, every fault by its place, and the limits. */
+import { describe, expect, it } from 'vitest'
+import type { SomethingElse } from '../../../src/report/catalogue/input.js'
+import { Certificate } from '../../../src/validate/index.js'
+import { readMaterial, type InputValues, type MaterialReading } from '../../../src/validate/input.js'
+import { elseOfContent, elseOfLabel } from '../../../src/validate/something-else.js'
+import { Crl } from '../../../src/x509/crl.js'
+import { detailsOf } from '../../support/judge-chain.js'
+import { chainPem, mintCa, mintCrl, newKey, pem } from '../../support/mint.js'
+
+const root = mintCa({ subject: 'Root' })
+const other = mintCa({ subject: 'Other' })
+const certificate = Certificate.parse(root.der)
+const crl = mintCrl({ issuer: root })
+const keyPem = newKey().export({ type: 'pkcs8', format: 'pem' }).toString()
+const MALFORMED = Buffer.from('3000', 'hex')
+const LIMIT = 4 * 1024 * 1024
+
+const read = (inputs: Partial<InputValues>): MaterialReading =>
+  readMaterial({ leaf: [], intermediates: [], trustAnchors: [], crls: [], ...inputs })
+const codes = (inputs: Partial<InputValues>): string[] => read(inputs).findings.map(({ code }) => code)
+const origins = (list: readonly (Certificate | Crl)[]): string[] => list.map(({ origin }) => origin)
+
+describe('certificates', () => {
+  it('are read from text, from octets, from objects, and from lists of all these', () => {
+    for (const leaf of [root.pem, root.der, Buffer.from(root.pem), new Uint8Array(root.der), [root.der]]) {
+      const reading = read({ leaf })
+      expect(reading).toMatchObject({ findings: [], isComplete: true })
+      expect(origins(reading.leaf)).toEqual(['leaf'])
+    }
+    expect(read({ leaf: certificate }).leaf).toEqual([certificate])
+  })
+
+  it('say where they stand', () => {
+    const several = chainPem(root, other)
+    expect(origins(read({ trustAnchors: [root.pem, several, root.der] }).trustAnchors)).toEqual([
+      'trustAnchors[0]',
+      'trustAnchors[1], block 1',
+      'trustAnchors[1], block 2',
+      'trustAnchors[2]',
+    ])
+    expect(origins(read({ intermediates: several }).intermediates)).toEqual([
+      'intermediates, block 1',
+      'intermediates, block 2',
+    ])
+  })
+
+  it('may stand under each label that means a certificate', () => {
+    for (const label of ['CERTIFICATE', 'X509 CERTIFICATE', 'TRUSTED CERTIFICATE']) {
+      expect(read({ leaf: pem(label, root.der) }).leaf).toHaveLength(1)
+    }
+    expect(read({ leaf: `${keyPem}${root.pem}` })).toMatchObject({ leaf: [{}], findings: [] })
+  })
+})
+
+describe('revocation lists', () => {
+  it('are read as certificates are, and know their form', () => {
+    const { crls } = read({ crls: [crl.der, pem('X509 CRL', crl.der), Crl.parse(crl.der, 'crl.pem', 'pem')] })
+    expect(crls.map(({ origin, form }) => [origin, form])).toEqual([
+      ['crls[0]', 'der'],
+      ['crls[1]', 'pem'],
+      ['crl.pem', 'pem'],
+    ])
+  })
+
+  it('that are malformed are told as such', () => {
+    expect(detailsOf(read({ crls: MALFORMED }).findings, 'revocation/crl-malformed')).toEqual([
+      { origin: 'crls', reason: expect.any(String) as unknown },
+    ])
+  })
+})
+
+describe('faults', () => {
+  it('are told with the place of the certificate, and the others are read', () => {
+    const bad = pem('CERTIFICATE', MALFORMED)
+    const reading = read({ leaf: MALFORMED, trustAnchors: [`${root.pem}${bad}${root.pem}`, bad] })
+    expect(detailsOf(reading.findings, 'certificate/malformed').map(({ origin, offset }) => [origin, offset])).toEqual([
+      ['leaf', 2],
+      [`trustAnchors[0], block 2 (line ${String(root.pem.split('\n').length)})`, 2],
+      ['trustAnchors[1]', 2],
+    ])
+    expect(reading.trustAnchors).toHaveLength(2)
+    expect(reading.isComplete).toBe(true)
+  })
+
+  it('of the text are told with its option', () => {
+    const cut = root.pem.slice(0, -20)
+    expect(detailsOf(read({ trustAnchors: [root.pem, cut] }).findings, 'pem/unterminated')).toEqual([
+      { origin: 'option "trustAnchors[1]"', file: null, label: 'CERTIFICATE', line: 1 },
+    ])
+  })
+
+  it('of the layout are told once for each option', () => {
+    const crlf = root.pem.replaceAll('\n', '\r\n')
+    const marked = `\ufeff${root.pem}`
+    expect(codes({ leaf: crlf, trustAnchors: [crlf, marked, crlf, marked] })).toEqual([
+      'pem/crlf',
+      'pem/crlf',
+      'pem/byte-order-mark',
+    ])
+  })
+
+  it('are a hundred of one option at most', () => {
+    const many = (count: number): Partial<InputValues> => ({
+      intermediates: Array.from({ length: count }, () => MALFORMED),
+      trustAnchors: root.der,
+    })
+    const hundred = read(many(100))
+    expect(hundred.findings).toHaveLength(100)
+    expect(hundred).toMatchObject({ isComplete: true, trustAnchors: [{}] })
+    const more = read(many(102))
+    expect(more.findings).toHaveLength(101)
+    expect(detailsOf(more.findings, 'input/cut-short')).toEqual([{ input: 'intermediates', faults: 100 }])
+    expect(more).toMatchObject({ isComplete: false, trustAnchors: [] })
+  })
+
+  it('of type are wrong calls', () => {
+    for (const [inputs, option] of [
+      [{ leaf: 5 }, 'leaf'],
+      [{ leaf: undefined }, 'leaf'],
+      [{ trustAnchors: [root.der, null] }, 'trustAnchors[1]'],
+      [{ leaf: Crl.parse(crl.der) }, 'leaf'],
+      [{ crls: certificate }, 'crls'],
+    ] as const) {
+      expect(() => read(inputs)).toThrow(
+        expect.objectContaining({
+          code: 'ERR_OPTION_INVALID',
+          details: expect.objectContaining({ option }) as unknown,
+        }) as Error,
+      )
+    }
+  })
+})
+
+describe('something else', () => {
+  const told = (leaf: unknown): unknown[] => detailsOf(read({ leaf }).findings, 'input/something-else')
+  const holds = (what: SomethingElse, line: number | null = null, labels: string[] = []): unknown[] => [
+    { input: 'leaf', wanted: 'certificate', holds: what, line, labels },
+  ]
+
+  it('is told by what it is, in octets or under its label', () => {
+    expect(told(newKey().export({ type: 'pkcs8', format: 'der' }))).toEqual(holds('private key'))
+    expect(told(crl.der)).toEqual(holds('CRL'))
+    expect(told(`x\n${keyPem}${keyPem}`)).toEqual(holds('private key', 2, ['"PRIVATE KEY"']))
+    expect(told(pem('CERTIFICATE', crl.der))).toEqual(holds('CRL'))
+    expect(told(`${root.pem}${pem('CERTIFICATE', crl.der)}`)).toEqual(holds('CRL', root.pem.split('\n').length))
+    expect(detailsOf(read({ crls: root.pem }).findings, 'input/something-else')).toEqual([
+      { input: 'crls', wanted: 'CRL', holds: 'certificate', line: 1, labels: ['"CERTIFICATE"'] },
+    ])
+  })
+
+  it('is told where it is no PEM at all', () => {
+    expect(told('')).toEqual(holds('nothing'))
+    expect(told('/etc/ssl/ca.crt')).toEqual(holds('file name'))
+    expect(told(Buffer.from('{"a":1}'))).toEqual(holds('JSON'))
+    expect(told(root.pem.replaceAll('\n', ' '))).toEqual(holds('lost line breaks'))
+    expect(told(root.der.toString('base64'))).toEqual(holds('base64'))
+  })
+
+  it('is told of lines without breaks, also beside a block', () => {
+    const line = root.pem.replaceAll('\n', ' ')
+    expect(told(`${root.pem}${line}`)).toEqual(holds('lost line breaks', root.pem.split('\n').length))
+  })
+
+  it.each<[Parameters<typeof elseOfContent>[0], SomethingElse]>([
+    [{ kind: 'blank' }, 'nothing'],
+    [{ kind: 'der', holds: null }, 'DER read as text'],
+    [{ kind: 'der', holds: 'PKCS#7 bundle' }, 'PKCS#7 bundle'],
+    [{ kind: 'utf-16', byteOrder: 'little-endian', byteOrderMark: true }, 'UTF-16'],
+    [{ kind: 'json', cfssl: false }, 'JSON'],
+    [{ kind: 'html' }, 'HTML'],
+    [{ kind: 'java-key-store' }, 'Java key store'],
+    [{ kind: 'ssh', holds: 'a public key' }, 'SSH key'],
+    [{ kind: 'base64', holds: 'PEM' }, 'base64'],
+    [{ kind: 'line-breaks-escaped' }, 'escaped line breaks'],
+    [{ kind: 'line-breaks-lost', line: 1 }, 'lost line breaks'],
+    [{ kind: 'file-name' }, 'file name'],
+    [{ kind: 'other', binary: false }, 'other text'],
+    [{ kind: 'other', binary: true }, 'other octets'],
+  ])('%j is called %s', (content, what) => {
+    expect(elseOfContent(content)).toBe(what)
+  })
+
+  it.each([
+    ['CERTIFICATE', 'certificate'],
+    ['TRUSTED CERTIFICATE', 'certificate'],
+    ['EC PRIVATE KEY', 'private key'],
+    ['ANY PRIVATE KEY', 'private key'],
+    ['PUBLIC KEY', 'public key'],
+    ['CERTIFICATE REQUEST', 'certificate request'],
+    ['X509 CRL', 'CRL'],
+    ['PKCS7', 'PKCS#7 bundle'],
+    ['OPENSSH PRIVATE KEY', 'SSH key'],
+    ['PGP MESSAGE', 'OpenPGP'],
+    ['EC PARAMETERS', 'other blocks'],
+    ['DH PARAMETERS', 'other blocks'],
+  ])('a block %s is called %s', (label, what) => {
+    expect(elseOfLabel(label)).toBe(what)
+  })
+})
+
+describe('the limits', () => {
+  const times = <T>(count: number, value: T): T[] => Array.from({ length: count }, () => value)
+
+  it('are 2,000 certificates in all inputs, of which the largest is told', () => {
+    const fitting = read({ leaf: certificate, intermediates: times(1998, certificate), trustAnchors: [certificate] })
+    expect(fitting).toMatchObject({ isComplete: true, findings: [] })
+    expect(fitting.intermediates).toHaveLength(1998)
+    const more = read({ leaf: certificate, intermediates: times(1999, certificate), trustAnchors: [certificate] })
+    expect(detailsOf(more.findings, 'input/too-many')).toEqual([
+      { input: 'intermediates', wanted: 'certificate', limit: 2000 },
+    ])
+    expect(more).toMatchObject({ isComplete: false, leaf: [], intermediates: [], trustAnchors: [] })
+  })
+
+  it('count the blocks of a text, too', () => {
+    const bundle = root.pem.repeat(2000)
+    expect(read({ trustAnchors: bundle })).toMatchObject({ isComplete: true, findings: [] })
+    const reading = read({ leaf: root.pem, trustAnchors: bundle })
+    expect(detailsOf(reading.findings, 'input/too-many')).toEqual([
+      { input: 'trustAnchors', wanted: 'certificate', limit: 2000 },
+    ])
+    expect(reading.isComplete).toBe(false)
+    expect(detailsOf(read({ trustAnchors: `${bundle}${root.pem}` }).findings, 'input/too-many')).toHaveLength(1)
+  })
+
+  it('are 4 MiB of certificates in all inputs', () => {
+    const text = '\n'.repeat(LIMIT - root.der.length)
+    expect(codes({ leaf: root.der, trustAnchors: text })).toEqual(['input/something-else'])
+    const reading = read({ leaf: root.der, trustAnchors: [text, new Uint8Array(1)] })
+    expect(detailsOf(reading.findings, 'input/too-large')).toEqual([
+      { input: 'trustAnchors', wanted: 'certificate', limit: LIMIT, octets: LIMIT + 1 },
+    ])
+    expect(reading).toMatchObject({ isComplete: false, leaf: [] })
+  })
+
+  it('are a hundred revocation lists', () => {
+    const list = Crl.parse(crl.der)
+    expect(read({ crls: times(100, list) })).toMatchObject({ isComplete: true, findings: [] })
+    const reading = read({ crls: times(101, list), leaf: root.der })
+    expect(detailsOf(reading.findings, 'input/too-many')).toEqual([{ input: 'crls', wanted: 'CRL', limit: 100 }])
+    expect(reading.isComplete).toBe(false)
+  })
+})
