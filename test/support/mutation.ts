@@ -90,12 +90,12 @@ export function concernsUsage({ mutation, role }: Applied): boolean {
   return role === 'leaf' || mutation.name.startsWith('extended key usage')
 }
 
-/** Keys made once a kind and a purpose: making RSA keys costs more than all the rest. */
+/** Keys, made once: making those of RSA costs more than all the rest. */
 const keys = new Map<string, KeyObject>()
 
-/** A key of this kind; the same one for the same `purpose`. */
+/** A key of this kind; the same one for the same `purpose`, or, of RSA, for all. */
 export function keyFor(purpose: string, kind: KeyKind = 'p256'): KeyObject {
-  const id = `${purpose} ${kind}`
+  const id = kind.startsWith('rsa') ? kind : `${purpose} ${kind}`
   const known = keys.get(id) ?? newKey(kind)
   keys.set(id, known)
   return known
