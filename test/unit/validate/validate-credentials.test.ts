@@ -52,6 +52,7 @@ describe('the order', () => {
   it('is told where a certificate is followed by another than its issuer', () => {
     const findings = judge([below, upper, lower])
     expect(codesOf(findings, 'warning')).toEqual(['chain/order-wrong@0', 'chain/order-wrong@2'])
+    expect(findings.map(({ certificate }) => certificate?.role)).toEqual(['leaf', 'intermediate'])
     expect(detailsOf(findings, 'chain/order-wrong')).toEqual([
       { issuer: 'CN=Lower' },
       { issuer: 'CN=Test Intermediate' },
@@ -84,6 +85,7 @@ describe('the surplus', () => {
 
 it.each<[string, Partial<Record<keyof Credentials, unknown>>]>([
   ['a chain of texts', { chain: ['pem'] }],
+  ['a chain with a text', { chain: [read(leaf), 'pem'] }],
   ['no chain', { chain: undefined }],
   ['an empty chain', { chain: [] }],
   ['anchors of texts', { trustAnchors: ['pem'] }],
