@@ -1,10 +1,11 @@
 /** TLS alerts that a server sends, each with what it says about whom. Numbers are RFC 8446's; texts are OpenSSL's and change. */
 import type { Finding } from '../report/finding.js'
-import { certificateRef } from '../x509/certificate.js'
+import { type Certificate, certificateRef } from '../x509/certificate.js'
 import type { Host } from '../x509/names.js'
 import type { Accepted } from './accept.js'
 import type { DialFailure } from './dial.js'
 import { finding } from './finding.js'
+import type { Diagnosis } from './handshake-error.js'
 
 /** Where and with what the alert was met. */
 export interface AlertContext {
@@ -12,11 +13,10 @@ export interface AlertContext {
   name: Host
   accepted: Accepted
   failure: DialFailure
+  diagnosis: Pick<Diagnosis, 'authorities'>
 }
 
 type ClientCode =
-  | 'handshake/client-ca-unknown'
-  | 'handshake/client-certificate-expired'
   | 'handshake/client-certificate-refused'
   | 'handshake/client-certificate-revoked'
   | 'handshake/client-certificate-required'
@@ -26,9 +26,7 @@ const ABOUT_US: ReadonlyMap<number, ClientCode> = new Map<number, ClientCode>([
   [42, 'handshake/client-certificate-refused'],
   [43, 'handshake/client-certificate-refused'],
   [44, 'handshake/client-certificate-revoked'],
-  [45, 'handshake/client-certificate-expired'],
   [46, 'handshake/client-certificate-refused'],
-  [48, 'handshake/client-ca-unknown'],
   [116, 'handshake/client-certificate-required'],
 ])
 
@@ -48,6 +46,18 @@ export function explainAlert(alert: number, context: AlertContext): Finding {
   if (NONE_GOT.has(alert) && failure.certificateSent === false) {
     return finding('handshake/client-certificate-not-sent', { ...details, keyAlgorithm: key.algorithm }, leaf)
   }
+  if (alert === 45) {
+    const edge = chain.flatMap(edgesOf).reduce((best, each) => (each.distance < best.distance ? each : best))
+    return finding('handshake/client-certificate-expired', { ...details, ...edge }, leaf)
+  }
+  if (alert === 48) {
+    const { authorities } = context.diagnosis
+    // The issuer of the last certificate that was sent: where it is listed, its name is known and its key is another.
+    const last = chain[chain.length - 1] ?? chain[0]
+    const listed = authorities?.some((each) => each.equals(last.issuer) || each.equals(last.subject)) ?? null
+    const accepts = authorities?.map(String) ?? null
+    return finding('handshake/client-ca-unknown', { ...details, issuer: String(last.issuer), accepts, listed }, leaf)
+  }
   const aboutUs = ABOUT_US.get(alert)
   if (aboutUs !== undefined) return finding(aboutUs, details, leaf)
   switch (alert) {
@@ -66,6 +76,23 @@ export function explainAlert(alert: number, context: AlertContext): Finding {
     default:
       return finding('handshake/alert', details)
   }
+}
+
+interface Edge {
+  /** The end of a validity that the server's clock is most likely beyond. */
+  edge: 'not-before' | 'not-after'
+  date: Date
+  /** How far from now, in milliseconds. */
+  distance: number
+}
+
+/** The two ends of a certificate's validity, and how far from now they are. */
+function edgesOf({ notBefore, notAfter }: Certificate): [Edge, Edge] {
+  const now = Date.now()
+  return [
+    { edge: 'not-before', date: notBefore, distance: Math.abs(now - notBefore.getTime()) },
+    { edge: 'not-after', date: notAfter, distance: Math.abs(notAfter.getTime() - now) },
+  ]
 }
 
 export function versionFinding(endpoint: string, alert: number | null, accepted: Accepted): Finding {

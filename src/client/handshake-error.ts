@@ -1,6 +1,7 @@
 /** From the evidence of an attempt that failed to findings. Pure: everything that was looked at comes in as data. */
 import type { Finding } from '../report/finding.js'
 import { certificateRef } from '../x509/certificate.js'
+import type { DistinguishedName } from '../x509/distinguished-name.js'
 import type { Host } from '../x509/names.js'
 import type { Accepted } from './accept.js'
 import { explainAlert, versionFinding } from './alerts.js'
@@ -19,6 +20,8 @@ export interface Diagnosis {
   http1: string | null
   /** The first octets that came back in plaintext, in hexadecimal. */
   firstBytes: string
+  /** The names of the CAs whose certificates the server accepts; null where it did not say. */
+  authorities: readonly DistinguishedName[] | null
 }
 
 export interface FailedAttempt {
@@ -33,12 +36,12 @@ export interface FailedAttempt {
 
 /** Everything that the evidence tells, the cause that can be acted upon first. */
 export function explainFailure(attempt: FailedAttempt): Finding[] {
-  const { endpoint, name, accepted, failure } = attempt
+  const { endpoint, name, accepted, failure, diagnosis } = attempt
   // Our own rules spoke: nothing that came after them says more.
   if (failure.verdict?.report.ok === false)
     return refusedServer(attempt, failure.verdict, 'by the rules of this client')
   if (failure.alert !== null) {
-    const found = explainAlert(failure.alert, { endpoint: endpoint.url, name, accepted, failure })
+    const found = explainAlert(failure.alert, { endpoint: endpoint.url, name, accepted, failure, diagnosis })
     // What we know of our own certificate may be the very reason, as an expiry that is near.
     return [found, ...accepted.report.findings]
   }

@@ -3,7 +3,8 @@ import type { Finding } from '../report/finding.js'
 import type { Host } from '../x509/names.js'
 import type { Accepted } from './accept.js'
 import type { Connection, DownListener, DownReason } from './connection.js'
-import { dial, type Dialled, type DialFailure, type Dialling } from './dial.js'
+import type { Dialled, DialFailure, Dialling } from './dial.js'
+import { dialAgain } from './dial-again.js'
 import type { Endpoint } from './endpoints.js'
 import { finding } from './finding.js'
 import { type Diagnosis, explainFailure } from './handshake-error.js'
@@ -113,15 +114,16 @@ export class Member {
   /**
    * Dials with credentials that are not in use yet, beside the connection that is. Takes at most the dial time-out, with its
    * diagnosis. What is proved has to be handed to {@link adopt} or destroyed.
+   *
+   * @param keepsProcess Whether the attempt keeps the process alive: somebody waits for it.
    */
-  async tryOut(accepted: Accepted): Promise<Trial> {
+  async tryOut(accepted: Accepted, keepsProcess: boolean): Promise<Trial> {
     const { endpoint, name, dialTimeout } = this.#parts
     const nothing: Trial = { ok: false, findings: [] }
     if (this.#isClosed()) return nothing
     const started = performance.now()
     const onDown = this.#onDown
-    // A rotation goes on by itself and must not keep an idle process alive.
-    const dialling = dial({ endpoint, name, accepted, timeout: dialTimeout, keepsProcess: false, onDown })
+    const dialling = dialAgain({ endpoint, name, accepted, timeout: dialTimeout, keepsProcess, onDown })
     this.#trials.add(dialling)
     const outcome = await dialling.outcome
     this.#trials.delete(dialling)
@@ -186,7 +188,7 @@ export class Member {
     const epoch = this.#epoch
     const tooLate = (): boolean => this.#isClosed() || this.#epoch !== epoch
     const onDown = this.#onDown
-    const dialling = dial({ endpoint, name, accepted, timeout: dialTimeout, keepsProcess, onDown })
+    const dialling = dialAgain({ endpoint, name, accepted, timeout: dialTimeout, keepsProcess, onDown })
     this.#dialling = dialling
     const outcome = await dialling.outcome
     if (this.#dialling === dialling) this.#dialling = null

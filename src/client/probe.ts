@@ -4,9 +4,12 @@
  * anything else, and sends no request but one for etcd's version, which is public, to a server that was verified.
  */
 import { connect as connectTcp, type Socket } from 'node:net'
+import { Duplex } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
+import type { DistinguishedName } from '../x509/distinguished-name.js'
 import type { Host } from '../x509/names.js'
 import type { Accepted } from './accept.js'
+import { authoritiesReader } from './certificate-request.js'
 import type { DialFailure } from './dial.js'
 import type { Endpoint } from './endpoints.js'
 import { type Diagnosis, isVerificationError, looksLikePlaintext, wasClosedInSilence } from './handshake-error.js'
@@ -24,9 +27,11 @@ export interface DiagnosisRequest {
 
 /** Looks again where that can tell more. Never rejects: what cannot be found out stays unknown. */
 export async function diagnose(request: DiagnosisRequest): Promise<Diagnosis> {
-  const nothing: Diagnosis = { verdict: null, plaintext: null, http1: null, firstBytes: '' }
+  const nothing: Diagnosis = { verdict: null, plaintext: null, http1: null, firstBytes: '', authorities: null }
   const { failure, timeout, signal } = request
-  if (timeout <= 0 || signal.aborted || failure.alert !== null || failure.verdict?.report.ok === false) return nothing
+  if (timeout <= 0 || signal.aborted || failure.verdict?.report.ok === false) return nothing
+  if (failure.alert === UNKNOWN_CA) return { ...nothing, authorities: await askAuthorities(request) }
+  if (failure.alert !== null) return nothing
   if (isVerificationError(failure.error)) return { ...nothing, verdict: await captureChain(request) }
   if (wasClosedInSilence(failure)) return { ...nothing, http1: await askInHttp1(request) }
   return looksLikePlaintext(failure) ? { ...nothing, ...(await askInPlaintext(request)) } : nothing
@@ -54,6 +59,46 @@ function captureChain(request: DiagnosisRequest): Promise<ServerVerdict | null> 
       done(judgeServer(peerChain(socket.getPeerCertificate(true)), name, accepted, endpoint.url))
     })
     return () => socket.destroy()
+  })
+}
+
+const UNKNOWN_CA = 48
+
+/**
+ * The names of the CAs that the server accepts. A handshake of TLS 1.2, without a certificate of ours, shows them; it is left
+ * as soon as they came. A server that speaks TLS 1.3 alone keeps them to itself.
+ */
+function askAuthorities(request: DiagnosisRequest): Promise<DistinguishedName[] | null> {
+  const { name, accepted } = request
+  return lookOnce(request, (raw, done) => {
+    const read = authoritiesReader()
+    const wire = new Duplex({
+      read: () => undefined,
+      write: (chunk: Uint8Array, _encoding, written) => {
+        raw.write(chunk, written)
+      },
+    })
+    raw.on('data', (bytes: Buffer) => {
+      const found = read(bytes)
+      if (found === undefined) wire.push(bytes)
+      else done(found)
+    })
+    const socket = connectTls({
+      socket: wire,
+      host: name.value,
+      ...(name.kind === 'dns' ? { servername: name.value } : {}),
+      ca: accepted.credentials.trustAnchors.map((each) => each.toPem()),
+      minVersion: 'TLSv1.2',
+      maxVersion: 'TLSv1.2',
+      ALPNProtocols: ['h2'],
+    })
+    socket.on('error', () => {
+      done(null)
+    })
+    return () => {
+      socket.destroy()
+      wire.destroy()
+    }
   })
 }
 

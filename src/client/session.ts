@@ -5,6 +5,7 @@ import type { Finding } from '../report/finding.js'
 import { makeReport, type PassedReport, type Report } from '../report/report.js'
 import type { Accepted } from './accept.js'
 import { type Caller, explainAccess } from './access.js'
+import { environmentFindings } from './environment.js'
 import { EventHub } from './event-hub.js'
 import { Expiry } from './expiry.js'
 import { noConnection, noLogin, notEtcd } from './failure.js'
@@ -32,6 +33,7 @@ export class Session implements TlsSession {
   readonly #options: ResolvedOptions
   #accepted: Accepted
   #loginFindings: readonly Finding[] = []
+  readonly #environment = environmentFindings(process.env)
   readonly #rotation: Rotation
   #follower: Follower | null = null
   readonly #events = new EventHub()
@@ -81,7 +83,7 @@ export class Session implements TlsSession {
 
   get report(): PassedReport {
     const { report } = this.#accepted
-    return { ...report, findings: [...report.findings, ...this.#loginFindings] }
+    return { ...report, findings: [...report.findings, ...this.#environment, ...this.#loginFindings] }
   }
 
   get endpoints(): EndpointStatus[] {

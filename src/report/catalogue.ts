@@ -7,6 +7,7 @@ import { certificate } from './catalogue/certificate.js'
 import { chain } from './catalogue/chain.js'
 import { constraints } from './catalogue/constraints.js'
 import { endpoint } from './catalogue/endpoint.js'
+import { environment } from './catalogue/environment.js'
 import { handshake } from './catalogue/handshake.js'
 import { input } from './catalogue/input.js'
 import { login } from './catalogue/login.js'
@@ -29,6 +30,7 @@ export const catalogue = {
   ...names,
   ...revocation,
   ...endpoint,
+  ...environment,
   ...handshake,
   ...login,
   ...access,

@@ -54,7 +54,7 @@ async function refusedUnjudged(
   const ended = await outcome
   if (ended.ok) throw new Error('It should have been refused')
   const { failure } = ended
-  const diagnosis = { verdict: null, plaintext: null, http1: null, firstBytes: '' }
+  const diagnosis = { verdict: null, plaintext: null, http1: null, firstBytes: '', authorities: null }
   const [first] = explainFailure({ endpoint, name, accepted, failure, diagnosis, timeout: dialTimeout })
   if (first === undefined) throw new Error('It should have been explained')
   return first

@@ -26,12 +26,18 @@ let stage: TlsStage
 // Node warns of what plain etcd3 does (an IP address as SNI), and of NODE_TLS_REJECT_UNAUTHORIZED, whoever sets it.
 const listeners = process.listeners('warning')
 
+// What the machine itself has set is none of the causes.
+const SET = ['NODE_EXTRA_CA_CERTS', 'NODE_TLS_REJECT_UNAUTHORIZED', 'grpc_proxy', 'https_proxy', 'http_proxy']
+const environment = { ...process.env }
+
 beforeAll(async () => {
   process.removeAllListeners('warning')
+  for (const name of SET) Reflect.deleteProperty(process.env, name)
   stage = await startStage(pki)
 })
 
 afterAll(async () => {
+  for (const name of SET) if (environment[name] !== undefined) process.env[name] = environment[name]
   for (const listener of listeners) process.on('warning', listener)
   await stage[Symbol.asyncDispose]()
 })
@@ -49,6 +55,7 @@ describe.each([...CAUSES])('$title', ({ title, causes }) => {
         codes: cause.codes,
         certificate: cause.certificate,
       })
+      if (cause.details !== undefined) expect(ours.details).toMatchObject(cause.details)
       for (const remedy of remedies) expect(remedy).toMatch(/^\S.{20,}\.$/)
       expect(late).toBeLessThan(1.1)
     } finally {
@@ -66,6 +73,8 @@ it('the page shows what was found, and tells more than forty causes apart', () =
 
 type Ours = Pick<FoundCause, 'error' | 'codes' | 'certificate'> & {
   remedies: string[]
+  /** Of the first finding. */
+  details: object | null
   /** The time it took, as a share of the dial time-out. */
   late: number
 }
@@ -81,6 +90,7 @@ async function askOurs({ endpoint, credentials, options }: Situation): Promise<O
     codes: told.map((each) => each.code),
     certificate: first === undefined ? null : certificateOf(first, endpoint),
     remedies: told.map((each) => each.remedy),
+    details: first?.details ?? null,
     late,
   }
 

@@ -34,6 +34,8 @@ export interface Cause {
   readonly codes: readonly FindingCode[]
   /** The certificate that the first finding names: `client leaf CN=root`, `server leaf CN=etcd`; null for none. */
   readonly certificate: string | null
+  /** What the first finding tells beside its text, at least. */
+  readonly details?: object
   readonly setUp: (stage: TlsStage, pki: MintedPki) => Situation | Promise<Situation>
 }
 

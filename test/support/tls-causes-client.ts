@@ -63,6 +63,9 @@ const REFUSED = { error: 'ERR_VALIDATION_FAILED', certificate: 'client leaf CN=r
 /** A row that etcd refuses. */
 const BY_ETCD = { error: 'ERR_HANDSHAKE_FAILED', certificate: 'client leaf CN=root' } as const
 
+/** What etcd accepts is told by a look at its TLS 1.2, whatever version the connection had. */
+const UNLISTED = { alert: 48, issuer: 'CN=Other root', accepts: ['CN=Test root'], listed: false }
+
 export const CLIENT_CAUSES: CauseGroup = {
   title: 'The client’s certificate',
   text: 'What can be judged without the server is judged before anything is dialled. What only etcd knows comes back as a TLS alert, or as a connection that is closed, and is explained from there.',
@@ -71,18 +74,28 @@ export const CLIENT_CAUSES: CauseGroup = {
       cause: 'of another CA',
       ...BY_ETCD,
       codes: ['handshake/client-ca-unknown'],
+      details: UNLISTED,
       setUp: shown(stranger('Other root')),
     },
     {
       cause: 'of another CA, in TLS 1.2',
       ...BY_ETCD,
       codes: ['handshake/client-ca-unknown'],
+      details: UNLISTED,
       setUp: shown(stranger('Other root'), 'tls12'),
+    },
+    {
+      cause: 'of another CA, and etcd speaks TLS 1.3 alone, so it does not say whom it accepts',
+      ...BY_ETCD,
+      codes: ['handshake/client-ca-unknown'],
+      details: { ...UNLISTED, accepts: null, listed: null },
+      setUp: shown(stranger('Other root'), 'tls13'),
     },
     {
       cause: 'of a CA with the same name and another key',
       ...BY_ETCD,
       codes: ['handshake/client-ca-unknown'],
+      details: { ...UNLISTED, issuer: 'CN=Test root', listed: true },
       setUp: shown(stranger('Test root')),
     },
     {

@@ -64,7 +64,26 @@ export const PARAMETER_CAUSES: CauseGroup = {
       ...REFUSED,
       certificate: 'client leaf CN=root',
       codes: ['handshake/client-certificate-expired'],
+      details: { alert: 45, edge: 'not-before' },
       setUp: peer(() => alertingPeer(45)),
+    },
+    {
+      cause: 'etcd’s key and certificate are out of step for a moment, as in a renewal (alert 80)',
+      ...CONNECTS,
+      codes: [],
+      setUp: async ({ etcds: { good } }, pki) => {
+        await good.writeFiles({ 'server.key': 'half' })
+        let healed: Promise<void> = Promise.resolve()
+        const timer = setTimeout(() => {
+          healed = good.replaceServer(pki.server)
+        }, 500)
+        const end = async (): Promise<void> => {
+          clearTimeout(timer)
+          await healed
+          await good.replaceServer(pki.server)
+        }
+        return { endpoint: good.endpoint, credentials: pki.client, end }
+      },
     },
     {
       cause: 'the server says that the client’s certificate is revoked (alert 44)',
@@ -179,24 +198,24 @@ export const NETWORK_CAUSES: CauseGroup = {
 
 export const ENVIRONMENT_CAUSES: CauseGroup = {
   title: 'The environment',
-  text: 'Variables of the environment have no effect on this client.',
+  text: 'Variables of the environment have no effect on this client, and it says so in `client.tls.report`.',
   causes: [
     {
       cause: '`https_proxy` names a proxy that is not there',
       ...CONNECTS,
-      codes: [],
+      codes: ['environment/proxy'],
       setUp: environment({ https_proxy: 'http://127.0.0.1:9' }),
     },
     {
       cause: '`NODE_TLS_REJECT_UNAUTHORIZED=0`',
       ...CONNECTS,
-      codes: [],
+      codes: ['environment/verification-off'],
       setUp: environment({ NODE_TLS_REJECT_UNAUTHORIZED: '0' }),
     },
     {
       cause: '`NODE_EXTRA_CA_CERTS` names more CAs',
       ...CONNECTS,
-      codes: [],
+      codes: ['environment/extra-cas'],
       setUp: environment({ NODE_EXTRA_CA_CERTS: '/etc/ssl/certs/ca-certificates.crt' }),
     },
   ],

@@ -32,7 +32,16 @@ export const handshake = {
     remedy: () =>
       'Issue the server’s certificate anew with a tool that writes strict DER, and restart the server with it.',
   }),
-  'handshake/client-ca-unknown': row<AlertDetails>({
+  'handshake/client-ca-unknown': row<
+    AlertDetails & {
+      /** Who issued the last certificate that was sent. */
+      issuer: string
+      /** The CAs whose certificates the server says it accepts; null where it did not say (TLS 1.3 alone). */
+      accepts: string[] | null
+      /** Whether that issuer is among them, by name; null where the server did not say. */
+      listed: boolean | null
+    }
+  >({
     severity: 'error',
     meaning:
       'The server does not trust the CA of our certificate (TLS alert 48): it was issued by a CA that is not in etcd’s --trusted-ca-file, by one with the same name and another key, or an intermediate was not sent along.',
@@ -42,12 +51,22 @@ export const handshake = {
       { by: 'Node', words: 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA' },
       { by: 'OpenSSL', words: 'tlsv1 alert unknown ca' },
     ],
-    message: ({ endpoint, alert }, who) =>
-      `${who} is refused by ${endpoint}: it does not trust its issuer (alert ${String(alert)}, unknown CA).`,
-    remedy: () =>
-      'Compare "openssl x509 -noout -issuer -ext authorityKeyIdentifier -in client.crt" with the certificates in etcd’s --trusted-ca-file. Present a certificate of one of those CAs, with its intermediates in the same file; or add the CA to that file and restart etcd, which reads it only at start.',
+    message: ({ endpoint, alert, issuer, accepts, listed }, who) =>
+      `${who} is refused by ${endpoint}: it does not trust its issuer "${issuer}" (alert ${String(alert)}, unknown CA). ${acceptance(accepts, listed)}`,
+    remedy: ({ listed }) =>
+      listed === true
+        ? 'Compare the keys of the two CAs of that name: "openssl x509 -noout -ext authorityKeyIdentifier -in client.crt" must show the subjectKeyIdentifier of a CA in etcd’s --trusted-ca-file. Have the certificate issued by that CA, or add the other CA to the file and restart etcd, which reads it only at start.'
+        : 'Compare "openssl x509 -noout -issuer -ext authorityKeyIdentifier -in client.crt" with the certificates in etcd’s --trusted-ca-file. Present a certificate of one of those CAs, with its intermediates in the same file; or add the CA to that file and restart etcd, which reads it only at start.',
   }),
-  'handshake/client-certificate-expired': row<AlertDetails>({
+  'handshake/client-certificate-expired': row<
+    AlertDetails & {
+      /** The end of a validity that is nearest: the one that the server's clock is most likely beyond. */
+      edge: 'not-before' | 'not-after'
+      date: Date
+      /** How far from now, in milliseconds. */
+      distance: number
+    }
+  >({
     severity: 'error',
     meaning:
       'The server judged our certificate, or an intermediate, to be out of its validity (TLS alert 45). Go sends this alert for "expired" and for "not yet valid" alike. Here the certificate counted as valid, so the two clocks may differ.',
@@ -59,8 +78,8 @@ export const handshake = {
     ],
     message: ({ endpoint, alert }, who) =>
       `${who} is refused by ${endpoint} as expired or not yet valid (alert ${String(alert)}).`,
-    remedy: () =>
-      'Compare "date -u" on both machines with "openssl x509 -noout -dates -in client.crt": set the clock that is wrong, or present a certificate that is valid now.',
+    remedy: ({ edge, date, distance }) =>
+      `By this machine’s clock it is valid, so one of the two clocks is wrong by ${span(distance)} or more; most likely the server’s is ${edge === 'not-before' ? 'slow' : 'fast'}, since the nearest end of a validity is ${date.toISOString()}. Compare "date -u" on both machines with "openssl x509 -noout -dates -in client.crt": set the clock that is wrong, or present a certificate that is valid now.`,
   }),
   'handshake/client-certificate-refused': row<AlertDetails>({
     severity: 'error',
@@ -128,9 +147,9 @@ export const handshake = {
       { by: 'Go', words: 'x509: certificate is valid for …, not …' },
     ],
     message: ({ endpoint, protocol }, who) =>
-      `${endpoint} closed the connection right after the ${protocol} handshake, without an alert: ${lowerFirst(who)} is probably revoked, or the server’s CRL file is broken.`,
-    remedy: () =>
-      `Look for the serial number in etcd’s --client-crl-file ("openssl crl -noout -text"; etcd 3.6 reads it as DER only), and check that the port is no metrics port. ${ETCD_LOG}.`,
+      `${endpoint} closed the connection right after the ${protocol} handshake, without an alert: most likely ${lowerFirst(who)} is revoked; else the server’s CRL file is missing or broken, which closes out every client.`,
+    remedy: ({ chain }) =>
+      `On the server, "openssl crl -noout -text -in FILE" of etcd’s --client-crl-file decides: it lists the serial number ${chain[0]?.serialNumber ?? ''}, then issue a new certificate; it fails, then repair the file (etcd 3.6 reads DER only); it does neither, then the port is no client port. ${ETCD_LOG}.`,
   }),
   'handshake/no-common-version': row<{
     endpoint: string
@@ -227,6 +246,22 @@ export const handshake = {
       `OpenSSL does not take the credentials from ${origin} (${errorCode}): ${detail}.`,
     remedy: () => 'Issue the certificate for an ECDSA P-256, RSA or Ed25519 key, signed with SHA-256 or better.',
   }),
+}
+
+function acceptance(accepts: string[] | null, listed: boolean | null): string {
+  if (accepts === null) return 'Whom it trusts it does not say.'
+  if (accepts.length === 0) return 'It lists no CA at all: its --trusted-ca-file may hold no certificate.'
+  const names = `It accepts certificates of ${accepts.map((each) => `"${each}"`).join(', ')}`
+  return listed === true
+    ? `${names}: a CA of that name, but with another key.`
+    : `${names}; if one of these issued that CA, its certificate was not sent along.`
+}
+
+function span(milliseconds: number): string {
+  const minutes = Math.ceil(milliseconds / 60_000)
+  if (minutes < 120) return `${String(minutes)} min`
+  const hours = Math.floor(minutes / 60)
+  return hours < 48 ? `${String(hours)} h` : `${String(Math.floor(hours / 24))} days`
 }
 
 function hostPort(endpoint: string): string {

@@ -24,7 +24,7 @@ function explain(evidence: Partial<DialFailure>): Finding[] {
     certificateSent: null,
     ...evidence,
   }
-  const diagnosis = { verdict: null, plaintext: null, http1: null, firstBytes: '' }
+  const diagnosis = { verdict: null, plaintext: null, http1: null, firstBytes: '', authorities: null }
   return explainFailure({ endpoint, name: endpoint.host, accepted, failure, diagnosis, timeout: 5000 })
 }
 

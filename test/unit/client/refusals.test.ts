@@ -97,10 +97,12 @@ describe('TLS alerts, by number', () => {
     [120, 'handshake/no-application-protocol'],
   ])('%d is %s', async (alert, code) => {
     await using peer = await alertingPeer(alert)
-    const { details } = await refused(connect(peer), 'ERR_HANDSHAKE_FAILED')
+    const { details } = await refused(connect(peer, { dialTimeout: '1s' }), 'ERR_HANDSHAKE_FAILED')
     expect(errorCodes(details.report.findings)).toEqual([code])
     expect(findingOf(details.report.findings, code).details).toMatchObject({ endpoint: peer.endpoint, alert })
-    expect(peer.accepted).toBe(1)
+    // A server that may heal is asked again; one that knows no CA of ours is asked whom it knows.
+    if (alert === 80) expect(peer.accepted).toBeGreaterThan(1)
+    else expect(peer.accepted).toBe(alert === 48 ? 2 : 1)
   })
 })
 
