@@ -45,6 +45,11 @@ export class Budget {
     return this.steps >= 0
   }
 
+  /** Takes all that is left. */
+  end(): void {
+    this.steps = -1
+  }
+
   get isExhausted(): boolean {
     return this.signatures < 0 || this.steps < 0
   }

@@ -51,9 +51,30 @@ function judgeIssuer(issuer: Place, context: Context, notes: Notebook): void {
 export class IssuerVerdicts {
   readonly context: Context
   private readonly known = new Map<Certificate, Notebook[]>()
+  private readonly soundAnchors = new Map<Certificate, boolean>()
+  private readonly soundIntermediates = new Map<Certificate, boolean>()
 
   constructor(context: Context) {
     this.context = context
+  }
+
+  /** How many certificates were judged. */
+  get count(): number {
+    return this.known.size
+  }
+
+  has(certificate: Certificate): boolean {
+    return this.known.has(certificate)
+  }
+
+  /** Whether there is no error in an issuer by itself. That does not depend on its place, except for being an anchor. */
+  isSound(place: Place): boolean {
+    const known = place.role === 'anchor' ? this.soundAnchors : this.soundIntermediates
+    const before = known.get(place.certificate)
+    if (before !== undefined) return before
+    const isSound = !this.notesOn(place).hasErrors
+    known.set(place.certificate, isSound)
+    return isSound
   }
 
   notesOn(place: Place): Notebook {

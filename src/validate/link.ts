@@ -1,4 +1,5 @@
 /** One link of a path: whether a certificate's signature was made by the key of the certificate above it. */
+import type { PublicKeyInfo } from '../x509/algorithms.js'
 import { bytesEqual } from '../x509/der.js'
 import type { Certificate } from '../x509/certificate.js'
 import { type Budget, signatureCost } from './budget.js'
@@ -11,9 +12,11 @@ export type Link = 'signed' | 'other-key' | 'unverifiable'
 
 /** Judges a link; null where the budget is used up. What was verified before costs nothing. */
 export function linkOf(child: Certificate, issuer: Certificate, budget: Budget): Link | null {
-  if ('unknown' in child.signatureAlgorithm || !isReadable(issuer)) return 'unverifiable'
   if (!child.knowsVerdictOn(issuer)) {
+    if ('unknown' in child.signatureAlgorithm || !isVerifiable(issuer.publicKeyInfo)) return 'unverifiable'
     if (!budget.takeSignature(signatureCost(issuer.publicKeyInfo, child.raw.length))) return null
+    // Reading the key costs as much as a signature.
+    if (!issuer.hasReadableKey) return 'unverifiable'
   }
   return child.isSignedBy(issuer) ? 'signed' : 'other-key'
 }
@@ -22,11 +25,9 @@ const VERIFIABLE_KEYS: ReadonlySet<string> = new Set(['RSA', 'ECDSA', 'Ed25519']
 /** As in Go (crypto/tls checkKeySize). With a larger modulus, or a longer exponent, one signature can take as long as a hundred. */
 const MAX_MODULUS_BITS = 8192
 
-function isReadable(issuer: Certificate): boolean {
-  const { algorithm, modulusBits, exponent } = issuer.publicKeyInfo
+function isVerifiable({ algorithm, modulusBits, exponent }: PublicKeyInfo): boolean {
   if (!VERIFIABLE_KEYS.has(algorithm)) return false
-  if (modulusBits !== null && (modulusBits > MAX_MODULUS_BITS || exponent === null)) return false
-  return issuer.hasReadableKey
+  return modulusBits === null || (modulusBits <= MAX_MODULUS_BITS && exponent !== null)
 }
 
 /**

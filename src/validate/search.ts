@@ -34,6 +34,8 @@ export interface SearchResult {
 const SELF_ISSUED_ALLOWANCE = 4
 /** Failing paths that are judged in full to find the one that came furthest. */
 const MAX_FAILURES_JUDGED = 32
+/** Issuers that are judged on the way to a valid path: those that share a key cost no signature of their own. */
+const MAX_ISSUERS_JUDGED = 500
 /** Steps that judging a path costs for each certificate in it, and for each finding that came of it. */
 const STEPS_PER_PLACE = 16
 const STEPS_PER_FINDING = 8
@@ -73,8 +75,10 @@ function findBest(input: SearchInput, index: IssuerIndex, issuers: IssuerVerdict
       return 'skip'
     // The signature first: the budget bounds it, and so how many issuers are judged.
     if (linkOf(child, certificate, input.budget) !== 'signed') return 'skip'
+    if (!issuers.has(certificate) && issuers.count >= MAX_ISSUERS_JUDGED) input.budget.end()
+    if (input.budget.isExhausted) return 'skip'
     const place: Place = { certificate, role: isAnchor ? 'anchor' : 'intermediate', index }
-    return issuers.notesOn(place).hasErrors ? 'skip' : 'follow'
+    return issuers.isSound(place) ? 'follow' : 'skip'
   }
   let best: (Judged & { errors: number }) | null = null
   let failures = 0
