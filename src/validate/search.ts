@@ -35,7 +35,7 @@ const SELF_ISSUED_ALLOWANCE = 4
 /** Failing paths that are judged in full to find the one that came furthest. */
 const MAX_FAILURES_JUDGED = 32
 /** Issuers that are judged on the way to a valid path: those that share a key cost no signature of their own. */
-const MAX_ISSUERS_JUDGED = 500
+const MAX_ISSUERS_JUDGED = 300
 /** Steps that judging a path costs for each certificate in it, and for each finding that came of it. */
 const STEPS_PER_PLACE = 16
 const STEPS_PER_FINDING = 8
