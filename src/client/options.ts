@@ -3,6 +3,7 @@ import type { Credentials, CredentialSource } from '../credentials/credentials.j
 import { checkOptions, optionInvalid } from '../misuse.js'
 import { classifyHost, type Host } from '../x509/names.js'
 import { parseDuration } from '../x509/time.js'
+import { readCiphers } from './cipher-suites.js'
 import { checkEtcd3Options, type Etcd3Options } from './connect.js'
 import { type Endpoint, parseEndpoints } from './endpoints.js'
 import type { DrainPolicy } from './tls-session.js'
@@ -16,7 +17,10 @@ export interface TlsOptions {
   minVersion?: TlsVersion | undefined
   /** Newest version offered. Default: `'TLSv1.3'`. */
   maxVersion?: TlsVersion | undefined
-  /** Cipher suites offered, by OpenSSL's names: a list, or one text with colons. Default: Node's. */
+  /**
+   * Cipher suites offered, by IANA's names as etcd's `--cipher-suites` has them, or by OpenSSL's: a list, or one text with
+   * commas or colons. Without a suite of TLS 1.3 only TLS 1.2 is offered, and the other way round. Default: Node's.
+   */
   ciphers?: string | readonly string[] | undefined
 }
 
@@ -200,17 +204,10 @@ function resolveTls(tls: TlsOptions): ResolvedTls {
   if (!VERSIONS.includes(minVersion)) throw optionInvalid('tls.minVersion', "must be 'TLSv1.2' or 'TLSv1.3'")
   if (!VERSIONS.includes(maxVersion)) throw optionInvalid('tls.maxVersion', "must be 'TLSv1.2' or 'TLSv1.3'")
   if (minVersion > maxVersion) throw optionInvalid('tls.minVersion', 'must not be above tls.maxVersion')
-  return { minVersion, maxVersion, ciphers: ciphers === undefined ? null : resolveCiphers(ciphers) }
-}
-
-function resolveCiphers(ciphers: unknown): string {
-  const names: readonly unknown[] = Array.isArray(ciphers) ? ciphers : [ciphers]
-  const text = names.join(':')
-  if (!names.every((name) => typeof name === 'string') || !/^[\w!+@=:-]+$/.test(text)) {
-    throw optionInvalid(
-      'tls.ciphers',
-      "must be names of cipher suites as OpenSSL has them, such as 'ECDHE-ECDSA-AES128-GCM-SHA256'",
-    )
-  }
-  return text
+  if (ciphers === undefined) return { minVersion, maxVersion, ciphers: null }
+  const { text, tls12, tls13 } = readCiphers(ciphers)
+  // A version without a suite is not offered; where the caller asks for that very version, the two options disagree.
+  if (!tls13 && minVersion === 'TLSv1.3') throw optionInvalid('tls.ciphers', 'must name a suite of TLS 1.3')
+  if (!tls12 && maxVersion === 'TLSv1.2') throw optionInvalid('tls.ciphers', 'must name a suite of TLS 1.2')
+  return { minVersion: tls12 ? minVersion : 'TLSv1.3', maxVersion: tls13 ? maxVersion : 'TLSv1.2', ciphers: text }
 }
