@@ -37,6 +37,12 @@ export type RotationOutcome =
   /** `unproved`: there is nothing wrong with the credentials in themselves, so that they may be taken later. */
   | { rotated: false; report: FailedReport; unproved: boolean }
 
+interface Manner {
+  readonly drain: DrainPolicy
+  /** Whether it keeps the process alive: somebody waits for it. */
+  readonly keepsProcess: boolean
+}
+
 type Decision = 'proved' | 'unproved' | 'refused'
 
 /** Carries out rotations, one after the other. */
@@ -60,7 +66,10 @@ export class Rotation {
     return this.#inTurn(async () => {
       const source = next ?? this.#source
       const { life } = this.#parts
-      const outcome = await this.#rotate(() => abortable(life, source.load(life)), source.origin, drain)
+      const outcome = await this.#rotate(() => abortable(life, source.load(life)), source.origin, {
+        drain,
+        keepsProcess: true,
+      })
       if (outcome.rotated && source !== this.#source) {
         this.#source = source
         this.#parts.follow(source)
@@ -76,7 +85,9 @@ export class Rotation {
    */
   take(credentials: Credentials, source: CredentialSource, drain: DrainPolicy): Promise<RotationOutcome | null> {
     return this.#inTurn(async () =>
-      source === this.#source ? this.#rotate(() => Promise.resolve(credentials), source.origin, drain) : null,
+      source === this.#source
+        ? this.#rotate(() => Promise.resolve(credentials), source.origin, { drain, keepsProcess: false })
+        : null,
     )
   }
 
@@ -89,7 +100,7 @@ export class Rotation {
     return turn
   }
 
-  async #rotate(load: () => Promise<Credentials>, origin: string, drain: DrainPolicy): Promise<RotationOutcome> {
+  async #rotate(load: () => Promise<Credentials>, origin: string, manner: Manner): Promise<RotationOutcome> {
     let accepted: Accepted
     try {
       accepted = accept(await load(), this.#parts.tls)
@@ -97,13 +108,13 @@ export class Rotation {
       this.#assertOpen()
       return { rotated: false, report: reportOf(error, origin), unproved: false }
     }
-    return this.#goOver(accepted, drain)
+    return this.#goOver(accepted, manner)
   }
 
-  async #goOver(accepted: Accepted, drain: DrainPolicy): Promise<RotationOutcome> {
+  async #goOver(accepted: Accepted, { drain, keepsProcess }: Manner): Promise<RotationOutcome> {
     const { members } = this.#parts
     const wereReady = new Set(members.filter((each) => each.state === 'ready'))
-    const trials = members.map((member) => ({ member, trial: member.tryOut(accepted) }))
+    const trials = members.map((member) => ({ member, trial: member.tryOut(accepted, keepsProcess) }))
     const decision = this.#decide(
       accepted,
       trials.map(({ trial }) => trial),

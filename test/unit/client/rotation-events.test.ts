@@ -1,0 +1,175 @@
+/** How events are kept for those who take them, and when credentials are said to expire. */
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { accept, type Accepted } from '../../../src/client/accept.js'
+import { EventHub, EVENTS_KEPT } from '../../../src/client/event-hub.js'
+import { Expiry } from '../../../src/client/expiry.js'
+import type { TlsEvent } from '../../../src/client/index.js'
+import { mintedCredentials } from '../../support/etcd.js'
+import { mintCa, mintLeaf } from '../../support/mint.js'
+
+/** An event that can be told from others. */
+function numbered(number: number): TlsEvent {
+  return { type: 'source-failed', at: new Date(0), origin: String(number), error: new Error(), retryIn: 0 }
+}
+
+function numberOf(result: IteratorResult<TlsEvent, undefined>): string {
+  if (result.done === true) return 'done'
+  const { value } = result
+  if (value.type === 'events-missed') return `${String(value.count)} missed`
+  return value.type === 'source-failed' ? value.origin : value.type
+}
+
+describe('consumers', () => {
+  it('nothing is lost between two next(), and every next() is answered in turn', async () => {
+    const hub = new EventHub()
+    const events = hub.consume([])
+    hub.emit(numbered(1))
+    hub.emit(numbered(2))
+    expect([numberOf(await events.next()), numberOf(await events.next())]).toEqual(['1', '2'])
+    const waiting = [events.next(), events.next(), events.next()]
+    hub.emit(numbered(3))
+    hub.emit(numbered(4))
+    hub.end()
+    expect((await Promise.all(waiting)).map(numberOf)).toEqual(['3', '4', 'done'])
+  })
+
+  it('what is kept at the end is taken before it', async () => {
+    const hub = new EventHub()
+    const events = hub.consume([numbered(0)])
+    hub.emit(numbered(1))
+    hub.end()
+    hub.emit(numbered(2))
+    const told: string[] = []
+    for await (const event of events) told.push(numberOf({ done: false, value: event }))
+    expect(told).toEqual(['0', '1'])
+    expect(numberOf(await hub.consume([]).next())).toBe('done')
+  })
+
+  it('a slow one loses the oldest, is told how many, and holds up nobody', async () => {
+    const hub = new EventHub()
+    const [slow, quick] = [hub.consume([]), hub.consume([])]
+    for (let i = 0; i < EVENTS_KEPT + 3; i += 1) {
+      hub.emit(numbered(i))
+      expect(numberOf(await quick.next())).toBe(String(i))
+    }
+    expect(numberOf(await slow.next())).toBe('3 missed')
+    for (let i = 3; i < EVENTS_KEPT + 3; i += 1) expect(numberOf(await slow.next())).toBe(String(i))
+    hub.emit(numbered(1000))
+    expect(numberOf(await slow.next())).toBe('1000')
+  })
+
+  it('one that leaves is told no more', async () => {
+    const hub = new EventHub()
+    const events = hub.consume([])
+    hub.emit(numbered(1))
+    hub.emit(numbered(2))
+    const told: string[] = []
+    for await (const event of events) {
+      told.push(numberOf({ done: false, value: event }))
+      if (told.length === 1) break
+    }
+    expect(told).toEqual(['1'])
+    hub.emit(numbered(3))
+    expect(numberOf(await events.next())).toBe('done')
+  })
+
+  it('leaving wakes who waits', async () => {
+    const events = new EventHub().consume([])
+    const waiting = events.next()
+    await events.return?.()
+    expect(numberOf(await waiting)).toBe('done')
+  })
+})
+
+describe('expiry', () => {
+  const BEGIN = Date.UTC(2030, 0, 1)
+  const HOUR = 3_600_000
+  /** Thirty hours, less the second of notAfter, which belongs to them. */
+  const dates = { notBefore: new Date(BEGIN), notAfter: new Date(BEGIN + 30 * HOUR - 1000) }
+  const root = mintCa({ subject: 'Root', notBefore: new Date(BEGIN), notAfter: new Date(BEGIN + 1000 * HOUR) })
+
+  function accepted(options: Partial<Parameters<typeof mintLeaf>[0]> = {}): Accepted {
+    const leaf = mintLeaf({ subject: 'alice', usages: ['clientAuth'], issuer: root, ...dates, ...options })
+    return accept(mintedCredentials({ leaf, trust: [root] }), {
+      minVersion: 'TLSv1.2',
+      maxVersion: 'TLSv1.3',
+      ciphers: null,
+    })
+  }
+
+  let told: string[] = []
+  let expiry: Expiry
+
+  beforeEach(() => {
+    vi.useFakeTimers({ now: BEGIN, toFake: ['setTimeout', 'clearTimeout', 'Date'] })
+    told = []
+    expiry = new Expiry((event) => {
+      const hours = (Date.now() - BEGIN) / HOUR
+      told.push(`${String(hours)} h: ${event.type === 'credentials-expiring' ? event.fraction : 'expired'}`)
+    })
+  })
+
+  afterEach(() => {
+    expiry.stop()
+    vi.useRealTimers()
+  })
+
+  it('is told at two thirds, at nine tenths, and at the end', () => {
+    expiry.follow(accepted())
+    expect(expiry.reached).toBeNull()
+    vi.advanceTimersByTime(100 * HOUR)
+    expect(told).toEqual(['20 h: 2/3', '27 h: 9/10', '30 h: expired'])
+    expect(expiry.reached).toMatchObject({
+      type: 'credentials-expired',
+      certificate: { role: 'leaf', subject: 'CN=alice' },
+      notAfter: dates.notAfter,
+    })
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('a mark that was passed before is told at once, and only the last one', () => {
+    vi.setSystemTime(BEGIN + 28 * HOUR)
+    expiry.follow(accepted())
+    expect(told).toEqual(['28 h: 9/10'])
+    expect(expiry.reached).toMatchObject({ type: 'credentials-expiring', fraction: '9/10' })
+  })
+
+  it('a clock that is set, or a machine that slept, is noticed within an hour', () => {
+    expiry.follow(accepted())
+    vi.setSystemTime(BEGIN + 29 * HOUR)
+    vi.advanceTimersByTime(HOUR)
+    expect(told).toEqual(['30 h: expired'])
+  })
+
+  it('after a rotation only the new credentials count', () => {
+    expiry.follow(accepted())
+    vi.advanceTimersByTime(21 * HOUR)
+    expiry.follow(accepted({ notBefore: new Date(BEGIN), notAfter: new Date(BEGIN + 60 * HOUR - 1000) }))
+    expect(expiry.reached).toBeNull()
+    vi.advanceTimersByTime(100 * HOUR)
+    expect(told).toEqual(['20 h: 2/3', '40 h: 2/3', '54 h: 9/10', '60 h: expired'])
+  })
+
+  it('the certificate that ends first counts, whichever it is', () => {
+    const short = mintCa({
+      subject: 'Short',
+      notBefore: new Date(BEGIN),
+      notAfter: new Date(BEGIN + 3 * HOUR - 1000),
+      issuer: root,
+    })
+    const leaf = mintLeaf({ subject: 'alice', usages: ['clientAuth'], issuer: short, ...dates })
+    const credentials = mintedCredentials({ leaf, intermediates: [short], trust: [root] })
+    expiry.follow(accept(credentials, { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3', ciphers: null }))
+    vi.advanceTimersByTime(3 * HOUR)
+    expect(told).toEqual(['2 h: 2/3', '2.7 h: 9/10', '3 h: expired'])
+    expect(expiry.reached).toMatchObject({ certificate: { role: 'intermediate', subject: 'CN=Short' } })
+  })
+
+  it('stopped, it says nothing and leaves no timer', () => {
+    expiry.follow(accepted())
+    expiry.stop()
+    expect(vi.getTimerCount()).toBe(0)
+    vi.advanceTimersByTime(100 * HOUR)
+    expect(told).toEqual([])
+  })
+})
