@@ -1,7 +1,8 @@
 /** Which name of a certificate covers which host: the question before a member gets a new name. */
 import { optionInvalid } from '../misuse.js'
 import { Certificate } from '../x509/certificate.js'
-import { findCoveringName, type Host } from '../x509/names.js'
+import { coveringNameFinder } from '../x509/covering-names.js'
+import type { Host } from '../x509/names.js'
 import { classifyHosts } from './context.js'
 
 /** One host, and what covers it. */
@@ -22,8 +23,9 @@ export interface HostCoverage {
  */
 export function hostCoverage(certificate: Certificate, hosts: readonly string[]): HostCoverage[] {
   if (!(certificate instanceof Certificate)) throw optionInvalid('certificate', 'must be a certificate that was read')
+  const find = coveringNameFinder(certificate.subjectAltNames)
   return classifyHosts(hosts).map((host) => {
-    const name = findCoveringName(certificate.subjectAltNames, host)
+    const name = find(host)
     return { host: host.value, kind: host.kind, name: name?.value ?? null }
   })
 }

@@ -148,7 +148,7 @@ export function isDnsPattern(name: string): boolean {
   )
 }
 
-// SPIFFE-ID section 2: scheme and trust domain are compared without case, the path exactly.
-function uriKey(uri: string): string {
+/** A text that is the same for URIs that are the same: scheme and trust domain are compared without case, the path exactly (SPIFFE-ID section 2). */
+export function uriKey(uri: string): string {
   return uri.replace(/^[^/]*:\/\/[^/?#]*/, (start) => start.toLowerCase())
 }
