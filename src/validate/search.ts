@@ -162,6 +162,5 @@ function judgeFailure(
 /** An anchored path came further than a dead end; of two anchored ones the one with fewer errors, of two dead ends the longer. */
 function isFurther(a: Rank, b: Rank): boolean {
   if (a.anchored !== b.anchored) return a.anchored
-  if (a.anchored && a.errors !== b.errors) return a.errors < b.errors
-  return a.length > b.length
+  return a.anchored ? a.errors < b.errors : a.length > b.length
 }

@@ -107,6 +107,19 @@ describe('of failing paths that reach an anchor by sound links', () => {
   it('a single one is told without a word of others', () => {
     expect(others(judge([A(one)], [R]))).toEqual([])
   })
+
+  it('all are judged that the steps suffice for: 16 for each certificate of a path, 8 for each finding', () => {
+    const ways = Array.from({ length: 40 }, (_, i) => A({ ...one, serial: i + 1 }))
+    const all = judge(ways, [R])
+    expect(codesOf(all.findings)).toEqual(['name-constraints/not-permitted@0'])
+    expect(others(all)).toEqual([{ paths: 39 }])
+    // Three certificates, one finding, and two candidates that were looked at.
+    const steps = 3 * (3 * 16 + 8 + 2)
+    const three = judge(ways, [R], { budget: { steps } })
+    expect(others(three)).toEqual([{ paths: 2 }])
+    expect(codesOf(three.findings)).toContain('chain/budget-exhausted')
+    expect(others(judge(ways, [R], { budget: { steps: steps + 3 } }))).toEqual([{ paths: 3 }])
+  })
 })
 
 describe('of failing paths', () => {
@@ -162,9 +175,24 @@ describe('of failing paths', () => {
     expect(others(judge([A({ issuer: S })], [R]))).toEqual([])
   })
 
-  it('32 are judged', () => {
+  it('32 are judged, or as many as the steps suffice for', () => {
     const ways = Array.from({ length: 40 }, (_, i) => A({ issuer: S, serial: i + 1 }))
     expect(others(judge(ways, [R]))).toEqual([{ paths: 31 }])
+    // Two certificates, one finding, and one candidate that was looked at.
+    const steps = 3 * (2 * 16 + 8 + 1)
+    expect(others(judge(ways, [R], { budget: { steps } }))).toEqual([{ paths: 2 }])
+  })
+
+  it('the first of those is told that reach an anchor with as many errors, however long', () => {
+    const B = mintCa({ subject: 'B', issuer: R })
+    const faulty = { keyUsages: ['cRLSign'] } as const
+    for (const [long, short] of [
+      [NEWER, OLDER],
+      [OLDER, NEWER],
+    ] as const) {
+      const ways = [A({ ...faulty, ...long, issuer: B }), B, A({ ...faulty, ...short })]
+      expect(judge(ways, [R]).path).toHaveLength(long === NEWER ? 4 : 3)
+    }
   })
 })
 
@@ -225,6 +253,9 @@ describe('the limits', () => {
       Array.from({ length: count }, (_, i) => mintCa({ subject: 'R', notBefore: ago(i + 1), notAfter: ago(-DAY) }))
     expect(codesOf(judge([faulty], [R, ...namesakes(24)]).findings)).toEqual(['validity/expired@1'])
     expect(codesOf(judge([faulty], [R, ...namesakes(25)]).findings)).toEqual(['chain/budget-exhausted'])
+    const leaf = mintLeaf({ subject: 'L', issuer: issuerOfLeaf, ...expired })
+    const report = judge([faulty], [R, ...namesakes(25)], {}, leaf)
+    expect(codesOf(report.findings)).toEqual(['validity/expired@0', 'chain/budget-exhausted'])
   })
 
   it('of length allow four self-issued certificates beside the intermediates', () => {
