@@ -1,11 +1,11 @@
 /** TLS alerts that a server sends, each with what it says about whom. Numbers are RFC 8446's; texts are OpenSSL's and change. */
 import type { Finding } from '../report/finding.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
+import type { DistinguishedName } from '../x509/distinguished-name.js'
 import type { Host } from '../x509/names.js'
 import type { Accepted } from './accept.js'
 import type { DialFailure } from './dial.js'
 import { finding } from './finding.js'
-import type { Diagnosis } from './handshake-error.js'
 
 /** Where and with what the alert was met. */
 export interface AlertContext {
@@ -13,7 +13,8 @@ export interface AlertContext {
   name: Host
   accepted: Accepted
   failure: DialFailure
-  diagnosis: Pick<Diagnosis, 'authorities'>
+  /** The names of the CAs whose certificates the server accepts; null where it did not say. */
+  authorities: readonly DistinguishedName[] | null
 }
 
 type ClientCode =
@@ -51,7 +52,7 @@ export function explainAlert(alert: number, context: AlertContext): Finding {
     return finding('handshake/client-certificate-expired', { ...details, ...edge }, leaf)
   }
   if (alert === 48) {
-    const { authorities } = context.diagnosis
+    const { authorities } = context
     // The issuer of the last certificate that was sent: where it is listed, its name is known and its key is another.
     const last = chain[chain.length - 1] ?? chain[0]
     const listed = authorities?.some((each) => each.equals(last.issuer) || each.equals(last.subject)) ?? null

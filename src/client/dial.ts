@@ -8,7 +8,7 @@ import { connect as connectTls, type TLSSocket } from 'node:tls'
 import type { Host } from '../x509/names.js'
 import type { Accepted } from './accept.js'
 import { Connection, type DownListener } from './connection.js'
-import type { Endpoint } from './endpoints.js'
+import { type Endpoint, socketOptions } from './endpoints.js'
 import type { TlsVersion } from './options.js'
 import { serverIdentityCheck, type ServerVerdict } from './server-identity.js'
 
@@ -112,7 +112,7 @@ class Attempt {
 
   constructor(request: DialRequest) {
     this.#request = request
-    this.#stage = request.endpoint.host.kind === 'ip' ? 'connect' : 'lookup'
+    this.#stage = request.endpoint.host.kind === 'ip' || request.endpoint.socketPath !== null ? 'connect' : 'lookup'
     this.outcome = new Promise((resolve) => {
       this.#settle = resolve
     })
@@ -136,7 +136,7 @@ class Attempt {
 
   #connect(): void {
     const { endpoint, name, accepted } = this.#request
-    const raw = connectTcp({ host: endpoint.address, port: endpoint.port, noDelay: true })
+    const raw = connectTcp(socketOptions(endpoint))
     this.#raw = raw
     raw.once('lookup', () => {
       this.#stage = 'connect'
@@ -184,7 +184,7 @@ class Attempt {
     this.#stage = 'settings'
     this.#protocol = socket.getProtocol()
     this.#alpn = typeof socket.alpnProtocol === 'string' ? socket.alpnProtocol : null
-    const session = connectHttp2(endpoint.url, {
+    const session = connectHttp2(`https://${endpoint.authority}`, {
       createConnection: () => socket,
       settings: { enablePush: false, initialWindowSize: STREAM_WINDOW },
       // Both are limits for servers with foreign clients; ours are the caller's own requests.

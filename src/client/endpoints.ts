@@ -1,48 +1,111 @@
-/** Endpoints as people write them, read into one canonical form. Only https is spoken, so only https is read. */
-import { optionInvalid } from '../misuse.js'
+/**
+ * Endpoints as people write them, read into one canonical form. Only TLS is spoken, so only `https` and `unixs` are read, the
+ * latter for a unix socket as etcd's clients write it.
+ */
+import { basename } from 'node:path'
+import type { NetConnectOpts } from 'node:net'
+import { checkOptions, optionInvalid } from '../misuse.js'
 import { printable } from '../report/printable.js'
-import { type Host, readHost } from '../x509/names.js'
+import { classifyHost, type Host, readHost } from '../x509/names.js'
 
 /** One etcd member's client address. */
 export interface Endpoint {
-  /** Canonical: `https://host:port`, lower case, an IPv6 address in brackets. */
+  /** Canonical: `https://host:port`, lower case, an IPv6 address in brackets; or `unixs://path`. */
   readonly url: string
-  /** `host:port`, the HTTP/2 authority. */
+  /** `host:port`, the HTTP/2 authority; for a unix socket its name. */
   readonly authority: string
-  /** The name or address that the server's certificate has to cover. */
+  /** The name or address that the server's certificate has to cover, unless a server name is given. */
   readonly host: Host
+  /** What to expect instead of `host`; null where the endpoint was given none of its own. */
+  readonly serverName: Host | null
   /** What is looked up: the name with its trailing dot, if it was written with one, so that no search domain is tried. */
   readonly address: string
   readonly port: number
+  /** The path of a unix socket; null for TCP. */
+  readonly socketPath: string | null
+}
+
+/** An endpoint with a server name of its own. */
+export interface EndpointOptions {
+  /** As it would stand alone. */
+  url: string
+  /** The name to expect in this server's certificate, and to send as SNI. Default: the client's `serverName`, else the host. */
+  serverName?: string | undefined
+}
+
+/** How to connect to an endpoint's socket. */
+export function socketOptions({ address, port, socketPath }: Endpoint): NetConnectOpts {
+  return socketPath === null ? { host: address, port, noDelay: true } : { path: socketPath }
 }
 
 /** etcd's own client port, taken where an endpoint names none (IANA service `etcd-client`). */
 export const DEFAULT_PORT = 2379
 
 /**
- * Reads the `endpoints` option: an array, or one text with commas as `ETCDCTL_ENDPOINTS` has it. Duplicates are folded.
+ * Reads the `endpoints` option: an array, of texts or of {@link EndpointOptions}, or one text with commas as `ETCDCTL_ENDPOINTS` has it. Duplicates are folded.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` naming the endpoint that is refused.
  */
 export function parseEndpoints(input: unknown): [Endpoint, ...Endpoint[]] {
   const entries: unknown[] = Array.isArray(input) ? input : [input]
-  const texts = entries.flatMap((entry) => {
-    if (typeof entry !== 'string') throw optionInvalid('endpoints', 'must be a string or an array of strings')
-    return entry.split(',').map((text) => text.trim())
+  const given = entries.flatMap((entry) => {
+    if (typeof entry === 'string') return entry.split(',').map((text) => ({ text: text.trim(), serverName: null }))
+    return [readEntry(entry)]
   })
   const byUrl = new Map<string, Endpoint>()
-  for (const text of texts) {
-    if (texts.length > 1 && text === '')
+  for (const { text, serverName } of given) {
+    if (given.length > 1 && text === '')
       throw optionInvalid('endpoints', 'must not hold an empty entry: look for a comma too many')
-    const endpoint = parseEndpoint(text)
-    if (!byUrl.has(endpoint.url)) byUrl.set(endpoint.url, endpoint)
+    const endpoint = { ...parseEndpoint(text), serverName }
+    const known = byUrl.get(endpoint.url)
+    if (known === undefined) byUrl.set(endpoint.url, endpoint)
+    else if (known.serverName?.value !== serverName?.value)
+      throw refuse(text, 'must not be given twice with two server names')
   }
   const [first, ...rest] = byUrl.values()
   if (first === undefined) throw optionInvalid('endpoints', 'must name at least one endpoint, as https://10.0.0.1:2379')
   return [first, ...rest]
 }
 
+function readEntry(entry: unknown): { text: string; serverName: Host | null } {
+  if (typeof entry !== 'object' || entry === null) {
+    throw optionInvalid('endpoints', 'must be a string or an array of strings, or of { url, serverName }')
+  }
+  checkOptions('endpoints', entry, ['url', 'serverName'])
+  const url: unknown = Reflect.get(entry, 'url')
+  const serverName: unknown = Reflect.get(entry, 'serverName')
+  if (typeof url !== 'string') throw optionInvalid('endpoints.url', 'must be a string')
+  return {
+    text: url.trim(),
+    serverName: serverName === undefined ? null : readServerName(serverName, 'endpoints.serverName'),
+  }
+}
+
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for anything else than one DNS name or IP address. */
+export function readServerName(serverName: unknown, option: string): Host {
+  const host = typeof serverName === 'string' ? classifyHost(serverName, option) : null
+  if (host === null || host.kind === 'uri' || host.value.startsWith('*')) {
+    throw optionInvalid(option, 'must be one DNS name or IP address')
+  }
+  return host
+}
+
+/** `unixs:///path/name`: the name is what the certificate has to cover, as etcd's clientv3 has it (internal/endpoint). */
+function parseSocket(text: string): Endpoint {
+  const socketPath = text.slice('unixs://'.length)
+  const name = basename(socketPath)
+  const reading = readHost(name.replace(/:\d+$/, ''))
+  if (name === '' || socketPath.endsWith('/')) throw refuse(text, 'must end in the name of a socket')
+  if ('refused' in reading || reading.host.kind === 'uri' || reading.host.value.startsWith('*')) {
+    throw refuse(text, 'must end in a name that a certificate can carry, because that name is verified')
+  }
+  const { host } = reading
+  const parts = { host, serverName: null, address: host.value, port: 0, socketPath }
+  return { url: `unixs://${socketPath}`, authority: host.value, ...parts }
+}
+
 function parseEndpoint(text: string): Endpoint {
+  if (/^unixs:\/\//i.test(text)) return parseSocket(text)
   const { authority } = splitUrl(text)
   const { host: written, port: portText } = splitAuthority(text, authority)
   const reading = readHost(written)
@@ -52,7 +115,7 @@ function parseEndpoint(text: string): Endpoint {
   const port = portText === null ? DEFAULT_PORT : parsePort(text, portText)
   const canonical = `${host.kind === 'ip' && host.bytes?.length === 16 ? `[${host.value}]` : host.value}:${String(port)}`
   const address = host.kind === 'dns' && written.endsWith('.') ? `${host.value}.` : host.value
-  return { url: `https://${canonical}`, authority: canonical, host, address, port }
+  return { url: `https://${canonical}`, authority: canonical, host, serverName: null, address, port, socketPath: null }
 }
 
 function splitUrl(text: string): { authority: string } {

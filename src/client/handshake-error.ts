@@ -36,12 +36,13 @@ export interface FailedAttempt {
 
 /** Everything that the evidence tells, the cause that can be acted upon first. */
 export function explainFailure(attempt: FailedAttempt): Finding[] {
-  const { endpoint, name, accepted, failure, diagnosis } = attempt
+  const { endpoint, name, accepted, failure } = attempt
+  const { authorities } = attempt.diagnosis
   // Our own rules spoke: nothing that came after them says more.
   if (failure.verdict?.report.ok === false)
     return refusedServer(attempt, failure.verdict, 'by the rules of this client')
   if (failure.alert !== null) {
-    const found = explainAlert(failure.alert, { endpoint: endpoint.url, name, accepted, failure, diagnosis })
+    const found = explainAlert(failure.alert, { endpoint: endpoint.url, name, accepted, failure, authorities })
     // What we know of our own certificate may be the very reason, as an expiry that is near.
     return [found, ...accepted.report.findings]
   }
@@ -100,6 +101,8 @@ function explainConnect({ endpoint: { url, host }, failure, timeout }: FailedAtt
   const errorCode = codeOf(failure.error)
   switch (errorCode) {
     case 'ECONNREFUSED':
+    // A unix socket that does not exist.
+    case 'ENOENT':
       return finding('endpoint/refused', { endpoint: url })
     case 'ENOTFOUND':
     case 'EAI_AGAIN':

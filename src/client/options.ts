@@ -1,11 +1,11 @@
 /** The options of `createSecureClient`, checked once and resolved. */
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
 import { checkOptions, optionInvalid } from '../misuse.js'
-import { classifyHost, type Host } from '../x509/names.js'
+import type { Host } from '../x509/names.js'
 import { parseDuration } from '../x509/time.js'
 import { readCiphers } from './cipher-suites.js'
 import { checkEtcd3Options, type Etcd3Options } from './connect.js'
-import { type Endpoint, parseEndpoints } from './endpoints.js'
+import { type Endpoint, type EndpointOptions, parseEndpoints, readServerName } from './endpoints.js'
 import type { DrainPolicy } from './tls-session.js'
 
 /** TLS versions that a client may speak. etcd itself takes no older ones. */
@@ -40,10 +40,10 @@ export interface RotationOptions {
 /** What {@link createSecureClient} takes. */
 export interface SecureClientOptions {
   /**
-   * The members' client URLs: an array, or one text with commas as `ETCDCTL_ENDPOINTS` has it. https only. A port that is
-   * left out is 2379.
+   * The members' client URLs: an array, or one text with commas as `ETCDCTL_ENDPOINTS` has it. `https` only, or `unixs` for a
+   * unix socket. A port that is left out is 2379. An entry `{ url, serverName }` has a server name of its own.
    */
-  endpoints: string | readonly string[]
+  endpoints: string | readonly (string | EndpointOptions)[]
   /** Where the credentials come from (`fromFiles`, `fromPem`, …), or the credentials themselves (`authority.issue`). */
   credentials: CredentialSource | Credentials
   /** The name to expect in every server's certificate, and to send as SNI. Default: the host of each endpoint. */
@@ -127,7 +127,7 @@ export function resolveOptions(options: SecureClientOptions): ResolvedOptions {
   return {
     endpoints: parseEndpoints(options.endpoints),
     source: resolveSource(options.credentials),
-    serverName: serverName === undefined ? null : resolveServerName(serverName),
+    serverName: serverName === undefined ? null : readServerName(serverName, 'serverName'),
     preflight,
     dialTimeout: resolveTimeout(options.dialTimeout ?? '5s'),
     auth: options.auth === undefined ? null : resolveAuth(options.auth),
@@ -155,13 +155,6 @@ function isCredentials(value: unknown): value is Credentials {
   if (typeof value !== 'object' || value === null) return false
   const listed = (key: string): boolean => key in value && Array.isArray(Reflect.get(value, key))
   return listed('trustAnchors') && listed('chain') && listed('crls') && 'key' in value
-}
-
-function resolveServerName(serverName: string): Host {
-  const host = classifyHost(serverName, 'serverName')
-  if (host.kind === 'uri' || host.value.startsWith('*'))
-    throw optionInvalid('serverName', 'must be one DNS name or IP address')
-  return host
 }
 
 /** Longest delay that a Node timer takes, in milliseconds. */

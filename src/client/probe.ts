@@ -11,7 +11,7 @@ import type { Host } from '../x509/names.js'
 import type { Accepted } from './accept.js'
 import { authoritiesReader } from './certificate-request.js'
 import type { DialFailure } from './dial.js'
-import type { Endpoint } from './endpoints.js'
+import { type Endpoint, socketOptions } from './endpoints.js'
 import { type Diagnosis, isVerificationError, looksLikePlaintext, wasClosedInSilence } from './handshake-error.js'
 import { judgeServer, peerChain, serverIdentityCheck, type ServerVerdict } from './server-identity.js'
 
@@ -162,7 +162,7 @@ function lookOnce<T>(
 ): Promise<T | null> {
   const { endpoint, timeout, signal } = request
   return new Promise((resolve) => {
-    const raw = connectTcp({ host: endpoint.address, port: endpoint.port, noDelay: true })
+    const raw = connectTcp(socketOptions(endpoint))
     let end: () => void = () => undefined
     const done = (found: T | null): void => {
       clearTimeout(timer)

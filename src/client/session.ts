@@ -49,7 +49,7 @@ export class Session implements TlsSession {
     this.#members = endpoints.map((endpoint) => {
       const member = new Member({
         endpoint,
-        name: serverName ?? endpoint.host,
+        name: endpoint.serverName ?? serverName ?? endpoint.host,
         accepted: () => this.#accepted,
         dialTimeout,
         onChange: () => {

@@ -21,7 +21,7 @@ export const handshake = {
     source: 'node:tls, verification of the peer; RFC 5280 section 6',
     message: ({ endpoint, reason }) => `The certificate that ${endpoint} presented is refused (${reason}).`,
     remedy: ({ endpoint }) =>
-      `Repair the server’s certificate as the other findings say, or the CAs to trust. "openssl s_client -showcerts -connect ${hostPort(endpoint)} </dev/null" shows what the server sends.`,
+      `Repair the server’s certificate as the other findings say, or the CAs to trust. "openssl s_client -showcerts ${target(endpoint)} </dev/null" shows what the server sends.`,
   }),
   'handshake/server-certificate-unreadable': row<{ endpoint: string; index: number; reason: string }>({
     severity: 'error',
@@ -232,7 +232,7 @@ export const handshake = {
     message: ({ endpoint, errorCode, detail }) =>
       `The TLS handshake with ${endpoint} failed here (${errorCode}): ${detail}.`,
     remedy: ({ endpoint }) =>
-      `"openssl s_client -connect ${hostPort(endpoint)} -cert client.crt -key client.key -CAfile ca.crt </dev/null" shows the handshake step by step.`,
+      `"openssl s_client ${target(endpoint)} -cert client.crt -key client.key -CAfile ca.crt </dev/null" shows the handshake step by step.`,
   }),
   'handshake/context-refused': row<{ origin: string; errorCode: string; detail: string }>({
     severity: 'error',
@@ -264,8 +264,11 @@ function span(milliseconds: number): string {
   return hours < 48 ? `${String(hours)} h` : `${String(Math.floor(hours / 24))} days`
 }
 
-function hostPort(endpoint: string): string {
-  return endpoint.replace('https://', '')
+/** Where `openssl s_client` has to connect to. */
+function target(endpoint: string): string {
+  return endpoint.startsWith('unixs://')
+    ? `-unix ${endpoint.slice('unixs://'.length)}`
+    : `-connect ${endpoint.replace('https://', '')}`
 }
 
 function lowerFirst(text: string): string {

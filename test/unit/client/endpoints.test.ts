@@ -48,6 +48,44 @@ describe('endpoints that are read', () => {
   })
 })
 
+describe('unix sockets, as etcd’s clients write them', () => {
+  it.each([
+    ['unixs:///run/etcd/etcd-0.sock', '/run/etcd/etcd-0.sock', 'etcd-0.sock'],
+    ['unixs://localhost:2379', 'localhost:2379', 'localhost'],
+    ['UNIXS:///run/127.0.0.1:2379', '/run/127.0.0.1:2379', '127.0.0.1'],
+  ])('%s', (text, socketPath, name) => {
+    const [endpoint] = parseEndpoints(text)
+    expect(endpoint).toMatchObject({ socketPath, host: { value: name }, url: `unixs://${socketPath}` })
+  })
+
+  it.each([
+    ['unixs://', /name of a socket/],
+    ['unixs:///run/etcd/', /name of a socket/],
+    ['unixs:///run/*.sock', /name that a certificate can carry/],
+    ['unix:///run/etcd.sock', /"unix" is not supported/],
+  ])('%s is refused', (text, reason) => {
+    expect(refusal(text)).toMatch(reason)
+  })
+})
+
+describe('a server name of its own', () => {
+  it('stands beside the url', () => {
+    const [first, second] = parseEndpoints([{ url: 'https://10.0.0.1', serverName: 'ETCD-0.example' }, 'https://b'])
+    expect(first).toMatchObject({ url: 'https://10.0.0.1:2379', serverName: { value: 'etcd-0.example' } })
+    expect(second).toMatchObject({ url: 'https://b:2379', serverName: null })
+  })
+
+  it.each<[unknown, RegExp]>([
+    [[{ url: 'https://a', serverName: '*.example' }], /endpoints.serverName.*one DNS name/],
+    [[{ url: 'https://a', serverName: 1 }], /endpoints.serverName/],
+    [[{ url: 1 }], /endpoints.url/],
+    [[{ url: 'https://a', name: 'b' }], /endpoints.name/],
+    [['https://a', { url: 'https://a', serverName: 'b' }], /twice with two server names/],
+  ])('%j is refused', (input, reason) => {
+    expect(refusal(input)).toMatch(reason)
+  })
+})
+
 describe('endpoints that are refused, by name and with the reason', () => {
   it.each<[string, unknown, RegExp]>([
     ['nothing', undefined, /must be a string or an array of strings/],
@@ -58,7 +96,7 @@ describe('endpoints that are refused, by name and with the reason', () => {
     ['http', 'http://a:2379', /must not be http:.*TLS only.*"http:\/\/a:2379"/],
     ['http among https', ['https://a', 'http://b'], /"http:\/\/b"/],
     ['no scheme', '127.0.0.1:2379', /must start with https:\/\/, as https:\/\/127\.0\.0\.1:2379/],
-    ['another scheme', 'unixs:///etcd.sock', /"unixs" is not supported/],
+    ['another scheme', 'ftp://etcd', /"ftp" is not supported/],
     ['a path', 'https://a:2379/v3', /no path, query or fragment/],
     ['a query', 'https://a:2379?x=1', /no path, query or fragment/],
     ['a fragment', 'https://a:2379#x', /no path, query or fragment/],
