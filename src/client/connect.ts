@@ -13,6 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { checkOptions } from '../misuse.js'
 import { type EtcdMtlsError, isEtcdMtlsError } from '../errors.js'
 import { type ChannelBacking, type ChannelOptions, createChannel, type ExplainedCall } from './channel.js'
+import { holdingProcess } from './holding-process.js'
 import { LoginError } from './login.js'
 import type { TlsSession } from './tls-session.js'
 
@@ -112,7 +113,7 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
 
   /** {@link SecureEtcd3.close}, and waits until every socket is gone. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#end()
+    await holdingProcess(this.#end())
   }
 
   #end(): Promise<void> {

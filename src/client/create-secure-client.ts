@@ -4,6 +4,7 @@ import { accept } from './accept.js'
 import { authenticate, SecureEtcd3 } from './connect.js'
 import { noLogin } from './failure.js'
 import { finding } from './finding.js'
+import { holdingProcess } from './holding-process.js'
 import { Login, LoginError } from './login.js'
 import { type PasswordAuth, resolveOptions, type SecureClientOptions } from './options.js'
 import { Session } from './session.js'
@@ -31,7 +32,7 @@ export async function createSecureClient(options: SecureClientOptions): Promise<
   try {
     await abortable(signal, session.preflight())
   } catch (error) {
-    await abortable(signal, session.close())
+    await holdingProcess(abortable(signal, session.close()))
     throw error
   }
   const client = new SecureEtcd3({

@@ -66,6 +66,17 @@ describe('the process', () => {
     expect(await run(code)).toEqual({ stdout: 'null\n', stderr: '' })
   })
 
+  it('stays alive while the end of a client is waited for', async () => {
+    const code = `
+      for (let i = 0; i < 20; i += 1) {
+        const client = await connect('${peer.endpoint}')
+        await client.get('a').string()
+        await client[Symbol.asyncDispose]()
+      }
+      console.log('closed')`
+    expect(await run(code)).toEqual({ stdout: 'closed\n', stderr: '' })
+  })
+
   it('stays alive while a call waits for its answer', async () => {
     await using slow = await grpcPeer(serverTls(pki.server), (stream) => {
       setTimeout(() => {
