@@ -1,0 +1,230 @@
+/**
+ * What clients leave behind: nothing. Each test runs in a Node process of its own, which can collect garbage and in which
+ * nobody else holds anything; what it writes to stderr, such as a warning, is a failure.
+ */
+import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { writeCredentials } from '../../src/credentials/index.js'
+import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
+import { type Compiled, compileSources, root } from '../support/compiled.js'
+import { mintPki } from '../support/etcd.js'
+import { dns, email, ip, ipBytes, type MintLeafOptions, rawName, uri } from '../support/mint.js'
+import {
+  alertingPeer,
+  emptyAnswer,
+  grpcPeer,
+  type Peer,
+  plaintextHttp1Peer,
+  refuseCall,
+  serverTls,
+  silentPeer,
+} from '../support/peers.js'
+
+const pki = mintPki()
+let compiled: Compiled
+let etcd: TestEtcd
+let folder: string
+
+beforeAll(async () => {
+  compiled = await compileSources()
+  folder = mkdtempSync(join(tmpdir(), 'leaks-'))
+  await writeCredentials(folder, pki.client)
+  etcd = await startEtcd({ server: pki.server })
+})
+
+afterAll(async () => {
+  await etcd.close()
+  compiled[Symbol.dispose]()
+  rmSync(folder, { recursive: true })
+})
+
+/** Runs code that knows `create(endpoints, options)`; gives what it wrote, and ends it after so many milliseconds. */
+async function run(code: string, timeout = 170_000): Promise<{ stdout: string; stderr: string }> {
+  const prelude = `
+    import { getEventListeners } from 'node:events'
+    import { createSecureClient } from ${JSON.stringify(compiled.url('client/index.js'))}
+    import { fromKubernetesSecret } from ${JSON.stringify(compiled.url('credentials/index.js'))}
+    const credentials = fromKubernetesSecret(${JSON.stringify(folder)})
+    const create = (endpoints, options) => createSecureClient({ endpoints, credentials, ...options })
+  `
+  const flags = ['--expose-gc', '--unhandled-rejections=strict', '--trace-warnings', '--input-type=module']
+  return promisify(execFile)(process.execPath, [...flags, '--eval', prelude + code], { cwd: root, timeout })
+}
+
+/** What the process holds now, once everything that can go is gone. */
+const HOLDINGS = `
+  async function holdings(signal) {
+    for (let i = 0; i < 5; i += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      gc()
+    }
+    const resources = {}
+    for (const each of process.getActiveResourcesInfo()) resources[each] = (resources[each] ?? 0) + 1
+    return {
+      resources,
+      onSignal: getEventListeners(signal, 'abort').length,
+      onProcess: process.eventNames().reduce((sum, name) => sum + process.listenerCount(name), 0),
+      heap: process.memoryUsage().heapUsed,
+    }
+  }
+  /** Does it some times for what stays once, and then so many times. */
+  async function repeat(times, work) {
+    const { signal } = new AbortController()
+    const clients = []
+    const round = async () => {
+      const client = await work(signal)
+      if (client) clients.push(new WeakRef(client))
+    }
+    for (let i = 0; i < 50; i += 1) await round()
+    const before = await holdings(signal)
+    clients.length = 0
+    for (let i = 0; i < times; i += 1) await round()
+    const after = await holdings(signal)
+    const alive = clients.filter((each) => each.deref() !== undefined).length
+    console.log(JSON.stringify({ before, after, alive, made: clients.length }))
+  }
+`
+
+interface Holdings {
+  resources: Record<string, number>
+  onSignal: number
+  onProcess: number
+  heap: number
+}
+
+async function grows(times: number, work: string): Promise<{ made: number; heap: number }> {
+  const { stdout, stderr } = await run(`${HOLDINGS}; await repeat(${String(times)}, async (signal) => { ${work} })`)
+  expect(stderr).toBe('')
+  const { before, after, alive, made } = JSON.parse(stdout) as Record<'before' | 'after', Holdings> &
+    Record<'alive' | 'made', number>
+  const { heap: heapBefore, ...heldBefore } = before
+  const { heap, ...held } = after
+  expect(held).toEqual(heldBefore)
+  // The last one may still be on the stack.
+  expect(alive).toBeLessThanOrEqual(1)
+  return { made, heap: heap - heapBefore }
+}
+
+/** Octets that a thousand clients may leave in compiled code and tables; each would be more than this alone. */
+const HEAP_NOISE = 1_000_000
+
+describe('sockets, handles, timers, listeners and heap do not grow', { timeout: 180_000 }, () => {
+  it('with 1,000 clients of a real etcd that are made, used and closed', async () => {
+    const work = `
+      const client = await create('${etcd.endpoint}', { signal })
+      await client.get('a').string()
+      await client[Symbol.asyncDispose]()
+      return client`
+    const { made, heap } = await grows(1000, work)
+    expect(made).toBe(1000)
+    expect(heap).toBeLessThan(HEAP_NOISE)
+    expect(etcd.logs().filter((line) => /rejected connection|EOF/.test(line))).toEqual([])
+  })
+
+  it('with clients that hold watches, leases and events when they are closed', async () => {
+    const work = `
+      const client = await create('${etcd.endpoint}', { signal })
+      const events = client.tls.events()
+      const next = events.next()
+      await client.watch().key('a').create()
+      await client.lease(10).grant()
+      await client[Symbol.asyncDispose]()
+      await next
+      return client`
+    expect((await grows(100, work)).heap).toBeLessThan(HEAP_NOISE)
+  })
+
+  it('with clients that are refused: by nobody, by an alert, by their own rules, by what is no TLS', async () => {
+    await using alerting = await alertingPeer(48)
+    await using plaintext = await plaintextHttp1Peer()
+    await using wrong = await grpcPeer(serverTls(pki.issueServer({ names: [dns('etcd.example')] })), emptyAnswer)
+    const gone = await silentPeer()
+    await gone[Symbol.asyncDispose]()
+    const endpoints = [gone, alerting, plaintext, wrong].map((each) => each.endpoint)
+    const work = `await create(${JSON.stringify(endpoints)}, { signal }).then(() => { throw new Error('made') }, () => undefined)`
+    expect((await grows(300, work)).heap).toBeLessThan(HEAP_NOISE)
+  })
+
+  it('with clients that nobody answers, and with clients that are given up', async () => {
+    await using silent = await silentPeer()
+    const work = `
+      await create('${silent.endpoint}', { signal, dialTimeout: '5ms' }).then(() => { throw new Error('made') }, () => undefined)
+      const giveUp = new AbortController()
+      const attempt = create('${silent.endpoint}', { signal: AbortSignal.any([signal, giveUp.signal]) })
+      setTimeout(() => giveUp.abort(), 5)
+      await attempt.then(() => { throw new Error('made') }, () => undefined)`
+    expect((await grows(200, work)).heap).toBeLessThan(HEAP_NOISE)
+    await expect.poll(() => silent.open).toBe(0)
+  })
+})
+
+describe('no rejection goes unhandled, no warning is given, nothing is thrown in the middle of a handshake', () => {
+  /** Certificates that other programs stumble over. */
+  const odd: Record<string, Partial<MintLeafOptions>> = {
+    'no names': { names: undefined },
+    'an address as a DNS name': { names: [dns('127.0.0.1')] },
+    'octets that are no address': { names: [ipBytes(Uint8Array.of(127, 0, 0))] },
+    'a NUL in a name': { names: [dns('127.0.0.1\0.example')] },
+    'a name that is no text': { names: [rawName(2, Uint8Array.of(0xff, 0xfe, 0x00))] },
+    'a URI that is none, and an address of nobody': { names: [uri('::::'), email('')] },
+    'two thousand names': { names: Array.from({ length: 2000 }, (_, index) => dns(`${String(index)}.example`)) },
+    'an empty subject': { subject: '', names: [ip('127.0.0.2')] },
+    'no usages': { usages: [], names: [ip('127.0.0.3')] },
+    'it has expired': { notBefore: new Date('2020-01-01'), notAfter: new Date('2021-01-01') },
+  }
+
+  it('whatever the certificate of the server is', async () => {
+    const peers: Peer[] = []
+    try {
+      for (const options of Object.values(odd)) {
+        peers.push(await grpcPeer(serverTls(pki.issueServer(options)), emptyAnswer))
+      }
+      const code = `
+        for (const endpoint of ${JSON.stringify(peers.map((each) => each.endpoint))}) {
+          const code = await create(endpoint).then(() => 'connected', (error) => error.code)
+          console.log(code)
+        }`
+      const { stdout, stderr } = await run(code)
+      expect(stderr).toBe('')
+      expect(stdout.trim().split('\n')).toEqual(peers.map(() => 'ERR_HANDSHAKE_FAILED'))
+    } finally {
+      for (const each of peers) await each[Symbol.asyncDispose]()
+    }
+  })
+
+  it('whatever the user does not wait for', async () => {
+    await using refusing = await grpcPeer(serverTls(pki.server), (stream) => {
+      refuseCall(stream, 7, 'etcdserver: permission denied')
+    })
+    await using cutting = await grpcPeer(serverTls(pki.server), (stream) => stream.session?.destroy())
+    await using mute = await grpcPeer(serverTls(pki.server), (stream) => stream.resume())
+    await using silent = await silentPeer()
+    const code = `
+      for (const endpoint of ${JSON.stringify([refusing, cutting, mute].map((each) => each.endpoint))}) {
+        const client = await create([endpoint, '${silent.endpoint}'])
+        client.lease(10)
+        client.watch().key('a').watcher()
+        client.tls.events().next()
+        client.tls.probe().catch(() => undefined)
+        client.tls.rotate().catch(() => undefined)
+        client.get('a').string().catch(() => undefined)
+        client.put('a').value('b').exec().catch(() => undefined)
+        await new Promise((resolve) => setTimeout(resolve, 300))
+        client.close()
+        client.close()
+        client.get('a').string().catch(() => undefined)
+      }
+      const unproved = await create('${silent.endpoint}', { preflight: 'none', dialTimeout: '100ms' })
+      unproved.watch().key('a').watcher()
+      unproved.lease(10)
+      unproved.get('a').string().catch(() => undefined)
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      unproved.close()
+      console.log('done')`
+    expect(await run(code)).toEqual({ stdout: 'done\n', stderr: '' })
+  })
+})
