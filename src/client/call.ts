@@ -146,6 +146,9 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
     return this.#stream !== null
   }
 
+  /** Whether its stream was closed before the server had said how the call ended. */
+  cutShort = false
+
   /** The server refused the token that this call came with, by a message and not by its status. False: there is none. */
   tokenRefused(details: string): boolean {
     if (this.#headers['token'] === undefined) return false
@@ -236,6 +239,7 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
       if (this.#okStatus !== null) this.#finishIfDone()
       // Where the connection broke, its own end says more than the code Node makes up for the stream: see connectionLost.
       else if (this.#connection?.broken !== true) {
+        this.cutShort = !this.#ended
         this.#end(statusOfReset(stream.rstCode, this.#httpStatus, this.#streamError))
       }
     })

@@ -212,7 +212,9 @@ export class ResumableCall implements Call, ScriptHost {
       this.#barren = 0
       this.#refusals = 0
     }
-    const goesOn = outcome.code === status.UNAVAILABLE && leg.wasCarried && this.#barren < MAX_BARREN
+    // etcd that is stopped closes its streams without a status.
+    const broke = leg.cutShort || (outcome.code === status.UNAVAILABLE && leg.wasCarried)
+    const goesOn = broke && this.#barren < MAX_BARREN
     if (goesOn && !this.#canceled && !this.#opaque) {
       this.#barren += 1
       this.#leg = this.#makeLeg()
