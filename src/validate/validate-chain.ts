@@ -5,6 +5,7 @@ import type { Certificate } from '../x509/certificate.js'
 import type { Crl } from '../x509/crl.js'
 import { MAX_COMPARISONS } from './check-name-constraints.js'
 import { Budget, type BudgetOptions } from './budget.js'
+import { checkDetour } from './check-detour.js'
 import { type Context, resolveContext, type ValidateOptions } from './context.js'
 import { foldConsequences } from './fold.js'
 import { type CertificateInput, type CrlInput, readMaterial } from './input.js'
@@ -87,10 +88,11 @@ export function search(
   const { maxIntermediates = DEFAULT_MAX_INTERMEDIATES } = limits
   const budget = new Budget(limits.budget)
   const { signatures, steps } = budget.limits
-  return searchPath({
-    leaf: material.leaf,
-    intermediates: material.intermediates,
-    anchors: material.trustAnchors,
+  const { leaf, intermediates, trustAnchors: anchors } = material
+  const found = searchPath({
+    leaf,
+    intermediates,
+    anchors,
     context,
     rules: { crls: material.crls, maxIntermediates, comparisons: { left: MAX_COMPARISONS } },
     budget,
@@ -99,6 +101,8 @@ export function search(
       steps: Math.min(steps, EXPLANATION_STEPS),
     }),
   })
+  if (!found.notes.hasErrors) checkDetour(found.places, { intermediates, anchors, context, budget }, found.notes)
+  return found
 }
 
 function checkMaxIntermediates(value: unknown): void {

@@ -239,6 +239,11 @@ export const LAXER: readonly Difference[] = [
     why: 'Go since 1.24 processes policy constraints that are not critical, too.',
   },
   {
+    code: 'chain/detour',
+    peers: LENIENT_OPENSSL,
+    why: 'Of several issuers that fit, OpenSSL takes the first and never turns back; Go tries them all.',
+  },
+  {
     code: 'chain/anchor-not-self-signed',
     peers: LENIENT_OPENSSL,
     why: 'Go ends a path at any trusted certificate; OpenSSL only with -partial_chain, Node with allowPartialTrustChain.',
@@ -324,11 +329,6 @@ export const SILENT: readonly {
   /** It takes another mutation to show. */
   readonly onlyInPairs?: boolean
 }[] = [
-  {
-    mutations: ['cross-signed by a stranger, that one first'],
-    peers: LENIENT_OPENSSL,
-    why: 'Of two intermediates of the same name and key, OpenSSL takes the first and never turns back; Go and we try both.',
-  },
   {
     mutations: ['extended key usage: any', 'the Netscape certificate type of a CA'],
     peers: LENIENT_OPENSSL,

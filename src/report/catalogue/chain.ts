@@ -133,6 +133,19 @@ export const chain = {
     message: (_, who) => `${who} is trusted although it is not self-signed.`,
     remedy: () => 'Put the root CA into the CA file too, unless only this intermediate shall be trusted.',
   }),
+  'chain/detour': row<{ issuer: string }>({
+    severity: 'warning',
+    meaning:
+      'Several of the certificates given fit as the issuer, and the first of them leads to no trusted CA. Go tries them all; OpenSSL, and so Node, takes the first and does not turn back.',
+    source: 'RFC 4158 section 2.4; OpenSSL crypto/x509/x509_vfy.c build_chain',
+    refusals: [
+      { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY' },
+      { by: 'OpenSSL', words: 'unable to get local issuer certificate' },
+    ],
+    message: ({ issuer }, who) =>
+      `${who} has several possible issuers "${issuer}" among the certificates given, and the first of them leads to no trusted CA.`,
+    remedy: () => 'Leave the others out, or write the one that a trusted CA issued before them.',
+  }),
   'chain/issuer-name-respelled': row<{ written: string; issuer: string }>({
     severity: 'warning',
     meaning:

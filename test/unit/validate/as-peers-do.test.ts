@@ -14,6 +14,7 @@ import {
   dns,
   email,
   EXTENSION,
+  mintCa,
   nameConstraints,
   newKey,
   publicHalf,
@@ -182,6 +183,48 @@ describe('extensions', () => {
     expect(codesOf(judge({ root: { extensions: [nameConstraints(subtrees, false)] } }), 'warning')).toEqual([
       'constraints/not-critical@2',
     ])
+  })
+})
+
+describe('several issuers that fit', () => {
+  const { root, intermediate, leaf } = mintChain()
+  const key = intermediate.key
+  const other = mintCa({ subject: 'Other' })
+  const crossed = mintCa({ subject: 'Test Intermediate', key, issuer: other })
+  const expired = mintCa({ subject: 'Test Intermediate', key, issuer: root, notAfter: new Date(Date.now() - 1000) })
+  const forged = mintCa({
+    subject: 'Test Intermediate',
+    key: newKey(),
+    issuer: root,
+    without: [EXTENSION.subjectKeyIdentifier],
+  })
+  const renewed = mintCa({ subject: 'Test Intermediate', key, issuer: root })
+
+  it.each([
+    ['the first leads to a CA that is not trusted', [crossed, intermediate], ['chain/detour@0']],
+    ['the first leads there by a detour', [crossed, other, intermediate], ['chain/detour@0']],
+    ['the first has another key', [forged, intermediate], ['chain/detour@0']],
+    ['the first is right', [intermediate, crossed], []],
+    ['the first has expired, so the second is the first', [expired, intermediate], []],
+    ['both lead to the trusted CA', [renewed, intermediate], []],
+  ])('%s', (_, sent, warnings) => {
+    const input = { leaf: leaf.der, intermediates: sent.map(({ der }) => der), trustAnchors: root.der }
+    const report = validateChain(input, { usage: 'server' })
+    expect(report.ok).toBe(true)
+    expect(codesOf(report.findings, 'warning')).toEqual(warnings)
+  })
+
+  it('do not matter where the issuer is trusted itself', () => {
+    const input = { leaf: leaf.der, intermediates: [crossed.der], trustAnchors: [root.der, intermediate.der] }
+    expect(codesOf(validateChain(input, { usage: 'server' }).findings, 'warning')).toEqual([
+      'chain/anchor-not-self-signed@1',
+    ])
+  })
+
+  it('are not followed beyond the budget', () => {
+    const input = { leaf: leaf.der, intermediates: [crossed.der, intermediate.der], trustAnchors: root.der }
+    const report = validateChain(input, { usage: 'server', budget: { signatures: 2 } })
+    expect(report.ok).toBe(true)
   })
 })
 

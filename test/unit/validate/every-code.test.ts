@@ -272,6 +272,26 @@ const CASES: Readonly<Record<Code, Case>> = {
   'chain/key-identifier-differs': {
     faulty: { leaf: { extensions: [authorityKeyIdentifier(Buffer.alloc(20, 9))] } },
   },
+  'chain/detour': {
+    faulty: () => {
+      const { leaf, intermediate, root } = mintChain()
+      const crossed = mintCa({
+        subject: 'Test Intermediate',
+        key: intermediate.key,
+        issuer: mintCa({ subject: 'Other' }),
+      })
+      return chainOf(leaf, [crossed, intermediate], [root])
+    },
+    mended: () => {
+      const { leaf, intermediate, root } = mintChain()
+      const crossed = mintCa({
+        subject: 'Test Intermediate',
+        key: intermediate.key,
+        issuer: mintCa({ subject: 'Other' }),
+      })
+      return chainOf(leaf, [intermediate, crossed], [root])
+    },
+  },
   'chain/authority-differs': {
     faulty: { leaf: { extensions: [authorityKeyIdentifier(null, { serial: 4711n })] } },
     mended: { leaf: { extensions: [authorityKeyIdentifier(null)] } },
