@@ -24,7 +24,7 @@ export const revocation = {
     ],
     message: ({ reason, revokedAt, invalidSince, inFuture, crl }, who) => {
       const verb = reason === 'certificateHold' ? 'was put on hold' : 'was revoked'
-      const date = `with ${inFuture ? 'the future ' : ''}date ${revokedAt.toISOString()}`
+      const date = `${inFuture ? 'as of' : 'on'} ${revokedAt.toISOString()}${inFuture ? ', a date ahead that counts at once' : ''}`
       const since =
         invalidSince === null ? '' : `, and its key may be in wrong hands since ${invalidSince.toISOString()}`
       return `${who} ${verb} ${date}${reason === null ? '' : ` (${reason})`}, says ${crl}${since}.`

@@ -37,7 +37,7 @@ describe('what is said of a revoked certificate', () => {
   it('is since when, why, and by which list', () => {
     const { message, remedy, details, certificate } = revokedBy({ date, reason: 1 })
     expect(message).toBe(
-      'The certificate "CN=etcd-0" was revoked with date 2024-05-06T07:08:09.000Z (keyCompromise), says crls[1].',
+      'The certificate "CN=etcd-0" was revoked on 2024-05-06T07:08:09.000Z (keyCompromise), says crls[1].',
     )
     expect(remedy).toBe('Use another certificate; a revoked one stays revoked.')
     expect(details).toEqual({
@@ -84,7 +84,7 @@ describe('what is said of a revoked certificate', () => {
 
   it('is of a date in the future that it counts', () => {
     const { message, details } = revokedBy({ date: new Date('2048-01-01T00:00:00Z') })
-    expect(message).toContain('with the future date 2048-01-01')
+    expect(message).toContain('was revoked as of 2048-01-01T00:00:00.000Z, a date ahead that counts at once')
     expect(details.inFuture).toBe(true)
   })
 
