@@ -17,7 +17,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const page = join(root, 'docs/benchmarks.md')
 
 /** The benchmarks that talk to a real etcd. */
-const NEED_ETCD = new Set(['first-answer'])
+const NEED_ETCD = new Set(['first-answer', 'requests', 'client-memory', 'rotation'])
 
 /** The benchmarks that call OpenSSL's command. */
 const NEED_TOOLS = new Set(['validation'])
@@ -85,11 +85,14 @@ async function measure(name, folder, { signal, env }) {
 }
 
 /** A result as Markdown, which reads well on a terminal too. */
-function table({ title, about, unit, base, rows, promises }) {
+function table({ title, about, unit, base, counts, rows, promises }) {
   const cells = [
     ['', `per ${unit}`, 'per second', `× ${base}`],
     ...rows.map(({ name, time, perSecond, ratio }) => [name, duration(time), round(perSecond), ratio.toFixed(2)]),
   ]
+  if (counts === 'memory') {
+    cells.splice(0, cells.length, ['', `per ${unit}`, `× ${base}`], ...rows.map(memoryCells))
+  }
   const widths = cells[0].map((_, column) => Math.max(...cells.map((row) => row[column].length), 4))
   const line = (row) => `| ${row.map((cell, column) => pad(cell, widths[column], column)).join(' | ')} |`
   const rule = `| ${widths.map((width, column) => (column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`)).join(' | ')} |`
@@ -104,6 +107,10 @@ function pad(cell, width, column) {
 
 function round(number) {
   return String(Number(number.toPrecision(3)))
+}
+
+function memoryCells({ name, time, ratio }) {
+  return [name, `${round(time / 1024)} KiB`, ratio.toFixed(2)]
 }
 
 function duration(ms) {

@@ -13,6 +13,16 @@ export interface Contender {
   run: () => unknown
   /** Its own clock, where the bench's would not see the work: that of another process. Its ratio mixes two clocks then. */
   clock?: Clock
+  /** The contender that its ratio divides by, where that is not the bench's base. */
+  base?: string
+}
+
+/** One way of doing it in a process of its own, which measures itself. */
+export interface RemoteContender {
+  name: string
+  base?: string
+  /** Does the thing for about so many milliseconds; gives what one took, in milliseconds or what the bench counts in. */
+  measure: (milliseconds: number) => Promise<number>
 }
 
 export interface Bench {
@@ -28,6 +38,8 @@ export interface Bench {
    * passes, for work that waits for somebody.
    */
   clock?: Clock
+  /** What is counted: milliseconds (the default), or octets. */
+  counts?: Counts
   /** Milliseconds that one contender works per round. Default: 100. */
   slice?: number
   /** Default: 15. */
@@ -39,6 +51,7 @@ export interface Bench {
 }
 
 type Clock = 'cpu' | 'wall'
+type Counts = 'time' | 'memory'
 
 export interface BenchPromise {
   /** `at most 2 × the floor` */
@@ -47,13 +60,13 @@ export interface BenchPromise {
 }
 
 export interface Prepared {
-  contenders: readonly Contender[]
+  contenders: readonly (Contender | RemoteContender)[]
   dispose?: () => void | Promise<void>
 }
 
 export interface Measured {
   name: string
-  /** Milliseconds for one, the median over the rounds. */
+  /** Milliseconds (or octets) for one, the median over the rounds. */
   time: number
   perSecond: number
   /** Time over the base's time of the same round, the median over the rounds. */
@@ -65,13 +78,14 @@ export interface BenchResult {
   about: string
   unit: string
   base: string
+  counts: Counts
   rows: Measured[]
   promises: { says: string; held: boolean }[]
 }
 
 /** Prepares, measures, cleans up. */
 export async function runBench(bench: Bench): Promise<BenchResult> {
-  const { title, about, unit, base, promises, clock = 'cpu', slice = 100, rounds = 15 } = bench
+  const { title, about, unit, base, promises, clock = 'cpu', counts = 'time', slice = 100, rounds = 15 } = bench
   const { contenders, dispose } = await bench.prepare()
   try {
     const rows = await measure(contenders, { base, clock, slice, rounds })
@@ -85,6 +99,7 @@ export async function runBench(bench: Bench): Promise<BenchResult> {
       about,
       unit,
       base,
+      counts,
       rows,
       promises: promises.map(({ says, holds }) => ({ says, held: holds(measured) })),
     }
@@ -110,7 +125,7 @@ interface Settings {
 }
 
 async function measure(
-  contenders: readonly Contender[],
+  contenders: readonly (Contender | RemoteContender)[],
   { base, clock, slice, rounds }: Settings,
 ): Promise<Measured[]> {
   const times = new Map<string, number[]>(contenders.map(({ name }) => [name, []]))
@@ -121,9 +136,9 @@ async function measure(
       times.get(contender.name)?.push(await workFor(contender, slice, clock))
     }
   }
-  const baseTimes = times.get(base)
-  if (baseTimes === undefined) throw new Error(`No contender is called "${base}"`)
-  return [...times].map(([name, own]) => {
+  return contenders.map(({ name, base: ownBase = base }) => {
+    const [own, baseTimes] = [times.get(name) ?? [], times.get(ownBase)]
+    if (baseTimes === undefined) throw new Error(`No contender is called "${ownBase}"`)
     const time = median(own)
     const ratio = median(own.map((each, round) => each / (baseTimes[round] ?? NaN)))
     return { name, time, perSecond: 1000 / time, ratio }
@@ -134,7 +149,9 @@ async function measure(
  * Repeats the work for so many milliseconds, at least once; gives the milliseconds that one took. No garbage is collected
  * on request in between: that also throws compiled code away, and small functions in JavaScript look slower than they are.
  */
-async function workFor({ run, clock }: Contender, milliseconds: number, usual: Clock): Promise<number> {
+async function workFor(contender: Contender | RemoteContender, milliseconds: number, usual: Clock): Promise<number> {
+  if ('measure' in contender) return contender.measure(milliseconds)
+  const { run, clock } = contender
   const now = CLOCKS[clock ?? usual]
   const started = now()
   let count = 0

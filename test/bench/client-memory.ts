@@ -1,0 +1,30 @@
+/** What a client that is connected holds in memory, beside plain etcd3. */
+import type { Bench, RemoteContender } from './harness.js'
+import { type Kind, startRemotes } from './support-remote.js'
+
+const PLAIN = 'plain etcd3'
+const OURS = 'etcd-mtls'
+const CLIENTS = 200
+
+export const bench: Bench = {
+  title: 'Memory of a client',
+  about:
+    'Resident memory of a process with 200 clients more than before, each with a TLS connection of its own to a real etcd and one answer read, ' +
+    'over 200; garbage is collected before each look. The credentials are the same for all. Each look is at a fresh process.',
+  unit: 'client',
+  base: PLAIN,
+  counts: 'memory',
+  rounds: 3,
+  promises: [{ says: 'at most 1.2 × plain etcd3', holds: (measured) => measured(OURS).ratio <= 1.2 }],
+  prepare: async () => {
+    const remotes = await startRemotes()
+    const contender = (name: string, kind: Kind): RemoteContender => ({
+      name,
+      measure: async () => {
+        await using remote = await remotes.start(kind)
+        return (await remote.order({ what: 'clients', count: CLIENTS })).memory
+      },
+    })
+    return { contenders: [contender(PLAIN, 'plain'), contender(OURS, 'ours')], dispose: remotes.close }
+  },
+}

@@ -1,0 +1,80 @@
+/** A Node process with clients of one kind, which does what it is told and measures itself. See support-remote.ts. */
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import type { Etcd3 } from 'etcd3'
+import type { Answer, Order, Setup } from './support-remote.js'
+
+type Connect = () => Promise<Etcd3>
+
+process.once('message', (setup: Setup) => {
+  void begin(setup)
+})
+
+async function begin(setup: Setup): Promise<void> {
+  const connect = await connector(setup)
+  const client = await connect()
+  await client.get('key').string()
+  process.on('message', (order: Order) => {
+    void carryOut(order, client, connect).then((answer) => process.send?.(answer))
+  })
+  process.send?.({ wall: 0, cpu: 0, memory: 0 } satisfies Answer)
+}
+
+/** Only what this kind needs is imported: the other one's code is no part of its memory. */
+async function connector({ kind, endpoint, ca, cert, key }: Setup): Promise<Connect> {
+  if (kind === 'plain') {
+    const { Etcd3: Plain } = await import('etcd3')
+    const credentials = { rootCertificate: Buffer.from(ca), certChain: Buffer.from(cert), privateKey: Buffer.from(key) }
+    return () => Promise.resolve(new Plain({ hosts: endpoint, credentials }))
+  }
+  const { createSecureClient } = (await import(
+    new URL('../../dist/client/index.js', import.meta.url).href
+  )) as typeof import('../../src/client/index.js')
+  const { fromPem } = (await import(
+    new URL('../../dist/credentials/index.js', import.meta.url).href
+  )) as typeof import('../../src/credentials/index.js')
+  const credentials = fromPem({ ca, cert, key })
+  return () => createSecureClient({ endpoints: endpoint, credentials })
+}
+
+async function carryOut(order: Order, client: Etcd3, connect: Connect): Promise<Answer> {
+  if (order.what === 'clients') return { wall: 0, cpu: 0, memory: await memoryOf(order.count, connect) }
+  const { inFlight, milliseconds } = order
+  const cpuBefore = process.cpuUsage()
+  const began = performance.now()
+  let count = 0
+  const hand = async (): Promise<void> => {
+    while (performance.now() - began < milliseconds) {
+      await client.get('key').string()
+      count += 1
+    }
+  }
+  await Promise.all(Array.from({ length: inFlight }, hand))
+  const wall = performance.now() - began
+  const { user, system } = process.cpuUsage(cpuBefore)
+  return { wall: wall / count, cpu: (user + system) / 1000 / count, memory: 0 }
+}
+
+/** Octets of resident memory for each of so many clients that have had an answer. */
+async function memoryOf(count: number, connect: Connect): Promise<number> {
+  setFlagsFromString('--expose-gc')
+  const collectGarbage = runInNewContext('gc') as () => void
+  const resident = (): number => {
+    // Garbage is no client's memory. Nothing is timed here, so nothing is distorted by throwing it away.
+    for (let i = 0; i < 3; i += 1) collectGarbage()
+    return process.memoryUsage.rss()
+  }
+  const open = async (): Promise<Etcd3> => {
+    const client = await connect()
+    await client.get('key').string()
+    return client
+  }
+  const clients: Etcd3[] = []
+  // The first ones bring what all share: compiled code, tables, the heap's first pages.
+  for (let i = 0; i < 20; i += 1) clients.push(await open())
+  const before = resident()
+  for (let i = 0; i < count; i += 1) clients.push(await open())
+  const memory = (resident() - before) / count
+  for (const each of clients) each.close()
+  return memory
+}

@@ -1,0 +1,71 @@
+/**
+ * Processes that hold clients, ours and plain etcd3's, and measure themselves: neither kind then pays for the other's
+ * garbage, nor profits from what the other has made the compiler do.
+ */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { startEtcd } from '../../src/testing/index.js'
+import { mintPki } from '../support/etcd.js'
+
+export type Kind = 'plain' | 'ours'
+
+export interface Setup {
+  kind: Kind
+  endpoint: string
+  ca: string
+  cert: string
+  key: string
+}
+
+export type Order = { what: 'requests'; inFlight: number; milliseconds: number } | { what: 'clients'; count: number }
+
+/** Milliseconds of the clock and of the processor for one request; octets for one client. */
+export interface Answer {
+  wall: number
+  cpu: number
+  memory: number
+}
+
+export interface Remote extends AsyncDisposable {
+  order(order: Order): Promise<Answer>
+}
+
+/** A real etcd, and processes with clients of it. */
+export async function startRemotes(): Promise<{ start(kind: Kind): Promise<Remote>; close(): Promise<void> }> {
+  const pki = mintPki()
+  const etcd = await startEtcd({ server: pki.server })
+  const setup = {
+    endpoint: etcd.endpoint,
+    ca: pki.root.pem,
+    cert: pki.client.chain.map((each) => each.toPem()).join(''),
+    key: pki.client.key.exportPem(),
+  }
+  return { start: (kind) => startRemote({ kind, ...setup }), close: () => etcd.close() }
+}
+
+async function startRemote(setup: Setup): Promise<Remote> {
+  const file = fileURLToPath(new URL('support-child.js', import.meta.url))
+  const child = fork(file, { execArgv: ['--disable-warning=DEP0123'] })
+  const ask = (message: Setup | Order): Promise<Answer> =>
+    new Promise((resolve, reject) => {
+      const died = (code: number | null): void => {
+        reject(new Error(`The measured process ended with ${String(code)}`))
+      }
+      child.once('exit', died)
+      child.once('message', (answer: Answer) => {
+        child.off('exit', died)
+        resolve(answer)
+      })
+      child.send(message)
+    })
+  await ask(setup)
+  return {
+    order: ask,
+    [Symbol.asyncDispose]: async () => {
+      const ended = once(child, 'exit')
+      child.kill()
+      await ended
+    },
+  }
+}
