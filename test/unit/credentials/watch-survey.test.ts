@@ -1,7 +1,7 @@
 /** Which directories the ways to files lead through, as far as links and missing entries have it. */
-import { mkdirSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, realpathSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { survey } from '../../../src/credentials/watch-survey.js'
 import { temporaryFolder } from '../../support/openssl.js'
 
@@ -133,6 +133,21 @@ describe('the signature', () => {
     await different()
     rmSync(join(root, 'two/file'))
     await different()
+  })
+})
+
+test('the signature differs with contents of the same length, and where the time of change was set back', async () => {
+  const path = file('a', 'one')
+  utimesSync(path, 0, 0)
+  const first = await signature('a')
+  utimesSync(path, 0, 1)
+  const second = await signature('a')
+  expect(second).not.toBe(first)
+  // The clock of the file system goes in steps.
+  await vi.waitFor(async () => {
+    writeFileSync(path, 'two')
+    utimesSync(path, 0, 1)
+    expect(await signature('a')).not.toBe(second)
   })
 })
 
