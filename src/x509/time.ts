@@ -24,7 +24,8 @@ export function readTime(reader: DerReader, what: string): Date {
   const time = new Date(Date.UTC(year, month - 1, day, hour, minute, second))
   // Date.UTC reads the years 0–99 as 1900–1999.
   if (year < 100) time.setUTCFullYear(year, month - 1, day)
-  const dateIsReal = hasDay(month, day) || (time.getUTCMonth() === month - 1 && time.getUTCDate() === day)
+  // A day that its month has not is one of another month.
+  const dateIsReal = hasDay(month, day) || time.getUTCMonth() === month - 1
   if (!dateIsReal || hour > 23 || minute > 59 || second > 59)
     throw new DerError(`${what} is a date or time that does not exist`, start)
   return time

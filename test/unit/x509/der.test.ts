@@ -104,10 +104,11 @@ describe('elements', () => {
   })
 
   it('are the same where all octets are', () => {
-    const all = reader('04 01 0a 04 01 0a 04 01 0b 04 02 0a 0a 02 01 0a')
-    const [a, same, other, longer, integer] = [1, 2, 3, 4, 5].map(() => all.element())
+    const all = reader('04 01 0a 04 01 0a 02 01 0a 04 02 0a 0a 04 01 0b')
+    const [a, same, integer, longer, other] = [1, 2, 3, 4, 5].map(() => all.element())
     if (!a || !same || !other || !longer || !integer) throw new Error('five elements')
     expect(all.areEqual(a, same)).toBe(true)
+    expect(all.areEqual(same, a)).toBe(true)
     expect(all.areEqual(a, other)).toBe(false)
     expect(all.areEqual(a, longer)).toBe(false)
     expect(all.areEqual(a, integer)).toBe(false)

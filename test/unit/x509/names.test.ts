@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { formatIp, parseIp } from '../../../src/x509/ip.js'
+import { formatIp, isIpv4Mapped, parseIp } from '../../../src/x509/ip.js'
 import { classifyHost, dnsNameCovers } from '../../../src/x509/names.js'
 
 describe('classifyHost', () => {
@@ -82,11 +82,19 @@ describe('IP addresses', () => {
     ['::', '::'],
     ['1::', '1::'],
     ['1:0:0:2:0:0:0:3', '1:0:0:2::3'],
+    ['1:0:0:2:0:0:3:4', '1::2:0:0:3:4'],
+    ['1:2:3:4:5:6:0:0', '1:2:3:4:5:6::'],
     ['1:0:2:3:4:5:6:7', '1:0:2:3:4:5:6:7'],
     ['64:ff9b::192.0.2.33', '64:ff9b::c000:221'],
   ])('are written as RFC 5952 says: %s', (text, canonical) => {
     expect(formatIp(parseIp(text) ?? new Uint8Array())).toBe(canonical)
   })
+})
+
+it('an IPv4-mapped address has 16 octets (RFC 4291 section 2.5.5.2)', () => {
+  expect(isIpv4Mapped(parseIp('::ffff:0.0.0.0') ?? new Uint8Array())).toBe(true)
+  expect(isIpv4Mapped(parseIp('::fffe:0.0.0.0') ?? new Uint8Array())).toBe(false)
+  expect(isIpv4Mapped(new Uint8Array(4))).toBe(false)
 })
 
 describe('dnsNameCovers', () => {

@@ -120,6 +120,7 @@ describe('other spellings', () => {
       'notAfter is neither UTCTime nor GeneralizedTime',
     )
     expect(quick(rawTime(Tag.printableString, '230101000000Z'))).toBe(false)
+    expect(quick(rawTime(Tag.printableString, '0101000000Z'))).toBe(false)
   })
 
   it('are told with their place', () => {
@@ -179,6 +180,7 @@ describe('durations', () => {
     '5w',
     '1h30m',
     '9999999999999s',
+    ['5s'],
     5,
     null,
   ])('%j is none', (text) => {
