@@ -1,9 +1,13 @@
 /** A wrong call throws at once: `ERR_OPTION_INVALID`, naming the option. */
 import { EtcdMtlsError } from './errors.js'
+import { printable } from './report/printable.js'
 
-/** The error for one bad option. `reason` is a sentence that starts with a verb, as `must be a string`. */
+/**
+ * The error for one bad option. `reason` is a sentence that starts with a verb, as `must be a string`; what it repeats of
+ * the caller's values is escaped in the message.
+ */
 export function optionInvalid(option: string, reason: string): EtcdMtlsError<'ERR_OPTION_INVALID'> {
-  return new EtcdMtlsError('ERR_OPTION_INVALID', `Option "${option}" ${reason}`, { option, reason })
+  return new EtcdMtlsError('ERR_OPTION_INVALID', printable(`Option "${option}" ${reason}`), { option, reason })
 }
 
 /**

@@ -5,7 +5,7 @@
 
 // Controls, format characters (bidi marks, zero-width, soft hyphen, BOM, tags), line and paragraph separators, lone
 // surrogates, and what a font draws as nothing (fillers, variation selectors), which could hide a difference of two names.
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu
+export const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu
 
 /** Longest text a finding carries over from outside; the rest is cut and counted. */
 const MAX_TEXT = 1000

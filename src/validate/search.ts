@@ -1,5 +1,6 @@
 /** Finds the path: first one that is valid, and where there is none, the one that came furthest. */
 import type { CertificateRef } from '../report/finding.js'
+import { printableDeep } from '../report/printable.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { Budget } from './budget.js'
 import type { Context } from './context.js'
@@ -57,7 +58,7 @@ export function searchPath(input: SearchInput): SearchResult {
   if (!valid && (isCutShort || !leafNotes.hasErrors)) {
     leafNotes.add(null, 'chain/budget-exhausted', input.budget.limits)
   }
-  return { path: places.map(refOf), places, notes: leafNotes }
+  return { path: places.map((place) => printableDeep(refOf(place))), places, notes: leafNotes }
 }
 
 interface Judged {

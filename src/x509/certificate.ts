@@ -2,6 +2,7 @@
 import type { KeyObject } from 'node:crypto'
 import { inspect } from 'node:util'
 import type { CertificateRef } from '../report/finding.js'
+import { printable } from '../report/printable.js'
 import type { PublicKeyInfo, SignatureAlgorithm } from './algorithms.js'
 import { crypto } from './crypto.js'
 import { bytesEqual, DerError, hex } from './der.js'
@@ -81,7 +82,8 @@ export class Certificate {
 
   /** SHA-256 over the DER: upper-case hexadecimal pairs with colons, as openssl and Node print it. */
   get fingerprint256(): string {
-    this.fingerprint ??= crypto().hash('sha256', this.raw)
+    this.fingerprint ??= crypto()
+      .hash('sha256', this.raw)
       .toUpperCase()
       .replace(/..(?=.)/g, '$&:')
     return this.fingerprint
@@ -188,7 +190,7 @@ export class Certificate {
   }
 
   toString(): string {
-    return `${this.subject.toString() || '(no subject)'} (serial ${this.serialNumber}, ${this.origin})`
+    return `${this.subject.toString() || '(no subject)'} (serial ${this.serialNumber}, ${printable(this.origin)})`
   }
 
   toJSON(): Record<string, unknown> {
@@ -199,7 +201,7 @@ export class Certificate {
       notBefore: this.notBefore,
       notAfter: this.notAfter,
       fingerprint256: this.fingerprint256,
-      origin: this.origin,
+      origin: printable(this.origin),
     }
   }
 

@@ -1,5 +1,6 @@
 /** One certificate revocation list (RFC 5280 section 5), read from DER. */
 import { inspect } from 'node:util'
+import { printable } from '../report/printable.js'
 import { readSignatureAlgorithm, type SignatureAlgorithm } from './algorithms.js'
 import { type Certificate, pemBlock, verifyWith } from './certificate.js'
 import { type CrlEntry, MAX_CRL_OCTETS, RevokedEntries } from './crl-entries.js'
@@ -194,12 +195,12 @@ export class Crl {
       nextUpdate: this.nextUpdate,
       number: this.number === null ? null : numberText(this.number),
       isDelta: this.isDelta,
-      origin: this.origin,
+      origin: printable(this.origin),
     }
   }
 
   toString(): string {
-    return `CRL of ${this.issuer.toString()} (${this.origin})`
+    return `CRL of ${this.issuer.toString()} (${printable(this.origin)})`
   }
 
   [inspect.custom](): string {

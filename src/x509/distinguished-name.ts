@@ -1,5 +1,6 @@
 /** Distinguished names (RFC 5280 section 4.1.2.4): reading, comparing as section 7.1 asks, and showing as RFC 4514. */
 import { isUtf8 } from 'node:buffer'
+import { UNPRINTABLE } from '../report/printable.js'
 import { bytesEqual, DerError, DerReader, oidText, Tag } from './der.js'
 
 const COMMON_NAME = '2.5.4.3'
@@ -100,7 +101,10 @@ export class DistinguishedName {
     return this.canonical
   }
 
-  /** RFC 4514: the last relative name first, special characters escaped. Empty for an empty name. */
+  /**
+   * RFC 4514: the last relative name first, special characters escaped, and everything that a terminal would act on.
+   * Empty for an empty name.
+   */
   toString(): string {
     this.text ??= this.relativeNames
       .toReversed()
@@ -227,5 +231,13 @@ function attributeText({ type, text, raw }: NameAttribute): string {
     .replaceAll(/[\\"+,;<>]/g, '\\$&')
     .replace(/^[ #]/, '\\$&')
     .replace(/ $/, '\\ ')
+    .replace(UNPRINTABLE, hexPairs)
   return `${name}=${escaped}`
+}
+
+// RFC 4514 section 2.4: any character may be written as the octets of its UTF-8.
+function hexPairs(character: string): string {
+  return Array.from(Buffer.from(character), (octet) => `\\${octet.toString(16).padStart(2, '0').toUpperCase()}`).join(
+    '',
+  )
 }

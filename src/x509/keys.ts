@@ -2,6 +2,7 @@
 import { createPublicKey, KeyObject } from 'node:crypto'
 import { inspect } from 'node:util'
 import { checkOptions, optionInvalid } from '../misuse.js'
+import { printable } from '../report/printable.js'
 import { publicKeyText, readPublicKeyInfo } from './algorithms.js'
 import type { Certificate } from './certificate.js'
 import { bytesEqual, DerReader, Tag } from './der.js'
@@ -96,11 +97,11 @@ export class PrivateKey {
   }
 
   toString(): string {
-    return `${this.algorithm} private key (${this.origin})`
+    return `${this.algorithm} private key (${printable(this.origin)})`
   }
 
   toJSON(): { algorithm: string; origin: string } {
-    return { algorithm: this.algorithm, origin: this.origin }
+    return { algorithm: this.algorithm, origin: printable(this.origin) }
   }
 
   [inspect.custom](): string {
