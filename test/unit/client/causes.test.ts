@@ -62,7 +62,14 @@ describe('the cause of a rejected call', () => {
     })
     await using client = await connect(peer)
     const calls = Array.from({ length: 20 }, (_, i) =>
-      rejection(i % 2 === 0 ? client.put(`key-${String(i)}`).value('secret value') : client.get('a').string()),
+      rejection(
+        i % 2 === 0
+          ? client
+              .put(`key-${String(i)}`)
+              .value('secret value')
+              .exec()
+          : client.get('a').string(),
+      ),
     )
     for (const [i, error] of (await Promise.all(calls)).entries()) {
       expect(isEtcdMtlsError(error.cause, 'ERR_ACCESS_DENIED')).toBe(true)
