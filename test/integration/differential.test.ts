@@ -16,7 +16,7 @@ import {
 } from '../support/differential.js'
 import { blames } from '../support/blame.js'
 import { type Applied, mintCase, type MintedCase } from '../support/mutation.js'
-import { CLAIMS, claimText, holds, isOfCall, isOfHandshake, isSaid } from '../support/refusal-words.js'
+import { CLAIMS, claimText, holds, isOfHandshake, isSaid } from '../support/refusal-words.js'
 import { MUTATIONS, SINGLES } from '../support/mutations.js'
 import { WITNESSES, Witnesses } from '../support/witnesses.js'
 
@@ -95,7 +95,7 @@ describe('the certificate that is blamed', () => {
 })
 
 test('the words of each refusal were said by that peer, in a case with that finding', () => {
-  const unsaid = CLAIMS.filter((claim) => !isOfHandshake(claim) && !isOfCall(claim)).filter(
+  const unsaid = CLAIMS.filter((claim) => !isOfHandshake(claim)).filter(
     ({ code, by, words }) =>
       !singles.some(({ report, verdicts }) => {
         const peers = WITNESSES.filter((each) => each === by || (by === 'OpenSSL' && each === 'strict'))

@@ -2,17 +2,20 @@
 import { catalogue } from '../../src/report/catalogue.js'
 import type { Finding, FindingCode, Refusal } from '../../src/report/finding.js'
 import type { PossibleRefusal } from '../../src/report/row.js'
+import { rows } from '../../src/validate/finding.js'
 
 /** One refusal of one row. */
 export interface Claim extends Refusal {
   readonly code: FindingCode
 }
 
-/** Every refusal in the catalogue. */
-export const CLAIMS: readonly Claim[] = Object.entries(catalogue).flatMap(([code, row]) => {
-  const { refusals = [] } = row as { refusals?: readonly PossibleRefusal<never>[] }
-  return refusals.map(({ by, words }) => ({ code: code as FindingCode, by, words }))
-})
+/** Every refusal of certificates in the catalogue. What else it lists (answers to calls, files) is not for here. */
+export const CLAIMS: readonly Claim[] = Object.entries(catalogue)
+  .filter(([code]) => code.startsWith('handshake/') || Object.hasOwn(rows, code))
+  .flatMap(([code, row]) => {
+    const { refusals = [] } = row as { refusals?: readonly PossibleRefusal<never>[] }
+    return refusals.map(({ by, words }) => ({ code: code as FindingCode, by, words }))
+  })
 
 /** Whether the words stand in the text; `…` stands for anything. */
 export function isSaid(words: string, text: string): boolean {
@@ -43,8 +46,3 @@ const HANDSHAKE_WORDS: ReadonlySet<string> = new Set([
   'tls: failed to parse private key',
   'tls: unsupported certificate curve (P-224)',
 ])
-
-/** Whether the words are etcd's answer to a call, which is no matter of certificates. */
-export function isOfCall({ code }: Claim): boolean {
-  return code.startsWith('access/')
-}
