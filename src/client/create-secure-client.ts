@@ -1,12 +1,22 @@
 /** The way in: from options to a client that has proved itself. */
+import type { Finding } from '../report/finding.js'
 import { abortable } from './abortable.js'
 import { accept } from './accept.js'
 import { authenticate, SecureEtcd3 } from './connect.js'
+import { discover, type LookupSrv, lookupSrv } from './discovery.js'
 import { noLogin } from './failure.js'
 import { finding } from './finding.js'
 import { holdingProcess } from './holding-process.js'
 import { Login, LoginError } from './login.js'
-import { type PasswordAuth, resolveOptions, type SecureClientOptions } from './options.js'
+import {
+  type DiscoveredClientOptions,
+  type PasswordAuth,
+  resolveDiscovered,
+  type ResolvedOptions,
+  resolveOptions,
+  type SecureClientOptions,
+  type UnlocatedOptions,
+} from './options.js'
 import { Session } from './session.js'
 
 /**
@@ -19,16 +29,26 @@ import { Session } from './session.js'
  * - `ERR_CREDENTIALS_UNREADABLE`: the credentials could not be read.
  * - `ERR_VALIDATION_FAILED`: they were read and judged unfit; nothing was dialled.
  * - `ERR_HANDSHAKE_FAILED`: an endpoint answered, and it or this client refused; or etcd refused the password.
- * - `ERR_UNREACHABLE`: no endpoint answered within `dialTimeout`.
+ * - `ERR_UNREACHABLE`: no endpoint answered within `dialTimeout`, or DNS knows none.
  *
  * With `signal` aborted, it rejects with the signal's reason.
  */
-export async function createSecureClient(options: SecureClientOptions): Promise<SecureEtcd3> {
-  const resolved = resolveOptions(options)
-  const { signal, source, tls, etcd3, auth } = resolved
+export function createSecureClient(options: SecureClientOptions | DiscoveredClientOptions): Promise<SecureEtcd3> {
+  return connectSecurely(options, lookupSrv)
+}
+
+/** {@link createSecureClient} with a DNS of its own, for tests. */
+export async function connectSecurely(
+  options: SecureClientOptions | DiscoveredClientOptions,
+  lookup: LookupSrv,
+): Promise<SecureEtcd3> {
+  const plan = isDiscovered(options) ? resolveDiscovered(options) : resolveOptions(options)
+  const { signal, source, tls, etcd3, auth } = plan
   signal?.throwIfAborted()
   const credentials = await abortable(signal, source.load(signal ?? undefined))
-  const session = new Session(resolved, accept(credentials, tls))
+  const accepted = accept(credentials, tls)
+  const { resolved, ...location } = await locate(plan, lookup)
+  const session = new Session(resolved, accepted, location)
   try {
     await abortable(signal, session.preflight())
   } catch (error) {
@@ -43,7 +63,7 @@ export async function createSecureClient(options: SecureClientOptions): Promise<
   })
   if (auth !== null) {
     try {
-      await abortable(signal, logIn(client, session, auth, resolved.preflight === 'none'))
+      await abortable(signal, logIn(client, session, auth, plan.preflight === 'none'))
     } catch (error) {
       await client[Symbol.asyncDispose]()
       throw error
@@ -51,6 +71,23 @@ export async function createSecureClient(options: SecureClientOptions): Promise<
   }
   session.follow(source)
   return client
+}
+
+function isDiscovered(options: SecureClientOptions | DiscoveredClientOptions): options is DiscoveredClientOptions {
+  // Callers without a compiler may pass anything; what is no object is refused with the other options.
+  return 'discovery' in Object(options) && Reflect.get(Object(options), 'discovery') !== undefined
+}
+
+/** The endpoints, looked up where DNS has to tell them. */
+async function locate(
+  plan: ResolvedOptions | UnlocatedOptions,
+  lookup: LookupSrv,
+): Promise<{ resolved: ResolvedOptions; findings: readonly Finding[]; spent: number }> {
+  if (!('discovery' in plan)) return { resolved: plan, findings: [], spent: 0 }
+  const started = performance.now()
+  const { discovery, dialTimeout, signal } = plan
+  const { endpoints, findings } = await discover({ discovery, timeout: dialTimeout, signal, lookup })
+  return { resolved: { ...plan, endpoints }, findings, spent: performance.now() - started }
 }
 
 /** Sets the password up for every call, and proves it, unless nothing is to be proved. */

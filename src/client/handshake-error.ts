@@ -60,6 +60,10 @@ export function explainFailure(attempt: FailedAttempt): Finding[] {
 
 /** Codes that say that an endpoint gave no answer, neither good nor bad. */
 const NO_ANSWER: ReadonlySet<string> = new Set([
+  'discovery/no-records',
+  'discovery/insecure-only',
+  'discovery/lookup-failed',
+  'discovery/lookup-timeout',
   'endpoint/refused',
   'endpoint/name-not-found',
   'endpoint/lookup-timeout',

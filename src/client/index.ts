@@ -9,6 +9,14 @@ export { createSecureClient } from './create-secure-client.js'
 export { SecureEtcd3 } from './connect.js'
 export type { EndpointOptions } from './endpoints.js'
 export type { Etcd3Options, GrpcOptions } from './connect.js'
-export type { PasswordAuth, RotationOptions, SecureClientOptions, TlsOptions, TlsVersion } from './options.js'
+export type { DiscoveryOptions } from './discovery-options.js'
+export type {
+  DiscoveredClientOptions,
+  PasswordAuth,
+  RotationOptions,
+  SecureClientOptions,
+  TlsOptions,
+  TlsVersion,
+} from './options.js'
 export type { DrainPolicy, EndpointState, EndpointStatus, RotateOptions, TlsSession } from './tls-session.js'
 export type * from './tls-events.js'

@@ -5,6 +5,7 @@ import type { Host } from '../x509/names.js'
 import { parseDuration } from '../x509/time.js'
 import { readCiphers } from './cipher-suites.js'
 import { checkEtcd3Options, type Etcd3Options } from './connect.js'
+import { type DiscoveryOptions, readDiscovery, type ResolvedDiscovery } from './discovery-options.js'
 import { type Endpoint, type EndpointOptions, parseEndpoints, readServerName } from './endpoints.js'
 import type { DrainPolicy } from './tls-session.js'
 
@@ -70,6 +71,15 @@ export interface SecureClientOptions {
   signal?: AbortSignal | undefined
 }
 
+/** What {@link createSecureClient} takes where DNS knows the endpoints. */
+export type DiscoveredClientOptions = Omit<SecureClientOptions, 'endpoints'> & {
+  /** The endpoints are looked up once, as etcdctl does it with `--discovery-srv` and `--insecure-discovery=false`. */
+  discovery: DiscoveryOptions
+}
+
+/** The resolved options, as long as DNS has not told the endpoints. */
+export type UnlocatedOptions = Omit<ResolvedOptions, 'endpoints'> & { readonly discovery: ResolvedDiscovery }
+
 /** The resolved options. */
 export interface ResolvedOptions {
   readonly endpoints: readonly [Endpoint, ...Endpoint[]]
@@ -101,6 +111,7 @@ export interface ResolvedRotation {
 
 const KNOWN = [
   'endpoints',
+  'discovery',
   'credentials',
   'serverName',
   'preflight',
@@ -119,13 +130,32 @@ const KNOWN = [
  */
 export function resolveOptions(options: SecureClientOptions): ResolvedOptions {
   checkOptions('options', options, KNOWN)
+  if (Reflect.get(options, 'discovery') !== undefined)
+    throw optionInvalid('discovery', 'must not stand beside endpoints')
+  return { ...resolveShared(options), endpoints: parseEndpoints(options.endpoints) }
+}
+
+/**
+ * Checks and resolves options whose endpoints are to be looked up.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, naming the option.
+ */
+export function resolveDiscovered(options: DiscoveredClientOptions): UnlocatedOptions {
+  checkOptions('options', options, KNOWN)
+  if (Reflect.get(options, 'endpoints') !== undefined)
+    throw optionInvalid('discovery', 'must not stand beside endpoints')
+  const discovery = readDiscovery(options.discovery)
+  const shared = resolveShared(options)
+  return { ...shared, serverName: shared.serverName ?? discovery.domain, discovery }
+}
+
+function resolveShared(options: Omit<SecureClientOptions, 'endpoints'>): Omit<ResolvedOptions, 'endpoints'> {
   const { preflight = 'any', serverName, signal } = options
   if (!['any', 'all', 'none'].includes(preflight)) {
     throw optionInvalid('preflight', "must be 'any', 'all' or 'none'")
   }
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw optionInvalid('signal', 'must be an AbortSignal')
   return {
-    endpoints: parseEndpoints(options.endpoints),
     source: resolveSource(options.credentials),
     serverName: serverName === undefined ? null : readServerName(serverName, 'serverName'),
     preflight,

@@ -33,7 +33,10 @@ export class Session implements TlsSession {
   readonly #options: ResolvedOptions
   #accepted: Accepted
   #loginFindings: readonly Finding[] = []
-  readonly #environment = environmentFindings(process.env)
+  /** What is worth knowing about the environment and the way to the endpoints. */
+  readonly #notes: readonly Finding[]
+  /** When the first attempts have to end, by `performance.now()`; null once they have. */
+  #firstDeadline: number | null
   readonly #rotation: Rotation
   #follower: Follower | null = null
   readonly #events = new EventHub()
@@ -42,16 +45,26 @@ export class Session implements TlsSession {
   readonly #told = new Map<Member, string>()
   readonly #life = new AbortController()
 
-  constructor(options: ResolvedOptions, accepted: Accepted) {
+  /** @param location What the search for the endpoints brought to light, and the time that it took, in milliseconds. */
+  constructor(
+    options: ResolvedOptions,
+    accepted: Accepted,
+    location: { findings: readonly Finding[]; spent: number } = { findings: [], spent: 0 },
+  ) {
     const { endpoints, serverName, dialTimeout, etcd3 } = options
     this.#options = options
     this.#accepted = accepted
+    this.#notes = [...environmentFindings(process.env), ...location.findings]
+    this.#firstDeadline = location.spent === 0 ? null : performance.now() + dialTimeout - location.spent
+    const timeLeft = (): number => this.#timeLeft()
     this.#members = endpoints.map((endpoint) => {
       const member = new Member({
         endpoint,
         name: endpoint.serverName ?? serverName ?? endpoint.host,
         accepted: () => this.#accepted,
-        dialTimeout,
+        get dialTimeout() {
+          return timeLeft()
+        },
         onChange: () => {
           this.members.memberChanged()
           this.#tellEndpoint(member)
@@ -83,7 +96,7 @@ export class Session implements TlsSession {
 
   get report(): PassedReport {
     const { report } = this.#accepted
-    return { ...report, findings: [...report.findings, ...this.#environment, ...this.#loginFindings] }
+    return { ...report, findings: [...report.findings, ...this.#notes, ...this.#loginFindings] }
   }
 
   get endpoints(): EndpointStatus[] {
@@ -138,6 +151,8 @@ export class Session implements TlsSession {
   async preflight(): Promise<void> {
     const { preflight } = this.#options
     const attempts = this.#members.map((each) => each.attempt(preflight !== 'none'))
+    // Each attempt has read its time by now; later ones have all of it.
+    this.#firstDeadline = null
     if (preflight === 'none') return
     const settled = Promise.all(attempts)
     if (preflight === 'any') await this.#firstReady(attempts, settled)
@@ -174,6 +189,12 @@ export class Session implements TlsSession {
     })
     await Promise.race([settled, grace])
     clearTimeout(timer)
+  }
+
+  /** The time of one attempt to dial: the first has what looking the endpoints up has left of it. */
+  #timeLeft(): number {
+    const { dialTimeout } = this.#options
+    return this.#firstDeadline === null ? dialTimeout : Math.max(1, Math.round(this.#firstDeadline - performance.now()))
   }
 
   #failure(): EtcdMtlsError {

@@ -6,6 +6,7 @@ import { access } from './catalogue/access.js'
 import { certificate } from './catalogue/certificate.js'
 import { chain } from './catalogue/chain.js'
 import { constraints } from './catalogue/constraints.js'
+import { discovery } from './catalogue/discovery.js'
 import { endpoint } from './catalogue/endpoint.js'
 import { environment } from './catalogue/environment.js'
 import { handshake } from './catalogue/handshake.js'
@@ -29,6 +30,7 @@ export const catalogue = {
   ...usage,
   ...names,
   ...revocation,
+  ...discovery,
   ...endpoint,
   ...environment,
   ...handshake,

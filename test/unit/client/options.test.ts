@@ -15,7 +15,7 @@ function untyped(options: Record<string, unknown>): SecureClientOptions {
 describe('a wrong call is refused at once, by the name of the option', () => {
   it.each<[string, SecureClientOptions, string]>([
     ['an unknown option', untyped({ endpoint: 'https://a' }), 'options.endpoint'],
-    ['an option that is not there yet: discovery', untyped({ discovery: { domain: 'a' } }), 'options.discovery'],
+    ['discovery beside endpoints', untyped({ discovery: { domain: 'a' } }), 'discovery'],
     ['an option that is not known', untyped({ rotations: 'off' }), 'options.rotations'],
     ['a rotation that is neither off nor options', untyped({ rotation: true }), 'rotation'],
     ['a drain policy that is not known', untyped({ rotation: { drain: 'later' } }), 'rotation.drain'],

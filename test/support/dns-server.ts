@@ -1,0 +1,95 @@
+/** A name server on 127.0.0.1 that knows some SRV records and nothing else (RFC 1035, RFC 2782). */
+import { createSocket } from 'node:dgram'
+import { Resolver } from 'node:dns/promises'
+import { once } from 'node:events'
+import type { LookupSrv } from '../../src/client/discovery.js'
+
+export interface SrvAnswer {
+  readonly target: string
+  readonly port: number
+  readonly priority?: number
+}
+
+/** What is answered for a name: records, a response code, or nothing at all. */
+export type DnsAnswer = readonly SrvAnswer[] | 'servfail' | 'silent'
+
+export interface DnsServer extends AsyncDisposable {
+  /** Asks this server, once. */
+  readonly lookup: LookupSrv
+  /** Names asked for so far. */
+  readonly asked: readonly string[]
+}
+
+const SRV = 33
+const IN = 1
+const SERVFAIL = 2
+const NXDOMAIN = 3
+
+export async function dnsServer(zone: Readonly<Record<string, DnsAnswer>>): Promise<DnsServer> {
+  const asked: string[] = []
+  const socket = createSocket('udp4', (query, { port }) => {
+    const name = readName(query, 12)
+    asked.push(name)
+    const answer = zone[name] ?? NXDOMAIN
+    if (answer === 'silent') return
+    socket.send(respond(query, name, answer), port, '127.0.0.1')
+  })
+  socket.bind(0, '127.0.0.1')
+  await once(socket, 'listening')
+  const server = `127.0.0.1:${String(socket.address().port)}`
+  return {
+    asked,
+    lookup: async (record, signal) => {
+      const resolver = new Resolver({ timeout: 60_000, tries: 1 })
+      resolver.setServers([server])
+      signal.addEventListener('abort', () => {
+        resolver.cancel()
+      })
+      return resolver.resolveSrv(record)
+    },
+    [Symbol.asyncDispose]: async () => {
+      socket.close()
+      await once(socket, 'close')
+    },
+  }
+}
+
+function respond(query: Buffer, name: string, answer: readonly SrvAnswer[] | 'servfail' | number): Buffer {
+  const records = typeof answer === 'object' ? answer : []
+  const code = answer === 'servfail' ? SERVFAIL : typeof answer === 'number' ? answer : 0
+  const question = query.subarray(12, 12 + writeName(name).length + 4)
+  const header = Buffer.alloc(12)
+  query.copy(header, 0, 0, 2)
+  header.writeUInt16BE(0x8400 | code, 2)
+  header.writeUInt16BE(1, 4)
+  header.writeUInt16BE(records.length, 6)
+  return Buffer.concat([header, question, ...records.map((each) => record(name, each))])
+}
+
+function record(name: string, { target, port, priority = 0 }: SrvAnswer): Buffer {
+  const data = Buffer.concat([numbers(priority, 1, port), writeName(target)])
+  return Buffer.concat([writeName(name), numbers(SRV, IN, 0, 60, data.length), data])
+}
+
+/** 16 bits each. */
+function numbers(...values: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(values.length * 2)
+  for (const [index, value] of values.entries()) bytes.writeUInt16BE(value, index * 2)
+  return bytes
+}
+
+function writeName(name: string): Buffer {
+  const labels = name.split('.').filter((label) => label !== '')
+  return Buffer.concat([
+    ...labels.flatMap((label) => [Buffer.from([label.length]), Buffer.from(label)]),
+    Buffer.alloc(1),
+  ])
+}
+
+function readName(message: Buffer, at: number): string {
+  const length = message[at] ?? 0
+  if (length === 0) return ''
+  const label = message.subarray(at + 1, at + 1 + length).toString('latin1')
+  const rest = readName(message, at + 1 + length)
+  return rest === '' ? label.toLowerCase() : `${label.toLowerCase()}.${rest}`
+}

@@ -1,0 +1,136 @@
+/** SRV discovery against a name server of the tests: what etcdctl does with --insecure-discovery=false. */
+import { describe, expect, it } from 'vitest'
+import { connectSecurely } from '../../../src/client/create-secure-client.js'
+import { createSecureClient, type DiscoveredClientOptions } from '../../../src/client/index.js'
+import type { FindingCode } from '../../../src/report/index.js'
+import { type DnsAnswer, dnsServer } from '../../support/dns-server.js'
+import { mintPki } from '../../support/etcd.js'
+import { dns } from '../../support/mint.js'
+import { emptyAnswer, grpcPeer, type Peer, serverTls, silentPeer } from '../../support/peers.js'
+import { errorCodes, findingOf, refused } from '../../support/refused.js'
+
+const pki = mintPki()
+const SECURE = '_etcd-client-ssl._tcp.etcd.test'
+const INSECURE = '_etcd-client._tcp.etcd.test'
+const OPTIONS: DiscoveredClientOptions = { discovery: { domain: 'etcd.test' }, credentials: pki.client }
+
+function peerFor(...names: string[]): Promise<Peer> {
+  return grpcPeer(serverTls(pki.issueServer({ names: names.map(dns) })), emptyAnswer)
+}
+
+describe('endpoints from DNS', () => {
+  it('are those of the records, by priority, and have to cover the domain', async () => {
+    await using first = await peerFor('etcd.test')
+    await using second = await peerFor('etcd.test')
+    const records = [
+      { target: 'localhost', port: second.port, priority: 2 },
+      { target: 'localhost', port: first.port, priority: 1 },
+    ]
+    await using server = await dnsServer({ [SECURE]: records })
+    await using client = await connectSecurely({ ...OPTIONS, preflight: 'all' }, server.lookup)
+    const expected = [first, second].map(({ port }) => ({
+      endpoint: `https://localhost:${String(port)}`,
+      state: 'ready',
+    }))
+    expect(client.tls.endpoints).toMatchObject(expected)
+    expect([...server.asked].sort()).toEqual([SECURE, INSECURE].sort())
+  })
+
+  it('are not trusted for covering their own host', async () => {
+    await using peer = await peerFor('localhost', '*.etcd.test')
+    await using server = await dnsServer({ [SECURE]: [{ target: 'localhost', port: peer.port }] })
+    const { details } = await refused(connectSecurely(OPTIONS, server.lookup), 'ERR_HANDSHAKE_FAILED')
+    expect(findingOf(details.report.findings, 'san/host-not-covered').details).toMatchObject({ host: 'etcd.test' })
+  })
+
+  it('may be expected to have another name', async () => {
+    await using peer = await peerFor('localhost')
+    await using server = await dnsServer({ [SECURE]: [{ target: 'localhost', port: peer.port }] })
+    await using client = await connectSecurely({ ...OPTIONS, serverName: 'localhost' }, server.lookup)
+    expect(client.tls.endpoints[0]?.state).toBe('ready')
+  })
+
+  it('are looked for under a name', async () => {
+    await using peer = await peerFor('etcd.test')
+    const named = '_etcd-client-ssl-blue._tcp.etcd.test'
+    await using server = await dnsServer({ [named]: [{ target: 'localhost', port: peer.port }] })
+    const discovery = { domain: 'ETCD.test', name: 'blue' }
+    await using client = await connectSecurely({ ...OPTIONS, discovery }, server.lookup)
+    expect(client.tls.endpoints[0]?.state).toBe('ready')
+  })
+
+  it('without TLS are dropped, and told', async () => {
+    await using peer = await peerFor('etcd.test')
+    await using server = await dnsServer({
+      [SECURE]: [{ target: 'localhost', port: peer.port }],
+      [INSECURE]: [{ target: 'plain.etcd.test', port: 2379 }],
+    })
+    await using client = await connectSecurely(OPTIONS, server.lookup)
+    expect(client.tls.endpoints).toHaveLength(1)
+    expect(findingOf(client.tls.report.findings, 'discovery/insecure-dropped').details).toMatchObject({
+      insecure: ['plain.etcd.test:2379'],
+    })
+  })
+})
+
+describe('what DNS does not know', () => {
+  it.each<[string, Record<string, DnsAnswer>, FindingCode]>([
+    ['no such name', {}, 'discovery/no-records'],
+    ['a name without records', { [SECURE]: [] }, 'discovery/no-records'],
+    ['a service that is not available (RFC 2782)', { [SECURE]: [{ target: '.', port: 1 }] }, 'discovery/no-records'],
+    [
+      'records without TLS alone',
+      { [INSECURE]: [{ target: 'plain.etcd.test', port: 2379 }] },
+      'discovery/insecure-only',
+    ],
+    ['a name server that fails', { [SECURE]: 'servfail', [INSECURE]: 'servfail' }, 'discovery/lookup-failed'],
+    ['a name server that is silent', { [SECURE]: 'silent', [INSECURE]: 'silent' }, 'discovery/lookup-timeout'],
+  ])('%s', async (_what, zone, code) => {
+    await using server = await dnsServer(zone)
+    const started = performance.now()
+    const attempt = connectSecurely({ ...OPTIONS, dialTimeout: '1s' }, server.lookup)
+    const { details } = await refused(attempt, 'ERR_UNREACHABLE')
+    expect(errorCodes(details.report.findings)).toEqual([code])
+    expect(details.report.findings[0].details).toMatchObject({ domain: 'etcd.test', record: SECURE })
+    expect(details.report.findings[0].remedy).toMatch(/dig|_etcd-client-ssl/)
+    expect(performance.now() - started).toBeLessThan(2000)
+  })
+
+  it('ends at once on the signal', async () => {
+    await using server = await dnsServer({ [SECURE]: 'silent' })
+    const give = new AbortController()
+    const attempt = connectSecurely({ ...OPTIONS, dialTimeout: '60s', signal: give.signal }, server.lookup)
+    await expect.poll(() => server.asked.length).toBeGreaterThan(1)
+    give.abort(new Error('enough'))
+    await expect(attempt).rejects.toThrow('enough')
+  })
+})
+
+it('looking up and dialling share the dial time-out', async () => {
+  await using silent = await silentPeer()
+  await using server = await dnsServer({ [SECURE]: [{ target: 'localhost', port: silent.port }] })
+  const slow: typeof server.lookup = async (record, signal) => {
+    await new Promise((resolve) => setTimeout(resolve, 1000))
+    return server.lookup(record, signal)
+  }
+  const started = performance.now()
+  const attempt = connectSecurely({ ...OPTIONS, dialTimeout: '2s' }, slow)
+  await refused(attempt, 'ERR_UNREACHABLE')
+  expect(performance.now() - started).toBeLessThan(2900)
+})
+
+describe('options that are refused', () => {
+  it.each<[string, Record<string, unknown>, RegExp]>([
+    ['no domain', { discovery: {} }, /discovery.domain/],
+    ['an address', { discovery: { domain: '10.0.0.1' } }, /discovery.domain.*DNS name/],
+    ['a pattern', { discovery: { domain: '*.etcd.test' } }, /discovery.domain/],
+    ['a name that is no label', { discovery: { domain: 'etcd.test', name: 'a.b' } }, /discovery.name/],
+    ['no object', { discovery: 'etcd.test' }, /discovery.*must be an object/],
+    ['an unknown key', { discovery: { domain: 'etcd.test', srv: 1 } }, /discovery.srv/],
+    ['endpoints beside it', { discovery: { domain: 'etcd.test' }, endpoints: 'https://a' }, /beside endpoints/],
+  ])('%s', async (_what, options, reason) => {
+    const attempt = createSecureClient({ ...OPTIONS, ...options } as DiscoveredClientOptions)
+    const { message } = await refused(attempt, 'ERR_OPTION_INVALID')
+    expect(message).toMatch(reason)
+  })
+})
