@@ -24,7 +24,7 @@ export function checkNames(place: Place, context: Context, notes: Notebook): voi
 function checkHosts(place: Place, hosts: readonly Host[], notes: Notebook): void {
   if (hosts.length === 0) return
   const names = place.certificate.subjectAltNames
-  const find = coveringNameFinder(names)
+  const find = coveringNameFinder(names, hosts.length)
   const covered: { host: string; name: string }[] = []
   const uncovered: Host[] = []
   for (const host of hosts) {

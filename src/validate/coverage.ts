@@ -23,7 +23,7 @@ export interface HostCoverage {
  */
 export function hostCoverage(certificate: Certificate, hosts: readonly string[]): HostCoverage[] {
   if (!(certificate instanceof Certificate)) throw optionInvalid('certificate', 'must be a certificate that was read')
-  const find = coveringNameFinder(certificate.subjectAltNames)
+  const find = coveringNameFinder(certificate.subjectAltNames, hosts.length)
   return classifyHosts(hosts).map((host) => {
     const name = find(host)
     return { host: host.value, kind: host.kind, name: name?.value ?? null }

@@ -1,13 +1,13 @@
 /** Which names of a certificate cover which hosts, where there are many of both. */
 import type { GeneralName } from './general-name.js'
-import { findCoveringName, type Host, isDnsPattern, uriKey, wildcardIsUsable } from './names.js'
+import { covers, findCoveringName, type Host, uriKey } from './names.js'
 
-/** Up to so many names, looking at one after the other is as quick as any index. */
-const FEW = 64
+/** Pairs of names and hosts up to which looking at one after the other is as quick as an index. */
+const FEW_PAIRS = 1000
 
-/** Finds the name that covers a host, as {@link findCoveringName} does. */
-export function coveringNameFinder(names: readonly GeneralName[]): (host: Host) => GeneralName | null {
-  if (names.length <= FEW) return (host) => findCoveringName(names, host)
+/** Finds the name that covers a host, for so many hosts, as {@link findCoveringName} does for one. */
+export function coveringNameFinder(names: readonly GeneralName[], hosts: number): (host: Host) => GeneralName | null {
+  if (hosts < 3 || hosts * names.length <= FEW_PAIRS) return (host) => findCoveringName(names, host)
   const index = new NameIndex(names)
   return (host) => index.find(host)
 }
@@ -16,44 +16,51 @@ export function coveringNameFinder(names: readonly GeneralName[]): (host: Host) 
 class NameIndex {
   private readonly names: readonly GeneralName[]
   /** Places in `names`. */
-  private readonly exact = new Map<string, number>()
-  /** By what stands behind the asterisk, with its dot. */
-  private readonly wildcards = new Map<string, number>()
+  private readonly places = new Map<string, number>()
 
   constructor(names: readonly GeneralName[]) {
     this.names = names
-    for (const [place, name] of names.entries()) this.add(name, place)
+    for (const [place, name] of names.entries()) {
+      const key = keyOfName(name)
+      if (key !== null && !this.places.has(key)) this.places.set(key, place)
+    }
   }
 
   find(host: Host): GeneralName | null {
-    const exact = this.exact.get(hostKey(host))
-    const dot = host.kind === 'dns' ? host.value.indexOf('.') : -1
-    const wildcard = dot > 0 ? this.wildcards.get(host.value.slice(dot)) : undefined
-    const first = Math.min(exact ?? Infinity, wildcard ?? Infinity)
-    return this.names[first] ?? null
+    const { kind, value, bytes } = host
+    if (bytes !== undefined) return this.at(ipKey(bytes), host)
+    if (kind !== 'dns') return this.at(`uri:${uriKey(value)}`, host)
+    const exact = this.places.get(`dns:${value}`) ?? Infinity
+    const wildcard = this.places.get(`dns:*${value.slice(value.indexOf('.'))}`) ?? Infinity
+    // Names of one key are all fit to be used, or none is.
+    const found = [exact, wildcard].sort((a, b) => a - b).find((place) => this.covers(place, host))
+    return found === undefined ? null : (this.names[found] ?? null)
   }
 
-  private add(name: GeneralName, place: number): void {
-    if (name.kind === 'dns') this.addDnsName(name.value.toLowerCase(), place)
-    else if (name.kind === 'ip') setFirst(this.exact, `ip:${octetsKey(name.bytes)}`, place)
-    else if (name.kind === 'uri') setFirst(this.exact, `uri:${uriKey(name.value)}`, place)
+  private at(key: string, host: Host): GeneralName | null {
+    const place = this.places.get(key)
+    return place !== undefined && this.covers(place, host) ? (this.names[place] ?? null) : null
   }
 
-  private addDnsName(name: string, place: number): void {
-    if (isDnsPattern(name)) setFirst(this.exact, `dns:${name}`, place)
-    if (name.startsWith('*.') && wildcardIsUsable(name)) setFirst(this.wildcards, name.slice(1), place)
+  private covers(place: number, host: Host): boolean {
+    const name = this.names[place]
+    return name !== undefined && covers(name, host)
   }
 }
 
-function hostKey({ kind, value, bytes }: Host): string {
-  if (bytes !== undefined) return `ip:${octetsKey(bytes)}`
-  return kind === 'uri' ? `uri:${uriKey(value)}` : `dns:${value}`
+function keyOfName(name: GeneralName): string | null {
+  switch (name.kind) {
+    case 'dns':
+      return `dns:${name.value.toLowerCase()}`
+    case 'ip':
+      return ipKey(name.bytes)
+    case 'uri':
+      return `uri:${uriKey(name.value)}`
+    default:
+      return null
+  }
 }
 
-function octetsKey(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes)
-}
-
-function setFirst(places: Map<string, number>, key: string, place: number): void {
-  if (!places.has(key)) places.set(key, place)
+function ipKey(bytes: Uint8Array): string {
+  return `ip:${String.fromCharCode(...bytes)}`
 }
