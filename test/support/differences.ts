@@ -346,4 +346,10 @@ export const SILENT: readonly {
     why: 'A certificate that is sent and cannot be read ends the handshake with Go, also where the path does not need it.',
     onlyInPairs: true,
   },
+  {
+    mutations: ['trusted itself', 'self-signed and trusted'],
+    peers: LENIENT_OPENSSL,
+    why: 'Where any list is given, OpenSSL wants one for a leaf that is trusted by itself, too.',
+    onlyInPairs: true,
+  },
 ]
