@@ -13,6 +13,8 @@ export class MaterialSource implements CredentialSource {
   readonly origin: string
   /** Private, since it holds passphrases and keys. */
   readonly #gather: () => Promise<Inputs>
+  /** A source of texts gathers the same inputs each time: many clients then share what was parsed once. */
+  readonly #readings = new WeakMap<Inputs, MaterialReading>()
 
   constructor(origin: string, gather: () => Promise<Inputs>) {
     this.origin = origin
@@ -28,7 +30,10 @@ export class MaterialSource implements CredentialSource {
   /** As `load`, with what was found in any case: warnings have no place in `Credentials`. */
   async read(signal?: AbortSignal): Promise<MaterialReading> {
     signal?.throwIfAborted()
-    return assemble(await untilAborted(this.#gather(), signal), this.origin)
+    const inputs = await untilAborted(this.#gather(), signal)
+    const reading = this.#readings.get(inputs) ?? assemble(inputs, this.origin)
+    this.#readings.set(inputs, reading)
+    return copyOf(reading)
   }
 
   toJSON(): { origin: string } {
@@ -38,6 +43,20 @@ export class MaterialSource implements CredentialSource {
   [inspect.custom](): string {
     return `CredentialSource { ${this.origin} }`
   }
+}
+
+/** Lists of its own, so that what one caller does to them is not seen by the next; certificates and keys do not change. */
+function copyOf({ credentials, findings }: MaterialReading): MaterialReading {
+  if (credentials === null) return { credentials, findings: [...findings] }
+  const { trustAnchors, crls } = credentials
+  const [leaf, ...intermediates] = credentials.chain
+  const copy: Credentials = {
+    ...credentials,
+    trustAnchors: [...trustAnchors],
+    chain: [leaf, ...intermediates],
+    crls: [...crls],
+  }
+  return { credentials: copy, findings: [...findings] }
 }
 
 /**

@@ -55,6 +55,18 @@ describe('good material', () => {
     expect(await codesOf(source)).toEqual([])
   })
 
+  test('from PEM text, parsed once for all who load it, with lists of their own', async () => {
+    const source = fromPem({ ...good, crl: crl.pem })
+    const [one, other] = [await source.load(), await source.load()]
+    expect(other.chain[0]).toBe(one.chain[0])
+    expect(other.key).toBe(one.key)
+    one.trustAnchors.pop()
+    one.chain.pop()
+    one.crls.pop()
+    expect([other.trustAnchors.length, other.chain.length, other.crls.length]).toEqual([1, 2, 1])
+    expect((await source.load()).trustAnchors).toHaveLength(1)
+  })
+
   test('from files', async () => {
     const source = sourceOfFiles(folder, good)
     const credentials = await source.load()
