@@ -25,6 +25,6 @@ export const bench: Bench = {
         return (await remote.order({ what: 'clients', count: CLIENTS })).memory
       },
     })
-    return { contenders: [contender(PLAIN, 'plain'), contender(OURS, 'ours')], dispose: remotes.close }
+    return { contenders: [contender(PLAIN, 'plain'), contender(OURS, 'ours')], dispose: () => remotes.close() }
   },
 }

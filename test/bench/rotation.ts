@@ -30,15 +30,15 @@ export const bench: Bench = {
     const etcd = await startEtcd({ server: pki.server })
     const client = await createSecureClient({ endpoints: etcd.endpoint, credentials: pki.client })
     const rotating = async (milliseconds: number): Promise<number> => {
-      let ended = false
+      const over = new AbortController()
       const rotations = (async () => {
-        for (let turn = 0; !ended; turn += 1) {
+        for (let turn = 0; !over.signal.aborted; turn += 1) {
           await client.tls.rotate(renewals[turn % renewals.length])
           await sleep(ROTATION_PAUSE)
         }
       })()
       const slowest = await p99(client, milliseconds)
-      ended = true
+      over.abort()
       await rotations
       return slowest
     }
