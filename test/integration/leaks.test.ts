@@ -79,7 +79,7 @@ const HOLDINGS = `
       const client = await work(signal)
       if (client) clients.push(new WeakRef(client))
     }
-    for (let i = 0; i < 50; i += 1) await round()
+    for (let i = 0; i < Math.max(50, times * 0.3); i += 1) await round()
     const before = await holdings(signal)
     clients.length = 0
     for (let i = 0; i < times; i += 1) await round()
