@@ -129,7 +129,7 @@ describe('options that are refused', () => {
     ['an unknown key', { discovery: { domain: 'etcd.test', srv: 1 } }, /discovery.srv/],
     ['endpoints beside it', { discovery: { domain: 'etcd.test' }, endpoints: 'https://a' }, /beside endpoints/],
   ])('%s', async (_what, options, reason) => {
-    const attempt = createSecureClient({ ...OPTIONS, ...options } as DiscoveredClientOptions)
+    const attempt = createSecureClient({ ...OPTIONS, ...options })
     const { message } = await refused(attempt, 'ERR_OPTION_INVALID')
     expect(message).toMatch(reason)
   })
