@@ -74,7 +74,7 @@ describe('no change is', () => {
     [
       'the same contents in new files',
       () => {
-        writeFiles(directory, textsOf('first'), byRename)
+        writeFiles(directory, { ...textsOf('first'), ca: root.pem + other.pem }, byRename)
       },
     ],
     [
