@@ -67,8 +67,7 @@ function readRsaKey(outer: DerReader, octets: Uint8Array): { modulusBits: number
   const modulus = fields.integer('the RSA modulus')
   if ((modulus[0] ?? 0) >= 0x80) throw new DerError('an RSA modulus below zero', start)
   const exponent = fields.integer('the RSA exponent')
-  const significant = modulus[0] === 0 ? modulus.subarray(1) : modulus
-  const modulusBits = significant.length * 8 - Math.clz32(significant[0] ?? 0) + 24
+  const modulusBits = modulus.length * 8 - Math.clz32(modulus[0] ?? 0) + 24
   const small = exponent.length <= 4 && (exponent[0] ?? 0x80) < 0x80
   return { modulusBits, exponent: small ? exponent.reduce((value, octet) => value * 256 + octet, 0) : null }
 }

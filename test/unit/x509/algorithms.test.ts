@@ -68,6 +68,7 @@ describe('public keys', () => {
   })
 
   it.each([
+    [0n, 0],
     [1n, 1],
     [0x7fn, 7],
     [0x80n, 8],

@@ -1,8 +1,9 @@
 /** Distinguished names: read (RFC 5280 section 4.1.2.4), compared (section 7.1) and shown (RFC 4514). */
 import { describe, expect, it } from 'vitest'
-import { DerError, DerReader, Tag } from '../../../src/x509/der.js'
+import { type DerError, DerReader, Tag } from '../../../src/x509/der.js'
 import { decodeString, DistinguishedName, relativeNameKey } from '../../../src/x509/distinguished-name.js'
 import { integer, nullValue, oid, sequence, setOf, textString, tlv } from '../../support/der-writer.js'
+import { refusal, refusalAt } from '../../support/der-refusal.js'
 import { encodeAttribute, encodeName, TAG, type Attribute, type Name } from '../../support/mint.js'
 
 const read = (name: Name): DistinguishedName => DistinguishedName.read(new DerReader(encodeName(name)), 'subject')
@@ -54,11 +55,25 @@ describe('a name', () => {
     expect(() => DistinguishedName.read(new DerReader(bytes), 'subject')).toThrow(
       expect.objectContaining({ name: 'DerError', reason }) as DerError,
     )
-    // Also in the second of two.
-    const second = Buffer.from(bytes)
-    if (bytes[0] !== TAG.sequence) return
-    const [good, bad] = [setOf(encodeAttribute(['CN', 'x'])), second.subarray(2)]
-    expect(() => DistinguishedName.read(new DerReader(sequence(good, bad)), 'subject')).toThrow(DerError)
+  })
+
+  it('is refused at once for whatever stands behind what is sound', () => {
+    const [name, attribute] = [setOf(encodeAttribute(['CN', 'x'])), encodeAttribute(['CN', 'x'])]
+    const refused = (bytes: Buffer): string => refusal(() => DistinguishedName.read(new DerReader(bytes), 'subject'))
+    expect(refused(sequence(name, nullValue()))).toContain('a relative name of the subject')
+    expect(refused(sequence(tlv(TAG.set, attribute, nullValue())))).toContain('an attribute of the subject')
+    expect(refused(sequence(name, tlv(TAG.set, attribute, sequence())))).toContain('an attribute type of the subject')
+  })
+
+  it('has 4,096 octets at most, wherever it stands', () => {
+    const read = (octets: number): DistinguishedName => {
+      // Three headers of four octets each, an identifier of five, and the string's own header of four.
+      const bytes = encodeName([['CN', 'x'.repeat(octets - 21)]])
+      expect(bytes).toHaveLength(octets)
+      return DistinguishedName.read(new DerReader(Buffer.concat([Buffer.alloc(5000), bytes]), 5000), 'subject')
+    }
+    expect(read(4096).isEmpty).toBe(false)
+    expect(refusalAt(() => read(4097))).toEqual(['a name of more than 4,096 octets (subject)', 5000])
   })
 
   it('has the last common name, as Go takes it for the user', () => {
@@ -148,6 +163,16 @@ describe('two names are the same', () => {
     ).toBe(false)
   })
 
+  it('with combining marks in any order, of which 30 in a row are sorted', () => {
+    const marks = (count: number): [string, string] => {
+      const above = '\u0307'.repeat(count - 1)
+      return [`a${above}\u0323`, `a\u0323${above}`]
+    }
+    expect(same(...marks(30))).toBe(true)
+    expect(same(...marks(31))).toBe(false)
+    expect(same(`${marks(31)[0]}X`, `${marks(31)[0]}x`)).toBe(true)
+  })
+
   it('as texts that are keys', () => {
     expect(
       read([
@@ -199,6 +224,8 @@ describe('a name is shown', () => {
     ['a # b', 'a # b'],
     ['  ', '\\ \\ '],
     ['a=b', 'a=b'],
+    ['a\nb\u0000', 'a\\0Ab\\00'],
+    ['a\u202eb', 'a\\E2\\80\\AEb'],
   ])('with special characters escaped: %j', (text, shown) => {
     expect(read(text).toString()).toBe(`CN=${shown}`)
   })

@@ -27,6 +27,7 @@ import {
   authorityKeyIdentifier,
   basicConstraints,
   certificatePolicies,
+  crlDistributionPoints,
   dns,
   encodeExtension,
   EXTENDED_KEY_USAGE,
@@ -332,6 +333,12 @@ describe('key identifiers', () => {
   })
 })
 
+it('distribution points of revocation lists are read', () => {
+  const { crlDistributionPoints: points } = decode(crlDistributionPoints(['http://a', 'http://b']))
+  expect(points).toHaveLength(2)
+  expect(problem(ExtensionId.crlDistributionPoints, nullValue())).toContain('missing')
+})
+
 describe('the Netscape certificate type', () => {
   it.each([
     ['80', { client: true, server: false }],
@@ -357,6 +364,16 @@ describe('policies', () => {
     [ExtensionId.certificatePolicies, 'a policy is missing or of another type', sequence()],
     [ExtensionId.certificatePolicies, 'a policy id is missing or of another type', sequence(sequence())],
     [ExtensionId.policyMappings, 'a policy mapping is missing or of another type', sequence()],
+    [
+      ExtensionId.policyMappings,
+      'a policy mapping is missing or of another type',
+      sequence(sequence(oid('1.2.3'), oid('1.2.4')), nullValue()),
+    ],
+    [
+      ExtensionId.authorityInfoAccess,
+      'an access description is missing or of another type',
+      sequence(sequence(oid('1.2.3'), uri('http://a')), nullValue()),
+    ],
     [
       ExtensionId.policyMappings,
       'a policy of the subject is missing or of another type',

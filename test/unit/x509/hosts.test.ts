@@ -175,6 +175,9 @@ describe('a name covers a host', () => {
     ['urn:a', 'urn:A', false],
     ['x/y://c', 'x/y://C', false],
     ['spiffe://cluster/a', 'spiffe://cluster/b', false],
+    ['spiffe://cluster/a', 'spiffe://other/a', false],
+    ['spiffe://cluster/a', 'other://cluster/a', false],
+    ['spiffe://cluster', 'spiffe://other', false],
   ])('of a URI (SPIFFE-ID section 2): %s and %s: %s', (name, value, covered) => {
     expect(covering([text('uri', name)], { kind: 'uri', value }) !== null).toBe(covered)
   })
