@@ -1,5 +1,6 @@
-/** Giving up on work that does not end by itself when it is told to. */
+/** Giving up on what does not end by itself when it is told to. */
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 /**
  * The same promise, or the signal's reason at once when it is aborted first. What is left behind then is ended by the caller,
@@ -19,5 +20,18 @@ export async function abortable<T>(signal: AbortSignal | null, work: Promise<T>)
     return await work
   } finally {
     finished.abort()
+  }
+}
+
+/**
+ * Resolves after that time, or at once when the signal is aborted.
+ *
+ * @param keepsProcess Whether it keeps the process alive: somebody waits for it.
+ */
+export async function pause(milliseconds: number, signal: AbortSignal, keepsProcess: boolean): Promise<void> {
+  try {
+    await sleep(milliseconds, undefined, { signal, ref: keepsProcess })
+  } catch {
+    // Aborted: that is no fault.
   }
 }

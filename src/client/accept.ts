@@ -2,6 +2,7 @@
  * What every set of credentials passes before it is used, the first as the hundredth: our verdict, then OpenSSL's. Nothing is
  * dialled with credentials that fail here.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Credentials } from '../credentials/credentials.js'
 import { optionInvalid } from '../misuse.js'
@@ -25,9 +26,21 @@ export interface Accepted {
  * @throws {EtcdMtlsError} `ERR_VALIDATION_FAILED` with the report; `ERR_OPTION_INVALID` for cipher names that OpenSSL does not know.
  */
 export function accept(credentials: Credentials, tls: ResolvedTls): Accepted {
+  const report = judge(credentials)
+  return { credentials, report, secureContext: secureContextOf(credentials, report, tls), tls }
+}
+
+/** {@link accept} for a process that has other things to do: each half of it takes about a millisecond, so they come apart. */
+export async function acceptInTurns(credentials: Credentials, tls: ResolvedTls): Promise<Accepted> {
+  const report = judge(credentials)
+  await nextTurn()
+  return { credentials, report, secureContext: secureContextOf(credentials, report, tls), tls }
+}
+
+function judge(credentials: Credentials): PassedReport {
   const report = validateCredentials(credentials, { usage: 'client' })
   if (!report.ok) throw validationFailed(`The credentials from ${credentials.origin} are refused`, report)
-  return { credentials, report, secureContext: secureContextOf(credentials, report, tls), tls }
+  return report
 }
 
 function secureContextOf(credentials: Credentials, report: PassedReport, tls: ResolvedTls): SecureContext {

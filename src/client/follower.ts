@@ -1,6 +1,6 @@
 /** Follows a source that tells by itself when its credentials change, and hands each new set on. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
+import { pause } from './abortable.js'
 import type { RotationOutcome } from './rotation.js'
 import type { SourceFailedEvent } from './tls-events.js'
 
@@ -62,7 +62,7 @@ export class Follower {
           error: asError(error),
           retryIn,
         })
-        await pause(retryIn, signal)
+        await pause(retryIn, signal, false)
       }
     }
   }
@@ -118,7 +118,7 @@ export class Follower {
     this.#wake = () => {
       woken.abort()
     }
-    if (this.#offered === null && !this.#stopped.signal.aborted) await pause(milliseconds, woken.signal)
+    if (this.#offered === null && !this.#stopped.signal.aborted) await pause(milliseconds, woken.signal, false)
   }
 }
 
@@ -126,15 +126,6 @@ export class Follower {
 function pauseAfter(failures: number): number {
   const longest = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** failures)
   return Math.round(longest / 2 + (Math.random() * longest) / 2)
-}
-
-/** Resolves after that time, or at once when the signal is aborted. Keeps no process alive. */
-async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  try {
-    await sleep(milliseconds, undefined, { signal, ref: false })
-  } catch {
-    // Aborted: that is no fault.
-  }
 }
 
 /** Whether going over from one to the other would change nothing. A key is told by its certificate. */

@@ -6,8 +6,8 @@ import type { Credentials, CredentialSource } from '../credentials/credentials.j
 import { EtcdMtlsError, isEtcdMtlsError } from '../errors.js'
 import type { Finding } from '../report/finding.js'
 import { type FailedReport, makeReport, type PassedReport, summarize } from '../report/report.js'
-import { abortable } from './abortable.js'
-import { accept, type Accepted } from './accept.js'
+import { abortable, pause } from './abortable.js'
+import { type Accepted, acceptInTurns } from './accept.js'
 import type { Connection } from './connection.js'
 import { finding } from './finding.js'
 import { hasAnswered } from './handshake-error.js'
@@ -20,6 +20,13 @@ import type { DrainPolicy } from './tls-session.js'
  * which is 5 s and twice the election time-out of 1 s (etcd server/config/config.go, ReqTimeout).
  */
 const DRAIN_LIMIT = 10_000
+
+/**
+ * Between the starts of two handshakes, and at most, in milliseconds. Each takes the process for about a millisecond; requests
+ * would wait for all of them if they came at once.
+ */
+const STAGGER = 5
+const LONGEST_STAGGER = 50
 
 export interface RotationParts {
   readonly members: readonly Member[]
@@ -103,7 +110,7 @@ export class Rotation {
   async #rotate(load: () => Promise<Credentials>, origin: string, manner: Manner): Promise<RotationOutcome> {
     let accepted: Accepted
     try {
-      accepted = accept(await load(), this.#parts.tls)
+      accepted = await acceptInTurns(await load(), this.#parts.tls)
     } catch (error) {
       this.#assertOpen()
       return { rotated: false, report: reportOf(error, origin), unproved: false }
@@ -112,9 +119,13 @@ export class Rotation {
   }
 
   async #goOver(accepted: Accepted, { drain, keepsProcess }: Manner): Promise<RotationOutcome> {
-    const { members } = this.#parts
+    const { members, life } = this.#parts
     const wereReady = new Set(members.filter((each) => each.state === 'ready'))
-    const trials = members.map((member) => ({ member, trial: member.tryOut(accepted, keepsProcess) }))
+    const tryOut = async (member: Member, index: number): Promise<Trial> => {
+      if (index > 0) await pause(Math.min(index * STAGGER, LONGEST_STAGGER), life, keepsProcess)
+      return member.tryOut(accepted, keepsProcess)
+    }
+    const trials = members.map((member, index) => ({ member, trial: tryOut(member, index) }))
     const decision = this.#decide(
       accepted,
       trials.map(({ trial }) => trial),
