@@ -3,7 +3,7 @@ import type { Certificate } from '../x509/certificate.js'
 import { ExtensionId } from '../x509/extensions.js'
 import type { GeneralName } from '../x509/general-name.js'
 import type { NameConstraints } from '../x509/name-constraints.js'
-import { comparable, COMPARED_KINDS, constraintProblem, Subtrees } from './name-constraint-match.js'
+import { comparable, COMPARED_KINDS, constraintProblem, Subtrees, isReadByGo } from './name-constraint-match.js'
 import type { Notebook, Place } from './place.js'
 
 /** Most comparisons of one validation, as in Go (crypto/x509 MaxConstraintComparisions). */
@@ -107,10 +107,16 @@ function checkSubject(
   notes: Notebook,
 ): void {
   const constrainedBy = authority.certificate.subject.toString()
+  const hasNames = subject.certificate.subjectAltNames.length > 0
   let told = 0
   for (const name of names) {
     const sides = kinds.get(name.kind)
     if (sides !== undefined) told += checkName(subject, name, sides, constrainedBy, notes)
+    else if (hasNames && !isReadByGo(name)) {
+      // Where a CA constrains names of any kind, Go reads all of them.
+      notes.add(subject, 'name-constraints/name-unreadable', { name: name.value, kind: name.kind, constrainedBy })
+      told += 1
+    }
     // Enough to see what is wrong, and errors all: 50,000 forbidden names are not listed name by name.
     if (told > MAX_FINDINGS) return
   }

@@ -238,3 +238,16 @@ function uriHost(text: string): string | null {
   const host = authority?.[1]
   return host === undefined || parseIp(host) !== null || !isPlainDnsName(host) ? null : host
 }
+
+/** Whether Go reads a subject alternative name as it does where any constraint is in force (crypto/x509 isValid). */
+export function isReadByGo({ kind, value }: GeneralName): boolean {
+  if (kind === 'dns') return hasReadableLabels(value)
+  if (kind !== 'email') return true
+  const [, local = '', host = ''] = /^("(?:[^"\\]|\\.)*"|[!#-'*+\-./0-9=?A-Z^-~]+)@(.*)$/s.exec(value) ?? []
+  const dotted = !local.startsWith('"') && /^\.|\.\.|\.$/.test(local)
+  return local !== '' && !dotted && hasReadableLabels(host)
+}
+
+function hasReadableLabels(name: string): boolean {
+  return name === '' || name.split('.').every((label) => /^[!-~]+$/.test(label))
+}

@@ -177,6 +177,16 @@ const constraints: readonly Mutation[] = [
     { permitted: [email('example.com')] },
     { ...beyond, leaf: [email('nobody')] },
   ),
+  constrains(
+    'another zone excluded, and a mailbox that is none',
+    { excluded: [dns('example')] },
+    { ...beyond, leaf: [email('nobody')] },
+  ),
+  constrains(
+    'another range excluded, and a DNS name with a space',
+    { excluded: [ipRange('10.0.0.0/8')] },
+    { ...beyond, leaf: [dns('a b')] },
+  ),
   constrains('a URI beyond', { permitted: [uri('.example.com')] }, { ...beyond, leaf: [uri('https://example.org/')] }),
   constrains('a URI within', { permitted: [uri('.example.com')] }, { leaf: [uri('https://a.example.com/')] }),
   constrains('a URI without a host', { permitted: [uri('.example.com')] }, { ...beyond, leaf: [uri('urn:a:b')] }),

@@ -234,10 +234,14 @@ export const names = {
   'name-constraints/name-unreadable': row<{ name: string; kind: string; constrainedBy: string }>({
     severity: 'error',
     meaning:
-      'A CA of the path constrains this kind of name, and the name is not well-formed, so it cannot be compared.',
-    source: 'RFC 5280 section 4.2.1.10',
+      'A CA of the path constrains names, and the name is not well-formed, so it cannot be compared. Go reads every DNS name and mailbox where names of any kind are constrained, and refuses the certificate for one that it cannot read.',
+    source: 'RFC 5280 section 4.2.1.10; Go crypto/x509 isValid',
+    refusals: [
+      { by: 'Go', words: 'x509: cannot parse rfc822Name …', when: ({ kind }) => kind === 'email' },
+      { by: 'Go', words: 'x509: cannot parse dnsName "…"', when: ({ kind }) => kind === 'dns' },
+    ],
     message: ({ name, kind, constrainedBy }, who) =>
-      `${who} carries a malformed ${kind} name "${name}", which its CA "${constrainedBy}" constrains.`,
+      `${who} carries a malformed ${kind} name "${name}", and its CA "${constrainedBy}" constrains names, so that it has to be read.`,
     remedy: () => 'Issue it with well-formed names.',
   }),
   'name-constraints/on-leaf': row<NoDetails>({

@@ -14,6 +14,7 @@ import {
   dns,
   email,
   EXTENSION,
+  ipRange,
   mintCa,
   nameConstraints,
   newKey,
@@ -27,6 +28,7 @@ import {
 type Parts = Parameters<typeof mintChain>[0]
 
 const rsa = newKey('rsa-2048')
+const GO_ON: Readonly<Record<string, string>> = { email: 'rfc822Name', dns: 'dnsName' }
 const commonName = (value: Buffer): Name => sequence(setOf(sequence(oid('2.5.4.3'), value)))
 
 describe('keys', () => {
@@ -174,6 +176,27 @@ describe('extensions', () => {
       expect([mailbox, codesOf(findings)]).toEqual([mailbox, ['name-constraints/malformed@2']])
     }
     expect(judge({ root: { extensions: [nameConstraints({ excluded: [email('a@example.com')] })] } })).toEqual([])
+  })
+
+  it.each([
+    ['email', email('nobody'), false],
+    ['email', email('a..b@example.com'), false],
+    ['email', email('.a@example.com'), false],
+    ['email', email('a@b..c'), false],
+    ['email', email('"a b"@example.com'), true],
+    ['email', email('a.b+c@example.com'), true],
+    ['dns', dns('a b'), false],
+    ['dns', dns('a..b'), false],
+    ['dns', dns('.a'), false],
+    ['dns', dns('a.*.b'), true],
+    ['dns', dns('a_b'), true],
+  ])('reads every name where any kind is constrained, as Go does: %s %s', (kind, name, readable) => {
+    const root = { extensions: [nameConstraints({ excluded: [ipRange('10.0.0.0/8')] })] }
+    const findings = judge({ root, leaf: { names: [dns(HOST), name] } })
+    expect(codesOf(findings)).toEqual(readable ? [] : ['name-constraints/name-unreadable@0'])
+    if (!readable)
+      expect(findings[0]?.refusals.map(({ words }) => words)).toEqual([expect.stringContaining(GO_ON[kind] ?? '')])
+    expect(codesOf(judge({ leaf: { names: [dns(HOST), name] } }))).toEqual([])
   })
 
   it('tells of constraints on directory names that are critical: Go refuses what stands below', () => {
