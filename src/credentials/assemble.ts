@@ -2,6 +2,7 @@
 import type { Finding } from '../report/finding.js'
 import { publicKeyText } from '../x509/algorithms.js'
 import { certificateRef } from '../x509/certificate.js'
+import type { PrivateKey } from '../x509/keys.js'
 import { isPrivateKeyLabel } from '../x509/read-key.js'
 import type { Credentials } from './credentials.js'
 import { finding } from './finding.js'
@@ -102,6 +103,13 @@ function openToOthers(opened: { ca: OpenedInput; cert: OpenedInput; key: OpenedI
   })
 }
 
+/** Certificates among which that of the key is looked for. No chain is as long, and comparing a key is slow. */
+const MAX_COMPARED = 100
+
+function positionOf(key: PrivateKey, certificates: readonly LocatedCertificate[]): number {
+  return certificates.slice(0, MAX_COMPARED).findIndex(({ certificate }) => key.matches(certificate))
+}
+
 /** Whether the parts belong together. An input that could not be read as a whole is not compared with others. */
 function together(
   { ca, cert, key: keyInput }: { ca: OpenedInput; cert: OpenedInput; key: OpenedInput },
@@ -111,16 +119,15 @@ function together(
 ): Finding[] {
   const anchorsAreLeaves = isWhole(anchors) && anchors.certificates.every((each) => isEndEntity(each))
   const [first] = isWhole(own) ? own.certificates : []
-  const position = key === null ? -1 : own.certificates.findIndex(({ certificate }) => key.matches(certificate))
+  const position = key === null ? -1 : positionOf(key, own.certificates)
   if (first?.certificate.isCa === true && position !== 0 && anchorsAreLeaves) {
     return [finding('credentials/ca-and-certificate-swapped', { ca: ca.place, certificate: cert.place })]
   }
   const found: Finding[] = []
   if (anchorsAreLeaves) {
     const subjects = anchors.certificates.map(({ certificate }) => certificate.subject.toString())
-    const isOwn = anchors.certificates.every((anchor) =>
-      own.certificates.some((each) => isSameCertificate(each, anchor)),
-    )
+    const ownPrints = new Set(own.certificates.map(({ certificate }) => certificate.fingerprint256))
+    const isOwn = anchors.certificates.every(({ certificate }) => ownPrints.has(certificate.fingerprint256))
     const code = isOwn ? 'credentials/certificate-instead-of-ca' : 'credentials/anchor-is-no-ca'
     found.push(finding(code, { ...ca.place, subjects }))
   }
@@ -143,10 +150,6 @@ function together(
 
 function isWhole({ certificates, findings }: CertificatesReading): boolean {
   return certificates.length > 0 && !findings.some(({ severity }) => severity === 'error')
-}
-
-function isSameCertificate(a: LocatedCertificate, b: LocatedCertificate): boolean {
-  return a.certificate.equals(b.certificate)
 }
 
 /** Neither a CA nor self-signed: nothing can be issued by it. */

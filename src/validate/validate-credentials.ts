@@ -49,10 +49,13 @@ function checkKeyMatch({ chain: [leaf], key }: Credentials, notes: Notebook): vo
   notes.add({ certificate: leaf, role: 'leaf', index: 0 }, 'key/mismatch', details)
 }
 
+/** Certificates of a sent chain that are looked at: OpenSSL reads no handshake of more (SSL_MAX_CERT_LIST_DEFAULT). */
+const MAX_SENT = 100
+
 /** Order and surplus of what is sent (RFC 8446 section 4.4.2): each certificate followed by its issuer. */
 function checkSentChain({ chain, trustAnchors }: Credentials, path: readonly Place[], notes: Notebook): void {
   const inPath = (certificate: Certificate): boolean => path.some((place) => place.certificate.equals(certificate))
-  chain.forEach((certificate, index) => {
+  chain.slice(0, MAX_SENT).forEach((certificate, index) => {
     const place: Place = { certificate, role: index === 0 ? 'leaf' : 'intermediate', index }
     if (index > 0 && trustAnchors.some((anchor) => anchor.equals(certificate))) notes.add(place, 'chain/root-sent', {})
     else if (!inPath(certificate)) notes.add(place, 'chain/certificate-unused', {})
