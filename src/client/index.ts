@@ -18,5 +18,6 @@ export type {
   TlsOptions,
   TlsVersion,
 } from './options.js'
-export type { DrainPolicy, EndpointState, EndpointStatus, RotateOptions, TlsSession } from './tls-session.js'
+export type { EndpointState, EndpointStatus } from './endpoint-status.js'
+export type { DrainPolicy, RotateOptions, TlsSession } from './tls-session.js'
 export type * from './tls-events.js'

@@ -9,7 +9,7 @@ import type { Endpoint } from './endpoints.js'
 import { finding } from './finding.js'
 import { type Diagnosis, explainFailure } from './handshake-error.js'
 import { diagnose } from './probe.js'
-import type { EndpointState, EndpointStatus } from './tls-session.js'
+import type { EndpointState, EndpointStatus } from './endpoint-status.js'
 
 export interface MemberParts {
   endpoint: Endpoint

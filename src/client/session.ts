@@ -6,6 +6,7 @@ import { makeReport, type PassedReport, type Report } from '../report/report.js'
 import type { Accepted } from './accept.js'
 import { type Caller, explainAccess } from './access.js'
 import { environmentFindings } from './environment.js'
+import type { EndpointStatus } from './endpoint-status.js'
 import { EventHub } from './event-hub.js'
 import { Expiry } from './expiry.js'
 import { noConnection, noLogin, notEtcd } from './failure.js'
@@ -16,7 +17,7 @@ import { Members } from './members.js'
 import { resolveDrain, type ResolvedOptions, resolveSource } from './options.js'
 import { Rotation, type RotationOutcome } from './rotation.js'
 import type { TlsEvent } from './tls-events.js'
-import type { EndpointStatus, RotateOptions, TlsSession } from './tls-session.js'
+import type { RotateOptions, TlsSession } from './tls-session.js'
 
 /** grpc-js' own limit for an answer, in octets. */
 const MAX_RECEIVE_LENGTH = 4 * 1024 * 1024

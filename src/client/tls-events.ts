@@ -1,7 +1,7 @@
 /** What a client tells about its own TLS while it lives: the types behind `client.tls.events()`. */
 import type { CertificateRef } from '../report/finding.js'
 import type { FailedReport, PassedReport } from '../report/report-types.js'
-import type { EndpointStatus } from './tls-session.js'
+import type { EndpointStatus } from './endpoint-status.js'
 
 interface Told {
   /** When it happened. */

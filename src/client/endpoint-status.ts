@@ -1,0 +1,23 @@
+/** How one endpoint stands, as `client.tls.endpoints` shows it. */
+import type { CertificateRef, Finding } from '../report/finding.js'
+
+/**
+ * How an endpoint stands. `connecting`: being dialled. `ready`: proved, TLS verified on both sides. `failed`: the findings say
+ * why; it is dialled again after a while. `closed`: the client was closed.
+ */
+export type EndpointState = 'connecting' | 'ready' | 'failed' | 'closed'
+
+/** One endpoint as it stands now. A snapshot: it does not change under the reader. */
+export interface EndpointStatus {
+  /** Canonical: `https://host:port`. */
+  endpoint: string
+  state: EndpointState
+  /** When it came into this state. */
+  since: Date
+  /** TLS version of the connection; null unless ready. */
+  protocol: 'TLSv1.2' | 'TLSv1.3' | null
+  /** The server's path from its certificate to our trust anchor; null unless ready. */
+  path: CertificateRef[] | null
+  /** What is wrong with it, or worth knowing about it: errors only while it is not ready. */
+  findings: Finding[]
+}
