@@ -4,6 +4,7 @@ import { contextTag, DerError, DerReader, Tag } from './der.js'
 import { type KeyEncryption, readKeyEncryption, readPemEncryption } from './key-encryption.js'
 import { PrivateKey } from './keys.js'
 import type { PemBlock } from './pem.js'
+import { MAX_KEY_OCTETS, rsaExcess } from './rsa-size.js'
 
 /** What came of reading a key. The reasons never hold anything of the key or the passphrase. */
 export type KeyReading =
@@ -44,6 +45,9 @@ export function readPrivateKey(block: PemBlock, passphrase: string | Uint8Array 
   const structure = STRUCTURES[block.label]
   if (structure === undefined) return { kind: 'algorithm-unsupported', algorithm: block.label }
   if (structure === 'dsa') return { kind: 'algorithm-unsupported', algorithm: 'DSA' }
+  if (block.bytes.length > MAX_KEY_OCTETS) {
+    return { kind: 'malformed', reason: `more than ${MAX_KEY_OCTETS.toLocaleString('en-US')} octets, which no key has` }
+  }
   try {
     const encryption =
       structure === 'encrypted-pkcs8' ? readKeyEncryption(block.bytes) : readPemEncryption(block.headers)
@@ -89,8 +93,19 @@ function finish(key: KeyObject, encryption: KeyEncryption | null, origin: string
   const { asymmetricKeyType: type } = key
   const signs = type === 'rsa' || type === 'rsa-pss' || type === 'ec' || type === 'ed25519' || type === 'ed448'
   if (!signs) return { kind: 'algorithm-unsupported', algorithm: made.algorithm }
+  const excess = type === 'rsa' || type === 'rsa-pss' ? excessOf(key) : null
+  if (excess !== null) return { kind: 'algorithm-unsupported', algorithm: `RSA, ${excess}` }
   if (!isConsistent(key)) return { kind: 'inconsistent', algorithm: made.algorithm }
   return { kind: 'key', key: made, encryption }
+}
+
+function excessOf(key: KeyObject): string | null {
+  const pkcs8 = key.export({ type: 'pkcs8', format: 'der' })
+  try {
+    return rsaExcess(pkcs8)
+  } finally {
+    pkcs8.fill(0)
+  }
 }
 
 /** Whether both halves belong together. OpenSSL does not check that when it reads a key. */
