@@ -45,9 +45,9 @@ async function looked({ reads }: ObservedSource, change: () => void): Promise<vo
   })
 }
 
-/** Looks twice, so that whatever is to be given is given. */
-async function lookedTwice(seen: ObservedSource): Promise<void> {
-  for (let i = 0; i < 2; i++) {
+/** Looks so often that whatever is to be given is given: once to see it, and later to see that it lasted. */
+async function lookedLong(seen: ObservedSource): Promise<void> {
+  for (let i = 0; i < 4; i++) {
     await looked(seen, () => {
       utimesSync(filesIn(directory).cert, new Date(), new Date(i))
     })
@@ -100,7 +100,7 @@ describe('no change is', () => {
       expect(seen.readsDone()).toBe(2)
     })
     touch()
-    await lookedTwice(seen)
+    await lookedLong(seen)
     writeFiles(directory, { ...textsOf('second'), ca: other.pem })
     await until(() => {
       expect(consumer.given).toEqual(['second'])
@@ -244,7 +244,7 @@ describe('between load() and watch()', () => {
     writeFiles(directory, textsOf('second'))
     await seen.source.load()
     const consumer = consume(seen.source, controller.signal)
-    await lookedTwice(seen)
+    await lookedLong(seen)
     writeFiles(directory, textsOf('third'))
     await until(() => {
       expect(consumer.given).toEqual(['third'])
@@ -269,7 +269,7 @@ describe('between load() and watch()', () => {
     await expect(seen.source.load()).rejects.toMatchObject({ code: 'ERR_CREDENTIALS_UNREADABLE' })
     writeFiles(directory, textsOf('first'))
     const consumer = consume(seen.source, controller.signal)
-    await lookedTwice(seen)
+    await lookedLong(seen)
     writeFiles(directory, textsOf('second'))
     await until(() => {
       expect(consumer.given).toEqual(['second'])

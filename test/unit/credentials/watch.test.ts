@@ -252,9 +252,20 @@ describe('the sources of files', () => {
     })
   })
 
-  test('fromFiles, of its revocation lists too', async () => {
-    const crl = folder.file('list.crl', mintCrl({ issuer: root }).pem)
-    const source = fromFiles({ ...filesIn(directory), crl })
+  test.each<[string, (crl: string) => CredentialSource]>([
+    ['fromFiles', (crl) => fromFiles({ ...filesIn(directory), crl, watch: { pollInterval: '1h' } })],
+    [
+      'fromEnv',
+      (crl) => {
+        const { ca, cert, key } = filesIn(directory)
+        const env = { ETCDCTL_CACERT: ca, ETCDCTL_CERT: cert, ETCDCTL_KEY: key }
+        return fromEnv(env, { crl, watch: { pollInterval: '1h' } })
+      },
+    ],
+  ])('%s, of its revocation lists too', async (name, make) => {
+    mkdirSync(folder.file(name))
+    const crl = folder.file(`${name}/list.crl`, mintCrl({ issuer: root }).pem)
+    const source = make(crl)
     await source.load()
     const consumer = consume(source, controller.signal)
     const { pem, der } = mintCrl({ issuer: root, revoked: [{ serial: 7 }] })
@@ -305,6 +316,22 @@ describe('the sources of files', () => {
     await until(() => {
       expect(consumer.given).toEqual(['second', 'third'])
     })
+  })
+
+  test('fromKubernetesSecret, where only the current generation has the files', async () => {
+    const mount = folder.file('bare-secret')
+    mkdirSync(mount)
+    writeSecret(mount, 1, textsOf('first'))
+    for (const file of Object.values(filesIn(mount))) rmSync(file)
+    const source = fromKubernetesSecret(mount, { watch: { pollInterval: '1h' } })
+    await source.load()
+    const consumer = consume(source, controller.signal)
+    for (const [index, name] of ['second', 'third'].entries()) {
+      writeSecret(mount, index + 2, textsOf(name))
+      await until(() => {
+        expect(consumer.given.at(-1)).toBe(name)
+      })
+    }
   })
 
   test('fromKubernetesSecret, of a plain directory', async () => {
