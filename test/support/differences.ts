@@ -150,6 +150,11 @@ export const STRICTER: readonly Difference[] = [
     why: 'OpenSSL does not read URIs.',
   },
   {
+    code: 'name-constraints/name-unreadable',
+    peers: OPENSSL,
+    why: 'Go reads every DNS name and mailbox where names of any kind are constrained; OpenSSL only those that it compares.',
+  },
+  {
     code: 'name-constraints/malformed',
     peers: OPENSSL,
     why: 'OpenSSL compares what it finds, masks with gaps and mailboxes without a name included.',
