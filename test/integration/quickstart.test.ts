@@ -89,7 +89,7 @@ function processesWith(text: string): string[] {
 }
 
 const atOnce: Interruption = { signal: 'SIGINT', after: 'etcd will run', delay: 0 }
-const starting: Interruption = { signal: 'SIGTERM', after: 'A real etcd', delay: 300 }
+const starting: Interruption = { signal: 'SIGTERM', after: 'A real etcd', delay: 30 }
 const connected: Interruption = { signal: 'SIGHUP', after: 'A client, connected', delay: 0 }
 
 describe.each([

@@ -299,7 +299,9 @@ describe('a process of its own', () => {
       ['--expose-gc'],
     )
     const [moreWatches, moreFiles, moreResources, moreHeap] = JSON.parse(output) as number[]
-    expect([moreWatches, moreFiles, moreResources]).toEqual([0, 0, 0])
+    expect([moreWatches, moreFiles]).toEqual([0, 0])
+    // What Node itself held at the start may be gone by the end.
+    expect(moreResources).toBeLessThanOrEqual(0)
     // What the engine itself comes to hold varies; a leak would show in every round, with at least 50 octets each time.
     expect(moreHeap).toBeLessThan(50_000)
   })
