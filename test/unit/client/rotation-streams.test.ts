@@ -1,0 +1,326 @@
+/** Streams that go on over another connection, at the level of gRPC: every end that a leg can have, and what the caller sees. */
+import type { ServerHttp2Stream } from 'node:http2'
+import { Client, type ClientDuplexStream, credentials, type ServiceError, status } from '@grpc/grpc-js'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { accept } from '../../../src/client/accept.js'
+import { createChannel } from '../../../src/client/channel.js'
+import { frameMessage, MessageReader } from '../../../src/client/framing.js'
+import { resolveOptions } from '../../../src/client/options.js'
+import { int64Field } from '../../../src/client/protobuf.js'
+import { Session } from '../../../src/client/session.js'
+import { readWatchRequest, readWatchResponse } from '../../../src/client/watch-messages.js'
+import { mintPki } from '../../support/etcd.js'
+import { grpcPeer, type Peer, proxyTo, type Proxy, refuseCall, serverTls } from '../../support/peers.js'
+import { createFor, watchResponse } from '../../support/watch-wire.js'
+
+const KEEP_ALIVE = '/etcdserverpb.Lease/LeaseKeepAlive'
+const WATCH = '/etcdserverpb.Watch/Watch'
+
+const pki = mintPki()
+
+/** One stream as the server sees it. */
+interface Leg {
+  stream: ServerHttp2Stream
+  messages: Buffer[]
+  /** Whether the client sends no more. */
+  ended: boolean
+  send(message: Buffer): void
+  finish(code: number): void
+}
+
+let legs: Leg[]
+/** What the server does with a new leg, and with a message on it. */
+let onLeg: (leg: Leg) => void
+let onMessage: (leg: Leg, message: Buffer) => void
+let peer: Peer
+let proxy: Proxy
+let session: Session
+let client: Client
+
+beforeEach(async () => {
+  legs = []
+  onLeg = () => undefined
+  onMessage = () => undefined
+  peer = await grpcPeer(serverTls(pki.server), (stream) => {
+    const reader = new MessageReader(-1)
+    const leg: Leg = {
+      stream,
+      messages: [],
+      ended: false,
+      send: (message) => {
+        if (!stream.headersSent)
+          stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
+        stream.write(frameMessage(message))
+      },
+      finish: (code) => {
+        if (!stream.headersSent) refuseCall(stream, code, 'as told')
+        else {
+          stream.on('wantTrailers', () => {
+            stream.sendTrailers({ 'grpc-status': String(code), 'grpc-message': 'as told' })
+          })
+          stream.end()
+        }
+      },
+    }
+    legs.push(leg)
+    stream.on('data', (piece: Buffer) => {
+      for (const message of reader.push(piece)) {
+        leg.messages.push(message)
+        onMessage(leg, message)
+      }
+    })
+    stream.on('end', () => {
+      leg.ended = true
+    })
+    onLeg(leg)
+  })
+  proxy = await proxyTo(peer.port)
+  const options = resolveOptions({ endpoints: proxy.endpoint, credentials: pki.client, dialTimeout: '2s' })
+  session = new Session(options, accept(pki.client, options.tls))
+  client = new Client('peer', credentials.createInsecure(), { channelOverride: createChannel(session.members) })
+  await session.preflight()
+})
+
+afterEach(async () => {
+  client.close()
+  await session.close()
+  await proxy[Symbol.asyncDispose]()
+  await peer[Symbol.asyncDispose]()
+})
+
+interface Seen {
+  stream: ClientDuplexStream<Buffer, Buffer>
+  messages: Buffer[]
+  metadata: number
+  /** `OK`, or the code of the error; null while it runs. */
+  end: string | null
+}
+
+function open(path: string, options: { deadline?: number } = {}): Seen {
+  const same = (bytes: Buffer): Buffer => bytes
+  const stream = client.makeBidiStreamRequest<Buffer, Buffer>(path, same, same, options)
+  const seen: Seen = { stream, messages: [], metadata: 0, end: null }
+  stream.on('metadata', () => (seen.metadata += 1))
+  stream.on('data', (message: Buffer) => seen.messages.push(message))
+  stream.on('error', (error: ServiceError) => (seen.end = status[error.code]))
+  stream.on('end', () => (seen.end ??= 'OK'))
+  return seen
+}
+
+/** A keep-alive of a lease. */
+const ask = (id: number): Buffer => int64Field(1, BigInt(id))
+/** The answer to it, with a time to live. */
+const answer = (id: number): Buffer => Buffer.concat([int64Field(2, BigInt(id)), int64Field(3, 60n)])
+
+describe('keep-alives', () => {
+  it('what was not answered when the connection broke is asked again, once, and what was answered is not', async () => {
+    onMessage = (leg, message) => {
+      if (legs.length > 1 || message.equals(ask(1))) leg.send(answer(Number(message[1])))
+    }
+    const seen = open(KEEP_ALIVE)
+    seen.stream.write(ask(1))
+    await expect.poll(() => seen.messages).toEqual([answer(1)])
+    seen.stream.write(ask(2))
+    seen.stream.write(ask(3))
+    await expect.poll(() => legs[0]?.messages.length).toBe(3)
+    proxy.cut()
+    await expect.poll(() => seen.messages).toEqual([answer(1), answer(2), answer(3)])
+    expect(legs[1]?.messages).toEqual([ask(2), ask(3)])
+    seen.stream.write(ask(4))
+    await expect.poll(() => seen.messages.length).toBe(4)
+    expect(seen).toMatchObject({ end: null, metadata: 1 })
+  })
+
+  it('after a broken connection the caller ends the stream as if there had been one', async () => {
+    const seen = open(KEEP_ALIVE)
+    seen.stream.write(ask(1))
+    seen.stream.end()
+    await expect.poll(() => legs[0]?.ended).toBe(true)
+    onMessage = (leg) => {
+      leg.send(answer(1))
+      leg.finish(0)
+    }
+    proxy.cut()
+    await expect.poll(() => seen.end).toBe('OK')
+    expect(seen.messages).toEqual([answer(1)])
+    expect(legs[1]).toMatchObject({ messages: [ask(1)], ended: true })
+  })
+
+  it('a member that falls silent with one unanswered is left within two seconds', async () => {
+    const seen = open(KEEP_ALIVE)
+    seen.stream.write(ask(1))
+    await expect.poll(() => legs[0]?.messages.length).toBe(1)
+    onMessage = (leg) => {
+      leg.send(answer(1))
+    }
+    proxy.freeze()
+    const started = performance.now()
+    await expect.poll(() => session.endpoints[0]?.findings[0]?.code, { timeout: 5000 }).toBe('endpoint/lost')
+    proxy.thaw()
+    await expect.poll(() => seen.messages, { timeout: 5000 }).toEqual([answer(1)])
+    expect(performance.now() - started).toBeLessThan(4000)
+  })
+
+  it('on a rotation, the leg on the old connection is left at once', async () => {
+    onMessage = (leg, message) => {
+      leg.send(answer(Number(message[1])))
+    }
+    const seen = open(KEEP_ALIVE)
+    seen.stream.write(ask(1))
+    await expect.poll(() => seen.messages.length).toBe(1)
+    expect((await session.rotate()).ok).toBe(true)
+    await expect.poll(() => legs.length).toBe(2)
+    seen.stream.write(ask(2))
+    await expect.poll(() => seen.messages).toEqual([answer(1), answer(2)])
+    expect(legs.map((each) => each.messages)).toEqual([[ask(1)], [ask(2)]])
+    await expect.poll(() => legs[0]?.stream.closed).toBe(true)
+    expect(seen.end).toBeNull()
+  })
+})
+
+describe('a leg that the server ends', () => {
+  it('UNAVAILABLE: three more are tried, then the caller is told', async () => {
+    onLeg = (leg) => {
+      leg.finish(status.UNAVAILABLE)
+    }
+    const seen = open(KEEP_ALIVE)
+    await expect.poll(() => seen.end).toBe('UNAVAILABLE')
+    expect(legs).toHaveLength(4)
+  })
+
+  it('those that carried a message do not count', async () => {
+    onMessage = (leg, message) => {
+      leg.send(answer(Number(message[1])))
+      leg.finish(status.UNAVAILABLE)
+    }
+    const seen = open(KEEP_ALIVE)
+    for (let i = 1; i < 8; i += 1) {
+      seen.stream.write(ask(i))
+      await expect.poll(() => seen.messages.length).toBe(i)
+      await expect.poll(() => legs.length).toBe(i + 1)
+    }
+    expect(seen.end).toBeNull()
+  })
+
+  it('without a status, as etcd does that is stopped: it goes on', async () => {
+    onMessage = (leg, message) => {
+      if (legs.length > 1) leg.send(answer(Number(message[1])))
+      else leg.stream.close()
+    }
+    const seen = open(KEEP_ALIVE)
+    seen.stream.write(ask(1))
+    await expect.poll(() => seen.messages).toEqual([answer(1)])
+    expect(seen.end).toBeNull()
+  })
+
+  it.each([
+    ['OK', status.OK],
+    ['PERMISSION_DENIED', status.PERMISSION_DENIED],
+    ['UNAUTHENTICATED', status.UNAUTHENTICATED],
+  ])('%s is the caller’s', async (name, code) => {
+    onMessage = (leg) => {
+      leg.send(answer(1))
+      leg.finish(code)
+    }
+    const seen = open(KEEP_ALIVE)
+    seen.stream.write(ask(1))
+    await expect.poll(() => seen.end).toBe(name)
+    expect(seen.messages).toEqual([answer(1)])
+    expect(legs).toHaveLength(1)
+  })
+})
+
+describe('the caller', () => {
+  it('cancels: the server sees it, and no leg follows', async () => {
+    const seen = open(KEEP_ALIVE)
+    seen.stream.write(ask(1))
+    await expect.poll(() => legs[0]?.messages.length).toBe(1)
+    seen.stream.cancel()
+    await expect.poll(() => [seen.end, legs[0]?.stream.closed]).toEqual(['CANCELLED', true])
+    proxy.cut()
+    await expect.poll(() => session.endpoints[0]?.state).toBe('ready')
+    expect(legs).toHaveLength(1)
+  })
+
+  it('sets a deadline, which holds over all legs', async () => {
+    const seen = open(KEEP_ALIVE, { deadline: Date.now() + 500 })
+    seen.stream.write(ask(1))
+    await expect.poll(() => legs.length).toBe(1)
+    proxy.cut()
+    await expect.poll(() => legs.length).toBe(2)
+    await expect.poll(() => seen.end).toBe('DEADLINE_EXCEEDED')
+  })
+
+  it('is told when there is no connection to go on over', async () => {
+    const seen = open(KEEP_ALIVE)
+    seen.stream.write(ask(1))
+    await expect.poll(() => legs.length).toBe(1)
+    await proxy[Symbol.asyncDispose]()
+    await expect.poll(() => seen.end).toBe('UNAVAILABLE')
+    proxy = await proxyTo(peer.port)
+  })
+
+  it('closes the client, also while a leg waits for a connection', async () => {
+    const seen = open(KEEP_ALIVE)
+    seen.stream.write(ask(1))
+    await expect.poll(() => legs.length).toBe(1)
+    proxy.freeze()
+    proxy.cut()
+    await expect.poll(() => session.endpoints[0]?.state).toBe('connecting')
+    await session.close()
+    await expect.poll(() => seen.end).toBe('CANCELLED')
+  })
+
+  it('does not read: what was not delivered is asked for again, and each event comes once', async () => {
+    const LAST = 2000
+    onMessage = (leg, message) => {
+      const request = readWatchRequest(message)
+      if (request.kind !== 'create') return
+      leg.send(watchResponse({ revision: LAST, watchId: 1, created: true }))
+      for (let revision = Number(request.create.startRevision); revision <= LAST; revision += 1) {
+        leg.send(watchResponse({ revision: LAST, watchId: 1, events: [revision] }))
+      }
+    }
+    const seen = open(WATCH)
+    seen.stream.write(createFor('k', 1))
+    await expect.poll(() => seen.messages.length).toBeGreaterThan(1)
+    for (let i = 0; i < 3; i += 1) {
+      seen.stream.pause()
+      proxy.cut()
+      await expect.poll(() => legs.length).toBe(i + 2)
+      seen.stream.resume()
+    }
+    await expect.poll(() => seen.messages.length).toBe(LAST + 1)
+    const revisions = seen.messages.slice(1).map((each) => Number(readWatchResponse(each).lastRevision))
+    expect(revisions).toEqual(Array.from({ length: LAST }, (_, index) => index + 1))
+  })
+})
+
+describe('messages that cannot be read', () => {
+  it('from the server: they are passed on, and the stream stays where it is', async () => {
+    const malformed = Buffer.from('0bff', 'hex')
+    onMessage = (leg) => {
+      leg.send(malformed)
+    }
+    const seen = open(KEEP_ALIVE)
+    seen.stream.write(ask(1))
+    await expect.poll(() => seen.messages).toEqual([malformed])
+    expect((await session.rotate()).ok).toBe(true)
+    seen.stream.write(ask(2))
+    await expect.poll(() => legs[0]?.messages).toEqual([ask(1), ask(2)])
+    expect(seen.messages).toEqual([malformed, malformed])
+    proxy.cut()
+    await expect.poll(() => seen.end).toBe('UNAVAILABLE')
+    expect(legs).toHaveLength(1)
+  })
+
+  it('from the caller: likewise', async () => {
+    const seen = open(WATCH)
+    seen.stream.write(Buffer.from('0aff', 'hex'))
+    await expect.poll(() => legs[0]?.messages).toEqual([Buffer.from('0aff', 'hex')])
+    legs[0]?.send(watchResponse({ revision: 1, watchId: 7, events: [1] }))
+    await expect.poll(() => seen.messages.length).toBe(1)
+    proxy.cut()
+    await expect.poll(() => seen.end).toBe('UNAVAILABLE')
+  })
+})
