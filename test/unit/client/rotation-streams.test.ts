@@ -136,14 +136,16 @@ describe('keep-alives', () => {
     seen.stream.write(ask(1))
     seen.stream.end()
     await expect.poll(() => legs[0]?.ended).toBe(true)
-    onMessage = (leg) => {
-      leg.send(answer(1))
-      leg.finish(0)
+    onLeg = (leg) => {
+      leg.stream.on('end', () => {
+        leg.send(answer(1))
+        leg.finish(0)
+      })
     }
     proxy.cut()
     await expect.poll(() => seen.end).toBe('OK')
     expect(seen.messages).toEqual([answer(1)])
-    expect(legs[1]).toMatchObject({ messages: [ask(1)], ended: true })
+    expect(legs[1]?.messages).toEqual([ask(1)])
   })
 
   it('a member that falls silent with one unanswered is left within two seconds', async () => {
