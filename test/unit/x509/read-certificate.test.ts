@@ -254,7 +254,19 @@ describe('a signature', () => {
     const other = parse(mintCa({ subject: 'Issuer' }).der)
     expect(child.knowsVerdictOn(other)).toBe(false)
     expect(child.isSignedBy(other)).toBe(false)
+    expect(child.knowsVerdictOn(by)).toBe(true)
     expect([child.isSignedBy(by), child.isSignedBy(other)]).toEqual([true, false])
+  })
+
+  it('is forgotten where more than 256 keys were asked about', () => {
+    const child = read()
+    child.isSignedBy(by)
+    const ask = (): boolean => child.isSignedBy(parse(mintCa({ subject: 'Other' }).der))
+    for (let i = 1; i < 256; i++) ask()
+    expect(child.knowsVerdictOn(by)).toBe(true)
+    ask()
+    expect(child.knowsVerdictOn(by)).toBe(false)
+    expect(child.isSignedBy(by)).toBe(true)
   })
 })
 
