@@ -52,7 +52,7 @@ export const KEY_USAGES = [
 export type KeyUsage = (typeof KEY_USAGES)[number]
 
 /** Most extensions read of one certificate or list. Real ones have about ten. */
-const MAX_EXTENSIONS = 1000
+const MAX_EXTENSIONS = 100
 /** Most purposes read of extendedKeyUsage. */
 const MAX_PURPOSES = 100
 /** Longest key identifier read, in octets. A hash has at most 64. */

@@ -4,24 +4,34 @@
  */
 import { contextTag, DerError, type DerReader, Tag } from './der.js'
 
+/** Most policies or mappings read of one certificate. Real ones have one or two. */
+const MAX_POLICIES = 100
+
 export function readCertificatePolicies(reader: DerReader): void {
   const list = reader.enter(Tag.sequence, 'certificatePolicies')
   const seen = new Set<string>()
   do {
     const policy = list.enter(Tag.sequence, 'a policy').oid('a policy id')
     if (seen.has(policy)) throw new DerError(`the policy ${policy} twice`, list.offset)
+    if (seen.size >= MAX_POLICIES) throw tooMany(list)
     seen.add(policy)
   } while (!list.atEnd)
 }
 
 export function readPolicyMappings(reader: DerReader): void {
   const list = reader.enter(Tag.sequence, 'policyMappings')
+  let count = 0
   do {
+    if (count++ >= MAX_POLICIES) throw tooMany(list)
     const mapping = list.enter(Tag.sequence, 'a policy mapping')
     mapping.oid('a policy of the issuer')
     mapping.oid('a policy of the subject')
     mapping.finish('a policy mapping')
   } while (!list.atEnd)
+}
+
+function tooMany(list: DerReader): DerError {
+  return new DerError(`more than ${String(MAX_POLICIES)} policies`, list.offset)
 }
 
 export function readPolicyConstraints(reader: DerReader): void {

@@ -1,139 +1,309 @@
-/**
- * Mutators: bytes are broken as bytes, and DER is broken as elements, with the lengths above mended, so that what comes out
- * gets past the outermost check.
- */
+/** Changes input as damage and malice would: DER by its elements, octets by octets, PEM by its lines. */
+import { copyNode, type DerNode, element, lengthOctets, placesIn, readTree, wrap, writeTree } from './der-tree.js'
 import type { Random } from './random.js'
 
-type Mutator = (input: Buffer, random: Random) => Buffer
+const TAGS = [
+  0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x0a, 0x0c, 0x12, 0x13, 0x14, 0x16, 0x17, 0x18, 0x1c, 0x1e, 0x24, 0x30, 0x31,
+  0x80, 0x81, 0x82, 0x84, 0x86, 0x87, 0x88, 0xa0, 0xa1, 0xa3, 0xa4, 0x1f, 0x3f, 0x00, 0xff,
+] as const
 
-/** Breaks the input in one to four ways. */
-export function mutate(input: Buffer, random: Random): Buffer {
-  let output = input
-  for (let times = 1 + random.below(4); times > 0; times -= 1) output = random.pick(MUTATORS)(output, random)
-  return output
+const OIDS = [
+  '551d0e',
+  '551d0f',
+  '551d11',
+  '551d13',
+  '551d1e',
+  '551d1f',
+  '551d20',
+  '551d23',
+  '551d24',
+  '551d25',
+  '551d14',
+  '551d1b',
+  '551d1c',
+  '551d15',
+  '550403',
+  '55040a',
+  '2a864886f70d010901',
+  '2a864886f70d010101',
+  '2a864886f70d01010b',
+  '2a864886f70d01010a',
+  '2a8648ce3d0201',
+  '2a8648ce3d030107',
+  '2b81040022',
+  '2a8648ce3d040302',
+  '2b6570',
+  '2b6571',
+  '80',
+  '2b80',
+  '',
+  'ff'.repeat(70),
+  '2aff'.repeat(20) + '01',
+].map((hex) => Buffer.from(hex, 'hex'))
+
+const CONTENTS = [
+  '',
+  '00',
+  'ff',
+  '80',
+  '7f',
+  '0080',
+  '00ff',
+  'ff7f',
+  '01',
+  '02',
+  '7fffffff',
+  '0080000000',
+  'ffffffffffffffffff',
+  '323530313031303030303030',
+  '3235303130313030303030305a',
+  '32303530313233313233353935395a',
+  '00'.repeat(300),
+  '7f'.repeat(2000),
+  'e280ae',
+  '1b5b324a',
+  '0d0a',
+  'efbbbf',
+  'd8',
+  'c0af',
+  'cc95cc80'.repeat(100),
+  '2a2e',
+  '2e'.repeat(300),
+  '6578616d706c652e',
+  '0a000001',
+  '7f000001ffffff00',
+].map((hex) => Buffer.from(hex, 'hex'))
+
+/** Changes DER, mostly element by element. `pool` gives elements to put in. */
+export function mutateDer(random: Random, der: Uint8Array, pool: readonly Uint8Array[]): Buffer {
+  if (random.once(6)) return mutateOctets(random, der)
+  const tree = readTree(der)
+  const changes = 1 + random.below(random.once(4) ? 6 : 2)
+  for (let i = 0; i < changes; i++) if (!changeElement(random, tree, pool)) break
+  const written = writeTree(tree)
+  return random.once(12) ? mutateOctets(random, written) : written
 }
 
-const BYTE_MUTATORS: readonly Mutator[] = [
-  (input, random) => changeByte(input, random, (octet) => octet ^ (1 << random.below(8))),
-  (input, random) => changeByte(input, random, () => random.pick([0, 1, 0x7f, 0x80, 0x84, 0xff])),
-  (input, random) => input.subarray(0, random.below(input.length + 1)),
-  (input, random) => splice(input, random.below(input.length + 1), 0, random.bytes(1 + random.below(8))),
-  (input, random) => {
-    const from = random.below(input.length + 1)
-    return splice(input, from, random.below(16), Buffer.alloc(0))
-  },
-  (input, random) => {
-    const from = random.below(input.length + 1)
-    return splice(input, random.below(input.length + 1), 0, input.subarray(from, from + random.below(64)))
-  },
+/** Elements beyond which nothing is added: copies of copies must not fill the memory. */
+const MAX_ELEMENTS = 5000
+
+function changeElement(random: Random, tree: DerNode[], pool: readonly Uint8Array[]): boolean {
+  const places = placesIn(tree)
+  const place = random.pick(places)
+  if (place === undefined || places.length > MAX_ELEMENTS) return false
+  const { list, index, node } = place
+  random.pick(CHANGES)({ random, list, index, node, pool })
+  return true
+}
+
+interface Change {
+  readonly random: Random
+  readonly list: DerNode[]
+  readonly index: number
+  readonly node: DerNode
+  readonly pool: readonly Uint8Array[]
+}
+
+const CHANGES: readonly [(change: Change) => void, ...((change: Change) => void)[]] = [
+  drop,
+  duplicate,
+  swap,
+  retag,
+  lie,
+  nest,
+  unwrap,
+  replaceContent,
+  replaceContent,
+  replaceOid,
+  transplant,
+  damageContent,
+  damageContent,
 ]
 
-const ELEMENT_MUTATORS: readonly Mutator[] = [
-  // Drop, double, or swap with another element; retag; empty; nest; lie about the length.
-  (input, random) => replaceElement(input, random, () => Buffer.alloc(0)),
-  (input, random) => replaceElement(input, random, (element) => Buffer.concat([element, element])),
-  (input, random) => replaceElement(input, random, () => anyElement(input, random)),
-  (input, random) =>
-    replaceElement(input, random, (element) => Buffer.concat([Buffer.from([random.below(256)]), element.subarray(1)])),
-  (input, random) => replaceElement(input, random, (element) => Buffer.from([element[0] ?? 0x30, 0])),
-  (input, random) => replaceElement(input, random, (element) => nested(element, 1 + random.below(40))),
-  (input, random) =>
-    replaceElement(input, random, (element) => wrap(element[0] ?? 0x04, random.bytes(random.below(300)))),
-  (input, random) =>
-    replaceElement(input, random, (element) =>
-      Buffer.concat([element.subarray(0, 1), Buffer.from([0x84, 0xff, 0xff, 0xff, 0xff]), element.subarray(2)]),
-    ),
-]
-
-const MUTATORS: readonly Mutator[] = [...BYTE_MUTATORS, ...ELEMENT_MUTATORS]
-
-function changeByte(input: Buffer, random: Random, change: (octet: number) => number): Buffer {
-  if (input.length === 0) return input
-  const output = Buffer.from(input)
-  const at = random.below(output.length)
-  output[at] = change(output[at] ?? 0) & 0xff
-  return output
+function drop({ list, index }: Change): void {
+  list.splice(index, 1)
 }
 
-function splice(input: Buffer, at: number, remove: number, insert: Uint8Array): Buffer {
-  return Buffer.concat([input.subarray(0, at), insert, input.subarray(at + remove)])
+function duplicate({ random, list, index, node }: Change): void {
+  const times = random.once(20) ? 200 : 1
+  list.splice(index, 0, ...Array.from({ length: times }, () => copyNode(node)))
 }
 
-interface Element {
-  start: number
-  contentStart: number
-  end: number
-  /** The elements around it, the innermost first. */
-  parents: Element[]
+function swap({ random, list, index, node }: Change): void {
+  const other = random.below(list.length)
+  const moved = list[other]
+  if (moved === undefined) return
+  list[index] = moved
+  list[other] = node
 }
 
-/** The elements of well-formed DER, also those inside OCTET STRINGs and BIT STRINGs that hold some. */
-function elementsOf(der: Buffer): Element[] {
-  const all: Element[] = []
-  const walk = (from: number, to: number, parents: Element[]): boolean => {
-    const mark = all.length
-    let at = from
-    while (at < to) {
-      const element = elementAt(der, at, to, parents)
-      if (element === null || all.length > 5000) {
-        all.length = mark
-        return false
+function retag({ random, node }: Change): void {
+  if (node.tag === null) return
+  node.tag = random.once(3) ? random.below(256) : random.pick(TAGS)
+}
+
+function lie({ random, node }: Change): void {
+  const length = writeTree([{ ...node, lie: null }]).length - 2
+  const near = Math.max(0, length + random.below(5) - 2)
+  node.lie = random.pick([
+    lengthOctets(near),
+    lengthOctets(near),
+    Buffer.from([0]),
+    Buffer.from([0x7f]),
+    Buffer.from([0x80]),
+    Buffer.from([0x81, near & 0xff]),
+    Buffer.from([0x82, 0, near & 0xff]),
+    Buffer.from([0x84, 0xff, 0xff, 0xff, 0xff]),
+    Buffer.from([0x84, 0x7f, 0xff, 0xff, 0xff]),
+    Buffer.from([0x88, 0, 0, 0, 0, 0, 0, 0, 1]),
+    Buffer.from([0xff]),
+  ])
+}
+
+function nest({ random, list, index, node }: Change): void {
+  const depth = random.once(10) ? 200 : 1 + random.below(2)
+  let nested = node
+  for (let i = 0; i < depth; i++) nested = wrap(random.pick([0x30, 0x31, 0x04, 0xa0, 0xa1, 0xa3]), [nested])
+  list[index] = nested
+}
+
+function unwrap({ list, index, node }: Change): void {
+  list.splice(index, 1, ...(node.children ?? []))
+}
+
+function replaceContent({ random, node }: Change): void {
+  node.children = null
+  node.content = random.once(4) ? random.bytes(random.below(40)) : (random.pick(CONTENTS) ?? Buffer.alloc(0))
+}
+
+function replaceOid({ random, list }: Change): void {
+  const oids = placesIn(list).filter(({ node }) => node.tag === 0x06)
+  const chosen = random.pick(oids)
+  if (chosen !== undefined) chosen.node.content = random.pick(OIDS) ?? Buffer.alloc(0)
+}
+
+function transplant({ random, list, index, pool }: Change): void {
+  const donor = random.pick(pool)
+  const chosen = donor === undefined ? undefined : random.pick(placesIn(readTree(donor)))
+  if (chosen === undefined) return
+  const graft = copyNode(chosen.node)
+  if (random.once(2)) list[index] = graft
+  else list.splice(index, 0, graft)
+}
+
+function damageContent({ random, node }: Change): void {
+  if (node.children !== null) {
+    node.children.splice(
+      random.below(node.children.length + 1),
+      0,
+      element(random.pick(TAGS), random.bytes(random.below(6))),
+    )
+    return
+  }
+  node.content = mutateOctets(random, node.content)
+}
+
+/** Changes octets. */
+export function mutateOctets(random: Random, bytes: Uint8Array): Buffer {
+  const octets = Buffer.from(bytes)
+  const at = random.below(octets.length + 1)
+  switch (random.below(6)) {
+    case 0:
+      if (octets.length > 0) {
+        const place = random.below(octets.length)
+        octets[place] = (octets[place] ?? 0) ^ (1 << random.below(8))
       }
-      all.push(element)
-      const tag = der[at] ?? 0
-      if ((tag & 0x20) !== 0 || tag === 0x04) walk(element.contentStart, element.end, [element, ...parents])
-      at = element.end
+      return octets
+    case 1:
+      return octets.subarray(0, at)
+    case 2:
+      return Buffer.concat([octets.subarray(0, at), random.bytes(1 + random.below(8)), octets.subarray(at)])
+    case 3:
+      return Buffer.concat([octets.subarray(0, at), octets.subarray(Math.min(octets.length, at + 1 + random.below(8)))])
+    case 4:
+      return Buffer.concat([octets, random.once(2) ? octets : random.bytes(random.below(20))])
+    default: {
+      const length = Math.min(octets.length - at, random.below(16))
+      random.bytes(length).copy(octets, at)
+      return octets
     }
-    return true
   }
-  walk(0, der.length, [])
-  return all
 }
 
-function elementAt(der: Buffer, start: number, limit: number, parents: Element[]): Element | null {
-  const first = der[start + 1]
-  if (first === undefined) return null
-  const octets = first < 0x80 ? 0 : first & 0x7f
-  if (octets > 4 || (first >= 0x80 && octets === 0) || start + 2 + octets > limit) return null
-  const length = octets === 0 ? first : der.readUIntBE(start + 2, octets)
-  const contentStart = start + 2 + octets
-  const end = contentStart + length
-  return end > limit ? null : { start, contentStart, end, parents }
+const LABELS = [
+  'CERTIFICATE',
+  'X509 CRL',
+  'PRIVATE KEY',
+  'EC PRIVATE KEY',
+  'CERTIFICATE REQUEST',
+  'X',
+  'PGP MESSAGE',
+] as const
+const JUNK = [
+  '',
+  ' ',
+  '\t',
+  '=',
+  '====',
+  '*',
+  'AAAA',
+  'A: b',
+  '\u00a0',
+  '\u202e',
+  '\u001b[2J',
+  '\0',
+  '-----',
+  '# text',
+] as const
+
+/** Changes PEM text. */
+export function mutatePem(random: Random, text: string): string {
+  const lines = text.split('\n')
+  const changes = 1 + random.below(random.once(4) ? 6 : 2)
+  for (let i = 0; i < changes; i++) changeLine(random, lines)
+  let changed = lines.join('\n')
+  if (random.once(8)) changed = changed.replaceAll('\n', random.pick(['\r\n', '\r', ' ', '', '\\n', '\n\n']))
+  if (random.once(10)) changed = `\ufeff${changed}`
+  return random.once(6) ? changed.slice(0, random.below(changed.length)) : changed
 }
 
-function anyElement(der: Buffer, random: Random): Buffer {
-  const all = elementsOf(der)
-  if (all.length === 0) return der
-  const { start, end } = random.pick(all)
-  return der.subarray(start, end)
-}
-
-/** Puts something else in the place of one element, and mends the lengths of everything around it. */
-function replaceElement(der: Buffer, random: Random, change: (element: Buffer) => Buffer): Buffer {
-  const all = elementsOf(der)
-  if (all.length === 0) return der
-  const target = random.pick(all)
-  let inner = change(der.subarray(target.start, target.end))
-  let { start, end } = target
-  for (const parent of target.parents) {
-    const content = Buffer.concat([der.subarray(parent.contentStart, start), inner, der.subarray(end, parent.end)])
-    inner = wrap(der[parent.start] ?? 0x30, content)
-    start = parent.start
-    end = parent.end
+function changeLine(random: Random, lines: string[]): void {
+  const at = random.below(lines.length)
+  const line = lines[at] ?? ''
+  switch (random.below(10)) {
+    case 0:
+      lines.splice(at, 1)
+      break
+    case 1:
+      lines.splice(at, 0, ...Array.from({ length: random.once(20) ? 500 : 1 }, () => line))
+      break
+    case 2:
+      lines.splice(at, 0, random.pick(JUNK))
+      break
+    case 3:
+      lines[at] = line + (lines[at + 1] ?? '')
+      lines.splice(at + 1, 1)
+      break
+    case 4:
+      lines[at] = `${random.pick(JUNK)}${line}${random.pick(JUNK)}`
+      break
+    case 5:
+      lines[at] = line.replace(/(BEGIN|END) [^-]+/, (_, kind: string) => `${kind} ${random.pick(LABELS)}`)
+      break
+    case 6:
+      lines[at] = random.once(2)
+        ? line.toLowerCase()
+        : line.replace('-----', random.pick(['----', '------', '\u2014\u2014', '']))
+      break
+    case 7:
+      lines[at] = line.slice(0, random.below(line.length))
+      break
+    case 8:
+      lines[at] = `-----${random.pick(['BEGIN', 'END'])} ${random.pick(LABELS)}-----`
+      break
+    default:
+      lines.splice(at, 0, ...lines.slice(random.below(lines.length)))
   }
-  return Buffer.concat([der.subarray(0, start), inner, der.subarray(end)])
-}
-
-function nested(element: Buffer, depth: number): Buffer {
-  let output = element
-  for (let level = 0; level < depth; level += 1) output = wrap(0x30, output)
-  return output
-}
-
-function wrap(tag: number, content: Uint8Array): Buffer {
-  if (content.length < 0x80) return Buffer.concat([Buffer.from([tag, content.length]), content])
-  const length = Buffer.alloc(4)
-  length.writeUInt32BE(content.length)
-  const from = length.findIndex((octet) => octet !== 0)
-  return Buffer.concat([Buffer.from([tag, 0x80 | (4 - from)]), length.subarray(from), content])
+  // Doubling again and again must not fill the memory.
+  if (lines.length > 5000) lines.length = 5000
 }

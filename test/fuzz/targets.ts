@@ -1,145 +1,149 @@
-/** What is fuzzed: the seeds that are broken, what reads them, and what has to hold whatever comes. */
-import { generateKeyPairSync } from 'node:crypto'
-import { scanPem } from '../../src/x509/pem.js'
-import { fromPem } from '../../src/credentials/index.js'
+/** What is fuzzed: for each reader, how an input is made of a seed, and what must hold of it. */
 import {
-  Certificate,
-  Crl,
-  formatReport,
-  inspectCredentials,
-  validateChain,
-  type Report,
-} from '../../src/validate/index.js'
-import { DerError } from '../../src/x509/der.js'
-import { HOST, inputOf, mintChain } from '../support/judge-chain.js'
-import {
-  directoryName,
-  dns,
-  email,
-  ip,
-  ipRange,
-  mintCa,
-  mintCrl,
-  mintLeaf,
-  nameConstraints,
-  uri,
-} from '../support/mint.js'
+  checkCertificate,
+  checkChain,
+  checkCredentials,
+  checkCrl,
+  checkDer,
+  checkHost,
+  checkKey,
+  checkNames,
+  checkPem,
+  checkTime,
+  type Role,
+} from './checks.js'
+import { mutateDer, mutateOctets, mutatePem } from './mutate.js'
+import type { Random } from './random.js'
+import { CERTIFICATES, CHAIN, CREDENTIALS, CRLS, KEYS, NAMES, POOL, TEXTS } from './seeds.js'
 
-/** One reader under fuzz. */
-export interface Target {
-  readonly seeds: readonly Buffer[]
-  /** Reads the input; throws where something does not hold. */
-  run(input: Buffer, seed: Buffer): Promise<void> | void
+/** One input, and the check that it must pass. */
+export interface FuzzCase {
+  readonly input: Uint8Array | string
+  readonly check: () => void
 }
 
-export type TargetName = 'certificate' | 'chain' | 'crl' | 'pem' | 'key'
+const der = (random: Random, seeds: readonly Uint8Array[]): Buffer =>
+  mutateDer(random, random.pick(seeds) ?? Buffer.alloc(0), POOL)
 
-/** Every target, with seeds that are minted anew. */
-export function makeTargets(): Readonly<Record<TargetName, Target>> {
-  const chain = mintChain({
-    root: {
-      extensions: [
-        nameConstraints({
-          permitted: [dns('svc'), ipRange('127.0.0.0/8'), email('example.com'), uri('example.com')],
-          excluded: [directoryName('Nobody')],
-        }),
-      ],
-    },
-    leaf: { names: [dns(HOST), ip('127.0.0.1'), uri('spiffe://example.com/etcd'), email('etcd@example.com')] },
-  })
-  const healthy = inputOf(chain)
-  const rsa = mintLeaf({
-    subject: [
-      ['CN', 'rsa'],
-      ['O', 'Example'],
-      ['emailAddress', 'a@b.c'],
-    ],
-    key: 'rsa-2048',
-  })
-  const lists = [
-    mintCrl({
-      issuer: chain.intermediate,
-      revoked: [
-        { serial: 7n, reason: 1 },
-        { serial: 9n, reason: 6 },
-      ],
-    }).der,
-    mintCrl({ issuer: chain.root }).der,
-  ]
-  const certificates = [chain.leaf.der, chain.intermediate.der, chain.root.der, rsa.der, mintCa({ subject: 'x' }).der]
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' })
-  const keys = [
-    privateKey.export({ type: 'pkcs8', format: 'pem' }),
-    privateKey.export({ type: 'sec1', format: 'pem' }),
-    privateKey.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' }),
-  ].map((pem) => Buffer.from(pem))
-  const texts = [chain.leaf.pem + chain.intermediate.pem, `${chain.root.pem}\nsome text\n${chain.root.pem}`, ...keys]
-
-  return {
-    certificate: {
-      seeds: certificates,
-      run: (input) => {
-        readsOrRefuses(() => exercise(Certificate.parse(input)))
+const onDer =
+  (seeds: readonly Uint8Array[], check: (bytes: Uint8Array) => void) =>
+  (random: Random): FuzzCase => {
+    const input = der(random, seeds)
+    return {
+      input,
+      check: () => {
+        check(input)
       },
-    },
-    crl: {
-      seeds: lists,
-      run: (input, seed) => {
-        readsOrRefuses(() => Crl.parse(input).find(Buffer.from([7])))
-        const report = validateChain({ ...healthy, crls: [input] }, { usage: 'server', hosts: [HOST] })
-        isPlain(report)
-        // A list whose issuer's name was altered is another CA's, and none of ours.
-        const unused = report.findings.some(({ code }) => code === 'revocation/crl-unused')
-        if (report.ok && !unused && !input.equals(seed)) throw new Error('A list that was altered was taken for good')
-      },
-    },
-    chain: {
-      seeds: [chain.leaf.der],
-      run: (input, seed) => {
-        const asLeaf = validateChain({ ...healthy, leaf: input }, { usage: 'server', hosts: [HOST] })
-        isPlain(asLeaf)
-        if (asLeaf.ok && !input.equals(seed)) throw new Error('A certificate that was altered was taken for good')
-        for (const place of ['intermediates', 'trustAnchors'] as const) {
-          isPlain(validateChain({ ...healthy, [place]: [input, chain.leaf.der] }, { usage: 'any' }))
-        }
-      },
-    },
-    pem: {
-      seeds: texts.map((text) => Buffer.from(text)),
-      run: (input) => {
-        scanPem(input)
-        isPlain(validateChain({ leaf: input, trustAnchors: input.toString('latin1') }, { usage: 'any' }))
-      },
-    },
-    key: {
-      seeds: keys,
-      run: async (input) => {
-        const source = fromPem({ ca: chain.root.pem, cert: chain.leaf.pem, key: input, passphrase: 'x' })
-        isPlain(await inspectCredentials(source, { usage: 'any' }))
-      },
-    },
+    }
   }
+
+function changedPem(random: Random, text: string): Buffer {
+  const changed = Buffer.from(mutatePem(random, text))
+  return random.once(10) ? mutateOctets(random, changed) : changed
 }
 
-/** Touches everything that is read on first use. */
-function exercise(certificate: Certificate): unknown {
-  const { fingerprint256, extensions, isSelfIssued, subject, hasReadableKey } = certificate
-  const signed = certificate.isSignedBy(certificate)
-  return [fingerprint256, extensions, isSelfIssued, subject.key, hasReadableKey, signed, String(certificate)]
+/** PEM whose text is sound and whose octets are not. */
+function pemOf(label: string, bytes: Buffer): string {
+  return `-----BEGIN ${label}-----\n${bytes.toString('base64')}\n-----END ${label}-----\n`
 }
 
-function readsOrRefuses(read: () => unknown): void {
-  try {
-    read()
-  } catch (error) {
-    if (!(error instanceof DerError)) throw error
-  }
-}
+const TIMES = [
+  '250101000000Z',
+  '20500101000000Z',
+  '500101000000Z',
+  '20240229235959Z',
+  '20250101000000.5Z',
+  '2501010000Z',
+] as const
+const HOSTS = [
+  '10.0.0.1',
+  '::1',
+  'fd00::10.0.0.1',
+  '::ffff:1.2.3.4',
+  'etcd-0.etcd.svc',
+  '*.etcd.svc',
+  'bücher.example',
+  'spiffe://a/b',
+  'https://a',
+  '1.2.3',
+  '0x7f',
+  'fe80::1%eth0',
+  '[::1]:2379',
+  'a_b',
+  'xn--bcher-kva.example',
+] as const
 
-/** No control character but line breaks of our own, no bidirectional override, and a bounded length. */
-function isPlain(report: Report): void {
-  const text = formatReport(report)
-  // eslint's no-control-regex is for typos; here the controls are what is looked for.
-  if (/[^\P{Cc}\n]|[\u202a-\u202e\u2066-\u2069]/u.test(text)) throw new Error('The report holds a control character')
-  if (text.length > 1_000_000) throw new Error(`The report has ${String(text.length)} characters`)
+export const TARGETS: Readonly<Record<string, (random: Random) => FuzzCase>> = {
+  pem(random) {
+    const input = changedPem(random, random.pick(TEXTS) ?? '')
+    return {
+      input,
+      check: () => {
+        checkPem(input)
+      },
+    }
+  },
+  der: onDer(POOL, checkDer),
+  certificate: onDer(CERTIFICATES, checkCertificate),
+  crl: onDer(CRLS, checkCrl),
+  name: onDer(NAMES, checkNames),
+  time(random) {
+    const tag = random.pick([0x17, 0x18] as const)
+    const text = mutateOctets(random, Buffer.from(random.pick(TIMES)))
+    const input = Buffer.concat([Buffer.from([tag, text.length & 0x7f]), text])
+    return {
+      input,
+      check: () => {
+        checkTime(input)
+      },
+    }
+  },
+  host(random) {
+    const input = mutateOctets(random, Buffer.from(random.pick(HOSTS))).toString(random.once(2) ? 'utf8' : 'latin1')
+    return {
+      input,
+      check: () => {
+        checkHost(input)
+      },
+    }
+  },
+  key(random) {
+    const text = random.pick(KEYS) ?? ''
+    const label = /BEGIN ([^-]+)/.exec(text)?.[1] ?? ''
+    const body = Buffer.from(text.replaceAll(/-----[^-]+-----/g, ''), 'base64')
+    const input = random.once(3) ? changedPem(random, text) : Buffer.from(pemOf(label, mutateDer(random, body, POOL)))
+    return {
+      input,
+      check: () => {
+        checkKey(input)
+      },
+    }
+  },
+  chain(random) {
+    const role = random.pick<Role>(['leaf', 'leaf', 'intermediates', 'trustAnchors', 'crls'])
+    const part = { leaf: CHAIN.leaf, intermediates: CHAIN.between, trustAnchors: CHAIN.root, crls: null }[role]
+    const bytes = part === null ? der(random, CRLS) : mutateDer(random, part.der, POOL)
+    const text = (): string => mutatePem(random, part?.pem ?? CREDENTIALS.crl)
+    const input = random.once(5)
+      ? text()
+      : random.once(5)
+        ? pemOf(part === null ? 'X509 CRL' : 'CERTIFICATE', bytes)
+        : bytes
+    return {
+      input,
+      check: () => {
+        checkChain(role, input)
+      },
+    }
+  },
+  credentials(random) {
+    const role = random.pick(['ca', 'cert', 'key', 'crl'] as const)
+    const input = random.once(8) ? Buffer.from(random.pick(TEXTS) ?? '') : changedPem(random, CREDENTIALS[role])
+    return {
+      input,
+      check: () => {
+        checkCredentials(role, input)
+      },
+    }
+  },
 }

@@ -1,27 +1,48 @@
-/** A short run of the fuzz loop with fixed numbers; `npm run fuzz` goes on for as long as it is told. */
+/** A short run of the fuzz loop with fixed seeds; `npm run fuzz` goes on for as long as it is told. */
 import { describe, expect, it } from 'vitest'
-import { fuzz } from '../../fuzz/loop.js'
-import { makeTargets, type TargetName } from '../../fuzz/targets.js'
+import { readTree, writeTree } from '../../fuzz/der-tree.js'
+import { inputSeed, runMany, runOne } from '../../fuzz/loop.js'
+import { mutateDer } from '../../fuzz/mutate.js'
+import { Random } from '../../fuzz/random.js'
+import { CHAIN, POOL } from '../../fuzz/seeds.js'
+import { TARGETS } from '../../fuzz/targets.js'
 
 describe('readers and validator under fuzz', () => {
-  const targets = makeTargets()
+  it.each(Object.keys(TARGETS))('%s', (target) => {
+    expect(runMany(target, 1, 100)).toBeNull()
+  })
+})
 
-  it.each(Object.keys(targets) as TargetName[])('%s', async (name) => {
-    const { failure, inputs } = await fuzz({ [name]: targets[name] }, 1, (done) => done < 250)
-    expect(failure).toBeNull()
-    expect(inputs).toBe(250)
+describe('the loop', () => {
+  it('makes the same input of the same seed', () => {
+    for (const [target, make] of Object.entries(TARGETS)) {
+      for (let seed = 0; seed < 20; seed++) {
+        expect(make(new Random(seed)).input, `${target} ${String(seed)}`).toEqual(make(new Random(seed)).input)
+      }
+    }
   })
 
-  it('stops at an input after which something does not hold, and can repeat it', async () => {
-    const broken = {
-      ...targets.certificate,
-      run: (input: Buffer) => {
-        if (input.length % 7 === 0) throw new TypeError('a fault that was planted')
-      },
-    }
-    const { failure } = await fuzz({ certificate: broken }, 1, (done) => done < 1000)
-    expect(failure?.reason).toContain('a fault that was planted')
-    const again = await fuzz({ certificate: broken }, failure?.seed ?? 0, (done) => done < 1)
-    expect(again.failure?.input.equals(failure?.input ?? Buffer.alloc(0))).toBe(true)
+  it('repeats a failure by the seed that it told', () => {
+    const seeds = Array.from({ length: 100 }, (_, run) => inputSeed(7, run))
+    expect(new Set(seeds).size).toBe(100)
+    expect(inputSeed(seeds[50] ?? 0, 0)).toBe(seeds[50])
+  })
+
+  it('knows no other targets', () => {
+    expect(() => runOne('der ', 1)).toThrow('There is no target')
+  })
+})
+
+describe('the mutator', () => {
+  it('takes DER apart and puts it together again', () => {
+    for (const der of POOL) expect(writeTree(readTree(der))).toEqual(der)
+    expect(readTree(CHAIN.leaf.der)[0]?.children).toHaveLength(3)
+  })
+
+  it('changes nearly every input', () => {
+    const changed = Array.from({ length: 300 }, (_, seed) => mutateDer(new Random(seed), CHAIN.leaf.der, POOL))
+    expect(changed.filter((each) => !each.equals(CHAIN.leaf.der)).length).toBeGreaterThan(250)
+    // Most are DER still, so that they reach what stands behind the first check.
+    expect(changed.filter((each) => readTree(each)[0]?.tag === 0x30).length).toBeGreaterThan(150)
   })
 })

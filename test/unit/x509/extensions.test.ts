@@ -420,12 +420,12 @@ describe('policies', () => {
   })
 })
 
-it('are a thousand at most, of a hundred purposes', () => {
+it('are a hundred at most, of a hundred purposes', () => {
   const ids = (count: number): string[] => Array.from({ length: count }, (_, i) => `1.2.${String(i)}`)
   const list = (count: number): DerReader =>
     new DerReader(Buffer.concat(ids(count).map((id) => encodeExtension(unknownExtension(false, id)))))
-  expect(readExtensionList(list(1000))).toHaveLength(1000)
-  expect(refusalAt(() => readExtensionList(list(1001)))[0]).toBe('more than 1000 extensions')
+  expect(readExtensionList(list(100))).toHaveLength(100)
+  expect(refusalAt(() => readExtensionList(list(101)))[0]).toBe('more than 100 extensions')
   expect(decode(extendedKeyUsage(ids(100))).problems).toEqual([])
   expect(decode(extendedKeyUsage(ids(101))).problems).toMatchObject([{ reason: 'more than 100 purposes' }])
 })
