@@ -48,6 +48,7 @@ export class Connection {
   readonly #onDown: DownListener
   #open = true
   #broken = false
+  #vacating = false
 
   /** @param onDown Called once, when the connection takes no new calls any more; not for `close()` and `destroy()`. */
   constructor(parts: ConnectionParts, onDown: DownListener) {
@@ -153,6 +154,8 @@ export class Connection {
    */
   vacate(limit: number): Promise<void> {
     const closed = this.close()
+    if (this.#vacating) return closed
+    this.#vacating = true
     for (const call of [...this.#calls]) call.moveAway()
     const timer = setTimeout(() => {
       this.#lost('vacated', null)

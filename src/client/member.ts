@@ -139,15 +139,16 @@ export class Member {
   /**
    * Goes over to new credentials, which are the ones in use by now, with what came of trying them out here.
    *
-   * @returns The connection with the old ones, if there is one: it is given no new calls, and its end is the caller's to choose.
+   * @returns The connections with old ones, also those that have been leaving since earlier: they are given no new calls, and
+   * their end is the caller's to choose.
    */
-  adopt(trial: Trial): Connection | null {
+  adopt(trial: Trial): Connection[] {
     if (this.#isClosed()) {
       if (trial.ok) trial.dialled.connection.destroy()
-      return null
+      return []
     }
-    const old = this.connection
-    if (old !== null) this.#leave(old)
+    if (this.connection !== null) this.#leave(this.connection)
+    const old = [...this.#leaving]
     this.#epoch += 1
     clearTimeout(this.#retryTimer)
     this.#dialling?.abort()

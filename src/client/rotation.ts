@@ -139,9 +139,9 @@ export class Rotation {
           if (!outcome.ok) findings.push(...outcome.findings)
           return
         }
-        const connection = member.adopt(outcome)
+        const connections = member.adopt(outcome)
         // A server that was not proved with the new trust has no claim to the time that streams would take.
-        if (connection !== null) old.push({ connection, drain: outcome.ok ? drain : 'now' })
+        old.push(...connections.map((connection) => ({ connection, drain: outcome.ok ? drain : 'now' })))
         if (!outcome.ok && wereReady.has(member)) findings.push(leftBehind(member, outcome.findings))
       }),
     )

@@ -95,7 +95,8 @@ export class WatchScript implements StreamScript {
 
   incoming(message: Buffer): void {
     const response = readWatchResponse(message)
-    this.#lastHeader = response.header
+    // A copy, or it would hold the whole message.
+    this.#lastHeader = Uint8Array.from(response.header)
     if (response.created) this.#onCreated(response, message)
     else if (response.watchId === ALL_WATCHES) this.#onProgressOfAll(response, message)
     else {
