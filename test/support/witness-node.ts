@@ -31,7 +31,7 @@ async function askClient({ host, ...question }: Question): Promise<Verdict> {
   // The first error is the one that counts, and `once` takes it.
   socket.on('error', () => undefined)
   try {
-    await once(socket, 'secureConnect')
+    await Promise.race([once(socket, 'secureConnect'), closed(socket)])
     return { accepts: true, words: '' }
   } finally {
     socket.destroy()
@@ -50,13 +50,19 @@ async function askServer(question: Question): Promise<Verdict> {
   socket.on('error', () => undefined)
   try {
     const failed = once(socket, 'error').then(([error]: unknown[]) => Promise.reject(error as Error))
-    const seen = await Promise.race([server.connection, failed])
+    const seen = await Promise.race([server.connection, failed, closed(socket)])
     if (seen.authorized) return { accepts: true, words: '' }
     const sent = seen.getPeerX509Certificate() !== undefined
     return { accepts: false, words: sent ? String(seen.authorizationError) : 'the client sent no certificate' }
   } finally {
     socket.destroy()
   }
+}
+
+/** Rejects where the connection ends without an error; one that had an error has told it before. */
+async function closed(socket: TLSSocket): Promise<never> {
+  await new Promise((resolve) => socket.once('close', resolve))
+  throw new Error('the connection was closed')
 }
 
 type Shown = Pick<Question, 'leaf' | 'sent'>
