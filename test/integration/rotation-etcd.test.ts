@@ -1,11 +1,14 @@
 /** What a rotation means on a real etcd beside the load: identity, passwords, compaction, a roll of the CA, a lost member. */
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { connect as connectTls, createServer as createTlsServer, type TLSSocket } from 'node:tls'
 import type { AddressInfo } from 'node:net'
 import type { Watcher } from 'etcd3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../src/client/index.js'
-import type { Credentials } from '../../src/credentials/index.js'
+import { type Credentials, fromFiles, writeCredentials } from '../../src/credentials/index.js'
 import { startEtcd, startEtcdCluster, type TestEtcd } from '../../src/testing/index.js'
 import { mintedCredentials, mintPki } from '../support/etcd.js'
 import { dns, ip, mintLeaf } from '../support/mint.js'
@@ -75,6 +78,27 @@ describe('on one member', () => {
     await client.put('quiet').value('heard')
     await expect.poll(() => values).toEqual(['heard'])
     expect(disturbed).toEqual([])
+  })
+
+  it('files that are replaced are followed: credentials renewed on disk come into use by themselves', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'rotation-'))
+    try {
+      const write = (subject: string) => writeCredentials(directory, pki.issueClient({ subject }))
+      const { ca, cert, key } = await write('first')
+      await using between = await tlsBetween(etcd)
+      await using client = await connect(between, { credentials: fromFiles({ ca, cert, key }) })
+      const { values, disturbed } = record(await client.watch().key('files').create())
+      for (const subject of ['second', 'third']) {
+        await write(subject)
+        await expect.poll(() => client.tls.report.path[0]?.subject, { timeout: 20_000 }).toBe(`CN=${subject}`)
+        await client.put('files').value(subject)
+      }
+      await expect.poll(() => values).toEqual(['second', 'third'])
+      expect(disturbed).toEqual([])
+      expect(between.names).toEqual(['first', 'second', 'third'])
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
   })
 
   it('nothing is resumed and nothing complains: etcd’s log stays quiet', () => {
