@@ -196,6 +196,8 @@ describe('signature algorithms', () => {
     const chain = mintChain({ root: { key: rsaKey } })
     const trusted = { leaf: chain.leaf.der, trustAnchors: chain.intermediate.der }
     expect(detailsOf(judge({ root: { key: rsaKey } }), code)).toEqual([])
+    const renewed = { subject: 'Test Root' } as const
+    expect(detailsOf(judge({ root: { key: rsaKey }, intermediate: renewed }), code)).toEqual([])
     expect(detailsOf(validateChain(trusted, { usage: 'server' }).findings, code)).toEqual([])
   })
 
