@@ -16,11 +16,17 @@ import {
   status,
   type StatusObject,
 } from './channel.js'
+import { makeStatus } from './call-status.js'
 import { MalformedMessage } from './protobuf.js'
 import type { ScriptHost, StreamScript } from './stream-script.js'
 
-/** How many legs in a row may break before a message came over them. */
-const MAX_BARREN = 3
+/**
+ * How long to wait, in milliseconds, before a leg follows one that broke: so many may break in a row before a message came over
+ * one. A member that stops ends each new stream at once, and takes a while to be gone.
+ */
+const PAUSES: readonly number[] = [0, 50, 150, 400, 1000]
+/** How many legs in a row may have their token refused. */
+const MAX_REFUSALS = 3
 /** A leg that has lived so long was a good one, whatever came over it, in milliseconds. */
 const LONG_LIVED = 5000
 /** How long a leg may take to prepare for its end, in milliseconds: a round trip, where the server answers at all. */
@@ -33,6 +39,8 @@ export class ResumableCall implements Call, ScriptHost {
   #legSince = 0
   /** Legs that broke in a row. */
   #barren = 0
+  /** Runs while the leg waits for its start. What is sent then waits in the script. */
+  #pauseTimer: NodeJS.Timeout | null = null
   /** Legs in a row whose token was refused. */
   #refusals = 0
   #metadata: Metadata | null = null
@@ -77,7 +85,7 @@ export class ResumableCall implements Call, ScriptHost {
 
   halfClose(): void {
     this.#halfClosed = true
-    this.#leg.halfClose()
+    if (this.#pauseTimer === null) this.#leg.halfClose()
   }
 
   startRead(): void {
@@ -87,7 +95,11 @@ export class ResumableCall implements Call, ScriptHost {
 
   cancelWithStatus(code: status, details: string): void {
     this.#canceled = true
-    this.#leg.cancelWithStatus(code, details)
+    if (this.#pauseTimer === null) this.#leg.cancelWithStatus(code, details)
+    else {
+      clearTimeout(this.#pauseTimer)
+      this.#end(makeStatus(code, details))
+    }
   }
 
   getPeer(): string {
@@ -114,6 +126,8 @@ export class ResumableCall implements Call, ScriptHost {
   // --- driven by the script
 
   send(message: Buffer): void {
+    // The script sends it again when the leg begins.
+    if (this.#pauseTimer !== null) return
     const context = this.#context ?? {}
     this.#context = null
     this.#leg.sendMessageWithContext(context, message)
@@ -128,7 +142,7 @@ export class ResumableCall implements Call, ScriptHost {
   }
 
   renewToken(details: string): boolean {
-    if (this.#refusals >= MAX_BARREN || !this.#leg.tokenRefused(details)) return false
+    if (this.#refusals >= MAX_REFUSALS || !this.#leg.tokenRefused(details)) return false
     this.#refusals += 1
     const old = this.#leg
     // Not under the script's feet, which is in the middle of a message.
@@ -214,13 +228,23 @@ export class ResumableCall implements Call, ScriptHost {
     }
     // etcd that is stopped closes its streams without a status.
     const broke = leg.cutShort || (outcome.code === status.UNAVAILABLE && leg.wasCarried)
-    const goesOn = broke && this.#barren < MAX_BARREN
-    if (goesOn && !this.#canceled && !this.#opaque) {
-      this.#barren += 1
-      this.#leg = this.#makeLeg()
-      this.#startLeg()
+    const pause = PAUSES[this.#barren]
+    if (!broke || pause === undefined || this.#canceled || this.#opaque) {
+      this.#end(outcome)
       return
     }
+    this.#barren += 1
+    this.#leg = this.#makeLeg()
+    if (pause === 0) this.#startLeg()
+    else {
+      this.#pauseTimer = setTimeout(() => {
+        this.#pauseTimer = null
+        this.#startLeg()
+      }, pause)
+    }
+  }
+
+  #end(outcome: StatusObject): void {
     this.#status = outcome
     this.#takeDeliveries()
   }
@@ -233,7 +257,8 @@ export class ResumableCall implements Call, ScriptHost {
       this.#listener?.onReceiveMessage(message)
     }
     if (this.#status === null) {
-      if (this.#readWanted && this.#incoming.length === 0) this.#leg.startRead()
+      const reads = this.#readWanted && this.#incoming.length === 0 && this.#pauseTimer === null
+      if (reads) this.#leg.startRead()
       return
     }
     if (this.#ended || (this.#incoming.length > 0 && !this.#canceled)) return

@@ -181,13 +181,51 @@ describe('keep-alives', () => {
 })
 
 describe('a leg that the server ends', () => {
-  it('UNAVAILABLE: three more are tried, then the caller is told', async () => {
+  it('UNAVAILABLE: five more are tried, with growing pauses, then the caller is told', async () => {
+    const times: number[] = []
+    onLeg = (leg) => {
+      times.push(performance.now())
+      leg.finish(status.UNAVAILABLE)
+    }
+    const seen = open(KEEP_ALIVE)
+    await expect.poll(() => seen.end, { timeout: 5000 }).toBe('UNAVAILABLE')
+    expect(legs).toHaveLength(6)
+    const pauses = times.slice(1).map((each, index) => each - (times[index] ?? 0))
+    for (const [index, least] of [0, 50, 150, 400, 1000].entries()) {
+      expect(pauses[index]).toBeGreaterThanOrEqual(least - 5)
+    }
+  })
+
+  it('during a pause the caller may send and end', async () => {
+    onLeg = (leg) => {
+      if (legs.length < 4) leg.finish(status.UNAVAILABLE)
+      else {
+        leg.stream.on('end', () => {
+          leg.finish(0)
+        })
+      }
+    }
+    const seen = open(KEEP_ALIVE)
+    seen.stream.write(ask(1))
+    await expect.poll(() => legs.length).toBe(3)
+    seen.stream.write(ask(2))
+    seen.stream.end()
+    await expect.poll(() => seen.end).toBe('OK')
+    expect(legs[3]?.messages).toEqual([ask(1), ask(2)])
+  })
+
+  it('during a pause the caller may cancel, and no leg follows', async () => {
     onLeg = (leg) => {
       leg.finish(status.UNAVAILABLE)
     }
     const seen = open(KEEP_ALIVE)
-    await expect.poll(() => seen.end).toBe('UNAVAILABLE')
-    expect(legs).toHaveLength(4)
+    await expect.poll(() => legs.length).toBe(4)
+    seen.stream.cancel()
+    await expect.poll(() => seen.end).toBe('CANCELLED')
+    onLeg = () => undefined
+    open(KEEP_ALIVE).stream.write(ask(9))
+    await expect.poll(() => legs.at(-1)?.messages).toEqual([ask(9)])
+    expect(legs).toHaveLength(5)
   })
 
   it('those that carried a message do not count', async () => {
