@@ -119,7 +119,7 @@ class RevocationCheck {
     for (const source of sources) {
       const { list, faults } = source
       const listing = speaksOfOthers(list) ? null : lookUp(source, certificate.serial)
-      if (listing !== null && listing !== 'lifted') this.tellRevoked(subject, listing)
+      if (listing !== null) this.tellRevoked(subject, listing)
       if (source.coversNothing) continue
       const coverage = coverageOf(list, certificate)
       if ('only' in coverage) others.push({ origin: list.origin, only: coverage.only })
@@ -174,7 +174,6 @@ class RevocationCheck {
 
   private tellOfSource(source: StatusSource, told: Set<Crl>): void {
     const { list, deltas, faults } = source
-    if (told.has(list)) return
     for (const each of [list, ...deltas]) {
       if (!told.has(each)) remarkOn(each, this.notes)
       told.add(each)

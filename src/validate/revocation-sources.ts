@@ -4,7 +4,7 @@ import { type Crl, numberText } from '../x509/crl.js'
 import type { CrlEntry } from '../x509/crl-entries.js'
 import type { Context } from './context.js'
 import { Notebook, type Place } from './place.js'
-import { hasBegun, judgeList, judgeTime, otherAuthority } from './revocation-faults.js'
+import { hasBegun, judgeList, judgeTime } from './revocation-faults.js'
 
 /** A list that says something about the certificates of its signer. */
 export interface StatusSource {
@@ -137,12 +137,11 @@ function replaces(newer: Crl, older: Crl): boolean {
   return later >= 0 && newer.number >= older.number && (later > 0 || newer.number > older.number)
 }
 
-/** The CA of a path that signed a list: of several with one key, that to which its authority key identifier points. */
+/** The CA of a path that signed a list. A path has no two of one name and key. */
 export function signerOf(crl: Crl, issuers: readonly Place[]): Place | null {
-  const signers = issuers.filter(
-    ({ certificate }) => crl.issuer.equals(certificate.subject) && crl.isSignedBy(certificate),
+  return (
+    issuers.find(({ certificate }) => crl.issuer.equals(certificate.subject) && crl.isSignedBy(certificate)) ?? null
   )
-  return signers.find(({ certificate }) => otherAuthority(crl, certificate) === null) ?? signers[0] ?? null
 }
 
 /** What a source says about one serial number. */
@@ -151,8 +150,8 @@ export interface Listing {
   readonly list: Crl
 }
 
-/** The entry that revokes a serial number; `lifted` where the list holds it and a delta CRL lets it go. */
-export function lookUp(source: StatusSource, serial: Uint8Array): Listing | 'lifted' | null {
+/** The entry that revokes a serial number; null where there is none, or a delta CRL lifts it. */
+export function lookUp(source: StatusSource, serial: Uint8Array): Listing | null {
   const { list, deltas, coversNothing } = source
   let removed = false
   for (const delta of deltas) {
@@ -165,8 +164,7 @@ export function lookUp(source: StatusSource, serial: Uint8Array): Listing | 'lif
   const entries = list.entries.entriesOf(serial).filter(({ reason }) => !coversNothing || reason !== REMOVED)
   const lasting = removed ? entries.filter(({ reason }) => reason !== HOLD) : entries
   const entry = lasting.find(({ reason }) => reason !== REMOVED) ?? lasting[0]
-  if (entry !== undefined) return { entry, list }
-  return entries.length > 0 ? 'lifted' : null
+  return entry === undefined ? null : { entry, list }
 }
 
 const REMOVED = 'removeFromCRL'

@@ -67,6 +67,37 @@ export const deltaLists: readonly ListScenario[] = [
     found: ['revocation/serial-listed@0', 'revocation/crl-delta-applied'],
   },
   {
+    name: 'a hold of which the delta list says nothing',
+    lists: beside(({ intermediate, leaf: { serial } }) => [
+      base(intermediate, { revoked: [{ serial, reason: 6 }] }),
+      list(intermediate, { revoked: [{ serial: serial + 1n, reason: 8 }] }, ...delta(2, 1)),
+    ]),
+    found: ['revocation/revoked@0', 'revocation/crl-delta-applied'],
+  },
+  {
+    name: 'a delta list alone that removes the leaf',
+    lists: beside(({ intermediate, leaf: { serial } }) => [
+      list(intermediate, { revoked: [{ serial, reason: 8 }] }, ...delta(2, 1)),
+    ]),
+    found: ['revocation/crl-delta', 'revocation/serial-listed@0'],
+  },
+  {
+    name: 'a delta list of the same number as the full one',
+    lists: beside(({ intermediate }) => {
+      const thisUpdate = ago(2)
+      return [base(intermediate, { thisUpdate }, crlNumber(2)), list(intermediate, { thisUpdate }, ...delta(2, 1))]
+    }),
+    found: ['revocation/crl-superseded'],
+  },
+  {
+    name: 'a delta list that starts after a full list that is out of date',
+    lists: beside(({ intermediate }) => [
+      base(intermediate, { thisUpdate: ago(48), nextUpdate: ago(24) }),
+      list(intermediate, {}, ...delta(3, 2)),
+    ]),
+    found: ['revocation/crl-delta', 'revocation/crl-expired'],
+  },
+  {
     name: 'a delta list that removes what was not on hold',
     lists: beside(({ intermediate, leaf: { serial } }) => [
       base(intermediate, { revoked: [{ serial, reason: 1 }] }),
@@ -180,6 +211,26 @@ export const deltaLists: readonly ListScenario[] = [
       list(intermediate, {}, ...delta(2, 1), freshestCrl([{ name: [uri(OTHER_PLACE)] }])),
     ]),
     found: ['revocation/crl-unusual', 'revocation/crl-delta-applied'],
+  },
+  {
+    name: 'the delta list of tomorrow beside a full list that is out of date',
+    lists: beside(({ intermediate }) => [
+      base(intermediate, { thisUpdate: ago(48), nextUpdate: ago(24) }),
+      list(intermediate, { thisUpdate: ahead(12), nextUpdate: ahead(48) }, ...delta(2, 1)),
+    ]),
+    found: ['revocation/crl-expired', 'revocation/crl-unused'],
+  },
+  {
+    name: 'a delta list beside two full ones to which it belongs',
+    lists: beside(({ intermediate }) => {
+      const thisUpdate = ago(2)
+      return [
+        base(intermediate, { thisUpdate }),
+        base(intermediate, { thisUpdate, revoked: [{ serial: 5 }] }),
+        list(intermediate, {}, ...delta(2, 1), freshestCrl([{ name: [uri(OTHER_PLACE)] }])),
+      ]
+    }),
+    found: ['revocation/crl-unusual', 'revocation/crl-delta-applied', 'revocation/crl-delta-applied'],
   },
   {
     name: 'the delta list of tomorrow',

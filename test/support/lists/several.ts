@@ -36,6 +36,28 @@ export const several: readonly ListScenario[] = [
     found: ['revocation/crl-expired', 'revocation/crl-superseded'],
   },
   {
+    name: 'two lists of one date, of which the second has the higher number',
+    lists: beside(({ intermediate }) => {
+      const thisUpdate = ago(2)
+      return [list(intermediate, { thisUpdate }), list(intermediate, { thisUpdate }, crlNumber(2))]
+    }),
+    found: ['revocation/crl-superseded'],
+  },
+  {
+    name: 'two lists of one number, of which the second is later',
+    lists: beside(({ intermediate }) => [list(intermediate, { thisUpdate: ago(3) }), list(intermediate)]),
+    found: ['revocation/crl-superseded'],
+  },
+  {
+    name: 'revoked by a list without number, beside a numbered one of the same date',
+    lists: beside(({ intermediate: ca, leaf }) => {
+      const thisUpdate = ago(2)
+      const extensions = [authorityKeyIdentifier(publicHalf(ca.key))]
+      return [list(ca, { thisUpdate }), list(ca, { thisUpdate, extensions, revoked: [{ serial: leaf.serial }] })]
+    }),
+    found: ['revocation/revoked@0', 'revocation/crl-number-missing'],
+  },
+  {
     name: 'a hold that was lifted',
     lists: beside(({ intermediate, leaf }) => [
       list(intermediate, { thisUpdate: ago(30), revoked: [{ serial: leaf.serial, reason: 6 }] }),

@@ -45,6 +45,7 @@ const STRICTER: Readonly<Record<string, string>> = {
   'the new list is out of date, the older one is not': 'what the newer list revoked is not known',
   'a lower number in the later list, which does not name what the other does': 'which one is newer is not known',
   'two lists of the same number and date': 'OpenSSL looks at one of them',
+  'revoked by a list without number, beside a numbered one of the same date': 'OpenSSL looks at one of them',
   'revoked by the list of tomorrow': 'what the issuer signed as revoked is revoked',
   'a delta list that removes what was not on hold': 'only a hold can be lifted (RFC 5280 section 5.2.4)',
   'a delta list that is out of date, beside its base': 'newer changes are due',

@@ -2,12 +2,14 @@
 import { describe, expect, it } from 'vitest'
 import { validateChain } from '../../../src/validate/index.js'
 import { codesOf, HOST, inputOf, mintChain } from '../../support/judge-chain.js'
+import { findingOf } from '../../support/refused.js'
 import { codesOfLists, judgeChainLists } from '../../support/judge-lists.js'
 import {
   authorityKeyIdentifier,
   crlNumber,
   dns,
   EXTENSION,
+  flipBit,
   mintCa,
   mintCrl,
   type MintCrlOptions,
@@ -109,6 +111,16 @@ describe('a CA that was renewed with a new key', () => {
     const late = { thisUpdate: ago(48), nextUpdate: ago(24) }
     expect(judged(listBy(oldRoot, late))).toEqual(['revocation/crl-expired'])
     expect(judged(listBy(oldRoot, { ...late, nextUpdate: null }))).toEqual(['revocation/crl-next-update-missing'])
+  })
+
+  it('has a stranger’s list of its name left aside, and its own altered one told', () => {
+    const stranger = listBy(mintCa({ subject: 'Root' }))
+    expect(judged(listBy(oldRoot), stranger)).toEqual(['revocation/crl-unused'])
+    const altered = listBy(oldRoot, { tamperSignature: (bits) => flipBit(bits, -1) })
+    const report = judge({ ...inputOf(chain), crls: [altered, listBy(newRoot)] })
+    const finding = findingOf(report.findings, 'revocation/crl-signature-invalid')
+    expect(finding.certificate?.index).toBe(2)
+    expect(finding.details).toEqual({ origin: 'crls[0]', issuer: 'CN=Root', otherKey: false })
   })
 
   it('is not helped by an old list of the old key beside the new one’s, nor hindered', () => {

@@ -6,13 +6,18 @@ import { fromPem } from '../../../src/credentials/index.js'
 import { codesOf, inputOf, mintChain } from '../../support/judge-chain.js'
 import { findingOf } from '../../support/refused.js'
 import {
+  authorityKeyIdentifier,
   chainPem,
+  crlNumber,
+  deltaCrlIndicator,
   directoryName,
   invalidityDate,
   issuingDistributionPoint,
   mintCa,
   mintCrl,
+  type Extension,
   type MintCrlOptions,
+  publicHalf,
   type RevokedEntry,
 } from '../../support/mint.js'
 
@@ -82,10 +87,28 @@ describe('what is said of a revoked certificate', () => {
     expect(revokedBy({ reason: 8 }).remedy).toContain('only delta CRLs may hold removals')
   })
 
+  it('is of two entries the one that lasts', () => {
+    const { serial } = leaf
+    for (const reasons of [
+      [8, 4],
+      [4, 8],
+    ]) {
+      const findings = found({ revoked: reasons.map((reason) => ({ serial, reason })) })
+      expect(findingOf(findings, 'revocation/revoked').details).toMatchObject({ reason: 'superseded' })
+    }
+  })
+
   it('is of a date in the future that it counts', () => {
     const { message, details } = revokedBy({ date: new Date('2048-01-01T00:00:00Z') })
     expect(message).toContain('was revoked as of 2048-01-01T00:00:00.000Z, a date ahead that counts at once')
     expect(details.inFuture).toBe(true)
+  })
+
+  it('is of the very second that is asked about that it is past', () => {
+    const at = new Date(Math.floor(Date.now() / 1000) * 1000)
+    const crls = [rootList, mintCrl({ issuer: intermediate, revoked: [{ serial: leaf.serial, date: at }] }).der]
+    const { findings } = validateChain({ ...inputOf(chain), crls }, { usage: 'server', at })
+    expect(findingOf(findings, 'revocation/revoked').details).toMatchObject({ inFuture: false })
   })
 
   it('is since when the key may have been in wrong hands', () => {
@@ -151,6 +174,44 @@ describe('what is said of lists', () => {
     expect(findingOf(details, 'revocation/crl-scope').message).toBe(
       'No CRL says anything about the certificate "CN=etcd-0": crls[1] covers only certificates that name the distribution point CN=Lists.',
     )
+  })
+
+  it('is why they were not needed', () => {
+    const late = { thisUpdate: new Date('2024-01-01T00:00:00Z'), nextUpdate: new Date('2024-02-01T00:00:00Z') }
+    const scoped = [
+      authorityKeyIdentifier(publicHalf(intermediate.key)),
+      crlNumber(1),
+      issuingDistributionPoint({ onlyUserCerts: true }),
+    ]
+    const crls = [{}, { ...late, extensions: scoped }].map((each) => mintCrl({ issuer: intermediate, ...each }).der)
+    const report = validateChain({ ...inputOf(chain), crls: [rootList, ...crls] }, { usage: 'server' })
+    expect(findingOf(report.findings, 'revocation/crl-unused').message).toBe(
+      'The CRL crls[2] of "CN=Test Intermediate" was not used: it is not needed, and faulty (revocation/crl-expired).',
+    )
+  })
+
+  it.each<[string, Extension[], Extension[] | null]>([
+    ['no full CRL of the same key and scope is beside it', [crlNumber(9), deltaCrlIndicator(3)], null],
+    ['it has no number of its own or of its base', [deltaCrlIndicator(3)], [crlNumber(3)]],
+    [
+      'it has no number of its own or of its base',
+      [crlNumber(9), { ...deltaCrlIndicator(3), value: Buffer.from([5, 0]) }],
+      [crlNumber(3)],
+    ],
+    ['the full CRL beside it has no CRL number', [crlNumber(9), deltaCrlIndicator(3)], []],
+    [
+      'it starts from number 3, and the full CRL beside it is the older 2',
+      [crlNumber(9), deltaCrlIndicator(3)],
+      [crlNumber(2)],
+    ],
+  ])('is why a delta CRL is not applied: %s', (reason, ofDelta, ofFull) => {
+    const akid = authorityKeyIdentifier(publicHalf(intermediate.key))
+    const lists = [ofDelta, ...(ofFull === null ? [] : [ofFull])].map((extensions) =>
+      mintCrl({ issuer: intermediate, extensions: [akid, ...extensions] }),
+    )
+    const crls = [rootList, ...lists.map(({ der }) => der)]
+    const { findings } = validateChain({ ...inputOf(chain), crls }, { usage: 'server' })
+    expect(findingOf(findings, 'revocation/crl-delta').details).toEqual({ origin: 'crls[1]', reason })
   })
 
   it('is which reasons are missing', () => {

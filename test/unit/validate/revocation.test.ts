@@ -14,6 +14,14 @@ describe('revocation lists', () => {
     })
   }
 
+  it('has whole sentences and details for every finding', () => {
+    const all = LIST_SCENARIOS.flatMap((scenario) => judgeLists(scenario)).filter(({ code }) => code in revocation)
+    for (const { code, message, remedy, details } of all) {
+      expect(`${code}: ${message} ${remedy} ${JSON.stringify(details)}`).not.toMatch(/undefined|null of|\[object/)
+      expect(Object.keys(details).length, code).toBeGreaterThan(0)
+    }
+  })
+
   it('has a scenario for every code, beside the healthy one, which has none', () => {
     const given = new Set(LIST_SCENARIOS.flatMap(({ found }) => found.map((code) => code.replace(/@.*/, ''))))
     expect(Object.keys(revocation).filter((code) => !given.has(code))).toEqual(OF_FORMS)
