@@ -89,7 +89,11 @@ const MAX_ELEMENTS = 5000
 
 function changeElement(random: Random, tree: DerNode[], pool: readonly Uint8Array[]): boolean {
   const places = placesIn(tree)
-  const place = random.pick(places)
+  // The outer elements are few, and their faults are those that no signature covers.
+  const outer = (list: DerNode[]): typeof places => list.map((node, index) => ({ list, index, node }))
+  const place = random.pick(
+    random.once(4) ? [...outer(tree), ...tree.flatMap(({ children }) => outer(children ?? []))] : places,
+  )
   if (place === undefined || places.length > MAX_ELEMENTS) return false
   const { list, index, node } = place
   random.pick(CHANGES)({ random, list, index, node, pool })
@@ -143,21 +147,28 @@ function retag({ random, node }: Change): void {
 }
 
 function lie({ random, node }: Change): void {
-  const length = writeTree([{ ...node, lie: null }]).length - 2
+  const { prefix, children, content } = node
+  const length = children === null ? content.length : prefix.length + writeTree(children).length
   const near = Math.max(0, length + random.below(5) - 2)
   node.lie = random.pick([
     lengthOctets(near),
     lengthOctets(near),
+    // The right length, written longer than it needs to be.
+    paddedLength(length),
     Buffer.from([0]),
     Buffer.from([0x7f]),
     Buffer.from([0x80]),
-    Buffer.from([0x81, near & 0xff]),
-    Buffer.from([0x82, 0, near & 0xff]),
     Buffer.from([0x84, 0xff, 0xff, 0xff, 0xff]),
     Buffer.from([0x84, 0x7f, 0xff, 0xff, 0xff]),
     Buffer.from([0x88, 0, 0, 0, 0, 0, 0, 0, 1]),
     Buffer.from([0xff]),
   ])
+}
+
+function paddedLength(length: number): Buffer {
+  const octets = lengthOctets(length)
+  const digits = octets.length === 1 ? octets : Buffer.concat([Buffer.from([0]), octets.subarray(1)])
+  return Buffer.concat([Buffer.from([0x80 | digits.length]), digits])
 }
 
 function nest({ random, list, index, node }: Change): void {
