@@ -69,7 +69,7 @@ async function compile(defer) {
   const folder = mkdtempSync(join(root, '.cache/bench-'))
   defer(() => rmSync(folder, { recursive: true, force: true }))
   const { options } = readConfig(join(root, '.config/tsconfig.build.json'))
-  for (const part of ['src', 'test/bench', 'test/support']) emitJavaScript(root, part, folder, options)
+  for (const part of ['src', 'test/bench', 'test/fuzz', 'test/support']) emitJavaScript(root, part, folder, options)
   await bundle(root, join(folder, 'dist'))
   return join(folder, 'test/bench')
 }

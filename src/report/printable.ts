@@ -7,6 +7,9 @@
 // surrogates, and what a font draws as nothing (fillers, variation selectors), which could hide a difference of two names.
 export const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu
 
+/** Nearly all text is this, and needs no look at the categories of its characters. */
+const PLAIN = /^[ -~]*$/
+
 /** Longest text a finding carries over from outside; the rest is cut and counted. */
 const MAX_TEXT = 1000
 /** Longest list a finding carries over from outside. */
@@ -14,6 +17,7 @@ const MAX_LIST = 50
 
 /** The same text with everything that a terminal would act on shown as `\u{…}`. */
 export function printable(text: string): string {
+  if (PLAIN.test(text)) return text
   return text.replace(UNPRINTABLE, (found) => `\\u{${(found.codePointAt(0) ?? 0).toString(16)}}`)
 }
 

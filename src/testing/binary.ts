@@ -1,10 +1,11 @@
 /** etcd as a process of this machine. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { once } from 'node:events'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { EtcdFiles } from './files.js'
 import type { EtcdPlace } from './flags.js'
 import { LogBuffer } from './log-buffer.js'
@@ -100,7 +101,9 @@ class BinaryMachine implements Machine {
   }
 
   async pause(): Promise<void> {
-    await Promise.resolve(this.#child?.kill('SIGSTOP'))
+    if (this.#child?.pid === undefined) return
+    this.#child.kill('SIGSTOP')
+    await allThreadsStopped(this.#child.pid)
   }
 
   async resume(): Promise<void> {
@@ -131,6 +134,25 @@ class BinaryMachine implements Machine {
     const closed = once(child, 'close')
     child.kill(signal)
     await closed
+  }
+}
+
+/**
+ * SIGSTOP is only noted when it is sent: a thread that is running goes on until it is next interrupted, and may still
+ * answer. Linux tells the state of each thread; elsewhere there is nothing to wait for.
+ */
+async function allThreadsStopped(pid: number): Promise<void> {
+  const tasks = `/proc/${String(pid)}/task`
+  while (existsSync(tasks) && !readdirSync(tasks).every((thread) => isStopped(join(tasks, thread, 'stat'))))
+    await delay(1)
+}
+
+/** Whether a thread does not run: stopped (T), or gone. The state stands behind the name, which may hold anything. */
+function isStopped(stat: string): boolean {
+  try {
+    return /\) [TtXZ] [^)]*$/.test(readFileSync(stat, 'utf8'))
+  } catch {
+    return true
   }
 }
 

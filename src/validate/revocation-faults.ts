@@ -60,7 +60,7 @@ export function otherAuthority({ extensions }: Crl, { extensions: own, issuer, s
     return 'another key'
   if (key.serial !== null && !bytesEqual(key.serial, serial)) return 'a certificate of another serial number'
   const names = (key.issuer ?? []).flatMap(({ directoryName }) => directoryName ?? [])
-  return names.length > 0 && !names.some((name) => name.equals(issuer)) ? 'a certificate of another issuer' : null
+  return names.every((name) => name.equals(issuer)) ? null : 'a certificate of another issuer'
 }
 
 /** Whether the list says that this certificate's key signed it. */

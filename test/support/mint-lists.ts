@@ -13,7 +13,14 @@ import {
 import type { Extension } from './mint-extensions.js'
 import { newKey, publicHalf, signatureIdentifier, signBytes, spkiOf, usualSignature } from './mint-keys.js'
 import type { KeyKind, SignatureName } from './mint-keys.js'
-import { type Attribute, encodeAttribute, encodeName, type GeneralName, type Name } from './mint-names.js'
+import {
+  type Attribute,
+  directoryName,
+  encodeAttribute,
+  encodeName,
+  type GeneralName,
+  type Name,
+} from './mint-names.js'
 import { encodeTime, pem, type Issuer, type Time } from './mint-certificate.js'
 
 const HOUR = 3_600_000
@@ -88,8 +95,8 @@ export type PointName = readonly GeneralName[] | { readonly relative: Attribute 
 export interface PointOptions {
   name?: PointName | undefined
   reasons?: readonly number[] | undefined
-  /** Who issues the list, where that is another. */
-  crlIssuer?: Name | undefined
+  /** Who issues the list, where that is another: a directory name, or any names. */
+  crlIssuer?: Name | { readonly names: readonly GeneralName[] } | undefined
 }
 
 export interface ScopeOptions {
@@ -131,9 +138,13 @@ export function distributionPoints(points: readonly PointOptions[], critical = f
     sequence(
       ...pointName(name),
       ...reasonFlags(1, reasons),
-      ...(crlIssuer === undefined ? [] : [context(2, context(4, encodeName(crlIssuer)))]),
+      ...(crlIssuer === undefined ? [] : [context(2, ...issuerNames(crlIssuer))]),
     )
   return { oid: EXTENSION.crlDistributionPoints, critical, value: sequence(...points.map(encode)) }
+}
+
+function issuerNames(names: NonNullable<PointOptions['crlIssuer']>): readonly GeneralName[] {
+  return typeof names === 'object' && 'names' in names ? names.names : [directoryName(names)]
 }
 
 /** Where a full list's delta lists are found, RFC 5280 section 5.2.6. */

@@ -21,6 +21,11 @@ export const dates: readonly ListScenario[] = [
     lists: oneList({ thisUpdate: ago(1), nextUpdate: ago(2) }),
     found: ['revocation/crl-dates-inverted'],
   },
+  {
+    name: 'of one second that is past',
+    lists: oneList({ thisUpdate: ago(1), nextUpdate: ago(1) }),
+    found: ['revocation/crl-expired'],
+  },
   { name: 'no next update', lists: oneList({ nextUpdate: null }), found: ['revocation/crl-next-update-missing'] },
   {
     name: 'a date of this century as GeneralizedTime',

@@ -8,8 +8,9 @@ import {
   mintCa,
   publicHalf,
   TAG,
+  uri,
 } from '../mint.js'
-import { rsaKey, chainWith, list, beside, oneList, type ListScenario } from './build.js'
+import { LISTS_AT, rsaKey, chainWith, list, beside, oneList, type ListScenario } from './build.js'
 
 export const keys: readonly ListScenario[] = [
   {
@@ -122,6 +123,55 @@ export const keys: readonly ListScenario[] = [
       }),
     ]),
     found: [],
+  },
+  {
+    name: 'authority certificate by issuer and serial, without a key identifier',
+    lists: beside(({ intermediate: ca }) => [
+      list(ca, {
+        extensions: [
+          authorityKeyIdentifier(null, { issuer: [directoryName('Test Root')], serial: ca.serial }),
+          crlNumber(1),
+        ],
+      }),
+    ]),
+    found: [],
+  },
+  {
+    name: 'authority certificate by two issuers, of which the first is another',
+    lists: beside(({ intermediate: ca }) => [
+      list(ca, {
+        extensions: [
+          authorityKeyIdentifier(null, {
+            issuer: [uri(LISTS_AT), directoryName('Other'), directoryName('Test Root')],
+            serial: ca.serial,
+          }),
+          crlNumber(1),
+        ],
+      }),
+    ]),
+    found: ['revocation/crl-key-identifier-differs@1'],
+  },
+  {
+    name: 'altered, with the authority’s serial, beside the true list',
+    lists: beside(({ intermediate: ca }) => [
+      list(ca),
+      list(ca, {
+        extensions: [
+          authorityKeyIdentifier(null, { issuer: [directoryName('Test Root')], serial: ca.serial }),
+          crlNumber(1),
+        ],
+        tamperSignature: (bits) => flipBit(bits, -1),
+      }),
+    ]),
+    found: ['revocation/crl-signature-invalid@1'],
+  },
+  {
+    name: 'signed by another CA of the name, without a key identifier, beside the true list',
+    lists: beside(({ intermediate: ca }) => [
+      list(ca),
+      list(mintCa({ subject: 'Test Intermediate' }), { extensions: [crlNumber(2)] }),
+    ]),
+    found: ['revocation/crl-unused'],
   },
   {
     name: 'issuer name in other case and another kind of string',

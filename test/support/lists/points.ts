@@ -99,6 +99,12 @@ export const points: readonly ListScenario[] = [
     found: [],
   },
   {
+    name: 'a distribution point known by one of the names of the issuer of the list',
+    chain: leafAt({ crlIssuer: { names: [uri(LISTS_AT), directoryName('Test Intermediate')] } }),
+    lists: oneList({}, issuingDistributionPoint({ name: [uri(LISTS_AT)] })),
+    found: [],
+  },
+  {
     name: 'a distribution point known by the issuer of the list alone',
     chain: leafAt({ crlIssuer: 'Test Intermediate' }),
     lists: oneList({}, issuingDistributionPoint({ name: [directoryName('Test Intermediate')] })),

@@ -208,6 +208,18 @@ describe('what is told once', () => {
     expect(codesOfLists(found)).toEqual(['revocation/crl-expired'])
   })
 
+  it('is bounded where extensions are repeated', () => {
+    const akid = authorityKeyIdentifier(publicHalf(usual.intermediate.key))
+    const some = Array.from({ length: 50 }, (_, i) => unknownExtension(false, `1.3.6.1.4.1.99999.${String(i + 1)}`))
+    const lists = [
+      { issuer: usual.root },
+      { issuer: usual.intermediate, extensions: [akid, crlNumber(1), ...some, ...some] },
+    ]
+    expect(judgeChainLists(usual, lists.map(mintCrl)).map(({ code }) => code)).toEqual(
+      Array.from({ length: 20 }, () => 'revocation/crl-extension-duplicate'),
+    )
+  })
+
   it('is bounded, whatever a list is made of', () => {
     const revoked = Array.from({ length: 500 }, (_, i) => ({
       serial: i + 1,
