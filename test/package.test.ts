@@ -71,6 +71,15 @@ describe('the JavaScript that is shipped', () => {
     expect(names).toEqual(['Certificate', 'EtcdMtlsError'])
     expect(stack).toMatch(/ \(.*src\/validate\/input\.ts:\d+:\d+\)/)
   })
+
+  test('issues: what is loaded for its effect alone, as the metadata that @peculiar/x509 asks for, is loaded', async () => {
+    const code = `
+      import { createAuthority } from ${JSON.stringify(compiled.url('authority/index.js'))}
+      const authority = await createAuthority({ name: 'Shipped' })
+      const { chain } = await authority.issue({ role: 'client', name: 'alice' })
+      console.log(chain[0].subject.commonName)`
+    expect(await runModule(code)).toBe('alice\n')
+  })
 })
 
 describe('docs/dependencies.md', () => {
