@@ -7,7 +7,8 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const everywhere = {
   root,
   pool: 'forks' as const,
-  maxWorkers: 2,
+  // One more than the cores of a small machine: the tests with a real etcd wait more than they work.
+  maxWorkers: 3,
   setupFiles: ['test/support/silence.ts'],
   env: {
     // Ryuk, the clean-up container of testcontainers, is one more image to fetch; `npm test` cleans up itself.
@@ -27,7 +28,6 @@ export default defineConfig({
           name: 'unit',
           include: ['test/*.test.ts', 'test/{unit,types,vectors}/**/*.test.ts'],
           testTimeout: 20_000,
-          sequence: { groupOrder: 0 },
         },
       },
       {
@@ -37,7 +37,6 @@ export default defineConfig({
           include: ['test/integration/**/*.test.ts'],
           testTimeout: 60_000,
           hookTimeout: 120_000,
-          sequence: { groupOrder: 1 },
         },
       },
     ],

@@ -23,6 +23,8 @@ const STRICTER: Readonly<Record<string, string>> = {
   'a revocation date that does not exist': 'Go refuses the whole list, and so does etcd',
   'forged with the key identifier of the CA, beside the true list':
     'nobody can tell what the list was before it was altered',
+  'altered, with the authority’s serial, beside the true list':
+    'nobody can tell what the list was before it was altered',
   'signed with SHA-1': 'refused as for certificates; OpenSSL looks at the digests of certificates alone',
   'signed with MD5': 'refused as for certificates; OpenSSL looks at the digests of certificates alone',
   'unknown extension twice': 'readers differ on which one counts',
