@@ -4,16 +4,40 @@ import { inspect } from 'node:util'
 import { checkOptions, optionInvalid } from '../misuse.js'
 import { printable } from '../report/printable.js'
 import { publicKeyText, readPublicKeyInfo } from './algorithms.js'
-import type { Certificate } from './certificate.js'
+import { type Certificate, pemBlock } from './certificate.js'
 import { bytesEqual, DerReader, Tag } from './der.js'
+import { encryptKey, isKeyDerivation, KEY_DERIVATIONS, type KeyDerivation } from './write-key.js'
 
 /** Longest passphrase in octets: OpenSSL's buffer for it (PEM_BUFSIZE). */
 export const MAX_PASSPHRASE_OCTETS = 1024
 
+/**
+ * A form of private key in PEM. `pkcs8` (`PRIVATE KEY`, RFC 5958) holds a key of any kind; `sec1` (`EC PRIVATE KEY`,
+ * RFC 5915) one of an elliptic curve, `pkcs1` (`RSA PRIVATE KEY`, RFC 8017 appendix A.1.2) one of RSA.
+ */
+export type PrivateKeyForm = 'pkcs8' | 'sec1' | 'pkcs1'
+
 /** How {@link PrivateKey.exportPem} writes the key. */
 export interface ExportPemOptions {
-  /** Encrypts the key (PKCS#8, PBES2 with AES-256-CBC). Default: not encrypted. Only a key that is not encrypted can be read by etcd. */
+  /**
+   * Encrypts the key (PBES2 with AES-256-CBC); only in the form `pkcs8`. Default: not encrypted. Only a key that is not
+   * encrypted can be read by etcd.
+   */
   passphrase?: string | undefined
+  /** Default: `'pkcs8'`, which etcd, etcdctl, Go and Node all read. */
+  form?: PrivateKeyForm | undefined
+  /**
+   * How the passphrase becomes a key. `pbkdf2`: HMAC-SHA-256, 600,000 rounds, which everything that reads encrypted keys
+   * knows. `scrypt`: N 16384, r 8, p 5, costlier to attack; GnuTLS and Java do not read it. Default: `'pbkdf2'`.
+   */
+  kdf?: KeyDerivation | undefined
+}
+
+/** The kind of key, in Node's words, that a form is for; null for any. */
+const FORMS: Readonly<Record<PrivateKeyForm, { readonly kind: string | null; readonly text: string }>> = {
+  pkcs8: { kind: null, text: 'any' },
+  sec1: { kind: 'ec', text: 'elliptic curve' },
+  pkcs1: { kind: 'rsa', text: 'RSA' },
 }
 
 /**
@@ -26,13 +50,12 @@ export class PrivateKey {
   /** Where the key came from, for people: a file name, an option's name. */
   readonly origin: string
   readonly #key: KeyObject
-  readonly #publicKey: KeyObject
   readonly #spki: Uint8Array
+  #publicKey: KeyObject | null = null
 
-  private constructor(key: KeyObject, origin: string) {
+  private constructor(key: KeyObject, spki: Uint8Array, origin: string) {
     this.#key = key
-    this.#publicKey = createPublicKey(key)
-    this.#spki = this.#publicKey.export({ type: 'spki', format: 'der' })
+    this.#spki = spki
     this.algorithm = describeSpki(this.#spki)
     this.origin = origin
   }
@@ -47,11 +70,22 @@ export class PrivateKey {
     if (!(key instanceof KeyObject) || key.type !== 'private') {
       throw optionInvalid('key', 'must be a private KeyObject of node:crypto')
     }
-    return new PrivateKey(key, origin)
+    return new PrivateKey(key, createPublicKey(key).export({ type: 'spki', format: 'der' }), origin)
+  }
+
+  /**
+   * Both halves of a key that was just made: working out the public half takes longer than making a key. What is issued
+   * for it is checked, so a pair that does not fit goes nowhere.
+   *
+   * @internal
+   */
+  static ofPair(key: KeyObject, spki: Uint8Array, origin: string): PrivateKey {
+    return new PrivateKey(key, spki, origin)
   }
 
   /** The public half. */
   get publicKey(): KeyObject {
+    this.#publicKey ??= createPublicKey(this.#key)
     return this.#publicKey
   }
 
@@ -66,9 +100,9 @@ export class PrivateKey {
     try {
       const { publicKey } = certificate
       // Never compared across kinds: Node 20 leaves OpenSSL's error about that behind, and the next key that is read fails.
-      if (publicKey.asymmetricKeyType !== this.#publicKey.asymmetricKeyType) return false
+      if (publicKey.asymmetricKeyType !== this.publicKey.asymmetricKeyType) return false
       // The same key can be written in more than one way: a compressed point, explicit curve parameters.
-      return this.#publicKey.equals(publicKey)
+      return this.publicKey.equals(publicKey)
     } catch {
       // OpenSSL does not read the certificate's key, or cannot compare such keys: it is not known to be the same.
       return false
@@ -76,19 +110,40 @@ export class PrivateKey {
   }
 
   /**
-   * The key as PKCS#8 in PEM: one of the two deliberate ways out.
+   * The key in PEM: one of the two deliberate ways out. With a passphrase it takes some tenths of a second, by intent.
    *
-   * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for an unknown option, or a passphrase that is empty or too long.
+   * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for an unknown option, a passphrase that is empty or too long, or a form
+   * that is not for this kind of key.
    */
   exportPem(options: ExportPemOptions = {}): string {
-    checkOptions('options', options, ['passphrase'])
-    const { passphrase } = options
-    if (passphrase === undefined) return this.#key.export({ type: 'pkcs8', format: 'pem' }).toString()
+    checkOptions('options', options, ['passphrase', 'form', 'kdf'])
+    const { passphrase, kdf } = options
+    const form = this.#readForm(options.form)
+    if (kdf !== undefined && !isKeyDerivation(kdf)) {
+      throw optionInvalid('options.kdf', `must be one of ${KEY_DERIVATIONS.join(', ')}`)
+    }
+    if (passphrase === undefined) {
+      if (kdf !== undefined) throw optionInvalid('options.kdf', 'is of use only with a passphrase')
+      return this.#key.export({ type: form, format: 'pem' }).toString()
+    }
     if (typeof passphrase !== 'string' || passphrase === '') {
       throw optionInvalid('options.passphrase', 'must be a string that is not empty')
     }
     checkPassphrase('options.passphrase', passphrase)
-    return this.#key.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase }).toString()
+    // The other forms know only the encryption of old OpenSSL: one round of MD5.
+    if (form !== 'pkcs8') throw optionInvalid('options.form', 'must be pkcs8 for a key that is encrypted')
+    const plain = this.#key.export({ type: 'pkcs8', format: 'der' })
+    const encrypted = encryptKey(plain, passphrase, kdf ?? 'pbkdf2')
+    plain.fill(0)
+    return pemBlock('ENCRYPTED PRIVATE KEY', encrypted)
+  }
+
+  #readForm(form: unknown): PrivateKeyForm {
+    if (form === undefined) return 'pkcs8'
+    if (!isForm(form)) throw optionInvalid('options.form', `must be one of ${Object.keys(FORMS).join(', ')}`)
+    const { kind, text } = FORMS[form]
+    if (kind === null || kind === this.#key.asymmetricKeyType) return form
+    throw optionInvalid('options.form', `must be pkcs8: ${form} holds ${text} keys only, and this is ${this.algorithm}`)
   }
 
   /** The key for `node:crypto` and `node:tls`: one of the two deliberate ways out. */
@@ -107,6 +162,10 @@ export class PrivateKey {
   [inspect.custom](): string {
     return `PrivateKey { ${this.toString()} }`
   }
+}
+
+function isForm(value: unknown): value is PrivateKeyForm {
+  return typeof value === 'string' && Object.hasOwn(FORMS, value)
 }
 
 /**
