@@ -18,6 +18,8 @@ export interface ErrorDetails {
   ERR_UNREACHABLE: { report: FailedReport }
   /** An authority may not or cannot issue what was asked; nothing was made. */
   ERR_ISSUE_REFUSED: { reason: string; findings: Finding[] }
+  /** A file system refused what had to be written, read back or locked; `reason` says what to do, `cause` is its error. */
+  ERR_WRITE_FAILED: { path: string; reason: string }
   /** A configuration cannot be rendered or read. */
   ERR_CONFIG_INVALID: { reason: string; findings: Finding[] }
   /** A throw-away etcd of `etcd-mtls/testing` could not be brought to serve; `logs` is what it wrote. */

@@ -2,9 +2,9 @@
 import { randomBytes } from 'node:crypto'
 import { lstat, mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { EtcdMtlsError } from '../errors.js'
 import { checkOptions, optionInvalid } from '../misuse.js'
 import type { Credentials } from './credentials.js'
+import { type FileContents, flushDirectory, isNotThere, writeFailed, writeNewFile } from './write-file.js'
 
 /** The files that hold credentials, as etcd's and etcdctl's options want them. */
 export interface CredentialFiles {
@@ -55,16 +55,16 @@ const ORDER = ['ca', 'key', 'cert'] as const
  *
  * @param directory Where the files go.
  * @returns The paths that were written.
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a bad name, for a directory that is a file or a file that is a
- * directory, and where the file system refuses (`cause` is its error).
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a bad name, and for a directory that is a file or a file that is a
+ * directory.
+ * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` where the file system refuses (`cause` is its error).
  */
 export async function writeCredentials(
   directory: string,
   credentials: Credentials,
   options: WriteCredentialsOptions = {},
 ): Promise<CredentialFiles> {
-  if (typeof directory !== 'string' || directory === '')
-    throw optionInvalid('directory', 'must be the path of a directory')
+  checkDirectory(directory)
   checkCredentials(credentials)
   checkOptions('options', options, ['names'])
   const names = readNames(options.names)
@@ -74,30 +74,42 @@ export async function writeCredentials(
     cert: credentials.chain.map((each) => each.toPem()).join(''),
     key: credentials.key.exportPem(),
   }
-  const files = ORDER.map((kind) => ({ path: join(directory, names[kind]), text: contents[kind], mode: MODES[kind] }))
+  const files = ORDER.map((kind) => ({
+    path: join(directory, names[kind]),
+    content: contents[kind],
+    mode: MODES[kind],
+  }))
   try {
     await replaceFiles(directory, files)
   } catch (cause) {
-    throw notWritten(directory, cause)
+    throw writeFailed(directory, cause)
   }
   return { ca: join(directory, names.ca), cert: join(directory, names.cert), key: join(directory, names.key) }
 }
 
-function checkCredentials(credentials: Credentials): void {
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for what can be no path. */
+export function checkDirectory(directory: unknown, option = 'directory'): void {
+  // An octet of zero ends a path in every system call, so Node refuses it with an error of its own.
+  const usable = typeof directory === 'string' && directory !== '' && !directory.includes('\0')
+  if (!usable) throw optionInvalid(option, 'must be the path of a directory')
+}
+
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for what cannot be written as credentials. */
+export function checkCredentials(credentials: Credentials, option = 'credentials'): void {
   const given: unknown = credentials
   const complete =
     typeof given === 'object' && given !== null && 'trustAnchors' in given && 'chain' in given && 'key' in given
-  if (!complete) throw optionInvalid('credentials', 'must be credentials, as authority.issue or a source gives them')
+  if (!complete) throw optionInvalid(option, 'must be credentials, as authority.issue or a source gives them')
   // An empty CA file would be written, and every program that reads it would say something else.
-  if (credentials.trustAnchors.length === 0) throw optionInvalid('credentials.trustAnchors', 'must not be empty')
+  if (credentials.trustAnchors.length === 0) throw optionInvalid(`${option}.trustAnchors`, 'must not be empty')
 }
 
 function readNames(given: CredentialFileNames = {}): Record<FileKind, string> {
   checkOptions('names', given, FILE_KINDS)
   const names = {
-    ca: readFileName(given.ca ?? DEFAULT_NAMES.ca, 'names.ca'),
-    cert: readFileName(given.cert ?? DEFAULT_NAMES.cert, 'names.cert'),
-    key: readFileName(given.key ?? DEFAULT_NAMES.key, 'names.key'),
+    ca: checkFileName(given.ca ?? DEFAULT_NAMES.ca, 'names.ca'),
+    cert: checkFileName(given.cert ?? DEFAULT_NAMES.cert, 'names.cert'),
+    key: checkFileName(given.key ?? DEFAULT_NAMES.key, 'names.key'),
   }
   if (new Set(Object.values(names)).size < FILE_KINDS.length) throw optionInvalid('names', 'must name different files')
   return names
@@ -106,7 +118,8 @@ function readNames(given: CredentialFileNames = {}): Record<FileKind, string> {
 /** Longest name of a file on the file systems in use (limits.h, NAME_MAX), less what a temporary name adds. */
 const MAX_FILE_NAME = 200
 
-function readFileName(name: unknown, option: string): string {
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for anything but the plain name of a file or a directory. */
+export function checkFileName(name: unknown, option: string): string {
   const plain = typeof name === 'string' && name !== '' && name !== '.' && name !== '..' && !/[/\\\p{Cc}]/u.test(name)
   if (!plain) throw optionInvalid(option, 'must be the plain name of a file, without a directory')
   if (Buffer.byteLength(name) > MAX_FILE_NAME) {
@@ -122,7 +135,7 @@ async function prepareDirectory(directory: string, names: Record<FileKind, strin
     try {
       await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE })
     } catch (cause) {
-      throw notWritten(directory, cause)
+      throw writeFailed(directory, cause)
     }
   } else if (!existing.isDirectory()) {
     throw optionInvalid('directory', `must be a directory, and ${directory} is something else`)
@@ -139,15 +152,13 @@ async function lookAt(path: string, look: typeof stat): Promise<{ isDirectory():
   try {
     return await look(path)
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return null
-    throw notWritten(path, error)
+    if (isNotThere(error)) return null
+    throw writeFailed(path, error)
   }
 }
 
-interface NewFile {
-  path: string
-  text: string
-  mode: number
+interface NewFile extends FileContents {
+  readonly path: string
 }
 
 async function replaceFiles(directory: string, files: readonly NewFile[]): Promise<void> {
@@ -156,51 +167,15 @@ async function replaceFiles(directory: string, files: readonly NewFile[]): Promi
   try {
     for (const file of files) {
       pending.add(`${file.path}${suffix}`)
-      await writeNew(`${file.path}${suffix}`, file)
+      await writeNewFile(open, `${file.path}${suffix}`, file)
     }
     for (const { path } of files) {
       await rename(`${path}${suffix}`, path)
       pending.delete(`${path}${suffix}`)
     }
-    await flushDirectory(directory)
+    await flushDirectory(open, directory)
   } finally {
     // Every one is tried; the error that led here is the one to tell.
     await Promise.allSettled([...pending].map((path) => rm(path, { force: true })))
   }
-}
-
-async function writeNew(path: string, { text, mode }: NewFile): Promise<void> {
-  // Exclusive: nothing that someone else put there is opened. The mode is set from the start and again past the umask.
-  const handle = await open(path, 'wx', mode)
-  try {
-    await handle.chmod(mode)
-    await handle.writeFile(text)
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}
-
-/** A rename lasts over a power cut once the directory is flushed. */
-async function flushDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}
-
-function notWritten(path: string, cause: unknown): EtcdMtlsError<'ERR_OPTION_INVALID'> {
-  const reason = `must be writable, and writing to ${path} failed: ${cause instanceof Error ? cause.message : String(cause)}`
-  return new EtcdMtlsError(
-    'ERR_OPTION_INVALID',
-    `Option "directory" ${reason}`,
-    { option: 'directory', reason },
-    { cause },
-  )
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined
 }

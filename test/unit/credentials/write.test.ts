@@ -93,12 +93,22 @@ function mode(path: string): string {
 }
 
 async function refusal(work: Promise<unknown>): Promise<EtcdMtlsError<'ERR_OPTION_INVALID'>> {
-  const error: unknown = await work.then(
+  const error = await thrownBy(work)
+  if (!isEtcdMtlsError(error, 'ERR_OPTION_INVALID')) throw new Error(`not refused: ${inspect(error)}`)
+  return error
+}
+
+async function failure(work: Promise<unknown>): Promise<EtcdMtlsError<'ERR_WRITE_FAILED'>> {
+  const error = await thrownBy(work)
+  if (!isEtcdMtlsError(error, 'ERR_WRITE_FAILED')) throw new Error(`not failed: ${inspect(error)}`)
+  return error
+}
+
+function thrownBy(work: Promise<unknown>): Promise<unknown> {
+  return work.then(
     () => null,
     (reason: unknown) => reason,
   )
-  if (!isEtcdMtlsError(error, 'ERR_OPTION_INVALID')) throw new Error(`not refused: ${inspect(error)}`)
-  return error
 }
 
 describe('what is written', () => {
@@ -217,8 +227,9 @@ describe('order and durability', () => {
     const files = await writeCredentials(directory, first)
     disk.calls.length = 0
     disk.failAt = step
-    const error = await refusal(writeCredentials(directory, second))
+    const error = await failure(writeCredentials(directory, second))
     expect(error.cause).toMatchObject({ code: 'ENOSPC' })
+    expect(error.details).toEqual({ path: directory, reason: expect.stringContaining('free space') as string })
     expect(error.message).toContain(directory)
     expect(inspect(error)).not.toContain('PRIVATE KEY')
     expect(readdirSync(directory).sort()).toEqual(['ca.crt', 'tls.crt', 'tls.key'])
@@ -238,8 +249,9 @@ describe('order and durability', () => {
   test('a directory that cannot be made is told', async () => {
     disk.failAt = 0
     disk.code = 'EACCES'
-    const error = await refusal(writeCredentials(fresh(), first))
+    const error = await failure(writeCredentials(fresh(), first))
     expect(error.cause).toMatchObject({ code: 'EACCES' })
+    expect(error.details.reason).toContain('no permission')
   })
 })
 
@@ -247,7 +259,7 @@ describe('what is refused', () => {
   test('a directory that is a file, or lies below one', async () => {
     const file = folder.file('a-file', 'precious')
     expect((await refusal(writeCredentials(file, first))).message).toContain('must be a directory')
-    expect((await refusal(writeCredentials(`${file}/below`, first))).details.option).toBe('directory')
+    expect((await failure(writeCredentials(`${file}/below`, first))).details.reason).toContain('is a file')
     expect(readFileSync(file, 'utf8')).toBe('precious')
   })
 
