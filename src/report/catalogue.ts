@@ -14,6 +14,7 @@ import { input } from './catalogue/input.js'
 import { login } from './catalogue/login.js'
 import { material } from './catalogue/material.js'
 import { names } from './catalogue/names.js'
+import { request } from './catalogue/request.js'
 import { revocation } from './catalogue/revocation.js'
 import { rotation } from './catalogue/rotation.js'
 import { usage } from './catalogue/usage.js'
@@ -30,6 +31,7 @@ export const catalogue = {
   ...usage,
   ...names,
   ...revocation,
+  ...request,
   ...discovery,
   ...endpoint,
   ...environment,

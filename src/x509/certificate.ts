@@ -230,7 +230,7 @@ export function certificateRef(certificate: Certificate, role: CertificateRef['r
 
 /** Whether `issuer`'s key made the signature. False, too, where key and algorithm do not fit or the key cannot be read. */
 export function verifyWith(
-  issuer: Certificate,
+  issuer: Pick<Certificate, 'publicKeyInfo' | 'publicKey'>,
   algorithm: SignatureAlgorithm,
   signed: Uint8Array,
   signature: Uint8Array,

@@ -14,3 +14,4 @@ export type {
 } from './extensions.js'
 export type { GeneralName, GeneralNameKind } from './general-name.js'
 export type { NameConstraints } from './name-constraints.js'
+export type { RequestAttribute } from './request-attributes.js'

@@ -79,7 +79,7 @@ export const format = {
     message: ({ cfssl, ...place }) => `${the(place)} holds JSON${cfssl ? ', as cfssl prints it' : ''}, not PEM.`,
     remedy: ({ cfssl, role, ...place }) =>
       cfssl
-        ? `Take it apart: "cfssljson -f ${inShell(place)} -bare name" writes name.pem and name-key.pem.`
+        ? `Take it apart: "cfssljson -f ${inShell(place)} -bare name" writes ${role === 'request' ? 'name.csr' : 'name.pem'} and name-key.pem.`
         : `Take the PEM text out of it ("jq -r .FIELD ${inShell(place)}"), and give ${wanted(role)}.`,
   }),
   'pem/html': row<Content>({
@@ -159,6 +159,7 @@ const PKCS12: Record<MaterialRole, string> = {
   cert: '-clcerts -nokeys -out cert.pem',
   key: '-nocerts -noenc -out key.pem',
   crl: '-nokeys -out certificates.pem',
+  request: '-nocerts -noenc -out key.pem" and make a request for it: "openssl req -new -key key.pem -subj /CN=NAME',
 }
 
 /** The command that turns DER of each kind into PEM. */

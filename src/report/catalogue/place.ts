@@ -35,8 +35,8 @@ export function octets(count: number): string {
   return `${count.toLocaleString('en-US')} octet${count === 1 ? '' : 's'}`
 }
 
-/** What each of the three inputs must hold. */
-export type MaterialRole = 'ca' | 'cert' | 'key' | 'crl'
+/** What an input must hold. */
+export type MaterialRole = 'ca' | 'cert' | 'key' | 'crl' | 'request'
 
 /** What belongs there, as the end of a sentence. */
 export function wanted(role: MaterialRole): string {
@@ -49,5 +49,7 @@ export function wanted(role: MaterialRole): string {
       return 'the private key in PEM'
     case 'crl':
       return 'a CRL in PEM or DER'
+    case 'request':
+      return 'the certificate request in PEM or DER'
   }
 }
