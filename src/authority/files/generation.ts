@@ -1,0 +1,105 @@
+/**
+ * A generation: the folder that holds one complete set of files, next to the link `..data` that says which one counts.
+ * The form is the kubelet's, which replaces the files of a volume in the same way.
+ */
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { type FileContents, flushDirectory, writeNewFile } from '../../credentials/write-file.js'
+import { type FileSystem, removeAll } from './file-system.js'
+
+/** The link to the generation in use. Readers reach every file through it. */
+export const DATA_LINK = '..data'
+
+/** Mode of directories that are made here. */
+export const DIRECTORY_MODE = 0o700
+
+/** Who a file belongs to. */
+export interface Owner {
+  readonly uid: number
+  readonly gid: number
+}
+
+/** A file of a generation. `owner` is who it is given to; null leaves it to the user of this process. */
+export interface GenerationFile extends FileContents {
+  readonly owner: Owner | null
+}
+
+const GENERATION = /^\.\.\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{16}$/
+const TEMPORARY = /^\.[0-9a-f]{16}\.etcd-mtls-tmp$/
+
+/** A name for a new generation: when it was made, for people, and something that no other has. */
+export function newGenerationName(): string {
+  return `..${new Date().toISOString().replaceAll(/[-:]/g, '')}-${randomBytes(8).toString('hex')}`
+}
+
+/** A name for what is there for a moment only. */
+export function newTemporaryName(): string {
+  return `.${randomBytes(8).toString('hex')}.etcd-mtls-tmp`
+}
+
+/** True for the names that {@link newGenerationName} gives. */
+export function isGenerationName(name: string): boolean {
+  return GENERATION.test(name)
+}
+
+/** Makes a folder with exactly this mode, whatever the umask. */
+export async function makeFolder(fs: FileSystem, path: string, mode = DIRECTORY_MODE): Promise<void> {
+  await fs.mkdir(path, mode)
+  await fs.chmod(path, mode)
+}
+
+/** Writes a generation that nobody looks into yet, flushed to the disk. */
+export async function writeGeneration(
+  fs: FileSystem,
+  path: string,
+  files: ReadonlyMap<string, GenerationFile>,
+  { mode, owner }: { mode: number; owner: Owner | null },
+): Promise<void> {
+  await makeFolder(fs, path, mode)
+  for (const [name, file] of files) {
+    await writeNewFile(fs.open, join(path, name), file, async (opened) => {
+      if (file.owner !== null) await opened.chown(file.owner.uid, file.owner.gid)
+    })
+  }
+  if (owner !== null) await giveFolder(fs, path, owner)
+  await flushDirectory(fs.open, path)
+}
+
+async function giveFolder(fs: FileSystem, path: string, { uid, gid }: Owner): Promise<void> {
+  const folder = await fs.open(path, 'r')
+  try {
+    await folder.chown(uid, gid)
+  } finally {
+    await folder.close()
+  }
+}
+
+/** Puts a link in the place of a link or a plain file, in one step. */
+export async function replaceByLink(fs: FileSystem, directory: string, name: string, target: string): Promise<void> {
+  const temporary = join(directory, newTemporaryName())
+  await fs.symlink(target, temporary)
+  await fs.rename(temporary, join(directory, name))
+}
+
+/** What `..data` points to; null where there is none. Throws where it is no link. */
+export async function readDataLink(fs: FileSystem, directory: string): Promise<string | null> {
+  try {
+    return await fs.readlink(join(directory, DATA_LINK))
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
+    throw error
+  }
+}
+
+/**
+ * Removes what runs that were killed have left, and the generations that are no longer in use. To be called under the
+ * lock: what another process is just making has names of the same form.
+ */
+export async function sweep(fs: FileSystem, directory: string): Promise<void> {
+  const names = (await fs.readdir(directory)).filter((name) => TEMPORARY.test(name) || isGenerationName(name))
+  if (names.length === 0) return
+  const used = await readDataLink(fs, directory)
+  for (const name of names) {
+    if (name !== used) await removeAll(fs, join(directory, name))
+  }
+}
