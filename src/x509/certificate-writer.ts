@@ -1,4 +1,4 @@
-/** Writes certificates (RFC 5280 section 4.1) and the extensions that end-entity certificates of our own carry. */
+/** Writes certificates (RFC 5280 section 4.1) and the extensions that those of our own carry. */
 import { createHash } from 'node:crypto'
 import { contextTag, DerReader, Tag } from './der.js'
 import { bitString, element, namedBits, octetString, oid, sequence, time, TRUE, unsignedInteger } from './der-writer.js'
@@ -18,6 +18,9 @@ export interface CertificateFields {
   /** Whole Extension elements, in the order in which they shall stand. */
   extensions: readonly Uint8Array[]
 }
+
+/** RFC 5280 section 4.2.1.6. */
+const GENERAL_NAME_TAG = { dns: 2, uri: 6, ip: 7 } as const
 
 const VERSION_3 = element(contextTag(0, 'constructed'), element(Tag.integer, Buffer.from([2])))
 
@@ -44,48 +47,81 @@ export function writeCertificate(
   return sequence(tbs, signatureAlgorithm, bitString(signature))
 }
 
-const COMMON_NAME = oid('2.5.4.3')
-
-/** A distinguished name of one common name, as UTF8String. */
-export function writeCommonName(name: string): Buffer<ArrayBuffer> {
-  const value = element(Tag.utf8String, Buffer.from(name, 'utf8'))
-  return sequence(element(Tag.set, sequence(COMMON_NAME, value)))
+/** One attribute of a distinguished name: its OBJECT IDENTIFIER and its text. */
+export interface NamePart {
+  readonly type: string
+  readonly text: string
 }
 
-function extension(id: string, value: Uint8Array, critical: boolean): Buffer<ArrayBuffer> {
+const COUNTRY = '2.5.4.6'
+
+/** A distinguished name of one attribute for each relative name, in encoding order. */
+export function writeDistinguishedName(parts: readonly NamePart[]): Buffer<ArrayBuffer> {
+  return sequence(...parts.map(writeRelativeName))
+}
+
+function writeRelativeName({ type, text }: NamePart): Buffer<ArrayBuffer> {
+  // RFC 5280 section 4.1.2.4 wants UTF8String, and for the country's two letters PrintableString (appendix A.1).
+  const tag = type === COUNTRY ? Tag.printableString : Tag.utf8String
+  return element(Tag.set, sequence(oid(type), element(tag, Buffer.from(text, 'utf8'))))
+}
+
+/** An extension of any kind from its DER. */
+export function writeExtension(id: string, value: Uint8Array, critical: boolean): Buffer<ArrayBuffer> {
   return sequence(oid(id), ...(critical ? [TRUE] : []), octetString(value))
 }
 
 /** basicConstraints of a certificate that is no CA: critical, and empty because FALSE is the default (X.690 section 11.5). */
 export function writeEndEntityConstraints(): Buffer<ArrayBuffer> {
-  return extension(ExtensionId.basicConstraints, sequence(), true)
+  return writeExtension(ExtensionId.basicConstraints, sequence(), true)
+}
+
+/** basicConstraints of a CA: critical (RFC 5280 section 4.2.1.9). */
+export function writeCaConstraints(pathLength: number | undefined): Buffer<ArrayBuffer> {
+  const length = pathLength === undefined ? [] : [unsignedInteger(Buffer.from([pathLength]))]
+  return writeExtension(ExtensionId.basicConstraints, sequence(TRUE, ...length), true)
+}
+
+/** One subtree of nameConstraints: the contents of a dNSName, URI, or an address followed by its mask. */
+export interface Subtree {
+  readonly kind: Host['kind']
+  readonly bytes: Uint8Array
+}
+
+/** nameConstraints, critical (RFC 5280 section 4.2.1.10). At least one list must hold something. */
+export function writeNameConstraints(permitted: readonly Subtree[], excluded: readonly Subtree[]): Buffer<ArrayBuffer> {
+  const list = (tag: number, subtrees: readonly Subtree[]): Uint8Array[] =>
+    subtrees.length === 0 ? [] : [element(contextTag(tag, 'constructed'), ...subtrees.map(writeSubtree))]
+  return writeExtension(ExtensionId.nameConstraints, sequence(...list(0, permitted), ...list(1, excluded)), true)
+}
+
+function writeSubtree({ kind, bytes }: Subtree): Buffer<ArrayBuffer> {
+  return sequence(element(contextTag(GENERAL_NAME_TAG[kind], 'primitive'), bytes))
 }
 
 /** keyUsage, critical (RFC 5280 section 4.2.1.3). */
 export function writeKeyUsage(usages: readonly KeyUsage[]): Buffer<ArrayBuffer> {
-  return extension(ExtensionId.keyUsage, namedBits(usages.map((usage) => KEY_USAGES.indexOf(usage))), true)
+  return writeExtension(ExtensionId.keyUsage, namedBits(usages.map((usage) => KEY_USAGES.indexOf(usage))), true)
 }
 
 export function writeExtendedKeyUsage(oids: readonly string[]): Buffer<ArrayBuffer> {
-  return extension(ExtensionId.extendedKeyUsage, sequence(...oids.map(oid)), false)
+  return writeExtension(ExtensionId.extendedKeyUsage, sequence(...oids.map(oid)), false)
 }
 
 export function writeSubjectKeyIdentifier(identifier: Uint8Array): Buffer<ArrayBuffer> {
-  return extension(ExtensionId.subjectKeyIdentifier, octetString(identifier), false)
+  return writeExtension(ExtensionId.subjectKeyIdentifier, octetString(identifier), false)
 }
 
 /** authorityKeyIdentifier with the key identifier alone, so that a CA's certificate can be renewed under the same key. */
 export function writeAuthorityKeyIdentifier(identifier: Uint8Array): Buffer<ArrayBuffer> {
   const value = sequence(element(contextTag(0, 'primitive'), identifier))
-  return extension(ExtensionId.authorityKeyIdentifier, value, false)
+  return writeExtension(ExtensionId.authorityKeyIdentifier, value, false)
 }
 
 /** subjectAltName. It is critical only beside an empty subject (RFC 5280 section 4.2.1.6). */
 export function writeSubjectAltName(hosts: readonly Host[], subjectIsEmpty: boolean): Buffer<ArrayBuffer> {
-  return extension(ExtensionId.subjectAltName, sequence(...hosts.map(writeGeneralName)), subjectIsEmpty)
+  return writeExtension(ExtensionId.subjectAltName, sequence(...hosts.map(writeGeneralName)), subjectIsEmpty)
 }
-
-const GENERAL_NAME_TAG = { dns: 2, uri: 6, ip: 7 } as const
 
 function writeGeneralName(host: Host): Buffer<ArrayBuffer> {
   const tag = contextTag(GENERAL_NAME_TAG[host.kind], 'primitive')

@@ -69,6 +69,18 @@ const PURPOSES: Readonly<Record<string, string>> = {
   '2.5.29.37.0': 'anyExtendedKeyUsage',
 }
 
+/** The OBJECT IDENTIFIER of a purpose by its name, or as it is given; null for what is neither. */
+export function extendedKeyUsageOid(purpose: string): string | null {
+  const known = Object.entries(PURPOSES).find(([, name]) => name === purpose)
+  return known?.[0] ?? (isOid(purpose) ? purpose : null)
+}
+
+/** Whether a text is an OBJECT IDENTIFIER in dotted form, its arcs below 2^31. */
+export function isOid(text: string): boolean {
+  if (text.length > 128 || !/^(?:[01]\.[1-3]?\d|2\.(?:0|[1-9]\d*))(?:\.(?:0|[1-9]\d*))+$/.test(text)) return false
+  return text.split('.').every((arc) => Number(arc) < 2 ** 31 - 80)
+}
+
 /** The Netscape certificate type, of the time before extendedKeyUsage; OpenSSL looks at it to this day. */
 export interface NetscapeCertType {
   readonly client: boolean

@@ -211,7 +211,7 @@ describe('what is no authority', () => {
   const ca = mintCa({ subject: 'CA' })
   const other = mintCa({ subject: 'Other' })
   const weak = mintCa({ subject: 'Weak', key: 'rsa-1024' })
-  const edwards = mintCa({ subject: 'Edwards', key: 'ed25519' })
+  const edwards448 = mintCa({ subject: 'Edwards', key: 'ed448' })
   const leaf = mintLeaf({ subject: 'leaf', issuer: ca })
   const version1 = mintCa({ subject: 'Old', version: null, without: Object.values(EXTENSION) })
   const saysNo = mintCa({ subject: 'No', extensions: [basicConstraints({ ca: false })] })
@@ -230,7 +230,7 @@ describe('what is no authority', () => {
     ['CA:FALSE', saysNo, saysNo, 'not a CA certificate'],
     ['no keyCertSign', signsNothing, signsNothing, 'keyUsage lacks keyCertSign'],
     ['a weak key', weak, weak, 'a RSA 1024 key'],
-    ['a key that does not sign here', edwards, edwards, 'Ed25519'],
+    ['a key that does not sign here', edwards448, edwards448, 'Ed448'],
   ])('%s', async (_, cert, key, reason) => {
     expect(await refused({ cert: cert.pem, key: key.keyPem })).toContain(reason)
   })
