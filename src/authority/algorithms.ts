@@ -1,46 +1,56 @@
-/** Keys that are made here, and how a CA's key signs. */
-import { NULL, oid, sequence, unsignedInteger } from '../x509/der-writer.js'
+/** Kinds of keys, and how a CA's key signs with each: a row for each, and nothing anywhere else. */
+import { NULL, oid, sequence } from '../x509/der-writer.js'
 import type { PublicKeyInfo } from '../x509/algorithms.js'
 import type { KeyUsage } from '../x509/extensions.js'
 import type { KeyAlgorithmParameters, SignatureParameters } from '../x509/web-crypto.js'
 
-/** How one kind of CA key signs certificates. */
+/** How one kind of CA key signs. */
 export interface SigningScheme {
+  /** AlgorithmIdentifier in DER. */
+  readonly identifier: Uint8Array
+  /** The digest by node:crypto's name; null where the key signs the message itself (RFC 8410). */
+  readonly digest: 'sha256' | 'sha384' | 'sha512' | null
+  /** Whether a signature is two numbers, which some write as DER and others side by side. */
+  readonly isEcdsa: boolean
   /** For Web Crypto's `importKey`. */
   readonly key: KeyAlgorithmParameters
   /** For Web Crypto's `sign`. */
   readonly signature: SignatureParameters
-  /** AlgorithmIdentifier in DER. */
-  readonly identifier: Uint8Array
-  /** Web Crypto's signature in the form that X.509 wants. */
-  encode(signature: Uint8Array): Uint8Array
 }
 
 const RSA = 'RSASSA-PKCS1-v1_5'
 
 // The digest follows the strength of the curve (RFC 5480 section 4).
-const P256 = ecdsa('P-256', 'SHA-256', '1.2.840.10045.4.3.2')
-const P384 = ecdsa('P-384', 'SHA-384', '1.2.840.10045.4.3.3')
-const P521 = ecdsa('P-521', 'SHA-512', '1.2.840.10045.4.3.4')
+const P256 = ecdsa('P-256', 'sha256', '1.2.840.10045.4.3.2')
+const P384 = ecdsa('P-384', 'sha384', '1.2.840.10045.4.3.3')
+const P521 = ecdsa('P-521', 'sha512', '1.2.840.10045.4.3.4')
 const RSA_SHA256: SigningScheme = {
+  identifier: sequence(oid('1.2.840.113549.1.1.11'), NULL),
+  digest: 'sha256',
+  isEcdsa: false,
   key: { name: RSA, hash: 'SHA-256' },
   signature: { name: RSA },
-  identifier: sequence(oid('1.2.840.113549.1.1.11'), NULL),
-  encode: (signature) => signature,
+}
+const ED25519: SigningScheme = {
+  identifier: sequence(oid('1.3.101.112')),
+  digest: null,
+  isEcdsa: false,
+  key: { name: 'Ed25519' },
+  signature: { name: 'Ed25519' },
 }
 
-function ecdsa(namedCurve: string, hash: string, identifier: string): SigningScheme {
+function ecdsa(namedCurve: string, digest: 'sha256' | 'sha384' | 'sha512', identifier: string): SigningScheme {
   return {
-    key: { name: 'ECDSA', namedCurve },
-    signature: { name: 'ECDSA', hash },
     identifier: sequence(oid(identifier)),
-    // Web Crypto gives r and s side by side (IEEE P1363); X.509 wants them as two INTEGERs (RFC 3279 section 2.2.3).
-    encode: (signature) => {
-      const half = signature.length / 2
-      return sequence(unsignedInteger(signature.subarray(0, half)), unsignedInteger(signature.subarray(half)))
-    },
+    digest,
+    isEcdsa: true,
+    key: { name: 'ECDSA', namedCurve },
+    signature: { name: 'ECDSA', hash: digest.replace('sha', 'SHA-') },
   }
 }
+
+/** TLS 1.2 still knows key transport, which encrypts to the server's RSA key (RFC 5246 section 7.4.2). */
+const RSA_KEY_USAGE: readonly KeyUsage[] = ['digitalSignature', 'keyEncipherment']
 
 interface KeyRow {
   /** For Web Crypto's `generateKey`. */
@@ -52,14 +62,16 @@ interface KeyRow {
 }
 
 const KEYS = {
-  'ecdsa-p256': ecdsaKey(P256),
-  'ecdsa-p384': ecdsaKey(P384),
+  'ecdsa-p256': signingKey(P256),
+  'ecdsa-p384': signingKey(P384),
+  'ecdsa-p521': signingKey(P521),
+  ed25519: signingKey(ED25519),
   'rsa-2048': rsaKey(2048),
   'rsa-3072': rsaKey(3072),
   'rsa-4096': rsaKey(4096),
 } as const satisfies Record<string, KeyRow>
 
-function ecdsaKey(scheme: SigningScheme): KeyRow {
+function signingKey(scheme: SigningScheme): KeyRow {
   return { parameters: scheme.key, scheme, keyUsage: ['digitalSignature'] }
 }
 
@@ -68,14 +80,16 @@ function rsaKey(modulusLength: number): KeyRow {
   return {
     parameters: { ...RSA_SHA256.key, modulusLength, publicExponent },
     scheme: RSA_SHA256,
-    // TLS 1.2 still knows key transport, which encrypts to the server's RSA key (RFC 5246 section 7.4.2).
-    keyUsage: ['digitalSignature', 'keyEncipherment'],
+    keyUsage: RSA_KEY_USAGE,
   }
 }
 
 /**
- * A kind of key: `'ecdsa-p256'` (the default everywhere), `'ecdsa-p384'`, `'rsa-2048'`, `'rsa-3072'` or `'rsa-4096'`.
- * An RSA key takes from a tenth of a second (2048) to several seconds (4096) to make.
+ * A kind of key: `'ecdsa-p256'` (the default everywhere), `'ecdsa-p384'`, `'ecdsa-p521'`, `'ed25519'`, `'rsa-2048'`,
+ * `'rsa-3072'` or `'rsa-4096'`. An RSA key takes from a tenth of a second (2048) to several seconds (4096) to make.
+ *
+ * Go, and so etcd and etcdctl, and Node take all of them. Ed25519 is refused by browsers, by Java before 15 and by
+ * hardware modules of FIPS 186-4: choose it where only etcd and its clients are at the other end.
  */
 export type KeyAlgorithm = keyof typeof KEYS
 
@@ -89,16 +103,22 @@ export function keyRow(algorithm: KeyAlgorithm): KeyRow {
   return KEYS[algorithm]
 }
 
+/** keyUsage of an end-entity certificate with a key that was made elsewhere. */
+export function keyUsageFor({ algorithm }: PublicKeyInfo): readonly KeyUsage[] {
+  return algorithm === 'RSA' ? RSA_KEY_USAGE : ['digitalSignature']
+}
+
 const ECDSA_SCHEMES: Readonly<Record<string, SigningScheme>> = { 'P-256': P256, 'P-384': P384, 'P-521': P521 }
 /** Above, Go and so etcd verifies nothing (crypto/tls `maxRSAKeySize`); below, OpenSSL refuses at its usual security level. */
 const RSA_BITS = { least: 2048, most: 8192 }
 
 /** What {@link signingScheme} knows, for error texts. */
-export const SIGNING_KEYS = 'ECDSA P-256, P-384 and P-521, and RSA of 2048 to 8192 bits'
+export const SIGNING_KEYS = 'ECDSA P-256, P-384 and P-521, Ed25519, and RSA of 2048 to 8192 bits'
 
 /** How the key of a CA that was made elsewhere signs; null for a key that an authority does not sign with. */
 export function signingScheme(key: PublicKeyInfo): SigningScheme | null {
   if (key.algorithm === 'ECDSA') return ECDSA_SCHEMES[key.curve ?? ''] ?? null
+  if (key.algorithm === 'Ed25519') return ED25519
   if (key.algorithm !== 'RSA' || key.modulusBits === null) return null
   return key.modulusBits >= RSA_BITS.least && key.modulusBits <= RSA_BITS.most ? RSA_SHA256 : null
 }

@@ -3,21 +3,12 @@ import { inspect } from 'node:util'
 import type { Credentials } from '../credentials/credentials.js'
 import { checkOptions } from '../misuse.js'
 import type { Certificate } from '../x509/certificate.js'
-import type { PrivateKey } from '../x509/keys.js'
-import type { WebCrypto } from '../x509/web-crypto.js'
-import { issueCredentials, type Issuer } from './issue.js'
-import type { Signer } from './keys.js'
+import { crossSign, type CrossSignOptions, withCrossCertificate } from './cross-sign.js'
+import { issueCredentials } from './issue.js'
+import { type AuthorityParts, type Issuer, issuerOf, ledgerEntry } from './issuer.js'
+import { type CreateIntermediateOptions, makeIntermediate } from './make-ca.js'
+import { issueRefused } from './refuse.js'
 import { type IssueRequest, readRequest } from './request.js'
-
-/** What an authority is made of. */
-export interface AuthorityParts {
-  readonly crypto: WebCrypto
-  readonly certificate: Certificate
-  readonly key: PrivateKey
-  readonly signer: Signer
-  /** The certificates above, from the one that signed the authority's own to the root; empty for a root. */
-  readonly chain: readonly Certificate[]
-}
 
 /** An authority as PEM text: what to keep, and to give to `loadAuthority` again. */
 export interface AuthorityMaterial {
@@ -36,30 +27,21 @@ export interface AuthorityMaterial {
  * error. {@link Authority.export} is the one way out.
  */
 export class Authority {
-  readonly #parts: AuthorityParts
   readonly #issuer: Issuer
 
   /** @internal */
   constructor(parts: AuthorityParts) {
-    this.#parts = parts
-    const root = parts.chain.at(-1)
-    this.#issuer = {
-      crypto: parts.crypto,
-      signer: parts.signer,
-      certificate: parts.certificate,
-      intermediates: root === undefined ? [] : [parts.certificate, ...parts.chain.slice(0, -1)],
-      trustAnchors: [root ?? parts.certificate],
-    }
+    this.#issuer = issuerOf(parts)
   }
 
   /** The authority's own certificate. */
   get certificate(): Certificate {
-    return this.#parts.certificate
+    return this.#issuer.certificate
   }
 
   /** The certificates above the authority's own, from its issuer to the root; empty for a root. */
   get chain(): readonly Certificate[] {
-    return [...this.#parts.chain]
+    return [...this.#issuer.chain]
   }
 
   /** What everybody has to trust: the root. */
@@ -76,8 +58,45 @@ export class Authority {
    * or shorter than the `validity` asked for, or the certificate would be refused by a verifier (`details.findings`).
    */
   async issue(request: IssueRequest): Promise<Credentials> {
-    const now = new Date()
-    return issueCredentials(this.#issuer, readRequest(request, now), now)
+    const now = this.#issuer.settings.now()
+    const credentials = await issueCredentials(this.#issuer, readRequest(request, now), now)
+    await this.#issuer.settings.ledger.append([ledgerEntry(this.#issuer, credentials.chain[0], request.role)])
+    return credentials
+  }
+
+  /**
+   * Makes a CA below this one, with a key of its own: to issue from day to day, so that this one's key can stay locked
+   * away. What it issues carries its certificate along, and is trusted by whoever trusts this authority's root. It uses the
+   * crypto, the ledger and the clock of this one, unless it is given its own.
+   *
+   * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+   * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where the path length (`maxIntermediates`) or the lifetime of this authority
+   * or of one above leaves no room, and which.
+   */
+  async createIntermediate(options: CreateIntermediateOptions): Promise<Authority> {
+    return new Authority(await makeIntermediate(this.#issuer, options))
+  }
+
+  /**
+   * Certifies the key of another CA under its own name: a cross-certificate (RFC 4949). Whoever trusts this authority then
+   * trusts what the other one issues, once the certificate is sent along, see {@link Authority.withCrossCertificate}. That
+   * is how a CA is rolled while some still trust the old one only.
+   *
+   * @param other The other CA's certificate, or the other authority.
+   * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+   * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where the other is no CA, or this one may not certify it.
+   */
+  async crossSign(other: Certificate | Authority, options: CrossSignOptions = {}): Promise<Certificate> {
+    return crossSign(this.#issuer, other instanceof Authority ? other.certificate : other, options)
+  }
+
+  /**
+   * The same authority, sending along a certificate that another CA made of its name and key.
+   *
+   * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a certificate of another name or key.
+   */
+  withCrossCertificate(certificate: Certificate): Authority {
+    return new Authority(withCrossCertificate(this.#issuer, certificate))
   }
 
   /**
@@ -85,10 +104,12 @@ export class Authority {
    * certificates in this authority's name. Without a `passphrase` the key is not encrypted.
    *
    * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+   * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where a signer holds the key.
    */
   export(options: { passphrase?: string | undefined } = {}): AuthorityMaterial {
     checkOptions('options', options, ['passphrase'])
-    const { certificate, key, chain } = this.#parts
+    const { certificate, key, chain } = this.#issuer
+    if (key === null) throw issueRefused("The authority's key is held by its signer and cannot be exported")
     return {
       cert: certificate.toPem(),
       key: options.passphrase === undefined ? key.exportPem() : key.exportPem({ passphrase: options.passphrase }),
@@ -96,15 +117,24 @@ export class Authority {
     }
   }
 
+  /**
+   * What other files of this room issue with. Not exported from the package.
+   *
+   * @internal
+   */
+  get issuer(): Issuer {
+    return this.#issuer
+  }
+
   toString(): string {
-    return `Authority ${this.#parts.certificate.toString()}`
+    return `Authority ${this.#issuer.certificate.toString()}`
   }
 
   toJSON(): Record<string, unknown> {
-    return { certificate: this.#parts.certificate.toJSON(), chain: this.#parts.chain.map((each) => each.toJSON()) }
+    return { certificate: this.#issuer.certificate.toJSON(), chain: this.#issuer.chain.map((each) => each.toJSON()) }
   }
 
   [inspect.custom](): string {
-    return `Authority { ${this.#parts.certificate.toString()} }`
+    return `Authority { ${this.#issuer.certificate.toString()} }`
   }
 }

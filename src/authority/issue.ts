@@ -1,74 +1,44 @@
 /** Makes one end-entity certificate, and checks it before anybody gets it. */
 import type { Credentials } from '../credentials/credentials.js'
-import { Certificate } from '../x509/certificate.js'
 import {
   keyIdentifier,
   writeAuthorityKeyIdentifier,
-  writeCertificate,
-  writeCommonName,
   writeEndEntityConstraints,
   writeExtendedKeyUsage,
   writeKeyUsage,
   writeSubjectAltName,
   writeSubjectKeyIdentifier,
-  writeTbsCertificate,
 } from '../x509/certificate-writer.js'
-import { PrivateKey } from '../x509/keys.js'
-import type { WebCrypto } from '../x509/web-crypto.js'
-import { keyRow } from './algorithms.js'
+import type { Certificate } from '../x509/certificate.js'
+import type { KeyUsage } from '../x509/extensions.js'
+import { readPublicKeyInfo } from '../x509/algorithms.js'
+import { DerReader, Tag } from '../x509/der.js'
+import { keyRow, keyUsageFor } from './algorithms.js'
 import { checkIssued } from './check.js'
-import { makeKey, randomSerial, type Signer } from './keys.js'
+import type { Issuer } from './issuer.js'
+import { makeKey } from './keys.js'
 import { lifetimeWithin } from './lifetime.js'
-import type { CheckedRequest } from './request.js'
-import { roleRow } from './roles.js'
-
-/** Everything of an authority that issuing needs. */
-export interface Issuer {
-  readonly crypto: WebCrypto
-  readonly signer: Signer
-  readonly certificate: Certificate
-  /** What goes out with a leaf: the authority's own certificate and those above it, without the root. */
-  readonly intermediates: readonly Certificate[]
-  readonly trustAnchors: readonly Certificate[]
-}
-
-/** The authority key identifier of all that an issuer signs: its own subject key identifier, or what it would be. */
-function issuerKeyIdentifier(issuer: Certificate): Uint8Array {
-  return issuer.extensions.subjectKeyIdentifier ?? keyIdentifier(issuer.spki)
-}
+import { issueRefused } from './refuse.js'
+import type { CheckedProfile, CheckedRequest } from './request.js'
+import { signCertificate } from './sign-certificate.js'
+import { writeSubject } from './subject.js'
 
 /**
- * Issues what was asked for.
+ * Issues what was asked for, and checks it. The ledger is the caller's to tell.
  *
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED`
  */
 export async function issueCredentials(issuer: Issuer, request: CheckedRequest, now: Date): Promise<Credentials> {
   const lifetime = lifetimeWithin(issuer.certificate, request.validity, now)
-  const { privateKey, spki } = await makeKey(issuer.crypto, request.algorithm)
   const origin = `${request.role} "${request.name}"`
-  const key = PrivateKey.fromKeyObject(privateKey, origin)
-  const row = roleRow(request.role)
-  const tbs = writeTbsCertificate({
-    serial: randomSerial(issuer.crypto),
-    signatureAlgorithm: issuer.signer.algorithm,
-    issuer: issuer.certificate.subject.raw,
-    ...lifetime,
-    subject: writeCommonName(request.name),
-    spki,
-    extensions: [
-      writeEndEntityConstraints(),
-      writeKeyUsage(keyRow(request.algorithm).keyUsage),
-      writeExtendedKeyUsage(row.extendedKeyUsage),
-      writeSubjectKeyIdentifier(keyIdentifier(spki)),
-      writeAuthorityKeyIdentifier(issuerKeyIdentifier(issuer.certificate)),
-      // Every request has a name, so the subject is never empty and the extension never critical.
-      ...(request.hosts.length === 0 ? [] : [writeSubjectAltName(request.hosts, false)]),
-    ],
-  })
-  const signature = await issuer.signer.sign(tbs)
-  // Copied, so that the certificate holds its own bytes only and not a part of Node's shared buffer pool.
-  const der = new Uint8Array(writeCertificate(tbs, issuer.signer.algorithm, signature))
-  const leaf = Certificate.parse(der, origin)
+  const held = request.key === null ? await makeKey(issuer.settings.crypto, request.algorithm, origin) : null
+  const key = request.key ?? held?.privateKey
+  if (key === undefined) throw new TypeError('neither a key that was given nor a new one')
+  const spki = held?.spki ?? key.spki
+  if (Buffer.compare(spki, issuer.signer.spki) === 0)
+    throw issueRefused("The authority's own key belongs to no member and no client: whoever held it could issue")
+  const usage = request.key === null ? keyRow(request.algorithm).keyUsage : usageOf(spki)
+  const leaf = await signEndEntity(issuer, { profile: request, spki, usage, lifetime, origin })
   const credentials: Credentials = {
     trustAnchors: [...issuer.trustAnchors],
     chain: [leaf, ...issuer.intermediates],
@@ -76,6 +46,43 @@ export async function issueCredentials(issuer: Issuer, request: CheckedRequest, 
     crls: [],
     origin,
   }
-  checkIssued(credentials, request.role, now)
+  checkIssued(credentials, request, now)
   return credentials
+}
+
+/** What an end-entity certificate is made of, beside its issuer. */
+export interface EndEntity {
+  readonly profile: CheckedProfile
+  readonly spki: Uint8Array
+  readonly usage: readonly KeyUsage[]
+  readonly lifetime: { notBefore: Date; notAfter: Date }
+  readonly origin: string
+}
+
+/** Signs an end-entity certificate without a look at whether anybody will accept it. */
+export async function signEndEntity(issuer: Issuer, contents: EndEntity): Promise<Certificate> {
+  const { profile, spki, usage, lifetime, origin } = contents
+  return signCertificate(issuer.signer, {
+    serial: issuer.settings.nextSerial(),
+    issuer: issuer.certificate.subject.raw,
+    lifetime,
+    subject: writeSubject(profile.subject, profile.name),
+    spki,
+    extensions: [
+      writeEndEntityConstraints(),
+      writeKeyUsage(usage),
+      writeExtendedKeyUsage(profile.extendedKeyUsage),
+      writeSubjectKeyIdentifier(keyIdentifier(spki)),
+      writeAuthorityKeyIdentifier(issuer.keyIdentifier),
+      // Every request has a name, so the subject is never empty and the extension never critical.
+      ...(profile.hosts.length === 0 ? [] : [writeSubjectAltName(profile.hosts, false)]),
+      ...profile.extensions,
+    ],
+    origin,
+  })
+}
+
+/** keyUsage for a key that was not made here. */
+export function usageOf(spki: Uint8Array): readonly KeyUsage[] {
+  return keyUsageFor(readPublicKeyInfo(new DerReader(spki).enter(Tag.sequence, 'the public key')))
 }

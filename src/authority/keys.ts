@@ -1,36 +1,64 @@
-/** Keys made and used through one Web Crypto implementation; none ever goes from one implementation to another. */
-import { createPrivateKey, type KeyObject } from 'node:crypto'
+/** Makes keys, each through one Web Crypto implementation; none ever goes from one implementation to another. */
+import { createPrivateKey, generateKeyPair, type KeyObject } from 'node:crypto'
+import { promisify } from 'node:util'
 import { readPublicKeyInfo } from '../x509/algorithms.js'
 import { publicKeyBits } from '../x509/certificate-writer.js'
 import { bytesEqual, contextTag, DerReader, Tag } from '../x509/der.js'
+import { PrivateKey } from '../x509/keys.js'
 import type { CryptoKeyHandle, WebCrypto } from '../x509/web-crypto.js'
-import { type KeyAlgorithm, keyRow, type SigningScheme } from './algorithms.js'
+import { type KeyAlgorithm, keyRow } from './algorithms.js'
 import { issueRefused } from './refuse.js'
+import { keyObjectSigner, type SigningKey, webCryptoSigner } from './signer.js'
 
-/** A new key pair: the implementation's own handles, and the private key as Node's. */
+/** A new key pair. */
 export interface NewKey {
-  readonly handles: { publicKey: CryptoKeyHandle; privateKey: CryptoKeyHandle }
-  readonly privateKey: KeyObject
+  readonly privateKey: PrivateKey
   /** SubjectPublicKeyInfo in DER. */
   readonly spki: Uint8Array
+  /** Signs with it: through the implementation that made it. */
+  readonly signer: SigningKey
 }
 
-/** @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where the implementation does not make such a key. */
-export async function makeKey(crypto: WebCrypto, algorithm: KeyAlgorithm): Promise<NewKey> {
+/**
+ * Makes a key.
+ *
+ * @param crypto The caller's implementation; null for @peculiar/webcrypto.
+ * @param origin What the key is for, for people.
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where the implementation does not make such a key.
+ */
+export async function makeKey(crypto: WebCrypto | null, algorithm: KeyAlgorithm, origin: string): Promise<NewKey> {
+  const { parameters, scheme } = keyRow(algorithm)
+  // @peculiar/webcrypto looks for primes on the main thread, which stops everything for seconds.
+  if (crypto === null && parameters.modulusLength !== undefined)
+    return makeRsaKey(parameters.modulusLength, algorithm, origin)
+  const implementation = crypto ?? (await import('../x509/engine.js')).createDefaultCrypto()
   try {
-    const pair = await crypto.subtle.generateKey(keyRow(algorithm).parameters, true, ['sign', 'verify'])
+    const pair = await implementation.subtle.generateKey(parameters, true, ['sign', 'verify'])
     if (!isKeyPair(pair)) throw new TypeError('generateKey did not return a key pair')
     const [pkcs8, spki] = await Promise.all([
-      crypto.subtle.exportKey('pkcs8', pair.privateKey),
-      crypto.subtle.exportKey('spki', pair.publicKey),
+      implementation.subtle.exportKey('pkcs8', pair.privateKey),
+      implementation.subtle.exportKey('spki', pair.publicKey),
     ])
     if (!(pkcs8 instanceof ArrayBuffer && spki instanceof ArrayBuffer))
       throw new TypeError('exportKey returned no bytes')
-    const privateKey = toKeyObject(new Uint8Array(pkcs8), new Uint8Array(spki))
-    return { handles: pair, privateKey, spki: new Uint8Array(spki) }
+    const octets = new Uint8Array(spki)
+    const handle = toKeyObject(new Uint8Array(pkcs8), octets)
+    // Somebody else's implementation may give halves that do not fit; the public one is worked out then, and compared.
+    const privateKey =
+      crypto === null ? PrivateKey.ofPair(handle, octets, origin) : PrivateKey.fromKeyObject(handle, origin)
+    // The default one signs by the same call of node:crypto, after it has brought the key into PEM each time.
+    const signer =
+      crypto === null ? keyObjectSigner(privateKey, scheme) : webCryptoSigner(crypto, pair.privateKey, octets, scheme)
+    return { privateKey, spki: octets, signer }
   } catch (cause) {
     throw issueRefused(`The crypto in use cannot make a key of kind ${algorithm}`, { cause })
   }
+}
+
+async function makeRsaKey(modulusLength: number, algorithm: KeyAlgorithm, origin: string): Promise<NewKey> {
+  const pair = await promisify(generateKeyPair)('rsa', { modulusLength })
+  const privateKey = PrivateKey.fromKeyObject(pair.privateKey, origin)
+  return { privateKey, spki: privateKey.spki, signer: keyObjectSigner(privateKey, keyRow(algorithm).scheme) }
 }
 
 function isKeyPair(value: unknown): value is { publicKey: CryptoKeyHandle; privateKey: CryptoKeyHandle } {
@@ -74,55 +102,23 @@ function base64url(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url')
 }
 
-/** Signs certificates: what an authority needs of its own key. */
-export interface Signer {
-  /** AlgorithmIdentifier in DER. */
-  readonly algorithm: Uint8Array
-  /**
-   * The signature in the form that X.509 wants.
-   *
-   * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED`
-   */
-  sign(data: Uint8Array<ArrayBuffer>): Promise<Uint8Array>
-}
-
-/** A signer over a key that the implementation made or imported. */
-export function createSigner(crypto: WebCrypto, privateKey: CryptoKeyHandle, scheme: SigningScheme): Signer {
-  return {
-    algorithm: scheme.identifier,
-    sign: async (data) => {
-      try {
-        return scheme.encode(new Uint8Array(await crypto.subtle.sign(scheme.signature, privateKey, data)))
-      } catch (cause) {
-        throw issueRefused("The crypto in use does not sign with the authority's key", { cause })
-      }
-    },
-  }
-}
-
 /**
- * Brings a key into an implementation.
+ * How an existing key of a CA signs: by node:crypto, or through the caller's implementation, which it is brought into.
  *
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where it does not take the key.
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where that does not take the key.
  */
-export async function importSigner(crypto: WebCrypto, key: KeyObject, scheme: SigningScheme): Promise<Signer> {
+export async function signerFor(
+  crypto: WebCrypto | null,
+  key: PrivateKey,
+  scheme: SigningKey['scheme'],
+): Promise<SigningKey> {
+  if (crypto === null) return keyObjectSigner(key, scheme)
   try {
-    const pkcs8 = new Uint8Array(key.export({ format: 'der', type: 'pkcs8' }))
+    const pkcs8 = new Uint8Array(key.toKeyObject().export({ format: 'der', type: 'pkcs8' }))
     const handle = await crypto.subtle.importKey('pkcs8', pkcs8, scheme.key, false, ['sign'])
     if (typeof handle !== 'object' || handle === null) throw new TypeError('importKey did not return a key')
-    return createSigner(crypto, handle, scheme)
+    return webCryptoSigner(crypto, handle, key.spki, scheme)
   } catch (cause) {
     throw issueRefused("The crypto in use does not take the authority's key", { cause })
   }
-}
-
-/**
- * A serial number of exactly 16 octets, positive and never zero; 126 of its bits are random. RFC 5280 section 4.1.2.2
- * allows up to 20 octets, and the CA/Browser Forum asks for 64 random bits.
- */
-export function randomSerial(crypto: WebCrypto): Uint8Array {
-  const octets = new Uint8Array(16)
-  crypto.getRandomValues(octets)
-  octets[0] = ((octets[0] ?? 0) & 0x3f) | 0x40
-  return octets
 }

@@ -10,30 +10,31 @@ import { summarize } from '../report/report.js'
 import { worstFirst } from '../report/severity.js'
 import { publicKeyText } from '../x509/algorithms.js'
 import type { Certificate } from '../x509/certificate.js'
+import { bytesEqual } from '../x509/der.js'
 import { checkPassphrase, type PrivateKey } from '../x509/keys.js'
-import type { WebCrypto } from '../x509/web-crypto.js'
 import { signingScheme, type SigningScheme, SIGNING_KEYS } from './algorithms.js'
 import { Authority } from './authority.js'
 import { chainToRoot } from './chain.js'
-import { importSigner } from './keys.js'
-import { checkCrypto } from './options.js'
+import { signerFor } from './keys.js'
 import { issueRefused } from './refuse.js'
+import { type AuthoritySettings, readSettings, SETTINGS } from './settings.js'
+import { foreignSigner, type Signer } from './signer.js'
 
 /** What `loadAuthority` takes: PEM as text or octets. The result of `authority.export()` fits. */
-export interface LoadAuthorityOptions {
+export interface LoadAuthorityOptions extends AuthoritySettings {
   /** The CA's certificate. Certificates that follow it in the same text count as `chain`. */
   cert: string | Uint8Array
-  /** The CA's private key: PKCS#8, SEC1 or PKCS#1, encrypted or not. */
-  key: string | Uint8Array
+  /** The CA's private key: PKCS#8, SEC1 or PKCS#1, encrypted or not. This or `signer` is needed. */
+  key?: string | Uint8Array | undefined
+  /** The CA's key, where it lives elsewhere. The private half is never seen here, and cannot be exported. */
+  signer?: Signer | undefined
   /** Decrypts the key. Not used where the key is not encrypted. */
   passphrase?: string | Uint8Array | undefined
   /** For an intermediate CA: the certificates above it up to the root, in any order. Others among them do no harm. */
   chain?: string | Uint8Array | undefined
-  /** The Web Crypto implementation that signs, and makes the keys of what is issued. Default: @peculiar/webcrypto's. */
-  crypto?: WebCrypto | undefined
 }
 
-const KNOWN = ['cert', 'key', 'passphrase', 'chain', 'crypto'] as const
+const KNOWN = ['cert', 'key', 'signer', 'passphrase', 'chain', ...SETTINGS] as const
 
 /**
  * Takes over an existing CA. An expired one can be loaded, but issues nothing.
@@ -46,34 +47,42 @@ const KNOWN = ['cert', 'key', 'passphrase', 'chain', 'crypto'] as const
  */
 export async function loadAuthority(options: LoadAuthorityOptions): Promise<Authority> {
   checkOptions('options', options, KNOWN)
-  checkCrypto(options.crypto, 'crypto')
+  const settings = readSettings(options)
+  if ((options.key === undefined) === (options.signer === undefined))
+    throw optionInvalid('key', 'must be given, or a signer; not both')
   const { certificate, above, key } = readMaterial(options)
-  const scheme = checkAuthority(certificate, key)
+  const held = options.signer === undefined ? null : foreignSigner(options.signer)
+  if (held !== null) checkHolds(certificate, bytesEqual(held.spki, certificate.spki), 'the signer')
+  if (key !== null)
+    checkHolds(certificate, key.matches(certificate), `the private key that was given (${key.algorithm})`)
+  const scheme = checkAuthority(certificate)
   const chain = chainToRoot(certificate, above)
-  const crypto = options.crypto ?? (await import('../x509/engine.js')).createDefaultCrypto()
-  const signer = await importSigner(crypto, key.toKeyObject(), scheme)
-  return new Authority({ crypto, certificate, key, signer, chain })
+  const signer = held ?? (key === null ? null : await signerFor(settings.crypto, key, scheme))
+  if (signer === null) throw new TypeError('neither a key nor a signer, and no finding about it')
+  return new Authority({ settings, certificate, key, signer, chain, crossCertificates: [] })
 }
 
 interface Material {
   certificate: Certificate
   above: Certificate[]
-  key: PrivateKey
+  /** null where a signer holds it. */
+  key: PrivateKey | null
 }
 
 function readMaterial(options: LoadAuthorityOptions): Material {
   const { passphrase } = options
   if (passphrase !== undefined) checkPassphrase('passphrase', passphrase)
   const cert = open(options.cert, 'cert', 'cert')
-  const keyInput = open(options.key, 'key', 'key')
-  const combined = cert.bytes !== null && keyInput.bytes?.equals(cert.bytes) === true
+  const keyInput = options.key === undefined ? null : open(options.key, 'key', 'key')
+  const combined = cert.bytes !== null && keyInput?.bytes?.equals(cert.bytes) === true
   const own = readCertificates(cert, combined)
-  const { key, findings } = readKey(keyInput, passphrase ?? null, combined)
+  const { key, findings } =
+    keyInput === null ? { key: null, findings: [] } : readKey(keyInput, passphrase ?? null, combined)
   const above = readChain(options.chain)
   const [first, ...rest] = own.certificates.map((each) => each.certificate)
   const all = [...own.findings, ...findings, ...above.findings]
   const failed = all.some(({ severity }) => severity === 'error')
-  if (failed || first === undefined || key === null) throw unreadable(all)
+  if (failed || first === undefined || (keyInput !== null && key === null)) throw unreadable(all)
   return { certificate: first, above: [...rest, ...above.certificates], key }
 }
 
@@ -100,12 +109,14 @@ function unreadable(all: readonly Finding[]): EtcdMtlsError<'ERR_CREDENTIALS_UNR
   return new EtcdMtlsError('ERR_CREDENTIALS_UNREADABLE', message, { origin: 'authority', findings: [first, ...rest] })
 }
 
-function checkAuthority(certificate: Certificate, key: PrivateKey): SigningScheme {
+function checkHolds(certificate: Certificate, holds: boolean, what: string): void {
+  if (holds) return
+  const held = publicKeyText(certificate.publicKeyInfo)
+  throw issueRefused(`The certificate "${certificate.subject.toString()}" holds another key (${held}) than ${what}`)
+}
+
+function checkAuthority(certificate: Certificate): SigningScheme {
   const name = `The certificate "${certificate.subject.toString()}"`
-  if (!key.matches(certificate)) {
-    const held = publicKeyText(certificate.publicKeyInfo)
-    throw issueRefused(`${name} holds another key (${held}) than the private key that was given (${key.algorithm})`)
-  }
   if (!certificate.isCa) {
     throw issueRefused(
       `${name} is not a CA certificate: its basicConstraints do not say CA:TRUE (RFC 5280 section 4.2.1.9)`,
@@ -117,6 +128,8 @@ function checkAuthority(certificate: Certificate, key: PrivateKey): SigningSchem
   }
   const scheme = signingScheme(certificate.publicKeyInfo)
   if (scheme === null)
-    throw issueRefused(`${name} holds a ${key.algorithm} key; an authority signs with ${SIGNING_KEYS}`)
+    throw issueRefused(
+      `${name} holds a ${publicKeyText(certificate.publicKeyInfo)} key; an authority signs with ${SIGNING_KEYS}`,
+    )
   return scheme
 }

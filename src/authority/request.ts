@@ -1,25 +1,49 @@
 /** What a caller may ask an authority for, and how that is read. All of it is checked before a key is made. */
 import { checkOptions, optionInvalid } from '../misuse.js'
+import type { NamePart } from '../x509/certificate-writer.js'
+import { PrivateKey } from '../x509/keys.js'
 import type { Host } from '../x509/names.js'
 import type { KeyAlgorithm } from './algorithms.js'
+import { type ExtraExtension, readExtensions } from './extra-extensions.js'
 import { readValidity } from './lifetime.js'
 import { readAlgorithm, readHosts, readName } from './options.js'
-import { isRole, type Role, ROLE_NAMES, roleRow } from './roles.js'
+import { isRole, readExtendedKeyUsage, type Role, ROLE_NAMES, roleRow } from './roles.js'
+import { readSubject, type SubjectAttributes } from './subject.js'
 
-/** What every request can say. */
-export interface RequestOptions {
+/** What every certificate can be asked to carry, whoever makes its key. */
+export interface ProfileOptions {
   /**
    * The common name, 1 to 64 characters. For a client it is the name of the etcd user (with `--client-cert-auth` and
    * authentication enabled); for a server or peer, choose one that is no etcd user's.
    */
   name: string
+  /** Further attributes of the subject, which stand before the common name. Default: none. */
+  subject?: SubjectAttributes | undefined
   /**
    * Lifetime from now. Default: `'365d'`, or as long as the authority's own certificate lasts if that is less. One that is
    * asked for here and reaches beyond the authority's own end is refused.
    */
   validity?: string | undefined
+  /**
+   * Purposes instead of those of the role: `serverAuth`, `clientAuth`, other names of RFC 5280 section 4.2.1.12, or OBJECT
+   * IDENTIFIERs. Default: what etcd needs, serverAuth and clientAuth for a server or peer, clientAuth for a client.
+   */
+  extendedKeyUsage?: readonly [string, ...string[]] | undefined
+  /** Further extensions, which stand behind the others. Default: none. */
+  extensions?: readonly ExtraExtension[] | undefined
+  /**
+   * Hands the certificate out although etcd, its gateway or its clients would refuse it in this role, as the findings of
+   * the validator say; for tests, and for other uses than etcd. Default: false.
+   */
+  evenIfEtcdRefuses?: boolean | undefined
+}
+
+/** What every request to `authority.issue` can say. */
+export interface RequestOptions extends ProfileOptions {
   /** Kind of key to make. Default: `'ecdsa-p256'`, whatever the authority's own key is. */
   algorithm?: KeyAlgorithm | undefined
+  /** A key to use again, instead of a new one: each certificate has its own otherwise. */
+  key?: PrivateKey | undefined
 }
 
 /** A certificate for an etcd member, towards clients (`server`) or towards other members (`peer`). */
@@ -42,40 +66,88 @@ export interface ClientRequest extends RequestOptions {
 /** What `authority.issue` takes. */
 export type IssueRequest = ServerRequest | ClientRequest
 
-/** A request that was read. */
-export interface CheckedRequest {
-  role: Role
-  name: string
-  hosts: Host[]
+/** Everything of a certificate but its key, read. */
+export interface CheckedProfile {
+  readonly role: Role
+  readonly name: string
+  readonly subject: readonly NamePart[]
+  readonly hosts: readonly Host[]
   /** Milliseconds, and whether the caller named them. */
-  validity: { duration: number; asked: boolean }
-  algorithm: KeyAlgorithm
+  readonly validity: { duration: number; asked: boolean }
+  /** OBJECT IDENTIFIERs. */
+  readonly extendedKeyUsage: readonly string[]
+  /** Whole Extension elements in DER. */
+  readonly extensions: readonly Uint8Array[]
+  readonly evenIfEtcdRefuses: boolean
 }
 
-const KNOWN = ['role', 'name', 'hosts', 'validity', 'algorithm'] as const
+/** A request that was read. */
+export interface CheckedRequest extends CheckedProfile {
+  readonly algorithm: KeyAlgorithm
+  readonly key: PrivateKey | null
+}
+
+/** Options that say what a certificate carries. */
+export const PROFILE_OPTIONS = [
+  'role',
+  'name',
+  'subject',
+  'hosts',
+  'validity',
+  'extendedKeyUsage',
+  'extensions',
+  'evenIfEtcdRefuses',
+] as const
+
+const KNOWN = [...PROFILE_OPTIONS, 'algorithm', 'key'] as const
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function readRequest(request: IssueRequest, now: Date): CheckedRequest {
   checkOptions('request', request, KNOWN)
-  const role: unknown = request.role
+  const { key, algorithm } = request
+  if (key !== undefined && !(key instanceof PrivateKey)) throw optionInvalid('request.key', 'must be a PrivateKey')
+  if (key !== undefined && algorithm !== undefined)
+    throw optionInvalid('request.algorithm', 'must be left out where a key is given')
+  return {
+    ...readProfile(request, now),
+    algorithm: readAlgorithm(algorithm, 'request.algorithm'),
+    key: key ?? null,
+  }
+}
+
+/**
+ * Reads what a certificate shall carry.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ */
+export function readProfile(
+  request: ProfileOptions & { role: unknown; hosts?: readonly string[] | undefined },
+  now: Date,
+): CheckedProfile {
+  const { role, evenIfEtcdRefuses } = request
   if (!isRole(role)) throw optionInvalid('request.role', `must be one of ${ROLE_NAMES.join(', ')}`)
   const row = roleRow(role)
   const name = readName(request.name, 'request.name')
   const hosts = request.hosts === undefined ? [] : readHosts(request.hosts, 'request.hosts')
-  if (hosts.length === 0 && row.hosts === 'required') {
+  if (hosts.length === 0 && row.hosts === 'required' && evenIfEtcdRefuses !== true) {
     throw optionInvalid(
       'request.hosts',
       `must name at least one host: a ${role} certificate without names is refused by all`,
     )
   }
+  if (evenIfEtcdRefuses !== undefined && typeof evenIfEtcdRefuses !== 'boolean')
+    throw optionInvalid('request.evenIfEtcdRefuses', 'must be true or false')
   return {
     role,
     name,
+    subject: readSubject(request.subject, 'request.subject'),
     hosts,
     validity: {
       duration: readValidity(request.validity ?? row.validity, 'request.validity', now),
       asked: request.validity !== undefined,
     },
-    algorithm: readAlgorithm(request.algorithm, 'request.algorithm'),
+    extendedKeyUsage: readExtendedKeyUsage(request.extendedKeyUsage, role, 'request.extendedKeyUsage'),
+    extensions: readExtensions(request.extensions, 'request.extensions'),
+    evenIfEtcdRefuses: evenIfEtcdRefuses ?? false,
   }
 }

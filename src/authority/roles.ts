@@ -1,4 +1,6 @@
 /** What a certificate must carry so that etcd accepts it in a role: a row for each role, and nothing anywhere else. */
+import { optionInvalid } from '../misuse.js'
+import { extendedKeyUsageOid } from '../x509/extensions.js'
 
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2'
@@ -33,3 +35,52 @@ export function isRole(value: unknown): value is Role {
 export function roleRow(role: Role): RoleRow {
   return ROLES[role]
 }
+
+/** Nobody carries more purposes; it bounds the certificate. */
+const MOST_USAGES = 16
+
+/**
+ * Reads the purposes that the caller wants instead of the role's.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ */
+export function readExtendedKeyUsage(value: unknown, role: Role, option: string): readonly string[] {
+  if (value === undefined) return ROLES[role].extendedKeyUsage
+  if (!Array.isArray(value) || value.length === 0 || value.length > MOST_USAGES)
+    throw optionInvalid(option, `must be a list of 1 to ${String(MOST_USAGES)} purposes`)
+  const oids = value.map((each: unknown, index) => {
+    const oid = typeof each === 'string' ? extendedKeyUsageOid(each) : null
+    if (oid === null)
+      throw optionInvalid(
+        `${option}[${String(index)}]`,
+        'must be a purpose such as clientAuth, or an OBJECT IDENTIFIER',
+      )
+    return oid
+  })
+  return [...new Set(oids)]
+}
+
+/** A certificate of a control-plane node as kubeadm makes it. */
+interface KubeadmRow {
+  readonly role: Role
+  /** Path of the certificate below /etc/kubernetes/pki, without `.crt`; the key's has `.key`. */
+  readonly file: string
+  /** The common name; null for the node's own. */
+  readonly name: string | null
+}
+
+/**
+ * The set of a stacked etcd. Since Kubernetes 1.29 the clients are in no organization any more: `system:masters` means
+ * nothing to etcd, and too much to an API server (kubernetes issues 119859 and 120521).
+ *
+ * Source: kubernetes cmd/kubeadm/app/phases/certs/certlist.go.
+ */
+export const KUBEADM = {
+  server: { role: 'server', file: 'etcd/server', name: null },
+  peer: { role: 'peer', file: 'etcd/peer', name: null },
+  healthcheckClient: { role: 'client', file: 'etcd/healthcheck-client', name: 'kube-etcd-healthcheck-client' },
+  apiserverClient: { role: 'client', file: 'apiserver-etcd-client', name: 'kube-apiserver-etcd-client' },
+} as const satisfies Record<string, KubeadmRow>
+
+/** Hosts of the server and the peer of a node beside its own name and address (kubeadm pki_helpers.go, GetEtcdAltNames). */
+export const KUBEADM_HOSTS = ['localhost', '127.0.0.1', '::1'] as const

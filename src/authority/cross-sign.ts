@@ -1,0 +1,64 @@
+/** Cross-certificates: the name and key of another CA, certified by this one. */
+import { checkOptions, optionInvalid } from '../misuse.js'
+import { Certificate } from '../x509/certificate.js'
+import { bytesEqual } from '../x509/der.js'
+import { keyIdentifier } from '../x509/certificate-writer.js'
+import { caExtensions, pathLengthBelow, readMaxIntermediates } from './ca-certificate.js'
+import { checkSignedBy } from './check.js'
+import { type AuthorityParts, type Issuer, ledgerEntry } from './issuer.js'
+import { lifetimeWithin, readValidity } from './lifetime.js'
+import { readPermit } from './permit.js'
+import { issueRefused } from './refuse.js'
+import { signCertificate } from './sign-certificate.js'
+
+/** What `authority.crossSign` takes beside the other CA. */
+export interface CrossSignOptions {
+  /** Lifetime from now. Default: until the other CA's certificate or this authority's own ends, whichever comes first. */
+  validity?: string | undefined
+  /** What the other CA may issue for in the eyes of those who trust this one. Default: no limit. */
+  permit?: readonly [string, ...string[]] | undefined
+  /** How many CAs may stand below the other one. Default: 0. */
+  maxIntermediates?: number | undefined
+}
+
+export async function crossSign(issuer: Issuer, other: Certificate, options: CrossSignOptions): Promise<Certificate> {
+  checkOptions('options', options, ['validity', 'permit', 'maxIntermediates'])
+  if (!(other instanceof Certificate)) throw optionInvalid('other', 'must be a Certificate or an Authority')
+  const name = `"${other.subject.toString()}"`
+  if (!other.isCa) throw issueRefused(`The certificate ${name} is not a CA certificate (RFC 5280 section 4.2.1.9)`)
+  if (bytesEqual(other.spki, issuer.certificate.spki))
+    throw issueRefused(`${name} holds this authority's own key; a renewed certificate of it needs no cross-certificate`)
+  const { settings } = issuer
+  const now = settings.now()
+  const permit = readPermit(options.permit)
+  const pathLength = pathLengthBelow(issuer, readMaxIntermediates(options.maxIntermediates))
+  const asked = options.validity !== undefined
+  const duration = asked ? readValidity(options.validity, 'validity', now) : other.notAfter.getTime() - now.getTime()
+  if (duration <= 0) throw issueRefused(`The certificate ${name} has expired at ${other.notAfter.toISOString()}`)
+  const certificate = await signCertificate(issuer.signer, {
+    serial: settings.nextSerial(),
+    issuer: issuer.certificate.subject.raw,
+    lifetime: lifetimeWithin(issuer.certificate, { duration, asked }, now),
+    subject: other.subject.raw,
+    spki: other.spki,
+    extensions: caExtensions(other.spki, { pathLength, permit }, issuer.keyIdentifier, identifierOf(other)),
+    origin: `cross-certificate of ${name}`,
+  })
+  checkSignedBy(certificate, issuer.certificate)
+  await settings.ledger.append([ledgerEntry(issuer, certificate, 'ca')])
+  return certificate
+}
+
+/** The certificates that the other CA has issued name its key by this. */
+function identifierOf(ca: Certificate): Uint8Array {
+  return ca.extensions.subjectKeyIdentifier ?? keyIdentifier(ca.spki)
+}
+
+export function withCrossCertificate(parts: AuthorityParts, cross: Certificate): AuthorityParts {
+  if (!(cross instanceof Certificate)) throw optionInvalid('certificate', 'must be a Certificate')
+  const { certificate, crossCertificates } = parts
+  if (!cross.subject.equals(certificate.subject) || !bytesEqual(cross.spki, certificate.spki))
+    throw optionInvalid('certificate', "must hold this authority's own name and key")
+  if (!cross.isCa) throw optionInvalid('certificate', 'must be a CA certificate')
+  return { ...parts, crossCertificates: [...crossCertificates, cross] }
+}

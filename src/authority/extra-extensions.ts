@@ -1,0 +1,61 @@
+/** Extensions that the caller brings. */
+import { checkOptions, optionInvalid } from '../misuse.js'
+import { writeExtension } from '../x509/certificate-writer.js'
+import { DerError, DerReader } from '../x509/der.js'
+import { ExtensionId, extensionName, isOid } from '../x509/extensions.js'
+
+/** An extension that is written as it is given. */
+export interface ExtraExtension {
+  /** OBJECT IDENTIFIER in dotted form. */
+  oid: string
+  /** Whether who does not know it has to refuse the certificate; etcd, Go and Node then do. Default: false. */
+  critical?: boolean | undefined
+  /** The contents in DER: one element. */
+  value: Uint8Array
+}
+
+/** What an authority writes itself, from other options. */
+const OURS: readonly string[] = [
+  ExtensionId.basicConstraints,
+  ExtensionId.keyUsage,
+  ExtensionId.extendedKeyUsage,
+  ExtensionId.subjectKeyIdentifier,
+  ExtensionId.authorityKeyIdentifier,
+  ExtensionId.subjectAltName,
+]
+const MOST = 20
+const MOST_OCTETS = 8 * 1024
+
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
+export function readExtensions(value: unknown, option: string): Uint8Array[] {
+  if (value === undefined) return []
+  if (!Array.isArray(value) || value.length > MOST)
+    throw optionInvalid(option, `must be a list of at most ${String(MOST)} extensions`)
+  const seen = new Set(OURS)
+  return value.map((each: unknown, index) => {
+    const where = `${option}[${String(index)}]`
+    checkOptions(where, each, ['oid', 'critical', 'value'])
+    const { oid, critical = false, value: octets } = each as Record<string, unknown> // the keys were checked above
+    if (typeof oid !== 'string' || !isOid(oid))
+      throw optionInvalid(`${where}.oid`, 'must be an OBJECT IDENTIFIER in dotted form, as 1.3.6.1.4.1.99999.1')
+    if (seen.has(oid))
+      throw optionInvalid(`${where}.oid`, `must be no extension that is there already (${extensionName(oid)})`)
+    seen.add(oid)
+    if (typeof critical !== 'boolean') throw optionInvalid(`${where}.critical`, 'must be true or false')
+    if (!(octets instanceof Uint8Array) || octets.length > MOST_OCTETS || !isOneElement(octets))
+      throw optionInvalid(`${where}.value`, `must be one element in DER, of at most ${String(MOST_OCTETS)} octets`)
+    return writeExtension(oid, octets, critical)
+  })
+}
+
+function isOneElement(octets: Uint8Array): boolean {
+  try {
+    const reader = new DerReader(octets)
+    reader.element()
+    reader.finish('the extension')
+    return true
+  } catch (error) {
+    if (error instanceof DerError) return false
+    throw error
+  }
+}

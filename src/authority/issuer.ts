@@ -1,0 +1,58 @@
+/** Everything of an authority that issuing needs. */
+import { createHash } from 'node:crypto'
+import type { Certificate } from '../x509/certificate.js'
+import { keyIdentifier } from '../x509/certificate-writer.js'
+import type { PrivateKey } from '../x509/keys.js'
+import type { LedgerEntry } from './ledger.js'
+import type { Settings } from './settings.js'
+import type { SigningKey } from './signer.js'
+
+/** What an authority is made of. */
+export interface AuthorityParts {
+  readonly settings: Settings
+  readonly certificate: Certificate
+  /** null where a signer holds it. */
+  readonly key: PrivateKey | null
+  readonly signer: SigningKey
+  /** The certificates above, from the one that signed the authority's own to the root; empty for a root. */
+  readonly chain: readonly Certificate[]
+  /** Certificates of this authority's name and key by other CAs, which go out with what it issues. */
+  readonly crossCertificates: readonly Certificate[]
+}
+
+/** An authority, as it signs. */
+export interface Issuer extends AuthorityParts {
+  /** What goes out with a leaf: the authority's own certificate and those above it, without the root. */
+  readonly intermediates: readonly Certificate[]
+  readonly trustAnchors: readonly [Certificate]
+  /** The authority key identifier of all that it signs: its own subject key identifier, or what that would be. */
+  readonly keyIdentifier: Uint8Array
+  /** Names this CA in the ledger: SHA-256 of its public key, as lower-case hexadecimal. It stays when the CA is renewed. */
+  readonly id: string
+}
+
+export function issuerOf(parts: AuthorityParts): Issuer {
+  const { certificate, chain, crossCertificates } = parts
+  const root = chain.at(-1)
+  return {
+    ...parts,
+    intermediates: [...(root === undefined ? [] : [certificate, ...chain.slice(0, -1)]), ...crossCertificates],
+    trustAnchors: [root ?? certificate],
+    keyIdentifier: certificate.extensions.subjectKeyIdentifier ?? keyIdentifier(certificate.spki),
+    id: createHash('sha256').update(certificate.spki).digest('hex'),
+  }
+}
+
+/** What the ledger is told of a certificate that this CA signed. */
+export function ledgerEntry({ id, settings }: Issuer, certificate: Certificate, role: string): LedgerEntry {
+  return {
+    kind: 'issued',
+    serialNumber: certificate.serialNumber,
+    issuer: id,
+    subject: certificate.subject.toString(),
+    role,
+    notAfter: certificate.notAfter,
+    fingerprint256: certificate.fingerprint256,
+    at: settings.now(),
+  }
+}

@@ -1,0 +1,71 @@
+/** The ledger: which serial numbers an authority has issued and revoked, and which revocation lists it has given out. */
+import type { RevocationReason } from '../x509/distribution-point.js'
+
+/** A certificate that was issued. */
+export interface IssuedEntry {
+  readonly kind: 'issued'
+  /** Upper-case hexadecimal, as `Certificate.serialNumber`. */
+  readonly serialNumber: string
+  /** The CA that signed: SHA-256 of its public key, as lower-case hexadecimal. */
+  readonly issuer: string
+  /** RFC 4514. */
+  readonly subject: string
+  /** `server`, `peer`, `client` or `ca`. */
+  readonly role: string
+  readonly notAfter: Date
+  /** As `Certificate.fingerprint256`. */
+  readonly fingerprint256: string
+  /** When it was issued. */
+  readonly at: Date
+}
+
+/** A certificate that was revoked. */
+export interface RevokedEntry {
+  readonly kind: 'revoked'
+  readonly serialNumber: string
+  readonly issuer: string
+  readonly reason: RevocationReason
+  /** Since when. */
+  readonly at: Date
+}
+
+/** A revocation list that was given out. */
+export interface CrlNumberEntry {
+  readonly kind: 'crl'
+  /** The CRL number (RFC 5280 section 5.2.3). */
+  readonly number: bigint
+  readonly issuer: string
+  readonly at: Date
+}
+
+export type LedgerEntry = IssuedEntry | RevokedEntry | CrlNumberEntry
+
+/**
+ * Where an authority notes what it did, and reads what is to be revoked. Several authorities may share one: each entry
+ * names its CA. `fileLedger` is one; any store that keeps the order can be another.
+ */
+export interface Ledger {
+  /** Adds entries at the end, all or none. Resolves once they are safe: only then is a certificate handed out. */
+  append(entries: readonly LedgerEntry[]): Promise<void>
+  /** Everything that was added, in that order. */
+  read(): Promise<readonly LedgerEntry[]>
+}
+
+/** A ledger that lasts as long as the object. What is issued is forgotten once it has expired. */
+export function memoryLedger(): Ledger {
+  let entries: LedgerEntry[] = []
+  let pruneAt = 1024
+  return {
+    append: async (more) => {
+      if (entries.length + more.length > pruneAt) {
+        const now = new Date()
+        entries = entries.filter((each) => each.kind !== 'issued' || each.notAfter > now)
+        // Pruned again at twice the size: the work for each entry stays the same, however many there are.
+        pruneAt = Math.max(1024, 2 * (entries.length + more.length))
+      }
+      for (const each of more) entries.push(each)
+      return Promise.resolve()
+    },
+    read: async () => Promise.resolve([...entries]),
+  }
+}

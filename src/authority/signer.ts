@@ -1,0 +1,155 @@
+/** How an authority's key signs: here, through a Web Crypto implementation, or wherever else the key lives. */
+import { createPublicKey, KeyObject, sign, verify } from 'node:crypto'
+import { optionInvalid } from '../misuse.js'
+import { readPublicKeyInfo } from '../x509/algorithms.js'
+import { DerReader, Tag } from '../x509/der.js'
+import { sequence, unsignedInteger } from '../x509/der-writer.js'
+import type { PrivateKey } from '../x509/keys.js'
+import type { CryptoKeyHandle, WebCrypto } from '../x509/web-crypto.js'
+import { signingScheme, type SigningScheme, SIGNING_KEYS } from './algorithms.js'
+import { issueRefused } from './refuse.js'
+
+/**
+ * The key of an authority that lives elsewhere: in a hardware module, a key management service, another process. This is
+ * all that is asked of it; the private key is never seen here.
+ */
+export interface Signer {
+  /** The public half: a KeyObject, PEM (`PUBLIC KEY`), or SubjectPublicKeyInfo in DER. */
+  readonly publicKey: KeyObject | string | Uint8Array
+  /**
+   * Signs the octets themselves, not a digest of them: ECDSA with SHA-256 (P-256), SHA-384 (P-384) or SHA-512 (P-521), RSA
+   * by PKCS #1 v1.5 with SHA-256, Ed25519 as it is. An ECDSA signature may come as DER, as OpenSSL gives it, or as two
+   * numbers side by side, as PKCS #11 and Web Crypto do.
+   */
+  sign(data: Uint8Array): Uint8Array | Promise<Uint8Array>
+}
+
+/** Signs certificates: what an authority needs of its own key. */
+export interface SigningKey {
+  /** SubjectPublicKeyInfo in DER. */
+  readonly spki: Uint8Array
+  /** AlgorithmIdentifier in DER. */
+  readonly algorithm: Uint8Array
+  readonly scheme: SigningScheme
+  /**
+   * The signature in the form that X.509 wants.
+   *
+   * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED`
+   */
+  sign(data: Uint8Array<ArrayBuffer>): Promise<Uint8Array>
+}
+
+/** A key of this process. */
+export function keyObjectSigner(key: PrivateKey, scheme: SigningScheme): SigningKey {
+  const { digest, identifier } = scheme
+  const handle = key.toKeyObject()
+  return {
+    spki: key.spki,
+    algorithm: identifier,
+    scheme,
+    sign: async (data) => Promise.resolve(sign(digest, data, handle)),
+  }
+}
+
+/** A key that a Web Crypto implementation made or imported. It signs with no other one. */
+export function webCryptoSigner(
+  crypto: WebCrypto,
+  privateKey: CryptoKeyHandle,
+  spki: Uint8Array,
+  scheme: SigningScheme,
+): SigningKey {
+  return {
+    spki,
+    algorithm: scheme.identifier,
+    scheme,
+    sign: async (data) => {
+      try {
+        const signature = new Uint8Array(await crypto.subtle.sign(scheme.signature, privateKey, data))
+        return scheme.isEcdsa ? derOf(signature) : signature
+      } catch (cause) {
+        throw issueRefused("The crypto in use does not sign with the authority's key", { cause })
+      }
+    },
+  }
+}
+
+/**
+ * A key that is elsewhere. Each signature is verified before it is used: another key's, or another digest's, would only
+ * show when a peer refuses.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for what is no signer, `ERR_ISSUE_REFUSED` for a key that cannot sign here.
+ */
+export function foreignSigner(signer: Signer, option = 'signer'): SigningKey {
+  const publicKey = readPublicHalf(signer, option)
+  const spki = new Uint8Array(publicKey.export({ type: 'spki', format: 'der' }))
+  const info = readPublicKeyInfo(new DerReader(spki).enter(Tag.sequence, 'the public key'))
+  const scheme = signingScheme(info)
+  if (scheme === null)
+    throw issueRefused(`The signer holds a ${info.algorithm} key; an authority signs with ${SIGNING_KEYS}`)
+  const { digest, isEcdsa, identifier } = scheme
+  const verifies = (data: Uint8Array, signature: Uint8Array): boolean => {
+    try {
+      return verify(digest, data, publicKey, signature)
+    } catch {
+      return false // OpenSSL does not read it as a signature of this kind at all
+    }
+  }
+  return {
+    spki,
+    algorithm: identifier,
+    scheme,
+    sign: async (data) => {
+      const given = await askSigner(signer, data)
+      if (verifies(data, given)) return given
+      const asDer = isEcdsa && given.length > 0 && given.length % 2 === 0 ? derOf(given) : null
+      if (asDer !== null && verifies(data, asDer)) return asDer
+      throw issueRefused(
+        "The signer's signature does not verify with its public key: it may hold another key, or sign a digest of the " +
+          `data or with another one than ${digest ?? 'none'}`,
+      )
+    },
+  }
+}
+
+async function askSigner(signer: Signer, data: Uint8Array): Promise<Uint8Array> {
+  let given: unknown
+  try {
+    given = await signer.sign(data)
+  } catch (cause) {
+    throw issueRefused('The signer does not sign', { cause })
+  }
+  if (!(given instanceof Uint8Array)) throw issueRefused('The signer gave no octets as its signature')
+  return Uint8Array.from(given)
+}
+
+function readPublicHalf(signer: unknown, option: string): KeyObject {
+  const isSigner =
+    typeof signer === 'object' &&
+    signer !== null &&
+    'publicKey' in signer &&
+    'sign' in signer &&
+    typeof signer.sign === 'function'
+  if (!isSigner) throw optionInvalid(option, 'must be an object with a publicKey and a function sign')
+  const { publicKey } = signer
+  if (publicKey instanceof KeyObject) {
+    if (publicKey.type !== 'public') throw optionInvalid(`${option}.publicKey`, 'must be a public key')
+    return publicKey
+  }
+  try {
+    if (typeof publicKey === 'string' && publicKey.includes('PUBLIC KEY-----')) return createPublicKey(publicKey)
+    if (publicKey instanceof Uint8Array)
+      return createPublicKey({ key: Buffer.from(publicKey), format: 'der', type: 'spki' })
+  } catch {
+    // What it is instead is for the caller to know; the reason below says what was wanted.
+  }
+  throw optionInvalid(
+    `${option}.publicKey`,
+    'must be a public KeyObject, PEM (PUBLIC KEY), or SubjectPublicKeyInfo in DER',
+  )
+}
+
+/** r and s side by side (IEEE P1363) as the two INTEGERs that X.509 wants (RFC 3279 section 2.2.3). */
+function derOf(signature: Uint8Array): Buffer {
+  const half = signature.length / 2
+  return sequence(unsignedInteger(signature.subarray(0, half)), unsignedInteger(signature.subarray(half)))
+}
