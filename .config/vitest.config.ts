@@ -27,7 +27,8 @@ export default defineConfig({
           ...everywhere,
           name: 'unit',
           include: ['test/*.test.ts', 'test/{unit,types,vectors}/**/*.test.ts'],
-          testTimeout: 20_000,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {

@@ -45,7 +45,7 @@ async function run(code: string, env: Record<string, string> = {}): Promise<{ st
     const connect = (endpoints, options) => createSecureClient({ endpoints, credentials, ...options })
   `
   const args = ['--input-type=module', '--eval', prelude + code]
-  return promisify(execFile)(process.execPath, args, { cwd: root, env: { ...process.env, ...env }, timeout: 10_000 })
+  return promisify(execFile)(process.execPath, args, { cwd: root, env: { ...process.env, ...env }, timeout: 60_000 })
 }
 
 describe('the process', () => {
