@@ -13,9 +13,13 @@ import {
   KeyUsageFlags,
   KeyUsagesExtension,
   Name,
+  Pkcs10CertificateRequestGenerator,
+  SubjectAlternativeNameExtension,
   SubjectKeyIdentifierExtension,
   X509CertificateGenerator,
 } from '@peculiar/x509'
+import type { NamePart } from './certificate-writer.js'
+import type { Host } from './names.js'
 import type { CryptoKeyHandle, SignatureParameters, WebCrypto } from './web-crypto.js'
 
 /** A new @peculiar/webcrypto. It holds no keys of its own; one to an authority is enough. */
@@ -66,4 +70,39 @@ export async function createSelfSignedCa(fields: SelfSignedFields): Promise<Uint
     fields.crypto,
   )
   return new Uint8Array(certificate.rawData)
+}
+
+/** What a certificate request is made of. */
+export interface RequestFields {
+  crypto: WebCrypto
+  keys: { publicKey: CryptoKeyHandle; privateKey: CryptoKeyHandle }
+  /** How the private key signs. */
+  signature: SignatureParameters
+  /** The subject, an attribute for each relative name, in encoding order. */
+  subject: readonly NamePart[]
+  hosts: readonly Host[]
+}
+
+const COUNTRY = '2.5.4.6'
+const GENERAL_NAME_TYPE = { dns: 'dns', ip: 'ip', uri: 'url' } as const
+
+/** The DER of a certificate request (RFC 2986) that asks for a subject, and for subject alternative names where there are some. */
+export async function createRequestDer(fields: RequestFields): Promise<Uint8Array> {
+  const { subject, hosts } = fields
+  const names = hosts.map(({ kind, value }) => ({ type: GENERAL_NAME_TYPE[kind], value }))
+  const request = await Pkcs10CertificateRequestGenerator.create(
+    {
+      name: new Name(
+        // RFC 5280 section 4.1.2.4 wants UTF8String, and for the country's two letters PrintableString (appendix A.1).
+        subject.map(({ type, text }) => ({
+          [type]: [type === COUNTRY ? { printableString: text } : { utf8String: text }],
+        })),
+      ),
+      keys: fields.keys,
+      signingAlgorithm: fields.signature,
+      extensions: names.length === 0 ? [] : [new SubjectAlternativeNameExtension(names)],
+    },
+    fields.crypto,
+  )
+  return new Uint8Array(request.rawData)
 }

@@ -25,7 +25,7 @@ export interface SignatureParameters {
 export interface WebSubtleCrypto {
   generateKey(algorithm: KeyAlgorithmParameters, extractable: boolean, usages: ('sign' | 'verify')[]): Promise<unknown>
   importKey(
-    format: 'pkcs8',
+    format: 'pkcs8' | 'spki',
     key: Uint8Array<ArrayBuffer>,
     algorithm: KeyAlgorithmParameters,
     extractable: boolean,

@@ -1,0 +1,108 @@
+/** Makes a key and a certificate request for it, to be signed by an authority elsewhere. */
+import { checkOptions } from '../misuse.js'
+import type { NamePart } from '../x509/certificate-writer.js'
+import { CertificateRequest } from '../x509/certificate-request.js'
+import type { PrivateKey } from '../x509/keys.js'
+import { covers, type Host } from '../x509/names.js'
+import type { CryptoKeyHandle, WebCrypto } from '../x509/web-crypto.js'
+import { type KeyAlgorithm, keyRow } from './algorithms.js'
+import { makeKey } from './keys.js'
+import { checkCrypto, readAlgorithm, readHosts, readName } from './options.js'
+import { issueRefused } from './refuse.js'
+import { readSubject, type SubjectAttributes } from './subject.js'
+
+/** What `createRequest` takes. */
+export interface CreateRequestOptions {
+  /** The common name, 1 to 64 characters: for a client the name of the etcd user. */
+  name: string
+  /** DNS names, IP addresses and URIs to ask for, at most 1000. Default: none. */
+  hosts?: readonly string[] | undefined
+  /** Kind of key to make. Default: `'ecdsa-p256'`. */
+  algorithm?: KeyAlgorithm | undefined
+  /** Further attributes of the subject, which stand before the common name. Default: none. */
+  subject?: SubjectAttributes | undefined
+  /** The Web Crypto implementation that makes the key and signs. Default: @peculiar/webcrypto's. */
+  crypto?: WebCrypto | undefined
+}
+
+/** A certificate request and its key. */
+export interface CreatedRequest {
+  /** The request in PEM (`CERTIFICATE REQUEST`): to be sent to whoever signs. */
+  csr: string
+  /** The key, which stays where it is. `key.exportPem()` gives it for a file. */
+  key: PrivateKey
+}
+
+const KNOWN = ['name', 'hosts', 'algorithm', 'subject', 'crypto'] as const
+const COMMON_NAME = '2.5.4.3'
+
+/**
+ * Makes a key and a certificate request (PKCS #10) for it, signed by that key. Any CA understands it: `authority.sign` of
+ * this package, openssl, cfssl, step, cert-manager.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where the `crypto` given does not make such a key, or does not sign with it.
+ */
+export async function createRequest(options: CreateRequestOptions): Promise<CreatedRequest> {
+  checkOptions('options', options, KNOWN)
+  checkCrypto(options.crypto, 'crypto')
+  const name = readName(options.name, 'name')
+  const hosts = options.hosts === undefined ? [] : readHosts(options.hosts, 'hosts')
+  const algorithm = readAlgorithm(options.algorithm, 'algorithm')
+  const subject = [...readSubject(options.subject, 'subject'), { type: COMMON_NAME, text: name }]
+  const { privateKey: key } = await makeKey(options.crypto ?? null, algorithm, `request "${name}"`)
+  const der = await writeRequest({ key, algorithm, subject, hosts, crypto: options.crypto })
+  const request = CertificateRequest.parse(der, `request "${name}"`)
+  checkMade(request, key, hosts)
+  return { csr: request.toPem(), key }
+}
+
+interface Contents {
+  key: PrivateKey
+  algorithm: KeyAlgorithm
+  subject: readonly NamePart[]
+  hosts: readonly Host[]
+  crypto: WebCrypto | undefined
+}
+
+async function writeRequest({ key, algorithm, subject, hosts, crypto: given }: Contents): Promise<Uint8Array> {
+  const engine = await import('../x509/engine.js')
+  const crypto = given ?? engine.createDefaultCrypto()
+  const { scheme } = keyRow(algorithm)
+  try {
+    const keys = await bringIn(crypto, key, scheme.key)
+    return await engine.createRequestDer({ crypto, keys, signature: scheme.signature, subject, hosts })
+  } catch (cause) {
+    throw issueRefused('The crypto in use does not sign with the key that it made', { cause })
+  }
+}
+
+/** The key as handles of the implementation that signs. */
+async function bringIn(
+  crypto: WebCrypto,
+  key: PrivateKey,
+  parameters: Parameters<WebCrypto['subtle']['importKey']>[2],
+): Promise<{ publicKey: CryptoKeyHandle; privateKey: CryptoKeyHandle }> {
+  const pkcs8 = new Uint8Array(key.toKeyObject().export({ type: 'pkcs8', format: 'der' }))
+  const [privateKey, publicKey] = await Promise.all([
+    crypto.subtle.importKey('pkcs8', pkcs8, parameters, false, ['sign']),
+    crypto.subtle.importKey('spki', new Uint8Array(key.spki), parameters, true, ['verify']),
+  ])
+  pkcs8.fill(0)
+  if (isHandle(privateKey) && isHandle(publicKey)) return { privateKey, publicKey }
+  throw new TypeError('importKey did not return a key')
+}
+
+function isHandle(value: unknown): value is CryptoKeyHandle {
+  return typeof value === 'object' && value !== null
+}
+
+/** Nothing leaves unchecked: a crypto implementation that the caller brought may have signed with anything. */
+function checkMade(request: CertificateRequest, key: PrivateKey, hosts: readonly Host[]): void {
+  if (Buffer.compare(request.spki, key.spki) !== 0)
+    throw issueRefused('The request does not hold the public half of its key')
+  if (!request.isSignedByItself()) throw issueRefused("The request's signature does not verify with its key")
+  const names = request.subjectAltNames
+  if (names.length !== hosts.length || !hosts.every((host) => names.some((name) => covers(name, host))))
+    throw issueRefused('The request does not ask for the hosts that were given')
+}
