@@ -1,0 +1,86 @@
+/** Sets of files that fit together, and what a reader makes of a directory. */
+import { X509Certificate, createPrivateKey } from 'node:crypto'
+import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { createSecureContext } from 'node:tls'
+import type { Change } from '../../../../src/authority/files/publish.js'
+import type { Credentials } from '../../../../src/credentials/credentials.js'
+import { Certificate } from '../../../../src/x509/certificate.js'
+import { PrivateKey } from '../../../../src/x509/keys.js'
+import { dns, mintCa, mintLeaf, type Minted } from '../../../support/mint.js'
+
+export const root = mintCa({ subject: 'etcd-ca' })
+export const otherRoot = mintCa({ subject: 'other-ca' })
+
+/** Credentials as an authority issues them. */
+export function issue(subject: string, ca: Minted = root): Credentials {
+  const leaf = mintLeaf({ issuer: ca, subject, names: [dns('localhost')] })
+  return {
+    trustAnchors: [Certificate.parse(ca.der)],
+    chain: [Certificate.parse(leaf.der)],
+    key: PrivateKey.fromKeyObject(createPrivateKey(leaf.keyPem)),
+    crls: [],
+    origin: subject,
+  }
+}
+
+/** The files of credentials, as `<name>.crt` and `<name>.key`. */
+export function pair(name: string, credentials: Credentials): [string, { content: string; mode: number }][] {
+  return [
+    [`${name}.crt`, { content: credentials.chain.map((each) => each.toPem()).join(''), mode: 0o644 }],
+    [`${name}.key`, { content: credentials.key.exportPem(), mode: 0o600 }],
+  ]
+}
+
+export function ca(credentials: Credentials): [string, { content: string; mode: number }] {
+  return ['ca.crt', { content: credentials.trustAnchors.map((each) => each.toPem()).join(''), mode: 0o644 }]
+}
+
+export function change(...files: [string, { content: string; mode: number }][]): Change {
+  return { files: new Map(files) }
+}
+
+/** What a reader finds in a directory: every visible file with its content. Hidden names are not looked at. */
+export function read(directory: string): Map<string, string> {
+  const names = readdirSync(directory).filter((name) => !name.startsWith('.'))
+  const files = names.filter((name) => statSync(join(directory, name)).isFile()).sort()
+  return new Map(files.map((name) => [name, readFileSync(join(directory, name), 'utf8')]))
+}
+
+/** Everything that is wrong with a directory for an etcd that starts now. */
+export function faultsOf(directory: string): string[] {
+  const files = read(directory)
+  const faults: string[] = []
+  for (const [name, key] of files) {
+    if (!name.endsWith('.key')) continue
+    const cert = files.get(name.replace(/key$/, 'crt'))
+    if (cert === undefined) {
+      faults.push(`${name} without its certificate`)
+      continue
+    }
+    if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) faults.push(`${name} of another certificate`)
+    createSecureContext({ cert, key, ca: files.get('ca.crt') })
+  }
+  return faults
+}
+
+/** Names of a directory that are there for a moment only, at any depth; the generation in use is none of them. */
+export function leftOvers(directory: string): string[] {
+  return readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    .filter((path) => /etcd-mtls[.-]|\.lock/.test(path))
+    .concat(unusedGenerations(directory))
+}
+
+function unusedGenerations(directory: string): string[] {
+  const all = readdirSync(directory, { recursive: true, encoding: 'utf8' })
+  const generations = all.filter((path) => /(^|\/)\.\.\d{8}T[^/]*$/.test(path))
+  return generations.filter((path) => {
+    const link = join(directory, path, '../..data')
+    return !all.includes(join(path, '../..data')) || statSync(link).ino !== lstatSync(join(directory, path)).ino
+  })
+}
+
+/** Permission bits in octal. */
+export function mode(path: string): string {
+  return (statSync(path).mode & 0o7777).toString(8)
+}
