@@ -9,6 +9,8 @@ import { type AuthorityParts, type Issuer, issuerOf, ledgerEntry } from './issue
 import { type CreateIntermediateOptions, makeIntermediate } from './make-ca.js'
 import { issueRefused } from './refuse.js'
 import { type IssueRequest, readRequest } from './request.js'
+import type { RequestInput } from './request-input.js'
+import { signRequest, type SignedRequest, type SignRequest } from './sign-request.js'
 
 /** An authority as PEM text: what to keep, and to give to `loadAuthority` again. */
 export interface AuthorityMaterial {
@@ -62,6 +64,21 @@ export class Authority {
     const credentials = await issueCredentials(this.#issuer, readRequest(request, now), now)
     await this.#issuer.settings.ledger.append([ledgerEntry(this.#issuer, credentials.chain[0], request.role)])
     return credentials
+  }
+
+  /**
+   * Signs a certificate for the key of a request (PKCS #10) that somebody else made. Its proof of possession is verified,
+   * and its key must be one that peers of etcd take. By default the certificate carries exactly what the caller names;
+   * `take` lets the request name something, within limits. What it asked for stands in `requested` of the result.
+   *
+   * @param csr PEM or DER. {@link inspectRequest} shows what it asks for before it is signed.
+   * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+   * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where the request cannot be read, is not signed by its own key, asks for a CA
+   * certificate or for a name that `take` does not allow, or is for a weak key or the authority's own (`details.findings`),
+   * and for whatever {@link Authority.issue} refuses.
+   */
+  async sign(csr: RequestInput, request: SignRequest): Promise<SignedRequest> {
+    return signRequest(this.#issuer, csr, request)
   }
 
   /**

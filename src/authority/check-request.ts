@@ -4,6 +4,7 @@ import type { Finding } from '../report/finding.js'
 import { publicKeyText } from '../x509/algorithms.js'
 import type { CertificateRequest } from '../x509/certificate-request.js'
 import { extensionName } from '../x509/extensions.js'
+import { isUsualPublicKey } from '../x509/public-key.js'
 import { keyFault } from './request-key.js'
 import { finding } from './request-input.js'
 import { readCommonName, type RequestedContents, type SortedNames } from './requested.js'
@@ -43,9 +44,12 @@ function checkKeyAndSignature(request: CertificateRequest, place: Place): Findin
     const { code, algorithm, reason } = fault
     return [finding(code, { ...place, algorithm, reason })]
   }
-  if (!request.hasReadableKey) {
-    return [finding('request/key-unsupported', { ...place, algorithm: key, reason: 'OpenSSL cannot read' })]
-  }
+  const unread = !isUsualPublicKey(request.spki)
+    ? 'Go does not read as it is written'
+    : !request.hasReadableKey
+      ? 'OpenSSL cannot read'
+      : null
+  if (unread !== null) return [finding('request/key-unsupported', { ...place, algorithm: key, reason: unread })]
   if ('unknown' in signatureAlgorithm) {
     return [finding('request/signature-unsupported', { ...place, algorithm: signatureAlgorithm.unknown })]
   }

@@ -1,7 +1,8 @@
 /** The last look at what was made, before anybody gets it. */
 import type { Credentials } from '../credentials/credentials.js'
 import type { FindingCode } from '../report/finding.js'
-import { validateCredentials } from '../validate/validate.js'
+import type { Report } from '../report/report.js'
+import { validateChain, validateCredentials } from '../validate/validate.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { PrivateKey } from '../x509/keys.js'
 import { issueRefused } from './refuse.js'
@@ -34,12 +35,31 @@ const GATEWAY: readonly FindingCode[] = ['usage/gateway-client-auth-missing', 'u
  *
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` with the findings.
  */
-export function checkIssued(
-  credentials: Credentials,
-  { role, evenIfEtcdRefuses }: Pick<CheckedProfile, 'role' | 'evenIfEtcdRefuses'>,
+export function checkIssued(credentials: Credentials, profile: Wanted, now: Date): void {
+  refuseIfRefused(validateCredentials(credentials, { usage: profile.role, at: now }), profile)
+}
+
+/**
+ * The same for a certificate whose key is elsewhere.
+ *
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` with the findings.
+ */
+export function checkSigned(
+  { chain: [leaf, ...intermediates], trustAnchors }: SignedChain,
+  profile: Wanted,
   now: Date,
 ): void {
-  const { findings } = validateCredentials(credentials, { usage: role, at: now })
+  refuseIfRefused(validateChain({ leaf, intermediates, trustAnchors }, { usage: profile.role, at: now }), profile)
+}
+
+interface SignedChain {
+  readonly chain: readonly [Certificate, ...Certificate[]]
+  readonly trustAnchors: readonly Certificate[]
+}
+
+type Wanted = Pick<CheckedProfile, 'role' | 'evenIfEtcdRefuses'>
+
+function refuseIfRefused({ findings }: Pick<Report, 'findings'>, { evenIfEtcdRefuses }: Wanted): void {
   const against = findings.filter(({ severity, code }) => severity === 'error' || GATEWAY.includes(code))
   // What the caller asked for in so many words is given; a certificate that does not hold its key, or that its issuer did
   // not sign, is none.

@@ -7,10 +7,16 @@
 export * from '../report/index.js'
 export type { Credentials } from '../credentials/credentials.js'
 export { Certificate } from '../x509/certificate.js'
+export { CertificateRequest } from '../x509/certificate-request.js'
 export { PrivateKey } from '../x509/keys.js'
+export type { ExportPemOptions, PrivateKeyForm } from '../x509/keys.js'
+export type { RequestAttribute } from '../x509/request-attributes.js'
+export type { KeyDerivation } from '../x509/write-key.js'
 export type { Authority, AuthorityMaterial } from './authority.js'
 export type { KeyAlgorithm } from './algorithms.js'
 export { createAuthority } from './create.js'
+export { createRequest } from './create-request.js'
+export type { CreatedRequest, CreateRequestOptions } from './create-request.js'
 export type { CreateAuthorityOptions, CreateIntermediateOptions } from './make-ca.js'
 export type { CrossSignOptions } from './cross-sign.js'
 export type { ExtraExtension } from './extra-extensions.js'
@@ -20,7 +26,18 @@ export type { ClientRequest, IssueRequest, ProfileOptions, RequestOptions, Serve
 export type { Role } from './roles.js'
 export type { AuthoritySettings } from './settings.js'
 export type { Signer } from './signer.js'
+export { inspectRequest } from './inspect-request.js'
+export type {
+  FailedRequest,
+  InspectRequestOptions,
+  PassedRequest,
+  RequestedContents,
+  RequestInput,
+  RequestReport,
+} from './inspect-request.js'
+export type { SignedRequest, SignRequest } from './sign-request.js'
 export type { SubjectAttributes } from './subject.js'
+export type { TakeOptions } from './take.js'
 export { createWebCryptoSigner } from './web-crypto-signer.js'
 export type { WebCryptoSignerOptions } from './web-crypto-signer.js'
 export type {

@@ -62,6 +62,23 @@ export function isReadablePublicKey(spki: Uint8Array): boolean {
   }
 }
 
+/** The octets of the key itself inside a SubjectPublicKeyInfo: of an elliptic curve key, its point. */
+export function publicKeyBits(spki: Uint8Array): Uint8Array {
+  const fields = new DerReader(spki).enter(Tag.sequence, 'the public key')
+  fields.expect(Tag.sequence, 'the public key algorithm')
+  return fields.bitString('the public key').octets
+}
+
+/**
+ * Whether the key is of a usual kind and written in the one way that everybody reads. Go refuses an RSA key without the
+ * NULL behind its OBJECT IDENTIFIER and an Ed25519 key with one (crypto/x509 parsePublicKey); OpenSSL does not mind.
+ */
+export function isUsualPublicKey(spki: Uint8Array): boolean {
+  const fields = new DerReader(spki).enter(Tag.sequence, 'the public key')
+  const algorithm = fields.whole(fields.expect(Tag.sequence, 'the public key algorithm'))
+  return Object.hasOwn(KINDS, hex(algorithm)) && fields.bitString('the public key').unusedBits === 0
+}
+
 function takeApart(spki: Uint8Array): { kind: (typeof KINDS)[string] | undefined; octets: Buffer } {
   const fields = new DerReader(spki).enter(Tag.sequence, 'the public key')
   const algorithm = fields.whole(fields.expect(Tag.sequence, 'the public key algorithm'))

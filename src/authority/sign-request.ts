@@ -1,0 +1,123 @@
+/** Answers a certificate request with a certificate: what the caller names, and what their policy lets the request name. */
+import { checkOptions, optionInvalid } from '../misuse.js'
+import type { Finding } from '../report/finding.js'
+import type { Certificate } from '../x509/certificate.js'
+import type { CertificateRequest } from '../x509/certificate-request.js'
+import { checkSigned } from './check.js'
+import { inspectRequest } from './inspect-request.js'
+import { signEndEntity, usageOf } from './issue.js'
+import { type Issuer, ledgerEntry } from './issuer.js'
+import { lifetimeWithin } from './lifetime.js'
+import { issueRefused } from './refuse.js'
+import type { RequestInput } from './request-input.js'
+import { PROFILE_OPTIONS, type ProfileOptions, readProfile } from './request.js'
+import { readCommonName, type RequestedContents, sortNames } from './requested.js'
+import type { Role } from './roles.js'
+import { readTake, type TakeOptions, type TakePolicy } from './take.js'
+
+/** What `authority.sign` is told beside the request. */
+export interface SignRequest extends Omit<ProfileOptions, 'name'> {
+  role: Role
+  /** The common name, 1 to 64 characters. To be given, unless `take.name` takes over that of the request. */
+  name?: string | undefined
+  /** DNS names, IP addresses and URIs. For a server or peer at least one, here or by `take.hosts`. */
+  hosts?: readonly string[] | undefined
+  /**
+   * What of the request is taken over. Default: nothing; the certificate carries exactly what is named here, for the
+   * request's key. Usages, further subject attributes and other extensions of a request are never taken over.
+   */
+  take?: TakeOptions | undefined
+}
+
+/** What `authority.sign` gives. The key stays with whoever made the request. */
+export interface SignedRequest {
+  /** What everybody has to trust: the root. */
+  trustAnchors: Certificate[]
+  /** The certificate, and what has to be sent along with it. */
+  chain: [Certificate, ...Certificate[]]
+  /** For people. */
+  origin: string
+  /** What the request asked for, taken over or not. */
+  requested: RequestedContents
+  /** Warnings and infos about the request. */
+  findings: Finding[]
+}
+
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, `ERR_ISSUE_REFUSED` */
+export async function signRequest(issuer: Issuer, csr: RequestInput, options: SignRequest): Promise<SignedRequest> {
+  const now = issuer.settings.now()
+  checkOptions('request', options, [...PROFILE_OPTIONS, 'take'])
+  const { take: given, ...rest } = options
+  const take = readTake(given, 'request.take')
+  if (rest.name !== undefined && take.name !== null)
+    throw optionInvalid('request.name', 'must be left out where "take.name" takes over that of the request')
+  const { request, requested, findings } = passed(csr)
+  refuseKeysOfCas(issuer, request)
+  const name = take.name === null ? rest.name : takeName(request, take.name)
+  const hosts = [...(rest.hosts ?? []), ...takeHosts(request, take)]
+  if (take.hosts !== null && hosts.length === 0 && options.role !== 'client')
+    throw issueRefused(`The request asks for no host, and a ${options.role} certificate without one is refused by all`)
+  if (name === undefined) throw optionInvalid('request.name', 'must be given, unless "take.name" takes it over')
+  const profile = readProfile({ ...rest, name, ...(hosts.length === 0 ? {} : { hosts }) }, now)
+  const { spki } = request
+  const origin = `${profile.role} "${profile.name}"`
+  const lifetime = lifetimeWithin(issuer.certificate, profile.validity, now)
+  const leaf = await signEndEntity(issuer, { profile, spki, usage: usageOf(spki), lifetime, origin })
+  const signed = { trustAnchors: [...issuer.trustAnchors], chain: [leaf, ...issuer.intermediates] } as const
+  checkSigned(signed, profile, now)
+  await issuer.settings.ledger.append([ledgerEntry(issuer, leaf, profile.role)])
+  return { trustAnchors: [...signed.trustAnchors], chain: [...signed.chain], origin, requested, findings }
+}
+
+/** The request, which by itself may be signed. */
+function passed(csr: RequestInput): {
+  request: CertificateRequest
+  requested: RequestedContents
+  findings: Finding[]
+} {
+  const report = inspectRequest(csr)
+  if (report.ok) return report
+  const errors = report.findings.filter(({ severity }) => severity === 'error')
+  const words = errors.map((each) => `[${each.code}] ${each.message}`)
+  throw issueRefused(`The request is refused: ${words.join(' ')}`, { findings: report.findings })
+}
+
+/** A certificate for a CA's key would make whoever holds it, who can sign as that CA, a member or a user as well. */
+function refuseKeysOfCas({ certificate, chain, crossCertificates }: Issuer, request: CertificateRequest): void {
+  const held = [certificate, ...chain, ...crossCertificates].find((each) => isSameKey(each, request))
+  if (held !== undefined)
+    throw issueRefused(
+      `The request is for the key of the CA "${held.subject.toString()}" itself, not for one of its own`,
+    )
+}
+
+function isSameKey(certificate: Certificate, request: CertificateRequest): boolean {
+  if (!certificate.hasReadableKey) return false
+  const [a, b] = [certificate.publicKey, request.publicKey]
+  // Never compared across kinds: Node 20 leaves OpenSSL's error about that behind, and the next key that is read fails.
+  return a.asymmetricKeyType === b.asymmetricKeyType && a.equals(b)
+}
+
+function takeName(request: CertificateRequest, isAllowed: (name: string) => boolean): string {
+  const reading = readCommonName(request.subject)
+  if (reading === null) throw issueRefused('The request asks for no common name that could be taken over; give "name"')
+  if ('refused' in reading)
+    throw issueRefused(`The request asks for a common name that cannot be taken over: it ${reading.refused}`)
+  if (!isAllowed(reading.name))
+    throw issueRefused(`The request asks for the common name "${reading.name}", which "take.name" does not allow`)
+  return reading.name
+}
+
+/** All hosts of the request, or a refusal that names every one that the policy does not allow. */
+function takeHosts(request: CertificateRequest, { hosts: isAllowed }: TakePolicy): string[] {
+  if (isAllowed === null) return []
+  const { hosts, noHosts } = sortNames(request.subjectAltNames)
+  const outside = hosts.filter((host) => !isAllowed(host)).map(({ value }) => value)
+  const refused = [...outside, ...noHosts.map(({ name }) => name)]
+  if (refused.length > 0) {
+    const shown = refused.slice(0, 8).map((each) => `"${each}"`)
+    const more = refused.length > 8 ? ` and ${String(refused.length - 8)} more` : ''
+    throw issueRefused(`The request asks for names that "take.hosts" does not allow: ${shown.join(', ')}${more}`)
+  }
+  return hosts.map(({ value }) => value)
+}
