@@ -179,6 +179,18 @@ export interface MintCsrOptions {
   /** Signs with another key, so that the proof of possession fails. */
   signWith?: KeyObject | undefined
   tamperSignature?: ((signature: Buffer) => Buffer) | undefined
+  /** The number in the version field: 0 means v1, which is the default. */
+  version?: number | undefined
+  /** SubjectPublicKeyInfo to write instead of the key's own. */
+  spki?: Uint8Array | undefined
+  /** Attributes beside the one that asks for extensions, each encoded: see {@link csrAttribute}. */
+  attributes?: readonly Uint8Array[] | undefined
+  /** The type of the attribute that asks for extensions. Default: PKCS #9's. */
+  extensionsAttribute?: string | undefined
+  /** `false` leaves the field of the attributes out. */
+  attributesField?: boolean | undefined
+  /** The algorithm named outside the signed part, where it shall differ: a whole AlgorithmIdentifier. */
+  outerSignature?: Uint8Array | undefined
 }
 
 /** A PKCS#10 certificate request. */
@@ -193,9 +205,26 @@ export function mintCsr(options: MintCsrOptions): { der: Buffer; pem: string; ke
   const requested =
     extensions.length === 0
       ? []
-      : [sequence(oid('1.2.840.113549.1.9.14'), setOf(sequence(...extensions.map(encodeExtension))))]
-  const info = sequence(integer(0), encodeName(options.subject), spkiOf(key), context(0, ...requested))
+      : [
+          csrAttribute(
+            options.extensionsAttribute ?? '1.2.840.113549.1.9.14',
+            sequence(...extensions.map(encodeExtension)),
+          ),
+        ]
+  const attributes = context(0, ...requested, ...(options.attributes ?? []))
+  const info = sequence(
+    integer(options.version ?? 0),
+    encodeName(options.subject),
+    options.spki ?? spkiOf(key),
+    ...(options.attributesField === false ? [] : [attributes]),
+  )
   const bits = signBytes(signature, signer, info)
-  const der = sequence(info, signatureIdentifier(signature), bitString(options.tamperSignature?.(bits) ?? bits))
+  const identifier = options.outerSignature ?? signatureIdentifier(signature)
+  const der = sequence(info, identifier, bitString(options.tamperSignature?.(bits) ?? bits))
   return { der, pem: pem('CERTIFICATE REQUEST', der), key }
+}
+
+/** One attribute of a request. */
+export function csrAttribute(type: string, ...values: readonly Uint8Array[]): Buffer {
+  return sequence(oid(type), setOf(...values))
 }
