@@ -1,0 +1,388 @@
+/** What a request asks for, and every finding about it. */
+import { createPublicKey } from 'node:crypto'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { CertificateRequest, inspectRequest, type RequestReport } from '../../../src/authority/index.js'
+import type { FindingCode } from '../../../src/report/finding.js'
+import { bitString, integer, nullValue, oid, sequence, utf8String } from '../../support/der-writer.js'
+import {
+  basicConstraints,
+  certificatePolicies,
+  csrAttribute,
+  directoryName,
+  dns,
+  email,
+  extendedKeyUsage,
+  type Extension,
+  ip,
+  keyUsage,
+  mintCa,
+  mintCrl,
+  mintCsr,
+  newKey,
+  pem,
+  spkiOf,
+  subjectKeyIdentifier,
+  TAG,
+  unknownExtension,
+  uri,
+} from '../../support/mint.js'
+import { openssl } from '../../support/openssl.js'
+
+const key = newKey()
+const rsa = newKey('rsa-2048')
+type CsrOptions = Partial<Parameters<typeof mintCsr>[0]>
+const csr = (options: CsrOptions = {}): string => mintCsr({ subject: 'etcd-0', key, ...options }).pem
+const codes = ({ findings }: RequestReport): string[] => findings.map((each) => `${each.severity} ${each.code}`)
+const ofCode = ({ findings }: RequestReport, code: FindingCode): RequestReport['findings'][number] => {
+  const found = findings.find((each) => each.code === code)
+  if (found === undefined) throw new Error(`no ${code}`)
+  return found
+}
+
+describe('what is asked for', () => {
+  test('everything that is understood', () => {
+    const report = inspectRequest(
+      csr({
+        subject: [
+          ['O', 'Example'],
+          ['CN', 'etcd-0'],
+        ],
+        names: [dns('ETCD-0.etcd'), dns('*.etcd.svc'), ip('10.0.0.1'), ip('2001:db8::1'), uri('spiffe://a/b')],
+        extensions: [
+          keyUsage(['digitalSignature', 'keyEncipherment']),
+          extendedKeyUsage(['serverAuth', 'clientAuth']),
+          basicConstraints({ ca: false }),
+          subjectKeyIdentifier(createPublicKey(key)),
+        ],
+      }),
+    )
+    expect(codes(report)).toEqual([])
+    expect(report.ok).toBe(true)
+    expect(report.requested).toEqual({
+      subject: 'CN=etcd-0,O=Example',
+      commonName: 'etcd-0',
+      hosts: ['etcd-0.etcd', '*.etcd.svc', '10.0.0.1', '2001:db8::1', 'spiffe://a/b'],
+      otherNames: [],
+      keyUsage: ['digitalSignature', 'keyEncipherment'],
+      extendedKeyUsage: ['serverAuth', 'clientAuth'],
+      ca: false,
+      extensions: [],
+      attributes: [],
+      challengePassword: false,
+      unstructuredName: null,
+      publicKey: 'ECDSA P-256',
+      publicKeySha256: openssl(['dgst', '-sha256', '-r'], spkiOf(key)).slice(0, 64),
+      signatureAlgorithm: 'ECDSA with SHA-256',
+    })
+    expect(report.request).toBeInstanceOf(CertificateRequest)
+  })
+
+  test('what is not taken over is told, and no error', () => {
+    const report = inspectRequest(
+      csr({
+        names: [email('a@b.example'), directoryName('x')],
+        extensions: [certificatePolicies(['1.2.3']), unknownExtension(false)],
+        attributes: [
+          csrAttribute('1.2.840.113549.1.9.7', utf8String('s3cret')),
+          csrAttribute('1.2.840.113549.1.9.2', utf8String('a\u202eb')),
+          csrAttribute('1.3.6.1.4.1.311.13.2.3', utf8String('10.0')),
+          csrAttribute('1.2.3.4', integer(1)),
+        ],
+      }),
+    )
+    expect(codes(report)).toEqual([
+      'info request/challenge-password',
+      'info request/extensions-ignored',
+      'info request/attributes-ignored',
+      'info request/names-ignored',
+    ])
+    expect(report).toMatchObject({
+      ok: true,
+      requested: {
+        otherNames: [
+          { kind: 'email', value: 'a@b.example' },
+          { kind: 'dirName', value: 'CN=x' },
+        ],
+        extensions: ['certificatePolicies', '1.3.6.1.4.1.99999.1'],
+        attributes: ['Microsoft osVersion', '1.2.3.4'],
+        challengePassword: true,
+        unstructuredName: 'a\\u{202e}b',
+      },
+    })
+    expect(JSON.stringify(report)).not.toContain('s3cret')
+  })
+})
+
+describe('forms in which a request is given', () => {
+  const { der, pem: text } = mintCsr({ subject: 'etcd-0', key })
+
+  test.each<[string, string | Uint8Array | CertificateRequest, string[]]>([
+    ['PEM as text', text, []],
+    ['PEM as octets', Buffer.from(text), []],
+    ['DER', der, []],
+    ['DER in a plain array', new Uint8Array(der), []],
+    ['one that was read', CertificateRequest.parse(der), []],
+    ['the label of old tools', text.replaceAll('CERTIFICATE REQUEST', 'NEW CERTIFICATE REQUEST'), []],
+    ['Windows line ends', text.replaceAll('\n', '\r\n'), ['info pem/crlf']],
+    ['behind the text of "openssl req -text"', openssl(['req', '-text'], text), ['info pem/text-outside-blocks']],
+    ['beside its key', text + openssl(['pkey'], keyText()), ['warning request/private-key-beside']],
+    ['beside a certificate', mintCa({ subject: 'x' }).pem + text, ['info request/block-ignored']],
+  ])('%s', (_, given, expected) => {
+    const report = inspectRequest(given)
+    expect(codes(report)).toEqual(expected)
+    expect(report.requested?.commonName).toBe('etcd-0')
+  })
+
+  test('octets that change later change nothing', () => {
+    const octets = new Uint8Array(der)
+    const { request } = inspectRequest(octets)
+    octets.fill(0)
+    expect(request?.isSignedByItself()).toBe(true)
+  })
+
+  test.each<[string, string | Uint8Array, string]>([
+    ['nothing', '', 'error pem/blank'],
+    ['some text', 'hello', 'error pem/no-block'],
+    ['a file name', './etcd-0.csr', 'error pem/file-name'],
+    ['a certificate', mintCa({ subject: 'x' }).pem, 'error request/none'],
+    ['a certificate in DER', mintCa({ subject: 'x' }).der, 'error request/none'],
+    ['a revocation list', mintCrl({ issuer: mintCa({ subject: 'x' }) }).pem, 'error request/none'],
+    ['two requests', text + text, 'error request/several'],
+    [
+      'an empty block',
+      '-----BEGIN CERTIFICATE REQUEST-----\n-----END CERTIFICATE REQUEST-----\n',
+      'error pem/empty-block',
+    ],
+    ['one that was cut', text.slice(0, 200), 'error pem/unterminated'],
+    ['other data under the label', pem('CERTIFICATE REQUEST', mintCa({ subject: 'x' }).der), 'error request/malformed'],
+    [
+      'a certificate under the label of a request',
+      pem('NEW CERTIFICATE REQUEST', der.subarray(4)),
+      'error request/malformed',
+    ],
+    ['what cfssl prints', JSON.stringify({ csr: text, key: 'x' }), 'error pem/json'],
+    ['base64 alone', der.toString('base64'), 'error pem/base64-without-boundaries'],
+    [
+      'the "request" of a CertificateSigningRequest',
+      Buffer.from(text).toString('base64'),
+      'error pem/base64-without-boundaries',
+    ],
+    ['line breaks that are escaped', text.replaceAll('\n', '\\n'), 'error pem/line-breaks-escaped'],
+    ['more than is read', 'x'.repeat(5_000_000), 'error pem/too-large'],
+    [
+      'a request of more octets than are read',
+      csr({ subject: 'a', attributes: [csrAttribute('1.2.3', utf8String('x'.repeat(300_000)))] }),
+      'error request/malformed',
+    ],
+  ])('%s is no request', (_, given, code) => {
+    const report = inspectRequest(given)
+    expect(report.findings.filter(({ severity }) => severity === 'error').map((each) => `error ${each.code}`)).toEqual([
+      code,
+    ])
+    expect(report).toMatchObject({ ok: false, request: null, requested: null })
+  })
+
+  test('a key alone: that it is private is told', () => {
+    expect(codes(inspectRequest(keyText()))).toEqual(['error request/none', 'warning request/private-key-beside'])
+  })
+
+  test('the file is named, and stands in the command that helps', () => {
+    const report = inspectRequest(der.subarray(0, 90), { file: 'my files/etcd-0.csr' })
+    const { message, remedy } = ofCode(report, 'request/malformed')
+    expect(message).toMatch(/^The file my files\/etcd-0\.csr holds a damaged certificate request: .+\(byte \d+\)\.$/)
+    expect(remedy).toContain("'my files/etcd-0.csr'")
+  })
+
+  test.each<[string, () => unknown]>([
+    ['csr', () => inspectRequest(5 as never)],
+    ['csr', () => inspectRequest(null as never)],
+    ['options.origin', () => inspectRequest(text, { origin: 'x' } as never)],
+    ['options.file', () => inspectRequest(text, { file: 5 as never })],
+  ])('a wrong call throws: %s', (option, call) => {
+    expect(call).toThrow(
+      expect.objectContaining({
+        code: 'ERR_OPTION_INVALID',
+        details: expect.objectContaining({ option }) as object,
+      }) as Error,
+    )
+  })
+})
+
+function keyText(): string {
+  return key.export({ type: 'pkcs8', format: 'pem' }).toString()
+}
+
+describe('what is refused', () => {
+  const unused = bitString(Buffer.alloc(65, 4))
+  const rsaSpki = (parameters: Buffer[]): Buffer => {
+    const bits = spkiOf(rsa).subarray(19) // behind SEQUENCE and AlgorithmIdentifier
+    return sequence(sequence(oid('1.2.840.113549.1.1.1'), ...parameters), bits)
+  }
+
+  test.each<[FindingCode, string, CsrOptions]>([
+    ['request/signature-invalid', 'signed by another key', { signWith: newKey() }],
+    ['request/signature-invalid', 'signed by a key of another kind', { signWith: rsa }],
+    ['request/signature-weak', 'SHA-1', { signature: 'ecdsa-sha1' }],
+    ['request/signature-weak', 'MD5', { key: rsa, signature: 'rsa-md5' }],
+    ['request/signature-unsupported', 'SHA-224', { key: rsa, signature: 'rsa-sha224' }],
+    ['request/signature-unsupported', 'no known algorithm', { outerSignature: sequence(oid('1.2.3')) }],
+    ['request/key-weak', 'RSA 1024', { key: newKey('rsa-1024') }],
+    ['request/key-unsupported', 'secp256k1', { key: newKey('secp256k1') }],
+    ['request/key-unsupported', 'P-224', { key: newKey('p224') }],
+    ['request/key-unsupported', 'Ed448', { key: newKey('ed448') }],
+    ['request/key-unsupported', 'RSA-PSS', { key: newKey('rsa-pss-2048') }],
+    ['request/key-weak', 'P-192', { spki: ecSpki('1.2.840.10045.3.1.1') }],
+    ['request/key-weak', 'DSA', { spki: sequence(sequence(oid('1.2.840.10040.4.1')), unused) }],
+    ['request/key-unsupported', 'a point that is not on the curve', { spki: ecSpki('1.2.840.10045.3.1.7') }],
+    [
+      'request/key-unsupported',
+      'a compressed point',
+      { spki: ecSpki('1.2.840.10045.3.1.7', Buffer.concat([Buffer.from([2]), Buffer.alloc(32, 1)])) },
+    ],
+    ['request/key-unsupported', 'RSA without its NULL', { key: rsa, spki: rsaSpki([]) }],
+    ['request/key-unsupported', 'an unknown kind', { spki: sequence(sequence(oid('1.2.3')), unused) }],
+    ['request/ca-wanted', 'CA:TRUE', { extensions: [basicConstraints({ ca: true })] }],
+    ['request/ca-wanted', 'keyCertSign', { extensions: [keyUsage(['digitalSignature', 'keyCertSign'])] }],
+    ['request/ca-wanted', 'cRLSign', { extensions: [keyUsage(['cRLSign'])] }],
+    ['request/extension-unknown-critical', 'by number', { extensions: [unknownExtension(true)] }],
+    ['request/extension-malformed', 'a usage that is none', { extensions: [broken('2.5.29.15')] }],
+    ['request/extension-malformed', 'names that are none', { extensions: [broken('2.5.29.17')] }],
+    [
+      'request/extension-duplicate',
+      'usage twice',
+      { extensions: [keyUsage(['digitalSignature']), keyUsage(['keyAgreement'])] },
+    ],
+  ])('%s: %s', (code, _, options) => {
+    const report = inspectRequest(csr(options))
+    expect(codes(report)).toEqual([`error ${code}`])
+    expect(report.ok).toBe(false)
+    expect(report.request).not.toBeNull()
+    const { message, remedy } = ofCode(report, code)
+    expect(message).toMatch(/^The option "csr" .+\.$/)
+    expect(remedy).toMatch(/^[A-Z].+\.$/)
+  })
+
+  test('an RSA key that is sound passes, also in the way in which the unsound ones are made', () => {
+    expect(codes(inspectRequest(csr({ key: rsa, spki: rsaSpki([nullValue()]) })))).toEqual([])
+  })
+
+  test('everything at once', () => {
+    const report = inspectRequest(
+      csr({
+        subject: [
+          ['CN', 'a'],
+          ['CN', 'b'],
+        ],
+        version: 1,
+        signWith: newKey(),
+        names: [dns('10.0.0.1')],
+        extensions: [basicConstraints({ ca: true }), unknownExtension(true), broken('2.5.29.37')],
+      }),
+    )
+    expect(codes(report)).toEqual([
+      'error request/signature-invalid',
+      'error request/ca-wanted',
+      'error request/extension-malformed',
+      'error request/extension-unknown-critical',
+      'warning request/version-unusual',
+      'warning request/common-name-unusable',
+      'warning request/name-no-host',
+    ])
+  })
+})
+
+function broken(id: string): Extension {
+  return { oid: id, value: Buffer.from([0x30]) }
+}
+
+function ecSpki(curve: string, point = Buffer.alloc(65, 4)): Buffer {
+  return sequence(sequence(oid('1.2.840.10045.2.1'), oid(curve)), bitString(point))
+}
+
+describe('names that are no hosts', () => {
+  test.each([
+    [dns('10.0.0.1'), 'must stand as an IP name, being an address'],
+    [dns('10.0.0.300'), 'must be a whole IP address or a DNS name, and is neither'],
+    [dns('etcd-0:2379'), 'must be the host alone, without a port'],
+    [dns('a*.etcd'), 'must have a wildcard only as the whole leftmost label, as *.etcd.svc'],
+    [dns('a..b'), 'must not have an empty label'],
+    [dns(''), 'must not be empty'],
+    [dns('spiffe://a/b'), 'must stand as a URI name, being a URI'],
+    [uri('https://etcd-0:2379'), 'must be the host alone, not the URL of an endpoint'],
+    [uri('etcd-0'), 'must stand as a DNS name'],
+    [dns('a\u0000b'), 'must not contain white space or control characters'],
+  ])('%j', (name, reason) => {
+    const report = inspectRequest(csr({ names: [name, dns('good.example')] }))
+    expect(codes(report)).toEqual(['warning request/name-no-host'])
+    expect(report.requested?.hosts).toEqual(['good.example'])
+    const found = ofCode(report, 'request/name-no-host')
+    expect(found.details).toMatchObject({ count: 1, names: [{ reason }] })
+  })
+
+  test('many are counted, and some are shown', () => {
+    const report = inspectRequest(csr({ names: Array.from({ length: 3000 }, (_, i) => dns(`a b${String(i)}`)) }))
+    const { details, message } = ofCode(report, 'request/name-no-host')
+    expect(details).toMatchObject({ count: 3000 })
+    expect(message).toMatch(/ and 2992 more\.$/)
+    expect(message.length).toBeLessThan(2000)
+  })
+})
+
+test.each<[string, NonNullable<CsrOptions['subject']>]>([
+  [
+    'stands there 2 times',
+    [
+      ['CN', 'a'],
+      ['CN', 'b'],
+    ],
+  ],
+  ['must have at most 64 characters (RFC 5280, ub-common-name)', 'x'.repeat(65)],
+  ['must not contain control or invisible characters', 'a\u202eb'],
+  ['must not start or end with white space', ' a'],
+  ['must not be empty', [['CN', '']]],
+  ['is no text of its kind', [['CN', 'ä', TAG.printableString]]],
+])('a common name that %s is never taken over', (reason, subject) => {
+  const report = inspectRequest(csr({ subject }))
+  expect(codes(report)).toEqual(['warning request/common-name-unusable'])
+  expect(report.requested?.commonName).toBeNull()
+  expect(ofCode(report, 'request/common-name-unusable').details).toMatchObject({ reason })
+})
+
+describe('hostile input', () => {
+  const whole = mintCsr({ subject: 'etcd-0', key, names: [dns('a.example')] })
+
+  test('cut at every octet, as DER and as PEM, it is a finding', () => {
+    for (let length = 0; length < whole.der.length; length++) {
+      expect(inspectRequest(whole.der.subarray(0, length)).ok, String(length)).toBe(false)
+    }
+    for (let length = 0; length < whole.pem.length - 1; length++) {
+      expect(inspectRequest(whole.pem.slice(0, length)).ok, String(length)).toBe(false)
+    }
+  })
+
+  test('with any bit flipped it is a finding', () => {
+    for (let bit = 0; bit < whole.der.length * 8; bit++) {
+      const changed = Buffer.from(whole.der)
+      changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7))
+      expect(inspectRequest(changed).ok, String(bit)).toBe(false)
+    }
+  })
+
+  test('any text and any octets are findings, and never throw', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.uint8Array({ maxLength: 500 })), (given) => {
+        expect(inspectRequest(given).ok).toBe(false)
+      }),
+    )
+  })
+
+  test('100 attributes of 100 values, and as many names as fit, are read', () => {
+    const attributes = Array.from({ length: 99 }, (_, i) =>
+      csrAttribute(`1.2.3.${String(i)}`, ...Array.from({ length: 100 }, (_unused, n) => integer(n))),
+    )
+    const names = Array.from({ length: 15_000 }, (_, i) => dns(`h${String(i)}.example`))
+    expect(inspectRequest(csr({ attributes })).ok).toBe(true)
+    expect(inspectRequest(mintCsr({ subject: 'a', key, names }).der).ok).toBe(true)
+  })
+})
