@@ -8,6 +8,7 @@ import { inspectRequest } from './inspect-request.js'
 import { signEndEntity, usageOf } from './issue.js'
 import { type Issuer, ledgerEntry } from './issuer.js'
 import { lifetimeWithin } from './lifetime.js'
+import { readHosts } from './options.js'
 import { issueRefused } from './refuse.js'
 import type { RequestInput } from './request-input.js'
 import { PROFILE_OPTIONS, type ProfileOptions, readProfile } from './request.js'
@@ -51,10 +52,11 @@ export async function signRequest(issuer: Issuer, csr: RequestInput, options: Si
   const take = readTake(given, 'request.take')
   if (rest.name !== undefined && take.name !== null)
     throw optionInvalid('request.name', 'must be left out where "take.name" takes over that of the request')
+  const named = rest.hosts === undefined ? [] : readHosts(rest.hosts, 'request.hosts').map(({ value }) => value)
   const { request, requested, findings } = passed(csr)
   refuseKeysOfCas(issuer, request)
   const name = take.name === null ? rest.name : takeName(request, take.name)
-  const hosts = [...(rest.hosts ?? []), ...takeHosts(request, take)]
+  const hosts = [...named, ...takeHosts(request, take)]
   if (take.hosts !== null && hosts.length === 0 && options.role !== 'client')
     throw issueRefused(`The request asks for no host, and a ${options.role} certificate without one is refused by all`)
   if (name === undefined) throw optionInvalid('request.name', 'must be given, unless "take.name" takes it over')

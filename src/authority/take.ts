@@ -88,6 +88,7 @@ function readHostPattern(value: unknown, option: string): (host: Host) => boolea
 }
 
 function uriBelow(start: string, option: string): (host: Host) => boolean {
+  if (start.endsWith('://')) throw optionInvalid(option, 'must name an authority before its "/*"')
   const reading = readHost(`${start}x`)
   if ('refused' in reading) throw optionInvalid(option, reading.refused)
   const key = uriKey(start)

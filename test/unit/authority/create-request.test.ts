@@ -1,0 +1,117 @@
+/** Requests that are made here: read by our own reader and by openssl. */
+import { webcrypto, X509Certificate } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import {
+  createAuthority,
+  createRequest,
+  inspectRequest,
+  type KeyAlgorithm,
+  type WebCrypto,
+} from '../../../src/authority/index.js'
+import { openssl } from '../../support/openssl.js'
+import { refused } from '../../support/refused.js'
+
+const native = webcrypto as unknown as WebCrypto
+const HOSTS = ['etcd-0.etcd', '*.etcd.svc', '10.0.0.1', '2001:db8::1', 'spiffe://cluster/etcd-0']
+
+describe.each<[string, WebCrypto | undefined]>([
+  ['@peculiar/webcrypto', undefined],
+  ["Node's Web Crypto", native],
+])('by %s', (_, crypto) => {
+  test.each<[KeyAlgorithm, string, string]>([
+    ['ecdsa-p256', 'ECDSA P-256', 'ECDSA with SHA-256'],
+    ['ecdsa-p384', 'ECDSA P-384', 'ECDSA with SHA-384'],
+    ['ecdsa-p521', 'ECDSA P-521', 'ECDSA with SHA-512'],
+    ['ed25519', 'Ed25519', 'Ed25519'],
+    ['rsa-2048', 'RSA 2048', 'RSA with SHA-256'],
+  ])('%s', async (algorithm, publicKey, signatureAlgorithm) => {
+    const subject = { country: 'DE', organization: ['Example & Söhne', 'etcd'] }
+    const { csr, key } = await createRequest({ name: 'etcd-0', hosts: HOSTS, algorithm, subject, crypto })
+    const report = inspectRequest(csr)
+    expect(report).toMatchObject({
+      ok: true,
+      requested: {
+        subject: 'CN=etcd-0,O=etcd,O=Example & Söhne,C=DE',
+        commonName: 'etcd-0',
+        hosts: HOSTS,
+        publicKey,
+        signatureAlgorithm,
+        extensions: [],
+        attributes: [],
+      },
+      findings: [],
+    })
+    expect(Buffer.from(report.request?.spki ?? [])).toEqual(Buffer.from(key.spki))
+    expect(openssl(['req', '-verify', '-noout', '-subject', '-nameopt', 'RFC2253,-esc_msb,utf8'], csr)).toContain(
+      'CN=etcd-0,O=etcd,O=Example & Söhne,C=DE',
+    )
+    expect(openssl(['pkey', '-pubout'], key.exportPem())).toBe(openssl(['req', '-pubkey', '-noout'], csr))
+  })
+})
+
+test('a name alone', async () => {
+  const { csr, key } = await createRequest({ name: 'root' })
+  expect(key.algorithm).toBe('ECDSA P-256')
+  expect(String(key)).toBe('ECDSA P-256 private key (request "root")')
+  expect(inspectRequest(csr).requested).toMatchObject({ commonName: 'root', hosts: [] })
+  expect(openssl(['asn1parse'], csr)).not.toContain('Extension')
+})
+
+test('the key never prints', async () => {
+  const made = await createRequest({ name: 'root' })
+  const secret = Buffer.from(made.key.toKeyObject().export({ format: 'jwk' }).d ?? '', 'base64url')
+  const shown = Buffer.from(JSON.stringify(made))
+  expect(shown.includes(secret.toString('base64').slice(0, 20))).toBe(false)
+})
+
+test('an authority signs it, and the certificate fits the key', async () => {
+  const authority = await createAuthority({ name: 'CA' })
+  const { csr, key } = await createRequest({ name: 'alice' })
+  const { chain } = await authority.sign(csr, { role: 'client', name: 'alice' })
+  expect(key.matches(chain[0])).toBe(true)
+  expect(new X509Certificate(chain[0].toPem()).checkPrivateKey(key.toKeyObject())).toBe(true)
+})
+
+describe('what is refused', () => {
+  test.each<[string, object]>([
+    ['name', {}],
+    ['name', { name: '' }],
+    ['name', { name: 'x'.repeat(65) }],
+    ['name', { name: 'a\u0000b' }],
+    ['hosts', { name: 'a', hosts: 'etcd-0' }],
+    ['hosts[1]', { name: 'a', hosts: ['etcd-0', '10.0.0.300'] }],
+    ['hosts', { name: 'a', hosts: Array.from({ length: 10_000 }, (_, i) => `h${String(i)}`) }],
+    ['algorithm', { name: 'a', algorithm: 'rsa-1024' }],
+    ['subject.country', { name: 'a', subject: { country: 'Germany' } }],
+    ['options.role', { name: 'a', role: 'client' }],
+    ['crypto', { name: 'a', crypto: {} }],
+  ])('%s: %j', async (option, options) => {
+    const error = await refused(createRequest(options as never), 'ERR_OPTION_INVALID')
+    expect(error.details.option).toBe(option)
+  })
+
+  test('a crypto that signs with anything, or that does not take its own keys', async () => {
+    const { subtle } = native
+    const using = (other: Partial<WebCrypto['subtle']>): WebCrypto => ({
+      getRandomValues: (array) => native.getRandomValues(array),
+      subtle: {
+        generateKey: async (...args) => subtle.generateKey(...args),
+        exportKey: async (...args) => subtle.exportKey(...args),
+        importKey: async (...args) => subtle.importKey(...args),
+        sign: async (...args) => subtle.sign(...args),
+        ...other,
+      },
+    })
+    expect((await createRequest({ name: 'a', crypto: using({}) })).csr).toContain('CERTIFICATE REQUEST')
+    const wrong = await refused(
+      createRequest({ name: 'a', crypto: using({ sign: async () => Promise.resolve(new ArrayBuffer(64)) }) }),
+      'ERR_ISSUE_REFUSED',
+    )
+    expect(wrong.details.reason).toBe("The request's signature does not verify with its key")
+    for (const importKey of [async () => Promise.resolve(null), async () => Promise.reject(new Error('not mine'))]) {
+      const none = await refused(createRequest({ name: 'a', crypto: using({ importKey }) }), 'ERR_ISSUE_REFUSED')
+      expect(none.details.reason).toBe('The crypto in use does not sign with the key that it made')
+      expect(none.cause).toBeInstanceOf(Error)
+    }
+  })
+})

@@ -1,0 +1,344 @@
+/** Requests are signed: what the caller names, and of the request what the caller's policy lets in. */
+import { createPublicKey } from 'node:crypto'
+import { beforeAll, describe, expect, test } from 'vitest'
+import {
+  type Authority,
+  createAuthority,
+  inspectRequest,
+  loadAuthority,
+  type SignRequest,
+  type TakeOptions,
+} from '../../../src/authority/index.js'
+import { memoryLedger } from '../../../src/authority/ledger.js'
+import { validateChain } from '../../../src/validate/index.js'
+import type { Certificate } from '../../../src/x509/certificate.js'
+import {
+  basicConstraints,
+  chainPem,
+  dns,
+  email,
+  extendedKeyUsage,
+  ip,
+  keyUsage,
+  mintCa,
+  mintCsr,
+  newKey,
+  spkiOf,
+  unknownExtension,
+  uri,
+} from '../../support/mint.js'
+import { openssl, temporaryFolder } from '../../support/openssl.js'
+import { errorCodes, refused } from '../../support/refused.js'
+
+const folder = temporaryFolder()
+const key = newKey()
+const ledger = memoryLedger()
+let authority: Authority
+beforeAll(async () => {
+  authority = await createAuthority({ name: 'Signing CA', ledger })
+})
+
+type CsrOptions = Partial<Parameters<typeof mintCsr>[0]>
+const csr = (options: CsrOptions = {}): string => mintCsr({ subject: 'etcd-0', key, ...options }).pem
+const namesOf = (certificate: Certificate): string[] =>
+  certificate.subjectAltNames.map(({ kind, value }) => `${kind} ${value}`)
+
+async function reason(text: string, options: Record<string, unknown>): Promise<string> {
+  return (await refused(authority.sign(text, options as never), 'ERR_ISSUE_REFUSED')).details.reason
+}
+
+describe('by default', () => {
+  test('the certificate carries exactly what the caller names, for the key of the request', async () => {
+    const asked = csr({
+      subject: [
+        ['O', 'system:masters'],
+        ['CN', 'root'],
+      ],
+      names: [dns('evil.example'), ip('10.9.9.9'), email('a@b.example')],
+      extensions: [
+        keyUsage(['digitalSignature', 'dataEncipherment']),
+        extendedKeyUsage(['codeSigning']),
+        unknownExtension(false),
+      ],
+    })
+    const signed = await authority.sign(asked, { role: 'server', name: 'etcd-0', hosts: ['etcd-0.etcd', '10.0.0.1'] })
+    const [leaf, ...more] = signed.chain
+    expect(more).toEqual([])
+    expect(leaf.subject.toString()).toBe('CN=etcd-0')
+    expect(namesOf(leaf)).toEqual(['dns etcd-0.etcd', 'ip 10.0.0.1'])
+    expect([...(leaf.extensions.keyUsage ?? [])]).toEqual(['digitalSignature'])
+    expect(leaf.extensions.extendedKeyUsage).toEqual(['serverAuth', 'clientAuth'])
+    expect(leaf.isCa).toBe(false)
+    expect(leaf.extensions.all).toHaveLength(6)
+    expect(Buffer.from(leaf.spki)).toEqual(spkiOf(key))
+    expect(signed.origin).toBe('server "etcd-0"')
+    expect(signed.trustAnchors.map(String)).toEqual([String(authority.certificate)])
+    expect(signed.requested).toMatchObject({ commonName: 'root', hosts: ['evil.example', '10.9.9.9'] })
+    expect(signed.findings.map((each) => each.code)).toEqual(['request/extensions-ignored', 'request/names-ignored'])
+    expect('key' in signed).toBe(false)
+  })
+
+  test('a client, with what else a caller can say', async () => {
+    const { chain } = await authority.sign(csr(), {
+      role: 'client',
+      name: 'alice',
+      validity: '7d',
+      subject: { organization: 'Example' },
+    })
+    const [leaf] = chain
+    expect(leaf.subject.toString()).toBe('CN=alice,O=Example')
+    expect(leaf.extensions.extendedKeyUsage).toEqual(['clientAuth'])
+    expect(namesOf(leaf)).toEqual([])
+    expect(leaf.notAfter.getTime() - Date.now()).toBeLessThan(7 * 86_400_000 + 1000)
+  })
+
+  test.each<[string, CsrOptions['key'], string[]]>([
+    ['P-384', 'p384', ['digitalSignature']],
+    ['P-521', 'p521', ['digitalSignature']],
+    ['Ed25519', 'ed25519', ['digitalSignature']],
+    ['RSA', 'rsa-2048', ['digitalSignature', 'keyEncipherment']],
+  ])('a key of %s, as DER: openssl verifies the certificate', async (_, kind, usage) => {
+    const { der } = mintCsr({ subject: 'x', key: kind })
+    const { chain } = await authority.sign(der, { role: 'peer', name: 'etcd-0', hosts: ['etcd-0.etcd'] })
+    expect([...(chain[0].extensions.keyUsage ?? [])]).toEqual(usage)
+    const ca = folder.file('ca.pem', authority.certificate.toPem())
+    openssl(['verify', '-x509_strict', '-purpose', 'sslserver', '-CAfile', ca], chain[0].toPem())
+  })
+
+  test('the ledger knows it before the caller does', async () => {
+    const before = (await ledger.read()).length
+    const { chain } = await authority.sign(csr(), { role: 'client', name: 'bob' })
+    const entries = (await ledger.read()).slice(before)
+    expect(entries).toMatchObject([
+      { kind: 'issued', role: 'client', subject: 'CN=bob', fingerprint256: chain[0].fingerprint256 },
+    ])
+    const failing = await createAuthority({ name: 'CA' })
+    await refused(failing.sign(csr({ signWith: newKey() }), { role: 'client', name: 'bob' }), 'ERR_ISSUE_REFUSED')
+  })
+
+  test('below an intermediate the chain comes along', async () => {
+    const root = mintCa({ subject: 'Root' })
+    const middle = mintCa({ subject: 'Middle', issuer: root, pathLength: 0 })
+    const low = await loadAuthority({ cert: middle.pem, key: middle.keyPem, chain: chainPem(root) })
+    const { chain, trustAnchors } = await low.sign(csr(), { role: 'client', name: 'alice' })
+    expect(chain.map((each) => each.subject.toString())).toEqual(['CN=alice', 'CN=Middle'])
+    const [leaf, ...intermediates] = chain
+    expect(validateChain({ leaf, intermediates, trustAnchors }, { usage: 'client' }).ok).toBe(true)
+  })
+})
+
+describe('what is taken over', () => {
+  const HOSTS = [dns('etcd-0.etcd.svc'), ip('10.0.0.7'), uri('spiffe://cluster/etcd/0')]
+  const take = { name: ['etcd-*'], hosts: ['*.etcd.svc', '10.0.0.0/8', 'spiffe://cluster/*'] } as const
+
+  test('name and hosts, within the policy; those that the caller names beside them', async () => {
+    const { chain } = await authority.sign(csr({ names: HOSTS }), { role: 'server', hosts: ['localhost'], take })
+    expect(chain[0].subject.toString()).toBe('CN=etcd-0')
+    expect(namesOf(chain[0])).toEqual([
+      'dns localhost',
+      'dns etcd-0.etcd.svc',
+      'ip 10.0.0.7',
+      'uri spiffe://cluster/etcd/0',
+    ])
+  })
+
+  test('a host that is named twice stands there once', async () => {
+    const { chain } = await authority.sign(csr({ names: HOSTS }), {
+      role: 'server',
+      hosts: ['ETCD-0.etcd.svc', '10.0.0.7'],
+      take,
+    })
+    expect(namesOf(chain[0])).toHaveLength(3)
+  })
+
+  test('what is outside is refused, all of it named', async () => {
+    const names = [...HOSTS, dns('evil.example'), ip('11.0.0.1'), dns('10.0.0.1')]
+    expect(await reason(csr({ names }), { role: 'server', name: 'x', take: { hosts: take.hosts } })).toBe(
+      'The request asks for names that "take.hosts" does not allow: "evil.example", "11.0.0.1", "10.0.0.1"',
+    )
+  })
+
+  test.each<[string, string, string, TakeOptions['hosts'], boolean]>([
+    ['a name, itself', 'dns', 'etcd-0.etcd', ['etcd-0.etcd'], true],
+    ['a name, one below', 'dns', 'a.etcd-0.etcd', ['etcd-0.etcd'], false],
+    ['below, one label', 'dns', 'a.etcd.svc', ['*.etcd.svc'], true],
+    ['below, two labels', 'dns', 'b.a.etcd.svc', ['*.etcd.svc'], true],
+    ['below, the domain itself', 'dns', 'etcd.svc', ['*.etcd.svc'], false],
+    ['below, a name that only ends alike', 'dns', 'xetcd.svc', ['*.etcd.svc'], false],
+    ['below, a wildcard', 'dns', '*.etcd.svc', ['*.etcd.svc'], true],
+    ['below, a wildcard of more', 'dns', '*.svc', ['*.etcd.svc'], false],
+    ['letters in another case', 'dns', 'A.ETCD.svc', ['*.etcd.SVC'], true],
+    ['an address', 'ip', '10.0.0.1', ['10.0.0.1'], true],
+    ['an address by another spelling', 'ip', '2001:db8::1', ['2001:0db8:0::0001'], true],
+    ['an address in a range', 'ip', '10.255.0.1', ['10.0.0.0/8'], true],
+    ['an address at the end of a range', 'ip', '192.168.1.127', ['192.168.1.0/25'], true],
+    ['an address behind a range', 'ip', '192.168.1.128', ['192.168.1.0/25'], false],
+    ['every address', 'ip', '1.2.3.4', ['0.0.0.0/0'], true],
+    ['every address of the other family', 'ip', '::1', ['0.0.0.0/0'], false],
+    ['an IPv4-mapped address', 'ip', '::ffff:10.0.0.1', ['10.0.0.0/8'], false],
+    ['IPv6 in a range', 'ip', '2001:db8:1::1', ['2001:db8::/32'], true],
+    ['an address as a name is no name', 'ip', '10.0.0.1', ['*.svc'], false],
+    ['a URI, itself', 'uri', 'spiffe://Cluster/etcd', ['spiffe://cluster/etcd'], true],
+    ['a URI, below', 'uri', 'spiffe://cluster/a/b', ['spiffe://cluster/*'], true],
+    ['a URI of another trust domain', 'uri', 'spiffe://cluster.evil/a', ['spiffe://cluster/*'], false],
+    ['a URI, the path in another case', 'uri', 'spiffe://cluster/ETCD', ['spiffe://cluster/etcd'], false],
+    ['a URI that climbs out', 'uri', 'spiffe://cluster/etcd/../root', ['spiffe://cluster/etcd/*'], false],
+    [
+      'a URI that climbs out in disguise',
+      'uri',
+      'spiffe://cluster/etcd/%2e%2E/root',
+      ['spiffe://cluster/etcd/*'],
+      false,
+    ],
+    ['a URI that climbs out at its end', 'uri', 'spiffe://cluster/etcd/..', ['spiffe://cluster/etcd/*'], false],
+    ['a URI with dots in a name', 'uri', 'spiffe://cluster/etcd/a..b', ['spiffe://cluster/etcd/*'], true],
+  ])('%s: %s %s by %j is %s', async (_, kind, value, hosts, allowed) => {
+    const name = { dns, ip, uri }[kind as 'dns'](value)
+    const signing = authority.sign(csr({ names: [name] }), { role: 'client', name: 'x', take: { hosts } })
+    if (allowed) expect((await signing).chain[0].subjectAltNames).toHaveLength(1)
+    else expect((await refused(signing, 'ERR_ISSUE_REFUSED')).details.reason).toContain('take.hosts')
+  })
+
+  test.each<[string, TakeOptions['name'], boolean]>([
+    ['etcd-0', true, true],
+    ['etcd-0', ['etcd-0'], true],
+    ['etcd-0', ['etcd-1', 'etcd-0'], true],
+    ['etcd-0', ['etcd-1'], false],
+    ['etcd-0', ['etcd-*'], true],
+    ['xetcd-0', ['etcd-*'], false],
+    ['system:node:a', ['system:node:*'], true],
+    ['a-b-c', ['a*b*c'], true],
+    ['abc', ['a*b*c*'], true],
+    ['acb', ['a*b*c'], false],
+    ['aba', ['ab*ba'], false],
+    ['etcd.0', ['etcd?0'], false],
+    ['root', true, false],
+    ['root', ['*'], false],
+    ['root', ['r*', 'root*'], false],
+    ['root', ['etcd-*', 'root'], true],
+    ['rooty', true, true],
+  ])('the common name %s by %j is %s', async (subject, name, allowed) => {
+    const signing = authority.sign(csr({ subject }), { role: 'client', take: { name } })
+    if (allowed) expect((await signing).chain[0].subject.toString()).toBe(`CN=${subject}`)
+    else expect((await refused(signing, 'ERR_ISSUE_REFUSED')).details.reason).toContain('"take.name" does not allow')
+  })
+
+  test('a name that is not there, or that cannot be taken', async () => {
+    const policy = { role: 'client', take: { name: true } }
+    expect(await reason(csr({ subject: '' }), policy)).toContain('asks for no common name')
+    expect(
+      await reason(
+        csr({
+          subject: [
+            ['CN', 'a'],
+            ['CN', 'b'],
+          ],
+        }),
+        policy,
+      ),
+    ).toContain('stands there 2 times')
+    expect(await reason(csr({ subject: 'a\u200bb' }), policy)).toContain('invisible')
+  })
+
+  test('no host at all, for a server', async () => {
+    expect(await reason(csr(), { role: 'server', name: 'x', take: { hosts: ['*.svc'] } })).toBe(
+      'The request asks for no host, and a server certificate without one is refused by all',
+    )
+  })
+})
+
+describe('requests that are refused', () => {
+  test.each<[string, CsrOptions]>([
+    ['request/signature-invalid', { signWith: newKey() }],
+    ['request/key-weak', { key: newKey('rsa-1024') }],
+    ['request/key-unsupported', { key: newKey('secp256k1') }],
+    ['request/ca-wanted', { extensions: [basicConstraints({ ca: true })] }],
+    ['request/extension-unknown-critical', { extensions: [unknownExtension(true)] }],
+  ])('%s', async (code, options) => {
+    const before = (await ledger.read()).length
+    const signing = authority.sign(csr(options), { role: 'client', name: 'x', evenIfEtcdRefuses: true })
+    const { details } = await refused(signing, 'ERR_ISSUE_REFUSED')
+    expect(errorCodes(details.findings)).toEqual([code])
+    expect(details.reason).toContain(`[${code}]`)
+    expect(await ledger.read()).toHaveLength(before)
+  })
+
+  test('what is no request', async () => {
+    const { details } = await refused(authority.sign('hello', { role: 'client', name: 'x' }), 'ERR_ISSUE_REFUSED')
+    expect(errorCodes(details.findings)).toEqual(['pem/no-block'])
+  })
+
+  test("for the authority's own key, or that of a CA above, however it is written", async () => {
+    const root = mintCa({ subject: 'Root', key: 'rsa-2048' })
+    const middle = mintCa({ subject: 'Middle', issuer: root, pathLength: 0 })
+    const low = await loadAuthority({ cert: middle.pem, key: middle.keyPem, chain: chainPem(root) })
+    for (const [subject, held] of [
+      ['Middle', middle.key],
+      ['Root', root.key],
+    ] as const) {
+      const signing = low.sign(csr({ key: held }), { role: 'client', name: 'x' })
+      expect((await refused(signing, 'ERR_ISSUE_REFUSED')).details.reason).toBe(
+        `The request is for the key of the CA "CN=${subject}" itself, not for one of its own`,
+      )
+    }
+    expect(createPublicKey(middle.key).asymmetricKeyType).toBe('ec')
+    const other = await low.sign(csr({ key: newKey('rsa-2048') }), { role: 'client', name: 'x' })
+    expect(other.chain).toHaveLength(2)
+  })
+
+  test('outside the lifetime or the names of the authority', async () => {
+    const narrow = await createAuthority({ name: 'Narrow', validity: '30d', permit: ['etcd.svc'] })
+    const long = narrow.sign(csr(), { role: 'client', name: 'x', validity: '60d' })
+    expect((await refused(long, 'ERR_ISSUE_REFUSED')).details.reason).toContain('ask for a shorter "validity"')
+    const take = { hosts: ['*.example'] } as const
+    const foreign = narrow.sign(csr({ names: [dns('a.example')] }), { role: 'server', name: 'x', take })
+    expect(errorCodes((await refused(foreign, 'ERR_ISSUE_REFUSED')).details.findings)).toEqual([
+      'name-constraints/not-permitted',
+    ])
+  })
+})
+
+describe('wrong calls', () => {
+  const good: SignRequest = { role: 'client', name: 'x' }
+  test.each<[string, object]>([
+    ['request.name', { role: 'client' }],
+    ['request.name', { ...good, take: { name: true } }],
+    ['request.name', { ...good, name: '' }],
+    ['request.role', { ...good, role: 'ca' }],
+    ['request.hosts', { ...good, role: 'server' }],
+    ['request.hosts', { ...good, hosts: 'a' }],
+    ['request.key', { ...good, key: null }],
+    ['request.algorithm', { ...good, algorithm: 'ecdsa-p256' }],
+    ['request.take', { ...good, take: true }],
+    ['request.take.usages', { ...good, take: { usages: true } }],
+    ['request.take.name', { role: 'client', take: { name: [] } }],
+    ['request.take.name', { role: 'client', take: { name: 'etcd-*' } }],
+    ['request.take.name[0]', { role: 'client', take: { name: [''] } }],
+    ['request.take.hosts', { ...good, take: { hosts: true } }],
+    ['request.take.hosts', { ...good, take: { hosts: [] } }],
+    ['request.take.hosts', { ...good, take: { hosts: Array.from({ length: 1001 }, () => 'a.b') } }],
+    ['request.take.hosts[0]', { ...good, take: { hosts: [5] } }],
+    ['request.take.hosts[0]', { ...good, take: { hosts: ['*'] } }],
+    ['request.take.hosts[1]', { ...good, take: { hosts: ['a.b', 'a.*.b'] } }],
+    ['request.take.hosts[0]', { ...good, take: { hosts: ['10.0.0.1/8'] } }],
+    ['request.take.hosts[0]', { ...good, take: { hosts: ['10.0.0.0/33'] } }],
+    ['request.take.hosts[0]', { ...good, take: { hosts: ['etcd/8'] } }],
+    ['request.take.hosts[0]', { ...good, take: { hosts: ['https://a/*'] } }],
+    ['request.take.hosts[0]', { ...good, take: { hosts: ['spiffe://*'] } }],
+  ])('%s: %j', async (option, options) => {
+    const { details } = await refused(authority.sign(csr(), options as never), 'ERR_OPTION_INVALID')
+    expect(details.option).toBe(option)
+  })
+
+  test('csr', async () => {
+    const { details } = await refused(authority.sign(undefined as never, good), 'ERR_OPTION_INVALID')
+    expect(details.option).toBe('csr')
+  })
+})
+
+test('a request that was inspected is signed as it is', async () => {
+  const { request } = inspectRequest(csr())
+  if (request === null) throw new Error('not read')
+  const { chain } = await authority.sign(request, { role: 'client', name: 'x' })
+  expect(Buffer.from(chain[0].spki)).toEqual(Buffer.from(request.spki))
+})
