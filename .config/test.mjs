@@ -12,7 +12,7 @@ import { etcdBinaries } from './lib/etcd-binaries.mjs'
 import { ensureEtcdImage } from './lib/etcd-image.mjs'
 import { lifecycle, say, Stop } from './lib/lifecycle.mjs'
 import { run } from './lib/process.mjs'
-import { ensureGo, ensureTools } from './lib/tools.mjs'
+import { ensureGnuTls, ensureGo, ensureTools } from './lib/tools.mjs'
 import { closingLine, verdict } from './lib/verdict.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -30,7 +30,10 @@ await lifecycle(
     defer(() => rmSync(temporary, { recursive: true, force: true, maxRetries: 10 }))
     const env = { ...process.env, TMPDIR: temporary, ETCD_MTLS_TEST_RUN: `npm-test-${process.pid}` }
     const files = await chosenFiles({ signal })
-    if (/(^|\/|\s)test\/integration\/differential/m.test(files)) await ensureGo({ signal })
+    if (/(^|\/|\s)test\/integration\/differential/m.test(files)) {
+      await ensureGo({ signal })
+      await ensureGnuTls({ signal })
+    }
     if (/(^|\/|\s)test\/integration\//m.test(files)) {
       const engine = await ensureEngine({ root, signal, defer })
       defer(() => engine.removeLabelled(`etcd-mtls.run=${env.ETCD_MTLS_TEST_RUN}`, { settle: signal.aborted }))

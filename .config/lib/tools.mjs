@@ -30,6 +30,11 @@ export async function ensureGo({ signal } = {}) {
   }
 }
 
+/** GnuTLS, one more hand that makes and reads requests and keys: only the differential tests ask it. */
+export async function ensureGnuTls({ signal } = {}) {
+  await ensure([['certtool', 'gnutls-bin']], { signal })
+}
+
 async function ensure(tools, { signal }) {
   const missing = tools.filter(([program]) => which(program) === null)
   if (missing.length === 0) return

@@ -71,7 +71,7 @@ export function publicKeyBits(spki: Uint8Array): Uint8Array {
 
 /**
  * Whether the key is of a usual kind and written in the one way that everybody reads. Go refuses an RSA key without the
- * NULL behind its OBJECT IDENTIFIER and an Ed25519 key with one (crypto/x509 parsePublicKey); OpenSSL does not mind.
+ * NULL behind its OBJECT IDENTIFIER, which OpenSSL reads, and an Ed25519 key with one (crypto/x509 parsePublicKey).
  */
 export function isUsualPublicKey(spki: Uint8Array): boolean {
   const fields = new DerReader(spki).enter(Tag.sequence, 'the public key')

@@ -118,7 +118,7 @@ export const request = {
         ? `${the(place)} asks for a CA certificate (basicConstraints CA:TRUE).`
         : `${the(place)} asks for the right to sign certificates or revocation lists (keyUsage keyCertSign or cRLSign).`,
     remedy: () =>
-      'Have it made anew without that: with openssl, "-addext basicConstraints=critical,CA:FALSE", or a section of the configuration other than v3_ca; with cfssl, without "ca".',
+      'Have it made anew without that: with openssl, "-addext basicConstraints=critical,CA:FALSE", or a section of the configuration other than v3_ca; with cfssl, without "-initca".',
   }),
   'request/extension-malformed': row<Place & { extension: string; reason: string }>({
     severity: 'error',

@@ -1,0 +1,334 @@
+/** Requests and keys of other hands: openssl, cfssl, GnuTLS, and Go, by which step and cert-manager make theirs. */
+import { beforeAll, describe, expect, test } from 'vitest'
+import {
+  type Authority,
+  createAuthority,
+  createRequest,
+  inspectRequest,
+  type KeyAlgorithm,
+  type PrivateKey,
+} from '../../src/authority/index.js'
+import { PrivateKey as Key } from '../../src/x509/keys.js'
+import { scanPem } from '../../src/x509/pem.js'
+import { readPrivateKey } from '../../src/x509/read-key.js'
+import { nullValue, oid, sequence } from '../support/der-writer.js'
+import { mintCsr, newKey, spkiOf } from '../support/mint.js'
+import { openssl, runTool, temporaryFolder } from '../support/openssl.js'
+import { errorCodes, findingOf } from '../support/refused.js'
+import { askGo, type GoAnswer, type GoQuestion } from '../support/witness-go-requests.js'
+
+const folder = temporaryFolder()
+let authority: Authority
+beforeAll(async () => {
+  authority = await createAuthority({ name: 'etcd CA' })
+})
+
+/** What every request of this file asks for where it can. */
+const HOSTS = ['etcd-0.etcd', 'etcd-0.etcd.svc', '10.0.0.1', '2001:db8::1', 'spiffe://cluster/etcd-0']
+const SAN = 'DNS:etcd-0.etcd,DNS:etcd-0.etcd.svc,IP:10.0.0.1,IP:2001:db8::1,URI:spiffe://cluster/etcd-0'
+const TAKE = { hosts: ['*.etcd', '*.svc', '10.0.0.0/8', '2001:db8::/32', 'spiffe://cluster/*'] } as const
+
+/** Reads a request without an error, has it signed, and has openssl verify what came of it. */
+async function expectSigned(csr: string | Uint8Array, hosts: readonly string[] = HOSTS): Promise<void> {
+  const report = inspectRequest(csr)
+  expect(report.findings.filter(({ severity }) => severity !== 'info')).toEqual([])
+  expect(report.requested?.hosts).toEqual(hosts)
+  const role = hosts.length === 0 ? 'client' : 'server'
+  const { chain } = await authority.sign(csr, { role, name: 'etcd-0', take: TAKE })
+  expect(Buffer.from(chain[0].spki)).toEqual(Buffer.from(report.request?.spki ?? []))
+  expect(chain[0].subjectAltNames.map(({ value }) => value)).toEqual(hosts)
+  const ca = folder.file('ca.pem', authority.certificate.toPem())
+  const purpose = role === 'client' ? 'sslclient' : 'sslserver'
+  openssl(['verify', '-x509_strict', '-purpose', purpose, '-CAfile', ca], chain[0].toPem())
+}
+
+describe('openssl req', () => {
+  const genpkey: [string, string[]][] = [
+    ['ECDSA P-256', ['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256']],
+    ['ECDSA P-384', ['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-384']],
+    ['ECDSA P-521', ['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-521']],
+    ['RSA 2048', ['-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048']],
+    ['Ed25519', ['-algorithm', 'ED25519']],
+  ]
+  const keyFile = (parameters: readonly string[]): string => {
+    const [name = 'key'] = parameters.slice(-1)
+    return folder.file(`${name.replace(':', '-')}.key`, openssl(['genpkey', ...parameters]))
+  }
+  const p256 = (): string => keyFile(genpkey[0]?.[1] ?? [])
+
+  test.each(genpkey)('%s, without and with -addext, as PEM and as DER', async (publicKey, parameters) => {
+    const base = ['req', '-new', '-key', keyFile(parameters), '-subj', '/C=DE/O=Example/CN=etcd-0']
+    const bare = openssl(base)
+    expect(inspectRequest(bare).requested).toMatchObject({ subject: 'CN=etcd-0,O=Example,C=DE', publicKey })
+    await expectSigned(bare, [])
+    const usages = [
+      '-addext',
+      'keyUsage=critical,digitalSignature',
+      '-addext',
+      'extendedKeyUsage=serverAuth,clientAuth',
+    ]
+    const full = openssl([...base, '-addext', `subjectAltName=${SAN}`, ...usages])
+    expect(inspectRequest(full).requested).toMatchObject({
+      keyUsage: ['digitalSignature'],
+      extendedKeyUsage: ['serverAuth', 'clientAuth'],
+    })
+    await expectSigned(full)
+    const der = folder.file('r.der')
+    openssl([...base, '-addext', `subjectAltName=${SAN}`, '-outform', 'der', '-out', der])
+    await expectSigned(Buffer.from(openssl(['req', '-in', der, '-inform', 'der'])))
+  })
+
+  test('a configuration with -reqexts and attributes; the old label; the text above', async () => {
+    const config = folder.file(
+      'req.cnf',
+      `[req]
+prompt = no
+distinguished_name = name
+attributes = attributes
+string_mask = default
+[name]
+O = Bücher
+CN = etcd-0
+[attributes]
+challengePassword = challenge-secret
+unstructuredName = etcd of the lab
+[v3]
+basicConstraints = CA:FALSE
+subjectKeyIdentifier = hash
+subjectAltName = ${SAN}
+`,
+    )
+    const parameters = ['req', '-new', '-config', config, '-utf8', '-reqexts', 'v3', '-key', p256()]
+    const csr = openssl([...parameters, '-newhdr', '-text'])
+    expect(csr).toContain('-----BEGIN NEW CERTIFICATE REQUEST-----')
+    const report = inspectRequest(csr)
+    expect(report.requested).toMatchObject({
+      subject: 'CN=etcd-0,O=Bücher',
+      challengePassword: true,
+      unstructuredName: 'etcd of the lab',
+      ca: false,
+    })
+    expect(JSON.stringify(report)).not.toContain('challenge-secret')
+    await expectSigned(csr)
+  })
+
+  test('RSA-PSS signatures, and requests for a CA', async () => {
+    const rsa = keyFile(genpkey[3]?.[1] ?? [])
+    const base = ['req', '-new', '-subj', '/CN=etcd-0', '-addext', `subjectAltName=${SAN}`]
+    const pss = ['-sigopt', 'rsa_padding_mode:pss', '-sigopt', 'rsa_pss_saltlen:32']
+    const csr = openssl([...base, '-key', rsa, ...pss])
+    expect(inspectRequest(csr).requested?.signatureAlgorithm).toBe('RSA-PSS with SHA-256')
+    await expectSigned(csr)
+    const ca = openssl([...base, '-key', p256(), '-addext', 'basicConstraints=critical,CA:TRUE'])
+    expect(inspectRequest(ca).findings.map((each) => each.code)).toEqual(['request/ca-wanted'])
+  })
+})
+
+describe('cfssl', () => {
+  const plan = (key: object, more: object = {}): string =>
+    JSON.stringify({ CN: 'etcd-0', hosts: HOSTS, names: [{ O: 'Example' }], key, ...more })
+  const csrOf = (output: string): string => (JSON.parse(output) as { csr: string }).csr
+  const run = (parameters: readonly string[]): string => csrOf(runTool('cfssl', parameters))
+
+  test.each([
+    ['ecdsa', 256],
+    ['ecdsa', 384],
+    ['ecdsa', 521],
+    ['rsa', 2048],
+  ])('genkey %s %i', async (algo, size) => {
+    const csr = run(['genkey', '-loglevel=5', folder.file('plan.json', plan({ algo, size }))])
+    expect(inspectRequest(csr).requested?.subject).toBe('CN=etcd-0,O=Example')
+    await expectSigned(csr)
+  })
+
+  test('gencsr for a key of ours', async () => {
+    const { key } = await createRequest({ name: 'x' })
+    const file = folder.file('own.key', key.exportPem({ form: 'sec1' }))
+    await expectSigned(
+      run(['gencsr', '-loglevel=5', '-key', file, folder.file('plan.json', plan({ algo: 'ecdsa', size: 256 }))]),
+    )
+  })
+
+  test('its JSON as it is printed is told, and a request for a CA', () => {
+    const parameters = [
+      'genkey',
+      '-loglevel=5',
+      '-initca',
+      folder.file('plan.json', plan({ algo: 'ecdsa', size: 256 }, { CA: { expiry: '8760h' } })),
+    ]
+    const output = runTool('cfssl', parameters)
+    const { details, remedy } = findingOf(inspectRequest(output).findings, 'pem/json')
+    expect(details).toMatchObject({ cfssl: true })
+    expect(remedy).toContain('name.csr')
+    expect(errorCodes(inspectRequest(csrOf(output)).findings)).toEqual(['request/ca-wanted'])
+  })
+})
+
+describe('GnuTLS certtool', () => {
+  const template = `cn = "etcd-0"
+organization = "Example"
+dns_name = "etcd-0.etcd"
+dns_name = "etcd-0.etcd.svc"
+ip_address = "10.0.0.1"
+ip_address = "2001:db8::1"
+uri = "spiffe://cluster/etcd-0"
+challenge_password = "challenge-secret"
+tls_www_server
+tls_www_client
+signing_key
+`
+  const make = (kind: readonly string[], more = ''): string => {
+    const key = folder.file('gnutls.key', runTool('certtool', ['--generate-privkey', ...kind]))
+    const options = ['--load-privkey', key, '--template', folder.file('gnutls.cfg', template + more)]
+    const out = folder.file('gnutls.csr')
+    runTool('certtool', ['--generate-request', ...options, '--outfile', out])
+    return openssl(['req', '-in', out])
+  }
+
+  test.each([
+    ['P-256', ['--key-type=ecdsa', '--curve=secp256r1']],
+    ['Ed25519', ['--key-type=ed25519']],
+    ['RSA', ['--key-type=rsa', '--bits=2048']],
+  ])('%s', async (_, kind) => {
+    const csr = make(kind)
+    expect(inspectRequest(csr).requested).toMatchObject({
+      challengePassword: true,
+      keyUsage: ['digitalSignature'],
+      ca: false,
+    })
+    const hosts = inspectRequest(csr).requested?.hosts ?? []
+    expect([...hosts].sort()).toEqual([...HOSTS].sort())
+    await expectSigned(csr, hosts)
+  })
+
+  test('a request for a CA', () => {
+    const { findings } = inspectRequest(make(['--key-type=ecdsa'], 'ca\ncert_signing_key\n'))
+    expect(errorCodes(findings)).toEqual(['request/ca-wanted'])
+  })
+
+  test('reads and verifies ours, and keys that are encrypted by PBKDF2', async () => {
+    const { csr, key } = await createRequest({ name: 'etcd-0', hosts: HOSTS })
+    const shown = runTool('certtool', ['--crq-info', '--infile', folder.file('ours.csr', csr)])
+    expect(shown).toContain('Self signature: verified')
+    expect(shown).toContain('URI: spiffe://cluster/etcd-0')
+    const file = folder.file('encrypted.key', key.exportPem({ passphrase: 'secret' }))
+    expect(runTool('certtool', ['--key-info', '--password', 'secret', '--infile', file])).toContain('SECP256R1')
+  })
+})
+
+const rsa = newKey('rsa-2048')
+const ed25519 = newKey('ed25519')
+/** Public keys that are written in another way than all others, and Go's words about them. */
+const ODD_KEYS = new Map([
+  [
+    'an RSA key without its NULL',
+    {
+      pem: mintCsr({
+        subject: 'x',
+        key: rsa,
+        spki: sequence(sequence(oid('1.2.840.113549.1.1.1')), spkiOf(rsa).subarray(19)),
+      }).pem,
+      words: 'RSA key missing NULL parameters',
+    },
+  ],
+  [
+    'an Ed25519 key with a NULL',
+    {
+      pem: mintCsr({
+        subject: 'x',
+        key: ed25519,
+        spki: sequence(sequence(oid('1.3.101.112'), nullValue()), spkiOf(ed25519).subarray(9)),
+      }).pem,
+      words: 'Ed25519 key encoded with illegal parameters',
+    },
+  ],
+])
+
+describe('Go', () => {
+  const KINDS: [KeyAlgorithm, string, string][] = [
+    ['ecdsa-p256', 'ECDSA', '*ecdsa.PrivateKey'],
+    ['ecdsa-p521', 'ECDSA', '*ecdsa.PrivateKey'],
+    ['ed25519', 'Ed25519', 'ed25519.PrivateKey'],
+    ['rsa-2048', 'RSA', '*rsa.PrivateKey'],
+  ]
+  const MADE = (['go', 'step', 'cert-manager', 'bare'] as const).flatMap((form) =>
+    ['p256', 'p384', 'p521', 'rsa-2048', 'ed25519'].map((key) => ({ ask: 'make', form, key }) as const),
+  )
+  const answers = new Map<string, GoAnswer>()
+  const requests = new Map<KeyAlgorithm, { csr: string; key: PrivateKey }>()
+  const answer = (name: string): GoAnswer => {
+    const found = answers.get(name)
+    if (found === undefined) throw new Error(`Go was not asked ${name}`)
+    return found
+  }
+
+  beforeAll(async () => {
+    const questions = new Map<string, GoQuestion>(MADE.map((each) => [`make ${each.form} ${each.key}`, each]))
+    for (const [algorithm] of KINDS) {
+      const made = await createRequest({
+        name: 'etcd-0',
+        hosts: HOSTS,
+        algorithm,
+        subject: { organization: 'Example' },
+      })
+      requests.set(algorithm, made)
+      questions.set(`read ${algorithm}`, { ask: 'read', pem: made.csr })
+      questions.set(`key ${algorithm}`, { ask: 'key', pem: made.key.exportPem() })
+      const { chain } = await authority.sign(made.csr, { role: 'server', name: 'etcd-0', take: TAKE })
+      questions.set(`certificate ${algorithm}`, { ask: 'certificate', pem: chain[0].toPem() })
+    }
+    const of = (algorithm: KeyAlgorithm, form: 'sec1' | 'pkcs1'): GoQuestion => ({
+      ask: 'key',
+      pem: requests.get(algorithm)?.key.exportPem({ form }) ?? '',
+    })
+    questions.set('sec1', of('ecdsa-p256', 'sec1')).set('sec1 p521', of('ecdsa-p521', 'sec1'))
+    questions.set('pkcs1', of('rsa-2048', 'pkcs1'))
+    for (const [name, { pem }] of ODD_KEYS) questions.set(name, { ask: 'read', pem })
+    askGo([...questions.values()]).forEach((each, index) => answers.set([...questions.keys()][index] ?? '', each))
+  })
+
+  test.each(MADE)('a request as $form makes it, with a key of kind $key', async ({ form, key }) => {
+    const { words, pem } = answer(`make ${form} ${key}`)
+    expect(words).toBe('')
+    if (form === 'cert-manager') {
+      expect(inspectRequest(pem).requested).toMatchObject({
+        subject: '',
+        commonName: null,
+        keyUsage: ['digitalSignature', 'keyEncipherment'],
+        extendedKeyUsage: ['serverAuth', 'clientAuth'],
+      })
+    }
+    await expectSigned(pem, form === 'bare' ? [] : HOSTS)
+  })
+
+  test.each(KINDS)('reads and verifies ours: %s', (algorithm, kind, keyType) => {
+    expect(answer(`read ${algorithm}`)).toMatchObject({ words: '', subject: 'CN=etcd-0,O=Example', kind, names: HOSTS })
+    expect(answer(`key ${algorithm}`)).toMatchObject({ words: '', kind: keyType })
+    expect(answer(`certificate ${algorithm}`)).toMatchObject({ words: '', subject: 'CN=etcd-0', kind })
+  })
+
+  test('reads SEC1 and PKCS #1', () => {
+    expect(answer('sec1')).toMatchObject({ words: '', kind: '*ecdsa.PrivateKey' })
+    expect(answer('sec1 p521')).toMatchObject({ words: '', kind: '*ecdsa.PrivateKey' })
+    expect(answer('pkcs1')).toMatchObject({ words: '', kind: '*rsa.PrivateKey' })
+  })
+
+  test.each([...ODD_KEYS])('refuses %s, as we do', (name, { pem, words }) => {
+    expect(answer(name).words).toContain(words)
+    expect(errorCodes(inspectRequest(pem).findings)).toEqual(['request/key-unsupported'])
+  })
+})
+
+describe('keys that openssl encrypts and ours that it decrypts', () => {
+  test.each([
+    ['PBKDF2, 600,000 rounds', ['-v2', 'aes256', '-iter', '600000']],
+    ['scrypt', ['-scrypt', '-scrypt_N', '16384', '-scrypt_r', '8', '-scrypt_p', '5']],
+  ])('%s', (_, parameters) => {
+    const key = newKey('p521')
+    const plain = Key.fromKeyObject(key).exportPem()
+    const text = openssl(['pkcs8', '-topk8', ...parameters, '-passout', 'pass:secret'], plain)
+    const [block] = scanPem(text).blocks
+    const reading = block === undefined ? null : readPrivateKey(block, 'secret', 'x')
+    expect(reading?.kind === 'key' && reading.key.toKeyObject().equals(key)).toBe(true)
+  })
+})

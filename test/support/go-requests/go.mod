@@ -1,0 +1,3 @@
+module etcd-mtls/go-requests
+
+go 1.21
