@@ -3,6 +3,7 @@ import type { OutgoingHttpHeaders } from 'node:http2'
 import type { Outcome } from './call-status.js'
 import type { Deadline, status } from './channel.js'
 import type { Connection } from './connection.js'
+import type { Answer } from './greeting.js'
 
 /** A call that waits to be carried. */
 export interface WaitingCall {
@@ -28,8 +29,8 @@ export interface EndedCall {
   readonly request: Uint8Array | null
   /** The HTTP/2 authority of the endpoint that carried it; null where none did. */
   readonly carriedBy: string | null
-  /** The HTTP status of the answer; undefined where none came. */
-  readonly httpStatus: number | undefined
+  /** The head of an answer that is none of gRPC; null for any other, and where none came. */
+  readonly answer: Answer | null
 }
 
 /** What a call needs from the client that it belongs to. */

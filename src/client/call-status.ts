@@ -35,8 +35,8 @@ export function metadataOf(headers: IncomingHttpHeaders): Metadata {
   }
 }
 
-// `grpc-message` is percent-encoded; a text that is not comes through as it stands (gRPC over HTTP/2, Status-Message).
-function decodeMessage(text: string): string {
+/** `grpc-message` is percent-encoded; a text that is not comes through as it stands (gRPC over HTTP/2, Status-Message). */
+export function decodeMessage(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {

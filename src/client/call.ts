@@ -12,6 +12,7 @@ import { type Call, type CallListener, type MessageContext, type Metadata, statu
 import type { ActiveCall, Connection } from './connection.js'
 import { armDeadline } from './deadline.js'
 import { frameMessage, FramingError, MessageReader, timeoutHeader } from './framing.js'
+import { type Answer, callHeaders, isGrpc, readAnswer } from './greeting.js'
 
 interface Outgoing {
   framed: Buffer
@@ -39,6 +40,8 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
   #readWanted = false
   #readsEnded = false
   #httpStatus: number | undefined
+  /** The head of an answer that is none of gRPC. */
+  #foreignAnswer: Answer | null = null
   #streamError: Error | null = null
   #serverEnded = false
   /** The status that the server sent with OK, held back until every message before it is delivered. */
@@ -146,9 +149,8 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
     return this.#stream !== null
   }
 
-  /** Whether its stream was closed before the server had said how the call ended. */
+  /** Whether it ended without a word of etcd: its stream was closed before, or something else answered. */
   cutShort = false
-
   /** The server refused the token that this call came with, by a message and not by its status. False: there is none. */
   tokenRefused(details: string): boolean {
     if (this.#headers['token'] === undefined) return false
@@ -203,13 +205,7 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
     return {
       ...this.#metadata?.toHttp2Headers(),
       ...extraHeaders,
-      ':method': 'POST',
-      ':scheme': 'https',
-      ':authority': this.#authority ?? connection.authority,
-      ':path': this.#path,
-      'content-type': 'application/grpc',
-      te: 'trailers',
-      'user-agent': 'etcd-mtls',
+      ...callHeaders(this.#path, this.#authority ?? connection.authority),
       ...(this.#deadline === Infinity ? {} : { 'grpc-timeout': timeoutHeader(this.#deadline - Date.now()) }),
     }
   }
@@ -217,6 +213,11 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
   #listen(stream: ClientHttp2Stream): void {
     stream.on('response', (headers, flags) => {
       this.#httpStatus = headers[':status']
+      if (!isGrpc(headers)) {
+        this.cutShort = true
+        this.#foreignAnswer = readAnswer(headers, headers)
+        this.#connection?.distrust()
+      }
       if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) this.#receiveTrailers(headers)
       else if (!this.#ended) this.#listener?.onReceiveMetadata(metadataOf(headers))
     })
@@ -239,7 +240,7 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
       if (this.#okStatus !== null) this.#finishIfDone()
       // Where the connection broke, its own end says more than the code Node makes up for the stream: see connectionLost.
       else if (this.#connection?.broken !== true) {
-        this.cutShort = !this.#ended
+        this.cutShort ||= !this.#ended
         this.#end(statusOfReset(stream.rstCode, this.#httpStatus, this.#streamError))
       }
     })
@@ -272,8 +273,8 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
       for (const message of this.#reader.push(piece)) this.#receiveMessage(message)
     } catch (error) {
       if (!(error instanceof FramingError)) throw error
-      // A server of another kind answers with a page, which is no message: its HTTP status says more.
-      if (this.#httpStatus !== undefined && this.#httpStatus !== 200) this.#end(statusOfTrailers({}, this.#httpStatus))
+      // A page is no message: its HTTP status says more.
+      if (this.#foreignAnswer !== null) this.#end(statusOfTrailers({}, this.#httpStatus))
       else this.#end(makeStatus(error.tooLarge ? status.RESOURCE_EXHAUSTED : status.INTERNAL, error.message))
     }
   }
@@ -335,7 +336,7 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
       headers: this.#headers,
       request: this.#request,
       carriedBy: this.#connection?.authority ?? null,
-      httpStatus: this.#httpStatus,
+      answer: this.#foreignAnswer,
     }
   }
 

@@ -1,6 +1,6 @@
 /**
- * One proved connection to an endpoint: TLS verified on both sides, and the server's HTTP/2 SETTINGS seen, which in TLS 1.3
- * is the first sign that it accepted our certificate.
+ * One proved connection to an endpoint: TLS verified on both sides, the server's HTTP/2 SETTINGS seen, which in TLS 1.3 is the
+ * first sign that it accepted our certificate, and a call answered as etcd does it.
  */
 import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2'
 import type { Socket } from 'node:net'
@@ -8,7 +8,7 @@ import type { TLSSocket } from 'node:tls'
 import { Liveness } from './liveness.js'
 
 /** Why a connection carries no new calls any more. */
-export type DownReason = 'closed' | 'silent' | 'goaway' | 'refused'
+export type DownReason = 'closed' | 'silent' | 'goaway' | 'refused' | 'not-grpc'
 
 /** Why a connection is lost for the calls on it. `vacated`: by our own will, after they had their time. */
 type LossReason = 'closed' | 'silent' | 'vacated'
@@ -165,6 +165,11 @@ export class Connection {
     return closed.finally(() => {
       clearTimeout(timer)
     })
+  }
+
+  /** Something else than etcd answered a call: it takes no new ones, and what it has may come to its end. */
+  distrust(): void {
+    this.#retire('not-grpc', null)
   }
 
   /** Ends the connection and every call on it at once. */

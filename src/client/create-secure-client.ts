@@ -49,18 +49,16 @@ export async function connectSecurely(
   const accepted = accept(credentials, tls)
   const { resolved, ...location } = await locate(plan, lookup)
   const session = new Session(resolved, accepted, location)
+  const proved = session.preflight()
+  let client: SecureEtcd3
   try {
-    await abortable(signal, session.preflight())
+    // Made while the network is waited for, which has the time for it.
+    client = new SecureEtcd3({ channel: session.members, tls: session, etcd3, close: () => session.close() })
+    await abortable(signal, proved)
   } catch (error) {
     await holdingProcess(abortable(signal, session.close()))
     throw error
   }
-  const client = new SecureEtcd3({
-    channel: session.members,
-    tls: session,
-    etcd3,
-    close: () => session.close(),
-  })
   if (auth !== null) {
     try {
       await abortable(signal, logIn(client, session, auth, plan.preflight === 'none'))

@@ -4,6 +4,7 @@ import type { CertificateRef } from '../report/finding.js'
 import { makeReport, summarize, type FailedReport } from '../report/report.js'
 import type { EndedCall } from './call-route.js'
 import { finding } from './finding.js'
+import { answerFinding } from './greeting.js'
 import { hasAnswered } from './handshake-error.js'
 import type { LoginError } from './login.js'
 
@@ -15,14 +16,11 @@ export function noConnection(report: FailedReport): EtcdMtlsError {
     : new EtcdMtlsError('ERR_UNREACHABLE', `No endpoint answered: ${summary}`, { report })
 }
 
-/** HTTP statuses by which a server says that it does not know gRPC's paths or methods; others are a proxy's, and may pass. */
-const UNKNOWN_PATH: ReadonlySet<number> = new Set([400, 404, 405, 406, 415, 421, 501])
-
 /** The error for a call that something else than etcd answered; null where that is not so. */
-export function notEtcd({ path, carriedBy, httpStatus }: EndedCall): EtcdMtlsError | null {
-  if (httpStatus === undefined || !UNKNOWN_PATH.has(httpStatus) || carriedBy === null) return null
-  const details = { endpoint: `https://${carriedBy}`, method: path.replace(/^\/etcdserverpb\./, ''), httpStatus }
-  const report = makeReport({ checkedAt: new Date(), path: null, findings: [finding('endpoint/not-etcd', details)] })
+export function notEtcd({ path, carriedBy, answer }: EndedCall): EtcdMtlsError | null {
+  if (answer === null || carriedBy === null) return null
+  const found = answerFinding(`https://${carriedBy}`, path.replace(/^\/etcdserverpb\./, ''), answer)
+  const report = makeReport({ checkedAt: new Date(), path: null, findings: [found] })
   // Sound: the finding is an error.
   if (report.ok) throw new Error('A refusal without an error')
   return noConnection(report)

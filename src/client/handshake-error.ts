@@ -8,6 +8,7 @@ import { explainAlert, versionFinding } from './alerts.js'
 import type { DialFailure } from './dial.js'
 import type { Endpoint } from './endpoints.js'
 import { finding } from './finding.js'
+import { answerFinding, GREETING_METHOD } from './greeting.js'
 import type { ServerVerdict } from './server-identity.js'
 
 /** What a second look at the endpoint brought to light. */
@@ -55,10 +56,12 @@ export function explainFailure(attempt: FailedAttempt): Finding[] {
       return explainHandshake(attempt)
     case 'settings':
       return [explainAfterHandshake(attempt)]
+    case 'greeting':
+      return [explainGreeting(attempt)]
   }
 }
 
-/** Codes that say that an endpoint gave no answer, neither good nor bad. */
+/** Codes that say that no etcd gave an answer, neither good nor bad; a proxy without a back end speaks for nobody. */
 const NO_ANSWER: ReadonlySet<string> = new Set([
   'discovery/no-records',
   'discovery/insecure-only',
@@ -71,6 +74,7 @@ const NO_ANSWER: ReadonlySet<string> = new Set([
   'endpoint/connect-timeout',
   'endpoint/silent',
   'endpoint/stalled',
+  'endpoint/unavailable',
 ])
 
 /** Whether an endpoint with these findings answered and refused, or was refused. */
@@ -97,7 +101,10 @@ function explainTimeout({ endpoint: { url, host }, failure, timeout }: FailedAtt
     case 'handshake':
       return finding('endpoint/silent', { endpoint: url, timeout })
     case 'settings':
-      return finding('endpoint/stalled', { endpoint: url, timeout, protocol: failure.protocol ?? 'TLS' })
+    case 'greeting': {
+      const after = failure.stage === 'settings' ? 'handshake' : 'settings'
+      return finding('endpoint/stalled', { endpoint: url, timeout, protocol: failure.protocol ?? 'TLS', after })
+    }
   }
 }
 
@@ -160,6 +167,12 @@ function explainAfterHandshake(attempt: FailedAttempt): Finding {
   if (failure.alpn === 'h2' && isConnectionEnd(failure.error)) return closedWithoutAlert(attempt)
   const detail = failure.error === null ? 'it closed the connection' : failure.error.message.trim()
   return finding('endpoint/not-http2', { endpoint: endpoint.url, protocol: failure.protocol ?? 'TLS', detail })
+}
+
+/** HTTP/2 is there, so the certificates are good on both sides. */
+function explainGreeting({ endpoint: { url }, failure: { answer, error } }: FailedAttempt): Finding {
+  if (answer !== null) return answerFinding(url, GREETING_METHOD, answer)
+  return finding('endpoint/lost', { endpoint: url, reason: 'closed', detail: error?.message.trim() ?? '' })
 }
 
 function closedWithoutAlert({ endpoint, failure, accepted }: FailedAttempt): Finding {

@@ -220,7 +220,8 @@ export class Member {
 
   async #explain(failure: DialFailure, accepted: Accepted, timeLeft: number): Promise<Finding[]> {
     const { endpoint, name, dialTimeout } = this.#parts
-    const key = [failure.stage, failure.alert, failure.timedOut, failure.error?.name, codeOf(failure.error)].join()
+    const { stage, alert, timedOut, error } = failure
+    const key = [stage, alert, timedOut, error?.name, codeOf(error)].join()
     // The same failure again needs no second look: it would double the connections that a refusing server sees.
     let diagnosed = this.#diagnosed
     if (key !== diagnosed?.key || accepted !== diagnosed.accepted) {

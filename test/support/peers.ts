@@ -13,6 +13,7 @@ import {
 } from 'node:http2'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TlsOptions, type TLSSocket } from 'node:tls'
+import { GREETING_AGENT } from '../../src/client/greeting.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
 
 export interface Peer extends AsyncDisposable {
@@ -123,13 +124,27 @@ export function tlsPeer(tls: TlsOptions, onConnection: (socket: TLSSocket) => vo
 /** How a gRPC peer treats one call. */
 export type CallHandler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void
 
-/** A gRPC server by hand: HTTP/2 over TLS with a function for each call. */
-export function grpcPeer(tls: TlsOptions, onCall: CallHandler): Promise<Peer> {
+/** As etcd answers the first call on each connection, which asks for no key. */
+export function answerGreeting(stream: ServerHttp2Stream): void {
+  refuseCall(stream, 3, 'etcdserver: key is not provided')
+}
+
+/**
+ * A gRPC server by hand: HTTP/2 over TLS with a function for each call.
+ *
+ * @param onGreeting For the first call on each connection. Default: etcd's answer.
+ */
+export function grpcPeer(
+  tls: TlsOptions,
+  onCall: CallHandler,
+  onGreeting: CallHandler = answerGreeting,
+): Promise<Peer> {
   const server = createSecureServer(tls)
   server.on('sessionError', () => undefined)
   server.on('stream', (stream, headers) => {
     stream.on('error', () => undefined)
-    onCall(stream, headers)
+    if (headers['user-agent'] === GREETING_AGENT) onGreeting(stream, headers)
+    else onCall(stream, headers)
   })
   return listen(server)
 }

@@ -3,6 +3,30 @@ import { row } from '../row.js'
 
 const seconds = (milliseconds: number): string => `${String(milliseconds / 1000)} s`
 
+/** What was answered to a call instead of what etcd answers. */
+interface AnswerDetails {
+  endpoint: string
+  /** As `KV/Range`. */
+  method: string
+  httpStatus: number
+  /** Null: the answer had none. */
+  contentType: string | null
+  /** What the server calls itself, or null. */
+  server: string | null
+  /** The status of gRPC; null where it was no answer of gRPC. */
+  grpcStatus: number | null
+  /** The text that came with the gRPC status. */
+  detail: string
+}
+
+function answered({ method, httpStatus, contentType, server, grpcStatus, detail }: AnswerDetails): string {
+  const by = server === null ? '' : `, server "${server}"`
+  if (grpcStatus !== null) {
+    return `answered the call ${method} with gRPC status ${String(grpcStatus)} (${detail === '' ? 'no text' : `"${detail}"`}${by})`
+  }
+  return `answered the call ${method} with HTTP status ${String(httpStatus)} and without gRPC (${contentType ?? 'no content type'}${by})`
+}
+
 export const endpoint = {
   'endpoint/refused': row<{ endpoint: string }>({
     severity: 'error',
@@ -56,15 +80,19 @@ export const endpoint = {
     remedy: ({ endpoint }) =>
       `Check that the process behind ${endpoint} is etcd and is not paused or overloaded, and that the load balancer before it has a back end.`,
   }),
-  'endpoint/stalled': row<{ endpoint: string; timeout: number; protocol: string }>({
+  'endpoint/stalled': row<{ endpoint: string; timeout: number; protocol: string; after: 'handshake' | 'settings' }>({
     severity: 'error',
     meaning:
-      'The TLS handshake came to its end, and then the server sent no HTTP/2 SETTINGS: it may not speak HTTP/2, or hang. Until they arrive, nobody knows whether it accepts our certificate.',
+      'The TLS handshake came to its end, and then the server sent no HTTP/2 SETTINGS: it may not speak HTTP/2, or hang. Until they arrive, nobody knows whether it accepts our certificate. Or they came, and the first call, which etcd answers at once, was not answered.',
     source: 'RFC 9113 section 3.4; RFC 8446 section 4.4.2.4',
-    message: ({ endpoint, timeout, protocol }) =>
-      `${endpoint} finished the ${protocol} handshake and sent nothing more within ${seconds(timeout)}.`,
-    remedy: ({ endpoint }) =>
-      `Check that ${endpoint} is etcd’s client port, and that etcd there is not paused or overloaded.`,
+    message: ({ endpoint, timeout, protocol, after }) =>
+      after === 'handshake'
+        ? `${endpoint} finished the ${protocol} handshake and sent nothing more within ${seconds(timeout)}.`
+        : `${endpoint} speaks ${protocol} and HTTP/2, but answered no call within ${seconds(timeout)}.`,
+    remedy: ({ endpoint, after }) =>
+      after === 'handshake'
+        ? `Check that ${endpoint} is etcd’s client port, and that etcd there is not paused or overloaded.`
+        : `Check that etcd behind ${endpoint} is not paused or overloaded, and that the proxy before it, where there is one, reaches it.`,
   }),
   'endpoint/reset': row<{ endpoint: string; errorCode: string }>({
     severity: 'error',
@@ -101,18 +129,37 @@ export const endpoint = {
     remedy: ({ endpoint }) =>
       `Use a URL of etcd’s --listen-client-urls; ${endpoint} may be a metrics, a peer or an HTTP-only port, or another service.`,
   }),
-  'endpoint/not-etcd': row<{ endpoint: string; method: string; httpStatus: number }>({
+  'endpoint/not-etcd': row<AnswerDetails>({
     severity: 'error',
     meaning:
-      'The endpoint speaks TLS and HTTP/2, accepted our certificate, and does not know gRPC’s paths: it answered a call with a page and an HTTP status. etcd’s https metrics port and the port of --listen-client-http-urls do so, and every other web server.',
+      'The endpoint speaks TLS and HTTP/2, accepted our certificate, and is not etcd: it answered a call with a page and an HTTP status, or as a gRPC server that does not know etcd’s calls. etcd’s https metrics port and the port of --listen-client-http-urls do so, and every other web server. The client makes no calls there, and looks again with growing pauses.',
     source:
       'grpc doc/http-grpc-status-mapping.md; etcd server/embed/etcd.go, --listen-client-http-urls, --listen-metrics-urls',
-    message: ({ endpoint, method, httpStatus }) =>
-      `${endpoint} answered the call ${method} with HTTP status ${String(httpStatus)} and without gRPC: it is not etcd’s client port.`,
+    refusals: [{ by: 'Node', words: 'UNIMPLEMENTED: Received HTTP status code 404' }],
+    message: (details) => `${details.endpoint} ${answered(details)}: it is not etcd’s client port.`,
     remedy: ({ endpoint }) =>
-      `Use a URL of etcd’s --listen-client-urls; ${endpoint} may be its metrics port, its HTTP-only port, or another web server ("curl --cacert ca.crt --cert client.crt --key client.key ${endpoint}/version" shows which).`,
+      `Use a URL of etcd’s --listen-client-urls; ${endpoint} may be its metrics port, its HTTP-only port, a proxy that does not pass gRPC on, or another web server ("curl --cacert ca.crt --cert client.crt --key client.key ${endpoint}/version" shows which).`,
   }),
-  'endpoint/lost': row<{ endpoint: string; reason: 'closed' | 'silent' | 'goaway' | 'refused'; detail: string }>({
+  'endpoint/unavailable': row<AnswerDetails>({
+    severity: 'error',
+    meaning:
+      'The endpoint speaks TLS and HTTP/2, accepted our certificate, and answered that it cannot serve: a proxy or a load balancer whose etcd is down, an ingress without a back end, or etcd itself before it has found its cluster. The client makes no calls there, and looks again with growing pauses.',
+    source: 'RFC 9110 section 15.6; grpc doc/http-grpc-status-mapping.md; etcd rpctypes ErrGRPCNotCapable',
+    refusals: [
+      { by: 'Node', words: 'UNAVAILABLE: Received HTTP status code 502' },
+      { by: 'Node', words: 'UNAVAILABLE: Received HTTP status code 503' },
+    ],
+    message: (details) => `${details.endpoint} ${answered(details)}: nothing behind it can serve now.`,
+    remedy: ({ endpoint, httpStatus }) =>
+      httpStatus === 200
+        ? `Check that etcd behind ${endpoint} runs and has a leader ("etcdctl endpoint status" against the members themselves), and look at the log of the proxy between, if there is one.`
+        : `Look at the log of the proxy or load balancer at ${endpoint}: etcd behind it must run, be reached over TLS with a certificate that etcd accepts, and be spoken to in HTTP/2 (as by nginx’s grpc_pass, never proxy_pass). Or use the URLs of the members themselves.`,
+  }),
+  'endpoint/lost': row<{
+    endpoint: string
+    reason: 'closed' | 'silent' | 'goaway' | 'refused' | 'not-grpc'
+    detail: string
+  }>({
     severity: 'error',
     meaning:
       'A connection that had been proved was lost. Calls go to other endpoints meanwhile, and the endpoint is dialled again.',
@@ -129,4 +176,5 @@ const LOST = {
   silent: 'the member stopped answering',
   goaway: 'the member asked to leave (GOAWAY), as it does when it shuts down',
   refused: 'it takes no more calls',
+  'not-grpc': 'it answered a call without gRPC',
 } as const

@@ -22,6 +22,7 @@ function explain(evidence: Partial<DialFailure>): Finding[] {
     alpn: null,
     verdict: null,
     certificateSent: null,
+    answer: null,
     ...evidence,
   }
   const diagnosis = { verdict: null, plaintext: null, http1: null, firstBytes: '', authorities: null }

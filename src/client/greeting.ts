@@ -1,0 +1,149 @@
+/**
+ * The first call on every connection: whether etcd is there. TLS and HTTP/2 say that a server took our certificate, and a
+ * metrics port, a web server or a proxy without a back end does so, too.
+ *
+ * The call is a range without a key. Whoever may use etcd at all may make it, whatever stands between; etcd answers it before
+ * it looks at users, and without touching its store (etcd server/etcdserver/api/v3rpc/key.go, checkRangeRequest). It leaves
+ * together with the first octets of HTTP/2, so its answer comes with the server's own first ones.
+ */
+import {
+  constants,
+  type ClientHttp2Session,
+  type IncomingHttpHeaders,
+  type IncomingHttpStatusHeader,
+  type OutgoingHttpHeaders,
+} from 'node:http2'
+import type { Finding } from '../report/finding.js'
+import { decodeMessage } from './call-status.js'
+import { status } from './channel.js'
+import { finding } from './finding.js'
+
+type ResponseHeaders = IncomingHttpHeaders & IncomingHttpStatusHeader
+
+/** What can be told of an answer to a call. */
+export interface Answer {
+  readonly httpStatus: number
+  /** Null: it had none. */
+  readonly contentType: string | null
+  /** What the server calls itself, or null. */
+  readonly server: string | null
+  /** Null: it was no answer of gRPC, or its status comes later. */
+  readonly grpcStatus: number | null
+  readonly grpcMessage: string
+  /** What the server's clock said, in milliseconds since 1970; null where it did not say. */
+  readonly date: number | null
+}
+
+/** `proved`: a gRPC server that knows the call. `unavailable`: nobody behind it could answer now. `foreign`: not etcd. */
+export type AnswerKind = 'proved' | 'unavailable' | 'foreign'
+
+export const GREETING_METHOD = 'KV/Range'
+/** So that a log of requests can tell greetings from calls. */
+export const GREETING_AGENT = 'etcd-mtls greeting'
+/** An empty message of gRPC: not compressed, no octets. */
+const EMPTY_MESSAGE = Buffer.alloc(5)
+
+/** The headers of a call of gRPC (gRPC over HTTP/2, Request-Headers). */
+export function callHeaders(path: string, authority: string): OutgoingHttpHeaders {
+  return {
+    ':method': 'POST',
+    ':scheme': 'https',
+    ':authority': authority,
+    ':path': path,
+    'content-type': 'application/grpc',
+    te: 'trailers',
+    'user-agent': 'etcd-mtls',
+  }
+}
+
+/**
+ * @param answered Called at most once.
+ * @param refused The server ended the call without an answer, and left the connection as it is. What ends that is told by its
+ * session.
+ */
+export function greet(
+  session: ClientHttp2Session,
+  authority: string,
+  answered: (answer: Answer) => void,
+  refused: (error: Error) => void,
+): void {
+  const stream = session.request({
+    ...callHeaders(`/etcdserverpb.${GREETING_METHOD}`, authority),
+    'user-agent': GREETING_AGENT,
+  })
+  let tell: ((answer: Answer) => void) | null = answered
+  const done = (headers: ResponseHeaders, trailers: IncomingHttpHeaders): void => {
+    tell?.(readAnswer(headers, trailers))
+    tell = null
+  }
+  stream.once('response', (headers: ResponseHeaders, flags) => {
+    const ended = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0
+    if (ended || !isGrpc(headers)) {
+      // The page that may follow is not asked for.
+      if (!ended) stream.close(constants.NGHTTP2_CANCEL)
+      done(headers, headers)
+      return
+    }
+    stream.once('trailers', (trailers: IncomingHttpHeaders) => {
+      done(headers, trailers)
+    })
+  })
+  let failure: Error | null = null
+  stream.on('error', (error: Error) => {
+    failure = error
+  })
+  stream.once('close', () => {
+    if (tell !== null && !session.destroyed && !session.closed)
+      refused(failure ?? new Error('The first call had no answer'))
+  })
+  stream.resume()
+  stream.end(EMPTY_MESSAGE)
+}
+
+/** @param trailers Where gRPC's status stands: in the head itself, if the answer is no more than that. */
+export function readAnswer(headers: ResponseHeaders, trailers: IncomingHttpHeaders): Answer {
+  const { ':status': httpStatus = 0, 'content-type': contentType = null, server, date } = headers
+  const grpcStatus = trailers['grpc-status']
+  const time = date === undefined ? NaN : Date.parse(date)
+  return {
+    httpStatus,
+    contentType,
+    server: typeof server === 'string' ? server : null,
+    grpcStatus: grpcStatus === undefined ? null : Number(grpcStatus),
+    grpcMessage: decodeMessage(String(trailers['grpc-message'] ?? '')),
+    date: Number.isNaN(time) ? null : time,
+  }
+}
+
+/** HTTP statuses by which a proxy or a load balancer says that nobody behind it answers now. */
+const NO_BACK_END: ReadonlySet<number> = new Set([429, 502, 503, 504])
+
+/** Whether the head of an answer is gRPC's (gRPC over HTTP/2, Response-Headers). */
+export function isGrpc(headers: IncomingHttpHeaders): boolean {
+  return headers['content-type']?.startsWith('application/grpc') === true || headers['grpc-status'] !== undefined
+}
+
+/** What an answer to a call says of who gave it. */
+export function kindOf({ httpStatus, contentType, grpcStatus }: Answer): AnswerKind {
+  if (grpcStatus === null && contentType?.startsWith('application/grpc') !== true) {
+    return NO_BACK_END.has(httpStatus) ? 'unavailable' : 'foreign'
+  }
+  switch (grpcStatus) {
+    // A proxy that speaks gRPC, or etcd before it knows its cluster (ErrGRPCNotCapable).
+    case status.UNAVAILABLE:
+      return 'unavailable'
+    case status.UNIMPLEMENTED:
+      return 'foreign'
+    default:
+      return 'proved'
+  }
+}
+
+/** The finding for an answer that proves no etcd. */
+export function answerFinding(endpoint: string, method: string, answer: Answer): Finding {
+  const { httpStatus, contentType, server, grpcStatus, grpcMessage } = answer
+  const details = { endpoint, method, httpStatus, contentType, server, grpcStatus, detail: grpcMessage }
+  return kindOf(answer) === 'unavailable'
+    ? finding('endpoint/unavailable', details)
+    : finding('endpoint/not-etcd', details)
+}

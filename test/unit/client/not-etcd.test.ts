@@ -1,0 +1,269 @@
+/** Servers that speak TLS and HTTP/2, take our certificate, and are not etcd: told before the client is handed back. */
+import { constants, createSecureServer } from 'node:http2'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { describe, expect, it } from 'vitest'
+import { createSecureClient, isEtcdMtlsError, type SecureEtcd3, type TlsEvent } from '../../../src/client/index.js'
+import type { FindingCode } from '../../../src/report/index.js'
+import { mintPki } from '../../support/etcd.js'
+import {
+  answerGreeting,
+  type CallHandler,
+  emptyAnswer,
+  grpcPeer,
+  type Peer,
+  refuseCall,
+  serverTls,
+} from '../../support/peers.js'
+import { errorCodes, findingOf, refused } from '../../support/refused.js'
+
+const pki = mintPki()
+
+/** A server of another kind, which answers every call alike. */
+function stranger(answer: CallHandler): Promise<Peer> {
+  return grpcPeer(serverTls(pki.server), answer, answer)
+}
+
+function page(status: number, type: string | null = 'text/html', server: string | null = null): CallHandler {
+  return (stream) => {
+    const headers = {
+      ':status': status,
+      ...(type === null ? {} : { 'content-type': type }),
+      ...(server === null ? {} : { server }),
+    }
+    stream.respond(headers)
+    stream.end('<html>a page</html>')
+  }
+}
+
+function connect(peers: readonly Peer[], options: object = {}): Promise<SecureEtcd3> {
+  const endpoints = peers.map((each) => each.endpoint)
+  return createSecureClient({ endpoints: endpoints as [string], credentials: pki.client, ...options })
+}
+
+describe('before a client is handed back', () => {
+  const answers: [string, CallHandler, FindingCode, object, RegExp][] = [
+    ['404', page(404), 'endpoint/not-etcd', { httpStatus: 404, contentType: 'text/html' }, /HTTP status 404/],
+    ['a good page', page(200), 'endpoint/not-etcd', { httpStatus: 200 }, /HTTP status 200 and without gRPC/],
+    ['a page of no type', page(200, null), 'endpoint/not-etcd', { contentType: null }, /no content type/],
+    ['a redirect', page(301), 'endpoint/not-etcd', { httpStatus: 301 }, /301/],
+    ['a refusal by a proxy', page(403), 'endpoint/not-etcd', { httpStatus: 403 }, /403/],
+    [
+      '502 of nginx',
+      page(502, 'text/html', 'nginx'),
+      'endpoint/unavailable',
+      { httpStatus: 502, server: 'nginx' },
+      /HTTP status 502 and without gRPC \(text\/html, server "nginx"\)/,
+    ],
+    ['503', page(503, null), 'endpoint/unavailable', { httpStatus: 503 }, /503/],
+    [
+      'gRPC that does not know etcd',
+      (stream) => {
+        refuseCall(stream, 12, 'unknown service etcdserverpb.KV')
+      },
+      'endpoint/not-etcd',
+      { grpcStatus: 12 },
+      /gRPC status 12 \("unknown service etcdserverpb.KV"\)/,
+    ],
+    [
+      'gRPC of a proxy without a back end',
+      (stream) => {
+        refuseCall(stream, 14, 'upstream%20connect%20error')
+      },
+      'endpoint/unavailable',
+      { grpcStatus: 14, detail: 'upstream connect error' },
+      /"upstream connect error"/,
+    ],
+    [
+      'gRPC whose status comes later',
+      (stream) => {
+        stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
+        stream.on('wantTrailers', () => {
+          stream.sendTrailers({ 'grpc-status': '14', 'grpc-message': 'etcdserver: not capable' })
+        })
+        stream.end()
+      },
+      'endpoint/unavailable',
+      { grpcStatus: 14 },
+      /not capable/,
+    ],
+  ]
+
+  it.each(answers)('%s is told', async (_what, answer, code, details, message) => {
+    await using peer = await stranger(answer)
+    const errorCode = code === 'endpoint/unavailable' ? 'ERR_UNREACHABLE' : 'ERR_HANDSHAKE_FAILED'
+    const error = await refused(connect([peer]), errorCode)
+    const { findings } = error.details.report
+    expect(errorCodes(findings)).toEqual([code])
+    const found = findingOf(findings, code)
+    expect(found.details).toMatchObject({ endpoint: peer.endpoint, method: 'KV/Range', ...details })
+    expect(found.message).toMatch(message)
+    expect(found.remedy).toContain(peer.endpoint)
+    expect(peer.accepted, 'no second look is needed').toBe(1)
+  })
+
+  it('a server that answers no call is told within the dial time-out', async () => {
+    await using peer = await stranger((stream) => stream.resume())
+    const { details } = await refused(connect([peer], { dialTimeout: '300ms' }), 'ERR_UNREACHABLE')
+    expect(findingOf(details.report.findings, 'endpoint/stalled').details).toMatchObject({ after: 'settings' })
+  })
+
+  it('a connection that is cut by the first call is told', async () => {
+    await using peer = await stranger((stream) => stream.session?.destroy())
+    const { details } = await refused(connect([peer]), 'ERR_HANDSHAKE_FAILED')
+    expect(errorCodes(details.report.findings)).toEqual(['endpoint/lost'])
+  })
+
+  it('a server that ends the first call without an answer is told at once', async () => {
+    await using peer = await stranger((stream) => {
+      stream.close(constants.NGHTTP2_REFUSED_STREAM)
+    })
+    const { details } = await refused(connect([peer]), 'ERR_HANDSHAKE_FAILED')
+    expect(findingOf(details.report.findings, 'endpoint/lost').details).toMatchObject({
+      detail: expect.stringContaining('REFUSED_STREAM') as string,
+    })
+  })
+
+  it.each<[string, CallHandler]>([
+    ['a status', answerGreeting],
+    ['an empty answer', emptyAnswer],
+    [
+      'a permission that is missing',
+      (stream) => {
+        refuseCall(stream, 7, 'etcdserver: permission denied')
+      },
+    ],
+  ])('etcd is known by %s', async (_what, greeting) => {
+    await using peer = await grpcPeer(serverTls(pki.server), emptyAnswer, greeting)
+    await using client = await connect([peer])
+    expect(await client.get('a').string()).toBeNull()
+  })
+})
+
+describe('among members that serve', () => {
+  it('is reported, and is given no call', async () => {
+    let strayed = 0
+    await using web = await stranger((stream, headers) => {
+      if (headers['user-agent'] === 'etcd-mtls') strayed += 1
+      page(200)(stream, headers)
+    })
+    await using etcd = await grpcPeer(serverTls(pki.server), emptyAnswer)
+    await using client = await connect([web, etcd])
+    expect(client.tls.endpoints.map(({ state }) => state)).toEqual(['failed', 'ready'])
+    expect(client.tls.endpoints[0]?.findings.map(({ code }) => code)).toEqual(['endpoint/not-etcd'])
+    for (let i = 0; i < 10; i += 1) expect(await client.get('a').string()).toBeNull()
+    expect(strayed).toBe(0)
+    await refused(connect([web, etcd], { preflight: 'all' }), 'ERR_HANDSHAKE_FAILED')
+  })
+})
+
+describe('an endpoint that becomes something else while the client lives', () => {
+  /** A proxy whose etcd goes away and comes back. */
+  async function proxyWithEtcd(): Promise<{ proxy: Peer; shows: (answer: CallHandler | null) => void }> {
+    const state: { answer: CallHandler | null } = { answer: null }
+    const handle =
+      (good: CallHandler): CallHandler =>
+      (stream, headers) => {
+        const answer = state.answer ?? good
+        answer(stream, headers)
+      }
+    const proxy = await grpcPeer(serverTls(pki.server), handle(emptyAnswer), handle(answerGreeting))
+    return {
+      proxy,
+      shows: (answer) => {
+        state.answer = answer
+      },
+    }
+  }
+
+  it.each<[string, number, FindingCode]>([
+    ['a page', 200, 'endpoint/not-etcd'],
+    ['a page that is missing', 404, 'endpoint/not-etcd'],
+    ['a bad gateway', 502, 'endpoint/unavailable'],
+    ['a service that is unavailable', 503, 'endpoint/unavailable'],
+  ])('%s: the call says so, and so do the next ones', async (_what, status, code) => {
+    const { proxy, shows } = await proxyWithEtcd()
+    await using _proxy = proxy
+    await using client = await connect([proxy])
+    expect(await client.get('a').string()).toBeNull()
+    shows(page(status))
+    for (let i = 0; i < 3; i += 1) {
+      const error: unknown = await client
+        .get('a')
+        .string()
+        .catch((reason: unknown) => reason)
+      const cause = error instanceof Error ? error.cause : undefined
+      if (!isEtcdMtlsError(cause) || !('report' in cause.details)) throw error
+      expect(errorCodes(cause.details.report.findings)).toEqual([code])
+    }
+    await expect.poll(() => client.tls.endpoints[0]?.findings.map((each) => each.code)).toEqual([code])
+    shows(null)
+    await expect.poll(() => client.tls.endpoints[0]?.state, { timeout: 10_000 }).toBe('ready')
+    expect(await client.get('a').string()).toBeNull()
+  })
+
+  it('is left out while others serve, and is told', async () => {
+    const { proxy, shows } = await proxyWithEtcd()
+    await using _proxy = proxy
+    await using etcd = await grpcPeer(serverTls(pki.server), emptyAnswer)
+    await using client = await connect([proxy, etcd], { preflight: 'all' })
+    const told: TlsEvent[] = []
+    void (async () => {
+      for await (const event of client.tls.events()) told.push(event)
+    })()
+    shows(page(404))
+    const outcomes: boolean[] = []
+    for (let i = 0; i < 20; i += 1) {
+      outcomes.push(
+        await client
+          .get('a')
+          .string()
+          .then(
+            () => true,
+            () => false,
+          ),
+      )
+    }
+    expect(outcomes.filter((good) => !good).length, 'calls that met it').toBeLessThanOrEqual(1)
+    expect(outcomes.slice(2)).not.toContain(false)
+    await expect
+      .poll(() => told.flatMap((event) => (event.type === 'endpoint-changed' ? event.status.findings : [])))
+      .toContainEqual(expect.objectContaining({ code: 'endpoint/not-etcd' }))
+  })
+
+  it('watches that meet it go on over another member', async () => {
+    const { proxy, shows } = await proxyWithEtcd()
+    await using _proxy = proxy
+    let watches = 0
+    await using etcd = await grpcPeer(serverTls(pki.server), (stream) => {
+      watches += 1
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' })
+    })
+    await using client = await connect([proxy, etcd], { preflight: 'all' })
+    let strayed = 0
+    shows((stream, headers) => {
+      strayed += 1
+      page(404)(stream, headers)
+    })
+    // Two streams: calls go round, so one of them meets it.
+    for (const prefix of ['a/', 'b/']) client.namespace(prefix).watch().key('x').watcher()
+    await expect.poll(() => [watches, strayed > 0], { timeout: 5000 }).toEqual([2, true])
+  })
+})
+
+it('a server whose ALPN is h2 and whose HTTP/2 is another’s own is told, too', async () => {
+  const server = createSecureServer({ ...serverTls(pki.server), allowHTTP1: true }, (_request, response) => {
+    response.end('a page')
+  })
+  server.on('sessionError', () => undefined)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const attempt = createSecureClient({ endpoints: `https://127.0.0.1:${String(port)}`, credentials: pki.client })
+  const { details } = await refused(attempt, 'ERR_HANDSHAKE_FAILED')
+  const found = findingOf(details.report.findings, 'endpoint/not-etcd')
+  expect(found.details).toMatchObject({ httpStatus: 200 })
+  const closed = once(server, 'close')
+  server.close()
+  await closed
+})
