@@ -90,7 +90,7 @@ export function writeFailed(path: string, problem: unknown): EtcdMtlsError<'ERR_
   const reason = typeof problem === 'string' ? problem : reasonOf(problem)
   return new EtcdMtlsError(
     'ERR_WRITE_FAILED',
-    printable(`The file system refuses "${path}": ${reason}`),
+    printable(`Writing to "${path}" failed: ${reason}`),
     { path, reason },
     typeof problem === 'string' ? {} : { cause: problem },
   )
