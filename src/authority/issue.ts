@@ -1,9 +1,9 @@
 /** Makes one end-entity certificate, and checks it before anybody gets it. */
 import type { Credentials } from '../credentials/credentials.js'
 import {
+  END_ENTITY_CONSTRAINTS,
   keyIdentifier,
   writeAuthorityKeyIdentifier,
-  writeEndEntityConstraints,
   writeExtendedKeyUsage,
   writeKeyUsage,
   writeSubjectAltName,
@@ -69,7 +69,7 @@ export async function signEndEntity(issuer: Issuer, contents: EndEntity): Promis
     subject: writeSubject(profile.subject, profile.name),
     spki,
     extensions: [
-      writeEndEntityConstraints(),
+      END_ENTITY_CONSTRAINTS,
       writeKeyUsage(usage),
       writeExtendedKeyUsage(profile.extendedKeyUsage),
       writeSubjectKeyIdentifier(keyIdentifier(spki)),

@@ -1,10 +1,8 @@
 /** Makes keys, each through one Web Crypto implementation; none ever goes from one implementation to another. */
-import { createPrivateKey, generateKeyPair, type KeyObject } from 'node:crypto'
+import { generateKeyPair } from 'node:crypto'
 import { promisify } from 'node:util'
-import { readPublicKeyInfo } from '../x509/algorithms.js'
-import { publicKeyBits } from '../x509/certificate-writer.js'
-import { bytesEqual, contextTag, DerReader, Tag } from '../x509/der.js'
 import { PrivateKey } from '../x509/keys.js'
+import { readPkcs8 } from '../x509/read-pkcs8.js'
 import type { CryptoKeyHandle, WebCrypto } from '../x509/web-crypto.js'
 import { type KeyAlgorithm, keyRow } from './algorithms.js'
 import { issueRefused } from './refuse.js'
@@ -42,10 +40,12 @@ export async function makeKey(crypto: WebCrypto | null, algorithm: KeyAlgorithm,
     if (!(pkcs8 instanceof ArrayBuffer && spki instanceof ArrayBuffer))
       throw new TypeError('exportKey returned no bytes')
     const octets = new Uint8Array(spki)
-    const handle = toKeyObject(new Uint8Array(pkcs8), octets)
+    const secret = new Uint8Array(pkcs8)
     // Somebody else's implementation may give halves that do not fit; the public one is worked out then, and compared.
     const privateKey =
-      crypto === null ? PrivateKey.ofPair(handle, octets, origin) : PrivateKey.fromKeyObject(handle, origin)
+      crypto === null
+        ? PrivateKey.ofPair(secret, octets, origin)
+        : PrivateKey.fromKeyObject(readPkcs8(secret, octets), origin)
     // The default one signs by the same call of node:crypto, after it has brought the key into PEM each time.
     const signer =
       crypto === null ? keyObjectSigner(privateKey, scheme) : webCryptoSigner(crypto, pair.privateKey, octets, scheme)
@@ -64,42 +64,6 @@ async function makeRsaKey(modulusLength: number, algorithm: KeyAlgorithm, origin
 function isKeyPair(value: unknown): value is { publicKey: CryptoKeyHandle; privateKey: CryptoKeyHandle } {
   if (typeof value !== 'object' || value === null || !('publicKey' in value && 'privateKey' in value)) return false
   return typeof value.publicKey === 'object' && typeof value.privateKey === 'object'
-}
-
-/**
- * The same key as Node's. An elliptic curve key goes through JWK: OpenSSL 3 tries its way through every kind of key when it
- * is given PKCS#8, which takes eight times as long and was a quarter of the time that issuing took.
- */
-function toKeyObject(pkcs8: Uint8Array<ArrayBuffer>, spki: Uint8Array): KeyObject {
-  const { algorithm, curve } = readPublicKeyInfo(new DerReader(spki).enter(Tag.sequence, 'the public key'))
-  const point = publicKeyBits(spki)
-  const secret = algorithm === 'ECDSA' ? readEcPrivateKey(pkcs8) : null
-  // Where the private key does not name this public half, OpenSSL finds out which it has, and the check of what was issued
-  // sees whether they fit.
-  if (curve === null || secret === null || !bytesEqual(secret.point, point)) {
-    return createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' })
-  }
-  const half = (point.length - 1) / 2
-  const [x, y] = [point.subarray(1, 1 + half), point.subarray(1 + half)]
-  const jwk = { kty: 'EC', crv: curve, d: base64url(secret.number), x: base64url(x), y: base64url(y) }
-  return createPrivateKey({ key: jwk, format: 'jwk' })
-}
-
-/** Number and point of an elliptic curve key in PKCS#8 (RFC 5915 inside RFC 5958); null where the point is left out. */
-function readEcPrivateKey(pkcs8: Uint8Array): { number: Uint8Array; point: Uint8Array } | null {
-  const outer = new DerReader(pkcs8).enter(Tag.sequence, 'the private key')
-  outer.smallInteger('the version')
-  outer.expect(Tag.sequence, 'the algorithm of the key')
-  const inner = new DerReader(outer.octetString('the private key')).enter(Tag.sequence, 'the private key')
-  inner.smallInteger('the version')
-  const number = inner.octetString('the private number')
-  inner.optional(contextTag(0, 'constructed'))
-  const point = inner.enterOptional(contextTag(1, 'constructed'))?.bitString('the public point').octets
-  return point === undefined ? null : { number, point }
-}
-
-function base64url(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url')
 }
 
 /**

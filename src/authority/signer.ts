@@ -42,12 +42,12 @@ export interface SigningKey {
 /** A key of this process. */
 export function keyObjectSigner(key: PrivateKey, scheme: SigningScheme): SigningKey {
   const { digest, identifier } = scheme
-  const handle = key.toKeyObject()
   return {
     spki: key.spki,
     algorithm: identifier,
     scheme,
-    sign: async (data) => Promise.resolve(sign(digest, data, handle)),
+    // Asked for its handle here and not before: the keys of members and clients never sign, and a handle takes its time.
+    sign: async (data) => Promise.resolve(sign(digest, data, key.toKeyObject())),
   }
 }
 

@@ -1,9 +1,10 @@
 /** Writes certificates (RFC 5280 section 4.1) and the extensions that those of our own carry. */
 import { createHash } from 'node:crypto'
-import { contextTag, DerReader, Tag } from './der.js'
+import { contextTag, Tag } from './der.js'
 import { bitString, element, namedBits, octetString, oid, sequence, time, TRUE, unsignedInteger } from './der-writer.js'
 import { ExtensionId, KEY_USAGES, type KeyUsage } from './extensions.js'
 import type { Host } from './names.js'
+import { publicKeyBits } from './public-key.js'
 
 /** What goes into the signed part. Names, keys and algorithms are whole DER elements. */
 export interface CertificateFields {
@@ -66,15 +67,16 @@ function writeRelativeName({ type, text }: NamePart): Buffer<ArrayBuffer> {
   return element(Tag.set, sequence(oid(type), element(tag, Buffer.from(text, 'utf8'))))
 }
 
+/** Encoded once: each certificate holds the same few. */
+const EXTENSION_OIDS = new Map(Object.values(ExtensionId).map((id) => [id as string, oid(id)]))
+
 /** An extension of any kind from its DER. */
 export function writeExtension(id: string, value: Uint8Array, critical: boolean): Buffer<ArrayBuffer> {
-  return sequence(oid(id), ...(critical ? [TRUE] : []), octetString(value))
+  return sequence(EXTENSION_OIDS.get(id) ?? oid(id), ...(critical ? [TRUE] : []), octetString(value))
 }
 
 /** basicConstraints of a certificate that is no CA: critical, and empty because FALSE is the default (X.690 section 11.5). */
-export function writeEndEntityConstraints(): Buffer<ArrayBuffer> {
-  return writeExtension(ExtensionId.basicConstraints, sequence(), true)
-}
+export const END_ENTITY_CONSTRAINTS = writeExtension(ExtensionId.basicConstraints, sequence(), true)
 
 /** basicConstraints of a CA: critical (RFC 5280 section 4.2.1.9). */
 export function writeCaConstraints(pathLength: number | undefined): Buffer<ArrayBuffer> {
@@ -134,11 +136,4 @@ function writeGeneralName(host: Host): Buffer<ArrayBuffer> {
  */
 export function keyIdentifier(spki: Uint8Array): Buffer<ArrayBuffer> {
   return createHash('sha1').update(publicKeyBits(spki)).digest()
-}
-
-/** The octets of the key itself inside a SubjectPublicKeyInfo: of an elliptic curve key, its point. */
-export function publicKeyBits(spki: Uint8Array): Uint8Array {
-  const fields = new DerReader(spki).enter(Tag.sequence, 'the public key')
-  fields.expect(Tag.sequence, 'the public key algorithm')
-  return fields.bitString('the public key').octets
 }

@@ -6,6 +6,7 @@ import { printable } from '../report/printable.js'
 import { publicKeyText, readPublicKeyInfo } from './algorithms.js'
 import { type Certificate, pemBlock } from './certificate.js'
 import { bytesEqual, DerReader, Tag } from './der.js'
+import { readPkcs8 } from './read-pkcs8.js'
 import { encryptKey, isKeyDerivation, KEY_DERIVATIONS, type KeyDerivation } from './write-key.js'
 
 /** Longest passphrase in octets: OpenSSL's buffer for it (PEM_BUFSIZE). */
@@ -49,12 +50,14 @@ export class PrivateKey {
   readonly algorithm: string
   /** Where the key came from, for people: a file name, an option's name. */
   readonly origin: string
-  readonly #key: KeyObject
   readonly #spki: Uint8Array
+  readonly #pkcs8: Uint8Array | null
+  #keyObject: KeyObject | null
   #publicKey: KeyObject | null = null
 
-  private constructor(key: KeyObject, spki: Uint8Array, origin: string) {
-    this.#key = key
+  private constructor(key: KeyObject | Uint8Array, spki: Uint8Array, origin: string) {
+    this.#keyObject = key instanceof KeyObject ? key : null
+    this.#pkcs8 = key instanceof KeyObject ? null : key
     this.#spki = spki
     this.algorithm = describeSpki(this.#spki)
     this.origin = origin
@@ -74,13 +77,21 @@ export class PrivateKey {
   }
 
   /**
-   * Both halves of a key that was just made: working out the public half takes longer than making a key. What is issued
-   * for it is checked, so a pair that does not fit goes nowhere.
+   * A key that was just made, its halves in DER. OpenSSL takes longer to read the one or to work out the other than to
+   * make both, and most keys only go into a file; so that is left to the first use.
    *
    * @internal
    */
-  static ofPair(key: KeyObject, spki: Uint8Array, origin: string): PrivateKey {
-    return new PrivateKey(key, spki, origin)
+  static ofPair(pkcs8: Uint8Array, spki: Uint8Array, origin: string): PrivateKey {
+    return new PrivateKey(pkcs8, spki, origin)
+  }
+
+  get #key(): KeyObject {
+    if (this.#keyObject === null) {
+      if (this.#pkcs8 === null) throw new TypeError('a private key without its octets')
+      this.#keyObject = readPkcs8(this.#pkcs8, this.#spki)
+    }
+    return this.#keyObject
   }
 
   /** The public half. */
@@ -124,6 +135,7 @@ export class PrivateKey {
     }
     if (passphrase === undefined) {
       if (kdf !== undefined) throw optionInvalid('options.kdf', 'is of use only with a passphrase')
+      if (form === 'pkcs8' && this.#pkcs8 !== null) return pemBlock('PRIVATE KEY', this.#pkcs8)
       return this.#key.export({ type: form, format: 'pem' }).toString()
     }
     if (typeof passphrase !== 'string' || passphrase === '') {
