@@ -42,6 +42,12 @@ afterAll(async () => {
   rmSync(folder, { recursive: true })
 })
 
+/**
+ * V8 compiles what runs often, again and again, and throws away what has not run for a while: on its heap, both are a
+ * thousand times what is looked for here. Without its compilers, all that is left on the heap is what somebody holds.
+ */
+const STEADY_CODE = ['--no-opt', '--no-maglev', '--no-sparkplug', '--no-flush-bytecode']
+
 /** Runs code that knows `create(endpoints, options)`; gives what it wrote, and ends it after so many milliseconds. */
 async function run(code: string, timeout = 170_000): Promise<{ stdout: string; stderr: string }> {
   const prelude = `
@@ -51,16 +57,29 @@ async function run(code: string, timeout = 170_000): Promise<{ stdout: string; s
     const credentials = fromKubernetesSecret(${JSON.stringify(folder)})
     const create = (endpoints, options) => createSecureClient({ endpoints, credentials, ...options })
   `
-  const flags = ['--expose-gc', '--unhandled-rejections=strict', '--trace-warnings', '--input-type=module']
+  const flags = [
+    '--expose-gc',
+    '--unhandled-rejections=strict',
+    '--trace-warnings',
+    '--input-type=module',
+    ...STEADY_CODE,
+  ]
   return promisify(execFile)(process.execPath, [...flags, '--eval', prelude + code], { cwd: root, timeout })
 }
+
+/** How many parts the clients of a test are made in: an odd number, for the heap's growth in the one in the middle. */
+const STRETCHES = 5
 
 /** What the process holds now, once everything that can go is gone. */
 const HOLDINGS = `
   async function holdings(signal) {
-    for (let i = 0; i < 5; i += 1) {
+    let least = Infinity
+    for (let still = 0; still < 4; still += 1) {
       await new Promise((resolve) => setTimeout(resolve, 20))
       gc()
+      const { heapUsed } = process.memoryUsage()
+      if (heapUsed < least - 500) still = 0
+      least = Math.min(least, heapUsed)
     }
     const resources = {}
     for (const each of process.getActiveResourcesInfo()) resources[each] = (resources[each] ?? 0) + 1
@@ -68,24 +87,37 @@ const HOLDINGS = `
       resources,
       onSignal: getEventListeners(signal, 'abort').length,
       onProcess: process.eventNames().reduce((sum, name) => sum + process.listenerCount(name), 0),
-      heap: process.memoryUsage().heapUsed,
+      heap: least,
     }
   }
-  /** Does it some times for what stays once, and then so many times. */
+  /** Does it some times for what stays once, and then so many times, in stretches between which it looks at the heap. */
   async function repeat(times, work) {
     const { signal } = new AbortController()
     const clients = []
-    const round = async () => {
-      const client = await work(signal)
-      if (client) clients.push(new WeakRef(client))
+    const rounds = async (many) => {
+      for (let i = 0; i < many; i += 1) {
+        const client = await work(signal)
+        if (client) clients.push(new WeakRef(client))
+      }
     }
-    for (let i = 0; i < Math.max(50, times * 0.3); i += 1) await round()
+    await rounds(Math.max(50, times * 0.3))
     const before = await holdings(signal)
+    const heaps = [before.heap]
     clients.length = 0
-    for (let i = 0; i < times; i += 1) await round()
-    const after = await holdings(signal)
-    const alive = clients.filter((each) => each.deref() !== undefined).length
-    console.log(JSON.stringify({ before, after, alive, made: clients.length }))
+    let after
+    let made = 0
+    let alive = 0
+    for (let i = 0; i < ${String(STRETCHES)}; i += 1) {
+      await rounds(times / ${String(STRETCHES)})
+      await holdings(signal)
+      made += clients.length
+      alive += clients.filter((each) => each.deref() !== undefined).length
+      // A reference that holds nothing weighs something.
+      clients.length = 0
+      after = await holdings(signal)
+      heaps.push(after.heap)
+    }
+    console.log(JSON.stringify({ before, after, alive, made, heaps }))
   }
 `
 
@@ -96,24 +128,28 @@ interface Holdings {
   heap: number
 }
 
+/** @returns How many clients were made, and by how many octets the heap grows for each time that it is done. */
 async function grows(times: number, work: string): Promise<{ made: number; heap: number }> {
   const { stdout, stderr } = await run(`${HOLDINGS}; await repeat(${String(times)}, async (signal) => { ${work} })`)
   expect(stderr).toBe('')
-  const { before, after, alive, made } = JSON.parse(stdout) as Record<'before' | 'after', Holdings> &
-    Record<'alive' | 'made', number>
-  const { heap: heapBefore, ...heldBefore } = before
-  const { heap, ...held } = after
+  const { before, after, alive, made, heaps } = JSON.parse(stdout) as Record<'before' | 'after', Holdings> &
+    Record<'alive' | 'made', number> & { heaps: number[] }
+  const { heap: _before, ...heldBefore } = before
+  const { heap: _after, ...held } = after
   expect(held).toEqual(heldBefore)
-  // The last one may still be on the stack.
-  expect(alive).toBeLessThanOrEqual(1)
-  return { made, heap: heap - heapBefore }
+  // The last one of a stretch may still be on the stack.
+  expect(alive).toBeLessThanOrEqual(STRETCHES)
+  // What grows with each client grows in every stretch; what V8 takes or gives back once is in one of them.
+  const growths = heaps.slice(1).map((heap, index) => heap - (heaps[index] ?? 0))
+  const median = growths.sort((one, other) => one - other)[(STRETCHES - 1) / 2] ?? NaN
+  return { made, heap: median / (times / STRETCHES) }
 }
 
 /**
- * Octets that a thousand clients may leave in compiled code and tables: a client holds some 40,000 while it lives. What else
- * could be kept of it is counted one by one.
+ * Octets by which the heap may grow for each client: an empty function and the place that holds it take 72. What is measured
+ * is 1 to 5 for ours and for plain etcd3, and a client in use takes some 40,000.
  */
-const HEAP_NOISE = 3_000_000
+const HEAP_NOISE = 64
 
 describe('sockets, handles, timers, listeners and heap do not grow', { timeout: 180_000 }, () => {
   it('with 1,000 clients of a real etcd that are made, used and closed', async () => {
@@ -138,7 +174,7 @@ describe('sockets, handles, timers, listeners and heap do not grow', { timeout: 
       await client[Symbol.asyncDispose]()
       await next
       return client`
-    expect((await grows(100, work)).heap).toBeLessThan(HEAP_NOISE)
+    expect((await grows(200, work)).heap).toBeLessThan(HEAP_NOISE)
   })
 
   it('with clients that are refused: by nobody, by an alert, by their own rules, by what is no TLS', async () => {
@@ -157,7 +193,7 @@ describe('sockets, handles, timers, listeners and heap do not grow', { timeout: 
     const work = `
       await create('${silent.endpoint}', { signal, dialTimeout: '5ms' }).then(() => { throw new Error('made') }, () => undefined)
       const giveUp = new AbortController()
-      const attempt = create('${silent.endpoint}', { signal: AbortSignal.any([signal, giveUp.signal]) })
+      const attempt = create('${silent.endpoint}', { signal: giveUp.signal })
       setTimeout(() => giveUp.abort(), 5)
       await attempt.then(() => { throw new Error('made') }, () => undefined)`
     expect((await grows(200, work)).heap).toBeLessThan(HEAP_NOISE)
