@@ -1,0 +1,241 @@
+/** All certificates of a cluster from one plan. */
+import type { Credentials } from '../credentials/credentials.js'
+import { checkOptions, optionInvalid } from '../misuse.js'
+import { readHost } from '../x509/names.js'
+import type { KeyAlgorithm } from './algorithms.js'
+import { Authority } from './authority.js'
+import type { ClusterCredentials, KubeadmClients } from './files/cluster-shape.js'
+import { issueCredentials } from './issue.js'
+import { ledgerEntry } from './issuer.js'
+import { type IssueRequest, type ProfileOptions, readRequest } from './request.js'
+import { KUBEADM, KUBEADM_HOSTS } from './roles.js'
+
+/** One authority for everything, or one for clients and another for the peers among themselves. */
+export type ClusterAuthorities = Authority | { client: Authority; peer: Authority }
+
+/** A member of the cluster to be. */
+export interface MemberPlan<M extends string = string> {
+  /** Its `--name`; the common name of its certificates, and the name of its folder. */
+  name: M
+  /** Under which it is reached, by clients and peers alike: every host of its advertised URLs, and of its listen URLs. */
+  hosts: readonly [string, ...string[]]
+  /** Under which its peers reach it, where that is another network. Default: `hosts`. */
+  peerHosts?: readonly [string, ...string[]] | undefined
+}
+
+/** A client, where its name is not all that there is to say. */
+export interface ClientPlan<C extends string = string> extends Pick<
+  ProfileOptions,
+  'subject' | 'validity' | 'extensions' | 'extendedKeyUsage'
+> {
+  /** The common name: the etcd user. */
+  name: C
+  hosts?: readonly string[] | undefined
+}
+
+/** What {@link issueCluster} takes. */
+export interface ClusterPlan<M extends string = string, C extends string = string> {
+  /** 1 to 100 members. Members that are there already need not be named: their certificates stay as they are. */
+  members: readonly MemberPlan<M>[]
+  /** Clients, by name. Default: none. */
+  clients?: readonly (C | ClientPlan<C>)[] | undefined
+  /** Lifetime of every certificate. Default: `'365d'`, or as long as the authority lasts. */
+  validity?: string | undefined
+  /** Kind of every key. Default: `'ecdsa-p256'`. */
+  algorithm?: KeyAlgorithm | undefined
+  /**
+   * Adds what kubeadm puts on each control-plane node: `localhost`, `127.0.0.1`, `::1` and the member's name as hosts, and
+   * the clients of the liveness probe and of the API server. Default: false. The layout `kubeadm` needs it.
+   */
+  kubeadm?: boolean | undefined
+  /** Ends the work between two certificates. Nothing is handed out then. */
+  signal?: AbortSignal | undefined
+}
+
+/** The certificates of a cluster, by the names of the plan. `writeCluster` puts them into files. */
+export type Cluster<M extends string = string, C extends string = string> = ClusterCredentials<M, C>
+
+/** What {@link issueClusterSteps} tells of: a certificate that was made. */
+export interface ClusterStep {
+  /** What for: `server of etcd-0`. */
+  readonly what: string
+  /** Certificates made so far, this one included. */
+  readonly done: number
+  /** Certificates to make in all. */
+  readonly total: number
+}
+
+const KNOWN = ['members', 'clients', 'validity', 'algorithm', 'kubeadm', 'signal'] as const
+const MOST_MEMBERS = 100
+const MOST_CLIENTS = 10_000
+/** Keys made side by side: RSA keys take the threads of Node's pool, which are four. */
+const AT_ONCE = 4
+
+/**
+ * Issues every certificate of a cluster: for each member one towards clients (`server`) and one towards the other members
+ * (`peer`), and one for each client. Each has a key of its own.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a plan that is wrong in itself, before a key is made.
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` as `authority.issue`.
+ */
+export async function issueCluster<const M extends string, const C extends string = never>(
+  authorities: ClusterAuthorities,
+  plan: ClusterPlan<M, C>,
+): Promise<Cluster<M, C>> {
+  const steps = issueClusterSteps(authorities, plan)
+  for (;;) {
+    const { done, value } = await steps.next()
+    if (done === true) return value
+  }
+}
+
+/**
+ * {@link issueCluster} step by step, for work that takes its time (RSA keys): yields after each certificate, and returns
+ * the cluster at the end. Whoever leaves the loop before that gets nothing, and nothing was noted in the ledger.
+ */
+export async function* issueClusterSteps<const M extends string, const C extends string = never>(
+  authorities: ClusterAuthorities,
+  plan: ClusterPlan<M, C>,
+): AsyncGenerator<ClusterStep, Cluster<M, C>, undefined> {
+  checkOptions('plan', plan, KNOWN)
+  const { client, peer } = readAuthorities(authorities)
+  const orders = readOrders(plan, client, peer)
+  const made = new Map<Order, Credentials>()
+  for (let at = 0; at < orders.length; at += AT_ONCE) {
+    plan.signal?.throwIfAborted()
+    const some = orders.slice(at, at + AT_ONCE)
+    const credentials = await Promise.all(some.map(issueOrder))
+    for (const [i, order] of some.entries()) {
+      const one = credentials[i]
+      if (one !== undefined) made.set(order, one)
+      yield { what: order.what, done: made.size, total: orders.length }
+    }
+  }
+  plan.signal?.throwIfAborted()
+  await note(made)
+  return assemble(plan, made, { client, peer })
+}
+
+/** One certificate to make. */
+interface Order {
+  readonly kind: 'server' | 'peer' | 'client' | keyof KubeadmClients<unknown>
+  readonly name: string
+  readonly what: string
+  readonly authority: Authority
+  readonly request: IssueRequest
+}
+
+async function issueOrder({ authority, request }: Order): Promise<Credentials> {
+  const { issuer } = authority
+  const now = issuer.settings.now()
+  return issueCredentials(issuer, readRequest(request, now), now)
+}
+
+/** The ledger is told once for all, before anything is handed out. */
+async function note(made: ReadonlyMap<Order, Credentials>): Promise<void> {
+  const orders = [...made]
+  for (const authority of new Set(orders.map(([order]) => order.authority))) {
+    const own = orders.filter(([order]) => order.authority === authority)
+    const entries = own.map(([{ request }, { chain }]) => ledgerEntry(authority.issuer, chain[0], request.role))
+    await authority.issuer.settings.ledger.append(entries)
+  }
+}
+
+function readAuthorities(given: ClusterAuthorities): { client: Authority; peer: Authority } {
+  if (given instanceof Authority) return { client: given, peer: given }
+  checkOptions('authorities', given, ['client', 'peer'])
+  for (const role of ['client', 'peer'] as const) {
+    if (!(given[role] instanceof Authority)) throw optionInvalid(`authorities.${role}`, 'must be an Authority')
+  }
+  return given
+}
+
+function readOrders(plan: ClusterPlan, client: Authority, peer: Authority): Order[] {
+  const { members, clients = [], validity, algorithm, kubeadm = false } = plan
+  checkList('plan.members', members, MOST_MEMBERS)
+  checkList('plan.clients', clients, MOST_CLIENTS)
+  if (typeof kubeadm !== 'boolean') throw optionInvalid('plan.kubeadm', 'must be true or false')
+  if (members.length + clients.length === 0) throw optionInvalid('plan.members', 'must not be empty')
+  const common = { validity, algorithm }
+  const orders: Order[] = []
+  const add = (kind: Order['kind'], authority: Authority, name: string, request: IssueRequest): void => {
+    // Read here for the errors that it throws: no key is made for a plan that is wrong further down.
+    readRequest(request, authority.issuer.settings.now())
+    orders.push({ kind, name, authority, request, what: `${WORDS[kind]} ${name}` })
+  }
+  for (const [index, member] of members.entries()) {
+    checkOptions(`plan.members[${String(index)}]`, member, ['name', 'hosts', 'peerHosts'])
+    const { name, hosts, peerHosts = hosts } = member
+    const more = kubeadm ? [...ownName(name), ...KUBEADM_HOSTS] : []
+    add('server', client, name, { role: 'server', name, hosts: [...hosts, ...more], ...common })
+    add('peer', peer, name, { role: 'peer', name, hosts: [...peerHosts, ...more], ...common })
+    for (const kind of kubeadm ? (['healthcheckClient', 'apiserverClient'] as const) : []) {
+      const { name: user } = KUBEADM[kind]
+      add(kind, client, name, { role: 'client', name: user, ...common })
+    }
+  }
+  for (const [index, each] of clients.entries()) {
+    const asked: ClientPlan = typeof each === 'string' ? { name: each } : each
+    const where = `plan.clients[${String(index)}]`
+    checkOptions(where, asked, ['name', 'hosts', 'subject', 'validity', 'extensions', 'extendedKeyUsage'])
+    add('client', client, asked.name, { ...common, ...asked, role: 'client' })
+  }
+  checkNames(orders)
+  return orders
+}
+
+const WORDS: Readonly<Record<Order['kind'], string>> = {
+  server: 'server of',
+  peer: 'peer of',
+  client: 'client',
+  healthcheckClient: 'healthcheck client of',
+  apiserverClient: 'API server’s client of',
+}
+
+function checkList(option: string, value: unknown, most: number): void {
+  if (!Array.isArray(value)) throw optionInvalid(option, 'must be a list')
+  if (value.length > most) throw optionInvalid(option, `must have at most ${String(most)} entries`)
+}
+
+/** The node's name is a host in kubeadm's certificates, where it can be one. */
+function ownName(name: string): string[] {
+  return 'refused' in readHost(name) ? [] : [name]
+}
+
+function checkNames(orders: readonly Order[]): void {
+  for (const kind of ['server', 'client'] as const) {
+    const names = orders.filter((each) => each.kind === kind).map(({ name }) => name)
+    const twice = names.find((name, index) => names.indexOf(name) < index)
+    const option = kind === 'client' ? 'plan.clients' : 'plan.members'
+    if (twice !== undefined) throw optionInvalid(option, `must name each once, and ${twice} is there twice`)
+  }
+}
+
+function assemble<M extends string, C extends string>(
+  plan: ClusterPlan<M, C>,
+  made: ReadonlyMap<Order, Credentials>,
+  authorities: { client: Authority; peer: Authority },
+): Cluster<M, C> {
+  const byName = (kind: Order['kind']): Map<string, Credentials> =>
+    new Map([...made].filter(([order]) => order.kind === kind).map(([{ name }, credentials]) => [name, credentials]))
+  const [servers, peers, clients] = [byName('server'), byName('peer'), byName('client')]
+  const [healthchecks, apiservers] = [byName('healthcheckClient'), byName('apiserverClient')]
+  const members = plan.members.map(({ name }) => [name, { server: get(servers, name), peer: get(peers, name) }])
+  const kubeadm = (plan.kubeadm === true ? plan.members : []).map(({ name }) => [
+    name,
+    { healthcheckClient: get(healthchecks, name), apiserverClient: get(apiservers, name) },
+  ])
+  // The keys are the plan's own names, each of which was just looked up.
+  return {
+    members: Object.fromEntries(members) as Cluster<M, C>['members'],
+    clients: Object.fromEntries(clients) as Cluster<M, C>['clients'],
+    ...(plan.kubeadm === true ? { kubeadm: Object.fromEntries(kubeadm) as NonNullable<Cluster<M, C>['kubeadm']> } : {}),
+    authorities,
+  }
+}
+
+function get(made: ReadonlyMap<string, Credentials>, name: string): Credentials {
+  const credentials = made.get(name)
+  if (credentials === undefined) throw new TypeError(`nothing was issued for ${name}`)
+  return credentials
+}
