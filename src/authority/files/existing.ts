@@ -23,14 +23,15 @@ export function checkExisting(directory: string, seen: Seen, plan: FolderPlan): 
 }
 
 function checkCredentialFiles(directory: string, seen: Seen, placed: PlacedCredentials): void {
-  const { credentials, names, sameSubject = false } = placed
+  const { credentials, names, formerCa, sameSubject = false } = placed
+  const caName = formerCa !== undefined && seen.has(formerCa) ? formerCa : names.ca
   const path = (name: string): string => join(directory, name)
-  const anchors = certificatesIn(directory, seen, names.ca, 'ca')
-  if (anchors?.length === 0) throw refused(path(names.ca), 'it holds no CA certificate that can be read')
+  const anchors = certificatesIn(directory, seen, caName, 'ca')
+  if (anchors?.length === 0) throw refused(path(caName), 'it holds no CA certificate that can be read')
   const isKnown = (anchor: Certificate): boolean => credentials.trustAnchors.some((each) => each.equals(anchor))
   if (anchors !== null && !anchors.some(isKnown)) {
     const subjects = anchors.map((each) => `"${each.subject.toString()}"`).join(', ')
-    throw refused(path(names.ca), `it trusts another CA: ${subjects}`)
+    throw refused(path(caName), `it trusts another CA: ${subjects}`)
   }
 
   const chain = certificatesIn(directory, seen, names.cert, 'cert')

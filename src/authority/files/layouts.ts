@@ -42,6 +42,8 @@ export interface PlacedCredentials {
   readonly option: string
   readonly credentials: Credentials
   readonly names: FileNames
+  /** Where the trust anchors may be until now; where they are, those count that stand there. */
+  readonly formerCa?: string | undefined
   /** The certificate there now must be of the same subject: the place itself names nobody. */
   readonly sameSubject?: boolean | undefined
 }
@@ -103,7 +105,7 @@ export function planEtcd<M extends string, C extends string>(
       path: join(FOLDERS.members, name),
       credentials: [
         { option: `${option}.server`, credentials: server, names: SERVER },
-        { option: `${option}.peer`, credentials: peer, names: peerNames },
+        { option: `${option}.peer`, credentials: peer, names: peerNames, formerCa: PEER_OF_ITS_OWN_CA.ca },
       ],
       authorities: [],
       remove: peerNames === PEER ? [PEER_OF_ITS_OWN_CA.ca] : [],

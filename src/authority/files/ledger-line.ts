@@ -51,7 +51,7 @@ function readEntry(value: unknown): LedgerEntry | null {
     }
     case 'revoked': {
       const serialNumber = text('serialNumber')
-      const reason = REVOCATION_REASONS.find((known) => known === text('reason'))
+      const reason = REVOKE_REASONS.find((known) => known === text('reason'))
       if (serialNumber === null || reason === undefined) return null
       return { kind: 'revoked', serialNumber, issuer, reason, at }
     }

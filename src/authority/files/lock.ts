@@ -244,13 +244,15 @@ function guardOf(path: string, nonce: string): string {
 
 async function release(contender: Contender, path: string, { nonce, file }: OwnLock): Promise<void> {
   const { fs } = contender
+  const remove = async (): Promise<boolean> => {
+    if ((await readLock(fs, path))?.nonce === nonce) await removeIfThere(fs, path)
+    return true
+  }
   try {
     await file.close()
     while ((await readLock(fs, path))?.nonce === nonce) {
-      const done = await underGuard(contender, path, nonce, async () => {
-        if ((await readLock(fs, path))?.nonce === nonce) await removeIfThere(fs, path)
-        return true
-      })
+      // On a full disk there is no guard to be had. Without one, all depends on nobody taking this process for dead now.
+      const done = await underGuard(contender, path, nonce, remove).catch(remove)
       // Somebody took this process for dead and is about to take the lock, or died of it; either is over soon.
       if (!done) await pauseFor(SHORTEST_PAUSE, undefined)
     }

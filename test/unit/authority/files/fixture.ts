@@ -3,6 +3,7 @@ import { X509Certificate, createPrivateKey } from 'node:crypto'
 import { lstatSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { createSecureContext } from 'node:tls'
+import type { CaMaterial, ClusterCredentials } from '../../../../src/authority/files/cluster-shape.js'
 import type { Change } from '../../../../src/authority/files/publish.js'
 import type { Credentials } from '../../../../src/credentials/credentials.js'
 import { Certificate } from '../../../../src/x509/certificate.js'
@@ -83,4 +84,41 @@ function unusedGenerations(directory: string): string[] {
 /** Permission bits in octal. */
 export function mode(path: string): string {
   return (statSync(path).mode & 0o7777).toString(8)
+}
+
+/** A cluster as `issueCluster` gives it. */
+export function cluster<const M extends string, const C extends string = never>(
+  members: readonly M[],
+  clients: readonly C[] = [],
+  cas: { client: Minted; peer: Minted } = { client: root, peer: root },
+): ClusterCredentials<M, C> & { members: Record<M, { server: Credentials; peer: Credentials }> } {
+  const all = <K extends string, V>(names: readonly K[], make: (name: K) => V): Record<K, V> =>
+    Object.fromEntries(names.map((name) => [name, make(name)])) as Record<K, V>
+  return {
+    members: all(members, (name) => ({ server: issue(name, cas.client), peer: issue(name, cas.peer) })),
+    clients: all(clients, (name) => issue(name, cas.client)),
+    kubeadm: all(members, () => ({
+      healthcheckClient: issue('kube-etcd-healthcheck-client', cas.client),
+      apiserverClient: issue('kube-apiserver-etcd-client', cas.client),
+    })),
+    authorities: { client: material(cas.client), peer: material(cas.peer) },
+  }
+}
+
+function material(ca: Minted): CaMaterial {
+  return { certificate: Certificate.parse(ca.der), export: () => ({ key: ca.keyPem }) }
+}
+
+/** The files below a directory that readers see, with their modes, as a tree of lines. */
+export function tree(directory: string): string[] {
+  const walk = (path: string, prefix: string): string[] =>
+    readdirSync(path)
+      .filter((name) => !name.startsWith('.'))
+      .sort()
+      .flatMap((name) => {
+        const at = join(path, name)
+        const line = `${prefix}${name} ${mode(at)}`
+        return statSync(at).isDirectory() ? [line, ...walk(at, `${prefix}${name}/`)] : [line]
+      })
+  return walk(directory, '')
 }
