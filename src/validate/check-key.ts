@@ -1,5 +1,6 @@
 /** Strength and kind of one certificate's public key and signature algorithm. */
 import { publicKeyText } from '../x509/algorithms.js'
+import { isUsualPublicKey } from '../x509/public-key.js'
 import { Notebook, type Place } from './place.js'
 
 const MIN_RSA_BITS = 2048
@@ -70,10 +71,11 @@ function checkRsa(place: Place, notes: Notebook, algorithm: string): void {
 
 function checkReadable(place: Place, notes: Notebook): void {
   const { certificate } = place
-  if (!certificate.hasReadableKey) {
-    const algorithm = publicKeyText(certificate.publicKeyInfo)
-    notes.add(place, 'key/unsupported', { algorithm, refusedBy: 'OpenSSL cannot read' })
+  const add = (refusedBy: string): void => {
+    notes.add(place, 'key/unsupported', { algorithm: publicKeyText(certificate.publicKeyInfo), refusedBy })
   }
+  if (!certificate.hasReadableKey) add('OpenSSL cannot read')
+  else if (!isUsualPublicKey(certificate.spki)) add('Go does not read as it is written')
 }
 
 export function checkSignatureAlgorithm(place: Place, notes: Notebook): void {

@@ -82,7 +82,7 @@ export const STRICTER: readonly Difference[] = [
   {
     code: 'key/unsupported',
     peers: EVERYBODY,
-    why: 'Go takes P-224, and OpenSSL Ed448, secp256k1, RSA-PSS keys and compressed points; no TLS 1.3 handshake between the two works with any of them.',
+    why: 'Go takes P-224, and OpenSSL Ed448, secp256k1, RSA-PSS keys, compressed points and RSA keys without their NULL; no TLS 1.3 handshake between the two works with any of them.',
   },
   {
     code: 'signature/algorithm-unsupported',

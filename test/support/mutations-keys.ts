@@ -37,9 +37,9 @@ function ecSpki(parameters: Buffer, bits: Buffer): Buffer {
   return sequence(sequence(oid(EC_PUBLIC_KEY), parameters), bitString(bits))
 }
 
-function rsaSpki(modulus: Buffer, exponent: bigint): Buffer {
+function rsaSpki(modulus: Buffer, exponent: bigint, parameters = nullValue()): Buffer {
   return sequence(
-    sequence(oid('1.2.840.113549.1.1.1'), nullValue()),
+    sequence(oid('1.2.840.113549.1.1.1'), parameters),
     bitString(sequence(integer(modulus), integer(exponent))),
   )
 }
@@ -83,6 +83,7 @@ export const keyMutations: readonly Mutation[] = [
   written('key of RSA with an exponent of 40 bits', () => rsaSpki(modulus(256), (1n << 40n) + 1n)),
   written('key of RSA 16384', () => rsaSpki(modulus(2048), 65537n)),
   written('key of RSA with a modulus below zero', () => rsaSpki(modulus(256).subarray(1), 65537n)),
+  written('key of RSA without its NULL', () => rsaSpki(modulus(256), 65537n, Buffer.alloc(0))),
   kind('key of P-224', 'p224'),
   kind('key of P-384', 'p384'),
   kind('key of P-521', 'p521'),

@@ -216,6 +216,7 @@ export const certificate = {
       { by: 'Go', words: 'tls: failed to parse private key' },
       { by: 'Go', words: 'x509: unsupported elliptic curve' },
       { by: 'Go', words: 'tls: unsupported certificate curve (P-224)' },
+      { by: 'Go', words: 'x509: RSA key missing NULL parameters' },
     ],
     message: ({ algorithm, refusedBy }, who) => `${who} has a ${algorithm} public key, which ${refusedBy}.`,
     remedy: () => 'Make a new key, ECDSA P-256 for example, and issue the certificate anew.',

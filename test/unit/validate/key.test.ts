@@ -41,6 +41,14 @@ describe('RSA', () => {
     ])
   })
 
+  it('is refused without the NULL behind its name, as by Go', () => {
+    const bits = rsa(2048).subarray(4 + 15) // SEQUENCE with a length of two octets, AlgorithmIdentifier
+    expect(told(sequence(sequence(oid('1.2.840.113549.1.1.1'), nullValue()), bits))).toEqual([])
+    expect(told(sequence(sequence(oid('1.2.840.113549.1.1.1')), bits))).toEqual([
+      ['key/unsupported', { algorithm: 'RSA 2048', refusedBy: 'Go does not read as it is written' }],
+    ])
+  })
+
   it('is unusual where the bits fill no whole octet', () => {
     expect(told(rsa(3073))).toEqual([['key/size-unusual', { algorithm: 'RSA 3073' }]])
     expect(told(rsa(2047)).map((each) => (each as [string])[0])).toEqual(['key/weak', 'key/size-unusual'])
