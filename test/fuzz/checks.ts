@@ -24,12 +24,12 @@ export class Broken extends Error {
   override readonly name = 'Broken'
 }
 
-function must(holds: boolean, rule: string): asserts holds {
+export function must(holds: boolean, rule: string): asserts holds {
   if (!holds) throw new Broken(rule)
 }
 
 /** The value, or null where a reader refuses the input as it should; any other error is a fault. */
-function attempt<T>(read: () => T, input: Uint8Array): T | null {
+export function attempt<T>(read: () => T, input: Uint8Array): T | null {
   try {
     return read()
   } catch (error) {
@@ -51,7 +51,7 @@ function surrounded(bytes: Uint8Array, filling: number): Uint8Array {
 }
 
 /** That a reader says the same of the octets wherever they stand. */
-function seesNothingOutside(read: (bytes: Uint8Array) => unknown, bytes: Uint8Array): void {
+export function seesNothingOutside(read: (bytes: Uint8Array) => unknown, bytes: Uint8Array): void {
   const said = [0x00, 0x30, 0xff].map((filling) => {
     const placed = surrounded(bytes, filling)
     try {

@@ -1,20 +1,24 @@
 /** Sound input that mutations start from: minted, and the same octets in every run. */
 import type { KeyObject } from 'node:crypto'
 import {
+  basicConstraints,
   certificatePolicies,
   chainPem,
   crlDistributionPoints,
   crlNumber,
+  csrAttribute,
   deltaCrlIndicator,
   directoryName,
   dns,
   email,
   encodeName,
   EXTENSION,
+  extendedKeyUsage,
   type Extension,
   ip,
   ipRange,
   type Issuer,
+  keyUsage,
   mintCa,
   mintCrl,
   mintCsr,
@@ -28,7 +32,7 @@ import {
   unknownExtension,
   uri,
 } from '../support/mint.js'
-import { context, octetString, sequence } from '../support/der-writer.js'
+import { context, octetString, sequence, utf8String } from '../support/der-writer.js'
 import { ed25519Key, p256Key, signP256 } from './keys.js'
 
 /** The time at which the seeds are valid. */
@@ -137,6 +141,21 @@ export const CRLS: readonly Buffer[] = [ofRoot, clean, delta, list(between, 'for
 export const CERTIFICATES: readonly Buffer[] = [plain.der, rich.der, odd.der, between.der, root.der]
 
 const { der: csr } = mintCsr({ subject: 'etcd-0', key: key.root, names: [dns(HOST)] })
+/** Signed by the Ed25519 key, of which signatures repeat. */
+export const REQUESTS: readonly Buffer[] = [
+  csr,
+  mintCsr({ subject: '', key: key.root, attributesField: false }).der,
+  mintCsr({
+    subject,
+    key: key.root,
+    names: [dns('*.etcd.svc'), ip('10.0.0.1'), uri('spiffe://a/b'), email('a@b.c'), directoryName(subject)],
+    extensions: [keyUsage(['digitalSignature']), extendedKeyUsage(['serverAuth']), basicConstraints({ ca: false })],
+    attributes: [
+      csrAttribute('1.2.840.113549.1.9.7', utf8String('challenge')),
+      csrAttribute('1.2.840.113549.1.9.2', utf8String('name')),
+    ],
+  }).der,
+]
 
 function keyPem(each: KeyObject, type: 'pkcs8' | 'sec1'): string {
   return each.export({ type, format: 'pem' }).toString()

@@ -12,9 +12,10 @@ import {
   checkTime,
   type Role,
 } from './checks.js'
+import { checkRequest } from './check-request.js'
 import { mutateDer, mutateOctets, mutatePem } from './mutate.js'
 import type { Random } from './random.js'
-import { CERTIFICATES, CHAIN, CREDENTIALS, CRLS, KEYS, NAMES, POOL, TEXTS } from './seeds.js'
+import { CERTIFICATES, CHAIN, CREDENTIALS, CRLS, KEYS, NAMES, POOL, REQUESTS, TEXTS } from './seeds.js'
 
 /** One input, and the check that it must pass. */
 export interface FuzzCase {
@@ -86,6 +87,7 @@ export const TARGETS: Readonly<Record<string, (random: Random) => FuzzCase>> = {
   der: onDer(POOL, checkDer),
   certificate: onDer(CERTIFICATES, checkCertificate),
   crl: onDer(CRLS, checkCrl),
+  request: onDer(REQUESTS, checkRequest),
   name: onDer(NAMES, checkNames),
   time(random) {
     const tag = random.pick([0x17, 0x18] as const)

@@ -210,6 +210,7 @@ describe('what is taken over', () => {
     ['a-b-c', ['a*b*c'], true],
     ['abc', ['a*b*c*'], true],
     ['acb', ['a*b*c'], false],
+    ['abc', ['a*b*b*c'], false],
     ['aba', ['ab*ba'], false],
     ['etcd.0', ['etcd?0'], false],
     ['root', true, false],
