@@ -3,12 +3,15 @@ import { inspect } from 'node:util'
 import type { Credentials } from '../credentials/credentials.js'
 import { checkOptions } from '../misuse.js'
 import type { Certificate } from '../x509/certificate.js'
+import type { Crl } from '../x509/crl.js'
 import { crossSign, type CrossSignOptions, withCrossCertificate } from './cross-sign.js'
 import { issueCredentials } from './issue.js'
 import { type AuthorityParts, type Issuer, issuerOf, ledgerEntry } from './issuer.js'
 import { type CreateIntermediateOptions, makeIntermediate } from './make-ca.js'
+import type { RevokedEntry } from './ledger.js'
 import { issueRefused } from './refuse.js'
 import { type IssueRequest, readRequest } from './request.js'
+import { issueCrl, type IssueCrlOptions, revoke, type RevokeOptions } from './revocation.js'
 import type { RequestInput } from './request-input.js'
 import { signRequest, type SignedRequest, type SignRequest } from './sign-request.js'
 
@@ -114,6 +117,34 @@ export class Authority {
    */
   withCrossCertificate(certificate: Certificate): Authority {
     return new Authority(withCrossCertificate(this.#issuer, certificate))
+  }
+
+  /**
+   * Notes that a certificate counts no longer. etcd hears of it by the next list, see {@link Authority.issueCrl} and
+   * `writeCrl`. Revoking what is revoked changes nothing.
+   *
+   * @param certificate One that this authority issued; or its serial number in hexadecimal, where the ledger knows it.
+   * @returns What the ledger holds of it.
+   * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+   * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` for the certificate of another authority, or a serial number that is not
+   * in the ledger.
+   */
+  async revoke(certificate: Certificate | string, options: RevokeOptions = {}): Promise<RevokedEntry> {
+    return revoke(this.#issuer, certificate, options)
+  }
+
+  /**
+   * A full revocation list of everything that was revoked, signed and numbered, and noted in the ledger. Write it with
+   * `writeCrl`, which puts it into the form that etcd reads.
+   *
+   * etcd looks at serial numbers alone, neither at who signed the list nor at its dates
+   * (client/pkg/transport/listener_tls.go, checkCRL); this package and other verifiers do look.
+   *
+   * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+   * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where the authority's keyUsage lacks cRLSign, or its key does not sign.
+   */
+  async issueCrl(options: IssueCrlOptions = {}): Promise<Crl> {
+    return issueCrl(this.#issuer, options)
   }
 
   /**

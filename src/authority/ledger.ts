@@ -19,12 +19,30 @@ export interface IssuedEntry {
   readonly at: Date
 }
 
+/**
+ * Why a certificate was revoked (RFC 5280 section 5.3.1). A hold is none of them: etcd knows serial numbers alone, so that
+ * whatever is on a list is out.
+ */
+export type RevokeReason = Exclude<RevocationReason, 'certificateHold'> | 'unspecified'
+
+/** All of them. */
+export const REVOKE_REASONS: readonly RevokeReason[] = [
+  'unspecified',
+  'keyCompromise',
+  'cACompromise',
+  'affiliationChanged',
+  'superseded',
+  'cessationOfOperation',
+  'privilegeWithdrawn',
+  'aACompromise',
+]
+
 /** A certificate that was revoked. */
 export interface RevokedEntry {
   readonly kind: 'revoked'
   readonly serialNumber: string
   readonly issuer: string
-  readonly reason: RevocationReason
+  readonly reason: RevokeReason
   /** Since when. */
   readonly at: Date
 }

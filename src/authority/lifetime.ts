@@ -58,6 +58,7 @@ export function lifetimeWithin(issuer: Lifetime, validity: { duration: number; a
   }
 }
 
-function wholeSecond(time: number): Date {
+/** X.509 knows no fractions of a second. */
+export function wholeSecond(time: number): Date {
   return new Date(Math.floor(time / 1000) * 1000)
 }

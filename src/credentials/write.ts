@@ -1,10 +1,10 @@
 /** Writes credentials as the files that etcd, etcdctl and everything else read. */
-import { randomBytes } from 'node:crypto'
-import { lstat, mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { lstat, mkdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { checkOptions, optionInvalid } from '../misuse.js'
 import type { Credentials } from './credentials.js'
-import { type FileContents, flushDirectory, isNotThere, writeFailed, writeNewFile } from './write-file.js'
+import { replaceFiles } from './replace-files.js'
+import { isNotThere, writeFailed } from './write-file.js'
 
 /** The files that hold credentials, as etcd's and etcdctl's options want them. */
 export interface CredentialFiles {
@@ -154,28 +154,5 @@ async function lookAt(path: string, look: typeof stat): Promise<{ isDirectory():
   } catch (error) {
     if (isNotThere(error)) return null
     throw writeFailed(path, error)
-  }
-}
-
-interface NewFile extends FileContents {
-  readonly path: string
-}
-
-async function replaceFiles(directory: string, files: readonly NewFile[]): Promise<void> {
-  const suffix = `.${randomBytes(8).toString('hex')}.tmp`
-  const pending = new Set<string>()
-  try {
-    for (const file of files) {
-      pending.add(`${file.path}${suffix}`)
-      await writeNewFile(open, `${file.path}${suffix}`, file)
-    }
-    for (const { path } of files) {
-      await rename(`${path}${suffix}`, path)
-      pending.delete(`${path}${suffix}`)
-    }
-    await flushDirectory(open, directory)
-  } finally {
-    // Every one is tried; the error that led here is the one to tell.
-    await Promise.allSettled([...pending].map((path) => rm(path, { force: true })))
   }
 }

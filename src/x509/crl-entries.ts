@@ -25,6 +25,12 @@ const REASONS: readonly (string | undefined)[] = [
   'aACompromise',
 ]
 
+/** The number of a CRLReason by its name; null for what is none. */
+export function reasonNumber(name: string): number | null {
+  const number = REASONS.indexOf(name)
+  return number === -1 ? null : number
+}
+
 /** One revoked serial number. */
 export interface CrlEntry {
   readonly revokedAt: Date

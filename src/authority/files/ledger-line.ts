@@ -1,7 +1,6 @@
 /** One entry of a ledger as a line of text: a checksum, a space, JSON. */
 import { hash } from 'node:crypto'
-import { REVOCATION_REASONS } from '../../x509/distribution-point.js'
-import type { LedgerEntry } from '../ledger.js'
+import { type LedgerEntry, REVOKE_REASONS } from '../ledger.js'
 
 /** Octets of a checksum, in hexadecimal: the first 64 bits of SHA-256. */
 const CHECKSUM_LENGTH = 16

@@ -1,0 +1,49 @@
+/** Writes a revocation list as etcd reads it. */
+import { stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { checkFileName } from '../../credentials/write.js'
+import { replaceFiles } from '../../credentials/replace-files.js'
+import { writeFailed } from '../../credentials/write-file.js'
+import { checkOptions, optionInvalid } from '../../misuse.js'
+import { Crl } from '../../x509/crl.js'
+
+/** How `writeCrl` writes. */
+export interface WriteCrlOptions {
+  /**
+   * `der` is read by every etcd. `pem` is read by etcd up to 3.5 only: from 3.6 on it makes etcd close the connection of
+   * every client, whoever they are. Default: `'der'`.
+   */
+  form?: 'der' | 'pem' | undefined
+}
+
+/**
+ * Writes a revocation list for `--client-crl-file` or `--peer-crl-file`: one list, readable by all (mode 0644), replaced
+ * atomically and durably. etcd reads the file anew for every connection, so it counts at once; connections that are open
+ * stay open.
+ *
+ * Source: etcd client/pkg/transport/listener_tls.go, checkCRL; it parses by `x509.ParseRevocationList` since 3.6.
+ *
+ * @param path The file. Its directory has to be there.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` where the file system refuses.
+ */
+export async function writeCrl(path: string, crl: Crl, options: WriteCrlOptions = {}): Promise<void> {
+  checkOptions('options', options, ['form'])
+  const form: unknown = options.form ?? 'der'
+  if (typeof path !== 'string' || path === '' || path.includes('\0'))
+    throw optionInvalid('path', 'must be the path of a file')
+  if (!(crl instanceof Crl)) throw optionInvalid('crl', 'must be a Crl, as authority.issueCrl gives it')
+  if (form !== 'der' && form !== 'pem') throw optionInvalid('form', 'must be "der" or "pem"')
+  const directory = dirname(path)
+  const name = checkFileName(basename(path), 'path')
+  try {
+    const place = await stat(directory)
+    if (!place.isDirectory()) throw optionInvalid('path', `must be in a directory, and ${directory} is something else`)
+    const content = form === 'der' ? crl.raw : crl.toPem()
+    await replaceFiles(directory, [{ path: join(directory, name), content, mode: 0o644 }])
+  } catch (error) {
+    throw error instanceof Error && 'code' in error && error.code === 'ERR_OPTION_INVALID'
+      ? error
+      : writeFailed(path, error)
+  }
+}

@@ -1,0 +1,147 @@
+/** Revoking certificates, and the lists that tell. */
+import { writeTbsCertList, writeCertificateList, type RevokedCertificate } from '../x509/crl-writer.js'
+import { checkOptions, optionInvalid } from '../misuse.js'
+import { Certificate } from '../x509/certificate.js'
+import { Crl } from '../x509/crl.js'
+import { reasonNumber } from '../x509/crl-entries.js'
+import type { Issuer } from './issuer.js'
+import { type LedgerEntry, REVOKE_REASONS, type RevokedEntry, type RevokeReason } from './ledger.js'
+import { readValidity, wholeSecond } from './lifetime.js'
+import { issueRefused } from './refuse.js'
+
+/** How `authority.revoke` revokes. */
+export interface RevokeOptions {
+  /** Default: `'unspecified'`. */
+  reason?: RevokeReason | undefined
+  /** Since when; not in the future. Default: now. */
+  at?: Date | undefined
+}
+
+/** What `authority.issueCrl` takes. */
+export interface IssueCrlOptions {
+  /**
+   * How long the list counts: by then the next one is there. etcd does not look at it, but other verifiers, this package
+   * among them, refuse what they cannot tell to be current. Default: `'7d'`.
+   */
+  nextUpdate?: string | undefined
+}
+
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, `ERR_ISSUE_REFUSED` */
+export async function revoke(
+  issuer: Issuer,
+  what: Certificate | string,
+  options: RevokeOptions,
+): Promise<RevokedEntry> {
+  checkOptions('options', options, ['reason', 'at'])
+  const { settings, id } = issuer
+  const reason = readReason(options.reason)
+  const at = readMoment(options.at, settings.now())
+  const entries = await settings.ledger.read()
+  const serialNumber = what instanceof Certificate ? serialOf(issuer, what) : knownSerial(issuer, what, entries)
+  const before = entries.find(
+    (each): each is RevokedEntry => each.kind === 'revoked' && each.issuer === id && each.serialNumber === serialNumber,
+  )
+  if (before !== undefined) return before
+  const entry: RevokedEntry = { kind: 'revoked', serialNumber, issuer: id, reason, at }
+  await settings.ledger.append([entry])
+  return entry
+}
+
+function readReason(value: unknown): RevokeReason {
+  if (value === undefined) return 'unspecified'
+  const reason = REVOKE_REASONS.find((each) => each === value)
+  if (reason === undefined) throw optionInvalid('reason', `must be one of ${REVOKE_REASONS.join(', ')}`)
+  return reason
+}
+
+function readMoment(value: unknown, now: Date): Date {
+  if (value === undefined) return wholeSecond(now.getTime())
+  if (!(value instanceof Date) || Number.isNaN(value.getTime())) throw optionInvalid('at', 'must be a Date')
+  if (value > now) throw optionInvalid('at', 'must not be in the future: etcd refuses a revoked certificate at once')
+  return wholeSecond(value.getTime())
+}
+
+/** A certificate proves by its signature who issued it; the ledger need not know it. */
+function serialOf({ certificate }: Issuer, revoked: Certificate): string {
+  const name = `"${revoked.subject.toString()}"`
+  if (!revoked.issuer.equals(certificate.subject) || !revoked.isSignedBy(certificate))
+    throw issueRefused(`${name} was not issued by this authority, which can revoke its own certificates only`)
+  if (revoked.equals(certificate))
+    throw issueRefused(`${name} is the authority itself; take it out of every trusted-ca-file instead (see planCaRoll)`)
+  return revoked.serialNumber
+}
+
+/** Of a serial number alone only the ledger knows that it exists: a wrong digit would revoke nothing, or somebody else. */
+function knownSerial({ id }: Issuer, value: unknown, entries: readonly LedgerEntry[]): string {
+  if (typeof value !== 'string' || !/^(?:[0-9a-f]{2}:?){1,20}$/i.test(value))
+    throw optionInvalid('certificate', 'must be a Certificate, or its serial number in hexadecimal')
+  const serialNumber = value.replaceAll(':', '').toUpperCase()
+  const isKnown = entries.some(
+    (each) => each.kind === 'issued' && each.issuer === id && each.serialNumber === serialNumber,
+  )
+  if (!isKnown)
+    throw issueRefused(`The ledger knows no certificate ${serialNumber} of this authority; give the certificate itself`)
+  return serialNumber
+}
+
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, `ERR_ISSUE_REFUSED` */
+export async function issueCrl(issuer: Issuer, options: IssueCrlOptions): Promise<Crl> {
+  checkOptions('options', options, ['nextUpdate'])
+  const { settings, certificate, signer, id } = issuer
+  const usage = certificate.extensions.keyUsage
+  if (usage !== null && !usage.has('cRLSign'))
+    throw issueRefused(
+      "The authority's keyUsage lacks cRLSign (RFC 5280 section 4.2.1.3): etcd and others refuse its lists",
+    )
+  const now = wholeSecond(settings.now().getTime())
+  const duration = readValidity(options.nextUpdate ?? '7d', 'nextUpdate', now)
+  const entries = (await settings.ledger.read()).filter((each) => each.issuer === id)
+  const number = nextNumber(entries, now)
+  const tbs = writeTbsCertList({
+    signatureAlgorithm: signer.algorithm,
+    issuer: certificate.subject.raw,
+    thisUpdate: now,
+    nextUpdate: new Date(now.getTime() + duration),
+    revoked: stillRevoked(entries),
+    authorityKeyIdentifier: issuer.keyIdentifier,
+    number,
+  })
+  const der = writeCertificateList(tbs, signer.algorithm, await signer.sign(tbs))
+  const crl = Crl.parse(new Uint8Array(der), `CRL ${String(number)} of ${certificate.subject.toString()}`)
+  if (!crl.isSignedBy(certificate)) throw issueRefused("The list's signature does not verify with the authority's key")
+  await settings.ledger.append([{ kind: 'crl', number, issuer: id, at: now }])
+  return crl
+}
+
+/**
+ * One more than the last, and at least the seconds since 1970: a ledger that was lost, or that lives in memory, does not
+ * make the number go back (RFC 5280 section 5.2.3 wants it to grow).
+ */
+function nextNumber(entries: readonly LedgerEntry[], now: Date): bigint {
+  const clock = BigInt(Math.max(1, Math.floor(now.getTime() / 1000)))
+  return entries.reduce((next, each) => (each.kind === 'crl' && each.number >= next ? each.number + 1n : next), clock)
+}
+
+/**
+ * What goes on the list: everything revoked, but not what had already expired when the last list told of it (RFC 5280
+ * section 3.3).
+ */
+function stillRevoked(entries: readonly LedgerEntry[]): RevokedCertificate[] {
+  const ends = new Map(entries.flatMap((each) => (each.kind === 'issued' ? [[each.serialNumber, each.notAfter]] : [])))
+  const lists = entries.flatMap((each) => (each.kind === 'crl' ? [each.at] : []))
+  const revoked = new Map<string, RevokedEntry>()
+  for (const each of entries) {
+    if (each.kind === 'revoked' && !revoked.has(each.serialNumber)) revoked.set(each.serialNumber, each)
+  }
+  const wasTold = ({ serialNumber, at }: RevokedEntry): boolean => {
+    const end = ends.get(serialNumber)
+    return end !== undefined && lists.some((list) => list > end && list >= at)
+  }
+  return [...revoked.values()]
+    .filter((each) => !wasTold(each))
+    .map(({ serialNumber, at, reason }) => ({
+      serial: Buffer.from(serialNumber, 'hex'),
+      revokedAt: at,
+      reasonCode: reason === 'unspecified' ? null : reasonNumber(reason),
+    }))
+}

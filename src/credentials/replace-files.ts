@@ -1,0 +1,32 @@
+/** Replaces files of a directory, each atomically and durably. */
+import { randomBytes } from 'node:crypto'
+import { open, rename, rm } from 'node:fs/promises'
+import { type FileContents, flushDirectory, writeNewFile } from './write-file.js'
+
+/** A file with its place. */
+interface NewFile extends FileContents {
+  readonly path: string
+}
+
+/**
+ * Writes all files whole beside their places, flushes them, and renames each over what is there. Where something fails, no
+ * temporary file is left; what was renamed before stays.
+ */
+export async function replaceFiles(directory: string, files: readonly NewFile[]): Promise<void> {
+  const suffix = `.${randomBytes(8).toString('hex')}.tmp`
+  const pending = new Set<string>()
+  try {
+    for (const file of files) {
+      pending.add(`${file.path}${suffix}`)
+      await writeNewFile(open, `${file.path}${suffix}`, file)
+    }
+    for (const { path } of files) {
+      await rename(`${path}${suffix}`, path)
+      pending.delete(`${path}${suffix}`)
+    }
+    await flushDirectory(open, directory)
+  } finally {
+    // Every one is tried; the error that led here is the one to tell.
+    await Promise.allSettled([...pending].map((path) => rm(path, { force: true })))
+  }
+}
