@@ -1,6 +1,6 @@
 /** From the evidence of an attempt that failed to findings. Pure: everything that was looked at comes in as data. */
 import type { Finding } from '../report/finding.js'
-import { certificateRef } from '../x509/certificate.js'
+import { type Certificate, certificateRef } from '../x509/certificate.js'
 import type { DistinguishedName } from '../x509/distinguished-name.js'
 import type { Host } from '../x509/names.js'
 import type { Accepted } from './accept.js'
@@ -9,6 +9,7 @@ import type { DialFailure } from './dial.js'
 import type { Endpoint } from './endpoints.js'
 import { finding } from './finding.js'
 import { answerFinding, GREETING_METHOD } from './greeting.js'
+import { type ClockReading, clockFinding } from './peer-clock.js'
 import type { ServerVerdict } from './server-identity.js'
 
 /** What a second look at the endpoint brought to light. */
@@ -23,6 +24,17 @@ export interface Diagnosis {
   firstBytes: string
   /** The names of the CAs whose certificates the server accepts; null where it did not say. */
   authorities: readonly DistinguishedName[] | null
+  /** A clock to compare this machine's with, where a certificate is out of its validity; null where none was read. */
+  clock: ClockReading | null
+}
+
+export const NOTHING_FOUND: Diagnosis = {
+  verdict: null,
+  plaintext: null,
+  http1: null,
+  firstBytes: '',
+  authorities: null,
+  clock: null,
 }
 
 export interface FailedAttempt {
@@ -45,7 +57,7 @@ export function explainFailure(attempt: FailedAttempt): Finding[] {
   if (failure.alert !== null) {
     const found = explainAlert(failure.alert, { endpoint: endpoint.url, name, accepted, failure, authorities })
     // What we know of our own certificate may be the very reason, as an expiry that is near.
-    return [found, ...accepted.report.findings]
+    return [found, ...accepted.report.findings, ...compareClocks(attempt, (time) => !areValid(accepted, time))]
   }
   if (failure.timedOut) return [explainTimeout(attempt)]
   switch (failure.stage) {
@@ -142,7 +154,9 @@ function explainHandshake(attempt: FailedAttempt): Finding[] {
   const errorCode = codeOf(failure.error)
   if (diagnosis.plaintext !== null) return [finding('endpoint/plaintext', { endpoint, protocol: diagnosis.plaintext })]
   if (isVerificationError(failure.error)) {
-    return refusedServer(attempt, diagnosis.verdict ?? NOTHING_SEEN, errorCode)
+    const verdict = diagnosis.verdict ?? NOTHING_SEEN
+    const inTime = (time: number): boolean => verdict.chain.every((each) => isValid(each, time))
+    return [...refusedServer(attempt, verdict, errorCode), ...compareClocks(attempt, inTime)]
   }
   if (NOT_TLS.has(errorCode)) {
     return [finding('endpoint/not-tls', { endpoint, errorCode, firstBytes: diagnosis.firstBytes })]
@@ -154,6 +168,26 @@ function explainHandshake(attempt: FailedAttempt): Finding[] {
     return [finding('endpoint/reset', { endpoint, errorCode })]
   }
   return [finding('handshake/failed', { endpoint, errorCode, detail: failure.error?.message.trim() ?? '' })]
+}
+
+/** @param explains Whether the refusal would be explained by that time. */
+function compareClocks({ diagnosis: { clock } }: FailedAttempt, explains: (time: number) => boolean): Finding[] {
+  return clock === null ? [] : [clockFinding(clock, explains)]
+}
+
+function areValid({ credentials }: Accepted, time: number): boolean {
+  return credentials.chain.every((each) => isValid(each, time))
+}
+
+function isValid({ notBefore, notAfter }: Certificate, time: number): boolean {
+  return notBefore.getTime() <= time && time <= notAfter.getTime()
+}
+
+const OUT_OF_TIME: ReadonlySet<string> = new Set(['validity/expired', 'validity/not-yet-valid'])
+
+/** Whether nothing but the time speaks against a server's chain: by another clock it would be good. */
+export function isOnlyOutOfTime({ report }: ServerVerdict): boolean {
+  return !report.ok && report.findings.every(({ severity, code }) => severity !== 'error' || OUT_OF_TIME.has(code))
 }
 
 const NOTHING_SEEN: ServerVerdict = { chain: [], report: { ok: true, checkedAt: new Date(0), path: [], findings: [] } }

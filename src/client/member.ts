@@ -8,6 +8,7 @@ import { dialAgain } from './dial-again.js'
 import type { Endpoint } from './endpoints.js'
 import { finding } from './finding.js'
 import { type Diagnosis, explainFailure } from './handshake-error.js'
+import type { ClockReading } from './peer-clock.js'
 import { diagnose } from './probe.js'
 import type { EndpointState, EndpointStatus } from './endpoint-status.js'
 
@@ -21,11 +22,15 @@ export interface MemberParts {
   dialTimeout: number
   /** Called after each change of state. */
   onChange: () => void
+  /** Reads the clock of another endpoint, over a connection that it has; null where there is none, or no answer. */
+  otherClock: () => Promise<ClockReading | null>
 }
 
 /** What came of dialling with credentials that are not in use yet. */
 export type Trial = { ok: true; dialled: Dialled } | { ok: false; findings: Finding[] }
 
+/** The alert by which a server says that our certificate is out of its validity (RFC 8446 section 6.2). */
+const CERTIFICATE_EXPIRED = 45
 /** Pause after the first failed attempt, and the longest one, in milliseconds. */
 const FIRST_PAUSE = 100
 const LONGEST_PAUSE = 5000
@@ -226,8 +231,12 @@ export class Member {
     let diagnosed = this.#diagnosed
     if (key !== diagnosed?.key || accepted !== diagnosed.accepted) {
       const request = { endpoint, name, accepted, failure, timeout: timeLeft, signal: this.#life.signal }
-      diagnosed = { key, accepted, diagnosis: await diagnose(request) }
-      this.#diagnosed = diagnosed
+      const diagnosis = await diagnose(request)
+      // The server took our certificate for one that is out of its validity: another one may know what time it is.
+      const clock = alert === CERTIFICATE_EXPIRED ? await this.#parts.otherClock() : diagnosis.clock
+      diagnosed = { key, accepted, diagnosis: { ...diagnosis, clock } }
+      // The others may just be on their way, and asking them costs no connection.
+      this.#diagnosed = alert === CERTIFICATE_EXPIRED && clock === null ? null : diagnosed
     }
     const { diagnosis } = diagnosed
     return explainFailure({ endpoint, name, accepted, failure, diagnosis, timeout: dialTimeout })

@@ -12,8 +12,16 @@ import type { Accepted } from './accept.js'
 import { authoritiesReader } from './certificate-request.js'
 import type { DialFailure } from './dial.js'
 import { type Endpoint, socketOptions } from './endpoints.js'
-import { type Diagnosis, isVerificationError, looksLikePlaintext, wasClosedInSilence } from './handshake-error.js'
-import { judgeServer, peerChain, serverIdentityCheck, type ServerVerdict } from './server-identity.js'
+import {
+  type Diagnosis,
+  isOnlyOutOfTime,
+  isVerificationError,
+  looksLikePlaintext,
+  NOTHING_FOUND,
+  wasClosedInSilence,
+} from './handshake-error.js'
+import { readClock } from './peer-clock.js'
+import { judgeServer, peerChain, serverIdentityCheck } from './server-identity.js'
 
 export interface DiagnosisRequest {
   endpoint: Endpoint
@@ -27,23 +35,25 @@ export interface DiagnosisRequest {
 
 /** Looks again where that can tell more. Never rejects: what cannot be found out stays unknown. */
 export async function diagnose(request: DiagnosisRequest): Promise<Diagnosis> {
-  const nothing: Diagnosis = { verdict: null, plaintext: null, http1: null, firstBytes: '', authorities: null }
   const { failure, timeout, signal } = request
-  if (timeout <= 0 || signal.aborted || failure.verdict?.report.ok === false) return nothing
-  if (failure.alert === UNKNOWN_CA) return { ...nothing, authorities: await askAuthorities(request) }
-  if (failure.alert !== null) return nothing
-  if (isVerificationError(failure.error)) return { ...nothing, verdict: await captureChain(request) }
-  if (wasClosedInSilence(failure)) return { ...nothing, http1: await askInHttp1(request) }
-  return looksLikePlaintext(failure) ? { ...nothing, ...(await askInPlaintext(request)) } : nothing
+  if (timeout <= 0 || signal.aborted || failure.verdict?.report.ok === false) return NOTHING_FOUND
+  if (failure.alert === UNKNOWN_CA) return { ...NOTHING_FOUND, authorities: await askAuthorities(request) }
+  if (failure.alert !== null) return NOTHING_FOUND
+  if (isVerificationError(failure.error)) return { ...NOTHING_FOUND, ...(await captureChain(request)) }
+  if (wasClosedInSilence(failure)) return { ...NOTHING_FOUND, http1: await askInHttp1(request) }
+  return looksLikePlaintext(failure) ? { ...NOTHING_FOUND, ...(await askInPlaintext(request)) } : NOTHING_FOUND
 }
+
+type Captured = Pick<Diagnosis, 'verdict' | 'clock'>
 
 /**
  * Takes the chain that the server presents. Verification is off for this one connection, because a chain that is refused
- * cannot be seen otherwise; it shows what the refused connection has shown already, sends nothing, and ends at once.
+ * cannot be seen otherwise; it shows what the refused connection has shown already, and ends at once. Nothing is sent over it,
+ * unless the time is all that speaks against the chain: then it asks for etcd's version, whose answer tells the server's time.
  */
-function captureChain(request: DiagnosisRequest): Promise<ServerVerdict | null> {
+function captureChain(request: DiagnosisRequest): Promise<Captured | null> {
   const { endpoint, name, accepted } = request
-  return lookOnce(request, (raw, done) => {
+  return lookOnce<Captured>(request, (raw, done, keep) => {
     const socket = connectTls({
       socket: raw,
       host: name.value,
@@ -56,7 +66,15 @@ function captureChain(request: DiagnosisRequest): Promise<ServerVerdict | null> 
       done(null)
     })
     socket.once('secureConnect', () => {
-      done(judgeServer(peerChain(socket.getPeerCertificate(true)), name, accepted, endpoint.url))
+      const verdict = judgeServer(peerChain(socket.getPeerCertificate(true)), name, accepted, endpoint.url)
+      if (!isOnlyOutOfTime(verdict)) {
+        done({ verdict, clock: null })
+        return
+      }
+      keep({ verdict, clock: null })
+      void readClock(socket, endpoint.url, endpoint.authority).then((clock) => {
+        done({ verdict, clock })
+      })
     })
     return () => socket.destroy()
   })
@@ -155,19 +173,24 @@ function askInHttp1(request: DiagnosisRequest): Promise<string | null> {
   })
 }
 
-/** Opens one TCP connection, lets `look` find something on it within the time, and ends it whatever happens. */
+/**
+ * Opens one TCP connection, lets `look` find something on it within the time, and ends it whatever happens.
+ *
+ * @param look What it keeps is found, should nothing more be.
+ */
 function lookOnce<T>(
   request: DiagnosisRequest,
-  look: (raw: Socket, done: (found: T | null) => void) => () => void,
+  look: (raw: Socket, done: (found: T | null) => void, keep: (found: T) => void) => () => void,
 ): Promise<T | null> {
   const { endpoint, timeout, signal } = request
   return new Promise((resolve) => {
     const raw = connectTcp(socketOptions(endpoint))
     let end: () => void = () => undefined
+    let kept: T | null = null
     const done = (found: T | null): void => {
       clearTimeout(timer)
       signal.removeEventListener('abort', giveUp)
-      resolve(found)
+      resolve(found ?? kept)
       end()
       raw.destroy()
     }
@@ -179,7 +202,9 @@ function lookOnce<T>(
     raw.on('error', giveUp)
     raw.once('close', giveUp)
     try {
-      end = look(raw, done)
+      end = look(raw, done, (found) => {
+        kept = found
+      })
     } catch {
       // OpenSSL refuses some certificates as late as in tls.connect; the first attempt has said so already.
       giveUp()

@@ -15,6 +15,7 @@ import { LoginError } from './login.js'
 import { Member } from './member.js'
 import { Members } from './members.js'
 import { resolveDrain, type ResolvedOptions, resolveSource } from './options.js'
+import { type ClockReading, readClockOver } from './peer-clock.js'
 import { Rotation, type RotationOutcome } from './rotation.js'
 import type { TlsEvent } from './tls-events.js'
 import type { RotateOptions, TlsSession } from './tls-session.js'
@@ -70,6 +71,7 @@ export class Session implements TlsSession {
           this.members.memberChanged()
           this.#tellEndpoint(member)
         },
+        otherClock: () => this.#readClock(),
       })
       return member
     })
@@ -196,6 +198,14 @@ export class Session implements TlsSession {
   #timeLeft(): number {
     const { dialTimeout } = this.#options
     return this.#firstDeadline === null ? dialTimeout : Math.max(1, Math.round(this.#firstDeadline - performance.now()))
+  }
+
+  /** The clock of an endpoint that is ready. */
+  async #readClock(): Promise<ClockReading | null> {
+    for (const { connection, endpoint } of this.#members) {
+      if (connection !== null) return readClockOver(connection, endpoint.url)
+    }
+    return null
   }
 
   #failure(): EtcdMtlsError {

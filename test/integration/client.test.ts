@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createAuthority } from '../../src/authority/index.js'
 import { accept } from '../../src/client/accept.js'
 import { dial } from '../../src/client/dial.js'
-import { explainFailure } from '../../src/client/handshake-error.js'
+import { explainFailure, NOTHING_FOUND } from '../../src/client/handshake-error.js'
 import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../src/client/index.js'
 import { resolveOptions } from '../../src/client/options.js'
 import type { Credentials } from '../../src/credentials/index.js'
@@ -54,8 +54,8 @@ async function refusedUnjudged(
   const ended = await outcome
   if (ended.ok) throw new Error('It should have been refused')
   const { failure } = ended
-  const diagnosis = { verdict: null, plaintext: null, http1: null, firstBytes: '', authorities: null }
-  const [first] = explainFailure({ endpoint, name, accepted, failure, diagnosis, timeout: dialTimeout })
+  const attempt = { endpoint, name, accepted, failure, diagnosis: NOTHING_FOUND, timeout: dialTimeout }
+  const [first] = explainFailure(attempt)
   if (first === undefined) throw new Error('It should have been explained')
   return first
 }
@@ -284,6 +284,20 @@ describe('on one member', () => {
     })
   })
 
+  it('etcd’s own metrics port among the endpoints is told, and is given no calls', async () => {
+    const free = await silentPeer()
+    await free[Symbol.asyncDispose]()
+    const args = [`--listen-metrics-urls=${free.endpoint}`]
+    await using both = await startEtcd({ server: pki.server, via: 'binary', args: () => args })
+    const endpoints: [string, string] = [free.endpoint, both.endpoint]
+    await using client = await createSecureClient({ endpoints, credentials: pki.client })
+    const [metrics] = client.tls.endpoints
+    expect(metrics).toMatchObject({ state: 'failed', findings: [{ code: 'endpoint/not-etcd' }] })
+    for (let i = 0; i < 10; i += 1) await client.put('among').value(String(i))
+    await refused(createSecureClient({ endpoints, credentials: pki.client, preflight: 'all' }), 'ERR_HANDSHAKE_FAILED')
+    expect(both.logs().filter((line) => /rejected connection|"level":"error"/.test(line))).toEqual([])
+  })
+
   it('one good endpoint among bad ones is enough, and the bad ones are told', async () => {
     await using silent = await silentPeer()
     const gone = await silentPeer()
@@ -317,6 +331,10 @@ describe('refused by the client', () => {
     const { details } = await refused(connect(etcd), 'ERR_HANDSHAKE_FAILED')
     expect(errorCodes(details.report.findings)).toEqual([code, 'handshake/server-certificate-refused'])
     expect(details.report.findings[0].certificate).toMatchObject({ role: 'leaf', origin: etcd.endpoint })
+    // Where the time is all that is wrong, etcd's gateway says what time it is there.
+    const clocks = details.report.findings.filter((each) => each.code.startsWith('handshake/clock-'))
+    const agreed = code.startsWith('validity/') ? [expect.objectContaining({ code: 'handshake/clock-agrees' })] : []
+    expect(clocks).toEqual(agreed)
   })
 
   it('a server certificate of another CA', async () => {

@@ -149,6 +149,15 @@ export function grpcPeer(
   return listen(server)
 }
 
+/** A web server, or a proxy, that answers every call with this HTTP status and a page. */
+export function strangePeer(tls: TlsOptions, status: number): Promise<Peer> {
+  const answer: CallHandler = (stream) => {
+    stream.respond({ ':status': status, 'content-type': 'text/html' })
+    stream.end('<html>a page</html>')
+  }
+  return grpcPeer(tls, answer, answer)
+}
+
 export interface Proxy extends Peer {
   /** Lets nothing through any more, and keeps the connections: a network that drops packets. */
   freeze(): void

@@ -1,7 +1,19 @@
 /** Causes that are no certificate: parameters of TLS, the port, the network, the environment. */
 import { createServer as createHttpsServer } from 'node:https'
 import type { Cause, CauseGroup } from './tls-cause.js'
-import { alertingPeer, answeringPeer, type Peer, plaintextHttp1Peer, serverTls, silentPeer, tlsPeer } from './peers.js'
+import {
+  alertingPeer,
+  answeringPeer,
+  type CallHandler,
+  grpcPeer,
+  type Peer,
+  plaintextHttp1Peer,
+  refuseCall,
+  serverTls,
+  silentPeer,
+  strangePeer,
+  tlsPeer,
+} from './peers.js'
 import type { MintedPki } from './etcd.js'
 import type { SetUpName } from './tls-stage.js'
 import type { SecureClientOptions } from '../../src/client/index.js'
@@ -32,6 +44,8 @@ function environment(variables: Readonly<Record<string, string>>): Cause['setUp'
     return { endpoint: etcds.good.endpoint, credentials: pki.client, end }
   }
 }
+
+const ignore: CallHandler = (stream) => stream.resume()
 
 const REFUSED = { error: 'ERR_HANDSHAKE_FAILED', certificate: null } as const
 const UNREACHABLE = { error: 'ERR_UNREACHABLE', certificate: null } as const
@@ -141,6 +155,46 @@ export const NETWORK_CAUSES: CauseGroup = {
       ...REFUSED,
       codes: ['endpoint/not-etcd'],
       setUp: etcd('httpOnly'),
+    },
+    {
+      cause: 'a web server that answers everything with a page',
+      ...REFUSED,
+      codes: ['endpoint/not-etcd'],
+      details: { httpStatus: 200, contentType: 'text/html' },
+      setUp: peer((pki) => strangePeer(serverTls(pki.server), 200)),
+    },
+    {
+      cause: 'a gRPC server that is not etcd',
+      ...REFUSED,
+      codes: ['endpoint/not-etcd'],
+      details: { grpcStatus: 12 },
+      setUp: peer((pki) => {
+        const unknown: CallHandler = (stream) => {
+          refuseCall(stream, 12, 'unknown service etcdserverpb.KV')
+        }
+        return grpcPeer(serverTls(pki.server), unknown, unknown)
+      }),
+    },
+    {
+      cause: 'a proxy whose etcd is down (502)',
+      ...UNREACHABLE,
+      codes: ['endpoint/unavailable'],
+      details: { httpStatus: 502 },
+      setUp: peer((pki) => strangePeer(serverTls(pki.server), 502)),
+    },
+    {
+      cause: 'a load balancer without a back end (503)',
+      ...UNREACHABLE,
+      codes: ['endpoint/unavailable'],
+      details: { httpStatus: 503 },
+      setUp: peer((pki) => strangePeer(serverTls(pki.server), 503)),
+    },
+    {
+      cause: 'a server that takes the connection and answers no call',
+      ...UNREACHABLE,
+      codes: ['endpoint/stalled'],
+      details: { after: 'settings' },
+      setUp: peer((pki) => grpcPeer(serverTls(pki.server), ignore, ignore), { dialTimeout: '1s' }),
     },
     { cause: 'the peer port of etcd', ...REFUSED, codes: ['endpoint/not-http2'], setUp: etcd('peer') },
     {

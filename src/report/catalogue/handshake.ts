@@ -81,6 +81,39 @@ export const handshake = {
     remedy: ({ edge, date, distance }) =>
       `By this machine’s clock it is valid, so one of the two clocks is wrong by ${span(distance)} or more; most likely the server’s is ${edge === 'not-before' ? 'slow' : 'fast'}, since the nearest end of a validity is ${date.toISOString()}. Compare "date -u" on both machines with "openssl x509 -noout -dates -in client.crt": set the clock that is wrong, or present a certificate that is valid now.`,
   }),
+  'handshake/clock-differs': row<{
+    /** Whose clock it is. */
+    endpoint: string
+    peerTime: Date
+    ownTime: Date
+    /** The server's clock before this machine's, in milliseconds. */
+    offset: number
+    /** Whether the certificate would be taken if the server's clock were right. */
+    explains: boolean
+  }>({
+    severity: 'warning',
+    meaning:
+      'A certificate was refused as out of its validity, and the clock of a server, as its HTTP answers show it, is another than this machine’s. One of the two is wrong; the certificate may be good as it is. The server that is asked is one that was proved, or one that nothing but the time speaks against.',
+    source: 'RFC 9110 section 6.6.1 (Date); etcd issue #9398',
+    message: ({ endpoint, peerTime, ownTime, offset, explains }) =>
+      `The clock of ${endpoint} says ${peerTime.toISOString()}, and this machine’s ${ownTime.toISOString()}: they are ${span(Math.abs(offset))} apart${explains ? ', which explains the refusal' : ''}.`,
+    remedy: ({ explains }) =>
+      `Compare both machines with a time server ("timedatectl timesync-status" or "chronyc tracking"), and set the clock that is wrong${explains ? '' : '; the certificate is to be renewed all the same'}.`,
+  }),
+  'handshake/clock-agrees': row<{
+    /** Whose clock it is. */
+    endpoint: string
+    /** The server's clock before this machine's, in milliseconds. */
+    offset: number
+  }>({
+    severity: 'info',
+    meaning:
+      'A certificate was refused as out of its validity, and the clock of a server agrees with this machine’s. So it is the certificate that has to be renewed; or, where another server refused it, the clock of that server that is wrong.',
+    source: 'RFC 9110 section 6.6.1 (Date)',
+    message: ({ endpoint }) => `The clock of ${endpoint} agrees with this machine’s.`,
+    remedy: () =>
+      'Renew the certificate that is out of its validity; where it is valid by "date -u", set the clock of the server that refused it.',
+  }),
   'handshake/client-certificate-refused': row<AlertDetails>({
     severity: 'error',
     meaning:

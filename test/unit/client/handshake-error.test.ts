@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { accept } from '../../../src/client/accept.js'
 import { alertNumber, type DialFailure } from '../../../src/client/dial.js'
-import { explainFailure, hasAnswered, isVerificationError } from '../../../src/client/handshake-error.js'
+import { explainFailure, hasAnswered, isVerificationError, NOTHING_FOUND } from '../../../src/client/handshake-error.js'
 import { resolveOptions } from '../../../src/client/options.js'
 import type { Finding, FindingCode } from '../../../src/report/index.js'
 import { mintPki } from '../../support/etcd.js'
@@ -25,7 +25,7 @@ function explain(evidence: Partial<DialFailure>): Finding[] {
     answer: null,
     ...evidence,
   }
-  const diagnosis = { verdict: null, plaintext: null, http1: null, firstBytes: '', authorities: null }
+  const diagnosis = NOTHING_FOUND
   return explainFailure({ endpoint, name: endpoint.host, accepted, failure, diagnosis, timeout: 5000 })
 }
 

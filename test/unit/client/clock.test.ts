@@ -1,0 +1,156 @@
+/** A clock that is wrong, told by the `Date` of a server: asked for only where a certificate is out of its validity. */
+import { createServer as createHttpsServer } from 'node:https'
+import { describe, expect, it } from 'vitest'
+import { createSecureClient, type SecureEtcd3 } from '../../../src/client/index.js'
+import type { Finding, FindingCode } from '../../../src/report/index.js'
+import type { Credentials } from '../../../src/credentials/index.js'
+import { mintedCredentials, mintPki } from '../../support/etcd.js'
+import { ip, mintCa, mintLeaf } from '../../support/mint.js'
+import { alertingPeer, emptyAnswer, grpcPeer, type Peer, serverTls, tlsPeer } from '../../support/peers.js'
+import { findingOf, refused } from '../../support/refused.js'
+
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
+const at = (offset: number): Date => new Date(Date.now() + offset)
+const foreign = mintPki('Foreign root')
+/** Older than any clock of these tests is slow. */
+const root = mintCa({ subject: 'Old root', notBefore: at(-900 * DAY) })
+const client = mintedCredentials({
+  leaf: mintLeaf({ subject: 'root', usages: ['clientAuth'], issuer: root }),
+  trust: [root],
+})
+
+function issueServer(validity: { notBefore?: Date; notAfter?: Date } = {}): Credentials {
+  const leaf = mintLeaf({ subject: 'etcd', names: [ip('127.0.0.1')], issuer: root, ...validity })
+  return mintedCredentials({ leaf, trust: [root] })
+}
+
+const expired = { notBefore: at(-30 * DAY), notAfter: at(-DAY) }
+const early = { notBefore: at(DAY), notAfter: at(30 * DAY) }
+
+interface Clocked {
+  peer: Peer
+  /** Requests for the version. */
+  asked: number
+}
+
+/** An etcd whose gateway says that it is so much later there, in milliseconds. */
+async function etcdAt(offset: number, server = issueServer(), tls: object = {}): Promise<Clocked> {
+  const state = { asked: 0 }
+  const peer = await grpcPeer(serverTls(server, tls), (stream, headers) => {
+    if (headers[':path'] === '/version') {
+      state.asked += 1
+      stream.respond({ ':status': 200, date: at(offset).toUTCString() })
+      stream.end('{}')
+    } else emptyAnswer(stream)
+  })
+  return Object.assign(state, { peer })
+}
+
+function connect(peers: readonly Peer[], options: object = {}): Promise<SecureEtcd3> {
+  const endpoints = peers.map((each) => each.endpoint)
+  return createSecureClient({ endpoints: endpoints as [string], credentials: client, ...options })
+}
+
+async function refusal(...peers: readonly Peer[]): Promise<readonly Finding[]> {
+  return (await refused(connect(peers), 'ERR_HANDSHAKE_FAILED')).details.report.findings
+}
+
+function codes(findings: readonly Finding[]): FindingCode[] {
+  return findings.map((each) => each.code)
+}
+
+describe('a server’s certificate that is out of its validity', () => {
+  it.each([
+    ['expired, by a clock that is a week fast', expired, -7 * DAY, true],
+    ['not valid yet, by a clock that is two days slow', early, 2 * DAY, true],
+    ['expired by both clocks', expired, 2 * DAY, false],
+  ])('%s: the server’s clock is another', async (_what, validity, offset, explains) => {
+    const clocked = await etcdAt(offset, issueServer(validity))
+    await using peer = clocked.peer
+    const found = findingOf(await refusal(peer), 'handshake/clock-differs')
+    expect(found).toMatchObject({ severity: 'warning', details: { endpoint: peer.endpoint, explains } })
+    const { offset: measured } = found.details as { offset: number }
+    expect(Math.abs(measured - offset)).toBeLessThan(5000)
+    expect(found.message.includes('explains the refusal')).toBe(explains)
+    expect(peer.accepted, 'the attempt, and one look').toBe(2)
+    expect(clocked.asked).toBe(1)
+  })
+
+  it('by the server’s clock, too: it is the certificate that is to be renewed', async () => {
+    const clocked = await etcdAt(0, issueServer(expired))
+    await using peer = clocked.peer
+    expect(codes(await refusal(peer))).toEqual([
+      'validity/expired',
+      'handshake/server-certificate-refused',
+      'handshake/clock-agrees',
+    ])
+    expect(clocked.asked).toBe(1)
+  })
+
+  it('nothing is asked of a server that more than the time speaks against', async () => {
+    const clocked = await etcdAt(-7 * DAY, foreign.issueServer(expired), { ca: root.pem })
+    await using peer = clocked.peer
+    const found = codes(await refusal(peer))
+    expect(found).toContain('validity/expired')
+    expect(found).not.toContain('handshake/clock-differs')
+    expect(clocked.asked).toBe(0)
+  })
+
+  it('a server of HTTP/1.1 is asked in HTTP/1.1', async () => {
+    const tls = serverTls(issueServer(expired), { ALPNProtocols: [] })
+    const https = createHttpsServer(tls, (_request, response) => {
+      response.sendDate = false
+      response.setHeader('Date', at(-7 * DAY).toUTCString())
+      response.end('{}')
+    })
+    await using peer = await tlsPeer(tls, (socket) => https.emit('secureConnection', socket))
+    expect(findingOf(await refusal(peer), 'handshake/clock-differs').details).toMatchObject({ explains: true })
+  })
+
+  it.each<[string, (peer: Peer) => void]>([
+    [
+      'ends the connection',
+      (peer) => {
+        peer.cut()
+      },
+    ],
+    ['does not answer', () => undefined],
+  ])('a server that %s leaves the other findings as they are', async (_what, onAsked) => {
+    await using peer: Peer = await grpcPeer(serverTls(issueServer(expired)), () => {
+      onAsked(peer)
+    })
+    expect(codes(await refusal(peer))).toEqual(['validity/expired', 'handshake/server-certificate-refused'])
+  })
+})
+
+describe('our certificate, which a server takes for one that is out of its validity (alert 45)', () => {
+  it.each<[string, number, FindingCode, object]>([
+    ['agrees: it is that server’s clock', 0, 'handshake/clock-agrees', {}],
+    ['is another, and ours is as it should be by it', HOUR, 'handshake/clock-differs', { explains: false }],
+    ['is another, and ours is not valid by it', -400 * DAY, 'handshake/clock-differs', { explains: true }],
+  ])('the clock of a member that is ready %s', async (_what, offset, code, details) => {
+    const good = await etcdAt(offset)
+    await using etcd = good.peer
+    await using refusing = await alertingPeer(45)
+    await using connected = await connect([refusing, etcd])
+    const findings = (): readonly Finding[] => connected.tls.endpoints[0]?.findings ?? []
+    await expect.poll(() => codes(findings()), { timeout: 5000 }).toContain(code)
+    expect(codes(findings())[0]).toBe('handshake/client-certificate-expired')
+    expect(findingOf(findings(), code).details).toMatchObject({ endpoint: etcd.endpoint, ...details })
+    expect(etcd.accepted, 'over the connection that is there').toBe(1)
+  })
+
+  it('without another member there is nothing to compare with', async () => {
+    await using refusing = await alertingPeer(45)
+    expect(codes(await refusal(refusing))).toEqual(['handshake/client-certificate-expired'])
+  })
+})
+
+it('no clock is asked for while all is well', async () => {
+  const clocked = await etcdAt(-7 * DAY)
+  await using peer = clocked.peer
+  await using connected = await connect([peer])
+  await connected.get('a').string()
+  expect([clocked.asked, peer.accepted]).toEqual([0, 1])
+})
