@@ -1,6 +1,5 @@
 /** Strength and kind of one certificate's public key and signature algorithm. */
 import { publicKeyText } from '../x509/algorithms.js'
-import { isUsualPublicKey } from '../x509/public-key.js'
 import { Notebook, type Place } from './place.js'
 
 const MIN_RSA_BITS = 2048
@@ -71,11 +70,9 @@ function checkRsa(place: Place, notes: Notebook, algorithm: string): void {
 
 function checkReadable(place: Place, notes: Notebook): void {
   const { certificate } = place
-  const add = (refusedBy: string): void => {
-    notes.add(place, 'key/unsupported', { algorithm: publicKeyText(certificate.publicKeyInfo), refusedBy })
-  }
-  if (!certificate.hasReadableKey) add('OpenSSL cannot read')
-  else if (!isUsualPublicKey(certificate.spki)) add('Go does not read as it is written')
+  if (certificate.hasReadableKey && certificate.hasUsualKey) return
+  const refusedBy = certificate.hasReadableKey ? 'Go does not read as it is written' : 'OpenSSL cannot read'
+  notes.add(place, 'key/unsupported', { algorithm: publicKeyText(certificate.publicKeyInfo), refusedBy })
 }
 
 export function checkSignatureAlgorithm(place: Place, notes: Notebook): void {

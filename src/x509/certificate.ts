@@ -9,7 +9,7 @@ import { bytesEqual, DerError, hex } from './der.js'
 import type { DistinguishedName } from './distinguished-name.js'
 import { decodeExtensions, decodeKeyIdentifiers, type Extensions, type KeyIdentifiers } from './extensions.js'
 import type { GeneralName } from './general-name.js'
-import { isReadablePublicKey, readPublicKey } from './public-key.js'
+import { isReadablePublicKey, isUsualPublicKey, readPublicKey } from './public-key.js'
 import { type CertificateFields, readCertificate } from './read-certificate.js'
 
 /** Largest certificate read, in octets. Real ones are under 10 kB; 50,000 names fit. */
@@ -30,6 +30,7 @@ export class Certificate {
   private fingerprint: string | null = null
   private key: KeyObject | null = null
   private readable: boolean | null = null
+  private usual: boolean | null = null
   private spkiText: string | null = null
   /**
    * Outcome of each signature check, by the issuer's key: validating the same chain again costs no signature, and nor does
@@ -128,6 +129,12 @@ export class Certificate {
   get hasReadableKey(): boolean {
     this.readable ??= this.key !== null || isReadablePublicKey(this.spki)
     return this.readable
+  }
+
+  /** Whether the public key is written as all that are read everywhere, see `isUsualPublicKey`. */
+  get hasUsualKey(): boolean {
+    this.usual ??= isUsualPublicKey(this.spki)
+    return this.usual
   }
 
   get signatureAlgorithm(): SignatureAlgorithm {
