@@ -141,7 +141,8 @@ async function note(made: ReadonlyMap<Order, Credentials>): Promise<void> {
   }
 }
 
-function readAuthorities(given: ClusterAuthorities): { client: Authority; peer: Authority } {
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
+export function readAuthorities(given: ClusterAuthorities): { client: Authority; peer: Authority } {
   if (given instanceof Authority) return { client: given, peer: given }
   checkOptions('authorities', given, ['client', 'peer'])
   for (const role of ['client', 'peer'] as const) {

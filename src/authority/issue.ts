@@ -16,7 +16,6 @@ import { DerReader, Tag } from '../x509/der.js'
 import { keyRow, keyUsageFor } from './algorithms.js'
 import { checkIssued } from './check.js'
 import type { Issuer } from './issuer.js'
-import { makeKey } from './keys.js'
 import { lifetimeWithin } from './lifetime.js'
 import { issueRefused } from './refuse.js'
 import type { CheckedProfile, CheckedRequest } from './request.js'
@@ -31,7 +30,7 @@ import { writeSubject } from './subject.js'
 export async function issueCredentials(issuer: Issuer, request: CheckedRequest, now: Date): Promise<Credentials> {
   const lifetime = lifetimeWithin(issuer.certificate, request.validity, now)
   const origin = `${request.role} "${request.name}"`
-  const held = request.key === null ? await makeKey(issuer.settings.crypto, request.algorithm, origin) : null
+  const held = request.key === null ? await issuer.settings.makeKey(request.algorithm, origin) : null
   const key = request.key ?? held?.privateKey
   if (key === undefined) throw new TypeError('neither a key that was given nor a new one')
   const spki = held?.spki ?? key.spki
@@ -50,6 +49,9 @@ export async function issueCredentials(issuer: Issuer, request: CheckedRequest, 
   return credentials
 }
 
+/** Octets of a name of no parts: a SEQUENCE of nothing. */
+const EMPTY_NAME = 2
+
 /** What an end-entity certificate is made of, beside its issuer. */
 export interface EndEntity {
   readonly profile: CheckedProfile
@@ -62,11 +64,12 @@ export interface EndEntity {
 /** Signs an end-entity certificate without a look at whether anybody will accept it. */
 export async function signEndEntity(issuer: Issuer, contents: EndEntity): Promise<Certificate> {
   const { profile, spki, usage, lifetime, origin } = contents
+  const subject = profile.subjectName ?? writeSubject(profile.subject, profile.name)
   return signCertificate(issuer.signer, {
     serial: issuer.settings.nextSerial(),
     issuer: issuer.certificate.subject.raw,
     lifetime,
-    subject: writeSubject(profile.subject, profile.name),
+    subject,
     spki,
     extensions: [
       END_ENTITY_CONSTRAINTS,
@@ -74,8 +77,8 @@ export async function signEndEntity(issuer: Issuer, contents: EndEntity): Promis
       writeExtendedKeyUsage(profile.extendedKeyUsage),
       writeSubjectKeyIdentifier(keyIdentifier(spki)),
       writeAuthorityKeyIdentifier(issuer.keyIdentifier),
-      // Every request has a name, so the subject is never empty and the extension never critical.
-      ...(profile.hosts.length === 0 ? [] : [writeSubjectAltName(profile.hosts, false)]),
+      // Every request has a name; only what others have issued, and is renewed here, may have an empty subject.
+      ...(profile.hosts.length === 0 ? [] : [writeSubjectAltName(profile.hosts, subject.length === EMPTY_NAME)]),
       ...profile.extensions,
     ],
     origin,

@@ -6,9 +6,9 @@ import { isKeyAlgorithm, KEY_ALGORITHMS, type KeyAlgorithm } from './algorithms.
 
 /** RFC 5280 appendix A.1, ub-common-name. */
 const MAX_NAME = 64
-const MAX_HOSTS = 1000
+export const MAX_HOSTS = 1000
 /** Octets of all hosts together: Go reads no handshake message above 64 KiB (crypto/tls `maxHandshake`), chain included. */
-const MAX_HOSTS_OCTETS = 32 * 1024
+export const MAX_HOSTS_OCTETS = 32 * 1024
 
 /**
  * Reads a common name: 1 to 64 characters that can be seen. Characters of control or format are refused, since they let

@@ -71,6 +71,8 @@ export interface CheckedProfile {
   readonly role: Role
   readonly name: string
   readonly subject: readonly NamePart[]
+  /** The whole subject in DER, of a certificate that is renewed; it stands instead of `subject` and `name`. */
+  readonly subjectName?: Uint8Array | undefined
   readonly hosts: readonly Host[]
   /** Milliseconds, and whether the caller named them. */
   readonly validity: { duration: number; asked: boolean }

@@ -13,19 +13,23 @@ import type { CaMaterial, ClusterCredentials, ClusterFiles, KubeadmClients } fro
 export type Layout = 'etcd' | 'kubeadm'
 
 /** Names of the files of one identity; the trust anchors may lie in another folder. */
-interface FileNames {
+export interface FileNames {
   readonly ca: string
   readonly cert: string
   readonly key: string
 }
 
-const SERVER: FileNames = { ca: 'ca.crt', cert: 'server.crt', key: 'server.key' }
-const PEER: FileNames = { ca: 'ca.crt', cert: 'peer.crt', key: 'peer.key' }
+export const SERVER: FileNames = { ca: 'ca.crt', cert: 'server.crt', key: 'server.key' }
+export const PEER: FileNames = { ca: 'ca.crt', cert: 'peer.crt', key: 'peer.key' }
 /** etcd takes another CA for its peers; beside the first it needs another name. */
-const PEER_OF_ITS_OWN_CA: FileNames = { ...PEER, ca: 'peer-ca.crt' }
-const CLIENT: FileNames = { ca: 'ca.crt', cert: 'tls.crt', key: 'tls.key' }
-const HEALTHCHECK_CLIENT: FileNames = { ca: 'ca.crt', cert: 'healthcheck-client.crt', key: 'healthcheck-client.key' }
-const APISERVER_CLIENT: FileNames = {
+export const PEER_OF_ITS_OWN_CA: FileNames = { ...PEER, ca: 'peer-ca.crt' }
+export const CLIENT: FileNames = { ca: 'ca.crt', cert: 'tls.crt', key: 'tls.key' }
+export const HEALTHCHECK_CLIENT: FileNames = {
+  ca: 'ca.crt',
+  cert: 'healthcheck-client.crt',
+  key: 'healthcheck-client.key',
+}
+export const APISERVER_CLIENT: FileNames = {
   ca: 'etcd/ca.crt',
   cert: 'apiserver-etcd-client.crt',
   key: 'apiserver-etcd-client.key',
@@ -34,7 +38,7 @@ const CA_KEYS = { client: 'ca.key', peer: 'peer-ca.key' } as const
 const CA_CERTIFICATES = { client: 'ca.crt', peer: 'peer-ca.crt' } as const
 
 /** Where members and clients are. */
-const FOLDERS = { members: 'members', clients: 'clients', kubeadm: 'etcd' } as const
+export const FOLDERS = { members: 'members', clients: 'clients', kubeadm: 'etcd' } as const
 
 /** Credentials with their place in a folder. */
 export interface PlacedCredentials {
