@@ -138,7 +138,7 @@ describe('forms in which a request is given', () => {
     const octets = new Uint8Array(der)
     const { request } = inspectRequest(octets)
     octets.fill(0)
-    expect(request?.isSignedByItself()).toBe(true)
+    expect(request?.toPem()).toBe(text)
   })
 
   test.each<[string, string | Uint8Array, string]>([
@@ -240,6 +240,10 @@ describe('what is refused', () => {
       'a compressed point',
       { spki: ecSpki('1.2.840.10045.3.1.7', Buffer.concat([Buffer.from([2]), Buffer.alloc(32, 1)])) },
     ],
+    ['request/key-unsupported', 'RSA beyond 8192 bits', { spki: rsaOf(8200n, 65537n) }],
+    ['request/key-weak', 'RSA with an even exponent', { spki: rsaOf(2048n, 65538n) }],
+    ['request/key-weak', 'RSA with the exponent 1', { spki: rsaOf(2048n, 1n) }],
+    ['request/key-weak', 'RSA with an exponent of 33 bits', { spki: rsaOf(2048n, (1n << 32n) + 1n) }],
     ['request/key-unsupported', 'RSA without its NULL', { key: rsa, spki: rsaSpki([]) }],
     ['request/key-unsupported', 'an unknown kind', { spki: sequence(sequence(oid('1.2.3')), unused) }],
     ['request/ca-wanted', 'CA:TRUE', { extensions: [basicConstraints({ ca: true })] }],
@@ -294,6 +298,15 @@ describe('what is refused', () => {
 
 function broken(id: string): Extension {
   return { oid: id, value: Buffer.from([0x30]) }
+}
+
+/** An RSA key of which nobody has the private half. */
+function rsaOf(bits: bigint, exponent: bigint): Buffer {
+  const modulus = (1n << (bits - 1n)) | 1n
+  return sequence(
+    sequence(oid('1.2.840.113549.1.1.1'), nullValue()),
+    bitString(sequence(integer(modulus), integer(exponent))),
+  )
 }
 
 function ecSpki(curve: string, point = Buffer.alloc(65, 4)): Buffer {
