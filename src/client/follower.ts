@@ -2,14 +2,14 @@
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
 import { pause } from './abortable.js'
 import type { RotationOutcome } from './rotation.js'
-import type { SourceFailedEvent } from './tls-events.js'
+import type { SourceFailedEvent, SourceRecoveredEvent } from './tls-events.js'
 
 export interface FollowerParts {
   /** The credentials in use now. */
   current(): Credentials
   /** Goes over to these; null where the source is no longer the client's. Rejects when the client is closed. */
   take(credentials: Credentials, source: CredentialSource): Promise<RotationOutcome | null>
-  emit(event: SourceFailedEvent): void
+  emit(event: SourceFailedEvent | SourceRecoveredEvent): void
 }
 
 /** Pause after the first failure, and the longest one, in milliseconds. */
@@ -25,6 +25,8 @@ export class Follower {
   /** What was yielded and waits for its turn. */
   #offered: Credentials | null = null
   #taking = false
+  /** Whether the source's failure was the last that was told of it. */
+  #failed = false
   #wake: () => void = () => undefined
 
   constructor(source: CredentialSource, parts: FollowerParts) {
@@ -55,6 +57,7 @@ export class Follower {
       } catch (error) {
         if (this.#isStopped()) return
         const retryIn = pauseAfter(failures)
+        this.#failed = true
         this.#parts.emit({
           type: 'source-failed',
           at: new Date(),
@@ -73,11 +76,20 @@ export class Follower {
     for await (const credentials of this.#source.watch?.(signal, held) ?? []) {
       if (this.#isStopped()) return
       onGood()
+      this.#tellRecovery(credentials)
       this.#yielded = credentials
       this.#offered = credentials
       this.#wake()
       if (!this.#taking) void this.#takeAll()
     }
+  }
+
+  /** What is good again is told, also where nothing has changed: whoever heard of the failure waits for that. */
+  #tellRecovery(credentials: Credentials): void {
+    if (!this.#failed) return
+    this.#failed = false
+    const changed = !isSame(credentials, this.#parts.current())
+    this.#parts.emit({ type: 'source-recovered', at: new Date(), origin: this.#source.origin, changed })
   }
 
   /** Never rejects. */

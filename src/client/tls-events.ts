@@ -33,6 +33,15 @@ export interface SourceFailedEvent extends Told {
   retryIn: number
 }
 
+/** A source whose watch had failed gives credentials again. */
+export interface SourceRecoveredEvent extends Told {
+  type: 'source-recovered'
+  /** Where the credentials come from. */
+  origin: string
+  /** Whether they are others than those in use. Then `rotated` or `rotation-refused` follows. */
+  changed: boolean
+}
+
 /** The credentials in use have come to two thirds, or to nine tenths, of their lifetime. */
 export interface CredentialsExpiringEvent extends Told {
   type: 'credentials-expiring'
@@ -79,6 +88,7 @@ export type TlsEvent =
   | RotatedEvent
   | RotationRefusedEvent
   | SourceFailedEvent
+  | SourceRecoveredEvent
   | CredentialsExpiringEvent
   | CredentialsExpiredEvent
   | EndpointChangedEvent

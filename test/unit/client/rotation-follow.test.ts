@@ -1,19 +1,23 @@
 /** A client that follows its source of credentials, and tells what happens. */
+import { readFileSync, writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import {
   createSecureClient,
+  isEtcdMtlsError,
   type SecureClientOptions,
   type SecureEtcd3,
   type TlsEvent,
 } from '../../../src/client/index.js'
-import type { Credentials, CredentialSource } from '../../../src/credentials/index.js'
+import { type Credentials, type CredentialSource, fromFiles, writeCredentials } from '../../../src/credentials/index.js'
 import { mintPki } from '../../support/etcd.js'
+import { temporaryFolder } from '../../support/openssl.js'
 import { proxyTo, refuseCall } from '../../support/peers.js'
 import { errorCodes } from '../../support/refused.js'
 import { type WitnessPeer, witnessPeer } from '../../support/witness-peer.js'
 
 const pki = mintPki()
 const other = mintPki('Other root')
+const folder = temporaryFolder()
 const alice = pki.issueClient({ subject: 'alice' })
 const bob = pki.issueClient({ subject: 'bob' })
 const carol = pki.issueClient({ subject: 'carol' })
@@ -157,6 +161,42 @@ describe('a source that can be watched', () => {
     await expect.poll(() => source.watches, { timeout: 5000 }).toEqual(['CN=alice', 'CN=bob'])
     source.give(carol)
     await next(events, 'rotated')
+  })
+
+  it('that gives the same again after it failed is told, once, and nothing is dialled', async () => {
+    await using peer = await witnessPeer(pki.server)
+    const source = new TestSource()
+    await using client = await connect(peer, source)
+    const events = client.tls.events()
+    source.give(new Error('half written'))
+    await next(events, 'source-failed')
+    source.give(alice)
+    expect(await next(events, 'source-recovered')).toMatchObject({ origin: 'test source', changed: false })
+    expect(peer.accepted).toBe(1)
+    source.give(alice, new Error('gone'))
+    await next(events, 'source-failed')
+    source.give(bob)
+    const told: string[] = []
+    for await (const event of events) {
+      told.push(event.type === 'source-recovered' ? `recovered, changed: ${String(event.changed)}` : event.type)
+      if (event.type === 'rotated') break
+    }
+    expect(told).toEqual(['recovered, changed: true', 'rotated'])
+  })
+
+  it('of files that were broken and are mended, the end of the trouble is told', async () => {
+    await using peer = await witnessPeer(pki.server)
+    const { ca, cert, key } = await writeCredentials(folder.file('credentials'), alice)
+    const watch = { settle: '1s', pollInterval: '100ms' }
+    await using client = await connect(peer, fromFiles({ ca, cert, key, watch }))
+    const events = client.tls.events()
+    const good = readFileSync(cert)
+    writeFileSync(cert, 'broken')
+    const failed = await next(events, 'source-failed')
+    expect(isEtcdMtlsError(failed.error, 'ERR_CREDENTIALS_UNREADABLE')).toBe(true)
+    writeFileSync(cert, good)
+    expect(await next(events, 'source-recovered')).toMatchObject({ changed: false, origin: failed.origin })
+    expect(peer.accepted).toBe(1)
   })
 
   it('what no endpoint accepts yet is tried again, and used once one does', async () => {
