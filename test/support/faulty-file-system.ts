@@ -11,8 +11,8 @@ export interface Faults {
   how?: 'fail' | 'full' | 'kill'
   /** The code of the error. Default: `ENOSPC`. */
   code?: string
-  /** Called before each call is carried out. */
-  before?: (call: string) => void
+  /** Called, and waited for, before each call is carried out. */
+  before?: (call: string) => unknown
 }
 
 export interface FaultyFileSystem extends FileSystem {
@@ -37,7 +37,7 @@ export function faultyFileSystem(faults: Faults = {}): FaultyFileSystem {
   ): Promise<T> => {
     const number = calls.length
     calls.push(`${kind} ${path}`)
-    before?.(`${kind} ${path}`)
+    await before?.(`${kind} ${path}`)
     const past = number > at && (how === 'kill' || (how === 'full' && GROWING.has(kind)))
     if (number === at) await half?.()
     if (number === at || past) throw Object.assign(new Error(`${code}: injected, ${kind} '${path}'`), { code })

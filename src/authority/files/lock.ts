@@ -70,7 +70,8 @@ export async function withLock<T>(
   beat.unref()
   let result: T
   try {
-    await sweepBeside(contender, path, lock.nonce)
+    // What stays does no harm, and is tried again by the next holder.
+    await sweepBeside(contender, path, lock.nonce).catch(() => undefined)
     result = await work(signal === undefined ? lost.signal : AbortSignal.any([signal, lost.signal]))
   } catch (error) {
     clearInterval(beat)
@@ -96,14 +97,8 @@ interface OwnLock {
   readonly size: number
 }
 
-/** The lock is someone else's, or was in the moment of looking. */
-interface Held {
-  readonly holder: Holder | null
-}
-
-function isOwn(outcome: OwnLock | Held): outcome is OwnLock {
-  return 'file' in outcome
-}
+/** What came of a try: the lock, or null and who has it, as far as that is known. */
+type Try = { readonly lock: OwnLock } | { readonly lock: null; readonly holder: Holder | null }
 
 async function acquire(
   contender: Contender,
@@ -113,14 +108,14 @@ async function acquire(
   const deadline = performance.now() + timeout
   for (let pause = SHORTEST_PAUSE; ; pause = Math.min(LONGEST_PAUSE, pause * 2)) {
     signal?.throwIfAborted()
-    let outcome: OwnLock | Held
+    let outcome: Try
     try {
       outcome = await tryToAcquire(contender, path)
     } catch (error) {
       throw isEtcdMtlsError(error) ? error : writeFailed(path, error)
     }
-    if (isOwn(outcome)) return outcome
-    if (performance.now() >= deadline) throw writeFailed(path, heldBy(outcome, path))
+    if (outcome.lock !== null) return outcome.lock
+    if (performance.now() >= deadline) throw writeFailed(path, heldBy(outcome.holder, path))
     await pauseFor(pause, signal)
   }
 }
@@ -134,18 +129,18 @@ async function pauseFor(milliseconds: number, signal: AbortSignal | undefined): 
   }
 }
 
-function heldBy({ holder }: Held, path: string): string {
+function heldBy(holder: Holder | null, path: string): string {
   const host = holder?.place.split(' ')[0] ?? ''
   const who = holder === null ? 'another process' : `process ${String(holder.pid)} on host "${host}"`
   return `${who} is at work there and did not finish in time: do it again later, or end that process if it hangs; where nothing runs any more, remove ${path}`
 }
 
-async function tryToAcquire(contender: Contender, path: string): Promise<OwnLock | Held> {
+async function tryToAcquire(contender: Contender, path: string): Promise<Try> {
   const { fs, own, staleAfter } = contender
   // Looked at before anything is written: who waits for a living holder does not wear out the disk.
   const found = await readLock(fs, path)
-  const later = found === null ? null : () => isStale(found, { own, staleAfter, now: () => clockOf(fs, path) })
-  if (found !== null && later !== null && !(await later())) return found
+  const now = (): Promise<number> => clockOf(fs, path)
+  if (found !== null && !(await isStale(found, { own, staleAfter, now }))) return { lock: null, holder: found.holder }
   return withCandidate(contender, path, async (candidate) => {
     if (found === null) return linkIfFree(fs, candidate, path)
     return replaceStale(contender, path, { stale: found.nonce, candidate })
@@ -169,7 +164,7 @@ async function withCandidate(
   { fs, own }: Contender,
   path: string,
   place: (candidate: string) => Promise<boolean>,
-): Promise<OwnLock | Held> {
+): Promise<Try> {
   const nonce = randomBytes(16).toString('hex')
   const candidate = `${path}.${nonce}.new`
   const content = lockContent({ ...own, nonce })
@@ -184,7 +179,7 @@ async function withCandidate(
     // What cannot be removed does no harm, and once the lock is held, nothing may end this before that is known.
     await removeIfThere(fs, candidate).catch(() => undefined)
   }
-  return placed ? { nonce, file, size: content.length } : { holder: null }
+  return placed ? { lock: { nonce, file, size: content.length } } : { lock: null, holder: null }
 }
 
 async function linkIfFree(fs: FileSystem, candidate: string, path: string): Promise<boolean> {
@@ -220,8 +215,8 @@ async function underGuard(
   work: () => Promise<boolean>,
 ): Promise<boolean> {
   const guard = guardOf(path, nonce)
-  const right = await tryToAcquire(contender, guard)
-  if (!isOwn(right)) return false
+  const { lock: right } = await tryToAcquire(contender, guard)
+  if (right === null) return false
   try {
     return await work()
   } finally {
@@ -248,16 +243,20 @@ async function release(contender: Contender, path: string, { nonce, file }: OwnL
     if ((await readLock(fs, path))?.nonce === nonce) await removeIfThere(fs, path)
     return true
   }
+  // Nothing in the file matters any more, so neither does whether the last of it was written.
+  await file.close().catch(() => undefined)
   try {
-    await file.close()
     while ((await readLock(fs, path))?.nonce === nonce) {
       // On a full disk there is no guard to be had. Without one, all depends on nobody taking this process for dead now.
       const done = await underGuard(contender, path, nonce, remove).catch(remove)
       // Somebody took this process for dead and is about to take the lock, or died of it; either is over soon.
       if (!done) await pauseFor(SHORTEST_PAUSE, undefined)
     }
-  } catch (error) {
-    throw isEtcdMtlsError(error) ? error : writeFailed(path, error)
+  } catch {
+    // As long as this process lives, nobody else would remove it.
+    await remove().catch((error: unknown) => {
+      throw writeFailed(path, error)
+    })
   }
 }
 

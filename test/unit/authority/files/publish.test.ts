@@ -59,7 +59,7 @@ async function failure(work: Promise<unknown>): Promise<EtcdMtlsError<'ERR_WRITE
 /** Ways in which a directory changes: from what, by which change, to what. */
 interface Scenario {
   name: string
-  prepare: (directory: string) => Promise<void> | void
+  prepare: (directory: string) => unknown
   apply: Change
   before: Map<string, string> | null
   after: Map<string, string>
@@ -76,7 +76,7 @@ const scenarios: Scenario[] = [
   { name: 'a directory that is not there', prepare: () => undefined, apply: NEW, before: null, after: texts(NEW) },
   {
     name: 'a directory made here before',
-    prepare: async (directory) => void (await publish(fs, directory, OLD)),
+    prepare: (directory) => publish(fs, directory, OLD),
     apply: NEW,
     before: texts(OLD),
     after: texts(NEW),
@@ -106,7 +106,9 @@ const scenarios: Scenario[] = [
   },
   {
     name: 'an empty directory',
-    prepare: (directory) => void mkdirSync(directory),
+    prepare: (directory) => {
+      mkdirSync(directory)
+    },
     apply: NEW,
     before: new Map(),
     after: texts(NEW),
@@ -114,8 +116,7 @@ const scenarios: Scenario[] = [
   },
   {
     name: 'files that are added',
-    prepare: async (directory) =>
-      void (await publish(fs, directory, change(ca(old.server), ...pair('server', old.server)))),
+    prepare: (directory) => publish(fs, directory, change(ca(old.server), ...pair('server', old.server))),
     apply: change(ca(old.server), ...pair('peer', old.peer)),
     before: only(texts(OLD), /^(ca|server)/),
     after: texts(OLD),
@@ -123,7 +124,7 @@ const scenarios: Scenario[] = [
   },
   {
     name: 'files that are removed while others change',
-    prepare: async (directory) => void (await publish(fs, directory, OLD)),
+    prepare: (directory) => publish(fs, directory, OLD),
     apply: { ...change(...pair('server', next.server)), remove: ['peer.crt', 'peer.key'] },
     before: texts(OLD),
     after: new Map([...only(texts(OLD), /^ca/), ...only(texts(NEW), /^server/)]),
@@ -141,7 +142,7 @@ const scenarios: Scenario[] = [
   },
   {
     name: 'all files removed',
-    prepare: async (directory) => void (await publish(fs, directory, OLD)),
+    prepare: (directory) => publish(fs, directory, OLD),
     apply: { files: new Map(), remove: [...OLD.files.keys()] },
     before: texts(OLD),
     after: new Map(),
@@ -368,8 +369,14 @@ describe('links to elsewhere', () => {
 })
 
 describe('what is refused, with nothing changed', () => {
-  test.each<[string, (directory: string) => void, string]>([
-    ['a directory in the place of a file', (at) => mkdirSync(`${at}/server.key`), '/server.key'],
+  test.each<[string, (directory: string) => unknown, string]>([
+    [
+      'a directory in the place of a file',
+      (at) => {
+        mkdirSync(`${at}/server.key`)
+      },
+      '/server.key',
+    ],
     [
       'a file in the place of ..data',
       (at) => {
@@ -377,7 +384,13 @@ describe('what is refused, with nothing changed', () => {
       },
       '/..data',
     ],
-    ['a directory in the place of ..data', (at) => mkdirSync(`${at}/..data`), '/..data'],
+    [
+      'a directory in the place of ..data',
+      (at) => {
+        mkdirSync(`${at}/..data`)
+      },
+      '/..data',
+    ],
     [
       'a ..data of the kubelet',
       (at) => {
@@ -445,7 +458,10 @@ describe('a signal', () => {
       const controller = new AbortController()
       const reason = new Error('enough')
       let call = 0
-      const aborting = faultyFileSystem({ before: () => void (call++ === at && controller.abort(reason)) })
+      const before = (): void => {
+        if (call++ === at) controller.abort(reason)
+      }
+      const aborting = faultyFileSystem({ before })
       const outcome = await publish(aborting, directory, NEW, controller.signal).catch((error: unknown) => error)
       expect(read(directory)).toEqual(texts(outcome === reason ? OLD : NEW))
       expect([reason, 'changed']).toContain(outcome)

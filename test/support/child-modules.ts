@@ -1,0 +1,70 @@
+/** Files of src for Node processes of their own: bundled, so that they need nothing but Node. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { rolldown } from 'rolldown'
+import { root } from './compiled.js'
+
+export interface ChildModules extends Disposable {
+  /** Starts a process that runs `code`, in which `load('lock')` gives the module of the file `lock.ts`. */
+  start(code: string): Child
+}
+
+export interface Child {
+  readonly process: ChildProcess
+  /** What it has written to its output until now. */
+  output(): string
+  /** Resolves when it has written that text. Rejects when it ends before. */
+  says(text: string): Promise<void>
+  /** What it wrote, once it has ended: by itself, or by a signal. Rejects where it ended with an error. */
+  ended: Promise<string>
+}
+
+/** Bundles files, given from the root of the repository. */
+export async function childModules(files: readonly string[]): Promise<ChildModules> {
+  mkdirSync(join(root, '.cache'), { recursive: true })
+  const folder = mkdtempSync(join(root, '.cache', 'child-'))
+  const input = Object.fromEntries(files.map((file) => [basename(file, '.ts'), join(root, file)]))
+  const build = await rolldown({ cwd: root, input, platform: 'node', external: /^[^./]/, tsconfig: false })
+  await build.write({ dir: folder, format: 'es', entryFileNames: '[name].mjs' })
+  await build.close()
+  const prelude = `const load = (name) => import(${JSON.stringify(pathToFileURL(`${folder}/`).href)} + name + '.mjs')\n`
+  return {
+    start: (code) => startChild(prelude + code),
+    [Symbol.dispose]: () => {
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+function startChild(code: string): Child {
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', code], { cwd: root, stdio: 'pipe' })
+  let written = ''
+  let complaints = ''
+  const ended = new Promise<string>((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (status, signal) => {
+      if (status === 0 || signal === 'SIGKILL') resolve(written)
+      else reject(new Error(`The process ended with ${String(status ?? signal)}: ${complaints}`))
+    })
+  })
+  // Who does not wait for its end does not want to hear of it.
+  ended.catch(() => undefined)
+  child.stdout.on('data', (data: Buffer) => (written += data.toString()))
+  child.stderr.on('data', (data: Buffer) => (complaints += data.toString()))
+  const says = async (text: string): Promise<void> => {
+    const heard = new Promise<void>((resolve) => {
+      const look = (): void => {
+        if (written.includes(text)) resolve()
+      }
+      child.stdout.on('data', look)
+      look()
+    })
+    const over = ended.then(() => {
+      if (!written.includes(text)) throw new Error(`The process ended without "${text}": ${written}${complaints}`)
+    })
+    await Promise.race([heard, over])
+  }
+  return { process: child, output: () => written, says, ended }
+}
