@@ -1,4 +1,5 @@
 /** Answers a certificate request with a certificate: what the caller names, and what their policy lets the request name. */
+import { isEtcdMtlsError } from '../errors.js'
 import { checkOptions, optionInvalid } from '../misuse.js'
 import type { Finding } from '../report/finding.js'
 import type { Certificate } from '../x509/certificate.js'
@@ -56,7 +57,7 @@ export async function signRequest(issuer: Issuer, csr: RequestInput, options: Si
   const { request, requested, findings } = passed(csr)
   refuseKeysOfCas(issuer, request)
   const name = take.name === null ? rest.name : takeName(request, take.name)
-  const hosts = [...named, ...takeHosts(request, take)]
+  const hosts = addHosts(named, takeHosts(request, take))
   if (take.hosts !== null && hosts.length === 0 && options.role !== 'client')
     throw issueRefused(`The request asks for no host, and a ${options.role} certificate without one is refused by all`)
   if (name === undefined) throw optionInvalid('request.name', 'must be given, unless "take.name" takes it over')
@@ -122,4 +123,14 @@ function takeHosts(request: CertificateRequest, { hosts: isAllowed }: TakePolicy
     throw issueRefused(`The request asks for names that "take.hosts" does not allow: ${shown.join(', ')}${more}`)
   }
   return hosts.map(({ value }) => value)
+}
+
+/** The hosts of both. More than a certificate can carry are the fault of the request here, not of the call. */
+function addHosts(named: readonly string[], taken: readonly string[]): string[] {
+  try {
+    return readHosts([...named, ...taken], 'hosts').map(({ value }) => value)
+  } catch (error) {
+    if (!isEtcdMtlsError(error, 'ERR_OPTION_INVALID')) throw error
+    throw issueRefused(`The request asks for too many hosts: they ${error.details.reason}`)
+  }
 }

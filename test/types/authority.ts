@@ -1,6 +1,15 @@
 /** The contract of the authority, as types. Nothing here runs: the compiler is the test. */
 import { expectTypeOf } from 'vitest'
-import { createAuthority, type Authority, type IssueRequest } from '../../src/authority/index.js'
+import {
+  createAuthority,
+  createRequest,
+  inspectRequest,
+  type Authority,
+  type Certificate,
+  type CertificateRequest,
+  type IssueRequest,
+  type PrivateKey,
+} from '../../src/authority/index.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
 
 export async function certificatesBecomeCredentials(authority: Authority): Promise<void> {
@@ -40,4 +49,22 @@ export async function authoritiesAreMade(): Promise<void> {
   expectTypeOf(await createAuthority({ name: 'etcd CA' })).toEqualTypeOf<Authority>()
   // @ts-expect-error -- an authority needs a name
   await createAuthority({})
+}
+
+export async function requestsAreMadeAndSigned(authority: Authority): Promise<void> {
+  const made = await createRequest({ name: 'etcd-0', hosts: ['etcd-0.etcd'], subject: { organization: 'Example' } })
+  expectTypeOf(made).toEqualTypeOf<{ csr: string; key: PrivateKey }>()
+  const signed = await authority.sign(made.csr, { role: 'server', name: 'etcd-0', hosts: ['etcd-0.etcd'] })
+  expectTypeOf(signed.chain).toEqualTypeOf<[Certificate, ...Certificate[]]>()
+  await authority.sign(Buffer.alloc(0), { role: 'client', take: { name: ['app-*'], hosts: ['*.svc', '10.0.0.0/8'] } })
+  // @ts-expect-error -- a certificate is for a role
+  await authority.sign(made.csr, { name: 'etcd-0' })
+  // @ts-expect-error -- an empty list lets nothing in: leave it out
+  await authority.sign(made.csr, { role: 'client', name: 'a', take: { hosts: [] } })
+}
+
+export function reportsOnRequestsNarrow(csr: string): void {
+  const report = inspectRequest(csr)
+  if (report.ok) expectTypeOf(report.request).toEqualTypeOf<CertificateRequest>()
+  else expectTypeOf(report.request).toEqualTypeOf<CertificateRequest | null>()
 }

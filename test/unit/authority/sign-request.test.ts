@@ -241,6 +241,13 @@ describe('what is taken over', () => {
     expect(await reason(csr({ subject: 'a\u200bb' }), policy)).toContain('invisible')
   })
 
+  test('more hosts than a certificate carries', async () => {
+    const names = Array.from({ length: 1001 }, (_, i) => dns(`h${String(i)}.svc`))
+    expect(await reason(csr({ names }), { role: 'server', name: 'x', take: { hosts: ['*.svc'] } })).toBe(
+      'The request asks for too many hosts: they must have at most 1000 entries',
+    )
+  })
+
   test('no host at all, for a server', async () => {
     expect(await reason(csr(), { role: 'server', name: 'x', take: { hosts: ['*.svc'] } })).toBe(
       'The request asks for no host, and a server certificate without one is refused by all',
