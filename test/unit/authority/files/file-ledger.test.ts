@@ -1,0 +1,273 @@
+/** What was handed out is in the ledger, whatever happens to the process and the file. */
+import { createHash } from 'node:crypto'
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
+import { inspect } from 'node:util'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openLedger } from '../../../../src/authority/files/file-ledger.js'
+import { fileLedger, type LedgerEntry, memoryLedger } from '../../../../src/authority/index.js'
+import { isEtcdMtlsError } from '../../../../src/errors.js'
+import { childModules, type ChildModules } from '../../../support/child-modules.js'
+import { faultyFileSystem } from '../../../support/faulty-file-system.js'
+import { temporaryFolder } from '../../../support/openssl.js'
+
+const folder = temporaryFolder()
+let count = 0
+function fresh(): string {
+  const directory = folder.file(`ledger-${String(++count)}`)
+  mkdirSync(directory)
+  return `${directory}/ledger`
+}
+
+let children: ChildModules
+beforeAll(async () => {
+  children = await childModules(['src/authority/files/file-ledger.ts'])
+})
+afterAll(() => {
+  children[Symbol.dispose]()
+})
+
+const issuer = 'ab'.repeat(32)
+const at = new Date('2026-05-01T12:00:00.123Z')
+function issued(number: number, subject = `CN=etcd-${String(number)}`): LedgerEntry {
+  const serialNumber = number.toString(16).padStart(32, '0').toUpperCase()
+  return {
+    kind: 'issued',
+    serialNumber,
+    issuer,
+    subject,
+    role: 'server',
+    notAfter: new Date('2049-12-31T23:59:59Z'),
+    fingerprint256: 'CD'.repeat(32),
+    at,
+  }
+}
+const entries: LedgerEntry[] = [
+  issued(1, 'CN=größe\\, "\u2028\n𝄞'),
+  { kind: 'revoked', serialNumber: '01', issuer, reason: 'keyCompromise', at },
+  { kind: 'revoked', serialNumber: '02', issuer, reason: 'unspecified', at },
+  { kind: 'crl', number: 2n ** 159n - 1n, issuer, at },
+]
+
+async function refusal(work: Promise<unknown>): Promise<string> {
+  const error: unknown = await work.then(
+    () => null,
+    (reason: unknown) => reason,
+  )
+  if (!isEtcdMtlsError(error)) throw new Error(`not refused: ${inspect(error)}`)
+  return `${error.code} ${error.message}`
+}
+
+describe.each([
+  ['in memory', memoryLedger],
+  ['in a file', () => fileLedger(fresh())],
+])('a ledger %s', (_, make) => {
+  test('gives back what was added, in order', async () => {
+    const ledger = make()
+    expect(await ledger.read()).toEqual([])
+    await ledger.append([])
+    await ledger.append(entries)
+    await ledger.append([issued(7)])
+    expect(await ledger.read()).toEqual([...entries, issued(7)])
+  })
+})
+
+describe('the file', () => {
+  test('has mode 0600 whatever the umask, and nothing lies beside it', async () => {
+    const before = process.umask(0)
+    try {
+      const path = fresh()
+      await fileLedger(path).append(entries)
+      expect((statSync(path).mode & 0o7777).toString(8)).toBe('600')
+      expect(readdirSync(dirname(path))).toEqual(['ledger'])
+    } finally {
+      process.umask(before)
+    }
+  })
+
+  test('is read by another ledger, and is a line of text for each entry', async () => {
+    const path = fresh()
+    await fileLedger(path).append(entries)
+    expect(await fileLedger(path).read()).toEqual(entries)
+    const lines = readFileSync(path, 'utf8').split('\n')
+    expect(lines).toHaveLength(entries.length + 1)
+    const [checksum, ...rest] = lines[3]?.split(' ') ?? []
+    expect(createHash('sha256').update(rest.join(' ')).digest('hex').slice(0, 16)).toBe(checksum)
+  })
+
+  test('takes what is added at the same time in a few writes', async () => {
+    const disk = faultyFileSystem()
+    const ledger = openLedger(disk, fresh())
+    await Promise.all(Array.from({ length: 100 }, (_, i) => ledger.append([issued(i)])))
+    expect(await ledger.read()).toEqual(Array.from({ length: 100 }, (_, i) => issued(i)))
+    expect(disk.calls.filter((call) => call.startsWith('sync')).length).toBeLessThan(10)
+  })
+
+  test('of 100,000 entries is read as a whole', async () => {
+    const path = fresh()
+    const ledger = fileLedger(path)
+    const many = Array.from({ length: 100_000 }, (_, i) => issued(i))
+    await ledger.append(many)
+    const read = await ledger.read()
+    expect(read).toHaveLength(many.length)
+    expect(read.at(-1)).toEqual(many.at(-1))
+  })
+})
+
+describe('damage', () => {
+  test('a last line that was cut off anywhere is passed over, and removed by the next entry', async () => {
+    const path = fresh()
+    await fileLedger(path).append(entries)
+    const whole = readFileSync(path)
+    const last = whole.lastIndexOf('\n', whole.length - 2) + 1
+    for (let size = last; size < whole.length; size++) {
+      writeFileSync(path, whole)
+      truncateSync(path, size)
+      expect(await fileLedger(path).read()).toEqual(entries.slice(0, -1))
+      await fileLedger(path).append([issued(9)])
+      expect(await fileLedger(path).read()).toEqual([...entries.slice(0, -1), issued(9)])
+    }
+  })
+
+  test('a tail of zeros, as a power cut leaves it, is passed over', async () => {
+    const path = fresh()
+    await fileLedger(path).append(entries)
+    appendFileSync(path, Buffer.alloc(200_000))
+    expect(await fileLedger(path).read()).toEqual(entries)
+    await fileLedger(path).append([issued(9)])
+    expect(await fileLedger(path).read()).toEqual([...entries, issued(9)])
+  })
+
+  test('a flipped bit anywhere is told with its file and line', async () => {
+    const path = fresh()
+    await fileLedger(path).append(entries)
+    const whole = readFileSync(path)
+    for (const [i, octet] of whole.entries()) {
+      const line = whole.subarray(0, i).toString('latin1').split('\n').length
+      const damaged = Buffer.from(whole)
+      damaged[i] = octet ^ (1 << (i % 8))
+      writeFileSync(path, damaged)
+      const message = await refusal(fileLedger(path).read())
+      expect(message).toContain(`ERR_ISSUE_REFUSED The ledger "${path}"`)
+      expect(message).toContain(`line ${String(line)} `)
+    }
+  })
+
+  test('of the end of the last line keeps new entries from taking its place', async () => {
+    const path = fresh()
+    await fileLedger(path).append(entries)
+    const whole = readFileSync(path)
+    writeFileSync(path, Buffer.concat([whole.subarray(0, -1), Buffer.from('\v')]))
+    expect(await refusal(fileLedger(path).append([issued(9)]))).toContain('ERR_ISSUE_REFUSED')
+    expect(readFileSync(path).at(-1)).toBe(0x0b)
+  })
+
+  test('a line that fits its checksum and is none of ours', async () => {
+    const path = fresh()
+    const good = { ...issued(1) }
+    for (const value of [
+      { ...good, kind: 'renewed' },
+      { ...good, at: 'yesterday' },
+      { ...good, serialNumber: 7 },
+      { kind: 'crl', issuer, at, number: '-1' },
+      { kind: 'revoked', issuer, at, serialNumber: '01', reason: 'certificateHold' },
+      [],
+      null,
+    ]) {
+      const text = JSON.stringify(value)
+      const checksum = createHash('sha256').update(text).digest('hex').slice(0, 16)
+      writeFileSync(path, `${checksum} ${text}\n`)
+      expect(await refusal(fileLedger(path).read())).toContain('line 1 is no entry that this version knows')
+    }
+  })
+})
+
+describe('the file system', () => {
+  test('refuses: an entry is there, or its call was rejected', { timeout: 60_000 }, async () => {
+    for (const how of ['fail', 'full', 'kill'] as const) {
+      const counted = faultyFileSystem()
+      const path = fresh()
+      await openLedger(counted, path).append([issued(1)])
+      const first = counted.calls.length
+      await openLedger(counted, path).append([issued(2)])
+      for (let call = 0; call < counted.calls.length - first; call++) {
+        const place = fresh()
+        await fileLedger(place).append([issued(1)])
+        const outcome = await openLedger(faultyFileSystem({ at: call, how }), place)
+          .append([issued(2), issued(3)])
+          .catch((error: unknown) => error)
+        const read = await fileLedger(place).read()
+        if (outcome === undefined) expect(read).toEqual([issued(1), issued(2), issued(3)])
+        else expect(isEtcdMtlsError(outcome, 'ERR_WRITE_FAILED')).toBe(true)
+        expect(read[0]).toEqual(issued(1))
+        for (const name of readdirSync(dirname(place))) if (name !== 'ledger') truncateSync(`${dirname(place)}/${name}`)
+      }
+    }
+  })
+
+  test('has no such directory, or something else in the place of the file', async () => {
+    expect(await refusal(fileLedger(`${fresh()}/x/ledger`).append(entries))).toContain('ERR_WRITE_FAILED')
+    const directory = fresh()
+    mkdirSync(directory)
+    expect(await refusal(fileLedger(directory).append(entries))).toContain('ERR_WRITE_FAILED')
+    expect(await refusal(fileLedger(directory).read())).toContain('ERR_WRITE_FAILED')
+    const link = fresh()
+    const victim = fresh()
+    writeFileSync(victim, 'precious')
+    symlinkSync(victim, link)
+    expect(await refusal(fileLedger(link).append(entries))).toContain('symbolic link')
+    expect(readFileSync(victim, 'utf8')).toBe('precious')
+    for (const path of ['', 7, 'a\u0000b']) expect(() => fileLedger(path as never)).toThrow('"path"')
+  })
+})
+
+describe('processes', () => {
+  const code = (path: string, name: string, rounds: number): string => `
+    const { fileLedger } = await load('file-ledger')
+    const ledger = fileLedger(${JSON.stringify(path)})
+    for (let i = 0; i < ${String(rounds)}; i++) {
+      const serialNumber = '${name}' + i
+      await ledger.append([{ kind: 'revoked', serialNumber, issuer: 'x', reason: 'superseded', at: new Date() }])
+      console.log(serialNumber)
+    }`
+
+  const serials = async (path: string): Promise<string[]> =>
+    (await fileLedger(path).read()).flatMap((entry) => (entry.kind === 'revoked' ? [entry.serialNumber] : []))
+
+  test('that add at the same time lose nothing', async () => {
+    const path = fresh()
+    const writers = ['A', 'B', 'C'].map((name) => children.start(code(path, name, 30)))
+    await Promise.all(writers.map(({ ended }) => ended))
+    const found = await serials(path)
+    expect(found).toHaveLength(90)
+    for (const name of ['A', 'B', 'C']) {
+      expect(found.filter((each) => each.startsWith(name))).toEqual(
+        Array.from({ length: 30 }, (_, i) => `${name}${String(i)}`),
+      )
+    }
+  })
+
+  test('that are killed at any time have what they were told is there', { timeout: 60_000 }, async () => {
+    const path = fresh()
+    for (let round = 0; round < 6; round++) {
+      const name = `R${String(round)}-`
+      const writer = children.start(code(path, name, 100_000))
+      await writer.says(`${name}${String(3 + round)}\n`)
+      writer.process.kill('SIGKILL')
+      const told = (await writer.ended).split('\n').slice(0, -1)
+      const found = await serials(path)
+      for (const each of told) expect(found).toContain(each)
+    }
+    await fileLedger(path).append([issued(1)])
+    expect(readdirSync(dirname(path))).toEqual(['ledger'])
+  })
+})
