@@ -2,7 +2,7 @@
 import { row } from '../row.js'
 
 /** What was asked for. */
-interface Question {
+export interface Question {
   domain: string
   /** The record's name, as `_etcd-client-ssl._tcp.example.com`. */
   record: string

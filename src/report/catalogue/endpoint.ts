@@ -4,7 +4,7 @@ import { row } from '../row.js'
 const seconds = (milliseconds: number): string => `${String(milliseconds / 1000)} s`
 
 /** What was answered to a call instead of what etcd answers. */
-interface AnswerDetails {
+export interface AnswerDetails {
   endpoint: string
   /** As `KV/Range`. */
   method: string
