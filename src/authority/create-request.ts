@@ -6,7 +6,7 @@ import type { PrivateKey } from '../x509/keys.js'
 import { covers, type Host } from '../x509/names.js'
 import type { CryptoKeyHandle, WebCrypto } from '../x509/web-crypto.js'
 import { type KeyAlgorithm, keyRow } from './algorithms.js'
-import { makeKey } from './keys.js'
+import { keyMaker } from './keys.js'
 import { checkCrypto, readAlgorithm, readHosts, readName } from './options.js'
 import { issueRefused } from './refuse.js'
 import { readSubject, type SubjectAttributes } from './subject.js'
@@ -50,7 +50,7 @@ export async function createRequest(options: CreateRequestOptions): Promise<Crea
   const hosts = options.hosts === undefined ? [] : readHosts(options.hosts, 'hosts')
   const algorithm = readAlgorithm(options.algorithm, 'algorithm')
   const subject = [...readSubject(options.subject, 'subject'), { type: COMMON_NAME, text: name }]
-  const { privateKey: key } = await makeKey(options.crypto ?? null, algorithm, `request "${name}"`)
+  const { privateKey: key } = await keyMaker(options.crypto ?? null)(algorithm, `request "${name}"`)
   const der = await writeRequest({ key, algorithm, subject, hosts, crypto: options.crypto })
   const request = CertificateRequest.parse(der, `request "${name}"`)
   checkMade(request, key, hosts)

@@ -11,6 +11,7 @@ import {
 } from '../x509/certificate-writer.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { KeyUsage } from '../x509/extensions.js'
+import type { PrivateKey } from '../x509/keys.js'
 import { readPublicKeyInfo } from '../x509/algorithms.js'
 import { DerReader, Tag } from '../x509/der.js'
 import { keyRow, keyUsageFor } from './algorithms.js'
@@ -28,14 +29,13 @@ import { writeSubject } from './subject.js'
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED`
  */
 export async function issueCredentials(issuer: Issuer, request: CheckedRequest, now: Date): Promise<Credentials> {
-  const lifetime = lifetimeWithin(issuer.certificate, request.validity, now)
+  const lifetime = lifetimeWithin(issuer, request.validity, now)
   const origin = `${request.role} "${request.name}"`
   const held = request.key === null ? await issuer.settings.makeKey(request.algorithm, origin) : null
   const key = request.key ?? held?.privateKey
   if (key === undefined) throw new TypeError('neither a key that was given nor a new one')
   const spki = held?.spki ?? key.spki
-  if (Buffer.compare(spki, issuer.signer.spki) === 0)
-    throw issueRefused("The authority's own key belongs to no member and no client: whoever held it could issue")
+  if (request.key !== null) refuseKeysOfCas(issuer, request.key)
   const usage = request.key === null ? keyRow(request.algorithm).keyUsage : usageOf(spki)
   const leaf = await signEndEntity(issuer, { profile: request, spki, usage, lifetime, origin })
   const credentials: Credentials = {
@@ -51,6 +51,14 @@ export async function issueCredentials(issuer: Issuer, request: CheckedRequest, 
 
 /** Octets of a name of no parts: a SEQUENCE of nothing. */
 const EMPTY_NAME = 2
+
+function refuseKeysOfCas({ certificate, chain, crossCertificates }: Issuer, key: PrivateKey): void {
+  const held = [certificate, ...chain, ...crossCertificates].find((each) => key.matches(each))
+  if (held !== undefined)
+    throw issueRefused(
+      `The key of the CA "${held.subject.toString()}" belongs to no member and no client: whoever held it could issue`,
+    )
+}
 
 /** What an end-entity certificate is made of, beside its issuer. */
 export interface EndEntity {

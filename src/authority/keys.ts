@@ -18,18 +18,31 @@ export interface NewKey {
 }
 
 /**
- * Makes a key.
+ * Makes a key of a kind. `origin` is what the key is for, for people.
  *
- * @param crypto The caller's implementation; null for @peculiar/webcrypto.
- * @param origin What the key is for, for people.
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where the implementation does not make such a key.
  */
-export async function makeKey(crypto: WebCrypto | null, algorithm: KeyAlgorithm, origin: string): Promise<NewKey> {
+export type KeyMaker = (algorithm: KeyAlgorithm, origin: string) => Promise<NewKey>
+
+/** @param crypto The caller's implementation; null for @peculiar/webcrypto, of which one is made at the first use. */
+export function keyMaker(crypto: WebCrypto | null): KeyMaker {
+  let implementation = crypto
+  return async (algorithm, origin) => {
+    const { modulusLength } = keyRow(algorithm).parameters
+    // @peculiar/webcrypto looks for primes on the main thread, which stops everything for seconds.
+    if (crypto === null && modulusLength !== undefined) return makeRsaKey(modulusLength, algorithm, origin)
+    implementation ??= (await import('../x509/engine.js')).createDefaultCrypto()
+    return makeKey(implementation, crypto === null, algorithm, origin)
+  }
+}
+
+async function makeKey(
+  implementation: WebCrypto,
+  isDefault: boolean,
+  algorithm: KeyAlgorithm,
+  origin: string,
+): Promise<NewKey> {
   const { parameters, scheme } = keyRow(algorithm)
-  // @peculiar/webcrypto looks for primes on the main thread, which stops everything for seconds.
-  if (crypto === null && parameters.modulusLength !== undefined)
-    return makeRsaKey(parameters.modulusLength, algorithm, origin)
-  const implementation = crypto ?? (await import('../x509/engine.js')).createDefaultCrypto()
   try {
     const pair = await implementation.subtle.generateKey(parameters, true, ['sign', 'verify'])
     if (!isKeyPair(pair)) throw new TypeError('generateKey did not return a key pair')
@@ -42,13 +55,13 @@ export async function makeKey(crypto: WebCrypto | null, algorithm: KeyAlgorithm,
     const octets = new Uint8Array(spki)
     const secret = new Uint8Array(pkcs8)
     // Somebody else's implementation may give halves that do not fit; the public one is worked out then, and compared.
-    const privateKey =
-      crypto === null
-        ? PrivateKey.ofPair(secret, octets, origin)
-        : PrivateKey.fromKeyObject(readPkcs8(secret, octets), origin)
+    const privateKey = isDefault
+      ? PrivateKey.ofPair(secret, octets, origin)
+      : PrivateKey.fromKeyObject(readPkcs8(secret, octets), origin)
     // The default one signs by the same call of node:crypto, after it has brought the key into PEM each time.
-    const signer =
-      crypto === null ? keyObjectSigner(privateKey, scheme) : webCryptoSigner(crypto, pair.privateKey, octets, scheme)
+    const signer = isDefault
+      ? keyObjectSigner(privateKey, scheme)
+      : webCryptoSigner(implementation, pair.privateKey, octets, scheme)
     return { privateKey, spki: octets, signer }
   } catch (cause) {
     throw issueRefused(`The crypto in use cannot make a key of kind ${algorithm}`, { cause })

@@ -5,7 +5,6 @@ import type { KeyAlgorithm } from './algorithms.js'
 import { caExtensions, type CaRights, pathLengthBelow, readMaxIntermediates } from './ca-certificate.js'
 import { checkRoot, checkSignedBy } from './check.js'
 import { type AuthorityParts, type Issuer, ledgerEntry, issuerOf } from './issuer.js'
-import { makeKey } from './keys.js'
 import { lifetimeFromNow, lifetimeWithin, readValidity } from './lifetime.js'
 import { readAlgorithm, readName } from './options.js'
 import { readPermit } from './permit.js'
@@ -80,10 +79,10 @@ export async function makeRoot(options: CreateAuthorityOptions): Promise<Authori
 /** The work of `authority.createIntermediate`. */
 export async function makeIntermediate(above: Issuer, options: CreateIntermediateOptions): Promise<AuthorityParts> {
   checkOptions('options', options, KNOWN)
-  const inherited = { ...above.settings, ...readOwnSettings(options, above.settings) }
+  const inherited = { ...above.settings, ...readOwnSettings(options) }
   const plan = readOptions(options, inherited, INTERMEDIATE_VALIDITY)
   const pathLength = pathLengthBelow(above, plan.pathLength)
-  const lifetime = lifetimeWithin(above.certificate, plan.validity, plan.now)
+  const lifetime = lifetimeWithin(above, plan.validity, plan.now)
   const { origin, settings } = plan
   const serial = above.settings.nextSerial()
   const { key, signer } = await plan.makeKey()
@@ -102,13 +101,13 @@ export async function makeIntermediate(above: Issuer, options: CreateIntermediat
 }
 
 /** An intermediate uses the crypto, the ledger and the clock of the CA above, unless it is given its own. */
-function readOwnSettings(options: CreateIntermediateOptions, above: Settings): Partial<Settings> {
+function readOwnSettings(options: CreateIntermediateOptions): Partial<Settings> {
   const given = SETTINGS.some((each) => options[each] !== undefined)
   if (!given) return {}
   const own = readSettings(options)
   return {
-    crypto: options.crypto === undefined ? above.crypto : own.crypto,
-    ledger: options.ledger === undefined ? above.ledger : own.ledger,
+    ...(options.crypto === undefined ? {} : { crypto: own.crypto, makeKey: own.makeKey }),
+    ...(options.ledger === undefined ? {} : { ledger: own.ledger }),
     ...(options.clock === undefined ? {} : { now: own.now }),
     ...(options.serialNumbers === undefined ? {} : { nextSerial: own.nextSerial }),
   }
@@ -147,7 +146,7 @@ function readOptions(options: CreateIntermediateOptions, settings: Settings, val
     origin,
     makeKey: async () => {
       if (held !== null) return { key: null, signer: held }
-      const { privateKey, signer } = await makeKey(settings.crypto, algorithm, origin)
+      const { privateKey, signer } = await settings.makeKey(algorithm, origin)
       return { key: privateKey, signer }
     },
   }

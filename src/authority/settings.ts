@@ -2,6 +2,7 @@
 import { randomFillSync } from 'node:crypto'
 import { optionInvalid } from '../misuse.js'
 import type { WebCrypto } from '../x509/web-crypto.js'
+import { type KeyMaker, keyMaker } from './keys.js'
 import { type Ledger, memoryLedger } from './ledger.js'
 import { checkCrypto } from './options.js'
 
@@ -32,6 +33,7 @@ export const SETTINGS = ['crypto', 'ledger', 'clock', 'serialNumbers'] as const 
 export interface Settings {
   /** null for the default. */
   readonly crypto: WebCrypto | null
+  readonly makeKey: KeyMaker
   readonly ledger: Ledger
   readonly now: () => Date
   readonly nextSerial: () => Uint8Array
@@ -47,6 +49,7 @@ export function readSettings(given: AuthoritySettings): Settings {
   const { clock, serialNumbers, crypto } = given
   return {
     crypto: crypto ?? null,
+    makeKey: keyMaker(crypto ?? null),
     ledger,
     now: () => readClock(clock),
     nextSerial: () => (serialNumbers === undefined ? randomSerial(crypto ?? null) : checkSerial(serialNumbers())),

@@ -55,6 +55,18 @@ export interface NamePart {
 }
 
 const COUNTRY = '2.5.4.6'
+const COMMON_NAME = '2.5.4.3'
+const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'
+const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2'
+
+/** Encoded once: each certificate holds the same few. */
+const USUAL_OIDS: ReadonlyMap<string, Uint8Array> = new Map(
+  [...Object.values(ExtensionId), COMMON_NAME, SERVER_AUTH, CLIENT_AUTH].map((id) => [id, oid(id)]),
+)
+
+function encodedOid(id: string): Uint8Array {
+  return USUAL_OIDS.get(id) ?? oid(id)
+}
 
 /** A distinguished name of one attribute for each relative name, in encoding order. */
 export function writeDistinguishedName(parts: readonly NamePart[]): Buffer<ArrayBuffer> {
@@ -64,15 +76,12 @@ export function writeDistinguishedName(parts: readonly NamePart[]): Buffer<Array
 function writeRelativeName({ type, text }: NamePart): Buffer<ArrayBuffer> {
   // RFC 5280 section 4.1.2.4 wants UTF8String, and for the country's two letters PrintableString (appendix A.1).
   const tag = type === COUNTRY ? Tag.printableString : Tag.utf8String
-  return element(Tag.set, sequence(oid(type), element(tag, Buffer.from(text, 'utf8'))))
+  return element(Tag.set, sequence(encodedOid(type), element(tag, Buffer.from(text, 'utf8'))))
 }
-
-/** Encoded once: each certificate holds the same few. */
-const EXTENSION_OIDS = new Map(Object.values(ExtensionId).map((id) => [id as string, oid(id)]))
 
 /** An extension of any kind from its DER. */
 export function writeExtension(id: string, value: Uint8Array, critical: boolean): Buffer<ArrayBuffer> {
-  return sequence(EXTENSION_OIDS.get(id) ?? oid(id), ...(critical ? [TRUE] : []), octetString(value))
+  return sequence(encodedOid(id), ...(critical ? [TRUE] : []), octetString(value))
 }
 
 /** basicConstraints of a certificate that is no CA: critical, and empty because FALSE is the default (X.690 section 11.5). */
@@ -107,7 +116,7 @@ export function writeKeyUsage(usages: readonly KeyUsage[]): Buffer<ArrayBuffer> 
 }
 
 export function writeExtendedKeyUsage(oids: readonly string[]): Buffer<ArrayBuffer> {
-  return writeExtension(ExtensionId.extendedKeyUsage, sequence(...oids.map(oid)), false)
+  return writeExtension(ExtensionId.extendedKeyUsage, sequence(...oids.map(encodedOid)), false)
 }
 
 export function writeSubjectKeyIdentifier(identifier: Uint8Array): Buffer<ArrayBuffer> {

@@ -30,11 +30,13 @@ export const bench: Bench = {
     'key generation, both exports and one signature.',
   unit: 'certificate issued',
   base: FLOOR,
+  // Long enough for the code to be compiled: what is asked for is how many an issuer makes that has many to make.
+  slice: 300,
   promises: [
-    { says: 'at least 250 certificates a second', holds: (measured) => measured(OURS).perSecond >= 250 },
+    { says: 'at least half as fast as the floor', holds: (measured) => measured(OURS).ratio <= 2 },
     {
-      says: 'not slower than @peculiar/x509 used directly',
-      holds: (measured) => measured(OURS).ratio <= measured(PECULIAR).ratio,
+      says: 'at least 4 × as fast as @peculiar/x509 used directly',
+      holds: (measured) => measured(OURS).ratio * 4 <= measured(PECULIAR).ratio,
     },
   ],
   prepare: async () => ({
