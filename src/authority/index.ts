@@ -63,3 +63,22 @@ export type {
   WebCrypto,
   WebSubtleCrypto,
 } from '../x509/web-crypto.js'
+export { checkCaRoll } from './roll/check.js'
+export type { CaRollEndpoint, CaRollProgress, CaRollReport, CheckCaRollOptions } from './roll/check.js'
+export { formatPlan } from './roll/format-plan.js'
+export type { FormatPlanOptions } from './roll/format-plan.js'
+export { planCaRoll } from './roll/plan.js'
+export type { CaRollOptions } from './roll/plan.js'
+export type {
+  CaRollAction,
+  CaRollFiles,
+  CaRollPlan,
+  CaRollStep,
+  CaRollStepId,
+  CaTraffic,
+  PlannedCa,
+} from './roll/plan-types.js'
+export { withTrustAnchors } from './roll/with-trust-anchors.js'
+export type { WithTrustAnchorsOptions } from './roll/with-trust-anchors.js'
+export { writeTrust } from './roll/write-trust.js'
+export type { WriteTrustOptions } from './roll/write-trust.js'

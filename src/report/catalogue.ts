@@ -3,6 +3,7 @@
  * itself takes only types from here: a room loads the areas that it gives (see its finding.ts).
  */
 import { access } from './catalogue/access.js'
+import { caRoll } from './catalogue/ca-roll.js'
 import { certificate } from './catalogue/certificate.js'
 import { chain } from './catalogue/chain.js'
 import { constraints } from './catalogue/constraints.js'
@@ -39,6 +40,7 @@ export const catalogue = {
   ...login,
   ...access,
   ...rotation,
+  ...caRoll,
 }
 
 type DetailsOf<R> = R extends CatalogueRow<infer D> ? D : never

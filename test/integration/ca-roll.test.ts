@@ -1,0 +1,205 @@
+/** The CA of a cluster at work is replaced by following the plan: nobody is locked out, and the wrong order is seen. */
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import {
+  type Authority,
+  type CaRollPlan,
+  type CaRollReport,
+  type CaRollStepId,
+  checkCaRoll,
+  type ClusterFiles,
+  createAuthority,
+  issueCluster,
+  planCaRoll,
+  withTrustAnchors,
+  writeCluster,
+  writeTrust,
+} from '../../src/authority/index.js'
+import { createSecureClient } from '../../src/client/index.js'
+import { type Credentials, fromFiles } from '../../src/credentials/index.js'
+import { startEtcdCluster, type TestEtcd, type TestEtcdCluster } from '../../src/testing/index.js'
+import { startLoad } from '../support/load.js'
+import { temporaryFolder } from '../support/openssl.js'
+import { errorCodes, findingOf, refused } from '../support/refused.js'
+
+const folder = temporaryFolder()
+const NAMES = ['m1', 'm2', 'm3'] as const
+const HOSTS = ['127.0.0.1', 'localhost'] as const
+const PLAN = { members: NAMES.map((name) => ({ name, hosts: HOSTS })), clients: ['writer'] } as const
+
+interface Rolling extends AsyncDisposable {
+  readonly cluster: TestEtcdCluster
+  readonly directory: string
+  readonly files: ClusterFiles<(typeof NAMES)[number], 'writer'>
+  readonly endpoints: Record<string, { client: string; peer: string }>
+}
+
+/** Three members that read what `writeCluster` wrote, where it wrote it. */
+async function startCluster(directory: string, from: Authority): Promise<Rolling> {
+  const issued = await issueCluster(from, PLAN)
+  const files = await writeCluster(directory, issued, { layout: 'etcd' })
+  const peerUrls: string[] = []
+  const args = ({ peerUrl }: { peerUrl: string }): string[] => {
+    // Asked for each member in turn.
+    const name = NAMES[peerUrls.length % NAMES.length] ?? 'm1'
+    peerUrls.push(peerUrl)
+    const { server, peer } = files.members[name]
+    return [
+      `--cert-file=${server.cert}`,
+      `--key-file=${server.key}`,
+      `--trusted-ca-file=${server.ca}`,
+      `--peer-cert-file=${peer.cert}`,
+      `--peer-key-file=${peer.key}`,
+      `--peer-trusted-ca-file=${peer.ca}`,
+    ]
+  }
+  const [m1, m2, m3] = NAMES.map((name) => ({ name, ...issued.members[name] }))
+  if (m1 === undefined || m2 === undefined || m3 === undefined) throw new Error('there are three')
+  const cluster = await startEtcdCluster({ via: 'binary', members: [m1, m2, m3], args })
+  const endpoints = Object.fromEntries(
+    cluster.members.map((each, index) => [each.name, { client: each.endpoint, peer: peerUrls.slice(-3)[index] ?? '' }]),
+  )
+  return { cluster, directory, files, endpoints, [Symbol.asyncDispose]: () => cluster.close() }
+}
+
+async function restartOneByOne(cluster: TestEtcdCluster, as: () => Promise<Credentials>): Promise<void> {
+  for (const member of cluster.members) {
+    await member.stop()
+    await member.start()
+    await expectHealthy(cluster.members, await as())
+  }
+}
+
+async function expectHealthy(members: readonly TestEtcd[], as: Credentials): Promise<void> {
+  for (const member of members) {
+    await expect
+      .poll(async () => (await member.etcdctl(['endpoint', 'health'], as)).exitCode, { timeout: 20_000 })
+      .toBe(0)
+  }
+}
+
+/** What has to be done for each step; the plan says in which order. */
+function actionsOf(rolling: Rolling, from: Authority, to: Authority, sending: Authority) {
+  const { directory, cluster, files } = rolling
+  const both = [...from.trustAnchors, ...to.trustAnchors]
+  const admin = (): Promise<Credentials> => fromFiles(files.clients.writer).load()
+  const reissue = async (authority: Authority, anchors: Authority['trustAnchors']): Promise<void> => {
+    const issued = withTrustAnchors(await issueCluster(authority, PLAN), anchors)
+    await writeCluster(directory, issued, { layout: 'etcd' })
+  }
+  const actions: Record<CaRollStepId, () => Promise<unknown>> = {
+    'trust-both': () => writeTrust(directory, both, { layout: 'etcd' }),
+    'restart-trusting-both': () => restartOneByOne(cluster, admin),
+    reissue: () => (sending === to ? reissue(to, both) : reissue(sending, from.trustAnchors)),
+    'trust-new': () => writeTrust(directory, to.trustAnchors, { layout: 'etcd' }),
+    'restart-trusting-new': () => restartOneByOne(cluster, admin),
+    'retire-cross-certificate': () => reissue(to, to.trustAnchors),
+  }
+  return actions
+}
+
+function expectNext(report: CaRollReport, plan: CaRollPlan, index: number): void {
+  expect(report.findings).toEqual([])
+  expect(report.next).toBe(plan.steps[index]?.id ?? null)
+  expect(report.done).toBe(index === plan.steps.length)
+  expect(report.steps.map(({ state }) => state)).toEqual(
+    plan.steps.map((_, at) => (at < index ? 'done' : at === index ? 'next' : 'waiting')),
+  )
+}
+
+describe('following the plan', () => {
+  test.each(['a bundle', 'a cross-certificate', 'two CAs of one name'] as const)(
+    'with %s: no write fails, no event is lost, and each step is told',
+    { timeout: 180_000 },
+    async (way) => {
+      const from = await createAuthority({ name: 'etcd CA' })
+      const to = await createAuthority({ name: way === 'two CAs of one name' ? 'etcd CA' : 'etcd CA 2' })
+      const crossCertificate = way === 'a cross-certificate' ? await from.crossSign(to) : undefined
+      const sending = crossCertificate === undefined ? to : to.withCrossCertificate(crossCertificate)
+      await using rolling = await startCluster(folder.file(way), from)
+      const { cluster, directory, endpoints, files } = rolling
+      const plan = planCaRoll({ from, to, members: NAMES, clients: ['writer'], crossCertificate })
+      const actions = actionsOf(rolling, from, to, sending)
+      // To try with, where the name alone does not tell.
+      const credentials = [
+        await from.issue({ role: 'client', name: 'looker' }),
+        await to.issue({ role: 'client', name: 'looker' }),
+      ]
+      await using client = await createSecureClient({
+        endpoints: cluster.endpoints,
+        credentials: fromFiles({ ...files.clients.writer, watch: { pollInterval: '200ms' } }),
+        preflight: 'all',
+      })
+      const load = await startLoad(client, { rate: 50, watchers: 3, leases: 0, locks: 0 })
+      // A plan that was kept as JSON is as good.
+      const kept = JSON.parse(JSON.stringify(plan)) as CaRollPlan
+      const look = { directory, endpoints, credentials }
+      expectNext(await checkCaRoll(kept, look), plan, 0)
+      for (const [index, { id }] of plan.steps.entries()) {
+        await actions[id]()
+        expectNext(await checkCaRoll(kept, look), plan, index + 1)
+      }
+      const account = await load.end()
+      expect(account.failed).toEqual([])
+      expect(account.lost).toEqual([])
+      expect(account.requests).toBeGreaterThan(100)
+      // The client came to the new CA by following its files.
+      expect(client.tls.report.path.at(-1)?.fingerprint256).toBe(to.certificate.fingerprint256)
+      const stranger = await from.issue({ role: 'client', name: 'root' })
+      const refusedNow = await cluster.member('m1').etcdctl(['--dial-timeout=2s', 'get', 'a'], {
+        ...stranger,
+        trustAnchors: to.trustAnchors,
+      })
+      expect(refusedNow.exitCode).not.toBe(0)
+    },
+  )
+})
+
+test(
+  'the wrong order: the old CA is dropped too early, which is refused, seen, and really locks a member out',
+  {
+    timeout: 120_000,
+  },
+  async () => {
+    const from = await createAuthority({ name: 'etcd CA' })
+    const to = await createAuthority({ name: 'etcd CA 2' })
+    await using rolling = await startCluster(folder.file('wrong'), from)
+    const { cluster, directory, endpoints, files } = rolling
+    const plan = planCaRoll({ from, to, members: NAMES, clients: ['writer'] })
+    const actions = actionsOf(rolling, from, to, to)
+    await actions['trust-both']()
+    await actions['restart-trusting-both']()
+
+    const early = await refused(writeTrust(directory, to.trustAnchors, { layout: 'etcd' }), 'ERR_WRITE_FAILED')
+    expect(early.details.path).toBe(join(directory, 'members/m1/server.crt'))
+    expect(early.message).toContain('would be trusted no longer')
+    expectNext(await checkCaRoll(plan, { directory, endpoints }), plan, 2)
+
+    await writeTrust(directory, to.trustAnchors, { layout: 'etcd', members: ['m3'], clients: [], overwrite: true })
+    const report = await checkCaRoll(plan, { directory, endpoints })
+    expect(report).toMatchObject({ ok: false, done: false, next: null })
+    expect(new Set(errorCodes(report.findings))).toEqual(new Set(['ca-roll/trust-missing']))
+    expect(findingOf(report.findings, 'ca-roll/trust-missing').details).toMatchObject({
+      where: 'members/m3/ca.crt',
+      loaded: false,
+    })
+
+    // What would have come of it: m3 refuses the others, and comes to nothing.
+    const m3 = cluster.member('m3')
+    await m3.stop()
+    const give = new AbortController()
+    const starting = m3.start({ signal: give.signal }).catch((error: unknown) => error)
+    await m3.waitForLog(/certificate signed by unknown authority/, { timeout: '30s' })
+    const during = await checkCaRoll(plan, { directory, endpoints })
+    expect(during.ok).toBe(false)
+    give.abort()
+    await starting
+    await m3.stop()
+
+    // And back: both CAs, a restart, and the plan goes on where it was.
+    await writeTrust(directory, [...from.trustAnchors, ...to.trustAnchors], { layout: 'etcd' })
+    await m3.start()
+    await expectHealthy(cluster.members, await fromFiles(files.clients.writer).load())
+    expectNext(await checkCaRoll(plan, { directory, endpoints }), plan, 2)
+  },
+)
