@@ -109,7 +109,7 @@ export function requestedContents(request: CertificateRequest, names: SortedName
     subject: request.subject.toString(),
     commonName: commonName !== null && 'name' in commonName ? commonName.name : null,
     hosts: names.hosts.map(({ value }) => value),
-    otherNames: [...names.others].map(({ kind, value }) => ({ kind, value: printable(value) })),
+    otherNames: names.others.map(({ kind, value }) => ({ kind, value: printable(value) })),
     keyUsage: [...(extensions.keyUsage ?? [])],
     extendedKeyUsage: [...(extensions.extendedKeyUsage ?? [])],
     ca: request.asksForCa,

@@ -14,7 +14,7 @@ import { issueRefused } from './refuse.js'
 import type { RequestInput } from './request-input.js'
 import { PROFILE_OPTIONS, type ProfileOptions, readProfile } from './request.js'
 import { readCommonName, type RequestedContents, sortNames } from './requested.js'
-import type { Role } from './roles.js'
+import { isRole, type Role, ROLE_NAMES } from './roles.js'
 import { readTake, type TakeOptions, type TakePolicy } from './take.js'
 
 /** What `authority.sign` is told beside the request. */
@@ -48,28 +48,45 @@ export interface SignedRequest {
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, `ERR_ISSUE_REFUSED` */
 export async function signRequest(issuer: Issuer, csr: RequestInput, options: SignRequest): Promise<SignedRequest> {
   const now = issuer.settings.now()
-  checkOptions('request', options, [...PROFILE_OPTIONS, 'take'])
-  const { take: given, ...rest } = options
-  const take = readTake(given, 'request.take')
-  if (rest.name !== undefined && take.name !== null)
-    throw optionInvalid('request.name', 'must be left out where "take.name" takes over that of the request')
-  const named = rest.hosts === undefined ? [] : readHosts(rest.hosts, 'request.hosts').map(({ value }) => value)
+  const { take, named, ...rest } = readCall(options)
   const { request, requested, findings } = passed(csr)
   refuseKeysOfCas(issuer, request)
   const name = take.name === null ? rest.name : takeName(request, take.name)
   const hosts = addHosts(named, takeHosts(request, take))
-  if (take.hosts !== null && hosts.length === 0 && options.role !== 'client')
-    throw issueRefused(`The request asks for no host, and a ${options.role} certificate without one is refused by all`)
-  if (name === undefined) throw optionInvalid('request.name', 'must be given, unless "take.name" takes it over')
-  const profile = readProfile({ ...rest, name, ...(hosts.length === 0 ? {} : { hosts }) }, now)
+  if (take.hosts !== null && hosts.length === 0 && rest.role !== 'client')
+    throw issueRefused(`The request asks for no host, and a ${rest.role} certificate without one is refused by all`)
+  const profile = readProfile({ ...rest, name, hosts }, now)
   const { spki } = request
   const origin = `${profile.role} "${profile.name}"`
-  const lifetime = lifetimeWithin(issuer.certificate, profile.validity, now)
+  const lifetime = lifetimeWithin(issuer, profile.validity, now)
   const leaf = await signEndEntity(issuer, { profile, spki, usage: usageOf(spki), lifetime, origin })
   const signed = { trustAnchors: [...issuer.trustAnchors], chain: [leaf, ...issuer.intermediates] } as const
   checkSigned(signed, profile, now)
   await issuer.settings.ledger.append([ledgerEntry(issuer, leaf, profile.role)])
   return { trustAnchors: [...signed.trustAnchors], chain: [...signed.chain], origin, requested, findings }
+}
+
+/** A call that was read, as far as it can be without the request. */
+interface Call extends Omit<SignRequest, 'take' | 'name' | 'hosts'> {
+  /** Empty where `take.name` takes over that of the request. */
+  readonly name: string
+  readonly named: readonly string[]
+  readonly take: TakePolicy
+}
+
+/** A wrong call is told as such, whatever the request is. */
+function readCall(options: SignRequest): Call {
+  checkOptions('request', options, [...PROFILE_OPTIONS, 'take'])
+  const { take: given, name, hosts, ...rest } = options
+  const role: unknown = rest.role
+  if (!isRole(role)) throw optionInvalid('request.role', `must be one of ${ROLE_NAMES.join(', ')}`)
+  const take = readTake(given, 'request.take')
+  if (name !== undefined && take.name !== null)
+    throw optionInvalid('request.name', 'must be left out where "take.name" takes over that of the request')
+  if (name === undefined && take.name === null)
+    throw optionInvalid('request.name', 'must be given, unless "take.name" takes it over')
+  const named = hosts === undefined ? [] : readHosts(hosts, 'request.hosts').map(({ value }) => value)
+  return { ...rest, name: name ?? '', named, take }
 }
 
 /** The request, which by itself may be signed. */

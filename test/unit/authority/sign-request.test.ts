@@ -338,6 +338,17 @@ describe('wrong calls', () => {
     expect(details.option).toBe(option)
   })
 
+  test('is told before a look at the request', async () => {
+    for (const [option, options] of [
+      ['request.name', { role: 'client' }],
+      ['request.role', { role: 'ca', name: 'x' }],
+      ['request.hosts[0]', { role: 'client', name: 'x', hosts: [''] }],
+    ] as const) {
+      const { details } = await refused(authority.sign('no request', options as never), 'ERR_OPTION_INVALID')
+      expect(details.option).toBe(option)
+    }
+  })
+
   test('csr', async () => {
     const { details } = await refused(authority.sign(undefined as never, good), 'ERR_OPTION_INVALID')
     expect(details.option).toBe('csr')
