@@ -2,7 +2,8 @@
 import { checkOptions, optionInvalid } from '../misuse.js'
 import { Certificate } from '../x509/certificate.js'
 import { bytesEqual } from '../x509/der.js'
-import { keyIdentifier } from '../x509/certificate-writer.js'
+import { keyIdentifier, writeExtension } from '../x509/certificate-writer.js'
+import { ExtensionId } from '../x509/extensions.js'
 import { caExtensions, pathLengthBelow, readMaxIntermediates } from './ca-certificate.js'
 import { checkSignedBy } from './check.js'
 import { type AuthorityParts, type Issuer, ledgerEntry } from './issuer.js'
@@ -15,7 +16,10 @@ import { signCertificate } from './sign-certificate.js'
 export interface CrossSignOptions {
   /** Lifetime from now. Default: until the other CA's certificate or this authority's own ends, whichever comes first. */
   validity?: string | undefined
-  /** What the other CA may issue for in the eyes of those who trust this one. Default: no limit. */
+  /**
+   * What the other CA may issue for in the eyes of those who trust this one, instead of the name constraints of its own
+   * certificate. Default: those, or no limit where it has none.
+   */
   permit?: readonly [string, ...string[]] | undefined
   /** How many CAs may stand below the other one. Default: 0. */
   maxIntermediates?: number | undefined
@@ -26,6 +30,10 @@ export async function crossSign(issuer: Issuer, other: Certificate, options: Cro
   if (!(other instanceof Certificate)) throw optionInvalid('other', 'must be a Certificate or an Authority')
   const name = `"${other.subject.toString()}"`
   if (!other.isCa) throw issueRefused(`The certificate ${name} is not a CA certificate (RFC 5280 section 4.2.1.9)`)
+  if (other.extensions.keyUsage?.has('keyCertSign') === false)
+    throw issueRefused(
+      `The keyUsage of ${name} lacks keyCertSign (RFC 5280 section 4.2.1.3): it may not issue anything`,
+    )
   if (bytesEqual(other.spki, issuer.certificate.spki))
     throw issueRefused(`${name} holds this authority's own key; a renewed certificate of it needs no cross-certificate`)
   const { settings } = issuer
@@ -38,15 +46,27 @@ export async function crossSign(issuer: Issuer, other: Certificate, options: Cro
   const certificate = await signCertificate(issuer.signer, {
     serial: settings.nextSerial(),
     issuer: issuer.certificate.subject.raw,
-    lifetime: lifetimeWithin(issuer.certificate, { duration, asked }, now),
+    lifetime: lifetimeWithin(issuer, { duration, asked }, now),
     subject: other.subject.raw,
     spki: other.spki,
-    extensions: caExtensions(other.spki, { pathLength, permit }, issuer.keyIdentifier, identifierOf(other)),
+    extensions: [
+      ...caExtensions(other.spki, { pathLength, permit }, issuer.keyIdentifier, identifierOf(other)),
+      ...ownLimits(other, permit === null ? LIMITS : [ExtensionId.extendedKeyUsage]),
+    ],
     origin: `cross-certificate of ${name}`,
   })
   checkSignedBy(certificate, issuer.certificate)
   await settings.ledger.append([ledgerEntry(issuer, certificate, 'ca')])
   return certificate
+}
+
+const LIMITS = [ExtensionId.nameConstraints, ExtensionId.extendedKeyUsage] as const
+
+/** What the other CA's own certificate does not allow it, its cross-certificate does not give it. */
+function ownLimits(other: Certificate, limits: readonly string[]): Uint8Array[] {
+  return other.extensions.all
+    .filter(({ oid }) => limits.includes(oid))
+    .map(({ oid, value, critical }) => writeExtension(oid, value, critical))
 }
 
 /** The certificates that the other CA has issued name its key by this. */
@@ -60,5 +80,6 @@ export function withCrossCertificate(parts: AuthorityParts, cross: Certificate):
   if (!cross.subject.equals(certificate.subject) || !bytesEqual(cross.spki, certificate.spki))
     throw optionInvalid('certificate', "must hold this authority's own name and key")
   if (!cross.isCa) throw optionInvalid('certificate', 'must be a CA certificate')
-  return { ...parts, crossCertificates: [...crossCertificates, cross] }
+  const others = crossCertificates.filter((each) => !each.equals(cross))
+  return { ...parts, crossCertificates: [...others, cross] }
 }

@@ -69,21 +69,29 @@ export interface Ledger {
   read(): Promise<readonly LedgerEntry[]>
 }
 
-/** A ledger that lasts as long as the object. What is issued is forgotten once it has expired. */
+/** A ledger that lasts as long as the object. What is issued is forgotten once it has expired, unless it was revoked. */
 export function memoryLedger(): Ledger {
   let entries: LedgerEntry[] = []
   let pruneAt = 1024
   return {
     append: async (more) => {
-      if (entries.length + more.length > pruneAt) {
-        const now = new Date()
-        entries = entries.filter((each) => each.kind !== 'issued' || each.notAfter > now)
-        // Pruned again at twice the size: the work for each entry stays the same, however many there are.
-        pruneAt = Math.max(1024, 2 * (entries.length + more.length))
-      }
       for (const each of more) entries.push(each)
+      if (entries.length > pruneAt) {
+        entries = withoutExpired(entries)
+        // Pruned again at twice the size: the work for each entry stays the same, however many there are.
+        pruneAt = Math.max(1024, 2 * entries.length)
+      }
       return Promise.resolve()
     },
     read: async () => Promise.resolve([...entries]),
   }
+}
+
+/** The time is that of the newest entry: an authority may have a clock of its own. */
+function withoutExpired(entries: readonly LedgerEntry[]): LedgerEntry[] {
+  const key = ({ issuer, serialNumber }: IssuedEntry | RevokedEntry): string => `${issuer} ${serialNumber}`
+  const now = entries.reduce((latest, { at }) => Math.max(latest, at.getTime()), -Infinity)
+  // A revocation list names what was revoked until it has expired, and learns of that here.
+  const revoked = new Set(entries.flatMap((each) => (each.kind === 'revoked' ? [key(each)] : [])))
+  return entries.filter((each) => each.kind !== 'issued' || each.notAfter.getTime() >= now || revoked.has(key(each)))
 }

@@ -1,10 +1,11 @@
 /** When a certificate is valid: counted from now, a little backdated, and never outside its issuer's own lifetime. */
 import { optionInvalid } from '../misuse.js'
 import { parseDuration } from '../x509/time.js'
+import type { AuthorityParts } from './issuer.js'
 import { issueRefused } from './refuse.js'
 
 /** Clocks of a cluster differ: what is issued now shall be valid for a member whose clock is a little behind. */
-const BACKDATED_MS = 5 * 60_000
+export const BACKDATED_MS = 5 * 60_000
 /** RFC 5280 section 4.1.2.5: dates end with the year 9999. */
 const LAST_MOMENT = Date.UTC(9999, 11, 31, 23, 59, 59)
 
@@ -31,31 +32,37 @@ export function lifetimeFromNow(validity: number, now: Date): Lifetime {
 }
 
 /**
- * The lifetime of a certificate inside its issuer's.
+ * The lifetime of a certificate inside its issuer's, and inside those of the CAs above: verifiers refuse the whole path
+ * once one of them is over.
  *
- * A default ends where the issuer ends, if that is earlier. What the caller asked for is given whole or refused, apart
- * from the minutes that a certificate is backdated: an authority of `'90d'` issues `'90d'` right after it was made.
+ * A default ends where the first of them ends, if that is earlier. What the caller asked for is given whole or refused,
+ * apart from the minutes that a certificate is backdated: an authority of `'90d'` issues `'90d'` right after it was made.
  *
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where the issuer is not valid now, or ends before what was asked for.
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where one of them is not valid now, or ends before what was asked for.
  */
-export function lifetimeWithin(issuer: Lifetime, validity: { duration: number; asked: boolean }, now: Date): Lifetime {
-  if (issuer.notBefore > now) {
-    throw issueRefused(`The authority's certificate is not valid before ${issuer.notBefore.toISOString()}`)
-  }
-  if (issuer.notAfter <= now) {
-    throw issueRefused(`The authority's certificate has expired at ${issuer.notAfter.toISOString()}`)
-  }
+export function lifetimeWithin(
+  { certificate, chain }: Pick<AuthorityParts, 'certificate' | 'chain'>,
+  validity: { duration: number; asked: boolean },
+  now: Date,
+): Lifetime {
   const wanted = lifetimeFromNow(validity.duration, now)
-  if (validity.asked && wanted.notAfter.getTime() > issuer.notAfter.getTime() + BACKDATED_MS) {
-    throw issueRefused(
-      `The certificate would be valid until ${wanted.notAfter.toISOString()}, ` +
-        `but the authority's own certificate ends at ${issuer.notAfter.toISOString()}; ask for a shorter "validity"`,
-    )
+  const lifetime = { ...wanted }
+  for (const ca of [certificate, ...chain]) {
+    const { notBefore, notAfter } = ca
+    const whose =
+      ca === certificate ? "authority's certificate" : `certificate "${ca.subject.toString()}" above the authority`
+    if (notBefore > now) throw issueRefused(`The ${whose} is not valid before ${notBefore.toISOString()}`)
+    if (notAfter <= now) throw issueRefused(`The ${whose} has expired at ${notAfter.toISOString()}`)
+    if (validity.asked && wanted.notAfter.getTime() > notAfter.getTime() + BACKDATED_MS) {
+      throw issueRefused(
+        `The certificate would be valid until ${wanted.notAfter.toISOString()}, ` +
+          `but the ${whose} ends at ${notAfter.toISOString()}; ask for a shorter "validity"`,
+      )
+    }
+    if (notBefore > lifetime.notBefore) lifetime.notBefore = notBefore
+    if (notAfter < lifetime.notAfter) lifetime.notAfter = notAfter
   }
-  return {
-    notBefore: wanted.notBefore > issuer.notBefore ? wanted.notBefore : issuer.notBefore,
-    notAfter: wanted.notAfter < issuer.notAfter ? wanted.notAfter : issuer.notAfter,
-  }
+  return lifetime
 }
 
 /** X.509 knows no fractions of a second. */

@@ -2,7 +2,7 @@
 import { optionInvalid } from '../misuse.js'
 import { type Subtree, writeNameConstraints } from '../x509/certificate-writer.js'
 import { parseIp } from '../x509/ip.js'
-import { readHost } from '../x509/names.js'
+import { isDnsPattern, readHost } from '../x509/names.js'
 
 /** More would be a list of hosts, which belongs into certificates. */
 const MOST = 100
@@ -52,8 +52,10 @@ function readSubtree(value: unknown, option: string): Subtree {
 
 /** Constraints on URIs speak of the host part alone. */
 function authorityOf(uri: string, option: string): string {
-  const host = /^[^:]+:\/\/(?:[^/?#@]*@)?([^/?#:]+)/.exec(uri)?.[1] ?? ''
-  if (host === '' || parseIp(host) !== null) throw optionInvalid(option, 'must be a URI whose host is a name')
+  const host = /^[^:]+:\/\/(?:[^/?#@]*@)?([^/?#:]+)(?::\d*)?(?:[/?#]|$)/.exec(uri)?.[1] ?? ''
+  // Go, OpenSSL and this package would each read something else into a wildcard, an address or another odd host.
+  if (host.includes('*') || !isDnsPattern(host) || parseIp(host) !== null)
+    throw optionInvalid(option, 'must be a URI whose host is a name, as spiffe://cluster')
   return host.toLowerCase()
 }
 

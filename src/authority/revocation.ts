@@ -6,7 +6,7 @@ import { Crl } from '../x509/crl.js'
 import { reasonNumber } from '../x509/crl-entries.js'
 import type { Issuer } from './issuer.js'
 import { type LedgerEntry, REVOKE_REASONS, type RevokedEntry, type RevokeReason } from './ledger.js'
-import { readValidity, wholeSecond } from './lifetime.js'
+import { BACKDATED_MS, readValidity, wholeSecond } from './lifetime.js'
 import { issueRefused } from './refuse.js'
 
 /** How `authority.revoke` revokes. */
@@ -91,7 +91,7 @@ export async function issueCrl(issuer: Issuer, options: IssueCrlOptions): Promis
   const usage = certificate.extensions.keyUsage
   if (usage !== null && !usage.has('cRLSign'))
     throw issueRefused(
-      "The authority's keyUsage lacks cRLSign (RFC 5280 section 4.2.1.3): etcd and others refuse its lists",
+      "The authority's keyUsage lacks cRLSign (RFC 5280 section 4.2.1.3): whoever verifies a list refuses its lists",
     )
   const now = wholeSecond(settings.now().getTime())
   const duration = readValidity(options.nextUpdate ?? '7d', 'nextUpdate', now)
@@ -100,7 +100,8 @@ export async function issueCrl(issuer: Issuer, options: IssueCrlOptions): Promis
   const tbs = writeTbsCertList({
     signatureAlgorithm: signer.algorithm,
     issuer: certificate.subject.raw,
-    thisUpdate: now,
+    // As certificates are: who refuses lists of the future may have a clock that is a little behind.
+    thisUpdate: new Date(now.getTime() - BACKDATED_MS),
     nextUpdate: new Date(now.getTime() + duration),
     revoked: stillRevoked(entries),
     authorityKeyIdentifier: issuer.keyIdentifier,
@@ -123,25 +124,25 @@ function nextNumber(entries: readonly LedgerEntry[], now: Date): bigint {
 }
 
 /**
- * What goes on the list: everything revoked, but not what had already expired when the last list told of it (RFC 5280
- * section 3.3).
+ * What goes on the list: everything revoked, but not what a list has already told of that was made after it had expired
+ * (RFC 5280 section 3.3).
  */
 function stillRevoked(entries: readonly LedgerEntry[]): RevokedCertificate[] {
   const ends = new Map(entries.flatMap((each) => (each.kind === 'issued' ? [[each.serialNumber, each.notAfter]] : [])))
-  const lists = entries.flatMap((each) => (each.kind === 'crl' ? [each.at] : []))
-  const revoked = new Map<string, RevokedEntry>()
-  for (const each of entries) {
-    if (each.kind === 'revoked' && !revoked.has(each.serialNumber)) revoked.set(each.serialNumber, each)
-  }
-  const wasTold = ({ serialNumber, at }: RevokedEntry): boolean => {
-    const end = ends.get(serialNumber)
-    return end !== undefined && lists.some((list) => list > end && list >= at)
+  const revoked = new Map<string, { entry: RevokedEntry; listed: number }>()
+  // In the order of the ledger, not of dates: what is revoked as of yesterday was not on yesterday's list. From the end, so
+  // that the first entry about a certificate counts.
+  let listed = -Infinity
+  for (const entry of [...entries].reverse()) {
+    if (entry.kind === 'crl') listed = Math.max(listed, entry.at.getTime())
+    else if (entry.kind === 'revoked') revoked.set(entry.serialNumber, { entry, listed })
   }
   return [...revoked.values()]
-    .filter((each) => !wasTold(each))
-    .map(({ serialNumber, at, reason }) => ({
-      serial: Buffer.from(serialNumber, 'hex'),
-      revokedAt: at,
-      reasonCode: reason === 'unspecified' ? null : reasonNumber(reason),
+    .filter(({ entry, listed: last }) => !(last > (ends.get(entry.serialNumber)?.getTime() ?? Infinity)))
+    .map(({ entry }) => ({
+      serial: Buffer.from(entry.serialNumber, 'hex'),
+      revokedAt: entry.at,
+      reasonCode: entry.reason === 'unspecified' ? null : reasonNumber(entry.reason),
     }))
+    .reverse()
 }

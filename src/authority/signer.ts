@@ -114,7 +114,8 @@ export function foreignSigner(signer: Signer, option = 'signer'): SigningKey {
 async function askSigner(signer: Signer, data: Uint8Array): Promise<Uint8Array> {
   let given: unknown
   try {
-    given = await signer.sign(data)
+    // A copy: what it does to its argument does not reach what was signed, and a worker can take it over.
+    given = await signer.sign(Uint8Array.from(data))
   } catch (cause) {
     throw issueRefused('The signer does not sign', { cause })
   }

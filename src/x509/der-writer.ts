@@ -70,11 +70,12 @@ function base128(arc: number): number[] {
 }
 
 /**
- * A Time of RFC 5280 section 4.1.2.5: UTCTime through the year 2049, GeneralizedTime from 2050 on. Fractions of a second
- * are cut off.
+ * A Time of RFC 5280 section 4.1.2.5: UTCTime through the year 2049, GeneralizedTime from 2050 on, and before 1950, which
+ * UTCTime has no digits for. Fractions of a second are cut off.
  */
 export function time(date: Date): Buffer<ArrayBuffer> {
   const text = `${date.toISOString().slice(0, 19).replace(/[-:T]/g, '')}Z`
-  const short = date.getUTCFullYear() < 2050
+  const year = date.getUTCFullYear()
+  const short = year >= 1950 && year < 2050
   return element(short ? Tag.utcTime : Tag.generalizedTime, Buffer.from(short ? text.slice(2) : text, 'latin1'))
 }
