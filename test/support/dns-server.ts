@@ -1,4 +1,4 @@
-/** A name server on 127.0.0.1 that knows some SRV records and nothing else (RFC 1035, RFC 2782). */
+/** A name server on 127.0.0.1 that knows some SRV and A records and nothing else (RFC 1035, RFC 2782). */
 import { createSocket } from 'node:dgram'
 import { Resolver } from 'node:dns/promises'
 import { once } from 'node:events'
@@ -10,35 +10,51 @@ export interface SrvAnswer {
   readonly priority?: number
 }
 
+/** An IPv4 address, told after so many milliseconds. */
+export interface AddressAnswer {
+  readonly address: string
+  readonly after: number
+}
+
 /** What is answered for a name: records, a response code, or nothing at all. */
-export type DnsAnswer = readonly SrvAnswer[] | 'servfail' | 'silent'
+export type DnsAnswer = readonly SrvAnswer[] | AddressAnswer | 'servfail' | 'silent'
 
 export interface DnsServer extends AsyncDisposable {
   /** Asks this server, once. */
   readonly lookup: LookupSrv
+  /** `127.0.0.1:PORT` */
+  readonly address: string
   /** Names asked for so far. */
   readonly asked: readonly string[]
 }
 
+const A = 1
 const SRV = 33
 const IN = 1
 const SERVFAIL = 2
-const NXDOMAIN = 3
+const NXDOMAIN = 3 as const
 
 export async function dnsServer(zone: Readonly<Record<string, DnsAnswer>>): Promise<DnsServer> {
   const asked: string[] = []
+  const waiting = new Set<NodeJS.Timeout>()
   const socket = createSocket('udp4', (query, { port }) => {
     const name = readName(query, 12)
     asked.push(name)
     const answer = zone[name] ?? NXDOMAIN
     if (answer === 'silent') return
-    socket.send(respond(query, name, answer), port, '127.0.0.1')
+    const after = typeof answer === 'object' && 'after' in answer ? answer.after : 0
+    const timer = setTimeout(() => {
+      waiting.delete(timer)
+      socket.send(respond(query, name, answer), port, '127.0.0.1')
+    }, after)
+    waiting.add(timer)
   })
   socket.bind(0, '127.0.0.1')
   await once(socket, 'listening')
   const server = `127.0.0.1:${String(socket.address().port)}`
   return {
     asked,
+    address: server,
     lookup: async (record, signal) => {
       const resolver = new Resolver({ timeout: 60_000, tries: 1 })
       resolver.setServers([server])
@@ -48,14 +64,17 @@ export async function dnsServer(zone: Readonly<Record<string, DnsAnswer>>): Prom
       return resolver.resolveSrv(record)
     },
     [Symbol.asyncDispose]: async () => {
+      for (const timer of waiting) clearTimeout(timer)
       socket.close()
       await once(socket, 'close')
     },
   }
 }
 
-function respond(query: Buffer, name: string, answer: readonly SrvAnswer[] | 'servfail' | number): Buffer {
-  const records = typeof answer === 'object' ? answer : []
+type Told = Exclude<DnsAnswer, 'silent'> | typeof NXDOMAIN
+
+function respond(query: Buffer, name: string, answer: Told): Buffer {
+  const records = recordsOf(name, answer)
   const code = answer === 'servfail' ? SERVFAIL : typeof answer === 'number' ? answer : 0
   const question = query.subarray(12, 12 + writeName(name).length + 4)
   const header = Buffer.alloc(12)
@@ -63,12 +82,19 @@ function respond(query: Buffer, name: string, answer: readonly SrvAnswer[] | 'se
   header.writeUInt16BE(0x8400 | code, 2)
   header.writeUInt16BE(1, 4)
   header.writeUInt16BE(records.length, 6)
-  return Buffer.concat([header, question, ...records.map((each) => record(name, each))])
+  return Buffer.concat([header, question, ...records])
 }
 
-function record(name: string, { target, port, priority = 0 }: SrvAnswer): Buffer {
-  const data = Buffer.concat([numbers(priority, 1, port), writeName(target)])
-  return Buffer.concat([writeName(name), numbers(SRV, IN, 0, 60, data.length), data])
+function recordsOf(name: string, answer: Told): Buffer[] {
+  if (typeof answer !== 'object') return []
+  if ('address' in answer) return [record(name, A, Buffer.from(answer.address.split('.').map(Number)))]
+  return answer.map(({ target, port, priority = 0 }) =>
+    record(name, SRV, Buffer.concat([numbers(priority, 1, port), writeName(target)])),
+  )
+}
+
+function record(name: string, type: number, data: Buffer): Buffer {
+  return Buffer.concat([writeName(name), numbers(type, IN, 0, 60, data.length), data])
 }
 
 /** 16 bits each. */

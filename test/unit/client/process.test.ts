@@ -1,13 +1,12 @@
 /** What a client means to its process, and the process's environment to the client. Each runs in a process of its own. */
-import { execFile, spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
+import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createSecureClient } from '../../../src/client/index.js'
+import { blackHole } from '../../support/black-hole.js'
 import { type Compiled, compileSources, root } from '../../support/compiled.js'
 import { mintPki } from '../../support/etcd.js'
 import { emptyAnswer, grpcPeer, type Peer, serverTls, silentPeer } from '../../support/peers.js'
@@ -121,31 +120,12 @@ describe('the environment does not weaken the client', () => {
 })
 
 describe('an address that swallows packets', () => {
-  let child: ChildProcess
-  let port: number
-  const filling: Socket[] = []
-
-  beforeAll(async () => {
-    // A process that is stopped accepts nothing; once its queue is full, the kernel drops what comes.
-    const code = `const s = require('net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => console.log(s.address().port))`
-    child = spawn(process.execPath, ['--eval', code], { stdio: ['ignore', 'pipe', 'inherit'] })
-    if (child.stdout === null) throw new Error('no output')
-    const [line] = (await once(child.stdout, 'data')) as [Buffer]
-    port = Number(line.toString())
-    child.kill('SIGSTOP')
-    while (await takesOneMore(port, filling)) expect(filling.length).toBeLessThan(100)
-  })
-
-  afterAll(() => {
-    for (const socket of filling) socket.destroy()
-    child.kill('SIGKILL')
-  })
-
   it('ends in a time-out, and no socket stays behind', async () => {
+    await using hole = await blackHole()
     const before = process.getActiveResourcesInfo().filter((each) => each.includes('TCP')).length
     const started = performance.now()
     const attempt = createSecureClient({
-      endpoints: `https://127.0.0.1:${String(port)}`,
+      endpoints: hole.endpoint,
       credentials: pki.client,
       dialTimeout: '500ms',
     })
@@ -157,14 +137,3 @@ describe('an address that swallows packets', () => {
       .toBeLessThanOrEqual(before)
   })
 })
-
-/** Opens a connection and keeps it; false when it does not come about. */
-async function takesOneMore(port: number, sockets: Socket[]): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1')
-  socket.on('error', () => undefined)
-  sockets.push(socket)
-  const timer = setTimeout(() => socket.emit('full'), 300)
-  const taken = await Promise.race([once(socket, 'connect').then(() => true), once(socket, 'full').then(() => false)])
-  clearTimeout(timer)
-  return taken
-}

@@ -1,0 +1,33 @@
+/**
+ * Lets this process ask another name server for the hosts that it connects to. What getaddrinfo asks stands in
+ * /etc/resolv.conf, which is not a test's to change; Node's sockets look `dns.lookup` up at each connection, so another one in
+ * its place is asked instead.
+ */
+import dns from 'node:dns'
+import type { LookupFunction } from 'node:net'
+
+/** @param server As `127.0.0.1:PORT`. Disposing of it gives the system's own look-up back. */
+export function resolveBy(server: string): Disposable {
+  const resolver = new dns.Resolver({ timeout: 60_000, tries: 1 })
+  resolver.setServers([server])
+  const lookup: LookupFunction = (host, options, done) => {
+    resolver.resolve4(host, (error, addresses) => {
+      if (error !== null) done(error, '')
+      // Two forms of the answer: all addresses, or the first.
+      else if (options.all === true)
+        done(
+          null,
+          addresses.map((address) => ({ address, family: 4 })),
+        )
+      else done(null, addresses[0] ?? '', 4)
+    })
+  }
+  const system = dns.lookup
+  Reflect.set(dns, 'lookup', lookup)
+  return {
+    [Symbol.dispose]: () => {
+      Reflect.set(dns, 'lookup', system)
+      resolver.cancel()
+    },
+  }
+}
