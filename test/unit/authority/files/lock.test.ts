@@ -212,9 +212,14 @@ describe('a stale lock is taken by one', () => {
     let other: Promise<void> = Promise.resolve()
     const before = async (): Promise<void> => {
       if (calls++ !== at) return
-      other = withLock(path, hold)
-      // Until it is in, or as far as it comes.
-      await Promise.race([other, delay(40)])
+      // Until it is in, and stays there while this one goes on; or as far as it comes.
+      const entered = new Promise<void>((resolve) => {
+        other = withLock(path, () => {
+          resolve()
+          return hold()
+        })
+      })
+      await Promise.race([entered, delay(30)])
     }
     await withLock(path, hold, { fileSystem: faultyFileSystem({ before }) })
     await other
