@@ -1,0 +1,397 @@
+/** Credentials that renew themselves: by hand-moved clocks, with authorities that fail, hang and end. */
+import { getEventListeners } from 'node:events'
+import { inspect } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import { authoritySource } from '../../../src/authority/from-authority.js'
+import {
+  type Authority,
+  createAuthority,
+  fromAuthority,
+  type FromAuthorityOptions,
+  type IssueRequest,
+  type Ledger,
+  memoryLedger,
+} from '../../../src/authority/index.js'
+import type { Credentials, WatchableSource } from '../../../src/credentials/credentials.js'
+import { isEtcdMtlsError } from '../../../src/errors.js'
+import { handClock, type HandClock } from '../../support/hand-clock.js'
+
+const HOUR = 3_600_000
+const EXACT = { jitter: 0 }
+
+interface Bench {
+  clock: HandClock
+  authority: Authority
+  source: WatchableSource
+  /** What the ledger was told of, end-entity certificates only. */
+  issued: () => Promise<number>
+  /** While set, every certificate is refused with it. */
+  trouble: Error | null
+  /** While set, nothing is answered. */
+  hangs: boolean
+  /** How often the authority was asked. */
+  asked: number
+}
+
+async function bench(
+  request: Partial<IssueRequest> = {},
+  options: FromAuthorityOptions = EXACT,
+  caValidity = '3650d',
+): Promise<Bench> {
+  const clock = handClock()
+  const ledger = memoryLedger()
+  const told: string[] = []
+  const state = { trouble: null as Error | null, hangs: false, asked: 0 }
+  const watched: Ledger = {
+    read: () => ledger.read(),
+    append: async (entries) => {
+      if (entries.some((each) => each.kind === 'issued' && each.role === 'ca')) return
+      state.asked += 1
+      if (state.hangs) await new Promise(() => undefined)
+      if (state.trouble !== null) throw state.trouble
+      for (const each of entries) told.push(each.kind)
+    },
+  }
+  const authority = await createAuthority({ name: 'CA', clock: clock.now, ledger: watched, validity: caValidity })
+  const wanted = { role: 'client', name: 'alice', validity: '3h', ...request } as IssueRequest
+  const source = authoritySource(authority, wanted, options, clock)
+  return Object.assign(state, { clock, authority, source, issued: async () => Promise.resolve(told.length) })
+}
+
+/** Reads a watch in the background. */
+function follow(source: WatchableSource, held?: Credentials, controller = new AbortController()) {
+  const got: Credentials[] = []
+  const errors: unknown[] = []
+  const run = async (): Promise<void> => {
+    try {
+      for await (const each of source.watch(controller.signal, held)) got.push(each)
+    } catch (error) {
+      errors.push(error)
+    }
+  }
+  const ended = run()
+  return { got, errors, ended, controller, again: run }
+}
+
+const serials = (list: readonly Credentials[]): string[] => list.map(({ chain }) => chain[0].serialNumber)
+/** Once the follower rests again. */
+const resting = (clock: HandClock, count = 1): Promise<void> => expect.poll(() => clock.waits.length).toBe(count)
+
+describe('load', () => {
+  test('gives the same until two thirds are over, and then others', async () => {
+    const { source, clock, issued } = await bench()
+    const first = await source.load()
+    expect(first.chain[0].subject.toString()).toBe('CN=alice')
+    clock.advance(2 * HOUR - 1000)
+    expect((await source.load()).chain[0]).toBe(first.chain[0])
+    clock.advance(2000)
+    const second = await source.load()
+    expect(second.chain[0].serialNumber).not.toBe(first.chain[0].serialNumber)
+    expect(second.key.spki).not.toEqual(first.key.spki)
+    expect(second.chain[0].notAfter.toISOString()).toBe('2026-06-01T05:00:01.000Z')
+    expect(await issued()).toBe(2)
+  })
+
+  test('any number at once share one certificate, and lists of their own', async () => {
+    const { source, issued } = await bench()
+    const all = await Promise.all(Array.from({ length: 50 }, () => source.load()))
+    expect(new Set(serials(all)).size).toBe(1)
+    all[0]?.trustAnchors.pop()
+    expect((await source.load()).trustAnchors).toHaveLength(1)
+    expect(await issued()).toBe(1)
+  })
+
+  test.each([
+    [0, 2 * HOUR - 0.1 * HOUR],
+    [0.5, 2 * HOUR],
+    [1, 2 * HOUR + 0.1 * HOUR],
+  ])('jitter moves the moment by a tenth of what remains: %d', async (random, due) => {
+    const { source, clock, issued } = await bench({}, { random: () => random })
+    await source.load()
+    // The second of notAfter counts to the lifetime.
+    clock.advance(due - 1000)
+    await source.load()
+    expect(await issued()).toBe(1)
+    clock.advance(3000)
+    await source.load()
+    expect(await issued()).toBe(2)
+  })
+
+  test('the old serves while the authority fails and is valid, and not after that', async () => {
+    const it = await bench()
+    const first = await it.source.load()
+    it.trouble = new Error('the store is away')
+    it.clock.advance(2.5 * HOUR)
+    expect(serials([await it.source.load()])).toEqual(serials([first]))
+    expect(it.asked).toBe(2)
+    // Not asked again at once.
+    await it.source.load()
+    expect(it.asked).toBe(2)
+    it.clock.advance(HOUR)
+    await expect(it.source.load()).rejects.toThrow('the store is away')
+    await expect(it.source.load()).rejects.toThrow('the store is away')
+    it.trouble = null
+    expect(serials([await it.source.load()])).not.toEqual(serials([first]))
+  })
+
+  test('an authority that hangs holds nobody up who has something, and is given up on', async () => {
+    const it = await bench()
+    const first = await it.source.load()
+    it.hangs = true
+    it.clock.advance(2.5 * HOUR)
+    const loading = it.source.load()
+    await expect.poll(() => it.asked).toBe(2)
+    await expect.poll(() => it.clock.waits.toSorted((a, b) => a - b)).toEqual([5000, 60_000])
+    it.clock.advance(5000)
+    expect(serials([await loading])).toEqual(serials([first]))
+    it.clock.advance(55_000)
+    await resting(it.clock, 0)
+    it.hangs = false
+    it.clock.advance(1000)
+    expect(serials([await it.source.load()])).not.toEqual(serials([first]))
+  })
+
+  test('a signal ends the waiting of its caller only', async () => {
+    const it = await bench()
+    it.hangs = true
+    const controller = new AbortController()
+    const loading = it.source.load(controller.signal)
+    controller.abort(new Error('enough'))
+    await expect(loading).rejects.toThrow('enough')
+    await expect(it.source.load(AbortSignal.abort(new Error('before')))).rejects.toThrow('before')
+    expect(getEventListeners(controller.signal, 'abort')).toEqual([])
+  })
+})
+
+describe('clocks that jump', () => {
+  test('far back and far on: the authority refuses, nothing is lost, and all is well afterwards', async () => {
+    const it = await bench()
+    const first = await it.source.load()
+    it.clock.set(new Date('1970-01-01T00:00:10Z'))
+    expect(serials([await it.source.load()])).toEqual(serials([first]))
+    it.clock.set(new Date('2060-01-01T00:00:00Z'))
+    const error: unknown = await it.source.load().catch((reason: unknown) => reason)
+    expect(isEtcdMtlsError(error, 'ERR_ISSUE_REFUSED'), inspect(error)).toBe(true)
+    expect(String(error)).toContain('has expired')
+    it.clock.set(new Date('2026-06-01T01:00:00Z'))
+    expect(serials([await it.source.load()])).toEqual(serials([first]))
+    expect(await it.issued()).toBe(1)
+  })
+
+  test('back by an hour: what is valid only later is replaced', async () => {
+    const it = await bench({}, EXACT)
+    it.clock.advance(5 * HOUR)
+    const first = await it.source.load()
+    it.clock.advance(1000)
+    it.clock.set(new Date('2026-06-01T01:00:00Z'))
+    const second = await it.source.load()
+    expect(serials([second])).not.toEqual(serials([first]))
+    expect(second.chain[0].notAfter.toISOString()).toBe('2026-06-01T04:00:00.000Z')
+  })
+
+  test('a machine that slept: noticed within a minute, whatever timers are left', async () => {
+    const it = await bench({ validity: '90d' })
+    const first = await it.source.load()
+    const { got, controller, ended } = follow(it.source)
+    await resting(it.clock)
+    expect(it.clock.waits).toEqual([60_000])
+    it.clock.set(new Date('2026-08-15T00:00:00Z'))
+    it.clock.advance(60_000)
+    await expect.poll(() => got.length).toBe(1)
+    expect(serials(got)).not.toEqual(serials([first]))
+    controller.abort()
+    await ended
+  })
+})
+
+describe('watch', () => {
+  test('yields each that is issued, at two thirds, to every consumer', async () => {
+    const it = await bench()
+    const held = await it.source.load()
+    const [one, other] = [follow(it.source, held), follow(it.source)]
+    for (let round = 1; round <= 3; round++) {
+      for (let part = 0; part < 3; part++) {
+        await resting(it.clock, 2)
+        it.clock.advance((119 * 60_000) / 3)
+      }
+      await resting(it.clock, 2)
+      expect([one.got.length, other.got.length]).toEqual([round - 1, round - 1])
+      it.clock.advance(62_000)
+      await expect.poll(() => [one.got.length, other.got.length]).toEqual([round, round])
+    }
+    expect(serials(one.got)).toEqual(serials(other.got))
+    expect(new Set([...serials(one.got), ...serials([held])]).size).toBe(4)
+    expect(await it.issued()).toBe(4)
+    for (const each of [one, other]) {
+      each.controller.abort()
+      await each.ended
+      expect(getEventListeners(each.controller.signal, 'abort')).toEqual([])
+      expect(each.errors).toEqual([])
+    }
+    expect(it.clock.waits).toEqual([])
+  })
+
+  test('what the consumer has not comes first; nothing else does', async () => {
+    const it = await bench()
+    const old = await it.source.load()
+    it.clock.advance(2.5 * HOUR)
+    const next = await it.source.load()
+    const { got, controller, ended } = follow(it.source, old)
+    await resting(it.clock)
+    expect(serials(got)).toEqual(serials([next]))
+    controller.abort()
+    await ended
+    const none = follow(it.source, next)
+    await resting(it.clock)
+    expect(none.got).toEqual([])
+    none.controller.abort()
+    await none.ended
+  })
+
+  test('trouble is told once; the next is tried after longer and longer; when it is over the consumer hears of it', async () => {
+    const it = await bench()
+    const held = await it.source.load()
+    const watching = follow(it.source, held)
+    await resting(it.clock)
+    it.trouble = new Error('the store is away')
+    it.clock.advance(2.5 * HOUR)
+    await watching.ended
+    expect(watching.errors).toEqual([it.trouble])
+    const again = watching.again()
+    const pauses: number[] = []
+    for (let tries = it.asked; tries < 12; tries = it.asked) {
+      await resting(it.clock)
+      const [pause = 0] = it.clock.waits
+      pauses.push(pause)
+      it.clock.advance(pause)
+      await expect.poll(() => it.asked).toBe(tries + 1)
+    }
+    expect(watching.errors).toHaveLength(1)
+    for (const [index, pause] of pauses.entries()) {
+      const longest = Math.min(60_000, 1000 * 2 ** index)
+      expect(pause).toBeGreaterThanOrEqual(longest / 2)
+      expect(pause).toBeLessThanOrEqual(longest)
+    }
+    await resting(it.clock)
+    it.trouble = null
+    it.clock.advance(60_000)
+    await expect.poll(() => watching.got.length).toBe(1)
+    expect(serials(watching.got)).not.toEqual(serials([held]))
+    watching.controller.abort()
+    await again
+    expect(it.clock.waits).toEqual([])
+  })
+
+  test('a clock that was wrong and is right again: the old ones come, since the trouble was told', async () => {
+    const it = await bench()
+    const held = await it.source.load()
+    const watching = follow(it.source, held)
+    await resting(it.clock)
+    it.clock.set(new Date('2060-01-01T00:00:00Z'))
+    it.clock.advance(60_000)
+    await watching.ended
+    expect(String(watching.errors[0])).toContain('has expired')
+    const again = watching.again()
+    await resting(it.clock)
+    it.clock.set(new Date('2026-06-01T00:10:00Z'))
+    it.clock.advance(60_000)
+    await expect.poll(() => serials(watching.got)).toEqual(serials([held]))
+    watching.controller.abort()
+    await again
+  })
+
+  test('at the end of the authority nothing is issued again and again', async () => {
+    const it = await bench({ validity: '3h' }, EXACT, '4h')
+    await it.source.load()
+    it.clock.advance(2.5 * HOUR)
+    const last = await it.source.load()
+    expect(last.chain[0].notAfter).toEqual(it.authority.certificate.notAfter)
+    const watching = follow(it.source, last)
+    await resting(it.clock)
+    it.clock.advance(1.2 * HOUR)
+    await watching.ended
+    expect(String(watching.errors[0])).toContain('nothing is gained')
+    expect(serials([await it.source.load()])).toEqual(serials([last]))
+    expect(await it.issued()).toBe(2)
+    it.clock.advance(0.4 * HOUR)
+    await expect(it.source.load()).rejects.toThrow('has expired')
+  })
+
+  test('return and abort end it at once, also while something is issued', async () => {
+    for (const end of ['return', 'abort'] as const) {
+      const it = await bench()
+      it.hangs = true
+      const controller = new AbortController()
+      const iterator = it.source.watch(controller.signal)
+      const next = iterator.next()
+      await expect.poll(() => it.asked).toBe(1)
+      if (end === 'abort') controller.abort()
+      else await iterator.return?.()
+      expect(await next).toEqual({ done: true, value: undefined })
+      expect(getEventListeners(controller.signal, 'abort')).toEqual([])
+    }
+  })
+
+  test('twenty followers of one signal make no warning, and nothing is left', async () => {
+    const it = await bench()
+    const controller = new AbortController()
+    const all = Array.from({ length: 20 }, () => follow(it.source, undefined, controller))
+    await resting(it.clock, 20)
+    controller.abort()
+    await Promise.all(all.map(({ ended }) => ended))
+    expect(getEventListeners(controller.signal, 'abort')).toEqual([])
+    expect(it.clock.waits).toEqual([])
+    expect(await it.issued()).toBe(1)
+  })
+})
+
+test('the real timers are short, let the process end, and are gone after an abort', async () => {
+  const authority = await createAuthority({ name: 'CA' })
+  const source = fromAuthority(authority, { role: 'client', name: 'x' })
+  await source.load()
+  const timers = (): number => process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length
+  const before = timers()
+  const { controller, ended } = follow(source)
+  await new Promise((resolve) => setImmediate(resolve))
+  // One that were not unref'd would be counted.
+  expect(timers()).toBe(before)
+  controller.abort()
+  await ended
+})
+
+describe('a wrong call', () => {
+  test.each<[unknown, unknown, string]>([
+    [{ role: 'client' }, {}, 'request.name'],
+    [{ role: 'server', name: 'a' }, {}, 'request.hosts'],
+    [{ role: 'client', name: 'a', validity: '1ms' }, {}, 'request.validity'],
+    [{ role: 'client', name: 'a' }, { fraction: 1 }, 'fraction'],
+    [{ role: 'client', name: 'a' }, { fraction: Number.NaN }, 'fraction'],
+    [{ role: 'client', name: 'a' }, { jitter: -0.1 }, 'jitter'],
+    [{ role: 'client', name: 'a' }, { jitter: 0.51 }, 'jitter'],
+    [{ role: 'client', name: 'a' }, { random: 1 }, 'random'],
+    [{ role: 'client', name: 'a' }, { speed: 1 }, 'options.speed'],
+  ])('%j %j', async (request, options, option) => {
+    const authority = await createAuthority({ name: 'CA' })
+    const call = (): unknown => fromAuthority(authority, request as never, options as never)
+    expect(call).toThrow(
+      expect.objectContaining({ code: 'ERR_OPTION_INVALID', details: expect.objectContaining({ option }) as unknown }),
+    )
+  })
+
+  test('no authority, no signal, a random that gives no share', async () => {
+    const call = (): unknown => fromAuthority({} as never, { role: 'client', name: 'a' })
+    expect(call).toThrow('"authority"')
+    const authority = await createAuthority({ name: 'CA' })
+    const source = fromAuthority(authority, { role: 'client', name: 'a' }, { random: () => 2 })
+    expect(() => source.watch(null as never)).toThrow('"signal"')
+    await expect(source.load()).rejects.toThrow('"random"')
+  })
+})
+
+test('a source prints its origin, and nothing of a key', async () => {
+  const { source } = await bench()
+  await source.load()
+  const printed = inspect(source, { depth: 10, showHidden: true }) + JSON.stringify(source)
+  expect(printed).toContain('client "alice" of the authority "CN=CA"')
+  expect(printed).not.toMatch(/PRIVATE KEY|pkcs8/i)
+})
