@@ -5,6 +5,7 @@
  */
 import dns from 'node:dns'
 import type { LookupFunction } from 'node:net'
+import { promisify } from 'node:util'
 
 /** @param server As `127.0.0.1:PORT`. Disposing of it gives the system's own look-up back. */
 export function resolveBy(server: string): Disposable {
@@ -22,11 +23,15 @@ export function resolveBy(server: string): Disposable {
       else done(null, addresses[0] ?? '', 4)
     })
   }
-  const system = dns.lookup
+  const { lookup: system, promises } = dns
+  const { lookup: systemPromised } = promises
   Reflect.set(dns, 'lookup', lookup)
+  // The one that grpc-js' own channel asks.
+  Reflect.set(promises, 'lookup', promisify(lookup))
   return {
     [Symbol.dispose]: () => {
       Reflect.set(dns, 'lookup', system)
+      Reflect.set(promises, 'lookup', systemPromised)
       resolver.cancel()
     },
   }

@@ -1,5 +1,8 @@
 /** Causes that are no certificate: parameters of TLS, the port, the network, the environment. */
 import { createServer as createHttpsServer } from 'node:https'
+import { blackHole } from './black-hole.js'
+import { dnsServer } from './dns-server.js'
+import { resolveBy } from './resolver.js'
 import type { Cause, CauseGroup } from './tls-cause.js'
 import {
   alertingPeer,
@@ -234,6 +237,31 @@ export const NETWORK_CAUSES: CauseGroup = {
       ...UNREACHABLE,
       codes: ['endpoint/name-not-found'],
       setUp: (_stage, pki) => ({ endpoint: 'https://no-such-host.invalid:2379', credentials: pki.client }),
+    },
+    {
+      cause: 'the name server does not answer',
+      ...UNREACHABLE,
+      codes: ['endpoint/lookup-timeout'],
+      setUp: async (_stage, pki) => {
+        const name = 'etcd-0.etcd.test'
+        const server = await dnsServer({ [name]: 'silent' })
+        const resolver = resolveBy(server.address)
+        const end = async (): Promise<void> => {
+          resolver[Symbol.dispose]()
+          await server[Symbol.asyncDispose]()
+        }
+        return { endpoint: `https://${name}:2379`, credentials: pki.client, options: { dialTimeout: '1s' }, end }
+      },
+    },
+    {
+      cause: 'packets are dropped: a firewall, or a host that is off',
+      ...UNREACHABLE,
+      codes: ['endpoint/connect-timeout'],
+      setUp: async (_stage, pki) => {
+        const hole = await blackHole()
+        const end = async (): Promise<void> => hole[Symbol.asyncDispose]()
+        return { endpoint: hole.endpoint, credentials: pki.client, options: { dialTimeout: '1s' }, end }
+      },
     },
     {
       cause: 'the port accepts connections and stays silent',
