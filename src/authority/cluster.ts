@@ -7,6 +7,8 @@ import { Authority } from './authority.js'
 import type { ClusterCredentials, KubeadmClients } from './files/cluster-shape.js'
 import { issueCredentials } from './issue.js'
 import { ledgerEntry } from './issuer.js'
+import { readValidity } from './lifetime.js'
+import { readAlgorithm, readHosts } from './options.js'
 import { type IssueRequest, type ProfileOptions, readRequest } from './request.js'
 import { KUBEADM, KUBEADM_HOSTS } from './roles.js'
 
@@ -152,34 +154,43 @@ export function readAuthorities(given: ClusterAuthorities): { client: Authority;
 }
 
 function readOrders(plan: ClusterPlan, client: Authority, peer: Authority): Order[] {
-  const { members, clients = [], validity, algorithm, kubeadm = false } = plan
+  const { members, clients = [], validity, algorithm, kubeadm = false, signal } = plan
   checkList('plan.members', members, MOST_MEMBERS)
   checkList('plan.clients', clients, MOST_CLIENTS)
   if (typeof kubeadm !== 'boolean') throw optionInvalid('plan.kubeadm', 'must be true or false')
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw optionInvalid('plan.signal', 'must be an AbortSignal')
   if (members.length + clients.length === 0) throw optionInvalid('plan.members', 'must not be empty')
-  const common = { validity, algorithm }
+  const now = client.issuer.settings.now()
+  if (validity !== undefined) readValidity(validity, 'plan.validity', now)
+  const common = { validity, algorithm: readAlgorithm(algorithm, 'plan.algorithm') }
   const orders: Order[] = []
-  const add = (kind: Order['kind'], authority: Authority, name: string, request: IssueRequest): void => {
+  const add = (where: string, order: Omit<Order, 'what'>): void => {
     // Read here for the errors that it throws: no key is made for a plan that is wrong further down.
-    readRequest(request, authority.issuer.settings.now())
-    orders.push({ kind, name, authority, request, what: `${WORDS[kind]} ${name}` })
+    readRequest(order.request, now, where)
+    orders.push({ ...order, what: `${WORDS[order.kind]} ${order.name}` })
   }
   for (const [index, member] of members.entries()) {
-    checkOptions(`plan.members[${String(index)}]`, member, ['name', 'hosts', 'peerHosts'])
+    const where = `plan.members[${String(index)}]`
+    checkOptions(where, member, ['name', 'hosts', 'peerHosts'])
     const { name, hosts, peerHosts = hosts } = member
+    readHosts(hosts, `${where}.hosts`)
+    readHosts(peerHosts, `${where}.peerHosts`)
     const more = kubeadm ? [...ownName(name), ...KUBEADM_HOSTS] : []
-    add('server', client, name, { role: 'server', name, hosts: [...hosts, ...more], ...common })
-    add('peer', peer, name, { role: 'peer', name, hosts: [...peerHosts, ...more], ...common })
+    const server: IssueRequest = { role: 'server', name, hosts: [...hosts, ...more], ...common }
+    const ofPeer: IssueRequest = { role: 'peer', name, hosts: [...peerHosts, ...more], ...common }
+    add(where, { kind: 'server', authority: client, name, request: server })
+    add(where, { kind: 'peer', authority: peer, name, request: ofPeer })
     for (const kind of kubeadm ? (['healthcheckClient', 'apiserverClient'] as const) : []) {
-      const { name: user } = KUBEADM[kind]
-      add(kind, client, name, { role: 'client', name: user, ...common })
+      add(where, { kind, authority: client, name, request: { role: 'client', name: KUBEADM[kind].name, ...common } })
     }
   }
   for (const [index, each] of clients.entries()) {
     const asked: ClientPlan = typeof each === 'string' ? { name: each } : each
     const where = `plan.clients[${String(index)}]`
     checkOptions(where, asked, ['name', 'hosts', 'subject', 'validity', 'extensions', 'extendedKeyUsage'])
-    add('client', client, asked.name, { ...common, ...asked, role: 'client' })
+    const own = { ...asked, validity: asked.validity ?? validity }
+    add(where, { kind: 'client', authority: client, name: own.name, request: { ...common, ...own, role: 'client' } })
   }
   checkNames(orders)
   return orders
@@ -205,10 +216,12 @@ function ownName(name: string): string[] {
 
 function checkNames(orders: readonly Order[]): void {
   for (const kind of ['server', 'client'] as const) {
-    const names = orders.filter((each) => each.kind === kind).map(({ name }) => name)
-    const twice = names.find((name, index) => names.indexOf(name) < index)
     const option = kind === 'client' ? 'plan.clients' : 'plan.members'
-    if (twice !== undefined) throw optionInvalid(option, `must name each once, and ${twice} is there twice`)
+    const seen = new Set<string>()
+    for (const { name } of orders.filter((each) => each.kind === kind)) {
+      if (seen.has(name)) throw optionInvalid(option, `must name each once, and ${name} is there twice`)
+      seen.add(name)
+    }
   }
 }
 

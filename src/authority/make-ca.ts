@@ -1,5 +1,6 @@
 /** Makes new CAs: a root, or an intermediate below an authority. */
 import { checkOptions, optionInvalid } from '../misuse.js'
+import { bytesEqual } from '../x509/der.js'
 import type { PrivateKey } from '../x509/keys.js'
 import type { KeyAlgorithm } from './algorithms.js'
 import { caExtensions, type CaRights, pathLengthBelow, readMaxIntermediates } from './ca-certificate.js'
@@ -81,16 +82,20 @@ export async function makeIntermediate(above: Issuer, options: CreateIntermediat
   checkOptions('options', options, KNOWN)
   const inherited = { ...above.settings, ...readOwnSettings(options) }
   const plan = readOptions(options, inherited, INTERMEDIATE_VALIDITY)
+  const subject = writeSubject(plan.subject, plan.name)
+  checkName(subject, above)
   const pathLength = pathLengthBelow(above, plan.pathLength)
   const lifetime = lifetimeWithin(above, plan.validity, plan.now)
   const { origin, settings } = plan
   const serial = above.settings.nextSerial()
   const { key, signer } = await plan.makeKey()
+  if ([above.certificate, ...above.chain].some(({ spki }) => bytesEqual(spki, signer.spki)))
+    throw optionInvalid('signer', 'must hold a key of its own: it is that of a CA above')
   const certificate = await signCertificate(above.signer, {
     serial,
     issuer: above.certificate.subject.raw,
     lifetime,
-    subject: writeSubject(plan.subject, plan.name),
+    subject,
     spki: signer.spki,
     extensions: caExtensions(signer.spki, { ...plan, pathLength }, above.keyIdentifier),
     origin,
@@ -98,6 +103,17 @@ export async function makeIntermediate(above: Issuer, options: CreateIntermediat
   checkSignedBy(certificate, above.certificate)
   await above.settings.ledger.append([ledgerEntry(above, certificate, 'ca')])
   return { settings, certificate, key, signer, chain: [above.certificate, ...above.chain], crossCertificates: [] }
+}
+
+/**
+ * An intermediate of its issuer's name would be self-issued, and such ones count neither for the path length nor for name
+ * constraints (RFC 5280 sections 4.2.1.9 and 4.2.1.10); one of the name of a CA further up makes a circle of names.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ */
+function checkName(subject: Uint8Array, { certificate, chain }: Issuer): void {
+  if ([certificate, ...chain].some((ca) => bytesEqual(ca.subject.raw, subject)))
+    throw optionInvalid('name', 'must be another than those of the CAs above')
 }
 
 /** An intermediate uses the crypto, the ledger and the clock of the CA above, unless it is given its own. */

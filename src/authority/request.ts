@@ -103,16 +103,19 @@ export const PROFILE_OPTIONS = [
 
 const KNOWN = [...PROFILE_OPTIONS, 'algorithm', 'key'] as const
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
-export function readRequest(request: IssueRequest, now: Date): CheckedRequest {
-  checkOptions('request', request, KNOWN)
+/**
+ * @param where Names the request in errors.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ */
+export function readRequest(request: IssueRequest, now: Date, where = 'request'): CheckedRequest {
+  checkOptions(where, request, KNOWN)
   const { key, algorithm } = request
-  if (key !== undefined && !(key instanceof PrivateKey)) throw optionInvalid('request.key', 'must be a PrivateKey')
+  if (key !== undefined && !(key instanceof PrivateKey)) throw optionInvalid(`${where}.key`, 'must be a PrivateKey')
   if (key !== undefined && algorithm !== undefined)
-    throw optionInvalid('request.algorithm', 'must be left out where a key is given')
+    throw optionInvalid(`${where}.algorithm`, 'must be left out where a key is given')
   return {
-    ...readProfile(request, now),
-    algorithm: readAlgorithm(algorithm, 'request.algorithm'),
+    ...readProfile(request, now, where),
+    algorithm: readAlgorithm(algorithm, `${where}.algorithm`),
     key: key ?? null,
   }
 }
@@ -120,36 +123,38 @@ export function readRequest(request: IssueRequest, now: Date): CheckedRequest {
 /**
  * Reads what a certificate shall carry.
  *
+ * @param where Names the request in errors.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
 export function readProfile(
   request: ProfileOptions & { role: unknown; hosts?: readonly string[] | undefined },
   now: Date,
+  where = 'request',
 ): CheckedProfile {
   const { role, evenIfEtcdRefuses } = request
-  if (!isRole(role)) throw optionInvalid('request.role', `must be one of ${ROLE_NAMES.join(', ')}`)
+  if (!isRole(role)) throw optionInvalid(`${where}.role`, `must be one of ${ROLE_NAMES.join(', ')}`)
   const row = roleRow(role)
-  const name = readName(request.name, 'request.name')
-  const hosts = request.hosts === undefined ? [] : readHosts(request.hosts, 'request.hosts')
+  const name = readName(request.name, `${where}.name`)
+  const hosts = request.hosts === undefined ? [] : readHosts(request.hosts, `${where}.hosts`)
   if (hosts.length === 0 && row.hosts === 'required' && evenIfEtcdRefuses !== true) {
     throw optionInvalid(
-      'request.hosts',
+      `${where}.hosts`,
       `must name at least one host: a ${role} certificate without names is refused by all`,
     )
   }
   if (evenIfEtcdRefuses !== undefined && typeof evenIfEtcdRefuses !== 'boolean')
-    throw optionInvalid('request.evenIfEtcdRefuses', 'must be true or false')
+    throw optionInvalid(`${where}.evenIfEtcdRefuses`, 'must be true or false')
   return {
     role,
     name,
-    subject: readSubject(request.subject, 'request.subject'),
+    subject: readSubject(request.subject, `${where}.subject`),
     hosts,
     validity: {
-      duration: readValidity(request.validity ?? row.validity, 'request.validity', now),
+      duration: readValidity(request.validity ?? row.validity, `${where}.validity`, now),
       asked: request.validity !== undefined,
     },
-    extendedKeyUsage: readExtendedKeyUsage(request.extendedKeyUsage, role, 'request.extendedKeyUsage'),
-    extensions: readExtensions(request.extensions, 'request.extensions'),
+    extendedKeyUsage: readExtendedKeyUsage(request.extendedKeyUsage, role, `${where}.extendedKeyUsage`),
+    extensions: readExtensions(request.extensions, `${where}.extensions`),
     evenIfEtcdRefuses: evenIfEtcdRefuses ?? false,
   }
 }

@@ -33,9 +33,17 @@ export async function revoke(
   options: RevokeOptions,
 ): Promise<RevokedEntry> {
   checkOptions('options', options, ['reason', 'at'])
-  const { settings, id } = issuer
   const reason = readReason(options.reason)
-  const at = readMoment(options.at, settings.now())
+  const at = readMoment(options.at, issuer.settings.now())
+  return issuer.settings.inTurn(() => noteRevoked(issuer, what, { reason, at }))
+}
+
+async function noteRevoked(
+  issuer: Issuer,
+  what: Certificate | string,
+  { reason, at }: Pick<RevokedEntry, 'reason' | 'at'>,
+): Promise<RevokedEntry> {
+  const { settings, id } = issuer
   const entries = await settings.ledger.read()
   const serialNumber = what instanceof Certificate ? serialOf(issuer, what) : knownSerial(issuer, what, entries)
   const before = entries.find(
@@ -87,7 +95,7 @@ function knownSerial({ id }: Issuer, value: unknown, entries: readonly LedgerEnt
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, `ERR_ISSUE_REFUSED` */
 export async function issueCrl(issuer: Issuer, options: IssueCrlOptions): Promise<Crl> {
   checkOptions('options', options, ['nextUpdate'])
-  const { settings, certificate, signer, id } = issuer
+  const { settings, certificate } = issuer
   const usage = certificate.extensions.keyUsage
   if (usage !== null && !usage.has('cRLSign'))
     throw issueRefused(
@@ -95,6 +103,12 @@ export async function issueCrl(issuer: Issuer, options: IssueCrlOptions): Promis
     )
   const now = wholeSecond(settings.now().getTime())
   const duration = readValidity(options.nextUpdate ?? '7d', 'nextUpdate', now)
+  // In turn: two at once would both take the same number.
+  return settings.inTurn(() => nextCrl(issuer, duration, now))
+}
+
+async function nextCrl(issuer: Issuer, duration: number, now: Date): Promise<Crl> {
+  const { settings, certificate, signer, id } = issuer
   const entries = (await settings.ledger.read()).filter((each) => each.issuer === id)
   const number = nextNumber(entries, now)
   const tbs = writeTbsCertList({

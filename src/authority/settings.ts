@@ -37,6 +37,8 @@ export interface Settings {
   readonly ledger: Ledger
   readonly now: () => Date
   readonly nextSerial: () => Uint8Array
+  /** Runs works on the ledger one after another: those that read it, decide by it and add to it. */
+  readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
@@ -53,6 +55,20 @@ export function readSettings(given: AuthoritySettings): Settings {
     ledger,
     now: () => readClock(clock),
     nextSerial: () => (serialNumbers === undefined ? randomSerial(crypto ?? null) : checkSerial(serialNumbers())),
+    inTurn: oneAfterAnother(),
+  }
+}
+
+function oneAfterAnother(): Settings['inTurn'] {
+  let last: Promise<unknown> = Promise.resolve()
+  return async (work) => {
+    const mine = last.then(work, work)
+    // Kept without its outcome, which is the caller's own.
+    last = mine.then(
+      () => undefined,
+      () => undefined,
+    )
+    return mine
   }
 }
 
@@ -71,11 +87,15 @@ function isLedger(value: unknown): value is Ledger {
   )
 }
 
+/** The dates that certificates can carry (RFC 5280 section 4.1.2.5), and a year for what is issued. */
+const EARLIEST = Date.UTC(1950, 0, 1)
+const LATEST = Date.UTC(9999, 0, 1) - 1
+
 function readClock(clock: (() => Date) | undefined): Date {
   if (clock === undefined) return new Date()
   const now: unknown = clock()
-  if (!(now instanceof Date) || Number.isNaN(now.getTime()))
-    throw optionInvalid('clock', 'must give a Date that is a time')
+  if (!(now instanceof Date) || !(now.getTime() >= EARLIEST && now.getTime() <= LATEST))
+    throw optionInvalid('clock', 'must give a Date in the years 1950 to 9998')
   return now
 }
 
@@ -88,7 +108,7 @@ function checkSerial(serial: unknown): Uint8Array {
     (serial[0] ?? 0) > 0 &&
     (serial[0] ?? 0) < 0x80
   if (!right) throw optionInvalid('serialNumbers', 'must give 1 to 20 octets, of which the first is 1 to 127')
-  return serial
+  return Uint8Array.from(serial) // its own: whoever gave it may use the array again
 }
 
 /**

@@ -1,7 +1,7 @@
 /** How an authority's key signs: here, through a Web Crypto implementation, or wherever else the key lives. */
 import { createPublicKey, KeyObject, sign, verify } from 'node:crypto'
 import { optionInvalid } from '../misuse.js'
-import { readPublicKeyInfo } from '../x509/algorithms.js'
+import { publicKeyText, readPublicKeyInfo } from '../x509/algorithms.js'
 import { DerReader, Tag } from '../x509/der.js'
 import { sequence, unsignedInteger } from '../x509/der-writer.js'
 import type { PrivateKey } from '../x509/keys.js'
@@ -85,7 +85,7 @@ export function foreignSigner(signer: Signer, option = 'signer'): SigningKey {
   const info = readPublicKeyInfo(new DerReader(spki).enter(Tag.sequence, 'the public key'))
   const scheme = signingScheme(info)
   if (scheme === null)
-    throw issueRefused(`The signer holds a ${info.algorithm} key; an authority signs with ${SIGNING_KEYS}`)
+    throw issueRefused(`The signer holds a ${publicKeyText(info)} key; an authority signs with ${SIGNING_KEYS}`)
   const { digest, isEcdsa, identifier } = scheme
   const verifies = (data: Uint8Array, signature: Uint8Array): boolean => {
     try {

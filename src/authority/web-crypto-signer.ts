@@ -1,12 +1,12 @@
 /** A signer over a key pair that a Web Crypto implementation holds, extractable or not. */
-import { optionInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid } from '../misuse.js'
 import type { CryptoKeyHandle, WebCrypto } from '../x509/web-crypto.js'
-import { readPublicKeyInfo } from '../x509/algorithms.js'
+import { publicKeyText, readPublicKeyInfo } from '../x509/algorithms.js'
 import { DerReader, Tag } from '../x509/der.js'
-import { signingScheme } from './algorithms.js'
+import { signingScheme, SIGNING_KEYS } from './algorithms.js'
 import { checkCrypto } from './options.js'
 import { issueRefused } from './refuse.js'
-import type { Signer } from './signer.js'
+import { foreignSigner, type Signer } from './signer.js'
 
 /** What {@link createWebCryptoSigner} takes. */
 export interface WebCryptoSignerOptions {
@@ -26,18 +26,50 @@ export interface WebCryptoSignerOptions {
  * fit each other.
  */
 export async function createWebCryptoSigner(options: WebCryptoSignerOptions): Promise<Signer> {
+  checkOptions('options', options, ['crypto', 'privateKey', 'publicKey'])
   const { crypto, privateKey, publicKey } = options
+  if ((crypto as WebCrypto | undefined) === undefined) throw optionInvalid('crypto', 'must be given')
   checkCrypto(crypto, 'crypto')
+  checkHandle(privateKey, 'privateKey', 'sign')
+  checkHandle(publicKey, 'publicKey', null)
   const spki = await exported(crypto, publicKey)
   const info = readPublicKeyInfo(new DerReader(spki).enter(Tag.sequence, 'the public key'))
   const scheme = signingScheme(info)
-  if (scheme === null) throw issueRefused(`The key pair is of kind ${info.algorithm}, with which no authority signs`)
+  if (scheme === null)
+    throw issueRefused(`The key pair is of kind ${publicKeyText(info)}; an authority signs with ${SIGNING_KEYS}`)
   const sign = async (data: Uint8Array): Promise<Uint8Array> =>
     new Uint8Array(await crypto.subtle.sign(scheme.signature, privateKey, new Uint8Array(data)))
-  await sign(new Uint8Array(1)).catch((cause: unknown) => {
+  await tryOut({ publicKey: spki, sign })
+  return { publicKey: spki, sign }
+}
+
+/** Shows a key that cannot sign, and one that does not fit, while the caller still knows where it came from. */
+async function tryOut(signer: Signer): Promise<void> {
+  const data = new Uint8Array(32)
+  const given = await (async () => signer.sign(data))().catch((cause: unknown) => {
     throw foreign('privateKey', cause)
   })
-  return { publicKey: spki, sign }
+  try {
+    await foreignSigner({ ...signer, sign: () => given }).sign(data)
+  } catch (cause) {
+    const error = optionInvalid(
+      'privateKey',
+      'must be the other half of "publicKey", and sign with the digest that fits it (SHA-256 for RSA)',
+    )
+    error.cause = cause
+    throw error
+  }
+}
+
+/** What a key of any implementation says of itself; one that says nothing is tried. */
+function checkHandle(handle: unknown, option: string, usage: 'sign' | null): void {
+  if (typeof handle !== 'object' || handle === null) throw optionInvalid(option, 'must be a CryptoKey')
+  const { type, usages, extractable } = handle as { type?: unknown; usages?: unknown; extractable?: unknown }
+  const wanted = usage === 'sign' ? 'private' : 'public'
+  if (type !== undefined && type !== wanted) throw optionInvalid(option, `must be a ${wanted} key`)
+  if (usage !== null && Array.isArray(usages) && !usages.includes(usage))
+    throw optionInvalid(option, `must have the usage "${usage}"`)
+  if (usage === null && extractable === false) throw optionInvalid(option, 'must be extractable')
 }
 
 async function exported(crypto: WebCrypto, publicKey: CryptoKeyHandle): Promise<Uint8Array> {
