@@ -88,3 +88,15 @@ export { withTrustAnchors } from './roll/with-trust-anchors.js'
 export type { WithTrustAnchorsOptions } from './roll/with-trust-anchors.js'
 export { writeTrust } from './roll/write-trust.js'
 export type { WriteTrustOptions } from './roll/write-trust.js'
+export { describeDirectory } from './files/describe/describe-directory.js'
+export type { DescribeDirectoryOptions } from './files/describe/describe-directory.js'
+export { formatDirectory } from './files/describe/format-directory.js'
+export type { FormatDirectoryOptions } from './files/describe/format-directory.js'
+export type {
+  DescribedCertificate,
+  DescribedCrl,
+  DescribedKey,
+  DescribedRequest,
+  DirectoryLayout,
+  DirectoryReport,
+} from './files/describe/report.js'

@@ -7,6 +7,7 @@ import { caRoll } from './catalogue/ca-roll.js'
 import { certificate } from './catalogue/certificate.js'
 import { chain } from './catalogue/chain.js'
 import { constraints } from './catalogue/constraints.js'
+import { directory } from './catalogue/directory.js'
 import { discovery } from './catalogue/discovery.js'
 import { endpoint } from './catalogue/endpoint.js'
 import { environment } from './catalogue/environment.js'
@@ -41,6 +42,7 @@ export const catalogue = {
   ...access,
   ...rotation,
   ...caRoll,
+  ...directory,
 }
 
 type DetailsOf<R> = R extends CatalogueRow<infer D> ? D : never

@@ -29,7 +29,8 @@ const MIN_WIDTH = 40
 type Style = 'strong' | 'faint' | Severity
 const SGR: Record<Style, string> = { strong: '1', faint: '2', error: '1;31', warning: '1;33', info: '1;36' }
 
-interface Printer {
+/** How other texts with findings in them are printed, too. */
+export interface Printer {
   width: number
   paint: (style: Style, text: string) => string
 }
@@ -59,7 +60,8 @@ export function formatReport(report: Report, options: FormatOptions = {}): strin
     .join('\n\n')
 }
 
-function makePrinter(options: FormatOptions): Printer {
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
+export function makePrinter(options: FormatOptions): Printer {
   checkOptions('format', options, ['color', 'width', 'oneLine'])
   const { color = false, width = DEFAULT_WIDTH } = options
   if (typeof width !== 'number' || Number.isNaN(width)) throw optionInvalid('format.width', 'must be a number')
@@ -102,7 +104,8 @@ function nameOf(ref: CertificateRef): string {
   return ref.subject === '' ? `serial ${printable(ref.serialNumber)}` : printable(ref.subject)
 }
 
-function findingBlock(each: Finding, { width, paint }: Printer): string[] {
+/** The lines of one finding. */
+export function findingBlock(each: Finding, { width, paint }: Printer): string[] {
   const indented = { width, first: '  ', rest: '  ' }
   const about =
     each.certificate === null
@@ -151,7 +154,7 @@ function describeCertificate(ref: CertificateRef): string {
 }
 
 /** `2 errors, 1 warning`; empty for no findings. */
-function count(findings: readonly Finding[]): string {
+export function count(findings: readonly Finding[]): string {
   return SEVERITIES.flatMap((severity) => {
     const number = findings.filter((each) => each.severity === severity).length
     return number === 0 ? [] : [`${String(number)} ${severity}${number === 1 ? '' : 's'}`]

@@ -148,7 +148,7 @@ describe('following the plan', () => {
       const stranger = await from.issue({ role: 'client', name: 'root' })
       const refusedNow = await cluster.member('m1').etcdctl(['--dial-timeout=2s', 'get', 'a'], {
         ...stranger,
-        trustAnchors: to.trustAnchors,
+        trustAnchors: [...to.trustAnchors],
       })
       expect(refusedNow.exitCode).not.toBe(0)
     },

@@ -123,7 +123,7 @@ function shakeHands(
       fail(error instanceof Error ? error.message : 'OpenSSL refused the certificate')
       return
     }
-    socket.on('error', ({ message }) => {
+    socket.on('error', ({ message }: Error) => {
       fail(message)
     })
     socket.once('secureConnect', () => {
