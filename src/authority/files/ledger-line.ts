@@ -32,9 +32,9 @@ function checksum(text: string): string {
 
 function readEntry(value: unknown): LedgerEntry | null {
   if (typeof value !== 'object' || value === null) return null
-  const fields = new Map<string, unknown>(Object.entries(value))
+  const fields = value as Readonly<Record<string, unknown>> // each is looked at below
   const text = (name: string): string | null => {
-    const field = fields.get(name)
+    const field = fields[name]
     return typeof field === 'string' ? field : null
   }
   const at = readDate(text('at'))

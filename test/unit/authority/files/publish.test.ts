@@ -1,6 +1,7 @@
 /** A set of files changes as one, whatever happens in between. */
 import {
   chmodSync,
+  chownSync,
   cpSync,
   existsSync,
   lstatSync,
@@ -10,6 +11,7 @@ import {
   readlinkSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
@@ -272,6 +274,21 @@ describe('what is written', () => {
     // Not part of the set: as it was.
     expect(lstatSync(`${directory}/peer.key`).isSymbolicLink()).toBe(false)
     expect([mode(directory), mode(`${directory}/..data`)]).toEqual(['755', '755'])
+  })
+
+  test('belongs to whom the directory and the replaced files belonged, as far as this process may', async () => {
+    const isRoot = process.geteuid?.() === 0
+    const [user, other] = isRoot ? [4711, 4712] : [process.getuid?.() ?? 0, process.getuid?.() ?? 0]
+    const group = isRoot ? 4713 : (process.getgid?.() ?? 0)
+    const directory = fresh()
+    writePlain(directory, change(...pair('server', old.server)))
+    chownSync(directory, user, group)
+    chownSync(`${directory}/server.key`, other, group)
+    await publish(fs, directory, NEW)
+    const owners = ['', '..data/', 'ca.crt', 'server.key'].map((name) => statSync(`${directory}/${name}`).uid)
+    expect(owners).toEqual([user, user, user, other])
+    expect(statSync(`${directory}/server.key`).gid).toBe(group)
+    expect(mode(`${directory}/server.key`)).toBe('600')
   })
 
   test('the directory can be moved and copied, for its links are relative', async () => {
