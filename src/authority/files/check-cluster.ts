@@ -48,10 +48,13 @@ function checkAuthorities({ authorities }: ClusterCredentials): void {
   if (authorities === undefined) {
     throw optionInvalid('caKey', 'must not be set: this cluster does not say which authority it is from')
   }
-  for (const { certificate } of [authorities.client, authorities.peer]) {
+  for (const authority of [authorities.client, authorities.peer]) {
     // A CA's key lies beside its certificate, which is the trust anchor.
-    if (certificate.isSelfIssued) continue
-    throw optionInvalid('caKey', 'must not be set for an intermediate authority: keep what its export() gives')
+    if (!authority.certificate.isSelfIssued) {
+      throw optionInvalid('caKey', 'must not be set for an intermediate authority: keep what its export() gives')
+    }
+    // Of a key that a signer holds there is nothing to write, which is better known before the first file.
+    authority.export()
   }
 }
 
