@@ -231,7 +231,7 @@ describe('an endpoint that becomes something else while the client lives', () =>
       .toContainEqual(expect.objectContaining({ code: 'endpoint/not-etcd' }))
   })
 
-  it('watches that meet it go on over another member', async () => {
+  it('watches that meet it go on over another member, unseen by etcd3', async () => {
     const { proxy, shows } = await proxyWithEtcd()
     await using _proxy = proxy
     let watches = 0
@@ -246,8 +246,13 @@ describe('an endpoint that becomes something else while the client lives', () =>
       page(404)(stream, headers)
     })
     // Two streams: calls go round, so one of them meets it.
-    for (const prefix of ['a/', 'b/']) client.namespace(prefix).watch().key('x').watcher()
+    const disconnected: Error[] = []
+    for (const prefix of ['a/', 'b/']) {
+      const watcher = client.namespace(prefix).watch().key('x').watcher()
+      watcher.on('disconnected', (error) => disconnected.push(error))
+    }
     await expect.poll(() => [watches, strayed > 0], { timeout: 5000 }).toEqual([2, true])
+    expect(disconnected).toEqual([])
   })
 })
 
