@@ -62,6 +62,11 @@ export function dueAt({ certificate, index }: Ending, at: Date, fraction: number
   }
 }
 
+/** Whether the moment is past at which one certificate is due. */
+export function isDue(certificate: Certificate, at: Date, fraction: number): boolean {
+  return dueAt({ certificate, index: 0 }, at, fraction).due
+}
+
 /** A certificate of a chain, and where it stands there. */
 export interface Ending {
   readonly certificate: Certificate
