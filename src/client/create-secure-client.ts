@@ -21,7 +21,7 @@ import { Session } from './session.js'
 
 /**
  * Connects to etcd over mutual TLS and hands back an ordinary `Etcd3`, once it has proved itself: the credentials were judged
- * before anything was dialled, and at least one endpoint (see `preflight`) was verified, verified us, and answered. The
+ * before anything was dialled, and at least one endpoint (see `preflight`) was verified, verified us, and answered as etcd. The
  * connections of that proof are the ones that the client goes on to use.
  *
  * @throws {EtcdMtlsError}
@@ -29,7 +29,7 @@ import { Session } from './session.js'
  * - `ERR_CREDENTIALS_UNREADABLE`: the credentials could not be read.
  * - `ERR_VALIDATION_FAILED`: they were read and judged unfit; nothing was dialled.
  * - `ERR_HANDSHAKE_FAILED`: an endpoint answered, and it or this client refused; or etcd refused the password.
- * - `ERR_UNREACHABLE`: no endpoint answered within `dialTimeout`, or DNS knows none.
+ * - `ERR_UNREACHABLE`: no endpoint answered within `dialTimeout`, only proxies without an etcd did, or DNS knows none.
  *
  * With `signal` aborted, it rejects with the signal's reason.
  */

@@ -2,8 +2,8 @@
 import type { CertificateRef, Finding } from '../report/finding.js'
 
 /**
- * How an endpoint stands. `connecting`: being dialled. `ready`: proved, TLS verified on both sides. `failed`: the findings say
- * why; it is dialled again after a while. `closed`: the client was closed.
+ * How an endpoint stands. `connecting`: being dialled. `ready`: proved, TLS verified on both sides, and answered by etcd. `failed`: the
+ * findings say why; it is dialled again after a while. `closed`: the client was closed.
  */
 export type EndpointState = 'connecting' | 'ready' | 'failed' | 'closed'
 
