@@ -45,6 +45,7 @@ export async function lookAtEndpoint(endpoint: RollEndpoint, options: LookOption
   if (plain.flight !== null) {
     return { reached: true, chain: parse(plain.flight.chain, endpoint), authorities: plain.flight.authorities }
   }
+  if (!plain.answered) return { reached: false, reason: plain.error ?? 'it closed the connection' }
   // A server of TLS 1.3 alone keeps its wishes to itself, and shows its chain only to those who end the handshake.
   const newer = await shakeHands(endpoint, options, null, 'TLSv1.3')
   options.signal?.throwIfAborted()
@@ -67,6 +68,8 @@ export async function acceptsCertificate(
 }
 
 interface Handshake {
+  /** Whether a single octet came. */
+  readonly answered: boolean
   readonly flight: ServerFlight | null
   /** As Node has it, at the end of the handshake; null where it did not come so far. */
   readonly chain: readonly Uint8Array[] | null
@@ -88,7 +91,12 @@ function shakeHands(
     const done = (end: { completed: boolean; error: string | null }): void => {
       clearTimeout(timer)
       signal?.removeEventListener('abort', onAbort)
-      resolve({ flight, chain: end.completed && socket !== null ? chainOf(socket) : null, ...end })
+      resolve({
+        answered: raw.bytesRead > 0,
+        flight,
+        chain: end.completed && socket !== null ? chainOf(socket) : null,
+        ...end,
+      })
       socket?.destroy()
       wire.destroy()
       raw.destroy()

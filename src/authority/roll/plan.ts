@@ -55,7 +55,13 @@ export function planCaRoll(options: CaRollOptions): CaRollPlan {
   checkNames(listOf(members, 'members'), 'members')
   checkNames(listOf(clients, 'clients'), 'clients')
   if (members.length === 0) throw optionInvalid('members', 'must name every member')
-  if (from.equals(to)) throw optionInvalid('to', 'must be another certificate than the one in use')
+  if (bytesEqual(from.spki, to.spki)) {
+    const instead = 'write it beside the one in use (writeTrust), and restart the members before that one ends'
+    throw optionInvalid(
+      'to',
+      `must hold another key than the CA in use: what that has issued is trusted by a new certificate of the same key, too, so ${instead}`,
+    )
+  }
   if (layout === 'kubeadm' && traffic !== 'all')
     throw optionInvalid('traffic', "must be 'all' for the layout kubeadm, which has one CA for etcd")
   if (layout === 'kubeadm' && clients.length > 0)
@@ -107,11 +113,7 @@ function planned(certificate: Certificate): PlannedCa {
 
 function notesOn(from: Certificate, to: Certificate): string[] {
   const notes = [`The old CA ends on ${from.notAfter.toISOString()}: the last step has to be done by then.`]
-  if (bytesEqual(from.spki, to.spki)) {
-    notes.push(
-      'Both certificates hold the same key: what one has issued is accepted by whoever trusts the other, so nothing has to be issued anew.',
-    )
-  } else if (from.subject.equals(to.subject)) {
+  if (from.subject.equals(to.subject)) {
     notes.push(
       'Both CAs have the same name. That works, but errors and logs do not tell them apart; give the new one a name of its own where you can, such as one with the year.',
     )
