@@ -3,7 +3,15 @@ import type { Certificate } from '../x509/certificate.js'
 import { ExtensionId } from '../x509/extensions.js'
 import type { GeneralName } from '../x509/general-name.js'
 import type { NameConstraints } from '../x509/name-constraints.js'
-import { comparable, COMPARED_KINDS, constraintProblem, Subtrees, isReadByGo } from './name-constraint-match.js'
+import type { Usage } from './context.js'
+import {
+  comparable,
+  COMPARED_KINDS,
+  constraintProblem,
+  isPlainDnsName,
+  isReadByGo,
+  Subtrees,
+} from './name-constraint-match.js'
 import type { Notebook, Place } from './place.js'
 
 /** Most comparisons of one validation, as in Go (crypto/x509 MaxConstraintComparisions). */
@@ -27,7 +35,12 @@ interface Sides {
 }
 
 /** @param budget Is counted down; where it ends, so does the check, in an error. */
-export function checkNameConstraints(path: readonly Place[], budget: ComparisonBudget, notes: Notebook): void {
+export function checkNameConstraints(
+  path: readonly Place[],
+  usage: Usage,
+  budget: ComparisonBudget,
+  notes: Notebook,
+): void {
   const names = new Map<Place, readonly GeneralName[]>()
   for (const [i, authority] of path.entries()) {
     const constraints = authority.certificate.extensions.nameConstraints
@@ -48,6 +61,7 @@ export function checkNameConstraints(path: readonly Place[], budget: ComparisonB
         return
       }
       checkSubject(subject, constrained, authority, own.kinds, notes)
+      if (subject.index === 0) checkCommonNames(subject, authority, { kinds: own.kinds, usage }, notes)
     }
   }
 }
@@ -124,6 +138,31 @@ function checkSubject(
 
 const MAX_FINDINGS = 100
 
+/**
+ * A common name that looks like a DNS name is one to OpenSSL, where the leaf has no other DNS name (crypto/x509
+ * NAME_CONSTRAINTS_check_CN). Node refuses such servers; clients are judged by Go, which does not look.
+ */
+function checkCommonNames(
+  leaf: Place,
+  authority: Place,
+  { kinds, usage }: { kinds: ReadonlyMap<string, Sides>; usage: Usage },
+  notes: Notebook,
+): void {
+  const sides = kinds.get('dns')
+  const { subject, subjectAltNames } = leaf.certificate
+  if (sides === undefined || subjectAltNames.some(({ kind }) => kind === 'dns')) return
+  for (const { type, text } of subject.relativeNames.flat()) {
+    if (type !== COMMON_NAME || text === null || !text.includes('.') || !isPlainDnsName(text)) continue
+    const prepared = comparable({ kind: 'dns', value: text, bytes: new Uint8Array() })
+    if (prepared === null) continue
+    const { permitted, excluded } = sides
+    const isPermitted = permitted.all.length === 0 || permitted.holding(prepared) !== null
+    if (isPermitted && excluded.touching(prepared) === null) continue
+    const code = usage === 'server' ? 'name-constraints/common-name-refused' : 'name-constraints/common-name-outside'
+    notes.add(leaf, code, { name: text, constrainedBy: authority.certificate.subject.toString(), isPermitted })
+  }
+}
+
 /** Checks one name against the subtrees of its kind, and gives the number of errors that were told. */
 function checkName(
   subject: Place,
@@ -154,6 +193,7 @@ function checkName(
 }
 
 const EMAIL_ADDRESS = '1.2.840.113549.1.9.1'
+const COMMON_NAME = '2.5.4.3'
 
 /** Every name that constraints apply to: the subject as directory name, the SANs, and a mailbox in the subject. */
 function constrainedNames(place: Place): GeneralName[] {

@@ -113,6 +113,6 @@ export function judgeAboveLeaf(
   }
   checkPathValidity(path, context, notes)
   checkPathLength(path, rules.maxIntermediates, notes)
-  checkNameConstraints(path, rules.comparisons, notes)
+  checkNameConstraints(path, context.usage, rules.comparisons, notes)
   checkRevocation(path, rules.crls, context, notes)
 }

@@ -204,7 +204,8 @@ function latin1(bytes: Uint8Array): string {
   return String.fromCharCode(...bytes)
 }
 
-function isPlainDnsName(text: string): boolean {
+/** Whether the text is a DNS name without a wildcard. */
+export function isPlainDnsName(text: string): boolean {
   return !text.includes('*') && isDnsPattern(text)
 }
 

@@ -151,6 +151,18 @@ function constrains(
   }
 }
 
+/** The host is in the common name alone, where Node and OpenSSL look for it, and beyond the CA's constraints. */
+function commonNameBeyond(name: string, subtrees: Subtrees): Mutation {
+  return {
+    name: `constraints: ${name}, for the common name`,
+    on: ['leaf'],
+    apply: (plan) => {
+      set(plan, 'intermediate', { extensions: [nameConstraints(subtrees)] })
+      set(plan, 'leaf', { subject: HOST, extensions: [subjectAltName([ip('127.0.0.1')])] })
+    },
+  }
+}
+
 /** What the CA says is in order; the leaf goes beyond it. */
 const beyond = { fault: 'leaf' } as const
 
@@ -214,6 +226,8 @@ const constraints: readonly Mutation[] = [
   constrains('an e-mail address without mailbox', { permitted: [email('@example.com')] }),
   constrains('nothing', {}),
   constrains('empty lists', { permitted: [], excluded: [] }),
+  commonNameBeyond('another zone permitted', { permitted: [dns('example')] }),
+  commonNameBeyond('the zone excluded', { excluded: [dns('svc')] }),
   constrains('not critical', { permitted: [dns('svc'), ipRange('127.0.0.0/8')] }, { critical: false }),
   constrains('on the leaf', { permitted: [dns('svc')] }, { on: ['leaf'] }),
   sets('constraints: no list', () => ({ extensions: [{ oid: EXTENSION.nameConstraints, value: NULL }] }), CAS),

@@ -51,6 +51,24 @@ function goWords({ kind, reason, found, foundOfKind }: NotCoveredDetails): strin
   return kind === 'ip' ? 'no IP SANs' : 'no names'
 }
 
+export interface CommonNameDetails {
+  name: string
+  constrainedBy: string
+  /** Whether it is among the permitted names, and so excluded by another constraint. */
+  isPermitted: boolean
+}
+
+const COMMON_NAME_REFUSALS = (['Node', 'OpenSSL'] as const).flatMap((by) => [
+  { by, words: 'permitted subtree violation', when: ({ isPermitted }: CommonNameDetails) => !isPermitted },
+  { by, words: 'excluded subtree violation' },
+])
+const COMMON_NAME_REMEDY =
+  'Give it a common name without dots, or one that the CA permits, or a DNS name that the CA permits besides.'
+
+function commonNameMessage({ name, constrainedBy }: CommonNameDetails, who: string): string {
+  return `${who} has no DNS name, and its common name "${name}" is one that its CA "${constrainedBy}" does not allow; OpenSSL and Node count it then.`
+}
+
 export const names = {
   'san/host-not-covered': row<NotCoveredDetails>({
     severity: 'error',
@@ -203,6 +221,24 @@ export const names = {
     message: ({ name, kind, excluded, constrainedBy }, who) =>
       `${who} carries the ${kind} name ${name}, which its CA "${constrainedBy}" excludes (${excluded}).`,
     remedy: () => 'Issue it without that name, or from a CA that does not exclude it.',
+  }),
+  'name-constraints/common-name-refused': row<CommonNameDetails>({
+    severity: 'error',
+    meaning:
+      'The server certificate has no DNS name, its common name looks like one, and a CA of the path permits only others or excludes it. OpenSSL, and so Node, then counts the common name; Go does not.',
+    source: 'OpenSSL crypto/x509 NAME_CONSTRAINTS_check_CN; RFC 6125',
+    refusals: COMMON_NAME_REFUSALS,
+    message: commonNameMessage,
+    remedy: () => COMMON_NAME_REMEDY,
+  }),
+  'name-constraints/common-name-outside': row<CommonNameDetails>({
+    severity: 'warning',
+    meaning:
+      'The certificate has no DNS name, its common name looks like one, and a CA of the path permits only others or excludes it. etcd, which judges clients and peers by Go, takes it; a server on OpenSSL or Node refuses it.',
+    source: 'OpenSSL crypto/x509 NAME_CONSTRAINTS_check_CN; RFC 6125',
+    refusals: COMMON_NAME_REFUSALS.filter(({ by }) => by === 'OpenSSL'),
+    message: commonNameMessage,
+    remedy: () => COMMON_NAME_REMEDY,
   }),
   'name-constraints/unprocessed': row<{ name: string; kind: string; constrainedBy: string }>({
     severity: 'error',

@@ -25,6 +25,7 @@ import {
   EXTENSION,
   extendedKeyUsage,
   flipBit,
+  ip,
   mintCa,
   mintLeaf,
   nameConstraints,
@@ -401,6 +402,28 @@ const CASES: Readonly<Record<Code, Case>> = {
   'name-constraints/excluded': {
     faulty: { root: { extensions: [nameConstraints({ excluded: [dns('etcd.svc')] })] } },
     mended: { root: { extensions: [nameConstraints({ excluded: [dns('other.svc')] })] } },
+  },
+  'name-constraints/common-name-refused': {
+    faulty: {
+      root: { extensions: [nameConstraints({ permitted: [dns('etcd.svc')] })] },
+      leaf: { subject: 'etcd-0.other.svc', names: [ip('10.0.0.1')] },
+    },
+    mended: {
+      root: { extensions: [nameConstraints({ permitted: [dns('etcd.svc')] })] },
+      leaf: { subject: 'etcd-0.etcd.svc', names: [ip('10.0.0.1')] },
+    },
+    options: { hosts: ['10.0.0.1'] },
+  },
+  'name-constraints/common-name-outside': {
+    faulty: {
+      root: { extensions: [nameConstraints({ excluded: [dns('other.svc')] })] },
+      leaf: { subject: 'app.other.svc', names: [ip('10.0.0.1')] },
+    },
+    mended: {
+      root: { extensions: [nameConstraints({ excluded: [dns('other.svc')] })] },
+      leaf: { subject: 'app', names: [ip('10.0.0.1')] },
+    },
+    options: { usage: 'client', hosts: [] },
   },
   'name-constraints/unprocessed': {
     faulty: {

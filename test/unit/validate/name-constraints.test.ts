@@ -24,7 +24,7 @@ function constrain(path: readonly Minted[], left = 1000): { told: [string, unkno
   const certificates = path.map(({ der }) => Certificate.parse(der))
   const notes = new Notebook()
   const budget = { left }
-  checkNameConstraints(placesOf({ certificates, anchored: true }), budget, notes)
+  checkNameConstraints(placesOf({ certificates, anchored: true }), 'server', budget, notes)
   const told = notes.findings.map(({ code, certificate, details }): [string, unknown] => [
     `${code.replace('name-constraints/', '')}@${String(certificate?.index)}`,
     details,
@@ -197,7 +197,7 @@ describe('the budget', () => {
     const places = placesOf({ certificates: path.map(({ der }) => Certificate.parse(der)), anchored: true })
     const notes = new Notebook()
     for (let i = 0; i < 150; i++) notes.add(null, 'chain/others-tried', { paths: i })
-    checkNameConstraints(places, { left: 1000 }, notes)
+    checkNameConstraints(places, 'server', { left: 1000 }, notes)
     expect(notes.findings.at(-1)).toMatchObject({ code: 'name-constraints/not-permitted', details: { name: 'b.test' } })
   })
 
