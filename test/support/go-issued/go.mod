@@ -1,0 +1,3 @@
+module etcd-mtls/go-issued
+
+go 1.21

@@ -1,0 +1,411 @@
+/** CAs below CAs, what each may issue for, and cross-certificates: judged by our validator and by openssl alike. */
+import { createPrivateKey, createPublicKey, sign, webcrypto } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import {
+  type Authority,
+  createAuthority,
+  type CreateAuthorityOptions,
+  type IssueRequest,
+  loadAuthority,
+  memoryLedger,
+} from '../../../src/authority/index.js'
+import type { Credentials } from '../../../src/credentials/credentials.js'
+import { type FindingCode, validateChain } from '../../../src/validate/index.js'
+import { Certificate } from '../../../src/x509/certificate.js'
+import { openssl, temporaryFolder } from '../../support/openssl.js'
+import { extendedKeyUsage, mintCa, mintLeaf } from '../../support/mint.js'
+import { refused } from '../../support/refused.js'
+import { pemOf } from '../../support/witness-go-issued.js'
+
+const folder = temporaryFolder()
+const AT = new Date('2026-06-01T12:00:00Z')
+const clock = (): Date => AT
+const SERVER = { role: 'server', name: 'etcd-0', hosts: ['etcd-0.etcd.svc', '10.0.0.1'] } as const
+
+type Chain = Pick<Credentials, 'chain' | 'trustAnchors'>
+
+/** What openssl says at the time of these tests: `OK`, or its words. */
+function opensslSays({ chain, trustAnchors }: Chain, purpose = 'sslserver', at = AT): string {
+  const [leaf, ...between] = chain
+  const untrusted = between.length === 0 ? [] : ['-untrusted', folder.file('between.pem', pemOf(between))]
+  const time = ['-attime', String(at.getTime() / 1000)]
+  const anchors = ['-CAfile', folder.file('anchors.pem', pemOf(trustAnchors))]
+  try {
+    const file = folder.file('leaf.pem', pemOf([leaf]))
+    return openssl(['verify', '-x509_strict', '-purpose', purpose, ...time, ...anchors, ...untrusted, file])
+      .trim()
+      .replace(/^.*: /, '')
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+function codes({ chain: [leaf, ...intermediates], trustAnchors }: Chain, usage: 'server' | 'client'): FindingCode[] {
+  const report = validateChain({ leaf, intermediates, trustAnchors }, { usage, at: AT })
+  return report.findings.filter(({ severity }) => severity === 'error').map(({ code }) => code)
+}
+
+function names(certificates: readonly Certificate[]): string[] {
+  return certificates.map(({ subject }) => subject.commonName ?? '')
+}
+
+async function reason(work: Promise<unknown>): Promise<string> {
+  return (await refused(work, 'ERR_ISSUE_REFUSED')).details.reason
+}
+
+async function option(work: Promise<unknown>): Promise<string> {
+  return (await refused(work, 'ERR_OPTION_INVALID')).details.option
+}
+
+const days = (count: number): Date => new Date(AT.getTime() + count * 86_400_000)
+
+describe('an intermediate', () => {
+  test('sends itself along; the root alone is trusted', async () => {
+    const root = await createAuthority({ name: 'Root', clock })
+    const below = await root.createIntermediate({ name: 'Issuing', algorithm: 'ed25519', subject: { country: 'DE' } })
+    const credentials = await below.issue(SERVER)
+    expect(names(credentials.chain)).toEqual(['etcd-0', 'Issuing'])
+    expect(names(credentials.trustAnchors)).toEqual(['Root'])
+    expect(below.certificate.subject.toString()).toBe('CN=Issuing,C=DE')
+    expect(below.certificate.publicKeyInfo.algorithm).toBe('Ed25519')
+    expect(below.certificate.extensions.authorityKeyIdentifier?.keyIdentifier).toEqual(
+      root.certificate.extensions.subjectKeyIdentifier,
+    )
+    expect(below.chain[0]?.equals(root.certificate)).toBe(true)
+    expect(codes(credentials, 'server')).toEqual([])
+    expect(opensslSays(credentials)).toBe('OK')
+    expect(opensslSays(credentials, 'sslclient')).toBe('OK')
+  })
+
+  test('over three levels, each with one level less below it', async () => {
+    const root = await createAuthority({ name: 'Root', maxIntermediates: 3, clock })
+    const first = await root.createIntermediate({ name: 'First', maxIntermediates: 2 })
+    const second = await first.createIntermediate({ name: 'Second', maxIntermediates: 1 })
+    const third = await second.createIntermediate({ name: 'Third' })
+    const path = [root, first, second, third]
+    expect(path.map(({ certificate }) => certificate.extensions.basicConstraints?.pathLength)).toEqual([3, 2, 1, 0])
+    const credentials = await third.issue(SERVER)
+    expect(names(credentials.chain)).toEqual(['etcd-0', 'Third', 'Second', 'First'])
+    expect(codes(credentials, 'server')).toEqual([])
+    expect(opensslSays(credentials)).toBe('OK')
+    expect(await reason(third.createIntermediate({ name: 'Fourth' }))).toContain('pathLenConstraint 0 of "CN=Third"')
+    expect(await reason(second.createIntermediate({ name: 'X', maxIntermediates: 1 }))).toContain('"CN=Second"')
+  })
+
+  test('a limit further up counts, too', async () => {
+    const root = mintCa({ subject: 'Root', pathLength: 1 })
+    const middle = mintCa({ subject: 'Middle', issuer: root })
+    const authority = await loadAuthority({ cert: middle.pem, key: middle.keyPem, chain: root.pem })
+    expect(await reason(authority.createIntermediate({ name: 'Low' }))).toContain('pathLenConstraint 1 of "CN=Root"')
+    const open = await createAuthority({ name: 'Open', clock })
+    const low = await open.createIntermediate({ name: 'Low', maxIntermediates: 100 })
+    expect(low.certificate.extensions.basicConstraints?.pathLength).toBe(100)
+  })
+
+  test('lives five years by default, within those above, and what it issues within all of them', async () => {
+    const root = await createAuthority({ name: 'Root', validity: '1000d', clock })
+    const cut = await root.createIntermediate({ name: 'Cut' })
+    expect(cut.certificate.notAfter).toEqual(root.certificate.notAfter)
+    const long = await createAuthority({ name: 'Long', clock })
+    expect((await long.createIntermediate({ name: 'Five' })).certificate.notAfter).toEqual(days(1825))
+    expect(await reason(root.createIntermediate({ name: 'X', validity: '1001d' }))).toContain('ask for a shorter')
+
+    const above = mintCa({ subject: 'Above', notBefore: days(-1), notAfter: days(100) })
+    const outliving = mintCa({ subject: 'Outliving', issuer: above, notBefore: days(-1), notAfter: days(1000) })
+    const authority = await loadAuthority({ cert: outliving.pem, key: outliving.keyPem, chain: above.pem, clock })
+    expect((await authority.issue(SERVER)).chain[0].notAfter).toEqual(days(100))
+    const longer = await reason(authority.issue({ ...SERVER, validity: '200d' }))
+    expect(longer).toContain('certificate "CN=Above" above the authority ends at')
+    const later = { cert: outliving.pem, key: outliving.keyPem, chain: above.pem, clock: () => days(101) }
+    expect(await reason((await loadAuthority(later)).issue(SERVER))).toContain('"CN=Above" above the authority has exp')
+    const early = { ...later, clock: () => days(-2) }
+    expect(await reason((await loadAuthority(early)).createIntermediate({ name: 'X' }))).toContain('not valid before')
+  })
+
+  test('uses the crypto, ledger, clock and serial numbers of the one above', async () => {
+    const ledger = memoryLedger()
+    let asked = 0
+    const crypto = {
+      getRandomValues: (array: Uint8Array<ArrayBuffer>) => webcrypto.getRandomValues(array),
+      subtle: new Proxy(webcrypto.subtle, {
+        get: (target, name) => {
+          if (name === 'generateKey') asked++
+          const value: unknown = Reflect.get(target, name)
+          return typeof value === 'function' ? value.bind(target) : value
+        },
+      }),
+    }
+    let serial = 1
+    const serialNumbers = (): Uint8Array => Uint8Array.of(serial++)
+    const root = await createAuthority({ name: 'Root', crypto, ledger, clock, serialNumbers })
+    const below = await root.createIntermediate({ name: 'Below' })
+    const { chain } = await below.issue(SERVER)
+    expect(asked).toBe(3)
+    expect(chain.map((each) => each.serialNumber)).toEqual(['03', '02'])
+    expect(chain[0].notBefore).toEqual(new Date(AT.getTime() - 300_000))
+    const noted = await ledger.read()
+    expect(noted.map((each) => (each.kind === 'issued' ? [each.subject, each.role, each.at] : []))).toEqual([
+      ['CN=Root', 'ca', AT],
+      ['CN=Below', 'ca', AT],
+      ['CN=etcd-0', 'server', AT],
+    ])
+    // The root's certificate and the intermediate's are the root's, the leaf the intermediate's.
+    expect(new Set(noted.map(({ issuer }) => issuer)).size).toBe(2)
+    expect(noted[0]?.issuer).toBe(noted[1]?.issuer)
+  })
+
+  test('or its own; that it was issued is noted by the one above', async () => {
+    const [above, own] = [memoryLedger(), memoryLedger()]
+    const root = await createAuthority({ name: 'Root', ledger: above, clock })
+    const later = (): Date => days(10)
+    const below = await root.createIntermediate({ name: 'Below', ledger: own, clock: later, crypto: webcrypto })
+    await below.issue(SERVER)
+    expect((await above.read()).length).toBe(2)
+    expect(await own.read()).toMatchObject([{ subject: 'CN=etcd-0', at: days(10) }])
+    expect(below.certificate.notAfter).toEqual(days(1835))
+  })
+
+  test('has a name and a key of its own', async () => {
+    const root = await createAuthority({ name: 'Root', clock })
+    expect(await option(root.createIntermediate({ name: 'Root' }))).toBe('name')
+    const key = createPrivateKey(root.export().key)
+    const signer = { publicKey: createPublicKey(key), sign: (data: Uint8Array) => sign('sha256', data, key) }
+    expect(await option(root.createIntermediate({ name: 'Other', signer }))).toBe('signer')
+    // Another attribute is another name.
+    const german = await root.createIntermediate({ name: 'Root', subject: { country: 'DE' } })
+    expect(german.certificate.isSelfIssued).toBe(false)
+  })
+
+  test.each([
+    [{ name: '' }, 'name'],
+    [{ name: 'x', maxIntermediates: -1 }, 'maxIntermediates'],
+    [{ name: 'x', permit: [] }, 'permit'],
+    [{ name: 'x', clock: 7 }, 'clock'],
+    [{ name: 'x', ledger: {} }, 'ledger'],
+    [{ name: 'x', crypto: null }, 'crypto'],
+    [{ name: 'x', validity: '0d' }, 'validity'],
+    [{ name: 'x', hosts: ['y'] }, 'options.hosts'],
+    [null, 'options'],
+  ])('%j is a wrong call', async (options, named) => {
+    const root = await createAuthority({ name: 'Root', clock })
+    expect(await option(root.createIntermediate(options as never))).toBe(named)
+  })
+
+  test('comes back as it was exported', async () => {
+    const root = await createAuthority({ name: 'Root', clock })
+    const below = await root.createIntermediate({ name: 'Below' })
+    const loaded = await loadAuthority({ ...below.export(), clock })
+    expect(loaded.export()).toEqual(below.export())
+    expect(names((await loaded.issue(SERVER)).chain)).toEqual(['etcd-0', 'Below'])
+  })
+})
+
+const NOT_PERMITTED: FindingCode = 'name-constraints/not-permitted'
+const EXCLUDED: FindingCode = 'name-constraints/excluded'
+const COMMON_NAME: FindingCode = 'name-constraints/common-name-refused'
+const PERMITTED_SUBTREE = 'permitted subtree violation'
+const EXCLUDED_SUBTREE = 'excluded subtree violation'
+
+/** What may be issued, or the code and the words of the refusal, by us and by openssl about the same certificate. */
+const PERMITS: [permit: string[], request: IssueRequest, code: FindingCode | null, openssl: string][] = [
+  [['*.etcd.svc'], { role: 'server', name: 'a', hosts: ['etcd-0.etcd.svc'] }, null, 'OK'],
+  [['*.etcd.svc'], { role: 'server', name: 'a', hosts: ['etcd.svc'] }, null, 'OK'],
+  [['etcd.svc'], { role: 'server', name: 'a', hosts: ['*.etcd.svc', 'x.y.ETCD.svc'] }, null, 'OK'],
+  [
+    ['etcd.svc'],
+    { role: 'server', name: 'a', hosts: ['etcd-0.etcd.svc', 'netcd.svc'] },
+    NOT_PERMITTED,
+    PERMITTED_SUBTREE,
+  ],
+  [['etcd.svc'], { role: 'server', name: 'a', hosts: ['*.svc'] }, NOT_PERMITTED, PERMITTED_SUBTREE],
+  [['etcd.svc'], { role: 'server', name: 'a', hosts: ['etcd-0.etcd.svc', '10.0.0.1'] }, EXCLUDED, EXCLUDED_SUBTREE],
+  [['etcd.svc'], { role: 'server', name: 'a', hosts: ['etcd-0.etcd.svc', '::1'] }, EXCLUDED, EXCLUDED_SUBTREE],
+  [['etcd.svc'], { role: 'server', name: 'a', hosts: ['etcd.svc', 'spiffe://x/y'] }, null, 'OK'],
+  [['10.0.0.0/8'], { role: 'server', name: 'a', hosts: ['10.255.255.255', '10.0.0.0'] }, null, 'OK'],
+  [['10.0.0.0/8'], { role: 'server', name: 'a', hosts: ['11.0.0.0'] }, NOT_PERMITTED, PERMITTED_SUBTREE],
+  [['10.0.0.0/8'], { role: 'server', name: 'a', hosts: ['10.0.0.1', 'localhost'] }, EXCLUDED, EXCLUDED_SUBTREE],
+  [['10.0.0.0/8'], { role: 'server', name: 'a', hosts: ['fd00::1'] }, NOT_PERMITTED, PERMITTED_SUBTREE],
+  [['10.1.2.3'], { role: 'server', name: 'a', hosts: ['10.1.2.3'] }, null, 'OK'],
+  [['10.1.2.3'], { role: 'server', name: 'a', hosts: ['10.1.2.2'] }, NOT_PERMITTED, PERMITTED_SUBTREE],
+  [['10.0.0.0/13'], { role: 'server', name: 'a', hosts: ['10.7.255.255'] }, null, 'OK'],
+  [['10.0.0.0/13'], { role: 'server', name: 'a', hosts: ['10.8.0.0'] }, NOT_PERMITTED, PERMITTED_SUBTREE],
+  [['0.0.0.0/0'], { role: 'server', name: 'a', hosts: ['192.0.2.1'] }, null, 'OK'],
+  [['fd00::/8', '10.0.0.0/8'], { role: 'server', name: 'a', hosts: ['fdff::1', '10.0.0.1'] }, null, 'OK'],
+  [['fd00::/8'], { role: 'server', name: 'a', hosts: ['fe00::1'] }, NOT_PERMITTED, PERMITTED_SUBTREE],
+  [['svc', 'spiffe://cluster/any'], { role: 'client', name: 'a', hosts: ['spiffe://cluster/app'] }, null, 'OK'],
+  [
+    ['svc', 'spiffe://cluster'],
+    { role: 'client', name: 'a', hosts: ['spiffe://other/app'] },
+    NOT_PERMITTED,
+    PERMITTED_SUBTREE,
+  ],
+  [['svc'], { role: 'client', name: 'root' }, null, 'OK'],
+  // OpenSSL takes a common name with dots for a DNS name where there is no other.
+  [['svc'], { role: 'server', name: 'a.example', hosts: ['x.svc'] }, null, 'OK'],
+  [['10.0.0.0/8'], { role: 'server', name: 'a.example', hosts: ['10.0.0.1'] }, COMMON_NAME, EXCLUDED_SUBTREE],
+]
+
+describe('permit', () => {
+  test.each(PERMITS)('%j and %j', async (permit, request, code, words) => {
+    const authority = await createAuthority({ name: 'CA', permit: permit as [string], clock })
+    const given = await authority.issue({ ...request, evenIfEtcdRefuses: true })
+    const usage = request.role === 'client' ? 'client' : 'server'
+    expect(opensslSays(given, usage === 'client' ? 'sslclient' : 'sslserver')).toContain(words)
+    expect(new Set(codes(given, usage))).toEqual(new Set(code === null ? [] : [code]))
+    if (code === null) {
+      await authority.issue(request)
+      return
+    }
+    const error = await refused(authority.issue(request), 'ERR_ISSUE_REFUSED')
+    expect(error.details.findings.map((each) => each.code)).toContain(code)
+    expect(error.message).toContain(`[${code}]`)
+    expect(error.message).toContain('"CN=CA"')
+  })
+
+  test('is critical, and lists what it permits and all else of those kinds', async () => {
+    const permit = ['*.etcd.svc', '10.0.0.0/8', 'spiffe://cluster/x'] as const
+    const { certificate } = await createAuthority({ name: 'CA', permit, clock })
+    const text = openssl(['x509', '-noout', '-ext', 'nameConstraints'], certificate.toPem())
+    expect(text.replace(/\s+/g, ' ')).toBe(
+      'X509v3 Name Constraints: critical Permitted: DNS:etcd.svc IP:10.0.0.0/255.0.0.0 URI:cluster ',
+    )
+    const bare = await createAuthority({ name: 'CA', permit: ['fd00::/8'], clock })
+    expect(bare.certificate.extensions.nameConstraints?.excluded.map(({ kind, value }) => [kind, value])).toEqual([
+      ['dns', ''],
+    ])
+    const domain = await createAuthority({ name: 'CA', permit: ['svc'], clock })
+    expect(domain.certificate.extensions.nameConstraints?.excluded.map(({ value }) => value)).toEqual([
+      '0.0.0.0/0.0.0.0',
+      '::/::',
+    ])
+  })
+
+  test('of every CA of the path counts', async () => {
+    const root = await createAuthority({ name: 'Root', permit: ['svc', '10.0.0.0/8'], clock })
+    const below = await root.createIntermediate({ name: 'Below', permit: ['etcd.svc', 'example'] })
+    await below.issue({ role: 'server', name: 'a', hosts: ['etcd.svc'] })
+    const outside = await refused(below.issue({ role: 'server', name: 'a', hosts: ['a.example'] }), 'ERR_ISSUE_REFUSED')
+    expect(outside.message).toContain('"CN=Root"')
+    const inside = await refused(below.issue({ role: 'server', name: 'a', hosts: ['a.svc'] }), 'ERR_ISSUE_REFUSED')
+    expect(inside.message).toContain('"CN=Below"')
+  })
+
+  test.each([
+    ['spiffe://*.svc/x'],
+    ['spiffe://a..b/x'],
+    ['spiffe://[::1]/x'],
+    ['spiffe://10.0.0.1'],
+    ['spiffe://%41'],
+    ['https://a.svc'],
+    ['10.0.0.0/08x'],
+    ['10.0.0.0/999'],
+    ['::/129'],
+    ['10.0.0.0/-1'],
+    ['/8'],
+    ['*'],
+    [''],
+    ['a b'],
+    ['\u202esvc'],
+    ['a\u0000b'],
+  ])('%j is refused', async (entry) => {
+    expect(await option(createAuthority({ name: 'CA', permit: ['svc', entry] }))).toBe('permit[1]')
+  })
+
+  test('names in other scripts are written as they are compared', async () => {
+    const { certificate } = await createAuthority({ name: 'CA', permit: ['bücher.example', '\u{1f600}.example'] })
+    expect(certificate.extensions.nameConstraints?.permitted.map(({ value }) => value)).toEqual([
+      'xn--bcher-kva.example',
+      'xn--e28h.example',
+    ])
+  })
+})
+
+describe('a cross-certificate', () => {
+  async function pair(options: Partial<CreateAuthorityOptions> = {}): Promise<{ old: Authority; next: Authority }> {
+    return {
+      old: await createAuthority({ name: 'Old CA', clock, validity: '100d' }),
+      next: await createAuthority({ name: 'New CA', clock, ...options }),
+    }
+  }
+
+  test('makes those who trust the old CA trust the new one', async () => {
+    const { old, next } = await pair()
+    const cross = await old.crossSign(next)
+    expect(cross.subject.equals(next.certificate.subject)).toBe(true)
+    expect(cross.issuer.equals(old.certificate.subject)).toBe(true)
+    expect(Buffer.from(cross.spki)).toEqual(Buffer.from(next.certificate.spki))
+    expect(cross.extensions.subjectKeyIdentifier).toEqual(next.certificate.extensions.subjectKeyIdentifier)
+    expect(cross.notAfter).toEqual(old.certificate.notAfter)
+    expect(cross.extensions.basicConstraints).toEqual({ ca: true, pathLength: 0 })
+    const without = await next.issue(SERVER)
+    const credentials = await next.withCrossCertificate(cross).issue(SERVER)
+    expect(names(credentials.chain)).toEqual(['etcd-0', 'New CA'])
+    for (const trusted of [old, next]) {
+      const seen = { chain: credentials.chain, trustAnchors: [trusted.certificate] }
+      expect(codes(seen, 'server')).toEqual([])
+      expect(opensslSays(seen)).toBe('OK')
+    }
+    const unseen = { chain: without.chain, trustAnchors: [old.certificate] }
+    expect(codes(unseen, 'server')).toEqual(['chain/issuer-not-found'])
+    expect(opensslSays(unseen)).toContain('unable to get local issuer certificate')
+  })
+
+  test('is noted in the ledger of the CA that signed, and can be revoked by it', async () => {
+    const ledger = memoryLedger()
+    const old = await createAuthority({ name: 'Old', ledger, clock })
+    const cross = await old.crossSign(await createAuthority({ name: 'New', clock }))
+    expect((await ledger.read()).at(-1)).toMatchObject({ role: 'ca', serialNumber: cross.serialNumber })
+    await old.revoke(cross, { reason: 'cACompromise' })
+    expect((await old.issueCrl()).find(cross.serial)).toMatchObject({ reason: 'cACompromise' })
+  })
+
+  test('keeps the limits that the other CA has', async () => {
+    const { old, next } = await pair({ permit: ['etcd.svc'] })
+    const cross = await old.crossSign(next)
+    expect(cross.extensions.nameConstraints).toEqual(next.certificate.extensions.nameConstraints)
+    const given = await next.withCrossCertificate(cross).issue({ ...SERVER, evenIfEtcdRefuses: true })
+    expect(codes({ chain: given.chain, trustAnchors: [old.certificate] }, 'server')).toContain(EXCLUDED)
+    const narrowed = await old.crossSign(next, { permit: ['a.etcd.svc'], validity: '10d', maxIntermediates: 2 })
+    expect(narrowed.extensions.nameConstraints?.permitted.map(({ value }) => value)).toEqual(['a.etcd.svc'])
+    expect(narrowed.extensions.all.filter(({ oid }) => oid === '2.5.29.30')).toHaveLength(1)
+    expect(narrowed.notAfter).toEqual(days(10))
+    expect(narrowed.extensions.basicConstraints?.pathLength).toBe(2)
+    const clients = mintCa({ subject: 'Clients', notBefore: days(-1), extensions: [extendedKeyUsage(['clientAuth'])] })
+    const loaded = await loadAuthority({ cert: clients.pem, key: clients.keyPem, clock })
+    expect((await old.crossSign(loaded)).extensions.extendedKeyUsage).toEqual(
+      loaded.certificate.extensions.extendedKeyUsage,
+    )
+  })
+
+  test('is refused for what is no CA, has expired, is the same key, or leaves no room', async () => {
+    const { old, next } = await pair()
+    const { chain } = await next.issue(SERVER)
+    expect(await reason(old.crossSign(chain[0]))).toContain('not a CA certificate')
+    const idle = mintCa({ subject: 'Idle', keyUsages: ['cRLSign'], notBefore: days(-1) })
+    expect(await reason(old.crossSign(Certificate.parse(idle.der)))).toContain(
+      'keyUsage of "CN=Idle" lacks keyCertSign',
+    )
+    expect(await reason(old.crossSign(old))).toContain("this authority's own key")
+    const gone = mintCa({ subject: 'Gone', notBefore: days(-20), notAfter: days(-1) })
+    expect(await reason(old.crossSign(Certificate.parse(gone.der)))).toContain('has expired')
+    const closed = await createAuthority({ name: 'Closed', maxIntermediates: 0, clock })
+    expect(await reason(closed.crossSign(next))).toContain('pathLenConstraint 0 of "CN=Closed"')
+    expect(await reason(old.crossSign(next, { validity: '101d' }))).toContain('ask for a shorter')
+    expect(await option(old.crossSign(mintLeaf({ subject: 'x' }).pem as never))).toBe('other')
+    expect(await option(old.crossSign(next, { days: 1 } as never))).toBe('options.days')
+    expect(await option(old.crossSign(next, { permit: [] as never }))).toBe('permit')
+  })
+
+  test('is taken along once, and only where it holds the own name and key', async () => {
+    const { old, next } = await pair()
+    const cross = await old.crossSign(next)
+    const twice = next.withCrossCertificate(cross).withCrossCertificate(cross)
+    expect((await twice.issue(SERVER)).chain).toHaveLength(2)
+    const other = await createAuthority({ name: 'New CA', clock })
+    for (const wrong of [old.certificate, other.certificate, (await next.issue(SERVER)).chain[0], null]) {
+      expect(await option((async () => Promise.resolve(next.withCrossCertificate(wrong as never)))())).toBe(
+        'certificate',
+      )
+    }
+  })
+})
