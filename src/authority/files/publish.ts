@@ -166,8 +166,12 @@ async function replaceSet(
 
   const leaving = remove.filter((name) => survey.seen.has(name) || survey.foreign.has(name))
   const misled = [...files.keys()].filter((name) => survey.foreign.has(name))
-  // A link to elsewhere cannot change in the same instant as the rest, so no key is to be seen until all is in place.
-  const keys = misled.length === 0 ? [] : [...files.keys()].filter((name) => isKey(name) && survey.seen.has(name))
+  const isAlone = (key: string): boolean => !survey.seen.has(certificateOf(key))
+  // A link to elsewhere cannot change in the same instant as the rest, so no key is to be seen until all is in place; nor
+  // is one whose certificate comes later.
+  const keys = [...files.keys()].filter(
+    (name) => isKey(name) && survey.seen.has(name) && (misled.length > 0 || isAlone(name)),
+  )
   const going = keysFirst(new Set([...leaving, ...misled, ...keys]))
   for (const name of going) await fs.unlink(join(directory, name))
   if (going.length > 0) await flushDirectory(fs.open, directory)
@@ -183,6 +187,10 @@ async function replaceSet(
 
 function isKey(name: string): boolean {
   return name.endsWith('.key')
+}
+
+function certificateOf(key: string): string {
+  return key.replace(/key$/, 'crt')
 }
 
 function keysFirst(names: Iterable<string>): string[] {

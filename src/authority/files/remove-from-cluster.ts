@@ -29,7 +29,7 @@ export interface RemoveFromClusterOptions {
 
 /**
  * Removes the files of members and clients, keys first where not all goes in one step. Files that are not part of the
- * layout stay, and then so does their folder; the key of a CA is never removed. The certificates stay valid: revoke them
+ * layout stay, and then so does their folder; so does the key of a CA, with its certificate. The certificates stay valid: revoke them
  * where that matters.
  *
  * @returns Those of whom something was there. To remove who is gone is no error, so that it can be done again after a crash.
@@ -104,8 +104,9 @@ async function removeOne(fs: FileSystem, folders: readonly OwnFiles[]): Promise<
   if (!(await checkFolder(fs, outermost))) return false
   // What a killed run has moved aside.
   await sweep(fs, outermost)
-  for (const { path, names } of folders) {
+  for (const { path, names: all } of folders) {
     if (!(await checkFolder(fs, dirname(path))) || !(await checkFolder(fs, path))) continue
+    const names = await withoutHeldKeys(fs, path, all)
     // For its errors: a directory in the place of a file is none of ours to remove.
     const { seen, foreign } = await surveyDirectory(fs, path, names)
     if (await holdsOthers(fs, path, names)) {
@@ -120,6 +121,15 @@ async function removeOne(fs: FileSystem, folders: readonly OwnFiles[]): Promise<
     await removeAll(fs, aside)
   }
   return wasThere
+}
+
+/** Without the certificates of keys that stay, as that of a CA does. */
+async function withoutHeldKeys(fs: FileSystem, path: string, names: readonly string[]): Promise<string[]> {
+  const there = new Set(await fs.readdir(path))
+  return names.filter((name) => {
+    const key = name.replace(/\.crt$/, '.key')
+    return names.includes(key) || !there.has(key)
+  })
 }
 
 async function holdsOthers(fs: FileSystem, path: string, names: readonly string[]): Promise<boolean> {

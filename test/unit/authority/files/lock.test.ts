@@ -1,5 +1,5 @@
 /** One at a time, whoever dies in between. */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import {
   existsSync,
   mkdirSync,
@@ -123,6 +123,24 @@ describe('a holder that is gone', () => {
     const path = fresh()
     writeLock(path, { ...own, started: '1' })
     expect(await withLock(path, got)).toBe('got it')
+  })
+
+  test('by its state, where nobody has taken notice of its end', async () => {
+    const path = fresh()
+    // The second process takes the place of the shell and never asks after the first.
+    const keeper = spawn('sh', ['-c', 'sleep 0.3 & echo $!; exec sleep 60'])
+    try {
+      const pid = await new Promise<number>((resolve) => {
+        keeper.stdout.once('data', (data: Buffer) => {
+          resolve(Number(data.toString()))
+        })
+      })
+      await expect.poll(() => readFileSync(`/proc/${String(pid)}/stat`, 'utf8')).toMatch(/\) Z /)
+      writeLock(path, { ...own, pid, started: null })
+      expect(await withLock(path, got, { timeout: 0 })).toBe('got it')
+    } finally {
+      keeper.kill()
+    }
   })
 
   test('not as long as the process is there, be the file as old as it may', async () => {

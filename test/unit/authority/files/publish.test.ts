@@ -389,6 +389,19 @@ describe('links to elsewhere', () => {
   })
 })
 
+test('a key that has no certificate is out of sight until its new one is there', async () => {
+  const directory = fresh()
+  mkdirSync(directory)
+  const lonely = String(OLD.files.get('server.key')?.content)
+  writeFileSync(`${directory}/server.key`, lonely)
+  const before = (): void => {
+    const found = read(directory)
+    if (found.has('server.key') && found.get('server.key') !== lonely) expect(faultsOf(directory)).toEqual([])
+  }
+  await publish(faultyFileSystem({ before }), directory, NEW)
+  expect(read(directory)).toEqual(texts(NEW))
+})
+
 describe('what is refused, with nothing changed', () => {
   test.each<[string, (directory: string) => unknown, string]>([
     [

@@ -15,6 +15,7 @@ import {
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { removeFromCluster, writeCluster } from '../../../../src/authority/index.js'
+import { removeFromClusterOn } from '../../../../src/authority/files/remove-from-cluster.js'
 import { writeClusterOn } from '../../../../src/authority/files/write-cluster.js'
 import { fromFiles, writeCredentials } from '../../../../src/credentials/index.js'
 import { type ErrorCode, type EtcdMtlsError, isEtcdMtlsError } from '../../../../src/errors.js'
@@ -547,13 +548,34 @@ describe('removeFromCluster', () => {
     const directory = fresh()
     await writeCluster(directory, cluster(['a', 'b']), { ...KUBEADM, caKey: true })
     expect(await removeFromCluster(directory, { members: ['a'] }, KUBEADM)).toEqual({ members: ['a'], clients: [] })
-    expect(tree(`${directory}/a`)).toEqual(['etcd 700', 'etcd/ca.key 600'])
+    expect(tree(`${directory}/a`)).toEqual(['etcd 700', 'etcd/ca.crt 644', 'etcd/ca.key 600'])
     expect(leftOvers(directory)).toEqual([])
     const plain = fresh()
     await writeCredentials(`${plain}/clients/alice`, issue('alice'))
     writeFileSync(`${plain}/clients/alice/notes.txt`, 'mine')
     await removeFromCluster(plain, { clients: ['alice'] }, ETCD)
     expect(readdirSync(`${plain}/clients/alice`)).toEqual(['notes.txt'])
+  })
+
+  test('killed at each step, a second run completes it', { timeout: 60_000 }, async () => {
+    const prepare = async (): Promise<string> => {
+      const directory = fresh()
+      await writeClusterOn(faultyFileSystem(), directory, cluster(['a', 'b']), { ...KUBEADM, caKey: true })
+      return directory
+    }
+    const counted = faultyFileSystem()
+    await removeFromClusterOn(counted, await prepare(), { members: ['a'] }, KUBEADM)
+    for (let at = 0; at < counted.calls.length; at++) {
+      const directory = await prepare()
+      const disk = faultyFileSystem({ at, how: 'kill' })
+      await removeFromClusterOn(disk, directory, { members: ['a'] }, KUBEADM).catch(() => undefined)
+      for (const path of ['a', 'a/etcd'])
+        if (existsSync(`${directory}/${path}`)) expect(faultsOf(`${directory}/${path}`)).toEqual([])
+      for (const name of readdirSync(directory)) if (name.startsWith('.etcd-mtls.lock')) rmSync(`${directory}/${name}`)
+      await removeFromClusterOn(faultyFileSystem(), directory, { members: ['a'] }, KUBEADM)
+      expect(tree(`${directory}/a`)).toEqual(['etcd 700', 'etcd/ca.crt 644', 'etcd/ca.key 600'])
+      expect(leftOvers(directory)).toEqual([])
+    }
   })
 
   test('refuses what it cannot do', async () => {
