@@ -70,6 +70,7 @@ function readChain(body: Buffer): Uint8Array[] {
   const end = 3 + body.readUIntBE(0, 3)
   for (let at = 3; at < end && chain.length < MAX_ENTRIES;) {
     const length = body.readUIntBE(at, 3)
+    if (at + 3 + length > body.length) throw new RangeError('a certificate that goes on behind its message')
     chain.push(Uint8Array.from(body.subarray(at + 3, at + 3 + length)))
     at += 3 + length
   }
