@@ -143,16 +143,18 @@ export const endpoint = {
   'endpoint/unavailable': row<AnswerDetails>({
     severity: 'error',
     meaning:
-      'The endpoint speaks TLS and HTTP/2, accepted our certificate, and answered that it cannot serve: a proxy or a load balancer whose etcd is down, an ingress without a back end, or etcd itself before it has found its cluster. The client makes no calls there, and looks again with growing pauses.',
-    source: 'RFC 9110 section 15.6; grpc doc/http-grpc-status-mapping.md; etcd rpctypes ErrGRPCNotCapable',
+      'The endpoint speaks TLS and HTTP/2, accepted our certificate, and answered that it cannot serve: a proxy or a load balancer whose etcd is down, an ingress without a back end, or etcd itself: a learner, or a member that has not found its cluster yet. The client makes no calls there, and looks again with growing pauses.',
+    source:
+      'RFC 9110 section 15.6; grpc doc/http-grpc-status-mapping.md; etcd rpctypes ErrGRPCNotCapable, ErrGPRCNotSupportedForLearner',
     refusals: [
       { by: 'Node', words: 'UNAVAILABLE: Received HTTP status code 502' },
       { by: 'Node', words: 'UNAVAILABLE: Received HTTP status code 503' },
+      { by: 'etcd', words: 'etcdserver: rpc not supported for learner' },
     ],
     message: (details) => `${details.endpoint} ${answered(details)}: nothing behind it can serve now.`,
     remedy: ({ endpoint, httpStatus }) =>
       httpStatus === 200
-        ? `Check that etcd behind ${endpoint} runs and has a leader ("etcdctl endpoint status" against the members themselves), and look at the log of the proxy between, if there is one.`
+        ? `Check that etcd behind ${endpoint} runs, is no learner ("etcdctl member list" shows that) and has a leader ("etcdctl endpoint status" against the members themselves); and look at the log of the proxy between, if there is one.`
         : `Look at the log of the proxy or load balancer at ${endpoint}: etcd behind it must run, be reached over TLS with a certificate that etcd accepts, and be spoken to in HTTP/2 (as by nginx’s grpc_pass, never proxy_pass). Or use the URLs of the members themselves.`,
   }),
   'endpoint/lost': row<{
