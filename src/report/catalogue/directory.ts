@@ -2,7 +2,7 @@
 import { row } from '../row.js'
 import { inShell, octets } from './place.js'
 
-interface InFolder {
+export interface InFolder {
   /** Path from the folder that was looked at. */
   file: string
 }
