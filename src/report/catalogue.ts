@@ -6,6 +6,8 @@ import { access } from './catalogue/access.js'
 import { caRoll } from './catalogue/ca-roll.js'
 import { certificate } from './catalogue/certificate.js'
 import { chain } from './catalogue/chain.js'
+import { configOption } from './catalogue/config-option.js'
+import { configTls } from './catalogue/config-tls.js'
 import { constraints } from './catalogue/constraints.js'
 import { directory } from './catalogue/directory.js'
 import { discovery } from './catalogue/discovery.js'
@@ -43,6 +45,8 @@ export const catalogue = {
   ...rotation,
   ...caRoll,
   ...directory,
+  ...configOption,
+  ...configTls,
 }
 
 type DetailsOf<R> = R extends CatalogueRow<infer D> ? D : never

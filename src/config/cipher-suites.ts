@@ -1,0 +1,61 @@
+/** The cipher suites that etcd knows by name, one row each (Go crypto/tls, CipherSuites and InsecureCipherSuites). */
+import type { Since } from './version.js'
+
+export interface CipherSuiteRow {
+  /** As etcd takes it. */
+  readonly name: string
+  /** As OpenSSL calls it; null for those that it has dropped. */
+  readonly openssl: string | null
+  /** `insecure`: what Go calls so. `tls13`: known by its name, and always on with TLS 1.3 whatever the list says. */
+  readonly kind: 'sound' | 'insecure' | 'tls13'
+  /** One of the two that a list cannot be without, since HTTP/2 needs them (RFC 9113 section 9.2.2). */
+  readonly http2?: true
+  readonly since: Since
+}
+
+/** v3.4.0 has a list of its own (pkg/tlsutil/cipher_suites.go), v3.4.22 and all later lines that of Go. */
+const ALWAYS = ['3.4.0'] as const
+const FROM_GO = ['3.4.22', '3.5.0'] as const
+
+export const cipherSuites: readonly CipherSuiteRow[] = [
+  sound('TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256', 'ECDHE-ECDSA-AES128-GCM-SHA256', { http2: true }),
+  sound('TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256', 'ECDHE-RSA-AES128-GCM-SHA256', { http2: true }),
+  sound('TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384', 'ECDHE-ECDSA-AES256-GCM-SHA384'),
+  sound('TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384', 'ECDHE-RSA-AES256-GCM-SHA384'),
+  // The older names come first: all releases know them, and they are what OpenSSL's names are answered with.
+  sound('TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305', 'ECDHE-ECDSA-CHACHA20-POLY1305'),
+  sound('TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305', 'ECDHE-RSA-CHACHA20-POLY1305'),
+  sound('TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256', 'ECDHE-ECDSA-CHACHA20-POLY1305', { since: FROM_GO }),
+  sound('TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256', 'ECDHE-RSA-CHACHA20-POLY1305', { since: FROM_GO }),
+  sound('TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA', 'ECDHE-ECDSA-AES128-SHA'),
+  sound('TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA', 'ECDHE-ECDSA-AES256-SHA'),
+  sound('TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA', 'ECDHE-RSA-AES128-SHA'),
+  sound('TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA', 'ECDHE-RSA-AES256-SHA'),
+  insecure('TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256', 'ECDHE-ECDSA-AES128-SHA256'),
+  insecure('TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256', 'ECDHE-RSA-AES128-SHA256'),
+  insecure('TLS_RSA_WITH_AES_128_GCM_SHA256', 'AES128-GCM-SHA256'),
+  insecure('TLS_RSA_WITH_AES_256_GCM_SHA384', 'AES256-GCM-SHA384'),
+  insecure('TLS_RSA_WITH_AES_128_CBC_SHA256', 'AES128-SHA256'),
+  insecure('TLS_RSA_WITH_AES_128_CBC_SHA', 'AES128-SHA'),
+  insecure('TLS_RSA_WITH_AES_256_CBC_SHA', 'AES256-SHA'),
+  insecure('TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA', 'ECDHE-RSA-DES-CBC3-SHA'),
+  insecure('TLS_RSA_WITH_3DES_EDE_CBC_SHA', 'DES-CBC3-SHA'),
+  insecure('TLS_ECDHE_ECDSA_WITH_RC4_128_SHA', 'ECDHE-ECDSA-RC4-SHA'),
+  insecure('TLS_ECDHE_RSA_WITH_RC4_128_SHA', 'ECDHE-RSA-RC4-SHA'),
+  insecure('TLS_RSA_WITH_RC4_128_SHA', 'RC4-SHA'),
+  tls13('TLS_AES_128_GCM_SHA256'),
+  tls13('TLS_AES_256_GCM_SHA384'),
+  tls13('TLS_CHACHA20_POLY1305_SHA256'),
+]
+
+function sound(name: string, openssl: string, more: { http2?: true; since?: Since } = {}): CipherSuiteRow {
+  return { name, openssl, kind: 'sound', since: ALWAYS, ...more }
+}
+
+function insecure(name: string, openssl: string): CipherSuiteRow {
+  return { name, openssl, kind: 'insecure', since: ALWAYS }
+}
+
+function tls13(name: string): CipherSuiteRow {
+  return { name, openssl: name, kind: 'tls13', since: FROM_GO }
+}

@@ -1,0 +1,127 @@
+/** Findings about the options of etcd themselves: what a form or a version of etcd cannot say, and values it cannot take. */
+import { row } from '../row.js'
+import { listed, placed, releases, type ConfigPlace } from './config-place.js'
+
+/** The ways in which a member is told its options. */
+type Form = 'yaml' | 'flags' | 'env'
+
+const FORM_NAMES: Readonly<Record<Form, string>> = {
+  yaml: 'a YAML file',
+  flags: 'flags',
+  env: 'environment variables',
+}
+
+export const configOption = {
+  'config/option-not-in-form': row<ConfigPlace & { form: Form; version: string; forms: Form[] }>({
+    severity: 'error',
+    meaning:
+      'No etcd of this version can be told the option in this form. Etcd passes over a key of a YAML file or a variable that it does not know, so to write it would protect nothing.',
+    source:
+      'server/embed/config.go securityConfig and server/etcdmain/config.go of the version; the table in src/config',
+    message: (details) =>
+      `${placed(details)} cannot be said by ${FORM_NAMES[details.form]} to etcd ${details.version}.`,
+    remedy: ({ forms }) =>
+      forms.length === 0
+        ? 'Leave the option out, or run a version of etcd that has it.'
+        : `Use another form: ${listed(forms.map((form) => FORM_NAMES[form]))} can say it.`,
+  }),
+  'config/option-not-in-version': row<
+    ConfigPlace & { form: Form; version: string; since: string[]; until: string | null }
+  >({
+    severity: 'error',
+    meaning:
+      'The option came with a later release than the one that is written for, or went before it. A release line without a patch stands for all of its releases. An unknown flag ends etcd at its start; an unknown key of a YAML file or an unknown variable is passed over, and what it should protect is open.',
+    source: 'the releases of etcd, as the rows of the table in src/config name them',
+    refusals: [{ by: 'Go', words: 'flag provided but not defined: …', when: ({ form }) => form === 'flags' }],
+    message: (details) =>
+      `${placed(details)} is not in every etcd ${details.version} by ${FORM_NAMES[details.form]}${details.until === null ? '' : `; it is gone since ${details.until}`}.`,
+    remedy: ({ since, until }) =>
+      until === null
+        ? `Name the release that you run, if it is ${releases(since)} (version), or update etcd to one of these.`
+        : `Name the release that you run, if it is ${releases(since)} and older than ${until} (version), or leave the option out.`,
+  }),
+  'config/one-value-only': row<ConfigPlace & { version: string; count: number; since: string[] }>({
+    severity: 'error',
+    meaning:
+      'The option takes a single value in this version and a list in later ones. An older etcd takes "a,b" for one name, which nobody has.',
+    source: 'server/embed/config.go v3.5.14 and v3.5.15 securityConfig; server/etcdmain/config.go v3.5.14 and v3.5.15',
+    message: (details) =>
+      `${placed(details)} has ${String(details.count)} values, and not every etcd ${details.version} takes more than one.`,
+    remedy: ({ since }) => `Keep one value, or name the release that you run, if it is ${releases(since)} (version).`,
+  }),
+  'config/form-differs-by-release': row<ConfigPlace & { version: string; since: string[] }>({
+    severity: 'error',
+    meaning:
+      'Releases of this line read the option in different shapes: older ones as a text, later ones as a list. No file suits them all.',
+    source: 'server/embed/config.go v3.5.14 and v3.5.15 securityConfig',
+    refusals: [
+      {
+        by: 'Go',
+        words: 'json: cannot unmarshal string into Go struct field securityConfig….allowed-cn of type []string',
+      },
+    ],
+    message: (details) => `${placed(details)} is written in another way for some releases of etcd ${details.version}.`,
+    remedy: ({ since }) =>
+      `Name the very release that you run (version); the list is read since ${since.join(' and ')}.`,
+  }),
+  'config/value-refused': row<ConfigPlace & { value: string; reason: string }>({
+    severity: 'error',
+    meaning:
+      'The value cannot be written for etcd, or cannot mean anything to it: control characters, an empty text, a comma in a list that has commas between its entries, or a text that is longer than an argument of a program can be.',
+    source:
+      'execve(2): MAX_ARG_STRLEN; systemd.exec(5) EnvironmentFile=; etcd pkg/flags/strings.go, pkg/types/urlsmap.go',
+    message: (details) => `${placed(details)} cannot be "${details.value}": it ${details.reason}.`,
+    remedy: (details) => `Give ${details.option} another value.`,
+  }),
+  'config/list-empty': row<ConfigPlace>({
+    severity: 'error',
+    meaning:
+      'A list without entries is not the same as no list to the reader, and is the same to etcd: it restricts nothing.',
+    source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig; server/embed/config.go v3.5.16 Validate',
+    message: (details) => `${placed(details)} is an empty list.`,
+    remedy: ({ option }) => `Put an entry into the list of ${option}, or leave it out if nothing is meant.`,
+  }),
+  'config/url-refused': row<ConfigPlace & { url: string; reason: string }>({
+    severity: 'error',
+    meaning:
+      'The URL is none that etcd takes there. It wants scheme, host and port and nothing else; addresses or localhost to listen on, and something that others can reach to advertise.',
+    source: 'client/pkg/types/urls.go v3.5.16 NewURLs; server/embed/config.go v3.5.16 checkBindURLs, checkHostURLs',
+    refusals: [
+      { by: 'etcd', words: 'URL must not contain a path: …' },
+      { by: 'etcd', words: 'URL scheme must be http, https, unix, or unixs: …' },
+      { by: 'etcd', words: 'URL address does not have the form "host:port": …' },
+      { by: 'etcd', words: 'expected IP in URL for binding (…)' },
+    ],
+    message: (details) => `${placed(details)} cannot be "${details.url}": it ${details.reason}.`,
+    remedy: () => 'Write scheme, host and port alone, as "https://10.0.0.1:2379", "https://[2001:db8::1]:2379".',
+  }),
+  'config/cluster-without-member': row<ConfigPlace & { name: string }>({
+    severity: 'error',
+    meaning: 'The list of members does not hold the member itself, so etcd does not start.',
+    source: 'server/config/config.go v3.5.16 VerifyBootstrap',
+    refusals: [{ by: 'etcd', words: `couldn't find local name "…" in the initial cluster configuration` }],
+    message: (details) => `${placed(details)} does not hold the member "${details.name}".`,
+    remedy: ({ name }) => `Add "${name}=URL" for each URL that this member advertises to its peers.`,
+  }),
+  'config/cluster-urls-differ': row<ConfigPlace & { name: string; advertised: string[]; listed: string[] }>({
+    severity: 'error',
+    meaning:
+      'The peer URLs of a member in the list of members are not those that it advertises, so etcd does not start. (It compares addresses after it resolved them; the same spelling is safe.)',
+    source: 'server/config/config.go v3.5.16 advertiseMatchesCluster',
+    refusals: [
+      { by: 'etcd', words: '--initial-cluster has … but missing from --initial-advertise-peer-urls=…' },
+      { by: 'etcd', words: '--initial-advertise-peer-urls has … but missing from --initial-cluster=…' },
+    ],
+    message: (details) =>
+      `${placed(details)} gives "${details.name}" the URLs ${listed(details.listed)}, and the member advertises ${listed(details.advertised)}.`,
+    remedy: () => 'Write the same URLs in both.',
+  }),
+  'config/path-not-absolute': row<ConfigPlace & { path: string }>({
+    severity: 'error',
+    meaning:
+      'A service manager and a container start etcd in a folder of their own, in which a relative path leads elsewhere.',
+    source: 'systemd.exec(5) WorkingDirectory=; Compose specification, volumes',
+    message: (details) => `${placed(details)} is the relative path "${details.path}".`,
+    remedy: () => 'Give the path from the root, as "/etc/etcd/server.crt".',
+  }),
+}

@@ -1,0 +1,132 @@
+/** Findings about what options of etcd mean together: TLS that is not there, or that does not do what it seems to. */
+import { row } from '../row.js'
+import { placed, type ConfigPlace } from './config-place.js'
+
+export const configTls = {
+  'config/certificate-missing': row<ConfigPlace & { url: string }>({
+    severity: 'error',
+    meaning: 'A URL is https, and there is no certificate and key to serve it with.',
+    source: 'server/embed/etcd.go v3.5.16 configureClientListeners, configurePeerListeners',
+    refusals: [
+      {
+        by: 'etcd',
+        words: 'TLS key/cert (--cert-file, --key-file) must be provided for client url … with HTTPS scheme',
+      },
+    ],
+    message: (details) => `${placed(details)} is not set, and ${details.url} needs it.`,
+    remedy: ({ option }) => `Name the file in ${option}.`,
+  }),
+  'config/pair-incomplete': row<ConfigPlace & { given: string }>({
+    severity: 'error',
+    meaning: 'A certificate without its key, or a key without its certificate.',
+    source: 'client/pkg/transport/listener.go v3.5.16 baseConfig',
+    refusals: [{ by: 'etcd', words: 'KeyFile and CertFile must both be present[key: …, cert: …]' }],
+    message: (details) => `${placed(details)} is not set, and ${details.given} is.`,
+    remedy: ({ option, given }) => `Set ${option} beside ${given}, or neither.`,
+  }),
+  'config/plaintext-url': row<ConfigPlace & { url: string }>({
+    severity: 'error',
+    meaning:
+      'The URL is http: whoever reaches it speaks to etcd without TLS and without a certificate, whatever the TLS options say. Etcd only warns of it.',
+    source:
+      'server/embed/etcd.go v3.5.16 configureClientListeners: "scheme is http or unix while key and cert files are present; ignoring"',
+    message: (details) =>
+      `${placed(details)} has ${details.url}, which is not encrypted and asks nobody for a certificate.`,
+    remedy: ({ url }) =>
+      `Write ${url.replace(/^http:/, 'https:')}. Where plaintext is meant, say so (plaintext: true), without any TLS options.`,
+  }),
+  'config/plaintext-beside-tls': row<ConfigPlace & { other: string }>({
+    severity: 'error',
+    meaning: 'One side of a member is both plaintext and TLS; etcd serves plaintext and warns only.',
+    source: 'server/embed/etcd.go v3.5.16 configureClientListeners, configurePeerListeners',
+    message: (details) => `${placed(details)} is set beside plaintext ${details.other}.`,
+    remedy: ({ option }) => `Leave plaintext out, or ${option}.`,
+  }),
+  'config/client-auth-by-system-roots': row<ConfigPlace & { auth: string }>({
+    severity: 'error',
+    meaning:
+      'Certificates are asked for, and no CA is named: etcd takes the machine’s own list of CAs, so everybody who can buy a certificate is let in.',
+    source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig; Go crypto/x509 Verify, system roots',
+    message: (details) =>
+      `${placed(details)} is not set, so ${details.auth} lets in every certificate of a CA that this machine trusts.`,
+    remedy: ({ option, auth }) => `Name your own CA in ${option}, or set ${auth} to false where nobody is asked.`,
+  }),
+  'config/client-auth-half': row<ConfigPlace & { auth: string }>({
+    severity: 'error',
+    meaning:
+      'A CA file alone makes etcd ask for certificates, while its log says that client-cert-auth is off, and users are not taken from certificates: roles are then not applied as the file suggests.',
+    source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig; etcd issues 11124, 16663',
+    message: (details) => `${placed(details)} is set, and ${details.auth} is not.`,
+    remedy: ({ option, auth }) => `Set ${auth} to true beside ${option}, or leave ${option} out.`,
+  }),
+  'config/needs-client-auth': row<ConfigPlace & { auth: string }>({
+    severity: 'error',
+    meaning:
+      'The option restricts who is let in by a certificate, and nobody is asked for one, so it restricts nothing.',
+    source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig',
+    message: (details) => `${placed(details)} does nothing without ${details.auth}.`,
+    remedy: ({ option, auth }) => `Set ${auth} to true, or leave ${option} out.`,
+  }),
+  'config/options-exclude': row<ConfigPlace & { other: string }>({
+    severity: 'error',
+    meaning: 'Two options that etcd does not take together.',
+    source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig',
+    refusals: [{ by: 'etcd', words: 'AllowedCNs and AllowedHostnames are mutually exclusive (cns=…, hostnames=…)' }],
+    message: (details) => `${placed(details)} and ${details.other} cannot both be set.`,
+    remedy: ({ option, other }) => `Keep one of ${option} and ${other}.`,
+  }),
+  'config/auto-tls-replaces': row<ConfigPlace & { other: string }>({
+    severity: 'error',
+    meaning:
+      'With auto-tls etcd makes a self-signed certificate and drops every other TLS option of that side without a word: nobody is asked for a certificate any more. Beside a certificate file, it is auto-tls that is dropped.',
+    source: 'server/embed/config.go v3.5.16 ClientSelfCert, PeerSelfCert; v3.6.14 the same',
+    message: (details) => `${placed(details)} and ${details.other} are both set, and one silently replaces the other.`,
+    remedy: ({ option, other }) => `Leave ${option} out and keep ${other}, with a certificate of your own CA.`,
+  }),
+  'config/tls-versions-crossed': row<ConfigPlace & { min: string; max: string }>({
+    severity: 'error',
+    meaning: 'The oldest version of TLS is newer than the newest.',
+    source: 'server/embed/config.go v3.5.16 Validate',
+    refusals: [{ by: 'etcd', words: 'min version (TLS1.3) is greater than max version (TLS1.2)' }],
+    message: (details) =>
+      `${placed(details)} is ${details.min}, which is newer than the newest version, ${details.max}.`,
+    remedy: () => 'Set --tls-min-version to TLS1.2, or leave --tls-max-version out.',
+  }),
+  'config/cipher-suite-unknown': row<ConfigPlace & { suite: string; suggestion: string | null }>({
+    severity: 'error',
+    meaning: 'Etcd takes the names of Go, which are those of IANA, and ends at any other, OpenSSL’s among them.',
+    source:
+      'client/pkg/tlsutil/cipher_suites.go v3.5.16 GetCipherSuites; pkg/tlsutil/cipher_suites.go v3.4.0 and v3.4.22',
+    refusals: [{ by: 'etcd', words: 'unexpected TLS cipher suite "…"' }],
+    message: (details) => `${placed(details)} has "${details.suite}", which this etcd does not know.`,
+    remedy: ({ suggestion }) =>
+      suggestion === null ? 'Take it out of the list, or name a suite that Go knows.' : `Write ${suggestion}.`,
+  }),
+  'config/cipher-suite-weak': row<ConfigPlace & { suite: string }>({
+    severity: 'error',
+    meaning:
+      'The suite has no forward secrecy, or a cipher that is broken (RC4, 3DES) or attacked by its timing (CBC with SHA-256). Go itself uses none of these unless they are named.',
+    source: 'Go crypto/tls InsecureCipherSuites',
+    message: (details) => `${placed(details)} has ${details.suite}, which Go calls insecure.`,
+    remedy: () => 'Take it out of the list; ECDHE with AES-GCM or ChaCha20-Poly1305 is known to every client of etcd.',
+  }),
+  'config/cipher-suites-without-http2': row<ConfigPlace>({
+    severity: 'error',
+    meaning: 'gRPC runs over HTTP/2, which needs one suite in any list for TLS 1.2, so etcd does not start without it.',
+    source: 'RFC 9113 section 9.2.2; golang.org/x/net/http2 ConfigureServer',
+    refusals: [
+      { by: 'etcd', words: 'http2: TLSConfig.CipherSuites is missing an HTTP/2-required AES_128_GCM_SHA256 cipher' },
+    ],
+    message: (details) => `${placed(details)} lacks the suite that HTTP/2 needs.`,
+    remedy: () =>
+      'Add TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 or TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, whichever fits the key of the certificate.',
+  }),
+  'config/cipher-suites-with-tls13': row<ConfigPlace>({
+    severity: 'error',
+    meaning: 'Suites can be chosen for TLS 1.2 alone, so a list beside TLS 1.3 as the oldest version ends etcd.',
+    source: 'server/embed/config.go v3.5.16 Validate',
+    refusals: [{ by: 'etcd', words: 'cipher suites cannot be configured when only TLS1.3 is enabled' }],
+    message: (details) => `${placed(details)} is set, and TLS 1.2, which alone it binds, is not allowed.`,
+    remedy: ({ option }) => `Leave ${option} out, or allow TLS 1.2.`,
+  }),
+}
