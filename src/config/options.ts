@@ -32,7 +32,7 @@ export function formAvailability(row: EtcdOptionRow, form: ConfigForm, version: 
 const byFlag = new Map(etcdOptions.flatMap((row) => (row.flag === null ? [] : [[row.flag.name, row] as const])))
 const byVariable = new Map([...byFlag].map(([flag, row]) => [variableOf(flag), row] as const))
 const byPath = new Map(
-  etcdOptions.flatMap((row) => (row.yaml === null ? [] : [[row.yaml.name.join('.'), row] as const])),
+  etcdOptions.flatMap((row) => (row.yaml === null ? [] : [[pathKey(row.yaml.name), row] as const])),
 )
 
 /** The row of a flag, without its dashes. */
