@@ -3,6 +3,7 @@ import { X509Certificate } from 'node:crypto'
 import {
   chmodSync,
   chownSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -558,15 +559,17 @@ describe('removeFromCluster', () => {
   })
 
   test('killed at each step, a second run completes it', { timeout: 60_000 }, async () => {
-    const prepare = async (): Promise<string> => {
+    const whole = fresh()
+    await writeClusterOn(faultyFileSystem(), whole, cluster(['a', 'b']), { ...KUBEADM, caKey: true })
+    const prepare = (): string => {
       const directory = fresh()
-      await writeClusterOn(faultyFileSystem(), directory, cluster(['a', 'b']), { ...KUBEADM, caKey: true })
+      cpSync(whole, directory, { recursive: true, verbatimSymlinks: true })
       return directory
     }
     const counted = faultyFileSystem()
-    await removeFromClusterOn(counted, await prepare(), { members: ['a'] }, KUBEADM)
+    await removeFromClusterOn(counted, prepare(), { members: ['a'] }, KUBEADM)
     for (let at = 0; at < counted.calls.length; at++) {
-      const directory = await prepare()
+      const directory = prepare()
       const disk = faultyFileSystem({ at, how: 'kill' })
       await removeFromClusterOn(disk, directory, { members: ['a'] }, KUBEADM).catch(() => undefined)
       for (const path of ['a', 'a/etcd'])
