@@ -6,7 +6,10 @@ import { access } from './catalogue/access.js'
 import { caRoll } from './catalogue/ca-roll.js'
 import { certificate } from './catalogue/certificate.js'
 import { chain } from './catalogue/chain.js'
+import { configCluster } from './catalogue/config-cluster.js'
+import { configLint } from './catalogue/config-lint.js'
 import { configOption } from './catalogue/config-option.js'
+import { configReading } from './catalogue/config-reading.js'
 import { configTls } from './catalogue/config-tls.js'
 import { constraints } from './catalogue/constraints.js'
 import { directory } from './catalogue/directory.js'
@@ -47,6 +50,9 @@ export const catalogue = {
   ...directory,
   ...configOption,
   ...configTls,
+  ...configReading,
+  ...configLint,
+  ...configCluster,
 }
 
 type DetailsOf<R> = R extends CatalogueRow<infer D> ? D : never

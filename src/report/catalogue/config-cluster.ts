@@ -1,0 +1,73 @@
+/** Findings about members of one etcd cluster whose configurations do not go together. */
+import { listed } from './config-place.js'
+import { row } from '../row.js'
+
+export const configCluster = {
+  'config/members-name-repeated': row<{ name: string; members: string[] }>({
+    severity: 'error',
+    meaning: 'Two members have one name. Etcd takes their URLs for those of a single member.',
+    source: 'server/embed/config.go v3.5.16 Validate; etcd issue 13757',
+    message: ({ name, members }) => `${listed(members)} have one name, "${name}".`,
+    remedy: () => 'Give each member a name of its own (--name).',
+  }),
+  'config/members-disagree': row<{ option: string; values: { member: string; value: string }[] }>({
+    severity: 'error',
+    meaning: 'Members that start a cluster together must have the same list of members and the same token.',
+    source: 'server/etcdserver/api/membership v3.5.16: the cluster’s id is made of both',
+    refusals: [{ by: 'etcd', words: 'request cluster ID mismatch', when: ({ option }) => option.endsWith('token') }],
+    message: ({ option, values }) =>
+      `Members disagree on ${option}: ${listed(values.map(({ member, value }) => `"${value}" (${member})`))}.`,
+    remedy: ({ option }) => `Write the same ${option} for all members.`,
+  }),
+  'config/member-not-listed': row<{ member: string; by: string }>({
+    severity: 'error',
+    meaning: 'A member is not in another one’s list of members.',
+    source: 'server/config/config.go v3.5.16 VerifyBootstrap',
+    message: ({ member, by }) => `"${member}" is not in --initial-cluster of ${by}.`,
+    remedy: ({ member }) => `Add "${member}" with its peer URLs to --initial-cluster of all members.`,
+  }),
+  'config/member-not-trusted': row<{ member: string; by: string; subject: string; as: 'server' | 'client' }>({
+    severity: 'error',
+    meaning:
+      'A member’s peer certificate does not lead to a CA that another member trusts, so they cannot speak to each other.',
+    source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig, ClientConfig; Go crypto/x509 Verify',
+    refusals: [{ by: 'Go', words: 'x509: certificate signed by unknown authority' }],
+    message: ({ member, by, subject }) =>
+      `The peer certificate "${subject}" of ${member} does not lead to a CA of --peer-trusted-ca-file of ${by}.`,
+    remedy: () => 'Give all members the same bundle of CAs, with the old and the new one while a CA is replaced.',
+  }),
+  'config/member-not-allowed': row<{ member: string; by: string; option: string; has: string; allowed: string[] }>({
+    severity: 'error',
+    meaning: 'A member’s peer certificate has none of the names that another member allows.',
+    source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig',
+    refusals: [{ by: 'etcd', words: 'client certificate authentication failed' }],
+    message: ({ member, by, option, has, allowed }) =>
+      `The peer certificate of ${member} has ${has}, and ${option} of ${by} allows ${listed(allowed)}.`,
+    remedy: ({ option }) => `Add the name to ${option}, or issue the certificate with one that is allowed.`,
+  }),
+  'config/members-tls-apart': row<{ member: string; by: string }>({
+    severity: 'error',
+    meaning: 'Two members have no version of TLS in common.',
+    source: 'RFC 8446 section 4.2.1',
+    refusals: [{ by: 'Go', words: 'remote error: tls: protocol version not supported' }],
+    message: ({ member, by }) => `${member} and ${by} have no version of TLS in common.`,
+    remedy: () => 'Give all members the same --tls-min-version and --tls-max-version.',
+  }),
+  'config/members-differ': row<{ option: string; values: { member: string; value: string }[] }>({
+    severity: 'warning',
+    meaning:
+      'Members differ in what they ask of clients or members, or in the CAs they trust for clients: a client is let in by one and refused by another, and the weakest one decides how safe the cluster is.',
+    source: 'a rule of this package',
+    message: ({ option, values }) =>
+      `Members differ in ${option}: ${listed(values.map(({ member, value }) => `${value} (${member})`))}.`,
+    remedy: ({ option }) => `Write the same ${option} for all members.`,
+  }),
+  'config/members-scheme-differs': row<{ members: string[] }>({
+    severity: 'error',
+    meaning: 'Some members listen to others by TLS and some in plaintext: they cannot speak to each other.',
+    source: 'server/embed/etcd.go v3.5.16 configurePeerListeners',
+    refusals: [{ by: 'Go', words: 'tls: first record does not look like a TLS handshake' }],
+    message: ({ members }) => `${listed(members)} listen to other members without TLS, and the others with it.`,
+    remedy: () => 'Serve all peer URLs by https.',
+  }),
+}

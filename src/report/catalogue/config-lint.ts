@@ -1,0 +1,292 @@
+/** Findings about what a configuration of etcd, as it was read, does and leaves open. */
+import { type ConfigPlace, listed, placed } from './config-place.js'
+import { row } from '../row.js'
+
+export const configLint = {
+  'config/plaintext-loopback': row<ConfigPlace & { url: string }>({
+    severity: 'info',
+    meaning:
+      'A URL without TLS on the loopback address: no other machine reaches it, and every user and every pod with the network of this one does, without a certificate.',
+    source: 'server/embed/etcd.go v3.5.16 configureClientListeners, configurePeerListeners',
+    message: (details) =>
+      `${placed(details)} has ${details.url}, which every user of this machine can reach without TLS.`,
+    remedy: ({ url }) =>
+      `Write ${url.replace(/^http/, 'https')}, with a certificate for that address, or leave it out.`,
+  }),
+  'config/plaintext-bypass': row<ConfigPlace & { url: string; other: string }>({
+    severity: 'error',
+    meaning:
+      'One port serves TLS and plaintext: who speaks plaintext there is asked for no certificate, and has everything.',
+    source: 'server/embed/serve.go v3.5.16 (cmux); etcd 3.5.16, run',
+    message: (details) => `${placed(details)} has ${details.url} and ${details.other} on one port.`,
+    remedy: ({ url }) => `Take ${url} out.`,
+  }),
+  'config/peer-tls-forgotten': row<ConfigPlace & { url: string }>({
+    severity: 'error',
+    meaning:
+      'Clients are served by TLS, and members speak to each other in plaintext: everything that is written, and the right to be a member, is there for whoever reaches the peer port. The two blocks are independent.',
+    source: 'server/embed/etcd.go v3.5.16 configurePeerListeners',
+    message: (details) =>
+      `${placed(details)} is ${details.url}, while clients are served by TLS: the TLS options of peers are options of their own.`,
+    remedy: () =>
+      'Set --peer-cert-file, --peer-key-file, --peer-trusted-ca-file and --peer-client-cert-auth (the block peer-transport-security), and write https in all peer URLs.',
+  }),
+  'config/client-auth-off': row<ConfigPlace>({
+    severity: 'warning',
+    meaning:
+      'Clients are asked for no certificate: whoever reaches the port is let in, unless users and roles of etcd, which no configuration shows, ask for a password.',
+    source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig',
+    message: (details) => `${placed(details)} is set, and no certificate is asked of clients.`,
+    remedy: () => 'Set --trusted-ca-file to the CA of the clients, and --client-cert-auth to true.',
+  }),
+  'config/peer-auth-off': row<ConfigPlace>({
+    severity: 'error',
+    meaning:
+      'Members are asked for no certificate: whoever reaches the peer port can speak to it as a member. No users and roles guard it.',
+    source:
+      'client/pkg/transport/listener.go v3.5.16 ServerConfig; server/embed/etcd.go v3.5.16 configurePeerListeners',
+    message: (details) => `${placed(details)} is set, and no certificate is asked of other members.`,
+    remedy: () => 'Set --peer-trusted-ca-file to the CA of the members, and --peer-client-cert-auth to true.',
+  }),
+  'config/peer-auth-implied': row<ConfigPlace & { auth: string }>({
+    severity: 'info',
+    meaning:
+      'The CA file alone makes etcd ask other members for certificates, though its log says that it does not. Between members no user name matters, so nothing is missing.',
+    source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig; etcd issues 11124, 16663',
+    message: (details) =>
+      `${placed(details)} makes etcd ask members for certificates, although ${details.auth} is not set.`,
+    remedy: ({ auth }) => `Set ${auth} to true, so that the file says what etcd does.`,
+  }),
+  'config/auto-tls': row<ConfigPlace>({
+    severity: 'warning',
+    meaning:
+      'Etcd makes a self-signed certificate, which nobody can verify, asks nobody for one, and does not renew it when it ends after a year.',
+    source:
+      'client/pkg/transport/listener.go v3.5.16 SelfCert; server/embed/config.go v3.5.16 ClientSelfCert, PeerSelfCert',
+    message: (details) => `${placed(details)} encrypts, and proves nothing to anybody.`,
+    remedy: () => 'Issue certificates (issueCluster, writeCluster) and name them instead.',
+  }),
+  'config/auto-tls-ignored': row<ConfigPlace & { other: string }>({
+    severity: 'warning',
+    meaning: 'Beside a certificate file etcd ignores auto-tls, with a warning in its log.',
+    source: 'server/embed/config.go v3.5.16 ClientSelfCert, PeerSelfCert',
+    message: (details) => `${placed(details)} does nothing beside ${details.other}.`,
+    remedy: ({ option }) => `Take ${option} out: once the certificate file is left out by mistake, it takes over.`,
+  }),
+  'config/allowed-breaks-gateway': row<ConfigPlace>({
+    severity: 'warning',
+    meaning:
+      'A list of allowed names for clients makes the gateway refuse itself: it answers every call with 503. gRPC clients do not notice.',
+    source: 'etcd issue 15755; etcd 3.5.16, run',
+    refusals: [{ by: 'etcd', words: 'client certificate authentication failed' }],
+    message: (details) => `${placed(details)} makes etcd’s own gateway fail.`,
+    remedy: () => 'Set --enable-grpc-gateway=false, so that nobody relies on it.',
+  }),
+  'config/scalar-instead-of-list': row<ConfigPlace & { since: string[] }>({
+    severity: 'error',
+    meaning: 'The key takes a list since 3.5.15; these releases do not start with a text there.',
+    source: 'server/embed/config.go v3.5.14, v3.5.15, v3.6.0 securityConfig; etcd 3.5.16, run',
+    refusals: [
+      {
+        by: 'etcd',
+        words: 'json: cannot unmarshal string into Go struct field securityConfig….allowed-cn of type []string',
+      },
+    ],
+    message: (details) =>
+      `${placed(details)} is a text, and etcd wants a list there since ${details.since.join(' and ')}.`,
+    remedy: () => 'Write it as a list: "[NAME]".',
+  }),
+  'config/list-instead-of-scalar': row<ConfigPlace & { since: string[]; version: string }>({
+    severity: 'error',
+    meaning: 'The key takes a single text before 3.5.15; those releases do not start with a list there.',
+    source: 'server/embed/config.go v3.5.14 securityConfig',
+    message: (details) => `${placed(details)} is a list, and etcd ${details.version} takes one text there.`,
+    remedy: ({ since }) => `Write one text, or update etcd to ${since.join(' or ')}.`,
+  }),
+  'config/metrics-plaintext': row<ConfigPlace & { url: string }>({
+    severity: 'warning',
+    meaning:
+      'Metrics and health are served without TLS to other machines. They show no keys and no values; they show sizes, versions, members and who calls how often.',
+    source: 'server/embed/etcd.go v3.5.16 serveMetrics',
+    message: (details) => `${placed(details)} has ${details.url}, which other machines can read without TLS.`,
+    remedy: () => 'Listen on 127.0.0.1, write https, or let a firewall guard it.',
+  }),
+  'config/metrics-address-check': row<ConfigPlace & { url: string }>({
+    severity: 'info',
+    meaning:
+      'On an https metrics URL etcd compares the names of a caller’s certificate with the address it calls from, which it does not do on the client port: a client that is fine there may be refused here.',
+    source:
+      'server/embed/etcd.go v3.5.16 serveMetrics; client/pkg/transport/listener_tls.go checkCertSAN; etcd 3.5.16, run',
+    message: (details) =>
+      `${placed(details)} has ${details.url}, where certificates must name the address of the caller.`,
+    remedy: () => 'Issue the collector a certificate with its address, or with no names at all.',
+  }),
+  'config/advertise-plaintext': row<ConfigPlace & { url: string; listen: string }>({
+    severity: 'error',
+    meaning:
+      'Others are told a URL without TLS, and there is TLS alone where this member listens: who follows it reaches nothing.',
+    source: 'server/embed/config.go v3.5.16; clientv3 Sync',
+    refusals: [{ by: 'Go', words: 'tls: first record does not look like a TLS handshake' }],
+    message: (details) => `${placed(details)} has ${details.url}, and this member listens by https: ${details.listen}.`,
+    remedy: ({ url }) => `Write ${url.replace(/^http:/, 'https:')}.`,
+  }),
+  'config/advertise-tls': row<ConfigPlace & { url: string; listen: string }>({
+    severity: 'warning',
+    meaning:
+      'Others are told an https URL, and this member listens by http alone: it works only where something before it takes TLS off.',
+    source: 'server/embed/config.go v3.5.16',
+    message: (details) =>
+      `${placed(details)} has ${details.url}, and this member listens by http alone: ${details.listen}.`,
+    remedy: () => 'Listen by https, with a certificate and a key.',
+  }),
+  'config/advertise-port': row<ConfigPlace & { url: string; listen: string }>({
+    severity: 'warning',
+    meaning: 'Others are told a port that this member does not listen on, which is right behind a forwarder alone.',
+    source: 'server/embed/config.go v3.5.16',
+    message: (details) => `${placed(details)} has ${details.url}, and this member listens on ${details.listen}.`,
+    remedy: () => 'Advertise the port that is listened on, unless something forwards it.',
+  }),
+  'config/advertise-unreachable': row<ConfigPlace & { url: string; why: 'loopback' | 'unspecified' }>({
+    severity: 'warning',
+    meaning:
+      'Others are told an address that leads them to themselves, or to nothing. Clients that ask for the members get it; other members cannot come.',
+    source: 'server/embed/config.go v3.5.16 checkHostURLs, UpdateDefaultClusterFromName',
+    message: (details) =>
+      `${placed(details)} has ${details.url}, ${details.why === 'loopback' ? 'which leads everybody to themselves' : 'which stands for all addresses and is none'}.`,
+    remedy: () => 'Write the name or address by which others reach this member, and have its certificate name it.',
+  }),
+  'config/advertise-missing': row<ConfigPlace & { needs: string }>({
+    severity: 'error',
+    meaning:
+      'Etcd does not start where it is told by a flag or a variable where to listen for clients, and not what to tell them.',
+    source:
+      'server/etcdmain/config.go v3.5.16 configFromCmdLine; server/embed/config.go ErrUnsetAdvertiseClientURLsFlag',
+    refusals: [
+      { by: 'etcd', words: '--advertise-client-urls is required when --listen-client-urls is set explicitly' },
+    ],
+    message: (details) => `${placed(details)} is set, and ${details.needs} is not.`,
+    remedy: ({ needs }) => `Set ${needs} to the URL by which clients reach this member.`,
+  }),
+  'config/url-malformed': row<ConfigPlace & { url: string; reason: string }>({
+    severity: 'error',
+    meaning: 'A URL is none that etcd takes: scheme, host and port, and addresses alone (or localhost) to listen on.',
+    source: 'client/pkg/types/urls.go v3.5.16 NewURLs; server/embed/config.go v3.5.16 checkBindURLs, checkHostURLs',
+    refusals: [
+      { by: 'etcd', words: 'URL must not contain a path: …' },
+      { by: 'etcd', words: 'URL scheme must be http, https, unix, or unixs: …' },
+      { by: 'etcd', words: 'URL address does not have the form "host:port": …' },
+      { by: 'etcd', words: 'expected IP in URL for binding (…)' },
+    ],
+    message: (details) => `${placed(details)} has "${details.url}", which ${details.reason}.`,
+    remedy: () => 'Write scheme, host and port alone, as "https://10.0.0.1:2379".',
+  }),
+  'config/initial-cluster-plaintext': row<ConfigPlace & { url: string; member: string }>({
+    severity: 'error',
+    meaning: 'This member listens to others by TLS, and the list of members has a URL without it.',
+    source: 'server/embed/config.go v3.5.16; server/etcdserver/api/rafthttp',
+    message: (details) => `${placed(details)} has ${details.url} for "${details.member}", while peers speak TLS here.`,
+    remedy: ({ url }) => `Write ${url.replace(/^http:/, 'https:')}, on all members.`,
+  }),
+  'config/address-check-off': row<ConfigPlace>({
+    severity: 'warning',
+    meaning:
+      'The names of a member’s certificate are not compared with the address that it calls from: every certificate of the peer CA can act as a member, from anywhere.',
+    source: 'client/pkg/transport/listener_tls.go v3.5.16, v3.6.14 checkCertSAN',
+    message: (details) => `${placed(details)} lets a member’s certificate be used from any address.`,
+    remedy: () => 'Take it out, and issue members certificates with their addresses; keep a CA for members alone.',
+  }),
+  'config/option-deprecated': row<ConfigPlace & { since: string }>({
+    severity: 'info',
+    meaning: 'A later release has another name for the option and will drop this one.',
+    source: 'server/embed/config.go v3.6.14 AddFlags',
+    message: (details) => `${placed(details)} is deprecated since ${details.since}.`,
+    remedy: () => 'Use the name of the newer release.',
+  }),
+  'config/crl-form': row<ConfigPlace & { path: string; version: string }>({
+    severity: 'error',
+    meaning:
+      'Etcd reads a revocation list in DER alone since 3.6, and refuses every connection with one in PEM. Before, it took both.',
+    source: 'client/pkg/transport/listener_tls.go v3.6.14 checkCRL, run alone; v3.5.16 checkCRL',
+    refusals: [{ by: 'Go', words: 'x509: malformed crl' }],
+    message: (details) =>
+      `${placed(details)} names ${details.path}, which is PEM, and etcd ${details.version} wants DER.`,
+    remedy: ({ path }) => `Convert it: "openssl crl -in ${path} -outform DER -out crl.der".`,
+  }),
+  'config/crl-form-ahead': row<ConfigPlace & { path: string }>({
+    severity: 'info',
+    meaning: 'A revocation list in PEM is read up to 3.5 alone; with 3.6 every connection is refused.',
+    source: 'client/pkg/transport/listener_tls.go v3.6.14 checkCRL, run alone; v3.5.16 checkCRL',
+    message: (details) => `${placed(details)} names ${details.path}, which is PEM; etcd 3.6 wants DER.`,
+    remedy: ({ path }) =>
+      `Convert it before the update: "openssl crl -in ${path} -outform DER -out crl.der". 3.5 reads it, too.`,
+  }),
+  'config/crl-unreadable': row<ConfigPlace & { path: string; reason: string }>({
+    severity: 'error',
+    meaning:
+      'A revocation list is missing or damaged. Etcd starts and closes every connection after the handshake, without an alert.',
+    source: 'client/pkg/transport/listener_tls.go v3.5.16 checkCRL; etcd 3.5.16, run',
+    message: (details) => `${placed(details)} names ${details.path}, which cannot be used: ${details.reason}`,
+    remedy: ({ option }) => `Write the list again (authority.issueCrl), or take ${option} out.`,
+  }),
+  'config/crl-bypassed': row<ConfigPlace & { httpUrls: string; fixed: string[] }>({
+    severity: 'error',
+    meaning:
+      'With a URL of its own for HTTP, the gRPC port does not look at the revocation list in these releases: revoked certificates are served.',
+    source: 'GHSA-3wh4-j44w-pg92; etcd 3.5.16, run',
+    message: (details) => `${placed(details)} is not looked at on the gRPC port, since ${details.httpUrls} is set.`,
+    remedy: ({ fixed, httpUrls }) => `Update etcd to ${fixed.join(' or ')}, or take ${httpUrls} out.`,
+  }),
+  'config/gateway-untrusted': row<ConfigPlace & { ca: string; subject: string }>({
+    severity: 'warning',
+    meaning:
+      'The gateway dials its own client port and shows the server certificate. Its CA is not among those of clients, so the gateway answers 503; gRPC clients do not notice.',
+    source: 'server/embed/serve.go v3.5.16; etcd 3.5.16, run',
+    refusals: [{ by: 'Go', words: 'remote error: tls: unknown certificate authority' }],
+    message: (details) =>
+      `${placed(details)} names "${details.subject}", which does not lead to a CA of ${details.ca}, so etcd’s own gateway fails.`,
+    remedy: () =>
+      'Set --client-cert-file and --client-key-file (since 3.5.0) to a certificate of the clients’ CA, or --enable-grpc-gateway=false.',
+  }),
+  'config/peer-address-unprovable': row<ConfigPlace & { names: string[]; addresses: string[] }>({
+    severity: 'warning',
+    meaning:
+      'A member that calls is refused unless a name of its certificate is its address, resolves to it, or is what the address resolves back to. Wildcards are not resolved, so this certificate depends on reverse DNS alone.',
+    source: 'client/pkg/transport/listener_tls.go v3.5.16 checkCertSAN; etcd issues 8268, 8797, 12327',
+    refusals: [{ by: 'Go', words: 'tls: "…" does not match any of DNSNames […]' }],
+    message: (details) =>
+      `${placed(details)} names a certificate with ${listed(details.names)}, none of which proves the address of this member (${listed(details.addresses)}).`,
+    remedy: () => 'Issue it with the member’s address, or with its own host name, besides.',
+  }),
+  'config/server-is-user': row<ConfigPlace & { name: string }>({
+    severity: 'warning',
+    meaning:
+      'The certificate of a server may be shown by whoever has its key, and its common name is then a user. "root" is the one that may do everything.',
+    source: 'server/etcdserver/v3_server.go v3.5.16 AuthInfoFromCtx',
+    message: (details) =>
+      `${placed(details)} names a certificate with the common name "${details.name}", the user that may do everything.`,
+    remedy: () => 'Issue it with the name of the member, or without a common name.',
+  }),
+  'config/file-elsewhere': row<ConfigPlace & { path: string }>({
+    severity: 'info',
+    meaning: 'A path inside a container that leads to no folder of this machine. The file was not read.',
+    source: 'Kubernetes API: volumes of the kind hostPath',
+    message: (details) => `${placed(details)} names ${details.path} inside the container, which was not read.`,
+    remedy: () => 'Judge the credentials where they are, with inspectCredentials.',
+  }),
+  'config/key-not-readable': row<ConfigPlace & { path: string; user: string; mode: string }>({
+    severity: 'error',
+    meaning: 'Etcd runs as a user who may not read its private key, so it does not start.',
+    source: 'open(2): EACCES',
+    refusals: [{ by: 'Go', words: 'open …: permission denied' }],
+    message: (details) =>
+      `${placed(details)} names ${details.path} (mode ${details.mode}), which the user ${details.user} may not read.`,
+    remedy: ({ path, user }) => `Run "chown ${user} ${path}".`,
+  }),
+  'config/advisory': row<ConfigPlace & { id: string; version: string; fixed: string[]; what: string }>({
+    severity: 'info',
+    meaning: 'A weakness of the release that has to do with TLS or with who is let in, whatever the configuration.',
+    source: 'the advisories of etcd on GitHub, and CHANGELOG/CHANGELOG-3.*.md',
+    message: ({ id, version, what }) => `Etcd ${version} ${what} (${id}).`,
+    remedy: ({ fixed }) => `Update etcd to ${fixed.join(' or ')}.`,
+  }),
+}
