@@ -192,7 +192,7 @@ describe('damage', () => {
 })
 
 describe('the file system', () => {
-  test('refuses: an entry is there, or its call was rejected', { timeout: 60_000 }, async () => {
+  test('refuses: an entry is there, or its call was rejected', { timeout: 120_000 }, async () => {
     for (const how of ['fail', 'full', 'kill'] as const) {
       const counted = faultyFileSystem()
       const path = fresh()
@@ -256,7 +256,7 @@ describe('processes', () => {
     }
   })
 
-  test('that are killed at any time have what they were told is there', { timeout: 60_000 }, async () => {
+  test('that are killed at any time have what they were told is there', { timeout: 120_000 }, async () => {
     const path = fresh()
     for (let round = 0; round < 6; round++) {
       const name = `R${String(round)}-`

@@ -245,7 +245,7 @@ describe('a stale lock is taken by one', () => {
     return calls
   }
 
-  test('whatever another does between any two steps', { timeout: 60_000 }, async () => {
+  test('whatever another does between any two steps', { timeout: 120_000 }, async () => {
     const steps = await interleave(Number.POSITIVE_INFINITY)
     expect(steps).toBeGreaterThan(20)
     for (let at = 0; at < steps; at++) await interleave(at)
@@ -273,7 +273,7 @@ describe('a stale lock is taken by one', () => {
     }
   })
 
-  test('of many processes, also where they are killed while they hold it', { timeout: 60_000 }, async () => {
+  test('of many processes, also where they are killed while they hold it', { timeout: 120_000 }, async () => {
     const path = fresh()
     const log = `${path}-log`
     writeFileSync(log, '')

@@ -198,7 +198,7 @@ describe.each(scenarios)('$name', (scenario) => {
     expect(await publish(fs, directory, scenario.apply)).toBe('unchanged')
   })
 
-  test('killed at each step, a second run completes it', { timeout: 60_000 }, async () => {
+  test('killed at each step, a second run completes it', { timeout: 120_000 }, async () => {
     const { length } = await steps()
     for (let at = 0; at < length; at++) {
       const directory = fresh()
@@ -216,7 +216,7 @@ describe.each(scenarios)('$name', (scenario) => {
 
   test.each(['fail', 'full'] as const)(
     '%s at each step: nothing temporary is left',
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     async (how) => {
       const all = (await steps()).map((call, at) => ({ call, at }))
       // A full disk is noticed by what needs space.
@@ -350,7 +350,7 @@ describe('links to elsewhere', () => {
     },
   )
 
-  test('killed at each step, a second run completes it', { timeout: 60_000 }, async () => {
+  test('killed at each step, a second run completes it', { timeout: 120_000 }, async () => {
     const prepare = async (): Promise<string> => {
       const directory = fresh()
       await publish(fs, directory, OLD)

@@ -413,7 +413,7 @@ describe('what is refused before anything is made', () => {
 describe('faults', () => {
   const plan = cluster(['a', 'b'], ['alice'])
 
-  test('killed at each step, a second run completes it', { timeout: 60_000 }, async () => {
+  test('killed at each step, a second run completes it', { timeout: 120_000 }, async () => {
     const counted = faultyFileSystem()
     await writeClusterOn(counted, fresh(), plan, ETCD)
     for (let at = 0; at < counted.calls.length; at++) {
@@ -435,7 +435,7 @@ describe('faults', () => {
     }
   })
 
-  test('a full disk leaves nothing at all behind', { timeout: 60_000 }, async () => {
+  test('a full disk leaves nothing at all behind', { timeout: 120_000 }, async () => {
     const counted = faultyFileSystem()
     await writeClusterOn(counted, fresh(), plan, ETCD)
     const growing = counted.calls.flatMap((call, at) =>
@@ -558,7 +558,7 @@ describe('removeFromCluster', () => {
     expect(readdirSync(`${plain}/clients/alice`)).toEqual(['notes.txt'])
   })
 
-  test('killed at each step, a second run completes it', { timeout: 60_000 }, async () => {
+  test('killed at each step, a second run completes it', { timeout: 120_000 }, async () => {
     const whole = fresh()
     await writeClusterOn(faultyFileSystem(), whole, cluster(['a', 'b']), { ...KUBEADM, caKey: true })
     const prepare = (): string => {
