@@ -25,6 +25,8 @@ const OURS: readonly string[] = [
 ]
 const MOST = 20
 const MOST_OCTETS = 8 * 1024
+/** Beside the hosts and the chain: Go reads no handshake message above 64 KiB (crypto/tls `maxHandshake`). */
+const MOST_OCTETS_IN_ALL = 16 * 1024
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function readExtensions(value: unknown, option: string): Uint8Array[] {
@@ -32,7 +34,7 @@ export function readExtensions(value: unknown, option: string): Uint8Array[] {
   if (!Array.isArray(value) || value.length > MOST)
     throw optionInvalid(option, `must be a list of at most ${String(MOST)} extensions`)
   const seen = new Set(OURS)
-  return value.map((each: unknown, index) => {
+  const written = value.map((each: unknown, index) => {
     const where = `${option}[${String(index)}]`
     checkOptions(where, each, ['oid', 'critical', 'value'])
     const { oid, critical = false, value: octets } = each as Record<string, unknown> // the keys were checked above
@@ -46,6 +48,9 @@ export function readExtensions(value: unknown, option: string): Uint8Array[] {
       throw optionInvalid(`${where}.value`, `must be one element in DER, of at most ${String(MOST_OCTETS)} octets`)
     return writeExtension(oid, octets, critical)
   })
+  if (written.reduce((sum, { length }) => sum + length, 0) > MOST_OCTETS_IN_ALL)
+    throw optionInvalid(option, `must have at most ${String(MOST_OCTETS_IN_ALL)} octets in all, or TLS peers refuse it`)
+  return written
 }
 
 function isOneElement(octets: Uint8Array): boolean {

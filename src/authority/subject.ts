@@ -26,6 +26,8 @@ const ATTRIBUTES = {
 const COMMON_NAME = '2.5.4.3'
 /** Several organizations are Kubernetes' groups; nobody is in more. */
 const MOST_VALUES = 16
+/** Names of more than 4096 octets are not read here; this leaves room for the common name. */
+const MOST_OCTETS = 3800
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function readSubject(value: unknown, option: string): NamePart[] {
@@ -33,7 +35,10 @@ export function readSubject(value: unknown, option: string): NamePart[] {
   const known = Object.keys(ATTRIBUTES) as (keyof SubjectAttributes)[]
   checkOptions(option, value, known)
   const given = value as Record<keyof SubjectAttributes, unknown> // the keys were checked, and each value is below
-  return known.flatMap((name) => readAttribute(name, given[name], `${option}.${name}`))
+  const parts = known.flatMap((name) => readAttribute(name, given[name], `${option}.${name}`))
+  if (parts.length > 0 && writeDistinguishedName(parts).length > MOST_OCTETS)
+    throw optionInvalid(option, `must have at most ${String(MOST_OCTETS)} octets in all`)
+  return parts
 }
 
 function readAttribute(name: keyof SubjectAttributes, value: unknown, option: string): NamePart[] {

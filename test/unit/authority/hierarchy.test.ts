@@ -131,7 +131,7 @@ describe('an intermediate', () => {
         get: (target, name) => {
           if (name === 'generateKey') asked++
           const value: unknown = Reflect.get(target, name)
-          return typeof value === 'function' ? value.bind(target) : value
+          return typeof value === 'function' ? (value as () => unknown).bind(target) : value
         },
       }),
     }

@@ -1,0 +1,360 @@
+/** What a caller can narrow and extend, how far, and what is refused unless the option says so by name. */
+import { generateKeyPairSync, X509Certificate } from 'node:crypto'
+import { beforeAll, describe, expect, test } from 'vitest'
+import {
+  type Authority,
+  createAuthority,
+  type ExtraExtension,
+  type IssueRequest,
+  loadAuthority,
+  PrivateKey,
+} from '../../../src/authority/index.js'
+import type { FindingCode } from '../../../src/validate/index.js'
+import { mintCa } from '../../support/mint.js'
+import { openssl } from '../../support/openssl.js'
+import { refused } from '../../support/refused.js'
+
+let authority: Authority
+beforeAll(async () => {
+  authority = await createAuthority({ name: 'Unit CA' })
+})
+
+const CLIENT = { role: 'client', name: 'app' } as const
+const SERVER = { role: 'server', name: 'etcd-0', hosts: ['etcd-0.etcd.svc'] } as const
+const PEER = { ...SERVER, role: 'peer' } as const
+
+async function option(request: object): Promise<string> {
+  return (await refused(authority.issue(request as IssueRequest), 'ERR_OPTION_INVALID')).details.option
+}
+
+async function text(request: IssueRequest): Promise<string> {
+  const { chain } = await authority.issue(request)
+  return openssl(['x509', '-noout', '-text', '-nameopt', 'RFC2253,utf8,-esc_msb'], chain[0].toPem())
+}
+
+describe('subject attributes', () => {
+  test('stand before the common name, which is the last', async () => {
+    const subject = {
+      organization: ['system:masters', 'Zoë & Söhne'],
+      country: 'DE',
+      state: 'Bayern',
+      locality: 'München',
+      organizationalUnit: 'etcd',
+    }
+    const { chain } = await authority.issue({ ...CLIENT, subject })
+    expect(chain[0].subject.toString()).toBe('CN=app,OU=etcd,O=Zoë & Söhne,O=system:masters,L=München,ST=Bayern,C=DE')
+    const { types, values } = {
+      types: chain[0].subject.relativeNames.flat().map(({ type }) => type),
+      values: chain[0].subject.relativeNames.length,
+    }
+    expect([types.at(-1), values]).toEqual(['2.5.4.3', 7])
+    const tree = openssl(['asn1parse'], chain[0].toPem())
+    expect(tree).toMatch(/PRINTABLESTRING +:DE/)
+    expect(tree).toMatch(/UTF8STRING +:app/)
+  })
+
+  test('of Kubernetes: a group without which the user is nobody', async () => {
+    expect(await text({ ...CLIENT, subject: { organization: 'system:nodes' } })).toContain(
+      'Subject: CN=app,O=system:no',
+    )
+  })
+
+  test('none, and lists of none, are the common name alone', async () => {
+    for (const subject of [undefined, {}, { organization: [] }]) {
+      expect((await authority.issue({ ...CLIENT, subject })).chain[0].subject.toString()).toBe('CN=app')
+    }
+  })
+
+  test.each([
+    [{ country: 'Germany' }, 'request.subject.country'],
+    [{ country: 'd3' }, 'request.subject.country'],
+    [{ country: 'ДЕ' }, 'request.subject.country'],
+    [{ organization: '' }, 'request.subject.organization'],
+    [{ organization: 'a'.repeat(65) }, 'request.subject.organization'],
+    [{ organization: ['a', 'b\u0000'] }, 'request.subject.organization'],
+    [{ organization: Array.from({ length: 17 }, (_, i) => String(i)) }, 'request.subject.organization'],
+    [{ state: 7 }, 'request.subject.state'],
+    [{ locality: 'a\nb' }, 'request.subject.locality'],
+    [{ locality: '\u{1f511}'.repeat(65) }, 'request.subject.locality'],
+    [{ organizationalUnit: [['x']] }, 'request.subject.organizationalUnit'],
+    [{ organizationalUnit: '\ud83d' }, 'request.subject.organizationalUnit'],
+    [{ commonName: 'root' }, 'request.subject.commonName'],
+    [{ emailAddress: 'a@b' }, 'request.subject.emailAddress'],
+    [null, 'request.subject'],
+    ['O=x', 'request.subject'],
+    [[], 'request.subject'],
+  ])('%j is refused', async (subject, named) => {
+    expect(await option({ ...CLIENT, subject })).toBe(named)
+  })
+
+  test('sixteen organizations, and characters beyond the first plane, are fine', async () => {
+    const organization = Array.from({ length: 16 }, (_, i) => `${'\u{1f511}'.repeat(50)}${String(10 + i)}`)
+    const name = '\u{1f600}'.repeat(64)
+    const { chain } = await authority.issue({ role: 'client', name, subject: { organization } })
+    expect(chain[0].subject.relativeNames).toHaveLength(17)
+    expect(new X509Certificate(chain[0].toPem()).subject.match(/^O=/gm)).toHaveLength(16)
+    const more = organization.map((each) => `${each}${'\u{1f511}'.repeat(12)}`)
+    expect(await option({ ...CLIENT, subject: { organization: more } })).toBe('request.subject')
+    await refused(createAuthority({ name, subject: { organization: more } }), 'ERR_OPTION_INVALID')
+  })
+})
+
+describe('extended key usage', () => {
+  test('can be narrowed and extended', async () => {
+    const both = await text({ ...CLIENT, extendedKeyUsage: ['clientAuth', 'serverAuth', 'clientAuth'] })
+    expect(both).toMatch(/Extended Key Usage: \n +TLS Web Client Authentication, TLS Web Server Authentication\n/)
+    const more = await text({ ...SERVER, extendedKeyUsage: ['serverAuth', '1.3.6.1.5.5.7.3.2', '1.3.6.1.4.1.99999.7'] })
+    expect(more).toContain('TLS Web Server Authentication, TLS Web Client Authentication, 1.3.6.1.4.1.99999.7')
+  })
+
+  test.each([
+    [[], 'request.extendedKeyUsage'],
+    ['clientAuth', 'request.extendedKeyUsage'],
+    [Array.from({ length: 17 }, () => 'clientAuth'), 'request.extendedKeyUsage'],
+    [['clientAuth', 'everything'], 'request.extendedKeyUsage[1]'],
+    [['clientauth'], 'request.extendedKeyUsage[0]'],
+    [['3.1.2'], 'request.extendedKeyUsage[0]'],
+    [['1.40.2'], 'request.extendedKeyUsage[0]'],
+    [['1.2.99999999999'], 'request.extendedKeyUsage[0]'],
+    [['__proto__'], 'request.extendedKeyUsage[0]'],
+    [[7], 'request.extendedKeyUsage[0]'],
+  ])('%j is refused', async (extendedKeyUsage, named) => {
+    expect(await option({ ...CLIENT, extendedKeyUsage })).toBe(named)
+  })
+})
+
+describe('further extensions', () => {
+  const NOTE: ExtraExtension = { oid: '1.3.6.1.4.1.99999.1', value: Buffer.from('0c0568656c6c6f', 'hex') }
+
+  test('stand behind the others, as they were given', async () => {
+    const { chain } = await authority.issue({ ...CLIENT, extensions: [NOTE] })
+    const last = chain[0].extensions.all.at(-1)
+    expect(last).toMatchObject({ oid: NOTE.oid, critical: false })
+    expect(Buffer.from(last?.value ?? [])).toEqual(NOTE.value)
+  })
+
+  test('twenty of 8 KiB are read, and one more or one octet more refused', async () => {
+    const value = Buffer.concat([Buffer.from([0x04, 0x82, 0x1f, 0xfc]), Buffer.alloc(8188)])
+    const many = Array.from({ length: 20 }, (_, i) => ({ oid: `1.3.6.1.4.1.99999.${String(i)}`, value: NOTE.value }))
+    await authority.issue({ ...CLIENT, extensions: [...many.slice(0, 19), { oid: '1.2.3.4', value }] })
+    expect(await option({ ...CLIENT, extensions: [...many, { oid: '1.2.3.4', value }] })).toBe('request.extensions')
+    const wide = [1, 2].map((i) => ({ oid: `1.2.3.${String(i)}`, value }))
+    expect(await option({ ...CLIENT, extensions: wide })).toBe('request.extensions')
+    const larger = Buffer.concat([Buffer.from([0x04, 0x82, 0x1f, 0xfd]), Buffer.alloc(8189)])
+    expect(await option({ ...CLIENT, extensions: [{ oid: '1.2.3', value: larger }] })).toBe(
+      'request.extensions[0].value',
+    )
+  })
+
+  test.each<[object, string]>([
+    [{ oid: '2.5.29.19', value: NOTE.value }, 'oid'],
+    [{ oid: '2.5.29.15', value: NOTE.value }, 'oid'],
+    [{ oid: '2.5.29.37', value: NOTE.value }, 'oid'],
+    [{ oid: '2.5.29.17', value: NOTE.value }, 'oid'],
+    [{ oid: '2.5.29.14', value: NOTE.value }, 'oid'],
+    [{ oid: '2.5.29.35', value: NOTE.value }, 'oid'],
+    [{ oid: 'subjectAltName', value: NOTE.value }, 'oid'],
+    [{ oid: '1.2.3.4294967296', value: NOTE.value }, 'oid'],
+    [{ oid: 7, value: NOTE.value }, 'oid'],
+    [{ oid: '1.2.3', critical: 'yes', value: NOTE.value }, 'critical'],
+    [{ oid: '1.2.3', value: 'text' }, 'value'],
+    [{ oid: '1.2.3', value: new Uint8Array() }, 'value'],
+    [{ oid: '1.2.3', value: Buffer.from('0c05', 'hex') }, 'value'],
+    [{ oid: '1.2.3', value: Buffer.from('05000500', 'hex') }, 'value'],
+  ])('%j is refused', async (extension, named) => {
+    expect(await option({ ...CLIENT, extensions: [extension] })).toBe(`request.extensions[0].${named}`)
+  })
+
+  test('the same twice, no list, unknown keys', async () => {
+    expect(await option({ ...CLIENT, extensions: [NOTE, NOTE] })).toBe('request.extensions[1].oid')
+    expect(await option({ ...CLIENT, extensions: NOTE })).toBe('request.extensions')
+    expect(await option({ ...CLIENT, extensions: [{ ...NOTE, name: 'x' }] })).toBe('request.extensions[0].name')
+    expect(await option({ ...CLIENT, extensions: [null] })).toBe('request.extensions[0]')
+  })
+})
+
+const CRITICAL: ExtraExtension = { oid: '1.3.6.1.4.1.99999.1', critical: true, value: Buffer.from('0500', 'hex') }
+const BROKEN: ExtraExtension = { oid: '2.5.29.31', value: Buffer.from('0500', 'hex') }
+
+describe('what etcd, its gateway or its clients refuse is refused here, unless the option says so by name', () => {
+  test.each<[string, IssueRequest, FindingCode]>([
+    [
+      'a client without clientAuth',
+      { ...CLIENT, extendedKeyUsage: ['serverAuth'] },
+      'usage/extended-key-usage-missing',
+    ],
+    [
+      'a server without serverAuth',
+      { ...SERVER, extendedKeyUsage: ['clientAuth'] },
+      'usage/extended-key-usage-missing',
+    ],
+    [
+      'a server with serverAuth alone',
+      { ...SERVER, extendedKeyUsage: ['serverAuth'] },
+      'usage/gateway-client-auth-missing',
+    ],
+    ['a peer with serverAuth alone', { ...PEER, extendedKeyUsage: ['serverAuth'] }, 'usage/extended-key-usage-missing'],
+    ['a peer with clientAuth alone', { ...PEER, extendedKeyUsage: ['clientAuth'] }, 'usage/extended-key-usage-missing'],
+    ['a critical extension', { ...CLIENT, extensions: [CRITICAL] }, 'certificate/extension-unknown-critical'],
+    ['an extension that cannot be read', { ...SERVER, extensions: [BROKEN] }, 'certificate/extension-malformed'],
+  ])('%s', async (_, request, code) => {
+    const error = await refused(authority.issue(request), 'ERR_ISSUE_REFUSED')
+    expect(error.details.findings.map((each) => each.code)).toContain(code)
+    const { chain } = await authority.issue({ ...request, evenIfEtcdRefuses: true })
+    expect(chain[0].subject.commonName).toBe(request.name)
+  })
+
+  test('a member without hosts', async () => {
+    expect(await option({ role: 'server', name: 'x', hosts: [] })).toBe('request.hosts')
+    expect(await option({ role: 'peer', name: 'x', hosts: [], evenIfEtcdRefuses: false })).toBe('request.hosts')
+    const given = await authority.issue({ role: 'peer', name: 'x', hosts: [] as never, evenIfEtcdRefuses: true })
+    expect(given.chain[0].extensions.subjectAltName).toBe(null)
+  })
+
+  test('a weak key', async () => {
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 1024 })
+    const key = PrivateKey.fromKeyObject(privateKey)
+    const error = await refused(authority.issue({ ...CLIENT, key }), 'ERR_ISSUE_REFUSED')
+    expect(error.details.findings.map((each) => each.code)).toContain('key/weak')
+    expect((await authority.issue({ ...CLIENT, key, evenIfEtcdRefuses: true })).key).toBe(key)
+  })
+
+  test('is true or false', async () => {
+    expect(await option({ ...CLIENT, evenIfEtcdRefuses: 'yes' })).toBe('request.evenIfEtcdRefuses')
+  })
+
+  test('does not reach beyond the authority’s own end, nor to its key', async () => {
+    const evenIfEtcdRefuses = true
+    await refused(authority.issue({ ...CLIENT, validity: '9999d', evenIfEtcdRefuses }), 'ERR_ISSUE_REFUSED')
+    const { key } = authority.issuer
+    if (key === null) throw new Error('the authority holds its key')
+    await refused(authority.issue({ ...CLIENT, key, evenIfEtcdRefuses }), 'ERR_ISSUE_REFUSED')
+  })
+})
+
+describe('a key that is used again', () => {
+  test('is the one that is certified', async () => {
+    for (const [kind, usage] of [
+      ['ec', 'Digital Signature\n'],
+      ['ed25519', 'Digital Signature\n'],
+      ['rsa', 'Digital Signature, Key Encipherment\n'],
+    ] as const) {
+      const { privateKey } =
+        kind === 'ec'
+          ? generateKeyPairSync('ec', { namedCurve: 'P-384' })
+          : kind === 'rsa'
+            ? generateKeyPairSync('rsa', { modulusLength: 2048 })
+            : generateKeyPairSync('ed25519')
+      const key = PrivateKey.fromKeyObject(privateKey)
+      const [first, second] = [await authority.issue({ ...CLIENT, key }), await authority.issue({ ...PEER, key })]
+      expect(first.key).toBe(key)
+      expect(Buffer.from(first.chain[0].spki)).toEqual(Buffer.from(second.chain[0].spki))
+      expect(first.chain[0].serialNumber).not.toBe(second.chain[0].serialNumber)
+      expect(openssl(['x509', '-noout', '-ext', 'keyUsage'], first.chain[0].toPem())).toContain(usage)
+    }
+  })
+
+  test('each certificate has its own otherwise', async () => {
+    const issued = await Promise.all([CLIENT, CLIENT, SERVER, PEER].map((each) => authority.issue(each)))
+    expect(new Set(issued.map(({ chain }) => Buffer.from(chain[0].spki).toString('hex'))).size).toBe(4)
+  })
+
+  test('is refused where it is a CA’s', async () => {
+    const root = mintCa({ subject: 'Root', key: 'rsa-2048' })
+    const upper = await loadAuthority({ cert: root.pem, key: root.keyPem })
+    const lower = await upper.createIntermediate({ name: 'Below' })
+    const ofRoot = PrivateKey.fromKeyObject(root.key)
+    const own = lower.issuer.key ?? ofRoot
+    for (const [by, key, name] of [
+      [upper, ofRoot, 'CN=Root'],
+      [lower, own, 'CN=Below'],
+      [lower, ofRoot, 'CN=Root'],
+    ] as const) {
+      const { details } = await refused(by.issue({ ...CLIENT, key }), 'ERR_ISSUE_REFUSED')
+      expect(details.reason).toContain(`The key of the CA "${name}"`)
+    }
+  })
+
+  test('is a PrivateKey, and says itself what kind it is', async () => {
+    const { privateKey } = generateKeyPairSync('ed25519')
+    expect(await option({ ...CLIENT, key: privateKey })).toBe('request.key')
+    const key = PrivateKey.fromKeyObject(privateKey)
+    expect(await option({ ...CLIENT, key, algorithm: 'ed25519' })).toBe('request.algorithm')
+  })
+})
+
+describe('a clock', () => {
+  const at = (time: string): Promise<Authority> => createAuthority({ name: 'CA', clock: () => new Date(time) })
+
+  test.each([
+    ['1950-01-01T00:00:00Z', /GENERALIZEDTIME +:19491231235500Z/],
+    ['1970-01-01T00:00:00Z', /UTCTIME +:691231235500Z/],
+    ['2049-12-31T23:59:59Z', /UTCTIME +:491231235459Z[^]*GENERALIZEDTIME +:20591229235959Z/],
+    ['2060-02-29T12:00:00Z', /GENERALIZEDTIME +:20600229115500Z/],
+    ['9988-01-01T00:00:00Z', /GENERALIZEDTIME +:99971229000000Z/],
+  ])('of %s', async (time, times) => {
+    const early = await at(time)
+    const { chain } = await early.issue(CLIENT)
+    expect(openssl(['asn1parse'], early.certificate.toPem())).toMatch(times)
+    expect(early.certificate.notBefore.getTime()).toBe(Date.parse(time) - 300_000)
+    expect(chain[0].notBefore).toEqual(early.certificate.notBefore)
+    expect((await early.issueCrl()).thisUpdate).toEqual(early.certificate.notBefore)
+  })
+
+  test.each([
+    [() => new Date(NaN)],
+    [() => new Date('1949-12-31T23:59:59Z')],
+    [() => new Date('9999-01-01T00:00:00Z')],
+    [() => new Date(8.64e15)],
+    [() => new Date(-8.64e15)],
+    [() => Date.now()],
+    [() => null],
+  ])('that gives something else is refused: %#', async (clock) => {
+    const error = await refused(createAuthority({ name: 'CA', clock: clock as never }), 'ERR_OPTION_INVALID')
+    expect(error.details.option).toBe('clock')
+  })
+
+  test('an authority that is expired or not yet valid issues nothing, and revokes all the same', async () => {
+    let now = new Date('2026-06-01T00:00:00Z')
+    const moving = await createAuthority({ name: 'CA', validity: '30d', clock: () => now })
+    const { chain } = await moving.issue(CLIENT)
+    for (const [time, words] of [
+      ['2026-07-01T00:00:00Z', 'has expired'],
+      ['2026-05-31T23:54:59Z', 'not valid before'],
+    ] as const) {
+      now = new Date(time)
+      const { details } = await refused(moving.issue(CLIENT), 'ERR_ISSUE_REFUSED')
+      expect(details.reason).toContain(words)
+      await refused(moving.createIntermediate({ name: 'Below' }), 'ERR_ISSUE_REFUSED')
+    }
+    now = new Date('2026-07-02T00:00:00Z')
+    await moving.revoke(chain[0])
+    expect((await moving.issueCrl()).find(chain[0].serial)).not.toBe(null)
+  })
+})
+
+describe('serial numbers of one’s own', () => {
+  test('are copied: the array may be used again', async () => {
+    const octets = Uint8Array.of(1)
+    const serialNumbers = (): Uint8Array => {
+      octets[0] = (octets[0] ?? 0) + 1
+      return octets
+    }
+    const root = await createAuthority({ name: 'CA', serialNumbers })
+    const issued = await Promise.all([1, 2, 3].map(() => root.issue({ ...CLIENT, algorithm: 'rsa-2048' })))
+    const serials = [root.certificate, ...issued.map(({ chain }) => chain[0])].map(({ serialNumber }) => serialNumber)
+    expect(serials.sort()).toEqual(['02', '03', '04', '05'])
+  })
+
+  test.each([
+    [() => new Uint8Array(0)],
+    [() => new Uint8Array(21).fill(1)],
+    [() => Uint8Array.of(0, 1)],
+    [() => Uint8Array.of(0x80)],
+    [() => '01'],
+    [() => 1n],
+  ])('that are none are refused: %#', async (serialNumbers) => {
+    const options = { name: 'CA', serialNumbers: serialNumbers as never }
+    expect((await refused(createAuthority(options), 'ERR_OPTION_INVALID')).details.option).toBe('serialNumbers')
+  })
+})
