@@ -29,6 +29,24 @@ export async function readLock(fs: FileSystem, path: string): Promise<FoundLock 
   return { file, holder, nonce }
 }
 
+/**
+ * A name for a lock that is being made. It says who makes it, since that can be killed before there is a word in the file.
+ */
+export function newLockPath(path: string, nonce: string, own: ProcessIdentity): string {
+  return `${path}.${nonce}.${String(own.pid)}-${digestOf(own.place)}.new`
+}
+
+/** Whether the maker of a lock under such a name is gone; false where that cannot be told. */
+export async function isMakerGone(path: string, own: ProcessIdentity): Promise<boolean> {
+  const [, pid, place] = /\.(\d+)-([0-9a-f]{8})\.new$/.exec(path) ?? []
+  if (pid === undefined || place !== digestOf(own.place)) return false
+  return (await isAlive({ pid: Number(pid), place: own.place, started: null }, own)) === false
+}
+
+function digestOf(place: string): string {
+  return createHash('sha256').update(place).digest('hex').slice(0, 8)
+}
+
 /** The content of a lock file. It ends with a line feed, which {@link isStale} relies upon being written again and again. */
 export function lockContent(holder: Holder): Buffer {
   return Buffer.from(`${JSON.stringify(holder)}\n`)

@@ -12,7 +12,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { isEtcdMtlsError } from '../../errors.js'
 import { isNotThere, systemCode, writeFailed } from '../../credentials/write-file.js'
 import { type FileSystem, nodeFileSystem, type OpenFile } from './file-system.js'
-import { type Holder, isStale, lockContent, readLock } from './lock-file.js'
+import { type Holder, isMakerGone, isStale, lockContent, newLockPath, readLock } from './lock-file.js'
 import { ownIdentity, type ProcessIdentity } from './process-identity.js'
 
 /** How a lock is taken. Times are in milliseconds. */
@@ -139,7 +139,7 @@ async function tryToAcquire(contender: Contender, path: string): Promise<Try> {
   const { fs, own, staleAfter } = contender
   // Looked at before anything is written: who waits for a living holder does not wear out the disk.
   const found = await readLock(fs, path)
-  const now = (): Promise<number> => clockOf(fs, path)
+  const now = (): Promise<number> => clockOf(contender, path)
   if (found !== null && !(await isStale(found, { own, staleAfter, now }))) return { lock: null, holder: found.holder }
   return withCandidate(contender, path, async (candidate) => {
     if (found === null) return linkIfFree(fs, candidate, path)
@@ -148,8 +148,8 @@ async function tryToAcquire(contender: Contender, path: string): Promise<Try> {
 }
 
 /** The time by the clock of the file system, as a new file there shows it. */
-async function clockOf(fs: FileSystem, path: string): Promise<number> {
-  const probe = `${path}.${randomBytes(16).toString('hex')}.new`
+async function clockOf({ fs, own }: Contender, path: string): Promise<number> {
+  const probe = newLockPath(path, randomBytes(16).toString('hex'), own)
   const file = await fs.open(probe, 'wx', 0o600)
   try {
     return (await file.stat()).mtimeMs
@@ -166,7 +166,7 @@ async function withCandidate(
   place: (candidate: string) => Promise<boolean>,
 ): Promise<Try> {
   const nonce = randomBytes(16).toString('hex')
-  const candidate = `${path}.${nonce}.new`
+  const candidate = newLockPath(path, nonce, own)
   const content = lockContent({ ...own, nonce })
   // Not flushed: after a power cut no holder is left, and a lock that says nothing ages like any other.
   const file = await fs.open(candidate, 'wx', 0o644)
@@ -268,7 +268,8 @@ async function showLife(fs: FileSystem, path: string, { nonce, file, size }: Own
 }
 
 /** Removes what killed contenders have left beside a lock. A guard of a nonce that is past gives no right to anything. */
-async function sweepBeside({ fs, own, staleAfter }: Contender, path: string, nonce: string): Promise<void> {
+async function sweepBeside(contender: Contender, path: string, nonce: string): Promise<void> {
+  const { fs, own, staleAfter } = contender
   const directory = dirname(path)
   const ours = `${basename(path)}.`
   const names = (await fs.readdir(directory)).filter((name) => name.startsWith(ours) && /\.(?:new|guard)$/.test(name))
@@ -277,7 +278,9 @@ async function sweepBeside({ fs, own, staleAfter }: Contender, path: string, non
     const beside = join(directory, name)
     const found = await readLock(fs, beside)
     if (found === null) continue
-    if (await isStale(found, { own, staleAfter, now: () => clockOf(fs, path) })) await removeIfThere(fs, beside)
+    const now = (): Promise<number> => clockOf(contender, path)
+    const isGone = (await isMakerGone(name, own)) || (await isStale(found, { own, staleAfter, now }))
+    if (isGone) await removeIfThere(fs, beside)
   }
 }
 
