@@ -1,7 +1,7 @@
 /** One member of an etcd cluster, as far as TLS, addresses and identity go. */
 import type { EtcdVersion } from './version.js'
 
-/** The two TLS blocks are independent of each other in etcd, and each is one of these. */
+/** Addresses and TLS options of one of the two sides of a member, which are independent of each other in etcd. */
 export interface TlsSide {
   /**
    * Where this member listens, as `https://0.0.0.0:2379`: addresses, not host names, `localhost` excepted
@@ -46,14 +46,20 @@ export interface TlsSide {
   plaintext?: boolean | undefined
 }
 
-/** One member, for {@link renderEtcdConfig} and its kin. */
+/** How clients are served. */
+export type ClientSide = Omit<TlsSide, 'skipClientSanVerification'>
+
+/** How members speak to each other. */
+export type PeerSide = Omit<TlsSide, 'httpUrls'>
+
+/** One member, for `renderEtcdConfig` and its kin. */
 export interface MemberConfig {
   /** The member's name, as in {@link MemberConfig.initialCluster}. */
   name: string
   /** Default: etcd's own, `<name>.etcd` in the working directory. */
   dataDir?: string | undefined
-  client: TlsSide
-  peer: TlsSide
+  client: ClientSide
+  peer: PeerSide
   /** The peer URLs of all members, by their names, this one among them. */
   initialCluster: Readonly<Record<string, readonly string[]>>
   /** Default: etcd's own, `new`. */

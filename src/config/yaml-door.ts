@@ -11,6 +11,7 @@ export {
   parseAllDocuments,
   parseDocument,
   Scalar,
+  stringify,
   visit,
   YAMLMap,
   YAMLSeq,

@@ -26,7 +26,7 @@ export const configOption = {
         : `Use another form: ${listed(forms.map((form) => FORM_NAMES[form]))} can say it.`,
   }),
   'config/option-not-in-version': row<
-    ConfigPlace & { form: Form; version: string; since: string[]; until: string | null }
+    ConfigPlace & { form: Form; version: string; since: string[]; until: string | null; forms: Form[] }
   >({
     severity: 'error',
     meaning:
@@ -35,10 +35,8 @@ export const configOption = {
     refusals: [{ by: 'Go', words: 'flag provided but not defined: …', when: ({ form }) => form === 'flags' }],
     message: (details) =>
       `${placed(details)} is not in every etcd ${details.version} by ${FORM_NAMES[details.form]}${details.until === null ? '' : `; it is gone since ${details.until}`}.`,
-    remedy: ({ since, until }) =>
-      until === null
-        ? `Name the release that you run, if it is ${releases(since)} (version), or update etcd to one of these.`
-        : `Name the release that you run, if it is ${releases(since)} and older than ${until} (version), or leave the option out.`,
+    remedy: ({ since, until, forms }) =>
+      `Name the release that you run, if it is ${releases(since)}${until === null ? '' : ` and older than ${until}`} (version)${forms.length === 0 ? '' : `, or use ${listed(forms.map((form) => FORM_NAMES[form]))}, which can say it`}; or update etcd.`,
   }),
   'config/one-value-only': row<ConfigPlace & { version: string; count: number; since: string[] }>({
     severity: 'error',
@@ -48,21 +46,6 @@ export const configOption = {
     message: (details) =>
       `${placed(details)} has ${String(details.count)} values, and not every etcd ${details.version} takes more than one.`,
     remedy: ({ since }) => `Keep one value, or name the release that you run, if it is ${releases(since)} (version).`,
-  }),
-  'config/form-differs-by-release': row<ConfigPlace & { version: string; since: string[] }>({
-    severity: 'error',
-    meaning:
-      'Releases of this line read the option in different shapes: older ones as a text, later ones as a list. No file suits them all.',
-    source: 'server/embed/config.go v3.5.14 and v3.5.15 securityConfig',
-    refusals: [
-      {
-        by: 'Go',
-        words: 'json: cannot unmarshal string into Go struct field securityConfig….allowed-cn of type []string',
-      },
-    ],
-    message: (details) => `${placed(details)} is written in another way for some releases of etcd ${details.version}.`,
-    remedy: ({ since }) =>
-      `Name the very release that you run (version); the list is read since ${since.join(' and ')}.`,
   }),
   'config/value-refused': row<ConfigPlace & { value: string; reason: string }>({
     severity: 'error',

@@ -1,0 +1,115 @@
+/** The options of a member as a version of etcd reads them in a form, or why it cannot be told. */
+import type { Finding } from '../../report/finding.js'
+import { finding, unplaced } from '../finding.js'
+import type { MemberConfig } from '../model.js'
+import { CONFIG_FORMS, etcdOptions, formAvailability, nameOf, type ConfigForm, type EtcdOptionRow } from '../options.js'
+import { availableIn, formatVersion, type ParsedVersion } from '../version.js'
+import { valueOf } from './check-config.js'
+import { asksForCertificates } from './judge-tls.js'
+import type { OptionValue } from './kinds.js'
+
+/** One option with its value. */
+export interface Entry {
+  readonly row: EtcdOptionRow
+  readonly value: OptionValue
+  /** Whether several values are a list in this version; a single text before. */
+  readonly list: boolean
+}
+
+/** Longest argument or variable that Linux hands to a program, in octets (execve(2), MAX_ARG_STRLEN less the zero). */
+const MAX_ARGUMENT = 131_071
+
+/** What has to be written, in the order of the table, and what cannot be. */
+export function entriesOf(
+  given: MemberConfig,
+  form: ConfigForm,
+  version: ParsedVersion,
+): { entries: Entry[]; findings: Finding[] } {
+  const config = complete(given)
+  const entries: Entry[] = []
+  const findings: Finding[] = []
+  const done = new Set<string>()
+  for (const row of etcdOptions) {
+    const id = `${row.block}.${String(row.field)}`
+    const value = valueOf(config, row)
+    // What etcd does anyhow need not be said, and could not be in a version that lacks the option.
+    if (value === undefined || (row.kind === 'boolean' && String(value) === row.default) || done.has(id)) continue
+    done.add(id)
+    const rows = etcdOptions.filter((each) => each.block === row.block && each.field === row.field)
+    const chosen = choose(rows, form, version)
+    if (chosen === null) {
+      findings.push(notThere(rows, row, form, version))
+      continue
+    }
+    const list = chosen.listSince === undefined ? 'all' : availableIn(version, chosen.listSince)
+    const entry = { row: chosen, value, list: list === 'all' }
+    entries.push(entry)
+    findings.push(...judgeList(entry, list === 'none', form, version), ...judgeLength(entry, form))
+  }
+  return { entries, findings }
+}
+
+/** With what is meant where nothing is said. */
+function complete(config: MemberConfig): MemberConfig {
+  return {
+    ...config,
+    client: { ...config.client, clientCertAuth: asksForCertificates(config.client) },
+    peer: { ...config.peer, clientCertAuth: asksForCertificates(config.peer) },
+  }
+}
+
+/** The option under the name that the version knows, and does not warn of if there is a choice. */
+function choose(rows: readonly EtcdOptionRow[], form: ConfigForm, version: ParsedVersion): EtcdOptionRow | null {
+  const known = rows.filter((row) => formAvailability(row, form, version) === 'all')
+  return known.find((row) => row.deprecatedSince === undefined) ?? known[0] ?? null
+}
+
+function notThere(
+  rows: readonly EtcdOptionRow[],
+  row: EtcdOptionRow,
+  form: ConfigForm,
+  version: ParsedVersion,
+): Finding {
+  const forms = CONFIG_FORMS.filter((each) => choose(rows, each, version) !== null)
+  const spelling = rows.map((each) => (form === 'yaml' ? each.yaml : each.flag)).find((each) => each !== null)
+  const place = { ...unplaced(nameOf(row)), form, version: formatVersion(version) }
+  if (spelling === undefined) {
+    // Where a line as a whole has it in no form, one of its releases may.
+    const some = CONFIG_FORMS.filter((each) => rows.some((other) => formAvailability(other, each, version) !== 'none'))
+    return finding('config/option-not-in-form', { ...place, forms: forms.length > 0 ? forms : some })
+  }
+  return finding('config/option-not-in-version', {
+    ...place,
+    since: [...spelling.since],
+    until: spelling.until ?? null,
+    forms,
+  })
+}
+
+/** Several values where one alone is read, and values that hold what stands between them. */
+function judgeList({ row, value, list }: Entry, single: boolean, form: ConfigForm, version: ParsedVersion): Finding[] {
+  if (typeof value !== 'object' || row.kind !== 'names') return []
+  const place = unplaced(nameOf(row))
+  if (value.length > 1 && !list) {
+    const details = { version: formatVersion(version), count: value.length, since: [...(row.listSince ?? [])] }
+    return [finding('config/one-value-only', { ...place, ...details })]
+  }
+  if (form === 'yaml' || single) return []
+  const reason = 'holds a comma, which stands between two values here; a YAML file can say it'
+  return value
+    .filter((each) => each.includes(','))
+    .map((each) => finding('config/value-refused', { ...place, value: each, reason }))
+}
+
+function judgeLength(entry: Entry, form: ConfigForm): Finding[] {
+  const text = textOf(entry)
+  const name = `--${entry.row.flag?.name ?? ''}=`
+  if (form === 'yaml' || Buffer.byteLength(name + text) <= MAX_ARGUMENT) return []
+  const reason = `is longer than the ${MAX_ARGUMENT.toLocaleString('en-US')} octets that Linux hands to a program; a YAML file can say it`
+  return [finding('config/value-refused', { ...unplaced(nameOf(entry.row)), value: text, reason })]
+}
+
+/** The value as a flag and a variable have it. */
+export function textOf({ value }: Entry): string {
+  return typeof value === 'object' ? value.join(',') : String(value)
+}

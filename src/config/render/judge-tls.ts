@@ -1,0 +1,168 @@
+/** What the values of a configuration mean together: plaintext where TLS was meant, and TLS that protects nothing. */
+import type { Finding } from '../../report/finding.js'
+import { cipherSuites } from '../cipher-suites.js'
+import { finding, unplaced } from '../finding.js'
+import type { MemberConfig, TlsSide } from '../model.js'
+import { nameOf, type OptionBlock, type SideRow } from '../options.js'
+import { clientTlsRows, peerTlsRows } from '../options-tls.js'
+import { rowsOf } from './check-config.js'
+
+type SideName = 'client' | 'peer'
+type Field = keyof TlsSide
+
+const FIELDS: Readonly<Record<SideName, readonly Field[]>> = {
+  client: fieldsOf(clientTlsRows).concat('listenUrls', 'httpUrls', 'advertiseUrls'),
+  peer: fieldsOf(peerTlsRows).concat('listenUrls', 'advertiseUrls'),
+}
+
+function fieldsOf(rows: readonly SideRow[]): Field[] {
+  return [...new Set(rows.flatMap(({ field }) => field ?? []))]
+}
+
+/** Of a side, what has nothing to do with TLS. */
+const ADDRESSES: readonly Field[] = ['listenUrls', 'advertiseUrls', 'httpUrls', 'plaintext']
+/** What restricts who is let in by a certificate. */
+const RESTRICTIONS: readonly Field[] = ['crlFile', 'allowedCn', 'allowedHostname']
+
+export function judgeTls(config: MemberConfig): Finding[] {
+  return [
+    ...judgeSide(config, 'client'),
+    ...judgeSide(config, 'peer'),
+    ...judgeMetrics(config),
+    ...judgeMembers(config),
+    ...judgeVersions(config),
+    ...judgeSuites(config),
+  ]
+}
+
+function judgeSide(config: MemberConfig, name: SideName): Finding[] {
+  const side: TlsSide = config[name]
+  const set = FIELDS[name].filter((field) => isSet(side, field))
+  const tls = set.filter((field) => !ADDRESSES.includes(field))
+  const urls = set.filter((field) => ADDRESSES.includes(field)).flatMap((field) => urlsOf(side, field))
+  const option = (field: Field): string => optionOf(name, field)
+  if (side.plaintext === true) {
+    const encrypted = urls.find(({ url }) => !isPlain(url))
+    const beside = [...tls, ...(encrypted === undefined ? [] : [encrypted.field])]
+    return beside.map((field) =>
+      finding('config/plaintext-beside-tls', { ...unplaced(option(field)), other: option('listenUrls') }),
+    )
+  }
+  const plain = urls
+    .filter(({ url }) => isPlain(url))
+    .map(({ field, url }) => finding('config/plaintext-url', { ...unplaced(option(field)), url }))
+  if (side.autoTls === true) {
+    const others = tls.filter((field) => field !== 'autoTls')
+    return [
+      ...plain,
+      ...others.map((field) =>
+        finding('config/auto-tls-replaces', { ...unplaced(option('autoTls')), other: option(field) }),
+      ),
+    ]
+  }
+  return [...plain, ...judgeFiles(name, side, urls[0]?.url ?? ''), ...judgeAuth(name, side)]
+}
+
+function judgeFiles(name: SideName, side: TlsSide, url: string): Finding[] {
+  const missing = (['certFile', 'keyFile'] as const).filter((field) => side[field] === undefined)
+  if (missing.length === 2) {
+    return missing.map((field) => finding('config/certificate-missing', { ...unplaced(optionOf(name, field)), url }))
+  }
+  const pairs = [
+    ['certFile', 'keyFile'],
+    ['clientCertFile', 'clientKeyFile'],
+  ] as const
+  return pairs.flatMap(([cert, key]) => {
+    if ((side[cert] === undefined) === (side[key] === undefined)) return []
+    const [lacks, given] = side[cert] === undefined ? [cert, key] : [key, cert]
+    return [finding('config/pair-incomplete', { ...unplaced(optionOf(name, lacks)), given: optionOf(name, given) })]
+  })
+}
+
+function judgeAuth(name: SideName, side: TlsSide): Finding[] {
+  const auth = optionOf(name, 'clientCertAuth')
+  const at = (field: Field): ReturnType<typeof unplaced> => unplaced(optionOf(name, field))
+  const findings: Finding[] = []
+  if (asksForCertificates(side)) {
+    if (side.trustedCaFile === undefined) {
+      findings.push(finding('config/client-auth-by-system-roots', { ...at('trustedCaFile'), auth }))
+    }
+  } else {
+    if (side.trustedCaFile !== undefined)
+      findings.push(finding('config/client-auth-half', { ...at('trustedCaFile'), auth }))
+    for (const field of RESTRICTIONS.filter((each) => isSet(side, each))) {
+      findings.push(finding('config/needs-client-auth', { ...at(field), auth }))
+    }
+  }
+  if (isSet(side, 'allowedCn') && isSet(side, 'allowedHostname')) {
+    const other = optionOf(name, 'allowedHostname')
+    findings.push(finding('config/options-exclude', { ...at('allowedCn'), other }))
+  }
+  return findings
+}
+
+/** Certificates are asked for unless that is switched off, or there is nothing to judge them by. */
+export function asksForCertificates(side: TlsSide): boolean {
+  return side.plaintext !== true && side.autoTls !== true && side.clientCertAuth !== false
+}
+
+/** An https listener of metrics takes the TLS of clients. */
+function judgeMetrics({ client, metricsUrls = [] }: MemberConfig): Finding[] {
+  const url = metricsUrls.find((each) => !isPlain(each))
+  if (url === undefined || client.plaintext !== true) return []
+  return [finding('config/certificate-missing', { ...unplaced(optionOf('client', 'certFile')), url })]
+}
+
+function judgeMembers({ name, peer, initialCluster }: MemberConfig): Finding[] {
+  const at = unplaced(optionOf('server', 'initialCluster'))
+  const members = new Map(Object.entries(initialCluster))
+  const findings: Finding[] =
+    peer.plaintext === true
+      ? []
+      : [...members.values()]
+          .flat()
+          .filter(isPlain)
+          .map((url) => finding('config/plaintext-url', { ...at, url }))
+  const own = members.get(name)
+  if (own === undefined) return [...findings, finding('config/cluster-without-member', { ...at, name })]
+  const advertised = peer.advertiseUrls
+  const same = own.every((url) => advertised.includes(url)) && advertised.every((url) => own.includes(url))
+  if (!same) {
+    const details = { ...at, name, advertised: [...advertised], listed: [...own] }
+    findings.push(finding('config/cluster-urls-differ', details))
+  }
+  return findings
+}
+
+function judgeVersions({ tlsMinVersion: min, tlsMaxVersion: max }: MemberConfig): Finding[] {
+  // 'TLS1.2' < 'TLS1.3', as texts too.
+  if (min === undefined || max === undefined || min <= max) return []
+  return [finding('config/tls-versions-crossed', { ...unplaced(optionOf('server', 'tlsMinVersion')), min, max })]
+}
+
+function judgeSuites({ cipherSuites: given, tlsMinVersion }: MemberConfig): Finding[] {
+  if (given === undefined || given.length === 0) return []
+  const at = unplaced(optionOf('server', 'cipherSuites'))
+  if (tlsMinVersion === 'TLS1.3') return [finding('config/cipher-suites-with-tls13', at)]
+  const fit = cipherSuites.some(({ name, http2 }) => http2 === true && given.includes(name))
+  return fit ? [] : [finding('config/cipher-suites-without-http2', at)]
+}
+
+function isSet(side: TlsSide, field: Field): boolean {
+  return side[field] !== undefined && side[field] !== false
+}
+
+function urlsOf(side: TlsSide, field: Field): { field: Field; url: string }[] {
+  const value = side[field]
+  return typeof value === 'object' ? value.map((url) => ({ field, url })) : []
+}
+
+/** In any spelling, since what is not spelled right has a finding of its own. */
+function isPlain(url: string): boolean {
+  return /^http:/i.test(url)
+}
+
+function optionOf(block: OptionBlock, field: string): string {
+  const row = rowsOf(block).get(field)
+  return row === undefined ? field : nameOf(row)
+}
