@@ -1,0 +1,298 @@
+/** Issued again: the same in everything that is said, and refused where that cannot be. */
+import { webcrypto } from 'node:crypto'
+import { beforeAll, describe, expect, test } from 'vitest'
+import {
+  type Authority,
+  createAuthority,
+  type Credentials,
+  loadAuthority,
+  memoryLedger,
+  renew,
+  renewalDue,
+  type RenewOptions,
+} from '../../../src/authority/index.js'
+import { type EtcdMtlsError, isEtcdMtlsError } from '../../../src/errors.js'
+import { validateCredentials } from '../../../src/validate/index.js'
+import type { Certificate } from '../../../src/x509/certificate.js'
+import { mintedCredentials } from '../../support/etcd.js'
+import { dns, email, ip, mintCa, mintLeaf, type Minted, type MintLeafOptions, uri } from '../../support/mint.js'
+
+const DAY = 86_400_000
+const minted = mintCa({ subject: 'minted CA' })
+let authority: Authority
+
+beforeAll(async () => {
+  authority = await loadAuthority({ cert: minted.pem, key: minted.keyPem })
+})
+
+/** Credentials that somebody else's tool has made under the same CA. */
+function leafOf(options: Partial<MintLeafOptions>, issuer: Minted = minted): Credentials {
+  return mintedCredentials({ leaf: mintLeaf({ subject: 'x', issuer, ...options }), trust: [issuer] })
+}
+
+async function refusal(work: Promise<unknown>): Promise<EtcdMtlsError<'ERR_ISSUE_REFUSED'>> {
+  const error: unknown = await work.then(
+    () => null,
+    (reason: unknown) => reason,
+  )
+  if (!isEtcdMtlsError(error, 'ERR_ISSUE_REFUSED')) throw new Error(`not refused: ${String(error)}`)
+  return error
+}
+
+const length = ({ notBefore, notAfter }: Certificate): number => notAfter.getTime() - notBefore.getTime()
+const says = ({ chain: [leaf] }: Credentials): unknown => [
+  Buffer.from(leaf.subject.raw).toString('hex'),
+  leaf.subjectAltNames.map(({ kind, bytes }) => [kind, Buffer.from(bytes).toString('hex')]),
+  leaf.extensions.extendedKeyUsage,
+]
+
+describe('renew', () => {
+  test.each<[string, Partial<MintLeafOptions>, string]>([
+    [
+      'a member',
+      { names: [dns('a.etcd'), dns('*.etcd.svc'), ip('10.0.0.1'), ip('::1'), uri('spiffe://c/etcd')] },
+      'server',
+    ],
+    ['a client', { usages: ['clientAuth'] }, 'client'],
+    ['further purposes', { usages: ['clientAuth', 'codeSigning', '1.3.6.1.4.1.311.20.2.2'] }, 'client'],
+    ['names as only others write them', { names: [dns('UPPER.etcd'), dns('with_underscore')] }, 'server'],
+    ['an empty subject', { subject: [], usages: ['clientAuth'], names: [uri('spiffe://c/x')] }, 'client'],
+  ])('%s: subject, names and purposes are the same', async (_, options, role) => {
+    const ledger = memoryLedger()
+    const own = await loadAuthority({ cert: minted.pem, key: minted.keyPem, ledger })
+    const before = leafOf(options)
+    const after = await renew(own, before)
+    expect(says(after)).toEqual(says(before))
+    expect(length(after.chain[0])).toBe(length(before.chain[0]))
+    expect(after.key.spki).not.toEqual(before.key.spki)
+    expect(after.chain[0].serialNumber).not.toBe(before.chain[0].serialNumber)
+    expect(after.trustAnchors).toEqual(before.trustAnchors)
+    expect(validateCredentials(after, { usage: role === 'client' ? 'client' : 'peer' }).ok).toBe(true)
+    expect(await ledger.read()).toMatchObject([{ kind: 'issued', role, serialNumber: after.chain[0].serialNumber }])
+  })
+
+  test('all attributes of a subject, in their order and encoding', async () => {
+    const own = await createAuthority({ name: 'CA' })
+    const first = await own.issue({
+      role: 'client',
+      name: 'alice',
+      subject: { country: 'DE', organization: ['system:masters', 'other'] },
+      extensions: [{ oid: '1.3.6.1.4.1.99999.1', value: Uint8Array.of(5, 0) }],
+    })
+    const again = await renew(own, first)
+    expect(again.chain[0].subject.raw).toEqual(first.chain[0].subject.raw)
+    expect(again.chain[0].subject.toString()).toBe('CN=alice,O=other,O=system:masters,C=DE')
+    // Its own extensions come along, too.
+    expect(again.chain[0].extensions.all.find(({ oid }) => oid === '1.3.6.1.4.1.99999.1')?.value).toEqual(
+      Uint8Array.of(5, 0),
+    )
+  })
+
+  test.each(['p256', 'p384', 'p521', 'ed25519', 'rsa-2048'] as const)(
+    'a new key is of the same kind: %s',
+    async (kind) => {
+      const before = leafOf({ key: kind, usages: ['clientAuth'] })
+      expect((await renew(authority, before)).key.algorithm).toBe(before.key.algorithm)
+      const same = await renew(authority, before, { key: 'same' })
+      expect(same.key.spki).toEqual(before.key.spki)
+      expect(same.key).toBe(before.key)
+    },
+  )
+
+  test('through the crypto that the authority was given', async () => {
+    const own = await loadAuthority({ cert: minted.pem, key: minted.keyPem, crypto: webcrypto })
+    expect((await renew(own, leafOf({ usages: ['clientAuth'] }))).key.algorithm).toBe('ECDSA P-256')
+  })
+
+  test('lasts as long again and again; minutes do not add up', async () => {
+    const own = await createAuthority({ name: 'CA' })
+    for (const validity of ['30d', '1h', '6m']) {
+      let credentials = await own.issue({ role: 'client', name: 'x', validity })
+      const first = length(credentials.chain[0])
+      for (let i = 0; i < 4; i++) credentials = await renew(own, credentials)
+      expect(length(credentials.chain[0])).toBe(first)
+    }
+    // Of less than ten minutes half is to come: who issued it may not have backdated it at all.
+    const short = leafOf({ usages: ['clientAuth'], notBefore: new Date(), notAfter: new Date(Date.now() + 301_000) })
+    const left = (await renew(authority, short)).chain[0].notAfter.getTime() - Date.now()
+    expect(left).toBeGreaterThan(145_000)
+    expect(left).toBeLessThan(155_000)
+    const asked = await renew(own, await own.issue({ role: 'client', name: 'x' }), { validity: '2h' })
+    expect(length(asked.chain[0])).toBe(2 * 3_600_000 + 5 * 60_000)
+  })
+
+  test('ends with the authority at the latest, unless more is asked for', async () => {
+    const own = await createAuthority({ name: 'CA', validity: '10d' })
+    const clock = (): Date => new Date(Date.now() + 5 * DAY)
+    const { cert, key } = own.export()
+    const later = await loadAuthority({ cert, key, clock })
+    const first = await own.issue({ role: 'client', name: 'x', validity: '9d' })
+    expect((await renew(later, first)).chain[0].notAfter).toEqual(own.certificate.notAfter)
+    expect((await refusal(renew(later, first, { validity: '9d' }))).details.reason).toContain('ask for a shorter')
+  })
+
+  test('expired credentials, and those of a CA whose certificate was renewed', async () => {
+    const expired = leafOf({
+      usages: ['clientAuth'],
+      notBefore: new Date(Date.now() - 10 * DAY),
+      notAfter: new Date(Date.now() - DAY),
+    })
+    expect(renewalDue(expired).expired).toBe(true)
+    expect(renewalDue(await renew(authority, expired)).expired).toBe(false)
+    const next = mintCa({ subject: 'minted CA', key: minted.key, serial: 99n })
+    const renewed = await loadAuthority({ cert: next.pem, key: next.keyPem })
+    const { trustAnchors } = await renew(renewed, leafOf({ usages: ['clientAuth'] }))
+    expect(trustAnchors.map(({ serialNumber }) => serialNumber)).toEqual([authority.certificate.serialNumber])
+  })
+
+  test('what the root issued, by an intermediate of it, which is sent along', async () => {
+    const between = await authority.createIntermediate({ name: 'between' })
+    const after = await renew(between, leafOf({ usages: ['clientAuth'] }))
+    expect(after.chain.map(({ subject }) => subject.toString())).toEqual(['CN=x', 'CN=between'])
+    expect(validateCredentials(after, { usage: 'client' }).ok).toBe(true)
+  })
+
+  test('a bundle of anchors and revocation lists stay', async () => {
+    const other = mintCa({ subject: 'next CA' })
+    const leaf = mintLeaf({ subject: 'x', usages: ['clientAuth'], issuer: minted })
+    const before = mintedCredentials({ leaf, trust: [minted, other] })
+    const after = await renew(authority, before)
+    expect(after.trustAnchors).toEqual(before.trustAnchors)
+    expect(after.trustAnchors).not.toBe(before.trustAnchors)
+  })
+})
+
+describe('another CA', () => {
+  const foreign = mintCa({ subject: 'foreign CA' })
+
+  test('is refused, with the reason; and taken over where that is said', async () => {
+    const before = leafOf({ names: [dns('a')] }, foreign)
+    expect((await refusal(renew(authority, before))).message).toBe(
+      'The certificate "CN=x" was issued by "CN=foreign CA", and this authority is "CN=minted CA"; with `foreign: true` it is renewed all the same',
+    )
+    const after = await renew(authority, before, { foreign: true })
+    expect(says(after)).toEqual(says(before))
+    expect(after.trustAnchors.map(({ subject }) => subject.toString())).toEqual(['CN=foreign CA', 'CN=minted CA'])
+    expect(validateCredentials(after, { usage: 'peer' }).ok).toBe(true)
+  })
+
+  test('of the same name is told by its key', async () => {
+    const namesake = mintCa({ subject: 'minted CA' })
+    expect((await refusal(renew(authority, leafOf({}, namesake)))).message).toContain('another key')
+  })
+})
+
+describe('what cannot be said again is refused and named', () => {
+  test.each<[Partial<MintLeafOptions>, string]>([
+    [{ usages: ['clientAuth'], names: [email('a@b.c'), dns('a')] }, 'email "a@b.c"'],
+    [{ usages: ['codeSigning'] }, 'neither for servers nor for clients'],
+    [{}, 'no subject alternative name'],
+    [{ usages: ['clientAuth'], names: Array.from({ length: 1001 }, (_, i) => dns(`h${String(i)}`)) }, '1001 names'],
+    [{ usages: Array.from({ length: 17 }, (_, i) => `1.2.3.${String(i)}`) }, '17 purposes'],
+  ])('%#', async (options, words) => {
+    expect((await refusal(renew(authority, leafOf(options)))).message).toContain(words)
+  })
+
+  test('what etcd refuses, unless that is asked for', async () => {
+    const before = leafOf({ usages: ['serverAuth'], names: [dns('a')] })
+    const error = await refusal(renew(authority, before))
+    expect(error.details.findings.map(({ code }) => code)).toContain('usage/gateway-client-auth-missing')
+    expect(says(await renew(authority, before, { evenIfEtcdRefuses: true }))).toEqual(says(before))
+  })
+
+  test('a CA, and a key of another', async () => {
+    const ca = mintCa({ subject: 'below', issuer: minted })
+    const error = await refusal(renew(authority, mintedCredentials({ leaf: ca, trust: [minted] })))
+    expect(error.message).toContain('is a CA certificate')
+    const wrong = { ...leafOf({ usages: ['clientAuth'] }), key: leafOf({}).key }
+    expect((await refusal(renew(authority, wrong))).message).toContain('not that of "CN=x"')
+  })
+})
+
+describe('a wrong call', () => {
+  test.each<[unknown, string]>([
+    [{ key: 'old' }, 'key'],
+    [{ validity: 5 }, 'validity'],
+    [{ validity: '1ms' }, 'validity'],
+    [{ foreign: 'yes' }, 'foreign'],
+    [{ days: 5 }, 'options.days'],
+    [null, 'options'],
+  ])('%j', async (options, option) => {
+    const work = renew(authority, leafOf({ usages: ['clientAuth'] }), options as RenewOptions)
+    await expect(work).rejects.toMatchObject({ code: 'ERR_OPTION_INVALID', details: { option } })
+  })
+
+  test.each<unknown>([null, {}, { chain: [] }, { chain: ['x'] }])('credentials %j', async (credentials) => {
+    await expect(renew(authority, credentials as never)).rejects.toMatchObject({ details: { option: 'credentials' } })
+    await expect(renew({} as never, credentials as never)).rejects.toMatchObject({ details: { option: 'authority' } })
+  })
+})
+
+describe('renewalDue', () => {
+  const START = Date.UTC(2026, 0, 1)
+  const at = (days: number): Date => new Date(START + days * DAY)
+  const of = (days: number, options: Partial<MintLeafOptions> = {}): Minted =>
+    mintLeaf({
+      subject: 'x',
+      issuer: minted,
+      notBefore: at(0),
+      notAfter: new Date(at(days).getTime() - 1000),
+      ...options,
+    })
+
+  test('at two thirds, or another fraction; expired when the last second is over', () => {
+    const credentials = mintedCredentials({ leaf: of(90), trust: [minted] })
+    expect(renewalDue(credentials, { at: new Date(at(60).getTime() - 1) })).toMatchObject({
+      due: false,
+      expired: false,
+      at: at(60),
+    })
+    expect(renewalDue(credentials, { at: at(60) })).toMatchObject({ due: true, expired: false })
+    expect(renewalDue(credentials, { at: at(45), fraction: 0.5 })).toMatchObject({ due: true, at: at(45) })
+    expect(renewalDue(credentials, { at: new Date(at(90).getTime() - 1) }).expired).toBe(false)
+    expect(renewalDue(credentials, { at: at(90) }).expired).toBe(true)
+    expect(renewalDue(credentials, { at: new Date(0) })).toMatchObject({ due: false, expired: false })
+  })
+
+  test('the certificate that ends first counts, and is named; anchors and a root that is sent along do not', () => {
+    const between = mintCa({
+      subject: 'between',
+      issuer: minted,
+      notBefore: at(0),
+      notAfter: new Date(at(30).getTime() - 1000),
+    })
+    const leaf = of(90, { issuer: between })
+    const due = renewalDue(mintedCredentials({ leaf, intermediates: [between], trust: [minted] }), { at: at(0) })
+    expect(due.at).toEqual(at(20))
+    expect(due.certificate).toMatchObject({ role: 'intermediate', index: 1, subject: 'CN=between' })
+    const ended = mintCa({ subject: 'minted CA', key: minted.key, notAfter: at(1) })
+    const sent = renewalDue(mintedCredentials({ leaf: of(90), intermediates: [ended], trust: [ended] }), { at: at(0) })
+    expect(sent.certificate).toMatchObject({ role: 'leaf', index: 0 })
+    expect(sent.notAfter).toEqual(new Date(at(90).getTime() - 1000))
+  })
+
+  test('dates of 1970 and 9999 are nothing special', () => {
+    const credentials = mintedCredentials({
+      leaf: of(0, { notBefore: new Date(0), notAfter: new Date('9999-12-31T23:59:59Z') }),
+      trust: [minted],
+    })
+    expect(renewalDue(credentials, { at: at(0) })).toMatchObject({ due: false, expired: false })
+    const upsideDown = mintedCredentials({ leaf: of(0, { notBefore: at(10), notAfter: at(5) }), trust: [minted] })
+    expect(renewalDue(upsideDown, { at: at(20) })).toMatchObject({ due: true, expired: true })
+  })
+
+  test.each<[unknown, unknown, string]>([
+    [null, {}, 'credentials'],
+    [{ chain: [1] }, {}, 'credentials'],
+    [undefined, { at: 5 }, 'at'],
+    [undefined, { at: new Date(Number.NaN) }, 'at'],
+    [undefined, { fraction: 2 }, 'fraction'],
+    [undefined, { fraction: Infinity }, 'fraction'],
+    [undefined, { now: 1 }, 'options.now'],
+  ])('a wrong call: %j %j', (credentials, options, option) => {
+    const given = credentials === undefined ? leafOf({}) : credentials
+    expect(() => renewalDue(given as never, options as never)).toThrow(
+      expect.objectContaining({ details: expect.objectContaining({ option }) as unknown }),
+    )
+  })
+})
