@@ -1,0 +1,300 @@
+/** A CA whose key is elsewhere: openssl as a process of its own, Web Crypto implementations, and signers that do it wrong. */
+import { execFile } from 'node:child_process'
+import { createPublicKey, generateKeyPairSync, type KeyObject, sign, webcrypto } from 'node:crypto'
+import { Crypto } from '@peculiar/webcrypto'
+import { describe, expect, test } from 'vitest'
+import {
+  type Authority,
+  createAuthority,
+  createWebCryptoSigner,
+  loadAuthority,
+  type Signer,
+  type WebCrypto,
+} from '../../../src/authority/index.js'
+import { pemOf } from '../../support/witness-go-issued.js'
+import { openssl, temporaryFolder } from '../../support/openssl.js'
+import { refused } from '../../support/refused.js'
+
+const folder = temporaryFolder()
+const PEER = { role: 'peer', name: 'etcd-0', hosts: ['etcd-0.etcd.svc'] } as const
+
+/** An authority does all that it can, and openssl verifies it. */
+async function proves(authority: Authority): Promise<void> {
+  const below = await authority.createIntermediate({ name: 'Below' })
+  const ca = folder.file('ca.pem', authority.certificate.toPem())
+  for (const { chain } of [await authority.issue(PEER), await below.issue(PEER)]) {
+    const [leaf, ...between] = chain
+    const untrusted = between.length === 0 ? [] : ['-untrusted', folder.file('between.pem', pemOf(between))]
+    openssl(['verify', '-x509_strict', '-purpose', 'sslserver', '-CAfile', ca, ...untrusted], pemOf([leaf]))
+  }
+  const { chain } = await authority.issue(PEER)
+  await authority.revoke(chain[0])
+  const crl = await authority.issueCrl()
+  expect(openssl(['crl', '-noout', '-verify', '-CAfile', ca], crl.toPem())).toBe('')
+  const { details } = await refused((async () => Promise.resolve(authority.export()))(), 'ERR_ISSUE_REFUSED')
+  expect(details.reason).toContain('held by its signer')
+}
+
+/** openssl signs; this process hands it the data and the name of the key's file, and no more. */
+async function run(parameters: readonly string[], data: Uint8Array): Promise<Buffer> {
+  const input = folder.file(`data-${String(Math.random())}`, data)
+  return new Promise((resolve, reject) => {
+    execFile('openssl', [...parameters, input], { encoding: 'buffer' }, (error, stdout) => {
+      if (error === null) resolve(stdout)
+      else reject(new Error(error.message))
+    })
+  })
+}
+
+interface Outside {
+  readonly keyFile: string
+  readonly publicKey: string
+}
+
+function keyOutside(...parameters: string[]): Outside {
+  const keyFile = folder.file(`${parameters.join('-').replaceAll(/\W/g, '-')}.key`)
+  openssl(['genpkey', ...parameters, '-out', keyFile])
+  return { keyFile, publicKey: openssl(['pkey', '-in', keyFile, '-pubout']) }
+}
+
+describe('openssl as a process of its own', () => {
+  const KINDS: [string, string[], (keyFile: string) => string[]][] = [
+    ['P-256', ['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256'], (key) => ['dgst', '-sha256', '-sign', key]],
+    ['P-384', ['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-384'], (key) => ['dgst', '-sha384', '-sign', key]],
+    ['P-521', ['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-521'], (key) => ['dgst', '-sha512', '-sign', key]],
+    ['RSA', ['-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:3072'], (key) => ['dgst', '-sha256', '-sign', key]],
+    ['Ed25519', ['-algorithm', 'ED25519'], (key) => ['pkeyutl', '-sign', '-rawin', '-inkey', key, '-in']],
+  ]
+
+  test.each(KINDS)('%s', async (_, generate, command) => {
+    const { keyFile, publicKey } = keyOutside(...generate)
+    const signer: Signer = { publicKey, sign: (data) => run(command(keyFile), data) }
+    const authority = await createAuthority({ name: 'Outside', signer })
+    await proves(authority)
+    const loaded = await loadAuthority({ cert: authority.certificate.toPem(), signer })
+    await proves(loaded)
+    // The public key may come as an object or as DER.
+    const object = createPublicKey(publicKey)
+    for (const each of [object, object.export({ type: 'spki', format: 'der' })]) {
+      await loadAuthority({ cert: authority.certificate.toPem(), signer: { ...signer, publicKey: each } })
+    }
+  })
+
+  test('a key of another file is told', async () => {
+    const [one, other] = [
+      keyOutside('-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256'),
+      keyOutside('-algorithm', 'ED25519', '-outform', 'PEM'),
+    ]
+    const signer: Signer = { publicKey: other.publicKey, sign: (data) => run(['dgst', '-sign', one.keyFile], data) }
+    const { details } = await refused(createAuthority({ name: 'x', signer }), 'ERR_ISSUE_REFUSED')
+    expect(details.reason).toContain('does not verify with its public key')
+    const { certificate } = await createAuthority({ name: 'x' })
+    const held = await refused(loadAuthority({ cert: certificate.toPem(), signer }), 'ERR_ISSUE_REFUSED')
+    expect(held.details.reason).toContain('holds another key (ECDSA P-256) than the signer')
+  })
+
+  test('a file that is not there is told, with the error as the cause', async () => {
+    const { publicKey } = keyOutside('-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256')
+    const signer: Signer = { publicKey, sign: (data) => run(['dgst', '-sha256', '-sign', '/nonexistent'], data) }
+    const error = await refused(createAuthority({ name: 'x', signer }), 'ERR_ISSUE_REFUSED')
+    expect(error.details.reason).toBe('The signer does not sign')
+    expect(String(error.cause)).toContain('nonexistent')
+  })
+})
+
+const CURVES = [
+  ['P-256', 'sha256', 32],
+  ['P-384', 'sha384', 48],
+  ['P-521', 'sha512', 66],
+] as const
+
+describe('an ECDSA signature', () => {
+  test.each(CURVES)('of %s comes as DER or as two numbers', async (namedCurve, digest, size) => {
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve })
+    for (const dsaEncoding of ['der', 'ieee-p1363'] as const) {
+      const authority = await createAuthority({
+        name: 'CA',
+        signer: { publicKey, sign: (data) => sign(digest, data, { key: privateKey, dsaEncoding }) },
+      })
+      // Numbers with zeros in front and with the topmost bit set are among so many.
+      for (let i = 0; i < 30; i++) await authority.issue({ role: 'client', name: 'x' })
+      expect(sign(digest, Buffer.from('x'), { key: privateKey, dsaEncoding: 'ieee-p1363' })).toHaveLength(2 * size)
+    }
+  })
+})
+
+describe('a signer that does it wrong', () => {
+  const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const other = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const right = (data: Uint8Array, key: KeyObject = pair.privateKey): Buffer => sign('sha256', data, key)
+  const failure = new Error('the module is locked')
+
+  test.each<[string, (data: Uint8Array) => unknown, RegExp]>([
+    ['with another key', (data) => right(data, other.privateKey), /may hold another key/],
+    ['with another kind of key', (data) => sign('sha256', data, rsa.privateKey), /does not verify/],
+    ['with another digest', (data) => sign('sha384', data, pair.privateKey), /than sha256/],
+    ['the digest', (data) => right(webDigest(data)), /sign a digest of the data/],
+    ['something else', () => right(Buffer.from('other')), /does not verify/],
+    ['cut off', (data) => right(data).subarray(0, -1), /does not verify/],
+    ['and more', (data) => Buffer.concat([right(data), Buffer.from([0])]), /does not verify/],
+    ['nothing', () => new Uint8Array(), /does not verify/],
+    ['zeros', () => new Uint8Array(64), /does not verify/],
+    ['one number', () => new Uint8Array(1).fill(7), /does not verify/],
+    ['a megabyte', () => new Uint8Array(1 << 20).fill(1), /does not verify/],
+    ['text', (data) => right(data).toString('base64'), /no octets/],
+    ['undefined', () => undefined, /no octets/],
+    ['a buffer of another kind', (data) => Uint8Array.from(right(data)).buffer, /no octets/],
+    [
+      'and throws',
+      () => {
+        throw failure
+      },
+      /does not sign/,
+    ],
+    ['and rejects', () => Promise.reject(failure), /does not sign/],
+  ])('%s', async (_, wrong, words) => {
+    const options = { name: 'CA', signer: { publicKey: pair.publicKey, sign: wrong as never } }
+    expect((await refused(createAuthority(options), 'ERR_ISSUE_REFUSED')).details.reason).toMatch(words)
+    let isWrong = false
+    const turning: Signer = {
+      publicKey: pair.publicKey,
+      sign: (data) => (isWrong ? (wrong(data) as Uint8Array) : right(data)),
+    }
+    const authority = await createAuthority({ name: 'CA', signer: turning })
+    const before = (await authority.issuer.settings.ledger.read()).length
+    isWrong = true
+    for (const work of [
+      () => authority.issue(PEER),
+      () => authority.createIntermediate({ name: 'Below' }),
+      () => authority.issueCrl(),
+    ]) {
+      expect((await refused(work(), 'ERR_ISSUE_REFUSED')).details.reason).toMatch(words)
+    }
+    expect(await authority.issuer.settings.ledger.read()).toHaveLength(before)
+  })
+
+  test('changes its copy of the data only', async () => {
+    const signer: Signer = {
+      publicKey: pair.publicKey,
+      sign: (data) => {
+        const signature = right(data)
+        data.fill(0)
+        return signature
+      },
+    }
+    await (await createAuthority({ name: 'CA', signer })).issue(PEER)
+  })
+
+  function webDigest(data: Uint8Array): Buffer {
+    return Buffer.from(openssl(['dgst', '-sha256', '-hex'], data).replace(/^.*= /, '').trim(), 'hex')
+  }
+
+  test.each<[string, unknown, string]>([
+    ['nothing', null, 'signer'],
+    ['a function', () => null, 'signer'],
+    ['no sign', { publicKey: pair.publicKey }, 'signer'],
+    ['no public key', { sign: right }, 'signer'],
+    ['the private key', { publicKey: pair.privateKey, sign: right }, 'signer.publicKey'],
+    [
+      'the private key as text',
+      { publicKey: pair.privateKey.export({ type: 'pkcs8', format: 'pem' }), sign: right },
+      'signer.publicKey',
+    ],
+    ['an empty text', { publicKey: '', sign: right }, 'signer.publicKey'],
+    ['half a key', { publicKey: new Uint8Array(10), sign: right }, 'signer.publicKey'],
+    ['a text with nothing in it', { publicKey: '-----BEGIN PUBLIC KEY-----', sign: right }, 'signer.publicKey'],
+  ])('is none: %s', async (_, signer, option) => {
+    const error = await refused(createAuthority({ name: 'CA', signer: signer as never }), 'ERR_OPTION_INVALID')
+    expect(error.details.option).toBe(option)
+  })
+
+  test.each<[string, KeyObject, string]>([
+    ['RSA of 1024 bits', generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey, 'RSA 1024'],
+    ['Ed448', generateKeyPairSync('ed448').publicKey, 'Ed448'],
+    ['secp256k1', generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).publicKey, 'ECDSA secp256k1'],
+    ['X25519', generateKeyPairSync('x25519').publicKey, 'X25519'],
+  ])('with a key that does not sign here: %s', async (_, publicKey, kind) => {
+    const { details } = await refused(
+      createAuthority({ name: 'CA', signer: { publicKey, sign: right } }),
+      'ERR_ISSUE_REFUSED',
+    )
+    expect(details.reason).toContain(`The signer holds a ${kind}`)
+  })
+})
+
+const IMPLEMENTATIONS: [string, WebCrypto, string, WebCrypto][] = [
+  ['Node', webcrypto, '@peculiar/webcrypto', new Crypto()],
+  ['@peculiar/webcrypto', new Crypto(), 'Node', webcrypto],
+]
+const ALGORITHMS = [
+  { name: 'ECDSA', namedCurve: 'P-256' },
+  { name: 'ECDSA', namedCurve: 'P-521' },
+  { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) },
+  { name: 'Ed25519' },
+]
+
+interface Pair {
+  privateKey: object
+  publicKey: object
+}
+
+async function makePair(
+  crypto: WebCrypto,
+  algorithm: (typeof ALGORITHMS)[number],
+  extractable: boolean,
+): Promise<Pair> {
+  return (await crypto.subtle.generateKey(algorithm, extractable, ['sign', 'verify'])) as Pair
+}
+
+describe.each(IMPLEMENTATIONS)('keys of %s', (_, own, otherName, other) => {
+  test.each(ALGORITHMS)('sign, extractable or not: $name $namedCurve', async (algorithm) => {
+    for (const extractable of [true, false]) {
+      const keys = await makePair(own, algorithm, extractable)
+      const signer = await createWebCryptoSigner({ crypto: own, ...keys })
+      await proves(await createAuthority({ name: 'CA', signer }))
+    }
+  })
+
+  test(`are of no use to ${otherName}, and the error says so`, async () => {
+    for (const algorithm of ALGORITHMS) {
+      const keys = await makePair(own, algorithm, false)
+      const theirs = await makePair(other, algorithm, false)
+      for (const [given, option] of [
+        [keys, 'publicKey'],
+        [{ ...theirs, privateKey: keys.privateKey }, 'privateKey'],
+      ] as const) {
+        const error = await refused(createWebCryptoSigner({ crypto: other, ...given }), 'ERR_OPTION_INVALID')
+        expect(error.details.option).toBe(option)
+        expect(error.details.reason).toContain('one Web Crypto implementation is of no use to another')
+        expect(error.cause).toBeInstanceOf(Error)
+      }
+    }
+  })
+
+  test('that do not fit each other, cannot sign or cannot be shown', async () => {
+    const [ec, ec2, rsa] = [
+      await makePair(own, { name: 'ECDSA', namedCurve: 'P-256' }, true),
+      await makePair(own, { name: 'ECDSA', namedCurve: 'P-256' }, true),
+      await makePair(
+        own,
+        { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-512', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) },
+        false,
+      ),
+    ]
+    const option = async (given: object): Promise<string> =>
+      (await refused(createWebCryptoSigner({ crypto: own, ...given } as never), 'ERR_OPTION_INVALID')).details.option
+    expect(await option({ ...ec, privateKey: ec2.privateKey })).toBe('privateKey')
+    expect(await option(rsa)).toBe('privateKey')
+    expect(await option({ privateKey: ec.publicKey, publicKey: ec.publicKey })).toBe('privateKey')
+    expect(await option({ privateKey: ec.privateKey, publicKey: ec.privateKey })).toBe('publicKey')
+    expect(await option({ ...ec, privateKey: undefined })).toBe('privateKey')
+    expect(await option({ ...ec, publicKey: 'text' })).toBe('publicKey')
+    expect(await option({ ...ec, algorithm: 'x' })).toBe('options.algorithm')
+    expect(await option({ ...ec, crypto: undefined })).toBe('crypto')
+    expect(await option({ ...ec, crypto: {} })).toBe('crypto')
+    const spki = new Uint8Array((await own.subtle.exportKey('spki', ec.publicKey)) as ArrayBuffer)
+    const hidden = await own.subtle.importKey('spki', spki, { name: 'ECDSA', namedCurve: 'P-256' }, false, ['verify'])
+    expect(await option({ ...ec, publicKey: hidden })).toBe('publicKey')
+  })
+})
