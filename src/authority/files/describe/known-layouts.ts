@@ -23,7 +23,8 @@ const ROWS: readonly LayoutRow[] = [
   { layout: 'etcd', sign: /(?:^|\/)(?=clients\/[^/]+\/tls\.(?:crt|key)$)/, needs: [] },
   {
     layout: 'kubeadm',
-    sign: /(?:^|\/)(?=etcd\/(?:server|peer)\.(?:crt|key)$)/,
+    // A member of the layout etcd may be called etcd.
+    sign: /(?:^|(?<!(?:^|\/)members)\/)(?=etcd\/(?:server|peer)\.(?:crt|key)$)/,
     needs: ['etcd/ca.crt', ...pairs('etcd/server', 'etcd/peer', 'etcd/healthcheck-client', 'apiserver-etcd-client')],
   },
   {

@@ -194,6 +194,11 @@ describe('by endpoints', () => {
     expect(await missing([namesake], credentials)).toEqual([0, 0, 0])
     expect(await missing([root], credentials)).toEqual([1, 2, 0])
     expect(await missing([namesake], [])).toEqual([1, 2, 1])
+    // One that leads to both says nothing about either.
+    const cross = mintCa({ subject: 'etcd-ca', key: namesake.key, issuer: root })
+    const leaf = mintLeaf({ issuer: namesake, subject: 'client', usages: ['clientAuth'], names: [] })
+    const crossed = mintedCredentials({ leaf, intermediates: [cross], trust: [namesake] })
+    expect(await missing([root], [crossed])).toEqual([1, 2, 1])
   })
 
   test('one of TLS 1.3 alone shows its chain, and not whom it trusts', async () => {
