@@ -47,7 +47,8 @@ export interface ClusterPlan<M extends string = string, C extends string = strin
   algorithm?: KeyAlgorithm | undefined
   /**
    * Adds what kubeadm puts on each control-plane node: `localhost`, `127.0.0.1`, `::1` and the member's name as hosts, and
-   * the clients of the liveness probe and of the API server. Default: false. The layout `kubeadm` needs it.
+   * the clients of the liveness probe and of the API server. Default: false; `writeCluster` then issues these clients
+   * itself where the layout asks for them, and the hosts are what the plan says.
    */
   kubeadm?: boolean | undefined
   /** Ends the work between two certificates. Nothing is handed out then. */

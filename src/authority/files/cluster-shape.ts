@@ -7,9 +7,9 @@ import type { Certificate } from '../../x509/certificate.js'
 export interface ClusterCredentials<M extends string = string, C extends string = string> {
   readonly members: Readonly<Record<M, { readonly server: Credentials; readonly peer: Credentials }>>
   readonly clients: Readonly<Record<C, Credentials>>
-  /** The two clients that kubeadm makes on each node. Needed for the layout `kubeadm`. */
+  /** The two clients that kubeadm makes on each node. `authorities` issue them for the layout `kubeadm` if they are not here. */
   readonly kubeadm?: Readonly<Record<M, KubeadmClients<Credentials>>> | undefined
-  /** The authorities behind it, for clients and for peers; the same twice where there is one. Needed for `caKey`. */
+  /** The authorities behind it, for clients and for peers; the same twice where there is one. Needed for `caKey`, and for kubeadm’s clients. */
   readonly authorities?: { readonly client: CaMaterial; readonly peer: CaMaterial } | undefined
 }
 
@@ -25,6 +25,8 @@ export interface KubeadmClients<T> {
 export interface CaMaterial {
   readonly certificate: Certificate
   export(): { readonly key: string }
+  /** Issues the clients of the layout `kubeadm` where the cluster has none. */
+  issue?(request: { role: 'client'; name: string }): Promise<Credentials>
 }
 
 /** Where everything was written. */

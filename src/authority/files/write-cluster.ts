@@ -11,6 +11,7 @@ import { type FileSystem, lookAt, nodeFileSystem } from './file-system.js'
 import { checkFolder, findRoot, makeFolders, unmakeFolders } from './folders.js'
 import { sweep } from './generation.js'
 import { type FolderPlan, type Layout, type LayoutPlan, planEtcd, planKubeadm } from './layouts.js'
+import { withKubeadmClients } from './kubeadm-clients.js'
 import { lockPathOf, withLock } from './lock.js'
 import { type Change, publish } from './publish.js'
 import { surveyDirectory } from './survey.js'
@@ -53,7 +54,8 @@ const AT_ONCE = 8
  * @param directory Where the cluster goes. It is made if it is not there.
  * @returns The paths of all files, by the names of the cluster.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a cluster that cannot be written in this layout: names that are no plain
- * file names, or differ by case only; `layout: 'kubeadm'` without the clients of kubeadm, with others, or with two CAs.
+ * file names, or differ by case only; `layout: 'kubeadm'` with other clients, or with two CAs.
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where the authority does not issue kubeadm's clients.
  * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` where the file system refuses, where what is there may not be replaced, and
  * where another process holds the lock for too long.
  * @throws The reason of `signal`.
@@ -70,14 +72,16 @@ export async function writeCluster<M extends string, C extends string>(
 export async function writeClusterOn<M extends string, C extends string>(
   fs: FileSystem,
   directory: string,
-  cluster: ClusterCredentials<M, C>,
+  given: ClusterCredentials<M, C>,
   options: WriteClusterOptions,
 ): Promise<ClusterFiles<M, C>> {
   checkDirectory(directory)
   checkOptions('options', options, ['layout', 'overwrite', 'caKey', 'signal'])
   const { overwrite = false, caKey = false, signal, layout } = options
   checkLayout(layout)
-  checkCluster(cluster, caKey)
+  checkCluster(given, caKey)
+  signal?.throwIfAborted()
+  const cluster = layout === 'kubeadm' ? await withKubeadmClients(given) : given
   const place = resolve(directory)
   // Planned before anything is touched, so that a wrong call changes nothing; the form of kubeadm depends on what is there.
   let plan: LayoutPlan<M, C> =

@@ -15,7 +15,7 @@ import {
 } from 'node:fs'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import { removeFromCluster, writeCluster } from '../../../../src/authority/index.js'
+import { createAuthority, issueCluster, removeFromCluster, writeCluster } from '../../../../src/authority/index.js'
 import { removeFromClusterOn } from '../../../../src/authority/files/remove-from-cluster.js'
 import { writeClusterOn } from '../../../../src/authority/files/write-cluster.js'
 import { fromFiles, writeCredentials } from '../../../../src/credentials/index.js'
@@ -156,6 +156,17 @@ describe('the layout kubeadm', () => {
     expect(readFileSync(files.members.n1.server.key, 'utf8')).toBe(one.members.n1.server.key.exportPem())
     expect(readdirSync(directory).sort()).toEqual(['n1', 'n2', 'n3'])
     for (const name of ['n1', 'n2', 'n3']) expect(tree(`${directory}/${name}`)).toEqual(NODE)
+  })
+
+  test('has the authority issue the two clients where the cluster has none', async () => {
+    const authority = await createAuthority({ name: 'etcd-ca' })
+    const issued = await issueCluster(authority, { members: [{ name: 'node', hosts: ['10.0.0.1'] }] })
+    const directory = fresh()
+    const { kubeadm } = await writeCluster(directory, issued, KUBEADM)
+    expect(kubeadm.node?.apiserverClient.cert).toBe(`${directory}/apiserver-etcd-client.crt`)
+    expect(subjectIn(`${directory}/apiserver-etcd-client.crt`)).toBe('CN=kube-apiserver-etcd-client')
+    expect(subjectIn(`${directory}/etcd/healthcheck-client.crt`)).toBe('CN=kube-etcd-healthcheck-client')
+    expect(faultsOf(directory)).toEqual([])
   })
 
   test('takes over what kubeadm has made, and leaves the rest of it alone', async () => {
