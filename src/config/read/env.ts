@@ -1,0 +1,82 @@
+/** Variables: a record, or the text of an EnvironmentFile (systemd.exec(5)). */
+import type { ConfigPlace } from '../../report/catalogue/config-place.js'
+import type { Finding } from '../../report/finding.js'
+import { etcdOptions, rowOfVariable, variableOf } from '../options.js'
+import { finding } from './finding.js'
+import { KNOWN_FLAGS } from './known-names.js'
+import { nearest } from './nearest.js'
+import { type ReadOption, textOption } from './read-option.js'
+import { type ConfigText, Lines } from './text.js'
+
+/** One variable, and where it is set. */
+export interface Variable {
+  readonly name: string
+  readonly value: string
+  readonly place: ConfigPlace
+}
+
+export interface EnvReading {
+  readonly options: readonly ReadOption[]
+  readonly findings: readonly Finding[]
+}
+
+/** The variables of a record. Those that are undefined are not set. */
+export function recordVariables(record: Readonly<Record<string, string | undefined>>): Variable[] {
+  return Object.entries(record).flatMap(([name, value]) =>
+    value === undefined ? [] : [{ name, value, place: { option: name, file: null, line: null, column: null } }],
+  )
+}
+
+/** The variables of an EnvironmentFile: `NAME=value` lines, quotes, `\` before a line break, `#` and `;` before remarks. */
+export function fileVariables(source: ConfigText): Variable[] {
+  const lines = new Lines(source)
+  const variables: Variable[] = []
+  const assignment =
+    /^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=[ \t]*((?:\\\r?\n|"(?:\\[\s\S]|[^"\\])*"|'[^']*'|[^\n])*)/gm
+  for (const found of source.text.matchAll(assignment)) {
+    const [, name = '', raw = ''] = found
+    const offset = found.index + found[0].search(/[A-Za-z_]/)
+    variables.push({ name, value: unquote(raw), place: lines.place(offset, name) })
+  }
+  return variables
+}
+
+function unquote(raw: string): string {
+  const text = raw.replace(/\\\r?\n/g, '').trim()
+  const [, double, single] = /^(?:"((?:\\[\s\S]|[^"\\])*)"|'([^']*)')$/.exec(text) ?? []
+  if (double !== undefined) return double.replace(/\\([\s\S])/g, '$1')
+  return single ?? text
+}
+
+/** Variables with the prefix of etcd’s that other programs read. */
+const FOREIGN =
+  /^ETCD_(?:UNSUPPORTED_ARCH|VERSION|VER|SERVICE_\w+|PORT(?:_\w+)?|IMAGE\w*|TAG|USER|CONF\w*|HOME|OPTS|ARGS|EXTRA_\w+|HOST|NODE\w*|IP)$/
+
+/** The options among variables. */
+export function readVariables(variables: readonly Variable[]): EnvReading {
+  const options: ReadOption[] = []
+  const findings: Finding[] = []
+  // The last of several is in force, as in a process.
+  for (const { name, value, place } of new Map(variables.map((each) => [each.name, each])).values()) {
+    const row = rowOfVariable(name)
+    if (row !== undefined) {
+      // Etcd takes an empty variable as one that is not set (pkg/flags/flag.go, setFlagFromEnv).
+      if (value !== '') options.push(textOption(row, value, 'env', place))
+    } else if (name.startsWith('ETCD_') && !KNOWN_VARIABLES.has(name) && !FOREIGN.test(name)) {
+      const near = nearest(name, NAMES)
+      if (near !== null || DEAD.has(name))
+        findings.push(finding('config/variable-unknown', { ...place, nearest: DEAD.get(name) ?? near }))
+    }
+  }
+  return { options, findings }
+}
+
+const KNOWN_VARIABLES: ReadonlySet<string> = new Set([...KNOWN_FLAGS.keys()].map(variableOf))
+const NAMES: readonly string[] = [
+  ...etcdOptions.flatMap((row) => (row.flag === null ? [] : [variableOf(row.flag.name)])),
+]
+/** Names that were options up to 3.3, and what took their place. */
+const DEAD: ReadonlyMap<string, string> = new Map([
+  ['ETCD_CA_FILE', 'ETCD_TRUSTED_CA_FILE'],
+  ['ETCD_PEER_CA_FILE', 'ETCD_PEER_TRUSTED_CA_FILE'],
+])

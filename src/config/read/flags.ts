@@ -1,0 +1,67 @@
+/** Flags, as Go reads them (package flag, FlagSet.parseOne): `-name=value`, `--name value`, and `--name` for a boolean. */
+import type { ConfigPlace } from '../../report/catalogue/config-place.js'
+import type { Finding } from '../../report/finding.js'
+import { etcdOptions, rowOfFlag } from '../options.js'
+import { finding } from './finding.js'
+import { KNOWN_FLAGS } from './known-names.js'
+import { nearest } from './nearest.js'
+import { type ReadOption, textOption } from './read-option.js'
+
+/** A word of the command line, and where it stands. */
+export interface Argument {
+  readonly text: string
+  place(option: string): ConfigPlace
+}
+
+export interface FlagsReading {
+  readonly options: readonly ReadOption[]
+  readonly findings: readonly Finding[]
+}
+
+/** Flags that are read on one command line; the kernel allows no more words of usual length. */
+const MAX_ARGUMENTS = 10_000
+
+/** Reads what follows the name of the program. */
+export function readFlags(args: readonly Argument[]): FlagsReading {
+  const options: ReadOption[] = []
+  const findings: Finding[] = []
+  let before: { flag: string; isBoolean: boolean } | null = null
+  const words = args.slice(0, MAX_ARGUMENTS)
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i]
+    if (word === undefined) break
+    const [, name, , given] = /^--?([^-=][^=]*)(=([\s\S]*))?$/.exec(word.text) ?? []
+    if (name === undefined) {
+      // Go stops here, and etcd with it.
+      if (word.text !== '--') findings.push(leftOver(word, before))
+      break
+    }
+    const flag = `--${name}`
+    const place = word.place(flag)
+    const row = rowOfFlag(name)
+    const next = words[i + 1]
+    const isBoolean = row === undefined ? next === undefined || next.text.startsWith('-') : row.kind === 'boolean'
+    before = { flag, isBoolean: isBoolean && given === undefined }
+    if (row === undefined && !KNOWN_FLAGS.has(name)) findings.push(unknownFlag(name, place))
+    let value = given
+    if (value === undefined && isBoolean) value = 'true'
+    else if (value === undefined && next === undefined) findings.push(finding('config/flag-value-missing', place))
+    else if (value === undefined) {
+      value = next?.text ?? ''
+      i++
+    }
+    if (row !== undefined && value !== undefined) options.push(textOption(row, value, 'flags', place))
+  }
+  return { options, findings }
+}
+
+function leftOver(word: Argument, before: { flag: string; isBoolean: boolean } | null): Finding {
+  const after = before?.isBoolean === true ? before.flag : null
+  const place = word.place(before?.flag ?? 'etcd')
+  return finding('config/argument-left-over', { ...place, argument: word.text, after })
+}
+
+function unknownFlag(name: string, place: ConfigPlace): Finding {
+  const near = nearest(name, [...etcdOptions.flatMap((row) => row.flag?.name ?? []), ...KNOWN_FLAGS.keys()])
+  return finding('config/flag-unknown', { ...place, nearest: near === null ? null : `--${near}`, lines: [] })
+}

@@ -1,0 +1,246 @@
+/** Everything that can be handed over as a configuration, made into one form. */
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { readMaterialFile } from '../../credentials/read-file.js'
+import { checkOptions, optionInvalid } from '../../misuse.js'
+import type { ConfigPlace } from '../../report/catalogue/config-place.js'
+import type { Finding } from '../../report/finding.js'
+import { etcdArguments } from './command.js'
+import { fileVariables, readVariables, recordVariables } from './env.js'
+import { finding } from './finding.js'
+import { type Argument, readFlags } from './flags.js'
+import { readManifest } from './manifest.js'
+import {
+  type ConfigReading,
+  isUnresolved,
+  NO_SURROUNDINGS,
+  type ReadOption,
+  type Surroundings,
+  unreadable,
+} from './read-option.js'
+import { configFileOf, ignoredBeside, Settings, settleFlags } from './settings.js'
+import { type ConfigText, decodeText, Lines, MAX_CONFIG_OCTETS, refuseText } from './text.js'
+import { readUnit } from './unit.js'
+import { LITERAL_DOLLAR, splitWords } from './words.js'
+import { readYamlConfig } from './yaml-config.js'
+
+/**
+ * A configuration of one member, by one of its keys; `flags` and `env` may stand together, as they do for a process.
+ */
+export interface ConfigInput {
+  /** The path of a file: etcd’s YAML, an EnvironmentFile, a unit, a manifest, or a copy of /proc/PID/cmdline. */
+  file?: string | URL | undefined
+  /** Etcd’s configuration file as a text. */
+  yaml?: string | Uint8Array | undefined
+  /** A command line: one text as for a shell, its words, or words with NUL between, as /proc/PID/cmdline has them. */
+  flags?: string | Uint8Array | readonly string[] | undefined
+  /** Variables, or the text of an EnvironmentFile. */
+  env?: Readonly<Record<string, string | undefined>> | string | undefined
+  /** The text of a unit of systemd. */
+  unit?: string | undefined
+  /** The text of a manifest: a pod, or what has a template of pods. */
+  manifest?: string | undefined
+}
+
+const KEYS = ['file', 'yaml', 'flags', 'env', 'unit', 'manifest'] as const
+
+export interface ReadOptions {
+  /** Whether files that the configuration names are read. */
+  readonly readFiles: boolean
+  /** A folder in which paths of the configuration are looked for, as if it were the root. Null: the root itself. */
+  readonly root: string | null
+}
+
+/** One member, as it was read. */
+export interface ReadMember {
+  readonly settings: Settings
+  readonly findings: readonly Finding[]
+  readonly surroundings: Surroundings
+  /** False where so little was read that nothing can be said of what is not set. */
+  readonly isWhole: boolean
+  /** The file where a path of the configuration leads to; null where it is in a container. */
+  hostPath(path: string): string | null
+}
+
+/**
+ * Reads one configuration.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call.
+ */
+export async function readMember(input: ConfigInput, options: ReadOptions, where = 'config'): Promise<ReadMember> {
+  checkInput(input, where)
+  return settle(await readInput(input, options), input.file === undefined ? null : pathOf(input.file), options)
+}
+
+function checkInput(input: ConfigInput, where: string): void {
+  checkOptions(where, input, KEYS)
+  const given = KEYS.filter((key) => input[key] !== undefined)
+  const areBoth = given.length === 2 && input.flags !== undefined && input.env !== undefined
+  if (given.length !== 1 && !areBoth)
+    throw optionInvalid(where, `must have one of ${KEYS.join(', ')}, or flags and env`)
+  const { file, yaml, flags, env, unit, manifest } = input
+  const isText = (value: unknown): boolean => typeof value === 'string'
+  const isRecord =
+    typeof env === 'object' &&
+    !Array.isArray(env) &&
+    Object.values(env).every((each) => each === undefined || isText(each))
+  const areWords = Array.isArray(flags) && flags.every(isText)
+  const refuse = (key: string, reason: string): never => {
+    throw optionInvalid(`${where}.${key}`, reason)
+  }
+  if (file !== undefined && !isText(file) && !(file instanceof URL)) refuse('file', 'must be a path')
+  if (file === '') refuse('file', 'must not be empty')
+  if (yaml !== undefined && !isText(yaml) && !(yaml instanceof Uint8Array)) refuse('yaml', 'must be a text')
+  if (flags !== undefined && !isText(flags) && !(flags instanceof Uint8Array) && !areWords)
+    refuse('flags', 'must be a text or its words')
+  if (env !== undefined && !isText(env) && !isRecord) refuse('env', 'must be a record of texts, or a text')
+  if (unit !== undefined && !isText(unit)) refuse('unit', 'must be a text')
+  if (manifest !== undefined && !isText(manifest)) refuse('manifest', 'must be a text')
+}
+
+function pathOf(file: string | URL): string {
+  return file instanceof URL ? fileURLToPath(file) : file
+}
+
+async function readInput(input: ConfigInput, options: ReadOptions): Promise<ConfigReading> {
+  const { file, yaml, flags, env, unit, manifest } = input
+  if (file !== undefined) {
+    const content = await readConfigFile(resolve(pathOf(file)), pathOf(file))
+    return 'code' in content ? unreadable(content) : readAny(content, options)
+  }
+  if (yaml !== undefined) {
+    const content = typeof yaml === 'string' ? { text: yaml, file: null } : decodeText(yaml, null)
+    return 'code' in content ? unreadable(content) : readYamlConfig(content)
+  }
+  if (unit !== undefined) return readUnit({ text: unit, file: null }, (path) => readNamed(path, options))
+  if (manifest !== undefined) return readManifest({ text: manifest, file: null })
+  const read = [
+    ...(flags === undefined ? [] : [readFlagsInput(flags)]),
+    ...(env === undefined ? [] : [readEnvInput(env)]),
+  ]
+  return {
+    options: read.flatMap((each) => each.options),
+    findings: read.flatMap((each) => each.findings),
+    surroundings: NO_SURROUNDINGS,
+    isWhole: read.every((each) => each.isWhole),
+  }
+}
+
+/** Reads a file by what it is. */
+function readAny(content: ConfigText, options: ReadOptions): Promise<ConfigReading> | ConfigReading {
+  const { text } = content
+  if (text.includes('\0') || /^\s*(?:\S*\/)?etcd(?:\s|$)|^\s*--?[a-z]/.test(text.slice(0, 4096)))
+    return readCommand(content)
+  if (/^\s*\[(?:Unit|Service)\]/m.test(text)) return readUnit(content, (path) => readNamed(path, options))
+  if (/^(?:kind|"kind"|apiVersion)\s*:/m.test(text)) return readManifest(content)
+  if (/^\s*(?:export\s+)?ETCD_\w+\s*=/m.test(text)) return readEnvText(content)
+  return readYamlConfig(content)
+}
+
+function readFlagsInput(flags: NonNullable<ConfigInput['flags']>): ConfigReading {
+  if (typeof flags === 'string') return readCommand({ text: flags, file: null })
+  if (flags instanceof Uint8Array) {
+    const content = decodeText(flags, null)
+    return 'code' in content ? unreadable(content) : readCommand(content)
+  }
+  const octets = flags.reduce((sum, word) => sum + word.length, 0)
+  if (octets > MAX_CONFIG_OCTETS)
+    return unreadable(finding('config/too-large', { file: null, octets, limit: MAX_CONFIG_OCTETS }))
+  return fromWords(
+    flags.map((text) => ({ text, offset: 0, isEnd: false })),
+    () => ({ file: null, line: null, column: null }),
+    null,
+  )
+}
+
+function readCommand(content: ConfigText): ConfigReading {
+  const refused = refuseText(content)
+  if (refused !== null) return unreadable(refused)
+  const { text, file } = content
+  const lines = new Lines(content)
+  let offset = 0
+  const words = text.includes('\0')
+    ? text
+        .replace(/\0+$/, '')
+        .split('\0')
+        .map((word) => {
+          const at = offset
+          offset += word.length + 1
+          return { text: word, offset: at, isEnd: false }
+        })
+    : splitWords(text, 'shell')
+  return fromWords(words, (at) => lines.place(at, ''), file)
+}
+
+function fromWords(
+  words: Parameters<typeof etcdArguments>[0],
+  place: (offset: number) => Omit<ConfigPlace, 'option'>,
+  file: string | null,
+): ConfigReading {
+  const args = etcdArguments(words)
+  if (args === null) {
+    if (words.length === 0) return { options: [], findings: [], surroundings: NO_SURROUNDINGS, isWhole: true }
+    return unreadable(finding('config/no-etcd', { file, looked: 'no word of the command is etcd' }))
+  }
+  const named = args.map(({ text, offset }): Argument => ({
+    text: text.replaceAll(LITERAL_DOLLAR, '$'),
+    place: (option) => ({ ...place(offset), option }),
+  }))
+  return { ...readFlags(named), surroundings: NO_SURROUNDINGS, isWhole: true }
+}
+
+function readEnvInput(env: NonNullable<ConfigInput['env']>): ConfigReading {
+  if (typeof env === 'string') return readEnvText({ text: env, file: null })
+  return { ...readVariables(recordVariables(env)), surroundings: NO_SURROUNDINGS, isWhole: true }
+}
+
+function readEnvText(content: ConfigText): ConfigReading {
+  const refused = refuseText(content)
+  if (refused !== null) return unreadable(refused)
+  return { ...readVariables(fileVariables(content)), surroundings: NO_SURROUNDINGS, isWhole: true }
+}
+
+async function readConfigFile(path: string, name: string): Promise<ConfigText | Finding> {
+  const content = await readMaterialFile(path, { file: name }, MAX_CONFIG_OCTETS)
+  if (!('code' in content)) return decodeText(content.bytes, name)
+  // An empty file is one without options, which etcd starts with.
+  return content.code === 'file/empty' ? { text: '', file: name } : content
+}
+
+async function readNamed(path: string, { readFiles, root }: ReadOptions): Promise<ConfigText | Finding | null> {
+  if (!readFiles || isUnresolved(path) || path.includes('*')) return null
+  return readConfigFile(root === null ? resolve(path) : join(root, path), path)
+}
+
+/** Puts in force what etcd puts in force, which may be another file. */
+async function settle(reading: ConfigReading, file: string | null, options: ReadOptions): Promise<ReadMember> {
+  const { surroundings } = reading
+  const hostPath = (path: string): string | null => onHost(path, surroundings, options.root)
+  const isYaml = reading.options.some(({ form }) => form === 'yaml')
+  const settled = isYaml ? { options: [...reading.options], findings: [] } : settleFlags(reading.options)
+  const configFile = isYaml ? undefined : configFileOf(settled.options)
+  const findings = [...reading.findings, ...settled.findings]
+  if (configFile === undefined) {
+    return { settings: new Settings(settled.options, file), findings, surroundings, isWhole: reading.isWhole, hostPath }
+  }
+  findings.push(...ignoredBeside(configFile, settled.options))
+  const path = isUnresolved(configFile.text) || !options.readFiles ? null : hostPath(configFile.text)
+  const content = path === null ? null : await readConfigFile(path, configFile.text)
+  const inFile = content === null ? unreadable() : 'code' in content ? unreadable(content) : readYamlConfig(content)
+  const settings = new Settings(inFile.options, configFile.text)
+  return { settings, findings: [...findings, ...inFile.findings], surroundings, isWhole: inFile.isWhole, hostPath }
+}
+
+function onHost(path: string, { directory, mounts }: Surroundings, root: string | null): string | null {
+  const inRoot = (absolute: string): string => (root === null ? absolute : join(root, absolute))
+  if (mounts === null) {
+    if (directory === null) return root === null ? resolve(path) : join(root, path)
+    return inRoot(resolve(directory, path))
+  }
+  const inside = resolve(directory ?? '/', path)
+  const mount = mounts.find((each) => inside === each.inside || inside.startsWith(`${each.inside.replace(/\/$/, '')}/`))
+  if (mount === undefined || mount.outside === null) return null
+  return inRoot(join(mount.outside, inside.slice(mount.inside.length)))
+}
+
+export type { ReadOption }

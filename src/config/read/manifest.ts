@@ -1,0 +1,135 @@
+/** Reads the manifest of a pod that runs etcd: a static pod, or the template of a StatefulSet, Deployment or DaemonSet. */
+import { join, posix } from 'node:path'
+import type { ConfigPlace } from '../../report/catalogue/config-place.js'
+import { parseVersion } from '../version.js'
+import { etcdArguments, substitute } from './command.js'
+import { readVariables, type Variable } from './env.js'
+import { finding } from './finding.js'
+import { readFlags } from './flags.js'
+import { type ConfigReading, type Mount, unreadable } from './read-option.js'
+import { type ConfigText, refuseText } from './text.js'
+import type { Word } from './words.js'
+import { readYaml, type YamlReading, type YamlValue } from './yaml-text.js'
+
+export function readManifest(source: ConfigText): ConfigReading {
+  const refused = refuseText(source)
+  if (refused !== null) return unreadable(refused)
+  const yaml = readYaml(source, 'all')
+  const specs = yaml.documents.flatMap((document) => podSpecs(document, 0))
+  for (const spec of specs) {
+    for (const container of [...itemsOf(at(spec, 'containers')), ...itemsOf(at(spec, 'initContainers'))]) {
+      const reading = readContainer(container, spec, yaml)
+      if (reading !== null) return { ...reading, findings: [...yaml.findings, ...reading.findings] }
+    }
+  }
+  if (yaml.findings.some(({ severity }) => severity === 'error')) return unreadable(...yaml.findings)
+  const looked = specs.length === 0 ? 'there is no pod in it' : 'no container of its pods runs etcd'
+  return unreadable(...yaml.findings, finding('config/no-etcd', { file: source.file, looked }))
+}
+
+/** The specifications of pods in a document. */
+function podSpecs(document: YamlValue | null, depth: number): YamlValue[] {
+  if (document === null || depth > 2) return []
+  if (textAt(document, 'kind') === 'List')
+    return itemsOf(at(document, 'items')).flatMap((item) => podSpecs(item, depth + 1))
+  const spec = at(document, 'spec')
+  if (spec === null) return []
+  const template = at(at(at(spec, 'jobTemplate') ?? spec, 'template') ?? spec, 'spec')
+  return [template ?? spec].filter((each) => at(each, 'containers') !== null)
+}
+
+function readContainer(container: YamlValue, spec: YamlValue, yaml: YamlReading): ConfigReading | null {
+  const variables = variablesOf(container, yaml)
+  const byName = new Map(variables.map(({ name, value }) => [name, value]))
+  const words = ['command', 'args'].flatMap((key) =>
+    itemsOf(at(container, key)).flatMap((item) => wordOf(item, byName)),
+  )
+  const given = words.length === 0 && isEtcdImage(container) ? [] : etcdArguments(words)
+  const args = given ?? (isEtcdImage(container) && variables.some(({ name }) => name.startsWith('ETCD_')) ? [] : null)
+  if (args === null) return null
+  const flags = readFlags(
+    args.map(({ text, offset }) => ({ text, place: (option: string): ConfigPlace => yaml.place(offset, option) })),
+  )
+  const env = readVariables(variables)
+  return {
+    options: [...flags.options, ...env.options],
+    findings: [...flags.findings, ...env.findings],
+    surroundings: {
+      directory: textAt(container, 'workingDir') ?? null,
+      user:
+        textAt(at(container, 'securityContext'), 'runAsUser') ??
+        textAt(at(spec, 'securityContext'), 'runAsUser') ??
+        null,
+      version: versionOf(textAt(container, 'image') ?? ''),
+      mounts: mountsOf(container, spec),
+    },
+    isWhole: true,
+  }
+}
+
+function wordOf(item: YamlValue, variables: ReadonlyMap<string, string>): Word[] {
+  if (item.kind !== 'scalar') return []
+  // Kubernetes knows $(NAME) alone, and $$ for a dollar sign.
+  const text = /\$\(/.test(item.text) ? substitute(item.text.replace(/\$(?![($])/g, '$$$$'), variables) : item.text
+  return [{ text, offset: item.offset, isEnd: false }]
+}
+
+function variablesOf(container: YamlValue, yaml: YamlReading): Variable[] {
+  const found: Variable[] = []
+  const byName = new Map<string, string>()
+  for (const item of itemsOf(at(container, 'env'))) {
+    const name = textAt(item, 'name')
+    if (name === undefined) continue
+    // One that is taken from elsewhere, as by valueFrom, is there and not known.
+    const written =
+      at(item, 'value') === null && at(item, 'valueFrom') !== null ? `$(${name})` : (textAt(item, 'value') ?? '')
+    const value = /\$\(/.test(written) ? substitute(written.replace(/\$(?![($])/g, '$$$$'), byName) : written
+    byName.set(name, value)
+    found.push({ name, value, place: yaml.place((at(item, 'value') ?? item).offset, name) })
+  }
+  return found
+}
+
+function isEtcdImage(container: YamlValue): boolean {
+  const image = textAt(container, 'image') ?? ''
+  return /(?:^|\/)etcd(?:-amd64|-arm64)?(?:[:@]|$)/.test(image)
+}
+
+/** `registry.k8s.io/etcd:3.5.16-0` is 3.5.16. */
+function versionOf(image: string): ConfigReading['surroundings']['version'] {
+  const [, tag] = /(?:^|\/)etcd(?:-amd64|-arm64)?:v?(3\.\d+\.\d+)(?:[-.@].*)?$/.exec(image) ?? []
+  return tag === undefined ? null : parseVersion(tag)
+}
+
+/** The folders of the container, the longest first, and what they are on the host. */
+function mountsOf(container: YamlValue, spec: YamlValue): Mount[] {
+  const paths = new Map(
+    itemsOf(at(spec, 'volumes')).map((volume) => [textAt(volume, 'name'), textAt(at(volume, 'hostPath'), 'path')]),
+  )
+  const mounts = itemsOf(at(container, 'volumeMounts')).flatMap((mount) => {
+    const inside = textAt(mount, 'mountPath')
+    if (inside === undefined) return []
+    const host = paths.get(textAt(mount, 'name'))
+    return [
+      {
+        inside: posix.normalize(inside),
+        outside: host === undefined ? null : join(host, textAt(mount, 'subPath') ?? ''),
+      },
+    ]
+  })
+  return mounts.sort((a, b) => b.inside.length - a.inside.length)
+}
+
+function at(value: YamlValue | null, key: string): YamlValue | null {
+  if (value?.kind !== 'map') return null
+  return value.entries.findLast((entry) => entry.key === key)?.value ?? null
+}
+
+function textAt(value: YamlValue | null, key: string): string | undefined {
+  const found = at(value, key)
+  return found?.kind === 'scalar' && found.type !== 'null' ? found.text : undefined
+}
+
+function itemsOf(value: YamlValue | null): readonly YamlValue[] {
+  return value?.kind === 'list' ? value.items : []
+}

@@ -1,0 +1,46 @@
+/** The known name that a slip of the pen was probably meant for. */
+
+/** A name is near where at most this many letters differ; short names allow less. */
+const MOST_SLIPS = 3
+
+/** The nearest of the names; null where none is near. */
+export function nearest(name: string, known: Iterable<string>): string | null {
+  const wanted = fold(name)
+  // Nobody misspells a name of this length, and comparing takes the product of both.
+  if (wanted.length > 64) return null
+  const limit = Math.min(MOST_SLIPS, Math.floor(wanted.length / 4))
+  let best: string | null = null
+  let least = limit + 1
+  for (const each of known) {
+    const distance = slips(wanted, fold(each), least)
+    if (distance < least) {
+      best = each
+      least = distance
+    }
+  }
+  return best
+}
+
+function fold(name: string): string {
+  return name.toLowerCase().replaceAll('_', '-')
+}
+
+/** Letters that were left out, added, replaced or swapped, up to a limit. */
+function slips(a: string, b: string, limit: number): number {
+  if (Math.abs(a.length - b.length) >= limit) return limit
+  let before: number[] = []
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1] ? 0 : 1
+      let cost = Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + same)
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+      if (swapped) cost = Math.min(cost, (before[j - 2] ?? 0) + 1)
+      next.push(cost)
+    }
+    before = row
+    row = next
+  }
+  return row[b.length] ?? limit
+}

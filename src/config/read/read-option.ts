@@ -1,0 +1,71 @@
+/** The one form that every kind of configuration is read into. */
+import type { ConfigPlace } from '../../report/catalogue/config-place.js'
+import type { Finding } from '../../report/finding.js'
+import type { ConfigForm, EtcdOptionRow } from '../options.js'
+import type { ParsedVersion } from '../version.js'
+
+/** One option as it stands in a configuration. */
+export interface ReadOption {
+  readonly row: EtcdOptionRow
+  /** As etcd takes it, its list with commas. */
+  readonly text: string
+  /** The entries of a list, without blanks; the text alone for other kinds. Empty for an empty text. */
+  readonly values: readonly string[]
+  /** Whether it is written as a list, which YAML alone has. */
+  readonly isList: boolean
+  readonly form: ConfigForm
+  readonly place: ConfigPlace
+}
+
+/** What surrounds etcd, as far as the configuration tells. */
+export interface Surroundings {
+  /** Where relative paths start; null where nothing tells. */
+  readonly directory: string | null
+  /** The user that etcd runs as: a name or a number. Null where nothing tells. */
+  readonly user: string | null
+  /** Taken from the image of a container. */
+  readonly version: ParsedVersion | null
+  /** Folders of a container and what they are on its host; null outside of containers. */
+  readonly mounts: readonly Mount[] | null
+}
+
+export interface Mount {
+  /** As etcd sees it. */
+  readonly inside: string
+  /** As the host has it; null for what is not on the host, such as a secret. */
+  readonly outside: string | null
+}
+
+export const NO_SURROUNDINGS: Surroundings = { directory: null, user: null, version: null, mounts: null }
+
+/** What was read of one configuration. */
+export interface ConfigReading {
+  /** All that stands there, also what is not in force, in its order. */
+  readonly options: readonly ReadOption[]
+  readonly findings: readonly Finding[]
+  readonly surroundings: Surroundings
+  /** False where so little could be read that nothing can be said of what is not there. */
+  readonly isWhole: boolean
+}
+
+export function unreadable(...findings: readonly Finding[]): ConfigReading {
+  return { options: [], findings, surroundings: NO_SURROUNDINGS, isWhole: false }
+}
+
+/** Kinds whose text is a list with commas. */
+const LISTS: ReadonlySet<EtcdOptionRow['kind']> = new Set(['urls', 'cluster', 'names', 'suites'])
+
+/** An option of a text, as flags and variables are. */
+export function textOption(row: EtcdOptionRow, text: string, form: ConfigForm, place: ConfigPlace): ReadOption {
+  return { row, text, values: entriesOf(row, text), isList: false, form, place }
+}
+
+export function entriesOf(row: EtcdOptionRow, text: string): string[] {
+  if (text === '') return []
+  return LISTS.has(row.kind) ? text.split(',').map((entry) => entry.trim()) : [text]
+}
+
+/** Whether a value is completed elsewhere: by variables, templates, or the specifiers of systemd. */
+export function isUnresolved(text: string): boolean {
+  return /\$[({A-Za-z_]|\{\{|%[A-Za-z]/.test(text)
+}

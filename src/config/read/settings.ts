@@ -1,0 +1,109 @@
+/** What is in force of what was read: which of several wins, and what etcd does with the rest. */
+import type { ConfigPlace } from '../../report/catalogue/config-place.js'
+import type { Finding } from '../../report/finding.js'
+import { type EtcdOptionRow, etcdOptions, nameOf, type ServerRow, type SideRow } from '../options.js'
+import { finding } from './finding.js'
+import { entriesOf, isUnresolved, type ReadOption } from './read-option.js'
+
+export type SideField = NonNullable<SideRow['field']>
+export type ServerField = NonNullable<ServerRow['field']>
+
+/** One option, set or not. */
+export interface Setting {
+  readonly row: EtcdOptionRow
+  /** Null where it is not set. */
+  readonly option: ReadOption | null
+  /** What etcd takes: the value, or its default. */
+  readonly values: readonly string[]
+  readonly text: string
+  readonly isSet: boolean
+  /** Whether the value is completed elsewhere, so that nothing can be said of it. */
+  readonly isUnresolved: boolean
+  /** Where it stands; without line where it does not. */
+  readonly place: ConfigPlace
+}
+
+/** The options of one member that are in force. */
+export class Settings {
+  private readonly byRow: ReadonlyMap<EtcdOptionRow, ReadOption>
+  private readonly file: string | null
+
+  constructor(options: readonly ReadOption[], file: string | null) {
+    this.byRow = new Map(options.map((option) => [option.row, option]))
+    this.file = file
+  }
+
+  side(block: 'client' | 'peer', field: SideField): Setting {
+    return this.first((row) => row.block === block && row.field === field)
+  }
+
+  server(field: ServerField): Setting {
+    return this.first((row) => row.block === 'server' && row.field === field)
+  }
+
+  /** All that are set. */
+  all(): ReadOption[] {
+    return [...this.byRow.values()]
+  }
+
+  private first(wanted: (row: EtcdOptionRow) => boolean): Setting {
+    const rows = etcdOptions.filter(wanted)
+    const row = rows.find((each) => this.byRow.has(each)) ?? rows[0]
+    if (row === undefined) throw new Error('Unreachable: the table has a row for each field')
+    return this.setting(row)
+  }
+
+  private setting(row: EtcdOptionRow): Setting {
+    const option = this.byRow.get(row) ?? null
+    // An empty text is as none to etcd, in every form.
+    const isSet = option !== null && option.text !== ''
+    const text = isSet ? option.text : (row.default ?? '')
+    return {
+      row,
+      option,
+      text,
+      values: isSet ? option.values : entriesOf(row, text),
+      isSet,
+      isUnresolved: isSet && isUnresolved(text),
+      place: option?.place ?? { option: nameOf(row), file: this.file, line: null, column: null },
+    }
+  }
+}
+
+/** What is in force of flags and variables, and findings about the rest (pkg/flags/flag.go, SetFlagsFromEnv). */
+export function settleFlags(options: readonly ReadOption[]): { options: ReadOption[]; findings: Finding[] } {
+  const flags = new Map<EtcdOptionRow, ReadOption>()
+  const findings: Finding[] = []
+  for (const option of options.filter(({ form }) => form === 'flags')) {
+    const before = flags.get(option.row)
+    if (before !== undefined && before.text !== option.text) {
+      findings.push(
+        finding('config/flag-repeated', { ...option.place, firstLine: before.place.line, value: option.text }),
+      )
+    }
+    flags.set(option.row, option)
+  }
+  const inForce = new Map(flags)
+  for (const option of options.filter(({ form }) => form === 'env')) {
+    const flag = flags.get(option.row)
+    if (flag === undefined) inForce.set(option.row, option)
+    else findings.push(finding('config/flag-and-variable', { ...flag.place, variable: option.place.option }))
+  }
+  return { options: [...inForce.values()], findings }
+}
+
+/** Findings about flags and variables beside a configuration file, which are all ignored. */
+export function ignoredBeside(configFile: ReadOption, options: readonly ReadOption[]): Finding[] {
+  return options.flatMap((option): Finding[] => {
+    if (option === configFile) return []
+    if (option.row.field === 'crlFile') return [finding('config/crl-not-in-force', option.place)]
+    return [finding('config/ignored-beside-file', { ...option.place, configFile: configFile.text })]
+  })
+}
+
+/** The setting that names a configuration file: the row without a place in such a file that is about the member. */
+export function configFileOf(options: readonly ReadOption[]): ReadOption | undefined {
+  return options.find(
+    ({ row, text }) => row.block === 'server' && row.yaml === null && row.field === null && text !== '',
+  )
+}

@@ -1,0 +1,60 @@
+/** A text to read, with lines and columns for its places, and how much of it is read. */
+import type { ConfigPlace } from '../../report/catalogue/config-place.js'
+import type { Finding } from '../../report/finding.js'
+import { finding } from './finding.js'
+
+/** Longest text that is read, in octets: a configuration of etcd seldom has 20,000. */
+export const MAX_CONFIG_OCTETS = 1024 * 1024
+
+/** A text and the file that it came from; null for one that was handed over. */
+export interface ConfigText {
+  readonly text: string
+  readonly file: string | null
+}
+
+/** Why a text is not read; null for one that is. */
+export function refuseText({ text, file }: ConfigText): Finding | null {
+  if (text.length > MAX_CONFIG_OCTETS) {
+    return finding('config/too-large', { file, octets: text.length, limit: MAX_CONFIG_OCTETS })
+  }
+  return null
+}
+
+/** A text of octets, or why they are none. */
+export function decodeText(bytes: Uint8Array, file: string | null): ConfigText | Finding {
+  if (bytes.length > MAX_CONFIG_OCTETS) {
+    return finding('config/too-large', { file, octets: bytes.length, limit: MAX_CONFIG_OCTETS })
+  }
+  const [first, second] = bytes
+  const isUtf16 = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)
+  if (isUtf16) return finding('config/not-text', { file, is: 'UTF-16' })
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
+  return isBinary(text) ? finding('config/not-text', { file, is: 'binary' }) : { text, file }
+}
+
+/** Whether a text holds what no configuration does; octets of zero stand between the words of /proc/PID/cmdline. */
+export function isBinary(text: string): boolean {
+  return /[^\P{Cc}\0\t-\r\u007f-\u009f]|\ufffd/u.test(text)
+}
+
+/** Lines and columns of a text, both from 1. */
+export class Lines {
+  private readonly starts: number[] = [0]
+  private readonly file: string | null
+
+  constructor({ text, file }: ConfigText) {
+    this.file = file
+    for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) this.starts.push(at + 1)
+  }
+
+  place(offset: number, option: string): ConfigPlace {
+    let low = 0
+    let high = this.starts.length - 1
+    while (low < high) {
+      const middle = (low + high + 1) >> 1
+      if ((this.starts[middle] ?? 0) <= offset) low = middle
+      else high = middle - 1
+    }
+    return { option, file: this.file, line: low + 1, column: offset - (this.starts[low] ?? 0) + 1 }
+  }
+}

@@ -1,0 +1,132 @@
+/** Reads a unit of systemd that runs etcd (systemd.syntax(7), systemd.service(5), systemd.exec(5)). */
+import type { ConfigPlace } from '../../report/catalogue/config-place.js'
+import type { Finding } from '../../report/finding.js'
+import { etcdArguments, substitute } from './command.js'
+import { fileVariables, readVariables, type Variable } from './env.js'
+import { finding } from './finding.js'
+import { readFlags } from './flags.js'
+import { type ConfigReading, NO_SURROUNDINGS, unreadable } from './read-option.js'
+import { type ConfigText, Lines, refuseText } from './text.js'
+import { splitWords, type Word } from './words.js'
+
+/** Reads a file that the unit names; null where it is not to be read. */
+export type ReadNamedFile = (path: string, place: ConfigPlace) => Promise<ConfigText | Finding | null>
+
+/** One `Key=value`, with the offsets of its value in the text. */
+interface Directive {
+  readonly key: string
+  readonly start: number
+  readonly end: number
+}
+
+export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Promise<ConfigReading> {
+  const refused = refuseText(source)
+  if (refused !== null) return unreadable(refused)
+  const { text } = source
+  const lines = new Lines(source)
+  const directives = directivesOf(text)
+  const findings: Finding[] = []
+  let isWhole = true
+  const set = variablesOf(text, directives, lines)
+  for (const { path, place } of environmentFiles(text, directives, lines)) {
+    const content = await readNamed(path.replace(/^-/, ''), place)
+    if (content === null) isWhole = false
+    else if ('code' in content) {
+      if (!path.startsWith('-')) findings.push(content)
+    } else set.push(...fileVariables(content))
+  }
+  const variables = new Map(set.map((each) => [each.name, each]))
+  const values = new Map([...variables].map(([name, { value }]) => [name, value]))
+  const args = inForce(text, directives, 'ExecStart')
+    .map(({ start, end }) => etcdArguments(commandOf(text, start, end, values)))
+    .find((found) => found !== null)
+  if (args === undefined) {
+    return unreadable(
+      ...findings,
+      finding('config/no-etcd', { file: source.file, looked: 'no ExecStart= in it runs etcd' }),
+    )
+  }
+  const flags = readFlags(
+    args.map((word) => ({ text: word.text, place: (option: string): ConfigPlace => lines.place(word.offset, option) })),
+  )
+  const env = readVariables([...variables.values()])
+  return {
+    options: [...flags.options, ...env.options],
+    findings: [...findings, ...flags.findings, ...env.findings],
+    surroundings: {
+      ...NO_SURROUNDINGS,
+      directory: lastValue(text, directives, 'WorkingDirectory') ?? '/',
+      user: lastValue(text, directives, 'User'),
+    },
+    isWhole,
+  }
+}
+
+function directivesOf(text: string): Directive[] {
+  const found: Directive[] = []
+  let section = ''
+  // A value goes on after a backslash at the end of its line, past remarks.
+  const line =
+    /^[ \t]*(?:\[([^\]\n]*)\]|([A-Za-z]\w*)[ \t]*=[ \t]*((?:\\\r?\n(?:[ \t]*[#;][^\n]*\n)*|[^\n\\]|\\(?!\r?\n))*))/gm
+  for (const match of text.matchAll(line)) {
+    const [whole, header, key, value = ''] = match
+    if (header !== undefined) section = header
+    else if (key !== undefined && section === 'Service') {
+      const end = match.index + whole.length
+      found.push({ key, start: end - value.length, end })
+    }
+  }
+  return found
+}
+
+/** The directives of a list that are in force: an empty one takes back all before it. */
+function inForce(text: string, directives: readonly Directive[], key: string): Directive[] {
+  const all = directives.filter((each) => each.key === key)
+  const reset = all.findLastIndex(({ start, end }) => text.slice(start, end).trim() === '')
+  return all.slice(reset + 1)
+}
+
+function lastValue(text: string, directives: readonly Directive[], key: string): string | null {
+  const last = inForce(text, directives, key).at(-1)
+  const value = last === undefined ? '' : text.slice(last.start, last.end).trim()
+  return value === '' ? null : value.replace(/^-/, '')
+}
+
+function variablesOf(text: string, directives: readonly Directive[], lines: Lines): Variable[] {
+  return inForce(text, directives, 'Environment').flatMap(({ start, end }) =>
+    splitWords(text, 'systemd', start, end).flatMap((word) => {
+      const [, name, value = ''] = /^([A-Za-z_]\w*)=([\s\S]*)$/.exec(word.text) ?? []
+      return name === undefined ? [] : [{ name, value: percents(value), place: lines.place(word.offset, name) }]
+    }),
+  )
+}
+
+function environmentFiles(
+  text: string,
+  directives: readonly Directive[],
+  lines: Lines,
+): { path: string; place: ConfigPlace }[] {
+  return inForce(text, directives, 'EnvironmentFile').map(({ start, end }) => ({
+    path: text.slice(start, end).trim(),
+    place: lines.place(start, 'EnvironmentFile'),
+  }))
+}
+
+/** `%%` is a percent sign; other specifiers are known to systemd alone. */
+function percents(text: string): string {
+  return text.replaceAll('%%', '%')
+}
+
+/** The words of a command, with the variables put in: `$NAME` as words of its own, `${NAME}` within a word. */
+function commandOf(text: string, start: number, end: number, values: ReadonlyMap<string, string>): Word[] {
+  const [prefix = ''] = /^[@\-:+!|]*/.exec(text.slice(start, end)) ?? []
+  const words = splitWords(text, 'systemd', start + prefix.length, end)
+  return words.flatMap((word) => {
+    const [, name] = /^\$([A-Za-z_]\w*)$/.exec(word.text) ?? []
+    const value = name === undefined ? undefined : values.get(name)
+    if (value !== undefined) {
+      return value.split(/\s+/).flatMap((part) => (part === '' ? [] : [{ ...word, text: part }]))
+    }
+    return [{ ...word, text: percents(prefix.includes(':') ? word.text : substitute(word.text, values)) }]
+  })
+}

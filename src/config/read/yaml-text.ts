@@ -1,0 +1,199 @@
+/** Opens YAML: bounded work, the first document, its errors as findings, aliases and merge keys followed. */
+import type { ConfigPlace } from '../../report/catalogue/config-place.js'
+import type { Finding } from '../../report/finding.js'
+import { isAlias, isMap, isScalar, isSeq, type Node, parseAllDocuments } from '../yaml-door.js'
+import { finding } from './finding.js'
+import { type ConfigText, Lines } from './text.js'
+
+/** A value of YAML with its place. Aliases are followed. */
+export type YamlValue =
+  | { readonly kind: 'map'; readonly entries: readonly YamlEntry[]; readonly offset: number }
+  | { readonly kind: 'list'; readonly items: readonly YamlValue[]; readonly offset: number }
+  /** `text` is what stands there; `type` is what go-yaml makes of it. */
+  | { readonly kind: 'scalar'; readonly text: string; readonly type: ScalarType; readonly offset: number }
+
+export type ScalarType = 'text' | 'boolean' | 'number' | 'null'
+
+export interface YamlEntry {
+  readonly key: string
+  readonly value: YamlValue
+  readonly offset: number
+}
+
+export interface YamlReading {
+  /** The documents, as far as they were asked for. Null stands for an empty one. */
+  readonly documents: readonly (YamlValue | null)[]
+  readonly findings: readonly Finding[]
+  place(offset: number, option: string): ConfigPlace
+}
+
+/** Values within each other: a configuration has three levels, a manifest some ten. */
+const MAX_DEPTH = 40
+/** Values that aliases may grow into. go-yaml refuses a document of 400,000 values that are mostly aliases. */
+const MAX_VALUES = 100_000
+
+/** Errors that are told of one text: the parser tries to go on, and what follows is seldom news. */
+const MAX_ERRORS = 3
+
+/** Reads YAML as go-yaml v2 does: YAML 1.1, repeated keys taken, the values not yet turned into types. */
+export function readYaml(source: ConfigText, which: 'first' | 'all'): YamlReading {
+  const lines = new Lines(source)
+  const place = (offset: number, option: string): ConfigPlace => lines.place(offset, option)
+  const { file, text } = source
+  const marks = countMarks(text)
+  const limit = 1000 + Math.floor(text.length / 12)
+  if (marks > limit) return { documents: [], findings: [finding('config/too-dense', { file, marks, limit })], place }
+  const excessive = (offset: number, reason: 'aliases' | 'nesting'): Finding =>
+    finding('config/yaml-excessive', { ...place(offset, 'YAML'), reason })
+  if (nestsTooDeep(text)) return { documents: [], findings: [excessive(0, 'nesting')], place }
+  const parsed = parseAllDocuments(text, {
+    schema: 'failsafe',
+    version: '1.1',
+    // Looked at here: the parser compares each key with all before it.
+    uniqueKeys: false,
+    prettyErrors: false,
+    logLevel: 'silent',
+  })
+  if (!Array.isArray(parsed)) return { documents: [null], findings: [], place }
+  const findings: Finding[] = []
+  const [, second] = parsed
+  if (which === 'first' && second !== undefined) {
+    const at = place(second.range[0], '---')
+    findings.push(finding('config/yaml-several-documents', { ...at, documents: parsed.length }))
+  }
+  const documents: (YamlValue | null)[] = []
+  for (const document of which === 'first' ? parsed.slice(0, 1) : parsed) {
+    for (const error of document.errors.slice(0, MAX_ERRORS)) {
+      findings.push(
+        finding('config/yaml-malformed', { ...place(error.pos[0], 'YAML'), reason: sentence(error.message) }),
+      )
+    }
+    if (document.errors.length > 0) continue
+    const opener = new Opener(text)
+    const value = document.contents === null ? null : opener.open(document.contents, 0)
+    if (opener.failed === null) documents.push(value)
+    else if (opener.failed.reason === 'unknown alias') {
+      const at = place(opener.failed.offset, 'YAML')
+      findings.push(finding('config/yaml-malformed', { ...at, reason: 'An alias names an anchor that is not there.' }))
+    } else findings.push(excessive(opener.failed.offset, opener.failed.reason))
+  }
+  return { documents, findings, place }
+}
+
+/** Everything that the parser makes something of, so that its work can be told beforehand. */
+function countMarks(text: string): number {
+  let marks = 0
+  const mark = /[\n,[\]{}]|\r(?!\n)|[:?-](?=\s)|(?<=\s|^)[&*!%@`]/g
+  while (mark.test(text)) marks++
+  return marks
+}
+
+/** Brackets and dashes that open more levels than the parser, which calls itself for each, should be given. */
+function nestsTooDeep(text: string): boolean {
+  let depth = 0
+  for (const sign of text.match(/[[{\]}]/g) ?? []) {
+    depth += sign === '[' || sign === '{' ? 1 : -1
+    if (depth > MAX_DEPTH * 2) return true
+    if (depth < 0) depth = 0
+  }
+  return /^[ \t]*(?:[-?:][ \t]+){41}/m.test(text)
+}
+
+function sentence(text: string): string {
+  const [first = ''] = text.split('\n')
+  return `${first.replace(/[.:]$/, '')}.`
+}
+
+type Failure = { readonly offset: number; readonly reason: 'aliases' | 'nesting' | 'unknown alias' }
+
+/** Turns nodes into values, following aliases to the anchors that stand before them. */
+class Opener {
+  failed: Failure | null = null
+  private left = MAX_VALUES
+  private readonly anchors = new Map<string, Node>()
+  private readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+
+  open(node: Node, depth: number): YamlValue {
+    const offset = node.range?.[0] ?? 0
+    if (this.left-- <= 0) return this.fail(offset, 'aliases')
+    if (depth > MAX_DEPTH) return this.fail(offset, 'nesting')
+    if (isAlias(node)) {
+      const target = this.anchors.get(node.source)
+      return target === undefined ? this.fail(offset, 'unknown alias') : this.open(target, depth + 1)
+    }
+    if ('anchor' in node && typeof node.anchor === 'string') this.anchors.set(node.anchor, node)
+    if (isMap(node)) return { kind: 'map', entries: this.entries(node.items, depth), offset }
+    if (isSeq(node)) {
+      const items: YamlValue[] = []
+      for (const item of node.items) {
+        if (this.failed !== null) break
+        items.push(this.open(item as Node, depth + 1))
+      }
+      return { kind: 'list', items, offset }
+    }
+    return this.scalar(node, offset)
+  }
+
+  private fail(offset: number, reason: Failure['reason']): YamlValue {
+    this.failed ??= { offset, reason }
+    return { kind: 'scalar', text: '', type: 'null', offset }
+  }
+
+  private entries(items: readonly { key: unknown; value: unknown }[], depth: number): YamlEntry[] {
+    const own: YamlEntry[] = []
+    const merged: YamlEntry[] = []
+    for (const { key, value } of items) {
+      if (this.failed !== null) break
+      const name = this.open(key as Node, depth + 1)
+      const text = name.kind === 'scalar' ? name.text : ''
+      const opened: YamlValue =
+        value === null
+          ? { kind: 'scalar', text: '', type: 'null', offset: name.offset }
+          : this.open(value as Node, depth + 1)
+      if (text === '<<') merged.push(...mergedEntries(opened))
+      else own.push({ key: text, value: opened, offset: name.offset })
+    }
+    if (merged.length === 0) return own
+    const keys = new Set(own.map(({ key }) => key))
+    for (const entry of merged) {
+      if (keys.has(entry.key)) continue
+      keys.add(entry.key)
+      own.push(entry)
+    }
+    return own
+  }
+
+  private scalar(node: Node, offset: number): YamlValue {
+    const text = isScalar(node) && typeof node.value === 'string' ? node.value : ''
+    const quoted = isScalar(node) && node.type !== 'PLAIN'
+    const tagged = 'tag' in node && node.tag === 'tag:yaml.org,2002:str' && this.text.startsWith('!!str', offset - 6)
+    return { kind: 'scalar', text, type: quoted || tagged ? 'text' : typeOf(text), offset }
+  }
+}
+
+/** What a merge key brings: the entries of one mapping, or of several, the first before the others. */
+function mergedEntries(value: YamlValue): readonly YamlEntry[] {
+  if (value.kind === 'map') return value.entries
+  return value.kind === 'list' ? value.items.flatMap((item) => (item.kind === 'map' ? item.entries : [])) : []
+}
+
+/** The type of a plain scalar by go-yaml v2 (resolve.go), whose rules are those of YAML 1.1. */
+function typeOf(text: string): ScalarType {
+  if (/^(?:|~|null|Null|NULL)$/.test(text)) return 'null'
+  if (/^(?:y|Y|yes|Yes|YES|on|On|ON|true|True|TRUE|n|N|no|No|NO|off|Off|OFF|false|False|FALSE)$/.test(text)) {
+    return 'boolean'
+  }
+  return /^[-+]?(?:\d[\d_]*(?:\.[\d_]*)?(?:[eE][-+]?\d+)?|\.\d+|0x[\da-fA-F_]+|0b[01_]+|0o[0-7]+|\.(?:inf|nan))$/.test(
+    text,
+  )
+    ? 'number'
+    : 'text'
+}
+
+export function isTrue(text: string): boolean {
+  return /^(?:y|yes|on|true)$/i.test(text)
+}
