@@ -92,6 +92,9 @@ function knownSerial({ id }: Issuer, value: unknown, entries: readonly LedgerEnt
   return serialNumber
 }
 
+/** Of the longest serial numbers, so many make the 8 MiB up to which lists are read here. */
+const MOST_REVOKED = 150_000
+
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, `ERR_ISSUE_REFUSED` */
 export async function issueCrl(issuer: Issuer, options: IssueCrlOptions): Promise<Crl> {
   checkOptions('options', options, ['nextUpdate'])
@@ -110,6 +113,12 @@ export async function issueCrl(issuer: Issuer, options: IssueCrlOptions): Promis
 async function nextCrl(issuer: Issuer, duration: number, now: Date): Promise<Crl> {
   const { settings, certificate, signer, id } = issuer
   const entries = (await settings.ledger.read()).filter((each) => each.issuer === id)
+  const revoked = stillRevoked(entries)
+  if (revoked.length > MOST_REVOKED)
+    throw issueRefused(
+      `${String(revoked.length)} certificates are revoked, and a list of more than ${String(MOST_REVOKED)} is too large ` +
+        'to be read; issue from a new intermediate, or for shorter',
+    )
   const number = nextNumber(entries, now)
   const tbs = writeTbsCertList({
     signatureAlgorithm: signer.algorithm,
@@ -117,7 +126,7 @@ async function nextCrl(issuer: Issuer, duration: number, now: Date): Promise<Crl
     // As certificates are: who refuses lists of the future may have a clock that is a little behind.
     thisUpdate: new Date(now.getTime() - BACKDATED_MS),
     nextUpdate: new Date(now.getTime() + duration),
-    revoked: stillRevoked(entries),
+    revoked,
     authorityKeyIdentifier: issuer.keyIdentifier,
     number,
   })

@@ -1,0 +1,361 @@
+/** Revoking, and the lists that tell: numbered, complete, and forgotten only when they may be. */
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import {
+  type Authority,
+  createAuthority,
+  Crl,
+  fileLedger,
+  type Ledger,
+  loadAuthority,
+  memoryLedger,
+  type RevokeReason,
+  writeCrl,
+} from '../../../src/authority/index.js'
+import { validateChain } from '../../../src/validate/index.js'
+import type { Certificate } from '../../../src/x509/certificate.js'
+import { mintCa, mintLeaf } from '../../support/mint.js'
+import { openssl, temporaryFolder } from '../../support/openssl.js'
+import { refused } from '../../support/refused.js'
+
+const folder = temporaryFolder()
+const DAY = 86_400_000
+const START = new Date('2026-06-01T00:00:00Z').getTime()
+
+/** An authority with a clock that tests move, and one ledger for all that is loaded again. */
+async function moving(ledger: Ledger = memoryLedger()): Promise<{
+  authority: Authority
+  at: (days: number) => void
+  again: (other?: Ledger) => Promise<Authority>
+}> {
+  let now = START
+  const clock = (): Date => new Date(now)
+  const authority = await createAuthority({ name: 'CA', ledger, clock })
+  return {
+    authority,
+    at: (days) => (now = START + days * DAY),
+    again: async (other = ledger) => loadAuthority({ ...authority.export(), ledger: other, clock }),
+  }
+}
+
+async function client(by: Authority, validity = '30d'): Promise<Certificate> {
+  return (await by.issue({ role: 'client', name: 'app', validity })).chain[0]
+}
+
+/** Serial numbers and reasons on a list, as openssl reads it. */
+function listed(crl: Crl): [string, string][] {
+  const text = openssl(['crl', '-noout', '-text'], crl.toPem())
+  return [
+    ...text.matchAll(
+      /Serial Number: ([0-9A-F]+)\n +Revocation Date: .*\n(?: +CRL entry extensions:\n +X509v3 CRL Reason Code: *\n +(.*)\n)?/g,
+    ),
+  ].map(([, serial = '', reason = '']) => [serial, reason.trim()])
+}
+
+describe('reasons', () => {
+  test.each<[RevokeReason | undefined, string, string | null]>([
+    [undefined, '', null],
+    ['unspecified', '', null],
+    ['keyCompromise', 'Key Compromise', 'keyCompromise'],
+    ['cACompromise', 'CA Compromise', 'cACompromise'],
+    ['affiliationChanged', 'Affiliation Changed', 'affiliationChanged'],
+    ['superseded', 'Superseded', 'superseded'],
+    ['cessationOfOperation', 'Cessation Of Operation', 'cessationOfOperation'],
+    ['privilegeWithdrawn', 'Privilege Withdrawn', 'privilegeWithdrawn'],
+    ['aACompromise', 'AA Compromise', 'aACompromise'],
+  ])('%s', async (reason, words, name) => {
+    const { authority } = await moving()
+    const leaf = await client(authority)
+    const entry = await authority.revoke(leaf, { reason })
+    expect(entry).toMatchObject({ kind: 'revoked', serialNumber: leaf.serialNumber, reason: reason ?? 'unspecified' })
+    const crl = await authority.issueCrl()
+    expect(listed(crl)).toEqual([[leaf.serialNumber, words]])
+    expect(crl.find(leaf.serial)).toMatchObject({ revokedAt: new Date(START), reason: name })
+  })
+
+  test.each(['certificateHold', 'removeFromCRL', 'KeyCompromise', '', 1, null, '__proto__'])(
+    'not %j',
+    async (reason) => {
+      const { authority } = await moving()
+      const leaf = await client(authority)
+      const error = await refused(authority.revoke(leaf, { reason: reason as never }), 'ERR_OPTION_INVALID')
+      expect(error.details.option).toBe('reason')
+    },
+  )
+})
+
+describe('revoking', () => {
+  test('twice changes nothing, also at the same time', async () => {
+    const ledger = memoryLedger()
+    const { authority, at } = await moving(ledger)
+    const leaf = await client(authority)
+    const [first, same] = await Promise.all([
+      authority.revoke(leaf, { reason: 'superseded' }),
+      authority.revoke(leaf, { reason: 'keyCompromise' }),
+    ])
+    at(1)
+    expect(same).toEqual(first)
+    expect(await authority.revoke(leaf.serialNumber)).toEqual(first)
+    expect((await ledger.read()).filter(({ kind }) => kind === 'revoked')).toHaveLength(1)
+    expect((await authority.issueCrl()).find(leaf.serial)).toMatchObject({ reason: 'superseded' })
+  })
+
+  test('as of an earlier moment, but not of a later one', async () => {
+    const { authority, at } = await moving()
+    const leaf = await client(authority)
+    at(2)
+    const since = new Date(START + DAY + 789)
+    expect((await authority.revoke(leaf, { at: since })).at).toEqual(new Date(START + DAY))
+    const other = await client(authority)
+    for (const moment of [new Date(START + 3 * DAY), new Date(NaN), '2026', 7, null]) {
+      const error = await refused(authority.revoke(other, { at: moment as never }), 'ERR_OPTION_INVALID')
+      expect(error.details.option).toBe('at')
+    }
+    expect((await authority.issueCrl()).find(leaf.serial)?.revokedAt).toEqual(new Date(START + DAY))
+  })
+
+  test('by serial number, as openssl writes it or with colons, where the ledger knows it', async () => {
+    const { authority, again } = await moving()
+    const [one, two, three] = [await client(authority), await client(authority), await client(authority)]
+    const lower = one.serialNumber.toLowerCase()
+    expect((await authority.revoke(lower)).serialNumber).toBe(one.serialNumber)
+    expect((await authority.revoke(two.serialNumber.replace(/..(?=.)/g, '$&:'))).serialNumber).toBe(two.serialNumber)
+    const forgetful = await again(memoryLedger())
+    const { details } = await refused(forgetful.revoke(three.serialNumber), 'ERR_ISSUE_REFUSED')
+    expect(details.reason).toContain(`no certificate ${three.serialNumber} of this authority`)
+    // The certificate itself is proof enough.
+    await forgetful.revoke(three)
+    for (const wrong of ['', '0x12', 'xyz', '123', '0'.repeat(42), 7, null, {}]) {
+      const error = await refused(authority.revoke(wrong as never), 'ERR_OPTION_INVALID')
+      expect(error.details.option).toBe('certificate')
+    }
+  })
+
+  test('only what this authority issued, and not the authority itself', async () => {
+    const { authority } = await moving()
+    const namesake = await createAuthority({ name: 'CA', clock: () => new Date(START) })
+    const foreign = await client(namesake)
+    const { details } = await refused(authority.revoke(foreign), 'ERR_ISSUE_REFUSED')
+    expect(details.reason).toContain('was not issued by this authority')
+    expect((await refused(authority.revoke(foreign.serialNumber), 'ERR_ISSUE_REFUSED')).details.reason).toContain(
+      'The ledger knows no',
+    )
+    const own = await refused(authority.revoke(authority.certificate), 'ERR_ISSUE_REFUSED')
+    expect(own.details.reason).toContain('planCaRoll')
+    const below = await authority.createIntermediate({ name: 'Below' })
+    const leaf = await client(below)
+    await refused(authority.revoke(leaf), 'ERR_ISSUE_REFUSED')
+    await below.revoke(leaf)
+    await authority.revoke(below.certificate)
+    expect(listed(await authority.issueCrl()).map(([serial]) => serial)).toEqual([below.certificate.serialNumber])
+    expect(listed(await below.issueCrl()).map(([serial]) => serial)).toEqual([leaf.serialNumber])
+  })
+
+  test('a serial number with its topmost bit set, by others, stays positive', async () => {
+    const ca = mintCa({ subject: 'Other CA' })
+    const leaf = mintLeaf({ subject: 'x', issuer: ca, serial: 0xfedcba9876543210n })
+    const authority = await loadAuthority({ cert: ca.pem, key: ca.keyPem })
+    const { Certificate: Read } = await import('../../../src/x509/certificate.js')
+    await authority.revoke(Read.parse(leaf.der))
+    const crl = await authority.issueCrl()
+    expect(listed(crl)).toEqual([['FEDCBA9876543210', '']])
+    expect(crl.find(Read.parse(leaf.der).serial)).not.toBe(null)
+  })
+
+  test('options that are not known', async () => {
+    const { authority } = await moving()
+    const leaf = await client(authority)
+    for (const work of [
+      authority.revoke(leaf, { why: 'x' } as never),
+      authority.issueCrl({ days: 7 } as never),
+      authority.revoke(leaf, null as never),
+    ]) {
+      await refused(work, 'ERR_OPTION_INVALID')
+    }
+  })
+})
+
+describe('numbers', () => {
+  test('grow with each list, also at the same time and within one second', async () => {
+    const { authority } = await moving()
+    const lists = await Promise.all(Array.from({ length: 20 }, () => authority.issueCrl()))
+    const numbers = lists.map(({ number }) => number ?? 0n)
+    expect(new Set(numbers).size).toBe(20)
+    expect(numbers).toEqual([...numbers].sort((a, b) => Number(a - b)))
+    expect(numbers[0]).toBe(BigInt(START / 1000))
+  })
+
+  test('go on after a restart with the file, and after its loss', async () => {
+    const path = folder.file('numbers.ledger')
+    const { authority, at, again } = await moving(fileLedger(path))
+    const first = (await authority.issueCrl()).number ?? 0n
+    expect((await (await again(fileLedger(path))).issueCrl()).number).toBe(first + 1n)
+    at(1)
+    const lost = (await (await again(memoryLedger())).issueCrl()).number ?? 0n
+    expect(lost).toBeGreaterThan(first + 1n)
+    // With the file and a clock that was put back they do not go back, either.
+    const kept = (await (await again(fileLedger(path))).issueCrl()).number ?? 0n
+    at(-1)
+    expect((await (await again(fileLedger(path))).issueCrl()).number).toBe(kept + 1n)
+  })
+
+  test('two CAs in one ledger have their own', async () => {
+    const ledger = memoryLedger()
+    const clock = (): Date => new Date(START)
+    const [a, b] = await Promise.all(['A', 'B'].map((name) => createAuthority({ name, ledger, clock })))
+    if (a === undefined || b === undefined) throw new Error('two were made')
+    await a.revoke(await client(a))
+    expect((await a.issueCrl()).number).toBe((await b.issueCrl()).number)
+    expect(listed(await b.issueCrl())).toEqual([])
+    expect(listed(await a.issueCrl())).toHaveLength(1)
+  })
+})
+
+describe('entries', () => {
+  test('stay until one list has told of them beyond their end', async () => {
+    const { authority, at } = await moving()
+    const short = await client(authority, '10d')
+    const long = await client(authority, '100d')
+    await authority.revoke(short)
+    await authority.revoke(long)
+    const serials = async (): Promise<string[]> => listed(await authority.issueCrl()).map(([serial]) => serial)
+    expect(await serials()).toEqual([short.serialNumber, long.serialNumber])
+    at(9)
+    expect(await serials()).toEqual([short.serialNumber, long.serialNumber])
+    at(11)
+    expect(await serials()).toEqual([short.serialNumber, long.serialNumber])
+    expect(await serials()).toEqual([long.serialNumber])
+    at(200)
+    expect(await serials()).toEqual([long.serialNumber])
+    expect(await serials()).toEqual([])
+  })
+
+  test('that come after the end, or as of earlier, are told once, too', async () => {
+    const { authority, at } = await moving()
+    const leaf = await client(authority, '10d')
+    at(12)
+    await authority.issueCrl()
+    at(13)
+    // As of a moment at which there was a list that did not have it.
+    await authority.revoke(leaf, { at: new Date(START + 11 * DAY) })
+    expect(listed(await authority.issueCrl())).toHaveLength(1)
+    expect(listed(await authority.issueCrl())).toHaveLength(0)
+  })
+
+  test('of certificates that the ledger does not know stay for good', async () => {
+    const { authority, again, at } = await moving()
+    const leaf = await client(authority, '1d')
+    const forgetful = await again(memoryLedger())
+    await forgetful.revoke(leaf)
+    at(100)
+    for (let i = 0; i < 3; i++) expect(listed(await forgetful.issueCrl())).toHaveLength(1)
+  })
+
+  test('outlast the forgetting of a ledger in memory', async () => {
+    const ledger = memoryLedger()
+    const { authority, at } = await moving(ledger)
+    const [revoked, expired] = [await client(authority, '1d'), await client(authority, '1d')]
+    await authority.revoke(revoked)
+    at(2)
+    const id = (await ledger.read())[0]?.issuer ?? ''
+    const filler = { kind: 'issued', issuer: id, subject: '', role: 'x', fingerprint256: '' } as const
+    const notAfter = new Date(START + 3 * DAY)
+    await ledger.append(
+      Array.from({ length: 1100 }, (_, i) => ({
+        ...filler,
+        serialNumber: String(i),
+        notAfter,
+        at: new Date(START + 2 * DAY),
+      })),
+    )
+    const left = (await ledger.read()).flatMap((each) => (each.kind === 'issued' ? [each.serialNumber] : []))
+    expect(left).toContain(revoked.serialNumber)
+    expect(left).not.toContain(expired.serialNumber)
+    expect(listed(await authority.issueCrl())).toHaveLength(1)
+    expect(listed(await authority.issueCrl())).toHaveLength(0)
+  })
+
+  test('ten thousand', async () => {
+    const ledger = memoryLedger()
+    const { authority } = await moving(ledger)
+    const { id } = authority.issuer
+    await ledger.append(
+      Array.from({ length: 10_000 }, (_, i) => ({
+        kind: 'revoked' as const,
+        serialNumber: (0x4000_0000 + i).toString(16).toUpperCase(),
+        issuer: id,
+        reason: 'superseded' as const,
+        at: new Date(START),
+      })),
+    )
+    const crl = await authority.issueCrl()
+    const ca = folder.file('ca.pem', authority.certificate.toPem())
+    expect(openssl(['crl', '-noout', '-verify', '-CAfile', ca], crl.toPem())).toBe('')
+    expect(crl.find(Buffer.from('40000000', 'hex'))).not.toBe(null)
+    expect(crl.find(Buffer.from('4000270F', 'hex'))).not.toBe(null)
+    expect(crl.find(Buffer.from('40002710', 'hex'))).toBe(null)
+  })
+})
+
+test('a list that nobody would read is refused', async () => {
+  const ledger = memoryLedger()
+  const { authority } = await moving(ledger)
+  const entry = { kind: 'revoked', issuer: authority.issuer.id, reason: 'superseded', at: new Date(START) } as const
+  const serialNumber = (i: number): string => (0x4000_0000 + i).toString(16).toUpperCase()
+  await ledger.append(Array.from({ length: 150_001 }, (_, i) => ({ ...entry, serialNumber: serialNumber(i) })))
+  const { details } = await refused(authority.issueCrl(), 'ERR_ISSUE_REFUSED')
+  expect(details.reason).toContain('150000')
+})
+
+describe('a list', () => {
+  test('counts from a little before now, for a week or as long as was asked for', async () => {
+    const { authority } = await moving()
+    const crl = await authority.issueCrl()
+    expect(crl.thisUpdate).toEqual(new Date(START - 300_000))
+    expect(crl.nextUpdate).toEqual(new Date(START + 7 * DAY))
+    expect((await authority.issueCrl({ nextUpdate: '10000d' })).nextUpdate).toEqual(new Date(START + 10_000 * DAY))
+    for (const nextUpdate of ['0s', '-1d', '1 week', 7, '99999999d', '']) {
+      const error = await refused(authority.issueCrl({ nextUpdate: nextUpdate as never }), 'ERR_OPTION_INVALID')
+      expect(error.details.option).toBe('nextUpdate')
+    }
+  })
+
+  test('is judged alike by our validator and by openssl', async () => {
+    const authority = await createAuthority({ name: 'CA' })
+    const [good, bad] = [await client(authority), await client(authority)]
+    await authority.revoke(bad, { reason: 'keyCompromise' })
+    const crl = await authority.issueCrl()
+    const ca = folder.file('ca.pem', authority.certificate.toPem())
+    const list = folder.file('list.pem', crl.toPem())
+    const check = (leaf: Certificate): string =>
+      openssl(['verify', '-x509_strict', '-crl_check', '-CRLfile', list, '-CAfile', ca], leaf.toPem())
+    expect(check(good)).toContain('OK')
+    expect(() => check(bad)).toThrow('certificate revoked')
+    const judge = (leaf: Certificate): string[] =>
+      validateChain({ leaf, trustAnchors: [authority.certificate], crls: [crl] }, { usage: 'client' }).findings.map(
+        ({ code }) => code,
+      )
+    expect(judge(good)).toEqual([])
+    expect(judge(bad)).toEqual(['revocation/revoked'])
+  })
+
+  test('needs a CA that may sign lists', async () => {
+    const ca = mintCa({ subject: 'kubeadm-like', keyUsages: ['keyCertSign', 'digitalSignature', 'keyEncipherment'] })
+    const authority = await loadAuthority({ cert: ca.pem, key: ca.keyPem })
+    await authority.revoke(await client(authority))
+    const { details } = await refused(authority.issueCrl(), 'ERR_ISSUE_REFUSED')
+    expect(details.reason).toContain('lacks cRLSign')
+  })
+
+  test('is written as DER, or as PEM where that is asked for', async () => {
+    const { authority } = await moving()
+    const crl = await authority.issueCrl()
+    const path = folder.file('written.crl')
+    await writeCrl(path, crl)
+    expect(readFileSync(path)).toEqual(Buffer.from(crl.raw))
+    expect(Crl.parse(readFileSync(path)).number).toBe(crl.number)
+    await writeCrl(path, crl, { form: 'pem' })
+    expect(readFileSync(path, 'utf8')).toBe(crl.toPem())
+    expect(openssl(['crl', '-noout', '-crlnumber', '-in', path])).toContain('crlNumber=0x')
+  })
+})
