@@ -6,7 +6,9 @@ import {
   type CaRollPlan,
   type CaRollReport,
   type CaRollStepId,
+  type CaTraffic,
   checkCaRoll,
+  type ClusterAuthorities,
   type ClusterFiles,
   createAuthority,
   issueCluster,
@@ -35,7 +37,7 @@ interface Rolling extends AsyncDisposable {
 }
 
 /** Three members that read what `writeCluster` wrote, where it wrote it. */
-async function startCluster(directory: string, from: Authority): Promise<Rolling> {
+async function startCluster(directory: string, from: ClusterAuthorities): Promise<Rolling> {
   const issued = await issueCluster(from, PLAN)
   const files = await writeCluster(directory, issued, { layout: 'etcd' })
   const peerUrls: string[] = []
@@ -78,20 +80,31 @@ async function expectHealthy(members: readonly TestEtcd[], as: Credentials): Pro
   }
 }
 
+interface Roll {
+  readonly from: Authority
+  readonly to: Authority
+  /** The new CA, with the cross-certificate where there is one. */
+  readonly sending: Authority
+  readonly traffic: CaTraffic
+  /** The CA for clients, where that of the peers alone is rolled. */
+  readonly clients: Authority | null
+}
+
 /** What has to be done for each step; the plan says in which order. */
-function actionsOf(rolling: Rolling, from: Authority, to: Authority, sending: Authority) {
+function actionsOf(rolling: Rolling, { from, to, sending, traffic, clients }: Roll) {
   const { directory, cluster, files } = rolling
   const both = [...from.trustAnchors, ...to.trustAnchors]
   const admin = (): Promise<Credentials> => fromFiles(files.clients.writer).load()
   const reissue = async (authority: Authority, anchors: Authority['trustAnchors']): Promise<void> => {
-    const issued = withTrustAnchors(await issueCluster(authority, PLAN), anchors)
+    const authorities = clients === null ? authority : { client: clients, peer: authority }
+    const issued = withTrustAnchors(await issueCluster(authorities, PLAN), anchors, { traffic })
     await writeCluster(directory, issued, { layout: 'etcd' })
   }
   const actions: Record<CaRollStepId, () => Promise<unknown>> = {
-    'trust-both': () => writeTrust(directory, both, { layout: 'etcd' }),
+    'trust-both': () => writeTrust(directory, both, { layout: 'etcd', traffic }),
     'restart-trusting-both': () => restartOneByOne(cluster, admin),
     reissue: () => (sending === to ? reissue(to, both) : reissue(sending, from.trustAnchors)),
-    'trust-new': () => writeTrust(directory, to.trustAnchors, { layout: 'etcd' }),
+    'trust-new': () => writeTrust(directory, to.trustAnchors, { layout: 'etcd', traffic }),
     'restart-trusting-new': () => restartOneByOne(cluster, admin),
     'retire-cross-certificate': () => reissue(to, to.trustAnchors),
   }
@@ -108,7 +121,9 @@ function expectNext(report: CaRollReport, plan: CaRollPlan, index: number): void
 }
 
 describe('following the plan', () => {
-  test.each(['a bundle', 'a cross-certificate', 'two CAs of one name'] as const)(
+  const WAYS = ['a bundle', 'a cross-certificate', 'two CAs of one name', 'a CA of the peers’ own'] as const
+
+  test.each(WAYS)(
     'with %s: no write fails, no event is lost, and each step is told',
     { timeout: 180_000 },
     async (way) => {
@@ -116,10 +131,13 @@ describe('following the plan', () => {
       const to = await createAuthority({ name: way === 'two CAs of one name' ? 'etcd CA' : 'etcd CA 2' })
       const crossCertificate = way === 'a cross-certificate' ? await from.crossSign(to) : undefined
       const sending = crossCertificate === undefined ? to : to.withCrossCertificate(crossCertificate)
-      await using rolling = await startCluster(folder.file(way), from)
+      const clients = way === 'a CA of the peers’ own' ? await createAuthority({ name: 'client CA' }) : null
+      const traffic = clients === null ? 'all' : 'peer'
+      const authorities = clients === null ? from : { client: clients, peer: from }
+      await using rolling = await startCluster(folder.file(way), authorities)
       const { cluster, directory, endpoints, files } = rolling
-      const plan = planCaRoll({ from, to, members: NAMES, clients: ['writer'], crossCertificate })
-      const actions = actionsOf(rolling, from, to, sending)
+      const plan = planCaRoll({ from, to, members: NAMES, clients: ['writer'], traffic, crossCertificate })
+      const actions = actionsOf(rolling, { from, to, sending, traffic, clients })
       // To try with, where the name alone does not tell.
       const credentials = [
         await from.issue({ role: 'client', name: 'looker' }),
@@ -143,8 +161,11 @@ describe('following the plan', () => {
       expect(account.failed).toEqual([])
       expect(account.lost).toEqual([])
       expect(account.requests).toBeGreaterThan(100)
+      if (clients !== null) return
       // The client came to the new CA by following its files.
-      expect(client.tls.report.path.at(-1)?.fingerprint256).toBe(to.certificate.fingerprint256)
+      await expect
+        .poll(() => client.tls.report.path.at(-1)?.fingerprint256, { timeout: 20_000 })
+        .toBe(to.certificate.fingerprint256)
       const stranger = await from.issue({ role: 'client', name: 'root' })
       const refusedNow = await cluster.member('m1').etcdctl(['--dial-timeout=2s', 'get', 'a'], {
         ...stranger,
@@ -166,7 +187,7 @@ test(
     await using rolling = await startCluster(folder.file('wrong'), from)
     const { cluster, directory, endpoints, files } = rolling
     const plan = planCaRoll({ from, to, members: NAMES, clients: ['writer'] })
-    const actions = actionsOf(rolling, from, to, to)
+    const actions = actionsOf(rolling, { from, to, sending: to, traffic: 'all', clients: null })
     await actions['trust-both']()
     await actions['restart-trusting-both']()
 
