@@ -157,5 +157,5 @@ function reissueAction({ files, scope }: StepFacts, authority: string, anchors: 
 
 function writeTrustCall({ layout, traffic }: RollScope, anchors: string): string {
   const narrowed = traffic === 'all' ? '' : `, traffic: '${traffic}'`
-  return `writeTrust(directory, ${anchors}, { layout: '${layout}'${narrowed}, members, clients })`
+  return `writeTrust(directory, ${anchors}, { layout: '${layout}'${narrowed} })`
 }
