@@ -10,10 +10,11 @@ const sources = readSources(root, 'src')
 
 /** Subpaths, and the only packages that loading one may load. */
 const ALLOWED: Record<string, readonly string[]> = {
-  '.': ['@grpc/grpc-js', 'etcd3'],
+  '.': ['@grpc/grpc-js', 'etcd3', 'yaml'],
   './credentials': [],
   './validate': [],
   './authority': [],
+  './config': ['yaml'],
   './client': ['@grpc/grpc-js', 'etcd3'],
   './testing': [],
 }

@@ -68,8 +68,8 @@ export interface MemberConfig {
   initialClusterToken?: string | undefined
   /** Where to serve `/metrics` and `/health` beside the client URLs; `http://` is allowed here, and is for everyone to read. */
   metricsUrls?: readonly string[] | undefined
-  tlsMinVersion?: TlsVersion | undefined
-  tlsMaxVersion?: TlsVersion | undefined
+  tlsMinVersion?: EtcdTlsVersion | undefined
+  tlsMaxVersion?: EtcdTlsVersion | undefined
   /** Names as IANA and Go write them. They bind TLS 1.2 alone. Default: those of Go. */
   cipherSuites?: readonly string[] | undefined
   /** The HTTP gateway to the gRPC API. Default: etcd's own, true. */
@@ -80,4 +80,4 @@ export interface MemberConfig {
   version?: EtcdVersion | undefined
 }
 
-export type TlsVersion = 'TLS1.2' | 'TLS1.3'
+export type EtcdTlsVersion = 'TLS1.2' | 'TLS1.3'

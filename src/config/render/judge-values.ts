@@ -43,7 +43,8 @@ function refused(option: string, value: string, reason: string | null): Finding[
   return reason === null ? [] : [finding('config/value-refused', { ...unplaced(option), value, reason })]
 }
 
-function unsayable(text: string): string | null {
+/** Why a text cannot be told to a program in every form, as words that follow `it`; null for one that can. */
+export function unsayable(text: string): string | null {
   if (text === '') return 'is empty'
   return UNSAYABLE.test(text) ? 'holds a control character, a line break, or half a character' : null
 }

@@ -1,0 +1,177 @@
+/** All members of a cluster, straight from the files that `writeCluster` wrote. */
+import type { ClusterFiles } from '../../authority/files/cluster-shape.js'
+import { checkOptions, optionInvalid } from '../../misuse.js'
+import type { ClientSide, MemberConfig, PeerSide } from '../model.js'
+import type { ConfigForm } from '../options.js'
+import { readUrl } from '../url.js'
+import { renderEtcdConfig } from './render.js'
+
+/** Where a member is. */
+export interface MemberAddresses {
+  /** What clients are told, as `https://etcd-0.example.com:2379`. */
+  clientUrls: readonly string[]
+  /** What other members are told, as `https://etcd-0.example.com:2380`. */
+  peerUrls: readonly string[]
+  /** Default: `clientUrls`, with `0.0.0.0` in place of names, on which etcd cannot listen. */
+  listenClientUrls?: readonly string[] | undefined
+  /** Default: `peerUrls`, in the same way. */
+  listenPeerUrls?: readonly string[] | undefined
+  /** As in {@link ClientSide}. */
+  httpUrls?: readonly string[] | undefined
+  /** As in {@link MemberConfig}. */
+  metricsUrls?: readonly string[] | undefined
+  /** As in {@link MemberConfig}. */
+  dataDir?: string | undefined
+}
+
+/** What a cluster's members have in common, and where each of them is. */
+export interface ClusterRenderPlan<M extends string = string> extends Pick<
+  MemberConfig,
+  | 'initialClusterState'
+  | 'initialClusterToken'
+  | 'tlsMinVersion'
+  | 'tlsMaxVersion'
+  | 'cipherSuites'
+  | 'enableGrpcGateway'
+  | 'version'
+> {
+  /** One entry for each member that the files are of. */
+  members: Readonly<Record<M, MemberAddresses>>
+  /** Who is let in as a client, beside what the CA says. */
+  client?: Pick<ClientSide, 'clientCertAuth' | 'crlFile' | 'allowedCn' | 'allowedHostname'> | undefined
+  /** Who is let in as a member, beside what the CA says. */
+  peer?: Pick<PeerSide, 'crlFile' | 'allowedCn' | 'allowedHostname' | 'skipClientSanVerification'> | undefined
+  /**
+   * Where a file will lie on the member's own machine, for clusters whose files are written in one place and taken to
+   * others. Default: where it was written.
+   */
+  filePath?: ((file: string, member: M) => string) | undefined
+}
+
+const SHARED = [
+  'initialClusterState',
+  'initialClusterToken',
+  'tlsMinVersion',
+  'tlsMaxVersion',
+  'cipherSuites',
+  'enableGrpcGateway',
+  'version',
+] as const
+const ADDRESSES = [
+  'clientUrls',
+  'peerUrls',
+  'listenClientUrls',
+  'listenPeerUrls',
+  'httpUrls',
+  'metricsUrls',
+  'dataDir',
+] as const satisfies readonly (keyof MemberAddresses)[]
+
+/**
+ * The configurations of all members, for `renderEtcdConfig`, `renderSystemdUnit` and `renderCompose`.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` where the plan and the files are not of the same members.
+ */
+export function clusterConfigs<M extends string>(
+  files: Pick<ClusterFiles<M>, 'members'>,
+  plan: ClusterRenderPlan<M>,
+): Record<M, MemberConfig> {
+  checkPlan(files, plan)
+  const { filePath = (file: string) => file, client = {}, peer = {} } = plan
+  const shared = Object.fromEntries(
+    SHARED.flatMap((field) => (plan[field] === undefined ? [] : [[field, plan[field]]])),
+  )
+  const members = entriesOf(plan.members)
+  const initialCluster = Object.fromEntries(members.map(([name, { peerUrls }]) => [name, peerUrls]))
+  const side = (name: M, kind: 'server' | 'peer'): Pick<PeerSide, 'certFile' | 'keyFile' | 'trustedCaFile'> => {
+    const { ca, cert, key } = files.members[name][kind]
+    return { certFile: filePath(cert, name), keyFile: filePath(key, name), trustedCaFile: filePath(ca, name) }
+  }
+  return fromEntries(
+    members.map(([name, at]) => {
+      const { trustedCaFile, ...server } = side(name, 'server')
+      const config: MemberConfig = {
+        ...shared,
+        name,
+        dataDir: at.dataDir,
+        metricsUrls: at.metricsUrls,
+        initialCluster,
+        client: {
+          listenUrls: at.listenClientUrls ?? at.clientUrls.map(toListen),
+          advertiseUrls: at.clientUrls,
+          httpUrls: at.httpUrls,
+          ...server,
+          // A CA file alone would make etcd ask for certificates all the same.
+          ...(client.clientCertAuth === false ? {} : { trustedCaFile }),
+          ...client,
+        },
+        peer: {
+          listenUrls: at.listenPeerUrls ?? at.peerUrls.map(toListen),
+          advertiseUrls: at.peerUrls,
+          ...side(name, 'peer'),
+          ...peer,
+        },
+      }
+      return [name, config]
+    }),
+  )
+}
+
+/**
+ * Writes the configuration of every member of a cluster.
+ *
+ * ```ts
+ * const files = await writeCluster('/etc/etcd/pki', cluster, { layout: 'etcd' })
+ * const flags = renderCluster(files, {
+ *   members: { 'etcd-0': { clientUrls: ['https://10.0.0.1:2379'], peerUrls: ['https://10.0.0.1:2380'] } },
+ * }, 'flags')
+ * ```
+ *
+ * @returns The texts, by the names of the members.
+ * @throws as {@link clusterConfigs} and {@link renderEtcdConfig}
+ */
+export function renderCluster<M extends string>(
+  files: Pick<ClusterFiles<M>, 'members'>,
+  plan: ClusterRenderPlan<M>,
+  form: ConfigForm,
+): Record<M, string> {
+  const configs = clusterConfigs(files, plan)
+  return fromEntries(entriesOf(configs).map(([name, config]) => [name, renderEtcdConfig(config, form)]))
+}
+
+function checkPlan<M extends string>(files: Pick<ClusterFiles<M>, 'members'>, plan: ClusterRenderPlan<M>): void {
+  checkOptions('plan', plan, ['members', 'client', 'peer', 'filePath', ...SHARED])
+  const known = Object.keys(files.members)
+  checkOptions('plan.members', plan.members, known)
+  for (const name of known) {
+    if (!Object.hasOwn(plan.members, name))
+      throw optionInvalid(`plan.members.${name}`, 'must be set: the files are of this member')
+  }
+  for (const [name, addresses] of entriesOf(plan.members)) {
+    const option = `plan.members.${name}`
+    checkOptions(option, addresses, ADDRESSES)
+    for (const field of ['clientUrls', 'peerUrls'] as const) {
+      const urls: unknown = addresses[field]
+      const texts = Array.isArray(urls) && urls.length > 0 && urls.every((url) => typeof url === 'string')
+      if (!texts) throw optionInvalid(`${option}.${field}`, 'must be a list of URLs')
+    }
+  }
+  if (plan.filePath !== undefined && typeof plan.filePath !== 'function') {
+    throw optionInvalid('plan.filePath', 'must be a function')
+  }
+}
+
+/** Etcd listens on addresses only. What is no URL stays, and is told by whoever writes it. */
+function toListen(text: string): string {
+  const reading = readUrl(text, 'advertise')
+  if ('refused' in reading || reading.url.host.kind === 'ip' || reading.url.host.value === 'localhost') return text
+  return `${reading.url.scheme}://0.0.0.0:${String(reading.url.port)}`
+}
+
+function entriesOf<K extends string, V>(record: Readonly<Record<K, V>>): [K, V][] {
+  return Object.entries(record) as [K, V][] // the keys are those of the type: callers' options were looked at
+}
+
+function fromEntries<K extends string, V>(entries: readonly (readonly [K, V])[]): Record<K, V> {
+  return Object.fromEntries(entries) as Record<K, V> // the same: one entry for each key
+}

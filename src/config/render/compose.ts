@@ -1,0 +1,100 @@
+/** Members as services of a Compose file. */
+import { dirname } from 'node:path/posix'
+import { checkOptions, optionInvalid } from '../../misuse.js'
+import type { Finding } from '../../report/finding.js'
+import { finding, unplaced } from '../finding.js'
+import type { MemberConfig } from '../model.js'
+import { configInvalid } from '../refuse.js'
+import { DEFAULT_VERSION, formatVersion, readVersion, type EtcdVersion } from '../version.js'
+import { stringify } from '../yaml-door.js'
+import { pathsOf } from './deployment.js'
+import { quoteForCompose } from './quote.js'
+import { renderEtcdArgs } from './render.js'
+
+export interface ComposeOptions {
+  /** Default: the official image of the members' version, which must then be a release, as `'3.5.16'`. */
+  image?: string | undefined
+  /** Who runs etcd, as `1000:1000`, and has to be able to read the keys. Default: what the image says. */
+  user?: string | undefined
+  /**
+   * `host`: the members use the addresses of the machine, as they would without containers. `service`: they are on the
+   * file's own network, where each is known by its name; nothing is published. Default: `host`.
+   */
+  network?: 'host' | 'service' | undefined
+  /** As for `renderEtcdConfig`. */
+  version?: EtcdVersion | undefined
+}
+
+/** Folders that a container has its own content in; files in them are mounted one by one. */
+const SHALLOW = /^\/[^/]*$/
+
+/**
+ * Writes a Compose file with a service for each member. Certificates and keys are mounted for reading, folder by folder, so
+ * that files that are replaced are seen; those that lie in `/` or directly below it, as in `/etc`, one by one. All paths
+ * must be absolute, and are the same inside the container.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call, and for members without `dataDir`.
+ * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` as `renderEtcdConfig`, with a finding for each relative path, and for names
+ * that no service can have.
+ */
+export function renderCompose(configs: readonly MemberConfig[], options: ComposeOptions = {}): string {
+  checkOptions('options', options, ['image', 'user', 'network', 'version'])
+  const { network = 'host', user } = options
+  const list: unknown = configs
+  if (!Array.isArray(list) || list.length === 0)
+    throw optionInvalid('configs', 'must be a list of members, one at least')
+  if (!['host', 'service'].includes(network)) throw optionInvalid('options.network', "must be 'host' or 'service'")
+  const services = new Map<string, object>()
+  const findings: Finding[] = []
+  for (const [i, config] of configs.entries()) {
+    const option = `configs.${String(i)}`
+    const args = renderEtcdArgs(config, { version: options.version })
+    const paths = pathsOf(config, option)
+    findings.push(...paths.findings, ...judgeName(config.name))
+    if (services.has(config.name)) throw optionInvalid(`${option}.name`, 'must not be the name of another member')
+    services.set(config.name, {
+      image: quoteForCompose(imageOf(config, options)),
+      command: ['etcd', ...args].map(quoteForCompose),
+      ...(user === undefined ? {} : { user: quoteForCompose(user) }),
+      ...(network === 'host' ? { network_mode: 'host' } : {}),
+      restart: 'unless-stopped',
+      volumes: [...mountsOf(paths.files), mount(paths.data, false)],
+    })
+  }
+  if (findings.length > 0) throw configInvalid('The Compose file', findings)
+  return stringify(
+    { services: Object.fromEntries(services) },
+    { defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN', lineWidth: 0 },
+  )
+}
+
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` where no release is named. */
+function imageOf(config: MemberConfig, { image, version }: ComposeOptions): string {
+  if (image !== undefined) return image
+  const release = readVersion(version ?? config.version ?? DEFAULT_VERSION, 'options.version')
+  if (release.patch === null) throw optionInvalid('options.image', "must be set, or version be a release, as '3.5.16'")
+  return `gcr.io/etcd-development/etcd:v${formatVersion(release)}`
+}
+
+function judgeName(name: string): Finding[] {
+  if (/^[\w.-]+$/.test(name)) return []
+  const reason = 'can be no name of a service: letters, digits, dots, hyphens and underscores alone'
+  return [finding('config/value-refused', { ...unplaced('--name'), value: name, reason })]
+}
+
+function mountsOf(files: readonly string[]): object[] {
+  const places = files.map((file) => (SHALLOW.test(dirname(file)) ? file : dirname(file)))
+  return [...new Set(places)].map((place) => mount(place, true))
+}
+
+function mount(path: string, readOnly: boolean): object {
+  const source = quoteForCompose(path)
+  return {
+    type: 'bind',
+    source,
+    target: source,
+    read_only: readOnly,
+    // A folder that the engine makes for certificates that are not there would only hide what is wrong.
+    bind: { create_host_path: !readOnly },
+  }
+}

@@ -1,0 +1,73 @@
+/** How etcdctl is told endpoints and credentials. */
+import type { CredentialFiles } from '../../credentials/write.js'
+import { checkOptions, optionInvalid } from '../../misuse.js'
+import type { Finding } from '../../report/finding.js'
+import { finding, unplaced } from '../finding.js'
+import { configInvalid } from '../refuse.js'
+import { readUrl } from '../url.js'
+import { unsayable } from './judge-values.js'
+import { quoteForEnvironment, quoteForShell } from './quote.js'
+
+/** `flags`: one line for a shell. `env`: `NAME=value` lines. `json`: a JSON array of arguments, for those without a shell. */
+export type EtcdctlForm = 'flags' | 'env' | 'json'
+
+const FORMS: readonly EtcdctlForm[] = ['flags', 'env', 'json']
+
+/** The options of etcdctl, by what they are told (etcdctl/ctlv3/ctl.go v3.5.16). */
+const OPTIONS = [
+  ['endpoints', 'endpoints'],
+  ['ca', 'cacert'],
+  ['cert', 'cert'],
+  ['key', 'key'],
+] as const
+
+/**
+ * Writes the options of etcdctl for a client's files, as `writeCredentials` and `writeCluster` give them.
+ *
+ * ```ts
+ * `etcdctl ${renderEtcdctl(files.clients.app, ['https://10.0.0.1:2379'], 'flags')} get key`
+ * ```
+ *
+ * Etcdctl has no option for the name to expect: the host of each endpoint must be in that member's certificate. It ends
+ * where a variable and a flag are both set, so take one form for all.
+ *
+ * @param endpoints As `https://10.0.0.1:2379`. Not http: the scheme of the first would decide for all.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call.
+ * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` with findings for endpoints and paths that etcdctl cannot be told.
+ */
+export function renderEtcdctl(files: CredentialFiles, endpoints: readonly string[], form: EtcdctlForm): string {
+  if (!FORMS.includes(form)) throw optionInvalid('form', `must be ${FORMS.join(', ')}`)
+  checkOptions('files', files, ['ca', 'cert', 'key'])
+  const list: unknown = endpoints
+  if (!Array.isArray(list) || list.length === 0 || !list.every((each) => typeof each === 'string')) {
+    throw optionInvalid('endpoints', 'must be a list of URLs, one at least')
+  }
+  const values = { endpoints: endpoints.join(','), ca: files.ca, cert: files.cert, key: files.key }
+  for (const [field, value] of Object.entries<unknown>(values)) {
+    if (typeof value !== 'string') throw optionInvalid(`files.${field}`, 'must be a string')
+  }
+  const options = OPTIONS.map(([field, name]) => ({ name, value: values[field] }))
+  const findings = [...endpoints.flatMap(judgeEndpoint), ...options.flatMap(judgeText)]
+  if (findings.length > 0) throw configInvalid('The options of etcdctl', findings)
+  const words = options.map(({ name, value }) => `--${name}=${value}`)
+  switch (form) {
+    case 'flags':
+      return words.map(quoteForShell).join(' ')
+    case 'env':
+      return options.map(({ name, value }) => `ETCDCTL_${name.toUpperCase()}=${quoteForEnvironment(value)}\n`).join('')
+    case 'json':
+      return JSON.stringify(words)
+  }
+}
+
+function judgeEndpoint(url: string): Finding[] {
+  const reading = readUrl(url, 'advertise')
+  const place = unplaced('--endpoints')
+  if ('refused' in reading) return [finding('config/url-refused', { ...place, url, reason: reading.refused })]
+  return reading.url.scheme === 'https' ? [] : [finding('config/plaintext-url', { ...place, url })]
+}
+
+function judgeText({ name, value }: { name: string; value: string }): Finding[] {
+  const reason = unsayable(value)
+  return reason === null ? [] : [finding('config/value-refused', { ...unplaced(`--${name}`), value, reason })]
+}

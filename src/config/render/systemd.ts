@@ -1,0 +1,97 @@
+/** A member as a service of systemd. */
+import { checkOptions, optionInvalid } from '../../misuse.js'
+import type { Finding } from '../../report/finding.js'
+import { finding, unplaced } from '../finding.js'
+import type { MemberConfig } from '../model.js'
+import type { ConfigForm } from '../options.js'
+import { configInvalid } from '../refuse.js'
+import type { EtcdVersion } from '../version.js'
+import { pathsOf } from './deployment.js'
+import { unsayable } from './judge-values.js'
+import { quoteForUnit } from './quote.js'
+import { renderEtcdArgs, renderEtcdConfig } from './render.js'
+
+/** How a unit starts etcd. At most one of `configFile` and `environmentFile`; neither: flags in the unit itself. */
+export interface SystemdUnitOptions {
+  /** Path of etcd. Default: `/usr/bin/etcd`. */
+  binary?: string | undefined
+  /** Who runs it, and has to be able to read the keys. Default: `etcd`. */
+  user?: string | undefined
+  /** Where the same configuration lies as `renderEtcdConfig(config, 'yaml')` writes it. */
+  configFile?: string | undefined
+  /** Where the same configuration lies as `renderEtcdConfig(config, 'env')` writes it. */
+  environmentFile?: string | undefined
+  /** As for `renderEtcdConfig`. */
+  version?: EtcdVersion | undefined
+}
+
+/**
+ * Writes a unit file, for `/etc/systemd/system/etcd.service`.
+ *
+ * Etcd tells systemd when it serves, which in a new cluster is when enough members have started; so nothing waits for it
+ * with a time-out. All paths must be absolute.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call, and for a member without `dataDir`.
+ * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` as `renderEtcdConfig`, and with a finding for each relative path.
+ */
+export function renderSystemdUnit(config: MemberConfig, options: SystemdUnitOptions = {}): string {
+  checkOptions('options', options, ['binary', 'user', 'configFile', 'environmentFile', 'version'])
+  const { binary = '/usr/bin/etcd', user = 'etcd', configFile, environmentFile, version } = options
+  if (configFile !== undefined && environmentFile !== undefined) {
+    throw optionInvalid(
+      'options.environmentFile',
+      'must not be set beside configFile, beside which etcd ignores variables',
+    )
+  }
+  const form: ConfigForm = configFile !== undefined ? 'yaml' : environmentFile !== undefined ? 'env' : 'flags'
+  // The file that the unit leads to is written by another call; what it cannot say is told here, too.
+  const args = form === 'flags' ? renderEtcdArgs(config, { version }) : []
+  if (form !== 'flags') renderEtcdConfig(config, form, { version })
+  const { data, findings } = pathsOf(config, 'config')
+  const own = [
+    ...judgePath('binary', binary),
+    ...judgePath('configFile', configFile),
+    ...judgePath('environmentFile', environmentFile),
+  ]
+  if (own.length + findings.length > 0) throw configInvalid('The unit', [...findings, ...own])
+  if (!/^[a-z_][a-z0-9_-]*$/i.test(user)) throw optionInvalid('options.user', 'must be the name of a user')
+  const command = [...(configFile === undefined ? args : [`--config-file=${configFile}`])]
+  const start = [binary, ...command].map(quoteForUnit).join(' \\\n  ')
+  const lines = [
+    '[Unit]',
+    // In brackets, so that no backslash at its end joins the next line.
+    `Description=etcd (${config.name.replaceAll('%', '%%')})`,
+    'Documentation=https://etcd.io/docs/',
+    'Wants=network-online.target',
+    'After=network-online.target',
+    '',
+    '[Service]',
+    'Type=notify',
+    `User=${user}`,
+    ...(environmentFile === undefined ? [] : [`EnvironmentFile=${environmentFile}`]),
+    `ExecStart=${start}`,
+    'Restart=on-failure',
+    'RestartSec=5s',
+    'TimeoutStartSec=infinity',
+    'LimitNOFILE=65536',
+    'NoNewPrivileges=yes',
+    'ProtectSystem=full',
+    `ReadWritePaths=${quoteForUnit(data).replaceAll('$$', '$')}`,
+    '',
+    '[Install]',
+    'WantedBy=multi-user.target',
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+function judgePath(option: string, path: unknown): Finding[] {
+  if (path === undefined) return []
+  if (typeof path !== 'string') throw optionInvalid(`options.${option}`, 'must be a path')
+  const reason = unsayable(path)
+  if (reason !== null) return [finding('config/value-refused', { ...unplaced(option), value: path, reason })]
+  if (option === 'environmentFile' && /[^\w./@+:,-]/.test(path)) {
+    const reason = 'holds a character that systemd acts on in the path of such a file'
+    return [finding('config/value-refused', { ...unplaced(option), value: path, reason })]
+  }
+  return path.startsWith('/') ? [] : [finding('config/path-not-absolute', { ...unplaced(option), path })]
+}
