@@ -12,7 +12,7 @@ import { etcdBinaries } from './lib/etcd-binaries.mjs'
 import { ensureEtcdImage } from './lib/etcd-image.mjs'
 import { lifecycle, say, Stop } from './lib/lifecycle.mjs'
 import { run } from './lib/process.mjs'
-import { ensureGnuTls, ensureGo, ensureTools } from './lib/tools.mjs'
+import { ensureGnuTls, ensureGo, ensureSoftHsm, ensureTools } from './lib/tools.mjs'
 import { closingLine, verdict } from './lib/verdict.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -30,10 +30,11 @@ await lifecycle(
     defer(() => rmSync(temporary, { recursive: true, force: true, maxRetries: 10 }))
     const env = { ...process.env, TMPDIR: temporary, ETCD_MTLS_TEST_RUN: `npm-test-${process.pid}` }
     const files = await chosenFiles({ signal })
-    if (/(^|\/|\s)test\/integration\/differential/m.test(files)) {
+    if (/(^|\/|\s)test\/integration\/(differential|issued-)/m.test(files)) {
       await ensureGo({ signal })
       await ensureGnuTls({ signal })
     }
+    if (/(^|\/|\s)test\/integration\/signer-pkcs11/m.test(files)) await ensureSoftHsm({ signal })
     if (/(^|\/|\s)test\/integration\//m.test(files)) {
       const engine = await ensureEngine({ root, signal, defer })
       defer(() => engine.removeLabelled(`etcd-mtls.run=${env.ETCD_MTLS_TEST_RUN}`, { settle: signal.aborted }))
@@ -61,7 +62,7 @@ await lifecycle(
 
 /** The test files that vitest would run, a line each; where it cannot say, all that needs something is among them. */
 async function chosenFiles({ signal }) {
-  const everything = 'test/integration/differential'
+  const everything = 'test/integration/differential test/integration/signer-pkcs11'
   if (args.length === 0) return everything
   if (!existsSync(vitest)) throw new Stop('vitest is not installed although npm ci succeeded.')
   const { code, stdout } = await run(process.execPath, [vitest, 'list', '--filesOnly', ...config, ...args], {

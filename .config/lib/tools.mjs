@@ -35,6 +35,17 @@ export async function ensureGnuTls({ signal } = {}) {
   await ensure([['certtool', 'gnutls-bin']], { signal })
 }
 
+/** A token of PKCS #11 in software, and the tool that signs with it: only the test of signers elsewhere asks it. */
+export async function ensureSoftHsm({ signal } = {}) {
+  await ensure(
+    [
+      ['softhsm2-util', 'softhsm2'],
+      ['pkcs11-tool', 'opensc'],
+    ],
+    { signal },
+  )
+}
+
 async function ensure(tools, { signal }) {
   const missing = tools.filter(([program]) => which(program) === null)
   if (missing.length === 0) return

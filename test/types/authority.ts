@@ -4,9 +4,12 @@ import {
   createAuthority,
   createRequest,
   inspectRequest,
+  issueCluster,
+  issueClusterSteps,
   type Authority,
   type Certificate,
   type CertificateRequest,
+  type ClusterStep,
   type IssueRequest,
   type PrivateKey,
 } from '../../src/authority/index.js'
@@ -67,4 +70,28 @@ export function reportsOnRequestsNarrow(csr: string): void {
   const report = inspectRequest(csr)
   if (report.ok) expectTypeOf(report.request).toEqualTypeOf<CertificateRequest>()
   else expectTypeOf(report.request).toEqualTypeOf<CertificateRequest | null>()
+}
+
+export async function clustersAreTypedByTheirNames(authority: Authority): Promise<void> {
+  const cluster = await issueCluster(authority, {
+    members: [
+      { name: 'etcd-0', hosts: ['etcd-0.etcd'] },
+      { name: 'etcd-1', hosts: ['etcd-1.etcd'] },
+    ],
+    clients: ['root', { name: 'app', validity: '30d' }],
+  })
+  expectTypeOf(cluster.members['etcd-1'].peer).toEqualTypeOf<Credentials>()
+  expectTypeOf(cluster.clients.app).toEqualTypeOf<Credentials>()
+  expectTypeOf<keyof typeof cluster.clients>().toEqualTypeOf<'root' | 'app'>()
+  expectTypeOf<keyof typeof cluster.members>().toEqualTypeOf<'etcd-0' | 'etcd-1'>()
+  const steps = issueClusterSteps(authority, { members: [{ name: 'etcd-0', hosts: ['x'] }] })
+  for await (const step of steps) expectTypeOf(step).toEqualTypeOf<ClusterStep>()
+  const { clients } = await issueCluster(authority, { members: [{ name: 'etcd-0', hosts: ['x'] }] })
+  expectTypeOf(Object.keys(clients)).toEqualTypeOf<string[]>()
+  // @ts-expect-error -- there are no clients
+  expectTypeOf(clients.root)
+  // @ts-expect-error -- a member without hosts
+  await issueCluster(authority, { members: [{ name: 'etcd-0' }] })
+  // @ts-expect-error -- a role is not a client's to choose
+  await issueCluster(authority, { members: [], clients: [{ name: 'x', role: 'server' }] })
 }
