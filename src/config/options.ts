@@ -19,9 +19,10 @@ export const etcdOptions: readonly EtcdOptionRow[] = [
   ...otherRows,
 ]
 
-/** The ways in which a member is told its options. */
-export const CONFIG_FORMS = ['yaml', 'flags', 'env'] as const
-export type ConfigForm = (typeof CONFIG_FORMS)[number]
+/** A way in which a member is told its options: a file for `--config-file`, flags, or environment variables. */
+export type ConfigForm = 'yaml' | 'flags' | 'env'
+
+export const CONFIG_FORMS: readonly ConfigForm[] = ['yaml', 'flags', 'env']
 
 /** How many releases of a version know a row in a form. */
 export function formAvailability(row: EtcdOptionRow, form: ConfigForm, version: ParsedVersion): Availability {

@@ -1,10 +1,11 @@
 /** Versions of etcd, and since when something is in them. */
 import { optionInvalid } from '../misuse.js'
 
-/** The release lines of etcd that this package knows, oldest first. */
-export const ETCD_LINES = ['3.4', '3.5', '3.6', '3.7'] as const
+/** A release line of etcd. */
+export type EtcdLine = '3.4' | '3.5' | '3.6' | '3.7'
 
-export type EtcdLine = (typeof ETCD_LINES)[number]
+/** Those that this package knows, oldest first. */
+export const ETCD_LINES: readonly EtcdLine[] = ['3.4', '3.5', '3.6', '3.7']
 
 /**
  * A release of etcd, as `'3.5.16'`, or a release line, as `'3.5'`. A line stands for all of its releases: what came with
