@@ -3,15 +3,21 @@ import { expectTypeOf } from 'vitest'
 import {
   createAuthority,
   createRequest,
+  fromAuthority,
   inspectRequest,
   issueCluster,
   issueClusterSteps,
+  renew,
+  renewalDue,
+  renewDirectory,
   type Authority,
   type Certificate,
   type CertificateRequest,
   type ClusterStep,
+  type DirectoryRenewal,
   type IssueRequest,
   type PrivateKey,
+  type WatchableSource,
 } from '../../src/authority/index.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
 
@@ -94,4 +100,18 @@ export async function clustersAreTypedByTheirNames(authority: Authority): Promis
   await issueCluster(authority, { members: [{ name: 'etcd-0' }] })
   // @ts-expect-error -- a role is not a client's to choose
   await issueCluster(authority, { members: [], clients: [{ name: 'x', role: 'server' }] })
+}
+
+export async function whatWasIssuedIsRenewed(authority: Authority, credentials: Credentials): Promise<void> {
+  expectTypeOf(await renew(authority, credentials, { key: 'same' })).toEqualTypeOf<Credentials>()
+  expectTypeOf(renewalDue(credentials).at).toEqualTypeOf<Date>()
+  expectTypeOf(fromAuthority(authority, { role: 'client', name: 'a' })).toEqualTypeOf<WatchableSource>()
+  const both = { client: authority, peer: authority }
+  expectTypeOf(await renewDirectory(both, 'pki', { layout: 'kubeadm' })).toEqualTypeOf<DirectoryRenewal>()
+  // @ts-expect-error -- a directory has a layout
+  await renewDirectory(authority, 'pki', {})
+  // @ts-expect-error -- a server that nobody can name
+  fromAuthority(authority, { role: 'server', name: 'a' })
+  // @ts-expect-error -- a key is new or the same
+  await renew(authority, credentials, { key: 'old' })
 }

@@ -14,6 +14,7 @@ import {
 } from '../../../src/authority/index.js'
 import type { Credentials, WatchableSource } from '../../../src/credentials/credentials.js'
 import { isEtcdMtlsError } from '../../../src/errors.js'
+import { childModules } from '../../support/child-modules.js'
 import { handClock, type HandClock } from '../../support/hand-clock.js'
 
 const HOUR = 3_600_000
@@ -357,6 +358,18 @@ test('the real timers are short, let the process end, and are gone after an abor
   expect(timers()).toBe(before)
   controller.abort()
   await ended
+})
+
+test('a process that follows a source, and has nothing else to do, ends', { timeout: 60_000 }, async () => {
+  using children = await childModules(['src/authority/from-authority.ts', 'src/authority/create.ts'])
+  const child = children.start(`
+    const [{ fromAuthority }, { createAuthority }] = await Promise.all([load('from-authority'), load('create')])
+    const source = fromAuthority(await createAuthority({ name: 'CA' }), { role: 'client', name: 'x' })
+    const { chain } = await source.load()
+    void source.watch(new AbortController().signal).next()
+    console.log('follows', chain[0].subject.toString())
+  `)
+  expect(await child.ended).toBe('follows CN=x\n')
 })
 
 describe('a wrong call', () => {
