@@ -31,12 +31,13 @@ export const directory = {
     message: ({ file, is }) => `${file} was not looked at: it is ${is}.`,
     remedy: () => 'Move it elsewhere if it does not belong among certificates and keys.',
   }),
-  'directory/limit-reached': row<{ what: 'entries' | 'depth' | 'octets' | 'certificates'; limit: number }>({
+  'directory/limit-reached': row<{ what: 'entries' | 'depth' | 'octets' | 'certificates' | 'keys'; limit: number }>({
     severity: 'warning',
     meaning: 'The folder holds more than is looked at, so the report does not show everything.',
-    source: 'limits of this package: 10,000 entries, 8 levels, 64 MiB, 2,000 certificates',
+    source:
+      'limits of this package: 10,000 entries, 8 levels, 64 MiB, 2,000 certificates, and 2,000 keys, requests and lists together',
     message: ({ what, limit }) =>
-      `The folder holds more than is looked at: the limit is ${what === 'octets' ? octets(limit) : `${limit.toLocaleString('en-US')} ${what === 'depth' ? 'levels of folders' : what}`}.`,
+      `The folder holds more than is looked at: the limit is ${what === 'octets' ? octets(limit) : `${limit.toLocaleString('en-US')} ${what === 'depth' ? 'levels of folders' : what === 'keys' ? 'keys, requests and lists' : what}`}.`,
     remedy: () => 'Look at its sub-folders one by one, and keep other files elsewhere.',
   }),
   'directory/key-of-another': row<InFolder & { beside: string; algorithm: string }>({

@@ -14,7 +14,11 @@ import { readPrivateKey } from '../../../x509/read-key.js'
 import { finding } from './finding.js'
 import type { FoundFile } from './walk.js'
 
-export const CONTENT_LIMITS = { octets: 64 * 1024 * 1024, certificates: 2000, others: 1000 } as const
+export const CONTENT_LIMITS = { octets: 64 * 1024 * 1024, certificates: 2000, keys: 2000, others: 1000 } as const
+
+/** Private keys of one file that are looked at, and findings about contents that are told. */
+const MOST_KEYS_OF_A_FILE = 20
+const MOST_FINDINGS = 200
 
 /** A certificate and the files that hold it. */
 export interface HeldCertificate {
@@ -42,15 +46,14 @@ export class Contents {
   readonly others: { readonly file: string; readonly is: string }[] = []
   readonly findings: Finding[] = []
   #octets: number = CONTENT_LIMITS.octets
-  #isFull = false
+  #left: number = CONTENT_LIMITS.keys
+  readonly #full = new Set<string>()
 
   async read(found: FoundFile): Promise<void> {
     const { file, path, size } = found
     const limit = file.endsWith('.crl') ? MAX_CRL_FILE_OCTETS : MAX_PEM_OCTETS
     if (size > limit) {
-      this.findings.push(
-        finding('directory/not-looked-at', { file, is: `a file of ${size.toLocaleString('en-US')} octets` }),
-      )
+      this.#tell(finding('directory/not-looked-at', { file, is: `a file of ${size.toLocaleString('en-US')} octets` }))
       return
     }
     if (size === 0) {
@@ -59,13 +62,13 @@ export class Contents {
     }
     this.#octets -= size
     if (this.#octets < 0) {
-      this.#full('octets', CONTENT_LIMITS.octets)
+      this.#stop('octets', CONTENT_LIMITS.octets)
       return
     }
     const content = await readMaterialFile(path, { file }, limit)
     if ('code' in content) {
       const reason = 'reason' in content.details ? content.details.reason : content.code.slice('file/'.length)
-      this.findings.push(finding('directory/unreadable', { file, reason: String(reason) }))
+      this.#tell(finding('directory/unreadable', { file, reason: String(reason) }))
       return
     }
     this.#take(found, content.bytes)
@@ -89,24 +92,36 @@ export class Contents {
     }
     if (/^\s*[{[]/.test(bytes.subarray(0, 100).toString('latin1'))) {
       this.#other(file, 'JSON with PEM in it')
-      if (bytes.includes('PRIVATE KEY-----')) this.findings.push(finding('directory/key-in-json', { file }))
+      if (bytes.includes('PRIVATE KEY-----')) this.#tell(finding('directory/key-in-json', { file }))
       return
     }
     const { blocks, problems } = scanPem(bytes, { octets: MAX_CRL_FILE_OCTETS })
-    for (const block of blocks) this.#block(found, block, 'pem')
+    let keys = 0
+    for (const block of blocks) {
+      // To look at a key costs some milliseconds, and no file has so many.
+      if (kindOfLabel(block.label) === 'private-key' && (keys += 1) > MOST_KEYS_OF_A_FILE) {
+        this.#stop('keys', CONTENT_LIMITS.keys)
+        break
+      }
+      this.#block(found, block, 'pem')
+    }
     for (const problem of problems.slice(0, 3)) {
       if (problem.kind === 'too-large' || problem.kind === 'one-line') this.#other(file, 'PEM that cannot be read')
-      else this.findings.push(problemFinding(problem, { origin: file, file }))
+      else this.#tell(problemFinding(problem, { origin: file, file }))
     }
   }
 
   #block(found: FoundFile, block: PemBlock, form: 'pem' | 'der'): void {
     const { file } = found
+    const kind = kindOfLabel(block.label)
+    if (kind !== 'certificate' && (this.#left -= 1) < 0) {
+      this.#stop('keys', CONTENT_LIMITS.keys)
+      return
+    }
     const origin = block.line === 1 ? file : `${file}, line ${String(block.line)}`
     try {
-      switch (kindOfLabel(block.label)) {
+      switch (kind) {
         case 'certificate':
-        case 'old-certificate':
           this.#certificate(file, Certificate.parse(block.bytes, file))
           break
         case 'private-key':
@@ -128,6 +143,7 @@ export class Contents {
           break
         case 'key-parameters':
           break
+        case 'old-certificate':
         case 'pkcs7':
         case 'pgp':
         case 'other':
@@ -136,7 +152,7 @@ export class Contents {
       }
     } catch (error) {
       if (!(error instanceof DerError)) throw error
-      this.findings.push(malformed(kindOfLabel(block.label), file, origin, error))
+      this.#tell(malformed(kind, file, origin, error))
     }
   }
 
@@ -146,7 +162,7 @@ export class Contents {
     if (held !== undefined) {
       if (!held.files.includes(file)) held.files.push(file)
     } else if (this.certificates.size >= CONTENT_LIMITS.certificates) {
-      this.#full('certificates', CONTENT_LIMITS.certificates)
+      this.#stop('certificates', CONTENT_LIMITS.certificates)
     } else {
       this.certificates.set(certificate.fingerprint256, { certificate, files: [file] })
     }
@@ -158,9 +174,9 @@ export class Contents {
     this.keys.push({ found, key: reading.kind === 'key' ? reading.key : null, encrypted })
     const place = { origin: found.file, file: found.file }
     if (reading.kind === 'malformed') {
-      this.findings.push(finding('key/malformed', { ...place, line: block.line, reason: reading.reason }))
+      this.#tell(finding('key/malformed', { ...place, line: block.line, reason: reading.reason }))
     } else if (reading.kind === 'inconsistent') {
-      this.findings.push(finding('key/inconsistent', { ...place, algorithm: reading.algorithm }))
+      this.#tell(finding('key/inconsistent', { ...place, algorithm: reading.algorithm }))
     }
   }
 
@@ -168,9 +184,13 @@ export class Contents {
     if (this.others.length < CONTENT_LIMITS.others) this.others.push({ file, is })
   }
 
-  #full(what: 'octets' | 'certificates', limit: number): void {
-    if (!this.#isFull) this.findings.push(finding('directory/limit-reached', { what, limit }))
-    this.#isFull = true
+  #stop(what: 'octets' | 'certificates' | 'keys', limit: number): void {
+    if (!this.#full.has(what)) this.findings.push(finding('directory/limit-reached', { what, limit }))
+    this.#full.add(what)
+  }
+
+  #tell(each: Finding): void {
+    if (this.findings.length < MOST_FINDINGS) this.findings.push(each)
   }
 }
 

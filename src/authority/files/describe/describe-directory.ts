@@ -39,7 +39,7 @@ export interface DescribeDirectoryOptions {
  *
  * Nothing is changed, no key material is in the result, and encrypted keys are not decrypted. Only plain files are opened:
  * no FIFO, no device, no link that leads out of the folder. What a folder can cost is limited: 10,000 entries, 8 levels,
- * 64 MiB, 2,000 certificates; past that a finding says so.
+ * 64 MiB, 2,000 certificates, 2,000 keys, requests and lists; past that a finding says so.
  *
  * @param path The folder. A folder that is not there is a finding.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`

@@ -364,6 +364,19 @@ describe('hostile folders', () => {
     }
   })
 
+  test('a file of many keys, of many damaged certificates, and a certificate in a form of openssl alone', async () => {
+    const keys = leaf().keyPem.repeat(30)
+    const many = await describeDirectory(folderOf({ 'ca.crt': ca.pem, 'many.key': keys }))
+    expect(codes(many)).toContain('directory/limit-reached')
+    expect(many.keys).toHaveLength(20)
+    const damaged = ca.pem.replace(/^M/m, 'A').repeat(1000)
+    const broken = await describeDirectory(folderOf({ 'ca.crt': ca.pem, 'all.pem': damaged }))
+    expect(broken.findings).toHaveLength(200)
+    const trusted = ca.pem.replaceAll('CERTIFICATE', 'TRUSTED CERTIFICATE')
+    const old = await describeDirectory(folderOf({ 'ca.crt': trusted }))
+    expect(old).toMatchObject({ findings: [], others: [{ is: 'PEM of the kind "TRUSTED CERTIFICATE"' }] })
+  })
+
   test('a link that leads out of the folder is not followed, whatever is there', async () => {
     const outside = folder.file('outside.crt', leaf().pem)
     const path = folderOf({ 'ca.crt': ca.pem })
