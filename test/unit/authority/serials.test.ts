@@ -3,27 +3,56 @@ import { expect, test } from 'vitest'
 import { createAuthority } from '../../../src/authority/index.js'
 import { openssl } from '../../support/openssl.js'
 
-const COUNT = 2000
+const COUNT = 100_000
 
-test('serials are positive, 16 octets, and do not come twice', { timeout: 60_000 }, async () => {
-  const authority = await createAuthority({ name: 'CA', crypto: webcrypto })
-  const seen = new Set([authority.certificate.serialNumber])
+/** How often each bit is set, the lowest first; all serials are of 16 octets. */
+function countBits(serials: Iterable<Uint8Array>): number[] {
   const ones = Array<number>(128).fill(0)
-  for (let i = 0; i < COUNT; i++) {
-    const { chain } = await authority.issue({ role: 'client', name: 'x' })
-    const { serial, serialNumber } = chain[0]
+  for (const serial of serials) {
+    for (let bit = 0; bit < 128; bit++) {
+      ones[bit] = (ones[bit] ?? 0) + (((serial[15 - (bit >> 3)] ?? 0) >> (bit & 7)) & 1)
+    }
+  }
+  return ones
+}
+
+/** All but the two topmost bits are random: seven standard deviations around the half never fail by chance. */
+function expectRandom(serials: readonly Uint8Array[]): void {
+  const ones = countBits(serials)
+  const deviation = 7 * Math.sqrt(serials.length / 4)
+  for (const count of ones.slice(0, 126)) expect(Math.abs(count - serials.length / 2)).toBeLessThan(deviation)
+  expect(ones.slice(126)).toEqual([serials.length, 0])
+}
+
+test.each([
+  ['of Node', undefined],
+  ['of a crypto of one’s own', webcrypto],
+])('%s: none of 100,000 comes twice, and each bit is as often one as zero', async (_, crypto) => {
+  const { issuer } = await createAuthority({ name: 'CA', crypto })
+  const serials = Array.from({ length: COUNT }, () => issuer.settings.nextSerial())
+  expect(new Set(serials.map((each) => Buffer.from(each).toString('hex'))).size).toBe(COUNT)
+  expectRandom(serials)
+  // Nor do neighbours hang together: what differs between two is random, too.
+  const differences = serials.slice(1).map((each, i) => each.map((octet, at) => octet ^ (serials[i]?.[at] ?? 0)))
+  for (const difference of differences) difference[0] = ((difference[0] ?? 0) & 0x3f) | 0x40
+  expectRandom(differences)
+})
+
+test('of certificates they are written as they are: positive, 16 octets, none twice', { timeout: 60_000 }, async () => {
+  const authority = await createAuthority({ name: 'CA', crypto: webcrypto })
+  const below = await authority.createIntermediate({ name: 'Below' })
+  const seen = [authority.certificate, below.certificate]
+  for (let i = 0; i < 500; i++) {
+    for (const by of [authority, below]) seen.push((await by.issue({ role: 'client', name: 'x' })).chain[0])
+  }
+  for (const { serial } of seen) {
     expect(serial).toHaveLength(16)
     expect(serial[0] ?? 0).toBeGreaterThan(0)
     expect(serial[0] ?? 255).toBeLessThan(0x80)
-    seen.add(serialNumber)
-    const bits = BigInt(`0x${serialNumber}`)
-    for (let bit = 0; bit < 128; bit++) ones[bit] = (ones[bit] ?? 0) + Number((bits >> BigInt(bit)) & 1n)
   }
-  expect(seen.size).toBe(COUNT + 1)
-  // All but the two topmost bits are random: seven standard deviations around the half never fail by chance.
-  const deviation = 7 * Math.sqrt(COUNT / 4)
-  for (const count of ones.slice(0, 126)) expect(Math.abs(count - COUNT / 2)).toBeLessThan(deviation)
-  expect(ones.slice(126)).toEqual([COUNT, 0])
+  expect(new Set(seen.map(({ serialNumber }) => serialNumber)).size).toBe(1002)
+  expectRandom(seen.map(({ serial }) => serial))
+  expect(new Set(seen.map(({ spki }) => Buffer.from(spki).toString('hex'))).size).toBe(1002)
 })
 
 test('the serial of the authority itself is of the same kind, as openssl reads it', async () => {

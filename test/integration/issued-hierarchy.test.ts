@@ -1,0 +1,302 @@
+/** Hierarchies as Go and a real etcd judge them, and CAs that openssl, cfssl, kubeadm and step have made. */
+import { readFileSync } from 'node:fs'
+import { beforeAll, describe, expect, test } from 'vitest'
+import {
+  type Authority,
+  createAuthority,
+  type Crl,
+  type IssueRequest,
+  loadAuthority,
+  type LoadAuthorityOptions,
+  writeCrl,
+} from '../../src/authority/index.js'
+import type { Credentials } from '../../src/credentials/credentials.js'
+import { startEtcd } from '../../src/testing/index.js'
+import { validateCredentials } from '../../src/validate/index.js'
+import { gateway } from '../support/etcd.js'
+import { openssl, runTool, temporaryFolder } from '../support/openssl.js'
+import { refused } from '../support/refused.js'
+import { askGoAboutIssued, type GoIssuedQuestion, pemOf, verifyQuestion } from '../support/witness-go-issued.js'
+
+const folder = temporaryFolder()
+const HOSTS = ['localhost', '127.0.0.1', '::1'] as const
+
+/** Go's words about questions by name; empty where it accepts. */
+function goSays(questions: ReadonlyMap<string, GoIssuedQuestion>): Record<string, string> {
+  const answers = askGoAboutIssued([...questions.values()])
+  return Object.fromEntries([...questions.keys()].map((name, i) => [name, answers[i]?.words ?? 'no answer']))
+}
+
+describe('permit, by Go', () => {
+  const CASES: [permit: readonly [string, ...string[]], request: IssueRequest, words: string][] = [
+    [['*.etcd.svc'], { role: 'server', name: 'a', hosts: ['etcd-0.etcd.svc', '*.etcd.svc', 'etcd.svc'] }, ''],
+    [['etcd.svc'], { role: 'server', name: 'a', hosts: ['netcd.svc'] }, 'DNS name "netcd.svc" is not permitted'],
+    [['etcd.svc'], { role: 'server', name: 'a', hosts: ['10.0.0.1'] }, 'is excluded by constraint "0.0.0.0/0"'],
+    [['etcd.svc'], { role: 'server', name: 'a', hosts: ['::1'] }, 'is excluded by constraint "::/0"'],
+    [['etcd.svc'], { role: 'server', name: 'a', hosts: ['etcd.svc', 'spiffe://x/y'] }, ''],
+    [['10.0.0.0/8'], { role: 'server', name: 'a', hosts: ['10.255.255.255'] }, ''],
+    [['10.0.0.0/8'], { role: 'server', name: 'a', hosts: ['11.0.0.0'] }, 'IP address "11.0.0.0" is not permitted'],
+    // Every DNS name is excluded by a constraint that is empty.
+    [['10.0.0.0/8'], { role: 'server', name: 'a', hosts: ['10.0.0.1', 'localhost'] }, 'is excluded by constraint ""'],
+    [['10.0.0.0/8'], { role: 'server', name: 'a', hosts: ['fd00::1'] }, 'is not permitted'],
+    [['fd00::/8'], { role: 'server', name: 'a', hosts: ['fdff::1'] }, ''],
+    [['svc', 'spiffe://cluster'], { role: 'client', name: 'a', hosts: ['spiffe://cluster/app'] }, ''],
+    [
+      ['svc', 'spiffe://cluster'],
+      { role: 'client', name: 'a', hosts: ['spiffe://other/app'] },
+      'URI "spiffe://other/app"',
+    ],
+    [['svc'], { role: 'client', name: 'root' }, ''],
+  ]
+
+  test('is read, and counts as it does for us', async () => {
+    const questions = new Map<string, GoIssuedQuestion>()
+    const ours: boolean[] = []
+    for (const [i, [permit, request]] of CASES.entries()) {
+      const authority = await createAuthority({ name: 'CA', permit })
+      const usage = request.role === 'client' ? 'client' : 'server'
+      const given = await authority.issue({ ...request, evenIfEtcdRefuses: true })
+      questions.set(String(i), verifyQuestion(given, usage))
+      ours.push(validateCredentials(given, { usage }).ok)
+    }
+    const said = Object.values(goSays(questions))
+    for (const [i, [, , words]] of CASES.entries()) {
+      if (words === '') expect(said[i]).toBe('')
+      else expect(said[i]).toContain(words)
+    }
+    expect(ours).toEqual(CASES.map(([, , words]) => words === ''))
+  })
+})
+
+test('three levels and a cross-certificate, by Go', async () => {
+  const root = await createAuthority({ name: 'Root', maxIntermediates: 3 })
+  const first = await root.createIntermediate({ name: 'First', maxIntermediates: 2 })
+  const second = await first.createIntermediate({ name: 'Second', maxIntermediates: 1 })
+  const third = await second.createIntermediate({ name: 'Third' })
+  const deep = await third.issue({ role: 'peer', name: 'etcd-0', hosts: ['etcd-0.etcd.svc'] })
+  const next = await createAuthority({ name: 'Next', permit: ['etcd.svc'] })
+  const rolled = next.withCrossCertificate(await root.crossSign(next))
+  const crossed = await rolled.issue({ role: 'server', name: 'x', hosts: ['a.etcd.svc'] })
+  const outside = await rolled.issue({ role: 'server', name: 'x', hosts: ['other'], evenIfEtcdRefuses: true })
+  const trusted = root.trustAnchors
+  const said = goSays(
+    new Map([
+      ['deep', verifyQuestion(deep, 'server', { host: 'etcd-0.etcd.svc' })],
+      ['deep client', verifyQuestion(deep, 'client')],
+      ['new trust', verifyQuestion(crossed, 'server')],
+      ['old trust', verifyQuestion(crossed, 'server', { trusted })],
+      ['without', verifyQuestion({ ...crossed, chain: [crossed.chain[0]] }, 'server', { trusted })],
+      ['outside', verifyQuestion(outside, 'server', { trusted })],
+    ]),
+  )
+  expect(said).toEqual({
+    deep: '',
+    'deep client': '',
+    'new trust': '',
+    'old trust': '',
+    without: 'x509: certificate signed by unknown authority',
+    outside: expect.stringContaining('"other" is not permitted') as string,
+  })
+})
+
+test('an etcd that trusts the old CA alone takes clients of the new one, with the cross-certificate and not without', async () => {
+  const old = await createAuthority({ name: 'Old CA' })
+  const next = await createAuthority({ name: 'New CA' })
+  const rolled = next.withCrossCertificate(await old.crossSign(next))
+  await using etcd = await startEtcd({ server: await old.issue({ role: 'server', name: 'etcd', hosts: HOSTS }) })
+  const trusting = async (by: Authority): Promise<Credentials> => ({
+    ...(await by.issue({ role: 'client', name: 'root' })),
+    trustAnchors: [...old.trustAnchors],
+  })
+  expect(await etcd.etcdctl(['put', 'a', 'b'], await trusting(rolled))).toMatchObject({ exitCode: 0, stdout: 'OK\n' })
+  expect(await gateway(etcd.endpoint, '/health', await trusting(rolled))).toMatchObject({ status: 200 })
+  const without = await etcd.etcdctl(['--dial-timeout=2s', 'get', 'a'], await trusting(next))
+  expect(without.exitCode).not.toBe(0)
+  // The other way round: the server is of the new CA, and the client trusts the old one alone.
+  await using rolledEtcd = await startEtcd({
+    server: {
+      ...(await rolled.issue({ role: 'server', name: 'etcd', hosts: HOSTS })),
+      trustAnchors: [...old.trustAnchors],
+    },
+  })
+  const oldClient = await old.issue({ role: 'client', name: 'root' })
+  expect(await rolledEtcd.etcdctl(['put', 'a', 'b'], oldClient)).toMatchObject({ exitCode: 0 })
+  expect(await gateway(rolledEtcd.endpoint, '/health', oldClient)).toMatchObject({ status: 200 })
+})
+
+test('an etcd refuses the client that was revoked, and only it, by a list in either form', async () => {
+  const authority = await createAuthority({ name: 'etcd CA' })
+  const below = await authority.createIntermediate({ name: 'Issuing' })
+  const [good, bad, other] = [
+    await authority.issue({ role: 'client', name: 'root' }),
+    await authority.issue({ role: 'client', name: 'root' }),
+    await below.issue({ role: 'client', name: 'root' }),
+  ]
+  const file = folder.file('ca.crl')
+  const written = async (crl: Crl, form: 'der' | 'pem' = 'der'): Promise<{ 'ca.crl': Buffer }> => {
+    await writeCrl(file, crl, { form })
+    return { 'ca.crl': readFileSync(file) }
+  }
+  const args = ({ directory }: { directory: string }): string[] => [`--client-crl-file=${directory}/ca.crl`]
+  const server = await authority.issue({ role: 'server', name: 'etcd', hosts: HOSTS })
+  await using etcd = await startEtcd({ server, files: await written(await authority.issueCrl()), args })
+  const served = async (as: Credentials): Promise<boolean> =>
+    gateway(etcd.endpoint, '/health', as).then(
+      ({ status }) => status === 200,
+      () => false,
+    )
+  const all = async (): Promise<boolean[]> => [await served(good), await served(bad), await served(other)]
+  expect(await all()).toEqual([true, true, true])
+  await authority.revoke(bad.chain[0], { reason: 'keyCompromise' })
+  const crl = await authority.issueCrl()
+  for (const form of ['der', 'pem'] as const) {
+    await etcd.writeFiles(await written(crl, form))
+    expect(await all()).toEqual([true, false, true])
+    await etcd.waitForLog(new RegExp(`certificate serial ${bad.chain[0].serialNumber.toLowerCase()} revoked`))
+  }
+  // An intermediate that is revoked takes what it issued along.
+  await authority.revoke(below.certificate)
+  await etcd.writeFiles(await written(await authority.issueCrl()))
+  expect(await all()).toEqual([true, false, false])
+})
+
+describe('a CA of others, with its chain', () => {
+  /** What it issues is accepted by openssl and by Go. */
+  async function proves(options: LoadAuthorityOptions): Promise<Authority> {
+    const authority = await loadAuthority(options)
+    const below = authority.certificate.extensions.basicConstraints?.pathLength === 0 ? [] : [authority]
+    const issuers = [authority, ...(await Promise.all(below.map((each) => each.createIntermediate({ name: 'Below' }))))]
+    const questions = new Map<string, GoIssuedQuestion>()
+    for (const [i, issuer] of issuers.entries()) {
+      const given = await issuer.issue({ role: 'peer', name: 'etcd-0', hosts: ['etcd-0.etcd.svc', '10.0.0.1'] })
+      questions.set(String(i), verifyQuestion(given, 'server', { host: '10.0.0.1' }))
+      const [leaf, ...between] = given.chain
+      const untrusted = between.length === 0 ? [] : ['-untrusted', folder.file('between.pem', pemOf(between))]
+      const ca = folder.file('ca.pem', pemOf(given.trustAnchors))
+      openssl(['verify', '-purpose', 'sslserver', '-CAfile', ca, ...untrusted], leaf.toPem())
+    }
+    expect(Object.values(goSays(questions))).toEqual(issuers.map(() => ''))
+    return authority
+  }
+
+  let root = { key: '', cert: '' }
+  beforeAll(() => {
+    const key = folder.file('root.key', openssl(['genpkey', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048']))
+    root = {
+      key,
+      cert: folder.file('root.pem', openssl(['req', '-x509', '-new', '-key', key, '-subj', '/O=Acme/CN=R'])),
+    }
+  })
+
+  test('openssl: an intermediate that "openssl x509 -req" signed', async () => {
+    const key = openssl(['genpkey', '-algorithm', 'ED25519'])
+    const keyFile = folder.file('middle.key', key)
+    const csr = folder.file('middle.csr', openssl(['req', '-new', '-key', keyFile, '-subj', '/O=Acme/CN=Middle']))
+    const extensions = folder.file(
+      'middle.cnf',
+      'basicConstraints=critical,CA:TRUE,pathlen:0\nkeyUsage=critical,keyCertSign,cRLSign\n' +
+        'subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid,issuer:always\nnameConstraints=permitted;DNS:svc,permitted;IP:10.0.0.0/255.0.0.0\n',
+    )
+    const signed = [
+      'x509',
+      '-req',
+      '-in',
+      csr,
+      '-CA',
+      root.cert,
+      '-CAkey',
+      root.key,
+      '-days',
+      '30',
+      '-extfile',
+      extensions,
+    ]
+    const cert = openssl(signed)
+    const chain = openssl(['x509', '-in', root.cert])
+    const authority = await proves({ cert, key, chain })
+    const error = await refused(
+      authority.issue({ role: 'server', name: 'x', hosts: ['x.example'] }),
+      'ERR_ISSUE_REFUSED',
+    )
+    expect(error.details.findings.map((each) => each.code)).toContain('name-constraints/not-permitted')
+    await refused(authority.createIntermediate({ name: 'Below' }), 'ERR_ISSUE_REFUSED')
+    // A bundle in one file, the root first or last, is a chain, too.
+    await loadAuthority({ cert: cert + chain, key })
+  })
+
+  test('cfssl: a root and an intermediate by "cfssl gencert"', async () => {
+    const request = (CN: string): string =>
+      folder.file(`${CN}.json`, JSON.stringify({ CN, key: { algo: 'ecdsa', size: 256 }, names: [{ O: 'Acme' }] }))
+    const cfssl = (parameters: string[]): { cert: string; key: string } => {
+      const output = runTool('cfssl', ['gencert', '-loglevel=5', ...parameters])
+      const { cert, key } = JSON.parse(output) as { cert: string; key: string }
+      return { cert, key }
+    }
+    const top = cfssl(['-initca', request('cfssl-root')])
+    await proves(top)
+    const profile = {
+      usages: ['cert sign', 'crl sign'],
+      expiry: '720h',
+      ca_constraint: { is_ca: true, max_path_len: 1 },
+    }
+    const config = folder.file('config.json', JSON.stringify({ signing: { default: profile } }))
+    const [ca, caKey] = [folder.file('cf.pem', top.cert), folder.file('cf.key', top.key)]
+    const low = cfssl(['-ca', ca, '-ca-key', caKey, '-config', config, request('cfssl-middle')])
+    const authority = await proves({ ...low, chain: top.cert })
+    expect(authority.certificate.extensions.basicConstraints?.pathLength).toBe(1)
+    expect((await authority.issueCrl()).isSignedBy(authority.certificate)).toBe(true)
+  })
+
+  test('kubeadm: etcd-ca as it makes it, in PKCS #1, which may sign no lists', async () => {
+    // client-go cert.NewSelfSignedCACert: RSA 2048, its own name as a DNS name, no cRLSign.
+    const key = openssl(['genrsa', '-traditional', '2048'])
+    expect(key).toContain('BEGIN RSA PRIVATE KEY')
+    const extensions = [
+      ...['-addext', 'keyUsage=critical,digitalSignature,keyEncipherment,keyCertSign'],
+      ...['-addext', 'subjectAltName=DNS:etcd-ca'],
+    ]
+    const parameters = ['req', '-x509', '-new', '-key', folder.file('kubeadm.key', key), '-subj', '/CN=etcd-ca']
+    const cert = openssl([...parameters, '-days', '3650', ...extensions])
+    const authority = await proves({ cert, key })
+    const { details } = await refused(authority.issueCrl(), 'ERR_ISSUE_REFUSED')
+    expect(details.reason).toContain('lacks cRLSign')
+  })
+
+  test('step: root and intermediate of P-256, the key encrypted as SEC1', async () => {
+    // step ca init: "<name> Root CA" with a path length of 1, "<name> Intermediate CA" with 0, EC keys under a password.
+    const make = (name: string): string =>
+      folder.file(name, openssl(['ecparam', '-name', 'prime256v1', '-genkey', '-noout']))
+    const [rootKey, key] = [make('step-root.key'), make('step.key')]
+    const usage = [
+      '-addext',
+      'basicConstraints=critical,CA:TRUE,pathlen:1',
+      '-addext',
+      'keyUsage=critical,keyCertSign,cRLSign',
+    ]
+    const top = openssl([
+      'req',
+      '-x509',
+      '-new',
+      '-key',
+      rootKey,
+      '-subj',
+      '/O=Smallstep/CN=Smallstep Root CA',
+      ...usage,
+    ])
+    const csr = folder.file(
+      'step.csr',
+      openssl(['req', '-new', '-key', key, '-subj', '/O=Smallstep/CN=Smallstep Intermediate CA']),
+    )
+    const extensions = folder.file(
+      'step.cnf',
+      'basicConstraints=critical,CA:TRUE,pathlen:0\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n',
+    )
+    const by = ['-CA', folder.file('step-root.pem', top), '-CAkey', rootKey]
+    const cert = openssl(['x509', '-req', '-in', csr, ...by, '-days', '30', '-extfile', extensions])
+    const encrypted = openssl(['ec', '-in', key, '-aes256', '-passout', 'pass:secret'])
+    expect(encrypted).toContain('DEK-Info')
+    await proves({ cert, key: encrypted, passphrase: 'secret', chain: top })
+    // The bundle that "step ca" hands out holds the intermediate before the root.
+    await proves({ cert: cert + top, key: encrypted, passphrase: 'secret' })
+  })
+})
