@@ -21,9 +21,9 @@ export interface EnvReading {
 }
 
 /** The variables of a record. Those that are undefined are not set. */
-export function recordVariables(record: Readonly<Record<string, string | undefined>>): Variable[] {
+export function recordVariables(record: Readonly<Record<string, string | undefined>>, file: string | null): Variable[] {
   return Object.entries(record).flatMap(([name, value]) =>
-    value === undefined ? [] : [{ name, value, place: { option: name, file: null, line: null, column: null } }],
+    value === undefined ? [] : [{ name, value, place: { option: name, file, line: null, column: null } }],
   )
 }
 

@@ -65,11 +65,17 @@ export interface ReadMember {
 /**
  * Reads one configuration.
  *
+ * @param label Stands for the name of a file where there is none.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call.
  */
-export async function readMember(input: ConfigInput, options: ReadOptions, where = 'config'): Promise<ReadMember> {
+export async function readMember(
+  input: ConfigInput,
+  options: ReadOptions,
+  where = 'config',
+  label: string | null = null,
+): Promise<ReadMember> {
   checkInput(input, where)
-  return settle(await readInput(input, options), input.file === undefined ? null : pathOf(input.file), options)
+  return settle(await readInput(input, options, label), input.file === undefined ? label : pathOf(input.file), options)
 }
 
 function checkInput(input: ConfigInput, where: string): void {
@@ -102,21 +108,21 @@ function pathOf(file: string | URL): string {
   return file instanceof URL ? fileURLToPath(file) : file
 }
 
-async function readInput(input: ConfigInput, options: ReadOptions): Promise<ConfigReading> {
+async function readInput(input: ConfigInput, options: ReadOptions, label: string | null): Promise<ConfigReading> {
   const { file, yaml, flags, env, unit, manifest } = input
   if (file !== undefined) {
     const content = await readConfigFile(resolve(pathOf(file)), pathOf(file))
     return 'code' in content ? unreadable(content) : readAny(content, options)
   }
   if (yaml !== undefined) {
-    const content = typeof yaml === 'string' ? { text: yaml, file: null } : decodeText(yaml, null)
+    const content = typeof yaml === 'string' ? { text: yaml, file: label } : decodeText(yaml, label)
     return 'code' in content ? unreadable(content) : readYamlConfig(content)
   }
-  if (unit !== undefined) return readUnit({ text: unit, file: null }, (path) => readNamed(path, options))
-  if (manifest !== undefined) return readManifest({ text: manifest, file: null })
+  if (unit !== undefined) return readUnit({ text: unit, file: label }, (path) => readNamed(path, options))
+  if (manifest !== undefined) return readManifest({ text: manifest, file: label })
   const read = [
-    ...(flags === undefined ? [] : [readFlagsInput(flags)]),
-    ...(env === undefined ? [] : [readEnvInput(env)]),
+    ...(flags === undefined ? [] : [readFlagsInput(flags, label)]),
+    ...(env === undefined ? [] : [readEnvInput(env, label)]),
   ]
   return {
     options: read.flatMap((each) => each.options),
@@ -137,19 +143,19 @@ function readAny(content: ConfigText, options: ReadOptions): Promise<ConfigReadi
   return readYamlConfig(content)
 }
 
-function readFlagsInput(flags: NonNullable<ConfigInput['flags']>): ConfigReading {
-  if (typeof flags === 'string') return readCommand({ text: flags, file: null })
+function readFlagsInput(flags: NonNullable<ConfigInput['flags']>, label: string | null): ConfigReading {
+  if (typeof flags === 'string') return readCommand({ text: flags, file: label })
   if (flags instanceof Uint8Array) {
-    const content = decodeText(flags, null)
+    const content = decodeText(flags, label)
     return 'code' in content ? unreadable(content) : readCommand(content)
   }
   const octets = flags.reduce((sum, word) => sum + word.length, 0)
   if (octets > MAX_CONFIG_OCTETS)
-    return unreadable(finding('config/too-large', { file: null, octets, limit: MAX_CONFIG_OCTETS }))
+    return unreadable(finding('config/too-large', { file: label, octets, limit: MAX_CONFIG_OCTETS }))
   return fromWords(
     flags.map((text) => ({ text, offset: 0, isEnd: false })),
-    () => ({ file: null, line: null, column: null }),
-    null,
+    () => ({ file: label, line: null, column: null }),
+    label,
   )
 }
 
@@ -189,9 +195,9 @@ function fromWords(
   return { ...readFlags(named), surroundings: NO_SURROUNDINGS, isWhole: true }
 }
 
-function readEnvInput(env: NonNullable<ConfigInput['env']>): ConfigReading {
-  if (typeof env === 'string') return readEnvText({ text: env, file: null })
-  return { ...readVariables(recordVariables(env)), surroundings: NO_SURROUNDINGS, isWhole: true }
+function readEnvInput(env: NonNullable<ConfigInput['env']>, label: string | null): ConfigReading {
+  if (typeof env === 'string') return readEnvText({ text: env, file: label })
+  return { ...readVariables(recordVariables(env, label)), surroundings: NO_SURROUNDINGS, isWhole: true }
 }
 
 function readEnvText(content: ConfigText): ConfigReading {

@@ -70,7 +70,7 @@ function readContainer(container: YamlValue, spec: YamlValue, yaml: YamlReading)
 function wordOf(item: YamlValue, variables: ReadonlyMap<string, string>): Word[] {
   if (item.kind !== 'scalar') return []
   // Kubernetes knows $(NAME) alone, and $$ for a dollar sign.
-  const text = /\$\(/.test(item.text) ? substitute(item.text.replace(/\$(?![($])/g, '$$$$'), variables) : item.text
+  const text = item.text.includes('$(') ? substitute(item.text.replace(/\$(?![($])/g, '$$$$'), variables) : item.text
   return [{ text, offset: item.offset, isEnd: false }]
 }
 
@@ -83,7 +83,7 @@ function variablesOf(container: YamlValue, yaml: YamlReading): Variable[] {
     // One that is taken from elsewhere, as by valueFrom, is there and not known.
     const written =
       at(item, 'value') === null && at(item, 'valueFrom') !== null ? `$(${name})` : (textAt(item, 'value') ?? '')
-    const value = /\$\(/.test(written) ? substitute(written.replace(/\$(?![($])/g, '$$$$'), byName) : written
+    const value = written.includes('$(') ? substitute(written.replace(/\$(?![($])/g, '$$$$'), byName) : written
     byName.set(name, value)
     found.push({ name, value, place: yaml.place((at(item, 'value') ?? item).offset, name) })
   }

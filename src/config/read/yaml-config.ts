@@ -215,7 +215,7 @@ function meantInBlock(key: string, block: string): Meant | null {
   const side = rows[0]?.block
   const bare = folded.replace(/^peer-(?:cert-)?(?=allowed)|^peer-|^client-cert-(?=allowed)/, '')
   const crl = etcdOptions.find((row) => row.field === 'crlFile' && row.block === side)
-  if (crl !== undefined && /crl/.test(folded)) return meantBy(crl)
+  if (crl !== undefined && folded.includes('crl')) return meantBy(crl)
   const names = rows.flatMap((row) => row.yaml?.name[1] ?? [])
   const name = names.find((each) => each === bare) ?? OTHER_NAMES[bare] ?? nearest(bare, names)
   const row = name === null ? undefined : rowOfPath([block, name])

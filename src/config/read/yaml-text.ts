@@ -104,7 +104,10 @@ function sentence(text: string): string {
   return `${first.replace(/[.:]$/, '')}.`
 }
 
-type Failure = { readonly offset: number; readonly reason: 'aliases' | 'nesting' | 'unknown alias' }
+interface Failure {
+  readonly offset: number
+  readonly reason: 'aliases' | 'nesting' | 'unknown alias'
+}
 
 /** Turns nodes into values, following aliases to the anchors that stand before them. */
 class Opener {

@@ -13,6 +13,16 @@ export const configLint = {
     remedy: ({ url }) =>
       `Write ${url.replace(/^http/, 'https')}, with a certificate for that address, or leave it out.`,
   }),
+  'config/tls-unused': row<ConfigPlace & { urls: string[] }>({
+    severity: 'warning',
+    meaning: 'A certificate is named, and every URL is http on the loopback address: nothing is served by TLS.',
+    source: 'server/embed/etcd.go v3.5.16 configureClientListeners, configurePeerListeners',
+    refusals: [
+      { by: 'etcd', words: 'scheme is http or unix while key and cert files are present; ignoring key and cert files' },
+    ],
+    message: (details) => `${placed(details)} is not used: this side listens on ${listed(details.urls)} alone.`,
+    remedy: () => 'Listen on https URLs, and advertise them.',
+  }),
   'config/plaintext-bypass': row<ConfigPlace & { url: string; other: string }>({
     severity: 'error',
     meaning:
@@ -256,15 +266,6 @@ export const configLint = {
     message: (details) =>
       `${placed(details)} names a certificate with ${listed(details.names)}, none of which proves the address of this member (${listed(details.addresses)}).`,
     remedy: () => 'Issue it with the member’s address, or with its own host name, besides.',
-  }),
-  'config/server-is-user': row<ConfigPlace & { name: string }>({
-    severity: 'warning',
-    meaning:
-      'The certificate of a server may be shown by whoever has its key, and its common name is then a user. "root" is the one that may do everything.',
-    source: 'server/etcdserver/v3_server.go v3.5.16 AuthInfoFromCtx',
-    message: (details) =>
-      `${placed(details)} names a certificate with the common name "${details.name}", the user that may do everything.`,
-    remedy: () => 'Issue it with the name of the member, or without a common name.',
   }),
   'config/file-elsewhere': row<ConfigPlace & { path: string }>({
     severity: 'info',

@@ -1,0 +1,77 @@
+/** Advisories of etcd that have to do with TLS or with who is let in, one row each. */
+import { compareVersions, formatVersion, parseVersion, type ParsedVersion } from '../version.js'
+import { finding } from './finding.js'
+import type { LintMember, Rule } from './member.js'
+
+interface Advisory {
+  readonly id: string
+  /** The first releases with the repair, one for each line that got it. Older lines never did. */
+  readonly fixed: readonly `${number}.${number}.${number}`[]
+  /** The lines that are affected, by their minor numbers. Default: all up to the newest in `fixed`. */
+  readonly minors?: readonly number[]
+  /** Words after "Etcd 3.5.16". */
+  readonly what: string
+  /** Whether the configuration makes a difference. Default: it makes none. */
+  readonly concerns?: (member: LintMember) => boolean
+}
+
+const ADVISORIES: readonly Advisory[] = [
+  {
+    id: 'GHSA-6vch-q96h-7gc3',
+    fixed: ['3.5.33', '3.6.14', '3.7.1'],
+    what: 'keeps connections that never finish their TLS handshake, so that anybody who reaches a port can exhaust it',
+    concerns: ({ client, peer }) => client.servesTls || peer.servesTls,
+  },
+  {
+    id: 'CVE-2026-33413',
+    fixed: ['3.4.42', '3.5.28', '3.6.9'],
+    what: 'answers several calls without asking who calls, also with authentication enabled',
+  },
+  {
+    id: 'server/CHANGELOG 3.5.8',
+    fixed: ['3.5.8'],
+    minors: [5],
+    what: 'speaks TLS 1.2 and never TLS 1.3 (client/pkg/transport/listener.go v3.5.7)',
+    concerns: ({ client, peer }) => client.servesTls || peer.servesTls,
+  },
+]
+
+const CRL_FIXED = ['3.5.32', '3.6.13', '3.7.0'] as const
+
+const knownWeaknesses: Rule = (member) => {
+  const { version, settings } = member
+  if (version === null || version.patch === null) return []
+  const at = { ...settings.server('name').place, option: 'version' }
+  return ADVISORIES.filter(({ fixed, minors, concerns }) => {
+    const isMeant = minors?.includes(version.minor) ?? true
+    return isMeant && isBefore(version, fixed) && (concerns?.(member) ?? true)
+  }).map(({ id, fixed, what }) =>
+    finding('config/advisory', {
+      ...at,
+      line: null,
+      column: null,
+      id,
+      version: formatVersion(version),
+      fixed: [...fixed],
+      what,
+    }),
+  )
+}
+
+/** GHSA-3wh4-j44w-pg92: with HTTP on a URL of its own, the gRPC port does not look at the revocation list. */
+const listsAreLookedAt: Rule = ({ version, client }) => {
+  const [crl, http] = [client.get('crlFile'), client.get('httpUrls')]
+  if (!crl.isSet || !http.isSet || version === null || version.patch === null || !isBefore(version, CRL_FIXED))
+    return []
+  return [finding('config/crl-bypassed', { ...crl.place, httpUrls: http.place.option, fixed: [...CRL_FIXED] })]
+}
+
+/** Whether a release is older than the repair in its line; lines newer than all repairs have it. */
+function isBefore(version: ParsedVersion, fixed: readonly string[]): boolean {
+  const repairs = fixed.flatMap((text) => parseVersion(text) ?? [])
+  const own = repairs.find(({ minor }) => minor === version.minor)
+  if (own !== undefined) return compareVersions(version, own) < 0
+  return repairs.every(({ minor }) => minor > version.minor)
+}
+
+export const advisoryRules: readonly Rule[] = [knownWeaknesses, listsAreLookedAt]

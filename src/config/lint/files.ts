@@ -1,0 +1,255 @@
+/** Reads the files that a configuration names, and judges them for the role that they play. */
+import { stat } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { assemble } from '../../credentials/assemble.js'
+import type { Credentials } from '../../credentials/credentials.js'
+import { type Input, openInput } from '../../credentials/input.js'
+import { fileInput } from '../../credentials/inputs.js'
+import { readCertificates } from '../../credentials/read-certificates.js'
+import { readCrls } from '../../credentials/read-crls.js'
+import { placed } from '../../report/catalogue/config-place.js'
+import type { MaterialRole } from '../../report/catalogue/place.js'
+import type { Finding, FindingCode } from '../../report/finding.js'
+import { validateChain, validateCredentials } from '../../validate/validate.js'
+import type { Usage, ValidateOptions } from '../../validate/context.js'
+import type { Certificate } from '../../x509/certificate.js'
+import { readHost } from '../../x509/names.js'
+import type { ReadMember } from '../read/input.js'
+import type { Setting } from '../read/settings.js'
+import { formatVersion } from '../version.js'
+import { finding } from './finding.js'
+import { isTrueText, type LintMember, type LintSide } from './member.js'
+
+/** How certificates are judged. */
+export interface JudgeOptions {
+  readonly at: Date
+  readonly clockSkew: string | undefined
+  readonly expiryWarning: string | undefined
+  /** Hosts that the certificate for clients must cover beside those that are advertised. */
+  readonly hosts: readonly string[]
+  readonly root: string | null
+}
+
+/** What one side has in its files, as far as it could be read. */
+export interface SideFiles {
+  readonly chain: readonly Certificate[]
+  readonly anchors: readonly Certificate[]
+}
+
+export interface FilesReading {
+  readonly client: SideFiles
+  readonly peer: SideFiles
+  readonly findings: readonly Finding[]
+}
+
+export const NO_FILES: SideFiles = { chain: [], anchors: [] }
+
+/** Findings that the trust anchors of a server do not matter for: clients know its CA, and etcd need not. */
+const ABOUT_TRUST = /^chain\/(?!order-wrong|certificate-unused)/
+const ABOUT_GATEWAY: readonly FindingCode[] = ['usage/gateway-client-auth-missing', 'usage/gateway-client-auth-nested']
+
+/** Reads and judges all files of one member. */
+export async function judgeFiles(member: LintMember, read: ReadMember, options: JudgeOptions): Promise<FilesReading> {
+  const reader = new FilesReader(member, read, options)
+  const [client, peer] = [await reader.side(member.client), await reader.side(member.peer)]
+  return { client, peer, findings: reader.findings }
+}
+
+class FilesReader {
+  readonly findings: Finding[] = []
+  private readonly member: LintMember
+  private readonly read: ReadMember
+  private readonly options: JudgeOptions
+  private readonly inputs = new Map<string, Promise<Input>>()
+
+  constructor(member: LintMember, read: ReadMember, options: JudgeOptions) {
+    this.member = member
+    this.read = read
+    this.options = options
+  }
+
+  async side(side: LintSide): Promise<SideFiles> {
+    if (side.isAutoTls) return NO_FILES
+    await this.revocation(side)
+    const ca = await this.input(side.get('trustedCaFile'), 'ca')
+    const own = await this.pair(side.get('certFile'), side.get('keyFile'), ca)
+    const second = await this.pair(side.get('clientCertFile'), side.get('clientKeyFile'), ca)
+    const shown = side.get('clientCertFile').isSet ? second : own
+    const anchors = ca === null ? [] : certificatesIn(ca)
+    if (ca !== null && own === null && second === null) this.findings.push(...readCertificates(openInput(ca)).findings)
+    if (own !== null) this.judgeServing(side, own, anchors)
+    if (second !== null && anchors.length > 0) {
+      this.findings.push(...validate(second, anchors, this.validation('client', [], side)))
+    }
+    if (side.block === 'peer' && shown !== null) this.judgeAddress(side, shown.chain)
+    return { chain: shown?.chain ?? [], anchors }
+  }
+
+  /** A certificate with its key; null where neither is named, or they are not here. */
+  private async pair(certFile: Setting, keyFile: Setting, ca: Input | null): Promise<PairFiles | null> {
+    const [cert, key] = [await this.input(certFile, 'cert'), await this.input(keyFile, 'key')]
+    if (cert === null || key === null) return null
+    await this.readableByUser(keyFile)
+    const { credentials, findings } = assemble(
+      { ca: ca ?? cert, cert, key, crl: null, passphrase: null },
+      cert.place.origin,
+    )
+    // Without CAs of its own, the certificate stands in for them, and what is said of that is nothing.
+    this.findings.push(...findings.filter(({ code }) => ca !== null || !/^credentials\/.*\b(ca|anchor)\b/.test(code)))
+    return { credentials: ca === null ? null : credentials, chain: certificatesIn(cert) }
+  }
+
+  private judgeServing(side: LintSide, pair: PairFiles, anchors: readonly Certificate[]): void {
+    const showsAnother = side.get('clientCertFile').isSet
+    const usage: Usage = side.block === 'peer' && !showsAnother ? 'peer' : 'server'
+    const validation = this.validation(usage, hostsOf(side, this.options.hosts), side)
+    const [leaf] = pair.chain
+    if (leaf === undefined) return
+    if (anchors.length > 0) {
+      const findings = validate(pair, anchors, validation)
+      const isLed = !findings.some(({ code, severity }) => severity === 'error' && ABOUT_TRUST.test(code))
+      // Members judge each other by these CAs. Those who connect to a server have their own.
+      if (isLed || side.block === 'peer') {
+        this.findings.push(...findings)
+        return
+      }
+    }
+    this.findings.push(...validateAlone(pair.chain, validation))
+    if (anchors.length > 0 && this.gatewayShows(side)) {
+      const ca = side.get('trustedCaFile').place.option
+      const details = { ...side.get('certFile').place, ca, subject: leaf.subject.toString() }
+      this.findings.push(finding('config/gateway-untrusted', details))
+    }
+  }
+
+  /** Whether the gateway shows the certificate that clients are shown. */
+  private gatewayShows(side: LintSide): boolean {
+    const isOn = isTrueText(this.member.settings.server('enableGrpcGateway').text)
+    return side.block === 'client' && isOn && side.asksForCertificates && !side.get('clientCertFile').isSet
+  }
+
+  private validation(
+    usage: Usage,
+    hosts: readonly string[],
+    side?: LintSide,
+  ): Parameters<typeof validateCredentials>[1] {
+    const { at, clockSkew, expiryWarning } = this.options
+    const ignore = this.gatewayShows(side) ? [] : ABOUT_GATEWAY
+    return { usage, hosts, at, clockSkew, expiryWarning, ignore }
+  }
+
+  /** Etcd compares a member that calls with the names of its certificate (listener_tls.go checkCertSAN). */
+  private judgeAddress(side: LintSide, [leaf]: readonly Certificate[]): void {
+    if (leaf === undefined || !side.asksForCertificates || side.isOn('skipClientSanVerification')) return
+    const names = leaf.subjectAltNames
+    const dns = names.flatMap(({ kind, value }) => (kind === 'dns' ? [value] : []))
+    const ips = names.flatMap(({ kind, value }) => (kind === 'ip' ? [value] : []))
+    // A name without a wildcard is resolved, to what is not known here; an address is as good as its being there.
+    if (dns.length === 0 || ips.length > 0 || dns.some((name) => !name.startsWith('*'))) return
+    const addresses = side.advertise.map(({ host }) => host)
+    const { place } = side.get('certFile')
+    this.findings.push(finding('config/peer-address-unprovable', { ...place, names: dns, addresses }))
+  }
+
+  private async revocation(side: LintSide): Promise<void> {
+    const setting = side.get('crlFile')
+    const input = await this.input(setting, 'crl')
+    if (input === null) return
+    const at = { ...setting.place, path: setting.text }
+    const { crls, findings } = readCrls(openInput(input))
+    const [wrong] = findings.filter(({ severity }) => severity === 'error')
+    if (wrong !== undefined || crls.length === 0) {
+      this.findings.push(finding('config/crl-unreadable', { ...at, reason: wrong?.message ?? 'It holds no list.' }))
+      return
+    }
+    const isDer = input.bytes?.[0] === DER_SEQUENCE
+    const { version } = this.member
+    if (isDer) return
+    if (version === null || version.minor < FIRST_DER_ONLY) this.findings.push(finding('config/crl-form-ahead', at))
+    else this.findings.push(finding('config/crl-form', { ...at, version: formatVersion(version) }))
+  }
+
+  /** A file that is named, read once. Null where none is named, or its place is not on this machine. */
+  private async input(setting: Setting, role: MaterialRole): Promise<Input | null> {
+    const { text, isSet, isUnresolved, place } = setting
+    if (!isSet || isUnresolved) return null
+    const path = this.read.hostPath(text)
+    if (path === null) {
+      this.findings.push(finding('config/file-elsewhere', { ...place, path: text }))
+      return null
+    }
+    const key = `${role} ${path} ${place.option}`
+    const known =
+      this.inputs.get(key) ?? fileInput({ role, file: text, variable: placed(place), namedBy: placed(place), path })
+    this.inputs.set(key, known)
+    return known
+  }
+
+  private async readableByUser(setting: Setting): Promise<void> {
+    const { user } = this.read.surroundings
+    const path = this.read.hostPath(setting.text)
+    const uid = user === null ? null : userNumber(user, this.options.root)
+    if (user === null || uid === null || uid === 0 || path === null || process.platform === 'win32') return
+    const stats = await stat(path).catch(() => null)
+    if (stats === null) return
+    const mode = stats.mode & 0o777
+    const isReadable = (stats.uid === uid && (mode & 0o400) !== 0) || (mode & 0o044) !== 0
+    if (isReadable) return
+    const details = { ...setting.place, path: setting.text, user, mode: `0${mode.toString(8)}` }
+    this.findings.push(finding('config/key-not-readable', details))
+  }
+}
+
+interface PairFiles {
+  readonly credentials: Credentials | null
+  readonly chain: readonly Certificate[]
+}
+
+function validate(
+  { credentials, chain }: PairFiles,
+  trustAnchors: readonly Certificate[],
+  options: ValidateOptions,
+): Finding[] {
+  if (credentials !== null) return validateCredentials(credentials, options).findings
+  const [leaf, ...intermediates] = chain
+  return leaf === undefined ? [] : validateChain({ leaf, intermediates, trustAnchors }, options).findings
+}
+
+/** Judges a certificate without the CAs that it should lead to, which are not known. */
+function validateAlone([leaf, ...intermediates]: readonly Certificate[], options: ValidateOptions): Finding[] {
+  if (leaf === undefined) return []
+  const { findings } = validateChain({ leaf, intermediates, trustAnchors: intermediates.at(-1) ?? leaf }, options)
+  return findings.filter(({ code }) => !ABOUT_TRUST.test(code) && !code.includes('anchor'))
+}
+
+/** The first octet of a list in DER. */
+const DER_SEQUENCE = 0x30
+/** Since 3.6 a revocation list is read in DER alone (listener_tls.go v3.6.14 checkCRL). */
+const FIRST_DER_ONLY = 6
+
+function certificatesIn(input: Input): Certificate[] {
+  return readCertificates(openInput(input)).certificates.map(({ certificate }) => certificate)
+}
+
+/** The hosts that a certificate must cover: those that others are told. */
+function hostsOf(side: LintSide, more: readonly string[]): string[] {
+  const advertised = side.advertise.flatMap(({ host, port, isTls, isUnspecified, setting }) =>
+    port === '' || !isTls || isUnspecified || !setting.isSet || 'refused' in readHost(host) ? [] : [host],
+  )
+  return [...new Set([...advertised, ...(side.block === 'client' ? more : [])])]
+}
+
+/** The number of a user, by the machine’s own list of users; null where it is not known. */
+function userNumber(user: string, root: string | null): number | null {
+  if (/^\d+$/.test(user)) return Number(user)
+  try {
+    const line = readFileSync(join(root ?? '/', 'etc/passwd'), 'utf8')
+      .split('\n')
+      .find((each) => each.startsWith(`${user}:`))
+    const number = line?.split(':')[2]
+    return number === undefined ? null : Number(number)
+  } catch {
+    return null
+  }
+}

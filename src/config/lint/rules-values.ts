@@ -1,0 +1,106 @@
+/** Values that etcd reads otherwise than they look, or not at all: versions of TLS, suites, and releases of etcd. */
+import type { Finding } from '../../report/finding.js'
+import { cipherSuites } from '../cipher-suites.js'
+import { type EtcdOptionRow, formAvailability } from '../options.js'
+import { isUnresolved, type ReadOption } from '../read/read-option.js'
+import { availableIn, formatVersion } from '../version.js'
+import { finding } from './finding.js'
+import { isBooleanText, type LintMember, type Rule } from './member.js'
+
+/** What a value must be, by the kind of its option; kinds that are not here are judged by rules of their own. */
+const WANTS: Partial<Record<EtcdOptionRow['kind'], { wants: string; isRight: (option: ReadOption) => boolean }>> = {
+  boolean: { wants: 'true or false', isRight: ({ text }) => isBooleanText(text) },
+  'tls-version': { wants: 'TLS1.2 or TLS1.3', isRight: ({ text }) => /^TLS1\.[23]$/.test(text) },
+  state: { wants: 'new or existing', isRight: ({ text }) => text === 'new' || text === 'existing' },
+  // In a file etcd takes 0 for nothing said (server/embed/config.go v3.5.16 configFromFile).
+  years: {
+    wants: 'a number of years above 0',
+    isRight: ({ text, form }) => /^\d+$/.test(text) && (Number(text) > 0 || form === 'yaml'),
+  },
+}
+
+const valuesAreWhole: Rule = ({ settings }) =>
+  settings.all().flatMap((option) => {
+    const { row, text, place } = option
+    const rule = WANTS[row.kind]
+    if (rule === undefined || text === '' || isUnresolved(text) || rule.isRight(option)) return []
+    return [finding('config/value-malformed', { ...place, value: text, wants: rule.wants })]
+  })
+
+const tlsVersionsMeet: Rule = ({ settings }) => {
+  const [min, max] = [settings.server('tlsMinVersion'), settings.server('tlsMaxVersion')]
+  if (min.text !== 'TLS1.3' || max.text !== 'TLS1.2') return []
+  return [finding('config/tls-versions-crossed', { ...min.place, min: min.text, max: max.text })]
+}
+
+const SUITES = new Map(cipherSuites.map((row) => [row.name, row]))
+const BY_OPENSSL = new Map(
+  cipherSuites.toReversed().flatMap((row) => (row.openssl === null ? [] : [[row.openssl, row.name] as const])),
+)
+
+const suitesAreKnown: Rule = ({ settings, version }) => {
+  const setting = settings.server('cipherSuites')
+  if (!setting.isSet || setting.isUnresolved) return []
+  const { place, values } = setting
+  const findings = values.flatMap((suite): Finding[] => {
+    const row = SUITES.get(suite)
+    const isKnown = row !== undefined && (version === null || availableIn(version, row.since) !== 'none')
+    if (!isKnown) {
+      const suggestion = BY_OPENSSL.get(suite) ?? (SUITES.has(suite.toUpperCase()) ? suite.toUpperCase() : null)
+      return [finding('config/cipher-suite-unknown', { ...place, suite, suggestion })]
+    }
+    return row.kind === 'insecure' ? [finding('config/cipher-suite-weak', { ...place, suite })] : []
+  })
+  if (settings.server('tlsMinVersion').text === 'TLS1.3') {
+    return [...findings, finding('config/cipher-suites-with-tls13', place)]
+  }
+  // A name that is no suite ends etcd before it looks at the list.
+  if (findings.some(({ code }) => code === 'config/cipher-suite-unknown')) return findings
+  if (!values.some((suite) => SUITES.get(suite)?.http2 === true)) {
+    findings.push(finding('config/cipher-suites-without-http2', place))
+  }
+  return findings
+}
+
+const optionsAreInVersion: Rule = ({ settings, version }) => {
+  if (version === null) return []
+  return settings.all().flatMap(({ row, form, place, text }): Finding[] => {
+    const spelling = form === 'yaml' ? row.yaml : row.flag
+    if (spelling === null || text === '') return []
+    if (formAvailability(row, form, version) === 'none') {
+      const { since, until = null } = spelling
+      const forms = (['yaml', 'flags', 'env'] as const).filter((each) => formAvailability(row, each, version) === 'all')
+      const details = { ...place, form, version: formatVersion(version), since: [...since], until, forms }
+      return [finding('config/option-not-in-version', details)]
+    }
+    const { deprecatedSince } = row
+    const isDeprecated = deprecatedSince !== undefined && availableIn(version, [deprecatedSince as '3.6.0']) === 'all'
+    return isDeprecated ? [finding('config/option-deprecated', { ...place, since: deprecatedSince })] : []
+  })
+}
+
+/** A text where releases since 3.5.15 want a list, and the other way round. Without a version, the newer ones count. */
+function shapeOf({ row, isList, place, form, values, text }: ReadOption, { version }: LintMember): Finding[] {
+  const { listSince } = row
+  if (listSince === undefined || text === '' || isUnresolved(text)) return []
+  const since = [...listSince]
+  const takesList = version === null ? 'all' : availableIn(version, listSince)
+  if (form === 'yaml' && version !== null && formAvailability(row, form, version) === 'none') return []
+  if (form === 'yaml' && !isList && takesList !== 'none')
+    return [finding('config/scalar-instead-of-list', { ...place, since })]
+  if (takesList !== 'none' || version === null) return []
+  const release = formatVersion(version)
+  if (isList) return [finding('config/list-instead-of-scalar', { ...place, since, version: release })]
+  if (values.length < 2) return []
+  return [finding('config/one-value-only', { ...place, version: release, count: values.length, since })]
+}
+
+const listsAreLists: Rule = (member) => member.settings.all().flatMap((option) => shapeOf(option, member))
+
+export const valueRules: readonly Rule[] = [
+  valuesAreWhole,
+  tlsVersionsMeet,
+  suitesAreKnown,
+  optionsAreInVersion,
+  listsAreLists,
+]
