@@ -7,6 +7,29 @@
 export * from '../report/index.js'
 export type { ClusterFiles } from '../authority/files/cluster-shape.js'
 export type { CredentialFiles } from '../credentials/write.js'
+export { certManagerResources } from './kubernetes/cert-manager.js'
+export type {
+  CertManagerClient,
+  CertManagerMember,
+  CertManagerOptions,
+  IssuerReference,
+} from './kubernetes/cert-manager.js'
+export { clientDeployment } from './kubernetes/client-deployment.js'
+export type { ClientDeploymentOptions } from './kubernetes/client-deployment.js'
+export { kubeApiserverFlags } from './kubernetes/kube-apiserver.js'
+export type { ClientFiles, KubeApiserverOptions } from './kubernetes/kube-apiserver.js'
+export { kubeadmExternalEtcd } from './kubernetes/kubeadm.js'
+export type { KubeadmClusterConfiguration, KubeadmExternalEtcdOptions, KubeadmVersion } from './kubernetes/kubeadm.js'
+export { toYaml } from './kubernetes/manifest.js'
+export type { Json, JsonObject, KubernetesManifest, ManifestMetadata } from './kubernetes/manifest.js'
+export type { MetadataOptions } from './kubernetes/names.js'
+export type { EtcdProbe } from './kubernetes/probes.js'
+export { secretManifest } from './kubernetes/secret.js'
+export type { SecretManifest, SecretOptions } from './kubernetes/secret.js'
+export { statefulSet } from './kubernetes/stateful-set.js'
+export type { StatefulSetManifests, StatefulSetOptions } from './kubernetes/stateful-set.js'
+export { staticPod } from './kubernetes/static-pod.js'
+export type { StaticPodOptions } from './kubernetes/static-pod.js'
 export type { ClientSide, MemberConfig, PeerSide, TlsSide, EtcdTlsVersion } from './model.js'
 export type { ConfigForm } from './options.js'
 export { clusterConfigs, renderCluster } from './render/cluster.js'

@@ -1,0 +1,105 @@
+/** Credentials as a Secret. */
+import { inspect } from 'node:util'
+import type { Credentials } from '../../credentials/credentials.js'
+import { checkOptions, optionInvalid } from '../../misuse.js'
+import type { KubernetesManifest } from './manifest.js'
+import { checkLabelName, checkObjectName, metadataOf, type MetadataOptions } from './names.js'
+
+/** What {@link secretManifest} takes beside the credentials. */
+export interface SecretOptions extends MetadataOptions {
+  name: string
+  /** Default: none, for `kubectl --namespace`. */
+  namespace?: string | undefined
+  /** Under which name revocation lists are put, for `names.crl` of `fromKubernetesSecret`. Default: they are left out. */
+  crl?: string | undefined
+  /** Kubernetes then refuses every change, so the Secret cannot be rotated. Default: false. */
+  immutable?: boolean | undefined
+}
+
+/** A Secret of the type `kubernetes.io/tls`, with the CAs. It holds the private key; `util.inspect` does not show it. */
+export interface SecretManifest extends KubernetesManifest<'Secret'> {
+  type: 'kubernetes.io/tls'
+  /** Base64 of PEM. */
+  data: { 'ca.crt': string; 'tls.crt': string; 'tls.key': string } & Record<string, string>
+  immutable?: boolean
+}
+
+/** Of all values together, before base64 (k8s.io/api/core/v1, MaxSecretSize). */
+const MAX_SECRET = 1024 * 1024
+
+/**
+ * The Secret from which `fromKubernetesSecret` reads what it is given here: `tls.crt` is the chain, `tls.key` the key in
+ * PKCS#8, `ca.crt` the trusted CAs, as cert-manager writes them.
+ *
+ * Hand it to `kubectl create`, `kubectl replace` or `kubectl apply --server-side`. A plain `kubectl apply` copies the whole
+ * Secret, key included, into the annotation `kubectl.kubernetes.io/last-applied-configuration`.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, also for credentials that are larger than a Secret may be.
+ */
+export function secretManifest(credentials: Credentials, options: SecretOptions): SecretManifest {
+  checkOptions('options', options, ['name', 'namespace', 'labels', 'annotations', 'crl', 'immutable'])
+  const { crl, immutable, namespace } = options
+  const name = checkObjectName('options.name', options.name)
+  if (namespace !== undefined) checkLabelName('options.namespace', namespace)
+  if (crl !== undefined) checkDataKey('options.crl', crl)
+  if (immutable !== undefined && typeof immutable !== 'boolean')
+    throw optionInvalid('options.immutable', 'must be a boolean')
+  const { trustAnchors, chain, key, crls } = credentials
+  const values = {
+    'ca.crt': pemOf(trustAnchors),
+    'tls.crt': pemOf(chain),
+    'tls.key': withNewline(key.exportPem()),
+  }
+  const lists: Record<string, string> = crl === undefined || crls.length === 0 ? {} : { [crl]: pemOf(crls) }
+  const size = [...Object.values(values), ...Object.values(lists)].reduce(
+    (sum, text) => sum + Buffer.byteLength(text),
+    0,
+  )
+  if (size > MAX_SECRET) throw optionInvalid('credentials', 'must fit into 1 MiB, which is what a Secret holds')
+  const manifest: SecretManifest = {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: metadataOf(name, namespace, options),
+    type: 'kubernetes.io/tls',
+    ...(immutable === undefined ? {} : { immutable }),
+    data: {
+      ...encoded(lists),
+      'ca.crt': base64(values['ca.crt']),
+      'tls.crt': base64(values['tls.crt']),
+      'tls.key': base64(values['tls.key']),
+    },
+  }
+  return hideData(manifest)
+}
+
+function pemOf(parts: readonly { toPem(): string }[]): string {
+  return parts.map((part) => withNewline(part.toPem())).join('')
+}
+
+function withNewline(pem: string): string {
+  return pem.endsWith('\n') ? pem : `${pem}\n`
+}
+
+function base64(text: string): string {
+  return Buffer.from(text).toString('base64')
+}
+
+function encoded(values: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).map(([key, text]) => [key, base64(text)]))
+}
+
+/** IsConfigMapKey, and none of the keys that are taken. */
+function checkDataKey(option: string, key: unknown): void {
+  if (typeof key !== 'string' || !/^[\w.-]{1,253}$/.test(key) || key === '.' || key.startsWith('..')) {
+    throw optionInvalid(option, 'must be letters, digits, "-", "_" and ".", at most 253')
+  }
+  if (['ca.crt', 'tls.crt', 'tls.key'].includes(key))
+    throw optionInvalid(option, 'is the name of another file of the Secret')
+}
+
+/** JSON and YAML have it all; what is printed while somebody looks for a fault has the names alone. */
+function hideData(manifest: SecretManifest): SecretManifest {
+  return Object.defineProperty(manifest, inspect.custom, {
+    value: () => ({ ...manifest, data: Object.keys(manifest.data) }),
+  })
+}

@@ -1,0 +1,73 @@
+/** Values that manifests hold: paths, images, URLs, durations, texts that Kubernetes would expand. */
+import { isAbsolute, normalize } from 'node:path/posix'
+import { optionInvalid } from '../../misuse.js'
+import { parseDuration } from '../../x509/time.js'
+import { readUrl } from '../url.js'
+
+/** Longest path that Linux takes, PATH_MAX less its zero. */
+const MAX_PATH = 4095
+
+/** An absolute path of Linux, as it stands there without `..`; a colon would end it where a volume is mounted. */
+export function checkPath(option: string, path: unknown): string {
+  if (typeof path !== 'string' || !isAbsolute(path) || path.length > MAX_PATH || /[\p{Cc}:]/u.test(path)) {
+    throw optionInvalid(option, 'must be an absolute path without control characters and colons')
+  }
+  if (path.split('/').includes('..')) throw optionInvalid(option, 'must not hold ".."')
+  const plain = normalize(path)
+  return plain.length > 1 ? plain.replace(/\/$/, '') : plain
+}
+
+/** Whether a path lies in a folder; both as {@link checkPath} gives them. */
+export function isInside(path: string, folder: string): boolean {
+  return folder === '/' || path.startsWith(`${folder}/`)
+}
+
+/** The name of an image: registry, path, tag, digest (distribution/reference). */
+export function checkImage(option: string, image: unknown): string {
+  if (typeof image === 'string' && image.length <= 512 && /^[A-Za-z0-9][\w.:/@-]*$/.test(image)) return image
+  throw optionInvalid(option, "must be the name of an image, as 'registry.example.com/app:1.2.3'")
+}
+
+/** The https URLs of etcd, one at least. */
+export function checkEndpoints(option: string, endpoints: unknown): string[] {
+  if (!Array.isArray(endpoints) || endpoints.length === 0) throw optionInvalid(option, 'must be a list of URLs')
+  return endpoints.map((endpoint: unknown, index) => {
+    const at = `${option}[${String(index)}]`
+    if (typeof endpoint !== 'string') throw optionInvalid(at, 'must be a string')
+    const reading = readUrl(endpoint, 'advertise')
+    if ('refused' in reading) throw optionInvalid(at, `must be a URL of etcd, and ${reading.refused}`)
+    if (reading.url.scheme !== 'https') throw optionInvalid(at, 'must begin with "https://": certificates need TLS')
+    return endpoint
+  })
+}
+
+export function checkPort(option: string, port: unknown): number {
+  if (typeof port === 'number' && Number.isInteger(port) && port >= 1 && port <= 65_535) return port
+  throw optionInvalid(option, 'must be a port from 1 to 65535')
+}
+
+export function checkCount(option: string, count: unknown, max: number): number {
+  if (typeof count === 'number' && Number.isInteger(count) && count >= 1 && count <= max) return count
+  throw optionInvalid(option, `must be a whole number from 1 to ${String(max)}`)
+}
+
+/** Kubernetes puts variables in place of `$(NAME)` in commands and variables; a dollar sign for itself is `$$`. */
+export function escapeExpansion(text: string): string {
+  return text.replaceAll('$', '$$$$')
+}
+
+const HOUR_MS = 3_600_000
+const MINUTE_MS = 60_000
+/** Go counts in nanoseconds, in 64 bits: some 292 years (package time, Duration). */
+const MAX_GO_MS = 9_223_372_036_854
+
+/** A duration as Go prints it, `2160h0m0s`, which is how the API server hands it back. */
+export function goDuration(option: string, text: unknown): { text: string; ms: number } {
+  const ms = parseDuration(text, option)
+  if (ms % 1000 !== 0) throw optionInvalid(option, 'must be whole seconds')
+  if (ms > MAX_GO_MS) throw optionInvalid(option, 'must be shorter than 106751 days, the longest duration of Go')
+  const hours = Math.floor(ms / HOUR_MS)
+  const minutes = Math.floor((ms % HOUR_MS) / MINUTE_MS)
+  const seconds = (ms % MINUTE_MS) / 1000
+  return { text: `${String(hours)}h${String(minutes)}m${String(seconds)}s`, ms }
+}
