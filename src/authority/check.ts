@@ -1,10 +1,11 @@
 /** The last look at what was made, before anybody gets it. */
 import type { Credentials } from '../credentials/credentials.js'
-import type { FindingCode } from '../report/finding.js'
+import type { Finding, FindingCode } from '../report/finding.js'
 import type { Report } from '../report/report.js'
 import { validateChain, validateCredentials } from '../validate/validate.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { PrivateKey } from '../x509/keys.js'
+import type { Issuer } from './issuer.js'
 import { issueRefused } from './refuse.js'
 import type { CheckedProfile } from './request.js'
 
@@ -24,6 +25,20 @@ export function checkRoot(certificate: Certificate, key: PrivateKey | null): voi
 export function checkSignedBy(certificate: Certificate, issuer: Certificate): void {
   if (!certificate.isSignedBy(issuer))
     throw issueRefused("The certificate's signature does not verify with its issuer's key")
+}
+
+/**
+ * The same for the certificate of a CA below: signed by this one, and no certificate that a verifier refuses.
+ *
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` with the findings.
+ */
+export function checkCa(leaf: Certificate, above: Issuer, now: Date): void {
+  checkSignedBy(leaf, above.certificate)
+  const { intermediates, trustAnchors } = above
+  const { findings } = validateChain({ leaf, intermediates, trustAnchors }, { usage: 'any', at: now })
+  const against = findings.filter(({ severity }) => severity === 'error')
+  if (against.length === 0) return
+  throw issueRefused(`The CA certificate would be refused: ${wordsOf(against)}`, { findings })
 }
 
 /** Warnings about a server certificate with which a part of etcd does not work; whoever issues can still mend it. */
@@ -65,8 +80,11 @@ function refuseIfRefused({ findings }: Pick<Report, 'findings'>, { evenIfEtcdRef
   // not sign, is none.
   const counted = evenIfEtcdRefuses ? against.filter(({ code }) => BROKEN.includes(code)) : against
   if (counted.length === 0) return
-  const words = counted.map((each) => `[${each.code}] ${each.message}`)
-  throw issueRefused(`The certificate would be refused: ${words.join(' ')}`, { findings })
+  throw issueRefused(`The certificate would be refused: ${wordsOf(counted)}`, { findings })
+}
+
+function wordsOf(findings: readonly Finding[]): string {
+  return findings.map((each) => `[${each.code}] ${each.message}`).join(' ')
 }
 
 const BROKEN: readonly FindingCode[] = ['key/mismatch', 'signature/invalid']

@@ -5,7 +5,7 @@ import { bytesEqual } from '../x509/der.js'
 import { keyIdentifier, writeExtension } from '../x509/certificate-writer.js'
 import { ExtensionId } from '../x509/extensions.js'
 import { caExtensions, pathLengthBelow, readMaxIntermediates } from './ca-certificate.js'
-import { checkSignedBy } from './check.js'
+import { checkCa } from './check.js'
 import { type AuthorityParts, type Issuer, ledgerEntry } from './issuer.js'
 import { lifetimeWithin, readValidity } from './lifetime.js'
 import { readPermit } from './permit.js'
@@ -55,7 +55,7 @@ export async function crossSign(issuer: Issuer, other: Certificate, options: Cro
     ],
     origin: `cross-certificate of ${name}`,
   })
-  checkSignedBy(certificate, issuer.certificate)
+  checkCa(certificate, issuer, now)
   await settings.ledger.append([ledgerEntry(issuer, certificate, 'ca')])
   return certificate
 }

@@ -4,7 +4,7 @@ import { bytesEqual } from '../x509/der.js'
 import type { PrivateKey } from '../x509/keys.js'
 import type { KeyAlgorithm } from './algorithms.js'
 import { caExtensions, type CaRights, pathLengthBelow, readMaxIntermediates } from './ca-certificate.js'
-import { checkRoot, checkSignedBy } from './check.js'
+import { checkCa, checkRoot } from './check.js'
 import { type AuthorityParts, type Issuer, ledgerEntry, issuerOf } from './issuer.js'
 import { lifetimeFromNow, lifetimeWithin, readValidity } from './lifetime.js'
 import { readAlgorithm, readName } from './options.js'
@@ -100,7 +100,7 @@ export async function makeIntermediate(above: Issuer, options: CreateIntermediat
     extensions: caExtensions(signer.spki, { ...plan, pathLength }, above.keyIdentifier),
     origin,
   })
-  checkSignedBy(certificate, above.certificate)
+  checkCa(certificate, above, plan.now)
   await above.settings.ledger.append([ledgerEntry(above, certificate, 'ca')])
   return { settings, certificate, key, signer, chain: [above.certificate, ...above.chain], crossCertificates: [] }
 }

@@ -102,6 +102,16 @@ describe('an intermediate', () => {
     expect(low.certificate.extensions.basicConstraints?.pathLength).toBe(100)
   })
 
+  test('below a CA that no verifier accepts is refused', async () => {
+    const root = mintCa({ subject: 'Root', notBefore: days(-1) })
+    const old = mintCa({ subject: 'Old', signature: 'ecdsa-sha1', issuer: root, notBefore: days(-1) })
+    const authority = await loadAuthority({ cert: old.pem, key: old.keyPem, chain: root.pem, clock })
+    for (const work of [authority.issue(SERVER), authority.createIntermediate({ name: 'Below' })]) {
+      const { details } = await refused(work, 'ERR_ISSUE_REFUSED')
+      expect(details.findings.map(({ code }) => code)).toContain('signature/algorithm-weak')
+    }
+  })
+
   test('lives five years by default, within those above, and what it issues within all of them', async () => {
     const root = await createAuthority({ name: 'Root', validity: '1000d', clock })
     const cut = await root.createIntermediate({ name: 'Cut' })
@@ -388,6 +398,9 @@ describe('a cross-certificate', () => {
     expect(await reason(old.crossSign(old))).toContain("this authority's own key")
     const gone = mintCa({ subject: 'Gone', notBefore: days(-20), notAfter: days(-1) })
     expect(await reason(old.crossSign(Certificate.parse(gone.der)))).toContain('has expired')
+    const weak = mintCa({ subject: 'Weak', key: 'rsa-1024', notBefore: days(-1) })
+    const { details } = await refused(old.crossSign(Certificate.parse(weak.der)), 'ERR_ISSUE_REFUSED')
+    expect(details.findings.map(({ code }) => code)).toContain('key/weak')
     const closed = await createAuthority({ name: 'Closed', maxIntermediates: 0, clock })
     expect(await reason(closed.crossSign(next))).toContain('pathLenConstraint 0 of "CN=Closed"')
     expect(await reason(old.crossSign(next, { validity: '101d' }))).toContain('ask for a shorter')
