@@ -1,0 +1,233 @@
+/** What is rendered is what the real etcd does: each option in each form that can say it, and its effect. */
+import { existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { createAuthority, issueCluster, writeCluster } from '../../src/authority/index.js'
+import { clusterConfigs, renderEtcdConfig, renderEtcdctl, type MemberConfig } from '../../src/config/index.js'
+import { CONFIG_FORMS, etcdOptions, formAvailability, nameOf, type ConfigForm } from '../../src/config/options.js'
+import { valueOf } from '../../src/config/render/check-config.js'
+import { readVersion } from '../../src/config/version.js'
+import { credentials, crls, freeUrl, Workshop, type Who } from '../support/config-pki.js'
+import { runTool, temporaryFolder } from '../support/openssl.js'
+import { ask, INSTALLED, type RenderedEtcd, serving, startRendered } from '../support/rendered-etcd.js'
+
+const folder = temporaryFolder()
+const shop = new Workshop(folder)
+/** A key that is not there: the answer shows that the gateway reached etcd. */
+const RANGE = { key: Buffer.from('missing').toString('base64') }
+const SUITE = 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256'
+const FORMS = CONFIG_FORMS.map((form) => ({ form }))
+/** The forms that can say what a YAML file cannot. */
+const NOT_YAML = FORMS.filter(({ form }) => form !== 'yaml')
+
+/** Every option that etcd was started with, as `form name`. */
+const started = new Set<string>()
+
+function start(config: MemberConfig, form: ConfigForm): RenderedEtcd {
+  const asked = { client: config.client.autoTls !== true, peer: config.peer.autoTls !== true }
+  for (const row of etcdOptions) {
+    const implied = row.block !== 'server' && row.field === 'clientCertAuth' && asked[row.block]
+    const value = valueOf(config, row)
+    const written = value !== undefined && formAvailability(row, form, readVersion(INSTALLED, 'version')) === 'all'
+    if (written || implied) started.add(`${form} ${nameOf(row)}`)
+  }
+  return startRendered(config, form, folder.file(`run-${form}-${new URL(config.peer.listenUrls[0] ?? '').port}`))
+}
+
+/** The output of etcdctl, which a real `sh` starts with what is rendered for it. */
+async function etcdctl(config: MemberConfig, as: Who, command: string): Promise<string> {
+  const options = renderEtcdctl(await shop.files(as), config.client.advertiseUrls, 'flags')
+  return runTool('sh', ['-c', `etcdctl ${options} ${command}`])
+}
+
+const peerUrl = ({ peer }: MemberConfig): string => `${peer.listenUrls[0] ?? ''}/version`
+const clientUrl = ({ client }: MemberConfig, path = '/version'): string => `${client.listenUrls[0] ?? ''}${path}`
+/** By an alert of TLS. */
+const refused = { status: null, refused: expect.stringMatching(/alert number \d+/) as string }
+/** After the handshake, without a word (the certificate is revoked, or not of the caller's address). */
+const hungUp = { status: null, refused: expect.stringMatching(/^ECONNRESET/) as string }
+
+describe.each(FORMS)('as $form', ({ form }) => {
+  test('addresses, names, TLS 1.2 with one suite, HTTP apart, metrics, the certificate of the gateway', async () => {
+    const config = await shop.member(`ètcd "0" o'$HOME`)
+    const [httpUrl, metricsUrl] = [await freeUrl(), await freeUrl('http')]
+    const dataDir = folder.file(`it's "$HOME" \\ ünï #1 %s ${form}`)
+    mkdirSync(dataDir, { mode: 0o700 })
+    Object.assign(config.client, { httpUrls: [httpUrl] }, await shop.side('serverOnly'), await shop.dialling('alice'))
+    Object.assign(config, { dataDir, metricsUrls: [metricsUrl], cipherSuites: [SUITE], tlsMaxVersion: 'TLS1.2' })
+    Object.assign(config, { initialClusterState: 'new', initialClusterToken: `token '1' of ${form}` })
+    config.peer.allowedHostname = ['else.test', 'member.test']
+    await using etcd = start(config, form)
+    await serving(etcd)
+
+    const members = await etcdctl(config, 'alice', 'member list -w json')
+    expect(JSON.parse(members)).toMatchObject({
+      members: [{ name: config.name, peerURLs: config.peer.advertiseUrls, clientURLs: config.client.advertiseUrls }],
+    })
+    expect(existsSync(join(dataDir, 'member', 'wal'))).toBe(true)
+    expect(etcd.logs()).toContain(`"initial-cluster-token":"token '1' of ${form}"`)
+    // HTTP is served at its own URL alone.
+    const health = await ask(`${httpUrl}/health`, credentials.alice)
+    expect(health).toMatchObject({ status: 200, protocol: 'TLSv1.2', suite: SUITE })
+    expect(await ask(clientUrl(config), credentials.alice)).toMatchObject({ status: null })
+    expect(await ask(`${httpUrl}/health`, credentials.alice, { minVersion: 'TLSv1.3' })).toMatchObject(refused)
+    const other = 'ECDHE-ECDSA-AES256-GCM-SHA384'
+    expect(await ask(`${httpUrl}/health`, credentials.alice, { ciphers: other })).toMatchObject(refused)
+    expect(await ask(`${httpUrl}/health`, null, { trust: credentials.alice })).toMatchObject(refused)
+    // The server's certificate is of no use to the gateway; alice's is.
+    expect(await ask(`${httpUrl}/v3/kv/range`, credentials.alice, { json: RANGE })).toMatchObject({ status: 200 })
+    expect((await ask(`${metricsUrl}/metrics`, null)).body).toContain('etcd_server_has_leader 1')
+    expect(await ask(peerUrl(config), credentials.member)).toMatchObject({ status: 200, protocol: 'TLSv1.2' })
+    expect(await ask(peerUrl(config), credentials.otherMember)).toMatchObject(refused)
+  })
+
+  test('TLS 1.3 alone, hosts and common names that are let in, no gateway', async () => {
+    const config = await shop.member()
+    Object.assign(config, { tlsMinVersion: 'TLS1.3', enableGrpcGateway: false })
+    config.client.allowedHostname = ['else.test', 'alice.test']
+    config.peer.allowedCn = ['else', 'member']
+    await using etcd = start(config, form)
+    await serving(etcd)
+
+    expect(await ask(clientUrl(config), credentials.alice)).toMatchObject({ status: 200, protocol: 'TLSv1.3' })
+    expect(await ask(clientUrl(config), credentials.alice, { maxVersion: 'TLSv1.2' })).toMatchObject(refused)
+    expect(await ask(clientUrl(config), credentials.bob)).toMatchObject(refused)
+    expect(await ask(clientUrl(config, '/v3/kv/range'), credentials.alice, { json: RANGE })).toMatchObject({
+      status: 404,
+    })
+    expect(await ask(peerUrl(config), credentials.member)).toMatchObject({ status: 200 })
+    expect(await ask(peerUrl(config), credentials.otherMember)).toMatchObject(refused)
+    // The address is compared, too: nothing here says that it should not be.
+    expect(await ask(peerUrl(config), credentials.memberElsewhere, { trust: credentials.member })).toMatchObject(hungUp)
+  })
+
+  test('certificates of its own making', async () => {
+    const config = await shop.member()
+    config.client = { listenUrls: config.client.listenUrls, advertiseUrls: config.client.advertiseUrls, autoTls: true }
+    config.peer = { listenUrls: config.peer.listenUrls, advertiseUrls: config.peer.advertiseUrls, autoTls: true }
+    config.selfSignedCertValidity = 3
+    await using etcd = start(config, form)
+    await serving(etcd)
+    const server = { organization: 'etcd', years: 3 }
+    expect(await ask(clientUrl(config), null, { trust: null })).toMatchObject({ status: 200, server })
+    expect(await ask(peerUrl(config), null, { trust: null })).toMatchObject({ status: 200, server })
+  })
+
+  test('a certificate of its own to dial other members with', async () => {
+    const [one, other] = [await shop.member('etcd-0'), await shop.member('etcd-1')]
+    const pair = [one, other]
+    const initialCluster = Object.fromEntries(pair.map(({ name, peer }) => [name, peer.advertiseUrls]))
+    const dialling = await shop.dialling('member')
+    for (const config of pair) {
+      Object.assign(config, { initialCluster })
+      Object.assign(config.peer, await shop.side('memberServerOnly'), dialling)
+    }
+    await using first = start(one, form)
+    await using second = start(other, form)
+    await Promise.all([serving(first), serving(second)])
+    expect(await etcdctl(one, 'alice', 'put a b')).toBe('OK\n')
+  })
+
+  test('a cluster that is joined is looked for', async () => {
+    const config = await shop.member()
+    config.initialClusterState = 'existing'
+    await using etcd = start(config, form)
+    expect(await etcd.ended).toMatch(/cannot fetch cluster info from peer urls|could not retrieve cluster information/)
+  })
+})
+
+describe.each(NOT_YAML)('as $form alone', ({ form }) => {
+  test('lists of what is revoked, and addresses of members that are not compared', async () => {
+    const config = await shop.member()
+    config.client.crlFile = folder.file('client.crl', crls.client)
+    config.peer.crlFile = folder.file('peer.crl', crls.peer)
+    config.peer.skipClientSanVerification = true
+    await using etcd = start(config, form)
+    await serving(etcd)
+    expect(await ask(clientUrl(config), credentials.alice)).toMatchObject({ status: 200 })
+    expect(await ask(clientUrl(config), credentials.revokedAlice)).toMatchObject(hungUp)
+    expect(await ask(peerUrl(config), credentials.memberElsewhere)).toMatchObject({ status: 200 })
+    expect(await ask(peerUrl(config), credentials.revokedMember)).toMatchObject(hungUp)
+  })
+})
+
+test('as yaml alone: common names of clients', async () => {
+  const config = await shop.member()
+  config.client.allowedCn = ['carol, of sales', 'alice']
+  await using etcd = start(config, 'yaml')
+  await serving(etcd)
+  expect(await ask(clientUrl(config), credentials.alice)).toMatchObject({ status: 200 })
+  expect(await ask(clientUrl(config), credentials.bob)).toMatchObject(refused)
+})
+
+test('three members with CAs of their own for clients and peers, each told in another form', async () => {
+  const [clients, peers] = await Promise.all([createAuthority({ name: 'Clients' }), createAuthority({ name: 'Peers' })])
+  const names = ['etcd-0', 'etcd-1', 'etcd-2'] as const
+  const plan = { members: names.map((name) => ({ name, hosts: ['127.0.0.1'] as const })), clients: ['app'] as const }
+  const cluster = await issueCluster({ client: clients, peer: peers }, plan)
+  const files = await writeCluster(folder.file('cluster'), cluster, { layout: 'etcd' })
+  const place = async (name: string): Promise<{ clientUrls: string[]; peerUrls: string[]; dataDir: string }> => ({
+    clientUrls: [await freeUrl()],
+    peerUrls: [await freeUrl()],
+    dataDir: folder.file(`data-${name}`),
+  })
+  const [a, b, c] = [await place('etcd-0'), await place('etcd-1'), await place('etcd-2')]
+  const configs = clusterConfigs(files, {
+    members: { 'etcd-0': a, 'etcd-1': b, 'etcd-2': c },
+    initialClusterToken: 'three',
+  })
+  await using first = start(configs['etcd-0'], 'yaml')
+  await using second = start(configs['etcd-1'], 'flags')
+  await using third = start(configs['etcd-2'], 'env')
+  await Promise.all([first, second, third].map(serving))
+  const endpoints = names.flatMap((name) => configs[name].client.advertiseUrls)
+  const options = renderEtcdctl(files.clients.app, endpoints, 'flags')
+  expect(runTool('sh', ['-c', `etcdctl ${options} put a b && etcdctl ${options} get a --print-value-only`])).toBe(
+    'OK\nb\n',
+  )
+  const variables = renderEtcdctl(files.clients.app, endpoints, 'env')
+  const health = runTool('sh', [
+    '-c',
+    `set -a && . "$0" && exec etcdctl endpoint health -w json`,
+    folder.file('ctl.env', variables),
+  ])
+  expect(JSON.parse(health)).toMatchObject(endpoints.map(() => ({ health: true })))
+  const list = JSON.parse(renderEtcdctl(files.clients.app, endpoints, 'json')) as string[]
+  expect(
+    runTool('etcdctl', [...list, 'member', 'list', '-w', 'simple'])
+      .trim()
+      .split('\n'),
+  ).toHaveLength(3)
+  // A client's certificate is none of a peer's.
+  expect(
+    await ask(peerUrl(configs['etcd-0']), cluster.clients.app, { trust: cluster.members['etcd-0'].peer }),
+  ).toMatchObject(refused)
+})
+
+test('the two blocks of a how-to, mended', async () => {
+  const files = await shop.side('server')
+  const config = await shop.member()
+  Object.assign(config.client, files)
+  Object.assign(config.peer, files)
+  // As they are often printed: a CA file, and nobody is asked to show whom it names.
+  const printed = { ...config, client: { ...config.client, clientCertAuth: false } }
+  expect(() => renderEtcdConfig(printed, 'yaml')).toThrow('--trusted-ca-file is set, and --client-cert-auth is not')
+  await using etcd = start(config, 'yaml')
+  await serving(etcd)
+  expect(await etcdctl(config, 'alice', 'member list')).toContain('started, etcd-0')
+  for (const url of [clientUrl(config), peerUrl(config)]) {
+    // Who calls a peer's URL must call from an address in the certificate, as a client need not.
+    expect(await ask(url, credentials.server)).toMatchObject({ status: 200 })
+    expect(await ask(url, null, { trust: credentials.server })).toMatchObject(refused)
+  }
+})
+
+test('every option that this etcd has was started with in every form that can say it', () => {
+  const version = readVersion(INSTALLED, 'version')
+  const missing = etcdOptions.flatMap((row) =>
+    CONFIG_FORMS.filter((form) => row.field !== null && formAvailability(row, form, version) === 'all')
+      .map((form) => `${form} ${nameOf(row)}`)
+      .filter((each) => !started.has(each)),
+  )
+  expect(missing).toEqual([])
+})
