@@ -40,7 +40,7 @@ const CRL_FIXED = ['3.5.32', '3.6.13', '3.7.0'] as const
 
 const knownWeaknesses: Rule = (member) => {
   const { version, settings } = member
-  if (version === null || version.patch === null) return []
+  if (version === null || !isRelease(version)) return []
   const at = { ...settings.server('name').place, option: 'version' }
   return ADVISORIES.filter(({ fixed, minors, concerns }) => {
     const isMeant = minors?.includes(version.minor) ?? true
@@ -61,9 +61,13 @@ const knownWeaknesses: Rule = (member) => {
 /** GHSA-3wh4-j44w-pg92: with HTTP on a URL of its own, the gRPC port does not look at the revocation list. */
 const listsAreLookedAt: Rule = ({ version, client }) => {
   const [crl, http] = [client.get('crlFile'), client.get('httpUrls')]
-  if (!crl.isSet || !http.isSet || version === null || version.patch === null || !isBefore(version, CRL_FIXED))
-    return []
+  if (!crl.isSet || !http.isSet || version === null || !isRelease(version) || !isBefore(version, CRL_FIXED)) return []
   return [finding('config/crl-bypassed', { ...crl.place, httpUrls: http.place.option, fixed: [...CRL_FIXED] })]
+}
+
+/** A line without a patch stands for all its releases, the repaired ones among them. */
+function isRelease({ patch }: ParsedVersion): boolean {
+  return patch !== null
 }
 
 /** Whether a release is older than the repair in its line; lines newer than all repairs have it. */

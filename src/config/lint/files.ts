@@ -129,11 +129,7 @@ class FilesReader {
     return side.block === 'client' && isOn && side.asksForCertificates && !side.get('clientCertFile').isSet
   }
 
-  private validation(
-    usage: Usage,
-    hosts: readonly string[],
-    side?: LintSide,
-  ): Parameters<typeof validateCredentials>[1] {
+  private validation(usage: Usage, hosts: readonly string[], side: LintSide): ValidateOptions {
     const { at, clockSkew, expiryWarning } = this.options
     const ignore = this.gatewayShows(side) ? [] : ABOUT_GATEWAY
     return { usage, hosts, at, clockSkew, expiryWarning, ignore }

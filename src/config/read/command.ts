@@ -5,25 +5,41 @@ import { LITERAL_DOLLAR, splitWords, type Word } from './words.js'
 const MAX_SHELLS = 3
 
 /**
- * The words after the last `etcd` that a command names; null where none does. Where flags come first, there is no
+ * The words after the `etcd` that a command line starts; null where it starts none. Where flags come first, there is no
  * program's name, and all of them are meant.
  */
 export function etcdArguments(words: readonly Word[], depth = 0): Word[] | null {
-  const [first] = words
-  if (first === undefined) return null
-  if (first.text.startsWith('-')) return upToEnd(words)
-  const script = depth < MAX_SHELLS ? shellScript(words) : null
+  return commandsOf(words).reduce<Word[] | null>((last, command) => argumentsIn(command, depth) ?? last, null)
+}
+
+function commandsOf(words: readonly Word[]): Word[][] {
+  const commands: Word[][] = [[]]
+  for (const word of words) {
+    if (word.isEnd) commands.push([])
+    else commands.at(-1)?.push(word)
+  }
+  return commands.filter(({ length }) => length > 0)
+}
+
+/** What may stand before a program: variables of its own, and programs that start another. */
+const BEFORE = /^(?:[A-Za-z_]\w*=.*|exec|sudo|env|nohup|nice|command)$/s
+
+function argumentsIn(command: readonly Word[], depth: number): Word[] | null {
+  const own = command.slice(command.findIndex(({ text }) => !BEFORE.test(text)))
+  const [program] = own
+  if (program === undefined) return null
+  if (program.text.startsWith('-')) return [...own]
+  if (/(?:^|\/)etcd$/.test(program.text)) return own.slice(1)
+  const script = depth < MAX_SHELLS ? shellScript(own) : null
   if (script !== null) {
     const inner = splitWords(script.text, 'shell').map((word) => ({ ...word, offset: script.offset }))
     return etcdArguments(inner, depth + 1)
   }
-  const at = words.findLastIndex(({ text, isEnd }) => !isEnd && /(?:^|\/)etcd$/.test(text))
-  return at === -1 ? null : upToEnd(words.slice(at + 1))
-}
-
-function upToEnd(words: readonly Word[]): Word[] {
-  const end = words.findIndex(({ isEnd }) => isEnd)
-  return [...(end === -1 ? words : words.slice(0, end))]
+  // Within the command of a container engine: the last one that flags follow, since a container may have that name, too.
+  const at = own.findLastIndex(
+    ({ text }, i) => /^(?:\S*\/s?bin\/)?etcd$/.test(text) && own[i + 1]?.text.startsWith('-') !== false,
+  )
+  return at === -1 ? null : own.slice(at + 1)
 }
 
 /** What a shell is given to run by `-c`, `-ec`, `-lc`. */

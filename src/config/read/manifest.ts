@@ -28,7 +28,7 @@ export function readManifest(source: ConfigText): ConfigReading {
 }
 
 /** The specifications of pods in a document. */
-function podSpecs(document: YamlValue | null, depth: number): YamlValue[] {
+export function podSpecs(document: YamlValue | null, depth: number): YamlValue[] {
   if (document === null || depth > 2) return []
   if (textAt(document, 'kind') === 'List')
     return itemsOf(at(document, 'items')).flatMap((item) => podSpecs(item, depth + 1))
@@ -102,7 +102,7 @@ function versionOf(image: string): ConfigReading['surroundings']['version'] {
 }
 
 /** The folders of the container, the longest first, and what they are on the host. */
-function mountsOf(container: YamlValue, spec: YamlValue): Mount[] {
+export function mountsOf(container: YamlValue, spec: YamlValue): Mount[] {
   const paths = new Map(
     itemsOf(at(spec, 'volumes')).map((volume) => [textAt(volume, 'name'), textAt(at(volume, 'hostPath'), 'path')]),
   )
@@ -120,16 +120,16 @@ function mountsOf(container: YamlValue, spec: YamlValue): Mount[] {
   return mounts.sort((a, b) => b.inside.length - a.inside.length)
 }
 
-function at(value: YamlValue | null, key: string): YamlValue | null {
+export function at(value: YamlValue | null, key: string): YamlValue | null {
   if (value?.kind !== 'map') return null
   return value.entries.findLast((entry) => entry.key === key)?.value ?? null
 }
 
-function textAt(value: YamlValue | null, key: string): string | undefined {
+export function textAt(value: YamlValue | null, key: string): string | undefined {
   const found = at(value, key)
   return found?.kind === 'scalar' && found.type !== 'null' ? found.text : undefined
 }
 
-function itemsOf(value: YamlValue | null): readonly YamlValue[] {
+export function itemsOf(value: YamlValue | null): readonly YamlValue[] {
   return value?.kind === 'list' ? value.items : []
 }
