@@ -24,6 +24,11 @@ export interface IssueCrlOptions {
    * among them, refuse what they cannot tell to be current. Default: `'7d'`.
    */
   nextUpdate?: string | undefined
+  /**
+   * Issues the list although the CA's keyUsage lacks cRLSign, as that of kubeadm's CA does: etcd, which does not look who
+   * signed, takes it, and every other verifier, this package among them, refuses it. Default: false.
+   */
+  evenIfOnlyEtcdTakes?: boolean | undefined
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, `ERR_ISSUE_REFUSED` */
@@ -97,12 +102,15 @@ const MOST_REVOKED = 150_000
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, `ERR_ISSUE_REFUSED` */
 export async function issueCrl(issuer: Issuer, options: IssueCrlOptions): Promise<Crl> {
-  checkOptions('options', options, ['nextUpdate'])
+  checkOptions('options', options, ['nextUpdate', 'evenIfOnlyEtcdTakes'])
+  const { evenIfOnlyEtcdTakes = false } = options
+  if (typeof evenIfOnlyEtcdTakes !== 'boolean') throw optionInvalid('evenIfOnlyEtcdTakes', 'must be true or false')
   const { settings, certificate } = issuer
   const usage = certificate.extensions.keyUsage
-  if (usage !== null && !usage.has('cRLSign'))
+  if (usage !== null && !usage.has('cRLSign') && !evenIfOnlyEtcdTakes)
     throw issueRefused(
-      "The authority's keyUsage lacks cRLSign (RFC 5280 section 4.2.1.3): whoever verifies a list refuses its lists",
+      "The authority's keyUsage lacks cRLSign (RFC 5280 section 4.2.1.3): whoever verifies a list refuses its lists; " +
+        'for etcd alone, which does not, there is "evenIfOnlyEtcdTakes"',
     )
   const now = wholeSecond(settings.now().getTime())
   const duration = readValidity(options.nextUpdate ?? '7d', 'nextUpdate', now)

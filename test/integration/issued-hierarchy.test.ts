@@ -21,6 +21,9 @@ import { askGoAboutIssued, type GoIssuedQuestion, pemOf, verifyQuestion } from '
 const folder = temporaryFolder()
 const HOSTS = ['localhost', '127.0.0.1', '::1'] as const
 
+const CLIENT = { role: 'client', name: 'root' } as const
+const listIn = ({ directory }: { directory: string }): string[] => [`--client-crl-file=${directory}/ca.crl`]
+
 /** Go's words about questions by name; empty where it accepts. */
 function goSays(questions: ReadonlyMap<string, GoIssuedQuestion>): Record<string, string> {
   const answers = askGoAboutIssued([...questions.values()])
@@ -137,9 +140,8 @@ test('an etcd refuses the client that was revoked, and only it, by a list in eit
     await writeCrl(file, crl, { form })
     return { 'ca.crl': readFileSync(file) }
   }
-  const args = ({ directory }: { directory: string }): string[] => [`--client-crl-file=${directory}/ca.crl`]
   const server = await authority.issue({ role: 'server', name: 'etcd', hosts: HOSTS })
-  await using etcd = await startEtcd({ server, files: await written(await authority.issueCrl()), args })
+  await using etcd = await startEtcd({ server, files: await written(await authority.issueCrl()), args: listIn })
   const served = async (as: Credentials): Promise<boolean> =>
     gateway(etcd.endpoint, '/health', as).then(
       ({ status }) => status === 200,
@@ -260,6 +262,14 @@ describe('a CA of others, with its chain', () => {
     const authority = await proves({ cert, key })
     const { details } = await refused(authority.issueCrl(), 'ERR_ISSUE_REFUSED')
     expect(details.reason).toContain('lacks cRLSign')
+    // etcd does not look who signed.
+    const [good, bad] = [await authority.issue(CLIENT), await authority.issue(CLIENT)]
+    await authority.revoke(bad.chain[0])
+    const server = await authority.issue({ role: 'server', name: 'etcd', hosts: HOSTS })
+    const files = { 'ca.crl': Buffer.from((await authority.issueCrl({ evenIfOnlyEtcdTakes: true })).raw) }
+    await using etcd = await startEtcd({ server, files, args: listIn })
+    expect(await gateway(etcd.endpoint, '/health', good)).toMatchObject({ status: 200 })
+    await expect(gateway(etcd.endpoint, '/health', bad)).rejects.toThrow(/hang up|ECONNRESET/)
   })
 
   test('step: root and intermediate of P-256, the key encrypted as SEC1', async () => {

@@ -345,6 +345,13 @@ describe('a list', () => {
     await authority.revoke(await client(authority))
     const { details } = await refused(authority.issueCrl(), 'ERR_ISSUE_REFUSED')
     expect(details.reason).toContain('lacks cRLSign')
+    const crl = await authority.issueCrl({ evenIfOnlyEtcdTakes: true })
+    expect(listed(crl)).toHaveLength(1)
+    const leaf = await client(authority)
+    const judge = { leaf, trustAnchors: [authority.certificate], crls: [crl] }
+    expect(validateChain(judge, { usage: 'client' }).ok).toBe(false)
+    const wrong = authority.issueCrl({ evenIfOnlyEtcdTakes: 1 as never })
+    expect((await refused(wrong, 'ERR_OPTION_INVALID')).details.option).toBe('evenIfOnlyEtcdTakes')
   })
 
   test('is written as DER, or as PEM where that is asked for', async () => {
