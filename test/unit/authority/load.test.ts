@@ -190,6 +190,12 @@ describe('an intermediate', () => {
     )
   })
 
+  test('a certificate that its own key signed under the name of another is no root', async () => {
+    const key = newKey()
+    const odd = mintCa({ subject: 'Odd', key, issuer: { key, subject: root.subject } })
+    expect(await refused({ cert: odd.pem, key: odd.keyPem })).toContain('"CN=Root" is missing')
+  })
+
   test('certificates that sign each other in a circle are no root', async () => {
     const a = mintCa({ subject: 'A', issuer: { key: newKey(), subject: mintCa({ subject: 'B' }).subject } })
     const b = mintCa({ subject: 'B', issuer: a })
