@@ -113,10 +113,12 @@ export class Authority {
   /**
    * The same authority, sending along a certificate that another CA made of its name and key.
    *
-   * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a certificate of another name or key.
+   * @param above Where an intermediate made it: that one's certificate and those above, without the root. Default: none.
+   * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a certificate of another name or key, and for one above that did not
+   * sign the one before.
    */
-  withCrossCertificate(certificate: Certificate): Authority {
-    return new Authority(withCrossCertificate(this.#issuer, certificate))
+  withCrossCertificate(certificate: Certificate, above: readonly Certificate[] = []): Authority {
+    return new Authority(withCrossCertificate(this.#issuer, certificate, above))
   }
 
   /**

@@ -74,12 +74,33 @@ function identifierOf(ca: Certificate): Uint8Array {
   return ca.extensions.subjectKeyIdentifier ?? keyIdentifier(ca.spki)
 }
 
-export function withCrossCertificate(parts: AuthorityParts, cross: Certificate): AuthorityParts {
+export function withCrossCertificate(
+  parts: AuthorityParts,
+  cross: Certificate,
+  above: readonly Certificate[],
+): AuthorityParts {
   if (!(cross instanceof Certificate)) throw optionInvalid('certificate', 'must be a Certificate')
   const { certificate, crossCertificates } = parts
   if (!cross.subject.equals(certificate.subject) || !bytesEqual(cross.spki, certificate.spki))
     throw optionInvalid('certificate', "must hold this authority's own name and key")
   if (!cross.isCa) throw optionInvalid('certificate', 'must be a CA certificate')
-  const others = crossCertificates.filter((each) => !each.equals(cross))
-  return { ...parts, crossCertificates: [...others, cross] }
+  const sent = [cross, ...readAbove(cross, above)]
+  const others = crossCertificates.filter((each) => !sent.some((one) => one.equals(each)))
+  return { ...parts, crossCertificates: [...others, ...sent] }
 }
+
+function readAbove(cross: Certificate, above: unknown): Certificate[] {
+  if (!Array.isArray(above) || above.length > MOST_ABOVE)
+    throw optionInvalid('above', `must be a list of at most ${String(MOST_ABOVE)} certificates`)
+  let below = cross
+  return above.map((each: unknown, index) => {
+    const option = `above[${String(index)}]`
+    if (!(each instanceof Certificate) || !each.isCa) throw optionInvalid(option, 'must be a CA certificate')
+    if (!below.issuer.equals(each.subject) || !below.isSignedBy(each))
+      throw optionInvalid(option, 'must be the certificate whose key signed the one before')
+    below = each
+    return each
+  })
+}
+
+const MOST_ABOVE = 10

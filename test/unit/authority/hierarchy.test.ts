@@ -409,6 +409,34 @@ describe('a cross-certificate', () => {
     expect(await option(old.crossSign(next, { permit: [] as never }))).toBe('permit')
   })
 
+  test('of an intermediate takes along what leads up from it', async () => {
+    const old = await createAuthority({ name: 'Old root', clock })
+    const oldIssuing = await old.createIntermediate({ name: 'Old issuing', maxIntermediates: 1 })
+    const next = await createAuthority({ name: 'New CA', clock })
+    const cross = await oldIssuing.crossSign(next)
+    const rolled = next.withCrossCertificate(cross, [oldIssuing.certificate])
+    const { chain } = await rolled.issue(SERVER)
+    expect(names(chain)).toEqual(['etcd-0', 'New CA', 'Old issuing'])
+    for (const trusted of [old, next]) {
+      const seen = { chain, trustAnchors: [trusted.certificate] }
+      expect(codes(seen, 'server')).toEqual([])
+      expect(opensslSays(seen)).toBe('OK')
+    }
+    const bare = await next.withCrossCertificate(cross).issue(SERVER)
+    expect(codes({ chain: bare.chain, trustAnchors: [old.certificate] }, 'server')).toEqual(['chain/issuer-not-found'])
+    for (const [above, named] of [
+      [null, 'above'],
+      [Array.from({ length: 11 }, () => oldIssuing.certificate), 'above'],
+      [[old.certificate], 'above[0]'],
+      [[oldIssuing.certificate, next.certificate], 'above[1]'],
+      [[chain[0]], 'above[0]'],
+      [['text'], 'above[0]'],
+    ] as const) {
+      const work = (async () => Promise.resolve(next.withCrossCertificate(cross, above as never)))()
+      expect(await option(work)).toBe(named)
+    }
+  })
+
   test('is taken along once, and only where it holds the own name and key', async () => {
     const { old, next } = await pair()
     const cross = await old.crossSign(next)
