@@ -82,7 +82,7 @@ export interface OwnFiles {
 }
 
 export function ownFilesOf(layout: Layout, kind: 'members' | 'clients', name: string): OwnFiles[] {
-  if (layout === 'kubeadm') {
+  if (layout === 'kubeadm' && kind === 'members') {
     return [
       { path: join(name, FOLDERS.kubeadm), names: namesOf(SERVER, PEER, HEALTHCHECK_CLIENT) },
       { path: name, names: [APISERVER_CLIENT.cert, APISERVER_CLIENT.key] },
@@ -117,16 +117,24 @@ export function planEtcd<M extends string, C extends string>(
     const at = join(directory, folder.path)
     return { name, folder, files: { server: pathsIn(at, SERVER), peer: pathsIn(at, peerNames) } }
   })
-  const clients = entriesOf(cluster.clients).map(([name, credentials]) => {
-    const placed = { option: `cluster.clients.${name}`, credentials, names: CLIENT }
-    const folder = { path: join(FOLDERS.clients, name), credentials: [placed], authorities: [], remove: [] }
-    return { name, folder, files: pathsIn(join(directory, folder.path), CLIENT) }
-  })
+  const clients = planClients(directory, cluster)
   const authorities = caKey ? [{ path: '', credentials: [], authorities: caFilesOf(cluster), remove: [] }] : []
   return {
     units: [authorities, ...[...members, ...clients].map(({ folder }) => [folder])],
     files: { members: byName(members), clients: byName(clients), kubeadm: {} },
   }
+}
+
+/** Clients have folders of their own, in either layout: kubeadm knows none but the two of each node. */
+function planClients<C extends string>(
+  directory: string,
+  cluster: ClusterCredentials<string, C>,
+): { name: C; folder: FolderPlan; files: CredentialFiles }[] {
+  return entriesOf(cluster.clients).map(([name, credentials]) => {
+    const placed = { option: `cluster.clients.${name}`, credentials, names: CLIENT }
+    const folder = { path: join(FOLDERS.clients, name), credentials: [placed], authorities: [], remove: [] }
+    return { name, folder, files: pathsIn(join(directory, folder.path), CLIENT) }
+  })
 }
 
 /**
@@ -139,12 +147,9 @@ export function planKubeadm<M extends string, C extends string>(
   cluster: ClusterCredentials<M, C>,
   { caKey, form }: { caKey: boolean; form: 'one' | 'several' },
 ): LayoutPlan<M, C> {
-  const [client] = Object.keys(cluster.clients)
-  if (client !== undefined) {
-    throw optionInvalid(
-      'cluster.clients',
-      `must be empty, since the layout "kubeadm" has no place for clients such as "${client}"; write them with writeCredentials, or a cluster of clients alone in the layout "etcd"`,
-    )
+  const clients = planClients(directory, cluster)
+  if (form === 'several' && clients.length > 0 && Object.hasOwn(cluster.members, FOLDERS.clients)) {
+    throw optionInvalid('cluster.members', `must hold none that is named "${FOLDERS.clients}", where the clients are`)
   }
   const members = entriesOf(cluster.members).map(([name, { server, peer }]) => {
     const { healthcheckClient, apiserverClient } = kubeadmClientsOf(cluster, name)
@@ -170,19 +175,18 @@ export function planKubeadm<M extends string, C extends string>(
       },
     ]
     const [outer, inner] = [join(directory, base), join(directory, base, FOLDERS.kubeadm)]
-    const clients = {
+    const ownClients = {
       healthcheckClient: pathsIn(inner, HEALTHCHECK_CLIENT),
       apiserverClient: pathsIn(outer, APISERVER_CLIENT),
     }
-    return { name, folders, files: { server: pathsIn(inner, SERVER), peer: pathsIn(inner, PEER) }, clients }
+    return { name, folders, files: { server: pathsIn(inner, SERVER), peer: pathsIn(inner, PEER) }, ownClients }
   })
   return {
-    units: members.map(({ folders }) => folders),
+    units: [...members.map(({ folders }) => folders), ...clients.map(({ folder }) => [folder])],
     files: {
       members: byName(members),
-      // Empty, as was checked above.
-      clients: byName<C, CredentialFiles>([]),
-      kubeadm: byName(members.map(({ name, clients }) => ({ name, files: clients }))),
+      clients: byName(clients),
+      kubeadm: byName(members.map(({ name, ownClients }) => ({ name, files: ownClients }))),
     },
   }
 }

@@ -21,7 +21,7 @@ export interface ClusterParts {
 
 /** How `removeFromCluster` works. */
 export interface RemoveFromClusterOptions {
-  /** The layout in which the cluster was written. In `kubeadm` there are no clients, and a folder for each member. */
+  /** The layout in which the cluster was written. In `kubeadm` each member has a folder. */
   layout: Layout
   /** Ends it before the next folder is removed. */
   signal?: AbortSignal | undefined
@@ -58,9 +58,6 @@ export async function removeFromClusterOn(
   const { layout, signal } = options
   checkLayout(layout)
   const named = { members: readNames(parts.members, 'members'), clients: readNames(parts.clients, 'clients') }
-  if (layout === 'kubeadm' && named.clients.length > 0) {
-    throw optionInvalid('parts.clients', 'must be empty: the layout "kubeadm" has no clients')
-  }
   signal?.throwIfAborted()
 
   const place = resolve(directory)

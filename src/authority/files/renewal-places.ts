@@ -66,6 +66,15 @@ async function findEtcd(fs: FileSystem, root: string): Promise<RenewalPlaces> {
 }
 
 async function findKubeadm(fs: FileSystem, root: string): Promise<RenewalPlaces> {
+  const nodes = await findNodes(fs, root)
+  // A layout is known by its nodes: clients alone are those of the layout etcd.
+  if (nodes.folders.length === 0) return nodes
+  const clients = await findBelow(fs, root, FOLDERS.clients)
+  const users = clients.paths.map((path) => ({ path, identities: USER }))
+  return { folders: [...nodes.folders, ...users], barred: [...nodes.barred, ...clients.barred] }
+}
+
+async function findNodes(fs: FileSystem, root: string): Promise<RenewalPlaces> {
   if (await holdsNode(fs, root)) return nodeAt(fs, root, '')
   const { paths, barred } = await findBelow(fs, root, '')
   const nodes: RenewalPlaces[] = []

@@ -64,8 +64,6 @@ export function planCaRoll(options: CaRollOptions): CaRollPlan {
   }
   if (layout === 'kubeadm' && traffic !== 'all')
     throw optionInvalid('traffic', "must be 'all' for the layout kubeadm, which has one CA for etcd")
-  if (layout === 'kubeadm' && clients.length > 0)
-    throw optionInvalid('clients', 'must be empty: the layout kubeadm has no clients')
   if (crossCertificate !== undefined) checkCross(crossCertificate, from, to)
 
   const scope = { layout, traffic, members: [...members], clients: traffic === 'peer' ? [] : [...clients] }

@@ -20,8 +20,11 @@ export function rollFiles(scope: RollScope): CaRollFiles {
   if (layout === 'kubeadm') {
     const bases = members.length === 1 ? [''] : members
     return {
-      trust: bases.map((base) => join(base, 'etcd/ca.crt')),
-      certificates: bases.flatMap((base) => KUBEADM.map((name) => join(base, name))),
+      trust: [...bases.map((base) => join(base, 'etcd/ca.crt')), ...filesOf(clients, 'ca.crt')],
+      certificates: [
+        ...bases.flatMap((base) => KUBEADM.map((name) => join(base, name))),
+        ...filesOf(clients, 'tls.crt'),
+      ],
     }
   }
   const { trust, certificates } = ETCD[scope.traffic]
@@ -29,9 +32,13 @@ export function rollFiles(scope: RollScope): CaRollFiles {
     members.flatMap((member) => names.map((name) => join('members', member, name)))
   const ofClients = scope.traffic === 'peer' ? [] : clients
   return {
-    trust: [...inMembers(trust), ...ofClients.map((client) => join('clients', client, 'ca.crt'))],
-    certificates: [...inMembers(certificates), ...ofClients.map((client) => join('clients', client, 'tls.crt'))],
+    trust: [...inMembers(trust), ...filesOf(ofClients, 'ca.crt')],
+    certificates: [...inMembers(certificates), ...filesOf(ofClients, 'tls.crt')],
   }
+}
+
+function filesOf(clients: readonly string[], name: string): string[] {
+  return clients.map((client) => join('clients', client, name))
 }
 
 const KUBEADM = ['etcd/server.crt', 'etcd/peer.crt', 'etcd/healthcheck-client.crt', 'apiserver-etcd-client.crt']

@@ -100,6 +100,9 @@ export async function writeTrustOn(
   }
 }
 
+/** Where clients have their folders, in either layout. */
+const CLIENTS = 'clients'
+
 interface Asked {
   readonly layout: Layout
   readonly traffic: CaTraffic
@@ -113,16 +116,17 @@ async function scopeIn(fs: FileSystem, root: string, { layout, traffic, members,
       layout,
       traffic,
       members: members ?? (await foldersIn(fs, join(root, 'members'))),
-      clients: clients ?? (await foldersIn(fs, join(root, 'clients'))),
+      clients: clients ?? (await foldersIn(fs, join(root, CLIENTS))),
     }
   }
   const isNode = (await lookInside(fs, join(root, 'etcd/server.crt'))) !== null
   // One name stands for the directory itself; which one makes no difference there.
-  const found = isNode ? ['node'] : (members ?? (await foldersIn(fs, root)))
+  const nodes = async (): Promise<string[]> => (await foldersIn(fs, root)).filter((name) => name !== CLIENTS)
+  const found = isNode ? ['node'] : (members ?? (await nodes()))
   if (!isNode && found.length === 1) {
     throw writeFailed(root, 'it holds one member in a folder of its name: give that folder as the directory')
   }
-  return { layout, traffic, members: found, clients: [] }
+  return { layout, traffic, members: found, clients: clients ?? (await foldersIn(fs, join(root, CLIENTS))) }
 }
 
 async function foldersIn(fs: FileSystem, path: string): Promise<string[]> {

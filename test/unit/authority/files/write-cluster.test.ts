@@ -194,6 +194,17 @@ describe('the layout kubeadm', () => {
     expect(faultsOf(`${directory}/etcd`)).toEqual([])
   })
 
+  test('has a folder for each further client, beside one node and beside several', async () => {
+    for (const members of [['a'], ['a', 'b']]) {
+      const directory = fresh()
+      const { clients } = await writeCluster(directory, cluster(members, ['alice']), KUBEADM)
+      expect(clients.alice.cert).toBe(`${directory}/clients/alice/tls.crt`)
+      expect(faultsOf(`${directory}/clients/alice`)).toEqual([])
+      expect((await removeFromCluster(directory, { clients: ['alice'] }, KUBEADM)).clients).toEqual(['alice'])
+      expect(existsSync(`${directory}/clients/alice`)).toBe(false)
+    }
+  })
+
   test('has the key of the CA beside its certificate where that is asked for', async () => {
     const directory = fresh()
     await writeCluster(directory, cluster(['node-1']), { ...KUBEADM, caKey: true })
@@ -201,11 +212,13 @@ describe('the layout kubeadm', () => {
     expect(faultsOf(`${directory}/etcd`)).toEqual([])
   })
 
-  test('is refused without its clients, with others, with two CAs, and over the files of another node', async () => {
+  test('is refused without its clients, with two CAs, with a member in the place of the clients, and over the files of another node', async () => {
     const directory = fresh()
     const { kubeadm: _, ...without } = cluster(['a'])
     expect(await refused(writeCluster(directory, without, KUBEADM))).toBe('cluster.kubeadm.a')
-    expect(await refused(writeCluster(directory, cluster(['a'], ['alice']), KUBEADM))).toBe('cluster.clients')
+    expect(await refused(writeCluster(directory, cluster(['a', 'clients'], ['alice']), KUBEADM))).toBe(
+      'cluster.members',
+    )
     const twoCas = cluster(['a'], [], { client: root, peer: otherRoot })
     expect(await refused(writeCluster(directory, twoCas, KUBEADM))).toBe('cluster.members.a.peer')
     expect(existsSync(directory)).toBe(false)
@@ -594,7 +607,6 @@ describe('removeFromCluster', () => {
 
   test('refuses what it cannot do', async () => {
     const directory = fresh()
-    expect(await refused(removeFromCluster(directory, { clients: ['a'] }, KUBEADM))).toBe('parts.clients')
     expect(await refused(removeFromCluster(directory, { members: 'a' as never }, ETCD))).toBe('parts.members')
     expect(await refused(removeFromCluster(directory, { peers: [] } as never, ETCD))).toBe('parts.peers')
     mkdirSync(`${directory}/members/a/server.key`, { recursive: true })

@@ -117,7 +117,6 @@ describe('misuse', () => {
     ['another layout', { from, to, members, layout: 'cfssl' }],
     ['other traffic', { from, to, members, traffic: 'server' }],
     ['a CA of its own in kubeadm', { from, to, members, layout: 'kubeadm', traffic: 'peer' }],
-    ['clients in kubeadm', { from, to, members, layout: 'kubeadm', clients: ['root'] }],
     ['a cross-certificate of another', { from, to, members, crossCertificate: leaf }],
     ['a root as cross-certificate', { from, to, members, crossCertificate: to }],
     ['an unknown option', { from, to, members, force: true }],
