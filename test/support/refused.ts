@@ -1,4 +1,4 @@
-/** The error that a promise rejects with, for tests that look at its findings. */
+/** The error of a call or promise, for tests that look at its findings. */
 import { isEtcdMtlsError, type ErrorCode, type EtcdMtlsError } from '../../src/errors.js'
 import type { Finding, FindingCode } from '../../src/report/finding.js'
 
@@ -23,4 +23,15 @@ export function findingOf(findings: readonly Finding[], code: FindingCode): Find
   const found = findings.find((each) => each.code === code)
   if (found === undefined) throw new Error(`No ${code} among ${findings.map((each) => each.code).join(', ')}`)
   return found
+}
+
+/** The error that a call throws. */
+export function thrown<C extends ErrorCode>(call: () => unknown, code: C): EtcdMtlsError<C> {
+  try {
+    call()
+  } catch (error) {
+    if (isEtcdMtlsError(error, code)) return error
+    throw error
+  }
+  throw new Error(`It should have thrown ${code}`)
 }

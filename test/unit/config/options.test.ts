@@ -1,0 +1,78 @@
+import { describe, expect, test } from 'vitest'
+import {
+  etcdOptions,
+  formAvailability,
+  nameOf,
+  rowOfFlag,
+  rowOfPath,
+  rowOfVariable,
+  variableOf,
+  type ConfigForm,
+} from '../../../src/config/options.js'
+import { cipherSuites } from '../../../src/config/cipher-suites.js'
+import { readVersion } from '../../../src/config/version.js'
+
+describe('the table', () => {
+  test('names each flag, variable and key once', () => {
+    const flags = etcdOptions.flatMap(({ flag }) => flag?.name ?? [])
+    expect(new Set(flags).size).toBe(flags.length)
+    expect(new Set(flags.map(variableOf)).size).toBe(flags.length)
+    const paths = etcdOptions.flatMap(({ yaml }) => yaml?.name.join('/') ?? [])
+    expect(new Set(paths).size).toBe(paths.length)
+  })
+
+  test('has nothing that no form can say, and a source for everything', () => {
+    for (const row of etcdOptions) {
+      expect(row.flag ?? row.yaml, nameOf(row)).not.toBeNull()
+      expect(row.source, nameOf(row)).toMatch(/\.go v3\.\d/)
+      expect(row.does, nameOf(row)).toMatch(/^[a-z].*[^.]$/)
+    }
+  })
+
+  test('finds rows by what a reader meets', () => {
+    expect(variableOf('peer-cert-allowed-cn')).toBe('ETCD_PEER_CERT_ALLOWED_CN')
+    const row = rowOfFlag('peer-cert-allowed-cn')
+    expect(row).toMatchObject({ block: 'peer', field: 'allowedCn', kind: 'names' })
+    expect(rowOfVariable('ETCD_PEER_CERT_ALLOWED_CN')).toBe(row)
+    expect(rowOfPath(['peer-transport-security', 'allowed-cn'])).toBe(row)
+    expect(rowOfPath(['peer-transport-security.allowed-cn'])).toBeUndefined()
+    expect(rowOfFlag('client-cert-allowed-cn')).toBeUndefined()
+    expect(rowOfPath(['client-transport-security', 'crl-file'])).toBeUndefined()
+  })
+
+  test('knows the suites by names that are no other’s', () => {
+    const names = cipherSuites.map(({ name }) => name)
+    expect(new Set(names).size).toBe(names.length)
+    expect(cipherSuites.filter(({ http2 }) => http2 === true)).toHaveLength(2)
+  })
+})
+
+/** Told by the sources of the very releases: which of them have the option in which form. */
+describe.each<[option: string, form: ConfigForm, has: string[], lacks: string[]]>([
+  ['--tls-min-version', 'flags', ['3.4.25', '3.5.8', '3.6', '3.7.1'], ['3.4.24', '3.5.7']],
+  ['--listen-client-http-urls', 'yaml', ['3.4.45', '3.5.8', '3.6.0'], ['3.4.0', '3.5.0']],
+  ['--client-cert-file', 'env', ['3.5', '3.6', '3.7'], ['3.4', '3.4.45']],
+  ['--self-signed-cert-validity', 'flags', ['3.5.0', '3.6.14'], ['3.4.45']],
+  ['--self-signed-cert-validity', 'yaml', ['3.5.1', '3.6.0', '3.7.0'], ['3.5.0', '3.4.45']],
+  ['--client-crl-file', 'flags', ['3.4', '3.5', '3.6', '3.7'], []],
+  ['--client-crl-file', 'yaml', [], ['3.4', '3.5', '3.6', '3.7', '3.7.1']],
+  ['client-transport-security.allowed-cn', 'yaml', ['3.5.14', '3.5.33', '3.6', '3.7'], ['3.4.45', '3.5.13']],
+  ['client-transport-security.allowed-cn', 'flags', [], ['3.4', '3.5.16', '3.6.14', '3.7.1']],
+  ['--client-cert-allowed-hostname', 'flags', ['3.4', '3.5', '3.6', '3.7'], []],
+  ['--peer-cert-allowed-hostname', 'yaml', ['3.5.14', '3.6.0'], ['3.5.13', '3.4.45']],
+  ['--peer-skip-client-san-verification', 'yaml', ['3.6.0', '3.7.1'], ['3.5.33', '3.4.45']],
+  ['--experimental-peer-skip-client-san-verification', 'flags', ['3.4', '3.5', '3.6'], ['3.7', '3.7.1']],
+  ['--experimental-peer-skip-client-san-verification', 'yaml', ['3.6.14'], ['3.5.33', '3.7']],
+  ['--discovery-cert', 'flags', ['3.6.0', '3.7.1'], ['3.5.33']],
+])('%s as %s', (option, form, has, lacks) => {
+  const row = etcdOptions.find((each) => nameOf(each) === option)
+  const availability = (version: string) =>
+    row === undefined ? 'no row' : formAvailability(row, form, readVersion(version, 'version'))
+
+  test.each([...has.map((version) => [version, 'all']), ...lacks.map((version) => [version, 'none'])])(
+    'etcd %s: %s',
+    (version, expected) => {
+      expect(availability(version)).toBe(expected)
+    },
+  )
+})
