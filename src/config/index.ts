@@ -7,6 +7,7 @@
 export * from '../report/index.js'
 export type { ClusterFiles } from '../authority/files/cluster-shape.js'
 export type { CredentialFiles } from '../credentials/write.js'
+export type { AccessOptions, EtcdAccess } from './kubernetes/access.js'
 export { certManagerResources } from './kubernetes/cert-manager.js'
 export type {
   CertManagerClient,
@@ -24,6 +25,10 @@ export { toYaml } from './kubernetes/manifest.js'
 export type { Json, JsonObject, KubernetesManifest, ManifestMetadata } from './kubernetes/manifest.js'
 export type { MetadataOptions } from './kubernetes/names.js'
 export type { EtcdProbe } from './kubernetes/probes.js'
+export { fromKubeApiserver } from './kubernetes/read-apiserver.js'
+export type { KubeApiserverInput } from './kubernetes/read-apiserver.js'
+export { fromKubeadmConfig } from './kubernetes/read-kubeadm.js'
+export type { KubeadmInput } from './kubernetes/read-kubeadm.js'
 export { secretManifest } from './kubernetes/secret.js'
 export type { SecretManifest, SecretOptions } from './kubernetes/secret.js'
 export { statefulSet } from './kubernetes/stateful-set.js'

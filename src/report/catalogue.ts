@@ -7,6 +7,7 @@ import { caRoll } from './catalogue/ca-roll.js'
 import { certificate } from './catalogue/certificate.js'
 import { chain } from './catalogue/chain.js'
 import { configCluster } from './catalogue/config-cluster.js'
+import { configKubernetes } from './catalogue/config-kubernetes.js'
 import { configLint } from './catalogue/config-lint.js'
 import { configOption } from './catalogue/config-option.js'
 import { configReading } from './catalogue/config-reading.js'
@@ -53,6 +54,7 @@ export const catalogue = {
   ...configReading,
   ...configLint,
   ...configCluster,
+  ...configKubernetes,
 }
 
 type DetailsOf<R> = R extends CatalogueRow<infer D> ? D : never

@@ -1,0 +1,105 @@
+/** Where etcd is and how a client proves itself, as Kubernetes itself is told. */
+import { join } from 'node:path'
+import type { WatchableSource } from '../../credentials/credentials.js'
+import { fromFiles } from '../../credentials/from-files.js'
+import { readMaterialFile } from '../../credentials/read-file.js'
+import { checkOptions, optionInvalid } from '../../misuse.js'
+import type { ConfigPlace } from '../../report/catalogue/config-place.js'
+import type { Finding } from '../../report/finding.js'
+import { type ConfigText, decodeText, MAX_CONFIG_OCTETS } from '../read/text.js'
+import { configInvalid } from '../refuse.js'
+import { readUrl } from '../url.js'
+import { finding } from './finding.js'
+
+/** What `createSecureClient` needs, as it takes it: `createSecureClient(await fromKubeApiserver({ file }))`. */
+export interface EtcdAccess {
+  endpoints: [string, ...string[]]
+  /** The files, read anew at each `load()` and followed by `watch()`. */
+  credentials: WatchableSource
+}
+
+/** What the readers of this folder take beside their input. */
+export interface AccessOptions {
+  /** Where the root of the control-plane node is seen, for a tool in a pod that mounts it. Default: `'/'`. */
+  root?: string | undefined
+}
+
+/** A value, and where it stands. */
+export interface Placed {
+  readonly text: string
+  readonly place: ConfigPlace
+}
+
+/** What was read; undefined for what is not set. A null path is one that is not on the host. */
+export interface ReadAccess {
+  readonly endpoints: readonly Placed[]
+  readonly files: Readonly<Record<'ca' | 'cert' | 'key', (Placed & { readonly path: string | null }) | undefined>>
+  readonly findings: readonly Finding[]
+}
+
+/** How the options are called where they are read. */
+export type AccessNames = Readonly<Record<'endpoints' | 'ca' | 'cert' | 'key', string>>
+
+const ROLES = ['ca', 'cert', 'key'] as const
+
+/**
+ * @param what Begins a sentence, as `The access to etcd of kube-apiserver`.
+ * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID`
+ */
+export function accessOf(
+  what: string,
+  read: ReadAccess,
+  names: AccessNames,
+  file: string | null,
+  root: string,
+): EtcdAccess {
+  const findings = read.findings.filter(({ severity }) => severity === 'error')
+  const missing = (option: string): Finding =>
+    finding('config/etcd-access-missing', { option, file, line: null, column: null })
+  const [first, ...others] = read.endpoints.map(({ text }) => text)
+  if (first === undefined) findings.push(missing(names.endpoints))
+  for (const { text, place } of read.endpoints) {
+    const reason = refuseEndpoint(text)
+    if (reason !== null) findings.push(finding('config/etcd-endpoint-refused', { ...place, url: text, reason }))
+  }
+  const paths = { ca: '', cert: '', key: '' }
+  for (const role of ROLES) {
+    const named = read.files[role]
+    if (named === undefined || named.text === '') findings.push(missing(names[role]))
+    else if (named.path === null)
+      findings.push(finding('config/path-not-on-host', { ...named.place, path: named.text }))
+    else paths[role] = join(root, named.path)
+  }
+  if (findings.length > 0 || first === undefined) throw configInvalid(what, findings, 'read')
+  return { endpoints: [first, ...others], credentials: fromFiles(paths) }
+}
+
+function refuseEndpoint(text: string): string | null {
+  const reading = readUrl(text, 'advertise')
+  if ('refused' in reading) return reading.refused
+  return reading.url.scheme === 'https' ? null : 'has no TLS'
+}
+
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
+export function readRoot(options: AccessOptions): string {
+  checkOptions('options', options, ['root'])
+  const { root = '/' } = options
+  if (typeof root !== 'string' || root === '' || root.includes('\0'))
+    throw optionInvalid('options.root', 'must be a path')
+  return root
+}
+
+/** The one key of an input that is set. */
+export function onlyKey<K extends string>(input: object, keys: readonly K[]): K {
+  checkOptions('input', input, keys)
+  const set = keys.filter((key) => Reflect.get(input, key) !== undefined)
+  const [key] = set
+  if (key === undefined || set.length > 1) throw optionInvalid('input', `must have one of ${keys.join(', ')}`)
+  return key
+}
+
+/** A file of the control-plane node, or why it cannot be read. */
+export async function readNodeFile(path: string, root: string): Promise<ConfigText | Finding> {
+  const content = await readMaterialFile(root === '/' ? path : join(root, path), { file: path }, MAX_CONFIG_OCTETS)
+  return 'code' in content ? content : decodeText(content.bytes, path)
+}
