@@ -1,0 +1,406 @@
+/**
+ * What a finding says of etcd, etcd does: each "etcd refuses this" by an etcd that ends with the words of the row, each
+ * "etcd ignores this" by an etcd that serves, and what it then lets through.
+ */
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect } from 'node:tls'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { lintEtcdConfig } from '../../src/config/lint/lint.js'
+import type { ConfigInput } from '../../src/config/read/input.js'
+import type { FindingCode } from '../../src/report/finding.js'
+import { freePort } from '../../src/testing/ports.js'
+import { dns, ip, mintCa, mintLeaf } from '../support/mint.js'
+
+const VERSION = '3.5.16'
+
+let folder: string
+let ports: { client: number; peer: number }
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'config-lint-'))
+  const root = mintCa({ subject: 'Root' })
+  const names = [ip('127.0.0.1'), dns('localhost')]
+  const [server, other] = [1, 2].map(() => mintLeaf({ subject: 'etcd', names, issuer: root }))
+  if (server === undefined || other === undefined) throw new Error('Unreachable: two are made above')
+  await write('ca.crt', root.pem)
+  await write('server.crt', server.pem)
+  await write('server.key', server.keyPem)
+  await write('other.key', other.keyPem)
+  ports = { client: await freePort(), peer: await freePort() }
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+async function write(name: string, text: string): Promise<void> {
+  await writeFile(join(folder, name), text, { mode: 0o600 })
+}
+
+interface Started {
+  readonly log: () => string
+  readonly code: Promise<number | null>
+  stop(): Promise<void>
+}
+
+let runs = 0
+
+/** Starts etcd in a folder of its own. */
+function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Started {
+  const dataDir = join(folder, `data-${String(runs++)}`)
+  const given = args.some((each) => each.startsWith('--config-file')) ? args : [`--data-dir=${dataDir}`, ...args]
+  const child = spawn('etcd', given, { cwd: folder, env: { PATH: process.env.PATH, ...env } })
+  let log = ''
+  const collect = (chunk: Buffer): void => {
+    log += chunk.toString()
+  }
+  child.stdout.on('data', collect)
+  child.stderr.on('data', collect)
+  const code = new Promise<number | null>((resolve) => child.on('close', resolve))
+  return {
+    log: () => log,
+    code,
+    async stop() {
+      child.kill('SIGKILL')
+      await code
+    },
+  }
+}
+
+/** Waits until etcd serves; throws with its log where it ends instead. */
+async function serving(etcd: Started): Promise<void> {
+  let ended = false
+  void etcd.code.then(() => (ended = true))
+  while (!/serving (?:client|insecure|client traffic)|ready to serve client requests/.test(etcd.log())) {
+    if (ended) throw new Error(`etcd ended: ${etcd.log()}`)
+    await new Promise((resolve) => setTimeout(resolve, 25))
+  }
+}
+
+/** Flags of a member that serves by TLS and asks for certificates. */
+function good(changes: Readonly<Record<string, string | null>> = {}): string[] {
+  const file = (name: string): string => join(folder, name)
+  const flags: Record<string, string | null> = {
+    name: 'a',
+    'listen-client-urls': `https://127.0.0.1:${String(ports.client)}`,
+    'advertise-client-urls': `https://127.0.0.1:${String(ports.client)}`,
+    'listen-peer-urls': `https://127.0.0.1:${String(ports.peer)}`,
+    'initial-advertise-peer-urls': `https://127.0.0.1:${String(ports.peer)}`,
+    'initial-cluster': `a=https://127.0.0.1:${String(ports.peer)}`,
+    'cert-file': file('server.crt'),
+    'key-file': file('server.key'),
+    'trusted-ca-file': file('ca.crt'),
+    'client-cert-auth': 'true',
+    'peer-cert-file': file('server.crt'),
+    'peer-key-file': file('server.key'),
+    'peer-trusted-ca-file': file('ca.crt'),
+    'peer-client-cert-auth': 'true',
+    ...changes,
+  }
+  return Object.entries(flags).flatMap(([name, value]) => (value === null ? [] : [`--${name}=${value}`]))
+}
+
+/** The same as a file, with text before and after, and lines in the block for clients. */
+function goodYaml({ top = '', client = '', end = '' }: { top?: string; client?: string; end?: string } = {}): string {
+  const block = `  cert-file: ${join(folder, 'server.crt')}
+  key-file: ${join(folder, 'server.key')}
+  trusted-ca-file: ${join(folder, 'ca.crt')}
+  client-cert-auth: true
+`
+  return `${top}name: a
+data-dir: ${join(folder, `data-${String(runs++)}`)}
+listen-client-urls: https://127.0.0.1:${String(ports.client)}
+advertise-client-urls: https://127.0.0.1:${String(ports.client)}
+listen-peer-urls: https://127.0.0.1:${String(ports.peer)}
+initial-advertise-peer-urls: https://127.0.0.1:${String(ports.peer)}
+initial-cluster: a=https://127.0.0.1:${String(ports.peer)}
+client-transport-security:
+${block}${client}peer-transport-security:
+${block}${end}`
+}
+
+async function lint(config: ConfigInput): Promise<Map<FindingCode, string>> {
+  const report = await lintEtcdConfig(config, { version: VERSION })
+  return new Map(report.findings.map(({ code, severity }) => [code, severity]))
+}
+
+async function codesOf(config: ConfigInput): Promise<FindingCode[]> {
+  return [...(await lint(config)).keys()]
+}
+
+test('what the cases change is right before: etcd serves, and nothing is told but advisories', async () => {
+  expect((await codesOf({ flags: good() })).filter((code) => code !== 'config/advisory')).toEqual([])
+  expect((await codesOf({ yaml: goodYaml() })).filter((code) => code !== 'config/advisory')).toEqual([])
+  await write('good.yml', goodYaml())
+  for (const args of [good(), [`--config-file=${join(folder, 'good.yml')}`]]) {
+    const etcd = start(args)
+    await serving(etcd)
+    await etcd.stop()
+  }
+})
+
+/** Flags that etcd refuses, with the words of its log. */
+const REFUSED: readonly (readonly [code: FindingCode, args: () => string[], words: string])[] = [
+  ['config/flag-unknown', () => good({ nme: 'x' }), 'flag provided but not defined: -nme'],
+  ['config/argument-left-over', () => [...good(), '--auto-tls', 'true'], "'true' is not a valid flag"],
+  ['config/flag-value-missing', () => [...good(), '--name'], 'flag needs an argument: -name'],
+  ['config/value-malformed', () => good({ 'client-cert-auth': 'yes' }), 'invalid boolean value "yes"'],
+  ['config/value-malformed', () => good({ 'tls-min-version': 'TLS1.1' }), 'unexpected TLS version'],
+  [
+    'config/value-malformed',
+    () => good({ 'initial-cluster-state': 'old' }),
+    'invalid value "old" for flag -initial-cluster-state',
+  ],
+  [
+    'config/value-malformed',
+    () =>
+      good({
+        'cert-file': null,
+        'key-file': null,
+        'trusted-ca-file': null,
+        'client-cert-auth': null,
+        'auto-tls': 'true',
+        'self-signed-cert-validity': '0',
+      }),
+    'selfSignedCertValidity is invalid',
+  ],
+  [
+    'config/tls-versions-crossed',
+    () => good({ 'tls-min-version': 'TLS1.3', 'tls-max-version': 'TLS1.2' }),
+    'min version (TLS1.3) is greater than max version (TLS1.2)',
+  ],
+  [
+    'config/cipher-suite-unknown',
+    () => good({ 'cipher-suites': 'ECDHE-RSA-AES128-GCM-SHA256' }),
+    'unexpected TLS cipher suite',
+  ],
+  [
+    'config/cipher-suites-without-http2',
+    () => good({ 'cipher-suites': 'TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384' }),
+    'http2: TLSConfig.CipherSuites is missing an HTTP/2-required AES_128_GCM_SHA256 cipher',
+  ],
+  [
+    'config/cipher-suites-with-tls13',
+    () => good({ 'cipher-suites': 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256', 'tls-min-version': 'TLS1.3' }),
+    'cipher suites cannot be configured when only TLS1.3 is enabled',
+  ],
+  [
+    'config/certificate-missing',
+    () => good({ 'cert-file': null, 'key-file': null }),
+    'TLS key/cert (--cert-file, --key-file) must be provided for client url',
+  ],
+  ['config/pair-incomplete', () => good({ 'key-file': null }), 'KeyFile and CertFile must both be present'],
+  [
+    'config/pair-incomplete',
+    () => good({ 'peer-client-cert-file': join(folder, 'server.crt') }),
+    'must both be present',
+  ],
+  [
+    'config/options-exclude',
+    () => good({ 'peer-cert-allowed-cn': 'etcd', 'peer-cert-allowed-hostname': 'localhost' }),
+    'are mutually exclusive',
+  ],
+  [
+    'config/url-malformed',
+    () => good({ 'listen-client-urls': `https://localhost.example:${String(ports.client)}` }),
+    'expected IP in URL for binding',
+  ],
+  [
+    'config/url-malformed',
+    () => good({ 'listen-client-urls': 'https://127.0.0.1' }),
+    'URL address does not have the form \\"host:port\\"',
+  ],
+  [
+    'config/url-malformed',
+    () => good({ 'listen-client-urls': `https://127.0.0.1:${String(ports.client)}/` }),
+    'URL must not contain a path',
+  ],
+  [
+    'config/url-malformed',
+    () => good({ 'listen-client-urls': 'tcp://127.0.0.1:1' }),
+    'URL scheme must be http, https, unix, or unixs',
+  ],
+  [
+    'config/advertise-missing',
+    () => good({ 'advertise-client-urls': null }),
+    '--advertise-client-urls is required when --listen-client-urls is set explicitly',
+  ],
+  [
+    'config/cluster-without-member',
+    () => good({ name: 'b' }),
+    `couldn't find local name \\"b\\" in the initial cluster configuration`,
+  ],
+  [
+    'config/cluster-urls-differ',
+    () => good({ 'initial-cluster': 'a=https://127.0.0.1:1' }),
+    'missing from --initial-advertise-peer-urls',
+  ],
+  [
+    'config/option-not-in-version',
+    () => good({ 'peer-skip-client-san-verification': 'true' }),
+    'flag provided but not defined: -peer-skip-client-san-verification',
+  ],
+  ['key/mismatch', () => good({ 'key-file': join(folder, 'other.key') }), 'private key does not match public key'],
+  ['file/missing', () => good({ 'cert-file': join(folder, 'none.crt') }), 'no such file or directory'],
+]
+
+describe('etcd refuses', () => {
+  test.each(REFUSED)('%s %#', async (code, args, words) => {
+    const flags = args()
+    expect((await lint({ flags })).get(code)).toBe('error')
+    const etcd = start(flags)
+    expect(await etcd.code).not.toBe(0)
+    expect(etcd.log().replaceAll('\\"', '"')).toContain(words.replaceAll('\\"', '"'))
+  })
+
+  test('a flag and a variable for one option', async () => {
+    const env = { ETCD_NAME: 'a' }
+    expect(await codesOf({ flags: good(), env })).toContain('config/flag-and-variable')
+    const etcd = start(good(), env)
+    expect(await etcd.code).not.toBe(0)
+    expect(etcd.log()).toContain('conflicting environment variable')
+  })
+
+  const LAUGHS = Array.from(
+    { length: 9 },
+    (_, i) =>
+      `  - &l${String(i + 1)} [${Array(9)
+        .fill(`*l${String(i)}`)
+        .join(', ')}]`,
+  )
+  test.each<readonly [code: FindingCode, yaml: () => string, words: string]>([
+    ['config/yaml-malformed', () => goodYaml({ top: 'max-wals: 5\n\tcors: x\n' }), 'error converting YAML to JSON'],
+    ['config/yaml-malformed', () => goodYaml({ end: 'cors: *none\n' }), 'unknown anchor'],
+    [
+      'config/yaml-excessive',
+      () => goodYaml({ end: `cors:\n  - &l0 [a, a]\n${LAUGHS.join('\n')}\n` }),
+      'excessive aliasing',
+    ],
+    [
+      'config/value-type',
+      () => goodYaml({ client: '  auto-tls: "false"\n' }),
+      'cannot unmarshal string into Go struct field',
+    ],
+    [
+      'config/value-type',
+      () => goodYaml({ end: 'tls-min-version: 1.2\n' }),
+      'cannot unmarshal number into Go struct field',
+    ],
+    [
+      'config/value-type',
+      () => goodYaml({ end: 'cipher-suites: TLS_AES_128_GCM_SHA256\n' }),
+      'cannot unmarshal string into Go struct field',
+    ],
+    [
+      'config/value-type',
+      () => goodYaml({ end: 'listen-metrics-urls: [http://127.0.0.1:1]\n' }),
+      'cannot unmarshal array into Go struct field',
+    ],
+    ['config/value-type', () => '- name: a\n', 'cannot unmarshal array into Go value'],
+    ['config/scalar-instead-of-list', () => goodYaml({ client: '  allowed-cn: root\n' }), 'of type []string'],
+  ])('%s %#', async (code, yaml, words) => {
+    const text = yaml()
+    expect((await lint({ yaml: text })).get(code)).toBe('error')
+    await write('refused.yml', text)
+    const etcd = start([`--config-file=${join(folder, 'refused.yml')}`])
+    expect(await etcd.code).not.toBe(0)
+    expect(etcd.log()).toContain(words)
+  })
+})
+
+/** Whether a client without a certificate is served: etcd tells it its settings for HTTP/2. */
+function servesAnybody(): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: '127.0.0.1', port: ports.client, rejectUnauthorized: false, ALPNProtocols: ['h2'] })
+    const answer = (is: boolean) => () => {
+      socket.destroy()
+      resolve(is)
+    }
+    socket.on('secureConnect', () => socket.write('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0'))
+    socket.on('data', answer(true))
+    socket.on('error', answer(false))
+    socket.on('close', answer(false))
+  })
+}
+
+describe('etcd serves, and', () => {
+  test.each<readonly [code: FindingCode, yaml: () => string]>([
+    ['config/tls-key-unknown', () => goodYaml({ client: '  alowed-cn: [root]\n' })],
+    ['config/tls-key-unknown', () => goodYaml({ end: `client-cert-allowed-hostname: root\n` })],
+    ['config/key-unknown', () => goodYaml({ end: 'hartbeat-interval: 1\n' })],
+    ['config/crl-not-in-force', () => goodYaml({ client: '  crl-file: /none\n' })],
+    ['config/yaml-several-documents', () => goodYaml({ end: '---\nname: 5\n' })],
+    ['config/key-repeated', () => goodYaml({ top: 'name: 5x\n' })],
+  ])('ignores, without a word: %s %#', async (code, yaml) => {
+    const text = yaml()
+    expect(await codesOf({ yaml: text })).toContain(code)
+    await write('ignored.yml', text)
+    const etcd = start([`--config-file=${join(folder, 'ignored.yml')}`])
+    await serving(etcd)
+    expect(etcd.log()).toContain('"name":"a"')
+    await etcd.stop()
+  })
+
+  test('ignores flags beside a file, a revocation list among them', async () => {
+    await write('beside.yml', goodYaml())
+    const flags = [`--config-file=${join(folder, 'beside.yml')}`, '--name=b', '--client-crl-file=/none']
+    expect(await codesOf({ flags })).toEqual(
+      expect.arrayContaining(['config/ignored-beside-file', 'config/crl-not-in-force']),
+    )
+    const etcd = start(flags)
+    await serving(etcd)
+    expect(etcd.log()).toContain(
+      'other configuration command line flags and environment variables will be ignored if provided',
+    )
+    expect(etcd.log()).toContain('"name":"a"')
+    await etcd.stop()
+  })
+
+  test.each<readonly [code: FindingCode, args: () => string[], env: Record<string, string>, words: string]>([
+    ['config/variable-unknown', () => good(), { ETCD_CLIENT_CRL_FIL: '/x' }, 'unrecognized environment variable'],
+    ['config/auto-tls-ignored', () => good({ 'auto-tls': 'true' }), {}, 'ignoring client auto TLS since certs given'],
+    ['config/client-auth-half', () => good({ 'client-cert-auth': 'false' }), {}, 'client-cert-auth = false'],
+    ['config/peer-auth-implied', () => good({ 'peer-client-cert-auth': null }), {}, 'client-cert-auth = false'],
+  ])('says: %s', async (code, args, env, words) => {
+    const flags = args()
+    expect(await codesOf({ flags, env })).toContain(code)
+    const etcd = start(flags, env)
+    await serving(etcd)
+    expect(etcd.log()).toContain(words)
+    await etcd.stop()
+  })
+
+  test('asks nobody for a certificate: auto-tls beside what should ask, or nothing that asks', async () => {
+    const without = { 'cert-file': null, 'key-file': null }
+    const cases: readonly (readonly [FindingCode, string[], boolean])[] = [
+      ['config/auto-tls-replaces', good({ ...without, 'auto-tls': 'true' }), true],
+      ['config/client-auth-off', good({ 'client-cert-auth': null, 'trusted-ca-file': null }), true],
+      ['config/client-auth-half', good({ 'client-cert-auth': null }), false],
+      ['config/client-auth-by-system-roots', good({ 'trusted-ca-file': null }), false],
+    ]
+    for (const [code, flags, isOpen] of cases) {
+      expect(await codesOf({ flags })).toContain(code)
+      const etcd = start(flags)
+      await serving(etcd)
+      expect([code, await servesAnybody()]).toEqual([code, isOpen])
+      await etcd.stop()
+    }
+  })
+
+  test('serves plaintext: on the port of TLS, and in spite of TLS options', async () => {
+    const port = String(ports.client)
+    const both = `http://127.0.0.1:${port},https://127.0.0.1:${port}`
+    const cases: readonly (readonly [FindingCode, string[]])[] = [
+      ['config/plaintext-bypass', good({ 'listen-client-urls': both })],
+      ['config/tls-unused', good({ 'listen-client-urls': `http://127.0.0.1:${port}` })],
+      ['config/plaintext-url', good({ 'listen-client-urls': `http://0.0.0.0:${port}` })],
+    ]
+    for (const [code, flags] of cases) {
+      expect(await codesOf({ flags })).toContain(code)
+      const etcd = start(flags)
+      await serving(etcd)
+      const response = await fetch(`http://127.0.0.1:${port}/version`)
+      expect(await response.json()).toMatchObject({ etcdserver: VERSION })
+      await etcd.stop()
+    }
+  })
+})
