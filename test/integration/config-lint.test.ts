@@ -48,7 +48,7 @@ let runs = 0
 function start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Started {
   const dataDir = join(folder, `data-${String(runs++)}`)
   const given = args.some((each) => each.startsWith('--config-file')) ? args : [`--data-dir=${dataDir}`, ...args]
-  const child = spawn('etcd', given, { cwd: folder, env: { PATH: process.env.PATH, ...env } })
+  const child = spawn('etcd', given, { cwd: folder, env: { PATH: process.env['PATH'], ...env } })
   let log = ''
   const collect = (chunk: Buffer): void => {
     log += chunk.toString()
@@ -68,11 +68,11 @@ function start(args: readonly string[], env: Readonly<Record<string, string>> = 
 
 /** Waits until etcd serves; throws with its log where it ends instead. */
 async function serving(etcd: Started): Promise<void> {
-  let ended = false
-  void etcd.code.then(() => (ended = true))
-  while (!/serving (?:client|insecure|client traffic)|ready to serve client requests/.test(etcd.log())) {
-    if (ended) throw new Error(`etcd ended: ${etcd.log()}`)
-    await new Promise((resolve) => setTimeout(resolve, 25))
+  const isServing = (): boolean => /serving (?:client|insecure)|ready to serve client requests/.test(etcd.log())
+  const ended = etcd.code.then(() => true)
+  while (!isServing()) {
+    const isOver = await Promise.race([ended, new Promise<false>((resolve) => setTimeout(resolve, 25, false))])
+    if (isOver) throw new Error(`etcd ended: ${etcd.log()}`)
   }
 }
 

@@ -4,9 +4,12 @@ import { configLint } from '../../report/catalogue/config-lint.js'
 import { configOption } from '../../report/catalogue/config-option.js'
 import { configReading } from '../../report/catalogue/config-reading.js'
 import { configTls } from '../../report/catalogue/config-tls.js'
-import { directory } from '../../report/catalogue/directory.js'
 import { findingMaker } from '../../report/finding.js'
 
-export const rows = { ...configReading, ...configOption, ...configTls, ...configLint, ...configCluster, ...directory }
-
-export const finding = findingMaker(rows)
+export const finding = findingMaker({
+  ...configReading,
+  ...configOption,
+  ...configTls,
+  ...configLint,
+  ...configCluster,
+})

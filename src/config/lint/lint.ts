@@ -10,7 +10,7 @@ import type { EtcdVersion, ParsedVersion } from '../version.js'
 import { readVersion } from '../version.js'
 import { advisoryRules } from './advisories.js'
 import { type FilesReading, judgeFiles, type JudgeOptions, NO_FILES } from './files.js'
-import { finding, rows } from './finding.js'
+import { finding } from './finding.js'
 import { type LintMember, LintSide, type Rule } from './member.js'
 import { authRules } from './rules-auth.js'
 import { urlRules } from './rules-urls.js'
@@ -101,13 +101,9 @@ export function resolveLint(options: LintOptions): LintContext {
 function checkIgnore(ignore: unknown): readonly FindingCode[] {
   if (!Array.isArray(ignore)) throw optionInvalid('ignore', 'must be an array of finding codes')
   return ignore.map((code: unknown, i) => {
-    if (isIgnorable(code) || isOwnAndMild(code)) return code
+    if (isIgnorable(code)) return code
     throw optionInvalid(`ignore[${String(i)}]`, 'must be the code of a warning or an info; errors cannot be ignored')
   })
-}
-
-function isOwnAndMild(code: unknown): code is keyof typeof rows {
-  return typeof code === 'string' && Object.hasOwn(rows, code) && rows[code as keyof typeof rows].severity !== 'error'
 }
 
 /** Judges one member that was read. */

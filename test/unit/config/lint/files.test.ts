@@ -1,0 +1,206 @@
+/** Files that a configuration names are read, and judged for the role that they play. */
+import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { lintCluster } from '../../../../src/config/lint/lint-cluster.js'
+import { lintEtcdConfig, type LintOptions } from '../../../../src/config/lint/lint.js'
+import { dns, ip, mintCa, mintLeaf, type MintLeafOptions } from '../../../support/mint.js'
+
+let folder: string
+const root = mintCa({ subject: 'Root' })
+const other = mintCa({ subject: 'Other root' })
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'lint-'))
+  await write('ca.crt', root.pem)
+  await write('other-ca.crt', other.pem)
+  await write('empty.crt', 'nothing here\n')
+  await issue('server')
+  await issue('peer')
+  await issue('stranger', { issuer: other })
+  await issue('server-only', { usages: ['serverAuth'] })
+  await issue('client', { usages: ['clientAuth'], names: [dns('client')] })
+  await issue('elsewhere', { names: [dns('etcd-9')] })
+  await issue('wildcard', { names: [dns('*.etcd.svc')] })
+  await issue('old', { notBefore: new Date('2020-01-01'), notAfter: new Date('2021-01-01') })
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+async function write(name: string, text: string): Promise<void> {
+  await writeFile(join(folder, name), text, { mode: 0o600 })
+}
+
+async function issue(name: string, options: Partial<MintLeafOptions> = {}): Promise<void> {
+  const leaf = mintLeaf({ subject: name, names: [dns('etcd-0'), ip('10.0.0.1')], issuer: root, ...options })
+  await write(`${name}.crt`, leaf.pem)
+  await write(`${name}.key`, leaf.keyPem)
+}
+
+function flags(changes: Readonly<Record<string, string | null>> = {}): string[] {
+  const all: Record<string, string | null> = {
+    name: 'etcd-0',
+    'listen-client-urls': 'https://0.0.0.0:2379',
+    'advertise-client-urls': 'https://etcd-0:2379',
+    'listen-peer-urls': 'https://10.0.0.1:2380',
+    'initial-advertise-peer-urls': 'https://10.0.0.1:2380',
+    'initial-cluster': 'etcd-0=https://10.0.0.1:2380',
+    'cert-file': 'server.crt',
+    'key-file': 'server.key',
+    'trusted-ca-file': 'ca.crt',
+    'client-cert-auth': 'true',
+    'peer-cert-file': 'peer.crt',
+    'peer-key-file': 'peer.key',
+    'peer-trusted-ca-file': 'ca.crt',
+    'peer-client-cert-auth': 'true',
+    ...changes,
+  }
+  return Object.entries(all).flatMap(([name, value]) =>
+    value === null ? [] : [`--${name}=${/\.(?:crt|key|crl)$/.test(value) ? join(folder, value) : value}`],
+  )
+}
+
+function pair(name: string, prefix = ''): Record<string, string> {
+  return { [`${prefix}cert-file`]: `${name}.crt`, [`${prefix}key-file`]: `${name}.key` }
+}
+
+async function told(changes: Readonly<Record<string, string | null>>, options: LintOptions = {}): Promise<string[]> {
+  const { findings } = await lintEtcdConfig({ flags: flags(changes) }, options)
+  return findings.filter(({ severity }) => severity !== 'info').map(({ code }) => code)
+}
+
+test('good files are told nothing of', async () => {
+  expect(await told({})).toEqual([])
+})
+
+test('their faults are told with file and option', async () => {
+  const { findings } = await lintEtcdConfig({ flags: flags({ 'key-file': 'peer.key' }).join(' ') })
+  expect(findings[0]).toMatchObject({ code: 'key/mismatch' })
+  const missing = await lintEtcdConfig({ flags: flags({ 'cert-file': 'none.crt' }).join(' ') })
+  expect(missing.findings[0]?.message).toMatch(/none\.crt \(from --cert-file \(line 1:\d+\)\) does not exist/)
+})
+
+describe('a fault and its finding', () => {
+  test.each<[string, Record<string, string | null>, string[]]>([
+    ['another key', { 'key-file': 'peer.key' }, ['key/mismatch']],
+    ['no such file', { 'peer-cert-file': 'none.crt' }, ['file/missing']],
+    ['a bundle without certificates', { 'trusted-ca-file': 'empty.crt' }, ['pem/no-block']],
+    ['a server without clientAuth', pair('server-only'), ['usage/gateway-client-auth-missing']],
+    ['the same without a gateway', { ...pair('server-only'), 'enable-grpc-gateway': 'false' }, []],
+    [
+      'the same with a client certificate for it',
+      { ...pair('server-only'), 'client-cert-file': 'client.crt', 'client-key-file': 'client.key' },
+      [],
+    ],
+    ['a peer without clientAuth', pair('server-only', 'peer-'), ['usage/extended-key-usage-missing']],
+    ['a client certificate for a server', pair('client'), ['usage/extended-key-usage-missing', 'san/host-not-covered']],
+    ['a host that is not covered', pair('elsewhere'), ['san/host-not-covered']],
+    ['an expired one', pair('old'), ['validity/expired']],
+    ['a server of another CA than clients', pair('stranger'), ['config/gateway-untrusted']],
+    ['a peer of another CA', pair('stranger', 'peer-'), ['chain/issuer-not-found']],
+    ['a missing revocation list', { 'client-crl-file': 'none.crl' }, ['config/crl-unreadable']],
+    [
+      'a wildcard alone for a peer',
+      {
+        ...pair('wildcard', 'peer-'),
+        'initial-advertise-peer-urls': 'https://etcd-0.etcd.svc:2380',
+        'initial-cluster': 'etcd-0=https://etcd-0.etcd.svc:2380',
+      },
+      ['config/peer-address-unprovable'],
+    ],
+  ])('%s', async (_, changes, codes) => {
+    expect(await told(changes)).toEqual(codes)
+  })
+})
+
+test('hosts beside those that are advertised are asked for', async () => {
+  expect(await told({}, { hosts: ['10.0.0.1', 'etcd-0'] })).toEqual([])
+  expect(await told({}, { hosts: ['10.0.0.2'] })).toEqual(['san/host-not-covered'])
+})
+
+test('a key that others can read, and one that etcd cannot', async () => {
+  await issue('loose')
+  await chmod(join(folder, 'loose.key'), 0o644)
+  expect(await told(pair('loose'))).toEqual(['file/key-readable-by-others'])
+  await issue('owned')
+  await chown(join(folder, 'owned.key'), 0, 0)
+  const unit = `[Service]\nUser=4711\nExecStart=/usr/bin/etcd ${flags(pair('owned')).join(' ')}\n`
+  const { findings } = await lintEtcdConfig({ unit })
+  expect(findings.map(({ code }) => code)).toContain('config/key-not-readable')
+})
+
+test('nothing is read where that is not wanted', async () => {
+  expect(await told({ 'cert-file': 'none.crt' }, { readFiles: false })).toEqual([])
+})
+
+test('a pod’s paths are those of its host', async () => {
+  const inside = flags().map((flag) => flag.replace(folder, '/pki'))
+  const manifest = `apiVersion: v1
+kind: Pod
+spec:
+  containers:
+    - name: etcd
+      image: registry.k8s.io/etcd:3.5.16-0
+      command: [etcd, ${inside.map((flag) => JSON.stringify(flag)).join(', ')}]
+      volumeMounts: [{name: pki, mountPath: /pki}]
+  volumes: [{name: pki, hostPath: {path: ${JSON.stringify(folder)}}}]
+`
+  const { findings } = await lintEtcdConfig({ manifest })
+  expect(findings.filter(({ code }) => code !== 'config/advisory')).toEqual([])
+  const lost = await lintEtcdConfig({ manifest: manifest.replace('hostPath: {path', 'secret: {secretName') })
+  expect(lost.findings.map(({ code }) => code)).toContain('config/file-elsewhere')
+})
+
+describe('members together', () => {
+  const names = ['etcd-0', 'etcd-1', 'etcd-2']
+  const cluster = names.map((name, i) => `${name}=https://10.0.0.${String(i + 1)}:2380`).join(',')
+  const member = (i: number, changes: Readonly<Record<string, string | null>> = {}) => ({
+    flags: flags({
+      name: `etcd-${String(i)}`,
+      'advertise-client-urls': `https://etcd-${String(i)}:2379`,
+      'listen-peer-urls': `https://10.0.0.${String(i + 1)}:2380`,
+      'initial-advertise-peer-urls': `https://10.0.0.${String(i + 1)}:2380`,
+      'initial-cluster': cluster,
+      ...pair(`member-${String(i)}`),
+      ...pair(`member-${String(i)}`, 'peer-'),
+      ...changes,
+    }),
+  })
+  beforeAll(async () => {
+    for (const [i, name] of names.entries()) {
+      await issue(`member-${String(i)}`, { names: [dns(name), ip(`10.0.0.${String(i + 1)}`)] })
+    }
+    await issue('foreign-2', { names: [dns('etcd-2'), ip('10.0.0.3')], issuer: other })
+  })
+
+  test('good ones are told nothing of', async () => {
+    expect((await lintCluster([member(0), member(1), member(2)])).findings).toEqual([])
+  })
+
+  test.each<[string, Record<string, string | null>, string]>([
+    ['one name twice', { name: 'etcd-0' }, 'config/members-name-repeated'],
+    ['another token', { 'initial-cluster-token': 'x' }, 'config/members-disagree'],
+    ['another list', { 'initial-cluster': 'etcd-2=https://10.0.0.3:2380' }, 'config/members-disagree'],
+    ['a member that is not listed', { 'initial-cluster': 'etcd-2=https://10.0.0.3:2380' }, 'config/member-not-listed'],
+    [
+      'another CA',
+      { ...pair('foreign-2', 'peer-'), 'peer-trusted-ca-file': 'other-ca.crt' },
+      'config/member-not-trusted',
+    ],
+    ['names that are not allowed', { 'peer-cert-allowed-cn': 'member-2' }, 'config/member-not-allowed'],
+    ['other questions', { 'client-cert-auth': 'false' }, 'config/members-differ'],
+    ['plaintext', { 'listen-peer-urls': 'http://10.0.0.3:2380' }, 'config/members-scheme-differs'],
+  ])('%s', async (_, changes, code) => {
+    const { findings } = await lintCluster([member(0), member(1), member(2, changes)])
+    expect(findings.map((each) => each.code)).toContain(code)
+  })
+
+  test('versions of TLS that do not meet', async () => {
+    const { findings } = await lintCluster([
+      member(0, { 'tls-min-version': 'TLS1.3' }),
+      member(1),
+      member(2, { 'tls-max-version': 'TLS1.2' }),
+    ])
+    expect(findings.map((each) => each.code)).toContain('config/members-tls-apart')
+  })
+})
