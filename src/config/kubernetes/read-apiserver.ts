@@ -41,6 +41,11 @@ interface Command {
   readonly place: (offset: number, option: string) => ConfigPlace
 }
 
+interface NotThere {
+  readonly findings: readonly Finding[]
+  readonly place?: undefined
+}
+
 /**
  * The etcd of a kube-apiserver, and the credentials that it uses there, as on a control-plane node:
  *
@@ -93,11 +98,11 @@ function commandOf(source: Source): Command {
   const isManifest =
     source.isManifest ?? (source.words === undefined && /^\s*["']?(?:kind|apiVersion)["']?\s*:/m.test(source.text))
   const found = isManifest ? inManifest(source) : inCommand(source)
-  if ('place' in found) return found
+  if (found.place !== undefined) return found
   throw configInvalid(WHAT, found.findings, 'read')
 }
 
-function inCommand(source: Source): Command | { readonly findings: readonly Finding[] } {
+function inCommand(source: Source): Command | NotThere {
   const lines = new Lines(source)
   const words = afterProgram(source.words ?? wordsOf(source.text))
   if (words === null) {
@@ -124,7 +129,7 @@ function wordsOf(text: string): Word[] {
     })
 }
 
-function inManifest(source: Source): Command | { readonly findings: readonly Finding[] } {
+function inManifest(source: Source): Command | NotThere {
   const yaml = readYaml(source, 'all')
   for (const spec of yaml.documents.flatMap((document) => podSpecs(document, 0))) {
     for (const container of itemsOf(at(spec, 'containers'))) {
