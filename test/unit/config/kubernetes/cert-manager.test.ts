@@ -1,0 +1,113 @@
+import { describe, expect, test } from 'vitest'
+import { certManagerResources, statefulSet, type CertManagerOptions } from '../../../../src/config/index.js'
+import { certManagerJudge } from '../../../support/schemas.js'
+
+const { hosts } = statefulSet({
+  name: 'etcd',
+  namespace: 'db',
+  image: 'etcd:v3.5.16',
+  serverSecret: 'etcd-server',
+  peerSecret: 'etcd-peer',
+})
+const plan: CertManagerOptions = {
+  name: 'etcd',
+  namespace: 'db',
+  members: [{ name: 'etcd', hosts: hosts.server, peerHosts: hosts.peer }],
+  clients: ['root', { user: 'Orders Service', secretName: 'orders-etcd' }],
+}
+
+const judges = { Certificate: certManagerJudge('Certificate'), Issuer: certManagerJudge('Issuer') }
+
+function complaints(options: CertManagerOptions): string[] {
+  return certManagerResources(options).flatMap((each) => {
+    const judge = each.kind === 'Issuer' ? judges.Issuer : judges.Certificate
+    return judge(each).map((line) => `${each.metadata.name} ${line}`)
+  })
+}
+
+function certificate(name: string, options = plan): Record<string, unknown> {
+  const found = certManagerResources(options).find((each) => each.kind === 'Certificate' && each.metadata.name === name)
+  return found?.spec ?? {}
+}
+
+describe('by the schemas of cert-manager', () => {
+  test.each([
+    ['CAs of its own', {}],
+    ['an issuer that is there', { issuer: { name: 'company', kind: 'ClusterIssuer' } }],
+    ['an issuer for members', { peerIssuer: { name: 'peers' } }],
+    ['RSA keys', { algorithm: 'rsa-4096' as const }],
+    ['addresses and URIs', { members: [{ name: 'a', hosts: ['10.0.0.1', '::1', 'spiffe://cluster/etcd'] as const }] }],
+    ['hostile common names', { clients: [{ user: '"\'{}: #\\$(A)', secretName: 'a' }] }],
+  ])('%s', (_, changes) => {
+    expect(complaints({ ...plan, ...changes })).toEqual([])
+  })
+
+  test('the schemas are really asked', () => {
+    const [good] = certManagerResources(plan).filter(({ kind }) => kind === 'Certificate')
+    const spec = good?.spec ?? {}
+    expect(judges.Certificate({ ...good, spec: { ...spec, usages: ['everything'] } })).not.toEqual([])
+    expect(judges.Certificate({ ...good, spec: { ...spec, privateKey: { rotationPolicy: 'Sometimes' } } })).not.toEqual(
+      [],
+    )
+    expect(judges.Certificate({ ...good, spec: { ...spec, renewbefore: '1h' } })).not.toEqual([])
+    expect(judges.Certificate({ ...good, spec: { secretName: 'a' } })).not.toEqual([])
+  })
+})
+
+test('members serve and dial with one certificate, clients dial alone', () => {
+  expect(certificate('etcd-server')['usages']).toEqual(['digital signature', 'server auth', 'client auth'])
+  expect(certificate('etcd-peer')['usages']).toEqual(['digital signature', 'server auth', 'client auth'])
+  expect(certificate('etcd-client-root')['usages']).toEqual(['digital signature', 'client auth'])
+  expect(certificate('orders-etcd')['commonName']).toBe('Orders Service')
+})
+
+test('keys are new with each renewal, those of CAs are not', () => {
+  expect(certificate('etcd-server')['privateKey']).toMatchObject({
+    rotationPolicy: 'Always',
+    algorithm: 'ECDSA',
+    size: 256,
+  })
+  expect(certificate('etcd-ca')['privateKey']).toMatchObject({ rotationPolicy: 'Never' })
+})
+
+test('only RSA keys encipher', () => {
+  expect(certificate('etcd-server', { ...plan, algorithm: 'rsa-2048' })['usages']).toContain('key encipherment')
+})
+
+test('durations are those of Go', () => {
+  const { duration, renewBefore } = certificate('etcd-server') as Record<string, string>
+  expect([duration, renewBefore]).toEqual(['2160h0m0s', '720h0m0s'])
+  expect(certificate('etcd-server', { ...plan, duration: '90m', renewBefore: '330s' })).toMatchObject({
+    duration: '1h30m0s',
+    renewBefore: '0h5m30s',
+  })
+})
+
+test('members have a CA of their own, unless an issuer is named', () => {
+  expect(certificate('etcd-server')['issuerRef']).toMatchObject({ name: 'etcd-ca' })
+  expect(certificate('etcd-peer')['issuerRef']).toMatchObject({ name: 'etcd-peer-ca' })
+  const named = { ...plan, issuer: { name: 'company' } }
+  expect(certificate('etcd-peer', named)['issuerRef']).toMatchObject({ name: 'company' })
+  expect(certManagerResources(named).map(({ kind }) => kind)).not.toContain('Issuer')
+})
+
+test.each<[string, Partial<CertManagerOptions>]>([
+  ['options.duration', { duration: '59m' }],
+  ['options.renewBefore', { renewBefore: '4m' }],
+  ['options.renewBefore', { renewBefore: '90d' }],
+  ['options.renewBefore', { renewBefore: '100ms' }],
+  ['options.algorithm', { algorithm: 'toString' as never }],
+  ['options.name', { name: 'Etcd' }],
+  ['options.namespace', { namespace: 'a.b' }],
+  ['options.members[0].hosts', { members: [{ name: 'a', hosts: [] as never }] }],
+  ['options.members[0].hosts', { members: [{ name: 'a', hosts: ['https://a:2379'] }] }],
+  ['options.members', { members: 'etcd' as never }],
+  ['options.clients[0].secretName', { clients: ['Orders Service'] }],
+  ['options.clients[0].user', { clients: [{ user: 'a'.repeat(65), secretName: 'a' }] }],
+  ['options', { clients: ['a', 'a'] }],
+  ['options.peerIssuer.kind', { peerIssuer: { name: 'a', kind: 'a/b' } }],
+])('%s is refused: %j', (option, changes) => {
+  expect(() => certManagerResources({ ...plan, ...changes })).toThrow(
+    expect.objectContaining({ code: 'ERR_OPTION_INVALID', details: expect.objectContaining({ option }) as unknown }),
+  )
+})
