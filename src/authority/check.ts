@@ -51,6 +51,7 @@ const GATEWAY: readonly FindingCode[] = ['usage/gateway-client-auth-missing', 'u
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` with the findings.
  */
 export function checkIssued(credentials: Credentials, profile: Wanted, now: Date): void {
+  checkSize(credentials, profile)
   refuseIfRefused(validateCredentials(credentials, { usage: profile.role, at: now }), profile)
 }
 
@@ -59,17 +60,33 @@ export function checkIssued(credentials: Credentials, profile: Wanted, now: Date
  *
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` with the findings.
  */
-export function checkSigned(
-  { chain: [leaf, ...intermediates], trustAnchors }: SignedChain,
-  profile: Wanted,
-  now: Date,
-): void {
+export function checkSigned(signed: SignedChain, profile: Wanted, now: Date): void {
+  const {
+    chain: [leaf, ...intermediates],
+    trustAnchors,
+  } = signed
+  checkSize(signed, profile)
   refuseIfRefused(validateChain({ leaf, intermediates, trustAnchors }, { usage: profile.role, at: now }), profile)
 }
 
 interface SignedChain {
   readonly chain: readonly [Certificate, ...Certificate[]]
   readonly trustAnchors: readonly Certificate[]
+}
+
+/**
+ * Each certificate costs a few octets more. Go reads handshake messages of 64 KiB (crypto/tls `maxHandshake`); only newer ones
+ * take 256 KiB of certificates (`maxHandshakeCertificateMsg`), and OpenSSL takes 100.
+ */
+const MOST_OCTETS = 65_000
+
+function checkSize({ chain }: Pick<SignedChain, 'chain'>, { evenIfEtcdRefuses }: Wanted): void {
+  const octets = chain.reduce((sum, { raw }) => sum + raw.length, 0)
+  if (octets > MOST_OCTETS && !evenIfEtcdRefuses)
+    throw issueRefused(
+      `The certificate and those that go along have ${String(octets)} octets, and etcd may read at most 64 KiB in a handshake: ` +
+        'ask for fewer hosts or smaller extensions',
+    )
 }
 
 type Wanted = Pick<CheckedProfile, 'role' | 'evenIfEtcdRefuses'>

@@ -232,6 +232,20 @@ describe('what etcd, its gateway or its clients refuse is refused here, unless t
   })
 })
 
+test('a chain that does not fit into a handshake is refused', async () => {
+  const label = 'a'.repeat(60)
+  const domains = Array.from({ length: 99 }, (_, i) => `${`${label}.`.repeat(4)}x${String(i)}`)
+  const below = await authority.createIntermediate({ name: 'Below', permit: ['svc', ...domains] })
+  const hosts = Array.from({ length: 450 }, (_, i) => `${label}.h${String(100 + i)}.svc`) as [string, ...string[]]
+  const request = { ...SERVER, hosts }
+  expect((await below.issue(request)).chain).toHaveLength(2)
+  const value = Buffer.concat([Buffer.from('04821f00', 'hex'), Buffer.alloc(0x1f00)])
+  const more = { ...request, extensions: [{ oid: '1.2.3.4', value }] }
+  const { details } = await refused(below.issue(more), 'ERR_ISSUE_REFUSED')
+  expect(details.reason).toContain('64 KiB in a handshake')
+  await below.issue({ ...more, evenIfEtcdRefuses: true })
+})
+
 describe('a key that is used again', () => {
   test('is the one that is certified', async () => {
     for (const [kind, usage] of [
