@@ -1,0 +1,235 @@
+/** Values that are odd, hostile, missing or far too many. */
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { MemberConfig } from '../../../src/config/model.js'
+import { renderEtcdArgs, renderEtcdConfig } from '../../../src/config/render/render.js'
+import { readUrl } from '../../../src/config/url.js'
+import { parseDocument } from '../../../src/config/yaml-door.js'
+import { memberConfig, type ConfigChanges } from '../../support/member-config.js'
+import { thrown } from '../../support/refused.js'
+
+describe('URLs', () => {
+  test.each([
+    'https://10.0.0.1:2379',
+    'https://[::1]:2379',
+    'https://[2001:db8::1]:1',
+    'https://127.0.0.1:65535',
+    'http://localhost:2379',
+  ])('%s is one to listen on', (text) => {
+    expect(readUrl(text, 'listen')).toHaveProperty('url')
+  })
+
+  test.each(['https://etcd-0.example.com:2379', 'https://etcd_0:2379', 'https://[2001:db8::1]:2379'])(
+    '%s is one to advertise',
+    (text) => {
+      expect(readUrl(text, 'advertise')).toHaveProperty('url')
+    },
+  )
+
+  test.each([
+    ['', 'does not begin with "https://"'],
+    ['10.0.0.1:2379', 'does not begin with "https://"'],
+    ['https:10.0.0.1:2379', 'does not begin with "https://"'],
+    ['HTTPS://10.0.0.1:2379', 'has the scheme "HTTPS" in place of "https"'],
+    ['unixs://localhost:2379', 'has the scheme "unixs" in place of "https"'],
+    ['https://10.0.0.1', 'has no port'],
+    ['https://10.0.0.1:', 'has no port'],
+    ['https://10.0.0.1:0', 'has a port that is none'],
+    ['https://10.0.0.1:02379', 'has a port that is none'],
+    ['https://10.0.0.1:65536', 'has a port that is none'],
+    ['https://10.0.0.1:2379/', 'has something after the port'],
+    ['https://10.0.0.1:2379/path', 'has something after the port'],
+    ['https://10.0.0.1:2379?a', 'has something after the port'],
+    ['https://10.0.0.1:2379#a', 'has something after the port'],
+    ['https://root:secret@10.0.0.1:2379', 'holds the name of a user'],
+    ['https://::1:2379', 'holds an IPv6 address without brackets'],
+    ['https://[10.0.0.1]:2379', 'has brackets around what is no IPv6 address'],
+    ['https://[fe80::1%25eth0]:2379', 'has a host that must not carry a zone id: certificates know none'],
+    ['https://10.0.0.300:2379', /^has a host that must/],
+    [' https://10.0.0.1:2379', 'does not begin with "https://"'],
+    ['https://10.0.0.1:2379 ', 'has no port'],
+    ['https://10.0.0.1:2379,https://10.0.0.2:2379', 'has something after the port'],
+    ['https://eté.example:2379', 'has a host that is not ASCII, and needs its "xn--" form'],
+    ['https://*.example.com:2379', 'has a host that is none'],
+    [`https://${'a'.repeat(400)}:2379`, 'is longer than 300 characters'],
+    ['https://0.0.0.0:2379', 'has the address that stands for all addresses, at which nobody can reach it'],
+    ['https://[::]:2379', 'has the address that stands for all addresses, at which nobody can reach it'],
+  ])('%j is none', (text, reason) => {
+    expect(readUrl(text, 'advertise')).toEqual({
+      refused: typeof reason === 'string' ? reason : (expect.stringMatching(reason) as string),
+    })
+  })
+
+  test('a name is none to listen on', () => {
+    expect(readUrl('https://etcd-0:2379', 'listen')).toEqual({
+      refused: expect.stringContaining('has a name for a host') as string,
+    })
+  })
+
+  test('every reading of any text is an answer', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(fc.string(), fc.webUrl(), fc.ipV6()),
+        fc.constantFrom('listen', 'advertise'),
+        (text, use) => {
+          const reading = readUrl(text, use)
+          expect('url' in reading || reading.refused.length > 0).toBe(true)
+        },
+      ),
+    )
+  })
+})
+
+describe('texts', () => {
+  test.each([
+    ['a line break', 'a\nb'],
+    ['a zero', 'a\0b'],
+    ['an escape', 'a\u001b[31m'],
+    ['a next line', 'a\u0085b'],
+    ['a line separator', 'a\u2028b'],
+    ['half a character', 'a\ud800'],
+    ['nothing', ''],
+  ])('with %s are refused, in every form and in every place', (_, text) => {
+    const odd: ConfigChanges[] = [
+      { dataDir: text },
+      { client: { trustedCaFile: text } },
+      { initialClusterToken: text },
+      { peer: { allowedHostname: ['a', text] } },
+      { name: text, initialCluster: { [text]: ['https://10.0.0.1:2380'] } },
+    ]
+    for (const changes of odd) {
+      for (const form of ['yaml', 'flags', 'env'] as const) {
+        const { details, message } = thrown(
+          () => renderEtcdConfig(memberConfig(changes), form, { version: '3.6' }),
+          'ERR_CONFIG_INVALID',
+        )
+        expect(new Set(details.findings.map(({ code }) => code))).toEqual(new Set(['config/value-refused']))
+        expect(message).not.toMatch(/[\0-\u001f\u0085\u2028]/)
+      }
+    }
+  })
+
+  test.each(['a=b', 'a,b'])('a name of a member that is %j is refused', (name) => {
+    const config = memberConfig({ name, initialCluster: { [name]: ['https://10.0.0.1:2380'] } })
+    expect(thrown(() => renderEtcdArgs(config), 'ERR_CONFIG_INVALID').details.findings).toMatchObject([
+      { code: 'config/value-refused', details: { option: '--initial-cluster', value: name } },
+    ])
+  })
+
+  test('of all other kinds come back from YAML as they were', () => {
+    const texts = [
+      'on',
+      'null',
+      '~',
+      '1e3',
+      '0x1f',
+      '012',
+      '2001-01-01',
+      '- a',
+      'a: b',
+      '"',
+      "'",
+      '\\',
+      '#a',
+      '%s',
+      '${HOME}',
+      ' a ',
+      'ünï',
+      '🔒',
+      '!tag',
+      '&a',
+      '*a',
+      '<<',
+      '__proto__',
+      '\u00a0',
+    ]
+    const path = fc.oneof(fc.constantFrom(...texts), fc.string({ minLength: 1, unit: 'grapheme' }))
+    fc.assert(
+      fc.property(path, (text) => {
+        fc.pre(!/[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/u.test(text))
+        const rendered = renderEtcdConfig(memberConfig({ client: { certFile: text } }), 'yaml')
+        // As etcd reads it, YAML 1.1.
+        expect(parseDocument(rendered, { version: '1.1' }).toJS()).toMatchObject({
+          'client-transport-security': { 'cert-file': text },
+        })
+        expect(renderEtcdArgs(memberConfig({ client: { certFile: text } }))).toContain(`--cert-file=${text}`)
+      }),
+    )
+  })
+
+  test('a member may be called like a property of every object', () => {
+    const initialCluster = Object.fromEntries([['__proto__', ['https://10.0.0.1:2380']]])
+    const config = { ...memberConfig({ name: '__proto__' }), initialCluster }
+    expect(renderEtcdArgs(config)).toContain('--initial-cluster=__proto__=https://10.0.0.1:2380')
+    const other = memberConfig({ name: 'constructor' })
+    expect(thrown(() => renderEtcdArgs(other), 'ERR_CONFIG_INVALID').details.findings).toMatchObject([
+      { code: 'config/cluster-without-member' },
+    ])
+  })
+})
+
+describe('lists', () => {
+  test('of ten thousand are a file, and no flag', () => {
+    const allowedCn = Array.from({ length: 10_000 }, (_, i) => `client-${String(i)}.example.com`)
+    const config = memberConfig({ peer: { allowedCn } })
+    expect(renderEtcdConfig(config, 'yaml', { version: '3.6' })).toContain('    - "client-9999.example.com"\n')
+    for (const form of ['flags', 'env'] as const) {
+      const { findings } = thrown(
+        () => renderEtcdConfig(config, form, { version: '3.6' }),
+        'ERR_CONFIG_INVALID',
+      ).details
+      expect(findings).toMatchObject([{ code: 'config/value-refused', details: { option: '--peer-cert-allowed-cn' } }])
+      // The value is cut where it is shown.
+      expect(findings[0]?.message.length).toBeLessThan(1500)
+    }
+  })
+
+  test('of hundreds of members are written in the order given', () => {
+    const names = Array.from({ length: 500 }, (_, i) => `m${String(i)}`)
+    const initialCluster = Object.fromEntries([...names, 'etcd-0'].map((name) => [name, ['https://10.0.0.1:2380']]))
+    const flag = renderEtcdArgs(memberConfig({ initialCluster })).find((each) => each.startsWith('--initial-cluster='))
+    expect(flag?.split(',').map((each) => each.split('=').at(-2))).toEqual([...names, 'etcd-0'])
+  })
+})
+
+describe('what is no configuration is a wrong call', () => {
+  test.each<[string, unknown]>([
+    ['config', null],
+    ['config', 'name: a'],
+    ['config', []],
+    ['config.client', { ...memberConfig(), client: undefined }],
+    ['config.name', { ...memberConfig(), name: undefined }],
+    ['config.name', { ...memberConfig(), name: 1 }],
+    ['config.nmae', { ...memberConfig(), nmae: 'a' }],
+    ['config.peer.listenUrls', memberConfig({ peer: { listenUrls: undefined as unknown as string[] } })],
+    ['config.peer.listenUrls', memberConfig({ peer: { listenUrls: 'https://10.0.0.1:2380' as unknown as string[] } })],
+    [
+      'config.client.skipClientSanVerification',
+      memberConfig({ client: { skipClientSanVerification: true } as object }),
+    ],
+    ['config.peer.httpUrls', memberConfig({ peer: { httpUrls: [] } as object })],
+    ['config.client.clientCertAuth', memberConfig({ client: { clientCertAuth: 'true' as unknown as boolean } })],
+    ['config.client.plaintext', memberConfig({ client: { plaintext: 'no' as unknown as boolean } })],
+    ['config.peer.allowedCn', memberConfig({ peer: { allowedCn: 'a' as unknown as string[] } })],
+    ['config.initialCluster', memberConfig({ initialCluster: { 'etcd-0': 'https://a:1' as unknown as string[] } })],
+    ['config.initialClusterState', memberConfig({ initialClusterState: 'old' as 'new' })],
+    ['config.tlsMinVersion', memberConfig({ tlsMinVersion: 'TLS1.1' as 'TLS1.2' })],
+    ['config.selfSignedCertValidity', memberConfig({ selfSignedCertValidity: 0 })],
+    ['config.selfSignedCertValidity', memberConfig({ selfSignedCertValidity: 1.5 })],
+    ['config.version', memberConfig({ version: '3.8' as '3.7' })],
+  ])('%s', (option, config) => {
+    expect(thrown(() => renderEtcdConfig(config as MemberConfig, 'flags'), 'ERR_OPTION_INVALID').details.option).toBe(
+      option,
+    )
+  })
+
+  test('and so are another form and unknown options', () => {
+    expect(thrown(() => renderEtcdConfig(memberConfig(), 'toml' as 'yaml'), 'ERR_OPTION_INVALID').details.option).toBe(
+      'form',
+    )
+    const options = { verison: '3.5' } as object
+    expect(thrown(() => renderEtcdArgs(memberConfig(), options), 'ERR_OPTION_INVALID').details.option).toBe(
+      'options.verison',
+    )
+  })
+})
