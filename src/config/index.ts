@@ -1,6 +1,6 @@
 /**
  * Writes the configuration of etcd, so that it means what it seems to mean, in the forms that etcd, systemd, Compose and
- * etcdctl read.
+ * etcdctl read; and judges configurations that others wrote.
  *
  * @module
  */
@@ -35,8 +35,12 @@ export { statefulSet } from './kubernetes/stateful-set.js'
 export type { StatefulSetManifests, StatefulSetOptions } from './kubernetes/stateful-set.js'
 export { staticPod } from './kubernetes/static-pod.js'
 export type { StaticPodOptions } from './kubernetes/static-pod.js'
+export { lintCluster } from './lint/lint-cluster.js'
+export { lintEtcdConfig } from './lint/lint.js'
+export type { LintOptions } from './lint/lint.js'
 export type { ClientSide, MemberConfig, PeerSide, TlsSide, EtcdTlsVersion } from './model.js'
 export type { ConfigForm } from './options.js'
+export type { ConfigInput } from './read/input.js'
 export { clusterConfigs, renderCluster } from './render/cluster.js'
 export type { ClusterRenderPlan, MemberAddresses } from './render/cluster.js'
 export { renderCompose } from './render/compose.js'
