@@ -8,6 +8,7 @@ import type { Issuer } from './issuer.js'
 import { type LedgerEntry, REVOKE_REASONS, type RevokedEntry, type RevokeReason } from './ledger.js'
 import { BACKDATED_MS, readValidity, wholeSecond } from './lifetime.js'
 import { issueRefused } from './refuse.js'
+import { EARLIEST } from './settings.js'
 
 /** How `authority.revoke` revokes. */
 export interface RevokeOptions {
@@ -70,6 +71,7 @@ function readReason(value: unknown): RevokeReason {
 function readMoment(value: unknown, now: Date): Date {
   if (value === undefined) return wholeSecond(now.getTime())
   if (!(value instanceof Date) || Number.isNaN(value.getTime())) throw optionInvalid('at', 'must be a Date')
+  if (value.getTime() < EARLIEST) throw optionInvalid('at', 'must not be before 1950')
   if (value > now) throw optionInvalid('at', 'must not be in the future: etcd refuses a revoked certificate at once')
   return wholeSecond(value.getTime())
 }

@@ -88,7 +88,7 @@ function isLedger(value: unknown): value is Ledger {
 }
 
 /** The dates that certificates can carry (RFC 5280 section 4.1.2.5), and a year for what is issued. */
-const EARLIEST = Date.UTC(1950, 0, 1)
+export const EARLIEST = Date.UTC(1950, 0, 1)
 const LATEST = Date.UTC(9999, 0, 1) - 1
 
 function readClock(clock: (() => Date) | undefined): Date {

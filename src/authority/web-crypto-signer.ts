@@ -37,6 +37,7 @@ export async function createWebCryptoSigner(options: WebCryptoSignerOptions): Pr
   const scheme = signingScheme(info)
   if (scheme === null)
     throw issueRefused(`The key pair is of kind ${publicKeyText(info)}; an authority signs with ${SIGNING_KEYS}`)
+  checkPadding(privateKey, scheme.signature.name)
   const sign = async (data: Uint8Array): Promise<Uint8Array> =>
     new Uint8Array(await crypto.subtle.sign(scheme.signature, privateKey, new Uint8Array(data)))
   await tryOut({ publicKey: spki, sign })
@@ -70,6 +71,14 @@ function checkHandle(handle: unknown, option: string, usage: 'sign' | null): voi
   if (usage !== null && Array.isArray(usages) && !usages.includes(usage))
     throw optionInvalid(option, `must have the usage "${usage}"`)
   if (usage === null && extractable === false) throw optionInvalid(option, 'must be extractable')
+}
+
+/** An RSA key of Web Crypto is bound to one padding. */
+function checkPadding(handle: { readonly algorithm?: unknown }, wanted: string): void {
+  const { algorithm } = handle
+  const name = typeof algorithm === 'object' && algorithm !== null && 'name' in algorithm ? algorithm.name : null
+  if (typeof name === 'string' && name.startsWith('RSA') && name !== wanted)
+    throw optionInvalid('privateKey', `must be of ${wanted}, and is of ${name}`)
 }
 
 async function exported(crypto: WebCrypto, publicKey: CryptoKeyHandle): Promise<Uint8Array> {

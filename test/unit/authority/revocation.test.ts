@@ -107,7 +107,15 @@ describe('revoking', () => {
     const since = new Date(START + DAY + 789)
     expect((await authority.revoke(leaf, { at: since })).at).toEqual(new Date(START + DAY))
     const other = await client(authority)
-    for (const moment of [new Date(START + 3 * DAY), new Date(NaN), '2026', 7, null]) {
+    for (const moment of [
+      new Date(START + 3 * DAY),
+      new Date(NaN),
+      new Date(-8.64e15),
+      new Date('1949-12-31'),
+      '2026',
+      7,
+      null,
+    ]) {
       const error = await refused(authority.revoke(other, { at: moment as never }), 'ERR_OPTION_INVALID')
       expect(error.details.option).toBe('at')
     }

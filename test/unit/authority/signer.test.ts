@@ -286,6 +286,10 @@ describe.each(IMPLEMENTATIONS)('keys of %s', (_, own, otherName, other) => {
       (await refused(createWebCryptoSigner({ crypto: own, ...given } as never), 'ERR_OPTION_INVALID')).details.option
     expect(await option({ ...ec, privateKey: ec2.privateKey })).toBe('privateKey')
     expect(await option(rsa)).toBe('privateKey')
+    const pss = { name: 'RSA-PSS', hash: 'SHA-256', modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) }
+    const given = { crypto: own, ...(await makePair(own, pss, false)) }
+    const { details } = await refused(createWebCryptoSigner(given), 'ERR_OPTION_INVALID')
+    expect(details.reason).toBe('must be of RSASSA-PKCS1-v1_5, and is of RSA-PSS')
     expect(await option({ privateKey: ec.publicKey, publicKey: ec.publicKey })).toBe('privateKey')
     expect(await option({ privateKey: ec.privateKey, publicKey: ec.privateKey })).toBe('publicKey')
     expect(await option({ ...ec, privateKey: undefined })).toBe('privateKey')
