@@ -1,0 +1,96 @@
+/** Quoting, judged by those who take it apart: a real `sh`, and systemd's rules. */
+import { spawnSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { quoteForCompose, quoteForEnvironment, quoteForShell, quoteForUnit } from '../../../src/config/render/quote.js'
+import { temporaryFolder } from '../../support/openssl.js'
+import { unquoteUnitLine } from '../../support/systemd.js'
+
+const folder = temporaryFolder()
+const NASTY = ['', ' ', "'", '"', '\\', '$', '`', '$HOME', '$(id)', '`id`', '!', '#a', '~', '*', '%n', "it's", `"'"'`, '\\n', 'a\\', '-n', 'ünï', '🔒', ';', '&&', '|', 'a=b', '{a,b}', '[a]', '?', '<', '>', '(', ' a  b ', '%%', '$$', '${a}', "\\'", '\\"', '\\$'] // prettier-ignore
+
+/** Texts without control characters, which are refused before they are quoted. */
+const text = fc
+  .oneof(
+    fc.string({ unit: 'grapheme' }),
+    fc.array(fc.constantFrom(...NASTY)).map((parts) => parts.join('')),
+  )
+  .filter((each) => !/[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/u.test(each))
+
+/** What `sh` makes of a script, word by word. */
+function shell(script: string): string[] {
+  const { stdout, stderr, status } = spawnSync('sh', ['-c', script, 'sh'], { encoding: 'utf8' })
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  return stdout.split('\0').slice(0, -1)
+}
+
+describe('for a shell', () => {
+  test('each word comes back as it was', () => {
+    expect(shell(`printf '%s\\0' ${NASTY.map(quoteForShell).join(' ')}`)).toEqual(NASTY)
+  })
+
+  test('any words do', () => {
+    fc.assert(
+      fc.property(fc.array(text, { minLength: 50, maxLength: 100 }), (words) => {
+        expect(shell(`printf '%s\\0' ${words.map(quoteForShell).join(' ')}`)).toEqual(words)
+      }),
+      { numRuns: 20 },
+    )
+  })
+
+  test('what is plain stays readable', () => {
+    expect(quoteForShell('--cert-file=/etc/etcd/server.crt')).toBe('--cert-file=/etc/etcd/server.crt')
+    expect(quoteForShell("it's")).toBe(String.raw`'it'\''s'`)
+  })
+})
+
+describe('for a file of variables', () => {
+  const variables = (values: readonly string[]): string =>
+    values.map((value, i) => `V${String(i)}=${quoteForEnvironment(value)}\n`).join('')
+
+  test('a shell reads each value as it was', () => {
+    fc.assert(
+      fc.property(fc.array(text, { minLength: 20, maxLength: 40 }), (values) => {
+        writeFileSync(folder.file('env'), variables(values))
+        const words = values.map((_, i) => `"$V${String(i)}"`).join(' ')
+        expect(shell(`. ${quoteForShell(folder.file('env'))} && printf '%s\\0' ${words}`)).toEqual(values)
+      }),
+      { numRuns: 20 },
+    )
+  })
+
+  test('single quotes where they do, double ones around a single one', () => {
+    expect(quoteForEnvironment('/etc/a b')).toBe("'/etc/a b'")
+    expect(quoteForEnvironment('a"b')).toBe(`'a"b'`)
+    expect(quoteForEnvironment(`it's $5 "\\\``)).toBe(String.raw`"it's \$5 \"\\` + '\\`"')
+  })
+})
+
+test('for a unit of systemd: each word comes back as it was', () => {
+  expect(quoteForUnit('/usr/bin/etcd')).toBe('/usr/bin/etcd')
+  expect(quoteForUnit('100%')).toBe('100%%')
+  expect(quoteForUnit('a $HOME "b"')).toBe(String.raw`"a $$HOME \"b\""`)
+  expect(
+    unquoteUnitLine(
+      NASTY.filter((word) => word !== '')
+        .map(quoteForUnit)
+        .join(' '),
+    ),
+  ).toEqual(NASTY.filter((word) => word !== ''))
+  fc.assert(
+    fc.property(
+      fc.array(
+        text.filter((word) => word !== ''),
+        { minLength: 1, maxLength: 20 },
+      ),
+      (words) => {
+        expect(unquoteUnitLine(words.map(quoteForUnit).join(' '))).toEqual(words)
+      },
+    ),
+  )
+})
+
+test('for Compose: a dollar is a dollar', () => {
+  expect(quoteForCompose('${HOME}/$$a')).toBe('$${HOME}/$$$$a')
+})
