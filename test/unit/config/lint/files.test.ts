@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { lintCluster } from '../../../../src/config/lint/lint-cluster.js'
 import { lintEtcdConfig, type LintOptions } from '../../../../src/config/lint/lint.js'
+import { findingOf } from '../../../support/refused.js'
 import { dns, ip, mintCa, mintLeaf, type MintLeafOptions } from '../../../support/mint.js'
 
 let folder: string
@@ -77,7 +78,9 @@ test('their faults are told with file and option', async () => {
   const { findings } = await lintEtcdConfig({ flags: flags({ 'key-file': 'peer.key' }).join(' ') })
   expect(findings[0]).toMatchObject({ code: 'key/mismatch' })
   const missing = await lintEtcdConfig({ flags: flags({ 'cert-file': 'none.crt' }).join(' ') })
-  expect(missing.findings[0]?.message).toMatch(/none\.crt \(from --cert-file \(line 1:\d+\)\) does not exist/)
+  expect(findingOf(missing.findings, 'file/missing').message).toMatch(
+    /none\.crt \(from --cert-file \(line 1:\d+\)\) does not exist/,
+  )
 })
 
 describe('a fault and its finding', () => {
