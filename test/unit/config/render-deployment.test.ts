@@ -1,0 +1,251 @@
+/** Clusters, etcdctl, units of systemd and Compose files. */
+import { writeFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { clusterConfigs, renderCluster, type MemberAddresses } from '../../../src/config/render/cluster.js'
+import { renderCompose } from '../../../src/config/render/compose.js'
+import { renderEtcdctl } from '../../../src/config/render/etcdctl.js'
+import { renderEtcdArgs, renderEtcdConfig } from '../../../src/config/render/render.js'
+import { renderSystemdUnit } from '../../../src/config/render/systemd.js'
+import { parseDocument } from '../../../src/config/yaml-door.js'
+import { memberConfig } from '../../support/member-config.js'
+import { temporaryFolder } from '../../support/openssl.js'
+import { thrown } from '../../support/refused.js'
+import { unquoteUnitLine, verifyUnit } from '../../support/systemd.js'
+
+const folder = temporaryFolder()
+const named = (directory: string, name: string, ca = 'ca.crt') => ({
+  ca: `${directory}/${ca}`,
+  cert: `${directory}/${name}.crt`,
+  key: `${directory}/${name}.key`,
+})
+const member = (name: string) => ({
+  server: named(`/pki/${name}`, 'server'),
+  peer: named(`/pki/${name}`, 'peer', 'peer-ca.crt'),
+})
+const files = { members: { a: member('a'), b: member('b') } }
+const at = (host: string): MemberAddresses => ({
+  clientUrls: [`https://${host}:2379`],
+  peerUrls: [`https://${host}:2380`],
+})
+
+describe('a cluster', () => {
+  test('each member with its own files and addresses, and all members', () => {
+    const configs = clusterConfigs(files, {
+      members: { a: { ...at('10.0.0.1'), dataDir: '/var/lib/a' }, b: at('etcd-b.example.com') },
+      initialClusterToken: 'blue',
+      client: { crlFile: '/pki/clients.crl' },
+      peer: { allowedCn: ['etcd-peer'] },
+    })
+    expect(configs.a).toMatchObject({
+      name: 'a',
+      dataDir: '/var/lib/a',
+      initialClusterToken: 'blue',
+      initialCluster: { a: ['https://10.0.0.1:2380'], b: ['https://etcd-b.example.com:2380'] },
+      client: { certFile: '/pki/a/server.crt', trustedCaFile: '/pki/a/ca.crt', crlFile: '/pki/clients.crl' },
+      peer: { keyFile: '/pki/a/peer.key', trustedCaFile: '/pki/a/peer-ca.crt', allowedCn: ['etcd-peer'] },
+    })
+    expect(configs.a.client.listenUrls).toEqual(['https://10.0.0.1:2379'])
+    // Etcd cannot listen on a name.
+    expect(configs.b.client.listenUrls).toEqual(['https://0.0.0.0:2379'])
+    expect(configs.b.peer.listenUrls).toEqual(['https://0.0.0.0:2380'])
+    expect(configs.b.client.advertiseUrls).toEqual(['https://etcd-b.example.com:2379'])
+  })
+
+  test('as texts, for files that are taken elsewhere', () => {
+    const filePath = (file: string, name: string): string => file.replace(`/pki/${name}/`, '/etc/etcd/')
+    const texts = renderCluster(files, { members: { a: at('10.0.0.1'), b: at('10.0.0.2') }, filePath }, 'env')
+    expect(Object.keys(texts)).toEqual(['a', 'b'])
+    expect(texts.b).toContain('ETCD_NAME=b\n')
+    expect(texts.b).toContain('ETCD_PEER_TRUSTED_CA_FILE=/etc/etcd/peer-ca.crt\n')
+  })
+
+  test('without client certificates there is no CA for clients, which would ask for them all the same', () => {
+    const { a } = renderCluster(
+      files,
+      { members: { a: at('10.0.0.1'), b: at('10.0.0.2') }, client: { clientCertAuth: false } },
+      'flags',
+    )
+    expect(a).not.toMatch(/--(trusted-ca-file|client-cert-auth)/)
+    expect(a).toMatch(/--peer-client-cert-auth=true/)
+  })
+
+  test.each<[string, object]>([
+    ['plan.members.b', { members: { a: at('10.0.0.1') } }],
+    ['plan.members.c', { members: { a: at('10.0.0.1'), b: at('10.0.0.2'), c: at('10.0.0.3') } }],
+    ['plan.members.b.peerUrls', { members: { a: at('10.0.0.1'), b: { clientUrls: ['https://10.0.0.2:2379'] } } }],
+    ['plan.members.b.port', { members: { a: at('10.0.0.1'), b: { ...at('10.0.0.2'), port: 1 } } }],
+    ['plan.token', { members: { a: at('10.0.0.1'), b: at('10.0.0.2') }, token: 'a' }],
+    ['plan.filePath', { members: { a: at('10.0.0.1'), b: at('10.0.0.2') }, filePath: '/etc' }],
+  ])('%s: another plan than the files is a wrong call', (option, plan) => {
+    expect(thrown(() => clusterConfigs(files, plan as never), 'ERR_OPTION_INVALID').details.option).toBe(option)
+  })
+
+  test('what is wrong with one member is told of it', () => {
+    const plan = { members: { a: at('10.0.0.1'), b: at('10.0.0.300') } }
+    expect(thrown(() => renderCluster(files, plan, 'yaml'), 'ERR_CONFIG_INVALID').message).toContain(
+      '"https://10.0.0.300:2380"',
+    )
+  })
+})
+
+describe('etcdctl', () => {
+  const client = named("/home/o'neil/my certs", 'tls')
+  const endpoints = ['https://10.0.0.1:2379', 'https://etcd-b.example.com:2379']
+
+  test('in three forms', () => {
+    expect(renderEtcdctl(named('/pki', 'tls'), endpoints, 'flags')).toBe(
+      '--endpoints=https://10.0.0.1:2379,https://etcd-b.example.com:2379 --cacert=/pki/ca.crt --cert=/pki/tls.crt --key=/pki/tls.key',
+    )
+    expect(renderEtcdctl(client, endpoints, 'flags')).toContain(String.raw`'--cacert=/home/o'\''neil/my certs/ca.crt'`)
+    expect(renderEtcdctl(client, endpoints, 'env').split('\n')).toContain(`ETCDCTL_KEY="/home/o'neil/my certs/tls.key"`)
+    expect(JSON.parse(renderEtcdctl(client, endpoints, 'json'))).toContain("--cert=/home/o'neil/my certs/tls.crt")
+  })
+
+  test('nothing in plaintext, nothing that it cannot be told', () => {
+    const call = (): string =>
+      renderEtcdctl({ ...client, key: 'a\nb', ca: '' }, ['http://10.0.0.1:2379', '10.0.0.2:2379'], 'flags')
+    expect(thrown(call, 'ERR_CONFIG_INVALID').details.findings.map(({ code }) => code)).toEqual([
+      'config/plaintext-url',
+      'config/url-refused',
+      'config/value-refused',
+      'config/value-refused',
+    ])
+    for (const [option, of] of [
+      ['endpoints', []],
+      ['endpoints', 'https://10.0.0.1:2379'],
+    ] as const) {
+      expect(thrown(() => renderEtcdctl(client, of as string[], 'flags'), 'ERR_OPTION_INVALID').details.option).toBe(
+        option,
+      )
+    }
+    expect(thrown(() => renderEtcdctl(client, endpoints, 'yaml' as 'env'), 'ERR_OPTION_INVALID').details.option).toBe(
+      'form',
+    )
+  })
+})
+
+describe('a unit of systemd', () => {
+  /** The command line of a unit. */
+  const execStart = (unit: string): string => /^ExecStart=((?:.*\\\n)*.*)$/m.exec(unit)?.[1] ?? ''
+
+  test('starts etcd with the very arguments', () => {
+    const config = memberConfig({
+      name: '50% "off" $5',
+      initialCluster: { '50% "off" $5': ['https://10.0.0.1:2380'] },
+      client: { crlFile: '/etc/etcd/a b\\c;d.crl' },
+    })
+    const unit = renderSystemdUnit(config)
+    expect(unquoteUnitLine(execStart(unit))).toEqual(['/usr/bin/etcd', ...renderEtcdArgs(config)])
+    expect(unit).toContain('\nDescription=etcd (50%% "off" $5)\n')
+    expect(unit).toContain('\nType=notify\nUser=etcd\n')
+    expect(unit).toContain('\nReadWritePaths=/var/lib/etcd\n')
+  })
+
+  test('or with a file, once that can say it', () => {
+    const file = renderSystemdUnit(memberConfig(), {
+      configFile: '/etc/etcd/etcd.conf.yml',
+      user: 'db',
+      binary: '/opt/etcd',
+    })
+    expect(execStart(file)).toBe('/opt/etcd \\\n  --config-file=/etc/etcd/etcd.conf.yml')
+    const env = renderSystemdUnit(memberConfig(), { environmentFile: '/etc/default/etcd' })
+    expect(env).toContain('\nEnvironmentFile=/etc/default/etcd\nExecStart=/usr/bin/etcd\n')
+    const crl = memberConfig({ client: { crlFile: '/a.crl' } })
+    expect(renderSystemdUnit(crl, { environmentFile: '/etc/default/etcd' })).toContain('EnvironmentFile=')
+    const { findings } = thrown(() => renderSystemdUnit(crl, { configFile: '/a.yml' }), 'ERR_CONFIG_INVALID').details
+    expect(findings).toMatchObject([{ code: 'config/option-not-in-form' }])
+  })
+
+  test('is content with systemd’s own look at it', () => {
+    const config = memberConfig({ name: 'a $b %c', initialCluster: { 'a $b %c': ['https://10.0.0.1:2380'] } })
+    const path = folder.file(
+      'etcd-mtls-test.service',
+      renderSystemdUnit(config, { user: 'root', binary: process.execPath }),
+    )
+    // Where there is no systemd, the parser above has judged it.
+    expect(verifyUnit(path) ?? { status: 0, text: '' }).toEqual({ status: 0, text: '' })
+    // It does complain of what is wrong.
+    writeFileSync(path, '[Service]\nExecStart=/no/such/etcd %\n')
+    expect(verifyUnit(path)?.status).not.toBe(0)
+  })
+
+  test('needs absolute paths, a folder for data, and one source of options', () => {
+    const relative = memberConfig({ peer: { certFile: 'peer.crt' } })
+    expect(thrown(() => renderSystemdUnit(relative), 'ERR_CONFIG_INVALID').details.findings).toMatchObject([
+      { code: 'config/path-not-absolute', details: { option: '--peer-cert-file', path: 'peer.crt' } },
+    ])
+    expect(
+      thrown(() => renderSystemdUnit(memberConfig(), { configFile: 'a.yml' }), 'ERR_CONFIG_INVALID').details.findings,
+    ).toHaveLength(1)
+    expect(
+      thrown(() => renderSystemdUnit(memberConfig(), { environmentFile: '/a*' }), 'ERR_CONFIG_INVALID').details
+        .findings,
+    ).toHaveLength(1)
+    for (const [option, call] of [
+      ['config.dataDir', () => renderSystemdUnit(memberConfig({ dataDir: undefined }))],
+      ['options.environmentFile', () => renderSystemdUnit(memberConfig(), { configFile: '/a', environmentFile: '/b' })],
+      ['options.user', () => renderSystemdUnit(memberConfig(), { user: 'a\nb' })],
+    ] as const) {
+      expect(thrown(call, 'ERR_OPTION_INVALID').details.option).toBe(option)
+    }
+  })
+})
+
+describe('a Compose file', () => {
+  const read = (text: string): unknown => parseDocument(text).toJS()
+
+  test('has a service for each member, with its folders mounted', () => {
+    const a = memberConfig({
+      version: '3.5.16',
+      initialClusterToken: '${TOKEN}',
+      peer: { trustedCaFile: '/etc/ca.crt' },
+    })
+    const b = { ...a, name: 'etcd-1', initialCluster: { 'etcd-1': a.peer.advertiseUrls } }
+    const text = renderCompose([a, b], { user: '1000:1000' })
+    const mount = (path: string, readOnly: boolean) => ({
+      type: 'bind',
+      source: path,
+      target: path,
+      read_only: readOnly,
+      bind: { create_host_path: !readOnly },
+    })
+    const doubled = renderEtcdArgs(a).map((each) => each.replaceAll('$', '$$$$'))
+    expect(read(text)).toEqual({
+      services: {
+        'etcd-0': {
+          image: 'gcr.io/etcd-development/etcd:v3.5.16',
+          command: ['etcd', ...doubled],
+          user: '1000:1000',
+          network_mode: 'host',
+          restart: 'unless-stopped',
+          volumes: [mount('/etc/etcd', true), mount('/etc/ca.crt', true), mount('/var/lib/etcd', false)],
+        },
+        'etcd-1': expect.objectContaining({ network_mode: 'host' }) as unknown,
+      },
+    })
+    expect(text).toContain('--initial-cluster-token=$${TOKEN}')
+  })
+
+  test('with another image and the file’s own network', () => {
+    expect(read(renderCompose([memberConfig()], { image: 'etcd:mine', network: 'service' }))).toMatchObject({
+      services: { 'etcd-0': { image: 'etcd:mine', command: expect.arrayContaining(['--name=etcd-0']) as unknown } },
+    })
+    expect(renderCompose([memberConfig()], { image: 'etcd:mine', network: 'service' })).not.toContain('network_mode')
+  })
+
+  test('needs a release or an image, names of services, and members', () => {
+    for (const [option, call] of [
+      ['options.image', () => renderCompose([memberConfig()])],
+      ['configs', () => renderCompose([])],
+      ['configs.1.name', () => renderCompose([memberConfig(), memberConfig()], { image: 'a' })],
+      ['configs.0.dataDir', () => renderCompose([memberConfig({ dataDir: undefined })], { image: 'a' })],
+      ['options.network', () => renderCompose([memberConfig()], { image: 'a', network: 'none' as 'host' })],
+    ] as const) {
+      expect(thrown(call, 'ERR_OPTION_INVALID').details.option).toBe(option)
+    }
+    const odd = memberConfig({ name: 'a b', initialCluster: { 'a b': ['https://10.0.0.1:2380'] } })
+    expect(thrown(() => renderCompose([odd], { image: 'a' }), 'ERR_CONFIG_INVALID').details.findings).toMatchObject([
+      { code: 'config/value-refused', details: { option: '--name' } },
+    ])
+  })
+})
