@@ -19,8 +19,8 @@ const page = join(root, 'docs/benchmarks.md')
 /** The benchmarks that talk to a real etcd. */
 const NEED_ETCD = new Set(['first-answer', 'requests', 'client-memory', 'rotation'])
 
-/** The benchmarks that call OpenSSL's command. */
-const NEED_TOOLS = new Set(['validation'])
+/** The benchmarks that call the commands of OpenSSL and cfssl. */
+const NEED_TOOLS = new Set(['validation', 'issuing'])
 
 await lifecycle(async ({ signal, defer }) => {
   await ensureDependencies(root, { signal })

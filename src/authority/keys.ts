@@ -1,6 +1,7 @@
 /** Makes keys, each through one Web Crypto implementation; none ever goes from one implementation to another. */
 import { generateKeyPair } from 'node:crypto'
 import { promisify } from 'node:util'
+import { type Curve, isCurve, makeEcKey } from '../x509/ec-key.js'
 import { PrivateKey } from '../x509/keys.js'
 import { readPkcs8 } from '../x509/read-pkcs8.js'
 import type { CryptoKeyHandle, WebCrypto } from '../x509/web-crypto.js'
@@ -28,9 +29,11 @@ export type KeyMaker = (algorithm: KeyAlgorithm, origin: string) => Promise<NewK
 export function keyMaker(crypto: WebCrypto | null): KeyMaker {
   let implementation = crypto
   return async (algorithm, origin) => {
-    const { modulusLength } = keyRow(algorithm).parameters
-    // @peculiar/webcrypto looks for primes on the main thread, which stops everything for seconds.
+    const { modulusLength, namedCurve } = keyRow(algorithm).parameters
+    // What @peculiar/webcrypto has node:crypto do, without its detours: it looks for primes on the main thread, which stops
+    // everything for seconds, and has both halves of each key on a curve encoded, which costs more than all of issuing.
     if (crypto === null && modulusLength !== undefined) return makeRsaKey(modulusLength, algorithm, origin)
+    if (crypto === null && isCurve(namedCurve)) return makeCurveKey(namedCurve, algorithm, origin)
     implementation ??= (await import('../x509/engine.js')).createDefaultCrypto()
     return makeKey(implementation, crypto === null, algorithm, origin)
   }
@@ -72,6 +75,12 @@ async function makeRsaKey(modulusLength: number, algorithm: KeyAlgorithm, origin
   const pair = await promisify(generateKeyPair)('rsa', { modulusLength })
   const privateKey = PrivateKey.fromKeyObject(pair.privateKey, origin)
   return { privateKey, spki: privateKey.spki, signer: keyObjectSigner(privateKey, keyRow(algorithm).scheme) }
+}
+
+function makeCurveKey(curve: Curve, algorithm: KeyAlgorithm, origin: string): NewKey {
+  const { pkcs8, spki } = makeEcKey(curve)
+  const privateKey = PrivateKey.ofPair(pkcs8, spki, origin)
+  return { privateKey, spki, signer: keyObjectSigner(privateKey, keyRow(algorithm).scheme) }
 }
 
 function isKeyPair(value: unknown): value is { publicKey: CryptoKeyHandle; privateKey: CryptoKeyHandle } {

@@ -9,8 +9,9 @@ import { checkCrypto } from './options.js'
 /** Options of `createAuthority`, `loadAuthority` and `createIntermediate` alike. */
 export interface AuthoritySettings {
   /**
-   * The Web Crypto implementation that makes the keys of what is issued, and that signs. Default: @peculiar/webcrypto's.
-   * Keys are made extractable, since they end in files.
+   * The Web Crypto implementation that makes the keys of what is issued, and that signs. Default: @peculiar/webcrypto's; what
+   * that would have node:crypto do (RSA keys, keys on NIST curves, signatures) is asked of node:crypto directly, and is
+   * quicker. Keys are made extractable, since they end in files.
    */
   crypto?: WebCrypto | undefined
   /**
