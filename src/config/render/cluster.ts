@@ -74,7 +74,7 @@ const ADDRESSES = [
  */
 export function clusterConfigs<M extends string>(
   files: Pick<ClusterFiles<M>, 'members'>,
-  plan: ClusterRenderPlan<M>,
+  plan: ClusterRenderPlan<NoInfer<M>>,
 ): Record<M, MemberConfig> {
   checkPlan(files, plan)
   const { filePath = (file: string) => file, client = {}, peer = {} } = plan
@@ -132,7 +132,7 @@ export function clusterConfigs<M extends string>(
  */
 export function renderCluster<M extends string>(
   files: Pick<ClusterFiles<M>, 'members'>,
-  plan: ClusterRenderPlan<M>,
+  plan: ClusterRenderPlan<NoInfer<M>>,
   form: ConfigForm,
 ): Record<M, string> {
   const configs = clusterConfigs(files, plan)
