@@ -299,6 +299,10 @@ describe.each(IMPLEMENTATIONS)('keys of %s', (_, own, otherName, other) => {
     expect(await option({ ...ec, crypto: {} })).toBe('crypto')
     const spki = new Uint8Array((await own.subtle.exportKey('spki', ec.publicKey)) as ArrayBuffer)
     const hidden = await own.subtle.importKey('spki', spki, { name: 'ECDSA', namedCurve: 'P-256' }, false, ['verify'])
-    expect(await option({ ...ec, publicKey: hidden })).toBe('publicKey')
+    const unseen = createWebCryptoSigner({ crypto: own, privateKey: ec.privateKey, publicKey: hidden as object })
+    expect((await refused(unseen, 'ERR_OPTION_INVALID')).details).toEqual({
+      option: 'publicKey',
+      reason: 'must be extractable',
+    })
   })
 })
