@@ -28,6 +28,7 @@ const OF_OTHER_ROOMS: ReadonlySet<unknown> = new Set<FindingCode>([
   'config/peer-address-unprovable',
   'config/peer-auth-implied',
   'config/plaintext-loopback',
+  'config/plaintext-loopback-bypass',
   'config/tls-unused',
   'config/value-unresolved',
   'config/variable-unknown',

@@ -141,6 +141,15 @@ test('what the cases change is right before: etcd serves, and nothing is told bu
 /** Flags that etcd refuses, with the words of its log. */
 const REFUSED: readonly (readonly [code: FindingCode, args: () => string[], words: string])[] = [
   ['config/flag-unknown', () => good({ nme: 'x' }), 'flag provided but not defined: -nme'],
+  ['config/flag-unknown', () => good({ 'feature-gates': 'x' }), 'flag provided but not defined: -feature-gates'],
+  [
+    'config/ports-clash',
+    () => {
+      const port = String(ports.client)
+      return good({ 'listen-client-urls': `https://0.0.0.0:${port},https://127.0.0.1:${port}` })
+    },
+    'bind: address already in use',
+  ],
   ['config/argument-left-over', () => [...good(), '--auto-tls', 'true'], "'true' is not a valid flag"],
   ['config/flag-value-missing', () => [...good(), '--name'], 'flag needs an argument: -name'],
   ['config/value-malformed', () => good({ 'client-cert-auth': 'yes' }), 'invalid boolean value "yes"'],

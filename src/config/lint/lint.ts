@@ -111,6 +111,7 @@ export async function lintMember(read: ReadMember, context: LintContext): Promis
   const { settings, isWhole } = read
   const member: LintMember = {
     settings,
+    others: read.others,
     client: new LintSide('client', settings),
     peer: new LintSide('peer', settings),
     version: context.version ?? read.surroundings.version,

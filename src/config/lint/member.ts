@@ -1,5 +1,6 @@
 /** One member as the rules look at it. */
 import type { Finding } from '../../report/finding.js'
+import type { OtherName } from '../read/read-option.js'
 import type { Setting, Settings, SideField } from '../read/settings.js'
 import type { ParsedVersion } from '../version.js'
 import { type ServedUrl, urlsOf } from './served-url.js'
@@ -57,6 +58,7 @@ export class LintSide {
 
 export interface LintMember {
   readonly settings: Settings
+  readonly others: readonly OtherName[]
   readonly client: LintSide
   readonly peer: LintSide
   /** Null where neither the caller nor an image tells. */

@@ -33,6 +33,8 @@ function plaintextOf(side: LintSide, other: LintSide, isWhole: boolean): Finding
     const twin = side.listen.find((each) => each.isTls && each.host === url.host && each.port === url.port)
     const at = { ...place, url: url.text }
     if (twin !== undefined) return [finding('config/plaintext-bypass', { ...at, other: twin.text })]
+    const isBypass = side.servesTls && side.asksForCertificates
+    if (url.isLocal && isBypass) return [finding('config/plaintext-loopback-bypass', at)]
     if (url.isLocal) return isSet ? [finding('config/plaintext-loopback', at)] : []
     if (side.block === 'peer' && !side.meansTls && other.servesTls && isWhole) {
       if (isForgotten) return []
@@ -157,6 +159,23 @@ const metricsAreServedSafely: Rule = ({ settings, client }) => {
   })
 }
 
+/** Two URLs that ask for one port: etcd cannot bind the second. TLS and plaintext of one side may share one. */
+const portsAreFree: Rule = ({ settings, client, peer }) => {
+  const all = [
+    ...client.listen.map((url) => ({ url, of: 'client' })),
+    ...peer.listen.map((url) => ({ url, of: 'peer' })),
+    ...urlsOf(settings.server('metricsUrls'), 'listen').map((url) => ({ url, of: 'metrics' })),
+  ].filter(({ url }) => url.port !== '' && url.port !== '0' && url.setting.isSet)
+  return all.flatMap(({ url, of }, i): Finding[] => {
+    const other = all.slice(0, i).find((each) => {
+      if (each.url.port !== url.port) return false
+      return each.url.host === url.host ? each.of !== of : each.url.isUnspecified !== url.isUnspecified
+    })
+    if (other === undefined) return []
+    return [finding('config/ports-clash', { ...url.setting.place, url: url.text, other: other.url.text })]
+  })
+}
+
 export const urlRules: readonly Rule[] = [
   urlsAreWhole,
   nothingIsPlaintext,
@@ -165,4 +184,5 @@ export const urlRules: readonly Rule[] = [
   advertisedIsSet,
   clusterFits,
   metricsAreServedSafely,
+  portsAreFree,
 ]

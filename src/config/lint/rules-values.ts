@@ -2,8 +2,9 @@
 import type { Finding } from '../../report/finding.js'
 import { cipherSuites } from '../cipher-suites.js'
 import { type EtcdOptionRow, formAvailability } from '../options.js'
+import { KNOWN_FLAGS, KNOWN_KEYS } from '../read/known-names.js'
 import { isUnresolved, type ReadOption } from '../read/read-option.js'
-import { availableIn, formatVersion } from '../version.js'
+import { availableIn, ETCD_LINES, formatVersion } from '../version.js'
 import { finding } from './finding.js'
 import { isBooleanText, type LintMember, type Rule } from './member.js'
 
@@ -79,6 +80,18 @@ const optionsAreInVersion: Rule = ({ settings, version }) => {
   })
 }
 
+/** Names that other release lines know: etcd ends at such a flag, and passes over such a key. */
+const namesAreInVersion: Rule = ({ others, version }) => {
+  const line = ETCD_LINES.find((each) => version?.minor === Number(each.slice('3.'.length)))
+  if (line === undefined || version === null) return []
+  return others.flatMap(({ name, form, place }): Finding[] => {
+    const lines = (form === 'yaml' ? KNOWN_KEYS : KNOWN_FLAGS).get(name) ?? []
+    if (lines.includes(line)) return []
+    if (form !== 'yaml') return [finding('config/flag-unknown', { ...place, nearest: null, lines: [...lines] })]
+    return [finding('config/key-of-other-version', { ...place, version: formatVersion(version), lines: [...lines] })]
+  })
+}
+
 /** A text where releases since 3.5.15 want a list, and the other way round. Without a version, the newer ones count. */
 function shapeOf({ row, isList, place, form, values, text }: ReadOption, { version }: LintMember): Finding[] {
   const { listSince } = row
@@ -102,5 +115,6 @@ export const valueRules: readonly Rule[] = [
   tlsVersionsMeet,
   suitesAreKnown,
   optionsAreInVersion,
+  namesAreInVersion,
   listsAreLists,
 ]

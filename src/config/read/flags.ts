@@ -5,7 +5,7 @@ import { etcdOptions, rowOfFlag } from '../options.js'
 import { finding } from './finding.js'
 import { KNOWN_FLAGS } from './known-names.js'
 import { nearest } from './nearest.js'
-import { type ReadOption, textOption } from './read-option.js'
+import { type OtherName, type ReadOption, textOption } from './read-option.js'
 
 /** A word of the command line, and where it stands. */
 export interface Argument {
@@ -15,6 +15,7 @@ export interface Argument {
 
 export interface FlagsReading {
   readonly options: readonly ReadOption[]
+  readonly others: readonly OtherName[]
   readonly findings: readonly Finding[]
 }
 
@@ -24,6 +25,7 @@ const MAX_ARGUMENTS = 10_000
 /** Reads what follows the name of the program. */
 export function readFlags(args: readonly Argument[]): FlagsReading {
   const options: ReadOption[] = []
+  const others: OtherName[] = []
   const findings: Finding[] = []
   let before: { flag: string; isBoolean: boolean } | null = null
   const words = args.slice(0, MAX_ARGUMENTS)
@@ -43,6 +45,7 @@ export function readFlags(args: readonly Argument[]): FlagsReading {
     const isBoolean = row === undefined ? next === undefined || next.text.startsWith('-') : row.kind === 'boolean'
     before = { flag, isBoolean: isBoolean && given === undefined }
     if (row === undefined && !KNOWN_FLAGS.has(name)) findings.push(unknownFlag(name, place))
+    else if (row === undefined) others.push({ name, form: 'flags', place })
     let value = given
     if (value === undefined && isBoolean) value = 'true'
     else if (value === undefined && next === undefined) findings.push(finding('config/flag-value-missing', place))
@@ -52,7 +55,7 @@ export function readFlags(args: readonly Argument[]): FlagsReading {
     }
     if (row !== undefined && value !== undefined) options.push(textOption(row, value, 'flags', place))
   }
-  return { options, findings }
+  return { options, others, findings }
 }
 
 function leftOver(word: Argument, before: { flag: string; isBoolean: boolean } | null): Finding {

@@ -14,7 +14,7 @@ import {
   type ConfigReading,
   isUnresolved,
   NO_SURROUNDINGS,
-  type ReadOption,
+  type OtherName,
   type Surroundings,
   unreadable,
 } from './read-option.js'
@@ -54,6 +54,7 @@ export interface ReadOptions {
 /** One member, as it was read. */
 export interface ReadMember {
   readonly settings: Settings
+  readonly others: readonly OtherName[]
   readonly findings: readonly Finding[]
   readonly surroundings: Surroundings
   /** False where so little was read that nothing can be said of what is not set. */
@@ -126,6 +127,7 @@ async function readInput(input: ConfigInput, options: ReadOptions, label: string
   ]
   return {
     options: read.flatMap((each) => each.options),
+    others: read.flatMap((each) => each.others),
     findings: read.flatMap((each) => each.findings),
     surroundings: NO_SURROUNDINGS,
     isWhole: read.every((each) => each.isWhole),
@@ -185,7 +187,8 @@ function fromWords(
 ): ConfigReading {
   const args = etcdArguments(words)
   if (args === null) {
-    if (words.length === 0) return { options: [], findings: [], surroundings: NO_SURROUNDINGS, isWhole: true }
+    if (words.length === 0)
+      return { options: [], others: [], findings: [], surroundings: NO_SURROUNDINGS, isWhole: true }
     return unreadable(finding('config/no-etcd', { file, looked: 'no word of the command is etcd' }))
   }
   const named = args.map(({ text, offset }): Argument => ({
@@ -197,13 +200,13 @@ function fromWords(
 
 function readEnvInput(env: NonNullable<ConfigInput['env']>, label: string | null): ConfigReading {
   if (typeof env === 'string') return readEnvText({ text: env, file: label })
-  return { ...readVariables(recordVariables(env, label)), surroundings: NO_SURROUNDINGS, isWhole: true }
+  return { ...readVariables(recordVariables(env, label)), others: [], surroundings: NO_SURROUNDINGS, isWhole: true }
 }
 
 function readEnvText(content: ConfigText): ConfigReading {
   const refused = refuseText(content)
   if (refused !== null) return unreadable(refused)
-  return { ...readVariables(fileVariables(content)), surroundings: NO_SURROUNDINGS, isWhole: true }
+  return { ...readVariables(fileVariables(content)), others: [], surroundings: NO_SURROUNDINGS, isWhole: true }
 }
 
 async function readConfigFile(path: string, name: string): Promise<ConfigText | Finding> {
@@ -220,21 +223,36 @@ async function readNamed(path: string, { readFiles, root }: ReadOptions): Promis
 
 /** Puts in force what etcd puts in force, which may be another file. */
 async function settle(reading: ConfigReading, file: string | null, options: ReadOptions): Promise<ReadMember> {
-  const { surroundings } = reading
+  const { surroundings, others } = reading
   const hostPath = (path: string): string | null => onHost(path, surroundings, options.root)
   const isYaml = reading.options.some(({ form }) => form === 'yaml')
   const settled = isYaml ? { options: [...reading.options], findings: [] } : settleFlags(reading.options)
   const configFile = isYaml ? undefined : configFileOf(settled.options)
   const findings = [...reading.findings, ...settled.findings]
   if (configFile === undefined) {
-    return { settings: new Settings(settled.options, file), findings, surroundings, isWhole: reading.isWhole, hostPath }
+    return {
+      settings: new Settings(settled.options, file),
+      others,
+      findings,
+      surroundings,
+      isWhole: reading.isWhole,
+      hostPath,
+    }
   }
   findings.push(...ignoredBeside(configFile, settled.options))
   const path = isUnresolved(configFile.text) || !options.readFiles ? null : hostPath(configFile.text)
   const content = path === null ? null : await readConfigFile(path, configFile.text)
   const inFile = content === null ? unreadable() : 'code' in content ? unreadable(content) : readYamlConfig(content)
   const settings = new Settings(inFile.options, configFile.text)
-  return { settings, findings: [...findings, ...inFile.findings], surroundings, isWhole: inFile.isWhole, hostPath }
+  const both = [...others, ...inFile.others]
+  return {
+    settings,
+    others: both,
+    findings: [...findings, ...inFile.findings],
+    surroundings,
+    isWhole: inFile.isWhole,
+    hostPath,
+  }
 }
 
 function onHost(path: string, { directory, mounts }: Surroundings, root: string | null): string | null {
@@ -248,5 +266,3 @@ function onHost(path: string, { directory, mounts }: Surroundings, root: string 
   if (mount === undefined || mount.outside === null) return null
   return inRoot(join(mount.outside, inside.slice(mount.inside.length)))
 }
-
-export type { ReadOption }

@@ -53,6 +53,7 @@ function readContainer(container: YamlValue, spec: YamlValue, yaml: YamlReading)
   const env = readVariables(variables)
   return {
     options: [...flags.options, ...env.options],
+    others: flags.others,
     findings: [...flags.findings, ...env.findings],
     surroundings: {
       directory: textAt(container, 'workingDir') ?? null,

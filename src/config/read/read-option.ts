@@ -38,10 +38,18 @@ export interface Mount {
 
 export const NO_SURROUNDINGS: Surroundings = { directory: null, user: null, version: null, mounts: null }
 
+/** A name that etcd knows and that concerns neither TLS nor addresses: whether this release knows it is all that counts. */
+export interface OtherName {
+  readonly name: string
+  readonly form: ConfigForm
+  readonly place: ConfigPlace
+}
+
 /** What was read of one configuration. */
 export interface ConfigReading {
   /** All that stands there, also what is not in force, in its order. */
   readonly options: readonly ReadOption[]
+  readonly others: readonly OtherName[]
   readonly findings: readonly Finding[]
   readonly surroundings: Surroundings
   /** False where so little could be read that nothing can be said of what is not there. */
@@ -49,7 +57,7 @@ export interface ConfigReading {
 }
 
 export function unreadable(...findings: readonly Finding[]): ConfigReading {
-  return { options: [], findings, surroundings: NO_SURROUNDINGS, isWhole: false }
+  return { options: [], others: [], findings, surroundings: NO_SURROUNDINGS, isWhole: false }
 }
 
 /** Kinds whose text is a list with commas. */

@@ -52,6 +52,7 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Pr
   const env = readVariables([...variables.values()])
   return {
     options: [...flags.options, ...env.options],
+    others: flags.others,
     findings: [...findings, ...flags.findings, ...env.findings],
     surroundings: {
       ...NO_SURROUNDINGS,

@@ -5,7 +5,14 @@ import { etcdOptions, type EtcdOptionRow, rowOfFlag, rowOfPath } from '../option
 import { finding } from './finding.js'
 import { KNOWN_KEYS } from './known-names.js'
 import { nearest } from './nearest.js'
-import { type ConfigReading, NO_SURROUNDINGS, type ReadOption, textOption, unreadable } from './read-option.js'
+import {
+  type ConfigReading,
+  NO_SURROUNDINGS,
+  type OtherName,
+  type ReadOption,
+  textOption,
+  unreadable,
+} from './read-option.js'
 import { type ConfigText, refuseText } from './text.js'
 import { isTrue, readYaml, type YamlEntry, type YamlReading, type YamlValue } from './yaml-text.js'
 
@@ -36,6 +43,7 @@ export function readYamlConfig(source: ConfigText): ConfigReading {
   }
   return {
     options: reader.options,
+    others: reader.others,
     findings: [...yaml.findings, ...reader.findings],
     surroundings: NO_SURROUNDINGS,
     isWhole: true,
@@ -55,6 +63,7 @@ function kindText(value: YamlValue): string {
 
 class ConfigReader {
   readonly options: ReadOption[] = []
+  readonly others: OtherName[] = []
   readonly findings: Finding[] = []
   private readonly yaml: YamlReading
 
@@ -147,7 +156,10 @@ class ConfigReader {
     const [block] = own
     const isInBlock = own.length > 1
     if (isInBlock && !TLS_BLOCKS.has(block ?? '')) return
-    if (!isInBlock && KNOWN_KEYS.has(key)) return
+    if (!isInBlock && KNOWN_KEYS.has(key)) {
+      this.others.push({ name: key, form: 'yaml', place })
+      return
+    }
     const meant = isInBlock ? meantInBlock(key, block ?? '') : meantAtTop(key)
     if (meant?.isCrl === true) this.tell(finding('config/crl-not-in-force', place))
     else if (isInBlock || meant?.isTls === true)

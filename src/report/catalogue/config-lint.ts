@@ -13,6 +13,24 @@ export const configLint = {
     remedy: ({ url }) =>
       `Write ${url.replace(/^http/, 'https')}, with a certificate for that address, or leave it out.`,
   }),
+  'config/plaintext-loopback-bypass': row<ConfigPlace & { url: string }>({
+    severity: 'warning',
+    meaning:
+      'Beside TLS with certificates, the same data is served without both on the loopback address: every user of the machine, and every pod with its network, has everything.',
+    source: 'server/embed/etcd.go v3.5.16 configureClientListeners',
+    message: (details) =>
+      `${placed(details)} has ${details.url}, where every user of this machine passes by the certificates.`,
+    remedy: ({ url }) => `Write ${url.replace(/^http:/, 'https:')}, with a certificate that names this address.`,
+  }),
+  'config/ports-clash': row<ConfigPlace & { url: string; other: string }>({
+    severity: 'error',
+    meaning:
+      'Two URLs ask for the same port, of which one address or all addresses can have one only. Etcd does not start.',
+    source: 'bind(2): EADDRINUSE; etcd 3.5.16, run',
+    refusals: [{ by: 'Go', words: 'bind: address already in use' }],
+    message: (details) => `${placed(details)} has ${details.url}, whose port ${details.other} takes already.`,
+    remedy: () => 'Give it another port, or leave out the address that the other one covers.',
+  }),
   'config/tls-unused': row<ConfigPlace & { urls: string[] }>({
     severity: 'warning',
     meaning: 'A certificate is named, and every URL is http on the loopback address: nothing is served by TLS.',
