@@ -1,0 +1,176 @@
+/** docs/examples/microservice.ts as a process of its own, as Kubernetes runs it, with a real etcd. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { makeStory } from '../../.config/lib/story.mjs'
+import { clientDeployment, secretManifest } from '../../src/config/index.js'
+import type { Credentials } from '../../src/credentials/index.js'
+import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
+import { root } from '../support/compiled.js'
+import { mintPki } from '../support/etcd.js'
+
+const pki = mintPki()
+
+/** A directory in which a Secret is mounted: one generation after the other behind the link `..data`, as the kubelet does. */
+class SecretMount implements Disposable {
+  readonly directory = mkdtempSync(join(tmpdir(), 'secret-'))
+  #generation = 0
+
+  constructor(credentials: Credentials) {
+    const names = this.write(credentials)
+    for (const name of names) symlinkSync(`..data/${name}`, join(this.directory, name))
+  }
+
+  /** Writes what the manifest of the Secret holds. */
+  write(credentials: Credentials): string[] {
+    const before = this.#generation
+    const generation = `..generation-${String(++this.#generation)}`
+    const { data } = secretManifest(credentials, { name: 'app' })
+    mkdirSync(join(this.directory, generation))
+    for (const [name, value] of Object.entries(data)) {
+      writeFileSync(join(this.directory, generation, name), Buffer.from(value, 'base64'), { mode: 0o440 })
+    }
+    symlinkSync(generation, join(this.directory, '..data_tmp'))
+    renameSync(join(this.directory, '..data_tmp'), join(this.directory, '..data'))
+    rmSync(join(this.directory, `..generation-${String(before)}`), { recursive: true, force: true })
+    return Object.keys(data)
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+}
+
+/** The variables that the Deployment gives the container, with what a node would be: the mount, and a free port. */
+function variables(etcd: TestEtcd, mountPath: string): Record<string, string> {
+  const { endpoints } = etcd
+  const deployment = clientDeployment({
+    name: 'app',
+    namespace: 'db',
+    image: 'app:1',
+    secret: 'app',
+    endpoints,
+    mountPath,
+  })
+  const text = JSON.stringify(deployment.spec)
+  const { template } = JSON.parse(text) as {
+    template: { spec: { containers: [{ env: { name: string; value: string }[] }] } }
+  }
+  const env = template.spec.containers[0].env.map(({ name, value }): [string, string] => [name, value])
+  return { ...Object.fromEntries(env), PORT: '0' }
+}
+
+interface Service {
+  readonly child: ChildProcess
+  readonly url: string
+  out(): string
+}
+
+let story: Awaited<ReturnType<typeof makeStory>>
+let etcd: TestEtcd
+const children: ChildProcess[] = []
+
+beforeAll(async () => {
+  story = await makeStory(root)
+  etcd = await startEtcd({ server: pki.server })
+}, 120_000)
+
+afterAll(async () => {
+  for (const child of children) child.kill('SIGKILL')
+  story.remove()
+  await etcd.close()
+})
+
+function run(mount: SecretMount): { child: ChildProcess; out: () => string } {
+  const child = spawn(process.execPath, [join(dirname(story.file), 'microservice.js')], {
+    env: { PATH: process.env['PATH'], ...variables(etcd, mount.directory) },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  children.push(child)
+  let out = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => (out += text))
+  return { child, out: () => out }
+}
+
+async function start(mount: SecretMount): Promise<Service> {
+  const { child, out } = run(mount)
+  await expect.poll(out, { timeout: 30_000 }).toContain('listening on')
+  const [, port = ''] = /listening on (\d+)/.exec(out()) ?? []
+  return { child, out, url: `http://127.0.0.1:${port}` }
+}
+
+async function call(service: Service, path: string, init: RequestInit = {}): Promise<[number, string]> {
+  const response = await fetch(`${service.url}${path}`, init)
+  return [response.status, await response.text()]
+}
+
+describe('the microservice', { timeout: 60_000 }, () => {
+  test('serves, follows the Secret, and ends in order', async () => {
+    using mount = new SecretMount(pki.client)
+    const service = await start(mount)
+    expect(await call(service, '/healthz')).toEqual([200, 'ok\n'])
+    expect(await call(service, '/readyz')).toEqual([200, 'ready\n'])
+    expect(await call(service, '/items/a')).toEqual([404, 'no such item\n'])
+    expect(await call(service, '/items/a', { method: 'PUT', body: 'grün' })).toEqual([204, ''])
+    expect(await call(service, '/items/a')).toEqual([200, 'grün'])
+    expect((await etcd.etcdctl(['get', '--print-value-only', 'items/a'], pki.client)).stdout).toContain('grün')
+    expect(await call(service, '/items/a/b')).toEqual([404, 'not found\n'])
+    expect(await call(service, '/items/a', { method: 'POST' })).toEqual([405, 'GET, PUT or DELETE\n'])
+    expect(await call(service, '/items/a', { method: 'PUT', body: 'x'.repeat(70_000) })).toEqual([413, 'too large\n'])
+
+    const renewed = pki.issueClient()
+    const { serialNumber } = renewed.chain[0]
+    mount.write(renewed)
+    await expect
+      .poll(async () => (await call(service, '/metrics'))[1], { timeout: 30_000 })
+      .toContain('etcd_client_rotations_total 1')
+    expect((await call(service, '/metrics'))[1]).toContain(`etcd_client_certificate_info{serial="${serialNumber}"} 1`)
+    expect(await call(service, '/items/a')).toEqual([200, 'grün'])
+
+    service.child.kill('SIGTERM')
+    expect(await once(service.child, 'exit')).toEqual([0, null])
+    expect(service.out()).toMatch(/^listening on \d+\nrotated to certificate \w+\nending\n$/)
+  })
+
+  test('answers what is under way when it is told to end', async () => {
+    using mount = new SecretMount(pki.client)
+    const service = await start(mount)
+    const { body, write, finish } = slowBody()
+    const answered = call(service, '/items/slow', { method: 'PUT', body, duplex: 'half' } as RequestInit)
+    write('half')
+    await expect.poll(async () => (await call(service, '/metrics'))[1]).toMatch(/app_requests_total [2-9]/)
+    service.child.kill('SIGTERM')
+    await expect.poll(service.out).toContain('ending')
+    finish(' and half')
+    expect(await answered).toEqual([204, ''])
+    expect(await once(service.child, 'exit')).toEqual([0, null])
+    const { stdout } = await etcd.etcdctl(['get', '--print-value-only', 'items/slow'], pki.client)
+    expect(stdout).toContain('half and half')
+  })
+
+  test('does not start with a certificate that etcd refuses, and says why', async () => {
+    using mount = new SecretMount(pki.issueClient({ usages: ['serverAuth'] }))
+    const { child, out } = run(mount)
+    expect(await once(child, 'exit')).toEqual([1, null])
+    expect(out()).toContain('usage/extended-key-usage-missing')
+  })
+})
+
+/** A body of a request that comes in two parts. */
+function slowBody(): { body: ReadableStream; write: (text: string) => void; finish: (text: string) => void } {
+  const encoder = new TextEncoder()
+  const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
+  const writer = writable.getWriter()
+  return {
+    body: readable,
+    write: (text) => void writer.write(encoder.encode(text)),
+    finish: (text) => {
+      void writer.write(encoder.encode(text))
+      void writer.close()
+    },
+  }
+}
