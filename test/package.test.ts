@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { etcdOptions } from '../src/config/options.js'
 import { catalogue } from '../src/report/catalogue.js'
 import { compileSources, root, runModule, type Compiled } from './support/compiled.js'
 
@@ -56,7 +57,9 @@ describe('the JavaScript that is shipped', () => {
     expect(rows.filter(([name]) => !code.includes(name))).toEqual([])
     const told = rows.flatMap(([, { meaning, source }]) => [meaning, source]).filter((text) => text.length > 25)
     expect(told.length).toBeGreaterThan(rows.length)
-    expect(told.filter((text) => code.includes(text))).toEqual([])
+    // The table of etcd's options is shipped whole, and names the same files of etcd.
+    const ofOptions = new Set(etcdOptions.map(({ source }) => source))
+    expect(told.filter((text) => code.includes(text) && !ofOptions.has(text))).toEqual([])
   })
 
   test('keeps the names of its classes, and with --enable-source-maps its stack traces name the sources', async () => {
