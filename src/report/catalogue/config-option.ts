@@ -89,7 +89,7 @@ export const configOption = {
   'config/cluster-urls-differ': row<ConfigPlace & { name: string; advertised: string[]; listed: string[] }>({
     severity: 'error',
     meaning:
-      'The peer URLs of a member in the list of members are not those that it advertises, so etcd does not start. (It compares addresses after it resolved them; the same spelling is safe.)',
+      'The peer URLs of a member in the list of members are not those that it advertises, so etcd does not start. It compares addresses after it resolved them; the same spelling is always safe.',
     source: 'server/config/config.go v3.5.16 advertiseMatchesCluster',
     refusals: [
       { by: 'etcd', words: '--initial-cluster has … but missing from --initial-advertise-peer-urls=…' },
