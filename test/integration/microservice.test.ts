@@ -66,7 +66,7 @@ function variables(etcd: TestEtcd, mountPath: string): Record<string, string> {
 interface Service {
   readonly child: ChildProcess
   readonly url: string
-  out(): string
+  readonly out: () => string
 }
 
 let story: Awaited<ReturnType<typeof makeStory>>
@@ -140,7 +140,7 @@ describe('the microservice', { timeout: 60_000 }, () => {
     using mount = new SecretMount(pki.client)
     const service = await start(mount)
     const { body, write, finish } = slowBody()
-    const answered = call(service, '/items/slow', { method: 'PUT', body, duplex: 'half' } as RequestInit)
+    const answered = call(service, '/items/slow', { method: 'PUT', body, duplex: 'half' })
     write('half')
     await expect.poll(async () => (await call(service, '/metrics'))[1]).toMatch(/app_requests_total [2-9]/)
     service.child.kill('SIGTERM')

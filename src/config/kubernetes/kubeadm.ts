@@ -5,8 +5,8 @@ import type { Json, JsonObject } from './manifest.js'
 import { checkEndpoints } from './values.js'
 
 /** Versions of kubeadm's configuration: `v1beta3` from Kubernetes 1.22 on, `v1beta4` from 1.31 on. */
-export const KUBEADM_VERSIONS = ['v1beta3', 'v1beta4'] as const
-export type KubeadmVersion = (typeof KUBEADM_VERSIONS)[number]
+export const KUBEADM_VERSIONS: readonly KubeadmVersion[] = ['v1beta3', 'v1beta4']
+export type KubeadmVersion = 'v1beta3' | 'v1beta4'
 
 /** What {@link kubeadmExternalEtcd} takes. */
 export interface KubeadmExternalEtcdOptions extends ClientFiles {

@@ -34,7 +34,9 @@ test('openssl reads what its base64 holds', () => {
   const { data, type } = secretManifest(pki.client, { name: 'app' })
   expect(type).toBe('kubernetes.io/tls')
   const directory = mount(data)
-  expect(openssl(['x509', '-in', `${directory}/tls.crt`, '-noout', '-subject'])).toContain('CN = root')
+  expect(openssl(['x509', '-in', `${directory}/tls.crt`, '-noout', '-subject', '-nameopt', 'RFC2253'])).toContain(
+    'CN=root',
+  )
   expect(openssl(['verify', '-CAfile', `${directory}/ca.crt`, `${directory}/tls.crt`])).toContain('OK')
   const ofKey = openssl(['pkey', '-in', `${directory}/tls.key`, '-pubout'])
   expect(openssl(['x509', '-in', `${directory}/tls.crt`, '-noout', '-pubkey'])).toBe(ofKey)
