@@ -78,7 +78,10 @@ function advertised(side: LintSide, isMultiMember: boolean): Finding[] {
     const isLost = url.isLocal && isMultiMember && !side.listen.every(({ isLocal }) => isLocal)
     if (isLost) return [finding('config/advertise-unreachable', { ...at, why: 'loopback' })]
     const ports = side.listen.map(({ port }) => port)
-    return areExplicit && !ports.includes(url.port) ? [finding('config/advertise-port', { ...at, listen })] : []
+    // What listens on a socket is reached through something else, whose port is its own.
+    return areExplicit && !ports.includes('') && !ports.includes(url.port)
+      ? [finding('config/advertise-port', { ...at, listen })]
+      : []
   })
 }
 
