@@ -37,11 +37,7 @@ const FAULTS: readonly (readonly [name: string, parts: Parts, errors: readonly s
   ['intermediate expired', { intermediate: { notBefore: past(9), notAfter: past(1) } }, ['validity/expired@1']],
   ['intermediate not yet valid', { intermediate: { notBefore: future(1) } }, ['validity/not-yet-valid@1']],
   ['root expired', { root: { notBefore: past(9), notAfter: past(1) } }, ['validity/expired@2']],
-  [
-    'ends before it begins',
-    { leaf: { notBefore: past(1), notAfter: past(2) } },
-    ['validity/inverted@0'],
-  ],
+  ['ends before it begins', { leaf: { notBefore: past(1), notAfter: past(2) } }, ['validity/inverted@0']],
   [
     'intermediate without basicConstraints',
     { intermediate: { without: [EXTENSION.basicConstraints] } },

@@ -12,7 +12,8 @@ beforeAll(() => {
   const createPublicKey = crypto.createPublicKey.bind(crypto)
   const convertKey = crypto.ECDH.convertKey.bind(crypto.ECDH)
   vi.spyOn(crypto, 'createPublicKey').mockImplementation((key): KeyObject => {
-    if (typeof key === 'object' && 'format' in key) ways.push(key.format === 'jwk' ? 'jwk' : String((key as { type?: string }).type))
+    if (typeof key === 'object' && 'format' in key)
+      ways.push(key.format === 'jwk' ? 'jwk' : String((key as { type?: string }).type))
     return createPublicKey(key)
   })
   vi.spyOn(crypto.ECDH, 'convertKey').mockImplementation((key, curve) => {
