@@ -10,11 +10,11 @@ const sources = readSources(root, 'src')
 
 /** Subpaths, and the only packages that loading one may load. */
 const ALLOWED: Record<string, readonly string[]> = {
-  '.': ['@grpc/grpc-js', 'etcd3', 'yaml'],
+  '.': ['@grpc/grpc-js', 'etcd3'],
   './credentials': [],
   './validate': [],
   './authority': [],
-  './config': ['yaml'],
+  './config': [],
   './client': ['@grpc/grpc-js', 'etcd3'],
   './testing': [],
 }

@@ -2,8 +2,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parseAllDocuments } from 'yaml'
 import { lintCluster } from '../../src/config/index.js'
-import { parseAllDocuments } from '../../src/config/yaml-door.js'
+import { parseAllDocuments } from 'yaml'
 import { chainPem, dns, ip, mintCa, mintLeaf } from '../support/mint.js'
 import type { Bench } from './harness.js'
 

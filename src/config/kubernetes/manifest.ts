@@ -1,6 +1,6 @@
 /** Kubernetes objects as plain data, and as YAML. */
 import { optionInvalid } from '../../misuse.js'
-import { stringify } from '../yaml-door.js'
+import { yaml } from '../yaml-door.js'
 
 /** Anything that JSON can say. */
 export type Json = string | number | boolean | Json[] | JsonObject
@@ -44,7 +44,7 @@ function isList(given: unknown): given is readonly unknown[] {
 }
 
 function documentOf(manifest: unknown): string {
-  return stringify(manifest, {
+  return yaml().stringify(manifest, {
     version: '1.1',
     defaultStringType: 'QUOTE_DOUBLE',
     defaultKeyType: 'PLAIN',

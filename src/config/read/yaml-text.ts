@@ -1,7 +1,7 @@
 /** Opens YAML: bounded work, the first document, its errors as findings, aliases and merge keys followed. */
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
-import { isAlias, isMap, isScalar, isSeq, type Node, parseAllDocuments } from '../yaml-door.js'
+import { type Node, yaml } from '../yaml-door.js'
 import { finding } from './finding.js'
 import { type ConfigText, Lines } from './text.js'
 
@@ -46,7 +46,7 @@ export function readYaml(source: ConfigText, which: 'first' | 'all'): YamlReadin
   const excessive = (offset: number, reason: 'aliases' | 'nesting'): Finding =>
     finding('config/yaml-excessive', { ...place(offset, 'YAML'), reason })
   if (nestsTooDeep(text)) return { documents: [], findings: [excessive(0, 'nesting')], place }
-  const parsed = parseAllDocuments(text, {
+  const parsed = yaml().parseAllDocuments(text, {
     schema: 'failsafe',
     version: '1.1',
     // Looked at here: the parser compares each key with all before it.
@@ -115,6 +115,7 @@ class Opener {
   private left = MAX_VALUES
   private readonly anchors = new Map<string, Node>()
   private readonly text: string
+  private readonly yaml = yaml()
 
   constructor(text: string) {
     this.text = text
@@ -124,13 +125,13 @@ class Opener {
     const offset = node.range?.[0] ?? 0
     if (this.left-- <= 0) return this.fail(offset, 'aliases')
     if (depth > MAX_DEPTH) return this.fail(offset, 'nesting')
-    if (isAlias(node)) {
+    if (this.yaml.isAlias(node)) {
       const target = this.anchors.get(node.source)
       return target === undefined ? this.fail(offset, 'unknown alias') : this.open(target, depth + 1)
     }
     if ('anchor' in node && typeof node.anchor === 'string') this.anchors.set(node.anchor, node)
-    if (isMap(node)) return { kind: 'map', entries: this.entries(node.items, depth), offset }
-    if (isSeq(node)) {
+    if (this.yaml.isMap(node)) return { kind: 'map', entries: this.entries(node.items, depth), offset }
+    if (this.yaml.isSeq(node)) {
       const items: YamlValue[] = []
       for (const item of node.items) {
         if (this.failed !== null) break
@@ -171,6 +172,7 @@ class Opener {
   }
 
   private scalar(node: Node, offset: number): YamlValue {
+    const { isScalar } = this.yaml
     const text = isScalar(node) && typeof node.value === 'string' ? node.value : ''
     const quoted = isScalar(node) && node.type !== 'PLAIN'
     const tagged = 'tag' in node && node.tag === 'tag:yaml.org,2002:str' && this.text.startsWith('!!str', offset - 6)

@@ -4,7 +4,7 @@ import type { MemberConfig } from '../model.js'
 import { CONFIG_FORMS, variableOf, type ConfigForm } from '../options.js'
 import { configInvalid } from '../refuse.js'
 import { DEFAULT_VERSION, readVersion, type EtcdVersion, type ParsedVersion } from '../version.js'
-import { stringify } from '../yaml-door.js'
+import { yaml } from '../yaml-door.js'
 import { checkConfig } from './check-config.js'
 import { entriesOf, textOf, type Entry } from './entries.js'
 import { judgeTls } from './judge-tls.js'
@@ -82,7 +82,7 @@ function yamlOf(entries: readonly Entry[]): string {
     const path = entry.row.yaml?.name ?? []
     put(file, path, yamlValue(entry))
   }
-  return stringify(file, { defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN', lineWidth: 0 })
+  return yaml().stringify(file, { defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN', lineWidth: 0 })
 }
 
 function put(into: Record<string, unknown>, [key = '', ...rest]: readonly string[], value: unknown): void {

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { MemberConfig } from '../../../src/config/model.js'
 import { renderEtcdArgs, renderEtcdConfig } from '../../../src/config/render/render.js'
 import { readUrl } from '../../../src/config/url.js'
-import { parseDocument } from '../../../src/config/yaml-door.js'
+import { parseDocument } from 'yaml'
 import { memberConfig, type ConfigChanges } from '../../support/member-config.js'
 import { thrown } from '../../support/refused.js'
 

@@ -3,7 +3,7 @@ import type { MemberConfig } from '../../../src/config/model.js'
 import type { ConfigForm } from '../../../src/config/options.js'
 import { renderEtcdArgs, renderEtcdConfig } from '../../../src/config/render/render.js'
 import type { EtcdVersion } from '../../../src/config/version.js'
-import { parseDocument } from '../../../src/config/yaml-door.js'
+import { parseDocument } from 'yaml'
 import { memberConfig, type ConfigChanges } from '../../support/member-config.js'
 import { thrown } from '../../support/refused.js'
 
