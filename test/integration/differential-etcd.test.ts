@@ -27,6 +27,7 @@ const NOT_SENT = [
   'key of RSA with an exponent of 40 bits',
   'key of RSA 16384',
   'key of RSA with a modulus below zero',
+  'key of RSA without its NULL',
   'key of P-224',
   'key of secp256k1',
   'key of Ed448',
