@@ -13,6 +13,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { dirname } from 'node:path'
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { createAuthority, issueCluster, removeFromCluster, writeCluster } from '../../../../src/authority/index.js'
@@ -544,16 +545,22 @@ async function asNobody(directory: string, work: () => Promise<void>): Promise<v
   for (const path of ['', ...readdirSync(directory, { recursive: true, encoding: 'utf8' })]) {
     if (statSync(`${directory}/${path}`).isDirectory()) chownSync(`${directory}/${path}`, NOBODY, NOBODY)
   }
-  const parent = `${directory}/..`
-  const before = statSync(parent).mode
-  chmodSync(parent, 0o755)
+  // `npm test` keeps the temporary files of a run in a folder of its own, for the user alone.
+  const closed = ancestorsOf(directory).filter((path) => (statSync(path).mode & 0o001) === 0)
+  const modes = closed.map((path) => statSync(path).mode)
+  for (const path of closed) chmodSync(path, 0o755)
   process.seteuid(NOBODY)
   try {
     await work()
   } finally {
     process.seteuid(0)
-    chmodSync(parent, before)
+    for (const [i, path] of closed.entries()) chmodSync(path, modes[i] ?? 0o700)
   }
+}
+
+function ancestorsOf(path: string): string[] {
+  const parent = dirname(path)
+  return parent === path ? [] : [parent, ...ancestorsOf(parent)]
 }
 
 describe('removeFromCluster', () => {
