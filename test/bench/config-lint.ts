@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseAllDocuments } from 'yaml'
 import { lintCluster } from '../../src/config/index.js'
-import { parseAllDocuments } from 'yaml'
 import { chainPem, dns, ip, mintCa, mintLeaf } from '../support/mint.js'
 import type { Bench } from './harness.js'
 
