@@ -41,8 +41,12 @@ export function checkCa(leaf: Certificate, above: Issuer, now: Date): void {
   throw issueRefused(`The CA certificate would be refused: ${wordsOf(against)}`, { findings })
 }
 
-/** Warnings about a server certificate with which a part of etcd does not work; whoever issues can still mend it. */
-const GATEWAY: readonly FindingCode[] = ['usage/gateway-client-auth-missing', 'usage/gateway-client-auth-nested']
+/** Warnings about a certificate that etcd's gateway or Node's clients refuse; whoever issues can still mend it. */
+const REFUSED_SOMEWHERE: readonly FindingCode[] = [
+  'usage/gateway-client-auth-missing',
+  'usage/gateway-client-auth-nested',
+  'name-constraints/common-name-refused',
+]
 
 /**
  * Nothing leaves unchecked: what our own validator refuses, etcd or its clients would refuse later. This finds, too, what
@@ -92,7 +96,7 @@ function checkSize({ chain }: Pick<SignedChain, 'chain'>, { evenIfEtcdRefuses }:
 type Wanted = Pick<CheckedProfile, 'role' | 'evenIfEtcdRefuses'>
 
 function refuseIfRefused({ findings }: Pick<Report, 'findings'>, { evenIfEtcdRefuses }: Wanted): void {
-  const against = findings.filter(({ severity, code }) => severity === 'error' || GATEWAY.includes(code))
+  const against = findings.filter(({ severity, code }) => severity === 'error' || REFUSED_SOMEWHERE.includes(code))
   // What the caller asked for in so many words is given; a certificate that does not hold its key, or that its issuer did
   // not sign, is none.
   const counted = evenIfEtcdRefuses ? against.filter(({ code }) => BROKEN.includes(code)) : against

@@ -223,7 +223,8 @@ export const names = {
     remedy: () => 'Issue it without that name, or from a CA that does not exclude it.',
   }),
   'name-constraints/common-name-refused': row<CommonNameDetails>({
-    severity: 'error',
+    // Go and etcd take such a certificate, and so do the conformance vectors of bettertls.
+    severity: 'warning',
     meaning:
       'The server certificate has no DNS name, its common name looks like one, and a CA of the path permits only others or excludes it. OpenSSL, and so Node, then counts the common name; Go does not.',
     source: 'OpenSSL crypto/x509 NAME_CONSTRAINTS_check_CN; RFC 6125',
