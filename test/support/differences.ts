@@ -269,11 +269,6 @@ export const LAXER: readonly Difference[] = [
     why: 'A server of Node refuses such a client certificate; etcd, which judges the clients here, does not look.',
   },
   {
-    code: 'name-constraints/common-name-refused',
-    peers: LENIENT_OPENSSL,
-    why: 'OpenSSL, and so Node, takes a common name that looks like a DNS name for one where there is no other; Go and etcd do not, and neither do the vectors of bettertls.',
-  },
-  {
     code: 'name-constraints/common-name-outside',
     peers: LENIENT_OPENSSL,
     why: 'OpenSSL takes a common name that looks like a DNS name for one where there is no other, and so does a server of Node; etcd, which judges the clients here, does not.',

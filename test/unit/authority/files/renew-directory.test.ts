@@ -571,8 +571,10 @@ describe('whatever happens in between', () => {
     async (plain) => {
       const counted = faultyFileSystem()
       await run(counted, await small(plain))
-      const steps = changing(counted.calls)
-      expect(steps.length).toBeGreaterThan(60)
+      // Adopting plain files is publish's part, which is tried at each step of its own: here every third does.
+      const all = changing(counted.calls)
+      expect(all.length).toBeGreaterThan(60)
+      const steps = all.filter((_, i) => !plain || i % 3 === 0)
       for (const at of steps) {
         const directory = await small(plain)
         await run(faultyFileSystem({ at, how: 'kill' }), directory)
