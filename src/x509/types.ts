@@ -10,6 +10,8 @@ export type {
   BasicConstraints,
   ExtensionProblem,
   Extensions,
+  KeyIdentifiers,
+  NetscapeCertType,
   RawExtension,
 } from './extensions.js'
 export type { GeneralName, GeneralNameKind } from './general-name.js'
