@@ -22,7 +22,7 @@ export function checkRoot(certificate: Certificate, key: PrivateKey | null): voi
 }
 
 /** @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` */
-export function checkSignedBy(certificate: Certificate, issuer: Certificate): void {
+function checkSignedBy(certificate: Certificate, issuer: Certificate): void {
   if (!certificate.isSignedBy(issuer))
     throw issueRefused("The certificate's signature does not verify with its issuer's key")
 }

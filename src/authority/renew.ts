@@ -111,11 +111,6 @@ export function whoseIsIt({ certificate }: Issuer, leaf: Certificate): string {
   return `The certificate "${subject}" ${why}`
 }
 
-/** When what this authority issues now ends at the latest: its certificates that go out with it count, too. */
-export function latestEnd({ certificate, intermediates }: Issuer): Date {
-  return new Date(Math.min(...[certificate, ...intermediates].map(({ notAfter }) => notAfter.getTime())))
-}
-
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function checkAuthority(authority: unknown, option = 'authority'): Authority {
   if (!(authority instanceof Authority)) throw optionInvalid(option, 'must be an Authority')

@@ -26,7 +26,7 @@ export interface RenewalDue {
 }
 
 /** Two thirds, as step and Kubernetes have it: the last third is for finding out why renewing fails. */
-export const DEFAULT_FRACTION = 2 / 3
+const DEFAULT_FRACTION = 2 / 3
 /** TLS peers read no chain of more (OpenSSL, SSL_MAX_CERT_LIST_DEFAULT). */
 const MOST_LOOKED_AT = 100
 

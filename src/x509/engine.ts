@@ -1,6 +1,8 @@
 /**
  * The one door to @peculiar/webcrypto and @peculiar/x509. Only the authority walks through it, and only by a dynamic
- * import at its first work: loading these libraries takes longer than loading all the rest of this package.
+ * import at its first work: loading these libraries takes longer than loading all the rest of this package. They make
+ * requests, and keys of Ed25519; certificates and lists are written by certificate-writer.ts and crl-writer.ts, in a quarter
+ * of the time, and compared octet for octet with what @peculiar/x509 makes of the same fields.
  *
  * No global crypto provider is set: the crypto in use is handed to every call, so that two copies of this package, or
  * this package and another user of @peculiar/x509, do not disturb each other.
@@ -8,16 +10,7 @@
 // First, because @peculiar/x509 registers its classes by the Reflect metadata API while it loads.
 import 'reflect-metadata'
 import { Crypto } from '@peculiar/webcrypto'
-import {
-  BasicConstraintsExtension,
-  KeyUsageFlags,
-  KeyUsagesExtension,
-  Name,
-  Pkcs10CertificateRequestGenerator,
-  SubjectAlternativeNameExtension,
-  SubjectKeyIdentifierExtension,
-  X509CertificateGenerator,
-} from '@peculiar/x509'
+import { Name, Pkcs10CertificateRequestGenerator, SubjectAlternativeNameExtension } from '@peculiar/x509'
 import type { NamePart } from './certificate-writer.js'
 import type { Host } from './names.js'
 import type { CryptoKeyHandle, SignatureParameters, WebCrypto } from './web-crypto.js'
@@ -25,51 +18,6 @@ import type { CryptoKeyHandle, SignatureParameters, WebCrypto } from './web-cryp
 /** A new @peculiar/webcrypto. It holds no keys of its own; one to an authority is enough. */
 export function createDefaultCrypto(): WebCrypto {
   return new Crypto()
-}
-
-/** What a self-signed CA certificate is made of. */
-export interface SelfSignedFields {
-  crypto: WebCrypto
-  keys: { publicKey: CryptoKeyHandle; privateKey: CryptoKeyHandle }
-  /** How the private key signs. */
-  signature: SignatureParameters
-  /** Common name; the only attribute of the subject. */
-  name: string
-  /** Upper limit of intermediates below; undefined leaves it open. */
-  pathLength: number | undefined
-  /** For the subject key identifier. */
-  keyIdentifier: Uint8Array
-  /** Octets of the serial number. */
-  serial: Uint8Array
-  notBefore: Date
-  notAfter: Date
-}
-
-/**
- * The DER of a self-signed CA certificate.
- *
- * End-entity certificates are not made here: @peculiar/x509 takes about 4 ms for one, most of it in its object layer,
- * which is several times what the key and the signature cost. Theirs have a fixed shape, which certificate-writer.ts
- * writes; a test compares it byte for byte with what @peculiar/x509 makes of the same fields.
- */
-export async function createSelfSignedCa(fields: SelfSignedFields): Promise<Uint8Array> {
-  const certificate = await X509CertificateGenerator.createSelfSigned(
-    {
-      serialNumber: Buffer.from(fields.serial).toString('hex'),
-      name: new Name([{ CN: [{ utf8String: fields.name }] }]),
-      notBefore: fields.notBefore,
-      notAfter: fields.notAfter,
-      keys: fields.keys,
-      signingAlgorithm: fields.signature,
-      extensions: [
-        new BasicConstraintsExtension(true, fields.pathLength, true),
-        new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
-        new SubjectKeyIdentifierExtension(Buffer.from(fields.keyIdentifier).toString('hex')),
-      ],
-    },
-    fields.crypto,
-  )
-  return new Uint8Array(certificate.rawData)
 }
 
 /** What a certificate request is made of. */

@@ -1,6 +1,5 @@
 /** etcd's way with revocation lists as a witness: the program in `go-lists/`, run once for all questions. */
-import { execFileSync } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { runGo } from './run-go.js'
 
 /** A file for `--client-crl-file`, and the serial numbers that a client's certificates have. */
 export interface ListQuestion {
@@ -16,30 +15,13 @@ export interface ListAnswer {
   readonly v36: string
 }
 
-/** Offline: the standard library only, by the Go that is installed. */
-const GO_ENVIRONMENT = { GOTOOLCHAIN: 'local', GOPROXY: 'off', GO111MODULE: 'on', GOFLAGS: '', GOWORK: 'off' }
-
 export function askEtcdAboutLists(questions: readonly ListQuestion[]): ListAnswer[] {
   const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64')
-  const lines = questions.map(({ file, serials }) =>
-    JSON.stringify({ file: base64(file), serials: serials.map((serial) => base64(octetsOf(serial))) }),
-  )
-  const output = execFileSync('go', ['run', '.'], {
-    cwd: fileURLToPath(new URL('go-lists/', import.meta.url)),
-    env: {
-      ...process.env,
-      ...GO_ENVIRONMENT,
-      GOCACHE: fileURLToPath(new URL('../../.cache/go-build', import.meta.url)),
-    },
-    input: `${lines.join('\n')}\n`,
-    encoding: 'utf8',
-    maxBuffer: 64 * 1024 * 1024,
-    stdio: 'pipe',
-  })
-  return output
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as ListAnswer)
+  const asked = questions.map(({ file, serials }) => ({
+    file: base64(file),
+    serials: serials.map((serial) => base64(octetsOf(serial))),
+  }))
+  return runGo('go-lists/', asked) as ListAnswer[] // the program's own form
 }
 
 function octetsOf(serial: bigint): Buffer {

@@ -1,8 +1,7 @@
 /** Go's reading of what was issued: the program in `go-issued/`, run once for all questions. */
-import { execFileSync } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import type { Certificate } from '../../src/x509/certificate.js'
+import { runGo } from './run-go.js'
 
 /** Certificates are PEM texts, the leaf first; a list is DER in base64. */
 export type GoIssuedQuestion =
@@ -37,26 +36,8 @@ export interface GoIssuedAnswer {
   readonly revoked: readonly string[]
 }
 
-/** Offline: the standard library only, by the Go that is installed. */
-const GO_ENVIRONMENT = { GOTOOLCHAIN: 'local', GOPROXY: 'off', GO111MODULE: 'on', GOFLAGS: '', GOWORK: 'off' }
-
 export function askGoAboutIssued(questions: readonly GoIssuedQuestion[]): GoIssuedAnswer[] {
-  const output = execFileSync('go', ['run', '.'], {
-    cwd: fileURLToPath(new URL('go-issued/', import.meta.url)),
-    env: {
-      ...process.env,
-      ...GO_ENVIRONMENT,
-      GOCACHE: fileURLToPath(new URL('../../.cache/go-build', import.meta.url)),
-    },
-    input: questions.map((each) => `${JSON.stringify(each)}\n`).join(''),
-    encoding: 'utf8',
-    maxBuffer: 64 * 1024 * 1024,
-    stdio: 'pipe',
-  })
-  return output
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as GoIssuedAnswer)
+  return runGo('go-issued/', questions) as GoIssuedAnswer[] // the program's own form
 }
 
 export function pemOf(certificates: readonly Certificate[]): string {

@@ -19,13 +19,11 @@ import type { Readable, Writable } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Minted } from './mint.js'
+import { GO_ENVIRONMENT } from './run-go.js'
 import type { Question, Verdict } from './witnesses.js'
 
 const SOURCE = fileURLToPath(new URL('go/', import.meta.url))
 const CACHE = fileURLToPath(new URL('../../.cache/', import.meta.url))
-
-/** Offline: the standard library only, by the Go that is installed. */
-const GO_ENVIRONMENT = { GOTOOLCHAIN: 'local', GOPROXY: 'off', GO111MODULE: 'on', GOFLAGS: '', GOWORK: 'off' }
 
 export class GoWitness {
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>

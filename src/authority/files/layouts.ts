@@ -209,7 +209,7 @@ function caFilesOf({ authorities }: ClusterCredentials): PlacedCa[] {
 }
 
 /** Whether two trust the same CAs, in whatever order. */
-export function haveSameAnchors(a: Credentials, b: Credentials): boolean {
+function haveSameAnchors(a: Credentials, b: Credentials): boolean {
   const prints = (certificates: readonly Certificate[]): string =>
     [...new Set(certificates.map(({ fingerprint256 }) => fingerprint256))].sort().join()
   return prints(a.trustAnchors) === prints(b.trustAnchors)

@@ -24,6 +24,6 @@ export function leadsTo(chain: readonly Certificate[], anchors: readonly Certifi
 }
 
 /** Whether the issuer's name and key are those that made the certificate. */
-export function isIssuedBy(certificate: Certificate, issuer: Certificate): boolean {
+function isIssuedBy(certificate: Certificate, issuer: Certificate): boolean {
   return certificate.issuer.equals(issuer.subject) && certificate.isSignedBy(issuer)
 }

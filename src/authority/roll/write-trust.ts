@@ -56,7 +56,7 @@ export async function writeTrust(
 }
 
 /** {@link writeTrust} on any file system. */
-export async function writeTrustOn(
+async function writeTrustOn(
   fs: FileSystem,
   directory: string,
   trustAnchors: readonly Certificate[],

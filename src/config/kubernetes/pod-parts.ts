@@ -20,7 +20,7 @@ export function podUser(user: number): JsonObject {
 }
 
 /** Files of a mounted Secret: for the owner and the group of the pod. Kubernetes writes modes in decimal. */
-export const SECRET_MODE = 0o440
+const SECRET_MODE = 0o440
 
 /** A volume of a Secret. As a whole, never by `subPath`: the kubelet does not bring such a mount up to date. */
 export function secretVolume(name: string, secretName: string): JsonObject {

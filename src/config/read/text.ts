@@ -33,7 +33,7 @@ export function decodeText(bytes: Uint8Array, file: string | null): ConfigText |
 }
 
 /** Whether a text holds what no configuration does; octets of zero stand between the words of /proc/PID/cmdline. */
-export function isBinary(text: string): boolean {
+function isBinary(text: string): boolean {
   return /[^\P{Cc}\0\t-\r\u007f-\u009f]|\ufffd/u.test(text)
 }
 

@@ -14,7 +14,7 @@ import { readPrivateKey } from '../../../x509/read-key.js'
 import { finding } from './finding.js'
 import type { FoundFile } from './walk.js'
 
-export const CONTENT_LIMITS = { octets: 64 * 1024 * 1024, certificates: 2000, keys: 2000, others: 1000 } as const
+const CONTENT_LIMITS = { octets: 64 * 1024 * 1024, certificates: 2000, keys: 2000, others: 1000 } as const
 
 /** Private keys of one file that are looked at, and findings about contents that are told. */
 const MOST_KEYS_OF_A_FILE = 20
