@@ -3,6 +3,7 @@ import { randomFillSync } from 'node:crypto'
 import { optionInvalid } from '../misuse.js'
 import type { WebCrypto } from '../x509/web-crypto.js'
 import { type KeyMaker, keyMaker } from './keys.js'
+import { carefulLedger } from './careful-ledger.js'
 import { type Ledger, memoryLedger } from './ledger.js'
 import { checkCrypto } from './options.js'
 
@@ -53,7 +54,7 @@ export function readSettings(given: AuthoritySettings): Settings {
   return {
     crypto: crypto ?? null,
     makeKey: keyMaker(crypto ?? null),
-    ledger,
+    ledger: carefulLedger(ledger),
     now: () => readClock(clock),
     nextSerial: () => (serialNumbers === undefined ? randomSerial(crypto ?? null) : checkSerial(serialNumbers())),
     inTurn: oneAfterAnother(),

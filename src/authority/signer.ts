@@ -1,5 +1,6 @@
 /** How an authority's key signs: here, through a Web Crypto implementation, or wherever else the key lives. */
 import { createPublicKey, KeyObject, sign, verify } from 'node:crypto'
+import { isEtcdMtlsError } from '../errors.js'
 import { optionInvalid } from '../misuse.js'
 import { publicKeyText, readPublicKeyInfo } from '../x509/algorithms.js'
 import { DerReader, Tag } from '../x509/der.js'
@@ -7,6 +8,7 @@ import { sequence, unsignedInteger } from '../x509/der-writer.js'
 import type { PrivateKey } from '../x509/keys.js'
 import type { CryptoKeyHandle, WebCrypto } from '../x509/web-crypto.js'
 import { signingScheme, type SigningScheme, SIGNING_KEYS } from './algorithms.js'
+import { within } from './patience.js'
 import { issueRefused } from './refuse.js'
 
 /**
@@ -19,10 +21,13 @@ export interface Signer {
   /**
    * Signs the octets themselves, not a digest of them: ECDSA with SHA-256 (P-256), SHA-384 (P-384) or SHA-512 (P-521), RSA
    * by PKCS #1 v1.5 with SHA-256, Ed25519 as it is. An ECDSA signature may come as DER, as OpenSSL gives it, or as two
-   * numbers side by side, as PKCS #11 and Web Crypto do.
+   * numbers side by side, as PKCS #11 and Web Crypto do. It may take a minute; then nothing is issued.
    */
   sign(data: Uint8Array): Uint8Array | Promise<Uint8Array>
 }
+
+/** Milliseconds that a key may take: a person may have to touch a token. */
+const LONGEST_SIGNATURE = 60_000
 
 /** Signs certificates: what an authority needs of its own key. */
 export interface SigningKey {
@@ -64,7 +69,8 @@ export function webCryptoSigner(
     scheme,
     sign: async (data) => {
       try {
-        const signature = new Uint8Array(await crypto.subtle.sign(scheme.signature, privateKey, data))
+        const work = crypto.subtle.sign(scheme.signature, privateKey, data)
+        const signature = new Uint8Array(await within(LONGEST_SIGNATURE, 'The crypto in use', work))
         return scheme.isEcdsa ? derOf(signature) : signature
       } catch (cause) {
         throw issueRefused("The crypto in use does not sign with the authority's key", { cause })
@@ -115,9 +121,9 @@ async function askSigner(signer: Signer, data: Uint8Array): Promise<Uint8Array> 
   let given: unknown
   try {
     // A copy: what it does to its argument does not reach what was signed, and a worker can take it over.
-    given = await signer.sign(Uint8Array.from(data))
+    given = await within(LONGEST_SIGNATURE, 'The signer', Promise.resolve(signer.sign(Uint8Array.from(data))))
   } catch (cause) {
-    throw issueRefused('The signer does not sign', { cause })
+    throw isEtcdMtlsError(cause, 'ERR_ISSUE_REFUSED') ? cause : issueRefused('The signer does not sign', { cause })
   }
   if (!(given instanceof Uint8Array)) throw issueRefused('The signer gave no octets as its signature')
   return Uint8Array.from(given)

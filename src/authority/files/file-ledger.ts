@@ -15,6 +15,8 @@ const FILE_MODE = 0o600
 const LINE_FEED = 0x0a
 /** How much is read at once when the end of the last whole line is looked for. */
 const CHUNK = 64 * 1024
+/** Largest file, in octets: some 900,000 entries, which take as much memory again to read. */
+const MOST_OCTETS = 256 * 1024 * 1024
 
 /**
  * A ledger in the file `path`, one line for each entry, with a checksum. The file is made with mode 0600 at the first
@@ -28,6 +30,7 @@ const CHUNK = 64 * 1024
  *
  * - `ERR_WRITE_FAILED` where the file system refuses.
  * - `ERR_ISSUE_REFUSED` from `read` for a line that was damaged or altered; the message names the file and the line.
+ * - `ERR_ISSUE_REFUSED` from both for a file of more than 256 MiB, some 900,000 entries.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
@@ -95,6 +98,8 @@ async function appendLocked(fs: FileSystem, path: string, bytes: Buffer): Promis
     if (isNew) await file.chmod(FILE_MODE)
     const state = await file.stat()
     if (!state.isFile()) throw new Error(`${path} is not a plain file`)
+    // What could not be read any more would be lost to revocation.
+    checkSize(path, state.size + bytes.length)
     const end = await endOfLastLine(file, state.size)
     if (end < state.size) await cutOff(file, path, { end, size: state.size })
     try {
@@ -158,10 +163,20 @@ async function readText(fs: FileSystem, path: string): Promise<string> {
   try {
     const state = await file.stat()
     if (!state.isFile()) throw new Error(`${path} is not a plain file`)
+    checkSize(path, state.size)
     return (await readAll(file, state.size)).toString('utf8')
   } finally {
     await file.close()
   }
+}
+
+/** @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` */
+function checkSize(path: string, octets: number): void {
+  if (octets <= MOST_OCTETS) return
+  throw issueRefused(
+    `The ledger "${path}" has ${octets.toLocaleString('en-US')} octets, and at most ${MOST_OCTETS.toLocaleString('en-US')} ` +
+      'are kept in one file: go on with a new one, and keep this; what it tells of can be revoked by the certificate itself',
+  )
 }
 
 function readEntries(text: string, path: string): LedgerEntry[] {

@@ -212,10 +212,11 @@ describe('step by step', () => {
     }
     const by = await createAuthority({ name: 'CA', ledger: failing })
     full = true
-    await expect(issueCluster(by, { members: MEMBERS })).rejects.toBe(failure)
-    await expect(by.issue({ role: 'client', name: 'x' })).rejects.toBe(failure)
-    await expect(by.createIntermediate({ name: 'Below' })).rejects.toBe(failure)
-    await expect(by.issueCrl()).rejects.toBe(failure)
+    const told = { code: 'ERR_ISSUE_REFUSED', cause: failure, message: expect.stringContaining('disk full') as unknown }
+    await expect(issueCluster(by, { members: MEMBERS })).rejects.toMatchObject(told)
+    await expect(by.issue({ role: 'client', name: 'x' })).rejects.toMatchObject(told)
+    await expect(by.createIntermediate({ name: 'Below' })).rejects.toMatchObject(told)
+    await expect(by.issueCrl()).rejects.toMatchObject(told)
   })
 })
 

@@ -257,7 +257,7 @@ describe('watch', () => {
     it.trouble = new Error('the store is away')
     it.clock.advance(2.5 * HOUR)
     await watching.ended
-    expect(watching.errors).toEqual([it.trouble])
+    expect(watching.errors).toMatchObject([{ code: 'ERR_ISSUE_REFUSED', cause: it.trouble }])
     const again = watching.again()
     const pauses: number[] = []
     for (let tries = it.asked; tries < 12; tries = it.asked) {

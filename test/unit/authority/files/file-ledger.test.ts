@@ -112,6 +112,24 @@ describe('the file', () => {
     expect(disk.calls.filter((call) => call.startsWith('sync')).length).toBeLessThan(10)
   })
 
+  test('that has grown too large to be read is told at once, and grows no further', async () => {
+    const path = fresh()
+    // A sparse file: no disk and no memory is used for what is not there.
+    writeFileSync(path, '')
+    truncateSync(path, 2 ** 30)
+    const ledger = fileLedger(path)
+    for (const work of [ledger.read(), ledger.append([issued(1)])]) {
+      const error: unknown = await work.then(
+        () => null,
+        (reason: unknown) => reason,
+      )
+      if (!isEtcdMtlsError(error, 'ERR_ISSUE_REFUSED')) throw new Error(`not refused: ${String(error)}`)
+      expect(error.message).toContain(path)
+      expect(error.message).toContain('go on with a new one')
+    }
+    expect(statSync(path).size).toBe(2 ** 30)
+  })
+
   test('of 100,000 entries is read as a whole', async () => {
     const path = fresh()
     const ledger = fileLedger(path)

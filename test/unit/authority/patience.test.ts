@@ -1,0 +1,135 @@
+/** What is not the authority's own, a key and a store far away, may hang or fail: it is told, and in bounded time. */
+import { generateKeyPairSync, sign, webcrypto } from 'node:crypto'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import {
+  createAuthority,
+  type Ledger,
+  memoryLedger,
+  type Signer,
+  type WebCrypto,
+} from '../../../src/authority/index.js'
+import { type EtcdMtlsError, isEtcdMtlsError } from '../../../src/errors.js'
+
+const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const never = (): Promise<never> => new Promise(() => undefined)
+const CLIENT = { role: 'client', name: 'app' } as const
+
+async function refused(work: Promise<unknown>): Promise<EtcdMtlsError<'ERR_ISSUE_REFUSED'>> {
+  const error: unknown = await work.then(
+    () => null,
+    (reason: unknown) => reason,
+  )
+  if (!isEtcdMtlsError(error, 'ERR_ISSUE_REFUSED')) throw new Error(`not refused: ${String(error)}`)
+  return error
+}
+
+describe('what never answers', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  })
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  /** `vi.waitFor` would move the clock. */
+  async function isWaitedFor(): Promise<void> {
+    while (vi.getTimerCount() === 0) await new Promise((resolve) => setImmediate(resolve))
+  }
+
+  /** The outcome, once so much time has gone by, and not before. */
+  async function after(seconds: number, work: Promise<unknown>): Promise<string> {
+    const outcome = refused(work)
+    let ended = false
+    void outcome.finally(() => (ended = true))
+    await isWaitedFor()
+    await vi.advanceTimersByTimeAsync(seconds * 1000 - 1)
+    expect(ended).toBe(false)
+    await vi.advanceTimersByTimeAsync(1)
+    const { details } = await outcome
+    expect(vi.getTimerCount()).toBe(0)
+    return details.reason
+  }
+
+  test('a signer', async () => {
+    expect(await after(60, createAuthority({ name: 'CA', signer: { publicKey, sign: never } }))).toBe(
+      'The signer gave no answer within 60 s',
+    )
+  })
+
+  test('a Web Crypto', async () => {
+    const crypto: WebCrypto = {
+      getRandomValues: (array) => webcrypto.getRandomValues(array),
+      subtle: {
+        generateKey: (...given) => webcrypto.subtle.generateKey(...given),
+        importKey: never,
+        exportKey: (format, key) => webcrypto.subtle.exportKey(format, key as webcrypto.CryptoKey),
+        sign: never,
+      },
+    }
+    const error = refused(createAuthority({ name: 'CA', crypto }))
+    await isWaitedFor()
+    await vi.advanceTimersByTimeAsync(60_000)
+    expect(String((await error).cause)).toContain('gave no answer within 60 s')
+  })
+
+  test('a ledger, asked to note and to read', async () => {
+    const ledger: Ledger = { append: never, read: never }
+    expect(await after(180, createAuthority({ name: 'CA', ledger }))).toBe('The ledger gave no answer within 180 s')
+    const authority = await createAuthority({ name: 'CA', ledger: { ...memoryLedger(), read: never } })
+    expect(await after(180, authority.issueCrl())).toBe('The ledger gave no answer within 180 s')
+  })
+
+  test('and a list that was waited for holds no other up', async () => {
+    let isSilent = true
+    const inner = memoryLedger()
+    const ledger: Ledger = { ...inner, read: () => (isSilent ? never() : inner.read()) }
+    const authority = await createAuthority({ name: 'CA', ledger })
+    await after(180, authority.issueCrl())
+    isSilent = false
+    await expect(authority.issueCrl()).resolves.toBeDefined()
+  })
+})
+
+describe('a ledger that fails', () => {
+  const failure = new Error('the database is down')
+
+  test('hands nothing out, and its error is the cause', async () => {
+    let isDown = false
+    const inner = memoryLedger()
+    const ledger: Ledger = { ...inner, append: (each) => (isDown ? Promise.reject(failure) : inner.append(each)) }
+    const authority = await createAuthority({ name: 'CA', ledger })
+    isDown = true
+    const error = await refused(authority.issue(CLIENT))
+    expect(error.details.reason).toBe('The ledger did not note it, so nothing was handed out: the database is down')
+    expect(error.cause).toBe(failure)
+  })
+
+  test('at once, and not by a promise', async () => {
+    const ledger: Ledger = {
+      ...memoryLedger(),
+      append: () => {
+        throw failure
+      },
+    }
+    expect((await refused(createAuthority({ name: 'CA', ledger }))).cause).toBe(failure)
+  })
+
+  test.each([undefined, null, 'entries', { length: 1 }])('that reads %j is no list', async (given) => {
+    const ledger: Ledger = { ...memoryLedger(), read: () => Promise.resolve(given as never) }
+    const authority = await createAuthority({ name: 'CA', ledger })
+    expect((await refused(authority.issueCrl())).details.reason).toContain('gave no list of entries')
+  })
+})
+
+test('a signer that takes its time is waited for, and leaves no timer', async () => {
+  const signer: Signer = {
+    publicKey,
+    sign: async (data) => {
+      await new Promise((resolve) => setImmediate(resolve))
+      return sign('sha256', data, privateKey)
+    },
+  }
+  const before = process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length
+  await (await createAuthority({ name: 'CA', signer })).issue(CLIENT)
+  expect(process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length).toBe(before)
+})
