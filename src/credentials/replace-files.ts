@@ -1,7 +1,8 @@
 /** Replaces files of a directory, each atomically and durably. */
 import { randomBytes } from 'node:crypto'
 import { open, rename, rm } from 'node:fs/promises'
-import { type FileContents, flushDirectory, writeNewFile } from './write-file.js'
+import { join } from 'node:path'
+import { abandon, type FileContents, flushDirectory, writeNewFile } from './write-file.js'
 
 /** A file with its place. */
 interface NewFile extends FileContents {
@@ -10,7 +11,7 @@ interface NewFile extends FileContents {
 
 /**
  * Writes all files whole beside their places, flushes them, and renames each over what is there. Where something fails, no
- * temporary file is left; what was renamed before stays.
+ * temporary file is left, or the error says which; what was renamed before stays.
  */
 export async function replaceFiles(directory: string, files: readonly NewFile[]): Promise<void> {
   const suffix = `.${randomBytes(8).toString('hex')}.tmp`
@@ -25,8 +26,13 @@ export async function replaceFiles(directory: string, files: readonly NewFile[])
       pending.delete(`${path}${suffix}`)
     }
     await flushDirectory(open, directory)
-  } finally {
-    // Every one is tried; the error that led here is the one to tell.
-    await Promise.allSettled([...pending].map((path) => rm(path, { force: true })))
+  } catch (error) {
+    await abandon(error, join(directory, `*${suffix}`), () => removeEach(pending))
   }
+}
+
+/** Every one is tried, whatever becomes of the others. */
+async function removeEach(paths: ReadonlySet<string>): Promise<void> {
+  const outcomes = await Promise.allSettled([...paths].map((path) => rm(path, { force: true })))
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
 }

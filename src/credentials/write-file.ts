@@ -87,13 +87,33 @@ const REMEDIES: ReadonlyMap<string, string> = new Map([
  * otherwise it is what the system threw, and becomes the cause.
  */
 export function writeFailed(path: string, problem: unknown): EtcdMtlsError<'ERR_WRITE_FAILED'> {
-  const reason = typeof problem === 'string' ? problem : reasonOf(problem)
+  if (typeof problem === 'string') return refusal(path, problem, {})
+  return refusal(path, reasonOf(problem), { cause: problem })
+}
+
+function refusal(path: string, reason: string, options: { cause?: unknown }): EtcdMtlsError<'ERR_WRITE_FAILED'> {
   return new EtcdMtlsError(
     'ERR_WRITE_FAILED',
     printable(`Writing to "${path}" failed: ${reason}`),
     { path, reason },
-    typeof problem === 'string' ? {} : { cause: problem },
+    options,
   )
+}
+
+/**
+ * Takes away what was begun, and throws the error that ended it. Where that cannot be taken away, nobody would look for it,
+ * and a private key may be in it: then the error says so, too.
+ *
+ * @param leftover What stays, for people.
+ */
+export async function abandon(error: unknown, leftover: string, takeAway: () => Promise<unknown>): Promise<never> {
+  try {
+    await takeAway()
+  } catch (problem) {
+    const reason = `${reasonOf(error)}; and what had been begun could not be removed, so that a private key may be left in it: remove ${leftover}, and mend this: ${reasonOf(problem)}`
+    throw refusal(leftover, reason, { cause: error })
+  }
+  throw error
 }
 
 function reasonOf(error: unknown): string {

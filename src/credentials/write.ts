@@ -1,6 +1,7 @@
 /** Writes credentials as the files that etcd, etcdctl and everything else read. */
 import { lstat, mkdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isEtcdMtlsError } from '../errors.js'
 import { checkOptions, optionInvalid } from '../misuse.js'
 import type { Credentials } from './credentials.js'
 import { replaceFiles } from './replace-files.js'
@@ -82,7 +83,7 @@ export async function writeCredentials(
   try {
     await replaceFiles(directory, files)
   } catch (cause) {
-    throw writeFailed(directory, cause)
+    throw isEtcdMtlsError(cause) ? cause : writeFailed(directory, cause)
   }
   return { ca: join(directory, names.ca), cert: join(directory, names.cert), key: join(directory, names.key) }
 }

@@ -53,7 +53,7 @@ export async function makeFolders(fs: FileSystem, path: string, made: string[]):
   }
 }
 
-/** Removes those that are empty, the innermost first. */
+/** Removes those that are empty, the innermost first. One that stays holds what others put there, or nothing. */
 export async function unmakeFolders(fs: FileSystem, made: readonly string[]): Promise<void> {
   for (const path of [...made].reverse()) await fs.rmdir(path).catch(() => undefined)
 }

@@ -8,7 +8,7 @@
  */
 import { dirname, join } from 'node:path'
 import { isEtcdMtlsError } from '../../errors.js'
-import { type FileContents, flushDirectory, writeFailed } from '../../credentials/write-file.js'
+import { abandon, type FileContents, flushDirectory, writeFailed } from '../../credentials/write-file.js'
 import { type FileSystem, lookAt, removeAll } from './file-system.js'
 import {
   DATA_LINK,
@@ -89,8 +89,7 @@ async function create(fs: FileSystem, directory: string, { files }: Change, sign
     await flushDirectory(fs.open, parent)
   } catch (error) {
     // Not all that looks temporary: others may be at work beside this directory.
-    await removeAll(fs, temporary).catch(() => undefined)
-    throw error
+    await abandon(error, temporary, () => removeAll(fs, temporary))
   }
   return 'created'
 }
@@ -102,19 +101,17 @@ async function changeInPlace(
   signal?: AbortSignal,
 ): Promise<Outcome> {
   const { files, remove = [] } = change
+  const survey = await surveyDirectory(fs, directory, [...files.keys(), ...remove])
+  if (isAsAsked(survey, change)) {
+    await sweep(fs, directory)
+    return 'unchanged'
+  }
+  signal?.throwIfAborted()
   try {
-    const survey = await surveyDirectory(fs, directory, [...files.keys(), ...remove])
-    if (isAsAsked(survey, change)) {
-      await sweep(fs, directory)
-      return 'unchanged'
-    }
-    signal?.throwIfAborted()
     const before = await takeOver(fs, directory, survey, remove)
     await replaceSet(fs, directory, before, change, signal)
   } catch (error) {
-    // The error that led here is the one to tell.
-    await sweep(fs, directory).catch(() => undefined)
-    throw error
+    await abandon(error, join(directory, '..<time>-*'), () => sweep(fs, directory))
   }
   await sweep(fs, directory)
   return 'changed'

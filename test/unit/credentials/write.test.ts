@@ -24,7 +24,12 @@ import { mintCa } from '../../support/mint.js'
 import { openssl, temporaryFolder } from '../../support/openssl.js'
 
 /** Every call to the file system goes through here, in order; `fail` makes one of them fail. */
-const disk = vi.hoisted(() => ({ calls: [] as string[], failAt: Number.POSITIVE_INFINITY, code: 'ENOSPC' }))
+const disk = vi.hoisted(() => ({
+  calls: [] as string[],
+  failAt: Number.POSITIVE_INFINITY,
+  code: 'ENOSPC',
+  keepsAll: false,
+}))
 
 vi.mock('node:fs/promises', async (original) => {
   const real = await original<typeof filesystem>()
@@ -43,6 +48,10 @@ vi.mock('node:fs/promises', async (original) => {
     rename: async (from: string, to: string) => {
       step(`rename ${basename(to)}`)
       await real.rename(from, to)
+    },
+    rm: async (...parameters: Parameters<typeof real.rm>) => {
+      if (disk.keepsAll) throw Object.assign(new Error('EROFS: injected, rm'), { code: 'EROFS' })
+      await real.rm(...parameters)
     },
     open: async (path: string, flags: string, mode?: number) => {
       step(`open ${basename(path).replace(/\.[0-9a-f]{16}\.tmp$/, '.*.tmp')}`)
@@ -86,6 +95,7 @@ beforeAll(async () => {
 afterEach(() => {
   disk.calls.length = 0
   disk.failAt = Number.POSITIVE_INFINITY
+  disk.keepsAll = false
 })
 
 function mode(path: string): string {
@@ -237,6 +247,18 @@ describe('order and durability', () => {
     if (step <= firstRename) expect(readFileSync(files.key, 'utf8')).toBe(first.key.exportPem())
     for (const path of [files.ca, files.cert, files.key])
       expect(readFileSync(path, 'utf8')).toMatch(/-----END [A-Z ]+-----\n$/)
+  })
+
+  test('a key that can be neither put in its place nor removed is told with its place', async () => {
+    const directory = fresh()
+    mkdirSync(directory)
+    disk.failAt = 12 // the first rename
+    disk.keepsAll = true
+    const error = await failure(writeCredentials(directory, first))
+    expect(error.cause).toMatchObject({ code: 'ENOSPC' })
+    expect(error.message).toContain('a private key may be left in it')
+    const [, suffix] = /\*(\.[0-9a-f]{16}\.tmp)/.exec(error.message) ?? []
+    expect(readdirSync(directory)).toContain(`tls.key${suffix ?? ''}`)
   })
 
   test('there is no step that the test above leaves out', async () => {

@@ -310,6 +310,24 @@ describe('what is written', () => {
     expect(mode(`${directory}/server.key`)).toBe('600')
   })
 
+  test('a key that can be neither published nor removed is told with its place', async () => {
+    for (const prepare of [() => undefined, (directory: string) => publish(fs, directory, OLD)]) {
+      const probe = fresh()
+      await prepare(probe)
+      const counted = faultyFileSystem()
+      await publish(counted, probe, NEW)
+      // From the rename that would have published it on, nothing works any more.
+      const at = counted.calls.findLastIndex((call) => call.startsWith('rename '))
+      const directory = fresh()
+      await prepare(directory)
+      const error = await failure(publish(faultyFileSystem({ at, how: 'kill' }), directory, NEW))
+      expect(error.message).toContain('a private key may be left in it')
+      const place = error.details.path.startsWith(`${directory}/`) ? directory : error.details.path
+      const keys = readdirSync(place, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.key'))
+      expect(keys).not.toEqual([])
+    }
+  })
+
   test('what killed runs have left is removed, and what only looks like it is not', async () => {
     const directory = fresh()
     await publish(fs, directory, OLD)

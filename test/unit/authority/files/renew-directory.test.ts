@@ -398,7 +398,9 @@ describe('what cannot be renewed stays, is told, and stops nothing', () => {
     const before = FOLDERS.map((path) => read(`${directory}/${path}`))
     day = 61
     const renewal = await renewDirectory(authority, directory, ETCD)
-    expect(renewal.kept.map(({ why, reason }) => `${why}: ${reason}`)).toEqual(ALL.map(() => 'refused: no space'))
+    expect(renewal.kept.map(({ why, reason }) => `${why}: ${reason}`)).toEqual(
+      ALL.map(() => 'refused: The ledger did not note it, so nothing was handed out: no space'),
+    )
     expect(FOLDERS.map((path) => read(`${directory}/${path}`))).toEqual(before)
   })
 })
