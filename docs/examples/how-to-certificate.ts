@@ -19,10 +19,12 @@ export async function howToCertificate(
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
   const pkcs8 = x509.PemConverter.decodeFirst(ca.key)
   const signingKey = await webcrypto.subtle.importKey('pkcs8', pkcs8, ALGORITHM, false, ['sign'])
+  const issuer = new x509.X509Certificate(ca.cert)
   const certificate = await x509.X509CertificateGenerator.create(
     {
       subject: `CN=${address}`,
-      issuer: new x509.X509Certificate(ca.cert).subject,
+      // The name as it stands there, and not its text: written anew it would be other bytes, and Go would not know the issuer.
+      issuer: issuer.subjectName,
       notBefore: new Date(Date.now() - 60_000),
       notAfter: new Date(Date.now() + DAY),
       signingAlgorithm: ALGORITHM,
@@ -31,6 +33,7 @@ export async function howToCertificate(
       extensions: [
         new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyEncipherment, true),
         new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+        await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey, false, webcrypto),
       ],
     },
     webcrypto,
