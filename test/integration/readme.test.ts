@@ -18,6 +18,8 @@ let folder: string
 beforeAll(async () => {
   compiled = await compileSources()
   folder = mkdtempSync(join(root, '.cache', 'readme-'))
+  // A package of its own, as a newcomer's is: inside of ours, our name would mean what `npm run build` left behind.
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'newcomer', private: true }))
   const place = join(folder, 'node_modules/etcd-mtls')
   mkdirSync(place, { recursive: true })
   writeFileSync(join(place, 'package.json'), JSON.stringify({ name: 'etcd-mtls', exports: './index.mjs' }))

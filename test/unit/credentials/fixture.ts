@@ -1,5 +1,5 @@
 /** Material that is right, and the ways to read it, for tests of the credentials room. */
-import { chmodSync } from 'node:fs'
+import { chmodSync, rmSync } from 'node:fs'
 import { format, inspect } from 'node:util'
 import { type CredentialSource, fromFiles, fromPem } from '../../../src/credentials/index.js'
 import { readSource } from '../../../src/credentials/source.js'
@@ -35,6 +35,8 @@ export function pemSource(contents: Contents): CredentialSource {
 export function sourceOfFiles(folder: TemporaryFolder, contents: Contents): CredentialSource {
   const { passphrase, crl: list } = contents
   const write = (name: string, content: string | Uint8Array): string => {
+    // One that a test has closed to writers would be written by root alone.
+    rmSync(folder.file(name), { force: true })
     const path = folder.file(name, content)
     chmodSync(path, 0o600)
     return path

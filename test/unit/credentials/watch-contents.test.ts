@@ -68,7 +68,7 @@ describe('no change is', () => {
     [
       'another mode',
       () => {
-        chmodSync(filesIn(directory).key, 0o400)
+        chmodSync(filesIn(directory).key, 0o700)
       },
     ],
     [
@@ -181,7 +181,8 @@ describe('many changes', () => {
     }, 1)
     try {
       await until(() => {
-        expect(consumer.given).toHaveLength(2)
+        expect(consumer.given.length).toBeGreaterThanOrEqual(2)
+        expect(reads.length).toBeGreaterThan(6)
       })
     } finally {
       clearInterval(storm)

@@ -246,9 +246,9 @@ describe.each(scenarios)('$name', (scenario) => {
 
 describe('what is written', () => {
   test.each([0o000, 0o022, 0o077, 0o277])('has its modes under the umask %o', async (umask) => {
+    const directory = fresh()
     const before = process.umask(umask)
     try {
-      const directory = fresh()
       for (const set of [OLD, NEW]) {
         await publish(fs, directory, set)
         const generation = readlinkSync(`${directory}/..data`)

@@ -575,7 +575,9 @@ describe('whatever happens in between', () => {
       await run(counted, await small(plain))
       // Adopting plain files is publish's part, which is tried at each step of its own: here every third does.
       const all = changing(counted.calls)
-      expect(all.length).toBeGreaterThan(60)
+      // Root gives files back to whom they belonged, which is some calls more.
+      const byAnybody = all.filter((at) => counted.calls[at]?.startsWith('fchown') !== true)
+      expect(byAnybody.length).toBeGreaterThan(50)
       const steps = all.filter((_, i) => !plain || i % 3 === 0)
       for (const at of steps) {
         const directory = await small(plain)
