@@ -1,12 +1,17 @@
 /** An address of this machine that swallows packets: a port whose queue is full, so that the kernel drops every further SYN. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { connect, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 export interface BlackHole extends AsyncDisposable {
   /** `https://127.0.0.1:PORT` */
   readonly endpoint: string
 }
+
+/** As /proc/net/tcp writes it. */
+const SYN_SENT = '02'
 
 /** More connections than any queue of this length takes. */
 const ENOUGH = 100
@@ -39,8 +44,20 @@ async function takesOneMore(port: number, sockets: Socket[]): Promise<boolean> {
   const socket = connect(port, '127.0.0.1')
   socket.on('error', () => undefined)
   sockets.push(socket)
-  const timer = setTimeout(() => socket.emit('full'), 300)
-  const taken = await Promise.race([once(socket, 'connect').then(() => true), once(socket, 'full').then(() => false)])
-  clearTimeout(timer)
-  return taken
+  let connected = false
+  socket.once('connect', () => (connected = true))
+  while (!connected) {
+    if (await repeatsItself(port)) return false
+    await sleep(20)
+  }
+  return true
+}
+
+/** Whether the kernel has sent a SYN to this port again, since nobody answered the first: columns `st` and `retrnsmt`. */
+async function repeatsItself(port: number): Promise<boolean> {
+  const to = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`
+  const rows = (await readFile('/proc/net/tcp', 'utf8')).split('\n').map((row) => row.trim().split(/\s+/))
+  return rows.some(
+    ([, , remote, state, , , again]) => remote === to && state === SYN_SENT && Number(`0x${again ?? '0'}`) > 0,
+  )
 }
