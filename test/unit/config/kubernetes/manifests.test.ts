@@ -1,10 +1,4 @@
 /** Manifests by the schemas of Kubernetes, hostile values, and the rules of names. */
-import { Deployment } from 'kubernetes-models/apps/v1/Deployment'
-import { StatefulSet } from 'kubernetes-models/apps/v1/StatefulSet'
-import { PodDisruptionBudget } from 'kubernetes-models/policy/v1/PodDisruptionBudget'
-import { Pod } from 'kubernetes-models/v1/Pod'
-import { Secret } from 'kubernetes-models/v1/Secret'
-import { Service } from 'kubernetes-models/v1/Service'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import {
@@ -20,16 +14,9 @@ import {
   type StatefulSetOptions,
   type StaticPodOptions,
 } from '../../../../src/config/index.js'
+import { complaints } from '../../../support/kubernetes-judge.js'
 import { memberConfig } from '../../../support/member-config.js'
 import { mintPki } from '../../../support/etcd.js'
-
-const MODELS = { Deployment, StatefulSet, PodDisruptionBudget, Pod, Secret, Service }
-
-/** Throws what the schema says against it. */
-function judge(manifest: KubernetesManifest): void {
-  const Model = MODELS[manifest.kind as keyof typeof MODELS] as new (data: object) => { validate(): void }
-  new Model(structuredClone(manifest)).validate()
-}
 
 const cluster: StatefulSetOptions = {
   name: 'etcd',
@@ -53,6 +40,26 @@ const files = { ca: '/etc/etcd/ca.crt', cert: '/etc/etcd/probe.crt', key: '/etc/
 function at(value: unknown, path: string): unknown {
   return path.split('.').reduce((inner: unknown, key) => (inner as Record<string, unknown> | undefined)?.[key], value)
 }
+/** Keys that are free: names that people choose, and resources that a cluster may have more of. */
+const FREE = /\/(?:labels|matchLabels|annotations|requests)\/|^(?:Secret\/data|Service\/spec\/selector)\//
+
+/** A manifest as many times as it has keys, each time with another one misspelt. */
+function misspelt(manifest: object, path: string): { path: string; manifest: object }[] {
+  return Object.entries(manifest).flatMap(([key, value]: [string, unknown]) => {
+    const inner =
+      typeof value === 'object' && value !== null
+        ? misspelt(value, `${path}/${key}`).map((each) => ({ ...each, manifest: put(manifest, key, each.manifest) }))
+        : []
+    if (Array.isArray(manifest)) return inner
+    const entries = Object.entries(manifest).map(([name, each]) => [name === key ? `${name}x` : name, each as unknown])
+    return [...inner, { path: `${path}/${key}`, manifest: Object.fromEntries(entries) as object }]
+  })
+}
+
+function put(manifest: object, key: string, value: object): object {
+  if (Array.isArray(manifest)) return manifest.map((each: unknown, index) => (String(index) === key ? value : each))
+  return { ...manifest, [key]: value }
+}
 const CONTAINER = 'spec.template.spec.containers.0'
 
 describe('by the schemas of Kubernetes', () => {
@@ -71,18 +78,25 @@ describe('by the schemas of Kubernetes', () => {
   ]
 
   test.each(all)('%s', (_, manifest) => {
-    judge(manifest)
+    expect(complaints(manifest)).toEqual([])
+  })
+
+  test.each(all)('%s with any key misspelt is told', (_, manifest) => {
+    const unseen = misspelt(JSON.parse(JSON.stringify(manifest)) as object, manifest.kind)
+      .filter(({ manifest: other }) => complaints(other).length === 0)
+      .map(({ path }) => path)
+    // What people name themselves, and what clusters may extend.
+    expect(unseen.filter((path) => !FREE.test(path))).toEqual([])
   })
 
   test('they are really asked', () => {
-    const { manifests } = statefulSet(cluster)
-    const set = manifests.find(({ kind }) => kind === 'StatefulSet')
-    expect(() => {
-      judge({ ...set, spec: { ...set?.spec, replicas: 'three' } } as KubernetesManifest)
-    }).toThrow()
-    expect(() => {
-      judge({ ...set, spec: { ...set?.spec, selector: undefined } } as never)
-    }).toThrow()
+    const set = statefulSet(cluster).manifests.find(({ kind }) => kind === 'StatefulSet')
+    const changed = (changes: object): object => ({ ...set, spec: { ...set?.spec, ...changes } })
+    expect(complaints(changed({}))).toEqual([])
+    expect(complaints(changed({ replicas: 'three' }))[0]).toContain('/spec/replicas')
+    expect(complaints(changed({ selector: undefined }))[0]).toContain('selector')
+    expect(complaints(changed({ replica: 3 }))).toEqual(['/spec/replica is not known'])
+    expect(complaints({ ...set, kind: 'Statefulset' })).toEqual(['no schema for Statefulset'])
   })
 
   test.each(all)('%s is the same in YAML', (_, manifest) => {
