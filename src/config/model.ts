@@ -76,8 +76,20 @@ export interface MemberConfig {
   enableGrpcGateway?: boolean | undefined
   /** How long a certificate of `autoTls` is valid, in years. Default: etcd's own, 1. */
   selfSignedCertValidity?: number | undefined
+  /**
+   * Options of etcd that have no field here, by etcd's own names without dashes:
+   * `{ 'quota-backend-bytes': 8 * 1024 ** 3, 'auto-compaction-retention': '1h', 'pre-vote': true }`. What has a field
+   * cannot be set here, and neither can names that etcd does not know.
+   */
+  extra?: Readonly<Record<string, ExtraValue | undefined>> | undefined
   /** The etcd that this is for. Default: `'3.5'`, all releases of that line. */
   version?: EtcdVersion | undefined
 }
+
+/**
+ * A value of an option that is passed through: a number, a boolean or a text as the option wants it; a duration as Go
+ * writes it, `'500ms'`, in every form; a list of texts where etcd takes one with commas.
+ */
+export type ExtraValue = string | number | boolean | readonly string[]
 
 export type EtcdTlsVersion = 'TLS1.2' | 'TLS1.3'

@@ -40,6 +40,11 @@ export function parseVersion(text: string): ParsedVersion | null {
   return { minor: Number(line.slice('3.'.length)), patch: patch === undefined ? null : Number(patch) }
 }
 
+/** A release line, of which it is known that it is one. */
+export function parseLine(line: EtcdLine): ParsedVersion {
+  return { minor: Number(line.slice('3.'.length)), patch: null }
+}
+
 /**
  * The version that an option names.
  *

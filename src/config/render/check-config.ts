@@ -2,11 +2,12 @@
 import { checkOptions, optionInvalid } from '../../misuse.js'
 import type { MemberConfig } from '../model.js'
 import { etcdOptions, type EtcdOptionRow, type OptionBlock } from '../options.js'
+import { checkExtra } from './extra-kinds.js'
 import { KINDS, type OptionValue } from './kinds.js'
 
 /** Names of the model that no option of etcd stands for. */
 const BESIDE: Readonly<Record<OptionBlock, readonly string[]>> = {
-  server: ['client', 'peer', 'version'],
+  server: ['client', 'peer', 'version', 'extra'],
   client: ['plaintext'],
   peer: ['plaintext'],
 }
@@ -23,6 +24,7 @@ export function checkConfig(config: MemberConfig, option = 'config'): void {
   checkBlock(config, 'server', option)
   checkBlock(config.client, 'client', `${option}.client`)
   checkBlock(config.peer, 'peer', `${option}.peer`)
+  checkExtra(config.extra, `${option}.extra`)
 }
 
 function checkBlock(given: object, block: OptionBlock, option: string): void {

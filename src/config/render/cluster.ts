@@ -4,6 +4,7 @@ import { checkOptions, optionInvalid } from '../../misuse.js'
 import type { ClientSide, MemberConfig, PeerSide } from '../model.js'
 import type { ConfigForm } from '../options.js'
 import { readUrl } from '../url.js'
+import { checkExtra } from './extra-kinds.js'
 import { renderEtcdConfig } from './render.js'
 
 /** Where a member is. */
@@ -22,6 +23,8 @@ export interface MemberAddresses {
   metricsUrls?: readonly string[] | undefined
   /** As in {@link MemberConfig}. */
   dataDir?: string | undefined
+  /** As in {@link MemberConfig}: what this member has beside and instead of `extra` of the plan. */
+  extra?: MemberConfig['extra']
 }
 
 /** What a cluster's members have in common, and where each of them is. */
@@ -33,6 +36,7 @@ export interface ClusterRenderPlan<M extends string = string> extends Pick<
   | 'tlsMaxVersion'
   | 'cipherSuites'
   | 'enableGrpcGateway'
+  | 'extra'
   | 'version'
 > {
   /** One entry for each member that the files are of. */
@@ -65,6 +69,7 @@ const ADDRESSES = [
   'httpUrls',
   'metricsUrls',
   'dataDir',
+  'extra',
 ] as const satisfies readonly (keyof MemberAddresses)[]
 
 /**
@@ -96,6 +101,7 @@ export function clusterConfigs<M extends string>(
         dataDir: at.dataDir,
         metricsUrls: at.metricsUrls,
         initialCluster,
+        extra: { ...plan.extra, ...at.extra },
         client: {
           listenUrls: at.listenClientUrls ?? at.clientUrls.map(toListen),
           advertiseUrls: at.clientUrls,
@@ -140,7 +146,8 @@ export function renderCluster<M extends string>(
 }
 
 function checkPlan<M extends string>(files: Pick<ClusterFiles<M>, 'members'>, plan: ClusterRenderPlan<M>): void {
-  checkOptions('plan', plan, ['members', 'client', 'peer', 'filePath', ...SHARED])
+  checkOptions('plan', plan, ['members', 'client', 'peer', 'filePath', 'extra', ...SHARED])
+  checkExtra(plan.extra, 'plan.extra')
   const known = Object.keys(files.members)
   checkOptions('plan.members', plan.members, known)
   for (const name of known) {
@@ -150,6 +157,7 @@ function checkPlan<M extends string>(files: Pick<ClusterFiles<M>, 'members'>, pl
   for (const [name, addresses] of entriesOf(plan.members)) {
     const option = `plan.members.${name}`
     checkOptions(option, addresses, ADDRESSES)
+    checkExtra(addresses.extra, `${option}.extra`)
     for (const field of ['clientUrls', 'peerUrls'] as const) {
       const urls: unknown = addresses[field]
       const texts = Array.isArray(urls) && urls.length > 0 && urls.every((url) => typeof url === 'string')

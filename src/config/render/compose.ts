@@ -58,7 +58,7 @@ export function renderCompose(configs: readonly MemberConfig[], options: Compose
       ...(user === undefined ? {} : { user: quoteForCompose(user) }),
       ...(network === 'host' ? { network_mode: 'host' } : {}),
       restart: 'unless-stopped',
-      volumes: [...mountsOf(paths.files), mount(paths.data, false)],
+      volumes: [...mountsOf(paths.files), ...paths.data.map((place) => mount(place, false))],
     })
   }
   if (findings.length > 0) throw configInvalid('The Compose file', findings)

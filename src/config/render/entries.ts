@@ -6,27 +6,26 @@ import { CONFIG_FORMS, etcdOptions, formAvailability, nameOf, type ConfigForm, t
 import { availableIn, formatVersion, type ParsedVersion } from '../version.js'
 import { valueOf } from './check-config.js'
 import { asksForCertificates } from './judge-tls.js'
+import { extraOptions } from './extra.js'
 import type { OptionValue } from './kinds.js'
+import { judgeLength, type WrittenOption } from './written.js'
 
 /** One option with its value. */
-export interface Entry {
+interface Entry {
   readonly row: EtcdOptionRow
   readonly value: OptionValue
   /** Whether several values are a list in this version; a single text before. */
   readonly list: boolean
 }
 
-/** Longest argument or variable that Linux hands to a program, in octets (execve(2), MAX_ARG_STRLEN less the zero). */
-const MAX_ARGUMENT = 131_071
-
-/** What has to be written, in the order of the table, and what cannot be. */
+/** What has to be written, in the order of the tables, and what cannot be. */
 export function entriesOf(
   given: MemberConfig,
   form: ConfigForm,
   version: ParsedVersion,
-): { entries: Entry[]; findings: Finding[] } {
+): { entries: WrittenOption[]; findings: Finding[] } {
   const config = complete(given)
-  const entries: Entry[] = []
+  const entries: WrittenOption[] = []
   const findings: Finding[] = []
   const done = new Set<string>()
   for (const row of etcdOptions) {
@@ -43,10 +42,12 @@ export function entriesOf(
     }
     const list = chosen.listSince === undefined ? 'all' : availableIn(version, chosen.listSince)
     const entry = { row: chosen, value, list: list === 'all' }
-    entries.push(entry)
-    findings.push(...judgeList(entry, list === 'none', form, version), ...judgeLength(entry, form))
+    const option = written(entry)
+    entries.push(option)
+    findings.push(...judgeList(entry, list === 'none', form, version), ...judgeLength(option, form))
   }
-  return { entries, findings }
+  const extra = extraOptions(config, form, version)
+  return { entries: [...entries, ...extra.entries], findings: [...findings, ...extra.findings] }
 }
 
 /** With what is meant where nothing is said. */
@@ -101,15 +102,14 @@ function judgeList({ row, value, list }: Entry, single: boolean, form: ConfigFor
     .map((each) => finding('config/value-refused', { ...place, value: each, reason }))
 }
 
-function judgeLength(entry: Entry, form: ConfigForm): Finding[] {
-  const text = textOf(entry)
-  const name = `--${entry.row.flag?.name ?? ''}=`
-  if (form === 'yaml' || Buffer.byteLength(name + text) <= MAX_ARGUMENT) return []
-  const reason = `is longer than the ${MAX_ARGUMENT.toLocaleString('en-US')} octets that Linux hands to a program; a YAML file can say it`
-  return [finding('config/value-refused', { ...unplaced(nameOf(entry.row)), value: text, reason })]
-}
-
-/** The value as a flag and a variable have it. */
-export function textOf({ value }: Entry): string {
-  return typeof value === 'object' ? value.join(',') : String(value)
+/** Lists that are none in a configuration file: one text with commas (server/embed/config.go, configJSON). */
+function written({ row, value, list }: Entry): WrittenOption {
+  const text = typeof value === 'object' ? value.join(',') : String(value)
+  const isList = row.kind === 'suites' || (row.kind === 'names' && list)
+  return {
+    flag: row.flag?.name ?? null,
+    path: row.yaml?.name ?? [],
+    text,
+    yaml: isList || typeof value !== 'object' ? value : text,
+  }
 }

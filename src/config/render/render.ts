@@ -6,10 +6,11 @@ import { configInvalid } from '../refuse.js'
 import { DEFAULT_VERSION, readVersion, type EtcdVersion, type ParsedVersion } from '../version.js'
 import { yaml } from '../yaml-door.js'
 import { checkConfig } from './check-config.js'
-import { entriesOf, textOf, type Entry } from './entries.js'
+import { entriesOf } from './entries.js'
 import { judgeTls } from './judge-tls.js'
 import { judgeValues } from './judge-values.js'
 import { quoteForEnvironment, quoteForShell } from './quote.js'
+import type { WrittenOption } from './written.js'
 
 export interface RenderConfigOptions {
   /** The etcd that reads it. Default: `version` of the configuration, else `'3.5'`: all releases of that line. */
@@ -38,7 +39,7 @@ export function renderEtcdConfig(config: MemberConfig, form: ConfigForm, options
     case 'flags':
       return argumentsOf(entries).map(quoteForShell).join(' ')
     case 'env':
-      return entries.map((entry) => `${nameOf(entry)}=${quoteForEnvironment(textOf(entry))}\n`).join('')
+      return entries.map(({ flag, text }) => `${variableOf(flag ?? '')}=${quoteForEnvironment(text)}\n`).join('')
   }
 }
 
@@ -52,7 +53,7 @@ export function renderEtcdArgs(config: MemberConfig, options: RenderConfigOption
 }
 
 /** @throws as {@link renderEtcdConfig} */
-function prepare(config: MemberConfig, form: ConfigForm, options: RenderConfigOptions): Entry[] {
+function prepare(config: MemberConfig, form: ConfigForm, options: RenderConfigOptions): WrittenOption[] {
   checkConfig(config)
   const version = versionOf(config, options)
   const { entries, findings } = entriesOf(config, form, version)
@@ -67,21 +68,14 @@ function versionOf(config: MemberConfig, options: RenderConfigOptions): ParsedVe
   return readVersion(config.version ?? DEFAULT_VERSION, 'config.version')
 }
 
-function argumentsOf(entries: readonly Entry[]): string[] {
-  return entries.map((entry) => `--${entry.row.flag?.name ?? ''}=${textOf(entry)}`)
-}
-
-function nameOf({ row }: Entry): string {
-  return variableOf(row.flag?.name ?? '')
+function argumentsOf(entries: readonly WrittenOption[]): string[] {
+  return entries.map(({ flag, text }) => `--${flag ?? ''}=${text}`)
 }
 
 /** All texts in double quotes: etcd reads YAML 1.1, to which a bare `on`, `1e3` or `0x1f` is no text. */
-function yamlOf(entries: readonly Entry[]): string {
+function yamlOf(entries: readonly WrittenOption[]): string {
   const file: Record<string, unknown> = {}
-  for (const entry of entries) {
-    const path = entry.row.yaml?.name ?? []
-    put(file, path, yamlValue(entry))
-  }
+  for (const entry of entries) put(file, entry.path, entry.yaml)
   return yaml().stringify(file, { defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN', lineWidth: 0 })
 }
 
@@ -94,11 +88,4 @@ function put(into: Record<string, unknown>, [key = '', ...rest]: readonly string
   const inner: Record<string, unknown> = typeof section === 'object' && section !== null ? { ...section } : {}
   put(inner, rest, value)
   into[key] = inner
-}
-
-/** Lists that are none in a configuration file: one text with commas (server/embed/config.go, configJSON). */
-function yamlValue(entry: Entry): unknown {
-  const { row, value, list } = entry
-  const isList = row.kind === 'suites' || (row.kind === 'names' && list)
-  return isList || typeof value !== 'object' ? value : textOf(entry)
 }

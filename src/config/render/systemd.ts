@@ -76,7 +76,7 @@ export function renderSystemdUnit(config: MemberConfig, options: SystemdUnitOpti
     'LimitNOFILE=65536',
     'NoNewPrivileges=yes',
     'ProtectSystem=full',
-    `ReadWritePaths=${quoteForUnit(data).replaceAll('$$', '$')}`,
+    `ReadWritePaths=${data.map((place) => quoteForUnit(place).replaceAll('$$', '$')).join(' ')}`,
     '',
     '[Install]',
     'WantedBy=multi-user.target',

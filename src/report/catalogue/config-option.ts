@@ -56,6 +56,26 @@ export const configOption = {
     message: (details) => `${placed(details)} cannot be "${details.value}": it ${details.reason}.`,
     remedy: (details) => `Give ${details.option} another value.`,
   }),
+  'config/extra-unknown': row<ConfigPlace & { nearest: string | null }>({
+    severity: 'error',
+    meaning:
+      'A name among the options that are passed through is none that etcd takes and acts on. It ends at such a flag, and passes over such a key or variable.',
+    source: 'server/etcdmain/config.go and server/embed/config.go of v3.4.0 to v3.7.1; the table in src/config',
+    refusals: [{ by: 'Go', words: 'flag provided but not defined: -…' }],
+    message: (details) => `${placed(details)} is no option of etcd that extra can pass through.`,
+    remedy: ({ nearest }) =>
+      nearest === null
+        ? 'Write the name of the flag without its dashes, or take it out.'
+        : `Write "${nearest}" if that is meant.`,
+  }),
+  'config/extra-not-free': row<ConfigPlace & { field: string | null }>({
+    severity: 'error',
+    meaning:
+      'An option that has a field of its own, or that would take the place of one, is among those that are passed through unseen, where nothing checks it.',
+    source: 'a rule of this package; of two ways to name the members, server/embed/config.go v3.5.16 Validate',
+    message: (details) => `${placed(details)} cannot be passed through by extra.`,
+    remedy: ({ field }) => (field === null ? 'Take it out of extra.' : `Say it by ${field}, and take it out of extra.`),
+  }),
   'config/list-empty': row<ConfigPlace>({
     severity: 'error',
     meaning:
