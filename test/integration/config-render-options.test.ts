@@ -1,0 +1,221 @@
+/** What the tables say of flags and keys is what the real etcd has, and what is passed through arrives. */
+import { execFile } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import type { MemberConfig } from '../../src/config/index.js'
+import { CONFIG_FORMS, etcdOptions, formAvailability, type EtcdOptionRow } from '../../src/config/options.js'
+import { otherAvailability, otherOptions, type OtherRow } from '../../src/config/options-other.js'
+import { readVersion } from '../../src/config/version.js'
+import { credentials, freeUrl, Workshop } from '../support/config-pki.js'
+import { temporaryFolder } from '../support/openssl.js'
+import { ask, INSTALLED, plainEnvironment, serving, startRendered } from '../support/rendered-etcd.js'
+
+const folder = temporaryFolder()
+const shop = new Workshop(folder)
+const version = readVersion(INSTALLED, 'version')
+
+/** Whether the real etcd has a name, and a value that it takes for it. */
+interface Claim {
+  readonly name: string
+  readonly isThere: boolean
+  readonly value: string
+}
+
+/** Values of each kind, and what no value of the kind is; null where any text is one. */
+const VALUES: Readonly<
+  Record<EtcdOptionRow['kind'] | OtherRow['kind'], readonly [right: string, wrong: string | null]>
+> = {
+  path: ['/a', null],
+  text: ['a', null],
+  names: ['a,b', null],
+  cluster: ['a=http://127.0.0.1:1', null],
+  suites: ['a', null],
+  'tls-version': ['TLS1.2', null],
+  urls: ['http://127.0.0.1:1', 'x'],
+  state: ['new', 'x'],
+  years: ['1', 'x'],
+  boolean: ['true', 'x'],
+  directory: ['/a', null],
+  unsigned: ['1', '-1'],
+  unsigned32: ['1', '4294967296'],
+  integer: ['-1', '1.5'],
+  duration: ['5ms', '5'],
+  texts: ['http://a:1', null],
+  outputs: ['a', null],
+  nothing: ['true', null],
+}
+/** Flags that take one of a few words, and nothing else of their kind. */
+const WORDS: Readonly<Record<string, string>> = {
+  proxy: 'off',
+  'discovery-fallback': 'exit',
+  'v2-deprecation': 'not-yet',
+}
+
+const flags: readonly (Claim & { readonly wrong: string | null })[] = [
+  ...etcdOptions.flatMap((row) =>
+    row.flag === null ? [] : [{ row, name: row.flag.name, isThere: formAvailability(row, 'flags', version) === 'all' }],
+  ),
+  ...otherOptions.flatMap((row) =>
+    row.flag === null
+      ? []
+      : [{ row, name: row.flag.name, isThere: otherAvailability(row, 'flags', version) === 'all' }],
+  ),
+].map(({ row, name, isThere }) => {
+  const [right, wrong] = VALUES[row.kind]
+  return { name, isThere, value: WORDS[name] ?? right, wrong }
+})
+
+async function etcd(...args: string[]): Promise<{ code: number | string; text: string }> {
+  return new Promise((resolve) => {
+    execFile('etcd', args, { env: plainEnvironment() }, (error, stdout, stderr) => {
+      resolve({ code: error?.code ?? 0, text: stdout + stderr })
+    })
+  })
+}
+
+/** A few at a time. */
+async function each<T>(items: readonly T[], look: (item: T) => Promise<void>): Promise<void> {
+  const queue = [...items]
+  const work = async (): Promise<void> => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await look(item)
+  }
+  await Promise.all(Array.from({ length: 4 }, work))
+}
+
+describe('the flags', () => {
+  test('etcd takes all that it is said to have, with values of their kind', async () => {
+    const all = flags.filter(({ isThere, name }) => isThere && name !== 'version')
+    const { code, text } = await etcd('--version', ...all.map(({ name, value }) => `--${name}=${value}`))
+    expect(text).toContain(`etcd Version: ${INSTALLED}`)
+    expect(code).toBe(0)
+  })
+
+  test('etcd refuses values of another kind', async () => {
+    const typed = flags.flatMap(({ isThere, name, wrong }) => (isThere && wrong !== null ? [{ name, wrong }] : []))
+    expect(typed.length).toBeGreaterThan(50)
+    await each(typed, async ({ name, wrong }) => {
+      const { text } = await etcd(`--${name}=${wrong}`)
+      expect(text).toMatch(new RegExp(`invalid (?:boolean )?value "${wrong}" for (?:flag )?-${name}:`))
+    })
+  })
+
+  test('etcd has none that it is said to lack', async () => {
+    const none = flags.filter(({ isThere }) => !isThere)
+    expect(none.length).toBeGreaterThan(30)
+    await each(none, async ({ name, value }) => {
+      const { text } = await etcd('--version', `--${name}=${value}`)
+      expect(text).toContain(`flag provided but not defined: -${name}`)
+    })
+  })
+
+  test('etcd tells of none that is not in the tables', async () => {
+    const { text } = await etcd('--help')
+    const told = [...text.matchAll(/^ {2}--([a-z0-9-]+)/gm)].map(([, name]) => name)
+    expect(told.length).toBeGreaterThan(100)
+    const known = new Set(flags.flatMap(({ name, isThere }) => (isThere ? name : [])))
+    expect(told.filter((name) => name !== undefined && !known.has(name))).toEqual([])
+  })
+})
+
+describe('the keys of a file', () => {
+  const paths = [
+    ...etcdOptions.map((row) => ({ path: row.yaml?.name, isThere: formAvailability(row, 'yaml', version) === 'all' })),
+    ...otherOptions.map((row) => ({
+      path: row.yaml?.name,
+      isThere: otherAvailability(row, 'yaml', version) === 'all',
+    })),
+  ].flatMap(({ path, isThere }) => (path === undefined ? [] : [{ path, isThere }]))
+  /** A mapping is no value of any key, and JSON is YAML. */
+  const wrong = (path: readonly string[]): unknown =>
+    path.reduceRight<unknown>((inner, key) => ({ [key]: inner }), { none: 1 })
+  const read = async (file: string, content: unknown): Promise<string> =>
+    (await etcd('--config-file', folder.file(file, JSON.stringify(content)))).text
+
+  test('etcd knows all that it is said to have', async () => {
+    const all = paths.filter(({ isThere }) => isThere)
+    expect(all.length).toBeGreaterThan(90)
+    await each(all, async ({ path }) => {
+      const key = path.at(-1) ?? ''
+      expect(await read(`${path.join('-')}.yml`, wrong(path))).toMatch(
+        new RegExp(`cannot unmarshal object into Go struct field [A-Za-z.]+(?:[a-z-]+\\.)*${key} of type`),
+      )
+    })
+  })
+
+  test('etcd passes over all that it is said to lack', async () => {
+    const none = paths.filter(({ isThere }) => !isThere).map(({ path }) => wrong(path))
+    expect(none.length).toBeGreaterThan(30)
+    const both = none.map((each) => JSON.stringify(each).slice(1, -1))
+    // Of several errors, the first in the order of the alphabet is told: there is but the last one.
+    const text = `{${[...both, '"wal-dir":{}'].join(',')}}`
+    const { text: said } = await etcd('--config-file', folder.file('lacks.yml', text))
+    expect(said).toContain('Config.wal-dir of type string')
+  })
+})
+
+describe.each(CONFIG_FORMS.map((form) => ({ form })))('as $form', ({ form }) => {
+  test('options that are passed through arrive, each as its own type', async () => {
+    const config: MemberConfig = await shop.member()
+    const metricsUrl = await freeUrl('http')
+    const [walDir, log] = [folder.file(`wal ${form}`), folder.file(`etcd ${form}.log`)]
+    Object.assign(config, {
+      metricsUrls: [metricsUrl],
+      extra: {
+        'quota-backend-bytes': 3 * 1024 ** 3,
+        'auto-compaction-mode': 'periodic',
+        'auto-compaction-retention': '1',
+        'snapshot-count': 5000,
+        'heartbeat-interval': 50,
+        'election-timeout': 700,
+        'pre-vote': false,
+        'initial-election-tick-advance': false,
+        'log-level': 'debug',
+        'log-outputs': ['stderr', log],
+        'wal-dir': walDir,
+        'host-whitelist': ['a.test', 'b.test'],
+        'max-request-bytes': 1_000_000,
+        'max-concurrent-streams': 100,
+        'experimental-snapshot-catchup-entries': 4000,
+        'experimental-corrupt-check-time': '1h30m',
+        'experimental-watch-progress-notify-interval': '1m0.5s',
+        'socket-reuse-port': true,
+        metrics: 'extensive',
+      },
+    })
+    await using etcd = startRendered(config, form, folder.file(`run-${form}`))
+    await serving(etcd)
+    const starting =
+      etcd
+        .logs()
+        .split('\n')
+        .find((line) => line.includes('starting an etcd server')) ?? '{}'
+    expect(JSON.parse(starting)).toMatchObject({
+      'quota-backend-bytes': 3 * 1024 ** 3,
+      'auto-compaction-mode': 'periodic',
+      'auto-compaction-retention': '1h0m0s',
+      'snapshot-count': 5000,
+      'heartbeat-interval': '50ms',
+      'election-timeout': '700ms',
+      'pre-vote': false,
+      'initial-election-tick-advance': false,
+      'wal-dir': walDir,
+      'host-whitelist': ['a.test', 'b.test'],
+      'max-request-bytes': 1_000_000,
+      'max-concurrent-streams': 100,
+      'snapshot-catchup-entries': 4000,
+      'corrupt-check-time-interval': '1h30m0s',
+    })
+    expect(etcd.logs()).toContain('"level":"debug"')
+    expect(readFileSync(log, 'utf8')).toContain('starting an etcd server')
+    expect(existsSync(join(walDir, '0000000000000000-0000000000000000.wal'))).toBe(true)
+    const metrics = await ask(`${metricsUrl}/metrics`, null)
+    expect(metrics.body).toContain('etcd_server_quota_backend_bytes 3.221225472e+09')
+    // Told by extensive metrics alone.
+    expect(metrics.body).toContain('grpc_server_handling_seconds')
+    // What is passed through takes nothing from what has a field.
+    const url = config.client.listenUrls[0] ?? ''
+    expect(await ask(`${url}/version`, credentials.alice)).toMatchObject({ status: 200 })
+    expect(await ask(`${url}/version`, null, { trust: credentials.alice })).toMatchObject({ status: null })
+  })
+})
