@@ -29,7 +29,7 @@ function argumentsIn(command: readonly Word[], depth: number): Word[] | null {
   const [program] = own
   if (program === undefined) return null
   if (program.text.startsWith('-')) return [...own]
-  if (/(?:^|\/)etcd$/.test(program.text)) return own.slice(1)
+  if (/(?:^|\/)etcd$|^\/usr\/lib\/(?:coreos|flatcar)\/etcd-wrapper$/.test(program.text)) return own.slice(1)
   const script = depth < MAX_SHELLS ? shellScript(own) : null
   if (script !== null) {
     const inner = splitWords(script.text, 'shell').map((word) => ({ ...word, offset: script.offset }))
@@ -37,7 +37,7 @@ function argumentsIn(command: readonly Word[], depth: number): Word[] | null {
   }
   // Within the command of a container engine: the last one that flags follow, since a container may have that name, too.
   const at = own.findLastIndex(
-    ({ text }, i) => /^(?:\S*\/s?bin\/)?etcd$/.test(text) && own[i + 1]?.text.startsWith('-') !== false,
+    ({ text }, i) => /^(?:\S*\/s?bin\/)?etcd$/.test(text) && /^[-$]/.test(own[i + 1]?.text ?? '-'),
   )
   return at === -1 ? null : own.slice(at + 1)
 }
@@ -50,8 +50,28 @@ function shellScript(words: readonly Word[]): Word | null {
   return at === -1 ? null : (words[at + 1] ?? null)
 }
 
+/** Where the values of variables are looked up. */
+export interface Values {
+  get(name: string): string | undefined
+}
+
+/** Characters that variables may grow a command by; the kernel takes no argument that is longer (execve(2)). */
+const MAX_GROWTH = 128 * 1024
+
+/** Values that are given out until they are too much for one command; those after that are not known. */
+export function boundedValues(values: Values): Values {
+  let left = MAX_GROWTH
+  return {
+    get(name) {
+      const value = values.get(name)
+      left -= value?.length ?? 0
+      return left < 0 ? undefined : value
+    },
+  }
+}
+
 /** Puts the values of variables where they are named. What is not known stays. */
-export function substitute(text: string, variables: ReadonlyMap<string, string>): string {
+export function substitute(text: string, variables: Values): string {
   return text
     .replaceAll('$$', LITERAL_DOLLAR)
     .replace(/\$(?:\{([A-Za-z_]\w*)\}|\(([A-Za-z_]\w*)\)|([A-Za-z_]\w*))/g, (whole, ...names: unknown[]) => {

@@ -17,10 +17,17 @@ export interface FlagsReading {
   readonly options: readonly ReadOption[]
   readonly others: readonly OtherName[]
   readonly findings: readonly Finding[]
+  /** False where a word stands for flags that are not known, as `$ETCD_OPTS` does. */
+  readonly isWhole: boolean
 }
 
 /** Flags that are read on one command line; the kernel allows no more words of usual length. */
 const MAX_ARGUMENTS = 10_000
+/** Flags that are told as unknown: to look for what was meant costs most. */
+const MAX_UNKNOWN = 100
+
+/** A word that others complete: by what they call a script with, or by a variable. */
+const VARIABLE = /^\$(?:[@*]|\w+|\{\w+\}|\(\w+\))$/
 
 /** Reads what follows the name of the program. */
 export function readFlags(args: readonly Argument[]): FlagsReading {
@@ -29,10 +36,16 @@ export function readFlags(args: readonly Argument[]): FlagsReading {
   const findings: Finding[] = []
   let before: { flag: string; isBoolean: boolean } | null = null
   const words = args.slice(0, MAX_ARGUMENTS)
+  let unknown = 0
+  let isWhole = true
   for (let i = 0; i < words.length; i++) {
     const word = words[i]
     if (word === undefined) break
     const [, name, , given] = /^--?([^-=][^=]*)(=([\s\S]*))?$/.exec(word.text) ?? []
+    if (name === undefined && VARIABLE.test(word.text)) {
+      isWhole = false
+      continue
+    }
     if (name === undefined) {
       // Go stops here, and etcd with it.
       if (word.text !== '--') findings.push(leftOver(word, before))
@@ -44,8 +57,8 @@ export function readFlags(args: readonly Argument[]): FlagsReading {
     const next = words[i + 1]
     const isBoolean = row === undefined ? next === undefined || next.text.startsWith('-') : row.kind === 'boolean'
     before = { flag, isBoolean: isBoolean && given === undefined }
-    if (row === undefined && !KNOWN_FLAGS.has(name)) findings.push(unknownFlag(name, place))
-    else if (row === undefined) others.push({ name, form: 'flags', place })
+    if (row === undefined && KNOWN_FLAGS.has(name)) others.push({ name, form: 'flags', place })
+    else if (row === undefined && unknown++ < MAX_UNKNOWN) findings.push(unknownFlag(name, place))
     let value = given
     if (value === undefined && isBoolean) value = 'true'
     else if (value === undefined && next === undefined) findings.push(finding('config/flag-value-missing', place))
@@ -55,7 +68,7 @@ export function readFlags(args: readonly Argument[]): FlagsReading {
     }
     if (row !== undefined && value !== undefined) options.push(textOption(row, value, 'flags', place))
   }
-  return { options, others, findings }
+  return { options, others, findings, isWhole }
 }
 
 function leftOver(word: Argument, before: { flag: string; isBoolean: boolean } | null): Finding {

@@ -195,7 +195,7 @@ function fromWords(
     text: text.replaceAll(LITERAL_DOLLAR, '$'),
     place: (option) => ({ ...place(offset), option }),
   }))
-  return { ...readFlags(named), surroundings: NO_SURROUNDINGS, isWhole: true }
+  return { ...readFlags(named), surroundings: NO_SURROUNDINGS }
 }
 
 function readEnvInput(env: NonNullable<ConfigInput['env']>, label: string | null): ConfigReading {

@@ -2,7 +2,7 @@
 import { join, posix } from 'node:path'
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import { parseVersion } from '../version.js'
-import { etcdArguments, substitute } from './command.js'
+import { boundedValues, etcdArguments, substitute, type Values } from './command.js'
 import { readVariables, type Variable } from './env.js'
 import { finding } from './finding.js'
 import { readFlags } from './flags.js'
@@ -40,7 +40,7 @@ export function podSpecs(document: YamlValue | null, depth: number): YamlValue[]
 
 function readContainer(container: YamlValue, spec: YamlValue, yaml: YamlReading): ConfigReading | null {
   const variables = variablesOf(container, yaml)
-  const byName = new Map(variables.map(({ name, value }) => [name, value]))
+  const byName = boundedValues(new Map(variables.map(({ name, value }) => [name, value])))
   const words = ['command', 'args'].flatMap((key) =>
     itemsOf(at(container, key)).flatMap((item) => wordOf(item, byName)),
   )
@@ -64,11 +64,12 @@ function readContainer(container: YamlValue, spec: YamlValue, yaml: YamlReading)
       version: versionOf(textAt(container, 'image') ?? ''),
       mounts: mountsOf(container, spec),
     },
-    isWhole: true,
+    // Variables of a ConfigMap or a Secret are not here.
+    isWhole: flags.isWhole && itemsOf(at(container, 'envFrom')).length === 0,
   }
 }
 
-function wordOf(item: YamlValue, variables: ReadonlyMap<string, string>): Word[] {
+function wordOf(item: YamlValue, variables: Values): Word[] {
   if (item.kind !== 'scalar') return []
   // Kubernetes knows $(NAME) alone, and $$ for a dollar sign.
   const text = item.text.includes('$(') ? substitute(item.text.replace(/\$(?![($])/g, '$$$$'), variables) : item.text
@@ -78,13 +79,14 @@ function wordOf(item: YamlValue, variables: ReadonlyMap<string, string>): Word[]
 function variablesOf(container: YamlValue, yaml: YamlReading): Variable[] {
   const found: Variable[] = []
   const byName = new Map<string, string>()
+  const before = boundedValues(byName)
   for (const item of itemsOf(at(container, 'env'))) {
     const name = textAt(item, 'name')
     if (name === undefined) continue
     // One that is taken from elsewhere, as by valueFrom, is there and not known.
     const written =
       at(item, 'value') === null && at(item, 'valueFrom') !== null ? `$(${name})` : (textAt(item, 'value') ?? '')
-    const value = written.includes('$(') ? substitute(written.replace(/\$(?![($])/g, '$$$$'), byName) : written
+    const value = written.includes('$(') ? substitute(written.replace(/\$(?![($])/g, '$$$$'), before) : written
     byName.set(name, value)
     found.push({ name, value, place: yaml.place((at(item, 'value') ?? item).offset, name) })
   }

@@ -1,7 +1,7 @@
 /** Reads a unit of systemd that runs etcd (systemd.syntax(7), systemd.service(5), systemd.exec(5)). */
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
-import { etcdArguments, substitute } from './command.js'
+import { boundedValues, etcdArguments, substitute, type Values } from './command.js'
 import { fileVariables, readVariables, type Variable } from './env.js'
 import { finding } from './finding.js'
 import { readFlags } from './flags.js'
@@ -36,7 +36,7 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Pr
     } else set.push(...fileVariables(content))
   }
   const variables = new Map(set.map((each) => [each.name, each]))
-  const values = new Map([...variables].map(([name, { value }]) => [name, value]))
+  const values = boundedValues(new Map([...variables].map(([name, { value }]) => [name, value])))
   const args = inForce(text, directives, 'ExecStart')
     .map(({ start, end }) => etcdArguments(commandOf(text, start, end, values)))
     .find((found) => found !== null)
@@ -59,7 +59,7 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Pr
       directory: lastValue(text, directives, 'WorkingDirectory') ?? '/',
       user: lastValue(text, directives, 'User'),
     },
-    isWhole,
+    isWhole: isWhole && flags.isWhole,
   }
 }
 
@@ -119,7 +119,7 @@ function percents(text: string): string {
 }
 
 /** The words of a command, with the variables put in: `$NAME` as words of its own, `${NAME}` within a word. */
-function commandOf(text: string, start: number, end: number, values: ReadonlyMap<string, string>): Word[] {
+function commandOf(text: string, start: number, end: number, values: Values): Word[] {
   const [prefix = ''] = /^[@\-:+!|]*/.exec(text.slice(start, end)) ?? []
   const words = splitWords(text, 'systemd', start + prefix.length, end)
   return words.flatMap((word) => {
