@@ -3,13 +3,20 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { createAuthority, issueCluster, writeCluster } from '../../src/authority/index.js'
-import { clusterConfigs, renderEtcdConfig, renderEtcdctl, type MemberConfig } from '../../src/config/index.js'
+import {
+  renderCluster,
+  renderEtcdConfig,
+  renderEtcdctl,
+  type MemberAddresses,
+  type MemberConfig,
+} from '../../src/config/index.js'
 import { CONFIG_FORMS, etcdOptions, formAvailability, nameOf, type ConfigForm } from '../../src/config/options.js'
 import { valueOf } from '../../src/config/render/check-config.js'
+import { quoteForShell } from '../../src/config/render/quote.js'
 import { readVersion } from '../../src/config/version.js'
 import { credentials, crls, freeUrl, Workshop, type Who } from '../support/config-pki.js'
 import { runTool, temporaryFolder } from '../support/openssl.js'
-import { ask, INSTALLED, type RenderedEtcd, serving, startRendered } from '../support/rendered-etcd.js'
+import { ask, INSTALLED, type RenderedEtcd, serving, startRendered, startText } from '../support/rendered-etcd.js'
 
 const folder = temporaryFolder()
 const shop = new Workshop(folder)
@@ -99,6 +106,14 @@ describe.each(FORMS)('as $form', ({ form }) => {
     expect(await ask(peerUrl(config), credentials.otherMember)).toMatchObject(refused)
     // The address is compared, too: nothing here says that it should not be.
     expect(await ask(peerUrl(config), credentials.memberElsewhere, { trust: credentials.member })).toMatchObject(hungUp)
+    // Asking for certificates is more than a file of CAs: it makes alice of whoever shows hers.
+    const becomesAlice =
+      'user add root --no-password && etcdctl $O user grant-role root root && etcdctl $O user add alice --no-password && etcdctl $O auth enable && ! etcdctl $O get a 2>&1'
+    const options = renderEtcdctl(await shop.files('alice'), config.client.advertiseUrls, 'flags')
+    expect(runTool('sh', ['-c', `O=${quoteForShell(options)}; etcdctl $O ${becomesAlice}`])).toContain(
+      'permission denied',
+    )
+    expect(etcd.logs()).toMatch(/"starting with peer TLS","tls-info":"[^"]*client-cert-auth = true/)
   })
 
   test('certificates of its own making', async () => {
@@ -160,53 +175,51 @@ test('as yaml alone: common names of clients', async () => {
   expect(await ask(clientUrl(config), credentials.bob)).toMatchObject(refused)
 })
 
-test('three members with CAs of their own for clients and peers, each told in another form', async () => {
-  const [clients, peers] = await Promise.all([createAuthority({ name: 'Clients' }), createAuthority({ name: 'Peers' })])
-  const names = ['etcd-0', 'etcd-1', 'etcd-2'] as const
-  const plan = { members: names.map((name) => ({ name, hosts: ['127.0.0.1'] as const })), clients: ['app'] as const }
-  const cluster = await issueCluster({ client: clients, peer: peers }, plan)
-  const files = await writeCluster(folder.file('cluster'), cluster, { layout: 'etcd' })
-  const place = async (name: string): Promise<{ clientUrls: string[]; peerUrls: string[]; dataDir: string }> => ({
-    clientUrls: [await freeUrl()],
-    peerUrls: [await freeUrl()],
-    dataDir: folder.file(`data-${name}`),
+describe.each(FORMS)('three members with CAs of their own for clients and peers, as $form', ({ form }) => {
+  test('straight from their files', async () => {
+    const [clients, peers] = await Promise.all([
+      createAuthority({ name: 'Clients' }),
+      createAuthority({ name: 'Peers' }),
+    ])
+    const names = ['etcd-0', 'etcd-1', 'etcd-2'] as const
+    const members = names.map((name) => ({ name, hosts: ['127.0.0.1'] as const }))
+    const cluster = await issueCluster({ client: clients, peer: peers }, { members, clients: ['app'] as const })
+    const files = await writeCluster(folder.file(`it's a $cluster ${form}`), cluster, { layout: 'etcd' })
+    const place = async (name: string): Promise<MemberAddresses> => ({
+      clientUrls: [await freeUrl()],
+      peerUrls: [await freeUrl()],
+      dataDir: folder.file(`data-${form}-${name}`),
+    })
+    const at = { 'etcd-0': await place('etcd-0'), 'etcd-1': await place('etcd-1'), 'etcd-2': await place('etcd-2') }
+    const plan = { members: at, initialClusterToken: 'three', extra: { 'election-timeout': 1000 } }
+    const texts = renderCluster(files, plan, form)
+    await using first = startText(texts['etcd-0'], form, folder.file(`three-${form}-0`))
+    await using second = startText(texts['etcd-1'], form, folder.file(`three-${form}-1`))
+    await using third = startText(texts['etcd-2'], form, folder.file(`three-${form}-2`))
+    await Promise.all([first, second, third].map(serving))
+
+    const endpoints = names.flatMap((name) => at[name].clientUrls)
+    const options = renderEtcdctl(files.clients.app, endpoints, 'flags')
+    const put = `etcdctl ${options} put a b && etcdctl ${options} get a --print-value-only`
+    expect(runTool('sh', ['-c', put])).toBe('OK\nb\n')
+    const variables = folder.file(`${form}.env`, renderEtcdctl(files.clients.app, endpoints, 'env'))
+    const health = 'set -a && . "$0" && exec etcdctl endpoint health -w json'
+    expect(JSON.parse(runTool('sh', ['-c', health, variables]))).toMatchObject(endpoints.map(() => ({ health: true })))
+    const list = JSON.parse(renderEtcdctl(files.clients.app, endpoints, 'json')) as string[]
+    const listed = runTool('etcdctl', [...list, 'member', 'list', '-w', 'simple'])
+    expect(listed.trim().split('\n')).toHaveLength(3)
+    // A client's certificate is none of a peer's.
+    const [url = ''] = at['etcd-0'].peerUrls
+    const trust = cluster.members['etcd-0'].peer
+    expect(await ask(`${url}/version`, cluster.clients.app, { trust })).toMatchObject(refused)
   })
-  const [a, b, c] = [await place('etcd-0'), await place('etcd-1'), await place('etcd-2')]
-  const configs = clusterConfigs(files, {
-    members: { 'etcd-0': a, 'etcd-1': b, 'etcd-2': c },
-    initialClusterToken: 'three',
-  })
-  await using first = start(configs['etcd-0'], 'yaml')
-  await using second = start(configs['etcd-1'], 'flags')
-  await using third = start(configs['etcd-2'], 'env')
-  await Promise.all([first, second, third].map(serving))
-  const endpoints = names.flatMap((name) => configs[name].client.advertiseUrls)
-  const options = renderEtcdctl(files.clients.app, endpoints, 'flags')
-  expect(runTool('sh', ['-c', `etcdctl ${options} put a b && etcdctl ${options} get a --print-value-only`])).toBe(
-    'OK\nb\n',
-  )
-  const variables = renderEtcdctl(files.clients.app, endpoints, 'env')
-  const health = runTool('sh', [
-    '-c',
-    `set -a && . "$0" && exec etcdctl endpoint health -w json`,
-    folder.file('ctl.env', variables),
-  ])
-  expect(JSON.parse(health)).toMatchObject(endpoints.map(() => ({ health: true })))
-  const list = JSON.parse(renderEtcdctl(files.clients.app, endpoints, 'json')) as string[]
-  expect(
-    runTool('etcdctl', [...list, 'member', 'list', '-w', 'simple'])
-      .trim()
-      .split('\n'),
-  ).toHaveLength(3)
-  // A client's certificate is none of a peer's.
-  expect(
-    await ask(peerUrl(configs['etcd-0']), cluster.clients.app, { trust: cluster.members['etcd-0'].peer }),
-  ).toMatchObject(refused)
 })
 
 test('the two blocks of a how-to, mended', async () => {
   const files = await shop.side('server')
   const config = await shop.member()
+  const metricsUrl = await freeUrl()
+  Object.assign(config, { metricsUrls: [metricsUrl] })
   Object.assign(config.client, files)
   Object.assign(config.peer, files)
   // As they are often printed: a CA file, and nobody is asked to show whom it names.
@@ -219,7 +232,13 @@ test('the two blocks of a how-to, mended', async () => {
     // Who calls a peer's URL must call from an address in the certificate, as a client need not.
     expect(await ask(url, credentials.server)).toMatchObject({ status: 200 })
     expect(await ask(url, null, { trust: credentials.server })).toMatchObject(refused)
+    expect(await ask(url, credentials.member, { trust: credentials.server })).toMatchObject(refused)
   }
+  // Metrics by https have the TLS of clients, and compare addresses as members do.
+  const metrics = `${metricsUrl}/metrics`
+  expect((await ask(metrics, credentials.server)).body).toContain('etcd_server_has_leader 1')
+  expect(await ask(metrics, null, { trust: credentials.server })).toMatchObject(refused)
+  expect(await ask(metrics, credentials.alice)).toMatchObject(hungUp)
 })
 
 test('every option that this etcd has was started with in every form that can say it', () => {

@@ -30,8 +30,12 @@ export interface RenderedEtcd extends AsyncDisposable {
  * @param folder Where the file goes; it is made.
  */
 export function startRendered(config: MemberConfig, form: ConfigForm, folder: string): RenderedEtcd {
+  return startText(renderEtcdConfig(config, form, { version: INSTALLED }), form, folder)
+}
+
+/** As {@link startRendered}, by what was rendered already. */
+export function startText(text: string, form: ConfigForm, folder: string): RenderedEtcd {
   mkdirSync(folder, { recursive: true })
-  const text = renderEtcdConfig(config, form, { version: INSTALLED })
   const file = join(folder, `etcd.${form}`)
   writeFileSync(file, text)
   const scripts: Readonly<Record<ConfigForm, string>> = {
