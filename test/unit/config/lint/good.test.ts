@@ -64,6 +64,24 @@ test.each<[string, ConfigInput, readonly EtcdVersion[]]>([
     },
     ['3.5.16'],
   ],
+  [
+    'flags that a script has',
+    {
+      manifest: `kind: Pod\nspec: ${JSON.stringify({
+        containers: [
+          {
+            name: 'etcd',
+            command: [
+              'sh',
+              '-c',
+              `exec etcd $ETCD_TLS --listen-client-urls=${CLIENT} --advertise-client-urls=${CLIENT}`,
+            ],
+          },
+        ],
+      })}\n`,
+    },
+    ['3.5.16'],
+  ],
   ['hosted control planes of OpenShift', { manifest: HYPERSHIFT }, ['3.5.16', '3.6.4']],
 ])('%s gives no false alarm', async (_, config, versions) => {
   expect(told(await lintEtcdConfig(config, { readFiles: false }))).toEqual([])
