@@ -4,11 +4,11 @@ import { nameOf } from '../options.js'
 import type { Setting } from '../read/settings.js'
 import { finding } from './finding.js'
 import type { LintMember, LintSide, Rule } from './member.js'
-import { clusterEntries, readServedUrl, type ServedUrl, type UrlUse, urlsOf } from './served-url.js'
+import { clusterEntries, MAX_ENTRIES, readServedUrl, type ServedUrl, type UrlUse, urlsOf } from './served-url.js'
 
 function malformed(setting: Setting, use: UrlUse): Finding[] {
   if (!setting.isSet) return []
-  return setting.values.flatMap((text) => {
+  return setting.values.slice(0, MAX_ENTRIES).flatMap((text) => {
     const url = readServedUrl(text, use, setting)
     return typeof url === 'string'
       ? [finding('config/url-malformed', { ...setting.place, url: text, reason: url })]

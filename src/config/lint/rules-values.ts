@@ -7,6 +7,7 @@ import { isUnresolved, type ReadOption } from '../read/read-option.js'
 import { availableIn, ETCD_LINES, formatVersion } from '../version.js'
 import { finding } from './finding.js'
 import { isBooleanText, type LintMember, type Rule } from './member.js'
+import { MAX_ENTRIES } from './served-url.js'
 
 /** What a value must be, by the kind of its option; kinds that are not here are judged by rules of their own. */
 const WANTS: Partial<Record<EtcdOptionRow['kind'], { wants: string; isRight: (option: ReadOption) => boolean }>> = {
@@ -28,6 +29,17 @@ const valuesAreWhole: Rule = ({ settings }) =>
     return [finding('config/value-malformed', { ...place, value: text, wants: rule.wants })]
   })
 
+/** Lists of which each entry is judged. */
+const JUDGED_LISTS: ReadonlySet<EtcdOptionRow['kind']> = new Set(['urls', 'cluster', 'suites'])
+
+const listsAreShort: Rule = ({ settings }) =>
+  settings
+    .all()
+    .filter(({ row, values }) => JUDGED_LISTS.has(row.kind) && values.length > MAX_ENTRIES)
+    .map(({ place, values: { length: count } }) =>
+      finding('config/list-too-long', { ...place, count, limit: MAX_ENTRIES }),
+    )
+
 const tlsVersionsMeet: Rule = ({ settings }) => {
   const [min, max] = [settings.server('tlsMinVersion'), settings.server('tlsMaxVersion')]
   if (min.text !== 'TLS1.3' || max.text !== 'TLS1.2') return []
@@ -43,7 +55,7 @@ const suitesAreKnown: Rule = ({ settings, version }) => {
   const setting = settings.server('cipherSuites')
   if (!setting.isSet || setting.isUnresolved) return []
   const { place, values } = setting
-  const findings = values.flatMap((suite): Finding[] => {
+  const findings = values.slice(0, MAX_ENTRIES).flatMap((suite): Finding[] => {
     const row = SUITES.get(suite)
     const isKnown = row !== undefined && (version === null || availableIn(version, row.since) !== 'none')
     if (!isKnown) {
@@ -112,6 +124,7 @@ const listsAreLists: Rule = (member) => member.settings.all().flatMap((option) =
 
 export const valueRules: readonly Rule[] = [
   valuesAreWhole,
+  listsAreShort,
   tlsVersionsMeet,
   suitesAreKnown,
   optionsAreInVersion,

@@ -51,9 +51,12 @@ function isLoopbackAddress(bytes: Uint8Array): boolean {
   return bytes.every((octet, i) => octet === (i === 15 ? 1 : 0))
 }
 
+/** Entries of one list that are judged: more are in no configuration that somebody wrote. */
+export const MAX_ENTRIES = 500
+
 /** The URLs of a setting that etcd takes. */
 export function urlsOf(setting: Setting, use: UrlUse): ServedUrl[] {
-  return setting.values.flatMap((text) => {
+  return setting.values.slice(0, MAX_ENTRIES).flatMap((text) => {
     const url = readServedUrl(text, use, setting)
     return url === null || typeof url === 'string' ? [] : [url]
   })
@@ -61,7 +64,7 @@ export function urlsOf(setting: Setting, use: UrlUse): ServedUrl[] {
 
 /** The members and URLs of an initial cluster, in their order: `name=url,name=url`. */
 export function clusterEntries(setting: Setting): { name: string; url: string }[] {
-  return setting.values.flatMap((entry) => {
+  return setting.values.slice(0, MAX_ENTRIES).flatMap((entry) => {
     const at = entry.indexOf('=')
     return at === -1 ? [] : [{ name: entry.slice(0, at), url: entry.slice(at + 1) }]
   })

@@ -31,8 +31,9 @@ export function recordVariables(record: Readonly<Record<string, string | undefin
 export function fileVariables(source: ConfigText): Variable[] {
   const lines = new Lines(source)
   const variables: Variable[] = []
+  // Quotes count where a value begins, and reach to the end of the text where they are not closed.
   const assignment =
-    /^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=[ \t]*((?:\\\r?\n|"(?:\\[\s\S]|[^"\\])*"|'[^']*'|[^\n])*)/gm
+    /^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=[ \t]*((?:(?:"(?:\\[\s\S]|[^"\\])*(?:"|\\?(?![\s\S]))|'[^']*(?:'|(?![\s\S])))[ \t]*)*(?:\\\r?\n|[^\n])*)/gm
   for (const found of source.text.matchAll(assignment)) {
     const [, name = '', raw = ''] = found
     const offset = found.index + found[0].search(/[A-Za-z_]/)
@@ -52,10 +53,14 @@ function unquote(raw: string): string {
 const FOREIGN =
   /^ETCD_(?:UNSUPPORTED_ARCH|VERSION|VER|SERVICE_\w+|PORT(?:_\w+)?|IMAGE\w*|TAG|USER|CONF\w*|HOME|OPTS|ARGS|EXTRA_\w+|HOST|NODE\w*|IP)$/
 
+/** Variables of which it is told what was meant: to look for it costs most. */
+const MAX_UNKNOWN = 100
+
 /** The options among variables. */
 export function readVariables(variables: readonly Variable[]): EnvReading {
   const options: ReadOption[] = []
   const findings: Finding[] = []
+  let unknown = 0
   // The last of several is in force, as in a process.
   for (const { name, value, place } of new Map(variables.map((each) => [each.name, each])).values()) {
     const row = rowOfVariable(name)
@@ -63,7 +68,7 @@ export function readVariables(variables: readonly Variable[]): EnvReading {
       // Etcd takes an empty variable as one that is not set (pkg/flags/flag.go, setFlagFromEnv).
       if (value !== '') options.push(textOption(row, value, 'env', place))
     } else if (name.startsWith('ETCD_') && !KNOWN_VARIABLES.has(name) && !FOREIGN.test(name)) {
-      const near = nearest(name, NAMES)
+      const near = unknown++ < MAX_UNKNOWN ? nearest(name, NAMES) : null
       if (near !== null || DEAD.has(name))
         findings.push(finding('config/variable-unknown', { ...place, nearest: DEAD.get(name) ?? near }))
     }

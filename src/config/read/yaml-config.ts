@@ -160,6 +160,8 @@ class ConfigReader {
       this.others.push({ name: key, form: 'yaml', place })
       return
     }
+    // Nothing more is told, so nothing more is looked for: that is what costs most.
+    if (this.findings.length >= MAX_FINDINGS) return
     const meant = isInBlock ? meantInBlock(key, block ?? '') : meantAtTop(key)
     if (meant?.isCrl === true) this.tell(finding('config/crl-not-in-force', place))
     else if (isInBlock || meant?.isTls === true)

@@ -131,6 +131,15 @@ export const configLint = {
     message: (details) => `${placed(details)} is a list, and etcd ${details.version} takes one text there.`,
     remedy: ({ since }) => `Write one text, or update etcd to ${since.join(' or ')}.`,
   }),
+  'config/list-too-long': row<ConfigPlace & { count: number; limit: number }>({
+    severity: 'error',
+    meaning:
+      'A list has more entries than any configuration that somebody wrote. Those beyond the limit are not judged.',
+    source: 'a limit of this package',
+    message: (details) =>
+      `${placed(details)} has ${details.count.toLocaleString('en-US')} entries, of which the first ${String(details.limit)} were judged.`,
+    remedy: () => 'Check that it is the right text.',
+  }),
   'config/metrics-plaintext': row<ConfigPlace & { url: string }>({
     severity: 'warning',
     meaning:
