@@ -4,12 +4,17 @@ import { IMAGE } from './lib/etcd-image.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
+/** Tests that put other modules in the place of real ones, which others must not meet. */
+const ISOLATED = 'test/unit/**/*.isolated.test.ts'
+
 const everywhere = {
   root,
   pool: 'forks' as const,
   // One more than the cores of a small machine: the tests with a real etcd wait more than they work.
   maxWorkers: 3,
   setupFiles: ['test/support/silence.ts'],
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
   env: {
     // Ryuk, the clean-up container of testcontainers, is one more image to fetch; `npm test` cleans up itself.
     TESTCONTAINERS_RYUK_DISABLED: 'true',
@@ -27,8 +32,16 @@ export default defineConfig({
           ...everywhere,
           name: 'unit',
           include: ['test/*.test.ts', 'test/{unit,types,vectors}/**/*.test.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          exclude: [ISOLATED],
+          // Loading the same modules for each file anew took longer than most of the tests.
+          isolate: false,
+        },
+      },
+      {
+        test: {
+          ...everywhere,
+          name: 'unit isolated',
+          include: [ISOLATED],
         },
       },
       {
@@ -36,8 +49,6 @@ export default defineConfig({
           ...everywhere,
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
         },
       },
     ],

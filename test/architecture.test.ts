@@ -43,6 +43,15 @@ describe('the sources', () => {
   })
 })
 
+test('tests that put modules in the place of others are called so, and get modules of their own', () => {
+  const files = readdirSync(`${root}/test`, { recursive: true, encoding: 'utf8' }).filter((path) =>
+    path.endsWith('.ts'),
+  )
+  const found = files.filter((path) => /vi\.(mock|doMock)\(/.test(readFileSync(`${root}/test/${path}`, 'utf8')))
+  expect(found.length).toBeGreaterThan(0)
+  expect(found.filter((path) => !path.endsWith('.isolated.test.ts'))).toEqual([])
+})
+
 describe('the root folder', () => {
   const AGREED = [
     'CHANGELOG.md',

@@ -1,4 +1,5 @@
 /** A file of another user in a folder. Only root can give files away, so here it is told of one by the file system. */
+import { chmodSync } from 'node:fs'
 import type * as filesystem from 'node:fs/promises'
 import { expect, test, vi } from 'vitest'
 import { describeDirectory } from '../../../../src/authority/index.js'
@@ -18,16 +19,16 @@ vi.mock('node:fs/promises', async (original) => {
   }
 })
 
+const folder = temporaryFolder()
+
 test('a file of another user', async () => {
-  const folder = temporaryFolder()
   const ca = mintCa({ subject: 'etcd-ca' })
   const server = mintLeaf({ subject: 'etcd-0', issuer: ca, names: [dns('etcd-0.etcd.svc')] })
   folder.file('ca.crt', ca.pem)
   folder.file('a.crt', server.pem)
-  folder.file('a.key', server.keyPem)
+  chmodSync(folder.file('a.key', server.keyPem), 0o600)
   const report = await describeDirectory(folder.file('.'))
-  expect(report.findings.map(({ code, details }) => [code, details])).toContainEqual([
-    'directory/owner-differs',
-    { file: 'a.key', owner: ANOTHER, usual: process.getuid?.() },
+  expect(report.findings.map(({ code, details }) => [code, details])).toEqual([
+    ['directory/owner-differs', { file: 'a.key', owner: ANOTHER, usual: process.getuid?.() }],
   ])
 })
