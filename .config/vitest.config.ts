@@ -10,8 +10,8 @@ const ISOLATED = 'test/unit/**/*.isolated.test.ts'
 const everywhere = {
   root,
   pool: 'forks' as const,
-  // One more than the cores of a small machine: the tests with a real etcd wait more than they work.
-  maxWorkers: 3,
+  // Twice the cores of a small machine: the tests with a real etcd wait more than they work.
+  maxWorkers: 4,
   setupFiles: ['test/support/silence.ts'],
   testTimeout: 120_000,
   hookTimeout: 120_000,
