@@ -8,11 +8,12 @@ const MAX_SHELLS = 3
  * The words after the `etcd` that a command line starts; null where it starts none. Where flags come first, there is no
  * program's name, and all of them are meant.
  */
-export function etcdArguments(words: readonly Word[], depth = 0): Word[] | null {
-  return commandsOf(words).reduce<Word[] | null>((last, command) => argumentsIn(command, depth) ?? last, null)
+export function etcdArguments(words: readonly Word[], values: Values = NO_VALUES, depth = 0): Word[] | null {
+  return commandsOf(words).reduce<Word[] | null>((last, command) => argumentsIn(command, values, depth) ?? last, null)
 }
 
-function commandsOf(words: readonly Word[]): Word[][] {
+/** The commands that the words are of. */
+export function commandsOf(words: readonly Word[]): Word[][] {
   const commands: Word[][] = [[]]
   for (const word of words) {
     if (word.isEnd) commands.push([])
@@ -24,7 +25,7 @@ function commandsOf(words: readonly Word[]): Word[][] {
 /** What may stand before a program: variables of its own, and programs that start another. */
 const BEFORE = /^(?:[A-Za-z_]\w*=.*|exec|sudo|env|nohup|nice|command)$/s
 
-function argumentsIn(command: readonly Word[], depth: number): Word[] | null {
+function argumentsIn(command: readonly Word[], values: Values, depth: number): Word[] | null {
   const own = command.slice(command.findIndex(({ text }) => !BEFORE.test(text)))
   const [program] = own
   if (program === undefined) return null
@@ -32,8 +33,9 @@ function argumentsIn(command: readonly Word[], depth: number): Word[] | null {
   if (/(?:^|\/)etcd$|^\/usr\/lib\/(?:coreos|flatcar)\/etcd-wrapper$/.test(program.text)) return own.slice(1)
   const script = depth < MAX_SHELLS ? shellScript(own) : null
   if (script !== null) {
-    const inner = splitWords(script.text, 'shell').map((word) => ({ ...word, offset: script.offset }))
-    return etcdArguments(inner, depth + 1)
+    const text = substitute(script.text, values)
+    const inner = splitWords(text, 'shell').map((word) => ({ ...word, offset: script.offset }))
+    return etcdArguments(inner, values, depth + 1)
   }
   // Within the command of a container engine: the last one that flags follow, since a container may have that name, too.
   const at = own.findLastIndex(
@@ -54,6 +56,8 @@ function shellScript(words: readonly Word[]): Word | null {
 export interface Values {
   get(name: string): string | undefined
 }
+
+const NO_VALUES: Values = new Map<string, string>()
 
 /** Characters that variables may grow a command by; the kernel takes no argument that is longer (execve(2)). */
 const MAX_GROWTH = 128 * 1024

@@ -2,6 +2,7 @@
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
 import { etcdOptions, rowOfVariable, variableOf } from '../options.js'
+import { parseEnvironmentFile } from './env-file.js'
 import { finding } from './finding.js'
 import { KNOWN_FLAGS } from './known-names.js'
 import { nearest } from './nearest.js'
@@ -13,6 +14,11 @@ export interface Variable {
   readonly name: string
   readonly value: string
   readonly place: ConfigPlace
+}
+
+/** A variable of a file, where `export` may stand before it. */
+export interface FileVariable extends Variable {
+  readonly isExported: boolean
 }
 
 export interface EnvReading {
@@ -27,26 +33,15 @@ export function recordVariables(record: Readonly<Record<string, string | undefin
   )
 }
 
-/** The variables of an EnvironmentFile: `NAME=value` lines, quotes, `\` before a line break, `#` and `;` before remarks. */
-export function fileVariables(source: ConfigText): Variable[] {
+/** The variables of an EnvironmentFile. */
+export function fileVariables(source: ConfigText): FileVariable[] {
   const lines = new Lines(source)
-  const variables: Variable[] = []
-  // Quotes count where a value begins, and reach to the end of the text where they are not closed.
-  const assignment =
-    /^[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=[ \t]*((?:(?:"(?:\\[\s\S]|[^"\\])*(?:"|\\?(?![\s\S]))|'[^']*(?:'|(?![\s\S])))[ \t]*)*(?:\\\r?\n|[^\n])*)/gm
-  for (const found of source.text.matchAll(assignment)) {
-    const [, name = '', raw = ''] = found
-    const offset = found.index + found[0].search(/[A-Za-z_]/)
-    variables.push({ name, value: unquote(raw), place: lines.place(offset, name) })
-  }
-  return variables
-}
-
-function unquote(raw: string): string {
-  const text = raw.replace(/\\\r?\n/g, '').trim()
-  const [, double, single] = /^(?:"((?:\\[\s\S]|[^"\\])*)"|'([^']*)')$/.exec(text) ?? []
-  if (double !== undefined) return double.replace(/\\([\s\S])/g, '$1')
-  return single ?? text
+  return parseEnvironmentFile(source.text).map(({ name, value, offset, isExported }) => ({
+    name,
+    value,
+    isExported,
+    place: lines.place(offset, name),
+  }))
 }
 
 /** Variables with the prefix of etcd’s that other programs read. */

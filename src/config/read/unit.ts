@@ -1,8 +1,9 @@
 /** Reads a unit of systemd that runs etcd (systemd.syntax(7), systemd.service(5), systemd.exec(5)). */
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
-import { boundedValues, etcdArguments, substitute, type Values } from './command.js'
-import { fileVariables, readVariables, type Variable } from './env.js'
+import { rowOfVariable } from '../options.js'
+import { boundedValues, commandsOf, etcdArguments, type Values } from './command.js'
+import { type FileVariable, fileVariables, readVariables, type Variable } from './env.js'
 import { finding } from './finding.js'
 import { readFlags } from './flags.js'
 import { type ConfigReading, NO_SURROUNDINGS, unreadable } from './read-option.js'
@@ -33,12 +34,16 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Pr
     if (content === null) isWhole = false
     else if ('code' in content) {
       if (!path.startsWith('-')) findings.push(content)
-    } else set.push(...fileVariables(content))
+    } else {
+      const variables = fileVariables(content)
+      set.push(...variables.filter(({ isExported }) => !isExported))
+      findings.push(...exportedOptions(variables))
+    }
   }
   const variables = new Map(set.map((each) => [each.name, each]))
   const values = boundedValues(new Map([...variables].map(([name, { value }]) => [name, value])))
   const args = inForce(text, directives, 'ExecStart')
-    .map(({ start, end }) => etcdArguments(commandOf(text, start, end, values)))
+    .map(({ start, end }) => etcdArguments(commandLine(text, start, end, values), values))
     .find((found) => found !== null)
   if (args === undefined) {
     return unreadable(
@@ -90,7 +95,8 @@ function inForce(text: string, directives: readonly Directive[], key: string): D
 function lastValue(text: string, directives: readonly Directive[], key: string): string | null {
   const last = inForce(text, directives, key).at(-1)
   const value = last === undefined ? '' : text.slice(last.start, last.end).trim()
-  return value === '' ? null : value.replace(/^-/, '')
+  // The user's own folder is known to the machine alone.
+  return value === '' || value === '~' ? null : value.replace(/^-/, '')
 }
 
 function variablesOf(text: string, directives: readonly Directive[], lines: Lines): Variable[] {
@@ -100,6 +106,13 @@ function variablesOf(text: string, directives: readonly Directive[], lines: Line
       return name === undefined ? [] : [{ name, value: percents(value), place: lines.place(word.offset, name) }]
     }),
   )
+}
+
+/** To systemd, a line that begins with `export` has no name. */
+function exportedOptions(variables: readonly FileVariable[]): Finding[] {
+  return variables
+    .filter(({ name, isExported }) => isExported && rowOfVariable(name) !== undefined)
+    .map(({ place }) => finding('config/variable-exported', place))
 }
 
 function environmentFiles(
@@ -118,16 +131,39 @@ function percents(text: string): string {
   return text.replaceAll('%%', '%')
 }
 
-/** The words of a command, with the variables put in: `$NAME` as words of its own, `${NAME}` within a word. */
-function commandOf(text: string, start: number, end: number, values: Values): Word[] {
-  const [prefix = ''] = /^[@\-:+!|]*/.exec(text.slice(start, end)) ?? []
-  const words = splitWords(text, 'systemd', start + prefix.length, end)
-  return words.flatMap((word) => {
-    const [, name] = /^\$([A-Za-z_]\w*)$/.exec(word.text) ?? []
-    const value = name === undefined ? undefined : values.get(name)
-    if (value !== undefined) {
-      return value.split(/\s+/).flatMap((part) => (part === '' ? [] : [{ ...word, text: part }]))
-    }
-    return [{ ...word, text: percents(prefix.includes(':') ? word.text : substitute(word.text, values)) }]
+/** The words of a command line, its commands apart, with the variables put in that are known. */
+function commandLine(text: string, start: number, end: number, values: Values): Word[] {
+  return commandsOf(splitWords(text, 'systemd', start, end)).flatMap((words) => [
+    ...commandOf(words, values),
+    { text: ';', offset: end, isEnd: true },
+  ])
+}
+
+/** What may stand before the program (systemd.service(5), "Command lines"). */
+const PREFIX = /^[@\-:+!|]*/
+
+function commandOf([program, ...words]: readonly Word[], values: Values): Word[] {
+  if (program === undefined) return []
+  const [prefix = ''] = PREFIX.exec(program.text) ?? []
+  const own = { ...program, text: program.text.slice(prefix.length) }
+  // After `@`, the program is told another name for itself first.
+  const rest = prefix.includes('@') ? words.slice(1) : words
+  return [own, ...rest].flatMap((word) => {
+    const resolved = { ...word, text: percents(word.text) }
+    return prefix.includes(':') ? [resolved] : expand(resolved, values)
   })
+}
+
+/** `$NAME` as a word by itself becomes words, `${NAME}` part of one; `$NAME` within a word is no variable, `$$` a dollar. */
+function expand(word: Word, values: Values): Word[] {
+  const [, name] = /^\$([A-Za-z_]\w*)$/.exec(word.text) ?? []
+  if (name !== undefined) {
+    const value = values.get(name)
+    if (value === undefined) return [word]
+    return splitWords(value, 'systemd').map(({ text }) => ({ ...word, text }))
+  }
+  const text = word.text.replace(/\$\$|\$\{([A-Za-z_]\w*)\}/g, (whole, inner: string | undefined) =>
+    inner === undefined ? '$' : (values.get(inner) ?? whole),
+  )
+  return [{ ...word, text }]
 }

@@ -5,7 +5,7 @@ export interface Word {
   readonly text: string
   /** Where it begins in the text that was taken apart. */
   readonly offset: number
-  /** Ends a command: a line break that is not escaped, `;`, `&`, `|`. */
+  /** Ends a command: a line break that is not escaped, `;`, `&`, `|`; for systemd, `;` as a word of its own. */
   readonly isEnd: boolean
 }
 
@@ -49,18 +49,26 @@ class Splitter {
       return at + 1
     }
     if (sign === '\n') return this.lineBreak(at)
+    if (this.style === 'systemd' && sign === ';' && this.isAlone(at)) return this.commandEnd(at)
     if (this.style === 'shell' && this.word === null && sign === '#') return this.lineEnd(at)
-    if (this.style === 'shell' && /[;&|]/.test(sign)) {
-      this.finish()
-      this.words.push({ text: sign, offset: at, isEnd: true })
-      return at + 1
-    }
+    if (this.style === 'shell' && /[;&|]/.test(sign)) return this.commandEnd(at)
     // Whole runs at once: most of a text is neither quote nor blank.
     const run = /[^\\"'\s;&|#]+/y
     run.lastIndex = at
     const found = run.exec(this.text)?.[0].slice(0, this.end - at) ?? sign
     this.add(found, at)
     return at + found.length
+  }
+
+  /** Whether a sign is a word by itself, or with the backslash before it. */
+  private isAlone(at: number): boolean {
+    return this.word === null && (at + 1 >= this.end || /\s/.test(this.text[at + 1] ?? ''))
+  }
+
+  private commandEnd(at: number): number {
+    this.finish()
+    this.words.push({ text: this.text[at] ?? '', offset: at, isEnd: true })
+    return at + 1
   }
 
   private lineBreak(at: number): number {
@@ -84,7 +92,24 @@ class Splitter {
       return this.style === 'systemd' ? this.skipComments(at + continued.length) : at + continued.length
     }
     const next = this.text[at + 1] ?? ''
-    this.add(this.style === 'systemd' ? unescape(next) : literal(next), at)
+    if (this.style === 'systemd' && !(next === ';' && this.isAlone(at + 1))) return this.unitEscape(at, at)
+    this.add(literal(next), at)
+    return at + 2
+  }
+
+  /** The escapes of C, and systemd's own for a blank; what is none stays as it is (basic/escape.c, cunescape_one). */
+  private unitEscape(at: number, start: number): number {
+    const code = /\\(?:x([\dA-Fa-f]{2})|u([\dA-Fa-f]{4})|U([\dA-Fa-f]{8})|([0-3][0-7]{2}))/y
+    code.lastIndex = at
+    const [whole, short, long, longest, octal] = code.exec(this.text) ?? []
+    if (whole !== undefined) {
+      const point = octal === undefined ? parseInt(short ?? long ?? longest ?? '', 16) : parseInt(octal, 8)
+      const isCharacter = point > 0 && point <= 0x10ffff
+      this.add(isCharacter ? String.fromCodePoint(point) : whole, start)
+      return at + whole.length
+    }
+    const next = this.text[at + 1] ?? ''
+    this.add(ESCAPES[next] ?? `\\${next}`, start)
     return at + 2
   }
 
@@ -110,9 +135,12 @@ class Splitter {
         at++
         continue
       }
+      if (this.style === 'systemd') {
+        at = this.unitEscape(at, start)
+        continue
+      }
       const next = this.text[at + 1] ?? ''
-      if (this.style === 'systemd') this.add(unescape(next), start)
-      else if (next !== '\n') this.add('"\\$`'.includes(next) ? literal(next) : `\\${next}`, start)
+      if (next !== '\n') this.add('"\\$`'.includes(next) ? literal(next) : `\\${next}`, start)
       at += 2
     }
     return at + 1
@@ -133,9 +161,16 @@ function literal(sign: string): string {
   return sign === '$' ? LITERAL_DOLLAR : sign
 }
 
-const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', s: ' ', b: '\b', f: '\f', v: '\v' }
-
-/** The escapes of C, as far as anybody writes them into a unit. */
-function unescape(sign: string): string {
-  return ESCAPES[sign] ?? sign
+const ESCAPES: Readonly<Record<string, string>> = {
+  a: '\u0007',
+  b: '\b',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  s: ' ',
+  t: '\t',
+  v: '\v',
+  '\\': '\\',
+  '"': '"',
+  "'": "'",
 }

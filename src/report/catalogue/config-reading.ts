@@ -165,6 +165,14 @@ export const configReading = {
     message: (details) => `${placed(details)} is no variable that etcd knows, so it does nothing.`,
     remedy: ({ nearest }) => (nearest === null ? 'Take it out.' : `Write ${nearest} if that is meant.`),
   }),
+  'config/variable-exported': row<ConfigPlace>({
+    severity: 'error',
+    meaning:
+      'A line of an EnvironmentFile begins with "export", as for a shell. Systemd passes over such a line, so etcd is not told the option.',
+    source: 'systemd.exec(5) EnvironmentFile=; systemd src/basic/env-file.c; systemd 257, run',
+    message: (details) => `${placed(details)} stands after "export", which systemd passes over: it is not set.`,
+    remedy: ({ option }) => `Write "${option}=…" without "export".`,
+  }),
   'config/flag-and-variable': row<ConfigPlace & { variable: string }>({
     severity: 'error',
     meaning: 'An option is given by a flag and by a variable, and etcd ends at that, also where both say the same.',

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { quoteForCompose, quoteForEnvironment, quoteForShell, quoteForUnit } from '../../../src/config/render/quote.js'
 import { temporaryFolder } from '../../support/openssl.js'
-import { unquoteUnitLine } from '../../support/systemd.js'
+import { AT_ONCE, loadService, readBySystemd, unquoteUnitLine } from '../../support/systemd.js'
 
 const folder = temporaryFolder()
 const NASTY = ['', ' ', "'", '"', '\\', '$', '`', '$HOME', '$(id)', '`id`', '!', '#a', '~', '*', '%n', "it's", `"'"'`, '\\n', 'a\\', '-n', 'ünï', '🔒', ';', '&&', '|', 'a=b', '{a,b}', '[a]', '?', '<', '>', '(', ' a  b ', '%%', '$$', '${a}', "\\'", '\\"', '\\$'] // prettier-ignore
@@ -60,6 +60,15 @@ describe('for a file of variables', () => {
     )
   })
 
+  test('systemd reads each value as it was', () => {
+    const values = [...NASTY, ...fc.sample(text, 30)]
+    for (let at = 0; at < values.length; at += AT_ONCE) {
+      const some = values.slice(at, at + AT_ONCE)
+      // Where there is no systemd, its rules are those of the reader's tests.
+      expect(readBySystemd(folder, some.map(quoteForEnvironment)) ?? some).toEqual(some)
+    }
+  })
+
   test('single quotes where they do, double ones around a single one', () => {
     expect(quoteForEnvironment('/etc/a b')).toBe("'/etc/a b'")
     expect(quoteForEnvironment('a"b')).toBe(`'a"b'`)
@@ -89,6 +98,15 @@ test('for a unit of systemd: each word comes back as it was', () => {
       },
     ),
   )
+})
+
+test('for a unit of systemd: itself reads each word as it was', () => {
+  const words = [...NASTY, ...fc.sample(text, 100)].filter((word) => word !== '')
+  const lines = words.map((word) => `ExecStart=/bin/echo ${quoteForUnit(word)}\n`)
+  const loaded = loadService(folder, `[Service]\nType=oneshot\n${lines.join('')}`)
+  // Variables are put in when it starts: two dollars are still two.
+  const read = loaded?.commands.map(([, word = '']) => word.replaceAll('$$', '$'))
+  expect(read ?? words).toEqual(words)
 })
 
 test('for Compose: a dollar is a dollar', () => {

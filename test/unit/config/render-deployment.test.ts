@@ -10,7 +10,7 @@ import { parseDocument } from 'yaml'
 import { memberConfig } from '../../support/member-config.js'
 import { temporaryFolder } from '../../support/openssl.js'
 import { thrown } from '../../support/refused.js'
-import { unquoteUnitLine, verifyUnit } from '../../support/systemd.js'
+import { loadService, unquoteUnitLine, verifyUnit } from '../../support/systemd.js'
 
 const folder = temporaryFolder()
 const named = (directory: string, name: string, ca = 'ca.crt') => ({
@@ -130,7 +130,10 @@ describe('a unit of systemd', () => {
       client: { crlFile: '/etc/etcd/a b\\c;d.crl' },
     })
     const unit = renderSystemdUnit(config)
-    expect(unquoteUnitLine(execStart(unit))).toEqual(['/usr/bin/etcd', ...renderEtcdArgs(config)])
+    const command = ['/usr/bin/etcd', ...renderEtcdArgs(config)]
+    expect(unquoteUnitLine(execStart(unit))).toEqual(command)
+    const loaded = loadService(folder, unit)?.commands.map((words) => words.map((word) => word.replaceAll('$$', '$')))
+    expect(loaded ?? [command]).toEqual([command])
     expect(unit).toContain('\nDescription=etcd (50%% "off" $5)\n')
     expect(unit).toContain('\nType=notify\nUser=etcd\n')
     expect(unit).toContain('\nReadWritePaths=/var/lib/etcd\n')

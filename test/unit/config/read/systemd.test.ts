@@ -1,0 +1,147 @@
+/** Units and files of variables, read as systemd reads them; where there is a systemd, it is asked. */
+import { writeFileSync } from 'node:fs'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
+import { fileVariables } from '../../../../src/config/read/env.js'
+import { readMember, type ReadMember } from '../../../../src/config/read/input.js'
+import { splitWords } from '../../../../src/config/read/words.js'
+import { temporaryFolder } from '../../../support/openssl.js'
+import { AT_ONCE, loadService, readBySystemd } from '../../../support/systemd.js'
+
+const folder = temporaryFolder()
+
+/** Texts of the signs that mean something to systemd. */
+const odd = fc
+  .array(
+    fc.constantFrom('a', 'b', ' ', '\t', '"', "'", '\\', '$', '`', '#', ';', '%%', '=', 'ü', 'n', 'x41', '101', '\\\n'),
+  )
+  .map((parts) => parts.join(''))
+
+describe('a file of variables', () => {
+  const valuesOf = (text: string): string[] => fileVariables({ text, file: null }).map(({ value }) => value)
+
+  /** Each seen in systemd 257. */
+  const CASES: readonly (readonly [right: string, value: string])[] = [
+    ['', ''],
+    ['a b  ', 'a b'],
+    ['a b #c', 'a b #c'],
+    ['"a b  "', 'a b  '],
+    [String.raw`"a\nb \z \$ \` \" \\ x"`, String.raw`a\nb \z $ ` + '` " \\ x'],
+    [String.raw`'a "b" \n'`, String.raw`a "b" \n`],
+    [String.raw`a\b\ c  `, 'ab c'],
+    ['"a" b \'c\'', "ab 'c'"],
+    ['"a"\'b\'"c"', 'abc'],
+    ['q"r"s', 'q"r"s'],
+    ['"two\nlines"', 'two\nlines'],
+    ['a\\\nb', 'ab'],
+    ['"a\\\nb"', 'ab'],
+    ["it's", "it's"],
+  ]
+
+  test.each(CASES)('%j', (right, value) => {
+    expect(valuesOf(`A=${right}\n`)).toEqual([value])
+    expect(readBySystemd(folder, [right]) ?? [value]).toEqual([value])
+  })
+
+  test('anything else', () => {
+    fc.assert(
+      fc.property(fc.array(odd, { minLength: AT_ONCE, maxLength: AT_ONCE }), (rights) => {
+        // Quotes that are not closed, and a backslash at the end, reach into the next line: one value is read at a time.
+        const [right = ''] = rights
+        const [value = ''] = valuesOf(`ID=${right}\n`)
+        expect(readBySystemd(folder, [right]) ?? [value]).toEqual([value])
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  test('remarks, lines that are none, and places', () => {
+    const text = '# A=1\n ; B=2\nC = 3\n4D=4\nE\n  export F=5\nG=6\\\n7\r\nH=8'
+    expect(fileVariables({ text, file: 'etcd.env' })).toEqual([
+      { name: 'C', value: '3', isExported: false, place: { option: 'C', file: 'etcd.env', line: 3, column: 1 } },
+      { name: 'F', value: '5', isExported: true, place: { option: 'F', file: 'etcd.env', line: 6, column: 10 } },
+      { name: 'G', value: '67', isExported: false, place: { option: 'G', file: 'etcd.env', line: 7, column: 1 } },
+      { name: 'H', value: '8', isExported: false, place: { option: 'H', file: 'etcd.env', line: 9, column: 1 } },
+    ])
+  })
+})
+
+/** The words of an ExecStart= that are read, commands apart. */
+function commandsOf(line: string): string[][] {
+  const commands: string[][] = [[]]
+  for (const { text, isEnd } of splitWords(line, 'systemd')) {
+    if (isEnd) commands.push([])
+    else commands.at(-1)?.push(text)
+  }
+  return commands.filter((words) => words.length > 0)
+}
+
+describe('a command line', () => {
+  const CASES: readonly (readonly [line: string, ...words: string[]])[] = [
+    [String.raw`/bin/etcd "a b" 'c\'d' e\x41 "f\"g" $HOME x$$y a;b pre"quo"ted \101 "q\ts"`, '/bin/etcd', 'a b', "c'd", 'eA', 'f"g', '$HOME', 'x$$y', 'a;b', 'prequoted', 'A', 'q\ts'],
+    [String.raw`/bin/etcd a\zb "c\zd" '\z' \x41 "\u00e9" a\;b`, '/bin/etcd', String.raw`a\zb`, String.raw`c\zd`, String.raw`\z`, 'A', 'é', String.raw`a\;b`],
+    ['/bin/etcd --a \\\n  # no\n  ; no\n  --b', '/bin/etcd', '--a', '--b'],
+    [String.raw`/bin/etcd one \; two;three ';'`, '/bin/etcd', 'one', ';', 'two;three', ';'],
+  ] // prettier-ignore
+
+  test.each(CASES)('%s', (line, ...words) => {
+    expect(commandsOf(line)).toEqual([words])
+    const loaded = loadService(folder, `[Service]\nType=oneshot\nExecStart=${line}\n`)
+    // Systemd shows a tab as it is written.
+    expect(loaded?.commands.map((each) => each.map((word) => word.replaceAll('\\t', '\t'))) ?? [words]).toEqual([words])
+  })
+
+  test('two of them, a semicolon between', () => {
+    const line = '/bin/sleep 1 ; /bin/etcd --name=a'
+    const commands = [['/bin/sleep', '1'], ['/bin/etcd', '--name=a']] // prettier-ignore
+    expect(commandsOf(line)).toEqual(commands)
+    expect(loadService(folder, `[Service]\nType=oneshot\nExecStart=${line}\n`)?.commands ?? commands).toEqual(commands)
+  })
+})
+
+describe('a unit', () => {
+  const read = (unit: string): Promise<ReadMember> => readMember({ unit }, { readFiles: true, root: null })
+  const given = async (unit: string): Promise<Record<string, string>> => {
+    const { settings } = await read(unit)
+    return Object.fromEntries(settings.all().map(({ place, text }) => [place.option, text]))
+  }
+
+  test.each<[string, string, Record<string, string>]>([
+    ['prefixes', '[Service]\nExecStart=-+/usr/bin/etcd --name=a', { '--name': 'a' }],
+    ['another name for the program', '[Service]\nExecStart=@/usr/bin/etcd etcd --name=a', { '--name': 'a' }],
+    ['no variables after a colon', '[Service]\nEnvironment=A=b\nExecStart=:/usr/bin/etcd --name=${A}', { '--name': '${A}' }],
+    ['a variable within a word', '[Service]\nEnvironment=A=b\nExecStart=/usr/bin/etcd --name=x${A}y', { '--name': 'xby' }],
+    ['no variable without braces there', '[Service]\nEnvironment=A=b\nExecStart=/usr/bin/etcd --name=x$A', { '--name': 'x$A' }],
+    ['a dollar', '[Service]\nEnvironment=A=b\nExecStart=/usr/bin/etcd --name=$${A}', { '--name': '${A}' }],
+    ['words of a variable', `[Service]\nEnvironment='O=--name=a "--data-dir=/x y"'\nExecStart=/usr/bin/etcd $O`, { '--name': 'a', '--data-dir': '/x y' }],
+    ['a percent sign', '[Service]\nEnvironment=A=1%%\nExecStart=/usr/bin/etcd --name=a%%${A}', { '--name': 'a%1%' }],
+    ['a shell with a variable', '[Service]\nEnvironment=N=a\nExecStart=/bin/sh -c "exec etcd --name=$N"', { '--name': 'a' }],
+    ['several assignments', `[Service]\nEnvironment="ETCD_NAME=a b" ETCD_DATA_DIR=/d 'ETCD_LOG_LEVEL=debug'\nExecStart=/usr/bin/etcd`, { ETCD_NAME: 'a b', ETCD_DATA_DIR: '/d' }],
+    ['an empty one takes all back', '[Service]\nEnvironment=ETCD_NAME=a\nEnvironment=\nEnvironment=ETCD_DATA_DIR=/d\nExecStart=/usr/bin/etcd', { ETCD_DATA_DIR: '/d' }],
+    ['another command before', '[Service]\nExecStart=/bin/sleep 1 ; /usr/bin/etcd --name=a', { '--name': 'a' }],
+    ['another section', '[Unit]\nExecStart=/usr/bin/etcd --name=b\n[Service]\nExecStart=/usr/bin/etcd --name=a', { '--name': 'a' }],
+  ])('%s', async (_, unit, options) => {
+    expect(await given(unit)).toEqual(options)
+  }) // prettier-ignore
+
+  test('files of variables win over the unit, and one that may be missing is not missed', async () => {
+    writeFileSync(folder.file('etcd.env'), 'ETCD_NAME=file\nexport ETCD_CLIENT_CERT_AUTH=true\n')
+    const unit = `[Service]\nEnvironment=ETCD_NAME=unit ETCD_DATA_DIR=/d\nEnvironmentFile=-/no/such/file\nEnvironmentFile=${folder.file('etcd.env')}\nExecStart=/usr/bin/etcd`
+    expect(await given(unit)).toEqual({ ETCD_NAME: 'file', ETCD_DATA_DIR: '/d' })
+    const { findings } = await read(unit)
+    expect(findings.map(({ code, details }) => [code, 'line' in details ? details.line : 0])).toEqual([
+      ['config/variable-exported', 2],
+    ])
+    const missing = await lintEtcdConfig({ unit: unit.replace('=-', '=') })
+    expect(missing.findings.map(({ code }) => code)).toContain('file/missing')
+  })
+
+  test('specifiers and folders that the machine alone knows are not judged', async () => {
+    const { surroundings, settings } = await read(
+      '[Service]\nWorkingDirectory=~\nUser=etcd\nEnvironment=ETCD_NAME=%H\nExecStart=/usr/bin/etcd',
+    )
+    expect(surroundings).toMatchObject({ directory: '/', user: 'etcd' })
+    expect(settings.server('name').isUnresolved).toBe(true)
+  })
+})
