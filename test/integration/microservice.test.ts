@@ -1,12 +1,17 @@
-/** docs/examples/microservice.ts as a process of its own, as Kubernetes runs it, with a real etcd. */
+/** The examples of services with a real etcd: one as a process of its own, as Kubernetes runs it, and Fastify's plugin. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { fastify, type FastifyInstance } from 'fastify'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { makeStory } from '../../.config/lib/story.mjs'
+import type * as Example from '../../docs/examples/fastify-plugin.js'
+import type { SecureEtcd3 } from '../../src/client/index.js'
 import { clientDeployment, secretManifest } from '../../src/config/index.js'
+import type * as Room from '../../src/credentials/index.js'
 import type { Credentials } from '../../src/credentials/index.js'
 import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
 import { root } from '../support/compiled.js'
@@ -159,6 +164,79 @@ describe('the microservice', { timeout: 60_000 }, () => {
     expect(out()).toContain('usage/extended-key-usage-missing')
   })
 })
+
+describe('the plugin of Fastify', { timeout: 60_000 }, () => {
+  /** An application whose routes stand beside the plugin, as those of other plugins do. */
+  async function application(mount: SecretMount): Promise<{ app: FastifyInstance }> {
+    const { etcdPlugin } = (await ofStory('fastify-plugin.js')) as typeof Example
+    const { fromKubernetesSecret } = (await ofStory('node_modules/etcd-mtls/dist/credentials/index.js')) as typeof Room
+    const app = fastify({ keepAliveTimeout: 1 })
+    const { endpoints } = etcd
+    void app.register(etcdPlugin({ endpoints, credentials: fromKubernetesSecret(mount.directory) }))
+    void app.register((scope, _, done) => {
+      scope.get<{ Params: { name: string } }>('/items/:name', async ({ params }) =>
+        clientOf(scope).get(params.name).string(),
+      )
+      scope.put<{ Params: { name: string }; Body: string }>('/items/:name', async ({ params, body }, reply) => {
+        await clientOf(scope).put(params.name).value(body)
+        return reply.code(204).send()
+      })
+      done()
+    })
+    // Not by itself: it is thenable, and whoever awaits it awaits its start.
+    return { app }
+  }
+
+  test('has one client for all routes, until the last answer', async () => {
+    using mount = new SecretMount(pki.client)
+    const { app } = await application(mount)
+    let requests = 0
+    app.addHook('onRequest', (_request, _reply, done) => {
+      requests++
+      done()
+    })
+    const url = await app.listen({ host: '127.0.0.1', port: 0 })
+    const headers = { 'content-type': 'text/plain' }
+    const put = await fetch(`${url}/items/b`, { method: 'PUT', headers, body: 'blau' })
+    expect(put.status).toBe(204)
+    expect(await (await fetch(`${url}/items/b`)).text()).toBe('blau')
+    const client = clientOf(app)
+    mount.write(pki.issueClient())
+    await expect
+      .poll(() => client.tls.report.path[0]?.serialNumber, { timeout: 30_000 })
+      .not.toBe(pki.client.chain[0].serialNumber)
+    expect(client.tls.endpoints).toMatchObject([{ state: 'ready' }])
+
+    const { body, write, finish } = slowBody()
+    const answered = fetch(`${url}/items/slow`, { method: 'PUT', headers, body, duplex: 'half' })
+    write('half')
+    await expect.poll(() => requests).toBe(3)
+    const closed = app.close()
+    finish(' and half')
+    expect((await answered).status).toBe(204)
+    await closed
+    await expect(client.get('b').string()).rejects.toThrow('already closed')
+    const { stdout } = await etcd.etcdctl(['get', '--print-value-only', 'slow'], pki.client)
+    expect(stdout).toContain('half and half')
+  })
+
+  test('keeps the application from starting with a certificate that etcd refuses', async () => {
+    using mount = new SecretMount(pki.issueClient({ usages: ['serverAuth'] }))
+    const { app } = await application(mount)
+    await expect(app.ready()).rejects.toMatchObject({ code: 'ERR_VALIDATION_FAILED' })
+    await app.close()
+  })
+})
+
+/** What the example's own project has: its package is another copy than the one that tests import. */
+async function ofStory(path: string): Promise<unknown> {
+  return import(pathToFileURL(join(dirname(story.file), path)).href)
+}
+
+/** What the plugin has put there; an application of TypeScript declares it. */
+function clientOf(app: FastifyInstance): SecureEtcd3 {
+  return app.getDecorator<SecureEtcd3>('etcd')
+}
 
 /** A body of a request that comes in two parts. */
 function slowBody(): { body: ReadableStream; write: (text: string) => void; finish: (text: string) => void } {
