@@ -14,6 +14,7 @@ import type { Finding, FindingCode } from '../../report/finding.js'
 import { validateChain, validateCredentials } from '../../validate/validate.js'
 import type { Usage, ValidateOptions } from '../../validate/context.js'
 import type { Certificate } from '../../x509/certificate.js'
+import type { Crl } from '../../x509/crl.js'
 import { readHost } from '../../x509/names.js'
 import type { ReadMember } from '../read/input.js'
 import type { Setting } from '../read/settings.js'
@@ -33,8 +34,13 @@ export interface JudgeOptions {
 
 /** What one side has in its files, as far as it could be read. */
 export interface SideFiles {
-  readonly chain: readonly Certificate[]
+  /** What those who connect are shown. */
+  readonly served: readonly Certificate[]
+  /** What is shown where this member dials. */
+  readonly shown: readonly Certificate[]
   readonly anchors: readonly Certificate[]
+  /** The revocation list in force. */
+  readonly crl: Crl | null
 }
 
 export interface FilesReading {
@@ -43,7 +49,7 @@ export interface FilesReading {
   readonly findings: readonly Finding[]
 }
 
-export const NO_FILES: SideFiles = { chain: [], anchors: [] }
+export const NO_FILES: SideFiles = { served: [], shown: [], anchors: [], crl: null }
 
 /** Findings that the trust anchors of a server do not matter for: clients know its CA, and etcd need not. */
 const ABOUT_TRUST = /^chain\/(?!order-wrong|certificate-unused)/
@@ -71,7 +77,7 @@ class FilesReader {
 
   async side(side: LintSide): Promise<SideFiles> {
     if (side.isAutoTls) return NO_FILES
-    await this.revocation(side)
+    const crl = await this.revocation(side)
     const ca = await this.input(side.get('trustedCaFile'), 'ca')
     const own = await this.pair(side.get('certFile'), side.get('keyFile'), ca)
     const second = await this.pair(side.get('clientCertFile'), side.get('clientKeyFile'), ca)
@@ -83,7 +89,7 @@ class FilesReader {
       this.findings.push(...validate(second, anchors, this.validation('client', [], side)))
     }
     if (side.block === 'peer' && shown !== null) this.judgeAddress(side, shown.chain)
-    return { chain: shown?.chain ?? [], anchors }
+    return { served: own?.chain ?? [], shown: shown?.chain ?? [], anchors, crl }
   }
 
   /** A certificate with its key; null where neither is named, or they are not here. */
@@ -148,22 +154,41 @@ class FilesReader {
     this.findings.push(finding('config/peer-address-unprovable', { ...place, names: dns, addresses }))
   }
 
-  private async revocation(side: LintSide): Promise<void> {
+  /** The list that is in force, if any is. */
+  private async revocation(side: LintSide): Promise<Crl | null> {
     const setting = side.get('crlFile')
     const input = await this.input(setting, 'crl')
-    if (input === null) return
+    if (input === null) return null
     const at = { ...setting.place, path: setting.text }
     const { crls, findings } = readCrls(openInput(input))
-    const [wrong] = findings.filter(({ severity }) => severity === 'error')
-    if (wrong !== undefined || crls.length === 0) {
-      this.findings.push(finding('config/crl-unreadable', { ...at, reason: wrong?.message ?? 'It holds no list.' }))
-      return
+    const wrong =
+      findings.find(({ severity }) => severity === 'error')?.message ??
+      crls.find(({ damage }) => damage !== null)?.damage
+    if (typeof wrong === 'string' || crls.length === 0) {
+      this.findings.push(finding('config/crl-unreadable', { ...at, reason: wrong ?? 'It holds no list.' }))
+      return null
     }
-    const isDer = input.bytes?.[0] === DER_SEQUENCE
     const { version } = this.member
-    if (isDer) return
-    if (version === null || version.minor < FIRST_DER_ONLY) this.findings.push(finding('config/crl-form-ahead', at))
-    else this.findings.push(finding('config/crl-form', { ...at, version: formatVersion(version) }))
+    const isPem = input.bytes?.[0] !== DER_SEQUENCE
+    const [first] = crls
+    const is = isPem ? 'PEM' : crls.some((crl) => crl.version === 1) ? 'version 1' : null
+    if (version !== null && version.minor >= FIRST_DER_ONLY) {
+      if (is !== null) this.findings.push(finding('config/crl-form', { ...at, version: formatVersion(version), is }))
+      return is === null ? (first ?? null) : null
+    }
+    if (!isPem) return first ?? null
+    if (
+      !Buffer.from(input.bytes ?? [])
+        .toString('latin1')
+        .startsWith(PEM_LIST)
+    ) {
+      const reason = `It does not begin with "${PEM_LIST}", and etcd passes over no text before that.`
+      this.findings.push(finding('config/crl-unreadable', { ...at, reason }))
+      return null
+    }
+    if (crls.length > 1) this.findings.push(finding('config/crl-several', { ...at, count: crls.length }))
+    this.findings.push(finding('config/crl-form-ahead', at))
+    return first ?? null
   }
 
   /** A file that is named, read once. Null where none is named, or its place is not on this machine. */
@@ -221,6 +246,8 @@ function validateAlone([leaf, ...intermediates]: readonly Certificate[], options
 
 /** The first octet of a list in DER. */
 const DER_SEQUENCE = 0x30
+/** What a list in PEM must begin with (Go crypto/x509 ParseCRL). */
+const PEM_LIST = '-----BEGIN X509 CRL'
 /** Since 3.6 a revocation list is read in DER alone (listener_tls.go v3.6.14 checkCRL). */
 const FIRST_DER_ONLY = 6
 

@@ -144,20 +144,42 @@ function printsOf(anchors: readonly Certificate[]): string {
 
 const peersTrustEachOther: ClusterRule = (members, { at, clockSkew }) =>
   pairsOf(members).flatMap(([one, by]) => {
-    const { chain, anchors: own } = one.files.peer
+    const { served, shown, anchors: own } = one.files.peer
     const { anchors } = by.files.peer
-    const [leaf, ...intermediates] = chain
     // Where both trust the same, the certificate was judged by that already.
-    if (leaf === undefined || anchors.length === 0 || printsOf(own) === printsOf(anchors)) return []
-    const { findings } = validateChain({ leaf, intermediates, trustAnchors: anchors }, { usage: 'any', at, clockSkew })
-    if (!findings.some(({ code, severity }) => severity === 'error' && code.startsWith('chain/'))) return []
-    const subject = leaf.subject.toString()
-    return [finding('config/member-not-trusted', { member: one.label, by: by.label, subject, as: 'client' })]
+    if (anchors.length === 0 || printsOf(own) === printsOf(anchors)) return []
+    const isSame = served[0]?.fingerprint256 === shown[0]?.fingerprint256
+    const roles = [
+      // Whoever does not ask who calls takes every certificate.
+      ...(by.member.peer.asksForCertificates ? [{ chain: shown, as: 'client' as const }] : []),
+      ...(isSame && by.member.peer.asksForCertificates ? [] : [{ chain: served, as: 'server' as const }]),
+    ]
+    return roles.flatMap(({ chain: [leaf, ...intermediates], as }): Finding[] => {
+      if (leaf === undefined) return []
+      const { findings } = validateChain(
+        { leaf, intermediates, trustAnchors: anchors },
+        { usage: 'any', at, clockSkew },
+      )
+      if (!findings.some(({ code, severity }) => severity === 'error' && code.startsWith('chain/'))) return []
+      const subject = leaf.subject.toString()
+      return [finding('config/member-not-trusted', { member: one.label, by: by.label, subject, as })]
+    })
+  })
+
+/** Etcd compares the serial numbers of all certificates that it is shown, and nothing else (listener_tls.go checkCRL). */
+const peersRevokeNone: ClusterRule = (members) =>
+  pairsOf(members).flatMap(([one, by]) => {
+    const { crl } = by.files.peer
+    const revoked = crl === null ? undefined : one.files.peer.shown.find(({ serial }) => crl.find(serial) !== null)
+    if (revoked === undefined || !by.member.peer.asksForCertificates) return []
+    const { option } = by.member.peer.get('crlFile').place
+    const details = { member: one.label, by: by.label, option, serialNumber: revoked.serialNumber }
+    return [finding('config/member-revoked', details)]
   })
 
 const peersAllowEachOther: ClusterRule = (members) =>
   pairsOf(members).flatMap(([one, by]): Finding[] => {
-    const [leaf] = one.files.peer.chain
+    const [leaf] = one.files.peer.shown
     const { peer } = by.member
     if (leaf === undefined || !peer.asksForCertificates) return []
     const who = { member: one.label, by: by.label }
@@ -231,6 +253,7 @@ const RULES: readonly ClusterRule[] = [
   allAreListed,
   peersSpeakAlike,
   peersTrustEachOther,
+  peersRevokeNone,
   peersAllowEachOther,
   versionsOverlap,
   sidesAskAlike,

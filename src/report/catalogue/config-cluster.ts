@@ -6,7 +6,8 @@ export const configCluster = {
   'config/members-name-repeated': row<{ name: string; members: string[] }>({
     severity: 'error',
     meaning: 'Two members have one name. Etcd takes their URLs for those of a single member.',
-    source: 'server/embed/config.go v3.5.16 Validate; etcd issue 13757',
+    source: 'server/embed/config.go v3.5.16 Validate; etcd issue 13757; etcd 3.5.16, run',
+    refusals: [{ by: 'etcd', words: '--initial-cluster has … but missing from --initial-advertise-peer-urls=…' }],
     message: ({ name, members }) => `${listed(members)} have one name, "${name}".`,
     remedy: () => 'Give each member a name of its own (--name).',
   }),
@@ -14,15 +15,17 @@ export const configCluster = {
     severity: 'error',
     meaning: 'Members that start a cluster together must have the same list of members and the same token.',
     source: 'server/etcdserver/api/membership v3.5.16: the cluster’s id is made of both',
-    refusals: [{ by: 'etcd', words: 'request cluster ID mismatch', when: ({ option }) => option.endsWith('token') }],
+    refusals: [{ by: 'etcd', words: 'request cluster ID mismatch' }],
     message: ({ option, values }) =>
       `Members disagree on ${option}: ${listed(values.map(({ member, value }) => `"${value}" (${member})`))}.`,
     remedy: ({ option }) => `Write the same ${option} for all members.`,
   }),
   'config/member-not-listed': row<{ member: string; by: string }>({
     severity: 'error',
-    meaning: 'A member is not in another one’s list of members.',
-    source: 'server/config/config.go v3.5.16 VerifyBootstrap',
+    meaning:
+      'A member is not in another one’s list of members, so that they take each other for members of other clusters.',
+    source: 'server/etcdserver/api/membership v3.5.16: the cluster’s id is made of the list; etcd 3.5.16, run',
+    refusals: [{ by: 'etcd', words: 'request cluster ID mismatch' }],
     message: ({ member, by }) => `"${member}" is not in --initial-cluster of ${by}.`,
     remedy: ({ member }) => `Add "${member}" with its peer URLs to --initial-cluster of all members.`,
   }),
@@ -31,10 +34,23 @@ export const configCluster = {
     meaning:
       'A member’s peer certificate does not lead to a CA that another member trusts, so they cannot speak to each other.',
     source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig, ClientConfig; Go crypto/x509 Verify',
-    refusals: [{ by: 'Go', words: 'x509: certificate signed by unknown authority' }],
-    message: ({ member, by, subject }) =>
-      `The peer certificate "${subject}" of ${member} does not lead to a CA of --peer-trusted-ca-file of ${by}.`,
+    refusals: [
+      { by: 'Go', words: 'x509: certificate signed by unknown authority', when: ({ as }) => as === 'client' },
+      { by: 'Go', words: 'remote error: tls: bad certificate' },
+    ],
+    message: ({ member, by, subject, as }) =>
+      `The peer certificate "${subject}" of ${member}, by which it ${as === 'client' ? 'calls' : 'is called'}, does not lead to a CA of --peer-trusted-ca-file of ${by}.`,
     remedy: () => 'Give all members the same bundle of CAs, with the old and the new one while a CA is replaced.',
+  }),
+  'config/member-revoked': row<{ member: string; by: string; option: string; serialNumber: string }>({
+    severity: 'error',
+    meaning:
+      'The serial number of a member’s peer certificate is in another member’s revocation list. Etcd compares nothing else, so it may be a certificate of another CA that was revoked.',
+    source: 'client/pkg/transport/listener_tls.go v3.5.16 checkCRL; etcd 3.5.16, run',
+    refusals: [{ by: 'etcd', words: 'transport: certificate serial … revoked' }],
+    message: ({ member, by, option, serialNumber }) =>
+      `The peer certificate of ${member} (serial number ${serialNumber}) is in the list that ${option} of ${by} names.`,
+    remedy: () => 'Issue the member a new certificate, with a serial number of its own.',
   }),
   'config/member-not-allowed': row<{ member: string; by: string; option: string; has: string; allowed: string[] }>({
     severity: 'error',
@@ -49,7 +65,10 @@ export const configCluster = {
     severity: 'error',
     meaning: 'Two members have no version of TLS in common.',
     source: 'RFC 8446 section 4.2.1',
-    refusals: [{ by: 'Go', words: 'remote error: tls: protocol version not supported' }],
+    refusals: [
+      { by: 'Go', words: 'tls: client offered only unsupported versions: […]' },
+      { by: 'Go', words: 'remote error: tls: protocol version not supported' },
+    ],
     message: ({ member, by }) => `${member} and ${by} have no version of TLS in common.`,
     remedy: () => 'Give all members the same --tls-min-version and --tls-max-version.',
   }),
@@ -64,9 +83,10 @@ export const configCluster = {
   }),
   'config/members-scheme-differs': row<{ members: string[] }>({
     severity: 'error',
-    meaning: 'Some members listen to others by TLS and some in plaintext: they cannot speak to each other.',
-    source: 'server/embed/etcd.go v3.5.16 configurePeerListeners',
-    refusals: [{ by: 'Go', words: 'tls: first record does not look like a TLS handshake' }],
+    meaning:
+      'Some members listen to others by TLS and some in plaintext. Where the list of members says https for all, the latter cannot be reached; where it says http for them, whoever is on the network between reads and writes what they are told.',
+    source: 'server/embed/etcd.go v3.5.16 configurePeerListeners; etcd 3.5.16, run',
+    refusals: [{ by: 'Go', words: 'http: server gave HTTP response to HTTPS client' }],
     message: ({ members }) => `${listed(members)} listen to other members without TLS, and the others with it.`,
     remedy: () => 'Serve all peer URLs by https.',
   }),

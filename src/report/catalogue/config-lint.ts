@@ -220,7 +220,8 @@ export const configLint = {
   'config/initial-cluster-plaintext': row<ConfigPlace & { url: string; member: string }>({
     severity: 'error',
     meaning: 'This member listens to others by TLS, and the list of members has a URL without it.',
-    source: 'server/embed/config.go v3.5.16; server/etcdserver/api/rafthttp',
+    source: 'server/embed/config.go v3.5.16; server/etcdserver/api/rafthttp; etcd 3.5.16, run',
+    refusals: [{ by: 'Go', words: 'tls: first record does not look like a TLS handshake' }],
     message: (details) => `${placed(details)} has ${details.url} for "${details.member}", while peers speak TLS here.`,
     remedy: ({ url }) => `Write ${url.replace(/^http:/, 'https:')}, on all members.`,
   }),
@@ -239,15 +240,30 @@ export const configLint = {
     message: (details) => `${placed(details)} is deprecated since ${details.since}.`,
     remedy: () => 'Use the name of the newer release.',
   }),
-  'config/crl-form': row<ConfigPlace & { path: string; version: string }>({
+  'config/crl-form': row<ConfigPlace & { path: string; version: string; is: 'PEM' | 'version 1' }>({
     severity: 'error',
     meaning:
-      'Etcd reads a revocation list in DER alone since 3.6, and refuses every connection with one in PEM. Before, it took both.',
-    source: 'client/pkg/transport/listener_tls.go v3.6.14 checkCRL, run alone; v3.5.16 checkCRL',
-    refusals: [{ by: 'Go', words: 'x509: malformed crl' }],
+      'Etcd reads a revocation list of version 2 in DER alone since 3.6, and refuses every connection with another. Before, it took PEM, and version 1.',
+    source:
+      'client/pkg/transport/listener_tls.go v3.6.14 checkCRL, run alone; v3.5.16 checkCRL; Go crypto/x509 ParseRevocationList',
+    refusals: [
+      { by: 'Go', words: 'x509: malformed crl', when: ({ is }) => is === 'PEM' },
+      { by: 'Go', words: 'x509: unsupported crl version', when: ({ is }) => is === 'version 1' },
+    ],
     message: (details) =>
-      `${placed(details)} names ${details.path}, which is PEM, and etcd ${details.version} wants DER.`,
-    remedy: ({ path }) => `Convert it: "openssl crl -in ${path} -outform DER -out crl.der".`,
+      `${placed(details)} names ${details.path}, which is ${details.is === 'PEM' ? 'PEM' : 'a list of version 1'}, and etcd ${details.version} wants ${details.is === 'PEM' ? 'DER' : 'version 2'}.`,
+    remedy: ({ path, is }) =>
+      is === 'PEM'
+        ? `Convert it: "openssl crl -in ${path} -outform DER -out crl.der".`
+        : 'Issue it with a number, which makes it version 2 (authority.issueCrl; "crlnumber" in the configuration of openssl ca).',
+  }),
+  'config/crl-several': row<ConfigPlace & { path: string; count: number }>({
+    severity: 'error',
+    meaning: 'A file holds several revocation lists. Etcd reads the first, and lets in what the others revoke.',
+    source: 'Go crypto/x509 ParseCRL; client/pkg/transport/listener_tls.go v3.5.16 checkCRL; etcd 3.5.16, run',
+    message: (details) =>
+      `${placed(details)} names ${details.path}, which holds ${String(details.count)} lists, and etcd reads the first alone.`,
+    remedy: () => 'Write one list of all serial numbers: etcd compares these, whoever issued the list.',
   }),
   'config/crl-form-ahead': row<ConfigPlace & { path: string }>({
     severity: 'info',
