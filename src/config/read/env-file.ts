@@ -63,6 +63,8 @@ export function parseEnvironmentFile(text: string): Assignment[] {
         if (isEnd) finish()
         else if (sign === '\\') {
           state = 'value'
+          // What stands before it is within the value, whatever follows.
+          solid = value.length
           at += 1
           const next = text.charAt(at)
           if (next === '\r' && text.charAt(at + 1) === '\n') at += 1

@@ -2,10 +2,11 @@
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
 import { etcdOptions, rowOfVariable, variableOf } from '../options.js'
+import { otherOptions, type OtherRow } from '../options-other.js'
 import { parseEnvironmentFile } from './env-file.js'
 import { finding } from './finding.js'
-import { KNOWN_FLAGS } from './known-names.js'
 import { nearest } from './nearest.js'
+import { judgeOtherText } from './other-values.js'
 import { type ReadOption, textOption } from './read-option.js'
 import { type ConfigText, Lines } from './text.js'
 
@@ -62,7 +63,12 @@ export function readVariables(variables: readonly Variable[]): EnvReading {
     if (row !== undefined) {
       // Etcd takes an empty variable as one that is not set (pkg/flags/flag.go, setFlagFromEnv).
       if (value !== '') options.push(textOption(row, value, 'env', place))
-    } else if (name.startsWith('ETCD_') && !KNOWN_VARIABLES.has(name) && !FOREIGN.test(name)) {
+      continue
+    }
+    const other = OTHERS.get(name)
+    if (other !== undefined) {
+      if (value !== '') findings.push(...judgeOtherText(other, value, place))
+    } else if (name.startsWith('ETCD_') && !FOREIGN.test(name)) {
       const near = unknown++ < MAX_UNKNOWN ? nearest(name, NAMES) : null
       if (near !== null || DEAD.has(name))
         findings.push(finding('config/variable-unknown', { ...place, nearest: DEAD.get(name) ?? near }))
@@ -71,7 +77,9 @@ export function readVariables(variables: readonly Variable[]): EnvReading {
   return { options, findings }
 }
 
-const KNOWN_VARIABLES: ReadonlySet<string> = new Set([...KNOWN_FLAGS.keys()].map(variableOf))
+const OTHERS: ReadonlyMap<string, OtherRow> = new Map(
+  otherOptions.flatMap((row) => (row.flag === null ? [] : [[variableOf(row.flag.name), row] as const])),
+)
 const NAMES: readonly string[] = [
   ...etcdOptions.flatMap((row) => (row.flag === null ? [] : [variableOf(row.flag.name)])),
 ]

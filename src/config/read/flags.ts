@@ -2,9 +2,11 @@
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
 import { etcdOptions, rowOfFlag } from '../options.js'
+import { otherOfFlag } from '../options-other.js'
 import { finding } from './finding.js'
 import { KNOWN_FLAGS } from './known-names.js'
 import { nearest } from './nearest.js'
+import { isSwitch, judgeOtherText } from './other-values.js'
 import { type OtherName, type ReadOption, textOption } from './read-option.js'
 
 /** A word of the command line, and where it stands. */
@@ -47,17 +49,19 @@ export function readFlags(args: readonly Argument[]): FlagsReading {
       continue
     }
     if (name === undefined) {
-      // Go stops here, and etcd with it.
-      if (word.text !== '--') findings.push(leftOver(word, before))
+      // Go stops here, and etcd with it, unless nothing follows.
+      const rest = word.text === '--' ? words[i + 1] : word
+      if (rest !== undefined) findings.push(leftOver(rest, word === rest ? before : null))
       break
     }
     const flag = `--${name}`
     const place = word.place(flag)
     const row = rowOfFlag(name)
+    const other = row === undefined ? otherOfFlag(name) : undefined
     const next = words[i + 1]
-    const isBoolean = row === undefined ? next === undefined || next.text.startsWith('-') : row.kind === 'boolean'
+    const isBoolean = row !== undefined ? row.kind === 'boolean' : other === undefined ? isLast(next) : isSwitch(other)
     before = { flag, isBoolean: isBoolean && given === undefined }
-    if (row === undefined && KNOWN_FLAGS.has(name)) others.push({ name, form: 'flags', place })
+    if (other !== undefined) others.push({ name, form: 'flags', place })
     else if (row === undefined && unknown++ < MAX_UNKNOWN) findings.push(unknownFlag(name, place))
     let value = given
     if (value === undefined && isBoolean) value = 'true'
@@ -67,8 +71,14 @@ export function readFlags(args: readonly Argument[]): FlagsReading {
       i++
     }
     if (row !== undefined && value !== undefined) options.push(textOption(row, value, 'flags', place))
+    if (other !== undefined && value !== undefined) findings.push(...judgeOtherText(other, value, place))
   }
   return { options, others, findings, isWhole }
+}
+
+/** Of a flag that nobody knows, whether it seems to have no value. */
+function isLast(next: Argument | undefined): boolean {
+  return next === undefined || next.text.startsWith('-')
 }
 
 function leftOver(word: Argument, before: { flag: string; isBoolean: boolean } | null): Finding {

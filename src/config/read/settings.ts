@@ -1,7 +1,15 @@
 /** What is in force of what was read: which of several wins, and what etcd does with the rest. */
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
-import { type EtcdOptionRow, etcdOptions, nameOf, type ServerRow, type SideRow } from '../options.js'
+import {
+  type ConfigForm,
+  type EtcdOptionRow,
+  etcdOptions,
+  nameOf,
+  type ServerRow,
+  type SideRow,
+  variableOf,
+} from '../options.js'
 import { finding } from './finding.js'
 import { entriesOf, isUnresolved, type ReadOption } from './read-option.js'
 
@@ -27,10 +35,20 @@ export interface Setting {
 export class Settings {
   private readonly byRow: ReadonlyMap<EtcdOptionRow, ReadOption>
   private readonly file: string | null
+  /** The form that most is written in, in which what is missing is to be written, too. */
+  private readonly form: ConfigForm
 
   constructor(options: readonly ReadOption[], file: string | null) {
     this.byRow = new Map(options.map((option) => [option.row, option]))
     this.file = file
+    const forms = new Set(options.map(({ form }) => form))
+    this.form = forms.has('yaml') ? 'yaml' : forms.has('env') && !forms.has('flags') ? 'env' : 'flags'
+  }
+
+  /** The name of an option as whoever wrote this configuration has to write it. */
+  nameOf(row: EtcdOptionRow): string {
+    if (this.form === 'yaml' && row.yaml !== null) return row.yaml.name.join('.')
+    return this.form === 'env' && row.flag !== null ? variableOf(row.flag.name) : nameOf(row)
   }
 
   side(block: 'client' | 'peer', field: SideField): Setting {
@@ -65,7 +83,7 @@ export class Settings {
       values: isSet ? option.values : entriesOf(row, text),
       isSet,
       isUnresolved: isSet && isUnresolved(text),
-      place: option?.place ?? { option: nameOf(row), file: this.file, line: null, column: null },
+      place: option?.place ?? { option: this.nameOf(row), file: this.file, line: null, column: null },
     }
   }
 }

@@ -2,9 +2,11 @@
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
 import { etcdOptions, type EtcdOptionRow, rowOfFlag, rowOfPath } from '../options.js'
+import { otherOfPath } from '../options-other.js'
 import { finding } from './finding.js'
 import { KNOWN_KEYS } from './known-names.js'
 import { nearest } from './nearest.js'
+import { wantedOfOther } from './other-values.js'
 import {
   type ConfigReading,
   NO_SURROUNDINGS,
@@ -96,7 +98,7 @@ class ConfigReader {
     } else if (BLOCKS.has(pathText(own))) {
       if (value.kind === 'map') this.map(value.entries, own)
       else if (value.kind !== 'scalar' || value.type !== 'null') this.wrongType(place, 'keys with values', value)
-    } else this.unknown(key, own, place)
+    } else this.other(key, own, value, place)
   }
 
   private option(row: EtcdOptionRow, value: YamlValue, place: ConfigPlace): void {
@@ -150,6 +152,13 @@ class ConfigReader {
 
   private wrongType(place: ConfigPlace, wants: string, value: YamlValue): void {
     this.tell(finding('config/value-type', { ...place, wants, has: kindText(value) }))
+  }
+
+  private other(key: string, own: readonly string[], value: YamlValue, place: ConfigPlace): void {
+    const row = otherOfPath(own)
+    const wants = row === undefined ? null : wantedOfOther(row, value)
+    if (wants !== null) this.wrongType(place, wants, value)
+    this.unknown(key, own, place)
   }
 
   private unknown(key: string, own: readonly string[], place: ConfigPlace): void {

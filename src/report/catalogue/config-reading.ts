@@ -5,6 +5,7 @@ import { octets } from './place.js'
 
 const BOOLEAN = 'true or false'
 const TLS_VERSION = 'TLS1.2 or TLS1.3'
+const NUMBERS = /^a (?:whole number|duration)/
 
 /** Where a text came from, as far as it has a name. */
 function theText(file: string | null): string {
@@ -87,6 +88,16 @@ export const configReading = {
       'Go flag, strconv.ParseBool; pkg/flags/selective_string.go v3.5.16; server/embed/config.go v3.5.16 Validate',
     refusals: [
       { by: 'Go', words: 'invalid boolean value "…" for -…: parse error', when: ({ wants }) => wants === BOOLEAN },
+      {
+        by: 'Go',
+        words: 'invalid value "…" for flag -…: parse error',
+        when: ({ wants, option }) => option.startsWith('-') && NUMBERS.test(wants),
+      },
+      {
+        by: 'etcd',
+        words: 'invalid value "…" for ETCD_…: parse error',
+        when: ({ wants, option }) => option.startsWith('ETCD_') && NUMBERS.test(wants),
+      },
       { by: 'etcd', words: 'unexpected TLS version "…"', when: ({ wants }) => wants === TLS_VERSION },
     ],
     message: (details) => `${placed(details)} is "${details.value}", and must be ${details.wants}.`,

@@ -1,0 +1,64 @@
+/** Values of options that are only passed over here: whether etcd can read them at all. */
+import type { ConfigPlace } from '../../report/catalogue/config-place.js'
+import type { Finding } from '../../report/finding.js'
+import { parseGoDuration } from '../go-duration.js'
+import type { OtherKind, OtherRow } from '../options-other.js'
+import { finding } from './finding.js'
+import { isUnresolved } from './read-option.js'
+import type { YamlValue } from './yaml-text.js'
+
+interface KindRow {
+  /** What a flag or a variable must be, and whether a text is that. Null where any text is. */
+  readonly text: { readonly wants: string; readonly is: (text: string) => boolean } | null
+  /** What a configuration file must have. Null where anything is passed over. */
+  readonly yaml: { readonly wants: string; readonly type: 'text' | 'boolean' | 'number' | 'list' } | null
+}
+
+const aText = { wants: 'a text', type: 'text' } as const
+const aNumber = { wants: 'a number', type: 'number' } as const
+/** As Go reads one (strconv.ParseUint with base 0). */
+const UNSIGNED = /^(?:\d[\d_]*|0[xX][\da-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+)$/
+const unsigned = { wants: 'a whole number from 0', is: (text: string) => UNSIGNED.test(text) }
+
+const KINDS: Readonly<Record<OtherKind, KindRow>> = {
+  text: { text: null, yaml: aText },
+  directory: { text: null, yaml: aText },
+  texts: { text: null, yaml: { wants: 'one text, with commas between entries', type: 'text' } },
+  outputs: { text: null, yaml: { wants: 'a list', type: 'list' } },
+  boolean: {
+    text: { wants: 'true or false', is: (text) => /^(?:[01tTfF]|true|True|TRUE|false|False|FALSE)$/.test(text) },
+    yaml: { wants: 'true or false, without quotes', type: 'boolean' },
+  },
+  unsigned: { text: unsigned, yaml: aNumber },
+  unsigned32: { text: unsigned, yaml: aNumber },
+  integer: {
+    text: { wants: 'a whole number', is: (text) => UNSIGNED.test(text.replace(/^[-+]/, '')) },
+    yaml: aNumber,
+  },
+  duration: {
+    text: { wants: 'a duration, as 500ms or 1h30m', is: (text) => parseGoDuration(text) !== null },
+    yaml: { wants: 'a number of nanoseconds, as 5000000000 for five seconds', type: 'number' },
+  },
+  nothing: { text: null, yaml: null },
+}
+
+/** Whether a flag stands by itself for true. What is taken and ignored does, too (pkg/flags/ignored.go). */
+export function isSwitch({ kind }: OtherRow): boolean {
+  return kind === 'boolean' || kind === 'nothing'
+}
+
+/** Why etcd would not start with the text of a flag or of a variable. */
+export function judgeOtherText({ kind }: OtherRow, text: string, place: ConfigPlace): Finding[] {
+  const rule = KINDS[kind].text
+  if (rule === null || isUnresolved(text) || rule.is(text)) return []
+  return [finding('config/value-malformed', { ...place, value: text, wants: rule.wants })]
+}
+
+/** What a file must have in place of a value, with which etcd would not start; null for one that it takes. */
+export function wantedOfOther({ kind }: OtherRow, value: YamlValue): string | null {
+  const rule = KINDS[kind].yaml
+  if (rule === null || (value.kind === 'scalar' && value.type === 'null')) return null
+  if (value.kind === 'scalar' && isUnresolved(value.text)) return null
+  const type = value.kind === 'scalar' ? value.type : value.kind
+  return type === rule.type ? null : rule.wants
+}
