@@ -27,6 +27,11 @@ export class LintSide {
     return this.settings.side(this.block, field)
   }
 
+  /** The name of an option in the form of the configuration. */
+  nameOf(field: SideField): string {
+    return this.settings.nameOf(this.get(field).row)
+  }
+
   isOn(field: SideField): boolean {
     return isTrueText(this.get(field).text)
   }

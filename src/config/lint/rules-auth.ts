@@ -1,6 +1,5 @@
 /** Who is let in. */
 import type { Finding } from '../../report/finding.js'
-import { nameOf } from '../options.js'
 import type { Setting } from '../read/settings.js'
 import { finding } from './finding.js'
 import { isTrueText, type LintMember, type LintSide, type Rule } from './member.js'
@@ -54,7 +53,7 @@ const certificatesAreAsked: SideRule = (side, { isWhole }) => {
   }
   if (!isOn && ca.isSet) {
     const code = side.block === 'client' ? 'config/client-auth-half' : 'config/peer-auth-implied'
-    return [finding(code, { ...ca.place, auth: auth.isSet ? auth.place.option : nameOf(auth.row) })]
+    return [finding(code, { ...ca.place, auth: auth.place.option })]
   }
   if (isOn || !side.servesTls || !cert.isSet) return []
   return [finding(side.block === 'client' ? 'config/client-auth-off' : 'config/peer-auth-off', cert.place)]
@@ -62,7 +61,7 @@ const certificatesAreAsked: SideRule = (side, { isWhole }) => {
 
 const restrictionsBite: SideRule = (side, { isWhole }) => {
   if (side.isAutoTls || side.asksForCertificates || !isWhole) return []
-  const auth = nameOf(side.get('clientCertAuth').row)
+  const auth = side.nameOf('clientCertAuth')
   return RESTRICTIONS.map((field) => side.get(field))
     .filter(({ isSet }) => isSet)
     .map(({ place }) => finding('config/needs-client-auth', { ...place, auth }))

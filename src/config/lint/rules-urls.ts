@@ -1,6 +1,5 @@
 /** Where a member listens and what it tells others. */
 import type { Finding } from '../../report/finding.js'
-import { nameOf } from '../options.js'
 import type { Setting } from '../read/settings.js'
 import { finding } from './finding.js'
 import type { LintMember, LintSide, Rule } from './member.js'
@@ -105,7 +104,7 @@ const advertisedIsSet: Rule = ({ client, isWhole }) => {
   const { option } = listen
   if (!isWhole || advertise.isSet || !listen.isSet || option === null) return []
   if (option.form !== 'yaml') {
-    return [finding('config/advertise-missing', { ...listen.place, needs: nameOf(advertise.row) })]
+    return [finding('config/advertise-missing', { ...listen.place, needs: client.nameOf('advertiseUrls') })]
   }
   if (client.listen.every(({ isLocal }) => isLocal)) return []
   return [finding('config/advertise-unreachable', { ...advertise.place, url: advertise.text, why: 'loopback' })]

@@ -1,5 +1,5 @@
 /** Findings about what a configuration of etcd, as it was read, does and leaves open. */
-import { type ConfigPlace, listed, placed } from './config-place.js'
+import { type ConfigPlace, listed, placed, spelledLike } from './config-place.js'
 import { row } from '../row.js'
 
 export const configLint = {
@@ -56,8 +56,8 @@ export const configLint = {
     source: 'server/embed/etcd.go v3.5.16 configurePeerListeners',
     message: (details) =>
       `${placed(details)} is ${details.url}, while clients are served by TLS: the TLS options of peers are options of their own.`,
-    remedy: () =>
-      'Set --peer-cert-file, --peer-key-file, --peer-trusted-ca-file and --peer-client-cert-auth (the block peer-transport-security), and write https in all peer URLs.',
+    remedy: ({ option }) =>
+      `Set ${listed(['peer-cert-file', 'peer-key-file', 'peer-trusted-ca-file', 'peer-client-cert-auth'].map((flag) => spelledLike(option, flag)))}, and write https in all peer URLs.`,
   }),
   'config/client-auth-off': row<ConfigPlace>({
     severity: 'warning',
@@ -65,7 +65,8 @@ export const configLint = {
       'Clients are asked for no certificate: whoever reaches the port is let in, unless users and roles of etcd, which no configuration shows, ask for a password.',
     source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig',
     message: (details) => `${placed(details)} is set, and no certificate is asked of clients.`,
-    remedy: () => 'Set --trusted-ca-file to the CA of the clients, and --client-cert-auth to true.',
+    remedy: ({ option }) =>
+      `Set ${spelledLike(option, 'trusted-ca-file')} to the CA of the clients, and ${spelledLike(option, 'client-cert-auth')} to true.`,
   }),
   'config/peer-auth-off': row<ConfigPlace>({
     severity: 'error',
@@ -74,7 +75,8 @@ export const configLint = {
     source:
       'client/pkg/transport/listener.go v3.5.16 ServerConfig; server/embed/etcd.go v3.5.16 configurePeerListeners',
     message: (details) => `${placed(details)} is set, and no certificate is asked of other members.`,
-    remedy: () => 'Set --peer-trusted-ca-file to the CA of the members, and --peer-client-cert-auth to true.',
+    remedy: ({ option }) =>
+      `Set ${spelledLike(option, 'peer-trusted-ca-file')} to the CA of the members, and ${spelledLike(option, 'peer-client-cert-auth')} to true.`,
   }),
   'config/peer-auth-implied': row<ConfigPlace & { auth: string }>({
     severity: 'info',
@@ -108,7 +110,7 @@ export const configLint = {
     source: 'etcd issue 15755; etcd 3.5.16, run',
     refusals: [{ by: 'etcd', words: 'client certificate authentication failed' }],
     message: (details) => `${placed(details)} makes etcd’s own gateway fail.`,
-    remedy: () => 'Set --enable-grpc-gateway=false, so that nobody relies on it.',
+    remedy: ({ option }) => `Set ${spelledLike(option, 'enable-grpc-gateway')} to false, so that nobody relies on it.`,
   }),
   'config/scalar-instead-of-list': row<ConfigPlace & { since: string[] }>({
     severity: 'error',
@@ -297,8 +299,8 @@ export const configLint = {
     refusals: [{ by: 'Go', words: 'remote error: tls: unknown certificate authority' }],
     message: (details) =>
       `${placed(details)} names "${details.subject}", which does not lead to a CA of ${details.ca}, so etcd’s own gateway fails.`,
-    remedy: () =>
-      'Set --client-cert-file and --client-key-file (since 3.5.0) to a certificate of the clients’ CA, or --enable-grpc-gateway=false.',
+    remedy: ({ option }) =>
+      `Set ${spelledLike(option, 'client-cert-file')} and ${spelledLike(option, 'client-key-file')} (since 3.5.0) to a certificate of the clients’ CA, or ${spelledLike(option, 'enable-grpc-gateway')} to false.`,
   }),
   'config/peer-address-unprovable': row<ConfigPlace & { names: string[]; addresses: string[] }>({
     severity: 'warning',

@@ -28,3 +28,17 @@ export function listed(words: readonly string[]): string {
 export function releases(since: readonly string[]): string {
   return `${since.join(' or ')} or later`
 }
+
+/** Keys of the two TLS blocks of a file. */
+const BLOCK_KEY = /^(peer-)?((?:client-)?(?:cert|key)-file|trusted-ca-file|client-cert-auth|auto-tls)$/
+
+/**
+ * The name of an option in the form that another one is written in: `--peer-cert-file` beside `--name`,
+ * `ETCD_PEER_CERT_FILE` beside `ETCD_NAME`, `peer-transport-security.cert-file` beside `name`.
+ */
+export function spelledLike(beside: string, flag: string): string {
+  if (beside.startsWith('--')) return `--${flag}`
+  if (beside.startsWith('ETCD_')) return `ETCD_${flag.toUpperCase().replaceAll('-', '_')}`
+  const [, peer, key] = BLOCK_KEY.exec(flag) ?? []
+  return key === undefined ? flag : `${peer === undefined ? 'client' : 'peer'}-transport-security.${key}`
+}

@@ -1,6 +1,6 @@
 /** Findings about what options of etcd mean together: TLS that is not there, or that does not do what it seems to. */
 import { row } from '../row.js'
-import { placed, type ConfigPlace } from './config-place.js'
+import { placed, spelledLike, type ConfigPlace } from './config-place.js'
 
 export const configTls = {
   'config/certificate-missing': row<ConfigPlace & { url: string }>({
@@ -33,7 +33,7 @@ export const configTls = {
     message: (details) =>
       `${placed(details)} has ${details.url}, which is not encrypted and asks nobody for a certificate.`,
     remedy: ({ url }) =>
-      `Write ${url.replace(/^http:/, 'https:')}. Where plaintext is meant, say so (plaintext: true), without any TLS options.`,
+      `Write ${url.replace(/^http:/, 'https:')}. Who means plaintext leaves out all TLS options of that side (for renderEtcdConfig: plaintext: true).`,
   }),
   'config/plaintext-beside-tls': row<ConfigPlace & { other: string }>({
     severity: 'error',
@@ -90,7 +90,7 @@ export const configTls = {
     refusals: [{ by: 'etcd', words: 'min version (TLS1.3) is greater than max version (TLS1.2)' }],
     message: (details) =>
       `${placed(details)} is ${details.min}, which is newer than the newest version, ${details.max}.`,
-    remedy: () => 'Set --tls-min-version to TLS1.2, or leave --tls-max-version out.',
+    remedy: ({ option }) => `Set ${option} to TLS1.2, or leave ${spelledLike(option, 'tls-max-version')} out.`,
   }),
   'config/cipher-suite-unknown': row<ConfigPlace & { suite: string; suggestion: string | null }>({
     severity: 'error',
