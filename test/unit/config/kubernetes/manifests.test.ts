@@ -5,6 +5,7 @@ import {
   clientDeployment,
   kubeadmExternalEtcd,
   kubeApiserverFlags,
+  lintEtcdConfig,
   secretManifest,
   staticPod,
   statefulSet,
@@ -169,6 +170,16 @@ describe('a StatefulSet', () => {
     expect(text).not.toContain('http://')
     expect(text).toContain('--cacert=/etc/etcd/client/ca.crt')
   })
+})
+
+test.each<[string, KubernetesManifest | undefined, string[]]>([
+  ['a StatefulSet', statefulSet(cluster).manifests[2], ['config/metrics-plaintext']],
+  ['a StatefulSet with etcdctl', statefulSet({ ...cluster, probe: { clientSecret: 'probe' } }).manifests[2], []],
+  ['a static pod', staticPod(member, pod), []],
+  ['a static pod with etcdctl', staticPod(memberConfig(), { ...pod, probe: files }), []],
+])('%s has nothing that the lint tells', async (_, manifest, codes) => {
+  const report = await lintEtcdConfig({ manifest: toYaml(manifest ?? {}) }, { readFiles: false })
+  expect(report.findings.filter(({ severity }) => severity !== 'info').map(({ code }) => code)).toEqual(codes)
 })
 
 test('a client’s Secret is mounted as a whole, for the group of the pod', () => {
