@@ -37,12 +37,15 @@ const NAMES = {
 /** kubeadm's default `certificatesDir`, and what it calls its files there (cmd/kubeadm/app/constants). */
 const CERTIFICATES = '/etc/kubernetes/pki'
 const LOCAL = { ca: 'etcd/ca.crt', cert: 'apiserver-etcd-client.crt', key: 'apiserver-etcd-client.key' }
-/** The member of the node itself. */
-const LOCAL_ENDPOINT = 'https://127.0.0.1:2379'
+/** The member of the node itself, which kube-apiserver is told of by the family of the address that it advertises. */
+const LOCAL_ENDPOINTS = { v4: 'https://127.0.0.1:2379', v6: 'https://[::1]:2379' }
+/** What `apiServer.extraArgs` puts in place of what kubeadm tells kube-apiserver (getAPIServerCommand, overrides last). */
+const OVERRIDES = { endpoints: 'etcd-servers', ca: 'etcd-cafile', cert: 'etcd-certfile', key: 'etcd-keyfile' }
 
 /**
  * The etcd of a kubeadm cluster, and the credentials that its kube-apiserver uses there. An external etcd is as the
- * configuration says; one that kubeadm runs itself is the member of the control-plane node that this runs on.
+ * configuration says; one that kubeadm runs itself is the member of the control-plane node that this runs on. What
+ * `apiServer.extraArgs` says otherwise is in force, as for kube-apiserver.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call.
  * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` with everything that is missing or cannot be read, also an etcd without TLS.
@@ -56,13 +59,16 @@ export async function fromKubeadmConfig(input: KubeadmInput, options: AccessOpti
   if ('code' in source) throw configInvalid(WHAT, [source], 'read')
   const found = clusterConfiguration(source)
   if ('findings' in found) throw configInvalid(WHAT, found.findings, 'read')
-  return accessOf(WHAT, readAccess(found.configuration, found.yaml), NAMES, source.file, root)
+  const access = overridden(readAccess(found), found)
+  return accessOf(WHAT, access, NAMES, source.file, root)
 }
 
-type Found =
-  { readonly configuration: YamlValue; readonly yaml: YamlReading } | { readonly findings: readonly Finding[] }
+interface Found {
+  readonly configuration: YamlValue
+  readonly yaml: YamlReading
+}
 
-function clusterConfiguration(source: ConfigText): Found {
+function clusterConfiguration(source: ConfigText): Found | { readonly findings: readonly Finding[] } {
   const refused = refuseText(source)
   if (refused !== null) return { findings: [refused] }
   const yaml = readYaml(source, 'all')
@@ -76,23 +82,18 @@ function clusterConfiguration(source: ConfigText): Found {
     if (inMap !== undefined) return clusterConfiguration({ text: inMap, file })
   }
   const configuration = yaml.documents.find((document) => textAt(document, 'kind') === 'ClusterConfiguration')
-  const none = (looked: string): Found => ({ findings: [finding('config/no-kubeadm-configuration', { file, looked })] })
+  const none = (looked: string) => ({ findings: [finding('config/no-kubeadm-configuration', { file, looked })] })
   if (configuration === undefined || configuration === null) return none('there is no ClusterConfiguration in it')
   const version = textAt(configuration, 'apiVersion') ?? ''
   const isKnown = KUBEADM_VERSIONS.some((known) => version === `kubeadm.k8s.io/${known}`)
   return isKnown ? { configuration, yaml } : none(`its version "${version}" is not known`)
 }
 
-function readAccess(configuration: YamlValue, yaml: YamlReading): ReadAccess {
+function readAccess(found: Found): ReadAccess {
+  const { configuration, yaml } = found
   const external = at(at(configuration, 'etcd'), 'external')
-  if (external === null) return localAccess(textAt(configuration, 'certificatesDir') ?? CERTIFICATES)
-  const file = (name: string, option: string) => {
-    const value = at(external, name)
-    const text = textAt(external, name)
-    return value === null || text === undefined
-      ? undefined
-      : { text, path: text, place: yaml.place(value.offset, option) }
-  }
+  if (external === null) return localAccess(found)
+  const file = (name: string, option: string) => placedFile(at(external, name), option, yaml)
   return {
     endpoints: itemsOf(at(external, 'endpoints')).flatMap((item): Placed[] =>
       item.kind === 'scalar' ? [{ text: item.text, place: yaml.place(item.offset, NAMES.endpoints) }] : [],
@@ -102,15 +103,56 @@ function readAccess(configuration: YamlValue, yaml: YamlReading): ReadAccess {
   }
 }
 
-function localAccess(directory: string): ReadAccess {
+function localAccess({ configuration, yaml }: Found): ReadAccess {
+  const directory = textAt(configuration, 'certificatesDir') ?? CERTIFICATES
+  const init = yaml.documents.find((document) => textAt(document, 'kind') === 'InitConfiguration') ?? null
+  const address = textAt(at(init, 'localAPIEndpoint'), 'advertiseAddress') ?? ''
   const placed = (text: string) => ({
     text,
     place: { option: 'certificatesDir', file: null, line: null, column: null },
   })
   const file = (name: string) => ({ ...placed(join(directory, name)), path: join(directory, name) })
   return {
-    endpoints: [placed(LOCAL_ENDPOINT)],
+    endpoints: [placed(address.includes(':') ? LOCAL_ENDPOINTS.v6 : LOCAL_ENDPOINTS.v4)],
     files: { ca: file(LOCAL.ca), cert: file(LOCAL.cert), key: file(LOCAL.key) },
     findings: [],
   }
+}
+
+function overridden(access: ReadAccess, { configuration, yaml }: Found): ReadAccess {
+  const args = argumentsOf(at(at(configuration, 'apiServer'), 'extraArgs'))
+  const option = (name: string): string => `apiServer.extraArgs.${name}`
+  const endpoints = args
+    .filter(({ name }) => name === OVERRIDES.endpoints)
+    .flatMap(({ name, value }) => placedTexts(value, option(name), yaml))
+  const file = (role: 'ca' | 'cert' | 'key') => {
+    const given = args.findLast(({ name }) => name === OVERRIDES[role])
+    return given === undefined ? access.files[role] : placedFile(given.value, option(given.name), yaml)
+  }
+  return {
+    endpoints: endpoints.length === 0 ? access.endpoints : endpoints,
+    files: { ca: file('ca'), cert: file('cert'), key: file('key') },
+    findings: access.findings,
+  }
+}
+
+/** A mapping in v1beta3, and a list of names and values in v1beta4. */
+function argumentsOf(extraArgs: YamlValue | null): { name: string; value: YamlValue }[] {
+  if (extraArgs?.kind === 'map') return extraArgs.entries.map(({ key, value }) => ({ name: key, value }))
+  return itemsOf(extraArgs).flatMap((item) => {
+    const [name, value] = [textAt(item, 'name'), at(item, 'value')]
+    return name === undefined || value === null ? [] : [{ name, value }]
+  })
+}
+
+/** Texts with commas between. */
+function placedTexts(value: YamlValue, option: string, yaml: YamlReading): Placed[] {
+  if (value.kind !== 'scalar') return []
+  const place = yaml.place(value.offset, option)
+  return value.text.split(',').flatMap((text) => (text.trim() === '' ? [] : [{ text: text.trim(), place }]))
+}
+
+function placedFile(value: YamlValue | null, option: string, yaml: YamlReading): ReadAccess['files']['ca'] {
+  if (value?.kind !== 'scalar' || value.type === 'null') return undefined
+  return { text: value.text, path: value.text, place: yaml.place(value.offset, option) }
 }

@@ -92,6 +92,20 @@ describe('of kube-apiserver', () => {
     })
   })
 
+  test('a unit of systemd, as a text of its command', async () => {
+    const path = '/etc/systemd/system/kube-apiserver.service'
+    const words = [
+      '[Service]',
+      `ExecStart=/usr/local/bin/kube-apiserver --v=2 \\`,
+      ...flags.map((flag) => `  ${flag} \\`),
+    ]
+    const root = temporaryRoot({ [path]: [...words, '  --allow-privileged', 'Restart=always', ''].join('\n') })
+    expect(shown(await fromKubeApiserver({ file: path }, { root }))).toEqual({
+      endpoints,
+      files: Object.values(files).map((file) => join(root, file)),
+    })
+  })
+
   test('a file below a root', async () => {
     const folder = temporaryRoot({
       '/etc/kubernetes/manifests/kube-apiserver.yaml': manifest(['kube-apiserver', ...flags]),
@@ -184,6 +198,55 @@ describe('of kubeadm', () => {
         files: ['/host/pki/etcd/ca.crt', '/host/pki/apiserver-etcd-client.crt', '/host/pki/apiserver-etcd-client.key'],
       },
     )
+  })
+
+  const local = (api: string, etcd = 'local: {}'): string =>
+    `apiVersion: kubeadm.k8s.io/${api}\nkind: ClusterConfiguration\netcd: { ${etcd} }\n`
+
+  test.each([
+    [
+      'v1beta3, by a mapping',
+      `${local('v1beta3')}apiServer: { extraArgs: { etcd-servers: "${endpoints.join(',')}", etcd-keyfile: /pki/own.key, v: "2" } }\n`,
+      { endpoints: [...endpoints], key: '/pki/own.key' },
+    ],
+    [
+      'v1beta4, by a list in which one is given twice',
+      `${local('v1beta4')}apiServer:\n  extraArgs:\n${[
+        ['etcd-servers', endpoints[0]],
+        ['etcd-servers', endpoints[1]],
+        ['etcd-keyfile', '/pki/old.key'],
+        ['etcd-keyfile', '/pki/own.key'],
+      ]
+        .map(([name, value]) => `  - { name: ${String(name)}, value: "${String(value)}" }\n`)
+        .join('')}`,
+      { endpoints: [...endpoints], key: '/pki/own.key' },
+    ],
+    [
+      'an external etcd, too',
+      `${configuration}apiServer:\n  extraArgs: [{ name: etcd-keyfile, value: /pki/own.key }]\n`,
+      { endpoints: [...endpoints], key: '/pki/own.key' },
+    ],
+    [
+      'nothing of etcd',
+      `${local('v1beta4', 'local: { extraArgs: [{ name: snapshot-count, value: "5" }] }')}apiServer: { extraArgs: [] }\n`,
+      { endpoints: ['https://127.0.0.1:2379'], key: '/etc/kubernetes/pki/apiserver-etcd-client.key' },
+    ],
+    [
+      'a node whose address is of IPv6',
+      `kind: InitConfiguration\nlocalAPIEndpoint: { advertiseAddress: "2001:db8::1" }\n---\n${local('v1beta4')}`,
+      { endpoints: ['https://[::1]:2379'], key: '/etc/kubernetes/pki/apiserver-etcd-client.key' },
+    ],
+  ])('kube-apiserver is told otherwise: %s', async (_, yaml, expected) => {
+    const access = await fromKubeadmConfig({ yaml })
+    expect({ endpoints: access.endpoints, key: access.credentials.origin.split(', ').at(-1) }).toEqual(expected)
+  })
+
+  test('what it is told otherwise has its place', async () => {
+    const yaml = `${local('v1beta4')}apiServer:\n  extraArgs:\n  - name: etcd-servers\n    value: http://10.0.0.1:2379\n`
+    const error: unknown = await fromKubeadmConfig({ yaml }).catch((reason: unknown) => reason)
+    expect(error).toMatchObject({
+      details: { findings: [{ details: { option: 'apiServer.extraArgs.etcd-servers', line: 7 } }] },
+    })
   })
 
   test.each<[string, string, string[]]>([
