@@ -23,7 +23,7 @@ export interface TlsSide {
   trustedCaFile?: string | undefined
   /**
    * Whether those who connect must show a certificate from {@link TlsSide.trustedCaFile}. Etcd takes the user's name
-   * from it only then. Default: true.
+   * from it only then. Default: true, and never false between members, unless they speak plaintext.
    */
   clientCertAuth?: boolean | undefined
   /** What this etcd shows where it dials itself: other members, or its own gateway. Default: `certFile`. */

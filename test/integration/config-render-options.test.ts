@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import type { MemberConfig } from '../../src/config/index.js'
+import { lintEtcdConfig, type ConfigInput, type MemberConfig } from '../../src/config/index.js'
 import { CONFIG_FORMS, etcdOptions, formAvailability, type EtcdOptionRow } from '../../src/config/options.js'
 import { otherAvailability, otherOptions, type OtherRow } from '../../src/config/options-other.js'
 import { readVersion } from '../../src/config/version.js'
@@ -74,6 +74,14 @@ async function etcd(...args: string[]): Promise<{ code: number | string; text: s
   })
 }
 
+/** The options of which we say that etcd refuses them. */
+async function errorsOf(config: ConfigInput): Promise<string[]> {
+  const { findings } = await lintEtcdConfig(config, { readFiles: false, version: INSTALLED })
+  return findings.flatMap(({ severity, details }) =>
+    severity === 'error' && 'option' in details ? [details.option] : [],
+  )
+}
+
 /** A few at a time. */
 async function each<T>(items: readonly T[], look: (item: T) => Promise<void>): Promise<void> {
   const queue = [...items]
@@ -91,12 +99,13 @@ describe('the flags', () => {
     expect(code).toBe(0)
   })
 
-  test('etcd refuses values of another kind', async () => {
+  test('etcd refuses values of another kind, and so do we', async () => {
     const typed = flags.flatMap(({ isThere, name, wrong }) => (isThere && wrong !== null ? [{ name, wrong }] : []))
     expect(typed.length).toBeGreaterThan(50)
     await each(typed, async ({ name, wrong }) => {
       const { text } = await etcd(`--${name}=${wrong}`)
       expect(text).toMatch(new RegExp(`invalid (?:boolean )?value "${wrong}" for (?:flag )?-${name}:`))
+      expect(await errorsOf({ flags: [`--${name}=${wrong}`] })).toContain(`--${name}`)
     })
   })
 
@@ -132,7 +141,7 @@ describe('the keys of a file', () => {
   const read = async (file: string, content: unknown): Promise<string> =>
     (await etcd('--config-file', folder.file(file, JSON.stringify(content)))).text
 
-  test('etcd knows all that it is said to have', async () => {
+  test('etcd knows all that it is said to have, each with its type', async () => {
     const all = paths.filter(({ isThere }) => isThere)
     expect(all.length).toBeGreaterThan(90)
     await each(all, async ({ path }) => {
@@ -140,6 +149,7 @@ describe('the keys of a file', () => {
       expect(await read(`${path.join('-')}.yml`, wrong(path))).toMatch(
         new RegExp(`cannot unmarshal object into Go struct field [A-Za-z.]+(?:[a-z-]+\\.)*${key} of type`),
       )
+      expect(await errorsOf({ yaml: JSON.stringify(wrong(path)) })).toContain(path.join('.'))
     })
   })
 

@@ -30,7 +30,7 @@ const KINDS: Readonly<Record<OtherKind, KindRow>> = {
     yaml: { wants: 'true or false, without quotes', type: 'boolean' },
   },
   unsigned: { text: unsigned, yaml: aNumber },
-  unsigned32: { text: unsigned, yaml: aNumber },
+  unsigned32: { text: { ...unsigned, is: (text) => unsigned.is(text) && Number(text) < 2 ** 32 }, yaml: aNumber },
   integer: {
     text: { wants: 'a whole number', is: (text) => UNSIGNED.test(text.replace(/^[-+]/, '')) },
     yaml: aNumber,

@@ -43,6 +43,8 @@ export interface OtherName {
   readonly name: string
   readonly form: ConfigForm
   readonly place: ConfigPlace
+  /** Whether it is a block of the table that stands there without anything in it. */
+  readonly isEmptyBlock?: true
 }
 
 /** What was read of one configuration. */

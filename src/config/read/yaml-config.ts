@@ -2,7 +2,7 @@
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
 import { etcdOptions, type EtcdOptionRow, rowOfFlag, rowOfPath } from '../options.js'
-import { otherOfPath } from '../options-other.js'
+import { otherOfPath, otherOptions } from '../options-other.js'
 import { finding } from './finding.js'
 import { KNOWN_KEYS } from './known-names.js'
 import { nearest } from './nearest.js'
@@ -18,10 +18,10 @@ import {
 import { type ConfigText, refuseText } from './text.js'
 import { isTrue, readYaml, type YamlEntry, type YamlReading, type YamlValue } from './yaml-text.js'
 
-/** Keys of the table that hold further keys, each by its path. */
+/** Keys that hold further keys, each by its path. */
 const BLOCKS: ReadonlySet<string> = new Set(
-  etcdOptions.flatMap((row) =>
-    (row.yaml?.name ?? []).slice(0, -1).map((_, i) => pathText(row.yaml?.name.slice(0, i + 1) ?? [])),
+  [...etcdOptions, ...otherOptions].flatMap(({ yaml }) =>
+    (yaml?.name ?? []).slice(0, -1).map((_, i) => pathText(yaml?.name.slice(0, i + 1) ?? [])),
   ),
 )
 const TLS_BLOCKS: ReadonlySet<string> = new Set(
@@ -96,8 +96,10 @@ class ConfigReader {
     if (row !== undefined) {
       this.option(row, value, place)
     } else if (BLOCKS.has(pathText(own))) {
+      if (path.length === 0 && KNOWN_KEYS.has(key)) this.others.push({ name: key, form: 'yaml', place })
       if (value.kind === 'map') this.map(value.entries, own)
       else if (value.kind !== 'scalar' || value.type !== 'null') this.wrongType(place, 'keys with values', value)
+      else this.others.push({ name: key, form: 'yaml', place, isEmptyBlock: true })
     } else this.other(key, own, value, place)
   }
 

@@ -90,6 +90,8 @@ function judgeAuth(name: SideName, side: TlsSide): Finding[] {
   } else {
     if (side.trustedCaFile !== undefined)
       findings.push(finding('config/client-auth-half', { ...at('trustedCaFile'), auth }))
+    // Clients can have passwords; between members a certificate is all there is.
+    else if (name === 'peer') findings.push(finding('config/peer-auth-off', at('certFile')))
     for (const field of RESTRICTIONS.filter((each) => isSet(side, each))) {
       findings.push(finding('config/needs-client-auth', { ...at(field), auth }))
     }

@@ -198,8 +198,14 @@ describe('what would be open, or would not start, is refused', () => {
     [{ peer: { clientCertAuth: false } }, ['config/client-auth-half --peer-trusted-ca-file']],
     [
       { peer: { ...auth, crlFile: '/a', allowedCn: ['a'] } },
-      ['config/needs-client-auth --peer-crl-file', 'config/needs-client-auth --peer-cert-allowed-cn'],
+      [
+        'config/peer-auth-off --peer-cert-file',
+        'config/needs-client-auth --peer-crl-file',
+        'config/needs-client-auth --peer-cert-allowed-cn',
+      ],
     ],
+    [{ peer: auth }, ['config/peer-auth-off --peer-cert-file']],
+    [{ client: { ...auth, crlFile: '/a' } }, ['config/needs-client-auth --client-crl-file']],
     [{ peer: { allowedCn: ['a'], allowedHostname: ['a'] } }, ['config/options-exclude --peer-cert-allowed-cn']],
     [
       { peer: { autoTls: true } },

@@ -1,0 +1,93 @@
+/** Command lines, read as Go's package flag and etcd read them; the integration tests ask etcd the same. */
+import { describe, expect, test } from 'vitest'
+import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
+import { type ConfigInput, readMember } from '../../../../src/config/read/input.js'
+
+async function read(config: ConfigInput): Promise<{ options: Record<string, string>; codes: string[] }> {
+  const { settings, findings } = await readMember(config, { readFiles: false, root: null })
+  const options = Object.fromEntries(settings.all().map(({ place, text }) => [place.option, text]))
+  return { options, codes: findings.map(({ code, message }) => `${code}: ${message}`) }
+}
+
+describe('flags', () => {
+  test.each<[string | Uint8Array | readonly string[], Record<string, string>]>([
+    ['etcd --name a --data-dir=/d', { '--name': 'a', '--data-dir': '/d' }],
+    ['etcd -name a -data-dir=/d', { '--name': 'a', '--data-dir': '/d' }],
+    ['etcd --name= --data-dir ""', { '--name': '', '--data-dir': '' }],
+    ['etcd --name=a=b', { '--name': 'a=b' }],
+    // The value of a flag is the next word, whatever it begins with.
+    ['etcd --name --data-dir --client-cert-auth', { '--name': '--data-dir', '--client-cert-auth': 'true' }],
+    ['etcd --client-cert-auth=false --name a', { '--client-cert-auth': 'false', '--name': 'a' }],
+    // Switches that are no rows of the table have no next word for a value either.
+    ['etcd --pre-vote --unsafe-no-fsync --name a', { '--name': 'a' }],
+    ['etcd --snapshot-count 5 --name a', { '--name': 'a' }],
+    ['etcd --force --v --name a', { '--name': 'a' }],
+    ['etcd --name a --name b', { '--name': 'b' }],
+    [
+      `sudo env A=b /usr/bin/etcd --name 'it'"'"'s' \\\n  --data-dir="/d x"`,
+      { '--name': "it's", '--data-dir': '/d x' },
+    ],
+    [Buffer.from('/usr/bin/etcd\0--name\0a b\0--data-dir=/d\n\0'), { '--name': 'a b', '--data-dir': '/d\n' }],
+    [['etcd', '--name', "a 'b"], { '--name': "a 'b" }],
+    [['--name', 'a'], { '--name': 'a' }],
+    ['etcd --name a --', { '--name': 'a' }],
+  ])('%s', async (flags, options) => {
+    expect((await read({ flags })).options).toEqual(options)
+  })
+
+  test.each<[string, string]>([
+    ['etcd --client-cert-auth false', 'config/argument-left-over: --client-cert-auth'],
+    ['etcd --pre-vote false', 'config/argument-left-over: --pre-vote'],
+    ['etcd --name=a b', 'config/argument-left-over: --name'],
+    ['etcd -- --name=a', 'config/argument-left-over: etcd'],
+    ['etcd - --name=a', 'config/argument-left-over: etcd'],
+    ['etcd --name', 'config/flag-value-missing: --name'],
+    ['etcd --snapshot-count', 'config/flag-value-missing: --snapshot-count'],
+    ['etcd --nmae=a', 'config/flag-unknown: --nmae'],
+    ['etcd --quota-backend-bytes=8GB', 'config/value-malformed: --quota-backend-bytes'],
+    ['etcd --snapshot-count=-1', 'config/value-malformed: --snapshot-count'],
+    ['etcd --grpc-keepalive-min-time=5', 'config/value-malformed: --grpc-keepalive-min-time'],
+    ['etcd --pre-vote=yes', 'config/value-malformed: --pre-vote'],
+  ])('%s', async (flags, code) => {
+    const { codes } = await read({ flags: flags.split(' ') })
+    expect(codes).toEqual([expect.stringContaining(code)])
+  })
+
+  test('numbers and durations in all of Go’s spellings', async () => {
+    const flags =
+      '--snapshot-count=0x10 --max-wals=1_000 --quota-backend-bytes=-1 --grpc-keepalive-timeout=1h1.5s --backend-batch-interval=0'
+    expect((await read({ flags })).codes).toEqual([])
+  })
+})
+
+test('variables and keys, each by its type', async () => {
+  const env = { ETCD_HEARTBEAT_INTERVAL: 'abc', ETCD_ELECTION_TIMEOUT: '1000', ETCD_MAX_WALS: '', ETCD_METRICS: '1' }
+  expect((await read({ env })).codes).toEqual([
+    'config/value-malformed: ETCD_HEARTBEAT_INTERVAL is "abc", and must be a whole number from 0.',
+  ])
+  const yaml = [
+    'heartbeat-interval: "100"',
+    'auto-compaction-retention: 1',
+    'grpc-keepalive-min-time: 5s',
+    'log-outputs: stderr',
+    'cors: [a]',
+    'pre-vote: "true"',
+    'discovery-config: {client: {dial-timeout: 5s}}',
+    'socket-options: {reuse-port: 1}',
+    'election-timeout: 1000',
+    'grpc-keepalive-timeout: 5000000000',
+    'wal-dir:',
+  ].join('\n')
+  expect((await read({ yaml })).codes.map((each) => each.replace(/ and is.*/, ''))).toEqual([
+    'config/value-type: heartbeat-interval (line 1:1) must be a number,',
+    'config/value-type: auto-compaction-retention (line 2:1) must be a text,',
+    'config/value-type: grpc-keepalive-min-time (line 3:1) must be a number of nanoseconds, as 5000000000 for five seconds,',
+    'config/value-type: log-outputs (line 4:1) must be a list,',
+    'config/value-type: cors (line 5:1) must be one text, with commas between entries,',
+    'config/value-type: pre-vote (line 6:1) must be true or false, without quotes,',
+    'config/value-type: discovery-config.client.dial-timeout (line 7:29) must be a number of nanoseconds, as 5000000000 for five seconds,',
+    'config/value-type: socket-options.reuse-port (line 8:18) must be true or false, without quotes,',
+  ])
+  const report = await lintEtcdConfig({ yaml: 'heartbeat-interval: "{{ heartbeat }}"\n' }, { readFiles: false })
+  expect(report.findings.filter(({ severity }) => severity === 'error')).toEqual([])
+})
