@@ -130,7 +130,10 @@ describe('etcd of a manifest', { timeout: 120_000 }, () => {
   test.concurrent('without two of three is not ready, and is left alive', async () => {
     const [last, ...others] = members
     await Promise.all(others.map((member) => member.kill()))
-    await expect.poll(() => last?.probe('readinessProbe'), { timeout: 30_000 }).toMatch(/^503 /)
+    const isAlone = async (): Promise<void> => {
+      expect(await last?.probe('readinessProbe')).toMatch(/^503 /)
+    }
+    await vi.waitFor(isAlone, { timeout: 30_000 })
     expect(await last?.probe('livenessProbe')).toBeNull()
     expect(await others[0]?.probe('livenessProbe')).toContain('fetch failed')
   })

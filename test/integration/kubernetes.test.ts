@@ -1,102 +1,98 @@
-/** What the manifests say, as processes of this machine: a real etcd from a static pod, and clients by the readers. */
+/**
+ * A control-plane node on this machine: the files of `writeCluster`, an etcd by the very command of the static pod that
+ * names them, its probes, and tools that connect by what kube-apiserver and kubeadm are told.
+ */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { createPrivateKey } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { createAuthority, issueCluster, writeCluster } from '../../src/authority/index.js'
 import { createSecureClient } from '../../src/client/index.js'
 import {
+  clusterConfigs,
   fromKubeadmConfig,
   fromKubeApiserver,
   kubeadmExternalEtcd,
   kubeApiserverFlags,
+  lintEtcdConfig,
   staticPod,
   toYaml,
   type EtcdAccess,
   type MemberConfig,
 } from '../../src/config/index.js'
-import type { Credentials } from '../../src/credentials/index.js'
 import { freePort } from '../../src/testing/ports.js'
-import { mintPki } from '../support/etcd.js'
+import { refused } from '../support/refused.js'
+import { plainEnvironment } from '../support/rendered-etcd.js'
 
-interface Container {
-  command: string[]
-  startupProbe: { httpGet: HttpGet }
-  livenessProbe: { httpGet: HttpGet }
-  readinessProbe: { httpGet: HttpGet }
-}
-interface HttpGet {
-  host: string
-  port: number
-  path: string
-  scheme: string
-}
+type ProbeName = 'startupProbe' | 'livenessProbe' | 'readinessProbe'
+type Container = { command: string[] } & Record<
+  ProbeName,
+  { httpGet: { host: string; port: number; path: string; scheme: string } }
+>
 
-const PKI = '/etc/kubernetes/pki/etcd'
-const pki = mintPki()
-/** The file system of a node. */
+const PKI = '/etc/kubernetes/pki'
+const NODE = 'cp-1'
+/** The file system of the node. */
 const node = mkdtempSync(join(tmpdir(), 'node-'))
+const onNode = (path: string): string => join(node, path)
+/** A file that was written, as the node itself knows it. */
+const ofNode = (file: string): string => file.slice(node.length)
+
 let etcd: ChildProcess
 let log = ''
+let config: MemberConfig
 let container: Container
+let manifest: string
 let endpoint: string
+let metrics: string
+let client: { ca: string; cert: string; key: string }
 
-function put(path: string, text: string, mode = 0o644): void {
-  mkdirSync(dirname(join(node, path)), { recursive: true })
-  writeFileSync(join(node, path), text, { mode })
+function put(path: string, text: string): void {
+  mkdirSync(dirname(onNode(path)), { recursive: true })
+  writeFileSync(onNode(path), text, { mode: 0o600 })
 }
-
-function putCredentials(name: string, { chain, key }: Credentials): void {
-  put(`${PKI}/${name}.crt`, chain.map((each) => each.toPem()).join('\n'))
-  put(`${PKI}/${name}.key`, key.exportPem(), 0o600)
-}
-
-const clientFiles = { ca: `${PKI}/ca.crt`, cert: `${PKI}/client.crt`, key: `${PKI}/client.key` }
 
 beforeAll(async () => {
-  put(`${PKI}/ca.crt`, pki.server.trustAnchors.map((each) => each.toPem()).join('\n'))
-  putCredentials('server', pki.server)
-  putCredentials('peer', pki.issueServer())
-  putCredentials('client', pki.client)
-  const [client, peer, metrics] = [await freePort(), await freePort(), await freePort()]
-  endpoint = `https://127.0.0.1:${String(client)}`
-  const side = (name: string, port: number) => ({
-    listenUrls: [`https://127.0.0.1:${String(port)}`],
-    advertiseUrls: [`https://127.0.0.1:${String(port)}`],
-    certFile: `${PKI}/${name}.crt`,
-    keyFile: `${PKI}/${name}.key`,
-    trustedCaFile: `${PKI}/ca.crt`,
-  })
-  const config: MemberConfig = {
-    name: 'control-plane',
-    dataDir: '/var/lib/etcd',
-    client: side('server', client),
-    peer: side('peer', peer),
-    initialCluster: { 'control-plane': [`https://127.0.0.1:${String(peer)}`] },
-    metricsUrls: [`http://127.0.0.1:${String(metrics)}`],
-    version: '3.5.16',
-  }
-  const pod = staticPod(config, { image: 'registry.k8s.io/etcd:3.5.16-0', pki: PKI })
-  const { spec } = JSON.parse(JSON.stringify(pod)) as {
+  const authority = await createAuthority({ name: 'etcd-ca' })
+  const hosts = ['localhost', '127.0.0.1', '::1'] as const
+  const cluster = await issueCluster(authority, { members: [{ name: NODE, hosts }] })
+  const files = await writeCluster(onNode(PKI), cluster, { layout: 'kubeadm' })
+  const [clientPort, peerPort, metricsPort] = [await freePort(), await freePort(), await freePort()]
+  endpoint = `https://127.0.0.1:${String(clientPort)}`
+  metrics = `http://127.0.0.1:${String(metricsPort)}`
+  const at = { clientUrls: [endpoint], peerUrls: [`https://127.0.0.1:${String(peerPort)}`], metricsUrls: [metrics] }
+  const member = { ...at, dataDir: '/var/lib/etcd' }
+  config = clusterConfigs(files, { members: { [NODE]: member }, version: '3.5.16', filePath: ofNode })[NODE]
+  const pod = staticPod(config, { image: 'registry.k8s.io/etcd:3.5.16-0', pki: `${PKI}/etcd` })
+  manifest = toYaml(pod)
+  const { ca, cert, key } = files.kubeadm[NODE]?.apiserverClient ?? { ca: '', cert: '', key: '' }
+  client = { ca: ofNode(ca), cert: ofNode(cert), key: ofNode(key) }
+  await start(JSON.parse(JSON.stringify(pod)))
+}, 60_000)
+
+/** What the kubelet does: folders of the host are mounted, and made where the manifest says so. */
+async function start(pod: unknown): Promise<void> {
+  const { spec } = pod as {
     spec: { containers: [Container]; volumes: { hostPath: { path: string; type: string } }[] }
   }
   ;[container] = spec.containers
-  // What the kubelet does: folders of the host are mounted, and made where the manifest says so.
   const folders = spec.volumes.map(({ hostPath }) => hostPath)
   for (const { path, type } of folders) {
-    if (type === 'DirectoryOrCreate') mkdirSync(join(node, path), { recursive: true, mode: 0o700 })
+    if (type === 'DirectoryOrCreate') mkdirSync(onNode(path), { recursive: true, mode: 0o700 })
   }
   const [program = '', ...args] = container.command
     .map((word) => word.replaceAll('$$', '$'))
-    .map((word) => folders.reduce((mapped, { path }) => mapped.replace(`=${path}`, `=${node}${path}`), word))
-  etcd = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'], env: { PATH: process.env['PATH'] } })
+    .map((word) => folders.reduce((mapped, { path }) => mapped.replace(`=${path}`, `=${onNode(path)}`), word))
+  etcd = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'], env: plainEnvironment() })
   etcd.stderr?.setEncoding('utf8').on('data', (text: string) => (log += text))
   const started = async (): Promise<void> => {
     expect(await probe('startupProbe'), log).toBe(200)
   }
   await vi.waitFor(started, { timeout: 30_000 })
-}, 60_000)
+}
 
 afterAll(async () => {
   if (etcd.exitCode === null && etcd.kill('SIGTERM')) await once(etcd, 'exit')
@@ -104,7 +100,7 @@ afterAll(async () => {
 })
 
 /** The answer to a probe, as the kubelet asks; 0 where nothing listens. */
-async function probe(name: 'startupProbe' | 'livenessProbe' | 'readinessProbe'): Promise<number> {
+async function probe(name: ProbeName): Promise<number> {
   const { host, port, path, scheme } = container[name].httpGet
   try {
     return (await fetch(`${scheme.toLowerCase()}://${host}:${String(port)}${path}`)).status
@@ -114,35 +110,80 @@ async function probe(name: 'startupProbe' | 'livenessProbe' | 'readinessProbe'):
 }
 
 async function roundTrip(access: EtcdAccess): Promise<string | null> {
-  await using client = await createSecureClient(access)
-  await client.put('greeting').value('hello')
-  const greeting = await client.get('greeting').string()
+  await using etcd3 = await createSecureClient(access)
+  await etcd3.put('greeting').value('hello')
+  const greeting = await etcd3.get('greeting').string()
   return greeting
 }
 
-test('a static pod is an etcd whose probes answer', async () => {
+test('a static pod is an etcd whose probes answer, and of which the lint has nothing to tell', async () => {
   expect(await probe('livenessProbe')).toBe(200)
   expect(await probe('readinessProbe')).toBe(200)
   expect(log).not.toMatch(/"level":"fatal"/)
+  const report = await lintEtcdConfig({ manifest }, { root: node, version: '3.5.16' })
+  expect(report.findings.filter(({ severity }) => severity !== 'info')).toEqual([])
+  // The same file by file: one that is not there is told.
+  rmSync(onNode(`${PKI}/etcd/peer.key`))
+  const without = await lintEtcdConfig({ manifest }, { root: node })
+  expect(without.findings.filter(({ severity }) => severity === 'error').map(({ code }) => code)).toEqual([
+    'file/missing',
+  ])
 })
 
-test('a tool connects by the manifest of kube-apiserver', async () => {
-  const command = ['kube-apiserver', ...kubeApiserverFlags({ endpoints: [endpoint], ...clientFiles })]
-  const manifest = {
-    apiVersion: 'v1',
-    kind: 'Pod',
-    spec: {
-      containers: [{ name: 'kube-apiserver', command, volumeMounts: [{ name: 'etcd-certs', mountPath: PKI }] }],
-      volumes: [{ name: 'etcd-certs', hostPath: { path: PKI } }],
-    },
-  }
-  put('/etc/kubernetes/manifests/kube-apiserver.yaml', toYaml(manifest))
-  const file = '/etc/kubernetes/manifests/kube-apiserver.yaml'
-  expect(await roundTrip(await fromKubeApiserver({ file }, { root: node }))).toBe('hello')
-  expect(await roundTrip(await fromKubeApiserver({ flags: command }, { root: node }))).toBe('hello')
-})
+describe('a tool on the node connects in one line', () => {
+  const root = { root: node }
+  const apiserver = (): string[] => [
+    'kube-apiserver',
+    '--v=2',
+    ...kubeApiserverFlags({ endpoints: [endpoint], ...client }),
+  ]
 
-test.each(['v1beta3', 'v1beta4'] as const)('a tool connects by kubeadm’s configuration %s', async (apiVersion) => {
-  const yaml = toYaml(kubeadmExternalEtcd({ endpoints: [endpoint], ...clientFiles, apiVersion }))
-  expect(await roundTrip(await fromKubeadmConfig({ yaml }, { root: node }))).toBe('hello')
+  test('by the manifest of kube-apiserver', async () => {
+    const file = '/etc/kubernetes/manifests/kube-apiserver.yaml'
+    const volumeMounts = [{ name: 'k8s-certs', mountPath: PKI, readOnly: true }]
+    const volumes = [{ name: 'k8s-certs', hostPath: { path: PKI, type: 'DirectoryOrCreate' } }]
+    const spec = { containers: [{ name: 'kube-apiserver', command: apiserver(), volumeMounts }], volumes }
+    put(file, toYaml({ apiVersion: 'v1', kind: 'Pod', spec }))
+    expect(await roundTrip(await fromKubeApiserver({ file }, root))).toBe('hello')
+  })
+
+  test('by its process', async () => {
+    const file = '/proc/4711/cmdline'
+    put(file, `${apiserver().join('\0')}\0`)
+    expect(await roundTrip(await fromKubeApiserver({ file }, root))).toBe('hello')
+    expect(await roundTrip(await fromKubeApiserver({ flags: apiserver() }, root))).toBe('hello')
+  })
+
+  test('by kubeadm’s configuration, with an etcd elsewhere or its own', async () => {
+    for (const apiVersion of ['v1beta3', 'v1beta4'] as const) {
+      const yaml = toYaml(kubeadmExternalEtcd({ endpoints: [endpoint], ...client, apiVersion }))
+      expect(await roundTrip(await fromKubeadmConfig({ yaml }, root))).toBe('hello')
+    }
+    const args = { v1beta3: { 'etcd-servers': endpoint }, v1beta4: [{ name: 'etcd-servers', value: endpoint }] }
+    for (const [version, extraArgs] of Object.entries(args)) {
+      const file = `/etc/kubernetes/kubeadm-${version}.yaml`
+      const own = { etcd: { local: { dataDir: '/var/lib/etcd' } }, apiServer: { extraArgs } }
+      put(file, toYaml({ apiVersion: `kubeadm.k8s.io/${version}`, kind: 'ClusterConfiguration', ...own }))
+      expect(await roundTrip(await fromKubeadmConfig({ file }, root))).toBe('hello')
+    }
+  })
+
+  test('and is told of a key that is encrypted, or not there', async () => {
+    const key = createPrivateKey(readFileSync(onNode(client.key)))
+      .export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' })
+      .toString()
+    put('/etc/own/client.key', key)
+    for (const [path, code] of [
+      ['/etc/own/client.key', 'key/passphrase-missing'],
+      ['/etc/own/no-such.key', 'file/missing'],
+    ] as const) {
+      const flags = kubeApiserverFlags({ endpoints: [endpoint], ...client, key: path })
+      const error = await refused(
+        createSecureClient(await fromKubeApiserver({ flags }, root)),
+        'ERR_CREDENTIALS_UNREADABLE',
+      )
+      expect(error.details.findings.map((each) => each.code)).toEqual([code])
+      expect(error.message).toContain(onNode(path))
+    }
+  })
 })
