@@ -1,0 +1,187 @@
+/** Options that are passed through, written as each form and each release wants them. */
+import { parseDocument } from 'yaml'
+import { describe, expect, test } from 'vitest'
+import { parseGoDuration } from '../../../src/config/go-duration.js'
+import type { MemberConfig } from '../../../src/config/model.js'
+import type { ConfigForm } from '../../../src/config/options.js'
+import { clusterConfigs } from '../../../src/config/render/cluster.js'
+import { renderCompose } from '../../../src/config/render/compose.js'
+import { renderEtcdArgs, renderEtcdConfig } from '../../../src/config/render/render.js'
+import { renderSystemdUnit } from '../../../src/config/render/systemd.js'
+import type { EtcdVersion } from '../../../src/config/version.js'
+import { memberConfig } from '../../support/member-config.js'
+import { thrown } from '../../support/refused.js'
+
+type Extra = MemberConfig['extra']
+
+function yaml(extra: Extra, version?: EtcdVersion): unknown {
+  return parseDocument(renderEtcdConfig(memberConfig({ extra }), 'yaml', { version })).toJS()
+}
+
+function args(extra: Extra, version?: EtcdVersion): string[] {
+  const usual = renderEtcdArgs(memberConfig(), { version })
+  return renderEtcdArgs(memberConfig({ extra }), { version }).filter((each) => !usual.includes(each))
+}
+
+/** `code option` of each finding, and its remedy. */
+function refused(extra: Extra, form: ConfigForm = 'flags', version?: EtcdVersion): string[] {
+  const { details } = thrown(() => renderEtcdConfig(memberConfig({ extra }), form, { version }), 'ERR_CONFIG_INVALID')
+  return details.findings.map(
+    (each) => `${each.code} ${'option' in each.details ? each.details.option : ''}: ${each.remedy}`,
+  )
+}
+
+test('numbers, booleans, texts, durations and lists, after all others', () => {
+  const extra = {
+    'quota-backend-bytes': 8 * 1024 ** 3,
+    'pre-vote': true,
+    'auto-compaction-retention': '1',
+    'grpc-keepalive-min-time': '5s',
+    'backend-batch-interval': '1.5ms',
+    'log-outputs': ['stderr', '/var/log/etcd, 1.log'],
+    cors: ['https://a.test', 'https://b.test'],
+    'host-whitelist': 'a.test,b.test',
+  }
+  const file = yaml(extra)
+  expect(file).toMatchObject({
+    'quota-backend-bytes': 8_589_934_592,
+    'pre-vote': true,
+    'auto-compaction-retention': '1',
+    'grpc-keepalive-min-time': 5_000_000_000,
+    'backend-batch-interval': 1_500_000,
+    'log-outputs': ['stderr', '/var/log/etcd, 1.log'],
+    cors: 'https://a.test,https://b.test',
+    'host-whitelist': 'a.test,b.test',
+  })
+  expect(Object.keys(Object(file) as object).slice(-8)).toEqual(Object.keys(extra))
+  expect(args({ ...extra, 'log-outputs': 'stderr,/l' })).toEqual([
+    '--quota-backend-bytes=8589934592',
+    '--pre-vote=true',
+    '--auto-compaction-retention=1',
+    '--grpc-keepalive-min-time=5s',
+    '--backend-batch-interval=1.5ms',
+    '--log-outputs=stderr,/l',
+    '--cors=https://a.test,https://b.test',
+    '--host-whitelist=a.test,b.test',
+  ])
+  expect(yaml({ 'log-outputs': 'stderr,/l' })).toMatchObject({ 'log-outputs': ['stderr', '/l'] })
+  expect(renderEtcdConfig(memberConfig({ extra: { 'log-level': 'debug', metrics: undefined } }), 'env')).toMatch(
+    /\nETCD_LOG_LEVEL=debug\n$/,
+  )
+})
+
+test('keys that are not called like their flags', () => {
+  const extra = { 'socket-reuse-port': true, 'socket-reuse-address': false, 'experimental-snapshot-catchup-entries': 5 }
+  expect(yaml(extra, '3.5.16')).toMatchObject({
+    'socket-options': { 'reuse-port': true, 'reuse-address': false },
+    'experimental-snapshot-catch-up-entries': 5,
+  })
+  expect(args(extra, '3.5.16')).toContain('--experimental-snapshot-catchup-entries=5')
+})
+
+describe('refused, with what to do', () => {
+  test.each<[Extra, string]>([
+    [{ 'quota-backend-byte': 1 }, 'config/extra-unknown quota-backend-byte: Write "quota-backend-bytes" if that is meant.'],
+    [{ ETCD_SNAPSHOT_COUNT: 1 }, 'config/extra-unknown ETCD_SNAPSHOT_COUNT: Write "snapshot-count" if that is meant.'],
+    [{ '--log-level': 'debug' }, 'config/extra-unknown --log-level: Write "log-level" if that is meant.'],
+    [{ 'feature-gate': 'a' }, 'config/extra-unknown feature-gate: Write "feature-gates" if that is meant.'],
+    [{ nonsense: 1 }, 'config/extra-unknown nonsense: Write the name of the flag without its dashes, or take it out.'],
+    [{ 'cluster-active-size': 1 }, 'config/extra-unknown cluster-active-size: Write the name of the flag without its dashes, or take it out.'],
+    [{ version: true }, 'config/extra-unknown version: Write the name of the flag without its dashes, or take it out.'],
+    [{ 'cert-file': '/a' }, 'config/extra-not-free --cert-file: Say it by client.certFile, and take it out of extra.'],
+    [{ 'peer-auto-tls': true }, 'config/extra-not-free --peer-auto-tls: Say it by peer.autoTls, and take it out of extra.'],
+    [{ 'client-transport-security.allowed-cn': 'a' }, 'config/extra-not-free --client-transport-security.allowed-cn: Say it by client.allowedCn, and take it out of extra.'],
+    [{ 'initial-cluster-state': 'new' }, 'config/extra-not-free --initial-cluster-state: Say it by initialClusterState, and take it out of extra.'],
+    [{ 'config-file': '/a' }, 'config/extra-not-free --config-file: Take it out of extra.'],
+    [{ discovery: 'https://d.test/a' }, 'config/extra-not-free --discovery: Say it by initialCluster, and take it out of extra.'],
+    [{ 'discovery-endpoints': ['https://d.test'] }, 'config/extra-not-free --discovery-endpoints: Say it by initialCluster, and take it out of extra.'],
+    [{ 'log-level': '' }, 'config/value-refused --log-level: Give --log-level another value.'],
+    [{ 'log-level': 'a\nb' }, 'config/value-refused --log-level: Give --log-level another value.'],
+    [{ 'log-outputs': ['a,b'] }, 'config/value-refused --log-outputs: Give --log-outputs another value.'],
+    [{ 'auth-token': 'a'.repeat(200_000) }, 'config/value-refused --auth-token: Give --auth-token another value.'],
+  ])('%j', (extra, finding) => {
+    expect(refused(extra)).toEqual([finding])
+  }) // prettier-ignore
+
+  test.each<[Extra, ConfigForm, EtcdVersion | undefined, string]>([
+    [{ 'raft-read-timeout': '5s' }, 'yaml', undefined, 'config/option-not-in-form --raft-read-timeout'],
+    [{ 'feature-gates': 'a' }, 'flags', '3.5', 'config/option-not-in-version --feature-gates'],
+    [{ 'experimental-corrupt-check-time': '5s' }, 'env', '3.7', 'config/option-not-in-version --experimental-corrupt-check-time'],
+    [{ 'experimental-compaction-sleep-interval': '5s' }, 'flags', '3.5.15', 'config/option-not-in-version --experimental-compaction-sleep-interval'],
+    [{ 'socket-reuse-port': true }, 'yaml', '3.5', 'config/option-not-in-version --socket-reuse-port'],
+    [{ 'enable-v2': true }, 'flags', '3.6', 'config/option-not-in-version --enable-v2'],
+  ])('%j as %s for etcd %s', (extra, form, version, finding) => {
+    expect(refused(extra, form, version)).toEqual([expect.stringContaining(finding)])
+  }) // prettier-ignore
+})
+
+test.each<[string, unknown]>([
+  ['config.extra', []],
+  ['config.extra', 'quota-backend-bytes=1'],
+  ['config.extra.quota-backend-bytes', { 'quota-backend-bytes': '8GB' }],
+  ['config.extra.quota-backend-bytes', { 'quota-backend-bytes': 1.5 }],
+  ['config.extra.quota-backend-bytes', { 'quota-backend-bytes': 2 ** 60 }],
+  ['config.extra.snapshot-count', { 'snapshot-count': -1 }],
+  ['config.extra.max-concurrent-streams', { 'max-concurrent-streams': 2 ** 32 }],
+  ['config.extra.pre-vote', { 'pre-vote': 'true' }],
+  ['config.extra.log-level', { 'log-level': null }],
+  ['config.extra.log-level', { 'log-level': ['debug'] }],
+  ['config.extra.log-outputs', { 'log-outputs': [] }],
+  ['config.extra.log-outputs', { 'log-outputs': [1] }],
+  ['config.extra.grpc-keepalive-timeout', { 'grpc-keepalive-timeout': 20 }],
+  ['config.extra.grpc-keepalive-timeout', { 'grpc-keepalive-timeout': '20' }],
+])('%s of another type is a wrong call', (option, extra) => {
+  const config = memberConfig({ extra: extra as Extra })
+  expect(thrown(() => renderEtcdConfig(config, 'flags'), 'ERR_OPTION_INVALID').details.option).toBe(option)
+})
+
+test('a name that every object has is no option', () => {
+  const extra = JSON.parse('{"__proto__": 1, "constructor": 2}') as Extra
+  expect(refused(extra).map((each) => each.split(':')[0])).toEqual([
+    'config/extra-unknown __proto__',
+    'config/extra-unknown constructor',
+  ])
+})
+
+test('durations as Go reads them', () => {
+  const hour = 3_600_000_000_000n
+  const cases: [string, bigint | null][] = [
+    ['0', 0n], ['1h', hour], ['1h30m', hour + hour / 2n], ['1.5h', hour + hour / 2n], ['.5h', hour / 2n], ['1.h', hour],
+    ['-1h', -hour], ['+1h', hour], ['3us', 3000n], ['3µs', 3000n], ['3μs', 3000n], ['0.0000000001s', 0n], ['1ns', 1n],
+    ['2562047h', 2_562_047n * hour], ['2562048h', null], ['', null], ['5', null], ['1d', null], ['1h 30m', null], ['h', null], ['.h', null],
+    ['9'.repeat(200), null],
+  ] // prettier-ignore
+  for (const [text, nanoseconds] of cases) expect([text, parseGoDuration(text)]).toEqual([text, nanoseconds])
+})
+
+describe('beyond one configuration', () => {
+  test('a directory is one that the service writes to', () => {
+    const config = memberConfig({ extra: { 'wal-dir': '/fast disk/wal' } })
+    expect(renderSystemdUnit(config)).toContain('\nReadWritePaths=/var/lib/etcd "/fast disk/wal"\n')
+    const composed = renderCompose([config], { image: 'etcd' })
+    expect(composed).toMatch(/source: "\/fast disk\/wal"\n\s+target: "\/fast disk\/wal"\n\s+read_only: false\n/)
+    const within = memberConfig({ extra: { 'wal-dir': '/var/lib/etcd/wal' } })
+    expect(renderSystemdUnit(within)).toContain('\nReadWritePaths=/var/lib/etcd\n')
+    const relative = memberConfig({ extra: { 'wal-dir': 'wal' } })
+    expect(thrown(() => renderSystemdUnit(relative), 'ERR_CONFIG_INVALID').details.findings).toMatchObject([
+      { code: 'config/path-not-absolute', details: { option: '--wal-dir', path: 'wal' } },
+    ])
+  })
+
+  test('a cluster has some for all, and some for one member', () => {
+    const of = (name: string) => ({ ca: '/ca', cert: `/${name}.crt`, key: `/${name}.key` })
+    const files = { members: { a: { server: of('a'), peer: of('a') }, b: { server: of('b'), peer: of('b') } } }
+    const at = (ip: string) => ({ clientUrls: [`https://${ip}:2379`], peerUrls: [`https://${ip}:2380`] })
+    const plan = {
+      members: { a: { ...at('10.0.0.1'), extra: { 'log-level': 'debug' } }, b: at('10.0.0.2') },
+      extra: { 'log-level': 'warn', 'snapshot-count': 5 },
+    }
+    const { a, b } = clusterConfigs(files, plan)
+    expect(a.extra).toEqual({ 'log-level': 'debug', 'snapshot-count': 5 })
+    expect(b.extra).toEqual({ 'log-level': 'warn', 'snapshot-count': 5 })
+    const wrong = { ...plan, extra: { 'snapshot-count': '5' } }
+    expect(thrown(() => clusterConfigs(files, wrong), 'ERR_OPTION_INVALID').details.option).toBe(
+      'plan.extra.snapshot-count',
+    )
+  })
+})
