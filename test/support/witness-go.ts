@@ -1,29 +1,11 @@
-/** Go as a witness: the program in `go/`, built once for each state of its source and each version of Go. */
-import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
+/** Go as a witness: the program in `go/`, which answers while the tests go on. */
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
-import { setTimeout } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
+import { goProgram } from './go-program.js'
 import type { Minted } from './mint.js'
-import { GO_ENVIRONMENT } from './run-go.js'
 import type { Question, Verdict } from './witnesses.js'
-
-const SOURCE = fileURLToPath(new URL('go/', import.meta.url))
-const CACHE = fileURLToPath(new URL('../../.cache/', import.meta.url))
 
 export class GoWitness {
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>
@@ -45,7 +27,7 @@ export class GoWitness {
   }
 
   static async start(): Promise<GoWitness> {
-    const witness = new GoWitness(await build())
+    const witness = new GoWitness(goProgram('go/'))
     await once(witness.#child, 'spawn')
     return witness
   }
@@ -87,57 +69,5 @@ export class GoWitness {
     const closed = once(this.#child, 'close')
     this.#child.stdin.end()
     await closed
-  }
-}
-
-/** The path of the program, which is built where it is not there yet; by one test file, while the others wait. */
-async function build(): Promise<string> {
-  const env = { ...process.env, ...GO_ENVIRONMENT }
-  const version = execFileSync('go', ['version'], { encoding: 'utf8', env })
-  const hash = createHash('sha256').update(version)
-  for (const name of ['go.mod', 'main.go']) hash.update(readFileSync(join(SOURCE, name)))
-  const program = join(CACHE, `go-witness-${hash.digest('hex').slice(0, 16)}`)
-  mkdirSync(CACHE, { recursive: true })
-  while (!existsSync(program)) {
-    if (takeLock(`${program}.lock`)) compile(program, env)
-    else await setTimeout(100)
-  }
-  return program
-}
-
-/** Whether this process may build; a lock whose owner is gone is taken away. */
-function takeLock(lock: string): boolean {
-  try {
-    writeFileSync(lock, String(process.pid), { flag: 'wx' })
-    return true
-  } catch {
-    if (!isRunning(Number(existsSync(lock) ? readFileSync(lock, 'utf8') : '0'))) rmSync(lock, { force: true })
-    return false // somebody else builds, or the lock is free at the next try
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return pid === 0 || process.kill(pid, 0)
-  } catch {
-    return false
-  }
-}
-
-function compile(program: string, env: NodeJS.ProcessEnv): void {
-  const folder = mkdtempSync(join(tmpdir(), 'etcd-mtls-go-'))
-  const made = join(folder, 'witness')
-  try {
-    const places = { GOCACHE: join(folder, 'cache'), GOPATH: join(folder, 'path') }
-    execFileSync('go', ['build', '-trimpath', '-o', made, '.'], {
-      cwd: SOURCE,
-      env: { ...env, ...places },
-      stdio: 'pipe',
-    })
-    copyFileSync(made, `${program}.new`)
-    renameSync(`${program}.new`, program) // whole or not at all
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-    rmSync(`${program}.lock`, { force: true })
   }
 }
