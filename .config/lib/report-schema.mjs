@@ -31,6 +31,7 @@ export function renderReportSchema(root, catalogue) {
       }),
       certificate: details.certificate,
       refusal: details.refusal,
+      place: details.place,
       finding: {
         allOf: [finding, { oneOf: codes.map((code) => byCode(code, catalogue[code].severity, details.byCode[code])) }],
       },
@@ -55,7 +56,9 @@ const finding = (() => {
     refusals: list({ $ref: '#/$defs/refusal' }),
     consequences: list({ $ref: '#/$defs/finding' }),
   }
-  return { type: 'object', properties, required: Object.keys(properties) }
+  // Findings about a configuration have it, and others do not.
+  const place = { $ref: '#/$defs/place' }
+  return { type: 'object', properties: { ...properties, place }, required: Object.keys(properties) }
 })()
 
 function byCode(code, severity, details) {
@@ -70,7 +73,9 @@ function list(items) {
 /** The schemas of all details, of a certificate's reference, and of a refusal, from the types in src/report. */
 function readDetails(root) {
   const { options } = readConfig(join(root, '.config/tsconfig.build.json'))
-  const files = ['catalogue.ts', 'certificate-ref.ts', 'row.ts'].map((name) => join(root, 'src/report', name))
+  const files = ['catalogue.ts', 'certificate-ref.ts', 'row.ts', 'finding.ts'].map((name) =>
+    join(root, 'src/report', name),
+  )
   const program = ts.createProgram({ rootNames: files, options: { ...options, noEmit: true } })
   const checker = program.getTypeChecker()
   const typeOf = (file, name) => {
@@ -79,7 +84,7 @@ function readDetails(root) {
     if (symbol === undefined) throw new Error(`${file} exports no ${name}`)
     return checker.getDeclaredTypeOfSymbol(symbol)
   }
-  const [catalogue, certificateRef, row] = files
+  const [catalogue, certificateRef, row, finding] = files
   const byCode = typeOf(catalogue, 'CatalogueDetails')
     .getProperties()
     .map((property) => [property.name, schemaOf(checker.getTypeOfSymbol(property), checker, property.name)])
@@ -87,6 +92,7 @@ function readDetails(root) {
     byCode: Object.fromEntries(byCode),
     certificate: objectSchema(typeOf(certificateRef, 'CertificateRef'), checker, 'CertificateRef'),
     refusal: objectSchema(typeOf(row, 'Refusal'), checker, 'Refusal'),
+    place: objectSchema(typeOf(finding, 'FindingPlace'), checker, 'FindingPlace'),
   }
 }
 

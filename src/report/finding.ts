@@ -17,6 +17,18 @@ export type FindingCode = keyof FindingDetails
 /** What each code tells beside its text, so that programs need not read the text. */
 export type FindingDetails = CatalogueDetails
 
+/** A place in a configuration of etcd. */
+export interface FindingPlace {
+  /** As it stands there: `--cert-file`, `ETCD_CERT_FILE`, `client-transport-security.cert-file`. Null: no single one. */
+  option: string | null
+  /** The file it was read from, or `members[1]`; null for a text that was handed over. */
+  file: string | null
+  /** From 1; null where no line is known. */
+  line: number | null
+  /** From 1; null where no column is known. */
+  column: number | null
+}
+
 interface FindingOf<C extends FindingCode> {
   code: C
   severity: Severity
@@ -27,6 +39,11 @@ interface FindingOf<C extends FindingCode> {
   /** The certificate the finding is about; null where it is about something else (a file, an endpoint). */
   certificate: CertificateRef | null
   details: FindingDetails[C]
+  /**
+   * Where a configuration says what this is about: the option that names the file, or, of what is absent, the option
+   * that asks for it. In reports of `lintEtcdConfig` and `lintCluster` alone.
+   */
+  place?: FindingPlace
   /** Who refuses this, in the words that their logs and errors show. Empty where nobody does, or no words are known. */
   refusals: readonly Refusal[]
   /**

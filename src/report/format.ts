@@ -1,5 +1,6 @@
 /** A report as text for people: at 80 columns, without colour, by a screen reader and in a log. */
 import { checkOptions, optionInvalid } from '../misuse.js'
+import { placed } from './catalogue/config-place.js'
 import type { CertificateRef, Finding } from './finding.js'
 import { printable } from './printable.js'
 import type { Report } from './report-types.js'
@@ -118,6 +119,7 @@ export function findingBlock(each: Finding, { width, paint }: Printer): string[]
     `${paint(each.severity, each.severity)}: ${paint('strong', printable(each.code))}`,
     ...about,
     ...wrapText(printable(each.message), indented),
+    ...placeOf(each).flatMap((at) => wrapText(`At ${at}`, { ...indented, rest: '    ' })),
     `  ${paint('strong', 'Fix:')}${fix.slice('  Fix:'.length)}`,
     ...more,
     ...each.consequences.flatMap((follows) =>
@@ -125,6 +127,13 @@ export function findingBlock(each: Finding, { width, paint }: Printer): string[]
     ),
     ...seenAs(each, width).map((line) => paint('faint', line)),
   ]
+}
+
+/** Where a configuration says it, unless that was told already. */
+function placeOf({ place, message, certificate }: Finding): string[] {
+  if (place === undefined || place.line === null) return []
+  const at = printable(placed({ ...place, option: place.option ?? 'the configuration' }))
+  return message.includes(at) || certificate?.origin.includes(at) === true ? [] : [at]
 }
 
 /** The words by which others refuse it, so that a reader who has one of their logs open recognises it. */
@@ -143,7 +152,8 @@ function logLine(report: Report, findings: readonly Finding[], printer: Printer)
     .map((each) => {
       const about = each.certificate === null ? '' : ` [${describeCertificate(each.certificate)}]`
       const code = printer.paint(each.severity, `${each.severity} ${printable(each.code)}`)
-      return `${code}${about}: ${printable(each.message)} Fix: ${printable(each.remedy)}`
+      const at = placeOf(each).map((words) => ` (at ${words})`)
+      return `${code}${about}: ${printable(each.message)}${at.join('')} Fix: ${printable(each.remedy)}`
     })
   return [`${verdict(report, printer)}: ${count(findings) || 'no findings'}`, ...told].join(' | ')
 }

@@ -12,6 +12,7 @@ import { advisoryRules } from './advisories.js'
 import { type FilesReading, judgeFiles, type JudgeOptions, NO_FILES } from './files.js'
 import { finding } from './finding.js'
 import { type LintMember, LintSide, type Rule } from './member.js'
+import { withPlaces } from './place.js'
 import { authRules } from './rules-auth.js'
 import { urlRules } from './rules-urls.js'
 import { valueRules } from './rules-values.js'
@@ -124,7 +125,8 @@ export async function lintMember(read: ReadMember, context: LintContext): Promis
   const found = RULES.flatMap((rule) => rule(member))
   const none = { client: NO_FILES, peer: NO_FILES, findings: [] }
   const files = context.readFiles ? await judgeFiles(member, read, context) : none
-  return { member, files, findings: distinct([...read.findings, ...found, ...unresolved, ...files.findings]) }
+  const all = distinct([...read.findings, ...found, ...unresolved, ...files.findings])
+  return { member, files, findings: withPlaces(all, settings.all()) }
 }
 
 /** Both sides often have the same files: what is said of them is said once. */

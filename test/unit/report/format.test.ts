@@ -188,6 +188,18 @@ no findings`.slice(1),
     expect(text).toContain('\\u{1b}[2J\\u{7}\\u{202e}evil\\u{d}\\u{a}\\u{9b}31m')
   })
 
+  test('a place in a configuration is told unless the message tells it', () => {
+    const place = { option: '--cert-file', file: 'etcd.service', line: 7, column: 3 }
+    const findings = [sample({ message: 'It is not read.', place })]
+    const report = makeReport({ checkedAt, path: null, findings })
+    expect(formatReport(report)).toContain('\n  It is not read.\n  At --cert-file (etcd.service:7:3)\n  Fix: ')
+    expect(formatReport(report, { oneLine: true })).toContain(
+      'It is not read. (at --cert-file (etcd.service:7:3)) Fix: ',
+    )
+    const told = [sample({ message: '--cert-file (etcd.service:7:3) is empty.', place })]
+    expect(formatReport(makeReport({ checkedAt, path: null, findings: told }))).not.toContain('At --cert-file')
+  })
+
   test('a date out of range does not hide the findings', () => {
     const text = formatReport(makeReport({ checkedAt: new Date(NaN), path: null, findings: [hostNotCovered] }))
     expect(text).toContain('Failed as of an invalid date')
