@@ -1,0 +1,102 @@
+/** What docs/config.md says is printed, is printed by its own code. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { formatReport, lintEtcdConfig, type MemberConfig } from '../../../src/config/index.js'
+import { memberConfig } from '../../support/member-config.js'
+import { root } from '../../support/compiled.js'
+import { readPage, type CodeBlock } from '../../support/markdown.js'
+import { temporaryFolder } from '../../support/openssl.js'
+
+const folder = temporaryFolder()
+const { blocks } = readPage(readFileSync(join(root, 'docs/config.md'), 'utf8'))
+
+/** Snippets are run where vitest compiles them. */
+let cache = ''
+beforeAll(() => {
+  mkdirSync(join(root, '.cache'), { recursive: true })
+  cache = mkdtempSync(join(root, '.cache/page-'))
+})
+afterAll(() => {
+  rmSync(cache, { recursive: true })
+})
+
+function snippet(word: string): CodeBlock {
+  const found = blocks.find(({ language, code }) => language === 'ts' && code.includes(word))
+  if (found === undefined) throw new Error(`No snippet of docs/config.md has ${word}`)
+  return found
+}
+
+function after(block: CodeBlock, language: string): string {
+  return blocks.slice(blocks.indexOf(block) + 1).find((each) => each.language === language)?.code ?? ''
+}
+
+/** What a snippet exports, and what it prints, with its room from the sources. */
+async function run(word: string, edit: (code: string) => string = (code) => code): Promise<{ printed: unknown[]; exported: Record<string, (...given: unknown[]) => unknown> }> {
+  const code = edit(snippet(word).code)
+    .replaceAll(/'etcd-mtls\/(\w+)'/g, (_, room: string) => JSON.stringify(join(root, 'src', room, 'index.ts')))
+    .replaceAll('console.log(', 'printed.push(')
+  const file = join(cache, `${word.replaceAll(/\W/g, '')}.ts`)
+  writeFileSync(file, `export const printed: unknown[] = []\n${code}\n`)
+  const { printed, ...exported } = (await import(file)) as { printed: unknown[] } & Record<string, () => unknown>
+  return { printed, exported }
+} // prettier-ignore
+
+test('the member, as YAML', async () => {
+  const { printed } = await run('const member: MemberConfig')
+  expect(printed).toEqual([`${after(snippet('const member: MemberConfig'), 'yaml')}\n`])
+})
+
+test('what a file cannot say, said by variables', async () => {
+  const { printed, exported } = await run('withCrl')
+  const text = exported['withCrl']?.(memberConfig())
+  expect(text).toContain('ETCD_CLIENT_CRL_FILE=/etc/etcd/clients.crl\n')
+  expect(snippet('withCrl').code).toContain(`// ${printed.slice(-2).join(' ')}`)
+})
+
+test('other options', async () => {
+  const { exported } = await run('tuned')
+  expect(exported['tuned']?.(memberConfig())).toContain(
+    'quota-backend-bytes: 8589934592\nauto-compaction-mode: "periodic"\nauto-compaction-retention: "1h"\nsnapshot-count: 10000\n' +
+      'heartbeat-interval: 250\ngrpc-keepalive-min-time: 5000000000\nlog-outputs:\n  - "stderr"\n  - "/var/log/etcd.log"\n',
+  )
+})
+
+test('a whole cluster', async () => {
+  const { printed } = await run('renderCluster', (code) => code.replace("'./pki'", JSON.stringify(folder.file('pki'))))
+  expect(printed).toEqual([
+    expect.stringMatching(/^ETCD_NAME=etcd-0\n[\s\S]*ETCD_INITIAL_CLUSTER_TOKEN=blue\n[\s\S]*ETCD_PEER_TRUSTED_CA_FILE=\/etc\/etcd\/peer-ca\.crt\n/),
+  ]) // prettier-ignore
+})
+
+test('units, Compose files and etcdctl', async () => {
+  const { exported } = await run('deploy(')
+  const member: MemberConfig = memberConfig()
+  expect(exported['deploy']?.(member)).toEqual([
+    expect.stringContaining('--client-cert-auth=true'),
+    expect.stringContaining('EnvironmentFile=/etc/default/etcd\n'),
+    expect.stringContaining('services:'),
+  ])
+  const { exported: ctl } = await run('commands(')
+  const files = { ca: '/pki/ca.crt', cert: '/pki/tls.crt', key: '/pki/tls.key' }
+  expect(ctl['commands']?.(files)).toEqual([
+    expect.stringMatching(/^etcdctl --endpoints=https:\/\/10.0.0.1:2379,\S+ .* member list$/),
+    expect.stringMatching(/^ETCDCTL_ENDPOINTS=/),
+    expect.stringMatching(/^\["--endpoints=/),
+  ])
+})
+
+test('the file that is judged, and what is said of it', async () => {
+  const block = snippet("file: 'etcd.conf.yml'")
+  const file = folder.file('etcd.conf.yml', after(block, 'yaml'))
+  const report = formatReport(await lintEtcdConfig({ file }, { readFiles: false }))
+  const told = report.replaceAll(file, 'etcd.conf.yml')
+  const shown = after(block, 'text')
+  // Lines are broken by their length, and the name of the file here is longer.
+  const words = (text: string): string[] =>
+    text
+      .split(/\s+/)
+      .slice(text.startsWith('Failed') ? 6 : 0)
+      .filter(Boolean)
+  expect(words(shown)).toEqual(words(told))
+})
