@@ -147,6 +147,8 @@ describe('a StatefulSet', () => {
     const initial = command.find((each) => each.startsWith('--initial-cluster='))?.match(/\/\/[^:]+/g) ?? []
     expect(initial.map((each) => each.slice(2))).toEqual(hosts.peer)
     expect(hosts.server).toContain('etcd-client.db.svc')
+    // By which etcdctl asks in the container.
+    expect(hosts.server).toEqual(expect.arrayContaining(['localhost', '127.0.0.1', '::1']))
   })
 
   test('answers for members that are not ready, starts all at once, and keeps a majority', () => {
@@ -180,6 +182,34 @@ test.each<[string, KubernetesManifest | undefined, string[]]>([
 ])('%s has nothing that the lint tells', async (_, manifest, codes) => {
   const report = await lintEtcdConfig({ manifest: toYaml(manifest ?? {}) }, { readFiles: false })
   expect(report.findings.filter(({ severity }) => severity !== 'info').map(({ code }) => code)).toEqual(codes)
+})
+
+test.each([
+  ['a StatefulSet', statefulSet(cluster).manifests[2]],
+  ['a Deployment', clientDeployment(service)],
+])('%s asks for nothing of the system (Pod Security Standard "restricted")', (_, manifest) => {
+  expect(at(manifest, 'spec.template.spec.securityContext')).toMatchObject({
+    runAsNonRoot: true,
+    seccompProfile: { type: 'RuntimeDefault' },
+  })
+  expect(at(manifest, `${CONTAINER}.securityContext`)).toEqual({
+    allowPrivilegeEscalation: false,
+    capabilities: { drop: ['ALL'] },
+    readOnlyRootFilesystem: true,
+  })
+})
+
+test('data lie below the root of their volume, which has more in it', () => {
+  const set = statefulSet(cluster).manifests[2]
+  expect(at(set, `${CONTAINER}.command`)).toContain('--data-dir=/var/lib/etcd/data')
+  expect(at(set, `${CONTAINER}.volumeMounts.0`)).toEqual({ name: 'data', mountPath: '/var/lib/etcd' })
+})
+
+test('of a static pod the data are made where they are missing, and certificates are not', () => {
+  expect(at(staticPod(member, pod), 'spec.volumes')).toEqual([
+    { name: 'etcd-data', hostPath: { path: '/var/lib/etcd', type: 'DirectoryOrCreate' } },
+    { name: 'etcd-certs', hostPath: { path: '/etc/etcd', type: 'Directory' } },
+  ])
 })
 
 test('a client’s Secret is mounted as a whole, for the group of the pod', () => {

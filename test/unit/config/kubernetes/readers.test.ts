@@ -92,6 +92,18 @@ describe('of kube-apiserver', () => {
     })
   })
 
+  test.each([
+    [
+      'whose flags are arguments',
+      (text: string) => text.replace('command: ["kube-apiserver",', 'command: ["kube-apiserver"]\n      args: ['),
+    ],
+    ['whose image says what it runs', (text: string) => text.replace('command: ["kube-apiserver",', 'args: [')],
+  ])('a manifest %s', async (_, change) => {
+    const text = change(manifest(['kube-apiserver', 'ignored', ...flags]))
+    expect(shown(await fromKubeApiserver({ manifest: text }))).toMatchObject({ endpoints })
+    expect(text).not.toBe(manifest(['kube-apiserver', 'ignored', ...flags]))
+  })
+
   test('a unit of systemd, as a text of its command', async () => {
     const path = '/etc/systemd/system/kube-apiserver.service'
     const words = [
