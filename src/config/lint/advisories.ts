@@ -36,7 +36,8 @@ const ADVISORIES: readonly Advisory[] = [
   },
 ]
 
-const CRL_FIXED = ['3.5.32', '3.6.13', '3.7.0'] as const
+/** The releases that look at a client’s revocation list on every port. */
+export const CRL_FIXED = ['3.5.32', '3.6.13', '3.7.0'] as const
 
 const knownWeaknesses: Rule = (member) => {
   const { version, settings } = member

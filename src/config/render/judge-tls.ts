@@ -2,9 +2,12 @@
 import type { Finding } from '../../report/finding.js'
 import { cipherSuites } from '../cipher-suites.js'
 import { finding, unplaced } from '../finding.js'
+import { CRL_FIXED } from '../lint/advisories.js'
+import { finding as lintFinding } from '../lint/finding.js'
 import type { MemberConfig, TlsSide } from '../model.js'
 import { nameOf, type OptionBlock, type SideRow } from '../options.js'
 import { clientTlsRows, peerTlsRows } from '../options-tls.js'
+import { availableIn, type ParsedVersion } from '../version.js'
 import { rowsOf } from './check-config.js'
 
 type SideName = 'client' | 'peer'
@@ -24,10 +27,11 @@ const ADDRESSES: readonly Field[] = ['listenUrls', 'advertiseUrls', 'httpUrls', 
 /** What restricts who is let in by a certificate. */
 const RESTRICTIONS: readonly Field[] = ['crlFile', 'allowedCn', 'allowedHostname']
 
-export function judgeTls(config: MemberConfig): Finding[] {
+export function judgeTls(config: MemberConfig, version: ParsedVersion): Finding[] {
   return [
     ...judgeSide(config, 'client'),
     ...judgeSide(config, 'peer'),
+    ...judgeRevocation(config, version),
     ...judgeMetrics(config),
     ...judgeMembers(config),
     ...judgeVersions(config),
@@ -91,7 +95,7 @@ function judgeAuth(name: SideName, side: TlsSide): Finding[] {
     if (side.trustedCaFile !== undefined)
       findings.push(finding('config/client-auth-half', { ...at('trustedCaFile'), auth }))
     // Clients can have passwords; between members a certificate is all there is.
-    else if (name === 'peer') findings.push(finding('config/peer-auth-off', at('certFile')))
+    else if (name === 'peer') findings.push(lintFinding('config/peer-auth-off', at('certFile')))
     for (const field of RESTRICTIONS.filter((each) => isSet(side, each))) {
       findings.push(finding('config/needs-client-auth', { ...at(field), auth }))
     }
@@ -106,6 +110,16 @@ function judgeAuth(name: SideName, side: TlsSide): Finding[] {
 /** Certificates are asked for unless that is switched off, or there is nothing to judge them by. */
 export function asksForCertificates(side: TlsSide): boolean {
   return side.plaintext !== true && side.autoTls !== true && side.clientCertAuth !== false
+}
+
+/** GHSA-3wh4-j44w-pg92: with HTTP on a URL of its own, older releases let revoked clients in by gRPC. */
+function judgeRevocation({ client }: MemberConfig, version: ParsedVersion): Finding[] {
+  if (client.crlFile === undefined || client.httpUrls === undefined) return []
+  if (availableIn(version, CRL_FIXED) === 'all') return []
+  const httpUrls = optionOf('client', 'httpUrls')
+  return [
+    lintFinding('config/crl-bypassed', { ...unplaced(optionOf('client', 'crlFile')), httpUrls, fixed: [...CRL_FIXED] }),
+  ]
 }
 
 /** An https listener of metrics takes the TLS of clients. */

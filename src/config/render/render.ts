@@ -57,7 +57,7 @@ function prepare(config: MemberConfig, form: ConfigForm, options: RenderConfigOp
   checkConfig(config)
   const version = versionOf(config, options)
   const { entries, findings } = entriesOf(config, form, version)
-  const all = [...judgeValues(config, version), ...judgeTls(config), ...findings]
+  const all = [...judgeValues(config, version), ...judgeTls(config, version), ...findings]
   if (all.length > 0) throw configInvalid(`The configuration of the member "${config.name}"`, all)
   return entries
 }

@@ -58,7 +58,7 @@ test('other options', async () => {
   const { exported } = await run('tuned')
   expect(exported['tuned']?.(memberConfig())).toContain(
     'quota-backend-bytes: 8589934592\nauto-compaction-mode: "periodic"\nauto-compaction-retention: "1h"\nsnapshot-count: 10000\n' +
-      'heartbeat-interval: 250\ngrpc-keepalive-min-time: 5000000000\nlog-outputs:\n  - "stderr"\n  - "/var/log/etcd.log"\n',
+      'heartbeat-interval: 200\ngrpc-keepalive-min-time: 5000000000\nlog-outputs:\n  - "stderr"\n  - "/var/log/etcd.log"\n',
   )
 })
 

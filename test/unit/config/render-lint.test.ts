@@ -91,12 +91,14 @@ const extra = fc
 /** Members of which many can be written. Plaintext and `autoTls` are not among them: they are told, and are meant. */
 const member: fc.Arbitrary<MemberConfig> = fc
   .record({ own: name, clientPort: port, peerPort: port })
-  .filter(({ clientPort, peerPort }) => new Set([clientPort, peerPort, 1]).size === 3)
+  .filter(({ clientPort, peerPort }) => new Set([clientPort, peerPort, 1, 2]).size === 4)
   .chain(({ own, clientPort, peerPort }) =>
     fc.record({
       name: fc.constant(own),
       dataDir: path,
-      client: side('https', '10.0.0.1', clientPort),
+      client: fc
+        .tuple(side('https', '10.0.0.1', clientPort), some(fc.constant(['https://10.0.0.1:2'])))
+        .map(([each, httpUrls]) => ({ ...each, httpUrls })),
       peer: fc
         .tuple(side('https', '10.0.0.1', peerPort), switched)
         .map(([each, skipClientSanVerification]) => ({ ...each, skipClientSanVerification })),

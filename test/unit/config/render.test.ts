@@ -249,6 +249,16 @@ describe('what would be open, or would not start, is refused', () => {
     expectOnly(changes, expected, 'flags', '3.6')
   })
 
+  test('a revocation list that the gRPC port would not look at', () => {
+    const changes = { client: { crlFile: '/a', httpUrls: ['https://0.0.0.0:8080'] } }
+    for (const version of ['3.4.45', '3.5.31', '3.6', '3.6.12'] as const) {
+      expectOnly(changes, 'config/crl-bypassed --client-crl-file', 'flags', version)
+    }
+    for (const version of ['3.5.32', '3.6.13', '3.7'] as const) {
+      expect(renderEtcdArgs(memberConfig(changes), { version })).toContain('--client-crl-file=/a')
+    }
+  })
+
   test('a suite by OpenSSL’s name, or in small letters, is told by Go’s', () => {
     const suggestion = (suite: string, version: EtcdVersion) => {
       const config = memberConfig({ cipherSuites: ['TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256', suite] })
