@@ -8,9 +8,11 @@ import { certificate } from './catalogue/certificate.js'
 import { chain } from './catalogue/chain.js'
 import { configCluster } from './catalogue/config-cluster.js'
 import { configKubernetes } from './catalogue/config-kubernetes.js'
+import { configFiles } from './catalogue/config-files.js'
 import { configLint } from './catalogue/config-lint.js'
 import { configOption } from './catalogue/config-option.js'
 import { configReading } from './catalogue/config-reading.js'
+import { configTogether } from './catalogue/config-together.js'
 import { configTls } from './catalogue/config-tls.js'
 import { constraints } from './catalogue/constraints.js'
 import { directory } from './catalogue/directory.js'
@@ -51,7 +53,9 @@ export const catalogue = {
   ...directory,
   ...configOption,
   ...configTls,
+  ...configTogether,
   ...configReading,
+  ...configFiles,
   ...configLint,
   ...configCluster,
   ...configKubernetes,

@@ -1,7 +1,4 @@
 /** Reads the files that a configuration names, and judges them for the role that they play. */
-import { stat } from 'node:fs/promises'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { assemble } from '../../credentials/assemble.js'
 import type { Credentials } from '../../credentials/credentials.js'
 import { type Input, openInput } from '../../credentials/input.js'
@@ -20,7 +17,9 @@ import type { ReadMember } from '../read/input.js'
 import type { Setting } from '../read/settings.js'
 import { formatVersion } from '../version.js'
 import { finding } from './finding.js'
+import { keyAccess } from './key-access.js'
 import { isTrueText, type LintMember, type LintSide } from './member.js'
+import { suitesUnlikeKey } from './suites-fit.js'
 
 /** How certificates are judged. */
 export interface JudgeOptions {
@@ -53,6 +52,7 @@ export const NO_FILES: SideFiles = { served: [], shown: [], anchors: [], crl: nu
 
 /** Findings that the trust anchors of a server do not matter for: clients know its CA, and etcd need not. */
 const ABOUT_TRUST = /^chain\/(?!order-wrong|certificate-unused)/
+const ABOUT_ENCRYPTION = /^key\/(?:passphrase-missing|encryption-)/
 const ABOUT_GATEWAY: readonly FindingCode[] = ['usage/gateway-client-auth-missing', 'usage/gateway-client-auth-nested']
 
 /** Reads and judges all files of one member. */
@@ -96,13 +96,17 @@ class FilesReader {
   private async pair(certFile: Setting, keyFile: Setting, ca: Input | null): Promise<PairFiles | null> {
     const [cert, key] = [await this.input(certFile, 'cert'), await this.input(keyFile, 'key')]
     if (cert === null || key === null) return null
-    await this.readableByUser(keyFile)
+    this.findings.push(...(await keyAccess(keyFile, this.read, this.options.root)))
     const { credentials, findings } = assemble(
       { ca: ca ?? cert, cert, key, crl: null, passphrase: null },
       cert.place.origin,
     )
     // Without CAs of its own, the certificate stands in for them, and what is said of that is nothing.
-    this.findings.push(...findings.filter(({ code }) => ca !== null || !/^credentials\/.*\b(ca|anchor)\b/.test(code)))
+    const told = findings.filter(({ code }) => ca !== null || !/^credentials\/.*\b(ca|anchor)\b/.test(code))
+    // Etcd takes no passphrase, whatever the cipher is.
+    const isEncrypted = told.some(({ code }) => ABOUT_ENCRYPTION.test(code))
+    if (isEncrypted) this.findings.push(finding('config/key-encrypted', { ...keyFile.place, path: keyFile.text }))
+    this.findings.push(...told.filter(({ code }) => !ABOUT_ENCRYPTION.test(code)))
     return { credentials: ca === null ? null : credentials, chain: certificatesIn(cert) }
   }
 
@@ -112,6 +116,7 @@ class FilesReader {
     const validation = this.validation(usage, hostsOf(side, this.options.hosts), side)
     const [leaf] = pair.chain
     if (leaf === undefined) return
+    this.findings.push(...suitesUnlikeKey(this.member, leaf))
     if (anchors.length > 0) {
       const findings = validate(pair, anchors, validation)
       const isLed = !findings.some(({ code, severity }) => severity === 'error' && ABOUT_TRUST.test(code))
@@ -206,20 +211,6 @@ class FilesReader {
     this.inputs.set(key, known)
     return known
   }
-
-  private async readableByUser(setting: Setting): Promise<void> {
-    const { user } = this.read.surroundings
-    const path = this.read.hostPath(setting.text)
-    const uid = user === null ? null : userNumber(user, this.options.root)
-    if (user === null || uid === null || uid === 0 || path === null || process.platform === 'win32') return
-    const stats = await stat(path).catch(() => null)
-    if (stats === null) return
-    const mode = stats.mode & 0o777
-    const isReadable = (stats.uid === uid && (mode & 0o400) !== 0) || (mode & 0o044) !== 0
-    if (isReadable) return
-    const details = { ...setting.place, path: setting.text, user, mode: `0${mode.toString(8)}` }
-    this.findings.push(finding('config/key-not-readable', details))
-  }
 }
 
 interface PairFiles {
@@ -261,18 +252,4 @@ function hostsOf(side: LintSide, more: readonly string[]): string[] {
     port === '' || !isTls || isUnspecified || !setting.isSet || 'refused' in readHost(host) ? [] : [host],
   )
   return [...new Set([...advertised, ...(side.block === 'client' ? more : [])])]
-}
-
-/** The number of a user, by the machine’s own list of users; null where it is not known. */
-function userNumber(user: string, root: string | null): number | null {
-  if (/^\d+$/.test(user)) return Number(user)
-  try {
-    const line = readFileSync(join(root ?? '/', 'etc/passwd'), 'utf8')
-      .split('\n')
-      .find((each) => each.startsWith(`${user}:`))
-    const number = line?.split(':')[2]
-    return number === undefined ? null : Number(number)
-  } catch {
-    return null
-  }
 }

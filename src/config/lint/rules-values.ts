@@ -1,7 +1,7 @@
 /** Values that etcd reads otherwise than they look, or not at all: versions of TLS, suites, and releases of etcd. */
 import type { Finding } from '../../report/finding.js'
 import { cipherSuites } from '../cipher-suites.js'
-import { type EtcdOptionRow, formAvailability } from '../options.js'
+import { type EtcdOptionRow, etcdOptions, formAvailability } from '../options.js'
 import { KNOWN_FLAGS, KNOWN_KEYS } from '../read/known-names.js'
 import { isUnresolved, type ReadOption } from '../read/read-option.js'
 import { availableIn, ETCD_LINES, formatVersion } from '../version.js'
@@ -96,13 +96,25 @@ const optionsAreInVersion: Rule = ({ settings, version }) => {
 const namesAreInVersion: Rule = ({ others, version }) => {
   const line = ETCD_LINES.find((each) => version?.minor === Number(each.slice('3.'.length)))
   if (line === undefined || version === null) return []
-  return others.flatMap(({ name, form, place }): Finding[] => {
+  return others.flatMap(({ name, form, place, isEmptyBlock }): Finding[] => {
+    if (isEmptyBlock === true) return []
     const lines = (form === 'yaml' ? KNOWN_KEYS : KNOWN_FLAGS).get(name) ?? []
     if (lines.includes(line)) return []
     if (form !== 'yaml') return [finding('config/flag-unknown', { ...place, nearest: null, lines: [...lines] })]
     return [finding('config/key-of-other-version', { ...place, version: formatVersion(version), lines: [...lines] })]
   })
 }
+
+/** The block that must be one since 3.6 (server/embed/config.go v3.6.0 configFromFile). */
+const PEER_BLOCK = etcdOptions.find(({ block, yaml }) => block === 'peer' && yaml?.name.length === 2)?.yaml?.name[0]
+const FIRST_WITHOUT_NULL = 6
+
+const blocksHold: Rule = ({ others, version }) =>
+  version === null || version.minor < FIRST_WITHOUT_NULL
+    ? []
+    : others
+        .filter(({ name, isEmptyBlock }) => isEmptyBlock === true && name === PEER_BLOCK)
+        .map(({ place }) => finding('config/block-null', { ...place, version: formatVersion(version) }))
 
 /** A text where releases since 3.5.15 want a list, and the other way round. Without a version, the newer ones count. */
 function shapeOf({ row, isList, place, form, values, text }: ReadOption, { version }: LintMember): Finding[] {
@@ -129,5 +141,6 @@ export const valueRules: readonly Rule[] = [
   suitesAreKnown,
   optionsAreInVersion,
   namesAreInVersion,
+  blocksHold,
   listsAreLists,
 ]

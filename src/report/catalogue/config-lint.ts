@@ -242,91 +242,14 @@ export const configLint = {
     message: (details) => `${placed(details)} is deprecated since ${details.since}.`,
     remedy: () => 'Use the name of the newer release.',
   }),
-  'config/crl-form': row<ConfigPlace & { path: string; version: string; is: 'PEM' | 'version 1' }>({
+  'config/block-null': row<ConfigPlace & { version: string }>({
     severity: 'error',
     meaning:
-      'Etcd reads a revocation list of version 2 in DER alone since 3.6, and refuses every connection with another. Before, it took PEM, and version 1.',
-    source:
-      'client/pkg/transport/listener_tls.go v3.6.14 checkCRL, run alone; v3.5.16 checkCRL; Go crypto/x509 ParseRevocationList',
-    refusals: [
-      { by: 'Go', words: 'x509: malformed crl', when: ({ is }) => is === 'PEM' },
-      { by: 'Go', words: 'x509: unsupported crl version', when: ({ is }) => is === 'version 1' },
-    ],
-    message: (details) =>
-      `${placed(details)} names ${details.path}, which is ${details.is === 'PEM' ? 'PEM' : 'a list of version 1'}, and etcd ${details.version} wants ${details.is === 'PEM' ? 'DER' : 'version 2'}.`,
-    remedy: ({ path, is }) =>
-      is === 'PEM'
-        ? `Convert it: "openssl crl -in ${path} -outform DER -out crl.der".`
-        : 'Issue it with a number, which makes it version 2 (authority.issueCrl; "crlnumber" in the configuration of openssl ca).',
-  }),
-  'config/crl-several': row<ConfigPlace & { path: string; count: number }>({
-    severity: 'error',
-    meaning: 'A file holds several revocation lists. Etcd reads the first, and lets in what the others revoke.',
-    source: 'Go crypto/x509 ParseCRL; client/pkg/transport/listener_tls.go v3.5.16 checkCRL; etcd 3.5.16, run',
-    message: (details) =>
-      `${placed(details)} names ${details.path}, which holds ${String(details.count)} lists, and etcd reads the first alone.`,
-    remedy: () => 'Write one list of all serial numbers: etcd compares these, whoever issued the list.',
-  }),
-  'config/crl-form-ahead': row<ConfigPlace & { path: string }>({
-    severity: 'info',
-    meaning: 'A revocation list in PEM is read up to 3.5 alone; with 3.6 every connection is refused.',
-    source: 'client/pkg/transport/listener_tls.go v3.6.14 checkCRL, run alone; v3.5.16 checkCRL',
-    message: (details) => `${placed(details)} names ${details.path}, which is PEM; etcd 3.6 wants DER.`,
-    remedy: ({ path }) =>
-      `Convert it before the update: "openssl crl -in ${path} -outform DER -out crl.der". 3.5 reads it, too.`,
-  }),
-  'config/crl-unreadable': row<ConfigPlace & { path: string; reason: string }>({
-    severity: 'error',
-    meaning:
-      'A revocation list is missing or damaged. Etcd starts and closes every connection after the handshake, without an alert.',
-    source: 'client/pkg/transport/listener_tls.go v3.5.16 checkCRL; etcd 3.5.16, run',
-    message: (details) => `${placed(details)} names ${details.path}, which cannot be used: ${details.reason}`,
-    remedy: ({ option }) => `Write the list again (authority.issueCrl), or take ${option} out.`,
-  }),
-  'config/crl-bypassed': row<ConfigPlace & { httpUrls: string; fixed: string[] }>({
-    severity: 'error',
-    meaning:
-      'With a URL of its own for HTTP, the gRPC port does not look at the revocation list in these releases: revoked certificates are served.',
-    source: 'GHSA-3wh4-j44w-pg92; etcd 3.5.16, run',
-    message: (details) => `${placed(details)} is not looked at on the gRPC port, since ${details.httpUrls} is set.`,
-    remedy: ({ fixed, httpUrls }) => `Update etcd to ${fixed.join(' or ')}, or take ${httpUrls} out.`,
-  }),
-  'config/gateway-untrusted': row<ConfigPlace & { ca: string; subject: string }>({
-    severity: 'warning',
-    meaning:
-      'The gateway dials its own client port and shows the server certificate. Its CA is not among those of clients, so the gateway answers 503; gRPC clients do not notice.',
-    source: 'server/embed/serve.go v3.5.16; etcd 3.5.16, run',
-    refusals: [{ by: 'Go', words: 'remote error: tls: unknown certificate authority' }],
-    message: (details) =>
-      `${placed(details)} names "${details.subject}", which does not lead to a CA of ${details.ca}, so etcd’s own gateway fails.`,
-    remedy: ({ option }) =>
-      `Set ${spelledLike(option, 'client-cert-file')} and ${spelledLike(option, 'client-key-file')} (since 3.5.0) to a certificate of the clients’ CA, or ${spelledLike(option, 'enable-grpc-gateway')} to false.`,
-  }),
-  'config/peer-address-unprovable': row<ConfigPlace & { names: string[]; addresses: string[] }>({
-    severity: 'warning',
-    meaning:
-      'A member that calls is refused unless a name of its certificate is its address, resolves to it, or is what the address resolves back to. Wildcards are not resolved, so this certificate depends on reverse DNS alone.',
-    source: 'client/pkg/transport/listener_tls.go v3.5.16 checkCertSAN; etcd issues 8268, 8797, 12327',
-    refusals: [{ by: 'Go', words: 'tls: "…" does not match any of DNSNames […]' }],
-    message: (details) =>
-      `${placed(details)} names a certificate with ${listed(details.names)}, none of which proves the address of this member (${listed(details.addresses)}).`,
-    remedy: () => 'Issue it with the member’s address, or with its own host name, besides.',
-  }),
-  'config/file-elsewhere': row<ConfigPlace & { path: string }>({
-    severity: 'info',
-    meaning: 'A path inside a container that leads to no folder of this machine. The file was not read.',
-    source: 'Kubernetes API: volumes of the kind hostPath',
-    message: (details) => `${placed(details)} names ${details.path} inside the container, which was not read.`,
-    remedy: () => 'Judge the credentials where they are, with inspectCredentials.',
-  }),
-  'config/key-not-readable': row<ConfigPlace & { path: string; user: string; mode: string }>({
-    severity: 'error',
-    meaning: 'Etcd runs as a user who may not read its private key, so it does not start.',
-    source: 'open(2): EACCES',
-    refusals: [{ by: 'Go', words: 'open …: permission denied' }],
-    message: (details) =>
-      `${placed(details)} names ${details.path} (mode ${details.mode}), which the user ${details.user} may not read.`,
-    remedy: ({ path, user }) => `Run "chown ${user} ${path}".`,
+      'Since 3.6 etcd does not start where the block for peers stands in a file without anything in it. Older releases take that for no block.',
+    source: 'server/embed/config.go v3.6.0, v3.6.14, v3.7.1 configFromFile: the block must be a map',
+    refusals: [{ by: 'etcd', words: 'invalid peer-transport-security' }],
+    message: (details) => `${placed(details)} has nothing in it, which etcd ${details.version} refuses.`,
+    remedy: ({ option }) => `Take the line "${option}:" out, or write "${option}: {}".`,
   }),
   'config/advisory': row<ConfigPlace & { id: string; version: string; fixed: string[]; what: string }>({
     severity: 'info',

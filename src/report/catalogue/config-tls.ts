@@ -121,6 +121,27 @@ export const configTls = {
     remedy: () =>
       'Add TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 or TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, whichever fits the key of the certificate.',
   }),
+  'config/cipher-suites-unlike-key': row<ConfigPlace & { algorithm: string; subject: string }>({
+    severity: 'warning',
+    meaning:
+      'Each suite of TLS 1.2 in the list wants another kind of key than the certificate has, so clients of TLS 1.2 are refused. TLS 1.3 has suites of its own.',
+    source: 'RFC 5246 appendix A.5, RFC 8422 section 6; Go crypto/tls; etcd 3.5.16, run',
+    refusals: [{ by: 'Go', words: 'tls: no cipher suite supported by both client and server' }],
+    message: (details) =>
+      `${placed(details)} has no suite for the ${details.algorithm} key of "${details.subject}", so TLS 1.2 cannot be spoken.`,
+    remedy: ({ algorithm }) =>
+      `Add TLS_ECDHE_${algorithm === 'RSA' ? 'RSA' : 'ECDSA'}_WITH_AES_128_GCM_SHA256, or allow TLS 1.3 alone, without a list.`,
+  }),
+  'config/cipher-suites-serve-nobody': row<ConfigPlace & { algorithm: string; subject: string }>({
+    severity: 'error',
+    meaning:
+      'Each suite in the list wants another kind of key than the certificate has, and TLS 1.3 is not spoken: etcd starts, and refuses everybody.',
+    source: 'RFC 5246 appendix A.5, RFC 8422 section 6; Go crypto/tls; etcd 3.5.16, run',
+    refusals: [{ by: 'Go', words: 'tls: no cipher suite supported by both client and server' }],
+    message: (details) =>
+      `${placed(details)} has no suite for the ${details.algorithm} key of "${details.subject}", so nobody can connect.`,
+    remedy: ({ algorithm }) => `Add TLS_ECDHE_${algorithm === 'RSA' ? 'RSA' : 'ECDSA'}_WITH_AES_128_GCM_SHA256.`,
+  }),
   'config/cipher-suites-with-tls13': row<ConfigPlace>({
     severity: 'error',
     meaning: 'Suites can be chosen for TLS 1.2 alone, so a list beside TLS 1.3 as the oldest version ends etcd.',

@@ -44,7 +44,14 @@ function asProcess(changes: Changes): ConfigInput {
   return { flags: Buffer.from(`/usr/bin/etcd\0${words.join('\0')}\0`) }
 }
 
-const FAULTS: readonly (readonly [code: string, changes: Changes, options?: LintOptions])[] = [
+const NO_CLIENT_TLS: Changes = {
+  'cert-file': null,
+  'key-file': null,
+  'trusted-ca-file': null,
+  'client-cert-auth': null,
+}
+
+const FAULTS: readonly (readonly [code: string, changes: Changes, options?: LintOptions, beside?: string[]])[] = [
   [
     'config/peer-tls-forgotten',
     {
@@ -90,6 +97,28 @@ const FAULTS: readonly (readonly [code: string, changes: Changes, options?: Lint
   ['config/cipher-suite-unknown', { 'cipher-suites': 'ECDHE-RSA-AES128-GCM-SHA256' }],
   ['config/cipher-suites-without-http2', { 'cipher-suites': 'TLS_AES_128_GCM_SHA256' }],
   ['config/cipher-suite-weak', { 'cipher-suites': 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_RSA_WITH_RC4_128_SHA' }],
+  [
+    'config/advertise-tls',
+    {
+      'listen-client-urls': 'http://127.0.0.1:2379',
+      'advertise-client-urls': 'https://10.0.0.1:2379',
+      'cert-file': null,
+      'key-file': null,
+      'trusted-ca-file': null,
+      'client-cert-auth': null,
+    },
+  ],
+  [
+    'config/tls-unused',
+    { 'listen-client-urls': 'http://127.0.0.1:2379', 'advertise-client-urls': 'http://127.0.0.1:2379' },
+  ],
+  [
+    'config/needs-client-auth',
+    { 'peer-cert-allowed-cn': 'e', 'peer-trusted-ca-file': null, 'peer-client-cert-auth': null },
+    { ignore: [] },
+    ['config/peer-auth-off'],
+  ],
+  ['config/auto-tls', { 'listen-client-urls': 'https://10.0.0.1:2379', ...NO_CLIENT_TLS, 'auto-tls': 'true' }],
   ['config/option-not-in-version', { 'tls-min-version': 'TLS1.3' }, { version: '3.5.7' }],
   ['config/one-value-only', { 'peer-cert-allowed-cn': 'a,b' }, { version: '3.5.14' }],
   [
@@ -100,12 +129,150 @@ const FAULTS: readonly (readonly [code: string, changes: Changes, options?: Lint
 ]
 
 describe('one fault is one finding', () => {
-  test.each(FAULTS.map(([code, changes, options = {}]) => ({ code, changes, options })))('$code %#', async (fault) => {
-    const { code, changes, options } = fault
+  const faults = FAULTS.map(([code, changes, options = {}, beside = []]) => ({ code, changes, options, beside }))
+  test.each(faults)('$code %#', async ({ code, changes, options, beside }) => {
     for (const config of [asFlags(changes), asEnv(changes), asProcess(changes)]) {
       const { findings } = await lintEtcdConfig(config, { readFiles: false, ...options })
-      expect(findings.filter(({ severity }) => severity !== 'info').map((each) => each.code)).toEqual([code])
+      expect(findings.filter(({ severity }) => severity !== 'info').map((each) => each.code)).toEqual([...beside, code])
     }
+  })
+})
+
+/** The whole of it in YAML, with text before and after, and lines in its blocks. */
+function yamlText({ top = '', client = '', peer = '', end = '' } = {}): string {
+  const block = (name: string): string =>
+    `  cert-file: /${name}.crt\n  key-file: /${name}.key\n  trusted-ca-file: /ca.crt\n  client-cert-auth: true\n`
+  const addresses = changed({})
+    .filter(([name]) => GOOD[name] !== undefined && !/cert|key|ca-file/.test(name))
+    .map(([name, value]) => `${name}: ${value}\n`)
+  return `${top}${addresses.join('')}client-transport-security:\n${block('s')}${client}peer-transport-security:\n${block('p')}${peer}${end}`
+}
+
+function yaml(parts: Parameters<typeof yamlText>[0] = {}): ConfigInput {
+  return { yaml: yamlText(parts) }
+}
+
+type Case = readonly [code: string, config: ConfigInput, options?: LintOptions]
+
+function cases(all: readonly Case[]): { code: string; config: ConfigInput; options: LintOptions }[] {
+  return all.map(([code, config, options = {}]) => ({ code, config, options }))
+}
+
+describe('one fault of a form is one finding', () => {
+  const all = changed({}).map(([name, value]) => `--${name}=${value}`)
+  const NO_PEER = yamlText().replace(/peer-transport-security:\n(?: .*\n)+/, 'peer-transport-security:\n')
+  test.each(
+    cases([
+      ['config/argument-left-over', { flags: [...all, '--client-cert-auth', 'true'] }],
+      ['config/flag-value-missing', { flags: [...all, '--data-dir'] }],
+      ['config/flag-unknown', { flags: [...all, '--cert-fil=x'] }],
+      ['config/flag-unknown', { flags: [...all, '--feature-gates=x'] }, { version: '3.5.16' }],
+      ['config/flag-repeated', { flags: ['--name=z', ...all] }],
+      ['config/flag-and-variable', { flags: all, env: { ETCD_NAME: 'e1' } }],
+      ['config/variable-unknown', { flags: all, env: { ETCD_CERT_FIL: 'x' } }],
+      ['config/tls-key-unknown', yaml({ client: '  cert-fil: x\n' })],
+      ['config/key-unknown', yaml({ end: 'hartbeat-interval: 1\n' })],
+      ['config/crl-not-in-force', yaml({ peer: '  crl-file: x\n' })],
+      ['config/key-repeated', yaml({ top: 'name: z\n' })],
+      ['config/yaml-several-documents', yaml({ end: '---\nname: z\n' })],
+      ['config/yaml-malformed', { yaml: 'name: "a\n' }],
+      ['config/yaml-excessive', { yaml: `a: ${'['.repeat(90)}${']'.repeat(90)}\n` }],
+      ['config/too-dense', { yaml: 'a: 1\n'.repeat(2000) }],
+      ['config/value-type', yaml({ end: 'tls-max-version: 1.3\n' })],
+      ['config/value-malformed', yaml({ end: 'tls-max-version: TLS1.4\n' })],
+      ['config/scalar-instead-of-list', yaml({ peer: '  allowed-cn: e\n' })],
+      ['config/list-instead-of-scalar', yaml({ peer: '  allowed-cn: [e]\n' }), { version: '3.5.14' }],
+      [
+        'config/list-too-long',
+        yaml({ end: `cipher-suites: [${'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,'.repeat(501)}]\n` }),
+      ],
+      ['config/block-null', { yaml: NO_PEER }, { version: '3.6.0' }],
+      ['config/no-etcd', { unit: '[Service]\nExecStart=/bin/true\n' }],
+      ['config/no-etcd', { manifest: 'kind: Pod\nspec: {containers: [{command: [sh]}]}\n' }],
+      ['config/no-etcd', { flags: 'sh -c true' }],
+    ]),
+  )('$code %#', async ({ code, config, options }) => {
+    const { findings } = await lintEtcdConfig(config, { readFiles: false, ...options })
+    const told = findings.filter(({ severity }) => severity !== 'info').map((each) => each.code)
+    // Without its block, the side for peers has nothing to serve by.
+    expect(told.filter((each) => code !== 'config/block-null' || each !== 'config/certificate-missing')).toEqual([code])
+  })
+
+  test.each(
+    cases([
+      ['config/metrics-address-check', asFlags({ 'listen-metrics-urls': 'https://10.0.0.1:2381' })],
+      [
+        'config/plaintext-loopback',
+        asFlags({
+          'listen-client-urls': 'http://127.0.0.1:2379',
+          ...NO_CLIENT_TLS,
+          'advertise-client-urls': 'http://127.0.0.1:2379',
+        }),
+      ],
+      ['config/peer-auth-implied', asFlags({ 'peer-client-cert-auth': null })],
+      [
+        'config/option-deprecated',
+        yaml({ end: 'experimental-peer-skip-client-san-verification: false\n' }),
+        { version: '3.6' },
+      ],
+      ['config/key-of-other-version', yaml({ end: 'feature-gates: a=true\n' }), { version: '3.5' }],
+      ['config/value-unresolved', asFlags({ 'data-dir': '/var/lib/$(NAME)' })],
+      ['config/value-unresolved', { flags: all.map((each) => each.replace('--name=e1', '--name=$NAME')) }],
+    ]),
+  )('$code is told as an info, alone %#', async ({ code, config, options }) => {
+    const { findings } = await lintEtcdConfig(config, { readFiles: false, ...options })
+    expect(findings.map((each) => each.code)).toEqual([code])
+  })
+
+  test('the good one is told nothing of', async () => {
+    for (const version of ['3.4', '3.5', '3.6', '3.7'] as const) {
+      const { findings } = await lintEtcdConfig(yaml(), { readFiles: false, version })
+      expect(findings).toEqual([])
+    }
+    expect(
+      (await lintEtcdConfig({ yaml: NO_PEER }, { version: '3.5', readFiles: false })).findings.map(({ code }) => code),
+    ).toEqual(['config/certificate-missing'])
+  })
+})
+
+describe('what is missing is named as the configuration writes it', () => {
+  const changes = { 'client-cert-auth': null }
+  test.each<readonly [form: string, config: ConfigInput, auth: string]>([
+    ['flags', asFlags(changes), '--client-cert-auth'],
+    ['variables', asEnv(changes), 'ETCD_CLIENT_CERT_AUTH'],
+    [
+      'a file',
+      { yaml: yamlText().replace('  client-cert-auth: true\n', '') },
+      'client-transport-security.client-cert-auth',
+    ],
+  ])('%s', async (_, config, auth) => {
+    const { findings } = await lintEtcdConfig(config, { readFiles: false })
+    const half = findingOf(findings, 'config/client-auth-half')
+    expect(half.details).toMatchObject({ auth })
+    expect(half.remedy).toContain(`Set ${auth} to true`)
+  })
+
+  test.each<readonly [form: string, config: ConfigInput, names: string[]]>([
+    [
+      'flags',
+      asFlags({ 'peer-trusted-ca-file': null, 'peer-client-cert-auth': null }),
+      ['--peer-trusted-ca-file', '--peer-client-cert-auth'],
+    ],
+    [
+      'variables',
+      asEnv({ 'peer-trusted-ca-file': null, 'peer-client-cert-auth': null }),
+      ['ETCD_PEER_TRUSTED_CA_FILE', 'ETCD_PEER_CLIENT_CERT_AUTH'],
+    ],
+    [
+      'a file',
+      {
+        yaml: yamlText().replace(/(\/p.key\n).*\n.*\n/, '$1'),
+      },
+      ['peer-transport-security.trusted-ca-file', 'peer-transport-security.client-cert-auth'],
+    ],
+  ])('remedies: %s', async (_, config, names) => {
+    const { findings } = await lintEtcdConfig(config, { readFiles: false })
+    for (const name of names) expect(findingOf(findings, 'config/peer-auth-off').remedy).toContain(name)
   })
 })
 

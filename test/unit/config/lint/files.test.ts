@@ -1,4 +1,5 @@
 /** Files that a configuration names are read, and judged for the role that they play. */
+import { createPrivateKey } from 'node:crypto'
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -6,7 +7,10 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { lintCluster } from '../../../../src/config/lint/lint-cluster.js'
 import { lintEtcdConfig, type LintOptions } from '../../../../src/config/lint/lint.js'
 import { findingOf } from '../../../support/refused.js'
-import { dns, ip, mintCa, mintLeaf, type MintLeafOptions } from '../../../support/mint.js'
+import { dns, ip, mintCa, mintCrl, mintLeaf, type MintLeafOptions, newKey } from '../../../support/mint.js'
+
+const ECDSA = 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256'
+const RSA = 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256'
 
 let folder: string
 const root = mintCa({ subject: 'Root' })
@@ -23,6 +27,12 @@ beforeAll(async () => {
   await issue('server-only', { usages: ['serverAuth'] })
   await issue('client', { usages: ['clientAuth'], names: [dns('client')] })
   await issue('elsewhere', { names: [dns('etcd-9')] })
+  await issue('rsa', { key: newKey('rsa-2048') })
+  await issue('locked')
+  const locked = createPrivateKey(newKey().export({ type: 'pkcs8', format: 'pem' }))
+  const cipher = { cipher: 'aes-256-cbc', passphrase: 'secret' }
+  await write('locked.key', locked.export({ type: 'pkcs8', format: 'pem', ...cipher }).toString())
+  await write('mixed.crt', root.pem + mintCrl({ issuer: root }).pem)
   await issue('wildcard', { names: [dns('*.etcd.svc')] })
   await issue('old', { notBefore: new Date('2020-01-01'), notAfter: new Date('2021-01-01') })
 })
@@ -101,6 +111,22 @@ describe('a fault and its finding', () => {
     ['an expired one', pair('old'), ['validity/expired']],
     ['a server of another CA than clients', pair('stranger'), ['config/gateway-untrusted']],
     ['a peer of another CA', pair('stranger', 'peer-'), ['chain/issuer-not-found']],
+    [
+      'something else among the CAs',
+      { 'trusted-ca-file': 'mixed.crt', 'peer-trusted-ca-file': 'ca.crt' },
+      ['credentials/block-refused'],
+    ],
+    ['an encrypted key', pair('locked'), ['config/key-encrypted']],
+    ['suites for another key', { ...pair('rsa'), 'cipher-suites': ECDSA }, ['config/cipher-suites-unlike-key']],
+    ['the same of a peer', { ...pair('rsa', 'peer-'), 'cipher-suites': ECDSA }, ['config/cipher-suites-unlike-key']],
+    [
+      'suites for another key, and TLS 1.2 alone',
+      { ...pair('rsa'), 'cipher-suites': ECDSA, 'tls-max-version': 'TLS1.2' },
+      ['config/cipher-suites-serve-nobody'],
+    ],
+    ['suites for RSA', { ...pair('server', 'peer-'), 'cipher-suites': RSA }, ['config/cipher-suites-unlike-key']],
+    ['suites for both', { ...pair('rsa'), 'cipher-suites': `${RSA},${ECDSA}` }, []],
+    ['suites that fit', { 'cipher-suites': ECDSA }, []],
     ['a missing revocation list', { 'client-crl-file': 'none.crl' }, ['config/crl-unreadable']],
     [
       'a wildcard alone for a peer',
@@ -113,6 +139,40 @@ describe('a fault and its finding', () => {
     ],
   ])('%s', async (_, changes, codes) => {
     expect(await told(changes)).toEqual(codes)
+  })
+})
+
+test('suites for another key: releases that speak TLS 1.2 alone serve nobody', async () => {
+  const changes = { ...pair('rsa'), 'cipher-suites': ECDSA }
+  expect(await told(changes, { version: '3.5.7' })).toEqual(['config/cipher-suites-serve-nobody'])
+  expect(await told(changes, { version: '3.5.8' })).toEqual(['config/cipher-suites-unlike-key'])
+})
+
+describe('revocation lists by version', () => {
+  const both = { 'client-crl-file': 'list.crl' }
+  const revoked = [{ serial: 1n }]
+  const codes = async (version?: LintOptions['version']): Promise<string[]> => {
+    const { findings } = await lintEtcdConfig({ flags: flags(both) }, { version, ignore: ['config/advisory'] })
+    return findings.map(({ code }) => code)
+  }
+
+  test.each<[string, string | Buffer, old: string[], young: string[]]>([
+    ['DER', mintCrl({ issuer: root, revoked }).der, [], []],
+    ['PEM', mintCrl({ issuer: root, revoked }).pem, ['config/crl-form-ahead'], ['config/crl-form']],
+    ['version 1', mintCrl({ issuer: root, revoked, version: null, extensions: [] }).der, [], ['config/crl-form']],
+    ['words before', `x\n${mintCrl({ issuer: root, revoked }).pem}`, ['config/crl-unreadable'], ['config/crl-form']],
+    [
+      'several',
+      mintCrl({ issuer: root, revoked }).pem.repeat(2),
+      ['config/crl-several', 'config/crl-form-ahead'],
+      ['config/crl-form'],
+    ],
+    ['garbage', 'garbage', ['config/crl-unreadable'], ['config/crl-unreadable']],
+  ])('%s', async (_, content, old, young) => {
+    await writeFile(join(folder, 'list.crl'), content)
+    expect(await codes()).toEqual(old)
+    expect(await codes('3.5.33')).toEqual(old)
+    expect(await codes('3.6.14')).toEqual(young)
   })
 })
 
@@ -173,6 +233,7 @@ describe('members together', () => {
     for (const [i, name] of names.entries()) {
       await issue(`member-${String(i)}`, { names: [dns(name), ip(`10.0.0.${String(i + 1)}`)] })
     }
+    await write('both-ca.crt', root.pem + other.pem)
     await issue('foreign-2', { names: [dns('etcd-2'), ip('10.0.0.3')], issuer: other })
   })
 
@@ -196,6 +257,42 @@ describe('members together', () => {
   ])('%s', async (_, changes, code) => {
     const { findings } = await lintCluster([member(0), member(1), member(2, changes)])
     expect(findings.map((each) => each.code)).toContain(code)
+  })
+
+  test('a certificate by which a member is called is judged by the CAs of those who call', async () => {
+    const twofold = {
+      ...pair('foreign-2', 'peer-'),
+      'peer-trusted-ca-file': 'both-ca.crt',
+      'peer-client-cert-file': 'member-2.crt',
+      'peer-client-key-file': 'member-2.key',
+    }
+    const { findings } = await lintCluster([member(0), member(2, twofold)])
+    expect(findings.flatMap((each) => (each.code === 'config/member-not-trusted' ? [each.details.as] : []))).toEqual([
+      'server',
+    ])
+    const turned = {
+      'peer-trusted-ca-file': 'both-ca.crt',
+      'peer-client-cert-file': 'foreign-2.crt',
+      'peer-client-key-file': 'foreign-2.key',
+    }
+    const other = await lintCluster([member(0), member(2, turned)])
+    expect(
+      other.findings.flatMap((each) => (each.code === 'config/member-not-trusted' ? [each.details.as] : [])),
+    ).toEqual(['client'])
+  })
+
+  test('a member that another one’s list revokes', async () => {
+    await issue('revoked', { names: [dns('etcd-2'), ip('10.0.0.3')], serial: 4711n })
+    await writeFile(join(folder, 'peer.crl'), mintCrl({ issuer: other, revoked: [{ serial: 4711n }] }).der)
+    const codes = async (asks: Readonly<Record<string, string | null>>): Promise<string[]> => {
+      const by = member(0, { 'peer-crl-file': 'peer.crl', ...asks })
+      const { findings } = await lintCluster([by, member(1), member(2, pair('revoked', 'peer-'))])
+      return findings.map((each) => each.code)
+    }
+    expect(await codes({})).toEqual(['config/member-revoked'])
+    expect(await codes({ 'peer-trusted-ca-file': null, 'peer-client-cert-auth': null })).not.toContain(
+      'config/member-revoked',
+    )
   })
 
   test('versions of TLS that do not meet', async () => {

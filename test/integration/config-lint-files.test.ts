@@ -1,0 +1,374 @@
+/**
+ * What the lint says of files, names and ports, etcd does: it does not start, or it serves and refuses whom the finding
+ * names, or it lets in whom it should not. Each test starts one etcd, or two.
+ */
+import { createPrivateKey } from 'node:crypto'
+import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { lintEtcdConfig } from '../../src/config/lint/lint.js'
+import type { ConfigInput } from '../../src/config/read/input.js'
+import type { Credentials } from '../../src/credentials/credentials.js'
+import type { Finding, FindingCode } from '../../src/report/finding.js'
+import { freePort } from '../../src/testing/ports.js'
+import { mintedCredentials } from '../support/etcd.js'
+import { type EtcdProcess, isServed, saying, serving, startEtcdProcess } from '../support/etcd-process.js'
+import { dns, ip, mintCa, mintCrl, mintLeaf, type MintLeafOptions, newKey } from '../support/mint.js'
+import { isSaid } from '../support/refusal-words.js'
+import { ask } from '../support/rendered-etcd.js'
+
+const VERSION = '3.5.16'
+const REVOKED = 4711n
+
+let folder: string
+let ports: { client: number; peer: number; third: number }
+const root = mintCa({ subject: 'Root' })
+const other = mintCa({ subject: 'Other root' })
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'config-lint-files-'))
+  await write('ca.crt', root.pem)
+  await write('other-ca.crt', other.pem)
+  await write('empty.crt', 'nothing here\n')
+  await issue('server')
+})
+beforeEach(async () => {
+  ports = { client: await freePort(), peer: await freePort(), third: await freePort() }
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+function file(name: string): string {
+  return join(folder, name)
+}
+
+async function write(name: string, text: string | Buffer): Promise<void> {
+  await writeFile(file(name), text, { mode: 0o600 })
+}
+
+/** Writes a certificate and its key, and gives both to be shown by a client. */
+async function issue(name: string, options: Partial<MintLeafOptions> = {}): Promise<Credentials> {
+  const names = [ip('127.0.0.1'), dns('localhost')]
+  const leaf = mintLeaf({ subject: name, names, issuer: root, ...options })
+  await write(`${name}.crt`, leaf.pem)
+  await write(`${name}.key`, leaf.keyPem)
+  return mintedCredentials({ leaf, trust: [root] })
+}
+
+type Changes = Readonly<Record<string, string | null>>
+
+/** Flags of a member that serves by TLS and asks for certificates; names of files are those of the folder. */
+function flagsOf(changes: Changes = {}): string[] {
+  const url = (port: number): string => `https://127.0.0.1:${String(port)}`
+  const flags: Changes = {
+    name: 'a',
+    'data-dir': file(`data-${String(ports.client)}`),
+    'listen-client-urls': url(ports.client),
+    'advertise-client-urls': url(ports.client),
+    'listen-peer-urls': url(ports.peer),
+    'initial-advertise-peer-urls': url(ports.peer),
+    'initial-cluster': `a=${url(ports.peer)}`,
+    'cert-file': 'server.crt',
+    'key-file': 'server.key',
+    'trusted-ca-file': 'ca.crt',
+    'client-cert-auth': 'true',
+    'peer-cert-file': 'server.crt',
+    'peer-key-file': 'server.key',
+    'peer-trusted-ca-file': 'ca.crt',
+    'peer-client-cert-auth': 'true',
+    ...changes,
+  }
+  return Object.entries(flags).flatMap(([name, value]) =>
+    value === null ? [] : [`--${name}=${value.replace(/^[\w-]+\.(?:crt|key|crl)$/, file)}`],
+  )
+}
+
+function pair(name: string, prefix = ''): Changes {
+  return { [`${prefix}cert-file`]: `${name}.crt`, [`${prefix}key-file`]: `${name}.key` }
+}
+
+async function found(config: ConfigInput, code: FindingCode): Promise<Finding> {
+  const { findings } = await lintEtcdConfig(config, { version: VERSION })
+  const one = findings.find((each) => each.code === code)
+  if (one === undefined) throw new Error(`No ${code} among ${findings.map((each) => each.code).join(', ')}`)
+  return one
+}
+
+/** Waits until etcd has said one of the row's words. */
+async function refusing(etcd: EtcdProcess, { refusals }: Finding): Promise<void> {
+  expect(refusals).not.toEqual([])
+  await saying(etcd, (log) => refusals.some(({ words }) => isSaid(words, log)))
+}
+
+function start(flags: readonly string[], env: Readonly<Record<string, string>> = {}): EtcdProcess {
+  return startEtcdProcess(flags, { cwd: folder, env })
+}
+
+function shown({ chain, key }: Credentials): { cert: string; key: string } {
+  return { cert: chain.map((each) => each.toPem()).join(''), key: key.exportPem() }
+}
+
+describe('etcd does not start', () => {
+  /** Ends by itself, with the words of the row. */
+  async function ends(flags: readonly string[], code: FindingCode): Promise<void> {
+    const finding = await found({ flags }, code)
+    expect(finding.severity).toBe('error')
+    await using etcd = start(flags)
+    expect(await etcd.code).not.toBe(0)
+    await refusing(etcd, finding)
+  }
+
+  /** What bars whoever runs etcd here: root becomes somebody else for it, and others lock themselves out. */
+  const uid = process.getuid?.() === 0 ? 65_534 : undefined
+  const CLOSED = uid === undefined ? { file: 0o000, folder: 0o600 } : { file: 0o600, folder: 0o700 }
+
+  test.each([
+    ['a key that its user may not read', { file: CLOSED.file, folder: 0o755 }, null],
+    ['a folder that its user may not look into', { file: 0o644, folder: CLOSED.folder }, 'closed'],
+  ])('%s: config/key-not-readable', async (_, modes, barredBy) => {
+    const closed = file('closed')
+    await rm(closed, { recursive: true, force: true })
+    await mkdir(closed)
+    await issue('theirs')
+    await rename(file('theirs.key'), join(closed, 'theirs.key'))
+    for (const name of ['ca.crt', 'server.crt', 'server.key', 'theirs.crt']) await chmod(file(name), 0o644)
+    await chmod(folder, 0o777)
+    await chmod(join(closed, 'theirs.key'), modes.file)
+    await chmod(closed, modes.folder)
+    const flags = flagsOf({ 'cert-file': 'theirs.crt', 'key-file': join(closed, 'theirs.key') })
+    const unit = `[Service]\nUser=${String(uid ?? process.getuid?.())}\nExecStart=/usr/bin/etcd ${flags.join(' ')}\n`
+    const finding = await found({ unit }, 'config/key-not-readable')
+    expect(finding).toMatchObject({
+      severity: 'error',
+      details: { barredBy: barredBy === null ? null : file(barredBy) },
+    })
+    await using etcd = startEtcdProcess(flags, { cwd: folder, uid })
+    expect(await etcd.code).not.toBe(0)
+    expect(etcd.log()).toContain(`open ${join(closed, 'theirs.key')}: permission denied`)
+    await refusing(etcd, finding)
+    await chmod(closed, 0o700)
+    await chmod(file('server.key'), 0o600)
+  })
+
+  test('an encrypted key, in both forms: config/key-encrypted', async () => {
+    await issue('locked')
+    const key = createPrivateKey(mintLeaf({ subject: 'x', issuer: root }).keyPem)
+    for (const type of ['pkcs8', 'sec1'] as const) {
+      const pem = key.export({ type, format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' })
+      await write('locked.key', pem.toString())
+      await ends(flagsOf(pair('locked')), 'config/key-encrypted')
+    }
+  })
+
+  test('something else among the CAs: credentials/block-refused, credentials/key-in-ca-file', async () => {
+    const blocks = [
+      ['credentials/block-refused', mintCrl({ issuer: root }).pem],
+      ['credentials/key-in-ca-file', root.keyPem],
+    ] as const
+    for (const [code, block] of blocks) {
+      await write('mixed.crt', root.pem + block)
+      const flags = flagsOf({ 'trusted-ca-file': 'mixed.crt' })
+      expect((await found({ flags }, code)).severity).toBe('error')
+      await using etcd = start(flags)
+      expect(await etcd.code).not.toBe(0)
+      expect(etcd.log()).toContain('"error":"x509: malformed')
+    }
+  })
+})
+
+describe('revocation lists', () => {
+  test('they are read at each connection: missing, garbage, with words before, several, and right', async () => {
+    const alice = shown(await issue('alice'))
+    const mallory = shown(await issue('mallory', { serial: REVOKED }))
+    const list = mintCrl({ issuer: root, revoked: [{ serial: REVOKED }] })
+    const flags = flagsOf({ 'client-crl-file': 'client.crl' })
+    await using etcd = start(flags)
+    await serving(etcd)
+    const served = async (): Promise<[alice: boolean, mallory: boolean]> => [
+      await isServed(ports.client, alice),
+      await isServed(ports.client, mallory),
+    ]
+
+    expect((await found({ flags }, 'config/crl-unreadable')).severity).toBe('error')
+    expect(await served()).toEqual([false, false])
+    await write('client.crl', 'garbage')
+    expect((await found({ flags }, 'config/crl-unreadable')).severity).toBe('error')
+    expect(await served()).toEqual([false, false])
+    await write('client.crl', `Certificate Revocation List (CRL):\n${list.pem}`)
+    expect((await found({ flags }, 'config/crl-unreadable')).severity).toBe('error')
+    expect(await served()).toEqual([false, false])
+    await saying(etcd, (log) => log.includes('no such file or directory') && log.includes('asn1: structure error'))
+
+    await write('client.crl', mintCrl({ issuer: other }).pem + list.pem)
+    expect((await found({ flags }, 'config/crl-several')).severity).toBe('error')
+    expect(await served()).toEqual([true, true])
+    await write('client.crl', list.pem)
+    expect((await found({ flags }, 'config/crl-form-ahead')).severity).toBe('info')
+    expect(await served()).toEqual([true, false])
+    await write('client.crl', list.der)
+    const { findings } = await lintEtcdConfig({ flags }, { version: VERSION, ignore: ['config/advisory'] })
+    expect(findings).toEqual([])
+    expect(await served()).toEqual([true, false])
+  })
+
+  test('they are passed by where HTTP has a port of its own: config/crl-bypassed', async () => {
+    const mallory = await issue('mallory', { serial: REVOKED })
+    await write('bypassed.crl', mintCrl({ issuer: root, revoked: [{ serial: REVOKED }] }).der)
+    const http = `https://127.0.0.1:${String(ports.third)}`
+    const flags = flagsOf({ 'client-crl-file': 'bypassed.crl', 'listen-client-http-urls': http })
+    expect((await found({ flags }, 'config/crl-bypassed')).severity).toBe('error')
+    await using etcd = start(flags)
+    await serving(etcd)
+    expect(await isServed(ports.client, shown(mallory))).toBe(true)
+    expect((await ask(`${http}/version`, mallory)).status).toBeNull()
+    await saying(etcd, (log) => isSaid('transport: certificate serial … revoked', log))
+  })
+})
+
+describe('the gateway answers 503, and clients are served', () => {
+  test.each<[code: FindingCode, changes: () => Promise<Changes>]>([
+    ['config/allowed-breaks-gateway', () => Promise.resolve({ 'client-cert-allowed-hostname': 'localhost' })],
+    [
+      'config/gateway-untrusted',
+      async () => {
+        await issue('foreign', { issuer: other })
+        return pair('foreign')
+      },
+    ],
+    [
+      'usage/gateway-client-auth-missing',
+      async () => {
+        await issue('server-only', { usages: ['serverAuth'] })
+        return pair('server-only')
+      },
+    ],
+  ])('%s', async (code, changes) => {
+    const flags = flagsOf(await changes())
+    const finding = await found({ flags }, code)
+    expect(finding.severity).toBe('warning')
+    const client = await issue('client', { subject: '' })
+    await using etcd = start(flags)
+    await serving(etcd)
+    const url = `https://127.0.0.1:${String(ports.client)}/v3/kv/range`
+    expect((await ask(url, client, { trust: null, json: { key: 'YQ==' } })).status).toBe(503)
+    expect(await isServed(ports.client, shown(client))).toBe(true)
+    // The gateway's own connection tells what the other end said, and that its own log does.
+    await refusing(etcd, finding)
+  })
+})
+
+describe('who is let in', () => {
+  test('a certificate is refused by address on the port of metrics alone: config/metrics-address-check', async () => {
+    const metrics = `https://127.0.0.1:${String(ports.third)}`
+    const flags = flagsOf({ 'listen-metrics-urls': metrics })
+    await found({ flags }, 'config/metrics-address-check')
+    const elsewhere = await issue('elsewhere', { names: [ip('10.9.9.9')] })
+    await using etcd = start(flags)
+    await serving(etcd)
+    expect(await isServed(ports.client, shown(elsewhere))).toBe(true)
+    expect((await ask(`${metrics}/metrics`, elsewhere)).status).toBeNull()
+    expect((await ask(`${metrics}/metrics`, await issue('client'))).status).toBe(200)
+    await saying(etcd, (log) => log.includes('x509: certificate is valid for 10.9.9.9, not 127.0.0.1'))
+  })
+
+  test('nothing is restricted where nobody is asked: config/needs-client-auth, client-auth-off, peer-auth-off', async () => {
+    await write('none.crl', mintCrl({ issuer: root, revoked: [{ serial: REVOKED }] }).der)
+    const open = {
+      'trusted-ca-file': null,
+      'client-cert-auth': null,
+      'client-cert-allowed-hostname': 'root.test',
+      'client-crl-file': 'none.crl',
+      'peer-trusted-ca-file': null,
+      'peer-client-cert-auth': null,
+    }
+    const flags = flagsOf(open)
+    for (const code of ['config/needs-client-auth', 'config/client-auth-off', 'config/peer-auth-off'] as const) {
+      await found({ flags }, code)
+    }
+    await using etcd = start(flags)
+    await serving(etcd)
+    expect(await isServed(ports.client)).toBe(true)
+    const members = await ask(`https://127.0.0.1:${String(ports.peer)}/members`, null, { trust: null })
+    expect(members.body).toContain('"name":"a"')
+  })
+
+  test('everybody is a peer where peers speak plaintext: config/peer-tls-forgotten', async () => {
+    const url = `http://127.0.0.1:${String(ports.peer)}`
+    const tls = ['peer-cert-file', 'peer-key-file', 'peer-trusted-ca-file', 'peer-client-cert-auth']
+    const flags = flagsOf({
+      'listen-peer-urls': url.replace('127.0.0.1', '0.0.0.0'),
+      'initial-advertise-peer-urls': url,
+      'initial-cluster': `a=${url}`,
+      ...Object.fromEntries(tls.map((name) => [name, null])),
+    })
+    await found({ flags }, 'config/peer-tls-forgotten')
+    await using etcd = start(flags)
+    await serving(etcd)
+    expect((await ask(`${url}/members`, null)).body).toContain('"name":"a"')
+  })
+
+  test('clients are let in by the roots of the machine: config/client-auth-by-system-roots', async () => {
+    const flags = flagsOf({ 'trusted-ca-file': null })
+    await found({ flags }, 'config/client-auth-by-system-roots')
+    const bought = await issue('bought', { issuer: other })
+    await using etcd = start(flags, { SSL_CERT_FILE: file('other-ca.crt'), SSL_CERT_DIR: file('none') })
+    await serving(etcd)
+    expect(await isServed(ports.client, shown(bought))).toBe(true)
+    expect(await isServed(ports.client, shown(await issue('client')))).toBe(false)
+  })
+
+  test('nobody is let in by a bundle without certificates: pem/no-block', async () => {
+    const flags = flagsOf({ 'trusted-ca-file': 'empty.crt' })
+    expect((await found({ flags }, 'pem/no-block')).severity).toBe('error')
+    await using etcd = start(flags)
+    await serving(etcd)
+    expect(await isServed(ports.client, shown(await issue('client')))).toBe(false)
+  })
+
+  test('members are refused by their address, unless it is not compared: config/peer-address-unprovable, address-check-off', async () => {
+    const wildcard = await issue('wildcard', { names: [dns('*.etcd.test')] })
+    const url = `https://127.0.0.1:${String(ports.peer)}/version`
+    const flags = flagsOf(pair('wildcard', 'peer-'))
+    const finding = await found({ flags }, 'config/peer-address-unprovable')
+    {
+      await using etcd = start(flags)
+      await serving(etcd)
+      expect((await ask(url, wildcard, { trust: null })).status).toBeNull()
+      await refusing(etcd, finding)
+    }
+    const unchecked = [...flags, '--experimental-peer-skip-client-san-verification']
+    await found({ flags: unchecked }, 'config/address-check-off')
+    await using etcd = start(unchecked)
+    await serving(etcd)
+    expect((await ask(url, wildcard, { trust: null })).status).toBe(200)
+  })
+})
+
+describe('suites that want another kind of key', () => {
+  const suites = 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256'
+
+  test.each<[code: FindingCode, newest: string | null, tls13: boolean]>([
+    ['config/cipher-suites-unlike-key', null, true],
+    ['config/cipher-suites-serve-nobody', 'TLS1.2', false],
+  ])('%s', async (code, newest, tls13) => {
+    await issue('rsa', { key: newKey('rsa-2048') })
+    const flags = flagsOf({ ...pair('rsa'), 'cipher-suites': suites, 'tls-max-version': newest })
+    const finding = await found({ flags }, code)
+    const client = shown(await issue('client'))
+    await using etcd = start(flags)
+    await serving(etcd)
+    expect(await isServed(ports.client, { ...client, maxVersion: 'TLSv1.2' })).toBe(false)
+    expect(await isServed(ports.client, client)).toBe(tls13)
+    await refusing(etcd, finding)
+  })
+})
+
+test('who follows an advertised URL without TLS reaches nothing: config/advertise-plaintext', async () => {
+  const url = `http://127.0.0.1:${String(ports.client)}`
+  const flags = flagsOf({ 'advertise-client-urls': url })
+  const finding = await found({ flags }, 'config/advertise-plaintext')
+  await using etcd = start(flags)
+  await serving(etcd)
+  expect((await ask(`${url}/version`, null)).status).toBeNull()
+  await refusing(etcd, finding)
+})
