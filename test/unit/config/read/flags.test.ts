@@ -15,13 +15,13 @@ describe('flags', () => {
     ['etcd -name a -data-dir=/d', { '--name': 'a', '--data-dir': '/d' }],
     ['etcd --name= --data-dir ""', { '--name': '', '--data-dir': '' }],
     ['etcd --name=a=b', { '--name': 'a=b' }],
-    // The value of a flag is the next word, whatever it begins with.
-    ['etcd --name --data-dir --client-cert-auth', { '--name': '--data-dir', '--client-cert-auth': 'true' }],
+    // The value of a flag is the next word, also where it looks like a flag.
+    ['etcd --name -x --client-cert-auth', { '--name': '-x', '--client-cert-auth': 'true' }],
     ['etcd --client-cert-auth=false --name a', { '--client-cert-auth': 'false', '--name': 'a' }],
     // Switches that are no rows of the table have no next word for a value either.
     ['etcd --pre-vote --unsafe-no-fsync --name a', { '--name': 'a' }],
     ['etcd --snapshot-count 5 --name a', { '--name': 'a' }],
-    ['etcd --force --v --name a', { '--name': 'a' }],
+    ['etcd --force --name a', { '--name': 'a' }],
     ['etcd --name a --name b', { '--name': 'b' }],
     [
       `sudo env A=b /usr/bin/etcd --name 'it'"'"'s' \\\n  --data-dir="/d x"`,
@@ -51,6 +51,12 @@ describe('flags', () => {
   ])('%s', async (flags, code) => {
     const { codes } = await read({ flags: flags.split(' ') })
     expect(codes).toEqual([expect.stringContaining(code)])
+  })
+
+  test('what a variable completes is no value to judge', async () => {
+    for (const value of ['$N', '${N}', '$(N)', '{{ n }}']) {
+      expect((await read({ flags: ['etcd', `--snapshot-count=${value}`] })).codes).toEqual([])
+    }
   })
 
   test('numbers and durations in all of Go’s spellings', async () => {

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
-import { fileVariables } from '../../../../src/config/read/env.js'
+import { parseEnvironmentFile } from '../../../../src/config/read/env-file.js'
 import { readMember, type ReadMember } from '../../../../src/config/read/input.js'
 import { splitWords } from '../../../../src/config/read/words.js'
 import { temporaryFolder } from '../../../support/openssl.js'
@@ -19,7 +19,7 @@ const odd = fc
   .map((parts) => parts.join(''))
 
 describe('a file of variables', () => {
-  const valuesOf = (text: string): string[] => fileVariables({ text, file: null }).map(({ value }) => value)
+  const valuesOf = (text: string): string[] => parseEnvironmentFile(text).map(({ value }) => value)
 
   /** Each seen in systemd 257. */
   const CASES: readonly (readonly [right: string, value: string])[] = [
@@ -58,11 +58,11 @@ describe('a file of variables', () => {
 
   test('remarks, lines that are none, and places', () => {
     const text = '# A=1\n ; B=2\nC = 3\n4D=4\nE\n  export F=5\nG=6\\\n7\r\nH=8'
-    expect(fileVariables({ text, file: 'etcd.env' })).toEqual([
-      { name: 'C', value: '3', isExported: false, place: { option: 'C', file: 'etcd.env', line: 3, column: 1 } },
-      { name: 'F', value: '5', isExported: true, place: { option: 'F', file: 'etcd.env', line: 6, column: 10 } },
-      { name: 'G', value: '67', isExported: false, place: { option: 'G', file: 'etcd.env', line: 7, column: 1 } },
-      { name: 'H', value: '8', isExported: false, place: { option: 'H', file: 'etcd.env', line: 9, column: 1 } },
+    expect(parseEnvironmentFile(text)).toMatchObject([
+      { name: 'C', value: '3', isExported: false, offset: text.indexOf('C =') },
+      { name: 'F', value: '5', isExported: true, offset: text.indexOf('F=') },
+      { name: 'G', value: '67', isExported: false, offset: text.indexOf('G=') },
+      { name: 'H', value: '8', isExported: false, offset: text.indexOf('H=') },
     ])
   })
 })
