@@ -87,3 +87,9 @@ export function faultyFileSystem(faults: Faults = {}): FaultyFileSystem {
     rmdir: (path) => step('rmdir', path, () => real.rmdir(path)),
   }
 }
+
+/** The calls that change something: to be killed before one that only looks is to be killed before the next that does not. */
+export function changingCalls({ calls }: { readonly calls: readonly string[] }): number[] {
+  const looks = /^(lstat|readdir|readlink|realpath|open r|fstat|read|close|sync) /
+  return [...calls.keys()].filter((at) => !looks.test(calls[at] ?? ''))
+}

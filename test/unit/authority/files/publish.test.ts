@@ -20,7 +20,8 @@ import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { isEtcdMtlsError, type EtcdMtlsError } from '../../../../src/errors.js'
 import { type Change, publish } from '../../../../src/authority/files/publish.js'
-import { faultyFileSystem, type Faults } from '../../../support/faulty-file-system.js'
+import { eachAtOnce } from '../../../support/at-once.js'
+import { changingCalls, faultyFileSystem, type Faults } from '../../../support/faulty-file-system.js'
 import { runTool, temporaryFolder } from '../../../support/openssl.js'
 import { ca, change, faultsOf, issue, leftOvers, mode, otherRoot, pair, read } from './fixture.js'
 
@@ -199,8 +200,7 @@ describe.each(scenarios)('$name', (scenario) => {
   })
 
   test('killed at each step, a second run completes it', { timeout: 120_000 }, async () => {
-    const { length } = await steps()
-    for (let at = 0; at < length; at++) {
+    await eachAtOnce(changingCalls({ calls: await steps() }), async (at) => {
       const directory = fresh()
       await scenario.prepare(directory)
       const { outcome } = await run(directory, { at, how: 'kill' })
@@ -211,7 +211,7 @@ describe.each(scenarios)('$name', (scenario) => {
       // What lies beside the directory is for the one who holds the lock there.
       expect(leftOvers(directory)).toEqual([])
       rmSync(dirname(directory), { recursive: true })
-    }
+    })
   })
 
   test.each(['fail', 'full'] as const)(
@@ -220,9 +220,8 @@ describe.each(scenarios)('$name', (scenario) => {
     async (how) => {
       const all = (await steps()).map((call, at) => ({ call, at }))
       // A full disk is noticed by what needs space.
-      for (const { at } of how === 'fail'
-        ? all
-        : all.filter(({ call }) => /^(open w|writeFile|mkdir|symlink)/.test(call))) {
+      const tried = how === 'fail' ? all : all.filter(({ call }) => /^(open w|writeFile|mkdir|symlink)/.test(call))
+      await eachAtOnce(tried, async ({ at }) => {
         const directory = fresh()
         await scenario.prepare(directory)
         const { outcome, disk } = await run(directory, { at, how })
@@ -239,7 +238,7 @@ describe.each(scenarios)('$name', (scenario) => {
         expect(read(directory)).toEqual(scenario.after)
         expect(leftOvers(directory)).toEqual([])
         rmSync(dirname(directory), { recursive: true })
-      }
+      })
     },
   )
 })
@@ -378,14 +377,14 @@ describe('links to elsewhere', () => {
     }
     const counted = faultyFileSystem()
     await publish(counted, await prepare(), NEW)
-    for (let at = 0; at < counted.calls.length; at++) {
+    await eachAtOnce(changingCalls(counted), async (at) => {
       const directory = await prepare()
       await failure(publish(faultyFileSystem({ at, how: 'kill' }), directory, NEW))
       expect(faultsOf(directory)).toEqual([])
       await publish(fs, directory, NEW)
       expect(read(directory)).toEqual(texts(NEW))
       expect(leftOvers(directory)).toEqual([])
-    }
+    })
   })
 
   test('that dangle, and one to a generation that is gone', async () => {
@@ -504,7 +503,7 @@ describe('a signal', () => {
     await publish(fs, counted, OLD)
     const disk = faultyFileSystem()
     await publish(disk, counted, NEW)
-    for (let at = 0; at < disk.calls.length; at++) {
+    await eachAtOnce(disk.calls.keys(), async (at) => {
       const directory = fresh()
       await publish(fs, directory, OLD)
       const controller = new AbortController()
@@ -518,7 +517,7 @@ describe('a signal', () => {
       expect(read(directory)).toEqual(texts(outcome === reason ? OLD : NEW))
       expect([reason, 'changed']).toContain(outcome)
       expect(leftOvers(directory)).toEqual([])
-    }
+    })
     const aborted = fresh()
     await expect(publish(fs, aborted, NEW, AbortSignal.abort('no'))).rejects.toBe('no')
     expect(existsSync(aborted)).toBe(false)

@@ -28,8 +28,9 @@ import {
 } from '../../../../src/authority/index.js'
 import { renewDirectoryOn } from '../../../../src/authority/files/renew-directory.js'
 import { fromFiles } from '../../../../src/credentials/index.js'
+import { eachAtOnce } from '../../../support/at-once.js'
 import { childModules, type ChildModules } from '../../../support/child-modules.js'
-import { faultyFileSystem } from '../../../support/faulty-file-system.js'
+import { changingCalls, faultyFileSystem } from '../../../support/faulty-file-system.js'
 import { openssl, temporaryFolder } from '../../../support/openssl.js'
 import { faultsOf, leftOvers, mode, read } from './fixture.js'
 
@@ -559,11 +560,6 @@ describe('whatever happens in between', () => {
     for (const [name, text] of files) writeFileSync(`${path}/${name}`, text, { mode: 0o600 })
   }
   const SMALL = ['members/a', 'clients/alice']
-  /** The calls that change something: to be killed before one that only looks is to be killed before the next that does not. */
-  const changing = (calls: readonly string[]): number[] =>
-    calls.flatMap((call, at) =>
-      /^(lstat|readdir|readlink|realpath|open r|fstat|read|close|sync) /.test(call) ? [] : [at],
-    )
   const run = (fs: ReturnType<typeof faultyFileSystem>, directory: string) =>
     renewDirectoryOn(fs, ca, directory, ETCD).catch((error: unknown) => error)
 
@@ -574,12 +570,12 @@ describe('whatever happens in between', () => {
       const counted = faultyFileSystem()
       await run(counted, await small(plain))
       // Adopting plain files is publish's part, which is tried at each step of its own: here every third does.
-      const all = changing(counted.calls)
+      const all = changingCalls(counted)
       // Root gives files back to whom they belonged, which is some calls more.
       const byAnybody = all.filter((at) => counted.calls[at]?.startsWith('fchown') !== true)
       expect(byAnybody.length).toBeGreaterThan(50)
       const steps = all.filter((_, i) => !plain || i % 3 === 0)
-      for (const at of steps) {
+      await eachAtOnce(steps, async (at) => {
         const directory = await small(plain)
         await run(faultyFileSystem({ at, how: 'kill' }), directory)
         expect(pairsIn(directory, SMALL), `step ${String(at)}`).toEqual([])
@@ -597,7 +593,7 @@ describe('whatever happens in between', () => {
         expect(second.renewed.length + second.kept.length).toBe(3)
         expect(leftOvers(directory)).toEqual([])
         rmSync(directory, { recursive: true })
-      }
+      })
     },
   )
 
@@ -622,8 +618,8 @@ describe('whatever happens in between', () => {
     let failures = 0
     // Of the calls that only look, one in ten: publish is tried at each.
     const some = counted.calls.map((_, at) => at).filter((at) => at % 10 === 0)
-    const steps = new Set([...changing(counted.calls), ...(how === 'full' ? [] : some)])
-    for (const at of steps) {
+    const steps = new Set([...changingCalls(counted), ...(how === 'full' ? [] : some)])
+    await eachAtOnce(steps, async (at) => {
       const directory = await small(false)
       const outcome = await run(faultyFileSystem({ at, how }), directory)
       if (outcome instanceof Error) expect(outcome).toMatchObject({ code: 'ERR_WRITE_FAILED' })
@@ -634,7 +630,7 @@ describe('whatever happens in between', () => {
       if (at % 10 === 0) expect((await plainRun(directory)).renewed).toEqual([])
       expect(leftOvers(directory)).toEqual([])
       rmSync(directory, { recursive: true })
-    }
+    })
     expect(failures).toBeGreaterThan(20)
   })
 

@@ -21,7 +21,8 @@ import { removeFromClusterOn } from '../../../../src/authority/files/remove-from
 import { writeClusterOn } from '../../../../src/authority/files/write-cluster.js'
 import { fromFiles, writeCredentials } from '../../../../src/credentials/index.js'
 import { type ErrorCode, type EtcdMtlsError, isEtcdMtlsError } from '../../../../src/errors.js'
-import { faultyFileSystem } from '../../../support/faulty-file-system.js'
+import { eachAtOnce } from '../../../support/at-once.js'
+import { changingCalls, faultyFileSystem } from '../../../support/faulty-file-system.js'
 import { openssl, temporaryFolder } from '../../../support/openssl.js'
 import { cluster, faultsOf, issue, leftOvers, mode, otherRoot, read, root, tree } from './fixture.js'
 
@@ -441,7 +442,7 @@ describe('faults', () => {
   test('killed at each step, a second run completes it', { timeout: 120_000 }, async () => {
     const counted = faultyFileSystem()
     await writeClusterOn(counted, fresh(), plan, ETCD)
-    for (let at = 0; at < counted.calls.length; at++) {
+    await eachAtOnce(changingCalls(counted), async (at) => {
       const directory = fresh()
       await writeClusterOn(faultyFileSystem({ at, how: 'kill' }), directory, plan, ETCD).catch(() => undefined)
       for (const path of ['members/a', 'members/b', 'clients/alice']) {
@@ -457,7 +458,7 @@ describe('faults', () => {
       expect(tree(directory)).toHaveLength(18)
       expect(leftOvers(directory)).toEqual([])
       rmSync(directory, { recursive: true })
-    }
+    })
   })
 
   test('a full disk leaves nothing at all behind', { timeout: 120_000 }, async () => {
@@ -467,7 +468,7 @@ describe('faults', () => {
       /^(open w|writeFile|mkdir|symlink|link) /.test(call) ? [at] : [],
     )
     expect(growing.length).toBeGreaterThan(40)
-    for (const at of growing) {
+    await eachAtOnce(growing, async (at) => {
       const directory = fresh()
       const disk = faultyFileSystem({ at, how: 'full' })
       const writing = writeClusterOn(disk, directory, plan, ETCD)
@@ -479,12 +480,12 @@ describe('faults', () => {
         )) ?? ''
       if (isReleasing === '') expect((await failed(writing)).details.reason).toContain('free space')
       else expect(isReleasing).toContain('.guard')
-      if (!existsSync(directory)) continue
+      if (!existsSync(directory)) return
       expect(leftOvers(directory)).toEqual([])
       for (const path of tree(directory).filter((line) => /^(members|clients)\/[^/]*$/.test(line))) {
         expect(faultsOf(`${directory}/${path.split(' ')[0] ?? ''}`)).toEqual([])
       }
-    }
+    })
   })
 
   test('a file in the place of a folder, above and below', async () => {
@@ -599,7 +600,7 @@ describe('removeFromCluster', () => {
     }
     const counted = faultyFileSystem()
     await removeFromClusterOn(counted, prepare(), { members: ['a'] }, KUBEADM)
-    for (let at = 0; at < counted.calls.length; at++) {
+    await eachAtOnce(changingCalls(counted), async (at) => {
       const directory = prepare()
       const disk = faultyFileSystem({ at, how: 'kill' })
       await removeFromClusterOn(disk, directory, { members: ['a'] }, KUBEADM).catch(() => undefined)
@@ -609,7 +610,7 @@ describe('removeFromCluster', () => {
       await removeFromClusterOn(faultyFileSystem(), directory, { members: ['a'] }, KUBEADM)
       expect(tree(`${directory}/a`)).toEqual(['etcd 700', 'etcd/ca.crt 644', 'etcd/ca.key 600'])
       expect(leftOvers(directory)).toEqual([])
-    }
+    })
   })
 
   test('refuses what it cannot do', async () => {

@@ -1,0 +1,12 @@
+/** Tries that wait for the disk or the network most of their time, side by side. */
+
+const WIDTH = 8
+
+/** Does the work for each of these, some at once. Rejects as the first that fails, when those beside it have ended. */
+export async function eachAtOnce<T>(items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
+  const waiting = [...items]
+  while (waiting.length > 0) {
+    const outcomes = await Promise.allSettled(waiting.splice(0, WIDTH).map(work))
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+  }
+}
