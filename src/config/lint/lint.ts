@@ -13,7 +13,9 @@ import { type FilesReading, judgeFiles, type JudgeOptions, NO_FILES } from './fi
 import { finding } from './finding.js'
 import { type LintMember, LintSide, type Rule } from './member.js'
 import { withPlaces } from './place.js'
+import { exchangedSides, judgeTogether, smallKeysAreOne } from './rules-files.js'
 import { authRules } from './rules-auth.js'
+import { reachRules } from './rules-reach.js'
 import { urlRules } from './rules-urls.js'
 import { valueRules } from './rules-values.js'
 
@@ -56,7 +58,7 @@ export interface LintedMember {
   readonly findings: readonly Finding[]
 }
 
-const RULES: readonly Rule[] = [...urlRules, ...authRules, ...valueRules, ...advisoryRules]
+const RULES: readonly Rule[] = [...urlRules, ...reachRules, ...authRules, ...valueRules, ...advisoryRules]
 
 /**
  * Judges a configuration of etcd: what etcd refuses, what it passes over in silence, what opens a hole, and whether the
@@ -125,7 +127,8 @@ export async function lintMember(read: ReadMember, context: LintContext): Promis
   const found = RULES.flatMap((rule) => rule(member))
   const none = { client: NO_FILES, peer: NO_FILES, findings: [] }
   const files = context.readFiles ? await judgeFiles(member, read, context) : none
-  const all = distinct([...read.findings, ...found, ...unresolved, ...files.findings])
+  const ofFiles = exchangedSides(member, files, [...files.findings, ...judgeTogether(member, files, context)], context)
+  const all = distinct([...read.findings, ...found, ...unresolved, ...smallKeysAreOne(member, ofFiles)])
   return { member, files, findings: withPlaces(all, settings.all()) }
 }
 
