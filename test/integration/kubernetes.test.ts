@@ -122,6 +122,8 @@ test('a static pod is an etcd whose probes answer, and of which the lint has not
   expect(log).not.toMatch(/"level":"fatal"/)
   const report = await lintEtcdConfig({ manifest }, { root: node, version: '3.5.16' })
   expect(report.findings.filter(({ severity }) => severity !== 'info')).toEqual([])
+  const running = await lintEtcdConfig({ file: `/proc/${String(etcd.pid)}/cmdline` }, { version: '3.5.16' })
+  expect(running.findings.filter(({ severity }) => severity !== 'info')).toEqual([])
   // The same file by file: one that is not there is told.
   rmSync(onNode(`${PKI}/etcd/peer.key`))
   const without = await lintEtcdConfig({ manifest }, { root: node })
@@ -148,9 +150,16 @@ describe('a tool on the node connects in one line', () => {
   })
 
   test('by its process', async () => {
-    const file = '/proc/4711/cmdline'
-    put(file, `${apiserver().join('\0')}\0`)
-    expect(await roundTrip(await fromKubeApiserver({ file }, root))).toBe('hello')
+    // One that runs something else, and has the command line.
+    const [program, ...flags] = apiserver().map((word) => word.replace(PKI, onNode(PKI)))
+    const process = spawn('sh', ['-c', 'read -r forever', program ?? '', ...flags], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+    })
+    await once(process, 'spawn')
+    const file = `/proc/${String(process.pid)}/cmdline`
+    expect(await roundTrip(await fromKubeApiserver({ file }))).toBe('hello')
+    process.stdin.end()
+    await once(process, 'exit')
     expect(await roundTrip(await fromKubeApiserver({ flags: apiserver() }, root))).toBe('hello')
   })
 
