@@ -363,6 +363,18 @@ describe('suites that want another kind of key', () => {
   })
 })
 
+test('suites that Go calls insecure are served where they are named: config/cipher-suite-weak', async () => {
+  await issue('rsa', { key: newKey('rsa-2048') })
+  const weak = 'TLS_RSA_WITH_AES_128_CBC_SHA'
+  const flags = flagsOf({ ...pair('rsa'), 'cipher-suites': `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,${weak}` })
+  expect((await found({ flags }, 'config/cipher-suite-weak')).severity).toBe('error')
+  await using etcd = start(flags)
+  await serving(etcd)
+  const url = `https://127.0.0.1:${String(ports.client)}/version`
+  const tls = { trust: null, ciphers: 'AES128-SHA', maxVersion: 'TLSv1.2' } as const
+  expect(await ask(url, await issue('client'), tls)).toMatchObject({ status: 200, suite: weak })
+})
+
 test('who follows an advertised URL without TLS reaches nothing: config/advertise-plaintext', async () => {
   const url = `http://127.0.0.1:${String(ports.client)}`
   const flags = flagsOf({ 'advertise-client-urls': url })

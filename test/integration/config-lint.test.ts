@@ -8,10 +8,11 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { lintEtcdConfig } from '../../src/config/lint/lint.js'
 import type { ConfigInput } from '../../src/config/read/input.js'
-import type { FindingCode } from '../../src/report/finding.js'
+import type { Finding, FindingCode } from '../../src/report/finding.js'
 import { freePort } from '../../src/testing/ports.js'
 import { type EtcdProcess, isServed, serving, startEtcdProcess } from '../support/etcd-process.js'
 import { dns, ip, mintCa, mintLeaf } from '../support/mint.js'
+import { isSaid } from '../support/refusal-words.js'
 
 const VERSION = '3.5.16'
 
@@ -86,9 +87,20 @@ ${block}${client}peer-transport-security:
 ${block}${end}`
 }
 
-async function lint(config: ConfigInput): Promise<Map<FindingCode, string>> {
+async function lint(config: ConfigInput): Promise<Map<FindingCode, Finding>> {
   const report = await lintEtcdConfig(config, { version: VERSION })
-  return new Map(report.findings.map(({ code, severity }) => [code, severity]))
+  return new Map(report.findings.map((each) => [each.code, each]))
+}
+
+/** The lint calls it an error, and etcd ends with these words, which are those of the row where it has any. */
+async function refused(config: ConfigInput, code: FindingCode, etcd: () => EtcdProcess, words: string): Promise<void> {
+  const found = (await lint(config)).get(code)
+  expect(found?.severity).toBe('error')
+  await using process = etcd()
+  expect(await process.code).not.toBe(0)
+  expect(process.log()).toContain(words)
+  const said = (found?.refusals ?? []).map((each) => [each.words, isSaid(each.words, process.log())] as const)
+  expect(said.length === 0 || said.some(([, is]) => is), said.join('; ')).toBe(true)
 }
 
 async function codesOf(config: ConfigInput): Promise<FindingCode[]> {
@@ -223,18 +235,13 @@ const REFUSED: readonly (readonly [code: FindingCode, args: () => string[], word
 describe('etcd refuses', () => {
   test.each(REFUSED)('%s %#', async (code, args, words) => {
     const flags = args()
-    expect((await lint({ flags })).get(code)).toBe('error')
-    const etcd = start(flags)
-    expect(await etcd.code).not.toBe(0)
-    expect(etcd.log()).toContain(words)
+    await refused({ flags }, code, () => start(flags), words)
   })
 
   test('a flag and a variable for one option', async () => {
     const env = { ETCD_NAME: 'a' }
-    expect(await codesOf({ flags: good(), env })).toContain('config/flag-and-variable')
-    const etcd = start(good(), env)
-    expect(await etcd.code).not.toBe(0)
-    expect(etcd.log()).toContain('conflicting environment variable')
+    const etcd = (): EtcdProcess => start(good(), env)
+    await refused({ flags: good(), env }, 'config/flag-and-variable', etcd, 'conflicting environment variable')
   })
 
   const LAUGHS = Array.from(
@@ -276,11 +283,8 @@ describe('etcd refuses', () => {
     ['config/scalar-instead-of-list', () => goodYaml({ client: '  allowed-cn: root\n' }), 'of type []string'],
   ])('%s %#', async (code, yaml, words) => {
     const text = yaml()
-    expect((await lint({ yaml: text })).get(code)).toBe('error')
     await write('refused.yml', text)
-    const etcd = start([`--config-file=${join(folder, 'refused.yml')}`])
-    expect(await etcd.code).not.toBe(0)
-    expect(etcd.log()).toContain(words)
+    await refused({ yaml: text }, code, () => start([`--config-file=${join(folder, 'refused.yml')}`]), words)
   })
 })
 
@@ -288,6 +292,8 @@ describe('etcd serves, and', () => {
   test.each<readonly [code: FindingCode, yaml: () => string]>([
     ['config/tls-key-unknown', () => goodYaml({ client: '  alowed-cn: [root]\n' })],
     ['config/tls-key-unknown', () => goodYaml({ end: `client-cert-allowed-hostname: root\n` })],
+    ['config/option-not-in-version', () => goodYaml({ client: '  skip-client-san-verification: true\n' })],
+    ['config/key-of-other-version', () => goodYaml({ end: 'feature-gates: x\n' })],
     ['config/key-unknown', () => goodYaml({ end: 'hartbeat-interval: 1\n' })],
     ['config/crl-not-in-force', () => goodYaml({ client: '  crl-file: /none\n' })],
     ['config/yaml-several-documents', () => goodYaml({ end: '---\nname: 5\n' })],
@@ -319,6 +325,12 @@ describe('etcd serves, and', () => {
 
   test.each<readonly [code: FindingCode, args: () => string[], env: Record<string, string>, words: string]>([
     ['config/variable-unknown', () => good(), { ETCD_CLIENT_CRL_FIL: '/x' }, 'unrecognized environment variable'],
+    [
+      'config/option-not-in-version',
+      () => good(),
+      { ETCD_PEER_SKIP_CLIENT_SAN_VERIFICATION: 'true' },
+      'unrecognized environment variable',
+    ],
     ['config/auto-tls-ignored', () => good({ 'auto-tls': 'true' }), {}, 'ignoring client auto TLS since certs given'],
     ['config/client-auth-half', () => good({ 'client-cert-auth': 'false' }), {}, 'client-cert-auth = false'],
     ['config/flag-repeated', () => ['--name=z', ...good()], {}, '"name":"a"'],
@@ -356,13 +368,24 @@ describe('etcd serves, and', () => {
       ['config/plaintext-bypass', good({ 'listen-client-urls': both })],
       ['config/tls-unused', good({ 'listen-client-urls': `http://127.0.0.1:${port}` })],
       ['config/plaintext-url', good({ 'listen-client-urls': `http://0.0.0.0:${port}` })],
+      [
+        'config/plaintext-loopback-bypass',
+        good({ 'listen-client-urls': `https://127.0.0.1:${String(await freePort())},http://127.0.0.1:${port}` }),
+      ],
+      [
+        'config/metrics-plaintext',
+        good({
+          'listen-client-urls': `https://127.0.0.1:${String(await freePort())}`,
+          'listen-metrics-urls': `http://0.0.0.0:${port}`,
+        }),
+      ],
     ]
     for (const [code, flags] of cases) {
       expect(await codesOf({ flags })).toContain(code)
       const etcd = start(flags)
       await serving(etcd)
-      const response = await fetch(`http://127.0.0.1:${port}/version`)
-      expect(await response.json()).toMatchObject({ etcdserver: VERSION })
+      const response = await fetch(`http://127.0.0.1:${port}/metrics`)
+      expect(await response.text()).toContain(`etcd_server_version{server_version="${VERSION}"}`)
       await etcd.stop()
     }
   })

@@ -1,11 +1,50 @@
 /** Findings about reading a configuration of etcd: a file, flags, variables, a systemd unit, a pod's manifest. */
 import { row } from '../row.js'
 import { type ConfigPlace, listed, placed } from './config-place.js'
-import { octets } from './place.js'
+import { inShell, octets } from './place.js'
 
 const BOOLEAN = 'true or false'
 const TLS_VERSION = 'TLS1.2 or TLS1.3'
 const NUMBERS = /^a (?:whole number|duration)/
+
+function notText(is: 'UTF-16' | 'other octets' | 'binary', line: number | null): string {
+  if (is === 'UTF-16') return 'is text in UTF-16'
+  const where = line === null ? '' : `, on line ${String(line)}`
+  return is === 'binary' ? `has a control character${where}, as no text has` : `is not in UTF-8${where}`
+}
+
+function there({ belongs }: { belongs: string | null }): string {
+  return belongs === null ? '' : ' there'
+}
+
+/** `belongs` is where a key is known that is right in itself: a path with dots. */
+function keyRemedy({ nearest, belongs }: { nearest: string | null; belongs: string | null }): string {
+  if (belongs !== null) {
+    const [key = '', block] = belongs.split('.').toReversed()
+    return block === undefined
+      ? `Move it out to the top level, as "${key}", without indentation.`
+      : `Move it into "${block}", as "${key}".`
+  }
+  return nearest === null ? 'Take it out.' : `Write "${nearest}" if that is meant.`
+}
+
+function leftOverRemedy(argument: string): string {
+  // Word processors make one of two.
+  const [dash, flag] = [argument.charAt(0), argument.slice(1)]
+  if (dash === '\u2013' || dash === '\u2014') return `It begins with a long dash: write "--${flag}".`
+  return 'Take it out, or quote what it belongs to.'
+}
+
+const NOT_CONTINUED = {
+  'carriage return': 'the line ends with CR LF, as on Windows, and a shell takes its backslash for the CR alone',
+  blank: 'a blank follows the backslash at the end of the line',
+  backslash: 'the line does not end with a backslash',
+}
+const CONTINUE = {
+  'carriage return': 'Save the text with line ends of LF alone, as with "sed -i \'s/\\r$//\' FILE".',
+  blank: 'Take the blank out: a backslash continues a line as its very last character alone.',
+  backslash: 'End the line with a blank and a backslash.',
+}
 
 /** Where a text came from, as far as it has a name. */
 function theText(file: string | null): string {
@@ -25,19 +64,27 @@ export const configReading = {
     severity: 'error',
     meaning:
       'A text has so many keys, brackets or anchors for its length that it is no configuration, but made to keep a reader busy.',
-    source: 'a limit of this package: 1,000 marks of YAML and one more for every 12 octets',
+    source: 'a limit of this package: 6,000 marks of YAML, or 1,000 and one more for every 12 octets',
     message: ({ file, marks, limit }) =>
-      `${theText(file)} has ${marks.toLocaleString('en-US')} marks of YAML; at most ${limit.toLocaleString('en-US')} are read in a text of its length.`,
-    remedy: () => 'Check that it is the right file.',
+      `${theText(file)} has too many lines, brackets, commas and colons for its length: ${marks.toLocaleString('en-US')}, and at most ${limit.toLocaleString('en-US')} are read.`,
+    remedy: () => 'Check that it is the right file, and hand over the part alone that starts etcd.',
   }),
-  'config/not-text': row<{ file: string | null; is: 'UTF-16' | 'binary' }>({
+  'config/not-text': row<{ file: string | null; is: 'UTF-16' | 'other octets' | 'binary'; line: number | null }>({
     severity: 'error',
-    meaning: 'A configuration is text in UTF-8, and this one is something else.',
-    source: 'YAML 1.2.2 section 5.2; systemd.syntax(7)',
-    message: ({ file, is }) =>
-      `${theText(file)} is ${is === 'UTF-16' ? 'text in UTF-16' : 'no text: it has control characters'}.`,
-    remedy: ({ file }) =>
-      `Save it as UTF-8, as with "iconv -f UTF-16 -t UTF-8 ${file ?? 'FILE'}", or name another file.`,
+    meaning:
+      'A configuration is text in UTF-8, and this one is something else. Etcd reads no file with octets of another encoding, or with control characters.',
+    source: 'YAML 1.2.2 section 5.2; systemd.syntax(7); go.yaml.in/yaml/v2 readerc.go',
+    refusals: [
+      { by: 'etcd', words: 'yaml: invalid leading UTF-8 octet', when: ({ is }) => is === 'other octets' },
+      { by: 'etcd', words: 'yaml: control characters are not allowed', when: ({ is }) => is === 'binary' },
+    ],
+    message: ({ file, is, line }) => `${theText(file)} ${notText(is, line)}.`,
+    remedy: ({ file, is, line }) => {
+      if (is === 'binary')
+        return line === null ? 'Name another file.' : `Take the character out of line ${String(line)}.`
+      const from = is === 'UTF-16' ? is : 'ISO-8859-1'
+      return `Save it as UTF-8, as with "iconv -f ${from} -t UTF-8 ${inShell({ file })}", or name another file.`
+    },
   }),
   'config/yaml-malformed': row<ConfigPlace & { reason: string }>({
     severity: 'error',
@@ -60,8 +107,9 @@ export const configReading = {
       },
     ],
     message: (details) =>
-      `${placed(details)} has ${details.reason === 'aliases' ? 'aliases of aliases that grow beyond measure' : 'too many levels within each other'}.`,
-    remedy: () => 'Write the values out; a configuration of etcd needs two levels.',
+      `${placed(details)} ${details.reason === 'aliases' ? 'has aliases of aliases that grow beyond measure' : 'is nested too deep to be read here'}.`,
+    remedy: ({ reason }) =>
+      reason === 'aliases' ? 'Write the values out.' : 'Write fewer levels; a configuration of etcd needs two.',
   }),
   'config/yaml-several-documents': row<ConfigPlace & { documents: number }>({
     severity: 'warning',
@@ -76,10 +124,12 @@ export const configReading = {
     meaning:
       'A value of YAML has another type than etcd takes there, such as a quoted "true", a number for a name, or a list where a text with commas is meant.',
     source: 'server/embed/config.go v3.5.16 configJSON, securityConfig; sigs.k8s.io/yaml v1.2.0',
-    refusals: [{ by: 'etcd', words: 'json: cannot unmarshal … into Go struct field … of type …' }],
+    refusals: [{ by: 'etcd', words: 'json: cannot unmarshal … into Go … of type …' }],
     message: (details) => `${placed(details)} must be ${details.wants}, and is ${details.has}.`,
     remedy: ({ wants }) =>
-      `Write ${wants}: true and false without quotes, texts with quotes where they look otherwise.`,
+      wants === 'a text'
+        ? 'Write one text, in quotes where it looks like a number, as true or as false.'
+        : `Write ${wants}.`,
   }),
   'config/value-malformed': row<ConfigPlace & { value: string; wants: string }>({
     severity: 'error',
@@ -119,20 +169,30 @@ export const configReading = {
     message: (details) => `${placed(details)} is given twice, and "${details.value}" is in force.`,
     remedy: () => 'Take one of them out.',
   }),
-  'config/key-unknown': row<ConfigPlace & { nearest: string | null }>({
+  'config/key-unknown': row<ConfigPlace & { nearest: string | null; belongs: string | null }>({
     severity: 'warning',
     meaning: 'Etcd passes over keys that it does not know, without a word.',
     source: 'server/embed/config.go v3.5.16 configFromFile: not strict; etcd 3.5.16, run',
-    message: (details) => `${placed(details)} is no key that etcd knows, so it does nothing.`,
-    remedy: ({ nearest }) => (nearest === null ? 'Take it out.' : `Write "${nearest}" if that is meant.`),
+    message: (details) => `${placed(details)} is no key that etcd knows${there(details)}, so it does nothing.`,
+    remedy: keyRemedy,
   }),
-  'config/tls-key-unknown': row<ConfigPlace & { nearest: string | null }>({
+  'config/tls-key-unknown': row<ConfigPlace & { nearest: string | null; belongs: string | null }>({
     severity: 'error',
     meaning:
       'Etcd passes over keys that it does not know, without a word, so what this key should protect is not protected.',
     source: 'server/embed/config.go v3.5.16 securityConfig: not strict; etcd 3.5.16, run',
     message: (details) => `${placed(details)} is no key that etcd knows there, so it protects nothing.`,
-    remedy: ({ nearest }) => (nearest === null ? 'Take it out.' : `Write "${nearest}" if that is meant.`),
+    remedy: keyRemedy,
+  }),
+  'config/keys-too-deep': row<ConfigPlace & { keys: string[] }>({
+    severity: 'error',
+    meaning:
+      'Options of etcd stand within a key that etcd does not know, so etcd passes over all of them without a word, and runs with its defaults.',
+    source: 'server/embed/config.go v3.5.16 configFromFile: not strict; etcd 3.5.16, run',
+    message: (details) =>
+      `${placed(details)} is no key that etcd knows, so nothing within it is in force: ${listed(details.keys)}.`,
+    remedy: ({ option }) =>
+      `Take "${option}" out, and write what stands within it at the top level, with less indentation.`,
   }),
   'config/key-of-other-version': row<ConfigPlace & { version: string; lines: string[] }>({
     severity: 'info',
@@ -151,13 +211,27 @@ export const configReading = {
       `${placed(details)} is no flag of this etcd${details.lines.length === 0 ? '' : `; ${listed(details.lines)} had it`}.`,
     remedy: ({ nearest }) => (nearest === null ? 'Take it out.' : `Write "${nearest}" if that is meant.`),
   }),
-  'config/flag-value-missing': row<ConfigPlace>({
+  'config/flag-value-missing': row<ConfigPlace & { next: string | null }>({
     severity: 'error',
-    meaning: 'A flag needs a value and has none.',
-    source: 'Go flag',
-    refusals: [{ by: 'Go', words: 'flag needs an argument: -…' }],
-    message: (details) => `${placed(details)} has no value.`,
+    meaning: 'A flag needs a value and has none. The next word is its value then, also if that is a flag.',
+    source: 'Go flag; etcd 3.5.16, run',
+    refusals: [
+      { by: 'Go', words: 'flag needs an argument: -…', when: ({ next }) => next === null },
+      { by: 'etcd', words: "'…' is not a valid flag", when: ({ next }) => next !== null },
+    ],
+    message: (details) =>
+      `${placed(details)} has no value${details.next === null ? '' : `, so etcd takes the next flag, "${details.next}", for it`}.`,
     remedy: ({ option }) => `Write ${option}=VALUE.`,
+  }),
+  'config/flag-with-blank': row<ConfigPlace & { value: string }>({
+    severity: 'error',
+    meaning:
+      'A flag and its value are one argument with a blank between. Etcd takes all of it for the name of a flag, and does not start.',
+    source: 'Go flag; etcd 3.5.16, run',
+    refusals: [{ by: 'Go', words: 'flag provided but not defined: -…' }],
+    message: (details) =>
+      `${placed(details)} and its value are one argument with a blank between, so etcd knows no such flag.`,
+    remedy: ({ option, value }) => `Write "${option}=${value}", or make them two arguments.`,
   }),
   'config/argument-left-over': row<ConfigPlace & { argument: string; after: string | null }>({
     severity: 'error',
@@ -165,9 +239,9 @@ export const configReading = {
       'A word that belongs to no flag ends the reading of flags, and etcd. Flags that are true or false take their value after "=" alone.',
     source: 'Go flag; server/etcdmain/config.go v3.5.16 parse',
     refusals: [{ by: 'etcd', words: "'…' is not a valid flag" }],
-    message: (details) => `${placed(details)}: the word "${details.argument}" belongs to no flag.`,
-    remedy: ({ argument, after }) =>
-      after === null ? 'Take it out, or quote what it belongs to.' : `Write "${after}=${argument}".`,
+    message: (details) =>
+      `${placed(details)}: the word "${details.argument}" belongs to no flag, and etcd does not start with it.`,
+    remedy: ({ argument, after }) => (after === null ? leftOverRemedy(argument) : `Write "${after}=${argument}".`),
   }),
   'config/variable-unknown': row<ConfigPlace & { nearest: string | null }>({
     severity: 'warning',
@@ -175,6 +249,76 @@ export const configReading = {
     source: 'pkg/flags/flag.go v3.5.16 verifyEnv',
     message: (details) => `${placed(details)} is no variable that etcd knows, so it does nothing.`,
     remedy: ({ nearest }) => (nearest === null ? 'Take it out.' : `Write ${nearest} if that is meant.`),
+  }),
+  'config/tls-variable-unknown': row<ConfigPlace & { nearest: string }>({
+    severity: 'error',
+    meaning:
+      'Etcd passes over variables that it does not know, with a line in its log, so what this one should protect is not protected.',
+    source: 'pkg/flags/flag.go v3.5.16 verifyEnv',
+    message: (details) => `${placed(details)} is no variable that etcd knows, so it protects nothing.`,
+    remedy: ({ nearest }) => `Write ${nearest} if that is meant.`,
+  }),
+  'config/variable-repeated': row<ConfigPlace & { firstLine: number; value: string }>({
+    severity: 'warning',
+    meaning: 'A variable is set twice in one file, to different values. The last one is in force.',
+    source: 'systemd.exec(5) EnvironmentFile=',
+    message: (details) =>
+      `${placed(details)} is set already on line ${String(details.firstLine)}, and "${details.value}" is in force.`,
+    remedy: () => 'Take one of them out.',
+  }),
+  'config/remark-in-value': row<ConfigPlace & { value: string; meant: string }>({
+    severity: 'error',
+    meaning: 'A remark stands behind a value in a file of variables. Systemd takes it as part of the value.',
+    source: 'systemd.exec(5) EnvironmentFile=; systemd src/basic/env-file.c; systemd 257, run',
+    message: (details) => `${placed(details)} is "${details.value}": what begins with "#" is part of the value.`,
+    remedy: ({ meant }) => `Write "${meant}" alone; a comment stands at the beginning of a line.`,
+  }),
+  'config/quote-open': row<ConfigPlace & { quote: string }>({
+    severity: 'error',
+    meaning:
+      'A quote is opened and not closed. A shell refuses the command, systemd passes over the line, and in a file of variables everything to its end is one value.',
+    source: 'POSIX.1-2024 Shell Command Language 2.2; systemd.syntax(7); systemd src/basic/env-file.c',
+    message: (details) =>
+      `${placed(details)}: the quote ${details.quote} is not closed, so all that follows is within it.`,
+    remedy: ({ quote }) => `Close it with ${quote}, or take it out.`,
+  }),
+  'config/line-not-continued': row<ConfigPlace & { why: 'carriage return' | 'blank' | 'backslash' }>({
+    severity: 'error',
+    meaning:
+      'A command ends with a line, though the next line holds more of its flags: there is no backslash at the end, or a blank or CR (of Windows) follows it. The flags after it are lost, or end etcd.',
+    source: 'POSIX.1-2024 Shell Command Language 2.2.1; systemd.syntax(7)',
+    message: (details) =>
+      `${placed(details)}: ${NOT_CONTINUED[details.why]}, so the flags on the lines after it are not etcd’s.`,
+    remedy: ({ why }) => CONTINUE[why],
+  }),
+  'config/blank-in-list': row<ConfigPlace & { entry: string; isRefused: boolean }>({
+    severity: 'error',
+    meaning:
+      'An entry of a list has a blank at its beginning or end, as after a comma. Etcd takes blanks from URLs alone: such a cipher suite, or a member of initial-cluster by this member’s own name, is not known, and no certificate has such a common name or host.',
+    source: 'pkg/flags/strings.go v3.5.16; client/pkg/types/urlsmap.go v3.5.16; etcd 3.5.16, run',
+    refusals: [
+      { by: 'etcd', words: 'unexpected TLS cipher suite " …"', when: ({ option }) => /cipher.suites$/i.test(option) },
+    ],
+    message: (details) =>
+      `${placed(details)} has the entry "${details.entry}", and etcd takes the blank as part of it: ${details.isRefused ? 'it does not start' : 'no certificate has that'}.`,
+    remedy: ({ entry }) => `Write "${entry.trim()}" without blanks around it.`,
+  }),
+  'config/nothing-set': row<{ file: string | null }>({
+    severity: 'warning',
+    meaning:
+      'Nothing is set. Etcd starts with its defaults: plaintext for everybody on this machine, and no other member.',
+    source: 'server/embed/config.go v3.5.16 NewConfig',
+    message: ({ file }) =>
+      `${theText(file)} sets no option of etcd, so etcd serves plaintext on http://localhost:2379, for this machine alone.`,
+    remedy: () => 'Check that it is the right text, or set name, URLs, certificates and CAs.',
+  }),
+  'config/one-of-several': row<ConfigPlace & { judged: string; others: string[] }>({
+    severity: 'info',
+    meaning: 'A text starts several members. One is judged; the others were not looked at.',
+    source: 'a rule of this package',
+    message: (details) =>
+      `${placed(details)}: "${details.judged}" is judged, and ${listed(details.others)} also ${details.others.length === 1 ? 'starts' : 'start'} etcd.`,
+    remedy: () => 'Hand over each of them by itself, or all of them to lintCluster.',
   }),
   'config/variable-exported': row<ConfigPlace>({
     severity: 'error',

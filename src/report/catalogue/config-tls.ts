@@ -2,6 +2,9 @@
 import { row } from '../row.js'
 import { placed, spelledLike, type ConfigPlace } from './config-place.js'
 
+/** Options of the certificate that etcd shows where it dials, in every form. */
+const FOR_DIALLING = /client[-_](?:cert|key)[-_]file/i
+
 export const configTls = {
   'config/certificate-missing': row<ConfigPlace & { url: string }>({
     severity: 'error',
@@ -19,8 +22,19 @@ export const configTls = {
   'config/pair-incomplete': row<ConfigPlace & { given: string }>({
     severity: 'error',
     meaning: 'A certificate without its key, or a key without its certificate.',
-    source: 'client/pkg/transport/listener.go v3.5.16 baseConfig',
-    refusals: [{ by: 'etcd', words: 'KeyFile and CertFile must both be present[key: …, cert: …]' }],
+    source: 'client/pkg/transport/listener.go v3.5.16 baseConfig; etcd 3.5.16, run',
+    refusals: [
+      {
+        by: 'etcd',
+        words: 'KeyFile and CertFile must both be present[key: …, cert: …]',
+        when: ({ option }) => !FOR_DIALLING.test(option),
+      },
+      {
+        by: 'etcd',
+        words: 'ClientKeyFile and ClientCertFile must both be present or both absent: key: …, cert: …]',
+        when: ({ option }) => FOR_DIALLING.test(option),
+      },
+    ],
     message: (details) => `${placed(details)} is not set, and ${details.given} is.`,
     remedy: ({ option, given }) => `Set ${option} beside ${given}, or neither.`,
   }),
@@ -33,7 +47,7 @@ export const configTls = {
     message: (details) =>
       `${placed(details)} has ${details.url}, which is not encrypted and asks nobody for a certificate.`,
     remedy: ({ url }) =>
-      `Write ${url.replace(/^http:/, 'https:')}. Who means plaintext leaves out all TLS options of that side (for renderEtcdConfig: plaintext: true).`,
+      `Write ${url.replace(/^http:/, 'https:')}, with a certificate, a key and a CA. Who means plaintext leaves out all TLS options of that side.`,
   }),
   'config/plaintext-beside-tls': row<ConfigPlace & { other: string }>({
     severity: 'error',
@@ -51,12 +65,13 @@ export const configTls = {
       `${placed(details)} is not set, so ${details.auth} lets in every certificate of a CA that this machine trusts.`,
     remedy: ({ option, auth }) => `Name your own CA in ${option}, or set ${auth} to false where nobody is asked.`,
   }),
-  'config/client-auth-half': row<ConfigPlace & { auth: string }>({
+  'config/client-auth-half': row<ConfigPlace & { auth: string; isFalse?: boolean }>({
     severity: 'error',
     meaning:
       'A CA file alone makes etcd ask for certificates, while its log says that client-cert-auth is off, and users are not taken from certificates: roles are then not applied as the file suggests.',
     source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig; etcd issues 11124, 16663',
-    message: (details) => `${placed(details)} is set, and ${details.auth} is not.`,
+    message: (details) =>
+      `${placed(details)} is set, and ${details.auth} is ${details.isFalse === true ? 'false' : 'not'}.`,
     remedy: ({ option, auth }) => `Set ${auth} to true beside ${option}, or leave ${option} out.`,
   }),
   'config/needs-client-auth': row<ConfigPlace & { auth: string }>({
@@ -121,25 +136,25 @@ export const configTls = {
     remedy: () =>
       'Add TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256 or TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, whichever fits the key of the certificate.',
   }),
-  'config/cipher-suites-unlike-key': row<ConfigPlace & { algorithm: string; subject: string }>({
-    severity: 'warning',
+  'config/cipher-suites-unlike-key': row<ConfigPlace & { algorithm: string; subject: string; cert: string }>({
+    severity: 'info',
     meaning:
-      'Each suite of TLS 1.2 in the list wants another kind of key than the certificate has, so clients of TLS 1.2 are refused. TLS 1.3 has suites of its own.',
+      'Each suite of TLS 1.2 in the list wants another kind of key than the certificate has, so whoever speaks TLS 1.2 alone is refused. TLS 1.3 has suites of its own, and members and clients of today speak it.',
     source: 'RFC 5246 appendix A.5, RFC 8422 section 6; Go crypto/tls; etcd 3.5.16, run',
     refusals: [{ by: 'Go', words: 'tls: no cipher suite supported by both client and server' }],
     message: (details) =>
-      `${placed(details)} has no suite for the ${details.algorithm} key of "${details.subject}", so TLS 1.2 cannot be spoken.`,
+      `${placed(details)} has no suite for the ${details.algorithm} key of "${details.subject}" (${details.cert}), so TLS 1.2 cannot be spoken there.`,
     remedy: ({ algorithm }) =>
       `Add TLS_ECDHE_${algorithm === 'RSA' ? 'RSA' : 'ECDSA'}_WITH_AES_128_GCM_SHA256, or allow TLS 1.3 alone, without a list.`,
   }),
-  'config/cipher-suites-serve-nobody': row<ConfigPlace & { algorithm: string; subject: string }>({
+  'config/cipher-suites-serve-nobody': row<ConfigPlace & { algorithm: string; subject: string; cert: string }>({
     severity: 'error',
     meaning:
       'Each suite in the list wants another kind of key than the certificate has, and TLS 1.3 is not spoken: etcd starts, and refuses everybody.',
     source: 'RFC 5246 appendix A.5, RFC 8422 section 6; Go crypto/tls; etcd 3.5.16, run',
     refusals: [{ by: 'Go', words: 'tls: no cipher suite supported by both client and server' }],
     message: (details) =>
-      `${placed(details)} has no suite for the ${details.algorithm} key of "${details.subject}", so nobody can connect.`,
+      `${placed(details)} has no suite for the ${details.algorithm} key of "${details.subject}" (${details.cert}), so nobody can connect there.`,
     remedy: ({ algorithm }) => `Add TLS_ECDHE_${algorithm === 'RSA' ? 'RSA' : 'ECDSA'}_WITH_AES_128_GCM_SHA256.`,
   }),
   'config/cipher-suites-with-tls13': row<ConfigPlace>({
@@ -147,7 +162,8 @@ export const configTls = {
     meaning: 'Suites can be chosen for TLS 1.2 alone, so a list beside TLS 1.3 as the oldest version ends etcd.',
     source: 'server/embed/config.go v3.5.16 Validate',
     refusals: [{ by: 'etcd', words: 'cipher suites cannot be configured when only TLS1.3 is enabled' }],
-    message: (details) => `${placed(details)} is set, and TLS 1.2, which alone it binds, is not allowed.`,
-    remedy: ({ option }) => `Leave ${option} out, or allow TLS 1.2.`,
+    message: (details) =>
+      `${placed(details)} binds TLS 1.2 alone, and ${spelledLike(details.option, 'tls-min-version')} is TLS1.3: etcd refuses the two together.`,
+    remedy: ({ option }) => `Leave ${option} out, or set ${spelledLike(option, 'tls-min-version')} to TLS1.2.`,
   }),
 }
