@@ -117,7 +117,7 @@ function inCommand(source: Source): Command | NotThere {
 
 /** As `/proc/PID/cmdline` has them, or as a shell reads them. */
 function wordsOf(text: string): Word[] {
-  if (!text.includes('\0')) return splitWords(text, 'shell')
+  if (!text.includes('\0')) return [...splitWords(text, 'shell')]
   let offset = 0
   return text
     .replace(/\0+$/, '')

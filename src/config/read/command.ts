@@ -1,15 +1,32 @@
 /** Finds the words that follow `etcd` in a command, also where a shell or a container engine starts it. */
-import { LITERAL_DOLLAR, splitWords, type Word } from './words.js'
+import { type Flaw, LITERAL_DOLLAR, splitText, type Word } from './words.js'
 
 /** A command within which etcd is started by a shell, at most this deep. */
 const MAX_SHELLS = 3
 
+/** How a command line starts etcd. */
+export interface EtcdCommand {
+  /** What follows the name of the program. */
+  readonly args: readonly Word[]
+  /** The assignments `NAME=value` that are made for it there. */
+  readonly variables: readonly Word[]
+  /** What is wrong with a script within the command. */
+  readonly flaws: readonly Flaw[]
+}
+
 /**
- * The words after the `etcd` that a command line starts; null where it starts none. Where flags come first, there is no
- * program's name, and all of them are meant.
+ * How a command line starts etcd; null where it does not. Where flags come first, there is no program's name, and all of
+ * them are meant.
  */
-export function etcdArguments(words: readonly Word[], values: Values = NO_VALUES, depth = 0): Word[] | null {
-  return commandsOf(words).reduce<Word[] | null>((last, command) => argumentsIn(command, values, depth) ?? last, null)
+export function etcdCommand(words: readonly Word[], values: Values = NO_VALUES, depth = 0): EtcdCommand | null {
+  const exported: Word[] = []
+  let last: EtcdCommand | null = null
+  for (const command of commandsOf(words)) {
+    const found = commandIn(command, values, depth)
+    if (found !== null) last = { ...found, variables: [...exported, ...found.variables] }
+    else if (command[0]?.text === 'export') exported.push(...assignmentsOf(command))
+  }
+  return last
 }
 
 /** The commands that the words are of. */
@@ -23,31 +40,58 @@ export function commandsOf(words: readonly Word[]): Word[][] {
 }
 
 /** What may stand before a program: variables of its own, and programs that start another. */
-const BEFORE = /^(?:[A-Za-z_]\w*=.*|exec|sudo|env|nohup|nice|command)$/s
+const BEFORE = /^(?:[A-Za-z_]\w*=.*|(?:\S*\/)?(?:exec|sudo|doas|env|nohup|nice|command|setsid|time))$/s
+const ETCD = /(?:^|\/)etcd$|^\/usr\/lib\/(?:coreos|flatcar)\/etcd-wrapper$/
 
-function argumentsIn(command: readonly Word[], values: Values, depth: number): Word[] | null {
-  const own = command.slice(command.findIndex(({ text }) => !BEFORE.test(text)))
+function commandIn(command: readonly Word[], values: Values, depth: number): EtcdCommand | null {
+  const first = command.findIndex(({ text }) => !BEFORE.test(text))
+  const [own, before] = [command.slice(first), command.slice(0, Math.max(first, 0))]
   const [program] = own
-  if (program === undefined) return null
-  if (program.text.startsWith('-')) return [...own]
-  if (/(?:^|\/)etcd$|^\/usr\/lib\/(?:coreos|flatcar)\/etcd-wrapper$/.test(program.text)) return own.slice(1)
+  if (first === -1 || program === undefined) return null
+  const variables = assignmentsOf(before)
+  // What starts with a dash after `sudo` is no flag of etcd.
+  const isStarted = before.some(({ text }) => !text.includes('='))
+  if (program.text.startsWith('-') && !isStarted) return { args: own, variables, flaws: [] }
+  if (ETCD.test(program.text)) return { args: own.slice(1), variables, flaws: [] }
   const script = depth < MAX_SHELLS ? shellScript(own) : null
   if (script !== null) {
-    const text = substitute(script.text, values)
-    const inner = splitWords(text, 'shell').map((word) => ({ ...word, offset: script.offset }))
-    return etcdArguments(inner, values, depth + 1)
+    const { words, flaws } = splitText(substitute(script.text, values), 'shell')
+    const placed = <T extends object>(inner: T): T => ({ ...inner, offset: script.offset })
+    const found = etcdCommand(words.map(placed), values, depth + 1)
+    if (found === null) return null
+    return { ...found, variables: [...variables, ...found.variables], flaws: [...flaws.map(placed), ...found.flaws] }
   }
-  // Within the command of a container engine: the last one that flags follow, since a container may have that name, too.
-  const at = own.findLastIndex(
-    ({ text }, i) => /^(?:\S*\/s?bin\/)?etcd$/.test(text) && /^[-$]/.test(own[i + 1]?.text ?? '-'),
-  )
-  return at === -1 ? null : own.slice(at + 1)
+  const at = startedAt(own, isStarted || ENGINE.test(program.text))
+  return at === -1
+    ? null
+    : { args: own.slice(at + 1), variables: assignmentsOf(command.slice(0, first + at)), flaws: [] }
 }
 
-/** What a shell is given to run by `-c`, `-ec`, `-lc`. */
+/** Options of programs that start others whose value may be `etcd`, or a folder of that name. */
+const NAMES = /^(?:-[aghuvNw]|--(?:name|user|group|hostname|net|network|network-alias|volume|workdir))$/
+const ENGINE = /(?:^|\/)(?:docker|podman|nerdctl|ctr|crictl|rkt|systemd-nspawn|systemd-run|gosu|su-exec|tini)$/
+
+/** Where a program starts etcd among its own options: the first that is no value of theirs. */
+function startedAt(words: readonly Word[], isStarter: boolean): number {
+  const program = isStarter ? ETCD : /^(?:\S*\/s?bin\/)?etcd$/
+  const isProgram = ({ text }: Word, i: number): boolean =>
+    program.test(text) && (i + 1 < words.length ? /^[-$]/.test(words[i + 1]?.text ?? '') : isStarter)
+  const first = words.findIndex((word, i) => isProgram(word, i) && !NAMES.test(words[i - 1]?.text ?? ''))
+  return first === -1 ? words.findLastIndex(isProgram) : first
+}
+
+/** `NAME=value` before a program, and as a container engine takes it. */
+function assignmentsOf(words: readonly Word[]): Word[] {
+  return words.flatMap((word) => {
+    const [, assignment] = /^(?:-e|--env=)?([A-Za-z_]\w*=.*)$/s.exec(word.text) ?? []
+    return assignment === undefined ? [] : [{ ...word, text: assignment }]
+  })
+}
+
+/** What a shell, or `su`, is given to run by `-c`, `-ec`, `-lc`. */
 function shellScript(words: readonly Word[]): Word | null {
   const [program] = words
-  if (program === undefined || !/(?:^|\/)(?:ba|da|a|z|k)?sh$/.test(program.text)) return null
+  if (program === undefined || !/(?:^|\/)(?:(?:ba|da|a|z|k)?sh|su|runuser)$/.test(program.text)) return null
   const at = words.findIndex(({ text }) => /^-[a-z]*c$/.test(text))
   return at === -1 ? null : (words[at + 1] ?? null)
 }

@@ -8,6 +8,10 @@ export interface Assignment {
   readonly offset: number
   /** Whether `export` stands before it: a shell takes that, and systemd passes over the line. */
   readonly isExported: boolean
+  /** Where a quote is opened that nothing closes, so that the rest of the text is within it. */
+  readonly openQuoteAt?: number
+  /** The value before a `#` that follows a blank: meant as a remark, and part of the value. */
+  readonly beforeRemark?: string
 }
 
 type State = 'before' | 'name' | 'value start' | 'value' | 'single' | 'double' | 'comment'
@@ -24,11 +28,20 @@ export function parseEnvironmentFile(text: string): Assignment[] {
   let value = ''
   /** The length of a value that is not blank at its end, as far as no quotes are around it. */
   let solid = 0
+  let quoteAt = 0
+  let beforeRemark: string | undefined
   const finish = (): void => {
     const [, exported, word] = /^(export[ \t]+)?([A-Za-z_]\w*)[ \t]*$/.exec(name) ?? []
     if (word !== undefined) {
       const offset = start + (exported?.length ?? 0)
-      found.push({ name: word, value: value.slice(0, solid), offset, isExported: exported !== undefined })
+      found.push({
+        name: word,
+        value: value.slice(0, solid),
+        offset,
+        isExported: exported !== undefined,
+        ...(state === 'single' || state === 'double' ? { openQuoteAt: quoteAt } : {}),
+        ...(beforeRemark === undefined ? {} : { beforeRemark }),
+      })
     }
     state = 'before'
   }
@@ -56,10 +69,12 @@ export function parseEnvironmentFile(text: string): Assignment[] {
           state = 'value start'
           value = ''
           solid = 0
+          beforeRemark = undefined
         } else if (name.length < MAX_NAME) name += sign
         break
       case 'value start':
       case 'value':
+        if (sign === '#' && /[ \t]/.test(text.charAt(at - 1))) beforeRemark ??= value.slice(0, solid)
         if (isEnd) finish()
         else if (sign === '\\') {
           state = 'value'
@@ -69,8 +84,10 @@ export function parseEnvironmentFile(text: string): Assignment[] {
           const next = text.charAt(at)
           if (next === '\r' && text.charAt(at + 1) === '\n') at += 1
           else if (next !== '\n' && next !== '\r') add(next)
-        } else if (state === 'value start' && (sign === "'" || sign === '"')) state = sign === "'" ? 'single' : 'double'
-        else if (state === 'value') add(sign, isBlank)
+        } else if (state === 'value start' && (sign === "'" || sign === '"')) {
+          state = sign === "'" ? 'single' : 'double'
+          quoteAt = at
+        } else if (state === 'value') add(sign, isBlank)
         else if (!isBlank) {
           state = 'value'
           add(sign)

@@ -5,21 +5,30 @@ import { etcdOptions, rowOfVariable, variableOf } from '../options.js'
 import { otherOptions, type OtherRow } from '../options-other.js'
 import { parseEnvironmentFile } from './env-file.js'
 import { finding } from './finding.js'
-import { nearest } from './nearest.js'
+import { GONE, nearest } from './nearest.js'
 import { judgeOtherText } from './other-values.js'
 import { type ReadOption, textOption } from './read-option.js'
 import { type ConfigText, Lines } from './text.js'
+import { LITERAL_DOLLAR, type Word } from './words.js'
 
 /** One variable, and where it is set. */
 export interface Variable {
   readonly name: string
   readonly value: string
   readonly place: ConfigPlace
+  /** Not what etcd is told, which a finding says, but what is meant. */
+  readonly isGuess?: true
 }
 
 /** A variable of a file, where `export` may stand before it. */
 export interface FileVariable extends Variable {
   readonly isExported: boolean
+}
+
+/** The variables of a file, and what is wrong with how they are written there. */
+export interface FileVariables {
+  readonly variables: readonly FileVariable[]
+  readonly findings: readonly Finding[]
 }
 
 export interface EnvReading {
@@ -35,14 +44,44 @@ export function recordVariables(record: Readonly<Record<string, string | undefin
 }
 
 /** The variables of an EnvironmentFile. */
-export function fileVariables(source: ConfigText): FileVariable[] {
+export function fileVariables(source: ConfigText): FileVariables {
   const lines = new Lines(source)
-  return parseEnvironmentFile(source.text).map(({ name, value, offset, isExported }) => ({
-    name,
-    value,
-    isExported,
-    place: lines.place(offset, name),
-  }))
+  const findings: Finding[] = []
+  const before = new Map<string, FileVariable>()
+  const variables = parseEnvironmentFile(source.text).map((assignment): FileVariable => {
+    const { name, offset, isExported, openQuoteAt, beforeRemark } = assignment
+    const place = lines.place(offset, name)
+    const isOption = rowOfVariable(name) !== undefined
+    if (openQuoteAt !== undefined)
+      findings.push(
+        finding('config/quote-open', { ...lines.place(openQuoteAt, name), quote: source.text.charAt(openQuoteAt) }),
+      )
+    const isRemarked = isOption && beforeRemark !== undefined
+    if (isRemarked) {
+      findings.push(finding('config/remark-in-value', { ...place, value: assignment.value, meant: beforeRemark }))
+    }
+    const first = before.get(name)
+    if (isOption && first !== undefined && first.value !== assignment.value) {
+      const details = { ...place, firstLine: first.place.line ?? 0, value: assignment.value }
+      findings.push(finding('config/variable-repeated', details))
+    }
+    const variable = { name, value: isRemarked ? beforeRemark : assignment.value, isExported, place }
+    before.set(name, variable)
+    return isRemarked ? { ...variable, isGuess: true } : variable
+  })
+  return { variables, findings }
+}
+
+/** The variables of assignments that a command makes. */
+export function assignedVariables(
+  words: readonly Word[],
+  place: (offset: number, name: string) => ConfigPlace,
+): Variable[] {
+  return words.map(({ text, offset }) => {
+    const at = text.indexOf('=')
+    const name = text.slice(0, at)
+    return { name, value: text.slice(at + 1).replaceAll(LITERAL_DOLLAR, '$'), place: place(offset, name) }
+  })
 }
 
 /** Variables with the prefix of etcd’s that other programs read. */
@@ -58,20 +97,28 @@ export function readVariables(variables: readonly Variable[]): EnvReading {
   const findings: Finding[] = []
   let unknown = 0
   // The last of several is in force, as in a process.
-  for (const { name, value, place } of new Map(variables.map((each) => [each.name, each])).values()) {
+  const byName = new Map(variables.map((each) => [each.name, each]))
+  for (const { name, value, place, isGuess } of byName.values()) {
     const row = rowOfVariable(name)
     if (row !== undefined) {
       // Etcd takes an empty variable as one that is not set (pkg/flags/flag.go, setFlagFromEnv).
-      if (value !== '') options.push(textOption(row, value, 'env', place))
+      if (value !== '') {
+        const option = textOption(row, value, 'env', place)
+        options.push(isGuess === true ? { ...option, isGuess } : option)
+      }
       continue
     }
     const other = OTHERS.get(name)
     if (other !== undefined) {
       if (value !== '') findings.push(...judgeOtherText(other, value, place))
     } else if (name.startsWith('ETCD_') && !FOREIGN.test(name)) {
-      const near = unknown++ < MAX_UNKNOWN ? nearest(name, NAMES) : null
-      if (near !== null || DEAD.has(name))
-        findings.push(finding('config/variable-unknown', { ...place, nearest: DEAD.get(name) ?? near }))
+      const near = DEAD.get(name) ?? (unknown++ < MAX_UNKNOWN ? nearest(name, NAMES) : null)
+      const meant = near === null ? undefined : rowOfVariable(near)
+      if (near === null || meant === undefined) continue
+      const isMissed = !byName.has(near) && value !== ''
+      const code = isMissed && meant.block !== 'server' ? 'config/tls-variable-unknown' : 'config/variable-unknown'
+      findings.push(finding(code, { ...place, nearest: near }))
+      if (isMissed) options.push({ ...textOption(meant, value, 'env', place), isGuess: true })
     }
   }
   return { options, findings }
@@ -84,7 +131,6 @@ const NAMES: readonly string[] = [
   ...etcdOptions.flatMap((row) => (row.flag === null ? [] : [variableOf(row.flag.name)])),
 ]
 /** Names that were options up to 3.3, and what took their place. */
-const DEAD: ReadonlyMap<string, string> = new Map([
-  ['ETCD_CA_FILE', 'ETCD_TRUSTED_CA_FILE'],
-  ['ETCD_PEER_CA_FILE', 'ETCD_PEER_TRUSTED_CA_FILE'],
-])
+const DEAD: ReadonlyMap<string, string> = new Map(
+  Object.entries(GONE).map(([flag, now]) => [variableOf(flag), variableOf(now)]),
+)

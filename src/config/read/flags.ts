@@ -1,11 +1,11 @@
 /** Flags, as Go reads them (package flag, FlagSet.parseOne): `-name=value`, `--name value`, and `--name` for a boolean. */
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
-import { etcdOptions, rowOfFlag } from '../options.js'
+import { etcdOptions, type EtcdOptionRow, rowOfFlag } from '../options.js'
 import { otherOfFlag } from '../options-other.js'
 import { finding } from './finding.js'
 import { KNOWN_FLAGS } from './known-names.js'
-import { nearest } from './nearest.js'
+import { GONE, nearest } from './nearest.js'
 import { isSwitch, judgeOtherText } from './other-values.js'
 import { type OtherName, type ReadOption, textOption } from './read-option.js'
 
@@ -31,63 +31,161 @@ const MAX_UNKNOWN = 100
 /** A word that others complete: by what they call a script with, or by a variable. */
 const VARIABLE = /^\$(?:[@*]|\w+|\{\w+\}|\(\w+\))$/
 
+/** Programs within etcd that its first argument starts (server/etcdmain/main.go). */
+const OTHER_PROGRAMS: ReadonlySet<string> = new Set(['gateway', 'grpc-proxy'])
+
 /** Reads what follows the name of the program. */
 export function readFlags(args: readonly Argument[]): FlagsReading {
-  const options: ReadOption[] = []
-  const others: OtherName[] = []
-  const findings: Finding[] = []
-  let before: { flag: string; isBoolean: boolean } | null = null
-  const words = args.slice(0, MAX_ARGUMENTS)
-  let unknown = 0
-  let isWhole = true
-  for (let i = 0; i < words.length; i++) {
-    const word = words[i]
-    if (word === undefined) break
-    const [, name, , given] = /^--?([^-=][^=]*)(=([\s\S]*))?$/.exec(word.text) ?? []
-    if (name === undefined && VARIABLE.test(word.text)) {
-      isWhole = false
-      continue
+  const [first] = args
+  if (first !== undefined && OTHER_PROGRAMS.has(first.text)) {
+    const looked = `it starts etcd’s ${first.text}, which has flags of its own and is not judged`
+    const findings = [finding('config/no-etcd', { file: first.place(first.text).file, looked })]
+    return { options: [], others: [], findings, isWhole: false }
+  }
+  return new FlagsReader(args.slice(0, MAX_ARGUMENTS)).read()
+}
+
+interface Before {
+  readonly flag: string
+  readonly row: EtcdOptionRow | undefined
+  readonly isSwitch: boolean
+  readonly isEmpty: boolean
+}
+
+class FlagsReader {
+  private readonly options: ReadOption[] = []
+  private readonly others: OtherName[] = []
+  private readonly findings: Finding[] = []
+  private readonly words: readonly Argument[]
+  private unknown = 0
+  private isWhole = true
+  private isOver = false
+
+  constructor(words: readonly Argument[]) {
+    this.words = words
+  }
+
+  read(): FlagsReading {
+    let before: Before | null = null
+    for (let i = 0; i < this.words.length;) {
+      const word = this.words[i]
+      if (word === undefined) break
+      // Word processors make one long dash of two.
+      const text = word.text.replace(/^[\u2013\u2014](?=[a-z])/, '--')
+      const [, name, , given] = /^--?([^-=][^=]*)(=([\s\S]*))?$/.exec(text) ?? []
+      if (text !== word.text) this.leftOver(word, null)
+      if (name === undefined) {
+        this.other(word, i, before)
+        before = null
+        i++
+      } else {
+        const [read, count] = this.flag(name, given, word, this.words[i + 1])
+        before = read
+        i += count
+      }
     }
-    if (name === undefined) {
-      // Go stops here, and etcd with it, unless nothing follows.
-      const rest = word.text === '--' ? words[i + 1] : word
-      if (rest !== undefined) findings.push(leftOver(rest, word === rest ? before : null))
-      break
+    const { options, others, findings, isWhole } = this
+    return { options, others, findings, isWhole }
+  }
+
+  /** A word that is no flag: Go stops here, and etcd with it, unless nothing follows. What follows is read as it is meant. */
+  private other(word: Argument, i: number, before: Before | null): void {
+    if (VARIABLE.test(word.text)) {
+      this.isWhole = false
+      return
     }
+    if (word.text === '--') {
+      const rest = this.words[i + 1]
+      if (rest !== undefined) this.leftOver(rest, null)
+      this.isOver = true
+      return
+    }
+    this.leftOver(word, before)
+    const { row } = before ?? {}
+    if (row === undefined || (before?.isSwitch !== true && before?.isEmpty !== true)) return
+    this.options.splice(
+      this.options.findLastIndex((each) => each.row === row),
+      1,
+    )
+    this.options.push({ ...textOption(row, word.text, 'flags', word.place(before.flag)), isGuess: true })
+  }
+
+  private leftOver(word: Argument, before: Before | null): void {
+    if (this.isOver) return
+    this.isOver = true
+    const after = before?.isSwitch === true || before?.isEmpty === true ? before.flag : null
+    const place = word.place(before?.flag ?? 'etcd')
+    this.findings.push(finding('config/argument-left-over', { ...place, argument: word.text, after }))
+  }
+
+  /** Reads a flag, and says how many words it takes. */
+  private flag(
+    name: string,
+    given: string | undefined,
+    word: Argument,
+    next: Argument | undefined,
+  ): readonly [Before, number] {
+    const joined = given === undefined ? this.joined(name, word) : null
+    if (joined !== null) return [joined, 1]
     const flag = `--${name}`
     const place = word.place(flag)
-    const row = rowOfFlag(name)
-    const other = row === undefined ? otherOfFlag(name) : undefined
-    const next = words[i + 1]
-    const isBoolean = row !== undefined ? row.kind === 'boolean' : other === undefined ? isLast(next) : isSwitch(other)
-    before = { flag, isBoolean: isBoolean && given === undefined }
-    if (other !== undefined) others.push({ name, form: 'flags', place })
-    else if (row === undefined && unknown++ < MAX_UNKNOWN) findings.push(unknownFlag(name, place))
+    const other = rowOfFlag(name) === undefined ? otherOfFlag(name) : undefined
+    const row = rowOfFlag(name) ?? (other === undefined ? this.meant(name, place) : undefined)
+    const isGuess = rowOfFlag(name) === undefined
+    if (other !== undefined) this.others.push({ name, form: 'flags', place })
+    const isAlone = row !== undefined ? row.kind === 'boolean' : other === undefined ? isLast(next) : isSwitch(other)
+    const before = { flag, row, isSwitch: isAlone && given === undefined, isEmpty: given === '' }
     let value = given
-    if (value === undefined && isBoolean) value = 'true'
-    else if (value === undefined && next === undefined) findings.push(finding('config/flag-value-missing', place))
-    else if (value === undefined) {
+    let count = 1
+    if (value === undefined && isAlone) value = 'true'
+    else if (value === undefined && (next === undefined || isKnown(next))) {
+      this.findings.push(finding('config/flag-value-missing', { ...place, next: next?.text ?? null }))
+      if (row !== undefined) this.options.push({ ...textOption(row, '', 'flags', place), isUnreadable: true })
+    } else if (value === undefined) {
       value = next?.text ?? ''
-      i++
+      count = 2
     }
-    if (row !== undefined && value !== undefined) options.push(textOption(row, value, 'flags', place))
-    if (other !== undefined && value !== undefined) findings.push(...judgeOtherText(other, value, place))
+    if (value === undefined) return [before, count]
+    if (row !== undefined) {
+      const option = textOption(row, value, 'flags', place)
+      this.options.push(isGuess ? { ...option, isGuess } : option)
+    }
+    if (other !== undefined) this.findings.push(...judgeOtherText(other, value, place))
+    return [before, count]
   }
-  return { options, others, findings, isWhole }
+
+  /** `--cert-file /x` as one word. */
+  private joined(text: string, word: Argument): Before | null {
+    const [, name, value = ''] = /^(\S+)\s+(\S[\s\S]*)$/.exec(text) ?? []
+    const row = name === undefined ? undefined : rowOfFlag(name)
+    if (name === undefined || (row === undefined && otherOfFlag(name) === undefined)) return null
+    const flag = `--${name}`
+    const place = word.place(flag)
+    this.findings.push(finding('config/flag-with-blank', { ...place, value }))
+    if (row !== undefined) this.options.push({ ...textOption(row, value, 'flags', place), isGuess: true })
+    return { flag, row, isSwitch: false, isEmpty: false }
+  }
+
+  /** Tells of a flag that etcd does not know. */
+  private meant(name: string, place: ConfigPlace): EtcdOptionRow | undefined {
+    if (this.unknown++ >= MAX_UNKNOWN) return undefined
+    const gone = GONE[name]
+    const near = gone ?? nearest(name, FLAGS)
+    const lines = gone === undefined ? [] : ['3.3']
+    this.findings.push(finding('config/flag-unknown', { ...place, nearest: near === null ? null : `--${near}`, lines }))
+    return near === null ? undefined : rowOfFlag(near)
+  }
 }
+
+const FLAGS: readonly string[] = [...etcdOptions.flatMap((row) => row.flag?.name ?? []), ...KNOWN_FLAGS.keys()]
 
 /** Of a flag that nobody knows, whether it seems to have no value. */
 function isLast(next: Argument | undefined): boolean {
   return next === undefined || next.text.startsWith('-')
 }
 
-function leftOver(word: Argument, before: { flag: string; isBoolean: boolean } | null): Finding {
-  const after = before?.isBoolean === true ? before.flag : null
-  const place = word.place(before?.flag ?? 'etcd')
-  return finding('config/argument-left-over', { ...place, argument: word.text, after })
-}
-
-function unknownFlag(name: string, place: ConfigPlace): Finding {
-  const near = nearest(name, [...etcdOptions.flatMap((row) => row.flag?.name ?? []), ...KNOWN_FLAGS.keys()])
-  return finding('config/flag-unknown', { ...place, nearest: near === null ? null : `--${near}`, lines: [] })
+/** Whether a word is a flag of etcd, and so nobody’s value. */
+function isKnown({ text }: Argument): boolean {
+  const [, name] = /^--([^-=][^=]*)(?:=|$)/.exec(text) ?? []
+  return name !== undefined && (rowOfFlag(name) !== undefined || otherOfFlag(name) !== undefined)
 }

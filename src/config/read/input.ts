@@ -5,10 +5,11 @@ import { readMaterialFile } from '../../credentials/read-file.js'
 import { checkOptions, optionInvalid } from '../../misuse.js'
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
-import { etcdArguments } from './command.js'
-import { fileVariables, readVariables, recordVariables } from './env.js'
+import { etcdCommand } from './command.js'
+import { assignedVariables, fileVariables, readVariables, recordVariables } from './env.js'
 import { finding } from './finding.js'
 import { type Argument, readFlags } from './flags.js'
+import { flawFindings } from './flaws.js'
 import { readManifest } from './manifest.js'
 import {
   type ConfigReading,
@@ -18,10 +19,17 @@ import {
   type Surroundings,
   unreadable,
 } from './read-option.js'
-import { configFileOf, ignoredBeside, Settings, settleFlags } from './settings.js'
+import {
+  blankFindings,
+  configFileOf,
+  ignoredBeside,
+  Settings,
+  settleFlags,
+  withoutNeedlessGuesses,
+} from './settings.js'
 import { type ConfigText, decodeText, Lines, MAX_CONFIG_OCTETS, refuseText } from './text.js'
 import { readUnit } from './unit.js'
-import { LITERAL_DOLLAR, splitWords } from './words.js'
+import { LITERAL_DOLLAR, type Split, splitText } from './words.js'
 import { readYamlConfig } from './yaml-config.js'
 
 /**
@@ -155,7 +163,8 @@ function readFlagsInput(flags: NonNullable<ConfigInput['flags']>, label: string 
   if (octets > MAX_CONFIG_OCTETS)
     return unreadable(finding('config/too-large', { file: label, octets, limit: MAX_CONFIG_OCTETS }))
   return fromWords(
-    flags.map((text) => ({ text, offset: 0, isEnd: false })),
+    { words: flags.map((text) => ({ text, offset: 0, isEnd: false })), flaws: [] },
+    '',
     () => ({ file: label, line: null, column: null }),
     label,
   )
@@ -167,35 +176,45 @@ function readCommand(content: ConfigText): ConfigReading {
   const { text, file } = content
   const lines = new Lines(content)
   let offset = 0
-  const words = text.includes('\0')
-    ? text
-        .replace(/\0+$/, '')
-        .split('\0')
-        .map((word) => {
-          const at = offset
-          offset += word.length + 1
-          return { text: word, offset: at, isEnd: false }
-        })
-    : splitWords(text, 'shell')
-  return fromWords(words, (at) => lines.place(at, ''), file)
+  if (!text.includes('\0')) return fromWords(splitText(text, 'shell'), text, (at) => lines.place(at, ''), file)
+  const words = text
+    .replace(/\0+$/, '')
+    .split('\0')
+    .map((word) => {
+      const at = offset
+      offset += word.length + 1
+      return { text: word, offset: at, isEnd: false }
+    })
+  return fromWords({ words, flaws: [] }, text, (at) => lines.place(at, ''), file)
 }
 
 function fromWords(
-  words: Parameters<typeof etcdArguments>[0],
+  { words, flaws }: Split,
+  text: string,
   place: (offset: number) => Omit<ConfigPlace, 'option'>,
   file: string | null,
 ): ConfigReading {
-  const args = etcdArguments(words)
-  if (args === null) {
+  const command = etcdCommand(words)
+  if (command === null) {
     if (words.length === 0)
       return { options: [], others: [], findings: [], surroundings: NO_SURROUNDINGS, isWhole: true }
     return unreadable(finding('config/no-etcd', { file, looked: 'no word of the command is etcd' }))
   }
-  const named = args.map(({ text, offset }): Argument => ({
-    text: text.replaceAll(LITERAL_DOLLAR, '$'),
-    place: (option) => ({ ...place(offset), option }),
-  }))
-  return { ...readFlags(named), surroundings: NO_SURROUNDINGS }
+  const flags = readFlags(
+    command.args.map((word): Argument => ({
+      text: word.text.replaceAll(LITERAL_DOLLAR, '$'),
+      place: (option) => ({ ...place(word.offset), option }),
+    })),
+  )
+  const at = (offset: number, option: string): ConfigPlace => ({ ...place(offset), option })
+  const env = readVariables(assignedVariables(command.variables, at))
+  const wrong = flawFindings([...flaws, ...command.flaws], text, (offset) => at(offset, 'etcd'))
+  return {
+    ...flags,
+    options: [...flags.options, ...env.options],
+    findings: [...wrong, ...flags.findings, ...env.findings],
+    surroundings: NO_SURROUNDINGS,
+  }
 }
 
 function readEnvInput(env: NonNullable<ConfigInput['env']>, label: string | null): ConfigReading {
@@ -206,7 +225,9 @@ function readEnvInput(env: NonNullable<ConfigInput['env']>, label: string | null
 function readEnvText(content: ConfigText): ConfigReading {
   const refused = refuseText(content)
   if (refused !== null) return unreadable(refused)
-  return { ...readVariables(fileVariables(content)), others: [], surroundings: NO_SURROUNDINGS, isWhole: true }
+  const { variables, findings } = fileVariables(content)
+  const env = readVariables(variables)
+  return { ...env, findings: [...findings, ...env.findings], others: [], surroundings: NO_SURROUNDINGS, isWhole: true }
 }
 
 async function readConfigFile(path: string, name: string): Promise<ConfigText | Finding> {
@@ -224,11 +245,12 @@ async function readNamed(path: string, { readFiles, root }: ReadOptions): Promis
 /** Puts in force what etcd puts in force, which may be another file. */
 async function settle(reading: ConfigReading, file: string | null, options: ReadOptions): Promise<ReadMember> {
   const { surroundings, others } = reading
+  const written = withoutNeedlessGuesses(reading.options)
   const hostPath = (path: string): string | null => onHost(path, surroundings, options.root)
-  const isYaml = reading.options.some(({ form }) => form === 'yaml')
-  const settled = isYaml ? { options: [...reading.options], findings: [] } : settleFlags(reading.options)
+  const isYaml = written.some(({ form }) => form === 'yaml')
+  const settled = isYaml ? { options: written, findings: [] } : settleFlags(written)
   const configFile = isYaml ? undefined : configFileOf(settled.options)
-  const findings = [...reading.findings, ...settled.findings]
+  const findings = [...reading.findings, ...settled.findings, ...blankFindings(settled.options)]
   if (configFile === undefined) {
     return {
       settings: new Settings(settled.options, file),
@@ -243,12 +265,13 @@ async function settle(reading: ConfigReading, file: string | null, options: Read
   const path = isUnresolved(configFile.text) || !options.readFiles ? null : hostPath(configFile.text)
   const content = path === null ? null : await readConfigFile(path, configFile.text)
   const inFile = content === null ? unreadable() : 'code' in content ? unreadable(content) : readYamlConfig(content)
-  const settings = new Settings(inFile.options, configFile.text)
+  const ofFile = withoutNeedlessGuesses(inFile.options)
+  const settings = new Settings(ofFile, configFile.text)
   const both = [...others, ...inFile.others]
   return {
     settings,
     others: both,
-    findings: [...findings, ...inFile.findings],
+    findings: [...findings, ...inFile.findings, ...blankFindings(ofFile)],
     surroundings,
     isWhole: inFile.isWhole,
     hostPath,

@@ -1,15 +1,17 @@
 /** Reads the manifest of a pod that runs etcd: a static pod, or the template of a StatefulSet, Deployment or DaemonSet. */
 import { join, posix } from 'node:path'
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
+import type { Finding } from '../../report/finding.js'
 import { parseVersion } from '../version.js'
-import { boundedValues, etcdArguments, substitute, type Values } from './command.js'
-import { readVariables, type Variable } from './env.js'
+import { boundedValues, type EtcdCommand, etcdCommand, substitute, type Values } from './command.js'
+import { assignedVariables, readVariables, type Variable } from './env.js'
 import { finding } from './finding.js'
+import { flawFindings } from './flaws.js'
 import { readFlags } from './flags.js'
 import { type ConfigReading, type Mount, unreadable } from './read-option.js'
 import { type ConfigText, refuseText } from './text.js'
-import type { Word } from './words.js'
-import { readYaml, type YamlReading, type YamlValue } from './yaml-text.js'
+import { LITERAL_DOLLAR, type Word } from './words.js'
+import { kindText, readYaml, type YamlReading, type YamlValue } from './yaml-text.js'
 
 export function readManifest(source: ConfigText): ConfigReading {
   const refused = refuseText(source)
@@ -44,17 +46,29 @@ function readContainer(container: YamlValue, spec: YamlValue, yaml: YamlReading)
   const words = ['command', 'args'].flatMap((key) =>
     itemsOf(at(container, key)).flatMap((item) => wordOf(item, byName)),
   )
-  const given = words.length === 0 && isEtcdImage(container) ? [] : etcdArguments(words)
-  const args = given ?? (isEtcdImage(container) && variables.some(({ name }) => name.startsWith('ETCD_')) ? [] : null)
-  if (args === null) return null
+  const given = words.length === 0 && isEtcdImage(container) ? NOTHING : etcdCommand(words)
+  const command =
+    given ?? (isEtcdImage(container) && variables.some(({ name }) => name.startsWith('ETCD_')) ? NOTHING : null)
+  if (command === null) return null
   const flags = readFlags(
-    args.map(({ text, offset }) => ({ text, place: (option: string): ConfigPlace => yaml.place(offset, option) })),
+    command.args.map(({ text, offset }) => ({
+      text: text.replaceAll(LITERAL_DOLLAR, '$'),
+      place: (option: string): ConfigPlace => yaml.place(offset, option),
+    })),
   )
-  const env = readVariables(variables)
+  const env = readVariables([
+    ...variables,
+    ...assignedVariables(command.variables, (offset, name) => yaml.place(offset, name)),
+  ])
   return {
     options: [...flags.options, ...env.options],
     others: flags.others,
-    findings: [...flags.findings, ...env.findings],
+    findings: [
+      ...flawFindings(command.flaws, yaml.text, (offset) => yaml.place(offset, 'command')),
+      ...wrongTexts(container, yaml),
+      ...flags.findings,
+      ...env.findings,
+    ],
     surroundings: {
       directory: textAt(container, 'workingDir') ?? null,
       user:
@@ -69,10 +83,46 @@ function readContainer(container: YamlValue, spec: YamlValue, yaml: YamlReading)
   }
 }
 
+const NOTHING: EtcdCommand = { args: [], variables: [], flaws: [] }
+
+/** Arguments and values that are no texts, with which Kubernetes does not take the pod. */
+function wrongTexts(container: YamlValue, yaml: YamlReading): Finding[] {
+  const items = ['command', 'args'].flatMap((key) =>
+    itemsOf(at(container, key)).flatMap((item) => {
+      const text = argumentText(item)
+      return isText(item) || text === null ? [] : [{ item, option: text.replace(/[=\s].*$/s, ''), text }]
+    }),
+  )
+  const values = itemsOf(at(container, 'env')).flatMap((each) => {
+    const item = at(each, 'value')
+    if (item === null || isText(item) || (item.kind === 'scalar' && item.type === 'null')) return []
+    return [{ item, option: textAt(each, 'name') ?? 'env', text: item.kind === 'scalar' ? item.text : '…' }]
+  })
+  return [...items, ...values].map(({ item, option, text }) =>
+    finding('config/value-type', {
+      ...yaml.place(item.offset, option),
+      wants: `a text, as "${text}" with its quotes`,
+      has: kindText(item),
+    }),
+  )
+}
+
+function isText(value: YamlValue): boolean {
+  return value.kind === 'scalar' && value.type === 'text'
+}
+
+/** An argument as it is meant: `--name: a` is a map, and `--name=a` in a sane world. */
+function argumentText(item: YamlValue): string | null {
+  if (item.kind === 'scalar') return item.text
+  const [entry] = item.kind === 'map' ? item.entries : []
+  return entry?.value.kind === 'scalar' ? `${entry.key}=${entry.value.text}` : null
+}
+
 function wordOf(item: YamlValue, variables: Values): Word[] {
-  if (item.kind !== 'scalar') return []
+  const written = argumentText(item)
+  if (written === null) return []
   // Kubernetes knows $(NAME) alone, and $$ for a dollar sign.
-  const text = item.text.includes('$(') ? substitute(item.text.replace(/\$(?![($])/g, '$$$$'), variables) : item.text
+  const text = written.includes('$(') ? substitute(written.replace(/\$(?![($])/g, '$$$$'), variables) : written
   return [{ text, offset: item.offset, isEnd: false }]
 }
 

@@ -3,6 +3,12 @@
 /** A name is near where at most this many letters differ; short names allow less. */
 const MOST_SLIPS = 3
 
+/** Flags that etcd had up to 3.3, and what took their place. */
+export const GONE: Readonly<Record<string, string>> = {
+  'ca-file': 'trusted-ca-file',
+  'peer-ca-file': 'peer-trusted-ca-file',
+}
+
 /** The nearest of the names; null where none is near. */
 export function nearest(name: string, known: Iterable<string>): string | null {
   const wanted = fold(name)
@@ -18,7 +24,23 @@ export function nearest(name: string, known: Iterable<string>): string | null {
       least = distance
     }
   }
-  return best
+  return best ?? unfinished(wanted, known)
+}
+
+/** The name that lacks its end, `trusted-ca` for `trusted-ca-file`, or has something before it, `tls-cert-file`. */
+function unfinished(wanted: string, known: Iterable<string>): string | null {
+  const own = bare(wanted)
+  const names = [...known].map((each) => ({ each, name: bare(fold(each)) }))
+  const longer = names.filter(({ name }) => own.length > 2 && name.startsWith(`${own}-`))
+  // One word is the beginning of too many.
+  if (longer.length === 1 || (longer.length > 1 && own.includes('-')))
+    return longer.reduce((a, b) => (b.name.length < a.name.length ? b : a)).each
+  const shorter = names.filter(({ name }) => name.includes('-') && own.endsWith(`-${name}`))
+  return shorter.length === 0 ? null : shorter.reduce((a, b) => (b.name.length > a.name.length ? b : a)).each
+}
+
+function bare(folded: string): string {
+  return folded.replace(/^etcd-/, '')
 }
 
 function fold(name: string): string {

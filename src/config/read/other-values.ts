@@ -4,7 +4,7 @@ import type { Finding } from '../../report/finding.js'
 import { parseGoDuration } from '../go-duration.js'
 import type { OtherKind, OtherRow } from '../options-other.js'
 import { finding } from './finding.js'
-import { isUnresolved } from './read-option.js'
+import { BOOLEAN, isUnresolved } from './read-option.js'
 import type { YamlValue } from './yaml-text.js'
 
 interface KindRow {
@@ -26,7 +26,7 @@ const KINDS: Readonly<Record<OtherKind, KindRow>> = {
   texts: { text: null, yaml: { wants: 'one text, with commas between entries', type: 'text' } },
   outputs: { text: null, yaml: { wants: 'a list', type: 'list' } },
   boolean: {
-    text: { wants: 'true or false', is: (text) => /^(?:[01tTfF]|true|True|TRUE|false|False|FALSE)$/.test(text) },
+    text: { wants: 'true or false', is: (text) => BOOLEAN.test(text) },
     yaml: { wants: 'true or false, without quotes', type: 'boolean' },
   },
   unsigned: { text: unsigned, yaml: aNumber },

@@ -15,6 +15,13 @@ export interface ReadOption {
   readonly isList: boolean
   readonly form: ConfigForm
   readonly place: ConfigPlace
+  /**
+   * Written so that etcd does not take it, which a finding says; this is what was probably meant. What rests on it is
+   * judged, and it gives way to what is written right.
+   */
+  readonly isGuess?: true
+  /** What is meant cannot be told. It counts as set, to something that is not known. */
+  readonly isUnreadable?: true
 }
 
 /** What surrounds etcd, as far as the configuration tells. */
@@ -75,7 +82,10 @@ export function entriesOf(row: EtcdOptionRow, text: string): string[] {
   return LISTS.has(row.kind) ? text.split(',').map((entry) => entry.trim()) : [text]
 }
 
-/** Whether a value is completed elsewhere: by variables, templates, or the specifiers of systemd. */
+/** What Go takes for a boolean (strconv.ParseBool). */
+export const BOOLEAN = /^(?:[01tTfF]|true|True|TRUE|false|False|FALSE)$/
+
+/** Whether a value is completed elsewhere: by variables, commands, templates, or the specifiers of systemd. */
 export function isUnresolved(text: string): boolean {
-  return /\$[({A-Za-z_]|\{\{|%[A-Za-z]/.test(text)
+  return /\$[({A-Za-z_]|\{\{|%[A-Za-z]|`/.test(text)
 }

@@ -11,7 +11,7 @@ import {
   variableOf,
 } from '../options.js'
 import { finding } from './finding.js'
-import { entriesOf, isUnresolved, type ReadOption } from './read-option.js'
+import { BOOLEAN, entriesOf, isUnresolved, type ReadOption } from './read-option.js'
 
 export type SideField = NonNullable<SideRow['field']>
 export type ServerField = NonNullable<ServerRow['field']>
@@ -74,7 +74,8 @@ export class Settings {
   private setting(row: EtcdOptionRow): Setting {
     const option = this.byRow.get(row) ?? null
     // An empty text is as none to etcd, in every form.
-    const isSet = option !== null && option.text !== ''
+    const isUnreadable = option?.isUnreadable === true
+    const isSet = option !== null && (option.text !== '' || isUnreadable)
     const text = isSet ? option.text : (row.default ?? '')
     return {
       row,
@@ -82,10 +83,21 @@ export class Settings {
       text,
       values: isSet ? option.values : entriesOf(row, text),
       isSet,
-      isUnresolved: isSet && isUnresolved(text),
+      isUnresolved: isUnreadable || (isSet && (isUnresolved(text) || !isReadable(row, text))),
       place: option?.place ?? { option: this.nameOf(row), file: this.file, line: null, column: null },
     }
   }
+}
+
+/** Whether etcd can read a value: what is neither true nor false says nothing about what rests on it. */
+function isReadable({ kind }: EtcdOptionRow, text: string): boolean {
+  return kind !== 'boolean' || BOOLEAN.test(text)
+}
+
+/** Without the guesses about options that are written right elsewhere. */
+export function withoutNeedlessGuesses(options: readonly ReadOption[]): ReadOption[] {
+  const sure = new Set(options.filter(({ isGuess }) => isGuess !== true).map(({ row }) => row))
+  return options.filter(({ row, isGuess }) => isGuess !== true || !sure.has(row))
 }
 
 /** What is in force of flags and variables, and findings about the rest (pkg/flags/flag.go, SetFlagsFromEnv). */
@@ -109,6 +121,24 @@ export function settleFlags(options: readonly ReadOption[]): { options: ReadOpti
   }
   return { options: [...inForce.values()], findings }
 }
+
+/** Entries of lists with blanks around them, of which etcd takes none away but those around URLs. */
+export function blankFindings(options: readonly ReadOption[]): Finding[] {
+  const nameRow = etcdOptions.find((row) => row.block === 'server' && row.field === 'name')
+  const name = options.find(({ row, text }) => row === nameRow && text !== '')?.text ?? nameRow?.default
+  return options.flatMap((option): Finding[] => {
+    const { row, place, text } = option
+    if (!BLANKS_COUNT.has(row.kind) || !/\s/.test(text)) return []
+    const isOwn = (entry: string): boolean =>
+      row.kind !== 'cluster' || (/^\s|^[^=]*\s=/.test(entry) && entry.trim().split(/\s*=/)[0] === name)
+    const entry = text.split(',').find((each) => each !== each.trim() && each.trim() !== '' && isOwn(each))
+    return entry === undefined
+      ? []
+      : [finding('config/blank-in-list', { ...place, entry, isRefused: row.kind !== 'names' })]
+  })
+}
+
+const BLANKS_COUNT: ReadonlySet<EtcdOptionRow['kind']> = new Set(['suites', 'names', 'cluster'])
 
 /** Findings about flags and variables beside a configuration file, which are all ignored. */
 export function ignoredBeside(configFile: ReadOption, options: readonly ReadOption[]): Finding[] {

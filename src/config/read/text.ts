@@ -27,14 +27,36 @@ export function decodeText(bytes: Uint8Array, file: string | null): ConfigText |
   }
   const [first, second] = bytes
   const isUtf16 = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)
-  if (isUtf16) return finding('config/not-text', { file, is: 'UTF-16' })
+  if (isUtf16) return finding('config/not-text', { file, is: 'UTF-16', line: null })
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
-  return isBinary(text) ? finding('config/not-text', { file, is: 'binary' }) : { text, file }
+  const binary = refuseControls({ text, file }, /[^\P{Cc}\0\t-\r\u007f-\u009f]/u)
+  if (binary !== null) return binary
+  const at = text.indexOf('\ufffd')
+  // The sign itself may stand in a text.
+  if (at === -1 || isUtf8(bytes)) return { text, file }
+  return finding('config/not-text', { file, is: 'other octets', line: lineOf(text, at) })
 }
 
-/** Whether a text holds what no configuration does; octets of zero stand between the words of /proc/PID/cmdline. */
-function isBinary(text: string): boolean {
-  return /[^\P{Cc}\0\t-\r\u007f-\u009f]|\ufffd/u.test(text)
+/** Why a text with control characters is none; octets of zero stand between the words of /proc/PID/cmdline alone. */
+export function refuseControls({ text, file }: ConfigText, controls = YAML_CONTROLS): Finding | null {
+  const at = text.search(controls)
+  return at === -1 ? null : finding('config/not-text', { file, is: 'binary', line: lineOf(text, at) })
+}
+
+/** What go-yaml takes in no place of a file (readerc.go). */
+const YAML_CONTROLS = /[^\P{Cc}\t\n\r\u0085]/u
+
+function lineOf(text: string, offset: number): number {
+  return text.slice(0, offset).split('\n').length
+}
+
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Lines and columns of a text, both from 1. */

@@ -2,13 +2,14 @@
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
 import { rowOfVariable } from '../options.js'
-import { boundedValues, commandsOf, etcdArguments, type Values } from './command.js'
-import { type FileVariable, fileVariables, readVariables, type Variable } from './env.js'
+import { boundedValues, commandsOf, etcdCommand, type Values } from './command.js'
+import { assignedVariables, type FileVariable, fileVariables, readVariables, type Variable } from './env.js'
 import { finding } from './finding.js'
+import { flawFindings } from './flaws.js'
 import { readFlags } from './flags.js'
 import { type ConfigReading, NO_SURROUNDINGS, unreadable } from './read-option.js'
 import { type ConfigText, Lines, refuseText } from './text.js'
-import { splitWords, type Word } from './words.js'
+import { type Flaw, LITERAL_DOLLAR, splitText, splitWords, type Word } from './words.js'
 
 /** Reads a file that the unit names; null where it is not to be read. */
 export type ReadNamedFile = (path: string, place: ConfigPlace) => Promise<ConfigText | Finding | null>
@@ -18,6 +19,8 @@ interface Directive {
   readonly key: string
   readonly start: number
   readonly end: number
+  /** Where its last line ends without a backslash, though the next ones, which are within it here, are flags. */
+  readonly brokenAt: number | null
 }
 
 export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Promise<ConfigReading> {
@@ -35,30 +38,40 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Pr
     else if ('code' in content) {
       if (!path.startsWith('-')) findings.push(content)
     } else {
-      const variables = fileVariables(content)
+      const { variables, findings: wrong } = fileVariables(content)
       set.push(...variables.filter(({ isExported }) => !isExported))
-      findings.push(...exportedOptions(variables))
+      findings.push(...wrong, ...exportedOptions(variables))
     }
   }
   const variables = new Map(set.map((each) => [each.name, each]))
   const values = boundedValues(new Map([...variables].map(([name, { value }]) => [name, value])))
-  const args = inForce(text, directives, 'ExecStart')
-    .map(({ start, end }) => etcdArguments(commandLine(text, start, end, values), values))
-    .find((found) => found !== null)
-  if (args === undefined) {
+  const [command] = inForce(text, directives, 'ExecStart').flatMap((directive) => {
+    const found = etcdCommand(commandLine(text, directive, values), values)
+    return found === null ? [] : [{ ...found, flaws: [...flawsOf(text, directive), ...found.flaws] }]
+  })
+  if (command === undefined) {
     return unreadable(
       ...findings,
       finding('config/no-etcd', { file: source.file, looked: 'no ExecStart= in it runs etcd' }),
     )
   }
   const flags = readFlags(
-    args.map((word) => ({ text: word.text, place: (option: string): ConfigPlace => lines.place(word.offset, option) })),
+    command.args.map((word) => ({
+      text: word.text.replaceAll(LITERAL_DOLLAR, '$'),
+      place: (option: string): ConfigPlace => lines.place(word.offset, option),
+    })),
   )
-  const env = readVariables([...variables.values()])
+  const assigned = assignedVariables(command.variables, (offset, name) => lines.place(offset, name))
+  const env = readVariables([...variables.values(), ...assigned])
   return {
     options: [...flags.options, ...env.options],
     others: flags.others,
-    findings: [...findings, ...flags.findings, ...env.findings],
+    findings: [
+      ...findings,
+      ...flawFindings(command.flaws, text, (at) => lines.place(at, 'ExecStart')),
+      ...flags.findings,
+      ...env.findings,
+    ],
     surroundings: {
       ...NO_SURROUNDINGS,
       directory: lastValue(text, directives, 'WorkingDirectory') ?? '/',
@@ -79,10 +92,30 @@ function directivesOf(text: string): Directive[] {
     if (header !== undefined) section = header
     else if (key !== undefined && section === 'Service') {
       const end = match.index + whole.length
-      found.push({ key, start: end - value.length, end })
+      // Lines that begin with a dash are flags, and no directives.
+      const more = key === 'ExecStart' ? flagLines(text, end) : end
+      const isBlankAfter = /\\[ \t]+\r?$/.test(text.slice(Math.max(0, end - 100), end))
+      found.push({ key, start: end - value.length, end: more, brokenAt: more > end && !isBlankAfter ? end : null })
     }
   }
   return found
+}
+
+/** Where the lines end that begin with a dash, from the end of another. */
+function flagLines(text: string, end: number): number {
+  const line = /\r?\n[ \t]*-(?:\\\r?\n|[^\n])*/y
+  let at = end
+  for (;;) {
+    line.lastIndex = at
+    const found = line.exec(text)?.[0]
+    if (found === undefined) return at
+    at += found.replace(/\r$/, '').length
+  }
+}
+
+function flawsOf(text: string, { start, end, brokenAt }: Directive): Flaw[] {
+  const { flaws } = splitText(text, 'systemd', start, end)
+  return brokenAt === null ? [...flaws] : [{ kind: 'backslash', offset: brokenAt }, ...flaws]
 }
 
 /** The directives of a list that are in force: an empty one takes back all before it. */
@@ -132,7 +165,7 @@ function percents(text: string): string {
 }
 
 /** The words of a command line, its commands apart, with the variables put in that are known. */
-function commandLine(text: string, start: number, end: number, values: Values): Word[] {
+function commandLine(text: string, { start, end }: Directive, values: Values): Word[] {
   return commandsOf(splitWords(text, 'systemd', start, end)).flatMap((words) => [
     ...commandOf(words, values),
     { text: ';', offset: end, isEnd: true },

@@ -11,12 +11,32 @@ export interface Word {
 
 export type WordStyle = 'shell' | 'systemd'
 
+/**
+ * What is wrong with a text, though it is plain what was meant, and read so: a quote that nothing closes, a line that
+ * does not go on since CR or a blank follows its backslash, and one without a backslash before a line of flags.
+ */
+export interface Flaw {
+  readonly kind: 'quote' | 'carriage return' | 'blank' | 'backslash'
+  readonly offset: number
+}
+
+export interface Split {
+  readonly words: readonly Word[]
+  /** The first of each kind. */
+  readonly flaws: readonly Flaw[]
+}
+
 /** Stands in a word for a dollar sign that the quotes made a plain one. */
 export const LITERAL_DOLLAR = '\u001b'
 
-/** Words between two offsets. Quotes that are not closed reach to the end. */
-export function splitWords(text: string, style: WordStyle, start = 0, end = text.length): Word[] {
+/** Words between two offsets, and what is wrong there. Quotes that are not closed reach to the end. */
+export function splitText(text: string, style: WordStyle, start = 0, end = text.length): Split {
   return new Splitter(text, style, end).split(start)
+}
+
+/** Words between two offsets. */
+export function splitWords(text: string, style: WordStyle, start = 0, end = text.length): readonly Word[] {
+  return splitText(text, style, start, end).words
 }
 
 class Splitter {
@@ -25,6 +45,12 @@ class Splitter {
   private readonly end: number
   private readonly words: Word[] = []
   private word: { parts: string[]; offset: number } | null = null
+  private readonly flaws = new Map<Flaw['kind'], Flaw>()
+  /** Whether any line goes on after a backslash. */
+  private isContinued = false
+  /** Whether the next word is the file of a redirection. */
+  private isRedirected = false
+  private isUnbalanced = false
 
   constructor(text: string, style: WordStyle, end: number) {
     this.text = text
@@ -32,11 +58,13 @@ class Splitter {
     this.end = end
   }
 
-  split(start: number): Word[] {
+  split(start: number): Split {
     let at = start
     while (at < this.end) at = this.step(at)
     this.finish()
-    return this.words
+    // Lines that nobody continues are a text that was folded, as a Compose file does it.
+    if (!this.isContinued) this.flaws.delete('backslash')
+    return { words: this.words, flaws: [...this.flaws.values()] }
   }
 
   /** Reads one piece and says where the next one begins. */
@@ -50,10 +78,19 @@ class Splitter {
     }
     if (sign === '\n') return this.lineBreak(at)
     if (this.style === 'systemd' && sign === ';' && this.isAlone(at)) return this.commandEnd(at)
-    if (this.style === 'shell' && this.word === null && sign === '#') return this.lineEnd(at)
+    if (this.style === 'shell' && this.word === null) {
+      if (sign === '#') return this.lineEnd(at)
+      const redirected = this.redirection(at)
+      if (redirected !== null) return redirected
+    }
     if (this.style === 'shell' && /[;&|]/.test(sign)) return this.commandEnd(at)
+    const substituted = this.substitution(at)
+    if (substituted !== null) {
+      this.add(this.text.slice(at, substituted), at)
+      return substituted
+    }
     // Whole runs at once: most of a text is neither quote nor blank.
-    const run = /[^\\"'\s;&|#]+/y
+    const run = /(?:[^\\"'\s;&|#$`]|\$(?!\())+/y
     run.lastIndex = at
     const found = run.exec(this.text)?.[0].slice(0, this.end - at) ?? sign
     this.add(found, at)
@@ -67,14 +104,58 @@ class Splitter {
 
   private commandEnd(at: number): number {
     this.finish()
+    this.isRedirected = false
     this.words.push({ text: this.text[at] ?? '', offset: at, isEnd: true })
     return at + 1
   }
 
   private lineBreak(at: number): number {
     this.finish()
-    if (this.style === 'shell') this.words.push({ text: '\n', offset: at, isEnd: true })
+    if (this.style !== 'shell') return at + 1
+    // No command begins with a dash.
+    if (this.words.at(-1)?.isEnd === false && this.isBeforeFlag(at + 1)) this.flaw('backslash', at)
+    else this.words.push({ text: '\n', offset: at, isEnd: true })
     return at + 1
+  }
+
+  /** Where `$(…)` or `…` between backticks ends, which a shell runs; null for anything else. */
+  private substitution(at: number): number | null {
+    const opener = this.text[at]
+    if (this.style !== 'shell' || this.isUnbalanced || (opener !== '`' && !this.text.startsWith('$(', at))) return null
+    if (opener === '`') {
+      const close = this.text.indexOf('`', at + 1)
+      if (close !== -1 && close < this.end) return close + 1
+    }
+    const paren = /[()]/g
+    paren.lastIndex = at
+    let depth = 0
+    for (let found = paren.exec(this.text); found !== null && opener !== '`'; found = paren.exec(this.text)) {
+      depth += found[0] === '(' ? 1 : -1
+      if (depth === 0) return found.index + 1
+    }
+    // It is looked for once: the next one would end nowhere either.
+    this.isUnbalanced = true
+    return null
+  }
+
+  private isBeforeFlag(at: number): boolean {
+    const flag = /[ \t]*-/y
+    flag.lastIndex = at
+    return flag.test(this.text)
+  }
+
+  private flaw(kind: Flaw['kind'], offset: number): void {
+    if (!this.flaws.has(kind)) this.flaws.set(kind, { kind, offset })
+  }
+
+  /** Passes over `>`, `2>&1`, `&>>`, `>(…)`, where a word would begin; `<name>` is a place to fill in. */
+  private redirection(at: number): number | null {
+    const operator = /(?:\d*|&)(?:>>|>\||>&|<&|<<<|<>|>|<)(?![\w-]+>)(\([^)\n]{0,200}\))?/y
+    operator.lastIndex = at
+    const [whole, process] = operator.exec(this.text) ?? []
+    if (whole === undefined) return null
+    this.isRedirected = process === undefined
+    return at + whole.length
   }
 
   private lineEnd(at: number): number {
@@ -83,10 +164,13 @@ class Splitter {
   }
 
   private escape(at: number): number {
-    const lineBreak = /\\\r?\n/y
+    const lineBreak = /\\([ \t]*)(\r?)\n/y
     lineBreak.lastIndex = at
-    const continued = lineBreak.exec(this.text)?.[0]
-    if (continued !== undefined) {
+    const [continued, blanks = '', carriageReturn] = lineBreak.exec(this.text) ?? []
+    if (continued !== undefined && (blanks === '' || this.isBeforeFlag(at + continued.length))) {
+      this.isContinued = true
+      if (blanks !== '') this.flaw('blank', at)
+      else if (carriageReturn !== '' && this.style === 'shell') this.flaw('carriage return', at)
       // A shell joins the lines; systemd puts a blank between them, and skips comments there.
       if (this.style === 'systemd') this.finish()
       return this.style === 'systemd' ? this.skipComments(at + continued.length) : at + continued.length
@@ -130,6 +214,12 @@ class Splitter {
     while (at < this.end && this.text[at] !== quote) {
       const sign = this.text[at] ?? ''
       const escapes = sign === '\\' && (quote === '"' || this.style === 'systemd')
+      const substituted = quote === '"' ? this.substitution(at) : null
+      if (substituted !== null) {
+        this.add(this.text.slice(at, substituted), start)
+        at = substituted
+        continue
+      }
       if (!escapes) {
         this.add(quote === "'" && this.style === 'shell' ? literal(sign) : sign, start)
         at++
@@ -143,6 +233,7 @@ class Splitter {
       if (next !== '\n') this.add('"\\$`'.includes(next) ? literal(next) : `\\${next}`, start)
       at += 2
     }
+    if (at >= this.end) this.flaw('quote', start)
     return at + 1
   }
 
@@ -152,7 +243,9 @@ class Splitter {
   }
 
   private finish(): void {
-    if (this.word !== null) this.words.push({ text: this.word.parts.join(''), offset: this.word.offset, isEnd: false })
+    if (this.word === null) return
+    if (!this.isRedirected) this.words.push({ text: this.word.parts.join(''), offset: this.word.offset, isEnd: false })
+    this.isRedirected = false
     this.word = null
   }
 }

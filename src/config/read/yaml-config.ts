@@ -16,7 +16,7 @@ import {
   unreadable,
 } from './read-option.js'
 import { type ConfigText, refuseText } from './text.js'
-import { isTrue, readYaml, type YamlEntry, type YamlReading, type YamlValue } from './yaml-text.js'
+import { isTrue, kindText, readYaml, type YamlEntry, type YamlReading, type YamlValue } from './yaml-text.js'
 
 /** Keys that hold further keys, each by its path. */
 const BLOCKS: ReadonlySet<string> = new Set(
@@ -54,13 +54,6 @@ export function readYamlConfig(source: ConfigText): ConfigReading {
 
 function pathText(path: readonly string[]): string {
   return path.join('.')
-}
-
-function kindText(value: YamlValue): string {
-  if (value.kind === 'map') return 'keys with values'
-  if (value.kind === 'list') return 'a list'
-  if (value.type === 'text') return 'a text'
-  return value.type === 'null' ? 'empty' : `a ${value.type}`
 }
 
 class ConfigReader {
@@ -145,7 +138,14 @@ class ConfigReader {
       (item) => item.kind !== 'scalar' || item.type === 'number' || item.type === 'boolean',
     )
     if (wrong !== undefined) this.wrongType(this.place(wrong.offset, [place.option]), 'a text', wrong)
-    this.options.push({ row, text: values.join(','), values, isList: true, form: 'yaml', place })
+    this.options.push({
+      row,
+      text: values.join(','),
+      values: values.map((each) => each.trim()),
+      isList: true,
+      form: 'yaml',
+      place,
+    })
   }
 
   private add(row: EtcdOptionRow, text: string, place: ConfigPlace): void {
@@ -176,8 +176,8 @@ class ConfigReader {
     const meant = isInBlock ? meantInBlock(key, block ?? '') : meantAtTop(key)
     if (meant?.isCrl === true) this.tell(finding('config/crl-not-in-force', place))
     else if (isInBlock || meant?.isTls === true)
-      this.tell(finding('config/tls-key-unknown', { ...place, nearest: meant?.name ?? null }))
-    else this.tell(finding('config/key-unknown', { ...place, nearest: meant?.name ?? null }))
+      this.tell(finding('config/tls-key-unknown', { ...place, nearest: meant?.name ?? null, belongs: null }))
+    else this.tell(finding('config/key-unknown', { ...place, nearest: meant?.name ?? null, belongs: null }))
   }
 
   private tell(what: Finding): void {

@@ -24,6 +24,7 @@ export interface YamlReading {
   /** The documents, as far as they were asked for. Null stands for an empty one. */
   readonly documents: readonly (YamlValue | null)[]
   readonly findings: readonly Finding[]
+  readonly text: string
   place(offset: number, option: string): ConfigPlace
 }
 
@@ -42,10 +43,11 @@ export function readYaml(source: ConfigText, which: 'first' | 'all'): YamlReadin
   const { file, text } = source
   const marks = countMarks(text)
   const limit = 1000 + Math.floor(text.length / 12)
-  if (marks > limit) return { documents: [], findings: [finding('config/too-dense', { file, marks, limit })], place }
+  if (marks > limit)
+    return { documents: [], findings: [finding('config/too-dense', { file, marks, limit })], text, place }
   const excessive = (offset: number, reason: 'aliases' | 'nesting'): Finding =>
     finding('config/yaml-excessive', { ...place(offset, 'YAML'), reason })
-  if (nestsTooDeep(text)) return { documents: [], findings: [excessive(0, 'nesting')], place }
+  if (nestsTooDeep(text)) return { documents: [], findings: [excessive(0, 'nesting')], text, place }
   const parsed = yaml().parseAllDocuments(text, {
     schema: 'failsafe',
     version: '1.1',
@@ -54,7 +56,7 @@ export function readYaml(source: ConfigText, which: 'first' | 'all'): YamlReadin
     prettyErrors: false,
     logLevel: 'silent',
   })
-  if (!Array.isArray(parsed)) return { documents: [null], findings: [], place }
+  if (!Array.isArray(parsed)) return { documents: [null], findings: [], text, place }
   const findings: Finding[] = []
   const [, second] = parsed
   if (which === 'first' && second !== undefined) {
@@ -77,7 +79,7 @@ export function readYaml(source: ConfigText, which: 'first' | 'all'): YamlReadin
       findings.push(finding('config/yaml-malformed', { ...at, reason: 'An alias names an anchor that is not there.' }))
     } else findings.push(excessive(opener.failed.offset, opener.failed.reason))
   }
-  return { documents, findings, place }
+  return { documents, findings, text, place }
 }
 
 /** Everything that the parser makes something of, so that its work can be told beforehand. */
@@ -197,6 +199,14 @@ function typeOf(text: string): ScalarType {
   )
     ? 'number'
     : 'text'
+}
+
+/** What a value is, for people. */
+export function kindText(value: YamlValue): string {
+  if (value.kind === 'map') return 'keys with values'
+  if (value.kind === 'list') return 'a list'
+  if (value.type === 'text') return 'a text'
+  return value.type === 'null' ? 'empty' : `a ${value.type}`
 }
 
 export function isTrue(text: string): boolean {
