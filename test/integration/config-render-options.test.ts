@@ -9,7 +9,7 @@ import { otherAvailability, otherOptions, type OtherRow } from '../../src/config
 import { readVersion } from '../../src/config/version.js'
 import { credentials, freeUrl, Workshop } from '../support/config-pki.js'
 import { temporaryFolder } from '../support/openssl.js'
-import { ask, INSTALLED, plainEnvironment, serving, startRendered } from '../support/rendered-etcd.js'
+import { ask, INSTALLED, plainEnvironment, serving, servingMetrics, startRendered } from '../support/rendered-etcd.js'
 
 const folder = temporaryFolder()
 const shop = new Workshop(folder)
@@ -219,6 +219,7 @@ describe.each(CONFIG_FORMS.map((form) => ({ form })))('as $form', ({ form }) => 
     expect(etcd.logs()).toContain('"level":"debug"')
     expect(readFileSync(log, 'utf8')).toContain('starting an etcd server')
     expect(existsSync(join(walDir, '0000000000000000-0000000000000000.wal'))).toBe(true)
+    await servingMetrics(etcd)
     const metrics = await ask(`${metricsUrl}/metrics`, null)
     expect(metrics.body).toContain('etcd_server_quota_backend_bytes 3.221225472e+09')
     // Told by extensive metrics alone.

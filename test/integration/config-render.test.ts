@@ -16,7 +16,15 @@ import { quoteForShell } from '../../src/config/render/quote.js'
 import { readVersion } from '../../src/config/version.js'
 import { credentials, crls, freeUrl, Workshop, type Who } from '../support/config-pki.js'
 import { runTool, temporaryFolder } from '../support/openssl.js'
-import { ask, INSTALLED, type RenderedEtcd, serving, startRendered, startText } from '../support/rendered-etcd.js'
+import {
+  ask,
+  INSTALLED,
+  type RenderedEtcd,
+  serving,
+  servingMetrics,
+  startRendered,
+  startText,
+} from '../support/rendered-etcd.js'
 
 const folder = temporaryFolder()
 const shop = new Workshop(folder)
@@ -83,6 +91,7 @@ describe.each(FORMS)('as $form', ({ form }) => {
     expect(await ask(`${httpUrl}/health`, null, { trust: credentials.alice })).toMatchObject(refused)
     // The server's certificate is of no use to the gateway; alice's is.
     expect(await ask(`${httpUrl}/v3/kv/range`, credentials.alice, { json: RANGE })).toMatchObject({ status: 200 })
+    await servingMetrics(etcd)
     expect((await ask(`${metricsUrl}/metrics`, null)).body).toContain('etcd_server_has_leader 1')
     expect(await ask(peerUrl(config), credentials.member)).toMatchObject({ status: 200, protocol: 'TLSv1.2' })
     expect(await ask(peerUrl(config), credentials.otherMember)).toMatchObject(refused)
@@ -236,6 +245,7 @@ test('the two blocks of a how-to, mended', async () => {
   }
   // Metrics by https have the TLS of clients, and compare addresses as members do.
   const metrics = `${metricsUrl}/metrics`
+  await servingMetrics(etcd)
   expect((await ask(metrics, credentials.server)).body).toContain('etcd_server_has_leader 1')
   expect(await ask(metrics, null, { trust: credentials.server })).toMatchObject(refused)
   expect(await ask(metrics, credentials.alice)).toMatchObject(hungUp)

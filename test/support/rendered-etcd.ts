@@ -68,8 +68,17 @@ function run(script: string, file: string): RenderedEtcd {
 
 /** Waits until etcd serves clients; fails with its log if it ends instead. */
 export async function serving(etcd: RenderedEtcd): Promise<void> {
+  await logged(etcd, 'ready to serve client requests')
+}
+
+/** Waits until etcd serves metrics on URLs of their own, which it begins with after it serves clients. */
+export async function servingMetrics(etcd: RenderedEtcd): Promise<void> {
+  await logged(etcd, 'serving metrics')
+}
+
+async function logged(etcd: RenderedEtcd, words: string): Promise<void> {
   const over = etcd.ended.then((logs) => new Error(`etcd ended:\n${logs}`))
-  while (!etcd.logs().includes('ready to serve client requests')) {
+  while (!etcd.logs().includes(words)) {
     const ended = await Promise.race([over, delay(10, null)])
     if (ended !== null) throw ended
   }
