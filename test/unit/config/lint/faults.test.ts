@@ -169,7 +169,7 @@ describe('one fault of a form is one finding', () => {
       ['config/flag-unknown', { flags: [...all, '--feature-gates=x'] }, { version: '3.5.16' }],
       ['config/flag-repeated', { flags: ['--name=z', ...all] }],
       ['config/flag-and-variable', { flags: all, env: { ETCD_NAME: 'e1' } }],
-      ['config/variable-unknown', { flags: all, env: { ETCD_CERT_FIL: 'x' } }],
+      ['config/tls-variable-unknown', { flags: all, env: { ETCD_CERT_FIL: 'x' } }],
       ['config/tls-key-unknown', yaml({ client: '  cert-fil: x\n' })],
       ['config/key-unknown', yaml({ end: 'hartbeat-interval: 1\n' })],
       ['config/crl-not-in-force', yaml({ peer: '  crl-file: x\n' })],
