@@ -201,3 +201,77 @@ ${['', 'PEER_']
         - {name: ETCD_ADVERTISE_CLIENT_URLS, value: "https://$(ETCD_NAME).etcd-client.ns.svc:2379"}
         - {name: ETCD_INITIAL_ADVERTISE_PEER_URLS, value: "https://$(ETCD_NAME).etcd-discovery.ns.svc:2380"}
 `
+
+/** openshift/cluster-etcd-operator, bindata/etcd/pod.gotpl.yaml: a script in the second container, and a proxy in the third. */
+export const OPENSHIFT = `kind: Pod
+apiVersion: v1
+spec:
+  hostNetwork: true
+  initContainers:
+  - {name: setup, image: quay.io/openshift/etcd, command: [/bin/sh, -c, "mkdir -p /var/log/etcd && chmod 0600 /var/log/etcd"]}
+  containers:
+  - name: etcdctl
+    image: quay.io/openshift/etcd
+    command: [/bin/bash, -c, "trap TERM INT; sleep infinity & wait"]
+    env: [{name: ETCDCTL_CACERT, value: /certs/server-ca.crt}, {name: ETCD_STATIC_POD_VERSION, value: "7"}]
+  - name: etcd
+    image: quay.io/openshift/etcd
+    command:
+    - /bin/sh
+    - -c
+    - |
+      #!/bin/sh
+      set -euo pipefail
+      etcdctl member list || true
+      # this has a non-zero return code if the command is non-zero.
+      ETCD_INITIAL_CLUSTER=$(discover-etcd-initial-cluster \\
+        --cacert=/certs/server-ca.crt \\
+        --endpoints=\${ALL_ETCD_ENDPOINTS} \\
+        --target-name=cp-1)
+      export ETCD_INITIAL_CLUSTER
+      time while [ -n "$(ss -Htan '( sport = 2379 or sport = 2380 )')" ]; do
+        echo -n "."
+        sleep 1
+      done
+      export ETCD_NAME=\${NODE_cp_1_ETCD_NAME}
+      env | grep ETCD | grep -v NODE
+      exec nice -n -19 ionice -c2 -n0 etcd \\
+        --logger=zap \\
+        --experimental-initial-corrupt-check=true \\
+        --initial-advertise-peer-urls=https://\${NODE_cp_1_IP}:2380 \\
+        --cert-file=/certs/etcd-serving-cp-1.crt \\
+        --key-file=/certs/etcd-serving-cp-1.key \\
+        --trusted-ca-file=/certs/server-ca.crt \\
+        --client-cert-auth=true \\
+        --peer-cert-file=/certs/etcd-peer-cp-1.crt \\
+        --peer-key-file=/certs/etcd-peer-cp-1.key \\
+        --peer-trusted-ca-file=/certs/server-ca.crt \\
+        --peer-client-cert-auth=true \\
+        --advertise-client-urls=https://\${NODE_cp_1_IP}:2379 \\
+        --listen-client-urls=https://0.0.0.0:2379,unixs://\${NODE_cp_1_IP}:0 \\
+        --listen-peer-urls=https://0.0.0.0:2380 \\
+        --listen-metrics-urls=https://0.0.0.0:9978 || mv /backup/etcd-member.yaml /etc/kubernetes/manifests
+    env: [{name: NODE_cp_1_IP, value: 10.0.0.11}, {name: NODE_cp_1_ETCD_NAME, value: cp-1}, {name: ETCD_STATIC_POD_VERSION, value: "7"}]
+  - name: etcd-metrics
+    image: quay.io/openshift/etcd
+    command: [/bin/sh, -c, "exec nice -n -18 etcd grpc-proxy start --endpoints https://10.0.0.11:9978 --listen-addr 127.0.0.1:9977 --key /certs/etcd-peer-cp-1.key"]
+`
+
+/** loft-sh/vcluster, pkg/etcd: one member for the process beside it. */
+export const VCLUSTER = [
+  'etcd',
+  '--data-dir=/data/etcd',
+  '--advertise-client-urls=https://127.0.0.1:2379',
+  '--initial-advertise-peer-urls=https://127.0.0.1:2380',
+  '--initial-cluster=vcluster=https://127.0.0.1:2380',
+  '--listen-client-urls=https://127.0.0.1:2379',
+  '--listen-metrics-urls=http://127.0.0.1:2381',
+  '--listen-peer-urls=https://127.0.0.1:2380',
+  '--name=vcluster',
+  ...['', 'peer-'].flatMap((prefix) => [
+    `--${prefix}cert-file=/pki/etcd/server.crt`,
+    `--${prefix}key-file=/pki/etcd/server.key`,
+    `--${prefix}trusted-ca-file=/pki/etcd/ca.crt`,
+    `--${prefix}client-cert-auth=true`,
+  ]),
+]

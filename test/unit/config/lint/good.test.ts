@@ -22,7 +22,9 @@ import {
   KUBESPRAY_DOCKER,
   KUBESPRAY_ENV,
   KUBESPRAY_UNIT,
+  OPENSHIFT,
   TALOS,
+  VCLUSTER,
 } from '../../../support/others-configs-projects.js'
 
 function told(report: Report): string[] {
@@ -82,6 +84,8 @@ test.each<[string, ConfigInput, readonly EtcdVersion[]]>([
     },
     ['3.5.16'],
   ],
+  ['OpenShift’s static pod', { manifest: OPENSHIFT }, ['3.5.16', '3.6.4']],
+  ['vcluster', { flags: VCLUSTER }, ['3.5.16', '3.7.1']],
   ['hosted control planes of OpenShift', { manifest: HYPERSHIFT }, ['3.5.16', '3.6.4']],
 ])('%s gives no false alarm', async (_, config, versions) => {
   expect(told(await lintEtcdConfig(config, { readFiles: false }))).toEqual([])
@@ -153,7 +157,7 @@ test.each<[string, ConfigInput, string[], EtcdVersion?]>([
   [
     'variables of etcd 2',
     { env: ETCD2_ENV },
-    ['config/client-auth-by-system-roots', 'config/variable-unknown', 'config/variable-unknown'],
+    ['config/tls-variable-unknown', 'config/variable-unknown'],
   ],
   [
     'karmada without TLS among members',
