@@ -1,0 +1,174 @@
+/** What files mean together, and beside options: what the lint says of them, a real etcd does. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { lintEtcdConfig } from '../../src/config/lint/lint.js'
+import type { ConfigInput } from '../../src/config/read/input.js'
+import type { Credentials } from '../../src/credentials/credentials.js'
+import type { Finding, FindingCode } from '../../src/report/finding.js'
+import { freePort } from '../../src/testing/ports.js'
+import { mintedCredentials } from '../support/etcd.js'
+import { type EtcdProcess, isServed, saying, serving, startEtcdProcess } from '../support/etcd-process.js'
+import { dns, ip, mintCa, mintCrl, type Minted, mintLeaf, type MintLeafOptions } from '../support/mint.js'
+import { isSaid } from '../support/refusal-words.js'
+import { ask } from '../support/rendered-etcd.js'
+
+const YEAR = 365 * 86_400_000
+
+let folder: string
+let ports: { client: number; peer: number; third: number }
+const root = mintCa({ subject: 'Root' })
+const other = mintCa({ subject: 'Other root' })
+const old = mintCa({
+  subject: 'Old root',
+  notBefore: new Date(Date.now() - 2 * YEAR),
+  notAfter: new Date(Date.now() - YEAR),
+})
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'config-lint-together-'))
+  await write('ca.crt', root.pem)
+  await write('other.crt', other.pem)
+  await write('both.crt', root.pem + old.pem)
+  await issue('server', root, { serial: 11n })
+})
+beforeEach(async () => {
+  ports = { client: await freePort(), peer: await freePort(), third: await freePort() }
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+async function write(name: string, text: string | Buffer): Promise<void> {
+  await writeFile(join(folder, name), text, { mode: 0o600 })
+}
+
+async function issue(name: string, issuer: Minted, options: Partial<MintLeafOptions> = {}): Promise<Credentials> {
+  const leaf = mintLeaf({ subject: name, names: [ip('127.0.0.1'), dns('localhost')], issuer, ...options })
+  await write(`${name}.crt`, leaf.pem)
+  await write(`${name}.key`, leaf.keyPem)
+  return mintedCredentials({ leaf, trust: [issuer] })
+}
+
+function url(port: number): string {
+  return `https://127.0.0.1:${String(port)}`
+}
+
+/** Flags of a member with the same CA on both sides; a name of a file is one of the folder. */
+function flagsOf(changes: Readonly<Record<string, string | null>> = {}): string[] {
+  const flags: Record<string, string | null> = {
+    name: 'a',
+    'data-dir': join(folder, `data-${String(ports.client)}`),
+    'listen-client-urls': url(ports.client),
+    'advertise-client-urls': url(ports.client),
+    'listen-peer-urls': url(ports.peer),
+    'initial-advertise-peer-urls': url(ports.peer),
+    'initial-cluster': `a=${url(ports.peer)}`,
+    'cert-file': 'server.crt',
+    'key-file': 'server.key',
+    'trusted-ca-file': 'ca.crt',
+    'client-cert-auth': 'true',
+    'peer-cert-file': 'server.crt',
+    'peer-key-file': 'server.key',
+    'peer-trusted-ca-file': 'ca.crt',
+    'peer-client-cert-auth': 'true',
+    ...changes,
+  }
+  return Object.entries(flags).flatMap(([name, value]) =>
+    value === null ? [] : [`--${name}=${value.replace(/^[\w-]+\.(?:crt|key|crl)$/, (each) => join(folder, each))}`],
+  )
+}
+
+async function found(config: ConfigInput, code: FindingCode): Promise<Finding> {
+  const { findings } = await lintEtcdConfig(config, { version: '3.5.16' })
+  const one = findings.find((each) => each.code === code)
+  if (one === undefined) throw new Error(`No ${code} among ${findings.map((each) => each.code).join(', ')}`)
+  return one
+}
+
+async function refusing(etcd: EtcdProcess, { refusals }: Finding): Promise<void> {
+  expect(refusals).not.toEqual([])
+  await saying(etcd, (log) => refusals.some(({ words }) => isSaid(words, log)))
+}
+
+function shown({ chain, key }: Credentials): { cert: string; key: string } {
+  return { cert: chain.map((each) => each.toPem()).join(''), key: key.exportPem() }
+}
+
+test('lists of another CA and of last year are in force, also against etcd itself; one CA ended; own names', async () => {
+  // A list of another CA that ended a year ago, in which alice has the number of somebody else.
+  const revoked = [{ serial: 11n }, { serial: 12n }]
+  const dates = { thisUpdate: new Date(Date.now() - 2 * YEAR), nextUpdate: new Date(Date.now() - YEAR) }
+  await write('client.crl', mintCrl({ issuer: other, revoked, ...dates }).der)
+  const flags = flagsOf({
+    'client-crl-file': 'client.crl',
+    'trusted-ca-file': 'both.crt',
+    'peer-cert-allowed-cn': 'somebody',
+  })
+  await found({ flags }, 'config/crl-of-other-ca')
+  await found({ flags }, 'config/crl-stale')
+  const own = await found({ flags }, 'config/own-certificate-revoked')
+  const ended = await found({ flags }, 'config/ca-expired')
+  const named = await found({ flags }, 'config/own-name-not-allowed')
+
+  const alice = await issue('alice', root, { serial: 12n })
+  const bob = await issue('bob', root, { subject: '' })
+  const server = await issue('member', root, { subject: 'server' })
+  await using etcd = startEtcdProcess(flags, { cwd: folder })
+  await serving(etcd)
+  expect(await isServed(ports.client, shown(alice))).toBe(false)
+  expect(await isServed(ports.client, shown(bob))).toBe(true)
+  expect((await ask(`${url(ports.client)}/v3/kv/range`, bob, { json: { key: 'YQ==' } })).status).toBe(503)
+  await refusing(etcd, own)
+  expect(await isServed(ports.client, shown(await issue('late', old)))).toBe(false)
+  await refusing(etcd, ended)
+  expect((await ask(`${url(ports.peer)}/version`, server)).status).toBeNull()
+  await refusing(etcd, named)
+})
+
+test('files of the two sides that are exchanged let nobody in: config/sides-exchanged', async () => {
+  const pair = (name: string, prefix = ''): Record<string, string> => ({
+    [`${prefix}cert-file`]: `${name}.crt`,
+    [`${prefix}key-file`]: `${name}.key`,
+  })
+  const member = await issue('for-peers', other)
+  const flags = flagsOf({ ...pair('for-peers'), ...pair('server', 'peer-'), 'peer-trusted-ca-file': 'other.crt' })
+  const exchanged = await found({ flags }, 'config/sides-exchanged')
+  await using etcd = startEtcdProcess(flags, { cwd: folder })
+  await serving(etcd)
+  const server = await issue('dialling', root)
+  expect((await ask(`${url(ports.peer)}/version`, server, { trust: null })).status).toBeNull()
+  await refusing(etcd, exchanged)
+  // Who has what this side should have shown is let in.
+  expect((await ask(`${url(ports.peer)}/version`, member, { trust: null })).status).toBe(200)
+})
+
+test('etcd does not start: config/metrics-certificate-missing, config/cluster-missing', async () => {
+  const plain = `http://127.0.0.1:${String(ports.client)}`
+  const none = { 'cert-file': null, 'key-file': null, 'trusted-ca-file': null, 'client-cert-auth': null }
+  const metrics = flagsOf({
+    ...none,
+    'listen-client-urls': plain,
+    'advertise-client-urls': plain,
+    'listen-metrics-urls': url(ports.third),
+  })
+  const tls = ['cert-file: server.crt', 'key-file: server.key', 'trusted-ca-file: ca.crt', 'client-cert-auth: true']
+  const yaml = `data-dir: ${join(folder, 'data-yaml')}
+listen-client-urls: ${plain}
+advertise-client-urls: ${plain}
+listen-peer-urls: ${url(ports.peer)}
+initial-advertise-peer-urls: ${url(ports.peer)}
+peer-transport-security: {${tls.join(', ')}}
+`
+  await write('etcd.yml', yaml)
+  const cases = [
+    ['config/metrics-certificate-missing', { flags: metrics }, metrics],
+    ['config/cluster-missing', { yaml }, [`--config-file=${join(folder, 'etcd.yml')}`]],
+  ] as const
+  for (const [code, config, args] of cases) {
+    const finding = await found(config, code)
+    expect(finding.severity).toBe('error')
+    await using etcd = startEtcdProcess(args, { cwd: folder })
+    expect(await etcd.code).not.toBe(0)
+    await refusing(etcd, finding)
+  }
+})
