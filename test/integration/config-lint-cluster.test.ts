@@ -34,7 +34,7 @@ async function write(name: string, text: string): Promise<void> {
 }
 
 async function issue(name: string, options: Partial<MintLeafOptions> = {}): Promise<void> {
-  const names = [ip('127.0.0.1'), dns('localhost')]
+  const names = [...Array.from({ length: 12 }, (_, i) => ip(`127.0.0.${String(i + 1)}`)), dns('localhost')]
   const leaf = mintLeaf({ subject: 'member', names, issuer: root, ...options })
   await write(`${name}.crt`, leaf.pem)
   await write(`${name}.key`, leaf.keyPem)
@@ -53,7 +53,10 @@ async function plan(
   faults: Readonly<Record<string, Changes | ((at: (name: string) => string) => Changes)>>,
 ): Promise<Planned[]> {
   const addresses = new Map<string, string>()
-  for (const name of Object.keys(faults)) addresses.set(name, `127.0.0.1:${String(await freePort())}`)
+  // Each member has an address of its own: those who call, from 127.0.0.1, take ports there that nobody reserves.
+  for (const [i, name] of Object.keys(faults).entries()) {
+    addresses.set(name, `127.0.0.${String(i + 2)}:${String(await freePort())}`)
+  }
   const at = (name: string): string => addresses.get(name) ?? ''
   return Object.entries(faults).map(([name, fault]) => {
     return { name, peer: at(name), changes: typeof fault === 'function' ? fault(at) : fault }
@@ -61,12 +64,12 @@ async function plan(
 }
 
 async function flagsOf({ name, peer, changes }: Planned, all: readonly Planned[]): Promise<string[]> {
-  const client = `https://127.0.0.1:${String(await freePort())}`
+  const client = `https://${peer.replace(/:.*/, '')}:${String(await freePort())}`
   const { pair = 'member', ...more } = changes
   const file = (each: string): string => join(folder, each)
   const flags: Changes = {
     name,
-    'data-dir': file(`data-${peer.replace(/.*:/, '')}`),
+    'data-dir': file(`data-${peer.replace(':', '-')}`),
     'listen-client-urls': client,
     'advertise-client-urls': client,
     'listen-peer-urls': `https://${peer}`,
