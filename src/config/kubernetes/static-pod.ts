@@ -3,6 +3,7 @@ import { checkOptions, optionInvalid } from '../../misuse.js'
 import type { MemberConfig } from '../model.js'
 import { etcdOptions } from '../options.js'
 import { checkConfig, valueOf } from '../render/check-config.js'
+import { extraDirectories } from '../render/deployment.js'
 import { renderEtcdArgs } from '../render/render.js'
 import { readUrl } from '../url.js'
 import { DEFAULT_VERSION, readVersion } from '../version.js'
@@ -49,6 +50,11 @@ export function staticPod(config: MemberConfig, options: StaticPodOptions): Kube
   for (const { option, path } of filesOf(config)) {
     if (!isInside(checkPath(option, path), pki)) throw optionInvalid(option, `must lie in ${pki}, which is mounted`)
   }
+  // Such as the one of --wal-dir: lost with the container, were it not on the host.
+  const others = extraDirectories(config)
+    .map(({ option, path }) => checkPath(`config.extra.${option.replace(/^--/, '')}`, path))
+    .filter((path) => path !== dataDir && !isInside(path, dataDir))
+    .map((path, i) => ({ name: `etcd-data-${String(i + 1)}`, path }))
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -67,12 +73,14 @@ export function staticPod(config: MemberConfig, options: StaticPodOptions): Kube
           resources: { requests: { cpu: '100m', memory: '100Mi' } },
           volumeMounts: [
             { name: 'etcd-data', mountPath: dataDir },
+            ...others.map((each) => ({ name: each.name, mountPath: each.path })),
             { name: 'etcd-certs', mountPath: pki, readOnly: true },
           ],
         },
       ],
       volumes: [
         { name: 'etcd-data', hostPath: { path: dataDir, type: 'DirectoryOrCreate' } },
+        ...others.map((each) => ({ name: each.name, hostPath: { path: each.path, type: 'DirectoryOrCreate' } })),
         // Not made where it is missing: etcd would find an empty folder in place of its certificates.
         { name: 'etcd-certs', hostPath: { path: pki, type: 'Directory' } },
       ],

@@ -101,7 +101,7 @@ export interface Values {
   get(name: string): string | undefined
 }
 
-const NO_VALUES: Values = new Map<string, string>()
+const NO_VALUES: Values = { get: () => undefined }
 
 /** Characters that variables may grow a command by; the kernel takes no argument that is longer (execve(2)). */
 const MAX_GROWTH = 128 * 1024

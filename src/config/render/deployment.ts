@@ -38,7 +38,7 @@ export function pathsOf(config: MemberConfig, option: string): MemberPaths {
 }
 
 /** Directories among the options that are passed through. */
-function extraDirectories({ extra = {} }: MemberConfig): { option: string; path: string }[] {
+export function extraDirectories({ extra = {} }: MemberConfig): { option: string; path: string }[] {
   return Object.entries(extra).flatMap(([name, value]) =>
     otherOfFlag(name)?.kind === 'directory' && typeof value === 'string' ? [{ option: `--${name}`, path: value }] : [],
   )

@@ -2,6 +2,7 @@
 import { parseDocument } from 'yaml'
 import { describe, expect, test } from 'vitest'
 import { parseGoDuration } from '../../../src/config/go-duration.js'
+import { staticPod } from '../../../src/config/kubernetes/static-pod.js'
 import type { MemberConfig } from '../../../src/config/model.js'
 import type { ConfigForm } from '../../../src/config/options.js'
 import { clusterConfigs } from '../../../src/config/render/cluster.js'
@@ -166,6 +167,28 @@ describe('beyond one configuration', () => {
     expect(thrown(() => renderSystemdUnit(relative), 'ERR_CONFIG_INVALID').details.findings).toMatchObject([
       { code: 'config/path-not-absolute', details: { option: '--wal-dir', path: 'wal' } },
     ])
+  })
+
+  test('and a static pod has it on its host', () => {
+    const pod = (extra: Extra) => {
+      const config = memberConfig({ extra, metricsUrls: ['http://127.0.0.1:2381'], version: '3.5.16' })
+      return staticPod(config, { image: 'registry.k8s.io/etcd:3.5.16-0', pki: '/etc/etcd' })
+    }
+    expect(pod({ 'wal-dir': '/fast/wal' })).toMatchObject({
+      spec: {
+        containers: [
+          {
+            command: expect.arrayContaining(['--wal-dir=/fast/wal']) as unknown,
+            volumeMounts: expect.arrayContaining([{ name: 'etcd-data-1', mountPath: '/fast/wal' }]) as unknown,
+          },
+        ],
+        volumes: expect.arrayContaining([
+          { name: 'etcd-data-1', hostPath: { path: '/fast/wal', type: 'DirectoryOrCreate' } },
+        ]) as unknown,
+      },
+    })
+    expect(JSON.stringify(pod({ 'wal-dir': '/var/lib/etcd/wal' }))).not.toContain('etcd-data-1')
+    expect(thrown(() => pod({ 'wal-dir': 'wal' }), 'ERR_OPTION_INVALID').details.option).toBe('config.extra.wal-dir')
   })
 
   test('a cluster has some for all, and some for one member', () => {
