@@ -116,7 +116,7 @@ class FilesReader {
     const validation = this.validation(usage, hostsOf(side, this.options.hosts), side)
     const [leaf] = pair.chain
     if (leaf === undefined) return
-    this.findings.push(...suitesUnlikeKey(this.member, leaf))
+    this.findings.push(...suitesUnlikeKey(this.member, leaf, side.get('certFile').place.option))
     if (anchors.length > 0) {
       const findings = validate(pair, anchors, validation)
       const isLed = !findings.some(({ code, severity }) => severity === 'error' && ABOUT_TRUST.test(code))
@@ -129,7 +129,10 @@ class FilesReader {
     this.findings.push(...validateAlone(pair.chain, validation))
     if (anchors.length > 0 && this.gatewayShows(side)) {
       const ca = side.get('trustedCaFile').place.option
-      const details = { ...side.get('certFile').place, ca, subject: leaf.subject.toString() }
+      const subject = leaf.subject.toString()
+      // What nobody else has issued needs no intermediate.
+      const issuer = leaf.isSelfIssued ? null : leaf.issuer.toString()
+      const details = { ...side.get('certFile').place, path: side.get('certFile').text, ca, subject, issuer }
       this.findings.push(finding('config/gateway-untrusted', details))
     }
   }

@@ -1,7 +1,9 @@
 /** Who is let in. */
 import type { Finding } from '../../report/finding.js'
+import { formAvailability } from '../options.js'
 import type { Setting } from '../read/settings.js'
 import { finding } from './finding.js'
+import { at } from './place.js'
 import { isTrueText, type LintMember, type LintSide, type Rule } from './member.js'
 
 /** A rule about either side. */
@@ -23,13 +25,13 @@ const certificateIsThere: SideRule = (side, { isWhole }) => {
   const [cert, key] = pairs[0]
   const tls = side.listen.find(({ isTls, port }) => isTls && port !== '')
   if (halves.length > 0 || !isWhole || tls === undefined || cert.isSet || key.isSet || side.isAutoTls) return halves
-  return [finding('config/certificate-missing', { ...cert.place, url: tls.text })]
+  return [at(tls.setting.place, finding('config/certificate-missing', { ...cert.place, url: tls.text }))]
 }
 
 /** One of two that belong together. */
 function half(missing: Setting, given: Setting): Finding[] {
   if (missing.isSet || !given.isSet) return []
-  return [finding('config/pair-incomplete', { ...missing.place, given: given.place.option })]
+  return [at(given.place, finding('config/pair-incomplete', { ...missing.place, given: given.place.option }))]
 }
 
 const autoTls: SideRule = (side) => {
@@ -49,11 +51,11 @@ const certificatesAreAsked: SideRule = (side, { isWhole }) => {
   if (side.isAutoTls || !isWhole) return []
   const isOn = side.isOn('clientCertAuth') || auth.isUnresolved
   if (isOn && !ca.isSet) {
-    return [finding('config/client-auth-by-system-roots', { ...ca.place, auth: auth.place.option })]
+    return [at(auth.place, finding('config/client-auth-by-system-roots', { ...ca.place, auth: auth.place.option }))]
   }
   if (!isOn && ca.isSet) {
     const code = side.block === 'client' ? 'config/client-auth-half' : 'config/peer-auth-implied'
-    return [finding(code, { ...ca.place, auth: auth.place.option })]
+    return [finding(code, { ...ca.place, auth: auth.place.option, isFalse: auth.isSet })]
   }
   if (isOn || !side.servesTls || !cert.isSet) return []
   return [finding(side.block === 'client' ? 'config/client-auth-off' : 'config/peer-auth-off', cert.place)]
@@ -79,9 +81,12 @@ const gatewayGoesOn: Rule = ({ client, settings }) => {
   return allowed === undefined ? [] : [finding('config/allowed-breaks-gateway', allowed.place)]
 }
 
-const addressesAreChecked: Rule = ({ peer }) => {
-  const { place } = peer.get('skipClientSanVerification')
-  return peer.isOn('skipClientSanVerification') ? [finding('config/address-check-off', place)] : []
+const addressesAreChecked: Rule = ({ peer, version }) => {
+  const { place, option } = peer.get('skipClientSanVerification')
+  if (option === null || !peer.isOn('skipClientSanVerification')) return []
+  // A release without the option refuses the flag, and passes over the key: it goes on to check.
+  const isKnown = version === null || formAvailability(option.row, option.form, version) !== 'none'
+  return isKnown ? [finding('config/address-check-off', place)] : []
 }
 
 export const authRules: readonly Rule[] = [

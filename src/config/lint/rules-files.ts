@@ -29,14 +29,12 @@ const listsAreInForce: SideFilesRule = (side, { crl, anchors, served, shown }, m
   const issuer = crl.issuer.toString()
   const known = [...anchors, ...served, ...shown]
   const isOther = anchors.length > 0 && !known.some(({ subject }) => subject.toString() === issuer)
-  const isStale = crl.nextUpdate !== null && crl.nextUpdate < judged.at
+  const { nextUpdate } = crl
   return [
     ...(isOther
       ? [finding('config/crl-of-other-ca', { ...details, issuer, ca: side.get('trustedCaFile').place.option })]
       : []),
-    ...(isStale && crl.nextUpdate !== null
-      ? [finding('config/crl-stale', { ...details, nextUpdate: crl.nextUpdate })]
-      : []),
+    ...(nextUpdate !== null && nextUpdate < judged.at ? [finding('config/crl-stale', { ...details, nextUpdate })] : []),
     ...ownIsGood(side, crl, shown, member),
   ]
 }
@@ -98,7 +96,7 @@ const ownNameIsAllowed: SideFilesRule = (side, { shown: [leaf] }) => {
 /** An anchor that has ended beside others, which go on. */
 const anchorsAreValid: SideFilesRule = (side, { anchors }, _, judged) => {
   const ended = anchors.filter(({ notAfter }) => notAfter < judged.at)
-  if (ended.length === anchors.length) return []
+  if (ended.length === anchors.length || anchors.length >= MANY_CAS) return []
   return ended.map(({ subject, notAfter }) =>
     finding('config/ca-expired', { ...side.get('trustedCaFile').place, subject: subject.toString(), notAfter }),
   )

@@ -2,7 +2,7 @@
 import type { Finding } from '../../report/finding.js'
 import { otherOptions } from '../options-other.js'
 import { finding } from './finding.js'
-import { type LintMember, type LintSide, type Rule } from './member.js'
+import type { LintMember, LintSide, Rule } from './member.js'
 import { urlsOf } from './served-url.js'
 
 /** An https URL for metrics is served by the certificate for clients (server/embed/etcd.go v3.5.16 serveMetrics). */
@@ -51,7 +51,11 @@ function reachable(side: LintSide): Finding[] {
   const advertise = side.get('advertiseUrls')
   if (!listen.isSet || !advertise.isSet || listen.isUnresolved || side.listen.length < listen.values.length) return []
   if (!side.listen.every(({ isLocal }) => isLocal)) return []
-  const url = side.advertise.find(({ isLocal, isUnspecified }) => !isLocal && !isUnspecified)
+  // Where the schemes differ, that is told.
+  const url = side.advertise.find(
+    ({ isLocal, isUnspecified, isTls }) =>
+      !isLocal && !isUnspecified && side.listen.some((each) => each.isTls === isTls),
+  )
   if (url === undefined) return []
   const told = { url: url.text, listen: side.listen.map(({ text }) => text).join(', ') }
   return [finding('config/advertise-not-listened', { ...advertise.place, ...told })]

@@ -16,7 +16,7 @@ const OF_TLS12: ReadonlySet<string> = new Set(
 )
 
 /** Suites of which none goes with the key of a certificate. TLS 1.3 has suites of its own, which go with all keys. */
-export function suitesUnlikeKey({ settings, version }: LintMember, leaf: Certificate): Finding[] {
+export function suitesUnlikeKey({ settings, version }: LintMember, leaf: Certificate, cert: string): Finding[] {
   const setting = settings.server('cipherSuites')
   const { algorithm } = leaf.publicKeyInfo
   const listed = setting.values.filter((suite) => OF_TLS12.has(suite))
@@ -27,5 +27,5 @@ export function suitesUnlikeKey({ settings, version }: LintMember, leaf: Certifi
   const speaks13 = version === null || formAvailability(newest.row, 'flags', version) !== 'none'
   const code =
     speaks13 && newest.text !== 'TLS1.2' ? 'config/cipher-suites-unlike-key' : 'config/cipher-suites-serve-nobody'
-  return [finding(code, { ...setting.place, algorithm, subject: leaf.subject.toString() })]
+  return [finding(code, { ...setting.place, algorithm, subject: leaf.subject.toString(), cert })]
 }

@@ -20,16 +20,39 @@ export const configCluster = {
       `Members disagree on ${option}: ${listed(values.map(({ member, value }) => `"${value}" (${member})`))}.`,
     remedy: ({ option }) => `Write the same ${option} for all members.`,
   }),
-  'config/member-not-listed': row<{ member: string; by: string }>({
+  'config/member-joined-later': row<{ member: string; by: string; option: string }>({
+    severity: 'info',
+    meaning:
+      'A member that joins an existing cluster is not in the lists of those that were there before. Etcd reads the list at the first start of a member alone, so theirs may stay as they are.',
+    source: 'server/etcdserver/bootstrap.go v3.6.14, server/etcdserver/server.go v3.5.16 NewServer: haveWAL',
+    message: ({ member, by, option }) => `"${member}" joins an existing cluster, and is not in ${option} of ${by}.`,
+    remedy: ({ member, option }) =>
+      `Nothing has to be done; add "${member}" to ${option} when the files are written anew.`,
+  }),
+  'config/members-share-url': row<{ option: string; url: string; members: string[] }>({
+    severity: 'error',
+    meaning:
+      'Two members have one URL: both cannot listen there, and of those who are told it, one member gets all, and nobody the other.',
+    source: 'bind(2): EADDRINUSE; clientv3 Sync; server/etcdserver/api/membership v3.5.16',
+    message: ({ option, url, members }) => `${listed(members)} have the same URL in ${option}: ${url}.`,
+    remedy: ({ option }) => `Write each member its own address in ${option}.`,
+  }),
+  'config/member-not-listed': row<{ member: string; by: string; option: string }>({
     severity: 'error',
     meaning:
       'A member is not in another one’s list of members, so that they take each other for members of other clusters.',
     source: 'server/etcdserver/api/membership v3.5.16: the cluster’s id is made of the list; etcd 3.5.16, run',
     refusals: [{ by: 'etcd', words: 'request cluster ID mismatch' }],
-    message: ({ member, by }) => `"${member}" is not in --initial-cluster of ${by}.`,
-    remedy: ({ member }) => `Add "${member}" with its peer URLs to --initial-cluster of all members.`,
+    message: ({ member, by, option }) => `"${member}" is not in ${option} of ${by}.`,
+    remedy: ({ member, option }) => `Add "${member}" with its peer URLs to ${option} of all members.`,
   }),
-  'config/member-not-trusted': row<{ member: string; by: string; subject: string; as: 'server' | 'client' }>({
+  'config/member-not-trusted': row<{
+    member: string
+    by: string
+    subject: string
+    as: 'server' | 'client'
+    option: string
+  }>({
     severity: 'error',
     meaning:
       'A member’s peer certificate does not lead to a CA that another member trusts, so they cannot speak to each other.',
@@ -38,9 +61,10 @@ export const configCluster = {
       { by: 'Go', words: 'x509: certificate signed by unknown authority', when: ({ as }) => as === 'client' },
       { by: 'Go', words: 'remote error: tls: bad certificate' },
     ],
-    message: ({ member, by, subject, as }) =>
-      `The peer certificate "${subject}" of ${member}, by which it ${as === 'client' ? 'calls' : 'is called'}, does not lead to a CA of --peer-trusted-ca-file of ${by}.`,
-    remedy: () => 'Give all members the same bundle of CAs, with the old and the new one while a CA is replaced.',
+    message: ({ member, by, subject, as, option }) =>
+      `The peer certificate "${subject}" of ${member}, by which it ${as === 'client' ? 'calls' : 'is called'}, does not lead to a CA of ${option} of ${by}.`,
+    remedy: ({ option }) =>
+      `Give all members the same bundle of CAs in ${option}, with the old and the new one while a CA is replaced.`,
   }),
   'config/member-revoked': row<{ member: string; by: string; option: string; serialNumber: string }>({
     severity: 'error',
@@ -72,14 +96,22 @@ export const configCluster = {
     message: ({ member, by }) => `${member} and ${by} have no version of TLS in common.`,
     remedy: () => 'Give all members the same --tls-min-version and --tls-max-version.',
   }),
-  'config/members-differ': row<{ option: string; values: { member: string; value: string }[] }>({
+  'config/members-differ': row<{
+    option: string
+    values: { member: string; value: string }[]
+    /** What of the option differs; itself where nothing is said. */
+    part?: 'CAs'
+  }>({
     severity: 'warning',
     meaning:
       'Members differ in what they ask of clients or members, or in the CAs they trust for clients: a client is let in by one and refused by another, and the weakest one decides how safe the cluster is.',
     source: 'a rule of this package',
-    message: ({ option, values }) =>
-      `Members differ in ${option}: ${listed(values.map(({ member, value }) => `${value} (${member})`))}.`,
-    remedy: ({ option }) => `Write the same ${option} for all members.`,
+    message: ({ option, values, part }) =>
+      `Members differ in ${part === undefined ? '' : `the ${part} of `}${option}: ${listed(values.map(({ member, value }) => `${value === '' ? 'nothing' : value} (${member})`))}.`,
+    remedy: ({ option, part }) =>
+      part === undefined
+        ? `Write the same ${option} for all members, or for none.`
+        : `Give all members the same file for ${option}.`,
   }),
   'config/members-scheme-differs': row<{ members: string[] }>({
     severity: 'error',
@@ -87,7 +119,8 @@ export const configCluster = {
       'Some members listen to others by TLS and some in plaintext. Where the list of members says https for all, the latter cannot be reached; where it says http for them, whoever is on the network between reads and writes what they are told.',
     source: 'server/embed/etcd.go v3.5.16 configurePeerListeners; etcd 3.5.16, run',
     refusals: [{ by: 'Go', words: 'http: server gave HTTP response to HTTPS client' }],
-    message: ({ members }) => `${listed(members)} listen to other members without TLS, and the others with it.`,
+    message: ({ members }) =>
+      `${listed(members)} ${members.length === 1 ? 'listens' : 'listen'} to other members without TLS, and the others with it.`,
     remedy: () => 'Serve all peer URLs by https.',
   }),
 }

@@ -18,7 +18,7 @@ export const configFiles = {
     remedy: ({ path, is }) =>
       is === 'PEM'
         ? `Convert it: "openssl crl -in ${path} -outform DER -out crl.der".`
-        : 'Issue it with a number, which makes it version 2 (authority.issueCrl; "crlnumber" in the configuration of openssl ca).',
+        : 'Issue it with a number, which makes it version 2 ("crlnumber" in the configuration of openssl ca).',
   }),
   'config/crl-several': row<ConfigPlace & { path: string; count: number }>({
     severity: 'error',
@@ -42,7 +42,8 @@ export const configFiles = {
       'A revocation list is missing or damaged. Etcd starts and closes every connection after the handshake, without an alert.',
     source: 'client/pkg/transport/listener_tls.go v3.5.16 checkCRL; etcd 3.5.16, run',
     message: (details) => `${placed(details)} names ${details.path}, which cannot be used: ${details.reason}`,
-    remedy: ({ option }) => `Write the list again (authority.issueCrl), or take ${option} out.`,
+    remedy: ({ option, path }) =>
+      `Write the list again, as with "openssl ca -gencrl -out ${path}", or take ${option} out.`,
   }),
   'config/crl-bypassed': row<ConfigPlace & { httpUrls: string; fixed: string[] }>({
     severity: 'error',
@@ -52,16 +53,16 @@ export const configFiles = {
     message: (details) => `${placed(details)} is not looked at on the gRPC port, since ${details.httpUrls} is set.`,
     remedy: ({ fixed, httpUrls }) => `Update etcd to ${fixed.join(' or ')}, or take ${httpUrls} out.`,
   }),
-  'config/gateway-untrusted': row<ConfigPlace & { ca: string; subject: string }>({
+  'config/gateway-untrusted': row<ConfigPlace & { path: string; ca: string; subject: string; issuer: string | null }>({
     severity: 'warning',
     meaning:
-      'The gateway dials its own client port and shows the server certificate. Its CA is not among those of clients, so the gateway answers 503; gRPC clients do not notice.',
+      'The gateway dials its own client port and shows the server certificate. Its CA is not among those of clients, so the gateway answers 503. Other clients do not notice as long as they trust that CA; where an intermediate is missing in the file, or the certificate is self-signed, they do.',
     source: 'server/embed/serve.go v3.5.16; etcd 3.5.16, run',
     refusals: [{ by: 'Go', words: 'remote error: tls: unknown certificate authority' }],
     message: (details) =>
-      `${placed(details)} names "${details.subject}", which does not lead to a CA of ${details.ca}, so etcd’s own gateway fails.`,
-    remedy: ({ option }) =>
-      `Set ${spelledLike(option, 'client-cert-file')} and ${spelledLike(option, 'client-key-file')} (since 3.5.0) to a certificate of the clients’ CA, or ${spelledLike(option, 'enable-grpc-gateway')} to false.`,
+      `${placed(details)} names "${details.subject}", which ${details.issuer === null ? 'is self-signed and so' : `"${details.issuer}" issued, and which`} does not lead to a CA of ${details.ca}, so etcd’s own gateway fails, as does whoever trusts these CAs alone.`,
+    remedy: ({ option, path, issuer, ca }) =>
+      `${issuer === null ? `Issue it anew by a CA of ${ca}` : `Append the certificate of "${issuer}" to ${path}, if it is an intermediate of a CA of ${ca}`}. Where clients have another CA of servers, set ${spelledLike(option, 'client-cert-file')} and ${spelledLike(option, 'client-key-file')} (since 3.5.0) to a certificate of the clients’ CA, or ${spelledLike(option, 'enable-grpc-gateway')} to false.`,
   }),
   'config/peer-address-unprovable': row<ConfigPlace & { names: string[]; addresses: string[] }>({
     severity: 'warning',

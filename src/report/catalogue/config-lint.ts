@@ -78,13 +78,13 @@ export const configLint = {
     remedy: ({ option }) =>
       `Set ${spelledLike(option, 'peer-trusted-ca-file')} to the CA of the members, and ${spelledLike(option, 'peer-client-cert-auth')} to true.`,
   }),
-  'config/peer-auth-implied': row<ConfigPlace & { auth: string }>({
+  'config/peer-auth-implied': row<ConfigPlace & { auth: string; isFalse?: boolean }>({
     severity: 'info',
     meaning:
       'The CA file alone makes etcd ask other members for certificates, though its log says that it does not. Between members no user name matters, so nothing is missing.',
     source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig; etcd issues 11124, 16663',
     message: (details) =>
-      `${placed(details)} makes etcd ask members for certificates, although ${details.auth} is not set.`,
+      `${placed(details)} makes etcd ask members for certificates, although ${details.auth} is ${details.isFalse === true ? 'false' : 'not set'}.`,
     remedy: ({ auth }) => `Set ${auth} to true, so that the file says what etcd does.`,
   }),
   'config/auto-tls': row<ConfigPlace>({

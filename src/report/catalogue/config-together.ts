@@ -88,7 +88,7 @@ export const configTogether = {
     refusals: [
       {
         by: 'etcd',
-        words: 'client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url …',
+        words: 'client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url',
       },
     ],
     message: (details) =>

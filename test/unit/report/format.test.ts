@@ -190,13 +190,13 @@ no findings`.slice(1),
 
   test('a place in a configuration is told unless the message tells it', () => {
     const place = { option: '--cert-file', file: 'etcd.service', line: 7, column: 3 }
-    const findings = [sample({ message: 'It is not read.', place })]
+    const findings = [{ ...sample({ message: 'It is not read.' }), place }]
     const report = makeReport({ checkedAt, path: null, findings })
     expect(formatReport(report)).toContain('\n  It is not read.\n  At --cert-file (etcd.service:7:3)\n  Fix: ')
     expect(formatReport(report, { oneLine: true })).toContain(
       'It is not read. (at --cert-file (etcd.service:7:3)) Fix: ',
     )
-    const told = [sample({ message: '--cert-file (etcd.service:7:3) is empty.', place })]
+    const told = [{ ...sample({ message: '--cert-file (etcd.service:7:3) is empty.' }), place }]
     expect(formatReport(makeReport({ checkedAt, path: null, findings: told }))).not.toContain('At --cert-file')
   })
 

@@ -1,0 +1,170 @@
+/** What the members of a cluster must have in common, and what each must have for itself. */
+import type { Finding } from '../../report/finding.js'
+import type { Certificate } from '../../x509/certificate.js'
+import type { ServerField, Setting, SideField } from '../read/settings.js'
+import { type ClusterRule, type Named, nameOfMember, oddOne, saidBy, valuesOf, whole } from './cluster-member.js'
+import { finding } from './finding.js'
+import { at } from './place.js'
+import { clusterEntries } from './served-url.js'
+
+function server(field: ServerField): (named: Named) => Setting {
+  return ({ member }) => member.settings.server(field)
+}
+
+function side(block: 'client' | 'peer', field: SideField): (named: Named) => Setting {
+  return ({ member }) => member[block].get(field)
+}
+
+function groupBy<T>(all: readonly T[], keyOf: (one: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>()
+  for (const each of all) groups.set(keyOf(each), [...(groups.get(keyOf(each)) ?? []), each])
+  return groups
+}
+
+const namesDiffer: ClusterRule = (members) => {
+  const known = whole(members).filter(({ member }) => !member.settings.server('name').isUnresolved)
+  return [...groupBy(known, nameOfMember)].flatMap(([name, same]) => {
+    const [, second] = same
+    if (second === undefined) return []
+    const told = finding('config/members-name-repeated', { name, members: same.map(({ label }) => label) })
+    return [at(server('name')(second).place, told)]
+  })
+}
+
+const startTogether: ClusterRule = (members) => {
+  // A member that joins later has a longer list, rightly.
+  const starting = whole(members).filter((each) => server('initialClusterState')(each).text === 'new')
+  const lists = saidBy(starting, server('initialCluster'), ({ isSet, values }) =>
+    isSet ? [...values].sort().join(',') : null,
+  )
+  const tokens = saidBy(starting, server('initialClusterToken'), ({ text }) => text)
+  return [lists, tokens].flatMap((said) => {
+    const odd = oddOne(said)
+    if (odd === null) return []
+    const { place } = odd
+    return [at(place, finding('config/members-disagree', { option: place.option ?? '', values: valuesOf(said) }))]
+  })
+}
+
+const allAreListed: ClusterRule = (members) => {
+  const missing = whole(members).flatMap((by) => {
+    const setting = server('initialCluster')(by)
+    if (!setting.isSet || setting.isUnresolved) return []
+    const listed = new Set(clusterEntries(setting).map(({ name }) => name))
+    return whole(members)
+      .filter((other) => other !== by && !listed.has(nameOfMember(other)))
+      .filter((other) => !server('name')(other).isUnresolved)
+      .map((other) => ({ other, by, setting }))
+  })
+  const isJoining = (each: Named): boolean => server('initialClusterState')(each).text === 'existing'
+  const early = missing.filter(({ other, by }) => isJoining(other) && !isJoining(by))
+  const joined = [...groupBy(early, ({ other }) => other.label).values()].flatMap((same): Finding[] => {
+    const [first] = same
+    if (first === undefined) return []
+    const { option } = first.setting.place
+    const by = same.map((each) => each.by.label).join(', ')
+    return [
+      at(first.setting.place, finding('config/member-joined-later', { member: nameOfMember(first.other), by, option })),
+    ]
+  })
+  const lost = missing
+    .filter((each) => !early.includes(each))
+    .map(({ other, by, setting: { place } }) => {
+      const details = { member: nameOfMember(other), by: by.label, option: place.option }
+      return at(place, finding('config/member-not-listed', details))
+    })
+  return [...lost, ...joined]
+}
+
+const peersSpeakAlike: ClusterRule = (members) => {
+  const plain = members.filter(({ member }) => member.peer.listen.length > 0 && !member.peer.servesTls)
+  const secure = members.filter(({ member }) => member.peer.servesTls)
+  const [first] = plain
+  if (first === undefined || secure.length === 0) return []
+  const told = finding('config/members-scheme-differs', { members: plain.map(({ label }) => label) })
+  return [at(side('peer', 'listenUrls')(first).place, told)]
+}
+
+/** Addresses that two members have; what only the machine itself reaches, each may have. */
+const addressesAreOwn: ClusterRule = (members) => {
+  const fields = ['listenUrls', 'advertiseUrls'] as const
+  const shared = (['client', 'peer'] as const).flatMap((block) =>
+    fields.flatMap((field) => {
+      const urls = members.flatMap((of) => {
+        const all = field === 'listenUrls' ? of.member[block].listen : of.member[block].advertise
+        return all
+          .filter(({ isLocal, isUnspecified, setting }) => !isLocal && !isUnspecified && setting.isSet)
+          .map(({ text, setting }) => ({ of, text, setting, isAlone: all.length === 1 }))
+      })
+      return [...groupBy(urls, ({ text }) => text)].flatMap(([url, same]) => {
+        const [, second] = same
+        const owners = new Set(same.map(({ of }) => of.label))
+        if (second === undefined || owners.size < 2) return []
+        // All may tell of one name for the cluster beside their own.
+        if (owners.size === members.length && field === 'advertiseUrls' && !same.every(({ isAlone }) => isAlone))
+          return []
+        return [{ url, owners: [...owners], place: second.setting.place }]
+      })
+    }),
+  )
+  const byUrl = [...groupBy(shared, ({ url, owners }) => `${url} ${owners.join()}`).values()]
+  return byUrl.flatMap((same): Finding[] => {
+    const [first] = same
+    if (first === undefined) return []
+    const { url, owners, place } = first
+    return [at(place, finding('config/members-share-url', { option: place.option, url, members: owners }))]
+  })
+}
+
+/** Options that decide who is let in: the weakest member decides for all. */
+const sidesAskAlike: ClusterRule = (members) => {
+  const known = whole(members)
+  const sides = (['client', 'peer'] as const).flatMap((block) => [
+    saidBy(known, side(block, 'clientCertAuth'), (_, { member }) => {
+      const of = member[block]
+      if (!of.servesTls) return null
+      return String(block === 'client' ? of.isOn('clientCertAuth') : of.asksForCertificates)
+    }),
+    ...(['allowedCn', 'allowedHostname'] as const).map((field) =>
+      saidBy(known, side(block, field), ({ values }) => [...values].sort().join(',')),
+    ),
+    // Each member may have its copy elsewhere.
+    saidBy(known, side(block, 'crlFile'), ({ isSet }) => (isSet ? 'a list' : '')),
+  ])
+  const servers = (['cipherSuites', 'tlsMinVersion'] as const).map((field) =>
+    saidBy(known, server(field), ({ text }) => text),
+  )
+  const differences = [...sides, ...servers].flatMap((said) => {
+    const odd = oddOne(said)
+    const named = said.find(({ place }) => place.line !== null) ?? odd
+    if (odd === null) return []
+    const details = { option: named?.place.option ?? '', values: valuesOf(said) }
+    return [
+      at(odd.place.line === null ? (named?.place ?? odd.place) : odd.place, finding('config/members-differ', details)),
+    ]
+  })
+  const cas = saidBy(known, side('client', 'trustedCaFile'), (_, { files: { client } }) =>
+    client.anchors.length === 0 ? null : subjectsOf(client.anchors),
+  )
+  const odd = oddOne(cas)
+  if (odd === null) return differences
+  const details = { option: odd.place.option ?? '', values: valuesOf(cas), part: 'CAs' as const }
+  return [...differences, at(odd.place, finding('config/members-differ', details))]
+}
+
+/** Names of CAs, with the beginnings of their fingerprints, since two may have one name. */
+function subjectsOf(anchors: readonly Certificate[]): string {
+  return anchors
+    .map(({ subject, fingerprint256 }) => `"${subject.toString()}" ${fingerprint256.slice(0, 11)}`)
+    .sort()
+    .join(', ')
+}
+
+export const memberRules: readonly ClusterRule[] = [
+  namesDiffer,
+  startTogether,
+  allAreListed,
+  peersSpeakAlike,
+  addressesAreOwn,
+  sidesAskAlike,
+]
