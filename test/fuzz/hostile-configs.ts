@@ -7,7 +7,9 @@ function repeat(text: string): string {
 
 /** So many lines or entries of about so many characters, each with its number. */
 function numbered(length: number, make: (i: number) => string, between = '\n'): string {
-  return Array.from({ length: K / length }, (_, i) => make(i)).join(between)
+  return Array.from({ length: K / length }, (_, i) => make(i))
+    .join(between)
+    .slice(0, K)
 }
 
 function url(i: number): string {

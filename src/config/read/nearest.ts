@@ -51,16 +51,22 @@ function fold(name: string): string {
 function slips(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) >= limit) return limit
   let before: number[] = []
+  let leastBefore = 0
   let row = Array.from({ length: b.length + 1 }, (_, i) => i)
   for (let i = 1; i <= a.length; i++) {
     const next = [i]
+    let leastHere = i
     for (let j = 1; j <= b.length; j++) {
       const same = a[i - 1] === b[j - 1] ? 0 : 1
       let cost = Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + same)
       const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
       if (swapped) cost = Math.min(cost, (before[j - 2] ?? 0) + 1)
       next.push(cost)
+      if (cost < leastHere) leastHere = cost
     }
+    // What follows is made of the last two rows, and never less.
+    if (leastHere >= limit && leastBefore >= limit) return limit
+    leastBefore = leastHere
     before = row
     row = next
   }
