@@ -220,6 +220,15 @@ export function otherOfPath(path: readonly string[]): OtherRow | undefined {
   return byKey.get(path.join('\0'))
 }
 
+/** The releases that know a flag, or a key at the top of a configuration file, which may be of several rows. */
+export function otherSpellings(name: string, form: ConfigForm): Spelling<unknown>[] {
+  return otherOptions.flatMap(({ flag, yaml }): Spelling<unknown>[] => {
+    const spelling = form === 'yaml' ? yaml : flag
+    const own = form === 'yaml' ? yaml?.name[0] : flag?.name
+    return spelling !== null && own === name ? [spelling] : []
+  })
+}
+
 /** How many releases of a version know a row as a flag, or as a key. */
 export function otherAvailability(row: OtherRow, form: ConfigForm, version: ParsedVersion): Availability {
   const spelling = form === 'yaml' ? row.yaml : row.flag

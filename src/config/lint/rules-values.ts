@@ -2,6 +2,7 @@
 import type { Finding } from '../../report/finding.js'
 import { cipherSuites } from '../cipher-suites.js'
 import { type EtcdOptionRow, etcdOptions, formAvailability } from '../options.js'
+import { otherSpellings } from '../options-other.js'
 import { KNOWN_FLAGS, KNOWN_KEYS } from '../read/known-names.js'
 import { isUnresolved, type ReadOption } from '../read/read-option.js'
 import { availableIn, ETCD_LINES, formatVersion } from '../version.js'
@@ -98,8 +99,11 @@ const namesAreInVersion: Rule = ({ others, version }) => {
   if (line === undefined || version === null) return []
   return others.flatMap(({ name, form, place, isEmptyBlock }): Finding[] => {
     if (isEmptyBlock === true) return []
-    const lines = (form === 'yaml' ? KNOWN_KEYS : KNOWN_FLAGS).get(name) ?? []
-    if (lines.includes(line)) return []
+    const spellings = otherSpellings(name, form)
+    if (spellings.some(({ since, until }) => availableIn(version, since, until) !== 'none')) return []
+    const known = (form === 'yaml' ? KNOWN_KEYS : KNOWN_FLAGS).get(name) ?? []
+    // Of the line itself, it is a later release that has it.
+    const lines = known.includes(line) ? spellings.flatMap(({ since }) => since) : known
     if (form !== 'yaml') return [finding('config/flag-unknown', { ...place, nearest: null, lines: [...lines] })]
     return [finding('config/key-of-other-version', { ...place, version: formatVersion(version), lines: [...lines] })]
   })

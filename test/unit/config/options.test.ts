@@ -9,6 +9,7 @@ import {
   variableOf,
   type ConfigForm,
 } from '../../../src/config/options.js'
+import { otherOptions, otherSpellings } from '../../../src/config/options-other.js'
 import { cipherSuites } from '../../../src/config/cipher-suites.js'
 import { readVersion } from '../../../src/config/version.js'
 
@@ -19,6 +20,18 @@ describe('the table', () => {
     expect(new Set(flags.map(variableOf)).size).toBe(flags.length)
     const paths = etcdOptions.flatMap(({ yaml }) => yaml?.name.join('/') ?? [])
     expect(new Set(paths).size).toBe(paths.length)
+  })
+
+  test('and the table of all others have no name in common', () => {
+    const flags = [...etcdOptions, ...otherOptions].flatMap(({ flag }) => flag?.name ?? [])
+    expect(new Set(flags).size).toBe(flags.length)
+    const paths = [...etcdOptions, ...otherOptions].flatMap(({ yaml }) => yaml?.name.join('/') ?? [])
+    expect(new Set(paths).size).toBe(paths.length)
+    for (const row of otherOptions) {
+      expect(row.flag ?? row.yaml, row.name).not.toBeNull()
+      expect(otherSpellings(row.name, 'flags'), row.name).toEqual(row.flag === null ? [] : [row.flag])
+    }
+    expect(otherSpellings('socket-options', 'yaml')).toHaveLength(2)
   })
 
   test('has nothing that no form can say, and a source for everything', () => {

@@ -66,6 +66,19 @@ describe('flags', () => {
   })
 })
 
+test('flags and keys that came with a later release of the line', async () => {
+  const codes = async (config: ConfigInput, version: '3.5' | '3.5.15' | '3.5.16' | '3.7') => {
+    const { findings } = await lintEtcdConfig(config, { readFiles: false, version })
+    return findings.filter(({ code }) => /flag-unknown|other-version/.test(code)).map(({ message }) => message)
+  }
+  const flags = '--experimental-compaction-sleep-interval=5ms'
+  expect(await codes({ flags }, '3.5.15')).toEqual([expect.stringContaining('3.5.16 and 3.6.0 had it')])
+  expect(await codes({ flags }, '3.7')).toEqual([expect.stringContaining('3.5 and 3.6 had it')])
+  for (const version of ['3.5', '3.5.16'] as const) expect(await codes({ flags }, version)).toEqual([])
+  const yaml = 'experimental-compaction-sleep-interval: 5\nsocket-options: {reuse-port: true}\n'
+  expect(await codes({ yaml }, '3.5.15')).toEqual([expect.stringContaining('is no key of etcd 3.5.15')])
+})
+
 test('variables and keys, each by its type', async () => {
   const env = { ETCD_HEARTBEAT_INTERVAL: 'abc', ETCD_ELECTION_TIMEOUT: '1000', ETCD_MAX_WALS: '', ETCD_METRICS: '1' }
   expect((await read({ env })).codes).toEqual([
