@@ -5,7 +5,7 @@
 import { createRequire } from 'node:module'
 import type * as Yaml from 'yaml'
 
-export type { Node } from 'yaml'
+export type { ErrorCode as YamlErrorCode, Node } from 'yaml'
 
 export function yaml(): typeof Yaml {
   return createRequire(import.meta.url)('yaml') as typeof Yaml

@@ -71,6 +71,8 @@ function readContainer(container: YamlValue, spec: YamlValue, yaml: YamlReading)
     ],
     surroundings: {
       directory: textAt(container, 'workingDir') ?? null,
+      groups: [],
+      isUserDynamic: false,
       user:
         textAt(at(container, 'securityContext'), 'runAsUser') ??
         textAt(at(spec, 'securityContext'), 'runAsUser') ??

@@ -30,6 +30,10 @@ export interface Surroundings {
   readonly directory: string | null
   /** The user that etcd runs as: a name or a number. Null where nothing tells. */
   readonly user: string | null
+  /** Groups that it has beside those of its user; empty where nothing tells. */
+  readonly groups: readonly string[]
+  /** Whether systemd makes the user at each start, who owns nothing that was there before. */
+  readonly isUserDynamic: boolean
   /** Taken from the image of a container. */
   readonly version: ParsedVersion | null
   /** Folders of a container and what they are on its host; null outside of containers. */
@@ -43,7 +47,14 @@ export interface Mount {
   readonly outside: string | null
 }
 
-export const NO_SURROUNDINGS: Surroundings = { directory: null, user: null, version: null, mounts: null }
+export const NO_SURROUNDINGS: Surroundings = {
+  directory: null,
+  user: null,
+  groups: [],
+  isUserDynamic: false,
+  version: null,
+  mounts: null,
+}
 
 /** A name that etcd knows and that concerns neither TLS nor addresses: whether this release knows it is all that counts. */
 export interface OtherName {

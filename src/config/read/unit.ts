@@ -75,7 +75,7 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Pr
     surroundings: {
       ...NO_SURROUNDINGS,
       directory: lastValue(text, directives, 'WorkingDirectory') ?? '/',
-      user: lastValue(text, directives, 'User'),
+      ...userOf(text, directives),
     },
     isWhole: isWhole && flags.isWhole,
   }
@@ -130,6 +130,25 @@ function lastValue(text: string, directives: readonly Directive[], key: string):
   const value = last === undefined ? '' : text.slice(last.start, last.end).trim()
   // The user's own folder is known to the machine alone.
   return value === '' || value === '~' ? null : value.replace(/^-/, '')
+}
+
+/** What systemd takes for true (systemd.syntax(7)). */
+const YES = /^(?:1|yes|y|true|t|on)$/i
+
+function userOf(
+  text: string,
+  directives: readonly Directive[],
+): Pick<ConfigReading['surroundings'], 'user' | 'groups' | 'isUserDynamic'> {
+  const isUserDynamic = YES.test(lastValue(text, directives, 'DynamicUser') ?? '')
+  const more = inForce(text, directives, 'SupplementaryGroups').flatMap(({ start, end }) =>
+    text.slice(start, end).trim().split(/\s+/),
+  )
+  const group = lastValue(text, directives, 'Group')
+  return {
+    user: lastValue(text, directives, 'User') ?? (isUserDynamic ? 'DynamicUser=' : null),
+    groups: [...(group === null ? [] : [group]), ...more],
+    isUserDynamic,
+  }
 }
 
 function variablesOf(text: string, directives: readonly Directive[], lines: Lines): Variable[] {

@@ -2,11 +2,12 @@
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
 import { etcdOptions, type EtcdOptionRow, rowOfFlag, rowOfPath } from '../options.js'
-import { otherOfPath, otherOptions } from '../options-other.js'
+import { otherOfFlag, otherOfPath, otherOptions } from '../options-other.js'
 import { finding } from './finding.js'
 import { KNOWN_KEYS } from './known-names.js'
 import { nearest } from './nearest.js'
 import { wantedOfOther } from './other-values.js'
+import { listOption, meantOption, wantedOf } from './yaml-values.js'
 import {
   type ConfigReading,
   NO_SURROUNDINGS,
@@ -61,123 +62,121 @@ class ConfigReader {
   readonly others: OtherName[] = []
   readonly findings: Finding[] = []
   private readonly yaml: YamlReading
+  /** Whether what is read now stands where etcd does not look for it. */
+  private isGuess = false
+  private keys: ReadonlySet<string> = new Set()
 
   constructor(yaml: YamlReading) {
     this.yaml = yaml
   }
 
-  map(entries: readonly YamlEntry[], path: readonly string[]): void {
+  /** Reads the keys of a path, which stand at another one where that is misspelt. */
+  map(entries: readonly YamlEntry[], path: readonly string[], written = path): void {
     const last = new Map<string, YamlEntry>()
     for (const entry of entries) {
       // Go's encoding/json compares keys without their case.
       const key = entry.key.toLowerCase()
       const before = last.get(key)
-      const place = this.place(entry.offset, [...path, entry.key])
+      const place = this.place(entry.offset, [...written, entry.key])
       if (before !== undefined) {
         const firstLine = this.place(before.offset, []).line ?? 0
         this.tell(finding('config/key-repeated', { ...place, firstLine }))
       }
       last.set(key, entry)
     }
-    for (const [key, entry] of last) this.entry(key, entry, path)
+    if (written.length === 0) this.keys = new Set(last.keys())
+    for (const [key, entry] of last) {
+      const at = [...written, entry.key]
+      this.entry([...path, key], entry.value, { ...this.place(entry.offset, at), path: at })
+    }
   }
 
-  private entry(key: string, { key: written, value, offset }: YamlEntry, path: readonly string[]): void {
-    const own = [...path, key]
-    const place = this.place(offset, [...path, written])
+  /** @param own Where etcd would look for it. */
+  private entry(own: readonly string[], value: YamlValue, at: WrittenAt): void {
+    const { path: written, ...place } = at
+    const [key = ''] = own
     const row = rowOfPath(own)
     if (row !== undefined) {
       this.option(row, value, place)
     } else if (BLOCKS.has(pathText(own))) {
-      if (path.length === 0 && KNOWN_KEYS.has(key)) this.others.push({ name: key, form: 'yaml', place })
-      if (value.kind === 'map') this.map(value.entries, own)
+      if (own.length === 1 && KNOWN_KEYS.has(key)) this.others.push({ name: key, form: 'yaml', place })
+      if (value.kind === 'map') this.map(value.entries, own, written)
       else if (value.kind !== 'scalar' || value.type !== 'null') this.wrongType(place, 'keys with values', value)
       else this.others.push({ name: key, form: 'yaml', place, isEmptyBlock: true })
-    } else this.other(key, own, value, place)
+    } else this.other(own, value, at)
   }
 
   private option(row: EtcdOptionRow, value: YamlValue, place: ConfigPlace): void {
-    const isSet = value.kind !== 'scalar' || value.type !== 'null'
-    if (!isSet) return
-    switch (row.kind) {
-      case 'boolean':
-        if (value.kind !== 'scalar' || value.type !== 'boolean')
-          this.wrongType(place, 'true or false, without quotes', value)
-        else this.add(row, isTrue(value.text) ? 'true' : 'false', place)
-        return
-      case 'years':
-        if (value.kind !== 'scalar' || value.type !== 'number') this.wrongType(place, 'a number', value)
-        else this.add(row, value.text, place)
-        return
-      case 'suites':
-        this.list(row, value, place)
-        return
-      case 'names':
-        if (value.kind === 'list') this.list(row, value, place)
-        else this.textValue(row, value, place)
-        return
-      default:
-        this.textValue(row, value, place)
-    }
-  }
-
-  private textValue(row: EtcdOptionRow, value: YamlValue, place: ConfigPlace): void {
-    if (value.kind !== 'scalar' || value.type !== 'text') {
-      const wants = row.kind === 'urls' || row.kind === 'cluster' ? 'one text, with commas between entries' : 'a text'
+    if (value.kind === 'scalar' && value.type === 'null') return
+    const wants = wantedOf(row, value)
+    if (wants !== null) {
       this.wrongType(place, wants, value)
-    } else this.add(row, value.text, place)
-  }
-
-  private list(row: EtcdOptionRow, value: YamlValue, place: ConfigPlace): void {
-    if (value.kind !== 'list') {
-      this.wrongType(place, 'a list', value)
+      this.options.push(meantOption(row, value, place))
       return
     }
-    const values = value.items.flatMap((item) => (item.kind === 'scalar' && item.type !== 'null' ? [item.text] : []))
-    const wrong = value.items.find(
-      (item) => item.kind !== 'scalar' || item.type === 'number' || item.type === 'boolean',
-    )
-    if (wrong !== undefined) this.wrongType(this.place(wrong.offset, [place.option]), 'a text', wrong)
-    this.options.push({
-      row,
-      text: values.join(','),
-      values: values.map((each) => each.trim()),
-      isList: true,
-      form: 'yaml',
-      place,
-    })
+    if (value.kind === 'list') this.list(row, value.items, place)
+    else if (value.kind === 'scalar')
+      this.add(textOption(row, row.kind === 'boolean' ? String(isTrue(value.text)) : value.text, 'yaml', place))
   }
 
-  private add(row: EtcdOptionRow, text: string, place: ConfigPlace): void {
-    this.options.push(textOption(row, text, 'yaml', place))
+  private list(row: EtcdOptionRow, items: readonly YamlValue[], place: ConfigPlace): void {
+    const values = items.flatMap((item) => (item.kind === 'scalar' && item.type !== 'null' ? [item.text] : []))
+    const wrong = items.find((item) => item.kind !== 'scalar' || item.type === 'number' || item.type === 'boolean')
+    if (wrong !== undefined) this.wrongType(this.place(wrong.offset, [place.option]), 'a text', wrong)
+    this.add(listOption(row, values, place))
+  }
+
+  private add(option: ReadOption): void {
+    this.options.push(this.isGuess ? { ...option, isGuess: true } : option)
   }
 
   private wrongType(place: ConfigPlace, wants: string, value: YamlValue): void {
     this.tell(finding('config/value-type', { ...place, wants, has: kindText(value) }))
   }
 
-  private other(key: string, own: readonly string[], value: YamlValue, place: ConfigPlace): void {
+  private other(own: readonly string[], value: YamlValue, at: WrittenAt): void {
+    const { path: _, ...place } = at
     const row = otherOfPath(own)
     const wants = row === undefined ? null : wantedOfOther(row, value)
     if (wants !== null) this.wrongType(place, wants, value)
-    this.unknown(key, own, place)
+    const [block = '', key = block] = own
+    if (own.length > 1 && !TLS_BLOCKS.has(block)) return
+    if (own.length === 1 && KNOWN_KEYS.has(key)) this.others.push({ name: key, form: 'yaml', place })
+    else this.unknown(own, value, at)
   }
 
-  private unknown(key: string, own: readonly string[], place: ConfigPlace): void {
-    const [block] = own
-    const isInBlock = own.length > 1
-    if (isInBlock && !TLS_BLOCKS.has(block ?? '')) return
-    if (!isInBlock && KNOWN_KEYS.has(key)) {
-      this.others.push({ name: key, form: 'yaml', place })
-      return
-    }
+  private unknown(own: readonly string[], value: YamlValue, at: WrittenAt): void {
     // Nothing more is told, so nothing more is looked for: that is what costs most.
     if (this.findings.length >= MAX_FINDINGS) return
-    const meant = isInBlock ? meantInBlock(key, block ?? '') : meantAtTop(key)
+    const { path: written, ...place } = at
+    const [block = '', key = block] = own
+    const isInBlock = own.length > 1
+    const nested = isInBlock || value.kind !== 'map' ? [] : knownKeys(value.entries)
+    if (nested.length > 0 && !nested.some((each) => this.keys.has(each)) && value.kind === 'map') {
+      this.tell(finding('config/keys-too-deep', { ...place, keys: nested.slice(0, MAX_TOLD) }))
+      this.guess(() => {
+        this.map(value.entries, [], written)
+      })
+      return
+    }
+    const meant = isInBlock ? meantInBlock(key, block) : meantAtTop(key)
+    const { path = null, isElsewhere = false } = meant ?? {}
+    const name = path === null ? null : pathText(path)
+    const details = { ...place, nearest: isElsewhere ? null : name, belongs: isElsewhere ? name : null }
     if (meant?.isCrl === true) this.tell(finding('config/crl-not-in-force', place))
-    else if (isInBlock || meant?.isTls === true)
-      this.tell(finding('config/tls-key-unknown', { ...place, nearest: meant?.name ?? null, belongs: null }))
-    else this.tell(finding('config/key-unknown', { ...place, nearest: meant?.name ?? null, belongs: null }))
+    else if (isInBlock || meant?.isTls === true) this.tell(finding('config/tls-key-unknown', details))
+    else this.tell(finding('config/key-unknown', details))
+    if (path !== null)
+      this.guess(() => {
+        this.entry(path, value, at)
+      })
+  }
+
+  private guess(read: () => void): void {
+    const before = this.isGuess
+    this.isGuess = true
+    read()
+    this.isGuess = before
   }
 
   private tell(what: Finding): void {
@@ -189,17 +188,33 @@ class ConfigReader {
   }
 }
 
+/** A place, and the keys as they are written there. */
+type WrittenAt = ConfigPlace & { readonly path: readonly string[] }
+
+/** Keys that are told of one block. */
+const MAX_TOLD = 5
+
+/** The keys of etcd’s top level among the keys of something else; one alone is a coincidence, unless it is about TLS. */
+function knownKeys(entries: readonly YamlEntry[]): string[] {
+  const known = entries
+    .map(({ key }) => key.toLowerCase())
+    .filter((key) => rowOfPath([key]) !== undefined || BLOCKS.has(key) || KNOWN_KEYS.has(key))
+  return known.length > 1 || known.some((key) => TLS_BLOCKS.has(key)) ? known : []
+}
+
 /** What a key was probably meant for. */
 interface Meant {
   /** The path of the key that is known; null where a file cannot say it. */
-  readonly name: string | null
+  readonly path: readonly string[] | null
   readonly isTls: boolean
   readonly isCrl: boolean
+  /** Whether the key is right in itself, and belongs there. */
+  readonly isElsewhere?: true
 }
 
 function meantBy(row: EtcdOptionRow): Meant {
   return {
-    name: row.yaml === null ? null : pathText(row.yaml.name),
+    path: row.yaml === null ? null : row.yaml.name,
     isTls: row.block !== 'server' || row.yaml === null || row.kind === 'suites' || row.kind === 'tls-version',
     isCrl: row.field === 'crlFile',
   }
@@ -208,13 +223,17 @@ function meantBy(row: EtcdOptionRow): Meant {
 /** A key at the top: a flag that has its place in a block, a slip, or nothing that is known. */
 function meantAtTop(key: string): Meant | null {
   const flag = rowOfFlag(key) ?? rowOfFlag(key.replaceAll('_', '-'))
-  if (flag !== undefined) return meantBy(flag)
+  if (flag !== undefined) {
+    const isElsewhere = flag.yaml !== null && flag.yaml.name.length > 1
+    return isElsewhere ? { ...meantBy(flag), isElsewhere } : meantBy(flag)
+  }
+  const other = otherOfFlag(key)?.yaml?.name
+  if (other !== undefined) return { path: other, isTls: false, isCrl: false, isElsewhere: true }
   const paths = etcdOptions.flatMap((row) => (row.yaml?.name.length === 1 ? row.yaml.name : []))
   const near = nearest(key, [...TLS_BLOCKS, ...paths, ...KNOWN_KEYS.keys()])
   if (near !== null) {
     const row = rowOfPath([near])
-    if (TLS_BLOCKS.has(near)) return { name: near, isTls: true, isCrl: false }
-    return row === undefined ? { name: near, isTls: false, isCrl: false } : meantBy(row)
+    return row === undefined ? { path: [near], isTls: TLS_BLOCKS.has(near), isCrl: false } : meantBy(row)
   }
   const nearFlag = nearest(
     key,
@@ -238,11 +257,22 @@ function meantInBlock(key: string, block: string): Meant | null {
   const folded = key.replaceAll('_', '-')
   const rows = etcdOptions.filter(({ yaml }) => yaml?.name.length === 2 && yaml.name[0] === block)
   const side = rows[0]?.block
-  const bare = folded.replace(/^peer-(?:cert-)?(?=allowed)|^peer-|^client-cert-(?=allowed)/, '')
   const crl = etcdOptions.find((row) => row.field === 'crlFile' && row.block === side)
   if (crl !== undefined && folded.includes('crl')) return meantBy(crl)
+  const elsewhere = meantElsewhere(folded, block)
+  if (elsewhere !== null) return elsewhere
+  const bare = folded.replace(/^peer-(?:cert-)?(?=allowed)|^peer-|^client-cert-(?=allowed)/, '')
   const names = rows.flatMap((row) => row.yaml?.name[1] ?? [])
   const name = names.find((each) => each === bare) ?? OTHER_NAMES[bare] ?? nearest(bare, names)
   const row = name === null ? undefined : rowOfPath([block, name])
   return row === undefined ? null : meantBy(row)
+}
+
+/** A key of the top level, or a flag of the other block. */
+function meantElsewhere(key: string, block: string): Meant | null {
+  const isTls = true
+  if (BLOCKS.has(key) || rowOfPath([key]) !== undefined || KNOWN_KEYS.has(key))
+    return { path: [key], isTls, isCrl: false, isElsewhere: true }
+  const path = rowOfFlag(key)?.yaml?.name
+  return path === undefined || path[0] === block ? null : { path, isTls, isCrl: false, isElsewhere: true }
 }

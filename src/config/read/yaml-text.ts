@@ -3,7 +3,9 @@ import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
 import { type Node, yaml } from '../yaml-door.js'
 import { finding } from './finding.js'
-import { type ConfigText, Lines } from './text.js'
+import { readJson } from './json-text.js'
+import { type ConfigText, Lines, refuseControls } from './text.js'
+import { yamlFault } from './yaml-faults.js'
 
 /** A value of YAML with its place. Aliases are followed. */
 export type YamlValue =
@@ -33,21 +35,23 @@ const MAX_DEPTH = 40
 /** Values that aliases may grow into. go-yaml refuses a document of 400,000 values that are mostly aliases. */
 const MAX_VALUES = 100_000
 
-/** Errors that are told of one text: the parser tries to go on, and what follows is seldom news. */
-const MAX_ERRORS = 3
-
 /** Reads YAML as go-yaml v2 does: YAML 1.1, repeated keys taken, the values not yet turned into types. */
 export function readYaml(source: ConfigText, which: 'first' | 'all'): YamlReading {
   const lines = new Lines(source)
   const place = (offset: number, option: string): ConfigPlace => lines.place(offset, option)
   const { file, text } = source
+  const refused = refuseControls(source)
+  if (refused !== null) return { documents: [], findings: [refused], text, place }
+  const json = readJson(text, MAX_DEPTH)
+  if (json !== null && 'kind' in json) return { documents: [json], findings: [], text, place }
   const marks = countMarks(text)
-  const limit = 1000 + Math.floor(text.length / 12)
-  if (marks > limit)
+  const limit = Math.max(6000, 1000 + Math.floor(text.length / 12))
+  if (json === null && marks > limit)
     return { documents: [], findings: [finding('config/too-dense', { file, marks, limit })], text, place }
   const excessive = (offset: number, reason: 'aliases' | 'nesting'): Finding =>
     finding('config/yaml-excessive', { ...place(offset, 'YAML'), reason })
-  if (nestsTooDeep(text)) return { documents: [], findings: [excessive(0, 'nesting')], text, place }
+  const tooDeepAt = json?.tooDeepAt ?? nestsTooDeepAt(text)
+  if (tooDeepAt !== null) return { documents: [], findings: [excessive(tooDeepAt, 'nesting')], text, place }
   const parsed = yaml().parseAllDocuments(text, {
     schema: 'failsafe',
     version: '1.1',
@@ -65,13 +69,19 @@ export function readYaml(source: ConfigText, which: 'first' | 'all'): YamlReadin
   }
   const documents: (YamlValue | null)[] = []
   for (const document of which === 'first' ? parsed.slice(0, 1) : parsed) {
-    for (const error of document.errors.slice(0, MAX_ERRORS)) {
+    // The parser tries to go on, and what follows comes of the first one.
+    const [error] = document.errors.toSorted((a, b) => a.pos[0] - b.pos[0])
+    if (error !== undefined) {
+      const offset = error.pos[0]
+      const reason = yamlFault(error.code, error.message, text, offset)
       findings.push(
-        finding('config/yaml-malformed', { ...place(error.pos[0], 'YAML'), reason: sentence(error.message) }),
+        error.code === 'RESOURCE_EXHAUSTION'
+          ? excessive(offset, 'nesting')
+          : finding('config/yaml-malformed', { ...place(offset, 'YAML'), reason }),
       )
+      continue
     }
-    if (document.errors.length > 0) continue
-    const opener = new Opener(text)
+    const opener = new Opener()
     const value = document.contents === null ? null : opener.open(document.contents, 0)
     if (opener.failed === null) documents.push(value)
     else if (opener.failed.reason === 'unknown alias') {
@@ -90,20 +100,25 @@ function countMarks(text: string): number {
   return marks
 }
 
-/** Brackets and dashes that open more levels than the parser, which calls itself for each, should be given. */
-function nestsTooDeep(text: string): boolean {
+/**
+ * Where brackets, dashes or indentation open more levels than the parser, which calls itself for each, should be given;
+ * null where none do.
+ */
+function nestsTooDeepAt(text: string): number | null {
   let depth = 0
-  for (const sign of text.match(/[[{\]}]/g) ?? []) {
-    depth += sign === '[' || sign === '{' ? 1 : -1
-    if (depth > MAX_DEPTH * 2) return true
-    if (depth < 0) depth = 0
+  for (const { 0: sign, index } of text.matchAll(/[[{\]}]/g)) {
+    depth = Math.max(0, depth + (sign === '[' || sign === '{' ? 1 : -1))
+    if (depth > MAX_DEPTH * 2) return index
   }
-  return /^[ \t]*(?:[-?:][ \t]+){41}/m.test(text)
-}
-
-function sentence(text: string): string {
-  const [first = ''] = text.split('\n')
-  return `${first.replace(/[.:]$/, '')}.`
+  const dashes = /^[ \t]*(?:[-?:][ \t]+){41}/m.exec(text)
+  if (dashes !== null) return dashes.index
+  const indents: number[] = []
+  for (const { 0: blanks, index } of text.matchAll(/^ *(?=[^ \r\n#])/gm)) {
+    while ((indents.at(-1) ?? -1) >= blanks.length) indents.pop()
+    indents.push(blanks.length)
+    if (indents.length > MAX_DEPTH * 2) return index
+  }
+  return null
 }
 
 interface Failure {
@@ -116,12 +131,7 @@ class Opener {
   failed: Failure | null = null
   private left = MAX_VALUES
   private readonly anchors = new Map<string, Node>()
-  private readonly text: string
   private readonly yaml = yaml()
-
-  constructor(text: string) {
-    this.text = text
-  }
 
   open(node: Node, depth: number): YamlValue {
     const offset = node.range?.[0] ?? 0
@@ -176,11 +186,14 @@ class Opener {
   private scalar(node: Node, offset: number): YamlValue {
     const { isScalar } = this.yaml
     const text = isScalar(node) && typeof node.value === 'string' ? node.value : ''
-    const quoted = isScalar(node) && node.type !== 'PLAIN'
-    const tagged = 'tag' in node && node.tag === 'tag:yaml.org,2002:str' && this.text.startsWith('!!str', offset - 6)
-    return { kind: 'scalar', text, type: quoted || tagged ? 'text' : typeOf(text), offset }
+    const tag = 'tag' in node && typeof node.tag === 'string' ? node.tag : null
+    // Any other tag than those of YAML makes a text of a value, and no tag one of what is quoted.
+    const isTyped = tag === null ? isScalar(node) && node.type === 'PLAIN' : TYPED.test(tag)
+    return { kind: 'scalar', text, type: isTyped ? typeOf(text) : 'text', offset }
   }
 }
+
+const TYPED = /^tag:yaml\.org,2002:(?:bool|int|float|null)$/
 
 /** What a merge key brings: the entries of one mapping, or of several, the first before the others. */
 function mergedEntries(value: YamlValue): readonly YamlEntry[] {

@@ -177,7 +177,7 @@ describe('one fault of a form is one finding', () => {
       ['config/yaml-several-documents', yaml({ end: '---\nname: z\n' })],
       ['config/yaml-malformed', { yaml: 'name: "a\n' }],
       ['config/yaml-excessive', { yaml: `a: ${'['.repeat(90)}${']'.repeat(90)}\n` }],
-      ['config/too-dense', { yaml: 'a: 1\n'.repeat(2000) }],
+      ['config/too-dense', { yaml: 'a: 1\n'.repeat(4000) }],
       ['config/value-type', yaml({ end: 'tls-max-version: 1.3\n' })],
       ['config/value-malformed', yaml({ end: 'tls-max-version: TLS1.4\n' })],
       ['config/scalar-instead-of-list', yaml({ peer: '  allowed-cn: e\n' })],
