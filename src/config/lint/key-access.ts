@@ -1,4 +1,4 @@
-/** Whether the user that etcd runs as may read its private key. */
+/** Whether the user that etcd runs as may read its private key, and whether nobody else may. */
 import { readFileSync, type Stats } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -7,24 +7,53 @@ import type { ReadMember } from '../read/input.js'
 import type { Setting } from '../read/settings.js'
 import { finding } from './finding.js'
 
-/** Bits of a mode: for the owner, and for the group or all others. Whose group it is, is not known here. */
-const READ = { own: 0o400, others: 0o044 } as const
-const SEARCH = { own: 0o100, others: 0o011 } as const
+/** Bits of a mode. */
+const READ = { own: 0o400, group: 0o040, others: 0o004 } as const
+const SEARCH = { own: 0o100, group: 0o010, others: 0o001 } as const
+
+/** A user of systemd's own making; none of its numbers owns a file. */
+const DYNAMIC_UID = 61_184
+
+/** Who etcd runs as. */
+interface Who {
+  readonly uid: number
+  /** Null where not all of its groups are known. */
+  readonly gids: ReadonlySet<number> | null
+}
 
 /** The key, or a folder on the way to it, that the user may not look into. */
 export async function keyAccess({ text, place }: Setting, read: ReadMember, root: string | null): Promise<Finding[]> {
-  const { user } = read.surroundings
+  const { user, isUserDynamic: isDynamic } = read.surroundings
   const path = read.hostPath(text)
-  const uid = user === null ? null : userNumber(user, root)
-  if (user === null || uid === null || uid === 0 || path === null || process.platform === 'win32') return []
+  const who = whoRuns(read, root)
+  if (user === null || who === null || who.uid === 0 || path === null || process.platform === 'win32') return []
   for (const { at, needs } of [...foldersOf(path).map((at) => ({ at, needs: SEARCH })), { at: path, needs: READ }]) {
     const stats = await stat(at).catch(() => null)
     if (stats === null) return []
-    if (mayUse(stats, uid, needs)) continue
+    if (mayUse(stats, who, needs)) continue
     const mode = `0${(stats.mode & 0o777).toString(8)}`
-    return [finding('config/key-not-readable', { ...place, path: text, user, mode, barredBy: at === path ? null : at })]
+    const barredBy = at === path ? null : at
+    return [finding('config/key-not-readable', { ...place, path: text, user, mode, barredBy, isDynamic })]
   }
   return []
+}
+
+const READABLE = 'file/key-readable-by-others'
+
+/** Findings without those about keys that, beside their owner, the group of etcd alone can read. */
+export async function withoutOwnGroup(
+  findings: readonly Finding[],
+  read: ReadMember,
+  root: string | null,
+): Promise<Finding[]> {
+  if (!findings.some(({ code }) => code === READABLE)) return [...findings]
+  const gids = whoRuns(read, root)?.gids ?? null
+  const kept = findings.map(async (each) => {
+    const path = each.code === READABLE && gids !== null ? read.hostPath(each.details.file) : null
+    const stats = path === null ? null : await stat(path).catch(() => null)
+    return stats !== null && (stats.mode & 0o027) === 0 && gids?.has(stats.gid) === true ? [] : [each]
+  })
+  return (await Promise.all(kept)).flat()
 }
 
 /** The folders of a path, from the root on. */
@@ -33,20 +62,53 @@ function foldersOf(path: string): string[] {
   return folder === path ? [] : [...foldersOf(folder), folder]
 }
 
-function mayUse({ mode, uid: owner }: Stats, uid: number, { own, others }: { own: number; others: number }): boolean {
-  return (owner === uid && (mode & own) !== 0) || (mode & others) !== 0
+/** The first class that a user is in decides (path_resolution(7)); a group that is not known may be the right one. */
+function mayUse({ mode, uid, gid }: Stats, who: Who, needs: { own: number; group: number; others: number }): boolean {
+  if (uid === who.uid) return (mode & needs.own) !== 0
+  if (who.gids === null) return (mode & (needs.group | needs.others)) !== 0
+  return (mode & (who.gids.has(gid) ? needs.group : needs.others)) !== 0
 }
 
-/** The number of a user, by the machine’s own list of users; null where it is not known. */
-function userNumber(user: string, root: string | null): number | null {
-  if (/^\d+$/.test(user)) return Number(user)
+/** Null where the user is not known. */
+function whoRuns({ surroundings: { user, groups, isUserDynamic } }: ReadMember, root: string | null): Who | null {
+  if (user === null) return null
+  const [, uid, gid] = entryOf('passwd', user, root) ?? []
+  const number = uid ?? (isUserDynamic ? DYNAMIC_UID : undefined)
+  if (number === undefined) return null
+  const given = groups.map((group) => entryOf('group', group, root)?.[1])
+  // A user by its number has the groups of whoever bears it, which is not asked for here.
+  const isKnown = given.every((each) => each !== undefined) && (groups.length > 0 || gid !== undefined || isUserDynamic)
+  const gids = isKnown
+    ? new Set([...given, gid, ...memberships(user, root)].filter((each) => each !== undefined))
+    : null
+  return { uid: number, gids }
+}
+
+/** Name and numbers of a line in /etc/passwd or /etc/group of the machine. */
+function entryOf(
+  table: 'passwd' | 'group',
+  name: string,
+  root: string | null,
+): [name: string, id: number, gid: number | undefined] | null {
+  if (/^\d+$/.test(name)) return [name, Number(name), undefined]
+  const [own, , id, gid] =
+    linesOf(table, root)
+      .find((line) => line.startsWith(`${name}:`))
+      ?.split(':') ?? []
+  return own === undefined ? null : [own, Number(id), table === 'passwd' ? Number(gid) : undefined]
+}
+
+function memberships(user: string, root: string | null): number[] {
+  return linesOf('group', root).flatMap((line) => {
+    const [, , gid, members = ''] = line.split(':')
+    return members.split(',').includes(user) ? [Number(gid)] : []
+  })
+}
+
+function linesOf(table: 'passwd' | 'group', root: string | null): string[] {
   try {
-    const line = readFileSync(join(root ?? '/', 'etc/passwd'), 'utf8')
-      .split('\n')
-      .find((each) => each.startsWith(`${user}:`))
-    const number = line?.split(':')[2]
-    return number === undefined ? null : Number(number)
+    return readFileSync(join(root ?? '/', 'etc', table), 'utf8').split('\n')
   } catch {
-    return null
+    return []
   }
 }

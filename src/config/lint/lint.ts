@@ -11,6 +11,7 @@ import { readVersion } from '../version.js'
 import { advisoryRules } from './advisories.js'
 import { type FilesReading, judgeFiles, type JudgeOptions, NO_FILES } from './files.js'
 import { finding } from './finding.js'
+import { withoutOwnGroup } from './key-access.js'
 import { type LintMember, LintSide, type Rule } from './member.js'
 import { withPlaces } from './place.js'
 import { exchangedSides, judgeTogether, smallKeysAreOne } from './rules-files.js'
@@ -129,7 +130,8 @@ export async function lintMember(read: ReadMember, context: LintContext): Promis
   const files = context.readFiles ? await judgeFiles(member, read, context) : none
   const ofFiles = exchangedSides(member, files, [...files.findings, ...judgeTogether(member, files, context)], context)
   const all = distinct([...read.findings, ...found, ...unresolved, ...smallKeysAreOne(member, ofFiles)])
-  return { member, files, findings: withPlaces(all, settings.all()) }
+  const own = await withoutOwnGroup(all, read, context.root)
+  return { member, files, findings: withPlaces(own, settings.all()) }
 }
 
 /** Both sides often have the same files: what is said of them is said once. */

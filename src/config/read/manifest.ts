@@ -46,9 +46,12 @@ function readContainer(container: YamlValue, spec: YamlValue, yaml: YamlReading)
   const words = ['command', 'args'].flatMap((key) =>
     itemsOf(at(container, key)).flatMap((item) => wordOf(item, byName)),
   )
-  const given = words.length === 0 && isEtcdImage(container) ? NOTHING : etcdCommand(words)
+  const given = words.length === 0 && isEtcdImage(textAt(container, 'image') ?? '') ? NOTHING : etcdCommand(words)
   const command =
-    given ?? (isEtcdImage(container) && variables.some(({ name }) => name.startsWith('ETCD_')) ? NOTHING : null)
+    given ??
+    (isEtcdImage(textAt(container, 'image') ?? '') && variables.some(({ name }) => name.startsWith('ETCD_'))
+      ? NOTHING
+      : null)
   if (command === null) return null
   const flags = readFlags(
     command.args.map(({ text, offset }) => ({
@@ -145,13 +148,17 @@ function variablesOf(container: YamlValue, yaml: YamlReading): Variable[] {
   return found
 }
 
-function isEtcdImage(container: YamlValue): boolean {
-  const image = textAt(container, 'image') ?? ''
+/** Whether a manifest of Kubernetes is what a text is. */
+export function isManifest(text: string): boolean {
+  return /^(?:kind|"kind"|apiVersion)\s*:/m.test(text) || /^\s*\{[\s\S]*"(?:kind|apiVersion)"\s*:/.test(text)
+}
+
+export function isEtcdImage(image: string): boolean {
   return /(?:^|\/)etcd(?:-amd64|-arm64)?(?:[:@]|$)/.test(image)
 }
 
 /** `registry.k8s.io/etcd:3.5.16-0` is 3.5.16. */
-function versionOf(image: string): ConfigReading['surroundings']['version'] {
+export function versionOf(image: string): ConfigReading['surroundings']['version'] {
   const [, tag] = /(?:^|\/)etcd(?:-amd64|-arm64)?:v?(3\.\d+\.\d+)(?:[-.@].*)?$/.exec(image) ?? []
   return tag === undefined ? null : parseVersion(tag)
 }

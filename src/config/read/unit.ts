@@ -145,7 +145,7 @@ function userOf(
   )
   const group = lastValue(text, directives, 'Group')
   return {
-    user: lastValue(text, directives, 'User') ?? (isUserDynamic ? 'DynamicUser=' : null),
+    user: lastValue(text, directives, 'User') ?? (isUserDynamic ? 'of DynamicUser=' : null),
     groups: [...(group === null ? [] : [group]), ...more],
     isUserDynamic,
   }

@@ -90,7 +90,9 @@ export const configFiles = {
     remedy: ({ path }) =>
       `Decrypt it: "openssl pkey -in ${path} -out new.key", and let nobody but the user of etcd read that.`,
   }),
-  'config/key-not-readable': row<ConfigPlace & { path: string; user: string; mode: string; barredBy: string | null }>({
+  'config/key-not-readable': row<
+    ConfigPlace & { path: string; user: string; mode: string; barredBy: string | null; isDynamic?: boolean }
+  >({
     severity: 'error',
     meaning:
       'Etcd runs as a user who may not read its private key, or not look into a folder on the way to it, so it does not start.',
@@ -100,6 +102,9 @@ export const configFiles = {
       details.barredBy === null
         ? `${placed(details)} names ${details.path} (mode ${details.mode}), which the user ${details.user} may not read.`
         : `${placed(details)} names ${details.path}, and the user ${details.user} may not look into ${details.barredBy} (mode ${details.mode}).`,
-    remedy: ({ path, user, barredBy }) => `Run "chown ${user} ${barredBy ?? path}".`,
+    remedy: ({ path, user, barredBy, isDynamic }) =>
+      isDynamic === true
+        ? `Hand it over by LoadCredential=, set User= to a user that owns ${barredBy ?? path}, or SupplementaryGroups= to a group that may use it.`
+        : `Run "chown ${user} ${barredBy ?? path}".`,
   }),
 }

@@ -77,7 +77,8 @@ export const configTogether = {
     meaning:
       'Certificates rely on RSA with 2048 bits beyond 2030, when NIST stops to allow it. Most CAs of clusters do; it is time to change when the CA is renewed.',
     source: 'NIST SP 800-57 part 1 revision 5, tables 2 and 4',
-    message: ({ subjects }) => `${listed(subjects)} rely on keys beyond 2030 that are too small for it by then.`,
+    message: ({ subjects }) =>
+      `${listed(subjects)} ${subjects.length === 1 ? 'relies' : 'rely'} beyond 2030 on RSA keys that are too small by then.`,
     remedy: () => 'Make the next CA with ECDSA P-256 or RSA 3072.',
   }),
   'config/metrics-certificate-missing': row<ConfigPlace & { url: string }>({
