@@ -6,21 +6,9 @@ import { finding } from './finding.js'
 import { readJson } from './json-text.js'
 import { type ConfigText, Lines, refuseControls } from './text.js'
 import { yamlFault } from './yaml-faults.js'
+import type { ScalarType, YamlEntry, YamlValue } from './yaml-value.js'
 
-/** A value of YAML with its place. Aliases are followed. */
-export type YamlValue =
-  | { readonly kind: 'map'; readonly entries: readonly YamlEntry[]; readonly offset: number }
-  | { readonly kind: 'list'; readonly items: readonly YamlValue[]; readonly offset: number }
-  /** `text` is what stands there; `type` is what go-yaml makes of it. */
-  | { readonly kind: 'scalar'; readonly text: string; readonly type: ScalarType; readonly offset: number }
-
-export type ScalarType = 'text' | 'boolean' | 'number' | 'null'
-
-export interface YamlEntry {
-  readonly key: string
-  readonly value: YamlValue
-  readonly offset: number
-}
+export type { ScalarType, YamlEntry, YamlValue } from './yaml-value.js'
 
 export interface YamlReading {
   /** The documents, as far as they were asked for. Null stands for an empty one. */
