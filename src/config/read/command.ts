@@ -19,14 +19,36 @@ export interface EtcdCommand {
  * them are meant.
  */
 export function etcdCommand(words: readonly Word[], values: Values = NO_VALUES, depth = 0): EtcdCommand | null {
-  const exported: Word[] = []
+  const script = new Script()
   let last: EtcdCommand | null = null
   for (const command of commandsOf(words)) {
     const found = commandIn(command, values, depth)
-    if (found !== null) last = { ...found, variables: [...exported, ...found.variables] }
-    else if (command[0]?.text === 'export') exported.push(...assignmentsOf(command))
+    if (found === null) script.run(command)
+    else last = { ...found, variables: [...script.exported, ...found.variables] }
   }
   return last
+}
+
+/** What the commands before it hand on to etcd. */
+class Script {
+  readonly exported: Word[] = []
+  private readonly own = new Map<string, Word>()
+  private exportsAll = false
+
+  run(command: readonly Word[]): void {
+    const [first, ...rest] = command
+    if (first === undefined) return
+    if (first.text === 'set') this.exportsAll ||= rest.some(({ text }) => text === '-a' || text === 'allexport')
+    const isExport = first.text === 'export'
+    if (!isExport && !command.every(({ text }) => text.includes('='))) return
+    for (const word of isExport ? rest : command) {
+      const [, name, isSet] = /^([A-Za-z_]\w*)(=)?/.exec(word.text) ?? []
+      if (name === undefined) continue
+      const known = isSet === undefined ? (this.own.get(name) ?? { ...word, text: `${name}=\${${name}}` }) : word
+      this.own.set(name, known)
+      if (isExport || this.exportsAll) this.exported.push(known)
+    }
+  }
 }
 
 /** The commands that the words are of. */

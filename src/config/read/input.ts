@@ -6,11 +6,12 @@ import { checkOptions, optionInvalid } from '../../misuse.js'
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
 import { etcdCommand } from './command.js'
+import { isCompose, readCompose } from './compose.js'
 import { assignedVariables, fileVariables, readVariables, recordVariables } from './env.js'
 import { finding } from './finding.js'
 import { type Argument, readFlags } from './flags.js'
 import { flawFindings } from './flaws.js'
-import { readManifest } from './manifest.js'
+import { isManifest, readManifest } from './manifest.js'
 import {
   type ConfigReading,
   isUnresolved,
@@ -125,7 +126,7 @@ async function readInput(input: ConfigInput, options: ReadOptions, label: string
   }
   if (yaml !== undefined) {
     const content = typeof yaml === 'string' ? { text: yaml, file: label } : decodeText(yaml, label)
-    return 'code' in content ? unreadable(content) : readYamlConfig(content)
+    return 'code' in content ? unreadable(content) : readYamlInput(content)
   }
   if (unit !== undefined) return readUnit({ text: unit, file: label }, (path) => readNamed(path, options))
   if (manifest !== undefined) return readManifest({ text: manifest, file: label })
@@ -145,12 +146,24 @@ async function readInput(input: ConfigInput, options: ReadOptions, label: string
 /** Reads a file by what it is. */
 function readAny(content: ConfigText, options: ReadOptions): Promise<ConfigReading> | ConfigReading {
   const { text } = content
-  if (text.includes('\0') || /^\s*(?:\S*\/)?etcd(?:\s|$)|^\s*--?[a-z]/.test(text.slice(0, 4096)))
+  const start = text.slice(0, 4096)
+  // Words of /proc/PID/cmdline; a text with lines has such an octet by mistake.
+  const isProcess = /^[^\n\0]+\0/.test(start)
+  if (isProcess || /^\s*(?:\S*\/)?etcd(?:\s|$)|^\s*--?[a-z]|^#!\s*\S*\b(?:env +)?(?:ba|da)?sh\b/.test(start))
     return readCommand(content)
   if (/^\s*\[(?:Unit|Service)\]/m.test(text)) return readUnit(content, (path) => readNamed(path, options))
-  if (/^(?:kind|"kind"|apiVersion)\s*:/m.test(text)) return readManifest(content)
+  if (isManifest(text) || isCompose(text)) return readYamlInput(content)
   if (/^\s*(?:export\s+)?ETCD_\w+\s*=/m.test(text)) return readEnvText(content)
-  return readYamlConfig(content)
+  return readYamlInput(content)
+}
+
+/** YAML is etcd’s own file, or what else starts etcd by YAML. */
+function readYamlInput(content: ConfigText): ConfigReading {
+  const { text, file } = content
+  const [, pem] = /^-----BEGIN ([A-Z\d ]+)-----/m.exec(text) ?? []
+  if (pem !== undefined) return unreadable(finding('config/no-etcd', { file, looked: `it is PEM and holds a ${pem}` }))
+  if (isManifest(text)) return readManifest(content)
+  return isCompose(text) ? readCompose(content) : readYamlConfig(content)
 }
 
 function readFlagsInput(flags: NonNullable<ConfigInput['flags']>, label: string | null): ConfigReading {
@@ -251,6 +264,8 @@ async function settle(reading: ConfigReading, file: string | null, options: Read
   const settled = isYaml ? { options: written, findings: [] } : settleFlags(written)
   const configFile = isYaml ? undefined : configFileOf(settled.options)
   const findings = [...reading.findings, ...settled.findings, ...blankFindings(settled.options)]
+  if (reading.isWhole && [written, others, findings].every(({ length }) => length === 0))
+    findings.push(finding('config/nothing-set', { file }))
   if (configFile === undefined) {
     return {
       settings: new Settings(settled.options, file),

@@ -2,6 +2,7 @@
 import { join, posix } from 'node:path'
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
+import { rowOfVariable } from '../options.js'
 import { parseVersion } from '../version.js'
 import { boundedValues, type EtcdCommand, etcdCommand, substitute, type Values } from './command.js'
 import { assignedVariables, readVariables, type Variable } from './env.js'
@@ -18,10 +19,16 @@ export function readManifest(source: ConfigText): ConfigReading {
   if (refused !== null) return unreadable(refused)
   const yaml = readYaml(source, 'all')
   const specs = yaml.documents.flatMap((document) => podSpecs(document, 0))
-  for (const spec of specs) {
-    for (const container of [...itemsOf(at(spec, 'containers')), ...itemsOf(at(spec, 'initContainers'))]) {
-      const reading = readContainer(container, spec, yaml)
-      if (reading !== null) return { ...reading, findings: [...yaml.findings, ...reading.findings] }
+  const containers = specs.flatMap((spec) =>
+    [...itemsOf(at(spec, 'containers')), ...itemsOf(at(spec, 'initContainers'))].map((each) => [each, spec] as const),
+  )
+  // A container beside etcd may have its image, too: what plainly starts etcd goes before it.
+  for (const find of [commandOf, commandByVariables]) {
+    for (const [container, spec] of containers) {
+      const command = find(container, yaml)
+      if (command === null) continue
+      const reading = readContainer(container, command, spec, yaml)
+      return { ...reading, findings: [...yaml.findings, ...reading.findings] }
     }
   }
   if (yaml.findings.some(({ severity }) => severity === 'error')) return unreadable(...yaml.findings)
@@ -40,19 +47,25 @@ export function podSpecs(document: YamlValue | null, depth: number): YamlValue[]
   return [template ?? spec].filter((each) => at(each, 'containers') !== null)
 }
 
-function readContainer(container: YamlValue, spec: YamlValue, yaml: YamlReading): ConfigReading | null {
+function commandOf(container: YamlValue, yaml: YamlReading): EtcdCommand | null {
   const variables = variablesOf(container, yaml)
   const byName = boundedValues(new Map(variables.map(({ name, value }) => [name, value])))
   const words = ['command', 'args'].flatMap((key) =>
     itemsOf(at(container, key)).flatMap((item) => wordOf(item, byName)),
   )
-  const given = words.length === 0 && isEtcdImage(textAt(container, 'image') ?? '') ? NOTHING : etcdCommand(words)
-  const command =
-    given ??
-    (isEtcdImage(textAt(container, 'image') ?? '') && variables.some(({ name }) => name.startsWith('ETCD_'))
-      ? NOTHING
-      : null)
-  if (command === null) return null
+  return words.length === 0 && isEtcdImage(textAt(container, 'image') ?? '') ? NOTHING : etcdCommand(words)
+}
+
+/** Of an image with a script of its own, which starts etcd by variables. */
+function commandByVariables(container: YamlValue, yaml: YamlReading): EtcdCommand | null {
+  const isEtcd =
+    isEtcdImage(textAt(container, 'image') ?? '') &&
+    variablesOf(container, yaml).some(({ name }) => rowOfVariable(name) !== undefined)
+  return isEtcd ? NOTHING : null
+}
+
+function readContainer(container: YamlValue, command: EtcdCommand, spec: YamlValue, yaml: YamlReading): ConfigReading {
+  const variables = variablesOf(container, yaml)
   const flags = readFlags(
     command.args.map(({ text, offset }) => ({
       text: text.replaceAll(LITERAL_DOLLAR, '$'),
