@@ -104,7 +104,12 @@ export function bitnamiSet(tls: 'tls' | 'plain', further: Readonly<Record<string
   }
   const named = Object.entries(variables).map(([name, value]) => ({ name, value }))
   const metadata = { name: 'MY_POD_NAME', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } }
-  const container = { name: 'etcd', image: 'docker.io/bitnami/etcd:3.6.4-debian-12-r3', env: [metadata, ...named] }
+  const volumeMounts = ['client', 'peer'].map((side) => ({
+    name: `etcd-${side}-certs`,
+    mountPath: `/opt/bitnami/etcd/certs/${side}/`,
+  }))
+  const image = 'docker.io/bitnami/etcd:3.6.4-debian-12-r3'
+  const container = { name: 'etcd', image, env: [metadata, ...named], volumeMounts }
   return `kind: StatefulSet\napiVersion: apps/v1\nspec: ${JSON.stringify({ template: { spec: { containers: [container] } } })}\n`
 }
 
@@ -200,6 +205,8 @@ ${['', 'PEER_']
         - {name: ETCD_LISTEN_PEER_URLS, value: "https://$(POD_IP):2380"}
         - {name: ETCD_ADVERTISE_CLIENT_URLS, value: "https://$(ETCD_NAME).etcd-client.ns.svc:2379"}
         - {name: ETCD_INITIAL_ADVERTISE_PEER_URLS, value: "https://$(ETCD_NAME).etcd-discovery.ns.svc:2380"}
+        volumeMounts: [{name: data, mountPath: /var/lib}, {name: tls, mountPath: /etc/etcd/tls}]
+      volumes: [{name: tls, secret: {secretName: etcd-tls}}]
 `
 
 /** openshift/cluster-etcd-operator, bindata/etcd/pod.gotpl.yaml: a script in the second container, and a proxy in the third. */
@@ -252,6 +259,7 @@ spec:
         --listen-peer-urls=https://0.0.0.0:2380 \\
         --listen-metrics-urls=https://0.0.0.0:9978 || mv /backup/etcd-member.yaml /etc/kubernetes/manifests
     env: [{name: NODE_cp_1_IP, value: 10.0.0.11}, {name: NODE_cp_1_ETCD_NAME, value: cp-1}, {name: ETCD_STATIC_POD_VERSION, value: "7"}]
+    volumeMounts: [{mountPath: /certs/, name: cert-dir}, {mountPath: /var/lib/etcd/, name: data-dir}]
   - name: etcd-metrics
     image: quay.io/openshift/etcd
     command: [/bin/sh, -c, "exec nice -n -18 etcd grpc-proxy start --endpoints https://10.0.0.11:9978 --listen-addr 127.0.0.1:9977 --key /certs/etcd-peer-cp-1.key"]

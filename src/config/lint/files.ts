@@ -204,10 +204,7 @@ class FilesReader {
     const { text, isSet, isUnresolved, place } = setting
     if (!isSet || isUnresolved) return null
     const path = this.read.hostPath(text)
-    if (path === null) {
-      this.findings.push(finding('config/file-elsewhere', { ...place, path: text }))
-      return null
-    }
+    if (path === null) return null
     const key = `${role} ${path} ${place.option}`
     const known =
       this.inputs.get(key) ?? fileInput({ role, file: text, variable: placed(place), namedBy: placed(place), path })

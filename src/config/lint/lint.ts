@@ -10,6 +10,7 @@ import type { EtcdVersion, ParsedVersion } from '../version.js'
 import { readVersion } from '../version.js'
 import { advisoryRules } from './advisories.js'
 import { type FilesReading, judgeFiles, type JudgeOptions, NO_FILES } from './files.js'
+import { containerFiles } from './container-files.js'
 import { finding } from './finding.js'
 import { withoutOwnGroup } from './key-access.js'
 import { type LintMember, LintSide, type Rule } from './member.js'
@@ -130,7 +131,8 @@ export async function lintMember(read: ReadMember, context: LintContext): Promis
   const files = context.readFiles ? await judgeFiles(member, read, context) : none
   const ofFiles = exchangedSides(member, files, [...files.findings, ...judgeTogether(member, files, context)], context)
   const all = distinct([...read.findings, ...found, ...unresolved, ...smallKeysAreOne(member, ofFiles)])
-  const own = await withoutOwnGroup(all, read, context.root)
+  const container = containerFiles(member, read, context.readFiles)
+  const own = await withoutOwnGroup([...all, ...container], read, context.root)
   return { member, files, findings: withPlaces(own, settings.all()) }
 }
 

@@ -74,12 +74,12 @@ export const configFiles = {
       `${placed(details)} names a certificate with ${listed(details.names)}, none of which proves the address of this member (${listed(details.addresses)}).`,
     remedy: () => 'Issue it with the member’s address, or with its own host name, besides.',
   }),
-  'config/file-elsewhere': row<ConfigPlace & { path: string }>({
+  'config/file-elsewhere': row<ConfigPlace & { paths: string[] }>({
     severity: 'info',
-    meaning: 'A path inside a container that leads to no folder of this machine. The file was not read.',
+    meaning: 'Paths inside a container that lead to no folder of this machine. The files were not read.',
     source: 'Kubernetes API: volumes of the kind hostPath',
-    message: (details) => `${placed(details)} names ${details.path} inside the container, which was not read.`,
-    remedy: () => 'Judge the credentials where they are, with inspectCredentials.',
+    message: ({ paths }) => `Inside the container are ${listed(paths)}, which were not read.`,
+    remedy: () => 'Look at them where they are, as with "openssl x509 -noout -text -in FILE" in the container.',
   }),
   'config/key-encrypted': row<ConfigPlace & { path: string }>({
     severity: 'error',
