@@ -263,9 +263,12 @@ async function settle(reading: ConfigReading, file: string | null, options: Read
   const isYaml = written.some(({ form }) => form === 'yaml')
   const settled = isYaml ? { options: written, findings: [] } : settleFlags(written)
   const configFile = isYaml ? undefined : configFileOf(settled.options)
-  const findings = [...reading.findings, ...settled.findings, ...blankFindings(settled.options)]
-  if (reading.isWhole && [written, others, findings].every(({ length }) => length === 0))
-    findings.push(finding('config/nothing-set', { file }))
+  const findings = [
+    ...nothingSet(reading, file),
+    ...reading.findings,
+    ...settled.findings,
+    ...blankFindings(settled.options),
+  ]
   if (configFile === undefined) {
     return {
       settings: new Settings(settled.options, file),
@@ -286,11 +289,16 @@ async function settle(reading: ConfigReading, file: string | null, options: Read
   return {
     settings,
     others: both,
-    findings: [...findings, ...inFile.findings, ...blankFindings(ofFile)],
+    findings: [...findings, ...nothingSet(inFile, configFile.text), ...inFile.findings, ...blankFindings(ofFile)],
     surroundings,
     isWhole: inFile.isWhole,
     hostPath,
   }
+}
+
+function nothingSet({ isWhole, options, others, findings }: ConfigReading, file: string | null): Finding[] {
+  const isNothing = isWhole && [options, others, findings].every(({ length }) => length === 0)
+  return isNothing ? [finding('config/nothing-set', { file })] : []
 }
 
 function onHost(path: string, { directory, mounts }: Surroundings, root: string | null): string | null {

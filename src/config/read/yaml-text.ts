@@ -48,7 +48,7 @@ export function readYaml(source: ConfigText, which: 'first' | 'all'): YamlReadin
     prettyErrors: false,
     logLevel: 'silent',
   })
-  if (!Array.isArray(parsed)) return { documents: [null], findings: [], text, place }
+  if (!Array.isArray(parsed) || parsed.length === 0) return { documents: [null], findings: [], text, place }
   const findings: Finding[] = []
   const [, second] = parsed
   if (which === 'first' && second !== undefined) {
