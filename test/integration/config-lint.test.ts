@@ -324,7 +324,8 @@ describe('etcd serves, and', () => {
   })
 
   test.each<readonly [code: FindingCode, args: () => string[], env: Record<string, string>, words: string]>([
-    ['config/variable-unknown', () => good(), { ETCD_CLIENT_CRL_FIL: '/x' }, 'unrecognized environment variable'],
+    ['config/variable-unknown', () => good(), { ETCD_NAMEE: 'x' }, 'unrecognized environment variable'],
+    ['config/tls-variable-unknown', () => good(), { ETCD_CLIENT_CRL_FIL: '/x' }, 'unrecognized environment variable'],
     [
       'config/option-not-in-version',
       () => good(),

@@ -76,7 +76,7 @@ describe('just right, and just wrong', () => {
     ['no years', { 'self-signed-cert-validity': '0' }, ['config/value-malformed']],
     ['years that are none', { 'self-signed-cert-validity': '1y' }, ['config/value-malformed']],
     ['years', { 'self-signed-cert-validity': '2' }, []],
-    ['ports that the kernel chooses', { 'listen-metrics-urls': 'http://127.0.0.1:0,http://127.0.0.2:0' }, []],
+    ['ports that the kernel chooses', { 'listen-metrics-urls': 'https://0.0.0.0:0,https://127.0.0.1:0' }, []],
     [
       'a member by its name here and its address there, which may be one',
       { 'initial-cluster': 'e1=https://e1.example.com:2380' },
