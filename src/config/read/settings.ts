@@ -142,11 +142,21 @@ const BLANKS_COUNT: ReadonlySet<EtcdOptionRow['kind']> = new Set(['suites', 'nam
 
 /** Findings about flags and variables beside a configuration file, which are all ignored. */
 export function ignoredBeside(configFile: ReadOption, options: readonly ReadOption[]): Finding[] {
-  return options.flatMap((option): Finding[] => {
-    if (option === configFile) return []
-    if (option.row.field === 'crlFile') return [finding('config/crl-not-in-force', option.place)]
-    return [finding('config/ignored-beside-file', { ...option.place, configFile: configFile.text })]
-  })
+  const all = options.filter((option) => option !== configFile)
+  const lists = all.filter(({ row }) => row.field === 'crlFile')
+  const others = all.filter(({ row }) => row.field !== 'crlFile').map(({ place }) => place)
+  const [first] = others
+  const ignored =
+    first === undefined
+      ? []
+      : [
+          finding('config/ignored-beside-file', {
+            ...first,
+            configFile: configFile.text,
+            options: others.map(({ option }) => option),
+          }),
+        ]
+  return [...lists.map(({ place }) => finding('config/crl-not-in-force', place)), ...ignored]
 }
 
 /** The setting that names a configuration file: the row without a place in such a file that is about the member. */

@@ -1,45 +1,90 @@
 /** What is wrong with a text that is no YAML, in words for whoever wrote it; the parser’s are for those who write parsers. */
 import type { YamlErrorCode } from '../yaml-door.js'
 
-const WORDS: Partial<Record<YamlErrorCode, string>> = {
-  TAB_AS_INDENT: 'A tab stands at the beginning of a line, and YAML is indented by blanks alone.',
-  BAD_INDENT: 'The line is not indented like those that it belongs to.',
-  BAD_SCALAR_START: 'A value begins with a sign that means something to YAML, and needs quotes.',
-  BAD_DQ_ESCAPE: 'A backslash in double quotes begins nothing that YAML knows; single quotes take it as it is.',
-  BLOCK_AS_IMPLICIT_KEY:
-    'A line has two keys, or a list where a key is: a value with a colon and a blank in it needs quotes.',
-  BAD_PROP_ORDER: 'A tag or an anchor stands before the sign that it has to follow.',
-  ALIAS_PROPS: 'An alias has a tag or an anchor of its own.',
-  BAD_ALIAS: 'An anchor or an alias has no name.',
-  MULTIPLE_ANCHORS: 'A value has two anchors.',
-  MULTIPLE_TAGS: 'A value has two tags.',
-  UNEXPECTED_TOKEN: 'Something follows that belongs to no value, as after a quote that is closed.',
+export interface YamlFault {
+  /** One sentence. */
+  readonly reason: string
+  /** What to do, as one sentence. */
+  readonly mend: string
+  /** Where it begins, if elsewhere than where the parser saw it. */
+  readonly offset?: number
+}
+
+const QUOTE = 'Put the value into single quotes.'
+const TAKE_OUT = 'Take it out, or put the value into single quotes.'
+const ALIGN = 'Indent it by blanks, as many as the lines beside it have.'
+const BLANK = 'Write a blank after the colon.'
+
+const FAULTS: Partial<Record<YamlErrorCode, YamlFault>> = {
+  TAB_AS_INDENT: {
+    reason: 'A tab stands at the beginning of a line, and YAML is indented by blanks alone.',
+    mend: ALIGN,
+  },
+  BAD_INDENT: { reason: 'The line is not indented like those that it belongs to.', mend: ALIGN },
+  BAD_SCALAR_START: { reason: 'A value begins with a sign that means something else to YAML.', mend: QUOTE },
+  BAD_DQ_ESCAPE: {
+    reason: 'A backslash in double quotes begins nothing that YAML knows.',
+    mend: 'Write single quotes, in which a backslash is nothing but one.',
+  },
+  BLOCK_AS_IMPLICIT_KEY: {
+    reason: 'A line has two keys, or a value with a colon and a blank in it.',
+    mend: 'Put the value into quotes, or the second key on a line of its own.',
+  },
+  BAD_PROP_ORDER: { reason: 'A tag or an anchor stands before the sign that it has to follow.', mend: TAKE_OUT },
+  ALIAS_PROPS: { reason: 'An alias has a tag or an anchor of its own.', mend: TAKE_OUT },
+  BAD_ALIAS: { reason: 'An anchor or an alias has no name.', mend: TAKE_OUT },
+  MULTIPLE_ANCHORS: { reason: 'A value has two anchors.', mend: TAKE_OUT },
+  MULTIPLE_TAGS: { reason: 'A value has two tags.', mend: TAKE_OUT },
+  UNEXPECTED_TOKEN: {
+    reason: 'Something stands there that belongs to no value, as after a quote that is closed.',
+    mend: TAKE_OUT,
+  },
+}
+const NO_BLANK: YamlFault = { reason: 'A blank is missing after the colon.', mend: BLANK }
+export const UNKNOWN_ANCHOR: YamlFault = {
+  reason: 'An alias names an anchor that is not there.',
+  mend: 'Name an anchor that stands before it, or put the value into quotes where no alias is meant.',
 }
 
 /** Why a text is no YAML, by what the parser says of it and by the line where it does. */
-export function yamlFault(code: YamlErrorCode, message: string, text: string, offset: number): string {
+export function yamlFault(code: YamlErrorCode, message: string, text: string, offset: number): YamlFault {
   if (code === 'MISSING_CHAR') return missing(message, text, offset)
   if (code === 'MULTILINE_IMPLICIT_KEY') return keyFault(text, offset)
-  return WORDS[code] ?? 'From here on it cannot be read.'
+  return FAULTS[code] ?? { reason: 'From here on it cannot be read.', mend: 'Mend that line, or the one before it.' }
 }
 
-function missing(message: string, text: string, offset: number): string {
-  if (message.includes('quote')) return 'A quote is opened and not closed.'
-  if (message.includes('Comments')) return 'A blank is missing before the "#" of a remark.'
-  if (message.includes('space after')) return 'A blank is missing after a colon.'
+function missing(message: string, text: string, offset: number): YamlFault {
+  const [, quote] = /closing (["'])/.exec(message) ?? []
+  if (quote !== undefined) {
+    // Nothing closes it, so it is the last of its kind.
+    const at = text.lastIndexOf(quote, offset)
+    const fault = { reason: 'A quote is opened and not closed.', mend: `Close it with ${quote}.` }
+    return at === -1 ? fault : { ...fault, offset: at }
+  }
+  if (message.includes('Comments'))
+    return { reason: 'A remark begins right after a value.', mend: 'Write a blank before the "#".' }
+  if (message.includes('space after')) return NO_BLANK
   if (message.includes('between'))
-    return 'A comma is missing between two entries in brackets, or a bracket is not closed.'
-  return message.includes('map values') ? keyFault(text, offset) : 'A sign is missing.'
+    return {
+      reason: 'A comma is missing between two entries in brackets, or a bracket is not closed.',
+      mend: 'Write it.',
+    }
+  return message.includes('map values')
+    ? keyFault(text, offset)
+    : { reason: 'A sign is missing there.', mend: 'Mend that line, or the one before it.' }
 }
 
 /** A line that should have a key and has none. */
-function keyFault(text: string, offset: number): string {
+function keyFault(text: string, offset: number): YamlFault {
   const start = text.lastIndexOf('\n', offset - 1) + 1
   const line = text.slice(start, start + MAX_LINE).split('\n')[0] ?? ''
-  if (/^\s*(?:- +)?["']?[\w.-]+["']?:[^\s:]/.test(line)) return 'A blank is missing after the colon.'
+  if (/^\s*(?:- +)?["']?[\w.-]+["']?:[^\s:]/.test(line)) return NO_BLANK
   return line.includes(': ')
-    ? 'A text over several lines stands where a key does.'
-    : 'The line has no key with a colon.'
+    ? {
+        reason: 'A text over several lines stands where a key does.',
+        mend: 'Put the text into quotes, or indent its lines.',
+      }
+    : { reason: 'The line has no key with a colon.', mend: 'Write "key: value", or take the line out.' }
 }
 
 const MAX_LINE = 1000

@@ -5,7 +5,7 @@ import { type Node, yaml } from '../yaml-door.js'
 import { finding } from './finding.js'
 import { readJson } from './json-text.js'
 import { type ConfigText, Lines, refuseControls } from './text.js'
-import { yamlFault } from './yaml-faults.js'
+import { UNKNOWN_ANCHOR, type YamlFault, yamlFault } from './yaml-faults.js'
 import type { ScalarType, YamlEntry, YamlValue } from './yaml-value.js'
 
 export type { ScalarType, YamlEntry, YamlValue } from './yaml-value.js'
@@ -38,6 +38,8 @@ export function readYaml(source: ConfigText, which: 'first' | 'all'): YamlReadin
     return { documents: [], findings: [finding('config/too-dense', { file, marks, limit })], text, place }
   const excessive = (offset: number, reason: 'aliases' | 'nesting'): Finding =>
     finding('config/yaml-excessive', { ...place(offset, 'YAML'), reason })
+  const malformed = (seenAt: number, { reason, mend, offset = seenAt }: YamlFault): Finding =>
+    finding('config/yaml-malformed', { ...place(offset, 'YAML'), reason, mend })
   const tooDeepAt = json?.tooDeepAt ?? nestsTooDeepAt(text)
   if (tooDeepAt !== null) return { documents: [], findings: [excessive(tooDeepAt, 'nesting')], text, place }
   const parsed = yaml().parseAllDocuments(text, {
@@ -61,20 +63,15 @@ export function readYaml(source: ConfigText, which: 'first' | 'all'): YamlReadin
     const [error] = document.errors.toSorted((a, b) => a.pos[0] - b.pos[0])
     if (error !== undefined) {
       const offset = error.pos[0]
-      const reason = yamlFault(error.code, error.message, text, offset)
-      findings.push(
-        error.code === 'RESOURCE_EXHAUSTION'
-          ? excessive(offset, 'nesting')
-          : finding('config/yaml-malformed', { ...place(offset, 'YAML'), reason }),
-      )
+      const fault = yamlFault(error.code, error.message, text, offset)
+      findings.push(error.code === 'RESOURCE_EXHAUSTION' ? excessive(offset, 'nesting') : malformed(offset, fault))
       continue
     }
     const opener = new Opener()
     const value = document.contents === null ? null : opener.open(document.contents, 0)
     if (opener.failed === null) documents.push(value)
     else if (opener.failed.reason === 'unknown alias') {
-      const at = place(opener.failed.offset, 'YAML')
-      findings.push(finding('config/yaml-malformed', { ...at, reason: 'An alias names an anchor that is not there.' }))
+      findings.push(malformed(opener.failed.offset, UNKNOWN_ANCHOR))
     } else findings.push(excessive(opener.failed.offset, opener.failed.reason))
   }
   return { documents, findings, text, place }

@@ -144,14 +144,20 @@ export const configCommand = {
     refusals: [
       { by: 'etcd', words: 'conflicting environment variable is shadowed by corresponding command-line flag' },
     ],
-    message: (details) => `${placed(details)} is given by ${details.variable} as well.`,
+    message: (details) =>
+      `${placed(details)} is given by ${details.variable} as well, and etcd does not start with both.`,
     remedy: ({ option, variable }) => `Keep one of ${option} and ${variable}.`,
   }),
-  'config/ignored-beside-file': row<ConfigPlace & { configFile: string }>({
+  'config/ignored-beside-file': row<ConfigPlace & { configFile: string; options: string[] }>({
     severity: 'warning',
     meaning: 'Beside a configuration file, etcd ignores all other flags and variables.',
     source: 'server/etcdmain/config.go v3.5.16 parse; etcd 3.5.16, run',
-    message: (details) => `${placed(details)} is not in force, since etcd is given the file ${details.configFile}.`,
-    remedy: () => 'Write it into the file, or take --config-file away.',
+    message: (details) => {
+      const [others, verb] = [details.options.length - 1, details.options.length === 1 ? 'is' : 'are']
+      const more = others === 0 ? '' : ` and ${String(others)} more`
+      return `${placed(details)}${more} ${verb} not in force, since etcd is given the file ${details.configFile}.`
+    },
+    remedy: ({ options }) =>
+      `Write ${options.length === 1 ? 'it' : 'them'} into the file, or take ${options.length === 1 ? 'it' : 'them'} out: ${listed(options)}.`,
   }),
 }

@@ -70,13 +70,13 @@ export const configReading = {
       return `Save it as UTF-8, as with "iconv -f ${from} -t UTF-8 ${inShell({ file })}", or name another file.`
     },
   }),
-  'config/yaml-malformed': row<ConfigPlace & { reason: string }>({
+  'config/yaml-malformed': row<ConfigPlace & { reason: string; mend: string }>({
     severity: 'error',
     meaning: 'The text is no YAML, so etcd does not start with it.',
     source: 'YAML 1.2.2; server/embed/config.go v3.5.16 configFromFile',
     refusals: [{ by: 'etcd', words: 'error converting YAML to JSON: yaml: …' }],
     message: (details) => `${placed(details)} is no YAML: ${details.reason}`,
-    remedy: () => 'Mend that line: indent by spaces, and quote values that begin with a mark of YAML.',
+    remedy: ({ mend }) => mend,
   }),
   'config/yaml-excessive': row<ConfigPlace & { reason: 'aliases' | 'nesting' }>({
     severity: 'error',
@@ -134,7 +134,8 @@ export const configReading = {
       },
       { by: 'etcd', words: 'unexpected TLS version "…"', when: ({ wants }) => wants === TLS_VERSION },
     ],
-    message: (details) => `${placed(details)} is "${details.value}", and must be ${details.wants}.`,
+    message: (details) =>
+      `${placed(details)} is "${details.value}", and must be ${details.wants}; etcd does not start with it.`,
     remedy: ({ wants }) => `Write ${wants}.`,
   }),
   'config/key-repeated': row<ConfigPlace & { firstLine: number }>({

@@ -82,7 +82,7 @@ test('flags and keys that came with a later release of the line', async () => {
 test('variables and keys, each by its type', async () => {
   const env = { ETCD_HEARTBEAT_INTERVAL: 'abc', ETCD_ELECTION_TIMEOUT: '1000', ETCD_MAX_WALS: '', ETCD_METRICS: '1' }
   expect((await read({ env })).codes).toEqual([
-    'config/value-malformed: ETCD_HEARTBEAT_INTERVAL is "abc", and must be a whole number from 0.',
+    'config/value-malformed: ETCD_HEARTBEAT_INTERVAL is "abc", and must be a whole number from 0; etcd does not start with it.',
   ])
   const yaml = [
     'heartbeat-interval: "100"',
