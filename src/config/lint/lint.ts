@@ -10,6 +10,7 @@ import type { EtcdVersion, ParsedVersion } from '../version.js'
 import { readVersion } from '../version.js'
 import { advisoryRules } from './advisories.js'
 import { type FilesReading, judgeFiles, type JudgeOptions, NO_FILES } from './files.js'
+import { byCause, forEtcd } from './consequences.js'
 import { containerFiles } from './container-files.js'
 import { finding } from './finding.js'
 import { withoutOwnGroup } from './key-access.js'
@@ -133,7 +134,7 @@ export async function lintMember(read: ReadMember, context: LintContext): Promis
   const all = distinct([...read.findings, ...found, ...unresolved, ...smallKeysAreOne(member, ofFiles)])
   const container = containerFiles(member, read, context.readFiles)
   const own = await withoutOwnGroup([...all, ...container], read, context.root)
-  return { member, files, findings: withPlaces(own, settings.all()) }
+  return { member, files, findings: byCause(withPlaces(own, settings.all()).map(forEtcd)) }
 }
 
 /** Both sides often have the same files: what is said of them is said once. */

@@ -1,11 +1,11 @@
 /** Values that etcd reads otherwise than they look, or not at all: versions of TLS, suites, and releases of etcd. */
 import type { Finding } from '../../report/finding.js'
 import { cipherSuites } from '../cipher-suites.js'
-import { type EtcdOptionRow, etcdOptions, formAvailability } from '../options.js'
+import { type ConfigForm, type EtcdOptionRow, etcdOptions, formAvailability, variableOf } from '../options.js'
 import { otherSpellings } from '../options-other.js'
 import { KNOWN_FLAGS, KNOWN_KEYS } from '../read/known-names.js'
 import { isUnresolved, type ReadOption } from '../read/read-option.js'
-import { availableIn, ETCD_LINES, formatVersion } from '../version.js'
+import { availableIn, ETCD_LINES, formatVersion, type ParsedVersion } from '../version.js'
 import { finding } from './finding.js'
 import { isBooleanText, type LintMember, type Rule } from './member.js'
 import { MAX_ENTRIES } from './served-url.js'
@@ -76,6 +76,18 @@ const suitesAreKnown: Rule = ({ settings, version }) => {
   return findings
 }
 
+/** What a version calls an option that it has under another name. */
+function namesIn(version: ParsedVersion, { block, field }: EtcdOptionRow, form: ConfigForm): string[] {
+  if (field === null) return []
+  return etcdOptions
+    .filter((row) => row.block === block && row.field === field && formAvailability(row, form, version) === 'all')
+    .flatMap(({ flag, yaml }) => {
+      if (form === 'yaml') return yaml === null ? [] : [yaml.name.join('.')]
+      if (flag === null) return []
+      return [form === 'env' ? variableOf(flag.name) : `--${flag.name}`]
+    })
+}
+
 const optionsAreInVersion: Rule = ({ settings, version }) => {
   if (version === null) return []
   return settings.all().flatMap(({ row, form, place, text }): Finding[] => {
@@ -84,7 +96,8 @@ const optionsAreInVersion: Rule = ({ settings, version }) => {
     if (formAvailability(row, form, version) === 'none') {
       const { since, until = null } = spelling
       const forms = (['yaml', 'flags', 'env'] as const).filter((each) => formAvailability(row, each, version) === 'all')
-      const details = { ...place, form, version: formatVersion(version), since: [...since], until, forms }
+      const instead = namesIn(version, row, form)[0]
+      const details = { ...place, form, version: formatVersion(version), since: [...since], until, forms, instead }
       return [finding('config/option-not-in-version', details)]
     }
     const { deprecatedSince } = row

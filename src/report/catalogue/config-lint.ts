@@ -94,7 +94,7 @@ export const configLint = {
     source:
       'client/pkg/transport/listener.go v3.5.16 SelfCert; server/embed/config.go v3.5.16 ClientSelfCert, PeerSelfCert',
     message: (details) => `${placed(details)} encrypts, and proves nothing to anybody.`,
-    remedy: () => 'Issue certificates (issueCluster, writeCluster) and name them instead.',
+    remedy: () => 'Issue certificates by a CA of your own, and name them instead.',
   }),
   'config/auto-tls-ignored': row<ConfigPlace & { other: string }>({
     severity: 'warning',

@@ -11,6 +11,15 @@ const FORM_NAMES: Readonly<Record<Form, string>> = {
   env: 'environment variables',
 }
 
+/** Whether a version is one release, and no line of them. */
+function isRelease(version: string): boolean {
+  return version.split('.').length === 3
+}
+
+function isGone({ version, until }: { version: string; until: string | null }): boolean {
+  return until !== null && version.localeCompare(until, 'en', { numeric: true }) >= 0
+}
+
 export const configOption = {
   'config/option-not-in-form': row<ConfigPlace & { form: Form; version: string; forms: Form[] }>({
     severity: 'error',
@@ -26,17 +35,40 @@ export const configOption = {
         : `Use another form: ${listed(forms.map((form) => FORM_NAMES[form]))} can say it.`,
   }),
   'config/option-not-in-version': row<
-    ConfigPlace & { form: Form; version: string; since: string[]; until: string | null; forms: Form[] }
+    ConfigPlace & {
+      form: Form
+      version: string
+      since: string[]
+      until: string | null
+      forms: Form[]
+      /** The name that the version has for it, where it has another one. */
+      instead?: string | undefined
+    }
   >({
     severity: 'error',
     meaning:
       'The option came with a later release than the one that is written for, or went before it. A release line without a patch stands for all of its releases. An unknown flag ends etcd at its start; an unknown key of a YAML file or an unknown variable is passed over, and what it should protect is open.',
     source: 'the releases of etcd, as the rows of the table in src/config name them',
     refusals: [{ by: 'Go', words: 'flag provided but not defined: …', when: ({ form }) => form === 'flags' }],
-    message: (details) =>
-      `${placed(details)} is not in every etcd ${details.version} by ${FORM_NAMES[details.form]}${details.until === null ? '' : `; it is gone since ${details.until}`}.`,
-    remedy: ({ since, until, forms }) =>
-      `Name the release that you run, if it is ${releases(since)}${until === null ? '' : ` and older than ${until}`} (version)${forms.length === 0 ? '' : `, or use ${listed(forms.map((form) => FORM_NAMES[form]))}, which can say it`}; or update etcd.`,
+    message: (details) => {
+      const { version, form, until, since } = details
+      if (!isRelease(version)) {
+        return `${placed(details)} is not in every etcd ${version} by ${FORM_NAMES[form]}${until === null ? '' : `; it is gone since ${until}`}.`
+      }
+      const history = isGone(details) ? `it is gone since ${until ?? ''}` : `it came with ${since.join(' and ')}`
+      return `${placed(details)} cannot be said by ${FORM_NAMES[form]} to etcd ${version}: ${history}.`
+    },
+    remedy: (details) => {
+      const { version, since, until, forms, form, instead } = details
+      const others = forms.length === 0 ? '' : `use ${listed(forms.map((each) => FORM_NAMES[each]))}, which can say it`
+      if (!isRelease(version)) {
+        return `Name the release that you run, if it is ${releases(since)}${until === null ? '' : ` and older than ${until}`}${others === '' ? '' : `, or ${others}`}; or update etcd.`
+      }
+      if (instead !== undefined) return `Write ${instead}.`
+      const does = form === 'flags' ? 'etcd does not start with it' : 'etcd passes over it'
+      const update = isGone(details) ? '' : `Update etcd to ${releases(since)}, or t`
+      return `${update === '' ? 'T' : update}ake it out: ${does}${others === '' ? '' : `. Or ${others}`}.`
+    },
   }),
   'config/one-value-only': row<ConfigPlace & { version: string; count: number; since: string[] }>({
     severity: 'error',
@@ -44,8 +76,11 @@ export const configOption = {
       'The option takes a single value in this version and a list in later ones. An older etcd takes "a,b" for one name, which nobody has.',
     source: 'server/embed/config.go v3.5.14 and v3.5.15 securityConfig; server/etcdmain/config.go v3.5.14 and v3.5.15',
     message: (details) =>
-      `${placed(details)} has ${String(details.count)} values, and not every etcd ${details.version} takes more than one.`,
-    remedy: ({ since }) => `Keep one value, or name the release that you run, if it is ${releases(since)} (version).`,
+      `${placed(details)} has ${String(details.count)} values, and ${isRelease(details.version) ? `etcd ${details.version} takes them for one` : `not every etcd ${details.version} takes more than one`}.`,
+    remedy: ({ version, since }) =>
+      isRelease(version)
+        ? `Keep one value, or update etcd to ${releases(since)}.`
+        : `Keep one value, or name the release that you run, if it is ${releases(since)}.`,
   }),
   'config/value-refused': row<ConfigPlace & { value: string; reason: string }>({
     severity: 'error',

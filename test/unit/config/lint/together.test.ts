@@ -1,5 +1,5 @@
 /** What files say together, what a member needs to be reached, and what members must not share. */
-import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -170,6 +170,32 @@ test('a certificate of an intermediate, and one of nobody', async () => {
     /^Append the certificate of "CN=Middle" to \S+below\.crt/,
   )
   expect(findingOf(self, 'config/gateway-untrusted').message).toContain('is self-signed')
+})
+
+test('what follows from something else is told with it, and no error with a warning', async () => {
+  await write('turned.crt', clients.pem + (await readFile(join(folder, 'server.crt'), 'utf8')))
+  const turned = await found({ 'cert-file': 'turned.crt' })
+  expect(worse(turned)).toEqual(['credentials/leaf-not-first'])
+  expect(turned[0]?.consequences.map(({ code }) => code)).toContain('san/host-not-covered')
+  await write('ca.key', clients.keyPem)
+  expect(worse(await found({ 'cert-file': 'clients.crt', 'key-file': 'ca.key' }))).toContain('san/host-not-covered')
+  const self = await found({ 'trusted-ca-file': 'server.crt' })
+  expect(worse(self)).not.toContain('chain/anchor-not-self-signed')
+})
+
+test.each([
+  ['3.7.0', 'experimental-peer-skip-client-san-verification', 'Write --peer-skip-client-san-verification.'],
+  ['3.5.16', 'peer-skip-client-san-verification', 'Write --experimental-peer-skip-client-san-verification.'],
+] as const)('etcd %s without --%s', async (version, flag, remedy) => {
+  const findings = await found({ [flag]: 'true' }, { version, readFiles: false })
+  // It is not in force, so nothing is said of what it does.
+  expect(worse(findings)).toEqual(['config/option-not-in-version'])
+  expect(findings[0]?.remedy).toBe(remedy)
+})
+
+test('a line of releases has some that have it', async () => {
+  const one = await found({ 'tls-min-version': 'TLS1.3' }, { version: '3.5.7', readFiles: false })
+  expect(findingOf(one, 'config/option-not-in-version').remedy).toMatch(/^Update etcd to 3\.4\.25 or 3\.5\.8/)
 })
 
 test('small keys are one word, no warning', async () => {

@@ -1,0 +1,60 @@
+/** What follows from something else is told with it, so that there is one finding for one cause; and in words of etcd. */
+import type { Finding, FindingCode } from '../../report/finding.js'
+import { SEVERITIES } from '../../report/severity.js'
+
+interface Link {
+  readonly cause: FindingCode
+  readonly follows: RegExp
+  /** Whether the two are about the same certificate, or about another one of the same file. */
+  readonly of: 'certificate' | 'file' | 'any'
+}
+
+const LINKS: readonly Link[] = [
+  // Where the first certificate is none of the member’s, what is said of it is said of the wrong one.
+  { cause: 'credentials/leaf-not-first', follows: /^(?!config\/|file\/|pem\/|key\/)/, of: 'file' },
+  { cause: 'credentials/certificate-instead-of-ca', follows: /^chain\/anchor-not-self-signed$/, of: 'any' },
+  { cause: 'credentials/anchor-is-no-ca', follows: /^chain\/anchor-not-self-signed$/, of: 'any' },
+  { cause: 'san/host-not-covered', follows: /^san\/ip-written-as-dns$/, of: 'certificate' },
+]
+
+/** The findings that have causes of their own, with those that follow from them. */
+export function byCause(findings: readonly Finding[]): Finding[] {
+  const causes = new Map<Finding, Finding>()
+  for (const finding of findings) {
+    const cause = findings.find((each) => each !== finding && LINKS.some((link) => isLinked(link, each, finding)))
+    if (cause !== undefined && !causes.has(cause)) causes.set(finding, cause)
+  }
+  return findings
+    .filter((each) => !causes.has(each))
+    .map((each) => {
+      const followers = findings.filter((other) => causes.get(other) === each)
+      return followers.length === 0 ? each : { ...each, consequences: [...each.consequences, ...followers] }
+    })
+}
+
+function isLinked({ cause, follows, of }: Link, first: Finding, second: Finding): boolean {
+  if (first.code !== cause || !follows.test(second.code) || second.code === cause) return false
+  // An error is never told as part of something less: the report would pass.
+  if (SEVERITIES.indexOf(first.severity) > SEVERITIES.indexOf(second.severity)) return false
+  const [a, b] = [first.certificate, second.certificate]
+  if (of === 'any') return true
+  if (a?.origin !== b?.origin) return false
+  return (a?.fingerprint256 === b?.fingerprint256) === (of === 'certificate')
+}
+
+/** Remedies for whoever uses this package, as whoever runs etcd has to read them. */
+export function forEtcd(finding: Finding): Finding {
+  switch (finding.code) {
+    case 'file/is-directory':
+      return {
+        ...finding,
+        remedy: `Name a file inside ${finding.details.file}: of a mounted Secret, tls.crt and its kin.`,
+      }
+    case 'file/not-regular':
+      return { ...finding, remedy: 'Write the contents to a regular file, and name that.' }
+    case 'san/host-not-covered':
+      return { ...finding, remedy: finding.remedy.replace('or connect by a name', 'or advertise a name') }
+    default:
+      return finding
+  }
+}
