@@ -43,27 +43,31 @@ export function recordVariables(record: Readonly<Record<string, string | undefin
   )
 }
 
+/** Findings about how one file is written. */
+const MAX_FINDINGS = 100
+
 /** The variables of an EnvironmentFile. */
 export function fileVariables(source: ConfigText): FileVariables {
   const lines = new Lines(source)
   const findings: Finding[] = []
+  const tell = (what: Finding): void => {
+    if (findings.length < MAX_FINDINGS) findings.push(what)
+  }
   const before = new Map<string, FileVariable>()
   const variables = parseEnvironmentFile(source.text).map((assignment): FileVariable => {
     const { name, offset, isExported, openQuoteAt, beforeRemark } = assignment
     const place = lines.place(offset, name)
     const isOption = rowOfVariable(name) !== undefined
     if (openQuoteAt !== undefined)
-      findings.push(
-        finding('config/quote-open', { ...lines.place(openQuoteAt, name), quote: source.text.charAt(openQuoteAt) }),
-      )
+      tell(finding('config/quote-open', { ...lines.place(openQuoteAt, name), quote: source.text.charAt(openQuoteAt) }))
     const isRemarked = isOption && beforeRemark !== undefined
     if (isRemarked) {
-      findings.push(finding('config/remark-in-value', { ...place, value: assignment.value, meant: beforeRemark }))
+      tell(finding('config/remark-in-value', { ...place, value: assignment.value, meant: beforeRemark }))
     }
     const first = before.get(name)
     if (isOption && first !== undefined && first.value !== assignment.value) {
       const details = { ...place, firstLine: first.place.line ?? 0, value: assignment.value }
-      findings.push(finding('config/variable-repeated', details))
+      tell(finding('config/variable-repeated', details))
     }
     const variable = { name, value: isRemarked ? beforeRemark : assignment.value, isExported, place }
     before.set(name, variable)

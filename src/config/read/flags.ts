@@ -5,7 +5,7 @@ import { etcdOptions, type EtcdOptionRow, rowOfFlag } from '../options.js'
 import { otherOfFlag } from '../options-other.js'
 import { finding } from './finding.js'
 import { KNOWN_FLAGS } from './known-names.js'
-import { GONE, nearest } from './nearest.js'
+import { GONE, NAMES_OF_OTHERS, nearest } from './nearest.js'
 import { isSwitch, judgeOtherText } from './other-values.js'
 import { type OtherName, type ReadOption, textOption } from './read-option.js'
 
@@ -25,6 +25,8 @@ export interface FlagsReading {
 
 /** Flags that are read on one command line; the kernel allows no more words of usual length. */
 const MAX_ARGUMENTS = 10_000
+/** Findings of one command line. */
+const MAX_FINDINGS = 100
 /** Flags that are told as unknown: to look for what was meant costs most. */
 const MAX_UNKNOWN = 100
 
@@ -115,7 +117,7 @@ class FlagsReader {
     this.isOver = true
     const after = before?.isSwitch === true || before?.isEmpty === true ? before.flag : null
     const place = word.place(before?.flag ?? 'etcd')
-    this.findings.push(finding('config/argument-left-over', { ...place, argument: word.text, after }))
+    this.tell(finding('config/argument-left-over', { ...place, argument: word.text, after }))
   }
 
   /** Reads a flag, and says how many words it takes. */
@@ -139,7 +141,7 @@ class FlagsReader {
     let count = 1
     if (value === undefined && isAlone) value = 'true'
     else if (value === undefined && (next === undefined || isKnown(next))) {
-      this.findings.push(finding('config/flag-value-missing', { ...place, next: next?.text ?? null }))
+      this.tell(finding('config/flag-value-missing', { ...place, next: next?.text ?? null }))
       if (row !== undefined) this.options.push({ ...textOption(row, '', 'flags', place), isUnreadable: true })
     } else if (value === undefined) {
       value = next?.text ?? ''
@@ -150,8 +152,12 @@ class FlagsReader {
       const option = textOption(row, value, 'flags', place)
       this.options.push(isGuess ? { ...option, isGuess } : option)
     }
-    if (other !== undefined) this.findings.push(...judgeOtherText(other, value, place))
+    if (other !== undefined) for (const each of judgeOtherText(other, value, place)) this.tell(each)
     return [before, count]
+  }
+
+  private tell(what: Finding): void {
+    if (this.findings.length < MAX_FINDINGS) this.findings.push(what)
   }
 
   /** `--cert-file /x` as one word. */
@@ -161,7 +167,7 @@ class FlagsReader {
     if (name === undefined || (row === undefined && otherOfFlag(name) === undefined)) return null
     const flag = `--${name}`
     const place = word.place(flag)
-    this.findings.push(finding('config/flag-with-blank', { ...place, value }))
+    this.tell(finding('config/flag-with-blank', { ...place, value }))
     if (row !== undefined) this.options.push({ ...textOption(row, value, 'flags', place), isGuess: true })
     return { flag, row, isSwitch: false, isEmpty: false }
   }
@@ -170,9 +176,9 @@ class FlagsReader {
   private meant(name: string, place: ConfigPlace): EtcdOptionRow | undefined {
     if (this.unknown++ >= MAX_UNKNOWN) return undefined
     const gone = GONE[name]
-    const near = gone ?? nearest(name, FLAGS)
+    const near = gone ?? NAMES_OF_OTHERS[name] ?? nearest(name, FLAGS)
     const lines = gone === undefined ? [] : ['3.3']
-    this.findings.push(finding('config/flag-unknown', { ...place, nearest: near === null ? null : `--${near}`, lines }))
+    this.tell(finding('config/flag-unknown', { ...place, nearest: near === null ? null : `--${near}`, lines }))
     return near === null ? undefined : rowOfFlag(near)
   }
 }

@@ -9,6 +9,13 @@ export const GONE: Readonly<Record<string, string>> = {
   'peer-ca-file': 'peer-trusted-ca-file',
 }
 
+/** Names that etcdctl and Kubernetes have for flags of etcd. */
+export const NAMES_OF_OTHERS: Readonly<Record<string, string>> = {
+  cacert: 'trusted-ca-file',
+  'ca-cert': 'trusted-ca-file',
+  'client-ca-file': 'trusted-ca-file',
+}
+
 /** The nearest of the names; null where none is near. */
 export function nearest(name: string, known: Iterable<string>): string | null {
   const wanted = fold(name)
@@ -17,30 +24,38 @@ export function nearest(name: string, known: Iterable<string>): string | null {
   const limit = Math.min(MOST_SLIPS, Math.floor(wanted.length / 4))
   let best: string | null = null
   let least = limit + 1
-  for (const each of known) {
-    const distance = slips(wanted, fold(each), least)
+  const names = Array.from(known, (each) => ({ each, folded: fold(each) }))
+  for (const { each, folded } of names) {
+    const distance = slips(wanted, folded, least)
     if (distance < least) {
       best = each
       least = distance
     }
   }
-  return best ?? unfinished(wanted, known)
+  return best ?? unfinished(wanted, names)
+}
+
+interface KnownName {
+  readonly each: string
+  readonly folded: string
 }
 
 /** The name that lacks its end, `trusted-ca` for `trusted-ca-file`, or has something before it, `tls-cert-file`. */
-function unfinished(wanted: string, known: Iterable<string>): string | null {
+function unfinished(wanted: string, names: readonly KnownName[]): string | null {
   const own = bare(wanted)
-  const names = [...known].map((each) => ({ each, name: bare(fold(each)) }))
-  const longer = names.filter(({ name }) => own.length > 2 && name.startsWith(`${own}-`))
+  const longer = own.length > 2 ? names.filter(({ folded }) => folded.startsWith(`${wanted}-`)) : []
   // One word is the beginning of too many.
   if (longer.length === 1 || (longer.length > 1 && own.includes('-')))
-    return longer.reduce((a, b) => (b.name.length < a.name.length ? b : a)).each
-  const shorter = names.filter(({ name }) => name.includes('-') && own.endsWith(`-${name}`))
-  return shorter.length === 0 ? null : shorter.reduce((a, b) => (b.name.length > a.name.length ? b : a)).each
+    return longer.reduce((a, b) => (b.folded.length < a.folded.length ? b : a)).each
+  const shorter = names.filter(({ folded }) => {
+    const name = bare(folded)
+    return own.endsWith(name) && own.endsWith(`-${name}`) && name.includes('-')
+  })
+  return shorter.length === 0 ? null : shorter.reduce((a, b) => (b.folded.length > a.folded.length ? b : a)).each
 }
 
 function bare(folded: string): string {
-  return folded.replace(/^etcd-/, '')
+  return folded.startsWith('etcd-') ? folded.slice('etcd-'.length) : folded
 }
 
 function fold(name: string): string {

@@ -48,6 +48,11 @@ export const UNKNOWN_ANCHOR: YamlFault = {
 
 /** Why a text is no YAML, by what the parser says of it and by the line where it does. */
 export function yamlFault(code: YamlErrorCode, message: string, text: string, offset: number): YamlFault {
+  const odd = /^[ \t]*([\u00a0\u2000-\u200b\u202f\u3000])/.exec(lineAt(text, offset))?.[1]
+  if (odd !== undefined) {
+    const sign = odd.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')
+    return { reason: `A line begins with a blank that is none to YAML: U+${sign}.`, mend: ALIGN }
+  }
   if (code === 'MISSING_CHAR') return missing(message, text, offset)
   if (code === 'MULTILINE_IMPLICIT_KEY') return keyFault(text, offset)
   return FAULTS[code] ?? { reason: 'From here on it cannot be read.', mend: 'Mend that line, or the one before it.' }
@@ -76,8 +81,7 @@ function missing(message: string, text: string, offset: number): YamlFault {
 
 /** A line that should have a key and has none. */
 function keyFault(text: string, offset: number): YamlFault {
-  const start = text.lastIndexOf('\n', offset - 1) + 1
-  const line = text.slice(start, start + MAX_LINE).split('\n')[0] ?? ''
+  const line = lineAt(text, offset)
   if (/^\s*(?:- +)?["']?[\w.-]+["']?:[^\s:]/.test(line)) return NO_BLANK
   return line.includes(': ')
     ? {
@@ -85,6 +89,11 @@ function keyFault(text: string, offset: number): YamlFault {
         mend: 'Put the text into quotes, or indent its lines.',
       }
     : { reason: 'The line has no key with a colon.', mend: 'Write "key: value", or take the line out.' }
+}
+
+function lineAt(text: string, offset: number): string {
+  const start = offset === 0 ? 0 : text.lastIndexOf('\n', offset - 1) + 1
+  return text.slice(start, start + MAX_LINE).split('\n')[0] ?? ''
 }
 
 const MAX_LINE = 1000
