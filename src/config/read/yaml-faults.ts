@@ -51,7 +51,11 @@ export function yamlFault(code: YamlErrorCode, message: string, text: string, of
   const odd = /^[ \t]*([\u00a0\u2000-\u200b\u202f\u3000])/.exec(lineAt(text, offset))?.[1]
   if (odd !== undefined) {
     const sign = odd.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')
-    return { reason: `A line begins with a blank that is none to YAML: U+${sign}.`, mend: ALIGN }
+    return {
+      reason: `A line begins with a blank that is none to YAML: U+${sign}.`,
+      mend: ALIGN,
+      offset: lineStart(text, offset),
+    }
   }
   if (code === 'MISSING_CHAR') return missing(message, text, offset)
   if (code === 'MULTILINE_IMPLICIT_KEY') return keyFault(text, offset)
@@ -91,8 +95,12 @@ function keyFault(text: string, offset: number): YamlFault {
     : { reason: 'The line has no key with a colon.', mend: 'Write "key: value", or take the line out.' }
 }
 
+function lineStart(text: string, offset: number): number {
+  return offset === 0 ? 0 : text.lastIndexOf('\n', offset - 1) + 1
+}
+
 function lineAt(text: string, offset: number): string {
-  const start = offset === 0 ? 0 : text.lastIndexOf('\n', offset - 1) + 1
+  const start = lineStart(text, offset)
   return text.slice(start, start + MAX_LINE).split('\n')[0] ?? ''
 }
 

@@ -1,0 +1,180 @@
+/** Commands and texts that start etcd through something else: what they tell etcd is what is read. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
+import { readMember, type ConfigInput } from '../../../../src/config/read/input.js'
+import { renderCompose } from '../../../../src/config/render/compose.js'
+import { memberConfig } from '../../../support/member-config.js'
+import { temporaryFolder } from '../../../support/openssl.js'
+import { readBack } from '../../../support/read-config.js'
+
+const folder = temporaryFolder()
+
+describe('a command', () => {
+  test.each<[string, Record<string, string>]>([
+    ['sudo -u etcd -g etcd /opt/etcd/etcd --name a', { '--name': 'a' }],
+    ['ETCD_NAME=a /usr/bin/etcd --data-dir b', { ETCD_NAME: 'a', '--data-dir': 'b' }],
+    ['exec env ETCD_NAME=a etcd --data-dir=b >>/var/log/etcd.log 2>&1 &', { ETCD_NAME: 'a', '--data-dir': 'b' }],
+    ['nohup etcd --name a > /var/log/etcd.log 2>&1 < /dev/null &', { '--name': 'a' }],
+    ['nice -n -19 ionice -c2 -n0 etcd --name a &> log', { '--name': 'a' }],
+    ['etcd --name a > >(tee log) | logger', { '--name': 'a' }],
+    ['etcd --name <name> --data-dir b', { '--name': '<name>', '--data-dir': 'b' }],
+    ['export ETCD_NAME=a\nDIR=b\nexport DIR\netcd --data-dir b', { ETCD_NAME: 'a', '--data-dir': 'b' }],
+    ['ETCD_NAME=a\nexport ETCD_NAME\netcd', { ETCD_NAME: 'a' }],
+    ['set -a\nETCD_NAME=a\netcd', { ETCD_NAME: 'a' }],
+    ['ETCD_NAME=a\netcd --data-dir b', { '--data-dir': 'b' }],
+    ['su etcd -s /bin/sh -c "etcd --name a"', { '--name': 'a' }],
+    ['docker run --name etcd -v /var/lib/etcd:/d -e ETCD_DATA_DIR=b quay.io/coreos/etcd:v3.5.16 etcd --name etcd --wal-dir w', { ETCD_DATA_DIR: 'b', '--name': 'etcd' }],
+    ['docker run -d quay.io/coreos/etcd --name a', { '--name': 'a' }],
+    ['etcd --name a\n  --data-dir b\n--cert-file c', { '--name': 'a', '--data-dir': 'b', '--cert-file': 'c' }],
+    ['etcd --name $(hostname -s | tr a b) --data-dir b', { '--name': '$(hostname -s | tr a b)', '--data-dir': 'b' }],
+    ['etcd --name "$(echo "a b")" --data-dir `dirname /a b`', { '--name': '$(echo "a b")', '--data-dir': '`dirname /a b`' }],
+    ['mkdir -p /var/lib/etcd; etcd --name a; systemctl status etcd', { '--name': 'a' }],
+  ])('%j', async (flags, options) => {
+    expect(await readBack({ flags })).toEqual({ options, findings: [] })
+  }) // prettier-ignore
+
+  test('a script is read by its first line', async () => {
+    writeFileSync(folder.file('run'), '#!/usr/bin/env bash\nset -e\nexec etcd --name a\n')
+    expect((await readBack({ file: folder.file('run') })).options).toEqual({ '--name': 'a' })
+  })
+})
+
+const POD = {
+  apiVersion: 'v1',
+  kind: 'Pod',
+  spec: { containers: [{ name: 'etcd', command: ['etcd', '--name=a', '--client-cert-auth=maybe'] }] },
+}
+
+describe('a manifest', () => {
+  test.each<[string, ConfigInput, number]>([
+    ['JSON on one line', { manifest: JSON.stringify(POD) }, 1],
+    ['JSON on many', { manifest: JSON.stringify(POD, null, 4) }, 11],
+    ['given as etcd’s file', { yaml: JSON.stringify(POD) }, 1],
+  ])('%s', async (_, config, line) => {
+    expect((await readBack(config)).options).toEqual({ '--name': 'a', '--client-cert-auth': 'maybe' })
+    const { findings } = await lintEtcdConfig(config, { readFiles: false })
+    expect(findings.find(({ code }) => code === 'config/value-malformed')?.details).toMatchObject({ line })
+  })
+
+  test('JSON is as dense as it is, and bounded by its levels', async () => {
+    const fields = Object.fromEntries(
+      Array.from({ length: 3000 }, (_, i) => [`f:k${String(i)}`, { '.': {}, 'f:x': {} }]),
+    )
+    const manifest = JSON.stringify({ ...POD, metadata: { managedFields: [{ fieldsV1: fields }] } })
+    const before = process.cpuUsage()
+    expect((await readBack({ manifest })).options).toEqual({ '--name': 'a', '--client-cert-auth': 'maybe' })
+    expect(process.cpuUsage(before).user).toBeLessThan(500_000)
+    const deep = `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`
+    expect((await readBack({ yaml: deep })).findings.map(({ code }) => code)).toEqual(['config/yaml-excessive'])
+    expect((await readBack({ yaml: '{"name": "a", "name": "b\\u0063"}' })).options).toEqual({ name: 'bc' })
+    // What is no JSON may still be YAML.
+    expect((await readBack({ yaml: '{"name": a, "data-dir": "b" } # c' })).options).toEqual({
+      name: 'a',
+      'data-dir': 'b',
+    })
+  })
+
+  test('a container that has etcd’s image, and does not start it, is passed over', async () => {
+    const beside = {
+      image: 'etcd',
+      command: ['sh', '-c', 'sleep 1'],
+      env: [{ name: 'ETCD_STATIC_POD_VERSION', value: '7' }],
+    }
+    const spec = { containers: [beside, ...POD.spec.containers] }
+    expect((await readBack({ manifest: JSON.stringify({ ...POD, spec }) })).options).toHaveProperty('--name')
+  })
+
+  test('variables and arguments must be texts', async () => {
+    const env = [{ name: 'ETCD_CLIENT_CERT_AUTH', value: true }]
+    const spec = { containers: [{ command: ['etcd', '--snapshot-count', 5], env }] }
+    const { findings, options } = await readBack({ manifest: JSON.stringify({ ...POD, spec }) })
+    expect(findings.map(({ code, message }) => `${code} ${message}`)).toEqual([
+      expect.stringMatching(/^config\/value-type 5 .* and is a number\.$/),
+      expect.stringMatching(/^config\/value-type ETCD_CLIENT_CERT_AUTH .* and is a boolean\.$/),
+    ])
+    expect(options).toEqual({ ETCD_CLIENT_CERT_AUTH: 'true' })
+  })
+})
+
+describe('a Compose file', () => {
+  test('that this package writes is read back', async () => {
+    const members = ['a', 'b', 'c'].map((name) =>
+      memberConfig({ name, initialCluster: { [name]: ['https://10.0.0.1:2380'] } }),
+    )
+    const yaml = renderCompose(members, { version: '3.5.16' })
+    const { findings, options } = await readBack({ yaml })
+    expect(findings.map(({ code, message }) => `${code} ${message}`)).toEqual([
+      'config/one-of-several services (line 2:3): "a" is judged, and b and c also start etcd.',
+    ])
+    expect(options).toMatchObject({ '--name': 'a', '--client-cert-auth': 'true' })
+  })
+
+  test.each<[string, Record<string, string>]>([
+    ['{image: a, command: etcd --name a --data-dir=$$b}', { '--name': 'a', '--data-dir': '$b' }],
+    ['{image: a, entrypoint: [etcd], command: [--name=a]}', { '--name': 'a' }],
+    ['{image: etcd, environment: {ETCD_NAME: a, ETCD_DATA_DIR: }}', { ETCD_NAME: 'a', ETCD_DATA_DIR: '${ETCD_DATA_DIR}' }],
+    ['{image: etcd, environment: [ETCD_NAME=a=b, ETCD_DATA_DIR]}', { ETCD_NAME: 'a=b', ETCD_DATA_DIR: '${ETCD_DATA_DIR}' }],
+    ['\n    image: a\n    command: >\n      etcd\n      --name a\n      --data-dir b', { '--name': 'a', '--data-dir': 'b' }],
+  ])('%j', async (service, options) => {
+    const yaml = `name: cluster\nservices:\n  web: {image: nginx}\n  etcd: ${service}\nvolumes: {}\n`
+    expect(await readBack({ yaml })).toEqual({ options, findings: [] })
+  }) // prettier-ignore
+
+  test('its files are where its volumes have them', async () => {
+    mkdirSync(folder.file('certs'))
+    writeFileSync(folder.file('certs/c.pem'), '')
+    const service = (volumes: string): string =>
+      `services:\n  etcd:\n    image: gcr.io/etcd-development/etcd:v3.5.16\n    command: etcd --name a\n    user: "1000:1000"\n    volumes: ${volumes}\n`
+    writeFileSync(
+      folder.file('compose.yml'),
+      service('[./certs:/certs:ro, data:/d, {type: bind, source: /x, target: /y/}]'),
+    )
+    const read = await readMember({ file: folder.file('compose.yml') }, { readFiles: true, root: null })
+    expect(['/certs/c.pem', '/d/a', '/y/b', '/z'].map((path) => read.hostPath(path))).toEqual([
+      folder.file('certs/c.pem'),
+      null,
+      '/x/b',
+      null,
+    ])
+    expect(read.surroundings).toMatchObject({ user: '1000', version: { minor: 5, patch: 16 } })
+  })
+
+  test('without etcd', async () => {
+    const { findings } = await readBack({ yaml: 'services:\n  web: {image: nginx}\n' })
+    expect(findings.map(({ message }) => message)).toEqual([
+      'The configuration starts no etcd: none of its services does, and a Compose file is read by its services.',
+    ])
+  })
+})
+
+describe('what is no YAML, in words for whoever wrote it', () => {
+  test.each<[string, string]>([
+    ['name: a\n\tdata-dir: b\n', '2:1 A tab stands at the beginning of a line, and YAML is indented by blanks alone.'],
+    ['name: a\ndata-dir:b\n', '2:1 A blank is missing after the colon.'],
+    ['name: "a\ndata-dir: b\n', '1:7 A quote is opened and not closed.'],
+    ['name: a: b\n', '1:7 A line has two keys, or a value with a colon and a blank in it.'],
+    ['name: @a\n', '1:7 A value begins with a sign that means something else to YAML.'],
+    ['name: "\\d"\n', '1:8 A backslash in double quotes begins nothing that YAML knows.'],
+    ['name: "a" b\n', '1:11 Something stands there that belongs to no value, as after a quote that is closed.'],
+    ['name: a\n  data-dir: b\n', ''],
+    ['name: {a: [b}\n', ''],
+    ['a:\n  b: c\n d: e\n', ''],
+    ['name: a\njust a line\nand: b\n', ''],
+    ['name: *a\n', '1:7 An alias names an anchor that is not there.'],
+    ['name: &a &b c\n', '1:10 A value has two anchors.'],
+    ['a:\n\u00a0 b: c\n  d: e\n', '2:1 A line begins with a blank that is none to YAML: U+00A0.'],
+  ])('%j', async (yaml, said) => {
+    const { findings } = await readBack({ yaml })
+    expect(findings).toHaveLength(1)
+    const [, line, reason] = /^YAML \(line ([\d:]+)\) is no YAML: (.*)$/.exec(findings[0]?.message ?? '') ?? []
+    if (said !== '') expect(`${line ?? ''} ${reason ?? ''}`).toBe(said)
+    expect(reason).not.toMatch(/implicit|token|collection|stack|scalar/i)
+  })
+
+  test('levels that no parser should be given', async () => {
+    const blocks = Array.from({ length: 900 }, (_, i) => `${' '.repeat(i)}a:`).join('\n')
+    for (const yaml of [blocks, '['.repeat(900), '- '.repeat(900)])
+      expect((await readBack({ yaml })).findings).toMatchObject([{ code: 'config/yaml-excessive' }])
+  })
+})

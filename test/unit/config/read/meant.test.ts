@@ -1,0 +1,138 @@
+/** What is written wrong, and plain in what it means: it is told once, and read as it is meant. */
+import { writeFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
+import type { ConfigInput } from '../../../../src/config/read/input.js'
+import { temporaryFolder } from '../../../support/openssl.js'
+import { readBack } from '../../../support/read-config.js'
+
+const folder = temporaryFolder()
+const NOTHING =
+  'config/nothing-set The configuration sets no option of etcd, so etcd serves plaintext on http://localhost:2379, for this machine alone.'
+
+const unit = (command: string): ConfigInput => ({
+  unit: `[Service]\nType=notify\nExecStart=${command}\nRestart=always\n`,
+})
+const pod = (...args: string[]): ConfigInput => ({
+  manifest: `kind: Pod\nspec:\n  containers:\n  - command:\n    - etcd\n${args.map((each) => `    - ${each}\n`).join('')}`,
+})
+
+type Case = readonly [config: ConfigInput, code: string, said: RegExp, options: Record<string, string>]
+
+const FLAGS: readonly Case[] = [
+  [{ flags: 'etcd \\\r\n --name a' }, 'line-not-continued', /\(line 1:6\): the line ends with CR LF/, { '--name': 'a' }],
+  [{ flags: 'etcd \\ \n --name a' }, 'line-not-continued', /a blank follows the backslash/, { '--name': 'a' }],
+  [{ flags: 'etcd \\\n --name a\n --data-dir b' }, 'line-not-continued', /does not end with a backslash/, { '--name': 'a', '--data-dir': 'b' }],
+  [unit('/usr/bin/etcd --name=a\n  --data-dir=b \\\n --wal-dir=c'), 'line-not-continued', /\(line 3:33\).*does not end/, { '--name': 'a', '--data-dir': 'b' }],
+  [unit('/usr/bin/etcd --name=a \\ \n  --data-dir=b'), 'line-not-continued', /\(line 3:34\).*a blank follows/, { '--name': 'a', '--data-dir': 'b' }],
+  [{ flags: 'etcd --name "a' }, 'quote-open', /\(line 1:13\).*Close it with "/, { '--name': 'a' }],
+  [unit("/usr/bin/etcd --name='a"), 'quote-open', /\(line 3:/, { '--name': 'a' }],
+  [pod('--name: a'), 'value-type', /--name \(line 6:7\).*as "--name=a" with its quotes/, { '--name': 'a' }],
+  [pod('--name a'), 'flag-with-blank', /Write "--name=a", or make them two arguments/, { '--name': 'a' }],
+  [{ flags: ['etcd', '--cert-file', '--key-file', 'k'] }, 'flag-value-missing', /takes the next flag, "--key-file"/, { '--cert-file': '', '--key-file': 'k' }],
+  [{ flags: 'etcd --client-cert-auth false --name a' }, 'argument-left-over', /Write "--client-cert-auth=false"/, { '--client-cert-auth': 'false', '--name': 'a' }],
+  [{ flags: 'etcd --cert-file= /c --name a' }, 'argument-left-over', /Write "--cert-file=\/c"/, { '--cert-file': '/c', '--name': 'a' }],
+  [{ flags: 'etcd \u2013name=a' }, 'argument-left-over', /long dash: write "--name=a"/, { '--name': 'a' }],
+  [{ flags: 'etcd --ca-file=c' }, 'flag-unknown', /3\.3 had it.*"--trusted-ca-file"/, { '--ca-file': 'c' }],
+  [{ flags: 'etcd --trusted-ca=c' }, 'flag-unknown', /"--trusted-ca-file"/, { '--trusted-ca': 'c' }],
+  [{ flags: 'etcd --tls-cert-file=c' }, 'flag-unknown', /"--cert-file"/, { '--tls-cert-file': 'c' }],
+  [{ flags: 'etcd --cacert=c' }, 'flag-unknown', /"--trusted-ca-file"/, { '--cacert': 'c' }],
+  [{ flags: 'etcd --cipher-suites "A, B"' }, 'blank-in-list', /the entry " B".*does not start/, { '--cipher-suites': 'A, B' }],
+  [{ flags: 'etcd --peer-cert-allowed-cn "a,b "' }, 'blank-in-list', /the entry "b ".*no certificate/, { '--peer-cert-allowed-cn': 'a,b ' }],
+  [{ flags: 'etcd --name b --initial-cluster "a=http://h:1, b=http://i:1"' }, 'blank-in-list', /the entry " b=/, { '--name': 'b', '--initial-cluster': 'a=http://h:1, b=http://i:1' }],
+] // prettier-ignore
+
+const VARIABLES: readonly Case[] = [
+  [{ env: 'ETCD_DATA_DIR=d\nETCD_NAME="a\nb' }, 'quote-open', /\(line 2:11\)/, { ETCD_DATA_DIR: 'd', ETCD_NAME: 'a\nb' }],
+  [{ env: 'ETCD_NAME=a\nETCD_NAME=b\n' }, 'variable-repeated', /\(line 2:1\).*line 1, and "b"/, { ETCD_NAME: 'b' }],
+  [{ env: 'ETCD_KEY_FILE="k" # the key\n' }, 'remark-in-value', /Write "k" alone/, { ETCD_KEY_FILE: 'k' }],
+  [{ env: { ETCD_TRUSTED_CA: 'c' } }, 'tls-variable-unknown', /Write ETCD_TRUSTED_CA_FILE/, { ETCD_TRUSTED_CA: 'c' }],
+  [{ env: { ETCD_PEER_CA_FILE: 'c' } }, 'tls-variable-unknown', /ETCD_PEER_TRUSTED_CA_FILE/, { ETCD_PEER_CA_FILE: 'c' }],
+  [{ env: { ETCD_CERT_FIL: 'c', ETCD_CERT_FILE: 'd' } }, 'variable-unknown', /ETCD_CERT_FILE/, { ETCD_CERT_FILE: 'd' }],
+] // prettier-ignore
+
+const CLIENT = 'client-transport-security'
+const PEER = 'peer-transport-security'
+
+const KEYS: readonly Case[] = [
+  [{ yaml: `${CLIENT}:\n  ${PEER}:\n    cert-file: c\n` }, 'tls-key-unknown', /out to the top level, as "peer-transport-security"/, { [`${CLIENT}.${PEER}.cert-file`]: 'c' }],
+  [{ yaml: `${CLIENT}:\n  tls-min-version: TLS1.2\n` }, 'tls-key-unknown', /out to the top level, as "tls-min-version"/, { [`${CLIENT}.tls-min-version`]: 'TLS1.2' }],
+  [{ yaml: `${CLIENT}:\n  peer-cert-file: c\n` }, 'tls-key-unknown', /into "peer-transport-security", as "cert-file"/, { [`${CLIENT}.peer-cert-file`]: 'c' }],
+  [{ yaml: `${CLIENT}:\n  private-key-file: k.pem\n` }, 'tls-key-unknown', /Write "client-transport-security\.key-file"/, { [`${CLIENT}.private-key-file`]: 'k.pem' }],
+  [{ yaml: 'cert-file: c\n' }, 'tls-key-unknown', /into "client-transport-security", as "cert-file"/, { 'cert-file': 'c' }],
+  [{ yaml: 'socket-reuse-port: true\n' }, 'key-unknown', /into "socket-options", as "reuse-port"/, {}],
+  [{ yaml: 'clientTransportSecurity:\n  cert-file: c\n' }, 'tls-key-unknown', /"client-transport-security"/, { 'clientTransportSecurity.cert-file': 'c' }],
+  [{ yaml: 'config:\n  name: a\n  data-dir: b\n' }, 'keys-too-deep', /nothing within it is in force: name and data-dir/, { 'config.name': 'a', 'config.data-dir': 'b' }],
+  [{ yaml: `${CLIENT}: {client-cert-auth: "yes"}\n` }, 'value-type', /must be true or false/, { [`${CLIENT}.client-cert-auth`]: 'true' }],
+  [{ yaml: `${CLIENT}: {client-cert-auth: !!python/name:a true}\n` }, 'value-type', /must be true or false/, { [`${CLIENT}.client-cert-auth`]: 'true' }],
+  [{ yaml: `${CLIENT}: {client-cert-auth: !!bool "true"}\nname: !mine 1\n` }, '', /^$/, { [`${CLIENT}.client-cert-auth`]: 'true', name: '1' }],
+  [{ yaml: `${CLIENT}: {cert-file: [c]}\n` }, 'value-type', /must be a text, and is a list/, { [`${CLIENT}.cert-file`]: 'c' }],
+  [{ yaml: `${CLIENT}: {cert-file: {a: c}}\n` }, 'value-type', /must be a text, and is keys/, { [`${CLIENT}.cert-file`]: '' }],
+  [{ yaml: 'listen-client-urls: [http://a:1, http://b:1]\n' }, 'value-type', /one text, with commas/, { 'listen-client-urls': 'http://a:1,http://b:1' }],
+  [{ yaml: 'cipher-suites: [A, " B"]\n' }, 'blank-in-list', /the entry " B"/, { 'cipher-suites': 'A, B' }],
+] // prettier-ignore
+
+describe.each([
+  ['flags', FLAGS],
+  ['variables', VARIABLES],
+  ['keys', KEYS],
+])('%s', (_, cases) => {
+  test.each(cases)('%j: %s', async (config, code, said, options) => {
+    const read = await readBack(config)
+    expect(read.findings.map((each) => each.code)).toEqual(code === '' ? [] : [`config/${code}`])
+    expect(read.findings.map(({ message, remedy }) => `${message} ${remedy ?? ''}`).join('')).toMatch(said)
+    expect(read.options).toEqual(options)
+  })
+})
+
+test('what is written right goes before what is meant', async () => {
+  const { options } = await readBack({ flags: 'etcd --trusted-ca=a --trusted-ca-file=b --name a' })
+  expect(options).toEqual({ '--trusted-ca-file': 'b', '--name': 'a' })
+  const { findings } = await readBack({ yaml: 'defaults: &it {name: a, data-dir: b}\n<<: *it\n' })
+  expect(findings.map(({ code }) => code)).toEqual(['config/key-unknown'])
+})
+
+test('one cause is one finding', async () => {
+  const side = (prefix: string): string =>
+    `ETCD_${prefix}CERT_FILE=/c\nETCD_${prefix}KEY_FILE=/k\nETCD_${prefix}TRUSTED_CA_FILE=/a\nETCD_${prefix}CLIENT_CERT_AUTH=true\n`
+  const urls = 'ETCD_LISTEN_CLIENT_URLS=https://10.0.0.1:2379\nETCD_ADVERTISE_CLIENT_URLS=https://10.0.0.1:2379\n'
+  const good = `${urls}ETCD_LISTEN_PEER_URLS=https://10.0.0.1:2380\n${side('')}${side('PEER_')}`
+  const codes = async (env: string): Promise<string[]> => {
+    const { findings } = await lintEtcdConfig({ env }, { readFiles: false })
+    return findings.filter(({ severity }) => severity !== 'info').map(({ code }) => code)
+  }
+  expect(await codes(good)).toEqual([])
+  expect(await codes(good.replace('ETCD_TRUSTED_CA_FILE', 'ETCD_TRUSTED_CA'))).toEqual(['config/tls-variable-unknown'])
+  expect(await codes(good.replace('AUTH=true', 'AUTH=yes'))).toEqual(['config/value-malformed'])
+  expect(await codes(good.replace('/k\n', '/k # key\n'))).toEqual(['config/remark-in-value'])
+})
+
+test('options beside a file are one finding, but for lists of revoked certificates', async () => {
+  const { findings } = await readBack({ flags: 'etcd --name=a --config-file=/f --data-dir=b --client-crl-file=c' })
+  expect(findings.map(({ code, remedy }) => [code, remedy])).toEqual([
+    ['config/crl-not-in-force', expect.any(String)],
+    ['config/ignored-beside-file', 'Write them into the file, or take them out: --name and --data-dir.'],
+  ])
+})
+
+describe('what is none of etcd’s configurations', () => {
+  test.each<[ConfigInput, string]>([
+    [{ yaml: '-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n' }, 'config/no-etcd The configuration starts no etcd: it is PEM and holds a CERTIFICATE.'],
+    [{ flags: 'etcd gateway start --endpoints=a' }, 'config/no-etcd The configuration starts no etcd: it starts etcd’s gateway, which has flags of its own and is not judged.'],
+    [{ flags: 'etcd grpc-proxy start' }, 'config/no-etcd The configuration starts no etcd: it starts etcd’s grpc-proxy, which has flags of its own and is not judged.'],
+    [{ yaml: Buffer.from('# caf\xe9\nname: a\n', 'latin1') }, 'config/not-text The configuration is not in UTF-8, on line 1.'],
+    [{ yaml: 'name: a\ndata-dir: b\0\n' }, 'config/not-text The configuration has a control character, on line 2, as no text has.'],
+    ...['', '# nothing\n', '{}', '---\n'].map((yaml): [ConfigInput, string] => [{ yaml }, NOTHING]),
+    [{ flags: 'etcd' }, NOTHING],
+    [{ env: {} }, NOTHING],
+  ])('%j', async (config, said) => {
+    const { findings } = await readBack(config)
+    expect(findings.map(({ code, message }) => `${code} ${message}`)).toEqual([said])
+  }) // prettier-ignore
+
+  test('a file with an octet of zero is no process', async () => {
+    writeFileSync(folder.file('etcd.yml'), 'name: a\ndata-dir: b\0\n')
+    const { findings } = await readBack({ file: folder.file('etcd.yml') })
+    expect(findings.map(({ code }) => code)).toEqual(['config/not-text'])
+  })
+})
