@@ -123,7 +123,8 @@ async function proved(
   names: readonly [string, string],
   speaker: string,
 ): Promise<void> {
-  const found = (await foundIn(running, names)).find((each) => each.code === code)
+  const all = (await foundIn(running, names)).flatMap((each) => [each, ...each.consequences])
+  const found = all.find((each) => each.code === code)
   expect(found, `${code} of ${names.join(' and ')}`).toBeDefined()
   const words = found?.refusals.map((each) => each.words) ?? []
   expect(words).not.toEqual([])

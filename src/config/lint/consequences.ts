@@ -5,8 +5,11 @@ import { SEVERITIES } from '../../report/severity.js'
 interface Link {
   readonly cause: FindingCode
   readonly follows: RegExp
-  /** Whether the two are about the same certificate, or about another one of the same file. */
-  readonly of: 'certificate' | 'file' | 'any'
+  /**
+   * What the two have in common: a certificate, a file of which they are about different certificates, an option of all
+   * members, or a place in the configuration of one.
+   */
+  readonly of: 'certificate' | 'file' | 'option' | 'place' | 'any'
 }
 
 const LINKS: readonly Link[] = [
@@ -15,19 +18,30 @@ const LINKS: readonly Link[] = [
   { cause: 'credentials/certificate-instead-of-ca', follows: /^chain\/anchor-not-self-signed$/, of: 'any' },
   { cause: 'credentials/anchor-is-no-ca', follows: /^chain\/anchor-not-self-signed$/, of: 'any' },
   { cause: 'san/host-not-covered', follows: /^san\/ip-written-as-dns$/, of: 'certificate' },
+  { cause: 'config/ports-clash', follows: /^config\/(?:metrics-plaintext|advertise-port)$/, of: 'any' },
+  { cause: 'config/members-name-repeated', follows: /^config\/(?:cluster-urls-differ|members-share-url)$/, of: 'any' },
+  { cause: 'config/members-scheme-differs', follows: /^config\/(?:plaintext-url|peer-tls-forgotten)$/, of: 'place' },
+  { cause: 'config/initial-cluster-plaintext', follows: /^config\/members-disagree$/, of: 'option' },
+  { cause: 'config/members-disagree', follows: /^config\/member-not-listed$/, of: 'option' },
+  { cause: 'config/member-not-allowed', follows: /^config\/members-differ$/, of: 'option' },
+  { cause: 'config/member-revoked', follows: /^config\/members-differ$/, of: 'option' },
+  { cause: 'config/members-tls-apart', follows: /^config\/members-differ$/, of: 'option' },
 ]
 
 /** The findings that have causes of their own, with those that follow from them. */
 export function byCause(findings: readonly Finding[]): Finding[] {
+  // Of thousands of findings, few have consequences.
+  const firsts = findings.filter(({ code }) => LINKS.some(({ cause }) => cause === code))
+  if (firsts.length === 0) return [...findings]
   const causes = new Map<Finding, Finding>()
   for (const finding of findings) {
-    const cause = findings.find((each) => each !== finding && LINKS.some((link) => isLinked(link, each, finding)))
+    const cause = firsts.find((each) => each !== finding && LINKS.some((link) => isLinked(link, each, finding)))
     if (cause !== undefined && !causes.has(cause)) causes.set(finding, cause)
   }
   return findings
     .filter((each) => !causes.has(each))
     .map((each) => {
-      const followers = findings.filter((other) => causes.get(other) === each)
+      const followers = firsts.includes(each) ? findings.filter((other) => causes.get(other) === each) : []
       return followers.length === 0 ? each : { ...each, consequences: [...each.consequences, ...followers] }
     })
 }
@@ -38,8 +52,16 @@ function isLinked({ cause, follows, of }: Link, first: Finding, second: Finding)
   if (SEVERITIES.indexOf(first.severity) > SEVERITIES.indexOf(second.severity)) return false
   const [a, b] = [first.certificate, second.certificate]
   if (of === 'any') return true
+  if (of === 'option') return optionOf(first) === optionOf(second)
+  if (of === 'place') {
+    return first.place?.option === second.place?.option && first.place?.file === second.place?.file
+  }
   if (a?.origin !== b?.origin) return false
   return (a?.fingerprint256 === b?.fingerprint256) === (of === 'certificate')
+}
+
+function optionOf({ details, place }: Finding): unknown {
+  return 'option' in details ? details.option : place?.option
 }
 
 /** Remedies for whoever uses this package, as whoever runs etcd has to read them. */

@@ -3,6 +3,7 @@ import { optionInvalid } from '../../misuse.js'
 import type { Report } from '../../report/report.js'
 import { type ConfigInput, readMember } from '../read/input.js'
 import type { Named } from './cluster-member.js'
+import { byCause } from './consequences.js'
 import { distinct, lintMember, type LintOptions, lintReport, resolveLint } from './lint.js'
 import { memberRules } from './rules-members.js'
 import { pairRules } from './rules-pairs.js'
@@ -38,5 +39,5 @@ export async function lintCluster(configs: readonly ConfigInput[], options: Lint
   const alone = members.flatMap(({ findings }) => findings)
   // What others refuse is no warning about the member itself besides.
   const own = alone.filter(({ code, place }) => code !== OWN_NOT_ALLOWED || !refused.has(place?.file))
-  return lintReport(distinct([...own, ...together]), context)
+  return lintReport(byCause(distinct([...own, ...together])), context)
 }

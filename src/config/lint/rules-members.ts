@@ -81,8 +81,9 @@ const peersSpeakAlike: ClusterRule = (members) => {
   const secure = members.filter(({ member }) => member.peer.servesTls)
   const [first] = plain
   if (first === undefined || secure.length === 0) return []
-  const told = finding('config/members-scheme-differs', { members: plain.map(({ label }) => label) })
-  return [at(side('peer', 'listenUrls')(first).place, told)]
+  const { place } = side('peer', 'listenUrls')(first)
+  const details = { members: plain.map(({ label }) => label), option: place.option }
+  return [at(place, finding('config/members-scheme-differs', details))]
 }
 
 /** Addresses that two members have; what only the machine itself reaches, each may have. */

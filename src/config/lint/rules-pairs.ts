@@ -126,8 +126,10 @@ const versionsOverlap: ClusterRule = (members) =>
     const min = one.member.settings.server('tlsMinVersion')
     const others = members.filter(({ member }) => member.settings.server('tlsMaxVersion').text === 'TLS1.2')
     if (min.text !== 'TLS1.3' || others.every((by) => by === one)) return []
-    const by = labels(others.filter((each) => each !== one))
-    return [at(min.place, finding('config/members-tls-apart', { member: one.label, by }))]
+    const apart = others.filter((each) => each !== one)
+    const max = apart[0]?.member.settings.server('tlsMaxVersion').place.option ?? ''
+    const details = { member: one.label, by: labels(apart), min: min.place.option, max }
+    return [at(min.place, finding('config/members-tls-apart', details))]
   })
 
 export const pairRules: readonly ClusterRule[] = [

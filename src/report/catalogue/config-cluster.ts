@@ -85,7 +85,7 @@ export const configCluster = {
       `The peer certificate of ${member} has ${has}, and ${option} of ${by} allows ${listed(allowed)}.`,
     remedy: ({ option }) => `Add the name to ${option}, or issue the certificate with one that is allowed.`,
   }),
-  'config/members-tls-apart': row<{ member: string; by: string }>({
+  'config/members-tls-apart': row<{ member: string; by: string; min: string; max: string }>({
     severity: 'error',
     meaning: 'Two members have no version of TLS in common.',
     source: 'RFC 8446 section 4.2.1',
@@ -93,8 +93,9 @@ export const configCluster = {
       { by: 'Go', words: 'tls: client offered only unsupported versions: […]' },
       { by: 'Go', words: 'remote error: tls: protocol version not supported' },
     ],
-    message: ({ member, by }) => `${member} and ${by} have no version of TLS in common.`,
-    remedy: () => 'Give all members the same --tls-min-version and --tls-max-version.',
+    message: ({ member, by, min, max }) =>
+      `${member} wants TLS 1.3 at least (${min}), and ${by} speaks TLS 1.2 at most (${max}): they have no version of TLS in common.`,
+    remedy: ({ min, max }) => `Give all members the same ${min} and ${max}.`,
   }),
   'config/members-differ': row<{
     option: string
@@ -113,14 +114,14 @@ export const configCluster = {
         ? `Write the same ${option} for all members, or for none.`
         : `Give all members the same file for ${option}.`,
   }),
-  'config/members-scheme-differs': row<{ members: string[] }>({
+  'config/members-scheme-differs': row<{ members: string[]; option: string }>({
     severity: 'error',
     meaning:
       'Some members listen to others by TLS and some in plaintext. Where the list of members says https for all, the latter cannot be reached; where it says http for them, whoever is on the network between reads and writes what they are told.',
     source: 'server/embed/etcd.go v3.5.16 configurePeerListeners; etcd 3.5.16, run',
     refusals: [{ by: 'Go', words: 'http: server gave HTTP response to HTTPS client' }],
-    message: ({ members }) =>
-      `${listed(members)} ${members.length === 1 ? 'listens' : 'listen'} to other members without TLS, and the others with it.`,
-    remedy: () => 'Serve all peer URLs by https.',
+    message: ({ members, option }) =>
+      `${listed(members)} ${members.length === 1 ? 'listens' : 'listen'} to other members by http (${option}), and the others by https.`,
+    remedy: ({ option }) => `Write https in ${option}, and in all other peer URLs.`,
   }),
 }

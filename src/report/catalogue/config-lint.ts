@@ -64,7 +64,8 @@ export const configLint = {
     meaning:
       'Clients are asked for no certificate: whoever reaches the port is let in, unless users and roles of etcd, which no configuration shows, ask for a password.',
     source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig',
-    message: (details) => `${placed(details)} is set, and no certificate is asked of clients.`,
+    message: (details) =>
+      `${placed(details)} is set, and no certificate is asked of clients: whoever reaches the port is let in, unless etcd asks for a password.`,
     remedy: ({ option }) =>
       `Set ${spelledLike(option, 'trusted-ca-file')} to the CA of the clients, and ${spelledLike(option, 'client-cert-auth')} to true.`,
   }),

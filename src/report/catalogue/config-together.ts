@@ -119,12 +119,13 @@ export const configTogether = {
   'config/volume-missing': row<ConfigPlace & { paths: string[]; mounts: string[] }>({
     severity: 'warning',
     meaning:
-      'The pod names files in folders where none of its volumes is mounted, so etcd finds them only if they are part of the image.',
-    source: 'Kubernetes API: volumeMounts of a container',
+      'A container is told files in folders where none of its volumes is mounted, so etcd finds them only if they are part of the image.',
+    source: 'Kubernetes API: volumeMounts of a container; Compose specification: volumes of a service',
     refusals: [{ by: 'Go', words: 'open …: no such file or directory' }],
     message: (details) =>
       `${placed(details)} names a file in the container, and no volume is mounted where it would be: ${listed(details.paths)}${details.mounts.length === 0 ? '' : ` (volumes are mounted at ${listed(details.mounts)})`}.`,
-    remedy: () => 'Add a volume with the files, and a volumeMount whose mountPath is their folder.',
+    remedy: () =>
+      'Mount a volume with the files at their folder (a volumeMount of the pod, or volumes of the service).',
   }),
 }
 

@@ -263,7 +263,8 @@ describe('members together', () => {
     ['plaintext', { 'listen-peer-urls': 'http://10.0.0.3:2380' }, 'config/members-scheme-differs'],
   ])('%s', async (_, changes, code) => {
     const { findings } = await lintCluster([member(0), member(1), member(2, changes)])
-    expect(findings.map((each) => each.code)).toContain(code)
+    const all = findings.flatMap((each) => [each, ...each.consequences])
+    expect(all.map((each) => each.code)).toContain(code)
   })
 
   test('a certificate by which a member is called is judged by the CAs of those who call', async () => {
