@@ -37,7 +37,7 @@ import { readYamlConfig } from './yaml-config.js'
  * A configuration of one member, by one of its keys; `flags` and `env` may stand together, as they do for a process.
  */
 export interface ConfigInput {
-  /** The path of a file: etcd’s YAML, an EnvironmentFile, a unit, a manifest, or a copy of /proc/PID/cmdline. */
+  /** The path of a file: etcd’s YAML, an EnvironmentFile, a unit, a manifest, a Compose file, or a copy of /proc/PID/cmdline. */
   file?: string | URL | undefined
   /** Etcd’s configuration file as a text. */
   yaml?: string | Uint8Array | undefined
@@ -47,7 +47,7 @@ export interface ConfigInput {
   env?: Readonly<Record<string, string | undefined>> | string | undefined
   /** The text of a unit of systemd. */
   unit?: string | undefined
-  /** The text of a manifest: a pod, or what has a template of pods. */
+  /** The text of a manifest: a pod, what has a template of pods, or a Compose file. The first that starts etcd counts. */
   manifest?: string | undefined
 }
 
@@ -129,7 +129,10 @@ async function readInput(input: ConfigInput, options: ReadOptions, label: string
     return 'code' in content ? unreadable(content) : readYamlInput(content)
   }
   if (unit !== undefined) return readUnit({ text: unit, file: label }, (path) => readNamed(path, options))
-  if (manifest !== undefined) return readManifest({ text: manifest, file: label })
+  if (manifest !== undefined) {
+    const content = { text: manifest, file: label }
+    return isCompose(manifest) ? readCompose(content) : readManifest(content)
+  }
   const read = [
     ...(flags === undefined ? [] : [readFlagsInput(flags, label)]),
     ...(env === undefined ? [] : [readEnvInput(env, label)]),
