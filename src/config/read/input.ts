@@ -8,6 +8,7 @@ import type { Finding } from '../../report/finding.js'
 import { etcdCommand } from './command.js'
 import { isCompose, readCompose } from './compose.js'
 import { assignedVariables, fileVariables, readVariables, recordVariables } from './env.js'
+import { judgeEntries } from './entries.js'
 import { finding } from './finding.js'
 import { type Argument, readFlags } from './flags.js'
 import { flawFindings } from './flaws.js'
@@ -20,14 +21,7 @@ import {
   type Surroundings,
   unreadable,
 } from './read-option.js'
-import {
-  blankFindings,
-  configFileOf,
-  ignoredBeside,
-  Settings,
-  settleFlags,
-  withoutNeedlessGuesses,
-} from './settings.js'
+import { configFileOf, ignoredBeside, Settings, settleFlags, withoutNeedlessGuesses } from './settings.js'
 import { type ConfigText, decodeText, Lines, MAX_CONFIG_OCTETS, refuseText } from './text.js'
 import { readUnit } from './unit.js'
 import { LITERAL_DOLLAR, type Split, splitText } from './words.js'
@@ -266,17 +260,13 @@ async function settle(reading: ConfigReading, file: string | null, options: Read
   const isYaml = written.some(({ form }) => form === 'yaml')
   const settled = isYaml ? { options: written, findings: [] } : settleFlags(written)
   const configFile = isYaml ? undefined : configFileOf(settled.options)
-  const findings = [
-    ...nothingSet(reading, file),
-    ...reading.findings,
-    ...settled.findings,
-    ...blankFindings(settled.options),
-  ]
+  const findings = [...nothingSet(reading, file), ...reading.findings, ...settled.findings]
   if (configFile === undefined) {
+    const entries = judgeEntries(settled.options)
     return {
-      settings: new Settings(settled.options, file),
+      settings: new Settings(entries.options, file),
       others,
-      findings,
+      findings: [...findings, ...entries.findings],
       surroundings,
       isWhole: reading.isWhole,
       hostPath,
@@ -286,13 +276,13 @@ async function settle(reading: ConfigReading, file: string | null, options: Read
   const path = isUnresolved(configFile.text) || !options.readFiles ? null : hostPath(configFile.text)
   const content = path === null ? null : await readConfigFile(path, configFile.text)
   const inFile = content === null ? unreadable() : 'code' in content ? unreadable(content) : readYamlConfig(content)
-  const ofFile = withoutNeedlessGuesses(inFile.options)
-  const settings = new Settings(ofFile, configFile.text)
+  const ofFile = judgeEntries(withoutNeedlessGuesses(inFile.options))
+  const settings = new Settings(ofFile.options, configFile.text)
   const both = [...others, ...inFile.others]
   return {
     settings,
     others: both,
-    findings: [...findings, ...nothingSet(inFile, configFile.text), ...inFile.findings, ...blankFindings(ofFile)],
+    findings: [...findings, ...nothingSet(inFile, configFile.text), ...inFile.findings, ...ofFile.findings],
     surroundings,
     isWhole: inFile.isWhole,
     hostPath,

@@ -122,24 +122,6 @@ export function settleFlags(options: readonly ReadOption[]): { options: ReadOpti
   return { options: [...inForce.values()], findings }
 }
 
-/** Entries of lists with blanks around them, of which etcd takes none away but those around URLs. */
-export function blankFindings(options: readonly ReadOption[]): Finding[] {
-  const nameRow = etcdOptions.find((row) => row.block === 'server' && row.field === 'name')
-  const name = options.find(({ row, text }) => row === nameRow && text !== '')?.text ?? nameRow?.default
-  return options.flatMap((option): Finding[] => {
-    const { row, place, text } = option
-    if (!BLANKS_COUNT.has(row.kind) || !/\s/.test(text)) return []
-    const isOwn = (entry: string): boolean =>
-      row.kind !== 'cluster' || (/^\s|^[^=]*\s=/.test(entry) && entry.trim().split(/\s*=/)[0] === name)
-    const entry = text.split(',').find((each) => each !== each.trim() && each.trim() !== '' && isOwn(each))
-    return entry === undefined
-      ? []
-      : [finding('config/blank-in-list', { ...place, entry, isRefused: row.kind !== 'names' })]
-  })
-}
-
-const BLANKS_COUNT: ReadonlySet<EtcdOptionRow['kind']> = new Set(['suites', 'names', 'cluster'])
-
 /** Findings about flags and variables beside a configuration file, which are all ignored. */
 export function ignoredBeside(configFile: ReadOption, options: readonly ReadOption[]): Finding[] {
   const all = options.filter((option) => option !== configFile)

@@ -36,7 +36,7 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Pr
     const content = await readNamed(path.replace(/^-/, ''), place)
     if (content === null) isWhole = false
     else if ('code' in content) {
-      if (!path.startsWith('-')) findings.push(content)
+      if (!path.startsWith('-')) findings.push({ ...content, place })
     } else {
       const { variables, findings: wrong } = fileVariables(content)
       set.push(...variables.filter(({ isExported }) => !isExported))

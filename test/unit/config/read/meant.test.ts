@@ -39,6 +39,7 @@ const FLAGS: readonly Case[] = [
   [{ flags: 'etcd --cacert=c' }, 'flag-unknown', /"--trusted-ca-file"/, { '--cacert': 'c' }],
   [{ flags: 'etcd --cipher-suites "A, B"' }, 'blank-in-list', /the entry " B".*does not start/, { '--cipher-suites': 'A, B' }],
   [{ flags: 'etcd --peer-cert-allowed-cn "a,b "' }, 'blank-in-list', /the entry "b ".*no certificate/, { '--peer-cert-allowed-cn': 'a,b ' }],
+  [{ flags: 'etcd --initial-cluster a:http://h:1,b=http://i:1,' }, 'value-malformed', /is "a:http:\/\/h:1", and must be a name and a URL/, { '--initial-cluster': 'a:http://h:1,b=http://i:1,' }],
   [{ flags: 'etcd --name b --initial-cluster "a=http://h:1, b=http://i:1"' }, 'blank-in-list', /the entry " b=/, { '--name': 'b', '--initial-cluster': 'a=http://h:1, b=http://i:1' }],
 ] // prettier-ignore
 
@@ -105,6 +106,14 @@ test('one cause is one finding', async () => {
   expect(await codes(good.replace('ETCD_TRUSTED_CA_FILE', 'ETCD_TRUSTED_CA'))).toEqual(['config/tls-variable-unknown'])
   expect(await codes(good.replace('AUTH=true', 'AUTH=yes'))).toEqual(['config/value-malformed'])
   expect(await codes(good.replace('/k\n', '/k # key\n'))).toEqual(['config/remark-in-value'])
+})
+
+test('a file of variables that is missing has the place that names it', async () => {
+  const { findings } = await lintEtcdConfig({
+    unit: '[Service]\nEnvironmentFile=/no/such\nExecStart=/usr/bin/etcd --name=a\n',
+  })
+  const place = { option: 'EnvironmentFile', file: null, line: 2, column: 17 }
+  expect(findings.find(({ code }) => code === 'file/missing')?.place).toEqual(place)
 })
 
 test('options beside a file are one finding, but for lists of revoked certificates', async () => {
