@@ -33,17 +33,24 @@ export function byCause(findings: readonly Finding[]): Finding[] {
   // Of thousands of findings, few have consequences.
   const firsts = findings.filter(({ code }) => LINKS.some(({ cause }) => cause === code))
   if (firsts.length === 0) return [...findings]
-  const causes = new Map<Finding, Finding>()
+  const told = new Set<Finding>()
+  const followers = new Map<Finding, Finding[]>()
   for (const finding of findings) {
-    const cause = firsts.find((each) => each !== finding && LINKS.some((link) => isLinked(link, each, finding)))
-    if (cause !== undefined && !causes.has(cause)) causes.set(finding, cause)
+    const links = LINKS.filter(({ follows }) => follows.test(finding.code))
+    if (links.length === 0) continue
+    const cause = firsts.find((each) => each !== finding && links.some((link) => isLinked(link, each, finding)))
+    if (cause === undefined) continue
+    told.add(finding)
+    const own = followers.get(cause)
+    if (own === undefined) followers.set(cause, [finding])
+    else own.push(finding)
   }
-  return findings
-    .filter((each) => !causes.has(each))
-    .map((each) => {
-      const followers = firsts.includes(each) ? findings.filter((other) => causes.get(other) === each) : []
-      return followers.length === 0 ? each : { ...each, consequences: [...each.consequences, ...followers] }
-    })
+  // A cause may follow from another one; no two follow from each other.
+  const whole = (each: Finding): Finding => {
+    const own = followers.get(each)
+    return own === undefined ? each : { ...each, consequences: [...each.consequences, ...own.map(whole)] }
+  }
+  return findings.filter((each) => !told.has(each)).map(whole)
 }
 
 function isLinked({ cause, follows, of }: Link, first: Finding, second: Finding): boolean {

@@ -11,7 +11,6 @@ import { pairRules } from './rules-pairs.js'
 /** Members that are compared with each other; etcd advises seven at most. */
 const MAX_MEMBERS = 100
 
-const NOT_ALLOWED = 'config/member-not-allowed'
 const OWN_NOT_ALLOWED = 'config/own-name-not-allowed'
 
 /**
@@ -35,9 +34,8 @@ export async function lintCluster(configs: readonly ConfigInput[], options: Lint
     }),
   )
   const together = [...memberRules, ...pairRules].flatMap((rule) => rule(members, context))
-  const refused = new Set(together.flatMap(({ code, place }) => (code === NOT_ALLOWED ? [place?.file] : [])))
   const alone = members.flatMap(({ findings }) => findings)
-  // What others refuse is no warning about the member itself besides.
-  const own = alone.filter(({ code, place }) => code !== OWN_NOT_ALLOWED || !refused.has(place?.file))
+  // What a member’s own list says of it counts for less than what the lists of others do.
+  const own = members.length === 1 ? alone : alone.filter(({ code }) => code !== OWN_NOT_ALLOWED)
   return lintReport(byCause(distinct([...own, ...together])), context)
 }

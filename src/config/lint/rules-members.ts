@@ -17,7 +17,11 @@ function side(block: 'client' | 'peer', field: SideField): (named: Named) => Set
 
 function groupBy<T>(all: readonly T[], keyOf: (one: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>()
-  for (const each of all) groups.set(keyOf(each), [...(groups.get(keyOf(each)) ?? []), each])
+  for (const each of all) {
+    const group = groups.get(keyOf(each))
+    if (group === undefined) groups.set(keyOf(each), [each])
+    else group.push(each)
+  }
   return groups
 }
 
@@ -126,8 +130,12 @@ const sidesAskAlike: ClusterRule = (members) => {
       if (!of.servesTls) return null
       return String(block === 'client' ? of.isOn('clientCertAuth') : of.asksForCertificates)
     }),
+    // Members may leave out their own names, and whom they refuse is told of each pair.
     ...(['allowedCn', 'allowedHostname'] as const).map((field) =>
-      saidBy(known, side(block, field), ({ values }) => [...values].sort().join(',')),
+      saidBy(known, side(block, field), ({ isSet, values }) => {
+        if (!isSet) return ''
+        return block === 'client' ? [...values].sort().join(',') : 'a list'
+      }),
     ),
     // Each member may have its copy elsewhere.
     saidBy(known, side(block, 'crlFile'), ({ isSet }) => (isSet ? 'a list' : '')),

@@ -88,3 +88,13 @@ test('what is false is told so, in the form that is judged', async () => {
     /is set, and client-\S+\.client-cert-auth is false\.$/,
   )
 })
+
+test('a file of variables and a configuration file that are not there are at what names them', async () => {
+  const unit = '[Service]\nEnvironmentFile=/none/etcd.env\nExecStart=/usr/bin/etcd --name=a\n'
+  const [variables, file] = await Promise.all([
+    lintEtcdConfig({ unit }),
+    lintEtcdConfig({ flags: 'etcd \\\n  --config-file=/none/etcd.yml' }),
+  ])
+  expect(findingOf(variables.findings, 'file/missing').place).toMatchObject({ option: 'EnvironmentFile', line: 2 })
+  expect(findingOf(file.findings, 'file/missing').place).toMatchObject({ option: '--config-file', line: 2 })
+})
