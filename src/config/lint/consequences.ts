@@ -21,7 +21,6 @@ const LINKS: readonly Link[] = [
   { cause: 'config/ports-clash', follows: /^config\/(?:metrics-plaintext|advertise-port)$/, of: 'any' },
   { cause: 'config/members-name-repeated', follows: /^config\/(?:cluster-urls-differ|members-share-url)$/, of: 'any' },
   { cause: 'config/members-scheme-differs', follows: /^config\/(?:plaintext-url|peer-tls-forgotten)$/, of: 'place' },
-  { cause: 'config/initial-cluster-plaintext', follows: /^config\/members-disagree$/, of: 'option' },
   { cause: 'config/members-disagree', follows: /^config\/member-not-listed$/, of: 'option' },
   { cause: 'config/member-not-allowed', follows: /^config\/members-differ$/, of: 'option' },
   { cause: 'config/member-revoked', follows: /^config\/members-differ$/, of: 'option' },
