@@ -275,7 +275,13 @@ async function settle(reading: ConfigReading, file: string | null, options: Read
   findings.push(...ignoredBeside(configFile, settled.options))
   const path = isUnresolved(configFile.text) || !options.readFiles ? null : hostPath(configFile.text)
   const content = path === null ? null : await readConfigFile(path, configFile.text)
-  const inFile = content === null ? unreadable() : 'code' in content ? unreadable(content) : readYamlConfig(content)
+  const missing = content !== null && 'code' in content ? { ...content, place: configFile.place } : null
+  const inFile =
+    missing !== null
+      ? unreadable(missing)
+      : content === null || 'code' in content
+        ? unreadable()
+        : readYamlConfig(content)
   const ofFile = judgeEntries(withoutNeedlessGuesses(inFile.options))
   const settings = new Settings(ofFile.options, configFile.text)
   const both = [...others, ...inFile.others]
