@@ -57,6 +57,15 @@ export function yamlFault(code: YamlErrorCode, message: string, text: string, of
       offset: lineStart(text, offset),
     }
   }
+  const [, close] = /end with a ([\]}])$/.exec(message) ?? []
+  if (close !== undefined) {
+    const reason = 'A bracket is opened and not closed.'
+    return {
+      reason,
+      mend: `Close it with ${close}.`,
+      offset: Math.max(0, text.lastIndexOf(close === ']' ? '[' : '{', offset)),
+    }
+  }
   if (code === 'MISSING_CHAR') return missing(message, text, offset)
   if (code === 'MULTILINE_IMPLICIT_KEY') return keyFault(text, offset)
   return FAULTS[code] ?? { reason: 'From here on it cannot be read.', mend: 'Mend that line, or the one before it.' }

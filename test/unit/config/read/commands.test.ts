@@ -161,6 +161,7 @@ describe('what is no YAML, in words for whoever wrote it', () => {
     ['name: {a: [b}\n', ''],
     ['a:\n  b: c\n d: e\n', ''],
     ['name: a\njust a line\nand: b\n', ''],
+    ['name: a\ncors: [x\n', '2:7 A bracket is opened and not closed.'],
     ['name: *a\n', '1:7 An alias names an anchor that is not there.'],
     ['name: &a &b c\n', '1:10 A value has two anchors.'],
     ['a:\n\u00a0 b: c\n  d: e\n', '2:1 A line begins with a blank that is none to YAML: U+00A0.'],
