@@ -1,8 +1,17 @@
 /** What the members of a cluster must have in common, and what each must have for itself. */
-import type { Finding } from '../../report/finding.js'
+import type { Finding, FindingPlace } from '../../report/finding.js'
 import type { Certificate } from '../../x509/certificate.js'
 import type { ServerField, Setting, SideField } from '../read/settings.js'
-import { type ClusterRule, type Named, nameOfMember, oddOne, saidBy, valuesOf, whole } from './cluster-member.js'
+import {
+  type ClusterRule,
+  type Named,
+  nameOfMember,
+  oddOne,
+  type Said,
+  saidBy,
+  valuesOf,
+  whole,
+} from './cluster-member.js'
 import { finding } from './finding.js'
 import { at } from './place.js'
 import { clusterEntries } from './served-url.js'
@@ -35,6 +44,11 @@ const namesDiffer: ClusterRule = (members) => {
   })
 }
 
+/** Where the odd one says it, or where another one does if it says nothing. */
+function placeOf(odd: Said, said: readonly Said[]): FindingPlace {
+  return odd.place.line === null ? (said.find(({ place }) => place.line !== null) ?? odd).place : odd.place
+}
+
 const startTogether: ClusterRule = (members) => {
   // A member that joins later has a longer list, rightly.
   const starting = whole(members).filter((each) => server('initialClusterState')(each).text === 'new')
@@ -45,7 +59,7 @@ const startTogether: ClusterRule = (members) => {
   return [lists, tokens].flatMap((said) => {
     const odd = oddOne(said)
     if (odd === null) return []
-    const { place } = odd
+    const place = placeOf(odd, said)
     return [at(place, finding('config/members-disagree', { option: place.option ?? '', values: valuesOf(said) }))]
   })
 }
@@ -145,12 +159,10 @@ const sidesAskAlike: ClusterRule = (members) => {
   )
   const differences = [...sides, ...servers].flatMap((said) => {
     const odd = oddOne(said)
-    const named = said.find(({ place }) => place.line !== null) ?? odd
     if (odd === null) return []
-    const details = { option: named?.place.option ?? '', values: valuesOf(said) }
-    return [
-      at(odd.place.line === null ? (named?.place ?? odd.place) : odd.place, finding('config/members-differ', details)),
-    ]
+    const place = placeOf(odd, said)
+    const details = { option: place.option ?? '', values: valuesOf(said) }
+    return [at(place, finding('config/members-differ', details))]
   })
   const cas = saidBy(known, side('client', 'trustedCaFile'), (_, { files: { client } }) =>
     client.anchors.length === 0 ? null : subjectsOf(client.anchors),

@@ -3,6 +3,7 @@ import type { Finding } from '../../report/finding.js'
 import type { Setting } from '../read/settings.js'
 import { finding } from './finding.js'
 import type { LintMember, LintSide, Rule } from './member.js'
+import { at } from './place.js'
 import { clusterEntries, MAX_ENTRIES, readServedUrl, type ServedUrl, type UrlUse, urlsOf } from './served-url.js'
 
 function malformed(setting: Setting, use: UrlUse): Finding[] {
@@ -107,7 +108,8 @@ const advertisedIsSet: Rule = ({ client, isWhole }) => {
     return [finding('config/advertise-missing', { ...listen.place, needs: client.nameOf('advertiseUrls') })]
   }
   if (client.listen.every(({ isLocal }) => isLocal)) return []
-  return [finding('config/advertise-unreachable', { ...advertise.place, url: advertise.text, why: 'loopback' })]
+  const details = { ...advertise.place, url: advertise.text, why: 'loopback' as const }
+  return [at(listen.place, finding('config/advertise-unreachable', details))]
 }
 
 const clusterFits: Rule = ({ settings, peer, isWhole }) => {
