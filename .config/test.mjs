@@ -2,7 +2,7 @@
  * `npm test`: sets up all that the tests need, runs them, and closes with the line `N passed, N failed`.
  * Arguments go to vitest: `npm test -- test/unit/x509` runs those files only and needs no container engine.
  */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -28,6 +28,8 @@ await lifecycle(
     // Tests put keys into temporary folders; those of a run that is ended half way go with this one.
     const temporary = mkdtempSync(join(tmpdir(), 'etcd-mtls-npm-test-'))
     defer(() => rmSync(temporary, { recursive: true, force: true, maxRetries: 10 }))
+    // Where root runs the tests, some of them start an etcd as somebody else, who must find what is his in there.
+    chmodSync(temporary, 0o711)
     const env = { ...process.env, TMPDIR: temporary, ETCD_MTLS_TEST_RUN: `npm-test-${process.pid}` }
     const files = await chosenFiles({ signal })
     if (/(^|\/|\s)test\/integration\/(differential|issued-)/m.test(files)) {

@@ -4,7 +4,7 @@ import { IMAGE } from './lib/etcd-image.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** Tests that put other modules in the place of real ones, which others must not meet. */
+/** Tests that put other modules in the place of real ones, which others must not meet, and tests that measure. */
 const ISOLATED = 'test/unit/**/*.isolated.test.ts'
 
 const everywhere = {
