@@ -13,6 +13,7 @@ import { freePort } from '../../src/testing/ports.js'
 import { type EtcdProcess, isServed, serving, startEtcdProcess } from '../support/etcd-process.js'
 import { dns, ip, mintCa, mintLeaf } from '../support/mint.js'
 import { isSaid } from '../support/refusal-words.js'
+import { ask } from '../support/rendered-etcd.js'
 
 const VERSION = '3.5.16'
 
@@ -360,6 +361,30 @@ describe('etcd serves, and', () => {
       expect([code, await isServed(ports.client)]).toEqual([code, isOpen])
       await etcd.stop()
     }
+  })
+
+  test('asks nobody at the peer port, nor at a socket: config/peer-auto-tls, config/plaintext-socket-bypass', async () => {
+    const [socket, secure] = [join(folder, 'plain.sock'), join(folder, 'tls.sock')]
+    const tls = `https://127.0.0.1:${String(ports.client)}`
+    const flags = good({
+      'listen-client-urls': `unix://${socket},unixs://${secure},${tls}`,
+      'listen-peer-urls': `https://0.0.0.0:${String(ports.peer)}`,
+      'peer-cert-file': null,
+      'peer-key-file': null,
+      'peer-trusted-ca-file': null,
+      'peer-client-cert-auth': null,
+      'peer-auto-tls': 'true',
+    })
+    const codes = await codesOf({ flags })
+    expect(codes).toEqual(expect.arrayContaining(['config/peer-auto-tls', 'config/plaintext-socket-bypass']))
+    const etcd = start(flags)
+    await serving(etcd)
+    expect((await ask(`https://127.0.0.1:${String(ports.peer)}/members`, null)).status).toBe(200)
+    const range = { json: { key: 'YQ==' } }
+    const path = '/v3/kv/range'
+    expect((await ask(`http://localhost${path}`, null, { ...range, socketPath: socket })).status).toBe(200)
+    expect((await ask(`https://localhost${path}`, null, { ...range, socketPath: secure })).status).toBeNull()
+    await etcd.stop()
   })
 
   test('serves plaintext: on the port of TLS, and in spite of TLS options', async () => {

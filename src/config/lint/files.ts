@@ -173,7 +173,9 @@ class FilesReader {
       findings.find(({ severity }) => severity === 'error')?.message ??
       crls.find(({ damage }) => damage !== null)?.damage
     if (typeof wrong === 'string' || crls.length === 0) {
-      this.findings.push(finding('config/crl-unreadable', { ...at, reason: wrong ?? 'It holds no list.' }))
+      const isOther = input.bytes !== null && !Buffer.from(input.bytes).includes(PEM_LIST)
+      const reason = wrong ?? 'It holds no list.'
+      this.findings.push(finding('config/crl-unreadable', { ...at, reason, isOther }))
       return null
     }
     const { version } = this.member

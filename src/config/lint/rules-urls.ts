@@ -29,7 +29,8 @@ function plaintextOf(side: LintSide, other: LintSide, isWhole: boolean): Finding
   let isForgotten = false
   return side.listen.flatMap((url): Finding[] => {
     const { place, isSet } = url.setting
-    if (url.isTls || url.port === '') return []
+    if (url.isTls) return []
+    if (url.port === '') return socketOf(side, url)
     const twin = side.listen.find((each) => each.isTls && each.host === url.host && each.port === url.port)
     const at = { ...place, url: url.text }
     if (twin !== undefined) return [finding('config/plaintext-bypass', { ...at, other: twin.text })]
@@ -41,8 +42,14 @@ function plaintextOf(side: LintSide, other: LintSide, isWhole: boolean): Finding
       isForgotten = true
       return [finding('config/peer-tls-forgotten', at)]
     }
-    return [finding('config/plaintext-url', at)]
+    return [finding('config/plaintext-url', { ...at, ...(side.meansTls ? {} : { isMeant: true as const }) })]
   })
+}
+
+/** A socket beside TLS: what the kernel lets open it is asked for no certificate. */
+function socketOf(side: LintSide, { text, setting: { place } }: ServedUrl): Finding[] {
+  if (!side.servesTls || !side.asksForCertificates) return []
+  return [finding('config/plaintext-socket-bypass', { ...place, url: text })]
 }
 
 const nothingIsPlaintext: Rule = ({ client, peer, isWhole }) => [

@@ -36,14 +36,17 @@ export const configFiles = {
     remedy: ({ path }) =>
       `Convert it before the update: "openssl crl -in ${path} -outform DER -out crl.der". 3.5 reads it, too.`,
   }),
-  'config/crl-unreadable': row<ConfigPlace & { path: string; reason: string }>({
+  'config/crl-unreadable': row<ConfigPlace & { path: string; reason: string; isOther?: boolean }>({
     severity: 'error',
     meaning:
       'A revocation list is missing or damaged. Etcd starts and closes every connection after the handshake, without an alert.',
     source: 'client/pkg/transport/listener_tls.go v3.5.16 checkCRL; etcd 3.5.16, run',
     message: (details) => `${placed(details)} names ${details.path}, which cannot be used: ${details.reason}`,
-    remedy: ({ option, path }) =>
-      `Write the list again, as with "openssl ca -gencrl -out ${path}", or take ${option} out.`,
+    // What is there and is no list may be a certificate, over which nothing must be written.
+    remedy: ({ option, path, isOther }) =>
+      isOther === true
+        ? `Name a revocation list in ${option}, which "openssl ca -gencrl" writes to a file of its own, or take ${option} out. Leave ${path} as it is.`
+        : `Write the list again, as with "openssl ca -gencrl -out ${path}", or take ${option} out.`,
   }),
   'config/crl-bypassed': row<ConfigPlace & { httpUrls: string; fixed: string[] }>({
     severity: 'error',

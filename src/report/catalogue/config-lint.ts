@@ -22,6 +22,15 @@ export const configLint = {
       `${placed(details)} has ${details.url}, where every user of this machine passes by the certificates.`,
     remedy: ({ url }) => `Write ${url.replace(/^http:/, 'https:')}, with a certificate that names this address.`,
   }),
+  'config/plaintext-socket-bypass': row<ConfigPlace & { url: string }>({
+    severity: 'warning',
+    meaning:
+      'Beside TLS with certificates, the same data is served without both on a socket: whoever may write to its file, at first the user of etcd and root, has everything. Etcd only warns of it.',
+    source: 'server/embed/etcd.go v3.5.16 configureClientListeners; etcd 3.5.16, run',
+    message: (details) =>
+      `${placed(details)} has ${details.url}, where whoever may write to that socket passes by the certificates.`,
+    remedy: ({ url }) => `Take ${url} out, or write ${url.replace(/^unix:/i, 'unixs:')}, which asks for certificates.`,
+  }),
   'config/ports-clash': row<ConfigPlace & { url: string; other: string }>({
     severity: 'error',
     meaning:

@@ -1,6 +1,6 @@
 /** Findings about what options of etcd mean together: TLS that is not there, or that does not do what it seems to. */
 import { row } from '../row.js'
-import { placed, spelledLike, type ConfigPlace } from './config-place.js'
+import { listed, placed, spelledLike, type ConfigPlace } from './config-place.js'
 
 /** Options of the certificate that etcd shows where it dials, in every form. */
 const FOR_DIALLING = /client[-_](?:cert|key)[-_]file/i
@@ -38,7 +38,7 @@ export const configTls = {
     message: (details) => `${placed(details)} is not set, and ${details.given} is.`,
     remedy: ({ option, given }) => `Set ${option} beside ${given}, or neither.`,
   }),
-  'config/plaintext-url': row<ConfigPlace & { url: string }>({
+  'config/plaintext-url': row<ConfigPlace & { url: string; isMeant?: true }>({
     severity: 'error',
     meaning:
       'The URL is http: whoever reaches it speaks to etcd without TLS and without a certificate, whatever the TLS options say. Etcd only warns of it.',
@@ -46,8 +46,8 @@ export const configTls = {
       'server/embed/etcd.go v3.5.16 configureClientListeners: "scheme is http or unix while key and cert files are present; ignoring"',
     message: (details) =>
       `${placed(details)} has ${details.url}, which is not encrypted and asks nobody for a certificate.`,
-    remedy: ({ url }) =>
-      `Write ${url.replace(/^http:/, 'https:')}, with a certificate, a key and a CA. Who means plaintext leaves out all TLS options of that side.`,
+    remedy: ({ url, isMeant }) =>
+      `Write ${url.replace(/^http:/, 'https:')}, with a certificate, a key and a CA.${isMeant === true ? ' Where plaintext is meant, listen on the loopback address alone.' : ' Who means plaintext leaves out all TLS options of that side.'}`,
   }),
   'config/plaintext-beside-tls': row<ConfigPlace & { other: string }>({
     severity: 'error',
@@ -97,6 +97,16 @@ export const configTls = {
     source: 'server/embed/config.go v3.5.16 ClientSelfCert, PeerSelfCert; v3.6.14 the same',
     message: (details) => `${placed(details)} and ${details.other} are both set, and one silently replaces the other.`,
     remedy: ({ option, other }) => `Leave ${option} out and keep ${other}, with a certificate of your own CA.`,
+  }),
+  'config/peer-auto-tls': row<ConfigPlace & { url: string }>({
+    severity: 'error',
+    meaning:
+      'With auto-tls nobody who reaches the peer port is asked for a certificate: whoever does can speak to it as a member, whatever is asked of clients. No users and roles guard it.',
+    source: 'server/embed/config.go v3.5.16 PeerSelfCert; etcd 3.5.16, run',
+    message: (details) =>
+      `${placed(details)} asks no other member for a certificate at ${details.url}, while clients are served by TLS with a certificate of a CA.`,
+    remedy: ({ option }) =>
+      `Leave ${option} out, and set ${listed(['peer-cert-file', 'peer-key-file', 'peer-trusted-ca-file', 'peer-client-cert-auth'].map((flag) => spelledLike(option, flag)))}.`,
   }),
   'config/tls-versions-crossed': row<ConfigPlace & { min: string; max: string }>({
     severity: 'error',

@@ -51,6 +51,13 @@ const NO_CLIENT_TLS: Changes = {
   'client-cert-auth': null,
 }
 
+const NO_PEER_TLS: Changes = {
+  'peer-cert-file': null,
+  'peer-key-file': null,
+  'peer-trusted-ca-file': null,
+  'peer-client-cert-auth': null,
+}
+
 const FAULTS: readonly (readonly [code: string, changes: Changes, options?: LintOptions, beside?: string[]])[] = [
   [
     'config/peer-tls-forgotten',
@@ -72,6 +79,18 @@ const FAULTS: readonly (readonly [code: string, changes: Changes, options?: Lint
   ['config/certificate-missing', { 'cert-file': null, 'key-file': null }],
   ['config/auto-tls-replaces', { 'cert-file': null, 'key-file': null, 'auto-tls': 'true' }],
   ['config/auto-tls-ignored', { 'peer-auto-tls': 'true' }],
+  ['config/peer-auto-tls', { ...NO_PEER_TLS, 'peer-auto-tls': 'true' }],
+  [
+    'config/auto-tls',
+    {
+      ...NO_PEER_TLS,
+      'peer-auto-tls': 'true',
+      'listen-peer-urls': 'https://127.0.0.1:2380',
+      'initial-advertise-peer-urls': 'https://127.0.0.1:2380',
+      'initial-cluster': 'e1=https://127.0.0.1:2380',
+    },
+  ],
+  ['config/plaintext-socket-bypass', { 'listen-client-urls': 'unix:///run/etcd.sock,https://10.0.0.1:2379' }],
   ['config/options-exclude', { 'peer-cert-allowed-cn': 'e', 'peer-cert-allowed-hostname': 'e' }],
   ['config/allowed-breaks-gateway', { 'client-cert-allowed-hostname': 'a' }],
   ['config/address-check-off', { 'experimental-peer-skip-client-san-verification': 'true' }],
