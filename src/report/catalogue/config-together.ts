@@ -56,7 +56,7 @@ export const configTogether = {
     severity: 'error',
     meaning:
       'The CAs of those who are let in are the machine’s list of public CAs, so everybody who can buy a certificate is let in.',
-    source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig; Go crypto/x509 root_linux.go; etcd 3.5.16, run',
+    source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig; Go crypto/x509 root_linux.go',
     message: (details) =>
       `${placed(details)} names ${details.path}, ${details.count === null ? 'the machine’s list of public CAs' : `which holds ${String(details.count)} CAs, as a list of public ones does`}: it lets in whoever has a certificate of any of them.`,
     remedy: ({ option }) => `Name a file in ${option} that holds the CA of etcd’s own clients and members alone.`,
