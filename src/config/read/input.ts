@@ -1,31 +1,23 @@
 /** Everything that can be handed over as a configuration, made into one form. */
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { readMaterialFile } from '../../credentials/read-file.js'
 import { checkOptions, optionInvalid } from '../../misuse.js'
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
-import type { Finding } from '../../report/finding.js'
 import { etcdCommand } from './command.js'
 import { isCompose, readCompose } from './compose.js'
 import { assignedVariables, fileVariables, readVariables, recordVariables } from './env.js'
-import { judgeEntries } from './entries.js'
 import { finding } from './finding.js'
 import { type Argument, readFlags } from './flags.js'
 import { flawFindings } from './flaws.js'
 import { isManifest, readManifest } from './manifest.js'
-import {
-  type ConfigReading,
-  isUnresolved,
-  NO_SURROUNDINGS,
-  type OtherName,
-  type Surroundings,
-  unreadable,
-} from './read-option.js'
-import { configFileOf, ignoredBeside, Settings, settleFlags, withoutNeedlessGuesses } from './settings.js'
+import { type ConfigReading, NO_SURROUNDINGS, unreadable } from './read-option.js'
+import { readConfigFile, type ReadMember, readNamed, type ReadOptions, settle } from './settle.js'
 import { type ConfigText, decodeText, Lines, MAX_CONFIG_OCTETS, refuseText } from './text.js'
 import { readUnit } from './unit.js'
 import { LITERAL_DOLLAR, type Split, splitText } from './words.js'
 import { readYamlConfig } from './yaml-config.js'
+
+export type { ReadMember, ReadOptions } from './settle.js'
 
 /**
  * A configuration of one member, by one of its keys; `flags` and `env` may stand together, as they do for a process.
@@ -46,25 +38,6 @@ export interface ConfigInput {
 }
 
 const KEYS = ['file', 'yaml', 'flags', 'env', 'unit', 'manifest'] as const
-
-export interface ReadOptions {
-  /** Whether files that the configuration names are read. */
-  readonly readFiles: boolean
-  /** A folder in which paths of the configuration are looked for, as if it were the root. Null: the root itself. */
-  readonly root: string | null
-}
-
-/** One member, as it was read. */
-export interface ReadMember {
-  readonly settings: Settings
-  readonly others: readonly OtherName[]
-  readonly findings: readonly Finding[]
-  readonly surroundings: Surroundings
-  /** False where so little was read that nothing can be said of what is not set. */
-  readonly isWhole: boolean
-  /** The file where a path of the configuration leads to; null where it is in a container. */
-  hostPath(path: string): string | null
-}
 
 /**
  * Reads one configuration.
@@ -238,76 +211,4 @@ function readEnvText(content: ConfigText): ConfigReading {
   const { variables, findings } = fileVariables(content)
   const env = readVariables(variables)
   return { ...env, findings: [...findings, ...env.findings], others: [], surroundings: NO_SURROUNDINGS, isWhole: true }
-}
-
-async function readConfigFile(path: string, name: string): Promise<ConfigText | Finding> {
-  const content = await readMaterialFile(path, { file: name }, MAX_CONFIG_OCTETS)
-  if (!('code' in content)) return decodeText(content.bytes, name)
-  // An empty file is one without options, which etcd starts with.
-  return content.code === 'file/empty' ? { text: '', file: name } : content
-}
-
-async function readNamed(path: string, { readFiles, root }: ReadOptions): Promise<ConfigText | Finding | null> {
-  if (!readFiles || isUnresolved(path) || path.includes('*')) return null
-  return readConfigFile(root === null ? resolve(path) : join(root, path), path)
-}
-
-/** Puts in force what etcd puts in force, which may be another file. */
-async function settle(reading: ConfigReading, file: string | null, options: ReadOptions): Promise<ReadMember> {
-  const { surroundings, others } = reading
-  const written = withoutNeedlessGuesses(reading.options)
-  const hostPath = (path: string): string | null => onHost(path, surroundings, options.root)
-  const isYaml = written.some(({ form }) => form === 'yaml')
-  const settled = isYaml ? { options: written, findings: [] } : settleFlags(written)
-  const configFile = isYaml ? undefined : configFileOf(settled.options)
-  const findings = [...nothingSet(reading, file), ...reading.findings, ...settled.findings]
-  if (configFile === undefined) {
-    const entries = judgeEntries(settled.options)
-    return {
-      settings: new Settings(entries.options, file),
-      others,
-      findings: [...findings, ...entries.findings],
-      surroundings,
-      isWhole: reading.isWhole,
-      hostPath,
-    }
-  }
-  findings.push(...ignoredBeside(configFile, settled.options))
-  const path = isUnresolved(configFile.text) || !options.readFiles ? null : hostPath(configFile.text)
-  const content = path === null ? null : await readConfigFile(path, configFile.text)
-  const missing = content !== null && 'code' in content ? { ...content, place: configFile.place } : null
-  const inFile =
-    missing !== null
-      ? unreadable(missing)
-      : content === null || 'code' in content
-        ? unreadable()
-        : readYamlConfig(content)
-  const ofFile = judgeEntries(withoutNeedlessGuesses(inFile.options))
-  const settings = new Settings(ofFile.options, configFile.text)
-  const both = [...others, ...inFile.others]
-  return {
-    settings,
-    others: both,
-    findings: [...findings, ...nothingSet(inFile, configFile.text), ...inFile.findings, ...ofFile.findings],
-    surroundings,
-    isWhole: inFile.isWhole,
-    hostPath,
-  }
-}
-
-function nothingSet({ isWhole, options, others, findings }: ConfigReading, file: string | null): Finding[] {
-  const isNothing = isWhole && [options, others, findings].every(({ length }) => length === 0)
-  return isNothing ? [finding('config/nothing-set', { file })] : []
-}
-
-function onHost(path: string, { directory, mounts }: Surroundings, root: string | null): string | null {
-  const inRoot = (absolute: string): string => (root === null ? absolute : join(root, absolute))
-  if (mounts === null) {
-    if (directory === null) return root === null ? resolve(path) : join(root, path)
-    return inRoot(resolve(directory, path))
-  }
-  const inside = resolve(directory ?? '/', path)
-  const mount = mounts.find((each) => inside === each.inside || inside.startsWith(`${each.inside.replace(/\/$/, '')}/`))
-  if (mount === undefined || mount.outside === null) return null
-  return inRoot(join(mount.outside, inside.slice(mount.inside.length)))
 }

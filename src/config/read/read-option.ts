@@ -3,6 +3,7 @@ import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
 import type { ConfigForm, EtcdOptionRow } from '../options.js'
 import type { ParsedVersion } from '../version.js'
+import type { ConfigText } from './text.js'
 
 /** One option as it stands in a configuration. */
 export interface ReadOption {
@@ -45,6 +46,10 @@ export interface Mount {
   readonly inside: string
   /** As the host has it; null for what is not on the host, such as a secret. */
   readonly outside: string | null
+  /** Whether it was found from where the configuration itself stands, so that no other root is put before it. */
+  readonly isBesideFile?: true
+  /** Files whose text the manifest has, by their paths within; the empty path where the mount is one file. */
+  readonly files?: ReadonlyMap<string, ConfigText>
 }
 
 export const NO_SURROUNDINGS: Surroundings = {

@@ -10,6 +10,17 @@ export const MAX_CONFIG_OCTETS = 1024 * 1024
 export interface ConfigText {
   readonly text: string
   readonly file: string | null
+  /** Where it begins in the file, of which it is a part. */
+  readonly origin?: Origin
+}
+
+/** Where a text begins that is part of another one. */
+export interface Origin {
+  /** Both from 1. */
+  readonly line: number
+  readonly column: number
+  /** Whether its lines are lines of the file, each from that column on. If not, all of it is at that one place. */
+  readonly isLiteral: boolean
 }
 
 /** Why a text is not read; null for one that is. */
@@ -63,9 +74,11 @@ function isUtf8(bytes: Uint8Array): boolean {
 export class Lines {
   private readonly starts: number[] = [0]
   private readonly file: string | null
+  private readonly origin: Origin
 
-  constructor({ text, file }: ConfigText) {
+  constructor({ text, file, origin = WHOLE }: ConfigText) {
     this.file = file
+    this.origin = origin
     for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) this.starts.push(at + 1)
   }
 
@@ -77,6 +90,10 @@ export class Lines {
       if ((this.starts[middle] ?? 0) <= offset) low = middle
       else high = middle - 1
     }
-    return { option, file: this.file, line: low + 1, column: offset - (this.starts[low] ?? 0) + 1 }
+    const { line, column, isLiteral } = this.origin
+    if (!isLiteral) return { option, file: this.file, line, column }
+    return { option, file: this.file, line: low + line, column: offset - (this.starts[low] ?? 0) + column }
   }
 }
+
+const WHOLE: Origin = { line: 1, column: 1, isLiteral: true }

@@ -14,6 +14,12 @@ function notText(is: 'UTF-16' | 'other octets' | 'binary', line: number | null):
   return is === 'binary' ? `has a control character${where}, as no text has` : `is not in UTF-8${where}`
 }
 
+const NOT_READ = {
+  'files are not read': 'readFiles is false',
+  'path not known': 'its path is completed elsewhere',
+  'not on this machine': 'it is not on this machine, as the configuration has it',
+}
+
 function there({ belongs }: { belongs: string | null }): string {
   return belongs === null ? '' : ' there'
 }
@@ -213,6 +219,27 @@ export const configReading = {
     source: 'a rule of this package',
     message: (details) => `${placed(details)} is "${details.value}", which is completed elsewhere, and was not judged.`,
     remedy: () => 'Hand over the finished configuration, as from /proc/PID/cmdline, to have it judged.',
+  }),
+  'config/file-not-read': row<
+    ConfigPlace & { path: string; why: 'files are not read' | 'path not known' | 'not on this machine' }
+  >({
+    severity: 'warning',
+    meaning:
+      'Etcd takes its whole configuration from a file that was not read: it is in a container, a Secret or a volume, its path is completed elsewhere, or readFiles is false. Nothing was judged.',
+    source: 'a rule of this package',
+    message: (details) =>
+      `${placed(details)} names ${details.path}, which was not read, so nothing in it was judged: ${NOT_READ[details.why]}.`,
+    remedy: () => 'Hand over that file by itself, as { file } or { yaml }, to have it judged.',
+  }),
+  'config/variables-not-read': row<ConfigPlace & { from: string }>({
+    severity: 'info',
+    meaning:
+      'Variables come from somewhere that was not read: a ConfigMap or Secret that is not in the manifest, or a file. They were not judged.',
+    source: 'a rule of this package',
+    message: (details) =>
+      `${placed(details)} takes variables from ${details.from}, which was not read: they were not judged.`,
+    remedy: () =>
+      'Hand over the finished configuration, as from /proc/PID/cmdline and /proc/PID/environ, to have it judged.',
   }),
   'config/no-etcd': row<{ file: string | null; looked: string }>({
     severity: 'error',

@@ -121,6 +121,7 @@ test('options beside a file are one finding, but for lists of revoked certificat
   expect(findings.map(({ code, remedy }) => [code, remedy])).toEqual([
     ['config/crl-not-in-force', expect.any(String)],
     ['config/ignored-beside-file', 'Write them into the file, or take them out: --name and --data-dir.'],
+    ['config/file-not-read', expect.any(String)],
   ])
 })
 

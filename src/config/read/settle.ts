@@ -1,0 +1,141 @@
+/** What is in force of what was read: flags and variables, or the configuration file that they name. */
+import { join, resolve } from 'node:path'
+import { readMaterialFile } from '../../credentials/read-file.js'
+import type { Finding } from '../../report/finding.js'
+import { judgeEntries } from './entries.js'
+import { finding } from './finding.js'
+import {
+  type ConfigReading,
+  isUnresolved,
+  type Mount,
+  type OtherName,
+  type Surroundings,
+  unreadable,
+} from './read-option.js'
+import { configFileOf, ignoredBeside, Settings, settleFlags, withoutNeedlessGuesses } from './settings.js'
+import { type ConfigText, decodeText, MAX_CONFIG_OCTETS } from './text.js'
+import { readYamlConfig } from './yaml-config.js'
+
+export interface ReadOptions {
+  /** Whether files that the configuration names are read. */
+  readonly readFiles: boolean
+  /** A folder in which paths of the configuration are looked for, as if it were the root. Null: the root itself. */
+  readonly root: string | null
+}
+
+/** One member, as it was read. */
+export interface ReadMember {
+  readonly settings: Settings
+  readonly others: readonly OtherName[]
+  readonly findings: readonly Finding[]
+  readonly surroundings: Surroundings
+  /** False where so little was read that nothing can be said of what is not set. */
+  readonly isWhole: boolean
+  /** The file where a path of the configuration leads to; null where it is in a container. */
+  hostPath(path: string): string | null
+}
+
+export async function readConfigFile(path: string, name: string): Promise<ConfigText | Finding> {
+  const content = await readMaterialFile(path, { file: name }, MAX_CONFIG_OCTETS)
+  if (!('code' in content)) return decodeText(content.bytes, name)
+  // An empty file is one without options, which etcd starts with.
+  return content.code === 'file/empty' ? { text: '', file: name } : content
+}
+
+/** A file that a configuration names; null where it is not to be read. */
+export async function readNamed(path: string, { readFiles, root }: ReadOptions): Promise<ConfigText | Finding | null> {
+  if (!readFiles || isUnresolved(path) || path.includes('*')) return null
+  return readConfigFile(root === null ? resolve(path) : join(root, path), path)
+}
+
+/** Puts in force what etcd puts in force, which may be another file. */
+export async function settle(reading: ConfigReading, file: string | null, options: ReadOptions): Promise<ReadMember> {
+  const { surroundings, others } = reading
+  const written = withoutNeedlessGuesses(reading.options)
+  const hostPath = (path: string): string | null => onHost(path, surroundings, options.root)
+  const isYaml = written.some(({ form }) => form === 'yaml')
+  const settled = isYaml ? { options: written, findings: [] } : settleFlags(written)
+  const configFile = isYaml ? undefined : configFileOf(settled.options)
+  const findings = [...nothingSet(reading, file), ...reading.findings, ...settled.findings]
+  if (configFile === undefined) {
+    const entries = judgeEntries(settled.options)
+    return {
+      settings: new Settings(entries.options, file),
+      others,
+      findings: [...findings, ...entries.findings],
+      surroundings,
+      isWhole: reading.isWhole,
+      hostPath,
+    }
+  }
+  findings.push(...ignoredBeside(configFile, settled.options))
+  const content = await configFileContent(configFile.text, surroundings, options)
+  const inFile =
+    typeof content === 'string'
+      ? unreadable(finding('config/file-not-read', { ...configFile.place, path: configFile.text, why: content }))
+      : 'code' in content
+        ? unreadable({ ...content, place: configFile.place })
+        : readYamlConfig(content)
+  const ofFile = judgeEntries(withoutNeedlessGuesses(inFile.options))
+  const settings = new Settings(ofFile.options, configFile.text)
+  const both = [...others, ...inFile.others]
+  return {
+    settings,
+    others: both,
+    findings: [...findings, ...nothingSet(inFile, configFile.text), ...inFile.findings, ...ofFile.findings],
+    surroundings,
+    isWhole: inFile.isWhole,
+    hostPath,
+  }
+}
+
+/** Why a configuration file was not read. */
+type NotRead = 'files are not read' | 'path not known' | 'not on this machine'
+
+async function configFileContent(
+  path: string,
+  surroundings: Surroundings,
+  options: ReadOptions,
+): Promise<ConfigText | Finding | NotRead> {
+  if (isUnresolved(path)) return 'path not known'
+  const within = mountedText(path, surroundings)
+  if (within !== null) return within
+  if (!options.readFiles) return 'files are not read'
+  const host = onHost(path, surroundings, options.root)
+  return host === null ? 'not on this machine' : readConfigFile(host, path)
+}
+
+function nothingSet({ isWhole, options, others, findings }: ConfigReading, file: string | null): Finding[] {
+  const isNothing = isWhole && [options, others, findings].every(({ length }) => length === 0)
+  return isNothing ? [finding('config/nothing-set', { file })] : []
+}
+
+function onHost(path: string, { directory, mounts }: Surroundings, root: string | null): string | null {
+  const inRoot = (absolute: string): string => (root === null ? absolute : join(root, absolute))
+  if (mounts === null) {
+    if (directory === null) return root === null ? resolve(path) : join(root, path)
+    return inRoot(resolve(directory, path))
+  }
+  const found = mountOf(path, directory, mounts)
+  const folder = found?.mount.outside ?? null
+  if (found === null || folder === null) return null
+  const outside = join(folder, found.rest)
+  return found.mount.isBesideFile === true ? outside : inRoot(outside)
+}
+
+/** The folder of a container that a path is in, and the rest of the path. */
+function mountOf(
+  path: string,
+  directory: string | null,
+  mounts: readonly Mount[],
+): { mount: Mount; rest: string } | null {
+  const inside = resolve(directory ?? '/', path)
+  const mount = mounts.find((each) => inside === each.inside || inside.startsWith(`${each.inside.replace(/\/$/, '')}/`))
+  return mount === undefined ? null : { mount, rest: inside.slice(mount.inside.length).replace(/^\//, '') }
+}
+
+/** A file that stands in the manifest itself. */
+function mountedText(path: string, { directory, mounts }: Surroundings): ConfigText | null {
+  const found = mounts === null ? null : mountOf(path, directory, mounts)
+  return found?.mount.files?.get(found.rest) ?? null
+}
