@@ -3,11 +3,12 @@ import { resolve } from 'node:path/posix'
 import { optionInvalid } from '../../misuse.js'
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
-import { itemsOf, at, mountsOf, podSpecs, textAt } from '../read/manifest.js'
+import { mountsOf, podSpecs } from '../read/manifest.js'
 import type { Mount } from '../read/read-option.js'
 import { type ConfigText, Lines, refuseText } from '../read/text.js'
 import { splitWords, type Word } from '../read/words.js'
 import { readYaml } from '../read/yaml-text.js'
+import { at, itemsOf, textAt } from '../read/yaml-value.js'
 import { configInvalid } from '../refuse.js'
 import {
   type AccessOptions,

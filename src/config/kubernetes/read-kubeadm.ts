@@ -2,7 +2,7 @@
 import { join } from 'node:path/posix'
 import { optionInvalid } from '../../misuse.js'
 import type { Finding } from '../../report/finding.js'
-import { at, itemsOf, textAt } from '../read/manifest.js'
+import { at, itemsOf, textAt } from '../read/yaml-value.js'
 import { type ConfigText, refuseText } from '../read/text.js'
 import { readYaml, type YamlReading, type YamlValue } from '../read/yaml-text.js'
 import { configInvalid } from '../refuse.js'

@@ -6,11 +6,12 @@ import { assignedVariables, readVariables, type Variable } from './env.js'
 import { finding } from './finding.js'
 import { flawFindings } from './flaws.js'
 import { readFlags } from './flags.js'
-import { at, isEtcdImage, itemsOf, textAt, versionOf } from './manifest.js'
+import { isEtcdImage, versionOf } from './manifest.js'
 import { type ConfigReading, type Mount, unreadable } from './read-option.js'
 import { type ConfigText, refuseText } from './text.js'
 import { type Flaw, LITERAL_DOLLAR, splitText, type Word } from './words.js'
-import { readYaml, type YamlReading, type YamlValue } from './yaml-text.js'
+import { readYaml, type YamlReading } from './yaml-text.js'
+import { at, itemsOf, textAt, type YamlValue } from './yaml-value.js'
 
 /** Whether a text looks like a Compose file. */
 export function isCompose(text: string): boolean {

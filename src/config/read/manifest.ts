@@ -6,13 +6,15 @@ import { rowOfVariable } from '../options.js'
 import { parseVersion } from '../version.js'
 import { boundedValues, type EtcdCommand, etcdCommand, substitute, type Values } from './command.js'
 import { assignedVariables, readVariables, type Variable } from './env.js'
+import { type ConfigMaps, configMapsOf, filesOfVolume, valueFrom, variablesFrom } from './config-maps.js'
 import { finding } from './finding.js'
 import { flawFindings } from './flaws.js'
 import { readFlags } from './flags.js'
 import { type ConfigReading, type Mount, unreadable } from './read-option.js'
 import { type ConfigText, refuseText } from './text.js'
 import { LITERAL_DOLLAR, type Word } from './words.js'
-import { kindText, readYaml, type YamlReading, type YamlValue } from './yaml-text.js'
+import { kindText, readYaml, type YamlReading } from './yaml-text.js'
+import { at, itemsOf, textAt, type YamlValue } from './yaml-value.js'
 
 export function readManifest(source: ConfigText): ConfigReading {
   const refused = refuseText(source)
@@ -22,12 +24,13 @@ export function readManifest(source: ConfigText): ConfigReading {
   const containers = specs.flatMap((spec) =>
     [...itemsOf(at(spec, 'containers')), ...itemsOf(at(spec, 'initContainers'))].map((each) => [each, spec] as const),
   )
+  const maps = configMapsOf(yaml)
   // A container beside etcd may have its image, too: what plainly starts etcd goes before it.
   for (const find of [commandOf, commandByVariables]) {
     for (const [container, spec] of containers) {
-      const command = find(container, yaml)
+      const command = find(container, yaml, maps)
       if (command === null) continue
-      const reading = readContainer(container, command, spec, yaml)
+      const reading = readContainer(container, command, spec, yaml, maps)
       return { ...reading, findings: [...yaml.findings, ...reading.findings] }
     }
   }
@@ -47,8 +50,8 @@ export function podSpecs(document: YamlValue | null, depth: number): YamlValue[]
   return [template ?? spec].filter((each) => at(each, 'containers') !== null)
 }
 
-function commandOf(container: YamlValue, yaml: YamlReading): EtcdCommand | null {
-  const variables = variablesOf(container, yaml)
+function commandOf(container: YamlValue, yaml: YamlReading, maps: ConfigMaps): EtcdCommand | null {
+  const { variables } = variablesOf(container, yaml, maps)
   const byName = boundedValues(new Map(variables.map(({ name, value }) => [name, value])))
   const words = ['command', 'args'].flatMap((key) =>
     itemsOf(at(container, key)).flatMap((item) => wordOf(item, byName)),
@@ -57,15 +60,21 @@ function commandOf(container: YamlValue, yaml: YamlReading): EtcdCommand | null 
 }
 
 /** Of an image with a script of its own, which starts etcd by variables. */
-function commandByVariables(container: YamlValue, yaml: YamlReading): EtcdCommand | null {
+function commandByVariables(container: YamlValue, yaml: YamlReading, maps: ConfigMaps): EtcdCommand | null {
   const isEtcd =
     isEtcdImage(textAt(container, 'image') ?? '') &&
-    variablesOf(container, yaml).some(({ name }) => rowOfVariable(name) !== undefined)
+    variablesOf(container, yaml, maps).variables.some(({ name }) => rowOfVariable(name) !== undefined)
   return isEtcd ? NOTHING : null
 }
 
-function readContainer(container: YamlValue, command: EtcdCommand, spec: YamlValue, yaml: YamlReading): ConfigReading {
-  const variables = variablesOf(container, yaml)
+function readContainer(
+  container: YamlValue,
+  command: EtcdCommand,
+  spec: YamlValue,
+  yaml: YamlReading,
+  maps: ConfigMaps,
+): ConfigReading {
+  const { variables, missing } = variablesOf(container, yaml, maps)
   const flags = readFlags(
     command.args.map(({ text, offset }) => ({
       text: text.replaceAll(LITERAL_DOLLAR, '$'),
@@ -84,6 +93,9 @@ function readContainer(container: YamlValue, command: EtcdCommand, spec: YamlVal
       ...wrongTexts(container, yaml),
       ...flags.findings,
       ...env.findings,
+      ...missing.map(({ from, offset }) =>
+        finding('config/variables-not-read', { ...yaml.place(offset, 'envFrom'), from }),
+      ),
     ],
     surroundings: {
       directory: textAt(container, 'workingDir') ?? null,
@@ -94,10 +106,9 @@ function readContainer(container: YamlValue, command: EtcdCommand, spec: YamlVal
         textAt(at(spec, 'securityContext'), 'runAsUser') ??
         null,
       version: versionOf(textAt(container, 'image') ?? ''),
-      mounts: mountsOf(container, spec),
+      mounts: mountsOf(container, spec, (volume) => filesOfVolume(volume, maps, yaml)),
     },
-    // Variables of a ConfigMap or a Secret are not here.
-    isWhole: flags.isWhole && itemsOf(at(container, 'envFrom')).length === 0,
+    isWhole: flags.isWhole && missing.length === 0,
   }
 }
 
@@ -144,21 +155,25 @@ function wordOf(item: YamlValue, variables: Values): Word[] {
   return [{ text, offset: item.offset, isEnd: false }]
 }
 
-function variablesOf(container: YamlValue, yaml: YamlReading): Variable[] {
-  const found: Variable[] = []
-  const byName = new Map<string, string>()
+function variablesOf(
+  container: YamlValue,
+  yaml: YamlReading,
+  maps: ConfigMaps,
+): { variables: Variable[]; missing: { from: string; offset: number }[] } {
+  const { variables: found, missing } = variablesFrom(container, maps, yaml)
+  const byName = new Map(found.map(({ name, value }) => [name, value]))
   const before = boundedValues(byName)
   for (const item of itemsOf(at(container, 'env'))) {
     const name = textAt(item, 'name')
     if (name === undefined) continue
-    // One that is taken from elsewhere, as by valueFrom, is there and not known.
-    const written =
-      at(item, 'value') === null && at(item, 'valueFrom') !== null ? `$(${name})` : (textAt(item, 'value') ?? '')
+    // One that is taken from elsewhere is there, and not known where it is in no ConfigMap of this text.
+    const isElsewhere = at(item, 'value') === null && at(item, 'valueFrom') !== null
+    const written = isElsewhere ? (valueFrom(item, maps) ?? `$(${name})`) : (textAt(item, 'value') ?? '')
     const value = written.includes('$(') ? substitute(written.replace(/\$(?![($])/g, '$$$$'), before) : written
     byName.set(name, value)
     found.push({ name, value, place: yaml.place((at(item, 'value') ?? item).offset, name) })
   }
-  return found
+  return { variables: found, missing }
 }
 
 /** Whether a manifest of Kubernetes is what a text is. */
@@ -176,35 +191,42 @@ export function versionOf(image: string): ConfigReading['surroundings']['version
   return tag === undefined ? null : parseVersion(tag)
 }
 
-/** The folders of the container, the longest first, and what they are on the host. */
-export function mountsOf(container: YamlValue, spec: YamlValue): Mount[] {
-  const paths = new Map(
-    itemsOf(at(spec, 'volumes')).map((volume) => [textAt(volume, 'name'), textAt(at(volume, 'hostPath'), 'path')]),
-  )
-  const mounts = itemsOf(at(container, 'volumeMounts')).flatMap((mount) => {
+/**
+ * The folders of the container, the longest first, and what they are on the host.
+ *
+ * @param filesOf The files of a volume whose text is known.
+ */
+export function mountsOf(
+  container: YamlValue,
+  spec: YamlValue,
+  filesOf: (volume: YamlValue) => ReadonlyMap<string, ConfigText> | null = () => null,
+): Mount[] {
+  const volumes = new Map(itemsOf(at(spec, 'volumes')).map((volume) => [textAt(volume, 'name'), volume]))
+  const mounts = itemsOf(at(container, 'volumeMounts')).flatMap((mount): Mount[] => {
     const inside = textAt(mount, 'mountPath')
     if (inside === undefined) return []
-    const host = paths.get(textAt(mount, 'name'))
+    const volume = volumes.get(textAt(mount, 'name')) ?? null
+    const host = textAt(at(volume, 'hostPath'), 'path')
+    const subPath = textAt(mount, 'subPath') ?? ''
+    const files = volume === null ? null : filesOf(volume)
     return [
       {
         inside: posix.normalize(inside),
-        outside: host === undefined ? null : join(host, textAt(mount, 'subPath') ?? ''),
+        outside: host === undefined ? null : join(host, subPath),
+        ...(files === null ? {} : { files: below(files, subPath) }),
       },
     ]
   })
   return mounts.sort((a, b) => b.inside.length - a.inside.length)
 }
 
-export function at(value: YamlValue | null, key: string): YamlValue | null {
-  if (value?.kind !== 'map') return null
-  return value.entries.findLast((entry) => entry.key === key)?.value ?? null
-}
-
-export function textAt(value: YamlValue | null, key: string): string | undefined {
-  const found = at(value, key)
-  return found?.kind === 'scalar' && found.type !== 'null' ? found.text : undefined
-}
-
-export function itemsOf(value: YamlValue | null): readonly YamlValue[] {
-  return value?.kind === 'list' ? value.items : []
+/** The files of one folder, or the one file, that a mount takes of a volume. */
+function below(files: ReadonlyMap<string, ConfigText>, subPath: string): ReadonlyMap<string, ConfigText> {
+  if (subPath === '') return files
+  const folder = `${posix.normalize(subPath).replace(/\/$/, '')}/`
+  return new Map(
+    [...files].flatMap(([path, text]) =>
+      `${path}/`.startsWith(folder) ? [[path.slice(folder.length), text] as const] : [],
+    ),
+  )
 }

@@ -14,3 +14,20 @@ export interface YamlEntry {
   readonly value: YamlValue
   readonly offset: number
 }
+
+/** The value of a key; the last one counts. */
+export function at(value: YamlValue | null, key: string): YamlValue | null {
+  if (value?.kind !== 'map') return null
+  return value.entries.findLast((entry) => entry.key === key)?.value ?? null
+}
+
+/** The text of a key that has a plain value. */
+export function textAt(value: YamlValue | null, key: string): string | undefined {
+  const found = at(value, key)
+  return found?.kind === 'scalar' && found.type !== 'null' ? found.text : undefined
+}
+
+/** The items of a list; none of anything else. */
+export function itemsOf(value: YamlValue | null): readonly YamlValue[] {
+  return value?.kind === 'list' ? value.items : []
+}

@@ -20,3 +20,72 @@ describe('a configuration file that is not read is told', () => {
     expect(others).toEqual([])
   })
 })
+
+describe('a ConfigMap of the same text is read', () => {
+  const MAP = `kind: ConfigMap
+metadata: {name: z}
+data:
+  plain: a
+  e.yml: |
+    name: a
+    # more
+    data-dirr: b
+  ETCD_DATA_DIRR: c
+---
+`
+  const pod = (volume: string, mount = '{name: c, mountPath: /conf}'): ConfigInput => ({
+    manifest: `${MAP}kind: Pod
+spec:
+  containers:
+  - command: [etcd, --config-file=/conf/e.yml]
+    volumeMounts: [${mount}]
+  volumes:
+  - {name: c, ${volume}}
+`,
+  })
+  const found = /^config\/key-unknown data-dirr \(line 8:5\)/
+
+  test.each([
+    [pod('configMap: {name: z}')],
+    [pod('projected: {sources: [{configMap: {name: z}}]}')],
+    [pod('configMap: {name: z, items: [{key: e.yml, path: x/e.yml}]}', '{name: c, mountPath: /conf, subPath: x}')],
+    [pod('configMap: {name: z}', '{name: c, mountPath: /conf/e.yml, subPath: e.yml}')],
+  ])('%j', async (config) => {
+    for (const readFiles of [true, false]) {
+      const all = await told(config, readFiles)
+      expect(all[0]).toMatch(found)
+      expect(all.join()).not.toContain('not-read')
+    }
+  })
+
+  test('and one that is not there is told', async () => {
+    for (const volume of [
+      'configMap: {name: other}',
+      'secret: {secretName: z}',
+      'persistentVolumeClaim: {claimName: z}',
+    ]) {
+      expect(await told(pod(volume))).toEqual([
+        expect.stringMatching(
+          /^config\/file-not-read --config-file \(line 14:21\) names \/conf\/e.yml.*not on this machine/,
+        ),
+      ])
+    }
+  })
+
+  test('by its variables, too', async () => {
+    const from = (line: string): ConfigInput => ({
+      manifest: `${MAP}kind: Pod\nspec:\n  containers:\n  - command: [etcd, --name=a]\n    ${line}\n`,
+    })
+    expect((await told(from('envFrom: [{configMapRef: {name: z}}]')))[0]).toMatch(
+      /^config\/variable-unknown ETCD_DATA_DIRR \(line 9:19\)/,
+    )
+    expect((await told(from('envFrom: [{configMapRef: {name: x}}, {secretRef: {name: y}}]'))).slice(0, 2)).toEqual([
+      expect.stringMatching(/^config\/variables-not-read envFrom .*from the ConfigMap x/),
+      expect.stringMatching(/^config\/variables-not-read envFrom .*from the Secret y/),
+    ])
+    const value = (
+      await told(from('env: [{name: ETCD_DATA_DIR, valueFrom: {configMapKeyRef: {name: z, key: plain}}}]'))
+    ).join()
+    expect(value).not.toContain('unresolved')
+  })
+})
