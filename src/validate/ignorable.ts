@@ -40,6 +40,7 @@ const OF_OTHER_ROOMS: ReadonlySet<unknown> = new Set<FindingCode>([
   'config/peer-auth-implied',
   'config/plaintext-loopback',
   'config/plaintext-loopback-bypass',
+  'config/plaintext-socket-bypass',
   'config/tls-unused',
   'config/value-unresolved',
   'config/variable-repeated',

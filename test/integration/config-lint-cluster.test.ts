@@ -2,16 +2,17 @@
  * What the lint says of members that do not go together is what they say of each other: real members, each with one
  * fault, that try to form one cluster.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { lintCluster } from '../../src/config/lint/lint-cluster.js'
 import type { Finding, FindingCode } from '../../src/report/finding.js'
 import { freePort } from '../../src/testing/ports.js'
-import { type EtcdProcess, saying, startEtcdProcess } from '../support/etcd-process.js'
+import { type EtcdProcess, saying, serving, startEtcdProcess } from '../support/etcd-process.js'
 import { dns, ip, mintCa, mintCrl, mintLeaf, type MintLeafOptions } from '../support/mint.js'
 import { isSaid } from '../support/refusal-words.js'
+import { ask } from '../support/rendered-etcd.js'
 
 let folder: string
 const root = mintCa({ subject: 'Root' })
@@ -203,4 +204,41 @@ describe('members whose lists are not one', () => {
   ])('%s %j', async (code, names, speaker) => {
     await proved(running, code, names, speaker)
   })
+})
+
+test('members that came earlier have shorter lists; one that joins must list all: config/member-not-listed', async () => {
+  const planned = await plan({
+    first: (at) => ({
+      'initial-cluster': `first=https://${at('first')},second=https://${at('second')}`,
+      'strict-reconfig-check': 'false',
+    }),
+    second: (at) => ({ 'initial-cluster': `first=https://${at('first')},second=https://${at('second')}` }),
+  })
+  const running = await startAll(planned)
+  try {
+    const { first, second } = running.etcd
+    if (first === undefined || second === undefined) throw new Error('Unreachable: both are planned above')
+    await Promise.all([serving(first), serving(second)])
+    const [joining] = await plan({ third: { 'initial-cluster-state': 'existing' } })
+    if (joining === undefined) throw new Error('Unreachable: it is planned above')
+    const [client = ''] = (running.flags['first'] ?? []).flatMap((flag) => flag.split('--listen-client-urls=').slice(1))
+    const [cert, key] = [await readFile(join(folder, 'member.crt')), await readFile(join(folder, 'member.key'))]
+    const json = { peerURLs: [`https://${joining.peer}`] }
+    expect((await ask(`${client}/v3/cluster/member/add`, null, { cert, key, json })).status).toBe(200)
+
+    const whole = await flagsOf(joining, [...planned, joining])
+    const short = await flagsOf(joining, [...planned.slice(1), joining])
+    const earlier = [running.flags['first'] ?? [], running.flags['second'] ?? []].map((flags) => ({ flags }))
+    const errors = async (flags: readonly string[]): Promise<Finding[]> =>
+      (await lintCluster([...earlier, { flags }])).findings.filter(({ severity }) => severity === 'error')
+    expect(await errors(whole)).toEqual([])
+    const [told, ...more] = await errors(short)
+    expect(more).toEqual([])
+    expect(told?.details).toMatchObject({ members: ['first'], isJoining: true })
+    await using refused = startEtcdProcess(short, { cwd: folder })
+    expect(await refused.code).not.toBe(0)
+    expect(told?.refusals.filter(({ words }) => isSaid(words, refused.log()))).toHaveLength(1)
+  } finally {
+    await running.stop()
+  }
 })

@@ -20,6 +20,17 @@ export function whole(members: readonly Named[]): Named[] {
   return members.filter(({ member }) => member.isWhole)
 }
 
+/** All by what they have in common, in the order of the first ones. */
+export function groupBy<T, K>(all: readonly T[], keyOf: (one: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>()
+  for (const each of all) {
+    const group = groups.get(keyOf(each))
+    if (group === undefined) groups.set(keyOf(each), [each])
+    else group.push(each)
+  }
+  return groups
+}
+
 /** What a member says, and where. */
 export interface Said {
   readonly of: Named

@@ -4,6 +4,7 @@ import type { Certificate } from '../../x509/certificate.js'
 import type { ServerField, Setting, SideField } from '../read/settings.js'
 import {
   type ClusterRule,
+  groupBy,
   type Named,
   nameOfMember,
   oddOne,
@@ -14,7 +15,7 @@ import {
 } from './cluster-member.js'
 import { finding } from './finding.js'
 import { at } from './place.js'
-import { clusterEntries } from './served-url.js'
+import { allAreListed } from './rules-listed.js'
 
 function server(field: ServerField): (named: Named) => Setting {
   return ({ member }) => member.settings.server(field)
@@ -22,16 +23,6 @@ function server(field: ServerField): (named: Named) => Setting {
 
 function side(block: 'client' | 'peer', field: SideField): (named: Named) => Setting {
   return ({ member }) => member[block].get(field)
-}
-
-function groupBy<T>(all: readonly T[], keyOf: (one: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>()
-  for (const each of all) {
-    const group = groups.get(keyOf(each))
-    if (group === undefined) groups.set(keyOf(each), [each])
-    else group.push(each)
-  }
-  return groups
 }
 
 const namesDiffer: ClusterRule = (members) => {
@@ -62,36 +53,6 @@ const startTogether: ClusterRule = (members) => {
     const place = placeOf(odd, said)
     return [at(place, finding('config/members-disagree', { option: place.option ?? '', values: valuesOf(said) }))]
   })
-}
-
-const allAreListed: ClusterRule = (members) => {
-  const missing = whole(members).flatMap((by) => {
-    const setting = server('initialCluster')(by)
-    if (!setting.isSet || setting.isUnresolved) return []
-    const listed = new Set(clusterEntries(setting).map(({ name }) => name))
-    return whole(members)
-      .filter((other) => other !== by && !listed.has(nameOfMember(other)))
-      .filter((other) => !server('name')(other).isUnresolved)
-      .map((other) => ({ other, by, setting }))
-  })
-  const isJoining = (each: Named): boolean => server('initialClusterState')(each).text === 'existing'
-  const early = missing.filter(({ other, by }) => isJoining(other) && !isJoining(by))
-  const joined = [...groupBy(early, ({ other }) => other.label).values()].flatMap((same): Finding[] => {
-    const [first] = same
-    if (first === undefined) return []
-    const { option } = first.setting.place
-    const by = same.map((each) => each.by.label).join(', ')
-    return [
-      at(first.setting.place, finding('config/member-joined-later', { member: nameOfMember(first.other), by, option })),
-    ]
-  })
-  const lost = missing
-    .filter((each) => !early.includes(each))
-    .map(({ other, by, setting: { place } }) => {
-      const details = { member: nameOfMember(other), by: by.label, option: place.option }
-      return at(place, finding('config/member-not-listed', details))
-    })
-  return [...lost, ...joined]
 }
 
 const peersSpeakAlike: ClusterRule = (members) => {

@@ -37,14 +37,24 @@ export const configCluster = {
     message: ({ option, url, members }) => `${listed(members)} have the same URL in ${option}: ${url}.`,
     remedy: ({ option }) => `Write each member its own address in ${option}.`,
   }),
-  'config/member-not-listed': row<{ member: string; by: string; option: string }>({
+  'config/member-not-listed': row<{ members: string[]; by: string; option: string; isJoining: boolean }>({
     severity: 'error',
     meaning:
-      'A member is not in another one’s list of members, so that they take each other for members of other clusters.',
-    source: 'server/etcdserver/api/membership v3.5.16: the cluster’s id is made of the list; etcd 3.5.16, run',
-    refusals: [{ by: 'etcd', words: 'request cluster ID mismatch' }],
-    message: ({ member, by, option }) => `"${member}" is not in ${option} of ${by}.`,
-    remedy: ({ member, option }) => `Add "${member}" with its peer URLs to ${option} of all members.`,
+      'A member is not in another one’s list of members. Those that start together take each other for members of other clusters then; one that joins an existing cluster does not start unless its list has all members of it.',
+    source:
+      'server/etcdserver/api/membership v3.5.16: the cluster’s id is made of the list; server/etcdserver/cluster_util.go v3.5.16 ValidateClusterAndAssignIDs; etcd 3.5.16, run',
+    refusals: [
+      { by: 'etcd', words: 'request cluster ID mismatch', when: ({ isJoining }) => !isJoining },
+      {
+        by: 'etcd',
+        words: 'error validating peerURLs …: member count is unequal',
+        when: ({ isJoining }) => isJoining,
+      },
+    ],
+    message: ({ members, by, option, isJoining }) =>
+      `${quoted(members)} ${members.length === 1 ? 'is' : 'are'} not in ${option} of ${by}${isJoining ? ', which joins an existing cluster' : ''}.`,
+    remedy: ({ members, by, option, isJoining }) =>
+      `Add ${quoted(members)} with ${members.length === 1 ? 'its' : 'their'} peer URLs to ${option} of ${isJoining ? `${by}; the lists of the others may stay as they are` : 'all members'}.`,
   }),
   'config/member-not-trusted': row<{
     member: string
@@ -124,4 +134,8 @@ export const configCluster = {
       `${listed(members)} ${members.length === 1 ? 'listens' : 'listen'} to other members by http (${option}), and the others by https.`,
     remedy: ({ option }) => `Write https in ${option}, and in all other peer URLs.`,
   }),
+}
+
+function quoted(names: readonly string[]): string {
+  return listed(names.map((name) => `"${name}"`))
 }

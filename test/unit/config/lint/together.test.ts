@@ -284,14 +284,26 @@ describe('members', () => {
       ],
     ],
     ['another token', [{}, { 'initial-cluster-token': 'x' }, {}], [['config/members-disagree', 1]]],
-    [
-      'one that joined',
+    ...(['existing', 'new'] as const).map((state): [string, [Changes, Changes, Changes], [string, number][]] => [
+      `one that joined, beside ${state}`,
       [
-        { 'initial-cluster': cluster.slice(0, 2).join(',') },
-        { 'initial-cluster': cluster.slice(0, 2).join(',') },
+        { 'initial-cluster': cluster.slice(0, 2).join(','), 'initial-cluster-state': state },
+        { 'initial-cluster': cluster.slice(0, 2).join(','), 'initial-cluster-state': state },
         { 'initial-cluster-state': 'existing' },
       ],
       [['config/member-joined-later', 0]],
+    ]),
+    [
+      'one that joins, with a list that lacks another',
+      [
+        { 'initial-cluster': cluster.slice(0, 2).join(','), 'initial-cluster-state': 'existing' },
+        { 'initial-cluster': cluster.slice(0, 2).join(','), 'initial-cluster-state': 'existing' },
+        { 'initial-cluster': `${cluster[0] ?? ''},${cluster[2] ?? ''}`, 'initial-cluster-state': 'existing' },
+      ],
+      [
+        ['config/member-joined-later', 0],
+        ['config/member-not-listed', 2],
+      ],
     ],
     ['plaintext', [{}, {}, { 'listen-peer-urls': 'http://10.0.0.3:2380' }], [['config/members-scheme-differs', 2]]],
   ])('%s', async (what, changes, told) => {
