@@ -57,8 +57,10 @@ function checkSentChain({ chain, trustAnchors }: Credentials, path: readonly Pla
   const inPath = (certificate: Certificate): boolean => path.some((place) => place.certificate.equals(certificate))
   chain.slice(0, MAX_SENT).forEach((certificate, index) => {
     const place: Place = { certificate, role: index === 0 ? 'leaf' : 'intermediate', index }
-    if (index > 0 && trustAnchors.some((anchor) => anchor.equals(certificate))) notes.add(place, 'chain/root-sent', {})
-    else if (!inPath(certificate)) notes.add(place, 'chain/certificate-unused', {})
+    const isAnchor = trustAnchors.some((anchor) => anchor.equals(certificate))
+    // Whoever trusts the root alone needs an intermediate, although it is an anchor here.
+    if (index > 0 && isAnchor && certificate.isSelfIssued) notes.add(place, 'chain/root-sent', {})
+    else if (!isAnchor && !inPath(certificate)) notes.add(place, 'chain/certificate-unused', {})
     const at = path.findIndex((each) => each.certificate.equals(certificate))
     const next = at === -1 ? undefined : path[at + 1]
     const sentElsewhere = next !== undefined && chain.some((each) => each.equals(next.certificate))

@@ -78,6 +78,16 @@ const namesExclude: SideRule = (side) => {
   return [finding('config/options-exclude', { ...cn.place, other: hostname.place.option })]
 }
 
+/** Etcd compares the common name alone, without what it is called in a subject. */
+const namesAreBare: SideRule = (side) => {
+  const { place, values, isSet, isUnresolved } = side.get('allowedCn')
+  const value = values.find((each) => AS_SUBJECT.test(each))
+  if (!isSet || isUnresolved || value === undefined) return []
+  const name = AS_SUBJECT.exec(value)?.[1]?.trim() ?? ''
+  return [finding('config/allowed-cn-as-subject', { ...place, value, name })]
+}
+const AS_SUBJECT = /^\s*\/?CN\s*=\s*([^,/]*)/i
+
 const gatewayGoesOn: Rule = ({ client, settings }) => {
   if (!isTrueText(settings.server('enableGrpcGateway').text) || !client.asksForCertificates) return []
   const allowed = [client.get('allowedCn'), client.get('allowedHostname')].find(({ isSet }) => isSet)
@@ -98,6 +108,7 @@ export const authRules: readonly Rule[] = [
   bothSides(certificatesAreAsked),
   bothSides(restrictionsBite),
   bothSides(namesExclude),
+  bothSides(namesAreBare),
   gatewayGoesOn,
   addressesAreChecked,
 ]

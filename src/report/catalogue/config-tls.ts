@@ -90,6 +90,15 @@ export const configTls = {
     message: (details) => `${placed(details)} and ${details.other} cannot both be set.`,
     remedy: ({ option, other }) => `Keep one of ${option} and ${other}.`,
   }),
+  'config/allowed-cn-as-subject': row<ConfigPlace & { value: string; name: string }>({
+    severity: 'warning',
+    meaning:
+      'Etcd compares the common name of a certificate, letter by letter, with what is allowed. "CN=" is no part of that name, so nobody is let in by such an entry.',
+    source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig; etcd 3.5.16, run',
+    refusals: [{ by: 'etcd', words: 'client certificate authentication failed' }],
+    message: (details) => `${placed(details)} has "${details.value}", and no common name begins with "CN=".`,
+    remedy: ({ name }) => `Write "${name}".`,
+  }),
   'config/auto-tls-replaces': row<ConfigPlace & { other: string }>({
     severity: 'error',
     meaning:

@@ -75,6 +75,8 @@ describe('the surplus', () => {
 
   it('is also a trusted CA that no path needs', () => {
     expect(told([leaf, intermediate, other], [root, other])).toEqual(['chain/root-sent@2'])
+    // Those who trust the root alone need the intermediate, though it is trusted here.
+    expect(told([leaf, intermediate], [intermediate]).filter((code) => code.includes('sent'))).toEqual([])
   })
 
   it('is not a leaf that is trusted itself', () => {

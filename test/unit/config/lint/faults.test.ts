@@ -92,6 +92,7 @@ const FAULTS: readonly (readonly [code: string, changes: Changes, options?: Lint
   ],
   ['config/plaintext-socket-bypass', { 'listen-client-urls': 'unix:///run/etcd.sock,https://10.0.0.1:2379' }],
   ['config/options-exclude', { 'peer-cert-allowed-cn': 'e', 'peer-cert-allowed-hostname': 'e' }],
+  ['config/allowed-cn-as-subject', { 'peer-cert-allowed-cn': 'CN=e1' }],
   ['config/allowed-breaks-gateway', { 'client-cert-allowed-hostname': 'a' }],
   ['config/address-check-off', { 'experimental-peer-skip-client-san-verification': 'true' }],
   ['config/advertise-plaintext', { 'advertise-client-urls': 'http://10.0.0.1:2379' }],
