@@ -1,14 +1,16 @@
 /** Reads a Compose file one of whose services runs etcd (compose-spec, 05-services.md). */
-import { dirname, join, posix } from 'node:path'
+import { dirname, posix, resolve } from 'node:path'
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
+import type { Finding } from '../../report/finding.js'
 import { type EtcdCommand, etcdCommand } from './command.js'
-import { assignedVariables, readVariables, type Variable } from './env.js'
+import { assignedVariables, fileVariables, readVariables, type Variable } from './env.js'
 import { finding } from './finding.js'
 import { flawFindings } from './flaws.js'
 import { readFlags } from './flags.js'
 import { isEtcdImage, versionOf } from './manifest.js'
 import { type ConfigReading, type Mount, unreadable } from './read-option.js'
 import { type ConfigText, refuseText } from './text.js'
+import type { ReadNamedFile } from './unit.js'
 import { type Flaw, LITERAL_DOLLAR, splitText, type Word } from './words.js'
 import { readYaml, type YamlReading } from './yaml-text.js'
 import { at, itemsOf, textAt, type YamlValue } from './yaml-value.js'
@@ -18,25 +20,25 @@ export function isCompose(text: string): boolean {
   return /^services[ \t]*:/m.test(text)
 }
 
-export function readCompose(source: ConfigText): ConfigReading {
+/** @param readNamed Reads a file beside the Compose file; null where nobody knows where that is. */
+export async function readCompose(source: ConfigText, readNamed: ReadNamedFile | null): Promise<ConfigReading> {
   const refused = refuseText(source)
   if (refused !== null) return unreadable(refused)
   const yaml = readYaml(source, 'first')
   const services = at(yaml.documents[0] ?? null, 'services')
-  const members =
-    services?.kind === 'map'
-      ? services.entries.flatMap(({ key, value, offset }) => {
-          const reading = readService(value, yaml, source.file)
-          return reading === null ? [] : [{ key, offset, reading }]
-        })
-      : []
+  const members: { key: string; offset: number; service: Service }[] = []
+  for (const { key, value, offset } of services?.kind === 'map' ? services.entries : []) {
+    const service = serviceOf(value)
+    if (service !== null) members.push({ key, offset, service })
+  }
   const [first, ...others] = members
   if (first === undefined) {
     if (yaml.findings.some(({ severity }) => severity === 'error')) return unreadable(...yaml.findings)
     const looked = 'none of its services does, and a Compose file is read by its services'
     return unreadable(...yaml.findings, finding('config/no-etcd', { file: source.file, looked }))
   }
-  const { key, offset, reading } = first
+  const { key, offset, service } = first
+  const reading = await readService(service, yaml, source.file, readNamed)
   const several = finding('config/one-of-several', {
     ...yaml.place(offset, 'services'),
     judged: key,
@@ -45,13 +47,30 @@ export function readCompose(source: ConfigText): ConfigReading {
   return { ...reading, findings: [...yaml.findings, ...(others.length === 0 ? [] : [several]), ...reading.findings] }
 }
 
-function readService(service: YamlValue, yaml: YamlReading, file: string | null): ConfigReading | null {
-  const image = textAt(service, 'image') ?? ''
-  const written = ['entrypoint', 'command'].map((key) => wordsOf(at(service, key)))
+/** A service that starts etcd. */
+interface Service {
+  readonly value: YamlValue
+  readonly command: EtcdCommand
+  readonly flaws: readonly Flaw[]
+}
+
+function serviceOf(value: YamlValue): Service | null {
+  const written = ['entrypoint', 'command'].map((key) => wordsOf(at(value, key)))
   const words = written.flatMap((each) => each.words)
-  const variables = variablesOf(at(service, 'environment'), yaml)
-  const command = isEtcdImage(image) && words.length === 0 ? NOTHING : etcdCommand(words)
-  if (command === null || (command === NOTHING && !variables.some(({ name }) => name.startsWith('ETCD_')))) return null
+  // The image of etcd starts etcd, where nothing else is said.
+  const isBare = words.length === 0 && isEtcdImage(textAt(value, 'image') ?? '')
+  const command = isBare ? NOTHING : etcdCommand(words)
+  return command === null ? null : { value, command, flaws: written.flatMap((each) => each.flaws) }
+}
+
+async function readService(
+  { value: service, command, flaws: own }: Service,
+  yaml: YamlReading,
+  file: string | null,
+  readNamed: ReadNamedFile | null,
+): Promise<ConfigReading> {
+  const named = await variablesOfFiles(service, yaml, readNamed)
+  const variables = [...named.variables, ...variablesOf(at(service, 'environment'), yaml)]
   const place = (offset: number, option: string): ConfigPlace => yaml.place(offset, option)
   const flags = readFlags(
     command.args.map(({ text, offset }) => ({
@@ -60,12 +79,13 @@ function readService(service: YamlValue, yaml: YamlReading, file: string | null)
     })),
   )
   const env = readVariables([...variables, ...assignedVariables(command.variables, place)])
-  const flaws = [...written.flatMap((each) => each.flaws), ...command.flaws]
+  const flaws = [...own, ...command.flaws]
   return {
     options: [...flags.options, ...env.options],
     others: flags.others,
     findings: [
       ...flawFindings(flaws, yaml.text, (offset) => place(offset, 'command')),
+      ...named.findings,
       ...flags.findings,
       ...env.findings,
     ],
@@ -74,11 +94,10 @@ function readService(service: YamlValue, yaml: YamlReading, file: string | null)
       user: textAt(service, 'user')?.replace(/:.*$/, '') ?? null,
       groups: [],
       isUserDynamic: false,
-      version: versionOf(image),
+      version: versionOf(textAt(service, 'image') ?? ''),
       mounts: mountsOf(service, file),
     },
-    // Files of variables stand beside the Compose file, and may depend on where it is started.
-    isWhole: flags.isWhole && at(service, 'env_file') === null,
+    isWhole: flags.isWhole && named.isWhole,
   }
 }
 
@@ -120,18 +139,49 @@ function variablesOf(value: YamlValue | null, yaml: YamlReading): Variable[] {
   })
 }
 
+/** The variables of `env_file`: a path, or a list of paths, or of mappings with `path` and `required`. */
+async function variablesOfFiles(
+  service: YamlValue,
+  yaml: YamlReading,
+  readNamed: ReadNamedFile | null,
+): Promise<{ variables: Variable[]; findings: Finding[]; isWhole: boolean }> {
+  const written = at(service, 'env_file')
+  const variables: Variable[] = []
+  const findings: Finding[] = []
+  let isWhole = true
+  for (const item of written?.kind === 'list' ? written.items : written === null ? [] : [written]) {
+    const path = item.kind === 'scalar' ? item.text : textAt(item, 'path')
+    if (path === undefined) continue
+    const place = yaml.place(item.offset, 'env_file')
+    const content = readNamed === null ? null : await readNamed(path, place)
+    if (content === null) {
+      isWhole = false
+      findings.push(finding('config/variables-not-read', { ...place, from: `the file ${path}` }))
+    } else if ('code' in content) {
+      if (textAt(item, 'required') !== 'false') findings.push({ ...content, place })
+    } else {
+      const read = fileVariables(content)
+      // Compose takes remarks off, as a shell does, and `export`.
+      variables.push(...read.variables.map(({ name, value, place: where }) => ({ name, value, place: where })))
+      findings.push(...read.findings.filter(({ code }) => code !== 'config/remark-in-value'))
+    }
+  }
+  return { variables, findings, isWhole }
+}
+
 /** `./certs:/certs:ro`, or a mapping with source and target. A path that is relative begins at the Compose file. */
 function mountsOf(service: YamlValue, file: string | null): Mount[] {
   const mounts = itemsOf(at(service, 'volumes')).flatMap((item): Mount[] => {
     const [, short, shortTarget] = item.kind === 'scalar' ? (/^([^:]+):([^:]+)(?::[^:]*)?$/.exec(item.text) ?? []) : []
     const inside = textAt(item, 'target') ?? shortTarget
     if (inside === undefined) return []
-    return [{ inside: posix.normalize(inside), outside: onHost(textAt(item, 'source') ?? short ?? '', file) }]
+    return [{ inside: posix.normalize(inside), ...onHost(textAt(item, 'source') ?? short ?? '', file) }]
   })
   return mounts.sort((a, b) => b.inside.length - a.inside.length)
 }
 
-function onHost(source: string, file: string | null): string | null {
-  if (source.startsWith('/')) return source
-  return source.startsWith('.') && file !== null ? join(dirname(file), source) : null
+function onHost(source: string, file: string | null): Pick<Mount, 'outside' | 'isBesideFile'> {
+  if (source.startsWith('/')) return { outside: source }
+  if (!source.startsWith('.') || file === null) return { outside: null }
+  return { outside: resolve(dirname(file), source), isBesideFile: true }
 }

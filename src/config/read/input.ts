@@ -1,5 +1,5 @@
 /** Everything that can be handed over as a configuration, made into one form. */
-import { resolve } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { checkOptions, optionInvalid } from '../../misuse.js'
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
@@ -98,7 +98,7 @@ async function readInput(input: ConfigInput, options: ReadOptions, label: string
   if (unit !== undefined) return readUnit({ text: unit, file: label }, (path) => readNamed(path, options))
   if (manifest !== undefined) {
     const content = { text: manifest, file: label }
-    return isCompose(manifest) ? readCompose(content) : readManifest(content)
+    return isCompose(manifest) ? readCompose(content, null) : readManifest(content)
   }
   const read = [
     ...(flags === undefined ? [] : [readFlagsInput(flags, label)]),
@@ -122,18 +122,19 @@ function readAny(content: ConfigText, options: ReadOptions): Promise<ConfigReadi
   if (isProcess || /^\s*(?:\S*\/)?etcd(?:\s|$)|^\s*--?[a-z]|^#!\s*\S*\b(?:env +)?(?:ba|da)?sh\b/.test(start))
     return readCommand(content)
   if (/^\s*\[(?:Unit|Service)\]/m.test(text)) return readUnit(content, (path) => readNamed(path, options))
-  if (isManifest(text) || isCompose(text)) return readYamlInput(content)
+  if (isManifest(text)) return readYamlInput(content)
+  if (isCompose(text)) return readCompose(content, (path) => readNamed(path, options, dirname(content.file ?? '.')))
   if (/^\s*(?:export\s+)?ETCD_\w+\s*=/m.test(text)) return readEnvText(content)
   return readYamlInput(content)
 }
 
 /** YAML is etcd’s own file, or what else starts etcd by YAML. */
-function readYamlInput(content: ConfigText): ConfigReading {
+function readYamlInput(content: ConfigText): Promise<ConfigReading> | ConfigReading {
   const { text, file } = content
   const [, pem] = /^-----BEGIN ([A-Z\d ]+)-----/m.exec(text) ?? []
   if (pem !== undefined) return unreadable(finding('config/no-etcd', { file, looked: `it is PEM and holds a ${pem}` }))
   if (isManifest(text)) return readManifest(content)
-  return isCompose(text) ? readCompose(content) : readYamlConfig(content)
+  return isCompose(text) ? readCompose(content, null) : readYamlConfig(content)
 }
 
 function readFlagsInput(flags: NonNullable<ConfigInput['flags']>, label: string | null): ConfigReading {

@@ -1,7 +1,11 @@
 /** What a configuration takes from elsewhere: it is read where that can be, and told where it cannot. */
+import { mkdirSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
 import type { ConfigInput } from '../../../../src/config/read/input.js'
+import { temporaryFolder } from '../../../support/openssl.js'
+
+const folder = temporaryFolder()
 
 async function told(config: ConfigInput, readFiles = true): Promise<string[]> {
   const { findings } = await lintEtcdConfig(config, { readFiles })
@@ -87,5 +91,48 @@ spec:
       await told(from('env: [{name: ETCD_DATA_DIR, valueFrom: {configMapKeyRef: {name: z, key: plain}}}]'))
     ).join()
     expect(value).not.toContain('unresolved')
+  })
+})
+
+describe('a Compose file', () => {
+  const compose = (...lines: string[]): string =>
+    `services:\n  kv:\n    image: quay.io/coreos/etcd:latest\n${lines.map((each) => `    ${each}\n`).join('')}`
+  const written = (name: string, ...lines: string[]): ConfigInput => {
+    return { file: folder.file(`${name}.yml`, compose(...lines)) }
+  }
+
+  test('the image of etcd alone starts etcd', async () => {
+    expect((await told({ manifest: compose() }))[0]).toMatch(/^config\/nothing-set/)
+    const other = 'services: {a: {image: busybox}, b: {image: "etcd:3.5.20", command: [etcdctl, get, a]}}'
+    expect((await told({ manifest: other })).join()).toMatch(/^config\/no-etcd/)
+  })
+
+  test.each([
+    ['text', 'env_file: ./kv.env'],
+    ['list', 'env_file: [kv.env]'],
+    ['mapping', 'env_file: [{path: ./kv.env, required: true}, {path: none.env, required: false}]'],
+  ])('files of variables beside it are read: %s', async (name, line) => {
+    folder.file('kv.env', 'ETCD_NAME=a # mine\nexport ETCD_DATA_DIRR=b\n')
+    const all = await told(written(name, line, 'command: etcd'))
+    expect(all).toEqual([expect.stringMatching(/^config\/variable-unknown ETCD_DATA_DIRR \(\S*kv\.env:2:8\)/)])
+    const { findings } = await lintEtcdConfig({ file: folder.file(`${name}.yml`) }, { root: '/no/such' })
+    expect(findings.map(({ code }) => code)).toEqual(['config/variable-unknown'])
+  })
+
+  test('and are told where they are not read, or not there', async () => {
+    const config = written('missing', 'env_file: [none.env]')
+    expect((await told(config))[0]).toMatch(/^file\/missing/)
+    expect(await told(config, false)).toEqual([
+      expect.stringMatching(/^config\/variables-not-read env_file .*the file none.env/),
+    ])
+    expect((await told({ manifest: compose('env_file: a.env') })).join()).toMatch(/^config\/variables-not-read/)
+  })
+
+  test('what stands beside it is looked for there, also with another root', async () => {
+    mkdirSync(folder.file('beside'))
+    folder.file('beside/etcd.yml', 'data-dirr: b\n')
+    const config = written('beside', 'command: [etcd, --config-file=/conf/etcd.yml]', 'volumes: ["./beside:/conf"]')
+    const { findings } = await lintEtcdConfig(config, { root: '/no/such' })
+    expect(findings.map(({ code }) => code)).toEqual(['config/key-unknown'])
   })
 })
