@@ -102,13 +102,14 @@ test('lists of another CA and of last year are in force, also against etcd itsel
   const flags = flagsOf({
     'client-crl-file': 'client.crl',
     'trusted-ca-file': 'both.crt',
-    'peer-cert-allowed-cn': 'somebody',
+    'peer-cert-allowed-cn': 'CN=server',
   })
   await found({ flags }, 'config/crl-of-other-ca')
   await found({ flags }, 'config/crl-stale')
   const own = await found({ flags }, 'config/own-certificate-revoked')
   const ended = await found({ flags }, 'config/ca-expired')
-  const named = await found({ flags }, 'config/own-name-not-allowed')
+  const named = await found({ flags }, 'config/allowed-cn-as-subject')
+  expect(named.consequences.map(({ code }) => code)).toEqual(['config/own-name-not-allowed'])
 
   const alice = await issue('alice', root, { serial: 12n })
   const bob = await issue('bob', root, { subject: '' })

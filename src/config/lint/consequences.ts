@@ -1,5 +1,6 @@
 /** What follows from something else is told with it, so that there is one finding for one cause; and in words of etcd. */
 import type { Finding, FindingCode } from '../../report/finding.js'
+import type { ReadMember } from '../read/input.js'
 import { SEVERITIES } from '../../report/severity.js'
 
 interface Link {
@@ -7,9 +8,11 @@ interface Link {
   readonly follows: RegExp
   /**
    * What the two have in common: a certificate, a file of which they are about different certificates, an option of all
-   * members, or a place in the configuration of one.
+   * members, a place in the configuration of one, or that configuration.
    */
-  readonly of: 'certificate' | 'file' | 'option' | 'place' | 'any'
+  readonly of: 'certificate' | 'file' | 'option' | 'place' | 'configuration' | 'any'
+  /** What else must be true. */
+  readonly if?: (first: Finding, second: Finding) => boolean
 }
 
 const LINKS: readonly Link[] = [
@@ -22,6 +25,16 @@ const LINKS: readonly Link[] = [
   { cause: 'config/members-name-repeated', follows: /^config\/(?:cluster-urls-differ|members-share-url)$/, of: 'any' },
   { cause: 'config/members-scheme-differs', follows: /^config\/(?:plaintext-url|peer-tls-forgotten)$/, of: 'place' },
   { cause: 'config/members-disagree', follows: /^config\/member-not-listed$/, of: 'option' },
+  { cause: 'config/cluster-without-member', follows: /^config\/member-not-listed$/, of: 'option', if: isSameName },
+  { cause: 'config/cluster-urls-differ', follows: /^san\/host-not-covered$/, of: 'configuration', if: isAdvertised },
+  { cause: 'config/members-scheme-differs', follows: /^config\/cluster-urls-differ$/, of: 'configuration' },
+  {
+    cause: 'config/member-not-trusted',
+    follows: /^chain\/issuer-not-found$/,
+    of: 'configuration',
+    if: (_, { place }) => /peer/i.test(place?.option ?? ''),
+  },
+  { cause: 'config/allowed-cn-as-subject', follows: /^config\/own-name-not-allowed$/, of: 'option' },
   { cause: 'config/member-not-allowed', follows: /^config\/members-differ$/, of: 'option' },
   { cause: 'config/member-revoked', follows: /^config\/members-differ$/, of: 'option' },
   { cause: 'config/members-tls-apart', follows: /^config\/members-differ$/, of: 'option' },
@@ -52,13 +65,28 @@ export function byCause(findings: readonly Finding[]): Finding[] {
   return findings.filter((each) => !told.has(each)).map(whole)
 }
 
-function isLinked({ cause, follows, of }: Link, first: Finding, second: Finding): boolean {
+function isSameName(first: Finding, second: Finding): boolean {
+  if (first.code !== 'config/cluster-without-member' || second.code !== 'config/member-not-listed') return false
+  return second.details.members.every((name) => name === first.details.name)
+}
+
+/** A host that is advertised and not in the list is as wrong in the one as it is in the certificate. */
+function isAdvertised(first: Finding, second: Finding): boolean {
+  if (first.code !== 'config/cluster-urls-differ' || second.code !== 'san/host-not-covered') return false
+  const isOf = (url: string): boolean => url.replace(/^\w+:\/\/\[?|\]?:\d+$/g, '') === second.details.host
+  return first.details.advertised.some(isOf) && !first.details.listed.some(isOf)
+}
+
+function isLinked(link: Link, first: Finding, second: Finding): boolean {
+  const { cause, follows, of } = link
   if (first.code !== cause || !follows.test(second.code) || second.code === cause) return false
+  if (link.if?.(first, second) === false) return false
   // An error is never told as part of something less: the report would pass.
   if (SEVERITIES.indexOf(first.severity) > SEVERITIES.indexOf(second.severity)) return false
   const [a, b] = [first.certificate, second.certificate]
   if (of === 'any') return true
   if (of === 'option') return optionOf(first) === optionOf(second)
+  if (of === 'configuration') return first.place?.file === second.place?.file
   if (of === 'place') {
     return first.place?.option === second.place?.option && first.place?.file === second.place?.file
   }
@@ -71,8 +99,14 @@ function optionOf({ details, place }: Finding): unknown {
 }
 
 /** Remedies for whoever uses this package, as whoever runs etcd has to read them. */
-export function forEtcd(finding: Finding): Finding {
+export function forEtcd(finding: Finding, read: ReadMember): Finding {
   switch (finding.code) {
+    case 'file/missing': {
+      const path = read.surroundings.mounts === null ? null : read.hostPath(finding.details.file)
+      return path === null
+        ? finding
+        : { ...finding, remedy: `It would be ${path}, outside of the container. ${finding.remedy}` }
+    }
     case 'file/is-directory':
       return {
         ...finding,

@@ -96,7 +96,7 @@ class FilesReader {
   private async pair(certFile: Setting, keyFile: Setting, ca: Input | null): Promise<PairFiles | null> {
     const [cert, key] = [await this.input(certFile, 'cert'), await this.input(keyFile, 'key')]
     if (cert === null || key === null) return null
-    this.findings.push(...(await keyAccess(keyFile, this.read, this.options.root)))
+    for (const barred of await keyAccess(keyFile, this.read, this.options.root)) this.tellBarred(barred)
     const { credentials, findings } = assemble(
       { ca: ca ?? cert, cert, key, crl: null, passphrase: null },
       cert.place.origin,
@@ -108,6 +108,13 @@ class FilesReader {
     if (isEncrypted) this.findings.push(finding('config/key-encrypted', { ...keyFile.place, path: keyFile.text }))
     this.findings.push(...told.filter(({ code }) => !ABOUT_ENCRYPTION.test(code)))
     return { credentials: ca === null ? null : credentials, chain: certificatesIn(cert) }
+  }
+
+  /** What bars the user from both keys is told once. */
+  private tellBarred(barred: Finding): void {
+    const by = (each: Finding): string | null =>
+      each.code === 'config/key-not-readable' ? (each.details.barredBy ?? each.details.path) : null
+    if (!this.findings.some((each) => by(each) !== null && by(each) === by(barred))) this.findings.push(barred)
   }
 
   private judgeServing(side: LintSide, pair: PairFiles, anchors: readonly Certificate[]): void {

@@ -27,13 +27,17 @@ export async function keyAccess({ text, place }: Setting, read: ReadMember, root
   const path = read.hostPath(text)
   const who = whoRuns(read, root)
   if (user === null || who === null || who.uid === 0 || path === null || process.platform === 'win32') return []
-  for (const { at, needs } of [...foldersOf(path).map((at) => ({ at, needs: SEARCH })), { at: path, needs: READ }]) {
+  const folders = foldersOf(path).filter((folder) => root === null || folder.startsWith(join(root, '/')))
+  for (const { at, needs } of [...folders.map((at) => ({ at, needs: SEARCH })), { at: path, needs: READ }]) {
     const stats = await stat(at).catch(() => null)
     if (stats === null) return []
     if (mayUse(stats, who, needs)) continue
     const mode = `0${(stats.mode & 0o777).toString(8)}`
-    const barredBy = at === path ? null : at
-    return [finding('config/key-not-readable', { ...place, path: text, user, mode, barredBy, isDynamic })]
+    // As the machine itself calls them, which may be mounted below a folder of this one.
+    const own = (each: string): string => (root === null ? each : each.replace(join(root, '/'), '/'))
+    const barredBy = at === path ? null : own(at)
+    const onHost = own(path)
+    return [finding('config/key-not-readable', { ...place, path: text, onHost, user, mode, barredBy, isDynamic })]
   }
   return []
 }

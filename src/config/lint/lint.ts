@@ -134,7 +134,7 @@ export async function lintMember(read: ReadMember, context: LintContext): Promis
   const all = distinct([...read.findings, ...found, ...unresolved, ...smallKeysAreOne(member, ofFiles)])
   const container = containerFiles(member, read, context.readFiles)
   const own = await withoutOwnGroup([...all, ...container], read, context.root)
-  return { member, files, findings: byCause(withPlaces(own, settings.all()).map(forEtcd)) }
+  return { member, files, findings: byCause(withPlaces(own, settings.all()).map((each) => forEtcd(each, read))) }
 }
 
 /** Both sides often have the same files: what is said of them is said once. */

@@ -94,7 +94,14 @@ export const configFiles = {
       `Decrypt it: "openssl pkey -in ${path} -out new.key", and let nobody but the user of etcd read that.`,
   }),
   'config/key-not-readable': row<
-    ConfigPlace & { path: string; user: string; mode: string; barredBy: string | null; isDynamic?: boolean }
+    ConfigPlace & {
+      path: string
+      onHost: string
+      user: string
+      mode: string
+      barredBy: string | null
+      isDynamic?: boolean
+    }
   >({
     severity: 'error',
     meaning:
@@ -105,9 +112,13 @@ export const configFiles = {
       details.barredBy === null
         ? `${placed(details)} names ${details.path} (mode ${details.mode}), which the user ${details.user} may not read.`
         : `${placed(details)} names ${details.path}, and the user ${details.user} may not look into ${details.barredBy} (mode ${details.mode}).`,
-    remedy: ({ path, user, barredBy, isDynamic }) =>
-      isDynamic === true
-        ? `Hand it over by LoadCredential=, set User= to a user that owns ${barredBy ?? path}, or SupplementaryGroups= to a group that may use it.`
-        : `Run "chown ${user} ${barredBy ?? path}".`,
+    remedy: ({ onHost, user, barredBy, isDynamic }) => {
+      if (isDynamic === true) {
+        return `Hand it over by LoadCredential=, set User= to a user that owns ${barredBy ?? onHost}, or SupplementaryGroups= to a group that may use it.`
+      }
+      return barredBy === null
+        ? `Run "chown ${user} ${onHost}".`
+        : `Run "chmod o+x ${barredBy}", or keep the key where ${user} may look.`
+    },
   }),
 }

@@ -1,10 +1,10 @@
 /** Remedies that must do no harm where they are followed. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
-import { mintCa, mintCrl } from '../../../support/mint.js'
+import { dns, mintCa, mintCrl, mintLeaf } from '../../../support/mint.js'
 import { findingOf } from '../../../support/refused.js'
 
 let folder: string
@@ -12,6 +12,12 @@ const root = mintCa({ subject: 'Root' })
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lint-remedies-'))
+  const leaf = mintLeaf({ subject: 'etcd', names: [dns('etcd-0')], issuer: root })
+  for (const name of ['open', 'closed']) {
+    await mkdir(join(folder, name), { mode: name === 'open' ? 0o755 : 0o700 })
+    await writeFile(join(folder, name, 'tls.crt'), leaf.pem)
+    await writeFile(join(folder, name, 'tls.key'), leaf.keyPem, { mode: 0o600 })
+  }
   const list = mintCrl({ issuer: root }).pem
   await writeFile(join(folder, 'ca.crt'), root.pem)
   await writeFile(join(folder, 'ca.der'), root.der)
@@ -31,4 +37,39 @@ test.each([
   expect(severity).toBe('error')
   expect(remedy.includes(`-out ${path}`), what).toBe(isWritten)
   if (!isWritten) expect(remedy).toContain(`Leave ${path} as it is.`)
+})
+
+describe('paths of a remedy are those of the machine that etcd runs on', () => {
+  const flags = (at: string): string =>
+    ['cert', 'key', 'peer-cert', 'peer-key']
+      .map((f) => `--${f}-file=${at}/tls.${f.replace('peer-', '').replace('cert', 'crt')}`)
+      .join(' ')
+  const unit = (at: string): string => `[Service]\nUser=4711\nExecStart=/usr/bin/etcd ${flags(at)}\n`
+
+  test.each([
+    ['/closed', 'Run "chmod o+x /closed", or keep the key where 4711 may look.'],
+    ['/open', 'Run "chown 4711 /open/tls.key".'],
+  ])('below a root: %s', async (at, remedy) => {
+    const { findings } = await lintEtcdConfig({ unit: unit(at) }, { root: folder })
+    const told = findings.filter(({ code }) => code === 'config/key-not-readable')
+    expect(told.map((each) => each.remedy)).toEqual([remedy])
+    expect(told.every(({ message }) => !message.includes(folder))).toBe(true)
+  })
+
+  const pod = (key: string): string => `kind: Pod
+spec:
+  securityContext: {runAsUser: 4711}
+  containers:
+  - command: [etcd, --cert-file=/pki/tls.crt, --key-file=/pki/${key}]
+    volumeMounts: [{name: pki, mountPath: /pki}]
+  volumes: [{name: pki, hostPath: {path: /open}}]
+`
+  test('of a pod', async () => {
+    const { findings } = await lintEtcdConfig({ manifest: pod('tls.key') }, { root: folder })
+    expect(findingOf(findings, 'config/key-not-readable').remedy).toBe('Run "chown 4711 /open/tls.key".')
+    const missing = await lintEtcdConfig({ manifest: pod('none.key') }, { root: folder })
+    const { message, remedy } = findingOf(missing.findings, 'file/missing')
+    expect(message).toContain('/pki/none.key')
+    expect(remedy).toContain(`${join(folder, 'open', 'none.key')}, outside of the container`)
+  })
 })

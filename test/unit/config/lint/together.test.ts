@@ -331,4 +331,38 @@ describe('members', () => {
     )
     expect(named.map(({ code }) => code)).toEqual(Array(3).fill('config/member-not-allowed'))
   })
+
+  test.each<[what: string, changes: Changes, cause: string, follows: string[]]>([
+    ['a name that no list has', { name: 'etcd-C' }, 'config/cluster-without-member', ['config/member-not-listed']],
+    [
+      'an address that no list has',
+      { 'initial-advertise-peer-urls': 'https://10.0.0.33:2380' },
+      'config/cluster-urls-differ',
+      ['san/host-not-covered'],
+    ],
+    [
+      'plaintext to members',
+      {
+        'listen-peer-urls': 'http://10.0.0.3:2380',
+        'initial-advertise-peer-urls': 'http://10.0.0.3:2380',
+      },
+      'config/members-scheme-differs',
+      ['config/plaintext-url', 'config/cluster-urls-differ'],
+    ],
+    [
+      'another CA for members',
+      { 'peer-trusted-ca-file': 'clients.crt' },
+      'config/member-not-trusted',
+      ['chain/issuer-not-found'],
+    ],
+  ])('one cause is one error: %s', async (_, changes, cause, follows) => {
+    const names = [1, 2, 3].map((i) => ip(`10.0.0.${String(i)}`))
+    await issue('all', { issuer: clients, names })
+    await issue('all-peers', { issuer: peers, names })
+    const own = { ...pair('all'), ...pair('all-peers', 'peer-') }
+    const findings = await together([own, own, { ...own, ...changes }])
+    const errors = findings.filter(({ severity }) => severity === 'error')
+    expect(errors.map(({ code }) => code)).toEqual([cause])
+    expect(errors[0]?.consequences.map(({ code }) => code)).toEqual(follows)
+  })
 })
