@@ -40,17 +40,16 @@ const ADVISORIES: readonly Advisory[] = [
 export const CRL_FIXED = ['3.5.32', '3.6.13', '3.7.0'] as const
 
 const knownWeaknesses: Rule = (member) => {
-  const { version, settings } = member
+  const { version, versionPlace, settings } = member
   if (version === null || !isRelease(version)) return []
-  const at = { ...settings.server('name').place, option: 'version' }
+  // What the caller says of a release stands nowhere in the configuration.
+  const at = versionPlace ?? { ...settings.server('name').place, option: 'version', line: null, column: null }
   return ADVISORIES.filter(({ fixed, minors, concerns }) => {
     const isMeant = minors?.includes(version.minor) ?? true
     return isMeant && isBefore(version, fixed) && (concerns?.(member) ?? true)
   }).map(({ id, fixed, what }) =>
     finding('config/advisory', {
       ...at,
-      line: null,
-      column: null,
       id,
       version: formatVersion(version),
       fixed: [...fixed],

@@ -121,6 +121,7 @@ export async function lintMember(read: ReadMember, context: LintContext): Promis
     client: new LintSide('client', settings),
     peer: new LintSide('peer', settings),
     version: context.version ?? read.surroundings.version,
+    versionPlace: context.version === null ? (read.surroundings.versionPlace ?? null) : null,
     isWhole,
   }
   const unresolved = settings

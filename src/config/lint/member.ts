@@ -1,4 +1,5 @@
 /** One member as the rules look at it. */
+import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
 import type { OtherName } from '../read/read-option.js'
 import type { Setting, Settings, SideField } from '../read/settings.js'
@@ -68,6 +69,8 @@ export interface LintMember {
   readonly peer: LintSide
   /** Null where neither the caller nor an image tells. */
   readonly version: ParsedVersion | null
+  /** Where an image tells it; null where the caller does. */
+  readonly versionPlace: ConfigPlace | null
   /** False where what is not set may be set elsewhere. */
   readonly isWhole: boolean
 }

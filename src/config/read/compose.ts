@@ -7,7 +7,7 @@ import { assignedVariables, fileVariables, readVariables, type Variable } from '
 import { finding } from './finding.js'
 import { flawFindings } from './flaws.js'
 import { readFlags } from './flags.js'
-import { isEtcdImage, versionOf } from './manifest.js'
+import { isEtcdImage, releaseOf } from './manifest.js'
 import { type ConfigReading, type Mount, unreadable } from './read-option.js'
 import { type ConfigText, refuseText } from './text.js'
 import type { ReadNamedFile } from './unit.js'
@@ -94,7 +94,7 @@ async function readService(
       user: textAt(service, 'user')?.replace(/:.*$/, '') ?? null,
       groups: [],
       isUserDynamic: false,
-      version: versionOf(textAt(service, 'image') ?? ''),
+      ...releaseOf(service, yaml),
       mounts: mountsOf(service, file),
     },
     isWhole: flags.isWhole && named.isWhole,

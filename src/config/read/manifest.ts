@@ -3,7 +3,7 @@ import { join, posix } from 'node:path'
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
 import { rowOfVariable } from '../options.js'
-import { parseVersion } from '../version.js'
+import { type ParsedVersion, parseVersion } from '../version.js'
 import { boundedValues, type EtcdCommand, etcdCommand, substitute, type Values } from './command.js'
 import { assignedVariables, readVariables, type Variable } from './env.js'
 import { type ConfigMaps, configMapsOf, filesOfVolume, valueFrom, variablesFrom } from './config-maps.js'
@@ -105,7 +105,7 @@ function readContainer(
         textAt(at(container, 'securityContext'), 'runAsUser') ??
         textAt(at(spec, 'securityContext'), 'runAsUser') ??
         null,
-      version: versionOf(textAt(container, 'image') ?? ''),
+      ...releaseOf(container, yaml),
       mounts: mountsOf(container, spec, (volume) => filesOfVolume(volume, maps, yaml)),
     },
     isWhole: flags.isWhole && missing.length === 0,
@@ -185,8 +185,18 @@ export function isEtcdImage(image: string): boolean {
   return /(?:^|\/)etcd(?:-amd64|-arm64)?(?:[:@]|$)/.test(image)
 }
 
+/** The release that the tag of an image tells, and where it does. */
+export function releaseOf(
+  container: YamlValue,
+  yaml: YamlReading,
+): { version: ParsedVersion | null; versionPlace?: ConfigPlace } {
+  const image = at(container, 'image')
+  const version = versionOf(textAt(container, 'image') ?? '')
+  return image === null ? { version } : { version, versionPlace: yaml.place(image.offset, 'image') }
+}
+
 /** `registry.k8s.io/etcd:3.5.16-0` is 3.5.16. */
-export function versionOf(image: string): ConfigReading['surroundings']['version'] {
+function versionOf(image: string): ConfigReading['surroundings']['version'] {
   const [, tag] = /(?:^|\/)etcd(?:-amd64|-arm64)?:v?(3\.\d+\.\d+)(?:[-.@].*)?$/.exec(image) ?? []
   return tag === undefined ? null : parseVersion(tag)
 }

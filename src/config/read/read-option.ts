@@ -37,6 +37,8 @@ export interface Surroundings {
   readonly isUserDynamic: boolean
   /** Taken from the image of a container. */
   readonly version: ParsedVersion | null
+  /** Where that stands. */
+  readonly versionPlace?: ConfigPlace
   /** Folders of a container and what they are on its host; null outside of containers. */
   readonly mounts: readonly Mount[] | null
 }

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
+import { lintEtcdConfig, type LintOptions } from '../../../../src/config/lint/lint.js'
 import type { FindingCode } from '../../../../src/report/finding.js'
 import { formatReport } from '../../../../src/report/format.js'
 import { dns, ip, mintCa, mintLeaf } from '../../../support/mint.js'
@@ -97,4 +97,14 @@ test('a file of variables and a configuration file that are not there are at wha
   ])
   expect(findingOf(variables.findings, 'file/missing').place).toMatchObject({ option: 'EnvironmentFile', line: 2 })
   expect(findingOf(file.findings, 'file/missing').place).toMatchObject({ option: '--config-file', line: 2 })
+})
+
+test('a weakness of a release stands where its image does, and nowhere where the caller names the release', async () => {
+  const manifest = 'kind: Pod\nspec:\n  containers:\n  - image: registry.k8s.io/etcd:3.5.16-0\n    command: [etcd]\n'
+  const compose = 'services:\n  kv:\n    image: quay.io/coreos/etcd:v3.5.16\n    command: etcd\n'
+  const placeOf = async (text: string, options: LintOptions = {}): Promise<unknown> =>
+    findingOf((await lintEtcdConfig({ manifest: text }, options)).findings, 'config/advisory').place
+  expect(await placeOf(manifest)).toEqual({ option: 'image', file: null, line: 4, column: 12 })
+  expect(await placeOf(compose)).toEqual({ option: 'image', file: null, line: 3, column: 12 })
+  expect(await placeOf(manifest, { version: '3.5.16' })).toMatchObject({ option: 'version', line: null })
 })
