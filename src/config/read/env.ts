@@ -1,10 +1,11 @@
 /** Variables: a record, or the text of an EnvironmentFile (systemd.exec(5)). */
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
-import { etcdOptions, rowOfVariable, variableOf } from '../options.js'
+import { etcdOptions, type EtcdOptionRow, rowOfVariable, variableOf } from '../options.js'
 import { otherOptions, type OtherRow } from '../options-other.js'
 import { parseEnvironmentFile } from './env-file.js'
 import { finding } from './finding.js'
+import { guessedOption, isProtection, meantByValue, meantByWords } from './meaning.js'
 import { GONE, nearest } from './nearest.js'
 import { judgeOtherText } from './other-values.js'
 import { type ReadOption, textOption } from './read-option.js'
@@ -116,16 +117,36 @@ export function readVariables(variables: readonly Variable[]): EnvReading {
     if (other !== undefined) {
       if (value !== '') findings.push(...judgeOtherText(other, value, place))
     } else if (name.startsWith('ETCD_') && !FOREIGN.test(name)) {
-      const near = DEAD.get(name) ?? (unknown++ < MAX_UNKNOWN ? nearest(name, NAMES) : null)
-      const meant = near === null ? undefined : rowOfVariable(near)
-      if (near === null || meant === undefined) continue
-      const isMissed = !byName.has(near) && value !== ''
-      const code = isMissed && meant.block !== 'server' ? 'config/tls-variable-unknown' : 'config/variable-unknown'
-      findings.push(finding(code, { ...place, nearest: near }))
-      if (isMissed) options.push({ ...textOption(meant, value, 'env', place), isGuess: true })
+      const near = unknown++ < MAX_UNKNOWN ? meantBy(name, value) : null
+      const nearName = variableOfRow(near)
+      if (near === null || nearName === null) {
+        if (OF_TLS.test(name) && unknown <= MAX_UNKNOWN)
+          findings.push(finding('config/variable-unknown', { ...place, nearest: null }))
+        continue
+      }
+      const isMissed = !byName.has(nearName) && value !== ''
+      const code = isMissed && isProtection(near) ? 'config/tls-variable-unknown' : 'config/variable-unknown'
+      findings.push(finding(code, { ...place, nearest: nearName }))
+      const guessed = isMissed ? guessedOption(near, value, 'env', place) : null
+      if (guessed !== null) options.push(guessed)
     }
   }
   return { options, findings }
+}
+
+/** Names that say that they protect something. */
+const OF_TLS = /_(?:CERTS?|CERTIFICATES?|CA|CACERT|CRL|TLS|AUTH|CIPHERS?)(?:_(?!DIR$)|$)/
+
+/** The option that a variable which is none was meant for; null where that is not plain. */
+function meantBy(name: string, value: string): EtcdOptionRow | null {
+  const near = DEAD.get(name) ?? variableOfRow(meantByWords(name)) ?? nearest(name, NAMES)
+  const row = near === null ? undefined : rowOfVariable(near)
+  return row === undefined ? null : meantByValue(row, name, value)
+}
+
+function variableOfRow(row: EtcdOptionRow | null): string | null {
+  const flag = row?.flag ?? null
+  return flag === null ? null : variableOf(flag.name)
 }
 
 const OTHERS: ReadonlyMap<string, OtherRow> = new Map(

@@ -5,6 +5,7 @@ import { etcdOptions, type EtcdOptionRow, rowOfFlag } from '../options.js'
 import { otherOfFlag } from '../options-other.js'
 import { finding } from './finding.js'
 import { KNOWN_FLAGS } from './known-names.js'
+import { guessedOption, meantByValue, meantByWords } from './meaning.js'
 import { GONE, NAMES_OF_OTHERS, nearest } from './nearest.js'
 import { isSwitch, judgeOtherText } from './other-values.js'
 import { type OtherName, type ReadOption, textOption } from './read-option.js'
@@ -105,10 +106,8 @@ class FlagsReader {
     this.leftOver(word, before)
     const { row } = before ?? {}
     if (row === undefined || (before?.isSwitch !== true && before?.isEmpty !== true)) return
-    this.options.splice(
-      this.options.findLastIndex((each) => each.row === row),
-      1,
-    )
+    const last = this.options.findLastIndex((each) => each.row === row)
+    if (last !== -1) this.options.splice(last, 1)
     this.options.push({ ...textOption(row, word.text, 'flags', word.place(before.flag)), isGuess: true })
   }
 
@@ -132,7 +131,8 @@ class FlagsReader {
     const flag = `--${name}`
     const place = word.place(flag)
     const other = rowOfFlag(name) === undefined ? otherOfFlag(name) : undefined
-    const row = rowOfFlag(name) ?? (other === undefined ? this.meant(name, place) : undefined)
+    const row =
+      rowOfFlag(name) ?? (other === undefined ? this.meant(name, given ?? next?.text ?? '', place) : undefined)
     const isGuess = rowOfFlag(name) === undefined
     if (other !== undefined) this.others.push({ name, form: 'flags', place })
     const isAlone = row !== undefined ? row.kind === 'boolean' : other === undefined ? isLast(next) : isSwitch(other)
@@ -149,8 +149,8 @@ class FlagsReader {
     }
     if (value === undefined) return [before, count]
     if (row !== undefined) {
-      const option = textOption(row, value, 'flags', place)
-      this.options.push(isGuess ? { ...option, isGuess } : option)
+      const option = (isGuess ? guessedOption : textOption)(row, value, 'flags', place)
+      if (option !== null) this.options.push(option)
     }
     if (other !== undefined) for (const each of judgeOtherText(other, value, place)) this.tell(each)
     return [before, count]
@@ -173,13 +173,16 @@ class FlagsReader {
   }
 
   /** Tells of a flag that etcd does not know. */
-  private meant(name: string, place: ConfigPlace): EtcdOptionRow | undefined {
+  private meant(name: string, value: string, place: ConfigPlace): EtcdOptionRow | undefined {
     if (this.unknown++ >= MAX_UNKNOWN) return undefined
     const gone = GONE[name]
-    const near = gone ?? NAMES_OF_OTHERS[name] ?? nearest(name, FLAGS)
+    const near = gone ?? NAMES_OF_OTHERS[name] ?? meantByWords(name)?.flag?.name ?? nearest(name, FLAGS)
+    const row = near === null ? undefined : rowOfFlag(near)
+    const meant = row === undefined ? undefined : meantByValue(row, name, value)
+    const told = meant?.flag?.name ?? near
     const lines = gone === undefined ? [] : ['3.3']
-    this.tell(finding('config/flag-unknown', { ...place, nearest: near === null ? null : `--${near}`, lines }))
-    return near === null ? undefined : rowOfFlag(near)
+    this.tell(finding('config/flag-unknown', { ...place, nearest: told === null ? null : `--${told}`, lines }))
+    return meant
   }
 }
 

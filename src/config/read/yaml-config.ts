@@ -5,6 +5,7 @@ import { etcdOptions, type EtcdOptionRow, rowOfFlag, rowOfPath } from '../option
 import { otherOfFlag, otherOfPath, otherOptions } from '../options-other.js'
 import { finding } from './finding.js'
 import { KNOWN_KEYS } from './known-names.js'
+import { blockByWords, isProtection, meantByValue, meantByWords } from './meaning.js'
 import { nearest } from './nearest.js'
 import { wantedOfOther } from './other-values.js'
 import { listOption, meantOption, wantedOf } from './yaml-values.js'
@@ -159,14 +160,18 @@ class ConfigReader {
       })
       return
     }
-    const meant = isInBlock ? meantInBlock(key, block) : meantAtTop(key)
+    const text = value.kind === 'scalar' ? value.text : ''
+    const meant = isInBlock ? meantInBlock(key, block, text) : meantAtTop(key)
     const { path = null, isElsewhere = false } = meant ?? {}
     const name = path === null ? null : pathText(path)
     const details = { ...place, nearest: isElsewhere ? null : name, belongs: isElsewhere ? name : null }
     if (meant?.isCrl === true) this.tell(finding('config/crl-not-in-force', place))
     else if (isInBlock || meant?.isTls === true) this.tell(finding('config/tls-key-unknown', details))
     else this.tell(finding('config/key-unknown', details))
-    if (path !== null)
+    const row = path === null ? undefined : rowOfPath(path)
+    // Of a value that does not fit what may be meant, nothing is said.
+    const isFit = row === undefined || wantedOf(row, value) === null
+    if (path !== null && isFit)
       this.guess(() => {
         this.entry(path, value, at)
       })
@@ -215,7 +220,7 @@ interface Meant {
 function meantBy(row: EtcdOptionRow): Meant {
   return {
     path: row.yaml === null ? null : row.yaml.name,
-    isTls: row.block !== 'server' || row.yaml === null || row.kind === 'suites' || row.kind === 'tls-version',
+    isTls: isProtection(row) || row.yaml === null,
     isCrl: row.field === 'crlFile',
   }
 }
@@ -229,6 +234,10 @@ function meantAtTop(key: string): Meant | null {
   }
   const other = otherOfFlag(key)?.yaml?.name
   if (other !== undefined) return { path: other, isTls: false, isCrl: false, isElsewhere: true }
+  const byWords = meantByWords(key)
+  if (byWords !== null) return meantBy(byWords)
+  const block = blockByWords(key, TLS_BLOCKS)
+  if (block !== null) return { path: [block], isTls: true, isCrl: false }
   const paths = etcdOptions.flatMap((row) => (row.yaml?.name.length === 1 ? row.yaml.name : []))
   const near = nearest(key, [...TLS_BLOCKS, ...paths, ...KNOWN_KEYS.keys()])
   if (near !== null) {
@@ -253,7 +262,7 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
 }
 
 /** A key in one of the two blocks. */
-function meantInBlock(key: string, block: string): Meant | null {
+function meantInBlock(key: string, block: string, value: string): Meant | null {
   const folded = key.replaceAll('_', '-')
   const rows = etcdOptions.filter(({ yaml }) => yaml?.name.length === 2 && yaml.name[0] === block)
   const side = rows[0]?.block
@@ -263,9 +272,13 @@ function meantInBlock(key: string, block: string): Meant | null {
   if (elsewhere !== null) return elsewhere
   const bare = folded.replace(/^peer-(?:cert-)?(?=allowed)|^peer-|^client-cert-(?=allowed)/, '')
   const names = rows.flatMap((row) => row.yaml?.name[1] ?? [])
-  const name = names.find((each) => each === bare) ?? OTHER_NAMES[bare] ?? nearest(bare, names)
-  const row = name === null ? undefined : rowOfPath([block, name])
-  return row === undefined ? null : meantBy(row)
+  const name = names.find((each) => each === bare) ?? OTHER_NAMES[bare]
+  const own = side === 'peer' ? 'peer' : 'client'
+  const byWords = name === undefined ? meantByWords(key, own) : null
+  if (byWords?.yaml !== null && byWords?.yaml !== undefined) return meantBy(byWords)
+  const near = name ?? nearest(bare, names)
+  const row = near === null ? undefined : rowOfPath([block, near])
+  return row === undefined ? null : meantBy(meantByValue(row, bare, isTrue(value) ? 'true' : value, own))
 }
 
 /** A key of the top level, or a flag of the other block. */
