@@ -6,7 +6,15 @@
  */
 export { EtcdMtlsError, isEtcdMtlsError } from '../errors.js'
 export type { AnyEtcdMtlsError, ErrorCode, ErrorDetails } from '../errors.js'
-export type { CertificateRef, Finding, FindingCode, FindingDetails, FindingPlace, Refusal, Severity } from './finding.js'
+export type {
+  CertificateRef,
+  Finding,
+  FindingCode,
+  FindingDetails,
+  FindingPlace,
+  Refusal,
+  Severity,
+} from './finding.js'
 export { formatReport } from './format.js'
 export type { FormatOptions } from './format.js'
 export { assertValid } from './report.js'
