@@ -225,6 +225,21 @@ const REFUSED: readonly (readonly [code: FindingCode, args: () => string[], word
     'missing from --initial-advertise-peer-urls',
   ],
   [
+    'config/start-ambiguous',
+    () => good({ discovery: 'https://127.0.0.1:1/x' }),
+    'multiple discovery or bootstrap flags are set',
+  ],
+  [
+    'config/start-ambiguous',
+    () => good({ 'discovery-srv': 'example.invalid' }),
+    'multiple discovery or bootstrap flags are set',
+  ],
+  [
+    'config/election-too-short',
+    () => good({ 'heartbeat-interval': '201' }),
+    'should be at least as 5 times as --heartbeat-interval',
+  ],
+  [
     'config/option-not-in-version',
     () => good({ 'peer-skip-client-san-verification': 'true' }),
     'flag provided but not defined: -peer-skip-client-san-verification',
@@ -281,6 +296,21 @@ describe('etcd refuses', () => {
       'cannot unmarshal array into Go struct field',
     ],
     ['config/value-type', () => '- name: a\n', 'cannot unmarshal array into Go value'],
+    [
+      'config/start-ambiguous',
+      () => goodYaml({ end: 'discovery-srv: example.invalid\n' }),
+      'multiple discovery or bootstrap flags are set',
+    ],
+    [
+      'config/start-ambiguous',
+      () => goodYaml({ end: 'discovery: https://127.0.0.1:1/x\n' }),
+      'multiple discovery or bootstrap flags are set',
+    ],
+    [
+      'config/election-too-short',
+      () => goodYaml({ end: 'election-timeout: 499\n' }),
+      'should be at least as 5 times as --heartbeat-interval',
+    ],
     ['config/scalar-instead-of-list', () => goodYaml({ client: '  allowed-cn: root\n' }), 'of type []string'],
   ])('%s %#', async (code, yaml, words) => {
     const text = yaml()

@@ -19,6 +19,7 @@ import { withPlaces } from './place.js'
 import { exchangedSides, judgeTogether, smallKeysAreOne } from './rules-files.js'
 import { authRules } from './rules-auth.js'
 import { reachRules } from './rules-reach.js'
+import { startRules } from './rules-start.js'
 import { urlRules } from './rules-urls.js'
 import { valueRules } from './rules-values.js'
 
@@ -61,7 +62,14 @@ export interface LintedMember {
   readonly findings: readonly Finding[]
 }
 
-const RULES: readonly Rule[] = [...urlRules, ...reachRules, ...authRules, ...valueRules, ...advisoryRules]
+const RULES: readonly Rule[] = [
+  ...urlRules,
+  ...reachRules,
+  ...authRules,
+  ...valueRules,
+  ...startRules,
+  ...advisoryRules,
+]
 
 /**
  * Judges a configuration of etcd: what etcd refuses, what it passes over in silence, what opens a hole, and whether the

@@ -134,7 +134,7 @@ class FlagsReader {
     const row =
       rowOfFlag(name) ?? (other === undefined ? this.meant(name, given ?? next?.text ?? '', place) : undefined)
     const isGuess = rowOfFlag(name) === undefined
-    if (other !== undefined) this.others.push({ name, form: 'flags', place })
+    if (other !== undefined) this.others.push({ name, form: 'flags', place, text: given ?? next?.text ?? '' })
     const isAlone = row !== undefined ? row.kind === 'boolean' : other === undefined ? isLast(next) : isSwitch(other)
     const before = { flag, row, isSwitch: isAlone && given === undefined, isEmpty: given === '' }
     let value = given

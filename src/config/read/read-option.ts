@@ -63,11 +63,13 @@ export const NO_SURROUNDINGS: Surroundings = {
   mounts: null,
 }
 
-/** A name that etcd knows and that concerns neither TLS nor addresses: whether this release knows it is all that counts. */
+/** A name that etcd knows and that concerns neither TLS nor addresses: whether this release knows it counts for most. */
 export interface OtherName {
   readonly name: string
   readonly form: ConfigForm
   readonly place: ConfigPlace
+  /** Its value, where that is one text. */
+  readonly text?: string
   /** Whether it is a block of the table that stands there without anything in it. */
   readonly isEmptyBlock?: true
 }

@@ -142,7 +142,8 @@ class ConfigReader {
     if (wants !== null) this.wrongType(place, wants, value)
     const [block = '', key = block] = own
     if (own.length > 1 && !TLS_BLOCKS.has(block)) return
-    if (own.length === 1 && KNOWN_KEYS.has(key)) this.others.push({ name: key, form: 'yaml', place })
+    const text = value.kind === 'scalar' && value.type !== 'null' ? value.text : ''
+    if (own.length === 1 && KNOWN_KEYS.has(key)) this.others.push({ name: key, form: 'yaml', place, text })
     else this.unknown(own, value, at)
   }
 

@@ -1,6 +1,6 @@
 /** Findings about the options of etcd themselves: what a form or a version of etcd cannot say, and values it cannot take. */
 import { row } from '../row.js'
-import { listed, placed, releases, type ConfigPlace } from './config-place.js'
+import { listed, placed, releases, spelledLike, type ConfigPlace } from './config-place.js'
 
 /** The ways in which a member is told its options. */
 type Form = 'yaml' | 'flags' | 'env'
@@ -153,6 +153,28 @@ export const configOption = {
     message: (details) =>
       `${placed(details)} gives "${details.name}" the URLs ${listed(details.listed)}, and the member advertises ${listed(details.advertised)}.`,
     remedy: () => 'Write the same URLs in both.',
+  }),
+  'config/start-ambiguous': row<ConfigPlace & { other: string }>({
+    severity: 'error',
+    meaning:
+      'A list of members, a discovery service and DNS are three ways to find the members of a new cluster. Etcd does not start with two of them, in any form.',
+    source: 'server/embed/config.go v3.5.16 Validate; etcd 3.5.16, run',
+    refusals: [{ by: 'etcd', words: 'multiple discovery or bootstrap flags are set' }],
+    message: (details) => `${placed(details)} is set beside ${details.other}: etcd wants one way to find the members.`,
+    remedy: ({ option, other }) => `Keep one of ${other} and ${option}.`,
+  }),
+  'config/election-too-short': row<ConfigPlace & { heartbeat: number; election: number; least: number }>({
+    severity: 'error',
+    meaning:
+      'A leader must be heard of five times within the time after which others take its place. Etcd does not start with less; what is not set is 100 ms and 1000 ms.',
+    source: 'server/embed/config.go v3.5.16 Validate; etcd 3.5.16, run',
+    refusals: [
+      { by: 'etcd', words: '--election-timeout[…ms] should be at least as 5 times as --heartbeat-interval[…ms]' },
+    ],
+    message: (details) =>
+      `${placed(details)}: the election timeout of ${String(details.election)} ms is less than five heartbeats of ${String(details.heartbeat)} ms.`,
+    remedy: ({ option, least }) =>
+      `Set ${spelledLike(option, 'election-timeout')} to ${String(least)} at least, or ${spelledLike(option, 'heartbeat-interval')} to less, alike on all members.`,
   }),
   'config/path-not-absolute': row<ConfigPlace & { path: string }>({
     severity: 'error',

@@ -108,6 +108,7 @@ const FAULTS: readonly (readonly [code: string, changes: Changes, options?: Lint
     { 'listen-metrics-urls': 'http://127.0.0.1:2379', 'listen-client-urls': 'https://0.0.0.0:2379' },
   ],
   ['config/metrics-plaintext', { 'listen-metrics-urls': 'http://0.0.0.0:2381' }],
+  ['config/start-ambiguous', { 'discovery-srv': 'example.com' }],
   ['config/url-malformed', { 'listen-client-urls': 'https://10.0.0.1:2379,https://e1.example.com:2379' }],
   ['config/cluster-without-member', { name: 'e3' }],
   ['config/cluster-urls-differ', { 'initial-advertise-peer-urls': 'https://10.0.0.9:2380' }],
@@ -183,6 +184,11 @@ describe('one fault of a form is one finding', () => {
   const NO_PEER = yamlText().replace(/peer-transport-security:\n(?: .*\n)+/, 'peer-transport-security:\n')
   test.each(
     cases([
+      ['config/start-ambiguous', { flags: [...all, '--discovery', 'https://discovery.example.com/x'] }],
+      ['config/start-ambiguous', yaml({ end: 'discovery: https://discovery.example.com/x\n' })],
+      ['config/start-ambiguous', yaml({ end: 'discovery-srv: example.com\n' })],
+      ['config/election-too-short', { flags: [...all, '--heartbeat-interval=201'] }],
+      ['config/election-too-short', yaml({ end: 'heartbeat-interval: 50\nelection-timeout: 249\n' })],
       ['config/argument-left-over', { flags: [...all, '--client-cert-auth', 'true'] }],
       ['config/flag-value-missing', { flags: [...all, '--data-dir'] }],
       ['config/flag-unknown', { flags: [...all, '--cert-fil=x'] }],
@@ -242,6 +248,21 @@ describe('one fault of a form is one finding', () => {
   )('$code is told as an info, alone %#', async ({ code, config, options }) => {
     const { findings } = await lintEtcdConfig(config, { readFiles: false, ...options })
     expect(findings.map((each) => each.code)).toEqual([code])
+  })
+
+  test('nothing is told of one way to start, and of five heartbeats', async () => {
+    const [cluster = ''] = changed({}).flatMap(([name, value]) => (name === 'initial-cluster' ? [value] : []))
+    const without = yamlText().replace(`initial-cluster: ${cluster}\n`, '')
+    const texts = [
+      yamlText({ end: 'discovery:\ndiscovery-srv: ""\nheartbeat-interval: 200\n' }),
+      `${without}discovery: https://discovery.example.com/x\nheartbeat-interval: 500\nelection-timeout: 2500\n`,
+      `${without}discovery-srv: example.com\n`,
+      yamlText({ end: 'discovery-srv: "{{ srv }}"\n' }),
+    ]
+    for (const text of texts) {
+      const { findings } = await lintEtcdConfig({ yaml: text }, { readFiles: false })
+      expect(findings.filter(({ severity }) => severity !== 'info')).toEqual([])
+    }
   })
 
   test('the good one is told nothing of', async () => {

@@ -1,0 +1,47 @@
+/** How a member finds the others at its first start, and how long it waits for their leader. */
+import type { Finding } from '../../report/finding.js'
+import { etcdOptions } from '../options.js'
+import { isUnresolved, type OtherName } from '../read/read-option.js'
+import { finding } from './finding.js'
+import type { LintMember, Rule } from './member.js'
+
+/** Of options that this package passes through, those whose values are looked at. */
+const DISCOVERY = 'discovery'
+const HEARTBEAT = { name: 'heartbeat-interval', standard: '100' } as const
+const ELECTION = { name: 'election-timeout', standard: '1000' } as const
+const BEATS = 5
+const BY_DNS = etcdOptions.find(({ flag }) => flag?.name === 'discovery-srv')
+
+/** What is in force: beside a file, its keys alone. */
+function otherOf({ settings, others }: LintMember, name: string): OtherName | undefined {
+  const isFile = settings.all().some(({ form }) => form === 'yaml')
+  return others.findLast(
+    (each) => each.name === name && (each.form === 'yaml') === isFile && each.text !== undefined && each.text !== '',
+  )
+}
+
+/** Etcd counts which of the three are set (server/embed/config.go v3.5.16 Validate). */
+const startIsOneWay: Rule = (member) => {
+  const cluster = member.settings.server('initialCluster')
+  const byDns = member.settings.all().find(({ row }) => row === BY_DNS)
+  // What others complete may be empty, and the default is as none in a file.
+  const [first, second] = [cluster.option, otherOf(member, DISCOVERY), byDns]
+    .filter((each) => each !== null && each !== undefined)
+    .filter(({ text = '' }) => text !== '' && !isUnresolved(text) && text !== cluster.row.default)
+    .map(({ place }) => place)
+  if (first === undefined || second === undefined) return []
+  return [finding('config/start-ambiguous', { ...second, other: first.option })]
+}
+
+/** Both are milliseconds. */
+const leaderIsHeard: Rule = (member): Finding[] => {
+  const [heartbeat, election] = [otherOf(member, HEARTBEAT.name), otherOf(member, ELECTION.name)]
+  const given = election ?? heartbeat
+  const [beat, wait] = [heartbeat?.text ?? HEARTBEAT.standard, election?.text ?? ELECTION.standard]
+  if (given === undefined || !/^\d+$/.test(beat) || !/^\d+$/.test(wait) || BEATS * Number(beat) <= Number(wait))
+    return []
+  const details = { heartbeat: Number(beat), election: Number(wait), least: BEATS * Number(beat) }
+  return [finding('config/election-too-short', { ...given.place, ...details })]
+}
+
+export const startRules: readonly Rule[] = [startIsOneWay, leaderIsHeard]
