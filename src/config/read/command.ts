@@ -1,4 +1,5 @@
 /** Finds the words that follow `etcd` in a command, also where a shell or a container engine starts it. */
+import { type ContainerRun, containerRun } from './container-run.js'
 import { type Flaw, LITERAL_DOLLAR, splitText, type Word } from './words.js'
 
 /** A command within which etcd is started by a shell, at most this deep. */
@@ -12,6 +13,8 @@ export interface EtcdCommand {
   readonly variables: readonly Word[]
   /** What is wrong with a script within the command. */
   readonly flaws: readonly Flaw[]
+  /** The container that it is started in by a container engine. */
+  readonly container?: ContainerRun
 }
 
 /**
@@ -83,10 +86,24 @@ function commandIn(command: readonly Word[], values: Values, depth: number): Etc
     if (found === null) return null
     return { ...found, variables: [...variables, ...found.variables], flaws: [...flaws.map(placed), ...found.flaws] }
   }
+  const contained = depth < MAX_SHELLS ? inContainer(own, values, depth) : null
+  if (contained !== null) return { ...contained, variables: [...variables, ...contained.variables] }
   const at = startedAt(own, isStarted || ENGINE.test(program.text))
   return at === -1
     ? null
     : { args: own.slice(at + 1), variables: assignmentsOf(command.slice(0, first + at)), flaws: [] }
+}
+
+/** How a container that a command starts runs etcd; null where it does not, or cannot be understood. */
+function inContainer(words: readonly Word[], values: Values, depth: number): EtcdCommand | null {
+  const container = containerRun(words)
+  if (container === null) return null
+  const rest = words.slice(container.length)
+  const isBare = rest[0] === undefined || rest[0].text.startsWith('-')
+  const bare = container.isEtcd ? { args: rest, variables: [], flaws: [] } : null
+  const found = isBare ? bare : commandIn(rest, values, depth + 1)
+  if (found === null) return null
+  return { ...found, container, variables: [...assignmentsOf(words.slice(0, container.length)), ...found.variables] }
 }
 
 /** Options of programs that start others whose value may be `etcd`, or a folder of that name. */

@@ -6,6 +6,7 @@ import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import { etcdCommand } from './command.js'
 import { isCompose, readCompose } from './compose.js'
 import { assignedVariables, fileVariables, readVariables, recordVariables } from './env.js'
+import { filesNotRead } from './container-files.js'
 import { finding } from './finding.js'
 import { type Argument, readFlags } from './flags.js'
 import { flawFindings } from './flaws.js'
@@ -108,7 +109,7 @@ async function readInput(input: ConfigInput, options: ReadOptions, label: string
     options: read.flatMap((each) => each.options),
     others: read.flatMap((each) => each.others),
     findings: read.flatMap((each) => each.findings),
-    surroundings: NO_SURROUNDINGS,
+    surroundings: read[0]?.surroundings ?? NO_SURROUNDINGS,
     isWhole: read.every((each) => each.isWhole),
   }
 }
@@ -196,8 +197,9 @@ function fromWords(
   return {
     ...flags,
     options: [...flags.options, ...env.options],
-    findings: [...wrong, ...flags.findings, ...env.findings],
-    surroundings: NO_SURROUNDINGS,
+    findings: [...wrong, ...flags.findings, ...env.findings, ...filesNotRead(command.container, at)],
+    surroundings: command.container?.surroundings ?? NO_SURROUNDINGS,
+    isWhole: flags.isWhole && (command.container?.files ?? []).length === 0,
   }
 }
 

@@ -3,13 +3,13 @@ import { join, posix } from 'node:path'
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
 import { rowOfVariable } from '../options.js'
-import { type ParsedVersion, parseVersion } from '../version.js'
 import { boundedValues, type EtcdCommand, etcdCommand, substitute, type Values } from './command.js'
 import { assignedVariables, readVariables, type Variable } from './env.js'
 import { type ConfigMaps, configMapsOf, filesOfVolume, valueFrom, variablesFrom } from './config-maps.js'
 import { finding } from './finding.js'
 import { flawFindings } from './flaws.js'
 import { readFlags } from './flags.js'
+import { isEtcdImage, releaseOf } from './image.js'
 import { type ConfigReading, type Mount, unreadable } from './read-option.js'
 import { type ConfigText, refuseText } from './text.js'
 import { LITERAL_DOLLAR, type Word } from './words.js'
@@ -179,26 +179,6 @@ function variablesOf(
 /** Whether a manifest of Kubernetes is what a text is. */
 export function isManifest(text: string): boolean {
   return /^(?:kind|"kind"|apiVersion)\s*:/m.test(text) || /^\s*\{[\s\S]*"(?:kind|apiVersion)"\s*:/.test(text)
-}
-
-export function isEtcdImage(image: string): boolean {
-  return /(?:^|\/)etcd(?:-amd64|-arm64)?(?:[:@]|$)/.test(image)
-}
-
-/** The release that the tag of an image tells, and where it does. */
-export function releaseOf(
-  container: YamlValue,
-  yaml: YamlReading,
-): { version: ParsedVersion | null; versionPlace?: ConfigPlace } {
-  const image = at(container, 'image')
-  const version = versionOf(textAt(container, 'image') ?? '')
-  return image === null ? { version } : { version, versionPlace: yaml.place(image.offset, 'image') }
-}
-
-/** `registry.k8s.io/etcd:3.5.16-0` is 3.5.16. */
-function versionOf(image: string): ConfigReading['surroundings']['version'] {
-  const [, tag] = /(?:^|\/)etcd(?:-amd64|-arm64)?:v?(3\.\d+\.\d+)(?:[-.@].*)?$/.exec(image) ?? []
-  return tag === undefined ? null : parseVersion(tag)
 }
 
 /**

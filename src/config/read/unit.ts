@@ -7,6 +7,7 @@ import { assignedVariables, type FileVariable, fileVariables, readVariables, typ
 import { finding } from './finding.js'
 import { flawFindings } from './flaws.js'
 import { readFlags } from './flags.js'
+import { filesNotRead } from './container-files.js'
 import { type ConfigReading, NO_SURROUNDINGS, unreadable } from './read-option.js'
 import { type ConfigText, Lines, refuseText } from './text.js'
 import { type Flaw, LITERAL_DOLLAR, splitText, splitWords, type Word } from './words.js'
@@ -62,7 +63,10 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Pr
     })),
   )
   const assigned = assignedVariables(command.variables, (offset, name) => lines.place(offset, name))
-  const env = readVariables([...variables.values(), ...assigned])
+  const { container } = command
+  // A container has the variables alone that it is given.
+  const given = [...variables.values()].filter(({ name }) => container === undefined || container.passed.includes(name))
+  const env = readVariables([...given, ...assigned])
   return {
     options: [...flags.options, ...env.options],
     others: flags.others,
@@ -71,13 +75,14 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Pr
       ...flawFindings(command.flaws, text, (at) => lines.place(at, 'ExecStart')),
       ...flags.findings,
       ...env.findings,
+      ...filesNotRead(container, (at, option) => lines.place(at, option)),
     ],
-    surroundings: {
+    surroundings: container?.surroundings ?? {
       ...NO_SURROUNDINGS,
       directory: lastValue(text, directives, 'WorkingDirectory') ?? '/',
       ...userOf(text, directives),
     },
-    isWhole: isWhole && flags.isWhole,
+    isWhole: isWhole && flags.isWhole && (container?.files ?? []).length === 0,
   }
 }
 

@@ -1,0 +1,87 @@
+/** Reads `docker run` and its like: what of the host the container sees (docker-run(1), podman-run(1)). */
+import { posix } from 'node:path'
+import { isEtcdImage, versionOf } from './image.js'
+import { isUnresolved, type Mount, NO_SURROUNDINGS, type Surroundings } from './read-option.js'
+import type { Word } from './words.js'
+
+/** A container that a command line starts. */
+export interface ContainerRun {
+  readonly surroundings: Surroundings
+  /** Whether nothing but the image, or its entrypoint, has to start etcd. */
+  readonly isEtcd: boolean
+  /** Variables that are taken from whoever starts the container. */
+  readonly passed: readonly string[]
+  /** Files of variables. */
+  readonly files: readonly Word[]
+  /** How many words there are up to the image, and with it. */
+  readonly length: number
+}
+
+const ENGINE = /(?:^|\/)(?:docker|podman|nerdctl)$/
+/** Options without a value. All others take one, after "=" or as the next word. */
+const SWITCHES =
+  /^(?:-[dtiPq]+|--(?:detach|interactive|tty|rm|rmi|init|privileged|publish-all|read-only|read-only-tmpfs|no-healthcheck|no-hosts|oom-kill-disable|quiet|replace|env-host|help|disable-content-trust|http-proxy|sig-proxy|tls-verify))$/
+const SHORT: Readonly<Record<string, string>> = { v: 'volume', e: 'env', u: 'user', w: 'workdir' }
+
+/** The container of a command; null where it starts none, or none that can be understood. */
+export function containerRun(words: readonly Word[]): ContainerRun | null {
+  const [engine] = words
+  if (engine === undefined || !ENGINE.test(engine.text)) return null
+  const run = words.findIndex(({ text }, i) => i > 0 && (text === 'run' || text === 'create'))
+  if (run === -1) return null
+  const options = new Map<string, Word[]>()
+  for (let i = run + 1; i < words.length; i++) {
+    const word = words[i]
+    if (word === undefined) break
+    if (!word.text.startsWith('-')) return describe(word.text, options, i + 1)
+    if (SWITCHES.test(word.text)) continue
+    const [, name = '', given] = /^--([^=]+)(?:=([\s\S]*))?$/.exec(word.text) ?? []
+    const [, letter = '', joined = ''] = /^-[dtiPq]*([a-zA-Z])=?([\s\S]*)$/.exec(word.text) ?? []
+    const isShort = name === ''
+    const key = isShort ? (SHORT[letter] ?? letter) : name
+    const value = isShort ? (joined === '' ? undefined : joined) : given
+    const found = value === undefined ? words[++i] : { ...word, text: value }
+    if (found !== undefined) options.set(key, [...(options.get(key) ?? []), found])
+  }
+  return null
+}
+
+function describe(image: string, options: ReadonlyMap<string, readonly Word[]>, length: number): ContainerRun {
+  const textsOf = (key: string): string[] => (options.get(key) ?? []).map(({ text }) => text)
+  const last = (key: string): string | undefined => textsOf(key).at(-1)
+  const mounts = [...textsOf('volume').flatMap(volumeMount), ...textsOf('mount').flatMap(longMount)]
+  // Volumes of another container may be anywhere.
+  if (options.has('volumes-from')) mounts.push({ inside: '/', outside: null })
+  const entrypoint = last('entrypoint')
+  return {
+    surroundings: {
+      ...NO_SURROUNDINGS,
+      directory: last('workdir') ?? null,
+      user: last('user')?.replace(/:.*$/, '') ?? null,
+      version: versionOf(image),
+      mounts: mounts.sort((a, b) => b.inside.length - a.inside.length),
+    },
+    isEtcd: entrypoint === undefined ? isEtcdImage(image) : /(?:^|\/)etcd$/.test(entrypoint),
+    passed: textsOf('env').filter((text) => !text.includes('=')),
+    files: options.get('env-file') ?? [],
+    length,
+  }
+}
+
+/** `/etc/etcd/ssl:/pki:ro` */
+function volumeMount(text: string): Mount[] {
+  const [source = '', inside] = text.split(':')
+  return inside === undefined ? [mount(source, '')] : [mount(inside, source)]
+}
+
+/** `type=bind,source=/etc/etcd/ssl,target=/pki` */
+function longMount(text: string): Mount[] {
+  const parts = new Map(text.split(',').map((part) => part.split('=', 2) as [string, string | undefined]))
+  const inside = parts.get('target') ?? parts.get('dst') ?? parts.get('destination')
+  return inside === undefined ? [] : [mount(inside, parts.get('source') ?? parts.get('src') ?? '')]
+}
+
+/** What is no path from the root is a volume, or begins in a folder that is not known. */
+function mount(inside: string, source: string): Mount {
+  return { inside: posix.normalize(inside), outside: source.startsWith('/') && !isUnresolved(source) ? source : null }
+}

@@ -1,0 +1,25 @@
+/** What the name of a container's image tells. */
+import type { ConfigPlace } from '../../report/catalogue/config-place.js'
+import { type ParsedVersion, parseVersion } from '../version.js'
+import type { YamlReading } from './yaml-text.js'
+import { at, textAt, type YamlValue } from './yaml-value.js'
+
+export function isEtcdImage(image: string): boolean {
+  return /(?:^|\/)etcd(?:-amd64|-arm64)?(?:[:@]|$)/.test(image)
+}
+
+/** The release that the tag of an image tells, and where it does. */
+export function releaseOf(
+  container: YamlValue,
+  yaml: YamlReading,
+): { version: ParsedVersion | null; versionPlace?: ConfigPlace } {
+  const image = at(container, 'image')
+  const version = versionOf(textAt(container, 'image') ?? '')
+  return image === null ? { version } : { version, versionPlace: yaml.place(image.offset, 'image') }
+}
+
+/** `registry.k8s.io/etcd:3.5.16-0` is 3.5.16. */
+export function versionOf(image: string): ParsedVersion | null {
+  const [, tag] = /(?:^|\/)etcd(?:-amd64|-arm64)?:v?(3\.\d+\.\d+)(?:[-.@].*)?$/.exec(image) ?? []
+  return tag === undefined ? null : parseVersion(tag)
+}
