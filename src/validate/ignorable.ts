@@ -21,6 +21,7 @@ const OF_OTHER_ROOMS: ReadonlySet<unknown> = new Set<FindingCode>([
   'config/crl-form-ahead',
   'config/crl-of-other-ca',
   'config/crl-stale',
+  'config/discovery-unprotected',
   'config/file-elsewhere',
   'config/file-not-read',
   'config/flag-repeated',

@@ -3,7 +3,7 @@ import type { Finding } from '../../report/finding.js'
 import { etcdOptions } from '../options.js'
 import { isUnresolved, type OtherName } from '../read/read-option.js'
 import { finding } from './finding.js'
-import type { LintMember, Rule } from './member.js'
+import { isTrueText, type LintMember, type Rule } from './member.js'
 
 /** Of options that this package passes through, those whose values are looked at. */
 const DISCOVERY = 'discovery'
@@ -11,6 +11,7 @@ const HEARTBEAT = { name: 'heartbeat-interval', standard: '100' } as const
 const ELECTION = { name: 'election-timeout', standard: '1000' } as const
 const BEATS = 5
 const BY_DNS = etcdOptions.find(({ flag }) => flag?.name === 'discovery-srv')
+const UNVERIFIED = etcdOptions.find(({ flag }) => flag?.name === 'discovery-insecure-skip-tls-verify')
 
 /** What is in force: beside a file, its keys alone. */
 function otherOf({ settings, others }: LintMember, name: string): OtherName | undefined {
@@ -44,4 +45,20 @@ const leaderIsHeard: Rule = (member): Finding[] => {
   return [finding('config/election-too-short', { ...given.place, ...details })]
 }
 
-export const startRules: readonly Rule[] = [startIsOneWay, leaderIsHeard]
+/** Who is between decides which members the cluster has. */
+const discoveryIsProtected: Rule = (member) => {
+  const service = otherOf(member, DISCOVERY)
+  const unverified = member.settings.all().find(({ row }) => row === UNVERIFIED)
+  return [
+    ...(service?.text === undefined || !PLAINTEXT.test(service.text)
+      ? []
+      : [finding('config/discovery-unprotected', { ...service.place, url: service.text })]),
+    ...(unverified === undefined || !isTrueText(unverified.text)
+      ? []
+      : [finding('config/discovery-unprotected', { ...unverified.place, url: null })]),
+  ]
+}
+/** Without TLS, and not on this machine. */
+const PLAINTEXT = /^http:\/\/(?!localhost[:/]|127\.|\[::1\])/i
+
+export const startRules: readonly Rule[] = [startIsOneWay, leaderIsHeard, discoveryIsProtected]

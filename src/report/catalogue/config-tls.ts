@@ -117,6 +117,21 @@ export const configTls = {
     remedy: ({ option }) =>
       `Leave ${option} out, and set ${listed(['peer-cert-file', 'peer-key-file', 'peer-trusted-ca-file', 'peer-client-cert-auth'].map((flag) => spelledLike(option, flag)))}.`,
   }),
+  'config/discovery-unprotected': row<ConfigPlace & { url: string | null }>({
+    severity: 'warning',
+    meaning:
+      'A member asks a discovery service who the others are, in plaintext or without a look at its certificate: whoever is between decides who the members of the cluster are.',
+    source:
+      'server/etcdserver/api/v2discovery v3.5.16; server/embed/config.go and client/v3/config.go v3.6.14 SecureConfig',
+    message: (details) =>
+      details.url === null
+        ? `${placed(details)} leaves out to verify the discovery service.`
+        : `${placed(details)} is ${details.url}, which is not encrypted and proves nothing.`,
+    remedy: ({ option, url }) =>
+      url === null
+        ? `Take ${option} out, and name the CA of the service (--discovery-cacert, or "cacert" beside it in a file).`
+        : `Write ${url.replace(/^http:/i, 'https:')}, or list the members in ${spelledLike(option, 'initial-cluster')}.`,
+  }),
   'config/tls-versions-crossed': row<ConfigPlace & { min: string; max: string }>({
     severity: 'error',
     meaning: 'The oldest version of TLS is newer than the newest.',

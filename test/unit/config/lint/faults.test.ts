@@ -187,6 +187,13 @@ describe('one fault of a form is one finding', () => {
       ['config/start-ambiguous', { flags: [...all, '--discovery', 'https://discovery.example.com/x'] }],
       ['config/start-ambiguous', yaml({ end: 'discovery: https://discovery.example.com/x\n' })],
       ['config/start-ambiguous', yaml({ end: 'discovery-srv: example.com\n' })],
+      [
+        'config/discovery-unprotected',
+        {
+          flags: [...all, '--discovery=http://discovery.example.com/x'].filter((each) => !each.includes('initial-cl')),
+        },
+      ],
+      ['config/discovery-unprotected', { flags: [...all, '--discovery-insecure-skip-tls-verify'] }],
       ['config/election-too-short', { flags: [...all, '--heartbeat-interval=201'] }],
       ['config/election-too-short', yaml({ end: 'heartbeat-interval: 50\nelection-timeout: 249\n' })],
       ['config/argument-left-over', { flags: [...all, '--client-cert-auth', 'true'] }],
