@@ -31,7 +31,8 @@ export function parseEnvironmentFile(text: string): Assignment[] {
   let quoteAt = 0
   let beforeRemark: string | undefined
   const finish = (): void => {
-    const [, exported, word] = /^(export[ \t]+)?([A-Za-z_]\w*)[ \t]*$/.exec(name) ?? []
+    // With a dash it is no name to systemd either, and a slip for one.
+    const [, exported, word] = /^(export[ \t]+)?([A-Za-z_][\w-]*)[ \t]*$/.exec(name) ?? []
     if (word !== undefined) {
       const offset = start + (exported?.length ?? 0)
       found.push({

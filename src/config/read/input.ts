@@ -125,7 +125,7 @@ function readAny(content: ConfigText, options: ReadOptions): Promise<ConfigReadi
   if (/^\s*\[(?:Unit|Service)\]/m.test(text)) return readUnit(content, (path) => readNamed(path, options))
   if (isManifest(text)) return readYamlInput(content)
   if (isCompose(text)) return readCompose(content, (path) => readNamed(path, options, dirname(content.file ?? '.')))
-  if (/^\s*(?:export\s+)?ETCD_\w+\s*=/m.test(text)) return readEnvText(content)
+  if (/^\s*(?:export\s+)?ETCD_[\w-]+\s*=/m.test(text)) return readEnvText(content)
   return readYamlInput(content)
 }
 

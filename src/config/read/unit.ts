@@ -159,7 +159,8 @@ function userOf(
 function variablesOf(text: string, directives: readonly Directive[], lines: Lines): Variable[] {
   return inForce(text, directives, 'Environment').flatMap(({ start, end }) =>
     splitWords(text, 'systemd', start, end).flatMap((word) => {
-      const [, name, value = ''] = /^([A-Za-z_]\w*)=([\s\S]*)$/.exec(word.text) ?? []
+      // With a dash it is no name to systemd either, and a slip for one.
+      const [, name, value = ''] = /^([A-Za-z_][\w-]*)=([\s\S]*)$/.exec(word.text) ?? []
       return name === undefined ? [] : [{ name, value: percents(value), place: lines.place(word.offset, name) }]
     }),
   )

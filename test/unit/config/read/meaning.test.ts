@@ -37,6 +37,16 @@ describe('variables', () => {
   )
 })
 
+test.each([
+  { unit: '[Service]\nEnvironment=ETCD_CIPHER-SUITES=A\nExecStart=/usr/bin/etcd\n' },
+  { env: 'ETCD_CIPHER-SUITES=A\n' },
+])('a variable with a dash is told: %j', async (config) => {
+  const { findings } = await readBack(config)
+  expect(findings.map(({ code, remedy }) => `${code} ${remedy ?? ''}`)).toEqual([
+    'config/tls-variable-unknown Write ETCD_CIPHER_SUITES if that is meant.',
+  ])
+})
+
 describe('flags', () => {
   test.each([
     ['--client-ca-file=/x', '--trusted-ca-file'],
