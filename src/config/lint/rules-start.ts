@@ -1,15 +1,12 @@
 /** How a member finds the others at its first start, and how long it waits for their leader. */
-import type { Finding } from '../../report/finding.js'
+import { ELECTION, HEARTBEAT, tooShort } from '../heartbeat.js'
 import { etcdOptions } from '../options.js'
 import { isUnresolved, type OtherName } from '../read/read-option.js'
 import { finding } from './finding.js'
 import { isTrueText, type LintMember, type Rule } from './member.js'
 
-/** Of options that this package passes through, those whose values are looked at. */
+/** An option that this package passes through. */
 const DISCOVERY = 'discovery'
-const HEARTBEAT = { name: 'heartbeat-interval', standard: '100' } as const
-const ELECTION = { name: 'election-timeout', standard: '1000' } as const
-const BEATS = 5
 const BY_DNS = etcdOptions.find(({ flag }) => flag?.name === 'discovery-srv')
 const UNVERIFIED = etcdOptions.find(({ flag }) => flag?.name === 'discovery-insecure-skip-tls-verify')
 
@@ -34,15 +31,13 @@ const startIsOneWay: Rule = (member) => {
   return [finding('config/start-ambiguous', { ...second, other: first.option })]
 }
 
-/** Both are milliseconds. */
-const leaderIsHeard: Rule = (member): Finding[] => {
+const leaderIsHeard: Rule = (member) => {
   const [heartbeat, election] = [otherOf(member, HEARTBEAT.name), otherOf(member, ELECTION.name)]
   const given = election ?? heartbeat
-  const [beat, wait] = [heartbeat?.text ?? HEARTBEAT.standard, election?.text ?? ELECTION.standard]
-  if (given === undefined || !/^\d+$/.test(beat) || !/^\d+$/.test(wait) || BEATS * Number(beat) <= Number(wait))
-    return []
-  const details = { heartbeat: Number(beat), election: Number(wait), least: BEATS * Number(beat) }
-  return [finding('config/election-too-short', { ...given.place, ...details })]
+  const wrong = tooShort(heartbeat?.text, election?.text)
+  return given === undefined || wrong === null
+    ? []
+    : [finding('config/election-too-short', { ...given.place, ...wrong })]
 }
 
 /** Who is between decides which members the cluster has. */

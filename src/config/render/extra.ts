@@ -1,6 +1,7 @@
 /** Options of etcd that have no field of their own: passed through, each as its type in etcd wants it. */
 import type { Finding } from '../../report/finding.js'
 import { finding, unplaced } from '../finding.js'
+import { ELECTION, HEARTBEAT, tooShort } from '../heartbeat.js'
 import type { ExtraValue, MemberConfig } from '../model.js'
 import { CONFIG_FORMS, etcdOptions, rowOfFlag, rowOfPath, type ConfigForm } from '../options.js'
 import { otherAvailability, otherOfFlag, otherOptions, type OtherRow } from '../options-other.js'
@@ -35,7 +36,16 @@ export function extraOptions(
     entries.push(entry)
     findings.push(...notThere(row, form, version), ...judgeTexts(row, value, form), ...judgeLength(entry, form))
   }
-  return { entries, findings }
+  return { entries, findings: [...findings, ...judgeHeartbeat(extra)] }
+}
+
+function judgeHeartbeat(extra: NonNullable<MemberConfig['extra']>): Finding[] {
+  const [heartbeat, election] = [extra[HEARTBEAT.name], extra[ELECTION.name]]
+  const text = (value: ExtraValue | undefined): string | undefined => (value === undefined ? undefined : textOf(value))
+  const wrong = tooShort(text(heartbeat), text(election))
+  if (wrong === null) return []
+  const { name } = election === undefined ? HEARTBEAT : ELECTION
+  return [finding('config/election-too-short', { ...unplaced(`--${name}`), ...wrong })]
 }
 
 /** Why a name cannot be passed through; null for one that can. */

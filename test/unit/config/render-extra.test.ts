@@ -208,3 +208,13 @@ describe('beyond one configuration', () => {
     )
   })
 })
+
+test('an election timeout of less than five heartbeats, with which etcd does not start, is refused', () => {
+  const told = 'config/election-too-short --heartbeat-interval: Set --election-timeout to 1005 at least'
+  for (const form of ['yaml', 'flags', 'env'] as const) {
+    expect(refused({ 'heartbeat-interval': 201 }, form)).toEqual([expect.stringContaining(told)])
+  }
+  expect(refused({ 'election-timeout': 499 })).toEqual([expect.stringContaining('--election-timeout: Set')])
+  expect(args({ 'heartbeat-interval': 200 })).toEqual(['--heartbeat-interval=200'])
+  expect(args({ 'heartbeat-interval': 500, 'election-timeout': 2500 })).toHaveLength(2)
+})
