@@ -1,9 +1,53 @@
-/** Files of variables that a container engine reads, otherwise than systemd and shells do: they are told, and not read. */
+/** Files of variables that a container engine reads: lines of `NAME=value`, in which nothing is quoted (docker-run(1)). */
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
 import type { ContainerRun } from './container-run.js'
+import type { Variable } from './env.js'
 import { finding } from './finding.js'
+import { type ConfigText, Lines, type ReadNamedFile } from './text.js'
 
+export interface ContainerVariables {
+  readonly variables: readonly Variable[]
+  readonly findings: readonly Finding[]
+  /** False where a file was not read. */
+  readonly isWhole: boolean
+}
+
+/** The variables of the files that a container is given. */
+export async function containerVariables(
+  container: ContainerRun | undefined,
+  place: (offset: number, option: string) => ConfigPlace,
+  readNamed: ReadNamedFile,
+): Promise<ContainerVariables> {
+  const variables: Variable[] = []
+  const findings: Finding[] = []
+  let isWhole = true
+  for (const { text, offset } of container?.files ?? []) {
+    const at = place(offset, '--env-file')
+    const content = await readNamed(text, at)
+    // Engines differ in what they make of quotes.
+    if (content === null || ('text' in content && /=[ \t]*["']/.test(content.text))) {
+      isWhole = false
+      findings.push(finding('config/variables-not-read', { ...at, from: `the file ${text}` }))
+    } else if ('code' in content) findings.push({ ...content, place: at })
+    else variables.push(...linesOf(content))
+  }
+  return { variables, findings, isWhole }
+}
+
+function linesOf(content: ConfigText): Variable[] {
+  const lines = new Lines(content)
+  return Array.from(
+    content.text.matchAll(/^[ \t]*([A-Za-z_][\w-]*)=([^\r\n]*)/gm),
+    ({ 0: whole, 1: name = '', 2: value = '', index }) => ({
+      name,
+      value,
+      place: lines.place(index + whole.length - whole.trimStart().length, name),
+    }),
+  )
+}
+
+/** The same files, where none is read. */
 export function filesNotRead(
   container: ContainerRun | undefined,
   place: (offset: number, option: string) => ConfigPlace,

@@ -14,6 +14,9 @@ export interface ConfigText {
   readonly origin?: Origin
 }
 
+/** Reads a file that a configuration names; null where it is not to be read. */
+export type ReadNamedFile = (path: string, place: ConfigPlace) => Promise<ConfigText | Finding | null>
+
 /** Where a text begins that is part of another one. */
 export interface Origin {
   /** Both from 1. */

@@ -7,13 +7,10 @@ import { assignedVariables, type FileVariable, fileVariables, readVariables, typ
 import { finding } from './finding.js'
 import { flawFindings } from './flaws.js'
 import { readFlags } from './flags.js'
-import { filesNotRead } from './container-files.js'
+import { containerVariables } from './container-files.js'
 import { type ConfigReading, NO_SURROUNDINGS, unreadable } from './read-option.js'
-import { type ConfigText, Lines, refuseText } from './text.js'
+import { type ConfigText, Lines, type ReadNamedFile, refuseText } from './text.js'
 import { type Flaw, LITERAL_DOLLAR, splitText, splitWords, type Word } from './words.js'
-
-/** Reads a file that the unit names; null where it is not to be read. */
-export type ReadNamedFile = (path: string, place: ConfigPlace) => Promise<ConfigText | Finding | null>
 
 /** One `Key=value`, with the offsets of its value in the text. */
 interface Directive {
@@ -66,7 +63,8 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Pr
   const { container } = command
   // A container has the variables alone that it is given.
   const given = [...variables.values()].filter(({ name }) => container === undefined || container.passed.includes(name))
-  const env = readVariables([...given, ...assigned])
+  const named = await containerVariables(container, (at, option) => lines.place(at, option), readNamed)
+  const env = readVariables([...named.variables, ...given, ...assigned])
   return {
     options: [...flags.options, ...env.options],
     others: flags.others,
@@ -75,14 +73,14 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Pr
       ...flawFindings(command.flaws, text, (at) => lines.place(at, 'ExecStart')),
       ...flags.findings,
       ...env.findings,
-      ...filesNotRead(container, (at, option) => lines.place(at, option)),
+      ...named.findings,
     ],
     surroundings: container?.surroundings ?? {
       ...NO_SURROUNDINGS,
       directory: lastValue(text, directives, 'WorkingDirectory') ?? '/',
       ...userOf(text, directives),
     },
-    isWhole: isWhole && flags.isWhole && (container?.files ?? []).length === 0,
+    isWhole: isWhole && flags.isWhole && named.isWhole,
   }
 }
 

@@ -2,7 +2,9 @@
 import { describe, expect, test } from 'vitest'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
 import { type ConfigInput, type ReadMember, readMember } from '../../../../src/config/read/input.js'
+import { temporaryFolder } from '../../../support/openssl.js'
 
+const folder = temporaryFolder()
 const read = (config: ConfigInput): Promise<ReadMember> => readMember(config, { readFiles: true, root: null })
 const unit = (command: string, more = ''): ConfigInput => ({ unit: `[Service]\n${more}ExecStart=${command}\n` })
 const options = ({ settings }: ReadMember): Record<string, string> =>
@@ -42,17 +44,33 @@ describe('a unit', () => {
 
   test('has folders that are not known', async () => {
     const member = await read(
-      unit(`${RUN} --env-file /x.env --volumes-from y -v data:/d IMAGE /usr/bin/etcd --cert-file=/c`),
+      unit(`${RUN} --env-file=$X --volumes-from y -v data:/d IMAGE /usr/bin/etcd --cert-file=/c`),
     )
     expect(member.isWhole).toBe(false)
     expect(member.findings.map(({ message }) => message)).toEqual([
-      expect.stringMatching(/^--env-file \(line 2:.*the file \/x\.env/),
+      expect.stringMatching(/^--env-file \(line 2:.*the file \$X/),
     ])
     expect(member.surroundings.mounts).toEqual([
       { inside: '/d', outside: null },
       { inside: '/', outside: null },
     ])
   })
+})
+
+test('files of variables are read', async () => {
+  const file = folder.file('kv.env', '# ours\nETCD_NAME=a\n  ETCD_DATA_DIR=b # c\nOTHER\n')
+  const member = await read(unit(`${RUN} --env-file ${file} quay.io/coreos/etcd:v3.5.16`))
+  expect(options(member)).toEqual({ ETCD_NAME: 'a', ETCD_DATA_DIR: 'b # c' })
+  expect(member.settings.server('dataDir').place).toMatchObject({ file, line: 3, column: 3 })
+  expect([member.isWhole, member.findings]).toEqual([true, []])
+  const quoted = folder.file('quoted.env', 'ETCD_NAME="a"\n')
+  for (const [name, code] of [
+    [quoted, 'config/variables-not-read'],
+    ['/no/such.env', 'file/missing'],
+  ]) {
+    const { findings } = await read(unit(`${RUN} --env-file=${name ?? ''} quay.io/coreos/etcd:v3.5.16`))
+    expect(findings.map((each) => each.code)).toContain(code)
+  }
 })
 
 test('paths of the container are not looked for on its host', async () => {
