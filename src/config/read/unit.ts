@@ -32,8 +32,10 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Pr
   const set = variablesOf(text, directives, lines)
   for (const { path, place } of environmentFiles(text, directives, lines)) {
     const content = await readNamed(path.replace(/^-/, ''), place)
-    if (content === null) isWhole = false
-    else if ('code' in content) {
+    if (content === null) {
+      isWhole = false
+      findings.push(finding('config/variables-not-read', { ...place, from: `the file ${path.replace(/^-/, '')}` }))
+    } else if ('code' in content) {
       if (!path.startsWith('-')) findings.push({ ...content, place })
     } else {
       const { variables, findings: wrong } = fileVariables(content)

@@ -25,6 +25,13 @@ describe('a configuration file that is not read is told', () => {
   })
 })
 
+test('an EnvironmentFile that is not read is told', async () => {
+  const unit = '[Service]\nEnvironmentFile=-/no/such\nExecStart=/usr/bin/etcd --name=a\n'
+  expect(await told({ unit }, false)).toEqual([
+    expect.stringMatching(/^config\/variables-not-read EnvironmentFile \(line 2:17\) .*the file \/no\/such/),
+  ])
+})
+
 describe('a ConfigMap of the same text is read', () => {
   const MAP = `kind: ConfigMap
 metadata: {name: z}
