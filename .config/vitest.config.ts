@@ -12,6 +12,8 @@ const everywhere = {
   pool: 'forks' as const,
   // Twice the cores of a small machine: the tests with a real etcd wait more than they work.
   maxWorkers: 4,
+  // Loading the same modules for each file anew took longer than most of the tests.
+  isolate: false,
   setupFiles: ['test/support/silence.ts'],
   testTimeout: 120_000,
   hookTimeout: 120_000,
@@ -33,8 +35,6 @@ export default defineConfig({
           name: 'unit',
           include: ['test/*.test.ts', 'test/{unit,types,vectors}/**/*.test.ts'],
           exclude: [ISOLATED],
-          // Loading the same modules for each file anew took longer than most of the tests.
-          isolate: false,
         },
       },
       {
@@ -42,6 +42,7 @@ export default defineConfig({
           ...everywhere,
           name: 'unit isolated',
           include: [ISOLATED],
+          isolate: true,
         },
       },
       {
