@@ -21,8 +21,12 @@ export function systemTiming(now: () => Date): Timing {
     now,
     elapsed: () => performance.now(),
     wait: async (milliseconds, signal) => {
-      // Aborted: that is no fault.
-      await sleep(milliseconds, undefined, { signal, ref: false }).catch(() => undefined)
+      try {
+        await sleep(milliseconds, undefined, { signal, ref: false })
+      } catch (error) {
+        // Aborted: that is no fault.
+        if (!signal.aborted) throw error
+      }
     },
   }
 }

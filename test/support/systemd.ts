@@ -65,9 +65,9 @@ export function loadService(folder: TemporaryFolder, text: string): LoadedServic
   return { commands: lines('Command Line').map(wordsOf), environment: lines('Environment') }
 }
 
-/** The words that systemd shows, in double quotes where they need some. */
+/** The words that systemd shows, in double quotes where they need some: blanks of Unicode are to it as any other sign. */
 function wordsOf(line: string): string[] {
-  return [...line.matchAll(/"((?:[^"\\]|\\.)*)"|(\S+)/g)].map(([, quoted, bare]) =>
+  return [...line.matchAll(/"((?:[^"\\]|\\.)*)"|([^ \t]+)/g)].map(([, quoted, bare]) =>
     quoted === undefined ? (bare ?? '') : quoted.replaceAll(/\\(["\\$`])/g, '$1'),
   )
 }

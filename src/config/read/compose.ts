@@ -9,7 +9,7 @@ import { flawFindings } from './flaws.js'
 import { readFlags } from './flags.js'
 import { isEtcdImage, releaseOf } from './image.js'
 import { type ConfigReading, type Mount, unreadable } from './read-option.js'
-import { type ConfigText, type ReadNamedFile, refuseText } from './text.js'
+import { type ConfigText, MAX_NAMED_FILES, type ReadNamedFile, refuseText } from './text.js'
 import { type Flaw, LITERAL_DOLLAR, splitText, type Word } from './words.js'
 import { readYaml, type YamlReading } from './yaml-text.js'
 import { at, itemsOf, textAt, type YamlValue } from './yaml-value.js'
@@ -148,7 +148,8 @@ async function variablesOfFiles(
   const variables: Variable[] = []
   const findings: Finding[] = []
   let isWhole = true
-  for (const item of written?.kind === 'list' ? written.items : written === null ? [] : [written]) {
+  const items = written?.kind === 'list' ? written.items : written === null ? [] : [written]
+  for (const item of items.slice(0, MAX_NAMED_FILES + 1)) {
     const path = item.kind === 'scalar' ? item.text : textAt(item, 'path')
     if (path === undefined) continue
     const place = yaml.place(item.offset, 'env_file')
@@ -157,11 +158,11 @@ async function variablesOfFiles(
       isWhole = false
       findings.push(finding('config/variables-not-read', { ...place, from: `the file ${path}` }))
     } else if ('code' in content) {
-      if (textAt(item, 'required') !== 'false') findings.push({ ...content, place })
+      if (content.code !== 'file/missing' || textAt(item, 'required') !== 'false') findings.push({ ...content, place })
     } else {
       const read = fileVariables(content)
       // Compose takes remarks off, as a shell does, and `export`.
-      variables.push(...read.variables.map(({ name, value, place: where }) => ({ name, value, place: where })))
+      for (const { name, value, place: where } of read.variables) variables.push({ name, value, place: where })
       findings.push(...read.findings.filter(({ code }) => code !== 'config/remark-in-value'))
     }
   }

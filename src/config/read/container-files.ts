@@ -4,7 +4,7 @@ import type { Finding } from '../../report/finding.js'
 import type { ContainerRun } from './container-run.js'
 import type { Variable } from './env.js'
 import { finding } from './finding.js'
-import { type ConfigText, Lines, type ReadNamedFile } from './text.js'
+import { type ConfigText, Lines, MAX_NAMED_FILES, type ReadNamedFile } from './text.js'
 
 export interface ContainerVariables {
   readonly variables: readonly Variable[]
@@ -22,7 +22,7 @@ export async function containerVariables(
   const variables: Variable[] = []
   const findings: Finding[] = []
   let isWhole = true
-  for (const { text, offset } of container?.files ?? []) {
+  for (const { text, offset } of (container?.files ?? []).slice(0, MAX_NAMED_FILES + 1)) {
     const at = place(offset, '--env-file')
     const content = await readNamed(text, at)
     // Engines differ in what they make of quotes.
@@ -30,7 +30,7 @@ export async function containerVariables(
       isWhole = false
       findings.push(finding('config/variables-not-read', { ...at, from: `the file ${text}` }))
     } else if ('code' in content) findings.push({ ...content, place: at })
-    else variables.push(...linesOf(content))
+    else for (const each of linesOf(content)) variables.push(each)
   }
   return { variables, findings, isWhole }
 }
@@ -52,7 +52,9 @@ export function filesNotRead(
   container: ContainerRun | undefined,
   place: (offset: number, option: string) => ConfigPlace,
 ): Finding[] {
-  return (container?.files ?? []).map(({ text, offset }) =>
-    finding('config/variables-not-read', { ...place(offset, '--env-file'), from: `the file ${text}` }),
-  )
+  return (container?.files ?? [])
+    .slice(0, MAX_NAMED_FILES + 1)
+    .map(({ text, offset }) =>
+      finding('config/variables-not-read', { ...place(offset, '--env-file'), from: `the file ${text}` }),
+    )
 }

@@ -41,7 +41,10 @@ export function containerRun(words: readonly Word[]): ContainerRun | null {
     const key = isShort ? (SHORT[letter] ?? letter) : name
     const value = isShort ? (joined === '' ? undefined : joined) : given
     const found = value === undefined ? words[++i] : { ...word, text: value }
-    if (found !== undefined) options.set(key, [...(options.get(key) ?? []), found])
+    if (found === undefined) continue
+    const before = options.get(key)
+    if (before === undefined) options.set(key, [found])
+    else before.push(found)
   }
   return null
 }

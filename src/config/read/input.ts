@@ -12,7 +12,8 @@ import { type Argument, readFlags } from './flags.js'
 import { flawFindings } from './flaws.js'
 import { isManifest, readManifest } from './manifest.js'
 import { type ConfigReading, NO_SURROUNDINGS, unreadable } from './read-option.js'
-import { readConfigFile, type ReadMember, readNamed, type ReadOptions, settle } from './settle.js'
+import { namedFiles } from './named-files.js'
+import { readConfigFile, type ReadMember, type ReadOptions, settle } from './settle.js'
 import { type ConfigText, decodeText, Lines, MAX_CONFIG_OCTETS, refuseText } from './text.js'
 import { readUnit } from './unit.js'
 import { LITERAL_DOLLAR, type Split, splitText } from './words.js'
@@ -96,7 +97,7 @@ async function readInput(input: ConfigInput, options: ReadOptions, label: string
     const content = typeof yaml === 'string' ? { text: yaml, file: label } : decodeText(yaml, label)
     return 'code' in content ? unreadable(content) : readYamlInput(content)
   }
-  if (unit !== undefined) return readUnit({ text: unit, file: label }, (path) => readNamed(path, options))
+  if (unit !== undefined) return readUnit({ text: unit, file: label }, namedFiles(options))
   if (manifest !== undefined) {
     const content = { text: manifest, file: label }
     return isCompose(manifest) ? readCompose(content, null) : readManifest(content)
@@ -122,9 +123,9 @@ function readAny(content: ConfigText, options: ReadOptions): Promise<ConfigReadi
   const isProcess = /^[^\n\0]+\0/.test(start)
   if (isProcess || /^\s*(?:\S*\/)?etcd(?:\s|$)|^\s*--?[a-z]|^#!\s*\S*\b(?:env +)?(?:ba|da)?sh\b/.test(start))
     return readCommand(content)
-  if (/^\s*\[(?:Unit|Service)\]/m.test(text)) return readUnit(content, (path) => readNamed(path, options))
+  if (/^\s*\[(?:Unit|Service)\]/m.test(text)) return readUnit(content, namedFiles(options))
   if (isManifest(text)) return readYamlInput(content)
-  if (isCompose(text)) return readCompose(content, (path) => readNamed(path, options, dirname(content.file ?? '.')))
+  if (isCompose(text)) return readCompose(content, namedFiles(options, dirname(content.file ?? '.')))
   if (/^\s*(?:export\s+)?ETCD_[\w-]+\s*=/m.test(text)) return readEnvText(content)
   return readYamlInput(content)
 }

@@ -1,5 +1,5 @@
 /** What is in force of what was read: flags and variables, or the configuration file that they name. */
-import { isAbsolute, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { readMaterialFile } from '../../credentials/read-file.js'
 import type { Finding } from '../../report/finding.js'
 import { judgeEntries } from './entries.js'
@@ -40,21 +40,6 @@ export async function readConfigFile(path: string, name: string): Promise<Config
   if (!('code' in content)) return decodeText(content.bytes, name)
   // An empty file is one without options, which etcd starts with.
   return content.code === 'file/empty' ? { text: '', file: name } : content
-}
-
-/**
- * A file that a configuration names; null where it is not to be read.
- *
- * @param folder Where relative paths start: the folder of the configuration itself, which no other root is put before.
- */
-export async function readNamed(
-  path: string,
-  { readFiles, root }: ReadOptions,
-  folder: string | null = null,
-): Promise<ConfigText | Finding | null> {
-  if (!readFiles || isUnresolved(path) || path.includes('*')) return null
-  if (folder !== null && !isAbsolute(path)) return readConfigFile(resolve(folder, path), path)
-  return readConfigFile(root === null ? resolve(path) : join(root, path), path)
 }
 
 /** Puts in force what etcd puts in force, which may be another file. */

@@ -14,6 +14,9 @@ export interface ConfigText {
   readonly origin?: Origin
 }
 
+/** How many files are read that a configuration takes variables from; the next one is told as not read. */
+export const MAX_NAMED_FILES = 100
+
 /** Reads a file that a configuration names; null where it is not to be read. */
 export type ReadNamedFile = (path: string, place: ConfigPlace) => Promise<ConfigText | Finding | null>
 

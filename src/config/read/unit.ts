@@ -9,7 +9,7 @@ import { flawFindings } from './flaws.js'
 import { readFlags } from './flags.js'
 import { containerVariables } from './container-files.js'
 import { type ConfigReading, NO_SURROUNDINGS, unreadable } from './read-option.js'
-import { type ConfigText, Lines, type ReadNamedFile, refuseText } from './text.js'
+import { type ConfigText, Lines, MAX_NAMED_FILES, type ReadNamedFile, refuseText } from './text.js'
 import { type Flaw, LITERAL_DOLLAR, splitText, splitWords, type Word } from './words.js'
 
 /** One `Key=value`, with the offsets of its value in the text. */
@@ -30,17 +30,18 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Pr
   const findings: Finding[] = []
   let isWhole = true
   const set = variablesOf(text, directives, lines)
-  for (const { path, place } of environmentFiles(text, directives, lines)) {
+  for (const { path, place } of environmentFiles(text, directives, lines).slice(0, MAX_NAMED_FILES + 1)) {
     const content = await readNamed(path.replace(/^-/, ''), place)
     if (content === null) {
       isWhole = false
       findings.push(finding('config/variables-not-read', { ...place, from: `the file ${path.replace(/^-/, '')}` }))
     } else if ('code' in content) {
-      if (!path.startsWith('-')) findings.push({ ...content, place })
+      // A dash lets it be missing, and nothing else.
+      if (content.code !== 'file/missing' || !path.startsWith('-')) findings.push({ ...content, place })
     } else {
       const { variables, findings: wrong } = fileVariables(content)
-      set.push(...variables.filter(({ isExported }) => !isExported))
-      findings.push(...wrong, ...exportedOptions(variables))
+      for (const each of variables) if (!each.isExported) set.push(each)
+      for (const each of [...wrong, ...exportedOptions(variables)]) findings.push(each)
     }
   }
   const variables = new Map(set.map((each) => [each.name, each]))
@@ -64,7 +65,8 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Pr
   const assigned = assignedVariables(command.variables, (offset, name) => lines.place(offset, name))
   const { container } = command
   // A container has the variables alone that it is given.
-  const given = [...variables.values()].filter(({ name }) => container === undefined || container.passed.includes(name))
+  const passed = container === undefined ? null : new Set(container.passed)
+  const given = [...variables.values()].filter(({ name }) => passed === null || passed.has(name))
   const named = await containerVariables(container, (at, option) => lines.place(at, option), readNamed)
   const env = readVariables([...named.variables, ...given, ...assigned])
   return {
@@ -167,9 +169,13 @@ function variablesOf(text: string, directives: readonly Directive[], lines: Line
 }
 
 /** To systemd, a line that begins with `export` has no name. */
+/** Of so many lines of one file that are exported it is told; who mends those mends the others. */
+const MAX_EXPORTED = 100
+
 function exportedOptions(variables: readonly FileVariable[]): Finding[] {
   return variables
     .filter(({ name, isExported }) => isExported && rowOfVariable(name) !== undefined)
+    .slice(0, MAX_EXPORTED)
     .map(({ place }) => finding('config/variable-exported', place))
 }
 

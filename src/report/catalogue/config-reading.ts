@@ -50,6 +50,15 @@ export const configReading = {
       `${theText(details.file)} has ${octets(details.octets)}; at most ${octets(details.limit)} are read.`,
     remedy: () => 'Check that it is the right file, and hand over the configuration alone.',
   }),
+  'config/files-too-large': row<{ file: string; octets: number; limit: number }>({
+    severity: 'error',
+    meaning:
+      'The files that a configuration takes variables from are together many times longer than any configuration of etcd; the rest of them is not read.',
+    source: 'a limit of this package',
+    message: (details) =>
+      `With ${details.file}, the files that the configuration takes variables from have ${octets(details.octets)} together; at most ${octets(details.limit)} are read.`,
+    remedy: () => 'Check that they are the right files, and keep in them what etcd needs.',
+  }),
   'config/too-dense': row<{ file: string | null; marks: number; limit: number }>({
     severity: 'error',
     meaning:

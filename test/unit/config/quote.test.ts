@@ -8,7 +8,7 @@ import { temporaryFolder } from '../../support/openssl.js'
 import { AT_ONCE, loadService, readBySystemd, unquoteUnitLine } from '../../support/systemd.js'
 
 const folder = temporaryFolder()
-const NASTY = ['', ' ', "'", '"', '\\', '$', '`', '$HOME', '$(id)', '`id`', '!', '#a', '~', '*', '%n', "it's", `"'"'`, '\\n', 'a\\', '-n', 'ünï', '🔒', ';', '&&', '|', 'a=b', '{a,b}', '[a]', '?', '<', '>', '(', ' a  b ', '%%', '$$', '${a}', "\\'", '\\"', '\\$'] // prettier-ignore
+const NASTY = ['', ' ', "'", '"', '\\', '$', '`', '$HOME', '$(id)', '`id`', '!', '#a', '~', '*', '%n', "it's", `"'"'`, '\\n', 'a\\', '-n', 'ünï', '🔒', ';', '&&', '|', 'a=b', '{a,b}', '[a]', '?', '<', '>', '(', ' a  b ', '%%', '$$', '${a}', "\\'", '\\"', '\\$', 'a\u2003b', '\u00a0'] // prettier-ignore
 
 /** Texts without control characters, which are refused before they are quoted. */
 const text = fc

@@ -143,3 +143,64 @@ describe('a Compose file', () => {
     expect(findings.map(({ code }) => code)).toEqual(['config/key-unknown'])
   })
 })
+
+describe('files of variables are read in bounds, and what is not read is told', () => {
+  // Each within the limit of one file.
+  const long = (): string => folder.file('long.env', 'A=1\n'.repeat(250_000))
+  const compose = (lines: string[]): string =>
+    `services:\n  kv:\n    image: etcd:v3.6.9\n    env_file:\n${lines.join('')}`
+  const WAYS: [string, (path: string, times: number) => ConfigInput][] = [
+    [
+      'EnvironmentFile',
+      (path, times) => ({
+        unit: `[Service]\n${`EnvironmentFile=${path}\n`.repeat(times)}ExecStart=/usr/bin/etcd --name=a\n`,
+      }),
+    ],
+    [
+      '--env-file',
+      (path, times) => ({
+        unit: `[Service]\nExecStart=/usr/bin/docker run ${`--env-file ${path} `.repeat(times)} etcd:v3.6.9 etcd --name=a\n`,
+      }),
+    ],
+    [
+      'env_file',
+      (path, times) => ({ file: folder.file('compose.yml', compose(Array<string>(times).fill(`      - ${path}\n`))) }),
+    ],
+  ]
+
+  test.each(WAYS)('%s: one of many lines, many of them, and very many', async (_, config) => {
+    const codesOf = async (path: string, times: number): Promise<Record<string, number>> => {
+      const counts: Record<string, number> = {}
+      for (const line of await told(config(path, times))) {
+        const code = line.replace(/ .*/s, '')
+        if (/^(?:config\/(?:files-too-large|variables-not-read)|file)/.test(code))
+          counts[code] = (counts[code] ?? 0) + 1
+      }
+      return counts
+    }
+    expect(await codesOf(long(), 1)).toEqual({})
+    // The second is past the limit, and the others are not opened.
+    expect(await codesOf(long(), 10)).toEqual({ 'config/files-too-large': 1, 'config/variables-not-read': 8 })
+    const small = folder.file('small.env', 'A=1\n')
+    expect(await codesOf(small, 100)).toEqual({})
+    expect(await codesOf(small, 400)).toEqual({ 'config/variables-not-read': 1 })
+  })
+
+  test('a file that may be missing may not be anything else', async () => {
+    const optional = `    env_file: [{ path: ./dir, required: false }, { path: ./gone, required: false }]\n`
+    mkdirSync(folder.file('dir'), { recursive: true })
+    const file = folder.file('optional.yml', `services:\n  kv:\n    image: etcd:v3.6.9\n${optional}`)
+    const unit = `[Service]\nEnvironmentFile=-${folder.file('dir')}\nEnvironmentFile=-${folder.file('gone')}\nExecStart=/usr/bin/etcd\n`
+    for (const config of [{ file }, { unit }])
+      expect((await told(config)).filter((line) => line.startsWith('file/'))).toEqual([
+        expect.stringMatching(/^file\/is-directory/),
+      ])
+  })
+
+  test('lines that are exported are told a hundred times', async () => {
+    const path = folder.file('exported.env', 'export ETCD_NAME=a\n'.repeat(50_000))
+    const unit = `[Service]\nEnvironmentFile=${path}\nExecStart=/usr/bin/etcd\n`
+    const lines = (await told({ unit })).filter((line) => line.startsWith('config/variable-exported'))
+    expect(lines).toHaveLength(100)
+  })
+})
