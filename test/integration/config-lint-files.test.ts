@@ -8,17 +8,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { lintEtcdConfig } from '../../src/config/lint/lint.js'
-import type { ConfigInput } from '../../src/config/read/input.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
-import type { Finding, FindingCode } from '../../src/report/finding.js'
+import type { FindingCode } from '../../src/report/finding.js'
 import { freePort } from '../../src/testing/ports.js'
 import { mintedCredentials } from '../support/etcd.js'
 import { type EtcdProcess, isServed, saying, serving, startEtcdProcess } from '../support/etcd-process.js'
+import { type Changes, found, memberFlags, refusing, shown, VERSION } from '../support/linted-member.js'
 import { dns, ip, mintCa, mintCrl, mintLeaf, type MintLeafOptions, newKey } from '../support/mint.js'
 import { isSaid } from '../support/refusal-words.js'
 import { ask } from '../support/rendered-etcd.js'
 
-const VERSION = '3.5.16'
 const REVOKED = 4711n
 
 let folder: string
@@ -55,57 +54,16 @@ async function issue(name: string, options: Partial<MintLeafOptions> = {}): Prom
   return mintedCredentials({ leaf, trust: [root] })
 }
 
-type Changes = Readonly<Record<string, string | null>>
-
-/** Flags of a member that serves by TLS and asks for certificates; names of files are those of the folder. */
 function flagsOf(changes: Changes = {}): string[] {
-  const url = (port: number): string => `https://127.0.0.1:${String(port)}`
-  const flags: Changes = {
-    name: 'a',
-    'data-dir': file(`data-${String(ports.client)}`),
-    'listen-client-urls': url(ports.client),
-    'advertise-client-urls': url(ports.client),
-    'listen-peer-urls': url(ports.peer),
-    'initial-advertise-peer-urls': url(ports.peer),
-    'initial-cluster': `a=${url(ports.peer)}`,
-    'cert-file': 'server.crt',
-    'key-file': 'server.key',
-    'trusted-ca-file': 'ca.crt',
-    'client-cert-auth': 'true',
-    'peer-cert-file': 'server.crt',
-    'peer-key-file': 'server.key',
-    'peer-trusted-ca-file': 'ca.crt',
-    'peer-client-cert-auth': 'true',
-    ...changes,
-  }
-  return Object.entries(flags).flatMap(([name, value]) =>
-    value === null ? [] : [`--${name}=${value.replace(/^[\w-]+\.(?:crt|key|crl)$/, file)}`],
-  )
+  return memberFlags(folder, ports, changes)
 }
 
 function pair(name: string, prefix = ''): Changes {
   return { [`${prefix}cert-file`]: `${name}.crt`, [`${prefix}key-file`]: `${name}.key` }
 }
 
-async function found(config: ConfigInput, code: FindingCode): Promise<Finding> {
-  const { findings } = await lintEtcdConfig(config, { version: VERSION })
-  const one = findings.find((each) => each.code === code)
-  if (one === undefined) throw new Error(`No ${code} among ${findings.map((each) => each.code).join(', ')}`)
-  return one
-}
-
-/** Waits until etcd has said one of the row's words. */
-async function refusing(etcd: EtcdProcess, { refusals }: Finding): Promise<void> {
-  expect(refusals).not.toEqual([])
-  await saying(etcd, (log) => refusals.some(({ words }) => isSaid(words, log)))
-}
-
 function start(flags: readonly string[], env: Readonly<Record<string, string>> = {}): EtcdProcess {
   return startEtcdProcess(flags, { cwd: folder, env })
-}
-
-function shown({ chain, key }: Credentials): { cert: string; key: string } {
-  return { cert: chain.map((each) => each.toPem()).join(''), key: key.exportPem() }
 }
 
 describe('etcd does not start', () => {

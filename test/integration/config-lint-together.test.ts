@@ -3,15 +3,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { lintEtcdConfig } from '../../src/config/lint/lint.js'
-import type { ConfigInput } from '../../src/config/read/input.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
-import type { Finding, FindingCode } from '../../src/report/finding.js'
 import { freePort } from '../../src/testing/ports.js'
 import { mintedCredentials } from '../support/etcd.js'
-import { type EtcdProcess, isServed, saying, serving, startEtcdProcess } from '../support/etcd-process.js'
+import { isServed, serving, startEtcdProcess } from '../support/etcd-process.js'
+import { type Changes, found, memberFlags, refusing, shown } from '../support/linted-member.js'
 import { dns, ip, mintCa, mintCrl, type Minted, mintLeaf, type MintLeafOptions } from '../support/mint.js'
-import { isSaid } from '../support/refusal-words.js'
 import { ask } from '../support/rendered-etcd.js'
 
 const YEAR = 365 * 86_400_000
@@ -49,49 +46,12 @@ async function issue(name: string, issuer: Minted, options: Partial<MintLeafOpti
   return mintedCredentials({ leaf, trust: [issuer] })
 }
 
+function flagsOf(changes: Changes = {}): string[] {
+  return memberFlags(folder, ports, changes)
+}
+
 function url(port: number): string {
   return `https://127.0.0.1:${String(port)}`
-}
-
-/** Flags of a member with the same CA on both sides; a name of a file is one of the folder. */
-function flagsOf(changes: Readonly<Record<string, string | null>> = {}): string[] {
-  const flags: Record<string, string | null> = {
-    name: 'a',
-    'data-dir': join(folder, `data-${String(ports.client)}`),
-    'listen-client-urls': url(ports.client),
-    'advertise-client-urls': url(ports.client),
-    'listen-peer-urls': url(ports.peer),
-    'initial-advertise-peer-urls': url(ports.peer),
-    'initial-cluster': `a=${url(ports.peer)}`,
-    'cert-file': 'server.crt',
-    'key-file': 'server.key',
-    'trusted-ca-file': 'ca.crt',
-    'client-cert-auth': 'true',
-    'peer-cert-file': 'server.crt',
-    'peer-key-file': 'server.key',
-    'peer-trusted-ca-file': 'ca.crt',
-    'peer-client-cert-auth': 'true',
-    ...changes,
-  }
-  return Object.entries(flags).flatMap(([name, value]) =>
-    value === null ? [] : [`--${name}=${value.replace(/^[\w-]+\.(?:crt|key|crl)$/, (each) => join(folder, each))}`],
-  )
-}
-
-async function found(config: ConfigInput, code: FindingCode): Promise<Finding> {
-  const { findings } = await lintEtcdConfig(config, { version: '3.5.16' })
-  const one = findings.find((each) => each.code === code)
-  if (one === undefined) throw new Error(`No ${code} among ${findings.map((each) => each.code).join(', ')}`)
-  return one
-}
-
-async function refusing(etcd: EtcdProcess, { refusals }: Finding): Promise<void> {
-  expect(refusals).not.toEqual([])
-  await saying(etcd, (log) => refusals.some(({ words }) => isSaid(words, log)))
-}
-
-function shown({ chain, key }: Credentials): { cert: string; key: string } {
-  return { cert: chain.map((each) => each.toPem()).join(''), key: key.exportPem() }
 }
 
 test('lists of another CA and of last year are in force, also against etcd itself; one CA ended; own names', async () => {
