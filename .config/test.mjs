@@ -1,6 +1,7 @@
 /**
- * `npm test`: sets up all that the tests need, runs them, and closes with the line `N passed, N failed`.
+ * `npm test`: sets up all that the tests need, runs them, and ends with the line `N passed, N failed`.
  * Arguments go to vitest: `npm test -- test/unit/x509` runs those files only and needs no container engine.
+ * `npm run test:unit`, `test:long` and `test:watch` are the same script with a flag: see lib/test-run.mjs.
  */
 import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -12,11 +13,12 @@ import { etcdBinaries } from './lib/etcd-binaries.mjs'
 import { ensureEtcdImage } from './lib/etcd-image.mjs'
 import { lifecycle, say, Stop } from './lib/lifecycle.mjs'
 import { run } from './lib/process.mjs'
+import { planRun } from './lib/test-run.mjs'
 import { ensureGnuTls, ensureGo, ensureSoftHsm, ensureTools } from './lib/tools.mjs'
 import { closingLine, verdict } from './lib/verdict.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const args = process.argv.slice(2)
+const plan = planRun(process.argv.slice(2), root)
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
 const config = ['--config', join(root, '.config', 'vitest.config.ts')]
 let counts = null
@@ -31,6 +33,7 @@ await lifecycle(
     // Where root runs the tests, some of them start an etcd as somebody else, who must find what is his in there.
     chmodSync(temporary, 0o711)
     const env = { ...process.env, TMPDIR: temporary, ETCD_MTLS_TEST_RUN: `npm-test-${process.pid}` }
+    if (plan.long) env.ETCD_MTLS_TEST_LONG = '1'
     const files = await chosenFiles({ signal })
     if (/(^|\/|\s)test\/integration\/(differential|issued-)/m.test(files)) {
       await ensureGo({ signal })
@@ -46,17 +49,18 @@ await lifecycle(
       if (process.env.DOCKER_HOST) env.DOCKER_HOST = process.env.DOCKER_HOST
     }
     // A test that is switched off proves nothing, so a whole run refuses `.only` and counts skipped tests as failed.
-    const whole = args.length === 0
     const flags = ['--reporter=default', `--reporter=${join(root, '.config', 'lib', 'count-reporter.mjs')}`]
-    if (whole) flags.push('--allowOnly=false')
-    const { code } = await run(process.execPath, [vitest, 'run', ...config, ...flags, ...args], {
+    if (plan.whole) flags.push('--allowOnly=false')
+    const mode = plan.watch ? 'watch' : 'run'
+    const { code } = await run(process.execPath, [vitest, mode, ...config, ...flags, ...plan.filters], {
       cwd: root,
       env,
       signal,
       output: 'show',
+      input: plan.watch ? 'inherit' : undefined,
       onMessage: (message) => (counts = message?.counts ?? counts),
     })
-    counts = verdict({ counts, code, whole }, say)
+    counts = verdict({ counts, code, whole: plan.whole }, say)
     return counts.failed === 0 && counts.passed > 0 ? 0 : 1
   },
   { lastLine: (code) => closingLine(counts, code) },
@@ -65,9 +69,9 @@ await lifecycle(
 /** The test files that vitest would run, a line each; where it cannot say, all that needs something is among them. */
 async function chosenFiles({ signal }) {
   const everything = 'test/integration/differential test/integration/signer-pkcs11'
-  if (args.length === 0) return everything
+  if (plan.filters.length === 0) return everything
   if (!existsSync(vitest)) throw new Stop('vitest is not installed although npm ci succeeded.')
-  const { code, stdout } = await run(process.execPath, [vitest, 'list', '--filesOnly', ...config, ...args], {
+  const { code, stdout } = await run(process.execPath, [vitest, 'list', '--filesOnly', ...config, ...plan.filters], {
     cwd: root,
     signal,
   })

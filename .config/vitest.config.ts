@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
+import { scaled } from '../test/support/long.js'
 import { IMAGE } from './lib/etcd-image.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -15,7 +16,7 @@ const everywhere = {
   // Loading the same modules for each file anew took longer than most of the tests.
   isolate: false,
   setupFiles: ['test/support/silence.ts'],
-  testTimeout: 120_000,
+  testTimeout: scaled({ short: 120_000, long: 1_200_000 }),
   hookTimeout: 120_000,
   env: {
     // Ryuk, the clean-up container of testcontainers, is one more image to fetch; `npm test` cleans up itself.

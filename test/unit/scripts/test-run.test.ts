@@ -1,0 +1,44 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { planRun } from '../../../.config/lib/test-run.mjs'
+import { temporaryFolder } from '../../support/openssl.js'
+
+const folder = temporaryFolder()
+
+function write(path: string, text: string): void {
+  const file = folder.file(path)
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, text)
+}
+
+const UNIT = ['--project=unit', '--project=unit isolated']
+const LONG = ['test/integration/a.test.ts', 'test/unit/x/b.test.ts']
+
+describe('planRun', () => {
+  beforeAll(() => {
+    write('test/unit/x/b.test.ts', "import { scaled } from '../../support/long.js'\n")
+    write('test/integration/a.test.ts', "import { isLong } from '../support/long.js'\n")
+    write('test/unit/c.test.ts', "import { it } from 'vitest'\n")
+  })
+
+  it.each([
+    [[], { whole: true, filters: [] }],
+    [['test/unit/c'], { filters: ['test/unit/c'] }],
+    [['--unit'], { whole: true, filters: UNIT }],
+    [['--unit', '-t', 'name'], { filters: ['-t', 'name', ...UNIT] }],
+    [['--long'], { long: true, whole: true, filters: LONG }],
+    [['--long', 'test/unit/c'], { long: true, filters: ['test/unit/c'] }],
+    [['--watch'], { watch: true, filters: UNIT }],
+    [['--watch', 'test/unit/c'], { watch: true, filters: ['test/unit/c'] }],
+  ])('reads the arguments %j', (args, expected) => {
+    expect(planRun(args, folder.file('.'))).toEqual({ long: false, watch: false, whole: false, ...expected })
+  })
+})
+
+it('is only test files that import test/support/long.ts, so that `npm run test:long` finds them', () => {
+  const support = fileURLToPath(new URL('../../support/', import.meta.url))
+  const files = readdirSync(support).filter((file) => file.endsWith('.ts'))
+  expect(files.filter((file) => readFileSync(`${support}${file}`, 'utf8').includes("/long.js'"))).toEqual(['long.ts'])
+})
