@@ -4,7 +4,7 @@ import { type Certificate, certificateRef } from '../x509/certificate.js'
 import type { DistinguishedName } from '../x509/distinguished-name.js'
 import type { Host } from '../x509/names.js'
 import type { Accepted } from './accept.js'
-import type { DialFailure } from './dial.js'
+import type { DialFailure } from './transport/dial.js'
 import { finding } from './finding.js'
 
 /** Where and with what the alert was met. */

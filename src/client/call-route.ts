@@ -2,7 +2,7 @@
 import type { OutgoingHttpHeaders } from 'node:http2'
 import type { Outcome } from './call-status.js'
 import type { Deadline, status } from './channel.js'
-import type { Connection } from './connection.js'
+import type { Connection } from './transport/connection.js'
 import type { Answer } from './greeting.js'
 
 /** A call that waits to be carried. */

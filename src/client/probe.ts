@@ -10,7 +10,7 @@ import type { DistinguishedName } from '../x509/distinguished-name.js'
 import type { Host } from '../x509/names.js'
 import type { Accepted } from './accept.js'
 import { authoritiesReader } from './certificate-request.js'
-import type { DialFailure } from './dial.js'
+import type { DialFailure } from './transport/dial.js'
 import { type Endpoint, socketOptions } from './endpoints.js'
 import {
   type Diagnosis,

@@ -1,9 +1,9 @@
 /** A server that answers with alert 80 is waited for, and only within the dial time-out. */
 import { describe, expect, it } from 'vitest'
-import { createSecureClient } from '../../../src/client/index.js'
-import { mintPki } from '../../support/etcd.js'
-import { alertingPeer, emptyAnswer, grpcPeer, proxyTo, serverTls, silentPeer } from '../../support/peers.js'
-import { errorCodes, refused } from '../../support/refused.js'
+import { createSecureClient } from '../../../../src/client/index.js'
+import { mintPki } from '../../../support/etcd.js'
+import { alertingPeer, emptyAnswer, grpcPeer, proxyTo, serverTls, silentPeer } from '../../../support/peers.js'
+import { errorCodes, refused } from '../../../support/refused.js'
 
 const pki = mintPki()
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { Liveness } from '../../../src/client/liveness.js'
+import { Keepalive } from '../../../../src/client/transport/keepalive.js'
 
 describe('finding out that a peer went silent', () => {
   let bytes: number
@@ -7,7 +7,7 @@ describe('finding out that a peer went silent', () => {
   let pings: number[]
   let silentAt: number | null
   let answers: boolean
-  let liveness: Liveness
+  let keepalive: Keepalive
 
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] })
@@ -16,7 +16,7 @@ describe('finding out that a peer went silent', () => {
     pings = []
     silentAt = null
     answers = false
-    liveness = new Liveness({
+    keepalive = new Keepalive({
       ping: () => {
         pings.push(performance.now())
         if (answers) setTimeout(() => (bytes += 17), 50)
@@ -28,11 +28,11 @@ describe('finding out that a peer went silent', () => {
         silentAt = performance.now()
       },
     })
-    liveness.start()
+    keepalive.start()
   })
 
   afterEach(() => {
-    liveness.stop()
+    keepalive.stop()
     vi.useRealTimers()
   })
 
@@ -76,8 +76,8 @@ describe('finding out that a peer went silent', () => {
   it('calls with short deadlines do not hide a silent peer', () => {
     for (let i = 0; i < 6; i += 1) {
       vi.advanceTimersByTime(400)
-      liveness.stop()
-      liveness.start()
+      keepalive.stop()
+      keepalive.start()
     }
     expect(pings).toHaveLength(1)
     expect(silentAt).not.toBeNull()

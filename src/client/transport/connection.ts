@@ -5,7 +5,7 @@
 import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { Liveness } from './liveness.js'
+import { Keepalive } from './keepalive.js'
 
 /** Why a connection carries no new calls any more. */
 export type DownReason = 'closed' | 'silent' | 'goaway' | 'refused' | 'not-grpc'
@@ -44,7 +44,7 @@ export class Connection {
   readonly #session: ClientHttp2Session
   readonly #socket: TLSSocket
   readonly #calls = new Set<ActiveCall>()
-  readonly #liveness: Liveness
+  readonly #keepalive: Keepalive
   readonly #onDown: DownListener
   #open = true
   #broken = false
@@ -62,7 +62,7 @@ export class Connection {
         this.#lost('closed', null)
       })
     })
-    this.#liveness = new Liveness({
+    this.#keepalive = new Keepalive({
       ping: (done) => !parts.session.destroyed && parts.session.ping(done),
       bytesRead: () => parts.raw.bytesRead,
       awaitsAnswer: () => this.#awaitsAnswer(),
@@ -114,13 +114,13 @@ export class Connection {
     this.#calls.add(call)
     if (this.#calls.size === 1) {
       this.#session.ref()
-      this.#liveness.start()
+      this.#keepalive.start()
     }
   }
 
   remove(call: ActiveCall): void {
     if (!this.#calls.delete(call) || this.#calls.size > 0) return
-    this.#liveness.stop()
+    this.#keepalive.stop()
     this.#session.unref()
     if (!this.#open) this.#shut()
   }
@@ -207,7 +207,7 @@ export class Connection {
   #lost(reason: LossReason, error: Error | null): void {
     this.#broken = true
     this.#retire(reason === 'silent' ? 'silent' : 'closed', error)
-    this.#liveness.stop()
+    this.#keepalive.stop()
     const details = lossDetails(reason, error)
     for (const call of [...this.#calls]) call.connectionLost(details)
     // One turn later, so that a status which arrived together with the end of the connection is still seen.

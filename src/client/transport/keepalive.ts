@@ -5,7 +5,7 @@
  * etcd closes connections that ping too often (`--grpc-keepalive-min-time`, 5 s by default, two strikes free; grpc-go clears
  * the strikes whenever it sends data). Hence one ping at most per MIN_PING_INTERVAL, unless data came in since the last.
  */
-export interface LivenessProbe {
+export interface KeepaliveProbe {
   /** Sends a ping; false if it cannot. */
   ping(done: (error: Error | null) => void): boolean
   /** Octets received so far. */
@@ -28,8 +28,8 @@ const MIN_PING_INTERVAL = 5500
 /** A pong alone is no data: 17 octets of HTTP/2 in a TLS record. */
 const PONG_OCTETS = 64
 
-export class Liveness {
-  readonly #probe: LivenessProbe
+export class Keepalive {
+  readonly #probe: KeepaliveProbe
   #timer: NodeJS.Timeout | undefined
   #lastTick = 0
   #lastBytes = 0
@@ -38,7 +38,7 @@ export class Liveness {
   #lastPing = -Infinity
   #bytesAtLastPing = 0
 
-  constructor(probe: LivenessProbe) {
+  constructor(probe: KeepaliveProbe) {
     this.#probe = probe
   }
 
