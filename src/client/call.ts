@@ -11,7 +11,7 @@ import { makeStatus, metadataOf, type Outcome, statusOfReset, statusOfTrailers }
 import { type Call, type CallListener, type MessageContext, type Metadata, status } from './channel.js'
 import type { ActiveCall, Connection } from './transport/connection.js'
 import { armDeadline } from './deadline.js'
-import { frameMessage, FramingError, MessageReader, timeoutHeader } from './framing.js'
+import { frameMessage, FramingError, MessageReader, timeoutHeader } from './streams/framing.js'
 import { type Answer, callHeaders, isGrpc, readAnswer } from './greeting.js'
 
 interface Outgoing {

@@ -11,12 +11,12 @@ import { makeStatus, type Outcome } from './call-status.js'
 import { type Call, type ChannelBacking, connectivityState, type Deadline, status } from './channel.js'
 import type { Connection } from './transport/connection.js'
 import { noConnection } from './failure.js'
-import { KeepAliveScript } from './keep-alive-script.js'
+import { KeepAliveResumer } from './streams/keep-alive-resumer.js'
 import { type Login, LoginError } from './login.js'
 import type { Member } from './member.js'
-import { ResumableCall } from './resumable-call.js'
-import { WatchLedger } from './watch-ledger.js'
-import { WatchScript } from './watch-script.js'
+import { ResumableCall } from './streams/resumable-call.js'
+import { ResumePositions } from './streams/resume-positions.js'
+import { WatchResumer } from './streams/watch-resumer.js'
 
 /** How long requests that were sent may take to end once the client is closed, in milliseconds. */
 const CLOSE_GRACE = 1000
@@ -42,7 +42,7 @@ export class Members implements CallRoute, ChannelBacking {
   readonly #dialTimeout: number
   readonly #waiting = new Map<WaitingCall, string>()
   readonly #listeners = new Set<() => void>()
-  readonly #ledger = new WatchLedger()
+  readonly #positions = new ResumePositions()
   #ready: Connection[] = []
   #next = 0
   #waitTimer: NodeJS.Timeout | undefined
@@ -74,9 +74,9 @@ export class Members implements CallRoute, ChannelBacking {
     const parts = { route: this, path, deadline, authority }
     switch (path) {
       case WATCH:
-        return new ResumableCall(parts, (host) => new WatchScript(host, this.#ledger))
+        return new ResumableCall(parts, (stream) => new WatchResumer(stream, this.#positions))
       case LEASE_KEEP_ALIVE:
-        return new ResumableCall(parts, (host) => new KeepAliveScript(host))
+        return new ResumableCall(parts, (stream) => new KeepAliveResumer(stream))
       default:
         return new EtcdCall(parts)
     }

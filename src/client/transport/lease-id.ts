@@ -3,7 +3,7 @@
  * second lease behind. etcd takes any id that is free (server/lease/lessor.go, `Grant`).
  */
 import { randomBytes } from 'node:crypto'
-import { Fields, int64Field, without } from '../protobuf.js'
+import { Fields, int64Field, without } from '../streams/protobuf.js'
 
 /** etcd api/etcdserverpb/rpc.proto: LeaseGrantRequest. */
 const REQUEST_TTL = 1

@@ -8,7 +8,7 @@ import { Client, credentials, Metadata, status, type ServiceError } from '@grpc/
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { accept } from '../../../src/client/accept.js'
 import { createChannel } from '../../../src/client/channel.js'
-import { frameMessage } from '../../../src/client/framing.js'
+import { frameMessage } from '../../../src/client/streams/framing.js'
 import { resolveOptions } from '../../../src/client/options.js'
 import { Session } from '../../../src/client/session.js'
 import { mintPki } from '../../support/etcd.js'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Fields, int64Field, MalformedMessage } from '../../../../src/client/protobuf.js'
+import { Fields, int64Field, MalformedMessage } from '../../../../src/client/streams/protobuf.js'
 import { existingLeaseResponse, randomLeaseId, withLeaseId } from '../../../../src/client/transport/lease-id.js'
 
 /** Every int64 field of a message, in order. */

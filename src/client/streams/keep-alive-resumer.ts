@@ -1,18 +1,18 @@
 /** Carries the keep-alive of a lease on over another connection: what was not answered is asked again, which does no harm. */
 import { Fields } from './protobuf.js'
-import type { ScriptHost, StreamScript } from './stream-script.js'
+import type { ResumableStream, StreamResumer } from './stream-resumer.js'
 
 /** etcd api/etcdserverpb/rpc.proto. */
 const REQUEST_ID = 1
 const RESPONSE_ID = 2
 
-export class KeepAliveScript implements StreamScript {
-  readonly #host: ScriptHost
+export class KeepAliveResumer implements StreamResumer {
+  readonly #stream: ResumableStream
   /** Not answered, in order. */
   #unanswered: { id: bigint; message: Buffer }[] = []
 
-  constructor(host: ScriptHost) {
-    this.#host = host
+  constructor(stream: ResumableStream) {
+    this.#stream = stream
   }
 
   outgoing(message: Buffer): void {
@@ -24,8 +24,8 @@ export class KeepAliveScript implements StreamScript {
     const id = readId(message, RESPONSE_ID)
     const index = this.#unanswered.findIndex((each) => each.id === id)
     if (index >= 0) this.#unanswered.splice(index, 1)
-    this.#host.expectAnswer(this.#unanswered.length > 0)
-    this.#host.deliver(message)
+    this.#stream.expectAnswer(this.#unanswered.length > 0)
+    this.#stream.deliver(message)
   }
 
   begin(): void {
@@ -41,8 +41,8 @@ export class KeepAliveScript implements StreamScript {
   }
 
   #send(message: Buffer): void {
-    this.#host.expectAnswer(true)
-    this.#host.send(message)
+    this.#stream.expectAnswer(true)
+    this.#stream.send(message)
   }
 }
 

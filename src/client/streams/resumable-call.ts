@@ -1,13 +1,13 @@
 /**
  * A stream without an end of its own, such as watches, that goes on over another connection when the one below it leaves or
- * breaks. Its caller sees one call. Each stretch of it over one connection is a leg, an ordinary call.
+ * breaks. Its caller sees one call. Each stretch of it over one connection is an attempt, an ordinary call.
  *
- * It is given up, with the status of its leg, where there is no connection to go on over: the caller is told what any other
+ * It is given up, with the status of its attempt, where there is no connection to go on over: the caller is told what any other
  * call would be told, and may try again.
  */
-import type { EtcdMtlsError } from '../errors.js'
-import { EtcdCall } from './call.js'
-import type { CallParts } from './call-route.js'
+import type { EtcdMtlsError } from '../../errors.js'
+import { EtcdCall } from '../call.js'
+import type { CallParts } from '../call-route.js'
 import {
   type Call,
   type CallListener,
@@ -15,31 +15,31 @@ import {
   type Metadata,
   status,
   type StatusObject,
-} from './channel.js'
-import { makeStatus } from './call-status.js'
+} from '../channel.js'
+import { makeStatus } from '../call-status.js'
 import { MalformedMessage } from './protobuf.js'
-import type { ScriptHost, StreamScript } from './stream-script.js'
+import type { ResumableStream, StreamResumer } from './stream-resumer.js'
 
 /**
- * How long to wait, in milliseconds, before a leg follows one that broke: so many may break in a row before a message came over
+ * How long to wait, in milliseconds, before an attempt follows one that broke: so many may break in a row before a message came over
  * one. A member that stops ends each new stream at once, and takes a while to be gone.
  */
 const PAUSES: readonly number[] = [0, 50, 150, 400, 1000]
-/** How many legs in a row may have their token refused. */
+/** How many attempts in a row may have their token refused. */
 const MAX_REFUSALS = 3
-/** A leg that has lived so long was a good one, whatever came over it, in milliseconds. */
+/** A attempt that has lived so long was a good one, whatever came over it, in milliseconds. */
 const LONG_LIVED = 5000
-/** How long a leg may take to prepare for its end, in milliseconds: a round trip, where the server answers at all. */
+/** How long an attempt may take to prepare for its end, in milliseconds: a round trip, where the server answers at all. */
 const PREPARATION = 300
 
-export class ResumableCall implements Call, ScriptHost {
+export class ResumableCall implements Call, ResumableStream {
   readonly #parts: CallParts
-  readonly #script: StreamScript
-  #leg: EtcdCall
-  #legSince = 0
+  readonly #resumer: StreamResumer
+  #attempt: EtcdCall
+  #attemptSince = 0
   /** Legs that broke in a row. */
-  #barren = 0
-  /** Runs while the leg waits for its start. What is sent then waits in the script. */
+  #failuresInARow = 0
+  /** Runs while the attempt waits for its start. What is sent then waits in the resumer. */
   #pauseTimer: NodeJS.Timeout | null = null
   /** Legs in a row whose token was refused. */
   #refusals = 0
@@ -55,13 +55,13 @@ export class ResumableCall implements Call, ScriptHost {
   #ended = false
   /** What came with the message that is being sent. */
   #context: MessageContext | null = null
-  /** The messages cannot be read, so they are only passed on, and the stream stays on its leg. */
+  /** The messages cannot be read, so they are only passed on, and the stream stays on its attempt. */
   #opaque = false
 
-  constructor(parts: CallParts, makeScript: (host: ScriptHost) => StreamScript) {
+  constructor(parts: CallParts, makeResumer: (stream: ResumableStream) => StreamResumer) {
     this.#parts = parts
-    this.#script = makeScript(this)
-    this.#leg = this.#makeLeg()
+    this.#resumer = makeResumer(this)
+    this.#attempt = this.#makeAttempt()
   }
 
   // --- driven by the grpc-js client
@@ -69,13 +69,13 @@ export class ResumableCall implements Call, ScriptHost {
   start(metadata: Metadata, listener: CallListener): void {
     this.#metadata = metadata
     this.#listener = listener
-    this.#startLeg()
+    this.#startAttempt()
   }
 
   sendMessageWithContext(context: MessageContext, message: Buffer): void {
     this.#context = context
     const understood = this.#understands(() => {
-      this.#script.outgoing(message)
+      this.#resumer.outgoing(message)
     })
     if (understood) this.#takeDeliveries()
     else this.send(message)
@@ -85,7 +85,7 @@ export class ResumableCall implements Call, ScriptHost {
 
   halfClose(): void {
     this.#halfClosed = true
-    if (this.#pauseTimer === null) this.#leg.halfClose()
+    if (this.#pauseTimer === null) this.#attempt.halfClose()
   }
 
   startRead(): void {
@@ -95,7 +95,7 @@ export class ResumableCall implements Call, ScriptHost {
 
   cancelWithStatus(code: status, details: string): void {
     this.#canceled = true
-    if (this.#pauseTimer === null) this.#leg.cancelWithStatus(code, details)
+    if (this.#pauseTimer === null) this.#attempt.cancelWithStatus(code, details)
     else {
       clearTimeout(this.#pauseTimer)
       this.#end(makeStatus(code, details))
@@ -112,25 +112,25 @@ export class ResumableCall implements Call, ScriptHost {
 
   /** Why the call failed, where more is known than its status says. */
   get explanation(): EtcdMtlsError | null {
-    return this.#leg.explanation
+    return this.#attempt.explanation
   }
 
   setCredentials(): void {
-    this.#leg.setCredentials()
+    this.#attempt.setCredentials()
   }
 
   getAuthContext(): null {
     return null
   }
 
-  // --- driven by the script
+  // --- driven by the resumer
 
   send(message: Buffer): void {
-    // The script sends it again when the leg begins.
+    // The resumer sends it again when the attempt begins.
     if (this.#pauseTimer !== null) return
     const context = this.#context ?? {}
     this.#context = null
-    this.#leg.sendMessageWithContext(context, message)
+    this.#attempt.sendMessageWithContext(context, message)
   }
 
   deliver(message: Buffer): void {
@@ -138,16 +138,16 @@ export class ResumableCall implements Call, ScriptHost {
   }
 
   expectAnswer(due: boolean): void {
-    this.#leg.answerDue = due
+    this.#attempt.answerDue = due
   }
 
   renewToken(details: string): boolean {
-    if (this.#refusals >= MAX_REFUSALS || !this.#leg.tokenRefused(details)) return false
+    if (this.#refusals >= MAX_REFUSALS || !this.#attempt.tokenRefused(details)) return false
     this.#refusals += 1
-    const old = this.#leg
-    // Not under the script's feet, which is in the middle of a message.
+    const old = this.#attempt
+    // Not under the resumer's feet, which is in the middle of a message.
     process.nextTick(() => {
-      if (old === this.#leg) this.#replaceLeg()
+      if (old === this.#attempt) this.#replaceAttempt()
     })
     return true
   }
@@ -160,44 +160,44 @@ export class ResumableCall implements Call, ScriptHost {
     if (callback !== undefined) process.nextTick(callback)
   }
 
-  #makeLeg(): EtcdCall {
-    const leg: EtcdCall = new EtcdCall(this.#parts, () => {
-      this.#move(leg)
+  #makeAttempt(): EtcdCall {
+    const attempt: EtcdCall = new EtcdCall(this.#parts, () => {
+      this.#move(attempt)
     })
-    return leg
+    return attempt
   }
 
-  #startLeg(): void {
-    const leg = this.#leg
-    this.#legSince = performance.now()
+  #startAttempt(): void {
+    const attempt = this.#attempt
+    this.#attemptSince = performance.now()
     if (this.#metadata === null) return
-    leg.start(this.#metadata, {
+    attempt.start(this.#metadata, {
       onReceiveMetadata: (metadata) => {
-        if (leg !== this.#leg || this.#hasMetadata) return
+        if (attempt !== this.#attempt || this.#hasMetadata) return
         this.#hasMetadata = true
         this.#listener?.onReceiveMetadata(metadata)
       },
       onReceiveMessage: (message: Buffer) => {
-        if (leg === this.#leg) this.#receive(message)
+        if (attempt === this.#attempt) this.#receive(message)
       },
       onReceiveStatus: (outcome) => {
-        if (leg === this.#leg) this.#onLegEnded(leg, outcome)
+        if (attempt === this.#attempt) this.#onAttemptEnded(attempt, outcome)
       },
     })
-    if (!this.#opaque) this.#script.begin()
-    if (this.#halfClosed) leg.halfClose()
+    if (!this.#opaque) this.#resumer.begin()
+    if (this.#halfClosed) attempt.halfClose()
     this.#takeDeliveries()
   }
 
-  #replaceLeg(): void {
-    const old = this.#leg
-    this.#leg = this.#makeLeg()
-    this.#startLeg()
+  #replaceAttempt(): void {
+    const old = this.#attempt
+    this.#attempt = this.#makeAttempt()
+    this.#startAttempt()
     old.cancelWithStatus(status.CANCELLED, 'The stream goes on over another connection')
   }
 
-  /** The connection of the leg is about to end by our own will. */
-  #move(leg: EtcdCall): void {
+  /** The connection of the attempt is about to end by our own will. */
+  #move(attempt: EtcdCall): void {
     // A caller that sends no more is about to end by himself.
     if (this.#opaque || this.#halfClosed) return
     let moved = false
@@ -205,41 +205,41 @@ export class ResumableCall implements Call, ScriptHost {
       clearTimeout(timer)
       if (moved) return
       moved = true
-      if (leg === this.#leg && !this.#ended && !this.#canceled) this.#replaceLeg()
+      if (attempt === this.#attempt && !this.#ended && !this.#canceled) this.#replaceAttempt()
     }
     const timer = setTimeout(move, PREPARATION)
     timer.unref()
-    this.#script.prepareToMove(move)
+    this.#resumer.prepareToMove(move)
   }
 
   #receive(message: Buffer): void {
-    this.#barren = 0
+    this.#failuresInARow = 0
     const understood = this.#understands(() => {
-      this.#script.incoming(message)
+      this.#resumer.incoming(message)
     })
     if (!understood) this.deliver(message)
     this.#takeDeliveries()
   }
 
-  #onLegEnded(leg: EtcdCall, outcome: StatusObject): void {
-    if (performance.now() - this.#legSince > LONG_LIVED) {
-      this.#barren = 0
+  #onAttemptEnded(attempt: EtcdCall, outcome: StatusObject): void {
+    if (performance.now() - this.#attemptSince > LONG_LIVED) {
+      this.#failuresInARow = 0
       this.#refusals = 0
     }
     // etcd that is stopped closes its streams without a status.
-    const broke = leg.cutShort || (outcome.code === status.UNAVAILABLE && leg.wasCarried)
-    const pause = PAUSES[this.#barren]
+    const broke = attempt.cutShort || (outcome.code === status.UNAVAILABLE && attempt.wasCarried)
+    const pause = PAUSES[this.#failuresInARow]
     if (!broke || pause === undefined || this.#canceled || this.#opaque) {
       this.#end(outcome)
       return
     }
-    this.#barren += 1
-    this.#leg = this.#makeLeg()
-    if (pause === 0) this.#startLeg()
+    this.#failuresInARow += 1
+    this.#attempt = this.#makeAttempt()
+    if (pause === 0) this.#startAttempt()
     else {
       this.#pauseTimer = setTimeout(() => {
         this.#pauseTimer = null
-        this.#startLeg()
+        this.#startAttempt()
       }, pause)
     }
   }
@@ -249,7 +249,7 @@ export class ResumableCall implements Call, ScriptHost {
     this.#takeDeliveries()
   }
 
-  /** Hands over what the caller has asked for, or asks the leg for it; at the end, the status. */
+  /** Hands over what the caller has asked for, or asks the attempt for it; at the end, the status. */
   #takeDeliveries(): void {
     const message = this.#readWanted ? this.#incoming.shift() : undefined
     if (message !== undefined) {
@@ -258,16 +258,16 @@ export class ResumableCall implements Call, ScriptHost {
     }
     if (this.#status === null) {
       const reads = this.#readWanted && this.#incoming.length === 0 && this.#pauseTimer === null
-      if (reads) this.#leg.startRead()
+      if (reads) this.#attempt.startRead()
       return
     }
     if (this.#ended || (this.#incoming.length > 0 && !this.#canceled)) return
     this.#ended = true
-    if (this.#status.code !== status.OK && !this.#canceled && !this.#opaque) this.#script.failed()
+    if (this.#status.code !== status.OK && !this.#canceled && !this.#opaque) this.#resumer.failed()
     this.#listener?.onReceiveStatus(this.#status)
   }
 
-  /** Lets the script work on a message; false if it is none that it can read. */
+  /** Lets the resumer work on a message; false if it is none that it can read. */
   #understands(work: () => void): boolean {
     if (this.#opaque) return false
     try {

@@ -1,14 +1,14 @@
-/** Streams that go on over another connection, at the level of gRPC: every end that a leg can have, and what the caller sees. */
+/** Streams that go on over another connection, at the level of gRPC: every end that an attempt can have, and what the caller sees. */
 import type { ServerHttp2Stream } from 'node:http2'
 import { Client, type ClientDuplexStream, credentials, type ServiceError, status } from '@grpc/grpc-js'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { accept } from '../../../src/client/accept.js'
 import { createChannel } from '../../../src/client/channel.js'
-import { frameMessage, MessageReader } from '../../../src/client/framing.js'
+import { frameMessage, MessageReader } from '../../../src/client/streams/framing.js'
 import { resolveOptions } from '../../../src/client/options.js'
-import { int64Field } from '../../../src/client/protobuf.js'
+import { int64Field } from '../../../src/client/streams/protobuf.js'
 import { Session } from '../../../src/client/session.js'
-import { readWatchRequest, readWatchResponse } from '../../../src/client/watch-messages.js'
+import { readWatchRequest, readWatchResponse } from '../../../src/client/streams/watch-messages.js'
 import { mintPki } from '../../support/etcd.js'
 import { grpcPeer, type Peer, proxyTo, type Proxy, refuseCall, serverTls } from '../../support/peers.js'
 import { createFor, watchResponse } from '../../support/watch-wire.js'
@@ -19,7 +19,7 @@ const WATCH = '/etcdserverpb.Watch/Watch'
 const pki = mintPki()
 
 /** One stream as the server sees it. */
-interface Leg {
+interface Attempt {
   stream: ServerHttp2Stream
   messages: Buffer[]
   /** Whether the client sends no more. */
@@ -28,22 +28,22 @@ interface Leg {
   finish(code: number): void
 }
 
-let legs: Leg[]
-/** What the server does with a new leg, and with a message on it. */
-let onLeg: (leg: Leg) => void
-let onMessage: (leg: Leg, message: Buffer) => void
+let attempts: Attempt[]
+/** What the server does with a new attempt, and with a message on it. */
+let onAttempt: (attempt: Attempt) => void
+let onMessage: (attempt: Attempt, message: Buffer) => void
 let peer: Peer
 let proxy: Proxy
 let session: Session
 let client: Client
 
 beforeEach(async () => {
-  legs = []
-  onLeg = () => undefined
+  attempts = []
+  onAttempt = () => undefined
   onMessage = () => undefined
   peer = await grpcPeer(serverTls(pki.server), (stream) => {
     const reader = new MessageReader(-1)
-    const leg: Leg = {
+    const attempt: Attempt = {
       stream,
       messages: [],
       ended: false,
@@ -62,17 +62,17 @@ beforeEach(async () => {
         }
       },
     }
-    legs.push(leg)
+    attempts.push(attempt)
     stream.on('data', (piece: Buffer) => {
       for (const message of reader.push(piece)) {
-        leg.messages.push(message)
-        onMessage(leg, message)
+        attempt.messages.push(message)
+        onMessage(attempt, message)
       }
     })
     stream.on('end', () => {
-      leg.ended = true
+      attempt.ended = true
     })
-    onLeg(leg)
+    onAttempt(attempt)
   })
   proxy = await proxyTo(peer.port)
   const options = resolveOptions({ endpoints: proxy.endpoint, credentials: pki.client, dialTimeout: '2s' })
@@ -114,18 +114,18 @@ const answer = (id: number): Buffer => Buffer.concat([int64Field(2, BigInt(id)),
 
 describe('keep-alives', () => {
   it('what was not answered when the connection broke is asked again, once, and what was answered is not', async () => {
-    onMessage = (leg, message) => {
-      if (legs.length > 1 || message.equals(ask(1))) leg.send(answer(Number(message[1])))
+    onMessage = (attempt, message) => {
+      if (attempts.length > 1 || message.equals(ask(1))) attempt.send(answer(Number(message[1])))
     }
     const seen = open(KEEP_ALIVE)
     seen.stream.write(ask(1))
     await expect.poll(() => seen.messages).toEqual([answer(1)])
     seen.stream.write(ask(2))
     seen.stream.write(ask(3))
-    await expect.poll(() => legs[0]?.messages.length).toBe(3)
+    await expect.poll(() => attempts[0]?.messages.length).toBe(3)
     proxy.cut()
     await expect.poll(() => seen.messages).toEqual([answer(1), answer(2), answer(3)])
-    expect(legs[1]?.messages).toEqual([ask(2), ask(3)])
+    expect(attempts[1]?.messages).toEqual([ask(2), ask(3)])
     seen.stream.write(ask(4))
     await expect.poll(() => seen.messages.length).toBe(4)
     expect(seen).toMatchObject({ end: null, metadata: 1 })
@@ -135,25 +135,25 @@ describe('keep-alives', () => {
     const seen = open(KEEP_ALIVE)
     seen.stream.write(ask(1))
     seen.stream.end()
-    await expect.poll(() => legs[0]?.ended).toBe(true)
-    onLeg = (leg) => {
-      leg.stream.on('end', () => {
-        leg.send(answer(1))
-        leg.finish(0)
+    await expect.poll(() => attempts[0]?.ended).toBe(true)
+    onAttempt = (attempt) => {
+      attempt.stream.on('end', () => {
+        attempt.send(answer(1))
+        attempt.finish(0)
       })
     }
     proxy.cut()
     await expect.poll(() => seen.end).toBe('OK')
     expect(seen.messages).toEqual([answer(1)])
-    expect(legs[1]?.messages).toEqual([ask(1)])
+    expect(attempts[1]?.messages).toEqual([ask(1)])
   })
 
   it('a member that falls silent with one unanswered is left within two seconds', async () => {
     const seen = open(KEEP_ALIVE)
     seen.stream.write(ask(1))
-    await expect.poll(() => legs[0]?.messages.length).toBe(1)
-    onMessage = (leg) => {
-      leg.send(answer(1))
+    await expect.poll(() => attempts[0]?.messages.length).toBe(1)
+    onMessage = (attempt) => {
+      attempt.send(answer(1))
     }
     proxy.freeze()
     const started = performance.now()
@@ -163,33 +163,33 @@ describe('keep-alives', () => {
     expect(performance.now() - started).toBeLessThan(4000)
   })
 
-  it('on a rotation, the leg on the old connection is left at once', async () => {
-    onMessage = (leg, message) => {
-      leg.send(answer(Number(message[1])))
+  it('on a rotation, the attempt on the old connection is left at once', async () => {
+    onMessage = (attempt, message) => {
+      attempt.send(answer(Number(message[1])))
     }
     const seen = open(KEEP_ALIVE)
     seen.stream.write(ask(1))
     await expect.poll(() => seen.messages.length).toBe(1)
     expect((await session.rotate()).ok).toBe(true)
-    await expect.poll(() => legs.length).toBe(2)
+    await expect.poll(() => attempts.length).toBe(2)
     seen.stream.write(ask(2))
     await expect.poll(() => seen.messages).toEqual([answer(1), answer(2)])
-    expect(legs.map((each) => each.messages)).toEqual([[ask(1)], [ask(2)]])
-    await expect.poll(() => legs[0]?.stream.closed).toBe(true)
+    expect(attempts.map((each) => each.messages)).toEqual([[ask(1)], [ask(2)]])
+    await expect.poll(() => attempts[0]?.stream.closed).toBe(true)
     expect(seen.end).toBeNull()
   })
 })
 
-describe('a leg that the server ends', () => {
+describe('an attempt that the server ends', () => {
   it('UNAVAILABLE: five more are tried, with growing pauses, then the caller is told', async () => {
     const times: number[] = []
-    onLeg = (leg) => {
+    onAttempt = (attempt) => {
       times.push(performance.now())
-      leg.finish(status.UNAVAILABLE)
+      attempt.finish(status.UNAVAILABLE)
     }
     const seen = open(KEEP_ALIVE)
     await expect.poll(() => seen.end, { timeout: 5000 }).toBe('UNAVAILABLE')
-    expect(legs).toHaveLength(6)
+    expect(attempts).toHaveLength(6)
     const pauses = times.slice(1).map((each, index) => each - (times[index] ?? 0))
     for (const [index, least] of [0, 50, 150, 400, 1000].entries()) {
       expect(pauses[index]).toBeGreaterThanOrEqual(least - 5)
@@ -197,55 +197,55 @@ describe('a leg that the server ends', () => {
   })
 
   it('during a pause the caller may send and end', async () => {
-    onLeg = (leg) => {
-      if (legs.length < 4) leg.finish(status.UNAVAILABLE)
+    onAttempt = (attempt) => {
+      if (attempts.length < 4) attempt.finish(status.UNAVAILABLE)
       else {
-        leg.stream.on('end', () => {
-          leg.finish(0)
+        attempt.stream.on('end', () => {
+          attempt.finish(0)
         })
       }
     }
     const seen = open(KEEP_ALIVE)
     seen.stream.write(ask(1))
-    await expect.poll(() => legs.length).toBe(3)
+    await expect.poll(() => attempts.length).toBe(3)
     seen.stream.write(ask(2))
     seen.stream.end()
     await expect.poll(() => seen.end).toBe('OK')
-    expect(legs[3]?.messages).toEqual([ask(1), ask(2)])
+    expect(attempts[3]?.messages).toEqual([ask(1), ask(2)])
   })
 
-  it('during a pause the caller may cancel, and no leg follows', async () => {
-    onLeg = (leg) => {
-      leg.finish(status.UNAVAILABLE)
+  it('during a pause the caller may cancel, and no attempt follows', async () => {
+    onAttempt = (attempt) => {
+      attempt.finish(status.UNAVAILABLE)
     }
     const seen = open(KEEP_ALIVE)
-    await expect.poll(() => legs.length).toBe(4)
+    await expect.poll(() => attempts.length).toBe(4)
     seen.stream.cancel()
     await expect.poll(() => seen.end).toBe('CANCELLED')
-    onLeg = () => undefined
+    onAttempt = () => undefined
     open(KEEP_ALIVE).stream.write(ask(9))
-    await expect.poll(() => legs.at(-1)?.messages).toEqual([ask(9)])
-    expect(legs).toHaveLength(5)
+    await expect.poll(() => attempts.at(-1)?.messages).toEqual([ask(9)])
+    expect(attempts).toHaveLength(5)
   })
 
   it('those that carried a message do not count', async () => {
-    onMessage = (leg, message) => {
-      leg.send(answer(Number(message[1])))
-      leg.finish(status.UNAVAILABLE)
+    onMessage = (attempt, message) => {
+      attempt.send(answer(Number(message[1])))
+      attempt.finish(status.UNAVAILABLE)
     }
     const seen = open(KEEP_ALIVE)
     for (let i = 1; i < 8; i += 1) {
       seen.stream.write(ask(i))
       await expect.poll(() => seen.messages.length).toBe(i)
-      await expect.poll(() => legs.length).toBe(i + 1)
+      await expect.poll(() => attempts.length).toBe(i + 1)
     }
     expect(seen.end).toBeNull()
   })
 
   it('without a status, as etcd does that is stopped: it goes on', async () => {
-    onMessage = (leg, message) => {
-      if (legs.length > 1) leg.send(answer(Number(message[1])))
-      else leg.stream.close()
+    onMessage = (attempt, message) => {
+      if (attempts.length > 1) attempt.send(answer(Number(message[1])))
+      else attempt.stream.close()
     }
     const seen = open(KEEP_ALIVE)
     seen.stream.write(ask(1))
@@ -258,52 +258,52 @@ describe('a leg that the server ends', () => {
     ['PERMISSION_DENIED', status.PERMISSION_DENIED],
     ['UNAUTHENTICATED', status.UNAUTHENTICATED],
   ])('%s is the caller’s', async (name, code) => {
-    onMessage = (leg) => {
-      leg.send(answer(1))
-      leg.finish(code)
+    onMessage = (attempt) => {
+      attempt.send(answer(1))
+      attempt.finish(code)
     }
     const seen = open(KEEP_ALIVE)
     seen.stream.write(ask(1))
     await expect.poll(() => seen.end).toBe(name)
     expect(seen.messages).toEqual([answer(1)])
-    expect(legs).toHaveLength(1)
+    expect(attempts).toHaveLength(1)
   })
 })
 
 describe('the caller', () => {
-  it('cancels: the server sees it, and no leg follows', async () => {
+  it('cancels: the server sees it, and no attempt follows', async () => {
     const seen = open(KEEP_ALIVE)
     seen.stream.write(ask(1))
-    await expect.poll(() => legs[0]?.messages.length).toBe(1)
+    await expect.poll(() => attempts[0]?.messages.length).toBe(1)
     seen.stream.cancel()
-    await expect.poll(() => [seen.end, legs[0]?.stream.closed]).toEqual(['CANCELLED', true])
+    await expect.poll(() => [seen.end, attempts[0]?.stream.closed]).toEqual(['CANCELLED', true])
     proxy.cut()
     await expect.poll(() => session.endpoints[0]?.state).toBe('ready')
-    expect(legs).toHaveLength(1)
+    expect(attempts).toHaveLength(1)
   })
 
-  it('sets a deadline, which holds over all legs', async () => {
+  it('sets a deadline, which holds over all attempts', async () => {
     const seen = open(KEEP_ALIVE, { deadline: Date.now() + 500 })
     seen.stream.write(ask(1))
-    await expect.poll(() => legs.length).toBe(1)
+    await expect.poll(() => attempts.length).toBe(1)
     proxy.cut()
-    await expect.poll(() => legs.length).toBe(2)
+    await expect.poll(() => attempts.length).toBe(2)
     await expect.poll(() => seen.end).toBe('DEADLINE_EXCEEDED')
   })
 
   it('is told when there is no connection to go on over', async () => {
     const seen = open(KEEP_ALIVE)
     seen.stream.write(ask(1))
-    await expect.poll(() => legs.length).toBe(1)
+    await expect.poll(() => attempts.length).toBe(1)
     await proxy[Symbol.asyncDispose]()
     await expect.poll(() => seen.end).toBe('UNAVAILABLE')
     proxy = await proxyTo(peer.port)
   })
 
-  it('closes the client, also while a leg waits for a connection', async () => {
+  it('closes the client, also while an attempt waits for a connection', async () => {
     const seen = open(KEEP_ALIVE)
     seen.stream.write(ask(1))
-    await expect.poll(() => legs.length).toBe(1)
+    await expect.poll(() => attempts.length).toBe(1)
     proxy.freeze()
     proxy.cut()
     await expect.poll(() => session.endpoints[0]?.state).toBe('connecting')
@@ -313,12 +313,12 @@ describe('the caller', () => {
 
   it('does not read: what was not delivered is asked for again, and each event comes once', async () => {
     const LAST = 2000
-    onMessage = (leg, message) => {
+    onMessage = (attempt, message) => {
       const request = readWatchRequest(message)
       if (request.kind !== 'create') return
-      leg.send(watchResponse({ revision: LAST, watchId: 1, created: true }))
+      attempt.send(watchResponse({ revision: LAST, watchId: 1, created: true }))
       for (let revision = Number(request.create.startRevision); revision <= LAST; revision += 1) {
-        leg.send(watchResponse({ revision: LAST, watchId: 1, events: [revision] }))
+        attempt.send(watchResponse({ revision: LAST, watchId: 1, events: [revision] }))
       }
     }
     const seen = open(WATCH)
@@ -327,7 +327,7 @@ describe('the caller', () => {
     for (let i = 0; i < 3; i += 1) {
       seen.stream.pause()
       proxy.cut()
-      await expect.poll(() => legs.length).toBe(i + 2)
+      await expect.poll(() => attempts.length).toBe(i + 2)
       seen.stream.resume()
     }
     await expect.poll(() => seen.messages.length).toBe(LAST + 1)
@@ -339,26 +339,26 @@ describe('the caller', () => {
 describe('messages that cannot be read', () => {
   it('from the server: they are passed on, and the stream stays where it is', async () => {
     const malformed = Buffer.from('0bff', 'hex')
-    onMessage = (leg) => {
-      leg.send(malformed)
+    onMessage = (attempt) => {
+      attempt.send(malformed)
     }
     const seen = open(KEEP_ALIVE)
     seen.stream.write(ask(1))
     await expect.poll(() => seen.messages).toEqual([malformed])
     expect((await session.rotate()).ok).toBe(true)
     seen.stream.write(ask(2))
-    await expect.poll(() => legs[0]?.messages).toEqual([ask(1), ask(2)])
+    await expect.poll(() => attempts[0]?.messages).toEqual([ask(1), ask(2)])
     expect(seen.messages).toEqual([malformed, malformed])
     proxy.cut()
     await expect.poll(() => seen.end).toBe('UNAVAILABLE')
-    expect(legs).toHaveLength(1)
+    expect(attempts).toHaveLength(1)
   })
 
   it('from the caller: likewise', async () => {
     const seen = open(WATCH)
     seen.stream.write(Buffer.from('0aff', 'hex'))
-    await expect.poll(() => legs[0]?.messages).toEqual([Buffer.from('0aff', 'hex')])
-    legs[0]?.send(watchResponse({ revision: 1, watchId: 7, events: [1] }))
+    await expect.poll(() => attempts[0]?.messages).toEqual([Buffer.from('0aff', 'hex')])
+    attempts[0]?.send(watchResponse({ revision: 1, watchId: 7, events: [1] }))
     await expect.poll(() => seen.messages.length).toBe(1)
     proxy.cut()
     await expect.poll(() => seen.end).toBe('UNAVAILABLE')

@@ -4,10 +4,10 @@
  *
  * It repairs two faults of etcd3 1.1.2 on the way. One: etcd3 asks again from the revision in the header of the last
  * response, but a response that catches up with the past carries the newest revision of the store, ahead of its events; see
- * watch-ledger.ts. Two: a create that etcd refuses stays in etcd3's queue, and no later watch is ever created.
+ * resume-positions.ts. Two: a create that etcd refuses stays in etcd3's queue, and no later watch is ever created.
  */
-import type { ScriptHost, StreamScript } from './stream-script.js'
-import type { WatchLedger } from './watch-ledger.js'
+import type { ResumableStream, StreamResumer } from './stream-resumer.js'
+import type { ResumePositions } from './resume-positions.js'
 import {
   asCanceled,
   cancelRequest,
@@ -36,9 +36,9 @@ interface Watch {
   told: bigint | null
   /** Whether the caller wants it to end. */
   canceling: boolean
-  /** The id that the server is asked to use on this leg. */
+  /** The id that the server is asked to use on this attempt. */
   wanted: bigint
-  /** The id that it has on this leg; null while the server has not created it there. */
+  /** The id that it has on this attempt; null while the server has not created it there. */
   serverId: bigint | null
   /** Responses that hold a revision in part: they are delivered with the last of them. */
   fragments: Buffer[]
@@ -47,9 +47,9 @@ interface Watch {
 /** The answer to a progress request, which concerns every watch of the stream (etcd client/v3, InvalidWatchID). */
 const ALL_WATCHES = -1n
 
-export class WatchScript implements StreamScript {
-  readonly #host: ScriptHost
-  readonly #ledger: WatchLedger
+export class WatchResumer implements StreamResumer {
+  readonly #stream: ResumableStream
+  readonly #positions: ResumePositions
   /** By the id that the caller knows, in the order in which they were made. */
   readonly #watches = new Map<bigint, Watch>()
   #lastId = 0n
@@ -57,7 +57,7 @@ export class WatchScript implements StreamScript {
   /** How often the caller asked for the progress and waits for it. */
   #progressOwed = 0
 
-  // Of this leg:
+  // Of this attempt:
   /** To be created. */
   #uncreated: Watch[] = []
   /** Asked for, in order, and not answered. */
@@ -70,9 +70,9 @@ export class WatchScript implements StreamScript {
   #takesIds = false
   #ready: (() => void) | null = null
 
-  constructor(host: ScriptHost, ledger: WatchLedger) {
-    this.#host = host
-    this.#ledger = ledger
+  constructor(stream: ResumableStream, positions: ResumePositions) {
+    this.#stream = stream
+    this.#positions = positions
   }
 
   outgoing(message: Buffer): void {
@@ -86,10 +86,10 @@ export class WatchScript implements StreamScript {
         return
       case 'progress':
         this.#progressOwed += 1
-        this.#host.send(message)
+        this.#stream.send(message)
         return
       case 'other':
-        this.#host.send(message)
+        this.#stream.send(message)
     }
   }
 
@@ -135,12 +135,12 @@ export class WatchScript implements StreamScript {
       return
     }
     this.#ready = ready
-    this.#host.send(progressRequest())
+    this.#stream.send(progressRequest())
   }
 
   failed(): void {
     const left = [...this.#watches.values()].filter((watch) => !watch.canceling)
-    this.#ledger.note(
+    this.#positions.note(
       left.map(({ body, asked, told, next }) => ({ body, from: told === null ? asked : told + 1n, next })),
     )
   }
@@ -149,7 +149,7 @@ export class WatchScript implements StreamScript {
     // An id that is in use is the caller's mistake, and would be refused by etcd; here it only becomes another one.
     const given = watchId > 0n && !this.#watches.has(watchId)
     const id = given ? watchId : this.#freshId()
-    const next = this.#ledger.take(body, startRevision) ?? startRevision
+    const next = this.#positions.take(body, startRevision) ?? startRevision
     const watch: Watch = {
       id,
       body,
@@ -179,9 +179,9 @@ export class WatchScript implements StreamScript {
       if (watch === undefined) break
       this.#awaited.push(watch)
       const { body, next, wanted } = watch
-      this.#host.send(createRequest({ body, startRevision: next, watchId: wanted }))
+      this.#stream.send(createRequest({ body, startRevision: next, watchId: wanted }))
     }
-    this.#host.expectAnswer(this.#awaited.length > 0)
+    this.#stream.expectAnswer(this.#awaited.length > 0)
   }
 
   #cancel(id: bigint): void {
@@ -189,7 +189,7 @@ export class WatchScript implements StreamScript {
     // One that has ended already: etcd, too, says nothing to that.
     if (watch === undefined) return
     watch.canceling = true
-    if (watch.serverId !== null) this.#host.send(cancelRequest(watch.serverId))
+    if (watch.serverId !== null) this.#stream.send(cancelRequest(watch.serverId))
     else if (this.#uncreated.includes(watch)) {
       this.#uncreated = this.#uncreated.filter((each) => each !== watch)
       this.#endCanceled(watch)
@@ -199,7 +199,7 @@ export class WatchScript implements StreamScript {
   /** The caller wants it to end, and there is no server any more, or not yet, that could say so. */
   #endCanceled(watch: Watch): void {
     this.#watches.delete(watch.id)
-    this.#host.deliver(ownResponse(this.#lastHeader, watch.id, 'canceled'))
+    this.#stream.deliver(ownResponse(this.#lastHeader, watch.id, 'canceled'))
   }
 
   #onCreated(response: WatchResponse, message: Buffer): void {
@@ -217,22 +217,22 @@ export class WatchScript implements StreamScript {
         watch.told = response.revision
         this.#deliver(watch, response, message)
       }
-      if (watch.canceling) this.#host.send(cancelRequest(response.watchId))
+      if (watch.canceling) this.#stream.send(cancelRequest(response.watchId))
     }
     this.#createNext()
   }
 
   #onRefused(watch: Watch, { header, cancelReason }: WatchResponse, message: Buffer): void {
-    if (isTokenRefused(cancelReason) && this.#host.renewToken(cancelReason)) return
+    if (isTokenRefused(cancelReason) && this.#stream.renewToken(cancelReason)) return
     this.#watches.delete(watch.id)
     if (watch.told !== null) {
-      this.#host.deliver(asCanceled(message, watch.id))
+      this.#stream.deliver(asCanceled(message, watch.id))
       return
     }
-    this.#host.deliver(message)
+    this.#stream.deliver(message)
     // etcd3 takes the refused watch from its list and leaves it at the head of its queue, which goes on only when a create
     // succeeds. This is such an answer; nobody holds the watch that it goes to.
-    this.#host.deliver(ownResponse(header, watch.id, 'created'))
+    this.#stream.deliver(ownResponse(header, watch.id, 'created'))
   }
 
   #onProgressOfAll({ revision }: WatchResponse, message: Buffer): void {
@@ -243,7 +243,7 @@ export class WatchScript implements StreamScript {
     this.#ready = null
     if (this.#progressOwed > 0) {
       this.#progressOwed -= 1
-      this.#host.deliver(message)
+      this.#stream.deliver(message)
     }
     ready?.()
   }
@@ -280,7 +280,7 @@ export class WatchScript implements StreamScript {
 
   /** Hands a response to the caller, under the id that he knows. */
   #deliver(watch: Watch, { watchId }: WatchResponse, message: Buffer): void {
-    this.#host.deliver(watchId === watch.id ? message : withWatchId(message, watch.id))
+    this.#stream.deliver(watchId === watch.id ? message : withWatchId(message, watch.id))
   }
 }
 

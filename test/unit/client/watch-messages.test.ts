@@ -1,7 +1,7 @@
 /** The messages of the streams that can be carried on. The bytes in hexadecimal are what protobufjs makes of etcd's own .proto. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { bytesField, Fields, int64Field, MalformedMessage, without } from '../../../src/client/protobuf.js'
+import { bytesField, Fields, int64Field, MalformedMessage, without } from '../../../src/client/streams/protobuf.js'
 import {
   asCanceled,
   cancelRequest,
@@ -11,7 +11,7 @@ import {
   readWatchRequest,
   readWatchResponse,
   withWatchId,
-} from '../../../src/client/watch-messages.js'
+} from '../../../src/client/streams/watch-messages.js'
 
 const hex = (text: string): Buffer => Buffer.from(text, 'hex')
 

@@ -5,7 +5,7 @@
  * header carries the newest revision of the store, and what lies between would be lost. So a stream that fails notes what
  * etcd3 is going to ask for and what it should, and the request is corrected when it comes.
  */
-export interface LeftWatch {
+export interface FailedWatch {
   /** The create request without start revision and id. */
   body: Buffer
   /** The start revision that etcd3 will ask for. */
@@ -15,14 +15,14 @@ export interface LeftWatch {
 }
 
 /** Watches that are canceled while their stream is down never come back; what was noted of them must not grow without end. */
-const MOST_KEPT = 10_000
+const MAX_KEPT = 10_000
 
-export class WatchLedger {
+export class ResumePositions {
   /** By request: the right start revisions, in the order in which etcd3 will ask. */
   readonly #left = new Map<string, bigint[]>()
 
-  note(watches: readonly LeftWatch[]): void {
-    const noted = new Map<string, LeftWatch[]>()
+  note(watches: readonly FailedWatch[]): void {
+    const noted = new Map<string, FailedWatch[]>()
     for (const watch of watches) {
       const key = keyOf(watch.body, watch.from)
       const alike = noted.get(key)
@@ -37,7 +37,7 @@ export class WatchLedger {
       this.#left.set(key, kept)
     }
     for (const key of this.#left.keys()) {
-      if (this.#left.size <= MOST_KEPT) break
+      if (this.#left.size <= MAX_KEPT) break
       this.#left.delete(key)
     }
   }

@@ -1,30 +1,30 @@
 /** What becomes of a stream of watches when the connection below it changes: what is sent, and what the caller is given. */
 import { describe, expect, it } from 'vitest'
-import type { ScriptHost } from '../../../src/client/stream-script.js'
-import { WatchLedger } from '../../../src/client/watch-ledger.js'
+import type { ResumableStream } from '../../../src/client/streams/stream-resumer.js'
+import { ResumePositions } from '../../../src/client/streams/resume-positions.js'
 import {
   cancelRequest,
   progressRequest,
   readWatchRequest,
   readWatchResponse,
-} from '../../../src/client/watch-messages.js'
-import { WatchScript } from '../../../src/client/watch-script.js'
+} from '../../../src/client/streams/watch-messages.js'
+import { WatchResumer } from '../../../src/client/streams/watch-resumer.js'
 import { createFor, type ResponseParts, watchResponse } from '../../support/watch-wire.js'
 
-/** A script between a server and a caller that write down what they get, in short words. */
-class Bench implements ScriptHost {
-  readonly ledger: WatchLedger
-  readonly script: WatchScript
+/** A resumer between a server and a caller that write down what they get, in short words. */
+class Bench implements ResumableStream {
+  readonly positions: ResumePositions
+  readonly resumer: WatchResumer
   #sent: string[] = []
   #delivered: string[] = []
   answerDue = false
   /** What the client answers when a token was refused. */
   renews = false
 
-  constructor(ledger = new WatchLedger()) {
-    this.ledger = ledger
-    this.script = new WatchScript(this, ledger)
-    this.script.begin()
+  constructor(positions = new ResumePositions()) {
+    this.positions = positions
+    this.resumer = new WatchResumer(this, positions)
+    this.resumer.begin()
   }
 
   send(message: Buffer): void {
@@ -74,12 +74,12 @@ class Bench implements ScriptHost {
   }
 
   create(key: string, startRevision = 0): this {
-    this.script.outgoing(createFor(key, startRevision))
+    this.resumer.outgoing(createFor(key, startRevision))
     return this
   }
 
   answer(response: ResponseParts): this {
-    this.script.incoming(watchResponse(response))
+    this.resumer.incoming(watchResponse(response))
     return this
   }
 
@@ -91,7 +91,7 @@ class Bench implements ScriptHost {
   }
 }
 
-describe('on its first leg', () => {
+describe('on its first attempt', () => {
   it('a watch has an id of ours, and all that the server says comes through', () => {
     const bench = new Bench().create('a')
     expect(bench.sent).toEqual(['create a from 0 as 1'])
@@ -120,7 +120,7 @@ describe('on its first leg', () => {
     expect(bench.sent).toEqual([])
     bench.answer({ revision: 10, watchId: 1, created: true }).answer({ revision: 11, watchId: 1, events: [11] })
     expect(bench.all).toEqual({ sent: ['create c from 0 as 3'], delivered: ['2: created', '2: 11'] })
-    bench.script.outgoing(cancelRequest(2n))
+    bench.resumer.outgoing(cancelRequest(2n))
     expect(bench.sent).toEqual(['cancel 1'])
     bench.answer({ revision: 11, watchId: 1, canceled: true })
     expect(bench.delivered).toEqual(['2: canceled'])
@@ -129,7 +129,7 @@ describe('on its first leg', () => {
   it('the caller’s own id is kept, and not given twice', () => {
     const bench = new Bench()
     const own = Buffer.concat([createFor('a').subarray(2), Buffer.from([0x38, 1])])
-    bench.script.outgoing(Buffer.concat([Buffer.from([0x0a, own.length]), own]))
+    bench.resumer.outgoing(Buffer.concat([Buffer.from([0x0a, own.length]), own]))
     bench.answer({ revision: 10, watchId: 1, created: true })
     bench.create('b')
     expect(bench.sent).toEqual(['create a from 0 as 1', 'create b from 0 as 2'])
@@ -137,7 +137,7 @@ describe('on its first leg', () => {
 
   it('progress that the caller asked for is his; events for a watch that is gone are nobody’s', () => {
     const bench = new Bench().created('a', 1)
-    bench.script.outgoing(progressRequest())
+    bench.resumer.outgoing(progressRequest())
     bench.answer({ revision: 30, watchId: -1 }).answer({ revision: 30, watchId: 5, events: [30] })
     expect(bench.all).toEqual({ sent: ['progress'], delivered: ['-1: progress 30'] })
   })
@@ -145,7 +145,7 @@ describe('on its first leg', () => {
   it('a cancel for a watch that has ended goes nowhere, as its id may be another’s by now', () => {
     const bench = new Bench().created('a', 1)
     bench.answer({ revision: 12, watchId: 1, canceled: true })
-    bench.script.outgoing(cancelRequest(1n))
+    bench.resumer.outgoing(cancelRequest(1n))
     expect(bench.all).toEqual({ sent: [], delivered: ['1: canceled'] })
   })
 
@@ -159,7 +159,7 @@ describe('on its first leg', () => {
   })
 })
 
-describe('on the next leg', () => {
+describe('on the next attempt', () => {
   it.each<[string, (bench: Bench) => Bench, number]>([
     ['created and nothing since: the revision after that', (bench) => bench, 11],
     ['an event: the revision after it', (bench) => bench.answer({ revision: 15, watchId: 1, events: [15] }), 16],
@@ -177,7 +177,7 @@ describe('on the next leg', () => {
   ])('%s', (_what, happened, next) => {
     const bench = happened(new Bench().created('a', 1))
     bench.forget()
-    bench.script.begin()
+    bench.resumer.begin()
     expect(bench.sent).toEqual([`create a from ${String(next)} as 1`])
     bench.answer({ revision: 9500, watchId: 1, created: true }).answer({ revision: 9500, watchId: 1, events: [9400] })
     expect(bench.delivered).toEqual(['1: 9400'])
@@ -186,14 +186,14 @@ describe('on the next leg', () => {
   it('a watch from a revision of the future keeps it', () => {
     const bench = new Bench().created('a', 1, 10, 500)
     bench.answer({ revision: 20, watchId: 1 })
-    bench.script.begin()
+    bench.resumer.begin()
     expect(bench.sent).toEqual(['create a from 500 as 1'])
   })
 
   it('a watch that was not created yet is asked for as before, and told when it is', () => {
     const bench = new Bench().create('a').create('b', 7)
     bench.forget()
-    bench.script.begin()
+    bench.resumer.begin()
     bench.answer({ revision: 10, watchId: 1, created: true }).answer({ revision: 10, watchId: 2, created: true })
     expect(bench.all).toEqual({
       sent: ['create a from 0 as 1', 'create b from 7 as 2'],
@@ -203,7 +203,7 @@ describe('on the next leg', () => {
 
   it('other ids of the server are mapped, also where they are the ids of others here', () => {
     const bench = new Bench().created('a', 1).created('b', 2)
-    bench.script.begin()
+    bench.resumer.begin()
     bench.answer({ revision: 10, watchId: 2, created: true }).answer({ revision: 10, watchId: 1, created: true })
     expect(bench.sent).toEqual(['create a from 11 as 1', 'create b from 11 as 2'])
     bench.answer({ revision: 11, watchId: 2, events: [11] }).answer({ revision: 12, watchId: 1, events: [12] })
@@ -214,7 +214,7 @@ describe('on the next leg', () => {
     const bench = new Bench().created('a', 1)
     bench.answer({ revision: 11, watchId: 1, events: [11], fragment: true })
     expect(bench.delivered).toEqual([])
-    bench.script.begin()
+    bench.resumer.begin()
     expect(bench.sent).toEqual(['create a from 11 as 1'])
     bench
       .answer({ revision: 12, watchId: 1, created: true })
@@ -225,29 +225,29 @@ describe('on the next leg', () => {
 
   it('a cancel that was not answered is answered, and the watch is not created again', () => {
     const bench = new Bench().created('a', 1).created('b', 2)
-    bench.script.outgoing(cancelRequest(1n))
+    bench.resumer.outgoing(cancelRequest(1n))
     expect(bench.sent).toEqual(['cancel 1'])
-    bench.script.begin()
+    bench.resumer.begin()
     expect(bench.all).toEqual({ sent: ['create b from 11 as 2'], delivered: ['1: canceled'] })
   })
 
   it('a cancel meanwhile: before it is asked for, and while it is', () => {
     const bench = new Bench().created('a', 1).created('b', 2)
-    bench.script.begin()
-    bench.script.outgoing(cancelRequest(2n))
-    bench.script.outgoing(cancelRequest(1n))
+    bench.resumer.begin()
+    bench.resumer.outgoing(cancelRequest(2n))
+    bench.resumer.outgoing(cancelRequest(1n))
     expect(bench.all).toEqual({ sent: ['create a from 11 as 1'], delivered: ['2: canceled'] })
     bench.answer({ revision: 11, watchId: 1, created: true })
     expect(bench.sent).toEqual(['cancel 1'])
     bench.answer({ revision: 11, watchId: 1, canceled: true })
     expect(bench.delivered).toEqual(['1: canceled'])
-    bench.script.begin()
+    bench.resumer.begin()
     expect(bench.sent).toEqual([])
   })
 
   it('a watch that is refused there has ended for the caller', () => {
     const bench = new Bench().created('a', 1).created('b', 2)
-    bench.script.begin()
+    bench.resumer.begin()
     bench.answer({ revision: 10, watchId: -1, created: true, canceled: true, cancelReason: 'permission denied' })
     expect(bench.all).toEqual({
       sent: ['create a from 11 as 1', 'create b from 11 as 2'],
@@ -257,33 +257,33 @@ describe('on the next leg', () => {
 
   it('a refused token is renewed instead, and all is asked for again', () => {
     const bench = new Bench().created('a', 1)
-    bench.script.begin()
+    bench.resumer.begin()
     bench.renews = true
     bench.forget()
     const refusal = { revision: 10, watchId: -1, created: true, canceled: true }
     bench.answer({ ...refusal, cancelReason: 'rpc error: etcdserver: invalid auth token' })
     expect(bench.delivered).toEqual([])
-    bench.script.begin()
+    bench.resumer.begin()
     expect(bench.sent).toEqual(['create a from 11 as 1'])
     bench.renews = false
     bench.answer({ ...refusal, cancelReason: 'rpc error: etcdserver: invalid auth token' })
     expect(bench.delivered).toEqual(['1: canceled (rpc error: etcdserver: invalid auth token)'])
   })
 
-  it('what answers an older leg’s question concerns nobody', () => {
+  it('what answers an older attempt’s question concerns nobody', () => {
     const bench = new Bench().created('a', 1)
-    bench.script.outgoing(progressRequest())
-    bench.script.begin()
+    bench.resumer.outgoing(progressRequest())
+    bench.resumer.begin()
     bench.answer({ revision: 30, watchId: -1 })
     expect(bench.delivered).toEqual([])
   })
 })
 
-describe('before a leg is left', () => {
+describe('before an attempt is left', () => {
   it('the server is asked how far it has come, and its answer is for us alone', () => {
     const bench = new Bench().created('a', 1)
     let ready = 0
-    bench.script.prepareToMove(() => (ready += 1))
+    bench.resumer.prepareToMove(() => (ready += 1))
     expect([bench.sent, ready]).toEqual([['progress'], 0])
     bench.answer({ revision: 500, watchId: -1 })
     expect([bench.delivered, ready]).toEqual([[], 1])
@@ -292,15 +292,15 @@ describe('before a leg is left', () => {
   it('without a watch there is nothing to ask', () => {
     let ready = 0
     const bench = new Bench()
-    bench.script.prepareToMove(() => (ready += 1))
+    bench.resumer.prepareToMove(() => (ready += 1))
     expect([bench.sent, ready]).toEqual([[], 1])
   })
 
   it('a watch whose revision was compacted since goes on where nothing can have been missed', () => {
     const bench = new Bench().created('a', 1)
-    bench.script.prepareToMove(() => undefined)
+    bench.resumer.prepareToMove(() => undefined)
     bench.answer({ revision: 500, watchId: -1 })
-    bench.script.begin()
+    bench.resumer.begin()
     bench.forget()
     bench.answer({ revision: 510, watchId: 1, created: true })
     bench.answer({ revision: 510, watchId: 1, canceled: true, compactRevision: 400 })
@@ -308,7 +308,7 @@ describe('before a leg is left', () => {
     expect(bench.all).toEqual({ sent: ['create a from 501 as 2'], delivered: [] })
     bench.answer({ revision: 510, watchId: 2, created: true }).answer({ revision: 511, watchId: 2, events: [511] })
     expect(bench.delivered).toEqual(['1: 511'])
-    bench.script.begin()
+    bench.resumer.begin()
     expect(bench.sent).toEqual(['create a from 512 as 1'])
   })
 
@@ -318,10 +318,10 @@ describe('before a leg is left', () => {
   ])('one compacted %s has ended', (what, compactRevision) => {
     const bench = new Bench().created('a', 1)
     if (what.startsWith('beyond')) {
-      bench.script.prepareToMove(() => undefined)
+      bench.resumer.prepareToMove(() => undefined)
       bench.answer({ revision: 500, watchId: -1 })
     }
-    bench.script.begin()
+    bench.resumer.begin()
     bench.answer({ revision: 700, watchId: 1, created: true })
     bench.forget()
     bench.answer({ revision: 700, watchId: 1, canceled: true, compactRevision })
@@ -333,33 +333,33 @@ describe('when the stream has failed', () => {
   it('the request that etcd3 makes next is put right, once', () => {
     const first = new Bench().created('a', 1, 100, 1)
     first.answer({ revision: 120, watchId: 1, events: [1, 2, 3] })
-    first.script.failed()
-    const second = new Bench(first.ledger).create('a', 121).create('a', 121)
+    first.resumer.failed()
+    const second = new Bench(first.positions).create('a', 121).create('a', 121)
     second.answer({ revision: 120, watchId: 1, created: true })
     expect(second.sent).toEqual(['create a from 4 as 1', 'create a from 121 as 2'])
   })
 
   it('also when it fails again before it was answered', () => {
     const first = new Bench().created('a', 1, 100, 1)
-    first.script.failed()
-    const second = new Bench(first.ledger).create('a', 101)
-    second.script.failed()
-    expect(new Bench(first.ledger).create('a', 101).sent).toEqual(['create a from 1 as 1'])
+    first.resumer.failed()
+    const second = new Bench(first.positions).create('a', 101)
+    second.resumer.failed()
+    expect(new Bench(first.positions).create('a', 101).sent).toEqual(['create a from 1 as 1'])
   })
 
   it('watches that ask alike find their own, in order', () => {
     const first = new Bench().created('a', 1, 100, 1).created('a', 2, 100)
-    first.script.failed()
-    const second = new Bench(first.ledger).create('a', 101).create('a', 101)
+    first.resumer.failed()
+    const second = new Bench(first.positions).create('a', 101).create('a', 101)
     second.answer({ revision: 100, watchId: 1, created: true })
     expect(second.sent).toEqual(['create a from 1 as 1', 'create a from 101 as 2'])
   })
 
   it('what was up to date, is canceled, or asks for something else, is left alone', () => {
     const first = new Bench().created('a', 1, 100).created('b', 2, 100, 1).created('c', 3, 100, 1)
-    first.script.outgoing(cancelRequest(2n))
-    first.script.failed()
-    const created = (key: string, from: number): string[] => new Bench(first.ledger).create(key, from).sent
+    first.resumer.outgoing(cancelRequest(2n))
+    first.resumer.failed()
+    const created = (key: string, from: number): string[] => new Bench(first.positions).create(key, from).sent
     expect(created('a', 101)).toEqual(['create a from 101 as 1'])
     expect(created('b', 101)).toEqual(['create b from 101 as 1'])
     expect(created('c', 102)).toEqual(['create c from 102 as 1'])
@@ -367,9 +367,13 @@ describe('when the stream has failed', () => {
   })
 
   it('what never comes back is forgotten, the oldest first', () => {
-    const ledger = new WatchLedger()
+    const positions = new ResumePositions()
     const key = (number: number): Buffer => Buffer.from(String(number))
-    for (let i = 0; i < 10_001; i += 1) ledger.note([{ body: key(i), from: 2n, next: 1n }])
-    expect([ledger.take(key(0), 2n), ledger.take(key(1), 2n), ledger.take(key(10_000), 2n)]).toEqual([null, 1n, 1n])
+    for (let i = 0; i < 10_001; i += 1) positions.note([{ body: key(i), from: 2n, next: 1n }])
+    expect([positions.take(key(0), 2n), positions.take(key(1), 2n), positions.take(key(10_000), 2n)]).toEqual([
+      null,
+      1n,
+      1n,
+    ])
   })
 })
