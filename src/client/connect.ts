@@ -4,7 +4,10 @@ import {
   ClientClosedError,
   Etcd3,
   EtcdAuthenticationFailedError,
+  EtcdLeaseInvalidError,
+  type ILeaseOptions,
   type IOptions,
+  type Lease,
   type Namespace,
   type WatchBuilder,
   type Watcher,
@@ -15,6 +18,7 @@ import { type EtcdMtlsError, isEtcdMtlsError } from '../errors.js'
 import { type ChannelBacking, type ChannelOptions, createChannel, type ExplainedCall } from './channel.js'
 import { holdingProcess } from './holding-process.js'
 import { LoginError } from './login.js'
+import { keepLease } from './streams/kept-lease.js'
 import type { TlsSession } from './tls-session.js'
 
 type FaultHandling = NonNullable<IOptions['faultHandling']>
@@ -81,13 +85,13 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
   /** The TLS side: the verdict on the credentials, and how each endpoint stands. */
   readonly tls: TlsSession
   readonly #parts: ClientParts
-  readonly #life: { closed: boolean }
+  readonly #life: AbortController
   #ended: Promise<void> | null = null
 
   /** @internal */
   constructor(parts: ClientParts) {
-    const life = { closed: false }
-    super(etcd3Options(parts, life))
+    const life = new AbortController()
+    super(etcd3Options(parts, life.signal))
     this.tls = parts.tls
     this.#parts = parts
     this.#life = life
@@ -98,9 +102,23 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
     return rejecting(super.watch())
   }
 
-  /** As etcd3's; its watches, too, reject where this client is refused. */
+  /**
+   * As etcd3's, but `lost` comes before the lease can have expired: counted from the sending of the last keep-alive that was
+   * answered, a tenth of the TTL (at most a second) before it is over. A keep-alive that is not answered within a sixth of the
+   * TTL is sent to another endpoint as well.
+   */
+  override lease(ttl: number, options?: ILeaseOptions): Lease {
+    return leaseOf(this, (...args) => super.lease(...args), this.closing)(ttl, options)
+  }
+
+  /** As etcd3's; its watches and leases are as this client's. */
   override namespace(prefix: string | Buffer): Namespace {
-    return withRejectingWatches(super.namespace(prefix))
+    return withOurs(super.namespace(prefix), this.closing)
+  }
+
+  /** @internal Aborts when the client is closed. */
+  get closing(): AbortSignal {
+    return this.#life.signal
   }
 
   /**
@@ -122,7 +140,7 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
   }
 
   async #shutDown(): Promise<void> {
-    this.#life.closed = true
+    this.#life.abort(new ClientClosedError('client'))
     super.close()
     // etcd3's watches and leases would look for a new connection for ever. Under etcd3's own mock() they find none and are still.
     this.mock({
@@ -159,7 +177,7 @@ export async function authenticate(client: Etcd3, name: string, password: string
   }
 }
 
-function etcd3Options({ channel, etcd3 }: ClientParts, life: { closed: boolean }): IOptions {
+function etcd3Options({ channel, etcd3 }: ClientParts, life: AbortSignal): IOptions {
   const { defaultCallOptions, faultHandling = {}, grpcOptions = {} } = etcd3
   const notes: CallNotes = { current: null }
   const onCall = (call: ExplainedCall): void => {
@@ -233,11 +251,34 @@ function setCause(error: unknown, cause: EtcdMtlsError | null): void {
   Object.defineProperty(error, 'cause', { value: cause, configurable: true, enumerable: false, writable: true })
 }
 
-function withRejectingWatches(namespace: Namespace): Namespace {
+function withOurs(namespace: Namespace, closing: AbortSignal): Namespace {
   const [watch, nested] = [namespace.watch.bind(namespace), namespace.namespace.bind(namespace)]
   namespace.watch = () => rejecting(watch())
-  namespace.namespace = (prefix) => withRejectingWatches(nested(prefix))
+  namespace.lease = leaseOf(namespace, namespace.lease.bind(namespace), closing)
+  namespace.namespace = (prefix) => withOurs(nested(prefix), closing)
   return namespace
+}
+
+type MakeLease = (ttl: number, options?: ILeaseOptions) => Lease
+
+/** The same way to make leases, which this client then keeps alive. */
+function leaseOf({ leaseClient }: Namespace, make: MakeLease, closing: AbortSignal): MakeLease {
+  return (ttl, options) => {
+    const since = performance.now()
+    if (options?.autoKeepAlive === false) return make(ttl, options)
+    return keepLease(make(ttl, { ...options, autoKeepAlive: false }), {
+      ttl: ttl * 1000,
+      since,
+      closing,
+      openStream: () => leaseClient.leaseKeepAlive(),
+      streamError: (error) => (error instanceof Error ? castGrpcError(error) : error),
+      lostError: (id, cause) => {
+        const error = new EtcdLeaseInvalidError(id)
+        if (cause instanceof Error) Object.defineProperty(error, 'cause', { value: cause, configurable: true })
+        return error
+      },
+    })
+  }
 }
 
 /** etcd3's watches look for a connection for ever, and `create()` never settles, also where they are refused each time. */
@@ -283,10 +324,10 @@ function watchBackoff(attempt: number): WatchBackoff {
 }
 
 /** The same backoff, without a pause once the client is closed: a pending pause would keep the process alive. */
-function untilClosed(backoff: WatchBackoff, life: { closed: boolean }): WatchBackoff {
+function untilClosed(backoff: WatchBackoff, life: AbortSignal): WatchBackoff {
   return {
     get duration() {
-      return life.closed ? 0 : backoff.duration
+      return life.aborted ? 0 : backoff.duration
     },
     next: (context) => untilClosed(backoff.next(context), life),
   }

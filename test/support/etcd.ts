@@ -62,6 +62,15 @@ export function mintPki(name = 'Test root'): MintedPki {
   return { root, server: issueServer(), client: issueClient(), issueServer, issueClient }
 }
 
+/** A member for `startEtcdCluster`: the usual server certificate, and a peer certificate for its name and 127.0.0.1. */
+export function clusterMember<Name extends string>(
+  pki: MintedPki,
+  name: Name,
+): { name: Name; server: Credentials; peer: Credentials } {
+  const leaf = mintLeaf({ subject: name, issuer: pki.root, names: [dns(name), ip('127.0.0.1')] })
+  return { name, server: pki.server, peer: mintedCredentials({ leaf, trust: [pki.root] }) }
+}
+
 /** One HTTPS request to etcd; with `body`, a POST of JSON, as the gateway takes it. `trust`: whose CAs to trust. */
 export async function gateway(
   endpoint: string,

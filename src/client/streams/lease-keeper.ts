@@ -1,0 +1,227 @@
+/**
+ * Keeps one lease alive and reports when it can no longer be relied upon.
+ *
+ * etcd counts a lease's TTL from the moment at which it renews the lease, which is never before the keep-alive was sent. So
+ * the lease lives at least until one TTL after the sending of the last keep-alive that was answered.
+ */
+
+/** Keep-alives are sent at a third of the TTL, as clientv3 does (client/v3/lease.go, `recvKeepAlive`). */
+const INTERVAL = 1 / 3
+/**
+ * An answer that takes longer is asked for over one more stream, which is on another endpoint. With a sixth of the TTL, three
+ * endpoints are asked before the lease is given up.
+ */
+const PATIENCE = 1 / 6
+/** Between two attempts after a stream failed, in milliseconds. */
+const RETRY_PAUSE = 100
+/**
+ * The lease is reported as lost this much before it can expire: a tenth of the TTL, at most a second. It covers a timer that
+ * fires late and clocks that run at different rates; what it cannot cover is a process that is paused.
+ */
+const MARGIN = 1 / 10
+const MAX_MARGIN = 1000
+/** Streams that may wait for an answer at a time; the oldest is given up for one more. */
+const MAX_STREAMS = 4
+/** Longest delay that a Node timer takes, in milliseconds. */
+const MAX_DELAY = 2_147_483_647
+
+/** The stream of etcd's LeaseKeepAlive, as etcd3 exposes it. */
+export interface KeepAliveStream<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
+  write(request: { ID: string }): void
+  end(): void
+  cancel(): void
+  on(event: 'data', listener: (answer: Answer) => void): this
+  on(event: 'error', listener: (error: Error) => void): this
+  on(event: 'end', listener: () => void): this
+}
+
+/** `TTL` is in seconds; 0 means that the lease does not exist. */
+export interface KeepAliveAnswer {
+  readonly ID: string
+  readonly TTL: string
+}
+
+/** A lease that etcd has granted. */
+export interface GrantedLease {
+  readonly id: string
+  /** Milliseconds. */
+  readonly ttl: number
+  /** When the grant was sent, by `performance.now()`. */
+  readonly since: number
+}
+
+/** Why a lease is lost: no keep-alive was answered in time, or etcd reports that it does not exist. */
+export type LossReason = 'unanswered' | 'gone'
+
+/** What a keeper calls; nothing after `onLost`. */
+export interface KeeperListener<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
+  onStream?(): void
+  onSent?(): void
+  onRenewed?(answer: Answer): void
+  /** A stream failed. The keeper tries another one. */
+  onFailed?(error: unknown): void
+  /** @param cause The last failure of a stream since the last answer; null: none. */
+  onLost(reason: LossReason, cause: unknown): void
+}
+
+/** When a lease has to be given up, by `performance.now()`, if no keep-alive sent after `since` is answered. */
+export function leaseDeadline(since: number, ttl: number): number {
+  return since + ttl - Math.min(ttl * MARGIN, MAX_MARGIN)
+}
+
+export class LeaseKeeper<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
+  readonly #lease: GrantedLease
+  readonly #open: () => Promise<KeepAliveStream<Answer>>
+  readonly #listener: KeeperListener<Answer>
+  /** The open streams, each with the time of its request that is not answered. */
+  readonly #streams = new Map<KeepAliveStream<Answer>, number | null>()
+  #renewedAt: number
+  #failure: unknown = null
+  #ended = false
+  #nextTimer: NodeJS.Timeout | undefined
+  #deadlineTimer: NodeJS.Timeout | undefined
+
+  /** @param open Opens a stream, on another endpoint each time. */
+  constructor(lease: GrantedLease, open: () => Promise<KeepAliveStream<Answer>>, listener: KeeperListener<Answer>) {
+    this.#lease = lease
+    this.#open = open
+    this.#listener = listener
+    this.#renewedAt = lease.since
+    this.#armDeadline()
+    this.#renewIn(lease.since + lease.ttl * INTERVAL - performance.now())
+  }
+
+  /** Sends a keep-alive now. */
+  renew(): void {
+    if (this.#ended) return
+    const idle = [...this.#streams].find(([, sentAt]) => sentAt === null)?.[0]
+    this.#renewIn(this.#lease.ttl * PATIENCE)
+    if (idle === undefined) void this.#openStream()
+    else this.#send(idle)
+  }
+
+  /** Reports the loss now if the time is up, even if the timer for it has not run: the process may have been paused. */
+  check(): void {
+    if (!this.#ended && performance.now() >= this.#deadline) this.#lose('unanswered')
+  }
+
+  /** Stops renewing; nothing is reported any more. */
+  stop(): void {
+    this.#ended = true
+    clearTimeout(this.#nextTimer)
+    clearTimeout(this.#deadlineTimer)
+    const streams = [...this.#streams]
+    this.#streams.clear()
+    for (const [stream, sentAt] of streams) {
+      if (sentAt === null) stream.end()
+      else stream.cancel()
+    }
+  }
+
+  get #deadline(): number {
+    return leaseDeadline(this.#renewedAt, this.#lease.ttl)
+  }
+
+  async #openStream(): Promise<void> {
+    let stream: KeepAliveStream<Answer>
+    try {
+      stream = await this.#open()
+    } catch (error) {
+      this.#failed(error)
+      return
+    }
+    if (this.#ended) {
+      // What it reports about its end concerns nobody.
+      stream.on('error', () => undefined)
+      stream.cancel()
+      return
+    }
+    const [oldest] = this.#streams.keys()
+    if (oldest !== undefined && this.#streams.size >= MAX_STREAMS) this.#cancel(oldest)
+    this.#streams.set(stream, null)
+    stream
+      .on('data', (answer) => {
+        this.#receive(stream, answer)
+      })
+      .on('error', (error) => {
+        if (this.#streams.delete(stream)) this.#failed(error)
+      })
+      .on('end', () => {
+        if (this.#streams.delete(stream)) this.#failed(new Error('The keep-alive stream ended'))
+      })
+    this.#listener.onStream?.()
+    this.#send(stream)
+  }
+
+  #send(stream: KeepAliveStream<Answer>): void {
+    this.#streams.set(stream, performance.now())
+    this.#listener.onSent?.()
+    stream.write({ ID: this.#lease.id })
+  }
+
+  #receive(stream: KeepAliveStream<Answer>, answer: Answer): void {
+    const sentAt = this.#streams.get(stream)
+    // Not asked for: which request it answers is not known.
+    if (this.#ended || sentAt === null || sentAt === undefined || answer.ID !== this.#lease.id) return
+    if (!(Number(answer.TTL) > 0)) {
+      this.#lose('gone')
+      return
+    }
+    this.#streams.set(stream, null)
+    this.#cancelOthers(stream)
+    this.#failure = null
+    this.#renewedAt = Math.max(this.#renewedAt, sentAt)
+    this.#armDeadline()
+    this.#renewIn(sentAt + this.#lease.ttl * INTERVAL - performance.now())
+    this.check()
+    // The check may have ended it, or a listener.
+    if (this.#streams.has(stream)) this.#listener.onRenewed?.(answer)
+  }
+
+  #cancelOthers(answered: KeepAliveStream<Answer>): void {
+    for (const stream of [...this.#streams.keys()]) {
+      if (stream !== answered) this.#cancel(stream)
+    }
+  }
+
+  #cancel(stream: KeepAliveStream<Answer>): void {
+    this.#streams.delete(stream)
+    stream.cancel()
+  }
+
+  #failed(error: unknown): void {
+    if (this.#ended) return
+    this.#failure = error
+    this.#renewIn(RETRY_PAUSE)
+    this.#listener.onFailed?.(error)
+  }
+
+  #lose(reason: LossReason): void {
+    const cause = this.#failure
+    this.stop()
+    this.#listener.onLost(reason, cause)
+  }
+
+  #renewIn(delay: number): void {
+    clearTimeout(this.#nextTimer)
+    this.#nextTimer = setTimeout(
+      () => {
+        this.renew()
+      },
+      Math.min(Math.max(0, delay), MAX_DELAY),
+    )
+  }
+
+  #armDeadline(): void {
+    clearTimeout(this.#deadlineTimer)
+    const delay = Math.max(0, this.#deadline - performance.now())
+    this.#deadlineTimer = setTimeout(
+      () => {
+        this.check()
+        // A timer may fire a fraction of a millisecond early, and cannot wait for as long as a long TTL.
+        if (!this.#ended) this.#armDeadline()
+      },
+      Math.min(Math.ceil(delay), MAX_DELAY),
+    )
+  }
+}
