@@ -1,13 +1,49 @@
-/** A wrong call throws at once: `ERR_OPTION_INVALID`, naming the option. */
+/** Errors for wrong calls: `ERR_OPTION_INVALID`, naming the option. They are thrown at once. */
 import { EtcdMtlsError } from './errors.js'
 import { printable } from './report/printable.js'
 
 /**
- * The error for one bad option. `reason` is a sentence that starts with a verb, as `must be a string`; what it repeats of
- * the caller's values is escaped in the message.
+ * The error for one bad option. `reason` is a sentence that starts with a verb, such as `must be a string`. Values of the
+ * caller in it are escaped in the message.
  */
 export function optionInvalid(option: string, reason: string): EtcdMtlsError<'ERR_OPTION_INVALID'> {
   return new EtcdMtlsError('ERR_OPTION_INVALID', printable(`Option "${option}" ${reason}`), { option, reason })
+}
+
+/**
+ * The error for a required option that is missing, or whose value is not accepted. No string is shown: a key or a password
+ * may be in the wrong place.
+ *
+ * @param accepted A noun phrase, such as `a string`.
+ */
+export function valueInvalid(option: string, value: unknown, accepted: string): EtcdMtlsError<'ERR_OPTION_INVALID'> {
+  return notAccepted(option, value, accepted, typeof value === 'string' && value !== '' ? 'a string' : shown(value))
+}
+
+/** {@link valueInvalid} for an option whose strings are no secrets, such as a duration: a short string is shown. */
+export function textInvalid(option: string, value: unknown, accepted: string): EtcdMtlsError<'ERR_OPTION_INVALID'> {
+  return notAccepted(option, value, accepted, shown(value))
+}
+
+function notAccepted(
+  option: string,
+  value: unknown,
+  accepted: string,
+  received: string,
+): EtcdMtlsError<'ERR_OPTION_INVALID'> {
+  if (value === undefined) return optionInvalid(option, `is missing: pass ${accepted}`)
+  return optionInvalid(option, `must be ${accepted}; received ${received}`)
+}
+
+/** Longer strings are described: they are rarely what was meant, and a PEM key is one. */
+const MAX_SHOWN = 40
+
+function shown(value: unknown): string {
+  if (typeof value === 'string') return value.length <= MAX_SHOWN ? JSON.stringify(value) : 'a longer string'
+  if (typeof value === 'function') return 'a function'
+  if (typeof value !== 'object' || value === null) return String(value)
+  if (!Array.isArray(value)) return 'an object'
+  return value.length === 0 ? 'an empty array' : 'an array'
 }
 
 /**
@@ -17,7 +53,7 @@ export function optionInvalid(option: string, reason: string): EtcdMtlsError<'ER
  */
 export function checkOptions(where: string, options: unknown, known: readonly string[]): void {
   if (options === null || typeof options !== 'object' || Array.isArray(options))
-    throw optionInvalid(where, 'must be an object')
+    throw valueInvalid(where, options, 'an object')
   for (const key of Object.keys(options)) {
     if (!known.includes(key)) {
       throw optionInvalid(`${where}.${key}`, `is not known; known are ${known.join(', ')}`)

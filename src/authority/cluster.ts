@@ -1,6 +1,6 @@
 /** All certificates of a cluster from one plan. */
 import type { Credentials } from '../credentials/credentials.js'
-import { checkOptions, optionInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../misuse.js'
 import { readHost } from '../x509/names.js'
 import type { KeyAlgorithm } from './algorithms.js'
 import { Authority } from './authority.js'
@@ -149,7 +149,7 @@ export function readAuthorities(given: ClusterAuthorities): { client: Authority;
   if (given instanceof Authority) return { client: given, peer: given }
   checkOptions('authorities', given, ['client', 'peer'])
   for (const role of ['client', 'peer'] as const) {
-    if (!(given[role] instanceof Authority)) throw optionInvalid(`authorities.${role}`, 'must be an Authority')
+    if (!(given[role] instanceof Authority)) throw valueInvalid(`authorities.${role}`, given[role], 'an Authority')
   }
   return given
 }
@@ -206,7 +206,7 @@ const WORDS: Readonly<Record<Order['kind'], string>> = {
 }
 
 function checkList(option: string, value: unknown, most: number): void {
-  if (!Array.isArray(value)) throw optionInvalid(option, 'must be a list')
+  if (!Array.isArray(value)) throw valueInvalid(option, value, 'an array')
   if (value.length > most) throw optionInvalid(option, `must have at most ${String(most)} entries`)
 }
 

@@ -1,5 +1,5 @@
 /** Cross-certificates: the name and key of another CA, certified by this one. */
-import { checkOptions, optionInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../misuse.js'
 import { Certificate } from '../x509/certificate.js'
 import { bytesEqual } from '../x509/der.js'
 import { keyIdentifier, writeExtension } from '../x509/certificate-writer.js'
@@ -27,7 +27,7 @@ export interface CrossSignOptions {
 
 export async function crossSign(issuer: Issuer, other: Certificate, options: CrossSignOptions): Promise<Certificate> {
   checkOptions('options', options, ['validity', 'permit', 'maxIntermediates'])
-  if (!(other instanceof Certificate)) throw optionInvalid('other', 'must be a Certificate or an Authority')
+  if (!(other instanceof Certificate)) throw valueInvalid('other', other, 'a Certificate or an Authority')
   const name = `"${other.subject.toString()}"`
   if (!other.isCa) throw issueRefused(`The certificate ${name} is not a CA certificate (RFC 5280 section 4.2.1.9)`)
   if (other.extensions.keyUsage?.has('keyCertSign') === false)
@@ -79,7 +79,7 @@ export function withCrossCertificate(
   cross: Certificate,
   above: readonly Certificate[],
 ): AuthorityParts {
-  if (!(cross instanceof Certificate)) throw optionInvalid('certificate', 'must be a Certificate')
+  if (!(cross instanceof Certificate)) throw valueInvalid('certificate', cross, 'a Certificate')
   const { certificate, crossCertificates } = parts
   if (!cross.subject.equals(certificate.subject) || !bytesEqual(cross.spki, certificate.spki))
     throw optionInvalid('certificate', "must hold this authority's own name and key")

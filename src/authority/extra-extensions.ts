@@ -1,5 +1,5 @@
 /** Extensions that the caller brings. */
-import { checkOptions, optionInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../misuse.js'
 import { writeExtension } from '../x509/certificate-writer.js'
 import { DerError, DerReader } from '../x509/der.js'
 import { ExtensionId, extensionName, isOid } from '../x509/extensions.js'
@@ -39,13 +39,13 @@ export function readExtensions(value: unknown, option: string): Uint8Array[] {
     checkOptions(where, each, ['oid', 'critical', 'value'])
     const { oid, critical = false, value: octets } = each as Record<string, unknown> // the keys were checked above
     if (typeof oid !== 'string' || !isOid(oid))
-      throw optionInvalid(`${where}.oid`, 'must be an OBJECT IDENTIFIER in dotted form, as 1.3.6.1.4.1.99999.1')
+      throw textInvalid(`${where}.oid`, oid, 'an OBJECT IDENTIFIER in dotted form, such as 1.3.6.1.4.1.99999.1')
     if (seen.has(oid))
       throw optionInvalid(`${where}.oid`, `must be no extension that is there already (${extensionName(oid)})`)
     seen.add(oid)
     if (typeof critical !== 'boolean') throw optionInvalid(`${where}.critical`, 'must be true or false')
     if (!(octets instanceof Uint8Array) || octets.length > MOST_OCTETS || !isOneElement(octets))
-      throw optionInvalid(`${where}.value`, `must be one element in DER, of at most ${String(MOST_OCTETS)} octets`)
+      throw valueInvalid(`${where}.value`, octets, `one element in DER, of at most ${String(MOST_OCTETS)} bytes`)
     return writeExtension(oid, octets, critical)
   })
   if (written.reduce((sum, { length }) => sum + length, 0) > MOST_OCTETS_IN_ALL)

@@ -3,7 +3,7 @@ import { readCertificates } from '../credentials/read-certificates.js'
 import { readKey } from '../credentials/read-private-key.js'
 import { type OpenedInput, openInput } from '../credentials/input.js'
 import { EtcdMtlsError } from '../errors.js'
-import { checkOptions, optionInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../misuse.js'
 import type { MaterialRole } from '../report/catalogue/place.js'
 import type { Finding } from '../report/finding.js'
 import { summarize } from '../report/report.js'
@@ -48,8 +48,10 @@ const KNOWN = ['cert', 'key', 'signer', 'passphrase', 'chain', ...SETTINGS] as c
 export async function loadAuthority(options: LoadAuthorityOptions): Promise<Authority> {
   checkOptions('options', options, KNOWN)
   const settings = readSettings(options)
-  if ((options.key === undefined) === (options.signer === undefined))
-    throw optionInvalid('key', 'must be given, or a signer; not both')
+  const { key: given, signer: foreign } = options
+  if (given === undefined && foreign === undefined)
+    throw valueInvalid('key', given, 'the private key as PEM, or the option "signer"')
+  if (given !== undefined && foreign !== undefined) throw optionInvalid('key', 'cannot be combined with "signer"')
   const { certificate, above, key } = readMaterial(options)
   const held = options.signer === undefined ? null : foreignSigner(options.signer)
   if (held !== null) checkHolds(certificate, bytesEqual(held.spki, certificate.spki), 'the signer')
@@ -95,7 +97,7 @@ function readChain(chain: unknown): { certificates: Certificate[]; findings: rea
 
 function open(value: unknown, option: string, role: MaterialRole): OpenedInput {
   if (typeof value !== 'string' && !(value instanceof Uint8Array)) {
-    throw optionInvalid(option, 'must be PEM as a string or a Buffer')
+    throw valueInvalid(option, value, 'PEM as a string or a Buffer')
   }
   const place = { origin: `option "${option}"`, file: null }
   return openInput({ role, place, bytes: Buffer.from(value), mode: null, findings: [] })

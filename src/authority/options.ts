@@ -1,5 +1,5 @@
 /** Reads and bounds the options that several calls of the authority share. */
-import { optionInvalid } from '../misuse.js'
+import { optionInvalid, textInvalid, valueInvalid } from '../misuse.js'
 import { classifyHost, type Host } from '../x509/names.js'
 import type { WebCrypto } from '../x509/web-crypto.js'
 import { isKeyAlgorithm, KEY_ALGORITHMS, type KeyAlgorithm } from './algorithms.js'
@@ -17,7 +17,7 @@ export const MAX_HOSTS_OCTETS = 32 * 1024
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
 export function readName(value: unknown, option: string): string {
-  if (typeof value !== 'string') throw optionInvalid(option, 'must be a string')
+  if (typeof value !== 'string') throw valueInvalid(option, value, 'a string')
   if (value === '') throw optionInvalid(option, 'must not be empty')
   if (value.length > MAX_NAME * 2 || Array.from(value).length > MAX_NAME) {
     throw optionInvalid(option, `must have at most ${String(MAX_NAME)} characters (RFC 5280, ub-common-name)`)
@@ -35,7 +35,7 @@ export function readName(value: unknown, option: string): string {
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
 export function readHosts(value: unknown, option: string): Host[] {
-  if (!Array.isArray(value)) throw optionInvalid(option, 'must be a list of host names, IP addresses and URIs')
+  if (!Array.isArray(value)) throw valueInvalid(option, value, 'an array of host names, IP addresses and URIs')
   if (value.length > MAX_HOSTS) throw optionInvalid(option, `must have at most ${String(MAX_HOSTS)} entries`)
   const hosts = new Map<string, Host>()
   let octets = 0
@@ -55,7 +55,7 @@ export function readHosts(value: unknown, option: string): Host[] {
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function readAlgorithm(value: unknown, option: string): KeyAlgorithm {
   if (value === undefined) return 'ecdsa-p256'
-  if (!isKeyAlgorithm(value)) throw optionInvalid(option, `must be one of ${KEY_ALGORITHMS.join(', ')}`)
+  if (!isKeyAlgorithm(value)) throw textInvalid(option, value, `one of ${KEY_ALGORITHMS.join(', ')}`)
   return value
 }
 

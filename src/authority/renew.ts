@@ -1,7 +1,7 @@
 /** Issues again what was issued before. */
 import type { Credentials } from '../credentials/credentials.js'
 import { checkCredentials } from '../credentials/write.js'
-import { checkOptions, optionInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../misuse.js'
 import { Certificate } from '../x509/certificate.js'
 import { PrivateKey } from '../x509/keys.js'
 import { Authority } from './authority.js'
@@ -113,7 +113,7 @@ export function whoseIsIt({ certificate }: Issuer, leaf: Certificate): string {
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function checkAuthority(authority: unknown, option = 'authority'): Authority {
-  if (!(authority instanceof Authority)) throw optionInvalid(option, 'must be an Authority')
+  if (!(authority instanceof Authority)) throw valueInvalid(option, authority, 'an Authority')
   return authority
 }
 
@@ -131,9 +131,9 @@ function checkMaterial(credentials: Credentials): void {
   checkCredentials(credentials)
   const { key, trustAnchors, crls } = credentials
   const given: unknown = key
-  if (!(given instanceof PrivateKey)) throw optionInvalid('credentials.key', 'must be a PrivateKey')
+  if (!(given instanceof PrivateKey)) throw valueInvalid('credentials.key', given, 'a PrivateKey')
   const anchors: readonly unknown[] = trustAnchors
   if (!anchors.every((each) => each instanceof Certificate))
     throw optionInvalid('credentials.trustAnchors', 'must be a list of certificates')
-  if (!Array.isArray(crls)) throw optionInvalid('credentials.crls', 'must be a list')
+  if (!Array.isArray(crls)) throw valueInvalid('credentials.crls', crls, 'an array')
 }

@@ -1,5 +1,5 @@
 /** When credentials are to be renewed: at a fraction of the lifetime of the certificate that ends first. */
-import { checkOptions, optionInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../misuse.js'
 import type { CertificateRef } from '../report/finding.js'
 import { Certificate, certificateRef } from '../x509/certificate.js'
 
@@ -110,7 +110,7 @@ export function readChain(credentials: unknown): readonly [Certificate, ...Certi
   const chain: unknown =
     typeof credentials === 'object' && credentials !== null && 'chain' in credentials ? credentials.chain : null
   if (!isChain(chain))
-    throw optionInvalid('credentials', 'must be credentials, as authority.issue or a source gives them')
+    throw valueInvalid('credentials', credentials, 'credentials, such as authority.issue or a source returns')
   return chain
 }
 

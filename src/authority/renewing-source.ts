@@ -4,7 +4,7 @@ import { inspect } from 'node:util'
 import type { Credentials, WatchableSource } from '../credentials/credentials.js'
 import { fingerprintOf } from '../credentials/fingerprint.js'
 import { untilAborted } from '../credentials/source.js'
-import { optionInvalid } from '../misuse.js'
+import { valueInvalid } from '../misuse.js'
 import type { Held, Renewer } from './renewer.js'
 
 /** What a consumer knows. */
@@ -39,7 +39,7 @@ export class RenewingSource implements WatchableSource {
   /** See {@link WatchableSource}. */
   watch(signal: AbortSignal, held?: Credentials): AsyncIterableIterator<Credentials, undefined, undefined> {
     const given: unknown = signal
-    if (!(given instanceof AbortSignal)) throw optionInvalid('signal', 'must be an AbortSignal')
+    if (!(given instanceof AbortSignal)) throw valueInvalid('signal', given, 'an AbortSignal')
     return new Following(this.#renewer, this.#knownBy(signal, held), signal, (known) => {
       this.#interrupted.set(signal, known)
     })

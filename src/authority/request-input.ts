@@ -1,7 +1,7 @@
 /** The one certificate request of a text or of octets, and a finding for everything else that stands there. */
 import { openInput } from '../credentials/input.js'
 import { kindOfLabel, labelsOf } from '../credentials/labels.js'
-import { optionInvalid } from '../misuse.js'
+import { valueInvalid } from '../misuse.js'
 import { material } from '../report/catalogue/material.js'
 import type { Place } from '../report/catalogue/place.js'
 import { request as rows } from '../report/catalogue/request.js'
@@ -26,7 +26,7 @@ export const finding = findingMaker({ ...rows, ...material })
 export function readRequestInput(csr: unknown, place: Place): RequestReading {
   if (csr instanceof CertificateRequest) return { request: csr, findings: [] }
   if (typeof csr !== 'string' && !(csr instanceof Uint8Array)) {
-    throw optionInvalid('csr', 'must be PEM as a string, PEM or DER as a Buffer, or a CertificateRequest')
+    throw valueInvalid('csr', csr, 'PEM as a string, PEM or DER as a Buffer, or a CertificateRequest')
   }
   if (csr.length > MAX_PEM_OCTETS) {
     const details = { ...place, role: 'request', size: csr.length, limit: MAX_PEM_OCTETS } as const

@@ -1,5 +1,5 @@
 /** What a caller may ask an authority for, and how that is read. All of it is checked before a key is made. */
-import { checkOptions, optionInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../misuse.js'
 import type { NamePart } from '../x509/certificate-writer.js'
 import { PrivateKey } from '../x509/keys.js'
 import type { Host } from '../x509/names.js'
@@ -132,15 +132,13 @@ export function readProfile(
   where = 'request',
 ): CheckedProfile {
   const { role, evenIfEtcdRefuses } = request
-  if (!isRole(role)) throw optionInvalid(`${where}.role`, `must be one of ${ROLE_NAMES.join(', ')}`)
+  if (!isRole(role)) throw textInvalid(`${where}.role`, role, `one of ${ROLE_NAMES.join(', ')}`)
   const row = roleRow(role)
   const name = readName(request.name, `${where}.name`)
   const hosts = request.hosts === undefined ? [] : readHosts(request.hosts, `${where}.hosts`)
   if (hosts.length === 0 && row.hosts === 'required' && evenIfEtcdRefuses !== true) {
-    throw optionInvalid(
-      `${where}.hosts`,
-      `must name at least one host: a ${role} certificate without names is refused by all`,
-    )
+    const accepted = `at least one host: every verifier refuses a ${role} certificate without names`
+    throw valueInvalid(`${where}.hosts`, request.hosts, accepted)
   }
   if (evenIfEtcdRefuses !== undefined && typeof evenIfEtcdRefuses !== 'boolean')
     throw optionInvalid(`${where}.evenIfEtcdRefuses`, 'must be true or false')

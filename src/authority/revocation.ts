@@ -1,6 +1,6 @@
 /** Revoking certificates, and the lists that tell. */
 import { writeTbsCertList, writeCertificateList, type RevokedCertificate } from '../x509/crl-writer.js'
-import { checkOptions, optionInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, textInvalid } from '../misuse.js'
 import { Certificate } from '../x509/certificate.js'
 import { Crl } from '../x509/crl.js'
 import { reasonNumber } from '../x509/crl-entries.js'
@@ -89,7 +89,7 @@ function serialOf({ certificate }: Issuer, revoked: Certificate): string {
 /** Of a serial number alone only the ledger knows that it exists: a wrong digit would revoke nothing, or somebody else. */
 function knownSerial({ id }: Issuer, value: unknown, entries: readonly LedgerEntry[]): string {
   if (typeof value !== 'string' || !/^(?:[0-9a-f]{2}:?){1,20}$/i.test(value))
-    throw optionInvalid('certificate', 'must be a Certificate, or its serial number in hexadecimal')
+    throw textInvalid('certificate', value, 'a Certificate, or its serial number in hexadecimal')
   const serialNumber = value.replaceAll(':', '').toUpperCase()
   const isKnown = entries.some(
     (each) => each.kind === 'issued' && each.issuer === id && each.serialNumber === serialNumber,

@@ -1,6 +1,6 @@
 /** Answers a certificate request with a certificate: what the caller names, and what their policy lets the request name. */
 import { isEtcdMtlsError } from '../errors.js'
-import { checkOptions, optionInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../misuse.js'
 import type { Finding } from '../report/finding.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { CertificateRequest } from '../x509/certificate-request.js'
@@ -79,12 +79,12 @@ function readCall(options: SignRequest): Call {
   checkOptions('request', options, [...PROFILE_OPTIONS, 'take'])
   const { take: given, name, hosts, ...rest } = options
   const role: unknown = rest.role
-  if (!isRole(role)) throw optionInvalid('request.role', `must be one of ${ROLE_NAMES.join(', ')}`)
+  if (!isRole(role)) throw textInvalid('request.role', role, `one of ${ROLE_NAMES.join(', ')}`)
   const take = readTake(given, 'request.take')
   if (name !== undefined && take.name !== null)
     throw optionInvalid('request.name', 'must be left out where "take.name" takes over that of the request')
   if (name === undefined && take.name === null)
-    throw optionInvalid('request.name', 'must be given, unless "take.name" takes it over')
+    throw valueInvalid('request.name', name, 'a common name, or "take.name" to use the one in the request')
   const named = hosts === undefined ? [] : readHosts(hosts, 'request.hosts').map(({ value }) => value)
   return { ...rest, name: name ?? '', named, take }
 }

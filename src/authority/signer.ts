@@ -1,7 +1,7 @@
 /** How an authority's key signs: here, through a Web Crypto implementation, or wherever else the key lives. */
 import { createPublicKey, KeyObject, sign, verify } from 'node:crypto'
 import { isEtcdMtlsError } from '../errors.js'
-import { optionInvalid } from '../misuse.js'
+import { optionInvalid, valueInvalid } from '../misuse.js'
 import { publicKeyText, readPublicKeyInfo } from '../x509/algorithms.js'
 import { DerReader, Tag } from '../x509/der.js'
 import { sequence, unsignedInteger } from '../x509/der-writer.js'
@@ -136,7 +136,7 @@ function readPublicHalf(signer: unknown, option: string): KeyObject {
     'publicKey' in signer &&
     'sign' in signer &&
     typeof signer.sign === 'function'
-  if (!isSigner) throw optionInvalid(option, 'must be an object with a publicKey and a function sign')
+  if (!isSigner) throw valueInvalid(option, signer, 'an object with a publicKey and a function sign')
   const { publicKey } = signer
   if (publicKey instanceof KeyObject) {
     if (publicKey.type !== 'public') throw optionInvalid(`${option}.publicKey`, 'must be a public key')
@@ -149,9 +149,10 @@ function readPublicHalf(signer: unknown, option: string): KeyObject {
   } catch {
     // What it is instead is for the caller to know; the reason below says what was wanted.
   }
-  throw optionInvalid(
+  throw valueInvalid(
     `${option}.publicKey`,
-    'must be a public KeyObject, PEM (PUBLIC KEY), or SubjectPublicKeyInfo in DER',
+    publicKey,
+    'a public KeyObject, PEM (PUBLIC KEY), or SubjectPublicKeyInfo in DER',
   )
 }
 

@@ -1,5 +1,5 @@
 /** A signer over a key pair that a Web Crypto implementation holds, extractable or not. */
-import { checkOptions, optionInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../misuse.js'
 import type { CryptoKeyHandle, WebCrypto } from '../x509/web-crypto.js'
 import { publicKeyText, readPublicKeyInfo } from '../x509/algorithms.js'
 import { DerReader, Tag } from '../x509/der.js'
@@ -28,7 +28,8 @@ export interface WebCryptoSignerOptions {
 export async function createWebCryptoSigner(options: WebCryptoSignerOptions): Promise<Signer> {
   checkOptions('options', options, ['crypto', 'privateKey', 'publicKey'])
   const { crypto, privateKey, publicKey } = options
-  if ((crypto as WebCrypto | undefined) === undefined) throw optionInvalid('crypto', 'must be given')
+  if ((crypto as WebCrypto | undefined) === undefined)
+    throw valueInvalid('crypto', crypto, 'a Web Crypto implementation')
   checkCrypto(crypto, 'crypto')
   checkHandle(privateKey, 'privateKey', 'sign')
   checkHandle(publicKey, 'publicKey', null)
@@ -64,7 +65,7 @@ async function tryOut(signer: Signer): Promise<void> {
 
 /** What a key of any implementation says of itself; one that says nothing is tried. */
 function checkHandle(handle: unknown, option: string, usage: 'sign' | null): void {
-  if (typeof handle !== 'object' || handle === null) throw optionInvalid(option, 'must be a CryptoKey')
+  if (typeof handle !== 'object' || handle === null) throw valueInvalid(option, handle, 'a CryptoKey')
   const { type, usages, extractable } = handle as { type?: unknown; usages?: unknown; extractable?: unknown }
   const wanted = usage === 'sign' ? 'private' : 'public'
   if (type !== undefined && type !== wanted) throw optionInvalid(option, `must be a ${wanted} key`)

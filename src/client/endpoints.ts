@@ -4,7 +4,7 @@
  */
 import { basename } from 'node:path'
 import type { NetConnectOpts } from 'node:net'
-import { checkOptions, optionInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../misuse.js'
 import { printable } from '../report/printable.js'
 import { classifyHost, type Host, readHost } from '../x509/names.js'
 
@@ -68,13 +68,12 @@ export function parseEndpoints(input: unknown): [Endpoint, ...Endpoint[]] {
 }
 
 function readEntry(entry: unknown): { text: string; serverName: Host | null } {
-  if (typeof entry !== 'object' || entry === null) {
-    throw optionInvalid('endpoints', 'must be a string or an array of strings, or of { url, serverName }')
-  }
+  if (typeof entry !== 'object' || entry === null)
+    throw valueInvalid('endpoints', entry, 'a string, or an array of strings or of { url, serverName }')
   checkOptions('endpoints', entry, ['url', 'serverName'])
   const url: unknown = Reflect.get(entry, 'url')
   const serverName: unknown = Reflect.get(entry, 'serverName')
-  if (typeof url !== 'string') throw optionInvalid('endpoints.url', 'must be a string')
+  if (typeof url !== 'string') throw valueInvalid('endpoints.url', url, 'a string')
   return {
     text: url.trim(),
     serverName: serverName === undefined ? null : readServerName(serverName, 'endpoints.serverName'),
@@ -85,7 +84,7 @@ function readEntry(entry: unknown): { text: string; serverName: Host | null } {
 export function readServerName(serverName: unknown, option: string): Host {
   const host = typeof serverName === 'string' ? classifyHost(serverName, option) : null
   if (host === null || host.kind === 'uri' || host.value.startsWith('*')) {
-    throw optionInvalid(option, 'must be one DNS name or IP address')
+    throw textInvalid(option, serverName, 'one DNS name or IP address')
   }
   return host
 }

@@ -1,6 +1,6 @@
 /** The options of `createSecureClient`, checked once and resolved. */
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
-import { checkOptions, optionInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../misuse.js'
 import type { Host } from '../x509/names.js'
 import { parseDuration } from '../x509/time.js'
 import { readCiphers } from './cipher-suites.js'
@@ -131,7 +131,7 @@ const KNOWN = [
 export function resolveOptions(options: SecureClientOptions): ResolvedOptions {
   checkOptions('options', options, KNOWN)
   if (Reflect.get(options, 'discovery') !== undefined)
-    throw optionInvalid('discovery', 'must not stand beside endpoints')
+    throw optionInvalid('discovery', 'cannot be combined with "endpoints"')
   return { ...resolveShared(options), endpoints: parseEndpoints(options.endpoints) }
 }
 
@@ -143,7 +143,7 @@ export function resolveOptions(options: SecureClientOptions): ResolvedOptions {
 export function resolveDiscovered(options: DiscoveredClientOptions): UnlocatedOptions {
   checkOptions('options', options, KNOWN)
   if (Reflect.get(options, 'endpoints') !== undefined)
-    throw optionInvalid('discovery', 'must not stand beside endpoints')
+    throw optionInvalid('discovery', 'cannot be combined with "endpoints"')
   const discovery = readDiscovery(options.discovery)
   const shared = resolveShared(options)
   return { ...shared, serverName: shared.serverName ?? discovery.domain, discovery }
@@ -152,9 +152,9 @@ export function resolveDiscovered(options: DiscoveredClientOptions): UnlocatedOp
 function resolveShared(options: Omit<SecureClientOptions, 'endpoints'>): Omit<ResolvedOptions, 'endpoints'> {
   const { preflight = 'any', serverName, signal } = options
   if (!['any', 'all', 'none'].includes(preflight)) {
-    throw optionInvalid('preflight', "must be 'any', 'all' or 'none'")
+    throw textInvalid('preflight', preflight, '"any", "all" or "none"')
   }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) throw optionInvalid('signal', 'must be an AbortSignal')
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw valueInvalid('signal', signal, 'an AbortSignal')
   return {
     source: resolveSource(options.credentials),
     serverName: serverName === undefined ? null : readServerName(serverName, 'serverName'),
@@ -174,7 +174,7 @@ export function resolveSource(credentials: unknown, option = 'credentials'): Cre
   if (isCredentials(credentials)) {
     return { origin: credentials.origin, load: () => Promise.resolve(credentials) }
   }
-  throw optionInvalid(option, 'must be a credential source, as fromFiles({ ca, cert, key }) makes one, or credentials')
+  throw valueInvalid(option, credentials, 'a credential source, such as fromFiles({ ca, cert, key }), or credentials')
 }
 
 function isSource(value: unknown): value is CredentialSource {
@@ -200,9 +200,9 @@ function resolveAuth(auth: PasswordAuth): PasswordAuth {
   checkOptions('auth', auth, ['username', 'password'])
   const { username, password } = auth
   if (typeof username !== 'string' || username === '')
-    throw optionInvalid('auth.username', 'must be a string that is not empty')
+    throw valueInvalid('auth.username', username, 'a string that is not empty')
   if (typeof password !== 'string' || password === '')
-    throw optionInvalid('auth.password', 'must be a string that is not empty')
+    throw valueInvalid('auth.password', password, 'a string that is not empty')
   return { username, password }
 }
 
@@ -216,7 +216,7 @@ export function resolveDrain(option: string, options: unknown): DrainPolicy | un
   checkOptions(option, options, ['drain'])
   const drain: unknown = Reflect.get(Object(options), 'drain')
   if (drain === undefined || drain === 'now' || drain === 'streams-finish') return drain
-  throw optionInvalid(`${option}.drain`, "must be 'now' or 'streams-finish'")
+  throw textInvalid(`${option}.drain`, drain, '"now" or "streams-finish"')
 }
 
 const VERSIONS: readonly unknown[] = ['TLSv1.2', 'TLSv1.3']
@@ -224,8 +224,8 @@ const VERSIONS: readonly unknown[] = ['TLSv1.2', 'TLSv1.3']
 function resolveTls(tls: TlsOptions): ResolvedTls {
   checkOptions('tls', tls, ['minVersion', 'maxVersion', 'ciphers'])
   const { minVersion = 'TLSv1.2', maxVersion = 'TLSv1.3', ciphers } = tls
-  if (!VERSIONS.includes(minVersion)) throw optionInvalid('tls.minVersion', "must be 'TLSv1.2' or 'TLSv1.3'")
-  if (!VERSIONS.includes(maxVersion)) throw optionInvalid('tls.maxVersion', "must be 'TLSv1.2' or 'TLSv1.3'")
+  if (!VERSIONS.includes(minVersion)) throw textInvalid('tls.minVersion', minVersion, '"TLSv1.2" or "TLSv1.3"')
+  if (!VERSIONS.includes(maxVersion)) throw textInvalid('tls.maxVersion', maxVersion, '"TLSv1.2" or "TLSv1.3"')
   if (minVersion > maxVersion) throw optionInvalid('tls.minVersion', 'must not be above tls.maxVersion')
   if (ciphers === undefined) return { minVersion, maxVersion, ciphers: null }
   const { text, tls12, tls13 } = readCiphers(ciphers)

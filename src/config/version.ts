@@ -1,5 +1,5 @@
 /** Versions of etcd, and since when something is in them. */
-import { optionInvalid } from '../misuse.js'
+import { textInvalid } from '../misuse.js'
 
 /** A release line of etcd. */
 export type EtcdLine = '3.4' | '3.5' | '3.6' | '3.7'
@@ -53,7 +53,7 @@ export function parseLine(line: EtcdLine): ParsedVersion {
 export function readVersion(given: unknown, option: string): ParsedVersion {
   const version = typeof given === 'string' ? parseVersion(given) : null
   if (version === null) {
-    throw optionInvalid(option, `must be a version of etcd of ${ETCD_LINES.join(', ')}, as '3.5' or '3.5.16'`)
+    throw textInvalid(option, given, `a version of etcd of ${ETCD_LINES.join(', ')}, such as '3.5' or '3.5.16'`)
   }
   return version
 }

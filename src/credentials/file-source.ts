@@ -1,6 +1,6 @@
 /** Sources that read files, and follow them. */
 import { isEtcdMtlsError } from '../errors.js'
-import { optionInvalid } from '../misuse.js'
+import { valueInvalid } from '../misuse.js'
 import { assemble, type Inputs } from './assemble.js'
 import type { Credentials, WatchableSource } from './credentials.js'
 import { contentsOf, fingerprintOf } from './fingerprint.js'
@@ -49,7 +49,7 @@ export class FileSource extends MaterialSource implements WatchableSource {
   /** See {@link CredentialSource}. */
   watch(signal: AbortSignal, held?: Credentials): AsyncIterableIterator<Credentials, undefined, undefined> {
     const given: unknown = signal
-    if (!(given instanceof AbortSignal)) throw optionInvalid('signal', 'must be an AbortSignal')
+    if (!(given instanceof AbortSignal)) throw valueInvalid('signal', given, 'an AbortSignal')
     const { timing, watchDirectory: watchBy = watchDirectory } = this.#files
     const progress = new Progress(timing, this.#knownBy(signal, held))
     return new Following(this.#subject(signal), progress, { timing, watchDirectory: watchBy, signal })

@@ -1,7 +1,7 @@
 /** Makes inputs from texts and from files, and checks the options that name them. */
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { optionInvalid } from '../misuse.js'
+import { optionInvalid, valueInvalid } from '../misuse.js'
 import type { MaterialRole } from '../report/catalogue/place.js'
 import type { Finding } from '../report/finding.js'
 import { checkPassphrase } from '../x509/keys.js'
@@ -42,7 +42,7 @@ export function unread(role: MaterialRole, place: Input['place'], reason: Findin
 /** A text that was handed over. Copied: the caller may overwrite a Buffer once the call returns. */
 export function textInput(role: MaterialRole, text: unknown): Input {
   if (typeof text !== 'string' && !(text instanceof Uint8Array)) {
-    throw optionInvalid(`options.${role}`, 'must be PEM text, as a string or a Buffer')
+    throw valueInvalid(`options.${role}`, text, 'PEM as a string or a Buffer')
   }
   return { role, place: { origin: `option "${role}"`, file: null }, bytes: Buffer.from(text), mode: null, findings: [] }
 }
@@ -57,7 +57,7 @@ export function readPathOption(option: string, value: unknown): string {
     if (value.protocol !== 'file:') throw optionInvalid(option, 'must be a path or a file: URL')
     return fileURLToPath(value)
   }
-  if (typeof value !== 'string') throw optionInvalid(option, 'must be the path of a file, as a string or a file: URL')
+  if (typeof value !== 'string') throw valueInvalid(option, value, 'a path, as a string or a file: URL')
   if (value === '') throw optionInvalid(option, 'must not be empty')
   if (value.includes('\0')) throw optionInvalid(option, 'must not contain a NUL character')
   return value

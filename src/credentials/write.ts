@@ -2,7 +2,7 @@
 import { lstat, mkdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isEtcdMtlsError } from '../errors.js'
-import { checkOptions, optionInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../misuse.js'
 import type { Credentials } from './credentials.js'
 import { replaceFiles } from './replace-files.js'
 import { isNotThere, writeFailed } from './write-file.js'
@@ -89,10 +89,10 @@ export async function writeCredentials(
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for what can be no path. */
-export function checkDirectory(directory: unknown, option = 'directory'): void {
-  // An octet of zero ends a path in every system call, so Node refuses it with an error of its own.
-  const usable = typeof directory === 'string' && directory !== '' && !directory.includes('\0')
-  if (!usable) throw optionInvalid(option, 'must be the path of a directory')
+export function checkDirectory(path: unknown, option = 'directory', accepted = 'the path of a directory'): void {
+  // A NUL byte ends a path in every system call, so Node refuses it with an error of its own.
+  const isPath = typeof path === 'string' && path !== '' && !path.includes('\0')
+  if (!isPath) throw valueInvalid(option, path, accepted)
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for what cannot be written as credentials. */
@@ -100,7 +100,7 @@ export function checkCredentials(credentials: Credentials, option = 'credentials
   const given: unknown = credentials
   const complete =
     typeof given === 'object' && given !== null && 'trustAnchors' in given && 'chain' in given && 'key' in given
-  if (!complete) throw optionInvalid(option, 'must be credentials, as authority.issue or a source gives them')
+  if (!complete) throw valueInvalid(option, given, 'credentials, such as authority.issue or a source returns')
   // An empty CA file would be written, and every program that reads it would say something else.
   if (credentials.trustAnchors.length === 0) throw optionInvalid(`${option}.trustAnchors`, 'must not be empty')
 }
@@ -122,7 +122,7 @@ const MAX_FILE_NAME = 200
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for anything but the plain name of a file or a directory. */
 export function checkFileName(name: unknown, option: string): string {
   const plain = typeof name === 'string' && name !== '' && name !== '.' && name !== '..' && !/[/\\\p{Cc}]/u.test(name)
-  if (!plain) throw optionInvalid(option, 'must be the plain name of a file, without a directory')
+  if (!plain) throw textInvalid(option, name, 'the plain name of a file, without a directory')
   if (Buffer.byteLength(name) > MAX_FILE_NAME) {
     throw optionInvalid(option, `must be at most ${String(MAX_FILE_NAME)} octets long`)
   }

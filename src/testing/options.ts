@@ -1,6 +1,6 @@
 /** What callers may ask of a throw-away etcd, checked before anything is made. */
 import type { Credentials } from '../credentials/credentials.js'
-import { checkOptions, optionInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../misuse.js'
 import type { Certificate } from '../x509/certificate.js'
 import { parseDuration } from '../x509/time.js'
 import { defaultVia, type Via } from './environment.js'
@@ -103,7 +103,8 @@ export function checkClusterOptions(options: EtcdClusterOptions): Plan {
   checkOptions('options', options, ['members', ...RUN_KEYS])
   // Read as unknown: callers without a compiler may pass anything.
   const members: unknown = options.members
-  if (!Array.isArray(members) || members.length === 0) throw optionInvalid('members', 'must list at least one member')
+  if (!Array.isArray(members) || members.length === 0)
+    throw valueInvalid('members', members, 'an array of at least one member')
   const names = new Set<string>()
   options.members.forEach((member, index) => {
     const where = `members[${String(index)}]`
@@ -117,7 +118,7 @@ export function checkClusterOptions(options: EtcdClusterOptions): Plan {
 
 function checkName(option: string, name: unknown, taken: Set<string>): void {
   if (typeof name !== 'string' || !/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name)) {
-    throw optionInvalid(option, 'must be a host name of lower-case letters, digits and hyphens')
+    throw textInvalid(option, name, 'a host name of lower-case letters, digits and hyphens')
   }
   if (taken.has(name)) throw optionInvalid(option, `repeats the name "${name}"`)
   taken.add(name)
@@ -125,7 +126,7 @@ function checkName(option: string, name: unknown, taken: Set<string>): void {
 
 function checkCredentials(option: string, value: unknown): void {
   if (value === null || typeof value !== 'object' || !('chain' in value) || !('key' in value)) {
-    throw optionInvalid(option, 'must be credentials, as authority.issue or a credential source gives them')
+    throw valueInvalid(option, value, 'credentials, such as authority.issue or a source returns')
   }
 }
 

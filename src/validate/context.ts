@@ -1,5 +1,5 @@
 /** What one validation is about: the caller's options, checked once and resolved. */
-import { checkOptions, optionInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../misuse.js'
 import type { FindingCode } from '../report/finding.js'
 import { classifyHost, type Host } from '../x509/names.js'
 import { parseDuration } from '../x509/time.js'
@@ -63,8 +63,7 @@ const MAX_HOSTS = 10_000
 export function resolveContext(options: ValidateOptions, alsoKnown: readonly string[] = []): Context {
   checkOptions('options', options, [...VALIDATE_OPTIONS, ...alsoKnown])
   const { usage, hosts = [], at = new Date(), clockSkew = '0s', expiryWarning, ignore = [] } = options
-  if (!Object.hasOwn(WANTED_PURPOSES, usage))
-    throw optionInvalid('usage', "must be 'client', 'server', 'peer' or 'any'")
+  if (!Object.hasOwn(WANTED_PURPOSES, usage)) throw textInvalid('usage', usage, '"client", "server", "peer" or "any"')
   if (!(at instanceof Date) || Number.isNaN(at.getTime())) throw optionInvalid('at', 'must be a valid Date')
   return {
     usage,
@@ -83,7 +82,7 @@ export function resolveContext(options: ValidateOptions, alsoKnown: readonly str
  */
 export function classifyHosts(hosts: readonly string[]): Host[] {
   if (!Array.isArray(hosts) || hosts.length > MAX_HOSTS) {
-    throw optionInvalid('hosts', `must be an array of at most ${String(MAX_HOSTS)} hosts`)
+    throw valueInvalid('hosts', hosts, `an array of at most ${String(MAX_HOSTS)} hosts`)
   }
   return hosts.map((host, i) => classifyHost(host, `hosts[${String(i)}]`))
 }

@@ -1,5 +1,5 @@
 /** Which name of a certificate covers which host: the question before a member gets a new name. */
-import { optionInvalid } from '../misuse.js'
+import { valueInvalid } from '../misuse.js'
 import { Certificate } from '../x509/certificate.js'
 import { coveringNameFinder } from '../x509/covering-names.js'
 import type { Host } from '../x509/names.js'
@@ -22,7 +22,7 @@ export interface HostCoverage {
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a host that is ambiguous, or another value than a certificate.
  */
 export function hostCoverage(certificate: Certificate, hosts: readonly string[]): HostCoverage[] {
-  if (!(certificate instanceof Certificate)) throw optionInvalid('certificate', 'must be a certificate that was read')
+  if (!(certificate instanceof Certificate)) throw valueInvalid('certificate', certificate, 'a Certificate')
   const find = coveringNameFinder(certificate.subjectAltNames, hosts.length)
   return classifyHosts(hosts).map((host) => {
     const name = find(host)

@@ -1,7 +1,7 @@
 /** Reads what callers hand over as certificates or CRLs: PEM text, DER bytes, or objects read before. */
 import { labelsOf } from '../credentials/labels.js'
 import { recognize } from '../credentials/recognize.js'
-import { optionInvalid } from '../misuse.js'
+import { valueInvalid } from '../misuse.js'
 import type { SomethingElse, Wanted } from '../report/catalogue/input.js'
 import type { Finding } from '../report/finding.js'
 import { Certificate } from '../x509/certificate.js'
@@ -199,7 +199,7 @@ class InputReader<T> {
       const option = list.length > 1 ? `${this.option}[${String(i)}]` : this.option
       if (kind.isRead(each)) this.take(each)
       else if (typeof each === 'string' || each instanceof Uint8Array) this.readOne(each, option)
-      else throw optionInvalid(option, 'must be PEM text, DER bytes, or an object that was read before')
+      else throw valueInvalid(option, each, 'PEM text, DER bytes, or an object that was read before')
       if (!log.isComplete) break
     }
     return this.values

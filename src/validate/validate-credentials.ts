@@ -1,6 +1,6 @@
 /** Validating credentials: the chain, and what a chain alone does not show (the key, the order, the extras). */
 import type { Credentials } from '../credentials/credentials.js'
-import { optionInvalid } from '../misuse.js'
+import { valueInvalid } from '../misuse.js'
 import { makeReport, type Report } from '../report/report.js'
 import { publicKeyText } from '../x509/algorithms.js'
 import { Certificate } from '../x509/certificate.js'
@@ -39,7 +39,7 @@ function checkCredentials(credentials: Credentials): void {
     !Array.isArray(crls) ||
     !isKey
   ) {
-    throw optionInvalid('credentials', 'must be credentials as fromPem, fromFiles or an authority make them')
+    throw valueInvalid('credentials', credentials, 'credentials, such as fromPem, fromFiles or an authority returns')
   }
 }
 

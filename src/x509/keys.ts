@@ -1,7 +1,7 @@
 /** Private keys that can be used and compared, and never print. */
 import { createPublicKey, KeyObject } from 'node:crypto'
 import { inspect } from 'node:util'
-import { checkOptions, optionInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../misuse.js'
 import { printable } from '../report/printable.js'
 import { publicKeyText, readPublicKeyInfo } from './algorithms.js'
 import { type Certificate, pemBlock } from './certificate.js'
@@ -71,7 +71,7 @@ export class PrivateKey {
    */
   static fromKeyObject(key: KeyObject, origin = 'private key'): PrivateKey {
     if (!(key instanceof KeyObject) || key.type !== 'private') {
-      throw optionInvalid('key', 'must be a private KeyObject of node:crypto')
+      throw valueInvalid('key', key, 'a private KeyObject of node:crypto')
     }
     return new PrivateKey(key, createPublicKey(key).export({ type: 'spki', format: 'der' }), origin)
   }
@@ -187,7 +187,7 @@ function isForm(value: unknown): value is PrivateKeyForm {
  */
 export function checkPassphrase(option: string, passphrase: unknown): asserts passphrase is string | Uint8Array {
   if (typeof passphrase !== 'string' && !(passphrase instanceof Uint8Array)) {
-    throw optionInvalid(option, 'must be a string or a Buffer')
+    throw valueInvalid(option, passphrase, 'a string or a Buffer')
   }
   if (Buffer.byteLength(passphrase) > MAX_PASSPHRASE_OCTETS) {
     throw optionInvalid(option, `must be at most ${String(MAX_PASSPHRASE_OCTETS)} octets long`)

@@ -1,7 +1,7 @@
 /** Hosts as people write them, and which names of a certificate cover them. */
 import { domainToASCII } from 'node:url'
 import { inspect } from 'node:util'
-import { optionInvalid } from '../misuse.js'
+import { optionInvalid, valueInvalid } from '../misuse.js'
 import { bytesEqual } from './der.js'
 import type { GeneralName } from './general-name.js'
 import { formatIp, parseIp } from './ip.js'
@@ -29,6 +29,7 @@ export type HostReading = { host: Host } | { refused: string }
  */
 export function classifyHost(host: unknown, option = 'hosts'): Host {
   const reading = readHost(host)
+  if (host === undefined) throw valueInvalid(option, host, 'a host name, an IP address or a URI')
   if ('refused' in reading) throw optionInvalid(option, `${reading.refused} (it is ${inspect(host)})`)
   return reading.host
 }

@@ -1,5 +1,5 @@
 /** Times in certificates, and durations in options. */
-import { optionInvalid } from '../misuse.js'
+import { textInvalid } from '../misuse.js'
 import { DerError, type DerReader, Tag } from './der.js'
 
 /**
@@ -83,7 +83,7 @@ export function parseDuration(text: unknown, option: string): number {
   const amount = match?.[1]
   const unit = match?.[2]
   if (amount === undefined || unit === undefined || !isUnit(unit)) {
-    throw optionInvalid(option, "must be a duration such as '90d', '12h', '30m', '5s' or '250ms'")
+    throw textInvalid(option, text, 'a duration string such as "90d", "12h", "30m", "5s" or "250ms"')
   }
   return Number(amount) * UNIT_MS[unit]
 }

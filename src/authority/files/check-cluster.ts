@@ -1,13 +1,13 @@
 /** Whether a cluster, or names of its parts, can be written. */
 import { checkCredentials, checkFileName } from '../../credentials/write.js'
 import type { Credentials } from '../../credentials/credentials.js'
-import { optionInvalid } from '../../misuse.js'
+import { optionInvalid, textInvalid, valueInvalid } from '../../misuse.js'
 import type { ClusterCredentials } from './cluster-shape.js'
 import type { Layout } from './layouts.js'
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function checkLayout(layout: unknown): asserts layout is Layout {
-  if (layout !== 'etcd' && layout !== 'kubeadm') throw optionInvalid('layout', 'must be "etcd" or "kubeadm"')
+  if (layout !== 'etcd' && layout !== 'kubeadm') throw textInvalid('layout', layout, '"etcd" or "kubeadm"')
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
@@ -33,7 +33,7 @@ export function checkCluster(cluster: ClusterCredentials, caKey: boolean): void 
 
 function recordOf(value: unknown, option: string): Readonly<Record<string, unknown>> {
   const isRecord = typeof value === 'object' && value !== null && !Array.isArray(value)
-  if (!isRecord) throw optionInvalid(option, 'must be what issueCluster gives there')
+  if (!isRecord) throw valueInvalid(option, value, 'what issueCluster returns there')
   return value as Readonly<Record<string, unknown>> // its members are looked at one by one
 }
 

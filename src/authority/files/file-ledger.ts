@@ -35,7 +35,7 @@ const MOST_OCTETS = 256 * 1024 * 1024
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
 export function fileLedger(path: string): Ledger {
-  checkDirectory(path, 'path')
+  checkDirectory(path, 'path', 'the path of a file')
   return openLedger(nodeFileSystem(), resolve(path))
 }
 

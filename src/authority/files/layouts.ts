@@ -196,7 +196,7 @@ function kubeadmClientsOf<M extends string>(cluster: ClusterCredentials<M>, name
   if (clients !== undefined) return clients
   throw optionInvalid(
     `cluster.kubeadm.${name}`,
-    'must be there for the layout "kubeadm": issue the cluster with `kubeadm: true`, which adds the clients of the probe and of the API server',
+    'is missing: issue the cluster with `kubeadm: true`, which adds the clients of the probe and of the API server',
   )
 }
 

@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import { checkFileName } from '../../credentials/write.js'
 import { replaceFiles } from '../../credentials/replace-files.js'
 import { writeFailed } from '../../credentials/write-file.js'
-import { checkOptions, optionInvalid } from '../../misuse.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../misuse.js'
 import { Crl } from '../../x509/crl.js'
 
 /** How `writeCrl` writes. */
@@ -31,9 +31,9 @@ export async function writeCrl(path: string, crl: Crl, options: WriteCrlOptions 
   checkOptions('options', options, ['form'])
   const form: unknown = options.form ?? 'der'
   if (typeof path !== 'string' || path === '' || path.includes('\0'))
-    throw optionInvalid('path', 'must be the path of a file')
-  if (!(crl instanceof Crl)) throw optionInvalid('crl', 'must be a Crl, as authority.issueCrl gives it')
-  if (form !== 'der' && form !== 'pem') throw optionInvalid('form', 'must be "der" or "pem"')
+    throw valueInvalid('path', path, 'the path of a file')
+  if (!(crl instanceof Crl)) throw valueInvalid('crl', crl, 'a Crl, such as authority.issueCrl returns')
+  if (form !== 'der' && form !== 'pem') throw textInvalid('form', form, '"der" or "pem"')
   const directory = dirname(path)
   const name = checkFileName(basename(path), 'path')
   try {

@@ -2,7 +2,7 @@
 import { isIP } from 'node:net'
 import { checkCredentials, checkDirectory } from '../../credentials/write.js'
 import type { Credentials } from '../../credentials/credentials.js'
-import { checkOptions, optionInvalid } from '../../misuse.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../misuse.js'
 import type { Finding } from '../../report/finding.js'
 import { worstFirst } from '../../report/severity.js'
 import { Certificate } from '../../x509/certificate.js'
@@ -74,7 +74,7 @@ export async function checkCaRoll(plan: CaRollPlan, options: CheckCaRollOptions)
   const cas = readCas(plan)
   const { directory, signal } = options
   if (directory === undefined && options.endpoints === undefined)
-    throw optionInvalid('options', 'must have a directory, or endpoints, or both')
+    throw valueInvalid('options.directory', directory, 'a directory, or endpoints, or both')
   if (directory !== undefined) checkDirectory(directory)
   const timeout = parseDuration(options.timeout ?? '5s', 'timeout')
   const credentials = readCredentials(options.credentials)
@@ -103,7 +103,7 @@ export async function checkCaRoll(plan: CaRollPlan, options: CheckCaRollOptions)
 function readCas(plan: CaRollPlan): RollCas {
   const given: unknown = plan
   const isPlan = typeof given === 'object' && given !== null && 'steps' in given && 'files' in given
-  if (!isPlan) throw optionInvalid('plan', 'must be what planCaRoll gives')
+  if (!isPlan) throw valueInvalid('plan', given, 'what planCaRoll returns')
   return {
     from: readPem(plan.from.pem, 'plan.from'),
     to: readPem(plan.to.pem, 'plan.to'),
@@ -148,7 +148,7 @@ const PORTS = { client: '2379', peer: '2380' } as const
 function readEndpoint(url: unknown, side: 'client' | 'peer', option: string): RollEndpoint {
   const parsed = typeof url === 'string' && URL.canParse(url) ? new URL(url) : null
   if (parsed?.protocol !== 'https:' || parsed.hostname === '')
-    throw optionInvalid(option, 'must be a URL such as https://10.0.0.1:2379')
+    throw textInvalid(option, url, 'a URL such as https://10.0.0.1:2379')
   const host = parsed.hostname.replace(/^\[|\]$/g, '')
   return { url: String(url), host, port: Number(parsed.port || PORTS[side]), isAddress: isIP(host) !== 0 }
 }

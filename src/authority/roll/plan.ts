@@ -1,5 +1,5 @@
 /** The plan for the roll of a CA. */
-import { checkOptions, optionInvalid } from '../../misuse.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../../misuse.js'
 import { Certificate } from '../../x509/certificate.js'
 import { bytesEqual } from '../../x509/der.js'
 import { Authority } from '../authority.js'
@@ -82,13 +82,13 @@ export function planCaRoll(options: CaRollOptions): CaRollPlan {
 
 function rootOf(value: unknown, option: string): Certificate {
   const certificate = value instanceof Authority ? value.trustAnchors[0] : value
-  if (!(certificate instanceof Certificate)) throw optionInvalid(option, 'must be an Authority or a Certificate')
+  if (!(certificate instanceof Certificate)) throw valueInvalid(option, value, 'an Authority or a Certificate')
   if (!certificate.isCa) throw optionInvalid(option, 'must be a CA certificate')
   return certificate
 }
 
 function listOf(value: unknown, option: string): readonly unknown[] {
-  if (!Array.isArray(value)) throw optionInvalid(option, 'must be a list of names')
+  if (!Array.isArray(value)) throw valueInvalid(option, value, 'an array of names')
   return value
 }
 

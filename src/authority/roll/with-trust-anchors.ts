@@ -1,6 +1,6 @@
 /** Credentials that trust other CAs than the one they are from, as in the middle of a roll. */
 import type { Credentials } from '../../credentials/credentials.js'
-import { checkOptions, optionInvalid } from '../../misuse.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../../misuse.js'
 import { Certificate } from '../../x509/certificate.js'
 import { checkCluster } from '../files/check-cluster.js'
 import type { ClusterCredentials } from '../files/cluster-shape.js'
@@ -59,7 +59,7 @@ const MOST_ANCHORS = 100
 export function checkAnchors(value: unknown, option = 'trustAnchors'): asserts value is readonly Certificate[] {
   const isList = Array.isArray(value) && value.length > 0 && value.length <= MOST_ANCHORS
   if (!isList || !value.every((each) => each instanceof Certificate)) {
-    throw optionInvalid(option, `must be a list of 1 to ${String(MOST_ANCHORS)} certificates`)
+    throw valueInvalid(option, value, `an array of 1 to ${String(MOST_ANCHORS)} certificates`)
   }
 }
 

@@ -94,7 +94,8 @@ export function onlyKey<K extends string>(input: object, keys: readonly K[]): K 
   checkOptions('input', input, keys)
   const set = keys.filter((key) => Reflect.get(input, key) !== undefined)
   const [key] = set
-  if (key === undefined || set.length > 1) throw optionInvalid('input', `must have one of ${keys.join(', ')}`)
+  if (key === undefined) throw optionInvalid('input', `is missing its contents: pass one of ${keys.join(', ')}`)
+  if (set.length > 1) throw optionInvalid('input', `must have only one of ${keys.join(', ')}`)
   return key
 }
 

@@ -1,5 +1,5 @@
 /** The certificates of a cluster, as cert-manager issues and renews them. */
-import { checkOptions, optionInvalid } from '../../misuse.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../../misuse.js'
 import { classifyHost } from '../../x509/names.js'
 import type { Json, JsonObject, KubernetesManifest } from './manifest.js'
 import { checkLabelName, checkObjectName, metadataOf, type MetadataOptions } from './names.js'
@@ -220,7 +220,7 @@ function leaf(plan: Plan, name: string, { common, ref, usages, hosts }: Leaf): K
 function sans(option: string, hosts: readonly string[]): JsonObject {
   const sorted: Record<'dns' | 'ip' | 'uri', string[]> = { dns: [], ip: [], uri: [] }
   const all = list(option, hosts)
-  if (all.length === 0) throw optionInvalid(option, 'must name a host')
+  if (all.length === 0) throw optionInvalid(option, 'must name at least one host')
   for (const host of all) {
     const { kind, value } = classifyHost(host, option)
     if (!sorted[kind].includes(value)) sorted[kind].push(value)
@@ -242,10 +242,7 @@ function clientOf(
   checkOptions(option, client, ['user', 'secretName'])
   const { user } = client
   if (typeof user !== 'string' || user === '' || user.length > MAX_COMMON_NAME || /\p{Cc}/u.test(user)) {
-    throw optionInvalid(
-      `${option}.user`,
-      `must be 1 to ${String(MAX_COMMON_NAME)} characters, none of them a control character`,
-    )
+    throw valueInvalid(`${option}.user`, user, `1 to ${String(MAX_COMMON_NAME)} characters without control characters`)
   }
   const secretName = checkObjectName(`${option}.secretName`, client.secretName ?? `${name}-client-${user}`)
   return { user, secretName }
@@ -262,7 +259,7 @@ function issuerRef(option: string, ref: IssuerReference): JsonObject {
 function list<T>(option: string, given: readonly T[]): readonly T[] {
   const isList: boolean = Array.isArray(given)
   if (!isList || given.length > MAX_CERTIFICATES) {
-    throw optionInvalid(option, `must be a list of at most ${String(MAX_CERTIFICATES)}`)
+    throw valueInvalid(option, given, `an array of at most ${String(MAX_CERTIFICATES)}`)
   }
   return given
 }

@@ -1,5 +1,5 @@
 /** Kubernetes objects as plain data, and as YAML. */
-import { optionInvalid } from '../../misuse.js'
+import { valueInvalid } from '../../misuse.js'
 import { yaml } from '../yaml-door.js'
 
 /** Anything that JSON can say. */
@@ -34,7 +34,7 @@ export function toYaml(manifests: object | readonly object[]): string {
   const list: readonly unknown[] = isList(manifests) ? manifests : [manifests]
   for (const each of list) {
     if (typeof each !== 'object' || each === null)
-      throw optionInvalid('manifests', 'must be an object or a list of them')
+      throw valueInvalid('manifests', each, 'an object or an array of objects')
   }
   return list.map(documentOf).join('---\n')
 }

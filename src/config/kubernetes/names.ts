@@ -1,5 +1,5 @@
 /** Names, labels and annotations by the rules of Kubernetes. */
-import { optionInvalid } from '../../misuse.js'
+import { optionInvalid, textInvalid, valueInvalid } from '../../misuse.js'
 import type { ManifestMetadata } from './manifest.js'
 
 /** What the metadata of an object may hold beside its name and namespace. */
@@ -27,9 +27,10 @@ const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
 /** Namespaces, Services, containers: one label of RFC 1123. `max`: how long, where something is appended to it. */
 export function checkLabelName(option: string, name: unknown, max = MAX_LABEL): string {
   if (typeof name === 'string' && name.length <= max && LABEL.test(name)) return name
-  throw optionInvalid(
+  throw textInvalid(
     option,
-    `must be lower-case letters, digits and hyphens, at most ${String(max)}, with a letter or digit at both ends (RFC 1123)`,
+    name,
+    `lower-case letters, digits and hyphens, at most ${String(max)}, with a letter or digit at both ends (RFC 1123)`,
   )
 }
 
@@ -43,9 +44,10 @@ export function checkServiceName(option: string, name: unknown, max = MAX_LABEL)
 /** Names of most objects: labels with dots between them. */
 export function checkObjectName(option: string, name: unknown, max = MAX_SUBDOMAIN): string {
   if (typeof name === 'string' && isSubdomain(name, max)) return name
-  throw optionInvalid(
+  throw textInvalid(
     option,
-    `must be lower-case letters, digits, hyphens and dots, at most ${String(max)}, with a letter or digit at both ends of each part (RFC 1123)`,
+    name,
+    `lower-case letters, digits, hyphens and dots, at most ${String(max)}, with a letter or digit at both ends of each part (RFC 1123)`,
   )
 }
 
@@ -109,9 +111,9 @@ function holdsKey(text: string): boolean {
 
 function entriesOf(option: string, given: unknown): [string, string][] {
   if (given === null || typeof given !== 'object' || Array.isArray(given))
-    throw optionInvalid(option, 'must be an object')
+    throw valueInvalid(option, given, 'an object')
   return Object.entries(given).map(([key, value]: [string, unknown]) => {
-    if (typeof value !== 'string') throw optionInvalid(`${option}.${key}`, 'must be a string')
+    if (typeof value !== 'string') throw valueInvalid(`${option}.${key}`, value, 'a string')
     return [key, value]
   })
 }

@@ -1,6 +1,6 @@
 /** Values that manifests hold: paths, images, URLs, durations, texts that Kubernetes would expand. */
 import { isAbsolute, normalize } from 'node:path/posix'
-import { optionInvalid } from '../../misuse.js'
+import { optionInvalid, textInvalid, valueInvalid } from '../../misuse.js'
 import { parseDuration } from '../../x509/time.js'
 import { readUrl } from '../url.js'
 
@@ -10,7 +10,7 @@ const MAX_PATH = 4095
 /** An absolute path of Linux, as it stands there without `..`; a colon would end it where a volume is mounted. */
 export function checkPath(option: string, path: unknown): string {
   if (typeof path !== 'string' || !isAbsolute(path) || path.length > MAX_PATH || /[\p{Cc}:]/u.test(path)) {
-    throw optionInvalid(option, 'must be an absolute path without control characters and colons')
+    throw valueInvalid(option, path, 'an absolute path without control characters and colons')
   }
   if (path.split('/').includes('..')) throw optionInvalid(option, 'must not hold ".."')
   const plain = normalize(path)
@@ -25,15 +25,16 @@ export function isInside(path: string, folder: string): boolean {
 /** The name of an image: registry, path, tag, digest (distribution/reference). */
 export function checkImage(option: string, image: unknown): string {
   if (typeof image === 'string' && image.length <= 512 && /^[A-Za-z0-9][\w.:/@-]*$/.test(image)) return image
-  throw optionInvalid(option, "must be the name of an image, as 'registry.example.com/app:1.2.3'")
+  throw textInvalid(option, image, "the name of an image, such as 'registry.example.com/app:1.2.3'")
 }
 
 /** The https URLs of etcd, one at least. */
 export function checkEndpoints(option: string, endpoints: unknown): string[] {
-  if (!Array.isArray(endpoints) || endpoints.length === 0) throw optionInvalid(option, 'must be a list of URLs')
+  if (!Array.isArray(endpoints) || endpoints.length === 0)
+    throw valueInvalid(option, endpoints, 'an array of at least one URL')
   return endpoints.map((endpoint: unknown, index) => {
     const at = `${option}[${String(index)}]`
-    if (typeof endpoint !== 'string') throw optionInvalid(at, 'must be a string')
+    if (typeof endpoint !== 'string') throw valueInvalid(at, endpoint, 'a string')
     const reading = readUrl(endpoint, 'advertise')
     if ('refused' in reading) throw optionInvalid(at, `must be a URL of etcd, and ${reading.refused}`)
     if (reading.url.scheme !== 'https') throw optionInvalid(at, 'must begin with "https://": certificates need TLS')
@@ -43,12 +44,12 @@ export function checkEndpoints(option: string, endpoints: unknown): string[] {
 
 export function checkPort(option: string, port: unknown): number {
   if (typeof port === 'number' && Number.isInteger(port) && port >= 1 && port <= 65_535) return port
-  throw optionInvalid(option, 'must be a port from 1 to 65535')
+  throw textInvalid(option, port, 'a port from 1 to 65535')
 }
 
 export function checkCount(option: string, count: unknown, max: number): number {
   if (typeof count === 'number' && Number.isInteger(count) && count >= 1 && count <= max) return count
-  throw optionInvalid(option, `must be a whole number from 1 to ${String(max)}`)
+  throw textInvalid(option, count, `a whole number from 1 to ${String(max)}`)
 }
 
 /** Kubernetes puts variables in place of `$(NAME)` in commands and variables; a dollar sign for itself is `$$`. */

@@ -1,5 +1,5 @@
 /** Judges the configurations of all members of a cluster, each by itself and together. */
-import { optionInvalid } from '../../misuse.js'
+import { valueInvalid } from '../../misuse.js'
 import type { Report } from '../../report/report.js'
 import { type ConfigInput, readMember } from '../read/input.js'
 import type { Named } from './cluster-member.js'
@@ -22,7 +22,7 @@ const OWN_NOT_ALLOWED = 'config/own-name-not-allowed'
 export async function lintCluster(configs: readonly ConfigInput[], options: LintOptions = {}): Promise<Report> {
   const context = resolveLint(options)
   if (!Array.isArray(configs) || configs.length === 0 || configs.length > MAX_MEMBERS) {
-    throw optionInvalid('members', `must be an array of 1 to ${String(MAX_MEMBERS)} configurations`)
+    throw valueInvalid('members', configs, `an array of 1 to ${String(MAX_MEMBERS)} configurations`)
   }
   const members = await Promise.all(
     configs.map(async (config: ConfigInput, i): Promise<Named> => {

@@ -32,7 +32,7 @@ function checkBlock(given: object, block: OptionBlock, option: string): void {
   checkOptions(option, given, [...rows.keys(), ...BESIDE[block]])
   const values = new Map<string, unknown>(Object.entries(given))
   for (const field of NEEDED[block]) {
-    if (values.get(field) === undefined) throw optionInvalid(`${option}.${field}`, 'must be set')
+    if (values.get(field) === undefined) throw optionInvalid(`${option}.${field}`, 'is missing')
   }
   for (const [field, { kind }] of rows) {
     const value = values.get(field)

@@ -1,6 +1,6 @@
 /** All members of a cluster, straight from the files that `writeCluster` wrote. */
 import type { ClusterFiles } from '../../authority/files/cluster-shape.js'
-import { checkOptions, optionInvalid } from '../../misuse.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../../misuse.js'
 import type { ClientSide, MemberConfig, PeerSide } from '../model.js'
 import type { ConfigForm } from '../options.js'
 import { readUrl } from '../url.js'
@@ -152,7 +152,7 @@ function checkPlan<M extends string>(files: Pick<ClusterFiles<M>, 'members'>, pl
   checkOptions('plan.members', plan.members, known)
   for (const name of known) {
     if (!Object.hasOwn(plan.members, name))
-      throw optionInvalid(`plan.members.${name}`, 'must be set: the files are of this member')
+      throw valueInvalid(`plan.members.${name}`, undefined, 'the URLs of this member, which has files')
   }
   for (const [name, addresses] of entriesOf(plan.members)) {
     const option = `plan.members.${name}`
@@ -161,7 +161,7 @@ function checkPlan<M extends string>(files: Pick<ClusterFiles<M>, 'members'>, pl
     for (const field of ['clientUrls', 'peerUrls'] as const) {
       const urls: unknown = addresses[field]
       const texts = Array.isArray(urls) && urls.length > 0 && urls.every((url) => typeof url === 'string')
-      if (!texts) throw optionInvalid(`${option}.${field}`, 'must be a list of URLs')
+      if (!texts) throw valueInvalid(`${option}.${field}`, urls, 'an array of URLs')
     }
   }
   if (plan.filePath !== undefined && typeof plan.filePath !== 'function') {

@@ -1,6 +1,6 @@
 /** Members as services of a Compose file. */
 import { dirname } from 'node:path/posix'
-import { checkOptions, optionInvalid } from '../../misuse.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../../misuse.js'
 import type { Finding } from '../../report/finding.js'
 import { finding, unplaced } from '../finding.js'
 import type { MemberConfig } from '../model.js'
@@ -41,8 +41,7 @@ export function renderCompose(configs: readonly MemberConfig[], options: Compose
   checkOptions('options', options, ['image', 'user', 'network', 'version'])
   const { network = 'host', user } = options
   const list: unknown = configs
-  if (!Array.isArray(list) || list.length === 0)
-    throw optionInvalid('configs', 'must be a list of members, one at least')
+  if (!Array.isArray(list) || list.length === 0) throw valueInvalid('configs', list, 'an array of at least one member')
   if (!['host', 'service'].includes(network)) throw optionInvalid('options.network', "must be 'host' or 'service'")
   const services = new Map<string, object>()
   const findings: Finding[] = []
@@ -72,7 +71,8 @@ export function renderCompose(configs: readonly MemberConfig[], options: Compose
 function imageOf(config: MemberConfig, { image, version }: ComposeOptions): string {
   if (image !== undefined) return image
   const release = readVersion(version ?? config.version ?? DEFAULT_VERSION, 'options.version')
-  if (release.patch === null) throw optionInvalid('options.image', "must be set, or version be a release, as '3.5.16'")
+  if (release.patch === null)
+    throw valueInvalid('options.image', image, "an image, or a release such as '3.5.16' as the version")
   return `gcr.io/etcd-development/etcd:v${formatVersion(release)}`
 }
 

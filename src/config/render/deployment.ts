@@ -1,6 +1,6 @@
 /** What units and containers need to know of a member beside its arguments. */
 import { isAbsolute } from 'node:path/posix'
-import { optionInvalid } from '../../misuse.js'
+import { valueInvalid } from '../../misuse.js'
 import type { Finding } from '../../report/finding.js'
 import { finding, unplaced } from '../finding.js'
 import type { MemberConfig } from '../model.js'
@@ -22,7 +22,7 @@ export interface MemberPaths {
  */
 export function pathsOf(config: MemberConfig, option: string): MemberPaths {
   const { dataDir } = config
-  if (dataDir === undefined) throw optionInvalid(`${option}.dataDir`, 'must be set')
+  if (dataDir === undefined) throw valueInvalid(`${option}.dataDir`, dataDir, 'the path of the data directory')
   const paths = etcdOptions.flatMap((row) => {
     const value = row.kind === 'path' ? valueOf(config, row) : undefined
     return typeof value === 'string' ? [{ option: nameOf(row), path: value }] : []

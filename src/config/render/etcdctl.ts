@@ -1,6 +1,6 @@
 /** How etcdctl is told endpoints and credentials. */
 import type { CredentialFiles } from '../../credentials/write.js'
-import { checkOptions, optionInvalid } from '../../misuse.js'
+import { checkOptions, textInvalid, valueInvalid } from '../../misuse.js'
 import type { Finding } from '../../report/finding.js'
 import { finding, unplaced } from '../finding.js'
 import { configInvalid } from '../refuse.js'
@@ -36,15 +36,15 @@ const OPTIONS = [
  * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` with findings for endpoints and paths that etcdctl cannot be told.
  */
 export function renderEtcdctl(files: CredentialFiles, endpoints: readonly string[], form: EtcdctlForm): string {
-  if (!FORMS.includes(form)) throw optionInvalid('form', `must be ${FORMS.join(', ')}`)
+  if (!FORMS.includes(form)) throw textInvalid('form', form, `one of ${FORMS.join(', ')}`)
   checkOptions('files', files, ['ca', 'cert', 'key'])
   const list: unknown = endpoints
   if (!Array.isArray(list) || list.length === 0 || !list.every((each) => typeof each === 'string')) {
-    throw optionInvalid('endpoints', 'must be a list of URLs, one at least')
+    throw valueInvalid('endpoints', list, 'an array of at least one URL')
   }
   const values = { endpoints: endpoints.join(','), ca: files.ca, cert: files.cert, key: files.key }
   for (const [field, value] of Object.entries<unknown>(values)) {
-    if (typeof value !== 'string') throw optionInvalid(`files.${field}`, 'must be a string')
+    if (typeof value !== 'string') throw valueInvalid(`files.${field}`, value, 'a string')
   }
   const options = OPTIONS.map(([field, name]) => ({ name, value: values[field] }))
   const findings = [...endpoints.flatMap(judgeEndpoint), ...options.flatMap(judgeText)]

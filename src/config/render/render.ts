@@ -1,5 +1,5 @@
 /** One member's configuration, in each of the forms in which etcd takes one. */
-import { checkOptions, optionInvalid } from '../../misuse.js'
+import { checkOptions, textInvalid } from '../../misuse.js'
 import type { MemberConfig } from '../model.js'
 import { CONFIG_FORMS, variableOf, type ConfigForm } from '../options.js'
 import { configInvalid } from '../refuse.js'
@@ -31,7 +31,7 @@ export interface RenderConfigOptions {
  * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` with a finding for everything that cannot be written.
  */
 export function renderEtcdConfig(config: MemberConfig, form: ConfigForm, options: RenderConfigOptions = {}): string {
-  if (!CONFIG_FORMS.includes(form)) throw optionInvalid('form', `must be ${CONFIG_FORMS.join(', ')}`)
+  if (!CONFIG_FORMS.includes(form)) throw textInvalid('form', form, `one of ${CONFIG_FORMS.join(', ')}`)
   const entries = prepare(config, form, options)
   switch (form) {
     case 'yaml':

@@ -88,7 +88,7 @@ describe('a server name of its own', () => {
 
 describe('endpoints that are refused, by name and with the reason', () => {
   it.each<[string, unknown, RegExp]>([
-    ['nothing', undefined, /must be a string or an array of strings/],
+    ['nothing', undefined, /is missing: pass a string, or an array of strings/],
     ['an empty array', [], /at least one endpoint/],
     ['an empty text', '', /at least one endpoint/],
     ['an empty entry', 'https://a,,https://b', /comma too many/],

@@ -61,10 +61,10 @@ describe('checkOptions', () => {
 
   test.each([
     ['an unknown key', { nmae: 'a' }, 'issue.nmae', 'is not known; known are name, hosts'],
-    ['no object', 'name', 'issue', 'must be an object'],
-    ['nothing', undefined, 'issue', 'must be an object'],
-    ['null', null, 'issue', 'must be an object'],
-    ['a list', [], 'issue', 'must be an object'],
+    ['no object', 'name', 'issue', 'must be an object; received a string'],
+    ['nothing', undefined, 'issue', 'is missing: pass an object'],
+    ['null', null, 'issue', 'must be an object; received null'],
+    ['a list', [], 'issue', 'must be an object; received an empty array'],
   ])('refuses %s', (_, options, option, reason) => {
     expect(() => {
       checkOptions('issue', options, ['name', 'hosts'])

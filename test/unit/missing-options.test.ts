@@ -1,0 +1,128 @@
+/** What a caller is told who leaves out something that is required: that it is missing, not what it must look like. */
+import { webcrypto } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import * as root from '../../src/index.js'
+import * as testing from '../../src/testing/index.js'
+
+const { createAuthority, isEtcdMtlsError, issueCluster, memoryLedger } = root
+
+async function refusalOf(call: () => unknown): Promise<unknown> {
+  try {
+    await call()
+    return 'accepted'
+  } catch (error) {
+    if (!isEtcdMtlsError(error, 'ERR_OPTION_INVALID')) throw error
+    return error.message
+  }
+}
+
+/** These take a report or a plan that the package has returned, and no options. */
+const FORMATTERS = ['assertValid', 'formatDirectory', 'formatPlan', 'formatReport']
+/** These do without arguments. */
+const COMPLETE = ['fromEnv', 'isEtcdMtlsError', 'issueClusterSteps', 'memoryLedger']
+
+const functions = Object.entries({ ...root, ...testing }).filter(
+  (entry): entry is [string, () => unknown] =>
+    typeof entry[1] === 'function' &&
+    !Function.prototype.toString.call(entry[1]).startsWith('class') &&
+    ![...FORMATTERS, ...COMPLETE].includes(entry[0]),
+)
+
+it.each(functions)('%s without arguments reports that one is missing', async (_, call) => {
+  expect(await refusalOf(call)).toMatch(/^Option "\w+" is missing: pass /)
+})
+
+const authority = await createAuthority({ name: 'Missing CA', ledger: memoryLedger() })
+const other = await createAuthority({ name: 'Other CA' })
+const credentials = await authority.issue({ role: 'client', name: 'app' })
+const cluster = await issueCluster(authority, { members: [{ name: 'etcd-0', hosts: ['10.0.0.1'] }] })
+const [leaf] = credentials.chain
+const files = { ca: '/pki/ca.crt', cert: '/pki/tls.crt', key: '/pki/tls.key' }
+const endpoints = ['https://10.0.0.1:2379']
+const urls = { listenUrls: endpoints, advertiseUrls: endpoints }
+
+/** Every option of these calls is required. */
+const CALLS: Record<string, [call: (options: never) => unknown, options: object]> = {
+  createAuthority: [createAuthority, { name: 'CA' }],
+  'authority.issue': [(request) => authority.issue(request), { role: 'server', name: 'etcd-0', hosts: ['10.0.0.1'] }],
+  'authority.sign': [(request) => authority.sign('', request), { role: 'client', name: 'app' }],
+  'authority.createIntermediate': [(options) => authority.createIntermediate(options), { name: 'CA 2' }],
+  loadAuthority: [root.loadAuthority, { cert: leaf.toPem(), key: credentials.key.exportPem() }],
+  createRequest: [root.createRequest, { name: 'app' }],
+  issueCluster: [(plan) => issueCluster(authority, plan), { members: [{ name: 'etcd-0', hosts: ['10.0.0.1'] }] }],
+  'a member of issueCluster': [
+    (member) => issueCluster(authority, { members: [member] }),
+    { name: 'etcd-0', hosts: ['10.0.0.1'] },
+  ],
+  writeCluster: [(options) => root.writeCluster('/dev/null/pki', cluster, options), { layout: 'etcd' }],
+  planCaRoll: [root.planCaRoll, { from: authority, to: other, members: ['etcd-0'] }],
+  createWebCryptoSigner: [root.createWebCryptoSigner, { crypto: webcrypto, privateKey: {}, publicKey: {} }],
+  fromPem: [root.fromPem, { ca: '', cert: '', key: '' }],
+  fromFiles: [root.fromFiles, files],
+  validateCredentials: [(options) => root.validateCredentials(credentials, options), { usage: 'client' }],
+  inspectCredentials: [(options) => root.inspectCredentials(root.fromPem(files), options), { usage: 'client' }],
+  validateChain: [(input) => root.validateChain(input, { usage: 'client' }), { leaf, trustAnchors: [leaf] }],
+  createSecureClient: [root.createSecureClient, { endpoints, credentials }],
+  'an endpoint': [
+    (endpoint) => root.createSecureClient({ endpoints: [endpoint], credentials }),
+    { url: 'https://10.0.0.1' },
+  ],
+  'a user': [
+    (auth) => root.createSecureClient({ endpoints, credentials, auth }),
+    { username: 'root', password: 'secret' },
+  ],
+  discovery: [(discovery) => root.createSecureClient({ discovery, credentials }), { domain: 'example.com' }],
+  renderEtcdctl: [(paths) => root.renderEtcdctl(paths, endpoints, 'flags'), files],
+  renderEtcdConfig: [
+    (config) => root.renderEtcdConfig(config, 'yaml'),
+    { name: 'etcd-0', initialCluster: { 'etcd-0': endpoints }, client: urls, peer: urls },
+  ],
+  kubeApiserverFlags: [root.kubeApiserverFlags, { endpoints, ...files }],
+  kubeadmExternalEtcd: [root.kubeadmExternalEtcd, { endpoints, ...files }],
+  secretManifest: [(options) => root.secretManifest(credentials, options), { name: 'etcd-client' }],
+  startEtcd: [testing.startEtcd, { server: credentials }],
+  startEtcdCluster: [testing.startEtcdCluster, { members: [] }],
+}
+
+describe.each(Object.entries(CALLS))('%s', (_, [call, options]) => {
+  it.each(Object.keys(options))('reports that %s is missing', async (option) => {
+    const rest = Object.fromEntries(Object.entries(options).filter(([key]) => key !== option))
+    const refusal = await refusalOf(() => Reflect.apply(call, undefined, [rest]))
+    expect(refusal).toMatch(new RegExp(`^Option "(?:[\\w[\\].]+\\.)?${option}" is missing`))
+  })
+})
+
+describe('a value that is not accepted', () => {
+  it('is described in the error, with what is accepted', async () => {
+    const bad = { endpoints, credentials, dialTimeout: 5000 } as never
+    expect(await refusalOf(() => root.createSecureClient(bad))).toMatch(
+      /^Option "dialTimeout" must be a duration string such as .*"5s".*; received 5000/,
+    )
+  })
+
+  it.each([
+    [null, 'null'],
+    [true, 'true'],
+    ['', '""'],
+    [['a'], 'an array'],
+    [[], 'an empty array'],
+    [{}, 'an object'],
+    [Symbol('s'), 'Symbol(s)'],
+    [() => 1, 'a function'],
+  ])('%o is named by its kind', async (crl, received) => {
+    expect(await refusalOf(() => root.writeCrl('/dev/null/x', crl as never))).toMatch(
+      new RegExp(`; received ${received.replace(/[()]/g, '\\$&')}$`),
+    )
+  })
+
+  it('is not shown where it may be a key or a password', async () => {
+    const secret = 'hunter2'
+    const calls = [
+      () => root.createSecureClient({ endpoints, credentials: secret as never }),
+      () => root.createSecureClient({ endpoints, credentials, auth: secret as never }),
+      () => root.renew(secret as never, credentials),
+      () => createAuthority({ name: 'CA', algorithm: credentials.key.exportPem() as never }),
+    ]
+    for (const call of calls) expect(await refusalOf(call)).toMatch(/; received a (longer )?string$/)
+  })
+})
