@@ -34,7 +34,7 @@ export interface Machine {
   remove(): Promise<void>
 }
 
-/** Ports of 127.0.0.1 that were free a moment ago. */
+/** Ports of 127.0.0.1 that are held for the machine. */
 export interface Ports {
   readonly client: number
   readonly peer: number

@@ -1,22 +1,133 @@
-/** Ports on 127.0.0.1. */
-import { createServer } from 'node:net'
+/** Ports on 127.0.0.1 that stay free while a test holds them. */
+import { randomInt } from 'node:crypto'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
+import { lockOwner, registryFolder, releaseLock, removeStaleLocks, takeLock } from './port-registry.js'
+import { notStarted } from './start-error.js'
 
-/** A port that was free a moment ago. Whoever binds it has to be ready to lose the race and ask again. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  return new Promise((resolve, reject) => {
-    server.on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      const port = address !== null && typeof address === 'object' ? address.port : 0
-      server.close(() => {
-        resolve(port)
-      })
-    })
-  })
+/** Ports below are those of well-known services. */
+const FIRST = 10_000
+/** The range of a machine that does not report its own: the kernels of macOS and Windows start at 49152. */
+const USUAL: PortRange = { first: FIRST, last: 32_767 }
+/** A smaller range is not worth using. */
+const MIN_SIZE = 1_000
+/** How many ports are tried in one call. */
+const MAX_TRIES = 1_000
+
+export interface PortRange {
+  readonly first: number
+  readonly last: number
 }
 
-/** True for the error or log line of a port that somebody else took in between. */
-export function isPortTaken(text: string): boolean {
-  return /port is already allocated|address already in use/i.test(text)
+/**
+ * Ports that the kernel gives to nobody: below or above `ip_local_port_range` (ip(7)). From that range each outgoing
+ * connection takes its port, so an etcd that was stopped there may find its port taken.
+ */
+export function portRange(ephemeral: string | null = readEphemeralRange()): PortRange {
+  const [low, high] = (ephemeral ?? '').trim().split(/\s+/).map(Number)
+  if (low === undefined || high === undefined) return USUAL
+  const candidates = [
+    { first: FIRST, last: low - 1 },
+    { first: high + 1, last: 65_535 },
+  ]
+  return candidates.find(({ first, last }) => last - first + 1 >= MIN_SIZE) ?? USUAL
+}
+
+function readEphemeralRange(): string | null {
+  try {
+    return readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8')
+  } catch {
+    return null // not Linux
+  }
+}
+
+/**
+ * Ports held by this process. Nobody who asks here, in this process or another one of this user, gets a port that is
+ * held. Locks that a process leaves are removed by the next one.
+ */
+export class HeldPorts {
+  readonly #range: PortRange
+  readonly #roots: readonly string[] | undefined
+  #folder = ''
+  #owner = ''
+  readonly #ports = new Set<number>()
+
+  /** @param options `roots` are the folders in which the registry may lie; for tests. */
+  constructor(options: { range?: PortRange; roots?: readonly string[] } = {}) {
+    this.#range = options.range ?? portRange()
+    this.#roots = options.roots
+  }
+
+  /**
+   * Takes ports that nothing listens on, all different.
+   *
+   * @throws {EtcdMtlsError} `ERR_ETCD_NOT_STARTED` if there are not as many
+   */
+  async take(count: number): Promise<number[]> {
+    if (this.#owner === '') {
+      this.#folder = registryFolder(this.#roots)
+      this.#owner = await lockOwner()
+      await removeStaleLocks(this.#folder, this.#owner)
+    }
+    const taken: number[] = []
+    const servers: Server[] = []
+    try {
+      for (let tries = 0; taken.length < count; tries++) {
+        if (tries === MAX_TRIES) throw this.#exhausted()
+        const port = randomInt(this.#range.first, this.#range.last + 1)
+        if (!takeLock(this.#folder, port, this.#owner)) continue
+        this.#ports.add(port)
+        const server = await listen(port)
+        if (server === null) {
+          this.release([port])
+          continue
+        }
+        taken.push(port)
+        servers.push(server)
+      }
+      return taken
+    } catch (error) {
+      this.release(taken)
+      throw error
+    } finally {
+      // A server that was closed earlier would let somebody else have its port before all are known.
+      await Promise.all(servers.map(close))
+    }
+  }
+
+  /** Releases these ports, or all; those that are not held are ignored. */
+  release(ports: readonly number[] = [...this.#ports]): void {
+    for (const port of ports) {
+      if (this.#ports.delete(port)) releaseLock(this.#folder, port, this.#owner)
+    }
+  }
+
+  #exhausted(): Error {
+    const { first, last } = this.#range
+    const range = `${String(first)} and ${String(last)}`
+    return notStarted(`No port between ${range} is free after ${String(MAX_TRIES)} attempts.`, [])
+  }
+}
+
+/** A server on the port; null if the port is taken, or this user may not have it. */
+async function listen(port: number): Promise<Server | null> {
+  const server = createServer()
+  try {
+    server.listen({ port, host: '127.0.0.1', exclusive: true })
+    await once(server, 'listening')
+    return server
+  } catch {
+    return null
+  }
+}
+
+async function close(server: Server): Promise<void> {
+  server.close()
+  await once(server, 'close')
+}
+
+/** True if etcd, or the container engine, reports that something else has the port. */
+export function isPortTaken(lines: readonly string[]): boolean {
+  return lines.some((line) => /port is already allocated|address already in use/i.test(line))
 }

@@ -1,16 +1,17 @@
 /** The start of one etcd, or of several that form a cluster: the same steps for both. */
 import type { Credentials } from '../credentials/credentials.js'
+import { isEtcdMtlsError } from '../errors.js'
 import { binaryHost } from './binary.js'
 import { containerHost } from './container.js'
 import { defaultImage } from './environment.js'
 import { type EtcdFiles, materialFiles } from './files.js'
 import { etcdFlags } from './flags.js'
-import type { Host, Machine } from './machine.js'
+import type { Host, Machine, Ports } from './machine.js'
 import type { Plan } from './options.js'
-import { freePort, isPortTaken } from './ports.js'
+import { HeldPorts, isPortTaken } from './ports.js'
 import { TestEtcd } from './test-etcd.js'
 
-/** How often a start is tried, when somebody takes a port that was found free. */
+/** How often a start is tried if a program that holds no lock takes one of the ports. */
 const PORT_TRIES = 3
 
 /** One etcd to start. */
@@ -19,6 +20,13 @@ export interface Member {
   readonly server: Credentials
   /** What it shows to the other members; null for an etcd that is alone. */
   readonly peer: Credentials | null
+}
+
+interface Home {
+  readonly member: Member
+  readonly machine: Machine
+  /** Releases the member's ports. */
+  readonly release: () => void
 }
 
 /** Etcds that serve. `close` removes them and what they shared. */
@@ -31,21 +39,37 @@ export interface Started {
 export async function startMembers(plan: Plan, members: readonly Member[]): Promise<Started> {
   for (let tries = 1; ; tries++) {
     const host = await hostOf(plan, members)
-    const machines: Machine[] = []
+    const held = new HeldPorts()
+    const homes: Home[] = []
     const close = async (): Promise<void> => {
-      await Promise.all(machines.map(async (each) => each.remove()))
+      await Promise.all(homes.map(async ({ machine }) => machine.remove()))
+      held.release()
       await host.close()
     }
     try {
-      for (const member of members) machines.push(await prepare(plan, host, member))
-      const etcds = describe(plan, members, machines)
+      const ports = await held.take(2 * members.length)
+      for (const [index, member] of members.entries()) {
+        const [client = 0, peer = 0] = ports.slice(2 * index)
+        const machine = await prepare(plan, host, member, { client, peer })
+        const release = (): void => {
+          held.release([client, peer])
+        }
+        homes.push({ member, machine, release })
+      }
+      const etcds = describe(plan, homes)
       await startAll(etcds, plan.signal)
       return { etcds, close }
     } catch (error) {
       await close()
-      if (tries === PORT_TRIES || !(error instanceof Error) || !isPortTaken(error.message)) throw error
+      if (tries === PORT_TRIES || !hasLostPort(error)) throw error
     }
   }
+}
+
+/** etcd writes it to its log; the container engine puts it into its error. */
+function hasLostPort(error: unknown): boolean {
+  if (!isEtcdMtlsError(error, 'ERR_ETCD_NOT_STARTED')) return false
+  return isPortTaken([error.message, ...error.details.logs])
 }
 
 async function hostOf(plan: Plan, members: readonly Member[]): Promise<Host> {
@@ -57,8 +81,7 @@ function hasPeers(member: Member): boolean {
   return member.peer !== null
 }
 
-async function prepare(plan: Plan, host: Host, member: Member): Promise<Machine> {
-  const ports = { client: await freePort(), peer: await freePort() }
+async function prepare(plan: Plan, host: Host, member: Member, ports: Ports): Promise<Machine> {
   const machine = host.machine(member.name, ports, hasPeers(member))
   try {
     await machine.writeFiles(filesOf(plan, member))
@@ -77,18 +100,20 @@ function filesOf(plan: Plan, member: Member): EtcdFiles {
   }
 }
 
-function describe(plan: Plan, members: readonly Member[], machines: readonly Machine[]): TestEtcd[] {
-  const cluster = machines.map((machine, index) => ({
-    name: members[index]?.name ?? '',
-    peerUrl: machine.place.peerUrl,
-    machine,
-    peerTls: members[index]?.peer !== null,
-  }))
-  return cluster.map(({ name, machine, peerTls }) => {
+function describe(plan: Plan, homes: readonly Home[]): TestEtcd[] {
+  const cluster = homes.map(({ member, machine }) => ({ name: member.name, peerUrl: machine.place.peerUrl }))
+  return homes.map(({ member, machine, release }) => {
     const { place } = machine
-    const flags = etcdFlags({ name, place, clientCertAuth: plan.clientCertAuth, peerTls, members: cluster })
+    const { name } = member
+    const flags = etcdFlags({
+      name,
+      place,
+      clientCertAuth: plan.clientCertAuth,
+      peerTls: hasPeers(member),
+      members: cluster,
+    })
     const { readyLine, startTimeout } = plan
-    return new TestEtcd({ name, machine, flags: [...flags, ...plan.args(place)], readyLine, startTimeout })
+    return new TestEtcd({ name, machine, flags: [...flags, ...plan.args(place)], readyLine, startTimeout, release })
   })
 }
 

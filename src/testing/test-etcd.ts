@@ -13,6 +13,8 @@ export interface TestEtcdParts {
   readonly readyLine: RegExp
   /** Milliseconds. */
   readonly startTimeout: number
+  /** Releases what the etcd may need to start again. */
+  readonly release: () => void
 }
 
 /** A real etcd that speaks TLS on 127.0.0.1, made for a test. Dispose of it with `await using` or {@link close}. */
@@ -150,6 +152,7 @@ export class TestEtcd implements AsyncDisposable {
   async close(): Promise<void> {
     this.#closed = true
     await this.#machine.remove()
+    this.#parts.release()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

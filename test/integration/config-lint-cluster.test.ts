@@ -8,11 +8,13 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { lintCluster } from '../../src/config/lint/lint-cluster.js'
 import type { Finding, FindingCode } from '../../src/report/finding.js'
-import { freePort } from '../../src/testing/ports.js'
 import { type EtcdProcess, saying, serving, startEtcdProcess } from '../support/etcd-process.js'
 import { dns, ip, mintCa, mintCrl, mintLeaf, type MintLeafOptions } from '../support/mint.js'
+import { heldPorts } from '../support/ports.js'
 import { isSaid } from '../support/refusal-words.js'
 import { ask } from '../support/rendered-etcd.js'
+
+const { freePort } = heldPorts()
 
 let folder: string
 const root = mintCa({ subject: 'Root' })

@@ -10,13 +10,15 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { lintEtcdConfig } from '../../src/config/lint/lint.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import type { FindingCode } from '../../src/report/finding.js'
-import { freePort } from '../../src/testing/ports.js'
 import { mintedCredentials } from '../support/etcd.js'
 import { type EtcdProcess, isServed, saying, serving, startEtcdProcess } from '../support/etcd-process.js'
 import { type Changes, found, memberFlags, refusing, shown, VERSION } from '../support/linted-member.js'
 import { dns, ip, mintCa, mintCrl, mintLeaf, type MintLeafOptions, newKey } from '../support/mint.js'
+import { heldPorts } from '../support/ports.js'
 import { isSaid } from '../support/refusal-words.js'
 import { ask } from '../support/rendered-etcd.js'
+
+const { freePort } = heldPorts()
 
 const REVOKED = 4711n
 

@@ -4,12 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { Credentials } from '../../src/credentials/credentials.js'
-import { freePort } from '../../src/testing/ports.js'
 import { mintedCredentials } from '../support/etcd.js'
 import { isServed, serving, startEtcdProcess } from '../support/etcd-process.js'
 import { type Changes, found, memberFlags, refusing, shown } from '../support/linted-member.js'
 import { dns, ip, mintCa, mintCrl, type Minted, mintLeaf, type MintLeafOptions } from '../support/mint.js'
+import { heldPorts } from '../support/ports.js'
 import { ask } from '../support/rendered-etcd.js'
+
+const { freePort } = heldPorts()
 
 const YEAR = 365 * 86_400_000
 

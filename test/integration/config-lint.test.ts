@@ -9,11 +9,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { lintEtcdConfig } from '../../src/config/lint/lint.js'
 import type { ConfigInput } from '../../src/config/read/input.js'
 import type { Finding, FindingCode } from '../../src/report/finding.js'
-import { freePort } from '../../src/testing/ports.js'
 import { type EtcdProcess, isServed, serving, startEtcdProcess } from '../support/etcd-process.js'
 import { dns, ip, mintCa, mintLeaf } from '../support/mint.js'
+import { heldPorts } from '../support/ports.js'
 import { isSaid } from '../support/refusal-words.js'
 import { ask } from '../support/rendered-etcd.js'
+
+const { freePort } = heldPorts()
 
 const VERSION = '3.5.16'
 

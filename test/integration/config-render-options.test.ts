@@ -7,7 +7,7 @@ import { lintEtcdConfig, type ConfigInput, type MemberConfig } from '../../src/c
 import { CONFIG_FORMS, etcdOptions, formAvailability, type EtcdOptionRow } from '../../src/config/options.js'
 import { otherAvailability, otherOptions, type OtherRow } from '../../src/config/options-other.js'
 import { readVersion } from '../../src/config/version.js'
-import { credentials, freeUrl, Workshop } from '../support/config-pki.js'
+import { credentials, Workshop } from '../support/config-pki.js'
 import { temporaryFolder } from '../support/openssl.js'
 import { ask, INSTALLED, plainEnvironment, serving, servingMetrics, startRendered } from '../support/rendered-etcd.js'
 
@@ -167,7 +167,7 @@ describe('the keys of a file', () => {
 describe.each(CONFIG_FORMS.map((form) => ({ form })))('as $form', ({ form }) => {
   test('options that are passed through arrive, each as its own type', async () => {
     const config: MemberConfig = await shop.member()
-    const metricsUrl = await freeUrl('http')
+    const metricsUrl = await shop.freeUrl('http')
     const [walDir, log] = [folder.file(`wal ${form}`), folder.file(`etcd ${form}.log`)]
     Object.assign(config, {
       metricsUrls: [metricsUrl],

@@ -14,7 +14,7 @@ import { CONFIG_FORMS, etcdOptions, formAvailability, nameOf, type ConfigForm } 
 import { valueOf } from '../../src/config/render/check-config.js'
 import { quoteForShell } from '../../src/config/render/quote.js'
 import { readVersion } from '../../src/config/version.js'
-import { credentials, crls, freeUrl, Workshop, type Who } from '../support/config-pki.js'
+import { credentials, crls, Workshop, type Who } from '../support/config-pki.js'
 import { runTool, temporaryFolder } from '../support/openssl.js'
 import {
   ask,
@@ -65,7 +65,7 @@ const hungUp = { status: null, refused: expect.stringMatching(/^ECONNRESET/) as 
 describe.each(FORMS)('as $form', ({ form }) => {
   test('addresses, names, TLS 1.2 with one suite, HTTP apart, metrics, the certificate of the gateway', async () => {
     const config = await shop.member(`ètcd "0" o'$HOME`)
-    const [httpUrl, metricsUrl] = [await freeUrl(), await freeUrl('http')]
+    const [httpUrl, metricsUrl] = [await shop.freeUrl(), await shop.freeUrl('http')]
     const dataDir = folder.file(`it's "$HOME" \\ ünï #1 %s ${form}`)
     mkdirSync(dataDir, { mode: 0o700 })
     Object.assign(config.client, { httpUrls: [httpUrl] }, await shop.side('serverOnly'), await shop.dialling('alice'))
@@ -195,8 +195,8 @@ describe.each(FORMS)('three members with CAs of their own for clients and peers,
     const cluster = await issueCluster({ client: clients, peer: peers }, { members, clients: ['app'] as const })
     const files = await writeCluster(folder.file(`it's a $cluster ${form}`), cluster, { layout: 'etcd' })
     const place = async (name: string): Promise<MemberAddresses> => ({
-      clientUrls: [await freeUrl()],
-      peerUrls: [await freeUrl()],
+      clientUrls: [await shop.freeUrl()],
+      peerUrls: [await shop.freeUrl()],
       dataDir: folder.file(`data-${form}-${name}`),
     })
     const at = { 'etcd-0': await place('etcd-0'), 'etcd-1': await place('etcd-1'), 'etcd-2': await place('etcd-2') }
@@ -227,7 +227,7 @@ describe.each(FORMS)('three members with CAs of their own for clients and peers,
 test('the two blocks of a how-to, mended', async () => {
   const files = await shop.side('server')
   const config = await shop.member()
-  const metricsUrl = await freeUrl()
+  const metricsUrl = await shop.freeUrl()
   Object.assign(config, { metricsUrls: [metricsUrl] })
   Object.assign(config.client, files)
   Object.assign(config.peer, files)

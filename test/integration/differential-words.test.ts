@@ -8,7 +8,6 @@ import { connect, createSecureContext, type ConnectionOptions } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
-import { freePort } from '../../src/testing/ports.js'
 import type { FindingCode, Refusal } from '../../src/report/finding.js'
 import { gateway, mintedCredentials } from '../support/etcd.js'
 import {
@@ -29,10 +28,13 @@ import {
   TAG,
 } from '../support/mint.js'
 import { temporaryFolder } from '../support/openssl.js'
+import { heldPorts } from '../support/ports.js'
 import { CLAIMS, claimText, isOfHandshake, isSaid } from '../support/refusal-words.js'
 import { askEtcd, type Shown } from '../support/witness-etcd.js'
 import { GoWitness } from '../support/witness-go.js'
 import { wordsOf } from '../support/witness-node.js'
+
+const { freePort } = heldPorts()
 
 /** What could not be reproduced, and why. */
 const NOT_REPRODUCED: Readonly<Record<string, string>> = {}

@@ -23,9 +23,11 @@ import {
   type EtcdAccess,
   type MemberConfig,
 } from '../../src/config/index.js'
-import { freePort } from '../../src/testing/ports.js'
+import { heldPorts } from '../support/ports.js'
 import { refused } from '../support/refused.js'
 import { plainEnvironment } from '../support/rendered-etcd.js'
+
+const { freePort } = heldPorts()
 
 type ProbeName = 'startupProbe' | 'livenessProbe' | 'readinessProbe'
 type Container = { command: string[] } & Record<

@@ -7,7 +7,9 @@ import type { Credentials } from '../../src/credentials/index.js'
 import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
 import { mintPki } from '../support/etcd.js'
 import { type Proxy, proxyTo } from '../support/peers.js'
+import { heldPorts } from '../support/ports.js'
 
+const { freePort } = heldPorts()
 const pki = mintPki()
 
 /** More revisions than etcd puts into one response when a watch catches up (etcd server/mvcc: watchBatchMaxRevs is 1000). */
@@ -116,8 +118,8 @@ describe('a watch that catches up with the past when its connection breaks', () 
     })
 
     it('and it does where etcd3 has to ask again, because no endpoint was there for a while', async () => {
-      let proxy: Proxy = await proxyTo(etcd.port)
-      const { port } = proxy
+      const port = await freePort()
+      let proxy: Proxy = await proxyTo(etcd.port, port)
       await using client = await secureClient(proxy.endpoint)
       const seen = await new Promise<Seen>((resolve) => {
         const watched = watchAndCut(client, cutAt, () => {

@@ -2,10 +2,10 @@
 import type { MemberConfig } from '../../src/config/model.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import { type CredentialFiles, writeCredentials } from '../../src/credentials/write.js'
-import { freePort } from '../../src/testing/ports.js'
 import { mintedCredentials } from './etcd.js'
 import { dns, ip, mintCa, mintCrl, mintLeaf, type MintLeafOptions } from './mint.js'
 import type { TemporaryFolder } from './openssl.js'
+import { heldPorts } from './ports.js'
 
 const LOOPBACK = [ip('127.0.0.1'), dns('localhost')]
 
@@ -46,8 +46,12 @@ export class Workshop {
   readonly #folder: TemporaryFolder
   readonly #written = new Map<Who, Promise<CredentialFiles>>()
 
+  /** A URL with a port that nobody else gets. */
+  readonly freeUrl: (scheme?: string) => Promise<string>
+
   constructor(folder: TemporaryFolder) {
     this.#folder = folder
+    this.freeUrl = heldPorts().freeUrl
   }
 
   async files(who: Who): Promise<CredentialFiles> {
@@ -69,7 +73,7 @@ export class Workshop {
 
   /** A member by itself, with TLS on both sides. */
   async member(name = 'etcd-0'): Promise<MemberConfig> {
-    const [clientUrl, peerUrl] = [await freeUrl(), await freeUrl()]
+    const [clientUrl, peerUrl] = [await this.freeUrl(), await this.freeUrl()]
     return {
       name,
       dataDir: this.#folder.file(`data-${new URL(peerUrl).port}`),
@@ -78,8 +82,4 @@ export class Workshop {
       initialCluster: { [name]: [peerUrl] },
     }
   }
-}
-
-export async function freeUrl(scheme = 'https'): Promise<string> {
-  return `${scheme}://127.0.0.1:${String(await freePort())}`
 }

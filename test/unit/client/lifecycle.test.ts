@@ -18,8 +18,10 @@ import {
   silentPeer,
   tlsPeer,
 } from '../../support/peers.js'
+import { heldPorts } from '../../support/ports.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
 
+const { freePort } = heldPorts()
 const pki = mintPki()
 
 /** A good certificate for another host. */
@@ -347,9 +349,9 @@ describe('a member that goes away', () => {
 
   it('the only one: calls fail with the cause, every time, and succeed once it is back', async () => {
     await using behind = await goodPeer()
-    let proxy = await proxyTo(behind.port)
+    const port = await freePort()
+    let proxy = await proxyTo(behind.port, port)
     await using client = await connect([proxy])
-    const { port } = proxy
     await proxy[Symbol.asyncDispose]()
     for (let i = 0; i < 5; i += 1) {
       await expect(client.get('a').string()).rejects.toThrow(/Nothing listens|Connection dropped|was lost/)

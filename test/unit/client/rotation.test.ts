@@ -6,10 +6,12 @@ import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '
 import type { Credentials, CredentialSource } from '../../../src/credentials/index.js'
 import { mintPki } from '../../support/etcd.js'
 import { type CallHandler, emptyAnswer, type Peer, proxyTo, silentPeer } from '../../support/peers.js'
+import { heldPorts } from '../../support/ports.js'
 import { errorCodes, findingOf, refused } from '../../support/refused.js'
 import { watchResponse } from '../../support/watch-wire.js'
 import { witnessPeer } from '../../support/witness-peer.js'
 
+const { freePort } = heldPorts()
 const pki = mintPki()
 const other = mintPki('Other root')
 const alice = pki.issueClient({ subject: 'alice' })
@@ -298,8 +300,8 @@ describe('bad credentials', () => {
 describe('when nothing answers', () => {
   it('and nothing is connected, the new credentials are used, unproved, and serve once an endpoint is back', async () => {
     await using peer = await witnessPeer(pki.server)
-    let proxy = await proxyTo(peer.port)
-    const { port } = proxy
+    const port = await freePort()
+    let proxy = await proxyTo(peer.port, port)
     await using client = await connect([proxy])
     await proxy[Symbol.asyncDispose]()
     await expect.poll(() => client.tls.endpoints[0]?.state).toBe('failed')

@@ -4,7 +4,6 @@ import { defaultImage, defaultVia, runLabel } from '../../../src/testing/environ
 import { etcdFlags } from '../../../src/testing/flags.js'
 import { startEtcd, startEtcdCluster } from '../../../src/testing/index.js'
 import { checkEtcdOptions } from '../../../src/testing/options.js'
-import { isPortTaken } from '../../../src/testing/ports.js'
 import { mintPki } from '../../support/etcd.js'
 
 const { server } = mintPki()
@@ -108,12 +107,4 @@ describe('the command line', () => {
     const flags = etcdFlags({ name: 'etcd-0', place, clientCertAuth: false, peerTls: false, members })
     expect(flags.filter((flag) => /ca-file|cert-auth|peer-cert/.test(flag))).toEqual([])
   })
-})
-
-test.each([
-  ['failed to bind host port for 127.0.0.1:4001: port is already allocated', true],
-  ['listen tcp 127.0.0.1:4001: bind: address already in use', true],
-  ['tls: private key does not match public key', false],
-])('"%s": the port is taken: %s', (text, taken) => {
-  expect(isPortTaken(text)).toBe(taken)
 })
