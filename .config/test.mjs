@@ -3,6 +3,7 @@
  * Arguments go to vitest: `npm test -- test/unit/x509` runs those files only and needs no container engine.
  * `npm run test:unit`, `test:long` and `test:watch` are the same script with a flag: see lib/test-run.mjs.
  */
+import { randomInt } from 'node:crypto'
 import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
@@ -34,6 +35,8 @@ await lifecycle(
     chmodSync(temporary, 0o711)
     const env = { ...process.env, TMPDIR: temporary, ETCD_MTLS_TEST_RUN: `npm-test-${process.pid}` }
     if (plan.long) env.ETCD_MTLS_TEST_LONG = '1'
+    env.ETCD_MTLS_TEST_SEED ??= String(randomInt(2 ** 31))
+    say(`Random choices start from ETCD_MTLS_TEST_SEED=${env.ETCD_MTLS_TEST_SEED}.`)
     const files = await chosenFiles({ signal })
     if (/(^|\/|\s)test\/integration\/(differential|issued-)/m.test(files)) {
       await ensureGo({ signal })

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import ts from 'typescript'
 import { describe, expect, test } from 'vitest'
@@ -10,56 +10,9 @@ import { PrivateKey } from '../src/x509/keys.js'
 import { root } from './support/compiled.js'
 import { parse } from './support/imports.js'
 import { EXTENSION, mintCa, mintLeaf } from './support/mint.js'
-import { readPage, type Page } from './support/markdown.js'
-import { typeCheck, typeCheckFiles } from './support/type-check.js'
+import { markdownFiles, readPage, type Page } from './support/markdown.js'
 
-const pages = new Map(
-  [...markdownIn('.'), ...markdownIn('docs')].map((file) => [file, readPage(readText(file))] as const),
-)
-
-describe('every ts block compiles', () => {
-  const snippets = [...pages].flatMap(([file, { blocks }]) =>
-    blocks
-      .filter(({ language }) => language === 'ts' || language === 'typescript')
-      .map(({ code, line }) => ({ name: `${file}:${String(line)}`, code })),
-  )
-
-  test('there are some', () => {
-    expect(snippets.length).toBeGreaterThan(0)
-  })
-
-  test('all of them', { timeout: 60_000 }, () => {
-    const complaints = [...typeCheck(snippets)].flatMap(([name, lines]) => lines.map((line) => `${name} ${line}`))
-    expect(complaints).toEqual([])
-  })
-
-  test('the compiler is really asked', { timeout: 60_000 }, () => {
-    const complaints = typeCheck([
-      {
-        name: 'good',
-        code: "import { formatReport, type Report } from 'etcd-mtls'\nconst f: (r: Report) => string = formatReport",
-      },
-      {
-        name: 'unknown option',
-        code: "import { formatReport, type Report } from 'etcd-mtls'\nformatReport({} as Report, { colour: true })",
-      },
-      { name: 'unknown export', code: "import { formatRapport } from 'etcd-mtls'" },
-      { name: 'syntax', code: 'const = 1' },
-    ])
-    expect([...complaints].map(([name, lines]) => [name, lines.length > 0])).toEqual([
-      ['good', false],
-      ['unknown option', true],
-      ['unknown export', true],
-      ['syntax', true],
-    ])
-  })
-})
-
-test('every file in docs/examples compiles', { timeout: 60_000 }, () => {
-  const files = readdirSync(join(root, 'docs/examples')).filter((name) => name.endsWith('.ts'))
-  expect(files).not.toEqual([])
-  expect(typeCheckFiles(files.map((name) => `docs/examples/${name}`))).toEqual([])
-})
+const pages = new Map(markdownFiles(root).map((file) => [file, readPage(readText(file))] as const))
 
 describe('links', () => {
   test.each([...pages])('in %s lead somewhere', (file, page) => {
@@ -96,13 +49,6 @@ test('docs/findings.md and the schema of reports show the catalogue as it is', (
   const schema = renderReportSchema(root, catalogue)
   expect(readText('docs/report.schema.json') === schema, 'run `npm run docs`').toBe(true)
 })
-
-function markdownIn(folder: string): string[] {
-  return readdirSync(join(root, folder), { encoding: 'utf8' })
-    .filter((file) => file.endsWith('.md'))
-    .map((file) => join(folder, file))
-    .sort()
-}
 
 function readText(file: string): string {
   return readFileSync(join(root, file), 'utf8')

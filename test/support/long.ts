@@ -9,6 +9,7 @@
  *
  * A test file imports this module directly: that is how `npm run test:long` finds the files that have a full form.
  */
+import { Random } from '../fuzz/random.js'
 
 /** True in `npm run test:long`, which sets `ETCD_MTLS_TEST_LONG=1`. */
 export const isLong = process.env['ETCD_MTLS_TEST_LONG'] === '1'
@@ -16,4 +17,20 @@ export const isLong = process.env['ETCD_MTLS_TEST_LONG'] === '1'
 /** The value for this run: the short one in `npm test`, the long one in `npm run test:long`. */
 export function scaled<T>({ short, long }: { readonly short: T; readonly long: T }): T {
   return isLong ? long : short
+}
+
+/** Where random choices start: another number in each `npm test`, which prints it; `ETCD_MTLS_TEST_SEED` repeats a run. */
+export const seed = Number(process.env['ETCD_MTLS_TEST_SEED'] ?? 1)
+
+/**
+ * A part of many cases that differ in a number only, such as the system call at which a process is killed: in `npm test`
+ * the first, the last and a random choice, `count` in all; in `npm run test:long` every one. `npm test` prints the seed.
+ */
+export function sample<T>(cases: Iterable<T>, count: number): T[] {
+  const all = [...cases]
+  if (isLong || all.length <= count) return all
+  const kept = new Set([0, all.length - 1])
+  const random = new Random(seed + all.length)
+  while (kept.size < count) kept.add(random.below(all.length))
+  return all.filter((_, index) => kept.has(index))
 }

@@ -1,4 +1,6 @@
 /** As much of Markdown as the tests of the documentation need: code blocks, headings, anchors and links. */
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 
 export interface CodeBlock {
   /** The word after the fence, such as `ts`; empty where there is none. */
@@ -16,6 +18,16 @@ export interface Page {
   links: string[]
   /** Texts between single backticks. */
   codes: string[]
+}
+
+/** The pages of the repository, as paths from its root. */
+export function markdownFiles(root: string): string[] {
+  return ['.', 'docs'].flatMap((folder) =>
+    readdirSync(join(root, folder))
+      .filter((file) => file.endsWith('.md'))
+      .map((file) => join(folder, file))
+      .sort(),
+  )
 }
 
 export function readPage(text: string): Page {

@@ -11,50 +11,61 @@ export interface Snippet {
 }
 
 /**
- * The compiler's complaints about each snippet, by name. The snippets see the package as a user does, under its name,
- * resolved to the sources; each stands alone, as a module.
+ * What the compiler says about snippets, and about files of the repository. One program holds them all: reading and
+ * checking the declarations of Node and of the packages takes far longer than they do.
  */
-export function typeCheck(snippets: readonly Snippet[]): Map<string, string[]> {
-  const files = new Map(snippets.map(({ code }, index) => [snippetPath(index), `${code}\nexport {}\n`]))
-  const options = userOptions()
-  const disk = ts.createCompilerHost(options)
-  const host: ts.CompilerHost = {
-    ...disk,
-    fileExists: (file) => files.has(file) || disk.fileExists(file),
-    readFile: (file) => files.get(file) ?? disk.readFile(file),
-    getSourceFile: (file, version, ...rest) => {
-      const text = files.get(file)
-      return text === undefined ? disk.getSourceFile(file, version, ...rest) : ts.createSourceFile(file, text, version)
-    },
+export class TypeCheck {
+  readonly #snippets = new Map<string, { path: string; text: string }>()
+  readonly #program: ts.Program
+
+  /**
+   * The snippets see the package as a user does, under its name, resolved to the sources; each stands alone, as a module.
+   *
+   * @param files Paths from the root of the repository.
+   */
+  constructor(snippets: readonly Snippet[], files: readonly string[]) {
+    for (const [index, { name, code }] of snippets.entries()) {
+      const path = join(root, 'docs', `snippet-${String(index)}.ts`)
+      this.#snippets.set(name, { path, text: `${code}\nexport {}\n` })
+    }
+    const texts = new Map([...this.#snippets.values()].map(({ path, text }) => [path, text]))
+    const { options } = readConfig(join(root, 'tsconfig.json'))
+    const disk = ts.createCompilerHost(options)
+    const host: ts.CompilerHost = {
+      ...disk,
+      fileExists: (file) => texts.has(file) || disk.fileExists(file),
+      readFile: (file) => texts.get(file) ?? disk.readFile(file),
+      getSourceFile: (file, version, ...rest) => {
+        const text = texts.get(file)
+        return text === undefined
+          ? disk.getSourceFile(file, version, ...rest)
+          : ts.createSourceFile(file, text, version)
+      },
+    }
+    this.#program = ts.createProgram([...texts.keys(), ...files.map((file) => join(root, file))], options, host)
   }
-  const program = ts.createProgram([...files.keys()], options, host)
-  return new Map(snippets.map(({ name }, index) => [name, complaints(program, snippetPath(index))]))
-}
 
-/** The compiler's complaints about files of the repository, given by their paths from its root. */
-export function typeCheckFiles(paths: readonly string[]): string[] {
-  const files = paths.map((path) => join(root, path))
-  const program = ts.createProgram(files, readConfig(join(root, 'tsconfig.json')).options)
-  return files.flatMap((file, index) => complaints(program, file).map((line) => `${paths[index] ?? ''} ${line}`))
-}
+  /** The complaints about a snippet. A reader's example may leave a variable unused. */
+  ofSnippet(name: string): string[] {
+    const snippet = this.#snippets.get(name)
+    if (snippet === undefined) throw new Error(`There is no snippet ${name}`)
+    return this.#complaints(snippet.path, (each) => each.reportsUnnecessary === undefined)
+  }
 
-function snippetPath(index: number): string {
-  return join(root, 'docs', `snippet-${String(index)}.ts`)
-}
+  ofFile(file: string): string[] {
+    return this.#complaints(join(root, file), () => true)
+  }
 
-function complaints(program: ts.Program, file: string): string[] {
-  const source = program.getSourceFile(file)
-  if (source === undefined) throw new Error(`${file} is not part of the program`)
-  return [...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source)].map(describe)
+  #complaints(path: string, counts: (diagnostic: ts.Diagnostic) => boolean): string[] {
+    const source = this.#program.getSourceFile(path)
+    if (source === undefined) throw new Error(`${path} is not part of the program`)
+    return [...this.#program.getSyntacticDiagnostics(source), ...this.#program.getSemanticDiagnostics(source)]
+      .filter(counts)
+      .map(describe)
+  }
 }
 
 function describe({ file, start = 0, messageText }: ts.Diagnostic): string {
   const line = file === undefined ? 0 : file.getLineAndCharacterOfPosition(start).line + 1
   return `line ${String(line)}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`
-}
-
-/** Strict, as the package itself; a reader's example may leave a variable unused. */
-function userOptions(): ts.CompilerOptions {
-  const { options } = readConfig(join(root, 'tsconfig.json'))
-  return { ...options, noUnusedLocals: false, noUnusedParameters: false }
 }

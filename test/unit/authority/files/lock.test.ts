@@ -21,6 +21,7 @@ import { ownIdentity, type ProcessIdentity } from '../../../../src/authority/fil
 import { type EtcdMtlsError, isEtcdMtlsError } from '../../../../src/errors.js'
 import { childModules, type ChildModules } from '../../../support/child-modules.js'
 import { faultyFileSystem } from '../../../support/faulty-file-system.js'
+import { sample, scaled } from '../../../support/long.js'
 import { temporaryFolder } from '../../../support/openssl.js'
 
 const folder = temporaryFolder()
@@ -251,7 +252,7 @@ describe('a stale lock is taken by one', () => {
   test('whatever another does between any two steps', { timeout: 120_000 }, async () => {
     const steps = await interleave(Number.POSITIVE_INFINITY)
     expect(steps).toBeGreaterThan(20)
-    for (let at = 0; at < steps; at++) await interleave(at)
+    for (const at of sample(Array.from({ length: steps }).keys(), 12)) await interleave(at)
   })
 
   test('killed at each step, the next one gets it', async () => {
@@ -259,7 +260,7 @@ describe('a stale lock is taken by one', () => {
     const stale = fresh()
     writeLock(stale, dead)
     await withLock(stale, got, { fileSystem: counted })
-    for (let at = 0; at < counted.calls.length; at++) {
+    for (const at of sample(counted.calls.keys(), 12)) {
       const path = fresh()
       writeLock(path, dead)
       await withLock(path, got, { fileSystem: faultyFileSystem({ at, how: 'kill' }) }).catch(() => undefined)
@@ -299,7 +300,8 @@ describe('a stale lock is taken by one', () => {
         })
       }
       console.log('done')`
-    const started = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => children.start(code(name)))
+    const names = scaled({ short: ['a', 'b', 'c'], long: ['a', 'b', 'c', 'd', 'e', 'f'] })
+    const started = names.map((name) => children.start(code(name)))
     await Promise.all(started.map(({ ended }) => ended))
     const lines = readFileSync(log, 'utf8').trimEnd().split('\n')
     expect(lines.length).toBeGreaterThan(12)
@@ -326,7 +328,7 @@ describe('what the file system refuses', () => {
   test.each(['ENOSPC', 'EROFS'])('%s at each step: told, and nothing is held', async (code) => {
     const counted = faultyFileSystem()
     await withLock(fresh(), got, { fileSystem: counted })
-    for (let at = 0; at < counted.calls.length; at++) {
+    for (const at of sample(counted.calls.keys(), 8)) {
       const path = fresh()
       const outcome = await withLock(path, got, { fileSystem: faultyFileSystem({ at, code }) }).catch((e: unknown) => e)
       if (outcome !== 'got it') expect(isEtcdMtlsError(outcome, 'ERR_WRITE_FAILED'), counted.calls[at]).toBe(true)

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { writeCluster } from '../../../../src/authority/index.js'
 import { type ChildModules, childModules } from '../../../support/child-modules.js'
+import { scaled } from '../../../support/long.js'
 import { temporaryFolder } from '../../../support/openssl.js'
 import { cluster, faultsOf, leftOvers, pair, read, root, tree } from './fixture.js'
 
@@ -66,7 +67,7 @@ function readOneGeneration(directory: string): string[] | null {
 test('two at the same time: whoever reads finds one set or the other', { timeout: 120_000 }, async () => {
   const directory = folder.file('together')
   const known = plans.map(({ members }) => [root.pem, ...pair('x', members.a.server).map(([, { content }]) => content)])
-  const writers = [1, 2].map(() => children.start(writer(directory, 12)))
+  const writers = [1, 2].map(() => children.start(writer(directory, scaled({ short: 6, long: 12 }))))
   const work = { done: false }
   const all = Promise.all(writers.map(({ ended }) => ended)).finally(() => (work.done = true))
   let reads = 0
@@ -94,7 +95,7 @@ test('killed at any moment, etcd could start, and a second run completes it', { 
     for (const [name, { content }] of [...pair('server', plain.server), ...pair('peer', plain.peer)])
       writeFileSync(`${directory}/members/a/${name}`, content)
   }
-  for (let round = 0; round < 12; round++) {
+  for (let round = 0; round < scaled({ short: 4, long: 12 }); round++) {
     const child = children.start(writer(directory, 100_000))
     if (round % 2 === 1) await child.says('wrote 1')
     else await Promise.race([child.says('wrote 0'), delay(400 + 20 * round)])

@@ -22,6 +22,7 @@ import { isEtcdMtlsError, type EtcdMtlsError } from '../../../../src/errors.js'
 import { type Change, publish } from '../../../../src/authority/files/publish.js'
 import { eachAtOnce } from '../../../support/at-once.js'
 import { changingCalls, faultyFileSystem, type Faults } from '../../../support/faulty-file-system.js'
+import { sample } from '../../../support/long.js'
 import { runTool, temporaryFolder } from '../../../support/openssl.js'
 import { ca, change, faultsOf, issue, leftOvers, mode, otherRoot, pair, read } from './fixture.js'
 
@@ -200,7 +201,7 @@ describe.each(scenarios)('$name', (scenario) => {
   })
 
   test('killed at each step, a second run completes it', { timeout: 120_000 }, async () => {
-    await eachAtOnce(changingCalls({ calls: await steps() }), async (at) => {
+    await eachAtOnce(sample(changingCalls({ calls: await steps() }), 6), async (at) => {
       const directory = fresh()
       await scenario.prepare(directory)
       const { outcome } = await run(directory, { at, how: 'kill' })
@@ -221,7 +222,7 @@ describe.each(scenarios)('$name', (scenario) => {
       const all = (await steps()).map((call, at) => ({ call, at }))
       // A full disk is noticed by what needs space.
       const tried = how === 'fail' ? all : all.filter(({ call }) => /^(open w|writeFile|mkdir|symlink)/.test(call))
-      await eachAtOnce(tried, async ({ at }) => {
+      await eachAtOnce(sample(tried, 6), async ({ at }) => {
         const directory = fresh()
         await scenario.prepare(directory)
         const { outcome, disk } = await run(directory, { at, how })
@@ -377,7 +378,7 @@ describe('links to elsewhere', () => {
     }
     const counted = faultyFileSystem()
     await publish(counted, await prepare(), NEW)
-    await eachAtOnce(changingCalls(counted), async (at) => {
+    await eachAtOnce(sample(changingCalls(counted), 6), async (at) => {
       const directory = await prepare()
       await failure(publish(faultyFileSystem({ at, how: 'kill' }), directory, NEW))
       expect(faultsOf(directory)).toEqual([])
@@ -503,7 +504,7 @@ describe('a signal', () => {
     await publish(fs, counted, OLD)
     const disk = faultyFileSystem()
     await publish(disk, counted, NEW)
-    await eachAtOnce(disk.calls.keys(), async (at) => {
+    await eachAtOnce(sample(disk.calls.keys(), 12), async (at) => {
       const directory = fresh()
       await publish(fs, directory, OLD)
       const controller = new AbortController()

@@ -31,6 +31,7 @@ import { fromFiles } from '../../../../src/credentials/index.js'
 import { eachAtOnce } from '../../../support/at-once.js'
 import { childModules, type ChildModules } from '../../../support/child-modules.js'
 import { changingCalls, faultyFileSystem } from '../../../support/faulty-file-system.js'
+import { sample, scaled } from '../../../support/long.js'
 import { openssl, temporaryFolder } from '../../../support/openssl.js'
 import { faultsOf, leftOvers, mode, read } from './fixture.js'
 
@@ -575,7 +576,7 @@ describe('whatever happens in between', () => {
       const byAnybody = all.filter((at) => counted.calls[at]?.startsWith('fchown') !== true)
       expect(byAnybody.length).toBeGreaterThan(50)
       const steps = all.filter((_, i) => !plain || i % 3 === 0)
-      await eachAtOnce(steps, async (at) => {
+      await eachAtOnce(sample(steps, 8), async (at) => {
         const directory = await small(plain)
         await run(faultyFileSystem({ at, how: 'kill' }), directory)
         expect(pairsIn(directory, SMALL), `step ${String(at)}`).toEqual([])
@@ -619,7 +620,7 @@ describe('whatever happens in between', () => {
     // Of the calls that only look, one in ten: publish is tried at each.
     const some = counted.calls.map((_, at) => at).filter((at) => at % 10 === 0)
     const steps = new Set([...changingCalls(counted), ...(how === 'full' ? [] : some)])
-    await eachAtOnce(steps, async (at) => {
+    await eachAtOnce(sample(steps, 10), async (at) => {
       const directory = await small(false)
       const outcome = await run(faultyFileSystem({ at, how }), directory)
       if (outcome instanceof Error) expect(outcome).toMatchObject({ code: 'ERR_WRITE_FAILED' })
@@ -631,7 +632,7 @@ describe('whatever happens in between', () => {
       expect(leftOvers(directory)).toEqual([])
       rmSync(directory, { recursive: true })
     })
-    expect(failures).toBeGreaterThan(20)
+    expect(failures).toBeGreaterThan(scaled({ short: 1, long: 20 }))
   })
 
   test('a signal ends it between two folders, with its reason', async () => {
@@ -705,7 +706,7 @@ describe('processes', () => {
     }
   }
 
-  const ROUNDS = 8
+  const ROUNDS = scaled({ short: 3, long: 8 })
 
   test(
     'killed at one moment or another: pairs, noted, and the next run completes it',

@@ -23,6 +23,7 @@ import { fromFiles, writeCredentials } from '../../../../src/credentials/index.j
 import { type ErrorCode, type EtcdMtlsError, isEtcdMtlsError } from '../../../../src/errors.js'
 import { eachAtOnce } from '../../../support/at-once.js'
 import { changingCalls, faultyFileSystem } from '../../../support/faulty-file-system.js'
+import { sample } from '../../../support/long.js'
 import { openssl, temporaryFolder } from '../../../support/openssl.js'
 import { cluster, faultsOf, issue, leftOvers, mode, otherRoot, read, root, tree } from './fixture.js'
 
@@ -442,7 +443,7 @@ describe('faults', () => {
   test('killed at each step, a second run completes it', { timeout: 120_000 }, async () => {
     const counted = faultyFileSystem()
     await writeClusterOn(counted, fresh(), plan, ETCD)
-    await eachAtOnce(changingCalls(counted), async (at) => {
+    await eachAtOnce(sample(changingCalls(counted), 8), async (at) => {
       const directory = fresh()
       await writeClusterOn(faultyFileSystem({ at, how: 'kill' }), directory, plan, ETCD).catch(() => undefined)
       for (const path of ['members/a', 'members/b', 'clients/alice']) {
@@ -468,7 +469,7 @@ describe('faults', () => {
       /^(open w|writeFile|mkdir|symlink|link) /.test(call) ? [at] : [],
     )
     expect(growing.length).toBeGreaterThan(40)
-    await eachAtOnce(growing, async (at) => {
+    await eachAtOnce(sample(growing, 8), async (at) => {
       const directory = fresh()
       const disk = faultyFileSystem({ at, how: 'full' })
       const writing = writeClusterOn(disk, directory, plan, ETCD)
@@ -600,7 +601,7 @@ describe('removeFromCluster', () => {
     }
     const counted = faultyFileSystem()
     await removeFromClusterOn(counted, prepare(), { members: ['a'] }, KUBEADM)
-    await eachAtOnce(changingCalls(counted), async (at) => {
+    await eachAtOnce(sample(changingCalls(counted), 8), async (at) => {
       const directory = prepare()
       const disk = faultyFileSystem({ at, how: 'kill' })
       await removeFromClusterOn(disk, directory, { members: ['a'] }, KUBEADM).catch(() => undefined)
