@@ -1,4 +1,9 @@
-/** Judges manifests by the schemas of Kubernetes, which kubernetes-models has compiled from its OpenAPI definition. */
+/**
+ * Validates manifests by the schemas of Kubernetes and cert-manager. kubernetes-models has compiled them from the OpenAPI
+ * definition of Kubernetes, @kubernetes-models/cert-manager from the CustomResourceDefinitions of cert-manager.
+ */
+import { Certificate } from '@kubernetes-models/cert-manager/cert-manager.io/v1/Certificate'
+import { Issuer } from '@kubernetes-models/cert-manager/cert-manager.io/v1/Issuer'
 import { Deployment } from 'kubernetes-models/apps/v1/Deployment'
 import { StatefulSet } from 'kubernetes-models/apps/v1/StatefulSet'
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1/PodDisruptionBudget'
@@ -13,6 +18,8 @@ const MODELS: Readonly<Record<string, { prototype: { validate: () => void } }>> 
   Pod,
   Secret,
   Service,
+  Certificate,
+  Issuer,
 }
 
 /**
