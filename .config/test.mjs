@@ -1,7 +1,7 @@
 /**
  * `npm test`: sets up all that the tests need, runs them, and ends with the line `N passed, N failed`.
  * Arguments go to vitest: `npm test -- test/unit/x509` runs those files only and needs no container engine.
- * `npm run test:unit`, `test:long` and `test:watch` are the same script with a flag: see lib/test-run.mjs.
+ * `npm run test:unit`, `test:long`, `test:watch` and `conformance` are the same script with a flag: see lib/test-run.mjs.
  */
 import { randomInt } from 'node:crypto'
 import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
@@ -16,16 +16,20 @@ import { lifecycle, say, Stop } from './lib/lifecycle.mjs'
 import { run } from './lib/process.mjs'
 import { planRun } from './lib/test-run.mjs'
 import { ensureGnuTls, ensureGo, ensureSoftHsm, ensureTools } from './lib/tools.mjs'
-import { closingLine, verdict } from './lib/verdict.mjs'
+import { closingLine, summary, verdict } from './lib/verdict.mjs'
+import { findVectors, howToGetVectors } from './lib/vectors.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const plan = planRun(process.argv.slice(2), root)
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
-const config = ['--config', join(root, '.config', 'vitest.config.ts')]
+const config = ['--config', join(root, '.config', `vitest.${plan.conformance ? 'conformance.' : ''}config.ts`)]
+const vectors = findVectors(root)
 let counts = null
+let files = []
 
 await lifecycle(
   async ({ signal, defer }) => {
+    if (plan.conformance && vectors.limbo === null) throw new Stop(howToGetVectors(vectors.folder))
     await ensureDependencies(root, { signal })
     await ensureTools({ signal })
     // Tests put keys into temporary folders; those of a run that is ended half way go with this one.
@@ -37,13 +41,13 @@ await lifecycle(
     if (plan.long) env.ETCD_MTLS_TEST_LONG = '1'
     env.ETCD_MTLS_TEST_SEED ??= String(randomInt(2 ** 31))
     say(`Random choices start from ETCD_MTLS_TEST_SEED=${env.ETCD_MTLS_TEST_SEED}.`)
-    const files = await chosenFiles({ signal })
-    if (/(^|\/|\s)test\/integration\/(differential|issued-)/m.test(files)) {
+    const chosen = await chosenFiles({ signal })
+    if (/(^|\/|\s)test\/integration\/(differential|issued-)/m.test(chosen)) {
       await ensureGo({ signal })
       await ensureGnuTls({ signal })
     }
-    if (/(^|\/|\s)test\/integration\/signer-pkcs11/m.test(files)) await ensureSoftHsm({ signal })
-    if (/(^|\/|\s)test\/integration\//m.test(files)) {
+    if (/(^|\/|\s)test\/integration\/signer-pkcs11/m.test(chosen)) await ensureSoftHsm({ signal })
+    if (/(^|\/|\s)test\/integration\//m.test(chosen)) {
       const engine = await ensureEngine({ root, signal, defer })
       defer(() => engine.removeLabelled(`etcd-mtls.run=${env.ETCD_MTLS_TEST_RUN}`, { settle: signal.aborted }))
       env.ETCD_MTLS_TEST_IMAGE = await ensureEtcdImage(engine, { root, signal })
@@ -54,6 +58,7 @@ await lifecycle(
     // A test that is switched off proves nothing, so a whole run refuses `.only` and counts skipped tests as failed.
     const flags = ['--reporter=default', `--reporter=${join(root, '.config', 'lib', 'count-reporter.mjs')}`]
     if (plan.whole) flags.push('--allowOnly=false')
+    const started = performance.now()
     const mode = plan.watch ? 'watch' : 'run'
     const { code } = await run(process.execPath, [vitest, mode, ...config, ...flags, ...plan.filters], {
       cwd: root,
@@ -61,9 +66,14 @@ await lifecycle(
       signal,
       output: 'show',
       input: plan.watch ? 'inherit' : undefined,
-      onMessage: (message) => (counts = message?.counts ?? counts),
+      onMessage: (message) => {
+        counts = message?.counts ?? counts
+        files = message?.files ?? files
+      },
     })
     counts = verdict({ counts, code, whole: plan.whole }, say)
+    summary({ counts, files, seconds: (performance.now() - started) / 1000 }).forEach(say)
+    if (plan.whole && !plan.conformance && vectors.limbo === null) say(howToGetVectors(vectors.folder))
     return counts.failed === 0 && counts.passed > 0 ? 0 : 1
   },
   { lastLine: (code) => closingLine(counts, code) },
@@ -72,6 +82,7 @@ await lifecycle(
 /** The test files that vitest would run, a line each; where it cannot say, all that needs something is among them. */
 async function chosenFiles({ signal }) {
   const everything = 'test/integration/differential test/integration/signer-pkcs11'
+  if (plan.conformance) return ''
   if (plan.filters.length === 0) return everything
   if (!existsSync(vitest)) throw new Stop('vitest is not installed although npm ci succeeded.')
   const { code, stdout } = await run(process.execPath, [vitest, 'list', '--filesOnly', ...config, ...plan.filters], {

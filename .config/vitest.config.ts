@@ -34,7 +34,7 @@ export default defineConfig({
         test: {
           ...everywhere,
           name: 'unit',
-          include: ['test/*.test.ts', 'test/{unit,types,vectors}/**/*.test.ts'],
+          include: ['test/*.test.ts', 'test/{unit,types}/**/*.test.ts'],
           exclude: [ISOLATED],
         },
       },

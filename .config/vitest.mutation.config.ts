@@ -10,8 +10,8 @@ export default defineConfig({
     root,
     pool: 'forks',
     setupFiles: ['test/support/silence.ts'],
-    // The conformance vectors and the hostile inputs are left out: they take long for each change, and a check that only
-    // they notice wants a test that names it.
+    // The hostile inputs are left out: they take long for each change, and a check that only they notice needs a test
+    // that names it.
     // With a comma between them, tests of one's own choice: those of one subject say the same of it a lot sooner.
     include: process.env['MUTATION_TESTS']?.split(',') ?? ['test/unit/{validate,x509}/**/*.test.ts'],
     exclude: ['**/hostile*.test.ts', '**/how-to.test.ts'],

@@ -1,7 +1,10 @@
-/** A vitest reporter that tells the parent process what was run; the parent prints the closing line. */
+/** A vitest reporter that sends the parent process what was run; the parent prints the totals and the closing line. */
+import { relative } from 'node:path'
+
 export default class CountReporter {
   onTestRunEnd(modules, unhandledErrors) {
     const counts = { passed: 0, failed: 0, skipped: 0 }
+    const files = []
     for (const module of modules) {
       let failedHere = 0
       for (const test of module.children.allTests()) {
@@ -13,8 +16,11 @@ export default class CountReporter {
       // A file that cannot be loaded, or whose set-up fails, has run no test and has failed all the same.
       if (failedHere === 0 && module.state() === 'failed') failedHere = 1
       counts.failed += failedHere
+      const { collectDuration, setupDuration, duration } = module.diagnostic()
+      const seconds = (collectDuration + setupDuration + duration) / 1000
+      files.push({ path: relative(process.cwd(), module.moduleId), seconds })
     }
     counts.failed += unhandledErrors.length
-    process.send?.({ counts })
+    process.send?.({ counts, files })
   }
 }

@@ -3,7 +3,8 @@ export interface RunOptions {
   env?: NodeJS.ProcessEnv
   signal?: AbortSignal
   timeout?: number
-  output?: 'show' | 'keep'
+  grace?: number
+  output?: 'show' | 'keep' | 'both'
 }
 export interface RunResult {
   code: number | null

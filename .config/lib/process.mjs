@@ -3,17 +3,17 @@ import { spawn } from 'node:child_process'
 import { accessSync, constants, statSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-/** How long a child may take to end by itself after SIGTERM, in milliseconds. */
+/** How long a child may take to end on its own after SIGTERM, in milliseconds; the default of `grace`. */
 const GRACE = 10_000
 
 /**
  * Runs a command to its end. An exit code other than 0 is an answer, not an error; a command that cannot be started
  * rejects. With `signal`, an abort ends the group politely and, after a grace period, for good.
  *
- * `output: 'show'` passes the child's output through; `'keep'` (the default) returns it.
+ * `output: 'show'` passes the child's output through; `'keep'` (the default) returns it; `'both'` does both.
  */
 export function run(command, args, options = {}) {
-  const { cwd, env = process.env, signal, timeout, output = 'keep', input, onMessage } = options
+  const { cwd, env = process.env, signal, timeout, grace = GRACE, output = 'keep', input, onMessage } = options
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason)
     const stream = output === 'show' ? 'inherit' : 'pipe'
@@ -23,7 +23,7 @@ export function run(command, args, options = {}) {
     let timedOut = false
     const end = () => {
       killGroup(child, 'SIGTERM')
-      timers.push(setTimeout(() => killGroup(child, 'SIGKILL'), GRACE))
+      timers.push(setTimeout(() => killGroup(child, 'SIGKILL'), grace))
     }
     if (timeout !== undefined) {
       timers.push(
@@ -36,6 +36,10 @@ export function run(command, args, options = {}) {
     signal?.addEventListener('abort', end, { once: true })
     const stdout = collect(child.stdout)
     const stderr = collect(child.stderr)
+    if (output === 'both') {
+      child.stdout.pipe(process.stdout, { end: false })
+      child.stderr.pipe(process.stderr, { end: false })
+    }
     if (onMessage) child.on('message', onMessage)
     const settle = () => {
       for (const timer of timers) clearTimeout(timer)

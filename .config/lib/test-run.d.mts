@@ -1,6 +1,7 @@
 export interface RunPlan {
   long: boolean
   watch: boolean
+  conformance: boolean
   whole: boolean
   filters: string[]
 }

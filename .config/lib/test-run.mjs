@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
+const OWN = ['--unit', '--long', '--watch', '--conformance']
 const UNIT = ['--project=unit', '--project=unit isolated']
 
 /**
@@ -10,19 +11,20 @@ const UNIT = ['--project=unit', '--project=unit isolated']
  * - `--unit` runs the unit tests only.
  * - `--long` runs the full form of tests; without files, those of every file that has one.
  * - `--watch` runs the tests again whenever a file changes; without arguments, the unit tests.
+ * - `--conformance` runs the public vectors, which are not in the repository.
  *
  * `whole` is true for a run that must not leave a test out: one that the caller has not narrowed.
  */
 export function planRun(args, root) {
   const own = new Set()
   const rest = [...args]
-  while (['--unit', '--long', '--watch'].includes(rest[0])) own.add(rest.shift())
-  const [long, watch] = [own.has('--long'), own.has('--watch')]
+  while (OWN.includes(rest[0])) own.add(rest.shift())
+  const [long, watch, conformance] = [own.has('--long'), own.has('--watch'), own.has('--conformance')]
   const isNarrowed = rest.length > 0
   const filters = [...rest]
   if (own.has('--unit') || (watch && !isNarrowed)) filters.push(...UNIT)
   if (long && !isNarrowed) filters.push(...filesWithLongForm(root))
-  return { long, watch, whole: !isNarrowed && !watch, filters }
+  return { long, watch, conformance, whole: !isNarrowed && !watch, filters }
 }
 
 /** The test files that import test/support/long.ts. */

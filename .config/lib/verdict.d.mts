@@ -8,3 +8,9 @@ export function verdict(
   say: (line: string) => void,
 ): Counts
 export function closingLine(counts: Counts | null, code: number): string
+export function summary(run: {
+  counts: Counts
+  files: readonly { path: string; seconds: number }[]
+  seconds: number
+}): string[]
+export function readClosingLine(output: string): Counts | null

@@ -28,3 +28,24 @@ export function closingLine(counts, code) {
   const unclean = code !== 0 && failed === 0 && passed > 0
   return `${passed} passed, ${unclean ? 1 : failed} failed`
 }
+
+/** How many files {@link summary} lists. */
+const SLOWEST = 10
+
+/** The end of a run of several files: the slowest of them with the time that each took, and one line of totals. */
+export function summary({ counts, files, seconds }) {
+  if (files.length < 2) return []
+  const slowest = files.toSorted((a, b) => b.seconds - a.seconds).slice(0, SLOWEST)
+  const { passed, failed, skipped } = counts
+  return [
+    'Slowest files:',
+    ...slowest.map((file) => `${file.seconds.toFixed(1).padStart(8)} s  ${file.path}`),
+    `Total: ${files.length} files, ${passed} passed, ${failed} failed, ${skipped} skipped, in ${seconds.toFixed(1)} s`,
+  ]
+}
+
+/** The counts of a closing line in the output of a run; null for an output that does not end with one. */
+export function readClosingLine(output) {
+  const [, passed, failed] = /(?:^|\n)(\d+) passed, (\d+) failed\s*$/.exec(output) ?? []
+  return passed === undefined ? null : { passed: Number(passed), failed: Number(failed), skipped: 0 }
+}

@@ -1,6 +1,8 @@
-/** Reads the public path validation vectors that stand beside the repository, where they do. */
-import { existsSync, readFileSync } from 'node:fs'
+/** Reads the public path validation vectors: x509-limbo and bettertls. */
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
+import { findVectors, howToGetVectors } from '../../.config/lib/vectors.mjs'
 import type { ChainInput, ValidateChainOptions } from '../../src/validate/index.js'
 
 /** One case of x509-limbo or bettertls. */
@@ -17,21 +19,33 @@ export interface VectorCase {
   expected_result: 'SUCCESS' | 'FAILURE'
 }
 
-const FOLDER = process.env['ETCD_MTLS_VECTORS'] ?? new URL('../../../shared/vectors/', import.meta.url).pathname
+const BETTERTLS = 'bettertls::'
 
-function read(name: string): string {
-  const path = `${FOLDER.replace(/\/?$/, '/')}${name}`
-  if (!existsSync(path)) throw new Error(`The vectors are not at ${path}; set ETCD_MTLS_VECTORS to their folder.`)
-  return name.endsWith('.gz') ? gunzipSync(readFileSync(path)).toString('utf8') : readFileSync(path, 'utf8')
+const { folder, limbo, bettertls } = findVectors(fileURLToPath(new URL('../..', import.meta.url)))
+
+/** The cases of x509-limbo without those that it took from bettertls. */
+export function readLimbo(): VectorCase[] {
+  return read(limbo).filter(({ id }) => !id.startsWith(BETTERTLS))
 }
 
-export function readVectors(name: string): VectorCase[] {
-  return (JSON.parse(read(name)) as { testcases: VectorCase[] }).testcases
+/** The cases of bettertls: a sample in a file of its own, else those in x509-limbo. */
+export function readBettertls(): VectorCase[] {
+  return read(bettertls ?? limbo).filter(({ id }) => id.startsWith(BETTERTLS))
+}
+
+function read(file: string | null): VectorCase[] {
+  if (file === null) throw new Error(howToGetVectors(folder))
+  const bytes = readFileSync(file)
+  const text = file.endsWith('.gz') ? gunzipSync(bytes) : bytes
+  return (JSON.parse(text.toString('utf8')) as { testcases: VectorCase[] }).testcases
 }
 
 /** The cases of limbo that are advice for a private PKI, with the reason each. */
 export function readAdvisory(): Record<string, string> {
-  return JSON.parse(read('limbo-advisory.json')) as Record<string, string>
+  return JSON.parse(readFileSync(new URL('../conformance/advisory.json', import.meta.url), 'utf8')) as Record<
+    string,
+    string
+  >
 }
 
 /** A case as a call of ours. */

@@ -31,9 +31,11 @@ describe('planRun', () => {
     [['--long'], { long: true, whole: true, filters: LONG }],
     [['--long', 'test/unit/c'], { long: true, filters: ['test/unit/c'] }],
     [['--watch'], { watch: true, filters: UNIT }],
+    [['--conformance'], { conformance: true, whole: true }],
     [['--watch', 'test/unit/c'], { watch: true, filters: ['test/unit/c'] }],
   ])('reads the arguments %j', (args, expected) => {
-    expect(planRun(args, folder.file('.'))).toEqual({ long: false, watch: false, whole: false, ...expected })
+    const usual = { long: false, watch: false, conformance: false, whole: false, filters: [] }
+    expect(planRun(args, folder.file('.'))).toEqual({ ...usual, ...expected })
   })
 })
 

@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest'
-import { closingLine, verdict, type Counts } from '../../../.config/lib/verdict.mjs'
+import { describe, expect, it, test } from 'vitest'
+import { closingLine, readClosingLine, summary, verdict, type Counts } from '../../../.config/lib/verdict.mjs'
 
 const good: Counts = { passed: 5, failed: 0, skipped: 0 }
 
@@ -44,4 +44,29 @@ test.each([
   [{ passed: 0, failed: 0, skipped: 0 }, 1, '0 passed, 0 failed'],
 ] as const)('the closing line of %o with exit code %i is "%s"', (counts, code, line) => {
   expect(closingLine(counts, code)).toBe(line)
+})
+
+describe('summary', () => {
+  it('lists the slowest ten files and the totals', () => {
+    const files = Array.from({ length: 12 }, (_, i) => ({ path: `test/${String(i)}.test.ts`, seconds: i + 0.04 }))
+    const lines = summary({ counts: { passed: 9, failed: 2, skipped: 1 }, files, seconds: 61.25 })
+    expect(lines).toHaveLength(12)
+    expect(lines[1]).toBe('    11.0 s  test/11.test.ts')
+    expect(lines[10]).toBe('     2.0 s  test/2.test.ts')
+    expect(lines[11]).toBe('Total: 12 files, 9 passed, 2 failed, 1 skipped, in 61.3 s')
+  })
+
+  it('is empty for a run of one file', () => {
+    expect(summary({ counts: good, files: [{ path: 'a.test.ts', seconds: 1 }], seconds: 1 })).toEqual([])
+  })
+})
+
+describe('readClosingLine', () => {
+  it('reads the counts of the last line', () => {
+    expect(readClosingLine('1 passed, 1 failed\nTotal\n7 passed, 2 failed\n')).toMatchObject({ passed: 7, failed: 2 })
+  })
+
+  it.each(['', '7 passed, 2 failed\nKilled\n', 'about 7 passed, 2 failed\n'])('is null for %j', (output) => {
+    expect(readClosingLine(output)).toBeNull()
+  })
 })

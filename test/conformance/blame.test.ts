@@ -1,8 +1,8 @@
 /** Whether the report names the certificate at fault, over all failing vectors that say which one it is. */
-import { expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { validateChain } from '../../src/validate/index.js'
 import { blames } from '../support/blame.js'
-import { callOf, readVectors, type VectorCase } from '../support/vectors.js'
+import { callOf, readBettertls, readLimbo, type VectorCase } from '../support/vectors.js'
 import { culpritOf, LISTED } from '../support/vector-culprits.js'
 
 interface Judged {
@@ -24,14 +24,16 @@ function expectMostlyRight(judged: readonly Judged[]): void {
   expect(wrong.length / judged.length, wrong.join(', ')).toBeLessThanOrEqual(0.05)
 }
 
-test('of limbo', () => {
-  const judged = judge(readVectors('limbo.json'))
-  expect(judged.map(({ id }) => id).sort()).toEqual([...LISTED].sort())
-  expectMostlyRight(judged)
-})
+describe('the report names the certificate at fault', () => {
+  it('in x509-limbo', () => {
+    const judged = judge(readLimbo())
+    expect(judged.map(({ id }) => id).sort()).toEqual([...LISTED].sort())
+    expectMostlyRight(judged)
+  })
 
-test('of bettertls', () => {
-  const judged = judge(readVectors('bettertls-sample.json.gz'))
-  expect(judged.length).toBeGreaterThan(500)
-  expectMostlyRight(judged)
+  it('in bettertls', () => {
+    const judged = judge(readBettertls())
+    expect(judged.length).toBeGreaterThan(500)
+    expectMostlyRight(judged)
+  })
 })

@@ -4,7 +4,7 @@
  */
 import { describe, expect, it } from 'vitest'
 import { validateChain } from '../../src/validate/index.js'
-import { callOf, readAdvisory, readVectors, type VectorCase } from '../support/vectors.js'
+import { callOf, readAdvisory, readBettertls, readLimbo, type VectorCase } from '../support/vectors.js'
 
 function disagreements(cases: readonly VectorCase[]): string[] {
   return cases.flatMap((vector) => {
@@ -20,18 +20,19 @@ function disagreements(cases: readonly VectorCase[]): string[] {
 const COMMONPLACE = new Set(['validity/lifetime-long', 'usage/gateway-client-auth-missing', 'validity/expires-soon'])
 
 describe('public path validation vectors', () => {
-  const limbo = readVectors('limbo.json')
+  const limbo = readLimbo()
   const advisory = readAdvisory()
 
   it('agrees with x509-limbo on every case that is not advice', () => {
     const cases = limbo.filter(({ id }) => !Object.hasOwn(advisory, id))
-    expect(cases.length).toBe(157)
+    // The cases of the version that was read last; a newer one may have more.
+    expect(cases.length).toBeGreaterThanOrEqual(157)
     expect(disagreements(cases)).toEqual([])
   })
 
   it('agrees with every case of bettertls', () => {
-    const cases = readVectors('bettertls-sample.json.gz')
-    expect(cases.length).toBe(705)
+    const cases = readBettertls()
+    expect(cases.length).toBeGreaterThanOrEqual(705)
     expect(disagreements(cases)).toEqual([])
   })
 
