@@ -16,6 +16,11 @@ export interface ErrorDetails {
   ERR_ACCESS_DENIED: { report: FailedReport }
   /** No endpoint answered in time. */
   ERR_UNREACHABLE: { report: FailedReport }
+  /**
+   * A write was sent, and no answer says what became of it: it may have been applied, or be applied later. `call` as `KV/Put`;
+   * `endpoint` is the URL that it was sent to, null if several were tried.
+   */
+  ERR_OUTCOME_UNKNOWN: { call: string; endpoint: string | null }
   /** An authority may not or cannot issue what was asked; nothing was made. */
   ERR_ISSUE_REFUSED: { reason: string; findings: Finding[] }
   /** A file system refused what had to be written, read back or locked; `reason` says what to do, `cause` is its error. */

@@ -1,5 +1,6 @@
 /** What stands between a call and the connections that may carry it. */
 import type { OutgoingHttpHeaders } from 'node:http2'
+import type { EtcdMtlsError } from '../errors.js'
 import type { Outcome } from './call-status.js'
 import type { Deadline, status } from './channel.js'
 import type { Connection } from './transport/connection.js'
@@ -7,6 +8,10 @@ import type { Answer } from './greeting.js'
 
 /** A call that waits to be carried. */
 export interface WaitingCall {
+  /** The HTTP/2 authorities of endpoints to be chosen only if no other one is ready. */
+  readonly avoid: ReadonlySet<string>
+  /** Whether it is a stream without an end of its own. */
+  readonly openEnded: boolean
   /** Called at most once: here is a connection. */
   carry(connection: Connection, headers: OutgoingHttpHeaders): void
   /** Called at most once, instead: there is none. */
@@ -15,6 +20,10 @@ export interface WaitingCall {
 
 /** A call that is on a connection. */
 export interface CarriedCall {
+  /** The HTTP/2 authority of the endpoint that carries it; null before that. */
+  readonly carriedBy: string | null
+  /** The call migrates to another connection, if it can. */
+  moveAway(): void
   /** Whether the caller may still send, as on a watch: such a call has no end of its own. */
   readonly openEnded: boolean
   cancelWithStatus(code: status, details: string): void
@@ -39,6 +48,12 @@ export interface CallRoute {
   readonly target: string
   /** Longest answer taken, in octets; -1 for no limit. */
   readonly maxReceiveLength: number
+  /** The headers that make a member without a leader refuse a call (rpctypes.MetadataRequireLeaderKey); null: not wanted. */
+  readonly leaderHeaders: OutgoingHttpHeaders | null
+  /** Whether an endpoint outside of `avoid` is ready. */
+  hasOther(avoid: ReadonlySet<string>): boolean
+  /** Why no endpoint is ready; null if one is, or none has failed yet. */
+  whyNotReady(): EtcdMtlsError | null
   /** Gives the call a connection, at once or later. */
   assign(call: WaitingCall, path: string): void
   /** The call ended before it was carried. */
@@ -57,4 +72,8 @@ export interface CallParts {
   readonly deadline: Deadline
   /** The HTTP/2 authority; null: the connection's own. */
   readonly authority: string | null
+  /** Headers beside those of gRPC and of the metadata; null: none. */
+  readonly headers: OutgoingHttpHeaders | null
+  /** The HTTP/2 authorities of endpoints to be chosen only if no other one is ready. */
+  readonly avoid: ReadonlySet<string>
 }

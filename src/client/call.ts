@@ -11,6 +11,7 @@ import { makeStatus, metadataOf, type Outcome, statusOfReset, statusOfTrailers }
 import { type Call, type CallListener, type MessageContext, type Metadata, status } from './channel.js'
 import type { ActiveCall, Connection } from './transport/connection.js'
 import { armDeadline } from './deadline.js'
+import type { Progress } from './transport/call-policy.js'
 import { frameMessage, FramingError, MessageReader, timeoutHeader } from './streams/framing.js'
 import { type Answer, callHeaders, isGrpc, readAnswer } from './greeting.js'
 
@@ -24,7 +25,9 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
   readonly #path: string
   readonly #deadline: number
   readonly #authority: string | null
+  readonly #extraHeaders: OutgoingHttpHeaders | null
   readonly #onMove: (() => void) | null
+  readonly avoid: ReadonlySet<string>
   readonly #outgoing: Outgoing[] = []
   readonly #incoming: Buffer[] = []
   readonly #reader: MessageReader
@@ -44,6 +47,8 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
   #foreignAnswer: Answer | null = null
   #streamError: Error | null = null
   #serverEnded = false
+  /** Whether the server sent a gRPC status, or something else refused the request by an HTTP status of the client's fault. */
+  #hasStatus = false
   /** The status that the server sent with OK, held back until every message before it is delivered. */
   #okStatus: Outcome | null = null
   #ended = false
@@ -52,11 +57,13 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
   #explanation: EtcdMtlsError | null = null
 
   /** @param onMove Called when the call had better go on over another connection; null where it cannot. */
-  constructor({ route, path, deadline, authority }: CallParts, onMove: (() => void) | null = null) {
+  constructor({ route, path, deadline, authority, headers, avoid }: CallParts, onMove: (() => void) | null = null) {
     this.#route = route
     this.#path = path
     this.#deadline = Number(deadline)
     this.#authority = authority
+    this.#extraHeaders = headers
+    this.avoid = avoid
     this.#onMove = onMove
     this.#reader = new MessageReader(route.maxReceiveLength)
   }
@@ -149,6 +156,30 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
     return this.#stream !== null
   }
 
+  /** The HTTP/2 authority of the endpoint that carries it; null before that. */
+  get carriedBy(): string | null {
+    return this.#connection?.authority ?? null
+  }
+
+  /** Whether it came with a token. */
+  get hadToken(): boolean {
+    return this.#headers['token'] !== undefined
+  }
+
+  /** Whether the answer has begun. */
+  get wasAnswered(): boolean {
+    return this.#httpStatus !== undefined
+  }
+
+  /** How far the request came. */
+  get progress(): Progress {
+    const stream = this.#stream
+    if (stream === null) return 'unsent'
+    if (this.#hasStatus) return 'answered'
+    const refused = stream.rstCode === constants.NGHTTP2_REFUSED_STREAM
+    return refused || this.#connection?.isUnprocessed(stream.id) === true ? 'unprocessed' : 'unknown'
+  }
+
   /** Whether it ended without a word of etcd: its stream was closed before, or something else answered. */
   cutShort = false
   /** The server refused the token that this call came with, by a message and not by its status. False: there is none. */
@@ -204,6 +235,7 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
   #makeHeaders(connection: Connection, extraHeaders: OutgoingHttpHeaders): OutgoingHttpHeaders {
     return {
       ...this.#metadata?.toHttp2Headers(),
+      ...this.#extraHeaders,
       ...extraHeaders,
       ...callHeaders(this.#path, this.#authority ?? connection.authority),
       ...(this.#deadline === Infinity ? {} : { 'grpc-timeout': timeoutHeader(this.#deadline - Date.now()) }),
@@ -293,6 +325,8 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
   #receiveTrailers(headers: IncomingHttpHeaders): void {
     this.#serverEnded = true
     if (this.#ended) return
+    const refused = this.#httpStatus !== undefined && this.#httpStatus >= 400 && this.#httpStatus < 500
+    this.#hasStatus = headers['grpc-status'] !== undefined || refused
     const received = statusOfTrailers(headers, this.#httpStatus)
     if (received.code !== status.OK) {
       this.#end(received)

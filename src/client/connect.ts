@@ -189,6 +189,8 @@ function etcd3Options({ channel, etcd3 }: ClientParts, life: AbortSignal): IOpti
     ...(defaultCallOptions === undefined ? {} : { defaultCallOptions }),
     faultHandling: {
       ...faultHandling,
+      // etcd3's default repeats every call that failed, writes as well. Here the channel repeats what is safe to repeat.
+      global: faultHandling.global ?? noPolicy(),
       host: (name) => withCauses(faultHandling.host?.(name) ?? noPolicy(), notes),
       watchBackoff: untilClosed(faultHandling.watchBackoff ?? watchBackoff(0), life),
     },
@@ -199,14 +201,16 @@ function etcd3Options({ channel, etcd3 }: ClientParts, life: AbortSignal): IOpti
  * etcd3's default, a circuit breaker, would close the whole client for five seconds after three failures of one member, and
  * turn every cause into "circuit is open".
  */
-function noPolicy(): Policy {
+function noPolicy(): HostPolicy {
   // One for all calls: etcd3 looks at no signal, and each of them costs as much as a fiftieth of a call.
   const never = new AbortController().signal
-  return {
+  const policy: Policy = {
     onSuccess: () => ({ dispose: () => undefined }),
     onFailure: () => ({ dispose: () => undefined }),
     execute: async (work, signal = never) => work({ signal }),
   }
+  // What the type has in addition exists for types only (cockatiel, IPolicy).
+  return policy as HostPolicy
 }
 
 /** The call that a policy's work has made, so that its end can be explained to whoever waits for the work. */

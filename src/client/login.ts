@@ -75,7 +75,7 @@ export class Login {
 }
 
 /** etcd api/v3rpc/rpctypes: ErrInvalidAuthToken, ErrAuthOldRevision. */
-function isTokenRefused({ code, details }: StatusObject): boolean {
+export function isTokenRefused({ code, details }: StatusObject): boolean {
   return (
     (code === status.UNAUTHENTICATED && details.includes('invalid auth token')) ||
     (code === status.INVALID_ARGUMENT && details.includes('revision of auth store is old'))

@@ -4,6 +4,7 @@
  */
 import type { OutgoingHttpHeaders } from 'node:http2'
 import type { EtcdMtlsError } from '../errors.js'
+import type { Finding } from '../report/finding.js'
 import { makeReport, summarize } from '../report/report.js'
 import { EtcdCall } from './call.js'
 import type { CallRoute, CarriedCall, EndedCall, WaitingCall } from './call-route.js'
@@ -17,6 +18,9 @@ import type { Member } from './member.js'
 import { ResumableCall } from './streams/resumable-call.js'
 import { ResumePositions } from './streams/resume-positions.js'
 import { WatchResumer } from './streams/watch-resumer.js'
+import { isNoLeader, isUnary } from './transport/call-policy.js'
+import { HEALTH_PATH, LeaderCheck } from './transport/leader-check.js'
+import { UnaryCall } from './transport/unary-call.js'
 
 /** How long requests that were sent may take to end once the client is closed, in milliseconds. */
 const CLOSE_GRACE = 1000
@@ -27,10 +31,25 @@ const WATCH = '/etcdserverpb.Watch/Watch'
 const LEASE_KEEP_ALIVE = '/etcdserverpb.Lease/LeaseKeepAlive'
 
 const NO_HEADERS: OutgoingHttpHeaders = {}
+const NOWHERE: ReadonlySet<string> = new Set()
+/** etcd api/v3rpc/rpctypes/metadatafields.go: MetadataRequireLeaderKey, MetadataHasLeader. */
+const REQUIRE_LEADER: OutgoingHttpHeaders = { hasleader: 'true' }
+/** After a member has come back, its share of the streams migrates to it within this time, in milliseconds. */
+const REBALANCE_SPREAD = 3000
+
+export interface PoolOptions {
+  /** For one attempt, in milliseconds. */
+  readonly dialTimeout: number
+  /** Longest answer accepted, in bytes; -1: no limit. */
+  readonly maxReceiveLength: number
+  /** Whether a member without a leader shall refuse calls, so that they go to another one. */
+  readonly requireLeader: boolean
+}
 
 export class Members implements CallRoute, ChannelBacking {
   readonly target: string
   readonly maxReceiveLength: number
+  readonly leaderHeaders: OutgoingHttpHeaders | null
   readonly carried = new Set<CarriedCall>()
   /** Null: no password. */
   login: Login | null = null
@@ -44,18 +63,19 @@ export class Members implements CallRoute, ChannelBacking {
   readonly #listeners = new Set<() => void>()
   readonly #positions = new ResumePositions()
   #ready: Connection[] = []
-  #next = 0
+  /** Endpoints that answered "no leader", with the check that ends that. They are chosen only if there is no other one. */
+  readonly #leaderless = new Map<Connection, LeaderCheck>()
+  readonly #rebalancing = new Set<NodeJS.Timeout>()
+  /** Starts at random: the calls and streams of many clients spread over the members. */
+  #next = Math.floor(Math.random() * 1024)
   #waitTimer: NodeJS.Timeout | undefined
   #closed = false
 
-  /**
-   * @param dialTimeout For one attempt, in milliseconds.
-   * @param maxReceiveLength Longest answer taken, in octets; -1 for no limit.
-   */
-  constructor(members: readonly Member[], dialTimeout: number, maxReceiveLength: number) {
+  constructor(members: readonly Member[], { dialTimeout, maxReceiveLength, requireLeader }: PoolOptions) {
     this.#members = members
     this.#dialTimeout = dialTimeout
     this.maxReceiveLength = maxReceiveLength
+    this.leaderHeaders = requireLeader ? REQUIRE_LEADER : null
     this.target = members.map((each) => each.endpoint.url).join(',')
   }
 
@@ -71,12 +91,15 @@ export class Members implements CallRoute, ChannelBacking {
   }
 
   createCall(path: string, deadline: Deadline, authority: string | null): Call {
-    const parts = { route: this, path, deadline, authority }
+    const parts = { route: this, path, deadline, authority, headers: null, avoid: NOWHERE }
+    if (isUnary(path)) return new UnaryCall(parts)
     switch (path) {
       case WATCH:
-        return new ResumableCall(parts, (stream) => new WatchResumer(stream, this.#positions))
+        return new ResumableCall({ ...parts, headers: this.leaderHeaders }, (stream) => {
+          return new WatchResumer(stream, this.#positions)
+        })
       case LEASE_KEEP_ALIVE:
-        return new ResumableCall(parts, (stream) => new KeepAliveResumer(stream))
+        return new ResumableCall({ ...parts, headers: this.leaderHeaders }, (stream) => new KeepAliveResumer(stream))
       default:
         return new EtcdCall(parts)
     }
@@ -109,7 +132,17 @@ export class Members implements CallRoute, ChannelBacking {
     this.#disarmWaitTimer()
   }
 
+  hasOther(avoid: ReadonlySet<string>): boolean {
+    return this.#ready.some((each) => each.open && !avoid.has(each.authority))
+  }
+
+  whyNotReady(): EtcdMtlsError | null {
+    const report = makeReport({ checkedAt: new Date(), path: null, findings: this.#findings })
+    return this.#ready.length > 0 || report.ok ? null : noConnection(report)
+  }
+
   judge(outcome: Outcome, call: EndedCall): Outcome {
+    if (isNoLeader(outcome)) this.#markLeaderless(call.carriedBy)
     const judged = this.login?.judge(outcome, call.headers) ?? outcome
     if (judged.code === status.OK) return judged
     return because(judged, this.explainRefusal(judged, call))
@@ -117,15 +150,24 @@ export class Members implements CallRoute, ChannelBacking {
 
   /** To be called after each change of a member. */
   memberChanged(): void {
+    const before = this.#ready
     this.#ready = this.#members.flatMap(({ connection }) => (connection === null ? [] : [connection]))
+    for (const [connection, check] of this.#leaderless) {
+      if (this.#ready.includes(connection)) continue
+      check.stop()
+      this.#leaderless.delete(connection)
+    }
     this.#serveWaiting()
     if (this.#ready.length === 0) this.#refuseIfHopeless()
+    if (this.#ready.length > 1 && this.#ready.some((each) => !before.includes(each))) this.#rebalance()
     for (const listener of [...this.#listeners]) listener()
   }
 
   /** Lets what was sent come to its end for a second, ends the rest at once. Resolves when every socket is gone. */
   async close(): Promise<void> {
     this.#closed = true
+    for (const timer of this.#rebalancing) clearTimeout(timer)
+    for (const check of this.#leaderless.values()) check.stop()
     this.#refuseWaiting(makeStatus(status.CANCELLED, 'The client was closed'))
     for (const call of [...this.carried]) if (call.openEnded) cancelForClose(call)
     const timer = setTimeout(() => {
@@ -138,7 +180,7 @@ export class Members implements CallRoute, ChannelBacking {
 
   /** Carries the call now, if it can be. */
   #serve(call: WaitingCall, path: string): boolean {
-    const connection = this.#pick()
+    const connection = path === WATCH || path === LEASE_KEEP_ALIVE ? this.#pickForStream(call) : this.#pick(call.avoid)
     if (connection === null) return false
     const headers = this.login === null ? NO_HEADERS : this.login.headersFor(path)
     if (headers === null) {
@@ -149,14 +191,58 @@ export class Members implements CallRoute, ChannelBacking {
     return true
   }
 
-  #pick(): Connection | null {
+  /** Round robin over the endpoints that have a leader and are not to be avoided; then over whatever is ready. */
+  #pick(avoid: ReadonlySet<string>): Connection | null {
+    let second: Connection | null = null
     for (let tries = this.#ready.length; tries > 0; tries -= 1) {
       this.#next = (this.#next + 1) % this.#ready.length
       const connection = this.#ready[this.#next]
-      // One that is on its way out is seen as closed before its member hears of it.
-      if (connection?.open === true) return connection
+      // A connection that is about to end is seen as closed before its member is notified.
+      if (connection?.open !== true) continue
+      if (!this.#leaderless.has(connection) && !avoid.has(connection.authority)) return connection
+      if (second === null || this.#leaderless.has(second)) second = connection
     }
-    return null
+    return second
+  }
+
+  /** The endpoint with the fewest streams of this client; among several of them, round robin. */
+  #pickForStream({ avoid }: WaitingCall): Connection | null {
+    const streams = new Map<string | null, number>()
+    for (const { openEnded, carriedBy } of this.carried) {
+      if (openEnded) streams.set(carriedBy, (streams.get(carriedBy) ?? 0) + 1)
+    }
+    const crowded = new Set(avoid)
+    const usable = this.#ready.filter((each) => each.open && !avoid.has(each.authority) && !this.#leaderless.has(each))
+    const least = Math.min(...usable.map(({ authority }) => streams.get(authority) ?? 0))
+    for (const { authority } of usable) if ((streams.get(authority) ?? 0) > least) crowded.add(authority)
+    return this.#pick(crowded)
+  }
+
+  /**
+   * A member has come back: each stream migrates with the probability that gives every member its share, at a random time, so
+   * that the streams of many clients do not arrive at once.
+   */
+  #rebalance(): void {
+    for (const call of this.carried) {
+      if (!call.openEnded || Math.random() >= 1 / this.#ready.length) continue
+      const timer = setTimeout(() => {
+        this.#rebalancing.delete(timer)
+        if (this.carried.has(call) && this.#ready.length > 1) call.moveAway()
+      }, Math.random() * REBALANCE_SPREAD)
+      timer.unref()
+      this.#rebalancing.add(timer)
+    }
+  }
+
+  /** Chooses an endpoint only if there is no other one, until it has a leader again. */
+  #markLeaderless(authority: string | null): void {
+    const connection = this.#ready.find((each) => each.authority === authority)
+    if (connection === undefined || this.#leaderless.has(connection)) return
+    const check = new LeaderCheck(connection, this.login?.headersFor(HEALTH_PATH) ?? NO_HEADERS, () => {
+      this.#leaderless.delete(connection)
+      this.#serveWaiting()
+    })
+    this.#leaderless.set(connection, check)
   }
 
   #logIn(login: Login | null): void {
@@ -182,6 +268,10 @@ export class Members implements CallRoute, ChannelBacking {
     this.#disarmWaitTimer()
   }
 
+  get #findings(): Finding[] {
+    return this.#members.flatMap((each) => each.findings)
+  }
+
   #someConnecting(): boolean {
     return this.#members.some((each) => each.state === 'connecting')
   }
@@ -189,7 +279,7 @@ export class Members implements CallRoute, ChannelBacking {
   /** Nothing is ready and nothing is under way: waiting would be for nothing. */
   #refuseIfHopeless(): void {
     if (this.#waiting.size === 0 || this.#someConnecting()) return
-    const findings = this.#members.flatMap((each) => each.findings)
+    const findings = this.#findings
     const report = makeReport({ checkedAt: new Date(), path: null, findings })
     const outcome = makeStatus(status.UNAVAILABLE, `No endpoint is ready. ${summarize(findings)}`)
     this.#refuseWaiting(because(outcome, report.ok ? null : noConnection(report)))

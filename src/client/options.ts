@@ -58,6 +58,11 @@ export interface SecureClientOptions {
   dialTimeout?: string | undefined
   /** Logs in with a password, over the same proved connections; etcd then goes by this user and not by the common name. Default: none. */
   auth?: PasswordAuth | undefined
+  /**
+   * Whether a member that has no leader shall refuse calls and streams, so that they go to another member (etcd's metadata
+   * `hasleader`). Serializable reads are never refused. `false`: for callers that prefer such a member to none. Default: `true`.
+   */
+  requireLeader?: boolean | undefined
   /** TLS parameters. Default: TLS 1.2 to 1.3, Node's cipher suites. */
   tls?: TlsOptions | undefined
   /**
@@ -90,6 +95,7 @@ export interface ResolvedOptions {
   /** Milliseconds. */
   readonly dialTimeout: number
   readonly auth: PasswordAuth | null
+  readonly requireLeader: boolean
   readonly tls: ResolvedTls
   readonly rotation: ResolvedRotation
   readonly etcd3: Etcd3Options
@@ -117,6 +123,7 @@ const KNOWN = [
   'preflight',
   'dialTimeout',
   'auth',
+  'requireLeader',
   'tls',
   'rotation',
   'etcd3',
@@ -150,7 +157,8 @@ export function resolveDiscovered(options: DiscoveredClientOptions): UnlocatedOp
 }
 
 function resolveShared(options: Omit<SecureClientOptions, 'endpoints'>): Omit<ResolvedOptions, 'endpoints'> {
-  const { preflight = 'any', serverName, signal } = options
+  const { preflight = 'any', requireLeader = true, serverName, signal } = options
+  if (typeof requireLeader !== 'boolean') throw optionInvalid('requireLeader', 'must be true or false')
   if (!['any', 'all', 'none'].includes(preflight)) {
     throw textInvalid('preflight', preflight, '"any", "all" or "none"')
   }
@@ -161,6 +169,7 @@ function resolveShared(options: Omit<SecureClientOptions, 'endpoints'>): Omit<Re
     preflight,
     dialTimeout: resolveTimeout(options.dialTimeout ?? '5s'),
     auth: options.auth === undefined ? null : resolveAuth(options.auth),
+    requireLeader,
     tls: resolveTls(options.tls ?? {}),
     rotation: resolveRotation(options.rotation ?? {}),
     etcd3: checkEtcd3Options(options.etcd3 ?? {}),

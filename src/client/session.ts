@@ -76,7 +76,8 @@ export class Session implements TlsSession {
       return member
     })
     const limit: unknown = etcd3.grpcOptions?.['grpc.max_receive_message_length']
-    this.members = new Members(this.#members, dialTimeout, typeof limit === 'number' ? limit : MAX_RECEIVE_LENGTH)
+    const maxReceiveLength = typeof limit === 'number' ? limit : MAX_RECEIVE_LENGTH
+    this.members = new Members(this.#members, { dialTimeout, maxReceiveLength, requireLeader: options.requireLeader })
     this.members.explainLogin = (error) => this.#explainLogin(error)
     this.members.explainRefusal = (outcome, call) => explainAccess(outcome, call, this.#caller) ?? notEtcd(call)
     this.#expiry = new Expiry((event) => {

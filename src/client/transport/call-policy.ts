@@ -1,0 +1,194 @@
+/**
+ * Which calls may be sent again, and after which failures. A read may be repeated. A write is repeated only if etcd certainly
+ * did not process it: a repeated write can overwrite what another client wrote in between.
+ */
+import { Fields, MalformedMessage } from '../streams/protobuf.js'
+import { type StatusObject, status } from '../channel.js'
+
+/**
+ * - `read`: changes nothing that a caller can observe.
+ * - `grant`: a lease with an id that this client has chosen, so that a repetition is recognized by etcd.
+ * - `write`: everything else.
+ */
+export type CallKind = 'read' | 'grant' | 'write'
+
+/** How far the request of one attempt got. */
+export type Progress =
+  /** It was never passed to a connection. */
+  | 'unsent'
+  /** The server has said that it did not process it: REFUSED_STREAM, or a stream above the last id of its GOAWAY (RFC 9113 section 8.7). */
+  | 'unprocessed'
+  /** The server answered with a gRPC status. */
+  | 'answered'
+  /** It was sent, and no answer came. */
+  | 'unknown'
+
+const SERVICE = '/etcdserverpb.'
+
+/** Calls that change nothing. Authenticate creates a token, which nobody misses if its answer is lost. */
+const READS: ReadonlySet<string> = new Set([
+  'KV/Range',
+  'Lease/LeaseTimeToLive',
+  'Lease/LeaseLeases',
+  'Cluster/MemberList',
+  'Maintenance/Status',
+  'Maintenance/Hash',
+  'Maintenance/HashKV',
+  'Auth/Authenticate',
+  'Auth/AuthStatus',
+  'Auth/UserGet',
+  'Auth/UserList',
+  'Auth/RoleGet',
+  'Auth/RoleList',
+])
+
+/** Calls that consist of more than one request and one answer. */
+const STREAMS: ReadonlySet<string> = new Set(['Watch/Watch', 'Lease/LeaseKeepAlive', 'Maintenance/Snapshot'])
+
+/** The name of a call as `KV/Put`; null if etcd has no such service. */
+export function methodOf(path: string): string | null {
+  return path.startsWith(SERVICE) ? path.slice(SERVICE.length) : null
+}
+
+/** Whether a call has one request and one answer. */
+export function isUnary(path: string): boolean {
+  const method = methodOf(path)
+  return method !== null && !STREAMS.has(method)
+}
+
+/** What a request means for its repetition and for the member that may answer it. */
+export interface RequestTraits {
+  readonly kind: CallKind
+  /** Whether a member without a leader cannot answer it. */
+  readonly needsLeader: boolean
+}
+
+/** Reads the traits of a unary request. A request that cannot be parsed counts as a write. */
+export function traitsOf(path: string, request: Uint8Array): RequestTraits {
+  const method = methodOf(path) ?? ''
+  try {
+    switch (method) {
+      case 'KV/Range':
+        return { kind: 'read', needsLeader: !flag(request, SERIALIZABLE) }
+      case 'KV/Txn': {
+        const { writes, serializable } = traitsOfTxn(new Fields(request), 0)
+        return { kind: writes ? 'write' : 'read', needsLeader: !serializable }
+      }
+      case 'Lease/LeaseGrant':
+        // With an id of the caller's own, etcd cannot tell a repetition from somebody else's lease.
+        return { kind: flag(request, LEASE_ID) ? 'write' : 'grant', needsLeader: true }
+      case 'Maintenance/Alarm':
+        // The action 0 lists the alarms.
+        return { kind: flag(request, ALARM_ACTION) ? 'write' : 'read', needsLeader: false }
+      default:
+        return {
+          kind: READS.has(method) ? 'read' : 'write',
+          needsLeader: !method.startsWith('Maintenance/') && method !== 'Cluster/MemberList',
+        }
+    }
+  } catch (error) {
+    if (!(error instanceof MalformedMessage)) throw error
+    return { kind: 'write', needsLeader: true }
+  }
+}
+
+/** Field numbers of etcd's api/etcdserverpb/rpc.proto. */
+const SERIALIZABLE = 7
+const ALARM_ACTION = 1
+const LEASE_ID = 2
+const TXN_SUCCESS = 2
+const TXN_FAILURE = 3
+const OP_RANGE = 1
+const OP_TXN = 4
+/** etcd refuses transactions that are nested deeper than any caller writes them by hand. */
+const MAX_NESTING = 16
+
+function flag(message: Uint8Array | Fields, number: number): boolean {
+  const fields = message instanceof Fields ? message : new Fields(message)
+  let value = false
+  while (fields.next()) if (fields.number === number) value = fields.bool()
+  return value
+}
+
+function traitsOfTxn(txn: Fields, depth: number): { writes: boolean; serializable: boolean } {
+  const traits = { writes: false, serializable: true }
+  if (depth > MAX_NESTING) return { writes: true, serializable: false }
+  while (txn.next()) {
+    if (txn.number !== TXN_SUCCESS && txn.number !== TXN_FAILURE) continue
+    const operation = txn.message()
+    while (operation.next()) {
+      if (operation.number === OP_RANGE) traits.serializable &&= flag(operation.message(), SERIALIZABLE)
+      else if (operation.number === OP_TXN) {
+        const nested = traitsOfTxn(operation.message(), depth + 1)
+        traits.writes ||= nested.writes
+        traits.serializable &&= nested.serializable
+      } else traits.writes = true
+    }
+  }
+  return { writes: traits.writes, serializable: traits.serializable && !traits.writes }
+}
+
+/** The message by which etcd says that a member has no leader (api/v3rpc/rpctypes/error.go, ErrGRPCNoLeader). */
+const NO_LEADER = 'etcdserver: no leader'
+
+/** Whether a member has answered that it has no leader. */
+export function isNoLeader({ code, details }: StatusObject): boolean {
+  return code === status.UNAVAILABLE && details === NO_LEADER
+}
+
+/** Whether etcd has a lease of that id already (rpctypes.ErrGRPCLeaseExist). */
+export function isLeaseExists({ code, details }: StatusObject): boolean {
+  return code === status.FAILED_PRECONDITION && details === 'etcdserver: lease already exists'
+}
+
+/**
+ * The messages that etcd sends only before it proposes a request to the cluster, so that the request is certainly not applied:
+ *
+ * - no leader, not capable, rpc not supported for learner: server/etcdserver/api/v3rpc/interceptor.go, newUnaryInterceptor.
+ *   They come before the handler of the call.
+ * - too many requests: server/etcdserver/v3_server.go, processInternalRaftRequestOnce, before Propose. etcd 3.4 to 3.7 send it with
+ *   the status UNKNOWN, since rpctypes.ErrTooManyRequests is not a gRPC status.
+ * - raft proposal dropped: go.etcd.io/raft raft.go, ErrProposalDropped. The member neither appended nor forwarded it.
+ */
+const BEFORE_PROPOSAL: ReadonlySet<string> = new Set([
+  NO_LEADER,
+  'etcdserver: not capable',
+  'etcdserver: rpc not supported for learner',
+  'etcdserver: too many requests',
+  'raft proposal dropped',
+])
+
+/**
+ * Statuses that say what became of a write: etcd answered it, or refused it. With any other status, etcd or something in front of
+ * it gave up waiting, and the write may be applied later. RESOURCE_EXHAUSTED: no space, request too large.
+ */
+const DEFINITE: ReadonlySet<status> = new Set([
+  status.INVALID_ARGUMENT,
+  status.NOT_FOUND,
+  status.ALREADY_EXISTS,
+  status.PERMISSION_DENIED,
+  status.RESOURCE_EXHAUSTED,
+  status.FAILED_PRECONDITION,
+  status.OUT_OF_RANGE,
+  status.UNIMPLEMENTED,
+  status.UNAUTHENTICATED,
+])
+
+/** Whether a failed attempt may be followed by another one. */
+export function mayRepeat(kind: CallKind, outcome: StatusObject, progress: Progress): boolean {
+  if (progress === 'unprocessed' || (progress === 'answered' && BEFORE_PROPOSAL.has(outcome.details))) return true
+  if (kind === 'write' || progress === 'unsent') return false
+  // The member gave up, or its connection broke. A deadline or a cancellation is the caller's own.
+  return progress === 'answered'
+    ? outcome.code === status.UNAVAILABLE
+    : outcome.code === status.UNAVAILABLE || outcome.code === status.INTERNAL || outcome.code === status.CANCELLED
+}
+
+/** Whether a call that failed may have been applied. */
+export function mayBeApplied(kind: CallKind, outcome: StatusObject, progress: Progress): boolean {
+  if (kind === 'read' || outcome.code === status.OK) return false
+  if (progress === 'unknown') return true
+  if (progress !== 'answered' || DEFINITE.has(outcome.code) || BEFORE_PROPOSAL.has(outcome.details)) return false
+  // server/auth/store.go: errors of users and roles without a gRPC status of their own.
+  return !(outcome.code === status.UNKNOWN && outcome.details.startsWith('auth: '))
+}

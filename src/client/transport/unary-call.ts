@@ -1,0 +1,263 @@
+/**
+ * A call with one request and one answer. It consists of one or more attempts, each over one connection: an attempt that failed
+ * is followed by another one as far as `call-policy.ts` allows it, and a read that gets no answer is sent to a second endpoint
+ * as well. The caller sees one call, within its one deadline.
+ */
+import type { OutgoingHttpHeaders } from 'node:http2'
+import type { EtcdMtlsError } from '../../errors.js'
+import { EtcdCall } from '../call.js'
+import type { CallParts } from '../call-route.js'
+import { makeStatus, type Outcome } from '../call-status.js'
+import { type Call, type CallListener, type MessageContext, Metadata, status, type StatusObject } from '../channel.js'
+import { armDeadline } from '../deadline.js'
+import { isTokenRefused } from '../login.js'
+import { isLeaseExists, mayBeApplied, mayRepeat, type RequestTraits, traitsOf } from './call-policy.js'
+import { existingLeaseResponse, withLeaseId } from './lease-id.js'
+import { outcomeUnknown } from './outcome-unknown.js'
+
+/** How many attempts a call may have. With the pauses below they last about 4 s, longer than the election of a leader. */
+const MAX_ATTEMPTS = 10
+/** How long after its start a call without a deadline may start another attempt, in milliseconds. */
+const RETRY_WINDOW = 10_000
+/** Pause before an attempt at an endpoint that has just failed: the first and the longest, in milliseconds. */
+const FIRST_PAUSE = 25
+const LONGEST_PAUSE = 1000
+/** How often in a row a new token may be refused. */
+const MAX_TOKEN_REFUSALS = 3
+/**
+ * How long a read may stay without an answer before a second endpoint is asked, in milliseconds; at most a third of the time that
+ * the caller has left. Longer than etcd takes for nearly every read (its own warning is at 100 ms), shorter than a silent
+ * endpoint takes to be noticed.
+ */
+const HEDGE_AFTER = 1000
+
+interface Attempt {
+  readonly call: EtcdCall
+  metadata: Metadata | null
+  message: Buffer | null
+}
+
+export class UnaryCall implements Call {
+  readonly #parts: CallParts
+  readonly #started = performance.now()
+  readonly #running = new Set<Attempt>()
+  readonly #avoid = new Set<string>()
+  #metadata: Metadata | null = null
+  #listener: CallListener | null = null
+  #request: Buffer | null = null
+  #traits: RequestTraits = { kind: 'write', needsLeader: true }
+  #headers: OutgoingHttpHeaders | null = null
+  /** The request of a lease, with the id that was chosen here; null for every other call. */
+  #grant: Uint8Array | null = null
+  #attempts = 0
+  #tokenRefusals = 0
+  #hedged = false
+  /** Whether an attempt before may have been processed. */
+  #repeated = false
+  #hedgeTimer: NodeJS.Timeout | undefined
+  #pauseTimer: NodeJS.Timeout | undefined
+  #deadlineTimer: NodeJS.Timeout | undefined
+  #ended = false
+  #explanation: EtcdMtlsError | null = null
+
+  constructor(parts: CallParts) {
+    this.#parts = parts
+  }
+
+  start(metadata: Metadata, listener: CallListener): void {
+    this.#metadata = metadata
+    this.#listener = listener
+  }
+
+  sendMessageWithContext(context: MessageContext, message: Buffer): void {
+    this.#request ??= message
+    if (context.callback !== undefined) process.nextTick(context.callback)
+  }
+
+  /** The request is complete now, so what it means is known before its headers are made. */
+  halfClose(): void {
+    if (this.#ended || this.#attempts > 0) return
+    const { path, route } = this.#parts
+    const request = this.#request ?? Buffer.alloc(0)
+    this.#traits = traitsOf(path, request)
+    if (this.#traits.kind === 'grant') {
+      this.#request = Buffer.from(withLeaseId(request).request)
+      this.#grant = this.#request
+    }
+    if (this.#traits.needsLeader && route.leaderHeaders !== null) this.#headers = route.leaderHeaders
+    this.#attempt()
+  }
+
+  startRead(): void {
+    // The answer is passed on as soon as it is complete: a unary client reads it at once.
+  }
+
+  cancelWithStatus(code: status, details: string): void {
+    if (this.#ended) return
+    const [first] = this.#running
+    if (first === undefined) {
+      this.#finish(makeStatus(code, details), null)
+      return
+    }
+    const fate = this.#fateOf(first, makeStatus(code, details))
+    this.#finish(fate, null)
+  }
+
+  getPeer(): string {
+    return this.#parts.route.target
+  }
+
+  getCallNumber(): number {
+    return 0
+  }
+
+  setCredentials(): void {
+    throw new TypeError('Call credentials are not supported. Use a client certificate or the option "auth".')
+  }
+
+  getAuthContext(): null {
+    return null
+  }
+
+  /** Why the call failed, if more is known than its status says. */
+  get explanation(): EtcdMtlsError | null {
+    return this.#explanation
+  }
+
+  #attempt(): void {
+    clearTimeout(this.#deadlineTimer)
+    this.#attempts += 1
+    const call = new EtcdCall({ ...this.#parts, headers: this.#headers, avoid: this.#avoid })
+    const attempt: Attempt = { call, metadata: null, message: null }
+    this.#running.add(attempt)
+    call.start(this.#metadata ?? new Metadata(), {
+      onReceiveMetadata: (metadata) => {
+        attempt.metadata = metadata
+      },
+      onReceiveMessage: (message: Buffer) => {
+        if (attempt.message === null) {
+          attempt.message = message
+          call.startRead()
+        } else call.cancelWithStatus(status.INTERNAL, 'Received more than one message in answer to a unary call')
+      },
+      onReceiveStatus: (outcome) => {
+        this.#onAttemptEnded(attempt, outcome)
+      },
+    })
+    call.startRead()
+    call.sendMessageWithContext({}, this.#request ?? Buffer.alloc(0))
+    call.halfClose()
+    if (this.#traits.kind === 'read' && !this.#hedged) this.#armHedge(attempt)
+  }
+
+  #armHedge(attempt: Attempt): void {
+    clearTimeout(this.#hedgeTimer)
+    const left = this.#timeLeft()
+    const delay = left < 3 * HEDGE_AFTER ? Math.max(1, Math.round(left / 3)) : HEDGE_AFTER
+    this.#hedgeTimer = setTimeout(() => {
+      this.#hedge(attempt)
+    }, delay)
+  }
+
+  #hedge(attempt: Attempt): void {
+    const { carriedBy, wasAnswered } = attempt.call
+    // An attempt that waits for a connection gets the first one anyway; an answer that has begun will end.
+    if (this.#ended || carriedBy === null || wasAnswered || !this.#running.has(attempt)) return
+    this.#avoid.add(carriedBy)
+    if (!this.#parts.route.hasOther(this.#avoid)) return
+    this.#hedged = true
+    this.#attempt()
+  }
+
+  #onAttemptEnded(attempt: Attempt, outcome: Outcome): void {
+    if (!this.#running.delete(attempt) || this.#ended) return
+    if (outcome.code === status.OK) {
+      this.#finish(outcome, attempt)
+      return
+    }
+    const { call } = attempt
+    if (this.#repeatWithNewToken(outcome, call)) return
+    const { kind } = this.#traits
+    if (this.#grant !== null && this.#repeated && isLeaseExists(outcome)) {
+      // The TTL is the one asked for: etcd may have granted a longer one, and never a shorter one.
+      this.#finish(makeStatus(status.OK, ''), { ...attempt, message: existingLeaseResponse(this.#grant) })
+      return
+    }
+    const repeat = mayRepeat(kind, outcome, call.progress)
+    if (repeat && this.#running.size > 0) return
+    if (repeat && this.#repeatLater(call)) return
+    this.#finish(this.#fateOf(attempt, outcome), attempt)
+  }
+
+  #repeatWithNewToken(outcome: StatusObject, call: EtcdCall): boolean {
+    if (!call.hadToken || !isTokenRefused(outcome) || this.#tokenRefusals >= MAX_TOKEN_REFUSALS) return false
+    this.#tokenRefusals += 1
+    this.#attempt()
+    return true
+  }
+
+  /** False if the call has no attempt left. */
+  #repeatLater(call: EtcdCall): boolean {
+    const { route } = this.#parts
+    const left = this.#timeLeft()
+    const spent = performance.now() - this.#started
+    if (this.#attempts >= MAX_ATTEMPTS || left <= 0 || (left === Infinity && spent > RETRY_WINDOW)) return false
+    if (call.progress === 'unknown') this.#repeated = true
+    if (call.carriedBy !== null) this.#avoid.add(call.carriedBy)
+    const other = route.hasOther(this.#avoid)
+    // All endpoints have had their turn: the next round begins after a pause.
+    if (!other) this.#avoid.clear()
+    if (other) this.#attempt()
+    else this.#pause(call)
+    return true
+  }
+
+  #pause(call: EtcdCall): void {
+    const limit = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (this.#attempts - 1))
+    this.#deadlineTimer = armDeadline(Number(this.#parts.deadline), () => {
+      clearTimeout(this.#pauseTimer)
+      this.#finish(makeStatus(status.DEADLINE_EXCEEDED, 'Deadline exceeded'), null, call.explanation)
+    })
+    if (this.#ended) return
+    this.#pauseTimer = setTimeout(
+      () => {
+        this.#attempt()
+      },
+      limit / 2 + (Math.random() * limit) / 2,
+    )
+  }
+
+  #timeLeft(): number {
+    return Number(this.#parts.deadline) - Date.now()
+  }
+
+  /** The outcome of a failed call, with the error that says whether a write may have been applied. */
+  #fateOf({ call }: Attempt, outcome: Outcome): Outcome {
+    const { path, route } = this.#parts
+    const unknown = mayBeApplied(this.#traits.kind, outcome, call.progress)
+    // The lease may come from an attempt before, whatever became of this one.
+    if (unknown || (this.#grant !== null && this.#repeated)) return outcomeUnknown(path, call.carriedBy, outcome)
+    const waited = outcome.code === status.DEADLINE_EXCEEDED && call.progress === 'unsent'
+    const cause = waited ? route.whyNotReady() : null
+    return cause === null ? outcome : { ...outcome, cause }
+  }
+
+  #finish(outcome: Outcome, attempt: Attempt | null, cause: EtcdMtlsError | null = null): void {
+    this.#ended = true
+    clearTimeout(this.#hedgeTimer)
+    clearTimeout(this.#pauseTimer)
+    clearTimeout(this.#deadlineTimer)
+    for (const { call } of this.#running) call.cancelWithStatus(status.CANCELLED, 'Another attempt of the call was answered')
+    this.#running.clear()
+    this.#explanation = outcome.cause ?? cause
+    const final = this.#explanation === null ? outcome : { ...outcome, cause: this.#explanation }
+    const listener = this.#listener
+    const deliver = (): void => {
+      if (attempt !== null && attempt.metadata !== null) listener?.onReceiveMetadata(attempt.metadata)
+      if (attempt !== null && attempt.message !== null) listener?.onReceiveMessage(attempt.message)
+      listener?.onReceiveStatus(final)
+    }
+    if (attempt === null) process.nextTick(deliver)
+    else deliver()
+  }
+}

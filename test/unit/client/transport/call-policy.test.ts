@@ -1,0 +1,133 @@
+import { describe, expect, it } from 'vitest'
+import { status } from '../../../../src/client/channel.js'
+import { makeStatus } from '../../../../src/client/call-status.js'
+import {
+  type CallKind,
+  isUnary,
+  mayBeApplied,
+  mayRepeat,
+  type Progress,
+  traitsOf,
+} from '../../../../src/client/transport/call-policy.js'
+import { bytesField, int64Field, trueField } from '../../../../src/client/protobuf.js'
+
+const EMPTY = Buffer.alloc(0)
+const range = (serializable: boolean): Buffer =>
+  Buffer.concat([bytesField(1, Buffer.from('a')), serializable ? trueField(7) : EMPTY])
+const op = (kind: 1 | 2 | 3 | 4, request: Buffer): Buffer => bytesField(kind, request)
+const txn = (success: readonly Buffer[], failure: readonly Buffer[] = []): Buffer =>
+  Buffer.concat([
+    bytesField(1, int64Field(1, 3n)),
+    ...success.map((each) => bytesField(2, each)),
+    ...failure.map((each) => bytesField(3, each)),
+  ])
+const kindOf = (method: string, request = EMPTY): CallKind => traitsOf(`/etcdserverpb.${method}`, request).kind
+
+describe('traitsOf', () => {
+  it.each([
+    ['KV/Range', EMPTY],
+    ['KV/Txn', txn([op(1, range(false))], [op(1, range(true))])],
+    ['KV/Txn', txn([op(4, txn([op(1, range(false))]))])],
+    ['KV/Txn', EMPTY],
+    ['Lease/LeaseTimeToLive', EMPTY],
+    ['Maintenance/Status', EMPTY],
+    ['Maintenance/Alarm', EMPTY],
+    ['Cluster/MemberList', EMPTY],
+    ['Auth/UserGet', EMPTY],
+  ])('takes %s for a read if it changes nothing', (method, request) => {
+    expect(kindOf(method, request)).toBe('read')
+  })
+
+  it.each([
+    ['KV/Put', EMPTY],
+    ['KV/DeleteRange', EMPTY],
+    ['KV/Compact', EMPTY],
+    ['KV/Txn', txn([op(2, EMPTY)])],
+    ['KV/Txn', txn([], [op(3, EMPTY)])],
+    ['KV/Txn', txn([op(1, range(false)), op(4, txn([], [op(2, EMPTY)]))])],
+    ['KV/Txn', txn([bytesField(9, EMPTY)])],
+    ['KV/Txn', Buffer.from([0x12, 0x7f])],
+    ['Lease/LeaseRevoke', EMPTY],
+    ['Lease/LeaseGrant', int64Field(2, 7n)],
+    ['Maintenance/Alarm', int64Field(1, 2n)],
+    ['Maintenance/Defragment', EMPTY],
+    ['Auth/UserAdd', EMPTY],
+    ['Cluster/MemberAdd', EMPTY],
+    ['Unknown/Call', EMPTY],
+  ])('takes %s for a write if it may change something', (method, request) => {
+    expect(kindOf(method, request)).toBe('write')
+  })
+
+  it('recognizes a lease whose id this client may choose', () => {
+    expect(kindOf('Lease/LeaseGrant', int64Field(1, 60n))).toBe('grant')
+  })
+
+  it('takes a transaction nested without end for a write', () => {
+    let request = txn([op(1, range(true))])
+    for (let i = 0; i < 100; i += 1) request = txn([op(4, request)])
+    expect(traitsOf('/etcdserverpb.KV/Txn', request)).toEqual({ kind: 'write', needsLeader: true })
+  })
+
+  it.each([
+    ['KV/Range', range(true), false],
+    ['KV/Range', range(false), true],
+    ['KV/Txn', txn([op(1, range(true))]), false],
+    ['KV/Txn', txn([op(1, range(true)), op(1, range(false))]), true],
+    ['KV/Put', EMPTY, true],
+    ['Lease/LeaseGrant', EMPTY, true],
+    ['Maintenance/Status', EMPTY, false],
+  ])('knows whether %s needs a leader', (method, request, needed) => {
+    expect(traitsOf(`/etcdserverpb.${method}`, request).needsLeader).toBe(needed)
+  })
+})
+
+describe('isUnary', () => {
+  it('excludes streams and foreign services', () => {
+    expect(['KV/Range', 'Watch/Watch', 'Lease/LeaseKeepAlive', 'Maintenance/Snapshot'].map((each) => isUnary(`/etcdserverpb.${each}`))).toEqual([true, false, false, false])
+    expect(isUnary('/helloworld.Greeter/SayHello')).toBe(false)
+  })
+})
+
+describe('a failed attempt', () => {
+  const { UNAVAILABLE, UNKNOWN, DEADLINE_EXCEEDED, PERMISSION_DENIED, RESOURCE_EXHAUSTED, INTERNAL, CANCELLED } = status
+  const repeated = (kind: CallKind, code: status, details: string, progress: Progress): [boolean, boolean] => {
+    const outcome = makeStatus(code, details)
+    return [mayRepeat(kind, outcome, progress), mayBeApplied(kind, outcome, progress)]
+  }
+
+  it.each<[string, status, string, Progress, [boolean, boolean]]>([
+    ['was never sent', UNAVAILABLE, 'No endpoint is ready', 'unsent', [false, false]],
+    ['was refused by REFUSED_STREAM or GOAWAY', UNAVAILABLE, 'Stream refused by server', 'unprocessed', [true, false]],
+    ['lost its connection', UNAVAILABLE, 'Connection dropped', 'unknown', [false, true]],
+    ['met its deadline', DEADLINE_EXCEEDED, 'Deadline exceeded', 'unknown', [false, true]],
+    ['was cancelled after it was sent', CANCELLED, 'Cancelled on client', 'unknown', [false, true]],
+    ['found a member without a leader', UNAVAILABLE, 'etcdserver: no leader', 'answered', [true, false]],
+    ['found a learner', UNAVAILABLE, 'etcdserver: rpc not supported for learner', 'answered', [true, false]],
+    ['found an overloaded member', UNKNOWN, 'etcdserver: too many requests', 'answered', [true, false]],
+    ['was dropped by raft', UNKNOWN, 'raft proposal dropped', 'answered', [true, false]],
+    ['timed out in etcd', UNAVAILABLE, 'etcdserver: request timed out', 'answered', [false, true]],
+    ['timed out at a lost leader', UNAVAILABLE, 'etcdserver: request timed out, possibly due to previous leader failure', 'answered', [false, true]],
+    ['met a member that stops', UNAVAILABLE, 'etcdserver: server stopped', 'answered', [false, true]],
+    ['was denied', PERMISSION_DENIED, 'etcdserver: permission denied', 'answered', [false, false]],
+    ['found no space', RESOURCE_EXHAUSTED, 'etcdserver: mvcc: database space exceeded', 'answered', [false, false]],
+    ['has an answer that is too large', RESOURCE_EXHAUSTED, 'Received message larger than max', 'unknown', [false, true]],
+    ['was refused by the auth store', UNKNOWN, 'auth: user not found', 'answered', [false, false]],
+    ['met an error that nobody knows', UNKNOWN, 'disk I/O error', 'answered', [false, true]],
+  ])('of a write that %s is repeated only if it was certainly not processed', (_what, code, details, progress, expected) => {
+    expect(repeated('write', code, details, progress)).toEqual(expected)
+  })
+
+  it.each<[string, status, string, Progress, boolean]>([
+    ['lost its connection', UNAVAILABLE, 'Connection dropped', 'unknown', true],
+    ['was reset', INTERNAL, 'Received RST_STREAM', 'unknown', true],
+    ['timed out in etcd', UNAVAILABLE, 'etcdserver: request timed out', 'answered', true],
+    ['saw the leader change', UNAVAILABLE, 'etcdserver: leader changed', 'answered', true],
+    ['met its deadline', DEADLINE_EXCEEDED, 'Deadline exceeded', 'unknown', false],
+    ['was denied', PERMISSION_DENIED, 'etcdserver: permission denied', 'answered', false],
+    ['asked for a compacted revision', status.OUT_OF_RANGE, 'etcdserver: mvcc: required revision has been compacted', 'answered', false],
+    ['was never sent', UNAVAILABLE, 'No endpoint is ready', 'unsent', false],
+  ])('of a read that %s is repeated if another endpoint may answer', (_what, code, details, progress, expected) => {
+    expect(repeated('read', code, details, progress)).toEqual([expected, false])
+    expect(repeated('grant', code, details, progress)[0]).toBe(expected)
+  })
+})
