@@ -247,7 +247,8 @@ export class UnaryCall implements Call {
     clearTimeout(this.#hedgeTimer)
     clearTimeout(this.#pauseTimer)
     clearTimeout(this.#deadlineTimer)
-    for (const { call } of this.#running) call.cancelWithStatus(status.CANCELLED, 'Another attempt of the call was answered')
+    for (const { call } of this.#running)
+      call.cancelWithStatus(status.CANCELLED, 'Another attempt of the call was answered')
     this.#running.clear()
     this.#explanation = outcome.cause ?? cause
     const final = this.#explanation === null ? outcome : { ...outcome, cause: this.#explanation }

@@ -9,9 +9,9 @@ import {
   type Progress,
   traitsOf,
 } from '../../../../src/client/transport/call-policy.js'
-import { bytesField, int64Field, trueField } from '../../../../src/client/protobuf.js'
+import { bytesField, int64Field, trueField } from '../../../../src/client/streams/protobuf.js'
 
-const EMPTY = Buffer.alloc(0)
+const EMPTY: Buffer = Buffer.alloc(0)
 const range = (serializable: boolean): Buffer =>
   Buffer.concat([bytesField(1, Buffer.from('a')), serializable ? trueField(7) : EMPTY])
 const op = (kind: 1 | 2 | 3 | 4, request: Buffer): Buffer => bytesField(kind, request)
@@ -24,7 +24,7 @@ const txn = (success: readonly Buffer[], failure: readonly Buffer[] = []): Buffe
 const kindOf = (method: string, request = EMPTY): CallKind => traitsOf(`/etcdserverpb.${method}`, request).kind
 
 describe('traitsOf', () => {
-  it.each([
+  it.each<[string, Buffer]>([
     ['KV/Range', EMPTY],
     ['KV/Txn', txn([op(1, range(false))], [op(1, range(true))])],
     ['KV/Txn', txn([op(4, txn([op(1, range(false))]))])],
@@ -38,7 +38,7 @@ describe('traitsOf', () => {
     expect(kindOf(method, request)).toBe('read')
   })
 
-  it.each([
+  it.each<[string, Buffer]>([
     ['KV/Put', EMPTY],
     ['KV/DeleteRange', EMPTY],
     ['KV/Compact', EMPTY],
@@ -68,7 +68,7 @@ describe('traitsOf', () => {
     expect(traitsOf('/etcdserverpb.KV/Txn', request)).toEqual({ kind: 'write', needsLeader: true })
   })
 
-  it.each([
+  it.each<[string, Buffer, boolean]>([
     ['KV/Range', range(true), false],
     ['KV/Range', range(false), true],
     ['KV/Txn', txn([op(1, range(true))]), false],
@@ -83,7 +83,11 @@ describe('traitsOf', () => {
 
 describe('isUnary', () => {
   it('excludes streams and foreign services', () => {
-    expect(['KV/Range', 'Watch/Watch', 'Lease/LeaseKeepAlive', 'Maintenance/Snapshot'].map((each) => isUnary(`/etcdserverpb.${each}`))).toEqual([true, false, false, false])
+    expect(
+      ['KV/Range', 'Watch/Watch', 'Lease/LeaseKeepAlive', 'Maintenance/Snapshot'].map((each) =>
+        isUnary(`/etcdserverpb.${each}`),
+      ),
+    ).toEqual([true, false, false, false])
     expect(isUnary('/helloworld.Greeter/SayHello')).toBe(false)
   })
 })
@@ -106,16 +110,31 @@ describe('a failed attempt', () => {
     ['found an overloaded member', UNKNOWN, 'etcdserver: too many requests', 'answered', [true, false]],
     ['was dropped by raft', UNKNOWN, 'raft proposal dropped', 'answered', [true, false]],
     ['timed out in etcd', UNAVAILABLE, 'etcdserver: request timed out', 'answered', [false, true]],
-    ['timed out at a lost leader', UNAVAILABLE, 'etcdserver: request timed out, possibly due to previous leader failure', 'answered', [false, true]],
+    [
+      'timed out at a lost leader',
+      UNAVAILABLE,
+      'etcdserver: request timed out, possibly due to previous leader failure',
+      'answered',
+      [false, true],
+    ],
     ['met a member that stops', UNAVAILABLE, 'etcdserver: server stopped', 'answered', [false, true]],
     ['was denied', PERMISSION_DENIED, 'etcdserver: permission denied', 'answered', [false, false]],
     ['found no space', RESOURCE_EXHAUSTED, 'etcdserver: mvcc: database space exceeded', 'answered', [false, false]],
-    ['has an answer that is too large', RESOURCE_EXHAUSTED, 'Received message larger than max', 'unknown', [false, true]],
+    [
+      'has an answer that is too large',
+      RESOURCE_EXHAUSTED,
+      'Received message larger than max',
+      'unknown',
+      [false, true],
+    ],
     ['was refused by the auth store', UNKNOWN, 'auth: user not found', 'answered', [false, false]],
     ['met an error that nobody knows', UNKNOWN, 'disk I/O error', 'answered', [false, true]],
-  ])('of a write that %s is repeated only if it was certainly not processed', (_what, code, details, progress, expected) => {
-    expect(repeated('write', code, details, progress)).toEqual(expected)
-  })
+  ])(
+    'of a write that %s is repeated only if it was certainly not processed',
+    (_what, code, details, progress, expected) => {
+      expect(repeated('write', code, details, progress)).toEqual(expected)
+    },
+  )
 
   it.each<[string, status, string, Progress, boolean]>([
     ['lost its connection', UNAVAILABLE, 'Connection dropped', 'unknown', true],
@@ -124,7 +143,13 @@ describe('a failed attempt', () => {
     ['saw the leader change', UNAVAILABLE, 'etcdserver: leader changed', 'answered', true],
     ['met its deadline', DEADLINE_EXCEEDED, 'Deadline exceeded', 'unknown', false],
     ['was denied', PERMISSION_DENIED, 'etcdserver: permission denied', 'answered', false],
-    ['asked for a compacted revision', status.OUT_OF_RANGE, 'etcdserver: mvcc: required revision has been compacted', 'answered', false],
+    [
+      'asked for a compacted revision',
+      status.OUT_OF_RANGE,
+      'etcdserver: mvcc: required revision has been compacted',
+      'answered',
+      false,
+    ],
     ['was never sent', UNAVAILABLE, 'No endpoint is ready', 'unsent', false],
   ])('of a read that %s is repeated if another endpoint may answer', (_what, code, details, progress, expected) => {
     expect(repeated('read', code, details, progress)).toEqual([expected, false])

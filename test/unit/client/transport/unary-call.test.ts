@@ -1,0 +1,288 @@
+/** Calls over several endpoints whose servers are scripted: what is repeated, where, and what the caller sees. */
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
+import { describe, expect, it } from 'vitest'
+import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../../../src/client/index.js'
+import { mintPki } from '../../../support/etcd.js'
+import { type CallHandler, emptyAnswer, grpcPeer, type Peer, refuseCall, serverTls } from '../../../support/peers.js'
+
+const pki = mintPki()
+
+type Script = (stream: ServerHttp2Stream, count: number, headers: IncomingHttpHeaders) => void
+
+interface Cluster extends AsyncDisposable {
+  readonly client: SecureEtcd3
+  /** How many calls of a method each peer has seen. */
+  counts(method: string): number[]
+}
+
+/** A client of as many peers as there are scripts; each script answers the n-th call that its peer sees, of every method. */
+async function cluster(scripts: readonly Script[], options: Partial<SecureClientOptions> = {}): Promise<Cluster> {
+  const seen = scripts.map(() => new Map<string, number>())
+  const peers: Peer[] = await Promise.all(
+    scripts.map((script, index) => {
+      let count = 0
+      const onCall: CallHandler = (stream, headers) => {
+        const method = String(headers[':path']).slice('/etcdserverpb.'.length)
+        seen[index]?.set(method, (seen[index].get(method) ?? 0) + 1)
+        count += 1
+        script(stream, count, headers)
+      }
+      return grpcPeer(serverTls(pki.server), onCall)
+    }),
+  )
+  const client = await createSecureClient({
+    endpoints: peers.map(({ endpoint }) => endpoint),
+    credentials: pki.client,
+    preflight: 'all',
+    ...options,
+  })
+  return {
+    client,
+    counts: (method) => seen.map((each) => each.get(method) ?? 0),
+    [Symbol.asyncDispose]: async () => {
+      await client[Symbol.asyncDispose]()
+      await Promise.all(peers.map((each) => each[Symbol.asyncDispose]()))
+    },
+  }
+}
+
+const answer: Script = (stream) => {
+  emptyAnswer(stream)
+}
+const silent: Script = () => undefined
+const drop: Script = (stream) => {
+  stream.session?.destroy()
+}
+const refuseStream: Script = (stream) => {
+  stream.close(constants.NGHTTP2_REFUSED_STREAM)
+}
+const status =
+  (code: number, message: string): Script =>
+  (stream) => {
+    refuseCall(stream, code, message)
+  }
+/** The first call that any peer of this script sees goes to `first`, all others to `then`. */
+function once(first: Script, then: Script = answer): Script {
+  let used = false
+  return (stream, count, headers) => {
+    const script = used ? then : first
+    used = true
+    script(stream, count, headers)
+  }
+}
+const sum = (counts: readonly number[]): number => counts.reduce((total, each) => total + each, 0)
+
+describe('a write', () => {
+  it('whose connection breaks is not repeated, and its error says that it may have been applied', async () => {
+    const script = once(drop)
+    await using three = await cluster([script, script, script])
+    const failed = three.client.put('a').value('b').exec()
+    await expect(failed).rejects.toMatchObject({ name: 'Error', cause: { code: 'ERR_OUTCOME_UNKNOWN' } })
+    const { cause } = await failed.catch((error: unknown) => error as { cause: { details: unknown; message: string } })
+    expect(cause.details).toEqual({ call: 'KV/Put', endpoint: expect.stringMatching(/^https:\/\/127\.0\.0\.1:\d+$/) })
+    expect(cause.message).toContain('may have been applied')
+    expect(sum(three.counts('KV/Put'))).toBe(1)
+  })
+
+  it.each<[string, Script]>([
+    ['refuses its stream', refuseStream],
+    ['has no leader', status(14, 'etcdserver: no leader')],
+    ['is a learner', status(14, 'etcdserver: rpc not supported for learner')],
+    ['has too many requests', status(2, 'etcdserver: too many requests')],
+  ])('goes to another endpoint if the first one %s', async (_what, script) => {
+    const first = once(script)
+    await using three = await cluster([first, first, first])
+    await three.client.put('a').value('b').exec()
+    expect([...three.counts('KV/Put')].sort()).toEqual([0, 1, 1])
+  })
+
+  it.each<[string, Script, string]>([
+    ['a time-out of etcd', status(14, 'etcdserver: request timed out'), 'request timed out'],
+    ['a server that stops', status(14, 'etcdserver: server stopped'), 'server stopped'],
+    ['a stream that is reset', (stream) => stream.close(constants.NGHTTP2_INTERNAL_ERROR), 'RST_STREAM'],
+  ])('is sent once on %s', async (_what, script, message) => {
+    await using three = await cluster([script, script, script])
+    const failed = three.client.put('a').value('b').exec()
+    await expect(failed).rejects.toThrow(message)
+    await expect(failed).rejects.toMatchObject({ cause: { code: 'ERR_OUTCOME_UNKNOWN' } })
+    expect(sum(three.counts('KV/Put'))).toBe(1)
+  })
+
+  it('that etcd refuses has no cause of an unknown outcome', async () => {
+    await using one = await cluster([status(8, 'etcdserver: mvcc: database space exceeded')])
+    const error = await one.client
+      .put('a')
+      .value('b')
+      .exec()
+      .catch((each: unknown) => each)
+    expect(error).toBeInstanceOf(Error)
+    expect((error as Error).cause).toBeUndefined()
+  })
+
+  it('spends its deadline once, as the whole budget of the caller', async () => {
+    await using three = await cluster([silent, silent, silent])
+    const deadline = Date.now() + 300
+    const failed = three.client.put('a').value('b').options({ deadline }).exec()
+    await expect(failed).rejects.toThrow('Deadline exceeded')
+    await expect(failed).rejects.toMatchObject({ cause: { code: 'ERR_OUTCOME_UNKNOWN' } })
+    expect(sum(three.counts('KV/Put'))).toBe(1)
+  })
+
+  it('in a transaction is not repeated, and a transaction that only reads is', async () => {
+    const script = once(drop)
+    await using three = await cluster([script, script, script])
+    const { client } = three
+    await client.if('a', 'Version', '==', 0).then(client.get('a')).commit()
+    expect(sum(three.counts('KV/Txn'))).toBe(2)
+    const dropping = once(drop)
+    await using others = await cluster([dropping, dropping, dropping])
+    const writes = others.client.if('a', 'Version', '==', 0).then(others.client.put('a').value('b')).commit()
+    await expect(writes).rejects.toMatchObject({ cause: { code: 'ERR_OUTCOME_UNKNOWN', details: { call: 'KV/Txn' } } })
+    expect(sum(others.counts('KV/Txn'))).toBe(1)
+  })
+})
+
+describe('a read', () => {
+  it.each<[string, Script]>([
+    ['breaks its connection', drop],
+    ['times out', status(14, 'etcdserver: request timed out')],
+    ['has seen its leader change', status(14, 'etcdserver: leader changed')],
+    ['resets the stream', (stream) => stream.close(constants.NGHTTP2_INTERNAL_ERROR)],
+  ])('goes to another endpoint if the first one %s', async (_what, script) => {
+    const first = once(script)
+    await using three = await cluster([first, first, first])
+    expect(await three.client.get('a').string()).toBeNull()
+    expect([...three.counts('KV/Range')].sort()).toEqual([0, 1, 1])
+  })
+
+  it('is repeated at a lone endpoint after a pause', async () => {
+    let failures = 3
+    const script: Script = (stream) => {
+      if (failures > 0) refuseCall(stream, 14, 'etcdserver: leader changed')
+      else emptyAnswer(stream)
+      failures -= 1
+    }
+    await using one = await cluster([script])
+    expect(await one.client.get('a').string()).toBeNull()
+    expect(one.counts('KV/Range')).toEqual([4])
+  })
+
+  it('ends with the last refusal if no attempt succeeds', async () => {
+    await using one = await cluster([status(14, 'etcdserver: leader changed')])
+    await expect(one.client.get('a').string()).rejects.toThrow('leader changed')
+    expect(one.counts('KV/Range')).toEqual([10])
+  })
+
+  it('that is refused for its own sake is not repeated', async () => {
+    await using three = await cluster([status(11, 'etcdserver: mvcc: required revision has been compacted')])
+    await expect(three.client.get('a').revision('1').string()).rejects.toThrow('compacted')
+    expect(sum(three.counts('KV/Range'))).toBe(1)
+  })
+
+  it('is sent to a second endpoint if the first one stays silent', async () => {
+    const first = once(silent)
+    await using three = await cluster([first, first, first])
+    expect(await three.client.get('a').string()).toBeNull()
+    expect([...three.counts('KV/Range')].sort()).toEqual([0, 1, 1])
+  })
+
+  it('has its second attempt within a short deadline', async () => {
+    const first = once(silent)
+    await using two = await cluster([first, first])
+    expect(
+      await two.client
+        .get('a')
+        .options({ deadline: Date.now() + 600 })
+        .string(),
+    ).toBeNull()
+  })
+
+  it('fails with INTERNAL if it is answered twice', async () => {
+    const twice: Script = (stream) => {
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
+      stream.on('wantTrailers', () => {
+        stream.sendTrailers({ 'grpc-status': '0' })
+      })
+      stream.end(Buffer.alloc(10))
+    }
+    await using one = await cluster([twice])
+    await expect(one.client.put('a').value('b').exec()).rejects.toMatchObject({
+      message: expect.stringContaining('more than one message') as string,
+      cause: { code: 'ERR_OUTCOME_UNKNOWN' },
+    })
+  })
+})
+
+describe('a lease', () => {
+  it('is granted once although its answer is lost: its id is the same in the second request', async () => {
+    const requests: Buffer[] = []
+    const keep =
+      (then: Script): Script =>
+      (stream, count, headers) => {
+        if (headers[':path'] !== '/etcdserverpb.Lease/LeaseGrant') return
+        stream.once('data', (piece: Buffer) => {
+          requests.push(piece)
+          then(stream, count, headers)
+        })
+      }
+    const script = once(keep(drop), keep(status(9, 'etcdserver: lease already exists')))
+    await using three = await cluster([script, script, script])
+    const lease = three.client.lease(60, { autoKeepAlive: false })
+    const id = await lease.grant()
+    expect(requests).toHaveLength(2)
+    expect(requests[0]).toEqual(requests[1])
+    expect(BigInt(id)).toBeGreaterThan(0n)
+  })
+
+  it('that somebody else has is not taken for its own', async () => {
+    await using one = await cluster([status(9, 'etcdserver: lease already exists')])
+    await expect(one.client.lease(60, { autoKeepAlive: false }).grant()).rejects.toThrow('lease already exists')
+  })
+})
+
+describe('a member without a leader', () => {
+  const seen: (string | undefined)[] = []
+  const note: Script = (stream, _count, headers) => {
+    seen.push(String(headers['hasleader']))
+    emptyAnswer(stream)
+  }
+
+  it('is asked to refuse everything but serializable reads', async () => {
+    await using one = await cluster([note])
+    const { client } = one
+    await client.get('a').string()
+    await client.get('a').serializable(true).string()
+    await client.put('a').value('b')
+    await client.maintenance.status()
+    expect(seen.splice(0)).toEqual(['true', 'undefined', 'true', 'undefined'])
+  })
+
+  it('is not asked if the option requireLeader is false', async () => {
+    await using one = await cluster([note], { requireLeader: false })
+    await one.client.get('a').string()
+    expect(seen.splice(0)).toEqual(['undefined'])
+  })
+
+  it('is left out until a read that needs the leader succeeds there', async () => {
+    let hasLeader = false
+    const lost: Script = (stream) => {
+      if (hasLeader) emptyAnswer(stream)
+      else refuseCall(stream, 14, 'etcdserver: no leader')
+    }
+    await using two = await cluster([lost, answer])
+    for (let i = 0; i < 20; i += 1) await two.client.put('a').value('b').exec()
+    const [refused = 0, served] = two.counts('KV/Put')
+    expect(refused).toBeLessThanOrEqual(1)
+    expect(served).toBe(20)
+    hasLeader = true
+    await expect
+      .poll(
+        async () => {
+          await two.client.put('a').value('b').exec()
+          return two.counts('KV/Put')[0]
+        },
+        { timeout: 20_000 },
+      )
+      .toBeGreaterThan(refused)
+  })
+})
