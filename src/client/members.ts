@@ -31,7 +31,6 @@ const WATCH = '/etcdserverpb.Watch/Watch'
 const LEASE_KEEP_ALIVE = '/etcdserverpb.Lease/LeaseKeepAlive'
 
 const NO_HEADERS: OutgoingHttpHeaders = {}
-const NOWHERE: ReadonlySet<string> = new Set()
 /** etcd api/v3rpc/rpctypes/metadatafields.go: MetadataRequireLeaderKey, MetadataHasLeader. */
 const REQUIRE_LEADER: OutgoingHttpHeaders = { hasleader: 'true' }
 /** After a member has come back, its share of the streams migrates to it within this time, in milliseconds. */
@@ -62,6 +61,7 @@ export class Members implements CallRoute, ChannelBacking {
   readonly #waiting = new Map<WaitingCall, string>()
   readonly #listeners = new Set<() => void>()
   readonly #positions = new ResumePositions()
+  readonly #none: ReadonlySet<string> = new Set()
   #ready: Connection[] = []
   /** Endpoints that answered "no leader", with the check that ends that. They are chosen only if there is no other one. */
   readonly #leaderless = new Map<Connection, LeaderCheck>()
@@ -91,7 +91,7 @@ export class Members implements CallRoute, ChannelBacking {
   }
 
   createCall(path: string, deadline: Deadline, authority: string | null): Call {
-    const parts = { route: this, path, deadline, authority, headers: null, avoid: NOWHERE }
+    const parts = { route: this, path, deadline, authority, headers: null, avoid: this.#none }
     if (isUnary(path)) return new UnaryCall(parts)
     switch (path) {
       case WATCH:

@@ -78,7 +78,7 @@ export class Connection {
     parts.session.once('close', () => {
       this.#lost('closed', null)
     })
-    parts.session.on('goaway', (_code, lastStreamId) => {
+    parts.session.on('goaway', (_code, lastStreamId: number) => {
       this.#lastProcessed = Math.min(this.#lastProcessed, lastStreamId)
       this.#retire('goaway', null)
     })

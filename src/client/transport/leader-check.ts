@@ -7,7 +7,7 @@ import { type ClientHttp2Stream, constants, type IncomingHttpHeaders, type Outgo
 import { status } from '../channel.js'
 import type { Connection } from './connection.js'
 import { frameMessage } from '../streams/framing.js'
-import { callHeaders, GREETING_AGENT } from '../greeting.js'
+import { callHeaders } from '../greeting.js'
 import { bytesField, trueField } from '../streams/protobuf.js'
 
 /** Pauses before the checks, in milliseconds: the first and the longest. An election takes about a second. */
@@ -16,6 +16,8 @@ const LONGEST_PAUSE = 2000
 /** How long a check may take, in milliseconds. */
 const LIMIT = 2000
 
+/** Tells health checks from calls in a log of requests. */
+const HEALTH_CHECK_AGENT = 'etcd-mtls health check'
 export const HEALTH_PATH = '/etcdserverpb.KV/Range'
 
 /** RangeRequest: key (1) and keys_only (8) of api/etcdserverpb/rpc.proto; the key is the one that etcdctl's `endpoint health` reads. */
@@ -69,7 +71,7 @@ export class LeaderCheck {
       stream = this.#connection.request({
         ...callHeaders(HEALTH_PATH, this.#connection.authority),
         ...this.#headers,
-        'user-agent': GREETING_AGENT,
+        'user-agent': HEALTH_CHECK_AGENT,
         hasleader: 'true',
       })
     } catch {

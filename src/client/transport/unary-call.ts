@@ -31,6 +31,9 @@ const MAX_TOKEN_REFUSALS = 3
  */
 const HEDGE_AFTER = 1000
 
+/** How long a read that was answered elsewhere may go on, in milliseconds: until a silent endpoint is noticed. */
+const OVERTAKEN_LIMIT = 5000
+
 interface Attempt {
   readonly call: EtcdCall
   metadata: Metadata | null
@@ -247,9 +250,7 @@ export class UnaryCall implements Call {
     clearTimeout(this.#hedgeTimer)
     clearTimeout(this.#pauseTimer)
     clearTimeout(this.#deadlineTimer)
-    for (const { call } of this.#running)
-      call.cancelWithStatus(status.CANCELLED, 'Another attempt of the call was answered')
-    this.#running.clear()
+    this.#abandonOthers(outcome)
     this.#explanation = outcome.cause ?? cause
     const final = this.#explanation === null ? outcome : { ...outcome, cause: this.#explanation }
     const listener = this.#listener
@@ -260,5 +261,21 @@ export class UnaryCall implements Call {
     }
     if (attempt === null) process.nextTick(deliver)
     else deliver()
+  }
+
+  /**
+   * Ends the attempts that are still running. One that another endpoint has overtaken goes on for a while: its connection is
+   * checked for silence only while a call waits on it.
+   */
+  #abandonOthers(outcome: Outcome): void {
+    const overtaken = outcome.code === status.OK
+    for (const { call } of this.#running) {
+      const cancel = (): void => {
+        call.cancelWithStatus(status.CANCELLED, 'Another attempt of the call was answered')
+      }
+      if (overtaken) setTimeout(cancel, OVERTAKEN_LIMIT).unref()
+      else cancel()
+    }
+    this.#running.clear()
   }
 }
