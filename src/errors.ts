@@ -21,6 +21,10 @@ export interface ErrorDetails {
    * `endpoint` is the URL that it was sent to, null if several were tried.
    */
   ERR_OUTCOME_UNKNOWN: { call: string; endpoint: string | null }
+  /** A server sent what etcd never sends, or more than the client accepts; it was not passed on. `method` as `Watch/Watch`. */
+  ERR_ANSWER_INVALID: { method: string; endpoint: string | null; reason: string }
+  /** A watch missed events: etcd has compacted the revision that it needs next. */
+  ERR_WATCH_COMPACTED: { key: string; rangeEnd: string | null; revision: string; compactRevision: string }
   /** An authority may not or cannot issue what was asked; nothing was made. */
   ERR_ISSUE_REFUSED: { reason: string; findings: Finding[] }
   /** A file system refused what had to be written, read back or locked; `reason` says what to do, `cause` is its error. */

@@ -8,6 +8,7 @@ import type { CertificateRef, Finding } from '../report/finding.js'
 import { makeReport, summarize } from '../report/report.js'
 import { type StatusObject, status } from './channel.js'
 import { finding } from './finding.js'
+import { Fields, MalformedMessage } from './streams/protobuf.js'
 
 /** The call that was refused. */
 export interface RefusedCall {
@@ -74,43 +75,38 @@ const NEEDED: Readonly<Record<string, { permission: 'read' | 'write'; ranged: bo
   'KV/DeleteRange': { permission: 'write', ranged: true },
   // The second field of a Put is the value, which no report shows.
   'KV/Put': { permission: 'write', ranged: false },
+  'Watch/Watch': { permission: 'read', ranged: true },
 }
 
 function neededFor(method: string, request: Uint8Array | null): Needed {
   const needed = Object.hasOwn(NEEDED, method) ? NEEDED[method] : undefined
   if (needed === undefined) {
     const administers = /^(?:Auth|Cluster|Maintenance)\//.test(method)
-    return { permission: administers ? 'root' : method.startsWith('Watch/') ? 'read' : null, key: null, rangeEnd: null }
+    return { permission: administers ? 'root' : null, key: null, rangeEnd: null }
   }
-  const [key, rangeEnd] = request === null ? [null, null] : firstTwoFields(request)
-  return {
-    permission: needed.permission,
-    key: textOf(key),
-    rangeEnd: needed.ranged ? textOf(rangeEnd) : null,
-  }
+  const [key, rangeEnd] = request === null ? [null, null] : keysOf(method, request)
+  return { permission: needed.permission, key: textOf(key), rangeEnd: needed.ranged ? textOf(rangeEnd) : null }
 }
 
-/** The fields 1 and 2 of a protobuf message, both bytes, where it begins with them as etcd3 writes it. */
-function firstTwoFields(message: Uint8Array): [Uint8Array | null, Uint8Array | null] {
-  const first = bytesField(message, 0, 1)
-  if (first === null) return [null, null]
-  return [first.value, bytesField(message, first.end, 2)?.value ?? null]
+/** The WatchCreateRequest in a WatchRequest. */
+const CREATE_REQUEST = 1
+/** The same numbers in every request that is about keys. */
+const KEY = 1
+const RANGE_END = 2
+
+function keysOf(method: string, request: Uint8Array): [key: Uint8Array | null, rangeEnd: Uint8Array | null] {
+  const message = method === 'Watch/Watch' ? readBytes(request, CREATE_REQUEST) : request
+  if (message === null) return [null, null]
+  return [readBytes(message, KEY), readBytes(message, RANGE_END)]
 }
 
-const LENGTH_DELIMITED = 2
-
-function bytesField(message: Uint8Array, at: number, number: number): { value: Uint8Array; end: number } | null {
-  if (message[at] !== ((number << 3) | LENGTH_DELIMITED)) return null
-  let length = 0
-  let position = at + 1
-  for (let shift = 0; shift < 28; shift += 7) {
-    const octet = message[position++]
-    if (octet === undefined) return null
-    length |= (octet & 0x7f) << shift
-    if (octet < 0x80) {
-      const end = position + length
-      return end > message.length ? null : { value: message.subarray(position, end), end }
-    }
+/** Null if the field is not there, or the caller sent something else. */
+function readBytes(message: Uint8Array, number: number): Uint8Array | null {
+  try {
+    const fields = new Fields(message)
+    while (fields.next()) if (fields.number === number) return fields.bytes()
+  } catch (error) {
+    if (!(error instanceof MalformedMessage)) throw error
   }
   return null
 }

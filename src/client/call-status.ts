@@ -20,10 +20,15 @@ export function statusOfTrailers(headers: IncomingHttpHeaders, httpStatus: numbe
   const [message] = metadata.get('grpc-message')
   metadata.remove('grpc-status')
   metadata.remove('grpc-message')
-  if (code !== undefined && /^\d{1,2}$/.test(String(code))) {
-    return makeStatus(Number(code), decodeMessage(String(message ?? '')), metadata)
+  if (code === undefined) return { ...statusOfHttp(httpStatus), metadata }
+  // Not a number, not one of gRPC's, or more than one.
+  if (!/^(?:\d|1[0-6])$/.test(String(code))) {
+    return makeStatus(
+      status.UNKNOWN,
+      `The call ended with the gRPC status ${JSON.stringify(code)}, which does not exist`,
+    )
   }
-  return { ...statusOfHttp(httpStatus), metadata }
+  return makeStatus(Number(code), decodeMessage(String(message ?? '')), metadata)
 }
 
 /** Metadata out of headers; headers that are no valid metadata are none. */

@@ -189,6 +189,23 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
     return true
   }
 
+  /** The connection that carries it; null before that. */
+  get connection(): Connection | null {
+    return this.#connection
+  }
+
+  /** The token that it came with; null if there was none. */
+  get token(): string | null {
+    const token = this.#headers['token']
+    return typeof token === 'string' ? token : null
+  }
+
+  /** The error for a part of this call that etcd refused by a message; null if it has nothing to do with users and roles. */
+  explainRefusal(details: string, request: Buffer): EtcdMtlsError | null {
+    const call = { ...this.#asEnded(), request }
+    return this.#route.judge(makeStatus(status.PERMISSION_DENIED, details), call).cause ?? null
+  }
+
   /** Whether the caller may still send, as on a watch: such a call has no end of its own. */
   get openEnded(): boolean {
     return !this.#halfClosed
@@ -250,11 +267,11 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
         this.#foreignAnswer = readAnswer(headers, headers)
         this.#connection?.distrust()
       }
-      if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) this.#receiveTrailers(headers)
+      if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) this.#receiveTrailers(headers, true)
       else if (!this.#ended) this.#listener?.onReceiveMetadata(metadataOf(headers))
     })
-    stream.on('trailers', (headers: IncomingHttpHeaders) => {
-      this.#receiveTrailers(headers)
+    stream.on('trailers', (headers: IncomingHttpHeaders, flags: number) => {
+      this.#receiveTrailers(headers, (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0)
     })
     stream.on('data', (piece: Buffer) => {
       this.#receiveData(piece)
@@ -262,6 +279,10 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
     stream.on('end', () => {
       this.#readsEnded = true
       this.#finishIfDone()
+      // A turn later, because a reset stream ends as well, before it closes.
+      setImmediate(() => {
+        this.#endWithoutStatus(stream)
+      })
     })
     stream.on('error', (error: Error) => {
       this.#streamError = error
@@ -322,9 +343,21 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
     this.#stream?.pause()
   }
 
-  #receiveTrailers(headers: IncomingHttpHeaders): void {
+  /** The server has ended its side without trailers, and waits for ours, which may stay open for long. */
+  #endWithoutStatus(stream: ClientHttp2Stream): void {
+    if (this.#ended || this.#serverEnded || stream.closed || stream.destroyed) return
     this.#serverEnded = true
+    this.cutShort = true
+    this.#end(statusOfTrailers({}, this.#httpStatus))
+  }
+
+  #receiveTrailers(headers: IncomingHttpHeaders, endsStream: boolean): void {
+    this.#serverEnded = endsStream
     if (this.#ended) return
+    if (!endsStream) {
+      this.#end(makeStatus(status.INTERNAL, 'The server sent trailers that do not end the stream'))
+      return
+    }
     const refused = this.#httpStatus !== undefined && this.#httpStatus >= 400 && this.#httpStatus < 500
     this.#hasStatus = headers['grpc-status'] !== undefined || refused
     const received = statusOfTrailers(headers, this.#httpStatus)

@@ -10,15 +10,14 @@ import {
   type Lease,
   type Namespace,
   type WatchBuilder,
-  type Watcher,
 } from 'etcd3'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { checkOptions } from '../misuse.js'
-import { type EtcdMtlsError, isEtcdMtlsError } from '../errors.js'
 import { type ChannelBacking, type ChannelOptions, createChannel, type ExplainedCall } from './channel.js'
 import { holdingProcess } from './holding-process.js'
 import { LoginError } from './login.js'
 import { keepLease } from './streams/kept-lease.js'
+import { keepWatches, setCause, type WatchSupport } from './streams/kept-watch.js'
 import type { TlsSession } from './tls-session.js'
 
 type FaultHandling = NonNullable<IOptions['faultHandling']>
@@ -63,6 +62,7 @@ export interface ClientParts {
   readonly channel: ChannelBacking
   readonly tls: TlsSession
   readonly etcd3: Etcd3Options
+  readonly watches: WatchSupport
   /** Ends every call and connection; resolves when every socket is gone. */
   close(): Promise<void>
 }
@@ -97,9 +97,12 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
     this.#life = life
   }
 
-  /** As etcd3's; {@link WatchBuilder.create} rejects where the endpoints or etcd's roles refuse this client. */
+  /**
+   * As etcd3's, but {@link WatchBuilder.create} rejects if the endpoints or etcd's roles refuse this client, and a watch that
+   * fails does not end the process: without a listener for `error`, `client.tls.events()` reports it.
+   */
   override watch(): WatchBuilder {
-    return rejecting(super.watch())
+    return keepWatches(super.watch(), this.#parts.watches, castGrpcError)
   }
 
   /**
@@ -113,7 +116,7 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
 
   /** As etcd3's; its watches and leases are as this client's. */
   override namespace(prefix: string | Buffer): Namespace {
-    return withOurs(super.namespace(prefix), this.closing)
+    return withOurs(super.namespace(prefix), this.closing, this.#parts.watches)
   }
 
   /** @internal Aborts when the client is closed. */
@@ -249,17 +252,11 @@ function withCauses(policy: Policy, notes: CallNotes): HostPolicy {
   return wrapped as HostPolicy
 }
 
-function setCause(error: unknown, cause: EtcdMtlsError | null): void {
-  if (cause === null || !(error instanceof Error) || error.cause !== undefined) return
-  // Not enumerable, as the language has it for the option `cause`.
-  Object.defineProperty(error, 'cause', { value: cause, configurable: true, enumerable: false, writable: true })
-}
-
-function withOurs(namespace: Namespace, closing: AbortSignal): Namespace {
+function withOurs(namespace: Namespace, closing: AbortSignal, watches: WatchSupport): Namespace {
   const [watch, nested] = [namespace.watch.bind(namespace), namespace.namespace.bind(namespace)]
-  namespace.watch = () => rejecting(watch())
+  namespace.watch = () => keepWatches(watch(), watches, castGrpcError)
   namespace.lease = leaseOf(namespace, namespace.lease.bind(namespace), closing)
-  namespace.namespace = (prefix) => withOurs(nested(prefix), closing)
+  namespace.namespace = (prefix) => withOurs(nested(prefix), closing, watches)
   return namespace
 }
 
@@ -283,38 +280,6 @@ function leaseOf({ leaseClient }: Namespace, make: MakeLease, closing: AbortSign
       },
     })
   }
-}
-
-/** etcd3's watches look for a connection for ever, and `create()` never settles, also where they are refused each time. */
-function rejecting(builder: WatchBuilder): WatchBuilder {
-  builder.create = () => created(builder.watcher())
-  return builder
-}
-
-function created(watcher: Watcher): Promise<Watcher> {
-  return new Promise((resolve, reject) => {
-    const connected = (): void => {
-      settle()
-      resolve(watcher)
-    }
-    const failed = (error: Error): void => {
-      settle()
-      reject(error)
-    }
-    const disconnected = (error: Error): void => {
-      // A connection that breaks is looked for again, by etcd3 and by the client below; a refusal comes again each time.
-      if (!isEtcdMtlsError(error.cause) || error.cause.code === 'ERR_UNREACHABLE') return
-      const typed = castGrpcError(error)
-      setCause(typed, error.cause)
-      watcher.cancel().then(() => {
-        failed(typed)
-      }, failed)
-    }
-    const settle = (): void => {
-      watcher.off('connected', connected).off('error', failed).off('disconnected', disconnected)
-    }
-    watcher.on('connected', connected).on('error', failed).on('disconnected', disconnected)
-  })
 }
 
 /** Longest pause between two attempts of a watch to come back, in milliseconds. */

@@ -53,7 +53,18 @@ export async function connectSecurely(
   let client: SecureEtcd3
   try {
     // Made while the network is waited for, which has the time for it.
-    client = new SecureEtcd3({ channel: session.members, tls: session, etcd3, close: () => session.close() })
+    client = new SecureEtcd3({
+      channel: session.members,
+      tls: session,
+      etcd3,
+      watches: {
+        causeOf: (reason) => session.members.watchEnds.causeOf(reason),
+        unheard: (error) => {
+          session.noteWatchFailure(error)
+        },
+      },
+      close: () => session.close(),
+    })
     await abortable(signal, proved)
   } catch (error) {
     await holdingProcess(abortable(signal, session.close()))

@@ -17,6 +17,7 @@ import { type Login, LoginError } from './login.js'
 import type { Member } from './member.js'
 import { ResumableCall } from './streams/resumable-call.js'
 import { ResumePositions } from './streams/resume-positions.js'
+import { WatchEnds } from './streams/watch-ends.js'
 import { WatchResumer } from './streams/watch-resumer.js'
 import { isNoLeader, isUnary } from './transport/call-policy.js'
 import { HEALTH_PATH, LeaderCheck } from './transport/leader-check.js'
@@ -56,6 +57,7 @@ export class Members implements CallRoute, ChannelBacking {
   explainLogin: (error: unknown) => EtcdMtlsError | null = () => null
   /** Says why etcd's users and roles refused a call; null where they did not. */
   explainRefusal: (outcome: Outcome, call: EndedCall) => EtcdMtlsError | null = () => null
+  readonly watchEnds = new WatchEnds()
   readonly #members: readonly Member[]
   readonly #dialTimeout: number
   readonly #waiting = new Map<WaitingCall, string>()
@@ -96,7 +98,7 @@ export class Members implements CallRoute, ChannelBacking {
     switch (path) {
       case WATCH:
         return new ResumableCall({ ...parts, headers: this.leaderHeaders }, (stream) => {
-          return new WatchResumer(stream, this.#positions)
+          return new WatchResumer(stream, this.#positions, this.watchEnds)
         })
       case LEASE_KEEP_ALIVE:
         return new ResumableCall({ ...parts, headers: this.leaderHeaders }, (stream) => new KeepAliveResumer(stream))

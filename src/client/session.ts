@@ -107,6 +107,11 @@ export class Session implements TlsSession {
     return this.#members.map((each) => each.status)
   }
 
+  /** A watch failed, and its watcher has no listener for that. */
+  noteWatchFailure(error: Error): void {
+    this.#events.emit({ type: 'watch-failed', at: new Date(), error })
+  }
+
   async probe(): Promise<Report> {
     if (this.#life.signal.aborted) throw new EtcdMtlsError('ERR_CLOSED', 'The client is closed.', { what: 'client' })
     await Promise.all(this.#members.map((each) => each.check()))

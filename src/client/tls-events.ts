@@ -76,6 +76,13 @@ export interface LoginFailedEvent extends Told {
   error: Error
 }
 
+/** A watch has ended, and its watcher has no listener for `error`. */
+export interface WatchFailedEvent extends Told {
+  type: 'watch-failed'
+  /** What the watcher emitted; its `cause` says more, if more is known. */
+  error: Error
+}
+
 /** This consumer was too slow, and what it had not yet taken was more than is kept for it. */
 export interface EventsMissedEvent extends Told {
   type: 'events-missed'
@@ -93,4 +100,5 @@ export type TlsEvent =
   | CredentialsExpiredEvent
   | EndpointChangedEvent
   | LoginFailedEvent
+  | WatchFailedEvent
   | EventsMissedEvent

@@ -11,9 +11,9 @@ export function frameMessage(message: Uint8Array): Buffer {
   return framed
 }
 
-/** What a peer sent is no gRPC message, or more than we take. */
+/** A peer sent something other than a gRPC message, or a message that is larger than the limit. */
 export class FramingError extends Error {
-  /** True where the message is well formed and only larger than the limit. */
+  /** True if the message is well formed and only larger than the limit. */
   readonly tooLarge: boolean
 
   constructor(message: string, tooLarge: boolean) {
@@ -22,60 +22,78 @@ export class FramingError extends Error {
   }
 }
 
-/** Puts messages together from the pieces that arrive. */
+/**
+ * The first buffer for a message that arrives in pieces, in bytes. It grows as bytes arrive, because the announced length costs
+ * the peer nothing.
+ */
+const FIRST_BUFFER = 16 * 1024
+
+/** Assembles messages from the pieces that arrive. It holds at most twice the bytes of the message that has begun. */
 export class MessageReader {
   readonly #limit: number
-  #parts: Buffer[] = []
-  #size = 0
-  #wanted = 0
+  readonly #prefix = Buffer.alloc(PREFIX)
+  #prefixFilled = 0
+  #body = Buffer.alloc(0)
+  #bodyFilled = 0
+  #length = 0
 
-  /** @param limit Longest message taken, in octets; -1 for no limit. */
+  /** @param limit The longest message accepted, in bytes; -1 for no limit. */
   constructor(limit: number) {
     this.#limit = limit < 0 ? Infinity : limit
   }
 
   /** Whether a message has begun and not ended. */
   get partial(): boolean {
-    return this.#size > 0
+    return this.#prefixFilled > 0
   }
 
   /**
-   * Takes the next piece and returns the messages that it completes.
+   * Accepts the next piece and returns the messages that it completes.
    *
    * @throws {FramingError}
    */
   push(piece: Buffer): Buffer[] {
-    let bytes = piece
-    if (this.#size > 0) {
-      this.#parts.push(piece)
-      this.#size += piece.length
-      if (this.#size < this.#wanted) return []
-      bytes = Buffer.concat(this.#parts, this.#size)
-      this.#parts = []
-      this.#size = 0
-    }
     const messages: Buffer[] = []
     let at = 0
-    let wanted = PREFIX
-    while (bytes.length - at >= PREFIX) {
-      wanted = PREFIX + this.#lengthAt(bytes, at)
-      if (bytes.length - at < wanted) break
-      messages.push(bytes.subarray(at + PREFIX, at + wanted))
-      at += wanted
-      wanted = PREFIX
-    }
-    if (at < bytes.length) {
-      this.#parts = [bytes.subarray(at)]
-      this.#size = bytes.length - at
-      this.#wanted = wanted
+    while (at < piece.length) {
+      if (this.#prefixFilled < PREFIX) {
+        const copied = piece.copy(this.#prefix, this.#prefixFilled, at, at + PREFIX - this.#prefixFilled)
+        this.#prefixFilled += copied
+        at += copied
+        if (this.#prefixFilled < PREFIX) break
+        this.#length = this.#readLength()
+        this.#bodyFilled = 0
+      }
+      const missing = this.#length - this.#bodyFilled
+      const end = Math.min(at + missing, piece.length)
+      // A message that lies in one piece is not copied.
+      const whole = this.#bodyFilled === 0 && end - at === missing
+      if (!whole) this.#append(piece.subarray(at, end))
+      if (end - at === missing) {
+        messages.push(whole ? piece.subarray(at, end) : this.#body.subarray(0, this.#length))
+        this.#body = Buffer.alloc(0)
+        this.#prefixFilled = 0
+      }
+      at = end
     }
     return messages
   }
 
-  #lengthAt(bytes: Buffer, at: number): number {
-    // We offer no compression, so nothing may come compressed.
-    if (bytes[at] !== 0) throw new FramingError('Received a compressed message, which was not offered', false)
-    const length = bytes.readUInt32BE(at + 1)
+  #append(bytes: Buffer): void {
+    const needed = this.#bodyFilled + bytes.length
+    if (needed > this.#body.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.min(this.#length, Math.max(FIRST_BUFFER, 2 * needed)))
+      this.#body.copy(grown, 0, 0, this.#bodyFilled)
+      this.#body = grown
+    }
+    bytes.copy(this.#body, this.#bodyFilled)
+    this.#bodyFilled = needed
+  }
+
+  #readLength(): number {
+    // The client offers no compression, so no message may be compressed.
+    if (this.#prefix[0] !== 0) throw new FramingError('Received a compressed message, which was not offered', false)
+    const length = this.#prefix.readUInt32BE(1)
     if (length > this.#limit) {
       throw new FramingError(`Received message larger than max (${String(length)} vs ${String(this.#limit)})`, true)
     }

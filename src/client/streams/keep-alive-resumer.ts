@@ -1,10 +1,12 @@
-/** Carries the keep-alive of a lease on over another connection: what was not answered is asked again, which does no harm. */
-import { Fields } from './protobuf.js'
+/** Resumes the keep-alive of a lease over another connection: what was not answered is asked again, which does no harm. */
+import { Fields, type Shape, sift } from './protobuf.js'
 import type { ResumableStream, StreamResumer } from './stream-resumer.js'
 
 /** etcd api/etcdserverpb/rpc.proto. */
 const REQUEST_ID = 1
 const RESPONSE_ID = 2
+/** LeaseKeepAliveResponse: the header, the id and the TTL. */
+const RESPONSE: Shape = { 1: { 1: 'varint', 2: 'varint', 3: 'varint', 4: 'varint' }, 2: 'varint', 3: 'varint' }
 
 export class KeepAliveResumer implements StreamResumer {
   readonly #stream: ResumableStream
@@ -20,10 +22,13 @@ export class KeepAliveResumer implements StreamResumer {
     this.#send(message)
   }
 
-  incoming(message: Buffer): void {
+  incoming(received: Buffer): void {
+    const message = sift(received, RESPONSE)
     const id = readId(message, RESPONSE_ID)
     const index = this.#unanswered.findIndex((each) => each.id === id)
-    if (index >= 0) this.#unanswered.splice(index, 1)
+    // It answers nothing that was asked: it must not end, or extend, a lease.
+    if (index < 0) return
+    this.#unanswered.splice(index, 1)
     this.#stream.expectAnswer(this.#unanswered.length > 0)
     this.#stream.deliver(message)
   }
@@ -34,6 +39,10 @@ export class KeepAliveResumer implements StreamResumer {
 
   prepareToMove(ready: () => void): void {
     ready()
+  }
+
+  refresh(): void {
+    // The next keep-alive says all that there is to say.
   }
 
   failed(): void {

@@ -1,9 +1,6 @@
-/**
- * As much of protobuf's wire format as it takes to look into a message and to change a field of it. Everything else in the
- * message stays as it is, octet for octet, also fields that we do not know.
- */
+/** As much of protobuf's wire format as it takes to check a message, to read it, and to change a field of it. */
 
-/** A message that is not well formed. */
+/** A message that is not well formed, or not one that etcd sends. */
 export class MalformedMessage extends Error {}
 
 const VARINT = 0
@@ -37,6 +34,7 @@ export class Fields {
     this.start = this.end
     const tag = this.#length()
     this.number = Math.floor(tag / 8)
+    if (this.number === 0) throw new MalformedMessage('A field has the number 0')
     this.#wireType = tag % 8
     this.value = this.end
     switch (this.#wireType) {
@@ -64,9 +62,8 @@ export class Fields {
 
   /** The value as int64. */
   int64(): bigint {
-    if (this.#wireType !== VARINT) throw new MalformedMessage('Not a varint')
+    this.assertVarint()
     const octets = this.end - this.value
-    if (octets > 10) throw new MalformedMessage('A varint of more than ten octets')
     // Up to seven octets, which is 49 bits, a number holds it exactly, and is cheaper.
     if (octets <= 7) {
       let value = 0
@@ -84,17 +81,24 @@ export class Fields {
 
   /** The value as bytes; a view, not a copy. */
   bytes(): Uint8Array {
-    this.#assertBytes()
+    this.assertBytes()
     return this.#bytes.subarray(this.value, this.end)
   }
 
   /** The value as a message. */
   message(): Fields {
-    this.#assertBytes()
+    this.assertBytes()
     return new Fields(this.#bytes, this.value, this.end)
   }
 
-  #assertBytes(): void {
+  /** @throws {MalformedMessage} */
+  assertVarint(): void {
+    if (this.#wireType !== VARINT) throw new MalformedMessage('Not a varint')
+    if (this.end - this.value > 10) throw new MalformedMessage('A varint of more than ten bytes')
+  }
+
+  /** @throws {MalformedMessage} */
+  assertBytes(): void {
     if (this.#wireType !== LENGTH_DELIMITED) throw new MalformedMessage('Not length-delimited')
   }
 
@@ -104,9 +108,9 @@ export class Fields {
     for (let factor = 1; factor <= 2 ** 28; factor *= 128) {
       const octet = this.#octet()
       value += (octet & 0x7f) * factor
-      if (octet < 0x80) return value
+      if (octet < 0x80 && value <= 0xffff_ffff) return value
     }
-    throw new MalformedMessage('A tag or length of more than five octets')
+    throw new MalformedMessage('A tag or a length of more than 32 bits')
   }
 
   #octet(): number {
@@ -119,6 +123,68 @@ export class Fields {
   #at(index: number): number {
     return this.#bytes[index] ?? 0
   }
+}
+
+/**
+ * The fields that a message may have: by their number, the kind of their value, or the shape of the message in it. An array: the
+ * field may occur more than once.
+ */
+export interface Shape {
+  readonly [number: number]: FieldShape | readonly [FieldShape]
+}
+type FieldShape = 'varint' | 'bytes' | Shape
+
+/**
+ * The message with the fields of a shape alone, so that another decoder sees only what was checked here. Fields that the shape does
+ * not have are left out: a later version of etcd may send them. The same bytes if there is nothing to leave out.
+ *
+ * @throws {MalformedMessage} for a value of another kind, and for a field that occurs twice and may not.
+ */
+export function sift(message: Buffer, shape: Shape): Buffer {
+  return siftRange(message, 0, message.length, shape) ?? message
+}
+
+/** Null if there is nothing to leave out. */
+function siftRange(message: Buffer, from: number, to: number, shape: Shape): Buffer | null {
+  const kept: Uint8Array[] = []
+  let seen = 0
+  let copiedTo = from
+  const fields = new Fields(message, from, to)
+  while (fields.next()) {
+    const { number, start, end } = fields
+    const rule = shape[number]
+    let replacement: Uint8Array | null = null
+    if (rule !== undefined) {
+      const repeated = isRepeated(rule)
+      if (!repeated) {
+        if ((seen & (1 << number)) !== 0) throw new MalformedMessage(`Field ${String(number)} occurs twice`)
+        seen |= 1 << number
+      }
+      const inner = siftField(message, fields, repeated ? rule[0] : rule)
+      if (inner === null) continue
+      replacement = bytesField(number, inner)
+    }
+    kept.push(message.subarray(copiedTo, start))
+    if (replacement !== null) kept.push(replacement)
+    copiedTo = end
+  }
+  if (copiedTo === from) return null
+  kept.push(message.subarray(copiedTo, to))
+  return Buffer.concat(kept)
+}
+
+/** Null if the field stays as it is. */
+function siftField(message: Buffer, fields: Fields, shape: FieldShape): Buffer | null {
+  if (shape === 'varint') {
+    fields.assertVarint()
+    return null
+  }
+  fields.assertBytes()
+  return shape === 'bytes' ? null : siftRange(message, fields.value, fields.end, shape)
+}
+
+function isRepeated(rule: FieldShape | readonly [FieldShape]): rule is readonly [FieldShape] {
+  return Array.isArray(rule)
 }
 
 /** The message without the fields of these numbers. */

@@ -5,7 +5,7 @@
  * It is given up, with the status of its attempt, where there is no connection to go on over: the caller is told what any other
  * call would be told, and may try again.
  */
-import type { EtcdMtlsError } from '../../errors.js'
+import { EtcdMtlsError } from '../../errors.js'
 import { EtcdCall } from '../call.js'
 import type { CallParts } from '../call-route.js'
 import {
@@ -16,8 +16,9 @@ import {
   status,
   type StatusObject,
 } from '../channel.js'
-import { makeStatus } from '../call-status.js'
+import { makeStatus, type Outcome } from '../call-status.js'
 import { MalformedMessage } from './protobuf.js'
+import { readServerVersion, sendsProgressInOrder } from './server-version.js'
 import type { ResumableStream, StreamResumer } from './stream-resumer.js'
 
 /**
@@ -31,6 +32,11 @@ const MAX_REFUSALS = 3
 const LONG_LIVED = 5000
 /** How long an attempt may take to prepare for its end, in milliseconds: a round trip, where the server answers at all. */
 const PREPARATION = 300
+/**
+ * How often the server is asked for what keeps the stream resumable, in milliseconds. Kubernetes compacts every five minutes
+ * what is older than that.
+ */
+const REFRESH = 60_000
 
 export class ResumableCall implements Call, ResumableStream {
   readonly #parts: CallParts
@@ -51,12 +57,15 @@ export class ResumableCall implements Call, ResumableStream {
   #halfClosed = false
   #canceled = false
   /** Held back until every message before it is delivered. */
-  #status: StatusObject | null = null
+  #status: Outcome | null = null
   #ended = false
   /** What came with the message that is being sent. */
   #context: MessageContext | null = null
-  /** The messages cannot be read, so they are only passed on, and the stream stays on its attempt. */
-  #opaque = false
+  #deliveryScheduled = false
+  /** Why the stream was ended here; null if it was not. */
+  #cause: EtcdMtlsError | null = null
+  #progressInOrder: Promise<boolean> | null = null
+  #refreshTimer: NodeJS.Timeout | undefined
 
   constructor(parts: CallParts, makeResumer: (stream: ResumableStream) => StreamResumer) {
     this.#parts = parts
@@ -69,16 +78,21 @@ export class ResumableCall implements Call, ResumableStream {
   start(metadata: Metadata, listener: CallListener): void {
     this.#metadata = metadata
     this.#listener = listener
+    this.#refreshTimer = setInterval(() => {
+      if (this.#status === null) this.#resumer.refresh()
+    }, REFRESH)
+    // A stream keeps the process alive by its connection, or by the wait for one.
+    this.#refreshTimer.unref()
     this.#startAttempt()
   }
 
   sendMessageWithContext(context: MessageContext, message: Buffer): void {
     this.#context = context
-    const understood = this.#understands(() => {
-      this.#resumer.outgoing(message)
-    })
-    if (understood) this.#takeDeliveries()
-    else this.send(message)
+    if (this.#status === null) {
+      this.#guard(() => {
+        this.#resumer.outgoing(message)
+      })
+    }
     // Not sent now, or not at all: the caller may go on.
     this.#giveCallback()
   }
@@ -90,7 +104,7 @@ export class ResumableCall implements Call, ResumableStream {
 
   startRead(): void {
     this.#readWanted = true
-    this.#takeDeliveries()
+    this.#read()
   }
 
   cancelWithStatus(code: status, details: string): void {
@@ -112,7 +126,7 @@ export class ResumableCall implements Call, ResumableStream {
 
   /** Why the call failed, where more is known than its status says. */
   get explanation(): EtcdMtlsError | null {
-    return this.#attempt.explanation
+    return this.#cause ?? this.#attempt.explanation
   }
 
   setCredentials(): void {
@@ -135,6 +149,35 @@ export class ResumableCall implements Call, ResumableStream {
 
   deliver(message: Buffer): void {
     this.#incoming.push(message)
+    this.#scheduleDelivery()
+  }
+
+  fail(code: status, error: EtcdMtlsError): void {
+    if (this.#status !== null) return
+    this.#cause = error
+    this.#end({ ...makeStatus(code, error.message), cause: error })
+    clearTimeout(this.#pauseTimer ?? undefined)
+    this.#attempt.cancelWithStatus(status.CANCELLED, error.message)
+  }
+
+  invalidAnswer(reason: string): EtcdMtlsError {
+    const { path } = this.#parts
+    const method = path.replace(/^\/etcdserverpb\./, '')
+    const endpoint = this.#attempt.connection?.authority ?? null
+    const message = `${endpoint ?? 'An endpoint'} answered ${method} as etcd never does: ${reason}`
+    return new EtcdMtlsError('ERR_ANSWER_INVALID', message, { method, endpoint, reason })
+  }
+
+  explainRefusal(details: string, request: Buffer): EtcdMtlsError | null {
+    return this.#attempt.explainRefusal(details, request)
+  }
+
+  checkProgressOrder(known: (exact: boolean) => void): void {
+    const attempt = this.#attempt
+    this.#progressInOrder ??= this.#askProgressOrder(attempt)
+    void this.#progressInOrder.then((exact) => {
+      if (attempt === this.#attempt && this.#status === null) known(exact)
+    })
   }
 
   expectAnswer(due: boolean): void {
@@ -170,6 +213,7 @@ export class ResumableCall implements Call, ResumableStream {
   #startAttempt(): void {
     const attempt = this.#attempt
     this.#attemptSince = performance.now()
+    this.#progressInOrder = null
     if (this.#metadata === null) return
     attempt.start(this.#metadata, {
       onReceiveMetadata: (metadata) => {
@@ -184,9 +228,9 @@ export class ResumableCall implements Call, ResumableStream {
         if (attempt === this.#attempt) this.#onAttemptEnded(attempt, outcome)
       },
     })
-    if (!this.#opaque) this.#resumer.begin()
+    this.#resumer.begin()
     if (this.#halfClosed) attempt.halfClose()
-    this.#takeDeliveries()
+    this.#read()
   }
 
   #replaceAttempt(): void {
@@ -199,13 +243,13 @@ export class ResumableCall implements Call, ResumableStream {
   /** The connection of the attempt is about to end by our own will. */
   #move(attempt: EtcdCall): void {
     // A caller that sends no more is about to end by himself.
-    if (this.#opaque || this.#halfClosed) return
+    if (this.#halfClosed) return
     let moved = false
     const move = (): void => {
       clearTimeout(timer)
       if (moved) return
       moved = true
-      if (attempt === this.#attempt && !this.#ended && !this.#canceled) this.#replaceAttempt()
+      if (attempt === this.#attempt && this.#status === null && !this.#canceled) this.#replaceAttempt()
     }
     const timer = setTimeout(move, PREPARATION)
     timer.unref()
@@ -213,15 +257,21 @@ export class ResumableCall implements Call, ResumableStream {
   }
 
   #receive(message: Buffer): void {
+    if (this.#status !== null) return
     this.#failuresInARow = 0
-    const understood = this.#understands(() => {
+    this.#guard(() => {
       this.#resumer.incoming(message)
     })
-    if (!understood) this.deliver(message)
-    this.#takeDeliveries()
+    this.#read()
+  }
+
+  async #askProgressOrder({ connection, token }: EtcdCall): Promise<boolean> {
+    const version = connection === null ? null : await readServerVersion(connection, token)
+    return version !== null && sendsProgressInOrder(version)
   }
 
   #onAttemptEnded(attempt: EtcdCall, outcome: StatusObject): void {
+    if (this.#status !== null) return
     if (performance.now() - this.#attemptSince > LONG_LIVED) {
       this.#failuresInARow = 0
       this.#refusals = 0
@@ -229,7 +279,7 @@ export class ResumableCall implements Call, ResumableStream {
     // etcd that is stopped closes its streams without a status.
     const broke = attempt.cutShort || (outcome.code === status.UNAVAILABLE && attempt.wasCarried)
     const pause = PAUSES[this.#failuresInARow]
-    if (!broke || pause === undefined || this.#canceled || this.#opaque) {
+    if (!broke || pause === undefined || this.#canceled) {
       this.#end(outcome)
       return
     }
@@ -244,39 +294,54 @@ export class ResumableCall implements Call, ResumableStream {
     }
   }
 
-  #end(outcome: StatusObject): void {
-    this.#status = outcome
-    this.#takeDeliveries()
+  #end(outcome: Outcome): void {
+    this.#status ??= outcome
+    clearInterval(this.#refreshTimer)
+    this.#scheduleDelivery()
   }
 
-  /** Hands over what the caller has asked for, or asks the attempt for it; at the end, the status. */
-  #takeDeliveries(): void {
-    const message = this.#readWanted ? this.#incoming.shift() : undefined
+  /** Asks the attempt for a message if there is none to deliver. */
+  #read(): void {
+    if (this.#incoming.length > 0 || this.#status !== null) this.#scheduleDelivery()
+    else if (this.#readWanted && this.#pauseTimer === null) this.#attempt.startRead()
+  }
+
+  /**
+   * One message in each turn of the event loop. etcd3 continues in a promise after some messages, and loses what comes before
+   * that; and it sends before it listens for the answer.
+   */
+  #scheduleDelivery(): void {
+    if (this.#deliveryScheduled || this.#ended) return
+    this.#deliveryScheduled = true
+    setImmediate(() => {
+      this.#deliveryScheduled = false
+      this.#deliverNext()
+    })
+  }
+
+  /** Delivers what the caller has asked for; at the end, the status. */
+  #deliverNext(): void {
+    if (this.#ended) return
+    // A caller that has canceled does not expect a message.
+    const message = this.#readWanted && !this.#canceled ? this.#incoming.shift() : undefined
     if (message !== undefined) {
       this.#readWanted = false
       this.#listener?.onReceiveMessage(message)
-    }
-    if (this.#status === null) {
-      const reads = this.#readWanted && this.#incoming.length === 0 && this.#pauseTimer === null
-      if (reads) this.#attempt.startRead()
       return
     }
-    if (this.#ended || (this.#incoming.length > 0 && !this.#canceled)) return
+    if (this.#status === null || (this.#incoming.length > 0 && !this.#canceled)) return
     this.#ended = true
-    if (this.#status.code !== status.OK && !this.#canceled && !this.#opaque) this.#resumer.failed()
+    if (this.#status.code !== status.OK && !this.#canceled) this.#resumer.failed()
     this.#listener?.onReceiveStatus(this.#status)
   }
 
-  /** Lets the resumer work on a message; false if it is none that it can read. */
-  #understands(work: () => void): boolean {
-    if (this.#opaque) return false
+  /** Ends the stream if a message is not one that etcd or etcd3 sends. */
+  #guard(work: () => void): void {
     try {
       work()
-      return true
     } catch (error) {
       if (!(error instanceof MalformedMessage)) throw error
-      this.#opaque = true
-      return false
+      this.fail(status.INTERNAL, this.invalidAnswer(error.message))
     }
   }
 }

@@ -1,5 +1,5 @@
-/** The messages of etcd's Watch call (etcd api/etcdserverpb/rpc.proto), as far as carrying a watch on needs them. */
-import { bytesField, Fields, int64Field, trueField, without } from './protobuf.js'
+/** The messages of etcd's Watch call (etcd api/etcdserverpb/rpc.proto and api/mvccpb/kv.proto), checked before etcd3 decodes them. */
+import { bytesField, Fields, int64Field, MalformedMessage, type Shape, sift, trueField, without } from './protobuf.js'
 
 /** What a client asks for on a stream of watches. */
 export type WatchRequest =
@@ -16,12 +16,16 @@ export interface CreateRequest {
   startRevision: bigint
   /** 0: of the server's choice. */
   watchId: bigint
+  /** Whether the caller asked for responses without events that report the progress. */
+  progressNotify: boolean
+  /** Whether the caller asked for large responses in parts. */
+  fragment: boolean
 }
 
 const CREATE_REQUEST = 1
 const CANCEL_REQUEST = 2
 const PROGRESS_REQUEST = 3
-const CREATE = { startRevision: 3, watchId: 7 } as const
+const CREATE = { key: 1, rangeEnd: 2, startRevision: 3, progressNotify: 4, watchId: 7, fragment: 8 } as const
 const CANCEL_WATCH_ID = 1
 
 /** @throws {MalformedMessage} */
@@ -38,11 +42,28 @@ export function readWatchRequest(message: Uint8Array): WatchRequest {
 }
 
 function readCreate(message: Uint8Array): CreateRequest {
+  const progressNotify = readInt64(new Fields(message), CREATE.progressNotify) !== 0n
+  const body = without(message, [CREATE.startRevision, CREATE.watchId])
   return {
-    body: without(message, [CREATE.startRevision, CREATE.watchId]),
+    // Without these responses, the position of a watch on keys that never change gets older until etcd compacts it.
+    body: progressNotify ? body : Buffer.concat([body, trueField(CREATE.progressNotify)]),
     startRevision: readInt64(new Fields(message), CREATE.startRevision),
     watchId: readInt64(new Fields(message), CREATE.watchId),
+    progressNotify,
+    fragment: readInt64(new Fields(message), CREATE.fragment) !== 0n,
   }
+}
+
+/** The keys that a WatchCreateRequest is about. */
+export function readWatchedKeys(body: Uint8Array): { key: string; rangeEnd: string | null } {
+  let key = ''
+  let rangeEnd: string | null = null
+  const fields = new Fields(body)
+  while (fields.next()) {
+    if (fields.number === CREATE.key) key = Buffer.from(fields.bytes()).toString()
+    else if (fields.number === CREATE.rangeEnd) rangeEnd = Buffer.from(fields.bytes()).toString()
+  }
+  return { key, rangeEnd }
 }
 
 function readInt64(fields: Fields, number: number): bigint {
@@ -51,7 +72,11 @@ function readInt64(fields: Fields, number: number): bigint {
   return value
 }
 
-export function createRequest({ body, startRevision, watchId }: CreateRequest): Buffer {
+export function createRequest({
+  body,
+  startRevision,
+  watchId,
+}: Pick<CreateRequest, 'body' | 'startRevision' | 'watchId'>): Buffer {
   const create = [body, int64Field(CREATE.startRevision, startRevision), int64Field(CREATE.watchId, watchId)]
   return bytesField(CREATE_REQUEST, Buffer.concat(create))
 }
@@ -65,20 +90,24 @@ export function progressRequest(): Buffer {
   return bytesField(PROGRESS_REQUEST, Buffer.alloc(0))
 }
 
-/** What of a WatchResponse matters here. */
+/** A WatchResponse. */
 export interface WatchResponse {
-  /** The ResponseHeader as it stands, and the revision in it; 0 where there is none. */
+  /** The fields that were checked. */
+  message: Buffer
+  /** Why the message must not reach etcd3; null if it may. */
+  flaw: string | null
+  /** The ResponseHeader as it was sent, and the revision in it; 0 if there is none. */
   header: Uint8Array
   revision: bigint
   watchId: bigint
   created: boolean
   canceled: boolean
-  /** 0 where nothing was compacted. */
+  /** 0 if nothing was compacted. */
   compactRevision: bigint
   cancelReason: string
   /** Whether more of the same revision follows in the next response. */
   fragment: boolean
-  /** The revision of the last event; null where there is none. Events come in the order of their revisions. */
+  /** The revision of the last event; null if there is none. Events come in the order of their revisions. */
   lastRevision: bigint | null
 }
 
@@ -93,12 +122,32 @@ const RESPONSE = {
   events: 11,
 } as const
 const HEADER_REVISION = 3
-const EVENT_KV = 2
+const EVENT = { type: 1, kv: 2 } as const
+/** PUT and DELETE. */
+const EVENT_TYPES = [0n, 1n]
 const KV_MOD_REVISION = 3
 
-/** @throws {MalformedMessage} */
-export function readWatchResponse(message: Uint8Array): WatchResponse {
+const HEADER_SHAPE: Shape = { 1: 'varint', 2: 'varint', 3: 'varint', 4: 'varint' }
+const KEY_VALUE_SHAPE: Shape = { 1: 'bytes', 2: 'varint', 3: 'varint', 4: 'varint', 5: 'bytes', 6: 'varint' }
+const EVENT_SHAPE: Shape = { 1: 'varint', 2: KEY_VALUE_SHAPE, 3: KEY_VALUE_SHAPE }
+const OUTER_SHAPE: Shape = {
+  1: HEADER_SHAPE,
+  2: 'varint',
+  3: 'varint',
+  4: 'varint',
+  5: 'varint',
+  6: 'bytes',
+  7: 'varint',
+  11: ['bytes'],
+}
+const FULL_SHAPE: Shape = { ...OUTER_SHAPE, 11: [EVENT_SHAPE] }
+
+/** @throws {MalformedMessage} if not even the watch that it belongs to can be read. */
+export function readWatchResponse(received: Buffer): WatchResponse {
+  const message = sift(received, OUTER_SHAPE)
   const response: WatchResponse = {
+    message,
+    flaw: 'it has no header',
     header: new Uint8Array(),
     revision: 0n,
     watchId: 0n,
@@ -109,13 +158,14 @@ export function readWatchResponse(message: Uint8Array): WatchResponse {
     fragment: false,
     lastRevision: null,
   }
-  let lastEvent: readonly [from: number, to: number] | null = null
   const fields = new Fields(message)
+  let hasEvents = false
   while (fields.next()) {
     switch (fields.number) {
       case RESPONSE.header:
         response.header = fields.bytes()
         response.revision = readInt64(fields.message(), HEADER_REVISION)
+        response.flaw = null
         break
       case RESPONSE.watchId:
         response.watchId = fields.int64()
@@ -136,17 +186,37 @@ export function readWatchResponse(message: Uint8Array): WatchResponse {
         response.fragment = fields.bool()
         break
       case RESPONSE.events:
-        lastEvent = [fields.value, fields.end]
+        hasEvents = true
         break
     }
   }
-  if (lastEvent !== null) response.lastRevision = readModRevision(new Fields(message, ...lastEvent))
+  if (hasEvents) checkEvents(response)
   return response
 }
 
-function readModRevision(event: Fields): bigint {
-  let revision = 0n
-  while (event.next()) if (event.number === EVENT_KV) revision = readInt64(event.message(), KV_MOD_REVISION)
+function checkEvents(response: WatchResponse): void {
+  try {
+    response.message = sift(response.message, FULL_SHAPE)
+    const fields = new Fields(response.message)
+    while (fields.next()) {
+      if (fields.number === RESPONSE.events) response.lastRevision = readEvent(fields.message())
+    }
+  } catch (error) {
+    if (!(error instanceof MalformedMessage)) throw error
+    response.flaw = `an event cannot be read: ${error.message}`
+  }
+}
+
+/** The revision of an event. */
+function readEvent(event: Fields): bigint {
+  let revision: bigint | null = null
+  while (event.next()) {
+    if (event.number === EVENT.kv) revision = readInt64(event.message(), KV_MOD_REVISION)
+    else if (event.number === EVENT.type && !EVENT_TYPES.includes(event.int64())) {
+      throw new MalformedMessage(`type ${String(event.int64())} is neither PUT nor DELETE`)
+    }
+  }
+  if (revision === null) throw new MalformedMessage('it has no key')
   return revision
 }
 
@@ -155,17 +225,27 @@ export function withWatchId(message: Uint8Array, watchId: bigint): Buffer {
   return Buffer.concat([without(message, [RESPONSE.watchId]), int64Field(RESPONSE.watchId, watchId)])
 }
 
-/** The refusal of a watch that was created before, as its end: without the flag that it was created just now. */
-export function asCanceled(message: Uint8Array, watchId: bigint): Buffer {
-  const rest = without(message, [RESPONSE.watchId, RESPONSE.created])
-  return Buffer.concat([rest, int64Field(RESPONSE.watchId, watchId)])
-}
-
-/** The answer that a watch was created, or canceled. */
-export function ownResponse(header: Uint8Array, watchId: bigint, what: 'created' | 'canceled'): Buffer {
+/** The answer that a watch was created. */
+export function createdResponse(header: Uint8Array, watchId: bigint): Buffer {
   return Buffer.concat([
     bytesField(RESPONSE.header, header),
     int64Field(RESPONSE.watchId, watchId),
-    trueField(RESPONSE[what]),
+    trueField(RESPONSE.created),
+  ])
+}
+
+/** The end of a watch. `refused`: instead of the answer that it was created. */
+export function canceledResponse(
+  header: Uint8Array,
+  watchId: bigint,
+  { reason = '', compactRevision = 0n, refused = false } = {},
+): Buffer {
+  return Buffer.concat([
+    bytesField(RESPONSE.header, header),
+    int64Field(RESPONSE.watchId, watchId),
+    ...(refused ? [trueField(RESPONSE.created)] : []),
+    trueField(RESPONSE.canceled),
+    int64Field(RESPONSE.compactRevision, compactRevision),
+    ...(reason === '' ? [] : [bytesField(RESPONSE.cancelReason, Buffer.from(reason))]),
   ])
 }

@@ -1,25 +1,39 @@
 /**
- * Carries a stream of watches on over another connection, so that each watch goes on with the first event that it has not
- * delivered: none is lost, none comes twice, and the caller sees nothing of it.
+ * Resumes a stream of watches over another connection. Each watch continues with the first event that was not delivered: none is
+ * lost, none comes twice, and the caller does not notice.
  *
- * It repairs two faults of etcd3 1.1.2 on the way. One: etcd3 asks again from the revision in the header of the last
- * response, but a response that catches up with the past carries the newest revision of the store, ahead of its events; see
- * resume-positions.ts. Two: a create that etcd refuses stays in etcd3's queue, and no later watch is ever created.
+ * It repairs two faults of etcd3 1.1.2. One: etcd3 asks again from the revision in the header of the last response, but a response
+ * that catches up with the past carries the newest revision of the store, ahead of its events; see resume-positions.ts. Two: a
+ * create that etcd refuses stays in etcd3's queue, and no later watch is ever created.
+ *
+ * etcd3 throws in a listener of its own, where nobody can catch it, for a response that it does not expect. So a response is passed
+ * on only if it was checked and belongs to a watch that etcd3 holds.
  */
 import type { ResumableStream, StreamResumer } from './stream-resumer.js'
 import type { ResumePositions } from './resume-positions.js'
+import { EtcdMtlsError } from '../../errors.js'
+import { status } from '../channel.js'
+import { MalformedMessage } from './protobuf.js'
+import type { WatchEnds } from './watch-ends.js'
 import {
-  asCanceled,
+  canceledResponse,
   cancelRequest,
+  createdResponse,
   type CreateRequest,
   createRequest,
-  ownResponse,
   progressRequest,
+  readWatchedKeys,
   readWatchRequest,
   readWatchResponse,
   type WatchResponse,
   withWatchId,
 } from './watch-messages.js'
+
+/**
+ * How many bytes of responses in parts a stream may hold, in bytes. etcd splits a response at its request limit (1.5 MiB by default),
+ * and sends at most 1000 revisions in one; 64 MiB is far more than a caller can want to receive at once.
+ */
+const MAX_FRAGMENT_BYTES = 64 * 1024 * 1024
 
 interface Watch {
   /** The id that the caller knows. It is ours, and the server is asked to use it, too. */
@@ -30,8 +44,10 @@ interface Watch {
   readonly asked: bigint
   /** The first revision that was not delivered; 0 before the server has said where the watch begins. */
   next: bigint
-  /** All that came before this revision concerns other keys; it is known when the server was asked on purpose. */
-  quietUntil: bigint
+  /** `next` when the server was last asked for its progress. */
+  refreshedAt: bigint
+  readonly progressNotify: boolean
+  readonly fragment: boolean
   /** The revision in the header of what was delivered last; null before anything was. */
   told: bigint | null
   /** Whether the caller wants it to end. */
@@ -50,6 +66,7 @@ const ALL_WATCHES = -1n
 export class WatchResumer implements StreamResumer {
   readonly #stream: ResumableStream
   readonly #positions: ResumePositions
+  readonly #ends: WatchEnds
   /** By the id that the caller knows, in the order in which they were made. */
   readonly #watches = new Map<bigint, Watch>()
   #lastId = 0n
@@ -69,10 +86,12 @@ export class WatchResumer implements StreamResumer {
    */
   #takesIds = false
   #ready: (() => void) | null = null
+  #fragmentBytes = 0
 
-  constructor(stream: ResumableStream, positions: ResumePositions) {
+  constructor(stream: ResumableStream, positions: ResumePositions, ends: WatchEnds) {
     this.#stream = stream
     this.#positions = positions
+    this.#ends = ends
   }
 
   outgoing(message: Buffer): void {
@@ -95,17 +114,20 @@ export class WatchResumer implements StreamResumer {
 
   incoming(message: Buffer): void {
     const response = readWatchResponse(message)
-    // A copy, or it would hold the whole message.
+    // A copy: a view would hold the whole message.
     this.#lastHeader = Uint8Array.from(response.header)
-    if (response.created) this.#onCreated(response, message)
-    else if (response.watchId === ALL_WATCHES) this.#onProgressOfAll(response, message)
-    else {
-      const watch = this.#byServerId.get(response.watchId)
-      // None: what was still on its way when the watch was canceled.
-      if (watch === undefined) return
-      if (response.canceled) this.#onCanceled(watch, response, message)
-      else this.#onEvents(watch, response, message)
+    if (response.created || response.watchId === ALL_WATCHES) {
+      if (response.flaw !== null) throw new MalformedMessage(response.flaw)
+      if (response.created) this.#onCreated(response)
+      else this.#onProgressOfAll(response)
+      return
     }
+    const watch = this.#byServerId.get(response.watchId)
+    // None: the response was on its way when the watch was canceled, or the watch is not of this stream.
+    if (watch === undefined) return
+    if (response.flaw !== null) this.#endInvalid(watch, response.flaw)
+    else if (response.canceled) this.#onCanceled(watch, response)
+    else this.#onEvents(watch, response)
   }
 
   begin(): void {
@@ -113,6 +135,7 @@ export class WatchResumer implements StreamResumer {
     this.#awaited.length = 0
     this.#takesIds = false
     this.#ready = null
+    this.#fragmentBytes = 0
     // etcd does not promise an answer to these, so none is made up.
     this.#progressOwed = 0
     for (const watch of [...this.#watches.values()]) {
@@ -126,16 +149,33 @@ export class WatchResumer implements StreamResumer {
   }
 
   /**
-   * A watch on keys that never change knows no newer revision than its first. Were it asked for again from there, etcd might
-   * have compacted that revision since, and refuse. So the server is asked how far it has come.
+   * A watch on keys that never change knows no newer revision than its first one. etcd may have compacted that revision when the
+   * watch is created again, and then refuses it. So the server is asked for its progress.
    */
   prepareToMove(ready: () => void): void {
-    if (this.#byServerId.size === 0) {
+    if (!this.#takesIds || this.#byServerId.size === 0) {
       ready()
       return
     }
-    this.#ready = ready
-    this.#stream.send(progressRequest())
+    this.#stream.checkProgressOrder((exact) => {
+      if (!exact) {
+        ready()
+        return
+      }
+      this.#ready = ready
+      this.#stream.send(progressRequest())
+    })
+  }
+
+  refresh(): void {
+    const watches = [...this.#byServerId.values()]
+    const quiet = watches.some(({ next, refreshedAt }) => next === refreshedAt)
+    for (const watch of watches) watch.refreshedAt = watch.next
+    // A server that does not use our ids is no etcd since 3.4: what it does with a progress request is not known.
+    if (!quiet || !this.#takesIds) return
+    this.#stream.checkProgressOrder((exact) => {
+      if (exact) this.#stream.send(progressRequest())
+    })
   }
 
   failed(): void {
@@ -145,8 +185,8 @@ export class WatchResumer implements StreamResumer {
     )
   }
 
-  #create({ body, startRevision, watchId }: CreateRequest): void {
-    // An id that is in use is the caller's mistake, and would be refused by etcd; here it only becomes another one.
+  #create({ body, startRevision, watchId, progressNotify, fragment }: CreateRequest): void {
+    // An id that is in use is a mistake of the caller, which etcd would refuse; here the watch gets another one.
     const given = watchId > 0n && !this.#watches.has(watchId)
     const id = given ? watchId : this.#freshId()
     const next = this.#positions.take(body, startRevision) ?? startRevision
@@ -155,7 +195,9 @@ export class WatchResumer implements StreamResumer {
       body,
       asked: startRevision,
       next,
-      quietUntil: 0n,
+      refreshedAt: -1n,
+      progressNotify,
+      fragment,
       told: null,
       canceling: false,
       wanted: id,
@@ -199,87 +241,120 @@ export class WatchResumer implements StreamResumer {
   /** The caller wants it to end, and there is no server any more, or not yet, that could say so. */
   #endCanceled(watch: Watch): void {
     this.#watches.delete(watch.id)
-    this.#stream.deliver(ownResponse(this.#lastHeader, watch.id, 'canceled'))
+    this.#stream.deliver(canceledResponse(this.#lastHeader, watch.id))
   }
 
-  #onCreated(response: WatchResponse, message: Buffer): void {
+  #onCreated(response: WatchResponse): void {
     const index = this.#awaited.findIndex((each) => each.wanted === response.watchId)
-    const [watch] = this.#awaited.splice(Math.max(index, 0), 1)
+    const watch = this.#awaited[Math.max(index, 0)]
     if (watch === undefined) return
-    if (response.canceled) this.#onRefused(watch, response, message)
+    if (!response.canceled && (response.watchId < 0n || this.#byServerId.has(response.watchId))) {
+      throw new MalformedMessage(`watch ${String(response.watchId)} is created twice, or has no valid id`)
+    }
+    this.#awaited.splice(Math.max(index, 0), 1)
+    if (response.canceled) this.#onRefused(watch, response)
     else {
       if (response.watchId === watch.wanted) this.#takesIds = true
       watch.serverId = response.watchId
       this.#byServerId.set(response.watchId, watch)
-      // etcd starts at the revision after the one that it tells here (etcd server/etcdserver/api/v3rpc/watch.go).
+      // etcd starts at the revision after the one in this header (etcd server/etcdserver/api/v3rpc/watch.go).
       if (watch.next === 0n) watch.next = response.revision + 1n
       if (watch.told === null) {
         watch.told = response.revision
-        this.#deliver(watch, response, message)
+        this.#deliver(watch, response)
       }
       if (watch.canceling) this.#stream.send(cancelRequest(response.watchId))
     }
     this.#createNext()
   }
 
-  #onRefused(watch: Watch, { header, cancelReason }: WatchResponse, message: Buffer): void {
+  #onRefused(watch: Watch, { header, cancelReason }: WatchResponse): void {
     if (isTokenRefused(cancelReason) && this.#stream.renewToken(cancelReason)) return
     this.#watches.delete(watch.id)
-    if (watch.told !== null) {
-      this.#stream.deliver(asCanceled(message, watch.id))
-      return
-    }
-    this.#stream.deliver(message)
-    // etcd3 takes the refused watch from its list and leaves it at the head of its queue, which goes on only when a create
+    const request = createRequest({ body: watch.body, startRevision: 0n, watchId: 0n })
+    const cause = this.#stream.explainRefusal(cancelReason, request)
+    const reason = cause === null ? cancelReason : `${cancelReason}. ${cause.message}`
+    if (cause !== null) this.#ends.note(reason, cause)
+    this.#stream.deliver(canceledResponse(header, watch.id, { reason, refused: watch.told === null }))
+    // etcd3 removes the refused watch from its list and leaves it at the head of its queue, which continues only if a create
     // succeeds. This is such an answer; nobody holds the watch that it goes to.
-    this.#stream.deliver(ownResponse(header, watch.id, 'created'))
+    if (watch.told === null) this.#stream.deliver(createdResponse(header, watch.id))
   }
 
-  #onProgressOfAll({ revision }: WatchResponse, message: Buffer): void {
+  #onProgressOfAll(response: WatchResponse): void {
     for (const watch of this.#byServerId.values()) {
-      if (watch.quietUntil <= revision) watch.quietUntil = revision + 1n
+      // Only a server that answers in the order of events is asked by us.
+      if (this.#progressOwed === 0 && watch.next <= response.revision) watch.next = response.revision + 1n
     }
     const ready = this.#ready
     this.#ready = null
     if (this.#progressOwed > 0) {
       this.#progressOwed -= 1
-      this.#stream.deliver(message)
+      this.#stream.deliver(response.message)
     }
     ready?.()
   }
 
-  #onCanceled(watch: Watch, response: WatchResponse, message: Buffer): void {
+  #onCanceled(watch: Watch, response: WatchResponse): void {
     this.#byServerId.delete(response.watchId)
-    const { compactRevision } = response
-    if (compactRevision > watch.next && compactRevision <= watch.quietUntil && !watch.canceling) {
-      // What was compacted holds nothing for this watch. etcd keeps the id of a watch that it ends so.
-      watch.next = watch.quietUntil
-      watch.wanted = this.#freshId()
-      watch.serverId = null
-      this.#uncreated.push(watch)
-      this.#createNext()
+    this.#watches.delete(watch.id)
+    const { header, compactRevision, cancelReason } = response
+    if (compactRevision === 0n || watch.canceling) {
+      this.#stream.deliver(canceledResponse(header, watch.id, { reason: cancelReason, compactRevision }))
       return
     }
-    this.#watches.delete(watch.id)
-    this.#deliver(watch, response, message)
+    const { key, rangeEnd } = readWatchedKeys(watch.body)
+    const message =
+      `etcd has compacted the revisions before ${String(compactRevision)}, and the watch on ${JSON.stringify(key)} needs them ` +
+      `from ${String(watch.next)}: events were missed. Read the keys again and watch from the revision after that answer.`
+    const details = { key, rangeEnd, revision: String(watch.next), compactRevision: String(compactRevision) }
+    const reason = cancelReason === '' ? message : `${cancelReason}. ${message}`
+    this.#ends.note(reason, new EtcdMtlsError('ERR_WATCH_COMPACTED', message, details))
+    this.#stream.deliver(canceledResponse(header, watch.id, { reason, compactRevision }))
   }
 
-  #onEvents(watch: Watch, response: WatchResponse, message: Buffer): void {
-    if (response.fragment) {
-      watch.fragments.push(message)
+  /** Ends one watch: what the server sent for it cannot be delivered. */
+  #endInvalid(watch: Watch, flaw: string): void {
+    if (watch.serverId !== null) {
+      this.#byServerId.delete(watch.serverId)
+      this.#stream.send(cancelRequest(watch.serverId))
+    }
+    this.#watches.delete(watch.id)
+    const { key } = readWatchedKeys(watch.body)
+    const cause = this.#stream.invalidAnswer(`a response for the watch on ${JSON.stringify(key)} is invalid: ${flaw}`)
+    this.#ends.note(cause.message, cause)
+    this.#stream.deliver(canceledResponse(this.#lastHeader, watch.id, { reason: cause.message }))
+  }
+
+  #onEvents(watch: Watch, response: WatchResponse): void {
+    if (response.fragment && !watch.fragment) {
+      this.#endInvalid(watch, 'it is a part of a response, which was not requested')
       return
     }
-    // A response without events says that all before its revision was delivered. One with events may catch up with the past:
+    if (response.fragment) {
+      this.#fragmentBytes += response.message.length
+      if (this.#fragmentBytes > MAX_FRAGMENT_BYTES) {
+        const limit = `the parts of a response exceed ${String(MAX_FRAGMENT_BYTES)} bytes`
+        this.#stream.fail(status.RESOURCE_EXHAUSTED, this.#stream.invalidAnswer(limit))
+      } else watch.fragments.push(response.message)
+      return
+    }
+    // A response without events reports that all before its revision was delivered. One with events may catch up with the past:
     // then its header is far ahead of them.
     const next = (response.lastRevision ?? response.revision) + 1n
     if (next > watch.next) watch.next = next
+    const isProgress = response.lastRevision === null && watch.fragments.length === 0
+    if (isProgress && !watch.progressNotify) return
     watch.told = response.revision
-    for (const fragment of watch.fragments.splice(0)) this.#deliver(watch, response, fragment)
-    this.#deliver(watch, response, message)
+    for (const fragment of watch.fragments.splice(0)) {
+      this.#fragmentBytes -= fragment.length
+      this.#deliver(watch, { ...response, message: fragment })
+    }
+    this.#deliver(watch, response)
   }
 
-  /** Hands a response to the caller, under the id that he knows. */
-  #deliver(watch: Watch, { watchId }: WatchResponse, message: Buffer): void {
+  /** Passes a response to the caller, under the id that the caller knows. */
+  #deliver(watch: Watch, { watchId, message }: WatchResponse): void {
     this.#stream.deliver(watchId === watch.id ? message : withWatchId(message, watch.id))
   }
 }

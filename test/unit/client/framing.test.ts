@@ -32,6 +32,24 @@ describe('gRPC messages in bytes', () => {
     expect(reader.partial).toBe(true)
   })
 
+  it('holds a message that arrives byte by byte in little more than its length', () => {
+    const message = frameMessage(Buffer.alloc(1024 * 1024, 7))
+    const reader = new MessageReader(-1)
+    const before = process.memoryUsage()
+    let received: Buffer | undefined
+    for (let at = 0; at < message.length; at += 1) [received] = reader.push(message.subarray(at, at + 1))
+    const after = process.memoryUsage()
+    expect(received?.equals(message.subarray(5))).toBe(true)
+    expect(after.arrayBuffers - before.arrayBuffers).toBeLessThan(16 * 1024 * 1024)
+  })
+
+  it('reserves nothing for a length that was only announced', () => {
+    const reader = new MessageReader(-1)
+    const before = process.memoryUsage().arrayBuffers
+    reader.push(Buffer.from([0, 0xff, 0xff, 0xff, 0xff, 1]))
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1024 * 1024)
+  })
+
   it('refuses a message above the limit before it has arrived', () => {
     const reader = new MessageReader(10)
     expect(reader.push(frameMessage(Buffer.alloc(10)))).toHaveLength(1)

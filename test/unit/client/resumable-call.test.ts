@@ -6,7 +6,7 @@ import { accept } from '../../../src/client/accept.js'
 import { createChannel } from '../../../src/client/channel.js'
 import { frameMessage, MessageReader } from '../../../src/client/streams/framing.js'
 import { resolveOptions } from '../../../src/client/options.js'
-import { int64Field } from '../../../src/client/streams/protobuf.js'
+import { bytesField, int64Field } from '../../../src/client/streams/protobuf.js'
 import { Session } from '../../../src/client/session.js'
 import { readWatchRequest, readWatchResponse } from '../../../src/client/streams/watch-messages.js'
 import { mintPki } from '../../support/etcd.js'
@@ -41,7 +41,11 @@ beforeEach(async () => {
   attempts = []
   onAttempt = () => undefined
   onMessage = () => undefined
-  peer = await grpcPeer(serverTls(pki.server), (stream) => {
+  peer = await grpcPeer(serverTls(pki.server), (stream, headers) => {
+    if (headers[':path'] === '/etcdserverpb.Maintenance/Status') {
+      refuseCall(stream, status.PERMISSION_DENIED, 'not for this user')
+      return
+    }
     const reader = new MessageReader(-1)
     const attempt: Attempt = {
       stream,
@@ -94,15 +98,19 @@ interface Seen {
   metadata: number
   /** `OK`, or the code of the error; null while it runs. */
   end: string | null
+  cause: unknown
 }
 
 function open(path: string, options: { deadline?: number } = {}): Seen {
   const same = (bytes: Buffer): Buffer => bytes
   const stream = client.makeBidiStreamRequest<Buffer, Buffer>(path, same, same, options)
-  const seen: Seen = { stream, messages: [], metadata: 0, end: null }
+  const seen: Seen = { stream, messages: [], metadata: 0, end: null, cause: null }
   stream.on('metadata', () => (seen.metadata += 1))
   stream.on('data', (message: Buffer) => seen.messages.push(message))
-  stream.on('error', (error: ServiceError) => (seen.end = status[error.code]))
+  stream.on('error', (error: ServiceError) => {
+    seen.end = status[error.code]
+    seen.cause = error.cause
+  })
   stream.on('end', () => (seen.end ??= 'OK'))
   return seen
 }
@@ -323,44 +331,117 @@ describe('the caller', () => {
     }
     const seen = open(WATCH)
     seen.stream.write(createFor('k', 1))
-    await expect.poll(() => seen.messages.length).toBeGreaterThan(1)
+    await expect.poll(() => seen.messages.length, { timeout: 10_000 }).toBeGreaterThan(1)
     for (let i = 0; i < 3; i += 1) {
       seen.stream.pause()
       proxy.cut()
       await expect.poll(() => attempts.length).toBe(i + 2)
       seen.stream.resume()
     }
-    await expect.poll(() => seen.messages.length).toBe(LAST + 1)
+    await expect.poll(() => seen.messages.length, { timeout: 20_000 }).toBe(LAST + 1)
     const revisions = seen.messages.slice(1).map((each) => Number(readWatchResponse(each).lastRevision))
     expect(revisions).toEqual(Array.from({ length: LAST }, (_, index) => index + 1))
   })
 })
 
-describe('messages that cannot be read', () => {
-  it('from the server: they are passed on, and the stream stays where it is', async () => {
-    const malformed = Buffer.from('0bff', 'hex')
+describe('a message that cannot be read', () => {
+  it.each([
+    ['from the server, on a keep-alive', KEEP_ALIVE, ask(1)],
+    ['from the server, on a watch', WATCH, createFor('k')],
+  ])('%s, ends the stream with a cause and does not reach the caller', async (_what, path, request) => {
     onMessage = (attempt) => {
-      attempt.send(malformed)
+      attempt.send(Buffer.from('0bff', 'hex'))
     }
-    const seen = open(KEEP_ALIVE)
-    seen.stream.write(ask(1))
-    await expect.poll(() => seen.messages).toEqual([malformed])
-    expect((await session.rotate()).ok).toBe(true)
-    seen.stream.write(ask(2))
-    await expect.poll(() => attempts[0]?.messages).toEqual([ask(1), ask(2)])
-    expect(seen.messages).toEqual([malformed, malformed])
-    proxy.cut()
-    await expect.poll(() => seen.end).toBe('UNAVAILABLE')
+    const seen = open(path)
+    seen.stream.write(request)
+    await expect.poll(() => seen.end).toBe('INTERNAL')
+    expect(seen.messages).toEqual([])
+    expect(seen.cause).toMatchObject({
+      code: 'ERR_ANSWER_INVALID',
+      details: { method: path.slice('/etcdserverpb.'.length), endpoint: proxy.endpoint.slice('https://'.length) },
+    })
+    await expect.poll(() => attempts[0]?.stream.closed).toBe(true)
     expect(attempts).toHaveLength(1)
   })
 
-  it('from the caller: likewise', async () => {
+  it('from the caller, ends the stream', async () => {
     const seen = open(WATCH)
     seen.stream.write(Buffer.from('0aff', 'hex'))
-    await expect.poll(() => attempts[0]?.messages).toEqual([Buffer.from('0aff', 'hex')])
-    attempts[0]?.send(watchResponse({ revision: 1, watchId: 7, events: [1] }))
-    await expect.poll(() => seen.messages.length).toBe(1)
-    proxy.cut()
-    await expect.poll(() => seen.end).toBe('UNAVAILABLE')
+    await expect.poll(() => seen.end).toBe('INTERNAL')
+  })
+})
+
+describe('deliveries', () => {
+  it('of messages that arrive together are one in each turn of the event loop', async () => {
+    onMessage = (attempt) => {
+      attempt.send(Buffer.concat([watchResponse({ revision: 10, watchId: 1, created: true })]))
+      attempt.stream.write(
+        Buffer.concat(
+          [11, 12, 13].map((each) => frameMessage(watchResponse({ revision: each, watchId: 1, events: [each] }))),
+        ),
+      )
+    }
+    const seen = open(WATCH)
+    const turns: number[] = []
+    let turn = 0
+    seen.stream.on('data', () => {
+      turns.push(turn)
+      setImmediate(() => (turn += 1))
+    })
+    seen.stream.write(createFor('k'))
+    await expect.poll(() => turns.length).toBe(4)
+    expect(new Set(turns).size).toBe(4)
+  })
+
+  it('of an answer that is made up here come after the call that asked', async () => {
+    const seen = open(WATCH)
+    seen.stream.write(createFor('k'))
+    seen.stream.write(createFor('l'))
+    seen.stream.write(bytesField(2, int64Field(1, 2n)))
+    expect(seen.messages).toEqual([])
+    await expect.poll(() => seen.messages.map((each) => readWatchResponse(each).canceled)).toEqual([true])
+  })
+
+  it('end when the caller cancels', async () => {
+    onMessage = (attempt) => {
+      attempt.send(watchResponse({ revision: 10, watchId: 1, created: true }))
+      for (let revision = 11; revision < 100; revision += 1) {
+        attempt.send(watchResponse({ revision, watchId: 1, events: [revision] }))
+      }
+    }
+    const seen = open(WATCH)
+    seen.stream.once('data', () => {
+      seen.stream.cancel()
+    })
+    seen.stream.write(createFor('k'))
+    await expect.poll(() => seen.end).toBe('CANCELLED')
+    expect(seen.messages).toHaveLength(1)
+  })
+})
+
+describe('a server that ends a stream in an unusual way', () => {
+  it('without trailers: the stream is resumed', async () => {
+    onMessage = (attempt, message) => {
+      if (attempts.length === 1) {
+        attempt.stream.respond({ ':status': 200, 'content-type': 'application/grpc' })
+        attempt.stream.end()
+      } else attempt.send(answer(Number(message[1])))
+    }
+    const seen = open(KEEP_ALIVE)
+    seen.stream.write(ask(1))
+    await expect.poll(() => seen.messages).toEqual([answer(1)])
+    expect(attempts).toHaveLength(2)
+  })
+
+  it.each(['99', '-1', 'x'])('with the status %s: the caller gets UNKNOWN', async (code) => {
+    onMessage = (attempt) => {
+      attempt.stream.respond(
+        { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': code },
+        { endStream: true },
+      )
+    }
+    const seen = open(KEEP_ALIVE)
+    seen.stream.write(ask(1))
+    await expect.poll(() => seen.end).toBe('UNKNOWN')
   })
 })

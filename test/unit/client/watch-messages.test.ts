@@ -1,12 +1,21 @@
 /** The messages of the streams that can be carried on. The bytes in hexadecimal are what protobufjs makes of etcd's own .proto. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { bytesField, Fields, int64Field, MalformedMessage, without } from '../../../src/client/streams/protobuf.js'
 import {
-  asCanceled,
+  bytesField,
+  Fields,
+  int64Field,
+  MalformedMessage,
+  type Shape,
+  sift,
+  trueField,
+  without,
+} from '../../../src/client/streams/protobuf.js'
+import {
+  canceledResponse,
   cancelRequest,
+  createdResponse,
   createRequest,
-  ownResponse,
   progressRequest,
   readWatchRequest,
   readWatchResponse,
@@ -20,7 +29,13 @@ describe('requests', () => {
     const request = readWatchRequest(hex('0a160a02612f1202613018e80720012a0100300138074001'))
     expect(request).toEqual({
       kind: 'create',
-      create: { body: hex('0a02612f1202613020012a010030014001'), startRevision: 1000n, watchId: 7n },
+      create: {
+        body: hex('0a02612f1202613020012a010030014001'),
+        startRevision: 1000n,
+        watchId: 7n,
+        progressNotify: true,
+        fragment: true,
+      },
     })
   })
 
@@ -82,27 +97,73 @@ describe('responses', () => {
     expect(readWatchResponse(events)).toMatchObject({ revision: 9000n, fragment: true, lastRevision: 1200n })
   })
 
-  it('under another id: every other octet stays', () => {
-    const unknown = hex('0a0218059a010474657374')
-    const renamed = withWatchId(Buffer.concat([unknown, hex('1002')]), 9n)
-    expect(renamed).toEqual(Buffer.concat([unknown, hex('1009')]))
-    expect(withWatchId(renamed, 0n)).toEqual(unknown)
-  })
-
-  it('a refusal becomes the end of a watch', () => {
-    const ended = readWatchResponse(asCanceled(hex('0a02180510ffffffffffffffffff011801200132026e6f'), 4n))
-    expect(ended).toMatchObject({ watchId: 4n, created: false, canceled: true, cancelReason: 'no' })
+  it('a response under another id keeps every other byte', () => {
+    const response = hex('0a0218055a040a02180b')
+    const renamed = withWatchId(Buffer.concat([response, hex('1002')]), 9n)
+    expect(renamed).toEqual(Buffer.concat([response, hex('1009')]))
+    expect(withWatchId(renamed, 0n)).toEqual(response)
   })
 
   it('answers of our own', () => {
     const header = hex('1805')
-    expect(readWatchResponse(ownResponse(header, 4n, 'created'))).toMatchObject({
+    expect(readWatchResponse(createdResponse(header, 4n))).toMatchObject({
+      flaw: null,
       revision: 5n,
       watchId: 4n,
       created: true,
       canceled: false,
     })
-    expect(readWatchResponse(ownResponse(header, 0n, 'canceled'))).toMatchObject({ created: false, canceled: true })
+    const canceled = canceledResponse(header, 0n, { reason: 'no', compactRevision: 7n })
+    expect(readWatchResponse(canceled)).toMatchObject({
+      created: false,
+      canceled: true,
+      cancelReason: 'no',
+      compactRevision: 7n,
+    })
+    expect(readWatchResponse(canceledResponse(header, 4n, { refused: true }))).toMatchObject({
+      created: true,
+      canceled: true,
+    })
+  })
+
+  const header = bytesField(1, int64Field(3, 5n))
+  const kv = bytesField(2, Buffer.concat([bytesField(1, Buffer.from('k')), int64Field(3, 11n)]))
+  const event = (...fields: Buffer[]): Buffer => Buffer.concat([header, bytesField(11, Buffer.concat(fields))])
+
+  it('a message with known fields alone is passed on as it is', () => {
+    const message = event(int64Field(1, 1n), kv, bytesField(3, int64Field(3, 10n)))
+    expect(readWatchResponse(message)).toMatchObject({ flaw: null, lastRevision: 11n })
+    expect(readWatchResponse(message).message).toBe(message)
+  })
+
+  it('fields that are not known are left out, at every depth', () => {
+    const unknown = bytesField(20, Buffer.from('text'))
+    const inner = bytesField(2, Buffer.concat([unknown, bytesField(1, Buffer.from('k')), int64Field(3, 11n), unknown]))
+    const message = Buffer.concat([unknown, event(unknown, inner), int64Field(2, 4n)])
+    expect(readWatchResponse(message).message).toEqual(Buffer.concat([event(kv), int64Field(2, 4n)]))
+  })
+
+  it.each([
+    ['an event of an unknown type', event(int64Field(1, 2n), kv), /type 2/],
+    ['an event of a negative type', event(int64Field(1, -1n), kv), /type -1/],
+    ['an event without a key', event(int64Field(1, 1n)), /no key/],
+    ['an event with two keys', event(kv, kv), /twice/],
+    ['an event with a group', event(kv, hex('0b0c')), /Wire type 3/],
+    ['an event that ends in a field', event(kv, hex('1a')), /ends in a field/],
+    ['no header', bytesField(11, kv), /no header/],
+  ])('%s is reported as the flaw of one watch', (_what, message, flaw) => {
+    const response = readWatchResponse(Buffer.concat([message, int64Field(2, 4n)]))
+    expect(response).toMatchObject({ watchId: 4n, flaw: expect.stringMatching(flaw) as string })
+  })
+
+  it.each([
+    ['a group', hex('0b0c')],
+    ['an id of another type', bytesField(2, Buffer.from('a'))],
+    ['two ids', Buffer.concat([int64Field(2, 1n), int64Field(2, 2n)])],
+    ['a header that is not one', bytesField(1, bytesField(3, Buffer.from('a')))],
+    ['a field with the number 0', hex('0001')],
+  ])('%s is malformed', (_what, message) => {
+    expect(() => readWatchResponse(Buffer.concat([header, trueField(4), message]))).toThrow(MalformedMessage)
   })
 })
 
@@ -128,6 +189,22 @@ describe('the wire format', () => {
     const message = Buffer.concat([varint, fixed64, text, fixed32])
     expect(without(message, [])).toEqual(message)
     expect(without(message, [1, 1000])).toEqual(Buffer.concat([fixed64, fixed32]))
+  })
+
+  it('a sifted message has no field that its shape does not have', () => {
+    const shape: Shape = { 1: 'varint', 2: 'bytes', 3: [{ 1: 'bytes' }] }
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
+        try {
+          const sifted = sift(Buffer.from(bytes), shape)
+          const fields = new Fields(sifted)
+          while (fields.next()) expect(Object.keys(shape)).toContain(String(fields.number))
+          expect(sift(sifted, shape)).toBe(sifted)
+        } catch (error) {
+          expect(error).toBeInstanceOf(MalformedMessage)
+        }
+      }),
+    )
   })
 
   it.each([
@@ -156,7 +233,7 @@ describe('the wire format', () => {
       fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
         for (const read of [readWatchRequest, readWatchResponse]) {
           try {
-            read(bytes)
+            read(Buffer.from(bytes))
           } catch (error) {
             expect(error).toBeInstanceOf(MalformedMessage)
           }

@@ -1,10 +1,15 @@
 /** What becomes of a stream of watches when the connection below it changes: what is sent, and what the caller is given. */
 import { describe, expect, it } from 'vitest'
+import { EtcdMtlsError } from '../../../src/errors.js'
+import { status } from '../../../src/client/channel.js'
 import type { ResumableStream } from '../../../src/client/streams/stream-resumer.js'
 import { ResumePositions } from '../../../src/client/streams/resume-positions.js'
+import { bytesField, int64Field, MalformedMessage } from '../../../src/client/streams/protobuf.js'
+import { WatchEnds } from '../../../src/client/streams/watch-ends.js'
 import {
   cancelRequest,
   progressRequest,
+  readWatchedKeys,
   readWatchRequest,
   readWatchResponse,
 } from '../../../src/client/streams/watch-messages.js'
@@ -20,10 +25,15 @@ class Bench implements ResumableStream {
   answerDue = false
   /** What the client answers when a token was refused. */
   renews = false
+  /** Whether the server answers progress requests in the order of the events; null: the answer has not come. */
+  exact: boolean | null = true
+  refusal: EtcdMtlsError | null = null
+  failure: string | null = null
+  readonly ends = new WatchEnds()
 
   constructor(positions = new ResumePositions()) {
     this.positions = positions
-    this.resumer = new WatchResumer(this, positions)
+    this.resumer = new WatchResumer(this, positions, this.ends)
     this.resumer.begin()
   }
 
@@ -31,7 +41,7 @@ class Bench implements ResumableStream {
     const request = readWatchRequest(message)
     if (request.kind === 'create') {
       const { body, startRevision, watchId } = request.create
-      this.#sent.push(`create ${body.subarray(2).toString()} from ${String(startRevision)} as ${String(watchId)}`)
+      this.#sent.push(`create ${readWatchedKeys(body).key} from ${String(startRevision)} as ${String(watchId)}`)
     } else this.#sent.push(request.kind === 'cancel' ? `cancel ${String(request.watchId)}` : request.kind)
   }
 
@@ -51,6 +61,22 @@ class Bench implements ResumableStream {
 
   renewToken(): boolean {
     return this.renews
+  }
+
+  explainRefusal(): EtcdMtlsError | null {
+    return this.refusal
+  }
+
+  checkProgressOrder(known: (exact: boolean) => void): void {
+    if (this.exact !== null) known(this.exact)
+  }
+
+  fail(code: status, error: EtcdMtlsError): void {
+    this.failure = `${status[code]}: ${error.message}`
+  }
+
+  invalidAnswer(reason: string): EtcdMtlsError {
+    return new EtcdMtlsError('ERR_ANSWER_INVALID', reason, { method: 'Watch/Watch', endpoint: null, reason })
   }
 
   /** What was sent since the last look. */
@@ -154,7 +180,7 @@ describe('on its first attempt', () => {
     bench.answer({ revision: 10, watchId: -1, created: true, canceled: true, cancelReason: 'permission denied' })
     expect(bench.all).toEqual({
       sent: ['create a from 0 as 1', 'create b from 0 as 2'],
-      delivered: ['-1: created and canceled (permission denied)', '1: created'],
+      delivered: ['1: created and canceled (permission denied)', '1: created'],
     })
   })
 })
@@ -211,7 +237,10 @@ describe('on the next attempt', () => {
   })
 
   it('a revision in pieces is delivered as a whole or not at all', () => {
-    const bench = new Bench().created('a', 1)
+    const bench = new Bench()
+    bench.resumer.outgoing(createFor('a', 0, { fragment: true }))
+    bench.answer({ revision: 10, watchId: 1, created: true })
+    bench.forget()
     bench.answer({ revision: 11, watchId: 1, events: [11], fragment: true })
     expect(bench.delivered).toEqual([])
     bench.resumer.begin()
@@ -296,36 +325,136 @@ describe('before an attempt is left', () => {
     expect([bench.sent, ready]).toEqual([[], 1])
   })
 
-  it('a watch whose revision was compacted since goes on where nothing can have been missed', () => {
+  it.each([
+    ['an etcd whose answer may overtake events', (bench: Bench) => (bench.exact = false)],
+    ['a server that does not use our ids, such as the grpc-proxy', (bench: Bench) => bench.created('b', 7)],
+  ])('%s is not asked', (what, prepare) => {
+    const bench = new Bench()
+    prepare(bench)
+    if (what.startsWith('an etcd')) bench.created('a', 1)
+    let ready = 0
+    bench.resumer.prepareToMove(() => (ready += 1))
+    expect([bench.sent, ready]).toEqual([[], 1])
+  })
+
+  it('a quiet watch continues from the progress that the server reported', () => {
     const bench = new Bench().created('a', 1)
     bench.resumer.prepareToMove(() => undefined)
     bench.answer({ revision: 500, watchId: -1 })
-    bench.resumer.begin()
     bench.forget()
-    bench.answer({ revision: 510, watchId: 1, created: true })
-    bench.answer({ revision: 510, watchId: 1, canceled: true, compactRevision: 400 })
-    // etcd does not let an id go that it has ended so.
-    expect(bench.all).toEqual({ sent: ['create a from 501 as 2'], delivered: [] })
-    bench.answer({ revision: 510, watchId: 2, created: true }).answer({ revision: 511, watchId: 2, events: [511] })
-    expect(bench.delivered).toEqual(['1: 511'])
     bench.resumer.begin()
-    expect(bench.sent).toEqual(['create a from 512 as 1'])
+    expect(bench.sent).toEqual(['create a from 501 as 1'])
+    bench.answer({ revision: 510, watchId: 1, created: true }).answer({ revision: 511, watchId: 1, events: [511] })
+    expect(bench.delivered).toEqual(['1: 511'])
+  })
+})
+
+describe('a quiet watch', () => {
+  it('asks the server for its progress when two looks have found no event in between', () => {
+    const bench = new Bench().created('a', 1)
+    bench.resumer.refresh()
+    expect(bench.sent).toEqual([])
+    bench.resumer.refresh()
+    expect(bench.sent).toEqual(['progress'])
+    bench.answer({ revision: 500, watchId: -1 }).answer({ revision: 501, watchId: 1, events: [501] })
+    bench.resumer.refresh()
+    expect(bench.all).toEqual({ sent: [], delivered: ['1: 501'] })
+    bench.exact = false
+    bench.resumer.refresh()
+    expect(bench.sent).toEqual([])
   })
 
-  it.each([
-    ['beyond what is known to be quiet', 600],
-    ['without anything known', 400],
-  ])('one compacted %s has ended', (what, compactRevision) => {
+  it('has progress responses without having asked for them, which the caller does not see', () => {
+    const bench = new Bench()
+    bench.resumer.outgoing(createFor('a', 0, { progressNotify: false }))
+    bench.answer({ revision: 10, watchId: 1, created: true })
+    bench.forget()
+    bench.answer({ revision: 40, watchId: 1 })
+    expect(bench.delivered).toEqual([])
+    bench.resumer.begin()
+    expect(bench.sent).toEqual(['create a from 41 as 1'])
+  })
+
+  it('that missed events ends with an error that names the revisions', () => {
     const bench = new Bench().created('a', 1)
-    if (what.startsWith('beyond')) {
-      bench.resumer.prepareToMove(() => undefined)
-      bench.answer({ revision: 500, watchId: -1 })
-    }
     bench.resumer.begin()
     bench.answer({ revision: 700, watchId: 1, created: true })
     bench.forget()
-    bench.answer({ revision: 700, watchId: 1, canceled: true, compactRevision })
-    expect(bench.all).toEqual({ sent: [], delivered: ['1: canceled'] })
+    bench.answer({ revision: 700, watchId: 1, canceled: true, compactRevision: 400 })
+    const [end = ''] = bench.delivered
+    expect(end).toMatch(
+      /^1: canceled \(etcd has compacted the revisions before 400, and the watch on "a" needs them from 11/,
+    )
+    expect(bench.ends.causeOf(/\((.*)\)/.exec(end)?.[1] ?? '')).toMatchObject({
+      code: 'ERR_WATCH_COMPACTED',
+      details: { key: 'a', rangeEnd: null, revision: '11', compactRevision: '400' },
+    })
+  })
+})
+
+describe('a refused watch', () => {
+  it('has a cause, whose message is part of the reason', () => {
+    const bench = new Bench().create('a')
+    bench.forget()
+    bench.refusal = new EtcdMtlsError('ERR_CLOSED', 'User alice may not read "a".', { what: 'x' })
+    bench.answer({ revision: 10, watchId: -1, created: true, canceled: true, cancelReason: 'permission denied' })
+    const reason = 'permission denied. User alice may not read "a".'
+    expect(bench.delivered).toEqual([`1: created and canceled (${reason})`, '1: created'])
+    expect(bench.ends.causeOf(reason)).toBe(bench.refusal)
+  })
+})
+
+describe('what etcd never sends', () => {
+  const invalid = (bench: Bench, message: Buffer): void => {
+    bench.resumer.incoming(Buffer.concat([watchResponse({ revision: 11, watchId: 2 }), message]))
+  }
+
+  it('ends the one watch that it belongs to, and the server is asked to cancel it', () => {
+    const bench = new Bench().created('a', 1).created('b', 2)
+    invalid(bench, Buffer.from('5a020805', 'hex'))
+    const reason =
+      'a response for the watch on "b" is invalid: an event cannot be read: type 5 is neither PUT nor DELETE'
+    expect(bench.all).toEqual({ sent: ['cancel 2'], delivered: [`2: canceled (${reason})`] })
+    expect(bench.ends.causeOf(reason)).toMatchObject({ code: 'ERR_ANSWER_INVALID' })
+    bench.answer({ revision: 12, watchId: 2, events: [12] }).answer({ revision: 12, watchId: 1, events: [12] })
+    expect(bench.delivered).toEqual(['1: 12'])
+  })
+
+  it('a part of a response that was not requested ends the watch', () => {
+    const bench = new Bench().created('a', 1)
+    bench.answer({ revision: 11, watchId: 1, events: [11], fragment: true })
+    expect(bench.delivered).toEqual([expect.stringMatching(/canceled .*a part of a response, which was not requested/)])
+  })
+
+  it('parts without an end are limited', () => {
+    const bench = new Bench()
+    bench.resumer.outgoing(createFor('a', 0, { fragment: true }))
+    bench.answer({ revision: 10, watchId: 1, created: true })
+    const event = bytesField(2, Buffer.concat([int64Field(3, 11n), bytesField(5, Buffer.alloc(1024 * 1024))]))
+    const part = Buffer.concat([watchResponse({ revision: 11, watchId: 1, fragment: true }), bytesField(11, event)])
+    for (let i = 0; i < 64; i += 1) {
+      expect(bench.failure).toBeNull()
+      bench.resumer.incoming(part)
+    }
+    expect(bench.failure).toMatch(/^RESOURCE_EXHAUSTED: the parts of a response exceed 67108864 bytes/)
+  })
+
+  it('a message that belongs to no watch does not pass', () => {
+    const bench = new Bench().created('a', 1)
+    for (const bytes of ['0b0c', '1a0161', '0001']) {
+      expect(() => {
+        bench.resumer.incoming(Buffer.from(bytes, 'hex'))
+      }).toThrow(MalformedMessage)
+    }
+    bench.answer({ revision: 11, watchId: 99, events: [11] }).answer({ revision: 11, watchId: 98, canceled: true })
+    bench.answer({ revision: 11, watchId: 97, created: true })
+    expect(bench.all).toEqual({ sent: [], delivered: [] })
+  })
+
+  it('an id that another watch has does not pass', () => {
+    const bench = new Bench().created('a', 1).create('b')
+    expect(() => bench.answer({ revision: 11, watchId: 1, created: true })).toThrow(MalformedMessage)
+    expect(() => bench.answer({ revision: 11, watchId: -1, created: true })).toThrow(MalformedMessage)
   })
 })
 
