@@ -7,6 +7,7 @@ import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
 import { Certificate } from '../../src/x509/certificate.js'
 import { mintedCredentials } from '../support/etcd.js'
 import { dns, ip, mintCa, type Minted, mintLeaf } from '../support/mint.js'
+import { sample, scaled } from '../support/long.js'
 import { type Applied, keyFor, mintCase, type MintedCase, nameOf } from '../support/mutation.js'
 import { SINGLES } from '../support/mutations.js'
 import { askEtcd, type EtcdVerdict } from '../support/witness-etcd.js'
@@ -84,19 +85,25 @@ function timeless(words: string): string {
 
 test('etcd judges clients as Go does', async () => {
   const judged: Judged[] = []
-  for (const single of SINGLES.filter(({ role }) => role !== 'root')) {
+  const tried = sample(
+    SINGLES.filter(({ role }) => role !== 'root'),
+    100,
+  )
+  for (const single of tried) {
     const minted = mintCase([single])
     const said = isOfTheClient(minted) ? await askEtcd(etcd, minted) : null
     if (said !== null)
       judged.push({ single, etcd: said, go: await go.ask({ ...minted, usage: 'client', trust: roots }) })
   }
   const unsent = judged.filter(({ etcd: said }) => said.log === "tls: client didn't provide a certificate")
-  expect(unsent.map(({ single }) => single.mutation.name)).toEqual(NOT_SENT)
+  expect(unsent.map(({ single }) => single.mutation.name)).toEqual(
+    NOT_SENT.filter((name) => tried.some(({ mutation, role }) => mutation.name === name && role === 'leaf')),
+  )
   const sent = judged.filter((each) => !unsent.includes(each))
   const differ = sent.filter(({ etcd: said, go: expected }) => timeless(said.log) !== timeless(expected?.words ?? ''))
   const unlisted = differ.filter(({ single }) => !Object.hasOwn(DIFFERENT, single.mutation.name))
   expect(unlisted.map(({ single, etcd: said, go: expected }) => [nameOf(single), said, expected])).toEqual([])
-  expect(sent.length).toBeGreaterThan(250)
+  expect(sent.length).toBeGreaterThan(scaled({ short: 60, long: 250 }))
 })
 
 /** Refused ones are few: etcdctl tries on until its time is over. */

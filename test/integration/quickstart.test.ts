@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { getContainerRuntimeClient } from 'testcontainers'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { scaled, seed } from '../support/long.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -92,8 +93,16 @@ const atOnce: Interruption = { signal: 'SIGINT', after: 'etcd will run', delay: 
 const starting: Interruption = { signal: 'SIGTERM', after: 'A real etcd', delay: 30 }
 const connected: Interruption = { signal: 'SIGHUP', after: 'A client, connected', delay: 0 }
 
+const all = [atOnce, starting, connected]
+const drawn = all[seed % all.length] ?? atOnce
+
 describe.each([
-  { where: 'a container', env: {}, first: 'etcd will run in a container', moments: [atOnce, starting, connected] },
+  {
+    where: 'a container',
+    env: {},
+    first: 'etcd will run in a container',
+    moments: scaled({ short: [drawn], long: all }),
+  },
   { where: 'a process', env: NO_ENGINE, first: 'etcd will run as a process', moments: [starting] },
 ])('with etcd in $where', ({ env, first, moments }) => {
   test('tells the whole story and leaves nothing behind', async () => {

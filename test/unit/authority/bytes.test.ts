@@ -13,8 +13,8 @@ import {
   X509Certificate,
   X509CertificateGenerator,
 } from '@peculiar/x509'
-import { describe, expect, test } from 'vitest'
-import type { IssueRequest, KeyAlgorithm } from '../../../src/authority/index.js'
+import { beforeAll, describe, expect, test } from 'vitest'
+import type { Authority, IssueRequest, KeyAlgorithm } from '../../../src/authority/index.js'
 import { createAuthority } from '../../../src/authority/index.js'
 import type { Certificate } from '../../../src/x509/certificate.js'
 
@@ -35,7 +35,7 @@ async function witness(
         namedCurve: caAlgorithm === 'ecdsa-p384' ? 'P-384' : 'P-256',
         hash: caAlgorithm === 'ecdsa-p384' ? 'SHA-384' : 'SHA-256',
       }
-  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])
+  const keys = await keysOf(algorithm)
   const rsa = request.algorithm?.startsWith('rsa') === true
   const kinds = (request.hosts ?? []).map((value) => {
     const type = value.includes('://')
@@ -69,6 +69,17 @@ async function witness(
   return Buffer.from(made.rawData)
 }
 
+/** Its key has no part in what is compared, and an RSA key takes long to make: one serves for all. */
+const witnessKeys = new Map<string, webcrypto.CryptoKeyPair>()
+async function keysOf(
+  algorithm: webcrypto.RsaHashedKeyGenParams | webcrypto.EcKeyGenParams,
+): Promise<webcrypto.CryptoKeyPair> {
+  const name = JSON.stringify(algorithm)
+  const keys = witnessKeys.get(name) ?? (await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']))
+  witnessKeys.set(name, keys)
+  return keys
+}
+
 /** The signed part of a certificate: its first element. Both lengths are of two octets here. */
 function signedPart(der: Uint8Array): string {
   const bytes = Buffer.from(der)
@@ -80,6 +91,11 @@ const HOSTS = ['etcd-0.etcd.svc', '*.etcd.svc', '10.0.0.1', '::1', 'fd00::1:0:0:
 const MANY = Array.from({ length: 700 }, (_, i) => `etcd-${String(i)}.etcd.default.svc.cluster.local`)
 
 describe.each<KeyAlgorithm>(['ecdsa-p256', 'ecdsa-p384', 'rsa-2048'])('under an authority of %s', (algorithm) => {
+  let authority: Authority
+  beforeAll(async () => {
+    authority = await createAuthority({ name: 'CA "of", all', validity: '20000d', algorithm, crypto: webcrypto })
+  })
+
   test.each<[string, IssueRequest]>([
     ['a server with names of all kinds', { role: 'server', name: 'etcd-0', hosts: HOSTS }],
     ['a peer with one name', { role: 'peer', name: 'Ünïcødé \u{1f511}', hosts: ['localhost'] }],
@@ -88,7 +104,6 @@ describe.each<KeyAlgorithm>(['ecdsa-p256', 'ecdsa-p384', 'rsa-2048'])('under an 
     ['a client beyond 2050', { role: 'client', name: 'x'.repeat(64), validity: '12000d', hosts: ['x'] }],
     ['a server with hundreds of names', { role: 'server', name: 'x', hosts: ['first', ...MANY] }],
   ])('%s', async (_, request) => {
-    const authority = await createAuthority({ name: 'CA "of", all', validity: '20000d', algorithm, crypto: webcrypto })
     const { chain } = await authority.issue(request)
     const other = await witness(chain[0], authority.certificate, request, algorithm)
     expect(signedPart(chain[0].raw)).toBe(signedPart(other))

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import type { Authority, KeyAlgorithm } from '../../../src/authority/index.js'
 import { createAuthority } from '../../../src/authority/index.js'
 import type { Credentials } from '../../../src/credentials/credentials.js'
+import { isLong } from '../../support/long.js'
 import { openssl, temporaryFolder } from '../../support/openssl.js'
 
 const folder = temporaryFolder()
@@ -170,11 +171,14 @@ describe('algorithms', () => {
     expect(verify(credentials, 'sslserver')).toContain('OK')
   })
 
-  test.each<[KeyAlgorithm, string, string]>([
+  const algorithms: [KeyAlgorithm, string, string][] = [
     ['ecdsa-p384', 'ASN1 OID: secp384r1', 'Digital Signature'],
     ['rsa-2048', 'Public-Key: (2048 bit)', 'Digital Signature, Key Encipherment'],
-    ['rsa-4096', 'Public-Key: (4096 bit)', 'Digital Signature, Key Encipherment'],
-  ])('a leaf of %s', async (algorithm, key, usage) => {
+  ]
+  // Making this key takes seconds.
+  if (isLong) algorithms.push(['rsa-4096', 'Public-Key: (4096 bit)', 'Digital Signature, Key Encipherment'])
+
+  test.each(algorithms)('a leaf of %s', async (algorithm, key, usage) => {
     const credentials = await authority.issue({ role: 'peer', name: 'x', hosts: ['localhost'], algorithm })
     const pem = credentials.chain[0].toPem()
     expect(text(pem)).toContain(key)

@@ -34,7 +34,7 @@ afterAll(async () => {
   await peer[Symbol.asyncDispose]()
 })
 
-/** Runs code with a function `connect(endpoint, options)`; gives what it wrote, and ends it after ten seconds. */
+/** Runs code with a function `connect(endpoint, options)`; gives what it wrote, and ends it after a minute. */
 async function run(code: string, env: Record<string, string> = {}): Promise<{ stdout: string; stderr: string }> {
   const prelude = `
     import { createSecureClient } from ${JSON.stringify(compiled.url('client/index.js'))}

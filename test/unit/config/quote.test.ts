@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { quoteForCompose, quoteForEnvironment, quoteForShell, quoteForUnit } from '../../../src/config/render/quote.js'
 import { temporaryFolder } from '../../support/openssl.js'
 import { AT_ONCE, loadService, readBySystemd, unquoteUnitLine } from '../../support/systemd.js'
+import { scaled } from '../../support/long.js'
 
 const folder = temporaryFolder()
 const NASTY = ['', ' ', "'", '"', '\\', '$', '`', '$HOME', '$(id)', '`id`', '!', '#a', '~', '*', '%n', "it's", `"'"'`, '\\n', 'a\\', '-n', 'ünï', '🔒', ';', '&&', '|', 'a=b', '{a,b}', '[a]', '?', '<', '>', '(', ' a  b ', '%%', '$$', '${a}', "\\'", '\\"', '\\$', 'a\u2003b', '\u00a0'] // prettier-ignore
@@ -35,7 +36,7 @@ describe('for a shell', () => {
       fc.property(fc.array(text, { minLength: 50, maxLength: 100 }), (words) => {
         expect(shell(`printf '%s\\0' ${words.map(quoteForShell).join(' ')}`)).toEqual(words)
       }),
-      { numRuns: 20 },
+      { numRuns: scaled({ short: 6, long: 20 }) },
     )
   })
 
@@ -56,7 +57,7 @@ describe('for a file of variables', () => {
         const words = values.map((_, i) => `"$V${String(i)}"`).join(' ')
         expect(shell(`. ${quoteForShell(folder.file('env'))} && printf '%s\\0' ${words}`)).toEqual(values)
       }),
-      { numRuns: 20 },
+      { numRuns: scaled({ short: 6, long: 20 }) },
     )
   })
 

@@ -11,6 +11,7 @@ import { valueOf } from '../../../src/config/render/check-config.js'
 import { renderEtcdArgs, renderEtcdConfig } from '../../../src/config/render/render.js'
 import { renderSystemdUnit } from '../../../src/config/render/systemd.js'
 import type { EtcdVersion } from '../../../src/config/version.js'
+import { scaled } from '../../support/long.js'
 
 const VERSIONS: readonly EtcdVersion[] = ['3.4', '3.4.25', '3.4.45', '3.5', '3.5.0', '3.5.8', '3.5.14', '3.5.16', '3.5.33', '3.6', '3.6.14', '3.7', '3.7.1'] // prettier-ignore
 
@@ -160,7 +161,7 @@ test('whatever is accepted has no error, and is read back as it was', async () =
         if (form !== 'env') expect(others).toHaveLength(Object.keys(config.extra ?? {}).length)
       }
     }),
-    { numRuns: 500 },
+    { numRuns: scaled({ short: 83, long: 500 }) },
   )
   // The refused ones would prove nothing.
   for (const form of CONFIG_FORMS) expect(seen.get(form) ?? 0).toBeGreaterThan(20)

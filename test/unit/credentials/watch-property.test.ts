@@ -21,6 +21,7 @@ import {
   until,
   writeFiles,
 } from './watch-fixture.js'
+import { scaled } from '../../support/long.js'
 
 const folder = temporaryFolder()
 const other = mintCa({ subject: 'other-ca' })
@@ -177,7 +178,7 @@ test.each([
           controller.abort()
         }
       }),
-      { numRuns: 25 },
+      { numRuns: scaled({ short: 6, long: 25 }) },
     )
   },
   120_000,

@@ -11,6 +11,7 @@ import { PrivateKey } from '../../../src/x509/keys.js'
 import { mustBePrintable, mustPrintSafely } from '../../fuzz/checks.js'
 import { HOST, mintChain } from '../../support/judge-chain.js'
 import { directoryName, dns, email, mintCa, mintCrl, mintLeaf, newKey, TAG, uri } from '../../support/mint.js'
+import { scaled } from '../../support/long.js'
 
 /** Text with everything in it that a terminal would act on. */
 const evil = fc
@@ -73,7 +74,7 @@ describe('printed', () => {
         mustPrintSafely(lost)
         expect(lost.path?.[0]?.subject).toContain('evil')
       }),
-      { numRuns: 60 },
+      { numRuns: scaled({ short: 10, long: 60 }) },
     )
   })
 
@@ -88,7 +89,7 @@ describe('printed', () => {
         ]
         for (const each of printed) mustBePrintable(`${String(each)}${inspect(each)}${JSON.stringify(each)}`, text)
       }),
-      { numRuns: 60 },
+      { numRuns: scaled({ short: 10, long: 60 }) },
     )
   })
 
@@ -104,7 +105,7 @@ describe('printed', () => {
         expect(report.findings.map(({ code }) => code)).toContain('revocation/revoked')
         mustPrintSafely(report)
       }),
-      { numRuns: 40 },
+      { numRuns: scaled({ short: 6, long: 40 }) },
     )
   })
 
@@ -119,7 +120,7 @@ describe('printed', () => {
         }
         mustPrintSafely(validateChain({ leaf: text, trustAnchors: [text, each] }, { usage: 'any' }))
       }),
-      { numRuns: 200 },
+      { numRuns: scaled({ short: 33, long: 200 }) },
     )
   })
 

@@ -15,6 +15,7 @@ import * as checks from '../../fuzz/checks.js'
 import { element, lengthOctets, wrap, writeTree, type DerNode } from '../../fuzz/der-tree.js'
 import { generalizedTime, integer, sequence, utcTime } from '../../support/der-writer.js'
 import { directoryName, dns, email, encodeName, ip, mintCa, mintCrl, mintLeaf, TAG, uri } from '../../support/mint.js'
+import { scaled } from '../../support/long.js'
 
 const octets = (maxLength = 60): fc.Arbitrary<Uint8Array> => fc.uint8Array({ maxLength })
 const TAGS = [...Object.values(TAG), 0x80, 0x82, 0x86, 0x87, 0xa0, 0xa3, 0xa4]
@@ -57,7 +58,7 @@ describe('any octets', () => {
       fc.property(der, (bytes) => {
         check(bytes)
       }),
-      { numRuns: 300 },
+      { numRuns: scaled({ short: 50, long: 300 }) },
     )
   })
 })
@@ -135,7 +136,7 @@ describe('what was written is read', () => {
           expect(list.entries.entriesOf(leaf.serial).map(({ reason }) => reason)).toContain('superseded')
         },
       ),
-      { numRuns: 30 },
+      { numRuns: scaled({ short: 6, long: 30 }) },
     )
   })
 })
@@ -156,7 +157,7 @@ describe('hosts', () => {
         expect(bytes !== null).toBe(isIP(text) !== 0 && !text.includes('%'))
         if (bytes !== null) expect(parseIp(formatIp(bytes))).toEqual(bytes)
       }),
-      { numRuns: 2000 },
+      { numRuns: scaled({ short: 333, long: 2000 }) },
     )
   })
 
@@ -170,7 +171,7 @@ describe('hosts', () => {
           expect(error).toBeInstanceOf(EtcdMtlsError)
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: scaled({ short: 166, long: 1000 }) },
     )
   })
 
@@ -191,7 +192,7 @@ describe('hosts', () => {
         const find = coveringNameFinder(names, 10_000)
         for (const host of hosts) expect(find(host)).toBe(findCoveringName(names, host))
       }),
-      { numRuns: 500 },
+      { numRuns: scaled({ short: 83, long: 500 }) },
     )
   })
 })
@@ -205,6 +206,6 @@ it('an error of DER says where', () => {
         expect(error).toBeInstanceOf(DerError)
       }
     }),
-    { numRuns: 200 },
+    { numRuns: scaled({ short: 33, long: 200 }) },
   )
 })

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { formatReport, validateChain } from '../../../src/validate/index.js'
 import { codesOf, HOST, inputOf, judge, mintChain } from '../../support/judge-chain.js'
 import { dns, ip, mintCa, mintCrl, mintLeaf, nameConstraints } from '../../support/mint.js'
+import { scaled } from '../../support/long.js'
 
 const chain = mintChain()
 const healthy = inputOf(chain)
@@ -24,7 +25,7 @@ describe('hostile certificates', () => {
         der.writeUInt8(der.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3)
         return !validateChain({ ...healthy, leaf: der }, { usage: 'server', hosts: [HOST] }).ok
       }),
-      { numRuns: 500 },
+      { numRuns: scaled({ short: 83, long: 500 }) },
     )
   })
 
@@ -43,7 +44,7 @@ describe('hostile certificates', () => {
         const asCrl = validateChain({ ...healthy, crls: garbage }, { usage: 'server' })
         return !asLeaf.ok && !beside.ok && !asCrl.ok
       }),
-      { numRuns: 200 },
+      { numRuns: scaled({ short: 33, long: 200 }) },
     )
   })
 

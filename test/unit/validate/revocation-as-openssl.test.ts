@@ -8,6 +8,7 @@ import { expect, it } from 'vitest'
 import type { Finding } from '../../../src/report/finding.js'
 import { chainOf, judgeChainLists } from '../../support/judge-lists.js'
 import { LIST_SCENARIOS, type ListChain, type ListScenario, type MintedList } from '../../support/lists/index.js'
+import { sample } from '../../support/long.js'
 import { temporaryFolder } from '../../support/openssl.js'
 import { askNode } from '../../support/witness-node.js'
 
@@ -139,24 +140,29 @@ async function askAboutServer(
 const AT_A_TIME = 4
 
 it('agrees with OpenSSL and Node, or says why not', { timeout: 60_000 }, async () => {
-  const queue = LIST_SCENARIOS.entries()
+  const queue = sample(LIST_SCENARIOS.entries(), 50).values()
   const judged: (Judged & { node: string | null })[] = []
   const work = async (): Promise<void> => {
     for (const [i, scenario] of queue) judged.push(await judge(scenario, i))
   }
   await Promise.all(Array.from({ length: AT_A_TIME }, work))
   const names = (list: readonly Judged[]): string[] => list.map(({ scenario }) => scenario.name).sort()
+  const tried = new Set(names(judged))
+  const listed = (reasons: object): string[] =>
+    Object.keys(reasons)
+      .filter((name) => tried.has(name))
+      .sort()
 
-  expect(names(judged.filter(({ ok, openssl }) => !ok && openssl.ok))).toEqual(Object.keys(STRICTER).sort())
-  expect(names(judged.filter(({ ok, openssl }) => ok && !openssl.ok))).toEqual(Object.keys(LAXER).sort())
+  expect(names(judged.filter(({ ok, openssl }) => !ok && openssl.ok))).toEqual(listed(STRICTER))
+  expect(names(judged.filter(({ ok, openssl }) => ok && !openssl.ok))).toEqual(listed(LAXER))
 
   const foretells = ({ findings, openssl }: Judged): boolean =>
     findings.some(({ refusals }) => refusals.some(({ by, words }) => by === 'OpenSSL' && openssl.words.includes(words)))
   const refused = judged.filter(({ ok, openssl }) => !ok && !openssl.ok)
-  expect(names(refused.filter((each) => !foretells(each)))).toEqual(Object.keys(OTHER_WORDS).sort())
+  expect(names(refused.filter((each) => !foretells(each)))).toEqual(listed(OTHER_WORDS))
 
   const nodeRefuses = judged.filter(({ node }) => node !== null && node !== '')
-  expect(names(nodeRefuses.filter(({ ok }) => ok))).toEqual(Object.keys(LAXER).sort())
+  expect(names(nodeRefuses.filter(({ ok }) => ok))).toEqual(listed(LAXER))
   const unforetold = nodeRefuses.filter(({ scenario, ok, node, findings }) => {
     // Which faults of a scope OpenSSL sees differs from version to version.
     if (scenario.name.includes('in the scope')) return false

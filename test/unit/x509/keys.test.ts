@@ -6,6 +6,7 @@ import { describeKey, MAX_PASSPHRASE_OCTETS, PrivateKey } from '../../../src/x50
 import { scanPem } from '../../../src/x509/pem.js'
 import { type KeyReading, readPrivateKey } from '../../../src/x509/read-key.js'
 import { integer, octetString, oid, sequence } from '../../support/der-writer.js'
+import { sample } from '../../support/long.js'
 import { mintLeaf, mintCa, newKey, pem } from '../../support/mint.js'
 import { openssl } from '../../support/openssl.js'
 
@@ -306,7 +307,7 @@ describe('keys that cannot be read', () => {
 
   test('damage: a changed bit gives a fault, or a key of its own, never the wrong one', () => {
     const der = p256.export({ type: 'pkcs8', format: 'der' })
-    for (let bit = 0; bit < der.length * 8; bit++) {
+    for (const bit of sample(Array(der.length * 8).keys(), 200)) {
       const changed = Buffer.from(der)
       changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7))
       const reading = read(pem('PRIVATE KEY', changed))

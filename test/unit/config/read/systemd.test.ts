@@ -8,6 +8,7 @@ import { readMember, type ReadMember } from '../../../../src/config/read/input.j
 import { splitWords } from '../../../../src/config/read/words.js'
 import { temporaryFolder } from '../../../support/openssl.js'
 import { loadService, readBySystemd } from '../../../support/systemd.js'
+import { scaled } from '../../../support/long.js'
 
 const folder = temporaryFolder()
 
@@ -52,7 +53,7 @@ describe('a file of variables', () => {
         const [value = ''] = valuesOf(`ID=${right}\n`)
         expect(readBySystemd(folder, [right]) ?? [value]).toEqual([value])
       }),
-      { numRuns: 25 },
+      { numRuns: scaled({ short: 6, long: 25 }) },
     )
   })
 
