@@ -5,7 +5,7 @@
  * @module
  */
 export * from '../report/index.js'
-export type { Credentials, CredentialSource, WatchableSource } from '../credentials/credentials.js'
+export type { ClientDefaults, Credentials, CredentialSource, WatchableSource } from '../credentials/credentials.js'
 export type { CredentialFiles } from '../credentials/write.js'
 export { Certificate } from '../x509/certificate.js'
 export { CertificateRequest } from '../x509/certificate-request.js'

@@ -10,6 +10,7 @@ import { holdingProcess } from './holding-process.js'
 import { Login, LoginError } from './login.js'
 import {
   type DiscoveredClientOptions,
+  type EnvironmentClientOptions,
   type PasswordAuth,
   resolveDiscovered,
   type ResolvedOptions,
@@ -18,6 +19,8 @@ import {
   type UnlocatedOptions,
 } from './options.js'
 import { Session } from './session.js'
+
+type ClientOptions = SecureClientOptions | EnvironmentClientOptions | DiscoveredClientOptions
 
 /**
  * Connects to etcd over mutual TLS and hands back an ordinary `Etcd3`, once it has proved itself: the credentials were judged
@@ -33,15 +36,12 @@ import { Session } from './session.js'
  *
  * With `signal` aborted, it rejects with the signal's reason.
  */
-export function createSecureClient(options: SecureClientOptions | DiscoveredClientOptions): Promise<SecureEtcd3> {
+export function createSecureClient(options: ClientOptions): Promise<SecureEtcd3> {
   return connectSecurely(options, lookupSrv)
 }
 
 /** {@link createSecureClient} with a DNS of its own, for tests. */
-export async function connectSecurely(
-  options: SecureClientOptions | DiscoveredClientOptions,
-  lookup: LookupSrv,
-): Promise<SecureEtcd3> {
+export async function connectSecurely(options: ClientOptions, lookup: LookupSrv): Promise<SecureEtcd3> {
   const plan = isDiscovered(options) ? resolveDiscovered(options) : resolveOptions(options)
   const { signal, source, tls, etcd3, auth } = plan
   signal?.throwIfAborted()
@@ -82,7 +82,7 @@ export async function connectSecurely(
   return client
 }
 
-function isDiscovered(options: SecureClientOptions | DiscoveredClientOptions): options is DiscoveredClientOptions {
+function isDiscovered(options: ClientOptions): options is DiscoveredClientOptions {
   // Callers without a compiler may pass anything; what is no object is refused with the other options.
   return 'discovery' in Object(options) && Reflect.get(Object(options), 'discovery') !== undefined
 }

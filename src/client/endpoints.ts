@@ -42,7 +42,8 @@ export function socketOptions({ address, port, socketPath }: Endpoint): NetConne
 export const DEFAULT_PORT = 2379
 
 /**
- * Reads the `endpoints` option: an array, of texts or of {@link EndpointOptions}, or one text with commas as `ETCDCTL_ENDPOINTS` has it. Duplicates are folded.
+ * Reads the option `endpoints`: an array of strings or of {@link EndpointOptions}, or one string with commas, as in
+ * `ETCDCTL_ENDPOINTS`. Duplicates are dropped.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` naming the endpoint that is refused.
  */

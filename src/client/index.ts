@@ -4,7 +4,7 @@
  * @module
  */
 export * from '../report/index.js'
-export type { Credentials, CredentialSource } from '../credentials/credentials.js'
+export type { ClientDefaults, Credentials, CredentialSource } from '../credentials/credentials.js'
 export { createSecureClient } from './create-secure-client.js'
 export { SecureEtcd3 } from './connect.js'
 export type { EndpointOptions } from './endpoints.js'
@@ -12,6 +12,7 @@ export type { Etcd3Options, GrpcOptions } from './connect.js'
 export type { DiscoveryOptions } from './discovery-options.js'
 export type {
   DiscoveredClientOptions,
+  EnvironmentClientOptions,
   PasswordAuth,
   RotationOptions,
   SecureClientOptions,

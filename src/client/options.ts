@@ -1,5 +1,6 @@
 /** The options of `createSecureClient`, checked once and resolved. */
-import type { Credentials, CredentialSource } from '../credentials/credentials.js'
+import type { ClientDefaults, Credentials, CredentialSource } from '../credentials/credentials.js'
+import { isEtcdMtlsError } from '../errors.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../misuse.js'
 import type { Host } from '../x509/names.js'
 import { parseDuration } from '../x509/time.js'
@@ -7,6 +8,7 @@ import { readCiphers } from './cipher-suites.js'
 import { checkEtcd3Options, type Etcd3Options } from './connect.js'
 import { type DiscoveryOptions, readDiscovery, type ResolvedDiscovery } from './discovery-options.js'
 import { type Endpoint, type EndpointOptions, parseEndpoints, readServerName } from './endpoints.js'
+import { refuseEtcd3Forms } from './etcd3-forms.js'
 import type { DrainPolicy } from './tls-session.js'
 
 /** TLS versions that a client may speak. etcd itself takes no older ones. */
@@ -41,8 +43,8 @@ export interface RotationOptions {
 /** What {@link createSecureClient} takes. */
 export interface SecureClientOptions {
   /**
-   * The members' client URLs: an array, or one text with commas as `ETCDCTL_ENDPOINTS` has it. `https` only, or `unixs` for a
-   * unix socket. A port that is left out is 2379. An entry `{ url, serverName }` has a server name of its own.
+   * The members' client URLs: an array, or one string with commas, as in `ETCDCTL_ENDPOINTS`. `https` only, or `unixs` for a
+   * unix socket. The default port is 2379. An entry `{ url, serverName }` has a server name of its own.
    */
   endpoints: string | readonly (string | EndpointOptions)[]
   /** Where the credentials come from (`fromFiles`, `fromPem`, …), or the credentials themselves (`authority.issue`). */
@@ -76,7 +78,14 @@ export interface SecureClientOptions {
   signal?: AbortSignal | undefined
 }
 
-/** What {@link createSecureClient} takes where DNS knows the endpoints. */
+/** What {@link createSecureClient} takes if the source of the credentials also knows the endpoints, as `fromEnv` does. */
+export type EnvironmentClientOptions = Omit<SecureClientOptions, 'endpoints' | 'credentials'> & {
+  /** Takes precedence over the endpoints of the source. */
+  endpoints?: SecureClientOptions['endpoints'] | undefined
+  credentials: CredentialSource & Required<Pick<CredentialSource, 'clientDefaults'>>
+}
+
+/** What {@link createSecureClient} takes if DNS knows the endpoints. */
 export type DiscoveredClientOptions = Omit<SecureClientOptions, 'endpoints'> & {
   /** The endpoints are looked up once, as etcdctl does it with `--discovery-srv` and `--insecure-discovery=false`. */
   discovery: DiscoveryOptions
@@ -135,11 +144,9 @@ const KNOWN = [
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, naming the option.
  */
-export function resolveOptions(options: SecureClientOptions): ResolvedOptions {
-  checkOptions('options', options, KNOWN)
-  if (Reflect.get(options, 'discovery') !== undefined)
-    throw optionInvalid('discovery', 'cannot be combined with "endpoints"')
-  return { ...resolveShared(options), endpoints: parseEndpoints(options.endpoints) }
+export function resolveOptions(options: SecureClientOptions | EnvironmentClientOptions): ResolvedOptions {
+  const shared = resolveShared(options)
+  return { ...shared, endpoints: resolveEndpoints(options.endpoints, defaultsOf(shared.source)) }
 }
 
 /**
@@ -148,32 +155,67 @@ export function resolveOptions(options: SecureClientOptions): ResolvedOptions {
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, naming the option.
  */
 export function resolveDiscovered(options: DiscoveredClientOptions): UnlocatedOptions {
-  checkOptions('options', options, KNOWN)
+  const shared = resolveShared(options)
   if (Reflect.get(options, 'endpoints') !== undefined)
     throw optionInvalid('discovery', 'cannot be combined with "endpoints"')
   const discovery = readDiscovery(options.discovery)
-  const shared = resolveShared(options)
   return { ...shared, serverName: shared.serverName ?? discovery.domain, discovery }
 }
 
+function defaultsOf(source: CredentialSource): ClientDefaults {
+  return source.clientDefaults?.() ?? {}
+}
+
 function resolveShared(options: Omit<SecureClientOptions, 'endpoints'>): Omit<ResolvedOptions, 'endpoints'> {
+  refuseEtcd3Forms(options)
+  checkOptions('options', options, KNOWN)
   const { preflight = 'any', requireLeader = true, serverName, signal } = options
-  if (typeof requireLeader !== 'boolean') throw optionInvalid('requireLeader', 'must be true or false')
-  if (!['any', 'all', 'none'].includes(preflight)) {
-    throw textInvalid('preflight', preflight, '"any", "all" or "none"')
-  }
+  if (typeof requireLeader !== 'boolean') throw valueInvalid('requireLeader', requireLeader, 'true or false')
+  if (!['any', 'all', 'none'].includes(preflight)) throw textInvalid('preflight', preflight, '"any", "all" or "none"')
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw valueInvalid('signal', signal, 'an AbortSignal')
+  const source = resolveSource(options.credentials)
+  const defaults = defaultsOf(source)
+  const auth = options.auth ?? defaults.auth
   return {
-    source: resolveSource(options.credentials),
+    source,
     serverName: serverName === undefined ? null : readServerName(serverName, 'serverName'),
     preflight,
-    dialTimeout: resolveTimeout(options.dialTimeout ?? '5s'),
-    auth: options.auth === undefined ? null : resolveAuth(options.auth),
+    dialTimeout: resolveTimeout(options.dialTimeout ?? defaults.dialTimeout ?? '5s', 'dialTimeout'),
+    auth: auth === undefined ? null : resolveAuth(auth),
     requireLeader,
     tls: resolveTls(options.tls ?? {}),
     rotation: resolveRotation(options.rotation ?? {}),
-    etcd3: checkEtcd3Options(options.etcd3 ?? {}),
+    etcd3: withCallTimeout(checkEtcd3Options(options.etcd3 ?? {}), defaults.callTimeout),
     signal: signal ?? null,
+  }
+}
+
+function resolveEndpoints(given: unknown, defaults: ClientDefaults): ResolvedOptions['endpoints'] {
+  if (given !== undefined) return parseEndpoints(given)
+  const { endpoints, endpointsName = 'endpoints' } = defaults
+  if (endpoints === undefined) {
+    const other = endpointsName === 'endpoints' ? 'use fromEnv() and set ETCDCTL_ENDPOINTS' : `set ${endpointsName}`
+    throw optionInvalid('endpoints', `is missing: pass URLs such as "https://10.0.0.1:2379", or ${other}`)
+  }
+  try {
+    return parseEndpoints(endpoints)
+  } catch (error) {
+    if (!isEtcdMtlsError(error, 'ERR_OPTION_INVALID')) throw error
+    throw optionInvalid(endpointsName, error.details.reason)
+  }
+}
+
+/** The same options, with a deadline for each unary call that has none. */
+function withCallTimeout(etcd3: Etcd3Options, callTimeout: string | undefined): Etcd3Options {
+  if (callTimeout === undefined) return etcd3
+  const milliseconds = resolveTimeout(callTimeout, 'callTimeout')
+  const { defaultCallOptions = {} } = etcd3
+  return {
+    ...etcd3,
+    defaultCallOptions: (context) => {
+      const own = typeof defaultCallOptions === 'function' ? defaultCallOptions(context) : defaultCallOptions
+      return context.isStream || own.deadline !== undefined ? own : { ...own, deadline: Date.now() + milliseconds }
+    },
   }
 }
 
@@ -199,9 +241,9 @@ function isCredentials(value: unknown): value is Credentials {
 /** Longest delay that a Node timer takes, in milliseconds. */
 const MAX_DELAY = 2_147_483_647
 
-function resolveTimeout(text: string): number {
-  const milliseconds = parseDuration(text, 'dialTimeout')
-  if (milliseconds < 1 || milliseconds > MAX_DELAY) throw optionInvalid('dialTimeout', "must be from '1ms' to '24d'")
+function resolveTimeout(text: string, option: string): number {
+  const milliseconds = parseDuration(text, option)
+  if (milliseconds < 1 || milliseconds > MAX_DELAY) throw textInvalid(option, text, 'from "1ms" to "24d"')
   return milliseconds
 }
 

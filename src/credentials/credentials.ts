@@ -40,6 +40,22 @@ export interface CredentialSource {
    * @throws {EtcdMtlsError} `ERR_CREDENTIALS_UNREADABLE` out of the iteration; `details.findings` lists everything that is wrong.
    */
   watch?(signal: AbortSignal, held?: Credentials): AsyncIterable<Credentials>
+  /** Settings of the client that come with the credentials. Options of the client take precedence. Default: none. */
+  clientDefaults?(): ClientDefaults
+}
+
+/** Settings of a client that a source of credentials brings along, as `fromEnv` does with etcdctl's variables. */
+export interface ClientDefaults {
+  /** As the option `endpoints`. */
+  readonly endpoints?: string | undefined
+  /** What errors call the endpoints, such as `ETCDCTL_ENDPOINTS`. Default: `endpoints`. */
+  readonly endpointsName?: string | undefined
+  /** As the option `auth`. */
+  readonly auth?: { readonly username: string; readonly password: string } | undefined
+  /** As the option `dialTimeout`. */
+  readonly dialTimeout?: string | undefined
+  /** How long each unary call may take that has no deadline of its own. Watches and keep-alives have no such limit. */
+  readonly callTimeout?: string | undefined
 }
 
 /** A source that follows what it reads. */

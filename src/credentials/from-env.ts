@@ -1,8 +1,9 @@
 import { resolve } from 'node:path'
-import { checkOptions, optionInvalid } from '../misuse.js'
+import { checkOptions, textInvalid, valueInvalid } from '../misuse.js'
 import type { Inputs } from './assemble.js'
-import type { WatchableSource } from './credentials.js'
-import { FileSource } from './file-source.js'
+import type { ClientDefaults, WatchableSource } from './credentials.js'
+import { type Environment, EnvironmentDefaults } from './env-defaults.js'
+import { FileSource, type FilesOfSource } from './file-source.js'
 import { finding } from './finding.js'
 import type { Input } from './input.js'
 import { fileInput, readPassphraseOption, readPathOption, unread } from './inputs.js'
@@ -12,8 +13,8 @@ import { readWatchOptions, type WatchOptions } from './watch-options.js'
 /** What {@link fromEnv} takes beside the environment. */
 export interface FromEnvOptions {
   /**
-   * What the names of the variables begin with; `CACERT`, `CERT` and `KEY` are appended as they are. Default: `'ETCDCTL_'`, so
-   * that etcdctl's own variables are read.
+   * The prefix of the variables' names, to which `CACERT`, `ENDPOINTS` and so on are appended. Default: `'ETCDCTL_'`, the
+   * prefix of etcdctl's variables.
    */
   prefix?: string | undefined
   /** Decrypts the key. Default: none; etcdctl has no variable for it, since it reads no encrypted keys. */
@@ -27,24 +28,29 @@ export interface FromEnvOptions {
 const VARIABLES = { ca: 'CACERT', cert: 'CERT', key: 'KEY' } as const
 type Role = keyof typeof VARIABLES
 
+/** A source that also knows where etcd is. */
+export interface EnvironmentSource extends WatchableSource {
+  clientDefaults(): ClientDefaults
+}
+
 /**
- * Credentials from the files that environment variables name: `ETCDCTL_CACERT`, `ETCDCTL_CERT` and `ETCDCTL_KEY`, as
- * etcdctl reads them. The variables are looked at, and the files read, at each `load()`; `watch()` follows both. A variable
- * that is not set is a finding, as is everything else that {@link fromFiles} finds.
+ * Credentials from the files in `ETCDCTL_CACERT`, `ETCDCTL_CERT` and `ETCDCTL_KEY`, as etcdctl reads them. The variables and
+ * the files are read at each `load()`; `watch()` follows both. A variable that is not set is a finding, as is everything else
+ * that {@link fromFiles} reports.
+ *
+ * `createSecureClient({ credentials: fromEnv() })` also reads the variables `ETCDCTL_ENDPOINTS`, `ETCDCTL_USER`,
+ * `ETCDCTL_PASSWORD`, `ETCDCTL_DIAL_TIMEOUT` and `ETCDCTL_COMMAND_TIMEOUT`, each unless an option says the same.
  *
  * @param env The environment. Default: `process.env`.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for an option that is unknown or of a wrong type.
  */
-export function fromEnv(
-  env: Readonly<Record<string, string | undefined>> = process.env,
-  options: FromEnvOptions = {},
-): WatchableSource {
+export function fromEnv(env: Environment = process.env, options: FromEnvOptions = {}): EnvironmentSource {
   const given: unknown = env
-  if (typeof given !== 'object' || given === null) throw optionInvalid('env', 'must be an object, as process.env is')
+  if (typeof given !== 'object' || given === null) throw valueInvalid('env', given, 'an object, such as process.env')
   checkOptions('options', options, ['prefix', 'passphrase', 'crl', 'watch'])
   const { prefix = 'ETCDCTL_' } = options
   if (typeof prefix !== 'string' || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(prefix)) {
-    throw optionInvalid('options.prefix', 'must be the beginning of a variable name, as "ETCDCTL_"')
+    throw textInvalid('options.prefix', prefix, 'the prefix of a variable name, such as "ETCDCTL_"')
   }
   const passphrase = readPassphraseOption(options.passphrase)
   const crl = options.crl === undefined ? null : readPathOption('options.crl', options.crl)
@@ -63,14 +69,27 @@ export function fromEnv(
     const files = [...names.map((name) => env[name] ?? ''), crl ?? '']
     return files.filter((file) => file !== '' && !isContentNotName(file)).map((file) => resolve(file))
   }
-  return new FileSource(`environment variables ${names.join(', ')}`, { gather, paths, timing })
+  return new VariableSource(new EnvironmentDefaults(env, prefix), `environment variables ${names.join(', ')}`, {
+    gather,
+    paths,
+    timing,
+  })
 }
 
-async function variableInput(
-  env: Readonly<Record<string, string | undefined>>,
-  prefix: string,
-  role: Role,
-): Promise<Input> {
+class VariableSource extends FileSource implements EnvironmentSource {
+  readonly #defaults: ClientDefaults
+
+  constructor(defaults: ClientDefaults, origin: string, files: FilesOfSource) {
+    super(origin, files)
+    this.#defaults = defaults
+  }
+
+  clientDefaults(): ClientDefaults {
+    return this.#defaults
+  }
+}
+
+async function variableInput(env: Environment, prefix: string, role: Role): Promise<Input> {
   const variable = `${prefix}${VARIABLES[role]}`
   const file = env[variable]
   const namedBy = `environment variable ${variable}`

@@ -4,7 +4,7 @@
  * @module
  */
 export * from '../report/index.js'
-export type { Credentials, CredentialSource } from '../credentials/credentials.js'
+export type { ClientDefaults, Credentials, CredentialSource } from '../credentials/credentials.js'
 export { Certificate } from '../x509/certificate.js'
 export { Crl } from '../x509/crl.js'
 export type * from '../x509/types.js'

@@ -10,6 +10,7 @@ import {
   type SecureEtcd3,
   type TlsSession,
 } from '../../src/client/index.js'
+import { fromEnv } from '../../src/credentials/index.js'
 
 declare const credentials: CredentialSource
 
@@ -32,6 +33,11 @@ export function theSessionIsReadable(client: SecureEtcd3): void {
   expectTypeOf(client.tls.endpoints).toExtend<readonly EndpointStatus[]>()
   // @ts-expect-error -- the session belongs to its client
   client.tls = client.tls
+}
+
+export async function theEnvironmentMayNameTheEndpoints(): Promise<void> {
+  await createSecureClient({ credentials: fromEnv() })
+  await createSecureClient({ credentials: fromEnv(), endpoints: 'https://127.0.0.1:2379', dialTimeout: '3s' })
 }
 
 export async function optionsAreClosed(): Promise<void> {

@@ -1,7 +1,7 @@
 /** Values of options that are only passed over here: whether etcd can read them at all. */
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
-import { parseGoDuration } from '../go-duration.js'
+import { parseGoDuration } from '../../x509/go-duration.js'
 import type { OtherKind, OtherRow } from '../options-other.js'
 import { finding } from './finding.js'
 import { BOOLEAN, isUnresolved } from './read-option.js'

@@ -1,6 +1,6 @@
 /** What a caller may give for each kind of option that is passed through, and what a configuration file has of it. */
 import { optionInvalid } from '../../misuse.js'
-import { parseGoDuration } from '../go-duration.js'
+import { parseGoDuration } from '../../x509/go-duration.js'
 import type { ExtraValue } from '../model.js'
 import { otherOfFlag, type OtherKind } from '../options-other.js'
 

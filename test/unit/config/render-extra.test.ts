@@ -1,7 +1,7 @@
 /** Options that are passed through, written as each form and each release wants them. */
 import { parseDocument } from 'yaml'
 import { describe, expect, test } from 'vitest'
-import { parseGoDuration } from '../../../src/config/go-duration.js'
+import { parseGoDuration } from '../../../src/x509/go-duration.js'
 import { staticPod } from '../../../src/config/kubernetes/static-pod.js'
 import type { MemberConfig } from '../../../src/config/model.js'
 import type { ConfigForm } from '../../../src/config/options.js'
