@@ -1,0 +1,204 @@
+/** Members of a cluster as processes, each in a network namespace of this run, and what can happen to them. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, openSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Credentials } from '../../src/credentials/index.js'
+import { mintPki } from '../support/etcd.js'
+import { ip } from '../support/mint.js'
+
+/** Reserved for measurements of networks (RFC 2544), so it is no address of a real host. The namespaces are cut off from it anyway. */
+const PREFIX = '198.18.77'
+const CLIENT_PORT = 2379
+const PEER_PORT = 2380
+
+function sh(program: string, ...args: string[]): string {
+  return execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 30_000 })
+}
+
+export class Network {
+  readonly #names: string[] = []
+  readonly #switch: string
+  readonly #id: string
+
+  /** @param id Makes the names of the namespaces unique on this machine; at most six characters. */
+  constructor(id: string) {
+    this.#id = id
+    this.#switch = this.#create('sw')
+    sh('ip', '-n', this.#switch, 'link', 'add', 'br0', 'type', 'bridge')
+    sh('ip', '-n', this.#switch, 'link', 'set', 'br0', 'up')
+  }
+
+  /** A namespace with one address on the switch. */
+  host(name: string, address: string): string {
+    const space = this.#create(name)
+    sh('ip', '-n', this.#switch, 'link', 'add', name, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', space)
+    sh('ip', '-n', this.#switch, 'link', 'set', name, 'master', 'br0', 'up')
+    sh('ip', '-n', space, 'address', 'add', `${address}/24`, 'dev', 'eth0')
+    sh('ip', '-n', space, 'link', 'set', 'eth0', 'up')
+    sh('ip', '-n', space, 'link', 'set', 'lo', 'up')
+    return space
+  }
+
+  close(): void {
+    for (const name of this.#names) {
+      try {
+        sh('ip', 'netns', 'delete', name)
+      } catch (error) {
+        process.stderr.write(`The namespace ${name} is left: ${String(error)}\n`)
+      }
+    }
+  }
+
+  #create(name: string): string {
+    const space = `emc${this.#id}-${name}`
+    sh('ip', 'netns', 'add', space)
+    this.#names.push(space)
+    return space
+  }
+}
+
+export class Member {
+  readonly index: number
+  readonly address: string
+  readonly endpoint: string
+  readonly #space: string
+  readonly #folder: string
+  readonly #etcd: string
+  readonly #cluster: string
+  #child: ChildProcess | null = null
+
+  constructor(network: Network, parts: { index: number; folder: string; binaries: string; cluster: string }) {
+    this.index = parts.index
+    this.address = addressOf(parts.index)
+    this.endpoint = `https://${this.address}:${String(CLIENT_PORT)}`
+    this.#folder = join(parts.folder, `m${String(parts.index)}`)
+    this.#etcd = parts.binaries
+    this.#cluster = parts.cluster
+    this.#space = network.host(`m${String(parts.index)}`, this.address)
+    mkdirSync(this.#folder, { recursive: true })
+  }
+
+  start(): void {
+    const file = (name: string): string => join(this.#folder, '..', name)
+    const peer = `http://${this.address}:${String(PEER_PORT)}`
+    const client = `${this.endpoint},https://127.0.0.1:${String(CLIENT_PORT)}`
+    const flags = {
+      name: `m${String(this.index)}`,
+      'data-dir': join(this.#folder, 'data'),
+      'listen-client-urls': client,
+      'advertise-client-urls': this.endpoint,
+      'listen-peer-urls': peer,
+      'initial-advertise-peer-urls': peer,
+      'initial-cluster': this.#cluster,
+      'initial-cluster-token': 'chaos',
+      'cert-file': file('server.crt'),
+      'key-file': file('server.key'),
+      'trusted-ca-file': file('ca.crt'),
+      'client-cert-auth': 'true',
+      'unsafe-no-fsync': 'true',
+    }
+    const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`)
+    const log = openSync(join(this.#folder, 'log'), 'a')
+    this.#child = spawn('ip', ['netns', 'exec', this.#space, join(this.#etcd, 'etcd'), ...args], {
+      stdio: ['ignore', log, log],
+      env: { PATH: process.env['PATH'] },
+    })
+  }
+
+  /** Resolves when the process has ended. */
+  async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+    const child = this.#child
+    this.#child = null
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return
+    const ended = once(child, 'exit')
+    child.kill('SIGCONT')
+    child.kill(signal)
+    await ended
+  }
+
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#child?.kill(signal)
+  }
+
+  /** Drops every packet from and to those addresses. */
+  cut(addresses: readonly string[]): void {
+    this.#rules(addresses.flatMap((each) => [`in ip saddr ${each} drop`, `out ip daddr ${each} drop`]))
+  }
+
+  /** Drops that share of the packets, in percent. */
+  lose(percent: number): void {
+    this.#rules([`in iifname eth0 numgen random mod 100 < ${String(percent)} drop`])
+  }
+
+  heal(): void {
+    try {
+      sh('ip', 'netns', 'exec', this.#space, 'nft', 'flush', 'ruleset')
+    } catch (error) {
+      throw new Error(`nft cannot heal member ${String(this.index)}`, { cause: error })
+    }
+  }
+
+  etcdctl(...args: string[]): string {
+    return sh('ip', 'netns', 'exec', this.#space, join(this.#etcd, 'etcdctl'), ...this.#ctlFlags(), ...args)
+  }
+
+  /** etcdctl in the background. */
+  spawnEtcdctl(...args: string[]): ChildProcess {
+    const all = ['netns', 'exec', this.#space, join(this.#etcd, 'etcdctl'), ...this.#ctlFlags(), ...args]
+    return spawn('ip', all, { stdio: ['ignore', 'pipe', 'ignore'], env: { PATH: process.env['PATH'] } })
+  }
+
+  #rules(rules: readonly string[]): void {
+    const run = (...args: string[]): string => sh('ip', 'netns', 'exec', this.#space, 'nft', ...args)
+    run('add', 'table', 'ip', 'chaos')
+    for (const [chain, hook] of [
+      ['in', 'input'],
+      ['out', 'output'],
+    ]) {
+      run(
+        'add',
+        'chain',
+        'ip',
+        'chaos',
+        String(chain),
+        `{ type filter hook ${String(hook)} priority 0; policy accept; }`,
+      )
+    }
+    for (const rule of rules) run('add', 'rule', 'ip', 'chaos', ...rule.split(' '))
+  }
+
+  #ctlFlags(): string[] {
+    const file = (name: string): string => join(this.#folder, '..', name)
+    const [ca, cert, key] = [file('ca.crt'), file('client.crt'), file('client.key')]
+    return ['--endpoints=https://127.0.0.1:2379', `--cacert=${ca}`, `--cert=${cert}`, `--key=${key}`]
+  }
+}
+
+export function addressOf(index: number): string {
+  return `${PREFIX}.${String(10 + index)}`
+}
+
+export const CLIENT_ADDRESS = `${PREFIX}.1`
+
+/** Writes the certificates of the run; the same client twice, so that rotations have something to change. */
+export function writePki(folder: string, members: number): void {
+  const pki = mintPki()
+  const names = [ip('127.0.0.1'), ...Array.from({ length: members }, (_, index) => ip(addressOf(index)))]
+  const write = (name: string, { chain, key, trustAnchors }: Credentials): void => {
+    writeFileSync(join(folder, `${name}.crt`), chain.map((each) => each.toPem()).join(''))
+    writeFileSync(join(folder, `${name}.key`), key.exportPem(), { mode: 0o600 })
+    writeFileSync(join(folder, 'ca.crt'), trustAnchors.map((each) => each.toPem()).join(''))
+  }
+  write('server', pki.issueServer({ names }))
+  write('client', pki.client)
+  write('client2', pki.issueClient())
+}
+
+export function startMembers(network: Network, parts: { count: number; folder: string; binaries: string }): Member[] {
+  const indices = Array.from({ length: parts.count }, (_, index) => index)
+  const cluster = indices.map((index) => `m${String(index)}=http://${addressOf(index)}:${String(PEER_PORT)}`).join(',')
+  const members = indices.map((index) => new Member(network, { ...parts, index, cluster }))
+  for (const member of members) member.start()
+  return members
+}
