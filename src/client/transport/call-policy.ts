@@ -174,14 +174,21 @@ const DEFINITE: ReadonlySet<status> = new Set([
   status.UNAUTHENTICATED,
 ])
 
+/** Statuses that this client makes of a stream that ended without one; a deadline is not among them. */
+const WITHOUT_ANSWER: ReadonlySet<status> = new Set([
+  status.UNAVAILABLE,
+  status.INTERNAL,
+  status.CANCELLED,
+  status.UNKNOWN,
+])
+
 /** Whether a failed attempt may be followed by another one. */
 export function mayRepeat(kind: CallKind, outcome: StatusObject, progress: Progress): boolean {
   if (progress === 'unprocessed' || (progress === 'answered' && BEFORE_PROPOSAL.has(outcome.details))) return true
   if (kind === 'write' || progress === 'unsent') return false
   // The member gave up, or its connection broke. A deadline or a cancellation is the caller's own.
-  return progress === 'answered'
-    ? outcome.code === status.UNAVAILABLE
-    : outcome.code === status.UNAVAILABLE || outcome.code === status.INTERNAL || outcome.code === status.CANCELLED
+  if (progress === 'answered') return outcome.code === status.UNAVAILABLE
+  return WITHOUT_ANSWER.has(outcome.code)
 }
 
 /** Whether a call that failed may have been applied. */

@@ -139,6 +139,7 @@ describe('a failed attempt', () => {
   it.each<[string, status, string, Progress, boolean]>([
     ['lost its connection', UNAVAILABLE, 'Connection dropped', 'unknown', true],
     ['was reset', INTERNAL, 'Received RST_STREAM', 'unknown', true],
+    ['met a member that stops', UNKNOWN, 'The call ended without a gRPC status', 'unknown', true],
     ['timed out in etcd', UNAVAILABLE, 'etcdserver: request timed out', 'answered', true],
     ['saw the leader change', UNAVAILABLE, 'etcdserver: leader changed', 'answered', true],
     ['met its deadline', DEADLINE_EXCEEDED, 'Deadline exceeded', 'unknown', false],
