@@ -71,7 +71,11 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     await sleep(3000)
     const results = await Promise.all(workers.map((each) => each.finish()))
     const events = truth.events
-    return Object.fromEntries(results.map((result, index) => [kinds[index], accountOf(result, events, deaths)]))
+    const report: ChaosReport = {}
+    results.forEach((result, index) => {
+      report[kinds[index] ?? 'etcd-mtls'] = accountOf(result, events, deaths)
+    })
+    return report
   } finally {
     truth?.close()
     for (const worker of workers) worker.kill()
