@@ -220,7 +220,7 @@ for (let index = 0; index < LEASES; index += 1) {
 async function rotate(): Promise<void> {
   for (let turn = 0; order.rotation > 0 && !isStopped(); turn += 1) {
     const next = source(turn % 2 === 0 ? 'client2' : 'client')
-    await Promise.all(clients.map((each) => (each instanceof SecureEtcd3 ? each.tls.rotate(next) : null)))
+    await Promise.all(clients.flatMap((each) => (each instanceof SecureEtcd3 ? [each.tls.rotate(next)] : [])))
     await sleep(order.rotation)
   }
 }
