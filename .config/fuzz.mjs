@@ -4,6 +4,9 @@
  * that is printed, no input that takes long or fills the memory. Ends with exit code 1 at the first input after which
  * that does not hold, and says how to repeat it: the same seed makes the same input in every run.
  *
+ * The target `sessions` is a TLS server in the place of etcd that sends what etcd never sends, to a client that reads, writes, watches
+ * and locks: no error that nobody catches, no call that outlives its deadline. It runs after the other targets, for as long again.
+ *
  * Options: --seconds N (default 60), --seed N (default: random, and printed), --runs N (inputs of each target, default:
  * as many as there is time for), --target NAME (default: all; a wrong name lists them).
  */
@@ -20,25 +23,39 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const HANG = 10_000
 /** What the thread's heap may hold, in MiB: an input has a few kilobytes. */
 const HEAP = 256
+/** The target that runs a client against a server, and the most sessions of one run. */
+const SESSIONS = 'sessions'
+const MAX_SESSIONS = 10_000
 
 await lifecycle(async ({ signal, defer }) => {
   const { seconds, seed, runs, target } = options()
   await ensureDependencies(root, { signal })
   const folder = await compile(defer)
   const { TARGETS } = await import(pathToFileURL(join(folder, 'test/fuzz/targets.js')).href)
-  if (target !== undefined && !Object.hasOwn(TARGETS, target)) {
-    throw new Stop(`There is no target ${target}; there are ${Object.keys(TARGETS).join(', ')}.`)
+  const known = [...Object.keys(TARGETS), SESSIONS]
+  if (target !== undefined && !known.includes(target)) {
+    throw new Stop(`There is no target ${target}; there are ${known.join(', ')}.`)
   }
-  const targets = target === undefined ? Object.keys(TARGETS) : [target]
-  say(`Fuzzing ${targets.join(', ')} for ${seconds} s at most with --seed ${seed}`)
-  const order = { targets, seed, runs, until: Date.now() + seconds * 1000 }
-  const { inputs, failure } = await work(join(folder, 'test/fuzz/worker.js'), order, signal)
-  if (failure === null) {
-    say(`${inputs} inputs, nothing found`)
-    return 0
+  const targets = target === undefined ? known : [target]
+  say(`Fuzzing ${targets.join(', ')} for ${seconds} s each way at most with --seed ${seed}`)
+  const parsers = targets.filter((each) => each !== SESSIONS)
+  const until = () => Date.now() + seconds * 1000
+  let failure = null
+  if (parsers.length > 0) {
+    const order = { targets: parsers, seed, runs, until: until() }
+    const result = await work(join(folder, 'test/fuzz/worker.js'), order, signal)
+    failure = result.failure
+    if (failure === null) say(`${result.inputs} inputs, nothing found`)
   }
+  if (failure === null && targets.includes(SESSIONS)) {
+    const order = { targets: [SESSIONS], seed, runs: Math.min(runs, MAX_SESSIONS), until: until() }
+    const result = await work(join(folder, 'test/fuzz/session-worker.js'), order, signal)
+    failure = result.failure
+    if (failure === null) say(`${result.inputs} sessions, nothing found`)
+  }
+  if (failure === null) return 0
   say(`Failed on target ${failure.target}: ${failure.reason}`)
-  if (failure.input !== null) say(`The input, in base64: ${failure.input}`)
+  if (failure.input) say(`The input, in base64: ${failure.input}`)
   say(`Repeat it: npm run fuzz -- --target ${failure.target} --seed ${failure.seed} --runs 1`)
   return 1
 })

@@ -36,12 +36,13 @@ function event(revision: number): Buffer {
   )
 }
 
-/** A WatchRequest that creates a watch on one key, as etcd3 sends it. */
+/** A WatchRequest that creates a watch on the keys from this one, as etcd3 sends it. */
 export function createFor(key: string, startRevision = 0, { progressNotify = true, fragment = false } = {}): Buffer {
   return bytesField(
     1,
     Buffer.concat([
       bytesField(1, Buffer.from(key)),
+      bytesField(2, Buffer.from([0])),
       int64Field(3, BigInt(startRevision)),
       ...(progressNotify ? [trueField(4)] : []),
       ...(fragment ? [trueField(8)] : []),

@@ -54,16 +54,28 @@ function readCreate(message: Uint8Array): CreateRequest {
   }
 }
 
-/** The keys that a WatchCreateRequest is about. */
-export function readWatchedKeys(body: Uint8Array): { key: string; rangeEnd: string | null } {
-  let key = ''
-  let rangeEnd: string | null = null
+/** The keys that a watch is about: from `key` to before `rangeEnd`, `key` alone if that is empty, all from `key` if it is a zero byte. */
+export interface WatchedKeys {
+  key: Buffer
+  rangeEnd: Buffer
+}
+
+/** @param body A WatchCreateRequest. */
+export function readWatchedKeys(body: Buffer): WatchedKeys {
+  const keys: WatchedKeys = { key: Buffer.alloc(0), rangeEnd: Buffer.alloc(0) }
   const fields = new Fields(body)
   while (fields.next()) {
-    if (fields.number === CREATE.key) key = Buffer.from(fields.bytes()).toString()
-    else if (fields.number === CREATE.rangeEnd) rangeEnd = Buffer.from(fields.bytes()).toString()
+    if (fields.number === CREATE.key) keys.key = Buffer.from(fields.bytes())
+    else if (fields.number === CREATE.rangeEnd) keys.rangeEnd = Buffer.from(fields.bytes())
   }
-  return { key, rangeEnd }
+  return keys
+}
+
+/** Whether an event for this key belongs to a watch on these keys. */
+export function isWatched(changed: Uint8Array, { key, rangeEnd }: WatchedKeys): boolean {
+  if (rangeEnd.length === 0) return key.equals(changed)
+  if (key.compare(changed) > 0) return false
+  return (rangeEnd.length === 1 && rangeEnd[0] === 0) || rangeEnd.compare(changed) > 0
 }
 
 function readInt64(fields: Fields, number: number): bigint {
@@ -109,6 +121,8 @@ export interface WatchResponse {
   fragment: boolean
   /** The revision of the last event; null if there is none. Events come in the order of their revisions. */
   lastRevision: bigint | null
+  /** The keys of the events. */
+  keys: Uint8Array[]
 }
 
 const RESPONSE = {
@@ -122,9 +136,10 @@ const RESPONSE = {
   events: 11,
 } as const
 const HEADER_REVISION = 3
-const EVENT = { type: 1, kv: 2 } as const
+const EVENT = { type: 1, kv: 2, prevKv: 3 } as const
 /** PUT and DELETE. */
 const EVENT_TYPES = [0n, 1n]
+const KV_KEY = 1
 const KV_MOD_REVISION = 3
 
 const HEADER_SHAPE: Shape = { 1: 'varint', 2: 'varint', 3: 'varint', 4: 'varint' }
@@ -157,6 +172,7 @@ export function readWatchResponse(received: Buffer): WatchResponse {
     cancelReason: '',
     fragment: false,
     lastRevision: null,
+    keys: [],
   }
   const fields = new Fields(message)
   let hasEvents = false
@@ -199,7 +215,10 @@ function checkEvents(response: WatchResponse): void {
     response.message = sift(response.message, FULL_SHAPE)
     const fields = new Fields(response.message)
     while (fields.next()) {
-      if (fields.number === RESPONSE.events) response.lastRevision = readEvent(fields.message())
+      if (fields.number !== RESPONSE.events) continue
+      const { key, revision } = readEvent(fields.message())
+      response.lastRevision = revision
+      response.keys.push(key)
     }
   } catch (error) {
     if (!(error instanceof MalformedMessage)) throw error
@@ -207,17 +226,30 @@ function checkEvents(response: WatchResponse): void {
   }
 }
 
-/** The revision of an event. */
-function readEvent(event: Fields): bigint {
-  let revision: bigint | null = null
+function readEvent(event: Fields): { key: Uint8Array; revision: bigint } {
+  let current: { key: Uint8Array; revision: bigint } | null = null
+  let previous: { key: Uint8Array; revision: bigint } | null = null
   while (event.next()) {
-    if (event.number === EVENT.kv) revision = readInt64(event.message(), KV_MOD_REVISION)
+    if (event.number === EVENT.kv) current = readKeyValue(event.message())
+    else if (event.number === EVENT.prevKv) previous = readKeyValue(event.message())
     else if (event.number === EVENT.type && !EVENT_TYPES.includes(event.int64())) {
       throw new MalformedMessage(`type ${String(event.int64())} is neither PUT nor DELETE`)
     }
   }
-  if (revision === null) throw new MalformedMessage('it has no key')
-  return revision
+  if (current === null) throw new MalformedMessage('it has no key')
+  if (previous !== null && Buffer.compare(previous.key, current.key) !== 0) {
+    throw new MalformedMessage('its previous value has another key')
+  }
+  return current
+}
+
+function readKeyValue(fields: Fields): { key: Uint8Array; revision: bigint } {
+  const read: { key: Uint8Array; revision: bigint } = { key: new Uint8Array(), revision: 0n }
+  while (fields.next()) {
+    if (fields.number === KV_KEY) read.key = fields.bytes()
+    else if (fields.number === KV_MOD_REVISION) read.revision = fields.int64()
+  }
+  return read
 }
 
 /** The same response under another id. */

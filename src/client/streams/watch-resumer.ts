@@ -25,6 +25,8 @@ import {
   readWatchedKeys,
   readWatchRequest,
   readWatchResponse,
+  isWatched,
+  type WatchedKeys,
   type WatchResponse,
   withWatchId,
 } from './watch-messages.js'
@@ -40,6 +42,7 @@ interface Watch {
   readonly id: bigint
   /** The WatchCreateRequest without start revision and id. */
   readonly body: Buffer
+  readonly keys: WatchedKeys
   /** The start revision that the caller asked for; 0: from now on. */
   readonly asked: bigint
   /** The first revision that was not delivered; 0 before the server has said where the watch begins. */
@@ -193,6 +196,7 @@ export class WatchResumer implements StreamResumer {
     const watch: Watch = {
       id,
       body,
+      keys: readWatchedKeys(body),
       asked: startRevision,
       next,
       refreshedAt: -1n,
@@ -303,7 +307,8 @@ export class WatchResumer implements StreamResumer {
       this.#stream.deliver(canceledResponse(header, watch.id, { reason: cancelReason, compactRevision }))
       return
     }
-    const { key, rangeEnd } = readWatchedKeys(watch.body)
+    const key = watch.keys.key.toString()
+    const rangeEnd = watch.keys.rangeEnd.length === 0 ? null : watch.keys.rangeEnd.toString()
     const message =
       `etcd has compacted the revisions before ${String(compactRevision)}, and the watch on ${JSON.stringify(key)} needs them ` +
       `from ${String(watch.next)}: events were missed. Read the keys again and watch from the revision after that answer.`
@@ -320,8 +325,8 @@ export class WatchResumer implements StreamResumer {
       this.#stream.send(cancelRequest(watch.serverId))
     }
     this.#watches.delete(watch.id)
-    const { key } = readWatchedKeys(watch.body)
-    const cause = this.#stream.invalidAnswer(`a response for the watch on ${JSON.stringify(key)} is invalid: ${flaw}`)
+    const key = JSON.stringify(watch.keys.key.toString())
+    const cause = this.#stream.invalidAnswer(`a response for the watch on ${key} is invalid: ${flaw}`)
     this.#ends.note(cause.message, cause)
     this.#stream.deliver(canceledResponse(this.#lastHeader, watch.id, { reason: cause.message }))
   }
@@ -329,6 +334,11 @@ export class WatchResumer implements StreamResumer {
   #onEvents(watch: Watch, response: WatchResponse): void {
     if (response.fragment && !watch.fragment) {
       this.#endInvalid(watch, 'it is a part of a response, which was not requested')
+      return
+    }
+    // etcd3 throws if a key does not begin with the prefix of its namespace.
+    if (!response.keys.every((key) => isWatched(key, watch.keys))) {
+      this.#endInvalid(watch, 'it is about a key that is not watched')
       return
     }
     if (response.fragment) {

@@ -131,7 +131,8 @@ describe('responses', () => {
   const event = (...fields: Buffer[]): Buffer => Buffer.concat([header, bytesField(11, Buffer.concat(fields))])
 
   it('a message with known fields alone is passed on as it is', () => {
-    const message = event(int64Field(1, 1n), kv, bytesField(3, int64Field(3, 10n)))
+    const previous = bytesField(3, Buffer.concat([bytesField(1, Buffer.from('k')), int64Field(3, 10n)]))
+    const message = event(int64Field(1, 1n), kv, previous)
     expect(readWatchResponse(message)).toMatchObject({ flaw: null, lastRevision: 11n })
     expect(readWatchResponse(message).message).toBe(message)
   })
@@ -148,6 +149,7 @@ describe('responses', () => {
     ['an event of a negative type', event(int64Field(1, -1n), kv), /type -1/],
     ['an event without a key', event(int64Field(1, 1n)), /no key/],
     ['an event with two keys', event(kv, kv), /twice/],
+    ['a previous value of another key', event(kv, bytesField(3, int64Field(3, 10n))), /another key/],
     ['an event with a group', event(kv, hex('0b0c')), /Wire type 3/],
     ['an event that ends in a field', event(kv, hex('1a')), /ends in a field/],
     ['no header', bytesField(11, kv), /no header/],

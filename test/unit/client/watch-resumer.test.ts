@@ -8,6 +8,7 @@ import { bytesField, int64Field, MalformedMessage } from '../../../src/client/st
 import { WatchEnds } from '../../../src/client/streams/watch-ends.js'
 import {
   cancelRequest,
+  isWatched,
   progressRequest,
   readWatchedKeys,
   readWatchRequest,
@@ -41,7 +42,9 @@ class Bench implements ResumableStream {
     const request = readWatchRequest(message)
     if (request.kind === 'create') {
       const { body, startRevision, watchId } = request.create
-      this.#sent.push(`create ${readWatchedKeys(body).key} from ${String(startRevision)} as ${String(watchId)}`)
+      this.#sent.push(
+        `create ${readWatchedKeys(body).key.toString()} from ${String(startRevision)} as ${String(watchId)}`,
+      )
     } else this.#sent.push(request.kind === 'cancel' ? `cancel ${String(request.watchId)}` : request.kind)
   }
 
@@ -387,7 +390,7 @@ describe('a quiet watch', () => {
     )
     expect(bench.ends.causeOf(/\((.*)\)/.exec(end)?.[1] ?? '')).toMatchObject({
       code: 'ERR_WATCH_COMPACTED',
-      details: { key: 'a', rangeEnd: null, revision: '11', compactRevision: '400' },
+      details: { key: 'a', rangeEnd: '\0', revision: '11', compactRevision: '400' },
     })
   })
 })
@@ -430,7 +433,10 @@ describe('what etcd never sends', () => {
     const bench = new Bench()
     bench.resumer.outgoing(createFor('a', 0, { fragment: true }))
     bench.answer({ revision: 10, watchId: 1, created: true })
-    const event = bytesField(2, Buffer.concat([int64Field(3, 11n), bytesField(5, Buffer.alloc(1024 * 1024))]))
+    const event = bytesField(
+      2,
+      Buffer.concat([bytesField(1, Buffer.from('k')), int64Field(3, 11n), bytesField(5, Buffer.alloc(1024 * 1024))]),
+    )
     const part = Buffer.concat([watchResponse({ revision: 11, watchId: 1, fragment: true }), bytesField(11, event)])
     for (let i = 0; i < 64; i += 1) {
       expect(bench.failure).toBeNull()
@@ -449,6 +455,21 @@ describe('what etcd never sends', () => {
     bench.answer({ revision: 11, watchId: 99, events: [11] }).answer({ revision: 11, watchId: 98, canceled: true })
     bench.answer({ revision: 11, watchId: 97, created: true })
     expect(bench.all).toEqual({ sent: [], delivered: [] })
+  })
+
+  it.each<[string, string, string, boolean]>([
+    ['k', '', 'k', true],
+    ['k', '', 'kk', false],
+    ['a', 'b', 'azz', true],
+    ['a', 'b', 'b', false],
+    ['a', 'b', 'A', false],
+    ['b', '\0', 'zz', true],
+    ['b', '\0', 'a', false],
+  ])('a watch from %j to %j: an event for %j passes: %j', (key, rangeEnd, changed, passes) => {
+    expect(isWatched(Buffer.from(changed), { key: Buffer.from(key), rangeEnd: Buffer.from(rangeEnd) })).toBe(passes)
+    const bench = new Bench().created('l', 1)
+    bench.answer({ revision: 11, watchId: 1, events: [11] })
+    expect(bench.delivered).toEqual([expect.stringContaining('a key that is not watched')])
   })
 
   it('an id that another watch has does not pass', () => {

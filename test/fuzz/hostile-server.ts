@@ -1,0 +1,368 @@
+/**
+ * A TLS server in the place of etcd that answers as etcd does, and at random as it never does: in the frames of HTTP/2, the framing
+ * of gRPC, the bytes of protobuf, and the meaning of watches, leases and locks.
+ */
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
+import type { TLSSocket } from 'node:tls'
+import { frameMessage, FramingError, MessageReader } from '../../src/client/streams/framing.js'
+import { bytesField, int64Field, MalformedMessage, trueField } from '../../src/client/streams/protobuf.js'
+import { readWatchRequest } from '../../src/client/streams/watch-messages.js'
+import type { Credentials } from '../../src/credentials/credentials.js'
+import { answerGreeting, grpcPeer, type Peer, serverTls, tlsPeer } from '../support/peers.js'
+import { mutateOctets } from './mutate.js'
+import type { Random } from './random.js'
+
+const HEADERS = { ':status': 200, 'content-type': 'application/grpc' }
+
+/** One in eight servers breaks HTTP/2 itself; the others break what is above it. */
+export function hostileServer(server: Credentials, random: Random): Promise<Peer> {
+  const tls = serverTls(server)
+  if (random.once(8)) {
+    return tlsPeer(tls, (socket) => {
+      new FrameServer(socket, random).start()
+    })
+  }
+  return grpcPeer(
+    tls,
+    (stream, headers) => {
+      answerCall(stream, headers, random)
+    },
+    (stream) => {
+      if (random.once(20)) answerStrangely(stream, random)
+      else answerGreeting(stream)
+    },
+  )
+}
+
+// --- calls
+
+function answerCall(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, random: Random): void {
+  if (random.once(8)) {
+    answerStrangely(stream, random)
+    return
+  }
+  const path = String(headers[':path'])
+  const reader = new MessageReader(-1)
+  const state: CallState = { created: 0 }
+  stream.on('data', (piece: Buffer) => {
+    for (const request of readAll(reader, piece)) {
+      const messages = answersTo(path, request, state, random)
+      if (messages.length > 0) sendMessages(stream, messages, random)
+    }
+  })
+  stream.on('end', () => {
+    if (path.endsWith('/Watch') || path.endsWith('KeepAlive')) return
+    finish(stream, random)
+  })
+}
+
+function readAll(reader: MessageReader, piece: Buffer): Buffer[] {
+  try {
+    return reader.push(piece)
+  } catch (error) {
+    if (!(error instanceof FramingError)) throw error
+    return []
+  }
+}
+
+/** Something that is not a gRPC answer, or one that ends at once. */
+function answerStrangely(stream: ServerHttp2Stream, random: Random): void {
+  if (stream.destroyed) return
+  switch (random.below(8)) {
+    case 0:
+      stream.close(random.below(14))
+      return
+    case 1:
+      stream.respond({ ...HEADERS, ...anyStatus(random) }, { endStream: true })
+      return
+    case 2:
+      // No answer.
+      return
+    case 3:
+      stream.respond({
+        ':status': random.pick([200, 204, 302, 400, 401, 404, 429, 500, 503]),
+        'content-type': 'text/html',
+      })
+      stream.end('<html>a page</html>')
+      return
+    case 4:
+      stream.respond(HEADERS)
+      stream.end()
+      return
+    case 5:
+      stream.respond(HEADERS)
+      stream.end(random.bytes(random.below(100)))
+      return
+    case 6:
+      stream.session?.goaway(random.below(14), random.below(5))
+      return
+    default:
+      stream.session?.destroy()
+  }
+}
+
+function anyStatus(random: Random): Record<string, string> {
+  const texts = [
+    'etcdserver: permission denied',
+    'etcdserver: invalid auth token',
+    'etcdserver: requested lease not found',
+    'etcdserver: no leader',
+    'etcdserver: mvcc: required revision has been compacted',
+    '%E0%A4%A',
+    '',
+  ]
+  return {
+    'grpc-status': random.pick(['0', '1', '2', '3', '5', '7', '8', '13', '14', '16', '17', '99', '-1', 'x', '']),
+    'grpc-message': random.pick(texts) ?? '',
+    ...(random.once(3) ? { 'x-bin': random.pick(['AAAA', '!!']) } : {}),
+  }
+}
+
+function sendMessages(stream: ServerHttp2Stream, messages: readonly Buffer[], random: Random): void {
+  if (stream.destroyed || stream.writableEnded) return
+  if (!stream.headersSent) {
+    stream.respond(HEADERS, { waitForTrailers: true })
+    stream.on('wantTrailers', () => {
+      if (random.once(15)) stream.close(random.below(14))
+      else stream.sendTrailers(random.once(10) ? anyStatus(random) : { 'grpc-status': '0' })
+    })
+  }
+  let bytes: Buffer = Buffer.concat(messages.map(frameMessage))
+  if (random.once(12)) bytes = mutateOctets(random, bytes)
+  if (random.once(10)) for (let at = 0; at < bytes.length; at += 1) stream.write(bytes.subarray(at, at + 1))
+  else stream.write(bytes)
+  if (random.once(20)) stream.session?.goaway(constants.NGHTTP2_NO_ERROR)
+}
+
+function finish(stream: ServerHttp2Stream, random: Random): void {
+  if (stream.destroyed || stream.writableEnded) return
+  if (random.once(15)) sendMessages(stream, [random.bytes(5), Buffer.alloc(0)], random)
+  if (!stream.headersSent) stream.respond({ ...HEADERS, 'grpc-status': '0' }, { endStream: true })
+  else stream.end()
+}
+
+// --- messages
+
+interface CallState {
+  created: number
+}
+
+/** What etcd could answer, often altered. */
+function answersTo(path: string, request: Buffer, state: CallState, random: Random): Buffer[] {
+  const messages = path.endsWith('/Watch') ? watchAnswers(request, state, random) : [unaryAnswer(path, request, random)]
+  return messages.map((each) => (random.once(10) ? mutateOctets(random, each) : each))
+}
+
+const anyNumber = (random: Random): bigint =>
+  random.pick([0n, 1n, 2n, 3n, 7n, -1n, -2n, 100n, 2n ** 31n, 2n ** 53n + 1n, 2n ** 63n - 1n, -(2n ** 63n)])
+
+function header(random: Random): Buffer {
+  if (random.once(12)) return Buffer.alloc(0)
+  return bytesField(1, Buffer.concat([int64Field(1, 5n), int64Field(3, random.once(4) ? anyNumber(random) : 10n)]))
+}
+
+function keyValue(random: Random): Buffer {
+  return Buffer.concat([
+    ...(random.once(8) ? [] : [bytesField(1, Buffer.from(random.pick(['k', 'l', 'a/very/long/key'])))]),
+    int64Field(2, 3n),
+    int64Field(3, random.once(4) ? anyNumber(random) : 11n),
+    bytesField(5, random.bytes(random.below(20))),
+    ...(random.once(10) ? [Buffer.from([0x0b, 0x0c])] : []),
+    ...(random.once(10) ? [bytesField(15, Buffer.from('later'))] : []),
+  ])
+}
+
+function unaryAnswer(path: string, request: Buffer, random: Random): Buffer {
+  const method = path.slice(path.lastIndexOf('/') + 1)
+  switch (method) {
+    case 'Range':
+      return Buffer.concat([header(random), bytesField(2, keyValue(random)), int64Field(4, 1n)])
+    case 'Txn':
+      return Buffer.concat([header(random), ...(random.once(3) ? [] : [trueField(2)])])
+    case 'LeaseGrant':
+      return Buffer.concat([header(random), int64Field(2, 7n), int64Field(3, random.once(3) ? anyNumber(random) : 60n)])
+    case 'LeaseKeepAlive': {
+      const id = random.once(4)
+        ? int64Field(2, anyNumber(random))
+        : Buffer.concat([Buffer.from([0x10]), request.subarray(1)])
+      return Buffer.concat([header(random), id, int64Field(3, random.once(3) ? anyNumber(random) : 60n)])
+    }
+    default:
+      return header(random)
+  }
+}
+
+function watchAnswers(request: Buffer, state: CallState, random: Random): Buffer[] {
+  const parsed = parseRequest(request)
+  if (parsed === null) return []
+  if (parsed.kind === 'cancel') return random.once(3) ? [] : [watchMessage(parsed.watchId, random, trueField(4))]
+  if (parsed.kind !== 'create') return random.once(3) ? [] : [watchMessage(-1n, random)]
+  const watchId = random.once(6) ? anyNumber(random) : parsed.create.watchId
+  state.created += 1
+  const answers = random.once(8) ? [] : [watchMessage(watchId, random, trueField(3), ...maybeRefused(random))]
+  for (let count = random.below(6); count > 0; count -= 1) answers.push(anyWatchMessage(watchId, random))
+  return answers
+}
+
+function parseRequest(request: Buffer): ReturnType<typeof readWatchRequest> | null {
+  try {
+    return readWatchRequest(request)
+  } catch (error) {
+    if (!(error instanceof MalformedMessage)) throw error
+    return null
+  }
+}
+
+function watchMessage(watchId: bigint, random: Random, ...fields: Buffer[]): Buffer {
+  return Buffer.concat([header(random), int64Field(2, watchId), ...fields])
+}
+
+function maybeRefused(random: Random): Buffer[] {
+  if (!random.once(5)) return []
+  const reasons = ['etcdserver: permission denied', 'invalid auth token', 'revision of auth store is old', '', 'other']
+  return [trueField(4), bytesField(6, Buffer.from(random.pick(reasons) ?? ''))]
+}
+
+function anyWatchMessage(created: bigint, random: Random): Buffer {
+  const watchId = random.once(6) ? anyNumber(random) : created
+  switch (random.below(8)) {
+    case 0:
+      return watchMessage(watchId, random, trueField(4), int64Field(5, anyNumber(random)))
+    case 1:
+      return watchMessage(watchId, random, trueField(3))
+    case 2:
+      return watchMessage(watchId, random)
+    case 3:
+      return watchMessage(-1n, random)
+    case 4:
+      return watchMessage(watchId, random, trueField(7), anyEvent(random))
+    default:
+      return watchMessage(watchId, random, ...Array.from({ length: 1 + random.below(4) }, () => anyEvent(random)))
+  }
+}
+
+function anyEvent(random: Random): Buffer {
+  return bytesField(
+    11,
+    Buffer.concat([
+      ...(random.once(3) ? [int64Field(1, random.once(2) ? 1n : anyNumber(random))] : []),
+      ...(random.once(8) ? [] : [bytesField(2, keyValue(random))]),
+      ...(random.once(5) ? [bytesField(3, keyValue(random))] : []),
+    ]),
+  )
+}
+
+// --- frames
+
+/** HPACK of `:status: 200` and `content-type: application/grpc` (RFC 7541 appendix A, and a literal without indexing). */
+const HEADER_BLOCK = Buffer.concat([Buffer.from([0x88]), literal('content-type', 'application/grpc')])
+
+function literal(name: string, value: string): Buffer {
+  return Buffer.concat([
+    Buffer.from([0, name.length]),
+    Buffer.from(name),
+    Buffer.from([value.length]),
+    Buffer.from(value),
+  ])
+}
+
+const FRAME = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goaway: 7, windowUpdate: 8, continuation: 9 }
+const PREFACE = 24
+
+function frame(type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer {
+  const head = Buffer.alloc(9)
+  head.writeUIntBE(payload.length, 0, 3)
+  head[3] = type
+  head[4] = flags
+  head.writeUInt32BE(stream >>> 0, 5)
+  return Buffer.concat([head, payload])
+}
+
+/** An HTTP/2 server by hand, which sends frames that are out of place, or no frames at all. */
+class FrameServer {
+  readonly #socket: TLSSocket
+  readonly #random: Random
+  #received = Buffer.alloc(0)
+  #greeted = false
+
+  constructor(socket: TLSSocket, random: Random) {
+    this.#socket = socket
+    this.#random = random
+  }
+
+  start(): void {
+    this.#send(frame(FRAME.settings, 0, 0))
+    this.#socket.on('data', (bytes: Buffer) => {
+      this.#received = Buffer.concat([this.#received, bytes])
+      this.#readFrames()
+    })
+  }
+
+  #readFrames(): void {
+    if (!this.#greeted) {
+      if (this.#received.length < PREFACE) return
+      this.#received = this.#received.subarray(PREFACE)
+      this.#greeted = true
+    }
+    while (this.#received.length >= 9) {
+      const length = this.#received.readUIntBE(0, 3)
+      if (this.#received.length < 9 + length) return
+      const [type, flags] = [this.#received[3], this.#received[4] ?? 0]
+      const stream = this.#received.readUInt32BE(5)
+      if (type === FRAME.headers) this.#answer(stream)
+      else if (type === FRAME.settings && (flags & 1) === 0) this.#send(frame(FRAME.settings, 1, 0))
+      else if (type === FRAME.ping && (flags & 1) === 0) {
+        this.#send(frame(FRAME.ping, 1, 0, this.#received.subarray(9, 9 + length)))
+      }
+      this.#received = this.#received.subarray(9 + length)
+    }
+  }
+
+  #answer(stream: number): void {
+    // The health check gets a good answer, so that calls follow.
+    if (stream === 1) {
+      const status = Buffer.concat([HEADER_BLOCK, literal('grpc-status', '3')])
+      this.#send(frame(FRAME.headers, 5, 1, status))
+      return
+    }
+    for (let count = 1 + this.#random.below(6); count > 0; count -= 1) this.#send(this.#anyFrame(stream))
+  }
+
+  #anyFrame(own: number): Buffer {
+    const random = this.#random
+    const stream = random.once(6) ? random.below(12) : own
+    switch (random.below(12)) {
+      case 0:
+        return frame(random.below(12), random.below(256), stream, random.bytes(random.below(40)))
+      case 1:
+        return random.bytes(random.below(60))
+      case 2:
+        return frame(FRAME.reset, 0, stream, Buffer.from([0, 0, 0, random.below(14)]))
+      case 3:
+        return frame(FRAME.goaway, 0, 0, Buffer.from([0, 0, 0, random.below(6), 0, 0, 0, random.below(14)]))
+      case 4:
+        return frame(FRAME.windowUpdate, 0, random.once(2) ? 0 : stream, random.bytes(4))
+      case 5:
+        return frame(FRAME.continuation, random.below(8), stream, HEADER_BLOCK)
+      case 6:
+        return frame(FRAME.settings, 0, 0, random.bytes(6 * random.below(3)))
+      case 7:
+        return frame(
+          FRAME.headers,
+          5,
+          stream,
+          Buffer.concat([HEADER_BLOCK, literal('grpc-status', random.pick(['0', '14', 'x']))]),
+        )
+      case 8:
+        return frame(FRAME.data, random.below(2), stream, frameMessage(random.bytes(random.below(30))))
+      case 9:
+        return frame(FRAME.data, random.below(16), stream, random.bytes(random.below(60)))
+      default:
+        return frame(FRAME.headers, random.once(4) ? random.below(64) : 4, stream, HEADER_BLOCK)
+    }
+  }
+
+  #send(bytes: Buffer): void {
+    if (!this.#socket.destroyed) this.#socket.write(bytes)
+  }
+}

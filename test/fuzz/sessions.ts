@@ -1,0 +1,135 @@
+/** Sessions with a hostile server: whatever it sends, the process goes on, and each call ends by its deadline. */
+import type { SecureEtcd3 } from '../../src/client/connect.js'
+import { createSecureClient } from '../../src/client/create-secure-client.js'
+import { isEtcdMtlsError } from '../../src/errors.js'
+import type { Credentials } from '../../src/credentials/credentials.js'
+import { hostileServer } from './hostile-server.js'
+import { inputSeed } from './loop.js'
+import { Random } from './random.js'
+
+/** The deadline of each call, in milliseconds. */
+const DEADLINE = 100
+/** How much later a call may end, and how long closing may take, in milliseconds: the machine may be busy. */
+const GRACE = 10_000
+/** How many sessions run at a time. */
+const CONCURRENCY = 8
+
+export interface SessionFailure {
+  /** `npm run fuzz -- --target sessions --seed SEED --runs 1` repeats it. */
+  readonly seed: number
+  readonly reason: string
+}
+
+/**
+ * Runs this many sessions, and ends at the first failure. An error that nobody catches counts for every session that runs then.
+ *
+ * @param onSession Called before each session, with its seed.
+ */
+export async function runSessions(
+  parts: { server: Credentials; client: Credentials },
+  seed: number,
+  runs: number,
+  { until = Infinity, onSession = (_seed: number): void => undefined } = {},
+): Promise<{ sessions: number; failure: SessionFailure | null }> {
+  const running = new Set<number>()
+  const found: SessionFailure[] = []
+  const onError = (error: unknown): void => {
+    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    for (const each of running) found.push({ seed: each, reason: `One of ${[...running].join(', ')}: ${reason}` })
+  }
+  process.on('uncaughtException', onError).on('unhandledRejection', onError)
+  let next = 0
+  const work = async (): Promise<void> => {
+    while (next < runs && found.length === 0 && Date.now() < until) {
+      const own = inputSeed(seed, next)
+      next += 1
+      onSession(own)
+      running.add(own)
+      const reason = await runSession(parts, own)
+      if (reason !== null) found.push({ seed: own, reason })
+      running.delete(own)
+    }
+  }
+  await Promise.all(Array.from({ length: CONCURRENCY }, work))
+  process.off('uncaughtException', onError).off('unhandledRejection', onError)
+  return { sessions: next, failure: found[0] ?? null }
+}
+
+/** What is wrong; null if nothing is. */
+async function runSession(parts: { server: Credentials; client: Credentials }, seed: number): Promise<string | null> {
+  const random = new Random(seed)
+  await using peer = await hostileServer(parts.server, random)
+  const client = await connect(peer.endpoint, parts.client)
+  // Not even the health check got an answer of etcd.
+  if (client === null) return null
+  const calls = Array.from({ length: 2 + random.below(4) }, () => makeCall(client, random))
+  const late = (await Promise.all(calls)).find((each) => each !== null) ?? null
+  const closed = await endsWithin(client[Symbol.asyncDispose](), GRACE)
+  return late ?? (closed ? null : 'The client did not close')
+}
+
+async function connect(endpoints: string, credentials: Credentials): Promise<SecureEtcd3 | null> {
+  try {
+    return await createSecureClient({ endpoints, credentials, dialTimeout: '1s' })
+  } catch (error) {
+    if (isEtcdMtlsError(error)) return null
+    throw error
+  }
+}
+
+/** Makes one call, and says what is wrong with its end. */
+async function makeCall(client: SecureEtcd3, random: Random): Promise<string | null> {
+  const deadline = (): { deadline: number } => ({ deadline: Date.now() + DEADLINE })
+  switch (random.below(7)) {
+    case 0:
+      return (await endsWithin(client.get('k').options(deadline()).string(), GRACE))
+        ? null
+        : 'get outlived its deadline'
+    case 1:
+      return (await endsWithin(client.put('k').value('v').options(deadline()).exec(), GRACE))
+        ? null
+        : 'put outlived its deadline'
+    case 2: {
+      const lease = client.lease(1 + random.below(60), deadline())
+      const ended = await endsWithin(lease.grant(), GRACE)
+      if (random.once(2)) lease.release()
+      return ended ? null : 'lease grant outlived its deadline'
+    }
+    case 3:
+      // A lock has no deadline: it ends with the client at the latest.
+      await endsWithin(client.lock('l').ttl(5).acquire(), DEADLINE)
+      return null
+    default:
+      await watch(client, random)
+      return null
+  }
+}
+
+async function watch(client: SecureEtcd3, random: Random): Promise<void> {
+  const builder = random.once(2) ? client.watch() : client.namespace('k').watch()
+  const created = random.once(2) ? builder.key('k').create() : builder.prefix('k').withPreviousKV().create()
+  created.then(
+    (watcher) => {
+      watcher.on('put', () => undefined)
+      if (random.once(2)) watcher.on('error', () => undefined)
+      if (random.once(3)) void watcher.cancel()
+    },
+    () => undefined,
+  )
+  await endsWithin(created, DEADLINE)
+}
+
+/** Whether it settles in time, in whatever way. */
+async function endsWithin(work: Promise<unknown>, milliseconds: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(resolve, milliseconds, false)
+  })
+  const settled = work.then(
+    () => true,
+    () => true,
+  )
+  const ended = await Promise.race([settled, late])
+  clearTimeout(timer)
+  return ended
+}

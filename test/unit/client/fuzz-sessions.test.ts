@@ -1,0 +1,11 @@
+/** A short run of the session fuzzer with a fixed seed; `npm run fuzz -- --target sessions` runs it for longer. */
+import { expect, it } from 'vitest'
+import { runSessions } from '../../fuzz/sessions.js'
+import { mintPki } from '../../support/etcd.js'
+import { scaled } from '../../support/long.js'
+
+it('survives sessions with a server that sends what etcd never sends', async () => {
+  const runs = scaled({ short: 150, long: 10_000 })
+  const result = await runSessions(mintPki(), 1, runs)
+  expect(result).toEqual({ sessions: runs, failure: null })
+})
