@@ -15,7 +15,7 @@ import { ensureEtcdImage } from './lib/etcd-image.mjs'
 import { lifecycle, say, Stop } from './lib/lifecycle.mjs'
 import { run } from './lib/process.mjs'
 import { planRun } from './lib/test-run.mjs'
-import { ensureGnuTls, ensureGo, ensureSoftHsm, ensureTools } from './lib/tools.mjs'
+import { ensureGnuTls, ensureGo, ensureNginx, ensureSoftHsm, ensureTools } from './lib/tools.mjs'
 import { closingLine, summary, verdict } from './lib/verdict.mjs'
 import { findVectors, howToGetVectors } from './lib/vectors.mjs'
 
@@ -47,6 +47,7 @@ await lifecycle(
       await ensureGnuTls({ signal })
     }
     if (/(^|\/|\s)test\/integration\/signer-pkcs11/m.test(chosen)) await ensureSoftHsm({ signal })
+    if (/(^|\/|\s)test\/integration\/watch-proxy/m.test(chosen)) await ensureNginx({ signal })
     if (/(^|\/|\s)test\/integration\//m.test(chosen)) {
       const engine = await ensureEngine({ root, signal, defer })
       defer(() => engine.removeLabelled(`etcd-mtls.run=${env.ETCD_MTLS_TEST_RUN}`, { settle: signal.aborted }))

@@ -46,6 +46,11 @@ export async function ensureSoftHsm({ signal } = {}) {
   )
 }
 
+/** A proxy in front of etcd: only the test of watches through a proxy starts it. */
+export async function ensureNginx({ signal } = {}) {
+  await ensure([['nginx', 'nginx-light']], { signal })
+}
+
 async function ensure(tools, { signal }) {
   const missing = tools.filter(([program]) => which(program) === null)
   if (missing.length === 0) return
