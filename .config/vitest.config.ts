@@ -16,8 +16,10 @@ const everywhere = {
   // Loading the same modules for each file anew took longer than most of the tests.
   isolate: false,
   setupFiles: ['test/support/silence.ts'],
-  testTimeout: scaled({ short: 120_000, long: 1_200_000 }),
-  hookTimeout: 120_000,
+  // Waits are for conditions. How long one takes to come true depends on how busy the machine is: these end what hangs.
+  expect: { poll: { timeout: 30_000 } },
+  testTimeout: scaled({ short: 300_000, long: 1_200_000 }),
+  hookTimeout: 300_000,
   env: {
     // Ryuk, the clean-up container of testcontainers, is one more image to fetch; `npm test` cleans up itself.
     TESTCONTAINERS_RYUK_DISABLED: 'true',

@@ -134,104 +134,94 @@ const WAYS = [
 const PAIRS: readonly (typeof WAYS)[number][] = scaled({ short: [WAYS[seed % 2 === 0 ? 0 : 1]], long: [...WAYS] })
 
 describe.each(PAIRS.map((pair) => ({ pair })))('following the plan', ({ pair }) => {
-  test.concurrent.each(pair)(
-    'with %s: no write fails, no event is lost, and each step is told',
-    { timeout: 180_000 },
-    async (way) => {
-      const from = await createAuthority({ name: 'etcd CA' })
-      const to = await createAuthority({ name: way === 'two CAs of one name' ? 'etcd CA' : 'etcd CA 2' })
-      const crossCertificate = way === 'a cross-certificate' ? await from.crossSign(to) : undefined
-      const sending = crossCertificate === undefined ? to : to.withCrossCertificate(crossCertificate)
-      const clients = way === 'a CA of the peers’ own' ? await createAuthority({ name: 'client CA' }) : null
-      const traffic = clients === null ? 'all' : 'peer'
-      const authorities = clients === null ? from : { client: clients, peer: from }
-      await using rolling = await startCluster(folder.file(way), authorities)
-      const { cluster, directory, endpoints, files } = rolling
-      const plan = planCaRoll({ from, to, members: NAMES, clients: ['writer'], traffic, crossCertificate })
-      const actions = actionsOf(rolling, { from, to, sending, traffic, clients })
-      // To try with, where the name alone does not tell.
-      const credentials = [
-        await from.issue({ role: 'client', name: 'looker' }),
-        await to.issue({ role: 'client', name: 'looker' }),
-      ]
-      await using client = await createSecureClient({
-        endpoints: cluster.endpoints,
-        credentials: fromFiles({ ...files.clients.writer, watch: { pollInterval: '200ms' } }),
-        preflight: 'all',
-      })
-      const load = await startLoad(client, { rate: 50, watchers: 3, leases: 0, locks: 0 })
-      // A plan that was kept as JSON is as good.
-      const kept = JSON.parse(JSON.stringify(plan)) as CaRollPlan
-      const look = { directory, endpoints, credentials }
-      expectNext(await checkCaRoll(kept, look), plan, 0)
-      for (const [index, { id }] of plan.steps.entries()) {
-        await actions[id]()
-        expectNext(await checkCaRoll(kept, look), plan, index + 1)
-      }
-      const account = await load.end()
-      expect(account.failed).toEqual([])
-      expect(account.lost).toEqual([])
-      expect(account.requests).toBeGreaterThan(100)
-      if (clients !== null) return
-      // The client came to the new CA by following its files.
-      await vi.waitFor(() => {
-        expect(client.tls.report.path.at(-1)?.fingerprint256).toBe(to.certificate.fingerprint256)
-      }, PATIENCE)
-      const stranger = await from.issue({ role: 'client', name: 'root' })
-      const refusedNow = await cluster.member('m1').etcdctl(['--dial-timeout=2s', 'get', 'a'], {
-        ...stranger,
-        trustAnchors: [...to.trustAnchors],
-      })
-      expect(refusedNow.exitCode).not.toBe(0)
-    },
-  )
+  test.concurrent.each(pair)('with %s: no write fails, no event is lost, and each step is told', async (way) => {
+    const from = await createAuthority({ name: 'etcd CA' })
+    const to = await createAuthority({ name: way === 'two CAs of one name' ? 'etcd CA' : 'etcd CA 2' })
+    const crossCertificate = way === 'a cross-certificate' ? await from.crossSign(to) : undefined
+    const sending = crossCertificate === undefined ? to : to.withCrossCertificate(crossCertificate)
+    const clients = way === 'a CA of the peers’ own' ? await createAuthority({ name: 'client CA' }) : null
+    const traffic = clients === null ? 'all' : 'peer'
+    const authorities = clients === null ? from : { client: clients, peer: from }
+    await using rolling = await startCluster(folder.file(way), authorities)
+    const { cluster, directory, endpoints, files } = rolling
+    const plan = planCaRoll({ from, to, members: NAMES, clients: ['writer'], traffic, crossCertificate })
+    const actions = actionsOf(rolling, { from, to, sending, traffic, clients })
+    // To try with, where the name alone does not tell.
+    const credentials = [
+      await from.issue({ role: 'client', name: 'looker' }),
+      await to.issue({ role: 'client', name: 'looker' }),
+    ]
+    await using client = await createSecureClient({
+      endpoints: cluster.endpoints,
+      credentials: fromFiles({ ...files.clients.writer, watch: { pollInterval: '200ms' } }),
+      preflight: 'all',
+    })
+    const load = await startLoad(client, { rate: 50, watchers: 3, leases: 0, locks: 0 })
+    // A plan that was kept as JSON is as good.
+    const kept = JSON.parse(JSON.stringify(plan)) as CaRollPlan
+    const look = { directory, endpoints, credentials }
+    expectNext(await checkCaRoll(kept, look), plan, 0)
+    for (const [index, { id }] of plan.steps.entries()) {
+      await actions[id]()
+      expectNext(await checkCaRoll(kept, look), plan, index + 1)
+    }
+    const account = await load.end()
+    expect(account.failed).toEqual([])
+    expect(account.lost).toEqual([])
+    expect(account.requests).toBeGreaterThan(100)
+    if (clients !== null) return
+    // The client came to the new CA by following its files.
+    await vi.waitFor(() => {
+      expect(client.tls.report.path.at(-1)?.fingerprint256).toBe(to.certificate.fingerprint256)
+    }, PATIENCE)
+    const stranger = await from.issue({ role: 'client', name: 'root' })
+    const refusedNow = await cluster.member('m1').etcdctl(['--dial-timeout=2s', 'get', 'a'], {
+      ...stranger,
+      trustAnchors: [...to.trustAnchors],
+    })
+    expect(refusedNow.exitCode).not.toBe(0)
+  })
 })
 
-test(
-  'the wrong order: the old CA is dropped too early, which is refused, seen, and really locks a member out',
-  {
-    timeout: 120_000,
-  },
-  async () => {
-    const from = await createAuthority({ name: 'etcd CA' })
-    const to = await createAuthority({ name: 'etcd CA 2' })
-    await using rolling = await startCluster(folder.file('wrong'), from)
-    const { cluster, directory, endpoints, files } = rolling
-    const plan = planCaRoll({ from, to, members: NAMES, clients: ['writer'] })
-    const actions = actionsOf(rolling, { from, to, sending: to, traffic: 'all', clients: null })
-    await actions['trust-both']()
-    await actions['restart-trusting-both']()
+test('the wrong order: the old CA is dropped too early, which is refused, seen, and really locks a member out', async () => {
+  const from = await createAuthority({ name: 'etcd CA' })
+  const to = await createAuthority({ name: 'etcd CA 2' })
+  await using rolling = await startCluster(folder.file('wrong'), from)
+  const { cluster, directory, endpoints, files } = rolling
+  const plan = planCaRoll({ from, to, members: NAMES, clients: ['writer'] })
+  const actions = actionsOf(rolling, { from, to, sending: to, traffic: 'all', clients: null })
+  await actions['trust-both']()
+  await actions['restart-trusting-both']()
 
-    const early = await refused(writeTrust(directory, to.trustAnchors, { layout: 'etcd' }), 'ERR_WRITE_FAILED')
-    expect(early.details.path).toBe(join(directory, 'members/m1/server.crt'))
-    expect(early.message).toContain('would be trusted no longer')
-    expectNext(await checkCaRoll(plan, { directory, endpoints }), plan, 2)
+  const early = await refused(writeTrust(directory, to.trustAnchors, { layout: 'etcd' }), 'ERR_WRITE_FAILED')
+  expect(early.details.path).toBe(join(directory, 'members/m1/server.crt'))
+  expect(early.message).toContain('would be trusted no longer')
+  expectNext(await checkCaRoll(plan, { directory, endpoints }), plan, 2)
 
-    await writeTrust(directory, to.trustAnchors, { layout: 'etcd', members: ['m3'], clients: [], overwrite: true })
-    const report = await checkCaRoll(plan, { directory, endpoints })
-    expect(report).toMatchObject({ ok: false, done: false, next: null })
-    expect(new Set(errorCodes(report.findings))).toEqual(new Set(['ca-roll/trust-missing']))
-    expect(findingOf(report.findings, 'ca-roll/trust-missing').details).toMatchObject({
-      where: 'members/m3/ca.crt',
-      loaded: false,
-    })
+  await writeTrust(directory, to.trustAnchors, { layout: 'etcd', members: ['m3'], clients: [], overwrite: true })
+  const report = await checkCaRoll(plan, { directory, endpoints })
+  expect(report).toMatchObject({ ok: false, done: false, next: null })
+  expect(new Set(errorCodes(report.findings))).toEqual(new Set(['ca-roll/trust-missing']))
+  expect(findingOf(report.findings, 'ca-roll/trust-missing').details).toMatchObject({
+    where: 'members/m3/ca.crt',
+    loaded: false,
+  })
 
-    // What would have come of it: m3 refuses the others, and comes to nothing.
-    const m3 = cluster.member('m3')
-    await m3.stop()
-    const give = new AbortController()
-    const starting = m3.start({ signal: give.signal }).catch((error: unknown) => error)
-    await m3.waitForLog(/certificate signed by unknown authority/, { timeout: '30s' })
-    const during = await checkCaRoll(plan, { directory, endpoints })
-    expect(during.ok).toBe(false)
-    give.abort()
-    await starting
-    await m3.stop()
+  // What would have come of it: m3 refuses the others, and comes to nothing.
+  const m3 = cluster.member('m3')
+  await m3.stop()
+  const give = new AbortController()
+  const starting = m3.start({ signal: give.signal }).catch((error: unknown) => error)
+  await m3.waitForLog(/certificate signed by unknown authority/, { timeout: '30s' })
+  const during = await checkCaRoll(plan, { directory, endpoints })
+  expect(during.ok).toBe(false)
+  give.abort()
+  await starting
+  await m3.stop()
 
-    // And back: both CAs, a restart, and the plan goes on where it was.
-    await writeTrust(directory, [...from.trustAnchors, ...to.trustAnchors], { layout: 'etcd' })
-    await m3.start()
-    await expectHealthy(cluster.members, await fromFiles(files.clients.writer).load())
-    expectNext(await checkCaRoll(plan, { directory, endpoints }), plan, 2)
-  },
-)
+  // And back: both CAs, a restart, and the plan goes on where it was.
+  await writeTrust(directory, [...from.trustAnchors, ...to.trustAnchors], { layout: 'etcd' })
+  await m3.start()
+  await expectHealthy(cluster.members, await fromFiles(files.clients.writer).load())
+  expectNext(await checkCaRoll(plan, { directory, endpoints }), plan, 2)
+})

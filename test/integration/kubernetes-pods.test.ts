@@ -109,7 +109,7 @@ async function becomesReady(pod: Pod): Promise<void> {
   await vi.waitFor(started, { timeout: 60_000, interval: 100 })
 }
 
-describe('etcd of a manifest', { timeout: 120_000 }, () => {
+describe('etcd of a manifest', () => {
   test('is a cluster whose members know each other, and whose probes answer', async () => {
     await Promise.all(members.map(becomesReady))
     for (const probe of PROBES)

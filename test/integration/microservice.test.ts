@@ -113,7 +113,7 @@ async function call(service: Service, path: string, init: RequestInit = {}): Pro
   return [response.status, await response.text()]
 }
 
-describe('the microservice', { timeout: 60_000 }, () => {
+describe('the microservice', () => {
   test('serves, follows the Secret, and ends in order', async () => {
     using mount = new SecretMount(pki.client)
     const service = await start(mount)
@@ -165,7 +165,7 @@ describe('the microservice', { timeout: 60_000 }, () => {
   })
 })
 
-describe('the plugin of Fastify', { timeout: 60_000 }, () => {
+describe('the plugin of Fastify', () => {
   /** An application whose routes stand beside the plugin, as those of other plugins do. */
   async function application(mount: SecretMount): Promise<{ app: FastifyInstance }> {
     const { etcdPlugin } = (await ofStory('fastify-plugin.js')) as typeof Example

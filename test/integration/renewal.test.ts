@@ -37,116 +37,106 @@ async function shownBy(endpoint: string, files: { ca: string; cert: string; key:
 }
 
 describe('the files of a cluster at work', () => {
-  test(
-    'are renewed again and again: no call fails, new connections carry the new ones',
-    { timeout: 120_000 },
-    async () => {
-      const directory = folder.file('cluster')
-      const ledger = memoryLedger()
-      const authority = await createAuthority({ name: 'etcd CA', ledger })
-      const issued = await issueCluster(authority, {
-        members: NAMES.map((name) => ({ name, hosts: HOSTS })),
-        clients: ['app'],
-      })
-      const files = await writeCluster(directory, issued, { layout: 'etcd' })
-      let asked = 0
-      const args = (): string[] => {
-        // Asked for each member in turn.
-        const { server, peer } = files.members[NAMES[asked++ % NAMES.length] ?? 'm1']
-        return [
-          `--cert-file=${server.cert}`,
-          `--key-file=${server.key}`,
-          `--trusted-ca-file=${server.ca}`,
-          `--peer-cert-file=${peer.cert}`,
-          `--peer-key-file=${peer.key}`,
-          `--peer-trusted-ca-file=${peer.ca}`,
-        ]
+  test('are renewed again and again: no call fails, new connections carry the new ones', async () => {
+    const directory = folder.file('cluster')
+    const ledger = memoryLedger()
+    const authority = await createAuthority({ name: 'etcd CA', ledger })
+    const issued = await issueCluster(authority, {
+      members: NAMES.map((name) => ({ name, hosts: HOSTS })),
+      clients: ['app'],
+    })
+    const files = await writeCluster(directory, issued, { layout: 'etcd' })
+    let asked = 0
+    const args = (): string[] => {
+      // Asked for each member in turn.
+      const { server, peer } = files.members[NAMES[asked++ % NAMES.length] ?? 'm1']
+      return [
+        `--cert-file=${server.cert}`,
+        `--key-file=${server.key}`,
+        `--trusted-ca-file=${server.ca}`,
+        `--peer-cert-file=${peer.cert}`,
+        `--peer-key-file=${peer.key}`,
+        `--peer-trusted-ca-file=${peer.ca}`,
+      ]
+    }
+    const { m1, m2, m3 } = issued.members
+    await using cluster = await startEtcdCluster({
+      via: 'binary',
+      members: [
+        { name: 'm1', ...m1 },
+        { name: 'm2', ...m2 },
+        { name: 'm3', ...m3 },
+      ],
+      args,
+    })
+    await using client = await createSecureClient({
+      endpoints: cluster.endpoints,
+      credentials: fromFiles({ ...files.clients.app, watch: { pollInterval: '1s' } }),
+      preflight: 'all',
+    })
+    const load = await startLoad(client, { rate: 200, watchers: 5, leases: 2, locks: 1 })
+    for (let round = 0; round < 5; round++) {
+      const renewal = await renewDirectory(authority, directory, { layout: 'etcd', force: true })
+      expect(renewal.kept).toEqual([])
+      const serialOf = (what: string): string | undefined =>
+        renewal.renewed.find((each) => each.what === what)?.certificate.serialNumber
+      for (const { name, endpoint } of cluster.members) {
+        expect(await shownBy(endpoint, files.clients.app)).toBe(serialOf(`members/${name}/server`))
       }
-      const { m1, m2, m3 } = issued.members
-      await using cluster = await startEtcdCluster({
-        via: 'binary',
-        members: [
-          { name: 'm1', ...m1 },
-          { name: 'm2', ...m2 },
-          { name: 'm3', ...m3 },
-        ],
-        args,
-      })
-      await using client = await createSecureClient({
-        endpoints: cluster.endpoints,
-        credentials: fromFiles({ ...files.clients.app, watch: { pollInterval: '1s' } }),
-        preflight: 'all',
-      })
-      const load = await startLoad(client, { rate: 200, watchers: 5, leases: 2, locks: 1 })
-      for (let round = 0; round < 5; round++) {
-        const renewal = await renewDirectory(authority, directory, { layout: 'etcd', force: true })
-        expect(renewal.kept).toEqual([])
-        const serialOf = (what: string): string | undefined =>
-          renewal.renewed.find((each) => each.what === what)?.certificate.serialNumber
-        for (const { name, endpoint } of cluster.members) {
-          expect(await shownBy(endpoint, files.clients.app)).toBe(serialOf(`members/${name}/server`))
-        }
-        await expect
-          .poll(() => client.tls.report.path[0]?.serialNumber, { timeout: 20_000 })
-          .toBe(serialOf('clients/app/tls'))
-      }
-      const { requests, latencies, ...flaws } = await load.end()
-      expect(flaws).toEqual(FLAWLESS)
-      expect(requests).toBeGreaterThan(100)
-      expect(latencies).toHaveLength(requests)
-      expect((await ledger.read()).length).toBe(1 + 6 * 7)
-      // A member that starts anew does so with what is there, and the others take its peer certificate.
-      await cluster.member('m2').stop()
-      await cluster.member('m2').start()
-      await client.put('after').value('all')
-      const { stdout } = await cluster.member('m2').etcdctl(['get', 'after', '--print-value-only'], issued.clients.app)
-      expect(stdout.trim()).toBe('all')
-    },
-  )
+      await expect.poll(() => client.tls.report.path[0]?.serialNumber).toBe(serialOf('clients/app/tls'))
+    }
+    const { requests, latencies, ...flaws } = await load.end()
+    expect(flaws).toEqual(FLAWLESS)
+    expect(requests).toBeGreaterThan(100)
+    expect(latencies).toHaveLength(requests)
+    expect((await ledger.read()).length).toBe(1 + 6 * 7)
+    // A member that starts anew does so with what is there, and the others take its peer certificate.
+    await cluster.member('m2').stop()
+    await cluster.member('m2').start()
+    await client.put('after').value('all')
+    const { stdout } = await cluster.member('m2').etcdctl(['get', 'after', '--print-value-only'], issued.clients.app)
+    expect(stdout.trim()).toBe('all')
+  })
 })
 
 describe('a client of fromAuthority', () => {
-  test(
-    'goes over to new credentials every two seconds, while calls go on and the authority fails at times',
-    { timeout: 90_000 },
-    async () => {
-      const entries = memoryLedger()
-      let failing = false
-      const ledger: Ledger = {
-        read: () => entries.read(),
-        append: async (more) => {
-          if (failing) throw new Error('the ledger is away')
-          await entries.append(more)
-        },
-      }
-      const authority = await createAuthority({ name: 'etcd CA', ledger })
-      const server = await authority.issue({ role: 'server', name: 'etcd', hosts: HOSTS })
-      await using etcd = await startEtcd({ server })
-      const source = fromAuthority(authority, { role: 'client', name: 'app', validity: '6s' }, { fraction: 1 / 3 })
-      const client = await createSecureClient({ endpoints: etcd.endpoints, credentials: source })
-      const events: string[] = []
-      const listening = (async () => {
-        for await (const event of client.tls.events()) events.push(event.type)
-      })()
-      const used = new Set<string | undefined>()
-      const inUse = (): number => used.add(client.tls.report.path[0]?.serialNumber).size
-      const load = await startLoad(client, { rate: 200, watchers: 5, leases: 1, locks: 1 })
-      await expect.poll(inUse, { timeout: 30_000 }).toBe(3)
-      failing = true
-      await expect.poll(() => events, { timeout: 20_000 }).toContain('source-failed')
-      failing = false
-      await expect.poll(inUse, { timeout: 30_000 }).toBe(5)
-      const { requests, latencies, ...flaws } = await load.end()
-      expect(flaws).toEqual(FLAWLESS)
-      expect(requests).toBeGreaterThan(100)
-      expect(latencies).toHaveLength(requests)
-      expect(events).not.toContain('credentials-expired')
-      client.close()
-      await listening
-      // Nobody follows any more, so nothing is issued any more: noted are the CA, the server, and what was used.
-      const noted = (await entries.read()).length
-      expect(noted).toBeGreaterThanOrEqual(2 + 5)
-      expect(noted).toBeLessThanOrEqual(2 + 6)
-    },
-  )
+  test('goes over to new credentials every two seconds, while calls go on and the authority fails at times', async () => {
+    const entries = memoryLedger()
+    let failing = false
+    const ledger: Ledger = {
+      read: () => entries.read(),
+      append: async (more) => {
+        if (failing) throw new Error('the ledger is away')
+        await entries.append(more)
+      },
+    }
+    const authority = await createAuthority({ name: 'etcd CA', ledger })
+    const server = await authority.issue({ role: 'server', name: 'etcd', hosts: HOSTS })
+    await using etcd = await startEtcd({ server })
+    const source = fromAuthority(authority, { role: 'client', name: 'app', validity: '6s' }, { fraction: 1 / 3 })
+    const client = await createSecureClient({ endpoints: etcd.endpoints, credentials: source })
+    const events: string[] = []
+    const listening = (async () => {
+      for await (const event of client.tls.events()) events.push(event.type)
+    })()
+    const used = new Set<string | undefined>()
+    const inUse = (): number => used.add(client.tls.report.path[0]?.serialNumber).size
+    const load = await startLoad(client, { rate: 200, watchers: 5, leases: 1, locks: 1 })
+    await expect.poll(inUse, { timeout: 30_000 }).toBe(3)
+    failing = true
+    await expect.poll(() => events).toContain('source-failed')
+    failing = false
+    await expect.poll(inUse, { timeout: 30_000 }).toBe(5)
+    const { requests, latencies, ...flaws } = await load.end()
+    expect(flaws).toEqual(FLAWLESS)
+    expect(requests).toBeGreaterThan(100)
+    expect(latencies).toHaveLength(requests)
+    expect(events).not.toContain('credentials-expired')
+    client.close()
+    await listening
+    // Nobody follows any more, so nothing is issued any more: noted are the CA, the server, and what was used.
+    const noted = (await entries.read()).length
+    expect(noted).toBeGreaterThanOrEqual(2 + 5)
+    expect(noted).toBeLessThanOrEqual(2 + 6)
+  })
 })

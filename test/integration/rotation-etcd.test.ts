@@ -90,7 +90,7 @@ describe('on one member', () => {
       const { values, disturbed } = record(await client.watch().key('files').create())
       for (const subject of ['second', 'third']) {
         await write(subject)
-        await expect.poll(() => client.tls.report.path[0]?.subject, { timeout: 20_000 }).toBe(`CN=${subject}`)
+        await expect.poll(() => client.tls.report.path[0]?.subject).toBe(`CN=${subject}`)
         await client.put('files').value(subject)
       }
       await expect.poll(() => values).toEqual(['second', 'third'])
@@ -179,7 +179,7 @@ describe('users of etcd', () => {
     await admin.user('alice').setPassword('alice-password')
     expect((await client.tls.rotate(root)).ok).toBe(true)
     await admin.put('alice/t').value('after')
-    await expect.poll(() => values, { timeout: 5000 }).toEqual(['after'])
+    await expect.poll(() => values).toEqual(['after'])
     expect(disturbed).toEqual([])
   })
 })
@@ -247,9 +247,7 @@ describe('on three members', () => {
     await Promise.all(leases.map((each) => once(each, 'keepaliveSucceeded')))
     await cluster.member('m2').stop()
     for (const space of spaces) await space.put('k').value('after')
-    await expect
-      .poll(() => records.map((each) => each.values), { timeout: 10_000 })
-      .toEqual(spaces.map(() => ['after']))
+    await expect.poll(() => records.map((each) => each.values)).toEqual(spaces.map(() => ['after']))
     expect(records.flatMap((each) => each.disturbed)).toEqual([])
     await Promise.all(leases.map((each) => once(each, 'keepaliveSucceeded')))
     expect(troubles).toEqual([])

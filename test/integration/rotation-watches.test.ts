@@ -85,7 +85,7 @@ describe('a watch that catches up with the past when its connection breaks', () 
   async function seesToTheEnd({ revisions }: Seen): Promise<number[]> {
     const { header } = await admin.put('past/last').value('')
     const last = Number(header.revision)
-    await expect.poll(() => revisions.at(-1), { timeout: 20_000 }).toBe(last)
+    await expect.poll(() => revisions.at(-1)).toBe(last)
     return Array.from({ length: last - first + 1 }, (_, index) => first + index)
   }
 
@@ -128,7 +128,7 @@ describe('a watch that catches up with the past when its connection breaks', () 
       })
       await new Promise((resolve) => seen.watcher.once('disconnected', resolve))
       proxy = await proxyTo(etcd.port, port)
-      await expect.poll(() => seen.connected, { timeout: 10_000 }).toBe(2)
+      await expect.poll(() => seen.connected).toBe(2)
       expect(seen.revisions).toEqual(await seesToTheEnd(seen))
       await client[Symbol.asyncDispose]()
       await proxy[Symbol.asyncDispose]()

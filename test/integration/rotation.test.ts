@@ -49,35 +49,31 @@ async function rotate(client: SecureEtcd3, times: number): Promise<void> {
 }
 
 describe.each([1, 3])('under load, on %i member(s)', (members) => {
-  it(
-    'many rotations: nothing fails, is lost, comes twice or lapses, and nothing stays',
-    { timeout: 180_000 },
-    async () => {
-      await using etcd = await start(members)
-      await using client = await createSecureClient({
-        endpoints: etcd.endpoints,
-        credentials: pki.client,
-        preflight: 'all',
-      })
-      // The first of everything makes what stays: tables, compiled code, pools.
-      const warmUp = await startLoad(client, { ...LOAD, prefix: 'warm-up/' })
-      await rotate(client, 10)
-      await warmUp.end()
-      await expect.poll(async () => (await holdings()).sockets).toBeLessThanOrEqual(members)
-      const before = await holdings()
-      const load = await startLoad(client, LOAD)
-      await rotate(client, ROTATIONS)
-      const { requests, latencies, ...flaws } = await load.end()
-      expect(flaws).toEqual(FLAWLESS)
-      expect(requests).toBeGreaterThan(100)
-      expect(latencies).toHaveLength(requests)
-      await expect.poll(async () => (await holdings()).sockets).toBeLessThanOrEqual(before.sockets)
-      await expect.poll(async () => (await holdings()).timers).toBeLessThanOrEqual(before.timers)
-      const grown = (await holdings()).heap - before.heap
-      expect(grown).toBeLessThan(4_000_000)
-      expect(client.tls.endpoints.map((each) => each.state)).toEqual(Array.from({ length: members }, () => 'ready'))
-    },
-  )
+  it('many rotations: nothing fails, is lost, comes twice or lapses, and nothing stays', async () => {
+    await using etcd = await start(members)
+    await using client = await createSecureClient({
+      endpoints: etcd.endpoints,
+      credentials: pki.client,
+      preflight: 'all',
+    })
+    // The first of everything makes what stays: tables, compiled code, pools.
+    const warmUp = await startLoad(client, { ...LOAD, prefix: 'warm-up/' })
+    await rotate(client, 10)
+    await warmUp.end()
+    await expect.poll(async () => (await holdings()).sockets).toBeLessThanOrEqual(members)
+    const before = await holdings()
+    const load = await startLoad(client, LOAD)
+    await rotate(client, ROTATIONS)
+    const { requests, latencies, ...flaws } = await load.end()
+    expect(flaws).toEqual(FLAWLESS)
+    expect(requests).toBeGreaterThan(100)
+    expect(latencies).toHaveLength(requests)
+    await expect.poll(async () => (await holdings()).sockets).toBeLessThanOrEqual(before.sockets)
+    await expect.poll(async () => (await holdings()).timers).toBeLessThanOrEqual(before.timers)
+    const grown = (await holdings()).heap - before.heap
+    expect(grown).toBeLessThan(4_000_000)
+    expect(client.tls.endpoints.map((each) => each.state)).toEqual(Array.from({ length: members }, () => 'ready'))
+  })
 })
 
 type Running = AsyncDisposable & { readonly endpoints: readonly string[] }

@@ -6,6 +6,7 @@ import type { Etcd3 } from 'etcd3'
 import { getContainerRuntimeClient } from 'testcontainers'
 import type { Credentials } from '../../src/credentials/index.js'
 import type { TestEtcd } from '../../src/testing/index.js'
+import { OwnTime } from './own-time.js'
 
 type Engine = Awaited<ReturnType<typeof getContainerRuntimeClient>>['container']['dockerode']
 type Container = ReturnType<Engine['getContainer']>
@@ -79,7 +80,7 @@ export interface Account {
 export interface Work {
   /** Calls that were answered so far. */
   readonly answered: number
-  /** The longest that any call took so far, in milliseconds of the client's own clock. */
+  /** The longest that any call took so far, in milliseconds of this process's own time. */
   readonly slowest: number
   /** Waits for the calls under way. */
   end(): Promise<Account>
@@ -98,15 +99,16 @@ export function startWork(client: Etcd3): Work {
   let reads = 0
   let slowest = 0
   let ending = false
+  const clock = new OwnTime()
   const timed = async (call: () => Promise<unknown>, done: () => void): Promise<void> => {
-    const began = performance.now()
+    const began = clock.elapsed
     try {
       await call()
       done()
     } catch (error) {
       failed.push(String(error))
     }
-    slowest = Math.max(slowest, performance.now() - began)
+    slowest = Math.max(slowest, clock.elapsed - began)
   }
   const hand = async (name: number): Promise<void> => {
     for (let turn = 0; !ending; turn += 1) {
@@ -134,6 +136,7 @@ export function startWork(client: Etcd3): Work {
     async end() {
       ending = true
       await Promise.all(all)
+      clock[Symbol.dispose]()
       return { acknowledged: Object.fromEntries(acknowledged), prefix, reads, failed }
     },
   }

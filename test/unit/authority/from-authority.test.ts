@@ -360,7 +360,7 @@ test('the real timers are short, let the process end, and are gone after an abor
   await ended
 })
 
-test('a process that follows a source, and has nothing else to do, ends', { timeout: 60_000 }, async () => {
+test('a process that follows a source, and has nothing else to do, ends', async () => {
   using children = await childModules(['src/authority/from-authority.ts', 'src/authority/create.ts'])
   const child = children.start(`
     const [{ fromAuthority }, { createAuthority }] = await Promise.all([load('from-authority'), load('create')])

@@ -131,5 +131,5 @@ test('a signer that takes its time is waited for, and leaves no timer', async ()
   }
   const before = process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length
   await (await createAuthority({ name: 'CA', signer })).issue(CLIENT)
-  expect(process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length).toBe(before)
+  expect(process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length).toBeLessThanOrEqual(before)
 })

@@ -135,7 +135,7 @@ describe('our certificate, which a server takes for one that is out of its valid
     await using refusing = await alertingPeer(45)
     await using connected = await connect([refusing, etcd])
     const findings = (): readonly Finding[] => connected.tls.endpoints[0]?.findings ?? []
-    await expect.poll(() => codes(findings()), { timeout: 5000 }).toContain(code)
+    await expect.poll(() => codes(findings())).toContain(code)
     expect(codes(findings())[0]).toBe('handshake/client-certificate-expired')
     expect(findingOf(findings(), code).details).toMatchObject({ endpoint: etcd.endpoint, ...details })
     expect(etcd.accepted, 'over the connection that is there').toBe(1)

@@ -308,7 +308,7 @@ describe('when nothing answers', () => {
     expect(report.ok).toBe(true)
     expect(report.findings.map((each) => each.code)).toEqual(['rotation/unproved'])
     proxy = await proxyTo(peer.port, port)
-    await expect.poll(() => client.tls.endpoints[0]?.state, { timeout: 10_000 }).toBe('ready')
+    await expect.poll(() => client.tls.endpoints[0]?.state).toBe('ready')
     await client.get('a').string()
     expect(peer.names).toEqual(['bob'])
     await client[Symbol.asyncDispose]()

@@ -106,7 +106,7 @@ export function nameOf({ chain }: Credentials): string {
 
 /** Waits until the assertions hold. */
 export async function until(assert: () => void): Promise<void> {
-  await vi.waitFor(assert, { timeout: 10_000, interval: 5 })
+  await vi.waitFor(assert, { timeout: 60_000, interval: 5 })
 }
 
 /** Times for tests that do not measure: as short as a machine with other work can keep apart. */

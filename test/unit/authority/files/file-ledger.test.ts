@@ -212,7 +212,7 @@ describe('damage', () => {
 })
 
 describe('the file system', () => {
-  test('refuses: an entry is there, or its call was rejected', { timeout: 120_000 }, async () => {
+  test('refuses: an entry is there, or its call was rejected', async () => {
     for (const how of ['fail', 'full', 'kill'] as const) {
       const counted = faultyFileSystem()
       const path = fresh()
@@ -276,7 +276,7 @@ describe('processes', () => {
     }
   })
 
-  test('that are killed at any time have what they were told is there', { timeout: 120_000 }, async () => {
+  test('that are killed at any time have what they were told is there', async () => {
     const path = fresh()
     for (let round = 0; round < scaled({ short: 2, long: 6 }); round++) {
       const name = `R${String(round)}-`

@@ -249,7 +249,7 @@ describe('a stale lock is taken by one', () => {
     return calls
   }
 
-  test('whatever another does between any two steps', { timeout: 120_000 }, async () => {
+  test('whatever another does between any two steps', async () => {
     const steps = await interleave(Number.POSITIVE_INFINITY)
     expect(steps).toBeGreaterThan(20)
     for (const at of sample(Array.from({ length: steps }).keys(), 12)) await interleave(at)
@@ -277,7 +277,7 @@ describe('a stale lock is taken by one', () => {
     }
   })
 
-  test('of many processes, also where they are killed while they hold it', { timeout: 120_000 }, async () => {
+  test('of many processes, also where they are killed while they hold it', async () => {
     const path = fresh()
     const log = `${path}-log`
     writeFileSync(log, '')

@@ -64,7 +64,7 @@ function readOneGeneration(directory: string): string[] | null {
   }
 }
 
-test('two at the same time: whoever reads finds one set or the other', { timeout: 120_000 }, async () => {
+test('two at the same time: whoever reads finds one set or the other', async () => {
   const directory = folder.file('together')
   const known = plans.map(({ members }) => [root.pem, ...pair('x', members.a.server).map(([, { content }]) => content)])
   const writers = [1, 2].map(() => children.start(writer(directory, scaled({ short: 6, long: 12 }))))
@@ -85,7 +85,7 @@ test('two at the same time: whoever reads finds one set or the other', { timeout
   expect(leftOvers(directory)).toEqual([])
 })
 
-test('killed at any moment, etcd could start, and a second run completes it', { timeout: 120_000 }, async () => {
+test('killed at any moment, etcd could start, and a second run completes it', async () => {
   const directory = folder.file('killed')
   const plain = plans[0]?.members.a
   mkdirSync(`${directory}/members/a`, { recursive: true })

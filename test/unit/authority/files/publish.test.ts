@@ -200,7 +200,7 @@ describe.each(scenarios)('$name', (scenario) => {
     expect(await publish(fs, directory, scenario.apply)).toBe('unchanged')
   })
 
-  test('killed at each step, a second run completes it', { timeout: 120_000 }, async () => {
+  test('killed at each step, a second run completes it', async () => {
     await eachAtOnce(sample(changingCalls({ calls: await steps() }), 6), async (at) => {
       const directory = fresh()
       await scenario.prepare(directory)
@@ -215,33 +215,29 @@ describe.each(scenarios)('$name', (scenario) => {
     })
   })
 
-  test.each(['fail', 'full'] as const)(
-    '%s at each step: nothing temporary is left',
-    { timeout: 120_000 },
-    async (how) => {
-      const all = (await steps()).map((call, at) => ({ call, at }))
-      // A full disk is noticed by what needs space.
-      const tried = how === 'fail' ? all : all.filter(({ call }) => /^(open w|writeFile|mkdir|symlink)/.test(call))
-      await eachAtOnce(sample(tried, 6), async ({ at }) => {
-        const directory = fresh()
-        await scenario.prepare(directory)
-        const { outcome, disk } = await run(directory, { at, how })
-        // An error of the clean-up after an error is not told; nothing else is passed over.
-        if (isEtcdMtlsError(outcome, 'ERR_WRITE_FAILED')) {
-          expect(outcome.cause).toMatchObject({ code: 'ENOSPC' })
-          expect(outcome.details.reason).toContain('free space')
-        } else expect(disk.calls[at]).toBe('never')
-        judge(directory, scenario)
-        // The call that failed may have been the one that removes what is temporary.
-        if (!/^(unlink|rmdir|lstat|readdir|readlink|open r|fstat|close)/.test(disk.calls[at] ?? ''))
-          expect(leftOvers(dirname(directory)), disk.calls[at]).toEqual([])
-        await publish(fs, directory, scenario.apply)
-        expect(read(directory)).toEqual(scenario.after)
-        expect(leftOvers(directory)).toEqual([])
-        rmSync(dirname(directory), { recursive: true })
-      })
-    },
-  )
+  test.each(['fail', 'full'] as const)('%s at each step: nothing temporary is left', async (how) => {
+    const all = (await steps()).map((call, at) => ({ call, at }))
+    // A full disk is noticed by what needs space.
+    const tried = how === 'fail' ? all : all.filter(({ call }) => /^(open w|writeFile|mkdir|symlink)/.test(call))
+    await eachAtOnce(sample(tried, 6), async ({ at }) => {
+      const directory = fresh()
+      await scenario.prepare(directory)
+      const { outcome, disk } = await run(directory, { at, how })
+      // An error of the clean-up after an error is not told; nothing else is passed over.
+      if (isEtcdMtlsError(outcome, 'ERR_WRITE_FAILED')) {
+        expect(outcome.cause).toMatchObject({ code: 'ENOSPC' })
+        expect(outcome.details.reason).toContain('free space')
+      } else expect(disk.calls[at]).toBe('never')
+      judge(directory, scenario)
+      // The call that failed may have been the one that removes what is temporary.
+      if (!/^(unlink|rmdir|lstat|readdir|readlink|open r|fstat|close)/.test(disk.calls[at] ?? ''))
+        expect(leftOvers(dirname(directory)), disk.calls[at]).toEqual([])
+      await publish(fs, directory, scenario.apply)
+      expect(read(directory)).toEqual(scenario.after)
+      expect(leftOvers(directory)).toEqual([])
+      rmSync(dirname(directory), { recursive: true })
+    })
+  })
 })
 
 describe('what is written', () => {
@@ -368,7 +364,7 @@ describe('links to elsewhere', () => {
     },
   )
 
-  test('killed at each step, a second run completes it', { timeout: 120_000 }, async () => {
+  test('killed at each step, a second run completes it', async () => {
     const prepare = async (): Promise<string> => {
       const directory = fresh()
       await publish(fs, directory, OLD)

@@ -425,106 +425,101 @@ describe('the layout kubeadm', () => {
     expect(leftOvers(several)).toEqual([])
   })
 
-  test(
-    'made by openssl, as kubeadm makes it: adopted, with everything else left alone',
-    { timeout: 60_000 },
-    async () => {
-      const directory = fresh()
-      mkdirSync(`${directory}/etcd`, { recursive: true })
-      const at = (name: string): string => `${directory}/${name}`
-      const dates = ['-not_before', '20260601000000Z', '-not_after', '20270601000000Z']
-      openssl([
-        'req',
-        '-x509',
-        '-newkey',
-        'rsa:2048',
-        '-noenc',
-        '-keyout',
-        at('etcd/ca.key'),
-        '-out',
-        at('etcd/ca.crt'),
-        '-subj',
-        '/CN=etcd-ca',
-        '-addext',
-        'keyUsage=critical,digitalSignature,keyEncipherment,keyCertSign',
-        '-days',
-        '3650',
-      ])
-      const make = (name: string, subject: string, usages: string, names: string, key: string[]): void => {
-        openssl([...key, '-out', at(`${name}.key`)])
-        const csr = openssl(['req', '-new', '-key', at(`${name}.key`), '-subj', subject])
-        const ext = folder.file(
-          'ext',
-          `keyUsage=critical,digitalSignature,keyEncipherment\nextendedKeyUsage=${usages}\nbasicConstraints=critical,CA:FALSE\n${names}`,
-        )
-        openssl(
-          [
-            'x509',
-            '-req',
-            '-CA',
-            at('etcd/ca.crt'),
-            '-CAkey',
-            at('etcd/ca.key'),
-            '-extfile',
-            ext,
-            '-out',
-            at(`${name}.crt`),
-            ...dates,
-          ],
-          csr,
-        )
+  test('made by openssl, as kubeadm makes it: adopted, with everything else left alone', async () => {
+    const directory = fresh()
+    mkdirSync(`${directory}/etcd`, { recursive: true })
+    const at = (name: string): string => `${directory}/${name}`
+    const dates = ['-not_before', '20260601000000Z', '-not_after', '20270601000000Z']
+    openssl([
+      'req',
+      '-x509',
+      '-newkey',
+      'rsa:2048',
+      '-noenc',
+      '-keyout',
+      at('etcd/ca.key'),
+      '-out',
+      at('etcd/ca.crt'),
+      '-subj',
+      '/CN=etcd-ca',
+      '-addext',
+      'keyUsage=critical,digitalSignature,keyEncipherment,keyCertSign',
+      '-days',
+      '3650',
+    ])
+    const make = (name: string, subject: string, usages: string, names: string, key: string[]): void => {
+      openssl([...key, '-out', at(`${name}.key`)])
+      const csr = openssl(['req', '-new', '-key', at(`${name}.key`), '-subj', subject])
+      const ext = folder.file(
+        'ext',
+        `keyUsage=critical,digitalSignature,keyEncipherment\nextendedKeyUsage=${usages}\nbasicConstraints=critical,CA:FALSE\n${names}`,
+      )
+      openssl(
+        [
+          'x509',
+          '-req',
+          '-CA',
+          at('etcd/ca.crt'),
+          '-CAkey',
+          at('etcd/ca.key'),
+          '-extfile',
+          ext,
+          '-out',
+          at(`${name}.crt`),
+          ...dates,
+        ],
+        csr,
+      )
+    }
+    const RSA = ['genrsa', '-traditional']
+    const EC = ['ecparam', '-genkey', '-noout', '-name', 'prime256v1']
+    const names = 'subjectAltName=DNS:localhost,DNS:node-1,IP:10.0.0.1,IP:127.0.0.1,IP:::1'
+    make('etcd/server', '/CN=node-1', 'serverAuth,clientAuth', names, RSA)
+    make('etcd/peer', '/CN=node-1', 'serverAuth,clientAuth', names, EC)
+    make('etcd/healthcheck-client', '/O=system:masters/CN=kube-etcd-healthcheck-client', 'clientAuth', '', RSA)
+    make('apiserver-etcd-client', '/CN=kube-apiserver-etcd-client', 'clientAuth', '', EC)
+    writeFileSync(at('apiserver.crt'), 'of another CA')
+    writeFileSync(at('sa.key'), 'mine')
+    chmodSync(directory, 0o755)
+    chmodSync(at('etcd'), 0o755)
+    const before = { outer: read(directory), inner: read(at('etcd')) }
+    const authority = await loadAuthority({
+      cert: before.inner.get('ca.crt') ?? '',
+      key: before.inner.get('ca.key') ?? '',
+      clock,
+    })
+    day = 250
+    let looks = 0
+    const disk = faultyFileSystem({
+      before: () => {
+        looks++
+        expect([
+          ...faultsOf(directory).filter((each) => !each.startsWith('sa.key')),
+          ...faultsOf(at('etcd')).filter((each) => !each.startsWith('ca.key')),
+        ]).toEqual([])
+      },
+    })
+    const renewal = await renewDirectoryOn(disk, authority, directory, KUBEADM)
+    expect(looks).toBeGreaterThan(50)
+    expect(renewal.kept).toEqual([])
+    expect(whats(renewal.renewed)).toEqual(NODE)
+    const after = { outer: read(directory), inner: read(at('etcd')) }
+    for (const name of ['apiserver.crt', 'sa.key']) expect(after.outer.get(name)).toBe(before.outer.get(name))
+    for (const name of ['ca.crt', 'ca.key']) expect(after.inner.get(name)).toBe(before.inner.get(name))
+    expect([mode(directory), mode(at('etcd')), mode(at('etcd/server.key'))]).toEqual(['755', '755', '600'])
+    for (const name of NODE) {
+      const now = readFileSync(at(`${name}.crt`), 'utf8')
+      const old = (name.startsWith('etcd/') ? before.inner : before.outer).get(`${name.replace('etcd/', '')}.crt`) ?? ''
+      for (const field of ['-subject', '-ext=subjectAltName,extendedKeyUsage']) {
+        const parameters = ['x509', '-noout', ...field.split('=')]
+        expect(openssl(parameters, now)).toBe(openssl(parameters, old))
       }
-      const RSA = ['genrsa', '-traditional']
-      const EC = ['ecparam', '-genkey', '-noout', '-name', 'prime256v1']
-      const names = 'subjectAltName=DNS:localhost,DNS:node-1,IP:10.0.0.1,IP:127.0.0.1,IP:::1'
-      make('etcd/server', '/CN=node-1', 'serverAuth,clientAuth', names, RSA)
-      make('etcd/peer', '/CN=node-1', 'serverAuth,clientAuth', names, EC)
-      make('etcd/healthcheck-client', '/O=system:masters/CN=kube-etcd-healthcheck-client', 'clientAuth', '', RSA)
-      make('apiserver-etcd-client', '/CN=kube-apiserver-etcd-client', 'clientAuth', '', EC)
-      writeFileSync(at('apiserver.crt'), 'of another CA')
-      writeFileSync(at('sa.key'), 'mine')
-      chmodSync(directory, 0o755)
-      chmodSync(at('etcd'), 0o755)
-      const before = { outer: read(directory), inner: read(at('etcd')) }
-      const authority = await loadAuthority({
-        cert: before.inner.get('ca.crt') ?? '',
-        key: before.inner.get('ca.key') ?? '',
-        clock,
-      })
-      day = 250
-      let looks = 0
-      const disk = faultyFileSystem({
-        before: () => {
-          looks++
-          expect([
-            ...faultsOf(directory).filter((each) => !each.startsWith('sa.key')),
-            ...faultsOf(at('etcd')).filter((each) => !each.startsWith('ca.key')),
-          ]).toEqual([])
-        },
-      })
-      const renewal = await renewDirectoryOn(disk, authority, directory, KUBEADM)
-      expect(looks).toBeGreaterThan(50)
-      expect(renewal.kept).toEqual([])
-      expect(whats(renewal.renewed)).toEqual(NODE)
-      const after = { outer: read(directory), inner: read(at('etcd')) }
-      for (const name of ['apiserver.crt', 'sa.key']) expect(after.outer.get(name)).toBe(before.outer.get(name))
-      for (const name of ['ca.crt', 'ca.key']) expect(after.inner.get(name)).toBe(before.inner.get(name))
-      expect([mode(directory), mode(at('etcd')), mode(at('etcd/server.key'))]).toEqual(['755', '755', '600'])
-      for (const name of NODE) {
-        const now = readFileSync(at(`${name}.crt`), 'utf8')
-        const old =
-          (name.startsWith('etcd/') ? before.inner : before.outer).get(`${name.replace('etcd/', '')}.crt`) ?? ''
-        for (const field of ['-subject', '-ext=subjectAltName,extendedKeyUsage']) {
-          const parameters = ['x509', '-noout', ...field.split('=')]
-          expect(openssl(parameters, now)).toBe(openssl(parameters, old))
-        }
-        const kind = (pem: string): string | undefined => new X509Certificate(pem).publicKey.asymmetricKeyType
-        expect(kind(now)).toBe(kind(old))
-        const attime = ['-attime', String(clock().getTime() / 1000)]
-        expect(openssl(['verify', ...attime, '-CAfile', at('etcd/ca.crt'), at(`${name}.crt`)])).toContain('OK')
-      }
-    },
-  )
+      const kind = (pem: string): string | undefined => new X509Certificate(pem).publicKey.asymmetricKeyType
+      expect(kind(now)).toBe(kind(old))
+      const attime = ['-attime', String(clock().getTime() / 1000)]
+      expect(openssl(['verify', ...attime, '-CAfile', at('etcd/ca.crt'), at(`${name}.crt`)])).toContain('OK')
+    }
+  })
 })
 
 describe('whatever happens in between', () => {
@@ -564,39 +559,35 @@ describe('whatever happens in between', () => {
   const run = (fs: ReturnType<typeof faultyFileSystem>, directory: string) =>
     renewDirectoryOn(fs, ca, directory, ETCD).catch((error: unknown) => error)
 
-  test.each([false, true])(
-    'killed at each step, a second run completes it (plain files: %s)',
-    { timeout: 300_000 },
-    async (plain) => {
-      const counted = faultyFileSystem()
-      await run(counted, await small(plain))
-      // Adopting plain files is publish's part, which is tried at each step of its own: here every third does.
-      const all = changingCalls(counted)
-      // Root gives files back to whom they belonged, which is some calls more.
-      const byAnybody = all.filter((at) => counted.calls[at]?.startsWith('fchown') !== true)
-      expect(byAnybody.length).toBeGreaterThan(50)
-      const steps = all.filter((_, i) => !plain || i % 3 === 0)
-      await eachAtOnce(sample(steps, 8), async (at) => {
-        const directory = await small(plain)
-        await run(faultyFileSystem({ at, how: 'kill' }), directory)
-        expect(pairsIn(directory, SMALL), `step ${String(at)}`).toEqual([])
-        const done = new Map(SMALL.map((path) => [path, read(`${directory}/${path}`)]))
-        lockGone(directory)
-        const second = await plainRun(directory)
-        if (at % 5 === 0) expect((await plainRun(directory)).renewed).toEqual([])
-        expect(pairsIn(directory, SMALL)).toEqual([])
-        // What the first had done is not done again.
-        for (const { what } of second.kept) {
-          const [path, name] = [what.replace(/\/[^/]*$/, ''), what.replace(/.*\//, '')]
-          expect(read(`${directory}/${path}`).get(`${name}.crt`)).toBe(done.get(path)?.get(`${name}.crt`))
-        }
-        expect(second.kept.every(({ why }) => why === 'not-due')).toBe(true)
-        expect(second.renewed.length + second.kept.length).toBe(3)
-        expect(leftOvers(directory)).toEqual([])
-        rmSync(directory, { recursive: true })
-      })
-    },
-  )
+  test.each([false, true])('killed at each step, a second run completes it (plain files: %s)', async (plain) => {
+    const counted = faultyFileSystem()
+    await run(counted, await small(plain))
+    // Adopting plain files is publish's part, which is tried at each step of its own: here every third does.
+    const all = changingCalls(counted)
+    // Root gives files back to whom they belonged, which is some calls more.
+    const byAnybody = all.filter((at) => counted.calls[at]?.startsWith('fchown') !== true)
+    expect(byAnybody.length).toBeGreaterThan(50)
+    const steps = all.filter((_, i) => !plain || i % 3 === 0)
+    await eachAtOnce(sample(steps, 8), async (at) => {
+      const directory = await small(plain)
+      await run(faultyFileSystem({ at, how: 'kill' }), directory)
+      expect(pairsIn(directory, SMALL), `step ${String(at)}`).toEqual([])
+      const done = new Map(SMALL.map((path) => [path, read(`${directory}/${path}`)]))
+      lockGone(directory)
+      const second = await plainRun(directory)
+      if (at % 5 === 0) expect((await plainRun(directory)).renewed).toEqual([])
+      expect(pairsIn(directory, SMALL)).toEqual([])
+      // What the first had done is not done again.
+      for (const { what } of second.kept) {
+        const [path, name] = [what.replace(/\/[^/]*$/, ''), what.replace(/.*\//, '')]
+        expect(read(`${directory}/${path}`).get(`${name}.crt`)).toBe(done.get(path)?.get(`${name}.crt`))
+      }
+      expect(second.kept.every(({ why }) => why === 'not-due')).toBe(true)
+      expect(second.renewed.length + second.kept.length).toBe(3)
+      expect(leftOvers(directory)).toEqual([])
+      rmSync(directory, { recursive: true })
+    })
+  })
 
   test('at each instant, pairs: looked at between any two calls', async () => {
     for (const plain of [false, true]) {
@@ -613,7 +604,7 @@ describe('whatever happens in between', () => {
     }
   })
 
-  test.each(['fail', 'full'] as const)('%s at each step: told, and pairs', { timeout: 300_000 }, async (how) => {
+  test.each(['fail', 'full'] as const)('%s at each step: told, and pairs', async (how) => {
     const counted = faultyFileSystem()
     await run(counted, await small(false))
     let failures = 0
@@ -708,34 +699,30 @@ describe('processes', () => {
 
   const ROUNDS = scaled({ short: 3, long: 8 })
 
-  test(
-    'killed at one moment or another: pairs, noted, and the next run completes it',
-    { timeout: 300_000 },
-    async () => {
-      const [counted, path] = [await written(), folder.file(`ledger-${String(++count)}`)]
-      const { calls } = await account(renewing(counted, path))
-      for (let round = 0; round < ROUNDS; round++) {
-        const directory = await written()
-        const ledgerPath = folder.file(`ledger-${String(++count)}`)
-        const at = Math.floor(((round + 0.5) * calls) / ROUNDS)
-        const child = renewing(directory, ledgerPath, at)
-        expect(await child.ended, `call ${String(at)}`).toBe('')
-        for (const each of FOLDERS) expect(faultsOf(`${directory}/${each}`)).toEqual([])
-        await checkNoted(directory, ledgerPath)
-        const { cert, key } = ca.export()
-        day = 61
-        const authority = await loadAuthority({ cert, key, clock, ledger: fileLedger(ledgerPath) })
-        const second = await renewDirectory(authority, directory, ETCD)
-        expect(second.renewed.length + second.kept.length).toBe(6)
-        expect((await renewDirectory(authority, directory, ETCD)).renewed).toEqual([])
-        for (const each of FOLDERS) expect(faultsOf(`${directory}/${each}`)).toEqual([])
-        await checkNoted(directory, ledgerPath)
-        expect(leftOvers(directory)).toEqual([])
-      }
-    },
-  )
+  test('killed at one moment or another: pairs, noted, and the next run completes it', async () => {
+    const [counted, path] = [await written(), folder.file(`ledger-${String(++count)}`)]
+    const { calls } = await account(renewing(counted, path))
+    for (let round = 0; round < ROUNDS; round++) {
+      const directory = await written()
+      const ledgerPath = folder.file(`ledger-${String(++count)}`)
+      const at = Math.floor(((round + 0.5) * calls) / ROUNDS)
+      const child = renewing(directory, ledgerPath, at)
+      expect(await child.ended, `call ${String(at)}`).toBe('')
+      for (const each of FOLDERS) expect(faultsOf(`${directory}/${each}`)).toEqual([])
+      await checkNoted(directory, ledgerPath)
+      const { cert, key } = ca.export()
+      day = 61
+      const authority = await loadAuthority({ cert, key, clock, ledger: fileLedger(ledgerPath) })
+      const second = await renewDirectory(authority, directory, ETCD)
+      expect(second.renewed.length + second.kept.length).toBe(6)
+      expect((await renewDirectory(authority, directory, ETCD)).renewed).toEqual([])
+      for (const each of FOLDERS) expect(faultsOf(`${directory}/${each}`)).toEqual([])
+      await checkNoted(directory, ledgerPath)
+      expect(leftOvers(directory)).toEqual([])
+    }
+  })
 
-  test('two at once do it once', { timeout: 60_000 }, async () => {
+  test('two at once do it once', async () => {
     const directory = await written()
     const ledgerPath = folder.file(`ledger-${String(++count)}`)
     const both = await Promise.all([1, 2].map(() => account(renewing(directory, ledgerPath))))

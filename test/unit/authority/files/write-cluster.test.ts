@@ -440,7 +440,7 @@ describe('what is refused before anything is made', () => {
 describe('faults', () => {
   const plan = cluster(['a', 'b'], ['alice'])
 
-  test('killed at each step, a second run completes it', { timeout: 120_000 }, async () => {
+  test('killed at each step, a second run completes it', async () => {
     const counted = faultyFileSystem()
     await writeClusterOn(counted, fresh(), plan, ETCD)
     await eachAtOnce(sample(changingCalls(counted), 8), async (at) => {
@@ -462,7 +462,7 @@ describe('faults', () => {
     })
   })
 
-  test('a full disk leaves nothing at all behind', { timeout: 120_000 }, async () => {
+  test('a full disk leaves nothing at all behind', async () => {
     const counted = faultyFileSystem()
     await writeClusterOn(counted, fresh(), plan, ETCD)
     const growing = counted.calls.flatMap((call, at) =>
@@ -591,7 +591,7 @@ describe('removeFromCluster', () => {
     expect(readdirSync(`${plain}/clients/alice`)).toEqual(['notes.txt'])
   })
 
-  test('killed at each step, a second run completes it', { timeout: 120_000 }, async () => {
+  test('killed at each step, a second run completes it', async () => {
     const whole = fresh()
     await writeClusterOn(faultyFileSystem(), whole, cluster(['a', 'b']), { ...KUBEADM, caKey: true })
     const prepare = (): string => {
