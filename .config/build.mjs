@@ -1,12 +1,13 @@
 /**
- * `npm run build`: src to dist. Types are checked; declarations keep their comments, for editors, and the JavaScript is
- * bundled and minified, for a quick import. dist is replaced only after everything has compiled.
+ * `npm run build`: src to dist. Types are checked; JavaScript and declarations are bundled to a few files for each subpath.
+ * Declarations keep their comments, for editors. dist is replaced only after everything has compiled.
  */
 import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { bundle } from './lib/bundle.mjs'
-import { CompileError, emitDeclarations, readConfig } from './lib/compile.mjs'
+import { CompileError, readConfig } from './lib/compile.mjs'
+import { bundleDeclarations } from './lib/declarations.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
@@ -16,7 +17,7 @@ mkdirSync(join(root, '.cache'), { recursive: true })
 const fresh = mkdtempSync(join(root, '.cache/build-'))
 chmodSync(fresh, 0o755) // a temporary folder is for its maker alone, dist is not
 try {
-  emitDeclarations(config, fresh)
+  await bundleDeclarations(root, config, fresh)
   await bundle(root, fresh)
   const dist = join(root, 'dist')
   rmSync(dist, { recursive: true, force: true })

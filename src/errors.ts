@@ -1,4 +1,5 @@
 /** The one error class of the package, its codes, and what each code carries. */
+import { inspect, type InspectOptions } from 'node:util'
 import type { Finding } from './report/finding.js'
 import type { FailedReport } from './report/report-types.js'
 
@@ -43,21 +44,39 @@ export type ErrorCode = keyof ErrorDetails
 // Registered, so that an error made by a second copy of this package in the same process is recognised too.
 const BRAND = Symbol.for('etcd-mtls.error')
 
+/** `details`, `report`, and the properties of a report. */
+const PRINTED_DEPTH = 2
+
 /** Every error this package throws. `code` is the contract, `message` is for people. */
 export class EtcdMtlsError<C extends ErrorCode = ErrorCode> extends Error {
   readonly code: C
-  readonly details: ErrorDetails[C]
+  /** Not enumerable: Node prints an uncaught error with all its properties in full depth, and a report has pages. */
+  declare readonly details: ErrorDetails[C]
 
   constructor(code: C, message: string, details: ErrorDetails[C], options?: { cause?: unknown }) {
     super(message, options)
     this.code = code
-    this.details = details
+    Object.defineProperty(this, 'details', { value: details })
     Object.defineProperty(this, BRAND, { value: true })
   }
 
   // On the prototype and not a field: a stack takes its first line while the constructor of Error runs, before any field.
   override get name(): string {
     return 'EtcdMtlsError'
+  }
+
+  /** What `JSON.stringify` writes. */
+  toJSON(): { name: string; message: string; code: C; details: ErrorDetails[C] } {
+    const { name, message, code, details } = this
+    return { name, message, code, details }
+  }
+
+  /** What `console.log` prints: a report by its outline, because the message names its findings. */
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    const { code, details, cause } = this
+    const fields = cause === undefined ? { code, details } : { code, details, cause }
+    const depth = Math.min(options.depth ?? Infinity, PRINTED_DEPTH)
+    return `${this.stack ?? String(this)} ${inspect(fields, { ...options, depth })}`
   }
 }
 

@@ -1,9 +1,9 @@
 /**
- * The JavaScript that is shipped: the sources bundled to one file for each subpath and a few that they share, minified,
- * with source maps.
+ * The JavaScript that is shipped: the sources bundled to one file for each subpath and a few that they share. It stays
+ * readable, because stack traces print it; comments stay in the declarations.
  */
 import { readFileSync } from 'node:fs'
-import { dirname, join, relative, resolve } from 'node:path'
+import { join } from 'node:path'
 import { rolldown } from 'rolldown'
 import ts from 'typescript'
 
@@ -19,7 +19,10 @@ const SHARED = [
   { name: 'validate', test: /\/src\/validate\// },
 ]
 
-/** Bundles src for every subpath that package.json exports; writes `index.js`, `validate/index.js`, … into `outDir`. */
+/**
+ * Bundles src for every subpath that package.json exports; writes `index.js`, `validate/index.js`, … into `outDir`.
+ * Returns rolldown's description of each file.
+ */
 export async function bundle(root, outDir) {
   const build = await rolldown({
     cwd: root,
@@ -40,16 +43,10 @@ export async function bundle(root, outDir) {
       format: 'es',
       chunkFileNames: 'shared/[name].js',
       codeSplitting: { groups: SHARED },
-      minify: {
-        mangle: { keepNames: { function: false, class: true } },
-        compress: { keepNames: { function: false, class: true } },
-      },
-      sourcemap: true,
-      // As seen from dist, where the files end up, whichever folder they are written into.
-      sourcemapPathTransform: (source, map) => {
-        const place = join(root, 'dist', relative(outDir, dirname(map)))
-        return relative(place, resolve(dirname(map), source)).replaceAll('\\', '/')
-      },
+      minify: false,
+      minifyInternalExports: false,
+      comments: { legal: true, annotation: true, jsdoc: false },
+      sourcemap: false,
     })
     return output
   } finally {
@@ -57,7 +54,8 @@ export async function bundle(root, outDir) {
   }
 }
 
-function entries(root) {
+/** The entry files by their names in dist: `validate/index` → src/validate/index.ts. */
+export function entries(root) {
   const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   const files = Object.values(exports).flatMap((target) => target.default ?? [])
   return Object.fromEntries(
@@ -73,17 +71,14 @@ function refuse(level, log) {
   if (level === 'warn') throw new Error(`rolldown: ${log.message}`)
 }
 
-/** Blanks the rows' documentation. Line breaks stay, so the lines of stack traces stay right. */
+/** Removes the documentation of the rows. */
 const withoutDocumentation = {
   name: 'without-documentation',
   transform: {
     filter: { id: /\/src\/report\/catalogue\/[^/]+\.ts$/ },
     handler(code, id) {
-      let text = code
-      for (const { start, end } of documentation(code, id)) {
-        text = text.slice(0, start) + text.slice(start, end).replace(/[^\n]/g, ' ') + text.slice(end)
-      }
-      return { code: text, map: null }
+      const ranges = documentation(code, id).reverse()
+      return { code: ranges.reduce((text, { start, end }) => text.slice(0, start) + text.slice(end), code), map: null }
     },
   },
 }

@@ -33,11 +33,12 @@ export function renderReportSchema(root, catalogue) {
       refusal: details.refusal,
       place: details.place,
       finding: {
-        allOf: [finding, { oneOf: codes.map((code) => byCode(code, catalogue[code].severity, details.byCode[code])) }],
+        allOf: [finding, { oneOf: byDetails(codes, catalogue, details.byCode) }],
       },
     },
   }
-  return `${JSON.stringify(schema, null, 1)}\n`
+  // Small, since it is shipped; one line for each alternative, so that a change is a change of few lines.
+  return `${JSON.stringify(schema).replaceAll('{"properties":{"code"', '\n$&')}\n`
 }
 
 function report(properties) {
@@ -50,6 +51,9 @@ const ERROR = { type: 'object', properties: { severity: { const: 'error' } } }
 /** What findings of every code have. */
 const finding = (() => {
   const properties = {
+    code: { type: 'string' },
+    severity: { type: 'string' },
+    details: { type: 'object' },
     message: { type: 'string' },
     remedy: { type: 'string' },
     certificate: { oneOf: [{ $ref: '#/$defs/certificate' }, { type: 'null' }] },
@@ -61,9 +65,17 @@ const finding = (() => {
   return { type: 'object', properties: { ...properties, place }, required: Object.keys(properties) }
 })()
 
-function byCode(code, severity, details) {
-  const properties = { code: { const: code }, severity: { const: severity }, details }
-  return { type: 'object', properties, required: Object.keys(properties) }
+/** Codes that share severity and details share one alternative. */
+function byDetails(codes, catalogue, details) {
+  const groups = new Map()
+  for (const code of codes) {
+    const key = JSON.stringify([catalogue[code].severity, details[code]])
+    groups.set(key, [...(groups.get(key) ?? []), code])
+  }
+  return [...groups.values()].map((group) => {
+    const code = group.length === 1 ? { const: group[0] } : { enum: group }
+    return { properties: { code, severity: { const: catalogue[group[0]].severity }, details: details[group[0]] } }
+  })
 }
 
 function list(items) {

@@ -20,9 +20,9 @@ export interface MemberPlan<M extends string = string> {
   /** Its `--name`; the common name of its certificates, and the name of its folder. */
   name: M
   /** Under which it is reached, by clients and peers alike: every host of its advertised URLs, and of its listen URLs. */
-  hosts: readonly [string, ...string[]]
+  hosts: readonly string[]
   /** Under which its peers reach it, where that is another network. Default: `hosts`. */
-  peerHosts?: readonly [string, ...string[]] | undefined
+  peerHosts?: readonly string[] | undefined
 }
 
 /** A client, where its name is not all that there is to say. */

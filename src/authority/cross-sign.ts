@@ -20,7 +20,7 @@ export interface CrossSignOptions {
    * What the other CA may issue for in the eyes of those who trust this one, instead of the name constraints of its own
    * certificate. Default: those, or no limit where it has none.
    */
-  permit?: readonly [string, ...string[]] | undefined
+  permit?: readonly string[] | undefined
   /** How many CAs may stand below the other one. Default: 0. */
   maxIntermediates?: number | undefined
 }

@@ -33,7 +33,7 @@ export interface CreateAuthorityOptions extends AuthoritySettings {
    * (`spiffe://cluster`, of which the host counts). Once there is a list, DNS names and addresses that are not on it are
    * refused by every verifier. Default: no limit.
    */
-  permit?: readonly [string, ...string[]] | undefined
+  permit?: readonly string[] | undefined
   /**
    * How many intermediate CAs may stand between this one and an end-entity certificate (RFC 5280 section 4.2.1.9,
    * pathLenConstraint), 0 to 100. Default: no limit.

@@ -28,7 +28,7 @@ export interface ProfileOptions {
    * Purposes instead of those of the role: `serverAuth`, `clientAuth`, other names of RFC 5280 section 4.2.1.12, or OBJECT
    * IDENTIFIERs. Default: what etcd needs, serverAuth and clientAuth for a server or peer, clientAuth for a client.
    */
-  extendedKeyUsage?: readonly [string, ...string[]] | undefined
+  extendedKeyUsage?: readonly string[] | undefined
   /** Further extensions, which stand behind the others. Default: none. */
   extensions?: readonly ExtraExtension[] | undefined
   /**
@@ -53,7 +53,7 @@ export interface ServerRequest extends RequestOptions {
    * Under which names and addresses the member is reached: DNS names (`etcd-0.etcd`, `*.etcd.svc`), IP addresses and
    * URIs, 1 to 1000, sorted by kind into subject alternative names. Duplicates are folded.
    */
-  hosts: readonly [string, ...string[]]
+  hosts: readonly string[]
 }
 
 /** A certificate for a client of etcd. */

@@ -10,12 +10,12 @@ export interface TakeOptions {
    * The common name: `true` for any, or a list of patterns in which `*` stands for any characters, as `['etcd-*']`. The name
    * `root`, which is etcd's all-powerful user, is taken over only where a pattern spells it out. Default: false.
    */
-  name?: boolean | readonly [string, ...string[]] | undefined
+  name?: boolean | readonly string[] | undefined
   /**
    * The hosts, by a list of patterns: a name for itself alone (`etcd-0.etcd.svc`), `*.etcd.svc` for every name below
    * `etcd.svc`, an address, a range (`10.0.0.0/8`), a URI, or a URI that ends with `/*` for everything below. Default: none.
    */
-  hosts?: readonly [string, ...string[]] | undefined
+  hosts?: readonly string[] | undefined
 }
 
 /** The policy, read. null: nothing of the kind is taken over. */

@@ -3,7 +3,7 @@ import { checkOptions, optionInvalid } from '../misuse.js'
 import { placed } from './catalogue/config-place.js'
 import type { CertificateRef, Finding } from './finding.js'
 import { printable } from './printable.js'
-import type { Report } from './report-types.js'
+import type { AnyReport } from './report-types.js'
 import type { Severity } from './row.js'
 import { SEVERITIES, worstFirst } from './severity.js'
 import { wrapText } from './wrap.js'
@@ -37,7 +37,7 @@ export interface Printer {
 }
 
 /**
- * Prints a report for people: the verdict, the path from the trust anchor down to the leaf as a tree, every finding
+ * Prints any report of this package for people: the verdict, the path from the trust anchor down to the leaf as a tree, every finding
  * (the worst first) with the certificate it speaks of and what to do, and a last line that counts. There is no newline
  * at the end.
  *
@@ -45,7 +45,7 @@ export interface Printer {
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for an unknown option, or a `width` that is not a number.
  */
-export function formatReport(report: Report, options: FormatOptions = {}): string {
+export function formatReport(report: AnyReport, options: FormatOptions = {}): string {
   const printer = makePrinter(options)
   const findings = worstFirst(report.findings)
   if (options.oneLine === true) return logLine(report, findings, printer)
@@ -72,9 +72,9 @@ export function makePrinter(options: FormatOptions): Printer {
   }
 }
 
-function verdict(report: Report, { paint }: Printer): string {
-  const word = report.ok ? 'Passed' : paint('error', 'Failed')
-  return `${word} as of ${dateText(report.checkedAt)}`
+function verdict({ ok, checkedAt }: AnyReport, { paint }: Printer): string {
+  const word = ok ? 'Passed' : paint('error', 'Failed')
+  return checkedAt === undefined ? word : `${word} as of ${dateText(new Date(checkedAt))}`
 }
 
 function dateText(date: Date): string {
@@ -83,9 +83,9 @@ function dateText(date: Date): string {
 }
 
 /** The path, the anchor first and each certificate below its issuer; nothing where there is no path. */
-function pathTree(report: Report, printer: Printer): string[] {
-  if (report.path === null || report.path.length === 0) return []
-  const fromTop = [...report.path].reverse()
+function pathTree(report: AnyReport, printer: Printer): string[] {
+  const fromTop = [...(report.path ?? [])].reverse()
+  if (fromTop.length === 0) return []
   const whole = fromTop[0]?.role === 'anchor'
   const title = whole ? 'Path, from the trust anchor down:' : 'Path, as far as it could be built:'
   const lines = fromTop.flatMap((ref, depth) => {
@@ -146,7 +146,7 @@ function seenAs({ refusals }: Finding, width: number): string[] {
 }
 
 /** Infos are left out: what is worth knowing is not worth a place in every log line. */
-function logLine(report: Report, findings: readonly Finding[], printer: Printer): string {
+function logLine(report: AnyReport, findings: readonly Finding[], printer: Printer): string {
   const told = findings
     .filter(({ severity }) => severity !== 'info')
     .map((each) => {

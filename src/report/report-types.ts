@@ -22,3 +22,15 @@ export interface FailedReport {
 
 /** What a check found: everything, not only the first fault. */
 export type Report = PassedReport | FailedReport
+
+/**
+ * What every report of this package has, also those on certificate requests, on directories and on the roll of a CA:
+ * enough for `formatReport`.
+ */
+export interface AnyReport {
+  readonly ok: boolean
+  /** A date, or its ISO 8601 string. */
+  readonly checkedAt?: Date | string | undefined
+  readonly path?: readonly CertificateRef[] | null | undefined
+  readonly findings: readonly Finding[]
+}

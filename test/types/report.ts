@@ -3,13 +3,16 @@ import { expectTypeOf } from 'vitest'
 import {
   assertValid,
   formatReport,
+  type CaRollReport,
   type CertificateRef,
+  type DirectoryReport,
   type FailedReport,
   type Finding,
   type FindingCode,
   type FindingDetails,
   type PassedReport,
   type Report,
+  type RequestReport,
   type Severity,
 } from '../../src/index.js'
 
@@ -45,6 +48,12 @@ export function reportsNarrowOnOk(report: Report): void {
 export function assertValidNarrows(report: Report): void {
   assertValid(report)
   expectTypeOf(report).toEqualTypeOf<PassedReport>()
+}
+
+export function everyReportPrints(report: CaRollReport | DirectoryReport | RequestReport | Readonly<Report>): void {
+  expectTypeOf(formatReport(report)).toBeString()
+  // @ts-expect-error -- not a report
+  formatReport({ ok: true })
 }
 
 export function reportsPrint(report: Report): void {

@@ -17,7 +17,7 @@ export interface CaRollOptions {
   /** The CA that takes its place. */
   to: Authority | Certificate
   /** Names of all members. */
-  members: readonly [string, ...string[]]
+  members: readonly string[]
   /** Names of the clients whose files are in the same directory. Default: none. */
   clients?: readonly string[] | undefined
   /** How the files are laid out. Default: `'etcd'`. */

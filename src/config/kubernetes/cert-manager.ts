@@ -10,9 +10,9 @@ export interface CertManagerMember {
   /** The common name, and the beginning of the Secrets' names: `<name>-server` and `<name>-peer`. */
   name: string
   /** Under which clients reach it. */
-  hosts: readonly [string, ...string[]]
+  hosts: readonly string[]
   /** Under which other members reach it. Default: `hosts`. */
-  peerHosts?: readonly [string, ...string[]] | undefined
+  peerHosts?: readonly string[] | undefined
 }
 
 /** A client of etcd. */

@@ -13,7 +13,7 @@ export interface ClientDeploymentOptions extends MetadataOptions {
   /** The Secret of `kubernetes.io/tls` with `ca.crt` by which the service proves itself. */
   secret: string
   /** https URLs of etcd. */
-  endpoints: readonly [string, ...string[]]
+  endpoints: readonly string[]
   /** Where the service answers `/healthz` and `/readyz`. Default: 8080. */
   port?: number | undefined
   /** Paths of the probes. Default: `/healthz`, and `/readyz`. */

@@ -14,9 +14,9 @@ export interface ClientFiles {
 /** What {@link kubeApiserverFlags} takes. */
 export interface KubeApiserverOptions extends ClientFiles {
   /** https URLs of all members. The certificates must name these hosts: kube-apiserver has no option for another name. */
-  endpoints: readonly [string, ...string[]]
+  endpoints: readonly string[]
   /** Other clusters for some resources, by `resource` or `group/resource`, as `{ events: ['https://…'] }`. */
-  overrides?: Readonly<Record<string, readonly [string, ...string[]]>> | undefined
+  overrides?: Readonly<Record<string, readonly string[]>> | undefined
   /** Under which keys everything is kept. Default: kube-apiserver's own, `/registry`. */
   prefix?: string | undefined
 }

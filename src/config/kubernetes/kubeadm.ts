@@ -11,7 +11,7 @@ export type KubeadmVersion = 'v1beta3' | 'v1beta4'
 /** What {@link kubeadmExternalEtcd} takes. */
 export interface KubeadmExternalEtcdOptions extends ClientFiles {
   /** https URLs of all members. */
-  endpoints: readonly [string, ...string[]]
+  endpoints: readonly string[]
   /** Default: `'v1beta4'`. */
   apiVersion?: KubeadmVersion | undefined
   /** Under which keys kube-apiserver keeps everything. Default: its own, `/registry`. */

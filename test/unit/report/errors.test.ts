@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, it, test, vi } from 'vitest'
 import { EtcdMtlsError, isEtcdMtlsError } from '../../../src/errors.js'
+import type { FailedReport } from '../../../src/report/index.js'
 import { checkOptions, optionInvalid } from '../../../src/misuse.js'
 
 describe('EtcdMtlsError', () => {
@@ -16,6 +17,25 @@ describe('EtcdMtlsError', () => {
     expect(String(error)).toBe('EtcdMtlsError: The client is closed')
     expect(error.stack).toMatch(/^EtcdMtlsError: The client is closed\n/)
     expect(inspect(error)).toMatch(/^EtcdMtlsError: The client is closed\n[^]*code: 'ERR_CLOSED'/)
+  })
+
+  it('prints the outline of its report, and its cause', () => {
+    const findings = Array.from({ length: 50 }, () => ({ code: 'endpoint/refused', details: { endpoint: 'e' } }))
+    const report = { ok: false, checkedAt: new Date(0), path: null, findings } as unknown as FailedReport
+    const text = inspect(new EtcdMtlsError('ERR_UNREACHABLE', 'No endpoint answered', { report }), { depth: null })
+    expect(text).toContain('findings: [Array]')
+    expect(inspect(error)).toContain('cause: Error: underneath')
+    expect(inspect(error, { customInspect: false })).not.toContain('details')
+  })
+
+  it('keeps its details in JSON', () => {
+    const parsed: unknown = JSON.parse(JSON.stringify(error))
+    expect(parsed).toEqual({
+      name: 'EtcdMtlsError',
+      message: 'The client is closed',
+      code: 'ERR_CLOSED',
+      details: { what: 'client' },
+    })
   })
 
   test('has no cause where none was given', () => {

@@ -1,5 +1,5 @@
 import { stripVTControlCharacters } from 'node:util'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it, test } from 'vitest'
 import { isEtcdMtlsError } from '../../../src/errors.js'
 import { formatReport } from '../../../src/report/format.js'
 import { makeReport } from '../../../src/report/report.js'
@@ -30,6 +30,14 @@ const serverAuthOnly = sample({
 })
 
 describe('formatReport', () => {
+  it('prints reports that have no path or no date, as those on requests and on the roll of a CA', () => {
+    const findings = [sample({ message: 'The request has no signature.', remedy: 'Sign it.' })]
+    expect(formatReport({ ok: false, findings })).toMatch(/^Failed\n\nerror: [^]*The request has no signature\./)
+    expect(formatReport({ ok: true, checkedAt: checkedAt.toISOString(), findings: [] })).toBe(
+      'Passed as of 2026-03-01 12:00:00 UTC\n\nno findings',
+    )
+  })
+
   test('prints the verdict, the path, the findings and the count', () => {
     const report = makeReport({
       checkedAt,

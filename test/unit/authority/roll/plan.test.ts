@@ -87,7 +87,7 @@ test('what is worth knowing: the end of the old CA, one name', () => {
 })
 
 test('formatPlan prints each step, wraps, and counts files that are too many', () => {
-  const many = Array.from({ length: 20 }, (_, i) => `m${String(i)}`) as [string, ...string[]]
+  const many = Array.from({ length: 20 }, (_, i) => `m${String(i)}`)
   const plan = planCaRoll({ from, to, members: many })
   const text = formatPlan(plan)
   expect(text.split('\n')[0]).toBe('Roll of the CA "CN=etcd CA" to "CN=etcd CA 2"')

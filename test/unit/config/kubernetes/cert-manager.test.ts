@@ -92,7 +92,7 @@ test.each<[string, Partial<CertManagerOptions>]>([
   ['options.algorithm', { algorithm: 'toString' as never }],
   ['options.name', { name: 'Etcd' }],
   ['options.namespace', { namespace: 'a.b' }],
-  ['options.members[0].hosts', { members: [{ name: 'a', hosts: [] as never }] }],
+  ['options.members[0].hosts', { members: [{ name: 'a', hosts: [] }] }],
   ['options.members[0].hosts', { members: [{ name: 'a', hosts: ['https://a:2379'] }] }],
   ['options.members', { members: 'etcd' as never }],
   ['options.clients[0].secretName', { clients: ['Orders Service'] }],

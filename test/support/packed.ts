@@ -1,0 +1,68 @@
+/** The package as npm packs it, installed into a project of its own, for tests of what users receive. */
+import { execFile } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { bundle } from '../../.config/lib/bundle.mjs'
+import { readConfig } from '../../.config/lib/compile.mjs'
+import { bundleDeclarations } from '../../.config/lib/declarations.mjs'
+import { root } from './compiled.js'
+
+export interface PackedFile {
+  path: string
+  size: number
+}
+
+export interface Project extends Disposable {
+  /** Its folder, below the repository, so that it resolves the dependencies that are installed there. */
+  readonly folder: string
+  /** What npm packs of the package. */
+  readonly files: readonly PackedFile[]
+  /** Writes a file of the project and returns its path. */
+  write(file: string, text: string): string
+  /** Runs a program in the project. */
+  run(command: string, args: readonly string[]): Promise<Result>
+}
+
+export interface Result {
+  code: number
+  stdout: string
+  stderr: string
+}
+
+/** Builds the package and installs it as `etcd-mtls` into a new project in .cache. */
+export async function createProject(): Promise<Project> {
+  mkdirSync(join(root, '.cache'), { recursive: true })
+  const folder = mkdtempSync(join(root, '.cache', 'project-'))
+  const home = join(folder, 'node_modules', 'etcd-mtls')
+  await bundle(root, join(home, 'dist'))
+  await bundleDeclarations(root, readConfig(join(root, '.config/tsconfig.build.json')), join(home, 'dist'))
+  const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { files: string[] }
+  for (const name of ['package.json', 'README.md', 'LICENSE', ...files]) {
+    if (name !== 'dist' && existsSync(join(root, name))) cpSync(join(root, name), join(home, name), { recursive: true })
+  }
+  const { stdout } = await run(home, 'npm', ['pack', '--dry-run', '--json', '--ignore-scripts'])
+  const packed = Object.values(JSON.parse(stdout) as Record<string, { files: PackedFile[] }>)
+  return {
+    folder,
+    files: packed[0]?.files ?? [],
+    write: (file, text) => {
+      writeFileSync(join(folder, file), text)
+      return join(folder, file)
+    },
+    run: (command, args) => run(folder, command, args),
+    [Symbol.dispose]: () => {
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function run(cwd: string, command: string, args: readonly string[]): Promise<Result> {
+  try {
+    return { code: 0, ...(await promisify(execFile)(command, args, { cwd, maxBuffer: 2 ** 24 })) }
+  } catch (error) {
+    const { code, stdout, stderr } = error as Partial<Result>
+    if (typeof code !== 'number' || stdout === undefined || stderr === undefined) throw error
+    return { code, stdout, stderr }
+  }
+}
