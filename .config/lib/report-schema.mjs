@@ -38,7 +38,7 @@ export function renderReportSchema(root, catalogue) {
     },
   }
   // Small, since it is shipped; one line for each alternative, so that a change is a change of few lines.
-  return `${JSON.stringify(schema).replaceAll('{"properties":{"code"', '\n$&')}\n`
+  return `${JSON.stringify(schema).replaceAll('{"type":"object","properties":{"code":{"', '\n$&')}\n`
 }
 
 function report(properties) {
@@ -74,7 +74,8 @@ function byDetails(codes, catalogue, details) {
   }
   return [...groups.values()].map((group) => {
     const code = group.length === 1 ? { const: group[0] } : { enum: group }
-    return { properties: { code, severity: { const: catalogue[group[0]].severity }, details: details[group[0]] } }
+    const severity = { const: catalogue[group[0]].severity }
+    return { type: 'object', properties: { code, severity, details: details[group[0]] } }
   })
 }
 
