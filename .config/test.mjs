@@ -77,7 +77,7 @@ await lifecycle(
     if (plan.whole && !plan.conformance && vectors.limbo === null) say(howToGetVectors(vectors.folder))
     return counts.failed === 0 && counts.passed > 0 ? 0 : 1
   },
-  { lastLine: (code) => closingLine(counts, code) },
+  { lastLine: (code) => (plan.watch ? undefined : closingLine(counts, code)) },
 )
 
 /** The test files that vitest would run, a line each; where it cannot say, all that needs something is among them. */

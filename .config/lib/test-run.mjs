@@ -31,7 +31,8 @@ export function planRun(args, root) {
 function filesWithLongForm(root) {
   const test = join(root, 'test')
   const files = readdirSync(test, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.test.ts'))
-  const isLong = (file) => /from '(?:\.\.\/)+support\/long\.js'/.test(readFileSync(join(test, file), 'utf8'))
+  const isLong = (file) =>
+    /^import .* from '(?:\.\.\/)+support\/long\.js'$/m.test(readFileSync(join(test, file), 'utf8'))
   return files
     .filter(isLong)
     .map((file) => `test/${file.replaceAll('\\', '/')}`)

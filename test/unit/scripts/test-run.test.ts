@@ -20,7 +20,7 @@ describe('planRun', () => {
   beforeAll(() => {
     write('test/unit/x/b.test.ts', "import { scaled } from '../../support/long.js'\n")
     write('test/integration/a.test.ts', "import { isLong } from '../support/long.js'\n")
-    write('test/unit/c.test.ts', "import { it } from 'vitest'\n")
+    write('test/unit/c.test.ts', 'const text = "import { scaled } from \'../support/long.js\'"\n')
   })
 
   it.each([
