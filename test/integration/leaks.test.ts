@@ -255,7 +255,7 @@ describe('no rejection goes unhandled, no warning is given, nothing is thrown in
     await using silent = await silentPeer()
     const code = `
       for (const endpoint of ${JSON.stringify([refusing, cutting, mute].map((each) => each.endpoint))}) {
-        const client = await create([endpoint, '${silent.endpoint}'], { dialTimeout: '500ms' })
+        const client = await create([endpoint, '${silent.endpoint}'], { dialTimeout: '2s' })
         client.lease(10)
         client.watch().key('a').watcher()
         client.tls.events().next()

@@ -36,6 +36,9 @@ export interface Load {
   end(): Promise<Account>
 }
 
+/** Seconds of leases and locks. An etcd on a busy machine takes a second or two for a keep-alive. */
+const TTL = 6
+
 /** Begins to put and get, with watchers on what is put, leases and locks; all are there when it resolves. */
 export async function startLoad(client: Etcd3, options: LoadOptions): Promise<Load> {
   const { rate, watchers: watcherCount, leases: leaseCount, locks: lockCount, prefix = 'load/' } = options
@@ -68,7 +71,7 @@ export async function startLoad(client: Etcd3, options: LoadOptions): Promise<Lo
   )
   const leases: Lease[] = await Promise.all(
     Array.from({ length: leaseCount }, async (_, index) => {
-      const lease = client.lease(3)
+      const lease = client.lease(TTL)
       lease.on('lost', (error: Error) => account.lapsed.push(`${String(index)}: ${error.message}`))
       lease.on('keepaliveFailed', () => account.lapsed.push(`${String(index)}: a keep-alive failed`))
       const alive = new Promise<void>((resolve) => {
@@ -85,7 +88,7 @@ export async function startLoad(client: Etcd3, options: LoadOptions): Promise<Lo
     Array.from({ length: lockCount }, (_, index) =>
       client
         .lock(`${prefix}lock/${String(index)}`)
-        .ttl(3)
+        .ttl(TTL)
         .acquire(),
     ),
   )
