@@ -58,6 +58,15 @@ describe('authentication by common name', () => {
     expect(JSON.stringify(put.error.cause)).not.toContain('secret value')
     const range = await refusal(alice.getAll().prefix('other/').strings())
     expect(range.finding.details).toMatchObject({ permission: 'read', key: 'other/', rangeEnd: 'other0' })
+    const watch = await refusal(alice.watch().prefix('other/').create())
+    expect(watch.error).toBeInstanceOf(EtcdPermissionDeniedError)
+    expect(watch.finding.details).toMatchObject({
+      user: 'alice',
+      method: 'Watch/Watch',
+      permission: 'read',
+      key: 'other/',
+      rangeEnd: 'other0',
+    })
     const administration = await refusal(alice.user('alice').delete())
     expect(administration.finding.details).toMatchObject({ permission: 'root', method: 'Auth/UserDelete' })
   })

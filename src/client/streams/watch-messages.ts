@@ -159,10 +159,19 @@ const FULL_SHAPE: Shape = { ...OUTER_SHAPE, 11: [EVENT_SHAPE] }
 
 /** @throws {MalformedMessage} if not even the watch that it belongs to can be read. */
 export function readWatchResponse(received: Buffer): WatchResponse {
-  const message = sift(received, OUTER_SHAPE)
+  try {
+    return readSifted(sift(received, FULL_SHAPE), null)
+  } catch (error) {
+    if (!(error instanceof MalformedMessage)) throw error
+    return readSifted(sift(received, OUTER_SHAPE), `an event cannot be read: ${error.message}`)
+  }
+}
+
+/** @param flaw What is wrong with an event; null if the events are to be read. */
+function readSifted(message: Buffer, flaw: string | null): WatchResponse {
   const response: WatchResponse = {
     message,
-    flaw: 'it has no header',
+    flaw: flaw ?? 'it has no header',
     header: new Uint8Array(),
     revision: 0n,
     watchId: 0n,
@@ -175,13 +184,12 @@ export function readWatchResponse(received: Buffer): WatchResponse {
     keys: [],
   }
   const fields = new Fields(message)
-  let hasEvents = false
   while (fields.next()) {
     switch (fields.number) {
       case RESPONSE.header:
         response.header = fields.bytes()
         response.revision = readInt64(fields.message(), HEADER_REVISION)
-        response.flaw = null
+        response.flaw = flaw
         break
       case RESPONSE.watchId:
         response.watchId = fields.int64()
@@ -202,28 +210,15 @@ export function readWatchResponse(received: Buffer): WatchResponse {
         response.fragment = fields.bool()
         break
       case RESPONSE.events:
-        hasEvents = true
+        if (flaw === null) {
+          const { key, revision } = readEvent(fields.message())
+          response.lastRevision = revision
+          response.keys.push(key)
+        }
         break
     }
   }
-  if (hasEvents) checkEvents(response)
   return response
-}
-
-function checkEvents(response: WatchResponse): void {
-  try {
-    response.message = sift(response.message, FULL_SHAPE)
-    const fields = new Fields(response.message)
-    while (fields.next()) {
-      if (fields.number !== RESPONSE.events) continue
-      const { key, revision } = readEvent(fields.message())
-      response.lastRevision = revision
-      response.keys.push(key)
-    }
-  } catch (error) {
-    if (!(error instanceof MalformedMessage)) throw error
-    response.flaw = `an event cannot be read: ${error.message}`
-  }
 }
 
 function readEvent(event: Fields): { key: Uint8Array; revision: bigint } {
