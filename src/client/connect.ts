@@ -19,6 +19,7 @@ import { LoginError } from './login.js'
 import { keepLease } from './streams/kept-lease.js'
 import { keepWatches, setCause, type WatchSupport } from './streams/kept-watch.js'
 import type { TlsSession } from './tls-session.js'
+import { backoffPause } from './transport/backoff.js'
 
 type FaultHandling = NonNullable<IOptions['faultHandling']>
 type HostPolicy = ReturnType<NonNullable<FaultHandling['host']>>
@@ -195,7 +196,7 @@ function etcd3Options({ channel, etcd3 }: ClientParts, life: AbortSignal): IOpti
       // etcd3's default repeats every call that failed, writes as well. Here the channel repeats what is safe to repeat.
       global: faultHandling.global ?? noPolicy(),
       host: (name) => withCauses(faultHandling.host?.(name) ?? noPolicy(), notes),
-      watchBackoff: untilClosed(faultHandling.watchBackoff ?? watchBackoff(0), life),
+      watchBackoff: untilClosed(faultHandling.watchBackoff ?? watchBackoff(1), life),
     },
   }
 }
@@ -282,14 +283,11 @@ function leaseOf({ leaseClient }: Namespace, make: MakeLease, closing: AbortSign
   }
 }
 
-/** Longest pause between two attempts of a watch to come back, in milliseconds. */
-const MAX_WATCH_PAUSE = 5000
+const WATCH_PAUSES = { first: 50, longest: 5000 }
 
-function watchBackoff(attempt: number): WatchBackoff {
-  // The client dials by itself; a watch only has to ask again soon. Half of it is random, so that watches spread.
-  const pause = Math.min(MAX_WATCH_PAUSE, 50 * 2 ** attempt)
-  const duration = pause / 2 + (Math.random() * pause) / 2
-  return { duration, next: () => watchBackoff(attempt + 1) }
+function watchBackoff(failures: number): WatchBackoff {
+  // The client dials automatically; a watch only has to ask again soon.
+  return { duration: backoffPause(failures, WATCH_PAUSES), next: () => watchBackoff(failures + 1) }
 }
 
 /** The same backoff, without a pause once the client is closed: a pending pause would keep the process alive. */

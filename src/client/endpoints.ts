@@ -3,7 +3,6 @@
  * latter for a unix socket as etcd's clients write it.
  */
 import { basename } from 'node:path'
-import type { NetConnectOpts } from 'node:net'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../misuse.js'
 import { printable } from '../report/printable.js'
 import { classifyHost, type Host, readHost } from '../x509/names.js'
@@ -31,11 +30,6 @@ export interface EndpointOptions {
   url: string
   /** The name to expect in this server's certificate, and to send as SNI. Default: the client's `serverName`, else the host. */
   serverName?: string | undefined
-}
-
-/** How to connect to an endpoint's socket. */
-export function socketOptions({ address, port, socketPath }: Endpoint): NetConnectOpts {
-  return socketPath === null ? { host: address, port, noDelay: true } : { path: socketPath }
 }
 
 /** etcd's own client port, taken where an endpoint names none (IANA service `etcd-client`). */

@@ -3,6 +3,7 @@ import type { Credentials, CredentialSource } from '../credentials/credentials.j
 import { pause } from './abortable.js'
 import type { RotationOutcome } from './rotation.js'
 import type { SourceFailedEvent, SourceRecoveredEvent } from './tls-events.js'
+import { backoffPause } from './transport/backoff.js'
 
 export interface FollowerParts {
   /** The credentials in use now. */
@@ -12,9 +13,7 @@ export interface FollowerParts {
   emit(event: SourceFailedEvent | SourceRecoveredEvent): void
 }
 
-/** Pause after the first failure, and the longest one, in milliseconds. */
-const FIRST_PAUSE = 1000
-const LONGEST_PAUSE = 60_000
+const PAUSES = { first: 1000, longest: 60_000 }
 
 /** Follows one source. What it yields while a rotation is under way waits, and only the newest of it counts. */
 export class Follower {
@@ -56,7 +55,7 @@ export class Follower {
         return
       } catch (error) {
         if (this.#isStopped()) return
-        const retryIn = pauseAfter(failures)
+        const retryIn = Math.round(backoffPause(failures + 1, PAUSES))
         this.#failed = true
         this.#parts.emit({
           type: 'source-failed',
@@ -107,7 +106,7 @@ export class Follower {
           continue
         }
         // The servers may come to accept them, as when their own trust is renewed a little later.
-        await this.#pauseUnlessOffered(pauseAfter(failures))
+        await this.#pauseUnlessOffered(Math.round(backoffPause(failures + 1, PAUSES)))
         failures += 1
         // A rotation by hand went further meanwhile.
         if (this.#parts.current() === inUse) this.#offered ??= next
@@ -132,12 +131,6 @@ export class Follower {
     }
     if (this.#offered === null && !this.#stopped.signal.aborted) await pause(milliseconds, woken.signal, false)
   }
-}
-
-/** Spread by half, so that many clients of one source do not come all at once. */
-function pauseAfter(failures: number): number {
-  const longest = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** failures)
-  return Math.round(longest / 2 + (Math.random() * longest) / 2)
 }
 
 /** Whether going over from one to the other would change nothing. A key is told by its certificate. */

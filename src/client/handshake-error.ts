@@ -220,9 +220,7 @@ function closedWithoutAlert({ endpoint, failure, accepted }: FailedAttempt): Fin
 /** The error's code; `closed` where there was no error at all. */
 function codeOf(error: Error | null): string {
   if (error === null) return 'closed'
-  // With several addresses Node gives one error for all, and each address's own inside.
-  const inner: unknown = error instanceof AggregateError ? error.errors[0] : error
-  const code: unknown = inner instanceof Error && 'code' in inner ? inner.code : undefined
+  const code: unknown = 'code' in error ? error.code : undefined
   return typeof code === 'string' ? code : 'unknown'
 }
 

@@ -1,8 +1,10 @@
 /** One endpoint over time: dialled, proved, lost, dialled again; always able to say how it stands and why. */
+import type { FailedAddress } from '../report/catalogue/endpoint.js'
 import type { Finding } from '../report/finding.js'
 import type { Host } from '../x509/names.js'
 import type { Accepted } from './accept.js'
 import type { Connection, DownListener, DownReason } from './transport/connection.js'
+import { backoffPause } from './transport/backoff.js'
 import type { Dialled, DialFailure, Dialling } from './transport/dial.js'
 import { dialAgain } from './transport/dial-again.js'
 import type { Endpoint } from './endpoints.js'
@@ -31,22 +33,29 @@ export type Trial = { ok: true; dialled: Dialled } | { ok: false; findings: Find
 
 /** The alert by which a server says that our certificate is out of its validity (RFC 8446 section 6.2). */
 const CERTIFICATE_EXPIRED = 45
-/** Pause after the first failed attempt, and the longest one, in milliseconds. */
-const FIRST_PAUSE = 100
-const LONGEST_PAUSE = 5000
+const PAUSES = { first: 100, longest: 5000 }
+/** An endpoint that was ready this long ends the back-off, in milliseconds; a connection lost sooner counts as a failure. */
+const LONG_LIVED = 10_000
+/** A call that finds no connection dials at once, unless an attempt failed within this time, in milliseconds. */
+const RECENT = 1000
 
 export class Member {
   readonly endpoint: Endpoint
   readonly #parts: MemberParts
   #state: EndpointState = 'failed'
   #since = new Date()
+  #changedAt = performance.now()
   #findings: Finding[] = []
   #dialled: Dialled | null = null
   #dialling: Dialling | null = null
   #attempt: Promise<void> | null = null
   /** Connections that take no new calls and still carry some, as after a GOAWAY or a rotation. */
   readonly #leaving = new Set<Connection>()
+  /** Attempts that failed and connections that closed early, in a row. */
   #failures = 0
+  /** When the last of them was, and when the back-off after it ends, by `performance.now()`. */
+  #failedAt = -Infinity
+  #retryAt = -Infinity
   #diagnosed: { key: string; accepted: Accepted; diagnosis: Diagnosis } | null = null
   /** Counts the credentials that this endpoint went over to: what an attempt with older ones brings comes too late. */
   #epoch = 0
@@ -99,9 +108,9 @@ export class Member {
     return attempt
   }
 
-  /** Whether an attempt failed so recently that another one now would only hammer at the endpoint. */
+  /** Whether the endpoint failed so recently that a call has to wait for the back-off; for long pauses, for a part of it. */
   get justFailed(): boolean {
-    return this.#state === 'failed' && this.#failures > 0 && Date.now() - this.#since.getTime() < FIRST_PAUSE
+    return performance.now() < Math.min(this.#retryAt, this.#failedAt + RECENT)
   }
 
   /** Asks a proved connection for a sign of life; dials otherwise. */
@@ -110,7 +119,7 @@ export class Member {
     if (connection === null) {
       this.#diagnosed = null
       await this.attempt(true)
-    } else if (!(await connection.ping(this.#parts.dialTimeout)) && this.connection === connection) {
+    } else if (!(await connection.isAnswering(this.#parts.dialTimeout)) && this.connection === connection) {
       connection.destroy()
       this.#down('silent', null)
     }
@@ -239,51 +248,73 @@ export class Member {
       this.#diagnosed = alert === CERTIFICATE_EXPIRED && clock === null ? null : diagnosed
     }
     const { diagnosis } = diagnosed
-    return explainFailure({ endpoint, name, accepted, failure, diagnosis, timeout: dialTimeout })
+    const findings = explainFailure({ endpoint, name, accepted, failure, diagnosis, timeout: dialTimeout })
+    return [...findings, ...this.#otherAddresses(null, failure.failedAddresses)]
+  }
+
+  #otherAddresses(answered: string | null, failed: readonly FailedAddress[]): Finding[] {
+    return failed.length === 0
+      ? []
+      : [finding('endpoint/address-failed', { endpoint: this.endpoint.url, answered, failed: [...failed] })]
   }
 
   #up(dialled: Dialled): void {
     this.#dialled = dialled
-    this.#failures = 0
     this.#diagnosed = null
     const { url } = this.endpoint
     const notAsked =
       dialled.certificateSent === false ? [finding('handshake/client-certificate-not-asked', { endpoint: url })] : []
-    this.#change('ready', [...dialled.verdict.report.findings, ...notAsked])
-    // It may have broken between its proof and here.
+    const others = this.#otherAddresses(dialled.address, dialled.failedAddresses)
+    this.#change('ready', [...dialled.verdict.report.findings, ...notAsked, ...others])
+    // It may have broken since its first call was answered.
     if (!dialled.connection.open) this.#down('closed', null)
   }
 
   #fail(findings: Finding[]): void {
-    this.#failures += 1
+    this.#backOff()
     this.#change('failed', findings)
-    this.#retryLater()
   }
 
   #down(reason: DownReason, error: Error | null): void {
     if (this.#state !== 'ready') return
+    // Rotations replace the connection and leave the state.
+    const livedLong = performance.now() - this.#changedAt >= LONG_LIVED
     this.#dialled = null
     const found = finding('endpoint/lost', { endpoint: this.endpoint.url, reason, detail: error?.message ?? '' })
     this.#diagnosed = null
     this.#change('failed', [found])
-    // Most connections are lost because a member restarts or a proxy is impatient: the first attempt comes at once.
-    void this.attempt(false)
+    if (livedLong) this.#failures = 0
+    // Most connections are lost because a member restarts or a proxy closes them: the first attempt comes at once.
+    if (this.#failures === 0) {
+      this.#failures = livedLong ? 0 : 1
+      void this.attempt(false)
+      return
+    }
+    // Calls wait for the next attempt, unless it is far away.
+    if (this.#backOff() < RECENT) this.#change('connecting', [found])
   }
 
-  #retryLater(): void {
-    const pause = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (this.#failures - 1))
-    // Spread by half, so that many clients of a member that restarts do not come all at once.
-    const delay = pause / 2 + (Math.random() * pause) / 2
+  /** Dials again after a pause, which it returns, in milliseconds. */
+  #backOff(): number {
+    this.#failures += 1
+    const pause = backoffPause(this.#failures, PAUSES)
+    this.#failedAt = performance.now()
+    this.#retryAt = this.#failedAt + pause
+    clearTimeout(this.#retryTimer)
     this.#retryTimer = setTimeout(() => {
       void this.attempt(false)
-    }, delay)
+    }, pause)
     // An idle client must not keep the process alive.
     this.#retryTimer.unref()
+    return pause
   }
 
   #change(state: EndpointState, findings: readonly Finding[]): void {
     if (this.#state === 'closed') return
-    if (this.#state !== state) this.#since = new Date()
+    if (this.#state !== state) {
+      this.#since = new Date()
+      this.#changedAt = performance.now()
+    }
     this.#state = state
     this.#findings = [...findings]
     this.#parts.onChange()

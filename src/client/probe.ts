@@ -11,7 +11,7 @@ import type { Host } from '../x509/names.js'
 import type { Accepted } from './accept.js'
 import { authoritiesReader } from './certificate-request.js'
 import type { DialFailure } from './transport/dial.js'
-import { type Endpoint, socketOptions } from './endpoints.js'
+import type { Endpoint } from './endpoints.js'
 import {
   type Diagnosis,
   isOnlyOutOfTime,
@@ -130,7 +130,7 @@ const TLS_ALERT = 0x15
 
 async function askInPlaintext(request: DiagnosisRequest): Promise<Pick<Diagnosis, 'plaintext' | 'firstBytes'>> {
   const answer = await lookOnce<Buffer>(request, (raw, done) => {
-    raw.once('connect', () => raw.write(PREFACE))
+    raw.write(PREFACE)
     raw.once('data', (bytes: Buffer) => {
       done(bytes)
     })
@@ -176,15 +176,20 @@ function askInHttp1(request: DiagnosisRequest): Promise<string | null> {
 /**
  * Opens one TCP connection, lets `look` find something on it within the time, and ends it whatever happens.
  *
- * @param look What it keeps is found, should nothing more be.
+ * @param look Called with a connected socket. What it keeps is found, should nothing more be.
  */
 function lookOnce<T>(
   request: DiagnosisRequest,
   look: (raw: Socket, done: (found: T | null) => void, keep: (found: T) => void) => () => void,
 ): Promise<T | null> {
-  const { endpoint, timeout, signal } = request
+  const {
+    failure: { target },
+    timeout,
+    signal,
+  } = request
+  if (target === null) return Promise.resolve(null)
   return new Promise((resolve) => {
-    const raw = connectTcp(socketOptions(endpoint))
+    const raw = connectTcp(target.options)
     let end: () => void = () => undefined
     let kept: T | null = null
     const done = (found: T | null): void => {
@@ -201,13 +206,15 @@ function lookOnce<T>(
     signal.addEventListener('abort', giveUp, { once: true })
     raw.on('error', giveUp)
     raw.once('close', giveUp)
-    try {
-      end = look(raw, done, (found) => {
-        kept = found
-      })
-    } catch {
-      // OpenSSL refuses some certificates as late as in tls.connect; the first attempt has said so already.
-      giveUp()
-    }
+    raw.once('connect', () => {
+      try {
+        end = look(raw, done, (found) => {
+          kept = found
+        })
+      } catch {
+        // OpenSSL refuses some certificates only in tls.connect; the first attempt has reported that already.
+        giveUp()
+      }
+    })
   })
 }

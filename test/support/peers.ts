@@ -24,20 +24,23 @@ export interface Peer extends AsyncDisposable {
   readonly accepted: number
   /** TCP connections open now. */
   readonly open: number
+  /** The codes of the errors of its connections so far. */
+  readonly errors: readonly string[]
   /** Destroys the connections that are open. */
   cut(): void
 }
 
-async function listen(server: Server | Http2SecureServer, listenOn = 0): Promise<Peer> {
+async function listen(server: Server | Http2SecureServer, listenOn = 0, host = '127.0.0.1'): Promise<Peer> {
   const sockets = new Set<Socket>()
+  const errors: string[] = []
   let accepted = 0
   server.on('connection', (socket: Socket) => {
     accepted += 1
     sockets.add(socket)
-    socket.on('error', () => undefined)
+    socket.on('error', ({ code = 'unknown' }: NodeJS.ErrnoException) => errors.push(code))
     socket.once('close', () => sockets.delete(socket))
   })
-  server.listen(listenOn, '127.0.0.1')
+  server.listen(listenOn, host)
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   const cut = (): void => {
@@ -52,6 +55,7 @@ async function listen(server: Server | Http2SecureServer, listenOn = 0): Promise
     get open() {
       return sockets.size
     },
+    errors,
     cut,
     [Symbol.asyncDispose]: async () => {
       const closed = new Promise((resolve) => server.close(resolve))
@@ -61,10 +65,14 @@ async function listen(server: Server | Http2SecureServer, listenOn = 0): Promise
   }
 }
 
-/** Accepts and says nothing. */
-export function silentPeer(): Promise<Peer> {
+/** Accepts connections and sends nothing. `host`: its address, `listenOn`: its port; any by default. */
+export function silentPeer(listenOn = 0, host?: string): Promise<Peer> {
   // It reads, or it would not notice the other side's end.
-  return listen(createServer((socket) => socket.resume()))
+  return listen(
+    createServer((socket) => socket.resume()),
+    listenOn,
+    host,
+  )
 }
 
 /** Answers the first bytes with these, whatever came, and closes. Without bytes it only closes. */
@@ -165,7 +173,7 @@ export interface Proxy extends Peer {
 }
 
 /** Forwards bytes to a port of this machine, which may change between connections. `listenOn`: its own port, else any. */
-export async function proxyTo(port: number | (() => number), listenOn = 0): Promise<Proxy> {
+export async function proxyTo(port: number | (() => number), listenOn = 0, host?: string): Promise<Proxy> {
   let frozen = false
   const pairs = new Set<[Socket, Socket]>()
   const peer = await listen(
@@ -184,6 +192,7 @@ export async function proxyTo(port: number | (() => number), listenOn = 0): Prom
       if (frozen) for (const socket of pair) socket.pause()
     }),
     listenOn,
+    host,
   )
   const apply = (): void => {
     for (const socket of [...pairs].flat()) {

@@ -4,7 +4,7 @@
  * its place is asked instead.
  */
 import dns from 'node:dns'
-import type { LookupFunction } from 'node:net'
+import { isIP, type LookupFunction } from 'node:net'
 import { promisify } from 'node:util'
 
 /** @param server As `127.0.0.1:PORT`. Disposing of it gives the system's own look-up back. */
@@ -33,6 +33,21 @@ export function resolveBy(server: string): Disposable {
       Reflect.set(dns, 'lookup', system)
       Reflect.set(promises, 'lookup', systemPromised)
       resolver.cancel()
+    },
+  }
+}
+
+/** Lets every name have these addresses, in this order. Disposing of it restores the system's lookup. */
+export function resolveTo(addresses: readonly string[]): Disposable {
+  const { lookup: system } = dns
+  const found = addresses.map((address) => ({ address, family: isIP(address) }))
+  const lookup: LookupFunction = (_host, _options, done) => {
+    process.nextTick(done, null, found)
+  }
+  Reflect.set(dns, 'lookup', lookup)
+  return {
+    [Symbol.dispose]: () => {
+      Reflect.set(dns, 'lookup', system)
     },
   }
 }

@@ -267,7 +267,7 @@ export const NETWORK_CAUSES: CauseGroup = {
       cause: 'the port accepts connections and stays silent',
       ...UNREACHABLE,
       codes: ['endpoint/silent'],
-      setUp: peer(silentPeer, { dialTimeout: '1s' }),
+      setUp: peer(() => silentPeer(), { dialTimeout: '1s' }),
     },
     {
       cause: 'the server stays silent after the handshake',

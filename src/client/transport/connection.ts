@@ -32,6 +32,8 @@ export interface ConnectionParts {
   socket: TLSSocket
   /** The TCP socket below, which counts what goes over the wire. */
   raw: Socket
+  /** The first measurement of the round trip, in milliseconds. */
+  roundTrip: number
 }
 
 /** How long a closing connection may wait for its peer before its socket is destroyed, in milliseconds. */
@@ -43,11 +45,14 @@ export class Connection {
   readonly closed: Promise<void>
   readonly #session: ClientHttp2Session
   readonly #socket: TLSSocket
+  readonly #raw: Socket
   readonly #calls = new Set<ActiveCall>()
   readonly #keepalive: Keepalive
   readonly #onDown: DownListener
   /** The last stream that the server may have processed, by its GOAWAY. */
   #lastProcessed = Infinity
+  /** Whether it has carried a call. */
+  #used = false
   #open = true
   #broken = false
   #vacating = false
@@ -57,6 +62,7 @@ export class Connection {
     this.authority = parts.authority
     this.#session = parts.session
     this.#socket = parts.socket
+    this.#raw = parts.raw
     this.#onDown = onDown
     this.closed = new Promise((resolve) => {
       parts.socket.once('close', () => {
@@ -64,14 +70,18 @@ export class Connection {
         this.#lost('closed', null)
       })
     })
-    this.#keepalive = new Keepalive({
-      ping: (done) => !parts.session.destroyed && parts.session.ping(done),
+    const probe = {
+      ask: (answered: () => void) => {
+        if (!parts.session.destroyed) parts.session.settings({}, answered)
+      },
       bytesRead: () => parts.raw.bytesRead,
+      bytesWritten: () => parts.raw.bytesWritten,
       awaitsAnswer: () => this.#awaitsAnswer(),
       silent: () => {
         this.#lost('silent', null)
       },
-    })
+    }
+    this.#keepalive = new Keepalive(probe, parts.roundTrip)
     parts.session.on('error', (error: Error) => {
       this.#lost('closed', error)
     })
@@ -119,6 +129,7 @@ export class Connection {
   }
 
   add(call: ActiveCall): void {
+    this.#used = true
     this.#calls.add(call)
     if (this.#calls.size === 1) {
       this.#session.ref()
@@ -133,20 +144,20 @@ export class Connection {
     if (!this.#open) this.#shut()
   }
 
-  /** Asks the peer for a sign of life; false if none came in time or the connection is gone. */
-  ping(milliseconds: number): Promise<boolean> {
-    if (!this.#open || this.#session.destroyed) return Promise.resolve(false)
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, milliseconds, false)
-      const sent = this.#session.ping((error: Error | null) => {
-        clearTimeout(timer)
-        resolve(error === null)
-      })
-      if (!sent) {
-        clearTimeout(timer)
-        resolve(false)
-      }
+  /** Whether the peer answers within the time. */
+  async isAnswering(milliseconds: number): Promise<boolean> {
+    if (!this.#open || this.#session.destroyed) return false
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<false>((resolve) => {
+      timer = setTimeout(resolve, milliseconds, false)
     })
+    const answered = this.#keepalive.ask().then(() => true)
+    const gone = this.closed.then(() => false)
+    try {
+      return await Promise.race([answered, gone, late])
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   /** Takes no new calls, lets those that run come to their end, then closes. Resolves when the socket is gone. */
@@ -187,7 +198,8 @@ export class Connection {
   }
 
   #shut(): void {
-    if (this.#session.destroyed) return
+    // A connection that is lost is reset: a graceful end would wait for what is queued.
+    if (this.#broken || this.#session.destroyed) return
     // GOAWAY and close_notify: a peer that sees a bare EOF logs it as a fault.
     this.#session.close()
     const timer = setTimeout(() => {
@@ -220,9 +232,26 @@ export class Connection {
     for (const call of [...this.#calls]) call.connectionLost(details)
     // One turn later, so that a status which arrived together with the end of the connection is still seen.
     setImmediate(() => {
-      this.#session.destroy()
-      this.#socket.destroy()
+      this.#reset()
     })
+  }
+
+  /**
+   * Ends the connection by RST, on the socket below TLS. After a FIN the kernel would still deliver what it has queued, even
+   * minutes later when the network recovers: a request that has failed for its caller could undo a later write.
+   */
+  #reset(): void {
+    const raw = this.#raw
+    // A unix socket has no remote address, and nothing of it is queued in a network.
+    if (this.#used && raw.remoteAddress !== undefined) {
+      // resetAndDestroy() calls this first, which would wait until everything queued is sent.
+      raw.destroySoon = () => {
+        raw.destroy()
+      }
+      raw.resetAndDestroy()
+    }
+    this.#socket.destroy()
+    this.#session.destroy()
   }
 }
 

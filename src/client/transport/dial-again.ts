@@ -1,15 +1,14 @@
 /**
- * Dialling with patience for a server that is just being renewed: while its certificate and key do not fit together, etcd
- * answers every handshake with alert 80, and heals by itself, since it reads both files at each handshake.
+ * Dials again while a server is being renewed: as long as its certificate and key do not match, etcd answers every handshake
+ * with alert 80, and it recovers automatically, because it reads both files at each handshake.
  */
+import { backoffPause } from './backoff.js'
 import { dial, type Dialling, type DialOutcome, type DialRequest } from './dial.js'
 
 const INTERNAL_ERROR = 80
-/** Pauses between attempts, in milliseconds: the first, and the longest. */
-const FIRST_PAUSE = 50
-const LONGEST_PAUSE = 1000
+const PAUSES = { first: 100, longest: 1000 }
 
-/** {@link dial}, again and again within the time while the server answers with alert 80. What stays is told as it is. */
+/** {@link dial}, repeated within the time while the server answers with alert 80. If it persists, the alert is reported. */
 export function dialAgain(request: DialRequest): Dialling {
   const deadline = performance.now() + request.timeout
   let { keepsProcess } = request
@@ -26,14 +25,17 @@ export function dialAgain(request: DialRequest): Dialling {
     })
 
   const run = async (): Promise<DialOutcome> => {
-    let length = FIRST_PAUSE
-    for (;;) {
+    let last: DialOutcome | null = null
+    for (let failures = 1; ; failures += 1) {
       const outcome = await current.outcome
+      // The last attempt may have no time left to receive the alert.
+      if (last !== null && !outcome.ok && outcome.failure.timedOut) return last
+      const length = backoffPause(failures, PAUSES)
       const left = deadline - performance.now() - length
       if (outcome.ok || outcome.failure.alert !== INTERNAL_ERROR || aborted || left <= 0) return outcome
+      last = outcome
       await pause(length)
       if (isAborted()) return outcome
-      length = Math.min(LONGEST_PAUSE, length * 2)
       current = dial({ ...request, keepsProcess, timeout: Math.max(1, deadline - performance.now()) })
     }
   }

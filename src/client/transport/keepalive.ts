@@ -1,57 +1,79 @@
 /**
- * Finds out that a peer went silent. TCP alone does not: a member that is paused, or behind a network that drops packets,
- * looks like one that is thinking. So the peer is asked, by an HTTP/2 PING, when calls wait and nothing arrives.
+ * Notices that a peer stopped answering. TCP alone does not: a member that is paused, or behind a network that drops packets,
+ * looks like one that works on a request. So the peer is asked while calls are open and nothing arrives.
  *
- * etcd closes connections that ping too often (`--grpc-keepalive-min-time`, 5 s by default, two strikes free; grpc-go clears
- * the strikes whenever it sends data). Hence one ping at most per MIN_PING_INTERVAL, unless data came in since the last.
+ * The question is an empty SETTINGS frame, which the peer acknowledges at once (RFC 9113 section 6.5.3). It is not a PING,
+ * because servers of grpc-go close connections that ping more often than every five seconds (etcd `--grpc-keepalive-min-time`;
+ * grpc-go internal/transport/http2_server.go, handlePing).
+ *
+ * A peer is given up when it has been silent for three seconds or three round trips, whichever is longer, and sooner on a fast
+ * network. Slow is not silent: the limit follows the measured round trip, every byte that arrives restarts it, and a long send
+ * queue extends it.
  */
+import { RoundTrip } from './round-trip.js'
+
 export interface KeepaliveProbe {
-  /** Sends a ping; false if it cannot. */
-  ping(done: (error: Error | null) => void): boolean
-  /** Octets received so far. */
+  /** Sends a question. Does nothing on a connection that has ended. */
+  ask(answered: () => void): void
+  /** Bytes received so far. */
   bytesRead(): number
-  /** Whether a peer's answer is due; otherwise there are only streams on which silence is usual. */
+  /** Bytes sent so far. */
+  bytesWritten(): number
+  /** Whether an answer of the peer is due; otherwise there are only streams on which silence is normal. */
   awaitsAnswer(): boolean
-  /** Called once when the peer is taken for gone. */
+  /** Called once when the peer is given up. */
   silent(): void
 }
 
-/** How often the connection is looked at while it carries calls, in milliseconds. */
-const TICK = 300
-/** Silence while an answer is due, until the peer is asked. */
+/** How often the connection is checked while it carries calls, in milliseconds. */
+const TICK = 200
+/** What arrived is read between two checks, even if the first is overdue. */
+const SHORTEST_TICK = 20
+/** Silence while an answer is due, until the first question, in milliseconds. */
 const QUIET_WITH_ANSWER_DUE = 300
-/** Silence while there are only watches and the like, until the peer is asked. */
-const QUIET_OTHERWISE = 10_000
-/** How long the answer to a ping may take. */
-const PONG_TIMEOUT = 900
-const MIN_PING_INTERVAL = 5500
-/** A pong alone is no data: 17 octets of HTTP/2 in a TLS record. */
-const PONG_OCTETS = 64
+/** Silence in every other case, until a question, in milliseconds. */
+const QUIET = 1000
+/** An answer may take this long on any network: servers pause, too, for example in garbage collection. */
+const MIN_LIMIT = 1200
+/** A frozen peer is noticed within this time in milliseconds, or within this number of round trips if that is longer. */
+const NOTICED_WITHIN = 3000
+const NOTICED_WITHIN_ROUND_TRIPS = 3
+/** What a round trip may exceed its mean by. */
+const TOLERANCE = 1.5
+/** Send queues up to this length need no extension of the limit, in bytes. */
+const SHORT_QUEUE = 64 * 1024
+/** The rate at which a longer one is expected to drain, in bytes per millisecond, and the longest extension for it. */
+const DRAIN_RATE = 256
+const LONGEST_EXTENSION = 5000
 
 export class Keepalive {
   readonly #probe: KeepaliveProbe
+  readonly #roundTrip: RoundTrip
   #timer: NodeJS.Timeout | undefined
-  #lastTick = 0
+  /** When the timer was armed, and for how long. */
+  #armedAt = 0
+  #armedFor = 0
   #lastBytes = 0
-  #quietSince = 0
-  #pingedAt: number | null = null
-  #lastPing = -Infinity
-  #bytesAtLastPing = 0
+  /** When something arrived last, or the calls began. */
+  #heardAt = 0
+  #askedAt = -Infinity
+  /** The question that is not answered yet. */
+  #question: Promise<void> | null = null
+  /** What was written when the last question was asked that has an answer, in bytes. */
+  #confirmed: number
 
-  constructor(probe: KeepaliveProbe) {
+  /** @param roundTrip The first measurement, in milliseconds. */
+  constructor(probe: KeepaliveProbe, roundTrip: number) {
     this.#probe = probe
+    this.#roundTrip = new RoundTrip(roundTrip)
+    this.#confirmed = probe.bytesWritten()
   }
 
-  /** Starts watching; called when the first call begins. */
+  /** Called when the first call begins. */
   start(): void {
     const now = performance.now()
-    const bytes = this.#probe.bytesRead()
-    // A ping that is still unanswered stays so: calls with short deadlines must not hide a silent peer for ever.
-    if (bytes !== this.#lastBytes || this.#pingedAt === null) {
-      this.#quietSince = now
-      this.#pingedAt = null
-      this.#lastBytes = bytes
-    }
+    // A question without an answer keeps its time: calls with short deadlines must not hide a silent peer forever.
+    if (this.#hasHeard() || this.#question === null) this.#heardAt = now
     this.#arm(now)
   }
 
@@ -60,52 +82,77 @@ export class Keepalive {
     this.#timer = undefined
   }
 
+  /** Resolves when the peer answers; never if the connection ends before. Only one question is open at a time. */
+  ask(): Promise<void> {
+    this.#question ??= new Promise((resolve) => {
+      const written = this.#probe.bytesWritten()
+      const asked = performance.now()
+      this.#askedAt = asked
+      this.#probe.ask(() => {
+        this.#roundTrip.measure(performance.now() - asked, written - this.#confirmed)
+        this.#confirmed = written
+        this.#question = null
+        this.#hasHeard()
+        this.#heardAt = performance.now()
+        resolve()
+      })
+    })
+    return this.#question
+  }
+
+  #hasHeard(): boolean {
+    const bytes = this.#probe.bytesRead()
+    const heard = bytes !== this.#lastBytes
+    this.#lastBytes = bytes
+    return heard
+  }
+
   #arm(now: number): void {
-    this.#lastTick = now
+    this.#armedAt = now
+    // Rounded up: a timer that fires a fraction too early would be armed for nothing.
+    this.#armedFor = Math.ceil(Math.min(TICK, Math.max(SHORTEST_TICK, this.#due() - now)))
     this.#timer = setTimeout(() => {
       this.#tick()
-    }, TICK)
-    // The calls hold the process; this timer only serves them.
+    }, this.#armedFor)
+    // The calls keep the process alive; this timer only serves them.
     this.#timer.unref()
   }
 
   #tick(): void {
     const now = performance.now()
-    // While our own process was held up, what arrived could not be read: that time is not the peer's.
-    const heldUp = Math.max(0, now - this.#lastTick - TICK)
-    this.#quietSince += heldUp
-    if (this.#pingedAt !== null) this.#pingedAt += heldUp
-    const bytes = this.#probe.bytesRead()
-    if (bytes !== this.#lastBytes) {
-      this.#lastBytes = bytes
-      this.#quietSince = now
-      this.#pingedAt = null
-    } else if (this.#pingedAt !== null) {
-      if (now - this.#pingedAt >= PONG_TIMEOUT) {
+    // While our own process was held up, it could not read what arrived: that time does not count.
+    const heldUp = Math.max(0, now - this.#armedAt - this.#armedFor)
+    this.#heardAt += heldUp
+    this.#askedAt += heldUp
+    if (this.#hasHeard()) this.#heardAt = now
+    if (now >= this.#due()) {
+      if (this.#question !== null) {
         this.stop()
         this.#probe.silent()
         return
       }
-    } else if (this.#isTimeToAsk(now, bytes)) {
-      this.#ask(now, bytes)
+      void this.ask()
     }
     this.#arm(now)
   }
 
-  #isTimeToAsk(now: number, bytes: number): boolean {
-    const quiet = now - this.#quietSince
-    if (quiet < QUIET_WITH_ANSWER_DUE) return false
-    if (quiet < QUIET_OTHERWISE && !this.#probe.awaitsAnswer()) return false
-    return now - this.#lastPing >= MIN_PING_INTERVAL || bytes > this.#bytesAtLastPing + PONG_OCTETS
+  /** When the peer is asked or, after a question, given up, unless something arrives. */
+  #due(): number {
+    if (this.#question !== null) return Math.max(this.#heardAt, this.#askedAt) + this.#limit()
+    // An answer that takes long is normal: only the first question comes early.
+    const isFirst = this.#heardAt - this.#askedAt >= QUIET
+    return this.#heardAt + (isFirst && this.#probe.awaitsAnswer() ? QUIET_WITH_ANSWER_DUE : QUIET)
   }
 
-  #ask(now: number, bytes: number): void {
-    this.#lastPing = now
-    this.#bytesAtLastPing = bytes
-    this.#pingedAt = now
-    const sent = this.#probe.ping(() => {
-      // The pong is seen as bytes that arrived; an error comes with the end of the session.
-    })
-    if (!sent) this.#pingedAt = null
+  #limit(): number {
+    const { smoothed, timeout } = this.#roundTrip
+    const promised = Math.max(NOTICED_WITHIN, NOTICED_WITHIN_ROUND_TRIPS * smoothed)
+    // What was in transit when the peer froze still arrives, and then the quiet has to pass.
+    const longest = promised - smoothed / 2 - QUIET
+    const queue = Math.max(0, this.#probe.bytesWritten() - this.#confirmed - SHORT_QUEUE)
+    return (
+      Math.max(MIN_LIMIT, Math.min(Math.max(timeout, TOLERANCE * smoothed), longest)) +
+      Math.min(LONGEST_EXTENSION, queue / DRAIN_RATE)
+    )
   }
 }

@@ -19,6 +19,13 @@ export interface AnswerDetails {
   detail: string
 }
 
+/** An address of an endpoint that failed. */
+export interface FailedAddress {
+  address: string
+  /** An error code such as `ECONNREFUSED`, `alert 42`, `timeout`, or `slower` if another address was ready before. */
+  reason: string
+}
+
 function answered({ method, httpStatus, contentType, server, grpcStatus, detail }: AnswerDetails): string {
   const by = server === null ? '' : `, server "${server}"`
   if (grpcStatus !== null) {
@@ -69,6 +76,25 @@ export const endpoint = {
     message: ({ endpoint, timeout }) => `No TCP connection to ${endpoint} came about within ${seconds(timeout)}.`,
     remedy: ({ endpoint }) =>
       `Check that the host is up and that no firewall drops the packets to ${endpoint}. Over a slow network raise dialTimeout.`,
+  }),
+  'endpoint/address-failed': row<{
+    endpoint: string
+    /** The address that is in use; null if none is. */
+    answered: string | null
+    failed: FailedAddress[]
+  }>({
+    severity: 'info',
+    meaning:
+      'The host name of the endpoint has several addresses, and some of them failed. All addresses are tried, a new one every quarter of a second or as soon as one fails. The connection in use is to the address that answered first, if one did.',
+    source: 'RFC 8305; getaddrinfo(3)',
+    message: ({ endpoint, answered, failed }) => {
+      const reasons = failed.map(({ address, reason }) => `${address} (${reason})`).join(', ')
+      return answered === null
+        ? `Every address of ${endpoint} failed: ${reasons}.`
+        : `${endpoint} is connected to its address ${answered}; others failed: ${reasons}.`
+    },
+    remedy: ({ endpoint }) =>
+      `Remove addresses of ${endpoint} at which no etcd listens from DNS or /etc/hosts, or start etcd with --listen-client-urls that cover them.`,
   }),
   'endpoint/silent': row<{ endpoint: string; timeout: number }>({
     severity: 'error',

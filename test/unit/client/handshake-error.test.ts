@@ -1,7 +1,8 @@
 /** Evidence that no small peer can bring about: it is made up here, and told as the real one would be. */
 import { describe, expect, it } from 'vitest'
 import { accept } from '../../../src/client/accept.js'
-import { alertNumber, type DialFailure } from '../../../src/client/transport/dial.js'
+import type { DialFailure } from '../../../src/client/transport/dial.js'
+import { alertNumber } from '../../../src/client/transport/dial-address.js'
 import { explainFailure, hasAnswered, isVerificationError, NOTHING_FOUND } from '../../../src/client/handshake-error.js'
 import { resolveOptions } from '../../../src/client/options.js'
 import type { Finding, FindingCode } from '../../../src/report/index.js'
@@ -14,6 +15,8 @@ const accepted = accept(pki.client, tls)
 
 function explain(evidence: Partial<DialFailure>): Finding[] {
   const failure: DialFailure = {
+    target: null,
+    failedAddresses: [],
     stage: 'connect',
     error: null,
     alert: null,

@@ -1,97 +1,143 @@
+/** When a peer is asked, and when it is given up, by the clock alone. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Keepalive } from '../../../../src/client/transport/keepalive.js'
 
-describe('finding out that a peer went silent', () => {
-  let bytes: number
-  let due: boolean
-  let pings: number[]
-  let silentAt: number | null
-  let answers: boolean
-  let keepalive: Keepalive
+interface Peer {
+  keepalive: Keepalive
+  read: number
+  written: number
+  due: boolean
+  /** How long the answer to a question takes; null: it does not answer. */
+  answersAfter: number | null
+  asked: number[]
+  givenUpAt: number | null
+}
 
+function peerWith(options: Partial<Peer> & { roundTrip?: number } = {}): Peer {
+  const peer: Omit<Peer, 'keepalive'> = {
+    read: 0,
+    written: 0,
+    due: true,
+    answersAfter: null,
+    asked: [],
+    givenUpAt: null,
+    ...options,
+  }
+  const keepalive = new Keepalive(
+    {
+      ask: (answered) => {
+        peer.asked.push(performance.now())
+        if (peer.answersAfter === null) return
+        setTimeout(() => {
+          peer.read += 31
+          answered()
+        }, peer.answersAfter)
+      },
+      bytesRead: () => peer.read,
+      bytesWritten: () => peer.written,
+      awaitsAnswer: () => peer.due,
+      silent: () => (peer.givenUpAt = performance.now()),
+    },
+    options.roundTrip ?? 1,
+  )
+  const whole = Object.assign(peer, { keepalive })
+  keepalive.start()
+  return whole
+}
+
+describe('the keepalive of a connection', () => {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] })
-    bytes = 0
-    due = true
-    pings = []
-    silentAt = null
-    answers = false
-    keepalive = new Keepalive({
-      ping: () => {
-        pings.push(performance.now())
-        if (answers) setTimeout(() => (bytes += 17), 50)
-        return true
-      },
-      bytesRead: () => bytes,
-      awaitsAnswer: () => due,
-      silent: () => {
-        silentAt = performance.now()
-      },
-    })
-    keepalive.start()
   })
 
   afterEach(() => {
-    keepalive.stop()
+    vi.restoreAllMocks()
     vi.useRealTimers()
   })
 
-  const start = (): number => pings[0] ?? NaN
-
-  it('an answer that is due: asked after 300 ms, given up within 1.5 s', () => {
+  it('asks a peer that owes an answer after 300 ms, and gives it up after 1.5 s', () => {
     const began = performance.now()
+    const peer = peerWith()
     vi.advanceTimersByTime(1600)
-    expect(start() - began).toBe(300)
-    expect(silentAt).not.toBeNull()
-    expect((silentAt ?? 0) - began).toBeLessThanOrEqual(1500)
+    expect((peer.asked[0] ?? 0) - began).toBe(300)
+    expect((peer.givenUpAt ?? Infinity) - began).toBeLessThanOrEqual(1500)
   })
 
-  it('a peer that answers pings is alive, however long it thinks, and is not asked more often than etcd allows', () => {
-    answers = true
+  it('keeps a peer that answers, however long its real answer takes, and asks it once a second at most', () => {
+    const peer = peerWith({ answersAfter: 50 })
     vi.advanceTimersByTime(60_000)
-    expect(silentAt).toBeNull()
-    const pauses = pings.slice(1).map((at, i) => at - (pings[i] ?? 0))
-    expect(pauses.length).toBeGreaterThan(5)
-    expect(Math.min(...pauses)).toBeGreaterThanOrEqual(5000)
+    expect(peer.givenUpAt).toBeNull()
+    const pauses = peer.asked.slice(1).map((at, i) => at - (peer.asked[i] ?? 0))
+    expect(pauses.length).toBeGreaterThan(50)
+    expect(Math.min(...pauses)).toBeGreaterThanOrEqual(1000)
   })
 
-  it('only watches: silence is usual, and asked about after ten seconds', () => {
-    due = false
-    answers = true
-    vi.advanceTimersByTime(9000)
-    expect(pings).toEqual([])
-    vi.advanceTimersByTime(2000)
-    expect(pings).toHaveLength(1)
+  it.each([1, 200, 600, 1000, 1600, 3000])(
+    'notices within three seconds or round trips that a peer froze that only carries watches (round trip %i ms)',
+    (roundTrip) => {
+      const peer = peerWith({ due: false, roundTrip, answersAfter: roundTrip })
+      vi.advanceTimersByTime(60_000)
+      expect(peer.givenUpAt).toBeNull()
+      // Frozen right after it answered: that answer is still in transit for half a round trip.
+      const frozen = performance.now()
+      peer.answersAfter = null
+      vi.advanceTimersByTime(20_000)
+      const noticed = (peer.givenUpAt ?? Infinity) - frozen
+      expect(noticed).toBeLessThanOrEqual(Math.max(3000, 3 * roundTrip))
+    },
+  )
+
+  it('takes no slow network for a silent peer, from the first question on', () => {
+    const peer = peerWith({ roundTrip: 1600, answersAfter: 1900 })
+    vi.advanceTimersByTime(60_000)
+    expect(peer.givenUpAt).toBeNull()
   })
 
-  it('bytes that arrive are a sign of life', () => {
-    for (let i = 0; i < 20; i += 1) {
-      vi.advanceTimersByTime(250)
-      bytes += 100
+  it('takes bytes that arrive as a sign of life, even if the question waits in a long send queue', () => {
+    const peer = peerWith({ written: 0 })
+    peer.written = 1_400_000
+    for (let i = 0; i < 50; i += 1) {
+      vi.advanceTimersByTime(1000)
+      peer.read += 13
     }
-    expect(pings).toEqual([])
-    expect(silentAt).toBeNull()
+    expect(peer.givenUpAt).toBeNull()
   })
 
-  it('calls with short deadlines do not hide a silent peer', () => {
+  it('extends the limit for a long send queue, within bounds', () => {
+    const peer = peerWith()
+    peer.written = 1_400_000
+    vi.advanceTimersByTime(5000)
+    expect(peer.givenUpAt).toBeNull()
+    vi.advanceTimersByTime(2000)
+    expect(peer.givenUpAt).not.toBeNull()
+  })
+
+  it('gives up a silent peer even if every call on it has a short deadline', () => {
+    const peer = peerWith()
     for (let i = 0; i < 6; i += 1) {
       vi.advanceTimersByTime(400)
-      keepalive.stop()
-      keepalive.start()
+      peer.keepalive.stop()
+      peer.keepalive.start()
     }
-    expect(pings).toHaveLength(1)
-    expect(silentAt).not.toBeNull()
+    expect(peer.asked).toHaveLength(1)
+    expect(peer.givenUpAt).not.toBeNull()
   })
 
-  it('a process that was held up itself does not blame the peer', () => {
+  it('does not blame the peer for time in which this process was held up', () => {
+    const peer = peerWith()
     vi.advanceTimersByTime(300)
-    expect(pings).toHaveLength(1)
+    expect(peer.asked).toHaveLength(1)
     // The event loop stood still: time went by, and no timer ran.
-    vi.setSystemTime(Date.now() + 3000)
-    const stood = performance.now() + 3000
-    vi.spyOn(performance, 'now').mockReturnValue(stood)
+    const later = performance.now() + 3000
+    vi.spyOn(performance, 'now').mockReturnValue(later)
     vi.advanceTimersByTime(300)
-    expect(silentAt).toBeNull()
-    vi.restoreAllMocks()
+    expect(peer.givenUpAt).toBeNull()
+  })
+
+  it('asks nothing while no call is open', () => {
+    const peer = peerWith({ answersAfter: 1 })
+    peer.keepalive.stop()
+    vi.advanceTimersByTime(600_000)
+    expect(peer.asked).toEqual([])
   })
 })

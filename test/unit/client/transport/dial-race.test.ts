@@ -1,0 +1,158 @@
+/** A host name with several addresses: one that fails costs next to nothing while another one works. */
+import type { ServerHttp2Stream } from 'node:http2'
+import { describe, expect, it } from 'vitest'
+import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../../../src/client/index.js'
+import { blackHole } from '../../../support/black-hole.js'
+import { mintPki } from '../../../support/etcd.js'
+import { emptyAnswer, grpcPeer, type Peer, proxyTo, serverTls, silentPeer } from '../../../support/peers.js'
+import { errorCodes, findingOf, refused } from '../../../support/refused.js'
+import { resolveTo } from '../../../support/resolver.js'
+
+const pki = mintPki()
+const [FIRST, SECOND] = ['127.0.0.2', '127.0.0.1']
+
+function etcd(): Promise<Peer> {
+  return grpcPeer(serverTls(pki.server), emptyAnswer)
+}
+
+function connect(port: number, options: Partial<SecureClientOptions> = {}): Promise<SecureEtcd3> {
+  const endpoint = { url: `https://etcd.test:${String(port)}`, serverName: 'localhost' }
+  return createSecureClient({ endpoints: [endpoint], credentials: pki.client, ...options })
+}
+
+function failedAddresses(client: SecureEtcd3): unknown {
+  return findingOf(client.tls.endpoints[0]?.findings ?? [], 'endpoint/address-failed').details
+}
+
+async function timed<T>(work: Promise<T>): Promise<[T, number]> {
+  const started = performance.now()
+  const result = await work
+  return [result, performance.now() - started]
+}
+
+describe('a host name with two addresses', () => {
+  it('is connected at its second address if the first refuses, and reports both', async () => {
+    await using peer = await etcd()
+    using _names = resolveTo([FIRST, SECOND])
+    await using client = await connect(peer.port)
+    await client.put('a').value('b')
+    expect(failedAddresses(client)).toEqual({
+      endpoint: `https://etcd.test:${String(peer.port)}`,
+      answered: SECOND,
+      failed: [{ address: FIRST, reason: 'ECONNREFUSED' }],
+    })
+    expect(peer.accepted).toBe(1)
+  })
+
+  it('is connected at its second address after a quarter of a second if the first drops packets', async () => {
+    await using peer = await etcd()
+    await using hole = await blackHole()
+    const port = Number(new URL(hole.endpoint).port)
+    await using way = await proxyTo(peer.port, port, FIRST)
+    using _names = resolveTo([SECOND, FIRST])
+    const [client, late] = await timed(connect(port, { dialTimeout: '20s' }))
+    await using _client = client
+    expect(late).toBeGreaterThanOrEqual(245)
+    expect(late).toBeLessThan(3000)
+    expect(failedAddresses(client)).toMatchObject({ answered: FIRST, failed: [{ address: SECOND, reason: 'slower' }] })
+    expect(way.accepted).toBe(1)
+  })
+
+  it('is connected at its second address if the first accepts connections and is silent, on each dial', async () => {
+    await using peer = await etcd()
+    await using silent = await silentPeer(peer.port, FIRST)
+    using _names = resolveTo([FIRST, SECOND])
+    const [client, late] = await timed(connect(peer.port, { dialTimeout: '20s' }))
+    await using _client = client
+    expect(late).toBeLessThan(3000)
+    // The connection that lost is gone.
+    await expect.poll(() => silent.open).toBe(0)
+    peer.cut()
+    await expect.poll(() => peer.accepted).toBe(2)
+    await client.put('a').value('b')
+    expect(silent.accepted).toBe(2)
+    await expect.poll(() => silent.open).toBe(0)
+  })
+
+  it('is connected once if its first address works', async () => {
+    await using peer = await etcd()
+    await using other = await silentPeer(peer.port, FIRST)
+    using _names = resolveTo([SECOND, FIRST])
+    await using client = await connect(peer.port)
+    await client.put('a').value('b')
+    expect(client.tls.endpoints[0]?.findings).toEqual([])
+    expect([peer.accepted, other.accepted]).toEqual([1, 0])
+  })
+
+  it('is reported with the reason of each address if all fail, the most telling one as the error', async () => {
+    await using silent = await silentPeer(0, SECOND)
+    using _names = resolveTo([FIRST, SECOND])
+    const { details } = await refused(connect(silent.port, { dialTimeout: '700ms' }), 'ERR_UNREACHABLE')
+    const { findings } = details.report
+    expect(errorCodes(findings)).toEqual(['endpoint/silent'])
+    expect(findingOf(findings, 'endpoint/address-failed').details).toMatchObject({
+      answered: null,
+      failed: [
+        { address: FIRST, reason: 'ECONNREFUSED' },
+        { address: SECOND, reason: 'timeout' },
+      ],
+    })
+  })
+
+  it('leaves no socket when the dial is aborted', async () => {
+    await using silent = await silentPeer(0, SECOND)
+    await using other = await silentPeer(silent.port, FIRST)
+    using _names = resolveTo([FIRST, SECOND])
+    const give = new AbortController()
+    const attempt = connect(silent.port, { dialTimeout: '60s', signal: give.signal })
+    await expect.poll(() => silent.open + other.open).toBe(2)
+    give.abort(new Error('enough'))
+    await expect(attempt).rejects.toThrow('enough')
+    await expect.poll(() => silent.open + other.open).toBe(0)
+  })
+})
+
+describe('a connection that closes right after it became ready', () => {
+  it('is dialled again with growing pauses', async () => {
+    await using peer = await grpcPeer(serverTls(pki.server), emptyAnswer)
+    await using proxy = await proxyTo(peer.port)
+    const began = performance.now()
+    await using client = await connect(proxy.port, { endpoints: proxy.endpoint })
+    const cut = setInterval(() => {
+      if (client.tls.endpoints[0]?.state === 'ready') peer.cut()
+    }, 5)
+    try {
+      await expect.poll(() => proxy.accepted, { timeout: 60_000 }).toBe(6)
+      // At once, and then after at least half of 200, 400, 800 and 1600 ms.
+      expect(performance.now() - began).toBeGreaterThanOrEqual(1500)
+    } finally {
+      clearInterval(cut)
+    }
+  })
+})
+
+describe('a connection on which nothing is answered', () => {
+  it('is reset and not closed, so that the kernel drops what it has queued', async () => {
+    await using peer = await etcd()
+    await using proxy = await proxyTo(peer.port)
+    await using client = await connect(proxy.port, { endpoints: proxy.endpoint, dialTimeout: '500ms' })
+    proxy.freeze()
+    await expect(client.put('a').value('b').exec()).rejects.toThrow('UNAVAILABLE')
+    proxy.thaw()
+    await expect.poll(() => proxy.errors).toContain('ECONNRESET')
+  })
+
+  it('loses only the call whose deadline passed while the peer answers', async () => {
+    const streams: ServerHttp2Stream[] = []
+    await using peer = await grpcPeer(serverTls(pki.server), (stream) => streams.push(stream))
+    await using client = await connect(peer.port, { endpoints: peer.endpoint })
+    const kept = client.get('kept').string()
+    await expect.poll(() => streams.length).toBe(1)
+    const late = client.get('late').options({ deadline: Date.now() + 300 })
+    await expect(late.string()).rejects.toThrow(/deadline/i)
+    const [first] = streams
+    if (first !== undefined) emptyAnswer(first)
+    expect(await kept).toBeNull()
+    expect([peer.open, peer.accepted, peer.errors]).toEqual([1, 1, []])
+  })
+})
