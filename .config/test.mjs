@@ -10,7 +10,7 @@ import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ensureDependencies } from './lib/dependencies.mjs'
 import { ensureEngine } from './lib/engine.mjs'
-import { etcdBinaries } from './lib/etcd-binaries.mjs'
+import { etcdBinaries, linkBinaries } from './lib/etcd-binaries.mjs'
 import { ensureEtcdImage } from './lib/etcd-image.mjs'
 import { lifecycle, say, Stop } from './lib/lifecycle.mjs'
 import { run } from './lib/process.mjs'
@@ -52,8 +52,8 @@ await lifecycle(
       const engine = await ensureEngine({ root, signal, defer })
       defer(() => engine.removeLabelled(`etcd-mtls.run=${env.ETCD_MTLS_TEST_RUN}`, { settle: signal.aborted }))
       env.ETCD_MTLS_TEST_IMAGE = await ensureEtcdImage(engine, { root, signal })
-      const { folder } = await etcdBinaries({ root, signal })
-      env.PATH = [process.env.PATH ?? '', folder].join(delimiter)
+      const etcd = await etcdBinaries({ root, signal })
+      env.PATH = [linkBinaries(join(temporary, 'bin'), etcd), process.env.PATH ?? ''].join(delimiter)
       if (process.env.DOCKER_HOST) env.DOCKER_HOST = process.env.DOCKER_HOST
     }
     // A test that is switched off proves nothing, so a whole run refuses `.only` and counts skipped tests as failed.

@@ -8,7 +8,8 @@ import { say, Stop } from './lifecycle.mjs'
 import { which } from './process.mjs'
 
 /**
- * A container engine that runs; an `etcd` on PATH; the system's packages. `env` tells `etcd-mtls/testing` which it is.
+ * A container engine that runs; the etcd that `ETCD_MTLS_ETCD` names; an `etcd` on PATH; the system's packages. `env` has
+ * the variables that choose it in `etcd-mtls/testing`.
  *
  * @throws {Stop} with one sentence that says what to install.
  */
@@ -25,12 +26,13 @@ export async function chooseEtcd({ root, signal }) {
       say(`A container engine runs, but it gets no image of etcd: ${error.message}`)
     }
   }
-  const onPath = which('etcd')
+  const isGiven = Boolean(process.env.ETCD_MTLS_ETCD)
+  const onPath = isGiven ? null : which('etcd')
   if (onPath !== null) {
     say(`etcd will run as a process (${onPath}).`)
     return { engine: null, env: { ETCD_MTLS_TEST_VIA: 'binary' } }
   }
-  if (canUnpack()) {
+  if (isGiven || canUnpack()) {
     const { etcd, folder } = await etcdBinaries({ root, signal })
     say(`etcd will run as a process (${etcd}).`)
     const PATH = [folder, process.env.PATH ?? ''].join(delimiter)

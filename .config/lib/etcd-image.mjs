@@ -1,14 +1,27 @@
 /** The etcd image that the tests run: the official one where it can be had, else made from this system's binaries. */
 import { spawn } from 'node:child_process'
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { etcdBinaries } from './etcd-binaries.mjs'
 import { say, Stop } from './lifecycle.mjs'
 import { must } from './process.mjs'
 
-/** The image's name on this machine, wherever it came from. The tag ends in the number of the recipe below. */
-export const IMAGE = 'etcd-mtls-test/etcd:3.5-1'
+/** The number of the recipe below. An image that another recipe made is not used. */
+const RECIPE = 1
+
+/** The image's name on this machine, wherever it came from. */
+export const IMAGE = `etcd-mtls-test/etcd:3.5-${RECIPE}`
 
 /** The version that Debian 13 ships, so that both kinds of image behave alike. */
 const VERSION = 'v3.5.16'
@@ -18,11 +31,13 @@ const REGISTRIES = ['gcr.io/etcd-development/etcd', 'quay.io/coreos/etcd']
 const SILENCE = 10_000
 
 /**
- * Makes sure that the engine has {@link IMAGE}, and returns its name.
+ * Makes sure that the engine has {@link IMAGE}, or the image of the etcd that `ETCD_MTLS_ETCD` names, and returns its
+ * name.
  *
  * @throws {Stop} when the image can neither be pulled nor made.
  */
 export async function ensureEtcdImage(engine, { root, signal }) {
+  if (process.env.ETCD_MTLS_ETCD) return imageOfGiven(engine, { root, signal })
   if (await engine.hasImage(IMAGE)) return IMAGE
   const [repo, tag] = split(IMAGE)
   for (const registry of REGISTRIES) {
@@ -40,22 +55,31 @@ export async function ensureEtcdImage(engine, { root, signal }) {
     await engine.tagImage(name, repo, tag)
     return IMAGE
   }
-  await makeImage(engine, { root, signal })
+  await makeImage(engine, IMAGE, await etcdBinaries({ root, signal }), { signal })
   return IMAGE
 }
 
-async function makeImage(engine, { root, signal }) {
+/** The tag names the contents, so that the images of two etcds of one version are two images. */
+async function imageOfGiven(engine, { root, signal }) {
+  const binaries = await etcdBinaries({ root, signal })
+  const hash = createHash('sha256')
+  for (const file of [binaries.etcd, binaries.etcdctl]) hash.update(readFileSync(file))
+  const image = `etcd-mtls-test/etcd:${binaries.version}-${hash.digest('hex').slice(0, 12)}-${RECIPE}`
+  if (!(await engine.hasImage(image))) await makeImage(engine, image, binaries, { signal })
+  return image
+}
+
+async function makeImage(engine, image, binaries, { signal }) {
   if (process.platform !== 'linux') {
     throw new Stop(
       'The image of etcd cannot be pulled, and only on Linux can it be made: give this machine access to gcr.io or quay.io.',
     )
   }
-  const binaries = await etcdBinaries({ root, signal })
-  say(`Making the image ${IMAGE} from ${binaries.etcd} (${binaries.version}) …`)
+  say(`Making the image ${image} from ${binaries.etcd} (${binaries.version}) …`)
   const tree = mkdtempSync(join(tmpdir(), 'etcd-mtls-image-'))
   try {
     await layOut(tree, binaries, { signal })
-    const [repo, tag] = split(IMAGE)
+    const [repo, tag] = split(image)
     const changes = ['ENV PATH=/usr/local/bin:/usr/bin', 'CMD ["/usr/local/bin/etcd"]']
     const tar = spawn('tar', ['--create', '--owner=0', '--group=0', '--numeric-owner', '--directory', tree, '.'], {
       stdio: ['ignore', 'pipe', 'ignore'],

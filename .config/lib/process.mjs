@@ -8,15 +8,16 @@ const GRACE = 10_000
 
 /**
  * Runs a command to its end. An exit code other than 0 is an answer, not an error; a command that cannot be started
- * rejects. With `signal`, an abort ends the group politely and, after a grace period, for good.
+ * rejects. With `signal`, an abort sends the group SIGTERM and, after `grace` milliseconds, SIGKILL.
  *
- * `output: 'show'` passes the child's output through; `'keep'` (the default) returns it; `'both'` does both.
+ * `output: 'show'` passes the child's output through; `'keep'` (the default) returns it; `'both'` does both; a number
+ * is the descriptor of the file that receives it.
  */
 export function run(command, args, options = {}) {
   const { cwd, env = process.env, signal, timeout, grace = GRACE, output = 'keep', input, onMessage } = options
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason)
-    const stream = output === 'show' ? 'inherit' : 'pipe'
+    const stream = { show: 'inherit', keep: 'pipe', both: 'pipe' }[output] ?? output
     const stdio = [input === undefined ? 'ignore' : input, stream, stream, ...(onMessage ? ['ipc'] : [])]
     const child = spawn(command, args, { cwd, env, stdio, detached: process.platform !== 'win32' })
     const timers = []

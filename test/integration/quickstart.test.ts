@@ -125,7 +125,7 @@ describe.each([
 })
 
 test('says in one sentence what to install where nothing can be had', async () => {
-  const ended = await quickstart({ ...NO_ENGINE, PATH: '/no/such/folder' })
+  const ended = await quickstart({ ...NO_ENGINE, PATH: '/no/such/folder', ETCD_MTLS_ETCD: '' })
   expect(ended.out).toBe(
     'No etcd can be had here: start Docker or Podman, or install etcd 3.5 into a folder on PATH' +
       ' (https://github.com/etcd-io/etcd/releases; on Debian or Ubuntu "sudo apt-get install etcd-server").\n',

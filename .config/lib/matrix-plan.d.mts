@@ -1,0 +1,6 @@
+export interface MatrixCell {
+  name: string
+  node?: string
+  etcd?: string
+}
+export function planMatrix(args: string[], etcds?: string): { cells: MatrixCell[]; filters: string[] }

@@ -1,0 +1,40 @@
+/** The cells of a run of the matrix, from the arguments of .config/matrix.mjs. */
+import { Stop } from './lifecycle.mjs'
+
+/** The oldest Node that package.json accepts, and each line with long-term support since. */
+const NODES = ['20.19', '22', '24', '26']
+
+/**
+ * Names of cells come first: `node24`, `node` for all versions of Node, `etcd` for all etcds. The rest are test files
+ * and flags for `npm test`. Without names, every cell runs.
+ *
+ * @param {string | undefined} etcds the variable ETCD_MTLS_ETCD: paths of etcds, separated by commas
+ */
+export function planMatrix(args, etcds = '') {
+  const cells = [
+    ...NODES.map((node) => ({ name: `node${parseInt(node, 10)}`, node })),
+    ...etcds
+      .split(',')
+      .map((each) => each.trim())
+      .filter((each) => each !== '')
+      .map((etcd) => ({ name: 'etcd', etcd })),
+  ]
+  const isName = (arg) => /^\w+$/.test(arg)
+  const end = args.findIndex((arg) => !isName(arg))
+  const names = end === -1 ? args : args.slice(0, end)
+  for (const name of names) checkName(name, cells)
+  const isChosen = ({ name, node }) =>
+    names.length === 0 || names.includes(name) || (node !== undefined && names.includes('node'))
+  return { cells: cells.filter(isChosen), filters: end === -1 ? [] : args.slice(end) }
+}
+
+function checkName(name, cells) {
+  if (name === 'node' || cells.some((cell) => cell.name === name)) return
+  if (name === 'etcd') {
+    throw new Stop(
+      'The cell "etcd" needs ETCD_MTLS_ETCD: the paths of etcds, separated by commas; debian:sid stands for the etcd of that suite.',
+    )
+  }
+  const known = ['node', ...new Set(cells.map((cell) => cell.name)), 'etcd']
+  throw new Stop(`There is no cell "${name}"; there are ${[...new Set(known)].join(', ')}.`)
+}

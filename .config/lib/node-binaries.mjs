@@ -1,0 +1,41 @@
+/** Other versions of Node, from npm, in .cache. */
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { say, Stop } from './lifecycle.mjs'
+import { must } from './process.mjs'
+
+/**
+ * The path and the full version of the newest Node in the range `range`, such as `24`. A version that is in .cache
+ * already is kept; delete its folder to get a newer one.
+ */
+export async function nodeBinary(range, { root, signal }) {
+  const folder = join(root, '.cache', `node-${range}`)
+  const name = packageName()
+  const program = join(folder, 'node_modules', name, 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
+  if (!existsSync(program)) await install(`${name}@${range}`, folder, { signal })
+  const { stdout } = await must(program, ['--version'], { signal })
+  return { program, version: stdout.trim().replace(/^v/, '') }
+}
+
+/** The package that holds the program. `node` itself has none: its install script fetches this one. */
+function packageName() {
+  const system = process.platform === 'win32' ? 'win' : process.platform
+  const prefix = system === 'darwin' && process.arch === 'arm64' ? 'node-bin' : 'node'
+  return [prefix, system, process.arch].join('-')
+}
+
+async function install(spec, folder, { signal }) {
+  say(`Fetching ${spec} from npm (into .cache) …`)
+  mkdirSync(join(folder, '..'), { recursive: true })
+  const work = mkdtempSync(`${folder}.`)
+  try {
+    const args = ['install', '--prefix', work, '--ignore-scripts', '--no-package-lock', '--no-audit', '--no-fund', spec]
+    await must('npm', args, { signal, cwd: work })
+    if (!existsSync(folder)) renameSync(work, folder)
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw new Stop(`npm could not install ${spec}: ${error.message}`)
+  } finally {
+    rmSync(work, { recursive: true, force: true })
+  }
+}

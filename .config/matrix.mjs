@@ -1,0 +1,85 @@
+/**
+ * `npm run matrix`: the tests under each supported version of Node, and the integration tests on each etcd that
+ * `ETCD_MTLS_ETCD` lists. Prints a line for each cell and ends with a table.
+ *
+ * - `npm run matrix -- node24` runs one cell, `-- node` or `-- etcd` those of one kind.
+ * - `npm run matrix -- node24 test/unit/x509` runs only these test files.
+ * - `ETCD_MTLS_ETCD=/opt/etcd-3.6/etcd,debian:sid npm run matrix -- etcd`: the paths of etcds, with etcdctl next to each,
+ *   separated by commas; `debian:SUITE` stands for the packages of that suite of Debian.
+ */
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { delimiter, dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { ensureDependencies } from './lib/dependencies.mjs'
+import { etcdOf, versionOf } from './lib/etcd-binaries.mjs'
+import { lifecycle, say, Stop } from './lib/lifecycle.mjs'
+import { planMatrix } from './lib/matrix-plan.mjs'
+import { nodeBinary } from './lib/node-binaries.mjs'
+import { run } from './lib/process.mjs'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const logs = join(root, '.cache', 'matrix')
+
+/** How long a cell may take to stop what it started, in milliseconds. */
+const GRACE = 60_000
+
+await lifecycle(async ({ signal }) => {
+  const { cells, filters } = planMatrix(process.argv.slice(2), process.env.ETCD_MTLS_ETCD)
+  await ensureDependencies(root, { signal })
+  mkdirSync(logs, { recursive: true })
+  const results = []
+  // The tests use both cores of a small machine, so cells do not run in parallel.
+  for (const cell of cells) results.push(await perform(cell, filters, { signal }))
+  say(`\n${table(results)}`)
+  return results.every(({ isGood }) => isGood) ? 0 : 1
+})
+
+async function perform(cell, filters, { signal }) {
+  const started = performance.now()
+  const { title, isGood, result } = await runCell(cell, filters, { signal })
+  const seconds = ((performance.now() - started) / 1000).toFixed(1)
+  say(`${isGood ? 'ok    ' : 'FAILED'}  ${title.padEnd(13)} ${seconds.padStart(7)} s  ${result}`)
+  return { title, isGood, result, seconds }
+}
+
+/** A cell that cannot be set up has failed; the others still run. */
+async function runCell(cell, filters, { signal }) {
+  try {
+    const { title, program, args, env } = await (cell.node === undefined ? etcdCell : nodeCell)(cell, { signal })
+    const log = join(logs, `${title.toLowerCase().replace(' ', '-')}.log`)
+    const file = openSync(log, 'w') // written while the tests run, so that one can watch them
+    const command = [join(root, '.config', 'test.mjs'), ...(filters.length === 0 ? args : filters)]
+    const { code } = await run(program, command, { cwd: root, env, signal, grace: GRACE, output: file })
+    closeSync(file)
+    const counts = readFileSync(log, 'utf8').trim().split('\n').at(-1)
+    return { title, isGood: code === 0, result: code === 0 ? counts : `${counts}: see ${relative(root, log)}` }
+  } catch (error) {
+    if (!(error instanceof Stop) || signal.aborted) throw error
+    return { title: cell.name, isGood: false, result: error.message }
+  }
+}
+
+/** The whole suite under another Node, on the etcd that `npm test` uses. */
+async function nodeCell({ node }, { signal }) {
+  const { program, version } = await nodeBinary(node, { root, signal })
+  const { ETCD_MTLS_ETCD: _, ...env } = process.env
+  const PATH = [dirname(program), process.env.PATH ?? ''].join(delimiter)
+  return { title: `Node ${version}`, program, args: [], env: { ...env, PATH } }
+}
+
+/** The integration tests on another etcd, under this Node. */
+async function etcdCell({ etcd }, { signal }) {
+  const path = await etcdOf(etcd, { root, signal })
+  const title = `etcd ${await versionOf(path, { signal })}`
+  const env = { ...process.env, ETCD_MTLS_ETCD: path }
+  return { title, program: process.execPath, args: ['test/integration/'], env }
+}
+
+function table(results) {
+  const rows = results.map(({ title, isGood, result, seconds }) => [title, isGood ? 'ok' : 'FAILED', seconds, result])
+  const cells = [['Cell', '', 'Seconds', 'Tests'], ...rows]
+  const widths = cells[0].map((_, column) => Math.max(...cells.map((row) => row[column].length)))
+  const line = (row) => `| ${row.map((cell, column) => cell.padEnd(widths[column])).join(' | ')} |`
+  const rule = `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`
+  return [line(cells[0]), rule, ...cells.slice(1).map(line)].join('\n')
+}
