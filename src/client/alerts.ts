@@ -31,8 +31,8 @@ const ABOUT_US: ReadonlyMap<number, ClientCode> = new Map<number, ClientCode>([
   [116, 'handshake/client-certificate-required'],
 ])
 
-/** Alerts that Go, and so etcd, sends when it got no certificate: in TLS 1.3, in TLS 1.2. */
-const NONE_GOT: ReadonlySet<number> = new Set([116, 42])
+/** Alerts that Go, and so etcd, sends when it got no certificate: in TLS 1.3; in TLS 1.2 up to Go 1.24; since Go 1.25. */
+const NONE_GOT: ReadonlySet<number> = new Set([116, 42, 40])
 
 /** What one alert means. */
 export function explainAlert(alert: number, context: AlertContext): Finding {

@@ -5,7 +5,8 @@ export type Severity = 'error' | 'warning' | 'info'
 export interface Refusal {
   /**
    * Who says it. `Go`: crypto/x509 and crypto/tls, so both etcd's log and etcdctl's error. `etcd`: etcd itself. `Node`:
-   * the error's `code`, or its message where the code says nothing (UNSPECIFIED). `OpenSSL`: what its tools print.
+   * the error's `code`, or its message where the code says nothing (UNSPECIFIED); from Node 22 on the codes of some TLS
+   * alerts start with ERR_SSL_SSL/TLS_ALERT instead of ERR_SSL_SSLV3_ALERT. `OpenSSL`: what its tools print.
    */
   readonly by: 'etcd' | 'Go' | 'Node' | 'OpenSSL'
   /** The words as they stand there, `…` for what changes from case to case. */

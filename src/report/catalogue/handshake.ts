@@ -74,6 +74,7 @@ export const handshake = {
     refusals: [
       { by: 'Go', words: 'remote error: tls: expired certificate' },
       { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED' },
+      { by: 'Node', words: 'ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED' },
       { by: 'OpenSSL', words: 'ssl/tls alert certificate expired' },
     ],
     message: ({ endpoint, alert }, who) =>
@@ -124,6 +125,7 @@ export const handshake = {
       { by: 'Go', words: 'remote error: tls: bad certificate' },
       { by: 'etcd', words: 'client certificate authentication failed' },
       { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE' },
+      { by: 'Node', words: 'ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE' },
       { by: 'OpenSSL', words: 'ssl/tls alert bad certificate' },
     ],
     message: ({ endpoint, alert }, who) => `${who} is refused by ${endpoint} (alert ${String(alert)}).`,
@@ -149,7 +151,7 @@ export const handshake = {
   }),
   'handshake/client-certificate-required': row<AlertDetails>({
     severity: 'error',
-    meaning: 'The server requires a client certificate and got none (TLS alert 116, or 42 in TLS 1.2).',
+    meaning: 'The server requires a client certificate and got none (TLS alert 116; in TLS 1.2, alert 42 from Go up to 1.24 and alert 40 from Go 1.25 on).',
     source: 'RFC 8446 section 6.2, certificate_required; etcd --client-cert-auth',
     refusals: [
       { by: 'Go', words: "tls: client didn't provide a certificate" },
@@ -209,6 +211,7 @@ export const handshake = {
     refusals: [
       { by: 'Go', words: 'tls: no cipher suite supported by both client and server' },
       { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE' },
+      { by: 'Node', words: 'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE' },
     ],
     message: ({ endpoint, alert }) =>
       `${endpoint} found no cipher suite or signature algorithm in common with this client (alert ${String(alert)}).`,

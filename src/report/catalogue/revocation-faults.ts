@@ -82,6 +82,8 @@ export const lists = {
     refusals: [
       { by: 'etcd', words: "x509: inner and outer signature algorithm identifiers don't match" },
       { by: 'OpenSSL', words: 'CRL signature failure' },
+      // From Node 22 on, which brings OpenSSL 3.5. Node 20 says UNSPECIFIED.
+      { by: 'Node', words: 'CRL_SIGNATURE_FAILURE' },
     ],
     message: ({ origin }) =>
       `The CRL ${origin} names one signature algorithm inside its signed part and another outside.`,

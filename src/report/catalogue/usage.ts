@@ -12,6 +12,7 @@ export const usage = {
       { by: 'Go', words: 'remote error: tls: bad certificate' },
       { by: 'Node', words: 'INVALID_PURPOSE' },
       { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE' },
+      { by: 'Node', words: 'ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE' },
       { by: 'OpenSSL', words: 'unsuitable certificate purpose' },
     ],
     message: ({ missing, found }, who) =>

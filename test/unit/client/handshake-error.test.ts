@@ -82,6 +82,13 @@ describe('evidence and its finding', () => {
     expect(findings[0]?.details).toMatchObject({ endpoint: 'https://etcd.example:2379' })
   })
 
+  it.each([116, 42, 40])('reads alert %i as a certificate that is missing, if OpenSSL did not send ours', (alert) => {
+    const codes = (certificateSent: boolean | null): string[] =>
+      explain({ stage: 'handshake', alert, certificateSent }).map((each) => each.code)
+    expect(codes(false)).toEqual(['handshake/client-certificate-not-sent'])
+    for (const sent of [true, null]) expect(codes(sent)).not.toContain('handshake/client-certificate-not-sent')
+  })
+
   it('every message and remedy is a sentence', () => {
     for (const alert of [40, 42, 44, 45, 48, 50, 70, 80, 112, 116, 120]) {
       for (const each of explain({ stage: 'handshake', alert })) {

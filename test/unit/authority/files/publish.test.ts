@@ -2,7 +2,6 @@
 import {
   chmodSync,
   chownSync,
-  cpSync,
   existsSync,
   lstatSync,
   mkdirSync,
@@ -21,6 +20,7 @@ import { describe, expect, test } from 'vitest'
 import { isEtcdMtlsError, type EtcdMtlsError } from '../../../../src/errors.js'
 import { type Change, publish } from '../../../../src/authority/files/publish.js'
 import { eachAtOnce } from '../../../support/at-once.js'
+import { copyFolder } from '../../../support/copy-folder.js'
 import { changingCalls, faultyFileSystem, type Faults } from '../../../support/faulty-file-system.js'
 import { sample } from '../../../support/long.js'
 import { runTool, temporaryFolder } from '../../../support/openssl.js'
@@ -290,7 +290,7 @@ describe('what is written', () => {
   test('the directory can be moved and copied, for its links are relative', async () => {
     const directory = fresh()
     await publish(fs, directory, NEW)
-    cpSync(directory, `${directory}-copy`, { recursive: true, verbatimSymlinks: true })
+    copyFolder(directory, `${directory}-copy`)
     renameSync(directory, `${directory}-moved`)
     for (const place of ['copy', 'moved']) expect(read(`${directory}-${place}`)).toEqual(texts(NEW))
   })

@@ -2,7 +2,6 @@
 import { X509Certificate } from 'node:crypto'
 import {
   chmodSync,
-  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -29,6 +28,7 @@ import {
 import { renewDirectoryOn } from '../../../../src/authority/files/renew-directory.js'
 import { fromFiles } from '../../../../src/credentials/index.js'
 import { eachAtOnce } from '../../../support/at-once.js'
+import { copyFolder } from '../../../support/copy-folder.js'
 import { childModules, type ChildModules } from '../../../support/child-modules.js'
 import { changingCalls, faultyFileSystem } from '../../../support/faulty-file-system.js'
 import { sample, scaled } from '../../../support/long.js'
@@ -536,7 +536,7 @@ describe('whatever happens in between', () => {
     templates.set(plain, template)
     day = 61
     const directory = fresh()
-    cpSync(template, directory, { recursive: true, verbatimSymlinks: true })
+    copyFolder(template, directory)
     return directory
   }
   const makeTemplate = async (plain: boolean): Promise<string> => {

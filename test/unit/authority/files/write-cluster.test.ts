@@ -3,7 +3,6 @@ import { X509Certificate } from 'node:crypto'
 import {
   chmodSync,
   chownSync,
-  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -22,6 +21,7 @@ import { writeClusterOn } from '../../../../src/authority/files/write-cluster.js
 import { fromFiles, writeCredentials } from '../../../../src/credentials/index.js'
 import { type ErrorCode, type EtcdMtlsError, isEtcdMtlsError } from '../../../../src/errors.js'
 import { eachAtOnce } from '../../../support/at-once.js'
+import { copyFolder } from '../../../support/copy-folder.js'
 import { changingCalls, faultyFileSystem } from '../../../support/faulty-file-system.js'
 import { sample } from '../../../support/long.js'
 import { openssl, temporaryFolder } from '../../../support/openssl.js'
@@ -596,7 +596,7 @@ describe('removeFromCluster', () => {
     await writeClusterOn(faultyFileSystem(), whole, cluster(['a', 'b']), { ...KUBEADM, caKey: true })
     const prepare = (): string => {
       const directory = fresh()
-      cpSync(whole, directory, { recursive: true, verbatimSymlinks: true })
+      copyFolder(whole, directory)
       return directory
     }
     const counted = faultyFileSystem()
