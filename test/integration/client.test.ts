@@ -13,6 +13,7 @@ import type { Credentials } from '../../src/credentials/index.js'
 import type { Finding, FindingCode } from '../../src/report/index.js'
 import { startEtcd, startEtcdCluster, type TestEtcd } from '../../src/testing/index.js'
 import { mintedCredentials, mintPki } from '../support/etcd.js'
+import { NO_CERTIFICATE_ALERT } from '../support/etcd-version.js'
 import { dns, ip, mintCa, mintLeaf, type MintLeafOptions } from '../support/mint.js'
 import { proxyTo, silentPeer } from '../support/peers.js'
 import { errorCodes, findingOf, refused } from '../support/refused.js'
@@ -244,12 +245,17 @@ describe('on one member', () => {
     })
 
     it.each<[string, () => Credentials, FindingCode, number]>([
-      ['none', () => pki.client, 'handshake/client-certificate-not-sent', version === 'TLSv1.3' ? 116 : 42],
+      [
+        'none',
+        () => pki.client,
+        'handshake/client-certificate-not-sent',
+        version === 'TLSv1.3' ? 116 : NO_CERTIFICATE_ALERT,
+      ],
       [
         'one whose key OpenSSL does not send, because Go takes none of its kind',
         () => pki.issueClient({ key: 'ed448' }),
         'handshake/client-certificate-not-sent',
-        version === 'TLSv1.3' ? 116 : 42,
+        version === 'TLSv1.3' ? 116 : NO_CERTIFICATE_ALERT,
       ],
       [
         'one that has expired',

@@ -10,9 +10,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { lintEtcdConfig } from '../../src/config/lint/lint.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import type { FindingCode } from '../../src/report/finding.js'
+import { INSTALLED } from '../support/etcd-version.js'
 import { mintedCredentials } from '../support/etcd.js'
 import { type EtcdProcess, isServed, saying, serving, startEtcdProcess } from '../support/etcd-process.js'
-import { type Changes, found, memberFlags, refusing, shown, VERSION } from '../support/linted-member.js'
+import { type Changes, found, memberFlags, refusing, shown } from '../support/linted-member.js'
 import { dns, ip, mintCa, mintCrl, mintLeaf, type MintLeafOptions, newKey } from '../support/mint.js'
 import { heldPorts } from '../support/ports.js'
 import { isSaid } from '../support/refusal-words.js'
@@ -166,7 +167,7 @@ describe('revocation lists', () => {
     expect((await found({ flags }, 'config/crl-form-ahead')).severity).toBe('info')
     expect(await served()).toEqual([true, false])
     await write('client.crl', list.der)
-    const { findings } = await lintEtcdConfig({ flags }, { version: VERSION, ignore: ['config/advisory'] })
+    const { findings } = await lintEtcdConfig({ flags }, { version: INSTALLED, ignore: ['config/advisory'] })
     expect(findings).toEqual([])
     expect(await served()).toEqual([true, false])
   })

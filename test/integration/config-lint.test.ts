@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { lintEtcdConfig } from '../../src/config/lint/lint.js'
 import type { ConfigInput } from '../../src/config/read/input.js'
 import type { Finding, FindingCode } from '../../src/report/finding.js'
+import { INSTALLED } from '../support/etcd-version.js'
 import { type EtcdProcess, isServed, serving, startEtcdProcess } from '../support/etcd-process.js'
 import { dns, ip, mintCa, mintLeaf } from '../support/mint.js'
 import { heldPorts } from '../support/ports.js'
@@ -16,8 +17,6 @@ import { isSaid } from '../support/refusal-words.js'
 import { ask } from '../support/rendered-etcd.js'
 
 const { freePort } = heldPorts()
-
-const VERSION = '3.5.16'
 
 let folder: string
 let ports: { client: number; peer: number }
@@ -91,7 +90,7 @@ ${block}${end}`
 }
 
 async function lint(config: ConfigInput): Promise<Map<FindingCode, Finding>> {
-  const report = await lintEtcdConfig(config, { version: VERSION })
+  const report = await lintEtcdConfig(config, { version: INSTALLED })
   return new Map(report.findings.map((each) => [each.code, each]))
 }
 
@@ -443,7 +442,7 @@ describe('etcd serves, and', () => {
       const etcd = start(flags)
       await serving(etcd)
       const response = await fetch(`http://127.0.0.1:${port}/metrics`)
-      expect(await response.text()).toContain(`etcd_server_version{server_version="${VERSION}"}`)
+      expect(await response.text()).toContain(`etcd_server_version{server_version="${INSTALLED}"}`)
       await etcd.stop()
     }
   })

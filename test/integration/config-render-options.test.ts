@@ -9,7 +9,8 @@ import { otherAvailability, otherOptions, type OtherRow } from '../../src/config
 import { readVersion } from '../../src/config/version.js'
 import { credentials, Workshop } from '../support/config-pki.js'
 import { temporaryFolder } from '../support/openssl.js'
-import { ask, INSTALLED, plainEnvironment, serving, servingMetrics, startRendered } from '../support/rendered-etcd.js'
+import { INSTALLED } from '../support/etcd-version.js'
+import { ask, plainEnvironment, serving, servingMetrics, startRendered } from '../support/rendered-etcd.js'
 
 const folder = temporaryFolder()
 const shop = new Workshop(folder)

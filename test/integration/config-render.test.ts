@@ -16,15 +16,8 @@ import { quoteForShell } from '../../src/config/render/quote.js'
 import { readVersion } from '../../src/config/version.js'
 import { credentials, crls, Workshop, type Who } from '../support/config-pki.js'
 import { runTool, temporaryFolder } from '../support/openssl.js'
-import {
-  ask,
-  INSTALLED,
-  type RenderedEtcd,
-  serving,
-  servingMetrics,
-  startRendered,
-  startText,
-} from '../support/rendered-etcd.js'
+import { INSTALLED } from '../support/etcd-version.js'
+import { ask, type RenderedEtcd, serving, servingMetrics, startRendered, startText } from '../support/rendered-etcd.js'
 
 const folder = temporaryFolder()
 const shop = new Workshop(folder)

@@ -5,11 +5,9 @@ import { lintEtcdConfig } from '../../src/config/lint/lint.js'
 import type { ConfigInput } from '../../src/config/read/input.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import type { Finding, FindingCode } from '../../src/report/finding.js'
+import { INSTALLED } from './etcd-version.js'
 import { type EtcdProcess, saying } from './etcd-process.js'
 import { isSaid } from './refusal-words.js'
-
-/** The release that Debian has. */
-export const VERSION = '3.5.16'
 
 /** Flags that differ from those of a member in order; null leaves one out. */
 export type Changes = Readonly<Record<string, string | null>>
@@ -42,7 +40,7 @@ export function memberFlags(folder: string, ports: { client: number; peer: numbe
 
 /** The finding of that code; throws where the lint does not give it. */
 export async function found(config: ConfigInput, code: FindingCode): Promise<Finding> {
-  const { findings } = await lintEtcdConfig(config, { version: VERSION })
+  const { findings } = await lintEtcdConfig(config, { version: INSTALLED })
   const one = findings.find((each) => each.code === code)
   if (one === undefined) throw new Error(`No ${code} among ${findings.map((each) => each.code).join(', ')}`)
   return one

@@ -11,9 +11,7 @@ import type { MemberConfig } from '../../src/config/model.js'
 import type { ConfigForm } from '../../src/config/options.js'
 import { renderEtcdConfig } from '../../src/config/render/render.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
-
-/** The etcd that tests run, Debian's. */
-export const INSTALLED = '3.5.16'
+import { INSTALLED } from './etcd-version.js'
 
 /** An etcd that runs; it is ended with the block that holds it. */
 export interface RenderedEtcd extends AsyncDisposable {
