@@ -2,6 +2,7 @@
  * etcd itself: it judges clients as Go does, and etcdctl judges servers so. Every mutation of what a client sends is
  * shown to one real etcd; a few servers are shown to etcdctl, since each refusal of its takes a time-out.
  */
+import { execFileSync } from 'node:child_process'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
 import { Certificate } from '../../src/x509/certificate.js'
@@ -50,6 +51,9 @@ const DIFFERENT: Readonly<Record<string, string>> = {
   'policy constraints': 'the words differ between Go 1.24.0 and later ones',
   'critical policy constraints': 'the words differ between Go 1.24.0 and later ones',
 }
+
+/** Whether etcd was built with the Go that is installed here. Another Go has other words for some refusals. */
+const HAS_OUR_GO = execFileSync('go', ['version'], { encoding: 'utf8' }).includes(`go1.${String(GO_MINOR)}.`)
 
 let etcd: TestEtcd
 let go: GoWitness
@@ -109,7 +113,9 @@ test('etcd judges clients as Go does', async () => {
     NOT_SENT.filter((name) => tried.some(({ mutation, role }) => mutation.name === name && role === 'leaf')),
   )
   const sent = judged.filter((each) => !unsent.includes(each))
-  const differ = sent.filter(({ etcd: said, go: expected }) => timeless(said.log) !== timeless(expected?.words ?? ''))
+  const differ = sent.filter(({ etcd: said, go: expected }) =>
+    HAS_OUR_GO ? timeless(said.log) !== timeless(expected?.words ?? '') : said.accepts !== expected?.accepts,
+  )
   const unlisted = differ.filter(({ single }) => !Object.hasOwn(DIFFERENT, single.mutation.name))
   expect(unlisted.map(({ single, etcd: said, go: expected }) => [nameOf(single), said, expected])).toEqual([])
   expect(sent.length).toBeGreaterThan(scaled({ short: 60, long: 250 }))
