@@ -151,7 +151,8 @@ export const handshake = {
   }),
   'handshake/client-certificate-required': row<AlertDetails>({
     severity: 'error',
-    meaning: 'The server requires a client certificate and got none (TLS alert 116; in TLS 1.2, alert 42 from Go up to 1.24 and alert 40 from Go 1.25 on).',
+    meaning:
+      'The server requires a client certificate and got none (TLS alert 116; in TLS 1.2, alert 42 from Go up to 1.24 and alert 40 from Go 1.25 on).',
     source: 'RFC 8446 section 6.2, certificate_required; etcd --client-cert-auth',
     refusals: [
       { by: 'Go', words: "tls: client didn't provide a certificate" },
