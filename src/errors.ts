@@ -34,6 +34,11 @@ export interface ErrorDetails {
   ERR_CONFIG_INVALID: { reason: string; findings: Finding[] }
   /** A throw-away etcd of `etcd-mtls/testing` could not be brought to serve; `logs` is what it wrote. */
   ERR_ETCD_NOT_STARTED: { reason: string; logs: string[] }
+  /**
+   * A lock or a leadership ended, or the wait for it. `unanswered`: etcd answered no keep-alive of the lease in time. `gone`:
+   * etcd no longer has the lease or its key.
+   */
+  ERR_LEASE_LOST: { what: string; reason: 'unanswered' | 'gone' }
   /** The object was used after it was closed. */
   ERR_CLOSED: { what: string }
 }

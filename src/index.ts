@@ -6,6 +6,7 @@
 export * from './authority/index.js'
 export * from './client/index.js'
 export * from './config/index.js'
+export * from './coordination/index.js'
 export * from './credentials/index.js'
 export * from './report/index.js'
 export * from './validate/index.js'

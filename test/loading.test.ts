@@ -16,6 +16,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   './authority': [],
   './config': [],
   './client': ['@grpc/grpc-js', 'etcd3'],
+  './coordination': ['@grpc/grpc-js', 'etcd3'],
   './testing': [],
 }
 /**

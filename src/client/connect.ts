@@ -21,6 +21,9 @@ import { keepWatches, setCause, type WatchSupport } from './streams/kept-watch.j
 import type { TlsSession } from './tls-session.js'
 import { backoffPause } from './transport/backoff.js'
 
+/** For the room that builds upon etcd3's calls: this is the door. */
+export { EtcdLeaseInvalidError, isRecoverableError } from 'etcd3'
+
 type FaultHandling = NonNullable<IOptions['faultHandling']>
 type HostPolicy = ReturnType<NonNullable<FaultHandling['host']>>
 type Policy = Omit<HostPolicy, '_altReturn'>

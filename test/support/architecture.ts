@@ -3,7 +3,17 @@ import ts from 'typescript'
 import { parse, type Source } from './imports.js'
 
 /** The rooms, the lowest first: a file may import from its own room and from those before it, types included. */
-export const ROOMS = ['report', 'x509', 'credentials', 'validate', 'authority', 'config', 'client', 'testing'] as const
+export const ROOMS = [
+  'report',
+  'x509',
+  'credentials',
+  'validate',
+  'authority',
+  'config',
+  'client',
+  'coordination',
+  'testing',
+] as const
 
 /** Files beside the rooms that every room builds upon. */
 const GROUND = ['src/errors.ts', 'src/misuse.ts']

@@ -1,0 +1,180 @@
+/**
+ * One contender for a lock or an election, as in etcd's client/v3/concurrency: a key under a lease of its own, created if
+ * absent; it is first in the queue when no key of the prefix has a lower create revision.
+ */
+import { LeaseKeeper, leaseDeadline, type LossReason } from '../client/streams/lease-keeper.js'
+import { randomLeaseId } from '../client/transport/lease-id.js'
+import { EtcdMtlsError } from '../errors.js'
+import type { Held } from './held.js'
+import { clientClosed, type Place } from './options.js'
+import { release } from './release.js'
+import { ask, pauseBefore, type Store } from './store.js'
+
+/** What one contender brings. */
+export interface Claim {
+  readonly value: string
+  /** The caller's, until it is held. */
+  readonly signal: AbortSignal | null
+  /** Aborts when the client is closed. */
+  readonly closing: AbortSignal
+}
+
+/** Waits for its turn. */
+export async function contend(store: Store, place: Place, claim: Claim): Promise<Held> {
+  claim.signal?.throwIfAborted()
+  const contender = new Contender(store, place, claim)
+  try {
+    await contender.grant()
+    const createRevision = await contender.createKey(claim.value)
+    await contender.untilFirst(createRevision)
+    return contender.hold(createRevision)
+  } catch (error) {
+    contender.abandon(error)
+    throw error
+  }
+}
+
+class Contender {
+  readonly #store: Store
+  readonly #place: Place
+  readonly #claim: Claim
+  readonly #lease = randomLeaseId()
+  readonly #key: string
+  /** Before the first sending of the grant: the lease lives at least a TTL from then on, whichever attempt was applied. */
+  readonly #since = performance.now()
+  readonly #over = new AbortController()
+  #keeper: LeaseKeeper | null = null
+  #released: Promise<void> | null = null
+
+  constructor(store: Store, place: Place, claim: Claim) {
+    this.#store = store
+    this.#place = place
+    this.#claim = claim
+    this.#key = place.prefix + this.#lease.toString(16)
+    readClockOn(this.#over.signal, () => this.#keeper?.check())
+    claim.signal?.addEventListener('abort', this.#onAbort, { once: true })
+    claim.closing.addEventListener('abort', this.#onClosing, { once: true })
+  }
+
+  async grant(): Promise<void> {
+    const { ttl } = this.#place
+    const id = String(this.#lease)
+    await this.#ask(() => this.#store.grant(id, ttl / 1000), leaseDeadline(this.#since, ttl))
+    const lease = { id, ttl, since: this.#since }
+    this.#keeper = new LeaseKeeper(lease, () => this.#store.openKeepAlive(), {
+      onLost: (reason, cause) => {
+        this.#end(this.#leaseLost(reason, cause))
+      },
+    })
+  }
+
+  createKey(value: string): Promise<string> {
+    return this.#ask(() => this.#store.createKey(this.#key, value, String(this.#lease)))
+  }
+
+  async untilFirst(createRevision: string): Promise<void> {
+    for (let attempt = 0; ; attempt += 1) {
+      const { prefix } = this.#place
+      const { owned, ahead, revision } = await this.#ask(() => this.#store.look(prefix, this.#key, createRevision))
+      if (!owned) throw this.#leaseLost('gone', null)
+      if (ahead === null) return
+      // A watch that ended is no news of the key: look again, after a pause.
+      if (!(await this.#untilDeleted(ahead, revision))) await pauseBefore(attempt, this.#over.signal)
+    }
+  }
+
+  hold(createRevision: string): Held {
+    const { signal } = this.#over
+    signal.throwIfAborted()
+    this.#claim.signal?.removeEventListener('abort', this.#onAbort)
+    return {
+      fencingToken: createRevision,
+      signal,
+      [Symbol.asyncDispose]: () => this.#release(),
+    }
+  }
+
+  /** Removes the key, as far as etcd can be reached. The caller does not wait for it. */
+  abandon(reason: unknown): void {
+    this.#end(reason)
+    void this.#release()
+  }
+
+  readonly #onAbort = (): void => {
+    this.abandon(this.#claim.signal?.reason)
+  }
+
+  readonly #onClosing = (): void => {
+    this.#end(clientClosed())
+  }
+
+  #release(): Promise<void> {
+    const { what, ttl } = this.#place
+    this.#end(new EtcdMtlsError('ERR_CLOSED', `The ${what} was released.`, { what }))
+    this.#released ??= release(this.#store, String(this.#lease), ttl)
+    return this.#released
+  }
+
+  async #ask<T>(call: () => Promise<T>, until?: number): Promise<T> {
+    try {
+      return await ask(this.#store, this.#over.signal, call, until)
+    } catch (error) {
+      throw this.#store.isLeaseGone(error) ? this.#leaseLost('gone', error) : error
+    }
+  }
+
+  /** True if the key was deleted, or is to be looked at again after a TTL because a watch may be silent; false if the watch ended. */
+  async #untilDeleted(key: string, after: string): Promise<boolean> {
+    const done = new AbortController()
+    const finish = (): void => {
+      done.abort()
+    }
+    const timer = setTimeout(finish, this.#place.ttl)
+    this.#over.signal.addEventListener('abort', finish, { once: true })
+    try {
+      await this.#store.watch({ key }, after, done.signal, (changes) => {
+        if (changes.some(({ type }) => type === 'delete')) finish()
+      })
+      return done.signal.aborted
+    } finally {
+      clearTimeout(timer)
+      this.#over.signal.removeEventListener('abort', finish)
+    }
+  }
+
+  #end(reason: unknown): void {
+    this.#keeper?.stop()
+    this.#claim.signal?.removeEventListener('abort', this.#onAbort)
+    this.#claim.closing.removeEventListener('abort', this.#onClosing)
+    this.#over.abort(reason)
+  }
+
+  #leaseLost(reason: LossReason, cause: unknown): EtcdMtlsError<'ERR_LEASE_LOST'> {
+    const { what, ttl } = this.#place
+    const message =
+      reason === 'gone'
+        ? `etcd no longer has the lease or the key of the ${what}.`
+        : `The lease of the ${what} may expire: etcd answered no keep-alive within its TTL of ${String(ttl / 1000)} s.`
+    return new EtcdMtlsError('ERR_LEASE_LOST', message, { what, reason }, cause === null ? undefined : { cause })
+  }
+}
+
+/**
+ * Lets `aborted` of this one signal look at the clock. A process that was paused runs its timers in the order of their times
+ * when it goes on, so that work may run before the timer that would abort.
+ */
+function readClockOn(signal: AbortSignal, check: () => void): void {
+  const { prototype } = AbortSignal
+  Object.defineProperty(signal, 'aborted', {
+    get: () => {
+      check()
+      return Reflect.get(prototype, 'aborted', signal)
+    },
+  })
+  Object.defineProperty(signal, 'throwIfAborted', {
+    value: () => {
+      check()
+      prototype.throwIfAborted.call(signal)
+    },
+  })
+}

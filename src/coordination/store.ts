@@ -1,0 +1,87 @@
+/** What locks and elections need of etcd, and how they ask for it. */
+import { abortable } from '../client/abortable.js'
+import type { KeepAliveStream } from '../client/streams/lease-keeper.js'
+
+/** A key of a contender. */
+export interface ContenderKey {
+  readonly key: string
+  readonly value: string
+  readonly createRevision: string
+}
+
+/** One change of a contender's key. */
+export interface Change extends ContenderKey {
+  readonly type: 'put' | 'delete'
+  /** The revision of the change. */
+  readonly revision: string
+}
+
+/** The queue as one contender sees it. */
+export interface QueueView {
+  /** Whether the contender's own key is still there. */
+  readonly owned: boolean
+  /** The key right before it; null: it is the first. */
+  readonly ahead: string | null
+  readonly revision: string
+}
+
+export interface Store {
+  /** Grants a lease of that id; one that exists already counts as granted. */
+  grant(lease: string, seconds: number): Promise<void>
+  openKeepAlive(): Promise<KeepAliveStream>
+  /** @param within Milliseconds. */
+  revoke(lease: string, within: number): Promise<void>
+  /** Creates the key under the lease unless it is there already. Returns its create revision. */
+  createKey(key: string, value: string, lease: string): Promise<string>
+  /** One linearizable look at the queue. */
+  look(prefix: string, key: string, createRevision: string): Promise<QueueView>
+  list(prefix: string): Promise<{ readonly keys: readonly ContenderKey[]; readonly revision: string }>
+  /** Reports changes after that revision. Resolves when the signal aborts, or when the watch ended for any other reason. */
+  watch(
+    target: { readonly key: string } | { readonly prefix: string },
+    after: string,
+    signal: AbortSignal,
+    onChanges: (changes: readonly Change[]) => void,
+  ): Promise<void>
+  /** Whether the error says that etcd does not have the lease. */
+  isLeaseGone(error: unknown): boolean
+  /** Whether the same call may succeed later. */
+  isTransient(error: unknown): boolean
+}
+
+/** Pauses between attempts, in milliseconds; the last one is repeated. */
+const PAUSES: readonly number[] = [50, 100, 200, 400]
+
+/**
+ * Calls until there is an answer, or an error that another attempt would meet again. What is called must be idempotent: a call
+ * that failed may have been applied.
+ *
+ * @param until Time by `performance.now()` after which a failure is final.
+ * @throws The signal's reason when it aborts.
+ */
+export async function ask<T>(store: Store, signal: AbortSignal, call: () => Promise<T>, until = Infinity): Promise<T> {
+  for (let attempt = 0; ; attempt += 1) {
+    signal.throwIfAborted()
+    try {
+      return await abortable(signal, call())
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!store.isTransient(error) || performance.now() >= until) throw error
+    }
+    await pauseBefore(attempt, signal)
+  }
+}
+
+/** Resolves after a pause, half of which is random so that contenders spread, or at once when the signal aborts. */
+export function pauseBefore(attempt: number, signal: AbortSignal): Promise<void> {
+  const most = PAUSES[Math.min(attempt, PAUSES.length - 1)] ?? 0
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = setTimeout(end, signal.aborted ? 0 : most * (0.5 + Math.random() / 2))
+    signal.addEventListener('abort', end, { once: true })
+  })
+}

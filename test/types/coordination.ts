@@ -1,0 +1,22 @@
+/** The contract of locks and elections, as types. Nothing here runs: the compiler is the test. */
+import { expectTypeOf } from 'vitest'
+import type { SecureEtcd3 } from '../../src/client/index.js'
+import { election, type Held, type Leader, lock } from '../../src/coordination/index.js'
+
+export async function aHeldLockIsDisposable(client: SecureEtcd3): Promise<void> {
+  await using held = await lock(client, 'name', { ttl: '10s', signal: AbortSignal.timeout(1) })
+  expectTypeOf(held).toEqualTypeOf<Held>()
+  expectTypeOf(held).toExtend<AsyncDisposable>()
+  expectTypeOf(held.fencingToken).toEqualTypeOf<string>()
+  expectTypeOf(held.signal).toEqualTypeOf<AbortSignal>()
+  // @ts-expect-error -- a lock without a TTL does not exist
+  await lock(client, 'name', {})
+}
+
+export function anElectionHasCandidatesAndObservers(client: SecureEtcd3): void {
+  const race = election(client, 'name', { ttl: '10s' })
+  expectTypeOf(race.campaign('value')).toEqualTypeOf<Promise<Held>>()
+  expectTypeOf(race.observe()).toEqualTypeOf<AsyncIterable<Leader>>()
+  // @ts-expect-error -- the signal belongs to a campaign, not to the election
+  election(client, 'name', { ttl: '10s', signal: AbortSignal.timeout(1) })
+}

@@ -1,0 +1,276 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { contend } from '../../../src/coordination/contend.js'
+import type { Held } from '../../../src/coordination/held.js'
+import { isEtcdMtlsError } from '../../../src/errors.js'
+import { FakeStore, LeaseGoneError, TransientError } from '../../support/fake-store.js'
+
+const TTL = 6000
+const PLACE = { what: 'lock "jobs"', prefix: 'jobs/', ttl: TTL }
+
+let store: FakeStore
+let closing: AbortController
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  store = new FakeStore()
+  closing = new AbortController()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
+
+const claim = (value = '', signal: AbortSignal | null = null): Promise<Held> =>
+  contend(store, PLACE, { value, signal, closing: closing.signal })
+
+/** Lets what is under way go on, and a little time pass for the pauses between attempts. */
+const settle = () => vi.advanceTimersByTimeAsync(100)
+
+/** What became of a claim. */
+function follow(claimed: Promise<Held>): { held: Held | null; error: unknown } {
+  const outcome: { held: Held | null; error: unknown } = { held: null, error: null }
+  claimed.then(
+    (held) => (outcome.held = held),
+    (error: unknown) => (outcome.error = error),
+  )
+  return outcome
+}
+
+/** The same, after what is under way went on. */
+async function settled(claimed: Promise<Held>): Promise<{ held: Held | null; error: unknown }> {
+  const outcome = follow(claimed)
+  await settle()
+  return outcome
+}
+
+/** The lease under which the first or a later key is. */
+function leaseOf(index: number): string {
+  const key = [...store.keys.values()][index]
+  if (key === undefined) throw new Error('No such key')
+  return key.lease
+}
+
+describe('a contender', () => {
+  it('holds the lock at once when nobody else has a key, with the create revision as its fencing token', async () => {
+    const held = await claim()
+    expect(held.fencingToken).toBe('2')
+    expect(held.signal.aborted).toBe(false)
+    expect(store.calls).toEqual(['grant', 'createKey', 'look'])
+    const [key] = store.keys.values()
+    expect(key?.key).toBe(`jobs/${BigInt(key?.lease ?? 0).toString(16)}`)
+  })
+
+  it('waits for the contender right before it and gets a higher token', async () => {
+    const first = await claim()
+    const second = follow(claim())
+    const third = follow(claim())
+    await settle()
+    expect([second.held, third.held]).toEqual([null, null])
+    await first[Symbol.asyncDispose]()
+    await settle()
+    expect(second.held?.fencingToken).toBe('3')
+    expect(third.held).toBeNull()
+  })
+
+  it('takes the place of a contender that gave up only when the holder is gone', async () => {
+    await claim()
+    follow(claim())
+    const third = follow(claim())
+    await settle()
+    store.expire(leaseOf(1))
+    await settle()
+    expect(third.held).toBeNull()
+    store.expire(leaseOf(0))
+    await settle()
+    expect(third.held).not.toBeNull()
+  })
+
+  it.each(['grant', 'createKey', 'look'])(
+    'repeats a %s whose answer was lost, and has one key and one lease',
+    async (call) => {
+      store.losesAnswerOf.push(call, call)
+      const outcome = follow(claim())
+      await settle()
+      await settle()
+      await settle()
+      expect(outcome.held?.fencingToken).toBe('2')
+      expect([store.keys.size, store.leases.size]).toEqual([1, 1])
+    },
+  )
+
+  it('looks again when its watch is lost', async () => {
+    const first = await claim()
+    const second = follow(claim())
+    await settle()
+    store.silent = true
+    await first[Symbol.asyncDispose]()
+    store.loseWatches()
+    await settle()
+    expect(second.held).not.toBeNull()
+  })
+
+  it('looks again after a TTL when its watch is silent', async () => {
+    const first = await claim()
+    const second = follow(claim())
+    await settle()
+    store.silent = true
+    await first[Symbol.asyncDispose]()
+    await vi.advanceTimersByTimeAsync(TTL)
+    expect(second.held).not.toBeNull()
+    expect(store.watches).toBe(0)
+  })
+
+  it('never wins with a lease that is gone', async () => {
+    const first = await claim()
+    const second = follow(claim())
+    await settle()
+    store.silent = true
+    store.expire(leaseOf(1))
+    await first[Symbol.asyncDispose]()
+    store.loseWatches()
+    await settle()
+    expect(second.held).toBeNull()
+    expect(isEtcdMtlsError(second.error, 'ERR_LEASE_LOST') && second.error.details).toEqual({
+      what: 'lock "jobs"',
+      reason: 'gone',
+    })
+  })
+
+  it('reports a lease that ended before the key was created', async () => {
+    store.failures.push(['createKey', new LeaseGoneError()])
+    const { error } = await settled(claim())
+    expect(isEtcdMtlsError(error, 'ERR_LEASE_LOST') && error.details.reason).toBe('gone')
+    expect(store.leases.size).toBe(0)
+  })
+
+  it('gives up waiting when etcd answers no keep-alive', async () => {
+    await claim()
+    store.answersKeepAlive = false
+    const second = follow(claim())
+    await vi.advanceTimersByTimeAsync(TTL)
+    expect(isEtcdMtlsError(second.error, 'ERR_LEASE_LOST') && second.error.details.reason).toBe('unanswered')
+    expect([store.keys.size, store.watches]).toEqual([1, 0])
+  })
+
+  it('rejects with an error that another attempt would meet again, and removes its key', async () => {
+    store.failures.push(['look', new Error('permission denied')])
+    await expect(claim()).rejects.toThrow('permission denied')
+    await settle()
+    expect([store.keys.size, store.leases.size]).toEqual([0, 0])
+  })
+
+  it('rejects with the last error when the lease cannot be granted within the TTL', async () => {
+    for (let i = 0; i < 1000; i += 1) store.failures.push(['grant', new TransientError('unreachable')])
+    const outcome = follow(claim())
+    await vi.advanceTimersByTimeAsync(TTL)
+    expect(outcome.error).toEqual(new TransientError('unreachable'))
+  })
+})
+
+describe('an aborted claim', () => {
+  it('rejects at once with the reason of the signal and removes its key', async () => {
+    await claim()
+    const caller = new AbortController()
+    const second = follow(claim('', caller.signal))
+    await settle()
+    expect(store.keys.size).toBe(2)
+    const reason = new Error('enough')
+    caller.abort(reason)
+    await settle()
+    expect(second.error).toBe(reason)
+    expect([store.keys.size, store.leases.size, store.watches]).toEqual([1, 1, 0])
+  })
+
+  it('sends nothing when the signal was aborted before', async () => {
+    await expect(claim('', AbortSignal.abort(new Error('never')))).rejects.toThrow('never')
+    expect(store.calls).toEqual([])
+  })
+
+  it('is without effect once the lock is held', async () => {
+    const caller = new AbortController()
+    const held = await claim('', caller.signal)
+    caller.abort()
+    await settle()
+    expect(held.signal.aborted).toBe(false)
+    expect(store.keys.size).toBe(1)
+  })
+})
+
+describe('a lock that is held', () => {
+  it('aborts its signal before the lease can have expired', async () => {
+    const since = performance.now()
+    const held = await claim()
+    let abortedAt = 0
+    held.signal.addEventListener('abort', () => (abortedAt = performance.now() - since))
+    store.answersKeepAlive = false
+    await vi.advanceTimersByTimeAsync(TTL)
+    expect(Math.round(abortedAt)).toBe(TTL * 0.9)
+    expect(isEtcdMtlsError(held.signal.reason, 'ERR_LEASE_LOST') && held.signal.reason.details.reason).toBe(
+      'unanswered',
+    )
+  })
+
+  it('stays held while keep-alives are answered', async () => {
+    const held = await claim()
+    await vi.advanceTimersByTimeAsync(TTL * 10)
+    expect(held.signal.aborted).toBe(false)
+  })
+
+  it('aborts its signal when etcd reports that the lease is gone', async () => {
+    const held = await claim()
+    store.expire(leaseOf(0))
+    await vi.advanceTimersByTimeAsync(TTL / 3)
+    expect(isEtcdMtlsError(held.signal.reason, 'ERR_LEASE_LOST') && held.signal.reason.details.reason).toBe('gone')
+  })
+
+  it('shows an aborted signal to code that runs before any timer after a pause of the process', async () => {
+    const held = await claim()
+    const { signal } = held
+    const now = performance.now()
+    const clock = vi.spyOn(performance, 'now').mockReturnValue(now + TTL)
+    const order: string[] = []
+    signal.addEventListener('abort', () => order.push('abort'))
+    order.push(String(signal.aborted))
+    expect(() => {
+      signal.throwIfAborted()
+    }).toThrow('The lease of the lock "jobs" may expire')
+    clock.mockRestore()
+    expect(order).toEqual(['abort', 'true'])
+  })
+
+  it('is released once, however often it is disposed of', async () => {
+    const held = await claim()
+    await Promise.all([held[Symbol.asyncDispose](), held[Symbol.asyncDispose]()])
+    await held[Symbol.asyncDispose]()
+    expect(store.calls.filter((each) => each === 'revoke')).toHaveLength(1)
+    expect([store.keys.size, store.leases.size]).toEqual([0, 0])
+    expect(isEtcdMtlsError(held.signal.reason, 'ERR_CLOSED')).toBe(true)
+  })
+
+  it('is released when the answer to the revocation was lost', async () => {
+    const held = await claim()
+    store.losesAnswerOf.push('revoke')
+    const released = held[Symbol.asyncDispose]()
+    await settle()
+    await released
+    expect(store.leases.size).toBe(0)
+  })
+
+  it('ends its release after two seconds when etcd cannot be reached, and is revoked when it can', async () => {
+    const held = await claim()
+    for (let i = 0; i < 10; i += 1) store.failures.push(['revoke', new TransientError()])
+    let released = false
+    void held[Symbol.asyncDispose]().then(() => (released = true))
+    await vi.advanceTimersByTimeAsync(1900)
+    expect(released).toBe(false)
+    await vi.advanceTimersByTimeAsync(100)
+    expect([released, store.leases.size]).toEqual([true, 1])
+    await vi.advanceTimersByTimeAsync(TTL / 2)
+    expect(store.leases.size).toBe(0)
+  })
+
+  it('aborts its signal when the client is closed', async () => {
+    const held = await claim()
+    closing.abort()
+    expect(isEtcdMtlsError(held.signal.reason, 'ERR_CLOSED') && held.signal.reason.details.what).toBe('client')
+  })
+})

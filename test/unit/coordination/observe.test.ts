@@ -1,0 +1,89 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { observeLeaders } from '../../../src/coordination/observe.js'
+import { FakeStore } from '../../support/fake-store.js'
+
+let store: FakeStore
+let closing: AbortController
+let ending: AbortController
+
+beforeEach(() => {
+  store = new FakeStore()
+  closing = new AbortController()
+  ending = new AbortController()
+})
+
+const observe = () => observeLeaders(store, 'jobs/', ending.signal, closing.signal)
+
+async function stand(name: string): Promise<void> {
+  await store.grant(name)
+  await store.createKey(`jobs/${name}`, name, name)
+}
+
+const watched = () => expect.poll(() => store.watches).toBe(1)
+
+describe('the leaders of an election', () => {
+  it('are listed in their order, from the one that leads now', async () => {
+    await stand('a')
+    await stand('b')
+    const leaders = observe()
+    expect((await leaders.next()).value).toEqual({ value: 'a', fencingToken: '2' })
+    await watched()
+    await stand('c')
+    store.expire('a')
+    store.expire('b')
+    expect((await leaders.next()).value).toEqual({ value: 'b', fencingToken: '3' })
+    expect((await leaders.next()).value).toEqual({ value: 'c', fencingToken: '4' })
+    await leaders.return(undefined)
+    expect(store.watches).toBe(0)
+  })
+
+  it('are waited for while there is none', async () => {
+    const leaders = observe()
+    const first = leaders.next()
+    await watched()
+    await stand('a')
+    expect((await first).value).toEqual({ value: 'a', fencingToken: '2' })
+  })
+
+  it('do not include a candidate that left in the same revision as the leader', async () => {
+    for (const name of ['a', 'b', 'c']) await stand(name)
+    const leaders = observe()
+    await leaders.next()
+    const next = leaders.next()
+    await watched()
+    store.expire('a', 'b')
+    expect((await next).value).toEqual({ value: 'c', fencingToken: '4' })
+  })
+
+  it('go on after the watch was lost, without a repetition', async () => {
+    await stand('a')
+    await stand('b')
+    const leaders = observe()
+    await leaders.next()
+    const next = leaders.next()
+    await watched()
+    store.loseWatches()
+    await watched()
+    store.expire('a')
+    expect((await next).value).toEqual({ value: 'b', fencingToken: '3' })
+  })
+
+  it('end when the signal aborts, also while one is waited for', async () => {
+    const leaders = observe()
+    const first = leaders.next()
+    await watched()
+    ending.abort()
+    expect(await first).toEqual({ done: true, value: undefined })
+    expect(store.watches).toBe(0)
+  })
+
+  it('end when the client is closed', async () => {
+    closing.abort()
+    expect(await observe().next()).toEqual({ done: true, value: undefined })
+  })
+
+  it('end with an error that another attempt would meet again', async () => {
+    store.failures.push(['list', new Error('permission denied')])
+    await expect(observe().next()).rejects.toThrow('permission denied')
+  })
+})

@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest'
+import type { SecureEtcd3 } from '../../../src/client/index.js'
+import { election, lock } from '../../../src/coordination/index.js'
+
+/** As much of a client as the check of the options reads. */
+const client = { closing: new AbortController().signal } as unknown as SecureEtcd3
+
+describe('the options of a lock', () => {
+  it.each([
+    ['ttl', '2s', "at least '3s'; received '2s'"],
+    ['ttl', '3500ms', 'whole seconds'],
+    ['ttl', 'soon', 'duration'],
+    ['signal', 'stop', 'AbortSignal'],
+    ['retries', 3, 'known'],
+  ])('refuse %s: %j', async (option, value, reason) => {
+    const options = { ttl: '10s', [option]: value }
+    await expect(lock(client, 'name', options)).rejects.toMatchObject({ code: 'ERR_OPTION_INVALID' })
+    await expect(lock(client, 'name', options)).rejects.toThrow(reason)
+  })
+
+  it('refuse an empty name and a client of plain etcd3', async () => {
+    await expect(lock(client, '', { ttl: '10s' })).rejects.toThrow('"name"')
+    await expect(lock({} as unknown as SecureEtcd3, 'name', { ttl: '10s' })).rejects.toThrow('"client"')
+  })
+
+  it('come after the client: a closed one is ERR_CLOSED', async () => {
+    const closed = { closing: AbortSignal.abort() } as unknown as SecureEtcd3
+    await expect(lock(closed, 'name', { ttl: '10s' })).rejects.toMatchObject({ code: 'ERR_CLOSED' })
+  })
+})
+
+describe('the options of an election', () => {
+  it('are checked when it is made, and those of a campaign and an observer when they begin', async () => {
+    expect(() => election(client, 'name', { ttl: '1s' })).toThrow('"ttl"')
+    const race = election(client, 'name', { ttl: '10s' })
+    await expect(race.campaign(7 as unknown as string)).rejects.toThrow('"value"')
+    expect(() => race.observe({ signal: 'x' as unknown as AbortSignal })).toThrow('"signal"')
+  })
+})
