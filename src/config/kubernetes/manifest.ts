@@ -1,6 +1,6 @@
 /** Kubernetes objects as plain data, and as YAML. */
 import { valueInvalid } from '../../misuse.js'
-import { yaml } from '../yaml-door.js'
+import { writeYaml } from '../write-yaml.js'
 
 /** Anything that JSON can say. */
 export type Json = string | number | boolean | Json[] | JsonObject
@@ -25,31 +25,21 @@ export interface KubernetesManifest<K extends string = string> {
 }
 
 /**
- * YAML of one object, or of several with `---` between them, for `kubectl apply -f -`. All texts are in double quotes, so
- * that none of them is read as a boolean or a number by YAML 1.1, which Kubernetes reads.
+ * YAML of one object, or of several with `---` between them, for `kubectl apply -f -`. All strings are in double quotes, so
+ * that YAML 1.1, which Kubernetes reads, reads none of them as a boolean or a number.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for what is neither an object nor a list of objects.
  */
 export function toYaml(manifests: object | readonly object[]): string {
   const list: readonly unknown[] = isList(manifests) ? manifests : [manifests]
-  for (const each of list) {
+  const documents = list.map((each) => {
     if (typeof each !== 'object' || each === null)
       throw valueInvalid('manifests', each, 'an object or an array of objects')
-  }
-  return list.map(documentOf).join('---\n')
+    return writeYaml(each)
+  })
+  return documents.join('---\n')
 }
 
 function isList(given: unknown): given is readonly unknown[] {
   return Array.isArray(given)
-}
-
-function documentOf(manifest: unknown): string {
-  return yaml().stringify(manifest, {
-    version: '1.1',
-    defaultStringType: 'QUOTE_DOUBLE',
-    defaultKeyType: 'PLAIN',
-    lineWidth: 0,
-    // An object that stands in two places is written twice: not every reader of manifests follows aliases.
-    aliasDuplicateObjects: false,
-  })
 }

@@ -66,7 +66,7 @@ export async function fromKubeApiserver(input: KubeApiserverInput, options: Acce
   const root = readRoot(options)
   const source = await sourceOf(input, root)
   if ('code' in source) throw configInvalid(WHAT, [source], 'read')
-  const command = commandOf(source)
+  const command = await commandOf(source)
   const flags = readFlags(command)
   // A flag given twice: pflag appends to lists, and takes the last of texts.
   const endpoints = flags.filter(({ name }) => name === NAMES.endpoints).flatMap(({ value }) => entriesOf(value))
@@ -93,12 +93,12 @@ async function sourceOf(input: KubeApiserverInput, root: string): Promise<Source
 }
 
 /** @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` where kube-apiserver is not in it. */
-function commandOf(source: Source): Command {
+async function commandOf(source: Source): Promise<Command> {
   const refused = refuseText(source)
   if (refused !== null) throw configInvalid(WHAT, [refused], 'read')
   const isManifest =
     source.isManifest ?? (source.words === undefined && /^\s*["']?(?:kind|apiVersion)["']?\s*:/m.test(source.text))
-  const found = isManifest ? inManifest(source) : inCommand(source)
+  const found = isManifest ? await inManifest(source) : inCommand(source)
   if (found.place !== undefined) return found
   throw configInvalid(WHAT, found.findings, 'read')
 }
@@ -130,8 +130,8 @@ function wordsOf(text: string): Word[] {
     })
 }
 
-function inManifest(source: Source): Command | NotThere {
-  const yaml = readYaml(source, 'all')
+async function inManifest(source: Source): Promise<Command | NotThere> {
+  const yaml = await readYaml(source, 'all')
   for (const spec of yaml.documents.flatMap((document) => podSpecs(document, 0))) {
     for (const container of itemsOf(at(spec, 'containers'))) {
       const given = ['command', 'args'].flatMap((key) =>

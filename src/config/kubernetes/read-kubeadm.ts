@@ -57,7 +57,7 @@ export async function fromKubeadmConfig(input: KubeadmInput, options: AccessOpti
   if (typeof value !== 'string' || value === '') throw optionInvalid(`input.${key}`, 'must be a text that is not empty')
   const source = key === 'yaml' ? { text: value, file: null } : await readNodeFile(value, root)
   if ('code' in source) throw configInvalid(WHAT, [source], 'read')
-  const found = clusterConfiguration(source)
+  const found = await clusterConfiguration(source)
   if ('findings' in found) throw configInvalid(WHAT, found.findings, 'read')
   const access = overridden(readAccess(found), found)
   return accessOf(WHAT, access, NAMES, source.file, root)
@@ -68,10 +68,10 @@ interface Found {
   readonly yaml: YamlReading
 }
 
-function clusterConfiguration(source: ConfigText): Found | { readonly findings: readonly Finding[] } {
+async function clusterConfiguration(source: ConfigText): Promise<Found | { readonly findings: readonly Finding[] }> {
   const refused = refuseText(source)
   if (refused !== null) return { findings: [refused] }
-  const yaml = readYaml(source, 'all')
+  const yaml = await readYaml(source, 'all')
   const errors = yaml.findings.filter(({ severity }) => severity === 'error')
   if (errors.length > 0) return { findings: errors }
   const { file } = source

@@ -23,7 +23,7 @@ export function isCompose(text: string): boolean {
 export async function readCompose(source: ConfigText, readNamed: ReadNamedFile | null): Promise<ConfigReading> {
   const refused = refuseText(source)
   if (refused !== null) return unreadable(refused)
-  const yaml = readYaml(source, 'first')
+  const yaml = await readYaml(source, 'first')
   const services = at(yaml.documents[0] ?? null, 'services')
   const members: { key: string; offset: number; service: Service }[] = []
   for (const { key, value, offset } of services?.kind === 'map' ? services.entries : []) {

@@ -16,10 +16,10 @@ import { LITERAL_DOLLAR, type Word } from './words.js'
 import { kindText, readYaml, type YamlReading } from './yaml-text.js'
 import { at, itemsOf, textAt, type YamlValue } from './yaml-value.js'
 
-export function readManifest(source: ConfigText): ConfigReading {
+export async function readManifest(source: ConfigText): Promise<ConfigReading> {
   const refused = refuseText(source)
   if (refused !== null) return unreadable(refused)
-  const yaml = readYaml(source, 'all')
+  const yaml = await readYaml(source, 'all')
   const specs = yaml.documents.flatMap((document) => podSpecs(document, 0))
   const containers = specs.flatMap((spec) =>
     [...itemsOf(at(spec, 'containers')), ...itemsOf(at(spec, 'initContainers'))].map((each) => [each, spec] as const),

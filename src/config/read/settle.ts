@@ -69,7 +69,7 @@ export async function settle(reading: ConfigReading, file: string | null, option
       ? unreadable(finding('config/file-not-read', { ...configFile.place, path: configFile.text, why: content }))
       : 'code' in content
         ? unreadable({ ...content, place: configFile.place })
-        : readYamlConfig(content)
+        : await readYamlConfig(content)
   const ofFile = judgeEntries(withoutNeedlessGuesses(inFile.options))
   const settings = new Settings(ofFile.options, configFile.text)
   const both = [...others, ...inFile.others]

@@ -32,10 +32,10 @@ const TLS_BLOCKS: ReadonlySet<string> = new Set(
 /** Findings of one text about its keys. */
 const MAX_FINDINGS = 100
 
-export function readYamlConfig(source: ConfigText): ConfigReading {
+export async function readYamlConfig(source: ConfigText): Promise<ConfigReading> {
   const refused = refuseText(source)
   if (refused !== null) return unreadable(refused)
-  const yaml = readYaml(source, 'first')
+  const yaml = await readYaml(source, 'first')
   const [document] = yaml.documents
   if (document === undefined) return unreadable(...yaml.findings)
   const reader = new ConfigReader(yaml)

@@ -1,7 +1,7 @@
 /** Opens YAML: bounded work, the first document, its errors as findings, aliases and merge keys followed. */
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
-import { type Node, yaml } from '../yaml-door.js'
+import { loadYaml, type Node, type YamlLibrary } from '../yaml-door.js'
 import { finding } from './finding.js'
 import { readJson } from './json-text.js'
 import { type ConfigText, Lines, refuseControls } from './text.js'
@@ -24,7 +24,7 @@ const MAX_DEPTH = 40
 const MAX_VALUES = 100_000
 
 /** Reads YAML as go-yaml v2 does: YAML 1.1, repeated keys taken, the values not yet turned into types. */
-export function readYaml(source: ConfigText, which: 'first' | 'all'): YamlReading {
+export async function readYaml(source: ConfigText, which: 'first' | 'all'): Promise<YamlReading> {
   const lines = new Lines(source)
   const place = (offset: number, option: string): ConfigPlace => lines.place(offset, option)
   const { file, text } = source
@@ -42,7 +42,8 @@ export function readYaml(source: ConfigText, which: 'first' | 'all'): YamlReadin
     finding('config/yaml-malformed', { ...place(offset, 'YAML'), reason, mend })
   const tooDeepAt = json?.tooDeepAt ?? nestsTooDeepAt(text)
   if (tooDeepAt !== null) return { documents: [], findings: [excessive(tooDeepAt, 'nesting')], text, place }
-  const parsed = yaml().parseAllDocuments(text, {
+  const yaml = await loadYaml()
+  const parsed = yaml.parseAllDocuments(text, {
     schema: 'failsafe',
     version: '1.1',
     // Looked at here: the parser compares each key with all before it.
@@ -67,7 +68,7 @@ export function readYaml(source: ConfigText, which: 'first' | 'all'): YamlReadin
       findings.push(error.code === 'RESOURCE_EXHAUSTION' ? excessive(offset, 'nesting') : malformed(offset, fault))
       continue
     }
-    const opener = new Opener()
+    const opener = new Opener(yaml)
     const value = document.contents === null ? null : opener.open(document.contents, 0)
     if (opener.failed === null) documents.push(value)
     else if (opener.failed.reason === 'unknown alias') {
@@ -116,7 +117,11 @@ class Opener {
   failed: Failure | null = null
   private left = MAX_VALUES
   private readonly anchors = new Map<string, Node>()
-  private readonly yaml = yaml()
+  private readonly yaml: YamlLibrary
+
+  constructor(yaml: YamlLibrary) {
+    this.yaml = yaml
+  }
 
   open(node: Node, depth: number): YamlValue {
     const offset = node.range?.[0] ?? 0

@@ -6,7 +6,7 @@ import { finding, unplaced } from '../finding.js'
 import type { MemberConfig } from '../model.js'
 import { configInvalid } from '../refuse.js'
 import { DEFAULT_VERSION, formatVersion, readVersion, type EtcdVersion } from '../version.js'
-import { yaml } from '../yaml-door.js'
+import { writeYaml } from '../write-yaml.js'
 import { pathsOf } from './deployment.js'
 import { quoteForCompose } from './quote.js'
 import { renderEtcdArgs } from './render.js'
@@ -61,10 +61,7 @@ export function renderCompose(configs: readonly MemberConfig[], options: Compose
     })
   }
   if (findings.length > 0) throw configInvalid('The Compose file', findings)
-  return yaml().stringify(
-    { services: Object.fromEntries(services) },
-    { defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN', lineWidth: 0 },
-  )
+  return writeYaml({ services: Object.fromEntries(services) })
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` where no release is named. */

@@ -4,7 +4,7 @@ import type { MemberConfig } from '../model.js'
 import { CONFIG_FORMS, variableOf, type ConfigForm } from '../options.js'
 import { configInvalid } from '../refuse.js'
 import { DEFAULT_VERSION, readVersion, type EtcdVersion, type ParsedVersion } from '../version.js'
-import { yaml } from '../yaml-door.js'
+import { writeYaml } from '../write-yaml.js'
 import { checkConfig } from './check-config.js'
 import { entriesOf } from './entries.js'
 import { judgeTls } from './judge-tls.js'
@@ -72,11 +72,10 @@ function argumentsOf(entries: readonly WrittenOption[]): string[] {
   return entries.map(({ flag, text }) => `--${flag ?? ''}=${text}`)
 }
 
-/** All texts in double quotes: etcd reads YAML 1.1, to which a bare `on`, `1e3` or `0x1f` is no text. */
 function yamlOf(entries: readonly WrittenOption[]): string {
   const file: Record<string, unknown> = {}
   for (const entry of entries) put(file, entry.path, entry.yaml)
-  return yaml().stringify(file, { defaultStringType: 'QUOTE_DOUBLE', defaultKeyType: 'PLAIN', lineWidth: 0 })
+  return writeYaml(file)
 }
 
 function put(into: Record<string, unknown>, [key = '', ...rest]: readonly string[], value: unknown): void {
