@@ -1,5 +1,8 @@
 /** What users receive: the packed files, and what the tools of users do with them. */
+import { basename, dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { root } from './support/compiled.js'
 import { createProject, type Project } from './support/packed.js'
 
 /** The limits of the package, unpacked. */
@@ -48,5 +51,120 @@ describe('an uncaught error', () => {
     expect(code).toBe(1)
     expect(stderr).toContain("code: 'ERR_UNREACHABLE'")
     expect(Buffer.byteLength(stderr)).toBeLessThanOrEqual(MOST_ERROR_BYTES)
+  })
+})
+
+/** A small service: it issues, renders, lints, and connects to nothing. */
+const SERVICE = `
+  import { createAuthority, createSecureClient, validateCredentials } from 'etcd-mtls'
+  import { lintEtcdConfig, toYaml } from 'etcd-mtls/config'
+  const authority = await createAuthority({ name: 'CA' })
+  const credentials = await authority.issue({ role: 'client', name: 'alice' })
+  const config = toYaml({ name: 'a' })
+  const { findings } = await lintEtcdConfig({ yaml: 'name: a # not JSON' })
+  const refused = await createSecureClient({ endpoints: 'https://127.0.0.1:1', credentials, dialTimeout: '2s' })
+    .catch(({ code }) => code)
+  console.log(JSON.stringify([validateCredentials(credentials, { usage: 'client' }).ok, config.includes('name: "a"'), findings.length > 0, refused]))`
+const SERVED = '[true,true,true,"ERR_UNREACHABLE"]\n'
+
+/** Both read files from beside their sources at run time: docs/tool-chains.md. */
+const EXTERNAL = ['etcd3', '@grpc/grpc-js']
+
+describe('a bundle of a small service', () => {
+  it.each([
+    [
+      'esbuild',
+      async (input: string, output: string) => {
+        const { build } = await import('esbuild')
+        const banner = {
+          js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
+        }
+        await build({
+          entryPoints: [input],
+          outfile: output,
+          bundle: true,
+          platform: 'node',
+          format: 'esm',
+          external: EXTERNAL,
+          banner,
+        })
+      },
+    ],
+    [
+      'rolldown',
+      async (input: string, output: string) => {
+        const { build } = await import('rolldown')
+        const codeSplitting = false
+        await build({
+          input,
+          platform: 'node',
+          external: EXTERNAL,
+          logLevel: 'silent',
+          output: { file: output, format: 'es', codeSplitting },
+        })
+      },
+    ],
+    [
+      'webpack',
+      async (input: string, output: string) => {
+        const { default: webpack } = await import('webpack')
+        const compiler = webpack({
+          mode: 'none',
+          target: 'node20',
+          entry: input,
+          externals: Object.fromEntries(EXTERNAL.map((name) => [name, `module ${name}`])),
+          experiments: { outputModule: true },
+          output: { path: dirname(output), filename: basename(output), module: true, library: { type: 'module' } },
+        })
+        const stats = await promisify(compiler.run.bind(compiler))()
+        if (stats?.hasErrors() !== false) throw new Error(stats?.toString('errors-only'))
+        await promisify(compiler.close.bind(compiler))()
+      },
+    ],
+  ])('of %s runs, yaml included', async (name, bundleWith) => {
+    const input = project.write('service.mjs', SERVICE)
+    const output = join(project.folder, `${name}.mjs`)
+    await bundleWith(input, output)
+    expect(await project.run(process.execPath, [output])).toEqual({ code: 0, stdout: SERVED, stderr: '' })
+  })
+})
+
+describe('a CommonJS program', () => {
+  it('requires every subpath', async () => {
+    const file = project.write(
+      'program.cjs',
+      `const paths = Object.keys(require('etcd-mtls/package.json').exports).filter((path) => !path.endsWith('.json'))
+      console.log(paths.filter((path) => Object.keys(require('etcd-mtls' + path.slice(1))).length === 0).join())`,
+    )
+    expect(await project.run(process.execPath, [file])).toEqual({ code: 0, stdout: '\n', stderr: '' })
+  })
+})
+
+describe('the declarations', () => {
+  const NODE_NEXT = { module: 'nodenext' }
+  it.each([
+    ['NodeNext in ESM', 'use.mts', NODE_NEXT],
+    ['NodeNext in CommonJS', 'use.cts', NODE_NEXT],
+    ['the resolution of bundlers', 'use.ts', { module: 'esnext', moduleResolution: 'bundler' }],
+  ])('have no error of ours under %s without skipLibCheck', async (_, name, resolution) => {
+    project.write(
+      name,
+      `import { createAuthority, createSecureClient, formatReport, type Report, type SecureEtcd3 } from 'etcd-mtls'
+      import { renderEtcdConfig } from 'etcd-mtls/config'
+      import { startEtcd } from 'etcd-mtls/testing'
+      export async function use(report: Report, hosts: string[]): Promise<SecureEtcd3> {
+        const authority = await createAuthority({ name: formatReport(report) })
+        const server = await authority.issue({ role: 'server', name: 'a', hosts })
+        await startEtcd({ server })
+        return createSecureClient({ endpoints: hosts, credentials: server })
+      }
+      export { renderEtcdConfig }`,
+    )
+    const types = { types: ['node'], lib: ['es2022', 'esnext.disposable'], target: 'es2022' }
+    const compilerOptions = { noEmit: true, strict: true, skipLibCheck: false, ...types, ...resolution }
+    project.write('tsconfig.use.json', JSON.stringify({ compilerOptions, files: [name] }))
+    const tsc = join(root, 'node_modules/typescript/bin/tsc')
+    const { stdout } = await project.run(process.execPath, [tsc, '-p', 'tsconfig.use.json', '--pretty', 'false'])
+    expect(stdout.split('\n').filter((line) => line !== '' && !/node_modules\/(?!etcd-mtls\/)/.test(line))).toEqual([])
   })
 })

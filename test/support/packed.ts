@@ -41,6 +41,10 @@ export async function createProject(): Promise<Project> {
   for (const name of ['package.json', 'README.md', 'LICENSE', ...files]) {
     if (name !== 'dist' && existsSync(join(root, name))) cpSync(join(root, name), join(home, name), { recursive: true })
   }
+  // Of another name than ours: inside this repository Node would resolve our name to the repository itself. Bundlers and
+  // compilers would read the repository's tsconfig.json.
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: 'project', private: true }))
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ files: [] }))
   const { stdout } = await run(home, 'npm', ['pack', '--dry-run', '--json', '--ignore-scripts'])
   const packed = Object.values(JSON.parse(stdout) as Record<string, { files: PackedFile[] }>)
   return {

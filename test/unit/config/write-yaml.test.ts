@@ -5,7 +5,13 @@ import { writeYaml } from '../../../src/config/write-yaml.js'
 
 describe('writeYaml', () => {
   it('writes strings in double quotes, and keys plain where YAML 1.1 reads a string', () => {
-    const value = { name: 'on', 'a.b/c-d': ['0x1f', 1e3, true], off: {}, list: [], map: { deep: [{ a: 'x', b: [null] }] } }
+    const value = {
+      name: 'on',
+      'a.b/c-d': ['0x1f', 1e3, true],
+      off: {},
+      list: [],
+      map: { deep: [{ a: 'x', b: [null] }] },
+    }
     expect(writeYaml(value)).toBe(
       [
         'name: "on"',
