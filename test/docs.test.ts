@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import ts from 'typescript'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it, test } from 'vitest'
 import { renderFindings } from '../.config/lib/findings-page.mjs'
 import { renderReportSchema } from '../.config/lib/report-schema.mjs'
 import { catalogue } from '../src/report/catalogue.js'
@@ -96,4 +96,20 @@ test('the README shows a failing report as it is printed', () => {
   const constant = (text: string): string =>
     text.replaceAll(/serial [0-9A-F]+/g, 'serial').replace(/as of [-0-9: ]+ UTC/, 'as of now')
   expect(constant(shown)).toBe(constant(formatReport(report)))
+})
+
+describe('.github/SECURITY.md', () => {
+  const rows = readText('.github/SECURITY.md')
+    .split('\n')
+    .filter((line) => line.startsWith('| ') && !/^\| (?:Attacker|-)/.test(line))
+    .map((line) => line.split('|').map((cell) => cell.trim()))
+
+  it('names a test that exists next to each promise', () => {
+    expect(rows.length).toBeGreaterThan(6)
+    for (const [, , promise, tests = ''] of rows) {
+      const files = [...tests.matchAll(/`([^`]+)`/g)].map(([, file = '']) => file)
+      expect(files, promise).not.toEqual([])
+      expect(files.filter((file) => !existsSync(join(root, file)))).toEqual([])
+    }
+  })
 })

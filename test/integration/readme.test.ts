@@ -1,6 +1,6 @@
 /** The README's blocks as a newcomer runs them: saved as `.mjs` and run by node, with the package as it is shipped. */
 import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -39,16 +39,41 @@ function save(name: string, code: string): string {
 
 const node = promisify(execFile)
 
-test('the quickstart runs as written, but for the port', async () => {
-  const [issue, connect] = blocks.map(({ code }) => code)
-  await node(process.execPath, [save('issue.mjs', issue ?? '')], { cwd: folder })
-  const [ca, cert, key] = ['ca.crt', 'tls.crt', 'tls.key'].map((name) => join(folder, 'pki/server', name))
-  if (ca === undefined || cert === undefined || key === undefined) throw new Error('there are three')
-  await using etcd = await startEtcd({ server: await fromFiles({ ca, cert, key }).load() })
-  const code = (connect ?? '').replace('https://127.0.0.1:2379', etcd.endpoint)
+const GETTING_STARTED = readPage(readFileSync(join(root, 'docs/getting-started.md'), 'utf8')).blocks.filter(
+  ({ language }) => language === 'ts',
+)
+
+/** Runs a block twice, as a reader does who tries it again, and returns what the second run printed. */
+async function runTwice(name: string, code: string): Promise<{ stdout: string; stderr: string }> {
+  const file = save(name, code)
+  await node(process.execPath, [file], { cwd: dirname(file) })
+  return node(process.execPath, [file], { cwd: dirname(file) })
+}
+
+function credentialsIn(place: string): ReturnType<typeof fromFiles> {
+  return fromFiles({ ca: join(place, 'ca.crt'), cert: join(place, 'tls.crt'), key: join(place, 'tls.key') })
+}
+
+test('the quickstart runs as written and again, but for the port', async () => {
+  const [issue = '', connect = ''] = blocks.map(({ code }) => code)
+  await runTwice('issue.mjs', issue)
+  expect(statSync(join(folder, 'pki/ca/ca.key')).mode & 0o777).toBe(0o600)
+  await using etcd = await startEtcd({ server: await credentialsIn(join(folder, 'pki/server')).load() })
+  const code = connect.replace('https://127.0.0.1:2379', etcd.endpoint)
   expect(code).toContain(etcd.endpoint)
-  const { stdout, stderr } = await node(process.execPath, [save('connect.mjs', code)], { cwd: folder })
-  expect({ stdout, stderr }).toEqual({ stdout: 'hello over mTLS\n', stderr: '' })
+  expect(await runTwice('connect.mjs', code)).toMatchObject({ stdout: 'hello over mTLS\n', stderr: '' })
+})
+
+test('the steps of getting-started run as written and again, with one CA', async () => {
+  const [ca = '', member = '', client = '', connect = ''] = GETTING_STARTED.map(({ code }) => code)
+  await runTwice('started/ca.mjs', ca)
+  await runTwice('started/member.mjs', member)
+  await runTwice('started/client.mjs', client)
+  const server = await credentialsIn(join(folder, 'started/pki/etcd-0/server')).load()
+  await using etcd = await startEtcd({ server })
+  const code = connect.replace('https://localhost:2379', etcd.endpoint)
+  expect(code).toContain(etcd.endpoint)
+  expect(await runTwice('started/connect.mjs', code)).toMatchObject({ stdout: 'up\n', stderr: '' })
 })
 
 test('every block is JavaScript that this Node reads', async () => {

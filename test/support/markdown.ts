@@ -22,7 +22,7 @@ export interface Page {
 
 /** The pages of the repository, as paths from its root. */
 export function markdownFiles(root: string): string[] {
-  return ['.', 'docs'].flatMap((folder) =>
+  return ['.', '.github', 'docs'].flatMap((folder) =>
     readdirSync(join(root, folder))
       .filter((file) => file.endsWith('.md'))
       .map((file) => join(folder, file))
