@@ -61,7 +61,7 @@ const SERVICE = `
   const authority = await createAuthority({ name: 'CA' })
   const credentials = await authority.issue({ role: 'client', name: 'alice' })
   const config = toYaml({ name: 'a' })
-  const { findings } = await lintEtcdConfig({ yaml: 'name: a # not JSON' })
+  const { findings } = await lintEtcdConfig({ yaml: 'name: [a' })
   const refused = await createSecureClient({ endpoints: 'https://127.0.0.1:1', credentials, dialTimeout: '2s' })
     .catch(({ code }) => code)
   console.log(JSON.stringify([validateCredentials(credentials, { usage: 'client' }).ok, config.includes('name: "a"'), findings.length > 0, refused]))`
