@@ -44,12 +44,6 @@ describe('evidence and its finding', () => {
     ['the kernel’s own time-out', { error: fault('ETIMEDOUT') }, 'endpoint/connect-timeout', false],
     ['no route', { error: fault('EHOSTUNREACH') }, 'endpoint/connect-failed', false],
     ['no file descriptor left', { error: fault('EMFILE') }, 'endpoint/connect-failed', false],
-    [
-      'several addresses, refused by each',
-      { error: new AggregateError([fault('ECONNREFUSED'), fault('ECONNREFUSED')]) },
-      'endpoint/refused',
-      false,
-    ],
     ['an error of OpenSSL on this side', { stage: 'handshake', error: fault('ERR_SSL_X') }, 'handshake/failed', true],
     [
       'a server that picks an old version',
