@@ -7,8 +7,8 @@ import { mintedCredentials, mintPki } from '../support/etcd.js'
 import { dns, ip, mintLeaf } from '../support/mint.js'
 
 const pki = mintPki()
-/** How long a call may take where one member is silent, in milliseconds. */
-const ANSWER_TIME = 2000
+/** How long a call may take if one member is silent, in milliseconds: a write waits until that is noticed, after 3 s at most. */
+const ANSWER_TIME = 5000
 /** What an election or the start of a container may take where the machine is busy, in milliseconds. */
 const PATIENCE = { timeout: 40_000, interval: 20 }
 /** Answers that show that the work goes on. */
@@ -87,7 +87,7 @@ describe('on three members, while reads and writes go on', () => {
     await isHealed(work)
   })
 
-  it('a follower is paused: every call is answered within two seconds', async () => {
+  it('a follower is paused: every call ends within the time that a silent member takes to be noticed', async () => {
     const { follower } = await roles()
     const work = startWork(client)
     await goesOn(work)

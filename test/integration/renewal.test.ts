@@ -20,7 +20,7 @@ import { temporaryFolder } from '../support/openssl.js'
 const folder = temporaryFolder()
 const NAMES = ['m1', 'm2', 'm3'] as const
 const HOSTS = ['127.0.0.1', 'localhost'] as const
-const FLAWLESS = { failed: [], lost: [], doubled: [], lapsed: [], unlocked: [], disconnected: [] }
+const FLAWLESS = { failed: [], unknown: [], lost: [], doubled: [], lapsed: [], unlocked: [], disconnected: [] }
 
 /** The serial number of the certificate that a server shows to a new connection. */
 async function shownBy(endpoint: string, files: { ca: string; cert: string; key: string }): Promise<string> {

@@ -15,7 +15,7 @@ const renewals = Array.from({ length: 10 }, () => pki.issueClient())
 
 const ROTATIONS = scaled({ short: 20, long: 200 })
 const LOAD = { rate: 200, watchers: 20, leases: 5, locks: 2 }
-const FLAWLESS = { failed: [], lost: [], doubled: [], lapsed: [], unlocked: [], disconnected: [] }
+const FLAWLESS = { failed: [], unknown: [], lost: [], doubled: [], lapsed: [], unlocked: [], disconnected: [] }
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void

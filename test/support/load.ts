@@ -1,5 +1,6 @@
 /** Work on an etcd that goes on while something is done to the client, and an account of what became of every bit of it. */
 import type { Etcd3, Lease, Lock, Watcher } from 'etcd3'
+import { isEtcdMtlsError } from '../../src/errors.js'
 
 export interface LoadOptions {
   /** Requests a second. */
@@ -15,6 +16,8 @@ export interface LoadOptions {
 export interface Account {
   requests: number
   failed: string[]
+  /** Writes that may have been applied: their member went away before it answered. */
+  unknown: string[]
   /** Events that a watcher should have seen and has not, as `watcher/id`. */
   lost: string[]
   /** Events that came twice, or out of order. */
@@ -45,6 +48,7 @@ export async function startLoad(client: Etcd3, options: LoadOptions): Promise<Lo
   const account: Account = {
     requests: 0,
     failed: [],
+    unknown: [],
     lost: [],
     doubled: [],
     lapsed: [],
@@ -111,7 +115,8 @@ export async function startLoad(client: Etcd3, options: LoadOptions): Promise<Lo
         put[target]?.push(String(id))
       } else await client.get(`${keyOf(target)}0`).string()
     } catch (error) {
-      account.failed.push(String(error))
+      const unknown = error instanceof Error && isEtcdMtlsError(error.cause, 'ERR_OUTCOME_UNKNOWN')
+      account[unknown ? 'unknown' : 'failed'].push(String(error))
     }
     account.latencies.push(performance.now() - started)
     account.requests += 1
