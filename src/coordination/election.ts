@@ -1,6 +1,6 @@
 import type { SecureEtcd3 } from '../client/connect.js'
 import { holdingProcess } from '../client/holding-process.js'
-import { checkOptions, optionInvalid } from '../misuse.js'
+import { checkOptions, valueInvalid } from '../misuse.js'
 import { contend } from './contend.js'
 import { etcdStore } from './etcd-store.js'
 import type { Held } from './held.js'
@@ -57,7 +57,7 @@ export function election(client: SecureEtcd3, name: string, options: ElectionOpt
       checkClient(client)
       checkOptions('options', given, ['signal'])
       // Callers without a compiler may pass anything.
-      if (typeof value !== 'string') throw optionInvalid('value', 'must be a string')
+      if (typeof value !== 'string') throw valueInvalid('value', value, 'a string')
       const signal = resolveSignal(given.signal)
       return holdingProcess(contend(store, place, { value, signal, closing: client.closing }))
     },

@@ -1,7 +1,7 @@
 /** What the callers of this room pass, checked before anything is sent. */
 import type { SecureEtcd3 } from '../client/connect.js'
 import { EtcdMtlsError } from '../errors.js'
-import { checkOptions, optionInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../misuse.js'
 import { parseDuration } from '../x509/time.js'
 
 /**
@@ -27,7 +27,7 @@ export function resolvePlace(
   options: { ttl: string },
   known: readonly string[],
 ): Place {
-  if (typeof name !== 'string' || name === '') throw optionInvalid('name', 'must be a string that is not empty')
+  if (typeof name !== 'string' || name === '') throw valueInvalid('name', name, 'a string that is not empty')
   checkOptions('options', options, known)
   const ttl = parseDuration(options.ttl, 'ttl')
   if (ttl % 1000 !== 0 || ttl < MIN_TTL * 1000) {
@@ -39,7 +39,7 @@ export function resolvePlace(
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function resolveSignal(signal: unknown): AbortSignal | null {
   if (signal === undefined) return null
-  if (!(signal instanceof AbortSignal)) throw optionInvalid('signal', 'must be an AbortSignal')
+  if (!(signal instanceof AbortSignal)) throw valueInvalid('signal', signal, 'an AbortSignal')
   return signal
 }
 
@@ -47,7 +47,7 @@ export function resolveSignal(signal: unknown): AbortSignal | null {
 export function checkClient(client: SecureEtcd3): void {
   // Callers without a compiler may pass anything.
   if (!(Reflect.get(Object(client), 'closing') instanceof AbortSignal)) {
-    throw optionInvalid('client', 'must be a client that createSecureClient has made')
+    throw valueInvalid('client', client, 'a client that createSecureClient returned')
   }
   if (client.closing.aborted) throw clientClosed()
 }
