@@ -1,6 +1,6 @@
 /**
- * `.ci/run`: `npm test`, then the conformance vectors if they are there, then the full form of long tests if there is
- * time. The last line sums up: `N passed, N failed`.
+ * `.ci/run`: `npm test`, then the conformance vectors if they are there, then, with ETCD_MTLS_CI_LONG=1, the full form of long
+ * tests if there is time. The last line sums up: `N passed, N failed`.
  */
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -25,7 +25,8 @@ await lifecycle(
         grace: GRACE,
         output: 'both',
       })
-    counts = await runSteps({ hasVectors: findVectors(root).limbo !== null, perform, say })
+    const runsLong = process.env.ETCD_MTLS_CI_LONG === '1'
+    counts = await runSteps({ hasVectors: findVectors(root).limbo !== null, runsLong, perform, say })
     return counts.failed === 0 && counts.passed > 0 ? 0 : 1
   },
   { lastLine: (code) => closingLine(counts, code) },

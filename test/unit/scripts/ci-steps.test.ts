@@ -60,6 +60,20 @@ describe('runSteps', () => {
     expect(said).toContain('npm run test:long: not run, 15.0 min are used')
   })
 
+  it('leaves the long tests out if they are not asked for', async () => {
+    const calls: string[] = []
+    const perform = async ([flag = '--test']: string[]): Promise<{
+      code: number
+      stdout: string
+      timedOut: boolean
+    }> => {
+      calls.push(flag)
+      return Promise.resolve({ code: 0, stdout: '1 passed, 0 failed\n', timedOut: false })
+    }
+    await runSteps({ hasVectors: true, runsLong: false, perform, say: () => undefined, now: () => 0 })
+    expect(calls).toEqual(['--test', '--conformance'])
+  })
+
   it('does not count long tests that did not end in time, and reports that', async () => {
     const { said, ...counts } = await runWith({
       test: {},
