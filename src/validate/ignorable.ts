@@ -70,6 +70,7 @@ const OF_OTHER_ROOMS: ReadonlySet<unknown> = new Set<FindingCode>([
   'directory/unreadable',
   'discovery/insecure-dropped',
   'discovery/record-unusable',
+  'endpoint/address-failed',
   'environment/extra-cas',
   'environment/proxy',
   'environment/verification-off',

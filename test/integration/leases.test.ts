@@ -41,7 +41,8 @@ describe('a lease of 3 s', () => {
       await frozen.resume()
     }
     expect(lost).toEqual([])
-    await Promise.all(leases.map((each) => each.revoke()))
+    // The connection of the member that was frozen may be reset under a request; the lease then expires.
+    await Promise.allSettled(leases.map((each) => each.revoke()))
   })
 
   it('is lost within its TTL after the last keep-alive that was answered was sent, when the whole cluster is frozen', async () => {
