@@ -3,6 +3,7 @@
  * `ETCD_MTLS_ETCD` lists. Prints a line for each cell and ends with a table.
  *
  * - `npm run matrix -- node24` runs one cell, `-- node` or `-- etcd` those of one kind.
+ * - `npm run matrix -- testcontainers12` runs the tests of `etcd-mtls/testing` with testcontainers 12, on Node 22.
  * - `npm run matrix -- node24 test/unit/x509` runs only these test files.
  * - `ETCD_MTLS_ETCD=/opt/etcd-3.6/etcd,debian:sid npm run matrix -- etcd`: the paths of etcds, with etcdctl next to each,
  *   separated by commas; `debian:SUITE` stands for the packages of that suite of Debian.
@@ -14,7 +15,7 @@ import { ensureDependencies } from './lib/dependencies.mjs'
 import { etcdOf, versionOf } from './lib/etcd-binaries.mjs'
 import { lifecycle, say, Stop } from './lib/lifecycle.mjs'
 import { planMatrix } from './lib/matrix-plan.mjs'
-import { nodeBinary } from './lib/node-binaries.mjs'
+import { installed, nodeBinary } from './lib/node-binaries.mjs'
 import { run } from './lib/process.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
@@ -38,14 +39,14 @@ async function perform(cell, filters, { signal }) {
   const started = performance.now()
   const { title, isGood, result } = await runCell(cell, filters, { signal })
   const seconds = ((performance.now() - started) / 1000).toFixed(1)
-  say(`${isGood ? 'ok    ' : 'FAILED'}  ${title.padEnd(13)} ${seconds.padStart(7)} s  ${result}`)
+  say(`${isGood ? 'ok    ' : 'FAILED'}  ${title.padEnd(21)} ${seconds.padStart(7)} s  ${result}`)
   return { title, isGood, result, seconds }
 }
 
 /** A cell that cannot be set up has failed; the others still run. */
 async function runCell(cell, filters, { signal }) {
   try {
-    const { title, program, args, env } = await (cell.node === undefined ? etcdCell : nodeCell)(cell, { signal })
+    const { title, program, args, env } = await setUp(cell, { signal })
     const log = join(logs, `${title.toLowerCase().replace(' ', '-')}.log`)
     const file = openSync(log, 'w') // written while the tests run, so that one can watch them
     const command = [join(root, '.config', 'test.mjs'), ...(filters.length === 0 ? args : filters)]
@@ -59,12 +60,27 @@ async function runCell(cell, filters, { signal }) {
   }
 }
 
+function setUp(cell, { signal }) {
+  if (cell.testcontainers !== undefined) return testcontainersCell(cell, { signal })
+  return cell.node === undefined ? etcdCell(cell, { signal }) : nodeCell(cell, { signal })
+}
+
 /** The whole suite under another Node, on the etcd that `npm test` uses. */
 async function nodeCell({ node }, { signal }) {
   const { program, version } = await nodeBinary(node, { root, signal })
   const { ETCD_MTLS_ETCD: _, ...env } = process.env
   const PATH = [dirname(program), process.env.PATH ?? ''].join(delimiter)
   return { title: `Node ${version}`, program, args: [], env: { ...env, PATH } }
+}
+
+/** The tests of `etcd-mtls/testing` with another major of testcontainers, under a Node that it accepts. */
+async function testcontainersCell({ node, testcontainers }, { signal }) {
+  const cell = await nodeCell({ node }, { signal })
+  const folder = await installed(`testcontainers@${testcontainers}`, { root, signal })
+  const module = join(folder, 'node_modules', 'testcontainers')
+  const { version } = JSON.parse(readFileSync(join(module, 'package.json'), 'utf8'))
+  const env = { ...cell.env, ETCD_MTLS_TESTCONTAINERS: module }
+  return { ...cell, title: `testcontainers ${version}`, env, args: ['test/integration/testing-room.test.ts'] }
 }
 
 /** The integration tests on another etcd, under this Node. */

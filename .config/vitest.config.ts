@@ -8,6 +8,9 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 /** Tests that put other modules in the place of real ones, which others must not meet, and tests that measure. */
 const ISOLATED = 'test/unit/**/*.isolated.test.ts'
 
+/** `npm run matrix` runs the tests of `etcd-mtls/testing` with another version of testcontainers, from this folder. */
+const { ETCD_MTLS_TESTCONTAINERS: testcontainers } = process.env
+
 const everywhere = {
   root,
   pool: 'forks' as const,
@@ -49,6 +52,7 @@ export default defineConfig({
         },
       },
       {
+        resolve: { alias: testcontainers === undefined ? {} : { testcontainers } },
         test: {
           ...everywhere,
           name: 'integration',

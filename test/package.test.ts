@@ -4,8 +4,11 @@ import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { etcdOptions } from '../src/config/options.js'
 import { catalogue } from '../src/report/catalogue.js'
 import { compileSources, root, runModule, type Compiled } from './support/compiled.js'
+import { readPage } from './support/markdown.js'
 
 interface Manifest {
+  repository: { url: string }
+  files: string[]
   sideEffects: boolean
   exports: Record<string, string | { types: string; default: string }>
   dependencies: Record<string, string>
@@ -37,6 +40,29 @@ describe('package.json', () => {
     )
     expect(optional).toEqual(Object.keys(manifest.peerDependencies))
   })
+})
+
+describe('the pages that are shipped', () => {
+  const pages = ['README.md', ...manifest.files.filter((file) => file.endsWith('.md'))]
+
+  it('exist', () => {
+    const built = 'dist'
+    expect(manifest.files.filter((file) => file !== built && !existsSync(join(root, file)))).toEqual([])
+  })
+
+  it.each(pages)('have links in %s that npmjs.com can resolve', (file) => {
+    // npmjs.com resolves a relative link against the root of the repository, if that is on GitHub.
+    expect(manifest.repository.url).toMatch(/^git\+https:\/\/github\.com\/[\w-]+\/[\w-]+\.git$/)
+    const relative = readPage(readText(file)).links.filter((link) => !/^(?:https:|#)/.test(link))
+    expect(relative).not.toEqual([])
+    expect(relative.filter((link) => !isPage(link))).toEqual([])
+  })
+
+  /** True for a page of the repository. Examples and other sources are reached from the pages that explain them. */
+  function isPage(link: string): boolean {
+    const [path = ''] = link.split('#')
+    return /^(?:[A-Z]+|docs\/[\w-]+|\.github\/[A-Z]+)\.md$/.test(path) && existsSync(join(root, path))
+  }
 })
 
 describe('the JavaScript that is shipped', () => {
@@ -88,6 +114,18 @@ describe('docs/dependencies.md', () => {
     const rows = tableBelow(readText('docs/dependencies.md'), heading)
     expect([...rows.keys()].sort()).toEqual(Object.keys(packages).sort())
     for (const reason of rows.values()) expect(reason).toMatch(/^[A-Z@`].{15,}\.$/)
+  })
+})
+
+describe('docs/dependencies.md, of versions that are not the current major,', () => {
+  const page = readText('docs/dependencies.md')
+  const rows = [...page.matchAll(/^\| `([^`]+)` +\| (\d+) +\| [A-Z].+ \|$/gm)].map(([, name = '', major = '']) => ({
+    name,
+    major,
+  }))
+
+  it.each(rows)('names the major of $name in package.json', ({ name, major }) => {
+    expect(manifest.devDependencies[name]).toMatch(new RegExp(`^[~^]${major}\\.`))
   })
 })
 

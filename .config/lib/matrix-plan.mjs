@@ -5,14 +5,21 @@ import { Stop } from './lifecycle.mjs'
 const NODES = ['20.19', '22', '24', '26']
 
 /**
+ * The other major of testcontainers that package.json accepts: the tests use version 11. It requires Node 22.22, and only
+ * the tests of `etcd-mtls/testing` depend on it.
+ */
+const TESTCONTAINERS = { name: 'testcontainers12', node: '22', testcontainers: '12' }
+
+/**
  * Names of cells come first: `node24`, `node` for all versions of Node, `etcd` for all etcds. The rest are test files
- * and flags for `npm test`. Without names, every cell runs.
+ * and flags for `npm test`. Without names, every cell runs; with test files, the one of testcontainers only by its name.
  *
  * @param {string | undefined} etcds the variable ETCD_MTLS_ETCD: paths of etcds, separated by commas
  */
 export function planMatrix(args, etcds = '') {
   const cells = [
     ...NODES.map((node) => ({ name: `node${parseInt(node, 10)}`, node })),
+    TESTCONTAINERS,
     ...etcds
       .split(',')
       .map((each) => each.trim())
@@ -23,9 +30,12 @@ export function planMatrix(args, etcds = '') {
   const end = args.findIndex((arg) => !isName(arg))
   const names = end === -1 ? args : args.slice(0, end)
   for (const name of names) checkName(name, cells)
-  const isChosen = ({ name, node }) =>
-    names.length === 0 || names.includes(name) || (node !== undefined && names.includes('node'))
-  return { cells: cells.filter(isChosen), filters: end === -1 ? [] : args.slice(end) }
+  const filters = end === -1 ? [] : args.slice(end)
+  const isChosen = (cell) => {
+    if (names.length > 0) return names.includes(cell.name) || (names.includes('node') && cell.name.startsWith('node'))
+    return cell !== TESTCONTAINERS || filters.length === 0
+  }
+  return { cells: cells.filter(isChosen), filters }
 }
 
 function checkName(name, cells) {

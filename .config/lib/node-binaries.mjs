@@ -1,4 +1,4 @@
-/** Other versions of Node, from npm, in .cache. */
+/** Other versions of Node and of packages, from npm, in .cache. */
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { say, Stop } from './lifecycle.mjs'
@@ -9,12 +9,18 @@ import { must } from './process.mjs'
  * already is kept; delete its folder to get a newer one.
  */
 export async function nodeBinary(range, { root, signal }) {
-  const folder = join(root, '.cache', `node-${range}`)
   const name = packageName()
+  const folder = await installed(`${name}@${range}`, { root, signal, as: `node-${range}` })
   const program = join(folder, 'node_modules', name, 'bin', process.platform === 'win32' ? 'node.exe' : 'node')
-  if (!existsSync(program)) await install(`${name}@${range}`, folder, { signal })
   const { stdout } = await must(program, ['--version'], { signal })
   return { program, version: stdout.trim().replace(/^v/, '') }
+}
+
+/** The folder of .cache whose `node_modules` holds the package `spec`, such as `testcontainers@12`. */
+export async function installed(spec, { root, signal, as = spec.replace('@', '-') }) {
+  const folder = join(root, '.cache', as)
+  if (!existsSync(folder)) await install(spec, folder, { signal })
+  return folder
 }
 
 /** The package that holds the program. `node` itself has none: its install script fetches this one. */

@@ -2,24 +2,26 @@ import { describe, expect, it } from 'vitest'
 import { planMatrix } from '../../../.config/lib/matrix-plan.mjs'
 
 const NODES = ['20.19', '22', '24', '26']
+const ALL = [...NODES, '12']
 
 describe('planMatrix', () => {
   it.each([
-    [[], undefined, NODES, []],
-    [[], '/a/etcd, debian:sid,', [...NODES, '/a/etcd', 'debian:sid'], []],
+    [[], undefined, ALL, []],
+    [[], '/a/etcd, debian:sid,', [...ALL, '/a/etcd', 'debian:sid'], []],
     [['node'], '/a/etcd', NODES, []],
     [['etcd'], '/a/etcd,/b/etcd', ['/a/etcd', '/b/etcd'], []],
     [['node24', 'node20'], undefined, ['20.19', '24'], []],
     [['node24', 'test/unit/x509', 'etcd'], undefined, ['24'], ['test/unit/x509', 'etcd']],
     [['--unit'], undefined, NODES, ['--unit']],
+    [['testcontainers12'], '/a/etcd', ['12'], []],
   ])('reads the arguments %j with ETCD_MTLS_ETCD=%s', (args, etcds, versions, filters) => {
     const plan = planMatrix(args, etcds)
-    expect(plan.cells.map(({ node, etcd }) => node ?? etcd)).toEqual(versions)
+    expect(plan.cells.map(({ testcontainers, node, etcd }) => testcontainers ?? node ?? etcd)).toEqual(versions)
     expect(plan.filters).toEqual(filters)
   })
 
   it.each([
-    ['node18', 'There is no cell "node18"; there are node, node20, node22, node24, node26, etcd.'],
+    ['node18', 'There is no cell "node18"; there are node, node20, node22, node24, node26, testcontainers12, etcd.'],
     ['etcd', 'The cell "etcd" needs ETCD_MTLS_ETCD'],
   ])('refuses the cell %s', (name, message) => {
     expect(() => planMatrix([name])).toThrow(message)
