@@ -74,6 +74,8 @@ async function privateApt(folder, suite, { signal }) {
     'Dir::Etc::sourcelist': sources,
     'Dir::Etc::sourceparts': '-',
     'Dir::State::lists': join(folder, 'lists'),
+    // apt-get would otherwise choose the version that is installed, if that is newer, and find no source for it.
+    'Dir::State::status': '/dev/null',
     'Dir::Cache': join(folder, 'cache'),
   }
   return Object.entries(settings).map(([name, value]) => `--option=${name}=${value}`)
