@@ -10,13 +10,12 @@
  * Options: --seconds N (default 60), --seed N (default: random, and printed), --runs N (inputs of each target, default:
  * as many as there is time for), --target NAME (default: all; a wrong name lists them).
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { ensureDependencies } from './lib/dependencies.mjs'
 import { lifecycle, say, Stop } from './lib/lifecycle.mjs'
+import { randomSeed, readOptions } from './lib/options.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 /** Milliseconds after which an input counts as one that never ends. */
@@ -28,28 +27,31 @@ const SESSIONS = 'sessions'
 const MAX_SESSIONS = 10_000
 
 await lifecycle(async ({ signal, defer }) => {
-  const { seconds, seed, runs, target } = options()
+  const { seconds, seed, runs, target } = readOptions({ seconds: 60, seed: randomSeed(), runs: Infinity, target: null })
   await ensureDependencies(root, { signal })
-  const folder = await compile(defer)
-  const { TARGETS } = await import(pathToFileURL(join(folder, 'test/fuzz/targets.js')).href)
+  // The bundler is among the packages that may just have been fetched.
+  const { bundleForRun } = await import('./lib/bundle-run.mjs')
+  const files = ['test/fuzz/targets.ts', 'test/fuzz/worker.ts', 'test/fuzz/session-worker.ts']
+  const folder = await bundleForRun(root, { name: 'fuzz', files, defer })
+  const { TARGETS } = await import(pathToFileURL(join(folder, 'targets.js')).href)
   const known = [...Object.keys(TARGETS), SESSIONS]
-  if (target !== undefined && !known.includes(target)) {
+  if (target !== null && !known.includes(target)) {
     throw new Stop(`There is no target ${target}; there are ${known.join(', ')}.`)
   }
-  const targets = target === undefined ? known : [target]
+  const targets = target === null ? known : [target]
   say(`Fuzzing ${targets.join(', ')} for ${seconds} s each way at most with --seed ${seed}`)
   const parsers = targets.filter((each) => each !== SESSIONS)
   const until = () => Date.now() + seconds * 1000
   let failure = null
   if (parsers.length > 0) {
     const order = { targets: parsers, seed, runs, until: until() }
-    const result = await work(join(folder, 'test/fuzz/worker.js'), order, signal)
+    const result = await work(join(folder, 'worker.js'), order, signal)
     failure = result.failure
     if (failure === null) say(`${result.inputs} inputs, nothing found`)
   }
   if (failure === null && targets.includes(SESSIONS)) {
     const order = { targets: [SESSIONS], seed, runs: Math.min(runs, MAX_SESSIONS), until: until() }
-    const result = await work(join(folder, 'test/fuzz/session-worker.js'), order, signal)
+    const result = await work(join(folder, 'session-worker.js'), order, signal)
     failure = result.failure
     if (failure === null) say(`${result.inputs} sessions, nothing found`)
   }
@@ -88,35 +90,4 @@ function work(file, order, signal) {
     worker.once('message', (result) => end(() => resolve(result)))
     worker.once('error', (error) => end(() => resolve(current(error.stack ?? String(error)))))
   })
-}
-
-function options() {
-  const { values } = parseArgs({
-    options: {
-      seconds: { type: 'string' },
-      seed: { type: 'string' },
-      runs: { type: 'string' },
-      target: { type: 'string' },
-    },
-  })
-  const number = (name, usual) => {
-    const text = values[name]
-    if (text === undefined) return usual
-    if (!/^\d{1,10}$/.test(text)) throw new Stop(`--${name} must be a whole number`)
-    return Number(text)
-  }
-  const seed = number('seed', Math.floor(Math.random() * 0x1_0000_0000))
-  return { seconds: number('seconds', 60), seed, runs: number('runs', Infinity), target: values.target }
-}
-
-/** Sources and tests as plain JavaScript, in a folder inside the repository, where packages resolve. */
-async function compile(defer) {
-  // The compiler is among the packages that may just have been fetched.
-  const { emitJavaScript, readConfig } = await import('./lib/compile.mjs')
-  mkdirSync(join(root, '.cache'), { recursive: true })
-  const folder = mkdtempSync(join(root, '.cache/fuzz-'))
-  defer(() => rmSync(folder, { recursive: true, force: true }))
-  const config = readConfig(join(root, '.config/tsconfig.build.json'))
-  for (const part of ['src', 'test/fuzz', 'test/support']) emitJavaScript(root, part, folder, config.options)
-  return folder
 }
