@@ -1,8 +1,10 @@
 /** Members of a cluster as processes, each in a network namespace of this run, and what can happen to them. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync, openSync, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import type { Credentials } from '../../src/credentials/index.js'
 import { mintPki } from '../support/etcd.js'
 import { ip } from '../support/mint.js'
@@ -12,8 +14,19 @@ const PREFIX = '198.18.77'
 const CLIENT_PORT = 2379
 const PEER_PORT = 2380
 
+/** What etcd logs when it has joined the cluster and serves. */
+const READY = 'ready to serve client requests'
+
 function sh(program: string, ...args: string[]): string {
   return execFileSync(program, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], timeout: 30_000 })
+}
+
+/** What happens to the packets of a member. */
+export interface Impairment {
+  /** Addresses from and to which every packet is dropped. */
+  readonly cut: readonly string[]
+  /** Share of the other packets to it that is dropped, in percent. */
+  readonly loss: number
 }
 
 export class Network {
@@ -62,11 +75,16 @@ export class Member {
   readonly index: number
   readonly address: string
   readonly endpoint: string
+  /** Called when the member goes, comes, stops, or its network changes. */
+  onChange: () => void = () => undefined
   readonly #space: string
   readonly #folder: string
   readonly #etcd: string
   readonly #cluster: string
+  readonly #impairments = new Set<Impairment>()
   #child: ChildProcess | null = null
+  #serving = false
+  #frozen = false
 
   constructor(network: Network, parts: { index: number; folder: string; binaries: string; cluster: string }) {
     this.index = parts.index
@@ -79,7 +97,17 @@ export class Member {
     mkdirSync(this.#folder, { recursive: true })
   }
 
-  start(): void {
+  /** Whether it serves, its process runs, and no packet is lost at random. */
+  get isWell(): boolean {
+    return this.#serving && !this.#frozen && [...this.#impairments].every(({ loss }) => loss === 0)
+  }
+
+  isCutFrom(address: string): boolean {
+    return [...this.#impairments].some(({ cut }) => cut.includes(address))
+  }
+
+  /** Starts the process. Resolves when it serves. */
+  async start(): Promise<void> {
     const file = (name: string): string => join(this.#folder, '..', name)
     const peer = `http://${this.address}:${String(PEER_PORT)}`
     const client = `${this.endpoint},https://127.0.0.1:${String(CLIENT_PORT)}`
@@ -99,17 +127,29 @@ export class Member {
       'unsafe-no-fsync': 'true',
     }
     const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`)
-    const log = openSync(join(this.#folder, 'log'), 'a')
+    const log = openSync(this.#log, 'a')
+    const from = statSync(this.#log).size
     this.#child = spawn('ip', ['netns', 'exec', this.#space, join(this.#etcd, 'etcd'), ...args], {
       stdio: ['ignore', log, log],
       env: { PATH: process.env['PATH'] },
     })
+    closeSync(log)
+    const end = performance.now() + 60_000
+    while (!readFileSync(this.#log).subarray(from).includes(READY)) {
+      if (performance.now() > end)
+        throw new Error(`Member ${String(this.index)} does not serve:\n${this.log.slice(-2000)}`)
+      await sleep(100)
+    }
+    this.#serving = true
+    this.onChange()
   }
 
   /** Resolves when the process has ended. */
   async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
     const child = this.#child
     this.#child = null
+    this.#serving = false
+    this.onChange()
     if (child?.exitCode !== null || child.signalCode !== null) return
     const ended = once(child, 'exit')
     child.kill('SIGCONT')
@@ -117,30 +157,46 @@ export class Member {
     await ended
   }
 
-  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
-    this.#child?.kill(signal)
+  freeze(): void {
+    this.#child?.kill('SIGSTOP')
+    this.#frozen = true
+    this.onChange()
   }
 
-  /** Drops every packet from and to those addresses. */
-  cut(addresses: readonly string[]): void {
-    this.#rules(addresses.flatMap((each) => [`in ip saddr ${each} drop`, `out ip daddr ${each} drop`]))
+  thaw(): void {
+    this.#child?.kill('SIGCONT')
+    this.#frozen = false
+    this.onChange()
   }
 
-  /** Drops that share of the packets, in percent. */
-  lose(percent: number): void {
-    this.#rules([`in iifname eth0 numgen random mod 100 < ${String(percent)} drop`])
-  }
-
-  heal(): void {
-    try {
-      sh('ip', 'netns', 'exec', this.#space, 'nft', 'flush', 'ruleset')
-    } catch (error) {
-      throw new Error(`nft cannot heal member ${String(this.index)}`, { cause: error })
+  /** Adds to what happens to its packets. Returns what takes it away again. */
+  impair(impairment: Impairment): () => void {
+    this.#impairments.add(impairment)
+    this.#filter()
+    return () => {
+      this.#impairments.delete(impairment)
+      this.#filter()
     }
   }
 
-  etcdctl(...args: string[]): string {
-    return sh('ip', 'netns', 'exec', this.#space, join(this.#etcd, 'etcdctl'), ...this.#ctlFlags(), ...args)
+  get log(): string {
+    return readFileSync(this.#log, 'utf8')
+  }
+
+  /** @throws If it fails. */
+  async etcdctl(...args: string[]): Promise<string> {
+    const all = ['netns', 'exec', this.#space, join(this.#etcd, 'etcdctl'), ...this.#ctlFlags(), ...args]
+    const { stdout } = await promisify(execFile)('ip', all, { timeout: 30_000 })
+    return stdout
+  }
+
+  /** The same, with nothing if it fails: the cluster may be in no state to do it. */
+  async tryEtcdctl(...args: string[]): Promise<string> {
+    try {
+      return await this.etcdctl(...args, '--command-timeout=2s')
+    } catch {
+      return ''
+    }
   }
 
   /** etcdctl in the background. */
@@ -149,23 +205,34 @@ export class Member {
     return spawn('ip', all, { stdio: ['ignore', 'pipe', 'ignore'], env: { PATH: process.env['PATH'] } })
   }
 
-  #rules(rules: readonly string[]): void {
-    const run = (...args: string[]): string => sh('ip', 'netns', 'exec', this.#space, 'nft', ...args)
-    run('add', 'table', 'ip', 'chaos')
-    for (const [chain, hook] of [
-      ['in', 'input'],
-      ['out', 'output'],
-    ]) {
-      run(
-        'add',
-        'chain',
-        'ip',
-        'chaos',
-        String(chain),
-        `{ type filter hook ${String(hook)} priority 0; policy accept; }`,
-      )
+  get #log(): string {
+    return join(this.#folder, 'log')
+  }
+
+  /** Puts all impairments into force at once. */
+  #filter(): void {
+    const rules: Record<'in' | 'out', string[]> = { in: [], out: [] }
+    for (const { cut, loss } of this.#impairments) {
+      rules.in.push(...cut.map((each) => `ip saddr ${each} drop`))
+      rules.out.push(...cut.map((each) => `ip daddr ${each} drop`))
+      if (loss > 0) rules.in.push(`iifname eth0 numgen random mod 100 < ${String(loss)} drop`)
     }
-    for (const rule of rules) run('add', 'rule', 'ip', 'chaos', ...rule.split(' '))
+    const chain = (name: 'in' | 'out', hook: string): string[] => [
+      `chain ${name} {`,
+      `type filter hook ${hook} priority 0; policy accept;`,
+      ...rules[name],
+      '}',
+    ]
+    const input = [
+      'flush ruleset',
+      'table ip chaos {',
+      ...chain('in', 'input'),
+      ...chain('out', 'output'),
+      '}',
+      '',
+    ].join('\n')
+    execFileSync('ip', ['netns', 'exec', this.#space, 'nft', '-f', '-'], { input, stdio: ['pipe', 'ignore', 'pipe'] })
+    this.onChange()
   }
 
   #ctlFlags(): string[] {
@@ -195,10 +262,8 @@ export function writePki(folder: string, members: number): void {
   write('client2', pki.issueClient())
 }
 
-export function startMembers(network: Network, parts: { count: number; folder: string; binaries: string }): Member[] {
+export function createMembers(network: Network, parts: { count: number; folder: string; binaries: string }): Member[] {
   const indices = Array.from({ length: parts.count }, (_, index) => index)
   const cluster = indices.map((index) => `m${String(index)}=http://${addressOf(index)}:${String(PEER_PORT)}`).join(',')
-  const members = indices.map((index) => new Member(network, { ...parts, index, cluster }))
-  for (const member of members) member.start()
-  return members
+  return indices.map((index) => new Member(network, { ...parts, index, cluster }))
 }
