@@ -1,15 +1,14 @@
 import { fileURLToPath } from 'node:url'
-import { defineConfig } from 'vitest/config'
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
 import { scaled } from '../test/support/long.js'
 import { IMAGE } from './lib/etcd-image.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** Tests that put other modules in the place of real ones, which others must not meet, and tests that measure. */
-const ISOLATED = 'test/unit/**/*.isolated.test.ts'
-
 /** `npm run matrix` runs the tests of `etcd-mtls/testing` with another version of testcontainers, from this folder. */
 const { ETCD_MTLS_TESTCONTAINERS: testcontainers } = process.env
+
+const resolve = { alias: testcontainers === undefined ? {} : { testcontainers } }
 
 const everywhere = {
   root,
@@ -30,35 +29,25 @@ const everywhere = {
   },
 }
 
+/**
+ * The files of a folder as two projects. `*.isolated.test.ts` get a process each: they put other modules in the place of
+ * real ones, which other tests must not meet, or they measure what the process holds.
+ */
+function projects(name: string, include: readonly string[], folder: string): TestProjectInlineConfiguration[] {
+  const isolated = `${folder}/**/*.isolated.test.ts`
+  return [
+    { test: { ...everywhere, name, include: [...include], exclude: [isolated] } },
+    { test: { ...everywhere, name: `${name} isolated`, include: [isolated], isolate: true } },
+  ].map((project) => ({ ...project, resolve }))
+}
+
 export default defineConfig({
   root,
   test: {
     root,
     projects: [
-      {
-        test: {
-          ...everywhere,
-          name: 'unit',
-          include: ['test/*.test.ts', 'test/{unit,types}/**/*.test.ts'],
-          exclude: [ISOLATED],
-        },
-      },
-      {
-        test: {
-          ...everywhere,
-          name: 'unit isolated',
-          include: [ISOLATED],
-          isolate: true,
-        },
-      },
-      {
-        resolve: { alias: testcontainers === undefined ? {} : { testcontainers } },
-        test: {
-          ...everywhere,
-          name: 'integration',
-          include: ['test/integration/**/*.test.ts'],
-        },
-      },
+      ...projects('unit', ['test/*.test.ts', 'test/{unit,types}/**/*.test.ts'], 'test/unit'),
+      ...projects('integration', ['test/integration/**/*.test.ts'], 'test/integration'),
     ],
   },
 })

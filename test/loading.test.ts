@@ -3,7 +3,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { loadedBy, packageOf } from './support/architecture.js'
-import { compileSources, root, runModule, type Compiled } from './support/compiled.js'
+import { compileCopy, compileSources, root, runModule, type Compiled } from './support/compiled.js'
 import { readSources } from './support/imports.js'
 
 const sources = readSources(root, 'src')
@@ -33,9 +33,6 @@ const ENTRIES = Object.keys(ALLOWED).map((subpath) => ({
 let compiled: Compiled
 beforeAll(async () => {
   compiled = await compileSources()
-})
-afterAll(() => {
-  compiled[Symbol.dispose]()
 })
 
 test('every subpath of package.json is judged here', () => {
@@ -90,9 +87,9 @@ test('the client loads no issuing code', () => {
 })
 
 describe('two copies in one process', () => {
-  let second: Compiled
+  let second: Compiled & Disposable
   beforeAll(async () => {
-    second = await compileSources()
+    second = await compileCopy()
   })
   afterAll(() => {
     second[Symbol.dispose]()

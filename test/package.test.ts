@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
+import { beforeAll, describe, expect, it, test } from 'vitest'
 import { etcdOptions } from '../src/config/options.js'
 import { catalogue } from '../src/report/catalogue.js'
 import { compileSources, root, runModule, type Compiled } from './support/compiled.js'
@@ -69,9 +69,6 @@ describe('the JavaScript that is shipped', () => {
   let compiled: Compiled
   beforeAll(async () => {
     compiled = await compileSources()
-  })
-  afterAll(() => {
-    compiled[Symbol.dispose]()
   })
 
   test('tells of each finding what a report shows, and not what only the documentation tells', () => {

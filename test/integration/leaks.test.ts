@@ -39,7 +39,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await etcd.close()
-  compiled[Symbol.dispose]()
   rmSync(folder, { recursive: true })
 })
 

@@ -27,7 +27,6 @@ beforeAll(async () => {
 })
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true })
-  compiled[Symbol.dispose]()
 })
 
 function save(name: string, code: string): string {

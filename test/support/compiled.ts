@@ -1,14 +1,15 @@
-/** The package's JavaScript, as `npm run build` writes it, for tests that need a Node process of their own. */
+/** The package's JavaScript and declarations, as `npm run build` writes them, for tests that need them as files. */
 import { execFile } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { bundle } from '../../.config/lib/bundle.mjs'
+import { madeOnce } from './made-once.js'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 
-export interface Compiled extends Disposable {
+export interface Compiled {
   /** The address of a file of dist, as `validate/index.js`. */
   url(file: string): string
   /** Its path. */
@@ -17,28 +18,68 @@ export interface Compiled extends Disposable {
   modules(path: string): readonly string[]
 }
 
-/** Bundles src into a new folder inside the repository, where packages resolve as they do for dist. */
+/** What decides what is built. */
+const INPUTS = [
+  'src',
+  '.config/lib',
+  '.config/tsconfig.build.json',
+  'package.json',
+  'package-lock.json',
+  'tsconfig.json',
+]
+
+/** The bundle in its folder, and what is in each of its files. */
+const [DIST, MODULES] = ['dist', 'modules.json']
+
+/** The JavaScript, in a folder inside the repository, where packages resolve as they do for dist. All test files share it. */
 export async function compileSources(): Promise<Compiled> {
+  return compiledIn(await madeOnce('compiled', INPUTS, bundleInto))
+}
+
+/** Another copy of it, for its caller alone, who disposes of it. */
+export async function compileCopy(): Promise<Compiled & Disposable> {
   mkdirSync(join(root, '.cache'), { recursive: true })
-  const folder = mkdtempSync(join(root, '.cache', 'compiled-'))
-  const modules = new Map<string, readonly string[]>()
-  for (const file of await bundle(root, folder)) {
+  const folder = mkdtempSync(join(root, '.cache', 'copy-'))
+  await bundleInto(folder)
+  return {
+    ...compiledIn(folder),
+    [Symbol.dispose]: () => {
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/**
+ * The folder of the declarations, which all test files share. Types are not checked here: `npm run types` does that, and
+ * it takes twice as long as writing them.
+ */
+export async function compileDeclarations(): Promise<string> {
+  return madeOnce('declarations', INPUTS, async (place) => {
+    const { readConfig } = await import('../../.config/lib/compile.mjs')
+    const { bundleDeclarations } = await import('../../.config/lib/declarations.mjs')
+    const config = readConfig(join(root, '.config/tsconfig.build.json'))
+    await bundleDeclarations(root, { ...config, options: { ...config.options, noCheck: true } }, place)
+  })
+}
+
+async function bundleInto(folder: string): Promise<void> {
+  const modules: Record<string, string[]> = {}
+  for (const file of await bundle(root, join(folder, DIST))) {
     if (file.type !== 'chunk') continue
     const rendered = Object.entries(file.modules).filter(
       ([id, { renderedLength }]) => renderedLength > 0 && !id.startsWith('\0'),
     )
-    modules.set(
-      join(folder, file.fileName),
-      rendered.map(([id]) => relative(root, id).replaceAll('\\', '/')),
-    )
+    modules[file.fileName] = rendered.map(([id]) => relative(root, id).replaceAll('\\', '/'))
   }
+  writeFileSync(join(folder, MODULES), JSON.stringify(modules))
+}
+
+function compiledIn(folder: string): Compiled {
+  const modules = JSON.parse(readFileSync(join(folder, MODULES), 'utf8')) as Record<string, string[]>
   return {
-    url: (file) => pathToFileURL(join(folder, file)).href,
-    path: (file) => join(folder, file),
-    modules: (path) => modules.get(path) ?? [],
-    [Symbol.dispose]: () => {
-      rmSync(folder, { recursive: true, force: true })
-    },
+    url: (file) => pathToFileURL(join(folder, DIST, file)).href,
+    path: (file) => join(folder, DIST, file),
+    modules: (path) => modules[relative(join(folder, DIST), path)] ?? [],
   }
 }
 

@@ -3,10 +3,7 @@ import { execFile } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { bundle } from '../../.config/lib/bundle.mjs'
-import { readConfig } from '../../.config/lib/compile.mjs'
-import { bundleDeclarations } from '../../.config/lib/declarations.mjs'
-import { root } from './compiled.js'
+import { compileDeclarations, compileSources, root } from './compiled.js'
 
 export interface PackedFile {
   path: string
@@ -30,13 +27,13 @@ export interface Result {
   stderr: string
 }
 
-/** Builds the package and installs it as `etcd-mtls` into a new project in .cache. */
+/** Packs the package and installs it as `etcd-mtls` into a new project in .cache. */
 export async function createProject(): Promise<Project> {
   mkdirSync(join(root, '.cache'), { recursive: true })
   const folder = mkdtempSync(join(root, '.cache', 'project-'))
   const home = join(folder, 'node_modules', 'etcd-mtls')
-  await bundle(root, join(home, 'dist'))
-  await bundleDeclarations(root, readConfig(join(root, '.config/tsconfig.build.json')), join(home, 'dist'))
+  cpSync((await compileSources()).path('.'), join(home, 'dist'), { recursive: true })
+  cpSync(await compileDeclarations(), join(home, 'dist'), { recursive: true })
   const { files } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { files: string[] }
   for (const name of ['package.json', 'README.md', 'LICENSE', ...files]) {
     if (name !== 'dist' && existsSync(join(root, name))) cpSync(join(root, name), join(home, name), { recursive: true })

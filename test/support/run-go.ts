@@ -1,10 +1,9 @@
 /** Runs a program in Go once for all questions: JSON, a line each, in and out, in order. */
 import { execFileSync } from 'node:child_process'
-import { goProgram } from './go-program.js'
+import { goProgram, type GoProgram } from './go-program.js'
 
-/** @param folder Beside this file, with its slash: `go-requests/`. */
-export function runGo(folder: string, questions: readonly unknown[]): unknown[] {
-  const output = execFileSync(goProgram(folder), {
+export function runGo(program: GoProgram, questions: readonly unknown[]): unknown[] {
+  const output = execFileSync(goProgram(program), {
     input: questions.map((each) => `${JSON.stringify(each)}\n`).join(''),
     encoding: 'utf8',
     maxBuffer: 64 * 1024 * 1024,

@@ -19,17 +19,22 @@ export class TypeCheck {
   readonly #program: ts.Program
 
   /**
-   * The snippets see the package as a user does, under its name, resolved to the sources; each stands alone, as a module.
+   * All see the package as a user does: its declarations, under its name. Each snippet stands alone, as a module.
    *
    * @param files Paths from the root of the repository.
+   * @param declarations The folder of the declarations.
    */
-  constructor(snippets: readonly Snippet[], files: readonly string[]) {
+  constructor(snippets: readonly Snippet[], files: readonly string[], declarations: string) {
     for (const [index, { name, code }] of snippets.entries()) {
       const path = join(root, 'docs', `snippet-${String(index)}.ts`)
       this.#snippets.set(name, { path, text: `${code}\nexport {}\n` })
     }
     const texts = new Map([...this.#snippets.values()].map(({ path, text }) => [path, text]))
-    const { options } = readConfig(join(root, 'tsconfig.json'))
+    const paths = {
+      'etcd-mtls': [join(declarations, 'index.d.ts')],
+      'etcd-mtls/*': [join(declarations, '*', 'index.d.ts')],
+    }
+    const options = { ...readConfig(join(root, 'tsconfig.json')).options, paths }
     const disk = ts.createCompilerHost(options)
     const host: ts.CompilerHost = {
       ...disk,
@@ -68,4 +73,24 @@ export class TypeCheck {
 function describe({ file, start = 0, messageText }: ts.Diagnostic): string {
   const line = file === undefined ? 0 : file.getLineAndCharacterOfPosition(start).line + 1
   return `line ${String(line)}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`
+}
+
+/**
+ * What the compiler says about files in a folder and about the package that is installed there, as `tsc` does without
+ * `skipLibCheck`. It is not asked about the declarations of other packages, which take most of its time.
+ */
+export function complaintsIn(folder: string, files: readonly string[], json: object): string[] {
+  const { options, errors } = ts.convertCompilerOptionsFromJson({ ...json, noEmit: true, skipLibCheck: false }, folder)
+  const program = ts.createProgram(
+    files.map((file) => join(folder, file)),
+    options,
+  )
+  const ours = program.getSourceFiles().filter(({ fileName }) => fileName.startsWith(join(folder, '/')))
+  if (!ours.some(({ fileName }) => fileName.endsWith('.d.ts'))) throw new Error('The package was not found')
+  return [
+    ...errors,
+    ...program.getOptionsDiagnostics(),
+    ...program.getGlobalDiagnostics(),
+    ...ours.flatMap((file) => [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)]),
+  ].map((each) => `${each.file?.fileName ?? ''} ${describe(each)}`)
 }

@@ -21,7 +21,7 @@ export function askEtcdAboutLists(questions: readonly ListQuestion[]): ListAnswe
     file: base64(file),
     serials: serials.map((serial) => base64(octetsOf(serial))),
   }))
-  return runGo('go-lists/', asked) as ListAnswer[] // the program's own form
+  return runGo('go-lists', asked) as ListAnswer[] // the program's own form
 }
 
 function octetsOf(serial: bigint): Buffer {

@@ -37,7 +37,7 @@ export interface GoIssuedAnswer {
 }
 
 export function askGoAboutIssued(questions: readonly GoIssuedQuestion[]): GoIssuedAnswer[] {
-  return runGo('go-issued/', questions) as GoIssuedAnswer[] // the program's own form
+  return runGo('go-issued', questions) as GoIssuedAnswer[] // the program's own form
 }
 
 export function pemOf(certificates: readonly Certificate[]): string {

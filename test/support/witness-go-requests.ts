@@ -16,5 +16,5 @@ export interface GoAnswer {
 }
 
 export function askGo(questions: readonly GoQuestion[]): GoAnswer[] {
-  return runGo('go-requests/', questions) as GoAnswer[] // the program's own form
+  return runGo('go-requests', questions) as GoAnswer[] // the program's own form
 }

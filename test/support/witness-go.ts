@@ -27,7 +27,7 @@ export class GoWitness {
   }
 
   static async start(): Promise<GoWitness> {
-    const witness = new GoWitness(goProgram('go/'))
+    const witness = new GoWitness(goProgram('go'))
     await once(witness.#child, 'spawn')
     return witness
   }

@@ -18,9 +18,9 @@ import {
   type IssueRequest,
   type PrivateKey,
   type WatchableSource,
-} from '../../src/authority/index.js'
-import { certManagerResources, kubeApiserverFlags } from '../../src/config/index.js'
-import type { Credentials } from '../../src/credentials/credentials.js'
+} from 'etcd-mtls/authority'
+import { certManagerResources, kubeApiserverFlags } from 'etcd-mtls/config'
+import type { Credentials } from 'etcd-mtls/credentials'
 
 export async function certificatesBecomeCredentials(authority: Authority): Promise<void> {
   const server = await authority.issue({ role: 'server', name: 'etcd-0', hosts: ['localhost', '127.0.0.1'] })

@@ -9,8 +9,8 @@ import {
   type Report,
   type SecureEtcd3,
   type TlsSession,
-} from '../../src/client/index.js'
-import { fromEnv } from '../../src/credentials/index.js'
+} from 'etcd-mtls/client'
+import { fromEnv } from 'etcd-mtls/credentials'
 
 declare const credentials: CredentialSource
 

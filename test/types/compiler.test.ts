@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { root } from '../support/compiled.js'
+import { compileDeclarations, root } from '../support/compiled.js'
 import { markdownFiles, readPage } from '../support/markdown.js'
 import { type Snippet, TypeCheck } from '../support/type-check.js'
 
@@ -32,8 +32,8 @@ const bad: Snippet[] = [
 ]
 
 let compiler: TypeCheck
-beforeAll(() => {
-  compiler = new TypeCheck([...blocks, ...good, ...bad], [...examples, ...contract])
+beforeAll(async () => {
+  compiler = new TypeCheck([...blocks, ...good, ...bad], [...examples, ...contract], await compileDeclarations())
 })
 
 describe('the compiler', () => {

@@ -1,7 +1,7 @@
 /** The contract of locks and elections, as types. Nothing here runs: the compiler is the test. */
 import { expectTypeOf } from 'vitest'
-import type { SecureEtcd3 } from '../../src/client/index.js'
-import { election, type Held, type Leader, lock } from '../../src/coordination/index.js'
+import type { SecureEtcd3 } from 'etcd-mtls/client'
+import { election, type Held, type Leader, lock } from 'etcd-mtls/coordination'
 
 export async function aHeldLockIsDisposable(client: SecureEtcd3): Promise<void> {
   await using held = await lock(client, 'name', { ttl: '10s', signal: AbortSignal.timeout(1) })

@@ -1,12 +1,6 @@
 /** The contract of errors, as types. Nothing here runs: the compiler is the test. */
 import { expectTypeOf } from 'vitest'
-import {
-  EtcdMtlsError,
-  isEtcdMtlsError,
-  type AnyEtcdMtlsError,
-  type ErrorCode,
-  type FailedReport,
-} from '../../src/index.js'
+import { EtcdMtlsError, isEtcdMtlsError, type AnyEtcdMtlsError, type ErrorCode, type FailedReport } from 'etcd-mtls'
 
 export function unknownErrorsNarrow(caught: unknown): void {
   if (!isEtcdMtlsError(caught)) return

@@ -30,7 +30,6 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
-  compiled[Symbol.dispose]()
   rmSync(folder, { recursive: true })
   await peer[Symbol.asyncDispose]()
 })

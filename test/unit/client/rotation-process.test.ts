@@ -28,7 +28,6 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
-  compiled[Symbol.dispose]()
   rmSync(folder, { recursive: true })
   await peer[Symbol.asyncDispose]()
 })

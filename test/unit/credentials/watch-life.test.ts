@@ -2,7 +2,7 @@
 import { getEventListeners } from 'node:events'
 import { mkdirSync, renameSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { fromFiles } from '../../../src/credentials/index.js'
 import { type WatchDirectory, watchDirectory } from '../../../src/credentials/watch-hints.js'
 import { scaled } from '../../support/long.js'
@@ -233,9 +233,6 @@ describe('a process of its own', () => {
   let compiled: Compiled
   beforeAll(async () => {
     compiled = await compileSources()
-  })
-  afterAll(() => {
-    compiled[Symbol.dispose]()
   })
   /** Beginnings and ends in each of five rounds. */
   const TIMES = scaled({ short: 200, long: 1000 })
