@@ -55,6 +55,21 @@ export default tseslint.config(
     },
   },
   {
+    files: ['src/**/*.ts'],
+    ignores: ['src/errors.ts', 'src/client/{transport,streams}/**', 'src/coordination/**'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        { selector: 'ExportDefaultDeclaration', message: 'Exports have names.' },
+        { selector: 'TSNonNullExpression', message: 'Narrow the type instead.' },
+        {
+          selector: 'BinaryExpression[operator="instanceof"][right.name="Error"]',
+          message: 'Use isError: in Jest, errors of Node are of another realm.',
+        },
+      ],
+    },
+  },
+  {
     files: ['test/**/*.ts'],
     rules: {
       // Type tests look at types; a value that is only there for its type stays unused.

@@ -1,5 +1,5 @@
 /** The one error class of the package, its codes, and what each code carries. */
-import { inspect, type InspectOptions } from 'node:util'
+import { inspect, type InspectOptions, types } from 'node:util'
 import type { Finding } from './report/finding.js'
 import type { FailedReport } from './report/report-types.js'
 
@@ -92,6 +92,11 @@ export type AnyEtcdMtlsError = { [C in ErrorCode]: EtcdMtlsError<C> }[ErrorCode]
 export function isEtcdMtlsError(error: unknown): error is AnyEtcdMtlsError
 export function isEtcdMtlsError<C extends ErrorCode>(error: unknown, code: C): error is EtcdMtlsError<C>
 export function isEtcdMtlsError(error: unknown, code?: ErrorCode): boolean {
-  if (!(error instanceof Error) || !(BRAND in error)) return false
+  if (!isError(error) || !(BRAND in error)) return false
   return code === undefined || ('code' in error && error.code === code)
+}
+
+/** True for an error of any realm. In Jest, the errors that Node throws are not instances of the `Error` that modules see. */
+export function isError(value: unknown): value is Error {
+  return value instanceof Error || types.isNativeError(value)
 }

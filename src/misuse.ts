@@ -35,6 +35,16 @@ function notAccepted(
   return optionInvalid(option, `must be ${accepted}; received ${received}`)
 }
 
+/**
+ * Refuses what is not a report, or a plan, of this package.
+ *
+ * @param list The list that each value of the kind has.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ */
+export function checkReturned(option: string, value: unknown, list: string, accepted: string): void {
+  if (!Array.isArray(Reflect.get(Object(value), list))) throw valueInvalid(option, value, accepted)
+}
+
 /** Longer strings are described: they are rarely what was meant, and a PEM key is one. */
 const MAX_SHOWN = 40
 

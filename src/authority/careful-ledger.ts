@@ -1,5 +1,5 @@
 /** The caller's ledger, which may be a store far away: what it does wrong is told in words of this package, and in bounded time. */
-import { isEtcdMtlsError } from '../errors.js'
+import { isEtcdMtlsError, isError } from '../errors.js'
 import type { Ledger } from './ledger.js'
 import { within } from './patience.js'
 import { issueRefused } from './refuse.js'
@@ -31,7 +31,7 @@ async function told<T>(failure: string, work: () => Promise<T>): Promise<T> {
     return await within(LONGEST_WAIT, 'The ledger', work())
   } catch (cause) {
     if (isEtcdMtlsError(cause)) throw cause
-    const words = cause instanceof Error ? cause.message : String(cause)
+    const words = isError(cause) ? cause.message : String(cause)
     throw issueRefused(`${failure}: ${words}`, { cause })
   }
 }

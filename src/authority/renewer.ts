@@ -1,4 +1,5 @@
 /** Holds credentials that are issued again and again: when, by how many at once, and what where that fails. */
+import { isError } from '../errors.js'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Credentials } from '../credentials/credentials.js'
 import { fingerprintOf } from '../credentials/fingerprint.js'
@@ -175,7 +176,7 @@ export class Renewer {
       this.#failure = null
       this.#nextTry = this.#timing.elapsed() + SHORTEST_PAUSE
     } catch (error) {
-      this.#failure = error instanceof Error ? error : issueRefused('The authority failed', { cause: error })
+      this.#failure = isError(error) ? error : issueRefused('The authority failed', { cause: error })
       this.#nextTry = this.#timing.elapsed() + pauseAfter(this.#failures)
       this.#failures += 1
       throw this.#failure

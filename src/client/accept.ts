@@ -2,6 +2,7 @@
  * What every set of credentials passes before it is used, the first as the hundredth: our verdict, then OpenSSL's. Nothing is
  * dialled with credentials that fail here.
  */
+import { isError } from '../errors.js'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Credentials } from '../credentials/credentials.js'
@@ -62,8 +63,8 @@ function secureContextOf(credentials: Credentials, report: PassedReport, tls: Re
   } catch (error) {
     const found = finding('handshake/context-refused', {
       origin: credentials.origin,
-      errorCode: error instanceof Error && 'code' in error ? String(error.code) : 'unknown',
-      detail: error instanceof Error ? error.message : String(error),
+      errorCode: isError(error) && 'code' in error ? String(error.code) : 'unknown',
+      detail: isError(error) ? error.message : String(error),
     })
     const failed = makeReport({ checkedAt: report.checkedAt, path: report.path, findings: [found, ...report.findings] })
     if (failed.ok) throw error

@@ -4,6 +4,7 @@
  * A call that starts while no endpoint is ready waits for one; what is sent meanwhile is kept. Serialization, interceptors
  * and the call objects that users see are grpc-js' own, above this.
  */
+import { isError } from '../errors.js'
 import { constants, type ClientHttp2Stream, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2'
 import type { EtcdMtlsError } from '../errors.js'
 import type { CallParts, CallRoute, EndedCall, WaitingCall } from './call-route.js'
@@ -220,7 +221,7 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
     } catch (error) {
       // Nothing was sent. Where the connection is out of service, another one may carry the call; else the call is at fault.
       if (!connection.open) this.#route.assign(this, this.#path)
-      else this.#end(makeStatus(status.INTERNAL, error instanceof Error ? error.message : String(error)))
+      else this.#end(makeStatus(status.INTERNAL, isError(error) ? error.message : String(error)))
       return
     }
     this.#headers = headers

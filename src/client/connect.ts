@@ -1,4 +1,5 @@
 /** The door to etcd3, types included: an `Etcd3` whose every call goes through a channel of ours. */
+import { isError } from '../errors.js'
 import {
   castGrpcError,
   ClientClosedError,
@@ -176,7 +177,7 @@ export async function authenticate(client: Etcd3, name: string, password: string
     const { token } = await client.auth.authenticate({ name, password })
     return token
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error)
+    const message = isError(error) ? error.message : String(error)
     // etcd api/v3rpc/rpctypes: ErrAuthNotEnabled; "password was given for no password user" has no class in etcd3.
     if (message.includes('authentication is not enabled')) return null
     const refused = error instanceof EtcdAuthenticationFailedError || message.includes('authentication failed')
@@ -276,10 +277,10 @@ function leaseOf({ leaseClient }: Namespace, make: MakeLease, closing: AbortSign
       since,
       closing,
       openStream: () => leaseClient.leaseKeepAlive(),
-      streamError: (error) => (error instanceof Error ? castGrpcError(error) : error),
+      streamError: (error) => (isError(error) ? castGrpcError(error) : error),
       lostError: (id, cause) => {
         const error = new EtcdLeaseInvalidError(id)
-        if (cause instanceof Error) Object.defineProperty(error, 'cause', { value: cause, configurable: true })
+        if (isError(cause)) Object.defineProperty(error, 'cause', { value: cause, configurable: true })
         return error
       },
     })

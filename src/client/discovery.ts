@@ -2,6 +2,7 @@
  * Endpoints from DNS, as etcdctl takes them with `--discovery-srv` and `--insecure-discovery=false`: records without TLS are
  * dropped, and every server has to cover the domain that was asked for, since whoever answers for DNS chooses the targets.
  */
+import { isError } from '../errors.js'
 import type { SrvRecord } from 'node:dns'
 import { Resolver } from 'node:dns/promises'
 import type { Finding } from '../report/finding.js'
@@ -137,7 +138,7 @@ function isEmptyAnswer(error: unknown): boolean {
 }
 
 function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown'
+  return isError(error) && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown'
 }
 
 function nothing(...findings: Finding[]): Error {

@@ -1,4 +1,5 @@
 /** Follows a source that tells by itself when its credentials change, and hands each new set on. */
+import { isError } from '../errors.js'
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
 import { pause } from './abortable.js'
 import type { RotationOutcome } from './rotation.js'
@@ -154,5 +155,5 @@ function sameBytes(ones: readonly { raw: Uint8Array }[], others: readonly { raw:
 }
 
 function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
+  return isError(error) ? error : new Error(String(error))
 }

@@ -2,6 +2,7 @@
  * All endpoints of one client: carries each call over one that is ready, round robin, and lets a call wait where one may
  * become ready soon. A silent or broken endpoint is never picked, so nothing hangs on it.
  */
+import { isError } from '../errors.js'
 import type { OutgoingHttpHeaders } from 'node:http2'
 import type { EtcdMtlsError } from '../errors.js'
 import type { Finding } from '../report/finding.js'
@@ -254,7 +255,7 @@ export class Members implements CallRoute, ChannelBacking {
       },
       (error: unknown) => {
         const refused = error instanceof LoginError && error.refused
-        const details = `Logging in failed: ${error instanceof Error ? error.message : String(error)}`
+        const details = `Logging in failed: ${isError(error) ? error.message : String(error)}`
         const outcome = makeStatus(refused ? status.UNAUTHENTICATED : status.UNAVAILABLE, details)
         this.#refuseWaiting(because(outcome, this.explainLogin(error)))
       },

@@ -3,7 +3,7 @@
  * call that starts from there on; the connections made with the old ones end within a bounded time.
  */
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
-import { EtcdMtlsError, isEtcdMtlsError } from '../errors.js'
+import { EtcdMtlsError, isEtcdMtlsError, isError } from '../errors.js'
 import type { Finding } from '../report/finding.js'
 import { type FailedReport, makeReport, type PassedReport, summarize } from '../report/report.js'
 import { abortable, pause } from './abortable.js'
@@ -199,7 +199,7 @@ function leftBehind({ endpoint }: Member, findings: readonly Finding[]): Finding
 function reportOf(error: unknown, origin: string): FailedReport {
   if (isEtcdMtlsError(error, 'ERR_VALIDATION_FAILED')) return error.details.report
   if (isEtcdMtlsError(error, 'ERR_CREDENTIALS_UNREADABLE')) return failed(error.details.findings, null)
-  const detail = error instanceof Error ? error.message : String(error)
+  const detail = isError(error) ? error.message : String(error)
   return failed([finding('rotation/source-failed', { origin, detail })], null)
 }
 

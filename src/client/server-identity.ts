@@ -2,6 +2,7 @@
  * Our rules for the server's chain, run inside `checkServerIdentity`: after OpenSSL accepted the chain, before anything is
  * sent over the connection. They may refuse what OpenSSL accepts, as a name that stands only in the common name.
  */
+import { isError } from '../errors.js'
 import { checkServerIdentity, type PeerCertificate } from 'node:tls'
 import { makeReport, summarize, type Report } from '../report/report.js'
 import { validateChain } from '../validate/validate.js'
@@ -40,7 +41,7 @@ export function serverIdentityCheck(
       // Node's own check stays on beside ours. It knows no URI names as hosts; neither do endpoints.
       return checkServerIdentity(name.value, certificate)
     } catch (error) {
-      return error instanceof Error ? error : new Error(String(error))
+      return isError(error) ? error : new Error(String(error))
     }
   }
 }
@@ -61,7 +62,7 @@ export function judgeServer(
     const report = validateChain({ leaf, intermediates, trustAnchors, crls }, { usage: 'server', hosts: [name.value] })
     return { chain: certificates, report }
   } catch (error) {
-    return unreadable(certificates, endpoint, error instanceof Error ? error.message : String(error))
+    return unreadable(certificates, endpoint, isError(error) ? error.message : String(error))
   }
 }
 

@@ -1,3 +1,4 @@
+import { isError } from '../errors.js'
 import { realpath } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { checkOptions, optionInvalid } from '../misuse.js'
@@ -115,7 +116,7 @@ async function generationOf(mount: string): Promise<string> {
     return await realpath(join(mount, GENERATION))
   } catch (error) {
     // No such link, or no way to it: opening the files below the mount gives the findings that say why.
-    if (error instanceof Error && 'code' in error) return mount
+    if (isError(error) && 'code' in error) return mount
     throw error
   }
 }

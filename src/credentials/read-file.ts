@@ -1,4 +1,5 @@
 /** Reads a file of material: bounded, and never blocked by a FIFO or a device. */
+import { isError } from '../errors.js'
 import { constants, type Stats } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import type { Finding } from '../report/finding.js'
@@ -78,7 +79,7 @@ function refuse(stats: Stats, name: FileName, limit: number): Finding | null {
 
 /** The finding for an error of the file system. Its code says enough; an error without a code is none of the file system. */
 function fileError(error: unknown, name: FileName): Finding {
-  const reason = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null
+  const reason = isError(error) && 'code' in error && typeof error.code === 'string' ? error.code : null
   if (reason === null) throw error
   if (reason === 'ENOENT' || reason === 'ENOTDIR') return finding('file/missing', { ...name })
   if (reason === 'EACCES' || reason === 'EPERM') return finding('file/permission-denied', { ...name, reason })

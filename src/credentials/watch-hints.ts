@@ -1,4 +1,5 @@
 /** Hints of the operating system that files may have changed. Whether they have is for those who look at them. */
+import { isError } from '../errors.js'
 import { watch } from 'node:fs'
 import { basename } from 'node:path'
 import type { WatchedDirectory } from './watch-survey.js'
@@ -110,7 +111,7 @@ export class Hints {
       }
       this.#open.set(directory, open)
     } catch (error) {
-      if (error instanceof Error && 'code' in error) return
+      if (isError(error) && 'code' in error) return
       throw error
     }
   }

@@ -1,5 +1,6 @@
 /** Follows the ways to files: which directories to watch for a change of them, and by what a change shows. */
 import { lstat, readlink } from 'node:fs/promises'
+import { isError } from '../errors.js'
 import { dirname, join, parse, sep } from 'node:path'
 
 /** A directory that holds something the files depend on. */
@@ -96,7 +97,7 @@ async function lookAt(path: string): Promise<Entry | string> {
       target: stats.isSymbolicLink() ? await readlink(path) : null,
     }
   } catch (error) {
-    if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
+    if (isError(error) && 'code' in error && typeof error.code === 'string') return error.code
     throw error
   }
 }

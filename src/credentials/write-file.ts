@@ -1,5 +1,5 @@
 /** Writes one new file as a whole, and tells in one form what a file system refuses. */
-import { EtcdMtlsError } from '../errors.js'
+import { EtcdMtlsError, isError } from '../errors.js'
 import { printable } from '../report/printable.js'
 
 /** What is done with an open file. Node's `FileHandle` is one. */
@@ -118,14 +118,14 @@ export async function abandon(error: unknown, leftover: string, takeAway: () => 
 
 function reasonOf(error: unknown): string {
   const code = systemCode(error)
-  const words = error instanceof Error ? error.message : String(error)
+  const words = isError(error) ? error.message : String(error)
   const remedy = code === null ? undefined : REMEDIES.get(code)
   return remedy === undefined ? words : `${remedy} (${words})`
 }
 
 /** The code of a system error, as `ENOENT`; null for any other error. */
 export function systemCode(error: unknown): string | null {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null
+  return isError(error) && 'code' in error && typeof error.code === 'string' ? error.code : null
 }
 
 /** True for a file's path of which nothing is there. */

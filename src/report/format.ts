@@ -1,5 +1,5 @@
 /** A report as text for people: at 80 columns, without colour, by a screen reader and in a log. */
-import { checkOptions, optionInvalid } from '../misuse.js'
+import { checkOptions, checkReturned, optionInvalid } from '../misuse.js'
 import { placed } from './catalogue/config-place.js'
 import type { CertificateRef, Finding } from './finding.js'
 import { printable } from './printable.js'
@@ -43,9 +43,10 @@ export interface Printer {
  *
  * The text may change in any release; programs read `report.findings`.
  *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for an unknown option, or a `width` that is not a number.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for what is not a report, an unknown option, or a `width` that is not a number.
  */
 export function formatReport(report: AnyReport, options: FormatOptions = {}): string {
+  checkReturned('report', report, 'findings', 'a report, such as validateCredentials returns')
   const printer = makePrinter(options)
   const findings = worstFirst(report.findings)
   if (options.oneLine === true) return logLine(report, findings, printer)

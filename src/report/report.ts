@@ -1,4 +1,5 @@
 import { EtcdMtlsError } from '../errors.js'
+import { checkReturned } from '../misuse.js'
 import type { CertificateRef, Finding, FindingCode } from './finding.js'
 import type { FailedReport, PassedReport, Report } from './report-types.js'
 import { worstFirst } from './severity.js'
@@ -36,9 +37,12 @@ function wanted(findings: readonly Finding[], ignored: ReadonlySet<FindingCode>)
 /**
  * Narrows a report to a passed one.
  *
- * @throws {EtcdMtlsError} `ERR_VALIDATION_FAILED` with the report in `details` when the report is not ok.
+ * @throws {EtcdMtlsError}
+ * - `ERR_VALIDATION_FAILED` with the report in `details` if the report is not ok.
+ * - `ERR_OPTION_INVALID` if the argument is missing or not a report.
  */
 export function assertValid(report: Report): asserts report is PassedReport {
+  checkReturned('report', report, 'findings', 'a report, such as validateCredentials returns')
   if (!report.ok) throw validationFailed('The credentials are refused', report)
 }
 

@@ -1,4 +1,5 @@
 /** etcd in a container: the one door to testcontainers. */
+import { isError } from '../errors.js'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type * as Testcontainers from 'testcontainers'
 import { RUN_LABEL, runLabel } from './environment.js'
@@ -211,7 +212,7 @@ class ContainerMachine implements Machine {
       return error
     }
     if (signal.aborted) return error
-    const why = error instanceof Error ? error.message.trim() : String(error)
+    const why = isError(error) ? error.message.trim() : String(error)
     return notStarted(`No container could be made of the image "${this.#options.image}": ${why}.`, [], error)
   }
 
@@ -288,7 +289,7 @@ async function ignoreGone(removal: Promise<unknown>): Promise<void> {
   try {
     await removal
   } catch (error) {
-    const status = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined
+    const status = isError(error) && 'statusCode' in error ? error.statusCode : undefined
     if (status !== 404 && status !== 409) throw error
   }
 }

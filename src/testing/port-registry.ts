@@ -1,4 +1,5 @@
 /** Locks on ports, shared by all processes of this user on this machine. */
+import { isError } from '../errors.js'
 import { createHash } from 'node:crypto'
 import { lstatSync, mkdirSync, readdirSync, rmdirSync, type Stats, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -129,5 +130,5 @@ function remove(by: (path: string) => void, path: string): void {
 }
 
 function hasCode(error: unknown, ...codes: string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code))
+  return isError(error) && 'code' in error && codes.includes(String(error.code))
 }

@@ -1,6 +1,6 @@
 /** One running throw-away etcd. */
 import type { Credentials } from '../credentials/credentials.js'
-import { EtcdMtlsError } from '../errors.js'
+import { EtcdMtlsError, isError } from '../errors.js'
 import { parseDuration } from '../x509/time.js'
 import { type EtcdFiles, identityFiles, materialFiles, materialNames } from './files.js'
 import type { ExecResult, Machine } from './machine.js'
@@ -67,7 +67,7 @@ export class TestEtcd implements AsyncDisposable {
       if (end !== null) throw new Error(end)
     } catch (error) {
       if (error instanceof EtcdMtlsError || options.signal?.aborted === true) throw error
-      const words = error instanceof Error ? error.message : String(error)
+      const words = isError(error) ? error.message : String(error)
       throw notStarted(`etcd could not be started. ${words}`, this.logs(), error)
     } finally {
       clearTimeout(timer)

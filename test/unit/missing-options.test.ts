@@ -1,6 +1,7 @@
 /** What a caller is told who leaves out something that is required: that it is missing, not what it must look like. */
 import { webcrypto } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
+import manifest from '../../package.json' with { type: 'json' }
 import * as root from '../../src/index.js'
 import * as testing from '../../src/testing/index.js'
 
@@ -16,20 +17,32 @@ async function refusalOf(call: () => unknown): Promise<unknown> {
   }
 }
 
-/** These take a report or a plan that the package has returned, and no options. */
-const FORMATTERS = ['assertValid', 'formatDirectory', 'formatPlan', 'formatReport']
-/** These do without arguments. */
+/** These require no argument. */
 const COMPLETE = ['fromEnv', 'isEtcdMtlsError', 'issueClusterSteps', 'memoryLedger']
 
-const functions = Object.entries({ ...root, ...testing }).filter(
-  (entry): entry is [string, () => unknown] =>
-    typeof entry[1] === 'function' &&
-    !Function.prototype.toString.call(entry[1]).startsWith('class') &&
-    ![...FORMATTERS, ...COMPLETE].includes(entry[0]),
+const subpaths = Object.entries(manifest.exports).flatMap(([subpath, target]) =>
+  typeof target === 'string' ? [] : [[subpath, target.default.replace('./dist/', '../../src/')] as const],
 )
+/** Each function once: the root exports those of nearly all subpaths again. */
+const functions = new Map<string, () => unknown>()
+for (const [, file] of subpaths) {
+  for (const [name, value] of Object.entries((await import(file)) as Record<string, unknown>)) {
+    if (isFunction(value)) functions.set(name, value)
+  }
+}
 
-it.each(functions)('%s without arguments reports that one is missing', async (_, call) => {
-  expect(await refusalOf(call)).toMatch(/^Option "\w+" is missing: pass /)
+function isFunction(value: unknown): value is () => unknown {
+  return typeof value === 'function' && !Function.prototype.toString.call(value).startsWith('class')
+}
+
+it('finds the functions of every subpath', () => {
+  expect(subpaths.map(([subpath]) => subpath)).toContain('./testing')
+  expect([...functions.keys()]).toEqual(expect.arrayContaining(['lock', 'startEtcd', 'formatPlan', ...COMPLETE]))
+})
+
+it.each([...functions])('%s without arguments reports that one is missing, or requires none', async (name, call) => {
+  const expected = COMPLETE.includes(name) ? /^accepted$/ : /^Option "\w+" is missing: pass /
+  expect(await refusalOf(call)).toMatch(expected)
 })
 
 const authority = await createAuthority({ name: 'Missing CA', ledger: memoryLedger() })

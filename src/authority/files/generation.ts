@@ -2,6 +2,7 @@
  * A generation: the folder that holds one complete set of files, next to the link `..data` that says which one counts.
  * The form is the kubelet's, which replaces the files of a volume in the same way.
  */
+import { isError } from '../../errors.js'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { type FileContents, flushDirectory, writeNewFile } from '../../credentials/write-file.js'
@@ -91,7 +92,7 @@ export async function readDataLink(fs: FileSystem, directory: string): Promise<s
   try {
     return await fs.readlink(join(directory, DATA_LINK))
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
+    if (isError(error) && 'code' in error && error.code === 'ENOENT') return null
     throw error
   }
 }

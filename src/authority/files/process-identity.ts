@@ -1,5 +1,6 @@
 /** Which process holds a lock, and whether it is still there. */
 import { readFile, readlink } from 'node:fs/promises'
+import { isError } from '../../errors.js'
 import { hostname } from 'node:os'
 
 /** A process, told apart from all that had or will have the same number. */
@@ -41,7 +42,7 @@ function hasProcess(pid: number): boolean {
     return true
   } catch (error) {
     // EPERM: it is there, and belongs to somebody else.
-    return !(error instanceof Error && 'code' in error && error.code === 'ESRCH')
+    return !(isError(error) && 'code' in error && error.code === 'ESRCH')
   }
 }
 

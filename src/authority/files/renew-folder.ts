@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { CredentialFiles } from '../../credentials/write.js'
 import type { FileContents } from '../../credentials/write-file.js'
 import type { Credentials } from '../../credentials/credentials.js'
-import { isEtcdMtlsError } from '../../errors.js'
+import { isEtcdMtlsError, isError } from '../../errors.js'
 import type { CertificateRef, Finding } from '../../report/finding.js'
 import type { Issuer } from '../issuer.js'
 import type { LedgerEntry } from '../ledger.js'
@@ -264,5 +264,5 @@ function keep(
 function told(error: unknown): { reason: string; findings: readonly Finding[] } {
   if (isEtcdMtlsError(error, 'ERR_WRITE_FAILED')) return { reason: error.message, findings: [] }
   if (isEtcdMtlsError(error, 'ERR_ISSUE_REFUSED')) return error.details
-  return { reason: error instanceof Error ? error.message : String(error), findings: [] }
+  return { reason: isError(error) ? error.message : String(error), findings: [] }
 }

@@ -1,4 +1,5 @@
 /** Writes a revocation list as etcd reads it. */
+import { isError } from '../../errors.js'
 import { stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { checkFileName } from '../../credentials/write.js'
@@ -42,8 +43,6 @@ export async function writeCrl(path: string, crl: Crl, options: WriteCrlOptions 
     const content = form === 'der' ? crl.raw : crl.toPem()
     await replaceFiles(directory, [{ path: join(directory, name), content, mode: 0o644 }])
   } catch (error) {
-    throw error instanceof Error && 'code' in error && error.code === 'ERR_OPTION_INVALID'
-      ? error
-      : writeFailed(path, error)
+    throw isError(error) && 'code' in error && error.code === 'ERR_OPTION_INVALID' ? error : writeFailed(path, error)
   }
 }

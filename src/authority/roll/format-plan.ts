@@ -1,5 +1,5 @@
 /** A plan as text for people, to be printed and ticked off. */
-import { optionInvalid } from '../../misuse.js'
+import { checkReturned, optionInvalid } from '../../misuse.js'
 import { printable } from '../../report/printable.js'
 import { wrapText } from '../../report/wrap.js'
 import type { CaRollAction, CaRollPlan, CaRollStep } from './plan-types.js'
@@ -20,6 +20,7 @@ const MOST_FILES = 12
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
 export function formatPlan(plan: CaRollPlan, { width: asked = 80 }: FormatPlanOptions = {}): string {
+  checkReturned('plan', plan, 'steps', 'a plan, such as planCaRoll returns')
   if (typeof asked !== 'number' || Number.isNaN(asked)) throw optionInvalid('width', 'must be a number')
   const width = Math.max(40, Math.floor(asked))
   const wrap = (first: string, text: string): string[] =>

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it, test, vi } from 'vitest'
-import { EtcdMtlsError, isEtcdMtlsError } from '../../../src/errors.js'
+import { EtcdMtlsError, isError, isEtcdMtlsError } from '../../../src/errors.js'
 import type { FailedReport } from '../../../src/report/index.js'
 import { checkOptions, optionInvalid } from '../../../src/misuse.js'
 
@@ -95,5 +96,17 @@ describe('checkOptions', () => {
         details: { option, reason },
       }),
     )
+  })
+})
+
+describe('isError', () => {
+  it.each([
+    [new Error('here'), true],
+    [runInNewContext('new Error("elsewhere")') as unknown, true],
+    [runInNewContext('new (class Own extends TypeError {})()') as unknown, true],
+    [{ message: 'an object' }, false],
+    [undefined, false],
+  ])('knows an error of any realm from other values: %o', (value, expected) => {
+    expect(isError(value)).toBe(expected)
   })
 })

@@ -1,5 +1,5 @@
 /** What a folder holds as text for people: who signed whom as a tree, then keys, requests, lists, and every finding. */
-import { checkOptions } from '../../../misuse.js'
+import { checkOptions, checkReturned } from '../../../misuse.js'
 import { count, findingBlock, makePrinter, type Printer } from '../../../report/format.js'
 import { printable } from '../../../report/printable.js'
 import { wrapText } from '../../../report/wrap.js'
@@ -28,6 +28,7 @@ const MOST_LINES = 500
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
 export function formatDirectory(report: DirectoryReport, options: FormatDirectoryOptions = {}): string {
+  checkReturned('report', report, 'layouts', 'a report, such as describeDirectory returns')
   checkOptions('format', options, ['color', 'width'])
   const printer = makePrinter(options)
   const blocks = [
