@@ -36,8 +36,8 @@ export interface Election {
   campaign(value: string, options?: CampaignOptions): Promise<Held>
   /**
    * The leaders in their order, from the one that leads now; an election without a leader yields nothing until one is elected.
-   * A leader whose term began and ended while etcd could not be reached may be missing. Ends when `signal` aborts or the client
-   * is closed; throws etcd3's error when etcd refuses the calls.
+   * None is left out, not even one that led while etcd could not be reached, unless etcd has compacted that time by then. Ends
+   * when `signal` aborts or the client is closed; throws etcd3's error when etcd refuses the calls.
    */
   observe(options?: ObserveOptions): AsyncIterable<Leader>
 }

@@ -1,6 +1,6 @@
 /** {@link Store} on etcd3. */
 import { EtcdLeaseInvalidError, isRecoverableError, type SecureEtcd3 } from '../client/connect.js'
-import type { Change, ContenderKey, Store } from './store.js'
+import type { Change, ContenderKey, Store, WatchEnd } from './store.js'
 
 /**
  * How long one call may take, in milliseconds. A member that is cut off from its leader gives up after seven seconds only
@@ -60,19 +60,19 @@ export function etcdStore(client: SecureEtcd3): Store {
     watch: (target, after, signal, onChanges) =>
       new Promise((resolve) => {
         if (signal.aborted) {
-          resolve()
+          resolve('lost')
           return
         }
         const prefix = 'prefix' in target ? target.prefix : null
         const builder = client.watch().startRevision(String(BigInt(after) + 1n))
         // Not create(): events may come before its promise has resolved.
         const watcher = ('key' in target ? builder.key(target.key) : builder.prefix(target.prefix)).watcher()
-        const end = (): void => {
-          signal.removeEventListener('abort', end)
-          resolve()
+        const end = (why: WatchEnd): void => {
+          signal.removeEventListener('abort', cancel)
+          resolve(why)
         }
         const cancel = (): void => {
-          end()
+          end('lost')
           // It fails only for a stream that has ended, and its watches with it.
           watcher.cancel().catch(() => undefined)
         }
@@ -87,7 +87,9 @@ export function etcdStore(client: SecureEtcd3): Store {
             }))
             onChanges(changes.filter(({ key }) => prefix === null || isContender(prefix, key)))
           })
-          .on('error', end)
+          .on('error', () => {
+            end('refused')
+          })
           .on('disconnected', cancel)
       }),
     isLeaseGone: (error) => error instanceof EtcdLeaseInvalidError,

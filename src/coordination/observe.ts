@@ -23,15 +23,21 @@ export async function* observeLeaders(
   for (const each of ends) each.addEventListener('abort', end, { once: true })
   if (ends.some((each) => each.aborted)) end()
   const queue = new LeaderQueue()
+  /** The revision after which the watch goes on; null: where the candidates are listed. */
+  let after: string | null = null
   try {
     for (let attempt = 0; !over.signal.aborted; attempt += 1) {
       if (attempt > 0) await pauseBefore(attempt, over.signal)
+      // Each time: a watch that is lost does not report that etcd would refuse another one.
       const { keys, revision } = await ask(store, over.signal, () => store.list(prefix))
-      queue.reset(keys)
-      const watching = store.watch({ prefix }, revision, over.signal, (changes) => {
+      if (after === null) queue.reset(keys)
+      after ??= revision
+      const watching = store.watch({ prefix }, after, over.signal, (changes) => {
         queue.apply(changes)
+        after = changes.at(-1)?.revision ?? after
       })
       yield* queue.until(watching, over.signal)
+      if ((await watching) === 'refused') after = null
     }
   } catch (error) {
     if (!over.signal.aborted) throw error
@@ -66,7 +72,7 @@ class LeaderQueue {
   }
 
   /** Yields leaders until the watch has ended. */
-  async *until(watching: Promise<void>, signal: AbortSignal): AsyncGenerator<Leader, undefined> {
+  async *until(watching: Promise<unknown>, signal: AbortSignal): AsyncGenerator<Leader, undefined> {
     const done = new AbortController()
     const ended = watching.then(() => {
       done.abort()

@@ -25,6 +25,9 @@ export interface QueueView {
   readonly revision: string
 }
 
+/** Why a watch ended: it may go on where it was, or etcd does not let it, as when it has compacted what the watch needs. */
+export type WatchEnd = 'lost' | 'refused'
+
 export interface Store {
   /** Grants a lease of that id; one that exists already counts as granted. */
   grant(lease: string, seconds: number): Promise<void>
@@ -42,7 +45,7 @@ export interface Store {
     after: string,
     signal: AbortSignal,
     onChanges: (changes: readonly Change[]) => void,
-  ): Promise<void>
+  ): Promise<WatchEnd>
   /** Whether the error says that etcd does not have the lease. */
   isLeaseGone(error: unknown): boolean
   /** Whether the same call may succeed later. */

@@ -1,6 +1,6 @@
 /** The part of etcd that locks and elections use, in memory, with faults that a test switches on. */
 import type { KeepAliveAnswer, KeepAliveStream } from '../../src/client/streams/lease-keeper.js'
-import type { Change, ContenderKey, Store } from '../../src/coordination/store.js'
+import type { Change, ContenderKey, Store, WatchEnd } from '../../src/coordination/store.js'
 
 /** What a call fails with when its answer is lost. */
 export class TransientError extends Error {}
@@ -9,7 +9,7 @@ export class LeaseGoneError extends Error {}
 interface Watch {
   readonly covers: (key: string) => boolean
   readonly onChanges: (changes: readonly Change[]) => void
-  readonly end: () => void
+  readonly end: (why?: WatchEnd) => void
 }
 
 export class FakeStore implements Store {
@@ -26,6 +26,7 @@ export class FakeStore implements Store {
   answersKeepAlive = true
   #revision = 1
   readonly #watches = new Set<Watch>()
+  readonly #history: Change[][] = []
 
   get watches(): number {
     return this.#watches.size
@@ -85,24 +86,29 @@ export class FakeStore implements Store {
 
   watch(
     target: { key: string } | { prefix: string },
-    _after: string,
+    after: string,
     signal: AbortSignal,
     onChanges: (changes: readonly Change[]) => void,
-  ): Promise<void> {
+  ): Promise<WatchEnd> {
     this.calls.push('watch')
     const covers = (key: string): boolean => ('key' in target ? key === target.key : key.startsWith(target.prefix))
     return new Promise((resolve) => {
       const watch: Watch = {
         covers,
         onChanges,
-        end: () => {
+        end: (why = 'lost') => {
           this.#watches.delete(watch)
-          resolve()
+          resolve(why)
         },
       }
       this.#watches.add(watch)
-      signal.addEventListener('abort', watch.end)
+      signal.addEventListener('abort', () => {
+        watch.end()
+      })
       if (signal.aborted) watch.end()
+      for (const changes of this.#history) {
+        if (BigInt(changes[0]?.revision ?? 0) > BigInt(after)) this.#reportTo(watch, changes)
+      }
     })
   }
 
@@ -131,12 +137,19 @@ export class FakeStore implements Store {
     for (const watch of [...this.#watches]) watch.end()
   }
 
-  #report(changes: readonly Change[]): void {
-    if (this.silent) return
-    for (const watch of [...this.#watches]) {
-      const covered = changes.filter(({ key }) => watch.covers(key))
-      if (covered.length > 0) watch.onChanges(covered)
-    }
+  /** etcd ends every watch, as when it has compacted what they need. */
+  refuseWatches(): void {
+    for (const watch of [...this.#watches]) watch.end('refused')
+  }
+
+  #report(changes: Change[]): void {
+    this.#history.push(changes)
+    for (const watch of [...this.#watches]) this.#reportTo(watch, changes)
+  }
+
+  #reportTo(watch: Watch, changes: readonly Change[]): void {
+    const covered = changes.filter(({ key }) => watch.covers(key))
+    if (covered.length > 0 && !this.silent) watch.onChanges(covered)
   }
 
   async #call<T>(name: string, apply: () => T): Promise<T> {

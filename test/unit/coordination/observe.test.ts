@@ -68,6 +68,31 @@ describe('the leaders of an election', () => {
     expect((await next).value).toEqual({ value: 'b', fencingToken: '3' })
   })
 
+  it('include one whose term began and ended while the watch was lost', async () => {
+    for (const name of ['a', 'b', 'c']) await stand(name)
+    const leaders = observe()
+    await leaders.next()
+    const next = leaders.next()
+    await watched()
+    store.loseWatches()
+    store.expire('a')
+    store.expire('b')
+    expect((await next).value).toEqual({ value: 'b', fencingToken: '3' })
+    expect((await leaders.next()).value).toEqual({ value: 'c', fencingToken: '4' })
+  })
+
+  it('go on with the one that leads after etcd has refused the watch', async () => {
+    for (const name of ['a', 'b', 'c']) await stand(name)
+    const leaders = observe()
+    await leaders.next()
+    const next = leaders.next()
+    await watched()
+    store.refuseWatches()
+    store.expire('a')
+    store.expire('b')
+    expect((await next).value).toEqual({ value: 'c', fencingToken: '4' })
+  })
+
   it('end when the signal aborts, also while one is waited for', async () => {
     const leaders = observe()
     const first = leaders.next()
