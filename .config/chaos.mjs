@@ -14,12 +14,11 @@
 import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { aptInstall, canInstall } from './lib/debian.mjs'
 import { ensureDependencies } from './lib/dependencies.mjs'
 import { etcdBinaries } from './lib/etcd-binaries.mjs'
 import { lifecycle, say, Stop } from './lib/lifecycle.mjs'
 import { randomSeed, readOptions } from './lib/options.mjs'
-import { which } from './lib/process.mjs'
+import { ensureNetworkTools } from './lib/tools.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const OPTIONS = {
@@ -37,6 +36,7 @@ const OPTIONS = {
 await lifecycle(async ({ signal, defer }) => {
   const { seed, runs, alone, json, ...given } = readOptions(OPTIONS)
   await ensureDependencies(root, { signal })
+  if (process.getuid?.() !== 0) throw new Stop('Run it as root: it makes network namespaces.')
   await ensureNetworkTools({ signal })
   const { folder: binaries } = await etcdBinaries({ root, signal })
   // The bundler is among the packages that may just have been fetched.
@@ -78,16 +78,4 @@ function print(report, chaos) {
   const kinds = only === null ? '' : ` --only ${only.join(',')}`
   if (promises.length > 0) say(`\nRepeat it: npm run chaos -- --seconds ${seconds} --seed ${seed}${kinds}`)
   return promises.length
-}
-
-async function ensureNetworkTools({ signal }) {
-  if (process.getuid?.() !== 0) throw new Stop('Run it as root: it makes network namespaces.')
-  const missing = [
-    ['ip', 'iproute2'],
-    ['nft', 'nftables'],
-  ].filter(([program]) => which(program, { extra: ['/usr/sbin', '/sbin'] }) === null)
-  if (missing.length === 0) return
-  const packages = missing.map(([, name]) => name)
-  if (!canInstall()) throw new Stop(`Install ${packages.join(' and ')}.`)
-  await aptInstall(packages, { signal })
 }

@@ -4,7 +4,7 @@
  * `npm run test:unit`, `test:long`, `test:watch` and `conformance` are the same script with a flag: see lib/test-run.mjs.
  */
 import { randomInt } from 'node:crypto'
-import { chmodSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,7 +15,7 @@ import { ensureEtcdImage } from './lib/etcd-image.mjs'
 import { lifecycle, say, Stop } from './lib/lifecycle.mjs'
 import { run } from './lib/process.mjs'
 import { planRun } from './lib/test-run.mjs'
-import { ensureGnuTls, ensureGo, ensureNginx, ensureSoftHsm, ensureTools } from './lib/tools.mjs'
+import { ensureGnuTls, ensureGo, ensureNetworkTools, ensureNginx, ensureSoftHsm, ensureTools } from './lib/tools.mjs'
 import { closingLine, summary, verdict } from './lib/verdict.mjs'
 import { findVectors, howToGetVectors } from './lib/vectors.mjs'
 
@@ -24,6 +24,14 @@ const plan = planRun(process.argv.slice(2), root)
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
 const config = ['--config', join(root, '.config', `vitest.${plan.conformance ? 'conformance.' : ''}config.ts`)]
 const vectors = findVectors(root)
+/** What some of the integration tests call, by the names of their files. */
+const NEEDS = [
+  [/^(differential|issued-)/, ensureGo],
+  [/^(differential|issued-)/, ensureGnuTls],
+  [/^signer-pkcs11/, ensureSoftHsm],
+  [/^watch-proxy/, ensureNginx],
+  [/^(chaos-faults|coordination-partition)/, ensureNetworkTools],
+]
 let counts = null
 let files = []
 
@@ -41,14 +49,9 @@ await lifecycle(
     if (plan.long) env.ETCD_MTLS_TEST_LONG = '1'
     env.ETCD_MTLS_TEST_SEED ??= String(randomInt(2 ** 31))
     say(`Random choices start from ETCD_MTLS_TEST_SEED=${env.ETCD_MTLS_TEST_SEED}.`)
-    const chosen = await chosenFiles({ signal })
-    if (/(^|\/|\s)test\/integration\/(differential|issued-)/m.test(chosen)) {
-      await ensureGo({ signal })
-      await ensureGnuTls({ signal })
-    }
-    if (/(^|\/|\s)test\/integration\/signer-pkcs11/m.test(chosen)) await ensureSoftHsm({ signal })
-    if (/(^|\/|\s)test\/integration\/watch-proxy/m.test(chosen)) await ensureNginx({ signal })
-    if (/(^|\/|\s)test\/integration\//m.test(chosen)) {
+    const integration = await chosenIntegration({ signal })
+    for (const [names, ensure] of NEEDS) if (integration.some((name) => names.test(name))) await ensure({ signal })
+    if (integration.length > 0) {
       const engine = await ensureEngine({ root, signal, defer })
       defer(() => engine.removeLabelled(`etcd-mtls.run=${env.ETCD_MTLS_TEST_RUN}`, { settle: signal.aborted }))
       env.ETCD_MTLS_TEST_IMAGE = await ensureEtcdImage(engine, { root, signal })
@@ -80,15 +83,15 @@ await lifecycle(
   { lastLine: (code) => (plan.watch ? undefined : closingLine(counts, code)) },
 )
 
-/** The test files that vitest would run, a line each; where it cannot say, all that needs something is among them. */
-async function chosenFiles({ signal }) {
-  const everything = 'test/integration/differential test/integration/signer-pkcs11'
-  if (plan.conformance) return ''
+/** The integration tests that vitest would run, by their names; all of them if it cannot list them. */
+async function chosenIntegration({ signal }) {
+  if (plan.conformance) return []
+  const everything = readdirSync(join(root, 'test', 'integration'))
   if (plan.filters.length === 0) return everything
   if (!existsSync(vitest)) throw new Stop('vitest is not installed although npm ci succeeded.')
   const { code, stdout } = await run(process.execPath, [vitest, 'list', '--filesOnly', ...config, ...plan.filters], {
     cwd: root,
     signal,
   })
-  return code === 0 ? stdout : everything
+  return code === 0 ? everything.filter((name) => stdout.includes(`test/integration/${name}`)) : everything
 }

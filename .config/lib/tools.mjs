@@ -51,8 +51,22 @@ export async function ensureNginx({ signal } = {}) {
   await ensure([['nginx', 'nginx-light']], { signal })
 }
 
+/** Namespaces of the network and rules for their packets: only the tests of faults in the network make them. */
+export async function ensureNetworkTools({ signal } = {}) {
+  await ensure(
+    [
+      ['ip', 'iproute2'],
+      ['nft', 'nftables'],
+    ],
+    { signal },
+  )
+}
+
+/** Where Debian has programs that are not for everybody. */
+const SYSTEM = ['/usr/sbin', '/sbin']
+
 async function ensure(tools, { signal }) {
-  const missing = tools.filter(([program]) => which(program) === null)
+  const missing = tools.filter(([program]) => which(program, { extra: SYSTEM }) === null)
   if (missing.length === 0) return
   const packages = missing.map(([, name]) => name)
   if (!canInstall()) {

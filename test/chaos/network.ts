@@ -71,6 +71,13 @@ export class Network {
   }
 }
 
+export interface MemberParts {
+  /** For the certificates of {@link writePki}, and what the members write. */
+  readonly folder: string
+  /** Folder of etcd and etcdctl; null: they are on PATH. */
+  readonly binaries: string | null
+}
+
 export class Member {
   readonly index: number
   readonly address: string
@@ -79,19 +86,19 @@ export class Member {
   onChange: () => void = () => undefined
   readonly #space: string
   readonly #folder: string
-  readonly #etcd: string
+  readonly #binaries: string | null
   readonly #cluster: string
   readonly #impairments = new Set<Impairment>()
   #child: ChildProcess | null = null
   #serving = false
   #frozen = false
 
-  constructor(network: Network, parts: { index: number; folder: string; binaries: string; cluster: string }) {
+  constructor(network: Network, parts: MemberParts & { index: number; cluster: string }) {
     this.index = parts.index
     this.address = addressOf(parts.index)
     this.endpoint = `https://${this.address}:${String(CLIENT_PORT)}`
     this.#folder = join(parts.folder, `m${String(parts.index)}`)
-    this.#etcd = parts.binaries
+    this.#binaries = parts.binaries
     this.#cluster = parts.cluster
     this.#space = network.host(`m${String(parts.index)}`, this.address)
     mkdirSync(this.#folder, { recursive: true })
@@ -129,7 +136,7 @@ export class Member {
     const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`)
     const log = openSync(this.#log, 'a')
     const from = statSync(this.#log).size
-    this.#child = spawn('ip', ['netns', 'exec', this.#space, join(this.#etcd, 'etcd'), ...args], {
+    this.#child = spawn('ip', ['netns', 'exec', this.#space, this.#program('etcd'), ...args], {
       stdio: ['ignore', log, log],
       env: { PATH: process.env['PATH'] },
     })
@@ -185,7 +192,7 @@ export class Member {
 
   /** @throws If it fails. */
   async etcdctl(...args: string[]): Promise<string> {
-    const all = ['netns', 'exec', this.#space, join(this.#etcd, 'etcdctl'), ...this.#ctlFlags(), ...args]
+    const all = ['netns', 'exec', this.#space, this.#program('etcdctl'), ...this.#ctlFlags(), ...args]
     const { stdout } = await promisify(execFile)('ip', all, { timeout: 30_000 })
     return stdout
   }
@@ -201,8 +208,12 @@ export class Member {
 
   /** etcdctl in the background. */
   spawnEtcdctl(...args: string[]): ChildProcess {
-    const all = ['netns', 'exec', this.#space, join(this.#etcd, 'etcdctl'), ...this.#ctlFlags(), ...args]
+    const all = ['netns', 'exec', this.#space, this.#program('etcdctl'), ...this.#ctlFlags(), ...args]
     return spawn('ip', all, { stdio: ['ignore', 'pipe', 'ignore'], env: { PATH: process.env['PATH'] } })
+  }
+
+  #program(name: string): string {
+    return this.#binaries === null ? name : join(this.#binaries, name)
   }
 
   get #log(): string {
@@ -247,6 +258,8 @@ export function addressOf(index: number): string {
 }
 
 export const CLIENT_ADDRESS = `${PREFIX}.1`
+/** Of a client that is on another host. */
+export const OTHER_CLIENT_ADDRESS = `${PREFIX}.2`
 
 /** Writes the certificates of the run; the same client twice, so that rotations have something to change. */
 export function writePki(folder: string, members: number): void {
@@ -262,7 +275,7 @@ export function writePki(folder: string, members: number): void {
   write('client2', pki.issueClient())
 }
 
-export function createMembers(network: Network, parts: { count: number; folder: string; binaries: string }): Member[] {
+export function createMembers(network: Network, parts: MemberParts & { count: number }): Member[] {
   const indices = Array.from({ length: parts.count }, (_, index) => index)
   const cluster = indices.map((index) => `m${String(index)}=http://${addressOf(index)}:${String(PEER_PORT)}`).join(',')
   return indices.map((index) => new Member(network, { ...parts, index, cluster }))

@@ -12,7 +12,7 @@ export type Entry =
   | { readonly type: 'events'; readonly watch: string; readonly lines: readonly string[] }
   | { readonly type: 'watch-canceled'; readonly watch: string }
   | { readonly type: 'watch-error'; readonly watch: string; readonly message: string }
-  /** A key under a lease of its own, and when its client took the lease for lost. */
+  /** A key under a lease of its own, and when its client took the lease for lost; of a contender, the name that it wants. */
   | { readonly type: 'lease'; readonly key: string }
   | { readonly type: 'lease-lost'; readonly key: string; readonly at: number }
   /** A leader that an observer saw of an election, by the prefix of its keys. */

@@ -7,8 +7,12 @@ import { rolldown } from 'rolldown'
 import { root } from './compiled.js'
 
 export interface ChildModules extends Disposable {
-  /** Starts a process that runs `code`, in which `load('lock')` gives the module of the file `lock.ts`. */
-  start(code: string): Child
+  /**
+   * Starts a process that runs `code`, in which `load('lock')` gives the module of the file `lock.ts`.
+   *
+   * @param command What starts it, as `ip netns exec NAME`. Default: nothing.
+   */
+  start(code: string, command?: readonly string[]): Child
 }
 
 export interface Child {
@@ -31,15 +35,16 @@ export async function childModules(files: readonly string[]): Promise<ChildModul
   await build.close()
   const prelude = `const load = (name) => import(${JSON.stringify(pathToFileURL(`${folder}/`).href)} + name + '.mjs')\n`
   return {
-    start: (code) => startChild(prelude + code),
+    start: (code, command) => startChild(prelude + code, command ?? []),
     [Symbol.dispose]: () => {
       rmSync(folder, { recursive: true, force: true })
     },
   }
 }
 
-function startChild(code: string): Child {
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', code], { cwd: root, stdio: 'pipe' })
+function startChild(code: string, command: readonly string[]): Child {
+  const [program, ...args] = [...command, process.execPath, '--input-type=module', '--eval', code]
+  const child = spawn(program, args, { cwd: root, stdio: 'pipe' })
   let written = ''
   let complaints = ''
   const ended = new Promise<string>((resolve, reject) => {

@@ -50,8 +50,9 @@ async function takeTurns(work: Work, post: Post, take: (signal: AbortSignal) => 
       held = await take(stopping)
     } catch (error) {
       if (isAborted(stopping)) return
-      // Lost while it waited, or out of reach: both are promised to happen when no quorum is connected.
-      const expected = isEtcdMtlsError(error, 'ERR_LEASE_LOST') || (error instanceof Error && isRecoverableError(error))
+      const lost = isLeaseLost(error)
+      if (lost) recorder.add({ type: 'lease-lost', key: post.name, at: Date.now() })
+      const expected = lost || (error instanceof Error && isRecoverableError(error))
       if (!expected) recorder.add({ type: 'coordination-fault', message: `${post.name}: ${String(error)}` })
       recordFailure(work, error, false)
       await pause(random.below(500), stopping)
@@ -70,12 +71,20 @@ async function hold({ stopping, random, recorder }: Work, { name, holders, term 
   if (signal.aborted) return
   holders.enter(holder, fencingToken)
   recorder.add({ type: 'term', name })
+  signal.addEventListener('abort', () => {
+    if (isLeaseLost(signal.reason)) recorder.add({ type: 'lease-lost', key: name, at: Date.now() })
+  })
   const over = performance.now() + random.below(term)
   while (!isAborted(signal) && !stopping.aborted && performance.now() < over) {
     holders.write(holder, fencingToken)
     await pause(WRITES, signal)
   }
   holders.leave(holder)
+}
+
+/** Whether the lease of a contender or a holder was lost, which may happen only when no quorum was connected. */
+function isLeaseLost(error: unknown): boolean {
+  return isEtcdMtlsError(error, 'ERR_LEASE_LOST')
 }
 
 /** Follows the leaders until the last of them, who is elected when all candidates have ended. */
