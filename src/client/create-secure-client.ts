@@ -9,18 +9,13 @@ import { finding } from './finding.js'
 import { holdingProcess } from './holding-process.js'
 import { Login, LoginError } from './login.js'
 import {
-  type DiscoveredClientOptions,
-  type EnvironmentClientOptions,
+  type ClientOptions,
   type PasswordAuth,
-  resolveDiscovered,
   type ResolvedOptions,
   resolveOptions,
-  type SecureClientOptions,
   type UnlocatedOptions,
 } from './options.js'
 import { Session } from './session.js'
-
-type ClientOptions = SecureClientOptions | EnvironmentClientOptions | DiscoveredClientOptions
 
 /**
  * Connects to etcd over mutual TLS and hands back an ordinary `Etcd3`, once it has proved itself: the credentials were judged
@@ -42,7 +37,7 @@ export function createSecureClient(options: ClientOptions): Promise<SecureEtcd3>
 
 /** {@link createSecureClient} with a DNS of its own, for tests. */
 export async function connectSecurely(options: ClientOptions, lookup: LookupSrv): Promise<SecureEtcd3> {
-  const plan = isDiscovered(options) ? resolveDiscovered(options) : resolveOptions(options)
+  const plan = resolveOptions(options)
   const { signal, source, tls, etcd3, auth } = plan
   signal?.throwIfAborted()
   const credentials = await abortable(signal, source.load(signal ?? undefined))
@@ -80,11 +75,6 @@ export async function connectSecurely(options: ClientOptions, lookup: LookupSrv)
   }
   session.follow(source)
   return client
-}
-
-function isDiscovered(options: ClientOptions): options is DiscoveredClientOptions {
-  // Callers without a compiler may pass anything; what is no object is refused with the other options.
-  return 'discovery' in Object(options) && Reflect.get(Object(options), 'discovery') !== undefined
 }
 
 /** The endpoints, looked up where DNS has to tell them. */

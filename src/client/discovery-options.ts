@@ -17,14 +17,19 @@ export interface ResolvedDiscovery {
   readonly insecureRecord: string
 }
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
-export function readDiscovery(discovery: unknown): ResolvedDiscovery {
+const NAMES = { domain: 'discovery.domain', name: 'discovery.name' }
+
+/**
+ * @param names What errors call the two values.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ */
+export function readDiscovery(discovery: unknown, names = NAMES): ResolvedDiscovery {
   checkOptions('discovery', discovery, ['domain', 'name'])
   const name: unknown = Reflect.get(Object(discovery), 'name')
-  const domain = readServerName(Reflect.get(Object(discovery), 'domain'), 'discovery.domain')
-  if (domain.kind !== 'dns') throw optionInvalid('discovery.domain', 'must be a DNS name')
+  const domain = readServerName(Reflect.get(Object(discovery), 'domain'), names.domain)
+  if (domain.kind !== 'dns') throw optionInvalid(names.domain, 'must be a DNS name')
   if (name !== undefined && (typeof name !== 'string' || !/^[a-z0-9-]{1,40}$/i.test(name))) {
-    throw optionInvalid('discovery.name', 'must be letters, digits and hyphens')
+    throw optionInvalid(names.name, 'must be letters, digits and hyphens')
   }
   const suffix = `${name === undefined ? '' : `-${name}`}._tcp.${domain.value}`
   return { domain, record: `_etcd-client-ssl${suffix}`, insecureRecord: `_etcd-client${suffix}` }

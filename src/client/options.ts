@@ -139,26 +139,32 @@ const KNOWN = [
   'signal',
 ] as const
 
+/** The options of {@link createSecureClient}. */
+export type ClientOptions = SecureClientOptions | EnvironmentClientOptions | DiscoveredClientOptions
+
 /**
  * Checks and resolves options.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, naming the option.
  */
-export function resolveOptions(options: SecureClientOptions | EnvironmentClientOptions): ResolvedOptions {
+export function resolveOptions(options: SecureClientOptions): ResolvedOptions
+export function resolveOptions(options: ClientOptions): ResolvedOptions | UnlocatedOptions
+export function resolveOptions(options: ClientOptions): ResolvedOptions | UnlocatedOptions {
   const shared = resolveShared(options)
-  return { ...shared, endpoints: resolveEndpoints(options.endpoints, defaultsOf(shared.source)) }
+  const endpoints: unknown = Reflect.get(options, 'endpoints')
+  const discovery: unknown = Reflect.get(options, 'discovery')
+  if (discovery !== undefined) {
+    if (endpoints !== undefined) throw optionInvalid('discovery', 'cannot be combined with "endpoints"')
+    return unlocated(shared, readDiscovery(discovery))
+  }
+  const defaults = defaultsOf(shared.source)
+  if (endpoints === undefined && defaults.discovery !== undefined) {
+    return unlocated(shared, readDiscovery(defaults.discovery, defaults.discoveryNames))
+  }
+  return { ...shared, endpoints: resolveEndpoints(endpoints, defaults) }
 }
 
-/**
- * Checks and resolves options whose endpoints are to be looked up.
- *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, naming the option.
- */
-export function resolveDiscovered(options: DiscoveredClientOptions): UnlocatedOptions {
-  const shared = resolveShared(options)
-  if (Reflect.get(options, 'endpoints') !== undefined)
-    throw optionInvalid('discovery', 'cannot be combined with "endpoints"')
-  const discovery = readDiscovery(options.discovery)
+function unlocated(shared: Omit<ResolvedOptions, 'endpoints'>, discovery: ResolvedDiscovery): UnlocatedOptions {
   return { ...shared, serverName: shared.serverName ?? discovery.domain, discovery }
 }
 
@@ -175,6 +181,7 @@ function resolveShared(options: Omit<SecureClientOptions, 'endpoints'>): Omit<Re
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw valueInvalid('signal', signal, 'an AbortSignal')
   const source = resolveSource(options.credentials)
   const defaults = defaultsOf(source)
+  defaults.check?.()
   const auth = options.auth ?? defaults.auth
   return {
     source,

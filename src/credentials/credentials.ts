@@ -50,12 +50,18 @@ export interface ClientDefaults {
   readonly endpoints?: string | undefined
   /** What errors call the endpoints, such as `ETCDCTL_ENDPOINTS`. Default: `endpoints`. */
   readonly endpointsName?: string | undefined
+  /** As the option `discovery`. It takes precedence over `endpoints` of the same source. */
+  readonly discovery?: { readonly domain: string; readonly name?: string | undefined } | undefined
+  /** What errors call the two values of `discovery`. Default: `discovery.domain` and `discovery.name`. */
+  readonly discoveryNames?: { readonly domain: string; readonly name: string } | undefined
   /** As the option `auth`. */
   readonly auth?: { readonly username: string; readonly password: string } | undefined
   /** As the option `dialTimeout`. */
   readonly dialTimeout?: string | undefined
   /** How long each unary call may take that has no deadline of its own. Watches and keep-alives have no such limit. */
   readonly callTimeout?: string | undefined
+  /** Throws `ERR_OPTION_INVALID` for a setting that the client refuses. It is called before the others are read. */
+  check?(): void
 }
 
 /** A source that follows what it reads. */

@@ -11,6 +11,7 @@ export type Environment = Readonly<Record<string, string | undefined>>
  */
 export class EnvironmentDefaults implements ClientDefaults {
   readonly endpointsName: string
+  readonly discoveryNames: { readonly domain: string; readonly name: string }
   readonly #env: Environment
   readonly #prefix: string
 
@@ -18,6 +19,24 @@ export class EnvironmentDefaults implements ClientDefaults {
     this.#env = env
     this.#prefix = prefix
     this.endpointsName = `${prefix}ENDPOINTS`
+    this.discoveryNames = { domain: `${prefix}DISCOVERY_SRV`, name: `${prefix}DISCOVERY_SRV_NAME` }
+  }
+
+  /** Go reads a flag by strconv.ParseBool. What is not false there is refused, so that a mistake is not taken for false. */
+  check(): void {
+    const name = 'INSECURE_SKIP_TLS_VERIFY'
+    const value = this.#read(name)
+    if (value === undefined || /^(?:0|f|F|false|FALSE|False)$/.test(value)) return
+    throw optionInvalid(
+      `${this.#prefix}${name}`,
+      'must be false or not set: the client always verifies certificates of servers',
+    )
+  }
+
+  /** etcdctl prefers it to the endpoints (etcdctl/ctlv3/command/global.go, endpointsFromCmd). */
+  get discovery(): { domain: string; name: string | undefined } | undefined {
+    const domain = this.#read('DISCOVERY_SRV')
+    return domain === undefined ? undefined : { domain, name: this.#read('DISCOVERY_SRV_NAME') }
   }
 
   /** Addresses without a scheme are https: etcdctl takes TLS for them once it has certificates. */

@@ -38,8 +38,9 @@ export interface EnvironmentSource extends WatchableSource {
  * the files are read at each `load()`; `watch()` follows both. A variable that is not set is a finding, as is everything else
  * that {@link fromFiles} reports.
  *
- * `createSecureClient({ credentials: fromEnv() })` also reads the variables `ETCDCTL_ENDPOINTS`, `ETCDCTL_USER`,
- * `ETCDCTL_PASSWORD`, `ETCDCTL_DIAL_TIMEOUT` and `ETCDCTL_COMMAND_TIMEOUT`, each unless an option says the same.
+ * `createSecureClient({ credentials: fromEnv() })` also reads the variables `ETCDCTL_ENDPOINTS`, `ETCDCTL_DISCOVERY_SRV`,
+ * `ETCDCTL_DISCOVERY_SRV_NAME`, `ETCDCTL_USER`, `ETCDCTL_PASSWORD`, `ETCDCTL_DIAL_TIMEOUT` and `ETCDCTL_COMMAND_TIMEOUT`, each
+ * unless an option says the same. It refuses `ETCDCTL_INSECURE_SKIP_TLS_VERIFY=true`.
  *
  * @param env The environment. Default: `process.env`.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for an option that is unknown or of a wrong type.

@@ -1,9 +1,13 @@
 /** A client whose settings all come from etcdctl's variables, against a real etcd. */
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { createSecureClient } from '../../src/client/index.js'
 import { fromEnv, writeCredentials } from '../../src/credentials/index.js'
 import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
+import { root } from '../support/compiled.js'
 import { mintPki } from '../support/etcd.js'
 import { temporaryFolder } from '../support/openssl.js'
 
@@ -54,4 +58,16 @@ it('ends unary calls after ETCDCTL_COMMAND_TIMEOUT, but no watches', async () =>
   await etcd.resume()
   await etcd.etcdctl(['put', 'w', '1'], pki.client)
   expect(await seen).toEqual([expect.objectContaining({ value: Buffer.from('1') }), null])
+})
+
+it('is documented for each global flag of this etcdctl', () => {
+  const help = execFileSync('etcdctl', ['--help'], { encoding: 'utf8', env: { ...process.env, ETCDCTL_API: '3' } })
+  const flags = [...help.matchAll(/^ +(?:-\w, )?--([a-z-]+)/gm)].map(([, flag = '']) => flag)
+  const names = flags
+    .filter((flag) => flag !== 'help' && flag !== 'version')
+    .map((flag) => `ETCDCTL_${flag.toUpperCase().replaceAll('-', '_')}`)
+  expect(names.length).toBeGreaterThan(10)
+  const page = readFileSync(join(root, 'docs/credentials.md'), 'utf8')
+  const documented: string[] = page.match(/ETCDCTL_[A-Z_]+/g) ?? []
+  expect(names.filter((name) => !documented.includes(name))).toEqual([])
 })

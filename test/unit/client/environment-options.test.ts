@@ -1,18 +1,23 @@
 /** The settings of the client that `fromEnv` reads from etcdctl's variables. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { createSecureClient } from '../../../src/client/index.js'
-import { resolveOptions } from '../../../src/client/options.js'
+import { type EnvironmentClientOptions, type ResolvedOptions, resolveOptions } from '../../../src/client/options.js'
 import { fromEnv, fromPem } from '../../../src/credentials/index.js'
 import { isEtcdMtlsError } from '../../../src/errors.js'
+import { root } from '../../support/compiled.js'
 
 const FILES = { ETCDCTL_CACERT: '/ca.crt', ETCDCTL_CERT: '/tls.crt', ETCDCTL_KEY: '/tls.key' }
 const ENDPOINTS = { ETCDCTL_ENDPOINTS: 'etcd-0:2379' }
 
-type Options = Partial<Parameters<typeof resolveOptions>[0]>
+type Options = Partial<EnvironmentClientOptions>
 
-function resolve(env: Record<string, string>, options: Options = {}): ReturnType<typeof resolveOptions> {
-  return resolveOptions({ ...options, credentials: fromEnv({ ...FILES, ...env }) })
+function resolve(env: Record<string, string>, options: Options = {}): ResolvedOptions {
+  const resolved = resolveOptions({ ...options, credentials: fromEnv({ ...FILES, ...env }) })
+  if ('discovery' in resolved) throw new Error('should have endpoints')
+  return resolved
 }
 
 function refusal(env: Record<string, string>, options: Options = {}): string {
@@ -37,7 +42,7 @@ describe('ETCDCTL_ENDPOINTS', () => {
 
   it('is read with the prefix of the other variables', () => {
     const credentials = fromEnv({ APP_ENDPOINTS: 'etcd-0' }, { prefix: 'APP_' })
-    expect(resolveOptions({ credentials }).endpoints[0].url).toBe('https://etcd-0:2379')
+    expect(resolveOptions({ credentials })).toMatchObject({ endpoints: [{ url: 'https://etcd-0:2379' }] })
   })
 
   it('gives way to the option endpoints', () => {
@@ -167,5 +172,72 @@ describe('ETCDCTL_COMMAND_TIMEOUT', () => {
 
   it('leaves calls without a deadline where it is not set', () => {
     expect(resolve(ENDPOINTS).etcd3).toEqual({})
+  })
+})
+
+describe('ETCDCTL_DISCOVERY_SRV', () => {
+  const SRV = { ETCDCTL_DISCOVERY_SRV: 'example.com' }
+
+  function discovered(env: Record<string, string>, options: Options = {}): unknown {
+    return resolveOptions({ ...options, credentials: fromEnv({ ...FILES, ...env }) })
+  }
+
+  it.each([
+    [SRV, '_etcd-client-ssl._tcp.example.com'],
+    [{ ...SRV, ETCDCTL_DISCOVERY_SRV_NAME: 'blue' }, '_etcd-client-ssl-blue._tcp.example.com'],
+    [{ ...SRV, ...ENDPOINTS }, '_etcd-client-ssl._tcp.example.com'],
+  ])('%o looks up %s, and servers must cover the domain', (env, record) => {
+    const domain = { kind: 'dns', value: 'example.com' }
+    expect(discovered(env)).toMatchObject({ discovery: { record }, serverName: domain })
+  })
+
+  it('gives way to the options endpoints and discovery', () => {
+    const endpoints = 'https://etcd-1'
+    expect(discovered(SRV, { endpoints })).toMatchObject({ endpoints: [{ url: 'https://etcd-1:2379' }] })
+    const discovery = { domain: 'other.example' }
+    const { credentials } = { credentials: fromEnv({ ...FILES, ...SRV }) }
+    expect(resolveOptions({ discovery, credentials })).toMatchObject({
+      discovery: { record: '_etcd-client-ssl._tcp.other.example' },
+    })
+  })
+
+  it.each([
+    [{ ETCDCTL_DISCOVERY_SRV: '10.0.0.1' }, /^Option "ETCDCTL_DISCOVERY_SRV" must be a DNS name/],
+    [{ ...SRV, ETCDCTL_DISCOVERY_SRV_NAME: 'a b' }, /^Option "ETCDCTL_DISCOVERY_SRV_NAME" must be letters/],
+  ])('%o is refused by the name of the variable', (env, message) => {
+    expect(refusal(env)).toMatch(message)
+  })
+})
+
+describe('ETCDCTL_INSECURE_SKIP_TLS_VERIFY', () => {
+  it.each(['true', '1', 'T', 'yes'])('%s is refused, also if an option replaces the endpoints', (value) => {
+    const env = { ...ENDPOINTS, ETCDCTL_INSECURE_SKIP_TLS_VERIFY: value }
+    for (const options of [{}, { endpoints: 'https://etcd-1' }]) {
+      expect(refusal(env, options)).toMatch(
+        /^Option "ETCDCTL_INSECURE_SKIP_TLS_VERIFY" must be false or not set: the client always verifies/,
+      )
+    }
+  })
+
+  it.each(['false', '0', 'F', ''])('"%s" has no effect', (value) => {
+    expect(resolve({ ...ENDPOINTS, ETCDCTL_INSECURE_SKIP_TLS_VERIFY: value })).toEqual(
+      expect.objectContaining({ endpoints: resolve(ENDPOINTS).endpoints }),
+    )
+  })
+})
+
+describe('the table of docs/credentials.md', () => {
+  const page = readFileSync(join(root, 'docs/credentials.md'), 'utf8')
+  const rows = page.split('\n').filter((line) => line.startsWith('| `ETCDCTL_'))
+  it('says that a variable has no effect only if that is so', () => {
+    const ignored = rows
+      .filter((row) => row.includes(' no effect'))
+      .flatMap((row) => row.split('|')[1]?.match(/ETCDCTL_[A-Z_]+/g) ?? [])
+    expect(ignored).toContain('ETCDCTL_KEEPALIVE_TIME')
+    const { source: _, etcd3: __, ...plain } = resolve(ENDPOINTS)
+    for (const name of ignored) {
+      const { source: ___, etcd3: ____, ...resolved } = resolve({ ...ENDPOINTS, [name]: 'true' })
+      expect(resolved, name).toEqual(plain)
+    }
   })
 })
