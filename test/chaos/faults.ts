@@ -4,7 +4,7 @@ import { addressOf, CLIENT_ADDRESS, type Impairment, type Member } from './netwo
 import type { Fault, Turn } from './plan.js'
 import type { StoreHistory } from './store-history.js'
 
-/** The death of a member while nothing else was wrong. */
+/** The death of a member. */
 export interface Death {
   /** Milliseconds since 1970. */
   readonly at: number
@@ -43,7 +43,7 @@ export async function injectFaults(
     await Promise.all(
       faults.map(async (fault) => {
         await sleep(fault.delay)
-        if (faults.length === 1 && (fault.kind === 'kill' || fault.kind === 'restart')) {
+        if (fault.kind === 'kill' || fault.kind === 'restart') {
           deaths.push({ at: Date.now(), member: fault.member, kind: fault.kind })
         }
         await carryOut(fault, site, busy)

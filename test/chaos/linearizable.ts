@@ -50,9 +50,14 @@ export function isLinearizable(history: readonly Operation[], initial: Value = n
     seen.add(key)
     let firstReturn = Infinity
     for (const index of left) firstReturn = Math.min(firstReturn, operations[index]?.returned ?? Infinity)
+    const tried = new Set<string>()
     for (const index of left) {
       const operation = operations[index]
       if (operation === undefined || operation.called > firstReturn) break
+      // Of operations that do the same and may have happened at any later time, the earliest stands for all.
+      const same = operation.returned === Infinity ? JSON.stringify(operation.action) : null
+      if (same !== null && tried.has(same)) continue
+      if (same !== null) tried.add(same)
       const next = step(operation, value)
       if (next === IMPOSSIBLE) continue
       if (

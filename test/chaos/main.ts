@@ -79,7 +79,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     const elected = electedLeaders(members.map(({ log }) => log))
     const clients: Partial<Record<ClientKind, Account>> = {}
     for (const { order } of workers) {
-      const circumstances = { prefix: `${order.kind}/`, events, quorum, deaths, elected }
+      // What follows another fault at once is no measure of a recovery.
+      const circumstances = { prefix: `${order.kind}/`, events, quorum, deaths: only === null ? [] : deaths, elected }
       clients[order.kind] = accountOf(Recording.read(order.recording), circumstances)
     }
     const quorumConnected = shareConnected(quorum, begun, ended)

@@ -47,7 +47,8 @@ const AT_ONCE = 3
 
 /**
  * By turns, one fault alone and several at once. Those at once hit one member in most cases, so that a quorum stays connected for
- * most of the time. With a choice of `only` some kinds they happen alone, to one member after the other.
+ * most of the time. With a choice of `only` some kinds they happen alone, to one member after the other, and each one is over
+ * for a while before the next one begins.
  */
 export function* planOf(seed: number, members: number, only: readonly FaultKind[] | null): Generator<Turn, never> {
   const random = new Random(seed)
@@ -62,7 +63,7 @@ export function* planOf(seed: number, members: number, only: readonly FaultKind[
   for (let turn = 0; ;) {
     for (const kind of shuffled(only ?? FAULTS, random)) {
       if (only !== null) {
-        yield { faults: [fault(kind, turn % members, 0)], pause: between(1000, 3000) }
+        yield { faults: [fault(kind, turn % members, 0)], pause: between(3000, 5000) }
         turn += 1
         continue
       }

@@ -66,4 +66,9 @@ describe('isLinearizable', () => {
   ])('refuses %s', (_what, history) => {
     expect(isLinearizable(history)).toBe(false)
   })
+
+  it('ends for many writes of unknown outcome that do the same', () => {
+    const deletes = Array.from({ length: 40 }, (_, index) => write(index, Infinity, null))
+    expect(isLinearizable([...deletes, write(50, 51, 'a'), read(52, 53, 'b')])).toBe(false)
+  })
 })
