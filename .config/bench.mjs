@@ -17,7 +17,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const page = join(root, 'docs/benchmarks.md')
 
 /** The benchmarks that talk to a real etcd. */
-const NEED_ETCD = new Set(['first-answer', 'requests', 'client-memory', 'rotation'])
+const NEED_ETCD = new Set(['first-answer', 'requests', 'watch', 'client-memory', 'rotation'])
 
 /** The benchmarks that call the commands of OpenSSL and cfssl. */
 const NEED_TOOLS = new Set(['validation', 'issuing'])

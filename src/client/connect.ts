@@ -200,7 +200,10 @@ function etcd3Options({ channel, etcd3 }: ClientParts, life: AbortSignal): IOpti
       // etcd3's default repeats every call that failed, writes as well. Here the channel repeats what is safe to repeat.
       global: faultHandling.global ?? noPolicy(),
       host: (name) => withCauses(faultHandling.host?.(name) ?? noPolicy(), notes),
-      watchBackoff: untilClosed(faultHandling.watchBackoff ?? watchBackoff(1), life),
+      watchBackoff:
+        faultHandling.watchBackoff === undefined
+          ? new WatchPause(1, life)
+          : untilClosed(faultHandling.watchBackoff, life),
     },
   }
 }
@@ -287,11 +290,26 @@ function leaseOf({ leaseClient }: Namespace, make: MakeLease, closing: AbortSign
   }
 }
 
-const WATCH_PAUSES = { first: 50, longest: 5000 }
+/**
+ * The client dials automatically; a watch only has to ask again soon. A class, because etcd3 makes one for each response of a
+ * watch.
+ */
+class WatchPause implements WatchBackoff {
+  readonly #failures: number
+  readonly #life: AbortSignal
 
-function watchBackoff(failures: number): WatchBackoff {
-  // The client dials automatically; a watch only has to ask again soon.
-  return { duration: backoffPause(failures, WATCH_PAUSES), next: () => watchBackoff(failures + 1) }
+  constructor(failures: number, life: AbortSignal) {
+    this.#failures = failures
+    this.#life = life
+  }
+
+  get duration(): number {
+    return this.#life.aborted ? 0 : backoffPause(this.#failures, { first: 50, longest: 5000 })
+  }
+
+  next(): WatchPause {
+    return new WatchPause(this.#failures + 1, this.#life)
+  }
 }
 
 /** The same backoff, without a pause once the client is closed: a pending pause would keep the process alive. */

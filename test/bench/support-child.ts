@@ -8,6 +8,8 @@ import type { Answer, Order, Setup } from './support-remote.js'
 
 type Connect = () => Promise<Etcd3>
 
+const NOTHING: Answer = { wall: 0, cpu: 0, memory: 0 }
+
 process.once('message', (setup: Setup) => {
   void begin(setup)
 })
@@ -19,7 +21,7 @@ async function begin(setup: Setup): Promise<void> {
   process.on('message', (order: Order) => {
     void carryOut(order, client, connect).then((answer) => process.send?.(answer))
   })
-  process.send?.({ wall: 0, cpu: 0, memory: 0 } satisfies Answer)
+  process.send?.(NOTHING)
 }
 
 /** Only what this kind needs is imported: the other one's code is no part of its memory. */
@@ -41,8 +43,85 @@ function shipped(room: string): string {
 }
 
 async function carryOut(order: Order, client: Etcd3, connect: Connect): Promise<Answer> {
-  if (order.what === 'clients') return { wall: 0, cpu: 0, memory: await memoryOf(order.count, connect) }
-  const { inFlight, milliseconds } = order
+  switch (order.what) {
+    case 'clients':
+      return { ...NOTHING, memory: await memoryOf(order.count, connect) }
+    case 'requests':
+      return requests(order.inFlight, order.milliseconds, client)
+    case 'puts':
+      await puts(order, client)
+      return NOTHING
+    case 'watch':
+      watched = await EventCount.start(client, order.prefix)
+      return NOTHING
+    case 'events':
+      return { ...NOTHING, cpu: (await watched?.received(order.count)) ?? 0 }
+    case 'history':
+      return { ...NOTHING, cpu: await history(order, client) }
+  }
+}
+
+let watched: EventCount | null = null
+
+/** The events of one watch, and the processor time that they cost. */
+class EventCount {
+  #events = 0
+  #since = process.cpuUsage()
+  #wanted = Infinity
+  #wake: () => void = () => undefined
+
+  /** @param fromRevision Default: from now on. */
+  static async start(client: Etcd3, prefix: string, fromRevision?: string): Promise<EventCount> {
+    const count = new EventCount()
+    const builder = client.watch().prefix(prefix)
+    if (fromRevision !== undefined) builder.startRevision(fromRevision)
+    const watcher = await builder.create()
+    watcher.on('put', () => {
+      count.#events += 1
+      if (count.#events >= count.#wanted) count.#wake()
+    })
+    count.end = () => watcher.cancel()
+    return count
+  }
+
+  end = (): Promise<void> => Promise.resolve()
+
+  /** Milliseconds of the processor for one of so many events, since the last call. */
+  async received(count: number): Promise<number> {
+    if (this.#events < count) {
+      this.#wanted = count
+      await new Promise<void>((resolve) => (this.#wake = resolve))
+      this.#wanted = Infinity
+    }
+    const { user, system } = process.cpuUsage(this.#since)
+    this.#since = process.cpuUsage()
+    this.#events -= count
+    return (user + system) / 1000 / count
+  }
+}
+
+async function history({ prefix, count }: { prefix: string; count: number }, client: Etcd3): Promise<number> {
+  const events = await EventCount.start(client, prefix, '1')
+  const cpu = await events.received(count)
+  await events.end()
+  return cpu
+}
+
+async function puts(
+  { prefix, inFlight, count }: { prefix: string; inFlight: number; count: number },
+  client: Etcd3,
+): Promise<void> {
+  let left = count
+  const put = async (): Promise<void> => {
+    while (left > 0) {
+      left -= 1
+      await client.put(`${prefix}${String(left % 100)}`).value('value')
+    }
+  }
+  await Promise.all(Array.from({ length: inFlight }, put))
+}
+
+async function requests(inFlight: number, milliseconds: number, client: Etcd3): Promise<Answer> {
   const cpuBefore = process.cpuUsage()
   const began = performance.now()
   let count = 0

@@ -18,9 +18,18 @@ export interface Setup {
   key: string
 }
 
-export type Order = { what: 'requests'; inFlight: number; milliseconds: number } | { what: 'clients'; count: number }
+export type Order =
+  | { what: 'requests'; inFlight: number; milliseconds: number }
+  | { what: 'clients'; count: number }
+  | { what: 'puts'; prefix: string; inFlight: number; count: number }
+  /** Watches a prefix from now on. */
+  | { what: 'watch'; prefix: string }
+  /** Waits for this number of events of that watch, and counts the processor time since the last such order. */
+  | { what: 'events'; count: number }
+  /** Watches a prefix from the first revision on until it has received this number of events. */
+  | { what: 'history'; prefix: string; count: number }
 
-/** Milliseconds of the clock and of the processor for one request; octets for one client. */
+/** Milliseconds of the clock and of the processor for one request or event; bytes for one client. */
 export interface Answer {
   wall: number
   cpu: number

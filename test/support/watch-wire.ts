@@ -10,12 +10,24 @@ export interface ResponseParts {
   compactRevision?: number
   cancelReason?: string
   fragment?: boolean
-  /** Events by their revision; the key is `k` and the value the revision. */
+  /** Events by their revision; the value is the revision. */
   events?: readonly number[]
+  /** Of the events. Default: `k`. */
+  key?: string
 }
 
 export function watchResponse(parts: ResponseParts): Buffer {
-  const { revision, watchId, created, canceled, compactRevision = 0, cancelReason, fragment, events = [] } = parts
+  const {
+    revision,
+    watchId,
+    created,
+    canceled,
+    compactRevision = 0,
+    cancelReason,
+    fragment,
+    events = [],
+    key = 'k',
+  } = parts
   return Buffer.concat([
     bytesField(1, int64Field(3, BigInt(revision))),
     int64Field(2, BigInt(watchId)),
@@ -24,15 +36,15 @@ export function watchResponse(parts: ResponseParts): Buffer {
     int64Field(5, BigInt(compactRevision)),
     ...(cancelReason === undefined ? [] : [bytesField(6, Buffer.from(cancelReason))]),
     ...(fragment === true ? [trueField(7)] : []),
-    ...events.map((each) => bytesField(11, event(each))),
+    ...events.map((each) => bytesField(11, event(key, each))),
   ])
 }
 
-function event(revision: number): Buffer {
+function event(key: string, revision: number): Buffer {
   const value = Buffer.from(String(revision))
   return bytesField(
     2,
-    Buffer.concat([bytesField(1, Buffer.from('k')), int64Field(3, BigInt(revision)), bytesField(5, value)]),
+    Buffer.concat([bytesField(1, Buffer.from(key)), int64Field(3, BigInt(revision)), bytesField(5, value)]),
   )
 }
 

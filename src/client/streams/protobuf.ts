@@ -33,9 +33,9 @@ export class Fields {
     if (this.end >= this.#limit) return false
     this.start = this.end
     const tag = this.#length()
-    this.number = Math.floor(tag / 8)
+    this.number = tag >>> 3
     if (this.number === 0) throw new MalformedMessage('A field has the number 0')
-    this.#wireType = tag % 8
+    this.#wireType = tag & 7
     this.value = this.end
     switch (this.#wireType) {
       case VARINT:
@@ -63,16 +63,7 @@ export class Fields {
   /** The value as int64. */
   int64(): bigint {
     this.assertVarint()
-    const octets = this.end - this.value
-    // Up to seven octets, which is 49 bits, a number holds it exactly, and is cheaper.
-    if (octets <= 7) {
-      let value = 0
-      for (let at = this.end - 1; at >= this.value; at -= 1) value = value * 128 + (this.#at(at) & 0x7f)
-      return BigInt(value)
-    }
-    let value = 0n
-    for (let at = this.end - 1; at >= this.value; at -= 1) value = (value << 7n) | BigInt(this.#at(at) & 0x7f)
-    return BigInt.asIntN(64, value)
+    return readInt64(this.#bytes, this.value, this.end)
   }
 
   bool(): boolean {
@@ -104,6 +95,11 @@ export class Fields {
 
   /** A tag or a length: a varint that has to be a uint32. */
   #length(): number {
+    const first = this.#at(this.end)
+    if (first < 0x80 && this.end < this.#limit) {
+      this.end += 1
+      return first
+    }
     let value = 0
     for (let factor = 1; factor <= 2 ** 28; factor *= 128) {
       const octet = this.#octet()
@@ -123,6 +119,19 @@ export class Fields {
   #at(index: number): number {
     return this.#bytes[index] ?? 0
   }
+}
+
+/** A varint of at most ten bytes as int64. */
+export function readInt64(bytes: Uint8Array, start: number, end: number): bigint {
+  // Up to seven bytes, which is 49 bits, a number holds it exactly, and is cheaper.
+  if (end - start <= 7) {
+    let value = 0
+    for (let at = end - 1; at >= start; at -= 1) value = value * 128 + ((bytes[at] ?? 0) & 0x7f)
+    return BigInt(value)
+  }
+  let value = 0n
+  for (let at = end - 1; at >= start; at -= 1) value = (value << 7n) | BigInt((bytes[at] ?? 0) & 0x7f)
+  return BigInt.asIntN(64, value)
 }
 
 /**

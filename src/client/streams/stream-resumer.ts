@@ -8,6 +8,8 @@ export interface ResumableStream {
   send(message: Buffer): void
   /** Passes a message to the caller, in a later turn of the event loop: never before the call of the caller has returned. */
   deliver(message: Buffer): void
+  /** As {@link deliver}, for a message that may reach the caller in the same turn as others of this kind before it. */
+  deliverInBurst(message: Buffer): void
   /** Whether the server owes an answer: the client then checks sooner whether it is still there. */
   expectAnswer(due: boolean): void
   /**

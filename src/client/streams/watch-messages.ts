@@ -1,5 +1,6 @@
-/** The messages of etcd's Watch call (etcd api/etcdserverpb/rpc.proto and api/mvccpb/kv.proto), checked before etcd3 decodes them. */
-import { bytesField, Fields, int64Field, MalformedMessage, type Shape, sift, trueField, without } from './protobuf.js'
+/** The messages of etcd's Watch call (etcd api/etcdserverpb/rpc.proto). What a server sends is read in watch-response.ts. */
+import { bytesField, Fields, int64Field, trueField, without } from './protobuf.js'
+import { RESPONSE } from './watch-response.js'
 
 /** What a client asks for on a stream of watches. */
 export type WatchRequest =
@@ -71,13 +72,6 @@ export function readWatchedKeys(body: Buffer): WatchedKeys {
   return keys
 }
 
-/** Whether an event for this key belongs to a watch on these keys. */
-export function isWatched(changed: Uint8Array, { key, rangeEnd }: WatchedKeys): boolean {
-  if (rangeEnd.length === 0) return key.equals(changed)
-  if (key.compare(changed) > 0) return false
-  return (rangeEnd.length === 1 && rangeEnd[0] === 0) || rangeEnd.compare(changed) > 0
-}
-
 function readInt64(fields: Fields, number: number): bigint {
   let value = 0n
   while (fields.next()) if (fields.number === number) value = fields.int64()
@@ -100,151 +94,6 @@ export function cancelRequest(watchId: bigint): Buffer {
 /** Asks for the revision that every watch of the stream has come to (since etcd 3.4). */
 export function progressRequest(): Buffer {
   return bytesField(PROGRESS_REQUEST, Buffer.alloc(0))
-}
-
-/** A WatchResponse. */
-export interface WatchResponse {
-  /** The fields that were checked. */
-  message: Buffer
-  /** Why the message must not reach etcd3; null if it may. */
-  flaw: string | null
-  /** The ResponseHeader as it was sent, and the revision in it; 0 if there is none. */
-  header: Uint8Array
-  revision: bigint
-  watchId: bigint
-  created: boolean
-  canceled: boolean
-  /** 0 if nothing was compacted. */
-  compactRevision: bigint
-  cancelReason: string
-  /** Whether more of the same revision follows in the next response. */
-  fragment: boolean
-  /** The revision of the last event; null if there is none. Events come in the order of their revisions. */
-  lastRevision: bigint | null
-  /** The keys of the events. */
-  keys: Uint8Array[]
-}
-
-const RESPONSE = {
-  header: 1,
-  watchId: 2,
-  created: 3,
-  canceled: 4,
-  compactRevision: 5,
-  cancelReason: 6,
-  fragment: 7,
-  events: 11,
-} as const
-const HEADER_REVISION = 3
-const EVENT = { type: 1, kv: 2, prevKv: 3 } as const
-/** PUT and DELETE. */
-const EVENT_TYPES = [0n, 1n]
-const KV_KEY = 1
-const KV_MOD_REVISION = 3
-
-const HEADER_SHAPE: Shape = { 1: 'varint', 2: 'varint', 3: 'varint', 4: 'varint' }
-const KEY_VALUE_SHAPE: Shape = { 1: 'bytes', 2: 'varint', 3: 'varint', 4: 'varint', 5: 'bytes', 6: 'varint' }
-const EVENT_SHAPE: Shape = { 1: 'varint', 2: KEY_VALUE_SHAPE, 3: KEY_VALUE_SHAPE }
-const OUTER_SHAPE: Shape = {
-  1: HEADER_SHAPE,
-  2: 'varint',
-  3: 'varint',
-  4: 'varint',
-  5: 'varint',
-  6: 'bytes',
-  7: 'varint',
-  11: ['bytes'],
-}
-const FULL_SHAPE: Shape = { ...OUTER_SHAPE, 11: [EVENT_SHAPE] }
-
-/** @throws {MalformedMessage} if not even the watch that it belongs to can be read. */
-export function readWatchResponse(received: Buffer): WatchResponse {
-  try {
-    return readSifted(sift(received, FULL_SHAPE), null)
-  } catch (error) {
-    if (!(error instanceof MalformedMessage)) throw error
-    return readSifted(sift(received, OUTER_SHAPE), `an event cannot be read: ${error.message}`)
-  }
-}
-
-/** @param flaw What is wrong with an event; null if the events are to be read. */
-function readSifted(message: Buffer, flaw: string | null): WatchResponse {
-  const response: WatchResponse = {
-    message,
-    flaw: flaw ?? 'it has no header',
-    header: new Uint8Array(),
-    revision: 0n,
-    watchId: 0n,
-    created: false,
-    canceled: false,
-    compactRevision: 0n,
-    cancelReason: '',
-    fragment: false,
-    lastRevision: null,
-    keys: [],
-  }
-  const fields = new Fields(message)
-  while (fields.next()) {
-    switch (fields.number) {
-      case RESPONSE.header:
-        response.header = fields.bytes()
-        response.revision = readInt64(fields.message(), HEADER_REVISION)
-        response.flaw = flaw
-        break
-      case RESPONSE.watchId:
-        response.watchId = fields.int64()
-        break
-      case RESPONSE.created:
-        response.created = fields.bool()
-        break
-      case RESPONSE.canceled:
-        response.canceled = fields.bool()
-        break
-      case RESPONSE.compactRevision:
-        response.compactRevision = fields.int64()
-        break
-      case RESPONSE.cancelReason:
-        response.cancelReason = Buffer.from(fields.bytes()).toString()
-        break
-      case RESPONSE.fragment:
-        response.fragment = fields.bool()
-        break
-      case RESPONSE.events:
-        if (flaw === null) {
-          const { key, revision } = readEvent(fields.message())
-          response.lastRevision = revision
-          response.keys.push(key)
-        }
-        break
-    }
-  }
-  return response
-}
-
-function readEvent(event: Fields): { key: Uint8Array; revision: bigint } {
-  let current: { key: Uint8Array; revision: bigint } | null = null
-  let previous: { key: Uint8Array; revision: bigint } | null = null
-  while (event.next()) {
-    if (event.number === EVENT.kv) current = readKeyValue(event.message())
-    else if (event.number === EVENT.prevKv) previous = readKeyValue(event.message())
-    else if (event.number === EVENT.type && !EVENT_TYPES.includes(event.int64())) {
-      throw new MalformedMessage(`type ${String(event.int64())} is neither PUT nor DELETE`)
-    }
-  }
-  if (current === null) throw new MalformedMessage('it has no key')
-  if (previous !== null && Buffer.compare(previous.key, current.key) !== 0) {
-    throw new MalformedMessage('its previous value has another key')
-  }
-  return current
-}
-
-function readKeyValue(fields: Fields): { key: Uint8Array; revision: bigint } {
-  const read: { key: Uint8Array; revision: bigint } = { key: new Uint8Array(), revision: 0n }
-  while (fields.next()) {
-    if (fields.number === KV_KEY) read.key = fields.bytes()
-    else if (fields.number === KV_MOD_REVISION) read.revision = fields.int64()
-  }
-  return read
 }
 
 /** The same response under another id. */

@@ -24,12 +24,10 @@ import {
   progressRequest,
   readWatchedKeys,
   readWatchRequest,
-  readWatchResponse,
-  isWatched,
   type WatchedKeys,
-  type WatchResponse,
   withWatchId,
 } from './watch-messages.js'
+import { areWatched, readWatchResponse, type WatchResponse } from './watch-response.js'
 
 /**
  * How many bytes of responses in parts a stream may hold, in bytes. etcd splits a response at its request limit (1.5 MiB by default),
@@ -117,8 +115,7 @@ export class WatchResumer implements StreamResumer {
 
   incoming(message: Buffer): void {
     const response = readWatchResponse(message)
-    // A copy: a view would hold the whole message.
-    this.#lastHeader = Uint8Array.from(response.header)
+    this.#keepHeader(response)
     if (response.created || response.watchId === ALL_WATCHES) {
       if (response.flaw !== null) throw new MalformedMessage(response.flaw)
       if (response.created) this.#onCreated(response)
@@ -242,6 +239,13 @@ export class WatchResumer implements StreamResumer {
     }
   }
 
+  /** A copy, because a view would hold the whole message; by hand, because that is cheaper for so few bytes. */
+  #keepHeader({ message, headerStart, headerEnd }: WatchResponse): void {
+    const length = headerEnd - headerStart
+    if (this.#lastHeader.length !== length) this.#lastHeader = new Uint8Array(length)
+    for (let at = 0; at < length; at += 1) this.#lastHeader[at] = message[headerStart + at] ?? 0
+  }
+
   /** The caller wants it to end, and there is no server any more, or not yet, that could say so. */
   #endCanceled(watch: Watch): void {
     this.#watches.delete(watch.id)
@@ -265,18 +269,19 @@ export class WatchResumer implements StreamResumer {
       if (watch.next === 0n) watch.next = response.revision + 1n
       if (watch.told === null) {
         watch.told = response.revision
-        this.#deliver(watch, response)
+        this.#stream.deliver(forCaller(watch, response))
       }
       if (watch.canceling) this.#stream.send(cancelRequest(response.watchId))
     }
     this.#createNext()
   }
 
-  #onRefused(watch: Watch, { header, cancelReason }: WatchResponse): void {
+  #onRefused(watch: Watch, { cancelReason }: WatchResponse): void {
     if (isTokenRefused(cancelReason) && this.#stream.renewToken(cancelReason)) return
     this.#watches.delete(watch.id)
     const request = createRequest({ body: watch.body, startRevision: 0n, watchId: 0n })
     const cause = this.#stream.explainRefusal(cancelReason, request)
+    const header = this.#lastHeader
     const reason = cause === null ? cancelReason : `${cancelReason}. ${cause.message}`
     if (cause !== null) this.#ends.note(reason, cause)
     this.#stream.deliver(canceledResponse(header, watch.id, { reason, refused: watch.told === null }))
@@ -302,7 +307,8 @@ export class WatchResumer implements StreamResumer {
   #onCanceled(watch: Watch, response: WatchResponse): void {
     this.#byServerId.delete(response.watchId)
     this.#watches.delete(watch.id)
-    const { header, compactRevision, cancelReason } = response
+    const { compactRevision, cancelReason } = response
+    const header = this.#lastHeader
     if (compactRevision === 0n || watch.canceling) {
       this.#stream.deliver(canceledResponse(header, watch.id, { reason: cancelReason, compactRevision }))
       return
@@ -337,7 +343,7 @@ export class WatchResumer implements StreamResumer {
       return
     }
     // etcd3 throws if a key does not begin with the prefix of its namespace.
-    if (!response.keys.every((key) => isWatched(key, watch.keys))) {
+    if (!areWatched(response, watch.keys)) {
       this.#endInvalid(watch, 'it is about a key that is not watched')
       return
     }
@@ -358,15 +364,15 @@ export class WatchResumer implements StreamResumer {
     watch.told = response.revision
     for (const fragment of watch.fragments.splice(0)) {
       this.#fragmentBytes -= fragment.length
-      this.#deliver(watch, { ...response, message: fragment })
+      this.#stream.deliverInBurst(forCaller(watch, { ...response, message: fragment }))
     }
-    this.#deliver(watch, response)
+    this.#stream.deliverInBurst(forCaller(watch, response))
   }
+}
 
-  /** Passes a response to the caller, under the id that the caller knows. */
-  #deliver(watch: Watch, { watchId, message }: WatchResponse): void {
-    this.#stream.deliver(watchId === watch.id ? message : withWatchId(message, watch.id))
-  }
+/** A response under the id that the caller knows. */
+function forCaller({ id }: Watch, { watchId, message }: WatchResponse): Buffer {
+  return watchId === id ? message : withWatchId(message, id)
 }
 
 /** etcd server/etcdserver/api/v3rpc/watch.go: the reasons for which it cancels a watch at once, beside the user's rights. */

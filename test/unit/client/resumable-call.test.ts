@@ -8,7 +8,8 @@ import { frameMessage, MessageReader } from '../../../src/client/streams/framing
 import { resolveOptions } from '../../../src/client/options.js'
 import { bytesField, int64Field } from '../../../src/client/streams/protobuf.js'
 import { Session } from '../../../src/client/session.js'
-import { readWatchRequest, readWatchResponse } from '../../../src/client/streams/watch-messages.js'
+import { readWatchRequest } from '../../../src/client/streams/watch-messages.js'
+import { readWatchResponse } from '../../../src/client/streams/watch-response.js'
 import { mintPki } from '../../support/etcd.js'
 import { grpcPeer, type Peer, proxyTo, type Proxy, refuseCall, serverTls } from '../../support/peers.js'
 import { createFor, watchResponse } from '../../support/watch-wire.js'
@@ -373,25 +374,31 @@ describe('a message that cannot be read', () => {
 })
 
 describe('deliveries', () => {
-  it('of messages that arrive together are one in each turn of the event loop', async () => {
+  it('come in a turn of the event loop of their own, except events, of which few share a turn', async () => {
+    const revisions = Array.from({ length: 200 }, (_, i) => 11 + i)
     onMessage = (attempt) => {
       attempt.send(Buffer.concat([watchResponse({ revision: 10, watchId: 1, created: true })]))
-      attempt.stream.write(
-        Buffer.concat(
-          [11, 12, 13].map((each) => frameMessage(watchResponse({ revision: each, watchId: 1, events: [each] }))),
-        ),
-      )
+      const responses = [
+        ...revisions.map((each) => watchResponse({ revision: each, watchId: 1, events: [each] })),
+        watchResponse({ revision: 210, watchId: 1, canceled: true }),
+      ]
+      attempt.stream.write(Buffer.concat(responses.map((each) => frameMessage(each))))
     }
     const seen = open(WATCH)
     const turns: number[] = []
     let turn = 0
     seen.stream.on('data', () => {
-      turns.push(turn)
-      setImmediate(() => (turn += 1))
+      const own = turn
+      turns.push(own)
+      setImmediate(() => (turn = own + 1))
     })
     seen.stream.write(createFor('k'))
-    await expect.poll(() => turns.length).toBe(4)
-    expect(new Set(turns).size).toBe(4)
+    await expect.poll(() => turns.length).toBe(202)
+    const responses = seen.messages.map((each) => readWatchResponse(each))
+    expect(responses.slice(1, -1).map(({ lastRevision }) => Number(lastRevision))).toEqual(revisions)
+    const sharing = (message: number): number => turns.filter((each) => each === turns[message]).length
+    expect([sharing(0), sharing(201)]).toEqual([1, 1])
+    expect(Math.max(...turns.map((_, message) => sharing(message)))).toBe(64)
   })
 
   it('of an answer that is made up here come after the call that asked', async () => {

@@ -18,9 +18,9 @@ import {
   createRequest,
   progressRequest,
   readWatchRequest,
-  readWatchResponse,
   withWatchId,
 } from '../../../src/client/streams/watch-messages.js'
+import { readWatchResponse, RESPONSE_SHAPE } from '../../../src/client/streams/watch-response.js'
 
 const hex = (text: string): Buffer => Buffer.from(text, 'hex')
 
@@ -228,6 +228,29 @@ describe('the wire format', () => {
   it('a value of another type than expected is malformed', () => {
     expect(() => readWatchResponse(hex('0801'))).toThrow(MalformedMessage)
     expect(() => readWatchResponse(hex('120101'))).toThrow(MalformedMessage)
+  })
+
+  it('passes a response on only if it has nothing but the fields of its shape, however its bytes were changed', () => {
+    const kv = Buffer.concat([bytesField(1, Buffer.from('key')), int64Field(3, 300n), bytesField(5, Buffer.from('v'))])
+    const event = bytesField(11, Buffer.concat([int64Field(1, 1n), bytesField(2, kv), bytesField(3, kv)]))
+    const valid = Buffer.concat([bytesField(1, int64Field(3, 300n)), int64Field(2, 4n), event, event])
+    const change = fc.tuple(fc.nat(valid.length - 1), fc.nat(255))
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 3 }), (changes) => {
+        const bytes = Buffer.from(valid)
+        for (const [at, value] of changes) bytes[at] = value
+        let passed: Buffer
+        try {
+          const { message, flaw } = readWatchResponse(bytes)
+          if (flaw !== null) return
+          passed = message
+        } catch {
+          return
+        }
+        expect(sift(passed, RESPONSE_SHAPE)).toBe(passed)
+      }),
+      { numRuns: 2000 },
+    )
   })
 
   it('whatever comes, it ends, and with nothing worse than that', () => {

@@ -1,0 +1,67 @@
+/** What an event of a watch costs the processor on a real etcd, next to plain etcd3. */
+import type { Bench, RemoteContender } from './harness.js'
+import { type Kind, type Remote, startRemotes } from './support-remote.js'
+
+const NAMES: Readonly<Record<Kind, string>> = { plain: 'plain etcd3', ours: 'etcd-mtls' }
+const KINDS: readonly Kind[] = ['plain', 'ours']
+/** Puts at a time, each of which is a response with one event. */
+const IN_FLIGHT = 64
+/** Events that a watch from an old revision receives. etcd sends 1,000 revisions in one response. */
+const HISTORY = 10_000
+
+function rowName(kind: Kind, what: 'live' | 'history'): string {
+  return `${NAMES[kind]}, ${what === 'live' ? 'one event in a response' : '1,000 events in a response'}`
+}
+
+export const bench: Bench = {
+  title: 'Events of a watch',
+  about:
+    'Processor time of the watching process for one event over mutual TLS: events of puts as they happen, one in each response; ' +
+    'and events of the past, 1,000 in each response. Each kind of client is in a process of its own.',
+  unit: 'event',
+  base: rowName('plain', 'live'),
+  slice: 300,
+  rounds: 11,
+  promises: (['live', 'history'] as const).map((what) => ({
+    says: `${what === 'live' ? 'one event' : '1,000 events'} in a response: no more processor time than plain etcd3`,
+    holds: (measured) => measured(rowName('ours', what)).ratio <= 1,
+  })),
+  prepare: async () => {
+    const remotes = await startRemotes()
+    const writer = await remotes.start('ours')
+    await writer.order({ what: 'puts', prefix: 'history/', inFlight: IN_FLIGHT, count: HISTORY })
+    const watchers = { plain: await remotes.start('plain'), ours: await remotes.start('ours') }
+    for (const kind of KINDS) await watchers[kind].order({ what: 'watch', prefix: `${kind}/` })
+    return {
+      contenders: [
+        ...KINDS.map((kind) => live(kind, watchers[kind], writer)),
+        ...KINDS.map((kind) => history(kind, watchers[kind])),
+      ],
+      dispose: async () => {
+        for (const remote of [writer, ...Object.values(watchers)]) await remote[Symbol.asyncDispose]()
+        await remotes.close()
+      },
+    }
+  },
+}
+
+function live(kind: Kind, watcher: Remote, writer: Remote): RemoteContender {
+  return {
+    name: rowName(kind, 'live'),
+    measure: async (milliseconds) => {
+      // About 8,000 puts a second.
+      const count = milliseconds * 8
+      await watcher.order({ what: 'events', count: 0 })
+      await writer.order({ what: 'puts', prefix: `${kind}/`, inFlight: IN_FLIGHT, count })
+      return (await watcher.order({ what: 'events', count })).cpu
+    },
+  }
+}
+
+function history(kind: Kind, watcher: Remote): RemoteContender {
+  return {
+    name: rowName(kind, 'history'),
+    base: rowName('plain', 'history'),
+    measure: async () => (await watcher.order({ what: 'history', prefix: 'history/', count: HISTORY })).cpu,
+  }
+}
