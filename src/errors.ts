@@ -24,6 +24,8 @@ export interface ErrorDetails {
   ERR_OUTCOME_UNKNOWN: { call: string; endpoint: string | null }
   /** A server sent what etcd never sends, or more than the client accepts; it was not passed on. `method` as `Watch/Watch`. */
   ERR_ANSWER_INVALID: { method: string; endpoint: string | null; reason: string }
+  /** An answer is longer than `grpc.max_receive_message_length`; `limit` in bytes, `call` as `KV/Range`. */
+  ERR_ANSWER_TOO_LARGE: { call: string; endpoint: string | null; limit: number }
   /** A watch missed events: etcd has compacted the revision that it needs next. */
   ERR_WATCH_COMPACTED: { key: string; rangeEnd: string | null; revision: string; compactRevision: string }
   /** An authority may not or cannot issue what was asked; nothing was made. */

@@ -4,6 +4,7 @@ import type { EtcdMtlsError } from '../errors.js'
 import type { Outcome } from './call-status.js'
 import type { Deadline, status } from './channel.js'
 import type { Connection } from './transport/connection.js'
+import type { ReceiveBudget } from './transport/receive-budget.js'
 import type { Answer } from './greeting.js'
 
 /** A call that waits to be carried. */
@@ -48,6 +49,8 @@ export interface CallRoute {
   readonly target: string
   /** Longest answer taken, in octets; -1 for no limit. */
   readonly maxReceiveLength: number
+  /** Limits what all unfinished messages hold together. */
+  readonly receiveBudget: ReceiveBudget
   /** The headers that make a member without a leader refuse a call (rpctypes.MetadataRequireLeaderKey); null: not wanted. */
   readonly leaderHeaders: OutgoingHttpHeaders | null
   /** Whether an endpoint outside of `avoid` is ready. */

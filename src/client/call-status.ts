@@ -1,6 +1,6 @@
 /** What the end of an HTTP/2 stream means as a gRPC status, as gRPC over HTTP/2 and grpc-js have it. */
 import { constants, type IncomingHttpHeaders } from 'node:http2'
-import type { EtcdMtlsError } from '../errors.js'
+import { EtcdMtlsError } from '../errors.js'
 import { Metadata, status, type StatusObject } from './channel.js'
 
 /** How a call ended, and what is known of the reason beyond etcd's or gRPC's text. */
@@ -21,14 +21,28 @@ export function statusOfTrailers(headers: IncomingHttpHeaders, httpStatus: numbe
   metadata.remove('grpc-status')
   metadata.remove('grpc-message')
   if (code === undefined) return { ...statusOfHttp(httpStatus), metadata }
-  // Not a number, not one of gRPC's, or more than one.
-  if (!/^(?:\d|1[0-6])$/.test(String(code))) {
+  if (!isGrpcStatus(code)) {
     return makeStatus(
       status.UNKNOWN,
       `The call ended with the gRPC status ${JSON.stringify(code)}, which does not exist`,
     )
   }
   return makeStatus(Number(code), decodeMessage(String(message ?? '')), metadata)
+}
+
+/** Whether it is the number of one gRPC status. */
+export function isGrpcStatus(code: unknown): boolean {
+  return /^(?:\d|1[0-6])$/.test(String(code))
+}
+
+/** For an answer that is longer than the client accepts; `details` is as grpc-js has it. */
+export function answerTooLarge(call: string, carriedBy: string | null, limit: number, details: string): Outcome {
+  const endpoint = carriedBy === null ? null : `https://${carriedBy}`
+  const message =
+    `${endpoint ?? 'An endpoint'} answered ${call} with a message of more than ${String(limit)} bytes. Read fewer keys at a` +
+    ' time, for example with limit(), or raise etcd3: { grpcOptions: { "grpc.max_receive_message_length": … } }.'
+  const cause = new EtcdMtlsError('ERR_ANSWER_TOO_LARGE', message, { call, endpoint, limit })
+  return { ...makeStatus(status.RESOURCE_EXHAUSTED, details), cause }
 }
 
 /** Metadata out of headers; headers that are no valid metadata are none. */

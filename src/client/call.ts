@@ -8,11 +8,20 @@ import { isError } from '../errors.js'
 import { constants, type ClientHttp2Stream, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2'
 import type { EtcdMtlsError } from '../errors.js'
 import type { CallParts, CallRoute, EndedCall, WaitingCall } from './call-route.js'
-import { makeStatus, metadataOf, type Outcome, statusOfReset, statusOfTrailers } from './call-status.js'
+import {
+  answerTooLarge,
+  isGrpcStatus,
+  makeStatus,
+  metadataOf,
+  type Outcome,
+  statusOfReset,
+  statusOfTrailers,
+} from './call-status.js'
 import { type Call, type CallListener, type MessageContext, type Metadata, status } from './channel.js'
 import type { ActiveCall, Connection } from './transport/connection.js'
 import { armDeadline } from './deadline.js'
-import type { Progress } from './transport/call-policy.js'
+import { methodOf, type Progress } from './transport/call-policy.js'
+import type { Receiver } from './transport/receive-budget.js'
 import { frameMessage, FramingError, MessageReader, timeoutHeader } from './streams/framing.js'
 import { type Answer, callHeaders, isGrpc, readAnswer } from './greeting.js'
 
@@ -21,7 +30,7 @@ interface Outgoing {
   callback: ((error?: Error | null) => void) | undefined
 }
 
-export class EtcdCall implements Call, ActiveCall, WaitingCall {
+export class EtcdCall implements Call, ActiveCall, WaitingCall, Receiver {
   readonly #route: CallRoute
   readonly #path: string
   readonly #deadline: number
@@ -42,6 +51,10 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
   #sentEnd = false
   #flushScheduled = false
   #readWanted = false
+  /** Whether it waits for other messages to finish. */
+  #overBudget = false
+  /** What its unfinished message counts in the budget, in bytes. */
+  #counted = 0
   #readsEnded = false
   #httpStatus: number | undefined
   /** The head of an answer that is none of gRPC. */
@@ -106,12 +119,12 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
     const message = this.#incoming.shift()
     if (message === undefined) {
       this.#readWanted = true
-      this.#stream?.resume()
+      this.#resumeStream()
       return
     }
     this.#listener?.onReceiveMessage(message)
     if (this.#incoming.length === 0) {
-      this.#stream?.resume()
+      this.#resumeStream()
       this.#finishIfDone()
     }
   }
@@ -248,6 +261,20 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
     this.#onMove?.()
   }
 
+  get isUnread(): boolean {
+    return this.#incoming.length > 0
+  }
+
+  pauseReceiving(): void {
+    this.#overBudget = true
+    this.#stream?.pause()
+  }
+
+  resumeReceiving(): void {
+    this.#overBudget = false
+    if (!this.isUnread) this.#resumeStream()
+  }
+
   // --- inside
 
   #makeHeaders(connection: Connection, extraHeaders: OutgoingHttpHeaders): OutgoingHttpHeaders {
@@ -324,13 +351,34 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
   #receiveData(piece: Buffer): void {
     if (this.#ended) return
     try {
-      for (const message of this.#reader.push(piece)) this.#receiveMessage(message)
+      const messages = this.#reader.push(piece)
+      for (const message of messages) this.#receiveMessage(message)
+      if (this.#reader.held !== this.#counted) this.#count(messages.length > 0)
     } catch (error) {
       if (!(error instanceof FramingError)) throw error
       // A page is no message: its HTTP status says more.
       if (this.#foreignAnswer !== null) this.#end(statusOfTrailers({}, this.#httpStatus))
-      else this.#end(makeStatus(error.tooLarge ? status.RESOURCE_EXHAUSTED : status.INTERNAL, error.message))
+      else if (error.tooLarge) this.#end(this.#tooLarge(error.message))
+      else this.#end(makeStatus(status.INTERNAL, error.message))
     }
+  }
+
+  #tooLarge(details: string): Outcome {
+    const call = methodOf(this.#path) ?? this.#path
+    return answerTooLarge(call, this.carriedBy, this.#route.maxReceiveLength, details)
+  }
+
+  /** @param isOther Whether the message that has begun is another one than before. */
+  #count(isOther: boolean): void {
+    const { receiveBudget } = this.#route
+    if (this.#ended) return
+    this.#counted = this.#reader.held
+    if (isOther) receiveBudget.update(this, 0)
+    receiveBudget.update(this, this.#counted)
+  }
+
+  #resumeStream(): void {
+    if (!this.#overBudget) this.#stream?.resume()
   }
 
   #receiveMessage(message: Buffer): void {
@@ -360,7 +408,7 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
       return
     }
     const refused = this.#httpStatus !== undefined && this.#httpStatus >= 400 && this.#httpStatus < 500
-    this.#hasStatus = headers['grpc-status'] !== undefined || refused
+    this.#hasStatus = isGrpcStatus(headers['grpc-status']) || refused
     const received = statusOfTrailers(headers, this.#httpStatus)
     if (received.code !== status.OK) {
       this.#end(received)
@@ -390,6 +438,7 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall {
     else {
       this.#route.carried.delete(this)
       this.#connection?.remove(this)
+      this.#route.receiveBudget.remove(this)
       this.#closeStream(stream)
     }
     for (const { callback } of this.#outgoing.splice(0)) if (callback !== undefined) process.nextTick(callback)

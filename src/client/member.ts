@@ -36,7 +36,7 @@ const CERTIFICATE_EXPIRED = 45
 const PAUSES = { first: 100, longest: 5000 }
 /** An endpoint that was ready this long ends the back-off, in milliseconds; a connection lost sooner counts as a failure. */
 const LONG_LIVED = 10_000
-/** A call that finds no connection dials at once, unless an attempt failed within this time, in milliseconds. */
+/** A call that finds no connection dials at once, unless an attempt to dial failed within this time, in milliseconds. */
 const RECENT = 1000
 
 export class Member {
@@ -53,9 +53,9 @@ export class Member {
   readonly #leaving = new Set<Connection>()
   /** Attempts that failed and connections that closed early, in a row. */
   #failures = 0
-  /** When the last of them was, and when the back-off after it ends, by `performance.now()`. */
-  #failedAt = -Infinity
+  /** When the back-off after the last of them ends, by `performance.now()`, and when a call may end it. */
   #retryAt = -Infinity
+  #callsDialAt = -Infinity
   #diagnosed: { key: string; accepted: Accepted; diagnosis: Diagnosis } | null = null
   /** Counts the credentials that this endpoint went over to: what an attempt with older ones brings comes too late. */
   #epoch = 0
@@ -108,9 +108,9 @@ export class Member {
     return attempt
   }
 
-  /** Whether the endpoint failed so recently that a call has to wait for the back-off; for long pauses, for a part of it. */
+  /** Whether a call has to wait for the back-off: for all of it after a connection that closed early, else for a part of it. */
   get justFailed(): boolean {
-    return performance.now() < Math.min(this.#retryAt, this.#failedAt + RECENT)
+    return performance.now() < Math.min(this.#retryAt, this.#callsDialAt)
   }
 
   /** Asks a proved connection for a sign of life; dials otherwise. */
@@ -272,6 +272,7 @@ export class Member {
 
   #fail(findings: Finding[]): void {
     this.#backOff()
+    this.#callsDialAt = performance.now() + RECENT
     this.#change('failed', findings)
   }
 
@@ -290,16 +291,17 @@ export class Member {
       void this.attempt(false)
       return
     }
+    const pause = this.#backOff()
+    this.#callsDialAt = this.#retryAt
     // Calls wait for the next attempt, unless it is far away.
-    if (this.#backOff() < RECENT) this.#change('connecting', [found])
+    if (pause < RECENT) this.#change('connecting', [found])
   }
 
   /** Dials again after a pause, which it returns, in milliseconds. */
   #backOff(): number {
     this.#failures += 1
     const pause = backoffPause(this.#failures, PAUSES)
-    this.#failedAt = performance.now()
-    this.#retryAt = this.#failedAt + pause
+    this.#retryAt = performance.now() + pause
     clearTimeout(this.#retryTimer)
     this.#retryTimer = setTimeout(() => {
       void this.attempt(false)

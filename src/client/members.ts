@@ -22,6 +22,7 @@ import { WatchEnds } from './streams/watch-ends.js'
 import { WatchResumer } from './streams/watch-resumer.js'
 import { isNoLeader, isUnary } from './transport/call-policy.js'
 import { HEALTH_PATH, LeaderCheck } from './transport/leader-check.js'
+import { ReceiveBudget } from './transport/receive-budget.js'
 import { UnaryCall } from './transport/unary-call.js'
 
 /** How long requests that were sent may take to end once the client is closed, in milliseconds. */
@@ -59,6 +60,7 @@ export class Members implements CallRoute, ChannelBacking {
   /** Says why etcd's users and roles refused a call; null where they did not. */
   explainRefusal: (outcome: Outcome, call: EndedCall) => EtcdMtlsError | null = () => null
   readonly watchEnds = new WatchEnds()
+  readonly receiveBudget = new ReceiveBudget()
   readonly #members: readonly Member[]
   readonly #dialTimeout: number
   readonly #waiting = new Map<WaitingCall, string>()

@@ -229,7 +229,7 @@ export function emptyAnswer(stream: ServerHttp2Stream): void {
 }
 
 /** Refuses a call with a gRPC status. */
-export function refuseCall(stream: ServerHttp2Stream, code: number, message: string): void {
+export function refuseCall(stream: ServerHttp2Stream, code: number | string, message: string): void {
   stream.respond(
     { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': String(code), 'grpc-message': message },
     { endStream: true },

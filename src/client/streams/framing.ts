@@ -47,6 +47,11 @@ export class MessageReader {
     return this.#prefixFilled > 0
   }
 
+  /** What the message that has begun takes in memory, in bytes; 0: none has. */
+  get held(): number {
+    return this.#body.length
+  }
+
   /**
    * Accepts the next piece and returns the messages that it completes.
    *

@@ -17,18 +17,18 @@ import {
   type StatusObject,
 } from '../channel.js'
 import { makeStatus, type Outcome } from '../call-status.js'
+import { backoffPause } from '../transport/backoff.js'
 import { MalformedMessage } from './protobuf.js'
 import { readServerVersion, sendsProgressInOrder } from './server-version.js'
 import type { ResumableStream, StreamResumer } from './stream-resumer.js'
 
-/**
- * How long to wait, in milliseconds, before an attempt follows one that broke: so many may break in a row before a message came over
- * one. A member that stops ends each new stream at once, and takes a while to be gone.
- */
-const PAUSES: readonly number[] = [0, 50, 150, 400, 1000]
+/** How many attempts may break in a row before a message came over one; the caller may then open another stream. */
+const MAX_FAILURES = 5
+/** Pauses after the second failure in a row, in milliseconds: a member that stops ends each new stream, and takes a while to end. */
+const PAUSES = { first: 150, longest: 1500 }
 /** How many attempts in a row may have their token refused. */
 const MAX_REFUSALS = 3
-/** A attempt that has lived so long was a good one, whatever came over it, in milliseconds. */
+/** An attempt that has lived so long was a good one, whatever came over it, in milliseconds. */
 const LONG_LIVED = 5000
 /** How long an attempt may take to prepare for its end, in milliseconds: a round trip, where the server answers at all. */
 const PREPARATION = 300
@@ -45,11 +45,11 @@ export class ResumableCall implements Call, ResumableStream {
   readonly #resumer: StreamResumer
   #attempt: EtcdCall
   #attemptSince = 0
-  /** Legs that broke in a row. */
+  /** Attempts that broke in a row. */
   #failuresInARow = 0
   /** Runs while the attempt waits for its start. What is sent then waits in the resumer. */
   #pauseTimer: NodeJS.Timeout | null = null
-  /** Legs in a row whose token was refused. */
+  /** Attempts in a row whose token was refused. */
   #refusals = 0
   #metadata: Metadata | null = null
   #listener: CallListener | null = null
@@ -287,20 +287,23 @@ export class ResumableCall implements Call, ResumableStream {
     }
     // etcd that is stopped closes its streams without a status.
     const broke = attempt.cutShort || (outcome.code === status.UNAVAILABLE && attempt.wasCarried)
-    const pause = PAUSES[this.#failuresInARow]
-    if (!broke || pause === undefined || this.#canceled) {
+    if (!broke || this.#failuresInARow >= MAX_FAILURES || this.#canceled) {
       this.#end(outcome)
       return
     }
     this.#failuresInARow += 1
     this.#attempt = this.#makeAttempt()
-    if (pause === 0) this.#startAttempt()
-    else {
-      this.#pauseTimer = setTimeout(() => {
+    if (this.#failuresInARow === 1) {
+      this.#startAttempt()
+      return
+    }
+    this.#pauseTimer = setTimeout(
+      () => {
         this.#pauseTimer = null
         this.#startAttempt()
-      }, pause)
-    }
+      },
+      backoffPause(this.#failuresInARow - 1, PAUSES),
+    )
   }
 
   #end(outcome: Outcome): void {

@@ -1,6 +1,6 @@
 /** The messages of etcd's Watch call (etcd api/etcdserverpb/rpc.proto). What a server sends is read in watch-response.ts. */
 import { bytesField, Fields, int64Field, trueField, without } from './protobuf.js'
-import { RESPONSE } from './watch-response.js'
+import { RESPONSE, type WatchedKeys } from './watch-response.js'
 
 /** What a client asks for on a stream of watches. */
 export type WatchRequest =
@@ -53,12 +53,6 @@ function readCreate(message: Uint8Array): CreateRequest {
     progressNotify,
     fragment: readInt64(new Fields(message), CREATE.fragment) !== 0n,
   }
-}
-
-/** The keys that a watch is about: from `key` to before `rangeEnd`, `key` alone if that is empty, all from `key` if it is a zero byte. */
-export interface WatchedKeys {
-  key: Buffer
-  rangeEnd: Buffer
 }
 
 /** @param body A WatchCreateRequest. */

@@ -3,7 +3,6 @@
  * done for each event that a client receives, so everything is read in one pass and nothing is copied.
  */
 import { Fields, MalformedMessage, readInt64, type Shape, sift } from './protobuf.js'
-import type { WatchedKeys } from './watch-messages.js'
 
 /** A WatchResponse. */
 export interface WatchResponse {
@@ -27,6 +26,12 @@ export interface WatchResponse {
   lastRevision: bigint | null
   /** Where the keys of the events lie in the message: the start and the end of each. */
   keys: number[]
+}
+
+/** The keys that a watch is about: from `key` to before `rangeEnd`, `key` alone if that is empty, all from `key` if it is a zero byte. */
+export interface WatchedKeys {
+  key: Buffer
+  rangeEnd: Buffer
 }
 
 export const RESPONSE = {

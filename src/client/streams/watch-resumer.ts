@@ -24,10 +24,9 @@ import {
   progressRequest,
   readWatchedKeys,
   readWatchRequest,
-  type WatchedKeys,
   withWatchId,
 } from './watch-messages.js'
-import { areWatched, readWatchResponse, type WatchResponse } from './watch-response.js'
+import { areWatched, readWatchResponse, type WatchedKeys, type WatchResponse } from './watch-response.js'
 
 /**
  * How many bytes of responses in parts a stream may hold, in bytes. etcd splits a response at its request limit (1.5 MiB by default),

@@ -75,8 +75,11 @@ export function alertNumber(error: Error | null): number | null {
   return match?.[1] === undefined ? null : Number(match[1])
 }
 
-/** The HTTP/2 window of a stream, in bytes: range reads of several MB should not wait for window updates. */
-const STREAM_WINDOW = 1024 * 1024
+/**
+ * The HTTP/2 window of a stream, in bytes: four times the default, so that range reads of several MB rarely wait for window updates.
+ * It is also what Node buffers for a stream that nobody reads, so it is not larger.
+ */
+const STREAM_WINDOW = 256 * 1024
 /**
  * The bytes that we send for the end of a handshake and the start of HTTP/2 without any certificate and without the authority,
  * at least; measured: 190 to 270.

@@ -5,14 +5,14 @@
  */
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2'
 import { status } from '../channel.js'
+import { backoffPause } from './backoff.js'
 import type { Connection } from './connection.js'
 import { frameMessage } from '../streams/framing.js'
 import { callHeaders } from '../greeting.js'
 import { bytesField, trueField } from '../streams/protobuf.js'
 
 /** Pauses before the checks, in milliseconds: the first and the longest. An election takes about a second. */
-const FIRST_PAUSE = 250
-const LONGEST_PAUSE = 2000
+const PAUSES = { first: 250, longest: 2000 }
 /** How long a check may take, in milliseconds. */
 const LIMIT = 2000
 
@@ -38,7 +38,7 @@ export class LeaderCheck {
   readonly #headers: OutgoingHttpHeaders
   readonly #healthy: () => void
   #timer: NodeJS.Timeout | undefined
-  #pause = FIRST_PAUSE
+  #checks = 0
   #stopped = false
 
   /** @param healthy Called once, when the member has a leader. */
@@ -55,11 +55,13 @@ export class LeaderCheck {
   }
 
   #later(): void {
-    const delay = this.#pause / 2 + (Math.random() * this.#pause) / 2
-    this.#pause = Math.min(LONGEST_PAUSE, this.#pause * 2)
-    this.#timer = setTimeout(() => {
-      this.#check()
-    }, delay)
+    this.#checks += 1
+    this.#timer = setTimeout(
+      () => {
+        this.#check()
+      },
+      backoffPause(this.#checks, PAUSES),
+    )
     // Whoever waits for an answer keeps the process alive.
     this.#timer.unref()
   }

@@ -11,6 +11,7 @@ import { makeStatus, type Outcome } from '../call-status.js'
 import { type Call, type CallListener, type MessageContext, Metadata, status, type StatusObject } from '../channel.js'
 import { armDeadline } from '../deadline.js'
 import { isTokenRefused } from '../login.js'
+import { backoffPause } from './backoff.js'
 import { isLeaseExists, mayBeApplied, mayRepeat, type RequestTraits, traitsOf } from './call-policy.js'
 import { existingLeaseResponse, withLeaseId } from './lease-id.js'
 import { outcomeUnknown } from './outcome-unknown.js'
@@ -20,8 +21,7 @@ const MAX_ATTEMPTS = 10
 /** How long after its start a call without a deadline may start another attempt, in milliseconds. */
 const RETRY_WINDOW = 10_000
 /** Pause before an attempt at an endpoint that has just failed: the first and the longest, in milliseconds. */
-const FIRST_PAUSE = 25
-const LONGEST_PAUSE = 1000
+const PAUSES = { first: 25, longest: 1000 }
 /** How often in a row a new token may be refused. */
 const MAX_TOKEN_REFUSALS = 3
 /**
@@ -216,7 +216,6 @@ export class UnaryCall implements Call {
   }
 
   #pause(call: EtcdCall): void {
-    const limit = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (this.#attempts - 1))
     this.#deadlineTimer = armDeadline(Number(this.#parts.deadline), () => {
       clearTimeout(this.#pauseTimer)
       this.#finish(makeStatus(status.DEADLINE_EXCEEDED, 'Deadline exceeded'), null, call.explanation)
@@ -226,7 +225,7 @@ export class UnaryCall implements Call {
       () => {
         this.#attempt()
       },
-      limit / 2 + (Math.random() * limit) / 2,
+      backoffPause(this.#attempts, PAUSES),
     )
   }
 

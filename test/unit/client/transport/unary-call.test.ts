@@ -64,6 +64,12 @@ const refuseStream: Script = (stream) => {
 const resetStream: Script = (stream) => {
   stream.close(constants.NGHTTP2_INTERNAL_ERROR)
 }
+/** Trailers with a status that gRPC does not have. */
+const garbageStatus =
+  (value: string): Script =>
+  (stream) => {
+    refuseCall(stream, value, 'etcdserver: no leader')
+  }
 const status =
   (code: number, message: string): Script =>
   (stream) => {
@@ -79,6 +85,44 @@ function once(first: Script, then: Script = answer): Script {
   }
 }
 const sum = (counts: readonly number[]): number => counts.reduce((total, each) => total + each, 0)
+
+describe('an answer over the limit', () => {
+  const long: Script = (stream) => {
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' })
+    const prefix = Buffer.alloc(5)
+    prefix.writeUInt32BE(1001, 1)
+    stream.write(prefix)
+  }
+  const options = { etcd3: { grpcOptions: { 'grpc.max_receive_message_length': 1000 } } }
+
+  it('fails a read with the limit, the endpoint and a remedy', async () => {
+    await using one = await cluster([long], options)
+    const failed = one.client.get('a').string()
+    await expect(failed).rejects.toThrow('RESOURCE_EXHAUSTED')
+    await expect(failed).rejects.toMatchObject({
+      cause: { code: 'ERR_ANSWER_TOO_LARGE', details: { call: 'KV/Range', limit: 1000 } },
+    })
+    await expect(failed).rejects.toHaveProperty('cause.details.endpoint', one.client.tls.endpoints[0]?.endpoint)
+    await expect(failed).rejects.toHaveProperty('cause.message', expect.stringContaining('max_receive_message_length'))
+  })
+
+  it('leaves the outcome of a write unknown, and says why', async () => {
+    await using one = await cluster([long], options)
+    await expect(one.client.put('a').value('b').exec()).rejects.toMatchObject({
+      cause: { code: 'ERR_OUTCOME_UNKNOWN', cause: { code: 'ERR_ANSWER_TOO_LARGE', details: { call: 'KV/Put' } } },
+    })
+  })
+
+  it('ends a stream of watches with the same cause', async () => {
+    await using one = await cluster([long], options)
+    const disconnected = new Promise<Error>((resolve) => {
+      one.client.watch().key('a').watcher().once('disconnected', resolve)
+    })
+    expect(await disconnected).toMatchObject({
+      cause: { code: 'ERR_ANSWER_TOO_LARGE', details: { call: 'Watch/Watch', limit: 1000 } },
+    })
+  })
+})
 
 describe('a write', () => {
   it('whose connection breaks is not repeated, and its error says that it may have been applied', async () => {
@@ -112,6 +156,8 @@ describe('a write', () => {
     ['a time-out of etcd', status(14, 'etcdserver: request timed out'), 'request timed out'],
     ['a server that stops', status(14, 'etcdserver: server stopped'), 'server stopped'],
     ['a stream that is reset', resetStream, 'RST_STREAM'],
+    ['a status that is not a number', garbageStatus('OK'), 'which does not exist'],
+    ['a status that gRPC does not have', garbageStatus('17'), 'which does not exist'],
   ])('is sent once on %s', async (_what, script, message) => {
     await using three = await cluster([script, script, script])
     const failed = three.client.put('a').value('b').exec()

@@ -1,0 +1,130 @@
+/** What all unfinished messages of a client may hold: servers send many long messages at once, and some never finish them. */
+import type { ServerHttp2Stream } from 'node:http2'
+import { Client, credentials } from '@grpc/grpc-js'
+import { describe, expect, it } from 'vitest'
+import { accept } from '../../../../src/client/accept.js'
+import { createChannel } from '../../../../src/client/channel.js'
+import { resolveOptions } from '../../../../src/client/options.js'
+import { Session } from '../../../../src/client/session.js'
+import { ReceiveBudget, type Receiver } from '../../../../src/client/transport/receive-budget.js'
+import { mintPki } from '../../../support/etcd.js'
+import { grpcPeer, type Peer, serverTls } from '../../../support/peers.js'
+
+const pki = mintPki()
+const MIB = 1024 * 1024
+const PATH = '/etcdserverpb.KV/Range'
+/** The longest message that the client accepts. */
+const LONGEST = 4 * MIB
+const PIECE = Buffer.alloc(64 * 1024)
+const STREAMS = 50
+/**
+ * The budget (64 MiB), a window (256 KiB) for each stream, and some MiB on the way; less than a half of what the messages have together.
+ */
+const BOUND = 64 * MIB + 2 * STREAMS * 256 * 1024 + 16 * MIB
+
+/** What servers have sent, of which the caller has not received the whole message, in bytes: now, and at most. */
+let unfinished = 0
+let mostUnfinished = 0
+
+/** Sends a message of the longest length piece by piece, as the client reads it, up to this many bytes of it. */
+async function sendLong(stream: ServerHttp2Stream, bytes: number): Promise<void> {
+  stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
+  stream.on('wantTrailers', () => {
+    stream.sendTrailers({ 'grpc-status': '0' })
+  })
+  const prefix = Buffer.alloc(5)
+  prefix.writeUInt32BE(LONGEST, 1)
+  stream.write(prefix)
+  for (let sent = 0; sent < bytes && !stream.destroyed; sent += PIECE.length) {
+    const piece = PIECE.subarray(0, Math.min(PIECE.length, bytes - sent))
+    await new Promise((resolve) => stream.write(piece, resolve))
+    unfinished += piece.length
+    mostUnfinished = Math.max(mostUnfinished, unfinished)
+  }
+  if (bytes === LONGEST) stream.end()
+}
+
+async function connected(peers: readonly Peer[]): Promise<{ client: Client } & AsyncDisposable> {
+  const endpoints = peers.map(({ endpoint }) => endpoint)
+  const options = resolveOptions({ endpoints, credentials: pki.client, preflight: 'all' })
+  const session = new Session(options, accept(pki.client, options.tls))
+  await session.preflight()
+  const client = new Client('peer', credentials.createInsecure(), { channelOverride: createChannel(session.members) })
+  return {
+    client,
+    [Symbol.asyncDispose]: async () => {
+      client.close()
+      await session.close()
+    },
+  }
+}
+
+/** Resolves with the length of the answer, or rejects with the error of the call. */
+function read(client: Client): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const same = (bytes: Buffer): Buffer => bytes
+    client.makeUnaryRequest(PATH, same, same, Buffer.alloc(0), (error, message) => {
+      if (error === null) resolve(message?.length ?? 0)
+      else reject(error)
+    })
+  })
+}
+
+it('receives every long answer of one endpoint while another one finishes none, and holds only part of them', async () => {
+  await using hostile = await grpcPeer(serverTls(pki.server), (stream) => void sendLong(stream, LONGEST - 1))
+  await using honest = await grpcPeer(serverTls(pki.server), (stream) => void sendLong(stream, LONGEST))
+  await using connection = await connected([hostile, honest])
+  let received = 0
+  let failed = 0
+  for (let i = 0; i < 2 * STREAMS; i += 1) {
+    read(connection.client).then(
+      (length) => {
+        received += 1
+        unfinished -= length
+      },
+      () => (failed += 1),
+    )
+  }
+  await expect.poll(() => received, { timeout: 60_000 }).toBeGreaterThanOrEqual(STREAMS)
+  expect(failed).toBe(0)
+  expect(mostUnfinished).toBeLessThan(BOUND)
+})
+
+describe('the budget', () => {
+  const receiver = (name: string, connection: object): Receiver & { name: string; isUnread: boolean } => ({
+    name,
+    connection,
+    isUnread: false,
+    pauseReceiving: () => paused.add(name),
+    resumeReceiving: () => paused.delete(name),
+  })
+  const paused = new Set<string>()
+  const [one, other] = [{}, {}]
+
+  it('lets the oldest message of each connection go on, and the others once there is room', () => {
+    paused.clear()
+    const [a, b, c] = [receiver('a', one), receiver('b', one), receiver('c', other)]
+    const budget = new ReceiveBudget(10)
+    budget.update(a, 8)
+    budget.update(b, 8)
+    budget.update(c, 8)
+    budget.update(a, 9)
+    expect([...paused]).toEqual(['b'])
+    budget.update(c, 0)
+    expect([...paused]).toEqual(['b'])
+    budget.remove(a)
+    expect([...paused]).toEqual([])
+  })
+
+  it('does not wait for a message that waits for its reader', () => {
+    paused.clear()
+    const [a, b, c] = [receiver('a', one), receiver('b', one), receiver('c', one)]
+    const budget = new ReceiveBudget(10)
+    budget.update(a, 8)
+    budget.update(b, 8)
+    expect([...paused]).toEqual(['b'])
+    a.isUnread = true
+    budget.update(c, 1)
+    expect([...paused]).toEqual(['c'])
+  })
+})
