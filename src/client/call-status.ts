@@ -1,6 +1,7 @@
 /** What the end of an HTTP/2 stream means as a gRPC status, as gRPC over HTTP/2 and grpc-js have it. */
 import { constants, type IncomingHttpHeaders } from 'node:http2'
 import { EtcdMtlsError } from '../errors.js'
+import { printable } from '../report/printable.js'
 import { Metadata, status, type StatusObject } from './channel.js'
 
 /** How a call ended, and what is known of the reason beyond etcd's or gRPC's text. */
@@ -54,12 +55,15 @@ export function metadataOf(headers: IncomingHttpHeaders): Metadata {
   }
 }
 
-/** `grpc-message` is percent-encoded; a text that is not comes through as it stands (gRPC over HTTP/2, Status-Message). */
+/**
+ * `grpc-message` is percent-encoded; a string that is not is passed on as it is (gRPC over HTTP/2, Status-Message). Control
+ * characters are escaped, because Node prints the message of an uncaught error to the terminal as it is.
+ */
 export function decodeMessage(text: string): string {
   try {
-    return decodeURIComponent(text)
+    return printable(decodeURIComponent(text))
   } catch {
-    return text
+    return printable(text)
   }
 }
 

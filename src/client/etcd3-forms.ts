@@ -11,6 +11,7 @@ const NAMES: Readonly<Record<string, string>> = {
   defaultCallOptions: 'use "etcd3: { defaultCallOptions }"',
 }
 
+const TARGET_NAME = 'grpc.ssl_target_name_override'
 const CREDENTIALS = ['rootCertificate', 'privateKey', 'certChain']
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for an option by etcd3's name, or in etcd3's form. */
@@ -24,6 +25,13 @@ export function refuseEtcd3Forms(options: unknown): void {
   }
   if (has(memberOf(options, 'auth'), 'callOptions'))
     throw optionInvalid('auth.callOptions', 'is etcd3\'s name: use "etcd3: { defaultCallOptions }"')
+  for (const grpcOptions of [memberOf(options, 'grpcOptions'), memberOf(memberOf(options, 'etcd3'), 'grpcOptions')]) {
+    if (has(grpcOptions, TARGET_NAME))
+      throw optionInvalid(
+        TARGET_NAME,
+        'is an option of grpc-js: use "serverName", or { url, serverName } for one endpoint',
+      )
+  }
   const dialTimeout = memberOf(options, 'dialTimeout')
   if (typeof dialTimeout === 'number') {
     const form = 'must be a duration string such as "5s", not a number of milliseconds'

@@ -48,6 +48,9 @@ const handlers: Record<string, CallHandler> = {
       { endStream: true },
     )
   },
+  '/refuse-in-colour': (stream) => {
+    stream.respond({ ...HEADERS, 'grpc-status': '7', 'grpc-message': '%1B[31mno%0A%E2%80%AE' }, { endStream: true })
+  },
   '/late-refuse': (stream) => {
     answer(stream, [Buffer.from('a')], { 'grpc-status': '9', 'grpc-message': 'later' })
   },
@@ -218,6 +221,11 @@ function clientOf(name: string): Client {
   if (client === undefined) throw new Error(name)
   return client
 }
+
+it('escapes control characters in the message of a server, which grpc-js passes on', async () => {
+  expect((await unary(clientOf('ours'), '/refuse-in-colour')).details).toBe('\\u{1b}[31mno\\u{a}\\u{202e}')
+  expect((await unary(clientOf('grpc-js'), '/refuse-in-colour')).details).toBe('\u001b[31mno\n\u202e')
+})
 
 describe.each(['ours', 'grpc-js'])('unary calls over %s', (name) => {
   it.each<[string, status, string | RegExp]>([
