@@ -42,7 +42,8 @@ export function recoveryOf(
 ): Recovery {
   const recovery: { follower: number[]; leader: number[] } = { follower: [], leader: [] }
   const loops = groupBy(calls, ({ loop }) => loop)
-  for (const { at, member } of deaths) {
+  for (const [index, { at, member }] of deaths.entries()) {
+    const until = deaths[index + 1]?.at ?? Infinity
     const wasLeader = elected.filter((each) => each.at <= at).at(-1)?.member === member
     const next = elected.find((each) => each.at > at && each.at < at + MAX_ELECTION)
     if (wasLeader && next === undefined) continue
@@ -51,7 +52,8 @@ export function recoveryOf(
       const after = loop.filter(({ called }) => called >= from)
       const [first] = after
       const answer = after.find(({ answered }) => answered)
-      if (first !== undefined && answer !== undefined) {
+      // A loop that had no call until the next death measured nothing: it waited for an answer from the member that died.
+      if (first !== undefined && answer !== undefined && first.called < until) {
         recovery[wasLeader ? 'leader' : 'follower'].push(Math.round(answer.returned - first.called))
       }
     }

@@ -152,6 +152,12 @@ describe('recovery', () => {
     })
   })
 
+  it('leaves out a loop that began no call before the next death', () => {
+    const deaths = [5000, 6000].map((at) => ({ at, member: 1, kind: 'kill' }) as const)
+    const calls = [call(4990, 6300, false), call(6310, 6400)]
+    expect(recoveryOf(deaths, elected, calls)).toEqual({ follower: [90], leader: [] })
+  })
+
   it('gives quantiles', () => {
     expect([quantile([3, 1, 2], 0.5), quantile([3, 1, 2], 0.99), quantile([], 0.5)]).toEqual([2, 3, null])
   })
