@@ -25,12 +25,9 @@ export function refuseEtcd3Forms(options: unknown): void {
   }
   if (has(memberOf(options, 'auth'), 'callOptions'))
     throw optionInvalid('auth.callOptions', 'is etcd3\'s name: use "etcd3: { defaultCallOptions }"')
-  for (const grpcOptions of [memberOf(options, 'grpcOptions'), memberOf(memberOf(options, 'etcd3'), 'grpcOptions')]) {
-    if (has(grpcOptions, TARGET_NAME))
-      throw optionInvalid(
-        TARGET_NAME,
-        'is an option of grpc-js: use "serverName", or { url, serverName } for one endpoint',
-      )
+  if (has(memberOf(memberOf(options, 'etcd3'), 'grpcOptions'), TARGET_NAME)) {
+    const option = `etcd3.grpcOptions.${TARGET_NAME}`
+    throw optionInvalid(option, 'is an option of grpc-js: use "serverName", or { url, serverName } for one endpoint')
   }
   const dialTimeout = memberOf(options, 'dialTimeout')
   if (typeof dialTimeout === 'number') {
