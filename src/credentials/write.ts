@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { isEtcdMtlsError } from '../errors.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../misuse.js'
 import type { Credentials } from './credentials.js'
-import { replaceFiles } from './replace-files.js'
-import { isNotThere, writeFailed } from './write-file.js'
+import { replaceFiles } from '../files/replace-files.js'
+import { isNotThere, writeFailed } from '../files/write-file.js'
 
 /** The files that hold credentials, as etcd's and etcdctl's options want them. */
 export interface CredentialFiles {

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { lstatSync, mkdirSync, readdirSync, rmdirSync, type Stats, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { isAlive, ownIdentity, type ProcessIdentity } from '../authority/files/process-identity.js'
+import { isAlive, ownIdentity, type ProcessIdentity } from '../files/process-identity.js'
 import { notStarted } from './start-error.js'
 
 /** How long a lock counts whose process cannot be looked up, such as one in another PID namespace. In milliseconds. */

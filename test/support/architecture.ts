@@ -6,6 +6,7 @@ import { parse, type Source } from './imports.js'
 export const ROOMS = [
   'report',
   'x509',
+  'files',
   'credentials',
   'validate',
   'authority',

@@ -1,5 +1,5 @@
 /** A file system that counts its calls, lets somebody look between any two of them, and fails or dies where told. */
-import { type FileSystem, nodeFileSystem, type OpenFile } from '../../src/authority/files/file-system.js'
+import { type FileSystem, nodeFileSystem, type OpenFile } from '../../src/files/file-system.js'
 
 export interface Faults {
   /** The call (from 0) at which it happens. Default: never. */

@@ -3,12 +3,12 @@ import { constants } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { type EtcdMtlsError, isEtcdMtlsError } from '../../errors.js'
 import { checkDirectory } from '../../credentials/write.js'
-import { flushDirectory, isNotThere, writeFailed } from '../../credentials/write-file.js'
+import { flushDirectory, isNotThere, writeFailed } from '../../files/write-file.js'
 import type { Ledger, LedgerEntry } from '../ledger.js'
 import { issueRefused } from '../refuse.js'
-import { type FileSystem, nodeFileSystem, type OpenFile, READ_PLAIN, readAll } from './file-system.js'
+import { type FileSystem, nodeFileSystem, type OpenFile, READ_PLAIN, readAll } from '../../files/file-system.js'
 import { readLine, writeLine } from './ledger-line.js'
-import { withLock } from './lock.js'
+import { withLock } from '../../files/lock.js'
 
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants
 const FILE_MODE = 0o600

@@ -1,15 +1,15 @@
 /** A root CA that is kept in a directory. */
 import { mkdir, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { replaceFiles } from '../../credentials/replace-files.js'
+import { replaceFiles } from '../../files/replace-files.js'
 import { checkDirectory } from '../../credentials/write.js'
-import { isNotThere, writeFailed } from '../../credentials/write-file.js'
+import { isNotThere, writeFailed } from '../../files/write-file.js'
 import { isEtcdMtlsError } from '../../errors.js'
 import type { Authority } from '../authority.js'
 import { createAuthority } from '../create.js'
 import { loadAuthority } from '../load.js'
 import type { CreateAuthorityOptions } from '../make-ca.js'
-import { lockPathOf, withLock } from './lock.js'
+import { lockPathOf, withLock } from '../../files/lock.js'
 
 /**
  * Loads the root CA in `ca.crt` and `ca.key` of a directory, or creates it there if neither file exists. The key gets mode

@@ -8,8 +8,8 @@
  */
 import { dirname, join } from 'node:path'
 import { isEtcdMtlsError } from '../../errors.js'
-import { abandon, type FileContents, flushDirectory, writeFailed } from '../../credentials/write-file.js'
-import { type FileSystem, lookAt, removeAll } from './file-system.js'
+import { abandon, type FileContents, flushDirectory, writeFailed } from '../../files/write-file.js'
+import { type FileSystem, lookAt, removeAll } from '../../files/file-system.js'
 import {
   DATA_LINK,
   DIRECTORY_MODE,
@@ -21,7 +21,7 @@ import {
   replaceByLink,
   sweep,
   writeGeneration,
-} from './generation.js'
+} from '../../files/generation.js'
 import { linkTarget, type SeenFile, type Survey, surveyDirectory } from './survey.js'
 
 /** What is to become of a directory. Files that are not named stay as they are. */

@@ -1,9 +1,9 @@
 /** What of a directory can be renewed: the folders of a layout, and which credentials each is for. */
 import { join } from 'node:path'
 import { isEtcdMtlsError } from '../../errors.js'
-import { isNotThere, systemCode, writeFailed } from '../../credentials/write-file.js'
+import { isNotThere, systemCode, writeFailed } from '../../files/write-file.js'
 import type { Role } from '../roles.js'
-import { type FileSystem, lookAt } from './file-system.js'
+import { type FileSystem, lookAt } from '../../files/file-system.js'
 import {
   APISERVER_CLIENT,
   CLIENT,

@@ -1,8 +1,8 @@
 /** What a reader of a directory sees, before anything in it is changed. */
 import { join } from 'node:path'
-import { systemCode, writeFailed } from '../../credentials/write-file.js'
-import { type FileState, type FileSystem, lookAt, type ReadFile, readPlainFile } from './file-system.js'
-import { DATA_LINK, isGenerationName, readDataLink } from './generation.js'
+import { systemCode, writeFailed } from '../../files/write-file.js'
+import { type FileState, type FileSystem, lookAt, type ReadFile, readPlainFile } from '../../files/file-system.js'
+import { DATA_LINK, isGenerationName, readDataLink } from '../../files/generation.js'
 
 /** Far more than the largest bundle; what is larger is none of ours. */
 const MOST_OCTETS = 16 * 1024 * 1024

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { ownIdentity } from '../../../src/authority/files/process-identity.js'
+import { ownIdentity } from '../../../src/files/process-identity.js'
 import { startEtcd } from '../../../src/testing/index.js'
 import {
   lockOwner,

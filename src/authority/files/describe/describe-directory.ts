@@ -2,7 +2,7 @@
 import { realpath, stat } from 'node:fs/promises'
 import { resolve, sep } from 'node:path'
 import { checkDirectory } from '../../../credentials/write.js'
-import { systemCode } from '../../../credentials/write-file.js'
+import { systemCode } from '../../../files/write-file.js'
 import { checkOptions, optionInvalid } from '../../../misuse.js'
 import type { Finding } from '../../../report/finding.js'
 import { worstFirst } from '../../../report/severity.js'

@@ -2,9 +2,9 @@
 import type { Stats } from 'node:fs'
 import { lstat, opendir, realpath, stat } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
-import { systemCode } from '../../../credentials/write-file.js'
+import { systemCode } from '../../../files/write-file.js'
 import type { Finding } from '../../../report/finding.js'
-import { DATA_LINK, isGenerationName, isTemporaryName } from '../generation.js'
+import { DATA_LINK, isGenerationName, isTemporaryName } from '../../../files/generation.js'
 import { finding } from './finding.js'
 
 export const LIMITS = { entries: 10_000, depth: 8 } as const

@@ -5,7 +5,7 @@
 import { isError } from '../../errors.js'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { type FileContents, flushDirectory, writeNewFile } from '../../credentials/write-file.js'
+import { type FileContents, flushDirectory, writeNewFile } from './write-file.js'
 import { type FileSystem, removeAll } from './file-system.js'
 
 /** The link to the generation in use. Readers reach every file through it. */

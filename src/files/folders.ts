@@ -1,6 +1,6 @@
 /** The folders around the sets of files. */
 import { dirname } from 'node:path'
-import { flushDirectory, isNotThere, systemCode, writeFailed } from '../../credentials/write-file.js'
+import { flushDirectory, isNotThere, systemCode, writeFailed } from './write-file.js'
 import { type FileSystem, lookAt } from './file-system.js'
 import { DIRECTORY_MODE, makeFolder } from './generation.js'
 

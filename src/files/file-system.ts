@@ -17,7 +17,7 @@ import {
   symlink,
   unlink,
 } from 'node:fs/promises'
-import { isNotThere, type OpenFile as WritableFile } from '../../credentials/write-file.js'
+import { isNotThere, type OpenFile as WritableFile } from './write-file.js'
 
 /** What is asked of the state of a file. */
 export type FileState = Pick<
