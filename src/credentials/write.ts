@@ -1,11 +1,13 @@
 /** Writes credentials as the files that etcd, etcdctl and everything else read. */
-import { lstat, mkdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { isEtcdMtlsError } from '../errors.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../misuse.js'
 import type { Credentials } from './credentials.js'
-import { replaceFiles } from '../files/replace-files.js'
-import { isNotThere, writeFailed } from '../files/write-file.js'
+import { type FileSystem, lookAt } from '../files/file-system.js'
+import { findRoot, makeFolders } from '../files/folders.js'
+import { guardedFileSystem } from '../files/guarded-file-system.js'
+import { replaceFilesLocked } from '../files/replace-files.js'
+import { writeFailed } from '../files/write-file.js'
 
 /** The files that hold credentials, as etcd's and etcdctl's options want them. */
 export interface CredentialFiles {
@@ -37,7 +39,6 @@ type FileKind = (typeof FILE_KINDS)[number]
 
 const DEFAULT_NAMES: Readonly<Record<FileKind, string>> = { ca: 'ca.crt', cert: 'tls.crt', key: 'tls.key' }
 
-const DIRECTORY_MODE = 0o700
 const MODES: Readonly<Record<FileKind, number>> = { ca: 0o644, cert: 0o644, key: 0o600 }
 
 /** The certificate comes last: where a certificate can be seen for the first time, its key can be, too. */
@@ -47,10 +48,13 @@ const ORDER = ['ca', 'key', 'cert'] as const
  * Writes trust anchors, certificate chain and private key into a directory, which is made (mode 0700) if it is not there.
  *
  * The key gets mode 0600 and is not encrypted, since etcd reads no other; the certificates get 0644. Each file is replaced
- * atomically and durably: written whole beside its place, flushed, then renamed over it, so a reader finds the old file or
- * the new, never half of one. A symbolic link in a file's place is replaced, not followed. All files are complete before the
- * first is renamed; a reader that opens two files between two renames can still get a new key with an old certificate, which
- * etcd and this package take as a passing state and read again. Where something fails, no temporary file is left.
+ * atomically and durably: written under a temporary name, flushed, then renamed, so a reader finds the old file or the new
+ * one, never a part. A symbolic link in a file's place is replaced, not followed. All files are complete before the first is
+ * renamed; a reader that opens two files between two renames can still get a new key with an old certificate, which etcd and
+ * this package read again. If something fails, no temporary file stays; the next call removes those of a killed process.
+ * Processes that write to one directory wait for each other (`.etcd-mtls.lock`).
+ *
+ * Run as root, files in a directory of another user are written by a process of that user, see docs/running-as.md.
  *
  * Revocation lists are not written: they are renewed at another pace and by others.
  *
@@ -65,23 +69,32 @@ export async function writeCredentials(
   credentials: Credentials,
   options: WriteCredentialsOptions = {},
 ): Promise<CredentialFiles> {
+  return writeCredentialsOn(guardedFileSystem(), directory, credentials, options)
+}
+
+/** {@link writeCredentials} on any file system. */
+export async function writeCredentialsOn(
+  fs: FileSystem,
+  directory: string,
+  credentials: Credentials,
+  options: WriteCredentialsOptions,
+): Promise<CredentialFiles> {
   checkDirectory(directory)
   checkCredentials(credentials)
   checkOptions('options', options, ['names'])
   const names = readNames(options.names)
-  await prepareDirectory(directory, names)
   const contents: Record<FileKind, string> = {
     ca: credentials.trustAnchors.map((each) => each.toPem()).join(''),
     cert: credentials.chain.map((each) => each.toPem()).join(''),
     key: credentials.key.exportPem(),
   }
   const files = ORDER.map((kind) => ({
-    path: join(directory, names[kind]),
+    name: names[kind],
     content: contents[kind],
     mode: MODES[kind],
   }))
   try {
-    await replaceFiles(directory, files)
+    await replaceFilesLocked(fs, await prepareDirectory(fs, resolve(directory), names), files)
   } catch (cause) {
     throw isEtcdMtlsError(cause) ? cause : writeFailed(directory, cause)
   }
@@ -129,31 +142,22 @@ export function checkFileName(name: unknown, option: string): string {
   return name
 }
 
-/** Makes the directory and looks at what stands in the files' places, so that nothing is begun that cannot be finished. */
-async function prepareDirectory(directory: string, names: Record<FileKind, string>): Promise<void> {
-  const existing = await lookAt(directory, stat)
-  if (existing === null) {
-    try {
-      await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE })
-    } catch (cause) {
-      throw writeFailed(directory, cause)
-    }
-  } else if (!existing.isDirectory()) {
-    throw optionInvalid('directory', `must be a directory, and ${directory} is something else`)
-  }
+/**
+ * Creates the directory if it is not there, and checks what is in the places of the files, before anything is written.
+ *
+ * @returns The real path of the directory.
+ */
+async function prepareDirectory(fs: FileSystem, directory: string, names: Record<FileKind, string>): Promise<string> {
+  const found = await lookAt(fs, directory)
+  if (found !== null && !found.isDirectory() && !found.isSymbolicLink())
+    throw optionInvalid('directory', `must be a directory; ${directory} is not a directory`)
+  const root = await findRoot(fs, directory)
+  if (root === null) await makeFolders(fs, directory, [])
+  const place = root ?? directory
   for (const kind of FILE_KINDS) {
-    const path = join(directory, names[kind])
-    const place = await lookAt(path, lstat)
-    if (place?.isDirectory() === true)
+    const path = join(place, names[kind])
+    if ((await lookAt(fs, path))?.isDirectory() === true)
       throw optionInvalid(`names.${kind}`, `must name a file, and ${path} is a directory`)
   }
-}
-
-async function lookAt(path: string, look: typeof stat): Promise<{ isDirectory(): boolean } | null> {
-  try {
-    return await look(path)
-  } catch (error) {
-    if (isNotThere(error)) return null
-    throw writeFailed(path, error)
-  }
+  return place
 }

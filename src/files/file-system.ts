@@ -3,20 +3,7 @@
  * and let one fail or kill the process there.
  */
 import { constants, type Stats } from 'node:fs'
-import {
-  chmod,
-  link,
-  lstat,
-  mkdir,
-  open,
-  readdir,
-  readlink,
-  realpath,
-  rename,
-  rmdir,
-  symlink,
-  unlink,
-} from 'node:fs/promises'
+import { link, lstat, mkdir, open, readdir, readlink, realpath, rename, rmdir, symlink, unlink } from 'node:fs/promises'
 import { isNotThere, type OpenFile as WritableFile } from './write-file.js'
 
 /** What is asked of the state of a file. */
@@ -42,7 +29,6 @@ export interface FileSystem {
   readonly readlink: (path: string) => Promise<string>
   readonly realpath: (path: string) => Promise<string>
   readonly mkdir: (path: string, mode: number) => Promise<unknown>
-  readonly chmod: (path: string, mode: number) => Promise<void>
   readonly rename: (from: string, to: string) => Promise<void>
   readonly link: (existing: string, path: string) => Promise<void>
   readonly symlink: (target: string, path: string) => Promise<void>
@@ -59,7 +45,6 @@ export function nodeFileSystem(): FileSystem {
     readlink: (path) => readlink(path),
     realpath: (path) => realpath(path),
     mkdir: (path, mode) => mkdir(path, mode),
-    chmod,
     rename,
     link,
     symlink: (target, path) => symlink(target, path),
@@ -69,7 +54,7 @@ export function nodeFileSystem(): FileSystem {
 }
 
 /** What is at a path itself, links not followed; null where nothing is. */
-export async function lookAt(fs: FileSystem, path: string): Promise<FileState | null> {
+export async function lookAt(fs: Pick<FileSystem, 'lstat'>, path: string): Promise<FileState | null> {
   try {
     return await fs.lstat(path)
   } catch (error) {

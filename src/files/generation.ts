@@ -4,6 +4,7 @@
  */
 import { isError } from '../../errors.js'
 import { randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
 import { join } from 'node:path'
 import { type FileContents, flushDirectory, writeNewFile } from './write-file.js'
 import { type FileSystem, removeAll } from './file-system.js'
@@ -13,6 +14,9 @@ export const DATA_LINK = '..data'
 
 /** Mode of directories that are made here. */
 export const DIRECTORY_MODE = 0o700
+
+/** Opens what must be a directory and not a link to one. */
+const FOLDER = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
 
 /** Who a file belongs to. */
 export interface Owner {
@@ -51,7 +55,12 @@ export function isTemporaryName(name: string): boolean {
 /** Makes a folder with exactly this mode, whatever the umask. */
 export async function makeFolder(fs: FileSystem, path: string, mode = DIRECTORY_MODE): Promise<void> {
   await fs.mkdir(path, mode)
-  await fs.chmod(path, mode)
+  const folder = await fs.open(path, FOLDER)
+  try {
+    await folder.chmod(mode)
+  } finally {
+    await folder.close()
+  }
 }
 
 /** Writes a generation that nobody looks into yet, flushed to the disk. */
@@ -72,7 +81,7 @@ export async function writeGeneration(
 }
 
 async function giveFolder(fs: FileSystem, path: string, { uid, gid }: Owner): Promise<void> {
-  const folder = await fs.open(path, 'r')
+  const folder = await fs.open(path, FOLDER)
   try {
     await folder.chown(uid, gid)
   } finally {

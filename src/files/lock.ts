@@ -11,7 +11,8 @@ import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isEtcdMtlsError } from '../errors.js'
 import { isNotThere, systemCode, writeFailed } from './write-file.js'
-import { type FileSystem, nodeFileSystem, type OpenFile } from './file-system.js'
+import { type FileSystem, type OpenFile } from './file-system.js'
+import { guardedFileSystem } from './guarded-file-system.js'
 import { type Holder, isMakerGone, isStale, lockContent, newLockPath, readLock } from './lock-file.js'
 import { ownIdentity, type ProcessIdentity } from './process-identity.js'
 
@@ -53,7 +54,7 @@ export async function withLock<T>(
   work: (signal: AbortSignal) => Promise<T>,
   options: LockOptions = {},
 ): Promise<T> {
-  const { signal, fileSystem: fs = nodeFileSystem() } = options
+  const { signal, fileSystem: fs = guardedFileSystem() } = options
   const { timeout = DEFAULTS.timeout, staleAfter = DEFAULTS.staleAfter, beatEvery = DEFAULTS.beatEvery } = options
   const contender = { fs, own: await ownIdentity(), staleAfter }
   const lock = await acquire(contender, path, { signal, timeout })

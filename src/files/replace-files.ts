@@ -1,38 +1,55 @@
 /** Replaces files of a directory, each atomically and durably. */
-import { randomBytes } from 'node:crypto'
-import { open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { type FileSystem, lookAt } from './file-system.js'
+import { isTemporaryName, newTemporaryName } from './generation.js'
+import { lockPathOf, withLock } from './lock.js'
 import { abandon, type FileContents, flushDirectory, writeNewFile } from './write-file.js'
 
-/** A file with its place. */
+/** A file of the directory, by its name. */
 interface NewFile extends FileContents {
-  readonly path: string
+  readonly name: string
+}
+
+/** {@link replaceFiles} under the lock of the directory, for which it waits up to two minutes. */
+export async function replaceFilesLocked(fs: FileSystem, directory: string, files: readonly NewFile[]): Promise<void> {
+  await withLock(lockPathOf(directory), () => replaceFiles(fs, directory, files), { fileSystem: fs })
 }
 
 /**
- * Writes all files whole beside their places, flushes them, and renames each over what is there. Where something fails, no
- * temporary file is left, or the error says which; what was renamed before stays.
+ * Writes all files under temporary names, flushes them, and renames each over what is there. If something fails, no
+ * temporary file stays, or the error names it; what was renamed before stays. To be called under the lock of the
+ * directory: a temporary file that is found there was left by a process that was killed, and is removed.
  */
-export async function replaceFiles(directory: string, files: readonly NewFile[]): Promise<void> {
-  const suffix = `.${randomBytes(8).toString('hex')}.tmp`
-  const pending = new Set<string>()
+export async function replaceFiles(fs: FileSystem, directory: string, files: readonly NewFile[]): Promise<void> {
+  await removeLeftovers(fs, directory)
+  const pending = new Map<string, string>()
   try {
     for (const file of files) {
-      pending.add(`${file.path}${suffix}`)
-      await writeNewFile(open, `${file.path}${suffix}`, file)
+      const temporary = join(directory, newTemporaryName())
+      pending.set(file.name, temporary)
+      await writeNewFile(fs.open, temporary, file)
     }
-    for (const { path } of files) {
-      await rename(`${path}${suffix}`, path)
-      pending.delete(`${path}${suffix}`)
+    for (const [name, temporary] of pending) {
+      await fs.rename(temporary, join(directory, name))
+      pending.delete(name)
     }
-    await flushDirectory(open, directory)
+    await flushDirectory(fs.open, directory)
   } catch (error) {
-    await abandon(error, join(directory, `*${suffix}`), () => removeEach(pending))
+    await abandon(error, [...pending.values()].join(', '), () => removeEach(fs, [...pending.values()]))
   }
 }
 
-/** Every one is tried, whatever becomes of the others. */
-async function removeEach(paths: ReadonlySet<string>): Promise<void> {
-  const outcomes = await Promise.allSettled([...paths].map((path) => rm(path, { force: true })))
+async function removeLeftovers(fs: FileSystem, directory: string): Promise<void> {
+  for (const name of (await fs.readdir(directory)).filter(isTemporaryName)) {
+    const path = join(directory, name)
+    if ((await lookAt(fs, path))?.isFile() === true) await fs.unlink(path)
+  }
+}
+
+/** Each is tried, also after one could not be removed. */
+async function removeEach(fs: FileSystem, paths: readonly string[]): Promise<void> {
+  const outcomes = await Promise.allSettled(
+    paths.map(async (path) => ((await lookAt(fs, path)) === null ? undefined : fs.unlink(path))),
+  )
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
 }

@@ -79,7 +79,6 @@ export function faultyFileSystem(faults: Faults = {}): FaultyFileSystem {
     readlink: (path) => step('readlink', path, () => real.readlink(path)),
     realpath: (path) => step('realpath', path, () => real.realpath(path)),
     mkdir: (path, mode) => step('mkdir', path, () => real.mkdir(path, mode)),
-    chmod: (path, mode) => step('chmod', path, () => real.chmod(path, mode)),
     rename: (from, to) => step('rename', to, () => real.rename(from, to)),
     link: (existing, path) => step('link', path, () => real.link(existing, path)),
     symlink: (target, path) => step('symlink', path, () => real.symlink(target, path)),

@@ -6,7 +6,8 @@ import { checkDirectory } from '../../credentials/write.js'
 import { flushDirectory, isNotThere, writeFailed } from '../../files/write-file.js'
 import type { Ledger, LedgerEntry } from '../ledger.js'
 import { issueRefused } from '../refuse.js'
-import { type FileSystem, nodeFileSystem, type OpenFile, READ_PLAIN, readAll } from '../../files/file-system.js'
+import { type FileSystem, type OpenFile, READ_PLAIN, readAll } from '../../files/file-system.js'
+import { guardedFileSystem } from '../../files/guarded-file-system.js'
 import { readLine, writeLine } from './ledger-line.js'
 import { withLock } from '../../files/lock.js'
 
@@ -36,7 +37,7 @@ const MOST_OCTETS = 256 * 1024 * 1024
  */
 export function fileLedger(path: string): Ledger {
   checkDirectory(path, 'path', 'the path of a file')
-  return openLedger(nodeFileSystem(), resolve(path))
+  return openLedger(guardedFileSystem(), resolve(path))
 }
 
 interface Waiting {

@@ -1,14 +1,16 @@
 /** A root CA that is kept in a directory. */
-import { mkdir, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { replaceFiles } from '../../files/replace-files.js'
 import { checkDirectory } from '../../credentials/write.js'
-import { isNotThere, writeFailed } from '../../files/write-file.js'
+import { writeFailed } from '../../files/write-file.js'
 import { isEtcdMtlsError } from '../../errors.js'
 import type { Authority } from '../authority.js'
 import { createAuthority } from '../create.js'
 import { loadAuthority } from '../load.js'
 import type { CreateAuthorityOptions } from '../make-ca.js'
+import { type FileSystem, readPlainFile } from '../../files/file-system.js'
+import { makeFolders } from '../../files/folders.js'
+import { guardedFileSystem } from '../../files/guarded-file-system.js'
 import { lockPathOf, withLock } from '../../files/lock.js'
 
 /**
@@ -30,16 +32,17 @@ export async function openAuthority(
   checkDirectory(directory)
   const place = resolve(directory)
   try {
-    await mkdir(place, { recursive: true, mode: 0o700 })
-    return await withLock(lockPathOf(place), () => loadOrCreate(place, options))
+    const fs = guardedFileSystem()
+    await makeFolders(fs, place, [])
+    return await withLock(lockPathOf(place), () => loadOrCreate(fs, place, options), { fileSystem: fs })
   } catch (error) {
     throw isEtcdMtlsError(error) ? error : writeFailed(place, error)
   }
 }
 
-async function loadOrCreate(place: string, options: CreateAuthorityOptions): Promise<Authority> {
+async function loadOrCreate(fs: FileSystem, place: string, options: CreateAuthorityOptions): Promise<Authority> {
   const paths = { cert: join(place, 'ca.crt'), key: join(place, 'ca.key') }
-  const [cert, key] = await Promise.all([readIfThere(paths.cert), readIfThere(paths.key)])
+  const [cert, key] = await Promise.all([readIfThere(fs, paths.cert), readIfThere(fs, paths.key)])
   if (cert !== null && key !== null) {
     const { crypto, ledger, clock, serialNumbers } = options
     return loadAuthority({ cert, key, crypto, ledger, clock, serialNumbers })
@@ -48,18 +51,16 @@ async function loadOrCreate(place: string, options: CreateAuthorityOptions): Pro
   if (key !== null) throw writeFailed(paths.cert, 'it is missing, and ca.key exists: restore it, or remove the key')
   const authority = await createAuthority(options)
   const material = authority.export()
-  await replaceFiles(place, [
-    { path: paths.key, content: material.key, mode: 0o600 },
-    { path: paths.cert, content: material.cert, mode: 0o644 },
+  await replaceFiles(fs, place, [
+    { name: 'ca.key', content: material.key, mode: 0o600 },
+    { name: 'ca.crt', content: material.cert, mode: 0o644 },
   ])
   return authority
 }
 
-async function readIfThere(path: string): Promise<Buffer | null> {
-  try {
-    return await readFile(path)
-  } catch (error) {
-    if (isNotThere(error)) return null
-    throw error
-  }
+/** Bytes of a PEM file of the CA; a certificate and a key have some thousand. */
+const MAX_BYTES = 1024 * 1024
+
+async function readIfThere(fs: FileSystem, path: string): Promise<Buffer | null> {
+  return (await readPlainFile(fs, path, MAX_BYTES))?.bytes ?? null
 }

@@ -5,7 +5,8 @@ import { checkDirectory } from '../../credentials/write.js'
 import { flushDirectory, writeFailed } from '../../files/write-file.js'
 import { checkOptions, optionInvalid } from '../../misuse.js'
 import { checkLayout, checkNames } from './check-cluster.js'
-import { type FileSystem, nodeFileSystem, removeAll } from '../../files/file-system.js'
+import { type FileSystem, removeAll } from '../../files/file-system.js'
+import { guardedFileSystem } from '../../files/guarded-file-system.js'
 import { checkFolder, findRoot } from '../../files/folders.js'
 import { DATA_LINK, isGenerationName, newTemporaryName, sweep } from '../../files/generation.js'
 import { type Layout, ownFilesOf, type OwnFiles } from './layouts.js'
@@ -42,7 +43,7 @@ export async function removeFromCluster(
   parts: ClusterParts,
   options: RemoveFromClusterOptions,
 ): Promise<{ members: string[]; clients: string[] }> {
-  return removeFromClusterOn(nodeFileSystem(), directory, parts, options)
+  return removeFromClusterOn(guardedFileSystem(), directory, parts, options)
 }
 
 /** {@link removeFromCluster} on any file system. */

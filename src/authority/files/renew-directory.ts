@@ -8,7 +8,8 @@ import { type ClusterAuthorities, readAuthorities } from '../cluster.js'
 import { checkFlag, checkRenewalKey, type RenewalKey } from '../renew.js'
 import { readFraction, readMoment } from '../renewal-due.js'
 import { checkLayout } from './check-cluster.js'
-import { type FileSystem, nodeFileSystem } from '../../files/file-system.js'
+import { type FileSystem } from '../../files/file-system.js'
+import { guardedFileSystem } from '../../files/guarded-file-system.js'
 import { findRoot } from '../../files/folders.js'
 import type { Layout } from './layouts.js'
 import { lockPathOf, withLock } from '../../files/lock.js'
@@ -65,7 +66,7 @@ export async function renewDirectory(
   directory: string,
   options: RenewDirectoryOptions,
 ): Promise<DirectoryRenewal> {
-  return renewDirectoryOn(nodeFileSystem(), authorities, directory, options)
+  return renewDirectoryOn(guardedFileSystem(), authorities, directory, options)
 }
 
 const KNOWN = ['layout', 'fraction', 'at', 'key', 'force', 'signal'] as const

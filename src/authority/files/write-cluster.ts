@@ -7,7 +7,8 @@ import { checkOptions } from '../../misuse.js'
 import { checkCluster, checkLayout } from './check-cluster.js'
 import type { ClusterCredentials, ClusterFiles } from './cluster-shape.js'
 import { checkExisting } from './existing.js'
-import { type FileSystem, lookAt, nodeFileSystem } from '../../files/file-system.js'
+import { type FileSystem, lookAt } from '../../files/file-system.js'
+import { guardedFileSystem } from '../../files/guarded-file-system.js'
 import { checkFolder, findRoot, makeFolders, unmakeFolders } from '../../files/folders.js'
 import { sweep } from '../../files/generation.js'
 import { type FolderPlan, type Layout, type LayoutPlan, planEtcd, planKubeadm } from './layouts.js'
@@ -65,7 +66,7 @@ export async function writeCluster<M extends string, C extends string>(
   cluster: ClusterCredentials<M, C>,
   options: WriteClusterOptions,
 ): Promise<ClusterFiles<M, C>> {
-  return writeClusterOn(nodeFileSystem(), directory, cluster, options)
+  return writeClusterOn(guardedFileSystem(), directory, cluster, options)
 }
 
 /** {@link writeCluster} on any file system. */

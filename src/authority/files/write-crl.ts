@@ -1,11 +1,12 @@
 /** Writes a revocation list as etcd reads it. */
-import { isError } from '../../errors.js'
-import { stat } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, resolve } from 'node:path'
 import { checkFileName } from '../../credentials/write.js'
-import { replaceFiles } from '../../files/replace-files.js'
+import { findRoot } from '../../files/folders.js'
+import { guardedFileSystem } from '../../files/guarded-file-system.js'
+import { replaceFilesLocked } from '../../files/replace-files.js'
 import { writeFailed } from '../../files/write-file.js'
-import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../misuse.js'
+import { isEtcdMtlsError } from '../../errors.js'
+import { checkOptions, textInvalid, valueInvalid } from '../../misuse.js'
 import { Crl } from '../../x509/crl.js'
 
 /** How `writeCrl` writes. */
@@ -35,14 +36,14 @@ export async function writeCrl(path: string, crl: Crl, options: WriteCrlOptions 
     throw valueInvalid('path', path, 'the path of a file')
   if (!(crl instanceof Crl)) throw valueInvalid('crl', crl, 'a Crl, such as authority.issueCrl returns')
   if (form !== 'der' && form !== 'pem') throw textInvalid('form', form, '"der" or "pem"')
-  const directory = dirname(path)
   const name = checkFileName(basename(path), 'path')
+  const fs = guardedFileSystem()
   try {
-    const place = await stat(directory)
-    if (!place.isDirectory()) throw optionInvalid('path', `must be in a directory, and ${directory} is something else`)
+    const directory = await findRoot(fs, dirname(resolve(path)))
+    if (directory === null) throw writeFailed(path, 'its directory is not there: create it')
     const content = form === 'der' ? crl.raw : crl.toPem()
-    await replaceFiles(directory, [{ path: join(directory, name), content, mode: 0o644 }])
+    await replaceFilesLocked(fs, directory, [{ name, content, mode: 0o644 }])
   } catch (error) {
-    throw isError(error) && 'code' in error && error.code === 'ERR_OPTION_INVALID' ? error : writeFailed(path, error)
+    throw isEtcdMtlsError(error) ? error : writeFailed(path, error)
   }
 }

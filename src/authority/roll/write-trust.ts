@@ -6,7 +6,8 @@ import { systemCode, writeFailed } from '../../files/write-file.js'
 import { checkOptions, optionInvalid } from '../../misuse.js'
 import type { Certificate } from '../../x509/certificate.js'
 import { checkLayout, checkNames } from '../files/check-cluster.js'
-import { type FileSystem, lookAt, nodeFileSystem } from '../../files/file-system.js'
+import { type FileSystem, lookAt } from '../../files/file-system.js'
+import { guardedFileSystem } from '../../files/guarded-file-system.js'
 import { checkFolder, findRoot } from '../../files/folders.js'
 import type { Layout } from '../files/layouts.js'
 import { lockPathOf, withLock } from '../../files/lock.js'
@@ -52,7 +53,7 @@ export async function writeTrust(
   trustAnchors: readonly Certificate[],
   options: WriteTrustOptions,
 ): Promise<string[]> {
-  return writeTrustOn(nodeFileSystem(), directory, trustAnchors, options)
+  return writeTrustOn(guardedFileSystem(), directory, trustAnchors, options)
 }
 
 /** {@link writeTrust} on any file system. */

@@ -84,9 +84,9 @@ describe.each([
 
 describe('the file', () => {
   test('has mode 0600 whatever the umask, and nothing lies beside it', async () => {
+    const path = fresh()
     const before = process.umask(0)
     try {
-      const path = fresh()
       await fileLedger(path).append(entries)
       expect((statSync(path).mode & 0o7777).toString(8)).toBe('600')
       expect(readdirSync(dirname(path))).toEqual(['ledger'])

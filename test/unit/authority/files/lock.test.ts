@@ -39,7 +39,7 @@ beforeAll(async () => {
   own = await ownIdentity()
   const { pid } = spawnSync(process.execPath, ['--version'])
   dead = { ...own, pid, started: '1' }
-  children = await childModules(['src/authority/files/lock.ts'])
+  children = await childModules(['src/files/lock.ts'])
 })
 afterAll(() => {
   children[Symbol.dispose]()

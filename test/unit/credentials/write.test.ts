@@ -7,75 +7,22 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import type * as filesystem from 'node:fs/promises'
 import { readFile } from 'node:fs/promises'
-import { basename } from 'node:path'
+import { basename, join } from 'node:path'
 import { inspect } from 'node:util'
-import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { beforeAll, describe, expect, it, test } from 'vitest'
 import { createAuthority, loadAuthority } from '../../../src/authority/index.js'
 import type { Credentials } from '../../../src/credentials/credentials.js'
-import { writeCredentials } from '../../../src/credentials/write.js'
+import { writeCredentials, writeCredentialsOn } from '../../../src/credentials/write.js'
 import { type EtcdMtlsError, isEtcdMtlsError } from '../../../src/errors.js'
+import { changingCalls, faultyFileSystem } from '../../support/faulty-file-system.js'
 import { mintCa } from '../../support/mint.js'
 import { openssl, temporaryFolder } from '../../support/openssl.js'
-
-/** Every call to the file system goes through here, in order; `fail` makes one of them fail. */
-const disk = vi.hoisted(() => ({
-  calls: [] as string[],
-  failAt: Number.POSITIVE_INFINITY,
-  code: 'ENOSPC',
-  keepsAll: false,
-}))
-
-vi.mock('node:fs/promises', async (original) => {
-  const real = await original<typeof filesystem>()
-  const step = (name: string): void => {
-    disk.calls.push(name)
-    if (disk.calls.length - 1 === disk.failAt) {
-      throw Object.assign(new Error(`${disk.code}: injected, ${name}`), { code: disk.code })
-    }
-  }
-  return {
-    ...real,
-    mkdir: async (...parameters: Parameters<typeof real.mkdir>) => {
-      step(`mkdir ${basename(String(parameters[0]))}`)
-      return real.mkdir(...parameters)
-    },
-    rename: async (from: string, to: string) => {
-      step(`rename ${basename(to)}`)
-      await real.rename(from, to)
-    },
-    rm: async (...parameters: Parameters<typeof real.rm>) => {
-      if (disk.keepsAll) throw Object.assign(new Error('EROFS: injected, rm'), { code: 'EROFS' })
-      await real.rm(...parameters)
-    },
-    open: async (path: string, flags: string, mode?: number) => {
-      step(`open ${basename(path).replace(/\.[0-9a-f]{16}\.tmp$/, '.*.tmp')}`)
-      const handle = await real.open(path, flags, mode)
-      return {
-        chmod: async (to: number) => {
-          step('chmod')
-          await handle.chmod(to)
-        },
-        writeFile: async (text: string) => {
-          // Half of it reaches the disk before the failure.
-          await handle.write(text.slice(0, text.length / 2))
-          step('write')
-          await handle.write(text.slice(text.length / 2))
-        },
-        sync: async () => {
-          step('sync')
-          await handle.sync()
-        },
-        close: () => handle.close(),
-      }
-    },
-  }
-})
 
 const folder = temporaryFolder()
 let count = 0
@@ -92,12 +39,6 @@ beforeAll(async () => {
     await createAuthority({ name: 'Other' })
   ).issue({ role: 'server', name: 'etcd-1', hosts: ['localhost'] })
 })
-afterEach(() => {
-  disk.calls.length = 0
-  disk.failAt = Number.POSITIVE_INFINITY
-  disk.keepsAll = false
-})
-
 function mode(path: string): string {
   return (statSync(path).mode & 0o7777).toString(8)
 }
@@ -220,58 +161,76 @@ describe('what was there before', () => {
   })
 })
 
+/** The calls, with random parts of the names taken out. */
+function namedCalls({ calls }: { readonly calls: readonly string[] }): string[] {
+  return calls.map((call) =>
+    call.replace(/^(\S+( [wr])?) .*\//, '$1 ').replace(/\.[0-9a-f]{16}\.etcd-mtls-tmp$/, '<temporary>'),
+  )
+}
+
 describe('order and durability', () => {
-  test('everything is complete and flushed before the first file is replaced; the certificate comes last', async () => {
-    await writeCredentials(fresh(), first)
-    const write = ['chmod', 'write', 'sync']
-    expect(disk.calls).toEqual([
-      `mkdir directory-${String(count)}`,
-      ...['open ca.crt.*.tmp', ...write, 'open tls.key.*.tmp', ...write, 'open tls.crt.*.tmp', ...write],
+  it('flushes every file before it replaces the first, and replaces the certificate last', async () => {
+    const directory = fresh()
+    mkdirSync(directory)
+    const fs = faultyFileSystem()
+    await writeCredentialsOn(fs, directory, first, {})
+    const write = ['open w', 'fchmod', 'writeFile', 'sync', 'close'].map((call) => `${call} <temporary>`)
+    const all = namedCalls(fs)
+    const [begin, end] = [all.indexOf('open w <temporary>'), all.lastIndexOf('rename tls.crt')]
+    expect(all.slice(begin, end + 3)).toEqual([
+      ...[...write, ...write, ...write],
       ...['rename ca.crt', 'rename tls.key', 'rename tls.crt'],
-      ...[`open directory-${String(count)}`, 'sync'],
+      ...[`open r directory-${String(count)}`, `sync directory-${String(count)}`],
     ])
   })
 
-  test.each(Array.from({ length: 17 }, (_, step) => step))('a failure at step %i leaves nothing half', async (step) => {
-    const directory = fresh()
-    const files = await writeCredentials(directory, first)
-    disk.calls.length = 0
-    disk.failAt = step
-    const error = await failure(writeCredentials(directory, second))
-    expect(error.cause).toMatchObject({ code: 'ENOSPC' })
-    expect(error.details).toEqual({ path: directory, reason: expect.stringContaining('free space') as string })
-    expect(error.message).toContain(directory)
-    expect(inspect(error)).not.toContain('PRIVATE KEY')
-    expect(readdirSync(directory).sort()).toEqual(['ca.crt', 'tls.crt', 'tls.key'])
-    const firstRename = 12
-    if (step <= firstRename) expect(readFileSync(files.key, 'utf8')).toBe(first.key.exportPem())
-    for (const path of [files.ca, files.cert, files.key])
-      expect(readFileSync(path, 'utf8')).toMatch(/-----END [A-Z ]+-----\n$/)
+  it('leaves nothing half after a failure or a kill at any call, and the next call removes what a kill left', async () => {
+    const counting = faultyFileSystem()
+    const measured = fresh()
+    await writeCredentials(measured, first)
+    await writeCredentialsOn(counting, measured, second, {})
+    for (const how of ['fail', 'kill'] as const) {
+      for (const at of changingCalls(counting)) {
+        const directory = fresh()
+        const files = await writeCredentials(directory, first)
+        const error = await thrownBy(writeCredentialsOn(faultyFileSystem({ at, how }), directory, second, {}))
+        if (error !== null) {
+          expect(isEtcdMtlsError(error, 'ERR_WRITE_FAILED')).toBe(true)
+          expect(inspect(error)).not.toContain('PRIVATE KEY')
+        }
+        for (const path of Object.values(files) as string[])
+          expect(readFileSync(path, 'utf8')).toMatch(/-----END [A-Z ]+-----\n$/)
+        if (how === 'kill') {
+          // The lock names this process, which lives on.
+          for (const name of readdirSync(directory).filter((each) => each.startsWith('.etcd-mtls.lock')))
+            rmSync(join(directory, name))
+          await writeCredentials(directory, second)
+        }
+        // What is left of a lock is removed by the next holder, see lock.test.ts.
+        const left = readdirSync(directory).filter((name) => !name.startsWith('.etcd-mtls.lock'))
+        expect(left.sort()).toEqual(['ca.crt', 'tls.crt', 'tls.key'])
+      }
+    }
   })
 
-  test('a key that can be neither put in its place nor removed is told with its place', async () => {
+  it('names the file of a key that can be neither renamed nor removed', async () => {
     const directory = fresh()
     mkdirSync(directory)
-    disk.failAt = 12 // the first rename
-    disk.keepsAll = true
-    const error = await failure(writeCredentials(directory, first))
+    const counting = faultyFileSystem()
+    await writeCredentialsOn(counting, directory, first, {})
+    const at = namedCalls(counting).indexOf('rename ca.crt')
+    const error = await failure(writeCredentialsOn(faultyFileSystem({ at, how: 'kill' }), directory, second, {}))
     expect(error.cause).toMatchObject({ code: 'ENOSPC' })
     expect(error.message).toContain('a private key may be left in it')
-    const [, suffix] = /\*(\.[0-9a-f]{16}\.tmp)/.exec(error.message) ?? []
-    expect(readdirSync(directory)).toContain(`tls.key${suffix ?? ''}`)
+    const [name = ''] = /\.[0-9a-f]{16}\.etcd-mtls-tmp/.exec(error.message) ?? []
+    expect(readdirSync(directory)).toContain(name)
   })
 
-  test('there is no step that the test above leaves out', async () => {
-    const directory = fresh()
-    mkdirSync(directory)
-    await writeCredentials(directory, first)
-    expect(disk.calls).toHaveLength(17)
-  })
-
-  test('a directory that cannot be made is told', async () => {
-    disk.failAt = 0
-    disk.code = 'EACCES'
-    const error = await failure(writeCredentials(fresh(), first))
+  it('reports a directory that cannot be created', async () => {
+    const fs = faultyFileSystem()
+    await writeCredentialsOn(fs, fresh(), first, {})
+    const at = fs.calls.findIndex((call) => call.startsWith('mkdir'))
+    const error = await failure(writeCredentialsOn(faultyFileSystem({ at, code: 'EACCES' }), fresh(), first, {}))
     expect(error.cause).toMatchObject({ code: 'EACCES' })
     expect(error.details.reason).toContain('no permission')
   })

@@ -1,0 +1,365 @@
+/**
+ * A process that works on files with the rights of another user, for a caller that runs as root.
+ *
+ * Root must not work in a directory that another user can rename files in: between any two system calls that user can
+ * replace a file or a folder by a link, and root would change what the link leads to. A process of that user cannot
+ * change more than the user can.
+ */
+import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process'
+import { open } from 'node:fs/promises'
+import { Socket } from 'node:net'
+import { isSea } from 'node:sea'
+import type { Readable, Writable } from 'node:stream'
+import { promisify } from 'node:util'
+import { printable } from '../report/printable.js'
+import type { FileState, FileSystem, OpenFile } from './file-system.js'
+
+/** Milliseconds that one call may take: the user can stop the process at any time. */
+const LONGEST_CALL = 30_000
+/** Milliseconds without a call and without an open file after which the process ends. */
+const IDLE = 200
+/** Bytes of a file that one call reads or writes. */
+const CHUNK = 1024 * 1024
+/** Characters of one answer: a chunk in base64, or the names in a folder. */
+const MAX_ANSWER = 4 * CHUNK
+/** The group of a user that the system does not know: on most systems "nogroup", which has no rights. */
+const NO_GROUP = 65_534
+
+/**
+ * What the process runs. It reads calls as lines of JSON and answers each with a line. It is a string, because a bundler
+ * puts this module into a file that has no place of its own.
+ */
+const PROGRAM = `
+const fs = require('node:fs')
+const state = (s) => ({ type: s.isDirectory() ? 'directory' : s.isFile() ? 'file' : s.isSymbolicLink() ? 'link' : 'other',
+  mode: s.mode, uid: s.uid, gid: s.gid, size: s.size, mtimeMs: s.mtimeMs })
+const bytes = (text) => Buffer.from(text, 'base64')
+const calls = {
+  open: (path, flags, mode) => fs.openSync(path, flags, mode),
+  lstat: (path) => state(fs.lstatSync(path)),
+  readdir: (path) => fs.readdirSync(path),
+  readlink: (path) => fs.readlinkSync(path),
+  realpath: (path) => fs.realpathSync.native(path),
+  mkdir: (path, mode) => { fs.mkdirSync(path, mode) },
+  rename: (from, to) => fs.renameSync(from, to),
+  link: (existing, path) => fs.linkSync(existing, path),
+  symlink: (target, path) => fs.symlinkSync(target, path),
+  unlink: (path) => fs.unlinkSync(path),
+  rmdir: (path) => fs.rmdirSync(path),
+  fchmod: (file, mode) => fs.fchmodSync(file, mode),
+  fchown: (file, uid, gid) => fs.fchownSync(file, uid, gid),
+  fstat: (file) => state(fs.fstatSync(file)),
+  read: (file, length, position) => {
+    const buffer = Buffer.alloc(length)
+    return buffer.subarray(0, fs.readSync(file, buffer, 0, length, position)).toString('base64')
+  },
+  write: (file, data, position) => {
+    const buffer = bytes(data)
+    for (let at = 0; at < buffer.length; ) at += fs.writeSync(file, buffer, at, buffer.length - at, position === null ? null : position + at)
+  },
+  truncate: (file, size) => fs.ftruncateSync(file, size),
+  sync: (file) => fs.fsyncSync(file),
+  close: (file) => fs.closeSync(file),
+}
+let rest = ''
+process.stdin.setEncoding('utf8')
+process.stdin.on('data', (text) => {
+  const lines = (rest + text).split('\\n')
+  rest = lines.pop()
+  for (const line of lines) {
+    const [id, name, args] = JSON.parse(line)
+    let answer
+    try { answer = { id, value: calls[name](...args) ?? null } }
+    catch (error) { answer = { id, code: error.code ?? null, message: error.message } }
+    process.stdout.write(JSON.stringify(answer) + '\\n')
+  }
+})
+process.stdin.on('end', () => process.exit(0))
+`
+
+/** The calls of {@link FileSystem}, made by a process of one user. The process starts with the first call. */
+export class OwnerProcess implements FileSystem {
+  readonly #uid: number
+  #helper: Promise<Helper> | null = null
+
+  constructor(uid: number) {
+    this.#uid = uid
+  }
+
+  readonly open = async (path: string, flags: string | number, mode?: number): Promise<OpenFile> => {
+    const helper = await this.#start()
+    const file = asNumber(await helper.call('open', path, flags, mode ?? 0o666))
+    helper.opened.add(file)
+    return openFile(helper, file)
+  }
+  readonly lstat = async (path: string): Promise<FileState> => asState(await this.#call('lstat', path))
+  readonly readdir = async (path: string): Promise<string[]> => asNames(await this.#call('readdir', path))
+  readonly readlink = async (path: string): Promise<string> => asString(await this.#call('readlink', path))
+  readonly realpath = async (path: string): Promise<string> => asString(await this.#call('realpath', path))
+  readonly mkdir = async (path: string, mode: number): Promise<unknown> => this.#call('mkdir', path, mode)
+  readonly rename = async (from: string, to: string): Promise<void> => void (await this.#call('rename', from, to))
+  readonly link = async (existing: string, path: string): Promise<void> =>
+    void (await this.#call('link', existing, path))
+  readonly symlink = async (target: string, path: string): Promise<void> =>
+    void (await this.#call('symlink', target, path))
+  readonly unlink = async (path: string): Promise<void> => void (await this.#call('unlink', path))
+  readonly rmdir = async (path: string): Promise<void> => void (await this.#call('rmdir', path))
+
+  async #call(name: string, ...args: readonly unknown[]): Promise<unknown> {
+    return (await this.#start()).call(name, ...args)
+  }
+
+  async #start(): Promise<Helper> {
+    const before = await this.#helper
+    if (before?.hasEnded === false) return before
+    // Calls at the same time wait for one process.
+    if (this.#helper === null || before?.hasEnded === true) this.#helper = startHelper(this.#uid)
+    return this.#helper
+  }
+}
+
+function openFile(helper: Helper, file: number): OpenFile {
+  const run = async (name: string, ...args: readonly unknown[]): Promise<void> => {
+    await helper.call(name, file, ...args)
+  }
+  const write = async (data: Uint8Array, position: number | null): Promise<void> => {
+    for (let at = 0; at < data.length; at += CHUNK) {
+      const text = Buffer.from(data.subarray(at, at + CHUNK)).toString('base64')
+      await run('write', text, position === null ? null : position + at)
+    }
+  }
+  return {
+    chmod: async (mode) => run('fchmod', mode),
+    // A process cannot give a file away, so whatever is written in a user's directory belongs to that user.
+    chown: async (_uid, gid) => giveToGroup(helper, file, gid),
+    stat: async () => asState(await helper.call('fstat', file)),
+    sync: async () => run('sync'),
+    truncate: async (size) => run('truncate', size),
+    read: async (buffer, offset, length, position) => {
+      const data = asString(await helper.call('read', file, Math.min(length, CHUNK), position))
+      return { bytesRead: Buffer.from(data, 'base64').copy(buffer, offset, 0, length) }
+    },
+    write: async (buffer, offset, length, position) => write(buffer.subarray(offset, offset + length), position),
+    writeFile: async (data) => write(Buffer.from(data), null),
+    close: async () => {
+      // The end of the process has closed its files.
+      if (helper.hasEnded) return
+      helper.opened.delete(file)
+      await run('close')
+    },
+  }
+}
+
+/**
+ * A file keeps its group. The user may not be in that group, so root sets it, on the very file that the process has open
+ * and only if it belongs to the user.
+ */
+async function giveToGroup(helper: Helper, file: number, gid: number): Promise<void> {
+  if (asState(await helper.call('fstat', file)).gid === gid) return
+  // proc(5): the link is to the open file itself, so no path through the user's directories is followed.
+  const same = await open(`/proc/${String(helper.pid)}/fd/${String(file)}`, 'r')
+  try {
+    const state = await same.stat()
+    const isOwn = state.uid === helper.uid && (state.isDirectory() || (state.isFile() && state.nlink === 1))
+    if (!isOwn) throw new Error(`what the process of user ${String(helper.uid)} has open does not belong to that user`)
+    await same.chown(helper.uid, gid)
+  } finally {
+    await same.close()
+  }
+}
+
+interface Pending {
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: Error) => void
+  readonly timer: NodeJS.Timeout
+}
+
+/** One process, and the calls that it has not answered yet. */
+class Helper {
+  readonly uid: number
+  /** Descriptors of the files that the process has open. */
+  readonly opened = new Set<number>()
+  readonly #child: ChildProcessByStdio<Writable, Readable, null>
+  readonly #pending = new Map<number, Pending>()
+  #calls = 0
+  #rest = ''
+  #end: Error | null = null
+  #idle: NodeJS.Timeout | null = null
+
+  constructor(uid: number, child: ChildProcessByStdio<Writable, Readable, null>) {
+    this.uid = uid
+    this.#child = child
+    child.once('error', (error) => {
+      this.#stop(
+        Object.assign(new Error(`no process of user ${String(uid)} could be started (${error.message})`), {
+          code: codeOf(error),
+        }),
+      )
+    })
+    child.once('exit', () => {
+      this.#stop(new Error(`the process of user ${String(uid)} ended`))
+    })
+    for (const stream of [child.stdin, child.stdout]) {
+      stream.on('error', (error: Error) => {
+        this.#stop(error)
+      })
+      // The process that started this one may end without waiting for it: then its input ends, and so does it.
+      if (stream instanceof Socket) stream.unref()
+    }
+    child.unref()
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      this.#receive(text)
+    })
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid
+  }
+
+  get hasEnded(): boolean {
+    return this.#end !== null
+  }
+
+  async call(name: string, ...args: readonly unknown[]): Promise<unknown> {
+    if (this.#end !== null) throw this.#end
+    if (this.#idle !== null) clearTimeout(this.#idle)
+    const id = ++this.#calls
+    try {
+      return await new Promise<unknown>((resolve, reject) => {
+        const timer = setTimeout(() => {
+          this.#stop(
+            new Error(`the process of user ${String(this.uid)} did not answer within ${String(LONGEST_CALL / 1000)} s`),
+          )
+        }, LONGEST_CALL)
+        this.#pending.set(id, { resolve, reject, timer })
+        this.#child.stdin.write(`${JSON.stringify([id, name, args])}\n`)
+      })
+    } finally {
+      if (this.#pending.size === 0 && this.opened.size === 0) {
+        this.#idle = setTimeout(() => {
+          this.#stop(new Error('the process was idle'))
+        }, IDLE).unref()
+      }
+    }
+  }
+
+  /** Everything that arrives may have been written by the user and not by the program. */
+  #receive(text: string): void {
+    const lines = (this.#rest + text).split('\n')
+    this.#rest = lines.pop() ?? ''
+    if (this.#rest.length > MAX_ANSWER) this.#stop(new Error('an answer is too long'))
+    for (const line of lines) {
+      const answer = parseAnswer(line)
+      const pending = answer === null ? undefined : this.#pending.get(answer.id)
+      if (answer === null || pending === undefined) {
+        this.#stop(unexpected())
+        return
+      }
+      this.#pending.delete(answer.id)
+      clearTimeout(pending.timer)
+      if ('error' in answer) pending.reject(answer.error)
+      else pending.resolve(answer.value)
+    }
+  }
+
+  #stop(error: Error): void {
+    if (this.#end !== null) return
+    this.#end = error
+    if (this.#idle !== null) clearTimeout(this.#idle)
+    this.#child.kill('SIGKILL')
+    for (const pending of this.#pending.values()) {
+      clearTimeout(pending.timer)
+      pending.reject(error)
+    }
+    this.#pending.clear()
+  }
+}
+
+async function startHelper(uid: number): Promise<Helper> {
+  // There, the program at execPath is the application, which would be started once more.
+  if (isSea())
+    throw new Error(`a single executable application cannot work as user ${String(uid)}: run it as that user`)
+  const gid = await primaryGroup(uid)
+  const child = spawn(process.execPath, ['-e', PROGRAM], {
+    uid,
+    gid,
+    cwd: '/',
+    env: {},
+    stdio: ['pipe', 'pipe', 'ignore'],
+  })
+  return new Helper(uid, child)
+}
+
+/** By `id`, which asks every source of users that the system has. */
+async function primaryGroup(uid: number): Promise<number> {
+  try {
+    const { stdout } = await promisify(execFile)('id', ['-g', String(uid)], { env: { PATH: '/usr/bin:/bin' } })
+    return /^\d{1,10}\n$/.test(stdout) ? Number(stdout) : NO_GROUP
+  } catch {
+    // A number without a name, as in a container, or no `id`.
+    return NO_GROUP
+  }
+}
+
+type Answer = { readonly id: number } & ({ readonly value: unknown } | { readonly error: Error })
+
+function parseAnswer(line: string): Answer | null {
+  let answer: unknown
+  try {
+    answer = JSON.parse(line)
+  } catch {
+    return null
+  }
+  if (typeof answer !== 'object' || answer === null || !('id' in answer) || typeof answer.id !== 'number') return null
+  if ('value' in answer) return { id: answer.id, value: answer.value }
+  const message = 'message' in answer && typeof answer.message === 'string' ? answer.message : ''
+  const code =
+    'code' in answer && typeof answer.code === 'string' && /^[A-Z0-9_]{1,40}$/.test(answer.code)
+      ? answer.code
+      : undefined
+  return { id: answer.id, error: Object.assign(new Error(printable(message.slice(0, 1000))), { code }) }
+}
+
+function codeOf(error: Error): string | undefined {
+  return 'code' in error && typeof error.code === 'string' ? error.code : undefined
+}
+
+function asString(value: unknown): string {
+  if (typeof value !== 'string') throw unexpected()
+  return value
+}
+
+function asNumber(value: unknown): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw unexpected()
+  return value
+}
+
+function asNames(value: unknown): string[] {
+  if (!Array.isArray(value)) throw unexpected()
+  // Each is joined to a path: a separator would lead somewhere else.
+  return value.map((name) => {
+    if (typeof name !== 'string' || name === '' || name === '.' || name === '..' || /[/\0]/.test(name))
+      throw unexpected()
+    return name
+  })
+}
+
+function asState(value: unknown): FileState {
+  if (typeof value !== 'object' || value === null) throw unexpected()
+  const { type, mode, uid, gid, size, mtimeMs } = value as Readonly<Record<string, unknown>>
+  if (typeof mtimeMs !== 'number') throw unexpected()
+  return {
+    isDirectory: () => type === 'directory',
+    isFile: () => type === 'file',
+    isSymbolicLink: () => type === 'link',
+    mode: asNumber(mode),
+    uid: asNumber(uid),
+    gid: asNumber(gid),
+    size: asNumber(size),
+    mtimeMs,
+  }
+}
+
+function unexpected(): Error {
+  return new Error('an answer has another form than expected')
+}

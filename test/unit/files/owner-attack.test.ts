@@ -1,0 +1,176 @@
+/** Root writes in a directory that another user owns, while that user replaces files and folders by links to root's files. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import {
+  type Authority,
+  createAuthority,
+  fileLedger,
+  issueCluster,
+  openAuthority,
+  renewDirectory,
+  writeCluster,
+  writeCrl,
+} from '../../../src/authority/index.js'
+import { type Credentials, writeCredentials } from '../../../src/credentials/index.js'
+import { isEtcdMtlsError } from '../../../src/errors.js'
+import { scaled } from '../../support/long.js'
+
+/** A user without a name and without rights, as in a container. */
+const ATTACKER = 54_321
+const ROUNDS = scaled({ short: 20, long: 1000 })
+
+/**
+ * Replaces whatever it finds below its directory by symbolic links, hard links and folders that lead to the victim, as
+ * fast as it can, and puts it back. It runs as the owner of the directory.
+ */
+const ATTACK = `
+const fs = require('node:fs'), path = require('node:path')
+const [place, victim] = process.argv.slice(1)
+const attempt = (work) => { try { work() } catch {} }
+const names = ['ca.crt', 'tls.crt', 'tls.key', 'ca.key', 'crl.der', 'ledger', 'members', 'clients', 'etcd-0', 'app', '..data', 'server.key', 'peer.key', '.etcd-mtls.lock']
+let turn = 0
+const step = (folder, depth) => {
+  let found = []
+  attempt(() => { found = fs.readdirSync(folder) })
+  for (const name of new Set([...found, ...names])) {
+    const at = path.join(folder, name)
+    turn += 1
+    const aside = at + '.aside'
+    switch (turn % 5) {
+      case 0: attempt(() => { fs.renameSync(at, aside); fs.symlinkSync(victim, at); fs.unlinkSync(at); fs.renameSync(aside, at) }); break
+      case 1: attempt(() => { fs.renameSync(at, aside); fs.symlinkSync(path.join(victim, name), at); fs.rmSync(aside, { recursive: true, force: true }) }); break
+      case 2: attempt(() => { fs.linkSync(path.join(victim, 'shadow'), at) }); break
+      case 3: if (depth < 3) step(at, depth + 1); break
+      default: attempt(() => { if (fs.lstatSync(at).isSymbolicLink() && name !== '..data') fs.unlinkSync(at) })
+    }
+  }
+}
+process.stdout.write('ready')
+const loop = () => { step(place, 0); setImmediate(loop) }
+loop()
+`
+
+let root: string
+let victim: string
+let authority: Authority
+let credentials: Credentials
+
+beforeAll(async () => {
+  if (process.geteuid?.() !== 0) throw new Error('Run this test as root: it is about what root does.')
+  // Not below the folder of the run, so that its owner can reach it.
+  root = mkdtempSync('/tmp/etcd-mtls-owner-')
+  chmodSync(root, 0o755)
+  victim = join(root, 'victim')
+  mkdirSync(victim, { mode: 0o755 })
+  for (const name of ['shadow', 'ca.crt', 'tls.crt', 'tls.key', 'ca.key', 'server.key', 'ledger', 'crl.der']) {
+    writeFileSync(join(victim, name), `root's ${name}\n`, { mode: 0o600 })
+  }
+  for (const name of ['members', 'clients', 'etcd-0', 'app', '..data']) {
+    mkdirSync(join(victim, name), { mode: 0o755 })
+    writeFileSync(join(victim, name, 'tls.key'), `root's ${name}\n`, { mode: 0o600 })
+  }
+  authority = await createAuthority({ name: 'Root CA' })
+  credentials = await authority.issue({ role: 'client', name: 'app' })
+})
+afterAll(() => {
+  rmSync(root, { recursive: true, force: true })
+})
+
+/** Names, contents, owners and modes of everything below a folder. */
+function picture(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .sort()
+    .map((name) => {
+      const path = join(folder, name)
+      const { mode, uid, gid, nlink } = lstatSync(path)
+      const content = lstatSync(path).isFile() ? createHash('sha256').update(readFileSync(path)).digest('hex') : ''
+      return [name, mode.toString(8), uid, gid, content === '' ? '' : nlink, content].join(' ')
+    })
+}
+
+function ownedFolder(name: string): string {
+  const place = mkdtempSync(join(root, `${name}-`))
+  chownSync(place, ATTACKER, ATTACKER)
+  return place
+}
+
+async function attack(place: string): Promise<ChildProcess> {
+  const child = spawn(process.execPath, ['-e', ATTACK, place, victim], {
+    uid: ATTACKER,
+    gid: ATTACKER,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  await once(child.stdout, 'data')
+  return child
+}
+
+const CALLS: Readonly<Record<string, (place: string, round: number) => Promise<unknown>>> = {
+  writeCredentials: (place) => writeCredentials(place, credentials),
+  writeCluster: async (place) =>
+    writeCluster(place, await clusterOf(), { layout: 'etcd', overwrite: true, caKey: true }),
+  renewDirectory: (place) => renewDirectory(authority, place, { layout: 'etcd', force: true }),
+  writeCrl: async (place) => writeCrl(join(place, 'crl.der'), await authority.issueCrl()),
+  fileLedger: (place, round) =>
+    fileLedger(join(place, 'ledger')).append([
+      { kind: 'crl', number: BigInt(round), issuer: 'a'.repeat(64), at: new Date(0) },
+    ]),
+  openAuthority: (place) => openAuthority(place, { name: 'Theirs' }),
+}
+
+let cluster: Awaited<ReturnType<typeof issueCluster>> | null = null
+async function clusterOf(): Promise<Awaited<ReturnType<typeof issueCluster>>> {
+  cluster ??= await issueCluster(authority, {
+    members: [{ name: 'etcd-0', hosts: ['10.0.0.1'] }],
+    clients: ['app'],
+  } as never)
+  return cluster
+}
+
+describe('root in a directory of another user', () => {
+  it.each(Object.keys(CALLS))('changes nothing outside while the owner replaces paths below: %s', async (name) => {
+    const call = CALLS[name]
+    if (call === undefined) throw new Error(name)
+    const before = picture(victim)
+    const place = ownedFolder(name)
+    // Something to renew.
+    if (name === 'renewDirectory') await CALLS['writeCluster']?.(place, 0)
+    const attacker = await attack(place)
+    let failed = 0
+    try {
+      for (let round = 0; round < ROUNDS; round++) {
+        try {
+          await call(place, round)
+        } catch (error) {
+          // What the owner has spoilt is reported, in an error of this package.
+          if (!isEtcdMtlsError(error)) throw error
+          failed += 1
+        }
+      }
+    } finally {
+      attacker.kill('SIGKILL')
+      await once(attacker, 'exit')
+    }
+    expect(picture(victim)).toEqual(before)
+    // Nothing of what was written there belongs to root.
+    const strays = readdirSync(place, { recursive: true, encoding: 'utf8' }).filter(
+      (each) => lstatSync(join(place, each)).uid !== ATTACKER,
+    )
+    expect(strays).toEqual([])
+    // Calls that end at their first step would show nothing.
+    expect(failed).toBeLessThan(ROUNDS)
+  })
+})
