@@ -109,6 +109,10 @@ export class OwnerProcess implements FileSystem {
     return (await this.#start()).call(name, ...args)
   }
 
+  async #run(name: string, ...args: readonly unknown[]): Promise<void> {
+    await this.#call(name, ...args)
+  }
+
   async #start(): Promise<Helper> {
     const before = await this.#helper
     if (before?.hasEnded === false) return before

@@ -136,7 +136,7 @@ async function clusterOf(): Promise<Awaited<ReturnType<typeof issueCluster>>> {
   cluster ??= await issueCluster(authority, {
     members: [{ name: 'etcd-0', hosts: ['10.0.0.1'] }],
     clients: ['app'],
-  } as never)
+  })
   return cluster
 }
 
