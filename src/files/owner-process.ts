@@ -97,13 +97,11 @@ export class OwnerProcess implements FileSystem {
   readonly readlink = async (path: string): Promise<string> => asString(await this.#call('readlink', path))
   readonly realpath = async (path: string): Promise<string> => asString(await this.#call('realpath', path))
   readonly mkdir = async (path: string, mode: number): Promise<unknown> => this.#call('mkdir', path, mode)
-  readonly rename = async (from: string, to: string): Promise<void> => void (await this.#call('rename', from, to))
-  readonly link = async (existing: string, path: string): Promise<void> =>
-    void (await this.#call('link', existing, path))
-  readonly symlink = async (target: string, path: string): Promise<void> =>
-    void (await this.#call('symlink', target, path))
-  readonly unlink = async (path: string): Promise<void> => void (await this.#call('unlink', path))
-  readonly rmdir = async (path: string): Promise<void> => void (await this.#call('rmdir', path))
+  readonly rename = async (from: string, to: string): Promise<void> => this.#run('rename', from, to)
+  readonly link = async (existing: string, path: string): Promise<void> => this.#run('link', existing, path)
+  readonly symlink = async (target: string, path: string): Promise<void> => this.#run('symlink', target, path)
+  readonly unlink = async (path: string): Promise<void> => this.#run('unlink', path)
+  readonly rmdir = async (path: string): Promise<void> => this.#run('rmdir', path)
 
   async #call(name: string, ...args: readonly unknown[]): Promise<unknown> {
     return (await this.#start()).call(name, ...args)
