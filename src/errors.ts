@@ -1,6 +1,7 @@
 /** The one error class of the package, its codes, and what each code carries. */
 import { inspect, type InspectOptions, types } from 'node:util'
 import type { Finding } from './report/finding.js'
+import { printable } from './report/printable.js'
 import type { FailedReport } from './report/report-types.js'
 
 /** What each error code carries in `details`. */
@@ -61,9 +62,9 @@ export class EtcdMtlsError<C extends ErrorCode = ErrorCode> extends Error {
   declare readonly details: ErrorDetails[C]
 
   constructor(code: C, message: string, details: ErrorDetails[C], options?: { cause?: unknown }) {
-    super(message, options)
+    super(printable(message), options)
     this.code = code
-    Object.defineProperty(this, 'details', { value: details })
+    Object.defineProperty(this, 'details', { value: printableTexts(details) })
     Object.defineProperty(this, BRAND, { value: true })
   }
 
@@ -85,6 +86,19 @@ export class EtcdMtlsError<C extends ErrorCode = ErrorCode> extends Error {
     const depth = Math.min(options.depth ?? Infinity, PRINTED_DEPTH)
     return `${this.stack ?? String(this)} ${inspect(fields, { ...options, depth })}`
   }
+}
+
+/**
+ * The details with every string made printable: a name in them may come from a peer, a file or a request. Findings and
+ * reports are printable since they were made.
+ */
+function printableTexts<D extends ErrorDetails[ErrorCode]>(details: D): D {
+  const one = (value: unknown): unknown => (typeof value === 'string' ? printable(value) : value)
+  const entries = Object.entries(details).map(([key, value]: [string, unknown]) => [
+    key,
+    Array.isArray(value) ? value.map(one) : one(value),
+  ])
+  return Object.fromEntries(entries) as D // the same shape: only the contents of strings change
 }
 
 /** An {@link EtcdMtlsError} as a union over the codes: a `switch` on `code` narrows `details`. */

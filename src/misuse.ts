@@ -1,13 +1,11 @@
 /** Errors for wrong calls: `ERR_OPTION_INVALID`, naming the option. They are thrown at once. */
 import { EtcdMtlsError } from './errors.js'
-import { printable } from './report/printable.js'
 
 /**
- * The error for one bad option. `reason` is a sentence that starts with a verb, such as `must be a string`. Values of the
- * caller in it are escaped in the message.
+ * The error for one bad option. `reason` is a sentence that starts with a verb, such as `must be a string`.
  */
 export function optionInvalid(option: string, reason: string): EtcdMtlsError<'ERR_OPTION_INVALID'> {
-  return new EtcdMtlsError('ERR_OPTION_INVALID', printable(`Option "${option}" ${reason}`), { option, reason })
+  return new EtcdMtlsError('ERR_OPTION_INVALID', `Option "${option}" ${reason}`, { option, reason })
 }
 
 /**

@@ -11,7 +11,7 @@ import { type CreateIntermediateOptions, makeIntermediate } from './make-ca.js'
 import type { RevokedEntry } from './ledger.js'
 import { issueRefused } from './refuse.js'
 import { type IssueRequest, readRequest } from './request.js'
-import { issueCrl, type IssueCrlOptions, revoke, type RevokeOptions } from './revocation.js'
+import { issueCrl, type IssueCrlOptions, restoreRevocations, revoke, type RevokeOptions } from './revocation.js'
 import type { RequestInput } from './request-input.js'
 import { signRequest, type SignedRequest, type SignRequest } from './sign-request.js'
 
@@ -147,6 +147,18 @@ export class Authority {
    */
   async issueCrl(options: IssueCrlOptions = {}): Promise<Crl> {
     return issueCrl(this.#issuer, options)
+  }
+
+  /**
+   * Adds to the ledger what a CRL of this authority lists and the ledger lacks, and the number of that CRL: for a ledger
+   * that was lost or damaged. Which keys were compromised a CRL does not say, so such keys are not refused afterwards.
+   *
+   * @returns How many revocations were added.
+   * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a CRL that this authority has not signed.
+   * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED`, `ERR_WRITE_FAILED` as the ledger.
+   */
+  async restoreRevocations(crl: Crl): Promise<number> {
+    return restoreRevocations(this.#issuer, crl)
   }
 
   /**

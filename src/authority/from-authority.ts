@@ -3,6 +3,7 @@ import { checkOptions, optionInvalid } from '../misuse.js'
 import type { Authority } from './authority.js'
 import { issueCredentials } from './issue.js'
 import { type Issuer, ledgerEntry } from './issuer.js'
+import { Revocations } from './revocations.js'
 import { issueRefused } from './refuse.js'
 import { checkAuthority } from './renew.js'
 import { readFraction } from './renewal-due.js'
@@ -67,6 +68,10 @@ export function authoritySource(
         `The authority's own certificate ends at ${certificate.notAfter.toISOString()}, as the credentials that it issued ` +
           'do already: nothing is gained by others; give a source of a renewed authority to `rotate`',
       )
+    }
+    if (held !== null) {
+      const revocations = await Revocations.read(settings.ledger)
+      revocations.refuseCertificate(issuer, held.credentials.chain[0])
     }
     const validity = held === null ? wanted.validity : { ...wanted.validity, asked: false }
     const credentials = await issueCredentials(issuer, { ...wanted, validity }, now)

@@ -19,6 +19,7 @@ import { checkIssued } from './check.js'
 import type { Issuer } from './issuer.js'
 import { lifetimeWithin } from './lifetime.js'
 import { issueRefused } from './refuse.js'
+import { Revocations } from './revocations.js'
 import type { CheckedProfile, CheckedRequest } from './request.js'
 import { signCertificate } from './sign-certificate.js'
 import { writeSubject } from './subject.js'
@@ -35,7 +36,10 @@ export async function issueCredentials(issuer: Issuer, request: CheckedRequest, 
   const key = request.key ?? held?.privateKey
   if (key === undefined) throw new TypeError('neither a key that was given nor a new one')
   const spki = held?.spki ?? key.spki
-  if (request.key !== null) refuseKeysOfCas(issuer, request.key)
+  if (request.key !== null) {
+    refuseKeysOfCas(issuer, request.key)
+    ;(await Revocations.read(issuer.settings.ledger)).refuseKey(spki)
+  }
   const usage = request.key === null ? keyRow(request.algorithm).keyUsage : usageOf(spki)
   const leaf = await signEndEntity(issuer, { profile: request, spki, usage, lifetime, origin })
   const credentials: Credentials = {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Certificate } from '../x509/certificate.js'
 import { keyIdentifier } from '../x509/certificate-writer.js'
 import type { PrivateKey } from '../x509/keys.js'
-import type { LedgerEntry } from './ledger.js'
+import type { IssuedEntry } from './ledger.js'
 import type { Settings } from './settings.js'
 import type { SigningKey } from './signer.js'
 
@@ -39,12 +39,17 @@ export function issuerOf(parts: AuthorityParts): Issuer {
     intermediates: [...(root === undefined ? [] : [certificate, ...chain.slice(0, -1)]), ...crossCertificates],
     trustAnchors: [root ?? certificate],
     keyIdentifier: certificate.extensions.subjectKeyIdentifier ?? keyIdentifier(certificate.spki),
-    id: createHash('sha256').update(certificate.spki).digest('hex'),
+    id: keyFingerprint(certificate.spki),
   }
 }
 
+/** SHA-256 of a public key (SubjectPublicKeyInfo in DER), as lower-case hexadecimal. */
+export function keyFingerprint(spki: Uint8Array): string {
+  return createHash('sha256').update(spki).digest('hex')
+}
+
 /** What the ledger is told of a certificate that this CA signed. */
-export function ledgerEntry({ id, settings }: Issuer, certificate: Certificate, role: string): LedgerEntry {
+export function ledgerEntry({ id, settings }: Issuer, certificate: Certificate, role: string): IssuedEntry {
   return {
     kind: 'issued',
     serialNumber: certificate.serialNumber,
@@ -53,6 +58,7 @@ export function ledgerEntry({ id, settings }: Issuer, certificate: Certificate, 
     role,
     notAfter: certificate.notAfter,
     fingerprint256: certificate.fingerprint256,
+    keyFingerprint256: keyFingerprint(certificate.spki),
     at: settings.now(),
   }
 }

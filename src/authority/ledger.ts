@@ -15,6 +15,8 @@ export interface IssuedEntry {
   readonly notAfter: Date
   /** As `Certificate.fingerprint256`. */
   readonly fingerprint256: string
+  /** SHA-256 of its public key (SubjectPublicKeyInfo), as lower-case hexadecimal. */
+  readonly keyFingerprint256: string
   /** When it was issued. */
   readonly at: Date
 }
@@ -43,6 +45,8 @@ export interface RevokedEntry {
   readonly serialNumber: string
   readonly issuer: string
   readonly reason: RevokeReason
+  /** That of the certificate's public key; null if only its serial number is known, as from a CRL. */
+  readonly keyFingerprint256: string | null
   /** Since when. */
   readonly at: Date
 }

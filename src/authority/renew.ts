@@ -10,6 +10,7 @@ import { type Issuer, ledgerEntry } from './issuer.js'
 import { readValidity } from './lifetime.js'
 import { issueRefused } from './refuse.js'
 import { readChain } from './renewal-due.js'
+import { Revocations } from './revocations.js'
 import { type RenewalManner, renewalRequest } from './renewal-request.js'
 
 /** What becomes of the private key: a new one of the same kind, or the same one again. */
@@ -55,6 +56,7 @@ export async function renew(
   readChain(credentials)
   checkMaterial(credentials)
   const { credentials: renewed, entry } = await issueAgain(issuer, credentials, {
+    revocations: await Revocations.read(issuer.settings.ledger),
     role: null,
     key,
     validity: validity === undefined ? null : readValidity(validity, 'validity', issuer.settings.now()),
@@ -79,12 +81,13 @@ interface Reissued {
 export async function issueAgain(
   issuer: Issuer,
   { chain, key, trustAnchors, crls }: Credentials,
-  manner: Omit<RenewalManner, 'key'> & { readonly key: RenewalKey },
+  manner: Omit<RenewalManner, 'key'> & { readonly key: RenewalKey; readonly revocations: Revocations },
 ): Promise<Reissued> {
   const [leaf] = chain
   const other = isFrom(issuer, leaf) ? null : whoseIsIt(issuer, leaf)
   if (other !== null && !manner.foreign)
     throw issueRefused(`${other}; with \`foreign: true\` it is renewed all the same`)
+  manner.revocations.refuseCertificate(issuer, leaf)
   if (!key.matches(leaf)) throw issueRefused(`The private key is not that of "${leaf.subject.toString()}"`)
   const foreign = other !== null
   const request = renewalRequest(leaf, { ...manner, key: manner.key === 'same' ? key : null, foreign })

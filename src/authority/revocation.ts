@@ -1,11 +1,11 @@
 /** Revoking certificates, and the lists that tell. */
 import { writeTbsCertList, writeCertificateList, type RevokedCertificate } from '../x509/crl-writer.js'
-import { checkOptions, optionInvalid, textInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../misuse.js'
 import { Certificate } from '../x509/certificate.js'
 import { Crl } from '../x509/crl.js'
 import { reasonNumber } from '../x509/crl-entries.js'
-import type { Issuer } from './issuer.js'
-import { type LedgerEntry, REVOKE_REASONS, type RevokedEntry, type RevokeReason } from './ledger.js'
+import { type Issuer, keyFingerprint } from './issuer.js'
+import { type IssuedEntry, type LedgerEntry, REVOKE_REASONS, type RevokedEntry, type RevokeReason } from './ledger.js'
 import { BACKDATED_MS, readValidity, wholeSecond } from './lifetime.js'
 import { issueRefused } from './refuse.js'
 import { EARLIEST } from './settings.js'
@@ -30,6 +30,11 @@ export interface IssueCrlOptions {
    * signed, takes it, and every other verifier, this package among them, refuses it. Default: false.
    */
   evenIfOnlyEtcdTakes?: boolean | undefined
+  /**
+   * The CRL that is in force. The call fails if the ledger is older than it or the new list would lack a certificate that
+   * it names and that has not expired: a ledger restored from an old backup would undo revocations. Default: not checked.
+   */
+  previous?: Crl | undefined
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, `ERR_ISSUE_REFUSED` */
@@ -51,12 +56,13 @@ async function noteRevoked(
 ): Promise<RevokedEntry> {
   const { settings, id } = issuer
   const entries = await settings.ledger.read()
-  const serialNumber = what instanceof Certificate ? serialOf(issuer, what) : knownSerial(issuer, what, entries)
+  const { serialNumber, keyFingerprint256 } =
+    what instanceof Certificate ? serialOf(issuer, what) : knownSerial(issuer, what, entries)
   const before = entries.find(
     (each): each is RevokedEntry => each.kind === 'revoked' && each.issuer === id && each.serialNumber === serialNumber,
   )
   if (before !== undefined) return before
-  const entry: RevokedEntry = { kind: 'revoked', serialNumber, issuer: id, reason, at }
+  const entry: RevokedEntry = { kind: 'revoked', serialNumber, issuer: id, reason, keyFingerprint256, at }
   await settings.ledger.append([entry])
   return entry
 }
@@ -76,27 +82,29 @@ function readMoment(value: unknown, now: Date): Date {
   return wholeSecond(value.getTime())
 }
 
+type RevokedIdentity = Pick<RevokedEntry, 'serialNumber' | 'keyFingerprint256'>
+
 /** A certificate proves by its signature who issued it; the ledger need not know it. */
-function serialOf({ certificate }: Issuer, revoked: Certificate): string {
+function serialOf({ certificate }: Issuer, revoked: Certificate): RevokedIdentity {
   const name = `"${revoked.subject.toString()}"`
   if (!revoked.issuer.equals(certificate.subject) || !revoked.isSignedBy(certificate))
     throw issueRefused(`${name} was not issued by this authority, which can revoke its own certificates only`)
   if (revoked.equals(certificate))
     throw issueRefused(`${name} is the authority itself; take it out of every trusted-ca-file instead (see planCaRoll)`)
-  return revoked.serialNumber
+  return { serialNumber: revoked.serialNumber, keyFingerprint256: keyFingerprint(revoked.spki) }
 }
 
 /** Of a serial number alone only the ledger knows that it exists: a wrong digit would revoke nothing, or somebody else. */
-function knownSerial({ id }: Issuer, value: unknown, entries: readonly LedgerEntry[]): string {
+function knownSerial({ id }: Issuer, value: unknown, entries: readonly LedgerEntry[]): RevokedIdentity {
   if (typeof value !== 'string' || !/^(?:[0-9a-f]{2}:?){1,20}$/i.test(value))
     throw textInvalid('certificate', value, 'a Certificate, or its serial number in hexadecimal')
   const serialNumber = value.replaceAll(':', '').toUpperCase()
-  const isKnown = entries.some(
-    (each) => each.kind === 'issued' && each.issuer === id && each.serialNumber === serialNumber,
+  const issued = entries.find(
+    (each): each is IssuedEntry => each.kind === 'issued' && each.issuer === id && each.serialNumber === serialNumber,
   )
-  if (!isKnown)
+  if (issued === undefined)
     throw issueRefused(`The ledger knows no certificate ${serialNumber} of this authority; give the certificate itself`)
-  return serialNumber
+  return { serialNumber, keyFingerprint256: issued.keyFingerprint256 }
 }
 
 /** Of the longest serial numbers, so many make the 8 MiB up to which lists are read here. */
@@ -104,8 +112,9 @@ const MOST_REVOKED = 150_000
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, `ERR_ISSUE_REFUSED` */
 export async function issueCrl(issuer: Issuer, options: IssueCrlOptions): Promise<Crl> {
-  checkOptions('options', options, ['nextUpdate', 'evenIfOnlyEtcdTakes'])
-  const { evenIfOnlyEtcdTakes = false } = options
+  checkOptions('options', options, ['nextUpdate', 'evenIfOnlyEtcdTakes', 'previous'])
+  const { evenIfOnlyEtcdTakes = false, previous } = options
+  if (previous !== undefined) checkOwnCrl(issuer, previous, 'previous')
   if (typeof evenIfOnlyEtcdTakes !== 'boolean') throw optionInvalid('evenIfOnlyEtcdTakes', 'must be true or false')
   const { settings, certificate } = issuer
   const usage = certificate.extensions.keyUsage
@@ -117,10 +126,82 @@ export async function issueCrl(issuer: Issuer, options: IssueCrlOptions): Promis
   const now = wholeSecond(settings.now().getTime())
   const duration = readValidity(options.nextUpdate ?? '7d', 'nextUpdate', now)
   // In turn: two at once would both take the same number.
-  return settings.inTurn(() => nextCrl(issuer, duration, now))
+  return settings.inTurn(() => nextCrl(issuer, { duration, now, previous }))
 }
 
-async function nextCrl(issuer: Issuer, duration: number, now: Date): Promise<Crl> {
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for anything but a CRL that this authority has signed. */
+function checkOwnCrl({ certificate }: Issuer, crl: unknown, option: string): asserts crl is Crl {
+  if (!(crl instanceof Crl)) throw valueInvalid(option, crl, 'a Crl, such as Crl.parse or authority.issueCrl returns')
+  if (!crl.issuer.equals(certificate.subject) || !crl.isSignedBy(certificate))
+    throw optionInvalid(option, 'must be a CRL that this authority has signed')
+  if (crl.damage !== null) throw optionInvalid(option, `must have entries that can be read; one ${crl.damage}`)
+}
+
+/**
+ * Adds the revocations of a CRL that the ledger lacks.
+ *
+ * @returns How many were added.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, `ERR_ISSUE_REFUSED`
+ */
+export async function restoreRevocations(issuer: Issuer, crl: Crl): Promise<number> {
+  checkOwnCrl(issuer, crl, 'crl')
+  const { settings, id } = issuer
+  return settings.inTurn(async () => {
+    const entries = (await settings.ledger.read()).filter((each) => each.issuer === id)
+    const known = new Set(entries.flatMap((each) => (each.kind === 'revoked' ? [each.serialNumber] : [])))
+    const missing: LedgerEntry[] = []
+    for (const [serial, { revokedAt, reason }] of crl.entries.all()) {
+      const serialNumber = Buffer.from(serial).toString('hex').toUpperCase()
+      if (known.has(serialNumber)) continue
+      known.add(serialNumber)
+      const listed = REVOKE_REASONS.find((each) => each === reason) ?? 'unspecified'
+      missing.push({
+        kind: 'revoked',
+        serialNumber,
+        issuer: id,
+        reason: listed,
+        keyFingerprint256: null,
+        at: revokedAt,
+      })
+    }
+    const { number, thisUpdate } = crl
+    const isNewer = number !== null && !entries.some((each) => each.kind === 'crl' && each.number >= number)
+    if (isNewer) missing.push({ kind: 'crl', number, issuer: id, at: thisUpdate })
+    await settings.ledger.append(missing)
+    return missing.filter(({ kind }) => kind === 'revoked').length
+  })
+}
+
+/** @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if a list of these certificates would undo revocations of `previous`. */
+function refuseToUnrevoke(
+  entries: readonly LedgerEntry[],
+  revoked: readonly RevokedCertificate[],
+  previous: Crl,
+  now: Date,
+): void {
+  const { number } = previous
+  const remedy = 'restore the ledger, or add what it lacks with authority.restoreRevocations(previous)'
+  if (number !== null && !entries.some((each) => each.kind === 'crl' && each.number >= number))
+    throw issueRefused(
+      `The ledger does not know the previous CRL ${String(number)}, so it is older than that CRL: ${remedy}`,
+    )
+  const listed = new Set(revoked.map(({ serial }) => Buffer.from(serial).toString('hex')))
+  const expired = new Set(
+    entries.flatMap((each) => (each.kind === 'issued' && each.notAfter < now ? [each.serialNumber.toLowerCase()] : [])),
+  )
+  for (const [serial] of previous.entries.all()) {
+    const text = Buffer.from(serial).toString('hex')
+    if (listed.has(text) || expired.has(text)) continue
+    throw issueRefused(
+      `The ledger does not say that ${text.toUpperCase()} is revoked, and the previous CRL does: ${remedy}`,
+    )
+  }
+}
+
+async function nextCrl(
+  issuer: Issuer,
+  { duration, now, previous }: { duration: number; now: Date; previous: Crl | undefined },
+): Promise<Crl> {
   const { settings, certificate, signer, id } = issuer
   const entries = (await settings.ledger.read()).filter((each) => each.issuer === id)
   const revoked = stillRevoked(entries)
@@ -129,6 +210,7 @@ async function nextCrl(issuer: Issuer, duration: number, now: Date): Promise<Crl
       `${String(revoked.length)} certificates are revoked, and a list of more than ${String(MOST_REVOKED)} is too large ` +
         'to be read; issue from a new intermediate, or for shorter',
     )
+  if (previous !== undefined) refuseToUnrevoke(entries, revoked, previous, now)
   const number = nextNumber(entries, now)
   const tbs = writeTbsCertList({
     signatureAlgorithm: signer.algorithm,

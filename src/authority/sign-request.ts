@@ -8,6 +8,7 @@ import { checkSigned } from './check.js'
 import { inspectRequest } from './inspect-request.js'
 import { signEndEntity, usageOf } from './issue.js'
 import { type Issuer, ledgerEntry } from './issuer.js'
+import { Revocations } from './revocations.js'
 import { lifetimeWithin } from './lifetime.js'
 import { readHosts } from './options.js'
 import { issueRefused } from './refuse.js'
@@ -51,6 +52,7 @@ export async function signRequest(issuer: Issuer, csr: RequestInput, options: Si
   const { take, named, ...rest } = readCall(options)
   const { request, requested, findings } = passed(csr)
   refuseKeysOfCas(issuer, request)
+  ;(await Revocations.read(issuer.settings.ledger)).refuseKey(request.spki)
   const name = take.name === null ? rest.name : takeName(request, take.name)
   const hosts = addHosts(named, takeHosts(request, take))
   if (take.hosts !== null && hosts.length === 0 && rest.role !== 'client')

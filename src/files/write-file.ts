@@ -1,6 +1,5 @@
 /** Writes one new file as a whole, and tells in one form what a file system refuses. */
 import { EtcdMtlsError, isError } from '../errors.js'
-import { printable } from '../report/printable.js'
 
 /** What is done with an open file. Node's `FileHandle` is one. */
 export interface OpenFile {
@@ -92,12 +91,7 @@ export function writeFailed(path: string, problem: unknown): EtcdMtlsError<'ERR_
 }
 
 function refusal(path: string, reason: string, options: { cause?: unknown }): EtcdMtlsError<'ERR_WRITE_FAILED'> {
-  return new EtcdMtlsError(
-    'ERR_WRITE_FAILED',
-    printable(`Writing to "${path}" failed: ${reason}`),
-    { path, reason },
-    options,
-  )
+  return new EtcdMtlsError('ERR_WRITE_FAILED', `Writing to "${path}" failed: ${reason}`, { path, reason }, options)
 }
 
 /**

@@ -21,6 +21,7 @@ import { endpoint } from './catalogue/endpoint.js'
 import { environment } from './catalogue/environment.js'
 import { handshake } from './catalogue/handshake.js'
 import { input } from './catalogue/input.js'
+import { ledger } from './catalogue/ledger.js'
 import { login } from './catalogue/login.js'
 import { material } from './catalogue/material.js'
 import { names } from './catalogue/names.js'
@@ -42,6 +43,7 @@ export const catalogue = {
   ...names,
   ...revocation,
   ...request,
+  ...ledger,
   ...discovery,
   ...endpoint,
   ...environment,

@@ -15,10 +15,33 @@ const MAX_TEXT = 1000
 /** Longest list a finding carries over from outside. */
 const MAX_LIST = 50
 
-/** The same text with everything that a terminal would act on shown as `\u{…}`. */
+/**
+ * The same text with everything that a terminal would act on shown as `\u{…}`, and without what looks like a private key:
+ * a key that was passed in the wrong option must not reach a log.
+ */
 export function printable(text: string): string {
-  if (PLAIN.test(text)) return text
-  return text.replace(UNPRINTABLE, (found) => `\\u{${(found.codePointAt(0) ?? 0).toString(16)}}`)
+  const shown = text.length < SHORTEST_KEY ? text : withoutKeys(text)
+  if (PLAIN.test(shown)) return shown
+  return shown.replace(UNPRINTABLE, (found) => `\\u{${(found.codePointAt(0) ?? 0).toString(16)}}`)
+}
+
+/** Characters of base64 in one line of PEM, less some for a line that was cut. */
+const SHORTEST_KEY = 56
+const PEM_KEY = /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----[^-]*(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----)?/g
+const BASE64 = /[A-Za-z0-9+/]{56,}/g
+
+function withoutKeys(text: string): string {
+  return text
+    .replace(PEM_KEY, '[private key removed]')
+    .replace(BASE64, (run) =>
+      looksRandom(run) ? `[${String(run.length)} characters removed: they may be a key]` : run,
+    )
+}
+
+/** Random bytes in base64 are two fifths capitals. A path, a word or hexadecimal digits are not. */
+function looksRandom(run: string): boolean {
+  const share = (pattern: RegExp): number => run.replace(pattern, '').length / run.length
+  return share(/[^A-Z]/g) > 0.2 && share(/[^a-z]/g) > 0.2 && share(/[^0-9]/g) > 0.03
 }
 
 function bounded(text: string): string {

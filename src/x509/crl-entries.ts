@@ -91,6 +91,15 @@ export class RevokedEntries {
     return this.index.length
   }
 
+  /** Every entry with the INTEGER bytes of its serial number, in no particular order. */
+  *all(): Generator<readonly [serial: Uint8Array, entry: CrlEntry]> {
+    for (const key of this.index) {
+      const entry = new DerReader(this.bytes, key % OFFSET_RANGE).enter(Tag.sequence, 'an entry of the CRL')
+      const serial = entry.integer('a revoked serial number')
+      yield [serial, readEntry(entry)]
+    }
+  }
+
   /** The entries of a serial number, given by its INTEGER octets; more than one where the list repeats it. */
   entriesOf(serial: Uint8Array): CrlEntry[] {
     const { bytes, index } = this

@@ -1,33 +1,48 @@
-/** One entry of a ledger as a line of text: a checksum, a space, JSON. */
+/**
+ * One entry of a ledger as a line of text: a hash, a space, JSON. The hash is over the line before and the JSON, so that a
+ * line that is changed, removed or inserted is found out by the next one.
+ */
 import { hash } from 'node:crypto'
 import { type LedgerEntry, REVOKE_REASONS } from '../ledger.js'
 
-/** Octets of a checksum, in hexadecimal: the first 64 bits of SHA-256. */
-const CHECKSUM_LENGTH = 16
+/** Characters of a hash: the first 128 bits of SHA-256, in hexadecimal. */
+export const HASH_LENGTH = 32
+/** What the first line follows. */
+export const NO_HASH = '00000000000000000000000000000000'
 
-/** The line, with its line feed. */
-export function writeLine(entry: LedgerEntry): string {
-  const text = JSON.stringify(entry.kind === 'crl' ? { ...entry, number: entry.number.toString() } : entry)
-  return `${checksum(text)} ${text}\n`
+/** The lines of entries, each with its line feed, and the hash of the last. */
+export function writeLines(entries: readonly LedgerEntry[], before: string): { lines: string; hash: string } {
+  let hash = before
+  let lines = ''
+  for (const entry of entries) {
+    const text = JSON.stringify(entry.kind === 'crl' ? { ...entry, number: entry.number.toString() } : entry)
+    hash = hashOf(hash, text)
+    lines += `${hash} ${text}\n`
+  }
+  return { lines, hash }
 }
 
-/** The entry of a line without its line feed, or what is wrong with it, as the end of a sentence. */
-export function readLine(line: string): LedgerEntry | string {
-  const text = line.slice(CHECKSUM_LENGTH + 1)
-  if (line[CHECKSUM_LENGTH] !== ' ' || line.slice(0, CHECKSUM_LENGTH) !== checksum(text)) {
-    return 'does not fit its checksum'
+/**
+ * The entry of a line without its line feed, or what is wrong with it, as the end of a sentence.
+ *
+ * @param before The hash of the line before.
+ */
+export function readLine(line: string, before: string): LedgerEntry | string {
+  const text = line.slice(HASH_LENGTH + 1)
+  if (line[HASH_LENGTH] !== ' ' || line.slice(0, HASH_LENGTH) !== hashOf(before, text)) {
+    return 'was changed, or does not follow the line before it'
   }
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch {
-    return 'is no JSON, although its checksum fits'
+    return 'is not JSON, although its hash matches'
   }
-  return readEntry(value) ?? 'is no entry that this version knows: a newer one may have written it'
+  return readEntry(value) ?? 'is not an entry that this version knows: a newer one may have written it'
 }
 
-function checksum(text: string): string {
-  return hash('sha256', text, 'hex').slice(0, CHECKSUM_LENGTH)
+function hashOf(before: string, text: string): string {
+  return hash('sha256', `${before} ${text}`, 'hex').slice(0, HASH_LENGTH)
 }
 
 function readEntry(value: unknown): LedgerEntry | null {
@@ -44,15 +59,16 @@ function readEntry(value: unknown): LedgerEntry | null {
     case 'issued': {
       const [serialNumber, subject, role] = [text('serialNumber'), text('subject'), text('role')]
       const [notAfter, fingerprint256] = [readDate(text('notAfter')), text('fingerprint256')]
+      const keyFingerprint256 = text('keyFingerprint256')
       if (serialNumber === null || subject === null || role === null) return null
-      if (notAfter === null || fingerprint256 === null) return null
-      return { kind: 'issued', serialNumber, issuer, subject, role, notAfter, fingerprint256, at }
+      if (notAfter === null || fingerprint256 === null || keyFingerprint256 === null) return null
+      return { kind: 'issued', serialNumber, issuer, subject, role, notAfter, fingerprint256, keyFingerprint256, at }
     }
     case 'revoked': {
       const serialNumber = text('serialNumber')
       const reason = REVOKE_REASONS.find((known) => known === text('reason'))
       if (serialNumber === null || reason === undefined) return null
-      return { kind: 'revoked', serialNumber, issuer, reason, at }
+      return { kind: 'revoked', serialNumber, issuer, reason, keyFingerprint256: text('keyFingerprint256'), at }
     }
     case 'crl': {
       const number = text('number')

@@ -5,6 +5,9 @@ import { checkDirectory } from '../../credentials/write.js'
 import { writeFailed } from '../../files/write-file.js'
 import { checkOptions, optionInvalid } from '../../misuse.js'
 import { type ClusterAuthorities, readAuthorities } from '../cluster.js'
+import type { Issuer } from '../issuer.js'
+import type { Ledger } from '../ledger.js'
+import { Revocations } from '../revocations.js'
 import { checkFlag, checkRenewalKey, type RenewalKey } from '../renew.js'
 import { readFraction, readMoment } from '../renewal-due.js'
 import { checkLayout } from './check-cluster.js'
@@ -101,7 +104,25 @@ export async function renewDirectoryOn(
         const { folders, barred } = await findPlaces(fs, root, layout)
         renewal.kept.push(...barred.map(keptFolder))
         const issuers = { client: client.issuer, peer: peer.issuer }
-        const work: RenewalWork = { fs, root, place, issuers, at, fraction, key, force, renewal, signal: held }
+        const known = new Map<Ledger, Promise<Revocations>>()
+        const revocationsOf = ({ settings: { ledger } }: Issuer): Promise<Revocations> => {
+          const read = known.get(ledger) ?? Revocations.read(ledger)
+          known.set(ledger, read)
+          return read
+        }
+        const work: RenewalWork = {
+          revocationsOf,
+          fs,
+          root,
+          place,
+          issuers,
+          at,
+          fraction,
+          key,
+          force,
+          renewal,
+          signal: held,
+        }
         for (const folder of folders) await renewFolder(work, folder)
       },
       { signal, fileSystem: fs },

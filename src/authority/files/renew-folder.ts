@@ -6,6 +6,7 @@ import type { Credentials } from '../../credentials/credentials.js'
 import { isEtcdMtlsError, isError } from '../../errors.js'
 import type { CertificateRef, Finding } from '../../report/finding.js'
 import type { Issuer } from '../issuer.js'
+import type { Revocations } from '../revocations.js'
 import type { LedgerEntry } from '../ledger.js'
 import { isFrom, issueAgain, type RenewalKey, whoseIsIt } from '../renew.js'
 import { dueAt, endingFirst, isDue } from '../renewal-due.js'
@@ -64,6 +65,8 @@ export interface RenewalWork {
   readonly place: string
   readonly issuers: { readonly client: Issuer; readonly peer: Issuer }
   readonly at: Date
+  /** What the ledger of an issuer holds against issuing, read once. */
+  readonly revocationsOf: (issuer: Issuer) => Promise<Revocations>
   readonly fraction: number
   readonly key: RenewalKey
   readonly force: boolean
@@ -188,7 +191,8 @@ async function issueOne(work: RenewalWork, order: Order): Promise<Made | null> {
   // Anchors and lists are not written: those that are there stay.
   const held: Credentials = { ...pair, trustAnchors: [], crls: [], origin: files.cert }
   try {
-    const manner = { role, key: work.key, validity: null, foreign: false, evenIfEtcdRefuses: false }
+    const revocations = await work.revocationsOf(issuer)
+    const manner = { revocations, role, key: work.key, validity: null, foreign: false, evenIfEtcdRefuses: false }
     return { ...order, ...(await issueAgain(issuer, held, manner)) }
   } catch (error) {
     keepOrders(work, [order], 'refused', error)

@@ -266,7 +266,14 @@ describe('entries', () => {
     await authority.revoke(revoked)
     at(2)
     const id = (await ledger.read())[0]?.issuer ?? ''
-    const filler = { kind: 'issued', issuer: id, subject: '', role: 'x', fingerprint256: '' } as const
+    const filler = {
+      kind: 'issued',
+      issuer: id,
+      subject: '',
+      role: 'x',
+      fingerprint256: '',
+      keyFingerprint256: '',
+    } as const
     const notAfter = new Date(START + 3 * DAY)
     await ledger.append(
       Array.from({ length: 1100 }, (_, i) => ({
@@ -293,6 +300,7 @@ describe('entries', () => {
         serialNumber: (0x4000_0000 + i).toString(16).toUpperCase(),
         issuer: id,
         reason: 'superseded' as const,
+        keyFingerprint256: null,
         at: new Date(START),
       })),
     )
@@ -308,7 +316,13 @@ describe('entries', () => {
 test('a list that nobody would read is refused', async () => {
   const ledger = memoryLedger()
   const { authority } = await moving(ledger)
-  const entry = { kind: 'revoked', issuer: authority.issuer.id, reason: 'superseded', at: new Date(START) } as const
+  const entry = {
+    kind: 'revoked',
+    issuer: authority.issuer.id,
+    reason: 'superseded',
+    keyFingerprint256: null,
+    at: new Date(START),
+  } as const
   const serialNumber = (i: number): string => (0x4000_0000 + i).toString(16).toUpperCase()
   await ledger.append(Array.from({ length: 150_001 }, (_, i) => ({ ...entry, serialNumber: serialNumber(i) })))
   const { details } = await refused(authority.issueCrl(), 'ERR_ISSUE_REFUSED')

@@ -5,6 +5,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -12,7 +13,7 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { inspect } from 'node:util'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { openLedger } from '../../../../src/authority/files/file-ledger.js'
 import { fileLedger, type LedgerEntry, memoryLedger } from '../../../../src/authority/index.js'
 import { isEtcdMtlsError } from '../../../../src/errors.js'
@@ -49,13 +50,14 @@ function issued(number: number, subject = `CN=etcd-${String(number)}`): LedgerEn
     role: 'server',
     notAfter: new Date('2049-12-31T23:59:59Z'),
     fingerprint256: 'CD'.repeat(32),
+    keyFingerprint256: 'ef'.repeat(32),
     at,
   }
 }
 const entries: LedgerEntry[] = [
   issued(1, 'CN=größe\\, "\u2028\n𝄞'),
-  { kind: 'revoked', serialNumber: '01', issuer, reason: 'keyCompromise', at },
-  { kind: 'revoked', serialNumber: '02', issuer, reason: 'unspecified', at },
+  { kind: 'revoked', serialNumber: '01', issuer, reason: 'keyCompromise', keyFingerprint256: 'ef'.repeat(32), at },
+  { kind: 'revoked', serialNumber: '02', issuer, reason: 'unspecified', keyFingerprint256: null, at },
   { kind: 'crl', number: 2n ** 159n - 1n, issuer, at },
 ]
 
@@ -89,7 +91,7 @@ describe('the file', () => {
     try {
       await fileLedger(path).append(entries)
       expect((statSync(path).mode & 0o7777).toString(8)).toBe('600')
-      expect(readdirSync(dirname(path))).toEqual(['ledger'])
+      expect(readdirSync(dirname(path))).toEqual(['ledger', 'ledger.head'])
     } finally {
       process.umask(before)
     }
@@ -101,8 +103,15 @@ describe('the file', () => {
     expect(await fileLedger(path).read()).toEqual(entries)
     const lines = readFileSync(path, 'utf8').split('\n')
     expect(lines).toHaveLength(entries.length + 1)
-    const [checksum, ...rest] = lines[3]?.split(' ') ?? []
-    expect(createHash('sha256').update(rest.join(' ')).digest('hex').slice(0, 16)).toBe(checksum)
+    const [hash, ...rest] = lines[3]?.split(' ') ?? []
+    const before = lines[2]?.split(' ')[0] ?? ''
+    expect(
+      createHash('sha256')
+        .update([before, ...rest].join(' '))
+        .digest('hex')
+        .slice(0, 32),
+    ).toBe(hash)
+    expect(readFileSync(`${path}.head`, 'latin1')).toBe(`${String(statSync(path).size)} ${hash ?? ''}\n`)
   })
 
   test('takes what is added at the same time in a few writes', async () => {
@@ -110,13 +119,13 @@ describe('the file', () => {
     const ledger = openLedger(disk, fresh())
     await Promise.all(Array.from({ length: 100 }, (_, i) => ledger.append([issued(i)])))
     expect(await ledger.read()).toEqual(Array.from({ length: 100 }, (_, i) => issued(i)))
-    expect(disk.calls.filter((call) => call.startsWith('sync')).length).toBeLessThan(10)
+    expect(disk.calls.filter((call) => call.startsWith('sync')).length).toBeLessThan(20)
   })
 
   test('that has grown too large to be read is told at once, and grows no further', async () => {
     const path = fresh()
     // A sparse file: no disk and no memory is used for what is not there.
-    writeFileSync(path, '')
+    await fileLedger(path).append(entries)
     truncateSync(path, 2 ** 30)
     const ledger = fileLedger(path)
     for (const work of [ledger.read(), ledger.append([issued(1)])]) {
@@ -126,7 +135,7 @@ describe('the file', () => {
       )
       if (!isEtcdMtlsError(error, 'ERR_ISSUE_REFUSED')) throw new Error(`not refused: ${String(error)}`)
       expect(error.message).toContain(path)
-      expect(error.message).toContain('go on with a new one')
+      expect(error.message).toContain('start a new one')
     }
     expect(statSync(path).size).toBe(2 ** 30)
   })
@@ -145,12 +154,16 @@ describe('the file', () => {
 describe('damage', () => {
   test('a last line that was cut off anywhere is passed over, and removed by the next entry', async () => {
     const path = fresh()
-    await fileLedger(path).append(entries)
+    await fileLedger(path).append(entries.slice(0, -1))
+    // The crash was before the head was replaced.
+    const head = readFileSync(`${path}.head`)
+    await fileLedger(path).append(entries.slice(-1))
     const whole = readFileSync(path)
     const last = whole.lastIndexOf('\n', whole.length - 2) + 1
     for (const cut of sample(whole.subarray(last).keys(), 20)) {
       const size = last + cut
       writeFileSync(path, whole)
+      writeFileSync(`${path}.head`, head)
       truncateSync(path, size)
       expect(await fileLedger(path).read()).toEqual(entries.slice(0, -1))
       await fileLedger(path).append([issued(9)])
@@ -182,6 +195,42 @@ describe('damage', () => {
     }
   })
 
+  it.each([
+    ['is cut off', (text: string) => text.slice(0, text.lastIndexOf('\n', text.length - 2) + 1), 'bytes, and had'],
+    ['is emptied', () => '', 'bytes, and had'],
+    ['loses a line', (text: string) => text.split('\n').toSpliced(1, 1).join('\n'), ''],
+    ['has two lines in another order', (text: string) => text.split('\n').toSorted().join('\n'), ''],
+  ])('is reported by read and by append if the ledger %s', async (_, change, words) => {
+    const path = fresh()
+    await fileLedger(path).append(entries)
+    writeFileSync(path, change(readFileSync(path, 'utf8')))
+    for (const work of [fileLedger(path).read(), fileLedger(path).append([issued(9)])]) {
+      const message = await refusal(work)
+      expect(message).toContain('ERR_ISSUE_REFUSED')
+      expect(message).toContain(words)
+      expect(message).toContain('authority.restoreRevocations')
+    }
+  })
+
+  it.each(['ledger', 'ledger.head'])('is reported by read and by append if the file %s was removed', async (name) => {
+    const path = fresh()
+    await fileLedger(path).append(entries)
+    rmSync(`${dirname(path)}/${name}`)
+    expect(await refusal(fileLedger(path).read())).toContain('ERR_ISSUE_REFUSED')
+    expect(await refusal(fileLedger(path).append([issued(9)]))).toContain('ERR_ISSUE_REFUSED')
+  })
+
+  it('keeps entries that were written before a crash kept the head from being replaced', async () => {
+    const path = fresh()
+    await fileLedger(path).append(entries.slice(0, 1))
+    const head = readFileSync(`${path}.head`)
+    await fileLedger(path).append(entries.slice(1))
+    writeFileSync(`${path}.head`, head)
+    expect(await fileLedger(path).read()).toEqual(entries)
+    await fileLedger(path).append([issued(9)])
+    expect(await fileLedger(path).read()).toEqual([...entries, issued(9)])
+  })
+
   test('of the end of the last line keeps new entries from taking its place', async () => {
     const path = fresh()
     await fileLedger(path).append(entries)
@@ -204,9 +253,13 @@ describe('damage', () => {
       null,
     ]) {
       const text = JSON.stringify(value)
-      const checksum = createHash('sha256').update(text).digest('hex').slice(0, 16)
-      writeFileSync(path, `${checksum} ${text}\n`)
-      expect(await refusal(fileLedger(path).read())).toContain('line 1 is no entry that this version knows')
+      const hash = createHash('sha256')
+        .update(`${'0'.repeat(32)} ${text}`)
+        .digest('hex')
+        .slice(0, 32)
+      writeFileSync(path, `${hash} ${text}\n`)
+      writeFileSync(`${path}.head`, `${String(statSync(path).size)} ${hash}\n`)
+      expect(await refusal(fileLedger(path).read())).toContain('line 1 is not an entry that this version knows')
     }
   })
 })
@@ -229,7 +282,8 @@ describe('the file system', () => {
         if (outcome === undefined) expect(read).toEqual([issued(1), issued(2), issued(3)])
         else expect(isEtcdMtlsError(outcome, 'ERR_WRITE_FAILED')).toBe(true)
         expect(read[0]).toEqual(issued(1))
-        for (const name of readdirSync(dirname(place))) if (name !== 'ledger') truncateSync(`${dirname(place)}/${name}`)
+        for (const name of readdirSync(dirname(place)))
+          if (!/^ledger(?:\.head)?$/.test(name)) truncateSync(`${dirname(place)}/${name}`)
       }
     }
   })
@@ -256,7 +310,7 @@ describe('processes', () => {
     const ledger = fileLedger(${JSON.stringify(path)})
     for (let i = 0; i < ${String(rounds)}; i++) {
       const serialNumber = '${name}' + i
-      await ledger.append([{ kind: 'revoked', serialNumber, issuer: 'x', reason: 'superseded', at: new Date() }])
+      await ledger.append([{ kind: 'revoked', serialNumber, issuer: 'x', reason: 'superseded', keyFingerprint256: null, at: new Date() }])
       console.log(serialNumber)
     }`
 
@@ -288,6 +342,6 @@ describe('processes', () => {
       for (const each of told) expect(found).toContain(each)
     }
     await fileLedger(path).append([issued(1)])
-    expect(readdirSync(dirname(path))).toEqual(['ledger'])
+    expect(readdirSync(dirname(path))).toEqual(['ledger', 'ledger.head'])
   })
 })

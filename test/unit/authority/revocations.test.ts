@@ -1,0 +1,128 @@
+/** What was revoked stays revoked: renewal, keys that were compromised, and a ledger that was lost. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import {
+  type Authority,
+  createAuthority,
+  createRequest,
+  fileLedger,
+  fromAuthority,
+  issueCluster,
+  loadAuthority,
+  memoryLedger,
+  renew,
+  renewDirectory,
+  writeCluster,
+} from '../../../src/authority/index.js'
+import { temporaryFolder } from '../../support/openssl.js'
+import { refused } from '../../support/refused.js'
+
+const folder = temporaryFolder()
+
+async function again(authority: Authority, ledger = memoryLedger()): Promise<Authority> {
+  return loadAuthority({ ...authority.export(), ledger })
+}
+
+describe('renewal', () => {
+  it.each(['new', 'same'] as const)('does not undo a revocation with key: %s', async (key) => {
+    const authority = await createAuthority({ name: 'CA' })
+    const credentials = await authority.issue({ role: 'client', name: 'app' })
+    await renew(authority, credentials, { key })
+    await authority.revoke(credentials.chain[0], { reason: 'privilegeWithdrawn' })
+    const { details, message } = await refused(renew(authority, credentials, { key }), 'ERR_ISSUE_REFUSED')
+    expect(details.findings.map(({ code }) => code)).toEqual(['ledger/certificate-revoked'])
+    expect(message).toContain('"CN=app"')
+  })
+
+  it('of a directory keeps what was revoked, with the finding, and renews the rest', async () => {
+    const authority = await createAuthority({ name: 'CA', ledger: fileLedger(folder.file('ledger')) })
+    const place = folder.file('cluster')
+    mkdirSync(place)
+    const cluster = await issueCluster(authority, {
+      members: [{ name: 'm', hosts: ['10.0.0.1'] }],
+      clients: ['good', 'bad'],
+    })
+    await writeCluster(place, cluster, { layout: 'etcd' })
+    await authority.revoke(cluster.clients.bad.chain[0])
+    const { renewed, kept } = await renewDirectory(authority, place, { layout: 'etcd', force: true })
+    expect(renewed.map(({ what }) => what)).toContain(join('clients', 'good', 'tls'))
+    expect(kept.map(({ what, why, findings }) => [what, why, findings.map(({ code }) => code)])).toEqual([
+      [join('clients', 'bad', 'tls'), 'refused', ['ledger/certificate-revoked']],
+    ])
+  })
+
+  it('of a source ends with the finding once its certificate is revoked', async () => {
+    const authority = await createAuthority({ name: 'CA' })
+    const source = fromAuthority(authority, { role: 'client', name: 'app' })
+    const { chain } = await source.load()
+    await authority.revoke(chain[0])
+    const { details } = await refused(renew(authority, await source.load()), 'ERR_ISSUE_REFUSED')
+    expect(details.findings.map(({ code }) => code)).toEqual(['ledger/certificate-revoked'])
+  })
+})
+
+describe('a compromised key', () => {
+  it('is certified neither by issue nor by sign, by whatever name', async () => {
+    const authority = await createAuthority({ name: 'CA' })
+    const { csr, key } = await createRequest({ name: 'app' })
+    const signed = await authority.sign(csr, { role: 'client', name: 'app' })
+    await authority.revoke(signed.chain[0].serialNumber, { reason: 'keyCompromise' })
+    for (const work of [
+      authority.sign(csr, { role: 'client', name: 'other' }),
+      authority.issue({ role: 'server', name: 'etcd-0', hosts: ['10.0.0.1'], key }),
+    ]) {
+      const { details } = await refused(work, 'ERR_ISSUE_REFUSED')
+      expect(details.findings.map(({ code }) => code)).toEqual(['ledger/key-compromised'])
+    }
+  })
+
+  it('is told from a certificate that was superseded, whose key may be used again', async () => {
+    const authority = await createAuthority({ name: 'CA' })
+    const { csr } = await createRequest({ name: 'app' })
+    const signed = await authority.sign(csr, { role: 'client', name: 'app' })
+    await authority.revoke(signed.chain[0], { reason: 'superseded' })
+    await authority.sign(csr, { role: 'client', name: 'app' })
+  })
+})
+
+describe('a ledger that was lost', () => {
+  it('does not undo a revocation: the next CRL is refused, until the last one was restored', async () => {
+    const authority = await createAuthority({ name: 'CA' })
+    const [one, two] = [
+      await authority.issue({ role: 'client', name: 'one' }),
+      await authority.issue({ role: 'client', name: 'two' }),
+    ]
+    await authority.revoke(one.chain[0], { reason: 'keyCompromise' })
+    await authority.revoke(two.chain[0])
+    const previous = await authority.issueCrl()
+    const forgetful = await again(authority)
+    const { message } = await refused(forgetful.issueCrl({ previous }), 'ERR_ISSUE_REFUSED')
+    expect(message).toContain('authority.restoreRevocations(previous)')
+    expect(await forgetful.restoreRevocations(previous)).toBe(2)
+    expect(await forgetful.restoreRevocations(previous)).toBe(0)
+    const next = await forgetful.issueCrl({ previous })
+    expect(next.number).toBeGreaterThan(previous.number ?? 0n)
+    expect(next.find(one.chain[0].serial)?.reason).toBe('keyCompromise')
+    expect(next.find(two.chain[0].serial)).not.toBe(null)
+  })
+
+  it('of which one revocation is missing is refused, with its serial number', async () => {
+    const ledger = memoryLedger()
+    const authority = await createAuthority({ name: 'CA', ledger })
+    const { chain } = await authority.issue({ role: 'client', name: 'one' })
+    await authority.revoke(chain[0])
+    const previous = await authority.issueCrl()
+    const lossy = memoryLedger()
+    await lossy.append((await ledger.read()).filter(({ kind }) => kind !== 'revoked'))
+    const { message } = await refused((await again(authority, lossy)).issueCrl({ previous }), 'ERR_ISSUE_REFUSED')
+    expect(message).toContain(chain[0].serialNumber)
+  })
+
+  it('takes no CRL of another authority', async () => {
+    const [authority, other] = [await createAuthority({ name: 'CA' }), await createAuthority({ name: 'CA' })]
+    const crl = await other.issueCrl()
+    expect((await refused(authority.restoreRevocations(crl), 'ERR_OPTION_INVALID')).details.option).toBe('crl')
+    expect((await refused(authority.issueCrl({ previous: crl }), 'ERR_OPTION_INVALID')).details.option).toBe('previous')
+  })
+})
