@@ -1,5 +1,6 @@
 /** The file system as root may use it: whatever another user can change is changed with the rights of that user. */
 import { dirname, join, parse, sep } from 'node:path'
+import { isError } from '../errors.js'
 import { type FileState, type FileSystem, lookAt, nodeFileSystem } from './file-system.js'
 import { OwnerProcess } from './owner-process.js'
 
@@ -87,7 +88,7 @@ async function lookAtAny(fs: Pick<FileSystem, 'lstat'>, path: string): Promise<F
     return await lookAt(fs, path)
   } catch (error) {
     // A file in the place of a directory: the call itself says so.
-    if (error instanceof Error && 'code' in error && error.code === 'ENOTDIR') return null
+    if (isError(error) && 'code' in error && error.code === 'ENOTDIR') return null
     throw error
   }
 }
