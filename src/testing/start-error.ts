@@ -13,8 +13,8 @@ export function notStarted(
   logs: readonly string[],
   cause?: unknown,
 ): EtcdMtlsError<'ERR_ETCD_NOT_STARTED'> {
-  const shown = tellingLines(logs).map((line) => `\n  ${line}`)
-  const message = shown.length === 0 ? reason : `${reason} Its last words:${shown.join('')}`
+  const shown = tellingLines(logs)
+  const message = shown.length === 0 ? reason : `${reason} The last lines of its log: ${shown.join(' | ')}`
   return new EtcdMtlsError('ERR_ETCD_NOT_STARTED', message, { reason, logs: [...logs] }, { cause })
 }
 

@@ -42,6 +42,6 @@ test('the error carries every line and shows the telling ones', () => {
   const logs = [line('info', 'starting'), line('fatal', 'no')]
   const error = notStarted('etcd could not be started.', logs, cause)
   expect(error).toMatchObject({ code: 'ERR_ETCD_NOT_STARTED', cause, details: { logs } })
-  expect(error.message).toBe('etcd could not be started. Its last words:\n  fatal: no')
+  expect(error.message).toBe('etcd could not be started. The last lines of its log: fatal: no')
   expect(notStarted('It was not started.', []).message).toBe('It was not started.')
 })

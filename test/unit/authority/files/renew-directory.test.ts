@@ -656,10 +656,8 @@ describe('whatever happens in between', () => {
 describe('processes', () => {
   let children: ChildModules
   beforeAll(async () => {
-    const files = ['files/renew-directory', 'files/file-system', 'files/file-ledger', 'load'].map(
-      (name) => `src/authority/${name}.ts`,
-    )
-    children = await childModules(files)
+    const files = ['authority/files/renew-directory', 'files/file-system', 'authority/files/file-ledger', 'authority/load']
+    children = await childModules(files.map((name) => `src/${name}.ts`))
   })
   afterAll(() => {
     children[Symbol.dispose]()
