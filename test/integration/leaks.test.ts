@@ -67,14 +67,23 @@ async function run(code: string, timeout = 170_000): Promise<{ stdout: string; s
   return promisify(execFile)(process.execPath, [...flags, '--eval', prelude + code], { cwd: root, timeout })
 }
 
-/** How many parts the clients of a test are made in: an odd number, for the heap's growth in the one in the middle. */
+/** How many parts the clients of a test are made in. */
 const STRETCHES = 5
 
 /** How many are made side by side, since each waits for the network most of its time; divides the size of every stretch. */
 const AT_ONCE = 5
 
-/** Octets by which two looks at the heap may differ whatever was done between them. */
+/** Bytes by which two looks at the heap may differ whatever was done between them. */
 const STRAY = 4000
+
+/**
+ * Bytes by which the heap may grow for each client: an empty function and the place that holds it take 72. What is measured
+ * is 1 to 5 for ours and for plain etcd3, and a client in use takes some 40,000.
+ */
+const HEAP_NOISE = 64
+
+/** Milliseconds until a handle counts as held for good: on a busy machine, the end of a connection is late. */
+const SETTLE_TIME = 10_000
 
 /** What the process holds now, once everything that can go is gone. */
 const HOLDINGS = `
@@ -88,7 +97,7 @@ const HOLDINGS = `
       least = Math.min(least, heapUsed)
     }
     const resources = {}
-    for (const each of process.getActiveResourcesInfo()) resources[each] = (resources[each] ?? 0) + 1
+    for (const each of process.getActiveResourcesInfo().sort()) resources[each] = (resources[each] ?? 0) + 1
     return {
       resources,
       onSignal: getEventListeners(signal, 'abort').length,
@@ -120,7 +129,10 @@ const HOLDINGS = `
       alive += clients.filter((each) => each.deref() !== undefined).length
       // A reference that holds nothing weighs something.
       clients.length = 0
-      after = await holdings(signal)
+      const resources = JSON.stringify(before.resources)
+      const until = Date.now() + ${String(SETTLE_TIME)}
+      do after = await holdings(signal)
+      while (JSON.stringify(after.resources) !== resources && Date.now() < until)
       heaps.push(after.heap)
     }
     console.log(JSON.stringify({ before, after, alive, made, heaps }))
@@ -134,7 +146,7 @@ interface Holdings {
   heap: number
 }
 
-/** @returns How many clients were made, and by how many octets the heap grows for each time that it is done. */
+/** @returns How many clients were made, and by how many bytes the heap grows for each time that it is done. */
 async function grows(times: number, work: string): Promise<{ made: number; heap: number }> {
   const { stdout, stderr } = await run(`${HOLDINGS}; await repeat(${String(times)}, async (signal) => { ${work} })`)
   expect(stderr).toBe('')
@@ -145,21 +157,16 @@ async function grows(times: number, work: string): Promise<{ made: number; heap:
   expect(held).toEqual(heldBefore)
   // The last one of a stretch may still be on the stack.
   expect(alive).toBeLessThanOrEqual(STRETCHES)
-  // What grows with each client grows in every stretch; what V8 takes or gives back once is in one of them.
+  // What grows with each client grows in every stretch. V8 takes more in some of them, on a busy machine in most: what is
+  // late or given up at another moment runs code that never ran before. What it gives back once is in one of them.
   const growths = heaps.slice(1).map((heap, index) => heap - (heaps[index] ?? 0))
-  const median = growths.sort((one, other) => one - other)[(STRETCHES - 1) / 2] ?? NaN
-  return { made, heap: (median - STRAY) / (times / STRETCHES) }
+  const second = growths.sort((one, other) => one - other)[1] ?? NaN
+  return { made, heap: (second - STRAY) / (times / STRETCHES) }
 }
 
-/**
- * Octets by which the heap may grow for each client: an empty function and the place that holds it take 72. What is measured
- * is 1 to 5 for ours and for plain etcd3, and a client in use takes some 40,000.
- */
-const HEAP_NOISE = 64
-
 /** Each is divided by the five stretches, and by how many are made at once. */
-const CLIENTS = scaled({ short: 150, long: 1_000 })
-const FEWER = scaled({ short: 75, long: 300 })
+const CLIENTS = scaled({ short: 100, long: 1_000 })
+const FEWER = scaled({ short: 50, long: 300 })
 
 describe('sockets, handles, timers, listeners and heap do not grow', () => {
   it('with many clients of a real etcd that are made, used and closed', async () => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { getContainerRuntimeClient } from 'testcontainers'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { scaled, seed } from '../support/long.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -93,36 +93,43 @@ const atOnce: Interruption = { signal: 'SIGINT', after: 'etcd will run', delay: 
 const starting: Interruption = { signal: 'SIGTERM', after: 'A real etcd', delay: 30 }
 const connected: Interruption = { signal: 'SIGHUP', after: 'A client, connected', delay: 0 }
 
-const all = [atOnce, starting, connected]
-const drawn = all[seed % all.length] ?? atOnce
+interface Place {
+  where: string
+  env: NodeJS.ProcessEnv
+  first: string
+}
+const container: Place = { where: 'a container', env: {}, first: 'etcd will run in a container' }
+const alone: Place = { where: 'a process', env: NO_ENGINE, first: 'etcd will run as a process' }
 
-describe.each([
-  {
-    where: 'a container',
-    env: {},
-    first: 'etcd will run in a container',
-    moments: scaled({ short: [drawn], long: all }),
-  },
-  { where: 'a process', env: NO_ENGINE, first: 'etcd will run as a process', moments: [starting] },
-])('with etcd in $where', ({ env, first, moments }) => {
-  test('tells the whole story and leaves nothing behind', async () => {
-    const ended = await quickstart(env)
-    expect(ended.out).toContain(first)
-    expect(ended.out).toContain('watch  greeting = hello over mTLS')
-    expect(ended.out).toContain('error: san/host-not-covered')
-    expect(ended.out).toContain('warning: usage/gateway-client-auth-missing')
-    expect(ended.out).not.toMatch(/PRIVATE KEY|Warning:/)
-    expect(ended.code).toBe(0)
-    expect(await leftBy(ended)).toEqual(NOTHING)
-  })
+test.each([container, alone])('tells the whole story with etcd in $where, and leaves nothing behind', async (place) => {
+  const ended = await quickstart(place.env)
+  expect(ended.out).toContain(place.first)
+  expect(ended.out).toContain('watch  greeting = hello over mTLS')
+  expect(ended.out).toContain('error: san/host-not-covered')
+  expect(ended.out).toContain('warning: usage/gateway-client-auth-missing')
+  expect(ended.out).not.toMatch(/PRIVATE KEY|Warning:/)
+  expect(ended.code).toBe(0)
+  expect(await leftBy(ended)).toEqual(NOTHING)
+})
 
-  test.each(moments)('ended by $signal $delay ms after "$after" leaves nothing behind', async (moment) => {
-    const ended = await quickstart(env, moment)
+/** In a process, only starting differs. */
+const moments = [
+  { ...container, ...atOnce },
+  { ...container, ...starting },
+  { ...container, ...connected },
+  { ...alone, ...starting },
+]
+const drawn = moments.filter((_, index) => index === seed % moments.length)
+
+test.each(scaled({ short: drawn, long: moments }))(
+  'ended by $signal $delay ms after "$after" with etcd in $where leaves nothing behind',
+  async (moment) => {
+    const ended = await quickstart(moment.env, moment)
     expect(ended.out).not.toContain('Done')
     expect(ended.code).toBe({ SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[moment.signal as 'SIGINT'])
     expect(await leftBy(ended)).toEqual(NOTHING)
-  })
-})
+  },
+)
 
 test('says in one sentence what to install where nothing can be had', async () => {
   const ended = await quickstart({ ...NO_ENGINE, PATH: '/no/such/folder', ETCD_MTLS_ETCD: '' })
