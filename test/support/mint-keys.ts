@@ -1,6 +1,16 @@
 /** Keys and signature algorithms for the certificate minter. */
-import { constants, createPublicKey, generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
+import {
+  constants,
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  sign,
+  type KeyObject,
+} from 'node:crypto'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { context, integer, nullValue, oid, sequence } from './der-writer.js'
+import { madeOnceSync } from './made-once.js'
 
 /** Kinds of key the minter makes. */
 export type KeyKind =
@@ -14,8 +24,38 @@ const CURVES = {
   secp256k1: 'secp256k1',
 } as const
 
-/** A new private key. RSA takes a while: make one and pass it on where a test needs several certificates. */
+/**
+ * How many RSA keys of each kind all test files share: making one takes as long as making hundreds of the others. A test that
+ * needs more keys that differ makes them itself.
+ */
+const SHARED: Readonly<Record<string, number>> = { 'rsa-1024': 3, 'rsa-2048': 6, 'rsa-3072': 2, 'rsa-pss-2048': 2 }
+
+/** The shared keys, and how many of each kind this process has given out. */
+let shared: Record<string, KeyObject[]> | undefined
+const given = new Map<KeyKind, number>()
+
+function sharedKeys(): Record<string, KeyObject[]> {
+  const file = madeOnceSync('rsa-keys', createHash('sha256').update(JSON.stringify(SHARED)), (place) => {
+    const made = Object.entries(SHARED).map(([kind, count]) => [
+      kind,
+      Array.from({ length: count }, () => makeKey(kind as KeyKind).export({ type: 'pkcs8', format: 'pem' })),
+    ])
+    writeFileSync(place, JSON.stringify(Object.fromEntries(made)), { mode: 0o600 })
+  })
+  const read = Object.entries(JSON.parse(readFileSync(file, 'utf8')) as Record<string, string[]>)
+  return Object.fromEntries(read.map(([kind, keys]) => [kind, keys.map((key) => createPrivateKey(key))]))
+}
+
+/** A private key: a new one, or for RSA the next of the shared ones, so that keys made one after the other differ. */
 export function newKey(kind: KeyKind = 'p256'): KeyObject {
+  if (SHARED[kind] === undefined) return makeKey(kind)
+  const keys = (shared ??= sharedKeys())[kind] ?? []
+  const count = given.get(kind) ?? 0
+  given.set(kind, count + 1)
+  return keys[count % keys.length] ?? makeKey(kind)
+}
+
+function makeKey(kind: KeyKind): KeyObject {
   if (kind === 'ed25519') return generateKeyPairSync('ed25519').privateKey
   if (kind === 'ed448') return generateKeyPairSync('ed448').privateKey
   if (kind.startsWith('rsa-pss-')) {

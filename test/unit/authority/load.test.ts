@@ -62,7 +62,7 @@ function opensslCa(keyFile: string, ...more: string[]): string {
 
 describe('an authority of openssl', () => {
   const ec = (): string => openssl(['genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256'])
-  const rsa = (): string => openssl(['genpkey', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048'])
+  const rsa = (): string => newKey('rsa-2048').export({ type: 'pkcs8', format: 'pem' }).toString()
   const pass = ['-passout', `pass:${PASSPHRASE}`]
 
   test.each<[string, () => string, (key: string) => string, RegExp]>([

@@ -1,5 +1,5 @@
 /** What a caller can narrow and extend, how far, and what is refused unless the option says so by name. */
-import { generateKeyPairSync, X509Certificate } from 'node:crypto'
+import { X509Certificate } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
 import {
   type Authority,
@@ -10,7 +10,7 @@ import {
   PrivateKey,
 } from '../../../src/authority/index.js'
 import type { FindingCode } from '../../../src/validate/index.js'
-import { mintCa } from '../../support/mint.js'
+import { mintCa, newKey } from '../../support/mint.js'
 import { openssl } from '../../support/openssl.js'
 import { refused } from '../../support/refused.js'
 
@@ -212,8 +212,7 @@ describe('what etcd, its gateway or its clients refuse is refused here, unless t
   })
 
   test('a weak key', async () => {
-    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 1024 })
-    const key = PrivateKey.fromKeyObject(privateKey)
+    const key = PrivateKey.fromKeyObject(newKey('rsa-1024'))
     const error = await refused(authority.issue({ ...CLIENT, key }), 'ERR_ISSUE_REFUSED')
     expect(error.details.findings.map((each) => each.code)).toContain('key/weak')
     expect((await authority.issue({ ...CLIENT, key, evenIfEtcdRefuses: true })).key).toBe(key)
@@ -249,17 +248,11 @@ test('a chain that does not fit into a handshake is refused', async () => {
 describe('a key that is used again', () => {
   test('is the one that is certified', async () => {
     for (const [kind, usage] of [
-      ['ec', 'Digital Signature\n'],
+      ['p384', 'Digital Signature\n'],
       ['ed25519', 'Digital Signature\n'],
-      ['rsa', 'Digital Signature, Key Encipherment\n'],
+      ['rsa-2048', 'Digital Signature, Key Encipherment\n'],
     ] as const) {
-      const { privateKey } =
-        kind === 'ec'
-          ? generateKeyPairSync('ec', { namedCurve: 'P-384' })
-          : kind === 'rsa'
-            ? generateKeyPairSync('rsa', { modulusLength: 2048 })
-            : generateKeyPairSync('ed25519')
-      const key = PrivateKey.fromKeyObject(privateKey)
+      const key = PrivateKey.fromKeyObject(newKey(kind))
       const [first, second] = [await authority.issue({ ...CLIENT, key }), await authority.issue({ ...PEER, key })]
       expect(first.key).toBe(key)
       expect(Buffer.from(first.chain[0].spki)).toEqual(Buffer.from(second.chain[0].spki))
@@ -290,7 +283,7 @@ describe('a key that is used again', () => {
   })
 
   test('is a PrivateKey, and says itself what kind it is', async () => {
-    const { privateKey } = generateKeyPairSync('ed25519')
+    const privateKey = newKey('ed25519')
     expect(await option({ ...CLIENT, key: privateKey })).toBe('request.key')
     const key = PrivateKey.fromKeyObject(privateKey)
     expect(await option({ ...CLIENT, key, algorithm: 'ed25519' })).toBe('request.algorithm')

@@ -12,6 +12,7 @@ import {
   type WebCrypto,
 } from '../../../src/authority/index.js'
 import { pemOf } from '../../support/witness-go-issued.js'
+import { newKey, publicHalf, spkiOf } from '../../support/mint-keys.js'
 import { openssl, temporaryFolder } from '../../support/openssl.js'
 import { refused } from '../../support/refused.js'
 
@@ -62,7 +63,7 @@ describe('openssl as a process of its own', () => {
     ['P-256', ['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256'], (key) => ['dgst', '-sha256', '-sign', key]],
     ['P-384', ['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-384'], (key) => ['dgst', '-sha384', '-sign', key]],
     ['P-521', ['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-521'], (key) => ['dgst', '-sha512', '-sign', key]],
-    ['RSA', ['-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:3072'], (key) => ['dgst', '-sha256', '-sign', key]],
+    ['RSA', ['-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048'], (key) => ['dgst', '-sha256', '-sign', key]],
     ['Ed25519', ['-algorithm', 'ED25519'], (key) => ['pkeyutl', '-sign', '-rawin', '-inkey', key, '-in']],
   ]
 
@@ -126,13 +127,13 @@ describe('an ECDSA signature', () => {
 describe('a signer that does it wrong', () => {
   const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const other = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  const rsa = newKey('rsa-2048')
   const right = (data: Uint8Array, key: KeyObject = pair.privateKey): Buffer => sign('sha256', data, key)
   const failure = new Error('the module is locked')
 
   test.each<[string, (data: Uint8Array) => unknown, RegExp]>([
     ['with another key', (data) => right(data, other.privateKey), /may hold another key/],
-    ['with another kind of key', (data) => sign('sha256', data, rsa.privateKey), /does not verify/],
+    ['with another kind of key', (data) => sign('sha256', data, rsa), /does not verify/],
     ['with another digest', (data) => sign('sha384', data, pair.privateKey), /than sha256/],
     ['the digest', (data) => right(webDigest(data)), /sign a digest of the data/],
     ['something else', () => right(Buffer.from('other')), /does not verify/],
@@ -210,7 +211,7 @@ describe('a signer that does it wrong', () => {
   })
 
   test.each<[string, KeyObject, string]>([
-    ['RSA of 1024 bits', generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey, 'RSA 1024'],
+    ['RSA of 1024 bits', publicHalf(newKey('rsa-1024')), 'RSA 1024'],
     ['Ed448', generateKeyPairSync('ed448').publicKey, 'Ed448'],
     ['secp256k1', generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).publicKey, 'ECDSA secp256k1'],
     ['X25519', generateKeyPairSync('x25519').publicKey, 'X25519'],
@@ -244,7 +245,15 @@ async function makePair(
   algorithm: (typeof ALGORITHMS)[number],
   extractable: boolean,
 ): Promise<Pair> {
-  return (await crypto.subtle.generateKey(algorithm, extractable, ['sign', 'verify'])) as Pair
+  if (algorithm.modulusLength === undefined) {
+    return (await crypto.subtle.generateKey(algorithm, extractable, ['sign', 'verify'])) as Pair
+  }
+  const key = newKey('rsa-2048')
+  const pkcs8 = Uint8Array.from(key.export({ type: 'pkcs8', format: 'der' }))
+  return {
+    privateKey: await crypto.subtle.importKey('pkcs8', pkcs8, algorithm, extractable, ['sign']),
+    publicKey: await crypto.subtle.importKey('spki', Uint8Array.from(spkiOf(key)), algorithm, true, ['verify']),
+  } as Pair
 }
 
 describe.each(IMPLEMENTATIONS)('keys of %s', (_, own, otherName, other) => {

@@ -3,14 +3,20 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { DerReader, Tag } from '../../../src/x509/der.js'
 import { isReadablePublicKey, readPublicKey } from '../../../src/x509/public-key.js'
+import { newKey } from '../../support/mint-keys.js'
 
 const curve = (namedCurve: string): { publicKey: KeyObject; privateKey: KeyObject } =>
   generateKeyPairSync('ec', { namedCurve })
 
+const pairOf = (privateKey: KeyObject): { publicKey: KeyObject; privateKey: KeyObject } => ({
+  publicKey: createPublicKey(privateKey),
+  privateKey,
+})
+
 const PAIRS = {
-  'RSA 2048': generateKeyPairSync('rsa', { modulusLength: 2048 }),
+  'RSA 2048': pairOf(newKey('rsa-2048')),
   'RSA 2048, exponent 3': generateKeyPairSync('rsa', { modulusLength: 2048, publicExponent: 3 }),
-  'RSA-PSS': generateKeyPairSync('rsa-pss', { modulusLength: 2048 }),
+  'RSA-PSS': pairOf(newKey('rsa-pss-2048')),
   Ed25519: generateKeyPairSync('ed25519'),
   X25519: generateKeyPairSync('x25519'),
   'P-224': curve('secp224r1'),

@@ -568,7 +568,7 @@ describe('whatever happens in between', () => {
     const byAnybody = all.filter((at) => counted.calls[at]?.startsWith('fchown') !== true)
     expect(byAnybody.length).toBeGreaterThan(50)
     const steps = all.filter((_, i) => !plain || i % 3 === 0)
-    await eachAtOnce(sample(steps, 8), async (at) => {
+    await eachAtOnce(sample(steps, 5), async (at) => {
       const directory = await small(plain)
       await run(faultyFileSystem({ at, how: 'kill' }), directory)
       expect(pairsIn(directory, SMALL), `step ${String(at)}`).toEqual([])
