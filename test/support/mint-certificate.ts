@@ -77,6 +77,9 @@ export interface MintOptions {
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
 
+/** One moment for all, so that a certificate does not outlive the issuer that was made a moment earlier. */
+const NOW = Date.now()
+
 /** Makes one certificate with exactly the extensions given. */
 export function mint(options: MintOptions): Minted {
   const key = typeof options.key === 'object' ? options.key : newKey(options.key)
@@ -92,8 +95,8 @@ export function mint(options: MintOptions): Minted {
     identifier(options.innerSignature ?? signature),
     options.issuerName === undefined ? issuer.subject : encodeName(options.issuerName),
     sequence(
-      encodeTime(options.notBefore ?? new Date(Date.now() - HOUR)),
-      encodeTime(options.notAfter ?? new Date(Date.now() + 30 * DAY)),
+      encodeTime(options.notBefore ?? new Date(NOW - HOUR)),
+      encodeTime(options.notAfter ?? new Date(NOW + 30 * DAY)),
     ),
     subject,
     options.spki ?? spkiOf(key),
@@ -131,7 +134,7 @@ export interface MintCaOptions extends MintOptions {
 export function mintCa(options: MintCaOptions): Minted {
   const { key, issuerKey } = keysOf(options)
   return mint({
-    notAfter: new Date(Date.now() + 3650 * DAY),
+    notAfter: new Date(NOW + 3650 * DAY),
     ...options,
     key,
     extensions: merge(options, [

@@ -346,20 +346,6 @@ describe('watch', () => {
   })
 })
 
-test('the real timers are short, let the process end, and are gone after an abort', async () => {
-  const authority = await createAuthority({ name: 'CA' })
-  const source = fromAuthority(authority, { role: 'client', name: 'x' })
-  await source.load()
-  const timers = (): number => process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length
-  const before = timers()
-  const { controller, ended } = follow(source)
-  await new Promise((resolve) => setImmediate(resolve))
-  // One that were not unref'd would be counted.
-  expect(timers()).toBeLessThanOrEqual(before)
-  controller.abort()
-  await ended
-})
-
 test('a process that follows a source, and has nothing else to do, ends', async () => {
   using children = await childModules(['src/authority/from-authority.ts', 'src/authority/create.ts'])
   const child = children.start(`

@@ -3,8 +3,7 @@ import { once } from 'node:events'
 import type { ServerHttp2Stream } from 'node:http2'
 import { InterceptingCall, type Interceptor } from '@grpc/grpc-js'
 import { circuitBreaker, ConsecutiveBreaker, handleAll } from 'cockatiel'
-import { Etcd3 } from 'etcd3'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../../src/client/index.js'
 import { mintPki } from '../../support/etcd.js'
 import { dns } from '../../support/mint.js'
@@ -43,132 +42,6 @@ function connect(
     ...options,
   })
 }
-
-/** Sockets and timers that hold the process, beside those of the test runner. */
-function handles(): string[] {
-  return process.getActiveResourcesInfo().filter((each) => /TCP|TLS|Timeout|Immediate|GETADDR/.test(each))
-}
-
-/** Waits until no more handles are there than before. */
-async function settled(before: readonly string[]): Promise<void> {
-  await expect.poll(() => handles().length).toBeLessThanOrEqual(before.length)
-}
-
-describe('closing', () => {
-  let peer: Peer
-  beforeEach(async () => {
-    peer = await goodPeer()
-  })
-  afterEach(async () => {
-    await peer[Symbol.asyncDispose]()
-  })
-
-  it('await using leaves no socket, timer or listener', async () => {
-    const before = handles()
-    {
-      await using client = await connect([peer])
-      expect(client).toBeInstanceOf(Etcd3)
-      await client.get('a').string()
-      expect(peer.open).toBe(1)
-    }
-    // The client's own end is gone by now; the server's follows.
-    await expect.poll(() => peer.open).toBe(0)
-    await settled(before)
-  })
-
-  it('close() does the same, twice as well as once, and calls afterwards are told', async () => {
-    const before = handles()
-    const client = await connect([peer])
-    client.close()
-    client.close()
-    await expect(client.get('a').string()).rejects.toThrow('client was already closed')
-    await expect.poll(() => peer.open).toBe(0)
-    expect(client.tls.endpoints).toMatchObject([{ state: 'closed', findings: [] }])
-    await refused(client.tls.probe(), 'ERR_CLOSED')
-    await settled(before)
-  })
-
-  it('lets a request that was sent come to its end', async () => {
-    let answerNow: () => void = () => undefined
-    await using slow = await grpcPeer(serverTls(pki.server), (stream) => {
-      answerNow = () => {
-        emptyAnswer(stream)
-      }
-    })
-    const client = await connect([slow])
-    const answer = client.get('a').string()
-    const untouched = answerNow
-    await expect.poll(() => answerNow).not.toBe(untouched)
-    client.close()
-    answerNow()
-    expect(await answer).toBeNull()
-    await expect.poll(() => slow.open).toBe(0)
-  })
-
-  it('a hundred times leaves no handle', async () => {
-    const before = handles()
-    for (let i = 0; i < 100; i += 1) {
-      const client = await connect([peer])
-      await client.get('a').string()
-      client.close()
-    }
-    await expect.poll(() => peer.open).toBe(0)
-    await settled(before)
-    expect(peer.accepted).toBe(100)
-  })
-
-  it('a failed creation leaves nothing either', async () => {
-    await using stalled = await tlsPeer(serverTls(pki.server))
-    const before = handles()
-    await refused(connect([peer, stalled], { preflight: 'all', dialTimeout: '200ms' }), 'ERR_UNREACHABLE')
-    await expect.poll(() => peer.open + stalled.open).toBe(0)
-    await settled(before)
-  })
-})
-
-describe('closing with a watch or a lease that was never ended', () => {
-  it('ends their streams and leaves no timer', async () => {
-    await using peer = await grpcPeer(serverTls(pki.server), (stream, headers) => {
-      if (headers[':path'] === '/etcdserverpb.Lease/LeaseGrant') emptyAnswer(stream)
-      else stream.respond({ ':status': 200, 'content-type': 'application/grpc' })
-    })
-    const before = handles()
-    const timers = (): number => handles().filter((each) => each === 'Timeout').length
-    const timersBefore = timers()
-    const client = await connect([peer])
-    const watcher = client.watch().key('a').watcher()
-    await once(watcher, 'connecting')
-    const lease = client.lease(10)
-    await once(lease, 'keepaliveEstablished')
-    const disconnected = once(watcher, 'disconnected')
-    const failed = once(lease, 'keepaliveFailed')
-    await client[Symbol.asyncDispose]()
-    expect(timers()).toBeLessThanOrEqual(timersBefore)
-    await disconnected
-    await failed
-    await watcher.cancel()
-    await settled(before)
-  })
-})
-
-describe('closing while a watch has had a hard time coming about', () => {
-  it('does not wait for its next attempt, which would be a long way off', async () => {
-    let refusals = 0
-    await using peer = await grpcPeer(serverTls(pki.server), (stream) => {
-      refusals += 1
-      if (refusals <= 4) refuseCall(stream, 14, 'etcdserver: no leader')
-      else stream.respond({ ':status': 200, 'content-type': 'application/grpc' })
-    })
-    const timers = (): number => handles().filter((each) => each === 'Timeout').length
-    const client = await connect([peer])
-    const watcher = client.watch().key('a').watcher()
-    await expect.poll(() => refusals).toBe(5)
-    const before = timers()
-    await client[Symbol.asyncDispose]()
-    expect(timers()).toBeLessThanOrEqual(before)
-    await watcher.cancel()
-  })
-})
 
 describe('what is handed on to etcd3', () => {
   it('call options, interceptors and fault handling have their effect', async () => {
@@ -271,7 +144,8 @@ describe('preflight', () => {
         { state: 'ready', protocol: 'TLSv1.3', findings: [], path: [{}, {}] },
       ])
     for (let i = 0; i < 6; i += 1) expect(await client.get('a').string()).toBeNull()
-    const report = await client.tls.probe()
+    await using hasty = await connect([wrongName, silent, good], { dialTimeout: '1s' })
+    const report = await hasty.tls.probe()
     expect(errorCodes(report.findings)).toEqual(expect.arrayContaining(['san/host-not-covered', 'endpoint/silent']))
   })
 

@@ -5,13 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createSecureClient } from '../../../src/client/index.js'
-import { blackHole } from '../../support/black-hole.js'
 import { type Compiled, compileSources, root } from '../../support/compiled.js'
 import { mintPki } from '../../support/etcd.js'
 import { emptyAnswer, grpcPeer, type Peer, serverTls, silentPeer } from '../../support/peers.js'
-import { errorCodes, refused } from '../../support/refused.js'
-import { OwnTime } from '../../support/own-time.js'
 
 const pki = mintPki()
 const stranger = mintPki('Stranger')
@@ -130,24 +126,5 @@ describe('the environment does not weaken the client', () => {
       },
     )
     expect(stdout).toBe('ok\n')
-  })
-})
-
-describe('an address that swallows packets', () => {
-  it('ends in a time-out, and no socket stays behind', async () => {
-    await using hole = await blackHole()
-    const before = process.getActiveResourcesInfo().filter((each) => each.includes('TCP')).length
-    using clock = new OwnTime()
-    const attempt = createSecureClient({
-      endpoints: hole.endpoint,
-      credentials: pki.client,
-      dialTimeout: '500ms',
-    })
-    const { details } = await refused(attempt, 'ERR_UNREACHABLE')
-    expect(clock.elapsed).toBeLessThan(1500)
-    expect(errorCodes(details.report.findings)).toEqual(['endpoint/connect-timeout'])
-    await expect
-      .poll(() => process.getActiveResourcesInfo().filter((each) => each.includes('TCP')).length)
-      .toBeLessThanOrEqual(before)
   })
 })

@@ -1,9 +1,10 @@
 /** A host name with several addresses: one that fails costs next to nothing while another one works. */
 import type { ServerHttp2Stream } from 'node:http2'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../../../src/client/index.js'
 import { blackHole } from '../../../support/black-hole.js'
 import { mintPki } from '../../../support/etcd.js'
+import { OwnTime } from '../../../support/own-time.js'
 import { emptyAnswer, grpcPeer, type Peer, proxyTo, serverTls, silentPeer } from '../../../support/peers.js'
 import { errorCodes, findingOf, refused } from '../../../support/refused.js'
 import { resolveTo } from '../../../support/resolver.js'
@@ -24,10 +25,12 @@ function failedAddresses(client: SecureEtcd3): unknown {
   return findingOf(client.tls.endpoints[0]?.findings ?? [], 'endpoint/address-failed').details
 }
 
-async function timed<T>(work: Promise<T>): Promise<[T, number]> {
+/** The outcome, after how many milliseconds it came, and how many of those this process had. */
+async function timed<T>(work: Promise<T>): Promise<[T, { late: number; own: number }]> {
+  using clock = new OwnTime()
   const started = performance.now()
   const result = await work
-  return [result, performance.now() - started]
+  return [result, { late: performance.now() - started, own: clock.elapsed }]
 }
 
 describe('a host name with two addresses', () => {
@@ -50,10 +53,10 @@ describe('a host name with two addresses', () => {
     const port = Number(new URL(hole.endpoint).port)
     await using way = await proxyTo(peer.port, port, FIRST)
     using _names = resolveTo([SECOND, FIRST])
-    const [client, late] = await timed(connect(port, { dialTimeout: '20s' }))
+    const [client, { late, own }] = await timed(connect(port, { dialTimeout: '20s' }))
     await using _client = client
     expect(late).toBeGreaterThanOrEqual(245)
-    expect(late).toBeLessThan(3000)
+    expect(own).toBeLessThan(3000)
     expect(failedAddresses(client)).toMatchObject({ answered: FIRST, failed: [{ address: SECOND, reason: 'slower' }] })
     expect(way.accepted).toBe(1)
   })
@@ -62,9 +65,9 @@ describe('a host name with two addresses', () => {
     await using peer = await etcd()
     await using silent = await silentPeer(peer.port, FIRST)
     using _names = resolveTo([FIRST, SECOND])
-    const [client, late] = await timed(connect(peer.port, { dialTimeout: '20s' }))
+    const [client, { own }] = await timed(connect(peer.port, { dialTimeout: '20s' }))
     await using _client = client
-    expect(late).toBeLessThan(3000)
+    expect(own).toBeLessThan(3000)
     // The connection that lost is gone.
     await expect.poll(() => silent.open).toBe(0)
     peer.cut()
@@ -74,15 +77,21 @@ describe('a host name with two addresses', () => {
     await expect.poll(() => silent.open).toBe(0)
   })
 
-  // On a machine that is busy, a dial may take longer than the delay after which the next address is tried.
-  it('is connected once if its first address works', { retry: 5 }, async () => {
+  it('is connected once if its first address works', async () => {
     await using peer = await etcd()
     await using other = await silentPeer(peer.port, FIRST)
     using _names = resolveTo([SECOND, FIRST])
-    await using client = await connect(peer.port)
-    await client.put('a').value('b')
-    expect(client.tls.endpoints[0]?.findings).toEqual([])
-    expect([peer.accepted, other.accepted]).toEqual([1, 0])
+    // On a busy machine, a dial takes longer than the delay after which the next address is tried: it does not pass here.
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      await using client = await connect(peer.port)
+      await client.put('a').value('b')
+      expect(client.tls.endpoints[0]?.findings).toEqual([])
+      expect([peer.accepted, other.accepted]).toEqual([1, 0])
+      client.close()
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   it('is reported with the reason of each address if all fail, the most telling one as the error', async () => {
