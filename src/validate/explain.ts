@@ -11,12 +11,14 @@ const MAX_SHOWN = 20
 
 /** Explains the dead end at the last place of a path. */
 export function explainDeadEnd(
-  last: Place,
+  path: readonly Place[],
   anchors: readonly Certificate[],
   intermediates: readonly Certificate[],
   index: IssuerIndex,
   notes: Notebook,
 ): void {
+  const last = path.at(-1)
+  if (last === undefined) return
   const { certificate } = last
   const anchorNames = subjectsOf(anchors)
   if (anchors.length === 0) {
@@ -28,7 +30,10 @@ export function explainDeadEnd(
   const namesakes = [...index.issuersOf(certificate)]
     .map((candidate) => candidate.certificate)
     .filter((candidate) => !candidate.equals(certificate))
-  if (namesakes.length > 0) explainNamesakes(last, namesakes, notes)
+  // CAs that certify each other lead round and round; the key of the issuer made the signature all the same.
+  const isCircle = path.some((place) => place !== last && namesakes.includes(place.certificate))
+  if (isCircle) notes.add(last, 'chain/circle', { issuer: certificate.issuer.toString(), anchors: anchorNames })
+  else if (namesakes.length > 0) explainNamesakes(last, namesakes, notes)
   else if (certificate.isSelfIssued) {
     notes.add(last, last.index === 0 ? 'chain/self-signed' : 'chain/root-not-trusted', { anchors: anchorNames })
   } else {

@@ -7,10 +7,14 @@ import type { Certificate } from '../x509/certificate.js'
 import type { Budget } from './budget.js'
 import type { Candidate, IssuerIndex } from './issuer-index.js'
 
-/** A way upwards from the leaf, the leaf first. `anchored`: its last certificate is trusted. */
+/**
+ * A way upwards from the leaf, the leaf first. `anchored`: its last certificate is trusted. `isCut`: it was not followed
+ * further, because it has as many certificates as are allowed.
+ */
 export interface FoundPath {
   readonly certificates: readonly Certificate[]
   readonly anchored: boolean
+  readonly isCut?: boolean
 }
 
 /**
@@ -62,7 +66,7 @@ export function* walkPaths(
     } else if (stack.length < maxLength) {
       stack.push({ certificate, issuers: index.issuersOf(certificate), followed: false })
     } else if (deadEnds) {
-      yield { certificates: [...stack.map((frame) => frame.certificate), certificate], anchored: false }
+      yield { certificates: [...stack.map((frame) => frame.certificate), certificate], anchored: false, isCut: true }
     }
   }
 }

@@ -155,7 +155,9 @@ function judgeFailure(
   const places = placesOf(found)
   const notes = new Notebook()
   const last = places.at(-1)
-  if (!found.anchored && last !== undefined) explainDeadEnd(last, input.anchors, input.intermediates, index, notes)
+  // What lies above was not looked at, so that the path is too long is all there is to say; checkPathLength says it.
+  if (!found.anchored && found.isCut !== true && last !== undefined)
+    explainDeadEnd(places, input.anchors, input.intermediates, index, notes)
   judgeAboveLeaf(places, issuers, input.rules, notes)
   return { places, notes, rank: { anchored: found.anchored, errors: notes.errorCount, length: places.length } }
 }

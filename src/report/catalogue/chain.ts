@@ -68,6 +68,20 @@ export const chain = {
     remedy: () =>
       'If you know this CA, put its certificate into the CA file; else the certificate comes from a foreign CA.',
   }),
+  'chain/circle': row<{ issuer: string; anchors: string[] }>({
+    severity: 'error',
+    meaning:
+      'CAs certify each other, as cross-certificates do, and none of them is trusted or certified by a CA that is.',
+    source: 'RFC 4158 section 2.4.2',
+    refusals: [
+      { by: 'Go', words: 'x509: certificate signed by unknown authority' },
+      { by: 'OpenSSL', words: 'unable to get local issuer certificate' },
+    ],
+    message: ({ issuer, anchors }, who) =>
+      `${who} was issued by "${issuer}", which is below it in the same chain, and no CA of the chain is trusted; the trusted CAs are ${quoted(anchors)}.`,
+    remedy: () =>
+      'Put the root certificate of these CAs into the CA file, or send the intermediate that leads to a trusted CA.',
+  }),
   'chain/no-trust-anchors': row<NoDetails>({
     severity: 'error',
     meaning: 'Without a trusted CA nothing can be verified. The system’s roots are never used in its place.',

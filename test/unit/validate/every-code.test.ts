@@ -237,6 +237,18 @@ const CASES: Readonly<Record<Code, Case>> = {
       return chainOf(leaf, [intermediate, root], [mintCa({ subject: 'Other' })])
     },
   },
+  'chain/circle': {
+    faulty: () => {
+      const [one, other] = [mintCa({ subject: 'One' }), mintCa({ subject: 'Other' })]
+      const crossed = [
+        mintCa({ subject: 'One', key: one.key, issuer: other }),
+        mintCa({ subject: 'Other', key: other.key, issuer: one }),
+      ]
+      return chainOf(mintLeaf({ subject: 'x', issuer: one, names: [dns(HOST)] }), crossed, [
+        mintCa({ subject: 'Third' }),
+      ])
+    },
+  },
   'chain/no-trust-anchors': {
     faulty: () => {
       const { leaf, intermediate } = mintChain()

@@ -46,6 +46,24 @@ describe('where no issuer is at hand', () => {
     ])
   })
 
+  it('reports a chain of sound signatures that is too long as too long, and nothing else', () => {
+    const cas = [R]
+    for (let i = 0; i < 20; i++) cas.push(mintCa({ subject: `C${String(i)}`, issuer: cas.at(-1) }))
+    expect(codesOf(judge(below(cas.at(-1) ?? R), cas.slice(1), [R]))).toEqual(['constraints/too-many-intermediates'])
+    expect(codesOf(judge(below(cas.at(-1) ?? R), cas.slice(1), [T]))).toEqual(['constraints/too-many-intermediates'])
+  })
+
+  it('reports CAs that certify each other as a circle', () => {
+    const [X, Y] = [mintCa({ subject: 'X' }), mintCa({ subject: 'Y' })]
+    const [XbyY, YbyX] = [
+      mintCa({ subject: 'X', key: X.key, issuer: Y }),
+      mintCa({ subject: 'Y', key: Y.key, issuer: X }),
+    ]
+    const findings = judge(below(X), [XbyY, YbyX], [T])
+    expect(codesOf(findings)).toEqual(['chain/circle@2'])
+    expect(detailsOf(findings, 'chain/circle')).toEqual([{ issuer: 'CN=X', anchors: ['CN=T'] }])
+  })
+
   it('names twenty of each', () => {
     const [details] = detailsOf(judge(below(A), many(21), many(22)), 'chain/issuer-not-found')
     expect(details).toEqual({ issuer: 'CN=A', anchors: numbered(20), intermediates: numbered(20) })
