@@ -10,9 +10,12 @@ import { holdingProcess } from './holding-process.js'
 import { Login, LoginError } from './login.js'
 import {
   type ClientOptions,
+  type DiscoveredClientOptions,
+  type EnvironmentClientOptions,
   type PasswordAuth,
   type ResolvedOptions,
   resolveOptions,
+  type SecureClientOptions,
   type UnlocatedOptions,
 } from './options.js'
 import { Session } from './session.js'
@@ -31,7 +34,9 @@ import { Session } from './session.js'
  *
  * With `signal` aborted, it rejects with the signal's reason.
  */
-export function createSecureClient(options: ClientOptions): Promise<SecureEtcd3> {
+export function createSecureClient(
+  options: SecureClientOptions | EnvironmentClientOptions | DiscoveredClientOptions,
+): Promise<SecureEtcd3> {
   return connectSecurely(options, lookupSrv)
 }
 

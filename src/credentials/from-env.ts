@@ -45,7 +45,10 @@ export interface EnvironmentSource extends WatchableSource {
  * @param env The environment. Default: `process.env`.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for an option that is unknown or of a wrong type.
  */
-export function fromEnv(env: Environment = process.env, options: FromEnvOptions = {}): EnvironmentSource {
+export function fromEnv(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+  options: FromEnvOptions = {},
+): EnvironmentSource {
   const given: unknown = env
   if (typeof given !== 'object' || given === null) throw valueInvalid('env', given, 'an object, such as process.env')
   checkOptions('options', options, ['prefix', 'passphrase', 'crl', 'watch'])

@@ -257,7 +257,7 @@ const PERMITS: [permit: string[], request: IssueRequest, code: FindingCode | nul
 
 describe('permit', () => {
   test.each(PERMITS)('%j and %j', async (permit, request, code, words) => {
-    const authority = await createAuthority({ name: 'CA', permit: permit as [string], clock })
+    const authority = await createAuthority({ name: 'CA', permit, clock })
     const given = await authority.issue({ ...request, evenIfEtcdRefuses: true })
     const usage = request.role === 'client' ? 'client' : 'server'
     expect(opensslSays(given, usage === 'client' ? 'sslclient' : 'sslserver')).toContain(words)
