@@ -14,7 +14,7 @@ import { type Call, type ChannelBacking, connectivityState, type Deadline, statu
 import type { Connection } from './transport/connection.js'
 import { noConnection } from './failure.js'
 import { KeepAliveResumer } from './streams/keep-alive-resumer.js'
-import { type Login, LoginError } from './login.js'
+import { isTokenRefused, type Login, LoginError } from './login.js'
 import type { Member } from './member.js'
 import { ResumableCall } from './streams/resumable-call.js'
 import { ResumePositions } from './streams/resume-positions.js'
@@ -148,9 +148,9 @@ export class Members implements CallRoute, ChannelBacking {
 
   judge(outcome: Outcome, call: EndedCall): Outcome {
     if (isNoLeader(outcome)) this.#markLeaderless(call.carriedBy)
-    const judged = this.login?.judge(outcome, call.headers) ?? outcome
+    const judged = this.login === null ? withoutLogin(outcome) : this.login.judge(outcome, call.headers)
     if (judged.code === status.OK) return judged
-    return because(judged, this.explainRefusal(judged, call))
+    return because(judged, this.explainRefusal(outcome, call))
   }
 
   /** To be called after each change of a member. */
@@ -309,6 +309,18 @@ export class Members implements CallRoute, ChannelBacking {
     if (this.#waiting.size > 0) return
     clearTimeout(this.#waitTimer)
     this.#waitTimer = undefined
+  }
+}
+
+/**
+ * etcd3 repeats a call without a pause as long as etcd does not accept its token (etcd3/lib/connection-pool.js, exec), and
+ * recognizes that by the message. Without a password there is no other token.
+ */
+function withoutLogin(outcome: Outcome): Outcome {
+  if (outcome.code !== status.UNAUTHENTICATED || !isTokenRefused(outcome)) return outcome
+  return {
+    ...outcome,
+    details: 'etcd does not accept the token of this call, and the client has no password for another one',
   }
 }
 

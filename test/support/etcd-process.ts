@@ -18,11 +18,14 @@ export interface ProcessOptions {
   readonly env?: Readonly<Record<string, string>> | undefined
   /** The number of another user to run as. Default: whoever runs the tests. */
   readonly uid?: number | undefined
+  /** The network namespace to run in. Default: that of this process. */
+  readonly space?: string | undefined
 }
 
-export function startEtcdProcess(args: readonly string[], { cwd, env = {}, uid }: ProcessOptions): EtcdProcess {
+export function startEtcdProcess(args: readonly string[], { cwd, env = {}, uid, space }: ProcessOptions): EtcdProcess {
   const as = uid === undefined ? {} : { uid, gid: uid }
-  const child = spawn('etcd', args, { cwd, env: { PATH: process.env['PATH'], ...env }, ...as })
+  const [program, ...all] = space === undefined ? ['etcd', ...args] : ['ip', 'netns', 'exec', space, 'etcd', ...args]
+  const child = spawn(program, all, { cwd, env: { PATH: process.env['PATH'], ...env }, ...as })
   let log = ''
   const collect = (chunk: Buffer): void => {
     log += chunk.toString()

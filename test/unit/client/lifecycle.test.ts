@@ -359,6 +359,21 @@ describe('logging in with a password', () => {
     expect(await client.get('a').string()).toBeNull()
   })
 
+  it('is impossible without one: a call whose token etcd refuses fails after one attempt, with a cause', async () => {
+    let calls = 0
+    await using peer = await grpcPeer(serverTls(pki.server), (stream) => {
+      calls += 1
+      // Without a limit the test would end by its memory.
+      if (calls > 50) emptyAnswer(stream)
+      else refuseCall(stream, 16, 'etcdserver: invalid auth token')
+    })
+    await using client = await connect([peer])
+    await expect(client.put('a').value('b').exec()).rejects.toMatchObject({
+      cause: { code: 'ERR_ACCESS_DENIED', message: expect.stringContaining('access/token-refused') as string },
+    })
+    expect(calls).toBe(1)
+  })
+
   it('whose tokens are always refused does not go round for ever', async () => {
     let logins = 0
     await using peer = await grpcPeer(serverTls(pki.server), (stream, headers) => {
