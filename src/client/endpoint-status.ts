@@ -2,10 +2,11 @@
 import type { CertificateRef, Finding } from '../report/finding.js'
 
 /**
- * How an endpoint stands. `connecting`: being dialled. `ready`: proved, TLS verified on both sides, and answered by etcd. `failed`: the
- * findings say why; it is dialled again after a while. `closed`: the client was closed.
+ * How an endpoint stands. `connecting`: being dialled. `ready`: proved, TLS verified on both sides, and answered by etcd. `leaderless`:
+ * the same, but its member has no leader, so that calls go to other endpoints. `failed`: the findings say why; it is dialled again after
+ * a while. `closed`: the client was closed.
  */
-export type EndpointState = 'connecting' | 'ready' | 'failed' | 'closed'
+export type EndpointState = 'connecting' | 'ready' | 'leaderless' | 'failed' | 'closed'
 
 /** One endpoint as it stands now. A snapshot: it does not change under the reader. */
 export interface EndpointStatus {
@@ -14,9 +15,9 @@ export interface EndpointStatus {
   state: EndpointState
   /** When it came into this state. */
   since: Date
-  /** TLS version of the connection; null unless ready. */
+  /** TLS version of the connection; null unless connected. */
   protocol: 'TLSv1.2' | 'TLSv1.3' | null
-  /** The server's path from its certificate to our trust anchor; null unless ready. */
+  /** The server's path from its certificate to our trust anchor; null unless connected. */
   path: CertificateRef[] | null
   /** What is wrong with it, or worth knowing about it: errors only while it is not ready. */
   findings: Finding[]

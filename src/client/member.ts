@@ -42,8 +42,10 @@ const RECENT = 1000
 export class Member {
   readonly endpoint: Endpoint
   readonly #parts: MemberParts
-  #state: EndpointState = 'failed'
+  /** `leaderless` is added in {@link status}: the connection is as good as any. */
+  #state: Exclude<EndpointState, 'leaderless'> = 'failed'
   #since = new Date()
+  #leaderlessSince: Date | null = null
   #changedAt = performance.now()
   #findings: Finding[] = []
   #dialled: Dialled | null = null
@@ -68,12 +70,21 @@ export class Member {
     this.#parts = parts
   }
 
-  get state(): EndpointState {
+  get state(): Exclude<EndpointState, 'leaderless'> {
     return this.#state
   }
 
   get findings(): readonly Finding[] {
-    return this.#findings
+    if (this.#leaderlessSince === null) return this.#findings
+    return [...this.#findings, finding('endpoint/no-leader', { endpoint: this.endpoint.url })]
+  }
+
+  /** Notes whether the member at the other end of the connection has a leader; a new connection counts as one that has. */
+  noteLeader(hasLeader: boolean): void {
+    if (hasLeader === (this.#leaderlessSince === null)) return
+    this.#leaderlessSince = hasLeader ? null : new Date()
+    if (hasLeader) this.#since = new Date()
+    this.#parts.onChange()
   }
 
   /** The proved connection, or null. */
@@ -85,11 +96,11 @@ export class Member {
     const { protocol = null, verdict = null } = this.#dialled ?? {}
     return {
       endpoint: this.endpoint.url,
-      state: this.#state,
-      since: new Date(this.#since),
+      state: this.#leaderlessSince === null ? this.#state : 'leaderless',
+      since: new Date(this.#leaderlessSince ?? this.#since),
       protocol,
       path: verdict?.report.path ?? null,
-      findings: [...this.#findings],
+      findings: [...this.findings],
     }
   }
 
@@ -311,8 +322,9 @@ export class Member {
     return pause
   }
 
-  #change(state: EndpointState, findings: readonly Finding[]): void {
+  #change(state: Exclude<EndpointState, 'leaderless'>, findings: readonly Finding[]): void {
     if (this.#state === 'closed') return
+    this.#leaderlessSince = null
     if (this.#state !== state) {
       this.#since = new Date()
       this.#changedAt = performance.now()

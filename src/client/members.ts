@@ -241,13 +241,16 @@ export class Members implements CallRoute, ChannelBacking {
 
   /** Chooses an endpoint only if there is no other one, until it has a leader again. */
   #markLeaderless(authority: string | null): void {
-    const connection = this.#ready.find((each) => each.authority === authority)
-    if (connection === undefined || this.#leaderless.has(connection)) return
+    const member = this.#members.find(({ connection }) => connection?.authority === authority)
+    const connection = member?.connection ?? null
+    if (member === undefined || connection === null || this.#leaderless.has(connection)) return
     const check = new LeaderCheck(connection, this.login?.headersFor(HEALTH_PATH) ?? NO_HEADERS, () => {
       this.#leaderless.delete(connection)
+      if (member.connection === connection) member.noteLeader(true)
       this.#serveWaiting()
     })
     this.#leaderless.set(connection, check)
+    member.noteLeader(false)
   }
 
   #logIn(login: Login | null): void {

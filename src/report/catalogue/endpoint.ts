@@ -183,6 +183,15 @@ export const endpoint = {
         ? `Check that etcd behind ${endpoint} runs, is no learner ("etcdctl member list" shows that) and has a leader ("etcdctl endpoint status" against the members themselves); and look at the log of the proxy between, if there is one.`
         : `Look at the log of the proxy or load balancer at ${endpoint}: etcd behind it must run, be reached over TLS with a certificate that etcd accepts, and be spoken to in HTTP/2 (as by nginx’s grpc_pass, never proxy_pass). Or use the URLs of the members themselves.`,
   }),
+  'endpoint/no-leader': row<{ endpoint: string }>({
+    severity: 'warning',
+    meaning:
+      'A member is connected and has no leader, so it refuses what needs one. Calls go to other endpoints, until a linearizable read succeeds there.',
+    source: 'etcd api/v3rpc/rpctypes/error.go, ErrGRPCNoLeader',
+    message: ({ endpoint }) => `The member at ${endpoint} has no leader: it is cut off from the other members, or they elect one.`,
+    remedy: ({ endpoint }) =>
+      `If it persists, run "etcdctl endpoint status --cluster" and check the network between ${endpoint} and the other members at their peer port.`,
+  }),
   'endpoint/lost': row<{
     endpoint: string
     reason: 'closed' | 'silent' | 'goaway' | 'refused' | 'not-grpc'

@@ -332,7 +332,11 @@ describe('a member without a leader', () => {
     const [refused = 0, served] = two.counts('KV/Put')
     expect(refused).toBeLessThanOrEqual(1)
     expect(served).toBe(20)
+    const [leaderless, other] = two.client.tls.endpoints
+    expect(leaderless).toMatchObject({ state: 'leaderless', findings: [{ code: 'endpoint/no-leader' }] })
+    expect(other?.state).toBe('ready')
     hasLeader = true
+    await expect.poll(() => two.client.tls.endpoints[0], { timeout: 20_000 }).toMatchObject({ state: 'ready', findings: [] })
     await expect
       .poll(
         async () => {
