@@ -71,6 +71,7 @@ const OF_OTHER_ROOMS: ReadonlySet<unknown> = new Set<FindingCode>([
   'discovery/insecure-dropped',
   'discovery/record-unusable',
   'endpoint/address-failed',
+  'endpoint/no-leader',
   'environment/extra-cas',
   'environment/proxy',
   'environment/verification-off',

@@ -90,9 +90,7 @@ async function makeCall(client: SecureEtcd3, random: Random): Promise<string | n
   const deadline = (): { deadline: number } => ({ deadline: Date.now() + DEADLINE })
   switch (random.below(7)) {
     case 0:
-      return (await endsInTime(client.get('k').options(deadline()).string()))
-        ? null
-        : 'get outlived its deadline'
+      return (await endsInTime(client.get('k').options(deadline()).string())) ? null : 'get outlived its deadline'
     case 1:
       return (await endsInTime(client.put('k').value('v').options(deadline()).exec()))
         ? null
@@ -130,13 +128,8 @@ async function watch(client: SecureEtcd3, random: Random): Promise<void> {
 /** Whether it settles within {@link GRACE}, in whatever way. */
 async function endsInTime(work: Promise<unknown>): Promise<boolean> {
   using clock = new OwnTime()
-  let settled = false
-  const end = work.then(
-    () => (settled = true),
-    () => (settled = true),
-  )
-  while (!settled && clock.elapsed < GRACE) await endsWithin(end, LOOK)
-  return settled
+  while (clock.elapsed < GRACE) if (await endsWithin(work, LOOK)) return true
+  return false
 }
 
 /** Whether it settles in this time, in whatever way. */

@@ -188,7 +188,8 @@ export const endpoint = {
     meaning:
       'A member is connected and has no leader, so it refuses what needs one. Calls go to other endpoints, until a linearizable read succeeds there.',
     source: 'etcd api/v3rpc/rpctypes/error.go, ErrGRPCNoLeader',
-    message: ({ endpoint }) => `The member at ${endpoint} has no leader: it is cut off from the other members, or they elect one.`,
+    message: ({ endpoint }) =>
+      `The member at ${endpoint} has no leader: it is cut off from the other members, or they elect one.`,
     remedy: ({ endpoint }) =>
       `If it persists, run "etcdctl endpoint status --cluster" and check the network between ${endpoint} and the other members at their peer port.`,
   }),
