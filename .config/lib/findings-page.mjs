@@ -1,4 +1,5 @@
 /** The text of docs/findings.md, made from the catalogue. */
+import { severityText } from './severities.mjs'
 
 /** The anchor of a code in docs/findings.md: `san/host-not-covered` stands at `#san-host-not-covered`. */
 export function anchorOf(/** @type {string} */ code) {
@@ -6,7 +7,7 @@ export function anchorOf(/** @type {string} */ code) {
 }
 
 /**
- * @param {Readonly<Record<string, { severity: string, meaning: string, source: string, refusals?: readonly { by: string, words: string }[] }>>} catalogue
+ * @param {Readonly<Record<string, { severity: string | Function, meaning: string, source: string, refusals?: readonly { by: string, words: string }[] }>>} catalogue
  * @returns {string}
  */
 export function renderFindings(catalogue) {
@@ -38,7 +39,7 @@ Go's stand in etcd's log (field \`error\`) and in etcdctl's warnings, Node's are
 what its tools print. \`…\` stands for what changes from case to case.`
 
 function entry(code, { severity, meaning, source, refusals = [] }) {
-  const lines = [`<a id="${anchorOf(code)}"></a>`, `### ${code}`, `**${severity}**: ${prose(meaning)}`]
+  const lines = [`<a id="${anchorOf(code)}"></a>`, `### ${code}`, `${severityText(severity)}: ${prose(meaning)}`]
   if (refusals.length > 0) lines.push(`Refused as:\n\n${refusals.map(refusal).join('\n')}`)
   return [...lines, `Source: ${prose(source)}`].join('\n\n')
 }

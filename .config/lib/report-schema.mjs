@@ -5,10 +5,11 @@
 import { join } from 'node:path'
 import ts from 'typescript'
 import { readConfig } from './compile.mjs'
+import { severitiesOf } from './severities.mjs'
 
 const DRAFT = 'https://json-schema.org/draft/2020-12/schema'
 
-/** @param {Readonly<Record<string, { severity: string }>>} catalogue */
+/** @param {Readonly<Record<string, { severity: string | Function }>>} catalogue */
 export function renderReportSchema(root, catalogue) {
   const details = readDetails(root)
   const codes = Object.keys(catalogue).sort()
@@ -69,12 +70,13 @@ const finding = (() => {
 function byDetails(codes, catalogue, details) {
   const groups = new Map()
   for (const code of codes) {
-    const key = JSON.stringify([catalogue[code].severity, details[code]])
+    const key = JSON.stringify([severitiesOf(catalogue[code].severity), details[code]])
     groups.set(key, [...(groups.get(key) ?? []), code])
   }
   return [...groups.values()].map((group) => {
     const code = group.length === 1 ? { const: group[0] } : { enum: group }
-    const severity = { const: catalogue[group[0]].severity }
+    const severities = severitiesOf(catalogue[group[0]].severity)
+    const severity = severities.length === 1 ? { const: severities[0] } : { enum: severities }
     return { type: 'object', properties: { code, severity, details: details[group[0]] } }
   })
 }

@@ -78,7 +78,7 @@ export function findingMaker<R extends Rows>(rows: R): FindingMaker<keyof R & Fi
     const ref = certificate === null ? null : printableDeep(certificate)
     return {
       code,
-      severity: row.severity,
+      severity: typeof row.severity === 'function' ? row.severity(details) : row.severity,
       message: printable(row.message(safe, describe(ref))),
       remedy: printable(row.remedy(safe)),
       certificate: ref,

@@ -21,7 +21,8 @@ export interface PossibleRefusal<D> extends Refusal {
 
 /** One row of the catalogue: what a finding of this code shows. */
 export interface CatalogueRow<D> {
-  readonly severity: Severity
+  /** Constant, or derived from the details. */
+  readonly severity: Severity | ((details: D) => Severity)
   /** Who refuses it, in which words. Default: nobody whose words are known. */
   readonly refusals?: readonly PossibleRefusal<D>[]
   /** One sentence about the case at hand. `who` names the certificate, as `The certificate "CN=etcd-0"`. */
@@ -41,6 +42,17 @@ export interface DocumentedRow<D> extends CatalogueRow<D> {
 /** Types one row by its details; the catalogue infers every code's details from these calls. */
 export function row<D extends object>(spec: DocumentedRow<D>): DocumentedRow<D> {
   return spec
+}
+
+/** Details of a code whose severity depends on what the leaf is used for. */
+export interface UsageDetails {
+  usage: 'client' | 'server' | 'peer' | 'any'
+}
+
+/** The severity of what Go alone refuses: etcd validates clients and peers with Go, and Node validates servers. */
+export function refusedByGoAlone({ usage }: UsageDetails): Severity {
+  if (usage === 'any') return 'info'
+  return usage === 'server' ? 'warning' : 'error'
 }
 
 /** Details of a code that has none. */

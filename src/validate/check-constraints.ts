@@ -1,16 +1,17 @@
 /** Basic constraints: who may issue, and how long the path may be (RFC 5280 section 4.2.1.9). */
 import { ExtensionId } from '../x509/extensions.js'
+import type { Usage } from './context.js'
 import type { Notebook, Place } from './place.js'
 
 /** A certificate that issued another one must be a CA. */
-export function checkIssuerConstraints(place: Place, notes: Notebook): void {
+export function checkIssuerConstraints(place: Place, usage: Usage, notes: Notebook): void {
   const { certificate } = place
   // A CA certificate of version 1 cannot say what it is; named as an anchor it is trusted all the same.
   if (place.role === 'anchor' && certificate.version === 1) return
   const { extensions } = certificate
   if (extensions.basicConstraints === null) notes.add(place, 'constraints/not-a-ca', { reason: 'no basicConstraints' })
   else if (!extensions.basicConstraints.ca) notes.add(place, 'constraints/not-a-ca', { reason: 'CA:FALSE' })
-  checkConstrainedKinds(place, notes)
+  checkConstrainedKinds(place, usage, notes)
   for (const oid of [ExtensionId.basicConstraints, ExtensionId.nameConstraints]) {
     const present = extensions.all.some((each) => each.oid === oid)
     if (present && !extensions.isCritical(oid)) {
@@ -24,29 +25,38 @@ export function checkIssuerConstraints(place: Place, notes: Notebook): void {
 const GO_KINDS: ReadonlySet<string> = new Set(['dns', 'ip', 'email', 'uri'])
 
 // Go marks the whole extension as unhandled where it constrains any other kind, and refuses it where it is critical.
-function checkConstrainedKinds(place: Place, notes: Notebook): void {
+function checkConstrainedKinds(place: Place, usage: Usage, notes: Notebook): void {
   const { extensions } = place.certificate
   const { nameConstraints } = extensions
   if (nameConstraints === null || !extensions.isCritical(ExtensionId.nameConstraints)) return
   const kinds = [...nameConstraints.permitted, ...nameConstraints.excluded].map(({ kind }) => kind)
   const unknown = [...new Set(kinds)].filter((kind) => !GO_KINDS.has(kind))
-  if (unknown.length > 0) notes.add(place, 'name-constraints/kind-unknown-to-go', { kinds: unknown })
+  if (unknown.length > 0) notes.add(place, 'name-constraints/kind-unknown-to-go', { kinds: unknown, usage })
 }
 
-export function checkLeafConstraints(place: Place, notes: Notebook): void {
+export function checkLeafConstraints(place: Place, usage: Usage, notes: Notebook): void {
   const { basicConstraints, nameConstraints } = place.certificate.extensions
   if (basicConstraints?.ca === true) notes.add(place, 'constraints/leaf-is-ca', {})
   else if (basicConstraints !== null && basicConstraints.pathLength !== null)
     notes.add(place, 'constraints/path-length-without-ca', {})
   if (nameConstraints !== null) notes.add(place, 'name-constraints/on-leaf', {})
+  checkConstrainedKinds(place, usage, notes)
 }
 
 /** Path lengths: how many intermediates that are not self-issued may stand between a CA and the leaf. */
-export function checkPathLength(path: readonly Place[], maxIntermediates: number, notes: Notebook): void {
+export function checkPathLength(
+  path: readonly Place[],
+  { usage, maxIntermediates }: { usage: Usage; maxIntermediates: number },
+  notes: Notebook,
+): void {
   let below = 0
   for (const place of path) {
     const allowed = place.certificate.extensions.basicConstraints?.pathLength ?? null
+    // Go counts every certificate between the CA and the leaf (crypto/x509 verify.go, Certificate.isValid).
+    const between = place.index - 1
     if (allowed !== null && below > allowed) notes.add(place, 'constraints/path-too-long', { allowed, found: below })
+    else if (allowed !== null && between > allowed)
+      notes.add(place, 'constraints/path-too-long-for-go', { allowed, found: between, usage })
     if (place.role === 'intermediate' && !place.certificate.isSelfIssued) below++
   }
   if (below > maxIntermediates) {

@@ -1,5 +1,6 @@
 /** Strength and kind of one certificate's public key and signature algorithm. */
 import { publicKeyText } from '../x509/algorithms.js'
+import type { Usage } from './context.js'
 import { Notebook, type Place } from './place.js'
 
 const MIN_RSA_BITS = 2048
@@ -9,6 +10,8 @@ const RSA_BITS_BEYOND_2030 = 3072
 const END_OF_SMALL_RSA = Date.UTC(2031, 0, 1)
 const CURVES: ReadonlySet<string | null> = new Set(['P-256', 'P-384', 'P-521'])
 const WEAK_CURVES: ReadonlySet<string | null> = new Set(['P-192'])
+/** Salt lengths that Go verifies (crypto/x509 getSignatureAlgorithmFromAI). */
+const DIGEST_BYTES: Readonly<Record<string, number>> = { sha256: 32, sha384: 48, sha512: 64 }
 export const WEAK_DIGESTS: ReadonlySet<string | null> = new Set(['md5', 'sha1'])
 
 export function checkKey(place: Place, notes: Notebook): void {
@@ -75,7 +78,7 @@ function checkReadable(place: Place, notes: Notebook): void {
   notes.add(place, 'key/unsupported', { algorithm: publicKeyText(certificate.publicKeyInfo), refusedBy })
 }
 
-export function checkSignatureAlgorithm(place: Place, notes: Notebook): void {
+export function checkSignatureAlgorithm(place: Place, usage: Usage, notes: Notebook): void {
   const { certificate, role } = place
   const { signatureAlgorithm } = certificate
   const trustedAsIs = role === 'anchor'
@@ -84,8 +87,13 @@ export function checkSignatureAlgorithm(place: Place, notes: Notebook): void {
     if (!trustedAsIs) notes.add(place, 'signature/algorithm-unsupported', { algorithm: signatureAlgorithm.unknown })
     return
   }
-  const { name, digest } = signatureAlgorithm.scheme
-  if (!WEAK_DIGESTS.has(digest)) return
+  const { name, digest, saltLength } = signatureAlgorithm.scheme
+  if (!WEAK_DIGESTS.has(digest)) {
+    const expected = digest === null ? undefined : DIGEST_BYTES[digest]
+    if (!trustedAsIs && saltLength !== undefined && expected !== undefined && saltLength !== expected)
+      notes.add(place, 'signature/salt-length-unusual', { algorithm: name, saltLength, expected, usage })
+    return
+  }
   notes.add(place, trustedAsIs ? 'signature/anchor-algorithm-weak' : 'signature/algorithm-weak', { algorithm: name })
 }
 

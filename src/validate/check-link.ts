@@ -1,9 +1,10 @@
 /** One link of a path: what a certificate says about its issuer, against the issuer that was found. */
 import { bytesEqual, hex } from '../x509/der.js'
+import type { Usage } from './context.js'
 import { keyIdentifiers, namesOtherAuthority } from './link.js'
 import type { Notebook, Place } from './place.js'
 
-export function checkLink(child: Place, issuer: Place, notes: Notebook): void {
+export function checkLink(child: Place, issuer: Place, usage: Usage, notes: Notebook): void {
   checkKeyIdentifiers(child, issuer, notes)
   if (namesOtherAuthority(child.certificate, issuer.certificate)) {
     const { subject, serialNumber } = issuer.certificate
@@ -17,7 +18,8 @@ export function checkLink(child: Place, issuer: Place, notes: Notebook): void {
   }
   // RFC 5280 section 7.1 compares names without regard to case, white space and kind of string; Go compares bytes.
   if (!bytesEqual(child.certificate.issuer.raw, issuer.certificate.subject.raw)) {
-    const details = { written: child.certificate.issuer.toString(), issuer: issuer.certificate.subject.toString() }
+    const written = child.certificate.issuer.toString()
+    const details = { written, issuer: issuer.certificate.subject.toString(), usage }
     notes.add(child, 'chain/issuer-name-respelled', details)
   }
 }

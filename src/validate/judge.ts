@@ -35,7 +35,7 @@ export function placesOf({ certificates, anchored }: FoundPath): Place[] {
 /** What is to be said about the leaf whatever its path. */
 export function judgeLeaf(leaf: Place, context: Context, notes: Notebook): void {
   judgeByItself(leaf, context, notes)
-  checkLeafConstraints(leaf, notes)
+  checkLeafConstraints(leaf, context.usage, notes)
   checkLeafUsage(leaf, context, notes)
   checkNames(leaf, context, notes)
 }
@@ -43,7 +43,7 @@ export function judgeLeaf(leaf: Place, context: Context, notes: Notebook): void 
 /** What is to be said about a certificate that issued another one, whatever it issued. */
 function judgeIssuer(issuer: Place, context: Context, notes: Notebook): void {
   judgeByItself(issuer, context, notes)
-  checkIssuerConstraints(issuer, notes)
+  checkIssuerConstraints(issuer, context.usage, notes)
   checkIssuerUsage(issuer, context, notes)
 }
 
@@ -93,7 +93,7 @@ export class IssuerVerdicts {
 function judgeByItself(place: Place, context: Context, notes: Notebook): void {
   checkForm(place, notes)
   checkKey(place, notes)
-  checkSignatureAlgorithm(place, notes)
+  checkSignatureAlgorithm(place, context.usage, notes)
   checkValidity(place, context, notes)
 }
 
@@ -108,11 +108,11 @@ export function judgeAboveLeaf(
   for (const place of path.slice(1)) {
     notes.findings.push(...issuers.notesOn(place).findings)
     const child = path[place.index - 1]
-    if (child !== undefined) checkLink(child, place, notes)
+    if (child !== undefined) checkLink(child, place, context.usage, notes)
     if (place.role === 'anchor' && !place.certificate.isSelfIssued) notes.add(place, 'chain/anchor-not-self-signed', {})
   }
   checkPathValidity(path, context, notes)
-  checkPathLength(path, rules.maxIntermediates, notes)
+  checkPathLength(path, { usage: context.usage, maxIntermediates: rules.maxIntermediates }, notes)
   checkNameConstraints(path, context.usage, rules.comparisons, notes)
   checkRevocation(path, rules.crls, context, notes)
 }

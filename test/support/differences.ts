@@ -95,6 +95,26 @@ export const STRICTER: readonly Difference[] = [
     why: 'Go does not look at the signature of a leaf that is trusted by itself.',
   },
   {
+    code: 'signature/salt-length-unusual',
+    peers: OPENSSL,
+    why: 'Go alone requires a salt as long as the digest. An error for clients and peers, a warning for servers.',
+  },
+  {
+    code: 'chain/issuer-name-respelled',
+    peers: OPENSSL,
+    why: 'OpenSSL compares names as RFC 5280 asks; Go compares bytes. An error for clients and peers, a warning for servers.',
+  },
+  {
+    code: 'constraints/path-too-long-for-go',
+    peers: OPENSSL,
+    why: 'Go alone counts self-issued CA certificates. An error for clients and peers, a warning for servers.',
+  },
+  {
+    code: 'name-constraints/kind-unknown-to-go',
+    peers: OPENSSL,
+    why: 'OpenSSL compares directory names; Go refuses a critical constraint on them. An error for clients and peers, a warning for servers.',
+  },
+  {
     code: 'chain/key-identifier-differs',
     peers: GO,
     why: 'To Go, key identifiers only tell which issuer to try first.',
@@ -228,6 +248,16 @@ export const STRICTER: readonly Difference[] = [
 
 /** Warnings and infos here, for which others refuse. */
 export const LAXER: readonly Difference[] = [
+  {
+    code: 'signature/salt-length-unusual',
+    peers: GO,
+    why: 'Of a server’s chain: Go alone requires a salt as long as the digest, and Node validates servers.',
+  },
+  {
+    code: 'constraints/path-too-long-for-go',
+    peers: GO,
+    why: 'Of a server’s chain: Go counts self-issued CA certificates, RFC 5280 and OpenSSL do not.',
+  },
   {
     code: 'chain/issuer-name-respelled',
     peers: GO,

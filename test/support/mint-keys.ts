@@ -82,6 +82,7 @@ interface SignatureRow {
   identifier: Buffer
   hash: string | null
   padding?: number
+  saltLength?: number
 }
 
 const RSA = '1.2.840.113549.1.1.'
@@ -98,7 +99,12 @@ function pss(hash: string, hashOid: string, saltLength: number): SignatureRow {
     context(1, sequence(oid(`${RSA}8`), digest)),
     context(2, integer(saltLength)),
   )
-  return { identifier: sequence(oid(`${RSA}10`), parameters), hash, padding: constants.RSA_PKCS1_PSS_PADDING }
+  return {
+    identifier: sequence(oid(`${RSA}10`), parameters),
+    hash,
+    padding: constants.RSA_PKCS1_PSS_PADDING,
+    saltLength,
+  }
 }
 
 const SIGNATURES = {
@@ -113,6 +119,7 @@ const SIGNATURES = {
   'rsa-sha384': pkcs1(12, 'sha384'),
   'rsa-sha512': pkcs1(13, 'sha512'),
   'rsa-pss-sha256': pss('sha256', '2.16.840.1.101.3.4.2.1', 32),
+  'rsa-pss-sha256-salt-20': pss('sha256', '2.16.840.1.101.3.4.2.1', 20),
   'rsa-pss-sha384': pss('sha384', '2.16.840.1.101.3.4.2.2', 48),
   'rsa-pss-sha512': pss('sha512', '2.16.840.1.101.3.4.2.3', 64),
   ed25519: { identifier: sequence(oid('1.3.101.112')), hash: null },
@@ -144,5 +151,5 @@ export function signatureIdentifier(name: SignatureName): Buffer {
 export function signBytes(name: SignatureName, key: KeyObject, data: Uint8Array): Buffer {
   const row: SignatureRow = SIGNATURES[name]
   if (row.padding === undefined) return sign(row.hash, data, key)
-  return sign(row.hash, data, { key, padding: row.padding, saltLength: constants.RSA_PSS_SALTLEN_DIGEST })
+  return sign(row.hash, data, { key, padding: row.padding, saltLength: row.saltLength })
 }

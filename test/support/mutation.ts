@@ -85,9 +85,12 @@ export interface MintedCase extends Omit<Question, 'usage'> {
 
 const DAY = 86_400_000
 
-/** Whether the mutation may make a difference between server and client: only leaves and extended key usages do. */
-export function concernsUsage({ mutation, role }: Applied): boolean {
-  return role === 'leaf' || mutation.name.startsWith('extended key usage')
+/** Mutations of CAs that Go alone refuses, so that the result differs between server and client. */
+const REFUSED_BY_GO_ALONE = ['self-issued below a path length of 0', 'constraints: the subject permitted']
+
+/** Whether the result may differ between server and client: for leaves, extended key usages and what Go alone refuses. */
+export function concernsUsage({ mutation: { name }, role }: Applied): boolean {
+  return role === 'leaf' || name.startsWith('extended key usage') || REFUSED_BY_GO_ALONE.includes(name)
 }
 
 /** Keys, made once: making those of RSA costs more than all the rest. */

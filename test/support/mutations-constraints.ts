@@ -22,6 +22,15 @@ const basic: readonly Mutation[] = [
   carries('a path length without CA', () => basicConstraints({ ca: false, pathLength: 0 }), ['leaf']),
   carries('a path length of 0', () => basicConstraints({ ca: true, pathLength: 0 }), ['root']),
   carries('a path length of 1', () => basicConstraints({ ca: true, pathLength: 1 }), ['root']),
+  {
+    name: 'self-issued below a path length of 0',
+    on: ['intermediate'],
+    apply: (plan) => {
+      set(plan, 'root', { pathLength: 0 })
+      set(plan, 'intermediate', { subject: 'Root' })
+    },
+    fault: 'root',
+  },
   carries('a path length of -1', () => rawConstraints(boolean(true), integer(-1)), EVERY),
   carries('a path length beyond 64 bits', () => rawConstraints(boolean(true), integer(1n << 70n)), EVERY),
   carries('basic constraints that cannot be read', () => rawConstraints(integer(1), integer(2), integer(3)), EVERY),

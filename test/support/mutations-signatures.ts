@@ -61,6 +61,7 @@ export const signatureMutations: readonly Mutation[] = [
   signedByRsa('rsa-sha224'),
   signedByRsa('rsa-sha512'),
   signedByRsa('rsa-pss-sha256'),
+  signedByRsa('rsa-pss-sha256-salt-20'),
   signedByRsa('rsa-pss-sha512'),
   signedByRsa('rsa-sha256', ' without NULL', sequence(oid(`${RSA}.11`))),
   signedByRsa('rsa-pss-sha256', ' that says its defaults, SHA-1', sequence(oid(`${RSA}.10`), sequence())),

@@ -1,5 +1,5 @@
 /** Findings about one certificate by itself: its encoding, its extensions, its key and its signature algorithm. */
-import { type NoDetails, row } from '../row.js'
+import { type NoDetails, refusedByGoAlone, row, type UsageDetails } from '../row.js'
 
 /** Go's words on an extension that it cannot read. */
 const GO_ON_EXTENSIONS = {
@@ -294,6 +294,16 @@ export const certificate = {
     refusals: [{ by: 'Go', words: 'x509: cannot verify signature: algorithm unimplemented' }],
     message: ({ algorithm }, who) => `${who} is signed with an algorithm that is not supported (${algorithm}).`,
     remedy: () => 'Issue it anew with an ECDSA, RSA or Ed25519 CA key and SHA-256.',
+  }),
+  'signature/salt-length-unusual': row<{ algorithm: string; saltLength: number; expected: number } & UsageDetails>({
+    severity: refusedByGoAlone,
+    meaning:
+      'The salt of the RSA-PSS signature is not as long as the digest. RFC 4055 recommends that length and allows others, and OpenSSL verifies them. Go, and so etcd, does not verify the signature.',
+    source: 'Go crypto/x509 x509.go, getSignatureAlgorithmFromAI; RFC 4055 section 3.1',
+    refusals: [{ by: 'Go', words: 'x509: cannot verify signature: algorithm unimplemented' }],
+    message: ({ algorithm, saltLength, expected }, who) =>
+      `${who} is signed with ${algorithm} and a salt of ${String(saltLength)} bytes; etcd verifies only a salt of ${String(expected)} bytes.`,
+    remedy: () => 'Issue it again with a salt as long as the digest (openssl: "-sigopt rsa_pss_saltlen:digest").',
   }),
   'signature/key-mismatch': row<{ algorithm: string; issuerKey: string; issuer: string }>({
     severity: 'error',

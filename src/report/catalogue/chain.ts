@@ -1,5 +1,5 @@
 /** Findings about the way from the leaf to a trust anchor: which issuers were found, and which were not. */
-import { type NoDetails, row } from '../row.js'
+import { type NoDetails, refusedByGoAlone, row, type UsageDetails } from '../row.js'
 
 export const chain = {
   'chain/issuer-not-found': row<{ issuer: string; anchors: string[]; intermediates: string[] }>({
@@ -160,11 +160,11 @@ export const chain = {
       `${who} has several possible issuers "${issuer}" among the certificates given, and the first of them leads to no trusted CA.`,
     remedy: () => 'Leave the others out, or write the one that a trusted CA issued before them.',
   }),
-  'chain/issuer-name-respelled': row<{ written: string; issuer: string }>({
-    severity: 'warning',
+  'chain/issuer-name-respelled': row<{ written: string; issuer: string } & UsageDetails>({
+    severity: refusedByGoAlone,
     meaning:
       'The issuer’s name is written in other bytes than in the issuer’s own certificate: other case, white space or kind of string. By RFC 5280 it is the same name, and OpenSSL and Node find the issuer; Go, and so etcd, compares bytes and does not.',
-    source: 'RFC 5280 section 7.1; Go crypto/x509 findPotentialParents',
+    source: 'RFC 5280 section 7.1; Go crypto/x509 cert_pool.go, CertPool.findPotentialParents',
     refusals: [{ by: 'Go', words: 'x509: certificate signed by unknown authority' }],
     message: ({ written, issuer }, who) =>
       `${who} writes the name of its issuer as "${written}", and the issuer itself is "${issuer}" in other bytes; etcd does not take it as the issuer.`,

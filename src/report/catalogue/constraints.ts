@@ -1,5 +1,5 @@
 /** Findings about basic constraints: who may issue, and how long a path may be. */
-import { type NoDetails, row } from '../row.js'
+import { type NoDetails, refusedByGoAlone, row, type UsageDetails } from '../row.js'
 
 export const constraints = {
   'constraints/not-a-ca': row<{ reason: 'no basicConstraints' | 'CA:FALSE' }>({
@@ -28,6 +28,16 @@ export const constraints = {
     message: ({ allowed, found }, who) =>
       `${who} allows ${String(allowed)} intermediate CA${allowed === 1 ? '' : 's'} below it, and the path has ${String(found)}.`,
     remedy: () => 'Issue from a CA higher up, or give the CA a larger path length.',
+  }),
+  'constraints/path-too-long-for-go': row<{ allowed: number; found: number } & UsageDetails>({
+    severity: refusedByGoAlone,
+    meaning:
+      'The CA limits how many intermediates may follow it, and self-issued CA certificates, such as a cross-certificate from the CA’s old key to its new key, exceed the limit. RFC 5280 and OpenSSL do not count self-issued certificates. Go, and so etcd, counts them.',
+    source: 'Go crypto/x509 verify.go, Certificate.isValid (MaxPathLen); RFC 5280 section 4.2.1.9',
+    refusals: [{ by: 'Go', words: 'x509: too many intermediates for path length constraint' }],
+    message: ({ allowed, found }, who) =>
+      `${who} allows ${String(allowed)} intermediate CA${allowed === 1 ? '' : 's'} below it, and Go counts ${String(found)}, self-issued certificates included; etcd refuses the path.`,
+    remedy: () => 'Trust the new CA certificate directly instead of the cross-certificate, or raise the path length.',
   }),
   'constraints/too-many-intermediates': row<{ allowed: number; found: number }>({
     severity: 'error',

@@ -1,5 +1,5 @@
 /** Findings about names: subject alternative names against hosts, common names, name constraints. */
-import { type NoDetails, row } from '../row.js'
+import { type NoDetails, refusedByGoAlone, row, type UsageDetails } from '../row.js'
 
 /** Why no name covers a host, by the nearest miss. */
 export type NotCoveredReason =
@@ -249,11 +249,12 @@ export const names = {
       `${who} carries a name of the kind ${kind}, which its CA "${constrainedBy}" constrains and which is not compared here.`,
     remedy: () => 'Issue it without such a name, or from a CA that does not constrain it.',
   }),
-  'name-constraints/kind-unknown-to-go': row<{ kinds: string[] }>({
-    severity: 'warning',
+  'name-constraints/kind-unknown-to-go': row<{ kinds: string[] } & UsageDetails>({
+    severity: refusedByGoAlone,
     meaning:
       'The CA constrains a kind of name that Go does not compare (directory names above all) and marks that as critical. Go, and so etcd, then refuses every certificate below it; OpenSSL and Node compare directory names.',
-    source: 'RFC 5280 section 4.2.1.10; Go crypto/x509 parseNameConstraintsExtension',
+    source:
+      'RFC 5280 section 4.2.1.10; Go crypto/x509 parser.go, parseNameConstraintsExtension; verify.go, Certificate.isValid (UnhandledCriticalExtensions)',
     refusals: [{ by: 'Go', words: 'x509: unhandled critical extension' }],
     message: ({ kinds }, who) =>
       `${who} constrains names of the kind ${kinds.join(' and ')} and marks that as critical; etcd refuses whatever it issues.`,

@@ -1,3 +1,4 @@
+import { refusedByGoAlone } from '../../../src/report/row.js'
 import { describe, expect, test } from 'vitest'
 import { catalogue } from '../../../src/report/catalogue.js'
 import { finding } from '../../support/finding.js'
@@ -34,7 +35,9 @@ describe('finding', () => {
 describe('the catalogue', () => {
   test.each(Object.entries(catalogue))('%s is a full row', (code, row) => {
     expect(code).toMatch(/^[a-z0-9]+(-[a-z0-9]+)*\/[a-z0-9]+(-[a-z0-9]+)*$/)
-    expect(['error', 'warning', 'info']).toContain(row.severity)
+    const { severity } = row
+    if (typeof severity === 'string') expect(['error', 'warning', 'info']).toContain(severity)
+    else expect(severity).toBe(refusedByGoAlone)
     expect(row.meaning).toMatch(/^\S.{15,}\.$/s)
     expect(row.source).not.toBe('')
   })

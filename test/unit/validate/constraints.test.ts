@@ -63,7 +63,7 @@ describe('constraints on kinds of name that Go does not compare', () => {
 
   it('are told once for each kind, permitted or excluded', () => {
     expect(kinds({ permitted: [registered], excluded: [registered, other, directoryName('Other')] })).toEqual([
-      { kinds: ['registeredId', 'otherName', 'dirName'] },
+      { kinds: ['registeredId', 'otherName', 'dirName'], usage: 'server' },
     ])
   })
 

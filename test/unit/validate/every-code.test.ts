@@ -213,6 +213,10 @@ const CASES: Readonly<Record<Code, Case>> = {
       },
     },
   },
+  'signature/salt-length-unusual': {
+    faulty: { intermediate: { key: rsa2048 }, leaf: { signature: 'rsa-pss-sha256-salt-20' } },
+    mended: { intermediate: { key: rsa2048 }, leaf: { signature: 'rsa-pss-sha256' } },
+  },
   'signature/key-mismatch': {
     faulty: { leaf: { innerSignature: 'rsa-sha256', outerSignature: 'rsa-sha256' } },
   },
@@ -335,6 +339,10 @@ const CASES: Readonly<Record<Code, Case>> = {
   },
   'constraints/not-a-ca': { faulty: { intermediate: { without: [EXTENSION.basicConstraints] } } },
   'constraints/path-too-long': { faulty: { root: { pathLength: 0 } }, mended: { root: { pathLength: 1 } } },
+  'constraints/path-too-long-for-go': {
+    faulty: { root: { pathLength: 0 }, intermediate: { subject: 'Test Root' } },
+    mended: { root: { pathLength: 1 }, intermediate: { subject: 'Test Root' } },
+  },
   'constraints/too-many-intermediates': {
     faulty: () => {
       const { leaf, intermediate, root } = mintChain()

@@ -169,7 +169,7 @@ describe('what is told of a link', () => {
   it('a name that is the same, but not in the same bytes', () => {
     const findings = judge({ leaf: { issuerName: 'TEST Intermediate' } })
     expect(detailsOf(findings, 'chain/issuer-name-respelled')).toEqual([
-      { written: 'CN=TEST Intermediate', issuer: ISSUER },
+      { written: 'CN=TEST Intermediate', issuer: ISSUER, usage: 'server' },
     ])
     expect(detailsOf(judge(), 'chain/issuer-name-respelled')).toEqual([])
   })
