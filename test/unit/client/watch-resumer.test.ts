@@ -13,6 +13,7 @@ import {
   readWatchRequest,
 } from '../../../src/client/streams/watch-messages.js'
 import { areWatched, readWatchResponse } from '../../../src/client/streams/watch-response.js'
+import { printable } from '../../../src/report/printable.js'
 import { WatchResumer } from '../../../src/client/streams/watch-resumer.js'
 import { createFor, type ResponseParts, watchResponse } from '../../support/watch-wire.js'
 
@@ -395,7 +396,7 @@ describe('a quiet watch', () => {
     )
     expect(bench.ends.causeOf(/\((.*)\)/.exec(end)?.[1] ?? '')).toMatchObject({
       code: 'ERR_WATCH_COMPACTED',
-      details: { key: 'a', rangeEnd: '\0', revision: '11', compactRevision: '400' },
+      details: { key: 'a', rangeEnd: printable('\0'), revision: '11', compactRevision: '400' },
     })
   })
 })
