@@ -31,7 +31,7 @@ import { scaled } from '../../support/long.js'
 
 /** A user without a name and without rights, as in a container. */
 const ATTACKER = 54_321
-const ROUNDS = scaled({ short: 20, long: 1000 })
+const ROUNDS = scaled({ short: 8, long: 1000 })
 
 /**
  * Replaces whatever it finds below its directory by symbolic links, hard links and folders that lead to the victim, as
