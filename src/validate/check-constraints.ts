@@ -12,6 +12,7 @@ export function checkIssuerConstraints(place: Place, usage: Usage, notes: Notebo
   if (extensions.basicConstraints === null) notes.add(place, 'constraints/not-a-ca', { reason: 'no basicConstraints' })
   else if (!extensions.basicConstraints.ca) notes.add(place, 'constraints/not-a-ca', { reason: 'CA:FALSE' })
   checkConstrainedKinds(place, usage, notes)
+  checkLeadingDots(place, notes)
   for (const oid of [ExtensionId.basicConstraints, ExtensionId.nameConstraints]) {
     const present = extensions.all.some((each) => each.oid === oid)
     if (present && !extensions.isCritical(oid)) {
@@ -32,6 +33,17 @@ function checkConstrainedKinds(place: Place, usage: Usage, notes: Notebook): voi
   const kinds = [...nameConstraints.permitted, ...nameConstraints.excluded].map(({ kind }) => kind)
   const unknown = [...new Set(kinds)].filter((kind) => !GO_KINDS.has(kind))
   if (unknown.length > 0) notes.add(place, 'name-constraints/kind-unknown-to-go', { kinds: unknown, usage })
+}
+
+/** Most constraints that one finding lists. */
+const MAX_CONSTRAINTS_SHOWN = 50
+
+function checkLeadingDots(place: Place, notes: Notebook): void {
+  const { nameConstraints } = place.certificate.extensions
+  const all = [...(nameConstraints?.permitted ?? []), ...(nameConstraints?.excluded ?? [])]
+  const dotted = all.filter(({ kind, value }) => kind === 'dns' && value.startsWith('.')).map(({ value }) => value)
+  if (dotted.length > 0)
+    notes.add(place, 'name-constraints/leading-dot', { constraints: dotted.slice(0, MAX_CONSTRAINTS_SHOWN) })
 }
 
 export function checkLeafConstraints(place: Place, usage: Usage, notes: Notebook): void {

@@ -11,7 +11,7 @@ export const COMPARED_KINDS: ReadonlySet<string> = new Set(['dns', 'ip', 'uri', 
 export function constraintProblem(constraint: GeneralName): string | null {
   switch (constraint.kind) {
     case 'dns':
-      return constraint.value === '' || isPlainDnsName(constraint.value) ? null : 'is not a DNS name'
+      return constraint.value === '' || isHostConstraint(constraint.value) ? null : 'is not a DNS name'
     case 'ip':
       return isContiguousMask(constraint.bytes.subarray(constraint.bytes.length / 2)) ? null : 'has a mask with gaps'
     case 'email': {
@@ -125,7 +125,7 @@ export class Subtrees {
   holding(name: Comparable): GeneralName | null {
     switch (this.kind) {
       case 'dns':
-        return this.aboveOrAt(name.host) ?? this.byHost.get('') ?? null
+        return this.aboveOrAt(name.isWildcard ? `.${name.host}` : name.host) ?? this.byHost.get('') ?? null
       case 'email':
         return this.byMailbox.get(`${name.local}@${name.host}`) ?? this.ofHost(name.host)
       case 'uri':
@@ -145,12 +145,15 @@ export class Subtrees {
     return this.holding(name) ?? (name.isWildcard ? (this.byParent.get(name.host) ?? null) : null)
   }
 
+  /** Of DNS constraints: a host and everything below it; `.host` only what is below it, as in Go and OpenSSL. */
   private aboveOrAt(host: string): GeneralName | null {
     for (let start = 0; ;) {
       const found = this.byHost.get(host.slice(start))
       if (found !== undefined) return found
       const dot = host.indexOf('.', start)
       if (dot === -1) return null
+      const below = this.byHost.get(host.slice(dot))
+      if (below !== undefined) return below
       start = dot + 1
     }
   }

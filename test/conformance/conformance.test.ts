@@ -1,6 +1,6 @@
 /**
- * The public conformance vectors: x509-limbo and a sample of bettertls. There is no list of deviations: outside the
- * cases that are advice for a private PKI, every verdict agrees.
+ * The public conformance vectors: x509-limbo and a sample of bettertls. Outside the cases that are advice for a
+ * private PKI, every verdict agrees, save one that is listed with its reason.
  */
 import { describe, expect, it } from 'vitest'
 import { validateChain } from '../../src/validate/index.js'
@@ -16,6 +16,12 @@ function disagreements(cases: readonly VectorCase[]): string[] {
   })
 }
 
+/** Cases of limbo for which our result differs, with the reason. */
+const DEVIATIONS: Readonly<Record<string, string>> = {
+  'rfc5280::nc::invalid-dnsname-leading-period':
+    'Go, etcd, etcdctl and OpenSSL accept a DNS constraint with a leading dot and agree on its meaning: a warning.',
+}
+
 /** Findings that these vectors have throughout, so that they explain nothing. */
 const COMMONPLACE = new Set(['validity/lifetime-long', 'usage/gateway-client-auth-missing', 'validity/expires-soon'])
 
@@ -23,11 +29,18 @@ describe('public path validation vectors', () => {
   const limbo = readLimbo()
   const advisory = readAdvisory()
 
-  it('agrees with x509-limbo on every case that is not advice', () => {
+  it('agrees with x509-limbo on every case that is neither advice nor a listed deviation', () => {
     const cases = limbo.filter(({ id }) => !Object.hasOwn(advisory, id))
     // The cases of the version that was read last; a newer one may have more.
     expect(cases.length).toBeGreaterThanOrEqual(157)
-    expect(disagreements(cases)).toEqual([])
+    const deviating = ({ id }: VectorCase): boolean => Object.hasOwn(DEVIATIONS, id)
+    expect(disagreements(cases.filter((each) => !deviating(each)))).toEqual([])
+    // Each deviation is still one, and has a finding that explains it.
+    expect(disagreements(cases.filter(deviating))).toEqual([
+      expect.stringMatching(
+        /^rfc5280::nc::invalid-dnsname-leading-period: FAILURE expected; .*name-constraints\/leading-dot/,
+      ),
+    ])
   })
 
   it('agrees with every case of bettertls', () => {

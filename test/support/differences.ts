@@ -179,11 +179,6 @@ export const STRICTER: readonly Difference[] = [
     peers: OPENSSL,
     why: 'OpenSSL compares what it finds, masks with gaps and mailboxes without a name included.',
   },
-  {
-    code: 'name-constraints/malformed',
-    peers: GO,
-    why: 'Go and OpenSSL read a DNS constraint with a leading dot, which RFC 5280 does not know; what it means is not agreed upon.',
-  },
   ...(
     [
       [

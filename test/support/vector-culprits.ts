@@ -83,7 +83,6 @@ const LIMBO: Readonly<Record<Culprit['role'], readonly string[]>> = {
     'rfc5280::aki::critical-aki',
     'rfc5280::ski::critical-ski',
     'rfc5280::nc::invalid-dnsname-wildcard',
-    'rfc5280::nc::invalid-dnsname-leading-period',
     'rfc5280::nc::invalid-ipv4-address',
     'rfc5280::nc::invalid-ipv6-address',
     'rfc5280::nc::invalid-email-address',

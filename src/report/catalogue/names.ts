@@ -260,6 +260,15 @@ export const names = {
       `${who} constrains names of the kind ${kinds.join(' and ')} and marks that as critical; etcd refuses whatever it issues.`,
     remedy: () => 'Issue the CA certificate anew with constraints on DNS names, IP addresses, mailboxes and URIs only.',
   }),
+  'name-constraints/leading-dot': row<{ constraints: string[] }>({
+    severity: 'warning',
+    meaning:
+      'RFC 5280 does not define a DNS constraint with a leading dot. Go, and so etcd, and OpenSSL accept it with the same meaning: names below the domain, but not the domain itself. Stricter validators refuse it.',
+    source:
+      'Go crypto/x509 parser.go, parseNameConstraintsExtension, and verify.go, matchDomainConstraint; OpenSSL crypto/x509/v3_ncons.c, nc_dns; RFC 5280 section 4.2.1.10',
+    message: ({ constraints }, who) => `${who} has DNS name constraints with a leading dot: ${constraints.join(', ')}.`,
+    remedy: () => 'Leave the leading dot out when the CA certificate is renewed.',
+  }),
   'name-constraints/malformed': row<{ constraint: string; kind: string; reason: string }>({
     severity: 'error',
     meaning: 'A name constraint is not written as RFC 5280 defines it, so what it constrains is not certain.',

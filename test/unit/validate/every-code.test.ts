@@ -456,8 +456,12 @@ const CASES: Readonly<Record<Code, Case>> = {
     faulty: { root: { extensions: [nameConstraints({ excluded: [directoryName('Other')] })] } },
     mended: { root: { extensions: [nameConstraints({ excluded: [dns('other.svc')] })] } },
   },
-  'name-constraints/malformed': {
+  'name-constraints/leading-dot': {
     faulty: { root: { extensions: [nameConstraints({ excluded: [dns('.other.svc')] })] } },
+    mended: { root: { extensions: [nameConstraints({ excluded: [dns('other.svc')] })] } },
+  },
+  'name-constraints/malformed': {
+    faulty: { root: { extensions: [nameConstraints({ excluded: [dns('*.other.svc')] })] } },
     mended: { root: { extensions: [nameConstraints({ excluded: [dns('other.svc')] })] } },
   },
   'name-constraints/name-unreadable': {

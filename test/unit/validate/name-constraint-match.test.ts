@@ -59,6 +59,7 @@ describe('the form of a constraint', () => {
     email('me@example.com'),
     email('"a@b"@example.com'),
     uri('cluster'),
+    dns('.etcd.svc'),
     uri('.example.com'),
     directory('x'),
     other,
@@ -67,7 +68,8 @@ describe('the form of a constraint', () => {
   })
 
   it.each([
-    [dns('.etcd.svc'), 'is not a DNS name'],
+    [dns('..etcd.svc'), 'is not a DNS name'],
+    [dns('.'), 'is not a DNS name'],
     [dns('*.svc'), 'is not a DNS name'],
     [dns('a b'), 'is not a DNS name'],
     [masked('10.0.0.0', '255.0.255.0'), 'has a mask with gaps'],

@@ -1,7 +1,7 @@
 /** Name constraints along a path (RFC 5280 section 6.1.3 (b) and (c)): whose constraints hold for which names. */
 import { describe, expect, it } from 'vitest'
 import { checkNameConstraints } from '../../../src/validate/check-name-constraints.js'
-import { Certificate } from '../../../src/validate/index.js'
+import { Certificate, validateChain } from '../../../src/validate/index.js'
 import { placesOf } from '../../../src/validate/judge.js'
 import { Notebook } from '../../../src/validate/place.js'
 import { detailsOf, HOST, judge } from '../../support/judge-chain.js'
@@ -85,11 +85,11 @@ describe('what a finding says', () => {
   })
 
   it('the first constraint that is malformed, and then nothing of the others', () => {
-    const malformed = { constraint: '.b', kind: 'dns', reason: 'is not a DNS name' }
-    expect(told({ permitted: [dns('a.test'), dns('.b')], excluded: [dns('.c')] }, [dns('x.test')])).toEqual([
+    const malformed = { constraint: '*.b', kind: 'dns', reason: 'is not a DNS name' }
+    expect(told({ permitted: [dns('a.test'), dns('*.b')], excluded: [dns('*.c')] }, [dns('x.test')])).toEqual([
       ['malformed@1', malformed],
     ])
-    expect(told({ excluded: [dns('.b')] }, [dns('x.test')])).toEqual([['malformed@1', malformed]])
+    expect(told({ excluded: [dns('*.b')] }, [dns('x.test')])).toEqual([['malformed@1', malformed]])
   })
 })
 
@@ -150,7 +150,7 @@ describe('along the path', () => {
 
   it('a CA with malformed constraints does not hide those of the next', () => {
     const root = mintCa({ subject: 'Root', ...permit('a.test') })
-    const middle = mintCa({ subject: 'Middle', issuer: root, ...permit('.x') })
+    const middle = mintCa({ subject: 'Middle', issuer: root, ...permit('*.x') })
     const leaf = mintLeaf({ subject: 'etcd', issuer: middle, names: [dns('b.test')] })
     expect(codes([leaf, middle, root])).toEqual(['malformed@1', 'not-permitted@0'])
   })
@@ -165,7 +165,7 @@ describe('along the path', () => {
   })
 
   it('the constraints of a leaf hold for nothing, and are not looked at', () => {
-    const [leaf, root] = below({ permitted: [dns('a.test')] }, [dns('a.test')], permit('.x'))
+    const [leaf, root] = below({ permitted: [dns('a.test')] }, [dns('a.test')], permit('*.x'))
     expect(leaf && root && codes([leaf, root])).toEqual([])
   })
 })
@@ -216,4 +216,29 @@ it('is shared by all paths of a validation, and is 250,000 comparisons', () => {
   }
   expect(findings([])).toEqual([])
   expect(findings([dns(HOST)])).toEqual([{ comparisons: 250_000 }])
+})
+
+describe('a DNS constraint with a leading dot', () => {
+  const root = (subtrees: Parameters<typeof nameConstraints>[0]): Minted =>
+    mintCa({ subject: 'Root', extensions: [nameConstraints(subtrees)] })
+  const codesFor = (subtrees: Parameters<typeof nameConstraints>[0], name: string): string[] => {
+    const issuer = root(subtrees)
+    const leaf = mintLeaf({ subject: 'etcd', issuer, names: [dns(name)] })
+    const report = validateChain({ leaf: leaf.der, trustAnchors: issuer.der }, { usage: 'peer' })
+    return report.findings.filter(({ code }) => code.startsWith('name-constraints/')).map(({ code }) => code.slice(17))
+  }
+
+  it.each([
+    ['a.etcd.svc', true],
+    ['a.b.etcd.svc', true],
+    ['*.etcd.svc', true],
+    ['etcd.svc', false],
+    ['xetcd.svc', false],
+    ['*.svc', false],
+  ])('as Go and OpenSSL read it, holds %s: %s', (name, isHeld) => {
+    const permitted = codesFor({ permitted: [dns('.etcd.svc')] }, name)
+    const excluded = codesFor({ excluded: [dns('.etcd.svc')] }, name)
+    expect(permitted).toEqual(isHeld ? ['leading-dot'] : ['not-permitted', 'leading-dot'])
+    expect(excluded).toEqual(isHeld ? ['excluded', 'leading-dot'] : ['leading-dot'])
+  })
 })
