@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { rolldown } from 'rolldown'
-import ts from 'typescript'
+import { parseAst } from 'rolldown/parseAst'
 
 /** What only docs/findings.md tells of a finding. */
 const DOCUMENTATION = new Set(['meaning', 'source'])
@@ -87,15 +87,15 @@ const withoutDocumentation = {
 function documentation(code, id) {
   const found = []
   const visit = (node) => {
-    if (ts.isCallExpression(node) && node.expression.getText() === 'row') {
-      for (const property of node.arguments.flatMap((spec) => [...spec.properties])) {
-        if (!DOCUMENTATION.has(property.name?.getText())) continue
-        const end = code.indexOf(',', property.end) + 1
-        found.push({ start: property.getStart(), end })
+    if (node === null || typeof node !== 'object') return
+    if (node.type === 'CallExpression' && node.callee.name === 'row') {
+      for (const property of node.arguments.flatMap((spec) => spec.properties)) {
+        if (!DOCUMENTATION.has(property.key?.name)) continue
+        found.push({ start: property.start, end: code.indexOf(',', property.end) + 1 })
       }
     }
-    ts.forEachChild(node, visit)
+    for (const child of Object.values(node)) visit(child)
   }
-  visit(ts.createSourceFile(id, code, ts.ScriptTarget.Latest, true))
+  visit(parseAst(code, { lang: 'ts' }, id))
   return found
 }

@@ -4,7 +4,6 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join, relative } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
-import { bundle } from '../../.config/lib/bundle.mjs'
 import { madeOnce } from './made-once.js'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -63,6 +62,7 @@ export async function compileDeclarations(): Promise<string> {
 }
 
 async function bundleInto(folder: string): Promise<void> {
+  const { bundle } = await import('../../.config/lib/bundle.mjs')
   const modules: Record<string, string[]> = {}
   for (const file of await bundle(root, join(folder, DIST))) {
     if (file.type !== 'chunk') continue
