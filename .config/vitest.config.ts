@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
 import { scaled } from '../test/support/long.js'
 import { IMAGE } from './lib/etcd-image.mjs'
+import { SlowFirst } from './lib/slow-first.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -13,8 +14,8 @@ const resolve = { alias: testcontainers === undefined ? {} : { testcontainers } 
 const everywhere = {
   root,
   pool: 'forks' as const,
-  // Twice the cores of a small machine: the tests with a real etcd wait more than they work.
-  maxWorkers: 4,
+  // Three times the cores of a small machine: the tests with a real etcd wait more than they work.
+  maxWorkers: 6,
   // Loading the same modules for each file anew took longer than most of the tests.
   isolate: false,
   setupFiles: ['test/support/silence.ts'],
@@ -45,6 +46,7 @@ export default defineConfig({
   root,
   test: {
     root,
+    sequence: { sequencer: SlowFirst },
     projects: [
       ...projects('unit', ['test/*.test.ts', 'test/{unit,types}/**/*.test.ts'], 'test/unit'),
       ...projects('integration', ['test/integration/**/*.test.ts'], 'test/integration'),

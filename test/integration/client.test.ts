@@ -395,13 +395,11 @@ describe('how etcd is set up', () => {
     expect(clock.elapsed).toBeLessThan(15_000)
     await etcd.resume()
     await expect
-      .poll(
-        async () =>
-          client
-            .get('a')
-            .string()
-            .catch(() => 'failed'),
-        { timeout: 15_000 },
+      .poll(async () =>
+        client
+          .get('a')
+          .string()
+          .catch(() => 'failed'),
       )
       .toBeNull()
   })
@@ -478,13 +476,11 @@ describe('on three members', () => {
     await Promise.all(Array.from({ length: 9 }, () => client.get('a').serializable(true).string()))
     expect(clock.elapsed).toBeLessThan(2000)
     await expect
-      .poll(
-        async () =>
-          client
-            .put('a')
-            .value('1')
-            .then(() => 'put'),
-        { timeout: 20_000 },
+      .poll(async () =>
+        client
+          .put('a')
+          .value('1')
+          .then(() => 'put'),
       )
       .toBe('put')
     await cluster.member('m1').resume()

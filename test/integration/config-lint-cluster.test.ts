@@ -160,7 +160,8 @@ describe('members that all list each other, each with one fault of its own', () 
   })
   afterAll(() => running.stop())
 
-  test.each<[code: FindingCode, names: [string, string], speaker: string]>([
+  // At once: while they run, members that refuse each other call each other all the time.
+  test.concurrent.each<[code: FindingCode, names: [string, string], speaker: string]>([
     ['config/member-not-trusted', ['good', 'stranger'], 'good'],
     ['config/member-not-trusted', ['good', 'twofold'], 'twofold'],
     ['config/member-not-allowed', ['good', 'named'], 'good'],
@@ -197,7 +198,7 @@ describe('members whose lists are not one', () => {
   })
   afterAll(() => running.stop())
 
-  test.each<[code: FindingCode, names: [string, string], speaker: string]>([
+  test.concurrent.each<[code: FindingCode, names: [string, string], speaker: string]>([
     ['config/members-disagree', ['good', 'late'], 'good'],
     ['config/member-not-listed', ['good', 'late'], 'good'],
     ['config/members-name-repeated', ['good', 'twin'], 'twin'],

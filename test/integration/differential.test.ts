@@ -22,7 +22,7 @@ import { MUTATIONS, SINGLES } from '../support/mutations.js'
 import { WITNESSES, Witnesses } from '../support/witnesses.js'
 
 const SIDES: readonly Side[] = ['server', 'client']
-const PAIRS = scaled({ short: 40, long: 300 })
+const PAIRS = scaled({ short: 20, long: 300 })
 /** Milliseconds: thousands of small processes take long on a machine that is busy otherwise. */
 const PATIENCE = 600_000
 const SEED = 20_261_125
@@ -34,7 +34,7 @@ const DRAWN = fc.sample(pair, { numRuns: PAIRS, seed: SEED })
 const needed = new Set([
   ...DRAWN.flatMap(({ applied }) => applied),
   ...SINGLES.filter(({ mutation }) => mutation.name === 'extended key usage: any'),
-  ...sample(SINGLES, 40),
+  ...sample(SINGLES, 20),
 ])
 const TRIED = isLong ? SINGLES : [...needed]
 

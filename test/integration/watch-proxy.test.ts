@@ -35,7 +35,7 @@ it('delivers the first event to a listener that is added after create() has reso
     watcher.on('put', ({ value }) => values.push(value.toString()))
   }
   await Promise.all(seen.map(open))
-  await expect.poll(() => seen.filter((each) => each.join() === '0,1,2').length, { timeout: 5000 }).toBe(WATCHES)
+  await expect.poll(() => seen.filter((each) => each.join() === '0,1,2').length).toBe(WATCHES)
 })
 
 it('reports watches from a compacted revision, with and without a listener for errors, and the process goes on', async () => {

@@ -85,7 +85,7 @@ export async function gateway(
     cert: as.chain.map((each) => each.toPem()).join('\n'),
     key: as.key.exportPem(),
     agent: false,
-    timeout: 10_000,
+    timeout: 60_000,
   }
   return new Promise((resolve, reject) => {
     const sent = request(new URL(path, endpoint), options, (response) => {

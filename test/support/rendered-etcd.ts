@@ -112,7 +112,7 @@ export async function ask(
     ...(trust === null ? { rejectUnauthorized: false } : { ca: trust.trustAnchors.map((each) => each.toPem()) }),
     method: json === undefined ? 'GET' : 'POST',
     agent: false,
-    timeout: 10_000,
+    timeout: 60_000,
     ...tls,
   }
   const answer: Answer = { status: null, body: '', protocol: '', suite: '', server: null, refused: null }

@@ -4,7 +4,7 @@ import { createAuthority } from '../../../src/authority/index.js'
 import { scaled } from '../../support/long.js'
 import { openssl } from '../../support/openssl.js'
 
-const COUNT = scaled({ short: 10_000, long: 100_000 })
+const COUNT = scaled({ short: 5_000, long: 100_000 })
 const CERTIFICATES = scaled({ short: 100, long: 1_000 })
 
 /** How often each bit is set, the lowest first; all serials are of 16 octets. */

@@ -246,13 +246,11 @@ describe('a member that goes away', () => {
     await expect.poll(() => errorCodes(client.tls.endpoints[0]?.findings ?? [])).toEqual(['endpoint/refused'])
     proxy = await proxyTo(behind.port, port)
     await expect
-      .poll(
-        async () =>
-          client
-            .get('a')
-            .string()
-            .catch(() => 'failed'),
-        { timeout: 10_000 },
+      .poll(async () =>
+        client
+          .get('a')
+          .string()
+          .catch(() => 'failed'),
       )
       .toBeNull()
     await proxy[Symbol.asyncDispose]()

@@ -235,7 +235,7 @@ describe('a process of its own', () => {
     compiled = await compileSources()
   })
   /** Beginnings and ends in each of five rounds. */
-  const TIMES = scaled({ short: 200, long: 1000 })
+  const TIMES = scaled({ short: 100, long: 1000 })
 
   /** What the process holds, as the kernel and Node count it. */
   const HELD = `

@@ -13,7 +13,7 @@ import { sample } from '../../support/long.js'
 const ENDLESS = 2_000
 
 describe('hostile input', () => {
-  it.each(sample(hostileCases, 24).map((each) => [each.name, each] as const))('%s', (_, { code, make }) => {
+  it.each(sample(hostileCases, 12).map((each) => [each.name, each] as const))('%s', (_, { code, make }) => {
     const { input, options } = make()
     let report: Report | null = null
     const cost = processorTime(() => {

@@ -307,7 +307,7 @@ describe('keys that cannot be read', () => {
 
   test('damage: a changed bit gives a fault, or a key of its own, never the wrong one', () => {
     const der = p256.export({ type: 'pkcs8', format: 'der' })
-    for (const bit of sample(Array(der.length * 8).keys(), 200)) {
+    for (const bit of sample(Array(der.length * 8).keys(), 100)) {
       const changed = Buffer.from(der)
       changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7))
       const reading = read(pem('PRIVATE KEY', changed))

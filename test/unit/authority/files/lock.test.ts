@@ -252,7 +252,7 @@ describe('a stale lock is taken by one', () => {
   test('whatever another does between any two steps', async () => {
     const steps = await interleave(Number.POSITIVE_INFINITY)
     expect(steps).toBeGreaterThan(20)
-    for (const at of sample(Array.from({ length: steps }).keys(), 12)) await interleave(at)
+    for (const at of sample(Array.from({ length: steps }).keys(), 8)) await interleave(at)
   })
 
   test('killed at each step, the next one gets it', async () => {
@@ -260,7 +260,7 @@ describe('a stale lock is taken by one', () => {
     const stale = fresh()
     writeLock(stale, dead)
     await withLock(stale, got, { fileSystem: counted })
-    for (const at of sample(counted.calls.keys(), 12)) {
+    for (const at of sample(counted.calls.keys(), 8)) {
       const path = fresh()
       writeLock(path, dead)
       await withLock(path, got, { fileSystem: faultyFileSystem({ at, how: 'kill' }) }).catch(() => undefined)

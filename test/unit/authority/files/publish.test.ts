@@ -201,7 +201,7 @@ describe.each(scenarios)('$name', (scenario) => {
   })
 
   test('killed at each step, a second run completes it', async () => {
-    await eachAtOnce(sample(changingCalls({ calls: await steps() }), 6), async (at) => {
+    await eachAtOnce(sample(changingCalls({ calls: await steps() }), 4), async (at) => {
       const directory = fresh()
       await scenario.prepare(directory)
       const { outcome } = await run(directory, { at, how: 'kill' })
@@ -219,7 +219,7 @@ describe.each(scenarios)('$name', (scenario) => {
     const all = (await steps()).map((call, at) => ({ call, at }))
     // A full disk is noticed by what needs space.
     const tried = how === 'fail' ? all : all.filter(({ call }) => /^(open w|writeFile|mkdir|symlink)/.test(call))
-    await eachAtOnce(sample(tried, 6), async ({ at }) => {
+    await eachAtOnce(sample(tried, 4), async ({ at }) => {
       const directory = fresh()
       await scenario.prepare(directory)
       const { outcome, disk } = await run(directory, { at, how })
@@ -374,7 +374,7 @@ describe('links to elsewhere', () => {
     }
     const counted = faultyFileSystem()
     await publish(counted, await prepare(), NEW)
-    await eachAtOnce(sample(changingCalls(counted), 6), async (at) => {
+    await eachAtOnce(sample(changingCalls(counted), 4), async (at) => {
       const directory = await prepare()
       await failure(publish(faultyFileSystem({ at, how: 'kill' }), directory, NEW))
       expect(faultsOf(directory)).toEqual([])
@@ -500,7 +500,7 @@ describe('a signal', () => {
     await publish(fs, counted, OLD)
     const disk = faultyFileSystem()
     await publish(disk, counted, NEW)
-    await eachAtOnce(sample(disk.calls.keys(), 12), async (at) => {
+    await eachAtOnce(sample(disk.calls.keys(), 6), async (at) => {
       const directory = fresh()
       await publish(fs, directory, OLD)
       const controller = new AbortController()

@@ -443,7 +443,7 @@ describe('faults', () => {
   test('killed at each step, a second run completes it', async () => {
     const counted = faultyFileSystem()
     await writeClusterOn(counted, fresh(), plan, ETCD)
-    await eachAtOnce(sample(changingCalls(counted), 8), async (at) => {
+    await eachAtOnce(sample(changingCalls(counted), 5), async (at) => {
       const directory = fresh()
       await writeClusterOn(faultyFileSystem({ at, how: 'kill' }), directory, plan, ETCD).catch(() => undefined)
       for (const path of ['members/a', 'members/b', 'clients/alice']) {
@@ -469,7 +469,7 @@ describe('faults', () => {
       /^(open w|writeFile|mkdir|symlink|link) /.test(call) ? [at] : [],
     )
     expect(growing.length).toBeGreaterThan(40)
-    await eachAtOnce(sample(growing, 8), async (at) => {
+    await eachAtOnce(sample(growing, 5), async (at) => {
       const directory = fresh()
       const disk = faultyFileSystem({ at, how: 'full' })
       const writing = writeClusterOn(disk, directory, plan, ETCD)
@@ -601,7 +601,7 @@ describe('removeFromCluster', () => {
     }
     const counted = faultyFileSystem()
     await removeFromClusterOn(counted, prepare(), { members: ['a'] }, KUBEADM)
-    await eachAtOnce(sample(changingCalls(counted), 8), async (at) => {
+    await eachAtOnce(sample(changingCalls(counted), 5), async (at) => {
       const directory = prepare()
       const disk = faultyFileSystem({ at, how: 'kill' })
       await removeFromClusterOn(disk, directory, { members: ['a'] }, KUBEADM).catch(() => undefined)

@@ -336,17 +336,12 @@ describe('a member without a leader', () => {
     expect(leaderless).toMatchObject({ state: 'leaderless', findings: [{ code: 'endpoint/no-leader' }] })
     expect(other?.state).toBe('ready')
     hasLeader = true
+    await expect.poll(() => two.client.tls.endpoints[0]).toMatchObject({ state: 'ready', findings: [] })
     await expect
-      .poll(() => two.client.tls.endpoints[0], { timeout: 20_000 })
-      .toMatchObject({ state: 'ready', findings: [] })
-    await expect
-      .poll(
-        async () => {
-          await two.client.put('a').value('b').exec()
-          return two.counts('KV/Put')[0]
-        },
-        { timeout: 20_000 },
-      )
+      .poll(async () => {
+        await two.client.put('a').value('b').exec()
+        return two.counts('KV/Put')[0]
+      })
       .toBeGreaterThan(refused)
   })
 })
