@@ -10,7 +10,7 @@ export async function makeStory(root) {
   // The bundler is among the packages that may just have been fetched.
   const { bundle } = await import('./bundle.mjs')
   const { bundleForRun } = await import('./bundle-run.mjs')
-  let remove = () => {}
+  let remove = () => undefined
   try {
     const files = readdirSync(join(root, 'docs/examples')).filter((name) => name.endsWith('.ts'))
     const folder = await bundleForRun(root, {
