@@ -14,7 +14,7 @@ export async function makeStory(root) {
   try {
     const files = readdirSync(join(root, 'docs/examples')).filter((name) => name.endsWith('.ts'))
     const folder = await bundleForRun(root, {
-      name: 'quickstart',
+      name: `quickstart-${process.pid}`,
       files: files.map((name) => `docs/examples/${name}`),
       defer: (work) => (remove = work),
     })

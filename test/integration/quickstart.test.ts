@@ -69,7 +69,7 @@ async function leftBy({ pid }: Ended): Promise<unknown> {
     networks: (await dockerode.listNetworks({ filters })).map((each) => each.Name),
     processes: processesWith(folder),
     files: readdirSync(folder),
-    stories: (existsSync(cache) ? readdirSync(cache) : []).filter((name) => name.startsWith('quickstart-')),
+    stories: (existsSync(cache) ? readdirSync(cache) : []).filter((name) => name.startsWith(`quickstart-${String(pid)}-`)),
   }
 }
 
