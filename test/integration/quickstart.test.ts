@@ -69,7 +69,9 @@ async function leftBy({ pid }: Ended): Promise<unknown> {
     networks: (await dockerode.listNetworks({ filters })).map((each) => each.Name),
     processes: processesWith(folder),
     files: readdirSync(folder),
-    stories: (existsSync(cache) ? readdirSync(cache) : []).filter((name) => name.startsWith(`quickstart-${String(pid)}-`)),
+    stories: (existsSync(cache) ? readdirSync(cache) : []).filter((name) =>
+      name.startsWith(`quickstart-${String(pid)}-`),
+    ),
   }
 }
 
