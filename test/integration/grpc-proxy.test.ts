@@ -1,0 +1,86 @@
+/** A client through etcd's own proxy (`etcd grpc-proxy start`), which chooses the ids of watches and merges their streams. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { createSecureClient, type SecureEtcd3 } from '../../src/client/index.js'
+import type { Credentials } from '../../src/credentials/index.js'
+import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
+import { type EtcdProcess, saying, startEtcdProcess } from '../support/etcd-process.js'
+import { mintPki } from '../support/etcd.js'
+import { heldPorts } from '../support/ports.js'
+
+const pki = mintPki()
+const { freePort } = heldPorts()
+const folder = mkdtempSync(join(tmpdir(), 'grpc-proxy-'))
+let etcd: TestEtcd
+let proxy: EtcdProcess
+let client: SecureEtcd3
+
+function write(name: string, { chain, key, trustAnchors }: Credentials): { ca: string; cert: string; key: string } {
+  const files = { ca: join(folder, 'ca'), cert: join(folder, `${name}.crt`), key: join(folder, `${name}.key`) }
+  writeFileSync(files.ca, trustAnchors.map((each) => each.toPem()).join(''))
+  writeFileSync(files.cert, chain.map((each) => each.toPem()).join(''))
+  writeFileSync(files.key, key.exportPem(), { mode: 0o600 })
+  return files
+}
+
+beforeAll(async () => {
+  etcd = await startEtcd({ server: pki.server })
+  const port = String(await freePort())
+  const [own, upstream] = [write('server', pki.server), write('client', pki.issueClient({ subject: [] }))]
+  const listening = ['--cert-file', own.cert, '--key-file', own.key, '--trusted-ca-file', own.ca]
+  const dialling = [
+    '--cert',
+    upstream.cert,
+    '--key',
+    upstream.key,
+    '--cacert',
+    upstream.ca,
+    '--endpoints',
+    etcd.endpoint,
+  ]
+  const address = `127.0.0.1:${port}`
+  const args = ['grpc-proxy', 'start', '--listen-addr', address, ...listening, ...dialling]
+  proxy = startEtcdProcess(args, { cwd: folder })
+  await saying(proxy, (log) => log.includes('started gRPC proxy') || log.includes('gRPC proxy listening'))
+  client = await createSecureClient({ endpoints: `https://${address}`, credentials: pki.client, dialTimeout: '20s' })
+})
+
+afterAll(async () => {
+  await client[Symbol.asyncDispose]()
+  await proxy.stop()
+  await etcd.close()
+  rmSync(folder, { recursive: true })
+})
+
+it('reads, writes and runs transactions', async () => {
+  await client.put('a').value('1')
+  expect(await client.get('a').string()).toBe('1')
+  const { succeeded } = await client.if('a', 'Value', '==', '1').then(client.put('a').value('2')).commit()
+  expect([succeeded, await client.get('a').string()]).toEqual([true, '2'])
+})
+
+it('delivers the events of several watches on one stream, and cancels them', async () => {
+  const seen = new Map<string, string[]>()
+  const watch = async (key: string): Promise<{ cancel(): Promise<void> }> => {
+    const watcher = await client.watch().key(key).create()
+    const values: string[] = []
+    seen.set(key, values)
+    watcher.on('put', ({ value }) => values.push(value.toString()))
+    return watcher
+  }
+  const watchers = await Promise.all(['w1', 'w2', 'w3'].map(watch))
+  for (const value of ['1', '2', '3']) for (const key of seen.keys()) await client.put(key).value(value)
+  await expect.poll(() => [...seen.values()]).toEqual([...seen.keys()].map(() => ['1', '2', '3']))
+  await Promise.all(watchers.map((each) => each.cancel()))
+})
+
+it('keeps a lease alive, and revokes it', async () => {
+  const lease = client.lease(5)
+  await lease.put('leased').value('x')
+  await new Promise((resolve) => lease.once('keepaliveSucceeded', resolve))
+  expect(await client.get('leased').string()).toBe('x')
+  await lease.revoke()
+  expect(await client.get('leased').string()).toBeNull()
+})
