@@ -301,8 +301,9 @@ describe('on one member', () => {
     const [metrics] = client.tls.endpoints
     expect(metrics).toMatchObject({ state: 'failed', findings: [{ code: 'endpoint/not-etcd' }] })
     for (let i = 0; i < 10; i += 1) await client.put('among').value(String(i))
-    await refused(createSecureClient({ endpoints, credentials: pki.client, preflight: 'all' }), 'ERR_HANDSHAKE_FAILED')
     expect(both.logs().filter((line) => /rejected connection|"level":"error"/.test(line))).toEqual([])
+    // This one may give up the good connection half way.
+    await refused(createSecureClient({ endpoints, credentials: pki.client, preflight: 'all' }), 'ERR_HANDSHAKE_FAILED')
   })
 
   it('one good endpoint among bad ones is enough, and the bad ones are told', async () => {

@@ -74,7 +74,7 @@ describe('the files of a cluster at work', () => {
       credentials: fromFiles({ ...files.clients.app, watch: { pollInterval: '1s' } }),
       preflight: 'all',
     })
-    const load = await startLoad(client, { rate: 200, watchers: 5, leases: 2, locks: 1 })
+    const load = await startLoad(client, { rate: 50, watchers: 5, leases: 2, locks: 1 })
     for (let round = 0; round < 5; round++) {
       const renewal = await renewDirectory(authority, directory, { layout: 'etcd', force: true })
       expect(renewal.kept).toEqual([])
@@ -121,7 +121,7 @@ describe('a client of fromAuthority', () => {
     })()
     const used = new Set<string | undefined>()
     const inUse = (): number => used.add(client.tls.report.path[0]?.serialNumber).size
-    const load = await startLoad(client, { rate: 200, watchers: 5, leases: 1, locks: 1 })
+    const load = await startLoad(client, { rate: 50, watchers: 5, leases: 1, locks: 1 })
     await expect.poll(inUse, { timeout: 30_000 }).toBe(3)
     failing = true
     await expect.poll(() => events).toContain('source-failed')

@@ -14,7 +14,7 @@ const pki = mintPki()
 const renewals = Array.from({ length: 10 }, () => pki.issueClient())
 
 const ROTATIONS = scaled({ short: 20, long: 200 })
-const LOAD = { rate: 200, watchers: 20, leases: 5, locks: 2 }
+const LOAD = { rate: scaled({ short: 100, long: 200 }), watchers: 20, leases: 5, locks: 2 }
 const FLAWLESS = { failed: [], unknown: [], lost: [], doubled: [], lapsed: [], unlocked: [], disconnected: [] }
 
 setFlagsFromString('--expose-gc')
