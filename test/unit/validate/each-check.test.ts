@@ -144,7 +144,7 @@ const FAULTS: readonly (readonly [name: string, parts: Parts, errors: readonly s
   ],
   [
     'constraint malformed',
-    { root: { extensions: [nameConstraints({ permitted: [dns('.svc')] })] } },
+    { root: { extensions: [nameConstraints({ permitted: [dns('..svc')] })] } },
     ['name-constraints/malformed@2'],
   ],
   [
