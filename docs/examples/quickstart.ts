@@ -43,7 +43,7 @@ console.log(`It serves on ${etcd.endpoint}`)
 
 step('A client, connected over mutual TLS')
 await using db = await createSecureClient({ endpoints: etcd.endpoints, credentials: client })
-console.log(`Proved itself to ${etcd.endpoint}`)
+console.log(`Connected to ${etcd.endpoint}: each side has verified the other's certificate`)
 
 step('Write, read and watch a key')
 const watcher = await db.watch().key('greeting').create()

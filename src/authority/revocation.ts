@@ -1,7 +1,7 @@
 /** Revoking certificates, and the lists that tell. */
 import { writeTbsCertList, writeCertificateList, type RevokedCertificate } from '../x509/crl-writer.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../misuse.js'
-import { Certificate } from '../x509/certificate.js'
+import { Certificate, serialText } from '../x509/certificate.js'
 import { Crl } from '../x509/crl.js'
 import { reasonNumber } from '../x509/crl-entries.js'
 import { type Issuer, keyFingerprint } from './issuer.js'
@@ -151,7 +151,7 @@ export async function restoreRevocations(issuer: Issuer, crl: Crl): Promise<numb
     const known = new Set(entries.flatMap((each) => (each.kind === 'revoked' ? [each.serialNumber] : [])))
     const missing: LedgerEntry[] = []
     for (const [serial, { revokedAt, reason }] of crl.entries.all()) {
-      const serialNumber = Buffer.from(serial).toString('hex').toUpperCase()
+      const serialNumber = serialText(serial)
       if (known.has(serialNumber)) continue
       known.add(serialNumber)
       const listed = REVOKE_REASONS.find((each) => each === reason) ?? 'unspecified'
@@ -185,16 +185,14 @@ function refuseToUnrevoke(
     throw issueRefused(
       `The ledger does not know the previous CRL ${String(number)}, so it is older than that CRL: ${remedy}`,
     )
-  const listed = new Set(revoked.map(({ serial }) => Buffer.from(serial).toString('hex')))
+  const listed = new Set(revoked.map(({ serial }) => serialText(serial)))
   const expired = new Set(
-    entries.flatMap((each) => (each.kind === 'issued' && each.notAfter < now ? [each.serialNumber.toLowerCase()] : [])),
+    entries.flatMap((each) => (each.kind === 'issued' && each.notAfter < now ? [each.serialNumber] : [])),
   )
   for (const [serial] of previous.entries.all()) {
-    const text = Buffer.from(serial).toString('hex')
+    const text = serialText(serial)
     if (listed.has(text) || expired.has(text)) continue
-    throw issueRefused(
-      `The ledger does not say that ${text.toUpperCase()} is revoked, and the previous CRL does: ${remedy}`,
-    )
+    throw issueRefused(`The ledger does not say that ${text} is revoked, and the previous CRL does: ${remedy}`)
   }
 }
 

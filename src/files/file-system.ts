@@ -93,18 +93,18 @@ export async function readPlainFile(fs: FileSystem, path: string, limit: number)
     const { mode, uid, gid, size, mtimeMs } = state
     if (!state.isFile()) throw new Error(`${path} is not a plain file`)
     if (size > limit) throw new Error(`${path} is larger than ${String(limit)} octets`)
-    return { bytes: await readAll(file, size), mode: mode & 0o777, uid, gid, mtimeMs }
+    return { bytes: await readRange(file, 0, size), mode: mode & 0o777, uid, gid, mtimeMs }
   } finally {
     await file.close()
   }
 }
 
-/** The first `size` octets of an open file, or fewer where it has become shorter. */
-export async function readAll(file: OpenFile, size: number): Promise<Buffer> {
-  const buffer = Buffer.alloc(size)
+/** The bytes of an open file from `start` up to `end`, or fewer if it has become shorter. */
+export async function readRange(file: OpenFile, start: number, end: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(end - start)
   let filled = 0
-  while (filled < size) {
-    const { bytesRead } = await file.read(buffer, filled, size - filled, filled)
+  while (filled < buffer.length) {
+    const { bytesRead } = await file.read(buffer, filled, buffer.length - filled, start + filled)
     if (bytesRead === 0) break
     filled += bytesRead
   }

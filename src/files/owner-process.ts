@@ -112,11 +112,12 @@ export class OwnerProcess implements FileSystem {
   }
 
   async #start(): Promise<Helper> {
-    const before = await this.#helper
+    const known = this.#helper
+    const before = await known
     if (before?.hasEnded === false) return before
-    // Calls at the same time wait for one process.
-    if (this.#helper === null || before?.hasEnded === true) this.#helper = startHelper(this.#uid)
-    return this.#helper
+    // Of several calls that find it ended, the first starts another one.
+    if (this.#helper === known) this.#helper = startHelper(this.#uid)
+    return this.#helper ?? this.#start()
   }
 }
 
@@ -176,8 +177,8 @@ interface Pending {
   readonly timer: NodeJS.Timeout
 }
 
-/** One process, and the calls that it has not answered yet. */
-class Helper {
+/** One process, and the calls that it has not answered yet. Exported for the tests, which give it a hostile process. */
+export class Helper {
   readonly uid: number
   /** Descriptors of the files that the process has open. */
   readonly opened = new Set<number>()

@@ -1,7 +1,7 @@
 /** Replaces files of a directory, each atomically and durably. */
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { type FileSystem, lookAt } from './file-system.js'
-import { isTemporaryName, newTemporaryName } from './generation.js'
 import { lockPathOf, withLock } from './lock.js'
 import { abandon, type FileContents, flushDirectory, writeNewFile } from './write-file.js'
 
@@ -17,15 +17,16 @@ export async function replaceFilesLocked(fs: FileSystem, directory: string, file
 
 /**
  * Writes all files under temporary names, flushes them, and renames each over what is there. If something fails, no
- * temporary file stays, or the error names it; what was renamed before stays. To be called under the lock of the
- * directory: a temporary file that is found there was left by a process that was killed, and is removed.
+ * temporary file stays, or the error names it; what was renamed before stays. To be called under the lock of these files: a
+ * temporary file of theirs that is found was left by a process that was killed, and is removed. Those of other files may
+ * belong to a process at work, which has another lock.
  */
 export async function replaceFiles(fs: FileSystem, directory: string, files: readonly NewFile[]): Promise<void> {
-  await removeLeftovers(fs, directory)
+  await removeLeftovers(fs, directory, files)
   const pending = new Map<string, string>()
   try {
     for (const file of files) {
-      const temporary = join(directory, newTemporaryName())
+      const temporary = join(directory, `.${file.name}.${randomBytes(8).toString('hex')}.etcd-mtls-tmp`)
       pending.set(file.name, temporary)
       await writeNewFile(fs.open, temporary, file)
     }
@@ -39,8 +40,12 @@ export async function replaceFiles(fs: FileSystem, directory: string, files: rea
   }
 }
 
-async function removeLeftovers(fs: FileSystem, directory: string): Promise<void> {
-  for (const name of (await fs.readdir(directory)).filter(isTemporaryName)) {
+const TEMPORARY = /^\.(.+)\.[0-9a-f]{16}\.etcd-mtls-tmp$/
+
+async function removeLeftovers(fs: FileSystem, directory: string, files: readonly NewFile[]): Promise<void> {
+  const own = new Set(files.map(({ name }) => name))
+  for (const name of await fs.readdir(directory)) {
+    if (!own.has(TEMPORARY.exec(name)?.[1] ?? '')) continue
     const path = join(directory, name)
     if ((await lookAt(fs, path))?.isFile() === true) await fs.unlink(path)
   }

@@ -72,8 +72,7 @@ export class Certificate {
 
   /** Upper-case hexadecimal, as openssl and Node print it. */
   get serialNumber(): string {
-    const { serial } = this.fields
-    return hex(serial.length > 1 && serial[0] === 0 ? serial.subarray(1) : serial)
+    return serialText(this.fields.serial)
   }
 
   /** The serial number's INTEGER octets. */
@@ -257,4 +256,9 @@ export function verifyWith(
     // OpenSSL refuses the key or the signature's form: not a signature by this key. Why is told by the key checks.
     return false
   }
+}
+
+/** INTEGER bytes of a serial number as upper-case hexadecimal, without the zero that a first bit of 1 requires. */
+export function serialText(serial: Uint8Array): string {
+  return hex(serial.length > 1 && serial[0] === 0 ? serial.subarray(1) : serial)
 }

@@ -5,7 +5,7 @@ import type { QuorumChange } from './quorum.js'
 import type { Recording } from './record.js'
 import { type ElectedLeader, type Recovery, recoveryOf } from './recovery.js'
 import type { StoreEvent } from './store-history.js'
-import type { ClientKind } from './work/work.js'
+import type { ClientKind } from './clients/work.js'
 
 export interface Account {
   readonly answered: number

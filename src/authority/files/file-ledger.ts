@@ -6,7 +6,7 @@ import { checkDirectory } from '../../credentials/write.js'
 import { flushDirectory, isNotThere, writeFailed } from '../../files/write-file.js'
 import type { Ledger, LedgerEntry } from '../ledger.js'
 import { issueRefused } from '../refuse.js'
-import { type FileSystem, type OpenFile, READ_PLAIN, readAll } from '../../files/file-system.js'
+import { type FileSystem, type OpenFile, READ_PLAIN, readRange } from '../../files/file-system.js'
 import { guardedFileSystem } from '../../files/guarded-file-system.js'
 import { EMPTY, headPathOf, type LedgerHead, readHead, writeHead } from './ledger-head.js'
 import { HASH_LENGTH, NO_HASH, readLine, writeLines } from './ledger-line.js'
@@ -176,17 +176,6 @@ async function startOfLine(file: OpenFile, end: number): Promise<number> {
   return 0
 }
 
-async function readRange(file: OpenFile, start: number, end: number): Promise<Buffer> {
-  const buffer = Buffer.alloc(end - start)
-  let filled = 0
-  while (filled < buffer.length) {
-    const { bytesRead } = await file.read(buffer, filled, buffer.length - filled, start + filled)
-    if (bytesRead === 0) break
-    filled += bytesRead
-  }
-  return buffer.subarray(0, filled)
-}
-
 async function readText(fs: FileSystem, path: string): Promise<string> {
   let file: OpenFile
   try {
@@ -199,7 +188,7 @@ async function readText(fs: FileSystem, path: string): Promise<string> {
     const state = await file.stat()
     if (!state.isFile()) throw new Error(`${path} is not a plain file`)
     checkSize(path, state.size)
-    return (await readAll(file, state.size)).toString('utf8')
+    return (await readRange(file, 0, state.size)).toString('utf8')
   } finally {
     await file.close()
   }

@@ -8,7 +8,7 @@ import type { Authority } from '../authority.js'
 import { createAuthority } from '../create.js'
 import { loadAuthority } from '../load.js'
 import type { CreateAuthorityOptions } from '../make-ca.js'
-import { type FileSystem, readPlainFile } from '../../files/file-system.js'
+import { type FileSystem, lookAt, readPlainFile } from '../../files/file-system.js'
 import { makeFolders } from '../../files/folders.js'
 import { guardedFileSystem } from '../../files/guarded-file-system.js'
 import { lockPathOf, withLock } from '../../files/lock.js'
@@ -61,6 +61,8 @@ async function loadOrCreate(fs: FileSystem, place: string, options: CreateAuthor
 /** Bytes of a PEM file of the CA; a certificate and a key have some thousand. */
 const MAX_BYTES = 1024 * 1024
 
+/** Null if nothing is there. The files may be links, as in a volume of Kubernetes. */
 async function readIfThere(fs: FileSystem, path: string): Promise<Buffer | null> {
-  return (await readPlainFile(fs, path, MAX_BYTES))?.bytes ?? null
+  if ((await lookAt(fs, path)) === null) return null
+  return (await readPlainFile(fs, await fs.realpath(path), MAX_BYTES))?.bytes ?? null
 }

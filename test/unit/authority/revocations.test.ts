@@ -15,6 +15,8 @@ import {
   renewDirectory,
   writeCluster,
 } from '../../../src/authority/index.js'
+import { Certificate } from '../../../src/x509/certificate.js'
+import { mintCa, mintLeaf } from '../../support/mint.js'
 import { temporaryFolder } from '../../support/openssl.js'
 import { refused } from '../../support/refused.js'
 
@@ -105,6 +107,20 @@ describe('a ledger that was lost', () => {
     expect(next.number).toBeGreaterThan(previous.number ?? 0n)
     expect(next.find(one.chain[0].serial)?.reason).toBe('keyCompromise')
     expect(next.find(two.chain[0].serial)).not.toBe(null)
+  })
+
+  it('knows a certificate of another tool by its serial number, whose first bit is 1', async () => {
+    const ca = mintCa({ subject: 'CA' })
+    const leaf = Certificate.parse(mintLeaf({ subject: 'app', issuer: ca, serial: 0xf0_00_01 }).der)
+    const load = () => loadAuthority({ cert: ca.pem, key: ca.keyPem, ledger: memoryLedger() })
+    const authority = await load()
+    await authority.revoke(leaf)
+    const previous = await authority.issueCrl()
+    await authority.issueCrl({ previous })
+    expect(await authority.restoreRevocations(previous)).toBe(0)
+    const forgetful = await load()
+    expect(await forgetful.restoreRevocations(previous)).toBe(1)
+    expect((await forgetful.issueCrl({ previous })).find(leaf.serial)).not.toBe(null)
   })
 
   it('of which one revocation is missing is refused, with its serial number', async () => {

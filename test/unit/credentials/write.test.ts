@@ -165,7 +165,7 @@ describe('what was there before', () => {
 /** The calls, with random parts of the names taken out. */
 function namedCalls({ calls }: { readonly calls: readonly string[] }): string[] {
   return calls.map((call) =>
-    call.replace(/^(\S+( [wr])?) .*\//, '$1 ').replace(/\.[0-9a-f]{16}\.etcd-mtls-tmp$/, '<temporary>'),
+    call.replace(/^(\S+( [wr])?) .*\//, '$1 ').replace(/\.\S+\.[0-9a-f]{16}\.etcd-mtls-tmp$/, '<temporary>'),
   )
 }
 
@@ -223,7 +223,7 @@ describe('order and durability', () => {
     const error = await failure(writeCredentialsOn(faultyFileSystem({ at, how: 'kill' }), directory, second, {}))
     expect(error.cause).toMatchObject({ code: 'ENOSPC' })
     expect(error.message).toContain('a private key may be left in it')
-    const [name = ''] = /\.[0-9a-f]{16}\.etcd-mtls-tmp/.exec(error.message) ?? []
+    const [name = ''] = /\.ca\.crt\.[0-9a-f]{16}\.etcd-mtls-tmp/.exec(error.message) ?? []
     expect(readdirSync(directory)).toContain(name)
   })
 

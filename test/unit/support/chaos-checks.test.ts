@@ -7,7 +7,7 @@ import { type QuorumChange, shareConnected, wasConnected } from '../../chaos/quo
 import { type Entry, eventLine, Recording } from '../../chaos/record.js'
 import { electedLeaders, quantile, recoveryOf } from '../../chaos/recovery.js'
 import type { StoreEvent } from '../../chaos/store-history.js'
-import { Holders } from '../../chaos/work/holders.js'
+import { Holders } from '../../chaos/clients/holders.js'
 
 const put = (revision: number, key: string, value: string, at = revision): StoreEvent => ({
   revision: String(revision),

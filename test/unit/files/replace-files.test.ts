@@ -1,0 +1,41 @@
+/** Files that are replaced next to others that are replaced. */
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { fileLedger, openAuthority } from '../../../src/authority/index.js'
+import { temporaryFolder } from '../../support/openssl.js'
+
+const folder = temporaryFolder()
+const entry = (number: number) =>
+  ({ kind: 'crl', number: BigInt(number), issuer: 'a'.repeat(64), at: new Date(0) }) as const
+
+it('keeps two ledgers in one directory apart while both are written to', async () => {
+  const place = folder.file('two')
+  mkdirSync(place)
+  const ledgers = ['clients', 'peers'].map((name) => fileLedger(join(place, name)))
+  const write = async (ledger: (typeof ledgers)[number]): Promise<void> => {
+    for (let i = 0; i < 60; i++) await ledger.append([entry(i)])
+  }
+  await Promise.all(ledgers.map(write))
+  for (const ledger of ledgers) expect(await ledger.read()).toHaveLength(60)
+  expect(readdirSync(place).sort()).toEqual(['clients', 'clients.head', 'peers', 'peers.head'])
+})
+
+it('removes what a process that was killed has left of a file, and nothing of other files', async () => {
+  const place = folder.file('killed')
+  mkdirSync(place)
+  const left = '.ledger.head.0123456789abcdef.etcd-mtls-tmp'
+  const other = '.other.head.0123456789abcdef.etcd-mtls-tmp'
+  for (const name of [left, other]) writeFileSync(join(place, name), 'half')
+  await fileLedger(join(place, 'ledger')).append([entry(1)])
+  expect(readdirSync(place).sort()).toEqual([other, 'ledger', 'ledger.head'])
+})
+
+it('loads a CA whose files are links', async () => {
+  const place = folder.file('real')
+  const { certificate } = await openAuthority(place, { name: 'CA' })
+  const linked = folder.file('linked')
+  mkdirSync(linked)
+  for (const name of ['ca.crt', 'ca.key']) symlinkSync(join(place, name), join(linked, name))
+  expect((await openAuthority(linked, { name: 'CA' })).certificate.equals(certificate)).toBe(true)
+})
