@@ -56,7 +56,7 @@ export default tseslint.config(
   },
   {
     files: ['src/**/*.ts'],
-    ignores: ['src/errors.ts', 'src/client/{transport,streams}/**', 'src/coordination/**'],
+    ignores: ['src/errors.ts'],
     rules: {
       'no-restricted-syntax': [
         'error',

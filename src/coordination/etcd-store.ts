@@ -1,4 +1,5 @@
 /** {@link Store} on etcd3. */
+import { isError } from '../errors.js'
 import { EtcdLeaseInvalidError, isRecoverableError, type SecureEtcd3 } from '../client/connect.js'
 import type { Change, ContenderKey, Store, WatchEnd } from './store.js'
 
@@ -19,7 +20,7 @@ export function etcdStore(client: SecureEtcd3): Store {
         await leaseClient.leaseGrant({ ID: lease, TTL: seconds }, within(CALL_TIMEOUT))
       } catch (error) {
         // The id is random and was sent by nobody else: an earlier attempt was applied, and its answer was lost.
-        if (!(error instanceof Error && error.message.includes('lease already exists'))) throw error
+        if (!(isError(error) && error.message.includes('lease already exists'))) throw error
       }
     },
     openKeepAlive: () => leaseClient.leaseKeepAlive(),
@@ -93,7 +94,7 @@ export function etcdStore(client: SecureEtcd3): Store {
           .on('disconnected', cancel)
       }),
     isLeaseGone: (error) => error instanceof EtcdLeaseInvalidError,
-    isTransient: (error) => error instanceof Error && isRecoverableError(error),
+    isTransient: (error) => isError(error) && isRecoverableError(error),
   }
 }
 

@@ -2,7 +2,7 @@
  * Watches of etcd3 that settle and that cannot end the process. etcd3 looks for a connection indefinitely, so `create()` never
  * settles if the client is refused each time; and its watchers emit `error`, which ends the process if nobody listens.
  */
-import { type EtcdMtlsError, isEtcdMtlsError } from '../../errors.js'
+import { isError, type EtcdMtlsError, isEtcdMtlsError } from '../../errors.js'
 
 /** What is used of etcd3's `Watcher`. */
 interface EtcdWatcher {
@@ -80,7 +80,7 @@ function settled<Watcher extends EtcdWatcher>(watcher: Watcher, typedError: (err
 
 /** Adds what is known of the reason to an error that another library made. */
 export function setCause(error: unknown, cause: EtcdMtlsError | null): void {
-  if (cause === null || !(error instanceof Error) || error.cause !== undefined) return
+  if (cause === null || !isError(error) || error.cause !== undefined) return
   // Not enumerable, as the language has it for the option `cause`.
   Object.defineProperty(error, 'cause', { value: cause, configurable: true, enumerable: false, writable: true })
 }

@@ -2,6 +2,7 @@
  * One proved connection to an endpoint: TLS verified on both sides, the server's HTTP/2 SETTINGS seen, which in TLS 1.3 is the
  * first sign that it accepted our certificate, and a call answered as etcd does it.
  */
+import { isError } from '../../errors.js'
 import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
@@ -115,9 +116,9 @@ export class Connection {
     try {
       return this.#session.request(headers)
     } catch (error) {
-      const outOfStreams = error instanceof Error && 'code' in error && error.code === 'ERR_HTTP2_OUT_OF_STREAMS'
+      const outOfStreams = isError(error) && 'code' in error && error.code === 'ERR_HTTP2_OUT_OF_STREAMS'
       if (outOfStreams || this.#session.closed || this.#session.destroyed) {
-        this.#retire('refused', error instanceof Error ? error : null)
+        this.#retire('refused', isError(error) ? error : null)
       }
       throw error
     }

@@ -3,6 +3,7 @@
  * SETTINGS, and the answer of etcd to one call. It ends in a connection, or in the evidence of what failed.
  * handshake-error.ts explains that evidence.
  */
+import { isError } from '../../errors.js'
 import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
@@ -184,7 +185,7 @@ export class AddressAttempt {
       socket.once('close', this.#onClose)
     } catch (error) {
       // OpenSSL refuses some certificates only here, for example SHA-1 signed ones.
-      this.#remember(error instanceof Error ? error : new Error(String(error)))
+      this.#remember(isError(error) ? error : new Error(String(error)))
     }
   }
 

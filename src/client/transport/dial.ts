@@ -4,6 +4,7 @@
  * An address that accepts TCP connections may still be silent. So the next address starts after the delay even if the previous
  * one is connected, as long as its TLS handshake and first call are not finished.
  */
+import { isError } from '../../errors.js'
 import type { FailedAddress } from '../../report/catalogue/endpoint.js'
 import {
   AddressAttempt,
@@ -87,7 +88,7 @@ class Race {
         this.#startNext()
       },
       (error: unknown) => {
-        this.#failLookup(error instanceof Error ? error : new Error(String(error)), false)
+        this.#failLookup(isError(error) ? error : new Error(String(error)), false)
       },
     )
     if (!request.keepsProcess) this.release()

@@ -656,7 +656,12 @@ describe('whatever happens in between', () => {
 describe('processes', () => {
   let children: ChildModules
   beforeAll(async () => {
-    const files = ['authority/files/renew-directory', 'files/file-system', 'authority/files/file-ledger', 'authority/load']
+    const files = [
+      'authority/files/renew-directory',
+      'files/file-system',
+      'authority/files/file-ledger',
+      'authority/load',
+    ]
     children = await childModules(files.map((name) => `src/${name}.ts`))
   })
   afterAll(() => {
