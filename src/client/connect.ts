@@ -18,7 +18,7 @@ import { type ChannelBacking, type ChannelOptions, createChannel, type Explained
 import { holdingProcess } from './holding-process.js'
 import { LoginError } from './login.js'
 import { keepLease } from './streams/kept-lease.js'
-import { keepWatches, setCause, type WatchSupport } from './streams/kept-watch.js'
+import { failOnce, keepWatches, setCause, type WatchSupport } from './streams/kept-watch.js'
 import type { TlsSession } from './tls-session.js'
 import { backoffPause } from './transport/backoff.js'
 
@@ -100,6 +100,7 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
     this.tls = parts.tls
     this.#parts = parts
     this.#life = life
+    failOnce(this.watchClient)
   }
 
   /**
@@ -262,6 +263,7 @@ function withCauses(policy: Policy, notes: CallNotes): HostPolicy {
 
 function withOurs(namespace: Namespace, closing: AbortSignal, watches: WatchSupport): Namespace {
   const [watch, nested] = [namespace.watch.bind(namespace), namespace.namespace.bind(namespace)]
+  failOnce(namespace.watchClient)
   namespace.watch = () => keepWatches(watch(), watches, castGrpcError)
   namespace.lease = leaseOf(namespace, namespace.lease.bind(namespace), closing)
   namespace.namespace = (prefix) => withOurs(nested(prefix), closing, watches)

@@ -85,9 +85,9 @@ describe('the files of a cluster at work', () => {
       }
       await expect.poll(() => client.tls.report.path[0]?.serialNumber).toBe(serialOf('clients/app/tls'))
     }
+    await expect.poll(() => load.requests, { timeout: 30_000 }).toBeGreaterThan(100)
     const { requests, latencies, ...flaws } = await load.end()
     expect(flaws).toEqual(FLAWLESS)
-    expect(requests).toBeGreaterThan(100)
     expect(latencies).toHaveLength(requests)
     expect((await ledger.read()).length).toBe(1 + 6 * 7)
     // A member that starts anew does so with what is there, and the others take its peer certificate.
@@ -127,9 +127,9 @@ describe('a client of fromAuthority', () => {
     await expect.poll(() => events).toContain('source-failed')
     failing = false
     await expect.poll(inUse, { timeout: 30_000 }).toBe(5)
+    await expect.poll(() => load.requests, { timeout: 30_000 }).toBeGreaterThan(100)
     const { requests, latencies, ...flaws } = await load.end()
     expect(flaws).toEqual(FLAWLESS)
-    expect(requests).toBeGreaterThan(100)
     expect(latencies).toHaveLength(requests)
     expect(events).not.toContain('credentials-expired')
     client.close()

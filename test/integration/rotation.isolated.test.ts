@@ -61,9 +61,10 @@ describe.each([1, 3])('under load, on %i member(s)', (members) => {
     const before = { sockets: sockets(), timers: timers(), heap: await heap() }
     const load = await startLoad(client, LOAD)
     await rotate(client, ROTATIONS)
+    // A quick machine has rotated before there was much of a load.
+    while (load.requests < 100) await rotate(client, 1)
     const { requests, latencies, ...flaws } = await load.end()
     expect(flaws).toEqual(FLAWLESS)
-    expect(requests).toBeGreaterThan(100)
     expect(latencies).toHaveLength(requests)
     await expect.poll(sockets).toBeLessThanOrEqual(before.sockets)
     await expect.poll(timers).toBeLessThanOrEqual(before.timers)

@@ -2,6 +2,7 @@
  * Watches of etcd3 that settle and that cannot end the process. etcd3 looks for a connection indefinitely, so `create()` never
  * settles if the client is refused each time; and its watchers emit `error`, which ends the process if nobody listens.
  */
+import { EventEmitter } from 'node:events'
 import { isError, type EtcdMtlsError, isEtcdMtlsError } from '../../errors.js'
 
 /** What is used of etcd3's `Watcher`. */
@@ -17,6 +18,25 @@ interface EtcdWatcher {
 interface EtcdWatchBuilder<Watcher> {
   watcher(): Watcher
   create(): Promise<Watcher>
+}
+
+/** What is used of etcd3's `WatchClient`. */
+interface EtcdWatchClient<Options, Stream> {
+  watch(options?: Options): Promise<Stream>
+}
+
+/**
+ * A stream that fails ends, too, and etcd3 starts a new attempt for each of the two (etcd3/lib/watch.js, establishStream):
+ * attempts and timers double with each failure, for as long as no endpoint answers. Here a failure counts once.
+ */
+export function failOnce<Options, Stream>(client: EtcdWatchClient<Options, Stream>): void {
+  const watch = client.watch.bind(client)
+  client.watch = async (options) => {
+    const stream = await watch(options)
+    // Before the listeners of etcd3. Its type has less than the stream, which is one of Node.
+    if (stream instanceof EventEmitter) stream.once('error', () => stream.removeAllListeners('end'))
+    return stream
+  }
 }
 
 export interface WatchSupport {
