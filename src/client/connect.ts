@@ -113,8 +113,8 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
 
   /**
    * As etcd3's, but `lost` comes before the lease can have expired: counted from the sending of the last keep-alive that was
-   * answered, a tenth of the TTL (at most a second) before it is over. A keep-alive that is not answered within a sixth of the
-   * TTL is sent to another endpoint as well.
+   * answered, a tenth of the TTL (at most a second) before it is over. Keep-alives are sent at each sixth of the TTL, and one that is not answered
+   * within a twelfth is sent to another endpoint as well.
    */
   override lease(ttl: number, options?: ILeaseOptions): Lease {
     return leaseOf(this, (...args) => super.lease(...args), this.closing)(ttl, options)

@@ -5,13 +5,13 @@
  * the lease lives at least until one TTL after the sending of the last keep-alive that was answered.
  */
 
-/** Keep-alives are sent at a third of the TTL, as clientv3 does (client/v3/lease.go, `recvKeepAlive`). */
-const INTERVAL = 1 / 3
 /**
- * An answer that takes longer is asked for over one more stream, which is on another endpoint. With a sixth of the TTL, three
- * endpoints are asked before the lease is given up.
+ * Keep-alives are sent at a sixth of the TTL. clientv3 sends them at a third (client/v3/lease.go, `recvKeepAlive`): a lease then
+ * may have 5.3 of 8 seconds left when its leader freezes, and a cluster that elects anew on a busy machine has taken 5.4.
  */
-const PATIENCE = 1 / 6
+const INTERVAL = 1 / 6
+/** An answer that takes longer than this part of the TTL is asked for over one more stream, which is on another endpoint. */
+const PATIENCE = 1 / 12
 /** Between two attempts after a stream failed, in milliseconds. */
 const RETRY_PAUSE = 100
 /**
@@ -21,7 +21,7 @@ const RETRY_PAUSE = 100
 const MARGIN = 1 / 10
 const MAX_MARGIN = 1000
 /** Streams that may wait for an answer at a time; the oldest is given up for one more. */
-const MAX_STREAMS = 4
+const MAX_STREAMS = 8
 /** Longest delay that a Node timer takes, in milliseconds. */
 const MAX_DELAY = 2_147_483_647
 

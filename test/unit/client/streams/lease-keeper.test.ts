@@ -67,20 +67,20 @@ function startKeeper(open?: () => Promise<FakeStream>) {
 const pass = (milliseconds: number) => vi.advanceTimersByTimeAsync(milliseconds)
 
 describe('a lease keeper', () => {
-  it('sends a keep-alive at each third of the TTL over one stream', async () => {
+  it('sends a keep-alive at each sixth of the TTL over one stream', async () => {
     const { streams, sentAt, reported } = startKeeper()
     for (let turn = 0; turn < 3; turn += 1) {
-      await pass(2000)
+      await pass(1000)
       streams[0]?.answer()
     }
-    expect(sentAt()).toEqual([[2000, 4000, 6000]])
-    expect(reported).toEqual(['renewed at 2000', 'renewed at 4000', 'renewed at 6000'])
+    expect(sentAt()).toEqual([[1000, 2000, 3000]])
+    expect(reported).toEqual(['renewed at 1000', 'renewed at 2000', 'renewed at 3000'])
   })
 
-  it('asks over another stream after a sixth of the TTL and reports the loss before the lease can expire', async () => {
+  it('asks over another stream after a twelfth of the TTL, over eight at most, and reports the loss before the lease can expire', async () => {
     const { sentAt, reported, streams } = startKeeper()
     await pass(TTL)
-    expect(sentAt()).toEqual([[2000], [3000], [4000], [5000]])
+    expect(sentAt()).toEqual([1000, 1500, 2000, 2500, 3000, 3500, 4000, 4500, 5000].map((at) => [at]))
     expect(reported).toEqual([`unanswered at ${String(DEADLINE)}`])
     expect(streams.every((each) => each.ended)).toBe(true)
     streams[0]?.answer()
@@ -90,21 +90,21 @@ describe('a lease keeper', () => {
 
   it('counts from the sending of the keep-alive that was answered, not from the answer', async () => {
     const { reported, streams } = startKeeper()
-    await pass(2900)
+    await pass(1900)
     streams[0]?.answer()
     await pass(TTL * 2)
-    expect(reported).toEqual(['renewed at 2900', `unanswered at ${String(2000 + DEADLINE)}`])
+    expect(reported).toEqual(['renewed at 1900', `unanswered at ${String(1000 + DEADLINE)}`])
   })
 
   it('takes a late answer over the first stream and drops the later ones', async () => {
     const { streams, sentAt } = startKeeper()
-    await pass(4500)
+    await pass(2200)
     expect(streams).toHaveLength(3)
     streams[0]?.answer()
     expect(streams.map((each) => each.ended)).toEqual([false, true, true])
-    // The third of the TTL after the sending has passed, so that the next one follows at once.
+    // The sixth of the TTL after the sending has passed, so that the next one follows at once.
     await pass(1)
-    expect(sentAt()[0]).toEqual([2000, 4500])
+    expect(sentAt()[0]).toEqual([1000, 2200])
   })
 
   it('tries again soon after a stream failed and names the failure when the lease is lost', async () => {
@@ -117,29 +117,29 @@ describe('a lease keeper', () => {
 
   it('goes on over a new stream when the old one breaks or ends', async () => {
     const { streams, sentAt } = startKeeper()
-    await pass(2000)
+    await pass(1000)
     streams[0]?.emit('error', new Error('broken'))
     await pass(100)
     streams[1]?.answer()
     streams[1]?.emit('end')
     await pass(100)
-    expect(sentAt()).toEqual([[2000], [2100], [2200]])
+    expect(sentAt()).toEqual([[1000], [1100], [1200]])
   })
 
   it('reports a lease that etcd does not have at once', async () => {
     const { streams, reported } = startKeeper()
-    await pass(2000)
+    await pass(1000)
     streams[0]?.answer('0')
-    expect(reported).toEqual(['gone at 2000'])
+    expect(reported).toEqual(['gone at 1000'])
   })
 
   it('ignores answers for another lease and answers to no request', async () => {
     const { streams, reported } = startKeeper()
-    await pass(2000)
+    await pass(1000)
     streams[0]?.answer('6', '8')
     streams[0]?.answer()
     streams[0]?.answer()
-    expect(reported).toEqual(['renewed at 2000'])
+    expect(reported).toEqual(['renewed at 1000'])
   })
 
   it('reports the loss when it is asked after a pause, before any timer has run', () => {
@@ -154,7 +154,7 @@ describe('a lease keeper', () => {
 
   it('reports nothing after it was stopped', async () => {
     const { keeper, streams, reported } = startKeeper()
-    await pass(2000)
+    await pass(1000)
     keeper.stop()
     streams[0]?.answer('0')
     await pass(TTL)
@@ -169,6 +169,6 @@ describe('a lease keeper', () => {
       return opened % 2 === 0 ? Promise.reject(new Error('refused')) : Promise.resolve(new FakeStream())
     })
     await pass(DEADLINE - 1)
-    expect(streams.filter((each) => !each.ended).length).toBeLessThanOrEqual(4)
+    expect(streams.filter((each) => !each.ended).length).toBeLessThanOrEqual(8)
   })
 })
