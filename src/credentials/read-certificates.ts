@@ -2,6 +2,7 @@
 import type { Finding } from '../report/finding.js'
 import { Certificate, certificateRef } from '../x509/certificate.js'
 import { DerError } from '../x509/der.js'
+import { lenientNames } from '../x509/lenient-names.js'
 import type { PemBlock } from '../x509/pem.js'
 import { finding } from './finding.js'
 import type { OpenedInput } from './input.js'
@@ -57,7 +58,8 @@ function parseAll({ place, role }: OpenedInput, blocks: readonly PemBlock[]): Ce
     const parsed = parse(bytes, place.origin)
     if (parsed instanceof DerError) {
       const origin = `${place.origin}, line ${String(line)}`
-      findings.push(finding('certificate/malformed', { origin, reason: parsed.reason, offset: parsed.offset }))
+      const { reason, offset } = parsed
+      findings.push(finding('certificate/malformed', { origin, reason, offset, ...lenientNames(bytes) }))
       damaged++
       continue
     }

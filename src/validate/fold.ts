@@ -12,6 +12,12 @@ interface Rule {
 
 const RULES: readonly Rule[] = [
   {
+    // The issuer was given, and could not be read.
+    cause: 'certificate/malformed',
+    consequences: ['chain/issuer-not-found', 'chain/no-trust-anchors'],
+    follows: (cause, consequence) => isMissingFor(cause, consequence),
+  },
+  {
     // Never valid: whether it is over or has not begun depends only on where the clock stands.
     cause: 'validity/inverted',
     consequences: ['validity/expired', 'validity/not-yet-valid'],
@@ -158,6 +164,13 @@ function isIssuerOrSame(issuer: Finding, finding: Finding): boolean {
 
 function isDsa(finding: Finding): boolean {
   return finding.code === 'key/weak' && finding.details.algorithm === 'DSA'
+}
+
+function isMissingFor(cause: Finding, consequence: Finding): boolean {
+  if (cause.code !== 'certificate/malformed') return false
+  const { subject, origin } = cause.details
+  if (consequence.code === 'chain/issuer-not-found') return subject === consequence.details.issuer
+  return origin.startsWith('trustAnchors')
 }
 
 function fieldOf(finding: Finding): 'subject' | 'issuer' | null {

@@ -8,6 +8,7 @@ import { Certificate } from '../x509/certificate.js'
 import { Crl, type CrlForm, MAX_CRL_FILE_OCTETS } from '../x509/crl.js'
 import { derKind } from '../x509/der-kind.js'
 import { DerError } from '../x509/der.js'
+import { lenientNames } from '../x509/lenient-names.js'
 import { MAX_PEM_BLOCKS, MAX_PEM_OCTETS, type PemBlock, type PemScan, scanPem } from '../x509/pem.js'
 import { layoutFindings, problemFinding } from '../x509/pem-findings.js'
 import { finding } from './finding.js'
@@ -76,7 +77,7 @@ interface Kind<T> {
   readonly maxOctets: number
   readonly isRead: (value: unknown) => value is T
   parse(der: Uint8Array, origin: string, form: CrlForm): T
-  malformed(origin: string, error: DerError): Finding
+  malformed(origin: string, error: DerError, der: Uint8Array): Finding
 }
 
 const CERTIFICATES: Kind<Certificate> = {
@@ -86,7 +87,8 @@ const CERTIFICATES: Kind<Certificate> = {
   maxOctets: MAX_PEM_OCTETS,
   isRead: (value) => value instanceof Certificate,
   parse: (der, origin) => Certificate.parse(der, origin),
-  malformed: (origin, { reason, offset }) => finding('certificate/malformed', { origin, reason, offset }),
+  malformed: (origin, { reason, offset }, der) =>
+    finding('certificate/malformed', { origin, reason, offset, ...lenientNames(der) }),
 }
 
 const CRLS: Kind<Crl> = {
@@ -258,7 +260,7 @@ class InputReader<T> {
       if (!(error instanceof DerError)) throw error
       const holds = derKind(der)
       if (holds !== null && holds !== kind.wanted) this.somethingElse(option, holds, block?.line ?? null)
-      else this.fault(kind.malformed(block === null ? origin : `${origin} (line ${String(block.line)})`, error))
+      else this.fault(kind.malformed(block === null ? origin : `${origin} (line ${String(block.line)})`, error, der))
     }
   }
 

@@ -16,14 +16,25 @@ const GO_ON_EXTENSIONS = {
 }
 
 export const certificate = {
-  'certificate/malformed': row<{ origin: string; reason: string; offset: number }>({
+  'certificate/malformed': row<{
+    origin: string
+    reason: string
+    offset: number
+    subject: string | null
+    serialNumber: string | null
+  }>({
     severity: 'error',
-    meaning: 'The bytes are not a certificate in DER as X.509 defines it; Go and OpenSSL refuse to read them.',
+    meaning:
+      'The bytes are not a certificate in DER as X.509 defines it. Go refuses to read them. OpenSSL may read them: it also accepts BER, malformed dates and trailing bytes. The subject and the serial number are shown if they can be read.',
     source: 'RFC 5280 section 4.1; ITU-T X.690',
-    message: ({ origin, reason, offset }) =>
-      `What ${origin} holds is not a certificate: ${reason}, at byte ${String(offset)}.`,
-    remedy: () =>
-      'Issue the certificate anew, or fetch it again if the copy was cut; "openssl asn1parse -in FILE" shows how far it can be read.',
+    message: ({ origin, reason, offset, subject, serialNumber }) =>
+      subject === null
+        ? `The certificate in ${origin} is not valid DER: ${reason}, at byte ${String(offset)}.`
+        : `The certificate "${subject === '' ? `serial ${serialNumber ?? 'unknown'}` : subject}" in ${origin} is not valid DER: ${reason}, at byte ${String(offset)}.`,
+    remedy: ({ subject }) =>
+      subject === null
+        ? 'Copy the file again as a whole. If it is complete, reissue the certificate: "openssl asn1parse -in FILE" shows how far it can be read.'
+        : 'Copy the file again as a whole. If it is complete, write it again as DER ("openssl x509 -in FILE -out new.pem") or reissue the certificate.',
   }),
   'certificate/name-malformed': row<{ field: 'subject' | 'issuer'; attribute: string }>({
     severity: 'error',

@@ -8,6 +8,7 @@ import { Crl, MAX_CRL_FILE_OCTETS } from '../../../x509/crl.js'
 import { DerError } from '../../../x509/der.js'
 import { type DerKind, derKind } from '../../../x509/der-kind.js'
 import type { PrivateKey } from '../../../x509/keys.js'
+import { lenientNames } from '../../../x509/lenient-names.js'
 import { MAX_PEM_OCTETS, type PemBlock, scanPem } from '../../../x509/pem.js'
 import { problemFinding } from '../../../x509/pem-findings.js'
 import { readPrivateKey } from '../../../x509/read-key.js'
@@ -152,7 +153,7 @@ export class Contents {
       }
     } catch (error) {
       if (!(error instanceof DerError)) throw error
-      this.#tell(malformed(kind, file, origin, error))
+      this.#tell(malformed(kind, file, origin, error, block.bytes))
     }
   }
 
@@ -204,10 +205,10 @@ const DER_LABELS: Partial<Readonly<Record<DerKind, string>>> = {
   'public key': 'PUBLIC KEY',
 }
 
-function malformed(kind: string, file: string, origin: string, { reason, offset }: DerError): Finding {
+function malformed(kind: string, file: string, origin: string, { reason, offset }: DerError, der: Uint8Array): Finding {
   if (kind === 'request') return finding('request/malformed', { origin, file, reason, offset })
   if (kind === 'crl') return finding('revocation/crl-malformed', { origin, reason })
-  return finding('certificate/malformed', { origin, reason, offset })
+  return finding('certificate/malformed', { origin, reason, offset, ...lenientNames(der) })
 }
 
 function wordsFor(file: string, bytes: Buffer): string {
