@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { mustPrintSafely } from '../../fuzz/checks.js'
 import { hostileCases } from '../../fuzz/hostile.js'
-import { leastTime } from '../../fuzz/loop.js'
+import { processorTime } from '../../fuzz/loop.js'
 import { validateChain, type Report } from '../../../src/validate/index.js'
 import { sample } from '../../support/long.js'
 
@@ -16,9 +16,9 @@ describe('hostile input', () => {
   it.each(sample(hostileCases, 12).map((each) => [each.name, each] as const))('%s', (_, { code, make }) => {
     const { input, options } = make()
     let report: Report | null = null
-    const cost = leastTime(() => {
+    const cost = processorTime(() => {
       report = validateChain(input, { usage: 'server', ...options })
-    }, ENDLESS)
+    })
     const made = report as Report | null
     const codes = made?.findings.map((each) => each.code) ?? []
     expect(made?.ok).toBe(code === null)
