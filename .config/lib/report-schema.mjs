@@ -33,6 +33,15 @@ export function renderReportSchema(root, catalogue) {
       certificate: details.certificate,
       refusal: details.refusal,
       place: details.place,
+      suppressed: {
+        type: 'object',
+        properties: {
+          finding: { $ref: '#/$defs/finding' },
+          reason: { type: 'string' },
+          by: { oneOf: [{ $ref: '#/$defs/place' }, { type: 'null' }] },
+        },
+        required: ['finding', 'reason', 'by'],
+      },
       finding: {
         allOf: [finding, { oneOf: byDetails(codes, catalogue, details.byCode) }],
       },
@@ -44,7 +53,8 @@ export function renderReportSchema(root, catalogue) {
 
 function report(properties) {
   const all = { ok: properties.ok, checkedAt: { type: 'string', format: 'date-time' }, ...properties }
-  return { type: 'object', properties: all, required: Object.keys(all) }
+  const optional = { suppressed: list({ $ref: '#/$defs/suppressed' }) }
+  return { type: 'object', properties: { ...all, ...optional }, required: Object.keys(all) }
 }
 
 const ERROR = { type: 'object', properties: { severity: { const: 'error' } } }

@@ -4,4 +4,6 @@ import { material } from '../report/catalogue/material.js'
 import { revocation } from '../report/catalogue/revocation.js'
 import { findingMaker } from '../report/finding.js'
 
-export const finding = findingMaker({ ...material, ...certificate, ...revocation })
+export const rows = { ...material, ...certificate, ...revocation }
+
+export const finding = findingMaker(rows)

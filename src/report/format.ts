@@ -54,6 +54,7 @@ export function formatReport(report: AnyReport, options: FormatOptions = {}): st
     [verdict(report, printer)],
     pathTree(report, printer),
     ...findings.map((each) => findingBlock(each, printer)),
+    suppressedBlock(report, printer),
     [printer.paint('strong', count(findings) || 'no findings')],
   ]
   return blocks
@@ -146,6 +147,17 @@ function seenAs({ refusals }: Finding, width: number): string[] {
   return ['  Seen as', ...lines.flat()]
 }
 
+/** What was suppressed, one paragraph each, so that nobody takes the report for one without it. */
+function suppressedBlock({ suppressed = [] }: AnyReport, { width, paint }: Printer): string[] {
+  if (suppressed.length === 0) return []
+  const lines = suppressed.flatMap(({ finding, reason }) => {
+    const at = placeOf({ ...finding, message: '' }).map((each) => ` at ${each}`)
+    const text = `${finding.severity} ${printable(finding.code)}${at.join('')}: ${printable(reason)}`
+    return wrapText(text, { width, first: '  ', rest: '    ' })
+  })
+  return [paint('strong', 'Suppressed:'), ...lines]
+}
+
 /** Infos are left out: what is worth knowing is not worth a place in every log line. */
 function logLine(report: AnyReport, findings: readonly Finding[], printer: Printer): string {
   const told = findings
@@ -156,7 +168,9 @@ function logLine(report: AnyReport, findings: readonly Finding[], printer: Print
       const at = placeOf(each).map((words) => ` (at ${words})`)
       return `${code}${about}: ${printable(each.message)}${at.join('')} Fix: ${printable(each.remedy)}`
     })
-  return [`${verdict(report, printer)}: ${count(findings) || 'no findings'}`, ...told].join(' | ')
+  const { suppressed = [] } = report
+  const more = suppressed.length === 0 ? '' : `, ${String(suppressed.length)} suppressed`
+  return [`${verdict(report, printer)}: ${count(findings) || 'no findings'}${more}`, ...told].join(' | ')
 }
 
 function describeCertificate(ref: CertificateRef): string {

@@ -18,4 +18,4 @@ export type {
 export { formatReport } from './format.js'
 export type { FormatOptions } from './format.js'
 export { assertValid } from './report.js'
-export type { AnyReport, FailedReport, PassedReport, Report } from './report-types.js'
+export type { AnyReport, FailedReport, PassedReport, Report, SuppressedFinding } from './report-types.js'

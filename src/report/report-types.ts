@@ -1,4 +1,4 @@
-import type { CertificateRef, Finding } from './finding.js'
+import type { CertificateRef, Finding, FindingPlace } from './finding.js'
 
 /** Nothing in the way: warnings and infos at most. */
 export interface PassedReport {
@@ -23,6 +23,14 @@ export interface FailedReport {
 /** What a check found: everything, not only the first fault. */
 export type Report = PassedReport | FailedReport
 
+/** A finding that somebody accepted, with a reason. It does not count for `ok`. */
+export interface SuppressedFinding {
+  finding: Finding
+  reason: string
+  /** The comment that suppresses it; null if an option of the call does. */
+  by: FindingPlace | null
+}
+
 /**
  * What every report of this package has, also those on certificate requests, on directories and on the roll of a CA:
  * enough for `formatReport`.
@@ -33,4 +41,5 @@ export interface AnyReport {
   readonly checkedAt?: Date | string | undefined
   readonly path?: readonly CertificateRef[] | null | undefined
   readonly findings: readonly Finding[]
+  readonly suppressed?: readonly SuppressedFinding[] | undefined
 }

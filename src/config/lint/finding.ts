@@ -8,7 +8,7 @@ import { configTogether } from '../../report/catalogue/config-together.js'
 import { configTls } from '../../report/catalogue/config-tls.js'
 import { findingMaker } from '../../report/finding.js'
 
-export const finding = findingMaker({
+export const rows = {
   ...configReading,
   ...configOption,
   ...configTls,
@@ -16,4 +16,6 @@ export const finding = findingMaker({
   ...configFiles,
   ...configLint,
   ...configCluster,
-})
+}
+
+export const finding = findingMaker(rows)

@@ -1,10 +1,9 @@
 /** Judges the configurations of all members of a cluster, each by itself and together. */
 import { valueInvalid } from '../../misuse.js'
-import type { Report } from '../../report/report.js'
 import { type ConfigInput, readMember } from '../read/input.js'
 import type { Named } from './cluster-member.js'
 import { byCause } from './consequences.js'
-import { distinct, lintMember, type LintOptions, lintReport, resolveLint } from './lint.js'
+import { distinct, lintMember, type LintOptions, type LintReport, lintReport, resolveLint } from './lint.js'
 import { memberRules } from './rules-members.js'
 import { pairRules } from './rules-pairs.js'
 
@@ -19,7 +18,7 @@ const OWN_NOT_ALLOWED = 'config/own-name-not-allowed'
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call.
  */
-export async function lintCluster(configs: readonly ConfigInput[], options: LintOptions = {}): Promise<Report> {
+export async function lintCluster(configs: readonly ConfigInput[], options: LintOptions = {}): Promise<LintReport> {
   const context = resolveLint(options)
   if (!Array.isArray(configs) || configs.length === 0 || configs.length > MAX_MEMBERS) {
     throw valueInvalid('members', configs, `an array of 1 to ${String(MAX_MEMBERS)} configurations`)
@@ -37,5 +36,6 @@ export async function lintCluster(configs: readonly ConfigInput[], options: Lint
   const alone = members.flatMap(({ findings }) => findings)
   // What a member’s own list says of it counts for less than what the lists of others do.
   const own = members.length === 1 ? alone : alone.filter(({ code }) => code !== OWN_NOT_ALLOWED)
-  return lintReport(byCause(distinct([...own, ...together])), context)
+  const comments = members.flatMap((each) => each.comments)
+  return lintReport(byCause(distinct([...own, ...together])), comments, context)
 }

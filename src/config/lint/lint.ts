@@ -2,8 +2,8 @@
 import { checkOptions, optionInvalid } from '../../misuse.js'
 import type { Finding, FindingCode } from '../../report/finding.js'
 import { makeReport, type Report } from '../../report/report.js'
+import type { SuppressedFinding } from '../../report/report-types.js'
 import { classifyHosts, resolveContext } from '../../validate/context.js'
-import { isIgnorable } from '../../validate/ignorable.js'
 import { type ConfigInput, type ReadMember, readMember } from '../read/input.js'
 import { isUnresolved } from '../read/read-option.js'
 import type { EtcdVersion, ParsedVersion } from '../version.js'
@@ -20,6 +20,14 @@ import { exchangedSides, judgeTogether, smallKeysAreOne } from './rules-files.js
 import { authRules } from './rules-auth.js'
 import { reachRules } from './rules-reach.js'
 import { startRules } from './rules-start.js'
+import {
+  checkIgnore,
+  type CommentSuppression,
+  commentsOf,
+  type Ignored,
+  suppress,
+  type Suppression,
+} from './suppress.js'
 import { urlRules } from './rules-urls.js'
 import { valueRules } from './rules-values.js'
 
@@ -40,19 +48,44 @@ export interface LintOptions {
   clockSkew?: string | undefined
   /** Warn of certificates that end within this duration. Default: as {@link ValidateOptions.expiryWarning}. */
   expiryWarning?: string | undefined
-  /** Codes of warnings and infos to leave out. Errors cannot be left out. Default: none. */
-  ignore?: readonly FindingCode[] | undefined
+  /**
+   * Findings to leave out: codes of warnings and infos, or suppressions with a reason, which may be of errors. What a
+   * suppression leaves out is in `suppressed` of the report. Default: none.
+   */
+  ignore?: readonly (FindingCode | Suppression)[] | undefined
+  /**
+   * Whether comments of the configuration suppress findings: `# etcd-mtls-ignore CODE: reason`, on a line of its own, for
+   * all findings of that code in that file. False for configurations that strangers wrote. Default: true.
+   */
+  comments?: boolean | undefined
   /** A folder that stands for the root of the machine that etcd runs on, as where its disk is mounted. Default: none. */
   root?: string | undefined
 }
 
-const OPTIONS = ['readFiles', 'version', 'hosts', 'at', 'clockSkew', 'expiryWarning', 'ignore', 'root'] as const
+/** The report of a lint. `ok` does not count what is suppressed. */
+export type LintReport = Report & {
+  /** Findings that a suppression left out, with its reason. */
+  readonly suppressed: readonly SuppressedFinding[]
+}
+
+const OPTIONS = [
+  'readFiles',
+  'version',
+  'hosts',
+  'at',
+  'clockSkew',
+  'expiryWarning',
+  'ignore',
+  'comments',
+  'root',
+] as const
 
 /** The options, checked. */
 export interface LintContext extends JudgeOptions {
   readonly readFiles: boolean
   readonly version: ParsedVersion | null
-  readonly ignore: readonly FindingCode[]
+  readonly ignore: Ignored
+  readonly comments: boolean
 }
 
 /** One member with all that was found about it alone. */
@@ -60,6 +93,7 @@ export interface LintedMember {
   readonly member: LintMember
   readonly files: FilesReading
   readonly findings: readonly Finding[]
+  readonly comments: readonly CommentSuppression[]
 }
 
 const RULES: readonly Rule[] = [
@@ -82,10 +116,10 @@ const RULES: readonly Rule[] = [
  * ```
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call.
  */
-export async function lintEtcdConfig(config: ConfigInput, options: LintOptions = {}): Promise<Report> {
+export async function lintEtcdConfig(config: ConfigInput, options: LintOptions = {}): Promise<LintReport> {
   const context = resolveLint(options)
-  const { findings } = await lintMember(await readMember(config, context), context)
-  return lintReport(findings, context)
+  const { findings, comments } = await lintMember(await readMember(config, context), context)
+  return lintReport(findings, comments, context)
 }
 
 /**
@@ -96,7 +130,9 @@ export async function lintEtcdConfig(config: ConfigInput, options: LintOptions =
 export function resolveLint(options: LintOptions): LintContext {
   checkOptions('options', options, OPTIONS)
   const { readFiles = true, version, hosts = [], at, clockSkew, expiryWarning, ignore = [], root } = options
+  const { comments = true } = options
   if (typeof readFiles !== 'boolean') throw optionInvalid('readFiles', 'must be true or false')
+  if (typeof comments !== 'boolean') throw optionInvalid('comments', 'must be true or false')
   if (root !== undefined && (typeof root !== 'string' || root === '')) throw optionInvalid('root', 'must be a folder')
   classifyHosts(hosts)
   const resolved = resolveContext({ usage: 'server', at, clockSkew, expiryWarning })
@@ -108,16 +144,9 @@ export function resolveLint(options: LintOptions): LintContext {
     clockSkew,
     expiryWarning,
     ignore: checkIgnore(ignore),
+    comments,
     root: root ?? null,
   }
-}
-
-function checkIgnore(ignore: unknown): readonly FindingCode[] {
-  if (!Array.isArray(ignore)) throw optionInvalid('ignore', 'must be an array of finding codes')
-  return ignore.map((code: unknown, i) => {
-    if (isIgnorable(code)) return code
-    throw optionInvalid(`ignore[${String(i)}]`, 'must be the code of a warning or an info; errors cannot be ignored')
-  })
 }
 
 /** Judges one member that was read. */
@@ -143,7 +172,8 @@ export async function lintMember(read: ReadMember, context: LintContext): Promis
   const all = distinct([...read.findings, ...found, ...unresolved, ...smallKeysAreOne(member, ofFiles)])
   const container = containerFiles(member, read, context.readFiles)
   const own = await withoutOwnGroup([...all, ...container], read, context.root)
-  return { member, files, findings: byCause(withPlaces(own, settings.all()).map((each) => forEtcd(each, read))) }
+  const findings = byCause(withPlaces(own, settings.all()).map((each) => forEtcd(each, read)))
+  return { member, files, findings, comments: context.comments ? commentsOf(read.texts) : [] }
 }
 
 /** Both sides often have the same files: what is said of them is said once. */
@@ -151,6 +181,11 @@ export function distinct(findings: readonly Finding[]): Finding[] {
   return [...new Map(findings.map((each) => [`${each.code} ${each.message}`, each])).values()]
 }
 
-export function lintReport(findings: readonly Finding[], { at, ignore }: LintContext): Report {
-  return makeReport({ checkedAt: at, path: null, findings, ignore })
+export function lintReport(
+  findings: readonly Finding[],
+  comments: readonly CommentSuppression[],
+  { at, ignore }: LintContext,
+): LintReport {
+  const { kept, suppressed } = suppress(findings, ignore, comments)
+  return { ...makeReport({ checkedAt: at, path: null, findings: kept, ignore: ignore.codes }), suppressed }
 }

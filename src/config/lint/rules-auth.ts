@@ -34,7 +34,7 @@ function half(missing: Setting, given: Setting): Finding[] {
   return [at(given.place, finding('config/pair-incomplete', { ...missing.place, given: given.place.option }))]
 }
 
-const autoTls: SideRule = (side, { client }) => {
+const autoTls: SideRule = (side) => {
   if (!side.isOn('autoTls')) return []
   const { place } = side.get('autoTls')
   const cert = [side.get('certFile'), side.get('keyFile')].find(({ isSet }) => isSet)
@@ -43,10 +43,9 @@ const autoTls: SideRule = (side, { client }) => {
     .map((field) => side.get(field))
     .find(({ isSet, row, text }) => isSet && (row.kind !== 'boolean' || isTrueText(text)))
   if (lost !== undefined) return [finding('config/auto-tls-replaces', { ...place, other: lost.place.option })]
-  const url = side.listen.find(({ isTls, isLocal }) => isTls && !isLocal)
-  const isHole = side.block === 'peer' && client.servesTls && !client.isAutoTls
-  if (isHole && url !== undefined) return [finding('config/peer-auto-tls', { ...place, url: url.text })]
-  return side.servesTls ? [finding('config/auto-tls', place)] : []
+  const url = side.listen.find(({ isTls }) => isTls)
+  const code = side.block === 'client' ? 'config/auto-tls' : 'config/peer-auto-tls'
+  return url === undefined ? [] : [finding(code, { ...place, url: url.text })]
 }
 
 const certificatesAreAsked: SideRule = (side, { isWhole }) => {

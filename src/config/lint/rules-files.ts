@@ -4,6 +4,7 @@ import { validateChain } from '../../validate/validate.js'
 import type { Certificate } from '../../x509/certificate.js'
 import { findCoveringName, readHost } from '../../x509/names.js'
 import type { SideFiles } from './files.js'
+import { parseDuration } from '../../x509/time.js'
 import { finding } from './finding.js'
 import { isTrueText, type LintMember, type LintSide } from './member.js'
 import { at as placedAt } from './place.js'
@@ -93,10 +94,20 @@ const ownNameIsAllowed: SideFilesRule = (side, { shown: [leaf] }) => {
   return [finding('config/own-name-not-allowed', details)]
 }
 
-/** An anchor that has ended beside others, which go on. */
-const anchorsAreValid: SideFilesRule = (side, { anchors }, _, judged) => {
-  const ended = anchors.filter(({ notAfter }) => notAfter < judged.at)
-  if (ended.length === anchors.length || anchors.length >= MANY_CAS) return []
+/** Anchors that have expired: some of them, or all. */
+const anchorsAreValid: SideFilesRule = (side, { anchors, served, shown }, _, judged) => {
+  const at = judged.at.getTime() - parseDuration(judged.clockSkew ?? '0s', 'clockSkew')
+  const ended = anchors.filter(({ notAfter }) => notAfter.getTime() < at)
+  if (ended.length === 0 || anchors.length >= MANY_CAS) return []
+  if (ended.length === anchors.length) {
+    // If the member's own certificate leads there, the validator reports that CA.
+    if (!side.asksForCertificates || [served, shown].some((chain) => leads(chain, anchors, judged))) return []
+    const notAfter = new Date(Math.max(...ended.map((each) => each.notAfter.getTime())))
+    const subjects = ended.map(({ subject }) => subject.toString())
+    return [
+      finding('config/cas-expired', { ...side.get('trustedCaFile').place, subjects, notAfter, block: side.block }),
+    ]
+  }
   return ended.map(({ subject, notAfter }) =>
     finding('config/ca-expired', { ...side.get('trustedCaFile').place, subject: subject.toString(), notAfter }),
   )

@@ -49,11 +49,12 @@ const KEYS = ['file', 'yaml', 'flags', 'env', 'unit', 'manifest'] as const
  */
 export async function readMember(
   input: ConfigInput,
-  options: ReadOptions,
+  given: Omit<ReadOptions, 'texts'>,
   where = 'config',
   label: string | null = null,
 ): Promise<ReadMember> {
   checkInput(input, where)
+  const options = { readFiles: given.readFiles, root: given.root, texts: [] }
   return settle(await readInput(input, options, label), input.file === undefined ? label : pathOf(input.file), options)
 }
 
@@ -92,20 +93,20 @@ async function readInput(input: ConfigInput, options: ReadOptions, label: string
   const { file, yaml, flags, env, unit, manifest } = input
   if (file !== undefined) {
     const content = await readConfigFile(resolve(pathOf(file)), pathOf(file))
-    return 'code' in content ? unreadable(content) : readAny(content, options)
+    return 'code' in content ? unreadable(content) : readAny(seen(content, options), options)
   }
   if (yaml !== undefined) {
     const content = typeof yaml === 'string' ? { text: yaml, file: label } : decodeText(yaml, label)
-    return 'code' in content ? unreadable(content) : readYamlInput(content)
+    return 'code' in content ? unreadable(content) : readYamlInput(seen(content, options))
   }
-  if (unit !== undefined) return readUnit({ text: unit, file: label }, namedFiles(options))
+  if (unit !== undefined) return readUnit(seen({ text: unit, file: label }, options), namedFiles(options))
   if (manifest !== undefined) {
-    const content = { text: manifest, file: label }
+    const content = seen({ text: manifest, file: label }, options)
     return isCompose(manifest) ? readCompose(content, null) : readManifest(content)
   }
   const read = [
-    ...(flags === undefined ? [] : [readFlagsInput(flags, label)]),
-    ...(env === undefined ? [] : [readEnvInput(env, label)]),
+    ...(flags === undefined ? [] : [readFlagsInput(flags, label, options)]),
+    ...(env === undefined ? [] : [readEnvInput(env, label, options)]),
   ]
   return {
     options: read.flatMap((each) => each.options),
@@ -114,6 +115,12 @@ async function readInput(input: ConfigInput, options: ReadOptions, label: string
     surroundings: read[0]?.surroundings ?? NO_SURROUNDINGS,
     isWhole: read.every((each) => each.isWhole),
   }
+}
+
+/** Notes a text that is read. */
+function seen(content: ConfigText, { texts }: ReadOptions): ConfigText {
+  texts.push(content)
+  return content
 }
 
 /** Reads a file by what it is. */
@@ -140,8 +147,12 @@ function readYamlInput(content: ConfigText): Promise<ConfigReading> | ConfigRead
   return isCompose(text) ? readCompose(content, null) : readYamlConfig(content)
 }
 
-function readFlagsInput(flags: NonNullable<ConfigInput['flags']>, label: string | null): ConfigReading {
-  if (typeof flags === 'string') return readCommand({ text: flags, file: label })
+function readFlagsInput(
+  flags: NonNullable<ConfigInput['flags']>,
+  label: string | null,
+  options: ReadOptions,
+): ConfigReading {
+  if (typeof flags === 'string') return readCommand(seen({ text: flags, file: label }, options))
   if (flags instanceof Uint8Array) {
     const content = decodeText(flags, label)
     return 'code' in content ? unreadable(content) : readCommand(content)
@@ -205,8 +216,8 @@ function fromWords(
   }
 }
 
-function readEnvInput(env: NonNullable<ConfigInput['env']>, label: string | null): ConfigReading {
-  if (typeof env === 'string') return readEnvText({ text: env, file: label })
+function readEnvInput(env: NonNullable<ConfigInput['env']>, label: string | null, options: ReadOptions): ConfigReading {
+  if (typeof env === 'string') return readEnvText(seen({ text: env, file: label }, options))
   return { ...readVariables(recordVariables(env, label)), others: [], surroundings: NO_SURROUNDINGS, isWhole: true }
 }
 

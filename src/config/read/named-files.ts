@@ -11,7 +11,7 @@ import { type ConfigText, MAX_CONFIG_OCTETS, MAX_NAMED_FILES, type ReadNamedFile
  *
  * @param folder Where relative paths start: the folder of the configuration itself, which no other root is put before.
  */
-export function namedFiles({ readFiles, root }: ReadOptions, folder: string | null = null): ReadNamedFile {
+export function namedFiles({ readFiles, root, texts }: ReadOptions, folder: string | null = null): ReadNamedFile {
   let octets = 0
   let files = 0
   const read = (path: string): Promise<ConfigText | Finding> => {
@@ -24,7 +24,10 @@ export function namedFiles({ readFiles, root }: ReadOptions, folder: string | nu
     const content = await read(path)
     if ('code' in content) return content
     octets += content.text.length
-    if (octets <= MAX_CONFIG_OCTETS) return content
+    if (octets <= MAX_CONFIG_OCTETS) {
+      texts.push(content)
+      return content
+    }
     return finding('config/files-too-large', { file: path, octets, limit: MAX_CONFIG_OCTETS })
   }
 }

@@ -21,6 +21,8 @@ export interface ReadOptions {
   readonly readFiles: boolean
   /** A folder in which paths of the configuration are looked for, as if it were the root. Null: the root itself. */
   readonly root: string | null
+  /** Collects the texts that are read: the configuration itself first, then the files that it names. */
+  readonly texts: ConfigText[]
 }
 
 /** One member, as it was read. */
@@ -31,6 +33,8 @@ export interface ReadMember {
   readonly surroundings: Surroundings
   /** False where so little was read that nothing can be said of what is not set. */
   readonly isWhole: boolean
+  /** The texts that were read: the configuration itself first, then the files that it names. */
+  readonly texts: readonly ConfigText[]
   /** The file where a path of the configuration leads to; null where it is in a container. */
   hostPath(path: string): string | null
 }
@@ -59,11 +63,13 @@ export async function settle(reading: ConfigReading, file: string | null, option
       findings: [...findings, ...entries.findings],
       surroundings,
       isWhole: reading.isWhole,
+      texts: options.texts,
       hostPath,
     }
   }
   findings.push(...ignoredBeside(configFile, settled.options))
   const content = await configFileContent(configFile.text, surroundings, options)
+  if (typeof content === 'object' && 'text' in content) options.texts.push(content)
   const inFile =
     typeof content === 'string'
       ? unreadable(finding('config/file-not-read', { ...configFile.place, path: configFile.text, why: content }))
@@ -79,6 +85,7 @@ export async function settle(reading: ConfigReading, file: string | null, option
     findings: [...findings, ...nothingSet(inFile, configFile.text), ...inFile.findings, ...ofFile.findings],
     surroundings,
     isWhole: inFile.isWhole,
+    texts: options.texts,
     hostPath,
   }
 }

@@ -62,19 +62,19 @@ export const configLint = {
     severity: 'error',
     meaning:
       'Clients are served by TLS, and members speak to each other in plaintext: everything that is written, and the right to be a member, is there for whoever reaches the peer port. The two blocks are independent.',
-    source: 'server/embed/etcd.go v3.5.16 configurePeerListeners',
+    source: 'server/embed/etcd.go v3.5.16 configurePeerListeners; CIS Kubernetes Benchmark 2.4',
     message: (details) =>
       `${placed(details)} is ${details.url}, while clients are served by TLS: the TLS options of peers are options of their own.`,
     remedy: ({ option }) =>
       `Set ${listed(['peer-cert-file', 'peer-key-file', 'peer-trusted-ca-file', 'peer-client-cert-auth'].map((flag) => spelledLike(option, flag)))}, and write https in all peer URLs.`,
   }),
   'config/client-auth-off': row<ConfigPlace>({
-    severity: 'warning',
+    severity: 'error',
     meaning:
-      'Clients are asked for no certificate: whoever reaches the port is let in, unless users and roles of etcd, which no configuration shows, ask for a password.',
-    source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig',
+      'Etcd requests no certificate from clients: anybody who reaches the port can read and write, unless users and roles of etcd, which no configuration shows, require a password.',
+    source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig; CIS Kubernetes Benchmark 2.2; etcd 3.5.16, run',
     message: (details) =>
-      `${placed(details)} is set, and no certificate is asked of clients: whoever reaches the port is let in, unless etcd asks for a password.`,
+      `${placed(details)} is set, and etcd requests no certificate from clients: anybody who reaches the port can read and write, unless etcd requires a password.`,
     remedy: ({ option }) =>
       `Set ${spelledLike(option, 'trusted-ca-file')} to the CA of the clients, and ${spelledLike(option, 'client-cert-auth')} to true.`,
   }),
@@ -83,7 +83,7 @@ export const configLint = {
     meaning:
       'Members are asked for no certificate: whoever reaches the peer port can speak to it as a member. No users and roles guard it.',
     source:
-      'client/pkg/transport/listener.go v3.5.16 ServerConfig; server/embed/etcd.go v3.5.16 configurePeerListeners',
+      'client/pkg/transport/listener.go v3.5.16 ServerConfig; server/embed/etcd.go v3.5.16 configurePeerListeners; CIS Kubernetes Benchmark 2.5',
     message: (details) => `${placed(details)} is set, and no certificate is asked of other members.`,
     remedy: ({ option }) =>
       `Set ${spelledLike(option, 'peer-trusted-ca-file')} to the CA of the members, and ${spelledLike(option, 'peer-client-cert-auth')} to true.`,
@@ -92,19 +92,22 @@ export const configLint = {
     severity: 'info',
     meaning:
       'The CA file alone makes etcd ask other members for certificates, though its log says that it does not. Between members no user name matters, so nothing is missing.',
-    source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig; etcd issues 11124, 16663',
+    source:
+      'client/pkg/transport/listener.go v3.5.16 ServerConfig; etcd issues 11124, 16663; CIS Kubernetes Benchmark 2.5',
     message: (details) =>
       `${placed(details)} makes etcd ask members for certificates, although ${details.auth} is ${details.isFalse === true ? 'false' : 'not set'}.`,
     remedy: ({ auth }) => `Set ${auth} to true, so that the file says what etcd does.`,
   }),
-  'config/auto-tls': row<ConfigPlace>({
-    severity: 'warning',
+  'config/auto-tls': row<ConfigPlace & { url: string }>({
+    severity: 'error',
     meaning:
-      'Etcd makes a self-signed certificate, which nobody can verify, asks nobody for one, and does not renew it when it ends after a year.',
+      'With auto-tls etcd serves a self-signed certificate, which no client can verify, and requests no certificate: anybody who reaches the port can read and write, unless etcd requires a password. Etcd does not renew the certificate when it expires after a year.',
     source:
-      'client/pkg/transport/listener.go v3.5.16 SelfCert; server/embed/config.go v3.5.16 ClientSelfCert, PeerSelfCert',
-    message: (details) => `${placed(details)} encrypts, and proves nothing to anybody.`,
-    remedy: () => 'Issue certificates by a CA of your own, and name them instead.',
+      'client/pkg/transport/listener.go v3.5.16 SelfCert; server/embed/config.go v3.5.16 ClientSelfCert; CIS Kubernetes Benchmark 2.3; etcd 3.5.16, run',
+    message: (details) =>
+      `${placed(details)} requests no certificate from clients at ${details.url}, and serves one that nobody can verify.`,
+    remedy: ({ option }) =>
+      `Leave ${option} out, and set ${listed(['cert-file', 'key-file', 'trusted-ca-file', 'client-cert-auth'].map((flag) => spelledLike(option, flag)))}.`,
   }),
   'config/auto-tls-ignored': row<ConfigPlace & { other: string }>({
     severity: 'warning',
@@ -260,6 +263,20 @@ export const configLint = {
     refusals: [{ by: 'etcd', words: 'invalid peer-transport-security' }],
     message: (details) => `${placed(details)} has nothing in it, which etcd ${details.version} refuses.`,
     remedy: ({ option }) => `Take the line "${option}:" out, or write "${option}: {}".`,
+  }),
+  'config/suppression-without-effect': row<
+    ConfigPlace & { code: string; why: 'unknown code' | 'no reason' | 'nothing to suppress' }
+  >({
+    severity: 'warning',
+    meaning:
+      'A comment "# etcd-mtls-ignore CODE: reason" suppresses nothing: its code is unknown, it gives no reason, or no finding of its file has the code.',
+    source: 'a rule of this package',
+    message: (details) =>
+      `${placed(details)} names "${details.code}" and has no effect: ${details.why === 'unknown code' ? 'no finding of the lint has that code' : details.why === 'no reason' ? 'it gives no reason' : 'this file has no such finding'}.`,
+    remedy: ({ code, why }) =>
+      why === 'no reason'
+        ? `Write "# etcd-mtls-ignore ${code}: " and the reason.`
+        : 'Correct the code, or remove the comment.',
   }),
   'config/advisory': row<ConfigPlace & { id: string; version: string; fixed: string[]; what: string }>({
     severity: 'info',

@@ -9,7 +9,8 @@ export const configTls = {
   'config/certificate-missing': row<ConfigPlace & { url: string }>({
     severity: 'error',
     meaning: 'A URL is https, and there is no certificate and key to serve it with.',
-    source: 'server/embed/etcd.go v3.5.16 configureClientListeners, configurePeerListeners',
+    source:
+      'server/embed/etcd.go v3.5.16 configureClientListeners, configurePeerListeners; CIS Kubernetes Benchmark 2.1, 2.4',
     refusals: [
       {
         by: 'etcd',
@@ -22,7 +23,7 @@ export const configTls = {
   'config/pair-incomplete': row<ConfigPlace & { given: string }>({
     severity: 'error',
     meaning: 'A certificate without its key, or a key without its certificate.',
-    source: 'client/pkg/transport/listener.go v3.5.16 baseConfig; etcd 3.5.16, run',
+    source: 'client/pkg/transport/listener.go v3.5.16 baseConfig; CIS Kubernetes Benchmark 2.1, 2.4; etcd 3.5.16, run',
     refusals: [
       {
         by: 'etcd',
@@ -43,7 +44,7 @@ export const configTls = {
     meaning:
       'The URL is http: whoever reaches it speaks to etcd without TLS and without a certificate, whatever the TLS options say. Etcd only warns of it.',
     source:
-      'server/embed/etcd.go v3.5.16 configureClientListeners: "scheme is http or unix while key and cert files are present; ignoring"',
+      'server/embed/etcd.go v3.5.16 configureClientListeners: "scheme is http or unix while key and cert files are present; ignoring"; CIS Kubernetes Benchmark 2.1, 2.4',
     message: (details) =>
       `${placed(details)} has ${details.url}, which is not encrypted and asks nobody for a certificate.`,
     remedy: ({ url, isMeant }) =>
@@ -63,16 +64,17 @@ export const configTls = {
     source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig; Go crypto/x509 Verify, system roots',
     message: (details) =>
       `${placed(details)} is not set, so ${details.auth} lets in every certificate of a CA that this machine trusts.`,
-    remedy: ({ option, auth }) => `Name your own CA in ${option}, or set ${auth} to false where nobody is asked.`,
+    remedy: ({ option }) => `Name your own CA in ${option}.`,
   }),
   'config/client-auth-half': row<ConfigPlace & { auth: string; isFalse?: boolean }>({
-    severity: 'error',
+    severity: 'warning',
     meaning:
-      'A CA file alone makes etcd ask for certificates, while its log says that client-cert-auth is off, and users are not taken from certificates: roles are then not applied as the file suggests.',
-    source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig; etcd issues 11124, 16663',
+      'A CA file alone makes etcd require certificates from clients, although its log reports client-cert-auth as false. Etcd then ignores the common name: with authentication enabled, a client needs a password as well.',
+    source:
+      'client/pkg/transport/listener.go v3.5.16 ServerConfig; etcd issues 11124, 16663; CIS Kubernetes Benchmark 2.2; etcd 3.5.16, run',
     message: (details) =>
-      `${placed(details)} is set, and ${details.auth} is ${details.isFalse === true ? 'false' : 'not'}.`,
-    remedy: ({ option, auth }) => `Set ${auth} to true beside ${option}, or leave ${option} out.`,
+      `${placed(details)} makes etcd require certificates from clients, and ${details.auth} is ${details.isFalse === true ? 'false' : 'not set'}, so etcd takes no user from them.`,
+    remedy: ({ auth }) => `Set ${auth} to true.`,
   }),
   'config/needs-client-auth': row<ConfigPlace & { auth: string }>({
     severity: 'error',
@@ -80,7 +82,7 @@ export const configTls = {
       'The option restricts who is let in by a certificate, and nobody is asked for one, so it restricts nothing.',
     source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig',
     message: (details) => `${placed(details)} does nothing without ${details.auth}.`,
-    remedy: ({ option, auth }) => `Set ${auth} to true, or leave ${option} out.`,
+    remedy: ({ auth }) => `Set ${auth} to true.`,
   }),
   'config/options-exclude': row<ConfigPlace & { other: string }>({
     severity: 'error',
@@ -110,10 +112,9 @@ export const configTls = {
   'config/peer-auto-tls': row<ConfigPlace & { url: string }>({
     severity: 'error',
     meaning:
-      'With auto-tls nobody who reaches the peer port is asked for a certificate: whoever does can speak to it as a member, whatever is asked of clients. No users and roles guard it.',
-    source: 'server/embed/config.go v3.5.16 PeerSelfCert; etcd 3.5.16, run',
-    message: (details) =>
-      `${placed(details)} asks no other member for a certificate at ${details.url}, while clients are served by TLS with a certificate of a CA.`,
+      'With auto-tls etcd requests no certificate on the peer port: anybody who reaches it can act as a member. No users and roles protect it.',
+    source: 'server/embed/config.go v3.5.16 PeerSelfCert; CIS Kubernetes Benchmark 2.6; etcd 3.5.16, run',
+    message: (details) => `${placed(details)} requests no certificate from other members at ${details.url}.`,
     remedy: ({ option }) =>
       `Leave ${option} out, and set ${listed(['peer-cert-file', 'peer-key-file', 'peer-trusted-ca-file', 'peer-client-cert-auth'].map((flag) => spelledLike(option, flag)))}.`,
   }),

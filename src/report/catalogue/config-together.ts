@@ -52,6 +52,17 @@ export const configTogether = {
       `${placed(details)} holds the CA "${details.subject}", which expired on ${day(details.notAfter)}.`,
     remedy: () => 'Issue anew what it has issued, from a CA that is valid, and take it out of the file.',
   }),
+  'config/cas-expired': row<ConfigPlace & { subjects: string[]; notAfter: Date; block: 'client' | 'peer' }>({
+    severity: 'error',
+    meaning:
+      'Every CA that certificates are verified with has expired: etcd starts, and refuses every certificate of those who connect.',
+    source: 'RFC 5280 section 6.1.3; Go crypto/x509 Verify; etcd 3.5.16, run',
+    refusals: [{ by: 'Go', words: 'x509: certificate has expired or is not yet valid: …' }],
+    message: (details) =>
+      `${placed(details)} holds no valid CA: ${listed(details.subjects.map((each) => `"${each}"`))} expired, the last on ${day(details.notAfter)}, so etcd refuses every ${details.block === 'client' ? 'client' : 'member'}.`,
+    remedy: ({ option, block }) =>
+      `Add a valid CA to the file of ${option}, restart etcd, and issue the ${block === 'client' ? 'clients' : 'members'} certificates of that CA.`,
+  }),
   'config/client-auth-by-public-cas': row<ConfigPlace & { path: string; count: number | null }>({
     severity: 'error',
     meaning:

@@ -1,4 +1,4 @@
-/** What docs/config.md says is printed, is printed by its own code. */
+/** What docs/config.md and docs/linting.md say is printed, is printed by their own code. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -9,7 +9,9 @@ import { readPage, type CodeBlock } from '../../support/markdown.js'
 import { temporaryFolder } from '../../support/openssl.js'
 
 const folder = temporaryFolder()
-const { blocks } = readPage(readFileSync(join(root, 'docs/config.md'), 'utf8'))
+const blocks = ['config', 'linting'].flatMap(
+  (page) => readPage(readFileSync(join(root, `docs/${page}.md`), 'utf8')).blocks,
+)
 
 /** Snippets are run where vitest compiles them. */
 let cache = ''
@@ -23,7 +25,7 @@ afterAll(() => {
 
 function snippet(word: string): CodeBlock {
   const found = blocks.find(({ language, code }) => language === 'ts' && code.includes(word))
-  if (found === undefined) throw new Error(`No snippet of docs/config.md has ${word}`)
+  if (found === undefined) throw new Error(`No snippet of the pages has ${word}`)
   return found
 }
 

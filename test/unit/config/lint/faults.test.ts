@@ -81,7 +81,7 @@ const FAULTS: readonly (readonly [code: string, changes: Changes, options?: Lint
   ['config/auto-tls-ignored', { 'peer-auto-tls': 'true' }],
   ['config/peer-auto-tls', { ...NO_PEER_TLS, 'peer-auto-tls': 'true' }],
   [
-    'config/auto-tls',
+    'config/peer-auto-tls',
     {
       ...NO_PEER_TLS,
       'peer-auto-tls': 'true',

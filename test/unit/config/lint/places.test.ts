@@ -85,7 +85,7 @@ test('https without a certificate is at the URL', async () => {
 test('what is false is told so, in the form that is judged', async () => {
   const { findings } = await lintEtcdConfig({ yaml: yaml(['client-cert-auth: true', 'client-cert-auth: false']) })
   expect(findingOf(findings, 'config/client-auth-half').message).toMatch(
-    /is set, and client-\S+\.client-cert-auth is false\.$/,
+    /, and client-\S+\.client-cert-auth is false, so etcd takes no user from them\.$/,
   )
 })
 

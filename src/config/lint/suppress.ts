@@ -1,0 +1,153 @@
+/** Findings that somebody accepts, with a reason: by the option `ignore`, or by a comment in the configuration itself. */
+import { optionInvalid } from '../../misuse.js'
+import type { ConfigPlace } from '../../report/catalogue/config-place.js'
+import type { FindingCode, FindingPlace, Finding } from '../../report/finding.js'
+import type { SuppressedFinding } from '../../report/report-types.js'
+import { rows as chainRows } from '../../validate/finding.js'
+import { isIgnorable } from '../../validate/ignorable.js'
+import { rows as materialRows } from '../../credentials/finding.js'
+import { type ConfigText, Lines, MAX_CONFIG_OCTETS } from '../read/text.js'
+import { finding, rows } from './finding.js'
+
+/** One finding, or all findings of one code, that are accepted. Errors need this form. */
+export interface Suppression {
+  code: FindingCode
+  /**
+   * Where the finding must be: each property given here must equal that of the finding's `place`. Default: anywhere.
+   */
+  place?: Partial<FindingPlace> | undefined
+  /** Why it is accepted. It is in the report. */
+  reason: string
+}
+
+/** A comment on a line of its own: `# etcd-mtls-ignore CODE: reason`. It is about all findings of one file. */
+export interface CommentSuppression {
+  readonly code: string
+  /** Empty if the comment gives none. */
+  readonly reason: string
+  readonly place: ConfigPlace
+  /** Whether it is in the configuration itself, and not in a file that the configuration names. */
+  readonly isMain: boolean
+}
+
+/** Comments that are read in one text. */
+const MAX_COMMENTS = 100
+const COMMENT = /^[ \t]*[#;][ \t]*etcd-mtls-ignore(?![^ \t\r\n])([^\r\n]*)/gm
+
+/** The comments of the texts of one configuration. */
+export function commentsOf(texts: readonly ConfigText[]): CommentSuppression[] {
+  return texts.flatMap((source, i) => {
+    if (source.text.length > MAX_CONFIG_OCTETS) return []
+    const found: CommentSuppression[] = []
+    let lines: Lines | null = null
+    for (const { 0: whole, 1: rest = '', index } of source.text.matchAll(COMMENT)) {
+      if (found.length === MAX_COMMENTS) break
+      lines ??= new Lines(source)
+      const text = rest.trim()
+      const end = text.search(/[:\s]/)
+      const code = end === -1 ? text : text.slice(0, end)
+      const reason = text.slice(code.length).trimStart().replace(/^:/, '').trim()
+      const place = lines.place(index + whole.search(/[#;]/), 'etcd-mtls-ignore')
+      found.push({ code, reason, place, isMain: i === 0 })
+    }
+    return found
+  })
+}
+
+/** The option `ignore`, checked. */
+export interface Ignored {
+  /** Codes that are left out without a reason. */
+  readonly codes: readonly FindingCode[]
+  readonly suppressions: readonly Suppression[]
+}
+
+const PLACE_KEYS = ['option', 'file', 'line', 'column'] as const
+
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
+export function checkIgnore(ignore: unknown): Ignored {
+  if (!Array.isArray(ignore)) throw optionInvalid('ignore', 'must be an array of finding codes and suppressions')
+  const codes: FindingCode[] = []
+  const suppressions: Suppression[] = []
+  for (const [i, each] of (ignore as unknown[]).entries()) {
+    if (isIgnorable(each)) codes.push(each)
+    else suppressions.push(checkSuppression(each, `ignore[${String(i)}]`))
+  }
+  return { codes, suppressions }
+}
+
+function checkSuppression(given: unknown, option: string): Suppression {
+  if (typeof given !== 'object' || given === null) {
+    throw optionInvalid(option, 'must be the code of a warning or an info, or an object with code and reason')
+  }
+  const { code, place, reason } = given as Partial<Record<string, unknown>>
+  const unknown = Object.keys(given).find((key) => !['code', 'place', 'reason'].includes(key))
+  if (unknown !== undefined) throw optionInvalid(`${option}.${unknown}`, 'is not known; known are code, place, reason')
+  if (!isLintCode(code)) throw optionInvalid(`${option}.code`, 'must be the code of a finding of the lint')
+  if (typeof reason !== 'string' || reason.trim() === '') throw optionInvalid(`${option}.reason`, 'must not be empty')
+  if (place === undefined) return { code, reason }
+  const isPlace = typeof place === 'object' && place !== null && !Array.isArray(place)
+  if (!isPlace || !Object.keys(place).every((key) => PLACE_KEYS.some((known) => known === key))) {
+    throw optionInvalid(`${option}.place`, `must be an object with some of ${PLACE_KEYS.join(', ')}`)
+  }
+  return { code, place, reason }
+}
+
+/** Whether a report of the lint can have findings of this code. */
+function isLintCode(code: unknown): code is FindingCode {
+  if (typeof code !== 'string') return false
+  return [rows, materialRows, chainRows].some((each) => Object.hasOwn(each, code)) || isIgnorable(code)
+}
+
+export interface Suppressed {
+  readonly kept: readonly Finding[]
+  readonly suppressed: readonly SuppressedFinding[]
+}
+
+/** Separates the findings that are suppressed. A consequence is suppressed together with its cause, or alone. */
+export function suppress(
+  findings: readonly Finding[],
+  { suppressions }: Ignored,
+  comments: readonly CommentSuppression[],
+): Suppressed {
+  const suppressed: SuppressedFinding[] = []
+  const known = comments.filter(({ code, reason }) => reason !== '' && isLintCode(code))
+  const used = new Set<CommentSuppression>()
+  const byCode = new Map<string, CommentSuppression[]>()
+  for (const each of known) {
+    const same = byCode.get(each.code)
+    if (same === undefined) byCode.set(each.code, [each])
+    else same.push(each)
+  }
+  const isAccepted = (each: Finding): boolean => {
+    const option = suppressions.find((one) => one.code === each.code && isAt(each.place, one.place))
+    if (option !== undefined) {
+      suppressed.push({ finding: each, reason: option.reason, by: null })
+      return true
+    }
+    const own = byCode
+      .get(each.code)
+      ?.filter(({ isMain, place: { file } }) => (each.place === undefined ? isMain : each.place.file === file))
+    const [first] = own ?? []
+    if (first === undefined) return false
+    for (const same of own ?? []) used.add(same)
+    suppressed.push({ finding: each, reason: first.reason, by: first.place })
+    return true
+  }
+  const keep = (all: readonly Finding[]): Finding[] =>
+    all
+      .filter((each) => !isAccepted(each))
+      .map((each) => (each.consequences.length === 0 ? each : { ...each, consequences: keep(each.consequences) }))
+  const kept = keep(findings)
+  const idle = comments.filter((each) => !used.has(each)).map(withoutEffect)
+  return { kept: [...kept, ...idle], suppressed }
+}
+
+function withoutEffect({ code, reason, place }: CommentSuppression): Finding {
+  const why = !isLintCode(code) ? 'unknown code' : reason === '' ? 'no reason' : 'nothing to suppress'
+  return { ...finding('config/suppression-without-effect', { ...place, code, why }), place }
+}
+
+function isAt(place: FindingPlace | undefined, wanted: Suppression['place']): boolean {
+  if (wanted === undefined) return true
+  return place !== undefined && PLACE_KEYS.every((key) => wanted[key] === undefined || wanted[key] === place[key])
+}
