@@ -7,7 +7,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Credentials } from '../credentials/credentials.js'
 import { optionInvalid } from '../misuse.js'
-import { makeReport, validationFailed, type PassedReport } from '../report/report.js'
+import { makeReport, validationFailed, type FailedReport, type PassedReport, type Report } from '../report/report.js'
 import { validateCredentials } from '../validate/validate.js'
 import { finding } from './finding.js'
 import type { ResolvedTls } from './options.js'
@@ -15,7 +15,7 @@ import type { ResolvedTls } from './options.js'
 /** Credentials that may be used, with all that a connection needs of them. */
 export interface Accepted {
   readonly credentials: Credentials
-  /** Our verdict; warnings at most. */
+  /** Our verdict at the time when they were accepted; warnings at most. {@link reportNow} has the one of now. */
   readonly report: PassedReport
   readonly secureContext: SecureContext
   readonly tls: ResolvedTls
@@ -36,6 +36,28 @@ export async function acceptInTurns(credentials: Credentials, tls: ResolvedTls):
   const report = judge(credentials)
   await nextTurn()
   return { credentials, report, secureContext: secureContextOf(credentials, report, tls), tls }
+}
+
+/** The verdict on accepted credentials as of now: their dates may have passed since. */
+export function reportNow({ credentials, report: { path } }: Accepted): Report & { path: PassedReport['path'] } {
+  const report = validateCredentials(credentials, { usage: 'client' })
+  return report.ok ? report : { ...report, path: report.path ?? path }
+}
+
+/** Errors that end when a certificate or a CRL begins. */
+const ENDED_BY_TIME: ReadonlySet<string> = new Set(['validity/not-yet-valid', 'revocation/crl-not-yet-valid'])
+/** Most times that are tried. */
+const MAX_TIMES = 10
+
+/** When refused credentials become good if nothing but time passes, in milliseconds since 1970; null if they do not. */
+export function healsAt(credentials: Credentials, { findings }: FailedReport): number | null {
+  if (!findings.some(({ code }) => ENDED_BY_TIME.has(code))) return null
+  const { chain, trustAnchors, crls } = credentials
+  const begins = [...[...chain, ...trustAnchors].map((each) => each.notBefore), ...crls.map((each) => each.thisUpdate)]
+  const coming = [...new Set(begins.map(Number))].filter((each) => each > Date.now()).sort((a, b) => a - b)
+  const isGoodAt = (time: number): boolean =>
+    validateCredentials(credentials, { usage: 'client', at: new Date(time) }).ok
+  return coming.slice(0, MAX_TIMES).find(isGoodAt) ?? null
 }
 
 function judge(credentials: Credentials): PassedReport {

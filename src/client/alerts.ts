@@ -49,7 +49,7 @@ export function explainAlert(alert: number, context: AlertContext): Finding {
   }
   if (alert === 45) {
     const edge = chain.flatMap(edgesOf).reduce((best, each) => (each.distance < best.distance ? each : best))
-    return finding('handshake/client-certificate-expired', { ...details, ...edge }, leaf)
+    return finding('handshake/client-certificate-expired', { ...details, ...edge, here: standingOf(chain) }, leaf)
   }
   if (alert === 48) {
     const { authorities } = context
@@ -94,6 +94,13 @@ function edgesOf({ notBefore, notAfter }: Certificate): [Edge, Edge] {
     { edge: 'not-before', date: notBefore, distance: Math.abs(now - notBefore.getTime()) },
     { edge: 'not-after', date: notAfter, distance: Math.abs(notAfter.getTime() - now) },
   ]
+}
+
+/** Whether all certificates are valid by this machine's clock; else what the first one is that is not. */
+function standingOf(chain: readonly Certificate[]): 'valid' | 'expired' | 'not-yet-valid' {
+  const now = Math.floor(Date.now() / 1000) * 1000
+  if (chain.some(({ notAfter }) => now > notAfter.getTime())) return 'expired'
+  return chain.some(({ notBefore }) => now < notBefore.getTime()) ? 'not-yet-valid' : 'valid'
 }
 
 export function versionFinding(endpoint: string, alert: number | null, accepted: Accepted): Finding {

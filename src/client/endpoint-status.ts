@@ -19,6 +19,9 @@ export interface EndpointStatus {
   protocol: 'TLSv1.2' | 'TLSv1.3' | null
   /** The server's path from its certificate to our trust anchor; null unless connected. */
   path: CertificateRef[] | null
-  /** What is wrong with it, or worth knowing about it: errors only while it is not ready. */
+  /**
+   * What is wrong with it, or worth knowing about it, as of now: errors only while it is not ready, or once the server's certificate
+   * came to its end.
+   */
   findings: Finding[]
 }

@@ -1,39 +1,56 @@
-/** Tells when the credentials in use come to the end of their lifetime: at two thirds, at nine tenths, and when they are over. */
+/** Reports that the credentials in use come to the end of their lifetime, the more often the nearer it is, and after it. */
+import type { CertificateRef } from '../report/finding.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { Accepted } from './accept.js'
 import type { CredentialsExpiredEvent, CredentialsExpiringEvent } from './tls-events.js'
 
 type ExpiryEvent = CredentialsExpiringEvent | CredentialsExpiredEvent
 
-interface Mark {
-  /** In milliseconds since 1970. */
-  readonly due: number
-  event(): ExpiryEvent
+/** The lifetime of the certificate that ends first, in milliseconds since 1970. */
+interface Lifetime {
+  readonly certificate: CertificateRef
+  readonly notAfter: Date
+  readonly begin: number
+  readonly end: number
+}
+
+/** Where a time lies in a lifetime. */
+interface Stage {
+  /** When it was reached; null before the first. */
+  readonly reached: number | null
+  /** When the next one is. */
+  readonly next: number
+  readonly fraction: '2/3' | '9/10' | 'over'
 }
 
 /** Clocks are set and machines sleep, which no timer follows: so the time is looked at again at least this often, in milliseconds. */
 const LONGEST_WAIT = 3_600_000
+/** Between two events, in milliseconds: before the end at least, and after it. */
+const SHORTEST_INTERVAL = 60_000
+const INTERVAL_AFTER_END = 600_000
 
 export class Expiry {
   readonly #emit: (event: ExpiryEvent) => void
-  #coming: Mark[] = []
-  #reached: Mark | null = null
+  #lifetime: Lifetime | null = null
+  #reported = -Infinity
   #timer: NodeJS.Timeout | undefined
 
   constructor(emit: (event: ExpiryEvent) => void) {
     this.#emit = emit
   }
 
-  /** What was told last about the credentials in use, or null. */
+  /** What is to be reported of the credentials in use now, or null. */
   get reached(): ExpiryEvent | null {
-    return this.#reached?.event() ?? null
+    if (this.#lifetime === null) return null
+    const stage = stageAt(this.#lifetime, Date.now())
+    return stage.reached === null ? null : eventOf(this.#lifetime, stage)
   }
 
   /** Follows these credentials from now on, instead of those before. */
   follow(accepted: Accepted): void {
     this.stop()
-    this.#coming = marksOf(accepted)
-    this.#reached = null
+    this.#lifetime = lifetimeOf(accepted)
+    this.#reported = -Infinity
     this.#look()
   }
 
@@ -43,28 +60,50 @@ export class Expiry {
   }
 
   #look(): void {
+    if (this.#lifetime === null) return
     const now = Date.now()
-    let passed: Mark | null = null
-    // Where several were passed at once, as in a machine that slept, only the last one counts.
-    while (this.#coming[0] !== undefined && this.#coming[0].due <= now) passed = this.#coming.shift() ?? null
-    if (passed !== null) {
-      this.#reached = passed
-      this.#emit(passed.event())
+    const stage = stageAt(this.#lifetime, now)
+    // If several were passed at once, as in a machine that slept, only the last one counts.
+    if (stage.reached !== null && stage.reached > this.#reported) {
+      this.#reported = stage.reached
+      this.#emit(eventOf(this.#lifetime, stage))
     }
-    const [next] = this.#coming
-    if (next === undefined) return
     this.#timer = setTimeout(
       () => {
         this.#look()
       },
-      Math.min(next.due - now, LONGEST_WAIT),
+      Math.min(stage.next - now, LONGEST_WAIT),
     )
     // An idle client must not keep the process alive.
     this.#timer.unref()
   }
 }
 
-function marksOf({ credentials, report }: Accepted): Mark[] {
+/** Two thirds, nine tenths, then each time that half of the rest is over; after the end at equal intervals. */
+function stageAt({ begin, end }: Lifetime, now: number): Stage {
+  const length = end - begin
+  const left = end - now
+  const twoThirds = begin + (length * 2) / 3
+  const tenth = length / 10
+  if (now < twoThirds) return { reached: null, next: twoThirds, fraction: '2/3' }
+  if (now < end - tenth) return { reached: twoThirds, next: end - tenth, fraction: '2/3' }
+  if (left > 0) {
+    let rest = tenth
+    while (left <= rest / 2 && rest / 2 >= SHORTEST_INTERVAL) rest /= 2
+    return { reached: end - rest, next: rest / 2 < SHORTEST_INTERVAL ? end : end - rest / 2, fraction: '9/10' }
+  }
+  const reached = end + Math.floor(-left / INTERVAL_AFTER_END) * INTERVAL_AFTER_END
+  return { reached, next: reached + INTERVAL_AFTER_END, fraction: 'over' }
+}
+
+function eventOf({ certificate, notAfter }: Lifetime, { fraction }: Stage): ExpiryEvent {
+  const parts = { at: new Date(), certificate, notAfter: new Date(notAfter) }
+  return fraction === 'over'
+    ? { type: 'credentials-expired', ...parts }
+    : { type: 'credentials-expiring', fraction, ...parts }
+}
+
+function lifetimeOf({ credentials, report }: Accepted): Lifetime | null {
   // Only the path counts: an anchor that is not on it may be over without harm.
   const byFingerprint = new Map(
     [...credentials.trustAnchors, ...credentials.chain].map((each): [string, Certificate] => [
@@ -72,35 +111,14 @@ function marksOf({ credentials, report }: Accepted): Mark[] {
       each,
     ]),
   )
-  const ends = report.path.flatMap((certificate) => {
-    const dates = byFingerprint.get(certificate.fingerprint256)
-    return dates === undefined ? [] : [{ certificate, notBefore: dates.notBefore, notAfter: dates.notAfter }]
-  })
-  const first = ends.reduce<(typeof ends)[number] | null>(
-    (found, each) => (found === null || each.notAfter < found.notAfter ? each : found),
-    null,
-  )
-  if (first === null) return []
-  const { certificate, notAfter } = first
-  const begin = first.notBefore.getTime()
+  const [first] = report.path
+    .flatMap((certificate) => {
+      const dates = byFingerprint.get(certificate.fingerprint256)
+      return dates === undefined ? [] : [{ certificate, notBefore: dates.notBefore, notAfter: dates.notAfter }]
+    })
+    .sort((a, b) => a.notAfter.getTime() - b.notAfter.getTime())
+  if (first === undefined) return null
+  const { certificate, notBefore, notAfter } = first
   // RFC 5280 section 4.1.2.5: the second of notAfter belongs to the lifetime.
-  const end = notAfter.getTime() + 1000
-  const expiring = (fraction: '2/3' | '9/10', share: number): Mark => ({
-    due: begin + (end - begin) * share,
-    event: () => ({
-      type: 'credentials-expiring',
-      at: new Date(),
-      fraction,
-      certificate,
-      notAfter: new Date(notAfter),
-    }),
-  })
-  return [
-    expiring('2/3', 2 / 3),
-    expiring('9/10', 0.9),
-    {
-      due: end,
-      event: () => ({ type: 'credentials-expired', at: new Date(), certificate, notAfter: new Date(notAfter) }),
-    },
-  ]
+  return { certificate, notAfter, begin: notBefore.getTime(), end: notAfter.getTime() + 1000 }
 }

@@ -102,13 +102,16 @@ export class Follower {
         if (isSame(next, inUse)) continue
         const outcome = await this.#parts.take(next, this.#source)
         if (outcome === null) return
-        if (outcome.rotated || !outcome.unproved) {
+        if (!outcome.rotated && outcome.healsAt !== null) {
+          await this.#pauseUntil(outcome.healsAt)
+        } else if (!outcome.rotated && outcome.unproved) {
+          // The servers may come to accept them, as when their own trust is renewed a little later.
+          await this.#pauseUnlessOffered(Math.round(backoffPause(failures + 1, PAUSES)))
+          failures += 1
+        } else {
           failures = 0
           continue
         }
-        // The servers may come to accept them, as when their own trust is renewed a little later.
-        await this.#pauseUnlessOffered(Math.round(backoffPause(failures + 1, PAUSES)))
-        failures += 1
         // A rotation by hand went further meanwhile.
         if (this.#parts.current() === inUse) this.#offered ??= next
       }
@@ -123,6 +126,14 @@ export class Follower {
     const offered = this.#stopped.signal.aborted ? null : this.#offered
     this.#offered = null
     return offered
+  }
+
+  /** Clocks are set and machines sleep, which no timer follows: so the time is looked at again and again. */
+  async #pauseUntil(time: number): Promise<void> {
+    for (let left = time - Date.now(); left > 0; left = time - Date.now()) {
+      if (this.#offered !== null || this.#isStopped()) return
+      await this.#pauseUnlessOffered(Math.min(left, PAUSES.longest))
+    }
   }
 
   async #pauseUnlessOffered(milliseconds: number): Promise<void> {

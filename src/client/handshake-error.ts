@@ -3,7 +3,7 @@ import type { Finding } from '../report/finding.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
 import type { DistinguishedName } from '../x509/distinguished-name.js'
 import type { Host } from '../x509/names.js'
-import type { Accepted } from './accept.js'
+import { type Accepted, reportNow } from './accept.js'
 import { explainAlert, versionFinding } from './alerts.js'
 import type { DialFailure } from './transport/dial.js'
 import type { Endpoint } from './endpoints.js'
@@ -56,8 +56,7 @@ export function explainFailure(attempt: FailedAttempt): Finding[] {
     return refusedServer(attempt, failure.verdict, 'by the rules of this client')
   if (failure.alert !== null) {
     const found = explainAlert(failure.alert, { endpoint: endpoint.url, name, accepted, failure, authorities })
-    // What we know of our own certificate may be the very reason, as an expiry that is near.
-    return [found, ...accepted.report.findings, ...compareClocks(attempt, (time) => !areValid(accepted, time))]
+    return [...besideOwn(found, accepted), ...compareClocks(attempt, (time) => !areValid(accepted, time))]
   }
   if (failure.timedOut) return [explainTimeout(attempt)]
   switch (failure.stage) {
@@ -67,10 +66,20 @@ export function explainFailure(attempt: FailedAttempt): Finding[] {
     case 'handshake':
       return explainHandshake(attempt)
     case 'settings':
-      return [explainAfterHandshake(attempt)]
+      return explainAfterHandshake(attempt)
     case 'greeting':
       return [explainGreeting(attempt)]
   }
+}
+
+/**
+ * A refusal, with what is to be said of our own certificates as of now: an error among that, as an expiry, is the cause of the
+ * refusal, and a warning may be.
+ */
+function besideOwn(refusal: Finding, accepted: Accepted): Finding[] {
+  const { findings } = reportNow(accepted)
+  const isError = ({ severity }: Finding): boolean => severity === 'error'
+  return [...findings.filter(isError), refusal, ...findings.filter((each) => !isError(each))]
 }
 
 /** Codes that say that no etcd gave an answer, neither good nor bad; a proxy without a back end speaks for nobody. */
@@ -164,7 +173,7 @@ function explainHandshake(attempt: FailedAttempt): Finding[] {
   if (errorCode === 'ERR_SSL_UNSUPPORTED_PROTOCOL') return [versionFinding(endpoint, null, accepted)]
   if (isConnectionEnd(failure.error)) {
     // In TLS 1.2 a server sees our certificate before the handshake ends, and some only close then.
-    if (failure.certificateSent === true) return [closedWithoutAlert(attempt)]
+    if (failure.certificateSent === true) return closedWithoutAlert(attempt)
     return [finding('endpoint/reset', { endpoint, errorCode })]
   }
   return [finding('handshake/failed', { endpoint, errorCode, detail: failure.error?.message.trim() ?? '' })]
@@ -192,15 +201,15 @@ export function isOnlyOutOfTime({ report }: ServerVerdict): boolean {
 
 const NOTHING_SEEN: ServerVerdict = { chain: [], report: { ok: true, checkedAt: new Date(0), path: [], findings: [] } }
 
-function explainAfterHandshake(attempt: FailedAttempt): Finding {
+function explainAfterHandshake(attempt: FailedAttempt): Finding[] {
   const { endpoint, failure } = attempt
   if (attempt.diagnosis.http1 !== null) {
     const detail = `it closes such connections, and answers "${attempt.diagnosis.http1}" to HTTP/1.1, as etcd’s peer port does`
-    return finding('endpoint/not-http2', { endpoint: endpoint.url, protocol: failure.protocol ?? 'TLS', detail })
+    return [finding('endpoint/not-http2', { endpoint: endpoint.url, protocol: failure.protocol ?? 'TLS', detail })]
   }
   if (failure.alpn === 'h2' && isConnectionEnd(failure.error)) return closedWithoutAlert(attempt)
   const detail = failure.error === null ? 'it closed the connection' : failure.error.message.trim()
-  return finding('endpoint/not-http2', { endpoint: endpoint.url, protocol: failure.protocol ?? 'TLS', detail })
+  return [finding('endpoint/not-http2', { endpoint: endpoint.url, protocol: failure.protocol ?? 'TLS', detail })]
 }
 
 /** HTTP/2 is there, so the certificates are good on both sides. */
@@ -209,12 +218,12 @@ function explainGreeting({ endpoint: { url }, failure: { answer, error } }: Fail
   return finding('endpoint/lost', { endpoint: url, reason: 'closed', detail: error?.message.trim() ?? '' })
 }
 
-function closedWithoutAlert({ endpoint, failure, accepted }: FailedAttempt): Finding {
+function closedWithoutAlert({ endpoint, failure, accepted }: FailedAttempt): Finding[] {
   const chain = accepted.credentials.chain.map((each, index) =>
     certificateRef(each, index === 0 ? 'leaf' : 'intermediate', index),
   )
   const details = { endpoint: endpoint.url, protocol: failure.protocol ?? 'TLSv1.2', chain }
-  return finding('handshake/closed-without-alert', details, chain[0] ?? null)
+  return besideOwn(finding('handshake/closed-without-alert', details, chain[0] ?? null), accepted)
 }
 
 /** The error's code; `closed` where there was no error at all. */

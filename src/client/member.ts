@@ -12,6 +12,7 @@ import { finding } from './finding.js'
 import { type Diagnosis, explainFailure } from './handshake-error.js'
 import type { ClockReading } from './peer-clock.js'
 import { diagnose } from './probe.js'
+import { judgeAgain } from './server-identity.js'
 import type { EndpointState, EndpointStatus } from './endpoint-status.js'
 
 export interface MemberParts {
@@ -75,8 +76,9 @@ export class Member {
   }
 
   get findings(): readonly Finding[] {
-    if (this.#leaderlessSince === null) return this.#findings
-    return [...this.#findings, finding('endpoint/no-leader', { endpoint: this.endpoint.url })]
+    const findings = [...this.#serverFindings(), ...this.#findings]
+    if (this.#leaderlessSince !== null) findings.push(finding('endpoint/no-leader', { endpoint: this.endpoint.url }))
+    return findings
   }
 
   /** Notes whether the member at the other end of the connection has a leader; a new connection counts as one that has. */
@@ -85,6 +87,13 @@ export class Member {
     this.#leaderlessSince = hasLeader ? null : new Date()
     if (hasLeader) this.#since = new Date()
     this.#parts.onChange()
+  }
+
+  /** What is to be said of the server's certificates as of now, while it is connected. */
+  #serverFindings(): readonly Finding[] {
+    if (this.#dialled === null) return []
+    const { verdict, accepted } = this.#dialled
+    return judgeAgain(verdict.chain, this.#parts.name, accepted, this.endpoint.url).report.findings
   }
 
   /** The proved connection, or null. */
@@ -276,7 +285,7 @@ export class Member {
     const notAsked =
       dialled.certificateSent === false ? [finding('handshake/client-certificate-not-asked', { endpoint: url })] : []
     const others = this.#otherAddresses(dialled.address, dialled.failedAddresses)
-    this.#change('ready', [...dialled.verdict.report.findings, ...notAsked, ...others])
+    this.#change('ready', [...notAsked, ...others])
     // It may have broken since its first call was answered.
     if (!dialled.connection.open) this.#down('closed', null)
   }

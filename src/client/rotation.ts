@@ -7,7 +7,7 @@ import { EtcdMtlsError, isEtcdMtlsError, isError } from '../errors.js'
 import type { Finding } from '../report/finding.js'
 import { type FailedReport, makeReport, type PassedReport, summarize } from '../report/report.js'
 import { abortable, pause } from './abortable.js'
-import { type Accepted, acceptInTurns } from './accept.js'
+import { type Accepted, acceptInTurns, healsAt } from './accept.js'
 import type { Connection } from './transport/connection.js'
 import { finding } from './finding.js'
 import { hasAnswered } from './handshake-error.js'
@@ -41,8 +41,11 @@ export interface RotationParts {
 
 export type RotationOutcome =
   | { rotated: true; report: PassedReport }
-  /** `unproved`: there is nothing wrong with the credentials in themselves, so that they may be taken later. */
-  | { rotated: false; report: FailedReport; unproved: boolean }
+  /**
+   * `unproved`: there is nothing wrong with the credentials in themselves, so that they may be taken later. `healsAt`: only time
+   * has to pass until they are good, to this one in milliseconds since 1970.
+   */
+  | { rotated: false; report: FailedReport; unproved: boolean; healsAt: number | null }
 
 interface Manner {
   readonly drain: DrainPolicy
@@ -108,12 +111,16 @@ export class Rotation {
   }
 
   async #rotate(load: () => Promise<Credentials>, origin: string, manner: Manner): Promise<RotationOutcome> {
+    let credentials: Credentials | null = null
     let accepted: Accepted
     try {
-      accepted = await acceptInTurns(await load(), this.#parts.tls)
+      credentials = await load()
+      accepted = await acceptInTurns(credentials, this.#parts.tls)
     } catch (error) {
       this.#assertOpen()
-      return { rotated: false, report: reportOf(error, origin), unproved: false }
+      const report = reportOf(error, origin)
+      const time = credentials === null ? null : healsAt(credentials, report)
+      return { rotated: false, report, unproved: false, healsAt: time }
     }
     return this.#goOver(accepted, manner)
   }
@@ -176,7 +183,7 @@ export class Rotation {
     const { origin } = credentials
     if (decision === 'refused') {
       const first = finding('rotation/not-proved', { origin, endpoints })
-      return { rotated: false, report: failed([first, ...findings], report.path), unproved: true }
+      return { rotated: false, report: failed([first, ...findings], report.path), unproved: true, healsAt: null }
     }
     const unproved = decision === 'unproved' ? [finding('rotation/unproved', { origin, endpoints })] : []
     return { rotated: true, report: { ...report, findings: [...report.findings, ...unproved, ...findings] } }

@@ -56,14 +56,19 @@ export function judgeServer(
   const certificates: Certificate[] = []
   try {
     for (const der of chain) certificates.push(Certificate.parse(der, endpoint))
-    const [leaf, ...intermediates] = certificates
-    if (leaf === undefined) return unreadable(certificates, endpoint, 'it sent none')
-    const { trustAnchors, crls } = accepted.credentials
-    const report = validateChain({ leaf, intermediates, trustAnchors, crls }, { usage: 'server', hosts: [name.value] })
-    return { chain: certificates, report }
+    return judgeAgain(certificates, name, accepted, endpoint)
   } catch (error) {
     return unreadable(certificates, endpoint, isError(error) ? error.message : String(error))
   }
+}
+
+/** {@link judgeServer} for a chain that was read: the verdict as of now. */
+export function judgeAgain(chain: Certificate[], name: Host, accepted: Accepted, endpoint: string): ServerVerdict {
+  const [leaf, ...intermediates] = chain
+  if (leaf === undefined) return unreadable(chain, endpoint, 'it sent none')
+  const { trustAnchors, crls } = accepted.credentials
+  const report = validateChain({ leaf, intermediates, trustAnchors, crls }, { usage: 'server', hosts: [name.value] })
+  return { chain, report }
 }
 
 /** @param read The certificates before the one that cannot be read. */

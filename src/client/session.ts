@@ -2,8 +2,8 @@
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
 import { EtcdMtlsError } from '../errors.js'
 import type { Finding } from '../report/finding.js'
-import { makeReport, type PassedReport, type Report } from '../report/report.js'
-import type { Accepted } from './accept.js'
+import { makeReport, type Report } from '../report/report.js'
+import { type Accepted, reportNow } from './accept.js'
 import { type Caller, explainAccess } from './access.js'
 import { environmentFindings } from './environment.js'
 import type { EndpointStatus } from './endpoint-status.js'
@@ -98,9 +98,10 @@ export class Session implements TlsSession {
     })
   }
 
-  get report(): PassedReport {
-    const { report } = this.#accepted
-    return { ...report, findings: [...report.findings, ...this.#notes, ...this.#loginFindings] }
+  get report(): TlsSession['report'] {
+    const { checkedAt, path, findings } = reportNow(this.#accepted)
+    const all = [...findings, ...this.#notes, ...this.#loginFindings]
+    return { ...makeReport({ checkedAt, path, findings: all }), path }
   }
 
   get endpoints(): EndpointStatus[] {

@@ -42,7 +42,10 @@ export interface SourceRecoveredEvent extends Told {
   changed: boolean
 }
 
-/** The credentials in use have come to two thirds, or to nine tenths, of their lifetime. */
+/**
+ * The credentials in use have come to two thirds, or to nine tenths, of their lifetime. After nine tenths the event comes again each
+ * time that half of the rest is over, at most once a minute.
+ */
 export interface CredentialsExpiringEvent extends Told {
   type: 'credentials-expiring'
   /** How much of the lifetime is over, at least. */
@@ -52,7 +55,10 @@ export interface CredentialsExpiringEvent extends Told {
   notAfter: Date
 }
 
-/** The credentials in use are over. Connections that are open stay; new ones are refused by the servers. */
+/**
+ * The credentials in use are over. Connections that are open stay; new ones are refused by the servers. The event comes again every
+ * ten minutes.
+ */
 export interface CredentialsExpiredEvent extends Told {
   type: 'credentials-expired'
   /** The certificate that ended. */

@@ -1,6 +1,7 @@
 /** What a client says about its own TLS: the types behind `client.tls`. */
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
-import type { PassedReport, Report } from '../report/report-types.js'
+import type { CertificateRef } from '../report/finding.js'
+import type { Report } from '../report/report-types.js'
 import type { EndpointStatus } from './endpoint-status.js'
 import type { TlsEvent } from './tls-events.js'
 
@@ -19,8 +20,11 @@ export interface RotateOptions {
 
 /** The TLS side of a client. */
 export interface TlsSession {
-  /** The verdict on the credentials in use: passed, perhaps with warnings. */
-  readonly report: PassedReport
+  /**
+   * The verdict on the credentials in use, as of now: passed, perhaps with warnings, until a certificate or a CRL among them comes
+   * to its end.
+   */
+  readonly report: Report & { path: CertificateRef[] }
   /** Every endpoint, in the order in which they were given. */
   readonly endpoints: EndpointStatus[]
   /**

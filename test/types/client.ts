@@ -5,7 +5,6 @@ import {
   createSecureClient,
   type CredentialSource,
   type EndpointStatus,
-  type PassedReport,
   type Report,
   type SecureEtcd3,
   type TlsSession,
@@ -28,7 +27,8 @@ export async function aSecureClientIsAnEtcd3(): Promise<void> {
 
 export function theSessionIsReadable(client: SecureEtcd3): void {
   expectTypeOf(client.tls).toExtend<TlsSession>()
-  expectTypeOf(client.tls.report).toEqualTypeOf<PassedReport>()
+  expectTypeOf(client.tls.report).toExtend<Report>()
+  expectTypeOf(client.tls.report.path).not.toBeNullable()
   expectTypeOf(client.tls.probe()).toEqualTypeOf<Promise<Report>>()
   expectTypeOf(client.tls.endpoints).toExtend<readonly EndpointStatus[]>()
   // @ts-expect-error -- the session belongs to its client

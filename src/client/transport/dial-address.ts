@@ -49,6 +49,8 @@ export interface AddressDialled {
   connection: Connection
   address: string
   protocol: TlsVersion
+  /** What it was made with. */
+  accepted: Accepted
   verdict: ServerVerdict
   /** Null if that is unknown. */
   certificateSent: boolean | null
@@ -222,7 +224,7 @@ export class AddressAttempt {
   }
 
   #succeed(socket: TLSSocket, session: ClientHttp2Session, roundTrip: number): void {
-    const { endpoint, onDown } = this.#request
+    const { endpoint, accepted, onDown } = this.#request
     const verdict = this.#verdict
     if (this.#settled) return
     if (verdict?.report.ok !== true) {
@@ -237,7 +239,7 @@ export class AddressAttempt {
     const connection = new Connection({ authority: endpoint.authority, session, socket, raw, roundTrip }, onDown)
     const protocol = this.#protocol === 'TLSv1.2' ? 'TLSv1.2' : 'TLSv1.3'
     const { address } = this.target
-    this.#onSettled({ ok: true, dialled: { connection, address, protocol, verdict, certificateSent } })
+    this.#onSettled({ ok: true, dialled: { connection, address, protocol, accepted, verdict, certificateSent } })
   }
 
   /**

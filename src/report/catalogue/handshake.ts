@@ -65,11 +65,13 @@ export const handshake = {
       date: Date
       /** How far from now, in milliseconds. */
       distance: number
+      /** What the certificates are by this machine's clock. */
+      here: 'valid' | 'expired' | 'not-yet-valid'
     }
   >({
     severity: 'error',
     meaning:
-      'The server judged our certificate, or an intermediate, to be out of its validity (TLS alert 45). Go sends this alert for "expired" and for "not yet valid" alike. Here the certificate counted as valid, so the two clocks may differ.',
+      'The server judged our certificate, or an intermediate, to be out of its validity (TLS alert 45). Go sends this alert for "expired" and for "not yet valid" alike. If the certificate is valid by this machine’s clock, the two clocks differ.',
     source: 'RFC 8446 section 6.2, certificate_expired; Go crypto/x509 CertificateInvalidError',
     refusals: [
       { by: 'Go', words: 'remote error: tls: expired certificate' },
@@ -79,8 +81,12 @@ export const handshake = {
     ],
     message: ({ endpoint, alert }, who) =>
       `${who} is refused by ${endpoint} as expired or not yet valid (alert ${String(alert)}).`,
-    remedy: ({ edge, date, distance }) =>
-      `By this machine’s clock it is valid, so one of the two clocks is wrong by ${span(distance)} or more; most likely the server’s is ${edge === 'not-before' ? 'slow' : 'fast'}, since the nearest end of a validity is ${date.toISOString()}. Compare "date -u" on both machines with "openssl x509 -noout -dates -in client.crt": set the clock that is wrong, or present a certificate that is valid now.`,
+    remedy: ({ edge, date, distance, here }) =>
+      here === 'expired'
+        ? 'Renew the certificate. If the client follows its source, as it does with fromFiles, fromEnv and fromKubernetesSecret, it takes the new one automatically; otherwise call client.tls.rotate().'
+        : here === 'not-yet-valid'
+          ? 'Compare "date -u" on this machine and on the one that issued the certificate, and set the clock that is wrong; or wait until the certificate begins.'
+          : `By this machine’s clock it is valid, so one of the two clocks is wrong by ${span(distance)} or more; most likely the server’s is ${edge === 'not-before' ? 'slow' : 'fast'}, since the nearest end of a validity is ${date.toISOString()}. Compare "date -u" on both machines with "openssl x509 -noout -dates -in client.crt": set the clock that is wrong, or present a certificate that is valid now.`,
   }),
   'handshake/clock-differs': row<{
     /** Whose clock it is. */

@@ -117,14 +117,28 @@ describe('expiry', () => {
   it('is told at two thirds, at nine tenths, and at the end', () => {
     expiry.follow(accepted())
     expect(expiry.reached).toBeNull()
-    vi.advanceTimersByTime(100 * HOUR)
-    expect(told).toEqual(['20 h: 2/3', '27 h: 9/10', '30 h: expired'])
+    vi.advanceTimersByTime(30 * HOUR)
+    expect(told.slice(0, 4)).toEqual(['20 h: 2/3', '27 h: 9/10', '28.5 h: 9/10', '29.25 h: 9/10'])
+    expect(told.at(-1)).toBe('30 h: expired')
     expect(expiry.reached).toMatchObject({
       type: 'credentials-expired',
       certificate: { role: 'leaf', subject: 'CN=alice' },
       notAfter: dates.notAfter,
     })
-    expect(vi.getTimerCount()).toBe(0)
+  })
+
+  it('comes again at falling intervals down to a minute, and every ten minutes after the end', () => {
+    const times: number[] = []
+    expiry = new Expiry(() => times.push(Date.now()))
+    expiry.follow(accepted())
+    vi.advanceTimersByTime(31 * HOUR)
+    const before = times.filter((each) => each <= BEGIN + 30 * HOUR)
+    const pauses = before.slice(1).map((each, i) => each - (before[i] ?? 0))
+    expect(pauses.length).toBeGreaterThan(6)
+    expect([...pauses].sort((a, b) => b - a)).toEqual(pauses)
+    expect(Math.min(...pauses)).toBeGreaterThanOrEqual(60_000)
+    const after = times.slice(before.length).map((each) => each - BEGIN - 30 * HOUR)
+    expect(after).toEqual([1, 2, 3, 4, 5, 6].map((each) => each * 600_000))
   })
 
   it('a mark that was passed before is told at once, and only the last one', () => {
@@ -146,8 +160,8 @@ describe('expiry', () => {
     vi.advanceTimersByTime(21 * HOUR)
     expiry.follow(accepted({ notBefore: new Date(BEGIN), notAfter: new Date(BEGIN + 60 * HOUR - 1000) }))
     expect(expiry.reached).toBeNull()
-    vi.advanceTimersByTime(100 * HOUR)
-    expect(told).toEqual(['20 h: 2/3', '40 h: 2/3', '54 h: 9/10', '60 h: expired'])
+    vi.advanceTimersByTime(34 * HOUR)
+    expect(told).toEqual(['20 h: 2/3', '40 h: 2/3', '54 h: 9/10'])
   })
 
   it('the certificate that ends first counts, whichever it is', () => {
@@ -161,7 +175,8 @@ describe('expiry', () => {
     const credentials = mintedCredentials({ leaf, intermediates: [short], trust: [root] })
     expiry.follow(accept(credentials, { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3', ciphers: null }))
     vi.advanceTimersByTime(3 * HOUR)
-    expect(told).toEqual(['2 h: 2/3', '2.7 h: 9/10', '3 h: expired'])
+    expect(told.slice(0, 2)).toEqual(['2 h: 2/3', '2.7 h: 9/10'])
+    expect(told.at(-1)).toBe('3 h: expired')
     expect(expiry.reached).toMatchObject({ certificate: { role: 'intermediate', subject: 'CN=Short' } })
   })
 
