@@ -52,8 +52,9 @@ const MAX_TIMES = 10
 /** When refused credentials become good if nothing but time passes, in milliseconds since 1970; null if they do not. */
 export function healsAt(credentials: Credentials, { findings }: FailedReport): number | null {
   if (!findings.some(({ code }) => ENDED_BY_TIME.has(code))) return null
-  const { chain, trustAnchors, crls } = credentials
-  const begins = [...[...chain, ...trustAnchors].map((each) => each.notBefore), ...crls.map((each) => each.thisUpdate)]
+  const { chain, trustAnchors, clientAnchors = [], crls } = credentials
+  const certificates = [...chain, ...trustAnchors, ...clientAnchors]
+  const begins = [...certificates.map((each) => each.notBefore), ...crls.map((each) => each.thisUpdate)]
   const coming = [...new Set(begins.map(Number))].filter((each) => each > Date.now()).sort((a, b) => a - b)
   const isGoodAt = (time: number): boolean =>
     validateCredentials(credentials, { usage: 'client', at: new Date(time) }).ok

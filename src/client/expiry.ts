@@ -106,10 +106,9 @@ function eventOf({ certificate, notAfter }: Lifetime, { fraction }: Stage): Expi
 function lifetimeOf({ credentials, report }: Accepted): Lifetime | null {
   // Only the path counts: an anchor that is not on it may be over without harm.
   const byFingerprint = new Map(
-    [...credentials.trustAnchors, ...credentials.chain].map((each): [string, Certificate] => [
-      each.fingerprint256,
-      each,
-    ]),
+    [...credentials.trustAnchors, ...(credentials.clientAnchors ?? []), ...credentials.chain].map(
+      (each): [string, Certificate] => [each.fingerprint256, each],
+    ),
   )
   const [first] = report.path
     .flatMap((certificate) => {

@@ -151,6 +151,7 @@ function isSame(one: Credentials, other: Credentials): boolean {
     one === other ||
     (sameBytes(one.chain, other.chain) &&
       sameBytes(one.trustAnchors, other.trustAnchors) &&
+      sameBytes(one.clientAnchors ?? [], other.clientAnchors ?? []) &&
       sameBytes(one.crls, other.crls))
   )
 }

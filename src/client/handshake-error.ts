@@ -56,7 +56,7 @@ export function explainFailure(attempt: FailedAttempt): Finding[] {
     return refusedServer(attempt, failure.verdict, 'by the rules of this client')
   if (failure.alert !== null) {
     const found = explainAlert(failure.alert, { endpoint: endpoint.url, name, accepted, failure, authorities })
-    return [...besideOwn(found, accepted), ...compareClocks(attempt, (time) => !areValid(accepted, time))]
+    return [...besideOwn(found, attempt), ...compareClocks(attempt, (time) => !areValid(accepted, time))]
   }
   if (failure.timedOut) return [explainTimeout(attempt)]
   switch (failure.stage) {
@@ -74,12 +74,16 @@ export function explainFailure(attempt: FailedAttempt): Finding[] {
 
 /**
  * A refusal, with what is to be said of our own certificates as of now: an error among that, as an expiry, is the cause of the
- * refusal, and a warning may be.
+ * refusal, and a warning may be. So is a CA that nobody but the server could judge.
  */
-function besideOwn(refusal: Finding, accepted: Accepted): Finding[] {
-  const { findings } = reportNow(accepted)
+function besideOwn(refusal: Finding, { endpoint: { url }, accepted }: FailedAttempt): Finding[] {
+  const own = reportNow(accepted).findings.map((each) =>
+    each.code === 'chain/client-ca-not-given' && refusal.code === 'handshake/client-certificate-refused'
+      ? finding('handshake/client-ca-suspect', { ...each.details, endpoint: url }, each.certificate)
+      : each,
+  )
   const isError = ({ severity }: Finding): boolean => severity === 'error'
-  return [...findings.filter(isError), refusal, ...findings.filter((each) => !isError(each))]
+  return [...own.filter(isError), refusal, ...own.filter((each) => !isError(each))]
 }
 
 /** Codes that say that no etcd gave an answer, neither good nor bad; a proxy without a back end speaks for nobody. */
@@ -218,12 +222,13 @@ function explainGreeting({ endpoint: { url }, failure: { answer, error } }: Fail
   return finding('endpoint/lost', { endpoint: url, reason: 'closed', detail: error?.message.trim() ?? '' })
 }
 
-function closedWithoutAlert({ endpoint, failure, accepted }: FailedAttempt): Finding[] {
+function closedWithoutAlert(attempt: FailedAttempt): Finding[] {
+  const { endpoint, failure, accepted } = attempt
   const chain = accepted.credentials.chain.map((each, index) =>
     certificateRef(each, index === 0 ? 'leaf' : 'intermediate', index),
   )
   const details = { endpoint: endpoint.url, protocol: failure.protocol ?? 'TLSv1.2', chain }
-  return besideOwn(finding('handshake/closed-without-alert', details, chain[0] ?? null), accepted)
+  return besideOwn(finding('handshake/closed-without-alert', details, chain[0] ?? null), attempt)
 }
 
 /** The error's code; `closed` where there was no error at all. */

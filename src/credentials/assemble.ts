@@ -1,7 +1,7 @@
 /** Puts certificates, key and revocation lists together, and says where they do not belong together. */
 import type { Finding } from '../report/finding.js'
 import { publicKeyText } from '../x509/algorithms.js'
-import { certificateRef } from '../x509/certificate.js'
+import { type Certificate, certificateRef } from '../x509/certificate.js'
 import type { PrivateKey } from '../x509/keys.js'
 import { isPrivateKeyLabel } from '../x509/read-key.js'
 import type { Credentials } from './credentials.js'
@@ -15,6 +15,8 @@ import { type KeyReading, readKey } from './read-private-key.js'
 /** Everything that credentials are read from. */
 export interface Inputs {
   readonly ca: Input
+  /** The CAs for clients, if they are given. Its role is `ca`, too. */
+  readonly clientCa?: Input | null
   readonly cert: Input
   readonly key: Input
   /** Null where no revocation lists are given. */
@@ -32,6 +34,7 @@ export interface MaterialReading {
 export function assemble(inputs: Inputs, origin: string): MaterialReading {
   const opened = {
     ca: openInput(inputs.ca),
+    clientCa: inputs.clientCa === undefined || inputs.clientCa === null ? null : openInput(inputs.clientCa),
     cert: openInput(inputs.cert),
     key: openInput(inputs.key),
     crl: inputs.crl === null ? null : openInput(inputs.crl),
@@ -39,12 +42,14 @@ export function assemble(inputs: Inputs, origin: string): MaterialReading {
   const combined = isSame(inputs.cert, inputs.key)
   const swapped = !combined && holdsOnlyKey(opened.cert) && holdsOnlyCertificate(opened.key)
   const anchors = readCertificates(opened.ca)
+  const clientAnchors = opened.clientCa === null ? null : readCertificates(opened.clientCa)
   const own = swapped ? onlyInputFindings(opened.cert) : readCertificates(opened.cert, combined)
   const key = swapped ? onlyInputFindings(opened.key) : readKey(opened.key, inputs.passphrase, combined)
   const lists = opened.crl === null ? { crls: [], findings: [] } : readCrls(opened.crl)
   const swap = { certificate: inputs.cert.place, key: inputs.key.place }
   const findings = distinct([
     ...anchors.findings,
+    ...(opened.clientCa === null || clientAnchors === null ? [] : onClientAnchors(opened.clientCa, clientAnchors)),
     ...(swapped ? [finding('credentials/certificate-and-key-swapped', swap)] : []),
     ...own.findings,
     ...key.findings,
@@ -55,9 +60,25 @@ export function assemble(inputs: Inputs, origin: string): MaterialReading {
   const [leaf, ...intermediates] = own.certificates.map(({ certificate }) => certificate)
   const failed = findings.some(({ severity }) => severity === 'error')
   if (failed || leaf === undefined || key.key === null) return { credentials: null, findings }
-  const trustAnchors = anchors.certificates.map(({ certificate }) => certificate)
-  const chain: Credentials['chain'] = [leaf, ...intermediates]
-  return { credentials: { trustAnchors, chain, key: key.key, crls: [...lists.crls], origin }, findings }
+  const material: Credentials = {
+    trustAnchors: certificatesOf(anchors),
+    ...(clientAnchors === null ? {} : { clientAnchors: certificatesOf(clientAnchors) }),
+    chain: [leaf, ...intermediates],
+    key: key.key,
+    crls: [...lists.crls],
+    origin,
+  }
+  return { credentials: material, findings }
+}
+
+function certificatesOf({ certificates }: CertificatesReading): Certificate[] {
+  return certificates.map(({ certificate }) => certificate)
+}
+
+function onClientAnchors({ place }: OpenedInput, reading: CertificatesReading): Finding[] {
+  const areLeaves = isWhole(reading) && reading.certificates.every((each) => isEndEntity(each))
+  const subjects = reading.certificates.map(({ certificate }) => certificate.subject.toString())
+  return [...reading.findings, ...(areLeaves ? [finding('credentials/anchor-is-no-ca', { ...place, subjects })] : [])]
 }
 
 function isSame(a: Input, b: Input): boolean {
@@ -93,9 +114,15 @@ function onlyInputFindings({ findings }: OpenedInput): CertificatesReading & Key
 const GROUP_AND_OTHERS = 0o077
 
 /** Files with a private key that others than their owner can read. */
-function openToOthers(opened: { ca: OpenedInput; cert: OpenedInput; key: OpenedInput }): Finding[] {
+function openToOthers({
+  key,
+  cert,
+  ca,
+  clientCa,
+}: Record<'ca' | 'cert' | 'key', OpenedInput> & { clientCa: OpenedInput | null }): Finding[] {
   const told = new Set<string>()
-  return [opened.key, opened.cert, opened.ca].flatMap(({ blocks, mode, place: { file } }) => {
+  const inputs = [key, cert, ca, ...(clientCa === null ? [] : [clientCa])]
+  return inputs.flatMap(({ blocks, mode, place: { file } }) => {
     const holdsKey = blocks.some(({ label }) => isPrivateKeyLabel(label))
     if (!holdsKey || file === null || mode === null || (mode & GROUP_AND_OTHERS) === 0 || told.has(file)) return []
     told.add(file)

@@ -7,6 +7,11 @@ import type { PrivateKey } from '../x509/keys.js'
 export interface Credentials {
   /** The CAs that the other side's certificate must lead to. */
   trustAnchors: Certificate[]
+  /**
+   * The CAs that etcd trusts for clients (`--trusted-ca-file`), if they are others than `trustAnchors`: a client's own chain is
+   * validated against them. Default: not known. Then a chain that leads to none of `trustAnchors` is an information.
+   */
+  clientAnchors?: Certificate[] | undefined
   /** The own certificate, then the intermediates to send with it. */
   chain: [Certificate, ...Certificate[]]
   /** The private key of the first certificate in `chain`. It never prints. */

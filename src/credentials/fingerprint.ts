@@ -5,12 +5,12 @@ import type { Credentials } from './credentials.js'
 import type { Input } from './input.js'
 
 /**
- * What credentials come down to: the chain as it is sent, the public half of the key, and the sets of anchors and of
+ * What credentials come down to: the chain as it is sent, the public half of the key, and the sets of anchors, of both kinds, and of
  * revocation lists. Equal for credentials that do the same, whichever files or spellings of the key they came from.
  *
  * @returns SHA-256 in base64. It gives nothing away: the private half is not in it.
  */
-export function fingerprintOf({ chain, key, trustAnchors, crls }: Credentials): string {
+export function fingerprintOf({ chain, key, trustAnchors, clientAnchors = [], crls }: Credentials): string {
   const hash = createHash('sha256')
   addAll(hash, [key.spki])
   addAll(
@@ -19,6 +19,7 @@ export function fingerprintOf({ chain, key, trustAnchors, crls }: Credentials): 
   )
   // The order of anchors and lists means nothing, nor does a second copy.
   addSet(hash, trustAnchors)
+  addSet(hash, clientAnchors)
   addSet(hash, crls)
   return hash.digest('base64')
 }
@@ -28,9 +29,9 @@ export function fingerprintOf({ chain, key, trustAnchors, crls }: Credentials): 
  *
  * @returns SHA-256 in base64. It is over the private key too, and never shown.
  */
-export function contentsOf({ ca, cert, key, crl }: Omit<Inputs, 'passphrase'>): string {
+export function contentsOf({ ca, clientCa = null, cert, key, crl }: Omit<Inputs, 'passphrase'>): string {
   const hash = createHash('sha256')
-  for (const input of [ca, cert, key, crl]) addInput(hash, input)
+  for (const input of [ca, clientCa, cert, key, crl]) addInput(hash, input)
   return hash.digest('base64')
 }
 

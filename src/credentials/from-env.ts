@@ -19,6 +19,8 @@ export interface FromEnvOptions {
   prefix?: string | undefined
   /** Decrypts the key. Default: none; etcdctl has no variable for it, since it reads no encrypted keys. */
   passphrase?: string | Uint8Array | undefined
+  /** File of the CA certificates that etcd trusts for clients, if they are others than `CACERT`. Default: not known. */
+  clientCa?: string | URL | undefined
   /** File of revocation lists in PEM, or of one in DER. Default: none. */
   crl?: string | URL | undefined
   /** How `watch()` follows the files. Default: looked at when the system reports a change, and every ten seconds. */
@@ -51,26 +53,28 @@ export function fromEnv(
 ): EnvironmentSource {
   const given: unknown = env
   if (typeof given !== 'object' || given === null) throw valueInvalid('env', given, 'an object, such as process.env')
-  checkOptions('options', options, ['prefix', 'passphrase', 'crl', 'watch'])
+  checkOptions('options', options, ['prefix', 'passphrase', 'clientCa', 'crl', 'watch'])
   const { prefix = 'ETCDCTL_' } = options
   if (typeof prefix !== 'string' || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(prefix)) {
     throw textInvalid('options.prefix', prefix, 'the prefix of a variable name, such as "ETCDCTL_"')
   }
   const passphrase = readPassphraseOption(options.passphrase)
+  const clientCa = options.clientCa === undefined ? null : readPathOption('options.clientCa', options.clientCa)
   const crl = options.crl === undefined ? null : readPathOption('options.crl', options.crl)
   const timing = readWatchOptions(options.watch)
   const names = Object.values(VARIABLES).map((name) => `${prefix}${name}`)
   const gather = async (): Promise<Inputs> => {
-    const [caInput, certInput, keyInput, crlInput] = await Promise.all([
+    const [caInput, clientCaInput, certInput, keyInput, crlInput] = await Promise.all([
       variableInput(env, prefix, 'ca'),
+      clientCa === null ? null : fileInput({ role: 'ca', file: clientCa, namedBy: 'option "clientCa"' }),
       variableInput(env, prefix, 'cert'),
       variableInput(env, prefix, 'key'),
       crl === null ? null : fileInput({ role: 'crl', file: crl, namedBy: 'option "crl"' }),
     ])
-    return { ca: caInput, cert: certInput, key: keyInput, crl: crlInput, passphrase }
+    return { ca: caInput, clientCa: clientCaInput, cert: certInput, key: keyInput, crl: crlInput, passphrase }
   }
   const paths = (): string[] => {
-    const files = [...names.map((name) => env[name] ?? ''), crl ?? '']
+    const files = [...names.map((name) => env[name] ?? ''), clientCa ?? '', crl ?? '']
     return files.filter((file) => file !== '' && !isContentNotName(file)).map((file) => resolve(file))
   }
   return new VariableSource(new EnvironmentDefaults(env, prefix), `environment variables ${names.join(', ')}`, {

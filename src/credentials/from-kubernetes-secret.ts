@@ -14,6 +14,8 @@ import { readWatchOptions, type WatchOptions } from './watch-options.js'
 export interface SecretFileNames {
   /** Default: `'ca.crt'`. */
   ca?: string | undefined
+  /** The CAs that etcd trusts for clients, if they are others than those in `ca`. Default: `'client-ca.crt'`, if it is there. */
+  clientCa?: string | undefined
   /** Default: `'tls.crt'`. */
   cert?: string | undefined
   /** Default: `'tls.key'`. */
@@ -34,6 +36,9 @@ export interface FromKubernetesSecretOptions {
 
 interface Names {
   ca: string
+  clientCa: string
+  /** Whether a secret without that file is complete. */
+  clientCaOptional: boolean
   cert: string
   key: string
   crl: string | null
@@ -66,17 +71,17 @@ export function fromKubernetesSecret(
   const passphrase = readPassphraseOption(options.passphrase)
   const timing = readWatchOptions(options.watch)
   const gather = async (): Promise<Inputs> => ({ ...(await readFiles(mount, names)), passphrase })
-  const files = Object.values(names).filter((name): name is string => name !== null)
+  const files = Object.values(names).filter((name) => typeof name === 'string')
   // Where the files are read, and where they are seen: a directory without `..data` is read as it is.
   const paths = [join(mount.path, GENERATION), mount.path].flatMap((each) => files.map((name) => join(each, name)))
   return new FileSource(`Kubernetes secret ${shown}`, { gather, paths: () => paths, timing })
 }
 
 function readNames(given: SecretFileNames): Names {
-  checkOptions('options.names', given, ['ca', 'cert', 'key', 'crl'])
-  const { ca = 'ca.crt', cert = 'tls.crt', key = 'tls.key', crl } = given
-  for (const [name, value] of Object.entries({ ca, cert, key, crl: crl ?? 'none' })) checkName(name, value)
-  return { ca, cert, key, crl: crl ?? null }
+  checkOptions('options.names', given, ['ca', 'clientCa', 'cert', 'key', 'crl'])
+  const { ca = 'ca.crt', clientCa = 'client-ca.crt', cert = 'tls.crt', key = 'tls.key', crl } = given
+  for (const [name, value] of Object.entries({ ca, clientCa, cert, key, crl: crl ?? 'none' })) checkName(name, value)
+  return { ca, clientCa, clientCaOptional: given.clientCa === undefined, cert, key, crl: crl ?? null }
 }
 
 /** The items of a volume can be projected to paths below its directory, never above. */
@@ -90,24 +95,30 @@ function checkName(option: string, name: unknown): void {
 async function readFiles(mount: { shown: string; path: string }, names: Names): Promise<Omit<Inputs, 'passphrase'>> {
   for (let attempt = 1; ; attempt++) {
     const generation = await generationOf(mount.path)
-    const read = (role: MaterialRole, name: string): Promise<Input> =>
+    const read = (role: MaterialRole, name: string, option: string = role): Promise<Input> =>
       fileInput({
         role,
         file: join(mount.shown, name),
-        namedBy: `name of "${role}"`,
+        namedBy: `name of "${option}"`,
         path: join(generation, name),
         checkMode: false,
       })
+    const clientCa = await read('ca', names.clientCa, 'clientCa')
     const inputs = {
       ca: await read('ca', names.ca),
+      clientCa: names.clientCaOptional && isMissing(clientCa) ? null : clientCa,
       cert: await read('cert', names.cert),
       key: await read('key', names.key),
       crl: names.crl === null ? null : await read('crl', names.crl),
     }
-    const complete = [inputs.ca, inputs.cert, inputs.key, inputs.crl].every((each) => each?.bytes !== null)
+    const complete = Object.values(inputs).every((each) => each?.bytes !== null)
     if (complete || attempt === MAX_ATTEMPTS || (await generationOf(mount.path)) === generation) return inputs
     // The kubelet removed the generation while it was read: the next one is there already.
   }
+}
+
+function isMissing({ findings }: Input): boolean {
+  return findings.some(({ code }) => code === 'file/missing')
 }
 
 /** The directory that holds the current files: the target of `..data`, or the mount itself where there is no such link. */

@@ -7,6 +7,8 @@ import { MaterialSource } from './source.js'
 export interface FromPemOptions {
   /** The CA certificates that the other side's certificate must lead to. */
   ca: string | Uint8Array
+  /** The CA certificates that etcd trusts for clients, if they are others than `ca`. Default: not known. */
+  clientCa?: string | Uint8Array | undefined
   /** The own certificate, then the intermediates to send with it. */
   cert: string | Uint8Array
   /** The private key: PKCS#8, SEC1 or PKCS#1, plain or encrypted. */
@@ -26,9 +28,10 @@ export interface FromPemOptions {
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for an option that is missing, unknown or of a wrong type.
  */
 export function fromPem(options: FromPemOptions): CredentialSource {
-  checkOptions('options', options, ['ca', 'cert', 'key', 'passphrase', 'crl'])
+  checkOptions('options', options, ['ca', 'clientCa', 'cert', 'key', 'passphrase', 'crl'])
   const inputs = {
     ca: textInput('ca', options.ca),
+    clientCa: options.clientCa === undefined ? null : textInput('ca', options.clientCa, 'clientCa'),
     cert: textInput('cert', options.cert),
     key: textInput('key', options.key),
     crl: options.crl === undefined ? null : textInput('crl', options.crl),

@@ -40,11 +40,12 @@ export function unread(role: MaterialRole, place: Input['place'], reason: Findin
 }
 
 /** A text that was handed over. Copied: the caller may overwrite a Buffer once the call returns. */
-export function textInput(role: MaterialRole, text: unknown): Input {
+export function textInput(role: MaterialRole, text: unknown, option: string = role): Input {
   if (typeof text !== 'string' && !(text instanceof Uint8Array)) {
-    throw valueInvalid(`options.${role}`, text, 'PEM as a string or a Buffer')
+    throw valueInvalid(`options.${option}`, text, 'PEM as a string or a Buffer')
   }
-  return { role, place: { origin: `option "${role}"`, file: null }, bytes: Buffer.from(text), mode: null, findings: [] }
+  const place = { origin: `option "${option}"`, file: null }
+  return { role, place, bytes: Buffer.from(text), mode: null, findings: [] }
 }
 
 /**

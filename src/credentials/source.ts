@@ -48,11 +48,12 @@ export class MaterialSource implements CredentialSource {
 /** Lists of its own, so that what one caller does to them is not seen by the next; certificates and keys do not change. */
 function copyOf({ credentials, findings }: MaterialReading): MaterialReading {
   if (credentials === null) return { credentials, findings: [...findings] }
-  const { trustAnchors, crls } = credentials
+  const { trustAnchors, clientAnchors, crls } = credentials
   const [leaf, ...intermediates] = credentials.chain
   const copy: Credentials = {
     ...credentials,
     trustAnchors: [...trustAnchors],
+    ...(clientAnchors === undefined ? {} : { clientAnchors: [...clientAnchors] }),
     chain: [leaf, ...intermediates],
     crls: [...crls],
   }

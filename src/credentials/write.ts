@@ -13,6 +13,8 @@ import { writeFailed } from '../files/write-file.js'
 export interface CredentialFiles {
   /** Trust anchors: `--trusted-ca-file`, etcdctl's `--cacert`. */
   ca: string
+  /** `clientAnchors`, if the credentials have them. */
+  clientCa?: string
   /** The certificate and its intermediates: `--cert-file`, etcdctl's `--cert`. */
   cert: string
   /** The private key: `--key-file`, etcdctl's `--key`. */
@@ -23,6 +25,8 @@ export interface CredentialFiles {
 export interface CredentialFileNames {
   /** Default: `'ca.crt'`. */
   ca?: string | undefined
+  /** Default: `'client-ca.crt'`. It is written if the credentials have `clientAnchors`; otherwise a file of that name stays as it is. */
+  clientCa?: string | undefined
   /** Default: `'tls.crt'`. */
   cert?: string | undefined
   /** Default: `'tls.key'`. */
@@ -34,15 +38,20 @@ export interface WriteCredentialsOptions {
   names?: CredentialFileNames | undefined
 }
 
-const FILE_KINDS = ['ca', 'cert', 'key'] as const
+const FILE_KINDS = ['ca', 'clientCa', 'cert', 'key'] as const
 type FileKind = (typeof FILE_KINDS)[number]
 
-const DEFAULT_NAMES: Readonly<Record<FileKind, string>> = { ca: 'ca.crt', cert: 'tls.crt', key: 'tls.key' }
+const DEFAULT_NAMES: Readonly<Record<FileKind, string>> = {
+  ca: 'ca.crt',
+  clientCa: 'client-ca.crt',
+  cert: 'tls.crt',
+  key: 'tls.key',
+}
 
-const MODES: Readonly<Record<FileKind, number>> = { ca: 0o644, cert: 0o644, key: 0o600 }
+const MODES: Readonly<Record<FileKind, number>> = { ca: 0o644, clientCa: 0o644, cert: 0o644, key: 0o600 }
 
 /** The certificate comes last: where a certificate can be seen for the first time, its key can be, too. */
-const ORDER = ['ca', 'key', 'cert'] as const
+const ORDER = ['ca', 'clientCa', 'key', 'cert'] as const
 
 /**
  * Writes trust anchors, certificate chain and private key into a directory, which is made (mode 0700) if it is not there.
@@ -83,22 +92,28 @@ export async function writeCredentialsOn(
   checkCredentials(credentials)
   checkOptions('options', options, ['names'])
   const names = readNames(options.names)
-  const contents: Record<FileKind, string> = {
+  const { clientAnchors } = credentials
+  const contents: Record<FileKind, string | undefined> = {
     ca: credentials.trustAnchors.map((each) => each.toPem()).join(''),
+    clientCa: clientAnchors?.map((each) => each.toPem()).join(''),
     cert: credentials.chain.map((each) => each.toPem()).join(''),
     key: credentials.key.exportPem(),
   }
-  const files = ORDER.map((kind) => ({
-    name: names[kind],
-    content: contents[kind],
-    mode: MODES[kind],
-  }))
+  const files = ORDER.flatMap((kind) => {
+    const content = contents[kind]
+    return content === undefined ? [] : [{ name: names[kind], content, mode: MODES[kind] }]
+  })
   try {
     await replaceFilesLocked(fs, await prepareDirectory(fs, resolve(directory), names), files)
   } catch (cause) {
     throw isEtcdMtlsError(cause) ? cause : writeFailed(directory, cause)
   }
-  return { ca: join(directory, names.ca), cert: join(directory, names.cert), key: join(directory, names.key) }
+  return {
+    ca: join(directory, names.ca),
+    ...(clientAnchors === undefined ? {} : { clientCa: join(directory, names.clientCa) }),
+    cert: join(directory, names.cert),
+    key: join(directory, names.key),
+  }
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for what can be no path. */
@@ -116,12 +131,14 @@ export function checkCredentials(credentials: Credentials, option = 'credentials
   if (!complete) throw valueInvalid(option, given, 'credentials, such as authority.issue or a source returns')
   // An empty CA file would be written, and every program that reads it would say something else.
   if (credentials.trustAnchors.length === 0) throw optionInvalid(`${option}.trustAnchors`, 'must not be empty')
+  if (credentials.clientAnchors?.length === 0) throw optionInvalid(`${option}.clientAnchors`, 'must not be empty')
 }
 
 function readNames(given: CredentialFileNames = {}): Record<FileKind, string> {
   checkOptions('names', given, FILE_KINDS)
   const names = {
     ca: checkFileName(given.ca ?? DEFAULT_NAMES.ca, 'names.ca'),
+    clientCa: checkFileName(given.clientCa ?? DEFAULT_NAMES.clientCa, 'names.clientCa'),
     cert: checkFileName(given.cert ?? DEFAULT_NAMES.cert, 'names.cert'),
     key: checkFileName(given.key ?? DEFAULT_NAMES.key, 'names.key'),
   }

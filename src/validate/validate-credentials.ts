@@ -13,21 +13,53 @@ import { search } from './validate-chain.js'
  * Judges credentials for a use: everything that {@link validateChain} checks, that the private key belongs to the
  * certificate, and that the chain is in the order in which TLS sends it.
  *
+ * For the use `client`, the chain is validated against `clientAnchors`, the CAs that etcd trusts for clients. Without them it is
+ * validated against `trustAnchors`, and that it leads to none of those is an information (`chain/client-ca-not-given`): `path` then
+ * ends at its topmost certificate.
+ *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call.
  */
 export function validateCredentials(credentials: Credentials, options: ValidateOptions): Report {
   const context = resolveContext(options)
   checkCredentials(credentials)
   const [leaf, ...intermediates] = credentials.chain
-  const { trustAnchors, crls } = credentials
+  const { clientAnchors, crls } = credentials
+  const asClient = context.usage === 'client'
+  const trustAnchors = (asClient ? clientAnchors : undefined) ?? credentials.trustAnchors
   const { path, places, notes } = search({ leaf, intermediates, trustAnchors, crls }, context)
+  if (asClient && clientAnchors === undefined) leaveToServer(trustAnchors, places, notes)
   checkKeyMatch(credentials, notes)
-  checkSentChain(credentials, places, notes)
+  checkSentChain(credentials.chain, trustAnchors, places, notes)
   return makeReport({ checkedAt: context.at, path, findings: foldConsequences(notes.findings), ignore: context.ignore })
 }
 
+/** Ends of a path that say that its issuer is not among the anchors. */
+const ISSUER_ELSEWHERE: ReadonlySet<string> = new Set([
+  'chain/issuer-not-found',
+  'chain/issuer-key-differs',
+  'chain/root-not-trusted',
+  'chain/self-signed',
+])
+/** Names of anchors that a finding shows. */
+const MAX_SHOWN = 20
+
+/**
+ * The CA that verifies servers need not be the one that etcd trusts for clients, which is not known. So a path that leads to none of
+ * the anchors ends at its topmost certificate, and only the server can refuse it.
+ */
+function leaveToServer(anchors: readonly Certificate[], path: readonly Place[], notes: Notebook): void {
+  const at = notes.findings.findIndex(({ code }) => ISSUER_ELSEWHERE.has(code))
+  const top = path.at(-1)
+  if (at === -1 || top === undefined) return
+  const issuer = top.certificate.issuer.toString()
+  const names = anchors.slice(0, MAX_SHOWN).map(({ subject }) => subject.toString())
+  const sameName = notes.findings[at]?.code === 'chain/issuer-key-differs'
+  notes.findings.splice(at, 1)
+  notes.add(top, 'chain/client-ca-not-given', { issuer, anchors: names, sameName })
+}
+
 function checkCredentials(credentials: Credentials): void {
-  const { chain, trustAnchors, crls } = credentials
+  const { chain, trustAnchors, clientAnchors = [], crls } = credentials
   const key: unknown = credentials.key
   const areCertificates = (list: unknown): list is unknown[] =>
     Array.isArray(list) && list.every((each) => each instanceof Certificate)
@@ -36,6 +68,7 @@ function checkCredentials(credentials: Credentials): void {
     !areCertificates(chain) ||
     chain.length === 0 ||
     !areCertificates(trustAnchors) ||
+    !areCertificates(clientAnchors) ||
     !Array.isArray(crls) ||
     !isKey
   ) {
@@ -53,7 +86,12 @@ function checkKeyMatch({ chain: [leaf], key }: Credentials, notes: Notebook): vo
 const MAX_SENT = 100
 
 /** Order and surplus of what is sent (RFC 8446 section 4.4.2): each certificate followed by its issuer. */
-function checkSentChain({ chain, trustAnchors }: Credentials, path: readonly Place[], notes: Notebook): void {
+function checkSentChain(
+  chain: readonly Certificate[],
+  trustAnchors: readonly Certificate[],
+  path: readonly Place[],
+  notes: Notebook,
+): void {
   const inPath = (certificate: Certificate): boolean => path.some((place) => place.certificate.equals(certificate))
   chain.slice(0, MAX_SENT).forEach((certificate, index) => {
     const place: Place = { certificate, role: index === 0 ? 'leaf' : 'intermediate', index }

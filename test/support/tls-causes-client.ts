@@ -110,8 +110,8 @@ export const CLIENT_CAUSES: CauseGroup = {
     },
     {
       cause: 'its intermediate is neither sent along nor trusted',
-      ...REFUSED,
-      codes: ['chain/issuer-not-found'],
+      ...BY_ETCD,
+      codes: ['handshake/client-ca-unknown'],
       setUp: shown(({ root }) => {
         const intermediate = mintCa({ subject: 'Intermediate', issuer: root })
         return mintedCredentials({ leaf: clientLeaf(intermediate), trust: [root] })

@@ -1,6 +1,16 @@
 /** Findings about the way from the leaf to a trust anchor: which issuers were found, and which were not. */
 import { type NoDetails, refusedByGoAlone, row, type UsageDetails } from '../row.js'
 
+/** A client certificate, and the CAs that it does not lead to. */
+export interface ClientCaDetails {
+  /** Who issued the topmost certificate of the chain. */
+  issuer: string
+  /** The CAs that verify servers. */
+  anchors: string[]
+  /** Whether one of them has the name of that issuer, and another key. */
+  sameName: boolean
+}
+
 export const chain = {
   'chain/issuer-not-found': row<{ issuer: string; anchors: string[]; intermediates: string[] }>({
     severity: 'error',
@@ -67,6 +77,16 @@ export const chain = {
       `${who} is the root of the chain and is not trusted; the trusted CAs are ${quoted(anchors)}.`,
     remedy: () =>
       'If you know this CA, put its certificate into the CA file; else the certificate comes from a foreign CA.',
+  }),
+  'chain/client-ca-not-given': row<ClientCaDetails>({
+    severity: 'info',
+    meaning:
+      'A client certificate does not lead to a CA in `ca`, which verifies servers. etcd may trust another CA for clients (--trusted-ca-file), as is usual with cert-manager, Vault or a corporate PKI; only etcd can say. `path` ends at the topmost certificate. If a server refuses the certificate, `handshake/client-ca-unknown` or `handshake/client-ca-suspect` is the error.',
+    source: 'etcd --trusted-ca-file; Go crypto/x509 UnknownAuthorityError',
+    message: ({ issuer, anchors, sameName }, who) =>
+      `${who} was issued by "${issuer}", ${sameName ? 'and the CA of that name in ca has another key' : `which is not among the CAs in ca (${quoted(anchors)})`}.`,
+    remedy: ({ issuer }) =>
+      `If etcd’s --trusted-ca-file holds "${issuer}", pass that file as clientCa, so that the chain is validated. Otherwise use a certificate of a CA in that file, with its intermediates.`,
   }),
   'chain/circle': row<{ issuer: string; anchors: string[] }>({
     severity: 'error',

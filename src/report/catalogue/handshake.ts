@@ -1,6 +1,7 @@
 /** Findings about handshakes: what a TLS peer answered, in an alert, by closing, or by what it did not ask for. */
 import type { CertificateRef } from '../certificate-ref.js'
 import { row } from '../row.js'
+import type { ClientCaDetails } from './chain.js'
 
 /** An alert that the server sent about our certificate. */
 export interface AlertDetails {
@@ -137,6 +138,16 @@ export const handshake = {
     message: ({ endpoint, alert }, who) => `${who} is refused by ${endpoint} (alert ${String(alert)}).`,
     remedy: () =>
       `First check that "openssl x509 -noout -ext extendedKeyUsage -in client.crt" lists TLS Web Client Authentication; then etcd’s --client-cert-allowed-hostname and allowed-cn. ${ETCD_LOG}.`,
+  }),
+  'handshake/client-ca-suspect': row<ClientCaDetails & { endpoint: string }>({
+    severity: 'error',
+    meaning:
+      'The server refused our certificate without saying that it does not know its CA, and the certificate does not lead to a CA in `ca`: most likely it is of a CA that the server does not trust.',
+    source: 'RFC 8446 section 6.2, bad_certificate, certificate_unknown; etcd --trusted-ca-file',
+    message: ({ endpoint, issuer }, who) =>
+      `${who} was issued by "${issuer}", which most likely is no CA that ${endpoint} trusts: it is not among the CAs in ca, and the server refused the certificate.`,
+    remedy: ({ issuer }) =>
+      `If "${issuer}" is an intermediate, append its certificate to the certificate file. Otherwise use a certificate of a CA in etcd’s --trusted-ca-file, or add "${issuer}" to that file and restart etcd.`,
   }),
   'handshake/client-certificate-revoked': row<AlertDetails>({
     severity: 'error',

@@ -15,6 +15,7 @@ import {
 } from '../../../src/validate/index.js'
 import type { ValidateChainOptions } from '../../../src/validate/validate-chain.js'
 import { PrivateKey } from '../../../src/x509/keys.js'
+import { mintedCredentials } from '../../support/etcd.js'
 import { HOST, inputOf, mintChain } from '../../support/judge-chain.js'
 import {
   authorityKeyIdentifier,
@@ -93,6 +94,13 @@ function credentialsOf(
     origin: 'test',
   }
   return validateCredentials({ ...credentials, chain: [...credentials.chain] }, { usage: 'server' }).findings
+}
+
+/** Judges a client certificate by the CA that verifies servers, the one that issued it by default. */
+function asClient(ca?: Minted): readonly Finding[] {
+  const issuer = mintCa({ subject: 'Client CA' })
+  const leaf = mintLeaf({ subject: 'x', usages: ['clientAuth'], issuer })
+  return validateCredentials(mintedCredentials({ leaf, trust: [ca ?? issuer] }), { usage: 'client' }).findings
 }
 
 const VERSION_1: Parts = { leaf: { version: null, rawExtensions: undefined, without: Object.values(EXTENSION) } }
@@ -225,6 +233,10 @@ const CASES: Readonly<Record<Code, Case>> = {
       const { leaf, root } = mintChain()
       return chainOf(leaf, [], [root])
     },
+  },
+  'chain/client-ca-not-given': {
+    faulty: () => asClient(mintCa({ subject: 'Other' })),
+    mended: () => asClient(),
   },
   'chain/issuer-key-differs': {
     faulty: () => {

@@ -1,0 +1,85 @@
+/** The CAs that etcd trusts for clients, in every source of credentials, and back in files. */
+import { chmodSync, writeFileSync } from 'node:fs'
+import { beforeAll, describe, expect, it } from 'vitest'
+import {
+  type CredentialSource,
+  fromEnv,
+  fromFiles,
+  fromKubernetesSecret,
+  fromPem,
+  writeCredentials,
+} from '../../../src/credentials/index.js'
+import { mintCa } from '../../support/mint.js'
+import { temporaryFolder } from '../../support/openssl.js'
+import { codesOf, good, leaf, root } from './fixture.js'
+
+const servers = mintCa({ subject: 'server-ca' })
+const folder = temporaryFolder()
+let files = { ca: '', clientCa: '', cert: '', key: '' }
+
+beforeAll(() => {
+  files = {
+    ca: folder.file('ca.crt', servers.pem),
+    clientCa: folder.file('clients.crt', root.pem),
+    cert: folder.file('tls.crt', String(good.cert)),
+    key: folder.file('tls.key', leaf.keyPem),
+  }
+  chmodSync(files.key, 0o600)
+})
+
+function fromVariables(): CredentialSource {
+  const env = { ETCDCTL_CACERT: files.ca, ETCDCTL_CERT: files.cert, ETCDCTL_KEY: files.key }
+  return fromEnv(env, { clientCa: files.clientCa })
+}
+
+async function anchorsOf(source: CredentialSource): Promise<(string | undefined)[]> {
+  const { trustAnchors, clientAnchors } = await source.load()
+  return [trustAnchors, clientAnchors].map((list) => list?.map(({ subject }) => subject.toString()).join())
+}
+
+describe('the CAs for clients', () => {
+  it.each<[string, () => CredentialSource]>([
+    ['fromPem', () => fromPem({ ...good, ca: servers.pem, clientCa: root.pem })],
+    ['fromFiles', () => fromFiles(files)],
+    ['fromEnv', fromVariables],
+    ['fromKubernetesSecret', () => fromKubernetesSecret(folder.file('.'), { names: { clientCa: 'clients.crt' } })],
+  ])('are read by %s', async (_name, source) => {
+    expect(await anchorsOf(source())).toEqual(['CN=server-ca', 'CN=etcd-ca'])
+  })
+
+  it('are written to client-ca.crt and read from there, and are not missed where that file is not', async () => {
+    const directory = folder.file('written')
+    const credentials = await fromFiles(files).load()
+    const written = await writeCredentials(directory, credentials)
+    expect(written.clientCa).toBe(`${directory}/client-ca.crt`)
+    expect(await anchorsOf(fromKubernetesSecret(directory))).toEqual(['CN=server-ca', 'CN=etcd-ca'])
+    const without = folder.file('without')
+    await writeCredentials(without, await fromPem(good).load())
+    expect(await anchorsOf(fromKubernetesSecret(without))).toEqual(['CN=etcd-ca', undefined])
+  })
+
+  it('are read with the same care as the others', async () => {
+    const options = { ...good, ca: servers.pem }
+    expect(await codesOf(fromPem({ ...options, clientCa: 'x' }))).toEqual(['pem/no-block'])
+    expect(await codesOf(fromPem({ ...options, clientCa: leaf.keyPem }))).toEqual([
+      'credentials/key-instead-of-certificate',
+    ])
+    expect(await codesOf(fromPem({ ...options, clientCa: leaf.pem }))).toEqual(['credentials/anchor-is-no-ca'])
+    expect(await codesOf(fromFiles({ ...files, clientCa: folder.file('none') }))).toEqual(['file/missing'])
+    const named = fromKubernetesSecret(folder.file('.'), { names: { clientCa: 'none' } })
+    expect(await codesOf(named)).toEqual(['file/missing'])
+    expect(() => fromPem({ ...options, clientCa: 5 as never })).toThrow(/options\.clientCa/)
+  })
+
+  it('are followed: other CAs for clients are other credentials', async () => {
+    const source = fromFiles({ ...files, watch: { settle: '1s', pollInterval: '100ms' } })
+    const held = await source.load()
+    const ended = new AbortController()
+    const changes = source.watch(ended.signal, held)
+    writeFileSync(files.clientCa, root.pem + servers.pem)
+    const { value } = await changes.next()
+    expect(value?.clientAnchors).toHaveLength(2)
+    ended.abort()
+    writeFileSync(files.clientCa, root.pem)
+  })
+})
