@@ -41,6 +41,8 @@ export function etcdFlags(options: FlagOptions): string[] {
     'initial-advertise-peer-urls': place.peerUrl,
     'initial-cluster': members.map((each) => `${each.name}=${each.peerUrl}`).join(','),
     'initial-cluster-state': 'new',
+    // The default since 3.5 (server/embed/config.go); 3.4 writes plain text without it.
+    logger: 'zap',
     ...sideFlags('', 'server', place, clientCertAuth),
     ...(peerTls ? sideFlags('peer-', 'peer', place, true) : {}),
   }

@@ -13,7 +13,7 @@ import type { Credentials } from '../../src/credentials/index.js'
 import type { Finding, FindingCode } from '../../src/report/index.js'
 import { startEtcd, startEtcdCluster, type TestEtcd } from '../../src/testing/index.js'
 import { mintedCredentials, mintPki } from '../support/etcd.js'
-import { NO_CERTIFICATE_ALERT } from '../support/etcd-version.js'
+import { ALERTS_SAY_WHY, noCertificateAlert } from '../support/etcd-version.js'
 import { dns, ip, mintCa, mintLeaf, type MintLeafOptions } from '../support/mint.js'
 import { proxyTo, silentPeer } from '../support/peers.js'
 import { errorCodes, findingOf, refused } from '../support/refused.js'
@@ -224,15 +224,21 @@ describe('on one member', () => {
 
   describe.each(['TLSv1.2', 'TLSv1.3'] as const)('refused by etcd in %s', (version) => {
     const tls = { minVersion: version, maxVersion: version }
+    const told = (code: FindingCode, alert: number) =>
+      ALERTS_SAY_WHY
+        ? ({ code, alert } as const)
+        : ({ code: 'handshake/client-certificate-refused', alert: 42 } as const)
+    const unknownCa = told('handshake/client-ca-unknown', 48)
+    const expired = told('handshake/client-certificate-expired', 45)
 
     it('a client certificate of another CA', async () => {
       const other = mintPki('Other root')
       const credentials = { ...other.client, trustAnchors: pki.client.trustAnchors, chain: other.client.chain }
       const stranger = { ...credentials, trustAnchors: [...pki.client.trustAnchors, ...other.client.trustAnchors] }
       const { details } = await refused(connect(etcd, { tls, credentials: stranger }), 'ERR_HANDSHAKE_FAILED')
-      expect(findingOf(details.report.findings, 'handshake/client-ca-unknown')).toMatchObject({
+      expect(findingOf(details.report.findings, unknownCa.code)).toMatchObject({
         certificate: { role: 'leaf', subject: 'CN=root' },
-        details: { endpoint: etcd.endpoint, alert: 48 },
+        details: { endpoint: etcd.endpoint, alert: unknownCa.alert },
       })
     })
 
@@ -241,33 +247,28 @@ describe('on one member', () => {
       const leaf = mintLeaf({ subject: 'root', usages: ['clientAuth'], issuer: impostor })
       const credentials = mintedCredentials({ leaf, trust: [impostor, pki.root] })
       const { details } = await refused(connect(etcd, { tls, credentials }), 'ERR_HANDSHAKE_FAILED')
-      expect(findingOf(details.report.findings, 'handshake/client-ca-unknown').details).toMatchObject({ alert: 48 })
+      expect(findingOf(details.report.findings, unknownCa.code).details).toMatchObject({ alert: unknownCa.alert })
     })
 
     it.each<[string, () => Credentials, FindingCode, number]>([
-      [
-        'none',
-        () => pki.client,
-        'handshake/client-certificate-not-sent',
-        version === 'TLSv1.3' ? 116 : NO_CERTIFICATE_ALERT,
-      ],
+      ['none', () => pki.client, 'handshake/client-certificate-not-sent', noCertificateAlert(version)],
       [
         'one whose key OpenSSL does not send, because Go takes none of its kind',
         () => pki.issueClient({ key: 'ed448' }),
         'handshake/client-certificate-not-sent',
-        version === 'TLSv1.3' ? 116 : NO_CERTIFICATE_ALERT,
+        noCertificateAlert(version),
       ],
       [
         'one that has expired',
         () => pki.issueClient({ notBefore: new Date('2020-01-01'), notAfter: new Date('2021-01-01') }),
-        'handshake/client-certificate-expired',
-        45,
+        expired.code,
+        expired.alert,
       ],
       [
         'one that is not valid yet',
         () => pki.issueClient({ notBefore: new Date('2045-01-01'), notAfter: new Date('2046-01-01') }),
-        'handshake/client-certificate-expired',
-        45,
+        expired.code,
+        expired.alert,
       ],
       [
         'one for servers only',

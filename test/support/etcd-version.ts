@@ -10,5 +10,11 @@ export const INSTALLED = /etcd Version: (3\.\d+\.\d+)/.exec(text)?.[1] as EtcdVe
 /** The minor version of the Go that built it, such as 24. */
 export const GO_MINOR = Number(/Go Version: go1\.(\d+)/.exec(text)?.[1])
 
-/** The alert that it sends in TLS 1.2 to a client without a certificate. */
-export const NO_CERTIFICATE_ALERT = GO_MINOR < 25 ? 42 : 40
+/** Whether its alerts tell one reason from another: before Go 1.21 each is 42, bad_certificate. */
+export const ALERTS_SAY_WHY = GO_MINOR >= 21
+
+/** The alert that it sends to a client without a certificate. */
+export function noCertificateAlert(version: 'TLSv1.2' | 'TLSv1.3'): number {
+  if (version === 'TLSv1.3') return ALERTS_SAY_WHY ? 116 : 42
+  return GO_MINOR < 25 ? 42 : 40
+}

@@ -92,6 +92,7 @@ describe('the command line', () => {
       '--initial-advertise-peer-urls=https://etcd-0:2380',
       '--initial-cluster=etcd-0=https://etcd-0:2380,etcd-1=https://etcd-1:2380',
       '--initial-cluster-state=new',
+      '--logger=zap',
       '--cert-file=/tls/server.crt',
       '--key-file=/tls/server.key',
       '--client-cert-auth=true',
