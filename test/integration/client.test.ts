@@ -34,7 +34,7 @@ function nextPut(watcher: Watcher): Promise<string> {
   })
 }
 
-/** Dials with credentials that our own verdict does not let through, and gives the first finding of the refusal. */
+/** Dials with credentials that our own verdict does not let through, and gives the finding that tells of the refusal. */
 async function refusedUnjudged(
   etcd: TestEtcd,
   credentials: Credentials,
@@ -57,9 +57,10 @@ async function refusedUnjudged(
   if (ended.ok) throw new Error('It should have been refused')
   const { failure } = ended
   const attempt = { endpoint, name, accepted, failure, diagnosis: NOTHING_FOUND, timeout: dialTimeout }
-  const [first] = explainFailure(attempt)
-  if (first === undefined) throw new Error('It should have been explained')
-  return first
+  // What is wrong with the credentials themselves comes before it.
+  const refusal = explainFailure(attempt).find(({ code }) => code.startsWith('handshake/'))
+  if (refusal === undefined) throw new Error('It should have been explained')
+  return refusal
 }
 
 describe('on one member', () => {
