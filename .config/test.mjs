@@ -24,13 +24,13 @@ const plan = planRun(process.argv.slice(2), root)
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
 const config = ['--config', join(root, '.config', `vitest.${plan.conformance ? 'conformance.' : ''}config.ts`)]
 const vectors = findVectors(root)
-/** What some of the integration tests call, by the names of their files. */
+/** What some of the tests with real programs call, by the names of their files below test/. */
 const NEEDS = [
-  [/^(differential|issued-)/, ensureGo],
-  [/^(differential|issued-)/, ensureGnuTls],
-  [/^signer-pkcs11/, ensureSoftHsm],
-  [/^watch-proxy/, ensureNginx],
-  [/^(chaos-faults|coordination-partition)/, ensureNetworkTools],
+  [/^differential\/|^integration\/(differential|issued-)/, ensureGo],
+  [/^integration\/(differential|issued-)/, ensureGnuTls],
+  [/^integration\/signer-pkcs11/, ensureSoftHsm],
+  [/^integration\/watch-proxy/, ensureNginx],
+  [/^integration\/(chaos-faults|coordination-partition)/, ensureNetworkTools],
 ]
 let counts = null
 let files = []
@@ -49,9 +49,9 @@ await lifecycle(
     if (plan.long) env.ETCD_MTLS_TEST_LONG = '1'
     env.ETCD_MTLS_TEST_SEED ??= String(randomInt(2 ** 31))
     say(`Random choices start from ETCD_MTLS_TEST_SEED=${env.ETCD_MTLS_TEST_SEED}.`)
-    const integration = await chosenIntegration({ signal })
-    for (const [names, ensure] of NEEDS) if (integration.some((name) => names.test(name))) await ensure({ signal })
-    if (integration.length > 0) {
+    const chosen = await chosenIntegration({ signal })
+    for (const [names, ensure] of NEEDS) if (chosen.some((name) => names.test(name))) await ensure({ signal })
+    if (chosen.some((name) => name.startsWith('integration/'))) {
       const engine = await ensureEngine({ root, signal, defer })
       defer(() => engine.removeLabelled(`etcd-mtls.run=${env.ETCD_MTLS_TEST_RUN}`, { settle: signal.aborted }))
       env.ETCD_MTLS_TEST_IMAGE = await ensureEtcdImage(engine, { root, signal })
@@ -83,15 +83,17 @@ await lifecycle(
   { lastLine: (code) => (plan.watch ? undefined : closingLine(counts, code)) },
 )
 
-/** The integration tests that vitest would run, by their names; all of them if it cannot list them. */
+/** The tests with real programs that vitest would run, by their names below test/; all of them if it cannot list them. */
 async function chosenIntegration({ signal }) {
   if (plan.conformance) return []
-  const everything = readdirSync(join(root, 'test', 'integration'))
+  const everything = ['integration', 'differential'].flatMap((folder) =>
+    readdirSync(join(root, 'test', folder)).map((name) => `${folder}/${name}`),
+  )
   if (plan.filters.length === 0) return everything
   if (!existsSync(vitest)) throw new Stop('vitest is not installed although npm ci succeeded.')
   const { code, stdout } = await run(process.execPath, [vitest, 'list', '--filesOnly', ...config, ...plan.filters], {
     cwd: root,
     signal,
   })
-  return code === 0 ? everything.filter((name) => stdout.includes(`test/integration/${name}`)) : everything
+  return code === 0 ? everything.filter((name) => stdout.includes(`test/${name}`)) : everything
 }

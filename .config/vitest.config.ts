@@ -49,7 +49,7 @@ export default defineConfig({
     sequence: { sequencer: SlowFirst },
     projects: [
       ...projects('unit', ['test/*.test.ts', 'test/{unit,types}/**/*.test.ts'], 'test/unit'),
-      ...projects('integration', ['test/integration/**/*.test.ts'], 'test/integration'),
+      ...projects('integration', ['test/{integration,differential}/**/*.test.ts'], 'test/integration'),
     ],
   },
 })

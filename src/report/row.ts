@@ -55,5 +55,10 @@ export function refusedByGoAlone({ usage }: UsageDetails): Severity {
   return usage === 'server' ? 'warning' : 'error'
 }
 
+/** The severity of what only an etcd that reads it refuses: the trust anchors of a server are those of its clients. */
+export function refusedInTrustAnchors({ usage }: UsageDetails): Severity {
+  return usage === 'client' || usage === 'peer' ? 'error' : 'info'
+}
+
 /** Details of a code that has none. */
 export type NoDetails = Record<string, never>

@@ -1,5 +1,6 @@
 /** Basic constraints: who may issue, and how long the path may be (RFC 5280 section 4.2.1.9). */
 import { ExtensionId } from '../x509/extensions.js'
+import { GO_KINDS } from './check-go.js'
 import type { Usage } from './context.js'
 import type { Notebook, Place } from './place.js'
 
@@ -21,9 +22,6 @@ export function checkIssuerConstraints(place: Place, usage: Usage, notes: Notebo
     }
   }
 }
-
-/** Kinds of name that Go compares with constraints (crypto/x509 parseNameConstraintsExtension). */
-const GO_KINDS: ReadonlySet<string> = new Set(['dns', 'ip', 'email', 'uri'])
 
 // Go marks the whole extension as unhandled where it constrains any other kind, and refuses it where it is critical.
 function checkConstrainedKinds(place: Place, usage: Usage, notes: Notebook): void {

@@ -13,12 +13,17 @@ const MAX_URIS_TOLD = 5
 const NEVER_CRITICAL = [ExtensionId.subjectKeyIdentifier, ExtensionId.authorityKeyIdentifier] as const
 
 export function checkForm(place: Place, notes: Notebook): void {
+  checkEncoding(place, notes)
+  checkKeyIdentifiers(place, notes)
+}
+
+/** What can be said of the form without a look at a signature. */
+export function checkEncoding(place: Place, notes: Notebook): void {
   checkVersion(place, notes)
   checkSerial(place, notes)
   checkDistinguishedNames(place, notes)
   if (!place.certificate.signatureAlgorithmsAgree) notes.add(place, 'certificate/algorithms-disagree', {})
   checkExtensions(place, notes)
-  checkKeyIdentifiers(place, notes)
   checkUris(place, notes)
 }
 

@@ -3,6 +3,7 @@ import type { Certificate } from '../x509/certificate.js'
 import { ExtensionId } from '../x509/extensions.js'
 import type { GeneralName } from '../x509/general-name.js'
 import type { NameConstraints } from '../x509/name-constraints.js'
+import { GO_KINDS } from './check-go.js'
 import type { Usage } from './context.js'
 import {
   comparable,
@@ -12,7 +13,7 @@ import {
   isReadByGo,
   Subtrees,
 } from './name-constraint-match.js'
-import type { Notebook, Place } from './place.js'
+import { Notebook, type Place } from './place.js'
 
 /** Most comparisons of one validation, as in Go (crypto/x509 MaxConstraintComparisions). */
 export const MAX_COMPARISONS = 250_000
@@ -52,16 +53,17 @@ export function checkNameConstraints(
       continue
     }
     for (const subject of path.slice(0, i)) {
-      // A renewed CA certificate is no name of its own; the leaf always is (RFC 5280 section 6.1.3 (b)).
-      if (subject.index > 0 && subject.certificate.isSelfIssued) continue
       const constrained = names.get(subject) ?? constrainedNames(subject)
       names.set(subject, constrained)
       if (!takeComparisons(constrained, own.kinds, budget)) {
         notes.add(authority, 'name-constraints/too-many', { comparisons: MAX_COMPARISONS })
         return
       }
-      checkSubject(subject, constrained, authority, own.kinds, notes)
-      if (subject.index === 0) checkCommonNames(subject, authority, { kinds: own.kinds, usage }, notes)
+      const rules = { kinds: own.kinds, usage }
+      // A renewed CA certificate is no name of its own; the leaf always is (RFC 5280 section 6.1.3 (b)).
+      if (subject.index > 0 && subject.certificate.isSelfIssued) checkSelfIssued(subject, authority, rules, notes)
+      else checkSubject(subject, constrained, authority, rules, notes)
+      if (subject.index === 0) checkCommonNames(subject, authority, rules, notes)
     }
   }
 }
@@ -113,11 +115,17 @@ function takeReading({ kind, bytes }: GeneralName, budget: ComparisonBudget): bo
   return budget.left >= 0
 }
 
+/** The constraints of one CA, and what the leaf is used for. */
+interface Rules {
+  readonly kinds: ReadonlyMap<string, Sides>
+  readonly usage: Usage
+}
+
 function checkSubject(
   subject: Place,
   names: readonly GeneralName[],
   authority: Place,
-  kinds: ReadonlyMap<string, Sides>,
+  { kinds, usage }: Rules,
   notes: Notebook,
 ): void {
   const constrainedBy = authority.certificate.subject.toString()
@@ -125,12 +133,9 @@ function checkSubject(
   let told = 0
   for (const name of names) {
     const sides = kinds.get(name.kind)
-    if (sides !== undefined) told += checkName(subject, name, sides, constrainedBy, notes)
-    else if (hasNames && !isReadByGo(name)) {
-      // Where a CA constrains names of any kind, Go reads all of them.
-      notes.add(subject, 'name-constraints/name-unreadable', { name: name.value, kind: name.kind, constrainedBy })
-      told += 1
-    }
+    const errors = sides === undefined ? 0 : checkName(subject, name, sides, constrainedBy, notes)
+    told += errors
+    if (errors === 0 && hasNames) told += checkNameForGo(subject, name, sides, { constrainedBy, usage }, notes)
     // Enough to see what is wrong, and errors all: 50,000 forbidden names are not listed name by name.
     if (told > MAX_FINDINGS) return
   }
@@ -138,16 +143,49 @@ function checkSubject(
 
 const MAX_FINDINGS = 100
 
+/** What Go alone refuses; gives the number of findings. */
+function checkNameForGo(
+  subject: Place,
+  name: GeneralName,
+  sides: Sides | undefined,
+  by: { constrainedBy: string; usage: Usage },
+  notes: Notebook,
+): number {
+  const details = { name: name.value, kind: name.kind, ...by }
+  // Where a CA constrains names of any kind, Go reads all of them.
+  if (!isReadByGo(name)) {
+    notes.add(subject, 'name-constraints/name-unreadable-to-go', details)
+    return 1
+  }
+  const prepared = sides === undefined ? null : comparable(name)
+  const excluded = prepared === null ? null : sides?.excluded.holdingInGo(prepared)
+  if (excluded === null || excluded === undefined) return 0
+  notes.add(subject, 'name-constraints/excluded-by-go', { ...details, excluded: excluded.value })
+  return 1
+}
+
+/** To Go, a self-issued CA certificate is like any other. */
+function checkSelfIssued(subject: Place, authority: Place, rules: Rules, notes: Notebook): void {
+  const names = subject.certificate.subjectAltNames.filter(({ kind }) => GO_KINDS.has(kind))
+  const refused = names.filter((name) => {
+    const own = new Notebook()
+    checkSubject(subject, [name], authority, rules, own)
+    return own.findings.length > 0
+  })
+  if (refused.length === 0) return
+  const constrainedBy = authority.certificate.subject.toString()
+  const shown = refused.slice(0, MAX_NAMES_SHOWN).map(({ value }) => value)
+  notes.add(subject, 'name-constraints/self-issued-refused-by-go', { names: shown, constrainedBy, usage: rules.usage })
+}
+
+/** Most names that one finding lists. */
+const MAX_NAMES_SHOWN = 50
+
 /**
  * A common name that looks like a DNS name is one to OpenSSL, where the leaf has no other DNS name (crypto/x509
  * NAME_CONSTRAINTS_check_CN). Node refuses such servers; clients are judged by Go, which does not look.
  */
-function checkCommonNames(
-  leaf: Place,
-  authority: Place,
-  { kinds, usage }: { kinds: ReadonlyMap<string, Sides>; usage: Usage },
-  notes: Notebook,
-): void {
+function checkCommonNames(leaf: Place, authority: Place, { kinds, usage }: Rules, notes: Notebook): void {
   const sides = kinds.get('dns')
   const { subject, subjectAltNames } = leaf.certificate
   if (sides === undefined || subjectAltNames.some(({ kind }) => kind === 'dns')) return

@@ -41,18 +41,16 @@ function checkNetscapeType(place: Place, { usage }: Context, notes: Notebook): v
 }
 
 function checkLeafKeyUsage(place: Place, { usage }: Context, notes: Notebook): void {
-  const { publicKeyInfo, extensions, isCa } = place.certificate
+  const { extensions, isCa } = place.certificate
   const { keyUsage } = extensions
   if (keyUsage === null) return
   const found = [...keyUsage]
   if (keyUsage.has('keyCertSign') && !isCa) notes.add(place, 'usage/cert-sign-without-ca', {})
   if (keyUsage.has('digitalSignature')) return
-  // OpenSSL's purpose check of a server takes keyEncipherment for RSA; an ECDSA key can only sign.
-  const serves = usage === 'server' || usage === 'peer'
-  const rsaKeyExchange = publicKeyInfo.algorithm === 'RSA' && keyUsage.has('keyEncipherment')
-  notes.add(place, serves && !rsaKeyExchange ? 'usage/digital-signature-missing' : 'usage/key-usage-unsuited', {
-    found,
-  })
+  // OpenSSL's purpose check of a server asks for one of three usages (check_purpose_ssl_server, KU_TLS); Go does not look.
+  const fits = keyUsage.has('keyEncipherment') || keyUsage.has('keyAgreement')
+  const code = usage === 'server' && !fits ? 'usage/digital-signature-missing' : 'usage/key-usage-unsuited'
+  notes.add(place, code, { found })
 }
 
 /** What a CA's usages allow below it. */

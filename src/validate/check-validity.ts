@@ -21,10 +21,22 @@ export function checkValidity(place: Place, context: Context, notes: Notebook): 
       ahead: durationText(notBefore.getTime() - at.getTime()),
     })
   } else {
+    checkLastSecond(place, context, notes)
     checkRemaining(place, context, notes)
   }
   const days = Math.ceil((notAfter.getTime() - notBefore.getTime()) / DAY)
   if (place.index === 0 && days > LONG_LIFETIME_DAYS) notes.add(place, 'validity/lifetime-long', { days })
+}
+
+/**
+ * Go refuses as soon as the moment of notAfter is over, and OpenSSL from that moment on (crypto/x509 isValid,
+ * X509_cmp_time); RFC 5280 counts the whole second.
+ */
+function checkLastSecond(place: Place, { at, clockSkew, usage }: Context, notes: Notebook): void {
+  const { notAfter } = place.certificate
+  const beyond = at.getTime() - clockSkew - notAfter.getTime()
+  if (beyond > 0 || (beyond === 0 && usage === 'server'))
+    notes.add(place, 'validity/last-second', { notAfter, at, usage })
 }
 
 function checkRemaining(place: Place, context: Context, notes: Notebook): void {

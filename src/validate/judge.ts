@@ -3,6 +3,7 @@ import type { Certificate } from '../x509/certificate.js'
 import type { Crl } from '../x509/crl.js'
 import { checkIssuerConstraints, checkLeafConstraints, checkPathLength } from './check-constraints.js'
 import { checkForm } from './check-form.js'
+import { checkForGo } from './check-go.js'
 import { checkKey, checkSignatureAlgorithm } from './check-key.js'
 import { checkLink } from './check-link.js'
 import { checkNameConstraints, type ComparisonBudget } from './check-name-constraints.js'
@@ -92,6 +93,7 @@ export class IssuerVerdicts {
 
 function judgeByItself(place: Place, context: Context, notes: Notebook): void {
   checkForm(place, notes)
+  checkForGo(place, context.usage, notes)
   checkKey(place, notes)
   checkSignatureAlgorithm(place, context.usage, notes)
   checkValidity(place, context, notes)

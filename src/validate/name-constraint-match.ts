@@ -17,7 +17,10 @@ export function constraintProblem(constraint: GeneralName): string | null {
     case 'email': {
       const at = constraint.value.lastIndexOf('@')
       if (at === 0) return 'has no mailbox before the @'
-      const wellFormed = at === -1 ? isHostConstraint(constraint.value) : mailboxParts(constraint.value) !== null
+      const wellFormed =
+        at === -1
+          ? isHostConstraint(constraint.value)
+          : mailboxParts(constraint.value) !== null && isReadByGo(constraint)
       return wellFormed ? null : 'is neither a mailbox nor a host'
     }
     case 'uri':
@@ -143,6 +146,11 @@ export class Subtrees {
   touching(name: Comparable): GeneralName | null {
     // `*.example.com` stands for `bar.example.com`, but for nothing two labels down.
     return this.holding(name) ?? (name.isWildcard ? (this.byParent.get(name.host) ?? null) : null)
+  }
+
+  /** A mail or URI constraint of which Go says that it holds the name: to Go a host is the whole domain below it, too. */
+  holdingInGo({ host }: Comparable): GeneralName | null {
+    return this.kind === 'email' || this.kind === 'uri' ? this.aboveOrAt(host) : null
   }
 
   /** Of DNS constraints: a host and everything below it; `.host` only what is below it, as in Go and OpenSSL. */

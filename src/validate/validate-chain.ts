@@ -6,6 +6,7 @@ import type { Crl } from '../x509/crl.js'
 import { MAX_COMPARISONS } from './check-name-constraints.js'
 import { Budget, type BudgetOptions } from './budget.js'
 import { checkDetour } from './check-detour.js'
+import { checkUnused } from './check-unused.js'
 import { type Context, resolveContext, type ValidateOptions } from './context.js'
 import { foldConsequences } from './fold.js'
 import { type CertificateInput, type CrlInput, readMaterial } from './input.js'
@@ -83,9 +84,9 @@ export interface ChainMaterial {
 export function search(
   material: ChainMaterial,
   context: Context,
-  limits: { maxIntermediates?: number; budget?: BudgetOptions | undefined } = {},
+  limits: { maxIntermediates?: number; budget?: BudgetOptions | undefined; areAnchorsOfEtcd?: boolean } = {},
 ): SearchResult {
-  const { maxIntermediates = DEFAULT_MAX_INTERMEDIATES } = limits
+  const { maxIntermediates = DEFAULT_MAX_INTERMEDIATES, areAnchorsOfEtcd = true } = limits
   const budget = new Budget(limits.budget)
   const { signatures, steps } = budget.limits
   const { leaf, intermediates, trustAnchors: anchors } = material
@@ -101,6 +102,7 @@ export function search(
       steps: Math.min(steps, EXPLANATION_STEPS),
     }),
   })
+  checkUnused({ anchors: areAnchorsOfEtcd ? anchors : [], intermediates }, found.places, context.usage, found.notes)
   if (!found.notes.hasErrors) checkDetour(found.places, { intermediates, anchors, context, budget }, found.notes)
   return found
 }

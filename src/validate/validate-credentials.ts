@@ -26,7 +26,9 @@ export function validateCredentials(credentials: Credentials, options: ValidateO
   const { clientAnchors, crls } = credentials
   const asClient = context.usage === 'client'
   const trustAnchors = (asClient ? clientAnchors : undefined) ?? credentials.trustAnchors
-  const { path, places, notes } = search({ leaf, intermediates, trustAnchors, crls }, context)
+  // Other anchors of a client are those by which Node validates etcd.
+  const areAnchorsOfEtcd = !asClient || clientAnchors !== undefined
+  const { path, places, notes } = search({ leaf, intermediates, trustAnchors, crls }, context, { areAnchorsOfEtcd })
   if (asClient && clientAnchors === undefined) leaveToServer(trustAnchors, places, notes)
   checkKeyMatch(credentials, notes)
   checkSentChain(credentials.chain, trustAnchors, places, notes)

@@ -17,8 +17,51 @@ const LENIENT_OPENSSL = ['Node', 'OpenSSL'] as const satisfies Witness[]
 const EVERYBODY = [...OPENSSL, 'Go'] as const satisfies Witness[]
 const GO = ['Go'] as const satisfies Witness[]
 
+/** What Go alone refuses: an error for clients and peers, whom Go validates, a warning for servers. */
+const GO_ALONE = (
+  [
+    ['signature/salt-length-unusual', 'Go alone requires a salt as long as the digest.'],
+    ['chain/issuer-name-respelled', 'OpenSSL compares names as RFC 5280 asks; Go compares bytes.'],
+    ['constraints/path-too-long-for-go', 'Go alone counts self-issued CA certificates.'],
+    [
+      'name-constraints/kind-unknown-to-go',
+      'OpenSSL compares directory names; Go refuses a critical constraint on them.',
+    ],
+    [
+      'name-constraints/name-unreadable-to-go',
+      'Go reads every DNS name and mailbox if names of any kind are constrained; OpenSSL only those that it compares.',
+    ],
+    [
+      'name-constraints/excluded-by-go',
+      'To Go, a constraint on mailboxes or URIs without a leading dot includes every name below the host; RFC 5280 and OpenSSL mean that host alone.',
+    ],
+    [
+      'name-constraints/self-issued-refused-by-go',
+      'Go compares the names of self-issued CA certificates with constraints; RFC 5280 and OpenSSL exempt them.',
+    ],
+    [
+      'san/kinds-unknown-to-go',
+      'To Go, a critical subjectAltName of which it reads no name is a critical extension that it does not process.',
+    ],
+    [
+      'certificate/distribution-point-relative',
+      'Go does not read a distribution point whose name is relative to the issuer.',
+    ],
+    ['chain/certificate-unreadable-to-go', 'Go reads every certificate that is sent, and OpenSSL those that it uses.'],
+    [
+      'chain/anchor-unreadable-to-go',
+      'etcd reads every certificate of its CA file, and OpenSSL uses those that it needs. Information, not a warning, for servers, whose anchors Node reads.',
+    ],
+  ] as const
+).map(([code, reason]) => ({ code, reason }))
+
 /** Errors here that others do not mind. */
 export const STRICTER: readonly Difference[] = [
+  ...GO_ALONE.map(({ code, reason }) => ({
+    code,
+    peers: OPENSSL,
+    why: `${reason} An error for clients and peers only.`,
+  })),
   {
     code: 'certificate/malformed',
     peers: OPENSSL,
@@ -95,26 +138,6 @@ export const STRICTER: readonly Difference[] = [
     why: 'Go does not look at the signature of a leaf that is trusted by itself.',
   },
   {
-    code: 'signature/salt-length-unusual',
-    peers: OPENSSL,
-    why: 'Go alone requires a salt as long as the digest. An error for clients and peers, a warning for servers.',
-  },
-  {
-    code: 'chain/issuer-name-respelled',
-    peers: OPENSSL,
-    why: 'OpenSSL compares names as RFC 5280 asks; Go compares bytes. An error for clients and peers, a warning for servers.',
-  },
-  {
-    code: 'constraints/path-too-long-for-go',
-    peers: OPENSSL,
-    why: 'Go alone counts self-issued CA certificates. An error for clients and peers, a warning for servers.',
-  },
-  {
-    code: 'name-constraints/kind-unknown-to-go',
-    peers: OPENSSL,
-    why: 'OpenSSL compares directory names; Go refuses a critical constraint on them. An error for clients and peers, a warning for servers.',
-  },
-  {
     code: 'chain/key-identifier-differs',
     peers: GO,
     why: 'To Go, key identifiers only tell which issuer to try first.',
@@ -145,11 +168,6 @@ export const STRICTER: readonly Difference[] = [
     why: 'Go does not look at the key usage of a leaf.',
   },
   {
-    code: 'usage/digital-signature-missing',
-    peers: OPENSSL,
-    why: 'For an elliptic curve key with keyEncipherment or keyAgreement, Node refuses in TLS 1.2 only (ERR_SSL_ECC_CERT_NOT_FOR_SIGNING).',
-  },
-  {
     code: 'usage/netscape-type-unsuited',
     peers: GO,
     why: 'Go does not know nsCertType.',
@@ -172,7 +190,7 @@ export const STRICTER: readonly Difference[] = [
   {
     code: 'name-constraints/name-unreadable',
     peers: OPENSSL,
-    why: 'Go reads every DNS name and mailbox where names of any kind are constrained; OpenSSL only those that it compares.',
+    why: 'OpenSSL compares the end of a DNS name, whatever it begins with.',
   },
   {
     code: 'name-constraints/malformed',
@@ -243,26 +261,11 @@ export const STRICTER: readonly Difference[] = [
 
 /** Warnings and infos here, for which others refuse. */
 export const LAXER: readonly Difference[] = [
-  {
-    code: 'signature/salt-length-unusual',
+  ...GO_ALONE.map(({ code, reason }) => ({
+    code,
     peers: GO,
-    why: 'Of a server’s chain: Go alone requires a salt as long as the digest, and Node validates servers.',
-  },
-  {
-    code: 'constraints/path-too-long-for-go',
-    peers: GO,
-    why: 'Of a server’s chain: Go counts self-issued CA certificates, RFC 5280 and OpenSSL do not.',
-  },
-  {
-    code: 'chain/issuer-name-respelled',
-    peers: GO,
-    why: 'RFC 5280 compares names without regard to case, white space and kind of string; Go compares bytes.',
-  },
-  {
-    code: 'name-constraints/kind-unknown-to-go',
-    peers: GO,
-    why: 'Go does not compare directory names with constraints, and refuses a critical constraint on them; RFC 5280 asks for the comparison.',
-  },
+    why: `Of a server’s chain, which Node validates: ${reason}`,
+  })),
   {
     code: 'certificate/policy-constraints-not-critical',
     peers: GO,
@@ -354,6 +357,11 @@ export const LAXER: readonly Difference[] = [
     why: 'Everybody reads the names, marked or not; only -x509_strict refuses the missing mark.',
   },
 ]
+
+/** Warnings here of what only some releases of Go refuse, for clients and peers too. */
+export const BY_GO_RELEASE: readonly Difference[] = LAXER.filter(
+  ({ code }) => code === 'certificate/policy-constraints-not-critical',
+)
 
 /** What others refuse and no finding tells of. */
 export const SILENT: readonly {

@@ -87,7 +87,7 @@ function refuses({ verdicts }: Outcome, witness: Witness): boolean {
 }
 
 /** The errors, without those that only follow from a certificate that could not be read. */
-function causes(findings: readonly Finding[]): Finding[] {
+export function causes(findings: readonly Finding[]): Finding[] {
   const errors = findings.filter(({ severity }) => severity === 'error')
   const unreadable = errors.some(({ code }) => code === 'certificate/malformed')
   return errors.filter(({ code }) => !unreadable || !FOLLOW.has(code))

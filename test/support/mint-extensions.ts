@@ -12,8 +12,9 @@ import {
   octetString,
   oid,
   sequence,
+  setOf,
 } from './der-writer.js'
-import type { GeneralName } from './mint-names.js'
+import { encodeAttribute, type GeneralName } from './mint-names.js'
 
 /** One extension: `value` is the DER that goes inside the OCTET STRING. */
 export interface Extension {
@@ -160,6 +161,12 @@ export function crlDistributionPoints(urls: readonly string[], critical = false)
     critical,
     value: sequence(...urls.map((url) => sequence(context(0, context(0, retag(0x86, ia5String(url))))))),
   }
+}
+
+/** One distribution point whose name is relative to the issuer of the CRL. */
+export function relativeDistributionPoint(): Extension {
+  const name = retag(0xa1, setOf(encodeAttribute(['CN', 'x'])))
+  return { oid: EXTENSION.crlDistributionPoints, value: sequence(sequence(context(0, name))) }
 }
 
 export function crlNumber(value: bigint | number, critical = false): Extension {

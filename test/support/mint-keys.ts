@@ -14,7 +14,16 @@ import { madeOnceSync } from './made-once.js'
 
 /** Kinds of key the minter makes. */
 export type KeyKind =
-  'p224' | 'p256' | 'p384' | 'p521' | 'secp256k1' | 'ed25519' | 'ed448' | `rsa-${number}` | `rsa-pss-${number}`
+  | 'p224'
+  | 'p256'
+  | 'p384'
+  | 'p521'
+  | 'secp256k1'
+  | 'brainpool'
+  | 'ed25519'
+  | 'ed448'
+  | `rsa-${number}`
+  | `rsa-pss-${number}`
 
 const CURVES = {
   p224: 'secp224r1',
@@ -22,6 +31,7 @@ const CURVES = {
   p384: 'secp384r1',
   p521: 'secp521r1',
   secp256k1: 'secp256k1',
+  brainpool: 'brainpoolP256r1',
 } as const
 
 /**

@@ -86,7 +86,17 @@ export interface MintedCase extends Omit<Question, 'usage'> {
 const DAY = 86_400_000
 
 /** Mutations of CAs that Go alone refuses, so that the result differs between server and client. */
-const REFUSED_BY_GO_ALONE = ['self-issued below a path length of 0', 'constraints: the subject permitted']
+const REFUSED_BY_GO_ALONE = [
+  'self-issued below a path length of 0',
+  'constraints: the subject permitted',
+  'constraints: a name of a self-issued CA beyond',
+  'constraints: a URI below a host that is excluded',
+  'constraints: a mailbox that begins with a dot',
+  'CRL distribution points relative to the issuer',
+  'names: critical, of a kind that Go does not know',
+  'a stranger on a curve that Go does not read is sent',
+  'trusted next to a stranger on a curve that Go does not read',
+]
 
 /** Whether the result may differ between server and client: for leaves, extended key usages and what Go alone refuses. */
 export function concernsUsage({ mutation: { name }, role }: Applied): boolean {

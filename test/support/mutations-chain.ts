@@ -24,6 +24,10 @@ function stranger(subject = 'Stranger'): Minted {
   return mintCa({ subject, key: keyFor('stranger') })
 }
 
+function brainpoolStranger(): Minted {
+  return mintCa({ subject: 'Stranger', key: keyFor('stranger', 'brainpool') })
+}
+
 /** Issues the leaf anew, under another issuer. */
 function reissue(chain: Arranged, plan: Plan, issuer: Minted): void {
   chain.leaf = mintLeaf({ subject: '', ...plan.leaf, issuer })
@@ -45,6 +49,22 @@ export const chainMutations: readonly Mutation[] = [
       const cut = der.subarray(0, -7)
       const pem = `-----BEGIN CERTIFICATE-----\n${cut.toString('base64')}\n-----END CERTIFICATE-----\n`
       chain.sent.push({ ...stranger(), der: cut, pem })
+    },
+    null,
+  ),
+  arranged(
+    'a stranger on a curve that Go does not read is sent',
+    'intermediate',
+    (chain) => {
+      chain.sent.push(brainpoolStranger())
+    },
+    null,
+  ),
+  arranged(
+    'trusted next to a stranger on a curve that Go does not read',
+    'root',
+    (chain) => {
+      chain.trust.push(brainpoolStranger())
     },
     null,
   ),

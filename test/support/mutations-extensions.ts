@@ -8,6 +8,7 @@ import {
   EXTENSION,
   keyUsage,
   publicHalf,
+  relativeDistributionPoint,
   subjectAltName,
   subjectKeyIdentifier,
   type Extension,
@@ -128,6 +129,7 @@ function policyMappings(critical: boolean): Extension {
 const others: readonly Mutation[] = [
   carries('CRL distribution points', () => [crlDistributionPoints(['http://crl.example/etcd.crl'])]),
   carries('critical CRL distribution points', () => [crlDistributionPoints(['http://crl.example/etcd.crl'], true)]),
+  carries('CRL distribution points relative to the issuer', () => [relativeDistributionPoint()]),
   carries('CRL distribution points that cannot be read', () => [
     { oid: EXTENSION.crlDistributionPoints, value: sequence(integer(1)) },
   ]),

@@ -110,6 +110,13 @@ const alternativeNames: readonly Mutation[] = [
   names('all other kinds', [...own, directoryName('x'), registeredId('1.2.3'), otherName('1.2.3', NULL)]),
   names('of a kind that does not exist', [...own, rawName(0x8a, Buffer.from('x'))]),
   names('critical', own, true),
+  sets(
+    'names: critical, of a kind that Go does not know',
+    () => ({
+      extensions: [subjectAltName([directoryName('x')], true)],
+    }),
+    CAS,
+  ),
   sets('names: not critical, no subject', () => ({ subject: '' }), ['leaf']),
   sets('names: critical, no subject', () => ({ subject: '', extensions: [subjectAltName(own, true)] }), ['leaf']),
   address('an address', [ip('127.0.0.1')]),
@@ -218,6 +225,24 @@ const constraints: readonly Mutation[] = [
     { excluded: [otherName('1.2.3', NULL)] },
     { ...beyond, leaf: [otherName('1.2.3', NULL)] },
   ),
+  constrains(
+    'a URI below a host that is excluded',
+    { excluded: [uri('example.com')] },
+    { ...beyond, leaf: [uri('https://a.example.com/')] },
+  ),
+  constrains(
+    'a mailbox that begins with a dot',
+    { excluded: [email('example.com')] },
+    { ...beyond, leaf: [email('.etcd@example.org')] },
+  ),
+  {
+    name: 'constraints: a name of a self-issued CA beyond',
+    on: ['intermediate'],
+    apply: (plan) => {
+      set(plan, 'root', { extensions: [nameConstraints({ excluded: [dns('example.com')] })] })
+      set(plan, 'intermediate', { subject: 'Root', extensions: [subjectAltName([dns('ca.example.com')])] })
+    },
+  },
   constrains('a DNS name with a leading dot', { permitted: [dns('.svc'), ipRange('127.0.0.0/8')] }),
   constrains('a DNS name with a wildcard', { permitted: [dns('*.svc')] }),
   constrains('a DNS name with a space', { permitted: [dns('a b')] }),

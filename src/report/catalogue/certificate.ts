@@ -112,6 +112,16 @@ export const certificate = {
     message: ({ extension, reason }, who) => `${who} has a malformed ${extension} extension: ${reason}.`,
     remedy: ({ extension }) => `Issue it anew with a well-formed ${extension}.`,
   }),
+  'certificate/distribution-point-relative': row<UsageDetails>({
+    severity: refusedByGoAlone,
+    meaning:
+      'The place of the CRL is written as a name relative to its issuer. RFC 5280 allows that, and OpenSSL reads it. Go, and so etcd, does not read such a certificate.',
+    source: 'Go crypto/x509 parser.go, processExtensions (CRLDistributionPoints); RFC 5280 section 4.2.1.13',
+    refusals: [{ by: 'Go', words: 'x509: invalid CRL distribution point' }],
+    message: (_, who) =>
+      `${who} names the place of its CRL relative to the issuer; etcd does not read the certificate.`,
+    remedy: () => 'Issue it again with a URI in crlDistributionPoints, or without that extension.',
+  }),
   'certificate/extension-duplicate': row<{ extension: string }>({
     severity: 'error',
     meaning: 'An extension may stand in a certificate only once: two could contradict each other.',

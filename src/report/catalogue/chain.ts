@@ -1,5 +1,17 @@
 /** Findings about the way from the leaf to a trust anchor: which issuers were found, and which were not. */
-import { type NoDetails, refusedByGoAlone, row, type UsageDetails } from '../row.js'
+import { type NoDetails, refusedByGoAlone, refusedInTrustAnchors, row, type UsageDetails } from '../row.js'
+
+/** Some of Go's words for a certificate that it does not read. */
+const UNREADABLE_TO_GO = (
+  [
+    ['x509: unsupported elliptic curve', 'curve '],
+    ['x509: invalid CRL distribution point', 'relative'],
+    ['x509: cannot parse URI "…": …', 'URI'],
+    ['x509: negative serial number', 'serial'],
+  ] as const
+).map(
+  ([words, part]) => ({ by: 'Go', words, when: ({ reason }: { reason: string }) => reason.includes(part) }) as const,
+)
 
 /** A client certificate, and the CAs that it does not lead to. */
 export interface ClientCaDetails {
@@ -123,6 +135,24 @@ export const chain = {
       `No valid path was found within ${String(signatures)} signature checks (a costly one counts as several) and ${String(steps)} steps; the search was stopped there.`,
     remedy: () =>
       'Give only the certificates of one chain: the leaf, its intermediates, and the CAs to trust; if so many are meant, raise the option budget.signatures or budget.steps.',
+  }),
+  'chain/anchor-unreadable-to-go': row<{ reason: string } & UsageDetails>({
+    severity: refusedInTrustAnchors,
+    meaning:
+      'The path does not use this trust anchor, but Go cannot read it. etcd reads every certificate of its CA file when it starts, and exits. Node and OpenSSL read the CA file of a client and ignore what they do not use.',
+    source: 'etcd client/pkg/tlsutil NewCertPool; Go crypto/x509 parser.go, parseCertificate',
+    refusals: UNREADABLE_TO_GO,
+    message: ({ reason }, who) => `${who} is not used, but etcd does not start with it in its CA file: ${reason}.`,
+    remedy: () => 'Remove the certificate from the CA file of etcd, or issue it again in a form that Go reads.',
+  }),
+  'chain/certificate-unreadable-to-go': row<{ reason: string } & UsageDetails>({
+    severity: refusedByGoAlone,
+    meaning:
+      'The path does not use this certificate, but it is sent with the leaf, and Go cannot read it. Go, and so etcd, reads every certificate that it is sent, and ends the handshake.',
+    source: 'Go crypto/tls processCertsFromClient and verifyServerCertificate; crypto/x509 parser.go, parseCertificate',
+    refusals: UNREADABLE_TO_GO,
+    message: ({ reason }, who) => `${who} is not used, but etcd refuses a handshake in which it is sent: ${reason}.`,
+    remedy: () => 'Remove the certificate from the file of the leaf.',
   }),
   'chain/others-tried': row<{ paths: number }>({
     severity: 'info',

@@ -132,6 +132,16 @@ export const names = {
     message: ({ uri, reason }, who) => `${who} carries the URI "${uri}", which ${reason}.`,
     remedy: () => 'Issue it anew with a well-formed URI, such as spiffe://cluster/etcd, or without it.',
   }),
+  'san/kinds-unknown-to-go': row<{ kinds: string[] } & UsageDetails>({
+    severity: refusedByGoAlone,
+    meaning:
+      'The subject alternative name is critical and holds no name of a kind that Go reads: DNS name, IP address, mailbox, URI. Go, and so etcd, refuses it as a critical extension that it does not process.',
+    source: 'Go crypto/x509 parser.go, processExtensions (subjectAltName); RFC 5280 section 4.2.1.6',
+    refusals: [{ by: 'Go', words: 'x509: unhandled critical extension' }],
+    message: ({ kinds }, who) =>
+      `${who} marks its subject alternative name as critical, and it holds only names of the kind ${kinds.join(' and ')}; etcd refuses it.`,
+    remedy: () => 'Issue it again with a DNS name or an IP address in subjectAltName, or without "critical".',
+  }),
   'san/underscore': row<{ name: string }>({
     severity: 'warning',
     meaning: 'Host names have no underscore; Go and Node accept it, strict validators do not.',
@@ -290,6 +300,45 @@ export const names = {
     message: ({ name, kind, constrainedBy }, who) =>
       `${who} carries a malformed ${kind} name "${name}", and its CA "${constrainedBy}" constrains names, so that it has to be read.`,
     remedy: () => 'Issue it with well-formed names.',
+  }),
+  'name-constraints/name-unreadable-to-go': row<{ name: string; kind: string; constrainedBy: string } & UsageDetails>({
+    severity: refusedByGoAlone,
+    meaning:
+      'Where a CA of the path constrains names of any kind, Go, and so etcd, reads every DNS name and mailbox below it, and refuses the certificate for one that it cannot read, such as a mailbox that begins with a dot. OpenSSL reads only the names that it compares, and is less strict.',
+    source: 'Go crypto/x509 verify.go, Certificate.isValid (parseRFC2821Mailbox, domainToReverseLabels)',
+    refusals: [
+      { by: 'Go', words: 'x509: cannot parse rfc822Name …', when: ({ kind }) => kind === 'email' },
+      { by: 'Go', words: 'x509: cannot parse dnsName "…"', when: ({ kind }) => kind === 'dns' },
+    ],
+    message: ({ name, kind, constrainedBy }, who) =>
+      `${who} carries the ${kind} name "${name}", and its CA "${constrainedBy}" constrains names; etcd cannot read the name and refuses the certificate.`,
+    remedy: () => 'Issue it again with well-formed names.',
+  }),
+  'name-constraints/excluded-by-go': row<
+    { name: string; kind: string; constrainedBy: string; excluded: string } & UsageDetails
+  >({
+    severity: refusedByGoAlone,
+    meaning:
+      'A constraint on mailboxes or URIs without a leading dot means that host alone in RFC 5280 and OpenSSL. Go, and so etcd, takes it for the host and every name below it.',
+    source: 'Go crypto/x509 verify.go, matchURIConstraint and matchEmailConstraint; RFC 5280 section 4.2.1.10',
+    refusals: [
+      { by: 'Go', words: 'x509: a root or intermediate certificate is not authorized to sign for this name: …' },
+    ],
+    message: ({ name, kind, constrainedBy, excluded }, who) =>
+      `${who} carries the ${kind} name "${name}", which is below "${excluded}"; its CA "${constrainedBy}" excludes that host, and etcd refuses every name below it.`,
+    remedy: () => 'Issue it again without that name, or from a CA that does not exclude the host.',
+  }),
+  'name-constraints/self-issued-refused-by-go': row<{ names: string[]; constrainedBy: string } & UsageDetails>({
+    severity: refusedByGoAlone,
+    meaning:
+      'RFC 5280 and OpenSSL exempt self-issued CA certificates, such as a cross-certificate from a CA’s old key to its new key, from name constraints. Go, and so etcd, compares their subject alternative names.',
+    source: 'Go crypto/x509 verify.go, Certificate.isValid (hasNameConstraints); RFC 5280 section 6.1.3 (b) and (c)',
+    refusals: [
+      { by: 'Go', words: 'x509: a root or intermediate certificate is not authorized to sign for this name: …' },
+    ],
+    message: ({ names: list, constrainedBy }, who) =>
+      `${who} is self-issued and carries names that its CA "${constrainedBy}" does not allow: ${list.join(', ')}; etcd refuses the path.`,
+    remedy: () => 'Issue the CA certificate again without subjectAltName.',
   }),
   'name-constraints/on-leaf': row<NoDetails>({
     severity: 'warning',

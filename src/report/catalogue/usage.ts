@@ -126,11 +126,10 @@ export const usage = {
   'usage/digital-signature-missing': row<{ found: string[] }>({
     severity: 'error',
     meaning:
-      'A TLS server signs the handshake. OpenSSL, and so Node, refuses a server whose key usage does not allow that; Go does not look.',
-    source: 'RFC 8446 section 4.4.2.2; RFC 5280 section 4.2.1.3',
+      'The key usage of a server allows none of digitalSignature, keyEncipherment and keyAgreement. OpenSSL, and so Node, refuses such a server; Go does not check.',
+    source: 'OpenSSL check_purpose_ssl_server (KU_TLS); RFC 8446 section 4.4.2.2; RFC 5280 section 4.2.1.3',
     refusals: [
       { by: 'Node', words: 'INVALID_PURPOSE' },
-      { by: 'Node', words: 'ERR_SSL_ECC_CERT_NOT_FOR_SIGNING' },
       { by: 'OpenSSL', words: 'unsuitable certificate purpose' },
     ],
     message: ({ found }, who) =>
@@ -151,9 +150,12 @@ export const usage = {
   }),
   'usage/key-usage-unsuited': row<{ found: string[] }>({
     severity: 'warning',
-    meaning: 'The key usage leaves out digitalSignature, which TLS 1.3 asks for; etcd does not look at it today.',
-    source: 'RFC 8446 section 4.4.2.2',
-    message: ({ found }, who) => `${who} has a key usage (${found.join(', ')}) without digitalSignature.`,
+    meaning:
+      'The key usage omits digitalSignature, which TLS 1.3 requires of a certificate that signs the handshake (RFC 8446 section 4.4.2.2). Neither Go nor OpenSSL enforces that rule. In TLS 1.2, to which etcd 3.5.0 to 3.5.7 is limited, Node refuses such a server if its key is of an elliptic curve.',
+    source: 'RFC 8446 section 4.4.2.2; OpenSSL ssl_check_srvr_ecc_cert_and_alg',
+    refusals: [{ by: 'Node', words: 'ERR_SSL_ECC_CERT_NOT_FOR_SIGNING' }],
+    message: ({ found }, who) =>
+      `${who} has a key usage (${found.join(', ')}) without digitalSignature, which TLS 1.3 requires (RFC 8446 section 4.4.2.2).`,
     remedy: () => 'Issue it with "keyUsage = critical, digitalSignature" when it is renewed.',
   }),
   'usage/key-usage-absent': row<NoDetails>({

@@ -1,5 +1,5 @@
 /** Findings about validity in time. */
-import { row } from '../row.js'
+import { refusedByGoAlone, row, type UsageDetails } from '../row.js'
 
 export const validity = {
   'validity/expired': row<{ notAfter: Date; at: Date; ago: string }>({
@@ -17,6 +17,14 @@ export const validity = {
     ],
     message: ({ notAfter, ago }, who) => `${who} expired on ${notAfter.toISOString()}, ${ago} ago.`,
     remedy: () => 'Renew it; if it should still be valid, check the clock of this machine.',
+  }),
+  'validity/last-second': row<{ notAfter: Date; at: Date } & UsageDetails>({
+    severity: refusedByGoAlone,
+    meaning:
+      'The certificate is in its last second. RFC 5280 counts that second. Go, and so etcd, refuses it as soon as the moment of notAfter is over; OpenSSL, and so Node, refuses it during the whole second.',
+    source: 'Go crypto/x509 verify.go, Certificate.isValid (NotAfter); OpenSSL X509_cmp_time; RFC 5280 section 4.1.2.5',
+    message: ({ notAfter }, who) => `${who} is in its last second: it expires on ${notAfter.toISOString()}.`,
+    remedy: () => 'Renew it now.',
   }),
   'validity/not-yet-valid': row<{ notBefore: Date; at: Date; ahead: string }>({
     severity: 'error',

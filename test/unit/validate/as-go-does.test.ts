@@ -1,12 +1,13 @@
 /**
  * What Go's verifier alone refuses is an error for clients and peers, which etcd validates, a warning for servers, which
- * Node validates, and information for any other use. test/integration/differential.test.ts compares with Go itself.
+ * Node validates, and information for any other use. test/differential/go-rules.test.ts asks Go and Node themselves.
  */
 import { describe, expect, it } from 'vitest'
-import type { FindingCode } from '../../../src/report/finding.js'
-import { validateChain, type Usage } from '../../../src/validate/index.js'
+import { fromPem } from '../../../src/credentials/index.js'
+import { validateChain, validateCredentials, type Usage } from '../../../src/validate/index.js'
 import { inputOf, mintChain } from '../../support/judge-chain.js'
-import { directoryName, nameConstraints, newKey } from '../../support/mint.js'
+import { dns, nameConstraints, newKey, subjectAltName, uri } from '../../support/mint.js'
+import { type MintedInput, mintRefused, REFUSED_BY_GO, UNREADABLE_ANCHORS } from '../../support/refused-by-go.js'
 
 type Parts = Parameters<typeof mintChain>[0]
 
@@ -14,47 +15,58 @@ const rsa = newKey('rsa-2048')
 const SEVERITIES = { client: 'error', peer: 'error', server: 'warning', any: 'info' } as const
 const USAGES = ['client', 'peer', 'server', 'any'] as const satisfies Usage[]
 
-const REFUSED_BY_GO_ALONE: readonly (readonly [string, FindingCode, number, Parts])[] = [
-  [
-    'a path length exceeded by a self-issued CA',
-    'constraints/path-too-long-for-go',
-    2,
-    { root: { pathLength: 0 }, intermediate: { subject: 'Test Root' } },
-  ],
-  [
-    'an RSA-PSS salt that is not as long as the digest',
-    'signature/salt-length-unusual',
-    0,
-    { intermediate: { key: rsa }, leaf: { signature: 'rsa-pss-sha256-salt-20' } },
-  ],
-  [
-    'an issuer name in other bytes than the subject of the issuer',
-    'chain/issuer-name-respelled',
-    0,
-    { leaf: { issuerName: 'TEST Intermediate' } },
-  ],
-  [
-    'a critical constraint on directory names',
-    'name-constraints/kind-unknown-to-go',
-    2,
-    { root: { extensions: [nameConstraints({ excluded: [directoryName('Other')] })] } },
-  ],
-  [
-    'a critical constraint on directory names in a leaf',
-    'name-constraints/kind-unknown-to-go',
-    0,
-    { leaf: { extensions: [nameConstraints({ excluded: [directoryName('Other')] })] } },
-  ],
-]
+const report = ({ leaf, sent, trust }: MintedInput, usage: Usage): ReturnType<typeof validateChain> =>
+  validateChain(
+    { leaf: leaf.der, intermediates: sent.map(({ der }) => der), trustAnchors: trust.map(({ der }) => der) },
+    { usage },
+  )
 
-describe.each(REFUSED_BY_GO_ALONE)('%s', (_, code, index, parts) => {
+describe.each(REFUSED_BY_GO)('$name', ({ code, index, ...how }) => {
   it.each(USAGES)('has the severity of a refusal by Go for usage %s', (usage) => {
-    const report = validateChain(inputOf(mintChain(parts)), { usage })
-    const found = report.findings.filter((each) => each.code === code)
+    const { findings, ok } = report(mintRefused(how), usage)
+    const found = findings.filter((each) => each.code === code)
     expect(found).toMatchObject([{ severity: SEVERITIES[usage], certificate: { index }, details: { usage } }])
     expect(found[0]?.refusals.map(({ by }) => by)).toEqual(['Go'])
-    expect(report.ok).toBe(SEVERITIES[usage] !== 'error')
+    expect(ok).toBe(SEVERITIES[usage] !== 'error')
   })
+})
+
+describe.each(UNREADABLE_ANCHORS)('a trust anchor that is not used, with %s', (_, trusted) => {
+  it.each(USAGES)('is an error only if etcd reads it, and information for usage %s otherwise', (usage) => {
+    const severity = usage === 'client' || usage === 'peer' ? 'error' : 'info'
+    const { findings, ok } = report(mintRefused({ trusted }), usage)
+    const found = findings.filter((each) => each.code === 'chain/anchor-unreadable-to-go')
+    expect(found).toMatchObject([{ severity, certificate: { role: 'anchor', index: 1 } }])
+    expect(ok).toBe(severity !== 'error')
+  })
+
+  it('is no reason to refuse the credentials of a client, whose CA file Node reads', async () => {
+    const { leaf, sent, trust } = mintRefused({ trusted })
+    const pem = (list: MintedInput['sent']): string => list.map((each) => each.pem).join('')
+    const source = fromPem({ ca: pem(trust), cert: pem([leaf, ...sent]), key: leaf.keyPem })
+    const credentials = await source.load()
+    expect(validateCredentials(credentials, { usage: 'client' }).findings).toEqual([])
+    expect(validateCredentials(credentials, { usage: 'peer' }).ok).toBe(false)
+  })
+})
+
+it('reports an unreadable anchor that the path uses once, by its own finding', () => {
+  const { findings } = validateChain(inputOf(mintChain({ root: { key: 'brainpool' } })), { usage: 'client' })
+  expect(findings.filter(({ code }) => code === 'chain/anchor-unreadable-to-go')).toEqual([])
+  expect(findings.some(({ code }) => code === 'key/unsupported')).toBe(true)
+})
+
+it('accepts a critical subject alternative name of which Go reads one name', () => {
+  const parts: Parts = { intermediate: { extensions: [subjectAltName([dns('ca.etcd'), uri('urn:x')], true)] } }
+  expect(validateChain(inputOf(mintChain(parts)), { usage: 'peer' }).ok).toBe(true)
+})
+
+it('accepts a URI of the host next to one that a constraint without a dot excludes', () => {
+  const parts: Parts = {
+    root: { extensions: [nameConstraints({ excluded: [uri('example.com')] })] },
+    leaf: { names: [dns('etcd-0.etcd.svc'), uri('https://bexample.com/')] },
+  }
+  expect(validateChain(inputOf(mintChain(parts)), { usage: 'peer' }).ok).toBe(true)
 })
 
 it('accepts path lengths that hold with self-issued CAs included', () => {

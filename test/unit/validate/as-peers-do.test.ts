@@ -192,8 +192,8 @@ describe('extensions', () => {
     ['dns', dns('a_b'), true],
   ])('reads every name where any kind is constrained, as Go does: %s %s', (kind, name, readable) => {
     const root = { extensions: [nameConstraints({ excluded: [ipRange('10.0.0.0/8')] })] }
-    const findings = judge({ root, leaf: { names: [dns(HOST), name] } })
-    expect(codesOf(findings)).toEqual(readable ? [] : ['name-constraints/name-unreadable@0'])
+    const findings = judge({ root, leaf: { names: [dns(HOST), name] } }, { usage: 'peer' })
+    expect(codesOf(findings)).toEqual(readable ? [] : ['name-constraints/name-unreadable-to-go@0'])
     if (!readable)
       expect(findings[0]?.refusals.map(({ words }) => words)).toEqual([expect.stringContaining(GO_ON[kind] ?? '')])
     expect(codesOf(judge({ leaf: { names: [dns(HOST), name] } }))).toEqual([])

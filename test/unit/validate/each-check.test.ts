@@ -64,7 +64,7 @@ const FAULTS: readonly (readonly [name: string, parts: Parts, errors: readonly s
     { intermediate: { extensions: [extendedKeyUsage(['clientAuth'])] } },
     ['usage/extended-key-usage-nested@1'],
   ],
-  ['leaf may not sign', { leaf: { keyUsages: ['keyEncipherment'] } }, ['usage/digital-signature-missing@0']],
+  ['leaf may not sign', { leaf: { keyUsages: ['dataEncipherment'] } }, ['usage/digital-signature-missing@0']],
   ['no names at all', { leaf: { names: [], without: [EXTENSION.subjectAltName] } }, ['san/host-not-covered@0']],
   ['name only in the CN', { leaf: { subject: HOST, names: [dns('other.etcd.svc')] } }, ['san/host-not-covered@0']],
   ['wildcard too shallow', { leaf: { names: [dns('*.svc.local'), dns('*.svc')] } }, ['san/host-not-covered@0']],

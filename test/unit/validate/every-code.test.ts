@@ -20,6 +20,7 @@ import { HOST, inputOf, mintChain } from '../../support/judge-chain.js'
 import {
   authorityKeyIdentifier,
   basicConstraints,
+  crlDistributionPoints,
   directoryName,
   dns,
   email,
@@ -32,6 +33,7 @@ import {
   nameConstraints,
   newKey,
   otherName,
+  relativeDistributionPoint,
   subjectAltName,
   subjectKeyIdentifier,
   TAG,
@@ -59,6 +61,7 @@ const DAY = 86_400_000
 const past = (days: number): Date => new Date(Date.now() - days * DAY)
 const future = (days: number): Date => new Date(Date.now() + days * DAY)
 const garbled = (oid: string, critical = false): Extension => ({ oid, critical, value: Buffer.from('3003', 'hex') })
+const LAST = new Date(Math.floor(future(1).getTime() / 1000) * 1000)
 const rsa1024 = newKey('rsa-1024')
 const rsa2048 = newKey('rsa-2048')
 const rsaOdd = newKey('rsa-2047')
@@ -109,6 +112,11 @@ const VERSION_1: Parts = { leaf: { version: null, rawExtensions: undefined, with
 const withAnchors = (...more: readonly (string | Uint8Array)[]): readonly Finding[] => {
   const chain = mintChain()
   return validateChain({ ...inputOf(chain), trustAnchors: [chain.root.der, ...more] }, { usage: 'any' }).findings
+}
+/** The healthy chain with another certificate that is sent. */
+const sentWith = (other: Minted): readonly Finding[] => {
+  const { leaf, intermediate, root } = mintChain()
+  return chainOf(leaf, [intermediate, other], [root])
 }
 const scrap = Buffer.from('3000', 'hex')
 
@@ -167,6 +175,10 @@ const CASES: Readonly<Record<Code, Case>> = {
   'certificate/extension-duplicate': {
     faulty: { leaf: { extensions: [unknownExtension(false), unknownExtension(false)] } },
     mended: { leaf: { extensions: [unknownExtension(false)] } },
+  },
+  'certificate/distribution-point-relative': {
+    faulty: { leaf: { extensions: [relativeDistributionPoint()] } },
+    mended: { leaf: { extensions: [crlDistributionPoints(['http://crl.example/a.crl'])] } },
   },
   'certificate/extension-unknown-critical': {
     faulty: { leaf: { extensions: [unknownExtension(true)] } },
@@ -265,6 +277,14 @@ const CASES: Readonly<Record<Code, Case>> = {
       ])
     },
   },
+  'chain/anchor-unreadable-to-go': {
+    faulty: () => withAnchors(mintCa({ subject: 'Other', key: 'brainpool' }).der),
+    mended: () => withAnchors(mintCa({ subject: 'Other', key: 'p224' }).der),
+  },
+  'chain/certificate-unreadable-to-go': {
+    faulty: () => sentWith(mintCa({ subject: 'Other', key: 'brainpool' })),
+    mended: () => sentWith(mintCa({ subject: 'Other', key: 'p224' })),
+  },
   'chain/no-trust-anchors': {
     faulty: () => {
       const { leaf, intermediate } = mintChain()
@@ -340,6 +360,11 @@ const CASES: Readonly<Record<Code, Case>> = {
     faulty: { leaf: { notBefore: past(10), notAfter: future(4) } },
     mended: { leaf: { notBefore: past(10), notAfter: future(6) } },
   },
+  'validity/last-second': {
+    faulty: { leaf: { notAfter: LAST } },
+    mended: { leaf: { notAfter: new Date(LAST.getTime() + 1000) } },
+    options: { at: LAST, ignore: ['validity/expires-soon'] },
+  },
   'validity/outlives-issuer': {
     faulty: { intermediate: { notAfter: future(29) } },
     mended: { intermediate: { notAfter: future(31) } },
@@ -396,15 +421,15 @@ const CASES: Readonly<Record<Code, Case>> = {
   },
   'usage/cert-sign-missing': { faulty: { intermediate: { keyUsages: ['cRLSign'] } } },
   'usage/cert-sign-without-ca': { faulty: { leaf: { keyUsages: ['digitalSignature', 'keyCertSign'] } } },
-  'usage/digital-signature-missing': { faulty: { leaf: { keyUsages: ['keyAgreement'] } } },
+  'usage/digital-signature-missing': {
+    faulty: { leaf: { keyUsages: ['nonRepudiation'] } },
+    mended: { leaf: { keyUsages: ['digitalSignature', 'nonRepudiation'] } },
+  },
   'usage/netscape-type-unsuited': {
     faulty: { leaf: { extensions: [{ oid: '2.16.840.1.113730.1.1', value: Buffer.from('03020780', 'hex') }] } },
     mended: { leaf: { extensions: [{ oid: '2.16.840.1.113730.1.1', value: Buffer.from('03020640', 'hex') }] } },
   },
-  'usage/key-usage-unsuited': {
-    faulty: { leaf: { keyUsages: ['keyAgreement'] } },
-    options: { usage: 'client' },
-  },
+  'usage/key-usage-unsuited': { faulty: { leaf: { keyUsages: ['keyAgreement'] } } },
   'usage/key-usage-absent': { faulty: { intermediate: { without: [EXTENSION.keyUsage] } } },
   'san/host-not-covered': { faulty: { leaf: { names: [dns('other.etcd.svc')] } } },
   'san/ip-written-as-dns': { faulty: { leaf: { names: [dns(HOST), dns('10.0.0.1')] } } },
@@ -412,6 +437,10 @@ const CASES: Readonly<Record<Code, Case>> = {
   'san/uri-malformed': {
     faulty: { leaf: { names: [dns(HOST), uri('spiffe://cluster/%zz')] } },
     mended: { leaf: { names: [dns(HOST), uri('spiffe://cluster/%20')] } },
+  },
+  'san/kinds-unknown-to-go': {
+    faulty: { intermediate: { extensions: [subjectAltName([directoryName('x')], true)] } },
+    mended: { intermediate: { extensions: [subjectAltName([directoryName('x')])] } },
   },
   'san/underscore': { faulty: { leaf: { names: [dns(HOST), dns('etcd_0.svc.local')] } } },
   'san/wildcard-wide': { faulty: { leaf: { names: [dns(HOST), dns('*.svc')] } } },
@@ -484,6 +513,36 @@ const CASES: Readonly<Record<Code, Case>> = {
     mended: {
       root: { extensions: [nameConstraints({ excluded: [email('other.svc')] })] },
       leaf: { names: [dns(HOST), email('etcd@example.com')] },
+    },
+  },
+  'name-constraints/name-unreadable-to-go': {
+    faulty: {
+      root: { extensions: [nameConstraints({ excluded: [dns('other.svc')] })] },
+      leaf: { names: [dns(HOST), email('.etcd@example.com')] },
+    },
+    mended: {
+      root: { extensions: [nameConstraints({ excluded: [dns('other.svc')] })] },
+      leaf: { names: [dns(HOST), email('etcd@example.com')] },
+    },
+  },
+  'name-constraints/excluded-by-go': {
+    faulty: {
+      root: { extensions: [nameConstraints({ excluded: [uri('example.com')] })] },
+      leaf: { names: [dns(HOST), uri('https://a.example.com/')] },
+    },
+    mended: {
+      root: { extensions: [nameConstraints({ excluded: [uri('example.com')] })] },
+      leaf: { names: [dns(HOST), uri('https://example.org/')] },
+    },
+  },
+  'name-constraints/self-issued-refused-by-go': {
+    faulty: {
+      root: { extensions: [nameConstraints({ excluded: [dns('example.com')] })] },
+      intermediate: { subject: 'Test Root', extensions: [subjectAltName([dns('ca.example.com')])] },
+    },
+    mended: {
+      root: { extensions: [nameConstraints({ excluded: [dns('example.com')] })] },
+      intermediate: { subject: 'Test Root', extensions: [subjectAltName([dns('ca.example.org')])] },
     },
   },
   'name-constraints/on-leaf': { faulty: { leaf: { extensions: [nameConstraints({ permitted: [dns('svc')] })] } } },

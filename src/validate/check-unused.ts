@@ -1,0 +1,73 @@
+/** Certificates that the path does not use and Go cannot read: etcd reads all that it is given or sent. */
+import type { Certificate } from '../x509/certificate.js'
+import type { FindingCode } from '../report/finding.js'
+import { checkEncoding } from './check-form.js'
+import { checkForGo } from './check-go.js'
+import type { Usage } from './context.js'
+import { constraintProblem } from './name-constraint-match.js'
+import { Notebook, type Place } from './place.js'
+
+/** Curves that Go reads (crypto/x509 namedCurveFromOID). */
+const CURVES: ReadonlySet<string | null> = new Set(['P-224', 'P-256', 'P-384', 'P-521'])
+/** Findings about the form of a certificate for which Go does not read it (crypto/x509 parseCertificate). */
+const UNREADABLE: Readonly<Partial<Record<FindingCode, string>>> = {
+  'certificate/algorithms-disagree': 'it names two signature algorithms',
+  'certificate/distribution-point-relative': 'the place of its CRL is written relative to the issuer',
+  'certificate/extension-duplicate': 'it has an extension twice',
+  'certificate/extension-malformed': 'an extension of it is malformed',
+  'certificate/extension-wrongly-critical': 'it marks a key identifier as critical',
+  'certificate/name-malformed': 'its subject or issuer is malformed',
+  'certificate/serial-negative': 'its serial number is negative',
+  'san/uri-malformed': 'it carries a malformed URI',
+}
+/** Most certificates that findings are made of. */
+const MAX_SHOWN = 20
+
+export interface Unused {
+  /** Empty where somebody else than etcd reads them. */
+  readonly anchors: readonly Certificate[]
+  readonly intermediates: readonly Certificate[]
+}
+
+export function checkUnused(
+  { anchors, intermediates }: Unused,
+  path: readonly Place[],
+  usage: Usage,
+  notes: Notebook,
+): void {
+  const lists = [
+    { certificates: anchors, role: 'anchor', code: 'chain/anchor-unreadable-to-go' },
+    { certificates: intermediates, role: 'intermediate', code: 'chain/certificate-unreadable-to-go' },
+  ] as const
+  let shown = 0
+  for (const { certificates, role, code } of lists) {
+    for (const [index, certificate] of certificates.entries()) {
+      if (path.some((each) => each.certificate.equals(certificate))) continue
+      const place: Place = { certificate, role, index }
+      const reason = reasonOf(place, usage)
+      if (reason === null) continue
+      notes.add(place, code, { reason, usage })
+      if (++shown === MAX_SHOWN) return
+    }
+  }
+}
+
+/** Why Go does not read the certificate; null where it does. */
+function reasonOf(place: Place, usage: Usage): string | null {
+  const { publicKeyInfo, extensions } = place.certificate
+  const { algorithm, curve, uncompressed } = publicKeyInfo
+  if (algorithm === 'ECDSA' && !CURVES.has(curve)) return `its key is on the curve ${curve ?? ''}`
+  if (algorithm === 'ECDSA' && (!uncompressed || !place.certificate.hasReadableKey))
+    return 'its key is not a point of its curve, uncompressed'
+  const { nameConstraints } = extensions
+  const bad = [...(nameConstraints?.permitted ?? []), ...(nameConstraints?.excluded ?? [])].find(
+    (each) => constraintProblem(each) !== null,
+  )
+  if (bad !== undefined) return `it has the malformed name constraint "${bad.value}"`
+  if ((algorithm === 'RSA' || algorithm === 'Ed25519') && !place.certificate.hasUsualKey)
+    return `the parameters of its ${algorithm} key are unusual`
+  const own = new Notebook()
+  checkEncoding(place, own)
+  checkForGo(place, usage, own)
+  return own.findings.flatMap(({ code }) => UNREADABLE[code] ?? [])[0] ?? null
+}
