@@ -71,9 +71,9 @@ const finding = (() => {
     refusals: list({ $ref: '#/$defs/refusal' }),
     consequences: list({ $ref: '#/$defs/finding' }),
   }
-  // Findings about a configuration have it, and others do not.
-  const place = { $ref: '#/$defs/place' }
-  return { type: 'object', properties: { ...properties, place }, required: Object.keys(properties) }
+  // Findings about a configuration have a place, and those about several certificates have repeats.
+  const optional = { place: { $ref: '#/$defs/place' }, repeats: list({ $ref: '#/$defs/finding' }) }
+  return { type: 'object', properties: { ...properties, ...optional }, required: Object.keys(properties) }
 })()
 
 /** Codes that share severity and details share one alternative. */

@@ -51,6 +51,11 @@ interface FindingOf<C extends FindingCode> {
    * begins. They stand here and not in the report's own list, so that the list has one entry for each cause.
    */
   consequences: readonly Finding[]
+  /**
+   * The same warning or info about other certificates of the path, for `certificate` is the first of several. Absent
+   * where there is only one.
+   */
+  repeats?: readonly Finding[]
 }
 
 /** One fact found. A union over the codes: a `switch` on `code` narrows `details`. */

@@ -30,16 +30,20 @@ const MIN_WIDTH = 40
 type Style = 'strong' | 'faint' | Severity
 const SGR: Record<Style, string> = { strong: '1', faint: '2', error: '1;31', warning: '1;33', info: '1;36' }
 
+/** Certificates and consequences that are listed under one finding; more are counted. */
+const MOST_LISTED = 5
+
 /** How other texts with findings in them are printed, too. */
 export interface Printer {
   width: number
   paint: (style: Style, text: string) => string
+  /** Whether the text has not been asked about before, so that a report says each thing once. */
+  isNew: (text: string) => boolean
 }
 
 /**
- * Prints any report of this package for people: the verdict, the path from the trust anchor down to the leaf as a tree, every finding
- * (the worst first) with the certificate it speaks of and what to do, and a last line that counts. There is no newline
- * at the end.
+ * Prints any report of this package for people: the result and the number of findings, then every error with its remedy,
+ * the path from the trust anchor down to the leaf as a tree, and every warning and info. There is no newline at the end.
  *
  * The text may change in any release; programs read `report.findings`.
  *
@@ -50,12 +54,15 @@ export function formatReport(report: AnyReport, options: FormatOptions = {}): st
   const printer = makePrinter(options)
   const findings = worstFirst(report.findings)
   if (options.oneLine === true) return logLine(report, findings, printer)
+  const errors = findings.filter(({ severity }) => severity === 'error')
+  // Advice is kept short beside a fault; which file a certificate is from stands in the path.
+  const isBrief = errors.length > 0 && (report.path ?? []).length > 0
   const blocks = [
-    [verdict(report, printer)],
+    [headLine(report, findings, printer)],
+    ...errors.map((each) => findingBlock(each, printer)),
     pathTree(report, printer),
-    ...findings.map((each) => findingBlock(each, printer)),
+    ...findings.slice(errors.length).map((each) => findingBlock(each, printer, { isBrief })),
     suppressedBlock(report, printer),
-    [printer.paint('strong', count(findings) || 'no findings')],
   ]
   return blocks
     .filter((lines) => lines.length > 0)
@@ -68,15 +75,26 @@ export function makePrinter(options: FormatOptions): Printer {
   checkOptions('format', options, ['color', 'width', 'oneLine'])
   const { color = false, width = DEFAULT_WIDTH } = options
   if (typeof width !== 'number' || Number.isNaN(width)) throw optionInvalid('format.width', 'must be a number')
+  const printed = new Set<string>()
   return {
     width: Math.max(MIN_WIDTH, Math.floor(width)),
     paint: (style, text) => (color ? `\u001b[${SGR[style]}m${text}\u001b[0m` : text),
+    isNew: (text) => printed.size < printed.add(text).size,
   }
 }
 
-function verdict({ ok, checkedAt }: AnyReport, { paint }: Printer): string {
-  const word = ok ? 'Passed' : paint('error', 'Failed')
-  return checkedAt === undefined ? word : `${word} as of ${dateText(new Date(checkedAt))}`
+/** `Failed as of 2026-03-01 12:00:00 UTC: 1 error, 2 warnings`, in one line or wrapped. */
+function headLine(
+  { ok, checkedAt, suppressed = [] }: AnyReport,
+  findings: readonly Finding[],
+  { width, paint }: Pick<Printer, 'width' | 'paint'>,
+): string {
+  const result = ok ? 'Passed' : 'Failed'
+  const date = checkedAt === undefined ? '' : ` as of ${dateText(new Date(checkedAt))}`
+  const more = suppressed.length === 0 ? '' : `, ${String(suppressed.length)} suppressed`
+  const text = `${result}${date}: ${count(findings) || 'no findings'}${more}`
+  const lines = wrapText(text, { width, first: '', rest: '  ' }).join('\n')
+  return ok ? lines : `${paint('error', result)}${lines.slice(result.length)}`
 }
 
 function dateText(date: Date): string {
@@ -89,10 +107,11 @@ function pathTree(report: AnyReport, printer: Printer): string[] {
   const fromTop = [...(report.path ?? [])].reverse()
   if (fromTop.length === 0) return []
   const whole = fromTop[0]?.role === 'anchor'
+  const all = report.findings.flatMap((each) => [each, ...(each.repeats ?? [])])
   const title = whole ? 'Path, from the trust anchor down:' : 'Path, as far as it could be built:'
   const lines = fromTop.flatMap((ref, depth) => {
     const indent = '  '.repeat(Math.min(depth + 1, MIN_WIDTH / 4))
-    const found = count(report.findings.filter((each) => isAbout(each, ref)))
+    const found = count(all.filter((each) => isAbout(each, ref)))
     const text = `${nameOf(ref)} (${ref.role}, from ${printable(ref.origin)})${found === '' ? '' : `: ${found}`}`
     return wrapText(text, { width: printer.width, first: indent, rest: `${indent}    ` })
   })
@@ -107,28 +126,40 @@ function nameOf(ref: CertificateRef): string {
   return ref.subject === '' ? `serial ${printable(ref.serialNumber)}` : printable(ref.subject)
 }
 
-/** The lines of one finding. */
-export function findingBlock(each: Finding, { width, paint }: Printer): string[] {
+/**
+ * The lines of one finding. What the printer has printed before (the certificate, the remedy, the words of others) is not
+ * printed again; `isBrief` leaves out certificate and words.
+ */
+export function findingBlock(each: Finding, printer: Printer, { isBrief = false } = {}): string[] {
+  const { width, paint, isNew } = printer
   const indented = { width, first: '  ', rest: '  ' }
-  const about =
-    each.certificate === null
-      ? []
-      : wrapText(describeCertificate(each.certificate), { ...indented, rest: '    ' }).map((line) =>
-          paint('faint', line),
-        )
-  const [fix = '', ...more] = wrapText(printable(each.remedy), { width, first: '  Fix: ', rest: '       ' })
+  const listed = { ...indented, rest: '    ' }
+  const about = each.certificate === null ? '' : describeCertificate(each.certificate)
+  const aboutLines = about !== '' && isNew(about) ? wrapText(about, listed) : []
+  const remedy = printable(each.remedy)
+  const fix = isNew(`${each.code} ${remedy}`) ? remedy : 'as above.'
+  const [firstOfFix = '', ...restOfFix] = wrapText(fix, { width, first: '  Fix: ', rest: '       ' })
   return [
     `${paint(each.severity, each.severity)}: ${paint('strong', printable(each.code))}`,
-    ...about,
     ...wrapText(printable(each.message), indented),
-    ...placeOf(each).flatMap((at) => wrapText(`At ${at}`, { ...indented, rest: '    ' })),
-    `  ${paint('strong', 'Fix:')}${fix.slice('  Fix:'.length)}`,
-    ...more,
-    ...each.consequences.flatMap((follows) =>
-      wrapText(`Leads to: ${follows.code}, ${printable(follows.message)}`, { ...indented, rest: '    ' }),
-    ),
-    ...seenAs(each, width).map((line) => paint('faint', line)),
+    ...placeOf(each).flatMap((at) => wrapText(`At ${at}`, listed)),
+    `  ${paint('strong', 'Fix:')}${firstOfFix.slice('  Fix:'.length)}`,
+    ...restOfFix,
+    ...followers(each).flatMap((text) => wrapText(text, listed)),
+    ...(isBrief ? [] : [...aboutLines, ...seenAs(each, printer)]).map((line) => paint('faint', line)),
   ]
+}
+
+/** The other certificates of the same finding, and what follows from it. */
+function followers({ repeats = [], consequences }: Finding): string[] {
+  const names = repeats.flatMap(({ certificate }) => (certificate === null ? [] : [`"${nameOf(certificate)}"`]))
+  const leadsTo = consequences.map(({ code, message }) => `Leads to: ${code}, ${printable(message)}`)
+  return [...(names.length === 0 ? [] : [`Also: ${upToMost(names).join(', ')}`]), ...upToMost(leadsTo)]
+}
+
+function upToMost(texts: readonly string[]): string[] {
+  const more = texts.length - MOST_LISTED
+  return more > 0 ? [...texts.slice(0, MOST_LISTED), `and ${String(more)} more`] : [...texts]
 }
 
 /** Where a configuration says it, unless that was told already. */
@@ -139,12 +170,10 @@ function placeOf({ place, message, certificate }: Finding): string[] {
 }
 
 /** The words by which others refuse it, so that a reader who has one of their logs open recognises it. */
-function seenAs({ refusals }: Finding, width: number): string[] {
-  if (refusals.length === 0) return []
-  const lines = refusals.map(({ by, words }) =>
-    wrapText(`${by}: \`${words}\``, { width, first: '    ', rest: '      ' }),
-  )
-  return ['  Seen as', ...lines.flat()]
+function seenAs({ refusals }: Finding, { width, isNew }: Printer): string[] {
+  const texts = refusals.map(({ by, words }) => `${by}: \`${words}\``)
+  if (texts.length === 0 || !isNew(texts.join(' '))) return []
+  return ['  Seen as', ...texts.flatMap((text) => wrapText(text, { width, first: '    ', rest: '      ' }))]
 }
 
 /** What was suppressed, one paragraph each, so that nobody takes the report for one without it. */
@@ -166,11 +195,10 @@ function logLine(report: AnyReport, findings: readonly Finding[], printer: Print
       const about = each.certificate === null ? '' : ` [${describeCertificate(each.certificate)}]`
       const code = printer.paint(each.severity, `${each.severity} ${printable(each.code)}`)
       const at = placeOf(each).map((words) => ` (at ${words})`)
-      return `${code}${about}: ${printable(each.message)}${at.join('')} Fix: ${printable(each.remedy)}`
+      const also = each.repeats === undefined ? '' : ` Also: ${String(each.repeats.length)} more certificates.`
+      return `${code}${about}: ${printable(each.message)}${at.join('')}${also} Fix: ${printable(each.remedy)}`
     })
-  const { suppressed = [] } = report
-  const more = suppressed.length === 0 ? '' : `, ${String(suppressed.length)} suppressed`
-  return [`${verdict(report, printer)}: ${count(findings) || 'no findings'}${more}`, ...told].join(' | ')
+  return [headLine(report, findings, { ...printer, width: Infinity }), ...told].join(' | ')
 }
 
 function describeCertificate(ref: CertificateRef): string {

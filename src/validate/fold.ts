@@ -120,6 +120,38 @@ export function foldConsequences(findings: readonly Finding[]): Finding[] {
   return findings.filter((each) => !causeOf.has(each)).map((each) => withConsequences(each, causeOf))
 }
 
+/**
+ * Folds a warning or info that several certificates share into the first of them: the same advice on each certificate of
+ * a path hides the fault beside it. Errors stay, each of them is to be fixed.
+ */
+export function foldRepeats(findings: readonly Finding[]): Finding[] {
+  const groups = new Map<string, Finding[]>()
+  const folded = new Set<Finding>()
+  for (const each of findings) {
+    if (each.severity === 'error' || each.certificate === null || each.consequences.length > 0) continue
+    // Findings of a code that give other advice, such as on two extensions, are not the same.
+    const key = `${each.code} ${each.remedy}`
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [each])
+    else if (!group.some((other) => onSameCertificate(each, other))) {
+      group.push(each)
+      folded.add(each)
+    }
+  }
+  const repeatsOf = new Map([...groups.values()].map(([first, ...repeats]) => [first, repeats]))
+  return findings
+    .filter((each) => !folded.has(each))
+    .map((each) => {
+      const repeats = repeatsOf.get(each) ?? []
+      return repeats.length === 0 ? each : { ...each, repeats }
+    })
+}
+
+/** The findings as they were before {@link foldRepeats}, one for each certificate. */
+export function unfoldRepeats(findings: readonly Finding[]): Finding[] {
+  return findings.flatMap(({ repeats = [], ...first }) => [first, ...repeats])
+}
+
 function explains(cause: Finding, finding: Finding, all: readonly Finding[]): boolean {
   if (finding.severity === 'error' && cause.severity !== 'error') return false
   return RULES.some(

@@ -8,7 +8,7 @@ import { Budget, type BudgetOptions } from './budget.js'
 import { checkDetour } from './check-detour.js'
 import { checkUnused } from './check-unused.js'
 import { type Context, resolveContext, type ValidateOptions } from './context.js'
-import { foldConsequences } from './fold.js'
+import { foldConsequences, foldRepeats } from './fold.js'
 import { type CertificateInput, type CrlInput, readMaterial } from './input.js'
 import { searchPath, type SearchResult } from './search.js'
 
@@ -68,7 +68,7 @@ export function validateChain(input: ChainInput, options: ValidateChainOptions):
   const { trustAnchors, crls } = read
   const material = { leaf, intermediates: [...rest, ...read.intermediates], trustAnchors, crls }
   const { path, notes } = search(material, context, { maxIntermediates, budget })
-  const findings = foldConsequences([...read.findings, ...notes.findings])
+  const findings = foldRepeats(foldConsequences([...read.findings, ...notes.findings]))
   return makeReport({ checkedAt: context.at, path, findings, ignore: context.ignore })
 }
 

@@ -5,7 +5,7 @@ import { makeReport, type Report } from '../report/report.js'
 import { publicKeyText } from '../x509/algorithms.js'
 import { Certificate } from '../x509/certificate.js'
 import { resolveContext, type ValidateOptions } from './context.js'
-import { foldConsequences } from './fold.js'
+import { foldConsequences, foldRepeats } from './fold.js'
 import type { Notebook, Place } from './place.js'
 import { search } from './validate-chain.js'
 
@@ -32,7 +32,8 @@ export function validateCredentials(credentials: Credentials, options: ValidateO
   if (asClient && clientAnchors === undefined) leaveToServer(trustAnchors, places, notes)
   checkKeyMatch(credentials, notes)
   checkSentChain(credentials.chain, trustAnchors, places, notes)
-  return makeReport({ checkedAt: context.at, path, findings: foldConsequences(notes.findings), ignore: context.ignore })
+  const findings = foldRepeats(foldConsequences(notes.findings))
+  return makeReport({ checkedAt: context.at, path, findings, ignore: context.ignore })
 }
 
 /** Ends of a path that say that its issuer is not among the anchors. */

@@ -37,6 +37,7 @@ export function judge(
 /** `code@index` of every finding of a severity; `code` for one about no certificate. */
 export function codesOf(findings: readonly Finding[], severity: Finding['severity'] = 'error'): string[] {
   return findings
+    .flatMap((each) => [each, ...(each.repeats ?? [])])
     .filter((each) => each.severity === severity)
     .map(({ code, certificate }) => (certificate === null ? code : `${code}@${String(certificate.index)}`))
 }
@@ -47,5 +48,6 @@ export function detailsOf<C extends FindingCode>(findings: readonly Finding[], c
     // TypeScript does not see that Finding<C> is the member of the union whose code is C.
     ...(each.code === code ? [each.details as FindingDetails[C]] : []),
     ...detailsOf(each.consequences, code),
+    ...detailsOf(each.repeats ?? [], code),
   ])
 }

@@ -8,6 +8,7 @@ import { readCrls } from '../../credentials/read-crls.js'
 import { placed } from '../../report/catalogue/config-place.js'
 import type { MaterialRole } from '../../report/catalogue/place.js'
 import type { Finding, FindingCode } from '../../report/finding.js'
+import { unfoldRepeats } from '../../validate/fold.js'
 import { validateChain, validateCredentials } from '../../validate/validate.js'
 import type { Usage, ValidateOptions } from '../../validate/context.js'
 import type { Certificate } from '../../x509/certificate.js'
@@ -232,16 +233,17 @@ function validate(
   trustAnchors: readonly Certificate[],
   options: ValidateOptions,
 ): Finding[] {
-  if (credentials !== null) return validateCredentials(credentials, options).findings
+  // Each certificate is in a file of its own, and so in a place of its own.
+  if (credentials !== null) return unfoldRepeats(validateCredentials(credentials, options).findings)
   const [leaf, ...intermediates] = chain
-  return leaf === undefined ? [] : validateChain({ leaf, intermediates, trustAnchors }, options).findings
+  return leaf === undefined ? [] : unfoldRepeats(validateChain({ leaf, intermediates, trustAnchors }, options).findings)
 }
 
 /** Judges a certificate without the CAs that it should lead to, which are not known. */
 function validateAlone([leaf, ...intermediates]: readonly Certificate[], options: ValidateOptions): Finding[] {
   if (leaf === undefined) return []
   const { findings } = validateChain({ leaf, intermediates, trustAnchors: intermediates.at(-1) ?? leaf }, options)
-  return findings.filter(({ code }) => !ABOUT_TRUST.test(code) && !code.includes('anchor'))
+  return unfoldRepeats(findings).filter(({ code }) => !ABOUT_TRUST.test(code) && !code.includes('anchor'))
 }
 
 /** The first octet of a list in DER. */

@@ -32,13 +32,15 @@ const serverAuthOnly = sample({
 describe('formatReport', () => {
   it('prints reports that have no path or no date, as those on requests and on the roll of a CA', () => {
     const findings = [sample({ message: 'The request has no signature.', remedy: 'Sign it.' })]
-    expect(formatReport({ ok: false, findings })).toMatch(/^Failed\n\nerror: [^]*The request has no signature\./)
+    expect(formatReport({ ok: false, findings })).toMatch(
+      /^Failed: 1 error\n\nerror: [^]*The request has no signature\./,
+    )
     expect(formatReport({ ok: true, checkedAt: checkedAt.toISOString(), findings: [] })).toBe(
-      'Passed as of 2026-03-01 12:00:00 UTC\n\nno findings',
+      'Passed as of 2026-03-01 12:00:00 UTC: no findings',
     )
   })
 
-  test('prints the verdict, the path, the findings and the count', () => {
+  it('prints the result, the errors, the path and then the warnings', () => {
     const report = makeReport({
       checkedAt,
       path: [leaf, intermediate, anchor],
@@ -50,43 +52,38 @@ describe('formatReport', () => {
     })
     expect(formatReport(report)).toBe(
       `
-Failed as of 2026-03-01 12:00:00 UTC
+Failed as of 2026-03-01 12:00:00 UTC: 2 errors, 1 warning
+
+error: file/missing
+  The certificate "CN=etcd-0.etcd.svc" does not cover the host 10.0.0.7; it
+  covers etcd-0.etcd.svc and localhost.
+  Fix: Issue it again with 10.0.0.7 as an IP name
+       (\`subjectAltName = IP:10.0.0.7\`), not as a DNS name.
+  leaf CN=etcd-0.etcd.svc, serial 0A1B2C3D, from server.crt
+
+error: file/missing
+  The file ca.crt does not exist.
+  Fix: Write it.
 
 Path, from the trust anchor down:
   CN=etcd root CA (anchor, from ca.crt)
     CN=etcd issuing CA,O=Example (intermediate, from server.crt)
       CN=etcd-0.etcd.svc (leaf, from server.crt): 1 error, 1 warning
 
-error: file/missing
-  leaf CN=etcd-0.etcd.svc, serial 0A1B2C3D, from server.crt
-  The certificate "CN=etcd-0.etcd.svc" does not cover the host 10.0.0.7; it
-  covers etcd-0.etcd.svc and localhost.
-  Fix: Issue it again with 10.0.0.7 as an IP name
-       (\`subjectAltName = IP:10.0.0.7\`), not as a DNS name.
-
-error: file/missing
-  The file ca.crt does not exist.
-  Fix: Write it.
-
 warning: file/missing
-  leaf CN=etcd-0.etcd.svc, serial 0A1B2C3D, from server.crt
   The certificate "CN=etcd-0.etcd.svc" carries serverAuth alone.
-  Fix: Issue it again with \`extendedKeyUsage = serverAuth, clientAuth\`.
-
-2 errors, 1 warning`.slice(1),
+  Fix: Issue it again with \`extendedKeyUsage = serverAuth, clientAuth\`.`.slice(1),
     )
   })
 
   test('says that nothing was found', () => {
     expect(formatReport(makeReport({ checkedAt, path: [leaf, anchor], findings: [] }))).toBe(
       `
-Passed as of 2026-03-01 12:00:00 UTC
+Passed as of 2026-03-01 12:00:00 UTC: no findings
 
 Path, from the trust anchor down:
   CN=etcd root CA (anchor, from ca.crt)
-    CN=etcd-0.etcd.svc (leaf, from server.crt)
-
-no findings`.slice(1),
+    CN=etcd-0.etcd.svc (leaf, from server.crt)`.slice(1),
     )
   })
 
@@ -101,14 +98,14 @@ no findings`.slice(1),
     const findings = [sample({ severity: 'info' }), sample({ severity: 'info' }), sample({ severity: 'warning' })]
     const text = formatReport({ ok: true, checkedAt, path: [], findings })
     expect(text.indexOf('warning: ')).toBeLessThan(text.indexOf('info: '))
-    expect(text.split('\n').at(-1)).toBe('1 warning, 2 infos')
+    expect(text.split('\n')[0]).toMatch(/: 1 warning, 2 infos$/)
   })
 
   test('counts beside a certificate what was found in its place alone', () => {
     const asAnchor = ref({ role: 'anchor', index: 1 })
     const text = formatReport(makeReport({ checkedAt, path: [leaf, asAnchor], findings: [hostNotCovered] }))
     expect(text).toContain('(anchor, from server.crt)\n')
-    expect(text).toContain('(leaf, from server.crt): 1 error\n')
+    expect(text).toMatch(/\(leaf, from server\.crt\): 1 error$/)
   })
 
   test('names a certificate without a subject by its serial number', () => {
@@ -116,7 +113,7 @@ no findings`.slice(1),
     const text = formatReport(
       makeReport({ checkedAt, path: [nameless], findings: [sample({ certificate: nameless })] }),
     )
-    expect(text).toContain('  serial 0A1B2C3D (leaf, from server.crt): 1 error\n')
+    expect(text).toMatch(/ {2}serial 0A1B2C3D \(leaf, from server\.crt\): 1 error$/)
     expect(text).toContain('  leaf serial 0A1B2C3D, from server.crt\n')
   })
 
@@ -151,11 +148,45 @@ no findings`.slice(1),
       `
        (\`subjectAltName = IP:10.0.0.7\`), not as a DNS name.
   Leads to: file/missing, The gateway fails, too.
+  leaf CN=etcd-0.etcd.svc, serial 0A1B2C3D, from server.crt
   Seen as
     Go: \`x509: certificate is valid for …, not …\`
-    Node: \`ERR_TLS_CERT_ALTNAME_INVALID\`
-`,
+    Node: \`ERR_TLS_CERT_ALTNAME_INVALID\``,
     )
+  })
+
+  it('prints a remedy, a certificate and the words of others once, and the words beside no warning of a failed report', () => {
+    const refusals = [{ by: 'Node', words: 'ERR_TLS_CERT_ALTNAME_INVALID' }] as const
+    const other = { ...hostNotCovered, message: 'It does not cover etcd-1 either.', refusals }
+    const report = makeReport({ checkedAt, path: null, findings: [{ ...hostNotCovered, refusals }, other] })
+    const text = formatReport(report)
+    expect(text.match(/Seen as/g)).toHaveLength(1)
+    expect(text.match(/serial 0A1B2C3D/g)).toHaveLength(1)
+    expect(text).toContain('\n  It does not cover etcd-1 either.\n  Fix: as above.')
+    const warning = { ...serverAuthOnly, refusals: [{ by: 'etcd', words: '503' }] as const }
+    expect(formatReport(makeReport({ checkedAt, path: [leaf], findings: [hostNotCovered, warning] }))).not.toContain(
+      '503',
+    )
+    expect(formatReport(makeReport({ checkedAt, path: null, findings: [warning] }))).toContain('etcd: `503`')
+  })
+
+  it('lists the other certificates of a finding and its consequences, at most five of each', () => {
+    const many = (n: number) =>
+      Array.from({ length: n }, (_, i) => ({ ...serverAuthOnly, certificate: ref({ subject: `CN=${String(i)}` }) }))
+    const text = (n: number) => {
+      const found = { ...serverAuthOnly, repeats: many(n), consequences: many(n) }
+      return formatReport(makeReport({ checkedAt, path: null, findings: [found] }), { width: Infinity })
+    }
+    expect(text(2)).toContain('\n  Also: "CN=0", "CN=1"\n  Leads to: ')
+    expect(text(5)).toContain('"CN=4"\n')
+    expect(text(6)).toContain('"CN=4", and 1 more\n')
+    expect(text(6).match(/Leads to/g)).toHaveLength(5)
+    expect(text(6)).toContain('\n  and 1 more\n')
+    const line = formatReport(
+      makeReport({ checkedAt, path: null, findings: [{ ...serverAuthOnly, repeats: many(6) }] }),
+      { oneLine: true },
+    )
+    expect(line).toContain(' Also: 6 more certificates. Fix: ')
   })
 
   test('fits on one line of a log, without the infos', () => {

@@ -1,8 +1,11 @@
 /** One finding for each cause: what follows from another finding stands under it, and nothing is lost. */
 import { describe, expect, it } from 'vitest'
 import { formatReport, validateChain, type Finding } from '../../../src/validate/index.js'
-import { HOST, inputOf, judge, mintChain } from '../../support/judge-chain.js'
+import { foldRepeats, unfoldRepeats } from '../../../src/validate/fold.js'
+import { finding } from '../../support/finding.js'
+import { detailsOf, HOST, inputOf, judge, mintChain } from '../../support/judge-chain.js'
 import { basicConstraints, dns, EXTENSION, TAG } from '../../support/mint.js'
+import { ref } from '../report/sample.js'
 
 const DAY = 86_400_000
 const past = (days: number): Date => new Date(Date.now() - days * DAY)
@@ -120,10 +123,39 @@ describe('folding', () => {
     expect(folded(judge(parts, { ignore: ['validity/outlives-issuer'] }))).toEqual(['validity/expired@1'])
   })
 
+  it('folds a warning that several certificates share, and keeps the details of each', () => {
+    const parts = { key: 'rsa-2048', notAfter: future(4000) } as const
+    const report = validateChain(inputOf(mintChain({ root: parts, intermediate: parts, leaf: parts })), {
+      usage: 'server',
+    })
+    const small = report.findings.filter(({ code }) => code === 'key/small-beyond-2030')
+    expect(
+      small.map(({ certificate, repeats = [] }) => [certificate, ...repeats.map((each) => each.certificate)]),
+    ).toEqual([report.path])
+    expect(detailsOf(report.findings, 'key/small-beyond-2030')).toHaveLength(3)
+    expect(formatReport(report).match(/small-beyond/g)).toHaveLength(1)
+    expect(formatReport(report)).toContain('Also: "CN=Test Intermediate", "CN=Test Root"')
+    expect(unfoldRepeats(report.findings).filter(({ code }) => code === 'key/small-beyond-2030')).toHaveLength(3)
+  })
+
+  it('folds no errors, and nothing whose remedies differ', () => {
+    const key = 'rsa-1024' as const
+    const weak = judge({ root: { key }, intermediate: { key }, leaf: { key } })
+    expect(weak.filter(({ code }) => code === 'key/weak')).toHaveLength(3)
+    const twice = [
+      ['basicConstraints', 0],
+      ['nameConstraints', 1],
+    ] as const
+    const notCritical = twice.map(([extension, index]) =>
+      finding('constraints/not-critical', { extension }, ref({ index })),
+    )
+    expect(foldRepeats(notCritical)).toEqual(notCritical)
+  })
+
   it('prints a consequence under its cause', () => {
     const chain = mintChain({ leaf: { notBefore: past(1), notAfter: past(2) } })
     const text = formatReport(validateChain(inputOf(chain), { usage: 'server' }))
     expect(text).toMatch(/^error: validity\/inverted\n(?:  .*\n)*  Leads to: validity\/expired, The certificate/m)
-    expect(text).toMatch(/\n1 error$/)
+    expect(text).toMatch(/^Failed.*: 1 error$/m)
   })
 })

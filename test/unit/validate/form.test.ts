@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { FindingCode, FindingDetails } from '../../../src/report/finding.js'
 import { validateChain } from '../../../src/validate/index.js'
+import { unfoldRepeats } from '../../../src/validate/fold.js'
 import { codesOf, detailsOf, HOST, judge, mintChain } from '../../support/judge-chain.js'
 import {
   authorityKeyIdentifier,
@@ -24,7 +25,7 @@ type Parts = NonNullable<Parameters<typeof mintChain>[0]>
 
 /** The places of the certificates that a finding of a code is about, those folded under others included. */
 function placesOf(parts: Parts, code: FindingCode): number[] {
-  const findings = judge(parts)
+  const findings = unfoldRepeats(judge(parts))
   return [...findings, ...findings.flatMap(({ consequences }) => consequences)]
     .filter((each) => each.code === code)
     .map(({ certificate }) => certificate?.index ?? -1)

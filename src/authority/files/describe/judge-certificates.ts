@@ -1,6 +1,7 @@
 /** What the certificates of a folder are good for, and what is wrong with them. */
 import type { Finding } from '../../../report/finding.js'
 import { durationText } from '../../../validate/check-validity.js'
+import { unfoldRepeats } from '../../../validate/fold.js'
 import { validateChain } from '../../../validate/validate.js'
 import { type Certificate, certificateRef } from '../../../x509/certificate.js'
 import { parseDuration } from '../../../x509/time.js'
@@ -50,7 +51,7 @@ export function judgeLeaf(
     .filter(({ role, report }) => (role === 'client' || hasNames) && !report.findings.some(isAgainstUsage))
     .map(({ role }) => role)
   const chosen = roles.includes('server') ? 'server' : roles.includes('client') ? 'client' : likely(leaf)
-  const findings = reports.find(({ role }) => role === chosen)?.report.findings ?? []
+  const findings = unfoldRepeats(reports.find(({ role }) => role === chosen)?.report.findings ?? [])
   return { roles, findings: isWhole ? findings : findings.filter(({ code }) => !code.startsWith('chain/')) }
 }
 
