@@ -55,7 +55,7 @@ export interface CallRoute {
   readonly leaderHeaders: OutgoingHttpHeaders | null
   /** Whether an endpoint outside of `avoid` is ready. */
   hasOther(avoid: ReadonlySet<string>): boolean
-  /** Why no endpoint is ready; null if one is, or none has failed yet. */
+  /** Why no endpoint is ready, or none that is has a leader; null if one is and has, or none has failed yet. */
   whyNotReady(): EtcdMtlsError | null
   /** Gives the call a connection, at once or later. */
   assign(call: WaitingCall, path: string): void

@@ -30,7 +30,8 @@ import { Session } from './session.js'
  * - `ERR_CREDENTIALS_UNREADABLE`: the credentials could not be read.
  * - `ERR_VALIDATION_FAILED`: they were read and judged unfit; nothing was dialled.
  * - `ERR_HANDSHAKE_FAILED`: an endpoint answered, and it or this client refused; or etcd refused the password.
- * - `ERR_UNREACHABLE`: no endpoint answered within `dialTimeout`, only proxies without an etcd did, or DNS knows none.
+ * - `ERR_UNREACHABLE`: no endpoint answered within `dialTimeout`, only proxies without an etcd did, none that did has a leader
+ *   (unless `requireLeader` is false), or DNS knows none.
  *
  * With `signal` aborted, it rejects with the signal's reason.
  */

@@ -1,6 +1,6 @@
 /** The errors for what a client cannot do, made of what is known of its endpoints and its user. */
 import { EtcdMtlsError } from '../errors.js'
-import type { CertificateRef } from '../report/finding.js'
+import type { CertificateRef, Finding } from '../report/finding.js'
 import { makeReport, summarize, type FailedReport } from '../report/report.js'
 import type { EndedCall } from './call-route.js'
 import { finding } from './finding.js'
@@ -14,6 +14,30 @@ export function noConnection(report: FailedReport): EtcdMtlsError {
   return hasAnswered(report.findings)
     ? new EtcdMtlsError('ERR_HANDSHAKE_FAILED', `No secure connection: ${summary}`, { report })
     : new EtcdMtlsError('ERR_UNREACHABLE', `No endpoint answered: ${summary}`, { report })
+}
+
+/** What an endpoint says of itself. */
+interface Speaker {
+  readonly endpoint: { readonly url: string }
+  readonly connection: unknown
+  readonly findings: readonly Finding[]
+}
+
+/** The error for a cluster of which no member that answers has a leader: what each of them says. */
+export function noQuorum(speakers: readonly Speaker[]): EtcdMtlsError {
+  const members = speakers.map(({ endpoint, connection, findings }) => {
+    const cause = findings.find(({ severity }) => severity === 'error')
+    return {
+      endpoint: endpoint.url,
+      says: connection !== null ? 'it has no leader' : (cause?.message ?? 'it has not answered yet'),
+    }
+  })
+  const found = finding('endpoint/no-quorum', { members })
+  const findings = [found, ...speakers.flatMap((each) => each.findings)]
+  const report = makeReport({ checkedAt: new Date(), path: null, findings })
+  // Sound: the first finding is an error.
+  if (report.ok) throw new Error('A refusal without an error')
+  return noConnection(report)
 }
 
 /** The error for a call that something else than etcd answered; null where that is not so. */

@@ -17,6 +17,7 @@ import type { Finding } from '../report/finding.js'
 import { decodeMessage } from './call-status.js'
 import { status } from './channel.js'
 import { finding } from './finding.js'
+import { NO_LEADER } from './transport/call-policy.js'
 
 type ResponseHeaders = IncomingHttpHeaders & IncomingHttpStatusHeader
 
@@ -70,6 +71,8 @@ export function greet(
   const stream = session.request({
     ...callHeaders(`/etcdserverpb.${GREETING_METHOD}`, authority),
     'user-agent': GREETING_AGENT,
+    // etcd answers a member's lack of a leader before anything else (server/etcdserver/api/v3rpc/interceptor.go).
+    hasleader: 'true',
   })
   let tell: ((answer: Answer) => void) | null = answered
   const done = (headers: ResponseHeaders, trailers: IncomingHttpHeaders): void => {
@@ -124,14 +127,14 @@ export function isGrpc(headers: IncomingHttpHeaders): boolean {
 }
 
 /** What an answer to a call says of who gave it. */
-export function kindOf({ httpStatus, contentType, grpcStatus }: Answer): AnswerKind {
+export function kindOf({ httpStatus, contentType, grpcStatus, grpcMessage }: Answer): AnswerKind {
   if (grpcStatus === null && contentType?.startsWith('application/grpc') !== true) {
     return NO_BACK_END.has(httpStatus) ? 'unavailable' : 'foreign'
   }
   switch (grpcStatus) {
-    // A proxy that speaks gRPC, or etcd before it knows its cluster (ErrGRPCNotCapable).
+    // A member without a leader is etcd. Else a proxy that speaks gRPC, or etcd before it knows its cluster (ErrGRPCNotCapable).
     case status.UNAVAILABLE:
-      return 'unavailable'
+      return grpcMessage === NO_LEADER ? 'proved' : 'unavailable'
     case status.UNIMPLEMENTED:
       return 'foreign'
     default:

@@ -100,6 +100,7 @@ const NO_ANSWER: ReadonlySet<string> = new Set([
   'endpoint/silent',
   'endpoint/stalled',
   'endpoint/unavailable',
+  'endpoint/no-quorum',
 ])
 
 /** Whether an endpoint with these findings answered and refused, or was refused. */

@@ -5,6 +5,7 @@ import type { Host } from '../x509/names.js'
 import type { Accepted } from './accept.js'
 import type { Connection, DownListener, DownReason } from './transport/connection.js'
 import { backoffPause } from './transport/backoff.js'
+import { NO_LEADER } from './transport/call-policy.js'
 import type { Dialled, DialFailure, Dialling } from './transport/dial.js'
 import { dialAgain } from './transport/dial-again.js'
 import type { Endpoint } from './endpoints.js'
@@ -94,6 +95,16 @@ export class Member {
     if (this.#dialled === null) return []
     const { verdict, accepted } = this.#dialled
     return judgeAgain(verdict.chain, this.#parts.name, accepted, this.endpoint.url).report.findings
+  }
+
+  /** Whether the member had a leader when it was connected; false unless it is connected. */
+  get connectedWithLeader(): boolean {
+    return this.#dialled !== null && this.#dialled.answer.grpcMessage !== NO_LEADER
+  }
+
+  /** Whether it is connected and not known to lack a leader. */
+  get hasLeader(): boolean {
+    return this.#dialled !== null && this.#leaderlessSince === null
   }
 
   /** The proved connection, or null. */

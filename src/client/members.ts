@@ -12,7 +12,7 @@ import type { CallRoute, CarriedCall, EndedCall, WaitingCall } from './call-rout
 import { makeStatus, type Outcome } from './call-status.js'
 import { type Call, type ChannelBacking, connectivityState, type Deadline, status } from './channel.js'
 import type { Connection } from './transport/connection.js'
-import { noConnection } from './failure.js'
+import { noConnection, noQuorum } from './failure.js'
 import { KeepAliveResumer } from './streams/keep-alive-resumer.js'
 import { isTokenRefused, type Login, LoginError } from './login.js'
 import type { Member } from './member.js'
@@ -142,15 +142,16 @@ export class Members implements CallRoute, ChannelBacking {
   }
 
   whyNotReady(): EtcdMtlsError | null {
+    if (this.#ready.length > 0) return this.#isLeaderless() ? noQuorum(this.#members) : null
     const report = makeReport({ checkedAt: new Date(), path: null, findings: this.#findings })
-    return this.#ready.length > 0 || report.ok ? null : noConnection(report)
+    return report.ok ? null : noConnection(report)
   }
 
   judge(outcome: Outcome, call: EndedCall): Outcome {
     if (isNoLeader(outcome)) this.#markLeaderless(call.carriedBy)
     const judged = this.login === null ? withoutLogin(outcome) : this.login.judge(outcome, call.headers)
     if (judged.code === status.OK) return judged
-    return because(judged, this.explainRefusal(outcome, call))
+    return because(judged, this.explainRefusal(outcome, call) ?? (isNoLeader(outcome) ? this.whyNotReady() : null))
   }
 
   /** To be called after each change of a member. */
@@ -161,6 +162,11 @@ export class Members implements CallRoute, ChannelBacking {
       if (this.#ready.includes(connection)) continue
       check.stop()
       this.#leaderless.delete(connection)
+    }
+    for (const member of this.#members) {
+      const { connection } = member
+      const isNew = connection !== null && !before.includes(connection)
+      if (isNew && !member.connectedWithLeader) this.#markLeaderless(connection.authority)
     }
     this.#serveWaiting()
     if (this.#ready.length === 0) this.#refuseIfHopeless()
@@ -278,6 +284,11 @@ export class Members implements CallRoute, ChannelBacking {
 
   get #findings(): Finding[] {
     return this.#members.flatMap((each) => each.findings)
+  }
+
+  /** Whether every endpoint that is ready lacks a leader. */
+  #isLeaderless(): boolean {
+    return this.#ready.length > 0 && this.#ready.every((each) => this.#leaderless.has(each))
   }
 
   #someConnecting(): boolean {

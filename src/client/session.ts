@@ -5,11 +5,12 @@ import type { Finding } from '../report/finding.js'
 import { makeReport, type Report } from '../report/report.js'
 import { type Accepted, reportNow } from './accept.js'
 import { type Caller, explainAccess } from './access.js'
+import { pause } from './abortable.js'
 import { environmentFindings } from './environment.js'
 import type { EndpointStatus } from './endpoint-status.js'
 import { EventHub } from './event-hub.js'
 import { Expiry } from './expiry.js'
-import { noConnection, noLogin, notEtcd } from './failure.js'
+import { noConnection, noLogin, noQuorum, notEtcd } from './failure.js'
 import { Follower } from './follower.js'
 import { LoginError } from './login.js'
 import { Member } from './member.js'
@@ -156,10 +157,12 @@ export class Session implements TlsSession {
   /**
    * Dials every endpoint, side by side, until as many are proved as the caller asked for.
    *
-   * @throws {EtcdMtlsError} `ERR_HANDSHAKE_FAILED` if any endpoint answered and was refused or refused us, `ERR_UNREACHABLE` if none answered.
+   * @throws {EtcdMtlsError} `ERR_HANDSHAKE_FAILED` if any endpoint answered and was refused or refused us, `ERR_UNREACHABLE` if none answered,
+   * or none has a leader.
    */
   async preflight(): Promise<void> {
     const { preflight } = this.#options
+    const started = performance.now()
     const attempts = this.#members.map((each) => each.attempt(preflight !== 'none'))
     // Each attempt has read its time by now; later ones have all of it.
     this.#firstDeadline = null
@@ -169,6 +172,7 @@ export class Session implements TlsSession {
     else await settled
     const ready = this.#members.filter((each) => each.state === 'ready').length
     if (ready < (preflight === 'all' ? this.#members.length : 1)) throw this.#failure()
+    if (this.#options.requireLeader) await this.#untilLed(started + this.#options.dialTimeout)
     for (const member of this.#members) member.release()
   }
 
@@ -199,6 +203,19 @@ export class Session implements TlsSession {
     })
     await Promise.race([settled, grace])
     clearTimeout(timer)
+  }
+
+  /** Waits until a member that is connected has a leader, as after an election. */
+  async #untilLed(deadline: number): Promise<void> {
+    const isLed = (): boolean => this.#members.some((each) => each.hasLeader)
+    if (isLed()) return
+    const led = new AbortController()
+    const stop = this.members.onStateChange(() => {
+      if (isLed() || this.#life.signal.aborted) led.abort()
+    })
+    await pause(deadline - performance.now(), AbortSignal.any([led.signal, this.#life.signal]), true)
+    stop()
+    if (!isLed()) throw noQuorum(this.#members)
   }
 
   /** The time of one attempt to dial: the first has what looking the endpoints up has left of it. */

@@ -129,7 +129,7 @@ function traitsOfTxn(txn: Fields, depth: number): { writes: boolean; serializabl
 }
 
 /** The message by which etcd says that a member has no leader (api/v3rpc/rpctypes/error.go, ErrGRPCNoLeader). */
-const NO_LEADER = 'etcdserver: no leader'
+export const NO_LEADER = 'etcdserver: no leader'
 
 /** Whether a member has answered that it has no leader. */
 export function isNoLeader({ code, details }: StatusObject): boolean {

@@ -54,6 +54,8 @@ export interface AddressDialled {
   verdict: ServerVerdict
   /** Null if that is unknown. */
   certificateSent: boolean | null
+  /** What the first call was answered. */
+  answer: Answer
 }
 
 export type AddressOutcome = { ok: true; dialled: AddressDialled } | { ok: false; failure: AddressFailure }
@@ -215,15 +217,15 @@ export class AddressAttempt {
     const answered = (answer: Answer): void => {
       if (kindOf(answer) !== 'proved') this.#answer = answer
       // A proxy near this machine may answer the TCP handshake: the slower of the two is the round trip to the server.
-      if (this.#answer === null) this.#succeed(socket, session, Math.max(connectTime, performance.now() - started))
-      else this.fail(false)
+      if (this.#answer !== null) this.fail(false)
+      else this.#succeed(socket, session, answer, Math.max(connectTime, performance.now() - started))
     }
     greet(session, endpoint.authority, answered, (error) => {
       this.#remember(error)
     })
   }
 
-  #succeed(socket: TLSSocket, session: ClientHttp2Session, roundTrip: number): void {
+  #succeed(socket: TLSSocket, session: ClientHttp2Session, answer: Answer, roundTrip: number): void {
     const { endpoint, accepted, onDown } = this.#request
     const verdict = this.#verdict
     if (this.#settled) return
@@ -239,7 +241,10 @@ export class AddressAttempt {
     const connection = new Connection({ authority: endpoint.authority, session, socket, raw, roundTrip }, onDown)
     const protocol = this.#protocol === 'TLSv1.2' ? 'TLSv1.2' : 'TLSv1.3'
     const { address } = this.target
-    this.#onSettled({ ok: true, dialled: { connection, address, protocol, accepted, verdict, certificateSent } })
+    this.#onSettled({
+      ok: true,
+      dialled: { connection, address, protocol, accepted, verdict, certificateSent, answer },
+    })
   }
 
   /**

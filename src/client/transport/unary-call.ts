@@ -238,10 +238,10 @@ export class UnaryCall implements Call {
     const { path, route } = this.#parts
     const unknown = mayBeApplied(this.#traits.kind, outcome, call.progress)
     // The lease may come from an attempt before, whatever became of this one.
-    if (unknown || (this.#grant !== null && this.#repeated)) return outcomeUnknown(path, call.carriedBy, outcome)
-    const waited = outcome.code === status.DEADLINE_EXCEEDED && call.progress === 'unsent'
-    const cause = waited ? route.whyNotReady() : null
-    return cause === null ? outcome : { ...outcome, cause }
+    const cause = outcome.code === status.DEADLINE_EXCEEDED ? route.whyNotReady() : null
+    const explained = cause === null ? outcome : { ...outcome, cause }
+    if (unknown || (this.#grant !== null && this.#repeated)) return outcomeUnknown(path, call.carriedBy, explained)
+    return explained
   }
 
   #finish(outcome: Outcome, attempt: Attempt | null, cause: EtcdMtlsError | null = null): void {

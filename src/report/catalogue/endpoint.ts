@@ -193,6 +193,20 @@ export const endpoint = {
     remedy: ({ endpoint }) =>
       `If it persists, run "etcdctl endpoint status --cluster" and check the network between ${endpoint} and the other members at their peer port.`,
   }),
+  'endpoint/no-quorum': row<{
+    /** Every endpoint, and what it says: that it has no leader, or why it does not answer. */
+    members: { endpoint: string; says: string }[]
+  }>({
+    severity: 'error',
+    meaning:
+      'No member that answers has a leader: fewer than half of the members run, or they do not reach each other. Writes and linearizable reads fail; serializable reads go on. createSecureClient waits for a leader until dialTimeout.',
+    source: 'etcd api/v3rpc/rpctypes/error.go, ErrGRPCNoLeader',
+    refusals: [{ by: 'etcd', words: 'etcdserver: no leader' }],
+    message: ({ members }) =>
+      `The cluster has no leader. ${members.map(({ endpoint, says }) => `${endpoint}: ${says.replace(/[.]$/, '')}`).join('; ')}.`,
+    remedy: () =>
+      'Start the members that do not answer, and check the network between the members at their peer ports: more than half of all members must reach each other ("etcdctl endpoint status --cluster" shows them).',
+  }),
   'endpoint/lost': row<{
     endpoint: string
     reason: 'closed' | 'silent' | 'goaway' | 'refused' | 'not-grpc'

@@ -1,0 +1,112 @@
+/** A cluster without a leader: creating a client, calls, and what each member says. */
+import { describe, expect, it } from 'vitest'
+import {
+  createSecureClient,
+  isEtcdMtlsError,
+  type SecureClientOptions,
+  type SecureEtcd3,
+} from '../../../src/client/index.js'
+import { mintPki } from '../../support/etcd.js'
+import {
+  type CallHandler,
+  emptyAnswer,
+  grpcPeer,
+  type Peer,
+  refuseCall,
+  serverTls,
+  silentPeer,
+} from '../../support/peers.js'
+import { errorCodes, findingOf, refused } from '../../support/refused.js'
+
+const pki = mintPki()
+const NO_LEADER = 'etcdserver: no leader'
+
+interface Member {
+  peer: Peer
+  led: boolean
+}
+
+/** As etcd: what carries `hasleader` is refused as long as there is no leader. */
+async function startMember(led: boolean): Promise<Member> {
+  const member = { led }
+  const answer: CallHandler = (stream, headers) => {
+    if (headers['hasleader'] === 'true' && !member.led) refuseCall(stream, 14, NO_LEADER)
+    else emptyAnswer(stream)
+  }
+  const peer = await grpcPeer(serverTls(pki.server), answer, answer)
+  return Object.assign(member, { peer })
+}
+
+function connect(
+  endpoints: readonly Pick<Peer, 'endpoint'>[],
+  options: Partial<SecureClientOptions> = {},
+): Promise<SecureEtcd3> {
+  const credentials = pki.client
+  return createSecureClient({ endpoints: endpoints.map((each) => each.endpoint), credentials, ...options })
+}
+
+describe('a cluster without a leader', () => {
+  it('is waited for until dialTimeout, and then refused with what each member says', async () => {
+    const one = await startMember(false)
+    await using peer = one.peer
+    const gone = await silentPeer()
+    await gone[Symbol.asyncDispose]()
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      const { details } = await refused(connect([peer, gone], { dialTimeout: '400ms' }), 'ERR_UNREACHABLE')
+      expect(errorCodes(details.report.findings)).toEqual(['endpoint/no-quorum', 'endpoint/refused'])
+      const { members } = findingOf(details.report.findings, 'endpoint/no-quorum').details as { members: object[] }
+      expect(members).toMatchObject([
+        { endpoint: peer.endpoint, says: 'it has no leader' },
+        { endpoint: gone.endpoint, says: `Nothing listens at ${gone.endpoint}.` },
+      ])
+    }
+    expect(peer.open).toBe(0)
+  })
+
+  it('that elects one meanwhile is connected', async () => {
+    const one = await startMember(false)
+    await using peer = one.peer
+    const connecting = connect([peer], { dialTimeout: '20s' })
+    await expect.poll(() => peer.accepted).toBe(1)
+    one.led = true
+    await using client = await connecting
+    expect(client.tls.endpoints[0]?.state).toBe('ready')
+  })
+
+  it('is connected if the caller prefers such a member to none', async () => {
+    const one = await startMember(false)
+    await using peer = one.peer
+    await using client = await connect([peer], { requireLeader: false })
+    expect(client.tls.endpoints[0]?.state).toBe('leaderless')
+  })
+
+  it('refuses writes and linearizable reads with what each member says, and serializable reads go on', async () => {
+    const one = await startMember(true)
+    await using peer = one.peer
+    await using client = await connect([peer])
+    one.led = false
+    const deadline = (): { deadline: number } => ({ deadline: Date.now() + 500 })
+    const calls = [
+      () => client.get('a').options(deadline()).string(),
+      () => client.put('a').value('b').options(deadline()).exec(),
+      () => client.get('a').options(deadline()).string(),
+    ]
+    for (const call of calls) {
+      const error: unknown = await call().catch((reason: unknown) => reason)
+      const { cause } = error as Error
+      if (!isEtcdMtlsError(cause, 'ERR_UNREACHABLE')) throw error
+      expect(findingOf(cause.details.report.findings, 'endpoint/no-quorum').message).toContain(peer.endpoint)
+    }
+    expect(await client.get('a').serializable(true).string()).toBeNull()
+    expect((await client.tls.probe()).findings.map(({ code }) => code)).toEqual(['endpoint/no-leader'])
+  })
+
+  it('a member without a leader is passed over from the first call on', async () => {
+    const [one, other] = [await startMember(false), await startMember(true)]
+    await using _one = one.peer
+    await using _other = other.peer
+    await using client = await connect([one.peer, other.peer], { preflight: 'all' })
+    expect(client.tls.endpoints.map(({ state }) => state)).toEqual(['leaderless', 'ready'])
+    await Promise.all([1, 2, 3, 4].map(() => client.get('a').string()))
+  })
+})
