@@ -15,7 +15,12 @@ const npm = (name) => ['npm', 'run', '--silent', name]
 
 /** Lanes run side by side, for two cores; the steps of a lane one after the other. `package` looks at what `build` made. */
 const LANES = [
-  [step('build', ...npm('build')), step('package', ...npm('pack:check')), step('format', ...npm('format:check'))],
+  [
+    step('build', ...npm('build')),
+    step('package', ...npm('pack:check')),
+    step('format', ...npm('format:check')),
+    step('regexes', ...npm('regexes')),
+  ],
   [step('lint', ...npm('lint')), step('types', ...npm('types')), step('docs', ...npm('docs:check'))],
 ]
 /** The tests watch the clock, so nothing runs beside them. */

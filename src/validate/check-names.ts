@@ -97,7 +97,7 @@ function checkCommonName(place: Place, serves: boolean, isClient: boolean, notes
 
 // A single label is a name for people as often as a host; an address or a dotted name is meant as a host.
 function looksLikeHost(text: string): boolean {
-  return (
-    parseIp(text) !== null || /^0x[0-9a-f]+$/i.test(text) || (/^[^\s/@]+\.[^\s/@]+$/.test(text) && !text.includes('..'))
-  )
+  if (parseIp(text) !== null || /^0x[0-9a-f]+$/i.test(text)) return true
+  const isDotted = text.slice(1, -1).includes('.') && !text.includes('..')
+  return isDotted && /^[^\s/@]+$/.test(text)
 }

@@ -18,14 +18,19 @@ const MAX_TEXT = 100
 /** A duration in nanoseconds; null for a text that Go does not take for one. */
 export function parseGoDuration(text: string): bigint | null {
   if (text.length > MAX_TEXT) return null
-  const [, sign, rest = ''] = /^([-+]?)(.*)$/s.exec(text) ?? []
+  const sign = /^[-+]/.exec(text)?.[0] ?? ''
+  const rest = text.slice(sign.length)
   if (rest === '0') return 0n
-  if (!/^(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/.test(rest)) return null
+  if (rest === '') return null
   let sum = 0n
-  for (const [, whole = '', fraction = '', unit = ''] of rest.matchAll(/(\d*)\.?(\d*)(ns|us|µs|μs|ms|s|m|h)/g)) {
+  for (let at = 0; at < rest.length;) {
+    const part = /(?:(\d+)(?:\.(\d*))?|\.(\d+))(ns|us|µs|μs|ms|s|m|h)/y
+    part.lastIndex = at
+    const [found, whole = '0', after = '', alone = after, unit = ''] = part.exec(rest) ?? []
+    if (found === undefined) return null
     const one = NANOSECONDS[unit] ?? 0n
-    sum += BigInt(whole === '' ? 0 : whole) * one
-    sum += fraction === '' ? 0n : (BigInt(fraction) * one) / 10n ** BigInt(fraction.length)
+    sum += BigInt(whole) * one + (alone === '' ? 0n : (BigInt(alone) * one) / 10n ** BigInt(alone.length))
+    at += found.length
   }
   if (sum > MOST) return null
   return sign === '-' ? -sum : sum

@@ -30,9 +30,10 @@ function authorityProblem(authority: string): string | null {
   if (!/^[\w\-.:~!$&'()*+,;=%@]*$/.test(user) || hasBadEscape(user)) return 'has a malformed user'
   const host = authority.slice(at + 1)
   if (host === '') return null
-  const literal = /^\[(.*)\](.*)$/.exec(host)
-  if (host.startsWith('[') && literal === null) return 'has a [ without its ]'
-  const port = literal === null ? (/:[^:]*$/.exec(host)?.[0] ?? '') : (literal[2] ?? '')
+  const close = host.lastIndexOf(']')
+  if (host.startsWith('[') && close === -1) return 'has a [ without its ]'
+  const colon = host.lastIndexOf(':')
+  const port = host.startsWith('[') ? host.slice(close + 1) : colon === -1 ? '' : host.slice(colon)
   if (!/^(?::\d*)?$/.test(port)) return 'has a malformed port'
   if (/%(?!25)/.test(host)) return 'has an escape in its host'
   if (!/^[\w\-.~!$&'()*+,;=:[\]<>"%]*$/.test(host)) return 'has a character in its host that does not belong there'

@@ -39,7 +39,7 @@ export function kubeApiserverFlags(options: KubeApiserverOptions): string[] {
     if (!/^(?:[a-z0-9][a-z0-9.-]*\/)?[a-z0-9]+$/.test(resource)) {
       throw optionInvalid(option, "must be named as 'events' or 'apps/deployments'")
     }
-    const [, group = '', name = resource] = /^(.*)\/(.*)$/.exec(resource) ?? []
+    const [name = resource, group = ''] = resource.split('/').toReversed()
     return `${group}/${name}#${checkEndpoints(option, urls).join(';')}`
   })
   return [

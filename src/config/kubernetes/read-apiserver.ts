@@ -6,7 +6,7 @@ import type { Finding } from '../../report/finding.js'
 import { mountsOf, podSpecs } from '../read/manifest.js'
 import type { Mount } from '../read/read-option.js'
 import { type ConfigText, Lines, refuseText } from '../read/text.js'
-import { splitWords, type Word } from '../read/words.js'
+import { processWords, splitWords, type Word } from '../read/words.js'
 import { readYaml } from '../read/yaml-text.js'
 import { at, itemsOf, textAt } from '../read/yaml-value.js'
 import { configInvalid } from '../refuse.js'
@@ -97,7 +97,8 @@ async function commandOf(source: Source): Promise<Command> {
   const refused = refuseText(source)
   if (refused !== null) throw configInvalid(WHAT, [refused], 'read')
   const isManifest =
-    source.isManifest ?? (source.words === undefined && /^\s*["']?(?:kind|apiVersion)["']?\s*:/m.test(source.text))
+    source.isManifest ??
+    (source.words === undefined && /^[ \t]*["']?(?:kind|apiVersion)["']?[ \t]*:/m.test(source.text))
   const found = isManifest ? await inManifest(source) : inCommand(source)
   if (found.place !== undefined) return found
   throw configInvalid(WHAT, found.findings, 'read')
@@ -118,16 +119,7 @@ function inCommand(source: Source): Command | NotThere {
 
 /** As `/proc/PID/cmdline` has them, or as a shell reads them. */
 function wordsOf(text: string): Word[] {
-  if (!text.includes('\0')) return [...splitWords(text, 'shell')]
-  let offset = 0
-  return text
-    .replace(/\0+$/, '')
-    .split('\0')
-    .map((word) => {
-      const start = offset
-      offset += word.length + 1
-      return { text: word, offset: start, isEnd: false }
-    })
+  return text.includes('\0') ? processWords(text) : [...splitWords(text, 'shell')]
 }
 
 async function inManifest(source: Source): Promise<Command | NotThere> {

@@ -36,7 +36,7 @@ export function readServedUrl(text: string, use: UrlUse, setting: Setting): Serv
   const [, bracketed, bare, port] = /^(?:[^@]*@)?(?:\[([^\]]*)\]|([^:[\]]*)):(\d*)$/.exec(authority) ?? []
   const host = bracketed ?? bare
   if (host === undefined || port === undefined || Number(port) > 65_535) return 'does not have the form "host:port"'
-  const bytes = parseIp(host.replace(/%.*$/, ''))
+  const bytes = parseIp(host.split('%', 1)[0] ?? '')
   if (use === 'listen' && host !== 'localhost' && bytes === null) {
     return 'must have an address to listen on, or "localhost", and no name'
   }

@@ -90,7 +90,7 @@ async function readService(
     ],
     surroundings: {
       directory: textAt(service, 'working_dir') ?? null,
-      user: textAt(service, 'user')?.replace(/:.*$/, '') ?? null,
+      user: textAt(service, 'user')?.split(':', 1)[0] ?? null,
       groups: [],
       isUserDynamic: false,
       ...releaseOf(service, yaml),

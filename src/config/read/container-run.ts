@@ -60,7 +60,7 @@ function describe(image: string, options: ReadonlyMap<string, readonly Word[]>, 
     surroundings: {
       ...NO_SURROUNDINGS,
       directory: last('workdir') ?? null,
-      user: last('user')?.replace(/:.*$/, '') ?? null,
+      user: last('user')?.split(':', 1)[0] ?? null,
       version: versionOf(image),
       mounts: mounts.sort((a, b) => b.inside.length - a.inside.length),
     },

@@ -31,7 +31,7 @@ const PAIRS = 'a name and a URL with "=" between, as etcd-1=https://10.0.0.1:238
 /** Of the members, a blank at the name of this one counts: it is looked for by its name. */
 function entryWithBlank({ row, text }: ReadOption, name: string): string | undefined {
   if (!/\s/.test(text)) return undefined
-  const isOwn = (entry: string): boolean => /^\s|^[^=]*\s=/.test(entry) && entry.trim().split(/\s*=/)[0] === name
+  const isOwn = (entry: string): boolean => /^\s|^[^=]*\s=/.test(entry) && entry.split('=', 1)[0]?.trim() === name
   return text
     .split(',')
     .find((each) => each !== each.trim() && each.trim() !== '' && (row.kind !== 'cluster' || isOwn(each)))

@@ -5,7 +5,12 @@ import type { YamlReading } from './yaml-text.js'
 import { at, textAt, type YamlValue } from './yaml-value.js'
 
 export function isEtcdImage(image: string): boolean {
-  return /(?:^|\/)etcd(?:-amd64|-arm64)?(?:[:@]|$)/.test(image)
+  return /^etcd(?:-amd64|-arm64)?(?:[:@]|$)/.test(baseOf(image))
+}
+
+/** The last part of an image's name, with its tag. A digest, which follows, has no slash. */
+function baseOf(image: string): string {
+  return image.slice(image.lastIndexOf('/') + 1)
 }
 
 /** The release that the tag of an image tells, and where it does. */
@@ -20,6 +25,6 @@ export function releaseOf(
 
 /** `registry.k8s.io/etcd:3.5.16-0` is 3.5.16. */
 export function versionOf(image: string): ParsedVersion | null {
-  const [, tag] = /(?:^|\/)etcd(?:-amd64|-arm64)?:v?(3\.\d+\.\d+)(?:[-.@].*)?$/.exec(image) ?? []
+  const [, tag] = /^etcd(?:-amd64|-arm64)?:v?(3\.\d{1,4}\.\d{1,4})(?![^-.@])/.exec(baseOf(image)) ?? []
   return tag === undefined ? null : parseVersion(tag)
 }

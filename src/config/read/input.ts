@@ -16,7 +16,7 @@ import { namedFiles } from './named-files.js'
 import { readConfigFile, type ReadMember, type ReadOptions, settle } from './settle.js'
 import { type ConfigText, decodeText, Lines, MAX_CONFIG_OCTETS, refuseText } from './text.js'
 import { readUnit } from './unit.js'
-import { LITERAL_DOLLAR, type Split, splitText } from './words.js'
+import { LITERAL_DOLLAR, processWords, type Split, splitText } from './words.js'
 import { readYamlConfig } from './yaml-config.js'
 
 export type { ReadMember, ReadOptions } from './settle.js'
@@ -131,10 +131,10 @@ function readAny(content: ConfigText, options: ReadOptions): Promise<ConfigReadi
   const isProcess = /^[^\n\0]+\0/.test(start)
   if (isProcess || /^\s*(?:\S*\/)?etcd(?:\s|$)|^\s*--?[a-z]|^#!\s*\S*\b(?:env +)?(?:ba|da)?sh\b/.test(start))
     return readCommand(content)
-  if (/^\s*\[(?:Unit|Service)\]/m.test(text)) return readUnit(content, namedFiles(options))
+  if (/^[ \t]*\[(?:Unit|Service)\]/m.test(text)) return readUnit(content, namedFiles(options))
   if (isManifest(text)) return readYamlInput(content)
   if (isCompose(text)) return readCompose(content, namedFiles(options, dirname(content.file ?? '.')))
-  if (/^\s*(?:export\s+)?ETCD_[\w-]+\s*=/m.test(text)) return readEnvText(content)
+  if (/^[ \t]*(?:export[ \t]+)?ETCD_[\w-]+[ \t]*=/m.test(text)) return readEnvText(content)
   return readYamlInput(content)
 }
 
@@ -173,17 +173,8 @@ function readCommand(content: ConfigText): ConfigReading {
   if (refused !== null) return unreadable(refused)
   const { text, file } = content
   const lines = new Lines(content)
-  let offset = 0
-  if (!text.includes('\0')) return fromWords(splitText(text, 'shell'), text, (at) => lines.place(at, ''), file)
-  const words = text
-    .replace(/\0+$/, '')
-    .split('\0')
-    .map((word) => {
-      const at = offset
-      offset += word.length + 1
-      return { text: word, offset: at, isEnd: false }
-    })
-  return fromWords({ words, flaws: [] }, text, (at) => lines.place(at, ''), file)
+  const split = text.includes('\0') ? { words: processWords(text), flaws: [] } : splitText(text, 'shell')
+  return fromWords(split, text, (at) => lines.place(at, ''), file)
 }
 
 function fromWords(

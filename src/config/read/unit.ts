@@ -91,21 +91,44 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Pr
 function directivesOf(text: string): Directive[] {
   const found: Directive[] = []
   let section = ''
-  // A value goes on after a backslash at the end of its line, past remarks.
-  const line =
-    /^[ \t]*(?:\[([^\]\n]*)\]|([A-Za-z]\w*)[ \t]*=[ \t]*((?:\\\r?\n(?:[ \t]*[#;][^\n]*\n)*|[^\n\\]|\\(?!\r?\n))*))/gm
-  for (const match of text.matchAll(line)) {
-    const [whole, header, key, value = ''] = match
+  for (let at = 0; at < text.length;) {
+    const head = /[ \t]*(?:\[([^\]\n]*)\]|([A-Za-z]\w*)[ \t]*=[ \t]*)/y
+    head.lastIndex = at
+    const [whole = '', header, key] = head.exec(text) ?? []
     if (header !== undefined) section = header
-    else if (key !== undefined && section === 'Service') {
-      const end = match.index + whole.length
+    const start = at + whole.length
+    const end = key === undefined ? lineEnd(text, at) : valueEnd(text, start)
+    if (key !== undefined && section === 'Service') {
       // Lines that begin with a dash are flags, and no directives.
       const more = key === 'ExecStart' ? flagLines(text, end) : end
       const isBlankAfter = /\\[ \t]+\r?$/.test(text.slice(Math.max(0, end - 100), end))
-      found.push({ key, start: end - value.length, end: more, brokenAt: more > end && !isBlankAfter ? end : null })
+      found.push({ key, start, end: more, brokenAt: more > end && !isBlankAfter ? end : null })
     }
+    at = end + 1
   }
   return found
+}
+
+function lineEnd(text: string, at: number): number {
+  const end = text.indexOf('\n', at)
+  return end === -1 ? text.length : end
+}
+
+/** Where a value ends, which continues after a backslash at the end of its line, past comments. */
+function valueEnd(text: string, start: number): number {
+  for (let at = start; ;) {
+    const end = lineEnd(text, at)
+    const last = text[end - 1] === '\r' ? end - 2 : end - 1
+    if (end === text.length || last < at || text[last] !== '\\') return end
+    at = end + 1
+    for (;;) {
+      const comment = /[ \t]*[#;][^\n]*\n/y
+      comment.lastIndex = at
+      const found = comment.exec(text)?.[0]
+      if (found === undefined) break
+      at += found.length
+    }
+  }
 }
 
 /** Where the lines end that begin with a dash, from the end of another. */

@@ -39,6 +39,21 @@ export function splitWords(text: string, style: WordStyle, start = 0, end = text
   return splitText(text, style, start, end).words
 }
 
+/** The words of `/proc/PID/cmdline`, each of which ends with NUL. */
+export function processWords(text: string): Word[] {
+  let end = text.length
+  while (text[end - 1] === '\0') end--
+  let offset = 0
+  return text
+    .slice(0, end)
+    .split('\0')
+    .map((word) => {
+      const at = offset
+      offset += word.length + 1
+      return { text: word, offset: at, isEnd: false }
+    })
+}
+
 class Splitter {
   private readonly text: string
   private readonly style: WordStyle

@@ -78,8 +78,8 @@ class ConfigReader {
       // Go's encoding/json compares keys without their case.
       const key = entry.key.toLowerCase()
       const before = last.get(key)
-      const place = this.place(entry.offset, [...written, entry.key])
-      if (before !== undefined) {
+      if (before !== undefined && !this.isFull) {
+        const place = this.place(entry.offset, [...written, entry.key])
         const firstLine = this.place(before.offset, []).line ?? 0
         this.tell(finding('config/key-repeated', { ...place, firstLine }))
       }
@@ -87,19 +87,19 @@ class ConfigReader {
     }
     if (written.length === 0) this.keys = new Set(last.keys())
     for (const [key, entry] of last) {
-      const at = [...written, entry.key]
-      this.entry([...path, key], entry.value, { ...this.place(entry.offset, at), path: at })
+      this.entry([...path, key], entry.value, { offset: entry.offset, path: [...written, entry.key] })
     }
   }
 
   /** @param own Where etcd would look for it. */
   private entry(own: readonly string[], value: YamlValue, at: WrittenAt): void {
-    const { path: written, ...place } = at
+    const { path: written } = at
     const [key = ''] = own
     const row = rowOfPath(own)
     if (row !== undefined) {
-      this.option(row, value, place)
+      this.option(row, value, this.placeOf(at))
     } else if (BLOCKS.has(pathText(own))) {
+      const place = this.placeOf(at)
       if (own.length === 1 && KNOWN_KEYS.has(key)) this.others.push({ name: key, form: 'yaml', place })
       if (value.kind === 'map') this.map(value.entries, own, written)
       else if (value.kind !== 'scalar' || value.type !== 'null') this.wrongType(place, 'keys with values', value)
@@ -136,21 +136,22 @@ class ConfigReader {
   }
 
   private other(own: readonly string[], value: YamlValue, at: WrittenAt): void {
-    const { path: _, ...place } = at
     const row = otherOfPath(own)
     const wants = row === undefined ? null : wantedOfOther(row, value)
-    if (wants !== null) this.wrongType(place, wants, value)
+    if (wants !== null) this.wrongType(this.placeOf(at), wants, value)
     const [block = '', key = block] = own
     if (own.length > 1 && !TLS_BLOCKS.has(block)) return
     const text = value.kind === 'scalar' && value.type !== 'null' ? value.text : ''
-    if (own.length === 1 && KNOWN_KEYS.has(key)) this.others.push({ name: key, form: 'yaml', place, text })
+    if (own.length === 1 && KNOWN_KEYS.has(key))
+      this.others.push({ name: key, form: 'yaml', place: this.placeOf(at), text })
     else this.unknown(own, value, at)
   }
 
   private unknown(own: readonly string[], value: YamlValue, at: WrittenAt): void {
     // Nothing more is told, so nothing more is looked for: that is what costs most.
-    if (this.findings.length >= MAX_FINDINGS) return
-    const { path: written, ...place } = at
+    if (this.isFull) return
+    const { path: written } = at
+    const place = this.placeOf(at)
     const [block = '', key = block] = own
     const isInBlock = own.length > 1
     const nested = isInBlock || value.kind !== 'map' ? [] : knownKeys(value.entries)
@@ -186,7 +187,15 @@ class ConfigReader {
   }
 
   private tell(what: Finding): void {
-    if (this.findings.length < MAX_FINDINGS) this.findings.push(what)
+    if (!this.isFull) this.findings.push(what)
+  }
+
+  private get isFull(): boolean {
+    return this.findings.length >= MAX_FINDINGS
+  }
+
+  private placeOf({ offset, path }: WrittenAt): ConfigPlace {
+    return this.place(offset, path)
   }
 
   private place(offset: number, path: readonly string[]): ConfigPlace {
@@ -194,8 +203,11 @@ class ConfigReader {
   }
 }
 
-/** A place, and the keys as they are written there. */
-type WrittenAt = ConfigPlace & { readonly path: readonly string[] }
+/** Where a key is written, and the keys that lead there. */
+interface WrittenAt {
+  readonly offset: number
+  readonly path: readonly string[]
+}
 
 /** Keys that are told of one block. */
 const MAX_TOLD = 5

@@ -99,10 +99,16 @@ function nestsTooDeepAt(text: string): number | null {
   const dashes = /^[ \t]*(?:[-?:][ \t]+){41}/m.exec(text)
   if (dashes !== null) return dashes.index
   const indents: number[] = []
-  for (const { 0: blanks, index } of text.matchAll(/^ *(?=[^ \r\n#])/gm)) {
-    while ((indents.at(-1) ?? -1) >= blanks.length) indents.pop()
-    indents.push(blanks.length)
-    if (indents.length > MAX_DEPTH * 2) return index
+  for (let start = 0; start < text.length;) {
+    let at = start
+    while (text[at] === ' ') at++
+    if (!'\r\n#'.includes(text.charAt(at))) {
+      while ((indents.at(-1) ?? -1) >= at - start) indents.pop()
+      indents.push(at - start)
+      if (indents.length > MAX_DEPTH * 2) return start
+    }
+    const end = text.indexOf('\n', at)
+    start = end === -1 ? text.length : end + 1
   }
   return null
 }

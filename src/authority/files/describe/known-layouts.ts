@@ -34,7 +34,8 @@ const ROWS: readonly LayoutRow[] = [
   },
   { layout: 'step', sign: /(?:^|\/)(?=(?:certs\/|secrets\/)?(?:root_ca|intermediate_ca)(?:_key|\.crt)$)/, needs: [] },
   { layout: 'cfssl', sign: /(?:^|\/)(?=[^/]+-key\.pem$)/, needs: [] },
-  { layout: 'openssl', sign: /(?:^|\/)(?=(?:index\.txt|newcerts\/[^/]+|[^/]+\.srl)$)/, needs: [] },
+  { layout: 'openssl', sign: /(?:^|\/)(?=newcerts\/[^/]+$)/, needs: [] },
+  { layout: 'openssl', sign: /(?:^|\/)(?=index\.txt$|[^/]+\.srl$)/, needs: [] },
 ]
 
 /** Folders of one identity inside a layout, with what each holds. */
