@@ -135,6 +135,9 @@ function inputsOf(config: MemberConfig, form: ConfigForm, version: EtcdVersion):
   ]
 }
 
+/** `clientCertAuth: false` asks for it: clients can have passwords. */
+const OPEN = [{ code: 'config/client-auth-off', reason: 'The configuration requests it.' }] as const
+
 describe('whatever is accepted has no error, and is read back as it was', () => {
   it.each(CONFIG_FORMS)('as %s', async (form) => {
     await fc.assert(
@@ -148,7 +151,7 @@ describe('whatever is accepted has no error, and is read back as it was', () => 
           fc.pre(false)
         }
         for (const input of inputs) {
-          const { findings } = await lintEtcdConfig(input, { readFiles: false, version })
+          const { findings } = await lintEtcdConfig(input, { readFiles: false, version, ignore: OPEN })
           expect(findings.filter(({ severity }) => severity === 'error').map(({ message }) => message)).toEqual([])
           const { settings, others } = await readMember(input, { readFiles: false, root: null })
           for (const row of etcdOptions) {
