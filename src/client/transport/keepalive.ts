@@ -41,9 +41,9 @@ const NOTICED_WITHIN_ROUND_TRIPS = 3
 /** What a round trip may exceed its mean by. */
 const TOLERANCE = 1.5
 /** Send queues up to this length need no extension of the limit, in bytes. */
-const SHORT_QUEUE = 64 * 1024
+const SHORT_QUEUE = 32 * 1024
 /** The rate at which a longer one is expected to drain, in bytes per millisecond, and the longest extension for it. */
-const DRAIN_RATE = 256
+const DRAIN_RATE = 32
 const LONGEST_EXTENSION = 5000
 
 export class Keepalive {
