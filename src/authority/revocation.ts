@@ -107,7 +107,7 @@ function knownSerial({ id }: Issuer, value: unknown, entries: readonly LedgerEnt
   return { serialNumber, keyFingerprint256: issued.keyFingerprint256 }
 }
 
-/** Of the longest serial numbers, so many make the 8 MiB up to which lists are read here. */
+/** More than any authority of etcd revokes; such a list has 8 MiB with the longest serial numbers. */
 const MOST_REVOKED = 150_000
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, `ERR_ISSUE_REFUSED` */

@@ -2,13 +2,14 @@
  * Revocation by the lists at hand (RFC 5280 section 6.3). A list that cannot be relied on never passes a certificate,
  * and whatever its issuer's key signed as revoked is revoked, even by a list that is faulty otherwise.
  */
+import type { Certificate } from '../x509/certificate.js'
 import type { Crl } from '../x509/crl.js'
 import { bytesEqual } from '../x509/der.js'
 import { REVOCATION_REASONS, type RevocationReason } from '../x509/distribution-point.js'
 import type { Context } from './context.js'
 import type { Notebook, Place } from './place.js'
 import { warnOfEtcd } from './revocation-at-etcd.js'
-import { isIndirect, namesAuthority, otherAuthority, remarkOn, speaksOfOthers } from './revocation-faults.js'
+import { isIndirect, namesAuthority, otherAuthority, remarkOn } from './revocation-faults.js'
 import { coverageOf, namesIssuer } from './revocation-scope.js'
 import {
   type Listing,
@@ -23,12 +24,23 @@ import {
  * Checks every certificate of a path but the anchor. A path that does not end at an anchor is not looked at: nobody
  * vouches for the keys that would have signed the lists.
  */
-export function checkRevocation(path: readonly Place[], crls: readonly Crl[], context: Context, notes: Notebook): void {
-  if (crls.length > 0 && path.at(-1)?.role === 'anchor') new RevocationCheck(path, crls, context, notes).run()
+export function checkRevocation(
+  path: readonly Place[],
+  { crls, anchors }: { readonly crls: readonly Crl[]; readonly anchors: readonly Certificate[] },
+  context: Context,
+  notes: Notebook,
+): void {
+  const isAsked = crls.length > 0 || context.revocation === 'require'
+  if (isAsked && path.at(-1)?.role === 'anchor') new RevocationCheck(path, crls, { anchors, context, notes }).run()
 }
+
+/** Other trust anchors of the issuer's name by whose keys a list is verified, and issuers of lists that a finding names. */
+const MAX_OTHER_KEYS = 5
+const MAX_ISSUERS_SHOWN = 20
 
 class RevocationCheck {
   private readonly path: readonly Place[]
+  private readonly anchors: readonly Certificate[]
   private readonly context: Context
   private readonly notes: Notebook
   private readonly lists: readonly Crl[]
@@ -42,8 +54,13 @@ class RevocationCheck {
   /** Names of issuers of which a list cannot be used at all, as is told once for the list. */
   private readonly troubled = new Set<string>()
 
-  constructor(path: readonly Place[], crls: readonly Crl[], context: Context, notes: Notebook) {
+  constructor(
+    path: readonly Place[],
+    crls: readonly Crl[],
+    { anchors, context, notes }: { anchors: readonly Certificate[]; context: Context; notes: Notebook },
+  ) {
     this.path = path
+    this.anchors = anchors
     this.context = context
     this.notes = notes
     this.lists = distinct(crls).filter((crl) => this.isReadable(crl))
@@ -83,6 +100,12 @@ class RevocationCheck {
       this.judgeForeign(crl)
       return
     }
+    const other = this.otherAnchorOf(crl)
+    if (other !== undefined) {
+      const { fingerprint256 } = other
+      this.notes.add(null, 'revocation/crl-of-other-key', { origin, issuer, fingerprint256 })
+      return
+    }
     const meant = namesakes.find(({ certificate }) => namesAuthority(crl, certificate))
     if (meant === undefined && namesakes.some((place) => this.signed.has(place))) {
       this.notes.add(null, 'revocation/crl-unused', { origin, issuer, reason: 'another key signed it' })
@@ -95,6 +118,16 @@ class RevocationCheck {
       this.notes.add(meant ?? first, 'revocation/crl-signature-invalid', { origin, issuer, otherKey })
     }
     this.troubled.add(crl.issuer.key)
+  }
+
+  /** Another trust anchor of the same CA whose key signed the list, as after the CA got a new key. */
+  private otherAnchorOf(crl: Crl): Certificate | undefined {
+    return this.anchors
+      .filter(
+        (anchor) => crl.issuer.equals(anchor.subject) && this.path.every((place) => !place.certificate.equals(anchor)),
+      )
+      .slice(0, MAX_OTHER_KEYS)
+      .find((anchor) => crl.isSignedBy(anchor))
   }
 
   /** A list of a CA that is not in the path, which matters where a certificate says that this CA lists it, too. */
@@ -118,10 +151,12 @@ class RevocationCheck {
     let isPartly = false
     for (const source of sources) {
       const { list, faults } = source
-      const listing = speaksOfOthers(list) ? null : lookUp(source, certificate.serial)
+      // An entry of a list that is not marked as indirect says itself whose certificate it speaks of.
+      const isMarked = list.scope?.indirect === true || list.scope?.onlyAttributeCerts === true
+      const listing = isMarked ? null : lookUp(source, certificate.serial)
       if (listing !== null) this.tellRevoked(subject, listing)
       if (source.coversNothing) continue
-      const coverage = coverageOf(list, certificate)
+      const coverage = coverageOf(list, certificate, this.context.usage)
       if ('only' in coverage) others.push({ origin: list.origin, only: coverage.only })
       else if (faults.hasErrors) faulty.push(source)
       else {
@@ -136,7 +171,11 @@ class RevocationCheck {
     if (isPartly) this.notes.add(subject, 'revocation/crl-reasons-incomplete', { missing })
     else if (others.length > 0) this.notes.add(subject, 'revocation/crl-scope', { lists: others })
     else if (!sources.some(({ coversNothing }) => coversNothing) && !this.troubled.has(certificate.issuer.key)) {
-      this.notes.add(subject, 'revocation/no-crl', { issuer: certificate.issuer.toString() })
+      const isRequired = this.context.revocation === 'require'
+      const unlisted = subject.role === 'leaf' ? 'revocation/no-crl' : 'revocation/no-crl-for-ca'
+      const code = isRequired ? 'revocation/crl-required' : unlisted
+      const given = [...new Set(this.lists.map(({ issuer }) => issuer.toString()))].slice(0, MAX_ISSUERS_SHOWN)
+      this.notes.add(subject, code, { issuer: certificate.issuer.toString(), given })
     }
   }
 

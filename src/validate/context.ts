@@ -26,11 +26,19 @@ export interface ValidateOptions {
    * certificate should be renewed once two thirds of its lifetime are over.
    */
   expiryWarning?: string | undefined
+  /**
+   * What a certificate without a CRL of its issuer is. `'if-listed'`: a warning if any CRL was given, nothing otherwise.
+   * `'require'`: an error (`revocation/crl-required`) for every certificate of the path but the anchor. Default: `'if-listed'`.
+   */
+  revocation?: RevocationMode | undefined
   /** Codes of warnings and infos to leave out. Errors cannot be left out. Default: none. */
   ignore?: readonly FindingCode[] | undefined
 }
 
-export const VALIDATE_OPTIONS = ['usage', 'hosts', 'at', 'clockSkew', 'expiryWarning', 'ignore'] as const
+/** How much must be known about revocation. */
+export type RevocationMode = 'if-listed' | 'require'
+
+export const VALIDATE_OPTIONS = ['usage', 'hosts', 'at', 'clockSkew', 'expiryWarning', 'revocation', 'ignore'] as const
 
 /** The extended key usages that a use asks for. */
 export const WANTED_PURPOSES: Readonly<Record<Usage, readonly string[]>> = {
@@ -49,8 +57,11 @@ export interface Context {
   readonly clockSkew: number
   /** Milliseconds; null for the default, which depends on the lifetime. */
   readonly expiryWarning: number | null
+  readonly revocation: RevocationMode
   readonly ignore: readonly FindingCode[]
 }
+
+const REVOCATION_MODES: readonly RevocationMode[] = ['if-listed', 'require']
 
 /** Most hosts that may be asked for at once. */
 const MAX_HOSTS = 10_000
@@ -62,15 +73,25 @@ const MAX_HOSTS = 10_000
  */
 export function resolveContext(options: ValidateOptions, alsoKnown: readonly string[] = []): Context {
   checkOptions('options', options, [...VALIDATE_OPTIONS, ...alsoKnown])
-  const { usage, hosts = [], at = new Date(), clockSkew = '0s', expiryWarning, ignore = [] } = options
+  const {
+    usage,
+    hosts = [],
+    at = new Date(),
+    clockSkew = '0s',
+    expiryWarning,
+    revocation = 'if-listed',
+    ignore = [],
+  } = options
   if (!Object.hasOwn(WANTED_PURPOSES, usage)) throw textInvalid('usage', usage, '"client", "server", "peer" or "any"')
   if (!(at instanceof Date) || Number.isNaN(at.getTime())) throw optionInvalid('at', 'must be a valid Date')
+  if (!REVOCATION_MODES.includes(revocation)) throw textInvalid('revocation', revocation, '"if-listed" or "require"')
   return {
     usage,
     hosts: classifyHosts(hosts),
     at,
     clockSkew: parseDuration(clockSkew, 'clockSkew'),
     expiryWarning: expiryWarning === undefined ? null : parseDuration(expiryWarning, 'expiryWarning'),
+    revocation,
     ignore: checkIgnore(ignore),
   }
 }

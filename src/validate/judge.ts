@@ -18,6 +18,8 @@ import { Notebook, type Place } from './place.js'
 /** What a path is judged with, beside the caller's context. */
 export interface PathRules {
   readonly crls: readonly Crl[]
+  /** All trust anchors: the key of another one may have signed a CRL. */
+  readonly anchors: readonly Certificate[]
   readonly maxIntermediates: number
   /** Comparisons of names with constraints that are left, over all paths of this validation. */
   readonly comparisons: ComparisonBudget
@@ -116,5 +118,5 @@ export function judgeAboveLeaf(
   checkPathValidity(path, context, notes)
   checkPathLength(path, { usage: context.usage, maxIntermediates: rules.maxIntermediates }, notes)
   checkNameConstraints(path, context.usage, rules.comparisons, notes)
-  checkRevocation(path, rules.crls, context, notes)
+  checkRevocation(path, rules, context, notes)
 }

@@ -255,8 +255,10 @@ function uriHost(text: string): string | null {
 export function isReadByGo({ kind, value }: GeneralName): boolean {
   if (kind === 'dns') return hasReadableLabels(value)
   if (kind !== 'email') return true
-  const [, local = '', host = ''] = /^("(?:[^"\\]|\\.)*"|[!#-'*+\-./0-9=?A-Z^-~]+)@(.*)$/s.exec(value) ?? []
-  const dotted = !local.startsWith('"') && /^\.|\.\.|\.$/.test(local)
+  // Go takes a backslash outside of quotes for an escape, too (parseRFC2821Mailbox).
+  const [, local = '', host = ''] =
+    /^("(?:[^"\\\0\n\r]|\\[^\0\n\r])*"|(?:\\.|[!#-'*+\-./0-9=?A-Z^-~])+)@(.*)$/s.exec(value) ?? []
+  const dotted = !local.startsWith('"') && /^\.|\.\.|\.$/.test(local.replaceAll(/\\(.)/gs, '$1'))
   return local !== '' && !dotted && hasReadableLabels(host)
 }
 

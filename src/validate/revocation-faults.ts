@@ -39,7 +39,7 @@ function blockingExtensions(crl: Crl): string[] {
 
 /** Whether the list speaks of certificates of other issuers, too. */
 export function isIndirect(crl: Crl): boolean {
-  return crl.scope?.indirect === true || crl.entries.hasCertificateIssuer
+  return crl.scope?.indirect === true || crl.entries.hasOtherIssuer
 }
 
 /** Whether the serial numbers of its entries may be those of other certificates than the issuer's own. */

@@ -1,6 +1,7 @@
 /** Which certificates and which reasons a list covers (RFC 5280 section 6.3.3 (b) and (d)). */
 import type { Certificate } from '../x509/certificate.js'
 import type { Crl } from '../x509/crl.js'
+import type { Usage } from './context.js'
 import {
   type DistributionPoint,
   type DistributionPointName,
@@ -16,9 +17,9 @@ export type Coverage = { readonly reasons: readonly RevocationReason[] } | { rea
 
 const ALL: Coverage = { reasons: REVOCATION_REASONS }
 
-export function coverageOf(crl: Crl, certificate: Certificate): Coverage {
+export function coverageOf(crl: Crl, certificate: Certificate, usage: Usage): Coverage {
   const { scope } = crl
-  if (scope === null) return ALL
+  if (scope === null) return usage === 'server' ? { reasons: reasonsForNode(crl, certificate) } : ALL
   const { isCa } = certificate
   if (scope.onlyAttributeCerts) return { only: 'attribute certificates' }
   if (scope.onlyUserCerts && isCa) return { only: 'end-entity certificates' }
@@ -29,6 +30,16 @@ export function coverageOf(crl: Crl, certificate: Certificate): Coverage {
     return { only: `certificates that name the distribution point ${pointText(distributionPoint)}` }
   }
   return { reasons: onlySomeReasons === null ? here : here.filter((reason) => onlySomeReasons.includes(reason)) }
+}
+
+/**
+ * OpenSSL, and so Node, counts only the reasons of the first distribution point that fits, although the CRL is a full one
+ * (crypto/x509/x509_vfy.c, crl_crldp_check).
+ */
+function reasonsForNode(crl: Crl, { extensions }: Certificate): readonly RevocationReason[] {
+  const points = extensions.crlDistributionPoints ?? []
+  const first = points.find((point) => point.crlIssuer === null || namesIssuer(point, crl))
+  return first?.reasons ?? REVOCATION_REASONS
 }
 
 /**

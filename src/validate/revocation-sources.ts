@@ -155,16 +155,21 @@ export function lookUp(source: StatusSource, serial: Uint8Array): Listing | null
   const { list, deltas, coversNothing } = source
   let removed = false
   for (const delta of deltas) {
-    const changes = delta.entries.entriesOf(serial)
+    const changes = ownEntriesOf(delta, serial)
     const entry = changes.find(({ reason }) => reason !== REMOVED)
     if (entry !== undefined) return { entry, list: delta }
     removed ||= changes.length > 0
   }
   // Only a delta CRL may remove, and only what is on hold; a full list that names a serial number so still names it.
-  const entries = list.entries.entriesOf(serial).filter(({ reason }) => !coversNothing || reason !== REMOVED)
+  const entries = ownEntriesOf(list, serial).filter(({ reason }) => !coversNothing || reason !== REMOVED)
   const lasting = removed ? entries.filter(({ reason }) => reason !== HOLD) : entries
   const entry = lasting.find(({ reason }) => reason !== REMOVED) ?? lasting[0]
   return entry === undefined ? null : { entry, list }
+}
+
+/** Entries that speak of a certificate of the list's own issuer. */
+function ownEntriesOf(list: Crl, serial: Uint8Array): CrlEntry[] {
+  return list.entries.entriesOf(serial).filter(({ isOfOtherIssuer }) => !isOfOtherIssuer)
 }
 
 const REMOVED = 'removeFromCRL'

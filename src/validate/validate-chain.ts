@@ -95,7 +95,7 @@ export function search(
     intermediates,
     anchors,
     context,
-    rules: { crls: material.crls, maxIntermediates, comparisons: { left: MAX_COMPARISONS } },
+    rules: { crls: material.crls, anchors, maxIntermediates, comparisons: { left: MAX_COMPARISONS } },
     budget,
     explanationBudget: new Budget({
       signatures: Math.min(signatures, EXPLANATION_SIGNATURES),

@@ -4,6 +4,8 @@
  * numbers. It is sorted and not hashed into buckets: serial numbers that were chosen to collide cost nothing.
  */
 import { bytesEqual, DerError, DerReader, oidText, Tag } from './der.js'
+import type { DistinguishedName } from './distinguished-name.js'
+import { readGeneralNames } from './general-name.js'
 import { isTime, readTime } from './time.js'
 
 const REASON_CODE = 21
@@ -38,15 +40,21 @@ export interface CrlEntry {
   readonly reason: string | null
   /** Since when the key may have been in wrong hands (RFC 5280 section 5.3.2); null where the entry does not say. */
   readonly invalidSince: Date | null
+  /** Whether the entry, or the last one before it that names an issuer, names another one than that of the list. */
+  readonly isOfOtherIssuer: boolean
 }
 
-/** An entry's place: a hash of the serial number above the entry's offset, so that sorting brings equal serials together. */
-const OFFSET_RANGE = 2 ** 23
-const HASH_BITS = 30
+/**
+ * An entry's place: a hash of the serial number above the entry's offset, so that sorting brings equal serials together. Between
+ * the two, one bit says that the entry is of another issuer. A number has 53 bits.
+ */
+const OFFSET_RANGE = 2 ** 26
+const HASH_UNIT = 2 * OFFSET_RANGE
+const HASH_BITS = 26
 /** The shortest entry: its header, a serial number of one octet, a UTCTime. */
 const MIN_ENTRY_OCTETS = 20
 
-/** Most octets that the index can address, and so the largest list. */
+/** Most octets that the index can address, and so the largest list: 64 MiB. A million entries have 35 MB. */
 export const MAX_CRL_OCTETS = OFFSET_RANGE
 
 /** Revoked certificates by serial number. */
@@ -54,26 +62,31 @@ export class RevokedEntries {
   /** OBJECT IDENTIFIERs of critical extensions, in any entry, that are not processed. */
   readonly unknownCritical: readonly string[]
   /** Whether any entry names another issuer than the list's, as only those of indirect lists do. */
-  readonly hasCertificateIssuer: boolean
+  readonly hasOtherIssuer: boolean
   private readonly bytes: Uint8Array
   private readonly index: Float64Array
 
-  private constructor(bytes: Uint8Array, index: Float64Array, unknownCritical: Set<string>) {
+  private constructor(bytes: Uint8Array, index: Float64Array, notProcessed: NotProcessed) {
     this.bytes = bytes
     this.index = index
-    this.hasCertificateIssuer = unknownCritical.delete(idOf(CERTIFICATE_ISSUER))
-    this.unknownCritical = [...unknownCritical]
+    this.hasOtherIssuer = notProcessed.hasOtherIssuer
+    this.unknownCritical = [...notProcessed.critical]
   }
 
   /**
    * Reads all entries between two offsets.
    *
    * @param hasExtensions Whether entries may have extensions: those of version 1 may not.
+   * @param issuer The issuer of the list.
    * @throws {DerError} where one cannot be read, for a damaged list proves nothing.
    */
-  static read(bytes: Uint8Array, start: number, end: number, hasExtensions: boolean): RevokedEntries {
+  static read(
+    bytes: Uint8Array,
+    { start, end, hasExtensions }: { start: number; end: number; hasExtensions: boolean },
+    issuer: DistinguishedName,
+  ): RevokedEntries {
     const index = new Float64Array(Math.floor((end - start) / MIN_ENTRY_OCTETS))
-    const notProcessed = new Set<string>()
+    const notProcessed: NotProcessed = { issuer, critical: new Set(), isOfOtherIssuer: false, hasOtherIssuer: false }
     let count = 0
     for (let at = start; at < end;) {
       const plainEnd = endOfPlainEntry(bytes, at, end, hasExtensions)
@@ -81,10 +94,11 @@ export class RevokedEntries {
         plainEnd === -1
           ? checkEntry(new DerReader(bytes, at, end), hasExtensions, notProcessed)
           : [at + 4, at + 4 + octet(bytes, at + 3), plainEnd]
-      index[count++] = hashOf(bytes, serialStart, serialEnd) * OFFSET_RANGE + at
+      const place = notProcessed.isOfOtherIssuer ? OFFSET_RANGE + at : at
+      index[count++] = hashOf(bytes, serialStart, serialEnd) * HASH_UNIT + place
       at = next
     }
-    return new RevokedEntries(bytes, index.slice(0, count).sort(), notProcessed)
+    return new RevokedEntries(bytes, count === index.length ? index.sort() : index.slice(0, count).sort(), notProcessed)
   }
 
   get size(): number {
@@ -96,7 +110,7 @@ export class RevokedEntries {
     for (const key of this.index) {
       const entry = new DerReader(this.bytes, key % OFFSET_RANGE).enter(Tag.sequence, 'an entry of the CRL')
       const serial = entry.integer('a revoked serial number')
-      yield [serial, readEntry(entry)]
+      yield [serial, readEntry(entry, key)]
     }
   }
 
@@ -105,11 +119,11 @@ export class RevokedEntries {
     const { bytes, index } = this
     const hash = hashOf(serial, 0, serial.length)
     const found: CrlEntry[] = []
-    for (let i = firstAtLeast(index, hash * OFFSET_RANGE); i < index.length; i++) {
+    for (let i = firstAtLeast(index, hash * HASH_UNIT); i < index.length; i++) {
       const key = index[i] ?? 0
-      if (Math.floor(key / OFFSET_RANGE) !== hash) break
+      if (Math.floor(key / HASH_UNIT) !== hash) break
       const entry = new DerReader(bytes, key % OFFSET_RANGE).enter(Tag.sequence, 'an entry of the CRL')
-      if (bytesEqual(entry.integer('a revoked serial number'), serial)) found.push(readEntry(entry))
+      if (bytesEqual(entry.integer('a revoked serial number'), serial)) found.push(readEntry(entry, key))
     }
     return found
   }
@@ -183,7 +197,7 @@ function startsWith(bytes: Uint8Array, at: number, end: number, wanted: Buffer):
 function checkEntry(
   list: DerReader,
   hasExtensions: boolean,
-  notProcessed: Set<string>,
+  notProcessed: NotProcessed,
 ): readonly [serialStart: number, serialEnd: number, end: number] {
   const entry = list.enter(Tag.sequence, 'an entry of the CRL')
   const serial = entry.integer('a revoked serial number')
@@ -217,7 +231,17 @@ function* readExtensions(list: DerReader): Generator<EntryExtension> {
   } while (!list.atEnd)
 }
 
-function checkExtensions(list: DerReader, notProcessed: Set<string>): void {
+/** What the entries that were read so far hold beside serial numbers, dates and reasons. */
+interface NotProcessed {
+  /** The issuer of the list. */
+  readonly issuer: DistinguishedName
+  readonly critical: Set<string>
+  /** An entry is of the issuer that the last one names (RFC 5280 section 5.3.3). */
+  isOfOtherIssuer: boolean
+  hasOtherIssuer: boolean
+}
+
+function checkExtensions(list: DerReader, notProcessed: NotProcessed): void {
   const seen = new Set<string>()
   for (const { id, kind, critical, value } of readExtensions(list)) {
     const key = Buffer.from(id).toString('latin1')
@@ -226,16 +250,22 @@ function checkExtensions(list: DerReader, notProcessed: Set<string>): void {
     if (kind === REASON_CODE) readReason(value)
     else if (kind === INVALIDITY_DATE) readInvalidityDate(value)
     // Critical or not, it changes whose certificate the entry and those behind it speak of (section 5.3.3).
-    else if (critical || kind === CERTIFICATE_ISSUER) notProcessed.add(oidText(id, 'the id of an extension', 0))
+    else if (kind === CERTIFICATE_ISSUER) {
+      notProcessed.isOfOtherIssuer = !namesIssuer(value, notProcessed.issuer)
+      notProcessed.hasOtherIssuer ||= notProcessed.isOfOtherIssuer
+    } else if (critical) notProcessed.critical.add(oidText(id, 'the id of an extension', 0))
   }
 }
 
-function idOf(kind: number): string {
-  return `2.5.29.${String(kind)}`
+function namesIssuer(value: Uint8Array, issuer: DistinguishedName): boolean {
+  const reader = new DerReader(value)
+  const names = readGeneralNames(reader)
+  reader.finish('the issuer of an entry')
+  return names.some(({ directoryName }) => directoryName?.equals(issuer) === true)
 }
 
 /** Reads what follows the serial number of an entry that was checked before. */
-function readEntry(entry: DerReader): CrlEntry {
+function readEntry(entry: DerReader, key: number): CrlEntry {
   const revokedAt = readTime(entry, 'a revocation date')
   const list = entry.enterOptional(Tag.sequence)
   let reason: string | null = null
@@ -246,7 +276,7 @@ function readEntry(entry: DerReader): CrlEntry {
       else if (kind === INVALIDITY_DATE) invalidSince = readInvalidityDate(value)
     }
   }
-  return { revokedAt, reason, invalidSince }
+  return { revokedAt, reason, invalidSince, isOfOtherIssuer: key % HASH_UNIT >= OFFSET_RANGE }
 }
 
 function readReason(value: Uint8Array): string {

@@ -174,13 +174,13 @@ export class Crl {
   }
 
   /**
-   * The entry of a serial number, given by its INTEGER octets; null where it is not listed. Of several, one that
-   * revokes.
+   * The entry of a serial number of the list's issuer, given by its INTEGER octets; null where it is not listed. Of several,
+   * one that revokes.
    *
    * @throws {DerError} where an entry of the list cannot be read.
    */
   find(serial: Uint8Array): CrlEntry | null {
-    const found = this.entries.entriesOf(serial)
+    const found = this.entries.entriesOf(serial).filter(({ isOfOtherIssuer }) => !isOfOtherIssuer)
     return found.find(({ reason }) => reason !== 'removeFromCRL') ?? found[0] ?? null
   }
 
@@ -285,9 +285,10 @@ function readExtensions(tbs: DerReader, version: 1 | 2): RawExtension[] {
   return readExtensionList(list)
 }
 
-function readEntries(raw: Uint8Array, { entries, version }: Parts): RevokedEntries | DerError {
+function readEntries(raw: Uint8Array, { entries, version, issuer }: Parts): RevokedEntries | DerError {
+  const { contentStart: start, end } = entries ?? { contentStart: 0, end: 0 }
   try {
-    return RevokedEntries.read(raw, entries?.contentStart ?? 0, entries?.end ?? 0, version === 2)
+    return RevokedEntries.read(raw, { start, end, hasExtensions: version === 2 }, issuer)
   } catch (error) {
     if (error instanceof DerError) return error
     throw error

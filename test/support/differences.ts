@@ -194,6 +194,31 @@ export const STRICTER: readonly Difference[] = [
   },
   {
     code: 'name-constraints/malformed',
+    peers: GO,
+    why: 'To Go, an empty constraint on mailboxes or URIs includes every name, which RFC 5280 does not define; a mailbox without a host is well-formed.',
+  },
+  {
+    code: 'name-constraints/name-unreadable',
+    peers: GO,
+    why: 'Go reads an empty DNS name, and a mailbox with escapes outside of quotes or without a host.',
+  },
+  {
+    code: 'name-constraints/unprocessed',
+    peers: GO,
+    why: 'Go ignores constraints on names of other kinds if they are not critical.',
+  },
+  {
+    code: 'name-constraints/excluded',
+    peers: GO,
+    why: 'Go ignores constraints on directory names if they are not critical.',
+  },
+  {
+    code: 'name-constraints/not-permitted',
+    peers: GO,
+    why: 'Go ignores constraints on directory names if they are not critical.',
+  },
+  {
+    code: 'name-constraints/malformed',
     peers: OPENSSL,
     why: 'OpenSSL compares what it finds, masks with gaps and mailboxes without a name included.',
   },
@@ -306,11 +331,11 @@ export const LAXER: readonly Difference[] = [
     peers: LENIENT_OPENSSL,
     why: 'A server of Node refuses such a client certificate; etcd, which judges the clients here, takes it.',
   },
-  {
-    code: 'revocation/no-crl',
+  ...(['revocation/no-crl', 'revocation/no-crl-for-ca'] as const).map((code) => ({
+    code,
     peers: LENIENT_OPENSSL,
-    why: 'Where any list is given, OpenSSL wants one of every issuer (-crl_check_all), and Node always does.',
-  },
+    why: 'If any CRL is given, OpenSSL requires one of every issuer (-crl_check_all), and Node always does. The option `revocation` requires it here.',
+  })),
   {
     code: 'certificate/anchor-version-1',
     peers: ['strict'],

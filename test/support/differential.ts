@@ -93,7 +93,11 @@ export function causes(findings: readonly Finding[]): Finding[] {
   return errors.filter(({ code }) => !unreadable || !FOLLOW.has(code))
 }
 
-const FOLLOW: ReadonlySet<FindingCode> = new Set(['chain/issuer-not-found', 'chain/no-trust-anchors'])
+const FOLLOW: ReadonlySet<FindingCode> = new Set([
+  'chain/issuer-not-found',
+  'chain/no-trust-anchors',
+  'chain/root-not-trusted',
+])
 
 /**
  * What is not in the list, a line each. With `parts`, the outcomes of single mutations, a pair is explained, too, where

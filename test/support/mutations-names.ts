@@ -243,6 +243,27 @@ const constraints: readonly Mutation[] = [
       set(plan, 'intermediate', { subject: 'Root', extensions: [subjectAltName([dns('ca.example.com')])] })
     },
   },
+  constrains(
+    'the subject excluded, not critical',
+    { excluded: [directoryName('etcd-0')] },
+    { ...beyond, critical: false },
+  ),
+  constrains(
+    'another directory name permitted, not critical',
+    { permitted: [directoryName([['O', 'Acme']])] },
+    { ...beyond, critical: false },
+  ),
+  constrains(
+    'a name of a kind that is not compared, not critical',
+    { excluded: [otherName('1.2.3', NULL)] },
+    { ...beyond, critical: false, leaf: [otherName('1.2.3', NULL)] },
+  ),
+  constrains('every mailbox permitted', { permitted: [email('')] }),
+  constrains(
+    'a mailbox with an escape',
+    { excluded: [email('example.com')] },
+    { ...beyond, leaf: [email('et\\@cd@example.org')] },
+  ),
   constrains('a DNS name with a leading dot', { permitted: [dns('.svc'), ipRange('127.0.0.0/8')] }),
   constrains('a DNS name with a wildcard', { permitted: [dns('*.svc')] }),
   constrains('a DNS name with a space', { permitted: [dns('a b')] }),

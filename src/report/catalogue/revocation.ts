@@ -3,6 +3,17 @@ import { row } from '../row.js'
 import { lists } from './revocation-faults.js'
 import { CHECK_CRL, NOT_FOUND, type List, lower } from './revocation-list.js'
 
+interface NoCrl {
+  issuer: string
+  /** Issuers of the CRLs that were given. */
+  given: string[]
+}
+
+function noCrl({ issuer, given }: NoCrl, who: string): string {
+  const others = given.length === 0 ? '' : `; the CRLs given are of ${given.map((name) => `"${name}"`).join(', ')}`
+  return `${who} was not checked for revocation: no CRL of "${issuer}" was given${others}.`
+}
+
 export const revocation = {
   ...lists,
   'revocation/revoked': row<{
@@ -100,13 +111,40 @@ export const revocation = {
     message: ({ missing }, who) => `No CRL says whether ${lower(who)} was revoked for ${missing.join(', ')}.`,
     remedy: () => 'Give the CRLs of the other reasons, too, or a full one.',
   }),
-  'revocation/no-crl': row<{ issuer: string }>({
-    severity: 'info',
-    meaning: 'Revocation lists were given, but none of this issuer: whether it revoked the certificate is not known.',
-    source: 'RFC 5280 section 6.3',
+  'revocation/no-crl': row<NoCrl>({
+    severity: 'warning',
+    meaning:
+      'CRLs were given, but none of the issuer of the leaf: whether the certificate is revoked is not known. A Node that is given the same CRLs refuses the certificate. The option `revocation: "require"` makes this an error.',
+    source: 'RFC 5280 section 6.3; Node tls.createSecureContext, option crl',
     refusals: NOT_FOUND,
-    message: ({ issuer }, who) => `${who} was not checked for revocation: no CRL of "${issuer}" was given.`,
-    remedy: () => 'Add that CA’s CRL, too, if it issues one.',
+    message: noCrl,
+    remedy: ({ issuer }) => `Add the CRL of "${issuer}".`,
+  }),
+  'revocation/no-crl-for-ca': row<NoCrl>({
+    severity: 'info',
+    meaning:
+      'CRLs were given, but none of the issuer of a CA certificate; many roots issue none. A Node that is given the same CRLs refuses the certificate.',
+    source: 'RFC 5280 section 6.3; Node tls.createSecureContext, option crl',
+    refusals: NOT_FOUND,
+    message: noCrl,
+    remedy: ({ issuer }) => `Add the CRL of "${issuer}" if it issues one.`,
+  }),
+  'revocation/crl-required': row<NoCrl>({
+    severity: 'error',
+    meaning: 'The caller requires a CRL for every certificate, and none of this issuer was given.',
+    source: 'option revocation; RFC 5280 section 6.3',
+    refusals: NOT_FOUND,
+    message: noCrl,
+    remedy: ({ issuer }) => `Add the CRL of "${issuer}", or set the option revocation to "if-listed".`,
+  }),
+  'revocation/crl-of-other-key': row<List & { issuer: string; fingerprint256: string }>({
+    severity: 'info',
+    meaning:
+      'Another key of the same CA signed the CRL, as after the CA was renewed with a new key. It does not count: a CRL is verified with the key that signed the certificates (RFC 5280 section 6.3.3 (f)), and each key needs a CRL of its own. etcd compares serial numbers only.',
+    source: `RFC 5280 section 6.3.3 (f); OpenSSL crypto/x509/x509_vfy.c crl_akid_check; ${CHECK_CRL}`,
+    message: ({ origin, issuer, fingerprint256 }) =>
+      `The CRL ${origin} of "${issuer}" is signed by another key of that CA (certificate SHA-256 ${fingerprint256}), which did not sign this path.`,
+    remedy: () => 'Give the CRL that is signed with the key that signed the certificates.',
   }),
   'revocation/crl-unused': row<List & { issuer: string; reason: string }>({
     severity: 'info',

@@ -30,6 +30,36 @@ export const indirect: readonly ListScenario[] = [
     found: ['revocation/crl-indirect'],
   },
   {
+    name: 'an entry of the CA itself in a list that is not indirect',
+    lists: beside(({ intermediate, leaf }) => [
+      list(intermediate, {
+        revoked: [{ serial: leaf.serial, extensions: [certificateIssuer('Test Intermediate')] }],
+      }),
+    ]),
+    found: ['revocation/revoked@0'],
+  },
+  {
+    name: 'an entry of the CA itself behind one of another issuer',
+    lists: beside(({ intermediate, leaf }) => [
+      list(intermediate, {
+        revoked: [
+          { serial: 5, extensions: [certificateIssuer('Other')] },
+          { serial: leaf.serial, extensions: [certificateIssuer('Test Intermediate')] },
+        ],
+      }),
+    ]),
+    found: ['revocation/crl-indirect', 'revocation/revoked@0'],
+  },
+  {
+    name: 'an entry without an issuer behind one of another issuer',
+    lists: beside(({ intermediate, leaf }) => [
+      list(intermediate, {
+        revoked: [{ serial: 5, extensions: [certificateIssuer('Other')] }, { serial: leaf.serial }],
+      }),
+    ]),
+    found: ['revocation/crl-indirect', 'revocation/serial-listed@0'],
+  },
+  {
     name: 'the indirect list of the CA that the certificate names',
     chain: leafAt({ name: [uri(LISTS_AT)], crlIssuer: 'Lister' }),
     lists: ({ root }) => [

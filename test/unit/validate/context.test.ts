@@ -14,7 +14,7 @@ describe('options', () => {
   it('resolve to these defaults', () => {
     vi.useFakeTimers({ now: 1_900_000_000_000 })
     try {
-      const rest = { hosts: [], clockSkew: 0, expiryWarning: null, ignore: [] }
+      const rest = { hosts: [], clockSkew: 0, expiryWarning: null, revocation: 'if-listed', ignore: [] }
       expect(resolveContext({ usage: 'any' })).toEqual({ usage: 'any', at: new Date(1_900_000_000_000), ...rest })
     } finally {
       vi.useRealTimers()
@@ -23,19 +23,28 @@ describe('options', () => {
 
   it('resolve to hosts by kind, milliseconds and codes', () => {
     const at = new Date(0)
-    const given = { usage: 'peer', hosts: ['A.svc', '::1'], at, clockSkew: '5s', expiryWarning: '0s' } as const
+    const given = {
+      usage: 'peer',
+      hosts: ['A.svc', '::1'],
+      at,
+      clockSkew: '5s',
+      expiryWarning: '0s',
+      revocation: 'require',
+    } as const
     expect(resolveContext({ ...given, ignore: ['san/wildcard', 'file/key-readable-by-others'] })).toEqual({
       usage: 'peer',
       hosts: [{ kind: 'dns', value: 'a.svc' }, expect.objectContaining({ kind: 'ip', value: '::1' })],
       at,
       clockSkew: 5000,
       expiryWarning: 0,
+      revocation: 'require',
       ignore: ['san/wildcard', 'file/key-readable-by-others'],
     })
   })
 
   it.each<[string, Partial<Record<keyof ValidateOptions | 'options.port', unknown>>]>([
     ['usage', { usage: 'clients' }],
+    ['revocation', { revocation: 'always' }],
     ['usage', { usage: undefined }],
     ['usage', { usage: 'toString' }],
     ['at', { at: '2030-01-01' }],

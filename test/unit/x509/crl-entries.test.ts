@@ -3,11 +3,14 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { RevokedEntries } from '../../../src/x509/crl-entries.js'
 import { DerError, DerReader } from '../../../src/x509/der.js'
+import { DistinguishedName } from '../../../src/x509/distinguished-name.js'
+import { readGeneralNames } from '../../../src/x509/general-name.js'
 import { isTime, readTime } from '../../../src/x509/time.js'
 import { integer, sequence } from '../../support/der-writer.js'
 import {
   certificateIssuer,
   encodeExtension,
+  encodeName,
   type Extension,
   invalidityDate,
   rawTime,
@@ -18,6 +21,7 @@ import {
 import { scaled } from '../../support/long.js'
 
 const NAMES = ['unspecified', 'keyCompromise', 'cACompromise', 'affiliationChanged', 'superseded']
+const ISSUER = DistinguishedName.read(new DerReader(encodeName('CA')), 'issuer')
 const TIME = rawTime(TAG.utcTime, '250102030405Z')
 
 function entry(serial: Uint8Array | number, time: Uint8Array = TIME, ...extensions: Uint8Array[]): Buffer {
@@ -25,7 +29,7 @@ function entry(serial: Uint8Array | number, time: Uint8Array = TIME, ...extensio
 }
 
 function read(bytes: Uint8Array, hasExtensions = true): RevokedEntries {
-  return RevokedEntries.read(bytes, 0, bytes.length, hasExtensions)
+  return RevokedEntries.read(bytes, { start: 0, end: bytes.length, hasExtensions }, ISSUER)
 }
 
 describe('the index of entries', () => {
@@ -85,6 +89,7 @@ describe('the index of entries', () => {
         revokedAt: new Date('2025-01-02T03:04:05Z'),
         reason: 'keyCompromise',
         invalidSince: date,
+        isOfOtherIssuer: false,
       })
     }
     const [found] = read(entry(5, TIME, list([invalidityDate(date)]))).entriesOf(Buffer.from([5]))
@@ -104,9 +109,26 @@ describe('the index of entries', () => {
       entry(2, TIME, list([unknownExtension(true, '1.2.3.4'), unknownExtension(false, '1.2.3.5')])),
     ])
     expect(read(bytes).unknownCritical).toEqual(['1.2.3.4'])
-    expect(read(bytes).hasCertificateIssuer).toBe(false)
-    expect(read(entry(1, TIME, list([certificateIssuer('x', false)]))).hasCertificateIssuer).toBe(true)
+    expect(read(bytes).hasOtherIssuer).toBe(false)
+    expect(read(entry(1, TIME, list([certificateIssuer('x', false)]))).hasOtherIssuer).toBe(true)
     expect(read(entry(1, TIME, list([certificateIssuer('x')]))).unknownCritical).toEqual([])
+  })
+
+  it('tells entries of other issuers from those of the list’s own, which an entry may name, too', () => {
+    const bytes = Buffer.concat([
+      entry(1),
+      entry(2, TIME, list([certificateIssuer('x')])),
+      entry(3),
+      entry(4, TIME, list([certificateIssuer('CA')])),
+      entry(5),
+      entry(1, TIME, list([certificateIssuer('x')])),
+    ])
+    const found = (serial: number): boolean[] =>
+      read(bytes)
+        .entriesOf(Buffer.from([serial]))
+        .map(({ isOfOtherIssuer }) => isOfOtherIssuer)
+    expect([1, 2, 3, 4, 5].map(found)).toEqual([[false, true], [true], [true], [false], [false]])
+    expect(read(entry(1, TIME, list([certificateIssuer('CA')]))).hasOtherIssuer).toBe(false)
   })
 
   it.each<[string, Buffer]>([
@@ -128,6 +150,10 @@ describe('the index of entries', () => {
     ],
     ['a padded reason', entry(1, TIME, list([{ ...reasonCode(1), value: Buffer.from('0a020001', 'hex') }]))],
     ['a negative reason', entry(1, TIME, list([{ ...reasonCode(1), value: Buffer.from('0a0180', 'hex') }]))],
+    [
+      'an issuer that is no name',
+      entry(1, TIME, list([{ ...certificateIssuer('x'), value: Buffer.from('0500', 'hex') }])),
+    ],
     ['two reasons', entry(1, TIME, list([reasonCode(1), reasonCode(1)]))],
     ['two dates', entry(1, TIME, list([invalidityDate(new Date(0)), invalidityDate(new Date(0))]))],
     [
@@ -217,7 +243,7 @@ function collidingSerials(): [Buffer, Buffer] {
   for (let i = 0; i < 2 ** 20; i++) {
     const serial = Buffer.alloc(8, 0x40)
     serial.writeUInt32BE(Math.imul(i, 2_654_435_761) >>> 0, 4)
-    const hash = serial.reduce((sum, octet) => Math.imul(sum ^ octet, 0x01000193), 0x811c9dc5) >>> 2
+    const hash = serial.reduce((sum, octet) => Math.imul(sum ^ octet, 0x01000193), 0x811c9dc5) >>> 6
     const twin = seen.get(hash)
     if (twin !== undefined) return [twin, serial]
     seen.set(hash, serial)
@@ -259,7 +285,9 @@ function isReadSlowly(bytes: Buffer): boolean {
       else if (id === '551d18') {
         if (value.peek() !== TAG.generalizedTime) return false
         readTime(value, 'date')
-      } else if (critical || id === '551d1d') {
+      } else if (id === '551d1d') {
+        readGeneralNames(value)
+      } else if (critical) {
         new DerReader(Buffer.from(`06${(id.length / 2).toString(16).padStart(2, '0')}${id}`, 'hex')).oid('id')
         continue
       } else continue

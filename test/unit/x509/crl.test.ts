@@ -59,7 +59,12 @@ describe('a list that can be read', () => {
       serial: null,
     })
     expect(crl.entries.size).toBe(2)
-    expect(crl.find(Buffer.from('1234', 'hex'))).toEqual({ revokedAt, reason: 'superseded', invalidSince: null })
+    expect(crl.find(Buffer.from('1234', 'hex'))).toEqual({
+      revokedAt,
+      reason: 'superseded',
+      invalidSince: null,
+      isOfOtherIssuer: false,
+    })
     expect(crl.find(Buffer.from([7]))?.reason).toBeNull()
     expect(crl.find(Buffer.from([8]))).toBeNull()
   })

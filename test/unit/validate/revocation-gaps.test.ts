@@ -1,0 +1,91 @@
+/** What is not known about revocation is reported: CRLs of other CAs and keys, and CRLs that are required and absent. */
+import { describe, expect, it } from 'vitest'
+import { validateChain, type ValidateChainOptions } from '../../../src/validate/index.js'
+import { codesOf, detailsOf, inputOf, mintChain } from '../../support/judge-chain.js'
+import { codesOfLists } from '../../support/judge-lists.js'
+import { mintCa, mintCrl, type Minted, mintLeaf } from '../../support/mint.js'
+import { findingOf } from '../../support/refused.js'
+
+const chain = mintChain()
+const { root, intermediate } = chain
+const listBy = (issuer: Minted): Buffer => mintCrl({ issuer }).der
+
+function judge(crls: readonly Buffer[], options: Partial<ValidateChainOptions> = {}): ReturnType<typeof validateChain> {
+  return validateChain({ ...inputOf(chain), crls }, { usage: 'server', ...options })
+}
+
+describe('no CRL of the issuer', () => {
+  it('is a warning that names the issuer and those whose CRLs were given', () => {
+    const { ok, findings } = judge([listBy(mintCa({ subject: 'Other' })), listBy(root)])
+    expect(ok).toBe(true)
+    expect(codesOf(findings, 'warning')).toEqual(['revocation/no-crl@0'])
+    expect(detailsOf(findings, 'revocation/no-crl')).toEqual([
+      { issuer: 'CN=Test Intermediate', given: ['CN=Other', 'CN=Test Root'] },
+    ])
+  })
+
+  it('is information for a CA, whose issuer may issue none', () => {
+    const { findings } = judge([listBy(intermediate)])
+    expect(codesOfLists(findings)).toEqual(['revocation/no-crl-for-ca@1'])
+  })
+
+  it('is nothing if no CRL was given', () => {
+    expect(judge([]).findings).toEqual([])
+  })
+})
+
+describe('the option revocation', () => {
+  it('makes an error of a certificate without a CRL of its issuer', () => {
+    expect(codesOf(judge([], { revocation: 'require' }).findings)).toEqual([
+      'revocation/crl-required@0',
+      'revocation/crl-required@1',
+    ])
+    expect(codesOf(judge([listBy(root)], { revocation: 'require' }).findings)).toEqual(['revocation/crl-required@0'])
+    expect(judge([listBy(root), listBy(intermediate)], { revocation: 'require' }).findings).toEqual([])
+  })
+
+  it('finds another path whose CRLs were given', () => {
+    const cross = mintCa({
+      subject: 'Test Intermediate',
+      key: intermediate.key,
+      issuer: mintCa({ subject: 'Elsewhere' }),
+    })
+    const input = {
+      ...inputOf(chain),
+      intermediates: [cross.der, intermediate.der],
+      crls: [listBy(root), listBy(intermediate)],
+    }
+    expect(validateChain(input, { usage: 'server', revocation: 'require' }).ok).toBe(true)
+  })
+
+  it('is one of two values', () => {
+    expect(() => judge([], { revocation: 'always' as 'require' })).toThrow(
+      expect.objectContaining({ code: 'ERR_OPTION_INVALID', message: expect.stringContaining('if-listed') as string }),
+    )
+  })
+})
+
+describe('a CRL that another key of the same CA signed', () => {
+  const renewed = mintCa({ subject: 'Test Root' })
+  const below = mintLeaf({ subject: 'etcd-0', issuer: root })
+  const judged = (...crls: Buffer[]): ReturnType<typeof validateChain> =>
+    validateChain({ leaf: below.der, trustAnchors: [root.der, renewed.der], crls }, { usage: 'client' })
+
+  it('does not count, and the finding names that key', () => {
+    const { findings, ok } = judged(listBy(renewed))
+    expect(ok).toBe(true)
+    expect(codesOfLists(findings)).toEqual(['revocation/no-crl@0', 'revocation/crl-of-other-key'])
+    const { message } = findingOf(findings, 'revocation/crl-of-other-key')
+    expect(message).toContain('another key')
+    expect(detailsOf(findings, 'revocation/crl-of-other-key')).toMatchObject([{ issuer: 'CN=Test Root' }])
+  })
+
+  it('is no fault next to a CRL of the key that signed the certificate', () => {
+    expect(codesOfLists(judged(listBy(root), listBy(renewed)).findings)).toEqual(['revocation/crl-of-other-key'])
+  })
+
+  it('is an error if no trusted key signed it', () => {
+    const stranger = mintCrl({ issuer: mintCa({ subject: 'Test Root' }), extensions: [] }).der
+    expect(codesOf(judged(stranger).findings)).toEqual(['revocation/crl-signature-invalid@1'])
+  })
+})
