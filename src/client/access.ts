@@ -24,6 +24,8 @@ export interface Caller {
   readonly path: CertificateRef[]
   /** The certificate's common name; null where it has none. */
   readonly commonName: string | null
+  /** Whether etcd does not see the certificate at the endpoint that carried the call. */
+  readonly isHidden: boolean
   /** The user of the password; null where none was given. A token decides alone, whatever the certificate says. */
   readonly username: string | null
 }
@@ -44,12 +46,12 @@ export function explainAccess(
 
 function findingFor({ code, details }: StatusObject, call: RefusedCall, caller: Caller): Finding | null {
   const method = call.path.replace(/^\/etcdserverpb\./, '')
-  const { username, commonName } = caller
-  const user = username ?? commonName
+  const { username, commonName, isHidden } = caller
+  const user = username ?? (isHidden ? null : commonName)
   const identity: AccessDetails['identity'] =
-    username !== null ? 'password' : commonName !== null ? 'common-name' : 'none'
+    username !== null ? 'password' : isHidden ? 'hidden' : commonName !== null ? 'common-name' : 'none'
   const who = { identity, user, method }
-  const leaf = identity === 'password' ? null : (caller.path[0] ?? null)
+  const leaf = identity === 'password' || identity === 'hidden' ? null : (caller.path[0] ?? null)
   // Texts of etcd api/v3rpc/rpctypes and server/auth/store.go; Hash answers with the latter's, and code 2.
   if (details.includes('permission denied') && (code === status.PERMISSION_DENIED || code === status.UNKNOWN)) {
     return finding('access/permission-denied', { ...who, ...neededFor(method, call.request) }, leaf)

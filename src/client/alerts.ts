@@ -60,6 +60,10 @@ export function explainAlert(alert: number, context: AlertContext): Finding {
     return finding('handshake/client-ca-unknown', { ...details, issuer: String(last.issuer), accepts, listed }, leaf)
   }
   const aboutUs = ABOUT_US.get(alert)
+  if (aboutUs === 'handshake/client-certificate-refused') {
+    const begin = new Date(Math.max(...chain.map(({ notBefore }) => notBefore.getTime())))
+    return finding(aboutUs, { ...details, begin, age: Date.now() - begin.getTime() }, leaf)
+  }
   if (aboutUs !== undefined) return finding(aboutUs, details, leaf)
   switch (alert) {
     case 40: // handshake_failure

@@ -67,7 +67,7 @@ export function decodeMessage(text: string): string {
   }
 }
 
-/** For answers without `grpc-status` (grpc, doc/http-grpc-status-mapping.md). */
+/** For answers without `grpc-status` (grpc, doc/http-grpc-status-mapping.md); 413 is a limit, which gRPC maps to UNKNOWN. */
 export function statusOfHttp(httpStatus: number | undefined): StatusObject {
   if (httpStatus === undefined || httpStatus === 200)
     return makeStatus(status.UNKNOWN, 'The call ended without a gRPC status')
@@ -80,6 +80,7 @@ const HTTP_STATUS: ReadonlyMap<number, status> = new Map([
   [401, status.UNAUTHENTICATED],
   [403, status.PERMISSION_DENIED],
   [404, status.UNIMPLEMENTED],
+  [413, status.RESOURCE_EXHAUSTED],
   [429, status.UNAVAILABLE],
   [502, status.UNAVAILABLE],
   [503, status.UNAVAILABLE],

@@ -23,7 +23,7 @@ import { armDeadline } from './deadline.js'
 import { methodOf, type Progress } from './transport/call-policy.js'
 import type { Receiver } from './transport/receive-budget.js'
 import { frameMessage, FramingError, MessageReader, timeoutHeader } from './streams/framing.js'
-import { type Answer, callHeaders, isGrpc, readAnswer } from './greeting.js'
+import { type Answer, callHeaders, isGrpc, readAnswer, TOO_LARGE } from './greeting.js'
 
 interface Outgoing {
   framed: Buffer
@@ -293,7 +293,9 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall, Receiver {
       if (!isGrpc(headers)) {
         this.cutShort = true
         this.#foreignAnswer = readAnswer(headers, headers)
-        this.#connection?.distrust()
+        this.#hasStatus = isRefusal(this.#httpStatus)
+        // A limit on the size of a request says nothing about other calls.
+        if (this.#httpStatus !== TOO_LARGE) this.#connection?.distrust()
       }
       if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) this.#receiveTrailers(headers, true)
       else if (!this.#ended) this.#listener?.onReceiveMetadata(metadataOf(headers))
@@ -407,8 +409,7 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall, Receiver {
       this.#end(makeStatus(status.INTERNAL, 'The server sent trailers that do not end the stream'))
       return
     }
-    const refused = this.#httpStatus !== undefined && this.#httpStatus >= 400 && this.#httpStatus < 500
-    this.#hasStatus = isGrpcStatus(headers['grpc-status']) || refused
+    this.#hasStatus = isGrpcStatus(headers['grpc-status']) || isRefusal(this.#httpStatus)
     const received = statusOfTrailers(headers, this.#httpStatus)
     if (received.code !== status.OK) {
       this.#end(received)
@@ -464,4 +465,9 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall, Receiver {
     // What still comes is thrown away, or the stream would never close.
     stream.resume()
   }
+}
+
+/** Whether something refused the request, by an HTTP status of the client's fault. */
+function isRefusal(httpStatus: number | undefined): boolean {
+  return httpStatus !== undefined && httpStatus >= 400 && httpStatus < 500
 }

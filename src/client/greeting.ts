@@ -9,6 +9,7 @@
 import {
   constants,
   type ClientHttp2Session,
+  type ClientHttp2Stream,
   type IncomingHttpHeaders,
   type IncomingHttpStatusHeader,
   type OutgoingHttpHeaders,
@@ -31,6 +32,10 @@ export interface Answer {
   /** Null: it was no answer of gRPC, or its status comes later. */
   readonly grpcStatus: number | null
   readonly grpcMessage: string
+  /** Where a redirect leads to; null for any other answer. */
+  readonly location: string | null
+  /** The title of the page that came; null if none came, or was not read. */
+  readonly title: string | null
   /** What the server's clock said, in milliseconds since 1970; null where it did not say. */
   readonly date: number | null
 }
@@ -75,16 +80,22 @@ export function greet(
     hasleader: 'true',
   })
   let tell: ((answer: Answer) => void) | null = answered
-  const done = (headers: ResponseHeaders, trailers: IncomingHttpHeaders): void => {
-    tell?.(readAnswer(headers, trailers))
+  const done = (headers: ResponseHeaders, trailers: IncomingHttpHeaders, title: string | null = null): void => {
+    tell?.(readAnswer(headers, trailers, title))
     tell = null
   }
+  let isPage = false
   stream.once('response', (headers: ResponseHeaders, flags) => {
     const ended = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0
     if (ended || !isGrpc(headers)) {
-      // The page that may follow is not asked for.
-      if (!ended) stream.close(constants.NGHTTP2_CANCEL)
-      done(headers, headers)
+      if (ended) {
+        done(headers, headers)
+        return
+      }
+      isPage = true
+      readTitle(stream, (title) => {
+        done(headers, headers, title)
+      })
       return
     }
     stream.once('trailers', (trailers: IncomingHttpHeaders) => {
@@ -96,16 +107,44 @@ export function greet(
     failure = error
   })
   stream.once('close', () => {
-    if (tell !== null && !session.destroyed && !session.closed)
+    if (tell !== null && !isPage && !session.destroyed && !session.closed)
       refused(failure ?? new Error('The first call had no answer'))
   })
   stream.resume()
   stream.end(EMPTY_MESSAGE)
 }
 
+/** Most of a page that is read for its title, in bytes, and for how long, in milliseconds. */
+const MAX_PAGE = 4096
+const PAGE_TIMEOUT = 500
+
+/** The beginning of a page says more than its HTTP status, as nginx's "400 No required SSL certificate was sent". */
+function readTitle(stream: ClientHttp2Stream, done: (title: string | null) => void): void {
+  const pieces: Buffer[] = []
+  let size = 0
+  const finish = (): void => {
+    clearTimeout(timer)
+    stream.close(constants.NGHTTP2_CANCEL)
+    const page = Buffer.concat(pieces).toString('utf8', 0, MAX_PAGE)
+    done(/<title>\s*([^<]{1,200}?)\s*<\/title>/i.exec(page)?.[1] ?? null)
+  }
+  const timer = setTimeout(finish, PAGE_TIMEOUT)
+  stream.on('data', (piece: Buffer) => {
+    pieces.push(piece)
+    size += piece.length
+    if (size >= MAX_PAGE) finish()
+  })
+  stream.once('end', finish)
+  stream.once('close', finish)
+}
+
 /** @param trailers Where gRPC's status stands: in the head itself, if the answer is no more than that. */
-export function readAnswer(headers: ResponseHeaders, trailers: IncomingHttpHeaders): Answer {
-  const { ':status': httpStatus = 0, 'content-type': contentType = null, server, date } = headers
+export function readAnswer(
+  headers: ResponseHeaders,
+  trailers: IncomingHttpHeaders,
+  title: string | null = null,
+): Answer {
+  const { ':status': httpStatus = 0, 'content-type': contentType = null, server, date, location } = headers
   const grpcStatus = trailers['grpc-status']
   const time = date === undefined ? NaN : Date.parse(date)
   return {
@@ -114,12 +153,19 @@ export function readAnswer(headers: ResponseHeaders, trailers: IncomingHttpHeade
     server: typeof server === 'string' ? server : null,
     grpcStatus: grpcStatus === undefined ? null : Number(grpcStatus),
     grpcMessage: decodeMessage(String(trailers['grpc-message'] ?? '')),
+    location: typeof location === 'string' ? location : null,
+    title,
     date: Number.isNaN(time) ? null : time,
   }
 }
 
 /** HTTP statuses by which a proxy or a load balancer says that nobody behind it answers now. */
 const NO_BACK_END: ReadonlySet<number> = new Set([429, 502, 503, 504])
+
+/** The request was longer than something in front of etcd takes (RFC 9110 section 15.5.14). */
+export const TOO_LARGE = 413
+/** HTTP statuses by which something in front of etcd refuses the client. */
+const REFUSALS: ReadonlySet<number> = new Set([400, 401, 403, 407])
 
 /** Whether the head of an answer is gRPC's (gRPC over HTTP/2, Response-Headers). */
 export function isGrpc(headers: IncomingHttpHeaders): boolean {
@@ -144,9 +190,14 @@ export function kindOf({ httpStatus, contentType, grpcStatus, grpcMessage }: Ans
 
 /** The finding for an answer that proves no etcd. */
 export function answerFinding(endpoint: string, method: string, answer: Answer): Finding {
-  const { httpStatus, contentType, server, grpcStatus, grpcMessage } = answer
-  const details = { endpoint, method, httpStatus, contentType, server, grpcStatus, detail: grpcMessage }
-  return kindOf(answer) === 'unavailable'
-    ? finding('endpoint/unavailable', details)
-    : finding('endpoint/not-etcd', details)
+  const { httpStatus, contentType, server, grpcStatus, grpcMessage, location, title } = answer
+  const details = { endpoint, method, httpStatus, contentType, server, title, grpcStatus, detail: grpcMessage }
+  if (kindOf(answer) === 'unavailable') return finding('endpoint/unavailable', details)
+  if (grpcStatus === null) {
+    if (httpStatus === TOO_LARGE) return finding('endpoint/request-too-large', details)
+    if (REFUSALS.has(httpStatus)) return finding('endpoint/request-refused', details)
+    if (location !== null && httpStatus >= 300 && httpStatus < 400)
+      return finding('endpoint/redirected', { ...details, location })
+  }
+  return finding('endpoint/not-etcd', details)
 }

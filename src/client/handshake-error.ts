@@ -49,6 +49,41 @@ export interface FailedAttempt {
 
 /** Everything that the evidence tells, the cause that can be acted upon first. */
 export function explainFailure(attempt: FailedAttempt): Finding[] {
+  const found = explainCause(attempt)
+  return [...found, ...serverNameHint(attempt, found)]
+}
+
+/** Failures that a wrong or missing server name causes. */
+const BY_NAME: ReadonlySet<string> = new Set([
+  'san/host-not-covered',
+  'handshake/name-unknown',
+  'handshake/no-common-parameters',
+  'endpoint/reset',
+])
+
+/** A router by SNI chooses nothing for an IP address, and a tunnel has another name than the server behind it. */
+function serverNameHint({ endpoint, name, failure, diagnosis }: FailedAttempt, found: readonly Finding[]): Finding[] {
+  const isLocal = name.kind === 'ip' || name.value === 'localhost'
+  if (!isLocal || endpoint.socketPath !== null || !found.some(({ code }) => BY_NAME.has(code))) return []
+  const [leaf] = (failure.verdict ?? diagnosis.verdict)?.chain ?? []
+  const names = leaf?.subjectAltNames ?? []
+  const covered = names
+    .filter(({ kind }) => kind === 'dns')
+    .slice(0, MAX_NAMES)
+    .map(({ value }) => value)
+  return [
+    finding('handshake/server-name', {
+      endpoint: endpoint.url,
+      sent: name.kind === 'dns' ? name.value : null,
+      covered,
+    }),
+  ]
+}
+
+/** Names of a certificate that a finding shows. */
+const MAX_NAMES = 20
+
+function explainCause(attempt: FailedAttempt): Finding[] {
   const { endpoint, name, accepted, failure } = attempt
   const { authorities } = attempt.diagnosis
   // Our own rules spoke: nothing that came after them says more.
@@ -56,7 +91,10 @@ export function explainFailure(attempt: FailedAttempt): Finding[] {
     return refusedServer(attempt, failure.verdict, 'by the rules of this client')
   if (failure.alert !== null) {
     const found = explainAlert(failure.alert, { endpoint: endpoint.url, name, accepted, failure, authorities })
-    return [...besideOwn(found, attempt), ...compareClocks(attempt, (time) => !areValid(accepted, time))]
+    const clocks = compareClocks(attempt, (time) => !areValid(accepted, time))
+    // OpenSSL alone sends the alert 42 for a certificate that has not begun: that two clocks agree says nothing of others.
+    const told = failure.alert === 42 ? clocks.filter(({ code }) => code === 'handshake/clock-differs') : clocks
+    return [...besideOwn(found, attempt), ...told]
   }
   if (failure.timedOut) return [explainTimeout(attempt)]
   switch (failure.stage) {
@@ -68,7 +106,7 @@ export function explainFailure(attempt: FailedAttempt): Finding[] {
     case 'settings':
       return explainAfterHandshake(attempt)
     case 'greeting':
-      return [explainGreeting(attempt)]
+      return explainGreeting(attempt)
   }
 }
 
@@ -78,13 +116,19 @@ export function explainFailure(attempt: FailedAttempt): Finding[] {
  */
 function besideOwn(refusal: Finding, { endpoint: { url }, accepted }: FailedAttempt): Finding[] {
   const own = reportNow(accepted).findings.map((each) =>
-    each.code === 'chain/client-ca-not-given' && refusal.code === 'handshake/client-certificate-refused'
+    each.code === 'chain/client-ca-not-given' && ABOUT_CERTIFICATE.has(refusal.code)
       ? finding('handshake/client-ca-suspect', { ...each.details, endpoint: url }, each.certificate)
       : each,
   )
   const isError = ({ severity }: Finding): boolean => severity === 'error'
   return [...own.filter(isError), refusal, ...own.filter((each) => !isError(each))]
 }
+
+/** Refusals of our certificate that do not say why. */
+const ABOUT_CERTIFICATE: ReadonlySet<string> = new Set([
+  'handshake/client-certificate-refused',
+  'endpoint/request-refused',
+])
 
 /** Codes that say that no etcd gave an answer, neither good nor bad; a proxy without a back end speaks for nobody. */
 const NO_ANSWER: ReadonlySet<string> = new Set([
@@ -101,11 +145,16 @@ const NO_ANSWER: ReadonlySet<string> = new Set([
   'endpoint/stalled',
   'endpoint/unavailable',
   'endpoint/no-quorum',
+  'endpoint/closed-after-handshake',
+  'endpoint/local-limit',
 ])
 
 /** Whether an endpoint with these findings answered and refused, or was refused. */
 export function hasAnswered(findings: readonly Finding[]): boolean {
-  return findings.some((each) => each.severity === 'error' && !NO_ANSWER.has(each.code))
+  return findings.some((each) => {
+    if (each.code === 'endpoint/reset') return each.details.answered
+    return each.severity === 'error' && !NO_ANSWER.has(each.code)
+  })
 }
 
 function refusedServer(attempt: FailedAttempt, verdict: ServerVerdict, reason: string): Finding[] {
@@ -119,13 +168,14 @@ function refusedServer(attempt: FailedAttempt, verdict: ServerVerdict, reason: s
 }
 
 function explainTimeout({ endpoint: { url, host }, failure, timeout }: FailedAttempt): Finding {
+  const address = failure.target?.address ?? null
   switch (failure.stage) {
     case 'lookup':
       return finding('endpoint/lookup-timeout', { endpoint: url, host: host.value, timeout })
     case 'connect':
-      return finding('endpoint/connect-timeout', { endpoint: url, timeout })
+      return finding('endpoint/connect-timeout', { endpoint: url, address, timeout })
     case 'handshake':
-      return finding('endpoint/silent', { endpoint: url, timeout })
+      return finding('endpoint/silent', { endpoint: url, address, timeout })
     case 'settings':
     case 'greeting': {
       const after = failure.stage === 'settings' ? 'handshake' : 'settings'
@@ -136,19 +186,26 @@ function explainTimeout({ endpoint: { url, host }, failure, timeout }: FailedAtt
 
 function explainConnect({ endpoint: { url, host }, failure, timeout }: FailedAttempt): Finding {
   const errorCode = codeOf(failure.error)
+  const address = failure.target?.address ?? null
   switch (errorCode) {
+    case 'EMFILE':
+    case 'ENFILE':
+    case 'EADDRNOTAVAIL':
+    case 'ENOBUFS':
+    case 'ENOMEM':
+      return finding('endpoint/local-limit', { endpoint: url, errorCode })
     case 'ECONNREFUSED':
     // A unix socket that does not exist.
     case 'ENOENT':
-      return finding('endpoint/refused', { endpoint: url })
+      return finding('endpoint/refused', { endpoint: url, address })
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
     case 'ENODATA':
       return finding('endpoint/name-not-found', { endpoint: url, host: host.value, errorCode })
     case 'ETIMEDOUT':
-      return finding('endpoint/connect-timeout', { endpoint: url, timeout })
+      return finding('endpoint/connect-timeout', { endpoint: url, address, timeout })
     default:
-      return finding('endpoint/connect-failed', { endpoint: url, errorCode })
+      return finding('endpoint/connect-failed', { endpoint: url, address, errorCode })
   }
 }
 
@@ -179,7 +236,7 @@ function explainHandshake(attempt: FailedAttempt): Finding[] {
   if (isConnectionEnd(failure.error)) {
     // In TLS 1.2 a server sees our certificate before the handshake ends, and some only close then.
     if (failure.certificateSent === true) return closedWithoutAlert(attempt)
-    return [finding('endpoint/reset', { endpoint, errorCode })]
+    return [finding('endpoint/reset', { endpoint, errorCode, answered: failure.answered })]
   }
   return [finding('handshake/failed', { endpoint, errorCode, detail: failure.error?.message.trim() ?? '' })]
 }
@@ -212,15 +269,42 @@ function explainAfterHandshake(attempt: FailedAttempt): Finding[] {
     const detail = `it closes such connections, and answers "${attempt.diagnosis.http1}" to HTTP/1.1, as etcd’s peer port does`
     return [finding('endpoint/not-http2', { endpoint: endpoint.url, protocol: failure.protocol ?? 'TLS', detail })]
   }
-  if (failure.alpn === 'h2' && isConnectionEnd(failure.error)) return closedWithoutAlert(attempt)
+  if (isConnectionEnd(failure.error)) {
+    // A server that asked for no certificate has nothing against ours.
+    if (failure.certificateSent === false) return [closedUnasked(attempt)]
+    if (failure.alpn === 'h2') return closedWithoutAlert(attempt)
+  }
   const detail = failure.error === null ? 'it closed the connection' : failure.error.message.trim()
   return [finding('endpoint/not-http2', { endpoint: endpoint.url, protocol: failure.protocol ?? 'TLS', detail })]
 }
 
 /** HTTP/2 is there, so the certificates are good on both sides. */
-function explainGreeting({ endpoint: { url }, failure: { answer, error } }: FailedAttempt): Finding {
-  if (answer !== null) return answerFinding(url, GREETING_METHOD, answer)
-  return finding('endpoint/lost', { endpoint: url, reason: 'closed', detail: error?.message.trim() ?? '' })
+function explainGreeting(attempt: FailedAttempt): Finding[] {
+  const {
+    endpoint: { url },
+    failure: { answer, error, certificateSent },
+  } = attempt
+  if (answer !== null) {
+    const found = answerFinding(url, GREETING_METHOD, answer)
+    // The status by which nginx refuses a client certificate.
+    return answer.httpStatus === 400 && certificateSent === true ? besideOwn(found, attempt) : [found]
+  }
+  return [finding('endpoint/lost', { endpoint: url, reason: 'closed', detail: error?.message.trim() ?? '' })]
+}
+
+function closedUnasked({ endpoint, failure }: FailedAttempt): Finding {
+  const leaf = failure.verdict?.chain[0]
+  const details = {
+    endpoint: endpoint.url,
+    protocol: failure.protocol ?? 'TLS',
+    subject: leaf?.subject.toString() ?? 'unknown',
+    issuer: leaf?.issuer.toString() ?? 'unknown',
+  }
+  return finding(
+    'endpoint/closed-after-handshake',
+    details,
+    leaf === undefined ? null : certificateRef(leaf, 'leaf', 0),
+  )
 }
 
 function closedWithoutAlert(attempt: FailedAttempt): Finding[] {

@@ -1,6 +1,7 @@
 /** One endpoint over time: dialled, proved, lost, dialled again; always able to say how it stands and why. */
 import type { FailedAddress } from '../report/catalogue/endpoint.js'
 import type { Finding } from '../report/finding.js'
+import { certificateRef } from '../x509/certificate.js'
 import type { Host } from '../x509/names.js'
 import type { Accepted } from './accept.js'
 import type { Connection, DownListener, DownReason } from './transport/connection.js'
@@ -33,8 +34,8 @@ export interface MemberParts {
 /** What came of dialling with credentials that are not in use yet. */
 export type Trial = { ok: true; dialled: Dialled } | { ok: false; findings: Finding[] }
 
-/** The alert by which a server says that our certificate is out of its validity (RFC 8446 section 6.2). */
-const CERTIFICATE_EXPIRED = 45
+/** The alerts by which a server says that our certificate is out of its validity (RFC 8446 section 6.2), and OpenSSL that it has not begun. */
+const OUT_OF_VALIDITY: ReadonlySet<number | null> = new Set([45, 42])
 const PAUSES = { first: 100, longest: 5000 }
 /** An endpoint that was ready this long ends the back-off, in milliseconds; a connection lost sooner counts as a failure. */
 const LONG_LIVED = 10_000
@@ -100,6 +101,11 @@ export class Member {
   /** Whether the member had a leader when it was connected; false unless it is connected. */
   get connectedWithLeader(): boolean {
     return this.#dialled !== null && this.#dialled.answer.grpcMessage !== NO_LEADER
+  }
+
+  /** Whether etcd sees no certificate of this client: the server did not ask for one, or calls itself a proxy. */
+  get hidesCertificate(): boolean {
+    return this.#dialled !== null && (this.#dialled.certificateSent === false || this.#dialled.answer.server !== null)
   }
 
   /** Whether it is connected and not known to lack a leader. */
@@ -273,10 +279,10 @@ export class Member {
       const request = { endpoint, name, accepted, failure, timeout: timeLeft, signal: this.#life.signal }
       const diagnosis = await diagnose(request)
       // The server took our certificate for one that is out of its validity: another one may know what time it is.
-      const clock = alert === CERTIFICATE_EXPIRED ? await this.#parts.otherClock() : diagnosis.clock
+      const clock = OUT_OF_VALIDITY.has(alert) ? await this.#parts.otherClock() : diagnosis.clock
       diagnosed = { key, accepted, diagnosis: { ...diagnosis, clock } }
       // The others may just be on their way, and asking them costs no connection.
-      this.#diagnosed = alert === CERTIFICATE_EXPIRED && clock === null ? null : diagnosed
+      this.#diagnosed = OUT_OF_VALIDITY.has(alert) && clock === null ? null : diagnosed
     }
     const { diagnosis } = diagnosed
     const findings = explainFailure({ endpoint, name, accepted, failure, diagnosis, timeout: dialTimeout })
@@ -293,8 +299,7 @@ export class Member {
     this.#dialled = dialled
     this.#diagnosed = null
     const { url } = this.endpoint
-    const notAsked =
-      dialled.certificateSent === false ? [finding('handshake/client-certificate-not-asked', { endpoint: url })] : []
+    const notAsked = dialled.certificateSent === false ? [notAskedFinding(url, dialled)] : []
     const others = this.#otherAddresses(dialled.address, dialled.failedAddresses)
     this.#change('ready', [...notAsked, ...others])
     // It may have broken since its first call was answered.
@@ -353,6 +358,13 @@ export class Member {
     this.#findings = [...findings]
     this.#parts.onChange()
   }
+}
+
+function notAskedFinding(endpoint: string, { verdict, answer: { server } }: Dialled): Finding {
+  const [leaf] = verdict.chain
+  const details = { endpoint, subject: String(leaf?.subject ?? ''), issuer: String(leaf?.issuer ?? ''), server }
+  const ref = leaf === undefined ? null : certificateRef(leaf, 'leaf', 0)
+  return finding('handshake/client-certificate-not-asked', details, ref)
 }
 
 function codeOf(error: Error | null): string {

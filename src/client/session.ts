@@ -1,7 +1,7 @@
 /** The TLS side of one client: its credentials, its endpoints, and what is said about them. */
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
 import { EtcdMtlsError } from '../errors.js'
-import type { Finding } from '../report/finding.js'
+import type { Finding, FindingCode } from '../report/finding.js'
 import { makeReport, type Report } from '../report/report.js'
 import { type Accepted, reportNow } from './accept.js'
 import { type Caller, explainAccess } from './access.js'
@@ -29,6 +29,13 @@ const MAX_RECEIVE_LENGTH = 4 * 1024 * 1024
  * reported at once, short enough that a dead member does not hold up the start.
  */
 const SETTLE_GRACE = 250
+
+/** What is known of the environment, by the codes of failures that it may explain. */
+const EXPLAINS: Readonly<Partial<Record<FindingCode, RegExp>>> = {
+  'environment/proxy': /endpoint\/(?:refused|name-not-found|lookup-timeout|connect-|silent|reset)/,
+  'environment/extra-cas': /chain\/.*handshake\/server-certificate-refused/,
+  'environment/verification-off': /handshake\/server-certificate-refused/,
+}
 
 export class Session implements TlsSession {
   readonly members: Members
@@ -80,7 +87,8 @@ export class Session implements TlsSession {
     const maxReceiveLength = typeof limit === 'number' ? limit : MAX_RECEIVE_LENGTH
     this.members = new Members(this.#members, { dialTimeout, maxReceiveLength, requireLeader: options.requireLeader })
     this.members.explainLogin = (error) => this.#explainLogin(error)
-    this.members.explainRefusal = (outcome, call) => explainAccess(outcome, call, this.#caller) ?? notEtcd(call)
+    this.members.explainRefusal = (outcome, call) =>
+      explainAccess(outcome, call, this.#callerAt(call.carriedBy)) ?? notEtcd(call)
     this.#expiry = new Expiry((event) => {
       this.#events.emit(event)
     })
@@ -264,15 +272,24 @@ export class Session implements TlsSession {
     return noLogin(error, username, this.#accepted.report.path)
   }
 
-  /** Who etcd takes this client for, with the credentials in use now. */
-  get #caller(): Caller {
+  /** Who etcd takes this client for at an endpoint, with the credentials in use now. */
+  #callerAt(authority: string | null): Caller {
     const { report, credentials } = this.#accepted
     const [leaf] = credentials.chain
-    return { path: report.path, commonName: leaf.subject.commonName, username: this.#options.auth?.username ?? null }
+    const member = this.#members.find(({ endpoint }) => endpoint.authority === authority)
+    return {
+      path: report.path,
+      commonName: leaf.subject.commonName,
+      isHidden: member?.hidesCertificate ?? false,
+      username: this.#options.auth?.username ?? null,
+    }
   }
 
   #reportOnEndpoints(): Report {
     const findings = this.#members.flatMap((each) => each.findings)
-    return makeReport({ checkedAt: new Date(), path: this.#accepted.report.path, findings })
+    const notes = this.#notes.filter(
+      (each) => EXPLAINS[each.code]?.test(findings.map(({ code }) => code).join()) === true,
+    )
+    return makeReport({ checkedAt: new Date(), path: this.#accepted.report.path, findings: [...findings, ...notes] })
   }
 }

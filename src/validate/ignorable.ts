@@ -79,6 +79,7 @@ const OF_OTHER_ROOMS: ReadonlySet<unknown> = new Set<FindingCode>([
   'handshake/client-certificate-not-asked',
   'handshake/clock-agrees',
   'handshake/clock-differs',
+  'handshake/server-name',
   'key/encryption-weak',
   'key/passphrase-unneeded',
   'key/several',

@@ -124,6 +124,7 @@ export const PARAMETER_CAUSES: CauseGroup = {
     {
       cause: 'etcd does not ask for a client certificate (no --trusted-ca-file)',
       ...CONNECTS,
+      certificate: 'server leaf CN=etcd',
       codes: ['handshake/client-certificate-not-asked'],
       setUp: etcd('open'),
     },
@@ -217,9 +218,10 @@ export const NETWORK_CAUSES: CauseGroup = {
       setUp: peer(() => answeringPeer(Buffer.from('SSH-2.0-OpenSSH_9\r\n'))),
     },
     {
-      cause: 'a connection that is cut in the handshake, as by a firewall',
-      ...REFUSED,
+      cause: 'connections are accepted and closed, as by a TCP proxy without its etcd',
+      ...UNREACHABLE,
       codes: ['endpoint/reset'],
+      details: { answered: false },
       setUp: peer(() => answeringPeer()),
     },
     {

@@ -42,6 +42,8 @@ export interface AddressFailure {
   certificateSent: boolean | null
   /** The answer to the first call if it is not etcd's; null if no answer arrived. */
   answer: Answer | null
+  /** Whether the server sent anything. */
+  answered: boolean
 }
 
 /** A connection and the results of its handshake. */
@@ -153,6 +155,7 @@ export class AddressAttempt {
       verdict: this.#verdict,
       certificateSent: this.#certificateSent(),
       answer: this.#answer,
+      answered: this.#raw.bytesRead > 0,
     }
     this.#session?.destroy()
     this.#socket?.destroy()

@@ -152,6 +152,7 @@ class Race {
       verdict: null,
       certificateSent: null,
       answer: null,
+      answered: false,
     })
     this.#fail()
   }

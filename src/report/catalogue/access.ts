@@ -3,8 +3,11 @@ import { row } from '../row.js'
 
 /** Who etcd takes the caller for, and by what. */
 export interface AccessDetails {
-  /** What etcd goes by: the certificate's common name, a password's token, or nothing. */
-  identity: 'common-name' | 'password' | 'none'
+  /**
+   * What etcd goes by: the certificate's common name, a password's token, or nothing. `hidden`: what stands in front of etcd, or etcd
+   * itself, did not ask for the certificate, or a proxy answered, so that etcd does not see its common name.
+   */
+  identity: 'common-name' | 'password' | 'none' | 'hidden'
   /** The user's name; null where there is none. */
   user: string | null
   /** The call, as `KV/Put`. */
@@ -32,10 +35,12 @@ export const access = {
     ],
     message: ({ method, permission, key, ...who }) =>
       `etcd refuses ${method} to ${describe(who)}${permission === null ? '' : `, which needs ${needed(permission, key)}`}.`,
-    remedy: ({ user, permission, key, rangeEnd }) =>
-      user === null
-        ? 'Present a certificate with a common name that is an etcd user, or log in with the option auth.'
-        : `See what it has with "etcdctl user get ${user} --detail" (where that says "user name not found": "etcdctl user add ${user} --no-password"); then ${grant(user, permission, key, rangeEnd)}.`,
+    remedy: ({ identity, user, permission, key, rangeEnd }) =>
+      identity === 'hidden'
+        ? BEHIND_PROXY
+        : user === null
+          ? 'Present a certificate with a common name that is an etcd user, or log in with the option auth.'
+          : `See what it has with "etcdctl user get ${user} --detail" (where that says "user name not found": "etcdctl user add ${user} --no-password"); then ${grant(user, permission, key, rangeEnd)}.`,
   }),
   'access/user-not-found': row<AccessDetails>({
     severity: 'error',
@@ -47,8 +52,10 @@ export const access = {
       { by: 'etcd', words: 'auth: user not found' },
     ],
     message: ({ method, ...who }) => `etcd refuses ${method}: it has no user for ${describe(who)}.`,
-    remedy: ({ user }) =>
-      `Add it with "etcdctl user add ${user ?? 'NAME'} --no-password" and grant it a role, or present a certificate with the name of a user that exists.`,
+    remedy: ({ identity, user }) =>
+      identity === 'hidden'
+        ? BEHIND_PROXY
+        : `Add it with "etcdctl user add ${user ?? 'NAME'} --no-password" and grant it a role, or present a certificate with the name of a user that exists.`,
   }),
   'access/user-missing': row<AccessDetails>({
     severity: 'error',
@@ -62,11 +69,15 @@ export const access = {
     message: ({ method, identity, user }) =>
       identity === 'common-name' && user !== null
         ? `etcd refuses ${method}: it sees no user, although the certificate has the common name "${user}".`
-        : `etcd refuses ${method}: it sees no user, and the certificate has no common name.`,
-    remedy: ({ user }) =>
-      user === null
-        ? 'Present a certificate whose common name is an etcd user, or log in with the option auth.'
-        : 'Start etcd with --client-cert-auth=true, without which it ignores the common name; or log in with the option auth.',
+        : identity === 'hidden'
+          ? `etcd refuses ${method}: it sees no user, and it does not see the certificate of this client.`
+          : `etcd refuses ${method}: it sees no user, and the certificate has no common name.`,
+    remedy: ({ identity, user }) =>
+      identity === 'hidden'
+        ? BEHIND_PROXY
+        : user === null
+          ? 'Present a certificate whose common name is an etcd user, or log in with the option auth.'
+          : 'Start etcd with --client-cert-auth=true, without which it ignores the common name; or log in with the option auth.',
   }),
   'access/token-refused': row<AccessDetails>({
     severity: 'error',
@@ -83,7 +94,11 @@ export const access = {
   }),
 }
 
+const BEHIND_PROXY =
+  'If a proxy stands in front of etcd, etcd sees the user of the proxy’s certificate: grant that user the role, let the proxy pass TCP connections on, use the URLs of the members themselves, or log in with the option auth. If none does, start etcd with --client-cert-auth and --trusted-ca-file.'
+
 function describe({ identity, user }: Pick<AccessDetails, 'identity' | 'user'>): string {
+  if (identity === 'hidden') return 'the user that it sees, which is not the common name of this client’s certificate'
   if (user === null) return 'a caller without a user'
   return identity === 'password' ? `the user "${user}" (by password)` : `the user "${user}" (by the common name)`
 }

@@ -13,6 +13,8 @@ export interface AnswerDetails {
   contentType: string | null
   /** What the server calls itself, or null. */
   server: string | null
+  /** The title of the page that came with it, or null. */
+  title: string | null
   /** The status of gRPC; null where it was no answer of gRPC. */
   grpcStatus: number | null
   /** The text that came with the gRPC status. */
@@ -26,20 +28,32 @@ export interface FailedAddress {
   reason: string
 }
 
-function answered({ method, httpStatus, contentType, server, grpcStatus, detail }: AnswerDetails): string {
+function answered({ method, httpStatus, contentType, server, title, grpcStatus, detail }: AnswerDetails): string {
   const by = server === null ? '' : `, server "${server}"`
   if (grpcStatus !== null) {
     return `answered the call ${method} with gRPC status ${String(grpcStatus)} (${detail === '' ? 'no text' : `"${detail}"`}${by})`
   }
-  return `answered the call ${method} with HTTP status ${String(httpStatus)} and without gRPC (${contentType ?? 'no content type'}${by})`
+  return `answered the call ${method} with HTTP status ${String(httpStatus)} and without gRPC (${contentType ?? 'no content type'}${by}${title === null ? '' : `, page title "${title}"`})`
+}
+
+/** An address that a name was resolved to, in brackets. */
+function at(endpoint: string, address: string | null): string {
+  return address === null || endpoint.includes(address) ? endpoint : `${endpoint} (${address})`
+}
+
+const REFUSED: Readonly<Record<number, string>> = {
+  400: 'That is how nginx (ssl_verify_client) refuses a client certificate that it does not trust, or that was not sent; the page title says which. Issue the client certificate from a CA in the ssl_client_certificate of the proxy',
+  401: 'The proxy requires a log-in of HTTP, which a client of etcd does not have. Let the proxy verify client certificates instead',
+  403: 'A rule of the proxy forbids this client. Allow it there, by its certificate or its address',
+  407: 'The proxy requires a log-in of HTTP, which a client of etcd does not have. Let the proxy verify client certificates instead',
 }
 
 export const endpoint = {
-  'endpoint/refused': row<{ endpoint: string }>({
+  'endpoint/refused': row<{ endpoint: string; /** The address that was dialled. */ address: string | null }>({
     severity: 'error',
     meaning: 'Nothing listens at the endpoint: the connection was refused.',
     source: 'connect(2): ECONNREFUSED',
-    message: ({ endpoint }) => `Nothing listens at ${endpoint}.`,
+    message: ({ endpoint, address }) => `Nothing listens at ${at(endpoint, address)}.`,
     remedy: ({ endpoint }) => `Check that etcd runs and that its --listen-client-urls cover ${endpoint}.`,
   }),
   'endpoint/name-not-found': row<{ endpoint: string; host: string; errorCode: string }>({
@@ -60,20 +74,22 @@ export const endpoint = {
     remedy: ({ host }) =>
       `Check that the name servers of this machine can be reached: "getent hosts ${host}" must answer at once. Or raise dialTimeout.`,
   }),
-  'endpoint/connect-failed': row<{ endpoint: string; errorCode: string }>({
+  'endpoint/connect-failed': row<{ endpoint: string; address: string | null; errorCode: string }>({
     severity: 'error',
     meaning:
       'The TCP connection to the endpoint failed for another reason than a refusal: no route, a firewall, a local limit.',
     source: 'connect(2)',
-    message: ({ endpoint, errorCode }) => `No TCP connection to ${endpoint} could be made (${errorCode}).`,
+    message: ({ endpoint, address, errorCode }) =>
+      `No TCP connection to ${at(endpoint, address)} could be made (${errorCode}).`,
     remedy: ({ endpoint }) => `Check the address and the route to ${endpoint}, and the firewalls between.`,
   }),
-  'endpoint/connect-timeout': row<{ endpoint: string; timeout: number }>({
+  'endpoint/connect-timeout': row<{ endpoint: string; address: string | null; timeout: number }>({
     severity: 'error',
     meaning:
       'Nothing at all came back from the endpoint’s address within the dial time-out: packets are dropped, or the host is off.',
     source: 'connect(2): no answer to SYN',
-    message: ({ endpoint, timeout }) => `No TCP connection to ${endpoint} came about within ${seconds(timeout)}.`,
+    message: ({ endpoint, address, timeout }) =>
+      `No TCP connection to ${at(endpoint, address)} came about within ${seconds(timeout)}.`,
     remedy: ({ endpoint }) =>
       `Check that the host is up and that no firewall drops the packets to ${endpoint}. Over a slow network raise dialTimeout.`,
   }),
@@ -96,15 +112,15 @@ export const endpoint = {
     remedy: ({ endpoint }) =>
       `Remove addresses of ${endpoint} at which no etcd listens from DNS or /etc/hosts, or start etcd with --listen-client-urls that cover them.`,
   }),
-  'endpoint/silent': row<{ endpoint: string; timeout: number }>({
+  'endpoint/silent': row<{ endpoint: string; address: string | null; timeout: number }>({
     severity: 'error',
     meaning:
-      'The endpoint accepts TCP connections and never answers the TLS handshake: a paused process, a load balancer without a back end, a service that waits for the client to speak another protocol.',
+      'The endpoint accepts TCP connections and never answers the TLS handshake: a paused process, a load balancer without a back end, a service that waits for the client to speak another protocol, or a network path that drops long packets.',
     source: 'etcd GHSA-6vch-q96h-7gc3 (handshake time-out since 3.5.33, 3.6.14)',
-    message: ({ endpoint, timeout }) =>
-      `${endpoint} accepts connections, but did not answer the TLS handshake within ${seconds(timeout)}.`,
-    remedy: ({ endpoint }) =>
-      `Check that the process behind ${endpoint} is etcd and is not paused or overloaded, and that the load balancer before it has a back end.`,
+    message: ({ endpoint, address, timeout }) =>
+      `${at(endpoint, address)} accepts connections, but did not answer the TLS handshake within ${seconds(timeout)}.`,
+    remedy: ({ endpoint, address }) =>
+      `Check that the process behind ${endpoint} is etcd and is not paused or overloaded, and that the load balancer before it has a back end. Over a VPN or a tunnel, check that long packets pass: "ping -M do -s 1472 ${address ?? 'HOST'}" must be answered, or the MTU must be lowered.`,
   }),
   'endpoint/stalled': row<{ endpoint: string; timeout: number; protocol: string; after: 'handshake' | 'settings' }>({
     severity: 'error',
@@ -120,15 +136,24 @@ export const endpoint = {
         ? `Check that ${endpoint} is etcd’s client port, and that etcd there is not paused or overloaded.`
         : `Check that etcd behind ${endpoint} is not paused or overloaded, and that the proxy before it, where there is one, reaches it.`,
   }),
-  'endpoint/reset': row<{ endpoint: string; errorCode: string }>({
+  'endpoint/reset': row<{
+    endpoint: string
+    errorCode: string
+    /** Whether the endpoint sent anything before it closed the connection. */
+    answered: boolean
+  }>({
     severity: 'error',
     meaning:
-      'The endpoint closed the connection during the TLS handshake without a TLS alert: it is no TLS port, or something between cuts connections.',
+      'The endpoint closed the connection during the TLS handshake without a TLS alert: it is no TLS port, or something between cuts connections. If it sent nothing at all, it counts as unreachable: a TCP proxy, a load balancer or a port-forward without its back end does so.',
     source: 'RFC 8446 section 6: a TLS peer says why by an alert',
-    message: ({ endpoint, errorCode }) =>
-      `${endpoint} closed the connection during the TLS handshake without saying why (${errorCode}).`,
-    remedy: ({ endpoint }) =>
-      `Check that ${endpoint} is a TLS port of etcd, and look for a proxy, a service mesh or a firewall between that cuts the connection.`,
+    message: ({ endpoint, errorCode, answered }) =>
+      answered
+        ? `${endpoint} closed the connection during the TLS handshake without a reason (${errorCode}).`
+        : `${endpoint} accepts connections and closes them without an answer (${errorCode}).`,
+    remedy: ({ endpoint, answered }) =>
+      answered
+        ? `Check that ${endpoint} is a TLS port of etcd, and look for a proxy, a service mesh or a firewall between that cuts the connection.`
+        : `If a TCP proxy, a load balancer or a port-forward stands at ${endpoint}, check that it reaches etcd. Otherwise check that the port is a TLS port of etcd, and that no firewall cuts connections.`,
   }),
   'endpoint/plaintext': row<{ endpoint: string; protocol: 'http/1.1' | 'h2c' }>({
     severity: 'error',
@@ -165,6 +190,65 @@ export const endpoint = {
     message: (details) => `${details.endpoint} ${answered(details)}: it is not etcd’s client port.`,
     remedy: ({ endpoint }) =>
       `Use a URL of etcd’s --listen-client-urls; ${endpoint} may be its metrics port, its HTTP-only port, a proxy that does not pass gRPC on, or another web server ("curl --cacert ca.crt --cert client.crt --key client.key ${endpoint}/version" shows which).`,
+  }),
+  'endpoint/request-refused': row<AnswerDetails>({
+    severity: 'error',
+    meaning:
+      'Something in front of etcd ended TLS and refused the client by an HTTP status: 400 (nginx, for a client certificate that it does not trust or that was not sent), 401 or 407 (a log-in of HTTP is required), 403 (a rule forbids the client). etcd itself answers gRPC.',
+    source: 'RFC 9110 section 15.5; nginx ngx_http_ssl_module, ssl_verify_client',
+    refusals: [{ by: 'Node', words: 'PERMISSION_DENIED: Received HTTP status code 403' }],
+    message: (details) => `${details.endpoint} ${answered(details)}: a proxy in front of etcd refuses the client.`,
+    remedy: ({ endpoint, httpStatus }) =>
+      `${REFUSED[httpStatus] ?? 'A proxy refuses the call'}. Or use the URLs of the members themselves instead of ${endpoint}.`,
+  }),
+  'endpoint/redirected': row<AnswerDetails & { location: string }>({
+    severity: 'error',
+    meaning:
+      'The endpoint answered with a redirect. etcd never redirects; a web server or an ingress in front of it does.',
+    source: 'RFC 9110 section 15.4',
+    message: (details) =>
+      `${details.endpoint} ${answered(details)}: it redirects to ${details.location}, which etcd never does.`,
+    remedy: ({ endpoint }) =>
+      `Use a URL of etcd’s --listen-client-urls instead of ${endpoint}, or let the proxy pass gRPC on instead of redirecting it.`,
+  }),
+  'endpoint/request-too-large': row<AnswerDetails>({
+    severity: 'error',
+    meaning:
+      'Something in front of etcd refused one request because it is longer than it takes (HTTP status 413). Other calls are not concerned.',
+    source: 'RFC 9110 section 15.5.14; nginx client_max_body_size; etcd --max-request-bytes',
+    refusals: [{ by: 'Node', words: 'RESOURCE_EXHAUSTED: Received HTTP status code 413' }],
+    message: (details) =>
+      `${details.endpoint} ${answered(details)}: the request is longer than the proxy in front of etcd takes.`,
+    remedy: ({ endpoint }) =>
+      `Raise the limit of the proxy at ${endpoint} to etcd’s own --max-request-bytes, which is 1.5 MiB by default (nginx: client_max_body_size 2m), or write less at once.`,
+  }),
+  'endpoint/closed-after-handshake': row<{
+    endpoint: string
+    protocol: string
+    /** The certificate that the server presented. */
+    subject: string
+    issuer: string
+  }>({
+    severity: 'error',
+    meaning:
+      'The server did not ask for a client certificate, and closed the connection right after the handshake. So it has nothing against our certificate, which it never saw. Something in front of etcd that ends TLS does so while it does not reach etcd (haproxy in mode tcp, a load balancer).',
+    source: 'RFC 8446 section 4.3.2 (CertificateRequest); haproxy, bind ssl in mode tcp',
+    message: ({ endpoint, protocol, subject, issuer }) =>
+      `${endpoint} finished the ${protocol} handshake without asking for a client certificate, and closed the connection. Its certificate is "${subject}" of "${issuer}".`,
+    remedy: ({ endpoint, subject }) =>
+      `If "${subject}" is the certificate of a proxy or load balancer at ${endpoint}, check there that it reaches etcd, and in its log why it closed the connection. If it is etcd’s, look at etcd’s log. Or use the URLs of the members themselves.`,
+  }),
+  'endpoint/local-limit': row<{ endpoint: string; errorCode: string }>({
+    severity: 'error',
+    meaning:
+      'This process or this machine has no file descriptor, port or memory left for one more connection (EMFILE, ENFILE, EADDRNOTAVAIL, ENOBUFS, ENOMEM). The endpoint was not reached, and is not the cause.',
+    source: 'socket(2), connect(2); getrlimit(2), RLIMIT_NOFILE',
+    message: ({ endpoint, errorCode }) =>
+      `No connection to ${endpoint} could be opened: ${LIMITS[errorCode] ?? 'a limit of this machine is reached'} (${errorCode}).`,
+    remedy: ({ errorCode }) =>
+      errorCode === 'EMFILE'
+        ? 'Raise the limit of open files of this process ("ulimit -n", LimitNOFILE= of systemd), and look for files and sockets that it does not close ("ls /proc/PID/fd").'
+        : 'Look for processes of this machine that hold files, ports or memory ("ss -s", "sysctl fs.file-nr"), and raise the limit that is reached.',
   }),
   'endpoint/unavailable': row<AnswerDetails>({
     severity: 'error',
@@ -221,6 +305,14 @@ export const endpoint = {
     remedy: () =>
       'Nothing, if the member restarts or comes back; otherwise look at its log and at the network between.',
   }),
+}
+
+const LIMITS: Readonly<Record<string, string>> = {
+  EMFILE: 'this process has no file descriptor left',
+  ENFILE: 'this machine has no file descriptor left',
+  EADDRNOTAVAIL: 'this machine has no local port or address left',
+  ENOBUFS: 'this machine has no memory left for sockets',
+  ENOMEM: 'this machine has no memory left for sockets',
 }
 
 const LOST = {

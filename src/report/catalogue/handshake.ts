@@ -12,6 +12,7 @@ export interface AlertDetails {
   chain: CertificateRef[]
 }
 
+const DAY = 86_400_000
 const ETCD_LOG = 'etcd’s log says which, in the line "rejected connection on client endpoint" (field "error")'
 
 export const handshake = {
@@ -122,7 +123,30 @@ export const handshake = {
     remedy: () =>
       'Renew the certificate that is out of its validity; where it is valid by "date -u", set the clock of the server that refused it.',
   }),
-  'handshake/client-certificate-refused': row<AlertDetails>({
+  'handshake/server-name': row<{
+    endpoint: string
+    /** What was sent as the server name (SNI); null: nothing, because the endpoint is an IP address. */
+    sent: string | null
+    /** The names that the server's certificate covers; empty if it is not known. */
+    covered: string[]
+  }>({
+    severity: 'info',
+    meaning:
+      'The endpoint failed, and its server name may be why. To an IP address no server name (SNI) is sent, so that a router that chooses by name cannot choose. Through a tunnel or a port-forward, the host of the endpoint is not the name of the server. The option serverName, or one in an entry of endpoints, sets the name that is sent and expected.',
+    source: 'RFC 6066 section 3',
+    message: ({ endpoint, sent, covered }) =>
+      `${sent === null ? `No server name was sent to ${endpoint}, because it is an IP address` : `The server name "${sent}" was sent to ${endpoint}`}${covered.length === 0 ? '' : `; the certificate there covers ${covered.join(', ')}`}.`,
+    remedy: ({ covered }) =>
+      `If a router that chooses by server name, a tunnel or a port-forward stands there, set serverName to the name of the etcd behind it${covered.length === 0 ? '' : `, such as ${covered[0] ?? ''}`}.`,
+  }),
+  'handshake/client-certificate-refused': row<
+    AlertDetails & {
+      /** The begin of the validity that began last. */
+      begin: Date
+      /** How long that is ago, in milliseconds. */
+      age: number
+    }
+  >({
     severity: 'error',
     meaning:
       'The server refused our certificate without a finer reason (TLS alert 42, 43 or 46). etcd sends 42 when the certificate lacks the extended key usage clientAuth, also through an intermediate, and when --client-cert-allowed-hostname or allowed-cn does not list it.',
@@ -136,8 +160,8 @@ export const handshake = {
       { by: 'OpenSSL', words: 'ssl/tls alert bad certificate' },
     ],
     message: ({ endpoint, alert }, who) => `${who} is refused by ${endpoint} (alert ${String(alert)}).`,
-    remedy: () =>
-      `First check that "openssl x509 -noout -ext extendedKeyUsage -in client.crt" lists TLS Web Client Authentication; then etcd’s --client-cert-allowed-hostname and allowed-cn. ${ETCD_LOG}.`,
+    remedy: ({ alert, begin, age }) =>
+      `${alert === 42 && age < DAY ? `The certificate is valid only since ${begin.toISOString()}: an OpenSSL server (haproxy, nginx) whose clock is slow by ${span(age)} or more refuses it with this alert; compare "date -u" on both machines. Otherwise first` : 'First'} check that "openssl x509 -noout -ext extendedKeyUsage -in client.crt" lists TLS Web Client Authentication; then etcd’s --client-cert-allowed-hostname and allowed-cn. ${ETCD_LOG}.`,
   }),
   'handshake/client-ca-suspect': row<ClientCaDetails & { endpoint: string }>({
     severity: 'error',
@@ -181,13 +205,22 @@ export const handshake = {
       `${endpoint} requires a client certificate and got none (alert ${String(alert)}).`,
     remedy: () => 'Connect with credentials that hold a client certificate issued by a CA in etcd’s --trusted-ca-file.',
   }),
-  'handshake/client-certificate-not-asked': row<{ endpoint: string }>({
+  'handshake/client-certificate-not-asked': row<{
+    endpoint: string
+    /** The certificate that the server presented. */
+    subject: string
+    issuer: string
+    /** What the server calls itself, as a proxy does and etcd never; null if it does not say. */
+    server: string | null
+  }>({
     severity: 'warning',
     meaning:
-      'The server never asked for a client certificate: it runs without --client-cert-auth and --trusted-ca-file, so everyone who reaches the port is let in, and etcd sees no common name to map to a user. --auto-tls without --cert-file has the same effect.',
+      'The server never asked for a client certificate. Either something in front of etcd ends TLS there, so that etcd sees its certificate or none, whatever etcd’s own options are; or etcd runs without --client-cert-auth and --trusted-ca-file (also with --auto-tls), so that everyone who reaches the port is let in. In both cases etcd sees no common name of this client.',
     source: 'etcd client/pkg/transport/listener.go: ClientAuth is set by --client-cert-auth or --trusted-ca-file',
-    message: ({ endpoint }) => `${endpoint} did not ask for a client certificate: it lets everyone in.`,
-    remedy: () => 'Start etcd with --client-cert-auth and --trusted-ca-file, and without --auto-tls.',
+    message: ({ endpoint, subject, issuer, server }) =>
+      `${endpoint} did not ask for a client certificate. ${server === null ? 'Either a proxy ends TLS in front of etcd, or etcd lets everyone in' : `The proxy "${server}" ends TLS in front of etcd`}. The certificate there is "${subject}" of "${issuer}".`,
+    remedy: ({ server }) =>
+      `${server === null ? 'If that is the certificate of a proxy, let' : 'Let'} the proxy pass TCP connections on, or verify client certificates itself.${server === null ? ' If it is etcd’s, start etcd with --client-cert-auth and --trusted-ca-file, and without --auto-tls.' : ''}`,
   }),
   'handshake/closed-without-alert': row<{ endpoint: string; protocol: string; chain: CertificateRef[] }>({
     severity: 'error',

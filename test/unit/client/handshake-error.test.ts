@@ -6,15 +6,19 @@ import { alertNumber } from '../../../src/client/transport/dial-address.js'
 import { explainFailure, hasAnswered, isVerificationError, NOTHING_FOUND } from '../../../src/client/handshake-error.js'
 import { resolveOptions } from '../../../src/client/options.js'
 import type { Finding, FindingCode } from '../../../src/report/index.js'
+import { judgeServer } from '../../../src/client/server-identity.js'
 import { mintPki } from '../../support/etcd.js'
+import { dns } from '../../support/mint.js'
 
 const pki = mintPki()
 const { endpoints, tls } = resolveOptions({ endpoints: 'https://etcd.example:2379', credentials: pki.client })
 const [endpoint] = endpoints
 const accepted = accept(pki.client, tls)
 
-function explain(evidence: Partial<DialFailure>): Finding[] {
-  const failure: DialFailure = {
+const foreign = pki.issueServer({ names: [dns('etcd-0.etcd')] })
+
+function failureOf(evidence: Partial<DialFailure>): DialFailure {
+  return {
     target: null,
     failedAddresses: [],
     stage: 'connect',
@@ -26,8 +30,13 @@ function explain(evidence: Partial<DialFailure>): Finding[] {
     verdict: null,
     certificateSent: null,
     answer: null,
+    answered: false,
     ...evidence,
   }
+}
+
+function explain(evidence: Partial<DialFailure>): Finding[] {
+  const failure = failureOf(evidence)
   const diagnosis = NOTHING_FOUND
   return explainFailure({ endpoint, name: endpoint.host, accepted, failure, diagnosis, timeout: 5000 })
 }
@@ -43,7 +52,7 @@ describe('evidence and its finding', () => {
     ['packets that are dropped', { timedOut: true }, 'endpoint/connect-timeout', false],
     ['the kernel’s own time-out', { error: fault('ETIMEDOUT') }, 'endpoint/connect-timeout', false],
     ['no route', { error: fault('EHOSTUNREACH') }, 'endpoint/connect-failed', false],
-    ['no file descriptor left', { error: fault('EMFILE') }, 'endpoint/connect-failed', false],
+    ['no file descriptor left', { error: fault('EMFILE') }, 'endpoint/local-limit', false],
     ['an error of OpenSSL on this side', { stage: 'handshake', error: fault('ERR_SSL_X') }, 'handshake/failed', true],
     [
       'a server that picks an old version',
@@ -69,6 +78,14 @@ describe('evidence and its finding', () => {
       'endpoint/not-http2',
       true,
     ],
+    [
+      'an end after a handshake in which no certificate was requested',
+      { stage: 'settings', protocol: 'TLSv1.3', alpn: 'h2', certificateSent: false },
+      'endpoint/closed-after-handshake',
+      false,
+    ],
+    ['an end without a byte', { stage: 'handshake', error: fault('ECONNRESET') }, 'endpoint/reset', false],
+    ['an end after some bytes', { stage: 'handshake', answered: true }, 'endpoint/reset', true],
   ])('%s', (_what, evidence, code, answered) => {
     const findings = explain(evidence)
     expect(findings.map((each) => each.code)).toEqual([code])
@@ -81,6 +98,54 @@ describe('evidence and its finding', () => {
       explain({ stage: 'handshake', alert, certificateSent }).map((each) => each.code)
     expect(codes(false)).toEqual(['handshake/client-certificate-not-sent'])
     for (const sent of [true, null]) expect(codes(sent)).not.toContain('handshake/client-certificate-not-sent')
+  })
+
+  it('names the address that a name was resolved to', () => {
+    const target = { address: '10.0.0.7', options: { port: 2379 } }
+    for (const evidence of [
+      { error: fault('ECONNREFUSED') },
+      { timedOut: true },
+      { stage: 'handshake' as const, timedOut: true },
+    ]) {
+      const [found] = explain({ target, ...evidence })
+      expect(found?.message).toContain('https://etcd.example:2379 (10.0.0.7)')
+    }
+  })
+
+  it('offers a server name for an address, and for a tunnel', () => {
+    for (const [name, sent] of [
+      ['127.0.0.1', null],
+      ['localhost', 'localhost'],
+    ] as const) {
+      const [local] = resolveOptions({ endpoints: `https://${name}:2379`, credentials: pki.client }).endpoints
+      const verdict = judgeServer([foreign.chain[0].raw], local.host, accepted, local.url)
+      const failure = failureOf({ stage: 'handshake', verdict })
+      const found = explainFailure({
+        endpoint: local,
+        name: local.host,
+        accepted,
+        failure,
+        diagnosis: NOTHING_FOUND,
+        timeout: 1,
+      })
+      expect(found.at(-1)).toMatchObject({
+        code: 'handshake/server-name',
+        details: { sent, covered: ['etcd-0.etcd'] },
+      })
+    }
+  })
+
+  it('a young certificate that OpenSSL refuses may meet a slow clock', () => {
+    const remedyOf = (credentials: typeof pki.client): string => {
+      const failure = failureOf({ stage: 'handshake', alert: 42 })
+      const young = accept(credentials, tls)
+      const attempt = { endpoint, name: endpoint.host, failure, diagnosis: NOTHING_FOUND, timeout: 1 }
+      return explainFailure({ ...attempt, accepted: young })[0]?.remedy ?? ''
+    }
+    const since = (hours: number): typeof pki.client =>
+      pki.issueClient({ notBefore: new Date(Date.now() - hours * 3_600_000) })
+    expect(remedyOf(since(1))).toMatch(/whose clock is slow by/)
+    expect(remedyOf(since(48))).not.toMatch(/clock/)
   })
 
   it('every message and remedy is a sentence', () => {

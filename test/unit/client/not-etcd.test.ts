@@ -46,8 +46,29 @@ describe('before a client is handed back', () => {
     ['404', page(404), 'endpoint/not-etcd', { httpStatus: 404, contentType: 'text/html' }, /HTTP status 404/],
     ['a good page', page(200), 'endpoint/not-etcd', { httpStatus: 200 }, /HTTP status 200 and without gRPC/],
     ['a page of no type', page(200, null), 'endpoint/not-etcd', { contentType: null }, /no content type/],
-    ['a redirect', page(301), 'endpoint/not-etcd', { httpStatus: 301 }, /301/],
-    ['a refusal by a proxy', page(403), 'endpoint/not-etcd', { httpStatus: 403 }, /403/],
+    ['a redirect to nowhere', page(301), 'endpoint/not-etcd', { httpStatus: 301 }, /301/],
+    [
+      'a redirect',
+      (stream) => {
+        stream.respond({ ':status': 301, location: 'https://login.example/' }, { endStream: true })
+      },
+      'endpoint/redirected',
+      { location: 'https://login.example/' },
+      /redirects to https:\/\/login.example\//,
+    ],
+    ['a refusal by a proxy', page(403), 'endpoint/request-refused', { httpStatus: 403 }, /403/],
+    ['a log-in of HTTP', page(401), 'endpoint/request-refused', { httpStatus: 401 }, /401/],
+    [
+      'a page with a title',
+      (stream) => {
+        stream.respond({ ':status': 400, 'content-type': 'text/html', server: 'nginx' })
+        stream.write('<html><head><title>400 The SSL certificate error')
+        stream.end('</title></head></html>')
+      },
+      'endpoint/request-refused',
+      { httpStatus: 400, title: '400 The SSL certificate error' },
+      /page title "400 The SSL certificate error"/,
+    ],
     [
       '502 of nginx',
       page(502, 'text/html', 'nginx'),
@@ -150,6 +171,28 @@ describe('before a client is handed back', () => {
     await using peer = await grpcPeer(serverTls(pki.server), emptyAnswer, greeting)
     await using client = await connect([peer])
     expect(await client.get('a').string()).toBeNull()
+  })
+})
+
+describe('a request that is longer than a proxy takes', () => {
+  it('fails alone, with the limit as its cause, and the connection stays', async () => {
+    await using proxy = await grpcPeer(serverTls(pki.server), (stream, headers) => {
+      if (String(headers[':path']).endsWith('/Put')) page(413)(stream, headers)
+      else emptyAnswer(stream)
+    })
+    await using client = await connect([proxy])
+    for (let attempt = 0; attempt < 2; attempt += 1) {
+      const error: unknown = await client
+        .put('a')
+        .value('b')
+        .exec()
+        .catch((reason: unknown) => reason)
+      const { cause } = error as Error
+      if (!isEtcdMtlsError(cause) || !('report' in cause.details)) throw error
+      expect(errorCodes(cause.details.report.findings)).toEqual(['endpoint/request-too-large'])
+      expect(await client.get('a').string()).toBeNull()
+    }
+    expect(proxy.accepted).toBe(1)
   })
 })
 

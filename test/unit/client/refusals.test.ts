@@ -32,11 +32,11 @@ function goodPeer(options: Parameters<typeof serverTls>[1] = {}, server = pki.se
 }
 
 describe('endpoints that are no TLS server', () => {
-  const cases: [string, () => Promise<Peer>, 'ERR_HANDSHAKE_FAILED', FindingCode][] = [
+  const cases: [string, () => Promise<Peer>, 'ERR_HANDSHAKE_FAILED' | 'ERR_UNREACHABLE', FindingCode][] = [
     ['plaintext HTTP/1.1', plaintextHttp1Peer, 'ERR_HANDSHAKE_FAILED', 'endpoint/plaintext'],
     ['plaintext HTTP/2', plaintextHttp2Peer, 'ERR_HANDSHAKE_FAILED', 'endpoint/plaintext'],
     ['SSH', () => answeringPeer(Buffer.from('SSH-2.0-OpenSSH_9\r\n')), 'ERR_HANDSHAKE_FAILED', 'endpoint/not-tls'],
-    ['a server that closes', () => answeringPeer(), 'ERR_HANDSHAKE_FAILED', 'endpoint/reset'],
+    ['a server that closes', () => answeringPeer(), 'ERR_UNREACHABLE', 'endpoint/reset'],
   ]
   it.each(cases)('%s', async (_what, start, error, code) => {
     await using peer = await start()
@@ -68,6 +68,7 @@ describe('endpoints that stay silent end within the dial time-out', () => {
     expect(clock.elapsed).toBeLessThan(1000)
     expect(findingOf(details.report.findings, 'endpoint/silent').details).toEqual({
       endpoint: peer.endpoint,
+      address: '127.0.0.1',
       timeout: 300,
     })
   })

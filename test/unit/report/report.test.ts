@@ -46,7 +46,7 @@ describe('makeReport', () => {
   })
 
   test('ignores warnings and infos on request, errors never', () => {
-    const other = finding('endpoint/refused', { endpoint: 'https://a:2379' })
+    const other = finding('endpoint/refused', { endpoint: 'https://a:2379', address: null })
     const report = makeReport({
       checkedAt,
       path: null,
