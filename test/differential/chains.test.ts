@@ -3,6 +3,7 @@
  * random chains of one to four mutations each. `npm run differential` makes 20,000 from a random seed, which it prints;
  * `npm test` makes a few from a fixed one. What may differ stands in test/support/differences.ts, with the reason.
  */
+import { writeSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { Random, seedOf } from '../fuzz/random.js'
 import { isLong, scaled, seed } from '../support/long.js'
@@ -33,7 +34,8 @@ it(
     } finally {
       await go.close()
     }
-    if (isLong) console.log(tally.summary())
+    // Past the console, for what a test prints there is its failure.
+    if (isLong) writeSync(2, `${tally.summary()}\n`)
     expect(tally.chains).toBeGreaterThan(CHAINS * 0.95)
     expect(tally.accepted.server).toBeGreaterThan(CHAINS / 10)
     expect(tally.differences).toEqual([])

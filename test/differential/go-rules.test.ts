@@ -5,6 +5,7 @@ import { mintRefused, type MintedInput, REFUSED_BY_GO, UNREADABLE_ANCHORS } from
 import { dns, type KeyUsageName, newKey } from '../support/mint.js'
 import { CLAIMS, isSaid } from '../support/refusal-words.js'
 import { GoWitness } from '../support/witness-go.js'
+import { OpensslWitness } from '../support/witness-openssl.js'
 import { askNode } from '../support/witness-node.js'
 import type { Question } from '../support/witnesses.js'
 
@@ -43,6 +44,28 @@ describe.each(UNREADABLE_ANCHORS)('a trust anchor that is not used, with %s', (_
     const input = mintRefused({ trusted })
     expect(await go.ask(question(input, 'client'))).toMatchObject({ accepts: false })
     expect(await askNode(question(input, 'server'))).toEqual({ accepts: true, words: '' })
+  })
+})
+
+describe('the last second of a certificate', () => {
+  const notAfter = new Date(Math.floor(Date.now() / 1000) * 1000 + 86_400_000)
+  const { leaf, intermediate, root } = mintChain({ leaf: { names: [dns(HOST)], notAfter } })
+  const input = { leaf, sent: [intermediate], trust: [root] }
+  const later = new Date(notAfter.getTime() + 1)
+
+  it('is over for Go as soon as its first moment is', async () => {
+    for (const usage of ['client', 'server'] as const) {
+      expect(await go.ask(question(input, usage), notAfter)).toEqual({ accepts: true, words: '' })
+      expect((await go.ask(question(input, usage), later))?.words).toContain('certificate has expired')
+    }
+  })
+
+  it('is over for OpenSSL when it begins', async () => {
+    const openssl = new OpensslWitness()
+    const at = (date: Date): ReturnType<OpensslWitness['ask']> => openssl.ask(question(input, 'server'), date)
+    expect((await at(new Date(notAfter.getTime() - 1000))).OpenSSL?.accepts).toBe(true)
+    expect((await at(notAfter)).OpenSSL?.words).toContain('certificate has expired')
+    openssl.close()
   })
 })
 

@@ -12,6 +12,7 @@ import { dns, ip, mintCa, type Minted, mintLeaf } from '../support/mint.js'
 import { sample, scaled } from '../support/long.js'
 import { type Applied, keyFor, mintCase, type MintedCase, nameOf } from '../support/mutation.js'
 import { SINGLES } from '../support/mutations.js'
+import { mintRefused, UNREADABLE_ANCHORS } from '../support/refused-by-go.js'
 import { askEtcd, type EtcdVerdict } from '../support/witness-etcd.js'
 import { GoWitness } from '../support/witness-go.js'
 import type { Verdict } from '../support/witnesses.js'
@@ -152,4 +153,19 @@ test('etcdctl judges servers as Go does', async () => {
     expect(timeless(stderr.replaceAll('\\"', '"'))).toContain(timeless(expected?.words ?? ''))
   }
   expect(Object.values(verdicts).filter((accepts) => accepts).length).toBe(3)
+})
+
+test('etcd does not start with a CA file that holds a certificate which Go cannot read', async () => {
+  const server = mintLeaf({ subject: 'etcd', issuer: rootOf(0), names: [dns('localhost'), ip('127.0.0.1')] })
+  // Debian builds etcd with the settings of an older Go, which reads negative serial numbers.
+  for (const [name, options] of UNREADABLE_ANCHORS.filter(([each]) => each !== 'a negative serial number')) {
+    const { trust } = mintRefused({ trusted: options })
+    const clientCa = trust.map(({ der }) => Certificate.parse(der, name))
+    const credentials = mintedCredentials({ leaf: server, trust: [rootOf(0)] })
+    const words = (await go.ask({ usage: 'client', host: '', leaf: server, sent: [], trust, crls: [] }))?.words ?? ''
+    expect(words).not.toBe('')
+    await expect(startEtcd({ server: credentials, clientCa, via: 'binary' }), name).rejects.toThrow(
+      expect.objectContaining({ message: expect.stringContaining(words) as string }),
+    )
+  }
 })

@@ -1,5 +1,15 @@
 /** Mutations of the chain as a whole: what is sent, and what is trusted. */
-import { dns, EXTENSION, mintCa, mintLeaf, type Minted } from './mint.js'
+import {
+  dns,
+  EXTENSION,
+  mintCa,
+  type MintCaOptions,
+  mintLeaf,
+  type Minted,
+  relativeDistributionPoint,
+  subjectAltName,
+  uri,
+} from './mint.js'
 import { type Arranged, HOST, keyFor, type Mutation, type Plan, type Role, set } from './mutation.js'
 
 /** Changes what is sent or trusted; `role` is what is concerned. */
@@ -24,8 +34,20 @@ function stranger(subject = 'Stranger'): Minted {
   return mintCa({ subject, key: keyFor('stranger') })
 }
 
-function brainpoolStranger(): Minted {
-  return mintCa({ subject: 'Stranger', key: keyFor('stranger', 'brainpool') })
+/** What Go does not read of a certificate that the path does not use. */
+const UNREADABLE: readonly (readonly [string, Partial<MintCaOptions>])[] = [
+  ['on a curve that Go does not read', { key: 'brainpool' }],
+  ['with a relative distribution point', { extensions: [relativeDistributionPoint()] }],
+  ['with a malformed URI', { extensions: [subjectAltName([uri('http://[bad/%zz')])] }],
+  ['with a negative serial number', { serial: -5n }],
+]
+
+function besides(what: string, options: Partial<MintCaOptions>): Mutation[] {
+  const other = (): Minted => mintCa({ subject: 'Stranger', ...options })
+  return [
+    arranged(`a stranger ${what} is sent`, 'intermediate', (chain) => chain.sent.push(other()), null),
+    arranged(`trusted next to a stranger ${what}`, 'root', (chain) => chain.trust.push(other()), null),
+  ]
 }
 
 /** Issues the leaf anew, under another issuer. */
@@ -52,22 +74,7 @@ export const chainMutations: readonly Mutation[] = [
     },
     null,
   ),
-  arranged(
-    'a stranger on a curve that Go does not read is sent',
-    'intermediate',
-    (chain) => {
-      chain.sent.push(brainpoolStranger())
-    },
-    null,
-  ),
-  arranged(
-    'trusted next to a stranger on a curve that Go does not read',
-    'root',
-    (chain) => {
-      chain.trust.push(brainpoolStranger())
-    },
-    null,
-  ),
+  ...UNREADABLE.flatMap(([what, options]) => besides(what, options)),
   arranged('not trusted', 'root', (chain) => (chain.trust = [stranger()]), 'intermediate'),
   arranged('not trusted, but sent', 'root', (chain) => {
     chain.sent.push(chain.root)

@@ -32,9 +32,11 @@ export class GoWitness {
     return witness
   }
 
-  async ask({ usage, host, leaf, sent, trust }: Question): Promise<Verdict> {
+  /** @param at When Go validates. Default: now. */
+  async ask({ usage, host, leaf, sent, trust }: Question, at?: Date): Promise<Verdict> {
     const base64 = ({ der }: { der: Buffer }): string => der.toString('base64')
-    return this.#send({ ask: usage, host, chain: [leaf, ...sent].map(base64), roots: trust.map(base64) })
+    const chain = [leaf, ...sent].map(base64)
+    return this.#send({ ask: usage, host, chain, roots: trust.map(base64), at: at?.toISOString() ?? '' })
   }
 
   /** What a client of Go says that shows this certificate and key (none where they are empty) to a server. */

@@ -14,8 +14,10 @@ export class OpensslWitness {
   readonly #folder = mkdtempSync(join(tmpdir(), 'etcd-mtls-openssl-'))
   #asked = 0
 
-  async ask(question: Question): Promise<{ OpenSSL: Verdict; strict: Verdict }> {
-    const args = this.#arguments(question)
+  /** @param at When OpenSSL validates, in whole seconds. Default: now. */
+  async ask(question: Question, at?: Date): Promise<{ OpenSSL: Verdict; strict: Verdict }> {
+    const time = at === undefined ? [] : ['-attime', String(Math.floor(at.getTime() / 1000))]
+    const args = [...time, ...this.#arguments(question)]
     const plain = await verify(args)
     // The flag only adds checks, so what is refused without it is refused with it.
     return { OpenSSL: plain, strict: plain.accepts ? await verify(['-x509_strict', ...args]) : plain }

@@ -17,6 +17,7 @@ import (
 	"math/big"
 	"net"
 	"os"
+	"time"
 )
 
 // question is one of "server" (a client of Go meets the chain), "client" (a server of Go does), "key-pair" (the files
@@ -33,6 +34,8 @@ type question struct {
 	// Address is where to dial.
 	Address string `json:"address"`
 	List    []byte `json:"list"`
+	// At is the time at which both sides judge, in RFC 3339; now where it is empty.
+	At string `json:"at"`
 }
 
 // answer holds Go's words of refusal; there are none where it accepts.
@@ -117,13 +120,21 @@ func (a *asker) ask(asked question) error {
 	if asked.Ask == "dial" {
 		return dial(asked, pool)
 	}
+	clock := time.Now
+	if asked.At != "" {
+		at, err := time.Parse(time.RFC3339Nano, asked.At)
+		if err != nil {
+			return err
+		}
+		clock = func() time.Time { return at }
+	}
 	// The key does not belong to the chain. The other side notices that only after it has judged the chain, and
 	// errAccepted ends the handshake before.
 	shown := tls.Certificate{Certificate: asked.Chain, PrivateKey: a.own.PrivateKey}
 	accept := func(tls.ConnectionState) error { return errAccepted }
 	if asked.Ask == "server" {
 		server := &tls.Config{Certificates: []tls.Certificate{shown}}
-		client := &tls.Config{RootCAs: pool, ServerName: asked.Host, VerifyConnection: accept}
+		client := &tls.Config{RootCAs: pool, ServerName: asked.Host, VerifyConnection: accept, Time: clock}
 		_, err := a.handshake(server, client)
 		return err
 	}
@@ -131,6 +142,7 @@ func (a *asker) ask(asked question) error {
 		Certificates:     []tls.Certificate{a.own},
 		ClientAuth:       tls.RequireAndVerifyClientCert,
 		ClientCAs:        pool,
+		Time:             clock,
 		VerifyConnection: accept,
 	}
 	client := &tls.Config{

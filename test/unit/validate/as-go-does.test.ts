@@ -50,6 +50,32 @@ describe.each(UNREADABLE_ANCHORS)('a trust anchor that is not used, with %s', (_
   })
 })
 
+describe('the last second of a certificate', () => {
+  const notAfter = new Date(Math.floor(Date.now() / 1000) * 1000 + 86_400_000)
+  const minted = mintChain({ leaf: { notAfter } })
+  const findingAt = (usage: Usage, after: number, clockSkew = '0s'): string[] =>
+    validateChain(inputOf(minted), { usage, at: new Date(notAfter.getTime() + after), clockSkew })
+      .findings.filter(({ code }) => code === 'validity/last-second')
+      .map(({ severity }) => severity)
+
+  it.each(USAGES)('has the severity of a refusal by Go for usage %s', (usage) => {
+    expect(findingAt(usage, 1)).toEqual([SEVERITIES[usage]])
+    expect(findingAt(usage, 999)).toEqual([SEVERITIES[usage]])
+  })
+
+  it('begins with its first moment for OpenSSL, and behind it for Go', () => {
+    expect(findingAt('client', 0)).toEqual([])
+    expect(findingAt('server', 0)).toEqual(['warning'])
+    expect(findingAt('server', -1)).toEqual([])
+  })
+
+  it('moves by the clock skew', () => {
+    expect(findingAt('client', 5000, '5s')).toEqual([])
+    expect(findingAt('client', 5001, '5s')).toEqual(['error'])
+    expect(findingAt('client', 1, '5s')).toEqual([])
+  })
+})
+
 it('reports an unreadable anchor that the path uses once, by its own finding', () => {
   const { findings } = validateChain(inputOf(mintChain({ root: { key: 'brainpool' } })), { usage: 'client' })
   expect(findings.filter(({ code }) => code === 'chain/anchor-unreadable-to-go')).toEqual([])
