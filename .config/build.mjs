@@ -6,18 +6,17 @@ import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { bundle } from './lib/bundle.mjs'
-import { CompileError, readConfig } from './lib/compile.mjs'
+import { CompileError } from './lib/compile.mjs'
 import { bundleDeclarations } from './lib/declarations.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 const started = performance.now()
-const config = readConfig(join(root, '.config/tsconfig.build.json'))
 mkdirSync(join(root, '.cache'), { recursive: true })
 const fresh = mkdtempSync(join(root, '.cache/build-'))
 chmodSync(fresh, 0o755) // a temporary folder is for its maker alone, dist is not
 try {
-  await bundleDeclarations(root, config, fresh)
+  await bundleDeclarations(root, fresh)
   await bundle(root, fresh)
   const dist = join(root, 'dist')
   rmSync(dist, { recursive: true, force: true })

@@ -1,7 +1,23 @@
-/** TypeScript to JavaScript, in this process: for the build, and for what runs compiled code beside it. */
+/** TypeScript to JavaScript and declarations: for the build, and for what runs compiled code beside it. */
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import ts from 'typescript'
+
+/** The compiler of TypeScript 7. It has no API yet, and takes a quarter of the time of TypeScript 6. */
+const TSC = join(dirname(createRequire(import.meta.url).resolve('typescript-7/package.json')), 'bin', 'tsc')
+
+/** Runs it and returns what it prints, which is nothing if it has nothing to say. */
+export function tsc(args) {
+  const { error, status, stdout, stderr } = spawnSync(process.execPath, [TSC, '--pretty', 'false', ...args], {
+    encoding: 'utf8',
+    maxBuffer: 2 ** 26,
+  })
+  if (error !== undefined) throw error
+  if (status === null || stderr !== '') throw new CompileError(`tsc did not finish. ${stderr}`)
+  return stdout
+}
 
 /** Reads a tsconfig with everything that it extends. */
 export function readConfig(file) {
@@ -11,14 +27,11 @@ export function readConfig(file) {
   return config
 }
 
-/** Checks the types of a whole config and writes its declarations, comments and all, into `outDir`. */
-export function emitDeclarations(config, outDir) {
-  const options = { ...config.options, outDir, declaration: true, emitDeclarationOnly: true, noEmit: false }
-  const program = ts.createProgram({ rootNames: config.fileNames, options })
-  const faults = ts.getPreEmitDiagnostics(program)
-  if (faults.length > 0) fail(faults)
-  const { diagnostics, emitSkipped } = program.emit()
-  if (emitSkipped || diagnostics.length > 0) fail(diagnostics)
+/** Writes the declarations of a whole tsconfig, comments and all, into `outDir`. Checks its types, unless `noCheck` is true. */
+export function emitDeclarations(config, outDir, { noCheck = false } = {}) {
+  const flags = ['--declaration', '--emitDeclarationOnly', ...(noCheck ? ['--noCheck'] : [])]
+  const faults = tsc(['-p', config, '--outDir', outDir, ...flags])
+  if (faults !== '') throw new CompileError(faults)
 }
 
 /**

@@ -9,11 +9,11 @@ import { emitDeclarations } from './compile.mjs'
 /** Neither matters to types: an import that only a private part used, and chunks that import each other. */
 const HARMLESS = new Set(['UNUSED_EXTERNAL_IMPORT', 'CIRCULAR_CHUNK'])
 
-/** Checks the types of a whole config, then writes `index.d.ts`, `validate/index.d.ts`, … into `outDir`. */
-export async function bundleDeclarations(root, config, outDir) {
+/** Checks the types of src, unless `noCheck` is true, then writes `index.d.ts`, `validate/index.d.ts`, … into `outDir`. */
+export async function bundleDeclarations(root, outDir, options) {
   const loose = mkdtempSync(join(root, '.cache/declarations-'))
   try {
-    emitDeclarations(config, loose)
+    emitDeclarations(join(root, '.config/tsconfig.build.json'), loose, options)
     const build = await rollup({
       input: Object.fromEntries(Object.keys(entries(root)).map((name) => [name, join(loose, `${name}.d.ts`)])),
       external: /^[^./]/,

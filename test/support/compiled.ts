@@ -54,10 +54,8 @@ export async function compileCopy(): Promise<Compiled & Disposable> {
  */
 export async function compileDeclarations(): Promise<string> {
   return madeOnce('declarations', INPUTS, async (place) => {
-    const { readConfig } = await import('../../.config/lib/compile.mjs')
     const { bundleDeclarations } = await import('../../.config/lib/declarations.mjs')
-    const config = readConfig(join(root, '.config/tsconfig.build.json'))
-    await bundleDeclarations(root, { ...config, options: { ...config.options, noCheck: true } }, place)
+    await bundleDeclarations(root, place, { noCheck: true })
   })
 }
 

@@ -1,7 +1,7 @@
 /** Type-checks examples and type tests, as a user's editor would. */
-import { join } from 'node:path'
-import ts from 'typescript'
-import { readConfig } from '../../.config/lib/compile.mjs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { tsc } from '../../.config/lib/compile.mjs'
 import { root } from './compiled.js'
 
 export interface Snippet {
@@ -10,13 +10,16 @@ export interface Snippet {
   code: string
 }
 
+/** Names that are declared and not used; tsc reports them as errors. A reader's example may leave a variable unused. */
+const UNUSED = /TS(6133|6138|6192|6196|6198|6199|6205):/
+
 /**
- * What the compiler says about snippets, and about files of the repository. One program holds them all: reading and
+ * What the compiler says about snippets, and about files of the repository. It is asked about all of them at once: reading and
  * checking the declarations of Node and of the packages takes far longer than they do.
  */
 export class TypeCheck {
-  readonly #snippets = new Map<string, { path: string; text: string }>()
-  readonly #program: ts.Program
+  readonly #snippets = new Map<string, string>()
+  readonly #complaints: ReadonlyMap<string, readonly string[]>
 
   /**
    * All see the package as a user does: its declarations, under its name. Each snippet stands alone, as a module.
@@ -25,72 +28,60 @@ export class TypeCheck {
    * @param declarations The folder of the declarations.
    */
   constructor(snippets: readonly Snippet[], files: readonly string[], declarations: string) {
-    for (const [index, { name, code }] of snippets.entries()) {
-      const path = join(root, 'docs', `snippet-${String(index)}.ts`)
-      this.#snippets.set(name, { path, text: `${code}\nexport {}\n` })
+    mkdirSync(join(root, '.cache'), { recursive: true })
+    const folder = mkdtempSync(join(root, '.cache', 'snippets-'))
+    try {
+      for (const [index, { name, code }] of snippets.entries()) {
+        const path = join(folder, `snippet-${String(index)}.ts`)
+        writeFileSync(path, `${code}\nexport {}\n`)
+        this.#snippets.set(name, path)
+      }
+      const paths = {
+        'etcd-mtls': [join(declarations, 'index.d.ts')],
+        'etcd-mtls/*': [join(declarations, '*', 'index.d.ts')],
+      }
+      const all = [...this.#snippets.values(), ...files.map((file) => join(root, file))]
+      const config = { extends: join(root, 'tsconfig.json'), compilerOptions: { paths }, include: [], files: all }
+      this.#complaints = complaintsOf(folder, config)
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
     }
-    const texts = new Map([...this.#snippets.values()].map(({ path, text }) => [path, text]))
-    const paths = {
-      'etcd-mtls': [join(declarations, 'index.d.ts')],
-      'etcd-mtls/*': [join(declarations, '*', 'index.d.ts')],
-    }
-    const options = { ...readConfig(join(root, 'tsconfig.json')).options, paths }
-    const disk = ts.createCompilerHost(options)
-    const host: ts.CompilerHost = {
-      ...disk,
-      fileExists: (file) => texts.has(file) || disk.fileExists(file),
-      readFile: (file) => texts.get(file) ?? disk.readFile(file),
-      getSourceFile: (file, version, ...rest) => {
-        const text = texts.get(file)
-        return text === undefined
-          ? disk.getSourceFile(file, version, ...rest)
-          : ts.createSourceFile(file, text, version)
-      },
-    }
-    this.#program = ts.createProgram([...texts.keys(), ...files.map((file) => join(root, file))], options, host)
   }
 
-  /** The complaints about a snippet. A reader's example may leave a variable unused. */
+  /** The complaints about a snippet. */
   ofSnippet(name: string): string[] {
-    const snippet = this.#snippets.get(name)
-    if (snippet === undefined) throw new Error(`There is no snippet ${name}`)
-    return this.#complaints(snippet.path, (each) => each.reportsUnnecessary === undefined)
+    const path = this.#snippets.get(name)
+    if (path === undefined) throw new Error(`There is no snippet ${name}`)
+    return (this.#complaints.get(path) ?? []).filter((each) => !UNUSED.test(each))
   }
 
-  ofFile(file: string): string[] {
-    return this.#complaints(join(root, file), () => true)
+  ofFile(file: string): readonly string[] {
+    return this.#complaints.get(join(root, file)) ?? []
   }
-
-  #complaints(path: string, counts: (diagnostic: ts.Diagnostic) => boolean): string[] {
-    const source = this.#program.getSourceFile(path)
-    if (source === undefined) throw new Error(`${path} is not part of the program`)
-    return [...this.#program.getSyntacticDiagnostics(source), ...this.#program.getSemanticDiagnostics(source)]
-      .filter(counts)
-      .map(describe)
-  }
-}
-
-function describe({ file, start = 0, messageText }: ts.Diagnostic): string {
-  const line = file === undefined ? 0 : file.getLineAndCharacterOfPosition(start).line + 1
-  return `line ${String(line)}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`
 }
 
 /**
  * What the compiler says about files in a folder and about the package that is installed there, as `tsc` does without
- * `skipLibCheck`. It is not asked about the declarations of other packages, which take most of its time.
+ * `skipLibCheck`. Complaints about the declarations of other packages are left out.
  */
-export function complaintsIn(folder: string, files: readonly string[], json: object): string[] {
-  const { options, errors } = ts.convertCompilerOptionsFromJson({ ...json, noEmit: true, skipLibCheck: false }, folder)
-  const program = ts.createProgram(
-    files.map((file) => join(folder, file)),
-    options,
-  )
-  const ours = program.getSourceFiles().filter(({ fileName }) => fileName.startsWith(join(folder, '/')))
-  if (!ours.some(({ fileName }) => fileName.endsWith('.d.ts'))) throw new Error('The package was not found')
-  return [
-    ...errors,
-    ...program.getOptionsDiagnostics(),
-    ...program.getGlobalDiagnostics(),
-    ...ours.flatMap((file) => [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)]),
-  ].map((each) => `${each.file?.fileName ?? ''} ${describe(each)}`)
+export function complaintsIn(folder: string, files: readonly string[], options: object): string[] {
+  const config = { compilerOptions: { ...options, noEmit: true, skipLibCheck: false }, files }
+  return [...complaintsOf(folder, config)]
+    .filter(([file]) => file === '' || file.startsWith(join(folder, '/')))
+    .flatMap(([file, complaints]) => complaints.map((each) => `${file} ${each}`))
+}
+
+/** The complaints by the files that they are about; '' has those about none, such as an unknown option. */
+function complaintsOf(folder: string, config: object): Map<string, string[]> {
+  const path = join(folder, 'tsconfig.check.json')
+  writeFileSync(path, JSON.stringify(config))
+  const complaints = new Map<string, string[]>()
+  // A line that is indented goes on with the complaint before it.
+  for (const text of tsc(['-p', path]).split(/\n(?! )/)) {
+    if (text.trim() === '') continue
+    const [, file = '', line = '0', rest = text] = /^(\S.*?)\((\d+),\d+\): (.*)$/s.exec(text) ?? []
+    const key = file === '' ? '' : resolve(file)
+    complaints.set(key, [...(complaints.get(key) ?? []), `line ${line}: ${rest.trim()}`])
+  }
+  return complaints
 }
