@@ -35,7 +35,6 @@ const OF_OTHER_ROOMS: ReadonlySet<unknown> = new Set<FindingCode>([
   'config/metrics-address-check',
   'config/metrics-plaintext',
   'config/nothing-set',
-  'config/one-of-several',
   'config/option-deprecated',
   'config/own-name-not-allowed',
   'config/peer-address-unprovable',

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import type { Finding } from '../../report/finding.js'
 import type { ReadMember } from '../read/input.js'
 import type { Setting } from '../read/settings.js'
+import { resolveInRoot } from '../read/settle.js'
 import { finding } from './finding.js'
 
 /** Bits of a mode. */
@@ -111,7 +112,7 @@ function memberships(user: string, root: string | null): number[] {
 
 function linesOf(table: 'passwd' | 'group', root: string | null): string[] {
   try {
-    return readFileSync(join(root ?? '/', 'etc', table), 'utf8').split('\n')
+    return readFileSync(resolveInRoot(root ?? '/', `/etc/${table}`), 'utf8').split('\n')
   } catch {
     return []
   }

@@ -1,5 +1,6 @@
 /** Judges the configuration of one member. */
 import { checkOptions, optionInvalid } from '../../misuse.js'
+import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding, FindingCode } from '../../report/finding.js'
 import { makeReport, type Report } from '../../report/report.js'
 import type { SuppressedFinding } from '../../report/report-types.js'
@@ -58,6 +59,11 @@ export interface LintOptions {
    * all findings of that code in that file. False for configurations that strangers wrote. Default: true.
    */
   comments?: boolean | undefined
+  /**
+   * The one to lint of several etcds that a manifest or a Compose file starts: its service, its pod (`POD/CONTAINER` if a
+   * pod runs several), or its `--name`. Default: the only one.
+   */
+  member?: string | undefined
   /** A folder that stands for the root of the machine that etcd runs on, as where its disk is mounted. Default: none. */
   root?: string | undefined
 }
@@ -77,6 +83,7 @@ const OPTIONS = [
   'expiryWarning',
   'ignore',
   'comments',
+  'member',
   'root',
 ] as const
 
@@ -86,6 +93,7 @@ export interface LintContext extends JudgeOptions {
   readonly version: ParsedVersion | null
   readonly ignore: Ignored
   readonly comments: boolean
+  readonly member: string | null
 }
 
 /** One member with all that was found about it alone. */
@@ -108,7 +116,7 @@ const RULES: readonly Rule[] = [
 /**
  * Judges a configuration of etcd: what etcd refuses, what it passes over in silence, what opens a hole, and whether the
  * files that it names are fit for their roles. Everything wrong is a finding with its place, also what cannot be read
- * at all. The report has no path.
+ * at all. Of several etcds in one text, it lints the one that `member` names. The report has no path.
  *
  * @example
  * ```ts
@@ -130,10 +138,13 @@ export async function lintEtcdConfig(config: ConfigInput, options: LintOptions =
 export function resolveLint(options: LintOptions): LintContext {
   checkOptions('options', options, OPTIONS)
   const { readFiles = true, version, hosts = [], at, clockSkew, expiryWarning, ignore = [], root } = options
-  const { comments = true } = options
+  const { comments = true, member } = options
   if (typeof readFiles !== 'boolean') throw optionInvalid('readFiles', 'must be true or false')
   if (typeof comments !== 'boolean') throw optionInvalid('comments', 'must be true or false')
   if (root !== undefined && (typeof root !== 'string' || root === '')) throw optionInvalid('root', 'must be a folder')
+  if (member !== undefined && (typeof member !== 'string' || member === '')) {
+    throw optionInvalid('member', 'must be the name of a member')
+  }
   classifyHosts(hosts)
   const resolved = resolveContext({ usage: 'server', at, clockSkew, expiryWarning })
   return {
@@ -145,6 +156,7 @@ export function resolveLint(options: LintOptions): LintContext {
     expiryWarning,
     ignore: checkIgnore(ignore),
     comments,
+    member: member ?? null,
     root: root ?? null,
   }
 }
@@ -163,7 +175,7 @@ export async function lintMember(read: ReadMember, context: LintContext): Promis
   }
   const unresolved = settings
     .all()
-    .filter(({ text }) => isUnresolved(text))
+    .filter(({ text, place }) => isUnresolved(text) && !read.findings.some((each) => isNotExpanded(each, place)))
     .map(({ place, text }) => finding('config/value-unresolved', { ...place, value: text }))
   const found = RULES.flatMap((rule) => rule(member))
   const none = { client: NO_FILES, peer: NO_FILES, findings: [] }
@@ -174,6 +186,10 @@ export async function lintMember(read: ReadMember, context: LintContext): Promis
   const own = await withoutOwnGroup([...all, ...container], read, context.root)
   const findings = byCause(withPlaces(own, settings.all()).map((each) => forEtcd(each, read)))
   return { member, files, findings, comments: context.comments ? commentsOf(read.texts) : [] }
+}
+
+function isNotExpanded({ code, details }: Finding, { line, column }: ConfigPlace): boolean {
+  return code === 'config/variable-not-expanded' && details.line === line && details.column === column
 }
 
 /** Both sides often have the same files: what is said of them is said once. */

@@ -15,6 +15,8 @@ export interface EtcdCommand {
   readonly flaws: readonly Flaw[]
   /** The container that it is started in by a container engine. */
   readonly container?: ContainerRun
+  /** Whether a shell reads the arguments last. */
+  readonly isShell?: true
 }
 
 /**
@@ -80,14 +82,16 @@ function commandIn(command: readonly Word[], values: Values, depth: number): Etc
   if (ETCD.test(program.text)) return { args: own.slice(1), variables, flaws: [] }
   const script = depth < MAX_SHELLS ? shellScript(own) : null
   if (script !== null) {
-    const { words, flaws } = splitText(substitute(script.text, values), 'shell')
+    const { words, flaws } = splitText(substitute(script.text.replaceAll(LITERAL_DOLLAR, '$'), values), 'shell')
     const placed = <T extends object>(inner: T): T => ({ ...inner, offset: script.offset })
     const found = etcdCommand(words.map(placed), values, depth + 1)
     if (found === null) return null
-    return { ...found, variables: [...variables, ...found.variables], flaws: [...flaws.map(placed), ...found.flaws] }
+    const all = [...flaws.map(placed), ...found.flaws]
+    return { ...found, isShell: true, variables: [...variables, ...found.variables], flaws: all }
   }
   const contained = depth < MAX_SHELLS ? inContainer(own, values, depth) : null
   if (contained !== null) return { ...contained, variables: [...variables, ...contained.variables] }
+  if (CONTAINERS.test(program.text) && !own.some(({ text }) => STARTS.test(text))) return null
   const at = startedAt(own, isStarted || ENGINE.test(program.text))
   return at === -1
     ? null
@@ -109,6 +113,10 @@ function inContainer(words: readonly Word[], values: Values, depth: number): Etc
 /** Options of programs that start others whose value may be `etcd`, or a folder of that name. */
 const NAMES = /^(?:-[aghuvNw]|--(?:name|user|group|hostname|net|network|network-alias|volume|workdir))$/
 const ENGINE = /(?:^|\/)(?:docker|podman|nerdctl|ctr|crictl|rkt|systemd-nspawn|systemd-run|gosu|su-exec|tini)$/
+
+const CONTAINERS = /(?:^|\/)(?:docker|podman|nerdctl)$/
+/** Commands of an engine that start a program; others name a container, which may be called etcd. */
+const STARTS = /^(?:run|create|exec)$/
 
 /** Where a program starts etcd among its own options: the first that is no value of theirs. */
 function startedAt(words: readonly Word[], isStarter: boolean): number {

@@ -7,9 +7,9 @@ import { assignedVariables, fileVariables, readVariables, type Variable } from '
 import { finding } from './finding.js'
 import { flawFindings } from './flaws.js'
 import { readFlags } from './flags.js'
-import { isEtcdImage, releaseOf } from './image.js'
+import { areEtcdFlags, areOfEtcd, isEtcdImage, releaseOf } from './image.js'
 import { type ConfigReading, type Mount, unreadable } from './read-option.js'
-import { type ConfigText, MAX_NAMED_FILES, type ReadNamedFile, refuseText } from './text.js'
+import { type ConfigText, MAX_MEMBERS, MAX_NAMED_FILES, type ReadNamedFile, refuseText } from './text.js'
 import { type Flaw, LITERAL_DOLLAR, splitText, type Word } from './words.js'
 import { readYaml, type YamlReading } from './yaml-text.js'
 import { at, itemsOf, textAt, type YamlValue } from './yaml-value.js'
@@ -20,30 +20,23 @@ export function isCompose(text: string): boolean {
 }
 
 /** @param readNamed Reads a file beside the Compose file; null where nobody knows where that is. */
-export async function readCompose(source: ConfigText, readNamed: ReadNamedFile | null): Promise<ConfigReading> {
+export async function readCompose(source: ConfigText, readNamed: ReadNamedFile | null): Promise<ConfigReading[]> {
   const refused = refuseText(source)
-  if (refused !== null) return unreadable(refused)
+  if (refused !== null) return [unreadable(refused)]
   const yaml = await readYaml(source, 'first')
   const services = at(yaml.documents[0] ?? null, 'services')
-  const members: { key: string; offset: number; service: Service }[] = []
+  const readings: ConfigReading[] = []
   for (const { key, value, offset } of services?.kind === 'map' ? services.entries : []) {
-    const service = serviceOf(value)
-    if (service !== null) members.push({ key, offset, service })
+    const service = readings.length < MAX_MEMBERS ? serviceOf(value, yaml) : null
+    if (service === null) continue
+    const reading = await readService(service, yaml, source.file, readNamed)
+    const findings = [...yaml.findings, ...reading.findings]
+    readings.push({ ...reading, findings, label: key, labelPlace: yaml.place(offset, 'services') })
   }
-  const [first, ...others] = members
-  if (first === undefined) {
-    if (yaml.findings.some(({ severity }) => severity === 'error')) return unreadable(...yaml.findings)
-    const looked = 'none of its services does, and a Compose file is read by its services'
-    return unreadable(...yaml.findings, finding('config/no-etcd', { file: source.file, looked }))
-  }
-  const { key, offset, service } = first
-  const reading = await readService(service, yaml, source.file, readNamed)
-  const several = finding('config/one-of-several', {
-    ...yaml.place(offset, 'services'),
-    judged: key,
-    others: others.map((other) => other.key),
-  })
-  return { ...reading, findings: [...yaml.findings, ...(others.length === 0 ? [] : [several]), ...reading.findings] }
+  if (readings.length > 0) return readings
+  if (yaml.findings.some(({ severity }) => severity === 'error')) return [unreadable(...yaml.findings)]
+  const looked = 'none of its services does, and a Compose file is read by its services'
+  return [unreadable(...yaml.findings, finding('config/no-etcd', { file: source.file, looked }))]
 }
 
 /** A service that starts etcd. */
@@ -53,12 +46,15 @@ interface Service {
   readonly flaws: readonly Flaw[]
 }
 
-function serviceOf(value: YamlValue): Service | null {
+function serviceOf(value: YamlValue, yaml: YamlReading): Service | null {
   const written = ['entrypoint', 'command'].map((key) => wordsOf(at(value, key)))
   const words = written.flatMap((each) => each.words)
-  // The image of etcd starts etcd, where nothing else is said.
-  const isBare = words.length === 0 && isEtcdImage(textAt(value, 'image') ?? '')
-  const command = isBare ? NOTHING : etcdCommand(words)
+  const isImage = isEtcdImage(textAt(value, 'image') ?? '')
+  const isOther = !isImage && !areOfEtcd(variablesOf(at(value, 'environment'), yaml).map(({ name }) => name))
+  const [first] = words
+  // Without a program, the image's own is started.
+  if (isOther && (first === undefined || (first.text.startsWith('-') && !areEtcdFlags(words)))) return null
+  const command = first === undefined ? NOTHING : (etcdCommand(words) ?? (isOther || isImage ? null : NOTHING))
   return command === null ? null : { value, command, flaws: written.flatMap((each) => each.flaws) }
 }
 

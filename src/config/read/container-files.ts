@@ -25,8 +25,9 @@ export async function containerVariables(
   for (const { text, offset } of (container?.files ?? []).slice(0, MAX_NAMED_FILES + 1)) {
     const at = place(offset, '--env-file')
     const content = await readNamed(text, at)
-    // Engines differ in what they make of quotes.
-    if (content === null || ('text' in content && /=[ \t]*["']/.test(content.text))) {
+    // Docker keeps quotes as part of the value; other engines differ.
+    const isDocker = container?.engine === 'docker'
+    if (content === null || (!isDocker && 'text' in content && /=[ \t]*["']/.test(content.text))) {
       isWhole = false
       findings.push(finding('config/variables-not-read', { ...at, from: `the file ${text}` }))
     } else if ('code' in content) findings.push({ ...content, place: at })
@@ -45,16 +46,4 @@ function linesOf(content: ConfigText): Variable[] {
       place: lines.place(index + whole.length - whole.trimStart().length, name),
     }),
   )
-}
-
-/** The same files, where none is read. */
-export function filesNotRead(
-  container: ContainerRun | undefined,
-  place: (offset: number, option: string) => ConfigPlace,
-): Finding[] {
-  return (container?.files ?? [])
-    .slice(0, MAX_NAMED_FILES + 1)
-    .map(({ text, offset }) =>
-      finding('config/variables-not-read', { ...place(offset, '--env-file'), from: `the file ${text}` }),
-    )
 }

@@ -13,6 +13,8 @@ export interface ContainerRun {
   readonly passed: readonly string[]
   /** Files of variables. */
   readonly files: readonly Word[]
+  /** `docker`, `podman` or `nerdctl`. */
+  readonly engine: string
   /** How many words there are up to the image, and with it. */
   readonly length: number
 }
@@ -33,7 +35,8 @@ export function containerRun(words: readonly Word[]): ContainerRun | null {
   for (let i = run + 1; i < words.length; i++) {
     const word = words[i]
     if (word === undefined) break
-    if (!word.text.startsWith('-')) return describe(word.text, options, i + 1)
+    if (!word.text.startsWith('-'))
+      return { ...describe(word.text, options, i + 1), engine: engine.text.replace(/^.*\//s, '') }
     if (SWITCHES.test(word.text)) continue
     const [, name = '', given] = /^--([^=]+)(?:=([\s\S]*))?$/.exec(word.text) ?? []
     const [, letter = '', joined = ''] = /^-[dtiPq]*([a-zA-Z])=?([\s\S]*)$/.exec(word.text) ?? []
@@ -49,7 +52,11 @@ export function containerRun(words: readonly Word[]): ContainerRun | null {
   return null
 }
 
-function describe(image: string, options: ReadonlyMap<string, readonly Word[]>, length: number): ContainerRun {
+function describe(
+  image: string,
+  options: ReadonlyMap<string, readonly Word[]>,
+  length: number,
+): Omit<ContainerRun, 'engine'> {
   const textsOf = (key: string): string[] => (options.get(key) ?? []).map(({ text }) => text)
   const last = (key: string): string | undefined => textsOf(key).at(-1)
   const mounts = [...textsOf('volume').flatMap(volumeMount), ...textsOf('mount').flatMap(longMount)]

@@ -1,11 +1,27 @@
 /** What the name of a container's image tells. */
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
+import { rowOfFlag, rowOfVariable } from '../options.js'
 import { type ParsedVersion, parseVersion } from '../version.js'
+import type { Word } from './words.js'
 import type { YamlReading } from './yaml-text.js'
 import { at, textAt, type YamlValue } from './yaml-value.js'
 
 export function isEtcdImage(image: string): boolean {
   return /^etcd(?:-amd64|-arm64)?(?:[:@]|$)/.test(baseOf(image))
+}
+
+/** Whether one of the names is a variable that only etcd itself is given: where it listens, what it advertises, its members. */
+export function areOfEtcd(variables: Iterable<string>): boolean {
+  return Array.from(variables).some((name) => isAddress(rowOfVariable(name)?.kind))
+}
+
+/** Whether flags without a program before them are those of etcd, which other programs' images have as well. */
+export function areEtcdFlags(words: readonly Word[]): boolean {
+  return words.some(({ text }) => isAddress(rowOfFlag(/^--?([a-z-]+)/.exec(text)?.[1] ?? '')?.kind))
+}
+
+function isAddress(kind: string | undefined): boolean {
+  return kind === 'urls' || kind === 'cluster'
 }
 
 /** The last part of an image's name, with its tag. A digest, which follows, has no slash. */

@@ -6,7 +6,7 @@ import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import { etcdCommand } from './command.js'
 import { isCompose, readCompose } from './compose.js'
 import { assignedVariables, fileVariables, readVariables, recordVariables } from './env.js'
-import { filesNotRead } from './container-files.js'
+import { containerVariables } from './container-files.js'
 import { finding } from './finding.js'
 import { type Argument, readFlags } from './flags.js'
 import { flawFindings } from './flaws.js'
@@ -14,7 +14,7 @@ import { isManifest, readManifest } from './manifest.js'
 import { type ConfigReading, NO_SURROUNDINGS, unreadable } from './read-option.js'
 import { namedFiles } from './named-files.js'
 import { readConfigFile, type ReadMember, type ReadOptions, settle } from './settle.js'
-import { type ConfigText, decodeText, Lines, MAX_CONFIG_OCTETS, refuseText } from './text.js'
+import { type ConfigText, decodeText, Lines, MAX_CONFIG_OCTETS, type ReadNamedFile, refuseText } from './text.js'
 import { readUnit } from './unit.js'
 import { LITERAL_DOLLAR, processWords, type Split, splitText } from './words.js'
 import { readYamlConfig } from './yaml-config.js'
@@ -41,21 +41,54 @@ export interface ConfigInput {
 
 const KEYS = ['file', 'yaml', 'flags', 'env', 'unit', 'manifest'] as const
 
+/** What is read of a text that may start several etcds. */
+type Given = Omit<ReadOptions, 'texts'> & {
+  /** Which of several is read: a service, a pod, or the name of the member. Default: the only one. */
+  readonly member?: string | null
+}
+
 /**
- * Reads one configuration.
+ * Reads the configuration of one member.
  *
  * @param label Stands for the name of a file where there is none.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call.
  */
 export async function readMember(
   input: ConfigInput,
-  given: Omit<ReadOptions, 'texts'>,
+  given: Given,
   where = 'config',
   label: string | null = null,
 ): Promise<ReadMember> {
+  const readings = await readMembers(input, given, where, label)
+  const [first] = readings
+  const { member = null } = given
+  if (first === undefined) throw new Error('Unreachable: what cannot be read is a reading, too')
+  if (readings.length === 1) return first
+  const named = readings.find(({ label: own, settings }) => [own, settings.server('name').text].includes(member ?? ''))
+  if (member !== null && named !== undefined) return named
+  const members = readings.map((each) => each.label ?? '')
+  const several = finding('config/one-of-several', { ...first.labelPlace, members, member })
+  return settle(unreadable(several), first.labelPlace.file, { ...given, texts: [...first.texts] })
+}
+
+/**
+ * Reads the configurations of all etcds that a text starts; mostly one.
+ *
+ * @throws as {@link readMember}
+ */
+export async function readMembers(
+  input: ConfigInput,
+  given: Given,
+  where = 'config',
+  label: string | null = null,
+): Promise<ReadMember[]> {
   checkInput(input, where)
   const options = { readFiles: given.readFiles, root: given.root, texts: [] }
-  return settle(await readInput(input, options, label), input.file === undefined ? label : pathOf(input.file), options)
+  const file = input.file === undefined ? label : pathOf(input.file)
+  const readings = await readInput(input, options, label)
+  const members: ReadMember[] = []
+  for (const each of readings) members.push(await settle(each, file, options))
+  return members
 }
 
 function checkInput(input: ConfigInput, where: string): void {
@@ -89,32 +122,34 @@ function pathOf(file: string | URL): string {
   return file instanceof URL ? fileURLToPath(file) : file
 }
 
-async function readInput(input: ConfigInput, options: ReadOptions, label: string | null): Promise<ConfigReading> {
+async function readInput(input: ConfigInput, options: ReadOptions, label: string | null): Promise<ConfigReading[]> {
   const { file, yaml, flags, env, unit, manifest } = input
   if (file !== undefined) {
     const content = await readConfigFile(resolve(pathOf(file)), pathOf(file))
-    return 'code' in content ? unreadable(content) : readAny(seen(content, options), options)
+    return 'code' in content ? [unreadable(content)] : readAny(seen(content, options), options)
   }
   if (yaml !== undefined) {
     const content = typeof yaml === 'string' ? { text: yaml, file: label } : decodeText(yaml, label)
-    return 'code' in content ? unreadable(content) : readYamlInput(seen(content, options))
+    return 'code' in content ? [unreadable(content)] : readYamlInput(seen(content, options))
   }
-  if (unit !== undefined) return readUnit(seen({ text: unit, file: label }, options), namedFiles(options))
+  if (unit !== undefined) return [await readUnit(seen({ text: unit, file: label }, options), namedFiles(options))]
   if (manifest !== undefined) {
     const content = seen({ text: manifest, file: label }, options)
     return isCompose(manifest) ? readCompose(content, null) : readManifest(content)
   }
   const read = [
-    ...(flags === undefined ? [] : [readFlagsInput(flags, label, options)]),
+    ...(flags === undefined ? [] : [await readFlagsInput(flags, label, options)]),
     ...(env === undefined ? [] : [readEnvInput(env, label, options)]),
   ]
-  return {
-    options: read.flatMap((each) => each.options),
-    others: read.flatMap((each) => each.others),
-    findings: read.flatMap((each) => each.findings),
-    surroundings: read[0]?.surroundings ?? NO_SURROUNDINGS,
-    isWhole: read.every((each) => each.isWhole),
-  }
+  return [
+    {
+      options: read.flatMap((each) => each.options),
+      others: read.flatMap((each) => each.others),
+      findings: read.flatMap((each) => each.findings),
+      surroundings: read[0]?.surroundings ?? NO_SURROUNDINGS,
+      isWhole: read.every((each) => each.isWhole),
+    },
+  ]
 }
 
 /** Notes a text that is read. */
@@ -124,38 +159,40 @@ function seen(content: ConfigText, { texts }: ReadOptions): ConfigText {
 }
 
 /** Reads a file by what it is. */
-function readAny(content: ConfigText, options: ReadOptions): Promise<ConfigReading> | ConfigReading {
+async function readAny(content: ConfigText, options: ReadOptions): Promise<ConfigReading[]> {
   const { text } = content
   const start = text.slice(0, 4096)
   // Words of /proc/PID/cmdline; a text with lines has such an octet by mistake.
   const isProcess = /^[^\n\0]+\0/.test(start)
   if (isProcess || /^\s*(?:\S*\/)?etcd(?:\s|$)|^\s*--?[a-z]|^#!\s*\S*\b(?:env +)?(?:ba|da)?sh\b/.test(start))
-    return readCommand(content)
-  if (/^[ \t]*\[(?:Unit|Service)\]/m.test(text)) return readUnit(content, namedFiles(options))
+    return [await readCommand(content, namedFiles(options))]
+  if (/^[ \t]*\[(?:Unit|Service)\]/m.test(text)) return [await readUnit(content, namedFiles(options))]
   if (isManifest(text)) return readYamlInput(content)
   if (isCompose(text)) return readCompose(content, namedFiles(options, dirname(content.file ?? '.')))
-  if (/^[ \t]*(?:export[ \t]+)?ETCD_[\w-]+[ \t]*=/m.test(text)) return readEnvText(content)
+  if (/^[ \t]*(?:export[ \t]+)?ETCD_[\w-]+[ \t]*=/m.test(text)) return [readEnvText(content)]
   return readYamlInput(content)
 }
 
 /** YAML is etcd’s own file, or what else starts etcd by YAML. */
-function readYamlInput(content: ConfigText): Promise<ConfigReading> | ConfigReading {
+async function readYamlInput(content: ConfigText): Promise<ConfigReading[]> {
   const { text, file } = content
   const [, pem] = /^-----BEGIN ([A-Z\d ]+)-----/m.exec(text) ?? []
-  if (pem !== undefined) return unreadable(finding('config/no-etcd', { file, looked: `it is PEM and holds a ${pem}` }))
+  if (pem !== undefined)
+    return [unreadable(finding('config/no-etcd', { file, looked: `it is PEM and holds a ${pem}` }))]
   if (isManifest(text)) return readManifest(content)
-  return isCompose(text) ? readCompose(content, null) : readYamlConfig(content)
+  return isCompose(text) ? readCompose(content, null) : [await readYamlConfig(content)]
 }
 
 function readFlagsInput(
   flags: NonNullable<ConfigInput['flags']>,
   label: string | null,
   options: ReadOptions,
-): ConfigReading {
-  if (typeof flags === 'string') return readCommand(seen({ text: flags, file: label }, options))
+): Promise<ConfigReading> | ConfigReading {
+  const readNamed = namedFiles(options)
+  if (typeof flags === 'string') return readCommand(seen({ text: flags, file: label }, options), readNamed)
   if (flags instanceof Uint8Array) {
     const content = decodeText(flags, label)
-    return 'code' in content ? unreadable(content) : readCommand(content)
+    return 'code' in content ? unreadable(content) : readCommand(content, readNamed)
   }
   const octets = flags.reduce((sum, word) => sum + word.length, 0)
   if (octets > MAX_CONFIG_OCTETS)
@@ -165,24 +202,26 @@ function readFlagsInput(
     '',
     () => ({ file: label, line: null, column: null }),
     label,
+    readNamed,
   )
 }
 
-function readCommand(content: ConfigText): ConfigReading {
+function readCommand(content: ConfigText, readNamed: ReadNamedFile): Promise<ConfigReading> | ConfigReading {
   const refused = refuseText(content)
   if (refused !== null) return unreadable(refused)
   const { text, file } = content
   const lines = new Lines(content)
   const split = text.includes('\0') ? { words: processWords(text), flaws: [] } : splitText(text, 'shell')
-  return fromWords(split, text, (at) => lines.place(at, ''), file)
+  return fromWords(split, text, (at) => lines.place(at, ''), file, readNamed)
 }
 
-function fromWords(
+async function fromWords(
   { words, flaws }: Split,
   text: string,
   place: (offset: number) => Omit<ConfigPlace, 'option'>,
   file: string | null,
-): ConfigReading {
+  readNamed: ReadNamedFile,
+): Promise<ConfigReading> {
   const command = etcdCommand(words)
   if (command === null) {
     if (words.length === 0)
@@ -196,14 +235,15 @@ function fromWords(
     })),
   )
   const at = (offset: number, option: string): ConfigPlace => ({ ...place(offset), option })
-  const env = readVariables(assignedVariables(command.variables, at))
+  const named = await containerVariables(command.container, at, readNamed)
+  const env = readVariables([...named.variables, ...assignedVariables(command.variables, at)])
   const wrong = flawFindings([...flaws, ...command.flaws], text, (offset) => at(offset, 'etcd'))
   return {
     ...flags,
     options: [...flags.options, ...env.options],
-    findings: [...wrong, ...flags.findings, ...env.findings, ...filesNotRead(command.container, at)],
+    findings: [...wrong, ...flags.findings, ...env.findings, ...named.findings],
     surroundings: command.container?.surroundings ?? NO_SURROUNDINGS,
-    isWhole: flags.isWhole && (command.container?.files ?? []).length === 0,
+    isWhole: flags.isWhole && named.isWhole,
   }
 }
 

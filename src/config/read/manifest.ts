@@ -9,45 +9,68 @@ import { type ConfigMaps, configMapsOf, filesOfVolume, valueFrom, variablesFrom 
 import { finding } from './finding.js'
 import { flawFindings } from './flaws.js'
 import { readFlags } from './flags.js'
-import { isEtcdImage, releaseOf } from './image.js'
+import { areEtcdFlags, areOfEtcd, isEtcdImage, releaseOf } from './image.js'
 import { type ConfigReading, type Mount, unreadable } from './read-option.js'
-import { type ConfigText, refuseText } from './text.js'
+import { type ConfigText, MAX_MEMBERS, refuseText } from './text.js'
 import { LITERAL_DOLLAR, type Word } from './words.js'
 import { kindText, readYaml, type YamlReading } from './yaml-text.js'
 import { at, itemsOf, textAt, type YamlValue } from './yaml-value.js'
 
-export async function readManifest(source: ConfigText): Promise<ConfigReading> {
+export async function readManifest(source: ConfigText): Promise<ConfigReading[]> {
   const refused = refuseText(source)
-  if (refused !== null) return unreadable(refused)
+  if (refused !== null) return [unreadable(refused)]
   const yaml = await readYaml(source, 'all')
-  const specs = yaml.documents.flatMap((document) => podSpecs(document, 0))
-  const containers = specs.flatMap((spec) =>
-    [...itemsOf(at(spec, 'containers')), ...itemsOf(at(spec, 'initContainers'))].map((each) => [each, spec] as const),
-  )
+  const pods = yaml.documents.flatMap((document) => podsOf(document, 0))
   const maps = configMapsOf(yaml)
-  // A container beside etcd may have its image, too: what plainly starts etcd goes before it.
-  for (const find of [commandOf, commandByVariables]) {
-    for (const [container, spec] of containers) {
-      const command = find(container, yaml, maps)
-      if (command === null) continue
+  const readings = pods.flatMap(({ spec, name }) => {
+    const own = etcdsOf(spec, yaml, maps)
+    return own.map(({ container, command }): ConfigReading => {
       const reading = readContainer(container, command, spec, yaml, maps)
-      return { ...reading, findings: [...yaml.findings, ...reading.findings] }
+      const inside = textAt(container, 'name') ?? ''
+      const label = own.length === 1 ? name : `${name}/${inside}`
+      const findings = [...yaml.findings, ...reading.findings]
+      return { ...reading, findings, label, labelPlace: yaml.place(container.offset, 'containers') }
+    })
+  })
+  if (readings.length > 0) return readings.slice(0, MAX_MEMBERS)
+  if (yaml.findings.some(({ severity }) => severity === 'error')) return [unreadable(...yaml.findings)]
+  const looked = pods.length === 0 ? 'there is no pod in it' : 'no container of its pods runs etcd'
+  return [unreadable(...yaml.findings, finding('config/no-etcd', { file: source.file, looked }))]
+}
+
+interface EtcdContainer {
+  readonly container: YamlValue
+  readonly command: EtcdCommand
+}
+
+/** The containers of a pod that run etcd. A container next to etcd may have its image, too: a plain start goes first. */
+function etcdsOf(spec: YamlValue, yaml: YamlReading, maps: ConfigMaps): EtcdContainer[] {
+  for (const kind of ['containers', 'initContainers']) {
+    for (const find of [commandOf, commandByVariables]) {
+      const found = itemsOf(at(spec, kind)).flatMap((container) => {
+        const command = find(container, yaml, maps)
+        return command === null ? [] : [{ container, command }]
+      })
+      if (found.length > 0) return found
     }
   }
-  if (yaml.findings.some(({ severity }) => severity === 'error')) return unreadable(...yaml.findings)
-  const looked = specs.length === 0 ? 'there is no pod in it' : 'no container of its pods runs etcd'
-  return unreadable(...yaml.findings, finding('config/no-etcd', { file: source.file, looked }))
+  return []
 }
 
 /** The specifications of pods in a document. */
 export function podSpecs(document: YamlValue | null, depth: number): YamlValue[] {
+  return podsOf(document, depth).map(({ spec }) => spec)
+}
+
+function podsOf(document: YamlValue | null, depth: number): { spec: YamlValue; name: string }[] {
   if (document === null || depth > 2) return []
   if (textAt(document, 'kind') === 'List')
-    return itemsOf(at(document, 'items')).flatMap((item) => podSpecs(item, depth + 1))
+    return itemsOf(at(document, 'items')).flatMap((item) => podsOf(item, depth + 1))
   const spec = at(document, 'spec')
   if (spec === null) return []
   const template = at(at(at(spec, 'jobTemplate') ?? spec, 'template') ?? spec, 'spec')
-  return [template ?? spec].filter((each) => at(each, 'containers') !== null)
+  const name = textAt(at(document, 'metadata'), 'name') ?? ''
+  return at(template ?? spec, 'containers') === null ? [] : [{ spec: template ?? spec, name }]
 }
 
 function commandOf(container: YamlValue, yaml: YamlReading, maps: ConfigMaps): EtcdCommand | null {
@@ -56,14 +79,20 @@ function commandOf(container: YamlValue, yaml: YamlReading, maps: ConfigMaps): E
   const words = ['command', 'args'].flatMap((key) =>
     itemsOf(at(container, key)).flatMap((item) => wordOf(item, byName)),
   )
-  return words.length === 0 && isEtcdImage(textAt(container, 'image') ?? '') ? NOTHING : etcdCommand(words)
+  const isImage = isEtcdImage(textAt(container, 'image') ?? '')
+  const [first] = words
+  if (first === undefined) return isImage ? NOTHING : null
+  // Without a program, the image's own is started.
+  const isBare = first.text.startsWith('-')
+  const isEtcd = isImage || areEtcdFlags(words) || areOfEtcd(variables.map(({ name }) => name))
+  return isBare && !isEtcd ? null : etcdCommand(words)
 }
 
 /** Of an image with a script of its own, which starts etcd by variables. */
 function commandByVariables(container: YamlValue, yaml: YamlReading, maps: ConfigMaps): EtcdCommand | null {
-  const isEtcd =
-    isEtcdImage(textAt(container, 'image') ?? '') &&
-    variablesOf(container, yaml, maps).variables.some(({ name }) => rowOfVariable(name) !== undefined)
+  const names = variablesOf(container, yaml, maps).variables.map(({ name }) => name)
+  const isImage = isEtcdImage(textAt(container, 'image') ?? '')
+  const isEtcd = isImage ? names.some((name) => rowOfVariable(name) !== undefined) : areOfEtcd(names)
   return isEtcd ? NOTHING : null
 }
 

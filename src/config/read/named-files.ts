@@ -1,9 +1,9 @@
 /** Files that a configuration takes variables from, and how many of them are read. */
-import { isAbsolute, join, resolve } from 'node:path'
+import { isAbsolute, resolve } from 'node:path'
 import type { Finding } from '../../report/finding.js'
 import { finding } from './finding.js'
 import { isUnresolved } from './read-option.js'
-import { readConfigFile, type ReadOptions } from './settle.js'
+import { readConfigFile, type ReadOptions, resolveBeside, resolveInRoot } from './settle.js'
 import { type ConfigText, MAX_CONFIG_OCTETS, MAX_NAMED_FILES, type ReadNamedFile } from './text.js'
 
 /**
@@ -15,8 +15,8 @@ export function namedFiles({ readFiles, root, texts }: ReadOptions, folder: stri
   let octets = 0
   let files = 0
   const read = (path: string): Promise<ConfigText | Finding> => {
-    if (folder !== null && !isAbsolute(path)) return readConfigFile(resolve(folder, path), path)
-    return readConfigFile(root === null ? resolve(path) : join(root, path), path)
+    if (folder !== null && !isAbsolute(path)) return readConfigFile(resolveBeside(`${folder}/_`, path, root), path)
+    return readConfigFile(root === null ? resolve(path) : resolveInRoot(root, path), path)
   }
   return async (path) => {
     if (!readFiles || isUnresolved(path) || path.includes('*')) return null

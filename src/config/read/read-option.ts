@@ -83,6 +83,10 @@ export interface ConfigReading {
   readonly surroundings: Surroundings
   /** False where so little could be read that nothing can be said of what is not there. */
   readonly isWhole: boolean
+  /** The service or the pod, in a text that may start several etcds. */
+  readonly label?: string
+  /** Where that is. */
+  readonly labelPlace?: ConfigPlace
 }
 
 export function unreadable(...findings: readonly Finding[]): ConfigReading {

@@ -1,6 +1,8 @@
 /** What is in force of what was read: flags and variables, or the configuration file that they name. */
-import { join, resolve } from 'node:path'
+import { readlinkSync } from 'node:fs'
+import { dirname, join, resolve, sep } from 'node:path'
 import { readMaterialFile } from '../../credentials/read-file.js'
+import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
 import { judgeEntries } from './entries.js'
 import { finding } from './finding.js'
@@ -35,6 +37,9 @@ export interface ReadMember {
   readonly isWhole: boolean
   /** The texts that were read: the configuration itself first, then the files that it names. */
   readonly texts: readonly ConfigText[]
+  /** The service or the pod that runs it; null where the text can start one etcd only. */
+  readonly label: string | null
+  readonly labelPlace: ConfigPlace
   /** The file where a path of the configuration leads to; null where it is in a container. */
   hostPath(path: string): string | null
 }
@@ -48,7 +53,8 @@ export async function readConfigFile(path: string, name: string): Promise<Config
 
 /** Puts in force what etcd puts in force, which may be another file. */
 export async function settle(reading: ConfigReading, file: string | null, options: ReadOptions): Promise<ReadMember> {
-  const { surroundings, others } = reading
+  const { surroundings, others, label = null } = reading
+  const labelPlace = reading.labelPlace ?? { option: 'name', file, line: null, column: null }
   const written = withoutNeedlessGuesses(reading.options)
   const hostPath = (path: string): string | null => onHost(path, surroundings, options.root)
   const isYaml = written.some(({ form }) => form === 'yaml')
@@ -64,6 +70,8 @@ export async function settle(reading: ConfigReading, file: string | null, option
       surroundings,
       isWhole: reading.isWhole,
       texts: options.texts,
+      label,
+      labelPlace,
       hostPath,
     }
   }
@@ -86,6 +94,8 @@ export async function settle(reading: ConfigReading, file: string | null, option
     surroundings,
     isWhole: inFile.isWhole,
     texts: options.texts,
+    label,
+    labelPlace,
     hostPath,
   }
 }
@@ -111,17 +121,62 @@ function nothingSet({ isWhole, options, others, findings }: ConfigReading, file:
   return isNothing ? [finding('config/nothing-set', { file })] : []
 }
 
+/** Links that are followed in one path, as Linux does (path_resolution(7)). */
+const MAX_LINKS = 40
+
+/**
+ * A path of another machine as a file below the folder that its root is mounted at. `..` and links end at that root, as
+ * they do for a process that has it for its root (chroot(2)).
+ */
+export function resolveInRoot(root: string, path: string): string {
+  const left = path.split('/').reverse()
+  const folders: string[] = []
+  let links = 0
+  while (left.length > 0) {
+    const name = left.pop() ?? ''
+    if (name === '' || name === '.') continue
+    if (name === '..') {
+      folders.pop()
+      continue
+    }
+    const target = linkTarget(join(root, ...folders, name))
+    if (target === null || links++ >= MAX_LINKS) {
+      folders.push(name)
+      continue
+    }
+    if (target.startsWith('/')) folders.length = 0
+    left.push(...target.split('/').reverse())
+  }
+  return join(root, ...folders)
+}
+
+function linkTarget(path: string): string | null {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return null
+  }
+}
+
+/** A path that begins at a file of the caller's: it does not leave the root if that file is below it. */
+export function resolveBeside(file: string, path: string, root: string | null): string {
+  const folder = dirname(resolve(file))
+  const top = root === null ? null : resolve(root)
+  if (top === null || (folder !== top && !folder.startsWith(join(top, sep)))) return resolve(folder, path)
+  return resolveInRoot(top, path.startsWith('/') ? path : join(folder.slice(top.length), '/') + path)
+}
+
 function onHost(path: string, { directory, mounts }: Surroundings, root: string | null): string | null {
-  const inRoot = (absolute: string): string => (root === null ? absolute : join(root, absolute))
+  const inRoot = (absolute: string): string => (root === null ? absolute : resolveInRoot(root, absolute))
   if (mounts === null) {
-    if (directory === null) return root === null ? resolve(path) : join(root, path)
-    return inRoot(resolve(directory, path))
+    if (directory === null) return root === null ? resolve(path) : inRoot(path)
+    return inRoot(path.startsWith('/') ? path : `${directory}/${path}`)
   }
   const found = mountOf(path, directory, mounts)
   const folder = found?.mount.outside ?? null
   if (found === null || folder === null) return null
   const outside = join(folder, found.rest)
-  return found.mount.isBesideFile === true ? outside : inRoot(outside)
+  return found.mount.isBesideFile === true ? resolveBeside(`${folder}/_`, found.rest, root) : inRoot(outside)
 }
 
 /** The folder of a container that a path is in, and the rest of the path. */

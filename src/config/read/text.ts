@@ -14,6 +14,9 @@ export interface ConfigText {
   readonly origin?: Origin
 }
 
+/** Etcds of one text that are read, and members that are compared with each other; etcd advises seven at most. */
+export const MAX_MEMBERS = 100
+
 /** How many files are read that a configuration takes variables from; the next one is told as not read. */
 export const MAX_NAMED_FILES = 100
 

@@ -46,16 +46,21 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Pr
   }
   const variables = new Map(set.map((each) => [each.name, each]))
   const values = boundedValues(new Map([...variables].map(([name, { value }]) => [name, value])))
-  const [command] = inForce(text, directives, 'ExecStart').flatMap((directive) => {
-    const found = etcdCommand(commandLine(text, directive, values), values)
-    return found === null ? [] : [{ ...found, flaws: [...flawsOf(text, directive), ...found.flaws] }]
-  })
+  const [command] = ['ExecStart', 'ExecStartPre'].flatMap((key) =>
+    inForce(text, directives, key).flatMap((directive) => {
+      const found = etcdCommand(commandLine(text, directive, values), values)
+      // What is started before may leave a container behind, and nothing else.
+      if (found === null || (key === 'ExecStartPre' && found.container === undefined)) return []
+      return [{ ...found, flaws: [...flawsOf(text, directive), ...found.flaws] }]
+    }),
+  )
   if (command === undefined) {
     return unreadable(
       ...findings,
       finding('config/no-etcd', { file: source.file, looked: 'no ExecStart= in it runs etcd' }),
     )
   }
+  if (command.isShell !== true) findings.push(...notExpanded(command.args, lines))
   const flags = readFlags(
     command.args.map((word) => ({
       text: word.text.replaceAll(LITERAL_DOLLAR, '$'),
@@ -100,7 +105,7 @@ function directivesOf(text: string): Directive[] {
     const end = key === undefined ? lineEnd(text, at) : valueEnd(text, start)
     if (key !== undefined && section === 'Service') {
       // Lines that begin with a dash are flags, and no directives.
-      const more = key === 'ExecStart' ? flagLines(text, end) : end
+      const more = key.startsWith('ExecStart') ? flagLines(text, end) : end
       const isBlankAfter = /\\[ \t]+\r?$/.test(text.slice(Math.max(0, end - 100), end))
       found.push({ key, start, end: more, brokenAt: more > end && !isBlankAfter ? end : null })
     }
@@ -241,6 +246,19 @@ function commandOf([program, ...words]: readonly Word[], values: Values): Word[]
   })
 }
 
+/** `$NAME` within an argument, which a shell would expand. */
+const WITHIN = /\$([A-Za-z_]\w*)/g
+
+/** Arguments that etcd receives with `$NAME` in them (systemd.service(5), "Command lines"). */
+function notExpanded(args: readonly Word[], lines: Lines): Finding[] {
+  return args.flatMap(({ text, offset }) => {
+    const names = Array.from(text.matchAll(WITHIN), ([, name = '']) => name)
+    if (names.length === 0 || text.startsWith('$')) return []
+    const option = /^(--?[^=]*)=/.exec(text)?.[1] ?? 'ExecStart'
+    return [finding('config/variable-not-expanded', { ...lines.place(offset, option), names })]
+  })
+}
+
 /** `$NAME` as a word by itself becomes words, `${NAME}` part of one; `$NAME` within a word is no variable, `$$` a dollar. */
 function expand(word: Word, values: Values): Word[] {
   const [, name] = /^\$([A-Za-z_]\w*)$/.exec(word.text) ?? []
@@ -250,7 +268,7 @@ function expand(word: Word, values: Values): Word[] {
     return splitWords(value, 'systemd').map(({ text }) => ({ ...word, text }))
   }
   const text = word.text.replace(/\$\$|\$\{([A-Za-z_]\w*)\}/g, (whole, inner: string | undefined) =>
-    inner === undefined ? '$' : (values.get(inner) ?? whole),
+    inner === undefined ? LITERAL_DOLLAR : (values.get(inner) ?? whole),
   )
   return [{ ...word, text }]
 }

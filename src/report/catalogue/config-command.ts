@@ -49,6 +49,15 @@ export const configCommand = {
       `${placed(details)} has no value${details.next === null ? '' : `, so etcd takes the next flag, "${details.next}", for it`}.`,
     remedy: ({ option }) => `Write ${option}=VALUE.`,
   }),
+  'config/variable-not-expanded': row<ConfigPlace & { names: string[] }>({
+    severity: 'error',
+    meaning:
+      'Systemd expands $NAME only as an argument of its own. Within an argument, etcd receives the characters "$NAME". ${NAME} is expanded anywhere.',
+    source: 'systemd.service(5), "Command lines"; etcd 3.5.16, run',
+    message: (details) =>
+      `${placed(details)} contains ${listed(details.names.map((name) => `$${name}`))}, which systemd does not expand there.`,
+    remedy: ({ names }) => `Write ${listed(names.map((name) => `\${${name}}`))}.`,
+  }),
   'config/flag-with-blank': row<ConfigPlace & { value: string }>({
     severity: 'error',
     meaning:

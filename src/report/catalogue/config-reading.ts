@@ -204,13 +204,15 @@ export const configReading = {
       `${theText(file)} sets no option of etcd, so etcd serves plaintext on http://localhost:2379, for this machine alone.`,
     remedy: () => 'Check that it is the right text, or set name, URLs, certificates and CAs.',
   }),
-  'config/one-of-several': row<ConfigPlace & { judged: string; others: string[] }>({
-    severity: 'info',
-    meaning: 'A text starts several members. One is judged; the others were not looked at.',
+  'config/one-of-several': row<ConfigPlace & { members: string[]; member: string | null }>({
+    severity: 'error',
+    meaning:
+      'A manifest or a Compose file starts several etcds, and the call does not name the one to lint. None is linted.',
     source: 'a rule of this package',
     message: (details) =>
-      `${placed(details)}: "${details.judged}" is judged, and ${listed(details.others)} also ${details.others.length === 1 ? 'starts' : 'start'} etcd.`,
-    remedy: () => 'Hand over each of them by itself, or all of them to lintCluster.',
+      `${placed(details)} is one of ${String(details.members.length)} etcds: ${listed(details.members)}${details.member === null ? '' : `; none is "${details.member}"`}. None was linted.`,
+    remedy: ({ members }) =>
+      `Pass "${members[0] ?? ''}" or another of them as option "member", or call lintEtcdConfigs for all.`,
   }),
   'config/crl-not-in-force': row<ConfigPlace>({
     severity: 'error',

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
-import { readMember, type ConfigInput } from '../../../../src/config/read/input.js'
+import { readMember, readMembers, type ConfigInput } from '../../../../src/config/read/input.js'
 import { renderCompose } from '../../../../src/config/render/compose.js'
 import { memberConfig } from '../../../support/member-config.js'
 import { temporaryFolder } from '../../../support/openssl.js'
@@ -103,11 +103,13 @@ describe('a Compose file', () => {
       memberConfig({ name, initialCluster: { [name]: ['https://10.0.0.1:2380'] } }),
     )
     const yaml = renderCompose(members, { version: '3.5.16' })
-    const { findings, options } = await readBack({ yaml })
-    expect(findings.map(({ code, message }) => `${code} ${message}`)).toEqual([
-      'config/one-of-several services (line 2:3): "a" is judged, and b and c also start etcd.',
+    const read = await readMembers({ yaml }, { readFiles: false, root: null })
+    expect(read.map(({ settings, findings }) => [settings.server('name').text, findings])).toEqual([
+      ['a', []],
+      ['b', []],
+      ['c', []],
     ])
-    expect(options).toMatchObject({ '--name': 'a', '--client-cert-auth': 'true' })
+    expect(read[0]?.settings.side('client', 'clientCertAuth').text).toBe('true')
   })
 
   test.each<[string, Record<string, string>]>([

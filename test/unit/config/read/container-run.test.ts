@@ -68,7 +68,9 @@ test('files of variables are read', async () => {
     [quoted, 'config/variables-not-read'],
     ['/no/such.env', 'file/missing'],
   ]) {
-    const { findings } = await read(unit(`${RUN} --env-file=${name ?? ''} quay.io/coreos/etcd:v3.5.16`))
+    const { findings } = await read(
+      unit(`${RUN.replace('docker', 'podman')} --env-file=${name ?? ''} quay.io/coreos/etcd:v3.5.16`),
+    )
     expect(findings.map((each) => each.code)).toContain(code)
   }
 })

@@ -1,0 +1,223 @@
+/** The etcd of a text is read, and not another program; all of several; and below a root, nothing outside of it. */
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { lintCluster, lintEtcdConfigs } from '../../../../src/config/lint/lint-cluster.js'
+import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
+import { type ConfigInput, readMember, readMembers } from '../../../../src/config/read/input.js'
+import { temporaryFolder } from '../../../support/openssl.js'
+import { findingOf, refused } from '../../../support/refused.js'
+
+const folder = temporaryFolder()
+
+async function namesOf(config: ConfigInput): Promise<string[]> {
+  const members = await readMembers(config, { readFiles: false, root: null })
+  return members.map(({ settings }) => settings.server('name').text)
+}
+
+/** Other programs whose command begins with a flag. */
+const OTHERS: readonly string[] = [
+  '{image: prom/prometheus, command: [--config.file=/etc/p.yml, --web.listen-address=:9090]}',
+  '{image: traefik, command: ["--api.insecure=true", --name=t]}',
+  '{image: postgres, command: [-c, max_connections=200]}',
+  '{image: redis, command: [--requirepass, x]}',
+  '{image: node-exporter, command: [--path.procfs=/host/proc]}',
+  '{image: etcd, command: [etcdctl, get, a]}',
+]
+/** Etcds, each called e1. */
+const ETCDS: readonly string[] = [
+  '{image: etcd, command: [--name=e1]}',
+  '{image: quay.io/coreos/etcd:v3.5.16, command: etcd --name e1}',
+  '{image: mirror/etcd-server, environment: {ETCD_NAME: e1, ETCD_LISTEN_CLIENT_URLS: "http://127.0.0.1:2379"}}',
+  '{image: hardened-etcd, command: [/entrypoint.sh], environment: [ETCD_NAME=e1, "ETCD_INITIAL_CLUSTER=e1=http://127.0.0.1:2380"]}',
+  '{build: ., command: [--name=e1, "--listen-client-urls=http://127.0.0.1:2379"]}',
+]
+
+function asPod(service: string, name: string): string {
+  const container = service
+    .replace('command: etcd --name e1', 'command: [etcd, --name, e1]')
+    .replace(/\{image: ([^,]*), command: \[-/, '{image: $1, args: [-')
+    .replace('build: ., command: [', 'args: [')
+    .replace(
+      /environment: \[ETCD_NAME=(\w+), "(\w+)=([^"]*)"\]/,
+      'env: [{name: ETCD_NAME, value: $1}, {name: $2, value: "$3"}]',
+    )
+    .replace(
+      /environment: \{ETCD_NAME: (\w+), (\w+): ("[^"]*")\}/,
+      'env: [{name: ETCD_NAME, value: $1}, {name: $2, value: $3}]',
+    )
+    .replace('{', '{name: c, ')
+  return `apiVersion: v1\nkind: Pod\nmetadata: {name: ${name}}\nspec:\n  containers:\n`.concat(`  - ${container}\n`)
+}
+
+describe('which program is etcd', () => {
+  it.each(ETCDS)('%s is read, and the programs before it are not', async (etcd) => {
+    const services = [...OTHERS, etcd].map((service, i) => `  s${String(i)}: ${service}\n`).join('')
+    expect(await namesOf({ manifest: `services:\n${services}` })).toEqual(['e1'])
+    const pods = [...OTHERS, etcd].map((service, i) => asPod(service, `p${String(i)}`))
+    expect(await namesOf({ manifest: pods.join('---\n') })).toEqual(['e1'])
+  })
+
+  it('reports a text with other programs alone as one without etcd', async () => {
+    const services = OTHERS.map((service, i) => `  s${String(i)}: ${service}\n`).join('')
+    const { findings } = await lintEtcdConfig({ manifest: `services:\n${services}` }, { readFiles: false })
+    expect(findings.map(({ code }) => code)).toEqual(['config/no-etcd'])
+  })
+
+  it('finds the container that a unit starts before it follows its log', async () => {
+    const run = 'docker run -d --name etcd quay.io/coreos/etcd:v3.5.16 etcd --name=e1 --data-dir=/d'
+    for (const start of ['logs -f etcd', 'wait etcd', 'start -a etcd', 'attach etcd']) {
+      const unit = `[Service]\nExecStartPre=-/usr/bin/docker rm -f etcd\nExecStartPre=/usr/bin/${run}\nExecStart=/usr/bin/docker ${start}\n`
+      expect(await namesOf({ unit }), start).toEqual(['e1'])
+    }
+    expect(await namesOf({ unit: `[Service]\nExecStart=/usr/bin/docker exec box etcd --name=e1\n` })).toEqual(['e1'])
+  })
+})
+
+describe('several etcds in one text', () => {
+  const url = (i: number, port: number): string => `http://10.0.0.${String(i)}:${String(port)}`
+  const cluster = [1, 2, 3].map((i) => `e${String(i)}=${url(i, 2380)}`).join(',')
+  const flags = (i: number, list = cluster): string =>
+    `--name=e${String(i)} --listen-client-urls=${url(i, 2379)} --advertise-client-urls=${url(i, 2379)} ` +
+    `--listen-peer-urls=${url(i, 2380)} --initial-advertise-peer-urls=${url(i, 2380)} --initial-cluster=${list}`
+  const service = (i: number, list?: string): string =>
+    `  s${String(i)}: {image: etcd, command: "etcd ${flags(i, list)}"}\n`
+  const compose = `services:\n${[1, 2, 3].map((i) => service(i)).join('')}`
+
+  it('are listed if none is named, and none is judged in silence', async () => {
+    const report = await lintEtcdConfig({ manifest: compose }, { readFiles: false })
+    expect(report.ok).toBe(false)
+    expect(report.findings.map(({ code }) => code)).toEqual(['config/one-of-several'])
+    expect(findingOf(report.findings, 'config/one-of-several').details).toMatchObject({ members: ['s1', 's2', 's3'] })
+  })
+
+  it.each(['s2', 'e2'])('are judged one at a time by the option member: %s', async (member) => {
+    const { findings } = await lintEtcdConfig({ manifest: compose }, { readFiles: false, member })
+    expect(new Set(findings.map(({ place }) => place?.line))).toEqual(new Set([3]))
+  })
+
+  it('are listed if the option member names none of them', async () => {
+    const { findings } = await lintEtcdConfig({ manifest: compose }, { readFiles: false, member: 'e4' })
+    expect(findings.map(({ message }) => message)).toEqual([expect.stringContaining('none is "e4"')])
+    await refused(lintEtcdConfig({ manifest: compose }, { member: '' }), 'ERR_OPTION_INVALID')
+  })
+
+  it('get a report each from lintEtcdConfigs, with what differs between the members of a cluster', async () => {
+    const short = cluster.replace(/,e3.*/, '')
+    const odd = `services:\n${service(1)}${service(2)}${service(3, `${cluster},e4=${url(4, 2380)}`)}`
+    const reports = await lintEtcdConfigs({ manifest: odd }, { readFiles: false })
+    const codes = reports.map(({ findings }) => findings.map(({ code }) => code))
+    expect(codes.map((each) => each.includes('config/members-disagree'))).toEqual([false, false, true])
+    expect(codes.every((each) => each.includes('config/plaintext-url'))).toBe(true)
+    // Two that do not know each other are no cluster.
+    const apart = `services:\n${service(1, short.replace(/,.*/, ''))}${service(2, `e2=${url(2, 2380)}`)}`
+    const two = await lintEtcdConfigs({ manifest: apart }, { readFiles: false })
+    expect(
+      two.flatMap(({ findings }) => findings.map(({ code }) => code)).filter((code) => code.includes('member')),
+    ).toEqual([])
+  })
+
+  it('are all compared by lintCluster', async () => {
+    const { findings } = await lintCluster([{ manifest: `services:\n${service(1)}${service(1)}` }], {
+      readFiles: false,
+    })
+    expect(findings.map(({ code }) => code)).toContain('config/members-name-repeated')
+  })
+
+  it('are read from the pods of a List, and named by pod and container', async () => {
+    const pod = (name: string, containers: string): string =>
+      `{kind: Pod, metadata: {name: ${name}}, spec: {containers: [${containers}]}}`
+    const list = `{kind: List, items: [${pod('a', '{name: x, command: [etcd, --name=e1]}')}, ${pod('b', '{name: x, command: [etcd, --name=e2]}, {name: y, command: [etcd, --name=e3]}')}]}`
+    const members = await readMembers({ manifest: `apiVersion: v1\n---\n${list}\n` }, { readFiles: false, root: null })
+    expect(members.map(({ label }) => label)).toEqual(['a', 'b/x', 'b/y'])
+  })
+})
+
+describe('a root', () => {
+  it('is not left by .. or by links', async () => {
+    const root = folder.file('disk')
+    mkdirSync(join(root, 'etc/etcd'), { recursive: true })
+    mkdirSync(join(root, 'srv'), { recursive: true })
+    symlinkSync('/etc/etcd', join(root, 'link'))
+    symlinkSync('../../../../../../etc/etcd', join(root, 'srv/up'))
+    symlinkSync('loop', join(root, 'loop'))
+    symlinkSync('/etc/passwd', join(root, 'etc/etcd/key.pem'))
+    const read = await readMember({ flags: ['--name=a'] }, { readFiles: true, root })
+    const inside = (path: string): string => join(root, path)
+    expect(read.hostPath('/../../etc/passwd')).toBe(inside('etc/passwd'))
+    expect(read.hostPath('/link/a.crt')).toBe(inside('etc/etcd/a.crt'))
+    expect(read.hostPath('/srv/up/a.crt')).toBe(inside('etc/etcd/a.crt'))
+    expect(read.hostPath('/etc/etcd/key.pem')).toBe(inside('etc/passwd'))
+    expect(read.hostPath('/link/../passwd')).toBe(inside('etc/passwd'))
+    expect(read.hostPath('/loop/a')).toBe(inside('loop/a'))
+  })
+
+  it('holds variables of a unit and files next to a Compose file, too', async () => {
+    const root = folder.file('other-disk')
+    const secret = folder.file('secret.env')
+    writeFileSync(secret, 'ETCD_NAME=stolen\n')
+    mkdirSync(join(root, 'srv'), { recursive: true })
+    symlinkSync(secret, join(root, 'srv/linked.env'))
+    const names = async (config: ConfigInput): Promise<string[]> =>
+      (await readMembers(config, { readFiles: true, root })).map(({ settings }) => settings.server('name').text)
+    const unit = (file: string): string => `[Service]\nEnvironmentFile=${file}\nExecStart=/usr/bin/etcd\n`
+    expect(await names({ unit: unit(`/..${secret}`) })).toEqual(['default'])
+    expect(await names({ unit: unit('/srv/linked.env') })).toEqual(['default'])
+    for (const file of ['../../secret.env', 'linked.env']) {
+      writeFileSync(join(root, 'srv/compose.yml'), `services: {etcd: {image: etcd, env_file: ${file}}}\n`)
+      expect(await names({ file: join(root, 'srv/compose.yml') })).toEqual(['default'])
+    }
+  })
+})
+
+describe('files of variables', () => {
+  it('are read wherever a container engine starts etcd, and docker keeps quotes', async () => {
+    const file = folder.file('etcd.env', 'ETCD_NAME="e1"\nETCD_DATA_DIR=/d\n')
+    for (const config of [
+      { flags: `docker run --env-file ${file} quay.io/coreos/etcd` },
+      { flags: ['docker', 'run', '--env-file', file, 'quay.io/coreos/etcd'] },
+      { flags: Buffer.from(`docker\0run\0--env-file=${file}\0quay.io/coreos/etcd\0`) },
+      { unit: `[Service]\nExecStart=/usr/bin/docker run --env-file ${file} quay.io/coreos/etcd\n` },
+    ]) {
+      const { settings, isWhole } = await readMember(config, { readFiles: true, root: null })
+      expect([isWhole, settings.side('client', 'listenUrls').isSet, settings.server('dataDir').text]).toEqual([
+        true,
+        false,
+        '/d',
+      ])
+    }
+  })
+})
+
+describe('a variable within an argument of a unit', () => {
+  const unit = (argument: string): ConfigInput => ({
+    unit: `[Service]\nEnvironment=IP=10.0.0.1\nExecStart=/usr/bin/etcd --name=a ${argument}\n`,
+  })
+
+  it('is reported, since systemd does not expand it there, and read as it is meant', async () => {
+    const { settings, findings } = await readMember(unit('--listen-client-urls=https://$IP:2379'), {
+      readFiles: false,
+      root: null,
+    })
+    const found = findingOf(findings, 'config/variable-not-expanded')
+    expect(found).toMatchObject({
+      severity: 'error',
+      details: { option: '--listen-client-urls', line: 3, names: ['IP'] },
+    })
+    expect(found.remedy).toBe('Write ${IP}.')
+    expect(settings.side('client', 'listenUrls').text).toBe('https://$IP:2379')
+    const report = await lintEtcdConfig(unit('--listen-metrics-urls=https://$IP:2379'), { readFiles: false })
+    expect(report.findings.map(({ code }) => code)).toEqual(['config/variable-not-expanded'])
+  })
+
+  it.each(['--data-dir=${IP}', '--data-dir=$$IP', '$IP', "--data-dir='${IP}'"])('is right as %s', async (argument) => {
+    const { findings } = await readMember(unit(argument), { readFiles: false, root: null })
+    expect(findings.map(({ code }) => code)).not.toContain('config/variable-not-expanded')
+  })
+
+  it('is expanded by a shell', async () => {
+    const config = { unit: `[Service]\nEnvironment=IP=10.0.0.1\nExecStart=/bin/sh -c 'exec etcd --name=a-$IP'\n` }
+    const { settings, findings } = await readMember(config, { readFiles: false, root: null })
+    expect([settings.server('name').text, findings]).toEqual(['a-10.0.0.1', []])
+  })
+})
