@@ -1,6 +1,6 @@
 /** Certificates that the path does not use and Go cannot read: etcd reads all that it is given or sent. */
 import type { Certificate } from '../x509/certificate.js'
-import type { FindingCode } from '../report/finding.js'
+import type { Finding, FindingCode } from '../report/finding.js'
 import { checkEncoding } from './check-form.js'
 import { checkForGo } from './check-go.js'
 import type { Usage } from './context.js'
@@ -50,6 +50,13 @@ export function checkUnused(
       if (++shown === MAX_SHOWN) return
     }
   }
+}
+
+/** Findings about the trust anchors that an etcd does not start with. */
+export function unreadableAnchors(anchors: readonly Certificate[], usage: 'client' | 'peer'): readonly Finding[] {
+  const notes = new Notebook()
+  checkUnused({ anchors, intermediates: [] }, [], usage, notes)
+  return notes.findings
 }
 
 /** Why Go does not read the certificate; null where it does. */

@@ -9,6 +9,7 @@ import { placed } from '../../report/catalogue/config-place.js'
 import type { MaterialRole } from '../../report/catalogue/place.js'
 import type { Finding, FindingCode } from '../../report/finding.js'
 import { unfoldRepeats } from '../../validate/fold.js'
+import { unreadableAnchors } from '../../validate/check-unused.js'
 import { validateChain, validateCredentials } from '../../validate/validate.js'
 import type { Usage, ValidateOptions } from '../../validate/context.js'
 import type { Certificate } from '../../x509/certificate.js'
@@ -84,6 +85,7 @@ class FilesReader {
     const second = await this.pair(side.get('clientCertFile'), side.get('clientKeyFile'), ca)
     const shown = side.get('clientCertFile').isSet ? second : own
     const anchors = ca === null ? [] : certificatesIn(ca)
+    this.findings.push(...unreadableAnchors(anchors, side.block))
     if (ca !== null && own === null && second === null) this.findings.push(...readCertificates(openInput(ca)).findings)
     if (own !== null) this.judgeServing(side, own, anchors)
     if (second !== null && anchors.length > 0) {
@@ -234,9 +236,15 @@ function validate(
   options: ValidateOptions,
 ): Finding[] {
   // Each certificate is in a file of its own, and so in a place of its own.
-  if (credentials !== null) return unfoldRepeats(validateCredentials(credentials, options).findings)
   const [leaf, ...intermediates] = chain
-  return leaf === undefined ? [] : unfoldRepeats(validateChain({ leaf, intermediates, trustAnchors }, options).findings)
+  const findings =
+    credentials !== null
+      ? validateCredentials(credentials, options).findings
+      : leaf === undefined
+        ? []
+        : validateChain({ leaf, intermediates, trustAnchors }, options).findings
+  // What etcd does not read of its CA file is reported once, whatever the certificates are for.
+  return unfoldRepeats(findings).filter(({ code }) => code !== 'chain/anchor-unreadable-to-go')
 }
 
 /** Judges a certificate without the CAs that it should lead to, which are not known. */

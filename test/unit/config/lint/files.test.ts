@@ -20,6 +20,8 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lint-'))
   await write('ca.crt', root.pem)
   await write('other-ca.crt', other.pem)
+  const unreadable = mintCa({ subject: 'Brainpool', key: 'brainpool' })
+  await write('unreadable-ca.crt', root.pem + unreadable.pem)
   await write('empty.crt', 'nothing here\n')
   await issue('server')
   await issue('peer')
@@ -313,4 +315,13 @@ describe('members together', () => {
     ])
     expect(findings.map((each) => each.code)).toContain('config/members-tls-apart')
   })
+})
+
+test.each([
+  ['client', 'trusted-ca-file'],
+  ['peer', 'peer-trusted-ca-file'],
+])('a CA that etcd cannot read is an error in the CA file of the %s side, used or not', async (_, option) => {
+  const { findings } = await lintEtcdConfig({ flags: flags({ [option]: 'unreadable-ca.crt' }) })
+  const found = findings.filter(({ code }) => code === 'chain/anchor-unreadable-to-go')
+  expect(found).toMatchObject([{ severity: 'error', certificate: { subject: 'CN=Brainpool' } }])
 })
