@@ -10,6 +10,8 @@ import type { Notebook, Place } from './place.js'
 const MAX_SERIAL_OCTETS = 20
 /** Findings that one kind of unlucky name may fill a report with. */
 const MAX_URIS_TOLD = 5
+/** Extensions that Go processes since 1.24; before, it refuses critical ones (crypto/x509 processExtensions). */
+const SINCE_GO_1_24 = [ExtensionId.policyMappings, ExtensionId.policyConstraints, ExtensionId.inhibitAnyPolicy] as const
 const NEVER_CRITICAL = [ExtensionId.subjectKeyIdentifier, ExtensionId.authorityKeyIdentifier] as const
 
 export function checkForm(place: Place, notes: Notebook): void {
@@ -74,6 +76,10 @@ function checkExtensions(place: Place, notes: Notebook): void {
     if (extensions.isCritical(oid)) {
       notes.add(place, 'certificate/extension-wrongly-critical', { extension: extensionName(oid) })
     }
+  }
+  for (const oid of SINCE_GO_1_24) {
+    if (extensions.isCritical(oid) && !extensions.unknownCritical.includes(oid))
+      notes.add(place, 'certificate/policy-extension-critical', { extension: extensionName(oid) })
   }
   const policies = extensions.all.find(({ oid }) => oid === ExtensionId.policyConstraints)
   if (policies !== undefined && !policies.critical) notes.add(place, 'certificate/policy-constraints-not-critical', {})

@@ -119,6 +119,8 @@ export interface Extensions {
   readonly subjectKeyIdentifier: Uint8Array | null
   readonly authorityKeyIdentifier: AuthorityKeyIdentifier | null
   readonly crlDistributionPoints: readonly DistributionPoint[] | null
+  /** Whether policyConstraints require that certificates name a policy. */
+  readonly requiresPolicy: boolean
   readonly problems: readonly ExtensionProblem[]
   readonly duplicates: readonly string[]
   /** Critical, and of no kind that a validator of ours processes. */
@@ -139,6 +141,7 @@ interface Decoded {
   subjectKeyIdentifier: Uint8Array | null
   authorityKeyIdentifier: AuthorityKeyIdentifier | null
   crlDistributionPoints: readonly DistributionPoint[] | null
+  requiresPolicy: boolean
 }
 
 type Decoder = (reader: DerReader, into: Decoded) => void
@@ -175,7 +178,9 @@ const DECODERS: Readonly<Record<string, Decoder>> = {
   // These decide nothing, so their contents are not kept; whether they can be read is worth knowing.
   [ExtensionId.certificatePolicies]: readCertificatePolicies,
   [ExtensionId.policyMappings]: readPolicyMappings,
-  [ExtensionId.policyConstraints]: readPolicyConstraints,
+  [ExtensionId.policyConstraints]: (reader, into) => {
+    into.requiresPolicy = readPolicyConstraints(reader)
+  },
   [ExtensionId.inhibitAnyPolicy]: (reader) => {
     reader.smallInteger('inhibitAnyPolicy')
   },
@@ -183,8 +188,8 @@ const DECODERS: Readonly<Record<string, Decoder>> = {
 }
 
 /**
- * Processed, so a critical one is no obstacle. Policies: with no policy asked for, RFC 5280 section 6.1 accepts any
- * set; policyConstraints and its kin could demand one, so a critical one of those is refused.
+ * Processed, so a critical one is no obstacle. Policies: with no policy asked for, RFC 5280 section 6.1 accepts any set, and
+ * what narrows it decides nothing; policyConstraints can require one, so a critical one that does is refused.
  */
 const PROCESSED: ReadonlySet<string> = new Set<string>([
   ExtensionId.basicConstraints,
@@ -193,6 +198,9 @@ const PROCESSED: ReadonlySet<string> = new Set<string>([
   ExtensionId.subjectAltName,
   ExtensionId.nameConstraints,
   ExtensionId.certificatePolicies,
+  ExtensionId.policyMappings,
+  ExtensionId.inhibitAnyPolicy,
+  ExtensionId.policyConstraints,
   ExtensionId.subjectKeyIdentifier,
   ExtensionId.authorityKeyIdentifier,
   ExtensionId.crlDistributionPoints,
@@ -238,6 +246,7 @@ function nothingDecoded(): Decoded {
     subjectKeyIdentifier: null,
     authorityKeyIdentifier: null,
     crlDistributionPoints: null,
+    requiresPolicy: false,
   }
 }
 
@@ -263,10 +272,14 @@ export function decodeExtensions(all: readonly RawExtension[]): Extensions {
     problems,
     duplicates: [...duplicates],
     unknownCritical: [...seen.values()]
-      .filter((each) => each.critical && !PROCESSED.has(each.oid))
+      .filter(({ oid, critical }) => critical && !isProcessed(oid, decoded))
       .map((each) => each.oid),
     isCritical: (oid) => seen.get(oid)?.critical ?? false,
   }
+}
+
+function isProcessed(oid: string, { requiresPolicy }: Decoded): boolean {
+  return PROCESSED.has(oid) && !(oid === ExtensionId.policyConstraints && requiresPolicy)
 }
 
 /** Why an extension cannot be decoded; null where it was, or is of no kind that is known here. */

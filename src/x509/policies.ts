@@ -4,6 +4,7 @@
  */
 import { contextTag, DerError, type DerReader, Tag } from './der.js'
 
+const ANY_POLICY = '2.5.29.32.0'
 /** Most policies or mappings read of one certificate. Real ones have one or two. */
 const MAX_POLICIES = 100
 
@@ -24,8 +25,9 @@ export function readPolicyMappings(reader: DerReader): void {
   do {
     if (count++ >= MAX_POLICIES) throw tooMany(list)
     const mapping = list.enter(Tag.sequence, 'a policy mapping')
-    mapping.oid('a policy of the issuer')
-    mapping.oid('a policy of the subject')
+    const policies = [mapping.oid('a policy of the issuer'), mapping.oid('a policy of the subject')]
+    if (policies.includes(ANY_POLICY))
+      throw new DerError('a mapping of anyPolicy (RFC 5280 section 4.2.1.5)', list.offset)
     mapping.finish('a policy mapping')
   } while (!list.atEnd)
 }
@@ -34,9 +36,13 @@ function tooMany(list: DerReader): DerError {
   return new DerError(`more than ${String(MAX_POLICIES)} policies`, list.offset)
 }
 
-export function readPolicyConstraints(reader: DerReader): void {
+/** Reads PolicyConstraints; whether they require that certificates name a policy. */
+export function readPolicyConstraints(reader: DerReader): boolean {
   const fields = reader.enter(Tag.sequence, 'policyConstraints')
-  fields.optional(contextTag(0, 'primitive'))
-  fields.optional(contextTag(1, 'primitive'))
+  const [required, mapping] = [contextTag(0, 'primitive'), contextTag(1, 'primitive')]
+  const requiresPolicy = fields.peek() === required
+  if (requiresPolicy) fields.smallInteger('requireExplicitPolicy', required)
+  if (fields.peek() === mapping) fields.smallInteger('inhibitPolicyMapping', mapping)
   fields.finish('policyConstraints')
+  return requiresPolicy
 }

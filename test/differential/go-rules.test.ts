@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { mintChain } from '../support/judge-chain.js'
 import { mintRefused, type MintedInput, REFUSED_BY_GO, UNREADABLE_ANCHORS } from '../support/refused-by-go.js'
-import { dns, type KeyUsageName, newKey } from '../support/mint.js'
+import { dns, EXTENSION, type KeyUsageName, newKey } from '../support/mint.js'
 import { CLAIMS, isSaid } from '../support/refusal-words.js'
 import { GoWitness } from '../support/witness-go.js'
 import { OpensslWitness } from '../support/witness-openssl.js'
@@ -67,6 +67,20 @@ describe('the last second of a certificate', () => {
     expect((await at(notAfter)).OpenSSL?.words).toContain('certificate has expired')
     openssl.close()
   })
+})
+
+it('accepts critical extensions on policies that require none, in Go since 1.24 and in Node', async () => {
+  const extensions = [
+    { oid: EXTENSION.policyConstraints, critical: true, value: Buffer.from('3003810100', 'hex') },
+    { oid: EXTENSION.inhibitAnyPolicy, critical: true, value: Buffer.from('020100', 'hex') },
+    { oid: EXTENSION.policyMappings, critical: true, value: Buffer.from('300a300806022a0306022a04', 'hex') },
+  ]
+  const { leaf, intermediate, root } = mintChain({ leaf: { names: [dns(HOST)] }, intermediate: { extensions } })
+  const input = { leaf, sent: [intermediate], trust: [root] }
+  const accepted = { accepts: true, words: '' }
+  expect(await go.ask(question(input, 'client'))).toEqual(accepted)
+  expect(await go.ask(question(input, 'server'))).toEqual(accepted)
+  expect(await askNode(question(input, 'server'))).toEqual(accepted)
 })
 
 const OTHER_USAGES: readonly KeyUsageName[] = ['keyAgreement', 'keyEncipherment']

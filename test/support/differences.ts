@@ -115,7 +115,7 @@ export const STRICTER: readonly Difference[] = [
   {
     code: 'certificate/extension-unknown-critical',
     peers: EVERYBODY,
-    why: 'Policy constraints, policy mappings and inhibitAnyPolicy are known to Go and OpenSSL; here they are not processed, so a critical one is refused.',
+    why: 'Go since 1.24 processes policy constraints that require a policy, and OpenSSL knows them; here they are not processed, so critical ones are refused.',
   },
   {
     code: 'key/weak',

@@ -107,6 +107,11 @@ const policies: readonly Mutation[] = [
     () => [{ oid: EXTENSION.inhibitAnyPolicy, critical: true, value: integer(0) }],
     CAS,
   ),
+  carries(
+    'policy mappings of anyPolicy',
+    () => [{ oid: EXTENSION.policyMappings, value: sequence(sequence(oid(POLICY), oid(ANY_POLICY))) }],
+    CAS,
+  ),
   carries('policy constraints that cannot be read', () => [garbled(EXTENSION.policyConstraints)], CAS),
   carries('policy mappings that cannot be read', () => [garbled(EXTENSION.policyMappings)], CAS),
   carries('inhibitAnyPolicy that cannot be read', () => [garbled(EXTENSION.inhibitAnyPolicy)], CAS),

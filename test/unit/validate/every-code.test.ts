@@ -61,6 +61,11 @@ const DAY = 86_400_000
 const past = (days: number): Date => new Date(Date.now() - days * DAY)
 const future = (days: number): Date => new Date(Date.now() + days * DAY)
 const garbled = (oid: string, critical = false): Extension => ({ oid, critical, value: Buffer.from('3003', 'hex') })
+const inhibitAnyPolicy = (critical: boolean): Extension => ({
+  oid: EXTENSION.inhibitAnyPolicy,
+  critical,
+  value: Buffer.from('020100', 'hex'),
+})
 const LAST = new Date(Math.floor(future(1).getTime() / 1000) * 1000)
 const rsa1024 = newKey('rsa-1024')
 const rsa2048 = newKey('rsa-2048')
@@ -200,6 +205,10 @@ const CASES: Readonly<Record<Code, Case>> = {
   },
   'certificate/authority-key-identifier-unusual': {
     faulty: { root: { extensions: [authorityKeyIdentifier(Buffer.alloc(20, 9))] } },
+  },
+  'certificate/policy-extension-critical': {
+    faulty: { intermediate: { extensions: [inhibitAnyPolicy(true)] } },
+    mended: { intermediate: { extensions: [inhibitAnyPolicy(false)] } },
   },
   'certificate/policy-constraints-not-critical': {
     faulty: { intermediate: { extensions: [{ oid: '2.5.29.36', value: Buffer.from('3003800100', 'hex') }] } },

@@ -162,6 +162,21 @@ describe('extensions', () => {
     expect(placesOf(critical, code)).toEqual([])
     expect(details(critical, 'certificate/extension-unknown-critical')).toEqual([{ extension: 'policyConstraints' }])
   })
+
+  it('that narrow policies and require none are a warning where they are critical', () => {
+    const narrow: Extension[] = [
+      { oid: EXTENSION.policyConstraints, critical: true, value: Buffer.from('3003810100', 'hex') },
+      { oid: EXTENSION.inhibitAnyPolicy, critical: true, value: Buffer.from('020100', 'hex') },
+      { oid: EXTENSION.policyMappings, critical: true, value: Buffer.from('300a300806022a0306022a04', 'hex') },
+    ]
+    const findings = judge({ intermediate: { extensions: narrow } })
+    expect(codesOf(findings)).toEqual([])
+    expect(detailsOf(findings, 'certificate/policy-extension-critical')).toEqual([
+      { extension: 'policyMappings' },
+      { extension: 'policyConstraints' },
+      { extension: 'inhibitAnyPolicy' },
+    ])
+  })
 })
 
 describe('URIs', () => {

@@ -131,6 +131,7 @@ describe('all extensions together', () => {
       subjectKeyIdentifier: null,
       authorityKeyIdentifier: null,
       crlDistributionPoints: null,
+      requiresPolicy: false,
       problems: [],
       duplicates: [],
       unknownCritical: [],
@@ -173,11 +174,13 @@ describe('all extensions together', () => {
   it('are unknown and critical where no validator of ours processes them', () => {
     const critical = (id: string): readonly string[] =>
       decode({ oid: id, critical: true, value: nullValue() }).unknownCritical
-    const processed = [14, 15, 17, 19, 30, 31, 32, 35, 37].map((arc) => `2.5.29.${String(arc)}`)
+    const processed = [14, 15, 17, 19, 30, 31, 32, 33, 35, 36, 37, 54].map((arc) => `2.5.29.${String(arc)}`)
     for (const id of processed) expect(critical(id)).toEqual([])
-    const others = ['2.5.29.18', '2.5.29.33', '2.5.29.36', '2.5.29.54', '1.3.6.1.5.5.7.1.1', '2.16.840.1.113730.1.1']
+    const others = ['2.5.29.18', '1.3.6.1.5.5.7.1.1', '2.16.840.1.113730.1.1']
     for (const id of [...others, '1.2.3']) expect(critical(id)).toEqual([id])
     expect(decode(unknownExtension(false)).unknownCritical).toEqual([])
+    const requires = sequence(contextPrimitive(0, bytes('00')))
+    expect(decode({ oid: '2.5.29.36', critical: true, value: requires }).unknownCritical).toEqual(['2.5.29.36'])
   })
 
   it('of no known kind are not looked into', () => {
@@ -389,6 +392,12 @@ describe('policies', () => {
       'policyConstraints is followed by data that does not belong there',
       sequence(contextPrimitive(2, bytes('00'))),
     ],
+    [
+      ExtensionId.policyMappings,
+      'a mapping of anyPolicy (RFC 5280 section 4.2.1.5)',
+      sequence(sequence(oid('1.2.3'), oid('2.5.29.32.0'))),
+    ],
+    [ExtensionId.policyConstraints, 'requireExplicitPolicy is negative', sequence(contextPrimitive(0, bytes('ff')))],
     [ExtensionId.inhibitAnyPolicy, 'inhibitAnyPolicy is negative', integer(-1)],
     [ExtensionId.authorityInfoAccess, 'an access description is missing or of another type', sequence()],
     [
