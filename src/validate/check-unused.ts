@@ -4,7 +4,7 @@ import type { Finding, FindingCode } from '../report/finding.js'
 import { checkEncoding } from './check-form.js'
 import { checkForGo } from './check-go.js'
 import type { Usage } from './context.js'
-import { constraintProblem } from './name-constraint-match.js'
+import { isConstraintReadByGo } from './name-constraint-match.js'
 import { Notebook, type Place } from './place.js'
 
 /** Curves that Go reads (crypto/x509 namedCurveFromOID). */
@@ -68,7 +68,7 @@ function reasonOf(place: Place, usage: Usage): string | null {
     return 'its key is not a point of its curve, uncompressed'
   const { nameConstraints } = extensions
   const bad = [...(nameConstraints?.permitted ?? []), ...(nameConstraints?.excluded ?? [])].find(
-    (each) => constraintProblem(each) !== null,
+    (each) => !isConstraintReadByGo(each),
   )
   if (bad !== undefined) return `it has the malformed name constraint "${bad.value}"`
   if ((algorithm === 'RSA' || algorithm === 'Ed25519') && !place.certificate.hasUsualKey)

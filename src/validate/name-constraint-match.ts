@@ -262,6 +262,16 @@ export function isReadByGo({ kind, value }: GeneralName): boolean {
   return local !== '' && !dotted && hasReadableLabels(host)
 }
 
+/** Whether Go reads a constraint; it refuses the whole certificate otherwise (crypto/x509 parseNameConstraintsExtension). */
+export function isConstraintReadByGo(constraint: GeneralName): boolean {
+  const { kind, value } = constraint
+  if (kind === 'ip') return constraintProblem(constraint) === null
+  if (kind === 'email' && value.includes('@')) return isReadByGo(constraint)
+  if (kind === 'uri' && parseIp(value) !== null) return false
+  const isHost = kind === 'dns' || kind === 'email' || kind === 'uri'
+  return !isHost || hasReadableLabels(value.startsWith('.') ? value.slice(1) : value)
+}
+
 function hasReadableLabels(name: string): boolean {
   return name === '' || name.split('.').every((label) => /^[!-~]+$/.test(label))
 }

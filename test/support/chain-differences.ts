@@ -65,6 +65,8 @@ export class Tally {
   readonly differences: string[] = []
   /** Chains refused here and accepted by whoever validates them, by the codes for which they are refused. */
   readonly falseRefusals = new Map<string, number>()
+  /** Chains accepted here and refused by whoever validates them, for which a listed finding is enough. */
+  readonly listedAcceptances = new Map<string, number>()
   private outcomes = 0
 
   get chains(): number {
@@ -85,11 +87,14 @@ export class Tally {
 
   summary(): string {
     const { client, peer, server } = this.accepted
-    const refusals = [...this.falseRefusals].sort(([, a], [, b]) => b - a)
+    const lines = (counts: ReadonlyMap<string, number>): string[] =>
+      [...counts].sort(([, a], [, b]) => b - a).map(([what, times]) => `  ${String(times)} × ${what}`)
     return [
       `${String(this.chains)} chains; accepted as client ${String(client)}, peer ${String(peer)}, server ${String(server)}`,
       `refused although accepted by Go (client, peer) or Node (server):`,
-      ...refusals.map(([codes, count]) => `  ${String(count)} × ${codes}`),
+      ...lines(this.falseRefusals),
+      `accepted although refused, with a finding that is listed for it:`,
+      ...lines(this.listedAcceptances),
     ].join('\n')
   }
 
@@ -97,7 +102,11 @@ export class Tally {
     const codes = outcome.report.findings.map(({ code }) => code)
     // What etcd or Node refuses must be an error here: other findings are enough only for a Go that does not judge.
     const laxer = outcome.usage === 'server' ? LAXER : BY_GO_RELEASE
-    if (codes.some((code) => isListed(laxer, code, witness))) return
+    const listed = codes.find((code) => isListed(laxer, code, witness))
+    if (listed !== undefined) {
+      count(this.listedAcceptances, `${outcome.usage}, ${witness}: ${listed}`)
+      return
+    }
     const words = outcome.verdicts[witness]?.words ?? ''
     this.tell(outcome, `${witness} refuses (${words}), we accept with ${codes.join(', ') || 'no finding'}`)
   }
@@ -105,7 +114,7 @@ export class Tally {
   private falseRefusal(outcome: UseOutcome, witness: Witness): void {
     const codes = [...new Set(causes(outcome.report.findings).map(({ code }) => code))]
     const key = `${witness}: ${codes.join(', ')}`
-    this.falseRefusals.set(key, (this.falseRefusals.get(key) ?? 0) + 1)
+    count(this.falseRefusals, key)
     if (codes.every((code) => isListed(STRICTER, code, witness))) return
     this.tell(outcome, `${witness} accepts, we refuse for ${codes.join(', ')}`)
   }
@@ -113,6 +122,10 @@ export class Tally {
   private tell({ usage, chain }: UseOutcome, what: string): void {
     this.differences.push(`${usage}, ${chain.applied.map(nameOf).join(' + ')}: ${what}`)
   }
+}
+
+function count(counts: Map<string, number>, what: string): void {
+  counts.set(what, (counts.get(what) ?? 0) + 1)
 }
 
 function isListed(list: readonly Difference[], code: FindingCode, witness: Witness): boolean {

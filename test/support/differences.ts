@@ -209,8 +209,23 @@ export const STRICTER: readonly Difference[] = [
   },
   {
     code: 'name-constraints/excluded',
+    peers: ['Node', 'OpenSSL', 'strict', 'Go'],
+    why: 'A wildcard that stands for an excluded name is refused here (x509-limbo requires it); Go and OpenSSL compare it as it is written. Go also ignores constraints on directory names that are not critical.',
+  },
+  {
+    code: 'chain/anchor-unreadable-to-go',
     peers: GO,
-    why: 'Go ignores constraints on directory names if they are not critical.',
+    why: 'Go overlooks bytes behind the value of an extension, a negative path length, and lists that must not be empty.',
+  },
+  {
+    code: 'chain/certificate-unreadable-to-go',
+    peers: GO,
+    why: 'Go overlooks bytes behind the value of an extension, a negative path length, and lists that must not be empty.',
+  },
+  {
+    code: 'certificate/issuer-empty',
+    peers: [...LENIENT_OPENSSL, 'Go'],
+    why: 'An empty name is the same name at both ends.',
   },
   {
     code: 'name-constraints/not-permitted',

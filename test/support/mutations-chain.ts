@@ -1,7 +1,9 @@
 /** Mutations of the chain as a whole: what is sent, and what is trusted. */
+import { boolean, integer, sequence } from './der-writer.js'
 import {
   dns,
   EXTENSION,
+  type Extension,
   mintCa,
   type MintCaOptions,
   mintLeaf,
@@ -34,12 +36,19 @@ function stranger(subject = 'Stranger'): Minted {
   return mintCa({ subject, key: keyFor('stranger') })
 }
 
+const NEGATIVE_PATH_LENGTH: Extension = {
+  oid: EXTENSION.basicConstraints,
+  critical: true,
+  value: sequence(boolean(true), integer(-1)),
+}
+
 /** What Go does not read of a certificate that the path does not use. */
 const UNREADABLE: readonly (readonly [string, Partial<MintCaOptions>])[] = [
   ['on a curve that Go does not read', { key: 'brainpool' }],
   ['with a relative distribution point', { extensions: [relativeDistributionPoint()] }],
   ['with a malformed URI', { extensions: [subjectAltName([uri('http://[bad/%zz')])] }],
   ['with a negative serial number', { serial: -5n }],
+  ['with a path length of -1', { extensions: [NEGATIVE_PATH_LENGTH] }],
 ]
 
 function besides(what: string, options: Partial<MintCaOptions>): Mutation[] {
@@ -120,6 +129,14 @@ export const chainMutations: readonly Mutation[] = [
     on: ['leaf'],
     apply: (plan) => {
       set(plan, 'leaf', { issuer: undefined })
+    },
+  },
+  {
+    name: 'self-signed and trusted, without a subject',
+    on: ['leaf'],
+    apply: (plan) => {
+      set(plan, 'leaf', { issuer: undefined, subject: '' })
+      plan.arrangements.push((chain) => (chain.trust = [chain.leaf]))
     },
   },
   {

@@ -157,6 +157,8 @@ function longer(random: Random): Applied {
     if (!('pathLength' in plan.intermediate) || plan.intermediate.pathLength === 0) {
       set(plan, 'intermediate', { pathLength: undefined })
     }
+    // OpenSSL takes the first of several that fit by name and key: each has its own, for that choice is not compared here.
+    const run = plan.arrangements.length
     plan.arrangements.push((chain) => {
       let issuer = chain.intermediate
       const added: Minted[] = []
@@ -165,8 +167,8 @@ function longer(random: Random): Applied {
           kind === 'named'
             ? {}
             : { extensions: [subjectAltName([dns(kind === 'with a name' ? 'a.example.com' : HOST)])] }
-        const subject = kind === 'self-issued' ? issuer.subject : `Low ${String(i)}`
-        issuer = mintCa({ subject, issuer, key: keyFor(`low ${String(i)}`), ...options })
+        const subject = kind === 'self-issued' ? issuer.subject : `Low ${String(run)} ${String(i)}`
+        issuer = mintCa({ subject, issuer, key: keyFor(`low ${String(run)} ${String(i)}`), ...options })
         added.unshift(issuer)
       })
       chain.leaf = mintLeaf({ subject: '', ...plan.leaf, issuer })

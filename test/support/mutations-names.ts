@@ -258,6 +258,11 @@ const constraints: readonly Mutation[] = [
     { excluded: [otherName('1.2.3', NULL)] },
     { ...beyond, critical: false, leaf: [otherName('1.2.3', NULL)] },
   ),
+  constrains(
+    'a host that a wildcard stands for excluded',
+    { excluded: [dns('a.example.com')] },
+    { ...beyond, leaf: [dns('*.example.com')] },
+  ),
   constrains('every mailbox permitted', { permitted: [email('')] }),
   constrains(
     'a mailbox with an escape',
