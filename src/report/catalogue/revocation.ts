@@ -3,7 +3,7 @@ import { row } from '../row.js'
 import { lists } from './revocation-faults.js'
 import { CHECK_CRL, NOT_FOUND, type List, lower } from './revocation-list.js'
 
-interface NoCrl {
+export interface NoCrl {
   issuer: string
   /** Issuers of the CRLs that were given. */
   given: string[]
