@@ -15,7 +15,7 @@ import { ensureEtcdImage } from './lib/etcd-image.mjs'
 import { lifecycle, say, Stop } from './lib/lifecycle.mjs'
 import { run } from './lib/process.mjs'
 import { planRun } from './lib/test-run.mjs'
-import { ensureGnuTls, ensureGo, ensureNetworkTools, ensureNginx, ensureSoftHsm, ensureTools } from './lib/tools.mjs'
+import { ensureGnuTls, ensureGo, ensureHaproxy, ensureNetworkTools, ensureNginx, ensureSoftHsm, ensureTools } from './lib/tools.mjs'
 import { closingLine, summary, verdict } from './lib/verdict.mjs'
 import { findVectors, howToGetVectors } from './lib/vectors.mjs'
 
@@ -29,7 +29,8 @@ const NEEDS = [
   [/^differential\/|^integration\/(differential|issued-)/, ensureGo],
   [/^integration\/(differential|issued-)/, ensureGnuTls],
   [/^integration\/signer-pkcs11/, ensureSoftHsm],
-  [/^integration\/watch-proxy/, ensureNginx],
+  [/^integration\/(watch-proxy|diagnosis)/, ensureNginx],
+  [/^integration\/diagnosis/, ensureHaproxy],
   [/^integration\/(chaos-faults|coordination-partition)/, ensureNetworkTools],
 ]
 let counts = null
@@ -87,7 +88,7 @@ await lifecycle(
 async function chosenIntegration({ signal }) {
   if (plan.conformance) return []
   const everything = ['integration', 'differential'].flatMap((folder) =>
-    readdirSync(join(root, 'test', folder)).map((name) => `${folder}/${name}`),
+    readdirSync(join(root, 'test', folder), { recursive: true }).map((name) => `${folder}/${name}`),
   )
   if (plan.filters.length === 0) return everything
   if (!existsSync(vitest)) throw new Stop('vitest is not installed although npm ci succeeded.')

@@ -51,6 +51,11 @@ export async function ensureNginx({ signal } = {}) {
   await ensure([['nginx', 'nginx-light']], { signal })
 }
 
+/** Proxies in front of etcd, right and wrong: only the table of diagnoses starts both. */
+export async function ensureHaproxy({ signal } = {}) {
+  await ensure([['haproxy', 'haproxy']], { signal })
+}
+
 /** Namespaces of the network and rules for their packets: only the tests of faults in the network make them. */
 export async function ensureNetworkTools({ signal } = {}) {
   await ensure(

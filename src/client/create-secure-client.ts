@@ -5,6 +5,7 @@ import { accept } from './accept.js'
 import { authenticate, SecureEtcd3 } from './connect.js'
 import { discover, type LookupSrv, lookupSrv } from './discovery.js'
 import { noLogin } from './failure.js'
+import { endpointsOf } from './endpoint-refresh.js'
 import { finding } from './finding.js'
 import { holdingProcess } from './holding-process.js'
 import { Login, LoginError } from './login.js'
@@ -80,6 +81,13 @@ export async function connectSecurely(options: ClientOptions, lookup: LookupSrv)
     }
   }
   session.follow(source)
+  const { refreshEndpoints } = plan
+  if (refreshEndpoints !== null) {
+    session.refresh(refreshEndpoints, async () => {
+      if ('discovery' in plan) return (await locate({ ...plan, signal: null }, lookup)).resolved.endpoints
+      return endpointsOf((await client.cluster.memberList({})).members)
+    })
+  }
   return client
 }
 

@@ -62,6 +62,11 @@ export function parseEndpoints(input: unknown): [Endpoint, ...Endpoint[]] {
   return [first, ...rest]
 }
 
+/** Whether two entries mean the same server, under the same name. */
+export function isSameEndpoint(one: Endpoint, other: Endpoint): boolean {
+  return one.url === other.url && one.address === other.address && one.serverName?.value === other.serverName?.value
+}
+
 function readEntry(entry: unknown): { text: string; serverName: Host | null } {
   if (typeof entry !== 'object' || entry === null)
     throw valueInvalid('endpoints', entry, 'a string, or an array of strings or of { url, serverName }')

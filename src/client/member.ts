@@ -218,8 +218,17 @@ export class Member {
     this.#dialling?.release()
   }
 
+  /** Ends everything, and gives the calls on the connections some time, in milliseconds: the endpoint is no longer one of the client's. */
+  async retire(limit: number): Promise<void> {
+    await this.#end((each) => each.vacate(limit))
+  }
+
   /** Ends everything. Resolves when every socket is gone. */
   async close(): Promise<void> {
+    await this.#end((each) => each.close())
+  }
+
+  async #end(end: (connection: Connection) => Promise<void>): Promise<void> {
     const connections = [...this.#leaving]
     if (this.connection !== null) connections.push(this.connection)
     clearTimeout(this.#retryTimer)
@@ -228,7 +237,7 @@ export class Member {
     for (const trial of this.#trials) trial.abort()
     this.#dialled = null
     this.#change('closed', [])
-    await Promise.all(connections.map((each) => each.close()))
+    await Promise.all(connections.map(end))
   }
 
   async #dial(keepsProcess: boolean): Promise<void> {

@@ -49,7 +49,7 @@ export interface PoolOptions {
 }
 
 export class Members implements CallRoute, ChannelBacking {
-  readonly target: string
+  target: string
   readonly maxReceiveLength: number
   readonly leaderHeaders: OutgoingHttpHeaders | null
   readonly carried = new Set<CarriedCall>()
@@ -61,7 +61,7 @@ export class Members implements CallRoute, ChannelBacking {
   explainRefusal: (outcome: Outcome, call: EndedCall) => EtcdMtlsError | null = () => null
   readonly watchEnds = new WatchEnds()
   readonly receiveBudget = new ReceiveBudget()
-  readonly #members: readonly Member[]
+  #members: readonly Member[]
   readonly #dialTimeout: number
   readonly #waiting = new Map<WaitingCall, string>()
   readonly #listeners = new Set<() => void>()
@@ -81,7 +81,7 @@ export class Members implements CallRoute, ChannelBacking {
     this.#dialTimeout = dialTimeout
     this.maxReceiveLength = maxReceiveLength
     this.leaderHeaders = requireLeader ? REQUIRE_LEADER : null
-    this.target = members.map((each) => each.endpoint.url).join(',')
+    this.target = targetOf(members)
   }
 
   get state(): connectivityState {
@@ -152,6 +152,13 @@ export class Members implements CallRoute, ChannelBacking {
     const judged = this.login === null ? withoutLogin(outcome) : this.login.judge(outcome, call.headers)
     if (judged.code === status.OK) return judged
     return because(judged, this.explainRefusal(outcome, call) ?? (isNoLeader(outcome) ? this.whyNotReady() : null))
+  }
+
+  /** From here on, calls go to these. */
+  replace(members: readonly Member[]): void {
+    this.#members = members
+    this.target = targetOf(members)
+    this.memberChanged()
   }
 
   /** To be called after each change of a member. */
@@ -324,6 +331,10 @@ export class Members implements CallRoute, ChannelBacking {
     clearTimeout(this.#waitTimer)
     this.#waitTimer = undefined
   }
+}
+
+function targetOf(members: readonly Member[]): string {
+  return members.map((each) => each.endpoint.url).join(',')
 }
 
 /**

@@ -72,6 +72,11 @@ export interface SecureClientOptions {
    * says so. Default: on, for sources that can be watched.
    */
   rotation?: 'off' | RotationOptions | undefined
+  /**
+   * How often the endpoints are looked up again while the client lives, as `'5m'`: in DNS with `discovery`, else in the cluster's own
+   * member list, whose client URLs must be reachable from here. At least `'1s'`. Default: never.
+   */
+  refreshEndpoints?: string | undefined
   /** What is handed on to etcd3. Default: nothing. */
   etcd3?: Etcd3Options | undefined
   /** Gives up creating the client at once. After that it has no effect. Default: none. */
@@ -87,7 +92,7 @@ export type EnvironmentClientOptions = Omit<SecureClientOptions, 'endpoints' | '
 
 /** What {@link createSecureClient} takes if DNS knows the endpoints. */
 export type DiscoveredClientOptions = Omit<SecureClientOptions, 'endpoints'> & {
-  /** The endpoints are looked up once, as etcdctl does it with `--discovery-srv` and `--insecure-discovery=false`. */
+  /** The endpoints are looked up once, or every `refreshEndpoints`, as etcdctl does it with `--discovery-srv` and `--insecure-discovery=false`. */
   discovery: DiscoveryOptions
 }
 
@@ -107,6 +112,8 @@ export interface ResolvedOptions {
   readonly requireLeader: boolean
   readonly tls: ResolvedTls
   readonly rotation: ResolvedRotation
+  /** Milliseconds; null: never. */
+  readonly refreshEndpoints: number | null
   readonly etcd3: Etcd3Options
   readonly signal: AbortSignal | null
 }
@@ -135,6 +142,7 @@ const KNOWN = [
   'requireLeader',
   'tls',
   'rotation',
+  'refreshEndpoints',
   'etcd3',
   'signal',
 ] as const
@@ -192,6 +200,7 @@ function resolveShared(options: Omit<SecureClientOptions, 'endpoints'>): Omit<Re
     requireLeader,
     tls: resolveTls(options.tls ?? {}),
     rotation: resolveRotation(options.rotation ?? {}),
+    refreshEndpoints: resolveRefresh(options.refreshEndpoints),
     etcd3: withCallTimeout(checkEtcd3Options(options.etcd3 ?? {}), defaults.callTimeout),
     signal: signal ?? null,
   }
@@ -251,6 +260,13 @@ const MAX_DELAY = 2_147_483_647
 function resolveTimeout(text: string, option: string): number {
   const milliseconds = parseDuration(text, option)
   if (milliseconds < 1 || milliseconds > MAX_DELAY) throw textInvalid(option, text, 'from "1ms" to "24d"')
+  return milliseconds
+}
+
+function resolveRefresh(interval: string | undefined): number | null {
+  if (interval === undefined) return null
+  const milliseconds = resolveTimeout(interval, 'refreshEndpoints')
+  if (milliseconds < 1000) throw textInvalid('refreshEndpoints', interval, 'at least "1s"')
   return milliseconds
 }
 

@@ -19,7 +19,7 @@ import type { DrainPolicy } from './tls-session.js'
  * How long what runs on an old connection may take to end, in milliseconds: longer than etcd itself lets a request take,
  * which is 5 s and twice the election time-out of 1 s (etcd server/config/config.go, ReqTimeout).
  */
-const DRAIN_LIMIT = 10_000
+export const DRAIN_LIMIT = 10_000
 
 /**
  * Between the starts of two handshakes, and at most, in milliseconds. Each takes the process for about a millisecond; requests
@@ -29,7 +29,8 @@ const STAGGER = 5
 const LONGEST_STAGGER = 50
 
 export interface RotationParts {
-  readonly members: readonly Member[]
+  /** The endpoints as they are now. */
+  members(): readonly Member[]
   readonly tls: ResolvedTls
   /** Aborted when the client closes. */
   readonly life: AbortSignal
@@ -73,7 +74,7 @@ export class Rotation {
    * @throws {EtcdMtlsError} `ERR_CLOSED` when the client is closed, also meanwhile.
    */
   load(next: CredentialSource | null, drain: DrainPolicy): Promise<RotationOutcome> {
-    return this.#inTurn(async () => {
+    return this.inTurn(async () => {
       const source = next ?? this.#source
       const { life } = this.#parts
       const outcome = await this.#rotate(() => abortable(life, source.load(life)), source.origin, {
@@ -94,14 +95,19 @@ export class Rotation {
    * @returns Null: another has.
    */
   take(credentials: Credentials, source: CredentialSource, drain: DrainPolicy): Promise<RotationOutcome | null> {
-    return this.#inTurn(async () =>
+    return this.inTurn(async () =>
       source === this.#source
         ? this.#rotate(() => Promise.resolve(credentials), source.origin, { drain, keepsProcess: false })
         : null,
     )
   }
 
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+  /**
+   * Runs work after the rotations that were asked for before, and before those that are asked for later.
+   *
+   * @throws {EtcdMtlsError} `ERR_CLOSED` when the client is closed.
+   */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#last.then(() => {
       this.#assertOpen()
       return work()
@@ -126,7 +132,8 @@ export class Rotation {
   }
 
   async #goOver(accepted: Accepted, { drain, keepsProcess }: Manner): Promise<RotationOutcome> {
-    const { members, life } = this.#parts
+    const { life } = this.#parts
+    const members = this.#parts.members()
     const wereReady = new Set(members.filter((each) => each.state === 'ready'))
     const tryOut = async (member: Member, index: number): Promise<Trial> => {
       if (index > 0) await pause(Math.min(index * STAGGER, LONGEST_STAGGER), life, keepsProcess)
@@ -160,7 +167,7 @@ export class Rotation {
 
   /** One endpoint that is proved is enough. Resolves with the first, or when all have failed. */
   async #decide(accepted: Accepted, trials: readonly Promise<Trial>[]): Promise<Decision> {
-    const { members, life } = this.#parts
+    const { life } = this.#parts
     const proofs = trials.map(async (trial) => {
       if (!(await trial).ok) throw new Error('not proved')
     })
@@ -170,7 +177,7 @@ export class Rotation {
     } catch {
       const findings = (await Promise.all(trials)).flatMap((trial) => (trial.ok ? [] : trial.findings))
       // Where nothing answers and nothing is connected either, the old credentials are no better.
-      const nothingToLose = !hasAnswered(findings) && !members.some((each) => each.state === 'ready')
+      const nothingToLose = !hasAnswered(findings) && !this.#parts.members().some((each) => each.state === 'ready')
       if (life.aborted || !nothingToLose) return 'refused'
       decision = 'unproved'
     }
@@ -179,7 +186,7 @@ export class Rotation {
   }
 
   #conclude({ report, credentials }: Accepted, decision: Decision, findings: readonly Finding[]): RotationOutcome {
-    const endpoints = this.#parts.members.map(({ endpoint }) => endpoint.url)
+    const endpoints = this.#parts.members().map(({ endpoint }) => endpoint.url)
     const { origin } = credentials
     if (decision === 'refused') {
       const first = finding('rotation/not-proved', { origin, endpoints })

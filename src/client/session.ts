@@ -7,7 +7,9 @@ import { type Accepted, reportNow } from './accept.js'
 import { type Caller, explainAccess } from './access.js'
 import { pause } from './abortable.js'
 import { environmentFindings } from './environment.js'
+import { refreshEndpoints } from './endpoint-refresh.js'
 import type { EndpointStatus } from './endpoint-status.js'
+import { type Endpoint, isSameEndpoint, parseEndpoints } from './endpoints.js'
 import { EventHub } from './event-hub.js'
 import { Expiry } from './expiry.js'
 import { noConnection, noLogin, noQuorum, notEtcd } from './failure.js'
@@ -15,9 +17,9 @@ import { Follower } from './follower.js'
 import { LoginError } from './login.js'
 import { Member } from './member.js'
 import { Members } from './members.js'
-import { resolveDrain, type ResolvedOptions, resolveSource } from './options.js'
+import { resolveDrain, type ResolvedOptions, resolveSource, type SecureClientOptions } from './options.js'
 import { type ClockReading, readClockOver } from './peer-clock.js'
-import { Rotation, type RotationOutcome } from './rotation.js'
+import { DRAIN_LIMIT, Rotation, type RotationOutcome } from './rotation.js'
 import type { TlsEvent } from './tls-events.js'
 import type { RotateOptions, TlsSession } from './tls-session.js'
 
@@ -39,7 +41,7 @@ const EXPLAINS: Readonly<Partial<Record<FindingCode, RegExp>>> = {
 
 export class Session implements TlsSession {
   readonly members: Members
-  readonly #members: readonly Member[]
+  #members: readonly Member[]
   readonly #options: ResolvedOptions
   #accepted: Accepted
   #loginFindings: readonly Finding[] = []
@@ -61,28 +63,12 @@ export class Session implements TlsSession {
     accepted: Accepted,
     location: { findings: readonly Finding[]; spent: number } = { findings: [], spent: 0 },
   ) {
-    const { endpoints, serverName, dialTimeout, etcd3 } = options
+    const { endpoints, dialTimeout, etcd3 } = options
     this.#options = options
     this.#accepted = accepted
     this.#notes = [...environmentFindings(process.env), ...location.findings]
     this.#firstDeadline = location.spent === 0 ? null : performance.now() + dialTimeout - location.spent
-    const timeLeft = (): number => this.#timeLeft()
-    this.#members = endpoints.map((endpoint) => {
-      const member = new Member({
-        endpoint,
-        name: endpoint.serverName ?? serverName ?? endpoint.host,
-        accepted: () => this.#accepted,
-        get dialTimeout() {
-          return timeLeft()
-        },
-        onChange: () => {
-          this.members.memberChanged()
-          this.#tellEndpoint(member)
-        },
-        otherClock: () => this.#readClock(),
-      })
-      return member
-    })
+    this.#members = endpoints.map((endpoint) => this.#makeMember(endpoint))
     const limit: unknown = etcd3.grpcOptions?.['grpc.max_receive_message_length']
     const maxReceiveLength = typeof limit === 'number' ? limit : MAX_RECEIVE_LENGTH
     this.members = new Members(this.#members, { dialTimeout, maxReceiveLength, requireLeader: options.requireLeader })
@@ -94,7 +80,7 @@ export class Session implements TlsSession {
     })
     this.#expiry.follow(accepted)
     this.#rotation = new Rotation(options.source, {
-      members: this.#members,
+      members: () => this.#members,
       tls: options.tls,
       life: this.#life.signal,
       use: (next) => {
@@ -123,9 +109,14 @@ export class Session implements TlsSession {
   }
 
   async probe(): Promise<Report> {
-    if (this.#life.signal.aborted) throw new EtcdMtlsError('ERR_CLOSED', 'The client is closed.', { what: 'client' })
+    this.#assertOpen()
     await Promise.all(this.#members.map((each) => each.check()))
     return this.#reportOnEndpoints()
+  }
+
+  async setEndpoints(endpoints: SecureClientOptions['endpoints']): Promise<Report> {
+    const wanted = parseEndpoints(endpoints)
+    return this.#rotation.inTurn(() => this.#goOverTo(wanted))
   }
 
   async rotate(next?: CredentialSource | Credentials, options: RotateOptions = {}): Promise<Report> {
@@ -154,6 +145,17 @@ export class Session implements TlsSession {
       emit: (event) => {
         this.#events.emit(event)
       },
+    })
+  }
+
+  /** Looks the endpoints up again and again, and goes over to those that are found. */
+  refresh(interval: number, lookUp: () => Promise<readonly Endpoint[]>): void {
+    void refreshEndpoints({
+      interval,
+      life: this.#life.signal,
+      current: () => this.#members.map(({ endpoint }) => endpoint),
+      lookUp,
+      goOverTo: (endpoints) => this.#rotation.inTurn(() => this.#goOverTo(endpoints)),
     })
   }
 
@@ -191,6 +193,54 @@ export class Session implements TlsSession {
     this.#expiry.stop()
     await this.members.close()
     this.#events.end()
+  }
+
+  #makeMember(endpoint: Endpoint): Member {
+    const timeLeft = (): number => this.#timeLeft()
+    const member = new Member({
+      endpoint,
+      name: endpoint.serverName ?? this.#options.serverName ?? endpoint.host,
+      accepted: () => this.#accepted,
+      get dialTimeout() {
+        return timeLeft()
+      },
+      onChange: () => {
+        this.members.memberChanged()
+        this.#tellEndpoint(member)
+      },
+      otherClock: () => this.#readClock(),
+    })
+    return member
+  }
+
+  /** Dials the new endpoints, and leaves the others once one of those that are wanted is ready, or none was before. */
+  async #goOverTo(wanted: readonly Endpoint[]): Promise<Report> {
+    const before = this.#members
+    const added: Member[] = []
+    const members = wanted.map((endpoint) => {
+      const known = before.find((each) => isSameEndpoint(each.endpoint, endpoint))
+      if (known !== undefined) return known
+      const member = this.#makeMember(endpoint)
+      added.push(member)
+      return member
+    })
+    await Promise.all(added.map((each) => each.attempt(true)))
+    if (this.#life.signal.aborted) await Promise.all(added.map((each) => each.close()))
+    this.#assertOpen()
+    const isReady = ({ state }: Member): boolean => state === 'ready'
+    if (!members.some(isReady) && before.some(isReady)) {
+      const findings = added.flatMap((each) => each.findings)
+      await Promise.all(added.map((each) => each.close()))
+      return makeReport({ checkedAt: new Date(), path: this.#accepted.report.path, findings })
+    }
+    this.#members = members
+    this.members.replace(members)
+    for (const member of before) {
+      if (members.includes(member)) continue
+      this.#told.delete(member)
+      void member.retire(DRAIN_LIMIT)
+    }
+    return this.#reportOnEndpoints()
   }
 
   /** Waits for the first proof, and for the others a little longer; or until all have failed. */
@@ -238,6 +288,10 @@ export class Session implements TlsSession {
       if (connection !== null) return readClockOver(connection, endpoint.url)
     }
     return null
+  }
+
+  #assertOpen(): void {
+    if (this.#life.signal.aborted) throw new EtcdMtlsError('ERR_CLOSED', 'The client is closed.', { what: 'client' })
   }
 
   #failure(): EtcdMtlsError {

@@ -3,6 +3,7 @@ import type { Credentials, CredentialSource } from '../credentials/credentials.j
 import type { CertificateRef } from '../report/finding.js'
 import type { Report } from '../report/report-types.js'
 import type { EndpointStatus } from './endpoint-status.js'
+import type { EndpointOptions } from './endpoints.js'
 import type { TlsEvent } from './tls-events.js'
 
 /**
@@ -51,6 +52,16 @@ export interface TlsSession {
    * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call; `ERR_CLOSED` when the client is closed, also meanwhile.
    */
   rotate(next?: CredentialSource | Credentials, options?: RotateOptions): Promise<Report>
+  /**
+   * Replaces the endpoints. New ones are dialled first, which takes at most `dialTimeout`. Then those that are missing from the list
+   * leave: they take no new calls, watches and the keep-alive of leases move at once, other calls have 10 s to end. Endpoints that
+   * stay keep their connection. If no endpoint of the list is ready while another one is, nothing changes.
+   *
+   * @param endpoints As the option `endpoints` of `createSecureClient`.
+   * @returns All findings about the endpoints; `ok` only if every endpoint of the list is ready.
+   * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call; `ERR_CLOSED` when the client is closed, also meanwhile.
+   */
+  setEndpoints(endpoints: string | readonly (string | EndpointOptions)[]): Promise<Report>
   /**
    * Everything that happens to the client's credentials and endpoints, from this call on. Consumers stand side by side, each
    * is told everything, and nothing is lost between two `next()`. For each consumer 256 events are kept; when more come that

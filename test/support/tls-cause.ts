@@ -1,5 +1,5 @@
 /** What one row of docs/why-tls-fails.md is: a cause, how it is brought about, and what must come of it. */
-import type { SecureClientOptions } from '../../src/client/index.js'
+import type { SecureClientOptions, SecureEtcd3 } from '../../src/client/index.js'
 import type { Credentials, CredentialSource } from '../../src/credentials/index.js'
 import type { ErrorCode } from '../../src/errors.js'
 import type { FindingCode } from '../../src/report/index.js'
@@ -14,6 +14,8 @@ export interface Situation {
   readonly plain?: PlainCredentials
   /** Beside endpoints and credentials. */
   readonly options?: Partial<SecureClientOptions>
+  /** The call that fails. Default: a get. */
+  readonly ask?: (client: SecureEtcd3) => Promise<unknown>
   /** Undoes it. */
   readonly end?: () => Promise<void>
 }

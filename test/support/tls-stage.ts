@@ -1,8 +1,16 @@
 /** The etcds that the causes of docs/why-tls-fails.md share: one for each way to set a server up. */
 import type { Credentials } from '../../src/credentials/index.js'
-import { type EtcdOptions, startEtcd, type TestEtcd } from '../../src/testing/index.js'
-import { mintedCredentials, type MintedPki } from './etcd.js'
-import { mintCrl, mintLeaf } from './mint.js'
+import {
+  type EtcdOptions,
+  startEtcd,
+  startEtcdCluster,
+  type TestEtcd,
+  type TestEtcdCluster,
+} from '../../src/testing/index.js'
+import { Certificate } from '../../src/x509/certificate.js'
+import { clusterMember, mintedCredentials, type MintedPki } from './etcd.js'
+import { mintCa, mintCrl, type Minted, mintLeaf } from './mint.js'
+import { type Proxies, startProxies } from './proxies.js'
 
 /** Where the client port moves to, when the published port is to be another one. */
 const ELSEWHERE = '--listen-client-urls=https://127.0.0.1:12379'
@@ -19,6 +27,10 @@ const SETUPS = {
   allowedHostname: { args: ['--client-cert-allowed-hostname=allowed.example'] },
   /** A configuration file is the one way to set `allowed-cn`, and takes the place of every flag. */
   allowedCn: { args: ({ directory }) => [`--config-file=${directory}/etcd.yaml`] },
+  /** With users and roles, behind nginx. */
+  rbac: {},
+  /** Its clients are signed by another CA than its own certificate. */
+  twoCas: {},
   open: { clientCertAuth: false },
   plaintext: {
     args: ({ clientListenUrl }) => [`--listen-client-urls=${clientListenUrl.replace('https:', 'http:')}`],
@@ -52,35 +64,79 @@ export interface TlsStage extends AsyncDisposable {
   /** A client certificate that the list of `withCrl` revokes. */
   readonly revoked: Credentials
   readonly crl: Buffer
+  /** The CA that `twoCas` trusts for clients. */
+  readonly clientCa: Minted
+  /** One of its two members is stopped, and the other one has lost its leader. */
+  readonly leaderless: TestEtcdCluster<'etcd-0' | 'etcd-1'>
+  /** In front of `good` and `rbac`. */
+  readonly proxies: Proxies
 }
 
 /** Starts them all, side by side, in containers: their paths are the ones of a container. */
 export async function startStage(pki: MintedPki): Promise<TlsStage> {
+  const started: AsyncDisposable[] = []
+  const close = async (): Promise<void> => {
+    await Promise.all(started.map(async (each) => each[Symbol.asyncDispose]()))
+  }
+  try {
+    return { ...(await startAll(pki, started)), [Symbol.asyncDispose]: close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function startAll(pki: MintedPki, started: AsyncDisposable[]): Promise<Omit<TlsStage, keyof AsyncDisposable>> {
   const revoked = mintLeaf({ subject: 'root', usages: ['clientAuth'], issuer: pki.root })
   const crl = mintCrl({ issuer: pki.root, revoked: [{ serial: revoked.serial }] }).der
   const files = { 'list.crl': crl, 'etcd.yaml': ALLOWED_CN }
   const etcds: [string, TestEtcd][] = []
-  const close = async (): Promise<void> => {
-    await Promise.all(etcds.map(async ([, each]) => each.close()))
+  const clientCa = mintCa({ subject: 'Client CA' })
+  const own = { twoCas: { clientCa: [Certificate.parse(clientCa.der, 'client CA')] } }
+  const setUps: [string, Partial<EtcdOptions>][] = Object.entries({ ...SETUPS, ...own })
+  const single = setUps.map(async ([name, options]) => {
+    const startTimeout = '100s'
+    const etcd = await startEtcd({ server: pki.server, files, startTimeout, via: 'container', ...options })
+    started.push(etcd)
+    etcds.push([name, etcd])
+  })
+  const [first, leaderless] = [Promise.allSettled(single), startLeaderless(pki, started)]
+  for (const start of [...(await first), ...(await Promise.allSettled([leaderless]))]) {
+    if (start.status === 'rejected') throw start.reason
   }
-  const setUps: [string, Partial<EtcdOptions>][] = Object.entries(SETUPS)
-  const starts = await Promise.allSettled(
-    setUps.map(async ([name, options]) => {
-      const startTimeout = '100s'
-      etcds.push([name, await startEtcd({ server: pki.server, files, startTimeout, via: 'container', ...options })])
-    }),
-  )
-  for (const start of starts) {
-    if (start.status === 'fulfilled') continue
-    await close()
-    throw start.reason
-  }
+  const running = Object.fromEntries(etcds) as Record<SetUpName, TestEtcd>
+  const enabling = [
+    ['user', 'add', 'root', '--no-password'],
+    ['user', 'grant-role', 'root', 'root'],
+    ['auth', 'enable'],
+  ]
+  for (const args of enabling) await running.rbac.etcdctl(args, pki.client)
+  const ports = { etcd: portOf(running.good), rbac: portOf(running.rbac) }
+  const client = pki.issueClient({ subject: 'proxy' })
+  const otherCa = mintCa({ subject: 'Other CA' }).pem
+  const proxies = await startProxies({ server: pki.server, client, otherCa, ...ports })
+  started.push(proxies)
   return {
-    etcds: Object.fromEntries(etcds) as Record<SetUpName, TestEtcd>,
+    etcds: running,
     revoked: mintedCredentials({ leaf: revoked, trust: [pki.root] }),
     crl,
-    [Symbol.asyncDispose]: close,
+    clientCa,
+    leaderless: await leaderless,
+    proxies,
   }
+}
+
+async function startLeaderless(pki: MintedPki, started: AsyncDisposable[]): Promise<TlsStage['leaderless']> {
+  const members = [clusterMember(pki, 'etcd-0'), clusterMember(pki, 'etcd-1')] as const
+  const cluster = await startEtcdCluster({ members, startTimeout: '100s' })
+  started.push(cluster)
+  await cluster.member('etcd-1').stop()
+  await cluster.member('etcd-0').waitForLog(/lost leader/, { timeout: '60s' })
+  return cluster
+}
+
+function portOf({ endpoint }: TestEtcd): number {
+  return Number(new URL(endpoint).port)
 }
 
 const ALLOWED_CN = `name: etcd

@@ -15,7 +15,7 @@ server of the tests where it is not. It shows what \`createSecureClient\` makes 
 first call and to the ones after it. [Findings](findings.md) says what each code means and what to do; what a finding in
 your own report tells beyond that are the endpoint, the certificate and the command.
 
-This page is made by a test run: \`ETCD_MTLS_WRITE_DOCS=1 npm test -- test/integration/why-tls-fails.test.ts\`.
+This page is made by a test run: \`ETCD_MTLS_WRITE_DOCS=1 npm test -- test/integration/diagnosis\`.
 `
 
 export function renderWhyTlsFails(groups: readonly CauseGroup[], found: readonly FoundCause[]): string {

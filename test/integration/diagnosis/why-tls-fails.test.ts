@@ -1,22 +1,22 @@
 /**
  * Every cause of a connection that fails, brought about, met by our client and by plain etcd3; docs/why-tls-fails.md is
- * what was found. `ETCD_MTLS_WRITE_DOCS=1 npm test -- test/integration/why-tls-fails.test.ts` writes that page anew.
+ * what was found. `ETCD_MTLS_WRITE_DOCS=1 npm test -- test/integration/diagnosis` writes that page.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createSecureClient } from '../../src/client/index.js'
-import { type ErrorCode, isEtcdMtlsError } from '../../src/errors.js'
-import type { Finding } from '../../src/report/index.js'
-import { parseDuration } from '../../src/x509/time.js'
-import { root } from '../support/compiled.js'
-import { mintPki } from '../support/etcd.js'
-import { noCertificateAlert } from '../support/etcd-version.js'
-import { askPlainEtcd3, plainCredentials, type PlainSayings } from '../support/plain-etcd3.js'
-import type { Situation } from '../support/tls-cause.js'
-import { CAUSES } from '../support/tls-causes.js'
-import { startStage, type TlsStage } from '../support/tls-stage.js'
-import { renderWhyTlsFails, type FoundCause } from '../support/why-page.js'
+import { createSecureClient, type SecureEtcd3 } from '../../../src/client/index.js'
+import { type ErrorCode, isEtcdMtlsError } from '../../../src/errors.js'
+import type { Finding } from '../../../src/report/index.js'
+import { parseDuration } from '../../../src/x509/time.js'
+import { root } from '../../support/compiled.js'
+import { mintPki } from '../../support/etcd.js'
+import { noCertificateAlert } from '../../support/etcd-version.js'
+import { askPlainEtcd3, plainCredentials, type PlainSayings } from '../../support/plain-etcd3.js'
+import type { Situation } from '../../support/tls-cause.js'
+import { CAUSES } from '../../support/tls-causes.js'
+import { startStage, type TlsStage } from '../../support/tls-stage.js'
+import { renderWhyTlsFails, type FoundCause } from '../../support/why-page.js'
 
 const PAGE = join(root, 'docs/why-tls-fails.md')
 
@@ -46,8 +46,14 @@ afterAll(async () => {
 describe.each([...CAUSES])('$title', ({ title, causes }) => {
   it.each([...causes])('$cause', async (cause) => {
     const situation = await cause.setUp(stage, pki)
+    const socketsBefore = openSockets()
     try {
       const ours = await askOurs(situation)
+      // Whoever asks again hears the same.
+      const again = await askOurs(situation)
+      expect(again.codes).toEqual(ours.codes)
+      // Sockets of plain etcd3 that an earlier row left end meanwhile.
+      await expect.poll(openSockets).toBeLessThanOrEqual(socketsBefore)
       const plain = await askPlain(situation)
       found.push({ group: title, cause: cause.cause, ...ours, plain })
       const { error, codes, certificate, remedies, late } = ours
@@ -72,6 +78,11 @@ it('the page shows what was found, and tells more than forty causes apart', () =
   expect(ofThisGo(readFileSync(PAGE, 'utf8')), 'ETCD_MTLS_WRITE_DOCS=1 writes it again').toBe(page)
 })
 
+/** Sockets of this process that are open. */
+function openSockets(): number {
+  return process.getActiveResourcesInfo().filter((each) => each === 'TCPSocketWrap').length
+}
+
 /** The page as it is with the Go of the etcd under test: it was written with Go 1.24. */
 function ofThisGo(page: string): string {
   if (noCertificateAlert('TLSv1.2') === 42) return page
@@ -87,7 +98,11 @@ type Ours = Pick<FoundCause, 'error' | 'codes' | 'certificate'> & {
   late: number
 }
 
-async function askOurs({ endpoint, credentials, options }: Situation): Promise<Ours> {
+function getOnce(client: SecureEtcd3): Promise<unknown> {
+  return client.get('a').string()
+}
+
+async function askOurs({ endpoint, credentials, options, ask = getOnce }: Situation): Promise<Ours> {
   let due = Infinity
   const timer = setTimeout(() => (due = performance.now()), parseDuration(options?.dialTimeout ?? '5s', 'dialTimeout'))
   const { error, findings } = await connectOnce()
@@ -107,7 +122,7 @@ async function askOurs({ endpoint, credentials, options }: Situation): Promise<O
   async function connectOnce(): Promise<{ error: ErrorCode | null; findings: readonly Finding[] }> {
     try {
       await using client = await createSecureClient({ endpoints: endpoint, credentials, ...options })
-      await client.get('a').string()
+      await ask(client)
       return { error: null, findings: [...client.tls.report.findings, ...(client.tls.endpoints[0]?.findings ?? [])] }
     } catch (error) {
       // A call that fails rejects with the error of etcd3, and its cause is ours.

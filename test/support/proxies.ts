@@ -1,0 +1,182 @@
+/** nginx and haproxy in front of etcd, one process of each: a port for each way to set one up, right or wrong. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Credentials } from '../../src/credentials/credentials.js'
+import { HeldPorts } from '../../src/testing/ports.js'
+import { isOpen } from './nginx.js'
+
+const NAMES = [
+  'nginxOpen',
+  'nginxVerify',
+  'nginxDead',
+  'nginxForbids',
+  'nginxLogin',
+  'nginxRedirects',
+  'nginxLimit',
+  'haproxyThrough',
+  'haproxyDead',
+  'haproxyTlsDead',
+  'haproxyHttpDead',
+  'haproxyVerify',
+  'haproxySni',
+] as const
+
+export type ProxyName = (typeof NAMES)[number]
+
+export interface ProxyParts {
+  /** What the proxies present. */
+  readonly server: Credentials
+  /** What they present to etcd. */
+  readonly client: Credentials
+  /** A CA in PEM that issued nobody's certificate. */
+  readonly otherCa: string
+  /** Ports on this machine. */
+  readonly etcd: number
+  /** An etcd with users and roles. */
+  readonly rbac: number
+}
+
+export interface Proxies extends AsyncDisposable {
+  /** `https://127.0.0.1:PORT` each. */
+  readonly endpoints: Readonly<Record<ProxyName, string>>
+}
+
+export async function startProxies(parts: ProxyParts): Promise<Proxies> {
+  const folder = mkdtempSync(join(tmpdir(), 'proxies-'))
+  const held = new HeldPorts()
+  // The last one stays unused: nothing listens there.
+  const taken = await held.take(NAMES.length + 1)
+  const dead = taken[NAMES.length] ?? 0
+  const ports = Object.fromEntries(NAMES.map((name, i) => [name, taken[i] ?? 0])) as Record<ProxyName, number>
+  writeMaterial(folder, parts)
+  const started = [
+    run('nginx', ['-p', folder, '-e', 'stderr', '-c', write(folder, 'nginx.conf', nginx(folder, ports, parts, dead))]),
+    run('haproxy', ['-db', '-f', write(folder, 'haproxy.cfg', haproxy(folder, ports, parts, dead))]),
+  ]
+  const close = async (): Promise<void> => {
+    await Promise.all(started.map((each) => each.stop()))
+    held.release(taken)
+    rmSync(folder, { recursive: true, force: true })
+  }
+  try {
+    for (const port of Object.values(ports)) {
+      while (!(await isOpen(port))) {
+        for (const each of started) each.check()
+        await delay(20)
+      }
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+  const endpoints = Object.fromEntries(NAMES.map((name) => [name, `https://127.0.0.1:${String(ports[name])}`]))
+  return { endpoints: endpoints as Record<ProxyName, string>, [Symbol.asyncDispose]: close }
+}
+
+function run(program: string, args: readonly string[]): { check(): void; stop(): Promise<void> } {
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  let log = ''
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (log += chunk.toString()))
+  const ended = once(child, 'close')
+  return {
+    check: () => {
+      if (child.exitCode !== null) throw new Error(`${program} ended: ${log}`)
+    },
+    stop: async () => {
+      child.kill('SIGTERM')
+      await ended
+    },
+  }
+}
+
+function write(folder: string, name: string, text: string): string {
+  writeFileSync(join(folder, name), text)
+  return join(folder, name)
+}
+
+function writeMaterial(folder: string, { server, client, otherCa }: ProxyParts): void {
+  for (const [name, { chain, key, trustAnchors }] of Object.entries({ server, client })) {
+    const certificates = chain.map((each) => each.toPem()).join('')
+    write(folder, `${name}.crt`, certificates)
+    write(folder, `${name}.key`, key.exportPem())
+    write(folder, `${name}.pem`, certificates + key.exportPem())
+    write(folder, 'ca.crt', trustAnchors.map((each) => each.toPem()).join(''))
+  }
+  write(folder, 'other-ca.crt', otherCa)
+}
+
+function nginx(folder: string, ports: Readonly<Record<ProxyName, number>>, parts: ProxyParts, dead: number): string {
+  const places = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (each) => `${each}_temp_path ${folder}/${each};`,
+  )
+  const pass = (port: number): string => `
+      grpc_pass grpcs://127.0.0.1:${String(port)};
+      grpc_read_timeout 1h;
+      grpc_ssl_certificate ${folder}/client.crt;
+      grpc_ssl_certificate_key ${folder}/client.key;
+      grpc_ssl_trusted_certificate ${folder}/ca.crt;
+      grpc_ssl_verify on;
+      grpc_ssl_name localhost;`
+  const server = (name: ProxyName, location: string, more = ''): string => `
+  server {
+    listen 127.0.0.1:${String(ports[name])} ssl;
+    http2 on;
+    ssl_certificate ${folder}/server.crt;
+    ssl_certificate_key ${folder}/server.key;
+    ${more}
+    location / {${location}
+    }
+  }`
+  return `
+daemon off;
+master_process off;
+pid ${folder}/nginx.pid;
+error_log stderr warn;
+events {}
+http {
+  access_log off;
+  ${places.join(' ')}
+  ${server('nginxOpen', pass(parts.rbac))}
+  ${server('nginxVerify', pass(parts.etcd), `ssl_client_certificate ${folder}/other-ca.crt; ssl_verify_client on;`)}
+  ${server('nginxDead', pass(dead))}
+  ${server('nginxForbids', 'return 403;')}
+  ${server('nginxLogin', `auth_basic "etcd"; auth_basic_user_file ${folder}/ca.crt;${pass(parts.etcd)}`)}
+  ${server('nginxRedirects', 'return 301 https://login.example/;')}
+  ${server('nginxLimit', pass(parts.etcd), 'client_max_body_size 1k;')}
+}
+`
+}
+
+function haproxy(folder: string, ports: Readonly<Record<ProxyName, number>>, parts: ProxyParts, dead: number): string {
+  const listen = (name: ProxyName, lines: readonly string[], bind = ''): string =>
+    [`listen ${name}`, `  bind 127.0.0.1:${String(ports[name])} ${bind}`, ...lines.map((each) => `  ${each}`)].join(
+      '\n',
+    )
+  const tls = `ssl crt ${folder}/server.pem alpn h2`
+  const to = (port: number): string => `server etcd 127.0.0.1:${String(port)}`
+  return `
+global
+  log stderr local0 emerg
+defaults
+  timeout connect 2s
+  timeout client 1h
+  timeout server 1h
+  retries 0
+${listen('haproxyThrough', ['mode tcp', to(parts.etcd)])}
+${listen('haproxyDead', ['mode tcp', to(dead)])}
+${listen('haproxyTlsDead', ['mode tcp', to(dead)], tls)}
+${listen('haproxyHttpDead', ['mode http', to(dead)], tls)}
+${listen('haproxyVerify', ['mode tcp', to(dead)], `${tls} verify required ca-file ${folder}/other-ca.crt`)}
+${listen('haproxySni', [
+  'mode tcp',
+  'tcp-request inspect-delay 5s',
+  'tcp-request content reject if { req.ssl_hello_type 1 } !{ req.ssl_sni localhost }',
+  'tcp-request content accept if { req.ssl_hello_type 1 }',
+  to(parts.etcd),
+])}
+`
+}

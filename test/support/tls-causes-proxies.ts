@@ -1,0 +1,161 @@
+/** Causes in front of etcd: proxies and load balancers, and clusters that have no leader. */
+import { mintedCredentials } from './etcd.js'
+import { mintCa, mintLeaf } from './mint.js'
+import type { ProxyName } from './proxies.js'
+import type { Cause, CauseGroup } from './tls-cause.js'
+import type { SecureClientOptions } from '../../src/client/index.js'
+
+function through(name: ProxyName, options: Partial<SecureClientOptions> = {}): Cause['setUp'] {
+  return ({ proxies }, pki) => ({ endpoint: proxies.endpoints[name], credentials: pki.client, options })
+}
+
+const REFUSED = { error: 'ERR_HANDSHAKE_FAILED', certificate: null } as const
+const UNREACHABLE = { error: 'ERR_UNREACHABLE', certificate: null } as const
+
+export const PROXY_CAUSES: CauseGroup = {
+  title: 'Proxies and load balancers in front of etcd',
+  text: 'nginx and haproxy. A proxy is asserted only with evidence, such as an HTTP answer; a certificate that nobody asked for is never blamed.',
+  causes: [
+    {
+      cause: 'haproxy passes TCP on',
+      error: null,
+      certificate: null,
+      codes: [],
+      setUp: through('haproxyThrough'),
+    },
+    {
+      cause: 'haproxy passes TCP on, and its etcd is down',
+      ...UNREACHABLE,
+      codes: ['endpoint/reset'],
+      details: { answered: false },
+      setUp: through('haproxyDead'),
+    },
+    {
+      cause: 'haproxy ends TLS without asking for a certificate, and its etcd is down',
+      ...UNREACHABLE,
+      certificate: 'server leaf CN=etcd',
+      codes: ['endpoint/closed-after-handshake'],
+      details: { subject: 'CN=etcd', issuer: 'CN=Test root' },
+      setUp: through('haproxyTlsDead'),
+    },
+    {
+      cause: 'haproxy speaks HTTP, and its etcd is down (503)',
+      ...UNREACHABLE,
+      codes: ['endpoint/unavailable'],
+      details: { httpStatus: 503, title: null },
+      setUp: through('haproxyHttpDead'),
+    },
+    {
+      cause: 'haproxy verifies client certificates by another CA',
+      ...REFUSED,
+      certificate: 'client leaf CN=root',
+      codes: ['handshake/client-ca-unknown'],
+      setUp: through('haproxyVerify'),
+    },
+    {
+      cause: 'haproxy routes by server name, and the endpoint is an IP address',
+      ...UNREACHABLE,
+      codes: ['endpoint/reset'],
+      setUp: through('haproxySni'),
+    },
+    {
+      cause: 'haproxy routes by server name, and serverName is set',
+      error: null,
+      certificate: null,
+      codes: [],
+      setUp: through('haproxySni', { serverName: 'localhost' }),
+    },
+    {
+      cause: 'nginx (grpc_pass) ends TLS: etcd’s users and roles see the certificate of nginx',
+      error: 'ERR_ACCESS_DENIED',
+      certificate: null,
+      codes: ['access/permission-denied'],
+      details: { identity: 'hidden', user: null },
+      setUp: through('nginxOpen'),
+    },
+    {
+      cause: 'nginx verifies client certificates by another CA (400)',
+      ...REFUSED,
+      codes: ['endpoint/request-refused'],
+      details: { httpStatus: 400, title: '400 The SSL certificate error' },
+      setUp: through('nginxVerify'),
+    },
+    {
+      cause: 'nginx, and its etcd is down (502)',
+      ...UNREACHABLE,
+      codes: ['endpoint/unavailable'],
+      details: { httpStatus: 502 },
+      setUp: through('nginxDead'),
+    },
+    {
+      cause: 'nginx forbids the client (403)',
+      ...REFUSED,
+      codes: ['endpoint/request-refused'],
+      details: { httpStatus: 403, title: '403 Forbidden' },
+      setUp: through('nginxForbids'),
+    },
+    {
+      cause: 'nginx requires a log-in of HTTP (401)',
+      ...REFUSED,
+      codes: ['endpoint/request-refused'],
+      details: { httpStatus: 401, title: '401 Authorization Required' },
+      setUp: through('nginxLogin'),
+    },
+    {
+      cause: 'nginx redirects (301)',
+      ...REFUSED,
+      codes: ['endpoint/redirected'],
+      details: { httpStatus: 301, location: 'https://login.example/' },
+      setUp: through('nginxRedirects'),
+    },
+    {
+      cause: 'a put is longer than nginx takes (413)',
+      ...REFUSED,
+      codes: ['endpoint/request-too-large'],
+      details: { method: 'KV/Put', httpStatus: 413 },
+      setUp: ({ proxies }, pki) => ({
+        endpoint: proxies.endpoints.nginxLimit,
+        credentials: pki.client,
+        ask: (client) => client.put('a').value('x'.repeat(4096)).exec(),
+      }),
+    },
+  ],
+}
+
+export const CLUSTER_CAUSES: CauseGroup = {
+  title: 'Two CAs, and a cluster without a leader',
+  text: 'An etcd may trust another CA for clients than the one that signed its own certificate; `clientCa` names it.',
+  causes: [
+    {
+      cause: 'etcd trusts another CA for clients, and the certificate is of that CA',
+      error: null,
+      certificate: 'client leaf CN=app',
+      codes: ['chain/client-ca-not-given'],
+      setUp: ({ etcds, clientCa }, pki) => {
+        const leaf = mintLeaf({ subject: 'app', usages: ['clientAuth'], issuer: clientCa })
+        return { endpoint: etcds.twoCas.endpoint, credentials: mintedCredentials({ leaf, trust: [pki.root] }) }
+      },
+    },
+    {
+      cause: 'etcd trusts another CA for clients, and the certificate is of a third one',
+      ...REFUSED,
+      certificate: 'client leaf CN=app',
+      codes: ['handshake/client-ca-unknown'],
+      details: { issuer: 'CN=Third CA', accepts: ['CN=Client CA'], listed: false },
+      setUp: ({ etcds }, pki) => {
+        const leaf = mintLeaf({ subject: 'app', usages: ['clientAuth'], issuer: mintCa({ subject: 'Third CA' }) })
+        return { endpoint: etcds.twoCas.endpoint, credentials: mintedCredentials({ leaf, trust: [pki.root] }) }
+      },
+    },
+    {
+      cause: 'the cluster has no quorum',
+      ...UNREACHABLE,
+      codes: ['endpoint/no-quorum'],
+      setUp: ({ leaderless }, pki) => ({
+        endpoint: leaderless.member('etcd-0').endpoint,
+        credentials: pki.client,
+        options: { dialTimeout: '1500ms' },
+      }),
+    },
+  ],
+}
