@@ -9,6 +9,7 @@ import type { Credentials } from '../credentials/credentials.js'
 import { optionInvalid } from '../misuse.js'
 import { makeReport, validationFailed, type FailedReport, type PassedReport, type Report } from '../report/report.js'
 import { validateCredentials } from '../validate/validate.js'
+import type { Certificate } from '../x509/certificate.js'
 import { finding } from './finding.js'
 import type { ResolvedTls } from './options.js'
 
@@ -61,19 +62,37 @@ export function healsAt(credentials: Credentials, { findings }: FailedReport): n
   return coming.slice(0, MAX_TIMES).find(isGoodAt) ?? null
 }
 
+/**
+ * The same with one trust anchor alone: where several CAs fit, OpenSSL takes the first and never tries another, so it may
+ * miss a path that is valid. Our rules still compare the server's chain with all the anchors.
+ *
+ * @returns Null if there is no other anchor to leave out.
+ */
+export function narrowed(accepted: Accepted, fingerprint256: string): Accepted | null {
+  const { credentials, report, tls } = accepted
+  const anchors = credentials.trustAnchors.filter((each) => each.fingerprint256 === fingerprint256)
+  if (anchors.length === 0 || anchors.length === credentials.trustAnchors.length) return null
+  return { ...accepted, secureContext: secureContextOf(credentials, report, tls, anchors) }
+}
+
 function judge(credentials: Credentials): PassedReport {
   const report = validateCredentials(credentials, { usage: 'client' })
   if (!report.ok) throw validationFailed(`The credentials from ${credentials.origin} are refused`, report)
   return report
 }
 
-function secureContextOf(credentials: Credentials, report: PassedReport, tls: ResolvedTls): SecureContext {
+function secureContextOf(
+  credentials: Credentials,
+  report: PassedReport,
+  tls: ResolvedTls,
+  anchors: readonly Certificate[] = credentials.trustAnchors,
+): SecureContext {
   const { minVersion, maxVersion, ciphers } = tls
   if (ciphers !== null) refuseUnknownCiphers(ciphers)
   try {
     return createSecureContext({
       // Explicit CAs only: with these set, neither the system's roots nor NODE_EXTRA_CA_CERTS are trusted.
-      ca: credentials.trustAnchors.map((each) => each.toPem()),
+      ca: anchors.map((each) => each.toPem()),
       // The whole chain, because OpenSSL would complete it from `ca` where Go, and so etcdctl with the same files, does not.
       cert: credentials.chain.map((each) => each.toPem()).join(''),
       key: credentials.key.exportPem(),

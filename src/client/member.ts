@@ -3,7 +3,7 @@ import type { FailedAddress } from '../report/catalogue/endpoint.js'
 import type { Finding } from '../report/finding.js'
 import { certificateRef } from '../x509/certificate.js'
 import type { Host } from '../x509/names.js'
-import type { Accepted } from './accept.js'
+import { type Accepted, narrowed } from './accept.js'
 import type { Connection, DownListener, DownReason } from './transport/connection.js'
 import { backoffPause } from './transport/backoff.js'
 import { NO_LEADER } from './transport/call-policy.js'
@@ -11,7 +11,7 @@ import type { Dialled, DialFailure, Dialling } from './transport/dial.js'
 import { dialAgain } from './transport/dial-again.js'
 import type { Endpoint } from './endpoints.js'
 import { finding } from './finding.js'
-import { type Diagnosis, explainFailure } from './handshake-error.js'
+import { type Diagnosis, explainFailure, isVerificationError } from './handshake-error.js'
 import type { ClockReading } from './peer-clock.js'
 import { diagnose } from './probe.js'
 import { judgeAgain } from './server-identity.js'
@@ -33,6 +33,14 @@ export interface MemberParts {
 
 /** What came of dialling with credentials that are not in use yet. */
 export type Trial = { ok: true; dialled: Dialled } | { ok: false; findings: Finding[] }
+
+/** An attempt to dial, and who keeps it in sight. */
+interface Reach {
+  readonly keepsProcess: boolean
+  readonly isTooLate: () => boolean
+  readonly begin: (dialling: Dialling) => void
+  readonly end: (dialling: Dialling) => void
+}
 
 /** The alerts by which a server says that our certificate is out of its validity (RFC 8446 section 6.2), and OpenSSL that it has not begun. */
 const OUT_OF_VALIDITY: ReadonlySet<number | null> = new Set([45, 42])
@@ -61,6 +69,8 @@ export class Member {
   /** When the back-off after the last of them ends, by `performance.now()`, and when a call may end it. */
   #retryAt = -Infinity
   #callsDialAt = -Infinity
+  /** Credentials with one trust anchor alone, with which the server was verified, and those that they are made of. */
+  #narrowed: { accepted: Accepted; use: Accepted } | null = null
   #diagnosed: { key: string; accepted: Accepted; diagnosis: Diagnosis } | null = null
   /** Counts the credentials that this endpoint went over to: what an attempt with older ones brings comes too late. */
   #epoch = 0
@@ -169,22 +179,15 @@ export class Member {
    * @param keepsProcess Whether the attempt keeps the process alive: somebody waits for it.
    */
   async tryOut(accepted: Accepted, keepsProcess: boolean): Promise<Trial> {
-    const { endpoint, name, dialTimeout } = this.#parts
     const nothing: Trial = { ok: false, findings: [] }
     if (this.#isClosed()) return nothing
-    const started = performance.now()
-    const onDown = this.#onDown
-    const dialling = dialAgain({ endpoint, name, accepted, timeout: dialTimeout, keepsProcess, onDown })
-    this.#trials.add(dialling)
-    const outcome = await dialling.outcome
-    this.#trials.delete(dialling)
-    if (this.#isClosed()) {
-      if (outcome.ok) outcome.dialled.connection.destroy()
-      return nothing
+    const attempt = {
+      keepsProcess,
+      isTooLate: () => this.#isClosed(),
+      begin: (dialling: Dialling) => this.#trials.add(dialling),
+      end: (dialling: Dialling) => this.#trials.delete(dialling),
     }
-    if (outcome.ok) return outcome
-    const findings = await this.#explain(outcome.failure, accepted, dialTimeout - (performance.now() - started))
-    return { ok: false, findings }
+    return (await this.#reach(accepted, attempt)) ?? nothing
   }
 
   /**
@@ -242,25 +245,55 @@ export class Member {
 
   async #dial(keepsProcess: boolean): Promise<void> {
     clearTimeout(this.#retryTimer)
-    const { endpoint, name, dialTimeout } = this.#parts
-    const started = performance.now()
     const accepted = this.#parts.accepted()
     this.#change('connecting', this.#findings)
     const epoch = this.#epoch
-    const tooLate = (): boolean => this.#isClosed() || this.#epoch !== epoch
+    const reached = await this.#reach(accepted, {
+      keepsProcess,
+      isTooLate: () => this.#isClosed() || this.#epoch !== epoch,
+      begin: (dialling) => (this.#dialling = dialling),
+      end: (dialling) => {
+        if (this.#dialling === dialling) this.#dialling = null
+      },
+    })
+    if (reached === null) return
+    if (reached.ok) this.#up(reached.dialled)
+    else this.#fail(reached.findings)
+  }
+
+  /**
+   * Dials with its diagnosis, within the dial timeout. If OpenSSL missed a path that is valid, it dials again with the
+   * trust anchor of that path alone.
+   *
+   * @returns Null if it is too late for what came of it.
+   */
+  async #reach(accepted: Accepted, { keepsProcess, isTooLate, begin, end }: Reach): Promise<Trial | null> {
+    const { endpoint, name, dialTimeout } = this.#parts
+    const deadline = performance.now() + dialTimeout
     const onDown = this.#onDown
-    const dialling = dialAgain({ endpoint, name, accepted, timeout: dialTimeout, keepsProcess, onDown })
-    this.#dialling = dialling
-    const outcome = await dialling.outcome
-    if (this.#dialling === dialling) this.#dialling = null
-    if (outcome.ok) {
-      if (tooLate()) outcome.dialled.connection.destroy()
-      else this.#up(outcome.dialled)
-      return
+    const tried = new Set<string>()
+    let use = this.#narrowed?.accepted === accepted ? this.#narrowed.use : accepted
+    for (;;) {
+      const timeout = Math.max(1, deadline - performance.now())
+      const dialling = dialAgain({ endpoint, name, accepted: use, timeout, keepsProcess, onDown })
+      begin(dialling)
+      const outcome = await dialling.outcome
+      end(dialling)
+      if (isTooLate()) {
+        if (outcome.ok) outcome.dialled.connection.destroy()
+        return null
+      }
+      if (outcome.ok) {
+        this.#narrowed = use === accepted ? null : { accepted, use }
+        return outcome
+      }
+      const { findings, anchor } = await this.#explain(outcome.failure, accepted, deadline - performance.now())
+      if (isTooLate()) return null
+      const next = anchor === null || tried.has(anchor) ? null : narrowed(accepted, anchor)
+      if (anchor === null || next === null || performance.now() >= deadline) return { ok: false, findings }
+      tried.add(anchor)
+      use = next
     }
-    if (tooLate()) return
-    const findings = await this.#explain(outcome.failure, accepted, dialTimeout - (performance.now() - started))
-    if (!tooLate()) this.#fail(findings)
   }
 
   readonly #onDown: DownListener = (connection, reason, error) => {
@@ -278,7 +311,12 @@ export class Member {
     return this.#state === 'closed'
   }
 
-  async #explain(failure: DialFailure, accepted: Accepted, timeLeft: number): Promise<Finding[]> {
+  /** What is to be said of a failure; with it, the trust anchor of a valid path, if it was OpenSSL that refused the chain. */
+  async #explain(
+    failure: DialFailure,
+    accepted: Accepted,
+    timeLeft: number,
+  ): Promise<{ findings: Finding[]; anchor: string | null }> {
     const { endpoint, name, dialTimeout } = this.#parts
     const { stage, alert, timedOut, error } = failure
     const key = [stage, alert, timedOut, error?.name, codeOf(error)].join()
@@ -295,7 +333,11 @@ export class Member {
     }
     const { diagnosis } = diagnosed
     const findings = explainFailure({ endpoint, name, accepted, failure, diagnosis, timeout: dialTimeout })
-    return [...findings, ...this.#otherAddresses(null, failure.failedAddresses)]
+    const missed = isVerificationError(error) && diagnosis.verdict?.report.ok === true ? diagnosis.verdict.report : null
+    return {
+      findings: [...findings, ...this.#otherAddresses(null, failure.failedAddresses)],
+      anchor: missed?.path.at(-1)?.fingerprint256 ?? null,
+    }
   }
 
   #otherAddresses(answered: string | null, failed: readonly FailedAddress[]): Finding[] {

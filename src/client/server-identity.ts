@@ -5,7 +5,7 @@
 import { isError } from '../errors.js'
 import { checkServerIdentity, type PeerCertificate } from 'node:tls'
 import { makeReport, summarize, type Report } from '../report/report.js'
-import { validateChain } from '../validate/validate.js'
+import { validateConnected } from '../validate/validate.js'
 import { Certificate } from '../x509/certificate.js'
 import type { Host } from '../x509/names.js'
 import type { Accepted } from './accept.js'
@@ -64,10 +64,15 @@ export function judgeServer(
 
 /** {@link judgeServer} for a chain that was read: the verdict as of now. */
 export function judgeAgain(chain: Certificate[], name: Host, accepted: Accepted, endpoint: string): ServerVerdict {
-  const [leaf, ...intermediates] = chain
+  const [leaf, ...others] = chain
   if (leaf === undefined) return unreadable(chain, endpoint, 'it sent none')
   const { trustAnchors, crls } = accepted.credentials
-  const report = validateChain({ leaf, intermediates, trustAnchors, crls }, { usage: 'server', hosts: [name.value] })
+  // Node completes the chain from the trust anchors, which says nothing of what was sent.
+  const intermediates = others.filter((each) => !trustAnchors.some((anchor) => anchor.equals(each)))
+  const report = validateConnected(
+    { leaf, intermediates, trustAnchors, crls },
+    { usage: 'server', hosts: [name.value] },
+  )
   return { chain, report }
 }
 

@@ -60,5 +60,17 @@ export function refusedInTrustAnchors({ usage }: UsageDetails): Severity {
   return usage === 'client' || usage === 'peer' ? 'error' : 'info'
 }
 
+/** Details of a code that OpenSSL alone refuses. */
+export interface OpensslDetails extends UsageDetails {
+  /** Whether this is the report of a client that connected all the same, because it narrowed the trusted CAs. */
+  connected: boolean
+}
+
+/** The severity of what OpenSSL alone refuses: Node validates servers with it. */
+export function refusedByOpensslAlone({ usage, connected }: OpensslDetails): Severity {
+  if (usage === 'any') return 'info'
+  return usage === 'server' && !connected ? 'error' : 'warning'
+}
+
 /** Details of a code that has none. */
 export type NoDetails = Record<string, never>

@@ -6,6 +6,8 @@ import type { Certificate } from '../x509/certificate.js'
 export interface Candidate {
   readonly certificate: Certificate
   readonly isAnchor: boolean
+  /** Its place in the order in which the certificates were given, the trusted ones first. */
+  readonly position: number
 }
 
 /** Most octets of different names that are compared by the rules of section 7.1: 100 for each of 2,600 names. */
@@ -16,6 +18,7 @@ const MAX_FOLDED_OCTETS = 256 * 1024
  * nowhere are names compared by the rules of RFC 5280 section 7.1, which costs reading every name, once.
  */
 export class IssuerIndex {
+  private readonly anchors: readonly Certificate[]
   private readonly byOctets = new Map<string, Candidate[]>()
   /** By the text that is the same for names that are the same by section 7.1; null until it is needed. */
   private byKey: Map<string, Candidate[]> | null = null
@@ -23,8 +26,10 @@ export class IssuerIndex {
   isCutShort = false
 
   constructor(anchors: readonly Certificate[], intermediates: readonly Certificate[]) {
-    for (const certificate of anchors) this.add({ certificate, isAnchor: true })
-    for (const certificate of intermediates) this.add({ certificate, isAnchor: false })
+    this.anchors = anchors
+    let position = 0
+    for (const certificate of anchors) this.add({ certificate, isAnchor: true, position: position++ })
+    for (const certificate of intermediates) this.add({ certificate, isAnchor: false, position: position++ })
   }
 
   /** Candidates of the issuer's name, the likeliest first: the key identifier that is asked for, anchors, the newest. */
@@ -35,6 +40,16 @@ export class IssuerIndex {
     const sameName = this.byKey.get(wanted.key) ?? []
     const folded = sameName.filter((each) => each.certificate.subject.octets !== wanted.octets)
     yield* likeliestFirst(folded, certificate)
+  }
+
+  /** All candidates of the issuer's name by section 7.1, in the order in which they were given, the trusted ones first. */
+  namesakesOf({ issuer }: Certificate): readonly Candidate[] {
+    this.byKey ??= this.groupByKey()
+    return this.byKey.get(issuer.key)?.sort((a, b) => a.position - b.position) ?? []
+  }
+
+  isAnchor(certificate: Certificate | undefined): boolean {
+    return certificate !== undefined && this.anchors.some((anchor) => anchor.equals(certificate))
   }
 
   private add(candidate: Candidate): void {

@@ -113,7 +113,6 @@ export function judgeAboveLeaf(
     notes.findings.push(...issuers.notesOn(place).findings)
     const child = path[place.index - 1]
     if (child !== undefined) checkLink(child, place, context.usage, notes)
-    if (place.role === 'anchor' && !place.certificate.isSelfIssued) notes.add(place, 'chain/anchor-not-self-signed', {})
   }
   checkPathValidity(path, context, notes)
   checkPathLength(path, { usage: context.usage, maxIntermediates: rules.maxIntermediates }, notes)

@@ -3,6 +3,7 @@ import type { CertificateRef } from '../report/finding.js'
 import { printableDeep } from '../report/printable.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { Budget } from './budget.js'
+import { checkOpenssl } from './check-openssl.js'
 import type { Context } from './context.js'
 import { explainDeadEnd } from './explain.js'
 import { IssuerIndex } from './issuer-index.js'
@@ -22,6 +23,10 @@ export interface SearchInput {
   readonly budget: Budget
   /** Limits of the search for an explanation, should there be no valid path. */
   readonly explanationBudget: Budget
+  /** Limits of following OpenSSL. */
+  readonly opensslBudget: Budget
+  /** Whether this is the report of a client that connected, see {@link OpensslInput}. */
+  readonly isConnected: boolean
 }
 
 /** What the search says: the path, and everything that was found about it. */
@@ -52,6 +57,10 @@ export function searchPath(input: SearchInput): SearchResult {
   // Where trusted CAs are reached by sound links, the best of those paths is the explanation; else faulty ones are followed.
   const { places, notes } = found ?? explainFailure(input, index, issuers) ?? { places: [leafPlace], notes: null }
   const valid = found !== null && !found.notes.hasErrors
+  if (valid) {
+    const { intermediates, anchors, rules, opensslBudget: budget, isConnected } = input
+    checkOpenssl(places, { intermediates, anchors, index, issuers, rules, budget, isConnected }, found.notes)
+  }
   leafNotes.findings.push(...(notes?.findings ?? []))
   // A search that was cut short must never look like a pass.
   const isCutShort = notes === null || input.budget.isExhausted || index.isCutShort
@@ -86,7 +95,6 @@ function findBest(input: SearchInput, index: IssuerIndex, issuers: IssuerVerdict
   for (const found of walk(input, index, rule, input.budget, false)) {
     const places = placesOf(found)
     const notes = new Notebook()
-    judgeTrustedLeaf(places, notes)
     judgeAboveLeaf(places, issuers, input.rules, notes)
     const errors = notes.errorCount
     if (errors === 0) return { places, notes }
@@ -100,14 +108,6 @@ function findBest(input: SearchInput, index: IssuerIndex, issuers: IssuerVerdict
 
 function judgingSteps(places: readonly Place[], notes: Notebook): number {
   return places.length * STEPS_PER_PLACE + notes.findings.length * STEPS_PER_FINDING
-}
-
-/** A leaf that is trusted by itself ends the path at once; to OpenSSL it is one more certificate that misses its issuer. */
-function judgeTrustedLeaf(places: readonly Place[], notes: Notebook): void {
-  const [leaf] = places
-  if (places.length === 1 && leaf !== undefined && !leaf.certificate.isSelfIssued) {
-    notes.add(leaf, 'chain/anchor-not-self-signed', {})
-  }
 }
 
 function walk(

@@ -5,7 +5,6 @@ import type { Certificate } from '../x509/certificate.js'
 import type { Crl } from '../x509/crl.js'
 import { MAX_COMPARISONS } from './check-name-constraints.js'
 import { Budget, type BudgetOptions } from './budget.js'
-import { checkDetour } from './check-detour.js'
 import { checkUnused } from './check-unused.js'
 import { type Context, resolveContext, type ValidateOptions } from './context.js'
 import { foldConsequences, foldRepeats } from './fold.js'
@@ -49,6 +48,20 @@ const EXPLANATION_SIGNATURES = 25
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call: an unknown option, an input of another type.
  */
 export function validateChain(input: ChainInput, options: ValidateChainOptions): Report {
+  return validate(input, options, false)
+}
+
+/**
+ * {@link validateChain} for a server that a client of this library connects to: the client narrows its trusted CAs to a
+ * path that OpenSSL misses, so that this is a warning, for the sake of other Node clients.
+ *
+ * @internal
+ */
+export function validateConnected(input: ChainInput, options: ValidateChainOptions): Report {
+  return validate(input, options, true)
+}
+
+function validate(input: ChainInput, options: ValidateChainOptions, isConnected: boolean): Report {
   checkOptions('input', input, ['leaf', 'intermediates', 'trustAnchors', 'crls'])
   const context = resolveContext(options, ['maxIntermediates', 'budget'])
   const { maxIntermediates = DEFAULT_MAX_INTERMEDIATES, budget } = options
@@ -67,7 +80,7 @@ export function validateChain(input: ChainInput, options: ValidateChainOptions):
   }
   const { trustAnchors, crls } = read
   const material = { leaf, intermediates: [...rest, ...read.intermediates], trustAnchors, crls }
-  const { path, notes } = search(material, context, { maxIntermediates, budget })
+  const { path, notes } = search(material, context, { maxIntermediates, budget, isConnected })
   const findings = foldRepeats(foldConsequences([...read.findings, ...notes.findings]))
   return makeReport({ checkedAt: context.at, path, findings, ignore: context.ignore })
 }
@@ -80,12 +93,15 @@ export interface ChainMaterial {
   readonly crls: readonly Crl[]
 }
 
+interface SearchLimits {
+  readonly maxIntermediates?: number
+  readonly budget?: BudgetOptions | undefined
+  readonly areAnchorsOfEtcd?: boolean
+  readonly isConnected?: boolean
+}
+
 /** Searches the path over material that was read, with fresh budgets. */
-export function search(
-  material: ChainMaterial,
-  context: Context,
-  limits: { maxIntermediates?: number; budget?: BudgetOptions | undefined; areAnchorsOfEtcd?: boolean } = {},
-): SearchResult {
+export function search(material: ChainMaterial, context: Context, limits: SearchLimits = {}): SearchResult {
   const { maxIntermediates = DEFAULT_MAX_INTERMEDIATES, areAnchorsOfEtcd = true } = limits
   const budget = new Budget(limits.budget)
   const { signatures, steps } = budget.limits
@@ -101,9 +117,10 @@ export function search(
       signatures: Math.min(signatures, EXPLANATION_SIGNATURES),
       steps: Math.min(steps, EXPLANATION_STEPS),
     }),
+    opensslBudget: new Budget(limits.budget),
+    isConnected: limits.isConnected ?? false,
   })
   checkUnused({ anchors: areAnchorsOfEtcd ? anchors : [], intermediates }, found.places, context.usage, found.notes)
-  if (!found.notes.hasErrors) checkDetour(found.places, { intermediates, anchors, context, budget }, found.notes)
   return found
 }
 

@@ -148,6 +148,16 @@ export const STRICTER: readonly Difference[] = [
     why: 'Go does not read the issuer and serial number in an authority key identifier.',
   },
   {
+    code: 'chain/openssl-picks-other-path',
+    peers: GO,
+    why: 'Of several issuers that fit, OpenSSL takes the first and never turns back; Go tries them all. An error for servers, a warning for clients and peers.',
+  },
+  {
+    code: 'chain/anchor-not-self-signed',
+    peers: GO,
+    why: 'Go ends a path at any trusted certificate; OpenSSL only with -partial_chain, Node with allowPartialTrustChain. An error for servers, a warning for clients and peers.',
+  },
+  {
     code: 'constraints/not-a-ca',
     peers: LENIENT_OPENSSL,
     why: 'OpenSSL takes a self-signed root without basicConstraints for a CA when its key usage allows to sign certificates.',
@@ -312,14 +322,14 @@ export const LAXER: readonly Difference[] = [
     why: 'Go since 1.24 processes policy constraints that are not critical, too.',
   },
   {
-    code: 'chain/detour',
+    code: 'chain/openssl-picks-other-path',
     peers: LENIENT_OPENSSL,
-    why: 'Of several issuers that fit, OpenSSL takes the first and never turns back; Go tries them all.',
+    why: 'A client certificate: of several issuers that fit, a server of Node takes the first and never turns back; etcd tries them all.',
   },
   {
     code: 'chain/anchor-not-self-signed',
     peers: LENIENT_OPENSSL,
-    why: 'Go ends a path at any trusted certificate; OpenSSL only with -partial_chain, Node with allowPartialTrustChain.',
+    why: 'A client certificate: etcd ends a path at any trusted certificate; a server of Node only with allowPartialTrustChain.',
   },
   {
     code: 'certificate/authority-key-identifier-unusual',
@@ -436,3 +446,8 @@ export const SILENT: readonly {
     onlyInPairs: true,
   },
 ]
+
+/** Whether Node may accept what has this error. */
+export function isNodesDifference(code: FindingCode): boolean {
+  return STRICTER.some((each) => each.code === code && each.peers.includes('Node'))
+}

@@ -1,5 +1,13 @@
 /** Findings about the way from the leaf to a trust anchor: which issuers were found, and which were not. */
-import { type NoDetails, refusedByGoAlone, refusedInTrustAnchors, row, type UsageDetails } from '../row.js'
+import {
+  type NoDetails,
+  type OpensslDetails,
+  refusedByGoAlone,
+  refusedByOpensslAlone,
+  refusedInTrustAnchors,
+  row,
+  type UsageDetails,
+} from '../row.js'
 
 /** Some of Go's words for a certificate that it does not read. */
 const UNREADABLE_TO_GO = (
@@ -183,32 +191,58 @@ export const chain = {
     message: (_, who) => `${who} is a trust anchor and stands in the chain that is sent.`,
     remedy: () => 'Leave the root out of the certificate file.',
   }),
-  'chain/anchor-not-self-signed': row<NoDetails>({
-    severity: 'warning',
+  'chain/anchor-not-self-signed': row<{ issuer: string; selfIssued: boolean } & OpensslDetails>({
+    severity: refusedByOpensslAlone,
     meaning:
-      'An intermediate, or the leaf itself, is trusted as anchor. etcd and etcdctl accept that; Node by default does not (UNABLE_TO_GET_ISSUER_CERT), other clients neither.',
-    source: 'RFC 5280 section 6.1.1 (d); OpenSSL X509_V_FLAG_PARTIAL_CHAIN',
+      'The path ends at an intermediate, or at the leaf itself, which is trusted, and its issuer is not. etcd and etcdctl accept that, and so does the client of this library; Node by default does not, nor do other clients that use OpenSSL. OpenSSL tells a root by its names, its key identifiers and the kind of its signature.',
+    source: 'RFC 5280 section 6.1.1 (d); OpenSSL X509_V_FLAG_PARTIAL_CHAIN and EXFLAG_SS; Node allowPartialTrustChain',
     refusals: [
       { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT' },
       { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY' },
       { by: 'OpenSSL', words: 'unable to get issuer certificate' },
       { by: 'OpenSSL', words: 'unable to get local issuer certificate' },
     ],
-    message: (_, who) => `${who} is trusted although it is not self-signed.`,
-    remedy: () => 'Put the root CA into the CA file too, unless only this intermediate shall be trusted.',
+    message: ({ issuer, selfIssued }, who) =>
+      selfIssued
+        ? `${who} is trusted, but OpenSSL, and so Node, does not take it for self-signed and looks for another issuer.`
+        : `${who} is trusted although it is not self-signed, and no certificate of its issuer "${issuer}" is trusted.`,
+    remedy: ({ issuer, selfIssued }) =>
+      selfIssued
+        ? 'Renew the CA: let it sign its own certificate, with "authorityKeyIdentifier = keyid" or without that extension.'
+        : `Put the certificate of "${issuer}" into the CA file too, up to the root; or set the option allowPartialTrustChain in other Node clients.`,
   }),
-  'chain/detour': row<{ issuer: string }>({
-    severity: 'warning',
+  'chain/openssl-picks-other-path': row<
+    {
+      issuer: string
+      picked: string | null
+      from: 'trusted' | 'sent' | 'both'
+      needed: string | null
+      change: 'order' | 'remove' | 'path'
+      reason: string
+    } & OpensslDetails
+  >({
+    severity: refusedByOpensslAlone,
     meaning:
-      'Several of the certificates given fit as the issuer, and the first of them leads to no trusted CA. Go tries them all; OpenSSL, and so Node, takes the first and does not turn back.',
-    source: 'RFC 4158 section 2.4; OpenSSL crypto/x509/x509_vfy.c build_chain',
+      'Several of the certificates given fit as the issuer. Go tries them all. OpenSSL, and so Node, looks at names and key identifiers only, prefers the trusted CAs, takes the first that is within its validity, and does not turn back.',
+    source: 'RFC 4158 section 2.4; OpenSSL crypto/x509/x509_vfy.c, build_chain and get0_best_issuer_sk',
     refusals: [
+      { by: 'Node', words: 'CERT_SIGNATURE_FAILURE' },
       { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY' },
+      { by: 'OpenSSL', words: 'certificate signature failure' },
       { by: 'OpenSSL', words: 'unable to get local issuer certificate' },
     ],
-    message: ({ issuer }, who) =>
-      `${who} has several possible issuers "${issuer}" among the certificates given, and the first of them leads to no trusted CA.`,
-    remedy: () => 'Leave the others out, or write the one that a trusted CA issued before them.',
+    message: ({ issuer, picked, from, reason }, who) =>
+      picked === null
+        ? `A valid path exists, but OpenSSL, and so Node, does not find it: ${reason}.`
+        : `${who} has several possible issuers "${issuer}": OpenSSL, and so Node, takes the one with the fingerprint SHA-256 ${picked} from the ${from === 'sent' ? 'chain that is sent' : 'trusted CAs'}, tries no other, and refuses it: ${reason}.`,
+    remedy: ({ picked, from, needed, change }) => {
+      const file = from === 'sent' ? 'certificate file' : 'CA file'
+      if (change === 'order' && needed !== null)
+        return `Write the certificate with the fingerprint SHA-256 ${needed} before it in the ${file}, or leave it out; certificates with an authority key identifier are told apart in any order.`
+      if (change === 'remove' && picked !== null)
+        return `Leave the certificate with the fingerprint SHA-256 ${picked} out of the ${from === 'both' ? 'CA file and of the certificate file' : file}.`
+      return 'Keep one certificate for each CA: the self-signed root in the CA file, and the intermediates after the leaf in the certificate file.'
+    },
   }),
   'chain/issuer-name-respelled': row<{ written: string; issuer: string } & UsageDetails>({
     severity: refusedByGoAlone,

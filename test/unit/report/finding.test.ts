@@ -1,4 +1,4 @@
-import { refusedByGoAlone, refusedInTrustAnchors } from '../../../src/report/row.js'
+import { refusedByGoAlone, refusedByOpensslAlone, refusedInTrustAnchors } from '../../../src/report/row.js'
 import { describe, expect, test } from 'vitest'
 import { catalogue } from '../../../src/report/catalogue.js'
 import { finding } from '../../support/finding.js'
@@ -37,7 +37,7 @@ describe('the catalogue', () => {
     expect(code).toMatch(/^[a-z0-9]+(-[a-z0-9]+)*\/[a-z0-9]+(-[a-z0-9]+)*$/)
     const { severity } = row
     if (typeof severity === 'string') expect(['error', 'warning', 'info']).toContain(severity)
-    else expect([refusedByGoAlone, refusedInTrustAnchors]).toContain(severity)
+    else expect([refusedByGoAlone, refusedByOpensslAlone, refusedInTrustAnchors]).toContain(severity)
     expect(row.meaning).toMatch(/^\S.{15,}\.$/s)
     expect(row.source).not.toBe('')
   })

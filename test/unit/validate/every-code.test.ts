@@ -205,6 +205,7 @@ const CASES: Readonly<Record<Code, Case>> = {
   },
   'certificate/authority-key-identifier-unusual': {
     faulty: { root: { extensions: [authorityKeyIdentifier(Buffer.alloc(20, 9))] } },
+    also: ['chain/anchor-not-self-signed'],
   },
   'certificate/policy-extension-critical': {
     faulty: { intermediate: { extensions: [inhibitAnyPolicy(true)] } },
@@ -233,6 +234,7 @@ const CASES: Readonly<Record<Code, Case>> = {
   'signature/anchor-algorithm-unsuited': {
     faulty: { root: { innerSignature: 'rsa-sha256', outerSignature: 'rsa-sha256' } },
     mended: { root: { innerSignature: 'ecdsa-sha512', outerSignature: 'ecdsa-sha512' } },
+    also: ['chain/anchor-not-self-signed'],
   },
   'signature/algorithm-unsupported': {
     faulty: {
@@ -330,7 +332,7 @@ const CASES: Readonly<Record<Code, Case>> = {
   'chain/key-identifier-differs': {
     faulty: { leaf: { extensions: [authorityKeyIdentifier(Buffer.alloc(20, 9))] } },
   },
-  'chain/detour': {
+  'chain/openssl-picks-other-path': {
     faulty: () => {
       const { leaf, intermediate, root } = mintChain()
       const crossed = mintCa({

@@ -55,7 +55,7 @@ describe('the option revocation', () => {
       intermediates: [cross.der, intermediate.der],
       crls: [listBy(root), listBy(intermediate)],
     }
-    expect(validateChain(input, { usage: 'server', revocation: 'require' }).ok).toBe(true)
+    expect(validateChain(input, { usage: 'client', revocation: 'require' }).ok).toBe(true)
   })
 
   it('is one of two values', () => {

@@ -1,0 +1,152 @@
+/** Whether OpenSSL, and so Node, accepts the one path that it builds, when a valid path was found here. */
+import type { Finding } from '../report/finding.js'
+import type { Certificate } from '../x509/certificate.js'
+import type { Budget } from './budget.js'
+import type { IssuerIndex } from './issuer-index.js'
+import { type IssuerVerdicts, judgeAboveLeaf, type PathRules, placesOf } from './judge.js'
+import { linkOf } from './link.js'
+import { isSelfSigned, type OpensslOptions, type OpensslPath, opensslPath } from './openssl-path.js'
+import { Notebook, type Place } from './place.js'
+
+/** What OpenSSL chooses from, and what its choice is judged by. */
+export interface OpensslInput {
+  readonly intermediates: readonly Certificate[]
+  readonly anchors: readonly Certificate[]
+  readonly index: IssuerIndex
+  readonly issuers: IssuerVerdicts
+  readonly rules: PathRules
+  /** Limits of following OpenSSL. */
+  readonly budget: Budget
+  /** Whether this is the report of a client that connected all the same, because it narrowed the trusted CAs. */
+  readonly isConnected: boolean
+}
+
+/**
+ * Follows OpenSSL's choice and reports what it refuses.
+ *
+ * @param path A path that is valid.
+ */
+export function checkOpenssl(path: readonly Place[], input: OpensslInput, notes: Notebook): void {
+  const { usage } = input.issuers.context
+  const anchor = path.at(-1)
+  // Whoever trusts the root alone needs the intermediate: the server of a client, or another member.
+  if (usage !== 'server' && anchor?.certificate.isSelfIssued === false) tellOfAnchor(anchor, input, notes)
+  if (hasNoChoice(path, input)) return
+  const taken = follow(path, input, {})
+  const refusal = taken === null ? null : refusalOf(taken, path, input)
+  // A search that was cut short must never look like a pass.
+  if (input.budget.isExhausted || input.index.isCutShort) notes.add(null, 'chain/budget-exhausted', input.budget.limits)
+  if (taken === null || refusal === null) return
+  report(path, { taken, refusal }, input, notes)
+}
+
+/** Whether all that was given is the path, without two of one name, and the root can be seen to be one. */
+function hasNoChoice(path: readonly Place[], { intermediates, anchors }: OpensslInput): boolean {
+  const last = path.at(-1)?.certificate
+  if (last === undefined || intermediates.length + anchors.length !== path.length - 1 || !isSelfSigned(last))
+    return false
+  return new Set(path.map(({ certificate }) => certificate.subject.key)).size === path.length
+}
+
+type Change = Pick<OpensslOptions, 'first' | 'without'>
+
+function follow(path: readonly Place[], { index, issuers, budget }: OpensslInput, change: Change): OpensslPath | null {
+  const leaf = path[0]?.certificate
+  const { at } = issuers.context
+  return leaf === undefined ? null : opensslPath(leaf, index, { at, partialChain: false, ...change }, budget)
+}
+
+/** What OpenSSL refuses about its path, as part of a sentence; null if it accepts it, or if the budget is used up. */
+function refusalOf(taken: OpensslPath, path: readonly Place[], input: OpensslInput): string | null {
+  if (!taken.isTrusted) return deadEnd(taken)
+  const { certificates } = taken
+  if (commonLength(taken, path) === Math.max(certificates.length, path.length)) return null
+  for (const [i, child] of certificates.entries()) {
+    const issuer = certificates[i + 1]
+    const link = issuer === undefined ? 'signed' : linkOf(child, issuer, input.budget)
+    if (link === null) return null
+    if (link === 'other-key') return `the key of "${issuer?.subject.toString() ?? ''}" did not make the signature`
+  }
+  const notes = new Notebook()
+  judgeAboveLeaf(placesOf({ certificates, anchored: true }), input.issuers, input.rules, notes)
+  return notes.findings.find(isRefusedByOpenssl)?.message.replace(/\.$/, '') ?? null
+}
+
+/** Errors that Go alone refuses do not matter to OpenSSL; those of which nobody's words are known might. */
+function isRefusedByOpenssl({ severity, refusals }: Finding): boolean {
+  if (severity !== 'error') return false
+  return refusals.length === 0 || refusals.some(({ by }) => by === 'Node' || by === 'OpenSSL')
+}
+
+function deadEnd({ certificates, sent }: OpensslPath): string {
+  const last = certificates.at(-1)
+  if (last === undefined) return ''
+  const who = `"${last.subject.toString()}"`
+  const issuer = `"${last.issuer.toString()}"`
+  if (certificates.length > sent)
+    return `${who} is trusted but not self-signed, and no certificate of its issuer ${issuer} is trusted`
+  if (isSelfSigned(last)) return `${who} counts as a self-signed root and is not the trusted CA of that name`
+  return `no certificate that was given fits as the issuer ${issuer} of ${who}`
+}
+
+function commonLength({ certificates }: OpensslPath, path: readonly Place[]): number {
+  const split = certificates.findIndex((each, i) => path[i]?.certificate.equals(each) !== true)
+  return split === -1 ? certificates.length : split
+}
+
+function report(
+  path: readonly Place[],
+  { taken, refusal }: { taken: OpensslPath; refusal: string },
+  input: OpensslInput,
+  notes: Notebook,
+): void {
+  const { certificates, sent, isTrusted } = taken
+  const { usage } = input.issuers.context
+  const common = commonLength(taken, path)
+  const isAnchored = certificates.length > sent || (certificates.length === 1 && input.index.isAnchor(certificates[0]))
+  const last = placesOf({ certificates, anchored: isAnchored }).at(-1)
+  const isAbove = common === Math.min(certificates.length, path.length)
+  const child = path[Math.min(common, path.length) - 1]
+  if (last === undefined || child === undefined) return
+  if (!isTrusted && isAbove && isAnchored) {
+    if (usage === 'server' || last.certificate.isSelfIssued) tellOfAnchor(last, input, notes)
+    return
+  }
+  const picked = certificates[common]
+  const needed = path[common]?.certificate
+  notes.add(child, 'chain/openssl-picks-other-path', {
+    usage,
+    connected: input.isConnected,
+    issuer: child.certificate.issuer.toString(),
+    picked: picked?.fingerprint256 ?? null,
+    from: common < sent ? 'sent' : isSent(picked, input) ? 'both' : 'trusted',
+    needed: needed?.fingerprint256 ?? null,
+    change: changeFor(path, { picked, needed }, input),
+    reason: refusal,
+  })
+}
+
+function isSent(certificate: Certificate | undefined, { intermediates }: OpensslInput): boolean {
+  return certificate !== undefined && intermediates.some((each) => each.equals(certificate))
+}
+
+function tellOfAnchor(place: Place, { issuers, isConnected: connected }: OpensslInput, notes: Notebook): void {
+  const { issuer, isSelfIssued: selfIssued } = place.certificate
+  const { usage } = issuers.context
+  notes.add(place, 'chain/anchor-not-self-signed', { usage, connected, issuer: issuer.toString(), selfIssued })
+}
+
+/** The change to one certificate after which OpenSSL accepts; `path` if there is none. */
+function changeFor(
+  path: readonly Place[],
+  { picked, needed }: { picked: Certificate | undefined; needed: Certificate | undefined },
+  input: OpensslInput,
+): 'order' | 'remove' | 'path' {
+  const helps = (change: Change): boolean => {
+    const taken = follow(path, input, change)
+    return taken !== null && refusalOf(taken, path, input) === null && !input.budget.isExhausted
+  }
+  if (picked === undefined) return 'path'
+  if (needed !== undefined && helps({ first: needed })) return 'order'
+  return helps({ without: picked }) ? 'remove' : 'path'
+}

@@ -1,0 +1,110 @@
+/**
+ * Our result against a real handshake of this Node, over random topologies of certificates: twins of CAs, bundles in any
+ * order, cross-certificates. `npm run differential` makes 2,000 from a random seed; `npm test` a few from a fixed one.
+ */
+import { writeSync } from 'node:fs'
+import { expect, it } from 'vitest'
+import type { Finding, Report } from '../../src/report/index.js'
+import { validateChain } from '../../src/validate/index.js'
+import { seedOf } from '../fuzz/random.js'
+import { isNodesDifference } from '../support/differences.js'
+import { isLong, scaled, seed } from '../support/long.js'
+import type { Minted } from '../support/mint.js'
+import { type Topology, TOPOLOGY_HOST, TopologyMinter } from '../support/topologies.js'
+import { askNode } from '../support/witness-node.js'
+import type { Verdict } from '../support/witnesses.js'
+
+const TOPOLOGIES = scaled({ short: 150, long: 2000 })
+const SEED = isLong ? seed : 20_261_127
+/** Milliseconds: a handshake for each, and one more for each remedy. */
+const PATIENCE = 3_600_000
+const PICKED = 'chain/openssl-picks-other-path'
+
+/** What Node says otherwise than we do, a line each. */
+interface Differences {
+  /** Node refuses what passes here. */
+  readonly silent: string[]
+  /** Node accepts what is refused here for another reason than those of test/support/differences.ts. */
+  readonly stricter: string[]
+  /** Node still refuses after the remedy of our finding was followed. */
+  readonly unhelpful: string[]
+}
+
+it('refuses what Node refuses, and what Node accepts for documented reasons only', { timeout: PATIENCE }, async () => {
+  const minter = new TopologyMinter()
+  const differences: Differences = { silent: [], stricter: [], unhelpful: [] }
+  let [accepted, remedies] = [0, 0]
+  for (let number = 0; number < TOPOLOGIES; number++) {
+    const from = seedOf(SEED, number)
+    const topology = minter.mint(from)
+    const report = judge(topology)
+    const node = await ask(topology)
+    if (node?.accepts === true) accepted++
+    compare(`${String(from)}: ${topology.text}`, report, node, differences)
+    const changed = afterRemedy(topology, report)
+    if (changed === null) continue
+    remedies++
+    const then = await ask(changed)
+    if (then?.accepts !== true) differences.unhelpful.push(`${String(from)}: ${topology.text}: ${then?.words ?? ''}`)
+  }
+  if (isLong) print(accepted, remedies, differences)
+  expect(differences).toEqual({ silent: [], stricter: [], unhelpful: [] })
+  expect(accepted).toBeGreaterThan(TOPOLOGIES / 5)
+  expect(accepted).toBeLessThan(TOPOLOGIES * 0.8)
+  expect(remedies).toBeGreaterThan(TOPOLOGIES / 50)
+})
+
+function compare(line: string, report: Report, node: Verdict, { silent, stricter }: Differences): void {
+  if (report.ok && node?.accepts === false) {
+    const warnings = report.findings.filter(({ severity }) => severity === 'warning').map(({ code }) => code)
+    silent.push(`${line}: ${node.words}; ours: ${warnings.join(', ')}`)
+  }
+  const errors = report.findings.filter(({ severity }) => severity === 'error').map(({ code }) => code)
+  if (!report.ok && node?.accepts === true && !errors.every(isNodesDifference))
+    stricter.push(`${line}: ${errors.join(', ')}`)
+}
+
+/** The topology with the change that the finding asks for; null if there is none, or if it is not the only error. */
+function afterRemedy(topology: Topology, report: Report): Topology | null {
+  const errors = report.findings.filter(({ severity }) => severity === 'error')
+  const [finding] = errors
+  if (errors.length !== 1 || finding?.code !== PICKED) return null
+  const { from, change } = finding.details
+  if (change === 'path') return null
+  const { trust, sent } = topology
+  return {
+    ...topology,
+    trust: from === 'sent' ? trust : changed(trust, finding),
+    sent: from === 'sent' || (from === 'both' && change === 'remove') ? changed(sent, finding) : sent,
+  }
+}
+
+function changed(list: readonly Minted[], { details }: Finding<typeof PICKED>): Minted[] {
+  const isOne = (fingerprint: string | null) => (each: Minted) => each.x509().fingerprint256 === fingerprint
+  const needed = list.find(isOne(details.needed))
+  if (details.change === 'order' && needed !== undefined) return [needed, ...list]
+  return list.filter((each) => !isOne(details.picked)(each))
+}
+
+function judge({ leaf, sent, trust }: Topology): Report {
+  const der = (each: { der: Buffer }): Buffer => each.der
+  return validateChain(
+    { leaf: leaf.der, intermediates: sent.map(der), trustAnchors: trust.map(der) },
+    { usage: 'server', hosts: [TOPOLOGY_HOST] },
+  )
+}
+
+function ask(topology: Topology): Promise<Verdict> {
+  return askNode({ ...topology, usage: 'server', host: TOPOLOGY_HOST, crls: [] })
+}
+
+/** Not by the console, which fails the test. */
+function print(accepted: number, remedies: number, { silent, stricter, unhelpful }: Differences): void {
+  const { node, openssl } = process.versions
+  writeSync(
+    1,
+    `Node ${node} with OpenSSL ${openssl}, seed ${String(SEED)}: of ${String(TOPOLOGIES)} topologies Node accepts ${String(accepted)}; ` +
+      `it refuses ${String(silent.length)} that pass and accepts ${String(stricter.length)} that do not; of ${String(remedies)} remedies ` +
+      `${String(unhelpful.length)} do not help.\n`,
+  )
+}
