@@ -20,6 +20,8 @@ const UNREADABLE: Readonly<Partial<Record<FindingCode, string>>> = {
   'certificate/serial-negative': 'its serial number is negative',
   'san/uri-malformed': 'it carries a malformed URI',
 }
+/** Certificates of one list whose points are looked at, which costs as much as all the rest. A bundle has a few. */
+const MAX_POINTS = 200
 /** Most certificates that findings are made of. */
 const MAX_SHOWN = 20
 
@@ -64,7 +66,7 @@ function reasonOf(place: Place, usage: Usage): string | null {
   const { publicKeyInfo, extensions } = place.certificate
   const { algorithm, curve, uncompressed } = publicKeyInfo
   if (algorithm === 'ECDSA' && !CURVES.has(curve)) return `its key is on the curve ${curve ?? ''}`
-  if (algorithm === 'ECDSA' && (!uncompressed || !place.certificate.hasReadableKey))
+  if (algorithm === 'ECDSA' && (!uncompressed || (place.index < MAX_POINTS && !place.certificate.hasReadableKey)))
     return 'its key is not a point of its curve, uncompressed'
   const { nameConstraints } = extensions
   const bad = [...(nameConstraints?.permitted ?? []), ...(nameConstraints?.excluded ?? [])].find(
