@@ -29,7 +29,7 @@ import {
 } from '../support/mint.js'
 import { temporaryFolder } from '../support/openssl.js'
 import { heldPorts } from '../support/ports.js'
-import { CLAIMS, claimText, isOfHandshake, isSaid } from '../support/refusal-words.js'
+import { CLAIMS, claimText, isOfHandshake, isOfOtherOpenssl, isSaid } from '../support/refusal-words.js'
 import { askEtcd, type Shown } from '../support/witness-etcd.js'
 import { GoWitness } from '../support/witness-go.js'
 import { wordsOf } from '../support/witness-node.js'
@@ -38,14 +38,6 @@ const { freePort } = heldPorts()
 
 /** What could not be reproduced, and why. */
 const NOT_REPRODUCED: Readonly<Record<string, string>> = {}
-
-/** Whether Node has these codes only with an OpenSSL on the other side of 3.5 than the one that it comes with. */
-function isOfOtherOpenssl({ by, words }: { by: string; words: string }): boolean {
-  const [major = 0, minor = 0] = process.versions.openssl.split('.').map(Number)
-  const since35 = major > 3 || (major === 3 && minor >= 5)
-  const others = since35 ? /^ERR_SSL_SSLV3_ALERT_/ : /^ERR_SSL_SSL\/TLS_ALERT_|^CRL_SIGNATURE_FAILURE$/
-  return by === 'Node' && others.test(words)
-}
 
 const DAY = 86_400_000
 const root = mintCa({ subject: 'Root' })

@@ -234,7 +234,7 @@ export const STRICTER: readonly Difference[] = [
   },
   {
     code: 'certificate/issuer-empty',
-    peers: [...LENIENT_OPENSSL, 'Go'],
+    peers: EVERYBODY,
     why: 'An empty name is the same name at both ends.',
   },
   {

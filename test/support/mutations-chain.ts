@@ -184,6 +184,19 @@ export const chainMutations: readonly Mutation[] = [
     const twin = mintCa({ subject: 'Intermediate', key, issuer: chain.root, notBefore: ago(9), notAfter: ago(1) })
     chain.sent.unshift(twin)
   }),
+  arranged(
+    'certified in a circle',
+    'intermediate',
+    (chain) => {
+      const { key } = chain.intermediate
+      const other = stranger()
+      chain.sent = [
+        mintCa({ subject: 'Intermediate', key, issuer: other }),
+        mintCa({ subject: 'Stranger', key: other.key, issuer: chain.intermediate }),
+      ]
+    },
+    null,
+  ),
   arranged('cross-signed by a stranger, that one first', 'intermediate', (chain) => {
     const { key } = chain.intermediate
     chain.sent.unshift(mintCa({ subject: 'Intermediate', key, issuer: stranger() }))

@@ -259,6 +259,11 @@ const constraints: readonly Mutation[] = [
     { ...beyond, critical: false, leaf: [otherName('1.2.3', NULL)] },
   ),
   constrains(
+    'another zone excluded, and a DNS name with a space',
+    { excluded: [dns('example')] },
+    { ...beyond, leaf: [dns('a b')] },
+  ),
+  constrains(
     'a host that a wildcard stands for excluded',
     { excluded: [dns('a.example.com')] },
     { ...beyond, leaf: [dns('*.example.com')] },

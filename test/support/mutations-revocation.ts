@@ -102,10 +102,10 @@ export const revocationMutations: readonly Mutation[] = [
   faulty('unreadable', () => ({ tamper: (der) => der.subarray(0, -7) })),
   {
     name: 'revocation list: none of its issuer',
-    on: ['leaf'],
-    apply: (plan) => {
+    on: ['leaf', 'intermediate'],
+    apply: (plan, role) => {
       plan.arrangements.push((chain) => {
-        chain.crls = [mintCrl({ issuer: chain.root })]
+        chain.crls = [mintCrl({ issuer: role === 'leaf' ? chain.root : chain.intermediate })]
       })
     },
     fault: null,

@@ -46,3 +46,11 @@ const HANDSHAKE_WORDS: ReadonlySet<string> = new Set([
   'tls: failed to parse private key',
   'tls: unsupported certificate curve (P-224)',
 ])
+
+/** Whether Node has these codes only with an OpenSSL on the other side of 3.5 than the one that it comes with. */
+export function isOfOtherOpenssl({ by, words }: Claim): boolean {
+  const [major = 0, minor = 0] = process.versions.openssl.split('.').map(Number)
+  const since35 = major > 3 || (major === 3 && minor >= 5)
+  const others = since35 ? /^ERR_SSL_SSLV3_ALERT_/ : /^ERR_SSL_SSL\/TLS_ALERT_|^CRL_SIGNATURE_FAILURE$/
+  return by === 'Node' && others.test(words)
+}

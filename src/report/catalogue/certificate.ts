@@ -195,9 +195,8 @@ export const certificate = {
   'certificate/policy-extension-critical': row<{ extension: string }>({
     severity: 'warning',
     meaning:
-      'The extension narrows certificate policies and is critical. Go since 1.24, OpenSSL and Node process it, and it decides nothing while no policy is required. Go before 1.24, and so an etcd that was built with it, refuses the certificate.',
+      'The extension narrows certificate policies and is critical. Go since 1.24, OpenSSL and Node process it, and it decides nothing while no policy is required. Go before 1.24, and so an etcd that was built with it, refuses the certificate ("unhandled critical extension").',
     source: 'RFC 5280 sections 4.2.1.5, 4.2.1.11 and 4.2.1.14; Go crypto/x509 parser.go, processExtensions',
-    refusals: [{ by: 'Go', words: 'x509: unhandled critical extension' }],
     message: ({ extension }, who) =>
       `${who} carries the critical extension ${extension}, which etcd refuses if it was built with Go before 1.24.`,
     remedy: ({ extension }) => `Leave ${extension} out when it is renewed.`,

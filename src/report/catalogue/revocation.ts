@@ -133,7 +133,6 @@ export const revocation = {
     severity: 'error',
     meaning: 'The caller requires a CRL for every certificate, and none of this issuer was given.',
     source: 'option revocation; RFC 5280 section 6.3',
-    refusals: NOT_FOUND,
     message: noCrl,
     remedy: ({ issuer }) => `Add the CRL of "${issuer}", or set the option revocation to "if-listed".`,
   }),

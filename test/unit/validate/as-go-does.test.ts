@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { fromPem } from '../../../src/credentials/index.js'
 import { validateChain, validateCredentials, type Usage } from '../../../src/validate/index.js'
 import { inputOf, mintChain } from '../../support/judge-chain.js'
-import { dns, nameConstraints, newKey, subjectAltName, uri } from '../../support/mint.js'
+import { dns, email, nameConstraints, newKey, subjectAltName, uri } from '../../support/mint.js'
 import { type MintedInput, mintRefused, REFUSED_BY_GO, UNREADABLE_ANCHORS } from '../../support/refused-by-go.js'
 
 type Parts = Parameters<typeof mintChain>[0]
@@ -73,6 +73,14 @@ describe('the last second of a certificate', () => {
     expect(findingAt('client', 5000, '5s')).toEqual([])
     expect(findingAt('client', 5001, '5s')).toEqual(['error'])
     expect(findingAt('client', 1, '5s')).toEqual([])
+  })
+})
+
+it('accepts an anchor that is not used and whose constraints Go reads, empty ones included', () => {
+  const constraints = nameConstraints({ excluded: [uri(''), email(''), email('et\\@cd@example.com'), dns('a_b.svc')] })
+  expect(report(mintRefused({ trusted: { extensions: [constraints] } }), 'client')).toMatchObject({
+    ok: true,
+    findings: [],
   })
 })
 
