@@ -133,6 +133,57 @@ const REFUSED: readonly (readonly [code: FindingCode, args: () => string[], word
     'bind: address already in use',
   ],
   ['config/argument-left-over', () => [...good(), '--auto-tls', 'true'], "'true' is not a valid flag"],
+  ['config/value-malformed', () => good({ 'heartbeat-interval': '0' }), '--heartbeat-interval must be >0'],
+  ['config/value-malformed', () => good({ 'election-timeout': '0' }), '--election-timeout must be >0'],
+  ['config/value-malformed', () => good({ 'election-timeout': '50001' }), '--election-timeout[50001ms] is too long'],
+  ['config/value-malformed', () => good({ logger: 'capnslog' }), '--logger=capnslog is removed in v3.5'],
+  ['config/value-malformed', () => good({ 'log-level': 'trace' }), 'unrecognized level: "trace"'],
+  ['config/value-malformed', () => good({ 'log-outputs': 'foo://x' }), 'no sink found for scheme "foo"'],
+  [
+    'config/value-malformed',
+    () => good({ 'log-outputs': 'default,stderr' }),
+    'multi logoutput for "default" is not supported',
+  ],
+  [
+    'config/value-malformed',
+    () => good({ 'enable-log-rotation': 'true' }),
+    '--log-outputs requires a single file path',
+  ],
+  ['config/value-malformed', () => good({ 'auto-compaction-mode': 'weekly' }), 'unknown auto-compaction-mode "weekly"'],
+  ['config/value-malformed', () => good({ 'auto-compaction-retention': '1x' }), 'error parsing CompactionRetention'],
+  ['config/value-malformed', () => good({ 'auth-token': 'jwt' }), 'auth: invalid auth options'],
+  ['config/value-malformed', () => good({ 'auth-token': 'jwt,sign-method=RS256' }), 'auth: missing key data'],
+  ['config/value-malformed', () => good({ 'v2-deprecation': 'foo' }), 'invalid value "foo" for flag -v2-deprecation'],
+  ['config/cipher-suite-unknown', () => good({ 'cipher-suites': '' }), 'unexpected TLS cipher suite ""'],
+  [
+    'config/cluster-url-repeated',
+    () =>
+      good({
+        'initial-cluster': ['a', 'b'].map((name) => `${name}=https://127.0.0.1:${String(ports.peer)}`).join(','),
+      }),
+    'has duplicate url',
+  ],
+  [
+    'config/cluster-url-repeated',
+    () =>
+      good({
+        'initial-cluster': ['a', 'a'].map((name) => `${name}=https://127.0.0.1:${String(ports.peer)}`).join(','),
+      }),
+    'to match --initial-cluster=',
+  ],
+  [
+    'config/url-malformed',
+    () => good({ 'initial-cluster': `a=https://127.0.0.1:${String(ports.peer)}b=https://127.0.0.2:2380` }),
+    'URL address does not have the form "host:port"',
+  ],
+  [
+    'config/ports-clash',
+    () => {
+      const port = String(ports.client)
+      return good({ 'listen-client-urls': `https://localhost:${port},https://127.0.0.1:${port}` })
+    },
+    'bind: address already in use',
+  ],
   ['config/flag-value-missing', () => [...good(), '--name'], 'flag needs an argument: -name'],
   ['config/value-malformed', () => good({ 'client-cert-auth': 'yes' }), 'invalid boolean value "yes"'],
   ['config/value-malformed', () => good({ 'tls-min-version': 'TLS1.1' }), 'unexpected TLS version'],

@@ -23,6 +23,11 @@ const ADVISORIES: readonly Advisory[] = [
     concerns: ({ client, peer }) => client.servesTls || peer.servesTls,
   },
   {
+    id: 'GHSA-xg4h-6gfc-h4m8',
+    fixed: ['3.5.33', '3.6.14', '3.7.1'],
+    what: 'lets a user who may read one key watch every later key, with authentication enabled',
+  },
+  {
     id: 'CVE-2026-33413',
     fixed: ['3.4.42', '3.5.28', '3.6.9'],
     what: 'answers several calls without asking who calls, also with authentication enabled',

@@ -17,7 +17,9 @@ const FILES: readonly SideField[] = [
 
 /** One finding for all files of each kind. */
 export function containerFiles(member: LintMember, read: ReadMember, isRead: boolean): Finding[] {
-  const { mounts, directory } = read.surroundings
+  const { mounts, directory, version } = read.surroundings
+  // Only the tag of an image of etcd has a version.
+  const isOfficial = version !== null
   if (mounts === null) return []
   const away = [member.client, member.peer]
     .filter(({ isAutoTls }) => !isAutoTls)
@@ -35,7 +37,14 @@ export function containerFiles(member: LintMember, read: ReadMember, isRead: boo
   return [
     ...(firstMissing === undefined
       ? []
-      : [finding('config/volume-missing', { ...firstMissing.place, paths: pathsOf(missing), mounts: folders })]),
+      : [
+          finding('config/volume-missing', {
+            ...firstMissing.place,
+            paths: pathsOf(missing),
+            mounts: folders,
+            isOfficial,
+          }),
+        ]),
     ...(firstBrought === undefined || !isRead
       ? []
       : [finding('config/file-elsewhere', { ...firstBrought.place, paths: pathsOf(brought) })]),

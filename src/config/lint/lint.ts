@@ -20,7 +20,7 @@ import { withPlaces } from './place.js'
 import { exchangedSides, judgeTogether, smallKeysAreOne } from './rules-files.js'
 import { authRules } from './rules-auth.js'
 import { reachRules } from './rules-reach.js'
-import { startRules } from './rules-start.js'
+import { isKnown, startRules } from './rules-start.js'
 import {
   checkIgnore,
   type CommentSuppression,
@@ -181,7 +181,17 @@ export async function lintMember(read: ReadMember, context: LintContext): Promis
   const none = { client: NO_FILES, peer: NO_FILES, findings: [] }
   const files = context.readFiles ? await judgeFiles(member, read, context) : none
   const ofFiles = exchangedSides(member, files, [...files.findings, ...judgeTogether(member, files, context)], context)
-  const all = distinct([...read.findings, ...found, ...unresolved, ...smallKeysAreOne(member, ofFiles)])
+  const unknown = new Set(
+    [...settings.all(), ...read.others]
+      .filter((each) => !isKnown(each, member.version))
+      .map(({ place }) => place.option),
+  )
+  // What this version passes over cannot have the wrong type.
+  const ofText = read.findings.filter(
+    ({ code, details }) =>
+      code !== 'config/value-type' || !('option' in details) || !unknown.has(details.option),
+  )
+  const all = distinct([...ofText, ...found, ...unresolved, ...smallKeysAreOne(member, ofFiles)])
   const container = containerFiles(member, read, context.readFiles)
   const own = await withoutOwnGroup([...all, ...container], read, context.root)
   const findings = byCause(withPlaces(own, settings.all()).map((each) => forEtcd(each, read)))

@@ -13,6 +13,7 @@ import {
   valuesOf,
   whole,
 } from './cluster-member.js'
+import { ELECTION, HEARTBEAT } from '../heartbeat.js'
 import { finding } from './finding.js'
 import { at } from './place.js'
 import { allAreListed } from './rules-listed.js'
@@ -52,6 +53,16 @@ const startTogether: ClusterRule = (members) => {
     if (odd === null) return []
     const place = placeOf(odd, said)
     return [at(place, finding('config/members-disagree', { option: place.option ?? '', values: valuesOf(said) }))]
+  })
+}
+
+/** A timeout of each member; its default where it is not set. They must be alike (etcd.io/docs/v3.5/tuning). */
+function timeoutsOf(members: readonly Named[], { name, standard }: { name: string; standard: string }): Said[] {
+  return members.map((of): Said => {
+    const other = of.member.others.findLast((each) => each.name === name)
+    const { file } = of.member.settings.server('name').place
+    const place = other?.place ?? { option: name, file, line: null, column: null }
+    return { of, value: other?.text ?? standard, place }
   })
 }
 
@@ -118,7 +129,8 @@ const sidesAskAlike: ClusterRule = (members) => {
   const servers = (['cipherSuites', 'tlsMinVersion'] as const).map((field) =>
     saidBy(known, server(field), ({ text }) => text),
   )
-  const differences = [...sides, ...servers].flatMap((said) => {
+  const timeouts = ([HEARTBEAT, ELECTION] as const).map((option) => timeoutsOf(known, option))
+  const differences = [...sides, ...servers, ...timeouts].flatMap((said) => {
     const odd = oddOne(said)
     if (odd === null) return []
     const place = placeOf(odd, said)

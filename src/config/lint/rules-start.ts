@@ -1,7 +1,11 @@
 /** How a member finds the others at its first start, and how long it waits for their leader. */
 import { ELECTION, HEARTBEAT, tooShort } from '../heartbeat.js'
-import { etcdOptions } from '../options.js'
-import { isUnresolved, type OtherName } from '../read/read-option.js'
+import type { Finding } from '../../report/finding.js'
+import { etcdOptions, formAvailability } from '../options.js'
+import { otherSpellings } from '../options-other.js'
+import { isUnresolved, type OtherName, type ReadOption } from '../read/read-option.js'
+import { availableIn, type ParsedVersion } from '../version.js'
+import { WANTED, wantedValue } from '../wanted-values.js'
 import { finding } from './finding.js'
 import { isTrueText, type LintMember, type Rule } from './member.js'
 
@@ -12,7 +16,7 @@ const UNVERIFIED = etcdOptions.find(({ flag }) => flag?.name === 'discovery-inse
 
 /** What is in force: beside a file, its keys alone. */
 function otherOf({ settings, others }: LintMember, name: string): OtherName | undefined {
-  const isFile = settings.all().some(({ form }) => form === 'yaml')
+  const isFile = [...settings.all(), ...others].some(({ form }) => form === 'yaml')
   return others.findLast(
     (each) => each.name === name && (each.form === 'yaml') === isFile && each.text !== undefined && each.text !== '',
   )
@@ -26,13 +30,24 @@ const startIsOneWay: Rule = (member) => {
   const [first, second] = [cluster.option, otherOf(member, DISCOVERY), byDns]
     .filter((each) => each !== null && each !== undefined)
     .filter(({ text = '' }) => text !== '' && !isUnresolved(text) && text !== cluster.row.default)
+    .filter((each) => isKnown(each, member.version))
     .map(({ place }) => place)
   if (first === undefined || second === undefined) return []
   return [finding('config/start-ambiguous', { ...second, other: first.option })]
 }
 
+/** Whether a version knows a key or a flag at all. */
+export function isKnown(each: ReadOption | OtherName, version: ParsedVersion | null): boolean {
+  if (version === null) return true
+  if ('row' in each) return formAvailability(each.row, each.form, version) !== 'none'
+  const spellings = otherSpellings(each.name, each.form)
+  return spellings.some(({ since, until }) => availableIn(version, since, until) !== 'none')
+}
+
 const leaderIsHeard: Rule = (member) => {
   const [heartbeat, election] = [otherOf(member, HEARTBEAT.name), otherOf(member, ELECTION.name)]
+  // Etcd looks at that first.
+  if (Number(heartbeat?.text) === 0 || Number(election?.text) === 0) return []
   const given = election ?? heartbeat
   const wrong = tooShort(heartbeat?.text, election?.text)
   return given === undefined || wrong === null
@@ -56,4 +71,62 @@ const discoveryIsProtected: Rule = (member) => {
 /** Without TLS, and not on this machine. */
 const PLAINTEXT = /^http:\/\/(?!localhost[:/]|127\.|\[::1\])/i
 
-export const startRules: readonly Rule[] = [startIsOneWay, leaderIsHeard, discoveryIsProtected]
+const ROTATION = 'enable-log-rotation'
+
+const othersAreTaken: Rule = (member) =>
+  Object.keys(WANTED).flatMap((name) => {
+    const other = otherOf(member, name)
+    if (other?.text === undefined || isUnresolved(other.text)) return []
+    const wants =
+      wantedValue(name, other.text, member.version) ?? (name === ROTATION ? rotates(other.text, member) : null)
+    return wants === null ? [] : [finding('config/value-malformed', { ...other.place, value: other.text, wants })]
+  })
+
+/** What log rotation is without a file (server/embed/config_logging.go v3.5.16 setupLogRotation); null if it has one. */
+function rotates(text: string, member: LintMember): string | null {
+  const { text: outputs = 'default' } = otherOf(member, 'log-outputs') ?? {}
+  const isList = member.others.some(({ name, text: own }) => name === 'log-outputs' && own === '')
+  if (!isTrueText(text) || isList || isUnresolved(outputs)) return null
+  const all = outputs.split(',')
+  const files = all.filter((each) => !['default', 'stderr', 'stdout'].includes(each)).length
+  return files === 1 || (files === 0 && all.length > 1) ? null : 'false unless log-outputs names exactly one file'
+}
+
+const GIBIBYTE = 1024 ** 3
+const MOST_QUOTA = 8 * GIBIBYTE
+
+const nothingIsForEmergencies: Rule = (member) => {
+  const isOn = (name: string): OtherName | null => {
+    const other = otherOf(member, name)
+    return other?.text !== undefined && isTrueText(other.text) ? other : null
+  }
+  const [forced, unsynced, quota] = [
+    isOn('force-new-cluster'),
+    isOn('unsafe-no-fsync'),
+    otherOf(member, 'quota-backend-bytes'),
+  ]
+  const remove = (other: OtherName): string => `Remove ${other.place.option} after the emergency or the test.`
+  const dangers: Finding[] = []
+  if (forced !== null) {
+    const why = 'makes this member drop all other members at each start'
+    dangers.push(finding('config/option-dangerous', { ...forced.place, why, remedy: remove(forced) }))
+  }
+  if (unsynced !== null) {
+    const why = 'lets a power failure lose writes that clients saw succeed'
+    dangers.push(finding('config/option-dangerous', { ...unsynced.place, why, remedy: remove(unsynced) }))
+  }
+  if (quota !== undefined && Number(quota.text) > MOST_QUOTA) {
+    const why = `is ${String(quota.text)} bytes, and etcd recommends at most 8 GiB`
+    const remedy = `Set ${quota.place.option} to ${String(MOST_QUOTA)} or less.`
+    dangers.push(finding('config/option-dangerous', { ...quota.place, why, remedy }))
+  }
+  return dangers
+}
+
+export const startRules: readonly Rule[] = [
+  startIsOneWay,
+  leaderIsHeard,
+  othersAreTaken,
+  nothingIsForEmergencies,
+  discoveryIsProtected,
+]

@@ -173,21 +173,46 @@ const metricsAreServedSafely: Rule = ({ settings, client }) => {
 /** Two URLs that ask for one port: etcd cannot bind the second. TLS and plaintext of one side may share one. */
 const portsAreFree: Rule = ({ settings, client, peer }) => {
   const all = [
-    ...client.listen.map((url) => ({ url, of: 'client' })),
+    ...client.listen.map((url) => ({ url, of: url.setting.row.field ?? 'client' })),
     ...peer.listen.map((url) => ({ url, of: 'peer' })),
     ...urlsOf(settings.server('metricsUrls'), 'listen').map((url) => ({ url, of: 'metrics' })),
   ].filter(({ url }) => url.port !== '' && url.port !== '0' && url.setting.isSet)
   return all.flatMap(({ url, of }, i): Finding[] => {
     const other = all.slice(0, i).find((each) => {
       if (each.url.port !== url.port) return false
-      return each.url.host === url.host ? each.of !== of : each.url.isUnspecified !== url.isUnspecified
+      if (each.url.host === url.host) return each.of !== of
+      // Go resolves "localhost", so it is the same address under another name.
+      if (addressOf(each.url) === addressOf(url)) return true
+      return each.url.isUnspecified !== url.isUnspecified
     })
     if (other === undefined) return []
     return [finding('config/ports-clash', { ...url.setting.place, url: url.text, other: other.url.text })]
   })
 }
 
+function addressOf({ host }: ServedUrl): string {
+  return host === 'localhost' ? '127.0.0.1' : host
+}
+
+/** Each URL of the list is of one member, once (server/etcdserver/api/membership, pkg/types/urlsmap.go). */
+const clusterIsWhole: Rule = ({ settings }) => {
+  const setting = settings.server('initialCluster')
+  if (!setting.isSet || setting.isUnresolved) return []
+  const entries = clusterEntries(setting)
+  const seen = new Map<string, string>()
+  return entries.flatMap(({ name, url }): Finding[] => {
+    const read = readServedUrl(url, 'advertise', setting)
+    if (typeof read === 'string') return [finding('config/url-malformed', { ...setting.place, url, reason: read })]
+    const before = seen.get(url)
+    seen.set(url, name)
+    return before === undefined
+      ? []
+      : [finding('config/cluster-url-repeated', { ...setting.place, url, members: [before, name] })]
+  })
+}
+
 export const urlRules: readonly Rule[] = [
+  clusterIsWhole,
   urlsAreWhole,
   nothingIsPlaintext,
   tlsIsUsed,

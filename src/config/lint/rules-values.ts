@@ -54,8 +54,13 @@ const BY_OPENSSL = new Map(
 
 const suitesAreKnown: Rule = ({ settings, version }) => {
   const setting = settings.server('cipherSuites')
+  // A flag without a value is a list of one suite without a name; other forms take it for no list.
+  if (setting.option?.text === '' && setting.option.form === 'flags' && !setting.isUnresolved) {
+    return [finding('config/cipher-suite-unknown', { ...setting.place, suite: '', suggestion: null })]
+  }
   if (!setting.isSet || setting.isUnresolved) return []
   const { place, values } = setting
+  const isAlone = !values.some((suite) => SUITES.get(suite)?.kind === 'sound')
   const findings = values.slice(0, MAX_ENTRIES).flatMap((suite): Finding[] => {
     const row = SUITES.get(suite)
     const isKnown = row !== undefined && (version === null || availableIn(version, row.since) !== 'none')
@@ -63,7 +68,7 @@ const suitesAreKnown: Rule = ({ settings, version }) => {
       const suggestion = BY_OPENSSL.get(suite) ?? (SUITES.has(suite.toUpperCase()) ? suite.toUpperCase() : null)
       return [finding('config/cipher-suite-unknown', { ...place, suite, suggestion })]
     }
-    return row.kind === 'insecure' ? [finding('config/cipher-suite-weak', { ...place, suite })] : []
+    return row.kind === 'insecure' ? [finding('config/cipher-suite-weak', { ...place, suite, isAlone })] : []
   })
   if (settings.server('tlsMinVersion').text === 'TLS1.3') {
     return [...findings, finding('config/cipher-suites-with-tls13', place)]
@@ -111,7 +116,8 @@ const namesAreInVersion: Rule = ({ others, version }) => {
   const line = ETCD_LINES.find((each) => version?.minor === Number(each.slice('3.'.length)))
   if (line === undefined || version === null) return []
   return others.flatMap(({ name, form, place, isEmptyBlock }): Finding[] => {
-    if (isEmptyBlock === true) return []
+    // Etcd passes over a variable that it does not know.
+    if (isEmptyBlock === true || form === 'env') return []
     const spellings = otherSpellings(name, form)
     if (spellings.some(({ since, until }) => availableIn(version, since, until) !== 'none')) return []
     const known = (form === 'yaml' ? KNOWN_KEYS : KNOWN_FLAGS).get(name) ?? []

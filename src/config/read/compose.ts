@@ -77,7 +77,7 @@ async function readService(
   const flaws = [...own, ...command.flaws]
   return {
     options: [...flags.options, ...env.options],
-    others: flags.others,
+    others: [...flags.others, ...env.others],
     findings: [
       ...flawFindings(flaws, yaml.text, (offset) => place(offset, 'command')),
       ...named.findings,

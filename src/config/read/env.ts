@@ -8,7 +8,7 @@ import { finding } from './finding.js'
 import { guessedOption, isProtection, meantByValue, meantByWords } from './meaning.js'
 import { GONE, nearest } from './nearest.js'
 import { judgeOtherText } from './other-values.js'
-import { type ReadOption, textOption } from './read-option.js'
+import { type OtherName, type ReadOption, textOption } from './read-option.js'
 import { type ConfigText, Lines } from './text.js'
 import { LITERAL_DOLLAR, type Word } from './words.js'
 
@@ -34,6 +34,7 @@ export interface FileVariables {
 
 export interface EnvReading {
   readonly options: readonly ReadOption[]
+  readonly others: readonly OtherName[]
   readonly findings: readonly Finding[]
 }
 
@@ -99,6 +100,7 @@ const MAX_UNKNOWN = 100
 /** The options among variables. */
 export function readVariables(variables: readonly Variable[]): EnvReading {
   const options: ReadOption[] = []
+  const others: OtherName[] = []
   const findings: Finding[] = []
   let unknown = 0
   // The last of several is in force, as in a process.
@@ -115,7 +117,9 @@ export function readVariables(variables: readonly Variable[]): EnvReading {
     }
     const other = OTHERS.get(name)
     if (other !== undefined) {
-      if (value !== '') findings.push(...judgeOtherText(other, value, place))
+      if (value === '') continue
+      findings.push(...judgeOtherText(other, value, place))
+      others.push({ name: other.name, form: 'env', place, text: value })
     } else if (name.startsWith('ETCD_') && !FOREIGN.test(name)) {
       const near = unknown++ < MAX_UNKNOWN ? meantBy(name, value) : null
       const nearName = variableOfRow(near)
@@ -131,7 +135,7 @@ export function readVariables(variables: readonly Variable[]): EnvReading {
       if (guessed !== null) options.push(guessed)
     }
   }
-  return { options, findings }
+  return { options, others, findings }
 }
 
 /** Names that say that they protect something. */

@@ -6,7 +6,7 @@ import { otherOfFlag } from '../options-other.js'
 import { finding } from './finding.js'
 import { KNOWN_FLAGS } from './known-names.js'
 import { guessedOption, meantByValue, meantByWords } from './meaning.js'
-import { GONE, NAMES_OF_OTHERS, nearest } from './nearest.js'
+import { GONE, NAMES_OF_OTHERS, nearest, own } from './nearest.js'
 import { isSwitch, judgeOtherText } from './other-values.js'
 import { type OtherName, type ReadOption, textOption } from './read-option.js'
 
@@ -134,7 +134,10 @@ class FlagsReader {
     const row =
       rowOfFlag(name) ?? (other === undefined ? this.meant(name, given ?? next?.text ?? '', place) : undefined)
     const isGuess = rowOfFlag(name) === undefined
-    if (other !== undefined) this.others.push({ name, form: 'flags', place, text: given ?? next?.text ?? '' })
+    if (other !== undefined) {
+      const text = given ?? (isSwitch(other) ? 'true' : (next?.text ?? ''))
+      this.others.push({ name, form: 'flags', place, text })
+    }
     const isAlone = row !== undefined ? row.kind === 'boolean' : other === undefined ? isLast(next) : isSwitch(other)
     const before = { flag, row, isSwitch: isAlone && given === undefined, isEmpty: given === '' }
     let value = given
@@ -175,8 +178,8 @@ class FlagsReader {
   /** Tells of a flag that etcd does not know. */
   private meant(name: string, value: string, place: ConfigPlace): EtcdOptionRow | undefined {
     if (this.unknown++ >= MAX_UNKNOWN) return undefined
-    const gone = GONE[name]
-    const near = gone ?? NAMES_OF_OTHERS[name] ?? meantByWords(name)?.flag?.name ?? nearest(name, FLAGS)
+    const gone = own(GONE, name)
+    const near = gone ?? own(NAMES_OF_OTHERS, name) ?? meantByWords(name)?.flag?.name ?? nearest(name, FLAGS)
     const row = near === null ? undefined : rowOfFlag(near)
     const meant = row === undefined ? undefined : meantByValue(row, name, value)
     const told = meant?.flag?.name ?? near

@@ -241,6 +241,7 @@ async function fromWords(
   return {
     ...flags,
     options: [...flags.options, ...env.options],
+    others: [...flags.others, ...env.others],
     findings: [...wrong, ...flags.findings, ...env.findings, ...named.findings],
     surroundings: command.container?.surroundings ?? NO_SURROUNDINGS,
     isWhole: flags.isWhole && named.isWhole,
@@ -249,7 +250,7 @@ async function fromWords(
 
 function readEnvInput(env: NonNullable<ConfigInput['env']>, label: string | null, options: ReadOptions): ConfigReading {
   if (typeof env === 'string') return readEnvText(seen({ text: env, file: label }, options))
-  return { ...readVariables(recordVariables(env, label)), others: [], surroundings: NO_SURROUNDINGS, isWhole: true }
+  return { ...readVariables(recordVariables(env, label)), surroundings: NO_SURROUNDINGS, isWhole: true }
 }
 
 function readEnvText(content: ConfigText): ConfigReading {
@@ -257,5 +258,5 @@ function readEnvText(content: ConfigText): ConfigReading {
   if (refused !== null) return unreadable(refused)
   const { variables, findings } = fileVariables(content)
   const env = readVariables(variables)
-  return { ...env, findings: [...findings, ...env.findings], others: [], surroundings: NO_SURROUNDINGS, isWhole: true }
+  return { ...env, findings: [...findings, ...env.findings], surroundings: NO_SURROUNDINGS, isWhole: true }
 }

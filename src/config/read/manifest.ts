@@ -116,7 +116,7 @@ function readContainer(
   ])
   return {
     options: [...flags.options, ...env.options],
-    others: flags.others,
+    others: [...flags.others, ...env.others],
     findings: [
       ...flawFindings(command.flaws, yaml.text, (offset) => yaml.place(offset, 'command')),
       ...wrongTexts(container, yaml),

@@ -16,6 +16,11 @@ export const NAMES_OF_OTHERS: Readonly<Record<string, string>> = {
   'client-ca-file': 'trusted-ca-file',
 }
 
+/** What a table has for a name; a name such as "constructor" is in each object, and in no table. */
+export function own(table: Readonly<Record<string, string>>, name: string): string | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined
+}
+
 /** The nearest of the names; null where none is near. */
 export function nearest(name: string, known: Iterable<string>): string | null {
   const wanted = fold(name)

@@ -76,7 +76,7 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Pr
   const env = readVariables([...named.variables, ...given, ...assigned])
   return {
     options: [...flags.options, ...env.options],
-    others: flags.others,
+    others: [...flags.others, ...env.others],
     findings: [
       ...findings,
       ...flawFindings(command.flaws, text, (at) => lines.place(at, 'ExecStart')),

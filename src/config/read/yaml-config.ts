@@ -6,7 +6,7 @@ import { otherOfFlag, otherOfPath, otherOptions } from '../options-other.js'
 import { finding } from './finding.js'
 import { KNOWN_KEYS } from './known-names.js'
 import { blockByWords, isProtection, meantByValue, meantByWords } from './meaning.js'
-import { nearest } from './nearest.js'
+import { nearest, own as ownName } from './nearest.js'
 import { wantedOfOther } from './other-values.js'
 import { listOption, meantOption, wantedOf } from './yaml-values.js'
 import {
@@ -29,6 +29,12 @@ const BLOCKS: ReadonlySet<string> = new Set(
 const TLS_BLOCKS: ReadonlySet<string> = new Set(
   etcdOptions.flatMap((row) => (row.block !== 'server' && row.yaml?.name.length === 2 ? [row.yaml.name[0] ?? ''] : [])),
 )
+/** Fields of Go without a name for YAML, which encoding/json takes by the names that they have in Go. */
+const UNTAGGED: ReadonlyMap<string, 'client' | 'peer'> = new Map([
+  ['clienttlsinfo', 'client'],
+  ['peertlsinfo', 'peer'],
+])
+const CRL_ROWS = new Map(etcdOptions.flatMap((row) => (row.field === 'crlFile' ? [[row.block, row] as const] : [])))
 /** Findings of one text about its keys. */
 const MAX_FINDINGS = 100
 
@@ -96,7 +102,9 @@ class ConfigReader {
     const { path: written } = at
     const [key = ''] = own
     const row = rowOfPath(own)
-    if (row !== undefined) {
+    const side = own.length === 1 ? UNTAGGED.get(key) : undefined
+    if (side !== undefined && value.kind === 'map') this.untagged(side, own, value.entries, written)
+    else if (row !== undefined) {
       this.option(row, value, this.placeOf(at))
     } else if (BLOCKS.has(pathText(own))) {
       const place = this.placeOf(at)
@@ -105,6 +113,24 @@ class ConfigReader {
       else if (value.kind !== 'scalar' || value.type !== 'null') this.wrongType(place, 'keys with values', value)
       else this.others.push({ name: key, form: 'yaml', place, isEmptyBlock: true })
     } else this.other(own, value, at)
+  }
+
+  /** Of these, the block of a side takes the place of all but the revocation list. */
+  private untagged(
+    side: 'client' | 'peer',
+    own: readonly string[],
+    entries: readonly YamlEntry[],
+    written: readonly string[],
+  ): void {
+    for (const { key, value, offset } of entries) {
+      const at = { offset, path: [...written, key] }
+      const row = key.toLowerCase() === 'crlfile' ? CRL_ROWS.get(side) : undefined
+      if (row === undefined || value.kind !== 'scalar') this.unknown([...own, key.toLowerCase()], value, at)
+      else {
+        this.tell(finding('config/crl-undocumented', this.placeOf(at)))
+        this.option(row, value, this.placeOf(at))
+      }
+    }
   }
 
   private option(row: EtcdOptionRow, value: YamlValue, place: ConfigPlace): void {
@@ -141,7 +167,9 @@ class ConfigReader {
     if (wants !== null) this.wrongType(this.placeOf(at), wants, value)
     const [block = '', key = block] = own
     if (own.length > 1 && !TLS_BLOCKS.has(block)) return
-    const text = value.kind === 'scalar' && value.type !== 'null' ? value.text : ''
+    const written = value.kind === 'scalar' && value.type !== 'null' ? value.text : ''
+    const isBoolean = value.kind === 'scalar' && value.type === 'boolean'
+    const text = isBoolean ? String(isTrue(written)) : written
     if (own.length === 1 && KNOWN_KEYS.has(key))
       this.others.push({ name: key, form: 'yaml', place: this.placeOf(at), text })
     else this.unknown(own, value, at)
@@ -285,7 +313,7 @@ function meantInBlock(key: string, block: string, value: string): Meant | null {
   if (elsewhere !== null) return elsewhere
   const bare = folded.replace(/^peer-(?:cert-)?(?=allowed)|^peer-|^client-cert-(?=allowed)/, '')
   const names = rows.flatMap((row) => row.yaml?.name[1] ?? [])
-  const name = names.find((each) => each === bare) ?? OTHER_NAMES[bare]
+  const name = names.find((each) => each === bare) ?? ownName(OTHER_NAMES, bare)
   const own = side === 'peer' ? 'peer' : 'client'
   const byWords = name === undefined ? meantByWords(key, own) : null
   if (byWords?.yaml !== null && byWords?.yaml !== undefined) return meantBy(byWords)

@@ -7,6 +7,7 @@ import { CONFIG_FORMS, etcdOptions, rowOfFlag, rowOfPath, type ConfigForm } from
 import { otherAvailability, otherOfFlag, otherOptions, type OtherRow } from '../options-other.js'
 import { nearest } from '../read/nearest.js'
 import { formatVersion, type ParsedVersion } from '../version.js'
+import { wantedValue } from '../wanted-values.js'
 import { EXTRA_KINDS, textOf } from './extra-kinds.js'
 import { unsayable } from './judge-values.js'
 import { judgeLength, type WrittenOption } from './written.js'
@@ -34,7 +35,13 @@ export function extraOptions(
       yaml: (EXTRA_KINDS[row.kind].yaml ?? ((given) => given))(value),
     }
     entries.push(entry)
-    findings.push(...notThere(row, form, version), ...judgeTexts(row, value, form), ...judgeLength(entry, form))
+    const own = [...notThere(row, form, version), ...judgeTexts(row, value, form), ...judgeLength(entry, form)]
+    const wants = own.length === 0 ? wantedValue(name, entry.text, version) : null
+    const place = { ...unplaced(`--${name}`), value: entry.text }
+    findings.push(
+      ...own,
+      ...(wants === null ? [] : [finding('config/value-refused', { ...place, reason: `must be ${wants}` })]),
+    )
   }
   return { entries, findings: [...findings, ...judgeHeartbeat(extra)] }
 }

@@ -31,6 +31,7 @@ export function judgeTls(config: MemberConfig, version: ParsedVersion): Finding[
   return [
     ...judgeSide(config, 'client'),
     ...judgeSide(config, 'peer'),
+    ...judgeHttp(config),
     ...judgeRevocation(config, version),
     ...judgeMetrics(config),
     ...judgeMembers(config),
@@ -120,6 +121,14 @@ function judgeRevocation({ client }: MemberConfig, version: ParsedVersion): Find
   return [
     lintFinding('config/crl-bypassed', { ...unplaced(optionOf('client', 'crlFile')), httpUrls, fixed: [...CRL_FIXED] }),
   ]
+}
+
+/** Etcd serves HTTP apart from gRPC, or on the same URL (server/embed/etcd.go v3.5.16 configureClientListeners). */
+function judgeHttp({ client: { listenUrls, httpUrls = [] } }: MemberConfig): Finding[] {
+  const at = unplaced(optionOf('client', 'httpUrls'))
+  return httpUrls
+    .filter((url) => listenUrls.includes(url))
+    .map((url) => lintFinding('config/ports-clash', { ...at, url, other: url }))
 }
 
 /** An https listener of metrics takes the TLS of clients. */

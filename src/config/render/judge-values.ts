@@ -70,7 +70,8 @@ function judgeUrl(option: string, url: string, use: UrlUse): Finding[] {
 function judgeSuite(option: string, suite: string, version: ParsedVersion): Finding[] {
   const known = cipherSuites.filter(({ since }) => availableIn(version, since) === 'all')
   const row = known.find(({ name }) => name === suite)
-  if (row?.kind === 'insecure') return [finding('config/cipher-suite-weak', { ...unplaced(option), suite })]
+  if (row?.kind === 'insecure')
+    return [finding('config/cipher-suite-weak', { ...unplaced(option), suite, isAlone: true })]
   if (row !== undefined) return []
   const meant = cipherSuites.find(({ name, openssl }) => [name, openssl].some((each) => each === suite.toUpperCase()))
   const suggestion = known.find(({ kind, openssl }) => kind !== 'insecure' && openssl === (meant?.openssl ?? ''))

@@ -115,7 +115,7 @@ export const configCluster = {
   }>({
     severity: 'warning',
     meaning:
-      'Members differ in what they ask of clients or members, or in the CAs they trust for clients: a client is let in by one and refused by another, and the weakest one decides how safe the cluster is.',
+      'Members differ in what they ask of clients or members, or in the CAs they trust for clients: a client is let in by one and refused by another, and the weakest one decides how safe the cluster is. With different timeouts, members disagree about when a leader is lost.',
     source: 'a rule of this package',
     message: ({ option, values, part }) =>
       `Members differ in ${part === undefined ? '' : `the ${part} of `}${option}: ${listed(values.map(({ member, value }) => `${value === '' ? 'nothing' : value} (${member})`))}.`,

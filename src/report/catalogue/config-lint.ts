@@ -40,6 +40,27 @@ export const configLint = {
     message: (details) => `${placed(details)} has ${details.url}, whose port ${details.other} takes already.`,
     remedy: () => 'Give it another port, or leave out the address that the other one covers.',
   }),
+  'config/cluster-url-repeated': row<ConfigPlace & { url: string; members: string[] }>({
+    severity: 'error',
+    meaning: 'A URL is in the list of members twice, for one member or for two. Etcd does not start.',
+    source:
+      'server/etcdserver/api/membership v3.5.16 ValidateClusterAndAssignIDs; server/config/config.go v3.5.16 advertiseMatchesCluster; etcd 3.5.16, run',
+    refusals: [
+      { by: 'etcd', words: 'initial cluster … has duplicate url' },
+      { by: 'etcd', words: 'failed to resolve … to match --initial-cluster=…' },
+    ],
+    message: (details) => `${placed(details)} has ${details.url} twice, for ${listed(details.members)}.`,
+    remedy: () => 'Write the peer URLs of each member once.',
+  }),
+  'config/option-dangerous': row<ConfigPlace & { why: string; remedy: string }>({
+    severity: 'warning',
+    meaning:
+      'An option for emergencies or for tests is set: it drops the other members, or it loses acknowledged writes, or it allows more data than etcd recommends.',
+    source:
+      'server/etcdmain/help.go v3.5.16; server/etcdserver/quota.go v3.5.16 maxQuotaSize ("quota value exceeds maximum"); etcd 3.5.16, run',
+    message: (details) => `${placed(details)} ${details.why}.`,
+    remedy: ({ remedy }) => remedy,
+  }),
   'config/tls-unused': row<ConfigPlace & { urls: string[] }>({
     severity: 'warning',
     meaning: 'A certificate is named, and every URL is http on the loopback address: nothing is served by TLS.',

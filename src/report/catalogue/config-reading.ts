@@ -224,6 +224,14 @@ export const configReading = {
     remedy: () =>
       'Give all options by flags or variables, without --config-file, with --client-crl-file and --peer-crl-file among them.',
   }),
+  'config/crl-undocumented': row<ConfigPlace>({
+    severity: 'info',
+    meaning:
+      'A configuration file has no documented key for a CRL. ClientTLSInfo and PeerTLSInfo are fields of a Go struct; their CRLFile is in force, and a later release may drop it.',
+    source: 'server/embed/config.go v3.5.16 Config.ClientTLSInfo, PeerTLSInfo, copySecurityDetails; etcd 3.5.16, run',
+    message: (details) => `${placed(details)} is in force, although etcd does not document it.`,
+    remedy: () => 'Keep it, and verify after each update of etcd that a revoked certificate is refused.',
+  }),
   'config/value-unresolved': row<ConfigPlace & { value: string }>({
     severity: 'info',
     meaning: 'A value is put together elsewhere: from variables, templates or specifiers. It was not judged.',

@@ -152,10 +152,10 @@ export const configTls = {
     remedy: ({ suggestion }) =>
       suggestion === null ? 'Take it out of the list, or name a suite that Go knows.' : `Write ${suggestion}.`,
   }),
-  'config/cipher-suite-weak': row<ConfigPlace & { suite: string }>({
-    severity: 'error',
+  'config/cipher-suite-weak': row<ConfigPlace & { suite: string; isAlone: boolean }>({
+    severity: ({ isAlone }) => (isAlone ? 'error' : 'warning'),
     meaning:
-      'The suite has no forward secrecy, or a cipher that is broken (RC4, 3DES) or attacked by its timing (CBC with SHA-256). Go itself uses none of these unless they are named.',
+      'The suite has no forward secrecy, or a cipher that is broken (RC4, 3DES) or attacked by its timing (CBC with SHA-256). Go itself uses none of these unless they are named. Next to a strong suite it is a warning: a client that offers that one gets it.',
     source: 'Go crypto/tls InsecureCipherSuites',
     message: (details) => `${placed(details)} has ${details.suite}, which Go calls insecure.`,
     remedy: () => 'Take it out of the list; ECDHE with AES-GCM or ChaCha20-Poly1305 is known to every client of etcd.',

@@ -127,10 +127,10 @@ export const configTogether = {
       `${placed(details)} has ${details.url}, and this member listens on ${details.listen} alone, which no other machine reaches.`,
     remedy: () => 'Listen on the address that is advertised, or on all, unless something on this machine forwards it.',
   }),
-  'config/volume-missing': row<ConfigPlace & { paths: string[]; mounts: string[] }>({
-    severity: 'warning',
+  'config/volume-missing': row<ConfigPlace & { paths: string[]; mounts: string[]; isOfficial: boolean }>({
+    severity: ({ isOfficial }) => (isOfficial ? 'error' : 'warning'),
     meaning:
-      'A container is told files in folders where none of its volumes is mounted, so etcd finds them only if they are part of the image.',
+      'The configuration names files in folders of a container where no volume is mounted, so etcd finds them only if they are part of the image. An image of etcd has none, and etcd does not start; another image may have them, which is a warning.',
     source: 'Kubernetes API: volumeMounts of a container; Compose specification: volumes of a service',
     refusals: [{ by: 'Go', words: 'open …: no such file or directory' }],
     message: (details) =>

@@ -1,0 +1,195 @@
+/** What etcd refuses is reported, and what it takes is not; names of objects are no names of options. */
+import { describe, expect, it } from 'vitest'
+import { lintCluster } from '../../../../src/config/lint/lint-cluster.js'
+import { lintEtcdConfig, type LintOptions } from '../../../../src/config/lint/lint.js'
+import type { ConfigInput } from '../../../../src/config/read/input.js'
+import { renderEtcdConfig } from '../../../../src/config/render/render.js'
+import { memberConfig } from '../../../support/member-config.js'
+import { findingOf, thrown } from '../../../support/refused.js'
+
+async function codesOf(config: ConfigInput, options: LintOptions = {}): Promise<string[]> {
+  const { findings } = await lintEtcdConfig(config, { readFiles: false, ...options })
+  return findings.map(({ code }) => code)
+}
+
+const MALFORMED = 'config/value-malformed'
+
+describe('values of options that are passed through', () => {
+  it.each([
+    ['heartbeat-interval', '0'],
+    ['election-timeout', '0'],
+    ['election-timeout', '50001'],
+    ['logger', 'capnslog'],
+    ['log-level', 'trace'],
+    ['log-outputs', 'foo://x'],
+    ['enable-log-rotation', 'true'],
+    ['auto-compaction-mode', 'weekly'],
+    ['auto-compaction-retention', '1x'],
+    ['auth-token', 'jwt'],
+    ['auth-token', 'jwt,sign-method=RS256'],
+    ['v2-deprecation', 'never'],
+  ])('--%s=%s is refused, as a flag and as a variable', async (name, value) => {
+    expect(await codesOf({ flags: [`--${name}=${value}`] })).toEqual([MALFORMED])
+    const env = { [`ETCD_${name.toUpperCase().replaceAll('-', '_')}`]: value }
+    expect(await codesOf({ env })).toEqual([MALFORMED])
+  })
+
+  it.each([
+    ['--heartbeat-interval=1', '--election-timeout=50000'],
+    ['--logger=zap', '--log-level=DEBUG', '--log-outputs=stderr,/var/log/etcd.log', '--enable-log-rotation'],
+    ['--enable-log-rotation=false', '--auto-compaction-mode=revision', '--auto-compaction-retention=1000'],
+    ['--auto-compaction-retention=1h30m', '--auth-token=jwt,pub-key=a,priv-key=b,sign-method=RS256'],
+    ['--auth-token=simple', '--v2-deprecation=not-yet'],
+    ['--log-level=$LEVEL'],
+  ])('%s is taken', async (...flags) => {
+    expect(await codesOf({ flags })).toEqual([])
+  })
+
+  it('depend on the version', async () => {
+    expect(await codesOf({ flags: ['--logger=capnslog'] }, { version: '3.4' })).not.toContain(MALFORMED)
+    expect(await codesOf({ flags: ['--v2-deprecation=not-yet'] }, { version: '3.6' })).toContain(MALFORMED)
+  })
+
+  it('a list of outputs of a file is left alone', async () => {
+    expect(await codesOf({ yaml: 'enable-log-rotation: true\nlog-outputs: [/var/log/etcd.log]\n' })).toEqual([])
+    expect(await codesOf({ yaml: 'enable-log-rotation: true\n' })).toEqual([MALFORMED])
+  })
+})
+
+describe('suites', () => {
+  const STRONG = 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256'
+  const WEAK = 'TLS_RSA_WITH_RC4_128_SHA'
+  it('that are weak are a warning next to strong ones', async () => {
+    const severity = async (suites: string): Promise<string> =>
+      findingOf((await lintEtcdConfig({ flags: [`--cipher-suites=${suites}`] })).findings, 'config/cipher-suite-weak')
+        .severity
+    expect([await severity(`${STRONG},${WEAK}`), await severity(WEAK)]).toEqual(['warning', 'error'])
+  })
+
+  it('are no empty flag; an empty variable is none', async () => {
+    expect(await codesOf({ flags: ['--cipher-suites='] })).toEqual(['config/cipher-suite-unknown'])
+    expect(await codesOf({ env: { ETCD_CIPHER_SUITES: '', ETCD_NAME: 'a' } })).toEqual([])
+  })
+})
+
+describe('URLs', () => {
+  it('are in a list of members once, and each is whole', async () => {
+    const list = (text: string): Promise<string[]> => codesOf({ flags: ['--name=a', `--initial-cluster=${text}`] })
+    const own = 'a=http://localhost:2380'
+    expect(await list(`${own},b=http://localhost:2380`)).toContain('config/cluster-url-repeated')
+    expect(await list(`${own}b=http://10.0.0.1:2380`)).toContain('config/url-malformed')
+    expect(await list(`${own},b=http://10.0.0.1:2380`)).toEqual([])
+  })
+
+  it('for HTTP alone are not those for gRPC, and localhost is 127.0.0.1', async () => {
+    const url = 'http://127.0.0.1:2379'
+    const flags = (...more: string[]): ConfigInput => ({ flags: [`--advertise-client-urls=${url}`, ...more] })
+    expect(await codesOf(flags(`--listen-client-urls=${url}`, `--listen-client-http-urls=${url}`))).toContain(
+      'config/ports-clash',
+    )
+    expect(await codesOf(flags(`--listen-client-urls=${url},http://localhost:2379`))).toContain('config/ports-clash')
+    expect(
+      await codesOf(flags(`--listen-client-urls=${url}`, '--listen-metrics-urls=http://localhost:2379')),
+    ).toContain('config/ports-clash')
+    expect(await codesOf(flags(`--listen-client-urls=${url},http://[::1]:2379`))).not.toContain('config/ports-clash')
+  })
+})
+
+it.each(['--force-new-cluster', '--unsafe-no-fsync', '--quota-backend-bytes=9000000000'])(
+  '%s is a warning',
+  async (flag) => {
+    const { findings } = await lintEtcdConfig({ flags: [flag] })
+    expect(findings.map(({ code, severity }) => [code, severity])).toEqual([['config/option-dangerous', 'warning']])
+    expect(
+      await codesOf({ flags: [flag.replace(/=.*|$/, flag.includes('quota') ? '=8589934592' : '=false')] }),
+    ).toEqual([])
+  },
+)
+
+it('a CRL by the Go field of a file is in force, and nothing takes it out', async () => {
+  const yaml = 'ClientTLSInfo:\n  CRLFile: /etc/etcd/clients.crl\nPeerTLSInfo: {crlfile: /etc/etcd/peers.crl}\n'
+  const { findings } = await lintEtcdConfig({ yaml }, { readFiles: false })
+  const found = findings.filter(({ code }) => code === 'config/crl-undocumented')
+  expect(found.map(({ severity, place }) => [severity, place?.option])).toEqual([
+    ['info', 'ClientTLSInfo.CRLFile'],
+    ['info', 'PeerTLSInfo.crlfile'],
+  ])
+  expect(findings.map(({ code }) => code)).not.toContain('config/key-unknown')
+  // It is as the flag: it does nothing where nobody is asked for a certificate.
+  expect(findings.filter(({ code }) => code === 'config/needs-client-auth')).toHaveLength(2)
+})
+
+it('keys that a version does not know have neither a wrong type nor a second way to start', async () => {
+  const yaml = 'feature-gates: [a]\n'
+  expect(await codesOf({ yaml }, { version: '3.5' })).toEqual(['config/key-of-other-version'])
+  expect(await codesOf({ yaml }, { version: '3.6' })).toContain('config/value-type')
+  const both = 'name: a\ninitial-cluster: a=http://localhost:2380\ndiscovery: https://x.example.com/y\n'
+  expect(await codesOf({ yaml: both }, { version: '3.7' })).not.toContain('config/start-ambiguous')
+  expect(await codesOf({ yaml: both }, { version: '3.6' })).toContain('config/start-ambiguous')
+})
+
+it('names of JavaScript objects are no names of options', async () => {
+  const reports = await Promise.all([
+    lintEtcdConfig({ flags: ['--constructor=x', '--toString'] }),
+    lintEtcdConfig({ yaml: 'client-transport-security: {constructor: a, hasOwnProperty: b}\n' }),
+  ])
+  const remedies = reports.flatMap(({ findings }) => findings.map(({ remedy }) => remedy))
+  expect(remedies).toEqual(['Take it out.', 'Take it out.', 'Take it out.', 'Take it out.'])
+})
+
+it('members whose election timeouts differ are a warning', async () => {
+  const list = [1, 2].map((i) => `e${String(i)}=http://10.0.0.${String(i)}:2380`).join(',')
+  const member = (i: number, timeout: string): ConfigInput => ({
+    flags: [
+      `--name=e${String(i)}`,
+      `--initial-cluster=${list}`,
+      `--initial-advertise-peer-urls=http://10.0.0.${String(i)}:2380`,
+      ...(timeout === '' ? [] : [`--election-timeout=${timeout}`]),
+    ],
+  })
+  const differ = async (...timeouts: string[]): Promise<string[]> => {
+    const { findings } = await lintCluster(
+      timeouts.map((each, i) => member(i + 1, each)),
+      { readFiles: false },
+    )
+    return findings.flatMap(({ code, details }) =>
+      code === 'config/members-differ' && 'option' in details ? [details.option] : [],
+    )
+  }
+  expect(await differ('1000', '5000')).toEqual(['--election-timeout'])
+  expect(await differ('1000', '')).toEqual([])
+})
+
+it('the advisory on watches from one key on is known', async () => {
+  const ids = async (version: '3.5.30' | '3.5.33' | '3.4.45'): Promise<string[]> => {
+    const { findings } = await lintEtcdConfig({ flags: ['--name=a'] }, { version })
+    return findings.flatMap(({ code, details }) => (code === 'config/advisory' ? [details.id] : []))
+  }
+  expect(await ids('3.5.30')).toContain('GHSA-xg4h-6gfc-h4m8')
+  expect(await ids('3.4.45')).toContain('GHSA-xg4h-6gfc-h4m8')
+  expect(await ids('3.5.33')).not.toContain('GHSA-xg4h-6gfc-h4m8')
+})
+
+it('files that no volume brings are an error in an image of etcd', async () => {
+  const pod = (image: string): ConfigInput => ({
+    manifest: `kind: Pod\nspec: {containers: [{image: ${image}, command: [etcd, --cert-file=/pki/a.crt]}]}\n`,
+  })
+  const severity = async (image: string): Promise<string> =>
+    findingOf((await lintEtcdConfig(pod(image))).findings, 'config/volume-missing').severity
+  expect([await severity('quay.io/coreos/etcd:v3.5.16'), await severity('ours')]).toEqual(['error', 'warning'])
+})
+
+describe('what lint knows, render knows', () => {
+  it.each([
+    [
+      { client: { ...memberConfig().client, httpUrls: memberConfig().client.listenUrls }, version: '3.6' as const },
+      'config/ports-clash',
+    ],
+    [{ extra: { 'v2-deprecation': 'not-yet' }, version: '3.6' as const }, 'config/value-refused'],
+    [{ extra: { 'log-level': 'trace' } }, 'config/value-refused'],
+    [{ extra: { 'election-timeout': 50_001 } }, 'config/value-refused'],
+  ])('%#', (change, code) => {
+    const error = thrown(() => renderEtcdConfig(memberConfig(change), 'flags'), 'ERR_CONFIG_INVALID')
+    expect(error.details.findings.map((each) => each.code)).toEqual([code])
+  })
+})
