@@ -5,7 +5,7 @@
  */
 import type { CertificateRef } from './certificate-ref.js'
 import type { CatalogueDetails } from './catalogue.js'
-import { printable, printableDeep } from './printable.js'
+import { briefDeep, printable, printableDeep } from './printable.js'
 import type { CatalogueRow, Refusal, Severity } from './row.js'
 
 export type { CertificateRef } from './certificate-ref.js'
@@ -84,8 +84,9 @@ export function findingMaker<R extends Rows>(rows: R): FindingMaker<keyof R & Fi
     return {
       code,
       severity: typeof row.severity === 'function' ? row.severity(details) : row.severity,
-      message: printable(row.message(safe, describe(ref))),
-      remedy: printable(row.remedy(safe)),
+      message: shortened(printable(row.message(briefDeep(details, MAX_TEXT), describe(briefDeep(ref, MAX_TEXT))))),
+      // A command in a remedy must be whole, or it does something else.
+      remedy: ended(printable(row.remedy(briefDeep(details, MAX_TEXT_OF_REMEDY)))),
       certificate: ref,
       details: safe,
       refusals: (row.refusals ?? []).flatMap(({ by, words, when }) =>
@@ -94,6 +95,21 @@ export function findingMaker<R extends Rows>(rows: R): FindingMaker<keyof R & Fi
       consequences: [],
     }
   }
+}
+
+/** Characters of a string of the details in a message, and in a remedy. */
+const MAX_TEXT = 240
+const MAX_TEXT_OF_REMEDY = 1000
+/** Characters of a message. */
+const MAX_MESSAGE = 600
+
+function shortened(message: string): string {
+  return message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE - 1)}…` : ended(message)
+}
+
+/** With one full stop: a reason at the end, which may be another program's sentence, has one or none. */
+function ended(text: string): string {
+  return /[.…!?]$/.test(text) ? text.replace(/\.+$/, '.') : `${text}.`
 }
 
 function describe(ref: CertificateRef | null): string {

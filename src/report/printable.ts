@@ -2,6 +2,7 @@
  * Text out of certificates, files and peers is shown on terminals and in logs. Control characters, line breaks and
  * bidirectional overrides would let its author rewrite what the reader sees, so they are shown as escapes.
  */
+import { briefList } from './words.js'
 
 // Controls, format characters (bidi marks, zero-width, soft hyphen, BOM, tags), line and paragraph separators, lone
 // surrogates, and what a font draws as nothing (fillers, variation selectors), which could hide a difference of two names.
@@ -51,19 +52,30 @@ function bounded(text: string): string {
 
 /** `printable` and a bound on every string and list inside plain data; dates and numbers pass through. */
 export function printableDeep<T>(value: T): T {
-  return walk(value) as T // the same shape: only the contents of strings and the lengths of lists change
+  return walk(value, bounded, boundedList) as T // the same shape: only the contents of strings and lists change
 }
 
-function walk(value: unknown): unknown {
-  if (typeof value === 'string') return bounded(value)
-  if (Array.isArray(value)) return boundedList(value)
+/** The same for a sentence: lists of strings are cut to a few, and strings to `maxText` characters. */
+export function briefDeep<T>(value: T, maxText: number): T {
+  const brief = (text: string): string => printable(text.length > maxText ? `${text.slice(0, maxText)}…` : text)
+  return walk(value, brief, briefList) as T
+}
+
+function walk(
+  value: unknown,
+  ofText: (text: string) => string,
+  ofList: (texts: readonly string[]) => readonly string[],
+): unknown {
+  if (typeof value === 'string') return ofText(value)
+  if (Array.isArray(value)) {
+    const texts = value.every((each) => typeof each === 'string')
+    return (texts ? ofList(value) : value.slice(0, MAX_LIST)).map((each: unknown) => walk(each, ofText, ofList))
+  }
   if (value === null || typeof value !== 'object' || value instanceof Date) return value
-  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, walk(member)]))
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, walk(member, ofText, ofList)]))
 }
 
 /** A list of texts that was cut says so in its last entry, as a text that was cut does at its end. */
-function boundedList(list: readonly unknown[]): unknown[] {
-  const kept = list.slice(0, MAX_LIST).map(walk)
-  const cut = list.length > MAX_LIST && list.every((each) => typeof each === 'string')
-  return cut ? [...kept, `… (${String(list.length)} entries)`] : kept
+function boundedList(list: readonly string[]): readonly string[] {
+  return list.length > MAX_LIST ? [...list.slice(0, MAX_LIST), `… (${String(list.length)} entries)`] : list
 }

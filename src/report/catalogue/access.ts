@@ -27,20 +27,20 @@ export const access = {
   'access/permission-denied': row<PermissionDetails>({
     severity: 'error',
     meaning:
-      'etcd let the connection in and refused the call: the user has no role that allows it. etcd gives the same answer for a common name that is no etcd user at all.',
+      'etcd let the connection in and refused the call: the user has no role that allows it. etcd gives the same answer for a common name that is not an etcd user at all.',
     source: 'etcd server/auth/store.go: ErrPermissionDenied',
     refusals: [
       { by: 'etcd', words: 'etcdserver: permission denied' },
       { by: 'etcd', words: 'auth: permission denied' },
     ],
     message: ({ method, permission, key, ...who }) =>
-      `etcd refuses ${method} to ${describe(who)}${permission === null ? '' : `, which needs ${needed(permission, key)}`}.`,
+      `etcd refuses ${method} to ${describe(who)}${permission === null ? '' : `. The call requires ${needed(permission, key)}`}.`,
     remedy: ({ identity, user, permission, key, rangeEnd }) =>
       identity === 'hidden'
         ? BEHIND_PROXY
         : user === null
           ? 'Present a certificate with a common name that is an etcd user, or log in with the option auth.'
-          : `See what it has with "etcdctl user get ${user} --detail" (where that says "user name not found": "etcdctl user add ${user} --no-password"); then ${grant(user, permission, key, rangeEnd)}.`,
+          : `Run "etcdctl user get ${user} --detail". If it reports "user name not found", run "etcdctl user add ${user} --no-password". Then run ${grant(user, permission, key, rangeEnd)}.`,
   }),
   'access/user-not-found': row<AccessDetails>({
     severity: 'error',
@@ -88,9 +88,9 @@ export const access = {
       { by: 'etcd', words: 'etcdserver: invalid auth token' },
       { by: 'etcd', words: 'etcdserver: revision of auth store is old' },
     ],
-    message: ({ method, ...who }) => `etcd refuses ${method}: it does not take the token of ${describe(who)}.`,
+    message: ({ method, ...who }) => `etcd refuses ${method}: the token of ${describe(who)} is not valid.`,
     remedy: () =>
-      'Compare the members with "etcdctl endpoint status --cluster" and "etcdctl user list" on each; put no metadata "token" or "authorization" into the calls.',
+      'Run "etcdctl endpoint status --cluster", and "etcdctl user list" on each member: they must agree. Do not set the metadata "token" or "authorization" on calls.',
   }),
 }
 
@@ -114,7 +114,7 @@ function grant(
   key: string | null,
   end: string | null,
 ): string {
-  if (permission === 'root') return `"etcdctl user grant-role ${user} root", if it shall administer the cluster`
+  if (permission === 'root') return `"etcdctl user grant-role ${user} root", if it is to administer the cluster`
   const range = `${key ?? 'KEY'}${end === null ? '' : ` ${end}`}`
   return `"etcdctl role grant-permission ROLE ${permission ?? 'readwrite'} ${range}" and "etcdctl user grant-role ${user} ROLE"`
 }

@@ -43,23 +43,23 @@ export const certificate = {
     source: 'RFC 5280 section 4.1.2.4; Go crypto/x509 parser.go',
     refusals: [{ by: 'Go', words: 'x509: invalid RDNSequence: invalid attribute value: …' }],
     message: ({ field, attribute }, who) =>
-      `${who} has a value in its ${field} (attribute ${attribute}) that is no string of its kind, or of a kind that Go does not read.`,
-    remedy: () => 'Issue the certificate anew with a subject in UTF8String or PrintableString.',
+      `${who} has a value in its ${field} (attribute ${attribute}) that is not a string of its kind, or of a kind that Go does not read.`,
+    remedy: () => 'Reissue the certificate with a subject in UTF8String or PrintableString.',
   }),
   'certificate/version-unsupported': row<{ version: number }>({
     severity: 'error',
     meaning: 'Only version 3 certificates carry the extensions that say what a certificate may be used for.',
     source: 'RFC 5280 sections 4.1.2.1 and 6.1.4 (k)',
     message: ({ version }, who) =>
-      `${who} is of X.509 version ${String(version)}; it cannot say what it may be used for.`,
-    remedy: () => 'Issue it anew with extensions; with openssl, give "-extfile" and "-extensions" when signing.',
+      `${who} is of X.509 version ${String(version)}; only version 3 has the extensions that say what it may be used for.`,
+    remedy: () => 'Reissue it as version 3. With openssl, pass "-extfile" and "-extensions" when signing.',
   }),
   'certificate/anchor-version-1': row<{ version: number }>({
     severity: 'warning',
     meaning: 'A CA certificate without extensions is trusted only because it was named as an anchor.',
     source: 'RFC 5280 section 6.1.4 (k); Go crypto/x509 CheckSignatureFrom',
     message: ({ version }, who) => `${who} is of X.509 version ${String(version)} and does not say that it is a CA.`,
-    remedy: () => 'Plan a new CA certificate of version 3 with basicConstraints CA:TRUE.',
+    remedy: () => 'Replace it with a CA certificate of version 3 that has "basicConstraints = critical, CA:TRUE".',
   }),
   'certificate/serial-negative': row<{ serialNumber: string }>({
     severity: 'error',
@@ -67,37 +67,37 @@ export const certificate = {
     source: 'RFC 5280 section 4.1.2.2; Go 1.23 release notes (x509negativeserial)',
     refusals: [{ by: 'Go', words: 'x509: negative serial number' }],
     message: ({ serialNumber }, who) => `${who} has a negative serial number (${serialNumber}).`,
-    remedy: () => 'Issue it anew with a random positive serial number of up to 20 octets.',
+    remedy: () => 'Reissue it with a random positive serial number of up to 20 bytes.',
   }),
   'certificate/serial-unusual': row<{ serialNumber: string; reason: string }>({
     severity: 'warning',
-    meaning: 'A serial number of zero, or of more than 20 octets, breaks RFC 5280; some tools refuse it.',
+    meaning: 'A serial number of zero, or of more than 20 bytes, breaks RFC 5280; some tools refuse it.',
     source: 'RFC 5280 section 4.1.2.2',
     message: ({ reason }, who) => `${who} has a serial number that ${reason}.`,
-    remedy: () => 'Issue it anew with a random positive serial number of up to 20 octets.',
+    remedy: () => 'Reissue it with a random positive serial number of up to 20 bytes.',
   }),
   'certificate/issuer-empty': row<NoDetails>({
     severity: 'error',
     meaning: 'The issuer must be a name that is not empty, or no chain can be built.',
     source: 'RFC 5280 section 4.1.2.4',
     message: (_, who) => `${who} has an empty issuer.`,
-    remedy: () => 'Issue it anew from a CA whose subject is not empty.',
+    remedy: () => 'Reissue it from a CA whose subject is not empty.',
   }),
   'certificate/ca-subject-empty': row<NoDetails>({
     severity: 'error',
     meaning: 'A CA must have a subject that is not empty: it is the name that the certificates below it point to.',
     source: 'RFC 5280 section 4.1.2.6',
     message: (_, who) => `${who} is a CA with an empty subject.`,
-    remedy: () => 'Make a CA certificate with a subject, such as CN=etcd-ca, and issue from it.',
+    remedy: () => 'Create a CA certificate with a subject, such as CN=etcd-ca, and reissue the certificates below it.',
   }),
   'certificate/algorithms-disagree': row<NoDetails>({
     severity: 'error',
     meaning:
-      'The signature algorithm stands in the certificate twice; if both differ, the outer one was tampered with or the encoder is broken.',
+      'A certificate states its signature algorithm twice. If they differ, the outer one was altered or the encoder is faulty.',
     source: 'RFC 5280 section 4.1.1.2',
     refusals: [{ by: 'Go', words: "x509: inner and outer signature algorithm identifiers don't match" }],
     message: (_, who) => `${who} names one signature algorithm inside its signed part and another outside.`,
-    remedy: () => 'Do not use it; issue it anew.',
+    remedy: () => 'Do not use it. Reissue it.',
   }),
   'certificate/extension-malformed': row<{ extension: string; reason: string }>({
     severity: 'error',
@@ -110,7 +110,7 @@ export const certificate = {
       when: ({ extension }) => extension === name,
     })),
     message: ({ extension, reason }, who) => `${who} has a malformed ${extension} extension: ${reason}.`,
-    remedy: ({ extension }) => `Issue it anew with a well-formed ${extension}.`,
+    remedy: ({ extension }) => `Reissue it with a well-formed ${extension}.`,
   }),
   'certificate/distribution-point-relative': row<UsageDetails>({
     severity: refusedByGoAlone,
@@ -124,11 +124,12 @@ export const certificate = {
   }),
   'certificate/extension-duplicate': row<{ extension: string }>({
     severity: 'error',
-    meaning: 'An extension may stand in a certificate only once: two could contradict each other.',
+    meaning: 'An extension may occur only once in a certificate: two could contradict each other.',
     source: 'RFC 5280 section 4.2',
     refusals: [{ by: 'Go', words: 'x509: certificate contains duplicate extension with OID "…"' }],
     message: ({ extension }, who) => `${who} carries the extension ${extension} more than once.`,
-    remedy: () => 'Issue it anew; with openssl, look for the extension in both the request and the extension file.',
+    remedy: () =>
+      'Reissue it with the extension once. With openssl, look for it in both the request and the extension file.',
   }),
   'certificate/extension-unknown-critical': row<{ extension: string }>({
     severity: 'error',
@@ -140,8 +141,9 @@ export const certificate = {
       { by: 'Node', words: 'unhandled critical extension' },
       { by: 'OpenSSL', words: 'unhandled critical extension' },
     ],
-    message: ({ extension }, who) => `${who} carries the critical extension ${extension}, which is not processed here.`,
-    remedy: ({ extension }) => `Issue it anew without ${extension}, or with it marked as not critical.`,
+    message: ({ extension }, who) =>
+      `${who} carries the critical extension ${extension}, which etcd and this package do not process.`,
+    remedy: ({ extension }) => `Reissue it without ${extension}, or with it marked as not critical.`,
   }),
   'certificate/extension-wrongly-critical': row<{ extension: string }>({
     severity: 'error',
@@ -160,18 +162,19 @@ export const certificate = {
       },
     ],
     message: ({ extension }, who) => `${who} marks ${extension} as critical, which RFC 5280 forbids.`,
-    remedy: ({ extension }) => `Issue it anew with ${extension} not critical.`,
+    remedy: ({ extension }) => `Reissue it with ${extension} not critical.`,
   }),
   'certificate/authority-key-identifier-missing': row<NoDetails>({
     severity: 'warning',
-    meaning: 'Without an authority key identifier, a validator must try every CA of that name once the CA was renewed.',
+    meaning:
+      'Without an authority key identifier, a validator must try every CA of that name after a renewal of the CA.',
     source: 'RFC 5280 section 4.2.1.1',
-    message: (_, who) => `${who} does not say by its key identifier which authority issued it.`,
+    message: (_, who) => `${who} has no authority key identifier, which says which CA key signed it.`,
     remedy: () => 'Add "authorityKeyIdentifier = keyid" when it is renewed.',
   }),
   'certificate/subject-key-identifier-missing': row<NoDetails>({
     severity: 'warning',
-    meaning: 'A CA without a subject key identifier cannot be told from its successor of the same name.',
+    meaning: 'A CA without a subject key identifier cannot be distinguished from its successor of the same name.',
     source: 'RFC 5280 section 4.2.1.2',
     message: (_, who) => `${who} is a CA without a subject key identifier.`,
     remedy: () => 'Add "subjectKeyIdentifier = hash" when the CA is renewed.',
@@ -204,7 +207,7 @@ export const certificate = {
   'certificate/policy-constraints-not-critical': row<NoDetails>({
     severity: 'warning',
     meaning:
-      'policyConstraints must be critical; as they stand, they are ignored here, and by Node. Go since 1.24, and so an etcd that was built with it, processes them: where they ask for a policy, each certificate below must name one.',
+      'policyConstraints must be critical; this package and Node ignore those that are not. Go since 1.24, and so an etcd built with it, processes them: if they require a policy, each certificate below must name one.',
     source: 'RFC 5280 section 4.2.1.11; Go crypto/x509 policiesValid',
     refusals: [{ by: 'Go', words: 'x509: no valid chains built: … invalid policies' }],
     message: (_, who) => `${who} carries policyConstraints that are not marked as critical; they are not processed.`,
@@ -221,9 +224,9 @@ export const certificate = {
       { by: 'OpenSSL', words: 'key values mismatch' },
     ],
     message: ({ keyAlgorithm, certificateAlgorithm, keyOrigin }, who) =>
-      `${who} holds another public key (${certificateAlgorithm}) than the private key ${keyOrigin === undefined ? 'given with it' : `in ${keyOrigin}`} (${keyAlgorithm}).`,
+      `${who} does not belong to the private key ${keyOrigin === undefined ? 'given with it' : `in ${keyOrigin}`}: its public key is ${certificateAlgorithm}, the private key is ${keyAlgorithm}${certificateAlgorithm === keyAlgorithm ? ', of another pair' : ''}.`,
     remedy: () =>
-      'Give the key that the certificate was requested with; compare "openssl x509 -noout -pubkey -in CERT" with "openssl pkey -pubout -in KEY".',
+      'Use the key that the certificate was requested with: "openssl x509 -noout -pubkey -in CERT" and "openssl pkey -pubout -in KEY" must print the same.',
   }),
   'key/weak': row<{ algorithm: string; wanted: string }>({
     severity: 'error',
@@ -234,7 +237,7 @@ export const certificate = {
       { by: 'OpenSSL', words: 'CA certificate key too weak' },
     ],
     message: ({ algorithm }, who) => `${who} has a public key that is too weak: ${algorithm}.`,
-    remedy: ({ wanted }) => `Make a new key (${wanted}) and issue the certificate anew.`,
+    remedy: ({ wanted }) => `Generate a new key (${wanted}) and reissue the certificate for it.`,
   }),
   'key/unsupported': row<{ algorithm: string; refusedBy: string }>({
     severity: 'error',
@@ -248,22 +251,24 @@ export const certificate = {
       { by: 'Go', words: 'tls: unsupported certificate curve (P-224)' },
       { by: 'Go', words: 'x509: RSA key missing NULL parameters' },
     ],
-    message: ({ algorithm, refusedBy }, who) => `${who} has a ${algorithm} public key, which ${refusedBy}.`,
-    remedy: () => 'Make a new key, ECDSA P-256 for example, and issue the certificate anew.',
+    message: ({ algorithm, refusedBy }, who) => `${who} has a public key that ${refusedBy}: ${algorithm}.`,
+    remedy: () =>
+      'Generate an ECDSA P-256 key ("openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out new.key") and reissue the certificate for it.',
   }),
   'key/size-unusual': row<{ algorithm: string }>({
     severity: 'warning',
-    meaning: 'The RSA modulus is not a whole number of octets long; some tools refuse such keys.',
+    meaning: 'The RSA modulus is not a whole number of bytes long; some tools refuse such keys.',
     source: 'CA/Browser Forum Baseline Requirements 6.1.5',
     message: ({ algorithm }, who) => `${who} has a key of an unusual size: ${algorithm}.`,
     remedy: () => 'Use RSA 2048, 3072 or 4096, or ECDSA P-256, when it is renewed.',
   }),
   'key/small-beyond-2030': row<{ algorithm: string; notAfter: Date }>({
     severity: 'warning',
-    meaning: 'RSA under 3072 bits is not approved after 2030, and this certificate lives longer.',
+    meaning: 'RSA keys under 3072 bits are not approved after 2030, and this certificate is valid for longer.',
     source: 'NIST SP 800-57 part 1, table 4',
-    message: ({ algorithm, notAfter }, who) => `${who} relies on ${algorithm} until ${notAfter.toISOString()}.`,
-    remedy: () => 'Use RSA 3072 or ECDSA P-256 when it is renewed.',
+    message: ({ algorithm, notAfter }, who) =>
+      `${who} has a key that is too short after 2030 (${algorithm}), and is valid until ${notAfter.toISOString()}.`,
+    remedy: () => 'Use RSA 3072 or ECDSA P-256 for the key at the next renewal.',
   }),
   'signature/invalid': row<{ issuer: string; issuerFingerprint256: string }>({
     severity: 'error',
@@ -279,8 +284,9 @@ export const certificate = {
       { by: 'Node', words: 'CERT_SIGNATURE_FAILURE' },
       { by: 'OpenSSL', words: 'certificate signature failure' },
     ],
-    message: ({ issuer }, who) => `${who} carries a signature that the key of its issuer "${issuer}" did not make.`,
-    remedy: () => 'Do not use it; issue it anew, or fetch it again if the copy is damaged.',
+    message: ({ issuer }, who) =>
+      `${who} has a signature that the key of its issuer "${issuer}" did not make: it was altered or damaged.`,
+    remedy: () => 'Do not use it. Copy it again from its source if the copy may be damaged; otherwise reissue it.',
   }),
   'signature/algorithm-weak': row<{ algorithm: string }>({
     severity: 'error',
@@ -294,15 +300,15 @@ export const certificate = {
       { by: 'OpenSSL', words: 'CA signature digest algorithm too weak' },
     ],
     message: ({ algorithm }, who) => `${who} is signed with ${algorithm}, which can be forged.`,
-    remedy: () => 'Issue it anew with SHA-256 ("openssl x509 -req -sha256").',
+    remedy: () => 'Reissue it with SHA-256 ("openssl x509 -req -sha256").',
   }),
   'signature/anchor-algorithm-weak': row<{ algorithm: string }>({
     severity: 'warning',
     meaning:
-      'A CA’s own signature on itself is not checked by anyone, so a weak one is no hole; it tells of an old CA.',
+      'A CA’s own signature on itself is not checked by anyone, so a weak one is not a security hole. It shows that the CA is old.',
     source: 'RFC 5280 section 6.1.1 (d)',
     message: ({ algorithm }, who) => `${who} is self-signed with ${algorithm}.`,
-    remedy: () => 'Plan a new CA with SHA-256.',
+    remedy: () => 'Replace the CA with one that signs with SHA-256 (see planCaRoll).',
   }),
   'signature/anchor-algorithm-unsuited': row<{ algorithm: string; key: string }>({
     severity: 'warning',
@@ -313,17 +319,19 @@ export const certificate = {
       { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT' },
       { by: 'OpenSSL', words: 'unable to get issuer certificate' },
     ],
-    message: ({ algorithm, key }, who) => `${who} is signed with ${algorithm}, which is not of its own key (${key}).`,
-    remedy: () => 'Make the root anew, self-signed with its own key ("openssl req -x509").',
+    message: ({ algorithm, key }, who) =>
+      `${who} has a signature that its own key cannot have made: the signature is ${algorithm}, the key is ${key}.`,
+    remedy: () =>
+      'Create the root certificate again, signed with its own key ("openssl req -x509 -key ca.key -out ca.crt").',
   }),
   'signature/algorithm-unsupported': row<{ algorithm: string }>({
     severity: 'error',
     meaning:
-      'The signature algorithm is none that TLS stacks verify: RSA with SHA-2 (PKCS #1 v1.5 or PSS), ECDSA with SHA-2, or Ed25519.',
+      'TLS stacks do not verify the signature algorithm. They verify RSA with SHA-2 (PKCS #1 v1.5 or PSS), ECDSA with SHA-2, or Ed25519.',
     source: 'RFC 5280 section 4.1.1.2; RFC 8446 section 4.2.3',
     refusals: [{ by: 'Go', words: 'x509: cannot verify signature: algorithm unimplemented' }],
     message: ({ algorithm }, who) => `${who} is signed with an algorithm that is not supported (${algorithm}).`,
-    remedy: () => 'Issue it anew with an ECDSA, RSA or Ed25519 CA key and SHA-256.',
+    remedy: () => 'Reissue it with an ECDSA, RSA or Ed25519 CA key and SHA-256.',
   }),
   'signature/salt-length-unusual': row<{ algorithm: string; saltLength: number; expected: number } & UsageDetails>({
     severity: refusedByGoAlone,
@@ -333,14 +341,14 @@ export const certificate = {
     refusals: [{ by: 'Go', words: 'x509: cannot verify signature: algorithm unimplemented' }],
     message: ({ algorithm, saltLength, expected }, who) =>
       `${who} is signed with ${algorithm} and a salt of ${String(saltLength)} bytes; etcd verifies only a salt of ${String(expected)} bytes.`,
-    remedy: () => 'Issue it again with a salt as long as the digest (openssl: "-sigopt rsa_pss_saltlen:digest").',
+    remedy: () => 'Reissue it with a salt as long as the digest (openssl: "-sigopt rsa_pss_saltlen:digest").',
   }),
   'signature/key-mismatch': row<{ algorithm: string; issuerKey: string; issuer: string }>({
     severity: 'error',
     meaning: 'The signature is of another kind than the issuer’s key, so that key cannot have made it.',
     source: 'RFC 5280 section 4.1.1.2',
     message: ({ algorithm, issuerKey, issuer }, who) =>
-      `${who} is signed with ${algorithm}, but its issuer "${issuer}" has a ${issuerKey} key.`,
-    remedy: () => 'Give the CA certificate whose key signed it, or issue it anew.',
+      `${who} is signed with ${algorithm}, but the key of its issuer "${issuer}" is ${issuerKey}.`,
+    remedy: () => 'Pass the CA certificate whose key signed it, or reissue it.',
   }),
 }

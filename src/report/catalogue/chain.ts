@@ -8,6 +8,7 @@ import {
   row,
   type UsageDetails,
 } from '../row.js'
+import { listed, quoted } from '../words.js'
 
 /** Some of Go's words for a certificate that it does not read. */
 const UNREADABLE_TO_GO = (
@@ -45,14 +46,14 @@ export const chain = {
       { by: 'OpenSSL', words: 'unable to get local issuer certificate' },
     ],
     message: ({ issuer, anchors }, who) =>
-      `${who} was issued by "${issuer}", and no certificate of that name was given; the trusted CAs are ${quoted(anchors)}.`,
+      `${who} was issued by "${issuer}", and no certificate with that subject was given. The trusted CAs are ${quoted(anchors)}.`,
     remedy: ({ issuer }) =>
-      `If "${issuer}" is an intermediate, append its certificate to the leaf's file; if it is your CA, put it into the CA file; else use a certificate that a trusted CA issued.`,
+      `If "${issuer}" is an intermediate, append its certificate to the leaf's file. If it is your CA, put its certificate into the CA file. Otherwise use a certificate that a trusted CA issued.`,
   }),
   'chain/issuer-key-differs': row<{ issuer: string; found: string[]; wantedKeyIdentifier: string | null }>({
     severity: 'error',
     meaning:
-      'A CA of the right name was given but its key did not sign the certificate: usually the CA was made anew under its old name. etcd says "certificate signed by unknown authority (possibly because of … verification failure while trying to verify candidate authority certificate …)".',
+      'A CA of the right name was given, but its key did not sign the certificate. Usually the CA was created again under its old name. etcd says "certificate signed by unknown authority (possibly because of … verification failure while trying to verify candidate authority certificate …)".',
     source: 'RFC 5280 section 6.1.3 (a)(1); Go crypto/x509 UnknownAuthorityError',
     refusals: [
       {
@@ -67,9 +68,9 @@ export const chain = {
       { by: 'OpenSSL', words: 'certificate signature failure' },
     ],
     message: ({ issuer, found }, who) =>
-      `${who} names "${issuer}" as its issuer, but the CA of that name which was given has another key (${found.join(', ')}).`,
+      `${who} was not signed by the key of the CA "${issuer}" that was given (SHA-256 of the CA certificate: ${listed(found.slice(0, 1))}${found.length > 1 ? ` and ${String(found.length - 1)} more` : ''}).`,
     remedy: ({ wantedKeyIdentifier }) =>
-      `The CA was probably made anew under its old name: give the CA certificate that issued this one${wantedKeyIdentifier === null ? '' : ` (its subject key identifier is ${wantedKeyIdentifier})`}, or issue the certificate anew.`,
+      `The CA was probably created again under its old name. Pass the CA certificate that issued this one${wantedKeyIdentifier === null || wantedKeyIdentifier === '' ? '' : ` (its subject key identifier is ${wantedKeyIdentifier})`}, or reissue the certificate.`,
   }),
   'chain/self-signed': row<{ anchors: string[] }>({
     severity: 'error',
@@ -80,8 +81,9 @@ export const chain = {
       { by: 'Node', words: 'DEPTH_ZERO_SELF_SIGNED_CERT' },
       { by: 'OpenSSL', words: 'self-signed certificate' },
     ],
-    message: ({ anchors }, who) => `${who} is self-signed and is not trusted; the trusted CAs are ${quoted(anchors)}.`,
-    remedy: () => 'Issue it from your CA; etcd’s --auto-tls makes such certificates, which are for trials only.',
+    message: ({ anchors }, who) => `${who} is self-signed and not trusted. The trusted CAs are ${quoted(anchors)}.`,
+    remedy: () =>
+      'Issue the certificate from your CA. If etcd runs with --auto-tls, replace that by --cert-file and --key-file: its certificates are for tests only.',
   }),
   'chain/root-not-trusted': row<{ anchors: string[] }>({
     severity: 'error',
@@ -94,9 +96,9 @@ export const chain = {
       { by: 'OpenSSL', words: 'self-signed certificate in certificate chain' },
     ],
     message: ({ anchors }, who) =>
-      `${who} is the root of the chain and is not trusted; the trusted CAs are ${quoted(anchors)}.`,
+      `${who} is the root of the chain and is not trusted. The trusted CAs are ${quoted(anchors)}.`,
     remedy: () =>
-      'If you know this CA, put its certificate into the CA file; else the certificate comes from a foreign CA.',
+      'If this is your CA, put its certificate into the CA file. Otherwise use a certificate that a trusted CA issued.',
   }),
   'chain/client-ca-not-given': row<ClientCaDetails>({
     severity: 'info',
@@ -118,7 +120,7 @@ export const chain = {
       { by: 'OpenSSL', words: 'unable to get local issuer certificate' },
     ],
     message: ({ issuer, anchors }, who) =>
-      `${who} was issued by "${issuer}", which is below it in the same chain, and no CA of the chain is trusted; the trusted CAs are ${quoted(anchors)}.`,
+      `${who} was issued by "${issuer}", which is below it in the same chain, and no CA of the chain is trusted. The trusted CAs are ${quoted(anchors)}.`,
     remedy: () =>
       'Put the root certificate of these CAs into the CA file, or send the intermediate that leads to a trusted CA.',
   }),
@@ -132,17 +134,17 @@ export const chain = {
       { by: 'OpenSSL', words: 'unable to get local issuer certificate' },
     ],
     message: () => 'No trusted CA certificate was given.',
-    remedy: () => 'Give the certificate of the CA that issues for your etcd as the CA (etcdctl calls it --cacert).',
+    remedy: () => 'Pass the certificate of the CA that issues your etcd certificates (--cacert of etcdctl).',
   }),
   'chain/budget-exhausted': row<{ signatures: number; steps: number }>({
     severity: 'error',
     meaning:
-      'The certificates given can be combined in too many ways; building was stopped, as a defence against chains made to exhaust the validator.',
+      'The certificates can be combined in too many ways. The search was stopped, as a defence against chains that are made to exhaust the validator.',
     source: 'RustSec RUSTSEC-2023-0052; Go crypto/x509 maxChainSignatureChecks',
     message: ({ signatures, steps }) =>
-      `No valid path was found within ${String(signatures)} signature checks (a costly one counts as several) and ${String(steps)} steps; the search was stopped there.`,
+      `The search for a valid path stopped at its limit of ${String(signatures)} signature checks and ${String(steps)} steps.`,
     remedy: () =>
-      'Give only the certificates of one chain: the leaf, its intermediates, and the CAs to trust; if so many are meant, raise the option budget.signatures or budget.steps.',
+      'Pass only the certificates of one chain: the leaf, its intermediates, and the CAs to trust. If you need all of them, raise the option budget.signatures or budget.steps.',
   }),
   'chain/anchor-unreadable-to-go': row<{ reason: string } & UsageDetails>({
     severity: refusedInTrustAnchors,
@@ -166,30 +168,29 @@ export const chain = {
     severity: 'info',
     meaning: 'More than one path was possible; the report explains the one that came furthest.',
     source: 'RFC 4158',
-    message: ({ paths }) => `${String(paths)} other path${paths === 1 ? ' was' : 's were'} tried and failed too.`,
-    remedy: () => 'Leave certificates of other chains out of the files to see this path alone.',
+    message: ({ paths }) => `${String(paths)} other path${paths === 1 ? '' : 's'} failed too.`,
+    remedy: () => 'Remove certificates of other chains from the files to see only this path.',
   }),
   'chain/order-wrong': row<{ issuer: string }>({
     severity: 'warning',
-    meaning: 'TLS 1.2 asks for each certificate to be followed by its issuer; some peers do not sort.',
+    meaning: 'TLS 1.2 requires each certificate to be followed by its issuer. Some peers do not sort.',
     source: 'RFC 5246 section 7.4.2; RFC 8446 section 4.4.2',
-    message: ({ issuer }, who) =>
-      `${who} is not followed by its issuer "${issuer}", which stands elsewhere in the file.`,
+    message: ({ issuer }, who) => `${who} is not followed by its issuer "${issuer}", which is elsewhere in the file.`,
     remedy: () => 'Write the leaf first, then each issuer in turn, without the root.',
   }),
   'chain/certificate-unused': row<NoDetails>({
     severity: 'info',
-    meaning: 'A certificate beside the leaf plays no part in the path; it is sent all the same.',
+    meaning: 'A certificate is not part of the path and is sent all the same.',
     source: 'RFC 8446 section 4.4.2',
     message: (_, who) => `${who} is not part of the path.`,
-    remedy: () => 'Leave it out of the file.',
+    remedy: () => 'Remove it from the file.',
   }),
   'chain/root-sent': row<NoDetails>({
     severity: 'info',
-    meaning: 'The root stands in the chain that is sent; the peer must have it already, so it only costs bytes.',
+    meaning: 'The root is part of the chain that is sent. The peer must have it already, so it only costs bytes.',
     source: 'RFC 8446 section 4.4.2',
-    message: (_, who) => `${who} is a trust anchor and stands in the chain that is sent.`,
-    remedy: () => 'Leave the root out of the certificate file.',
+    message: (_, who) => `${who} is a trust anchor and part of the chain that is sent.`,
+    remedy: () => 'Remove the root from the certificate file.',
   }),
   'chain/anchor-not-self-signed': row<{ issuer: string; selfIssued: boolean } & OpensslDetails>({
     severity: refusedByOpensslAlone,
@@ -204,7 +205,7 @@ export const chain = {
     ],
     message: ({ issuer, selfIssued }, who) =>
       selfIssued
-        ? `${who} is trusted, but OpenSSL, and so Node, does not take it for self-signed and looks for another issuer.`
+        ? `${who} is trusted, but OpenSSL, and so Node, does not treat it as self-signed and searches for another issuer.`
         : `${who} is trusted although it is not self-signed, and no certificate of its issuer "${issuer}" is trusted.`,
     remedy: ({ issuer, selfIssued }) =>
       selfIssued
@@ -238,9 +239,9 @@ export const chain = {
     remedy: ({ picked, from, needed, change }) => {
       const file = from === 'sent' ? 'certificate file' : 'CA file'
       if (change === 'order' && needed !== null)
-        return `Write the certificate with the fingerprint SHA-256 ${needed} before it in the ${file}, or leave it out; certificates with an authority key identifier are told apart in any order.`
+        return `Write the certificate with the fingerprint SHA-256 ${needed} before it in the ${file}, or remove the other one. Certificates with an authority key identifier can be in any order.`
       if (change === 'remove' && picked !== null)
-        return `Leave the certificate with the fingerprint SHA-256 ${picked} out of the ${from === 'both' ? 'CA file and of the certificate file' : file}.`
+        return `Remove the certificate with the fingerprint SHA-256 ${picked} from the ${from === 'both' ? 'CA file and the certificate file' : file}.`
       return 'Keep one certificate for each CA: the self-signed root in the CA file, and the intermediates after the leaf in the certificate file.'
     },
   }),
@@ -251,8 +252,8 @@ export const chain = {
     source: 'RFC 5280 section 7.1; Go crypto/x509 cert_pool.go, CertPool.findPotentialParents',
     refusals: [{ by: 'Go', words: 'x509: certificate signed by unknown authority' }],
     message: ({ written, issuer }, who) =>
-      `${who} writes the name of its issuer as "${written}", and the issuer itself is "${issuer}" in other bytes; etcd does not take it as the issuer.`,
-    remedy: () => 'Issue it anew, with the issuer’s name copied byte for byte, as openssl and cfssl do.',
+      `${who} writes the name of its issuer as "${written}", and the issuer itself is "${issuer}" in other bytes; etcd does not accept it as the issuer.`,
+    remedy: () => 'Reissue it, with the issuer’s name copied byte for byte, as openssl and cfssl do.',
   }),
   'chain/authority-differs': row<{
     issuer: string
@@ -270,9 +271,9 @@ export const chain = {
       { by: 'OpenSSL', words: 'unable to get local issuer certificate' },
     ],
     message: ({ issuer, found, wanted, wantedIssuer }, who) =>
-      `${who} asks for an issuer${wanted === null ? '' : ` with the serial number ${wanted}`}${wantedIssuer === null ? '' : `, issued by "${wantedIssuer}"`}, and "${issuer}" has the serial number ${found}.`,
+      `${who} names an issuer${wanted === null ? '' : ` with the serial number ${wanted}`}${wantedIssuer === null ? '' : `, issued by "${wantedIssuer}"`}, but "${issuer}" has the serial number ${found}.`,
     remedy: () =>
-      'Give the CA certificate that it was issued with, or issue it anew with "authorityKeyIdentifier = keyid" alone, which outlives a renewal of the CA.',
+      'Pass the CA certificate that it was issued with, or reissue it with "authorityKeyIdentifier = keyid", which stays valid when the CA is renewed.',
   }),
   'chain/key-identifier-differs': row<{ wanted: string; found: string; issuer: string }>({
     severity: 'error',
@@ -285,13 +286,7 @@ export const chain = {
       { by: 'OpenSSL', words: 'unable to get local issuer certificate' },
     ],
     message: ({ wanted, found, issuer }, who) =>
-      `${who} asks for an issuer with the key identifier ${wanted}, and "${issuer}" has ${found}.`,
-    remedy: () => 'Give the CA certificate that issued it, or issue it anew from this CA.',
+      `${who} names an issuer with the key identifier ${wanted || 'of no bytes'}, but the key identifier of "${issuer}" is ${found || 'empty'}.`,
+    remedy: () => 'Pass the CA certificate that issued it, or reissue it from this CA.',
   }),
-}
-
-function quoted(names: readonly string[]): string {
-  if (names.length === 0) return 'none'
-  const shown = names.slice(0, 5).map((name) => `"${name}"`)
-  return names.length > 5 ? `${shown.join(', ')} and ${String(names.length - 5)} more` : shown.join(', ')
 }

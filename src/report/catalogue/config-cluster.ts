@@ -1,5 +1,5 @@
 /** Findings about members of one etcd cluster whose configurations do not go together. */
-import { listed } from './config-place.js'
+import { listed, quoted } from '../words.js'
 import { row } from '../row.js'
 
 export const configCluster = {
@@ -134,8 +134,4 @@ export const configCluster = {
       `${listed(members)} ${members.length === 1 ? 'listens' : 'listen'} to other members by http (${option}), and the others by https.`,
     remedy: ({ option }) => `Write https in ${option}, and in all other peer URLs.`,
   }),
-}
-
-function quoted(names: readonly string[]): string {
-  return listed(names.map((name) => `"${name}"`))
 }

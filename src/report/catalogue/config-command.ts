@@ -1,6 +1,7 @@
 /** Findings about command lines and variables that start etcd: how they are written, and which of several is in force. */
 import { row } from '../row.js'
-import { type ConfigPlace, listed, placed } from './config-place.js'
+import { type ConfigPlace, placed } from './config-place.js'
+import { listed } from '../words.js'
 
 function leftOverRemedy(argument: string): string {
   // Word processors make one of two.

@@ -1,5 +1,6 @@
 /** Findings about the files that a configuration of etcd names, in the role that they play there. */
-import { type ConfigPlace, listed, placed, spelledLike } from './config-place.js'
+import { type ConfigPlace, placed, spelledLike } from './config-place.js'
+import { listed } from '../words.js'
 import { row } from '../row.js'
 
 export const configFiles = {
@@ -54,7 +55,8 @@ export const configFiles = {
       'With a URL of its own for HTTP, the gRPC port does not look at the revocation list in these releases: revoked certificates are served.',
     source: 'GHSA-3wh4-j44w-pg92; etcd 3.5.16, run',
     message: (details) => `${placed(details)} is not looked at on the gRPC port, since ${details.httpUrls} is set.`,
-    remedy: ({ fixed, httpUrls }) => `Update etcd to ${fixed.join(' or ')}, or take ${httpUrls} out.`,
+    remedy: ({ fixed, httpUrls }) =>
+      `Update etcd to ${listed(fixed, 'a later release', 'or')}, or take ${httpUrls} out.`,
   }),
   'config/gateway-untrusted': row<ConfigPlace & { path: string; ca: string; subject: string; issuer: string | null }>({
     severity: 'warning',

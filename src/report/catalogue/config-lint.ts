@@ -1,5 +1,6 @@
 /** Findings about what a configuration of etcd, as it was read, does and leaves open. */
-import { type ConfigPlace, listed, placed, spelledLike } from './config-place.js'
+import { type ConfigPlace, placed, spelledLike } from './config-place.js'
+import { listed } from '../words.js'
 import { row } from '../row.js'
 
 export const configLint = {
@@ -157,7 +158,7 @@ export const configLint = {
       },
     ],
     message: (details) =>
-      `${placed(details)} is a text, and etcd wants a list there since ${details.since.join(' and ')}.`,
+      `${placed(details)} is a text, and etcd wants a list there since ${listed(details.since, 'a later release')}.`,
     remedy: () => 'Write it as a list: "[NAME]".',
   }),
   'config/list-instead-of-scalar': row<ConfigPlace & { since: string[]; version: string }>({
@@ -165,7 +166,7 @@ export const configLint = {
     meaning: 'The key takes a single text before 3.5.15; those releases do not start with a list there.',
     source: 'server/embed/config.go v3.5.14 securityConfig',
     message: (details) => `${placed(details)} is a list, and etcd ${details.version} takes one text there.`,
-    remedy: ({ since }) => `Write one text, or update etcd to ${since.join(' or ')}.`,
+    remedy: ({ since }) => `Write one text, or update etcd to ${listed(since, 'a later release', 'or')}.`,
   }),
   'config/list-too-long': row<ConfigPlace & { count: number; limit: number }>({
     severity: 'error',
@@ -304,6 +305,6 @@ export const configLint = {
     meaning: 'A weakness of the release that has to do with TLS or with who is let in, whatever the configuration.',
     source: 'the advisories of etcd on GitHub, and CHANGELOG/CHANGELOG-3.*.md',
     message: ({ id, version, what }) => `Etcd ${version} ${what} (${id}).`,
-    remedy: ({ fixed }) => `Update etcd to ${fixed.join(' or ')}.`,
+    remedy: ({ fixed }) => `Update etcd to ${listed(fixed, 'a later release', 'or')}.`,
   }),
 }

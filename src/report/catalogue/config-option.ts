@@ -1,6 +1,7 @@
 /** Findings about the options of etcd themselves: what a form or a version of etcd cannot say, and values it cannot take. */
 import { row } from '../row.js'
-import { listed, placed, releases, spelledLike, type ConfigPlace } from './config-place.js'
+import { placed, releases, spelledLike, type ConfigPlace } from './config-place.js'
+import { listed } from '../words.js'
 
 /** The ways in which a member is told its options. */
 type Form = 'yaml' | 'flags' | 'env'
@@ -55,7 +56,9 @@ export const configOption = {
       if (!isRelease(version)) {
         return `${placed(details)} is not in every etcd ${version} by ${FORM_NAMES[form]}${until === null ? '' : `; it is gone since ${until}`}.`
       }
-      const history = isGone(details) ? `it is gone since ${until ?? ''}` : `it came with ${since.join(' and ')}`
+      const history = isGone(details)
+        ? `it is gone since ${until ?? ''}`
+        : `it came with ${listed(since, 'a later release')}`
       return `${placed(details)} cannot be said by ${FORM_NAMES[form]} to etcd ${version}: ${history}.`
     },
     remedy: (details) => {

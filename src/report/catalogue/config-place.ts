@@ -1,4 +1,5 @@
 /** Words for where a configuration says something, shared by the rows about configurations. */
+import { listed } from '../words.js'
 
 /** An option of etcd, and where it stands. */
 export interface ConfigPlace {
@@ -18,15 +19,9 @@ export function placed({ option, file, line, column }: ConfigPlace): string {
   return at.length === 0 ? option : `${option} (${file === null ? 'line ' : ''}${at.join(':')})`
 }
 
-/** `a, b and c`. */
-export function listed(words: readonly string[]): string {
-  const last = words.at(-1) ?? ''
-  return words.length < 2 ? last : `${words.slice(0, -1).join(', ')} and ${last}`
-}
-
 /** `3.5.15 and 3.6.0 and later`, as the releases to take instead. */
 export function releases(since: readonly string[]): string {
-  return `${since.join(' or ')} or later`
+  return `${listed(since, 'that release', 'or')} or later`
 }
 
 /** Keys of the two TLS blocks of a file. */

@@ -1,7 +1,8 @@
 /** Findings about reading a configuration of etcd: a file, a systemd unit, a pod’s manifest; and of those about commands. */
 import { row } from '../row.js'
 import { configCommand } from './config-command.js'
-import { type ConfigPlace, listed, placed } from './config-place.js'
+import { type ConfigPlace, placed } from './config-place.js'
+import { listed } from '../words.js'
 import { inShell, octets } from './place.js'
 
 const BOOLEAN = 'true or false'

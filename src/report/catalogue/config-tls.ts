@@ -1,6 +1,7 @@
 /** Findings about what options of etcd mean together: TLS that is not there, or that does not do what it seems to. */
 import { row } from '../row.js'
-import { listed, placed, spelledLike, type ConfigPlace } from './config-place.js'
+import { placed, spelledLike, type ConfigPlace } from './config-place.js'
+import { listed } from '../words.js'
 
 /** Options of the certificate that etcd shows where it dials, in every form. */
 const FOR_DIALLING = /client[-_](?:cert|key)[-_]file/i

@@ -1,5 +1,6 @@
 /** Findings about the files of a configuration of etcd as they stand together, and with the rest of it. */
-import { type ConfigPlace, listed, placed, spelledLike } from './config-place.js'
+import { type ConfigPlace, placed, spelledLike } from './config-place.js'
+import { listed, quoted } from '../words.js'
 import { row } from '../row.js'
 
 export const configTogether = {
@@ -59,7 +60,7 @@ export const configTogether = {
     source: 'RFC 5280 section 6.1.3; Go crypto/x509 Verify; etcd 3.5.16, run',
     refusals: [{ by: 'Go', words: 'x509: certificate has expired or is not yet valid: …' }],
     message: (details) =>
-      `${placed(details)} holds no valid CA: ${listed(details.subjects.map((each) => `"${each}"`))} expired, the last on ${day(details.notAfter)}, so etcd refuses every ${details.block === 'client' ? 'client' : 'member'}.`,
+      `${placed(details)} holds no valid CA: ${quoted(details.subjects)} expired, the last on ${day(details.notAfter)}, so etcd refuses every ${details.block === 'client' ? 'client' : 'member'}.`,
     remedy: ({ option, block }) =>
       `Add a valid CA to the file of ${option}, restart etcd, and issue the ${block === 'client' ? 'clients' : 'members'} certificates of that CA.`,
   }),

@@ -5,7 +5,7 @@ export const constraints = {
   'constraints/not-a-ca': row<{ reason: 'no basicConstraints' | 'CA:FALSE' }>({
     severity: 'error',
     meaning:
-      'Only a certificate whose basicConstraints say CA:TRUE may issue others; anything else would let every leaf act as a CA.',
+      'Only a certificate with basicConstraints CA:TRUE may issue others. Otherwise every leaf could act as a CA.',
     source: 'RFC 5280 section 6.1.4 (k)',
     refusals: [
       { by: 'Go', words: 'x509: certificate is not authorized to sign other certificates' },
@@ -14,7 +14,8 @@ export const constraints = {
       { by: 'OpenSSL', words: 'invalid CA certificate' },
     ],
     message: ({ reason }, who) => `${who} issued a certificate but is not a CA (${reason}).`,
-    remedy: () => 'Use a CA certificate with "basicConstraints = critical, CA:TRUE" as the issuer.',
+    remedy: () =>
+      'Reissue the certificate below it from a CA, or reissue this one with "basicConstraints = critical, CA:TRUE" if it is to be a CA.',
   }),
   'constraints/path-too-long': row<{ allowed: number; found: number }>({
     severity: 'error',
@@ -44,29 +45,30 @@ export const constraints = {
     meaning: 'The path has more intermediates than the caller allows.',
     source: 'option maxIntermediates',
     message: ({ allowed, found }) => `The path has ${String(found)} intermediates, and ${String(allowed)} are allowed.`,
-    remedy: () => 'Raise maxIntermediates if such a chain is meant.',
+    remedy: () => 'Raise the option maxIntermediates if the chain is intended.',
   }),
   'constraints/not-critical': row<{ extension: string }>({
     severity: 'warning',
     meaning:
       'The extension restricts a CA and should be critical, so that a reader who does not know it refuses rather than ignores it.',
     source: 'RFC 5280 sections 4.2.1.9 and 4.2.1.10',
-    message: ({ extension }, who) => `${who} carries ${extension} without marking it as critical.`,
-    remedy: ({ extension }) => `Mark ${extension} as critical when the CA is renewed.`,
+    message: ({ extension }, who) => `${who} has ${extension} that is not critical.`,
+    remedy: ({ extension }) =>
+      `Mark ${extension} as critical ("${extension} = critical, …") at the next renewal of the CA.`,
   }),
   'constraints/leaf-is-ca': row<NoDetails>({
     severity: 'warning',
     meaning:
-      'The leaf is itself a CA: whoever steals its key from a server can issue certificates that the cluster trusts.',
+      'The leaf is itself a CA. An attacker who steals its key from a server can issue certificates that the cluster trusts.',
     source: 'CA/Browser Forum Baseline Requirements 7.1.2.7 (as advice); Go and OpenSSL accept it',
-    message: (_, who) => `${who} is used as a leaf and is a CA too.`,
-    remedy: () => 'Issue a leaf with "basicConstraints = critical, CA:FALSE".',
+    message: (_, who) => `${who} is used as a leaf although it is a CA.`,
+    remedy: () => 'Issue a separate leaf with "basicConstraints = critical, CA:FALSE".',
   }),
   'constraints/path-length-without-ca': row<NoDetails>({
     severity: 'warning',
-    meaning: 'A path length makes sense only in a CA certificate; strict validators refuse it elsewhere.',
+    meaning: 'A path length has a meaning only in a CA certificate. Strict validators refuse it elsewhere.',
     source: 'RFC 5280 section 4.2.1.9',
     message: (_, who) => `${who} sets a path length although it is not a CA.`,
-    remedy: () => 'Leave "pathlen" out when it is renewed.',
+    remedy: () => 'Remove "pathlen" from basicConstraints at the next renewal.',
   }),
 }

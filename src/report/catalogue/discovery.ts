@@ -1,5 +1,6 @@
 /** Findings about SRV discovery: what DNS says about where etcd is. */
 import { row } from '../row.js'
+import { listed } from '../words.js'
 
 /** What was asked for. */
 export interface Question {
@@ -20,42 +21,42 @@ export const discovery = {
   'discovery/insecure-only': row<Question & { insecure: string[] }>({
     severity: 'error',
     meaning:
-      'DNS knows endpoints without TLS only (_etcd-client instead of _etcd-client-ssl). They are not used, as etcdctl does not use them with --insecure-discovery=false.',
+      'DNS lists only endpoints without TLS (_etcd-client instead of _etcd-client-ssl). They are not used, as etcdctl does not use them with --insecure-discovery=false.',
     source: 'etcd etcdctl/ctlv3/command/global.go, endpointsFromFlagValue',
     message: ({ record, insecure }) =>
-      `DNS has no SRV record ${record}, only endpoints without TLS (${insecure.join(', ')}), which are not used.`,
+      `DNS has no SRV record ${record}, only endpoints without TLS (${listed(insecure)}), which are not used.`,
     remedy: ({ record }) => `Serve TLS on the members, and publish their client ports as ${record}.`,
   }),
   'discovery/insecure-dropped': row<Question & { insecure: string[] }>({
     severity: 'warning',
-    meaning: 'Beside endpoints with TLS, DNS knows some without, which are not used.',
+    meaning: 'DNS also lists endpoints without TLS, which are not used.',
     source: 'etcd etcdctl/ctlv3/command/global.go, endpointsFromFlagValue',
     message: ({ domain, insecure }) =>
-      `DNS also lists endpoints of ${domain} without TLS (${insecure.join(', ')}); they are not used.`,
+      `DNS also lists endpoints of ${domain} without TLS (${listed(insecure)}); they are not used.`,
     remedy: ({ domain }) => `Remove the records _etcd-client._tcp of ${domain}, and close the plaintext ports.`,
   }),
   'discovery/record-unusable': row<Question & { target: string; reason: string }>({
     severity: 'warning',
-    meaning: 'An SRV record leads to no usable host; it is left out.',
+    meaning: 'The target of an SRV record is not a usable host. The record is ignored.',
     source: 'RFC 2782',
-    message: ({ record, target, reason }) => `The SRV record ${record} leads to "${target}", which ${reason}.`,
+    message: ({ record, target, reason }) => `The SRV record ${record} has the target "${target}", which ${reason}.`,
     remedy: ({ record }) => `Correct the target of ${record}.`,
   }),
   'discovery/lookup-failed': row<Question & { errorCode: string }>({
     severity: 'error',
-    meaning: 'The question for the SRV records was not answered: no name server can be reached, or it fails.',
+    meaning: 'The query for the SRV records failed: no name server can be reached, or it reports an error.',
     source: 'c-ares, ares_query',
     message: ({ record, errorCode }) => `The SRV record ${record} could not be looked up (${errorCode}).`,
     remedy: ({ record }) =>
-      `Check the name servers in /etc/resolv.conf: "dig SRV ${record}" must be answered on this machine. Or name the endpoints.`,
+      `Check the name servers in /etc/resolv.conf: "dig SRV ${record}" must be answered on this machine. Or set the option endpoints.`,
   }),
   'discovery/lookup-timeout': row<Question & { timeout: number }>({
     severity: 'error',
-    meaning: 'The question for the SRV records was not answered within the dial time-out.',
+    meaning: 'The query for the SRV records was not answered within the dial time-out.',
     source: 'c-ares, ares_query',
     message: ({ record, timeout }) =>
-      `The SRV record ${record} was not found within ${String(timeout / 1000)} s: the name servers stay silent.`,
+      `The SRV record ${record} was not found within ${String(timeout / 1000)} s: no name server answered.`,
     remedy: ({ record }) =>
-      `Check that the name servers in /etc/resolv.conf can be reached: "dig SRV ${record}" must be answered at once. Or raise dialTimeout.`,
+      `Check that the name servers in /etc/resolv.conf can be reached: "dig SRV ${record}" must be answered at once. Otherwise raise dialTimeout.`,
   }),
 }

@@ -1,5 +1,6 @@
 /** Findings about endpoints: what the network answered, before or instead of a TLS peer. */
 import { row } from '../row.js'
+import { listed } from '../words.js'
 
 const seconds = (milliseconds: number): string => `${String(milliseconds / 1000)} s`
 
@@ -104,7 +105,7 @@ export const endpoint = {
       'The host name of the endpoint has several addresses, and some of them failed. All addresses are tried, a new one every quarter of a second or as soon as one fails. The connection in use is to the address that answered first, if one did.',
     source: 'RFC 8305; getaddrinfo(3)',
     message: ({ endpoint, answered, failed }) => {
-      const reasons = failed.map(({ address, reason }) => `${address} (${reason})`).join(', ')
+      const reasons = listed(failed.map(({ address, reason }) => `${address} (${reason})`))
       return answered === null
         ? `Every address of ${endpoint} failed: ${reasons}.`
         : `${endpoint} is connected to its address ${answered}; others failed: ${reasons}.`
@@ -287,7 +288,10 @@ export const endpoint = {
     source: 'etcd api/v3rpc/rpctypes/error.go, ErrGRPCNoLeader',
     refusals: [{ by: 'etcd', words: 'etcdserver: no leader' }],
     message: ({ members }) =>
-      `The cluster has no leader. ${members.map(({ endpoint, says }) => `${endpoint}: ${says.replace(/[.]$/, '')}`).join('; ')}.`,
+      `The cluster has no leader: ${listed(
+        members.map(({ endpoint, says }) => `${endpoint} reports ${says.replace(/[.]$/, '')}`),
+        'no member answers',
+      )}.`,
     remedy: () =>
       'Start the members that do not answer, and check the network between the members at their peer ports: more than half of all members must reach each other ("etcdctl endpoint status --cluster" shows them).',
   }),

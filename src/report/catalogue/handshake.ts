@@ -1,6 +1,7 @@
 /** Findings about handshakes: what a TLS peer answered, in an alert, by closing, or by what it did not ask for. */
 import type { CertificateRef } from '../certificate-ref.js'
 import { row } from '../row.js'
+import { listed, quoted } from '../words.js'
 import type { ClientCaDetails } from './chain.js'
 
 /** An alert that the server sent about our certificate. */
@@ -135,7 +136,7 @@ export const handshake = {
       'The endpoint failed, and its server name may be why. To an IP address no server name (SNI) is sent, so that a router that chooses by name cannot choose. Through a tunnel or a port-forward, the host of the endpoint is not the name of the server. The option serverName, or one in an entry of endpoints, sets the name that is sent and expected.',
     source: 'RFC 6066 section 3',
     message: ({ endpoint, sent, covered }) =>
-      `${sent === null ? `No server name was sent to ${endpoint}, because it is an IP address` : `The server name "${sent}" was sent to ${endpoint}`}${covered.length === 0 ? '' : `; the certificate there covers ${covered.join(', ')}`}.`,
+      `${sent === null ? `No server name was sent to ${endpoint}, because it is an IP address` : `The server name "${sent}" was sent to ${endpoint}`}${covered.length === 0 ? '' : `; the certificate there covers ${listed(covered)}`}.`,
     remedy: ({ covered }) =>
       `If a router that chooses by server name, a tunnel or a port-forward stands there, set serverName to the name of the etcd behind it${covered.length === 0 ? '' : `, such as ${covered[0] ?? ''}`}.`,
   }),
@@ -235,7 +236,7 @@ export const handshake = {
     message: ({ endpoint, protocol }, who) =>
       `${endpoint} closed the connection right after the ${protocol} handshake, without an alert: most likely ${lowerFirst(who)} is revoked; else the server’s CRL file is missing or broken, which closes out every client.`,
     remedy: ({ chain }) =>
-      `On the server, "openssl crl -noout -text -in FILE" of etcd’s --client-crl-file decides: it lists the serial number ${chain[0]?.serialNumber ?? ''}, then issue a new certificate; it fails, then repair the file (etcd 3.6 reads DER only); it does neither, then the port is no client port. ${ETCD_LOG}.`,
+      `On the server, "openssl crl -noout -text -in FILE" of etcd’s --client-crl-file decides: it lists the serial number${chain[0] === undefined ? '' : ` ${chain[0].serialNumber}`}, then issue a new certificate; it fails, then repair the file (etcd 3.6 reads DER only); it does neither, then the port is no client port. ${ETCD_LOG}.`,
   }),
   'handshake/no-common-version': row<{
     endpoint: string
@@ -338,7 +339,7 @@ export const handshake = {
 function acceptance(accepts: string[] | null, listed: boolean | null): string {
   if (accepts === null) return 'Whom it trusts it does not say.'
   if (accepts.length === 0) return 'It lists no CA at all: its --trusted-ca-file may hold no certificate.'
-  const names = `It accepts certificates of ${accepts.map((each) => `"${each}"`).join(', ')}`
+  const names = `It accepts certificates of ${quoted(accepts)}`
   return listed === true
     ? `${names}: a CA of that name, but with another key.`
     : `${names}; if one of these issued that CA, its certificate was not sent along.`

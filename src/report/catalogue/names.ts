@@ -1,5 +1,6 @@
 /** Findings about names: subject alternative names against hosts, common names, name constraints. */
 import { type NoDetails, refusedByGoAlone, row, type UsageDetails } from '../row.js'
+import { listed } from '../words.js'
 
 /** Why no name covers a host, by the nearest miss. */
 export type NotCoveredReason =
@@ -27,20 +28,20 @@ export interface NotCoveredDetails {
 }
 
 const WHY: Readonly<Record<NotCoveredReason, (details: NotCoveredDetails) => string>> = {
-  'no-such-name': ({ found }) => `its names are ${list(found)}`,
+  'no-such-name': ({ found }) => `its names are ${listed(found)}`,
   'no-names-at-all': () => 'it has no subject alternative names',
   'only-in-common-name': ({ host, found }) =>
-    `"${host}" stands only in the common name, which identifies no server (RFC 6125)${found.length === 0 ? '' : `; its names are ${list(found)}`}`,
+    `"${host}" is only in the common name, which clients ignore (RFC 6125)${found.length === 0 ? '' : `; its names are ${listed(found)}`}`,
   'ip-written-as-dns': ({ host, kind }) =>
     kind === 'ip'
-      ? `it carries ${host} as a DNS name, where an IP address must stand as an IP name`
-      : `it carries ${host} under another kind of name`,
-  'wildcard-too-shallow': ({ nearest }) => `its wildcard ${nearest ?? ''} stands for exactly one label`,
+      ? `it has ${host} as a DNS name, and an IP address must be an IP name`
+      : `it has ${host} as another kind of name`,
+  'wildcard-too-shallow': ({ nearest }) => `its wildcard ${nearest ?? '*'} covers exactly one label`,
   'wildcard-not-usable': ({ nearest }) =>
-    `its wildcard ${nearest ?? ''} is refused by Node, which wants two labels beside the asterisk`,
+    `Node refuses its wildcard ${nearest ?? '*'}, because it has fewer than two labels after the asterisk`,
   'ipv4-mapped': ({ host, nearest }) =>
-    `it carries ${nearest ?? ''}, and ${host} is another address: one is the IPv4-mapped IPv6 form of the other, which Go takes as the same and Node does not`,
-  'near-miss': ({ nearest, found }) => `the nearest of its names is ${nearest ?? ''}, among ${list(found)}`,
+    `it has ${nearest ?? 'another form of it'}, and ${host} is another address: one is the IPv4-mapped IPv6 form of the other, which Go treats as equal and Node does not`,
+  'near-miss': ({ nearest, found }) => `the nearest of its names is ${nearest ?? 'unknown'}, among ${listed(found)}`,
 }
 
 /** Which of its four sentences Go chooses (crypto/x509 HostnameError.Error); null for a URI, which it does not compare. */
@@ -63,17 +64,17 @@ const COMMON_NAME_REFUSALS = (['Node', 'OpenSSL'] as const).flatMap((by) => [
   { by, words: 'excluded subtree violation' },
 ])
 const COMMON_NAME_REMEDY =
-  'Give it a common name without dots, or one that the CA permits, or a DNS name that the CA permits besides.'
+  'Reissue it with a common name without dots, with a common name that the CA permits, or with an additional DNS name that the CA permits.'
 
 function commonNameMessage({ name, constrainedBy }: CommonNameDetails, who: string): string {
-  return `${who} has no DNS name, and its common name "${name}" is one that its CA "${constrainedBy}" does not allow; OpenSSL and Node count it then.`
+  return `${who} has no DNS name, and its common name "${name}" is one that its CA "${constrainedBy}" does not allow. OpenSSL and Node check it then.`
 }
 
 export const names = {
   'san/host-not-covered': row<NotCoveredDetails>({
     severity: 'error',
     meaning:
-      'No subject alternative name covers the host. Node says ERR_TLS_CERT_ALTNAME_INVALID, Go "certificate is valid for …, not …" or "doesn’t contain any IP SANs". The common name never counts; an IP address must stand as an IP name; a wildcard stands for exactly one leftmost label.',
+      'No subject alternative name covers the host. Node reports ERR_TLS_CERT_ALTNAME_INVALID, Go "certificate is valid for …, not …" or "doesn’t contain any IP SANs". The common name is ignored, an IP address must be an IP name, and a wildcard covers exactly one leftmost label.',
     source: 'RFC 6125 section 6.4; RFC 9525; Go crypto/x509 VerifyHostname; etcd issues #19691, #7654, #6951',
     refusals: [
       {
@@ -102,35 +103,35 @@ export const names = {
     ],
     message: (details, who) => {
       const covered = details.covered.map(({ host }) => host)
-      const also = covered.length === 0 ? '' : ` (${list(covered)} ${covered.length === 1 ? 'is' : 'are'} covered)`
+      const also = covered.length === 0 ? '' : ` (${listed(covered)} ${covered.length === 1 ? 'is' : 'are'} covered)`
       return `${who} does not cover the host ${details.host}${also}: ${WHY[details.reason](details)}.`
     },
     remedy: ({ host, kind }) =>
-      `Issue it anew with ${sanText(kind, host)} among its subject alternative names (openssl: "subjectAltName = ${sanText(kind, host)}"), or connect by a name that it has.`,
+      `Reissue it with ${sanText(kind, host)} in subjectAltName (openssl: "subjectAltName = ${sanText(kind, host)}"), or connect by a name that it covers.`,
   }),
   'san/ip-written-as-dns': row<{ name: string }>({
     severity: 'warning',
     meaning: 'An IP address written as a DNS name covers nothing: addresses are compared with IP names only.',
     source: 'RFC 5280 section 4.2.1.6; Go crypto/x509 VerifyHostname',
-    message: ({ name }, who) => `${who} carries the address ${name} as a DNS name, where it covers nothing.`,
-    remedy: ({ name }) => `Write it as an IP name: "subjectAltName = IP:${name}".`,
+    message: ({ name }, who) => `${who} has the address ${name} as a DNS name, which covers no host.`,
+    remedy: ({ name }) => `Reissue it with an IP name: "subjectAltName = IP:${name}".`,
   }),
   'san/name-unusable': row<{ name: string }>({
     severity: 'warning',
     meaning:
-      'The DNS name is none that a host can have (an inner or partial wildcard, an empty or over-long label, a space, a dot at its end), so it covers nothing.',
+      'No host can have the DNS name (an inner or partial wildcard, an empty or over-long label, a space, a dot at its end), so it covers nothing.',
     source: 'RFC 5280 section 4.2.1.6; Go crypto/x509 validHostname',
-    message: ({ name }, who) => `${who} carries "${name}" as a DNS name, which covers no host.`,
-    remedy: () => 'Write plain DNS names without a dot at the end, a wildcard only as the whole leftmost label.',
+    message: ({ name }, who) => `${who} has the DNS name "${name}", which no host can have.`,
+    remedy: () =>
+      'Reissue it with plain DNS names, without a dot at the end. A wildcard must be the whole leftmost label.',
   }),
   'san/uri-malformed': row<{ uri: string; reason: string }>({
     severity: 'error',
-    meaning:
-      'Go reads every URI among the names, and refuses the whole certificate for one that it cannot read, whatever the URI is there for.',
+    meaning: 'Go parses every URI among the names, and refuses the whole certificate if it cannot parse one.',
     source: 'Go crypto/x509 parseSANExtension and net/url Parse; RFC 5280 section 4.2.1.6',
     refusals: [{ by: 'Go', words: 'x509: cannot parse URI "…": …' }],
-    message: ({ uri, reason }, who) => `${who} carries the URI "${uri}", which ${reason}.`,
-    remedy: () => 'Issue it anew with a well-formed URI, such as spiffe://cluster/etcd, or without it.',
+    message: ({ uri, reason }, who) => `${who} has the URI "${uri}", which ${reason}.`,
+    remedy: () => 'Reissue it with a well-formed URI, such as spiffe://cluster/etcd, or without it.',
   }),
   'san/kinds-unknown-to-go': row<{ kinds: string[] } & UsageDetails>({
     severity: refusedByGoAlone,
@@ -139,76 +140,77 @@ export const names = {
     source: 'Go crypto/x509 parser.go, processExtensions (subjectAltName); RFC 5280 section 4.2.1.6',
     refusals: [{ by: 'Go', words: 'x509: unhandled critical extension' }],
     message: ({ kinds }, who) =>
-      `${who} marks its subject alternative name as critical, and it holds only names of the kind ${kinds.join(' and ')}; etcd refuses it.`,
-    remedy: () => 'Issue it again with a DNS name or an IP address in subjectAltName, or without "critical".',
+      `${who} marks its subject alternative name as critical, and it holds only names that etcd does not read (${listed(kinds)}). etcd refuses it.`,
+    remedy: () => 'Reissue it with a DNS name or an IP address in subjectAltName, or without "critical".',
   }),
   'san/underscore': row<{ name: string }>({
     severity: 'warning',
     meaning: 'Host names have no underscore; Go and Node accept it, strict validators do not.',
     source: 'RFC 1123 section 2.1; RFC 5280 section 4.2.1.6',
-    message: ({ name }, who) => `${who} carries the DNS name ${name} with an underscore.`,
-    remedy: () => 'Prefer names of letters, digits and hyphens.',
+    message: ({ name }, who) => `${who} has the DNS name ${name} with an underscore.`,
+    remedy: () => 'Use names of letters, digits and hyphens at the next renewal.',
   }),
   'san/wildcard-wide': row<{ name: string }>({
     severity: 'warning',
-    meaning: 'A wildcard over a whole top-level zone claims hosts that are not yours; Node refuses it.',
+    meaning: 'A wildcard over a whole top-level zone covers hosts that are not yours. Node refuses it.',
     source: 'RFC 6125 section 7.2; Node lib/tls.js',
-    message: ({ name }, who) => `${who} carries the wildcard ${name} over a whole zone; Node does not use it.`,
-    remedy: () => 'Name the members one by one, or use a wildcard with at least two labels beside the asterisk.',
+    message: ({ name }, who) => `${who} has the wildcard ${name} over a whole zone, which Node refuses.`,
+    remedy: () =>
+      'Reissue it with the name of each member, or with a wildcard that has at least two labels after the asterisk.',
   }),
   'san/wildcard': row<{ name: string }>({
     severity: 'info',
     meaning:
-      'A wildcard lets whoever holds the key stand for every host of the zone, which is more than one member needs.',
+      'With a wildcard, the holder of the key can impersonate every host of the zone. One member does not need that.',
     source: 'RFC 6125 section 7.2; CA/Browser Forum Baseline Requirements 3.2.2.6',
-    message: ({ name }, who) => `${who} stands for every host of ${name}.`,
-    remedy: () => 'Name the members one by one where you can.',
+    message: ({ name }, who) => `${who} covers every host of ${name}.`,
+    remedy: () => 'List the name of each member instead, if possible.',
   }),
   'san/critical-with-subject': row<NoDetails>({
     severity: 'warning',
-    meaning: 'The subject alternative name should be critical only where the subject is empty.',
+    meaning: 'The subject alternative name should be critical only if the subject is empty.',
     source: 'RFC 5280 section 4.2.1.6',
     message: (_, who) => `${who} marks its subject alternative name as critical although it has a subject.`,
-    remedy: () => 'Leave the mark out when it is renewed.',
+    remedy: () => 'Remove "critical" from subjectAltName at the next renewal.',
   }),
   'san/not-critical-without-subject': row<NoDetails>({
     severity: 'warning',
     meaning: 'With an empty subject the subject alternative name is the only identity, and must be critical.',
     source: 'RFC 5280 section 4.2.1.6',
     message: (_, who) => `${who} has an empty subject, and its subject alternative name is not critical.`,
-    remedy: () => 'Mark subjectAltName as critical, or give the certificate a subject.',
+    remedy: () => 'Mark subjectAltName as critical, or set a subject, at the next renewal.',
   }),
   'san/common-name-not-listed': row<{ commonName: string }>({
     severity: 'warning',
     meaning:
-      'The common name looks like a host but no subject alternative name repeats it: clients that trust names will not find it.',
+      'The common name looks like a host but no subject alternative name repeats it, and clients compare only those.',
     source: 'RFC 6125 section 6.4.4; CA/Browser Forum Baseline Requirements 7.1.4.3',
     message: ({ commonName }, who) =>
       `${who} has the common name ${commonName}, which no subject alternative name repeats.`,
     remedy: ({ commonName }) =>
-      `Add ${commonName} to the subject alternative names if clients connect by it; else choose a common name that is no host.`,
+      `Add ${commonName} to the subject alternative names if clients connect by it. Otherwise choose a common name that is not a host.`,
   }),
   'identity/common-name-missing': row<NoDetails>({
     severity: 'info',
     meaning:
-      'etcd takes the common name of a client certificate as its user (with --client-cert-auth and auth enabled); this one has none, so it has no user.',
+      'etcd uses the common name of a client certificate as its user (with --client-cert-auth and authentication enabled). This certificate has none.',
     source: 'etcd server/etcdserver/v3_server.go AuthInfoFromCtx',
-    message: (_, who) => `${who} has no common name: with etcd's authentication enabled it is no user.`,
-    remedy: () => 'Issue it with the etcd user as common name if roles shall apply to it.',
+    message: (_, who) => `${who} has no common name, so it is not a user if etcd's authentication is enabled.`,
+    remedy: () => 'Reissue it with the etcd user as common name if roles are to apply to it.',
   }),
   'identity/server-is-user': row<{ commonName: string }>({
     severity: 'warning',
     meaning:
-      'The gateway dials etcd with the server certificate: a server certificate whose common name is the user root is a way to become root.',
+      'The gateway connects to etcd with the server certificate. If its common name is the user root, every gateway request can act as root.',
     source: 'etcd issue #17025; CVE-2018-16886',
     message: ({ commonName }, who) =>
-      `${who} is a server's and has the common name ${commonName}, which is an etcd user.`,
-    remedy: () => 'Give server certificates a common name that can never be an etcd user.',
+      `${who} is a server certificate with the common name ${commonName}, which is an etcd user.`,
+    remedy: () => 'Reissue it with a common name that is never an etcd user.',
   }),
   'name-constraints/not-permitted': row<{ name: string; kind: string; permitted: string[]; constrainedBy: string }>({
     severity: 'error',
     meaning:
-      'A CA of the path permits only certain names, and this one is outside. Go says "is not permitted by any constraint".',
+      'A CA of the path permits only certain names, and this name is not among them. Go reports "is not permitted by any constraint".',
     source: 'RFC 5280 section 4.2.1.10',
     refusals: [
       { by: 'Go', words: 'x509: a root or intermediate certificate is not authorized to sign for this name: …' },
@@ -216,12 +218,12 @@ export const names = {
       { by: 'OpenSSL', words: 'permitted subtree violation' },
     ],
     message: ({ name, kind, permitted, constrainedBy }, who) =>
-      `${who} carries the ${kind} name ${name}, but its CA "${constrainedBy}" permits only ${list(permitted)}.`,
-    remedy: () => 'Issue it with permitted names only, or from a CA that permits this one.',
+      `${who} has the ${kind} name ${name}, but its CA "${constrainedBy}" permits only ${listed(permitted)}.`,
+    remedy: () => 'Reissue it with permitted names only, or from a CA that permits this name.',
   }),
   'name-constraints/excluded': row<{ name: string; kind: string; excluded: string; constrainedBy: string }>({
     severity: 'error',
-    meaning: 'A CA of the path excludes this name. Go says "is excluded by constraint".',
+    meaning: 'A CA of the path excludes this name. Go reports "is excluded by constraint".',
     source: 'RFC 5280 section 4.2.1.10',
     refusals: [
       { by: 'Go', words: 'x509: a root or intermediate certificate is not authorized to sign for this name: …' },
@@ -229,8 +231,8 @@ export const names = {
       { by: 'OpenSSL', words: 'excluded subtree violation' },
     ],
     message: ({ name, kind, excluded, constrainedBy }, who) =>
-      `${who} carries the ${kind} name ${name}, which its CA "${constrainedBy}" excludes (${excluded}).`,
-    remedy: () => 'Issue it without that name, or from a CA that does not exclude it.',
+      `${who} has the ${kind} name ${name}, which its CA "${constrainedBy}" excludes (${excluded}).`,
+    remedy: () => 'Reissue it without that name, or from a CA that does not exclude it.',
   }),
   'name-constraints/common-name-refused': row<CommonNameDetails>({
     // Go and etcd take such a certificate, and so do the conformance vectors of bettertls.
@@ -245,7 +247,7 @@ export const names = {
   'name-constraints/common-name-outside': row<CommonNameDetails>({
     severity: 'warning',
     meaning:
-      'The certificate has no DNS name, its common name looks like one, and a CA of the path permits only others or excludes it. etcd, which judges clients and peers by Go, takes it; a server on OpenSSL or Node refuses it.',
+      'The certificate has no DNS name, its common name looks like one, and a CA of the path permits only others or excludes it. etcd, which validates clients and peers with Go, accepts it. A server on OpenSSL or Node refuses it.',
     source: 'OpenSSL crypto/x509 NAME_CONSTRAINTS_check_CN; RFC 6125',
     refusals: COMMON_NAME_REFUSALS.filter(({ by }) => by === 'OpenSSL'),
     message: commonNameMessage,
@@ -253,11 +255,12 @@ export const names = {
   }),
   'name-constraints/unprocessed': row<{ name: string; kind: string; constrainedBy: string }>({
     severity: 'error',
-    meaning: 'A CA of the path constrains a kind of name that is not compared here, and the certificate carries one.',
+    meaning:
+      'A CA of the path constrains a kind of name that this package does not compare, and the certificate has such a name.',
     source: 'RFC 5280 section 4.2.1.10',
     message: ({ kind, constrainedBy }, who) =>
-      `${who} carries a name of the kind ${kind}, which its CA "${constrainedBy}" constrains and which is not compared here.`,
-    remedy: () => 'Issue it without such a name, or from a CA that does not constrain it.',
+      `${who} has a name of the kind ${kind}, which its CA "${constrainedBy}" constrains and this package does not compare.`,
+    remedy: () => 'Reissue it without such a name, or from a CA that does not constrain it.',
   }),
   'name-constraints/kind-unknown-to-go': row<{ kinds: string[] } & UsageDetails>({
     severity: refusedByGoAlone,
@@ -267,8 +270,8 @@ export const names = {
       'RFC 5280 section 4.2.1.10; Go crypto/x509 parser.go, parseNameConstraintsExtension; verify.go, Certificate.isValid (UnhandledCriticalExtensions)',
     refusals: [{ by: 'Go', words: 'x509: unhandled critical extension' }],
     message: ({ kinds }, who) =>
-      `${who} constrains names of the kind ${kinds.join(' and ')} and marks that as critical; etcd refuses whatever it issues.`,
-    remedy: () => 'Issue the CA certificate anew with constraints on DNS names, IP addresses, mailboxes and URIs only.',
+      `${who} has critical name constraints of a kind that etcd does not compare (${listed(kinds)}). etcd refuses every certificate that it issues.`,
+    remedy: () => 'Reissue the CA certificate with constraints on DNS names, IP addresses, mailboxes and URIs only.',
   }),
   'name-constraints/leading-dot': row<{ constraints: string[] }>({
     severity: 'warning',
@@ -276,17 +279,17 @@ export const names = {
       'RFC 5280 does not define a DNS constraint with a leading dot. Go, and so etcd, and OpenSSL accept it with the same meaning: names below the domain, but not the domain itself. Stricter validators refuse it.',
     source:
       'Go crypto/x509 parser.go, parseNameConstraintsExtension, and verify.go, matchDomainConstraint; OpenSSL crypto/x509/v3_ncons.c, nc_dns; RFC 5280 section 4.2.1.10',
-    message: ({ constraints }, who) => `${who} has DNS name constraints with a leading dot: ${constraints.join(', ')}.`,
-    remedy: () => 'Leave the leading dot out when the CA certificate is renewed.',
+    message: ({ constraints }, who) => `${who} has DNS name constraints with a leading dot: ${listed(constraints)}.`,
+    remedy: () => 'Remove the leading dot at the next renewal of the CA certificate.',
   }),
   'name-constraints/malformed': row<{ constraint: string; kind: string; reason: string }>({
     severity: 'error',
-    meaning: 'A name constraint is not written as RFC 5280 defines it, so what it constrains is not certain.',
+    meaning: 'A name constraint does not have the form that RFC 5280 defines, so its meaning is not certain.',
     source: 'RFC 5280 section 4.2.1.10',
     message: ({ constraint, kind, reason }, who) =>
-      `${who} has a ${kind} name constraint "${constraint}" that ${reason}.`,
+      `${who} has a name constraint (${kind}) "${constraint}" that ${reason}.`,
     remedy: () =>
-      'Issue the CA certificate anew with a well-formed constraint (openssl: "nameConstraints = permitted;DNS:etcd.svc").',
+      'Reissue the CA certificate with a well-formed constraint (openssl: "nameConstraints = permitted;DNS:etcd.svc").',
   }),
   'name-constraints/name-unreadable': row<{ name: string; kind: string; constrainedBy: string }>({
     severity: 'error',
@@ -298,8 +301,8 @@ export const names = {
       { by: 'Go', words: 'x509: cannot parse dnsName "…"', when: ({ kind }) => kind === 'dns' },
     ],
     message: ({ name, kind, constrainedBy }, who) =>
-      `${who} carries a malformed ${kind} name "${name}", and its CA "${constrainedBy}" constrains names, so that it has to be read.`,
-    remedy: () => 'Issue it with well-formed names.',
+      `${who} has a malformed ${kind} name "${name}", which must be readable because its CA "${constrainedBy}" constrains names.`,
+    remedy: () => 'Reissue it with well-formed names.',
   }),
   'name-constraints/name-unreadable-to-go': row<{ name: string; kind: string; constrainedBy: string } & UsageDetails>({
     severity: refusedByGoAlone,
@@ -337,32 +340,25 @@ export const names = {
       { by: 'Go', words: 'x509: a root or intermediate certificate is not authorized to sign for this name: …' },
     ],
     message: ({ names: list, constrainedBy }, who) =>
-      `${who} is self-issued and carries names that its CA "${constrainedBy}" does not allow: ${list.join(', ')}; etcd refuses the path.`,
+      `${who} is self-issued and carries names that its CA "${constrainedBy}" does not allow: ${listed(list)}; etcd refuses the path.`,
     remedy: () => 'Issue the CA certificate again without subjectAltName.',
   }),
   'name-constraints/on-leaf': row<NoDetails>({
     severity: 'warning',
     meaning:
-      'Name constraints belong into CA certificates; in a leaf they have no effect, and strict validators refuse them.',
+      'Name constraints belong in CA certificates. In a leaf they have no effect, and strict validators refuse them.',
     source: 'RFC 5280 section 4.2.1.10',
     message: (_, who) => `${who} is a leaf with name constraints.`,
-    remedy: () => 'Leave them out when it is renewed.',
+    remedy: () => 'Remove nameConstraints at the next renewal.',
   }),
   'name-constraints/too-many': row<{ comparisons: number }>({
     severity: 'error',
-    meaning: 'Names times constraints are more than any real chain has; comparing was stopped, as a defence.',
+    meaning: 'The path has more names and constraints than any real chain. The comparison was stopped, as a defence.',
     source: 'Go crypto/x509 MaxConstraintComparisions',
     message: ({ comparisons }) =>
       `The name constraints of the path would need more than ${String(comparisons)} comparisons.`,
-    remedy: () => 'Issue certificates with fewer names or constraints.',
+    remedy: () => 'Reissue the certificates of the path with fewer names or constraints.',
   }),
-}
-
-function list(values: readonly string[]): string {
-  if (values.length === 0) return 'none'
-  return values.length > 8
-    ? `${values.slice(0, 8).join(', ')} and ${String(values.length - 8)} more`
-    : values.join(', ')
 }
 
 function sanText(kind: 'dns' | 'ip' | 'uri', host: string): string {

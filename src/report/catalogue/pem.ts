@@ -15,7 +15,7 @@ export const pem = {
         ? `${the(place)} ends inside a BEGIN line (line ${String(line)}).`
         : `${the(place)} ends inside the block "${label}" that begins on line ${String(line)}: its END line is missing.`,
     remedy: () =>
-      'Copy the file again as a whole; if a program writes it, let it write a new file and rename that into place.',
+      'Copy the whole file again. A program that writes it must write a new file and rename that into place.',
   }),
   'pem/end-mismatch': row<Block & { endLabel: string }>({
     severity: 'error',
@@ -23,7 +23,7 @@ export const pem = {
     source: 'RFC 7468 section 3; OpenSSL: "bad end line"',
     message: ({ label, endLabel, line, ...place }) =>
       `${the(place)} closes the block "${label}" with "END ${endLabel}" on line ${String(line)}.`,
-    remedy: () => 'Write the file again from its source.',
+    remedy: () => 'Copy the file again from its source.',
   }),
   'pem/nested-begin': row<Block & { innerLine: number }>({
     severity: 'error',
@@ -44,37 +44,37 @@ export const pem = {
   'pem/boundary-not-alone': row<Place & { line: number }>({
     severity: 'error',
     meaning:
-      'A BEGIN or END shares its line with something else, mostly because two files without a final line break were joined. Go skips such a block, OpenSSL stops there.',
+      'A BEGIN or END shares its line with something else, usually because two files without a final line break were joined. Go skips such a block, and OpenSSL stops there.',
     source: 'RFC 7468 section 3; Go encoding/pem; OpenSSL: "bad end line"',
     message: ({ line, ...place }) =>
-      `${the(place)} has a BEGIN or END on line ${String(line)} that does not stand there alone.`,
+      `${the(place)} has a BEGIN or END on line ${String(line)} that shares the line with other text.`,
     remedy: (place) =>
-      `Put each BEGIN and END on a line of its own; after "cat a.pem b.pem" without a line break between: "sed -i 's/----------BEGIN/-----\\n-----BEGIN/' ${inShell(place)}".`,
+      `Put each BEGIN and END on a separate line. After "cat a.pem b.pem" without a line break between the files, run "sed -i 's/----------BEGIN/-----\\n-----BEGIN/' ${inShell(place)}".`,
   }),
   'pem/malformed-boundary': row<Place & { line: number }>({
     severity: 'error',
     meaning:
-      'A line is almost a BEGIN or END: it has too few or too many dashes, typographic ones, or small letters. Readers take it as text and skip the block.',
+      'A line is almost a BEGIN or END line: it has too few or too many dashes, typographic dashes, or lower-case letters. Readers treat it as text and skip the block.',
     source: 'RFC 7468 section 3',
     message: ({ line, ...place }) => `${the(place)} has a damaged BEGIN or END on line ${String(line)}.`,
     remedy: () => 'Write it with five plain dashes on each side and capital letters, as "-----BEGIN CERTIFICATE-----".',
   }),
   'pem/bad-base64': row<Block & { reason: 'character' | 'length' }>({
     severity: 'error',
-    meaning: 'The data of a block is not base64: a foreign character came in, or characters are missing.',
+    meaning: 'The data of a block is not base64: it has a character that is not base64, or characters are missing.',
     source: 'RFC 4648 section 4; RFC 7468 section 3',
     message: ({ label, line, reason, ...place }) =>
       reason === 'character'
-        ? `${the(place)} has a character on line ${String(line)} that does not belong into base64 (block "${label}").`
+        ? `${the(place)} has a character on line ${String(line)} that is not base64 (block "${label}").`
         : `${the(place)} lacks characters in the block "${label}" that ends on line ${String(line)}: the base64 is cut.`,
-    remedy: () => 'Copy the file again as a whole.',
+    remedy: () => 'Copy the whole file again.',
   }),
   'pem/empty-block': row<Block>({
     severity: 'error',
     meaning: 'A block has nothing between BEGIN and END.',
     source: 'RFC 7468 section 3',
     message: ({ label, line, ...place }) => `${the(place)} has an empty block "${label}" on line ${String(line)}.`,
-    remedy: () => 'Write the file again from its source.',
+    remedy: () => 'Copy the file again from its source.',
   }),
   'pem/too-many-blocks': row<Place & { limit: number; line: number }>({
     severity: 'error',
@@ -82,14 +82,14 @@ export const pem = {
     source: 'a limit of this package: 2,000 blocks',
     message: ({ limit, line, ...place }) =>
       `${the(place)} holds more than ${String(limit)} PEM blocks; nothing from line ${String(line)} on was read.`,
-    remedy: () => "Keep only the CAs that etcd's certificates lead to.",
+    remedy: () => "Keep only the CAs that issued etcd's certificates.",
   }),
   'pem/byte-order-mark': row<Place>({
     severity: 'warning',
     meaning:
       'The text starts with a UTF-8 byte order mark. It is read here and by OpenSSL, but Go skips the first block: etcd and etcdctl report that there is no PEM data.',
     source: 'Go encoding/pem Decode',
-    message: (place) => `${the(place)} starts with a byte order mark; etcd and etcdctl overlook its first block.`,
+    message: (place) => `${the(place)} starts with a byte order mark; etcd and etcdctl skip its first block.`,
     remedy: (place) => `Remove it: "sed -i '1s/^\\xEF\\xBB\\xBF//' ${inShell(place)}".`,
   }),
   'pem/layout-unusual': row<Place & { line: number; what: Layout }>({
@@ -98,23 +98,23 @@ export const pem = {
       'The layout of the text was changed by an editor, YAML or an old Mac. It is read here, but OpenSSL ("no start line"), Node, and in most cases etcd and etcdctl do not read the same file.',
     source: 'Go encoding/pem Decode; OpenSSL PEM_read_bio',
     message: ({ line, what, ...place }) =>
-      `${the(place)} is laid out so that others do not read it: ${LAYOUT[what](line)}.`,
-    remedy: ({ what, ...place }) => `Write it plainly: "${PLAIN[what](inShell(place))}".`,
+      `${the(place)} has a layout that OpenSSL and Node do not read: ${LAYOUT[what](line)}.`,
+    remedy: ({ what, ...place }) => `Convert it: "${PLAIN[what](inShell(place))}".`,
   }),
   'pem/crlf': row<Place>({
     severity: 'info',
-    meaning: 'The text has the line ends of Windows. Everything reads them; it only tells where the file came from.',
+    meaning: 'The text has the line ends of Windows. Every reader accepts them.',
     source: 'RFC 7468 section 3',
     message: (place) => `${the(place)} has Windows line ends (CRLF), which are accepted everywhere.`,
-    remedy: (place) => `Nothing needs to be done; "sed -i 's/\\r$//' ${inShell(place)}" removes them.`,
+    remedy: (place) => `No action is needed. "sed -i 's/\\r$//' ${inShell(place)}" removes them.`,
   }),
   'pem/text-outside-blocks': row<Place & { line: number }>({
     severity: 'info',
-    meaning: 'There is text outside the PEM blocks, as "openssl x509 -text" writes. It is skipped everywhere.',
+    meaning: 'There is text outside the PEM blocks, as "openssl x509 -text" writes. Every reader skips it.',
     source: 'RFC 7468 section 2',
     message: ({ line, ...place }) =>
       `${the(place)} has text outside its PEM blocks, first on line ${String(line)}; it is skipped.`,
-    remedy: () => 'Nothing needs to be done, unless the text was meant to be a block.',
+    remedy: () => 'No action is needed, unless the text is a damaged block.',
   }),
 }
 

@@ -32,7 +32,7 @@ export function inShell({ file }: { file: string | null }): string {
 
 /** `1 octet`, `4,194,305 octets`. */
 export function octets(count: number): string {
-  return `${count.toLocaleString('en-US')} octet${count === 1 ? '' : 's'}`
+  return `${count.toLocaleString('en-US')} byte${count === 1 ? '' : 's'}`
 }
 
 /** What an input must hold. */

@@ -1,4 +1,4 @@
-/** Findings about a revocation list by itself: why nothing can be concluded from it, and what will hurt. */
+/** Findings about a revocation list by itself: why nothing can be concluded from it, and what will cause trouble. */
 import { row } from '../row.js'
 import { NOT_FOUND, type List, lower } from './revocation-list.js'
 
@@ -19,13 +19,13 @@ export const lists = {
       { by: 'etcd', words: 'x509: unsupported time format' },
       { by: 'Node', words: 'Failed to parse CRL' },
     ],
-    message: ({ origin, reason }) => `What ${origin} holds is not a CRL: ${reason}.`,
-    remedy: () => 'Make the CRL anew ("openssl ca -gencrl"), or leave it out.',
+    message: ({ origin, reason }) => `${origin} does not hold a valid CRL: ${reason}.`,
+    remedy: () => 'Create the CRL again ("openssl ca -gencrl -out crl.pem"), or remove it.',
   }),
   'revocation/crl-signature-invalid': row<List & { issuer: string; otherKey: boolean }>({
     severity: 'error',
     meaning:
-      'The list names the CA as its issuer, but the CA’s key did not sign it: it was altered, it is another CA’s of the same name, or it was signed with another key of this CA. etcd does not look at the signature.',
+      'The list names the CA as its issuer, but the CA’s key did not sign it: it was altered, it is another CA’s of the same name, or it was signed with another key of this CA. etcd does not verify the signature.',
     source: 'RFC 5280 section 6.3.3 (f) and (g)',
     refusals: [
       { by: 'OpenSSL', words: 'CRL signature failure' },
@@ -47,7 +47,7 @@ export const lists = {
     refusals: NOT_FOUND,
     message: ({ origin, reason }, who) =>
       `The authority key identifier of the CRL ${origin} names ${reason} than ${lower(who)}.`,
-    remedy: () => 'Set "authorityKeyIdentifier = keyid:always" in openssl’s crl_extensions and make the CRL anew.',
+    remedy: () => 'Set "authorityKeyIdentifier = keyid:always" in openssl’s crl_extensions and create the CRL again.',
   }),
   'revocation/crl-sign-missing': row<List>({
     severity: 'error',
@@ -55,24 +55,25 @@ export const lists = {
     source: 'RFC 5280 section 6.3.3 (f)',
     refusals: [{ by: 'OpenSSL', words: 'key usage does not include CRL signing' }],
     message: ({ origin }, who) => `${who} signed the CRL ${origin}, but its key usage lacks cRLSign.`,
-    remedy: () => 'Issue the CA certificate anew with "keyUsage = critical, keyCertSign, cRLSign".',
+    remedy: () => 'Reissue the CA certificate with "keyUsage = critical, keyCertSign, cRLSign".',
   }),
   'revocation/crl-algorithm-weak': row<List & { algorithm: string }>({
     severity: 'error',
     meaning: 'The signature of the list uses a digest that can be forged.',
     source: 'RFC 6194, RFC 6151',
-    message: ({ origin, algorithm }) => `The CRL ${origin} is signed by ${algorithm}.`,
-    remedy: () => 'Set "default_md = sha256" in openssl’s CA section and make the CRL anew.',
+    message: ({ origin, algorithm }) => `The CRL ${origin} is signed with ${algorithm}, which can be forged.`,
+    remedy: () => 'Set "default_md = sha256" in openssl’s CA section and create the CRL again.',
   }),
   'revocation/crl-algorithm-unsupported': row<List & { algorithm: string }>({
     severity: 'error',
-    meaning: 'The signature of the list is of a kind that is not known here, so nobody can tell who signed it.',
+    meaning: 'This package does not verify the signature algorithm of the list, so the signer is unknown.',
     source: 'RFC 5280 section 5.1.1.2',
     refusals: [
       { by: 'OpenSSL', words: 'CRL signature failure' },
       { by: 'Node', words: 'CRL_SIGNATURE_FAILURE' },
     ],
-    message: ({ origin, algorithm }) => `The CRL ${origin} is signed by the unknown algorithm ${algorithm}.`,
+    message: ({ origin, algorithm }) =>
+      `The CRL ${origin} is signed with an algorithm that is not supported (${algorithm}).`,
     remedy: () => 'Have the CRL signed with RSA, ECDSA or Ed25519.',
   }),
   'revocation/crl-algorithms-disagree': row<List>({
@@ -87,12 +88,12 @@ export const lists = {
     ],
     message: ({ origin }) =>
       `The CRL ${origin} names one signature algorithm inside its signed part and another outside.`,
-    remedy: () => 'Make the CRL anew; no usual tool writes such a list.',
+    remedy: () => 'Create the CRL again with a standard tool ("openssl ca -gencrl -out crl.pem").',
   }),
   'revocation/crl-expired': row<List & { nextUpdate: Date }>({
     severity: 'error',
     meaning:
-      'A newer list was due: what was revoked since is not known. etcd does not look at the date; an old list revokes there as a new one does.',
+      'A newer list was due, so later revocations are unknown. etcd does not check the date and uses an old list like a new one.',
     source: 'RFC 5280 section 5.1.2.5',
     refusals: [
       { by: 'OpenSSL', words: 'CRL has expired' },
@@ -100,7 +101,7 @@ export const lists = {
     ],
     message: ({ origin, nextUpdate }) =>
       `The CRL ${origin} is out of date: the next one was due on ${nextUpdate.toISOString()}.`,
-    remedy: () => 'Make or fetch the current CRL.',
+    remedy: () => 'Create the current CRL ("openssl ca -gencrl -out crl.pem"), or fetch it from the CA.',
   }),
   'revocation/crl-not-yet-valid': row<List & { thisUpdate: Date }>({
     severity: 'error',
@@ -112,11 +113,11 @@ export const lists = {
     ],
     message: ({ origin, thisUpdate }) =>
       `The CRL ${origin} is dated ${thisUpdate.toISOString()}, which is in the future.`,
-    remedy: () => 'Check both clocks.',
+    remedy: () => 'Compare "date -u" on this machine and on the CA, and set the clock that is wrong.',
   }),
   'revocation/crl-dates-inverted': row<List & { thisUpdate: Date; nextUpdate: Date }>({
     severity: 'error',
-    meaning: 'The next list was due before this one was made, so it never was the current one.',
+    meaning: 'The next list was due before this one was created, so it never was current.',
     source: 'RFC 5280 sections 5.1.2.4 and 5.1.2.5',
     refusals: [
       { by: 'OpenSSL', words: 'CRL has expired' },
@@ -124,36 +125,36 @@ export const lists = {
     ],
     message: ({ origin, thisUpdate, nextUpdate }) =>
       `The CRL ${origin} is dated ${thisUpdate.toISOString()}, after its own next update on ${nextUpdate.toISOString()}.`,
-    remedy: () => 'Make the CRL anew with a next update that lies ahead ("openssl ca -gencrl -crldays 30").',
+    remedy: () => 'Create the CRL again with a next update that lies ahead ("openssl ca -gencrl -crldays 30").',
   }),
   'revocation/crl-next-update-missing': row<List>({
     severity: 'warning',
-    meaning: 'The list does not say when the next one is due, so nobody can tell whether it is current.',
+    meaning: 'The list has no date of its next update, so it is unknown whether it is current.',
     source: 'RFC 5280 section 5.1.2.5',
-    message: ({ origin }) => `The CRL ${origin} does not say when the next one is due.`,
-    remedy: () => 'Make CRLs with a next update ("openssl ca -gencrl -crldays 30").',
+    message: ({ origin }) => `The CRL ${origin} has no date of its next update.`,
+    remedy: () => 'Create CRLs with a next update ("openssl ca -gencrl -crldays 30").',
   }),
   'revocation/crl-number-missing': row<List>({
     severity: 'warning',
-    meaning: 'The list has no CRL number, so an old one cannot be told from a new one.',
+    meaning: 'The list has no CRL number, so an old one cannot be distinguished from a new one.',
     source: 'RFC 5280 section 5.2.3',
     message: ({ origin }) => `The CRL ${origin} has no CRL number.`,
-    remedy: () => 'Set "crlnumber" in openssl’s CA section.',
+    remedy: () => 'Set "crlnumber" in openssl’s CA section and create the CRL again.',
   }),
   'revocation/crl-version-1': row<List>({
     severity: 'warning',
     meaning:
-      'The list is of version 1, which has no extensions: openssl makes such lists where no crl_extensions are set. etcd 3.5 reads them; etcd 3.6 and later does not, and refuses every client.',
+      'The list is of version 1, which has no extensions: openssl creates such lists if crl_extensions is not set. etcd 3.5 reads them; etcd 3.6 and later does not, and refuses every client.',
     source: 'RFC 5280 section 5.1.2.1; Go crypto/x509 ParseRevocationList',
     refusals: [{ by: 'etcd', words: 'x509: unsupported crl version' }],
-    message: ({ origin }) => `The CRL ${origin} is of version 1.`,
+    message: ({ origin }) => `The CRL ${origin} is of version 1, which etcd 3.6 and later does not read.`,
     remedy: () =>
       'Set "crl_extensions" with "authorityKeyIdentifier = keyid:always" and "crlnumber" in openssl’s CA section, which makes version 2.',
   }),
   'revocation/crl-extension-critical': row<Extension>({
     severity: 'error',
     meaning:
-      'The list, or one of its entries, carries a critical extension that is not processed, or one that must not be critical; it cannot be relied on. etcd from 3.6 on refuses every client where the authority key identifier is critical, and does not look at other extensions.',
+      'The list, or one of its entries, carries a critical extension that is not processed, or one that must not be critical; it cannot be relied on. etcd from 3.6 on refuses every client if the authority key identifier is critical, and ignores other extensions.',
     source: 'RFC 5280 sections 5.2 and 5.3',
     refusals: [
       { by: 'OpenSSL', words: 'unhandled critical CRL extension' },
@@ -161,11 +162,11 @@ export const lists = {
     ],
     message: ({ origin, extension }) =>
       `The CRL ${origin} carries the critical extension ${extension}, which is not processed or must not be critical.`,
-    remedy: () => 'Make a plain, full CRL.',
+    remedy: () => 'Create a full CRL without special extensions ("openssl ca -gencrl -out crl.pem").',
   }),
   'revocation/crl-extension-malformed': row<Extension & { reason: string }>({
     severity: 'error',
-    meaning: 'An extension of the list cannot be read, so what the list covers, or how new it is, is not known.',
+    meaning: 'An extension of the list cannot be read, so the scope or the age of the list is unknown.',
     source: 'RFC 5280 section 5.2; X.690',
     refusals: [
       { by: 'etcd', words: 'x509: malformed crl number' },
@@ -173,19 +174,19 @@ export const lists = {
     ],
     message: ({ origin, extension, reason }) =>
       `The extension ${extension} of the CRL ${origin} cannot be read: ${reason}.`,
-    remedy: () => 'Make a plain, full CRL.',
+    remedy: () => 'Create a full CRL without special extensions ("openssl ca -gencrl -out crl.pem").',
   }),
   'revocation/crl-extension-duplicate': row<Extension>({
     severity: 'error',
     meaning: 'The list has the same extension twice, and readers differ on which of them counts.',
     source: 'RFC 5280 section 5.2; X.509 section 8',
     message: ({ origin, extension }) => `The CRL ${origin} has the extension ${extension} more than once.`,
-    remedy: () => 'Make the CRL anew; no usual tool writes such a list.',
+    remedy: () => 'Create the CRL again with a standard tool ("openssl ca -gencrl -out crl.pem").',
   }),
   'revocation/crl-extension-not-critical': row<Extension>({
     severity: 'warning',
     meaning:
-      'The extension narrows the list but is not marked as critical, so a reader that does not know it takes the list for a full one.',
+      'The extension narrows the list but is not marked as critical, so a reader that does not support it treats the list as a full one.',
     source: 'RFC 5280 sections 5.2.4 and 5.2.5',
     message: ({ origin, extension }) => `The CRL ${origin} does not mark its ${extension} as critical.`,
     remedy: ({ extension }) =>
@@ -197,6 +198,6 @@ export const lists = {
     source: 'RFC 5280 section 5',
     message: ({ origin, reason }) => `The CRL ${origin} ${reason}.`,
     remedy: () =>
-      'Make CRLs with "openssl ca -gencrl" and "crl_extensions" with "authorityKeyIdentifier = keyid:always".',
+      'Create CRLs with "openssl ca -gencrl" and "crl_extensions" with "authorityKeyIdentifier = keyid:always".',
   }),
 }

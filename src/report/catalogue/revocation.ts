@@ -2,6 +2,7 @@
 import { row } from '../row.js'
 import { lists } from './revocation-faults.js'
 import { CHECK_CRL, NOT_FOUND, type List, lower } from './revocation-list.js'
+import { listed } from '../words.js'
 
 export interface NoCrl {
   issuer: string
@@ -26,7 +27,7 @@ export const revocation = {
   }>({
     severity: 'error',
     meaning:
-      'The issuer revoked the certificate. etcd closes the connection right after the handshake, without an alert; connections that stand are not looked at again. A date of revocation in the future counts at once, as for OpenSSL and etcd. A certificate on hold is refused like any other; the CA may lift the hold by leaving it out of its next list. In a full list, the reason removeFromCRL, which only a delta CRL may give, counts as revoked.',
+      'The issuer revoked the certificate. etcd closes the connection right after the handshake, without an alert; existing connections are not checked again. A date of revocation in the future counts at once, as for OpenSSL and etcd. A certificate on hold is refused like any other; the CA may lift the hold by leaving it out of its next list. In a full list, the reason removeFromCRL, which only a delta CRL may give, counts as revoked.',
     source: `RFC 5280 sections 5.3.1 and 6.3; ${CHECK_CRL}`,
     refusals: [
       { by: 'etcd', words: 'transport: certificate serial … revoked' },
@@ -36,58 +37,57 @@ export const revocation = {
     message: ({ reason, revokedAt, invalidSince, inFuture, crl }, who) => {
       const verb = reason === 'certificateHold' ? 'was put on hold' : 'was revoked'
       const date = `${inFuture ? 'as of' : 'on'} ${revokedAt.toISOString()}${inFuture ? ', a date ahead that counts at once' : ''}`
-      const since =
-        invalidSince === null ? '' : `, and its key may be in wrong hands since ${invalidSince.toISOString()}`
-      return `${who} ${verb} ${date}${reason === null ? '' : ` (${reason})`}, says ${crl}${since}.`
+      const since = invalidSince === null ? '' : `, and its key may be compromised since ${invalidSince.toISOString()}`
+      return `${who} ${verb} ${date}${reason === null ? '' : ` (${reason})`}, according to ${crl}${since}.`
     },
     remedy: ({ reason }) => {
       if (reason === 'certificateHold')
-        return 'Ask the CA to lift the hold and take the list that it issues then, or use another certificate.'
+        return 'Ask the CA to lift the hold and use the CRL that it issues then, or use another certificate.'
       if (reason === 'removeFromCRL')
         return 'Have the CA issue a full CRL without the entry if the certificate is meant to be valid; only delta CRLs may hold removals.'
-      return 'Use another certificate; a revoked one stays revoked.'
+      return 'Issue a new certificate with a new key. A revoked certificate stays revoked.'
     },
   }),
   'revocation/crl-delta': row<List & { reason: string }>({
     severity: 'error',
     meaning:
-      'A delta CRL lists only what changed since a full one; alone, or beside a full one to which it does not belong, it proves nothing. What it revokes is refused all the same. etcd takes it for a full list.',
+      'A delta CRL lists only what changed since a full one; alone, or next to a full one to which it does not belong, it shows no status. What it revokes is refused all the same. etcd reads it as a full list.',
     source: 'RFC 5280 section 5.2.4',
     // OpenSSL 3.0, which Node 20 brings along, takes it for a full list.
     refusals: [{ by: 'OpenSSL', words: 'unable to get certificate CRL' }],
     message: ({ origin, reason }) => `The CRL ${origin} is a delta CRL that cannot be applied: ${reason}.`,
-    remedy: () => 'Give the current full CRL.',
+    remedy: () => 'Pass the current full CRL.',
   }),
   'revocation/crl-delta-applied': row<List & { to: string }>({
     severity: 'info',
     meaning:
-      'The delta CRL was applied to the full one that it belongs to. etcd knows no delta CRLs: it reads one file as a full list, and refuses what a delta CRL removes, too.',
+      'The delta CRL was applied to the full one that it belongs to. etcd does not support delta CRLs: it reads one file as a full list, and refuses what a delta CRL removes, too.',
     source: `RFC 5280 section 5.2.4; ${CHECK_CRL}`,
     message: ({ origin, to }) => `The delta CRL ${origin} was applied to ${to}.`,
-    remedy: () => 'Give etcd a full CRL that is made anew after each revocation.',
+    remedy: () => 'Give etcd a full CRL that is created again after each revocation.',
   }),
   'revocation/crl-delta-announced': row<List>({
     severity: 'info',
-    meaning: 'The list says where delta CRLs are found that may be newer. Nothing is fetched here.',
+    meaning: 'The list names a location of delta CRLs that may be newer. This package fetches nothing.',
     source: 'RFC 5280 section 5.2.6',
-    message: ({ origin }) => `The CRL ${origin} announces delta CRLs, which were not looked at.`,
-    remedy: () => 'Give the newest full CRL, or the newest delta CRL beside it.',
+    message: ({ origin }) => `The CRL ${origin} announces delta CRLs, which were not read.`,
+    remedy: () => 'Pass the newest full CRL, or the newest delta CRL in addition to it.',
   }),
   'revocation/crl-superseded': row<List & { by: string }>({
     severity: 'info',
-    meaning: 'A newer list of the same CA, key and scope is at hand, so this one does not count.',
+    meaning: 'A newer CRL of the same CA, key and scope was given, so this one is not used.',
     source: 'RFC 5280 section 5.2.3',
     message: ({ origin, by }) => `The CRL ${origin} is replaced by the newer ${by}.`,
-    remedy: () => 'Leave it out.',
+    remedy: () => 'Remove it from the CRLs that are passed.',
   }),
   'revocation/crl-indirect': row<List>({
     severity: 'error',
     meaning:
-      'An indirect CRL speaks for other issuers too, which is not supported here. etcd reads its serial numbers as if they were all of one issuer.',
+      'An indirect CRL covers other issuers too, which this package does not support. etcd reads its serial numbers as if they were all of one issuer.',
     source: 'RFC 5280 sections 5.2.5 and 5.3.3',
     refusals: NOT_FOUND,
-    message: ({ origin }) => `The CRL ${origin} is an indirect CRL.`,
-    remedy: () => 'Give a CRL that the issuing CA signed for its own certificates.',
+    message: ({ origin }) => `The CRL ${origin} is an indirect CRL, which is not supported.`,
+    remedy: () => 'Pass a CRL that the issuing CA signed for its own certificates.',
   }),
   'revocation/crl-scope': row<{ lists: { origin: string; only: string }[] }>({
     severity: 'error',
@@ -99,8 +99,8 @@ export const revocation = {
       { by: 'Node', words: 'UNABLE_TO_GET_CRL' },
     ],
     message: ({ lists }, who) =>
-      `No CRL says anything about ${lower(who)}: ${lists.map(({ origin, only }) => `${origin} covers only ${only}`).join('; ')}.`,
-    remedy: () => 'Give the CRL that covers it, or a full one.',
+      `No CRL covers ${lower(who)}: ${listed(lists.map(({ origin, only }) => `${origin} covers only ${only}`))}.`,
+    remedy: () => 'Pass the CRL that covers it, or a full CRL.',
   }),
   'revocation/crl-reasons-incomplete': row<{ missing: string[] }>({
     severity: 'error',
@@ -108,8 +108,8 @@ export const revocation = {
       'The lists at hand cover only some reasons of revocation; for the others, whether the certificate is revoked is not known.',
     source: 'RFC 5280 section 6.3.3 (d) and (e)',
     refusals: NOT_FOUND,
-    message: ({ missing }, who) => `No CRL says whether ${lower(who)} was revoked for ${missing.join(', ')}.`,
-    remedy: () => 'Give the CRLs of the other reasons, too, or a full one.',
+    message: ({ missing }, who) => `No CRL says whether ${lower(who)} was revoked for ${listed(missing)}.`,
+    remedy: () => 'Pass the CRLs of the other reasons too, or a full CRL.',
   }),
   'revocation/no-crl': row<NoCrl>({
     severity: 'warning',
@@ -148,10 +148,10 @@ export const revocation = {
   'revocation/crl-unused': row<List & { issuer: string; reason: string }>({
     severity: 'info',
     meaning:
-      'The list decided nothing: it is of a CA that is not part of the path, of another key of the same name, or faulty and not needed beside the others. etcd compares serial numbers only, whoever signed the list.',
+      'The list decided nothing: it is of a CA that is not part of the path, of another key of the same name, or faulty and not needed next to the others. etcd compares serial numbers only, whoever signed the list.',
     source: CHECK_CRL,
     message: ({ origin, issuer, reason }) => `The CRL ${origin} of "${issuer}" was not used: ${reason}.`,
-    remedy: () => 'Leave it out.',
+    remedy: () => 'Remove it from the CRLs that are passed.',
   }),
   'revocation/crl-pem': row<{ origins: string[] }>({
     severity: 'warning',
@@ -160,25 +160,25 @@ export const revocation = {
     source: `Go crypto/x509 ParseRevocationList; ${CHECK_CRL}`,
     refusals: [{ by: 'etcd', words: 'x509: malformed crl' }],
     message: ({ origins }) =>
-      `${origins.join(', ')} ${origins.length === 1 ? 'holds its CRL' : 'hold their CRLs'} as PEM; etcd 3.6 and later would refuse every client.`,
+      `${listed(origins)} ${origins.length === 1 ? 'holds its CRL' : 'hold their CRLs'} as PEM; etcd 3.6 and later would refuse every client.`,
     remedy: () => 'Give etcd DER, which every version reads: "openssl crl -in crl.pem -outform der -out crl.der".',
   }),
   'revocation/crl-file-several': row<List & { count: number }>({
     severity: 'warning',
     meaning: 'The file holds several lists. All are used here; etcd reads the first and ignores the others.',
     source: `Go crypto/x509 ParseCRL; ${CHECK_CRL}`,
-    message: ({ origin, count }) => `${origin} holds ${String(count)} CRLs, of which etcd would read the first only.`,
-    remedy: () => 'Give etcd one full CRL that lists everything; it takes a single file with a single list.',
+    message: ({ origin, count }) => `${origin} holds ${String(count)} CRLs, of which etcd reads only the first.`,
+    remedy: () => 'Give etcd one full CRL: it reads a single file with a single list.',
   }),
   'revocation/serial-listed': row<{ serialNumber: string; lists: { origin: string; why: string }[] }>({
     severity: 'warning',
     meaning:
-      'The certificate is not revoked, but a list that does not speak of it names its serial number. etcd compares nothing else: neither issuer nor signature nor dates.',
+      'The certificate is not revoked, but a list of another scope names its serial number. etcd compares only the number, not the issuer, signature or dates.',
     source: CHECK_CRL,
     refusals: [{ by: 'etcd', words: 'transport: certificate serial … revoked' }],
     message: ({ serialNumber, lists }, who) =>
-      `${who} is not revoked, but etcd would refuse it for its serial number ${serialNumber}, which is listed: ${lists.map(({ origin, why }) => `${origin} (${why})`).join(', ')}.`,
+      `${who} is not revoked, but etcd would refuse it for its serial number ${serialNumber}, which is in ${listed(lists.map(({ origin, why }) => `${origin} (${why})`))}.`,
     remedy: () =>
-      'Do not give etcd that list as --client-crl-file, or issue the certificate anew with another serial number.',
+      'Do not give etcd that list as --client-crl-file, or reissue the certificate with another serial number.',
   }),
 }

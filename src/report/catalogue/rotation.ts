@@ -1,41 +1,41 @@
-/** Findings about going over from one set of credentials to the next while a client lives. */
+/** Findings about switching from one set of credentials to the next while the client runs. */
 import { row } from '../row.js'
+import { listed } from '../words.js'
 
 export const rotation = {
   'rotation/source-failed': row<{ origin: string; detail: string }>({
     severity: 'error',
-    meaning:
-      'The source could not hand out credentials, for a reason of its own. The client goes on with those that it has.',
+    meaning: 'The source failed to return credentials. The client continues with the previous ones.',
     source: 'CredentialSource.load() and watch()',
-    message: ({ origin, detail }) => `The credentials of ${origin} could not be had: ${detail}.`,
-    remedy: ({ origin }) => `Repair ${origin}, then call client.tls.rotate(), or let the source change again.`,
+    message: ({ origin, detail }) => `Could not load credentials from ${origin}: ${detail}.`,
+    remedy: ({ origin }) => `Fix ${origin}, then call client.tls.rotate(), or wait for the next change of the source.`,
   }),
   'rotation/not-proved': row<{ origin: string; endpoints: string[] }>({
     severity: 'error',
     meaning:
-      'No endpoint could be proved with the new credentials, so they are not used; the client goes on with those that it has.',
-    source: 'the option preflight: one proved endpoint is enough, none is too few',
+      'The new credentials could not be verified against any endpoint, so they are not used. The client continues with the previous ones.',
+    source: 'the option preflight: at least one endpoint must be verified',
     message: ({ origin, endpoints }) =>
-      `The credentials from ${origin} are refused, because none of ${endpoints.join(', ')} could be proved with them.`,
+      `The credentials from ${origin} are refused, because they could not be verified against any endpoint: ${listed(endpoints)}.`,
     remedy: () =>
-      'The findings beside this one say why, endpoint by endpoint. A new CA has to stand in the servers’ --trusted-ca-file, and etcd reads that only at its start.',
+      'Fix the other findings of this report, which name the cause for each endpoint. If the CA is new, add it to the servers’ --trusted-ca-file and restart etcd, which reads that file only at its start.',
   }),
   'rotation/unproved': row<{ origin: string; endpoints: string[] }>({
     severity: 'warning',
     meaning:
-      'New credentials are in use without a proof: no endpoint answered, and none was connected with the old ones either.',
-    source: 'the option preflight: one proved endpoint is enough, none is too few',
+      'New credentials are in use without verification: no endpoint answered, and none was connected with the old ones.',
+    source: 'the option preflight: at least one endpoint must be verified',
     message: ({ origin, endpoints }) =>
-      `The credentials from ${origin} are in use unproved: none of ${endpoints.join(', ')} answered.`,
-    remedy: () => 'Bring an endpoint back; it is dialled with the new credentials.',
+      `The credentials from ${origin} are in use without verification, because no endpoint answered: ${listed(endpoints)}.`,
+    remedy: () => 'Start an endpoint again. The client dials it with the new credentials.',
   }),
   'rotation/endpoint-left-behind': row<{ endpoint: string; detail: string }>({
     severity: 'warning',
     meaning:
-      'An endpoint that was connected could not be proved with the new credentials, while another one was. Its old connection ends, and it is dialled again.',
-    source: 'a renewed identity that keeps old connections is no revocation',
+      'An endpoint that was connected could not be verified with the new credentials, while another one was. Its old connection is closed, and it is dialled again.',
+    source: 'a renewed identity that keeps old connections is not a revocation',
     message: ({ endpoint, detail }) => `${endpoint} is not connected with the new credentials: ${detail}`,
     remedy: ({ endpoint }) =>
-      `client.tls.endpoints says what is wrong with ${endpoint}; once that is mended, it is connected by itself.`,
+      `Fix the findings that client.tls.endpoints lists for ${endpoint}. The client then reconnects automatically.`,
   }),
 }

@@ -1,11 +1,12 @@
 /** Findings about key usage and extended key usage, and what etcd asks beyond TLS. */
 import { type NoDetails, row } from '../row.js'
+import { listed } from '../words.js'
 
 export const usage = {
   'usage/extended-key-usage-missing': row<{ wanted: string[]; missing: string[]; found: string[] }>({
     severity: 'error',
     meaning:
-      'The extended key usage does not allow what the certificate is used for. etcd logs "certificate specifies an incompatible key usage" and answers alert 42, Node says INVALID_PURPOSE. Peers need serverAuth and clientAuth, since each member dials the others.',
+      'The extended key usage does not allow what the certificate is used for. etcd logs "certificate specifies an incompatible key usage" and sends alert 42; Node reports INVALID_PURPOSE. Peers need serverAuth and clientAuth, since each member dials the others.',
     source: 'RFC 5280 section 4.2.1.12; etcd issue #9785; Go crypto/x509 VerifyOptions.KeyUsages',
     refusals: [
       { by: 'Go', words: 'x509: certificate specifies an incompatible key usage' },
@@ -16,8 +17,8 @@ export const usage = {
       { by: 'OpenSSL', words: 'unsuitable certificate purpose' },
     ],
     message: ({ missing, found }, who) =>
-      `${who} lacks ${missing.join(' and ')} in its extended key usage; it has ${found.join(', ')}.`,
-    remedy: ({ wanted }) => `Issue it anew with "extendedKeyUsage = ${wanted.join(', ')}".`,
+      `${who} does not have ${listed(missing)} in its extended key usage; it has ${listed(found)}.`,
+    remedy: ({ wanted }) => `Reissue it with "extendedKeyUsage = ${wanted.join(', ')}".`,
   }),
   'usage/extended-key-usage-nested': row<{ missing: string; found: string[] }>({
     severity: 'error',
@@ -31,8 +32,8 @@ export const usage = {
       { by: 'OpenSSL', words: 'unsuitable certificate purpose' },
     ],
     message: ({ missing, found }, who) =>
-      `${who} limits the certificates below it to ${found.join(', ')}, which leaves out ${missing}.`,
-    remedy: () => 'Issue the CA certificate anew without extendedKeyUsage, or with serverAuth and clientAuth.',
+      `${who} limits the certificates below it to ${listed(found)}, which does not include ${missing}.`,
+    remedy: () => 'Reissue the CA certificate without extendedKeyUsage, or with serverAuth and clientAuth.',
   }),
   'usage/gateway-client-auth-missing': row<{ found: string[] }>({
     severity: 'warning',
@@ -44,20 +45,20 @@ export const usage = {
       { by: 'Go', words: 'x509: certificate specifies an incompatible key usage' },
     ],
     message: (_, who) =>
-      `${who} has serverAuth but not clientAuth: etcd's gateway dials itself with this certificate as a client, and will answer 503.`,
+      `${who} has serverAuth but not clientAuth. etcd's gateway, which presents it as a client, answers 503.`,
     remedy: () =>
-      'Issue it anew with "extendedKeyUsage = serverAuth, clientAuth"; or give etcd --client-cert-file and --client-key-file with a clientAuth certificate; or turn the gateway off with --enable-grpc-gateway=false.',
+      'Reissue it with "extendedKeyUsage = serverAuth, clientAuth". Or start etcd with --client-cert-file and --client-key-file of a clientAuth certificate, or with --enable-grpc-gateway=false.',
   }),
   'usage/gateway-client-auth-nested': row<{ found: string[] }>({
     severity: 'warning',
     meaning:
-      'A CA that limits what stands below it to serverAuth takes clientAuth from its server certificates, whatever they say themselves. etcd’s gRPC gateway presents the server certificate as its client certificate and fails with 503; gRPC clients are not affected.',
+      'A CA that limits the certificates below it to serverAuth removes clientAuth from its server certificates, even if they list it. etcd’s gRPC gateway presents the server certificate as its client certificate and fails with 503; gRPC clients are not affected.',
     source: 'Go crypto/x509 checkChainForKeyUsage; etcd issues #9785 and #9398',
     refusals: [{ by: 'Go', words: 'x509: certificate specifies an incompatible key usage' }],
     message: ({ found }, who) =>
-      `${who} limits the certificates below it to ${found.join(', ')}: etcd's gateway, which dials itself with the server certificate as a client, will answer 503.`,
+      `${who} limits the certificates below it to ${listed(found)}. etcd's gateway, which presents the server certificate as a client, answers 503.`,
     remedy: () =>
-      'Issue the CA certificate anew without extendedKeyUsage, or with serverAuth and clientAuth; or turn the gateway off with --enable-grpc-gateway=false.',
+      'Reissue the CA certificate without extendedKeyUsage, or with serverAuth and clientAuth. Or start etcd with --enable-grpc-gateway=false.',
   }),
   'usage/any-extended-key-usage': row<NoDetails>({
     severity: 'error',
@@ -69,41 +70,40 @@ export const usage = {
       { by: 'OpenSSL', words: 'unsuitable certificate purpose' },
     ],
     message: (_, who) => `${who} relies on anyExtendedKeyUsage, which Node refuses for a server.`,
-    remedy: () => 'Issue it anew with "extendedKeyUsage = serverAuth, clientAuth".',
+    remedy: () => 'Reissue it with "extendedKeyUsage = serverAuth, clientAuth".',
   }),
   'usage/any-extended-key-usage-broad': row<NoDetails>({
     severity: 'warning',
-    meaning: 'anyExtendedKeyUsage allows every purpose there is, which no member or client of etcd needs.',
+    meaning: 'anyExtendedKeyUsage allows every purpose. No member or client of etcd needs that.',
     source: 'RFC 5280 section 4.2.1.12',
-    message: (_, who) => `${who} may be used for anything (anyExtendedKeyUsage).`,
-    remedy: () =>
-      'Issue it with "extendedKeyUsage = clientAuth" (a member: serverAuth, clientAuth) when it is renewed.',
+    message: (_, who) => `${who} is valid for every purpose (anyExtendedKeyUsage).`,
+    remedy: () => 'Use "extendedKeyUsage = clientAuth" (for a member: serverAuth, clientAuth) at the next renewal.',
   }),
   'usage/extended-key-usage-absent': row<NoDetails>({
     severity: 'info',
-    meaning: 'Without an extended key usage the certificate may be used for anything, as server and as client.',
+    meaning: 'A certificate without an extended key usage is valid for every purpose, as server and as client.',
     source: 'RFC 5280 section 4.2.1.12',
-    message: (_, who) => `${who} has no extended key usage: it may be used for anything.`,
-    remedy: () => 'Say what it is for when it is renewed.',
+    message: (_, who) => `${who} has no extended key usage, so it is valid for every purpose.`,
+    remedy: () => 'Add "extendedKeyUsage = clientAuth" (for a member: serverAuth, clientAuth) at the next renewal.',
   }),
   'usage/extended-key-usage-critical': row<NoDetails>({
     severity: 'info',
     meaning: 'A critical extended key usage is allowed but unusual; the public web PKI forbids it.',
     source: 'CA/Browser Forum Baseline Requirements 7.1.2.7.10',
     message: (_, who) => `${who} marks its extended key usage as critical.`,
-    remedy: () => 'Leave the mark out when it is renewed.',
+    remedy: () => 'Remove "critical" from extendedKeyUsage at the next renewal.',
   }),
   'usage/anchor-extended-key-usage': row<{ found: string[] }>({
     severity: 'info',
     meaning: 'The trust anchor carries an extended key usage, which limits everything below it in Go and OpenSSL.',
     source: 'CA/Browser Forum Baseline Requirements 7.1.2.1',
-    message: ({ found }, who) => `${who} is a root with an extended key usage (${found.join(', ')}).`,
-    remedy: () => 'Leave it out of the next root: it limits whatever is issued below.',
+    message: ({ found }, who) => `${who} is a root with an extended key usage (${listed(found)}).`,
+    remedy: () => 'Omit extendedKeyUsage in the next root: it limits every certificate below.',
   }),
   'usage/cert-sign-missing': row<{ found: string[] }>({
     severity: 'error',
     meaning:
-      'The CA’s key usage does not allow it to sign certificates. To OpenSSL, and so to Node, it is not the issuer then.',
+      'The CA’s key usage does not allow it to sign certificates. OpenSSL, and so Node, does not accept it as the issuer.',
     source: 'RFC 5280 section 6.1.4 (n)',
     refusals: [
       { by: 'Go', words: 'x509: invalid signature: parent certificate cannot sign this kind of certificate' },
@@ -112,16 +112,15 @@ export const usage = {
       { by: 'OpenSSL', words: 'unable to get local issuer certificate' },
       { by: 'OpenSSL', words: 'key usage does not include certificate signing' },
     ],
-    message: ({ found }, who) =>
-      `${who} issued a certificate, but its key usage (${found.join(', ')}) lacks keyCertSign.`,
-    remedy: () => 'Issue the CA certificate anew with "keyUsage = critical, keyCertSign, cRLSign".',
+    message: ({ found }, who) => `${who} issued a certificate, but its key usage (${listed(found)}) lacks keyCertSign.`,
+    remedy: () => 'Reissue the CA certificate with "keyUsage = critical, keyCertSign, cRLSign".',
   }),
   'usage/cert-sign-without-ca': row<NoDetails>({
     severity: 'warning',
     meaning: 'keyCertSign without CA:TRUE has no effect and breaks RFC 5280.',
     source: 'RFC 5280 section 4.2.1.3',
     message: (_, who) => `${who} has keyCertSign in its key usage although it is not a CA.`,
-    remedy: () => 'Leave keyCertSign out when it is renewed.',
+    remedy: () => 'Remove keyCertSign from keyUsage at the next renewal.',
   }),
   'usage/digital-signature-missing': row<{ found: string[] }>({
     severity: 'error',
@@ -133,20 +132,20 @@ export const usage = {
       { by: 'OpenSSL', words: 'unsuitable certificate purpose' },
     ],
     message: ({ found }, who) =>
-      `${who} has a key usage (${found.join(', ')}) without digitalSignature, which a TLS server needs.`,
-    remedy: () => 'Issue it anew with "keyUsage = critical, digitalSignature" (and keyEncipherment for an RSA key).',
+      `${who} has a key usage (${listed(found)}) without digitalSignature, which a TLS server needs.`,
+    remedy: () => 'Reissue it with "keyUsage = critical, digitalSignature" (and keyEncipherment for an RSA key).',
   }),
   'usage/netscape-type-unsuited': row<NoDetails>({
     severity: 'error',
     meaning:
-      'The certificate carries nsCertType, which came before extendedKeyUsage, and it does not say "server". OpenSSL, and so Node, still looks at it; Go does not.',
+      'The certificate carries nsCertType, the predecessor of extendedKeyUsage, without "server". OpenSSL, and so Node, still checks it; Go does not.',
     source: 'OpenSSL purpose check (ns_reject); x509v3_config(5), Netscape Certificate Type',
     refusals: [
       { by: 'Node', words: 'INVALID_PURPOSE' },
       { by: 'OpenSSL', words: 'unsuitable certificate purpose' },
     ],
-    message: (_, who) => `${who} carries the Netscape certificate type, which does not say that it is a server's.`,
-    remedy: () => 'Issue it anew without nsCertType; extendedKeyUsage says what it is for.',
+    message: (_, who) => `${who} has a Netscape certificate type (nsCertType) without "server".`,
+    remedy: () => 'Reissue it without nsCertType.',
   }),
   'usage/key-usage-unsuited': row<{ found: string[] }>({
     severity: 'warning',
@@ -155,14 +154,14 @@ export const usage = {
     source: 'RFC 8446 section 4.4.2.2; OpenSSL ssl_check_srvr_ecc_cert_and_alg',
     refusals: [{ by: 'Node', words: 'ERR_SSL_ECC_CERT_NOT_FOR_SIGNING' }],
     message: ({ found }, who) =>
-      `${who} has a key usage (${found.join(', ')}) without digitalSignature, which TLS 1.3 requires (RFC 8446 section 4.4.2.2).`,
+      `${who} has a key usage (${listed(found)}) without digitalSignature, which TLS 1.3 requires (RFC 8446 section 4.4.2.2).`,
     remedy: () => 'Issue it with "keyUsage = critical, digitalSignature" when it is renewed.',
   }),
   'usage/key-usage-absent': row<NoDetails>({
     severity: 'info',
-    meaning: 'A CA without key usage may use its key for anything.',
+    meaning: 'A CA without a key usage can use its key for every purpose.',
     source: 'RFC 5280 section 4.2.1.3',
     message: (_, who) => `${who} is a CA without a key usage.`,
-    remedy: () => 'Add "keyUsage = critical, keyCertSign, cRLSign" when the CA is renewed.',
+    remedy: () => 'Add "keyUsage = critical, keyCertSign, cRLSign" at the next renewal of the CA.',
   }),
 }

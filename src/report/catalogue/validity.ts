@@ -5,7 +5,7 @@ export const validity = {
   'validity/expired': row<{ notAfter: Date; at: Date; ago: string }>({
     severity: 'error',
     meaning:
-      'The certificate’s time is over. etcd answers alert 45, Node says CERT_HAS_EXPIRED, Go "certificate has expired or is not yet valid".',
+      'The certificate has expired. etcd sends alert 45, Node reports CERT_HAS_EXPIRED, Go "certificate has expired or is not yet valid".',
     source: 'RFC 5280 section 4.1.2.5',
     refusals: [
       { by: 'Go', words: 'x509: certificate has expired or is not yet valid: current time … is after …' },
@@ -16,7 +16,7 @@ export const validity = {
       { by: 'OpenSSL', words: 'certificate has expired' },
     ],
     message: ({ notAfter, ago }, who) => `${who} expired on ${notAfter.toISOString()}, ${ago} ago.`,
-    remedy: () => 'Renew it; if it should still be valid, check the clock of this machine.',
+    remedy: () => 'Renew it. If it should still be valid, check the clock of this machine ("date -u").',
   }),
   'validity/last-second': row<{ notAfter: Date; at: Date } & UsageDetails>({
     severity: refusedByGoAlone,
@@ -24,11 +24,11 @@ export const validity = {
       'The certificate is in its last second. RFC 5280 counts that second. Go, and so etcd, refuses it as soon as the moment of notAfter is over; OpenSSL, and so Node, refuses it during the whole second.',
     source: 'Go crypto/x509 verify.go, Certificate.isValid (NotAfter); OpenSSL X509_cmp_time; RFC 5280 section 4.1.2.5',
     message: ({ notAfter }, who) => `${who} is in its last second: it expires on ${notAfter.toISOString()}.`,
-    remedy: () => 'Renew it now.',
+    remedy: () => 'Renew it now, or automate the renewal (see renewDirectory and fromAuthority).',
   }),
   'validity/not-yet-valid': row<{ notBefore: Date; at: Date; ahead: string }>({
     severity: 'error',
-    meaning: 'The certificate’s time has not begun. etcd answers alert 45, which reads "certificate expired".',
+    meaning: 'The certificate is not valid yet. etcd sends alert 45, which means "certificate expired".',
     source: 'RFC 5280 section 4.1.2.5',
     refusals: [
       { by: 'Go', words: 'x509: certificate has expired or is not yet valid: current time … is before …' },
@@ -38,8 +38,9 @@ export const validity = {
       { by: 'Node', words: 'ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED' },
       { by: 'OpenSSL', words: 'certificate is not yet valid' },
     ],
-    message: ({ notBefore, ahead }, who) => `${who} is valid only from ${notBefore.toISOString()}, in ${ahead}.`,
-    remedy: () => 'Check the clocks of this machine and of the one that issued it; else issue it anew.',
+    message: ({ notBefore, ahead }, who) => `${who} is not valid before ${notBefore.toISOString()}, in ${ahead}.`,
+    remedy: () =>
+      'Compare "date -u" on this machine and on the one that issued it, and set the clock that is wrong. Otherwise reissue it.',
   }),
   'validity/clock-suspect': row<{ at: Date; earliest: Date }>({
     severity: 'warning',
@@ -47,7 +48,7 @@ export const validity = {
     source: 'etcd issue #9398 and others',
     message: ({ at, earliest }) =>
       `All certificates of the path begin after ${at.toISOString()}, the first on ${earliest.toISOString()}: the clock of this machine is probably slow.`,
-    remedy: () => 'Set the clock ("timedatectl"), then try again.',
+    remedy: () => 'Set the clock ("timedatectl set-ntp true"), then try again.',
   }),
   'validity/inverted': row<{ notBefore: Date; notAfter: Date }>({
     severity: 'error',
@@ -55,28 +56,29 @@ export const validity = {
     source: 'RFC 5280 section 4.1.2.5',
     message: ({ notBefore, notAfter }, who) =>
       `${who} ends on ${notAfter.toISOString()}, before it begins on ${notBefore.toISOString()}.`,
-    remedy: () => 'Issue it anew with notAfter behind notBefore.',
+    remedy: () => 'Reissue it with notAfter later than notBefore.',
   }),
   'validity/expires-soon': row<{ notAfter: Date; left: string }>({
     severity: 'warning',
-    meaning: 'The certificate ends within the warning window.',
+    meaning: 'The certificate expires within the warning period.',
     source: 'RFC 5280 section 4.1.2.5',
     message: ({ notAfter, left }, who) => `${who} expires on ${notAfter.toISOString()}, in ${left}.`,
-    remedy: () => 'Renew it now.',
+    remedy: () => 'Renew it now, or automate the renewal (see renewDirectory and fromAuthority).',
   }),
   'validity/outlives-issuer': row<{ notAfter: Date; issuerNotAfter: Date; issuer: string }>({
     severity: 'warning',
-    meaning: 'The certificate promises to live longer than its issuer; it dies with the issuer.',
+    meaning: 'The certificate is valid for longer than its issuer. It becomes invalid when the issuer expires.',
     source: 'RFC 5280 section 6.1.3 (a)(2)',
     message: ({ notAfter, issuerNotAfter, issuer }, who) =>
-      `${who} lasts until ${notAfter.toISOString()}, but its issuer "${issuer}" only until ${issuerNotAfter.toISOString()}.`,
-    remedy: () => 'Renew the CA before that day, and keep lifetimes inside the issuer’s.',
+      `${who} is valid until ${notAfter.toISOString()}, but its issuer "${issuer}" only until ${issuerNotAfter.toISOString()}.`,
+    remedy: () => 'Renew the issuer before that date. Issue certificates that expire before their issuer.',
   }),
   'validity/lifetime-long': row<{ days: number }>({
     severity: 'warning',
-    meaning: 'A leaf that lives for more than 825 days is a key that nobody practises to replace.',
+    meaning:
+      'A leaf is valid for more than 825 days. A key that is rarely replaced stays in use for long after a leak.',
     source: 'CA/Browser Forum Baseline Requirements 6.3.2 (as advice)',
     message: ({ days }, who) => `${who} is valid for ${String(days)} days.`,
-    remedy: () => 'Issue for a year or less and renew automatically.',
+    remedy: () => 'Issue certificates for a year or less, and renew them automatically.',
   }),
 }

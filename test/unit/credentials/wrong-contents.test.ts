@@ -63,14 +63,14 @@ function changed(): string {
 const instead = 'instead-of-certificate'
 const rows: Row[] = [
   ['a request as cert', 'cert', `credentials/request-${instead}`, () => ({ cert: csr() }), /openssl x509 -req -in/],
-  ['a request as ca', 'ca', `credentials/request-${instead}`, () => ({ ca: csr() }), /Give the CA certificates/],
-  ['a request as key', 'key', 'key/none', () => ({ key: csr() }), /Give the private key/],
-  ['a CRL as cert', 'cert', `credentials/crl-${instead}`, () => ({ cert: crl.pem }), /belongs into "crl"/],
-  ['a CRL as ca', 'ca', `credentials/crl-${instead}`, () => ({ ca: crl.pem }), /belongs into "crl"/],
+  ['a request as ca', 'ca', `credentials/request-${instead}`, () => ({ ca: csr() }), /Pass the CA certificates/],
+  ['a request as key', 'key', 'key/none', () => ({ key: csr() }), /Pass the private key/],
+  ['a CRL as cert', 'cert', `credentials/crl-${instead}`, () => ({ cert: crl.pem }), /the CRL as "crl"/],
+  ['a CRL as ca', 'ca', `credentials/crl-${instead}`, () => ({ ca: crl.pem }), /the CRL as "crl"/],
   ['a CRL in DER as ca', 'ca', 'pem/der', () => ({ ca: crl.der }), /openssl crl -inform der/],
-  ['a public key as cert', 'cert', `credentials/public-key-${instead}`, () => ({ cert: spki() }), /Give the cert/],
-  ['a public key as ca', 'ca', `credentials/public-key-${instead}`, () => ({ ca: spki() }), /Give the CA/],
-  ['a public key as key', 'key', 'key/public-key-instead', () => ({ key: spki() }), /cannot sign/],
+  ['a public key as cert', 'cert', `credentials/public-key-${instead}`, () => ({ cert: spki() }), /Pass the cert/],
+  ['a public key as ca', 'ca', `credentials/public-key-${instead}`, () => ({ ca: spki() }), /Pass the CA/],
+  ['a public key as key', 'key', 'key/public-key-instead', () => ({ key: spki() }), /when it was generated/],
   ['PKCS#7 as cert', 'cert', 'pem/pkcs7', () => ({ cert: pkcs7() }), /openssl pkcs7 -print_certs -in/],
   ['PKCS#7 as ca', 'ca', 'pem/pkcs7', () => ({ ca: pkcs7() }), /openssl pkcs7 -print_certs -in/],
   [
@@ -114,18 +114,18 @@ const rows: Row[] = [
     'cert',
     `credentials/key-${instead}`,
     () => ({ cert: otherLeaf.keyPem }),
-    /belongs into "key"/,
+    /the private key as "key"/,
   ],
   [
     'the certificate also as key',
     'key',
     'credentials/certificate-instead-of-key',
     () => ({ key: chain }),
-    /Give the file with the private key/,
+    /Pass the file with the private key/,
   ],
-  ['the CA key as ca', 'ca', `credentials/key-${instead}`, () => ({ ca: root.keyPem }), /Give the CA certificates/],
-  ['a key among CAs', 'ca', 'credentials/key-in-ca-file', () => ({ ca: root.pem + root.keyPem }), /make a new CA/],
-  ['a request among CAs', 'ca', 'credentials/block-refused', () => ({ ca: root.pem + csr() }), /Take the block/],
+  ['the CA key as ca', 'ca', `credentials/key-${instead}`, () => ({ ca: root.keyPem }), /Pass the CA certificates/],
+  ['a key among CAs', 'ca', 'credentials/key-in-ca-file', () => ({ ca: root.pem + root.keyPem }), /create a new CA/],
+  ['a request among CAs', 'ca', 'credentials/block-refused', () => ({ ca: root.pem + csr() }), /Remove the block/],
   [
     'CA and certificate swapped',
     null,
@@ -217,7 +217,7 @@ const rows: Row[] = [
     'key',
     'key/passphrase-missing',
     () => ({ key: encrypted() }),
-    /"passphrase" option/,
+    /option "passphrase"/,
   ],
   [
     'a wrong passphrase',
@@ -284,7 +284,7 @@ const rows: Row[] = [
     'crl',
     'revocation/crl-malformed',
     () => ({ crl: pem('X509 CRL', crl.der.subarray(0, 80)) }),
-    /Make the CRL anew/,
+    /Create the CRL again/,
   ],
 ]
 

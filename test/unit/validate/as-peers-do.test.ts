@@ -135,7 +135,7 @@ describe('the authority that a certificate names by serial number', () => {
     expect(codesOf(judge(keyed(8n)))).toEqual(['chain/authority-differs@0'])
     expect(codesOf(judge(keyed(7n, 'Other Root')))).toEqual(['chain/authority-differs@0'])
     expect(judge(keyed(8n, 'Other Root'))[0]?.message).toContain(
-      'asks for an issuer with the serial number 08, issued by "CN=Other Root", and',
+      'names an issuer with the serial number 08, issued by "CN=Other Root", but',
     )
   })
 

@@ -42,9 +42,9 @@ describe('what is said of a revoked certificate', () => {
   it('is since when, why, and by which list', () => {
     const { message, remedy, details, certificate } = revokedBy({ date, reason: 1 })
     expect(message).toBe(
-      'The certificate "CN=etcd-0" was revoked on 2024-05-06T07:08:09.000Z (keyCompromise), says crls[1].',
+      'The certificate "CN=etcd-0" was revoked on 2024-05-06T07:08:09.000Z (keyCompromise), according to crls[1].',
     )
-    expect(remedy).toBe('Use another certificate; a revoked one stays revoked.')
+    expect(remedy).toBe('Issue a new certificate with a new key. A revoked certificate stays revoked.')
     expect(details).toEqual({
       serialNumber: leaf.x509().serialNumber,
       reason: 'keyCompromise',
@@ -57,7 +57,7 @@ describe('what is said of a revoked certificate', () => {
   })
 
   it('is nothing of a reason where there is none', () => {
-    expect(revokedBy({ date }).message).toContain('2024-05-06T07:08:09.000Z, says')
+    expect(revokedBy({ date }).message).toContain('2024-05-06T07:08:09.000Z, according to')
     expect(revokedBy({ date }).details.reason).toBeNull()
   })
 
@@ -114,7 +114,7 @@ describe('what is said of a revoked certificate', () => {
   it('is since when the key may have been in wrong hands', () => {
     const { message, details } = revokedBy({ reason: 1, extensions: [invalidityDate(date)] })
     expect(details.invalidSince).toEqual(date)
-    expect(message).toContain('in wrong hands since 2024-05-06')
+    expect(message).toContain('compromised since 2024-05-06')
   })
 })
 
@@ -172,7 +172,7 @@ describe('what is said of lists', () => {
       extensions: [issuingDistributionPoint({ name: [directoryName('Lists')], onlyUserCerts: true })],
     })
     expect(findingOf(details, 'revocation/crl-scope').message).toBe(
-      'No CRL says anything about the certificate "CN=etcd-0": crls[1] covers only certificates that name the distribution point CN=Lists.',
+      'No CRL covers the certificate "CN=etcd-0": crls[1] covers only certificates that name the distribution point CN=Lists.',
     )
   })
 
@@ -235,7 +235,7 @@ describe('what is said of lists', () => {
     expect(report.ok).toBe(true)
     const { message, refusals } = findingOf(report.findings, 'revocation/serial-listed')
     expect(message).toContain(
-      `serial number ${leaf.x509().serialNumber}, which is listed: crls[1] (the list is of another CA)`,
+      `serial number ${leaf.x509().serialNumber}, which is in crls[1] (the list is of another CA)`,
     )
     expect(refusals).toEqual([{ by: 'etcd', words: 'transport: certificate serial … revoked' }])
   })

@@ -422,7 +422,7 @@ test('formatDirectory: a tree of who signed whom, keys with their modes, then th
     '',
     'warning: directory/key-without-certificate',
     '  The key odd.key (ECDSA P-256) belongs to no certificate in this folder.',
-    '  Fix: Find its certificate by "openssl pkey -in odd.key -pubout", or remove the key where nothing uses it.',
+    '  Fix: Find its certificate by "openssl pkey -in odd.key -pubout", or remove the key if nothing uses it.',
     '',
     '1 warning',
   ])

@@ -113,6 +113,8 @@ describe('a comment', () => {
 
 it('a formatted report lists what is suppressed, with its reason', async () => {
   const report = await lint(LAB, { ignore: [{ code: CODE, reason: REASON }] })
-  expect(formatReport(report, { width: 120 })).toContain(`Suppressed:\n  error ${CODE} at listen-client-urls (line 2:1): ${REASON}`)
+  expect(formatReport(report, { width: 120 })).toContain(
+    `Suppressed:\n  error ${CODE} at listen-client-urls (line 2:1): ${REASON}`,
+  )
   expect(formatReport(report, { oneLine: true })).toContain('1 suppressed')
 })

@@ -1,0 +1,104 @@
+/**
+ * Details for every code of the catalogue, made from the schema of the report: typical ones, and the extremes that a type
+ * allows. So a row is tried with values that nobody thought of when it was written.
+ */
+import { readFileSync } from 'node:fs'
+
+interface Schema {
+  readonly type?: string
+  readonly format?: string
+  readonly $ref?: string
+  readonly const?: unknown
+  readonly enum?: readonly unknown[]
+  readonly oneOf?: readonly Schema[]
+  readonly anyOf?: readonly Schema[]
+  readonly items?: Schema
+  readonly properties?: Readonly<Record<string, Schema>>
+  readonly required?: readonly string[]
+}
+
+interface Alternative {
+  readonly properties: { readonly code: Schema; readonly details: Schema }
+}
+
+/** How values are made where the schema leaves a choice. */
+export interface Manner {
+  /** The text for a property. */
+  readonly text: (property: string, index: number) => string
+  /** How many entries a list has. */
+  readonly entries: number
+  readonly number: number
+  readonly flag: boolean
+  /** Whether what may be null, or absent, is. */
+  readonly isNull: boolean
+}
+
+/** The details of each code, as one schema each. */
+function schemas(): Map<string, Schema> {
+  const file = new URL('../../docs/report.schema.json', import.meta.url)
+  const schema = JSON.parse(readFileSync(file, 'utf8')) as {
+    $defs: { finding: { allOf: [unknown, { oneOf: Alternative[] }] } }
+  }
+  const alternatives = schema.$defs.finding.allOf[1].oneOf
+  return new Map(
+    alternatives.flatMap(({ properties: { code, details } }) =>
+      (code.enum ?? [code.const]).map((each) => [String(each), details] as const),
+    ),
+  )
+}
+
+const CERTIFICATE = {
+  role: 'leaf',
+  index: 0,
+  subject: 'CN=etcd-0',
+  serialNumber: '0A',
+  fingerprint256: 'AA',
+  origin: 'tls.crt',
+}
+
+/** Every value that a schema allows where it lists them; one value where it does not. */
+function valuesOf(schema: Schema, property: string, manner: Manner, index = 0): unknown[] {
+  const { const: only, enum: listed, oneOf, anyOf, $ref, type, format, items, properties } = schema
+  if (only !== undefined) return [only]
+  if (listed !== undefined) return [...listed]
+  const alternatives = oneOf ?? anyOf
+  if (alternatives !== undefined) {
+    const nullable = alternatives.some((each) => each.type === 'null')
+    if (nullable && manner.isNull) return [null]
+    return alternatives
+      .filter((each) => each.type !== 'null')
+      .flatMap((each) => valuesOf(each, property, manner, index))
+  }
+  if ($ref !== undefined) return [CERTIFICATE]
+  switch (type) {
+    case 'string':
+      return format === 'date-time' ? [new Date('2026-03-01T12:00:00Z')] : [manner.text(property, index)]
+    case 'number':
+      return [manner.number]
+    case 'boolean':
+      return [manner.flag]
+    case 'null':
+      return [null]
+    case 'array':
+      return [Array.from({ length: manner.entries }, (_, i) => valuesOf(items ?? {}, property, manner, i)[0])]
+    default:
+      return properties === undefined ? [{}] : objectsOf(schema, manner, index)
+  }
+}
+
+/** One object for each value of each property, the others at their first one. */
+function objectsOf({ properties = {}, required = [] }: Schema, manner: Manner, index: number): object[] {
+  const entries = Object.entries(properties)
+    .filter(([name]) => !manner.isNull || required.includes(name))
+    .map(([name, schema]) => [name, valuesOf(schema, name, manner, index)] as const)
+  const first = Object.fromEntries(entries.map(([name, [value]]) => [name, value]))
+  const others = entries.flatMap(([name, [, ...more]]) => more.map((value) => ({ ...first, [name]: value })))
+  return [first, ...others]
+}
+
+/** Details of every code in one manner: code and details. */
+export function sampleDetails(manner: Manner): [code: string, details: object][] {
+  return [...schemas()].flatMap(([code, schema]) =>
+    objectsOf(schema, manner, 0).map((details): [string, object] => [code, details]),
+  )
+}

@@ -1,0 +1,75 @@
+/** The words of every row of the catalogue, with typical details and with the extremes that their types allow. */
+import { describe, expect, it } from 'vitest'
+import { catalogue } from '../../../src/report/catalogue.js'
+import { finding } from '../../support/finding.js'
+import { type Manner, sampleDetails } from '../../support/sample-details.js'
+import { ref } from './sample.js'
+
+const TYPICAL: Manner = { text: () => 'etcd-0', entries: 2, number: 2, flag: true, isNull: false }
+/** Numbered texts, so that the entries of a list can be counted in a sentence. */
+const numbered: Manner['text'] = (property, index) => `${property}-${String(index)}`
+const MANNERS: readonly (readonly [name: string, manner: Manner])[] = [
+  ['typical details', TYPICAL],
+  ['texts that begin with a vowel', { ...TYPICAL, text: () => 'ECDSA', flag: false, number: 1, entries: 1 }],
+  ['texts that begin with a consonant', { ...TYPICAL, text: () => 'DSA', flag: false, number: 0 }],
+  ['empty lists', { ...TYPICAL, entries: 0 }],
+  ['nothing where nothing is allowed', { ...TYPICAL, isNull: true, entries: 1 }],
+  ['nothing and empty lists', { ...TYPICAL, isNull: true, entries: 0, flag: false }],
+  ['long lists', { ...TYPICAL, text: numbered, entries: 60 }],
+  ['long texts', { ...TYPICAL, text: () => 'x'.repeat(5000), entries: 60, number: Number.MAX_SAFE_INTEGER }],
+]
+const MOST_CHARACTERS = 600
+const MOST_LISTED = 5
+
+/** Commands stand in quotation marks; a comma or a dot in them is theirs. */
+const withoutCommands = (text: string): string => text.replaceAll(/"[^"]*"|`[^`]*`/g, '""')
+
+const FAULTS: readonly (readonly [what: string, pattern: RegExp])[] = [
+  ['an article that does not fit', /\b[Aa] (?:[aei]|o(?!ne)|un(?!i)|[AEIO]|RSA|X\.509|HTTP|HTML|SSH|MD5)/],
+  ['an article that does not fit', /\b[Aa]n (?:[bcdfgjklmpqrstvwxyz]|h(?!o(?:ur|nest))|DSA)/],
+  ['two spaces', / {2}/],
+  ['a space before a comma or a stop', / [,;!?)]| [.:](?!\w)/],
+  ['a space after a bracket', /\( /],
+  ['an empty enumeration', /(?<!\w)\(\)|: *[,;)]|: *\.(?!\w)/],
+  ['a value of JavaScript', /undefined|\bnull\b|NaN|\[object|Infinity/],
+  ['a mark of punctuation twice', /(?<!\.)\.\.(?!\.)|,,|;;|\. *\./],
+]
+
+/** Messages and remedies that a test finds wrong, by their codes. */
+function faulty(manner: Manner, isWrong: (text: string) => boolean): string[] {
+  const found = sampleDetails(manner).flatMap(([code, details]) => {
+    const made = finding(code as 'file/missing', details as { file: string }, ref())
+    return (['message', 'remedy'] as const)
+      .filter((part) => isWrong(made[part]))
+      .map((part) => `${code} ${part}: ${made[part].slice(0, 300)}`)
+  })
+  return [...new Set(found)]
+}
+
+it('every code has details to try', () => {
+  expect(new Set(sampleDetails(TYPICAL).map(([code]) => code))).toEqual(new Set(Object.keys(catalogue)))
+})
+
+describe.each(MANNERS)('a message or remedy with %s', (_, manner) => {
+  it.each(FAULTS)('does not have %s', (_, pattern) => {
+    expect(faulty(manner, (text) => pattern.test(withoutCommands(text)))).toEqual([])
+  })
+
+  it('is a sentence', () => {
+    expect(faulty(manner, (text) => !/^\S.*[.…]$/s.test(text))).toEqual([])
+  })
+
+  it(`has at most ${String(MOST_CHARACTERS)} characters, but for a path or a command of that length in a remedy`, () => {
+    const isLong = (text: string): boolean => text.length > MOST_CHARACTERS && !/x{240}[^…]/.test(text)
+    expect(faulty(manner, isLong)).toEqual([])
+  })
+
+  it(`lists at most ${String(MOST_LISTED)} values`, () => {
+    expect(
+      faulty(manner, (text) => {
+        const names = [...new Set(text.match(/\b\w+-\d+\b/g))].map((entry) => entry.replace(/-\d+$/, ''))
+        return names.some((name) => names.filter((other) => other === name).length > MOST_LISTED)
+      }),
+    ).toEqual([])
+  })
+})
