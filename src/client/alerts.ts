@@ -57,7 +57,12 @@ export function explainAlert(alert: number, context: AlertContext): Finding {
     const last = chain[chain.length - 1] ?? chain[0]
     const listed = authorities?.some((each) => each.equals(last.issuer) || each.equals(last.subject)) ?? null
     const accepts = authorities?.map(String) ?? null
-    return finding('handshake/client-ca-unknown', { ...details, issuer: String(last.issuer), accepts, listed }, leaf)
+    const { trustAnchors, clientAnchors = [] } = accepted.credentials
+    const notSent = [...trustAnchors, ...clientAnchors].some(
+      (each) => !each.isSelfIssued && each.subject.equals(last.issuer),
+    )
+    const issuer = String(last.issuer)
+    return finding('handshake/client-ca-unknown', { ...details, issuer, accepts, listed, notSent }, leaf)
   }
   const aboutUs = ABOUT_US.get(alert)
   if (aboutUs === 'handshake/client-certificate-refused') {

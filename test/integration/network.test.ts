@@ -51,7 +51,11 @@ describe('an address that swallows packets', () => {
     expect(late.own).toBeLessThan(1500)
     const { findings } = (await attempt).details.report
     expect(errorCodes(findings)).toEqual(['endpoint/connect-timeout'])
-    expect(findingOf(findings, 'endpoint/connect-timeout').details).toEqual({ endpoint: hole.endpoint, timeout: 1000 })
+    expect(findingOf(findings, 'endpoint/connect-timeout').details).toEqual({
+      endpoint: hole.endpoint,
+      address: '127.0.0.1',
+      timeout: 1000,
+    })
   })
 
   it('beside an etcd that is well: it holds up neither the start nor a call, and is told', async () => {

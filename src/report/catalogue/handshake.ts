@@ -43,6 +43,8 @@ export const handshake = {
       accepts: string[] | null
       /** Whether that issuer is among them, by name; null where the server did not say. */
       listed: boolean | null
+      /** Whether that issuer is an intermediate whose certificate stands in the CA file and was not sent. */
+      notSent: boolean
     }
   >({
     severity: 'error',
@@ -56,10 +58,12 @@ export const handshake = {
     ],
     message: ({ endpoint, alert, issuer, accepts, listed }, who) =>
       `${who} is refused by ${endpoint}: it does not trust its issuer "${issuer}" (alert ${String(alert)}, unknown CA). ${acceptance(accepts, listed)}`,
-    remedy: ({ listed }) =>
-      listed === true
-        ? 'Compare the keys of the two CAs of that name: "openssl x509 -noout -ext authorityKeyIdentifier -in client.crt" must show the subjectKeyIdentifier of a CA in etcd’s --trusted-ca-file. Have the certificate issued by that CA, or add the other CA to the file and restart etcd, which reads it only at start.'
-        : 'Compare "openssl x509 -noout -issuer -ext authorityKeyIdentifier -in client.crt" with the certificates in etcd’s --trusted-ca-file. Present a certificate of one of those CAs, with its intermediates in the same file; or add the CA to that file and restart etcd, which reads it only at start.',
+    remedy: ({ issuer, listed, notSent }) =>
+      notSent
+        ? `Append the certificate of the intermediate "${issuer}" to the certificate file: it stands in the CA file alone, and only the certificate file is sent to the server.`
+        : listed === true
+          ? 'Compare the keys of the two CAs of that name: "openssl x509 -noout -ext authorityKeyIdentifier -in client.crt" must show the subjectKeyIdentifier of a CA in etcd’s --trusted-ca-file. Have the certificate issued by that CA, or add the other CA to the file and restart etcd, which reads it only at start.'
+          : 'Compare "openssl x509 -noout -issuer -ext authorityKeyIdentifier -in client.crt" with the certificates in etcd’s --trusted-ca-file. Present a certificate of one of those CAs, with its intermediates in the same file; or add the CA to that file and restart etcd, which reads it only at start.',
   }),
   'handshake/client-certificate-expired': row<
     AlertDetails & {

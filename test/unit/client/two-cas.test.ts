@@ -6,7 +6,7 @@ import { Certificate } from '../../../src/x509/certificate.js'
 import { mintedCredentials, mintPki } from '../../support/etcd.js'
 import { mintCa, type Minted, mintLeaf } from '../../support/mint.js'
 import { alertingPeer, emptyAnswer, grpcPeer, type Peer, serverTls } from '../../support/peers.js'
-import { refused } from '../../support/refused.js'
+import { findingOf, refused } from '../../support/refused.js'
 
 const servers = mintPki('Server CA')
 const clientCa = mintCa({ subject: 'Client CA' })
@@ -42,6 +42,20 @@ describe('two CAs', () => {
     const swapped = { ...given, trustAnchors: given.clientAnchors }
     expect((await client.tls.rotate(swapped)).findings.map(({ code }) => code)).toContain('chain/issuer-not-found')
     expect((await client.tls.rotate(given)).ok).toBe(true)
+  })
+
+  it('an intermediate that stands in the CA file alone is named', async () => {
+    await using server = await alertingPeer(48)
+    const intermediate = mintCa({ subject: 'Intermediate', issuer: servers.root })
+    const leaf = mintLeaf({ subject: 'app', usages: ['clientAuth'], issuer: intermediate })
+    const credentials = mintedCredentials({ leaf, trust: [intermediate, servers.root] })
+    const connecting = createSecureClient({ endpoints: server.endpoint, credentials })
+    const { report } = (await refused(connecting, 'ERR_HANDSHAKE_FAILED')).details
+    const found = findingOf(report.findings, 'handshake/client-ca-unknown')
+    expect(found.details).toMatchObject({ issuer: 'CN=Intermediate', notSent: true })
+    expect(found.remedy).toMatch(
+      /^Append the certificate of the intermediate "CN=Intermediate" to the certificate file/,
+    )
   })
 
   it.each([
