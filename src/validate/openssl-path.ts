@@ -105,10 +105,21 @@ function choose(
   return last
 }
 
+/** Kinds of key by signature algorithms that OpenSSL knows, and that are refused here (crypto/objects/obj_xref.txt). */
+const MORE_SIGNATURES: Readonly<Record<string, string>> = {
+  '1.2.840.113549.1.1.2': 'RSA',
+  '1.2.840.113549.1.1.14': 'RSA',
+  '1.2.840.113549.1.1.15': 'RSA',
+  '1.2.840.113549.1.1.16': 'RSA',
+  '1.2.840.10045.4.3.1': 'ECDSA',
+  '1.3.101.113': 'Ed448',
+}
+
 /** ossl_x509_likely_issued, of certificates whose names agree: key usage and signature are not looked at. */
 function mayHaveIssued(issuer: Certificate, child: Certificate): boolean {
-  const { signatureAlgorithm } = child
-  if ('unknown' in signatureAlgorithm || signatureAlgorithm.scheme.key !== issuer.publicKeyInfo.algorithm) return false
+  const { signatureAlgorithm: made } = child
+  const key = 'unknown' in made ? MORE_SIGNATURES[made.unknown] : made.scheme.key
+  if (key !== issuer.publicKeyInfo.algorithm) return false
   return keyIdentifiers(child, issuer).relation !== 'different' && !namesOtherAuthority(child, issuer)
 }
 

@@ -263,3 +263,10 @@ it('tells of a leaf that is trusted by itself: Node wants its issuer', () => {
   const report = validateChain({ leaf: leaf.der, trustAnchors: leaf.der }, { usage: 'server' })
   expect(codesOf(report.findings)).toEqual(['chain/anchor-not-self-signed@0'])
 })
+
+it('knows that OpenSSL takes a root for self-signed if its own kind of key made a signature with SHA-224', () => {
+  expect(codesOf(judge({ root: { key: 'rsa-2048', signature: 'rsa-sha224' } }))).toEqual([])
+  expect(codesOf(judge({ root: { innerSignature: 'rsa-sha224', outerSignature: 'rsa-sha224' } }))).toEqual([
+    'chain/anchor-not-self-signed@2',
+  ])
+})
