@@ -188,8 +188,7 @@ export async function lintMember(read: ReadMember, context: LintContext): Promis
   )
   // What this version passes over cannot have the wrong type.
   const ofText = read.findings.filter(
-    ({ code, details }) =>
-      code !== 'config/value-type' || !('option' in details) || !unknown.has(details.option),
+    ({ code, details }) => code !== 'config/value-type' || !('option' in details) || !unknown.has(details.option),
   )
   const all = distinct([...ofText, ...found, ...unresolved, ...smallKeysAreOne(member, ofFiles)])
   const container = containerFiles(member, read, context.readFiles)

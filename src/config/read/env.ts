@@ -8,7 +8,7 @@ import { finding } from './finding.js'
 import { guessedOption, isProtection, meantByValue, meantByWords } from './meaning.js'
 import { GONE, nearest } from './nearest.js'
 import { judgeOtherText } from './other-values.js'
-import { type OtherName, type ReadOption, textOption } from './read-option.js'
+import { betweenQuotes, type OtherName, type ReadOption, textOption } from './read-option.js'
 import { type ConfigText, Lines } from './text.js'
 import { LITERAL_DOLLAR, type Word } from './words.js'
 
@@ -105,8 +105,12 @@ export function readVariables(variables: readonly Variable[]): EnvReading {
   let unknown = 0
   // The last of several is in force, as in a process.
   const byName = new Map(variables.map((each) => [each.name, each]))
-  for (const { name, value, place, isGuess } of byName.values()) {
+  for (const { name, value: written, place, isGuess: isMeant } of byName.values()) {
     const row = rowOfVariable(name)
+    const inner = row === undefined && !OTHERS.has(name) ? null : betweenQuotes(written)
+    const value = inner ?? written
+    const isGuess = inner === null ? isMeant : true
+    if (inner !== null) findings.push(finding('config/quotes-in-value', { ...place, value: inner }))
     if (row !== undefined) {
       // Etcd takes an empty variable as one that is not set (pkg/flags/flag.go, setFlagFromEnv).
       if (value !== '') {

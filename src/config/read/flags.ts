@@ -8,7 +8,7 @@ import { KNOWN_FLAGS } from './known-names.js'
 import { guessedOption, meantByValue, meantByWords } from './meaning.js'
 import { GONE, NAMES_OF_OTHERS, nearest, own } from './nearest.js'
 import { isSwitch, judgeOtherText } from './other-values.js'
-import { type OtherName, type ReadOption, textOption } from './read-option.js'
+import { betweenQuotes, type OtherName, type ReadOption, textOption } from './read-option.js'
 
 /** A word of the command line, and where it stands. */
 export interface Argument {
@@ -151,8 +151,13 @@ class FlagsReader {
       count = 2
     }
     if (value === undefined) return [before, count]
+    const inner = betweenQuotes(value)
+    if (inner !== null && (row !== undefined || other !== undefined)) {
+      this.tell(finding('config/quotes-in-value', { ...place, value: inner }))
+      value = inner
+    }
     if (row !== undefined) {
-      const option = (isGuess ? guessedOption : textOption)(row, value, 'flags', place)
+      const option = (isGuess || inner !== null ? guessedOption : textOption)(row, value, 'flags', place)
       if (option !== null) this.options.push(option)
     }
     if (other !== undefined) for (const each of judgeOtherText(other, value, place)) this.tell(each)

@@ -101,6 +101,13 @@ export function textOption(row: EtcdOptionRow, text: string, form: ConfigForm, p
   return { row, text, values: entriesOf(row, text), isList: false, form, place }
 }
 
+/** What is between two quotes that are part of a value; null for a value without them. */
+export function betweenQuotes(text: string): string | null {
+  const [first = ''] = text
+  const isQuoted = text.length > 1 && (first === '"' || first === "'") && text.endsWith(first)
+  return isQuoted ? text.slice(1, -1) : null
+}
+
 export function entriesOf(row: EtcdOptionRow, text: string): string[] {
   if (text === '') return []
   return LISTS.has(row.kind) ? text.split(',').map((entry) => entry.trim()) : [text]

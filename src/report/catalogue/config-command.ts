@@ -50,6 +50,15 @@ export const configCommand = {
       `${placed(details)} has no value${details.next === null ? '' : `, so etcd takes the next flag, "${details.next}", for it`}.`,
     remedy: ({ option }) => `Write ${option}=VALUE.`,
   }),
+  'config/quotes-in-value': row<ConfigPlace & { value: string }>({
+    severity: 'error',
+    meaning:
+      'Quotes are part of a value. Only a shell and systemd take them off: in a list of Compose, in the arguments of a pod and in a file of variables of Docker, etcd receives them.',
+    source:
+      'Compose specification, environment and command as lists; docker-run(1) --env-file; Kubernetes API, args; etcd 3.5.16, run',
+    message: (details) => `${placed(details)} begins and ends with quotes, which etcd receives as part of the value.`,
+    remedy: ({ value }) => `Write ${value} without these quotes, or put the quotes around the whole entry.`,
+  }),
   'config/variable-not-expanded': row<ConfigPlace & { names: string[] }>({
     severity: 'error',
     meaning:

@@ -179,7 +179,8 @@ describe('files of variables', () => {
       { flags: Buffer.from(`docker\0run\0--env-file=${file}\0quay.io/coreos/etcd\0`) },
       { unit: `[Service]\nExecStart=/usr/bin/docker run --env-file ${file} quay.io/coreos/etcd\n` },
     ]) {
-      const { settings, isWhole } = await readMember(config, { readFiles: true, root: null })
+      const { settings, isWhole, findings } = await readMember(config, { readFiles: true, root: null })
+      expect(findings.map(({ code }) => code)).toEqual(['config/quotes-in-value'])
       expect([isWhole, settings.side('client', 'listenUrls').isSet, settings.server('dataDir').text]).toEqual([
         true,
         false,
@@ -219,5 +220,29 @@ describe('a variable within an argument of a unit', () => {
     const config = { unit: `[Service]\nEnvironment=IP=10.0.0.1\nExecStart=/bin/sh -c 'exec etcd --name=a-$IP'\n` }
     const { settings, findings } = await readMember(config, { readFiles: false, root: null })
     expect([settings.server('name').text, findings]).toEqual(['a-10.0.0.1', []])
+  })
+})
+
+describe('quotes that are part of a value', () => {
+  it('are one finding each, and the value is read as it is meant', async () => {
+    const compose =
+      'services: {etcd: {image: etcd, command: [\'--listen-client-urls="http://127.0.0.1:2379"\'], environment: [\'ETCD_ADVERTISE_CLIENT_URLS="http://127.0.0.1:2379"\']}}\n'
+    const pod = "kind: Pod\nspec: {containers: [{image: etcd, args: ['--name=\\'e1\\'']}]}\n".replaceAll("\\'", "''")
+    const codes = async (manifest: string): Promise<string[]> => {
+      const { findings } = await lintEtcdConfig({ manifest }, { readFiles: false })
+      return findings.filter(({ severity }) => severity !== 'info').map(({ code }) => code)
+    }
+    expect(await codes(compose)).toEqual(['config/quotes-in-value', 'config/quotes-in-value'])
+    expect(await codes(pod)).toEqual(['config/quotes-in-value'])
+    expect(await namesOf({ manifest: pod })).toEqual(['e1'])
+  })
+
+  it('are none where a shell or systemd takes them off', async () => {
+    const { findings } = await readMember(
+      { unit: '[Service]\nExecStart=/usr/bin/etcd "--name=e1" --data-dir="/d"\n' },
+      { readFiles: false, root: null },
+    )
+    expect(findings).toEqual([])
+    expect(await namesOf({ flags: `etcd --name='e1'` })).toEqual(['e1'])
   })
 })
