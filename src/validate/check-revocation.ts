@@ -30,8 +30,25 @@ export function checkRevocation(
   context: Context,
   notes: Notebook,
 ): void {
+  const [leaf] = path
+  if (
+    path.length === 1 &&
+    leaf !== undefined &&
+    crls.length > 0 &&
+    anchors.some((each) => each.equals(leaf.certificate))
+  ) {
+    tellOwnAnchor(leaf, crls, context, notes)
+    return
+  }
   const isAsked = crls.length > 0 || context.revocation === 'require'
   if (isAsked && path.at(-1)?.role === 'anchor') new RevocationCheck(path, crls, { anchors, context, notes }).run()
+}
+
+/** A leaf that is its own anchor: nothing revokes it, but Node requires a CRL of it as of any other. */
+function tellOwnAnchor(leaf: Place, crls: readonly Crl[], { usage }: Context, notes: Notebook): void {
+  if (usage !== 'server') return
+  const given = [...new Set(crls.map(({ issuer }) => issuer.toString()))].slice(0, MAX_ISSUERS_SHOWN)
+  notes.add(leaf, 'revocation/no-crl', { issuer: leaf.certificate.issuer.toString(), given })
 }
 
 /** Other trust anchors of the issuer's name by whose keys a list is verified, and issuers of lists that a finding names. */
@@ -78,6 +95,7 @@ class RevocationCheck {
     }
     for (const crl of this.lists) if (!this.signers.has(crl)) this.judgeUnsigned(crl)
     for (const subject of this.path.slice(0, -1)) this.judgeSubject(subject)
+    if (this.context.usage === 'server') this.judgeAnchor()
     this.tellOfLists()
     warnOfEtcd(this.path, this.lists, this.signers, this.revoked, this.notes)
   }
@@ -177,6 +195,21 @@ class RevocationCheck {
       const given = [...new Set(this.lists.map(({ issuer }) => issuer.toString()))].slice(0, MAX_ISSUERS_SHOWN)
       this.notes.add(subject, code, { issuer: certificate.issuer.toString(), given })
     }
+  }
+
+  /** Node checks the trust anchor, too, against its own CRLs: whether they cover it by its distribution points. */
+  private judgeAnchor(): void {
+    const anchor = this.path.at(-1)
+    const sources = (anchor && this.signed.get(anchor)?.sources) ?? []
+    if (anchor?.certificate.isSelfIssued !== true || sources.length === 0) return
+    const covered = new Set(
+      sources.flatMap(({ list }) => {
+        const coverage = coverageOf(list, anchor.certificate, 'server')
+        return 'only' in coverage ? [] : coverage.reasons
+      }),
+    )
+    const missing = REVOCATION_REASONS.filter((reason) => !covered.has(reason))
+    if (covered.size > 0 && missing.length > 0) this.notes.add(anchor, 'revocation/crl-reasons-incomplete', { missing })
   }
 
   /**

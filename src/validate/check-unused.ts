@@ -1,5 +1,6 @@
 /** Certificates that the path does not use and Go cannot read: etcd reads all that it is given or sent. */
 import type { Certificate } from '../x509/certificate.js'
+import { ExtensionId } from '../x509/extensions.js'
 import type { Finding, FindingCode } from '../report/finding.js'
 import { checkEncoding } from './check-form.js'
 import { checkForGo } from './check-go.js'
@@ -75,6 +76,7 @@ function reasonOf(place: Place, usage: Usage): string | null {
   if (bad !== undefined) return `it has the malformed name constraint "${bad.value}"`
   if ((algorithm === 'RSA' || algorithm === 'Ed25519') && !place.certificate.hasUsualKey)
     return `the parameters of its ${algorithm} key are unusual`
+  if (extensions.isCritical(ExtensionId.authorityInfoAccess)) return 'it marks authorityInfoAccess as critical'
   const own = new Notebook()
   checkEncoding(place, own)
   checkForGo(place, usage, own)

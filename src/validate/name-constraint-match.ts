@@ -244,9 +244,12 @@ function mailboxParts(text: string): { local: string; host: string } | null {
   return at > 0 && (plain.test(local) || quoted.test(local)) && isPlainDnsName(host) ? { local, host } : null
 }
 
-/** The host of a URI's authority; null for none, or for an IP address, which URI constraints do not know. */
+/**
+ * The host of a URI's authority; null for none, or for an IP address, which URI constraints do not know. Null with a user, too,
+ * whom OpenSSL takes for a part of the host (crypto/x509/v3_ncons.c, nc_uri).
+ */
 function uriHost(text: string): string | null {
-  const authority = /^[a-z][a-z0-9+.-]*:\/\/(?:[^/?#@]*@)?([^/?#:@[\]]+)(?::\d*)?(?:[/?#]|$)/i.exec(text)
+  const authority = /^[a-z][a-z0-9+.-]*:\/\/([^/?#:@[\]]+)(?::\d*)?(?:[/?#]|$)/i.exec(text)
   const host = authority?.[1]
   return host === undefined || parseIp(host) !== null || !isPlainDnsName(host) ? null : host
 }

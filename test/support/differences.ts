@@ -210,7 +210,7 @@ export const STRICTER: readonly Difference[] = [
   {
     code: 'name-constraints/name-unreadable',
     peers: GO,
-    why: 'Go reads an empty DNS name, and a mailbox with escapes outside of quotes or without a host.',
+    why: 'Go reads an empty DNS name, a mailbox with escapes outside of quotes or without a host, and a URI with a user.',
   },
   {
     code: 'name-constraints/unprocessed',

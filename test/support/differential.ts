@@ -90,13 +90,17 @@ function refuses({ verdicts }: Outcome, witness: Witness): boolean {
 export function causes(findings: readonly Finding[]): Finding[] {
   const errors = findings.filter(({ severity }) => severity === 'error')
   const unreadable = errors.some(({ code }) => code === 'certificate/malformed')
-  return errors.filter(({ code }) => !unreadable || !FOLLOW.has(code))
+  const hasOddKey = errors.some(({ code }) => code === 'key/unsupported')
+  return errors.filter(
+    ({ code }) => !(unreadable && FOLLOW.has(code)) && !(hasOddKey && code === 'revocation/crl-algorithm-unsupported'),
+  )
 }
 
 const FOLLOW: ReadonlySet<FindingCode> = new Set([
   'chain/issuer-not-found',
   'chain/no-trust-anchors',
   'chain/root-not-trusted',
+  'chain/circle',
 ])
 
 /**

@@ -107,8 +107,6 @@ describe('names that can be compared', () => {
     uri('https://example.com:/'),
     uri('https://example.com?x'),
     uri('https://example.com#x'),
-    uri('https://user:secret@example.com/'),
-    uri('https://@example.com'),
     uri('a://b'),
     uri('a1+.-b://c'),
     ip('10.0.0.1'),
@@ -136,6 +134,9 @@ describe('names that can be compared', () => {
     email('"a\\"@example.com'),
     email('me@*.example.com'),
     email('me@'),
+    // OpenSSL takes the user for a part of the host.
+    uri('https://user:secret@example.com/'),
+    uri('https://@example.com'),
     uri('urn:uuid:1'),
     uri('etcd'),
     uri('//example.com'),

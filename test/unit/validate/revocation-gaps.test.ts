@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { validateChain, type ValidateChainOptions } from '../../../src/validate/index.js'
 import { codesOf, detailsOf, inputOf, mintChain } from '../../support/judge-chain.js'
 import { codesOfLists } from '../../support/judge-lists.js'
-import { mintCa, mintCrl, type Minted, mintLeaf } from '../../support/mint.js'
+import { distributionPoints, mintCa, mintCrl, type Minted, mintLeaf, uri } from '../../support/mint.js'
 import { findingOf } from '../../support/refused.js'
 
 const chain = mintChain()
@@ -87,5 +87,28 @@ describe('a CRL that another key of the same CA signed', () => {
   it('is an error if no trusted key signed it', () => {
     const stranger = mintCrl({ issuer: mintCa({ subject: 'Test Root' }), extensions: [] }).der
     expect(codesOf(judged(stranger).findings)).toEqual(['revocation/crl-signature-invalid@1'])
+  })
+})
+
+describe('what Node also asks of a server', () => {
+  it('is a CRL of a leaf that is its own anchor', () => {
+    const own = mintLeaf({ subject: 'etcd-0' })
+    const judged = (usage: 'client' | 'server'): string[] =>
+      codesOf(
+        validateChain({ leaf: own.der, trustAnchors: [own.der], crls: [listBy(root)] }, { usage }).findings,
+        'warning',
+      ).filter((code) => code.startsWith('revocation/'))
+    expect(judged('server')).toEqual(['revocation/no-crl@0'])
+    expect(judged('client')).toEqual([])
+  })
+
+  it('is every reason of the distribution point, also of the anchor', () => {
+    const reasons = distributionPoints([{ name: [uri('http://crl.test/a.crl')], reasons: [1] }])
+    const limited = mintChain({ root: { extensions: [reasons] } })
+    const crls = [listBy(limited.root), listBy(limited.intermediate)]
+    const codes = (usage: 'client' | 'server'): string[] =>
+      codesOf(validateChain({ ...inputOf(limited), crls }, { usage }).findings)
+    expect(codes('server')).toEqual(['revocation/crl-reasons-incomplete@2'])
+    expect(codes('client')).toEqual([])
   })
 })
