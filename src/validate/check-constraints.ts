@@ -64,9 +64,16 @@ export function checkPathLength(
     const allowed = place.certificate.extensions.basicConstraints?.pathLength ?? null
     // Go counts every certificate between the CA and the leaf (crypto/x509 verify.go, Certificate.isValid).
     const between = place.index - 1
-    if (allowed !== null && below > allowed) notes.add(place, 'constraints/path-too-long', { allowed, found: below })
+    const subjects = (): string[] => path.slice(1, place.index).map(({ certificate }) => certificate.subject.toString())
+    if (allowed !== null && below > allowed)
+      notes.add(place, 'constraints/path-too-long', { allowed, found: below, intermediates: subjects() })
     else if (allowed !== null && between > allowed)
-      notes.add(place, 'constraints/path-too-long-for-go', { allowed, found: between, usage })
+      notes.add(place, 'constraints/path-too-long-for-go', {
+        allowed,
+        found: between,
+        intermediates: subjects(),
+        usage,
+      })
     if (place.role === 'intermediate' && !place.certificate.isSelfIssued) below++
   }
   if (below > maxIntermediates) {

@@ -1,5 +1,14 @@
 /** Findings about basic constraints: who may issue, and how long a path may be. */
 import { type NoDetails, refusedByGoAlone, row, type UsageDetails } from '../row.js'
+import { quoted } from '../words.js'
+
+/** A path length that the CA sets and the path exceeds. */
+export interface PathLength {
+  allowed: number
+  found: number
+  /** Subjects of the CA certificates below it, that of the leaf's issuer first. */
+  intermediates: string[]
+}
 
 export const constraints = {
   'constraints/not-a-ca': row<{ reason: 'no basicConstraints' | 'CA:FALSE' }>({
@@ -17,7 +26,7 @@ export const constraints = {
     remedy: () =>
       'Reissue the certificate below it from a CA, or reissue this one with "basicConstraints = critical, CA:TRUE" if it is to be a CA.',
   }),
-  'constraints/path-too-long': row<{ allowed: number; found: number }>({
+  'constraints/path-too-long': row<PathLength>({
     severity: 'error',
     meaning: 'The CA limits how many intermediates may stand below it, and there are more.',
     source: 'RFC 5280 section 4.2.1.9',
@@ -26,18 +35,19 @@ export const constraints = {
       { by: 'Node', words: 'PATH_LENGTH_EXCEEDED' },
       { by: 'OpenSSL', words: 'path length constraint exceeded' },
     ],
-    message: ({ allowed, found }, who) =>
-      `${who} allows ${String(allowed)} intermediate CA${allowed === 1 ? '' : 's'} below it, and the path has ${String(found)}.`,
-    remedy: () => 'Issue from a CA higher up, or give the CA a larger path length.',
+    message: ({ allowed, found, intermediates }, who) =>
+      `${who} allows ${String(allowed)} intermediate CA${allowed === 1 ? '' : 's'} below it, and the path has ${String(found)}: ${quoted(intermediates)}.`,
+    remedy: ({ found }) =>
+      `Reissue the leaf from a CA higher up, or reissue this CA certificate with "pathlen:${String(found)}" or more.`,
   }),
-  'constraints/path-too-long-for-go': row<{ allowed: number; found: number } & UsageDetails>({
+  'constraints/path-too-long-for-go': row<PathLength & UsageDetails>({
     severity: refusedByGoAlone,
     meaning:
       'The CA limits how many intermediates may follow it, and self-issued CA certificates, such as a cross-certificate from the CA’s old key to its new key, exceed the limit. RFC 5280 and OpenSSL do not count self-issued certificates. Go, and so etcd, counts them.',
     source: 'Go crypto/x509 verify.go, Certificate.isValid (MaxPathLen); RFC 5280 section 4.2.1.9',
     refusals: [{ by: 'Go', words: 'x509: too many intermediates for path length constraint' }],
-    message: ({ allowed, found }, who) =>
-      `${who} allows ${String(allowed)} intermediate CA${allowed === 1 ? '' : 's'} below it, and Go counts ${String(found)}, self-issued certificates included; etcd refuses the path.`,
+    message: ({ allowed, found, intermediates }, who) =>
+      `${who} allows ${String(allowed)} intermediate CA${allowed === 1 ? '' : 's'} below it, and etcd, which counts self-issued certificates, refuses the path with ${String(found)}: ${quoted(intermediates)}.`,
     remedy: () => 'Trust the new CA certificate directly instead of the cross-certificate, or raise the path length.',
   }),
   'constraints/too-many-intermediates': row<{ allowed: number; found: number }>({

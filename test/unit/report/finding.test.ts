@@ -1,8 +1,10 @@
-import { refusedByGoAlone, refusedByOpensslAlone, refusedInTrustAnchors } from '../../../src/report/row.js'
 import { describe, expect, test } from 'vitest'
 import { catalogue } from '../../../src/report/catalogue.js'
 import { finding } from '../../support/finding.js'
+import { sampleDetails } from '../../support/sample-details.js'
 import { ref } from './sample.js'
+
+const SAMPLES = sampleDetails({ text: () => 'etcd-0', entries: 1, number: 1, flag: true, isNull: false })
 
 describe('finding', () => {
   test('takes severity, message and remedy from its row', () => {
@@ -36,8 +38,10 @@ describe('the catalogue', () => {
   test.each(Object.entries(catalogue))('%s is a full row', (code, row) => {
     expect(code).toMatch(/^[a-z0-9]+(-[a-z0-9]+)*\/[a-z0-9]+(-[a-z0-9]+)*$/)
     const { severity } = row
-    if (typeof severity === 'string') expect(['error', 'warning', 'info']).toContain(severity)
-    else expect([refusedByGoAlone, refusedByOpensslAlone, refusedInTrustAnchors]).toContain(severity)
+    const details = SAMPLES.filter(([each]) => each === code).map(([, each]) => each as never)
+    const found: unknown[] = typeof severity === 'string' ? [severity] : details.map((each) => severity(each))
+    expect(found).not.toEqual([])
+    for (const each of found) expect(['error', 'warning', 'info']).toContain(each)
     expect(row.meaning).toMatch(/^\S.{15,}\.$/s)
     expect(row.source).not.toBe('')
   })

@@ -129,9 +129,16 @@ describe('path lengths', () => {
     const findings = judgeBelow({ pathLength: 1 }, [{ pathLength: 0 }, {}])
     expect(codesOf(findings)).toEqual(['constraints/path-too-long@2', 'constraints/path-too-long@3'])
     expect(detailsOf(findings, 'constraints/path-too-long')).toEqual([
-      { allowed: 0, found: 1 },
-      { allowed: 1, found: 2 },
+      { allowed: 0, found: 1, intermediates: ['CN=CA 1'] },
+      { allowed: 1, found: 2, intermediates: ['CN=CA 1', 'CN=CA 0'] },
     ])
+  })
+
+  it('names the CA that sets the limit and those that exceed it', () => {
+    const [first] = judgeBelow({ pathLength: 0 }, [{}])
+    expect(first?.message).toBe(
+      'The CA certificate "CN=CA" allows 0 intermediate CAs below it, and the path has 1: "CN=CA 0".',
+    )
   })
 
   it('do not count a CA that is self-issued, as where it changes its key', () => {
