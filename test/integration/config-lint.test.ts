@@ -11,12 +11,17 @@ import type { ConfigInput } from '../../src/config/read/input.js'
 import type { Finding, FindingCode } from '../../src/report/finding.js'
 import { INSTALLED } from '../support/etcd-version.js'
 import { type EtcdProcess, isServed, serving, startEtcdProcess } from '../support/etcd-process.js'
-import { dns, ip, mintCa, mintLeaf } from '../support/mint.js'
+import { dns, ip, mintCa, mintCrl, mintLeaf } from '../support/mint.js'
 import { heldPorts } from '../support/ports.js'
 import { isSaid } from '../support/refusal-words.js'
 import { ask } from '../support/rendered-etcd.js'
 
 const { freePort } = heldPorts()
+
+const revokedClient = ((): { root: ReturnType<typeof mintCa>; client: ReturnType<typeof mintLeaf> } => {
+  const root = mintCa({ subject: 'Client CA' })
+  return { root, client: mintLeaf({ subject: 'root', usages: ['clientAuth'], issuer: root, serial: 4711n }) }
+})()
 
 let folder: string
 let ports: { client: number; peer: number }
@@ -133,6 +138,11 @@ const REFUSED: readonly (readonly [code: FindingCode, args: () => string[], word
     'bind: address already in use',
   ],
   ['config/argument-left-over', () => [...good(), '--auto-tls', 'true'], "'true' is not a valid flag"],
+  [
+    'config/quotes-in-value',
+    () => good({ 'listen-client-urls': `"https://127.0.0.1:${String(ports.client)}"` }),
+    'first path segment in URL cannot contain colon',
+  ],
   ['config/value-malformed', () => good({ 'heartbeat-interval': '0' }), '--heartbeat-interval must be >0'],
   ['config/value-malformed', () => good({ 'election-timeout': '0' }), '--election-timeout must be >0'],
   ['config/value-malformed', () => good({ 'election-timeout': '50001' }), '--election-timeout[50001ms] is too long'],
@@ -450,6 +460,42 @@ describe('etcd serves, and', () => {
       await serving(etcd)
       expect([code, await isServed(ports.client)]).toEqual([code, isOpen])
       await etcd.stop()
+    }
+  })
+
+  test('refuses every client if all CAs of clients have expired: config/cas-expired', async () => {
+    const day = 86_400_000
+    const expired = mintCa({
+      subject: 'Expired CA',
+      notBefore: new Date(Date.now() - 90 * day),
+      notAfter: new Date(Date.now() - day),
+    })
+    const client = mintLeaf({ subject: 'root', usages: ['clientAuth'], issuer: expired })
+    await write('expired.crt', expired.pem)
+    const flags = good({ 'trusted-ca-file': join(folder, 'expired.crt') })
+    const found = (await lint({ flags })).get('config/cas-expired')
+    expect(found?.severity).toBe('error')
+    await using etcd = start(flags)
+    await serving(etcd)
+    expect(await isServed(ports.client, { cert: client.pem, key: client.keyPem })).toBe(false)
+    expect(found?.refusals.map(({ words }) => isSaid(words, etcd.log()))).toEqual([true])
+  })
+
+  test('reads a CRL by the Go field of a file: config/crl-undocumented', async () => {
+    const { root, client } = revokedClient
+    await write('clients.crl', mintCrl({ issuer: root, revoked: [{ serial: 4711n }] }).pem)
+    await write('clients.crt', root.pem)
+    const text = (end: string): string => goodYaml({ end }).replace(join(folder, 'ca.crt'), join(folder, 'clients.crt'))
+    for (const [end, isLetIn] of [
+      ['', true],
+      [`ClientTLSInfo:\n  CRLFile: ${join(folder, 'clients.crl')}\n`, false],
+    ] as const) {
+      const yaml = text(end)
+      expect((await codesOf({ yaml })).includes('config/crl-undocumented')).toBe(!isLetIn)
+      await write('crl.yml', yaml)
+      await using etcd = start([`--config-file=${join(folder, 'crl.yml')}`])
+      await serving(etcd)
+      expect(await isServed(ports.client, { cert: client.pem, key: client.keyPem })).toBe(isLetIn)
     }
   })
 
