@@ -21,6 +21,7 @@ const UNREADABLE: Readonly<Partial<Record<FindingCode, string>>> = {
   'certificate/serial-negative': 'its serial number is negative',
   'san/uri-malformed': 'it carries a malformed URI',
 }
+const MAX_RSA_BITS = 8192
 /** Certificates of one list whose points are looked at, which costs as much as all the rest. A bundle has a few. */
 const MAX_POINTS = 200
 /** Most certificates that findings are made of. */
@@ -76,6 +77,9 @@ function reasonOf(place: Place, usage: Usage): string | null {
   if (bad !== undefined) return `it has the malformed name constraint "${bad.value}"`
   if ((algorithm === 'RSA' || algorithm === 'Ed25519') && !place.certificate.hasUsualKey)
     return `the parameters of its ${algorithm} key are unusual`
+  // Go reads a larger key in a CA file, and refuses to be sent one (crypto/tls checkKeySize).
+  if (place.role !== 'anchor' && algorithm === 'RSA' && (publicKeyInfo.modulusBits ?? 0) > MAX_RSA_BITS)
+    return `its RSA key has more than ${String(MAX_RSA_BITS)} bits`
   if (extensions.isCritical(ExtensionId.authorityInfoAccess)) return 'it marks authorityInfoAccess as critical'
   const own = new Notebook()
   checkEncoding(place, own)

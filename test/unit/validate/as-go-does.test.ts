@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { fromPem } from '../../../src/credentials/index.js'
 import { validateChain, validateCredentials, type Usage } from '../../../src/validate/index.js'
 import { inputOf, mintChain } from '../../support/judge-chain.js'
+import { bitString, integer, nullValue, oid, sequence } from '../../support/der-writer.js'
 import { dns, email, nameConstraints, newKey, subjectAltName, uri } from '../../support/mint.js'
 import { type MintedInput, mintRefused, REFUSED_BY_GO, UNREADABLE_ANCHORS } from '../../support/refused-by-go.js'
 
@@ -82,6 +83,20 @@ it('accepts an anchor that is not used and whose constraints Go reads, empty one
     ok: true,
     findings: [],
   })
+})
+
+it('reports a certificate that is sent and not used, with an RSA key of more than 8192 bits or critical authorityInfoAccess', () => {
+  const accessValue = sequence(sequence(oid('1.3.6.1.5.5.7.48.1'), uri('http://ocsp.example/')))
+  const access = { oid: '1.3.6.1.5.5.7.1.1', critical: true, value: accessValue }
+  const bits = Buffer.concat([Buffer.from([0, 0x80]), Buffer.alloc(2046, 1), Buffer.from([1])])
+  const large = sequence(
+    sequence(oid('1.2.840.113549.1.1.1'), nullValue()),
+    bitString(sequence(integer(bits), integer(65537))),
+  )
+  for (const sent of [{ extensions: [access] }, { spki: large }]) {
+    const { findings } = report(mintRefused({ sent }), 'client')
+    expect(findings.map(({ code }) => code)).toEqual(['chain/certificate-unreadable-to-go'])
+  }
 })
 
 it('reports an unreadable anchor that the path uses once, by its own finding', () => {
