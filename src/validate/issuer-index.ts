@@ -13,6 +13,9 @@ export interface Candidate {
 /** Most octets of different names that are compared by the rules of section 7.1: 100 for each of 2,600 names. */
 const MAX_FOLDED_OCTETS = 256 * 1024
 
+/** Most candidates in the orders that are kept. */
+const MAX_KEPT = 200_000
+
 /**
  * Finds issuers by subject. Names that are the same byte for byte are found through an index; only when those lead
  * nowhere are names compared by the rules of RFC 5280 section 7.1, which costs reading every name, once.
@@ -20,6 +23,9 @@ const MAX_FOLDED_OCTETS = 256 * 1024
 export class IssuerIndex {
   private readonly anchors: readonly Certificate[]
   private readonly byOctets = new Map<string, Candidate[]>()
+  private readonly sorted = new Map<Certificate, readonly Candidate[]>()
+  private readonly sortedFolded = new Map<Certificate, readonly Candidate[]>()
+  private kept = 0
   /** By the text that is the same for names that are the same by section 7.1; null until it is needed. */
   private byKey: Map<string, Candidate[]> | null = null
   /** Whether there were too many names to compare them all by section 7.1. */
@@ -35,11 +41,27 @@ export class IssuerIndex {
   /** Candidates of the issuer's name, the likeliest first: the key identifier that is asked for, anchors, the newest. */
   *issuersOf(certificate: Certificate): Generator<Candidate> {
     const wanted = certificate.issuer
-    yield* likeliestFirst(this.byOctets.get(wanted.octets) ?? [], certificate)
+    yield* this.ordered(this.sorted, this.byOctets.get(wanted.octets) ?? [], certificate)
     this.byKey ??= this.groupByKey()
     const sameName = this.byKey.get(wanted.key) ?? []
+    // Most often all are of the same octets.
+    if (sameName.length === (this.byOctets.get(wanted.octets)?.length ?? 0)) return
     const folded = sameName.filter((each) => each.certificate.subject.octets !== wanted.octets)
-    yield* likeliestFirst(folded, certificate)
+    yield* this.ordered(this.sortedFolded, folded, certificate)
+  }
+
+  /** A search that turns back asks for the issuers of one certificate thousands of times. */
+  private ordered(
+    known: Map<Certificate, readonly Candidate[]>,
+    candidates: readonly Candidate[],
+    child: Certificate,
+  ): readonly Candidate[] {
+    const before = known.get(child)
+    if (before !== undefined) return before
+    const ordered = likeliestFirst(candidates, child)
+    this.kept += ordered.length
+    if (this.kept <= MAX_KEPT) known.set(child, ordered)
+    return ordered
   }
 
   /** All candidates of the issuer's name by section 7.1, in the order in which they were given, the trusted ones first. */
