@@ -252,8 +252,7 @@ export const certificate = {
       { by: 'Go', words: 'x509: RSA key missing NULL parameters' },
     ],
     message: ({ algorithm, refusedBy }, who) => `${who} has a public key that ${refusedBy}: ${algorithm}.`,
-    remedy: () =>
-      'Generate an ECDSA P-256 key ("openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out new.key") and reissue the certificate for it.',
+    remedy: () => 'Generate an ECDSA P-256 key and reissue the certificate for it.',
   }),
   'key/size-unusual': row<{ algorithm: string }>({
     severity: 'warning',

@@ -88,7 +88,7 @@ export const lists = {
     ],
     message: ({ origin }) =>
       `The CRL ${origin} names one signature algorithm inside its signed part and another outside.`,
-    remedy: () => 'Create the CRL again with a standard tool ("openssl ca -gencrl -out crl.pem").',
+    remedy: () => 'Create the CRL again ("openssl ca -gencrl").',
   }),
   'revocation/crl-expired': row<List & { nextUpdate: Date }>({
     severity: 'error',
@@ -101,7 +101,7 @@ export const lists = {
     ],
     message: ({ origin, nextUpdate }) =>
       `The CRL ${origin} is out of date: the next one was due on ${nextUpdate.toISOString()}.`,
-    remedy: () => 'Create the current CRL ("openssl ca -gencrl -out crl.pem"), or fetch it from the CA.',
+    remedy: () => 'Fetch the current CRL from the CA.',
   }),
   'revocation/crl-not-yet-valid': row<List & { thisUpdate: Date }>({
     severity: 'error',
@@ -162,7 +162,7 @@ export const lists = {
     ],
     message: ({ origin, extension }) =>
       `The CRL ${origin} carries the critical extension ${extension}, which is not processed or must not be critical.`,
-    remedy: () => 'Create a full CRL without special extensions ("openssl ca -gencrl -out crl.pem").',
+    remedy: () => 'Create a full CRL without special extensions.',
   }),
   'revocation/crl-extension-malformed': row<Extension & { reason: string }>({
     severity: 'error',
@@ -174,14 +174,14 @@ export const lists = {
     ],
     message: ({ origin, extension, reason }) =>
       `The extension ${extension} of the CRL ${origin} cannot be read: ${reason}.`,
-    remedy: () => 'Create a full CRL without special extensions ("openssl ca -gencrl -out crl.pem").',
+    remedy: () => 'Create a full CRL without special extensions.',
   }),
   'revocation/crl-extension-duplicate': row<Extension>({
     severity: 'error',
     meaning: 'The list has the same extension twice, and readers differ on which of them counts.',
     source: 'RFC 5280 section 5.2; X.509 section 8',
     message: ({ origin, extension }) => `The CRL ${origin} has the extension ${extension} more than once.`,
-    remedy: () => 'Create the CRL again with a standard tool ("openssl ca -gencrl -out crl.pem").',
+    remedy: () => 'Create the CRL again ("openssl ca -gencrl").',
   }),
   'revocation/crl-extension-not-critical': row<Extension>({
     severity: 'warning',
