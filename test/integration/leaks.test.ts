@@ -146,8 +146,16 @@ interface Holdings {
   heap: number
 }
 
-/** @returns How many clients were made, and by how many bytes the heap grows for each time that it is done. */
+/**
+ * @returns How many clients were made, and by how many bytes the heap grows for each time that it is done. What seems to grow is
+ * done four times as often: what V8 takes on a busy machine does not grow with that, a leak does.
+ */
 async function grows(times: number, work: string): Promise<{ made: number; heap: number }> {
+  const measured = await measure(times, work)
+  return measured.heap < HEAP_NOISE ? measured : measure(4 * times, work)
+}
+
+async function measure(times: number, work: string): Promise<{ made: number; heap: number }> {
   const { stdout, stderr } = await run(`${HOLDINGS}; await repeat(${String(times)}, async (signal) => { ${work} })`)
   expect(stderr).toBe('')
   const { before, after, alive, made, heaps } = JSON.parse(stdout) as Record<'before' | 'after', Holdings> &
@@ -176,7 +184,7 @@ describe('sockets, handles, timers, listeners and heap do not grow', () => {
       await client[Symbol.asyncDispose]()
       return client`
     const { made, heap } = await grows(CLIENTS, work)
-    expect(made).toBe(CLIENTS)
+    expect([CLIENTS, 4 * CLIENTS]).toContain(made)
     expect(heap).toBeLessThan(HEAP_NOISE)
     expect(etcd.logs().filter((line) => /rejected connection|EOF/.test(line))).toEqual([])
   })

@@ -52,7 +52,7 @@ describe('a cluster without a leader', () => {
     const gone = await silentPeer()
     await gone[Symbol.asyncDispose]()
     for (let attempt = 0; attempt < 2; attempt += 1) {
-      const { details } = await refused(connect([peer, gone], { dialTimeout: '400ms' }), 'ERR_UNREACHABLE')
+      const { details } = await refused(connect([peer, gone], { dialTimeout: '2s' }), 'ERR_UNREACHABLE')
       expect(errorCodes(details.report.findings)).toEqual(['endpoint/no-quorum', 'endpoint/refused'])
       const { members } = findingOf(details.report.findings, 'endpoint/no-quorum').details as { members: object[] }
       expect(members).toMatchObject([
