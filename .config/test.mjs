@@ -15,7 +15,15 @@ import { ensureEtcdImage } from './lib/etcd-image.mjs'
 import { lifecycle, say, Stop } from './lib/lifecycle.mjs'
 import { run } from './lib/process.mjs'
 import { planRun } from './lib/test-run.mjs'
-import { ensureGnuTls, ensureGo, ensureHaproxy, ensureNetworkTools, ensureNginx, ensureSoftHsm, ensureTools } from './lib/tools.mjs'
+import {
+  ensureGnuTls,
+  ensureGo,
+  ensureHaproxy,
+  ensureNetworkTools,
+  ensureNginx,
+  ensureSoftHsm,
+  ensureTools,
+} from './lib/tools.mjs'
 import { closingLine, summary, verdict } from './lib/verdict.mjs'
 import { findVectors, howToGetVectors } from './lib/vectors.mjs'
 
