@@ -126,7 +126,8 @@ function readTitle(stream: ClientHttp2Stream, done: (title: string | null) => vo
     clearTimeout(timer)
     stream.close(constants.NGHTTP2_CANCEL)
     const page = Buffer.concat(pieces).toString('utf8', 0, MAX_PAGE)
-    done(/<title>\s*([^<]{1,200}?)\s*<\/title>/i.exec(page)?.[1] ?? null)
+    const title = /<title>([^<]{1,200})<\/title>/i.exec(page)?.[1]?.trim() ?? ''
+    done(title === '' ? null : title)
   }
   const timer = setTimeout(finish, PAGE_TIMEOUT)
   stream.on('data', (piece: Buffer) => {

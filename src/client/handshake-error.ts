@@ -71,6 +71,8 @@ function serverNameHint({ endpoint, name, failure, diagnosis }: FailedAttempt, f
     .filter(({ kind }) => kind === 'dns')
     .slice(0, MAX_NAMES)
     .map(({ value }) => value)
+  // Another server name would not help: that certificate covers none.
+  if (leaf !== undefined && covered.length === 0) return []
   return [
     finding('handshake/server-name', {
       endpoint: endpoint.url,

@@ -32,11 +32,11 @@ const MAX_RECEIVE_LENGTH = 4 * 1024 * 1024
  */
 const SETTLE_GRACE = 250
 
-/** What is known of the environment, by the codes of failures that it may explain. */
-const EXPLAINS: Readonly<Partial<Record<FindingCode, RegExp>>> = {
-  'environment/proxy': /endpoint\/(?:refused|name-not-found|lookup-timeout|connect-|silent|reset)/,
-  'environment/extra-cas': /chain\/.*handshake\/server-certificate-refused/,
-  'environment/verification-off': /handshake\/server-certificate-refused/,
+/** What is known of the environment, by the codes of failures, all of them, that it may explain. */
+const EXPLAINS: Readonly<Partial<Record<FindingCode, readonly RegExp[]>>> = {
+  'environment/proxy': [/^endpoint\/(?:refused|name-not-found|lookup-timeout|connect-|silent|reset)/],
+  'environment/extra-cas': [/^chain\//, /^handshake\/server-certificate-refused$/],
+  'environment/verification-off': [/^handshake\/server-certificate-refused$/],
 }
 
 export class Session implements TlsSession {
@@ -342,7 +342,7 @@ export class Session implements TlsSession {
   #reportOnEndpoints(): Report {
     const findings = this.#members.flatMap((each) => each.findings)
     const notes = this.#notes.filter(
-      (each) => EXPLAINS[each.code]?.test(findings.map(({ code }) => code).join()) === true,
+      (each) => EXPLAINS[each.code]?.every((codes) => findings.some(({ code }) => codes.test(code))) === true,
     )
     return makeReport({ checkedAt: new Date(), path: this.#accepted.report.path, findings: [...findings, ...notes] })
   }

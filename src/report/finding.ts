@@ -109,7 +109,10 @@ function shortened(message: string): string {
 
 /** With one full stop: a reason at the end, which may be another program's sentence, has one or none. */
 function ended(text: string): string {
-  return /[.…!?]$/.test(text) ? text.replace(/\.+$/, '.') : `${text}.`
+  if (!/[.…!?]$/.test(text)) return `${text}.`
+  let end = text.length
+  while (text.endsWith('..', end)) end -= 1
+  return text.slice(0, end)
 }
 
 function describe(ref: CertificateRef | null): string {

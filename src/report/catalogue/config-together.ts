@@ -48,7 +48,7 @@ export const configTogether = {
     severity: 'warning',
     meaning: 'One of several CAs has ended: whatever it has issued is refused, whereas the others go on.',
     source: 'RFC 5280 section 6.1.3; Go crypto/x509 Verify',
-    refusals: [{ by: 'Go', words: 'x509: certificate signed by unknown authority' }],
+    refusals: [{ by: 'Go', words: 'x509: certificate has expired or is not yet valid: …' }],
     message: (details) =>
       `${placed(details)} holds the CA "${details.subject}", which expired on ${day(details.notAfter)}.`,
     remedy: () => 'Issue anew what it has issued, from a CA that is valid, and take it out of the file.',
@@ -58,7 +58,7 @@ export const configTogether = {
     meaning:
       'Every CA that certificates are verified with has expired: etcd starts, and refuses every certificate of those who connect.',
     source: 'RFC 5280 section 6.1.3; Go crypto/x509 Verify; etcd 3.5.16, run',
-    refusals: [{ by: 'Go', words: 'x509: certificate signed by unknown authority' }],
+    refusals: [{ by: 'Go', words: 'x509: certificate has expired or is not yet valid: …' }],
     message: (details) =>
       `${placed(details)} holds no valid CA: ${quoted(details.subjects)} expired, the last on ${day(details.notAfter)}, so etcd refuses every ${details.block === 'client' ? 'client' : 'member'}.`,
     remedy: ({ option, block }) =>

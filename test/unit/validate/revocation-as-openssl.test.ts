@@ -16,7 +16,8 @@ const folder = temporaryFolder()
 
 /** We refuse what OpenSSL accepts. */
 const STRICTER: Readonly<Record<string, string>> = {
-  'an entry without an issuer behind one of another issuer': 'etcd reads no entry issuer, so the serial number revokes',
+  'an entry without an issuer behind one of another issuer':
+    'it holds an entry of another issuer, and such CRLs are not supported',
   'leaf removed in a full list': 'only a delta list may remove (RFC 5280 section 5.3.1), and the list still names it',
   'leaf removed and revoked in the same full list': 'OpenSSL looks at the first entry alone',
   'the same extension twice in an entry': 'readers differ on which one counts',
