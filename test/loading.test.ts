@@ -23,10 +23,10 @@ const ALLOWED: Record<string, readonly string[]> = {
  * What `import 'etcd-mtls/validate'` may load of ours. Most of it is findings' prose and the checks that give them; what
  * only other rooms need has no place in it. The bound leaves room for one finding a rule: those of what Go alone refuses made
  * the validator larger than the 275,000 bytes of before, and a millisecond slower to load;
- * following the one path that OpenSSL takes is 9,000 more; a rebase of both is 600 more than that.
+ * following the one path that OpenSSL takes is 9,000 more.
  */
 const MOST_FILES = 3
-const MOST_BYTES = 315_000
+const MOST_BYTES = 310_000
 const ENTRIES = Object.keys(ALLOWED).map((subpath) => ({
   subpath,
   entry: subpath === '.' ? 'index' : `${subpath.slice('./'.length)}/index`,

@@ -53,7 +53,7 @@ type Change = Pick<OpensslOptions, 'first' | 'without'>
 function follow(path: readonly Place[], { index, issuers, budget }: OpensslInput, change: Change): OpensslPath | null {
   const leaf = path[0]?.certificate
   const { at } = issuers.context
-  return leaf === undefined ? null : opensslPath(leaf, index, { at, partialChain: false, ...change }, budget)
+  return leaf === undefined ? null : opensslPath(leaf, index, { at, ...change }, budget)
 }
 
 /** What OpenSSL refuses about its path, as part of a sentence; null if it accepts it, or if the budget is used up. */

@@ -1,6 +1,7 @@
 /**
  * The one path that OpenSSL builds, and so Node (crypto/x509/x509_vfy.c build_chain, OpenSSL 3.0 to 3.5 with
- * X509_V_FLAG_TRUSTED_FIRST, the default). It chooses each issuer without checking a signature, and never tries another.
+ * X509_V_FLAG_TRUSTED_FIRST, the default, and without X509_V_FLAG_PARTIAL_CHAIN: a trusted CA has to be self-signed, unless the
+ * option `allowPartialTrustChain` of Node is set). It chooses each issuer without checking a signature, and never tries another.
  */
 import type { Certificate } from '../x509/certificate.js'
 import type { Budget } from './budget.js'
@@ -18,8 +19,6 @@ export interface OpensslPath {
 
 export interface OpensslOptions {
   readonly at: Date
-  /** X509_V_FLAG_PARTIAL_CHAIN, in Node the option `allowPartialTrustChain`: a trusted CA need not be self-signed. */
-  readonly partialChain: boolean
   /** Certificates that OpenSSL leaves out of its choice, for the question what would come of a change. */
   readonly without?: Certificate | undefined
   /** A certificate that OpenSSL looks at before all others of its list, for the same question. */
@@ -51,16 +50,13 @@ export function opensslPath(
     }
     if (trusted !== undefined) {
       certificates.push(trusted)
-      if (options.partialChain || isSelfSigned(trusted)) return { certificates, sent, isTrusted: true }
+      if (isSelfSigned(trusted)) return { certificates, sent, isTrusted: true }
       continue
     }
     // Once one certificate was taken from the trusted CAs, OpenSSL does not look at what was sent.
     const issuer =
       isOnlySent && certificates.length <= MAX_LENGTH ? chooseSent(top, namesakes, certificates, options) : undefined
-    if (issuer === undefined) {
-      const isTrusted = options.partialChain && certificates.length === 1 && index.isAnchor(leaf)
-      return { certificates, sent: isTrusted ? 0 : sent, isTrusted }
-    }
+    if (issuer === undefined) return { certificates, sent, isTrusted: false }
     certificates.push(issuer)
     sent++
   }
@@ -74,7 +70,7 @@ function namesakesOf(
   const namesakes = index.namesakesOf(certificate)
   if (index.isCutShort) return null
   if (without === undefined && first === undefined) return namesakes
-  const left = namesakes.filter((each) => without === undefined || !each.certificate.equals(without))
+  const left = namesakes.filter((each) => without?.equals(each.certificate) !== true)
   return [...left.filter((each) => first?.equals(each.certificate) === true), ...left]
 }
 

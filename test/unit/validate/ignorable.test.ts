@@ -6,6 +6,17 @@ test.each(Object.entries(catalogue))('%s can be ignored exactly where it is no e
   expect(isIgnorable(code)).toBe(severity !== 'error')
 })
 
-test.each(['', 'login', 'toString', 'san/nothing', null, 1, ['login/not-enabled']])('%j is no code', (code) => {
+test.each([
+  '',
+  'login',
+  'login/',
+  'login/not-enabled/x',
+  'toString',
+  'constructor/x',
+  'san/nothing',
+  null,
+  1,
+  ['login/not-enabled'],
+])('%j is no code', (code) => {
   expect(isIgnorable(code)).toBe(false)
 })
