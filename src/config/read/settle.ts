@@ -123,10 +123,12 @@ function nothingSet({ isWhole, options, others, findings }: ConfigReading, file:
 
 /** Links that are followed in one path, as Linux does (path_resolution(7)). */
 const MAX_LINKS = 40
+/** Longer than any name of a file can be (NAME_MAX is 255), so the kernel follows nothing there: it refuses. */
+const TOO_MANY_LINKS = 'x'.repeat(256)
 
 /**
  * A path of another machine as a file below the folder that its root is mounted at. `..` and links end at that root, as
- * they do for a process that has it for its root (chroot(2)).
+ * they do for a process that has it for its root (chroot(2)). Behind too many links, it is a file that cannot exist.
  */
 export function resolveInRoot(root: string, path: string): string {
   const left = path.split('/').reverse()
@@ -140,10 +142,12 @@ export function resolveInRoot(root: string, path: string): string {
       continue
     }
     const target = linkTarget(join(root, ...folders, name))
-    if (target === null || links++ >= MAX_LINKS) {
+    if (target === null) {
       folders.push(name)
       continue
     }
+    // The kernel would follow the link itself, which may lead out of the root.
+    if (links++ >= MAX_LINKS) return join(root, TOO_MANY_LINKS)
     if (target.startsWith('/')) folders.length = 0
     left.push(...target.split('/').reverse())
   }
