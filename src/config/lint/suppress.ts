@@ -2,6 +2,7 @@
 import { optionInvalid } from '../../misuse.js'
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { FindingCode, FindingPlace, Finding } from '../../report/finding.js'
+import { printable } from '../../report/printable.js'
 import type { SuppressedFinding } from '../../report/report-types.js'
 import { rows as chainRows } from '../../validate/finding.js'
 import { isIgnorable } from '../../validate/ignorable.js'
@@ -32,6 +33,8 @@ export interface CommentSuppression {
 
 /** Comments that are read in one text. */
 const MAX_COMMENTS = 100
+/** Characters of a reason that are kept. Whoever wrote the file chose its length. */
+const MAX_REASON = 1000
 const COMMENT = /^[ \t]*[#;][ \t]*etcd-mtls-ignore(?![^ \t\r\n])([^\r\n]*)/gm
 
 /** The comments of the texts of one configuration. */
@@ -46,12 +49,17 @@ export function commentsOf(texts: readonly ConfigText[]): CommentSuppression[] {
       const text = rest.trim()
       const end = text.search(/[:\s]/)
       const code = end === -1 ? text : text.slice(0, end)
-      const reason = text.slice(code.length).trimStart().replace(/^:/, '').trim()
+      const reason = reasonOf(text.slice(code.length).trimStart().replace(/^:/, '').trim())
       const place = lines.place(index + whole.search(/[#;]/), 'etcd-mtls-ignore')
       found.push({ code, reason, place, isMain: i === 0 })
     }
     return found
   })
+}
+
+function reasonOf(text: string): string {
+  const shown = printable(text.slice(0, MAX_REASON))
+  return shown.length > MAX_REASON || text.length > MAX_REASON ? `${shown.slice(0, MAX_REASON - 1)}…` : shown
 }
 
 /** The option `ignore`, checked. */

@@ -77,6 +77,15 @@ describe('a comment', () => {
     expect((await lintEtcdConfig(config, { readFiles: false, comments: false })).ok).toBe(false)
   })
 
+  it('gives its reason as printable text of at most 1,000 characters', async () => {
+    const reasonOf = async (reason: string): Promise<string | undefined> =>
+      (await lintEtcdConfig({ flags: `# etcd-mtls-ignore ${CODE}: ${reason}\netcd ${flags}` })).suppressed[0]?.reason
+    expect(await reasonOf('ok \u{1b}[2K\u{202e}ko\u{200b}')).toBe('ok \\u{1b}[2K\\u{202e}ko\\u{200b}')
+    for (const long of ['a lab '.repeat(200), '\u{202e}'.repeat(999), 'x'.repeat(1000)]) {
+      expect((await reasonOf(long))?.length).toBe(1000)
+    }
+  })
+
   it('suppresses nothing in a value, after a value, or with a code that only begins alike', async () => {
     for (const line of [
       `data-dir: "${COMMENT.trim()}"`,
