@@ -200,9 +200,10 @@ export class Connection {
 
   #shut(): void {
     // A connection that is lost is reset: a graceful end would wait for what is queued.
-    if (this.#broken || this.#session.destroyed) return
-    // GOAWAY and close_notify: a peer that sees a bare EOF logs it as a fault.
-    this.#session.close()
+    if (this.#broken) return
+    // GOAWAY and close_notify: a peer that sees a bare EOF logs it as a fault. A session that Node has ended itself, after the peer's
+    // GOAWAY and the last stream, has sent both, and its socket waits for the peer's FIN without a limit.
+    if (!this.#session.destroyed) this.#session.close()
     const timer = setTimeout(() => {
       this.destroy()
     }, CLOSE_GRACE)

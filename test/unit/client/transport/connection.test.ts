@@ -1,0 +1,55 @@
+/** The end of a connection, against a peer that writes its HTTP/2 frames by hand (RFC 9113 section 6). */
+import { once } from 'node:events'
+import { connect as connectHttp2 } from 'node:http2'
+import { connect as connectTcp } from 'node:net'
+import { connect as connectTls, type TLSSocket } from 'node:tls'
+import { expect, it } from 'vitest'
+import { Connection } from '../../../../src/client/transport/connection.js'
+import { mintPki } from '../../../support/etcd.js'
+import { serverTls, tlsPeer } from '../../../support/peers.js'
+
+const pki = mintPki()
+
+function frame(type: number, flags: number, stream: number, payload: readonly number[]): Buffer {
+  return Buffer.from([0, 0, payload.length, type, flags, 0, 0, 0, stream, ...payload])
+}
+
+const settings = frame(4, 0, 0, [])
+const goaway = frame(7, 0, 0, [0, 0, 0, 1, 0, 0, 0, 0])
+/** `:status: 200` with END_STREAM and END_HEADERS. */
+const answer = frame(1, 5, 1, [0x88])
+
+it('ends a connection whose peer sends GOAWAY and then never closes its side', async () => {
+  const accepted: TLSSocket[] = []
+  await using peer = await tlsPeer({ ...serverTls(pki.server), allowHalfOpen: true }, (socket) => {
+    socket.write(settings)
+    accepted.push(socket)
+  })
+  const raw = connectTcp(peer.port, '127.0.0.1')
+  const socket = connectTls({
+    socket: raw,
+    ca: pki.client.trustAnchors.map((each) => each.toPem()),
+    cert: pki.client.chain.map((each) => each.toPem()).join(''),
+    key: pki.client.key.exportPem(),
+    servername: 'localhost',
+    ALPNProtocols: ['h2'],
+  })
+  const session = connectHttp2('https://localhost', { createConnection: () => socket })
+  await once(session, 'remoteSettings')
+  const connection = new Connection({ authority: 'localhost', session, socket, raw, roundTrip: 1 }, () => undefined)
+  const call = { awaitsAnswer: true, connectionLost: () => undefined, moveAway: () => undefined }
+  connection.add(call)
+  const stream = connection.request({ ':method': 'POST', ':path': '/' })
+  stream.resume()
+  stream.end()
+  const ended = once(stream, 'close')
+  const [server] = accepted
+  server?.write(Buffer.concat([goaway, answer]))
+  await ended
+  // Node has ended the session on its own, and its socket waits for the peer.
+  await expect.poll(() => session.destroyed).toBe(true)
+  expect(socket.destroyed).toBe(false)
+  connection.remove(call)
+  await connection.close()
+  expect(socket.destroyed).toBe(true)
+})
