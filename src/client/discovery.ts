@@ -9,7 +9,7 @@ import type { Finding } from '../report/finding.js'
 import { makeReport } from '../report/report.js'
 import { abortable } from './abortable.js'
 import type { ResolvedDiscovery } from './discovery-options.js'
-import { type Endpoint, parseEndpoints } from './endpoints.js'
+import { type Endpoint, MAX_FOUND, parseEndpoints } from './endpoints.js'
 import { noConnection } from './failure.js'
 import { finding } from './finding.js'
 
@@ -111,6 +111,11 @@ function toEndpoints(
   const findings: Finding[] = []
   const byUrl = new Map<string, Endpoint>()
   for (const each of [...records].sort((a, b) => a.priority - b.priority)) {
+    if (byUrl.size + findings.length >= MAX_FOUND) {
+      const reason = `is not used, because it comes after the first ${String(MAX_FOUND)}`
+      findings.push(finding('discovery/record-unusable', { ...question, target: hostPort(each), reason }))
+      break
+    }
     try {
       // Without a trailing dot, unlike etcdctl: Go finds such a name in /etc/hosts, getaddrinfo does not.
       const [endpoint] = parseEndpoints(`https://${hostPort(each)}`)

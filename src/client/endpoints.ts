@@ -35,6 +35,9 @@ export interface EndpointOptions {
 /** etcd's own client port, taken where an endpoint names none (IANA service `etcd-client`). */
 export const DEFAULT_PORT = 2379
 
+/** How many endpoints DNS or a member list may give; etcd advises at most seven members, and each endpoint is a connection. */
+export const MAX_FOUND = 100
+
 /**
  * Reads the option `endpoints`: an array of strings or of {@link EndpointOptions}, or one string with commas, as in
  * `ETCDCTL_ENDPOINTS`. Duplicates are dropped.

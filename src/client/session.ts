@@ -156,6 +156,9 @@ export class Session implements TlsSession {
       current: () => this.#members.map(({ endpoint }) => endpoint),
       lookUp,
       goOverTo: (endpoints) => this.#rotation.inTurn(() => this.#goOverTo(endpoints)),
+      failed: (error) => {
+        this.#events.emit({ type: 'refresh-failed', at: new Date(), error, retryIn: interval })
+      },
     })
   }
 

@@ -73,6 +73,15 @@ export interface EndpointChangedEvent extends Told {
   status: EndpointStatus
 }
 
+/** Looking up the endpoints (option `refreshEndpoints`) failed. The client keeps its endpoints and looks them up again. */
+export interface RefreshFailedEvent extends Told {
+  type: 'refresh-failed'
+  /** From DNS an `EtcdMtlsError` with a report; from the cluster the error of the call. */
+  error: Error
+  /** How long the client waits until the next look-up, in milliseconds. */
+  retryIn: number
+}
+
 /** Logging in with the password failed. */
 export interface LoginFailedEvent extends Told {
   type: 'login-failed'
@@ -105,6 +114,7 @@ export type TlsEvent =
   | CredentialsExpiringEvent
   | CredentialsExpiredEvent
   | EndpointChangedEvent
+  | RefreshFailedEvent
   | LoginFailedEvent
   | WatchFailedEvent
   | EventsMissedEvent

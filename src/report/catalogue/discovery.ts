@@ -37,10 +37,11 @@ export const discovery = {
   }),
   'discovery/record-unusable': row<Question & { target: string; reason: string }>({
     severity: 'warning',
-    meaning: 'The target of an SRV record is not a usable host. The record is ignored.',
+    meaning:
+      'The target of an SRV record is not a usable host, or it comes after the first 100 records. The record is ignored.',
     source: 'RFC 2782',
     message: ({ record, target, reason }) => `The SRV record ${record} has the target "${target}", which ${reason}.`,
-    remedy: ({ record }) => `Correct the target of ${record}.`,
+    remedy: ({ record }) => `Correct or remove this target of ${record}.`,
   }),
   'discovery/lookup-failed': row<Question & { errorCode: string }>({
     severity: 'error',

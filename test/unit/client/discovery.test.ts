@@ -1,6 +1,8 @@
 /** SRV discovery against a name server of the tests: what etcdctl does with --insecure-discovery=false. */
 import { describe, expect, it, vi } from 'vitest'
 import { connectSecurely } from '../../../src/client/create-secure-client.js'
+import { discover } from '../../../src/client/discovery.js'
+import { readDiscovery } from '../../../src/client/discovery-options.js'
 import { createSecureClient, type DiscoveredClientOptions } from '../../../src/client/index.js'
 import type { FindingCode } from '../../../src/report/index.js'
 import { type DnsAnswer, dnsServer } from '../../support/dns-server.js'
@@ -58,6 +60,25 @@ describe('endpoints from DNS', () => {
     const discovery = { domain: 'ETCD.test', name: 'blue' }
     await using client = await connectSecurely({ ...OPTIONS, discovery }, server.lookup)
     expect(client.tls.endpoints[0]?.state).toBe('ready')
+  })
+
+  it('are the first 100 records, and the report names the next one', async () => {
+    const records = Array.from({ length: 150 }, (_, index) => ({
+      name: `etcd-${String(index)}.etcd.test`,
+      port: 2379,
+      priority: index,
+      weight: 0,
+    }))
+    const { endpoints, findings } = await discover({
+      discovery: readDiscovery({ domain: 'etcd.test' }),
+      timeout: 10_000,
+      signal: null,
+      lookup: (record) => Promise.resolve(record === SECURE ? records : []),
+    })
+    expect(endpoints).toHaveLength(100)
+    expect(findings.map(({ code, details }) => [code, details])).toMatchObject([
+      ['discovery/record-unusable', { target: 'etcd-100.etcd.test:2379' }],
+    ])
   })
 
   it('without TLS are dropped, and told', async () => {

@@ -70,6 +70,20 @@ describe('before a client is handed back', () => {
       /page title "400 The SSL certificate error"/,
     ],
     [
+      'a page that never ends, with a terminal sequence in its title',
+      (stream) => {
+        stream.respond({ ':status': 403, 'content-type': 'text/html' })
+        const write = (): void => {
+          while (!stream.destroyed && stream.write(`<title>\u001b[2J\u202e403${' '.repeat(1000)}`));
+        }
+        stream.on('drain', write)
+        write()
+      },
+      'endpoint/request-refused',
+      { httpStatus: 403 },
+      /^[^\u0000-\u001f\u202e]*$/,
+    ],
+    [
       '502 of nginx',
       page(502, 'text/html', 'nginx'),
       'endpoint/unavailable',

@@ -1,7 +1,7 @@
 /** The option refreshEndpoints: endpoints of a live client follow DNS, or the cluster's own member list. */
 import { describe, expect, it } from 'vitest'
 import { connectSecurely } from '../../../src/client/create-secure-client.js'
-import { createSecureClient, type SecureEtcd3 } from '../../../src/client/index.js'
+import { createSecureClient, type SecureEtcd3, type TlsEvent } from '../../../src/client/index.js'
 import { endpointsOf } from '../../../src/client/endpoint-refresh.js'
 import { frameMessage } from '../../../src/client/streams/framing.js'
 import { bytesField } from '../../../src/client/streams/protobuf.js'
@@ -37,9 +37,16 @@ describe('refreshEndpoints', () => {
     const discovery = { domain: 'localhost' }
     await using client = await connectSecurely({ discovery, credentials: pki.client, refreshEndpoints: '1s' }, lookup)
     const [first] = urlsOf(client)
+    const failures: TlsEvent[] = []
+    void (async () => {
+      for await (const event of client.tls.events()) if (event.type === 'refresh-failed') failures.push(event)
+    })()
     ports = []
     const before = looks
     await expect.poll(() => looks, { timeout: 20_000 }).toBeGreaterThan(before)
+    await expect
+      .poll(() => failures[0], { timeout: 20_000 })
+      .toMatchObject({ retryIn: 1000, error: { code: 'ERR_UNREACHABLE' } })
     expect(urlsOf(client)).toEqual([first])
     ports = [two.port]
     await expect.poll(() => urlsOf(client), { timeout: 20_000 }).toEqual([`https://localhost:${String(two.port)}`])
@@ -81,6 +88,8 @@ describe('refreshEndpoints', () => {
     ]
     expect(endpointsOf(members).map(({ url }) => url)).toEqual(['https://a:2379'])
     expect(endpointsOf([])).toEqual([])
+    const many = Array.from({ length: 1000 }, (_, index) => `https://a:${String(index + 1)}`)
+    expect(endpointsOf([{ clientURLs: many, isLearner: false }])).toHaveLength(100)
   })
 
   it.each(['999ms', 'often', 5])('refuses %s', async (refreshEndpoints) => {
