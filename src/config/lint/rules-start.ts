@@ -1,5 +1,7 @@
 /** How a member finds the others at its first start, and how long it waits for their leader. */
+import { discords } from '../excluded.js'
 import { ELECTION, HEARTBEAT, tooShort } from '../heartbeat.js'
+import { spelledLike } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
 import { etcdOptions, formAvailability } from '../options.js'
 import { otherSpellings } from '../options-other.js'
@@ -9,8 +11,10 @@ import { WANTED, wantedValue } from '../wanted-values.js'
 import { finding } from './finding.js'
 import { isTrueText, type LintMember, type Rule } from './member.js'
 
-/** An option that this package passes through. */
+/** Options that this package passes through. */
 const DISCOVERY = 'discovery'
+const ENDPOINTS = 'discovery-endpoints'
+const TOKEN = 'discovery-token'
 const BY_DNS = etcdOptions.find(({ flag }) => flag?.name === 'discovery-srv')
 const UNVERIFIED = etcdOptions.find(({ flag }) => flag?.name === 'discovery-insecure-skip-tls-verify')
 
@@ -27,7 +31,7 @@ const startIsOneWay: Rule = (member) => {
   const cluster = member.settings.server('initialCluster')
   const byDns = member.settings.all().find(({ row }) => row === BY_DNS)
   // What others complete may be empty, and the default is as none in a file.
-  const [first, second] = [cluster.option, otherOf(member, DISCOVERY), byDns]
+  const [first, second] = [cluster.option, otherOf(member, DISCOVERY), otherOf(member, ENDPOINTS), byDns]
     .filter((each) => each !== null && each !== undefined)
     .filter(({ text = '' }) => text !== '' && !isUnresolved(text) && text !== cluster.row.default)
     .filter((each) => isKnown(each, member.version))
@@ -40,7 +44,7 @@ const startIsOneWay: Rule = (member) => {
 export function isKnown(each: ReadOption | OtherName, version: ParsedVersion | null): boolean {
   if (version === null) return true
   if ('row' in each) return formAvailability(each.row, each.form, version) !== 'none'
-  const spellings = otherSpellings(each.name, each.form)
+  const spellings = otherSpellings(each.name, each.isNested === true ? 'flags' : each.form)
   return spellings.some(({ since, until }) => availableIn(version, since, until) !== 'none')
 }
 
@@ -76,9 +80,10 @@ const ROTATION = 'enable-log-rotation'
 const othersAreTaken: Rule = (member) =>
   Object.keys(WANTED).flatMap((name) => {
     const other = otherOf(member, name)
-    if (other?.text === undefined || isUnresolved(other.text)) return []
+    if (other?.text === undefined || isUnresolved(other.text) || !isKnown(other, member.version)) return []
     const wants =
-      wantedValue(name, other.text, member.version) ?? (name === ROTATION ? rotates(other.text, member) : null)
+      wantedValue(name, other.text, member.version, other.form) ??
+      (name === ROTATION ? rotates(other.text, member) : null)
     return wants === null ? [] : [finding('config/value-malformed', { ...other.place, value: other.text, wants })]
   })
 
@@ -123,8 +128,41 @@ const nothingIsForEmergencies: Rule = (member) => {
   return dangers
 }
 
+/** Since 3.6 a discovery service needs both (server/embed/config.go v3.6.14 Validate). */
+const discoveryIsWhole: Rule = (member) => {
+  const [endpoints, token] = [ENDPOINTS, TOKEN].map((name) => {
+    const other = otherOf(member, name)
+    return other !== undefined && isKnown(other, member.version) ? other : undefined
+  })
+  const given = endpoints ?? token
+  if (given === undefined || (endpoints !== undefined && token !== undefined) || !member.isWhole) return []
+  const needs = spelledLike(given.place.option, endpoints === undefined ? ENDPOINTS : TOKEN)
+  return [finding('config/option-needs', { ...given.place, needs })]
+}
+
+const optionsGoTogether: Rule = (member) => {
+  const set = new Map<string, ReadOption | OtherName>()
+  for (const each of member.settings.all()) if (each.row.flag !== null) set.set(each.row.flag.name, each)
+  for (const { name } of member.others) {
+    const other = otherOf(member, name)
+    if (other !== undefined) set.set(name, other)
+  }
+  for (const [name, each] of set) if (!isKnown(each, member.version)) set.delete(name)
+  return discords((flag) => set.get(flag)?.text).flatMap((each): Finding[] => {
+    const place = set.get(each.option)?.place
+    if (place === undefined) return []
+    if ('needs' in each) {
+      const needs = each.needs.includes('=') ? each.needs : spelledLike(place.option, each.needs)
+      return [finding('config/option-needs', { ...place, needs })]
+    }
+    return [finding('config/options-exclude', { ...place, other: set.get(each.other)?.place.option ?? each.other })]
+  })
+}
+
 export const startRules: readonly Rule[] = [
   startIsOneWay,
+  discoveryIsWhole,
+  optionsGoTogether,
   leaderIsHeard,
   othersAreTaken,
   nothingIsForEmergencies,

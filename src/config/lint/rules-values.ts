@@ -115,9 +115,9 @@ const optionsAreInVersion: Rule = ({ settings, version }) => {
 const namesAreInVersion: Rule = ({ others, version }) => {
   const line = ETCD_LINES.find((each) => version?.minor === Number(each.slice('3.'.length)))
   if (line === undefined || version === null) return []
-  return others.flatMap(({ name, form, place, isEmptyBlock }): Finding[] => {
+  return others.flatMap(({ name, form, place, isEmptyBlock, isNested }): Finding[] => {
     // Etcd passes over a variable that it does not know.
-    if (isEmptyBlock === true || form === 'env') return []
+    if (isEmptyBlock === true || isNested === true || form === 'env') return []
     const spellings = otherSpellings(name, form)
     if (spellings.some(({ since, until }) => availableIn(version, since, until) !== 'none')) return []
     const known = (form === 'yaml' ? KNOWN_KEYS : KNOWN_FLAGS).get(name) ?? []

@@ -125,6 +125,12 @@ export function readVariables(variables: readonly Variable[]): EnvReading {
       findings.push(...judgeOtherText(other, value, place))
       others.push({ name: other.name, form: 'env', place, text: value })
     } else if (name.startsWith('ETCD_') && !FOREIGN.test(name)) {
+      const inFile = unknown < MAX_UNKNOWN ? meantInFile(name) : null
+      if (inFile !== null) {
+        unknown++
+        findings.push(finding('config/tls-variable-unknown', { ...place, nearest: null, key: inFile }))
+        continue
+      }
       const near = unknown++ < MAX_UNKNOWN ? meantBy(name, value) : null
       const nearName = variableOfRow(near)
       if (near === null || nearName === null) {
@@ -144,6 +150,12 @@ export function readVariables(variables: readonly Variable[]): EnvReading {
 
 /** Names that say that they protect something. */
 const OF_TLS = /_(?:CERTS?|CERTIFICATES?|CA|CACERT|CRL|TLS|AUTH|CIPHERS?)(?:_(?!DIR$)|$)/
+
+/** The key of a configuration file that says what neither a variable nor a flag can; null for other names. */
+function meantInFile(name: string): string | null {
+  const { flag = null, yaml = null } = meantByWords(name) ?? {}
+  return flag === null && yaml !== null ? yaml.name.join('.') : null
+}
 
 /** The option that a variable which is none was meant for; null where that is not plain. */
 function meantBy(name: string, value: string): EtcdOptionRow | null {

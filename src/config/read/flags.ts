@@ -183,8 +183,14 @@ class FlagsReader {
   /** Tells of a flag that etcd does not know. */
   private meant(name: string, value: string, place: ConfigPlace): EtcdOptionRow | undefined {
     if (this.unknown++ >= MAX_UNKNOWN) return undefined
+    const words = meantByWords(name)
+    if (words?.flag === null && words.yaml !== null) {
+      const key = words.yaml.name.join('.')
+      this.tell(finding('config/flag-unknown', { ...place, nearest: null, lines: [], key }))
+      return undefined
+    }
     const gone = own(GONE, name)
-    const near = gone ?? own(NAMES_OF_OTHERS, name) ?? meantByWords(name)?.flag?.name ?? nearest(name, FLAGS)
+    const near = gone ?? own(NAMES_OF_OTHERS, name) ?? words?.flag?.name ?? nearest(name, FLAGS)
     const row = near === null ? undefined : rowOfFlag(near)
     const meant = row === undefined ? undefined : meantByValue(row, name, value)
     const told = meant?.flag?.name ?? near

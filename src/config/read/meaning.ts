@@ -2,7 +2,8 @@
 import { etcdOptions, type EtcdOptionRow } from '../options.js'
 import { BOOLEAN, isUnresolved, type ReadOption, textOption } from './read-option.js'
 
-type Word = 'ca' | 'cert' | 'key' | 'auth' | 'crl' | 'cipher' | 'tls' | 'min' | 'max' | 'version' | 'allowed' | 'cn'
+type Word =
+  'ca' | 'cert' | 'key' | 'auth' | 'crl' | 'cipher' | 'tls' | 'min' | 'max' | 'version' | 'allowed' | 'cn' | 'hostname'
 type SideWord = 'client' | 'peer'
 
 /** The words that names are made of, each with its meaning; empty for those that tell nothing. */
@@ -24,6 +25,7 @@ const WORDS: ReadonlyMap<string, Word | SideWord | ''> = new Map(
       ['version', 'ver version'],
       ['allowed', 'allowed allow'],
       ['cn', 'cn cns'],
+      ['hostname', 'hostname hostnames host hosts san sans'],
     ] as const
   ).flatMap(([meaning, words]) => words.split(' ').map((word) => [word, meaning] as const)),
 )
@@ -39,6 +41,7 @@ const MEANINGS: readonly {
   { field: 'tlsMaxVersion', all: ['tls', 'max'], also: ['version'] },
   { field: 'cipherSuites', all: ['cipher'], also: ['tls'] },
   { field: 'allowedCn', all: ['allowed', 'cn'], also: ['cert', 'tls', 'client', 'peer'] },
+  { field: 'allowedHostname', all: ['allowed', 'hostname'], also: ['cert', 'tls', 'client', 'peer'] },
   { field: 'clientCertAuth', all: ['cert', 'auth'], also: ['tls', 'client', 'peer'] },
   { field: 'clientCertAuth', all: ['client', 'auth'], also: ['tls', 'peer'] },
   { field: 'clientCertAuth', all: ['tls', 'auth'], also: ['peer'] },

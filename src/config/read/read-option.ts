@@ -72,6 +72,8 @@ export interface OtherName {
   readonly text?: string
   /** Whether it is a block of the table that stands there without anything in it. */
   readonly isEmptyBlock?: true
+  /** Whether it stands in a block of a file, which is named, too: `name` is the flag that says the same. */
+  readonly isNested?: true
 }
 
 /** What was read of one configuration. */

@@ -166,7 +166,14 @@ class ConfigReader {
     const wants = row === undefined ? null : wantedOfOther(row, value)
     if (wants !== null) this.wrongType(this.placeOf(at), wants, value)
     const [block = '', key = block] = own
-    if (own.length > 1 && !TLS_BLOCKS.has(block)) return
+    if (own.length > 1 && !TLS_BLOCKS.has(block)) {
+      const entries =
+        value.kind === 'list' ? value.items.flatMap((item) => (item.kind === 'scalar' ? item.text : [])) : []
+      const all = value.kind === 'scalar' && value.type !== 'null' ? value.text : entries.join(',')
+      if (row !== undefined && all !== '')
+        this.others.push({ name: row.name, form: 'yaml', place: this.placeOf(at), text: all, isNested: true })
+      return
+    }
     const written = value.kind === 'scalar' && value.type !== 'null' ? value.text : ''
     const isBoolean = value.kind === 'scalar' && value.type === 'boolean'
     const text = isBoolean ? String(isTrue(written)) : written

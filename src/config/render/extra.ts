@@ -1,5 +1,6 @@
 /** Options of etcd that have no field of their own: passed through, each as its type in etcd wants it. */
 import type { Finding } from '../../report/finding.js'
+import { discords } from '../excluded.js'
 import { finding, unplaced } from '../finding.js'
 import { ELECTION, HEARTBEAT, tooShort } from '../heartbeat.js'
 import type { ExtraValue, MemberConfig } from '../model.js'
@@ -36,14 +37,31 @@ export function extraOptions(
     }
     entries.push(entry)
     const own = [...notThere(row, form, version), ...judgeTexts(row, value, form), ...judgeLength(entry, form)]
-    const wants = own.length === 0 ? wantedValue(name, entry.text, version) : null
+    const wants = own.length === 0 ? wantedValue(name, entry.text, version, form) : null
     const place = { ...unplaced(`--${name}`), value: entry.text }
     findings.push(
       ...own,
       ...(wants === null ? [] : [finding('config/value-refused', { ...place, reason: `must be ${wants}` })]),
     )
   }
-  return { entries, findings: [...findings, ...judgeHeartbeat(extra)] }
+  return { entries, findings: [...findings, ...judgeHeartbeat(extra), ...judgeDiscords(extra, version)] }
+}
+
+function judgeDiscords(extra: NonNullable<MemberConfig['extra']>, version: ParsedVersion): Finding[] {
+  const textIn = (flag: string): string | undefined => {
+    const value = Object.hasOwn(extra, flag) ? extra[flag] : undefined
+    const row = otherOfFlag(flag)
+    const isKnown = row !== undefined && otherAvailability(row, 'flags', version) !== 'none'
+    return value === undefined || !isKnown ? undefined : textOf(value)
+  }
+  return discords(textIn).map((each) =>
+    'other' in each
+      ? finding('config/options-exclude', { ...unplaced(`--${each.option}`), other: `--${each.other}` })
+      : finding('config/option-needs', {
+          ...unplaced(`--${each.option}`),
+          needs: each.needs.includes('=') ? each.needs : `--${each.needs}`,
+        }),
+  )
 }
 
 function judgeHeartbeat(extra: NonNullable<MemberConfig['extra']>): Finding[] {

@@ -21,6 +21,10 @@ const CONTINUE = {
   backslash: 'End the line with a blank and a backslash.',
 }
 
+function inFile(key: string): string {
+  return `Write "${key}" in a configuration file (--config-file), with all other options: no flag and no variable says it.`
+}
+
 export const configCommand = {
   'config/flag-repeated': row<ConfigPlace & { firstLine: number | null; value: string }>({
     severity: 'warning',
@@ -29,14 +33,17 @@ export const configCommand = {
     message: (details) => `${placed(details)} is given twice, and "${details.value}" is in force.`,
     remedy: () => 'Take one of them out.',
   }),
-  'config/flag-unknown': row<ConfigPlace & { nearest: string | null; lines: string[] }>({
+  'config/flag-unknown': row<ConfigPlace & { nearest: string | null; lines: string[]; key?: string }>({
     severity: 'error',
     meaning: 'Etcd does not start with a flag that it does not know.',
     source: 'Go flag; server/etcdmain/config.go of each line',
     refusals: [{ by: 'Go', words: 'flag provided but not defined: -…' }],
     message: (details) =>
       `${placed(details)} is no flag of this etcd${details.lines.length === 0 ? '' : `; ${listed(details.lines)} had it`}.`,
-    remedy: ({ nearest }) => (nearest === null ? 'Take it out.' : `Write "${nearest}" if that is meant.`),
+    remedy: ({ nearest, key }) => {
+      if (key !== undefined) return inFile(key)
+      return nearest === null ? 'Take it out.' : `Write "${nearest}" if that is meant.`
+    },
   }),
   'config/flag-value-missing': row<ConfigPlace & { next: string | null }>({
     severity: 'error',
@@ -95,13 +102,14 @@ export const configCommand = {
     message: (details) => `${placed(details)} is no variable that etcd knows, so it does nothing.`,
     remedy: ({ nearest }) => (nearest === null ? 'Take it out.' : `Write ${nearest} if that is meant.`),
   }),
-  'config/tls-variable-unknown': row<ConfigPlace & { nearest: string }>({
+  'config/tls-variable-unknown': row<ConfigPlace & { nearest: string | null; key?: string }>({
     severity: 'error',
     meaning:
       'Etcd passes over variables that it does not know, with a line in its log, so what this one should protect is not protected.',
     source: 'pkg/flags/flag.go v3.5.16 verifyEnv',
     message: (details) => `${placed(details)} is no variable that etcd knows, so it protects nothing.`,
-    remedy: ({ nearest }) => `Write ${nearest} if that is meant.`,
+    remedy: ({ nearest, key }) =>
+      key === undefined ? `Write ${nearest ?? 'another name'} if that is meant.` : inFile(key),
   }),
   'config/variable-repeated': row<ConfigPlace & { firstLine: number; value: string }>({
     severity: 'warning',

@@ -114,6 +114,31 @@ export const configOption = {
     message: (details) => `${placed(details)} cannot be passed through by extra.`,
     remedy: ({ field }) => (field === null ? 'Take it out of extra.' : `Say it by ${field}, and take it out of extra.`),
   }),
+  'config/option-needs': row<ConfigPlace & { needs: string }>({
+    severity: 'error',
+    meaning:
+      'An option is set without another one that it needs: a token or endpoints of a discovery service without the other, or checkpoints of leases that are kept and not made. Etcd does not start.',
+    source: 'server/embed/config.go v3.5.16, v3.6.14 Validate; etcd 3.5.16, run',
+    refusals: [
+      {
+        by: 'etcd',
+        words: 'both --discovery-token and --discovery-endpoints must be set',
+        when: ({ needs }) => needs.includes('discovery'),
+      },
+      {
+        by: 'etcd',
+        words: 'setting experimental-enable-lease-checkpoint-persist requires experimental-enable-lease-checkpoint',
+        when: ({ option }) => option.includes('checkpoint'),
+      },
+      {
+        by: 'etcd',
+        words: 'enabling feature gate LeaseCheckpointPersist requires enabling feature gate LeaseCheckpoint',
+        when: ({ option }) => option.includes('gates'),
+      },
+    ],
+    message: (details) => `${placed(details)} needs ${details.needs}, which is not set.`,
+    remedy: ({ option, needs }) => `Set ${needs}, or remove ${option}.`,
+  }),
   'config/list-empty': row<ConfigPlace>({
     severity: 'error',
     meaning:

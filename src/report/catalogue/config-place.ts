@@ -34,6 +34,8 @@ const BLOCK_KEY = /^(peer-)?((?:client-)?(?:cert|key)-file|trusted-ca-file|clien
 export function spelledLike(beside: string, flag: string): string {
   if (beside.startsWith('--')) return `--${flag}`
   if (beside.startsWith('ETCD_')) return `ETCD_${flag.toUpperCase().replaceAll('-', '_')}`
+  if (flag === 'discovery-token') return 'discovery-config.token'
+  if (flag === 'discovery-endpoints') return 'discovery-config.client.endpoints'
   const [, peer, key] = BLOCK_KEY.exec(flag) ?? []
   return key === undefined ? flag : `${peer === undefined ? 'client' : 'peer'}-transport-security.${key}`
 }

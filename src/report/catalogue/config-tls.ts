@@ -87,9 +87,27 @@ export const configTls = {
   }),
   'config/options-exclude': row<ConfigPlace & { other: string }>({
     severity: 'error',
-    meaning: 'Two options that etcd does not take together.',
-    source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig',
-    refusals: [{ by: 'etcd', words: 'AllowedCNs and AllowedHostnames are mutually exclusive (cns=…, hostnames=…)' }],
+    meaning:
+      'Two options that etcd does not take together: allowed names and allowed hosts, or in 3.6 an experimental option and what took its place.',
+    source:
+      'client/pkg/transport/listener.go v3.5.16 ServerConfig; server/embed/config.go v3.6.14 experimentalFlagMigrationMap, SetFeatureGatesFromExperimentalFlags',
+    refusals: [
+      {
+        by: 'etcd',
+        words: 'AllowedCNs and AllowedHostnames are mutually exclusive (cns=…, hostnames=…)',
+        when: ({ option }) => /allowed/i.test(option),
+      },
+      {
+        by: 'etcd',
+        words: 'cannot set --experimental-… and --… at the same time, please use --… only',
+        when: ({ option, other }) => /experimental/i.test(option) && !/gates/i.test(other),
+      },
+      {
+        by: 'etcd',
+        words: 'cannot specify both flags: --experimental-…=… and --feature-gates=…=… at the same time',
+        when: ({ other }) => /gates/i.test(other),
+      },
+    ],
     message: (details) => `${placed(details)} and ${details.other} cannot both be set.`,
     remedy: ({ option, other }) => `Keep one of ${option} and ${other}.`,
   }),

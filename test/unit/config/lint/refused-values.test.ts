@@ -28,6 +28,14 @@ describe('values of options that are passed through', () => {
     ['auth-token', 'jwt'],
     ['auth-token', 'jwt,sign-method=RS256'],
     ['v2-deprecation', 'never'],
+    ['discovery-fallback', 'x'],
+    ['proxy', 'x'],
+    ['cors', 'x'],
+    ['auto-compaction-retention', '-1h'],
+    ['experimental-compact-hash-check-time', '0s'],
+    ['feature-gates', 'Nonsense=true'],
+    ['feature-gates', 'InitialCorruptCheck'],
+    ['feature-gates', 'InitialCorruptCheck=yes'],
   ])('--%s=%s is refused, as a flag and as a variable', async (name, value) => {
     expect(await codesOf({ flags: [`--${name}=${value}`] })).toEqual([MALFORMED])
     const env = { [`ETCD_${name.toUpperCase().replaceAll('-', '_')}`]: value }
@@ -41,6 +49,8 @@ describe('values of options that are passed through', () => {
     ['--auto-compaction-retention=1h30m', '--auth-token=jwt,pub-key=a,priv-key=b,sign-method=RS256'],
     ['--auth-token=simple', '--v2-deprecation=not-yet'],
     ['--log-level=$LEVEL'],
+    ['--feature-gates=AllAlpha=false, InitialCorruptCheck=1,', '--cors=*', '--proxy=off'],
+    ['--cors=https://a.example,http://b:80', '--v2-deprecation=write-only-skip-check'],
   ])('%s is taken', async (...flags) => {
     expect(await codesOf({ flags })).toEqual([])
   })
@@ -48,11 +58,106 @@ describe('values of options that are passed through', () => {
   it('depend on the version', async () => {
     expect(await codesOf({ flags: ['--logger=capnslog'] }, { version: '3.4' })).not.toContain(MALFORMED)
     expect(await codesOf({ flags: ['--v2-deprecation=not-yet'] }, { version: '3.6' })).toContain(MALFORMED)
+    const skip = { flags: ['--v2-deprecation=write-only-skip-check'] }
+    expect(await codesOf(skip, { version: '3.6.12' })).toContain(MALFORMED)
+    expect(await codesOf(skip, { version: '3.6.13' })).not.toContain(MALFORMED)
+    const gate = { flags: ['--feature-gates=PriorityRequest=true'] }
+    expect(await codesOf(gate, { version: '3.6' })).toContain(MALFORMED)
+    expect(await codesOf(gate, { version: '3.7' })).not.toContain(MALFORMED)
+  })
+
+  it('are free in a file where etcd does not look', async () => {
+    expect(await codesOf({ yaml: 'v2-deprecation: never\n' })).toEqual([])
   })
 
   it('a list of outputs of a file is left alone', async () => {
     expect(await codesOf({ yaml: 'enable-log-rotation: true\nlog-outputs: [/var/log/etcd.log]\n' })).toEqual([])
     expect(await codesOf({ yaml: 'enable-log-rotation: true\n' })).toEqual([MALFORMED])
+  })
+})
+
+describe('options that exclude or need each other', () => {
+  const EXCLUDE = 'config/options-exclude'
+  const NEEDS = 'config/option-needs'
+  it.each<[string, string[], string]>([
+    ['two names of one option', ['--experimental-corrupt-check-time=1m', '--corrupt-check-time=1m'], EXCLUDE],
+    [
+      'two names of the check of addresses',
+      ['--experimental-peer-skip-client-san-verification', '--peer-skip-client-san-verification'],
+      EXCLUDE,
+    ],
+    [
+      'a gate and its flag',
+      ['--feature-gates=InitialCorruptCheck=true', '--experimental-initial-corrupt-check'],
+      EXCLUDE,
+    ],
+    ['a token without endpoints', ['--discovery-token=t'], NEEDS],
+    ['endpoints without a token', ['--discovery-endpoints=https://d:2379'], NEEDS],
+    ['a gate without another', ['--feature-gates=LeaseCheckpointPersist=true'], NEEDS],
+    ['checkpoints that are not made', ['--experimental-enable-lease-checkpoint-persist'], NEEDS],
+  ])('%s', async (_, flags, code) => {
+    for (const version of [undefined, '3.6.14'] as const) {
+      expect(await codesOf({ flags: ['--name=a', ...flags] }, { version })).toContain(code)
+    }
+    const env = Object.fromEntries(
+      flags.map((flag) => {
+        const [name = '', ...value] = flag.slice(2).split('=')
+        return [`ETCD_${name.toUpperCase().replaceAll('-', '_')}`, value.length === 0 ? 'true' : value.join('=')]
+      }),
+    )
+    expect(await codesOf({ env }, { version: '3.6.14' })).toContain(code)
+  })
+
+  it('are judged in the blocks of a file, too', async () => {
+    const yaml = (rest: string): Promise<string[]> => codesOf({ yaml: `name: a\n${rest}` }, { version: '3.6.14' })
+    const skip = 'peer-transport-security: {skip-client-san-verification: true}\n'
+    expect(await yaml(`experimental-peer-skip-client-san-verification: true\n${skip}`)).toContain(EXCLUDE)
+    expect(await yaml('discovery-config: {token: t}\n')).toEqual([NEEDS])
+    const whole = 'discovery-config: {token: t, client: {endpoints: ["https://d:2379"]}}\n'
+    expect(await yaml(whole)).toEqual([])
+    expect(await yaml(`${whole}initial-cluster: a=http://127.0.0.1:2380\n`)).toContain('config/start-ambiguous')
+    expect(await codesOf({ yaml: whole }, { version: '3.5' })).toEqual(['config/key-of-other-version'])
+  })
+
+  it('are told of neither where the version knows one alone', async () => {
+    const flags = ['--experimental-corrupt-check-time=1m', '--corrupt-check-time=1m']
+    for (const version of ['3.5', '3.7'] as const) {
+      expect(await codesOf({ flags }, { version })).toEqual(['config/flag-unknown'])
+    }
+    const both = ['--feature-gates=LeaseCheckpoint=true,LeaseCheckpointPersist=true']
+    expect(await codesOf({ flags: both }, { version: '3.6' })).toEqual([])
+  })
+
+  it('are refused by what renders, too', () => {
+    const render = (extra: Record<string, string | boolean>, version: '3.5' | '3.6'): string[] => {
+      const { details } = thrown(
+        () => renderEtcdConfig({ ...memberConfig(), extra, version }, 'flags'),
+        'ERR_CONFIG_INVALID',
+      )
+      return details.findings.map(({ code }) => code)
+    }
+    expect(render({ 'corrupt-check-time': '1m', 'experimental-corrupt-check-time': '1m' }, '3.6')).toEqual([EXCLUDE])
+    expect(render({ 'feature-gates': 'LeaseCheckpointPersist=true' }, '3.6')).toEqual([NEEDS])
+    expect(render({ 'feature-gates': 'Nonsense=true' }, '3.6')).toEqual(['config/value-refused'])
+    expect(render({ 'v2-deprecation': 'not-yet' }, '3.6')).toEqual(['config/value-refused'])
+    expect(render({ 'experimental-enable-lease-checkpoint-persist': true }, '3.5')).toContain(NEEDS)
+  })
+})
+
+describe('allowed common names of clients', () => {
+  it.each([
+    { env: { ETCD_ALLOWED_CN: 'a' } },
+    { env: { ETCD_CLIENT_CERT_ALLOWED_CN: 'a' } },
+    { flags: ['--client-cert-allowed-cn=a'] },
+  ])('%j does nothing, and a file can say it', async (config) => {
+    const { findings } = await lintEtcdConfig(config)
+    expect(findings.map(({ severity }) => severity)).toEqual(['error'])
+    expect(findings[0]?.remedy).toMatch(/^Write "client-transport-security\.allowed-cn" in a configuration file/)
+  })
+
+  it('of hosts, it is the variable of another name', async () => {
+    const { findings } = await lintEtcdConfig({ env: { ETCD_ALLOWED_HOSTNAME: 'a' } })
+    expect(findings[0]?.remedy).toBe('Write ETCD_CLIENT_CERT_ALLOWED_HOSTNAME if that is meant.')
   })
 })
 
