@@ -27,6 +27,8 @@ export interface ErrorDetails {
   ERR_ANSWER_INVALID: { method: string; endpoint: string | null; reason: string }
   /** An answer is longer than `grpc.max_receive_message_length`; `limit` in bytes, `call` as `KV/Range`. */
   ERR_ANSWER_TOO_LARGE: { call: string; endpoint: string | null; limit: number }
+  /** A request is longer than something in front of etcd accepts (HTTP status 413); the connection goes on. `call` as `KV/Put`. */
+  ERR_REQUEST_TOO_LARGE: { call: string; report: FailedReport }
   /** A watch missed events: etcd has compacted the revision that it needs next. */
   ERR_WATCH_COMPACTED: { key: string; rangeEnd: string | null; revision: string; compactRevision: string }
   /** An authority may not or cannot issue what was asked; nothing was made. */

@@ -7,6 +7,9 @@ import type { Accepted } from './accept.js'
 import type { DialFailure } from './transport/dial.js'
 import { finding } from './finding.js'
 
+/** Names of a certificate that a finding shows. */
+export const MAX_NAMES = 20
+
 /** Where and with what the alert was met. */
 export interface AlertContext {
   endpoint: string
@@ -67,7 +70,10 @@ export function explainAlert(alert: number, context: AlertContext): Finding {
   const aboutUs = ABOUT_US.get(alert)
   if (aboutUs === 'handshake/client-certificate-refused') {
     const begin = new Date(Math.max(...chain.map(({ notBefore }) => notBefore.getTime())))
-    return finding(aboutUs, { ...details, begin, age: Date.now() - begin.getTime() }, leaf)
+    const { subject, subjectAltNames } = chain[0]
+    const names = subjectAltNames.slice(0, MAX_NAMES).map(({ value }) => value)
+    const more = { begin, age: Date.now() - begin.getTime(), commonName: subject.commonName, names }
+    return finding(aboutUs, { ...details, ...more }, leaf)
   }
   if (aboutUs !== undefined) return finding(aboutUs, details, leaf)
   switch (alert) {
@@ -80,7 +86,7 @@ export function explainAlert(alert: number, context: AlertContext): Finding {
     case 80: // internal_error
       return finding('handshake/server-internal-error', { endpoint, alert })
     case 112: // unrecognized_name
-      return finding('handshake/name-unknown', { endpoint, alert, name: name.value })
+      return finding('handshake/name-unknown', { endpoint, alert, name: name.value, sent: name.kind === 'dns' })
     case 120: // no_application_protocol
       return finding('handshake/no-application-protocol', { endpoint, alert })
     default:

@@ -1,5 +1,6 @@
 /** How one endpoint stands, as `client.tls.endpoints` shows it. */
 import type { CertificateRef, Finding } from '../report/finding.js'
+import type { MemberRole } from './streams/server-status.js'
 
 /**
  * How an endpoint stands. `connecting`: being dialled. `ready`: proved, TLS verified on both sides, and answered by etcd. `leaderless`:
@@ -17,6 +18,8 @@ export interface EndpointStatus {
   since: Date
   /** TLS version of the connection; null unless connected. */
   protocol: 'TLSv1.2' | 'TLSv1.3' | null
+  /** What its member was in the cluster at the last `client.tls.probe()`; null if that is not known, or it has no leader. */
+  role: MemberRole | null
   /** The server's path from its certificate to our trust anchor; null unless connected. */
   path: CertificateRef[] | null
   /**

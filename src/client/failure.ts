@@ -23,8 +23,8 @@ interface Speaker {
   readonly findings: readonly Finding[]
 }
 
-/** The error for a cluster of which no member that answers has a leader: what each of them says. */
-export function noQuorum(speakers: readonly Speaker[]): EtcdMtlsError {
+/** What each endpoint of a cluster says of which no member that answers has a leader. */
+export function quorumFinding(speakers: readonly Speaker[]): Finding {
   const members = speakers.map(({ endpoint, connection, findings }) => {
     const cause = findings.find(({ severity }) => severity === 'error')
     return {
@@ -32,8 +32,12 @@ export function noQuorum(speakers: readonly Speaker[]): EtcdMtlsError {
       says: connection !== null ? 'it has no leader' : (cause?.message ?? 'it has not answered yet'),
     }
   })
-  const found = finding('endpoint/no-quorum', { members })
-  const findings = [found, ...speakers.flatMap((each) => each.findings)]
+  return finding('endpoint/no-quorum', { members })
+}
+
+/** The error for a cluster of which no member that answers has a leader. */
+export function noQuorum(speakers: readonly Speaker[]): EtcdMtlsError {
+  const findings = [quorumFinding(speakers), ...speakers.flatMap((each) => each.findings)]
   const report = makeReport({ checkedAt: new Date(), path: null, findings })
   // Sound: the first finding is an error.
   if (report.ok) throw new Error('A refusal without an error')
@@ -43,11 +47,14 @@ export function noQuorum(speakers: readonly Speaker[]): EtcdMtlsError {
 /** The error for a call that something else than etcd answered; null where that is not so. */
 export function notEtcd({ path, carriedBy, answer }: EndedCall): EtcdMtlsError | null {
   if (answer === null || carriedBy === null) return null
-  const found = answerFinding(`https://${carriedBy}`, path.replace(/^\/etcdserverpb\./, ''), answer)
+  const call = path.replace(/^\/etcdserverpb\./, '')
+  const found = answerFinding(`https://${carriedBy}`, call, answer)
   const report = makeReport({ checkedAt: new Date(), path: null, findings: [found] })
   // Sound: the finding is an error.
   if (report.ok) throw new Error('A refusal without an error')
-  return noConnection(report)
+  return found.code === 'endpoint/request-too-large'
+    ? new EtcdMtlsError('ERR_REQUEST_TOO_LARGE', found.message, { call, report })
+    : noConnection(report)
 }
 
 /** The error for a user that could not be logged in. */

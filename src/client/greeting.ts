@@ -160,6 +160,9 @@ export function readAnswer(
   }
 }
 
+/** etcd api/v3rpc/rpctypes/error.go, ErrGRPCNotSupportedForLearner. */
+const NOT_FOR_LEARNER = 'etcdserver: rpc not supported for learner'
+
 /** HTTP statuses by which a proxy or a load balancer says that nobody behind it answers now. */
 const NO_BACK_END: ReadonlySet<number> = new Set([429, 502, 503, 504])
 
@@ -184,6 +187,10 @@ export function kindOf({ httpStatus, contentType, grpcStatus, grpcMessage }: Ans
       return grpcMessage === NO_LEADER ? 'proved' : 'unavailable'
     case status.UNIMPLEMENTED:
       return 'foreign'
+    // etcd answers this call before it looks at users; a proxy or a service mesh may refuse it.
+    case status.UNAUTHENTICATED:
+    case status.PERMISSION_DENIED:
+      return /^(?:etcdserver|auth): /.test(grpcMessage) ? 'proved' : 'foreign'
     default:
       return 'proved'
   }
@@ -193,7 +200,11 @@ export function kindOf({ httpStatus, contentType, grpcStatus, grpcMessage }: Ans
 export function answerFinding(endpoint: string, method: string, answer: Answer): Finding {
   const { httpStatus, contentType, server, grpcStatus, grpcMessage, location, title } = answer
   const details = { endpoint, method, httpStatus, contentType, server, title, grpcStatus, detail: grpcMessage }
+  if (grpcStatus === status.UNAVAILABLE && grpcMessage === NOT_FOR_LEARNER)
+    return finding('endpoint/learner', { endpoint })
   if (kindOf(answer) === 'unavailable') return finding('endpoint/unavailable', details)
+  if (grpcStatus === status.UNAUTHENTICATED || grpcStatus === status.PERMISSION_DENIED)
+    return finding('endpoint/request-refused', details)
   if (grpcStatus === null) {
     if (httpStatus === TOO_LARGE) return finding('endpoint/request-too-large', details)
     if (REFUSALS.has(httpStatus)) return finding('endpoint/request-refused', details)

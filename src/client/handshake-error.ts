@@ -4,11 +4,11 @@ import { type Certificate, certificateRef } from '../x509/certificate.js'
 import type { DistinguishedName } from '../x509/distinguished-name.js'
 import type { Host } from '../x509/names.js'
 import { type Accepted, reportNow } from './accept.js'
-import { explainAlert, versionFinding } from './alerts.js'
+import { explainAlert, MAX_NAMES, versionFinding } from './alerts.js'
 import type { DialFailure } from './transport/dial.js'
 import type { Endpoint } from './endpoints.js'
 import { finding } from './finding.js'
-import { answerFinding, GREETING_METHOD } from './greeting.js'
+import { type Answer, answerFinding, GREETING_METHOD } from './greeting.js'
 import { type ClockReading, clockFinding } from './peer-clock.js'
 import type { ServerVerdict } from './server-identity.js'
 
@@ -82,9 +82,6 @@ function serverNameHint({ endpoint, name, failure, diagnosis }: FailedAttempt, f
   ]
 }
 
-/** Names of a certificate that a finding shows. */
-const MAX_NAMES = 20
-
 function explainCause(attempt: FailedAttempt): Finding[] {
   const { endpoint, name, accepted, failure } = attempt
   const { authorities } = attempt.diagnosis
@@ -146,15 +143,20 @@ const NO_ANSWER: ReadonlySet<string> = new Set([
   'endpoint/silent',
   'endpoint/stalled',
   'endpoint/unavailable',
+  'endpoint/learner',
   'endpoint/no-quorum',
   'endpoint/closed-after-handshake',
   'endpoint/local-limit',
 ])
 
+/** How a connection ends that something answered on. */
+const ANSWERED: ReadonlySet<string> = new Set(['refused', 'not-grpc', 'unanswered'])
+
 /** Whether an endpoint with these findings answered and refused, or was refused. */
 export function hasAnswered(findings: readonly Finding[]): boolean {
   return findings.some((each) => {
     if (each.code === 'endpoint/reset') return each.details.answered
+    if (each.code === 'endpoint/lost') return ANSWERED.has(each.details.reason)
     return each.severity === 'error' && !NO_ANSWER.has(each.code)
   })
 }
@@ -169,11 +171,11 @@ function refusedServer(attempt: FailedAttempt, verdict: ServerVerdict, reason: s
   return [...verdict.report.findings, refused]
 }
 
-function explainTimeout({ endpoint: { url, host }, failure, timeout }: FailedAttempt): Finding {
+function explainTimeout({ endpoint: { url, address: host }, failure, timeout }: FailedAttempt): Finding {
   const address = failure.target?.address ?? null
   switch (failure.stage) {
     case 'lookup':
-      return finding('endpoint/lookup-timeout', { endpoint: url, host: host.value, timeout })
+      return finding('endpoint/lookup-timeout', { endpoint: url, host, timeout })
     case 'connect':
       return finding('endpoint/connect-timeout', { endpoint: url, address, timeout })
     case 'handshake':
@@ -186,7 +188,8 @@ function explainTimeout({ endpoint: { url, host }, failure, timeout }: FailedAtt
   }
 }
 
-function explainConnect({ endpoint: { url, host }, failure, timeout }: FailedAttempt): Finding {
+/** `host`: the name as it was looked up, with the trailing dot that it may have. */
+function explainConnect({ endpoint: { url, address: host }, failure, timeout }: FailedAttempt): Finding {
   const errorCode = codeOf(failure.error)
   const address = failure.target?.address ?? null
   switch (errorCode) {
@@ -203,7 +206,10 @@ function explainConnect({ endpoint: { url, host }, failure, timeout }: FailedAtt
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
     case 'ENODATA':
-      return finding('endpoint/name-not-found', { endpoint: url, host: host.value, errorCode })
+      return finding('endpoint/name-not-found', { endpoint: url, host, errorCode })
+    case 'ECONNRESET':
+      // The end of a connection that had come about, read before its beginning.
+      return finding('endpoint/reset', { endpoint: url, errorCode, answered: false })
     case 'ETIMEDOUT':
       return finding('endpoint/connect-timeout', { endpoint: url, address, timeout })
     default:
@@ -289,9 +295,21 @@ function explainGreeting(attempt: FailedAttempt): Finding[] {
   if (answer !== null) {
     const found = answerFinding(url, GREETING_METHOD, answer)
     // The status by which nginx refuses a client certificate.
-    return answer.httpStatus === 400 && certificateSent === true ? besideOwn(found, attempt) : [found]
+    if (answer.httpStatus !== 400 || certificateSent !== true) return [found]
+    return [...besideOwn(found, attempt), ...clockOfAnswer(attempt, answer)]
   }
-  return [finding('endpoint/lost', { endpoint: url, reason: 'closed', detail: error?.message.trim() ?? '' })]
+  // A server that asked for no certificate has nothing against ours.
+  if (certificateSent === false) return [closedUnasked(attempt)]
+  const detail = error?.message.trim() ?? ''
+  return [finding('endpoint/lost', { endpoint: url, reason: 'unanswered', detail })]
+}
+
+/** A server whose clock is wrong may take our certificate for one that is out of its validity. */
+function clockOfAnswer({ endpoint: { url }, accepted }: FailedAttempt, { date }: Answer): Finding[] {
+  if (date === null) return []
+  const reading = { endpoint: url, peer: date, own: Date.now() }
+  const found = clockFinding(reading, (time) => !areValid(accepted, time))
+  return found.code === 'handshake/clock-differs' ? [found] : []
 }
 
 function closedUnasked({ endpoint, failure }: FailedAttempt): Finding {

@@ -20,5 +20,6 @@ export type {
   TlsVersion,
 } from './options.js'
 export type { EndpointState, EndpointStatus } from './endpoint-status.js'
+export type { MemberRole } from './streams/server-status.js'
 export type { DrainPolicy, RotateOptions, TlsSession } from './tls-session.js'
 export type * from './tls-events.js'

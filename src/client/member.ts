@@ -14,6 +14,7 @@ import { finding } from './finding.js'
 import { type Diagnosis, explainFailure, isVerificationError } from './handshake-error.js'
 import type { ClockReading } from './peer-clock.js'
 import { diagnose } from './probe.js'
+import type { MemberRole } from './streams/server-status.js'
 import { judgeAgain } from './server-identity.js'
 import type { EndpointState, EndpointStatus } from './endpoint-status.js'
 
@@ -57,6 +58,7 @@ export class Member {
   #state: Exclude<EndpointState, 'leaderless'> = 'failed'
   #since = new Date()
   #leaderlessSince: Date | null = null
+  #role: MemberRole | null = null
   #changedAt = performance.now()
   #findings: Finding[] = []
   #dialled: Dialled | null = null
@@ -101,6 +103,16 @@ export class Member {
     this.#parts.onChange()
   }
 
+  /** What the member was in the cluster when it was asked last; null if that is not known. */
+  get role(): MemberRole | null {
+    return this.#findings.some(({ code }) => code === 'endpoint/learner') ? 'learner' : this.#role
+  }
+
+  /** Notes what the member at the other end of this connection reported. */
+  noteRole(connection: Connection, role: MemberRole | null): void {
+    if (connection === this.connection) this.#role = role
+  }
+
   /** What is to be said of the server's certificates as of now, while it is connected. */
   #serverFindings(): readonly Finding[] {
     if (this.#dialled === null) return []
@@ -135,6 +147,7 @@ export class Member {
       state: this.#leaderlessSince === null ? this.#state : 'leaderless',
       since: new Date(this.#leaderlessSince ?? this.#since),
       protocol,
+      role: this.role,
       path: verdict?.report.path ?? null,
       findings: [...this.findings],
     }
@@ -401,6 +414,7 @@ export class Member {
   #change(state: Exclude<EndpointState, 'leaderless'>, findings: readonly Finding[]): void {
     if (this.#state === 'closed') return
     this.#leaderlessSince = null
+    this.#role = null
     if (this.#state !== state) {
       this.#since = new Date()
       this.#changedAt = performance.now()

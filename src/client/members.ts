@@ -18,6 +18,7 @@ import { isTokenRefused, type Login, LoginError } from './login.js'
 import type { Member } from './member.js'
 import { ResumableCall } from './streams/resumable-call.js'
 import { ResumePositions } from './streams/resume-positions.js'
+import { readServerStatus, SERVER_STATUS_PATH } from './streams/server-status.js'
 import { WatchEnds } from './streams/watch-ends.js'
 import { WatchResumer } from './streams/watch-resumer.js'
 import { isNoLeader, isUnary } from './transport/call-policy.js'
@@ -179,6 +180,17 @@ export class Members implements CallRoute, ChannelBacking {
     if (this.#ready.length === 0) this.#refuseIfHopeless()
     if (this.#ready.length > 1 && this.#ready.some((each) => !before.includes(each))) this.#rebalance()
     for (const listener of [...this.#listeners]) listener()
+  }
+
+  /** Asks a member that is connected who leads. `limit`: for the answer, in milliseconds. */
+  async askRole(member: Member, limit: number): Promise<void> {
+    const { connection } = member
+    if (connection === null || limit <= 0) return
+    const token = this.login?.headersFor(SERVER_STATUS_PATH)?.['token']
+    const status = await readServerStatus(connection, typeof token === 'string' ? token : null, limit)
+    if (status === null || this.#closed) return
+    member.noteRole(connection, status.role)
+    if (!status.hasLeader && member.connection === connection) this.#markLeaderless(connection.authority)
   }
 
   /** Lets what was sent come to its end for a second, ends the rest at once. Resolves when every socket is gone. */

@@ -5,7 +5,7 @@
  */
 import { connect as connectTcp, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
-import { connect as connectTls } from 'node:tls'
+import { connect as connectTls, type TLSSocket } from 'node:tls'
 import type { DistinguishedName } from '../x509/distinguished-name.js'
 import type { Host } from '../x509/names.js'
 import type { Accepted } from './accept.js'
@@ -21,7 +21,7 @@ import {
   wasClosedInSilence,
 } from './handshake-error.js'
 import { readClock } from './peer-clock.js'
-import { judgeServer, peerChain, serverIdentityCheck } from './server-identity.js'
+import { judgePeer, serverIdentityCheck } from './server-identity.js'
 
 export interface DiagnosisRequest {
   endpoint: Endpoint
@@ -66,7 +66,7 @@ function captureChain(request: DiagnosisRequest): Promise<Captured | null> {
       done(null)
     })
     socket.once('secureConnect', () => {
-      const verdict = judgeServer(peerChain(socket.getPeerCertificate(true)), name, accepted, endpoint.url)
+      const verdict = judgePeer(() => socket, socket.getPeerCertificate(true), name, accepted, endpoint.url)
       if (!isOnlyOutOfTime(verdict)) {
         done({ verdict, clock: null })
         return
@@ -150,14 +150,20 @@ async function askInPlaintext(request: DiagnosisRequest): Promise<Pick<Diagnosis
 function askInHttp1(request: DiagnosisRequest): Promise<string | null> {
   const { endpoint, name, accepted } = request
   return lookOnce(request, (raw, done) => {
-    const socket = connectTls({
+    const socket: TLSSocket = connectTls({
       socket: raw,
       host: name.value,
       ...(name.kind === 'dns' ? { servername: name.value } : {}),
       secureContext: accepted.secureContext,
       ALPNProtocols: ['http/1.1'],
       rejectUnauthorized: true,
-      checkServerIdentity: serverIdentityCheck(name, accepted, endpoint.url, () => undefined),
+      checkServerIdentity: serverIdentityCheck(
+        name,
+        accepted,
+        endpoint.url,
+        () => socket,
+        () => undefined,
+      ),
     })
     socket.on('error', () => {
       done(null)

@@ -3,7 +3,7 @@
  * sent over the connection. They may refuse what OpenSSL accepts, as a name that stands only in the common name.
  */
 import { isError } from '../errors.js'
-import { checkServerIdentity, type PeerCertificate } from 'node:tls'
+import { checkServerIdentity, type PeerCertificate, type TLSSocket } from 'node:tls'
 import { makeReport, summarize, type Report } from '../report/report.js'
 import { validateConnected } from '../validate/validate.js'
 import { Certificate } from '../x509/certificate.js'
@@ -25,17 +25,19 @@ const MAX_CHAIN = 100
  * Makes the function for `tls.connect`. It never throws, because Node calls it outside of any `try`: an exception would
  * end the process.
  *
+ * @param socketOf The socket, once there is a certificate.
  * @param seen Told the verdict, also a good one.
  */
 export function serverIdentityCheck(
   name: Host,
   accepted: Accepted,
   endpoint: string,
+  socketOf: () => TLSSocket,
   seen: (verdict: ServerVerdict) => void,
 ): (hostname: string, certificate: PeerCertificate) => Error | undefined {
   return (_hostname, certificate) => {
     try {
-      const verdict = judgeServer(peerChain(certificate), name, accepted, endpoint)
+      const verdict = judgePeer(socketOf, certificate, name, accepted, endpoint)
       seen(verdict)
       if (!verdict.report.ok) return new Error(summarize(verdict.report.findings))
       // Node's own check stays on beside ours. It knows no URI names as hosts; neither do endpoints.
@@ -44,6 +46,35 @@ export function serverIdentityCheck(
       return isError(error) ? error : new Error(String(error))
     }
   }
+}
+
+/**
+ * Judges the chain of a connection. Node links each certificate to its issuer and loses those that were sent in another
+ * order. The list as it was sent can be read only once, so it is read only if an issuer is missing.
+ */
+export function judgePeer(
+  socketOf: () => TLSSocket,
+  certificate: PeerCertificate,
+  name: Host,
+  accepted: Accepted,
+  endpoint: string,
+): ServerVerdict {
+  const linked = peerChain(certificate)
+  const verdict = judgeServer(linked, name, accepted, endpoint)
+  if (!verdict.report.findings.some(({ code }) => code === 'chain/issuer-not-found')) return verdict
+  const sent = sentChain(socketOf())
+  return sent.length > linked.length ? judgeServer(sent, name, accepted, endpoint) : verdict
+}
+
+/** The certificates in the order in which the server sent them; empty if they were read before. */
+function sentChain(socket: TLSSocket): Uint8Array[] {
+  const chain: Uint8Array[] = []
+  let current = socket.getPeerX509Certificate()
+  while (current !== undefined && chain.length < MAX_CHAIN) {
+    chain.push(current.raw)
+    current = current.issuerCertificate
+  }
+  return chain
 }
 
 /** Judges a chain as that of an etcd server with this name. Never throws, whatever the server sent. */

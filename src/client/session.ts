@@ -12,7 +12,8 @@ import type { EndpointStatus } from './endpoint-status.js'
 import { type Endpoint, isSameEndpoint, parseEndpoints } from './endpoints.js'
 import { EventHub } from './event-hub.js'
 import { Expiry } from './expiry.js'
-import { noConnection, noLogin, noQuorum, notEtcd } from './failure.js'
+import { noConnection, noLogin, noQuorum, notEtcd, quorumFinding } from './failure.js'
+import { finding } from './finding.js'
 import { Follower } from './follower.js'
 import { LoginError } from './login.js'
 import { Member } from './member.js'
@@ -110,8 +111,14 @@ export class Session implements TlsSession {
 
   async probe(): Promise<Report> {
     this.#assertOpen()
-    await Promise.all(this.#members.map((each) => each.check()))
-    return this.#reportOnEndpoints()
+    const deadline = performance.now() + this.#options.dialTimeout
+    await Promise.all(
+      this.#members.map(async (each) => {
+        await each.check()
+        await this.members.askRole(each, deadline - performance.now())
+      }),
+    )
+    return this.#reportOnEndpoints(leadership(this.#members))
   }
 
   async setEndpoints(endpoints: SecureClientOptions['endpoints']): Promise<Report> {
@@ -342,11 +349,21 @@ export class Session implements TlsSession {
     }
   }
 
-  #reportOnEndpoints(): Report {
-    const findings = this.#members.flatMap((each) => each.findings)
+  #reportOnEndpoints(more: readonly Finding[] = []): Report {
+    const findings = [...more, ...this.#members.flatMap((each) => each.findings)]
     const notes = this.#notes.filter(
       (each) => EXPLAINS[each.code]?.every((codes) => findings.some(({ code }) => codes.test(code))) === true,
     )
     return makeReport({ checkedAt: new Date(), path: this.#accepted.report.path, findings: [...findings, ...notes] })
   }
+}
+
+/** Who leads, of the endpoints that report it. */
+function leadership(members: readonly Member[]): Finding[] {
+  const connected = members.filter(({ connection }) => connection !== null)
+  if (connected.length > 0 && connected.every((each) => !each.hasLeader)) return [quorumFinding(members)]
+  const roles = members.flatMap(({ endpoint: { url }, role }) => (role === null ? [] : [{ endpoint: url, role }]))
+  if (roles.every(({ role }) => role === 'learner')) return []
+  const leader = roles.find(({ role }) => role === 'leader')?.endpoint ?? null
+  return [finding('endpoint/leader', { leader, members: roles })]
 }

@@ -29,10 +29,11 @@ export interface TlsSession {
   /** Every endpoint, in the order in which they were given. */
   readonly endpoints: EndpointStatus[]
   /**
-   * Asks every endpoint now: the ready ones by an HTTP/2 ping, the others by dialling them again. Takes at most the dial
-   * time-out and opens no connection beside those that the client itself uses.
+   * Asks every endpoint now: the ready ones by an HTTP/2 ping and for their role, the others by dialling them again. Takes at most
+   * the dial time-out and opens no connection beside those that the client itself uses.
    *
-   * @returns All findings; `ok` only when every endpoint is ready. `path` is the path of the client's own certificate.
+   * @returns All findings; `ok` only if every endpoint is ready and one that answers has a leader. The finding `endpoint/leader`
+   * names the endpoint that leads; `endpoints` has the role of each from then on. `path` is the path of the client's own certificate.
    * @throws {EtcdMtlsError} `ERR_CLOSED` after the client was closed.
    */
   probe(): Promise<Report>

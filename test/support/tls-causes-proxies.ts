@@ -110,7 +110,8 @@ export const PROXY_CAUSES: CauseGroup = {
     },
     {
       cause: 'a put is longer than nginx takes (413)',
-      ...REFUSED,
+      error: 'ERR_REQUEST_TOO_LARGE',
+      certificate: null,
       codes: ['endpoint/request-too-large'],
       details: { method: 'KV/Put', httpStatus: 413 },
       setUp: ({ proxies }, pki) => ({

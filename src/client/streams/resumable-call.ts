@@ -19,7 +19,7 @@ import {
 import { makeStatus, type Outcome } from '../call-status.js'
 import { backoffPause } from '../transport/backoff.js'
 import { MalformedMessage } from './protobuf.js'
-import { readServerVersion, sendsProgressInOrder } from './server-version.js'
+import { readServerStatus, sendsProgressInOrder } from './server-status.js'
 import type { ResumableStream, StreamResumer } from './stream-resumer.js'
 
 /** How many attempts may break in a row before a message came over one; the caller may then open another stream. */
@@ -275,8 +275,8 @@ export class ResumableCall implements Call, ResumableStream {
   }
 
   async #askProgressOrder({ connection, token }: EtcdCall): Promise<boolean> {
-    const version = connection === null ? null : await readServerVersion(connection, token)
-    return version !== null && sendsProgressInOrder(version)
+    const version = connection === null ? null : (await readServerStatus(connection, token))?.version
+    return typeof version === 'string' && sendsProgressInOrder(version)
   }
 
   #onAttemptEnded(attempt: EtcdCall, outcome: StatusObject): void {

@@ -166,7 +166,7 @@ export class AddressAttempt {
   #startTls(connectTime: number): void {
     const { endpoint, name, accepted } = this.#request
     try {
-      const socket = connectTls({
+      const socket: TLSSocket = connectTls({
         socket: this.#raw,
         host: name.value,
         // RFC 6066 section 3: an IP address is no server name. Without one, Node sends no SNI and still checks `host`.
@@ -174,9 +174,15 @@ export class AddressAttempt {
         secureContext: accepted.secureContext,
         ALPNProtocols: ['h2'],
         rejectUnauthorized: true,
-        checkServerIdentity: serverIdentityCheck(name, accepted, endpoint.url, (verdict) => {
-          this.#verdict = verdict
-        }),
+        checkServerIdentity: serverIdentityCheck(
+          name,
+          accepted,
+          endpoint.url,
+          () => socket,
+          (verdict) => {
+            this.#verdict = verdict
+          },
+        ),
       })
       this.#socket = socket
       // After this turn the hello is written, and the answer cannot have been read.

@@ -108,6 +108,22 @@ function needed(permission: 'read' | 'write' | 'root', key: string | null): stri
   return `the permission to ${permission}${key === null ? '' : ` the key "${key}"`}`
 }
 
+/** A range that has no end: the byte 0, as a text of a finding shows it. */
+const NO_END = '\\u{0}'
+
+/** How etcdctl takes a range (etcdctl/ctlv3/command/role_command.go). */
+function rangeArguments(key: string | null, end: string | null): string {
+  if (key === null) return 'KEY'
+  if (end === NO_END) return key === '' || key === NO_END ? "--prefix=true ''" : `--from-key=true ${argument(key)}`
+  return end === null || end === '' ? argument(key) : `${argument(key)} ${argument(end)}`
+}
+
+/** As a shell reads it. A key that is not printable cannot be typed. */
+function argument(text: string): string {
+  if (/^[\w./:@%+,=-]+$/.test(text) && !text.startsWith('-')) return text
+  return /\\u\{|\ufffd/.test(text) ? 'KEY' : `'${text.replaceAll("'", "'\\''")}'`
+}
+
 function grant(
   user: string,
   permission: PermissionDetails['permission'],
@@ -115,6 +131,5 @@ function grant(
   end: string | null,
 ): string {
   if (permission === 'root') return `"etcdctl user grant-role ${user} root", if it is to administer the cluster`
-  const range = `${key ?? 'KEY'}${end === null ? '' : ` ${end}`}`
-  return `"etcdctl role grant-permission ROLE ${permission ?? 'readwrite'} ${range}" and "etcdctl user grant-role ${user} ROLE"`
+  return `"etcdctl role grant-permission ROLE ${permission ?? 'readwrite'} ${rangeArguments(key, end)}" and "etcdctl user grant-role ${user} ROLE"`
 }

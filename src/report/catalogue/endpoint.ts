@@ -42,11 +42,35 @@ function at(endpoint: string, address: string | null): string {
   return address === null || endpoint.includes(address) ? endpoint : `${endpoint} (${address})`
 }
 
-const REFUSED: Readonly<Record<number, string>> = {
-  400: 'That is how nginx (ssl_verify_client) refuses a client certificate that it does not trust, or that was not sent; the page title says which. Issue the client certificate from a CA in the ssl_client_certificate of the proxy',
-  401: 'The proxy requires a log-in of HTTP, which a client of etcd does not have. Let the proxy verify client certificates instead',
-  403: 'A rule of the proxy forbids this client. Allow it there, by its certificate or its address',
-  407: 'The proxy requires a log-in of HTTP, which a client of etcd does not have. Let the proxy verify client certificates instead',
+const NO_LOG_IN =
+  'It requires a log-in of HTTP, which a client of etcd does not have. If it is a proxy in front of etcd, let it verify client certificates instead'
+
+/** What to do about a refusal, by its HTTP status. */
+function refusalRemedy({ httpStatus, title, grpcStatus }: AnswerDetails): string {
+  if (grpcStatus !== null) {
+    return 'If a service mesh or a proxy stands in front of etcd, allow this client in its authorization policy'
+  }
+  switch (httpStatus) {
+    case 400:
+      if (title?.includes('No required SSL certificate') === true)
+        return 'nginx (ssl_verify_client) got no client certificate: what stands between must pass TLS on'
+      return title?.includes('SSL certificate error') === true
+        ? 'nginx (ssl_verify_client) does not accept the client certificate: it is not of a CA in ssl_client_certificate, its intermediate was not sent, ssl_crl lists it, or it is out of its validity by the clock of nginx. The error log of nginx reports which, at level info'
+        : 'Read the log of what answers there'
+    case 401:
+    case 407:
+      return NO_LOG_IN
+    default:
+      return 'If it is a proxy in front of etcd, allow this client there, by its certificate or its address'
+  }
+}
+
+/** What answers instead of etcd, as far as it is known: only what names itself, as no etcd does, is called a proxy. */
+function refuser({ server, contentType }: AnswerDetails): string {
+  if (server !== null) return `"${server}" refuses the client, not etcd`
+  return contentType?.startsWith('application/json') === true
+    ? 'it is not etcd, which answers gRPC, and may be a Kubernetes API server'
+    : 'it is not etcd, which answers gRPC, and may be a proxy in front of it'
 }
 
 export const endpoint = {
@@ -126,7 +150,7 @@ export const endpoint = {
   'endpoint/stalled': row<{ endpoint: string; timeout: number; protocol: string; after: 'handshake' | 'settings' }>({
     severity: 'error',
     meaning:
-      'The TLS handshake came to its end, and then the server sent no HTTP/2 SETTINGS: it may not speak HTTP/2, or hang. Until they arrive, nobody knows whether it accepts our certificate. Or they came, and the first call, which etcd answers at once, was not answered.',
+      'The TLS handshake came to its end, and then the server sent no HTTP/2 SETTINGS: it may not speak HTTP/2, or hang. Until they arrive, nobody knows whether it accepts our certificate. Or a network path drops long packets, such as the one with our certificate. Or they came, and the first call, which etcd answers at once, was not answered.',
     source: 'RFC 9113 section 3.4; RFC 8446 section 4.4.2.4',
     message: ({ endpoint, timeout, protocol, after }) =>
       after === 'handshake'
@@ -134,7 +158,7 @@ export const endpoint = {
         : `${endpoint} speaks ${protocol} and HTTP/2, but answered no call within ${seconds(timeout)}.`,
     remedy: ({ endpoint, after }) =>
       after === 'handshake'
-        ? `Check that ${endpoint} is etcd’s client port, and that etcd there is not paused or overloaded.`
+        ? `Check that ${endpoint} is etcd’s client port, that etcd there is not paused or overloaded, and that long packets pass: the client certificate is the longest that was sent. Over a VPN or a tunnel, "ping -M do -s 1472 HOST" must be answered, or the MTU must be lowered.`
         : `Check that etcd behind ${endpoint} is not paused or overloaded, and that the proxy before it, where there is one, reaches it.`,
   }),
   'endpoint/reset': row<{
@@ -154,7 +178,7 @@ export const endpoint = {
     remedy: ({ endpoint, answered }) =>
       answered
         ? `Check that ${endpoint} is a TLS port of etcd, and look for a proxy, a service mesh or a firewall between that cuts the connection.`
-        : `If a TCP proxy, a load balancer or a port-forward stands at ${endpoint}, check that it reaches etcd. Otherwise check that the port is a TLS port of etcd, and that no firewall cuts connections.`,
+        : `If a TCP proxy, a load balancer or a port-forward stands at ${endpoint}, check that it reaches etcd, and neither sends nor expects the PROXY protocol, which etcd does not speak. Otherwise check that the port is a TLS port of etcd, and that no firewall cuts connections.`,
   }),
   'endpoint/plaintext': row<{ endpoint: string; protocol: 'http/1.1' | 'h2c' }>({
     severity: 'error',
@@ -184,23 +208,25 @@ export const endpoint = {
   'endpoint/not-etcd': row<AnswerDetails>({
     severity: 'error',
     meaning:
-      'The endpoint speaks TLS and HTTP/2, accepted our certificate, and is not etcd: it answered a call with a page and an HTTP status, or as a gRPC server that does not know etcd’s calls. etcd’s https metrics port and the port of --listen-client-http-urls do so, and every other web server. The client makes no calls there, and looks again with growing pauses.',
+      'The endpoint speaks TLS and HTTP/2, accepted our certificate, and does not answer as etcd’s client port: it answered a call with a page and an HTTP status, or as a gRPC server that does not know etcd’s calls. etcd’s https metrics port and the port of --listen-client-http-urls do so, a proxy that passes calls on in HTTP/1.1 or not at all, and every other web server. The client makes no calls there, and looks again with growing pauses.',
     source:
       'grpc doc/http-grpc-status-mapping.md; etcd server/embed/etcd.go, --listen-client-http-urls, --listen-metrics-urls',
     refusals: [{ by: 'Node', words: 'UNIMPLEMENTED: Received HTTP status code 404' }],
-    message: (details) => `${details.endpoint} ${answered(details)}: it is not etcd’s client port.`,
-    remedy: ({ endpoint }) =>
-      `Use a URL of etcd’s --listen-client-urls; ${endpoint} may be its metrics port, its HTTP-only port, a proxy that does not pass gRPC on, or another web server ("curl --cacert ca.crt --cert client.crt --key client.key ${endpoint}/version" shows which).`,
+    message: (details) => `${details.endpoint} ${answered(details)}: that is not how etcd’s client port answers.`,
+    remedy: ({ endpoint, server }) =>
+      server === null
+        ? `Use a URL of etcd’s --listen-client-urls; ${endpoint} may be its metrics port, its HTTP-only port, another web server, or a proxy that does not pass gRPC on (haproxy: set "proto h2" or "alpn h2" for its server). "curl --cacert ca.crt --cert client.crt --key client.key ${endpoint}/version" shows which.`
+        : `If "${server}" is a proxy in front of etcd, let it pass every path on as gRPC in HTTP/2 (nginx: grpc_pass, never proxy_pass). Or use the URLs of the members themselves instead of ${endpoint}.`,
   }),
   'endpoint/request-refused': row<AnswerDetails>({
     severity: 'error',
     meaning:
-      'Something in front of etcd ended TLS and refused the client by an HTTP status: 400 (nginx, for a client certificate that it does not trust or that was not sent), 401 or 407 (a log-in of HTTP is required), 403 (a rule forbids the client). etcd itself answers gRPC.',
-    source: 'RFC 9110 section 15.5; nginx ngx_http_ssl_module, ssl_verify_client',
+      'Something that is not etcd ended TLS and refused the client: a proxy or a service mesh in front of etcd, or a server of another kind such as the Kubernetes API server. By an HTTP status: 400 (nginx, for a client certificate that it does not accept or that was not sent), 401 or 407 (a log-in of HTTP is required), 403 (a rule forbids the client). Or by a gRPC status, 7 or 16, without asking etcd.',
+    source: 'RFC 9110 section 15.5; nginx ngx_http_ssl_module, ssl_verify_client; Istio, AuthorizationPolicy',
     refusals: [{ by: 'Node', words: 'PERMISSION_DENIED: Received HTTP status code 403' }],
-    message: (details) => `${details.endpoint} ${answered(details)}: a proxy in front of etcd refuses the client.`,
-    remedy: ({ endpoint, httpStatus }) =>
-      `${REFUSED[httpStatus] ?? 'A proxy refuses the call'}. Or use the URLs of the members themselves instead of ${endpoint}.`,
+    message: (details) => `${details.endpoint} ${answered(details)}: ${refuser(details)}.`,
+    remedy: (details) =>
+      `${refusalRemedy(details)}. Or use the URLs of the members themselves instead of ${details.endpoint}.`,
   }),
   'endpoint/redirected': row<AnswerDetails & { location: string }>({
     severity: 'error',
@@ -254,19 +280,47 @@ export const endpoint = {
   'endpoint/unavailable': row<AnswerDetails>({
     severity: 'error',
     meaning:
-      'The endpoint speaks TLS and HTTP/2, accepted our certificate, and answered that it cannot serve: a proxy or a load balancer whose etcd is down, an ingress without a back end, or etcd itself: a learner, or a member that has not found its cluster yet. The client makes no calls there, and looks again with growing pauses.',
-    source:
-      'RFC 9110 section 15.6; grpc doc/http-grpc-status-mapping.md; etcd rpctypes ErrGRPCNotCapable, ErrGPRCNotSupportedForLearner',
+      'The endpoint speaks TLS and HTTP/2, accepted our certificate, and answered that it cannot serve: a proxy or a load balancer whose etcd is down or that limits the rate of calls, an ingress without a back end, or a member of etcd that has not found its cluster yet. The client makes no calls there, and looks again with growing pauses.',
+    source: 'RFC 9110 section 15.6; grpc doc/http-grpc-status-mapping.md; etcd rpctypes ErrGRPCNotCapable',
     refusals: [
       { by: 'Node', words: 'UNAVAILABLE: Received HTTP status code 502' },
       { by: 'Node', words: 'UNAVAILABLE: Received HTTP status code 503' },
-      { by: 'etcd', words: 'etcdserver: rpc not supported for learner' },
     ],
-    message: (details) => `${details.endpoint} ${answered(details)}: nothing behind it can serve now.`,
+    message: (details) =>
+      `${details.endpoint} ${answered(details)}: ${CANNOT_SERVE[details.httpStatus] ?? 'nothing behind it can serve now'}.`,
     remedy: ({ endpoint, httpStatus }) =>
       httpStatus === 200
-        ? `Check that etcd behind ${endpoint} runs, is no learner ("etcdctl member list" shows that) and has a leader ("etcdctl endpoint status" against the members themselves); and look at the log of the proxy between, if there is one.`
-        : `Look at the log of the proxy or load balancer at ${endpoint}: etcd behind it must run, be reached over TLS with a certificate that etcd accepts, and be spoken to in HTTP/2 (as by nginx’s grpc_pass, never proxy_pass). Or use the URLs of the members themselves.`,
+        ? `Check that etcd behind ${endpoint} runs and has a leader ("etcdctl endpoint status" against the members themselves); and look at the log of the proxy between, if there is one.`
+        : httpStatus === 429
+          ? `Raise the limit of the rate of calls at ${endpoint}, or use the URLs of the members themselves.`
+          : `Look at the log of the proxy or load balancer at ${endpoint}: etcd behind it must run, be reached over TLS with a certificate that etcd accepts, and be spoken to in HTTP/2 (as by nginx’s grpc_pass, never proxy_pass). Or use the URLs of the members themselves.`,
+  }),
+  'endpoint/learner': row<{ endpoint: string }>({
+    severity: 'error',
+    meaning:
+      'The member is a learner: it receives what the cluster writes, has no vote, and refuses nearly every call until it is promoted. The client makes no calls there, and looks again with growing pauses.',
+    source:
+      'etcd api/v3rpc/rpctypes/error.go, ErrGRPCNotSupportedForLearner; server/etcdserver/api/v3rpc/interceptor.go',
+    refusals: [{ by: 'etcd', words: 'etcdserver: rpc not supported for learner' }],
+    message: ({ endpoint }) => `The member at ${endpoint} is a learner, which serves no calls.`,
+    remedy: () =>
+      'Use the URLs of voting members. Or promote it once it has caught up: "etcdctl member list" against a voting member shows its ID, and "etcdctl member promote ID" makes it vote.',
+  }),
+  'endpoint/leader': row<{
+    /** The endpoint whose member leads; null: the leader is none of the endpoints. */
+    leader: string | null
+    members: { endpoint: string; role: 'leader' | 'follower' | 'learner' }[]
+  }>({
+    severity: 'info',
+    meaning:
+      'What the members are in the cluster, as `client.tls.probe()` was told: which one leads, and which follow.',
+    source: 'etcd api/etcdserverpb/rpc.proto, StatusResponse',
+    message: ({ leader, members }) =>
+      `${leader === null ? 'The leader of the cluster is none of the endpoints' : `${leader} leads the cluster`}${others(members)}.`,
+    remedy: ({ leader }) =>
+      leader === null
+        ? 'No action is needed; add the URLs of the other members to spare a detour.'
+        : 'No action is needed.',
   }),
   'endpoint/no-leader': row<{ endpoint: string }>({
     severity: 'warning',
@@ -297,18 +351,25 @@ export const endpoint = {
   }),
   'endpoint/lost': row<{
     endpoint: string
-    reason: 'closed' | 'silent' | 'goaway' | 'refused' | 'not-grpc'
+    reason: 'closed' | 'silent' | 'goaway' | 'refused' | 'not-grpc' | 'unanswered'
     detail: string
   }>({
     severity: 'error',
     meaning:
-      'A connection that had been proved was lost. Calls go to other endpoints meanwhile, and the endpoint is dialled again.',
+      'A connection was lost after TLS and HTTP/2 had been set up. Calls go to other endpoints meanwhile, and the endpoint is dialled again.',
     source: 'RFC 9113 sections 5.4 and 6.8',
     message: ({ endpoint, reason, detail }) =>
       `The connection to ${endpoint} was lost: ${LOST[reason]}${detail === '' ? '' : ` (${detail})`}.`,
-    remedy: () =>
-      'Nothing, if the member restarts or comes back; otherwise look at its log and at the network between.',
+    remedy: ({ endpoint, reason }) =>
+      reason === 'unanswered'
+        ? `Check in the log of etcd, or of the proxy at ${endpoint}, why it ends calls without an answer.`
+        : 'Nothing, if the member restarts or comes back; otherwise look at its log and at the network between.',
   }),
+}
+
+function others(members: readonly { endpoint: string; role: string }[]): string {
+  const rest = members.filter(({ role }) => role !== 'leader').map(({ endpoint, role }) => `${endpoint} is a ${role}`)
+  return rest.length === 0 ? '' : `; ${listed(rest)}`
 }
 
 const LIMITS: Readonly<Record<string, string>> = {
@@ -325,4 +386,12 @@ const LOST = {
   goaway: 'the member asked to leave (GOAWAY), as it does when it shuts down',
   refused: 'it takes no more calls',
   'not-grpc': 'it answered a call without gRPC',
+  unanswered: 'it ended the first call without an answer',
 } as const
+
+/** What an HTTP status of a proxy means for the call. */
+const CANNOT_SERVE: Readonly<Record<number, string>> = {
+  429: 'it limits the rate of calls',
+  502: 'it does not reach etcd, or does not understand its answer',
+  504: 'etcd behind it did not answer in time',
+}

@@ -49,7 +49,7 @@ export const handshake = {
   >({
     severity: 'error',
     meaning:
-      'The server does not trust the CA of our certificate (TLS alert 48): it was issued by a CA that is not in etcd’s --trusted-ca-file, by one with the same name and another key, or an intermediate was not sent along.',
+      'The server does not trust the CA of our certificate (TLS alert 48): it was issued by a CA that is not in etcd’s --trusted-ca-file, by one with the same name and another key, or by one that has expired there, or an intermediate was not sent along.',
     source: 'RFC 8446 section 6.2, unknown_ca; Go crypto/x509 UnknownAuthorityError',
     refusals: [
       { by: 'Go', words: 'remote error: tls: unknown certificate authority' },
@@ -62,7 +62,7 @@ export const handshake = {
       notSent
         ? `Append the certificate of the intermediate "${issuer}" to the certificate file: it stands in the CA file alone, and only the certificate file is sent to the server.`
         : listed === true
-          ? 'Compare the keys of the two CAs of that name: "openssl x509 -noout -ext authorityKeyIdentifier -in client.crt" must show the subjectKeyIdentifier of a CA in etcd’s --trusted-ca-file. Have the certificate issued by that CA, or add the other CA to the file and restart etcd, which reads it only at start.'
+          ? 'Compare the two CAs of that name: "openssl x509 -noout -ext authorityKeyIdentifier -in client.crt" must show the subjectKeyIdentifier of a CA in etcd’s --trusted-ca-file, and "openssl x509 -noout -enddate" an end of that CA that is not over. Have the certificate issued by that CA, or add the CA that issued it to the file and restart etcd, which reads it only at start.'
           : 'Compare "openssl x509 -noout -issuer -ext authorityKeyIdentifier -in client.crt" with the certificates in etcd’s --trusted-ca-file. Present a certificate of one of those CAs, with its intermediates in the same file; or add the CA to that file and restart etcd, which reads it only at start.',
   }),
   'handshake/client-certificate-expired': row<
@@ -78,7 +78,7 @@ export const handshake = {
   >({
     severity: 'error',
     meaning:
-      'The server judged our certificate, or an intermediate, to be out of its validity (TLS alert 45). Go sends this alert for "expired" and for "not yet valid" alike. If the certificate is valid by this machine’s clock, the two clocks differ.',
+      'The server judged our certificate, or an intermediate, to be out of its validity (TLS alert 45). Go sends this alert for "expired" and for "not yet valid" alike. If the certificate is valid by this machine’s clock, the two clocks differ, or a CA that an OpenSSL server (haproxy, nginx) trusts has expired.',
     source: 'RFC 8446 section 6.2, certificate_expired; Go crypto/x509 CertificateInvalidError',
     refusals: [
       { by: 'Go', words: 'remote error: tls: expired certificate' },
@@ -93,7 +93,7 @@ export const handshake = {
         ? 'Renew the certificate. If the client follows its source, as it does with fromFiles, fromEnv and fromKubernetesSecret, it takes the new one automatically; otherwise call client.tls.rotate().'
         : here === 'not-yet-valid'
           ? 'Compare "date -u" on this machine and on the one that issued the certificate, and set the clock that is wrong; or wait until the certificate begins.'
-          : `By this machine’s clock it is valid, so one of the two clocks is wrong by ${span(distance)} or more; most likely the server’s is ${edge === 'not-before' ? 'slow' : 'fast'}, since the nearest end of a validity is ${date.toISOString()}. Compare "date -u" on both machines with "openssl x509 -noout -dates -in client.crt": set the clock that is wrong, or present a certificate that is valid now.`,
+          : `By this machine’s clock it is valid. So the server’s clock is ${edge === 'not-before' ? 'slow' : 'fast'} by ${span(distance)} or more (the nearest end of a validity is ${date.toISOString()}), this machine’s clock is wrong, or a CA that the server trusts has expired. Compare "date -u" on both machines, and set the clock that is wrong. Otherwise look at each certificate in the server’s CA file with "openssl x509 -noout -dates".`,
   }),
   'handshake/clock-differs': row<{
     /** Whose clock it is. */
@@ -146,6 +146,9 @@ export const handshake = {
   }),
   'handshake/client-certificate-refused': row<
     AlertDetails & {
+      commonName: string | null
+      /** The subject alternative names. */
+      names: string[]
       /** The begin of the validity that began last. */
       begin: Date
       /** How long that is ago, in milliseconds. */
@@ -154,7 +157,7 @@ export const handshake = {
   >({
     severity: 'error',
     meaning:
-      'The server refused our certificate without a finer reason (TLS alert 42, 43 or 46). etcd sends 42 when the certificate lacks the extended key usage clientAuth, also through an intermediate, and when --client-cert-allowed-hostname or allowed-cn does not list it.',
+      'The server refused our certificate without a finer reason (TLS alert 42, 43 or 46). etcd sends 42 when --client-cert-allowed-hostname or allowed-cn does not list the certificate; also when it lacks the extended key usage clientAuth, which this client checks before it connects. An OpenSSL server sends 42 for a certificate that is not valid yet by its clock.',
     source:
       'RFC 8446 section 6.2, bad_certificate, unsupported_certificate, certificate_unknown; etcd client/pkg/transport/listener.go',
     refusals: [
@@ -165,8 +168,11 @@ export const handshake = {
       { by: 'OpenSSL', words: 'ssl/tls alert bad certificate' },
     ],
     message: ({ endpoint, alert }, who) => `${who} is refused by ${endpoint} (alert ${String(alert)}).`,
-    remedy: ({ alert, begin, age }) =>
-      `${alert === 42 && age < DAY ? `The certificate is valid only since ${begin.toISOString()}: an OpenSSL server (haproxy, nginx) whose clock is slow by ${span(age)} or more refuses it with this alert; compare "date -u" on both machines. Otherwise first` : 'First'} check that "openssl x509 -noout -ext extendedKeyUsage -in client.crt" lists TLS Web Client Authentication; then etcd’s --client-cert-allowed-hostname and allowed-cn. ${ETCD_LOG}.`,
+    remedy: ({ alert, begin, age, commonName, names }) => {
+      const list = `If etcd has --client-cert-allowed-hostname, a subject alternative name of the certificate (${quoted(names)}) must match it; if it has allowed-cn, the common name (${commonName === null ? 'none' : `"${commonName}"`}) must be listed. ${ETCD_LOG}.`
+      if (alert !== 42 || age >= DAY) return list
+      return `${list} If an OpenSSL server (haproxy, nginx) stands there, compare "date -u" on both machines: the certificate is valid only since ${begin.toISOString()}, and a clock that is slow by ${span(age)} or more has the same effect.`
+    },
   }),
   'handshake/client-ca-suspect': row<ClientCaDetails & { endpoint: string }>({
     severity: 'error',
@@ -238,9 +244,9 @@ export const handshake = {
       { by: 'Go', words: 'x509: certificate is valid for …, not …' },
     ],
     message: ({ endpoint, protocol }, who) =>
-      `${endpoint} closed the connection right after the ${protocol} handshake, without an alert: most likely ${lowerFirst(who)} is revoked; else the server’s CRL file is missing or broken, which closes out every client.`,
+      `${endpoint} closed the connection right after the ${protocol} handshake, without an alert. etcd does so if ${lowerFirst(who)} is revoked, or if its CRL file is missing or broken, which closes out every client.`,
     remedy: ({ chain }) =>
-      `On the server, "openssl crl -noout -text -in FILE" of etcd’s --client-crl-file decides: it lists the serial number${chain[0] === undefined ? '' : ` ${chain[0].serialNumber}`}, then issue a new certificate; it fails, then repair the file (etcd 3.6 reads DER only); it does neither, then the port is no client port. ${ETCD_LOG}.`,
+      `On the server, run "openssl crl -noout -text -in FILE" with the FILE of etcd’s --client-crl-file. If it lists the serial number${chain[0] === undefined ? '' : ` ${chain[0].serialNumber}`}, issue a new certificate. If it fails, fix the file (etcd 3.6 reads DER only). Otherwise this is not a client port. ${ETCD_LOG}.`,
   }),
   'handshake/no-common-version': row<{
     endpoint: string
@@ -300,13 +306,21 @@ export const handshake = {
       `${endpoint} does not offer HTTP/2 (alert ${String(alert)}, no application protocol).`,
     remedy: () => 'Use a URL of etcd’s --listen-client-urls, and check that no proxy before it is limited to HTTP/1.1.',
   }),
-  'handshake/name-unknown': row<{ endpoint: string; alert: number; name: string }>({
+  'handshake/name-unknown': row<{
+    endpoint: string
+    alert: number
+    name: string
+    /** Whether the name was sent; an IP address is not. */
+    sent: boolean
+  }>({
     severity: 'error',
     meaning:
       'The server knows no certificate for the name that was asked for (TLS alert 112). etcd never sends this; a TLS proxy before it does.',
     source: 'RFC 6066 section 3, unrecognized_name',
-    message: ({ endpoint, alert, name }) =>
-      `The server at ${endpoint} has no certificate for the name ${name} (alert ${String(alert)}).`,
+    message: ({ endpoint, alert, name, sent }) =>
+      sent
+        ? `The server at ${endpoint} has no certificate for the name ${name} (alert ${String(alert)}).`
+        : `The server at ${endpoint} refuses a connection without a server name, and none was sent, because ${name} is an IP address (alert ${String(alert)}).`,
     remedy: () => 'Set serverName to a name that the proxy before etcd serves, or reach etcd directly.',
   }),
   'handshake/alert': row<AlertDetails>({
@@ -345,7 +359,7 @@ function acceptance(accepts: string[] | null, listed: boolean | null): string {
   if (accepts.length === 0) return 'It lists no CA at all: its --trusted-ca-file may hold no certificate.'
   const names = `It accepts certificates of ${quoted(accepts)}`
   return listed === true
-    ? `${names}: a CA of that name, but with another key.`
+    ? `${names}: that CA has another key, or has expired.`
     : `${names}; if one of these issued that CA, its certificate was not sent along.`
 }
 

@@ -52,6 +52,19 @@ describe('evidence and its finding', () => {
     ['packets that are dropped', { timedOut: true }, 'endpoint/connect-timeout', false],
     ['the kernel’s own time-out', { error: fault('ETIMEDOUT') }, 'endpoint/connect-timeout', false],
     ['no route', { error: fault('EHOSTUNREACH') }, 'endpoint/connect-failed', false],
+    ['an end that is read before the beginning', { error: fault('ECONNRESET') }, 'endpoint/reset', false],
+    [
+      'a first call that is ended without an answer',
+      { stage: 'greeting', error: fault('ERR_HTTP2_STREAM_ERROR') },
+      'endpoint/lost',
+      true,
+    ],
+    [
+      'the same, if no certificate was requested',
+      { stage: 'greeting', error: fault('ERR_HTTP2_STREAM_ERROR'), certificateSent: false },
+      'endpoint/closed-after-handshake',
+      false,
+    ],
     ['no file descriptor left', { error: fault('EMFILE') }, 'endpoint/local-limit', false],
     ['an error of OpenSSL on this side', { stage: 'handshake', error: fault('ERR_SSL_X') }, 'handshake/failed', true],
     [
@@ -144,7 +157,7 @@ describe('evidence and its finding', () => {
     }
     const since = (hours: number): typeof pki.client =>
       pki.issueClient({ notBefore: new Date(Date.now() - hours * 3_600_000) })
-    expect(remedyOf(since(1))).toMatch(/whose clock is slow by/)
+    expect(remedyOf(since(1))).toMatch(/a clock that is slow by/)
     expect(remedyOf(since(48))).not.toMatch(/clock/)
   })
 

@@ -56,6 +56,22 @@ describe('before a client is handed back', () => {
       { location: 'https://login.example/' },
       /redirects to https:\/\/login.example\//,
     ],
+    [
+      'gRPC of a service mesh that refuses',
+      (stream) => {
+        refuseCall(stream, 7, 'RBAC: access denied')
+      },
+      'endpoint/request-refused',
+      { grpcStatus: 7, detail: 'RBAC: access denied' },
+      /"RBAC: access denied"/,
+    ],
+    [
+      'a refusal by a Kubernetes API server',
+      page(403, 'application/json'),
+      'endpoint/request-refused',
+      {},
+      /Kubernetes/,
+    ],
     ['a refusal by a proxy', page(403), 'endpoint/request-refused', { httpStatus: 403 }, /403/],
     ['a log-in of HTTP', page(401), 'endpoint/request-refused', { httpStatus: 401 }, /401/],
     [
@@ -135,6 +151,14 @@ describe('before a client is handed back', () => {
     expect(found.message).toMatch(message)
     expect(found.remedy).toContain(peer.endpoint)
     expect(peer.accepted, 'no second look is needed').toBe(1)
+  })
+
+  it('a learner is named as what it is', async () => {
+    await using peer = await stranger((stream) => {
+      refuseCall(stream, 14, 'etcdserver: rpc not supported for learner')
+    })
+    const { findings } = (await refused(connect([peer]), 'ERR_UNREACHABLE')).details.report
+    expect(errorCodes(findings)).toEqual(['endpoint/learner'])
   })
 
   it('a server that answers no call is told within the dial time-out', async () => {

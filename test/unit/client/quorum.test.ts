@@ -98,7 +98,9 @@ describe('a cluster without a leader', () => {
       expect(findingOf(cause.details.report.findings, 'endpoint/no-quorum').message).toContain(peer.endpoint)
     }
     expect(await client.get('a').serializable(true).string()).toBeNull()
-    expect((await client.tls.probe()).findings.map(({ code }) => code)).toEqual(['endpoint/no-leader'])
+    const report = await client.tls.probe()
+    expect(report.findings.map(({ code }) => code)).toEqual(['endpoint/no-quorum', 'endpoint/no-leader'])
+    expect(report.ok).toBe(false)
   })
 
   it('a member without a leader is passed over from the first call on', async () => {

@@ -1,32 +1,45 @@
-/** The version of the etcd behind a connection, and what depends on it. */
+/** What the etcd behind a connection reports about itself: its version, and its role in the cluster. */
 import { constants } from 'node:http2'
 import { callHeaders } from '../greeting.js'
 import type { Connection } from '../transport/connection.js'
 import { frameMessage, FramingError, MessageReader } from './framing.js'
 import { Fields, MalformedMessage } from './protobuf.js'
 
-const STATUS = '/etcdserverpb.Maintenance/Status'
-/** etcd api/etcdserverpb/rpc.proto, StatusResponse. */
-const VERSION = 2
+export const SERVER_STATUS_PATH = '/etcdserverpb.Maintenance/Status'
+/** etcd api/etcdserverpb/rpc.proto, StatusResponse; the last one is in its ResponseHeader. */
+const [HEADER, VERSION, LEADER, IS_LEARNER, MEMBER_ID] = [1, 2, 4, 10, 2]
 /** A StatusResponse has about 200 bytes, in addition to a text for each error of the member. */
 const MAX_STATUS = 64 * 1024
 /** How long the answer may take, in milliseconds. */
 const TIMEOUT = 5000
 
+export type MemberRole = 'leader' | 'follower' | 'learner'
+
+export interface ServerStatus {
+  readonly version: string | null
+  /** Null: the member has no leader, or does not report one. */
+  readonly role: MemberRole | null
+  readonly hasLeader: boolean
+}
+
 /** @returns Null if the server did not report it: an older etcd, a user without the right to ask, or not etcd. */
-export function readServerVersion(connection: Connection, token: string | null): Promise<string | null> {
+export function readServerStatus(
+  connection: Connection,
+  token: string | null,
+  timeout = TIMEOUT,
+): Promise<ServerStatus | null> {
   return new Promise((resolve) => {
     try {
-      const headers = { ...callHeaders(STATUS, connection.authority), ...(token === null ? {} : { token }) }
+      const headers = { ...callHeaders(SERVER_STATUS_PATH, connection.authority), ...(token === null ? {} : { token }) }
       const stream = connection.request(headers)
       const reader = new MessageReader(MAX_STATUS)
-      stream.setTimeout(TIMEOUT, () => {
+      stream.setTimeout(timeout, () => {
         stream.close(constants.NGHTTP2_CANCEL)
       })
       stream.on('data', (piece: Buffer) => {
-        const version = readVersion(reader, piece)
-        if (version === undefined) return
-        resolve(version)
+        const status = readStatus(reader, piece)
+        if (status === undefined) return
+        resolve(status)
         stream.close(constants.NGHTTP2_CANCEL)
       })
       stream.on('error', () => {
@@ -44,18 +57,32 @@ export function readServerVersion(connection: Connection, token: string | null):
 }
 
 /** Undefined if the answer is not complete. */
-function readVersion(reader: MessageReader, piece: Buffer): string | null | undefined {
+function readStatus(reader: MessageReader, piece: Buffer): ServerStatus | null | undefined {
   try {
     const [message] = reader.push(piece)
     if (message === undefined) return undefined
     let version: string | null = null
+    let [member, leader, isLearner] = [0n, 0n, false]
     const fields = new Fields(message)
-    while (fields.next()) if (fields.number === VERSION) version = Buffer.from(fields.bytes()).toString()
-    return version
+    while (fields.next()) {
+      if (fields.number === HEADER) member = memberOf(fields.message())
+      else if (fields.number === VERSION) version = Buffer.from(fields.bytes()).toString()
+      else if (fields.number === LEADER) leader = fields.int64()
+      else if (fields.number === IS_LEARNER) isLearner = fields.bool()
+    }
+    // Every member has an id; an answer without one is not etcd's.
+    if (member === 0n) return { version, role: null, hasLeader: true }
+    const role = isLearner ? 'learner' : leader === 0n ? null : leader === member ? 'leader' : 'follower'
+    return { version, role, hasLeader: leader !== 0n }
   } catch (error) {
     if (error instanceof FramingError || error instanceof MalformedMessage) return null
     throw error
   }
+}
+
+function memberOf(header: Fields): bigint {
+  while (header.next()) if (header.number === MEMBER_ID) return header.int64()
+  return 0n
 }
 
 /**
