@@ -15,7 +15,7 @@ interface Wanted {
 
 /** The check of hashes at each compaction, under either of its names. */
 const aPeriod: Wanted = {
-  wants: 'a duration above 0',
+  wants: 'a positive duration, as 1m',
   is: (text) => (/^-?\d+$/.test(text) ? Number(text) : (parseGoDuration(text) ?? 1)) > 0,
 }
 

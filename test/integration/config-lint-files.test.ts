@@ -3,7 +3,7 @@
  * names, or it lets in whom it should not. Each test starts one etcd, or two.
  */
 import { createPrivateKey } from 'node:crypto'
-import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -118,6 +118,16 @@ describe('etcd does not start', () => {
       const pem = key.export({ type, format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' })
       await write('locked.key', pem.toString())
       await ends(flagsOf(pair('locked')), 'config/key-encrypted')
+    }
+  })
+
+  test('a byte order mark before the certificate or the key: config/byte-order-mark', async () => {
+    await issue('marked')
+    for (const name of ['marked.crt', 'marked.key']) {
+      const text = await readFile(file(name), 'utf8')
+      await write(name, `\ufeff${text}`)
+      await ends(flagsOf(pair('marked')), 'config/byte-order-mark')
+      await write(name, text)
     }
   })
 

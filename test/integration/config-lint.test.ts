@@ -297,6 +297,18 @@ const REFUSED: readonly (readonly [code: FindingCode, args: () => string[], word
     'multiple discovery or bootstrap flags are set',
   ],
   [
+    'config/option-needs',
+    () => good({ 'experimental-enable-lease-checkpoint-persist': 'true' }),
+    'setting experimental-enable-lease-checkpoint-persist requires experimental-enable-lease-checkpoint',
+  ],
+  ['config/value-malformed', () => good({ 'discovery-fallback': 'x' }), 'invalid value "x"'],
+  ['config/value-malformed', () => good({ cors: 'x' }), 'invalid value "x"'],
+  [
+    'config/value-malformed',
+    () => good({ 'experimental-compact-hash-check-time': '0s' }),
+    '--experimental-compact-hash-check-time must be >0',
+  ],
+  [
     'config/election-too-short',
     () => good({ 'heartbeat-interval': '201' }),
     'should be at least as 5 times as --heartbeat-interval',

@@ -184,6 +184,7 @@ export const TALOS = [
 export const HYPERSHIFT = `kind: StatefulSet
 apiVersion: apps/v1
 spec:
+  volumeClaimTemplates: [{metadata: {name: data}}]
   template:
     spec:
       containers:

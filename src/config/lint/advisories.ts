@@ -1,7 +1,7 @@
 /** Advisories of etcd that have to do with TLS or with who is let in, one row each. */
 import { compareVersions, formatVersion, parseVersion, type ParsedVersion } from '../version.js'
 import { finding } from './finding.js'
-import type { LintMember, Rule } from './member.js'
+import { isTrueText, type LintMember, type Rule } from './member.js'
 
 interface Advisory {
   readonly id: string
@@ -31,6 +31,27 @@ const ADVISORIES: readonly Advisory[] = [
     id: 'CVE-2026-33413',
     fixed: ['3.4.42', '3.5.28', '3.6.9'],
     what: 'answers several calls without asking who calls, also with authentication enabled',
+  },
+  {
+    id: 'CVE-2026-33343',
+    fixed: ['3.4.42', '3.5.28', '3.6.9'],
+    what: 'lets a user read and write every key by a transaction within a transaction, with authentication enabled',
+  },
+  {
+    id: 'CVE-2026-44283',
+    fixed: ['3.4.44', '3.5.30', '3.6.11'],
+    what: 'lets a user read a previous value, or attach a lease, without the permission, with authentication enabled',
+  },
+  {
+    id: 'CVE-2023-32082',
+    fixed: ['3.4.26', '3.5.9'],
+    what: 'returns the names of the keys of a lease to users who may not read them, with authentication enabled',
+  },
+  {
+    id: 'CVE-2021-28235',
+    fixed: ['3.4.25', '3.5.8'],
+    what: 'keeps passwords in memory after a login, where its debug endpoints show them',
+    concerns: ({ others }) => others.some(({ name, text }) => name === 'enable-pprof' && isTrueText(text ?? '')),
   },
   {
     id: 'server/CHANGELOG 3.5.8',

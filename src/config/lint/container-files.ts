@@ -1,6 +1,7 @@
 /** Files that a pod names: those that no volume brings, and those of volumes that are not of this machine. */
 import { resolve } from 'node:path'
 import type { Finding } from '../../report/finding.js'
+import { isOfficialImage } from '../read/image.js'
 import type { ReadMember } from '../read/input.js'
 import type { Setting, SideField } from '../read/settings.js'
 import { finding } from './finding.js'
@@ -17,9 +18,9 @@ const FILES: readonly SideField[] = [
 
 /** One finding for all files of each kind. */
 export function containerFiles(member: LintMember, read: ReadMember, isRead: boolean): Finding[] {
-  const { mounts, directory, version } = read.surroundings
+  const { mounts, directory, version, image = '' } = read.surroundings
   // Only the tag of an image of etcd has a version.
-  const isOfficial = version !== null
+  const isOfficial = version !== null || isOfficialImage(image)
   if (mounts === null) return []
   const away = [member.client, member.peer]
     .filter(({ isAutoTls }) => !isAutoTls)

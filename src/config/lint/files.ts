@@ -6,6 +6,7 @@ import { fileInput } from '../../credentials/inputs.js'
 import { readCertificates } from '../../credentials/read-certificates.js'
 import { readCrls } from '../../credentials/read-crls.js'
 import { placed } from '../../report/catalogue/config-place.js'
+import type { CrlFlaw } from '../../report/catalogue/config-files.js'
 import type { MaterialRole } from '../../report/catalogue/place.js'
 import type { Finding, FindingCode } from '../../report/finding.js'
 import { unfoldRepeats } from '../../validate/fold.js'
@@ -14,6 +15,8 @@ import { validateChain, validateCredentials } from '../../validate/validate.js'
 import type { Usage, ValidateOptions } from '../../validate/context.js'
 import type { Certificate } from '../../x509/certificate.js'
 import type { Crl } from '../../x509/crl.js'
+import { DerError, DerReader, Tag } from '../../x509/der.js'
+import { ExtensionId } from '../../x509/extensions.js'
 import { readHost } from '../../x509/names.js'
 import type { ReadMember } from '../read/input.js'
 import type { Setting } from '../read/settings.js'
@@ -61,11 +64,18 @@ const ABOUT_GATEWAY: readonly FindingCode[] = ['usage/gateway-client-auth-missin
 export async function judgeFiles(member: LintMember, read: ReadMember, options: JudgeOptions): Promise<FilesReading> {
   const reader = new FilesReader(member, read, options)
   const [client, peer] = [await reader.side(member.client), await reader.side(member.peer)]
-  return { client, peer, findings: reader.findings }
+  return { client, peer, findings: reader.findings.map((each) => reader.hidden.get(originOf(each)) ?? each) }
+}
+
+/** The input of a finding about a byte order mark; empty for other findings. */
+function originOf({ code, details }: Finding): string {
+  return code === 'pem/byte-order-mark' ? details.origin : ''
 }
 
 class FilesReader {
   readonly findings: Finding[] = []
+  /** By its place, what Go does not see of an input since a byte order mark is before it. */
+  readonly hidden = new Map<string, Finding>()
   private readonly member: LintMember
   private readonly read: ReadMember
   private readonly options: JudgeOptions
@@ -178,7 +188,9 @@ class FilesReader {
     const input = await this.input(setting, 'crl')
     if (input === null) return null
     const at = { ...setting.place, path: setting.text }
-    const { crls, findings } = readCrls(openInput(input))
+    const { version } = this.member
+    const isDerOnly = version !== null && version.minor >= FIRST_DER_ONLY
+    const { crls, findings } = readCrls(openInput(isDerOnly ? withoutRest(input) : input))
     const wrong =
       findings.find(({ severity }) => severity === 'error')?.message ??
       crls.find(({ damage }) => damage !== null)?.damage
@@ -188,15 +200,19 @@ class FilesReader {
       this.findings.push(finding('config/crl-unreadable', { ...at, reason, isOther }))
       return null
     }
-    const { version } = this.member
     const isPem = input.bytes?.[0] !== DER_SEQUENCE
     const [first] = crls
-    const is = isPem ? 'PEM' : crls.some((crl) => crl.version === 1) ? 'version 1' : null
-    if (version !== null && version.minor >= FIRST_DER_ONLY) {
-      if (is !== null) this.findings.push(finding('config/crl-form', { ...at, version: formatVersion(version), is }))
-      return is === null ? (first ?? null) : null
+    const flaws = [...(isPem ? ['PEM' as const] : []), ...(first === undefined ? [] : flawsFor36(first))]
+    if (isDerOnly) {
+      const of = { ...at, version: formatVersion(version) }
+      this.findings.push(...flaws.map((is) => finding('config/crl-form', { ...of, is })))
+      return flaws.length === 0 ? (first ?? null) : null
     }
-    if (!isPem) return first ?? null
+    const ahead = flaws.map((is) => finding('config/crl-form-ahead', { ...at, is }))
+    if (!isPem) {
+      this.findings.push(...ahead)
+      return first ?? null
+    }
     if (
       !Buffer.from(input.bytes ?? [])
         .toString('latin1')
@@ -207,7 +223,7 @@ class FilesReader {
       return null
     }
     if (crls.length > 1) this.findings.push(finding('config/crl-several', { ...at, count: crls.length }))
-    this.findings.push(finding('config/crl-form-ahead', at))
+    this.findings.push(...ahead)
     return first ?? null
   }
 
@@ -221,9 +237,21 @@ class FilesReader {
     const known =
       this.inputs.get(key) ?? fileInput({ role, file: text, variable: placed(place), namedBy: placed(place), path })
     this.inputs.set(key, known)
-    return known
+    const input = await known
+    if (role !== 'crl') this.noteHidden(input, setting)
+    return input
+  }
+
+  /** Go finds no block right after a byte order mark (encoding/pem Decode): of CAs the first, of a certificate the leaf. */
+  private noteHidden({ bytes, role, place: { origin } }: Input, { place, text }: Setting): void {
+    if (bytes?.subarray(0, MARK_AND_DASHES.length).equals(MARK_AND_DASHES) !== true) return
+    if (role === 'ca' && bytes.lastIndexOf('-----BEGIN ') > MARK_AND_DASHES.length) return
+    const of = role === 'key' ? 'key' : role === 'ca' ? 'CA' : 'certificate'
+    this.hidden.set(origin, finding('config/byte-order-mark', { ...place, path: text, of }))
   }
 }
+
+const MARK_AND_DASHES = Buffer.from('\ufeff-----')
 
 interface PairFiles {
   readonly credentials: Credentials | null
@@ -260,6 +288,28 @@ const DER_SEQUENCE = 0x30
 const PEM_LIST = '-----BEGIN X509 CRL'
 /** Since 3.6 a revocation list is read in DER alone (listener_tls.go v3.6.14 checkCRL). */
 const FIRST_DER_ONLY = 6
+
+/** What Go refuses in a list that it parses strictly (crypto/x509 ParseRevocationList), which etcd does since 3.6. */
+function flawsFor36({ version, signatureAlgorithmsAgree, extensions: { all } }: Crl): CrlFlaw[] {
+  const isCritical = all.some(({ oid, critical }) => critical && oid === ExtensionId.authorityKeyIdentifier)
+  return [
+    ...(version === 1 ? ['version 1' as const] : []),
+    ...(signatureAlgorithmsAgree ? [] : ['two algorithms' as const]),
+    ...(isCritical ? ['critical key identifier' as const] : []),
+  ]
+}
+
+/** Go reads one element of DER, and nothing after it. */
+function withoutRest(input: Input): Input {
+  if (input.bytes?.[0] !== DER_SEQUENCE) return input
+  try {
+    const { end } = new DerReader(input.bytes).expect(Tag.sequence, 'the CRL')
+    return { ...input, bytes: input.bytes.subarray(0, end) }
+  } catch (error) {
+    if (error instanceof DerError) return input
+    throw error
+  }
+}
 
 function certificatesIn(input: Input): Certificate[] {
   return readCertificates(openInput(input)).certificates.map(({ certificate }) => certificate)

@@ -172,6 +172,7 @@ export async function lintMember(read: ReadMember, context: LintContext): Promis
     version: context.version ?? read.surroundings.version,
     versionPlace: context.version === null ? (read.surroundings.versionPlace ?? null) : null,
     isWhole,
+    probes: read.surroundings.probes ?? [],
   }
   const unresolved = settings
     .all()

@@ -1,7 +1,7 @@
 /** One member as the rules look at it. */
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
-import type { OtherName } from '../read/read-option.js'
+import type { OtherName, Probe } from '../read/read-option.js'
 import type { Setting, Settings, SideField } from '../read/settings.js'
 import type { ParsedVersion } from '../version.js'
 import { type ServedUrl, urlsOf } from './served-url.js'
@@ -73,6 +73,8 @@ export interface LintMember {
   readonly versionPlace: ConfigPlace | null
   /** False where what is not set may be set elsewhere. */
   readonly isWhole: boolean
+  /** What the kubelet asks of it. */
+  readonly probes: readonly Probe[]
 }
 
 /** What Go takes for true (strconv.ParseBool). */

@@ -1,6 +1,7 @@
 /** How a member is reached: what it needs for that, and whether others are told what leads to it. */
 import type { Finding } from '../../report/finding.js'
 import { otherOptions } from '../options-other.js'
+import { isUnresolved as isCompleted } from '../read/read-option.js'
 import { finding } from './finding.js'
 import type { LintMember, LintSide, Rule } from './member.js'
 import { urlsOf } from './served-url.js'
@@ -63,4 +64,37 @@ function reachable(side: LintSide): Finding[] {
 
 const advertisedIsListened: Rule = ({ client, peer }: LintMember) => [...reachable(client), ...reachable(peer)]
 
-export const reachRules: readonly Rule[] = [metricsHaveCertificate, clusterIsNamed, advertisedIsListened]
+/** Whether the kubelet reaches what it asks: it comes to the address of the pod, and shows no certificate. */
+const probesAreAnswered: Rule = ({ settings, client, peer, isWhole, probes }) => {
+  const metrics = settings.server('metricsUrls')
+  const settingsOfUrls = [client.get('listenUrls'), client.get('httpUrls'), metrics, peer.get('listenUrls')]
+  if (!isWhole || settingsOfUrls.some(({ isUnresolved, values }) => isUnresolved || values.some(isCompleted))) return []
+  const served = [...client.listen, ...urlsOf(metrics, 'listen')]
+  return probes.flatMap(({ kind, port, host, place }): Finding[] => {
+    const atPort = (kind === 'tcp' ? [...served, ...peer.listen] : served).filter((url) => url.port === port)
+    const isLocal = host !== null && LOOPBACK.test(host)
+    const reached = atPort.filter((url) => (isLocal ? url.isLocal || url.isUnspecified : !url.isLocal))
+    const fits = reached.filter(({ isTls }) => kind === 'tcp' || isTls === (kind === 'https'))
+    const [first] = atPort
+    const why =
+      first === undefined
+        ? 'port'
+        : reached.length === 0
+          ? 'address'
+          : fits.length === 0
+            ? 'scheme'
+            : kind === 'https' && client.asksForCertificates
+              ? 'certificate'
+              : null
+    if (why === null) return []
+    return [finding('config/probe-unanswered', { ...place, port, why, url: first?.text ?? null })]
+  })
+}
+const LOOPBACK = /^(?:127\.|localhost$|::1$)/
+
+export const reachRules: readonly Rule[] = [
+  metricsHaveCertificate,
+  clusterIsNamed,
+  advertisedIsListened,
+  probesAreAnswered,
+]

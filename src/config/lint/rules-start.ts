@@ -64,7 +64,7 @@ const discoveryIsProtected: Rule = (member) => {
   const service = otherOf(member, DISCOVERY)
   const unverified = member.settings.all().find(({ row }) => row === UNVERIFIED)
   return [
-    ...(service?.text === undefined || !PLAINTEXT.test(service.text)
+    ...(service?.text === undefined || !isKnown(service, member.version) || !PLAINTEXT.test(service.text)
       ? []
       : [finding('config/discovery-unprotected', { ...service.place, url: service.text })]),
     ...(unverified === undefined || !isTrueText(unverified.text)

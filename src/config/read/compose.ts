@@ -30,7 +30,8 @@ export async function readCompose(source: ConfigText, readNamed: ReadNamedFile |
     const service = readings.length < MAX_MEMBERS ? serviceOf(value, yaml) : null
     if (service === null) continue
     const reading = await readService(service, yaml, source.file, readNamed)
-    const findings = [...yaml.findings, ...reading.findings]
+    const volumes = undefinedVolumes(value, yaml)
+    const findings = [...yaml.findings, ...reading.findings, ...volumes]
     readings.push({ ...reading, findings, label: key, labelPlace: yaml.place(offset, 'services') })
   }
   if (readings.length > 0) return readings
@@ -174,6 +175,23 @@ function mountsOf(service: YamlValue, file: string | null): Mount[] {
     return [{ inside: posix.normalize(inside), ...onHost(textAt(item, 'source') ?? short ?? '', file) }]
   })
   return mounts.sort((a, b) => b.inside.length - a.inside.length)
+}
+
+/** Volumes of a service that are in no list of volumes, with which Compose does not start. */
+function undefinedVolumes(service: YamlValue, yaml: YamlReading): Finding[] {
+  const volumes = at(yaml.documents[0] ?? null, 'volumes')
+  const known = new Set(volumes?.kind === 'map' ? volumes.entries.map(({ key }) => key) : [])
+  const missing = itemsOf(at(service, 'volumes')).flatMap((item) => {
+    const isVolume = item.kind === 'scalar' || textAt(item, 'type') === 'volume'
+    const source = item.kind === 'scalar' ? /^([^:]+):/.exec(item.text)?.[1] : textAt(item, 'source')
+    // What begins as a path is a folder of the host, and a letter is a disk of Windows.
+    const isName = source !== undefined && /^[A-Za-z0-9][\w.-]+$/.test(source)
+    return isVolume && isName && !known.has(source) ? [{ source, item }] : []
+  })
+  const [first] = missing
+  if (first === undefined) return []
+  const names = [...new Set(missing.map(({ source }) => source))]
+  return [finding('config/volume-undefined', { ...yaml.place(first.item.offset, 'volumes'), names, by: 'Compose' })]
 }
 
 function onHost(source: string, file: string | null): Pick<Mount, 'outside' | 'isBesideFile'> {

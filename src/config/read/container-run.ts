@@ -69,6 +69,7 @@ function describe(
       directory: last('workdir') ?? null,
       user: last('user')?.split(':', 1)[0] ?? null,
       version: versionOf(image),
+      image,
       mounts: mounts.sort((a, b) => b.inside.length - a.inside.length),
     },
     isEtcd: entrypoint === undefined ? isEtcdImage(image) : /(?:^|\/)etcd$/.test(entrypoint),

@@ -18,6 +18,13 @@ export function judgeEntries(options: readonly ReadOption[]): { options: ReadOpt
     const blank = entryWithBlank(option, name)
     if (blank !== undefined)
       findings.push(finding('config/blank-in-list', { ...place, entry: blank, isRefused: row.kind !== 'names' }))
+    else if (row.kind === 'cluster') {
+      // A space before the URL alone is taken away.
+      const other = text.split(',').find((each) => /^\s+[^\s=]|^[^=]*\s=/.test(each))
+      const member = other?.split('=', 1)[0]?.trim() ?? ''
+      if (other !== undefined && !isUnresolved(other))
+        findings.push(finding('config/blank-in-list', { ...place, entry: other, isRefused: true, member }))
+    }
     const entry = row.kind === 'cluster' && !isUnresolved(text) ? entryWithoutName(text) : undefined
     if (entry === undefined) return option
     findings.push(finding('config/value-malformed', { ...place, value: entry, wants: PAIRS }))

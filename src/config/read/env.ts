@@ -60,8 +60,10 @@ export function fileVariables(source: ConfigText): FileVariables {
     const { name, offset, isExported, openQuoteAt, beforeRemark } = assignment
     const place = lines.place(offset, name)
     const isOption = rowOfVariable(name) !== undefined
+    // The file may be another program's, whose variables are nobody else's business.
+    const shown = name.startsWith('ETCD_') ? name : 'A variable'
     if (openQuoteAt !== undefined)
-      tell(finding('config/quote-open', { ...lines.place(openQuoteAt, name), quote: source.text.charAt(openQuoteAt) }))
+      tell(finding('config/quote-open', { ...lines.place(openQuoteAt, shown), quote: source.text.charAt(openQuoteAt) }))
     const isRemarked = isOption && beforeRemark !== undefined
     if (isRemarked) {
       tell(finding('config/remark-in-value', { ...place, value: assignment.value, meant: beforeRemark }))

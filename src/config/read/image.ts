@@ -6,6 +6,13 @@ import type { Word } from './words.js'
 import type { YamlReading } from './yaml-text.js'
 import { at, textAt, type YamlValue } from './yaml-value.js'
 
+/** Whether an image is that of the etcd project or of Kubernetes, which hold no files but the programs. */
+export function isOfficialImage(image: string): boolean {
+  return /^(?:quay\.io\/coreos|gcr\.io\/etcd-development|k8s\.gcr\.io|registry\.k8s\.io)\/etcd(?:-amd64|-arm64)?(?:[:@]|$)/.test(
+    image,
+  )
+}
+
 export function isEtcdImage(image: string): boolean {
   return /^etcd(?:-amd64|-arm64)?(?:[:@]|$)/.test(baseOf(image))
 }
@@ -33,10 +40,11 @@ function baseOf(image: string): string {
 export function releaseOf(
   container: YamlValue,
   yaml: YamlReading,
-): { version: ParsedVersion | null; versionPlace?: ConfigPlace } {
+): { version: ParsedVersion | null; versionPlace?: ConfigPlace; image?: string } {
   const image = at(container, 'image')
-  const version = versionOf(textAt(container, 'image') ?? '')
-  return image === null ? { version } : { version, versionPlace: yaml.place(image.offset, 'image') }
+  const name = textAt(container, 'image') ?? ''
+  const version = versionOf(name)
+  return image === null ? { version } : { version, versionPlace: yaml.place(image.offset, 'image'), image: name }
 }
 
 /** `registry.k8s.io/etcd:3.5.16-0` is 3.5.16. */

@@ -10,6 +10,7 @@ import { finding } from './finding.js'
 import { flawFindings } from './flaws.js'
 import { readFlags } from './flags.js'
 import { areEtcdFlags, areOfEtcd, isEtcdImage, releaseOf } from './image.js'
+import { probesOf, undefinedVolumes } from './pod-parts.js'
 import { type ConfigReading, type Mount, unreadable } from './read-option.js'
 import { type ConfigText, MAX_MEMBERS, refuseText } from './text.js'
 import { LITERAL_DOLLAR, type Word } from './words.js'
@@ -22,13 +23,14 @@ export async function readManifest(source: ConfigText): Promise<ConfigReading[]>
   const yaml = await readYaml(source, 'all')
   const pods = yaml.documents.flatMap((document) => podsOf(document, 0))
   const maps = configMapsOf(yaml)
-  const readings = pods.flatMap(({ spec, name }) => {
+  const readings = pods.flatMap(({ spec, name, claims }) => {
     const own = etcdsOf(spec, yaml, maps)
     return own.map(({ container, command }): ConfigReading => {
       const reading = readContainer(container, command, spec, yaml, maps)
+      const volumes = undefinedVolumes(container, spec, claims, yaml)
       const inside = textAt(container, 'name') ?? ''
       const label = own.length === 1 ? name : `${name}/${inside}`
-      const findings = [...yaml.findings, ...reading.findings]
+      const findings = [...yaml.findings, ...reading.findings, ...volumes]
       return { ...reading, findings, label, labelPlace: yaml.place(container.offset, 'containers') }
     })
   })
@@ -62,7 +64,14 @@ export function podSpecs(document: YamlValue | null, depth: number): YamlValue[]
   return podsOf(document, depth).map(({ spec }) => spec)
 }
 
-function podsOf(document: YamlValue | null, depth: number): { spec: YamlValue; name: string }[] {
+interface Pod {
+  readonly spec: YamlValue
+  readonly name: string
+  /** Volumes that a StatefulSet makes. */
+  readonly claims: readonly string[]
+}
+
+function podsOf(document: YamlValue | null, depth: number): Pod[] {
   if (document === null || depth > 2) return []
   if (textAt(document, 'kind') === 'List')
     return itemsOf(at(document, 'items')).flatMap((item) => podsOf(item, depth + 1))
@@ -70,7 +79,8 @@ function podsOf(document: YamlValue | null, depth: number): { spec: YamlValue; n
   if (spec === null) return []
   const template = at(at(at(spec, 'jobTemplate') ?? spec, 'template') ?? spec, 'spec')
   const name = textAt(at(document, 'metadata'), 'name') ?? ''
-  return at(template ?? spec, 'containers') === null ? [] : [{ spec: template ?? spec, name }]
+  const claims = itemsOf(at(spec, 'volumeClaimTemplates')).map((claim) => textAt(at(claim, 'metadata'), 'name') ?? '')
+  return at(template ?? spec, 'containers') === null ? [] : [{ spec: template ?? spec, name, claims }]
 }
 
 function commandOf(container: YamlValue, yaml: YamlReading, maps: ConfigMaps): EtcdCommand | null {
@@ -136,6 +146,7 @@ function readContainer(
         null,
       ...releaseOf(container, yaml),
       mounts: mountsOf(container, spec, (volume) => filesOfVolume(volume, maps, yaml)),
+      probes: probesOf(container, spec, yaml),
     },
     isWhole: flags.isWhole && missing.length === 0,
   }

@@ -41,6 +41,19 @@ export interface Surroundings {
   readonly versionPlace?: ConfigPlace
   /** Folders of a container and what they are on its host; null outside of containers. */
   readonly mounts: readonly Mount[] | null
+  /** The name of the image of a container. */
+  readonly image?: string
+  /** What the kubelet asks of etcd; empty if other containers of the pod may answer. */
+  readonly probes?: readonly Probe[]
+}
+
+/** A request of the kubelet, which shows no certificate. */
+export interface Probe {
+  readonly kind: 'http' | 'https' | 'tcp'
+  readonly port: string
+  /** Null for the address of the pod. */
+  readonly host: string | null
+  readonly place: ConfigPlace
 }
 
 export interface Mount {
@@ -89,6 +102,8 @@ export interface ConfigReading {
   readonly label?: string
   /** Where that is. */
   readonly labelPlace?: ConfigPlace
+  /** How many keys at the top of a file are those of etcd. */
+  readonly ownKeys?: number
 }
 
 export function unreadable(...findings: readonly Finding[]): ConfigReading {

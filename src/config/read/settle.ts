@@ -16,7 +16,7 @@ import {
 } from './read-option.js'
 import { configFileOf, ignoredBeside, Settings, settleFlags, withoutNeedlessGuesses } from './settings.js'
 import { type ConfigText, decodeText, MAX_CONFIG_OCTETS } from './text.js'
-import { readYamlConfig } from './yaml-config.js'
+import { readNamedConfig } from './yaml-config.js'
 
 export interface ReadOptions {
   /** Whether files that the configuration names are read. */
@@ -83,7 +83,7 @@ export async function settle(reading: ConfigReading, file: string | null, option
       ? unreadable(finding('config/file-not-read', { ...configFile.place, path: configFile.text, why: content }))
       : 'code' in content
         ? unreadable({ ...content, place: configFile.place })
-        : await readYamlConfig(content)
+        : await readNamedConfig(content)
   const ofFile = judgeEntries(withoutNeedlessGuesses(inFile.options))
   const settings = new Settings(ofFile.options, configFile.text)
   const both = [...others, ...inFile.others]

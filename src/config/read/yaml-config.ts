@@ -38,6 +38,23 @@ const CRL_ROWS = new Map(etcdOptions.flatMap((row) => (row.field === 'crlFile' ?
 /** Findings of one text about its keys. */
 const MAX_FINDINGS = 100
 
+/**
+ * Reads a file that a configuration names. Of one whose keys are not those of etcd, as that of another program, no key is
+ * repeated: whoever wrote the configuration may not be allowed to read it.
+ */
+export async function readNamedConfig(source: ConfigText): Promise<ConfigReading> {
+  const reading = await readYamlConfig(source)
+  const { findings, options, others, ownKeys = 0 } = reading
+  const kept = findings.filter(
+    ({ code, details }) => code !== 'config/key-unknown' || details.nearest !== null || details.belongs !== null,
+  )
+  const foreign = findings.length - kept.length
+  if (foreign <= ownKeys || findings.some(({ code }) => code === 'config/keys-too-deep')) return reading
+  const looked = `${foreign === 1 ? 'one of its keys is' : `${String(foreign)} of its keys are`} not known to etcd`
+  const isWhole = options.length + others.length > 0
+  return { ...reading, findings: [finding('config/no-etcd', { file: source.file, looked }), ...kept], isWhole }
+}
+
 export async function readYamlConfig(source: ConfigText): Promise<ConfigReading> {
   const refused = refuseText(source)
   if (refused !== null) return unreadable(refused)
@@ -45,6 +62,7 @@ export async function readYamlConfig(source: ConfigText): Promise<ConfigReading>
   const [document] = yaml.documents
   if (document === undefined) return unreadable(...yaml.findings)
   const reader = new ConfigReader(yaml)
+  const keys = document?.kind === 'map' ? document.entries.map(({ key }) => key.toLowerCase()) : []
   if (document?.kind === 'map') reader.map(document.entries, [])
   else if (document !== null && (document.kind === 'list' || document.type !== 'null')) {
     const at = yaml.place(document.offset, 'YAML')
@@ -57,7 +75,12 @@ export async function readYamlConfig(source: ConfigText): Promise<ConfigReading>
     findings: [...yaml.findings, ...reader.findings],
     surroundings: NO_SURROUNDINGS,
     isWhole: true,
+    ownKeys: keys.filter(isOwn).length,
   }
+}
+
+function isOwn(key: string): boolean {
+  return rowOfPath([key]) !== undefined || BLOCKS.has(key) || KNOWN_KEYS.has(key) || UNTAGGED.has(key)
 }
 
 function pathText(path: readonly string[]): string {

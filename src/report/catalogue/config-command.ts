@@ -144,8 +144,8 @@ export const configCommand = {
       `${placed(details)}: ${NOT_CONTINUED[details.why]}, so the flags on the lines after it are not etcd’s.`,
     remedy: ({ why }) => CONTINUE[why],
   }),
-  'config/blank-in-list': row<ConfigPlace & { entry: string; isRefused: boolean }>({
-    severity: 'error',
+  'config/blank-in-list': row<ConfigPlace & { entry: string; isRefused: boolean; member?: string }>({
+    severity: ({ member }) => (member === undefined ? 'error' : 'warning'),
     meaning:
       'An entry of a list has a blank at its beginning or end, as after a comma. Etcd takes blanks from URLs alone: such a cipher suite, or a member of initial-cluster by this member’s own name, is not known, and no certificate has such a common name or host.',
     source: 'pkg/flags/strings.go v3.5.16; client/pkg/types/urlsmap.go v3.5.16; etcd 3.5.16, run',
@@ -153,7 +153,7 @@ export const configCommand = {
       { by: 'etcd', words: 'unexpected TLS cipher suite " …"', when: ({ option }) => /cipher.suites$/i.test(option) },
     ],
     message: (details) =>
-      `${placed(details)} has the entry "${details.entry}", and etcd takes the blank as part of it: ${details.isRefused ? 'it does not start' : 'no certificate has that'}.`,
+      `${placed(details)} has the entry "${details.entry}", and etcd takes the blank as part of it: ${details.member !== undefined ? `"${details.member}" does not start with this list` : details.isRefused ? 'it does not start' : 'no certificate has that'}.`,
     remedy: ({ entry }) => `Write "${entry.trim()}" without blanks around it.`,
   }),
   'config/variable-exported': row<ConfigPlace>({

@@ -3,23 +3,71 @@ import { type ConfigPlace, placed, spelledLike } from './config-place.js'
 import { listed } from '../words.js'
 import { row } from '../row.js'
 
+/** Why etcd 3.6 does not read a CRL that older releases read. */
+export type CrlFlaw = 'PEM' | 'version 1' | 'two algorithms' | 'critical key identifier'
+
+const FLAWS: Readonly<Record<CrlFlaw, { has: string; wants: string; remedy: string }>> = {
+  PEM: { has: 'is PEM', wants: 'DER', remedy: 'Convert it to DER.' },
+  'version 1': {
+    has: 'is a CRL of version 1',
+    wants: 'version 2',
+    remedy: 'Issue it with a number, which makes it version 2 ("crlnumber" in the configuration of openssl ca).',
+  },
+  'two algorithms': {
+    has: 'names one signature algorithm inside and another one outside',
+    wants: 'the same twice',
+    remedy: 'Issue the CRL again, with another program.',
+  },
+  'critical key identifier': {
+    has: 'has a critical authority key identifier',
+    wants: 'one that is not critical',
+    remedy: 'Issue it with "authorityKeyIdentifier = keyid:always", without "critical".',
+  },
+}
+
 export const configFiles = {
-  'config/crl-form': row<ConfigPlace & { path: string; version: string; is: 'PEM' | 'version 1' }>({
+  'config/byte-order-mark': row<ConfigPlace & { path: string; of: 'certificate' | 'key' | 'CA' }>({
     severity: 'error',
     meaning:
-      'Etcd reads a revocation list of version 2 in DER alone since 3.6, and refuses every connection with another. Before, it took PEM, and version 1.',
+      'A file begins with a byte order mark, so etcd does not see its first block: the certificate or the key, with which etcd does not start, or the only CA, without which it refuses every client.',
+    source: 'Go encoding/pem Decode; etcd 3.5.16, run',
+    refusals: [
+      {
+        by: 'Go',
+        words: 'tls: failed to find any PEM data in certificate input',
+        when: ({ of }) => of === 'certificate',
+      },
+      { by: 'Go', words: 'tls: failed to find any PEM data in key input', when: ({ of }) => of === 'key' },
+      { by: 'Go', words: 'x509: certificate signed by unknown authority', when: ({ of }) => of === 'CA' },
+    ],
+    message: (details) =>
+      `${placed(details)} names ${details.path}, which begins with a byte order mark: etcd does not see the ${details.of}.`,
+    remedy: ({ path }) => `Remove it: "sed -i '1s/^\\xEF\\xBB\\xBF//' ${path}".`,
+  }),
+  'config/crl-form': row<ConfigPlace & { path: string; version: string; is: CrlFlaw }>({
+    severity: 'error',
+    meaning:
+      'Since 3.6 etcd reads a CRL of version 2 in DER alone. The authority key identifier must not be critical, and the CRL must name one signature algorithm. With any other CRL, etcd refuses every client. Before, it read all of these.',
     source:
       'client/pkg/transport/listener_tls.go v3.6.14 checkCRL, run alone; v3.5.16 checkCRL; Go crypto/x509 ParseRevocationList',
     refusals: [
       { by: 'Go', words: 'x509: malformed crl', when: ({ is }) => is === 'PEM' },
       { by: 'Go', words: 'x509: unsupported crl version', when: ({ is }) => is === 'version 1' },
+      {
+        by: 'Go',
+        words: "x509: inner and outer signature algorithm identifiers don't match",
+        when: ({ is }) => is === 'two algorithms',
+      },
+      {
+        by: 'Go',
+        words: 'x509: authority key identifier incorrectly marked critical',
+        when: ({ is }) => is === 'critical key identifier',
+      },
     ],
     message: (details) =>
-      `${placed(details)} names ${details.path}, which is ${details.is === 'PEM' ? 'PEM' : 'a list of version 1'}, and etcd ${details.version} wants ${details.is === 'PEM' ? 'DER' : 'version 2'}.`,
+      `${placed(details)} names ${details.path}, which ${FLAWS[details.is].has}, and etcd ${details.version} requires ${FLAWS[details.is].wants}: it refuses every client.`,
     remedy: ({ path, is }) =>
-      is === 'PEM'
-        ? `Convert it: "openssl crl -in ${path} -outform DER -out crl.der".`
-        : 'Issue it with a number, which makes it version 2 ("crlnumber" in the configuration of openssl ca).',
+      is === 'PEM' ? `Convert it: "openssl crl -in ${path} -outform DER -out crl.der".` : FLAWS[is].remedy,
   }),
   'config/crl-several': row<ConfigPlace & { path: string; count: number }>({
     severity: 'error',
@@ -29,13 +77,17 @@ export const configFiles = {
       `${placed(details)} names ${details.path}, which holds ${String(details.count)} lists, and etcd reads the first alone.`,
     remedy: () => 'Write one list of all serial numbers: etcd compares these, whoever issued the list.',
   }),
-  'config/crl-form-ahead': row<ConfigPlace & { path: string }>({
+  'config/crl-form-ahead': row<ConfigPlace & { path: string; is: CrlFlaw }>({
     severity: 'info',
-    meaning: 'A revocation list in PEM is read up to 3.5 alone; with 3.6 every connection is refused.',
+    meaning:
+      'Etcd up to 3.5 reads the CRL. Etcd 3.6 and later does not, and refuses every client: it is PEM, of version 1, names two signature algorithms, or has a critical authority key identifier.',
     source: 'client/pkg/transport/listener_tls.go v3.6.14 checkCRL, run alone; v3.5.16 checkCRL',
-    message: (details) => `${placed(details)} names ${details.path}, which is PEM; etcd 3.6 wants DER.`,
-    remedy: ({ path }) =>
-      `Convert it before the update: "openssl crl -in ${path} -outform DER -out crl.der". 3.5 reads it, too.`,
+    message: (details) =>
+      `${placed(details)} names ${details.path}, which ${FLAWS[details.is].has}; etcd 3.6 requires ${FLAWS[details.is].wants}.`,
+    remedy: ({ path, is }) =>
+      is === 'PEM'
+        ? `Convert it before the update: "openssl crl -in ${path} -outform DER -out crl.der". 3.5 reads it, too.`
+        : `Before the update to 3.6: ${FLAWS[is].remedy}`,
   }),
   'config/crl-unreadable': row<ConfigPlace & { path: string; reason: string; isOther?: boolean }>({
     severity: 'error',

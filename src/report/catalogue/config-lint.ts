@@ -3,6 +3,14 @@ import { type ConfigPlace, placed, spelledLike } from './config-place.js'
 import { listed } from '../words.js'
 import { row } from '../row.js'
 
+const PROBE = {
+  port: ({ port }: { port: string }) => `etcd does not listen on port ${port}`,
+  address: ({ url }: { url: string | null }) => `the kubelet does not reach ${url ?? 'it'} at the address of the probe`,
+  scheme: ({ url }: { url: string | null }) => `etcd serves ${url ?? 'it'}, and the probe has the other scheme`,
+  certificate: ({ url }: { url: string | null }) =>
+    `etcd requires a client certificate at ${url ?? 'it'}, and the kubelet has none`,
+}
+
 export const configLint = {
   'config/plaintext-loopback': row<ConfigPlace & { url: string }>({
     severity: 'info',
@@ -194,6 +202,17 @@ export const configLint = {
     message: (details) =>
       `${placed(details)} has ${details.url}, where certificates must name the address of the caller.`,
     remedy: () => 'Issue the collector a certificate with its address, or with no names at all.',
+  }),
+  'config/probe-unanswered': row<
+    ConfigPlace & { port: string; why: 'port' | 'address' | 'scheme' | 'certificate'; url: string | null }
+  >({
+    severity: 'error',
+    meaning:
+      'A probe of the pod cannot succeed: etcd does not listen on its port, or on the loopback address alone, speaks TLS where the probe does not, or requires a certificate, which the kubelet does not have. Kubernetes restarts etcd again and again, or never reports it as ready.',
+    source: 'Kubernetes, "Configure Liveness, Readiness and Startup Probes"; server/embed/etcd.go v3.5.16 serveMetrics',
+    message: (details) => `${placed(details)} cannot succeed: ${PROBE[details.why](details)}.`,
+    remedy: ({ option }) =>
+      `Set ${spelledLike('--', 'listen-metrics-urls')} to a URL without TLS that the kubelet reaches, and the port of ${option} to its port.`,
   }),
   'config/advertise-plaintext': row<ConfigPlace & { url: string; listen: string }>({
     severity: 'error',

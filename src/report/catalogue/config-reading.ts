@@ -2,7 +2,7 @@
 import { row } from '../row.js'
 import { configCommand } from './config-command.js'
 import { type ConfigPlace, placed } from './config-place.js'
-import { listed } from '../words.js'
+import { listed, quoted } from '../words.js'
 import { inShell, octets } from './place.js'
 
 const BOOLEAN = 'true or false'
@@ -260,6 +260,16 @@ export const configReading = {
       `${placed(details)} takes variables from ${details.from}, which was not read: they were not judged.`,
     remedy: () =>
       'Hand over the finished configuration, as from /proc/PID/cmdline and /proc/PID/environ, to have it judged.',
+  }),
+  'config/volume-undefined': row<ConfigPlace & { names: string[]; by: 'Kubernetes' | 'Compose' }>({
+    severity: 'error',
+    meaning:
+      'A container mounts a volume that its pod, or the Compose file, does not define. Kubernetes refuses the pod, and Compose the file, so etcd does not start.',
+    source: 'Kubernetes API: volumeMounts of a container; Compose specification: volumes',
+    message: (details) =>
+      `${placed(details)} mounts ${quoted(details.names)}, which ${details.names.length === 1 ? 'is' : 'are'} not defined: ${details.by} refuses that.`,
+    remedy: ({ names, by }) =>
+      `Define ${quoted(names)} under "volumes" of ${by === 'Compose' ? 'the Compose file' : 'the pod'}, or correct the name.`,
   }),
   'config/no-etcd': row<{ file: string | null; looked: string }>({
     severity: 'error',

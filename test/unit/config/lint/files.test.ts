@@ -1,12 +1,14 @@
 /** Files that a configuration names are read, and judged for the role that they play. */
 import { createPrivateKey } from 'node:crypto'
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { lintCluster } from '../../../../src/config/lint/lint-cluster.js'
 import { lintEtcdConfig, type LintOptions } from '../../../../src/config/lint/lint.js'
 import { findingOf } from '../../../support/refused.js'
+import { authorityKeyIdentifier, crlNumber } from '../../../support/mint-extensions.js'
+import { publicHalf } from '../../../support/mint-keys.js'
 import { dns, ip, mintCa, mintCrl, mintLeaf, type MintLeafOptions, newKey } from '../../../support/mint.js'
 
 const ECDSA = 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256'
@@ -72,6 +74,9 @@ function flags(changes: Readonly<Record<string, string | null>> = {}): string[] 
     value === null ? [] : [`--${name}=${/\.(?:crt|key|crl)$/.test(value) ? join(folder, value) : value}`],
   )
 }
+
+const withRest = (der: Buffer): Buffer => Buffer.concat([der, Buffer.from('\n')])
+const CRITICAL = [{ ...authorityKeyIdentifier(publicHalf(root.key)), critical: true }, crlNumber(1)]
 
 function pair(name: string, prefix = ''): Record<string, string> {
   return { [`${prefix}cert-file`]: `${name}.crt`, [`${prefix}key-file`]: `${name}.key` }
@@ -157,6 +162,20 @@ test.each([
   expect(told).toMatchObject([{ severity: 'info', details: { cert: option } }])
 })
 
+test.each<[string, Record<string, string>, string, string[]]>([
+  ['the certificate', pair('marked'), 'marked.crt', ['error config/byte-order-mark']],
+  ['the key', pair('marked'), 'marked.key', ['error config/byte-order-mark']],
+  ['the only CA', { 'trusted-ca-file': 'marked-ca.crt' }, 'marked-ca.crt', ['error config/byte-order-mark']],
+  ['the first of two CAs', { 'trusted-ca-file': 'two.crt' }, 'two.crt', ['warning pem/byte-order-mark']],
+])('a byte order mark before %s', async (_, changes, name, codes) => {
+  await issue('marked')
+  await write('marked-ca.crt', root.pem)
+  await write('two.crt', other.pem + root.pem)
+  await write(name, `\ufeff${await readFile(join(folder, name), 'utf8')}`)
+  const { findings } = await lintEtcdConfig({ flags: flags(changes) })
+  expect(findings.map(({ severity, code }) => `${severity} ${code}`)).toEqual(codes)
+})
+
 describe('revocation lists by version', () => {
   const both = { 'client-crl-file': 'list.crl' }
   const revoked = [{ serial: 1n }]
@@ -168,7 +187,31 @@ describe('revocation lists by version', () => {
   test.each<[string, string | Buffer, old: string[], young: string[]]>([
     ['DER', mintCrl({ issuer: root, revoked }).der, [], []],
     ['PEM', mintCrl({ issuer: root, revoked }).pem, ['config/crl-form-ahead'], ['config/crl-form']],
-    ['version 1', mintCrl({ issuer: root, revoked, version: null, extensions: [] }).der, [], ['config/crl-form']],
+    [
+      'version 1',
+      mintCrl({ issuer: root, revoked, version: null, extensions: [] }).der,
+      ['config/crl-form-ahead'],
+      ['config/crl-form'],
+    ],
+    [
+      'version 1 in PEM',
+      mintCrl({ issuer: root, revoked, version: null, extensions: [] }).pem,
+      ['config/crl-form-ahead', 'config/crl-form-ahead'],
+      ['config/crl-form', 'config/crl-form'],
+    ],
+    ['bytes after DER', mintCrl({ issuer: root, revoked, tamper: withRest }).der, ['config/crl-unreadable'], []],
+    [
+      'a critical authority key identifier',
+      mintCrl({ issuer: root, revoked, extensions: CRITICAL }).der,
+      ['config/crl-form-ahead'],
+      ['config/crl-form'],
+    ],
+    [
+      'two algorithms',
+      mintCrl({ issuer: root, revoked, outerSignature: 'ecdsa-sha384' }).der,
+      ['config/crl-form-ahead'],
+      ['config/crl-form'],
+    ],
     ['words before', `x\n${mintCrl({ issuer: root, revoked }).pem}`, ['config/crl-unreadable'], ['config/crl-form']],
     [
       'several',

@@ -152,13 +152,25 @@ describe('allowed common names of clients', () => {
   ])('%j does nothing, and a file can say it', async (config) => {
     const { findings } = await lintEtcdConfig(config)
     expect(findings.map(({ severity }) => severity)).toEqual(['error'])
-    expect(findings[0]?.remedy).toMatch(/^Write "client-transport-security\.allowed-cn" in a configuration file/)
+    expect(findings.map(({ remedy }) => remedy).join()).toMatch(
+      /^Write "client-transport-security\.allowed-cn" in a configuration file/,
+    )
   })
 
   it('of hosts, it is the variable of another name', async () => {
     const { findings } = await lintEtcdConfig({ env: { ETCD_ALLOWED_HOSTNAME: 'a' } })
-    expect(findings[0]?.remedy).toBe('Write ETCD_CLIENT_CERT_ALLOWED_HOSTNAME if that is meant.')
+    const remedies = findings.map(({ remedy }) => remedy)
+    expect(remedies).toContain('Write ETCD_CLIENT_CERT_ALLOWED_HOSTNAME if that is meant.')
   })
+})
+
+it('a space before another member of the list is a warning: that member does not start with it', async () => {
+  const list = '--initial-cluster=a=http://localhost:2380, b=http://10.0.0.2:2380'
+  const { findings } = await lintEtcdConfig({ flags: ['--name=a', list] })
+  expect(findingOf(findings, 'config/blank-in-list')).toMatchObject({ severity: 'warning', details: { member: 'b' } })
+  const own = await lintEtcdConfig({ flags: ['--name=b', list] })
+  expect(findingOf(own.findings, 'config/blank-in-list').severity).toBe('error')
+  expect(await codesOf({ flags: ['--name=a', list.replace(', b=', ',b= ')] })).not.toContain('config/blank-in-list')
 })
 
 describe('suites', () => {
@@ -265,14 +277,19 @@ it('members whose election timeouts differ are a warning', async () => {
   expect(await differ('1000', '')).toEqual([])
 })
 
-it('the advisory on watches from one key on is known', async () => {
-  const ids = async (version: '3.5.30' | '3.5.33' | '3.4.45'): Promise<string[]> => {
-    const { findings } = await lintEtcdConfig({ flags: ['--name=a'] }, { version })
+it('the advisories on users and passwords are known', async () => {
+  const ids = async (version: NonNullable<LintOptions['version']>, ...more: string[]): Promise<string[]> => {
+    const { findings } = await lintEtcdConfig({ flags: ['--name=a', ...more] }, { version })
     return findings.flatMap(({ code, details }) => (code === 'config/advisory' ? [details.id] : []))
   }
   expect(await ids('3.5.30')).toContain('GHSA-xg4h-6gfc-h4m8')
   expect(await ids('3.4.45')).toContain('GHSA-xg4h-6gfc-h4m8')
-  expect(await ids('3.5.33')).not.toContain('GHSA-xg4h-6gfc-h4m8')
+  expect(await ids('3.5.33')).toEqual([])
+  expect(await ids('3.6.10')).toEqual(['GHSA-xg4h-6gfc-h4m8', 'CVE-2026-44283'])
+  expect(await ids('3.5.27')).toContain('CVE-2026-33343')
+  expect(await ids('3.5.8')).toContain('CVE-2023-32082')
+  expect([await ids('3.5.7'), await ids('3.6.0')].flat()).not.toContain('CVE-2021-28235')
+  expect(await ids('3.5.7', '--enable-pprof')).toContain('CVE-2021-28235')
 })
 
 it('files that no volume brings are an error in an image of etcd', async () => {

@@ -25,6 +25,39 @@ describe('a configuration file that is not read is told', () => {
   })
 })
 
+describe('a file that a configuration names and that is not one of etcd', () => {
+  test.each([
+    ['a file of passwords', 'root:$6$SECRET1:19000:0:99999:7:::\nalice:SECRET2:1::::::\n'],
+    ['YAML of another program', 'name: a\npassword: SECRET1\nSECRET2: 1\nSECRET3: {a: b}\n'],
+    ['JSON', '{"SECRET1": "SECRET2"}'],
+    ['text', 'SECRET1 is a text\n'],
+    ['broken YAML', 'SECRET1: "a\nSECRET2: [\n'],
+    ['variables', 'SECRET1=SECRET2\nexport SECRET3="SECRET4\n'],
+    ['a key', '-----BEGIN PRIVATE KEY-----\nSECRET1\n-----END PRIVATE KEY-----\n'],
+  ])('is not repeated in the report: %s', async (name, text) => {
+    const file = folder.file(name.replaceAll(' ', '-'), text)
+    const compose = folder.file('compose.yml', `services: {etcd: {image: etcd, env_file: ${file}}}\n`)
+    const configs: ConfigInput[] = [
+      { flags: [`--config-file=${file}`] },
+      { flags: [`--client-crl-file=${file}`] },
+      { flags: [`--cert-file=${file}`, `--key-file=${file}`, `--trusted-ca-file=${file}`] },
+      { unit: `[Service]\nEnvironmentFile=${file}\nExecStart=/usr/bin/etcd\n` },
+      { flags: `docker run --env-file ${file} quay.io/coreos/etcd` },
+      { file: compose },
+    ]
+    for (const config of configs) {
+      expect(JSON.stringify(await lintEtcdConfig(config))).not.toContain('SECRET')
+    }
+    expect((await lintEtcdConfig({ flags: [`--config-file=${file}`] })).ok).toBe(false)
+  })
+
+  test('is told from one with slips', async () => {
+    const file = folder.file('slips.yml', 'name: a\nhartbeat-interval: 1\nfoo: 1\n')
+    const codes = (await told({ flags: [`--config-file=${file}`] })).map((text) => text.split(' ', 1)[0])
+    expect(codes).toEqual(['config/key-unknown', 'config/key-unknown'])
+  })
+})
+
 test('an EnvironmentFile that is not read is told', async () => {
   const unit = '[Service]\nEnvironmentFile=-/no/such\nExecStart=/usr/bin/etcd --name=a\n'
   expect(await told({ unit }, false)).toEqual([

@@ -1,0 +1,123 @@
+/** What surrounds etcd in a pod or a Compose file: volumes that are there, files in them, and probes that are answered. */
+import { describe, expect, it } from 'vitest'
+import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
+import type { Finding } from '../../../../src/report/finding.js'
+
+interface Pod {
+  image?: string
+  mount?: string
+  volume?: string
+  probe?: string
+  metrics?: string
+  more?: string
+  network?: string
+}
+
+function pod({
+  image = 'registry.k8s.io/etcd:3.7.1-0',
+  mount = '{name: pki, mountPath: /pki}',
+  volume = '{name: pki, hostPath: {path: /etc/pki}}',
+  probe = '{httpGet: {host: 127.0.0.1, port: 2381, path: /livez}}',
+  metrics = 'http://127.0.0.1:2381',
+  more = '',
+  network = 'hostNetwork: true',
+}: Pod): string {
+  const side = (prefix: string): string =>
+    `--${prefix}cert-file=/pki/a.crt, --${prefix}key-file=/pki/a.key, --${prefix}trusted-ca-file=/pki/ca.crt, --${prefix}client-cert-auth`
+  return `kind: StatefulSet
+spec:
+  volumeClaimTemplates: [{metadata: {name: data}}]
+  template:
+    spec:
+      ${network}
+      containers:
+      - name: etcd
+        image: ${image}
+        command: [etcd, --name=a, --data-dir=/d, '--initial-cluster=a=https://10.0.0.1:2380',
+          '--listen-client-urls=https://10.0.0.1:2379', '--advertise-client-urls=https://10.0.0.1:2379',
+          '--listen-peer-urls=https://10.0.0.1:2380', '--initial-advertise-peer-urls=https://10.0.0.1:2380',
+          '--listen-metrics-urls=${metrics}', ${side('')}, ${side('peer-')}]
+        ports: [{name: metrics, containerPort: 2381}, {name: other, containerPort: 9}]
+        livenessProbe: ${probe}
+        volumeMounts: [${mount}, {name: data, mountPath: /d}]
+${more}      volumes: [${volume}]
+`
+}
+
+async function found(manifest: string): Promise<readonly Finding[]> {
+  const { findings } = await lintEtcdConfig({ manifest }, { readFiles: false })
+  return findings.filter(({ severity }) => severity !== 'info')
+}
+
+async function codes(manifest: string): Promise<string[]> {
+  return (await found(manifest)).map(({ code, severity }) => `${severity} ${code}`)
+}
+
+it('nothing is told of a pod that is right', async () => {
+  expect(await codes(pod({}))).toEqual([])
+})
+
+describe('a probe', () => {
+  it.each([
+    ['of another port', '{httpGet: {host: 127.0.0.1, port: 2382}}', 'port'],
+    ['of a name with another port', '{httpGet: {host: 127.0.0.1, port: other}}', 'port'],
+    ['of a port that nothing listens on', '{tcpSocket: {port: 9}}', 'port'],
+    ['by http of a port with TLS', '{httpGet: {port: 2379}}', 'scheme'],
+    ['by https of a port that asks for certificates', '{httpGet: {port: 2379, scheme: HTTPS}}', 'certificate'],
+    ['at the address of the pod of the loopback address', '{httpGet: {port: 2381}}', 'address'],
+  ])('%s cannot succeed', async (_, probe, why) => {
+    expect(await found(pod({ probe }))).toMatchObject([
+      {
+        code: 'config/probe-unanswered',
+        severity: 'error',
+        details: { why },
+        place: { option: 'livenessProbe', line: 15 },
+      },
+    ])
+  })
+
+  it.each<Pod>([
+    { probe: '{httpGet: {host: 127.0.0.1, port: metrics}}' },
+    { probe: '{tcpSocket: {port: 2380}}' },
+    { probe: '{exec: {command: [etcdctl]}}' },
+    { probe: '{httpGet: {port: nowhere}}' },
+    { probe: '{httpGet: {port: 9980}}', more: '      - {name: sidecar, image: x}\n' },
+  ])('is answered, or may be: %j', async (change) => {
+    expect(await codes(pod(change))).toEqual([])
+  })
+})
+
+describe('a volume', () => {
+  it('that is not defined is an error, at the mount', async () => {
+    expect(await codes(pod({ mount: '{name: pkj, mountPath: /pki}' }))).toEqual(['error config/volume-undefined'])
+  })
+
+  it('is not told of an excerpt without volumes', async () => {
+    const manifest = pod({ mount: '{name: pkj, mountPath: /pki}' })
+    const excerpt = manifest.replace(/^ *volumes: .*$/m, '').replace(/^ *volumeClaim.*$/m, '')
+    expect(await codes(excerpt)).toEqual([])
+  })
+
+  it('of Compose is defined, or a folder of the host', async () => {
+    const service = (volumes: string, rest = ''): string =>
+      `services: {etcd: {image: etcd, command: [--name=a], volumes: [${volumes}]}}\n${rest}`
+    expect(await codes(service('"data:/d"'))).toEqual(['error config/volume-undefined'])
+    expect(await codes(service('{type: volume, source: data, target: /d}'))).toEqual(['error config/volume-undefined'])
+    expect(await codes(service('"data:/d"', 'volumes:\n  data:\n'))).toEqual([])
+    for (const volume of ['./d:/d', '/d:/d', '~/d:/d', '/d', '${DATA}:/d', 'C:/d:/d']) {
+      expect([volume, await codes(service(`"${volume}"`))]).toEqual([volume, []])
+    }
+  })
+})
+
+describe('files that no volume brings', () => {
+  const elsewhere = '{name: pki, mountPath: /other}'
+  it.each([
+    ['registry.k8s.io/etcd:3.7.1-0', 'error'],
+    ['quay.io/coreos/etcd@sha256:0a', 'error'],
+    ['gcr.io/etcd-development/etcd', 'error'],
+    ['example.com/etcd:latest', 'warning'],
+  ])('are refused with the image %s: %s', async (image, severity) => {
+    expect(await codes(pod({ image, mount: elsewhere }))).toEqual([`${severity} config/volume-missing`])
+  })
+})
