@@ -35,15 +35,29 @@ const FAULTS: readonly (readonly [what: string, pattern: RegExp])[] = [
   ['a mark of punctuation twice', /(?<!\.)\.\.(?!\.)|,,|;;|\. *\./],
 ]
 
+interface Sentence {
+  readonly of: string
+  readonly text: string
+}
+
+/** The messages and remedies of every code, made once for all tests of a manner. */
+const sentences = new Map<Manner, readonly Sentence[]>()
+
+function sentencesIn(manner: Manner): readonly Sentence[] {
+  const known = sentences.get(manner)
+  if (known !== undefined) return known
+  const made = sampleDetails(manner).flatMap(([code, details]) => {
+    const one = finding(code as 'file/missing', details as { file: string }, ref())
+    return (['message', 'remedy'] as const).map((part) => ({ of: `${code} ${part}`, text: one[part] }))
+  })
+  sentences.set(manner, made)
+  return made
+}
+
 /** Messages and remedies that a test finds wrong, by their codes. */
 function faulty(manner: Manner, isWrong: (text: string) => boolean): string[] {
-  const found = sampleDetails(manner).flatMap(([code, details]) => {
-    const made = finding(code as 'file/missing', details as { file: string }, ref())
-    return (['message', 'remedy'] as const)
-      .filter((part) => isWrong(made[part]))
-      .map((part) => `${code} ${part}: ${made[part].slice(0, 300)}`)
-  })
-  return [...new Set(found)]
+  const wrong = sentencesIn(manner).filter(({ text }) => isWrong(text))
+  return [...new Set(wrong.map(({ of, text }) => `${of}: ${text.slice(0, 300)}`))]
 }
 
 it('every code has details to try', () => {

@@ -3,13 +3,13 @@
  * by what is found. etcd itself is asked in test/integration/revocation.test.ts.
  */
 import { expect, it } from 'vitest'
-import type { Finding } from '../../../src/report/finding.js'
-import { validateChain } from '../../../src/validate/index.js'
-import { inputOf } from '../../support/judge-chain.js'
-import { chainOf } from '../../support/judge-lists.js'
-import { mintCa, mintCrl } from '../../support/mint.js'
-import { LIST_SCENARIOS, type MintedList } from '../../support/lists/index.js'
-import { askEtcdAboutLists, type ListAnswer, type ListQuestion } from '../../support/witness-etcd-lists.js'
+import type { Finding } from '../../src/report/finding.js'
+import { validateChain } from '../../src/validate/index.js'
+import { inputOf } from '../support/judge-chain.js'
+import { chainOf } from '../support/judge-lists.js'
+import { mintCa, mintCrl } from '../support/mint.js'
+import { LIST_SCENARIOS, type MintedList } from '../support/lists/index.js'
+import { askEtcdAboutLists, type ListAnswer, type ListQuestion } from '../support/witness-etcd-lists.js'
 
 interface Question extends ListQuestion {
   readonly name: string
