@@ -186,7 +186,7 @@ export const otherRows: readonly ServerRow[] = [
     flag: { name: 'config-file', since: ALWAYS },
     yaml: null,
     default: null,
-    does: 'names a configuration file, beside which all other flags and variables are ignored',
+    does: 'names a configuration file, with which etcd ignores all other flags and variables',
     source: 'server/etcdmain/config.go v3.5.16 parse',
   },
   {

@@ -23,7 +23,7 @@ export function readUrl(text: string, use: UrlUse): UrlReading {
   const [, scheme, rest = ''] = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/(.*)$/s.exec(text) ?? []
   if (scheme === undefined) return { refused: 'does not begin with "https://"' }
   if (scheme !== 'http' && scheme !== 'https') return { refused: `has the scheme "${scheme}" in place of "https"` }
-  if (rest.includes('@')) return { refused: 'holds the name of a user' }
+  if (rest.includes('@')) return { refused: 'contains a user name' }
   if (/[/?#]/.test(rest)) return { refused: 'has something after the port' }
   const [, bracketed, bare, digits] = /^(?:\[([^[\]]*)\]|([^:[\]]*)):(\d+)$/.exec(rest) ?? []
   const name = bracketed ?? bare
@@ -31,7 +31,7 @@ export function readUrl(text: string, use: UrlUse): UrlReading {
     return { refused: /^[^[\]]*:.*:/.test(rest) ? 'holds an IPv6 address without brackets' : 'has no port' }
   }
   const port = Number(digits)
-  if (digits.startsWith('0') || port > MAX_PORT) return { refused: 'has a port that is none' }
+  if (digits.startsWith('0') || port > MAX_PORT) return { refused: 'has an invalid port' }
   // Go asks the resolver for the very octets that stand here.
   if (/[^ -~]/.test(name)) return { refused: 'has a host that is not ASCII, and needs its "xn--" form' }
   const reading = readHost(name)
@@ -41,13 +41,13 @@ export function readUrl(text: string, use: UrlUse): UrlReading {
 }
 
 function refuseHost({ kind, value, bytes }: Host, bracketed: boolean, use: UrlUse): string | null {
-  if (bracketed !== (bytes?.length === 16)) return 'has brackets around what is no IPv6 address'
-  if (kind === 'uri' || value.startsWith('*')) return 'has a host that is none'
+  if (bracketed !== (bytes?.length === 16)) return 'has brackets, but not around an IPv6 address'
+  if (kind === 'uri' || value.startsWith('*')) return 'has an invalid host'
   if (use === 'listen' && kind !== 'ip' && value !== 'localhost') {
-    return 'has a name for a host, and etcd listens on addresses (and "localhost") only'
+    return 'has a host name; etcd listens only on addresses and "localhost"'
   }
   if (use === 'advertise' && bytes?.every((octet) => octet === 0) === true) {
-    return 'has the address that stands for all addresses, at which nobody can reach it'
+    return 'has the wildcard address, which others cannot connect to'
   }
   return null
 }

@@ -116,7 +116,7 @@ function furtherVariables(env: unknown, taken: Readonly<Record<string, string>>)
   const variables: Record<string, string> = {}
   for (const [name, value] of Object.entries(env)) {
     const option = `options.env.${name}`
-    if (!/^[A-Za-z_]\w*$/.test(name)) throw optionInvalid(option, 'must be named by letters, digits and "_"')
+    if (!/^[A-Za-z_]\w*$/.test(name)) throw optionInvalid(option, 'must have a name of letters, digits and "_"')
     if (Object.hasOwn(taken, name)) throw optionInvalid(option, 'is set by this function')
     if (!isText(value)) throw optionInvalid(option, 'must be a string without the character NUL')
     if (value.includes('PRIVATE KEY'))

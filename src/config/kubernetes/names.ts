@@ -124,6 +124,6 @@ function checkKey(option: string, key: string): void {
   const prefix = parts.length === 2 ? parts[0] : undefined
   const fits = parts.length <= 2 && name.length <= MAX_LABEL && QUALIFIED.test(name)
   if (!fits || (prefix !== undefined && !isSubdomain(prefix, MAX_SUBDOMAIN))) {
-    throw optionInvalid(`${option}.${key}`, 'has a name that is none: write "name" or "example.com/name"')
+    throw optionInvalid(`${option}.${key}`, 'has an invalid name: write "name" or "example.com/name"')
   }
 }

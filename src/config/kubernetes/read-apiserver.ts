@@ -87,7 +87,8 @@ async function sourceOf(input: KubeApiserverInput, root: string): Promise<Source
   if (Array.isArray(flags) && flags.every((word) => typeof word === 'string')) {
     return { text: '', file: null, words: flags.map((text) => ({ text, offset: 0, isEnd: false })) }
   }
-  if (typeof value !== 'string' || value === '') throw optionInvalid(`input.${key}`, 'must be a text that is not empty')
+  if (typeof value !== 'string' || value === '')
+    throw optionInvalid(`input.${key}`, 'must be a string that is not empty')
   if (file !== undefined) return readNodeFile(file, root)
   return { text: value, file: null, isManifest: manifest !== undefined }
 }

@@ -54,7 +54,8 @@ export async function fromKubeadmConfig(input: KubeadmInput, options: AccessOpti
   const root = readRoot(options)
   const key = onlyKey(input, ['file', 'yaml'])
   const value: unknown = input[key]
-  if (typeof value !== 'string' || value === '') throw optionInvalid(`input.${key}`, 'must be a text that is not empty')
+  if (typeof value !== 'string' || value === '')
+    throw optionInvalid(`input.${key}`, 'must be a string that is not empty')
   const source = key === 'yaml' ? { text: value, file: null } : await readNodeFile(value, root)
   if ('code' in source) throw configInvalid(WHAT, [source], 'read')
   const found = await clusterConfiguration(source)

@@ -196,7 +196,7 @@ class FilesReader {
       crls.find(({ damage }) => damage !== null)?.damage
     if (typeof wrong === 'string' || crls.length === 0) {
       const isOther = input.bytes !== null && !Buffer.from(input.bytes).includes(PEM_LIST)
-      const reason = wrong ?? 'It holds no list.'
+      const reason = wrong ?? 'It does not contain a CRL.'
       this.findings.push(finding('config/crl-unreadable', { ...at, reason, isOther }))
       return null
     }

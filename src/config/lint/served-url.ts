@@ -38,7 +38,7 @@ export function readServedUrl(text: string, use: UrlUse, setting: Setting): Serv
   if (host === undefined || port === undefined || Number(port) > 65_535) return 'does not have the form "host:port"'
   const bytes = parseIp(host.split('%', 1)[0] ?? '')
   if (use === 'listen' && host !== 'localhost' && bytes === null) {
-    return 'must have an address to listen on, or "localhost", and no name'
+    return 'must have an address to listen on or "localhost", not a host name'
   }
   if (host === '') return 'has no host'
   const isLoopback = bytes === null ? /^localhost\.?$/i.test(host) : isLoopbackAddress(bytes)

@@ -41,7 +41,7 @@ const OTHER_PROGRAMS: ReadonlySet<string> = new Set(['gateway', 'grpc-proxy'])
 export function readFlags(args: readonly Argument[]): FlagsReading {
   const [first] = args
   if (first !== undefined && OTHER_PROGRAMS.has(first.text)) {
-    const looked = `it starts etcd’s ${first.text}, which has flags of its own and is not judged`
+    const looked = `it starts etcd’s ${first.text}, which has its own flags and is not checked`
     const findings = [finding('config/no-etcd', { file: first.place(first.text).file, looked })]
     return { options: [], others: [], findings, isWhole: false }
   }

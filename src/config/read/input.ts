@@ -110,12 +110,12 @@ function checkInput(input: ConfigInput, where: string): void {
   }
   if (file !== undefined && !isText(file) && !(file instanceof URL)) refuse('file', 'must be a path')
   if (file === '') refuse('file', 'must not be empty')
-  if (yaml !== undefined && !isText(yaml) && !(yaml instanceof Uint8Array)) refuse('yaml', 'must be a text')
+  if (yaml !== undefined && !isText(yaml) && !(yaml instanceof Uint8Array)) refuse('yaml', 'must be a string')
   if (flags !== undefined && !isText(flags) && !(flags instanceof Uint8Array) && !areWords)
-    refuse('flags', 'must be a text or its words')
-  if (env !== undefined && !isText(env) && !isRecord) refuse('env', 'must be a record of texts, or a text')
-  if (unit !== undefined && !isText(unit)) refuse('unit', 'must be a text')
-  if (manifest !== undefined && !isText(manifest)) refuse('manifest', 'must be a text')
+    refuse('flags', 'must be a string or an array of arguments')
+  if (env !== undefined && !isText(env) && !isRecord) refuse('env', 'must be a record of strings, or a string')
+  if (unit !== undefined && !isText(unit)) refuse('unit', 'must be a string')
+  if (manifest !== undefined && !isText(manifest)) refuse('manifest', 'must be a string')
 }
 
 function pathOf(file: string | URL): string {
@@ -226,7 +226,7 @@ async function fromWords(
   if (command === null) {
     if (words.length === 0)
       return { options: [], others: [], findings: [], surroundings: NO_SURROUNDINGS, isWhole: true }
-    return unreadable(finding('config/no-etcd', { file, looked: 'no word of the command is etcd' }))
+    return unreadable(finding('config/no-etcd', { file, looked: 'no argument of the command is etcd' }))
   }
   const flags = readFlags(
     command.args.map((word): Argument => ({

@@ -170,7 +170,7 @@ function wrongTexts(container: YamlValue, yaml: YamlReading): Finding[] {
   return [...items, ...values].map(({ item, option, text }) =>
     finding('config/value-type', {
       ...yaml.place(item.offset, option),
-      wants: `a text, as "${text}" with its quotes`,
+      wants: `a string, as "${text}" with its quotes`,
       has: kindText(item),
     }),
   )

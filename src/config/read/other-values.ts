@@ -14,7 +14,7 @@ interface KindRow {
   readonly yaml: { readonly wants: string; readonly type: 'text' | 'boolean' | 'number' | 'list' } | null
 }
 
-const aText = { wants: 'a text', type: 'text' } as const
+const aText = { wants: 'a string', type: 'text' } as const
 const aNumber = { wants: 'a number', type: 'number' } as const
 /** As Go reads one (strconv.ParseUint with base 0). */
 const UNSIGNED = /^(?:\d[\d_]*|0[xX][\da-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+)$/
@@ -23,7 +23,7 @@ const unsigned = { wants: 'a whole number from 0', is: (text: string) => UNSIGNE
 const KINDS: Readonly<Record<OtherKind, KindRow>> = {
   text: { text: null, yaml: aText },
   directory: { text: null, yaml: aText },
-  texts: { text: null, yaml: { wants: 'one text, with commas between entries', type: 'text' } },
+  texts: { text: null, yaml: { wants: 'one string, with commas between entries', type: 'text' } },
   outputs: { text: null, yaml: { wants: 'a list', type: 'list' } },
   boolean: {
     text: { wants: 'true or false', is: (text) => BOOLEAN.test(text) },
@@ -36,8 +36,8 @@ const KINDS: Readonly<Record<OtherKind, KindRow>> = {
     yaml: aNumber,
   },
   duration: {
-    text: { wants: 'a duration, as 500ms or 1h30m', is: (text) => parseGoDuration(text) !== null },
-    yaml: { wants: 'a number of nanoseconds, as 5000000000 for five seconds', type: 'number' },
+    text: { wants: 'a duration such as 500ms or 1h30m', is: (text) => parseGoDuration(text) !== null },
+    yaml: { wants: 'a number of nanoseconds, such as 5000000000 for five seconds', type: 'number' },
   },
   nothing: { text: null, yaml: null },
 }

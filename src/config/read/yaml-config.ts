@@ -66,7 +66,7 @@ export async function readYamlConfig(source: ConfigText): Promise<ConfigReading>
   if (document?.kind === 'map') reader.map(document.entries, [])
   else if (document !== null && (document.kind === 'list' || document.type !== 'null')) {
     const at = yaml.place(document.offset, 'YAML')
-    const wrong = finding('config/value-type', { ...at, wants: 'keys with values', has: kindText(document) })
+    const wrong = finding('config/value-type', { ...at, wants: 'a mapping', has: kindText(document) })
     return unreadable(...yaml.findings, wrong)
   }
   return {
@@ -133,7 +133,7 @@ class ConfigReader {
       const place = this.placeOf(at)
       if (own.length === 1 && KNOWN_KEYS.has(key)) this.others.push({ name: key, form: 'yaml', place })
       if (value.kind === 'map') this.map(value.entries, own, written)
-      else if (value.kind !== 'scalar' || value.type !== 'null') this.wrongType(place, 'keys with values', value)
+      else if (value.kind !== 'scalar' || value.type !== 'null') this.wrongType(place, 'a mapping', value)
       else this.others.push({ name: key, form: 'yaml', place, isEmptyBlock: true })
     } else this.other(own, value, at)
   }
@@ -172,7 +172,7 @@ class ConfigReader {
   private list(row: EtcdOptionRow, items: readonly YamlValue[], place: ConfigPlace): void {
     const values = items.flatMap((item) => (item.kind === 'scalar' && item.type !== 'null' ? [item.text] : []))
     const wrong = items.find((item) => item.kind !== 'scalar' || item.type === 'number' || item.type === 'boolean')
-    if (wrong !== undefined) this.wrongType(this.place(wrong.offset, [place.option]), 'a text', wrong)
+    if (wrong !== undefined) this.wrongType(this.place(wrong.offset, [place.option]), 'a string', wrong)
     this.add(listOption(row, values, place))
   }
 

@@ -212,9 +212,9 @@ function typeOf(text: string): ScalarType {
 
 /** What a value is, for people. */
 export function kindText(value: YamlValue): string {
-  if (value.kind === 'map') return 'keys with values'
+  if (value.kind === 'map') return 'a mapping'
   if (value.kind === 'list') return 'a list'
-  if (value.type === 'text') return 'a text'
+  if (value.type === 'text') return 'a string'
   return value.type === 'null' ? 'empty' : `a ${value.type}`
 }
 

@@ -15,12 +15,12 @@ export function wantedOf({ kind }: EtcdOptionRow, value: YamlValue): string | nu
     case 'suites':
       return type === 'list' ? null : 'a list'
     case 'names':
-      return type === 'list' || type === 'text' ? null : 'a text'
+      return type === 'list' || type === 'text' ? null : 'a string'
     case 'urls':
     case 'cluster':
-      return type === 'text' ? null : 'one text, with commas between entries'
+      return type === 'text' ? null : 'one string, with commas between entries'
     default:
-      return type === 'text' ? null : 'a text'
+      return type === 'text' ? null : 'a string'
   }
 }
 

@@ -75,7 +75,7 @@ function imageOf(config: MemberConfig, { image, version }: ComposeOptions): stri
 
 function judgeName(name: string): Finding[] {
   if (/^[\w.-]+$/.test(name)) return []
-  const reason = 'can be no name of a service: letters, digits, dots, hyphens and underscores alone'
+  const reason = 'is not a valid name of a service: use only letters, digits, dots, hyphens and underscores'
   return [finding('config/value-refused', { ...unplaced('--name'), value: name, reason })]
 }
 

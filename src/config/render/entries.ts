@@ -96,7 +96,7 @@ function judgeList({ row, value, list }: Entry, single: boolean, form: ConfigFor
     return [finding('config/one-value-only', { ...place, ...details })]
   }
   if (form === 'yaml' || single) return []
-  const reason = 'holds a comma, which stands between two values here; a YAML file can say it'
+  const reason = 'contains a comma, which separates two values here; use a YAML file'
   return value
     .filter((each) => each.includes(','))
     .map((each) => finding('config/value-refused', { ...place, value: each, reason }))

@@ -109,7 +109,7 @@ function judgeTexts({ name, kind }: OtherRow, value: ExtraValue, form: ConfigFor
   const commas = isList && !(form === 'yaml' && kind === 'outputs')
   const texts = isList ? value : typeof value === 'string' ? [value] : []
   return texts.flatMap((text) => {
-    const comma = commas && text.includes(',') ? 'holds a comma, which stands between two values here' : null
+    const comma = commas && text.includes(',') ? 'contains a comma, which separates two values here' : null
     const reason = unsayable(text) ?? comma
     return reason === null ? [] : [finding('config/value-refused', { ...unplaced(`--${name}`), value: text, reason })]
   })

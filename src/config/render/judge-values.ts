@@ -46,14 +46,14 @@ function refused(option: string, value: string, reason: string | null): Finding[
 /** Why a text cannot be told to a program in every form, as words that follow `it`; null for one that can. */
 export function unsayable(text: string): string | null {
   if (text === '') return 'is empty'
-  return UNSAYABLE.test(text) ? 'holds a control character, a line break, or half a character' : null
+  return UNSAYABLE.test(text) ? 'contains a control character, a line break, or half a character' : null
 }
 
 /** `name=url` pairs have commas between them (client/pkg/types/urlsmap.go v3.5.16, parse). */
 function unlikeName(name: string): string | null {
-  if (name === '') return 'is empty, and names a member'
-  if (UNSAYABLE.test(name)) return 'holds a control character, a line break, or half a character'
-  return /[,=]/.test(name) ? 'holds a comma or an equals sign, which a list of members cannot' : null
+  if (name === '') return 'is empty, but must name a member'
+  if (UNSAYABLE.test(name)) return 'contains a control character, a line break, or half a character'
+  return /[,=]/.test(name) ? 'contains a comma or an equals sign, which a list of members cannot contain' : null
 }
 
 function useOf(row: EtcdOptionRow): UrlUse {

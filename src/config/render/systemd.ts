@@ -40,7 +40,7 @@ export function renderSystemdUnit(config: MemberConfig, options: SystemdUnitOpti
   if (configFile !== undefined && environmentFile !== undefined) {
     throw optionInvalid(
       'options.environmentFile',
-      'must not be set beside configFile, beside which etcd ignores variables',
+      'must not be set together with configFile, because etcd then ignores variables',
     )
   }
   const form: ConfigForm = configFile !== undefined ? 'yaml' : environmentFile !== undefined ? 'env' : 'flags'
@@ -90,7 +90,7 @@ function judgePath(option: string, path: unknown): Finding[] {
   const reason = unsayable(path)
   if (reason !== null) return [finding('config/value-refused', { ...unplaced(option), value: path, reason })]
   if (option === 'environmentFile' && /[^\w./@+:,-]/.test(path)) {
-    const reason = 'holds a character that systemd acts on in the path of such a file'
+    const reason = 'contains a character that has a meaning in the path of such a file for systemd'
     return [finding('config/value-refused', { ...unplaced(option), value: path, reason })]
   }
   return path.startsWith('/') ? [] : [finding('config/path-not-absolute', { ...unplaced(option), path })]

@@ -20,6 +20,6 @@ const MAX_ARGUMENT = 131_071
 export function judgeLength({ flag, path, text }: WrittenOption, form: ConfigForm): Finding[] {
   const option = flag === null ? path.join('.') : `--${flag}`
   if (form === 'yaml' || Buffer.byteLength(`${option}=${text}`) <= MAX_ARGUMENT) return []
-  const reason = `is longer than the ${MAX_ARGUMENT.toLocaleString('en-US')} octets that Linux hands to a program; a YAML file can say it`
+  const reason = `is longer than the ${MAX_ARGUMENT.toLocaleString('en-US')} bytes that Linux passes to a program; use a YAML file`
   return [finding('config/value-refused', { ...unplaced(option), value: text, reason })]
 }

@@ -1,4 +1,4 @@
-/** Findings about the files that a configuration of etcd names, in the role that they play there. */
+/** Findings about the files that a configuration of etcd names. */
 import { type ConfigPlace, placed, spelledLike } from './config-place.js'
 import { listed } from '../words.js'
 import { row } from '../row.js'
@@ -71,11 +71,12 @@ export const configFiles = {
   }),
   'config/crl-several': row<ConfigPlace & { path: string; count: number }>({
     severity: 'error',
-    meaning: 'A file holds several revocation lists. Etcd reads the first, and lets in what the others revoke.',
+    meaning:
+      'A file contains several CRLs. Etcd reads the first one and accepts the certificates that the others revoke.',
     source: 'Go crypto/x509 ParseCRL; client/pkg/transport/listener_tls.go v3.5.16 checkCRL; etcd 3.5.16, run',
     message: (details) =>
-      `${placed(details)} names ${details.path}, which holds ${String(details.count)} lists, and etcd reads the first alone.`,
-    remedy: () => 'Write one list of all serial numbers: etcd compares these, whoever issued the list.',
+      `${placed(details)} names ${details.path}, which contains ${String(details.count)} CRLs. Etcd reads only the first one.`,
+    remedy: () => 'Write one CRL with all serial numbers: etcd compares only these, not the issuer.',
   }),
   'config/crl-form-ahead': row<ConfigPlace & { path: string; is: CrlFlaw }>({
     severity: 'info',
@@ -92,60 +93,59 @@ export const configFiles = {
   'config/crl-unreadable': row<ConfigPlace & { path: string; reason: string; isOther?: boolean }>({
     severity: 'error',
     meaning:
-      'A revocation list is missing or damaged. Etcd starts and closes every connection after the handshake, without an alert.',
+      'A CRL is missing or damaged. Etcd starts, and closes every connection after the handshake without an alert.',
     source: 'client/pkg/transport/listener_tls.go v3.5.16 checkCRL; etcd 3.5.16, run',
     message: (details) => `${placed(details)} names ${details.path}, which cannot be used: ${details.reason}`,
-    // What is there and is no list may be a certificate, over which nothing must be written.
+    // A file that is not a CRL may be a certificate, which must not be overwritten.
     remedy: ({ option, path, isOther }) =>
       isOther === true
-        ? `Name a revocation list in ${option}, which "openssl ca -gencrl" writes to a file of its own, or take ${option} out. Leave ${path} as it is.`
-        : `Write the list again, as with "openssl ca -gencrl -out ${path}", or take ${option} out.`,
+        ? `Set ${option} to a CRL, which "openssl ca -gencrl" writes to a new file, or remove ${option}. Do not overwrite ${path}.`
+        : `Write the CRL again, for example with "openssl ca -gencrl -out ${path}", or remove ${option}.`,
   }),
   'config/crl-bypassed': row<ConfigPlace & { httpUrls: string; fixed: string[] }>({
     severity: 'error',
     meaning:
-      'With a URL of its own for HTTP, the gRPC port does not look at the revocation list in these releases: revoked certificates are served.',
+      'With a separate URL for HTTP, the gRPC port of these releases does not check the CRL. Etcd accepts revoked certificates there.',
     source: 'GHSA-3wh4-j44w-pg92; etcd 3.5.16, run',
-    message: (details) => `${placed(details)} is not looked at on the gRPC port, since ${details.httpUrls} is set.`,
-    remedy: ({ fixed, httpUrls }) =>
-      `Update etcd to ${listed(fixed, 'a later release', 'or')}, or take ${httpUrls} out.`,
+    message: (details) => `${placed(details)} is not checked on the gRPC port, because ${details.httpUrls} is set.`,
+    remedy: ({ fixed, httpUrls }) => `Update etcd to ${listed(fixed, 'a later release', 'or')}, or remove ${httpUrls}.`,
   }),
   'config/gateway-untrusted': row<ConfigPlace & { path: string; ca: string; subject: string; issuer: string | null }>({
     severity: 'warning',
     meaning:
-      'The gateway dials its own client port and shows the server certificate. Its CA is not among those of clients, so the gateway answers 503. Other clients do not notice as long as they trust that CA; where an intermediate is missing in the file, or the certificate is self-signed, they do.',
+      'The gateway dials its own client port with the server certificate. The CA of that certificate is not one of those for clients, so the gateway answers 503. Other clients are affected only if they do not trust that CA: if an intermediate is missing in the file, or the certificate is self-signed.',
     source: 'server/embed/serve.go v3.5.16; etcd 3.5.16, run',
     refusals: [{ by: 'Go', words: 'remote error: tls: unknown certificate authority' }],
     message: (details) =>
-      `${placed(details)} names "${details.subject}", which ${details.issuer === null ? 'is self-signed and so' : `"${details.issuer}" issued, and which`} does not lead to a CA of ${details.ca}, so etcd’s own gateway fails, as does whoever trusts these CAs alone.`,
+      `${placed(details)} names "${details.subject}", which ${details.issuer === null ? 'is self-signed and' : `"${details.issuer}" issued, and which`} does not chain to a CA of ${details.ca}. Etcd’s own gateway fails, and so do clients that trust only these CAs.`,
     remedy: ({ option, path, issuer, ca }) =>
-      `${issuer === null ? `Issue it anew by a CA of ${ca}` : `Append the certificate of "${issuer}" to ${path}, if it is an intermediate of a CA of ${ca}`}. Where clients have another CA of servers, set ${spelledLike(option, 'client-cert-file')} and ${spelledLike(option, 'client-key-file')} (since 3.5.0) to a certificate of the clients’ CA, or ${spelledLike(option, 'enable-grpc-gateway')} to false.`,
+      `${issuer === null ? `Reissue it by a CA of ${ca}` : `Append the certificate of "${issuer}" to ${path}, if it is an intermediate of a CA of ${ca}`}. If clients trust another CA for servers, set ${spelledLike(option, 'client-cert-file')} and ${spelledLike(option, 'client-key-file')} (since 3.5.0) to a certificate of the clients’ CA, or ${spelledLike(option, 'enable-grpc-gateway')} to false.`,
   }),
   'config/peer-address-unprovable': row<ConfigPlace & { names: string[]; addresses: string[] }>({
     severity: 'warning',
     meaning:
-      'A member that calls is refused unless a name of its certificate is its address, resolves to it, or is what the address resolves back to. Wildcards are not resolved, so this certificate depends on reverse DNS alone.',
+      'Etcd accepts a connecting member only if a name in its certificate is its address, resolves to it, or is the reverse DNS name of the address. Wildcards are not resolved, so this certificate depends on reverse DNS.',
     source: 'client/pkg/transport/listener_tls.go v3.5.16 checkCertSAN; etcd issues 8268, 8797, 12327',
     refusals: [{ by: 'Go', words: 'tls: "…" does not match any of DNSNames […]' }],
     message: (details) =>
-      `${placed(details)} names a certificate with ${listed(details.names)}, none of which proves the address of this member (${listed(details.addresses)}).`,
-    remedy: () => 'Issue it with the member’s address, or with its own host name, besides.',
+      `${placed(details)} names a certificate with ${listed(details.names)}. None of these names covers the address of this member (${listed(details.addresses)}).`,
+    remedy: () => 'Reissue it with the address or the host name of the member in addition.',
   }),
   'config/file-elsewhere': row<ConfigPlace & { paths: string[] }>({
     severity: 'info',
-    meaning: 'Paths inside a container that lead to no folder of this machine. The files were not read.',
+    meaning: 'A path inside a container does not lead to a folder of this machine. The file was not read.',
     source: 'Kubernetes API: volumes of the kind hostPath',
-    message: ({ paths }) => `Inside the container are ${listed(paths)}, which were not read.`,
-    remedy: () => 'Look at them where they are, as with "openssl x509 -noout -text -in FILE" in the container.',
+    message: ({ paths }) => `These files are inside the container and were not read: ${listed(paths)}.`,
+    remedy: () => 'Check them inside the container, for example with "openssl x509 -noout -text -in FILE".',
   }),
   'config/key-encrypted': row<ConfigPlace & { path: string }>({
     severity: 'error',
-    meaning: 'Etcd reads no encrypted private keys, and no option gives it a passphrase, so it does not start.',
+    meaning: 'Etcd cannot read an encrypted private key and has no option for a passphrase. It does not start.',
     source: 'Go crypto/tls X509KeyPair; etcd 3.5.16, run',
     refusals: [{ by: 'Go', words: 'tls: failed to parse private key' }],
     message: (details) => `${placed(details)} names ${details.path}, which is encrypted.`,
     remedy: ({ path }) =>
-      `Decrypt it: "openssl pkey -in ${path} -out new.key", and let nobody but the user of etcd read that.`,
+      `Decrypt it: "openssl pkey -in ${path} -out new.key", and make new.key readable only for the user of etcd.`,
   }),
   'config/key-not-readable': row<
     ConfigPlace & {
@@ -159,20 +159,20 @@ export const configFiles = {
   >({
     severity: 'error',
     meaning:
-      'Etcd runs as a user who may not read its private key, or not look into a folder on the way to it, so it does not start.',
+      'Etcd runs as a user who may not read its private key, or may not enter a directory on the path to it. It does not start.',
     source: 'open(2): EACCES; path_resolution(7)',
     refusals: [{ by: 'Go', words: 'open …: permission denied' }],
     message: (details) =>
       details.barredBy === null
         ? `${placed(details)} names ${details.path} (mode ${details.mode}), which the user ${details.user} may not read.`
-        : `${placed(details)} names ${details.path}, and the user ${details.user} may not look into ${details.barredBy} (mode ${details.mode}).`,
+        : `${placed(details)} names ${details.path}, but the user ${details.user} may not enter ${details.barredBy} (mode ${details.mode}).`,
     remedy: ({ onHost, user, barredBy, isDynamic }) => {
       if (isDynamic === true) {
-        return `Hand it over by LoadCredential=, set User= to a user that owns ${barredBy ?? onHost}, or SupplementaryGroups= to a group that may use it.`
+        return `Pass it by LoadCredential=, set User= to a user that owns ${barredBy ?? onHost}, or SupplementaryGroups= to a group that may use it.`
       }
       return barredBy === null
         ? `Run "chown ${user} ${onHost}".`
-        : `Run "chmod o+x ${barredBy}", or keep the key where ${user} may look.`
+        : `Run "chmod o+x ${barredBy}", or move the key to a directory that ${user} may enter.`
     },
   }),
 }

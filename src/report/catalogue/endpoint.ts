@@ -114,7 +114,7 @@ export const endpoint = {
       'Nothing at all came back from the endpoint’s address within the dial time-out: packets are dropped, or the host is off.',
     source: 'connect(2): no answer to SYN',
     message: ({ endpoint, address, timeout }) =>
-      `No TCP connection to ${at(endpoint, address)} came about within ${seconds(timeout)}.`,
+      `No TCP connection to ${at(endpoint, address)} was established within ${seconds(timeout)}.`,
     remedy: ({ endpoint }) =>
       `Check that the host is up and that no firewall drops the packets to ${endpoint}. Over a slow network raise dialTimeout.`,
   }),
@@ -150,7 +150,7 @@ export const endpoint = {
   'endpoint/stalled': row<{ endpoint: string; timeout: number; protocol: string; after: 'handshake' | 'settings' }>({
     severity: 'error',
     meaning:
-      'The TLS handshake came to its end, and then the server sent no HTTP/2 SETTINGS: it may not speak HTTP/2, or hang. Until they arrive, nobody knows whether it accepts our certificate. Or a network path drops long packets, such as the one with our certificate. Or they came, and the first call, which etcd answers at once, was not answered.',
+      'The TLS handshake finished, but the server sent no HTTP/2 SETTINGS: it may not support HTTP/2, or hang. Until they arrive, the client does not know whether the server accepts its certificate. Or a network path drops long packets, such as the one with our certificate. Or they arrived, but the server did not answer the first request, which etcd answers at once.',
     source: 'RFC 9113 section 3.4; RFC 8446 section 4.4.2.4',
     message: ({ endpoint, timeout, protocol, after }) =>
       after === 'handshake'
@@ -169,7 +169,7 @@ export const endpoint = {
   }>({
     severity: 'error',
     meaning:
-      'The endpoint closed the connection during the TLS handshake without a TLS alert: it is no TLS port, or something between cuts connections. If it sent nothing at all, it counts as unreachable: a TCP proxy, a load balancer or a port-forward without its back end does so.',
+      'The endpoint closed the connection during the TLS handshake without a TLS alert: it is not a TLS port, or something between cuts connections. If it sent nothing at all, it counts as unreachable: a TCP proxy, a load balancer or a port-forward without its back end does so.',
     source: 'RFC 8446 section 6: a TLS peer says why by an alert',
     message: ({ endpoint, errorCode, answered }) =>
       answered
@@ -199,9 +199,9 @@ export const endpoint = {
   }),
   'endpoint/not-http2': row<{ endpoint: string; protocol: string; detail: string }>({
     severity: 'error',
-    meaning: 'The TLS handshake succeeded, but the server does not speak HTTP/2, so it is no gRPC port of etcd.',
+    meaning: 'The TLS handshake succeeded, but the server does not speak HTTP/2, so it is not a gRPC port of etcd.',
     source: 'RFC 9113 section 3.4; etcd --listen-client-http-urls splits HTTP/1.1 from gRPC',
-    message: ({ endpoint, protocol, detail }) => `${endpoint} speaks ${protocol}, but no HTTP/2 (${detail}).`,
+    message: ({ endpoint, protocol, detail }) => `${endpoint} speaks ${protocol}, but not HTTP/2 (${detail}).`,
     remedy: ({ endpoint }) =>
       `Use a URL of etcd’s --listen-client-urls; ${endpoint} may be a metrics, a peer or an HTTP-only port, or another service.`,
   }),
@@ -313,7 +313,7 @@ export const endpoint = {
   }>({
     severity: 'info',
     meaning:
-      'What the members are in the cluster, as `client.tls.probe()` was told: which one leads, and which follow.',
+      'The role of each member in the cluster, as `client.tls.probe()` found it: the leader and the followers.',
     source: 'etcd api/etcdserverpb/rpc.proto, StatusResponse',
     message: ({ leader, members }) =>
       `${leader === null ? 'The leader of the cluster is none of the endpoints' : `${leader} leads the cluster`}${others(members)}.`,
@@ -356,7 +356,7 @@ export const endpoint = {
   }>({
     severity: 'error',
     meaning:
-      'A connection was lost after TLS and HTTP/2 had been set up. Calls go to other endpoints meanwhile, and the endpoint is dialled again.',
+      'A connection was lost after TLS and HTTP/2 had been set up. Calls go to other endpoints meanwhile, and the client dials the endpoint again.',
     source: 'RFC 9113 sections 5.4 and 6.8',
     message: ({ endpoint, reason, detail }) =>
       `The connection to ${endpoint} was lost: ${LOST[reason]}${detail === '' ? '' : ` (${detail})`}.`,

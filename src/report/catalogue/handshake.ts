@@ -20,20 +20,20 @@ export const handshake = {
   'handshake/server-certificate-refused': row<{ endpoint: string; reason: string; chain: CertificateRef[] }>({
     severity: 'error',
     meaning:
-      'This client refused the server’s certificate, so nothing was sent to it. The findings beside this one name the certificate and the fault; where there are none, only OpenSSL objects, for the reason in the details.',
+      'This client refused the server’s certificate and sent nothing to the server. The other findings name the certificate and the fault. If there are none, only OpenSSL refused it, for the reason in the details.',
     source: 'node:tls, verification of the peer; RFC 5280 section 6',
     message: ({ endpoint, reason }) => `The certificate that ${endpoint} presented is refused (${reason}).`,
     remedy: ({ endpoint }) =>
-      `Repair the server’s certificate as the other findings say, or the CAs to trust. "openssl s_client -showcerts ${target(endpoint)} </dev/null" shows what the server sends.`,
+      `Fix the server’s certificate or the trusted CAs, as the other findings describe. "openssl s_client -showcerts ${target(endpoint)} </dev/null" shows what the server sends.`,
   }),
   'handshake/server-certificate-unreadable': row<{ endpoint: string; index: number; reason: string }>({
     severity: 'error',
-    meaning: 'What the server sent as a certificate is not one.',
+    meaning: 'The server sent data that is not a certificate.',
     source: 'RFC 5280 section 4.1; X.690',
     message: ({ endpoint, index, reason }) =>
       `Certificate ${String(index + 1)} in the chain of ${endpoint} cannot be read: ${reason}.`,
     remedy: () =>
-      'Issue the server’s certificate anew with a tool that writes strict DER, and restart the server with it.',
+      'Reissue the server’s certificate with a tool that writes strict DER, and restart the server with it.',
   }),
   'handshake/client-ca-unknown': row<
     AlertDetails & {
@@ -78,7 +78,7 @@ export const handshake = {
   >({
     severity: 'error',
     meaning:
-      'The server judged our certificate, or an intermediate, to be out of its validity (TLS alert 45). Go sends this alert for "expired" and for "not yet valid" alike. If the certificate is valid by this machine’s clock, the two clocks differ, or a CA that an OpenSSL server (haproxy, nginx) trusts has expired.',
+      'The server considers our certificate, or an intermediate, expired or not yet valid (TLS alert 45). Go sends this alert for "expired" and for "not yet valid" alike. If the certificate is valid by this machine’s clock, the two clocks differ, or a CA that an OpenSSL server (haproxy, nginx) trusts has expired.',
     source: 'RFC 8446 section 6.2, certificate_expired; Go crypto/x509 CertificateInvalidError',
     refusals: [
       { by: 'Go', words: 'remote error: tls: expired certificate' },
@@ -107,7 +107,7 @@ export const handshake = {
   }>({
     severity: 'warning',
     meaning:
-      'A certificate was refused as out of its validity, and the clock of a server, as its HTTP answers show it, is another than this machine’s. One of the two is wrong; the certificate may be good as it is. The server that is asked is one that was proved, or one that nothing but the time speaks against.',
+      'A certificate was refused as out of its validity, and the clock of a server, as its HTTP answers show it, differs from this machine’s. One of the two is wrong; the certificate may be good. The client asks a server that is verified, or whose certificate has no other fault than its dates.',
     source: 'RFC 9110 section 6.6.1 (Date); etcd issue #9398',
     message: ({ endpoint, peerTime, ownTime, offset, explains }) =>
       `The clock of ${endpoint} says ${peerTime.toISOString()}, and this machine’s ${ownTime.toISOString()}: they are ${span(Math.abs(offset))} apart${explains ? ', which explains the refusal' : ''}.`,
@@ -180,7 +180,7 @@ export const handshake = {
       'The server refused our certificate without saying that it does not know its CA, and the certificate does not lead to a CA in `ca`: most likely it is of a CA that the server does not trust.',
     source: 'RFC 8446 section 6.2, bad_certificate, certificate_unknown; etcd --trusted-ca-file',
     message: ({ endpoint, issuer }, who) =>
-      `${who} was issued by "${issuer}", which most likely is no CA that ${endpoint} trusts: it is not among the CAs in ca, and the server refused the certificate.`,
+      `${who} was issued by "${issuer}", which ${endpoint} most likely does not trust: it is not one of the CAs in ca, and the server refused the certificate.`,
     remedy: ({ issuer }) =>
       `If "${issuer}" is an intermediate, append its certificate to the certificate file. Otherwise use a certificate of a CA in etcd’s --trusted-ca-file, or add "${issuer}" to that file and restart etcd.`,
   }),
@@ -262,7 +262,7 @@ export const handshake = {
       { by: 'Node', words: 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION' },
     ],
     message: ({ endpoint, minVersion, maxVersion }) =>
-      `${endpoint} speaks none of the TLS versions offered (${minVersion === maxVersion ? minVersion : `${minVersion} to ${maxVersion}`}).`,
+      `${endpoint} does not support the TLS versions that the client offers (${minVersion === maxVersion ? minVersion : `${minVersion} to ${maxVersion}`}).`,
     remedy: () =>
       'Compare tls.minVersion and tls.maxVersion with etcd’s --tls-min-version and --tls-max-version (etcd 3.5.0 to 3.5.7 speak TLS 1.2 only).',
   }),
@@ -283,7 +283,7 @@ export const handshake = {
   'handshake/server-internal-error': row<{ endpoint: string; alert: number }>({
     severity: 'error',
     meaning:
-      'The server could not do its part of the handshake (TLS alert 80): its certificate and key files are missing, empty, encrypted or out of step, as in the middle of a renewal, or its key is of a kind that Go does not know (Ed448, RSA-PSS, secp256k1). It heals by itself once the files fit again, since etcd reads them at each handshake.',
+      'The server could not present its certificate (TLS alert 80): its certificate and key files are missing, empty, encrypted or do not match, as in the middle of a renewal, or Go does not know the kind of key (Ed448, RSA-PSS, secp256k1). etcd reads the files at each handshake, so the fault ends when the files match again.',
     source: 'RFC 8446 section 6.2, internal_error; Go crypto/tls, GetCertificate',
     refusals: [
       { by: 'Go', words: 'tls: private key does not match public key' },
@@ -299,7 +299,7 @@ export const handshake = {
   }),
   'handshake/no-application-protocol': row<{ endpoint: string; alert: number }>({
     severity: 'error',
-    meaning: 'The server does not take the protocol h2 in the handshake (TLS alert 120), so it is no gRPC port.',
+    meaning: 'The server does not take the protocol h2 in the handshake (TLS alert 120), so it is not a gRPC port.',
     source: 'RFC 7301 section 3.2',
     refusals: [{ by: 'Node', words: 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL' }],
     message: ({ endpoint, alert }) =>
@@ -325,7 +325,7 @@ export const handshake = {
   }),
   'handshake/alert': row<AlertDetails>({
     severity: 'error',
-    meaning: 'The server ended the handshake with a TLS alert that has no finding of its own.',
+    meaning: 'The server ended the handshake with a TLS alert for which there is no other finding.',
     source: 'RFC 8446 section 6.2',
     message: ({ endpoint, alert }) => `${endpoint} ended the handshake with TLS alert ${String(alert)}.`,
     remedy: ({ alert }) =>

@@ -148,7 +148,7 @@ export const revocation = {
   'revocation/crl-unused': row<List & { issuer: string; reason: string }>({
     severity: 'info',
     meaning:
-      'The list decided nothing: it is of a CA that is not part of the path, of another key of the same name, or faulty and not needed next to the others. etcd compares serial numbers only, whoever signed the list.',
+      'The CRL had no effect: it is of a CA that is not part of the path, of another key of the same name, or faulty and not needed next to the others. etcd compares only serial numbers, not the issuer of the CRL.',
     source: CHECK_CRL,
     message: ({ origin, issuer, reason }) => `The CRL ${origin} of "${issuer}" was not used: ${reason}.`,
     remedy: () => 'Remove it from the CRLs that are passed.',

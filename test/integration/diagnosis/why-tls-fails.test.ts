@@ -12,7 +12,7 @@ import { parseDuration } from '../../../src/x509/time.js'
 import { root } from '../../support/compiled.js'
 import { mintPki } from '../../support/etcd.js'
 import { noCertificateAlert } from '../../support/etcd-version.js'
-import { askPlainEtcd3, plainCredentials, type PlainSayings } from '../../support/plain-etcd3.js'
+import { askPlainEtcd3, plainCredentials, type PlainSayings, STILL_WAITING } from '../../support/plain-etcd3.js'
 import type { Situation } from '../../support/tls-cause.js'
 import { CAUSES } from '../../support/tls-causes.js'
 import { startStage, type TlsStage } from '../../support/tls-stage.js'
@@ -75,8 +75,22 @@ it('the page shows what was found, and tells more than forty causes apart', () =
   expect(found.length).toBeGreaterThan(40)
   const page = renderWhyTlsFails(CAUSES, found)
   if (process.env['ETCD_MTLS_WRITE_DOCS'] === '1') writeFileSync(PAGE, page)
-  expect(ofThisGo(readFileSync(PAGE, 'utf8')), 'ETCD_MTLS_WRITE_DOCS=1 writes it again').toBe(page)
+  const written = ofThisGo(readFileSync(PAGE, 'utf8'))
+  expect(withoutWaiting(written, page), 'ETCD_MTLS_WRITE_DOCS=1 writes it again').toBe(withoutWaiting(page, written))
 })
+
+/**
+ * The page without what plain etcd3 said in those rows in which it said nothing in time, in this page or in the other one: whether
+ * it notices an alert that comes after the handshake is a race, which a busy machine decides in another way.
+ */
+function withoutWaiting(page: string, other: string): string {
+  const others = other.split('\n')
+  const lines = page.split('\n').map((line, index) => {
+    const isWaiting = [line, others[index] ?? ''].some((each) => each.includes(STILL_WAITING))
+    return isWaiting ? line.split(' | ').slice(0, 3).join(' | ') : line
+  })
+  return lines.join('\n')
+}
 
 /** Sockets of this process that are open. */
 function openSockets(): number {

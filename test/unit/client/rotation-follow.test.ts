@@ -64,7 +64,7 @@ function connect(
   source: CredentialSource,
   options: Partial<SecureClientOptions> = {},
 ): Promise<SecureEtcd3> {
-  return createSecureClient({ endpoints: peer.endpoint, credentials: source, dialTimeout: '2s', ...options })
+  return createSecureClient({ endpoints: peer.endpoint, credentials: source, dialTimeout: '20s', ...options })
 }
 
 /** The next event of this type; those before it are passed over. */

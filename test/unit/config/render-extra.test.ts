@@ -82,24 +82,24 @@ test('keys that are not called like their flags', () => {
 
 describe('refused, with what to do', () => {
   test.each<[Extra, string]>([
-    [{ 'quota-backend-byte': 1 }, 'config/extra-unknown quota-backend-byte: Write "quota-backend-bytes" if that is meant.'],
-    [{ ETCD_SNAPSHOT_COUNT: 1 }, 'config/extra-unknown ETCD_SNAPSHOT_COUNT: Write "snapshot-count" if that is meant.'],
-    [{ '--log-level': 'debug' }, 'config/extra-unknown --log-level: Write "log-level" if that is meant.'],
-    [{ 'feature-gate': 'a' }, 'config/extra-unknown feature-gate: Write "feature-gates" if that is meant.'],
-    [{ nonsense: 1 }, 'config/extra-unknown nonsense: Write the name of the flag without its dashes, or take it out.'],
-    [{ 'cluster-active-size': 1 }, 'config/extra-unknown cluster-active-size: Write the name of the flag without its dashes, or take it out.'],
-    [{ version: true }, 'config/extra-unknown version: Write the name of the flag without its dashes, or take it out.'],
-    [{ 'cert-file': '/a' }, 'config/extra-not-free --cert-file: Say it by client.certFile, and take it out of extra.'],
-    [{ 'peer-auto-tls': true }, 'config/extra-not-free --peer-auto-tls: Say it by peer.autoTls, and take it out of extra.'],
-    [{ 'client-transport-security.allowed-cn': 'a' }, 'config/extra-not-free --client-transport-security.allowed-cn: Say it by client.allowedCn, and take it out of extra.'],
-    [{ 'initial-cluster-state': 'new' }, 'config/extra-not-free --initial-cluster-state: Say it by initialClusterState, and take it out of extra.'],
-    [{ 'config-file': '/a' }, 'config/extra-not-free --config-file: Take it out of extra.'],
-    [{ discovery: 'https://d.test/a' }, 'config/extra-not-free --discovery: Say it by initialCluster, and take it out of extra.'],
-    [{ 'discovery-endpoints': ['https://d.test'] }, 'config/extra-not-free --discovery-endpoints: Say it by initialCluster, and take it out of extra.'],
-    [{ 'log-level': '' }, 'config/value-refused --log-level: Give --log-level another value.'],
-    [{ 'log-level': 'a\nb' }, 'config/value-refused --log-level: Give --log-level another value.'],
-    [{ 'log-outputs': ['a,b'] }, 'config/value-refused --log-outputs: Give --log-outputs another value.'],
-    [{ 'auth-token': 'a'.repeat(200_000) }, 'config/value-refused --auth-token: Give --auth-token another value.'],
+    [{ 'quota-backend-byte': 1 }, 'config/extra-unknown quota-backend-byte: Write "quota-backend-bytes" if you mean that.'],
+    [{ ETCD_SNAPSHOT_COUNT: 1 }, 'config/extra-unknown ETCD_SNAPSHOT_COUNT: Write "snapshot-count" if you mean that.'],
+    [{ '--log-level': 'debug' }, 'config/extra-unknown --log-level: Write "log-level" if you mean that.'],
+    [{ 'feature-gate': 'a' }, 'config/extra-unknown feature-gate: Write "feature-gates" if you mean that.'],
+    [{ nonsense: 1 }, 'config/extra-unknown nonsense: Write the name of the flag without its dashes, or remove it.'],
+    [{ 'cluster-active-size': 1 }, 'config/extra-unknown cluster-active-size: Write the name of the flag without its dashes, or remove it.'],
+    [{ version: true }, 'config/extra-unknown version: Write the name of the flag without its dashes, or remove it.'],
+    [{ 'cert-file': '/a' }, 'config/extra-not-free --cert-file: Set client.certFile instead, and remove it from extra.'],
+    [{ 'peer-auto-tls': true }, 'config/extra-not-free --peer-auto-tls: Set peer.autoTls instead, and remove it from extra.'],
+    [{ 'client-transport-security.allowed-cn': 'a' }, 'config/extra-not-free --client-transport-security.allowed-cn: Set client.allowedCn instead, and remove it from extra.'],
+    [{ 'initial-cluster-state': 'new' }, 'config/extra-not-free --initial-cluster-state: Set initialClusterState instead, and remove it from extra.'],
+    [{ 'config-file': '/a' }, 'config/extra-not-free --config-file: Remove it from extra.'],
+    [{ discovery: 'https://d.test/a' }, 'config/extra-not-free --discovery: Set initialCluster instead, and remove it from extra.'],
+    [{ 'discovery-endpoints': ['https://d.test'] }, 'config/extra-not-free --discovery-endpoints: Set initialCluster instead, and remove it from extra.'],
+    [{ 'log-level': '' }, 'config/value-refused --log-level: Set --log-level to another value.'],
+    [{ 'log-level': 'a\nb' }, 'config/value-refused --log-level: Set --log-level to another value.'],
+    [{ 'log-outputs': ['a,b'] }, 'config/value-refused --log-outputs: Set --log-outputs to another value.'],
+    [{ 'auth-token': 'a'.repeat(200_000) }, 'config/value-refused --auth-token: Set --auth-token to another value.'],
   ])('%j', (extra, finding) => {
     expect(refused(extra)).toEqual([finding])
   }) // prettier-ignore
@@ -210,7 +210,7 @@ describe('beyond one configuration', () => {
 })
 
 test('an election timeout of less than five heartbeats, with which etcd does not start, is refused', () => {
-  const told = 'config/election-too-short --heartbeat-interval: Set --election-timeout to 1005 at least'
+  const told = 'config/election-too-short --heartbeat-interval: Set --election-timeout to at least 1005'
   for (const form of ['yaml', 'flags', 'env'] as const) {
     expect(refused({ 'heartbeat-interval': 201 }, form)).toEqual([expect.stringContaining(told)])
   }

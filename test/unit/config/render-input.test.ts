@@ -34,26 +34,26 @@ describe('URLs', () => {
     ['unixs://localhost:2379', 'has the scheme "unixs" in place of "https"'],
     ['https://10.0.0.1', 'has no port'],
     ['https://10.0.0.1:', 'has no port'],
-    ['https://10.0.0.1:0', 'has a port that is none'],
-    ['https://10.0.0.1:02379', 'has a port that is none'],
-    ['https://10.0.0.1:65536', 'has a port that is none'],
+    ['https://10.0.0.1:0', 'has an invalid port'],
+    ['https://10.0.0.1:02379', 'has an invalid port'],
+    ['https://10.0.0.1:65536', 'has an invalid port'],
     ['https://10.0.0.1:2379/', 'has something after the port'],
     ['https://10.0.0.1:2379/path', 'has something after the port'],
     ['https://10.0.0.1:2379?a', 'has something after the port'],
     ['https://10.0.0.1:2379#a', 'has something after the port'],
-    ['https://root:secret@10.0.0.1:2379', 'holds the name of a user'],
+    ['https://root:secret@10.0.0.1:2379', 'contains a user name'],
     ['https://::1:2379', 'holds an IPv6 address without brackets'],
-    ['https://[10.0.0.1]:2379', 'has brackets around what is no IPv6 address'],
+    ['https://[10.0.0.1]:2379', 'has brackets, but not around an IPv6 address'],
     ['https://[fe80::1%25eth0]:2379', 'has a host that must not carry a zone id: certificates know none'],
     ['https://10.0.0.300:2379', /^has a host that must/],
     [' https://10.0.0.1:2379', 'does not begin with "https://"'],
     ['https://10.0.0.1:2379 ', 'has no port'],
     ['https://10.0.0.1:2379,https://10.0.0.2:2379', 'has something after the port'],
     ['https://eté.example:2379', 'has a host that is not ASCII, and needs its "xn--" form'],
-    ['https://*.example.com:2379', 'has a host that is none'],
+    ['https://*.example.com:2379', 'has an invalid host'],
     [`https://${'a'.repeat(400)}:2379`, 'is longer than 300 characters'],
-    ['https://0.0.0.0:2379', 'has the address that stands for all addresses, at which nobody can reach it'],
-    ['https://[::]:2379', 'has the address that stands for all addresses, at which nobody can reach it'],
+    ['https://0.0.0.0:2379', 'has the wildcard address, which others cannot connect to'],
+    ['https://[::]:2379', 'has the wildcard address, which others cannot connect to'],
   ])('%j is none', (text, reason) => {
     expect(readUrl(text, 'advertise')).toEqual({
       refused: typeof reason === 'string' ? reason : (expect.stringMatching(reason) as string),
@@ -62,7 +62,7 @@ describe('URLs', () => {
 
   test('a name is none to listen on', () => {
     expect(readUrl('https://etcd-0:2379', 'listen')).toEqual({
-      refused: expect.stringContaining('has a name for a host') as string,
+      refused: expect.stringContaining('has a host name') as string,
     })
   })
 

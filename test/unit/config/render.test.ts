@@ -124,17 +124,17 @@ describe('what a form or a version cannot say is refused', () => {
     )
     expect(details.findings[0]).toMatchObject({
       details: { form: 'yaml', version: '3.5', forms: ['flags', 'env'], file: null, line: null, column: null },
-      remedy: 'Use another form: flags and environment variables can say it.',
+      remedy: 'Use another form: flags and environment variables can set it.',
     })
     const line = memberConfig({ client: { allowedCn: ['a'] } })
     expect(thrown(() => renderEtcdConfig(line, 'flags'), 'ERR_CONFIG_INVALID').details.findings[0]?.remedy).toBe(
-      'Use another form: a YAML file can say it.',
+      'Use another form: a YAML file can set it.',
     )
     const peers = memberConfig({ peer: { allowedCn: ['a'] } })
     const { remedy = '' } =
       thrown(() => renderEtcdConfig(peers, 'yaml'), 'ERR_CONFIG_INVALID').details.findings[0] ?? {}
     expect(remedy).toContain('3.5.14 or 3.6.0 or later')
-    expect(remedy).toContain('flags and environment variables, which can say it')
+    expect(remedy).toContain('flags and environment variables, which can set it')
   })
 })
 

@@ -251,7 +251,7 @@ it('names of JavaScript objects are no names of options', async () => {
     lintEtcdConfig({ yaml: 'client-transport-security: {constructor: a, hasOwnProperty: b}\n' }),
   ])
   const remedies = reports.flatMap(({ findings }) => findings.map(({ remedy }) => remedy))
-  expect(remedies).toEqual(['Take it out.', 'Take it out.', 'Take it out.', 'Take it out.'])
+  expect(remedies).toEqual(['Remove it.', 'Remove it.', 'Remove it.', 'Remove it.'])
 })
 
 it('members whose election timeouts differ are a warning', async () => {

@@ -36,7 +36,7 @@ test.each([
   const { severity, remedy } = findingOf(findings, 'config/crl-unreadable')
   expect(severity).toBe('error')
   expect(remedy.includes(`-out ${path}`), what).toBe(isWritten)
-  if (!isWritten) expect(remedy).toContain(`Leave ${path} as it is.`)
+  if (!isWritten) expect(remedy).toContain(`Do not overwrite ${path}.`)
 })
 
 describe('paths of a remedy are those of the machine that etcd runs on', () => {
@@ -47,7 +47,7 @@ describe('paths of a remedy are those of the machine that etcd runs on', () => {
   const unit = (at: string): string => `[Service]\nUser=4711\nExecStart=/usr/bin/etcd ${flags(at)}\n`
 
   test.each([
-    ['/closed', 'Run "chmod o+x /closed", or keep the key where 4711 may look.'],
+    ['/closed', 'Run "chmod o+x /closed", or move the key to a directory that 4711 may enter.'],
     ['/open', 'Run "chown 4711 /open/tls.key".'],
   ])('below a root: %s', async (at, remedy) => {
     const { findings } = await lintEtcdConfig({ unit: unit(at) }, { root: folder })

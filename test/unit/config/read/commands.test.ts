@@ -90,8 +90,8 @@ describe('a manifest', () => {
     const spec = { containers: [{ command: ['etcd', '--snapshot-count', 5], env }] }
     const { findings, options } = await readBack({ manifest: JSON.stringify({ ...POD, spec }) })
     expect(findings.map(({ code, message }) => `${code} ${message}`)).toEqual([
-      expect.stringMatching(/^config\/value-type 5 .* and is a number\.$/),
-      expect.stringMatching(/^config\/value-type ETCD_CLIENT_CERT_AUTH .* and is a boolean\.$/),
+      expect.stringMatching(/^config\/value-type 5 .* it is a number\.$/),
+      expect.stringMatching(/^config\/value-type ETCD_CLIENT_CERT_AUTH .* it is a boolean\.$/),
     ])
     expect(options).toEqual({ ETCD_CLIENT_CERT_AUTH: 'true' })
   })
@@ -145,32 +145,32 @@ describe('a Compose file', () => {
   test('without etcd', async () => {
     const { findings } = await readBack({ yaml: 'services:\n  web: {image: nginx}\n' })
     expect(findings.map(({ message }) => message)).toEqual([
-      'The configuration starts no etcd: none of its services does, and a Compose file is read by its services.',
+      'The configuration does not start etcd: none of its services does, and a Compose file is read by its services.',
     ])
   })
 })
 
 describe('what is no YAML, in words for whoever wrote it', () => {
   test.each<[string, string]>([
-    ['name: a\n\tdata-dir: b\n', '2:1 A tab stands at the beginning of a line, and YAML is indented by blanks alone.'],
-    ['name: a\ndata-dir:b\n', '2:1 A blank is missing after the colon.'],
-    ['name: "a\ndata-dir: b\n', '1:7 A quote is opened and not closed.'],
-    ['name: a: b\n', '1:7 A line has two keys, or a value with a colon and a blank in it.'],
-    ['name: @a\n', '1:7 A value begins with a sign that means something else to YAML.'],
-    ['name: "\\d"\n', '1:8 A backslash in double quotes begins nothing that YAML knows.'],
-    ['name: "a" b\n', '1:11 Something stands there that belongs to no value, as after a quote that is closed.'],
+    ['name: a\n\tdata-dir: b\n', '2:1 A line begins with a tab. YAML is indented only by spaces.'],
+    ['name: a\ndata-dir:b\n', '2:1 A space is missing after the colon.'],
+    ['name: "a\ndata-dir: b\n', '1:7 A quote is not closed.'],
+    ['name: a: b\n', '1:7 A line has two keys, or a value that contains a colon and a space.'],
+    ['name: @a\n', '1:7 A value begins with a character that has another meaning in YAML.'],
+    ['name: "\\d"\n', '1:8 A backslash in double quotes begins an unknown escape sequence.'],
+    ['name: "a" b\n', '1:11 Unexpected text follows a value, for example after a closing quote.'],
     ['name: a\n  data-dir: b\n', ''],
     ['name: {a: [b}\n', ''],
     ['a:\n  b: c\n d: e\n', ''],
     ['name: a\njust a line\nand: b\n', ''],
-    ['name: a\ncors: [x\n', '2:7 A bracket is opened and not closed.'],
-    ['name: *a\n', '1:7 An alias names an anchor that is not there.'],
+    ['name: a\ncors: [x\n', '2:7 A bracket is not closed.'],
+    ['name: *a\n', '1:7 An alias names an anchor that does not exist.'],
     ['name: &a &b c\n', '1:10 A value has two anchors.'],
-    ['a:\n\u00a0 b: c\n  d: e\n', '2:1 A line begins with a blank that is none to YAML: U+00A0.'],
+    ['a:\n\u00a0 b: c\n  d: e\n', '2:1 A line begins with a space character that YAML does not accept: U+00A0.'],
   ])('%j', async (yaml, said) => {
     const { findings } = await readBack({ yaml })
     expect(findings).toHaveLength(1)
-    const [, line, reason] = /^YAML \(line ([\d:]+)\) is no YAML: (.*)$/.exec(findings[0]?.message ?? '') ?? []
+    const [, line, reason] = /^YAML \(line ([\d:]+)\) is not valid YAML: (.*)$/.exec(findings[0]?.message ?? '') ?? []
     if (said !== '') expect(`${line ?? ''} ${reason ?? ''}`).toBe(said)
     expect(reason).not.toMatch(/implicit|token|collection|stack|scalar/i)
   })

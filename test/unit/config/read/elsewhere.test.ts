@@ -15,11 +15,11 @@ async function told(config: ConfigInput, readFiles = true): Promise<string[]> {
 describe('a configuration file that is not read is told', () => {
   test.each([
     [{ flags: ['--config-file=/no/such.yml'] }, 'readFiles is false'],
-    [{ flags: ['--config-file=${CONF}'] }, 'its path is completed elsewhere'],
+    [{ flags: ['--config-file=${CONF}'] }, 'its path is assembled elsewhere'],
     [{ env: { ETCD_CONFIG_FILE: '/no/such.yml' } }, 'readFiles is false'],
   ])('%j: %s', async (config, why) => {
     const [first = '', ...others] = await told(config, false)
-    expect(first).toMatch(/^config\/file-not-read .*nothing in it was judged/)
+    expect(first).toMatch(/^config\/file-not-read .*nothing in it was checked/)
     expect(first).toContain(why)
     expect(others).toEqual([])
   })

@@ -76,13 +76,13 @@ test('flags and keys that came with a later release of the line', async () => {
   expect(await codes({ flags }, '3.7')).toEqual([expect.stringContaining('3.5 and 3.6 had it')])
   for (const version of ['3.5', '3.5.16'] as const) expect(await codes({ flags }, version)).toEqual([])
   const yaml = 'experimental-compaction-sleep-interval: 5\nsocket-options: {reuse-port: true}\n'
-  expect(await codes({ yaml }, '3.5.15')).toEqual([expect.stringContaining('is no key of etcd 3.5.15')])
+  expect(await codes({ yaml }, '3.5.15')).toEqual([expect.stringContaining('is not a key of etcd 3.5.15')])
 })
 
 test('variables and keys, each by its type', async () => {
   const env = { ETCD_HEARTBEAT_INTERVAL: 'abc', ETCD_ELECTION_TIMEOUT: '1000', ETCD_MAX_WALS: '', ETCD_METRICS: '1' }
   expect((await read({ env })).codes).toEqual([
-    'config/value-malformed: ETCD_HEARTBEAT_INTERVAL is "abc", and must be a whole number from 0; etcd does not start with it.',
+    'config/value-malformed: ETCD_HEARTBEAT_INTERVAL is "abc"; it must be a whole number from 0. Etcd does not start with it.',
   ])
   const yaml = [
     'heartbeat-interval: "100"',
@@ -97,15 +97,15 @@ test('variables and keys, each by its type', async () => {
     'grpc-keepalive-timeout: 5000000000',
     'wal-dir:',
   ].join('\n')
-  expect((await read({ yaml })).codes.map((each) => each.replace(/ and is.*/, ''))).toEqual([
-    'config/value-type: heartbeat-interval (line 1:1) must be a number,',
-    'config/value-type: auto-compaction-retention (line 2:1) must be a text,',
-    'config/value-type: grpc-keepalive-min-time (line 3:1) must be a number of nanoseconds, as 5000000000 for five seconds,',
-    'config/value-type: log-outputs (line 4:1) must be a list,',
-    'config/value-type: cors (line 5:1) must be one text, with commas between entries,',
-    'config/value-type: pre-vote (line 6:1) must be true or false, without quotes,',
-    'config/value-type: discovery-config.client.dial-timeout (line 7:29) must be a number of nanoseconds, as 5000000000 for five seconds,',
-    'config/value-type: socket-options.reuse-port (line 8:18) must be true or false, without quotes,',
+  expect((await read({ yaml })).codes.map((each) => each.replace(/; it is.*/, ''))).toEqual([
+    'config/value-type: heartbeat-interval (line 1:1) must be a number',
+    'config/value-type: auto-compaction-retention (line 2:1) must be a string',
+    'config/value-type: grpc-keepalive-min-time (line 3:1) must be a number of nanoseconds, such as 5000000000 for five seconds',
+    'config/value-type: log-outputs (line 4:1) must be a list',
+    'config/value-type: cors (line 5:1) must be one string, with commas between entries',
+    'config/value-type: pre-vote (line 6:1) must be true or false, without quotes',
+    'config/value-type: discovery-config.client.dial-timeout (line 7:29) must be a number of nanoseconds, such as 5000000000 for five seconds',
+    'config/value-type: socket-options.reuse-port (line 8:18) must be true or false, without quotes',
   ])
   const report = await lintEtcdConfig({ yaml: 'heartbeat-interval: "{{ heartbeat }}"\n' }, { readFiles: false })
   expect(report.findings.filter(({ severity }) => severity === 'error')).toEqual([])

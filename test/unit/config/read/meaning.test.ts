@@ -19,7 +19,7 @@ describe('variables', () => {
   ])('%s=%s is %s', async (name, value, meant) => {
     const { findings, options } = await readBack({ env: { [name]: value } })
     expect(findings.map(({ code, remedy }) => `${code} ${remedy ?? ''}`)).toEqual([
-      `config/tls-variable-unknown Write ${meant} if that is meant.`,
+      `config/tls-variable-unknown Write ${meant} if you mean that.`,
     ])
     expect(options).toEqual({ [name]: value })
   })
@@ -43,7 +43,7 @@ test.each([
 ])('a variable with a dash is told: %j', async (config) => {
   const { findings } = await readBack(config)
   expect(findings.map(({ code, remedy }) => `${code} ${remedy ?? ''}`)).toEqual([
-    'config/tls-variable-unknown Write ETCD_CIPHER_SUITES if that is meant.',
+    'config/tls-variable-unknown Write ETCD_CIPHER_SUITES if you mean that.',
   ])
 })
 
@@ -57,7 +57,7 @@ describe('flags', () => {
     ['--client-cert=true', '--client-cert-auth'],
   ])('%s is %s', async (flag, meant) => {
     const { findings } = await readBack({ flags: ['etcd', flag] })
-    expect(findings.map(({ remedy }) => remedy)).toEqual([`Write "${meant}" if that is meant.`])
+    expect(findings.map(({ remedy }) => remedy)).toEqual([`Write "${meant}" if you mean that.`])
   })
 })
 
@@ -73,7 +73,7 @@ describe('keys', () => {
   ])('%s is %s', async (yaml, meant) => {
     const { findings } = await readBack({ yaml })
     expect(findings.map(({ code, remedy }) => `${code} ${remedy ?? ''}`)).toEqual([
-      `config/tls-key-unknown Write "${meant}" if that is meant.`,
+      `config/tls-key-unknown Write "${meant}" if you mean that.`,
     ])
   })
 })

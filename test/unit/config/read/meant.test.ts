@@ -8,7 +8,7 @@ import { readBack } from '../../../support/read-config.js'
 
 const folder = temporaryFolder()
 const NOTHING =
-  'config/nothing-set The configuration sets no option of etcd, so etcd serves plaintext on http://localhost:2379, for this machine alone.'
+  'config/nothing-set The configuration sets no option of etcd. Etcd serves plaintext on http://localhost:2379, for this machine only.'
 
 const unit = (command: string): ConfigInput => ({
   unit: `[Service]\nType=notify\nExecStart=${command}\nRestart=always\n`,
@@ -21,14 +21,14 @@ type Case = readonly [config: ConfigInput, code: string, said: RegExp, options: 
 
 const FLAGS: readonly Case[] = [
   [{ flags: 'etcd \\\r\n --name a' }, 'line-not-continued', /\(line 1:6\): the line ends with CR LF/, { '--name': 'a' }],
-  [{ flags: 'etcd \\ \n --name a' }, 'line-not-continued', /a blank follows the backslash/, { '--name': 'a' }],
+  [{ flags: 'etcd \\ \n --name a' }, 'line-not-continued', /a space follows the backslash/, { '--name': 'a' }],
   [{ flags: 'etcd \\\n --name a\n --data-dir b' }, 'line-not-continued', /does not end with a backslash/, { '--name': 'a', '--data-dir': 'b' }],
   [unit('/usr/bin/etcd --name=a\n  --data-dir=b \\\n --wal-dir=c'), 'line-not-continued', /\(line 3:33\).*does not end/, { '--name': 'a', '--data-dir': 'b' }],
-  [unit('/usr/bin/etcd --name=a \\ \n  --data-dir=b'), 'line-not-continued', /\(line 3:34\).*a blank follows/, { '--name': 'a', '--data-dir': 'b' }],
+  [unit('/usr/bin/etcd --name=a \\ \n  --data-dir=b'), 'line-not-continued', /\(line 3:34\).*a space follows/, { '--name': 'a', '--data-dir': 'b' }],
   [{ flags: 'etcd --name "a' }, 'quote-open', /\(line 1:13\).*Close it with "/, { '--name': 'a' }],
   [unit("/usr/bin/etcd --name='a"), 'quote-open', /\(line 3:/, { '--name': 'a' }],
   [pod('--name: a'), 'value-type', /--name \(line 6:7\).*as "--name=a" with its quotes/, { '--name': 'a' }],
-  [pod('--name a'), 'flag-with-blank', /Write "--name=a", or make them two arguments/, { '--name': 'a' }],
+  [pod('--name a'), 'flag-with-blank', /Write "--name=a", or write two arguments/, { '--name': 'a' }],
   [{ flags: ['etcd', '--cert-file', '--key-file', 'k'] }, 'flag-value-missing', /takes the next flag, "--key-file"/, { '--cert-file': '', '--key-file': 'k' }],
   [{ flags: 'etcd --client-cert-auth false --name a' }, 'argument-left-over', /Write "--client-cert-auth=false"/, { '--client-cert-auth': 'false', '--name': 'a' }],
   [{ flags: 'etcd --cert-file= /c --name a' }, 'argument-left-over', /Write "--cert-file=\/c"/, { '--cert-file': '/c', '--name': 'a' }],
@@ -39,14 +39,14 @@ const FLAGS: readonly Case[] = [
   [{ flags: 'etcd --cacert=c' }, 'flag-unknown', /"--trusted-ca-file"/, { '--cacert': 'c' }],
   [{ flags: 'etcd --cipher-suites "A, B"' }, 'blank-in-list', /the entry " B".*does not start/, { '--cipher-suites': 'A, B' }],
   [{ flags: 'etcd --peer-cert-allowed-cn "a,b "' }, 'blank-in-list', /the entry "b ".*no certificate/, { '--peer-cert-allowed-cn': 'a,b ' }],
-  [{ flags: 'etcd --initial-cluster a:http://h:1,b=http://i:1,' }, 'value-malformed', /is "a:http:\/\/h:1", and must be a name and a URL/, { '--initial-cluster': 'a:http://h:1,b=http://i:1,' }],
+  [{ flags: 'etcd --initial-cluster a:http://h:1,b=http://i:1,' }, 'value-malformed', /is "a:http:\/\/h:1"; it must be a name and a URL/, { '--initial-cluster': 'a:http://h:1,b=http://i:1,' }],
   [{ flags: 'etcd --name b --initial-cluster "a=http://h:1, b=http://i:1"' }, 'blank-in-list', /the entry " b=/, { '--name': 'b', '--initial-cluster': 'a=http://h:1, b=http://i:1' }],
 ] // prettier-ignore
 
 const VARIABLES: readonly Case[] = [
   [{ env: 'ETCD_DATA_DIR=d\nETCD_NAME="a\nb' }, 'quote-open', /\(line 2:11\)/, { ETCD_DATA_DIR: 'd', ETCD_NAME: 'a\nb' }],
-  [{ env: 'ETCD_NAME=a\nETCD_NAME=b\n' }, 'variable-repeated', /\(line 2:1\).*line 1, and "b"/, { ETCD_NAME: 'b' }],
-  [{ env: 'ETCD_KEY_FILE="k" # the key\n' }, 'remark-in-value', /Write "k" alone/, { ETCD_KEY_FILE: 'k' }],
+  [{ env: 'ETCD_NAME=a\nETCD_NAME=b\n' }, 'variable-repeated', /\(line 2:1\).*line 1\. .*"b"/, { ETCD_NAME: 'b' }],
+  [{ env: 'ETCD_KEY_FILE="k" # the key\n' }, 'remark-in-value', /Write only "k"/, { ETCD_KEY_FILE: 'k' }],
   [{ env: { ETCD_TRUSTED_CA: 'c' } }, 'tls-variable-unknown', /Write ETCD_TRUSTED_CA_FILE/, { ETCD_TRUSTED_CA: 'c' }],
   [{ env: { ETCD_PEER_CA_FILE: 'c' } }, 'tls-variable-unknown', /ETCD_PEER_TRUSTED_CA_FILE/, { ETCD_PEER_CA_FILE: 'c' }],
   [{ env: { ETCD_CERT_FIL: 'c', ETCD_CERT_FILE: 'd' } }, 'variable-unknown', /ETCD_CERT_FILE/, { ETCD_CERT_FILE: 'd' }],
@@ -63,13 +63,13 @@ const KEYS: readonly Case[] = [
   [{ yaml: 'cert-file: c\n' }, 'tls-key-unknown', /into "client-transport-security", as "cert-file"/, { 'cert-file': 'c' }],
   [{ yaml: 'socket-reuse-port: true\n' }, 'key-unknown', /into "socket-options", as "reuse-port"/, {}],
   [{ yaml: 'clientTransportSecurity:\n  cert-file: c\n' }, 'tls-key-unknown', /"client-transport-security"/, { 'clientTransportSecurity.cert-file': 'c' }],
-  [{ yaml: 'config:\n  name: a\n  data-dir: b\n' }, 'keys-too-deep', /nothing within it is in force: name and data-dir/, { 'config.name': 'a', 'config.data-dir': 'b' }],
+  [{ yaml: 'config:\n  name: a\n  data-dir: b\n' }, 'keys-too-deep', /Etcd ignores everything in it: name and data-dir/, { 'config.name': 'a', 'config.data-dir': 'b' }],
   [{ yaml: `${CLIENT}: {client-cert-auth: "yes"}\n` }, 'value-type', /must be true or false/, { [`${CLIENT}.client-cert-auth`]: 'true' }],
   [{ yaml: `${CLIENT}: {client-cert-auth: !!python/name:a true}\n` }, 'value-type', /must be true or false/, { [`${CLIENT}.client-cert-auth`]: 'true' }],
   [{ yaml: `${CLIENT}: {client-cert-auth: !!bool "true"}\nname: !mine 1\n` }, '', /^$/, { [`${CLIENT}.client-cert-auth`]: 'true', name: '1' }],
-  [{ yaml: `${CLIENT}: {cert-file: [c]}\n` }, 'value-type', /must be a text, and is a list/, { [`${CLIENT}.cert-file`]: 'c' }],
-  [{ yaml: `${CLIENT}: {cert-file: {a: c}}\n` }, 'value-type', /must be a text, and is keys/, { [`${CLIENT}.cert-file`]: '' }],
-  [{ yaml: 'listen-client-urls: [http://a:1, http://b:1]\n' }, 'value-type', /one text, with commas/, { 'listen-client-urls': 'http://a:1,http://b:1' }],
+  [{ yaml: `${CLIENT}: {cert-file: [c]}\n` }, 'value-type', /must be a string; it is a list/, { [`${CLIENT}.cert-file`]: 'c' }],
+  [{ yaml: `${CLIENT}: {cert-file: {a: c}}\n` }, 'value-type', /must be a string; it is a mapping/, { [`${CLIENT}.cert-file`]: '' }],
+  [{ yaml: 'listen-client-urls: [http://a:1, http://b:1]\n' }, 'value-type', /one string, with commas/, { 'listen-client-urls': 'http://a:1,http://b:1' }],
   [{ yaml: 'cipher-suites: [A, " B"]\n' }, 'blank-in-list', /the entry " B"/, { 'cipher-suites': 'A, B' }],
 ] // prettier-ignore
 
@@ -120,18 +120,18 @@ test('options beside a file are one finding, but for lists of revoked certificat
   const { findings } = await readBack({ flags: 'etcd --name=a --config-file=/f --data-dir=b --client-crl-file=c' })
   expect(findings.map(({ code, remedy }) => [code, remedy])).toEqual([
     ['config/crl-not-in-force', expect.any(String)],
-    ['config/ignored-beside-file', 'Write them into the file, or take them out: --name and --data-dir.'],
+    ['config/ignored-beside-file', 'Move them into the file, or remove them: --name and --data-dir.'],
     ['config/file-not-read', expect.any(String)],
   ])
 })
 
 describe('what is none of etcd’s configurations', () => {
   test.each<[ConfigInput, string]>([
-    [{ yaml: '-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n' }, 'config/no-etcd The configuration starts no etcd: it is PEM and holds a CERTIFICATE.'],
-    [{ flags: 'etcd gateway start --endpoints=a' }, 'config/no-etcd The configuration starts no etcd: it starts etcd’s gateway, which has flags of its own and is not judged.'],
-    [{ flags: 'etcd grpc-proxy start' }, 'config/no-etcd The configuration starts no etcd: it starts etcd’s grpc-proxy, which has flags of its own and is not judged.'],
+    [{ yaml: '-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n' }, 'config/no-etcd The configuration does not start etcd: it is PEM and holds a CERTIFICATE.'],
+    [{ flags: 'etcd gateway start --endpoints=a' }, 'config/no-etcd The configuration does not start etcd: it starts etcd’s gateway, which has its own flags and is not checked.'],
+    [{ flags: 'etcd grpc-proxy start' }, 'config/no-etcd The configuration does not start etcd: it starts etcd’s grpc-proxy, which has its own flags and is not checked.'],
     [{ yaml: Buffer.from('# caf\xe9\nname: a\n', 'latin1') }, 'config/not-text The configuration is not in UTF-8, on line 1.'],
-    [{ yaml: 'name: a\ndata-dir: b\0\n' }, 'config/not-text The configuration has a control character, on line 2, as no text has.'],
+    [{ yaml: 'name: a\ndata-dir: b\0\n' }, 'config/not-text The configuration has a control character, on line 2.'],
     ...['', '# nothing\n', '{}', '---\n'].map((yaml): [ConfigInput, string] => [{ yaml }, NOTHING]),
     [{ flags: 'etcd' }, NOTHING],
     [{ env: {} }, NOTHING],
