@@ -39,8 +39,8 @@ export interface Load {
   end(): Promise<Account>
 }
 
-/** Seconds of leases and locks. An etcd on a busy machine takes a second or two for a keep-alive. */
-const TTL = 6
+/** Seconds of leases and locks: more than a busy machine keeps a process waiting. */
+const TTL = 20
 
 /** Begins to put and get, with watchers on what is put, leases and locks; all are there when it resolves. */
 export async function startLoad(client: Etcd3, options: LoadOptions): Promise<Load> {
@@ -78,11 +78,7 @@ export async function startLoad(client: Etcd3, options: LoadOptions): Promise<Lo
       const lease = client.lease(TTL)
       lease.on('lost', (error: Error) => account.lapsed.push(`${String(index)}: ${error.message}`))
       lease.on('keepaliveFailed', () => account.lapsed.push(`${String(index)}: a keep-alive failed`))
-      const alive = new Promise<void>((resolve) => {
-        lease.on('keepaliveSucceeded', () => {
-          resolve()
-        })
-      })
+      const alive = nextKeepAlive(lease)
       await lease.put(`${prefix}lease/${String(index)}`).value('held')
       await alive
       return lease
@@ -150,6 +146,8 @@ export async function startLoad(client: Etcd3, options: LoadOptions): Promise<Lo
         account.lost.push(...ids.filter((id) => !got.has(id)).map((id) => `${String(index)}/${id}`))
       }
       if ((await lockKeys()) !== lockedAs) account.unlocked.push(`${lockedAs} became ${await lockKeys()}`)
+      // A lease whose keep-alives have stopped would lapse only after its TTL.
+      if (account.lapsed.length === 0) await Promise.all(leases.map(nextKeepAlive))
       const held = await client.getAll().prefix(`${prefix}lease/`).count()
       if (held !== leaseCount) account.lapsed.push(`${String(leaseCount - held)} keys are gone`)
       await Promise.all([
@@ -160,6 +158,17 @@ export async function startLoad(client: Etcd3, options: LoadOptions): Promise<Lo
       return account
     },
   }
+}
+
+/** Resolves when etcd answers the next keep-alive of the lease, or when the lease is lost. */
+async function nextKeepAlive(lease: Lease): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      resolve()
+    }
+    lease.on('keepaliveSucceeded', done)
+    lease.on('lost', done)
+  })
 }
 
 /** Waits until each watcher has seen its last event, or for five seconds: what is missing then is lost. */

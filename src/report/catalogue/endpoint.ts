@@ -312,8 +312,7 @@ export const endpoint = {
     members: { endpoint: string; role: 'leader' | 'follower' | 'learner' }[]
   }>({
     severity: 'info',
-    meaning:
-      'The role of each member in the cluster, as `client.tls.probe()` found it: the leader and the followers.',
+    meaning: 'The role of each member in the cluster, as `client.tls.probe()` found it: the leader and the followers.',
     source: 'etcd api/etcdserverpb/rpc.proto, StatusResponse',
     message: ({ leader, members }) =>
       `${leader === null ? 'The leader of the cluster is none of the endpoints' : `${leader} leads the cluster`}${others(members)}.`,

@@ -160,7 +160,7 @@ describe('allowed common names of clients', () => {
   it('of hosts, it is the variable of another name', async () => {
     const { findings } = await lintEtcdConfig({ env: { ETCD_ALLOWED_HOSTNAME: 'a' } })
     const remedies = findings.map(({ remedy }) => remedy)
-    expect(remedies).toContain('Write ETCD_CLIENT_CERT_ALLOWED_HOSTNAME if that is meant.')
+    expect(remedies).toContain('Write ETCD_CLIENT_CERT_ALLOWED_HOSTNAME if you mean that.')
   })
 })
 
