@@ -76,7 +76,7 @@ export const WANTED: Readonly<Record<string, Wanted>> = {
   // pkg/flags/unique_urls.go v3.5.16 Set
   cors: {
     wants: '"*", or URLs of scheme, host and port',
-    is: (text) => text === '*' || text.split(',').every((each) => /^\s*(?:https?|unixs?):\/\/[^/?#]+\s*$/i.test(each)),
+    is: (text) => text === '*' || text.split(',').every((each) => /^(?:https?|unixs?):\/\/[^/?#]+$/i.test(each.trim())),
   },
   'compact-hash-check-time': aPeriod,
   'experimental-compact-hash-check-time': aPeriod,

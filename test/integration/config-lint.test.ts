@@ -297,6 +297,17 @@ const REFUSED: readonly (readonly [code: FindingCode, args: () => string[], word
     'multiple discovery or bootstrap flags are set',
   ],
   [
+    'config/value-malformed',
+    () =>
+      good({
+        'enable-log-rotation': 'true',
+        'log-outputs': join(folder, 'etcd.log'),
+        'log-rotation-config-json': '{maxsize: 1}',
+      }),
+    'improperly formatted log rotation config',
+  ],
+  ['config/tilde-in-path', () => good({ 'cert-file': '~/server.crt' }), 'open ~/server.crt: no such file or directory'],
+  [
     'config/option-needs',
     () => good({ 'experimental-enable-lease-checkpoint-persist': 'true' }),
     'setting experimental-enable-lease-checkpoint-persist requires experimental-enable-lease-checkpoint',
@@ -369,6 +380,9 @@ describe('etcd refuses', () => {
       () => goodYaml({ end: 'listen-metrics-urls: [http://127.0.0.1:1]\n' }),
       'cannot unmarshal array into Go struct field',
     ],
+    ...['snapshot-count: -5', 'heartbeat-interval: 100.5', 'max-concurrent-streams: 5000000000'].map(
+      (line) => ['config/value-malformed', () => goodYaml({ end: `${line}\n` }), 'cannot unmarshal number'] as const,
+    ),
     ['config/value-type', () => '- name: a\n', 'cannot unmarshal array into Go value'],
     [
       'config/start-ambiguous',

@@ -198,8 +198,9 @@ export async function lintMember(read: ReadMember, context: LintContext): Promis
   return { member, files, findings, comments: context.comments ? commentsOf(read.texts) : [] }
 }
 
-function isNotExpanded({ code, details }: Finding, { line, column }: ConfigPlace): boolean {
-  return code === 'config/variable-not-expanded' && details.line === line && details.column === column
+function isNotExpanded({ code, details }: Finding, { line, column, file }: ConfigPlace): boolean {
+  const isSame = code === 'config/variable-not-expanded' && details.line === line && details.column === column
+  return isSame && details.file === file
 }
 
 /** Both sides often have the same files: what is said of them is said once. */

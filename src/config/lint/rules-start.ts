@@ -97,6 +97,49 @@ function rotates(text: string, member: LintMember): string | null {
   return files === 1 || (files === 0 && all.length > 1) ? null : 'false unless log-outputs names exactly one file'
 }
 
+const ROTATION_JSON = 'log-rotation-config-json'
+/** Fields of the configuration of a rotation, and their types (server/embed/config_logging.go v3.5.16 logRotationConfig). */
+const ROTATION_FIELDS: Readonly<Record<string, string>> = {
+  maxsize: 'number',
+  maxage: 'number',
+  maxbackups: 'number',
+  localtime: 'boolean',
+  compress: 'boolean',
+}
+
+const rotationIsJson: Rule = (member) => {
+  const json = otherOf(member, ROTATION_JSON)
+  const isOn = isTrueText(otherOf(member, ROTATION)?.text ?? '')
+  if (!isOn || json?.text === undefined || isUnresolved(json.text) || isRotation(json.text)) return []
+  const wants = 'JSON, as {"maxsize": 100, "maxage": 0, "maxbackups": 0, "localtime": false, "compress": false}'
+  return [finding('config/value-malformed', { ...json.place, value: json.text, wants })]
+}
+
+function isRotation(text: string): boolean {
+  try {
+    const value: unknown = JSON.parse(text)
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+    return Object.entries(value).every(([key, own]) => {
+      const type = ROTATION_FIELDS[key.toLowerCase()]
+      return type === undefined || own === null || typeof own === type
+    })
+  } catch {
+    return false
+  }
+}
+
+const MOST_SAMPLES = 1_000_000
+
+/** Etcd looks at the rate where traces are on (server/embed/config_tracing.go v3.5.16 validateTracingConfig). */
+const samplesAreMillionths: Rule = (member) =>
+  ['', 'experimental-'].flatMap((prefix): Finding[] => {
+    const rate = otherOf(member, `${prefix}distributed-tracing-sampling-rate`)
+    const isOn = isTrueText(otherOf(member, `${prefix}enable-distributed-tracing`)?.text ?? '')
+    if (!isOn || rate?.text === undefined || !(Number(rate.text) > MOST_SAMPLES || Number(rate.text) < 0)) return []
+    const wants = `a number from 0 to ${String(MOST_SAMPLES)}`
+    return [finding('config/value-malformed', { ...rate.place, value: rate.text, wants })]
+  })
+
 const GIBIBYTE = 1024 ** 3
 const MOST_QUOTA = 8 * GIBIBYTE
 
@@ -165,6 +208,8 @@ export const startRules: readonly Rule[] = [
   optionsGoTogether,
   leaderIsHeard,
   othersAreTaken,
+  rotationIsJson,
+  samplesAreMillionths,
   nothingIsForEmergencies,
   discoveryIsProtected,
 ]

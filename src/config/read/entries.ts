@@ -1,6 +1,7 @@
 /** Entries of lists that etcd takes otherwise than they are meant. */
 import type { Finding } from '../../report/finding.js'
-import { type EtcdOptionRow, etcdOptions } from '../options.js'
+import { type EtcdOptionRow, etcdOptions, rowOfFlag } from '../options.js'
+import { otherOfFlag } from '../options-other.js'
 import { finding } from './finding.js'
 import { isUnresolved, type ReadOption } from './read-option.js'
 
@@ -14,6 +15,11 @@ export function judgeEntries(options: readonly ReadOption[]): { options: ReadOpt
   const findings: Finding[] = []
   const judged = options.map((option): ReadOption => {
     const { row, place, text } = option
+    if (row.kind === 'path' && /^~(?:\/|$)/.test(text)) {
+      findings.push(finding('config/tilde-in-path', { ...place, path: text }))
+    }
+    const flag = option.form === 'yaml' ? null : flagIn(text)
+    if (flag !== null) findings.push(finding('config/flag-in-value', { ...place, value: text, flag }))
     if (!BLANKS_COUNT.has(row.kind)) return option
     const blank = entryWithBlank(option, name)
     if (blank !== undefined)
@@ -31,6 +37,12 @@ export function judgeEntries(options: readonly ReadOption[]): { options: ReadOpt
     return { ...option, isUnreadable: true }
   })
   return { options: judged, findings }
+}
+
+/** A flag of etcd that follows a space within a value; null if there is none. */
+function flagIn(text: string): string | null {
+  const [, dashes = '', name = ''] = /\s(--?)([a-z][a-z0-9-]*)(?:[=\s]|$)/.exec(text) ?? []
+  return name !== '' && (rowOfFlag(name) !== undefined || otherOfFlag(name) !== undefined) ? dashes + name : null
 }
 
 const PAIRS = 'a name and a URL with "=" between, as etcd-1=https://10.0.0.1:2380'

@@ -211,8 +211,13 @@ function readCommand(content: ConfigText, readNamed: ReadNamedFile): Promise<Con
   if (refused !== null) return unreadable(refused)
   const { text, file } = content
   const lines = new Lines(content)
-  const split = text.includes('\0') ? { words: processWords(text), flaws: [] } : splitText(text, 'shell')
+  const split = text.includes('\0') ? { words: processWords(text), flaws: [] } : withHome(splitText(text, 'shell'))
   return fromWords(split, text, (at) => lines.place(at, ''), file, readNamed)
+}
+
+/** A shell replaces `~` at the beginning of a word by a folder that is known to it alone. */
+function withHome({ words, flaws }: Split): Split {
+  return { flaws, words: words.map((word) => ({ ...word, text: word.text.replace(/^~(?=\/|$)/, '${HOME}') })) }
 }
 
 async function fromWords(

@@ -130,6 +130,7 @@ function readContainer(
     findings: [
       ...flawFindings(command.flaws, yaml.text, (offset) => yaml.place(offset, 'command')),
       ...wrongTexts(container, yaml),
+      ...(missing.length > 0 || command.isShell === true ? [] : undefinedVariables(container, variables, yaml)),
       ...flags.findings,
       ...env.findings,
       ...missing.map(({ from, offset }) =>
@@ -172,6 +173,27 @@ function wrongTexts(container: YamlValue, yaml: YamlReading): Finding[] {
       ...yaml.place(item.offset, option),
       wants: `a string, as "${text}" with its quotes`,
       has: kindText(item),
+    }),
+  )
+}
+
+/** Variables in arguments that the container does not have: Kubernetes leaves them as they are. */
+function undefinedVariables(container: YamlValue, variables: readonly Variable[], yaml: YamlReading): Finding[] {
+  const known = new Set(variables.map(({ name }) => name))
+  return ['command', 'args'].flatMap((key) =>
+    itemsOf(at(container, key)).flatMap((item) => {
+      const text = argumentText(item) ?? ''
+      const names = Array.from(text.matchAll(/(?<!\$)\$\(([A-Za-z_][\w.-]*)\)/g), ([, name = '']) => name)
+      const unknown = [...new Set(names.filter((name) => !known.has(name)))]
+      const option = text.replace(/[=\s].*$/s, '')
+      if (unknown.length === 0) return []
+      return [
+        finding('config/variable-not-expanded', {
+          ...yaml.place(item.offset, option),
+          names: unknown,
+          by: 'Kubernetes',
+        }),
+      ]
     }),
   )
 }

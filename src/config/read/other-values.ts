@@ -54,6 +54,23 @@ export function judgeOtherText({ kind }: OtherRow, text: string, place: ConfigPl
   return [finding('config/value-malformed', { ...place, value: text, wants: rule.wants })]
 }
 
+/** The least and the most that Go decodes from a number of a file; null for kinds that are no numbers. */
+const RANGES: Partial<Record<OtherKind, { readonly least: number; readonly most: number; readonly wants: string }>> = {
+  unsigned: { least: 0, most: 2 ** 64, wants: 'a whole number from 0' },
+  unsigned32: { least: 0, most: 2 ** 32 - 1, wants: 'a whole number from 0 to 4294967295' },
+  integer: { least: -(2 ** 63), most: 2 ** 63, wants: 'a whole number' },
+  duration: { least: -(2 ** 63), most: 2 ** 63, wants: 'a whole number of nanoseconds' },
+}
+
+/** What a number of a file must be instead; null for one that etcd takes, and for what is no number. */
+export function wantedNumber(kind: OtherKind, value: YamlValue): string | null {
+  const range = RANGES[kind]
+  if (range === undefined || value.kind !== 'scalar' || value.type !== 'number') return null
+  const number = Number(value.text.replaceAll('_', ''))
+  if (Number.isNaN(number)) return null
+  return Number.isInteger(number) && number >= range.least && number <= range.most ? null : range.wants
+}
+
 /** What a file must have in place of a value, with which etcd would not start; null for one that it takes. */
 export function wantedOfOther({ kind }: OtherRow, value: YamlValue): string | null {
   const rule = KINDS[kind].yaml

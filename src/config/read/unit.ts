@@ -69,6 +69,7 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Pr
   )
   const assigned = assignedVariables(command.variables, (offset, name) => lines.place(offset, name))
   const { container } = command
+  if (container === undefined && command.isShell !== true) findings.push(...notExpandedIn(variables.values()))
   // A container has the variables alone that it is given.
   const passed = container === undefined ? null : new Set(container.passed)
   const given = [...variables.values()].filter(({ name }) => passed === null || passed.has(name))
@@ -252,10 +253,26 @@ const WITHIN = /\$([A-Za-z_]\w*)/g
 /** Arguments that etcd receives with `$NAME` in them (systemd.service(5), "Command lines"). */
 function notExpanded(args: readonly Word[], lines: Lines): Finding[] {
   return args.flatMap(({ text, offset }) => {
-    const names = Array.from(text.matchAll(WITHIN), ([, name = '']) => name)
-    if (names.length === 0 || text.startsWith('$')) return []
     const option = /^(--?[^=]*)=/.exec(text)?.[1] ?? 'ExecStart'
-    return [finding('config/variable-not-expanded', { ...lines.place(offset, option), names })]
+    const commands = text.match(COMMAND) ?? []
+    const names = Array.from(text.matchAll(WITHIN), ([, name = '']) => name)
+    const place = lines.place(offset, option)
+    if (commands.length > 0)
+      return [finding('config/variable-not-expanded', { ...place, names: [...commands], by: 'systemd, as a command' })]
+    if (names.length === 0 || text.startsWith('$')) return []
+    return [finding('config/variable-not-expanded', { ...place, names, by: 'systemd' })]
+  })
+}
+
+/** What a shell would run, and put its output there. */
+const COMMAND = /\$\([^)$]*\)|`[^`]*`/g
+
+/** Variables of etcd with others in them, which systemd does not expand (systemd.exec(5), Environment=). */
+function notExpandedIn(variables: Iterable<Variable>): Finding[] {
+  return Array.from(variables).flatMap(({ name, value, place }) => {
+    const names = Array.from(value.matchAll(/\$\{?([A-Za-z_]\w*)/g), ([, inner = '']) => inner)
+    if (names.length === 0 || rowOfVariable(name) === undefined) return []
+    return [finding('config/variable-not-expanded', { ...place, names, by: 'systemd, in variables' })]
   })
 }
 

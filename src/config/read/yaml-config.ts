@@ -7,7 +7,7 @@ import { finding } from './finding.js'
 import { KNOWN_KEYS } from './known-names.js'
 import { blockByWords, isProtection, meantByValue, meantByWords } from './meaning.js'
 import { nearest, own as ownName } from './nearest.js'
-import { wantedOfOther } from './other-values.js'
+import { wantedNumber, wantedOfOther } from './other-values.js'
 import { listOption, meantOption, wantedOf } from './yaml-values.js'
 import {
   type ConfigReading,
@@ -187,7 +187,10 @@ class ConfigReader {
   private other(own: readonly string[], value: YamlValue, at: WrittenAt): void {
     const row = otherOfPath(own)
     const wants = row === undefined ? null : wantedOfOther(row, value)
+    const number = row === undefined ? null : wantedNumber(row.kind, value)
     if (wants !== null) this.wrongType(this.placeOf(at), wants, value)
+    else if (number !== null && value.kind === 'scalar')
+      this.tell(finding('config/value-malformed', { ...this.placeOf(at), value: value.text, wants: number }))
     const [block = '', key = block] = own
     if (own.length > 1 && !TLS_BLOCKS.has(block)) {
       const entries =

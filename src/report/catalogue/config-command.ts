@@ -25,6 +25,31 @@ function inFile(key: string): string {
   return `Write "${key}" in a configuration file (--config-file), with all other options: etcd has no flag and no variable for it.`
 }
 
+/** What is not expanded, and by whom. */
+const NOT_EXPANDED = {
+  systemd: {
+    shown: (name: string) => `$${name}`,
+    why: 'systemd does not expand there',
+    remedy: (names: readonly string[]) => `Write ${listed(names.map((name) => `\${${name}}`))}.`,
+  },
+  'systemd, in variables': {
+    shown: (name: string) => `$${name}`,
+    why: 'systemd expands in no variable',
+    remedy: (names: readonly string[]) =>
+      `Write the value of ${listed(names)}, or give the option as a flag in ExecStart=, where systemd expands \${NAME}.`,
+  },
+  'systemd, as a command': {
+    shown: (name: string) => `"${name}"`,
+    why: 'systemd does not run as a command',
+    remedy: () => 'Write the value, a specifier of systemd such as %H, or start etcd by a shell: sh -c "exec etcd …".',
+  },
+  Kubernetes: {
+    shown: (name: string) => `$(${name})`,
+    why: 'Kubernetes does not expand, since the container has no such variable',
+    remedy: (names: readonly string[]) => `Define ${listed(names)} under "env" of the container.`,
+  },
+}
+
 export const configCommand = {
   'config/flag-repeated': row<ConfigPlace & { firstLine: number | null; value: string }>({
     severity: 'warning',
@@ -66,14 +91,32 @@ export const configCommand = {
     message: (details) => `${placed(details)} begins and ends with quotes, which etcd receives as part of the value.`,
     remedy: ({ value }) => `Write ${value} without these quotes, or put the quotes around the whole entry.`,
   }),
-  'config/variable-not-expanded': row<ConfigPlace & { names: string[] }>({
+  'config/variable-not-expanded': row<ConfigPlace & { names: string[]; by: keyof typeof NOT_EXPANDED }>({
     severity: 'error',
     meaning:
-      'Systemd expands $NAME only as an argument of its own. Within an argument, etcd receives the characters "$NAME". ${NAME} is expanded anywhere.',
-    source: 'systemd.service(5), "Command lines"; etcd 3.5.16, run',
+      'Etcd receives the characters "$NAME" or "$(NAME)". Systemd expands ${NAME} in a command, $NAME as an argument of its own, and nothing in Environment= or a file of variables; it runs no command. Kubernetes expands $(NAME) if the container has that variable.',
+    source:
+      'systemd.service(5), "Command lines"; systemd.exec(5), Environment=; Kubernetes API, command, args and env; etcd 3.5.16, run',
     message: (details) =>
-      `${placed(details)} contains ${listed(details.names.map((name) => `$${name}`))}, which systemd does not expand there.`,
-    remedy: ({ names }) => `Write ${listed(names.map((name) => `\${${name}}`))}.`,
+      `${placed(details)} contains ${listed(details.names.map(NOT_EXPANDED[details.by].shown))}, which ${NOT_EXPANDED[details.by].why}.`,
+    remedy: ({ names, by }) => NOT_EXPANDED[by].remedy(names),
+  }),
+  'config/tilde-in-path': row<ConfigPlace & { path: string }>({
+    severity: 'error',
+    meaning:
+      'A path begins with "~". A shell alone replaces that by a home folder, at the beginning of an argument; etcd looks for a folder of that name.',
+    source: 'POSIX.1-2024 Shell Command Language 2.6.1; etcd 3.5.16, run',
+    refusals: [{ by: 'Go', words: 'open ~/…: no such file or directory' }],
+    message: (details) => `${placed(details)} is ${details.path}, and etcd does not replace "~" by a home folder.`,
+    remedy: () => 'Write the path from the root on.',
+  }),
+  'config/flag-in-value': row<ConfigPlace & { value: string; flag: string }>({
+    severity: 'error',
+    meaning:
+      'The value of an option contains another flag, which etcd therefore does not receive. Systemd makes one argument of ${NAME}, and several of $NAME.',
+    source: 'systemd.service(5), "Command lines"; etcd 3.5.16, run',
+    message: (details) => `${placed(details)} is "${details.value}": ${details.flag} is part of the value.`,
+    remedy: ({ flag }) => `Make ${flag} an argument of its own; in a unit, write $NAME in place of "\${NAME}".`,
   }),
   'config/flag-with-blank': row<ConfigPlace & { value: string }>({
     severity: 'error',

@@ -148,6 +148,11 @@ export const configReading = {
         when: ({ wants, option }) => option.startsWith('ETCD_') && NUMBERS.test(wants),
       },
       { by: 'etcd', words: 'unexpected TLS version "…"', when: ({ wants }) => wants === TLS_VERSION },
+      {
+        by: 'etcd',
+        words: 'json: cannot unmarshal number … into Go struct field … of type …',
+        when: ({ wants, option }) => !/^(?:-|ETCD_)/.test(option) && NUMBERS.test(wants),
+      },
     ],
     message: (details) =>
       `${placed(details)} is "${details.value}"; it must be ${details.wants}. Etcd does not start with it.`,

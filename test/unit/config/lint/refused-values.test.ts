@@ -164,6 +164,82 @@ describe('allowed common names of clients', () => {
   })
 })
 
+describe('numbers of a file', () => {
+  it.each([
+    ['snapshot-count: -5', MALFORMED],
+    ['heartbeat-interval: 100.5', MALFORMED],
+    ['max-concurrent-streams: 5000000000', MALFORMED],
+    ['snapshot-count: 99999999999999999999', MALFORMED],
+    ['quota-backend-bytes: 1.5', MALFORMED],
+    ['grpc-keepalive-interval: 1.5', MALFORMED],
+    ['self-signed-cert-validity: -1', MALFORMED],
+    ['snapshot-count: 1e5', null],
+    ['snapshot-count: 0x10', null],
+    ['snapshot-count: 10_000', null],
+    ['quota-backend-bytes: -5', null],
+    ['grpc-keepalive-interval: -1', null],
+  ])('%s: %s', async (line, code) => {
+    expect(await codesOf({ yaml: `name: a\n${line}\n` })).toEqual(code === null ? [] : [code])
+  })
+})
+
+describe('values that depend on another option', () => {
+  const rotation = ['--enable-log-rotation', '--log-outputs=/l']
+  const tracing = ['--enable-distributed-tracing', '--distributed-tracing-sampling-rate=1000001']
+  it.each([
+    [[...rotation, '--log-rotation-config-json={maxsize: 1}'], [MALFORMED]],
+    [[...rotation, '--log-rotation-config-json={"maxsize": "1"}'], [MALFORMED]],
+    [[...rotation, '--log-rotation-config-json={"maxsize": 1, "compress": true}'], []],
+    [['--log-rotation-config-json={maxsize: 1}'], []],
+    [tracing, [MALFORMED]],
+    [tracing.slice(1), []],
+  ])('%j: %j', async (flags, codes) => {
+    expect(await codesOf({ flags: ['--name=a', ...flags] })).toEqual(codes)
+  })
+})
+
+describe('what only a shell replaces', () => {
+  const unit = (rest: string, more = ''): ConfigInput => ({
+    unit: `[Service]\n${more}ExecStart=/usr/bin/etcd --data-dir=/d ${rest}\n`,
+  })
+  const pod = (args: string, env = ''): ConfigInput => ({
+    manifest: `kind: Pod\nspec: {containers: [{image: etcd, args: [${args}]${env}}]}\n`,
+  })
+  it.each<[string, ConfigInput, string[]]>([
+    ['a home folder in a file', { yaml: 'data-dir: ~/d\n' }, ['config/tilde-in-path']],
+    ['a home folder in a unit', unit('--wal-dir=/w --data-dir=~/d'), ['config/tilde-in-path', 'config/flag-repeated']],
+    ['a home folder in a shell', { flags: 'etcd --data-dir ~/d' }, ['config/value-unresolved']],
+    ['a command in a unit', unit('--name=$(hostname)'), ['config/variable-not-expanded']],
+    ['the same in other quotes', unit('--name=`hostname`'), ['config/variable-not-expanded']],
+    [
+      'a command in a shell of a unit',
+      { unit: "[Service]\nExecStart=/bin/sh -c 'etcd --name=$(hostname)'\n" },
+      ['config/value-unresolved'],
+    ],
+    [
+      'a variable in a variable of a unit',
+      unit('', 'Environment=N=a ETCD_NAME=x-${N}\n'),
+      ['config/variable-not-expanded'],
+    ],
+    ['a variable that a container lacks', pod('"--name=$(NODE)"'), ['config/variable-not-expanded']],
+    ['one that it has', pod('"--name=$(NODE)"', ', env: [{name: NODE, value: a}]'), []],
+    [
+      'one that may come from elsewhere',
+      pod('"--name=$(NODE)"', ', envFrom: [{secretRef: {name: s}}]'),
+      ['config/variables-not-read', 'config/value-unresolved'],
+    ],
+    ['a dollar sign', pod('"--name=$$(NODE)"'), ['config/value-unresolved']],
+    [
+      'several words in one variable',
+      unit('${OPTS}', 'Environment="OPTS=--name=a --wal-dir=/w"\n'),
+      ['config/flag-in-value'],
+    ],
+    ['several words of one variable', unit('$OPTS', 'Environment="OPTS=--name=a --wal-dir=/w"\n'), []],
+  ])('%s', async (_, config, codes) => {
+    expect((await codesOf(config)).toSorted()).toEqual(codes.toSorted())
+  })
+})
+
 it('a space before another member of the list is a warning: that member does not start with it', async () => {
   const list = '--initial-cluster=a=http://localhost:2380, b=http://10.0.0.2:2380'
   const { findings } = await lintEtcdConfig({ flags: ['--name=a', list] })
