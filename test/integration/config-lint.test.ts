@@ -4,12 +4,12 @@
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { lintEtcdConfig } from '../../src/config/lint/lint.js'
 import type { ConfigInput } from '../../src/config/read/input.js'
 import type { Finding, FindingCode } from '../../src/report/finding.js'
-import { INSTALLED } from '../support/etcd-version.js'
+import { hasKey, INSTALLED, IS_3_4, missingFlags } from '../support/etcd-version.js'
 import { type EtcdProcess, isServed, saying, serving, startEtcdProcess } from '../support/etcd-process.js'
 import { dns, ip, mintCa, mintCrl, mintLeaf } from '../support/mint.js'
 import { heldPorts } from '../support/ports.js'
@@ -23,8 +23,8 @@ const revokedClient = ((): { root: ReturnType<typeof mintCa>; client: ReturnType
   return { root, client: mintLeaf({ subject: 'root', usages: ['clientAuth'], issuer: root, serial: 4711n }) }
 })()
 
-let folder: string
-let ports: { client: number; peer: number }
+let folder = ''
+let ports = { client: 0, peer: 0 }
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'config-lint-'))
   const root = mintCa({ subject: 'Root' })
@@ -83,7 +83,7 @@ function goodYaml({ top = '', client = '', end = '' }: { top?: string; client?: 
   client-cert-auth: true
 `
   return `${top}name: a
-data-dir: ${join(folder, `data-${String(runs++)}`)}
+${IS_3_4 ? 'logger: zap\n' : ''}data-dir: ${join(folder, `data-${String(runs++)}`)}
 listen-client-urls: https://127.0.0.1:${String(ports.client)}
 advertise-client-urls: https://127.0.0.1:${String(ports.client)}
 listen-peer-urls: https://127.0.0.1:${String(ports.peer)}
@@ -119,9 +119,8 @@ test('what the cases change is right before: etcd serves, and nothing is told bu
   expect((await codesOf({ yaml: goodYaml() })).filter((code) => code !== 'config/advisory')).toEqual([])
   await write('good.yml', goodYaml())
   for (const args of [good(), [`--config-file=${join(folder, 'good.yml')}`]]) {
-    const etcd = start(args)
+    await using etcd = start(args)
     await serving(etcd)
-    await etcd.stop()
   }
 })
 
@@ -146,8 +145,11 @@ const REFUSED: readonly (readonly [code: FindingCode, args: () => string[], word
   ['config/value-malformed', () => good({ 'heartbeat-interval': '0' }), '--heartbeat-interval must be >0'],
   ['config/value-malformed', () => good({ 'election-timeout': '0' }), '--election-timeout must be >0'],
   ['config/value-malformed', () => good({ 'election-timeout': '50001' }), '--election-timeout[50001ms] is too long'],
-  ['config/value-malformed', () => good({ logger: 'capnslog' }), '--logger=capnslog is removed in v3.5'],
-  ['config/value-malformed', () => good({ 'log-level': 'trace' }), 'unrecognized level: "trace"'],
+  [
+    'config/value-malformed',
+    () => good({ 'log-level': 'trace' }),
+    IS_3_4 ? 'unknown level "trace"' : 'unrecognized level: "trace"',
+  ],
   ['config/value-malformed', () => good({ 'log-outputs': 'foo://x' }), 'no sink found for scheme "foo"'],
   [
     'config/value-malformed',
@@ -334,9 +336,38 @@ const REFUSED: readonly (readonly [code: FindingCode, args: () => string[], word
 ]
 
 describe('etcd refuses', () => {
-  test.each(REFUSED)('%s %#', async (code, args, words) => {
+  const isPresent = (args: () => string[]): boolean => missingFlags(args()).length === 0
+  const aboutNames: readonly FindingCode[] = ['config/flag-unknown', 'config/option-not-in-version']
+  const present = REFUSED.filter(([code, args]) => aboutNames.includes(code) || isPresent(args))
+  test.each(present)('%s %#', async (code, args, words) => {
     const flags = args()
     await refused({ flags }, code, () => start(flags), words)
+  })
+
+  const absent = REFUSED.filter((row) => !present.includes(row)).map(
+    ([code, args]) => [code, missingFlags(args())[0] ?? '', args] as const,
+  )
+  if (absent.length > 0) {
+    test.each(absent)(`not %s: etcd ${INSTALLED} does not have --%s, whatever its value is`, async (_, name, args) => {
+      const flags = args()
+      const { findings } = await lintEtcdConfig({ flags }, { version: INSTALLED })
+      const unknown = findings.filter(({ code }) => aboutNames.includes(code))
+      expect(unknown.map(({ severity, place }) => [severity, place?.option])).toContainEqual(['error', `--${name}`])
+      await using etcd = start(flags)
+      expect(await etcd.code).not.toBe(0)
+      expect(etcd.log()).toContain(`flag provided but not defined: -${name}`)
+    })
+  }
+
+  test(`--logger=capnslog, which etcd ${INSTALLED} ${IS_3_4 ? 'still has' : 'does not have'}`, async () => {
+    const flags = good({ logger: 'capnslog' })
+    if (!IS_3_4) {
+      const words = '--logger=capnslog is removed in v3.5'
+      return refused({ flags }, 'config/value-malformed', () => start(flags), words)
+    }
+    expect(await codesOf({ flags })).not.toContain('config/value-malformed')
+    await using etcd = start(flags)
+    await serving(etcd)
   })
 
   test('a flag and a variable for one option', async () => {
@@ -352,7 +383,7 @@ describe('etcd refuses', () => {
         .fill(`*l${String(i)}`)
         .join(', ')}]`,
   )
-  test.each<readonly [code: FindingCode, yaml: () => string, words: string]>([
+  const inFiles: readonly (readonly [code: FindingCode, yaml: () => string, words: string, key?: string[]])[] = [
     ['config/yaml-malformed', () => goodYaml({ top: 'max-wals: 5\n\tcors: x\n' }), 'error converting YAML to JSON'],
     ['config/yaml-malformed', () => goodYaml({ end: 'cors: *none\n' }), 'unknown anchor'],
     [
@@ -369,6 +400,7 @@ describe('etcd refuses', () => {
       'config/value-type',
       () => goodYaml({ end: 'tls-min-version: 1.2\n' }),
       'cannot unmarshal number into Go struct field',
+      ['tls-min-version'],
     ],
     [
       'config/value-type',
@@ -399,12 +431,38 @@ describe('etcd refuses', () => {
       () => goodYaml({ end: 'election-timeout: 499\n' }),
       'should be at least as 5 times as --heartbeat-interval',
     ],
-    ['config/scalar-instead-of-list', () => goodYaml({ client: '  allowed-cn: root\n' }), 'of type []string'],
-  ])('%s %#', async (code, yaml, words) => {
+    [
+      'config/scalar-instead-of-list',
+      () => goodYaml({ client: '  allowed-cn: root\n' }),
+      'of type []string',
+      ['client-transport-security', 'allowed-cn'],
+    ],
+  ]
+  const had = inFiles.flatMap(([code, yaml, words, key]) =>
+    key === undefined || hasKey(key) ? [[code, yaml, words] as const] : [],
+  )
+  test.each(had)('%s %#', async (code, yaml, words) => {
     const text = yaml()
     await write('refused.yml', text)
     await refused({ yaml: text }, code, () => start([`--config-file=${join(folder, 'refused.yml')}`]), words)
   })
+
+  const ignored = inFiles.flatMap(([, yaml, , key]) =>
+    key === undefined || hasKey(key) ? [] : [{ key: key.join('.'), yaml }],
+  )
+  if (ignored.length > 0) {
+    test.each<{ key: string; yaml: () => string }>(ignored)(
+      `not $key, which etcd ${INSTALLED} does not have and ignores`,
+      async ({ key, yaml }) => {
+        const text = yaml()
+        const found = (await lint({ yaml: text })).get('config/option-not-in-version')
+        expect(found?.place?.option).toBe(key)
+        await write('refused.yml', text)
+        await using etcd = start([`--config-file=${join(folder, 'refused.yml')}`])
+        await serving(etcd)
+      },
+    )
+  }
 })
 
 describe('etcd serves, and', () => {
@@ -421,10 +479,9 @@ describe('etcd serves, and', () => {
     const text = yaml()
     expect(await codesOf({ yaml: text })).toContain(code)
     await write('ignored.yml', text)
-    const etcd = start([`--config-file=${join(folder, 'ignored.yml')}`])
+    await using etcd = start([`--config-file=${join(folder, 'ignored.yml')}`])
     await serving(etcd)
     expect(etcd.log()).toContain('"name":"a"')
-    await etcd.stop()
   })
 
   test('ignores flags beside a file, a revocation list among them', async () => {
@@ -433,13 +490,12 @@ describe('etcd serves, and', () => {
     expect(await codesOf({ flags })).toEqual(
       expect.arrayContaining(['config/ignored-beside-file', 'config/crl-not-in-force']),
     )
-    const etcd = start(flags)
+    await using etcd = start(flags)
     await serving(etcd)
     expect(etcd.log()).toContain(
       'other configuration command line flags and environment variables will be ignored if provided',
     )
     expect(etcd.log()).toContain('"name":"a"')
-    await etcd.stop()
   })
 
   test.each<readonly [code: FindingCode, args: () => string[], env: Record<string, string>, words: string]>([
@@ -458,10 +514,9 @@ describe('etcd serves, and', () => {
   ])('says: %s', async (code, args, env, words) => {
     const flags = args()
     expect(await codesOf({ flags, env })).toContain(code)
-    const etcd = start(flags, env)
+    await using etcd = start(flags, env)
     await serving(etcd)
     expect(etcd.log()).toContain(words)
-    await etcd.stop()
   })
 
   test('asks nobody for a certificate: auto-tls beside what should ask, or nothing that asks', async () => {
@@ -482,10 +537,9 @@ describe('etcd serves, and', () => {
       // The machine's CAs let in whoever has a certificate of them, which is not tried here.
       const expected = isOpen || code === 'config/client-auth-by-system-roots' ? 'error' : 'warning'
       expect([code, severity]).toEqual([code, expected])
-      const etcd = start(flags)
+      await using etcd = start(flags)
       await serving(etcd)
       expect([code, await isServed(ports.client)]).toEqual([code, isOpen])
-      await etcd.stop()
     }
   })
 
@@ -528,7 +582,13 @@ describe('etcd serves, and', () => {
   })
 
   test('asks nobody at the peer port, nor at a socket: config/peer-auto-tls, config/plaintext-socket-bypass', async () => {
-    const [socket, secure] = [join(folder, 'plain.sock'), join(folder, 'tls.sock')]
+    // Before 3.5.10, a socket has a host and a port for a name, in the working directory of etcd.
+    const isByPath = (await codesOf({ flags: good({ 'listen-client-urls': 'unix:///a' }) })).every(
+      (code) => code !== 'config/url-malformed',
+    )
+    expect(isByPath).toBe(!IS_3_4)
+    const names = isByPath ? ['plain.sock', 'tls.sock'].map((name) => join(folder, name)) : ['plain:1', 'tls:1']
+    const [socket = '', secure = ''] = names
     const tls = `https://127.0.0.1:${String(ports.client)}`
     const flags = good({
       'listen-client-urls': `unix://${socket},unixs://${secure},${tls}`,
@@ -541,14 +601,17 @@ describe('etcd serves, and', () => {
     })
     const codes = await codesOf({ flags })
     expect(codes).toEqual(expect.arrayContaining(['config/peer-auto-tls', 'config/plaintext-socket-bypass']))
-    const etcd = start(flags)
+    await using etcd = start(flags)
     await serving(etcd)
     expect((await ask(`https://127.0.0.1:${String(ports.peer)}/members`, null)).status).toBe(200)
     const range = { json: { key: 'YQ==' } }
     const path = '/v3/kv/range'
-    expect((await ask(`http://localhost${path}`, null, { ...range, socketPath: socket })).status).toBe(200)
-    expect((await ask(`https://localhost${path}`, null, { ...range, socketPath: secure })).status).toBeNull()
-    await etcd.stop()
+    expect((await ask(`http://localhost${path}`, null, { ...range, socketPath: resolve(folder, socket) })).status).toBe(
+      200,
+    )
+    expect(
+      (await ask(`https://localhost${path}`, null, { ...range, socketPath: resolve(folder, secure) })).status,
+    ).toBeNull()
   })
 
   test('serves plaintext: on the port of TLS, and in spite of TLS options', async () => {
@@ -572,11 +635,10 @@ describe('etcd serves, and', () => {
     ]
     for (const [code, flags] of cases) {
       expect(await codesOf({ flags })).toContain(code)
-      const etcd = start(flags)
+      await using etcd = start(flags)
       await serving(etcd)
       const response = await fetch(`http://127.0.0.1:${port}/metrics`)
       expect(await response.text()).toContain(`etcd_server_version{server_version="${INSTALLED}"}`)
-      await etcd.stop()
     }
   })
 })

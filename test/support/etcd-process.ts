@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { setTimeout as delay } from 'node:timers/promises'
 import { connect, type ConnectionOptions } from 'node:tls'
+import { LOGGED_AS_LATER } from './etcd-version.js'
 
 /** An etcd that runs, or has ended. It ends with the block that holds it. */
 export interface EtcdProcess extends AsyncDisposable {
@@ -25,7 +26,8 @@ export interface ProcessOptions {
 export function startEtcdProcess(args: readonly string[], { cwd, env = {}, uid, space }: ProcessOptions): EtcdProcess {
   const as = uid === undefined ? {} : { uid, gid: uid }
   const [program, ...all] = space === undefined ? ['etcd', ...args] : ['ip', 'netns', 'exec', space, 'etcd', ...args]
-  const child = spawn(program, all, { cwd, env: { PATH: process.env['PATH'], ...env }, ...as })
+  const logged = args.some((arg) => arg.startsWith('--logger')) ? {} : LOGGED_AS_LATER
+  const child = spawn(program, all, { cwd, env: { PATH: process.env['PATH'], ...logged, ...env }, ...as })
   let log = ''
   const collect = (chunk: Buffer): void => {
     log += chunk.toString()

@@ -3,26 +3,37 @@ import type { Finding } from '../../report/finding.js'
 import type { Setting } from '../read/settings.js'
 import { finding } from './finding.js'
 import type { LintMember, LintSide, Rule } from './member.js'
+import { availableIn, formatVersion, type ParsedVersion, type Since } from '../version.js'
 import { at } from './place.js'
 import { clusterEntries, MAX_ENTRIES, readServedUrl, type ServedUrl, type UrlUse, urlsOf } from './served-url.js'
 
-function malformed(setting: Setting, use: UrlUse): Finding[] {
+/** The releases that read a URL of a socket by its path alone; older ones require a host and a port in it as well. */
+const SOCKETS_BY_PATH: Since = ['3.5.10', '3.6.0']
+
+function malformed(setting: Setting, use: UrlUse, version: ParsedVersion | null): Finding[] {
   if (!setting.isSet) return []
   return setting.values.slice(0, MAX_ENTRIES).flatMap((text) => {
     const url = readServedUrl(text, use, setting)
-    return typeof url === 'string'
-      ? [finding('config/url-malformed', { ...setting.place, url: text, reason: url })]
-      : []
+    const reason = url !== null && typeof url === 'object' ? refusedSocket(url, version) : url
+    return reason === null ? [] : [finding('config/url-malformed', { ...setting.place, url: text, reason })]
   })
 }
 
-const urlsAreWhole: Rule = ({ settings, client, peer }) => [
-  ...malformed(client.get('listenUrls'), 'listen'),
-  ...malformed(client.get('httpUrls'), 'listen'),
-  ...malformed(client.get('advertiseUrls'), 'advertise'),
-  ...malformed(peer.get('listenUrls'), 'listen'),
-  ...malformed(peer.get('advertiseUrls'), 'advertise'),
-  ...malformed(settings.server('metricsUrls'), 'listen'),
+/** Why a version refuses the URL of a socket. */
+function refusedSocket({ host, port }: ServedUrl, version: ParsedVersion | null): string | null {
+  if (port !== '' || version === null || availableIn(version, SOCKETS_BY_PATH) !== 'none') return null
+  return /^[^/]*:\d+$/.test(host)
+    ? null
+    : `does not have the form "host:port", which etcd ${formatVersion(version)} requires of sockets too`
+}
+
+const urlsAreWhole: Rule = ({ settings, client, peer, version }) => [
+  ...malformed(client.get('listenUrls'), 'listen', version),
+  ...malformed(client.get('httpUrls'), 'listen', version),
+  ...malformed(client.get('advertiseUrls'), 'advertise', version),
+  ...malformed(peer.get('listenUrls'), 'listen', version),
+  ...malformed(peer.get('advertiseUrls'), 'advertise', version),
+  ...malformed(settings.server('metricsUrls'), 'listen', version),
 ]
 
 function plaintextOf(side: LintSide, other: LintSide, isWhole: boolean): Finding[] {

@@ -95,9 +95,9 @@ function namesIn(version: ParsedVersion, { block, field }: EtcdOptionRow, form: 
 
 const optionsAreInVersion: Rule = ({ settings, version }) => {
   if (version === null) return []
-  return settings.all().flatMap(({ row, form, place, text }): Finding[] => {
+  return settings.all().flatMap(({ row, form, place, text, isUnreadable }): Finding[] => {
     const spelling = form === 'yaml' ? row.yaml : row.flag
-    if (spelling === null || text === '') return []
+    if (spelling === null || (text === '' && isUnreadable !== true)) return []
     if (formAvailability(row, form, version) === 'none') {
       const { since, until = null } = spelling
       const forms = (['yaml', 'flags', 'env'] as const).filter((each) => formAvailability(row, each, version) === 'all')

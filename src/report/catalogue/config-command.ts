@@ -213,6 +213,7 @@ export const configCommand = {
     source: 'pkg/flags/flag.go v3.5.16 verifyEnv',
     refusals: [
       { by: 'etcd', words: 'conflicting environment variable is shadowed by corresponding command-line flag' },
+      { by: 'etcd', words: 'conflicting environment variable "…" is shadowed by corresponding command-line flag' },
     ],
     message: (details) => `${placed(details)} is also set by ${details.variable}. Etcd does not start with both.`,
     remedy: ({ option, variable }) => `Keep one of ${option} and ${variable}.`,

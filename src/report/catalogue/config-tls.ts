@@ -97,6 +97,11 @@ export const configTls = {
       },
       {
         by: 'etcd',
+        words: 'AllowedCN and AllowedHostname are mutually exclusive (cn=…, hostname=…)',
+        when: ({ option }) => /allowed/i.test(option),
+      },
+      {
+        by: 'etcd',
         words: 'cannot set --experimental-… and --… at the same time, please use --… only',
         when: ({ option, other }) => /experimental/i.test(option) && !/gates/i.test(other),
       },

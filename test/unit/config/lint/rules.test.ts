@@ -135,3 +135,31 @@ test('clients that are told nothing in a file are led to themselves', async () =
   expect(await told(yaml('http://10.0.0.1:2379'), { readFiles: false })).toContain(unreachable)
   expect(await told(yaml('http://127.0.0.1:2379'), { readFiles: false })).not.toContain(unreachable)
 })
+
+describe('what only some releases have', () => {
+  const codes = async (config: ConfigInput, version: '3.4.23' | '3.5.9' | '3.5' | '3.5.16'): Promise<string[]> => {
+    const { findings } = await lintEtcdConfig(config, { readFiles: false, version })
+    return findings.map(({ code, place }) => `${code} ${place?.option ?? ''}`)
+  }
+
+  test('a socket that a URL names by its path alone is refused before 3.5.10, which requires a host and a port', async () => {
+    const malformed = 'config/url-malformed --listen-client-urls'
+    const socket = (url: string): ConfigInput => ({ flags: [`--listen-client-urls=${url}`] })
+    for (const version of ['3.4.23', '3.5.9'] as const) {
+      expect(await codes(socket('unix:///run/etcd.sock'), version)).toContain(malformed)
+      expect(await codes(socket('unixs://etcd:1'), version)).not.toContain(malformed)
+    }
+    // Some releases of 3.5 read it.
+    for (const version of ['3.5', '3.5.16'] as const) {
+      expect(await codes(socket('unix:///run/etcd.sock'), version)).not.toContain(malformed)
+    }
+  })
+
+  test('a key of another release with a value of the wrong type is not in this release, and has no wrong type', async () => {
+    const yaml = 'name: a\ntls-min-version: 1.2\n'
+    const ofKey = async (version: '3.4.23' | '3.5.16'): Promise<string[]> =>
+      (await codes({ yaml }, version)).filter((each) => each.endsWith(' tls-min-version'))
+    expect(await ofKey('3.4.23')).toEqual(['config/option-not-in-version tls-min-version'])
+    expect(await ofKey('3.5.16')).toEqual(['config/value-type tls-min-version'])
+  })
+})
