@@ -23,6 +23,9 @@ const aPeriod: Wanted = {
 const BOOLEAN = /^(?:[01tTfF]|true|True|TRUE|false|False|FALSE)$/
 const LEVELS: readonly string[] = ['debug', 'info', 'warn', 'error', 'dpanic', 'panic', 'fatal']
 
+export const ROTATION = 'enable-log-rotation'
+export const OUTPUTS = 'log-outputs'
+
 /** By the flag, without its dashes. */
 export const WANTED: Readonly<Record<string, Wanted>> = {
   [HEARTBEAT.name]: { wants: 'a number of milliseconds above 0', is: (text) => Number(text) !== 0 },
@@ -36,7 +39,7 @@ export const WANTED: Readonly<Record<string, Wanted>> = {
     wants: 'debug, info, warn, error, dpanic, panic or fatal',
     is: (text) => LEVELS.includes(text.toLowerCase()),
   },
-  'log-outputs': {
+  [OUTPUTS]: {
     wants: 'default alone, or stderr, stdout, systemd/journal and paths of files',
     is: (text) => {
       const outputs = text.split(',')
@@ -44,8 +47,6 @@ export const WANTED: Readonly<Record<string, Wanted>> = {
       return isAlone && !outputs.some((each) => /^(?!file:)[a-z][a-z\d+.-]*:\/\//i.test(each))
     },
   },
-  // Whether there is a file is judged next to log-outputs.
-  'enable-log-rotation': { wants: 'true or false', is: () => true },
   'auto-compaction-mode': { wants: 'periodic or revision', is: (text) => text === 'periodic' || text === 'revision' },
   // server/embed/etcd.go v3.5.16 parseCompactionRetention
   'auto-compaction-retention': {
@@ -92,6 +93,17 @@ export const WANTED: Readonly<Record<string, Wanted>> = {
           return gatesOf(version).includes(gate.trim()) && BOOLEAN.test(value.trim())
         }),
   },
+}
+
+/**
+ * What log rotation must be without exactly one file (server/embed/config_logging.go v3.5.16 setupLogRotation); null if etcd takes
+ * it.
+ */
+export function wantedRotation(isOn: boolean, outputs = 'default'): string | null {
+  const all = outputs.split(',')
+  const files = all.filter((each) => !['default', 'stderr', 'stdout'].includes(each)).length
+  const isRight = !isOn || files === 1 || (files === 0 && all.length > 1)
+  return isRight ? null : `false unless ${OUTPUTS} names exactly one file`
 }
 
 /** What the value must be instead; null for one that etcd takes. */

@@ -7,7 +7,7 @@ import { etcdOptions, formAvailability } from '../options.js'
 import { otherSpellings } from '../options-other.js'
 import { isUnresolved, type OtherName, type ReadOption } from '../read/read-option.js'
 import { availableIn, type ParsedVersion } from '../version.js'
-import { WANTED, wantedValue } from '../wanted-values.js'
+import { OUTPUTS, ROTATION, WANTED, wantedRotation, wantedValue } from '../wanted-values.js'
 import { finding } from './finding.js'
 import { isTrueText, type LintMember, type Rule } from './member.js'
 
@@ -75,10 +75,8 @@ const discoveryIsProtected: Rule = (member) => {
 /** Without TLS, and not on this machine. */
 const PLAINTEXT = /^http:\/\/(?!localhost[:/]|127\.|\[::1\])/i
 
-const ROTATION = 'enable-log-rotation'
-
 const othersAreTaken: Rule = (member) =>
-  Object.keys(WANTED).flatMap((name) => {
+  [...Object.keys(WANTED), ROTATION].flatMap((name) => {
     const other = otherOf(member, name)
     if (other?.text === undefined || isUnresolved(other.text) || !isKnown(other, member.version)) return []
     const wants =
@@ -87,14 +85,11 @@ const othersAreTaken: Rule = (member) =>
     return wants === null ? [] : [finding('config/value-malformed', { ...other.place, value: other.text, wants })]
   })
 
-/** What log rotation is without a file (server/embed/config_logging.go v3.5.16 setupLogRotation); null if it has one. */
+/** Null also if the outputs are a list of a file, or not known. */
 function rotates(text: string, member: LintMember): string | null {
-  const { text: outputs = 'default' } = otherOf(member, 'log-outputs') ?? {}
-  const isList = member.others.some(({ name, text: own }) => name === 'log-outputs' && own === '')
-  if (!isTrueText(text) || isList || isUnresolved(outputs)) return null
-  const all = outputs.split(',')
-  const files = all.filter((each) => !['default', 'stderr', 'stdout'].includes(each)).length
-  return files === 1 || (files === 0 && all.length > 1) ? null : 'false unless log-outputs names exactly one file'
+  const outputs = otherOf(member, OUTPUTS)?.text
+  const isList = member.others.some(({ name, text: own }) => name === OUTPUTS && own === '')
+  return isList || (outputs !== undefined && isUnresolved(outputs)) ? null : wantedRotation(isTrueText(text), outputs)
 }
 
 const ROTATION_JSON = 'log-rotation-config-json'

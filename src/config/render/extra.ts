@@ -8,7 +8,7 @@ import { CONFIG_FORMS, etcdOptions, rowOfFlag, rowOfPath, type ConfigForm } from
 import { otherAvailability, otherOfFlag, otherOptions, type OtherRow } from '../options-other.js'
 import { nearest } from '../read/nearest.js'
 import { formatVersion, type ParsedVersion } from '../version.js'
-import { wantedValue } from '../wanted-values.js'
+import { OUTPUTS, ROTATION, wantedRotation, wantedValue } from '../wanted-values.js'
 import { EXTRA_KINDS, textOf } from './extra-kinds.js'
 import { unsayable } from './judge-values.js'
 import { judgeLength, type WrittenOption } from './written.js'
@@ -37,7 +37,13 @@ export function extraOptions(
     }
     entries.push(entry)
     const own = [...notThere(row, form, version), ...judgeTexts(row, value, form), ...judgeLength(entry, form)]
-    const wants = own.length === 0 ? wantedValue(name, entry.text, version, form) : null
+    const outputs = extra[OUTPUTS]
+    const wants =
+      own.length > 0
+        ? null
+        : name === ROTATION
+          ? wantedRotation(value === true, outputs === undefined ? undefined : textOf(outputs))
+          : wantedValue(name, entry.text, version, form)
     const place = { ...unplaced(`--${name}`), value: entry.text }
     findings.push(
       ...own,
