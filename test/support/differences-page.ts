@@ -2,7 +2,7 @@
 import { LAXER, SILENT, STRICTER, type Difference } from './differences.js'
 import type { Witness } from './witnesses.js'
 
-export const HEADING = '## Where Go, OpenSSL, Node and etcd judge differently'
+export const HEADING = '## Differences between Go, OpenSSL, Node and etcd'
 
 /** The rows of the three tables, in order. */
 export function differenceRows(): string[][] {
