@@ -48,9 +48,7 @@ const tlsVersionsMeet: Rule = ({ settings }) => {
 }
 
 const SUITES = new Map(cipherSuites.map((row) => [row.name, row]))
-const BY_OPENSSL = new Map(
-  cipherSuites.toReversed().flatMap((row) => (row.openssl === null ? [] : [[row.openssl, row.name] as const])),
-)
+const BY_OPENSSL = new Map(cipherSuites.toReversed().map(({ openssl, name }) => [openssl, name] as const))
 
 const suitesAreKnown: Rule = ({ settings, version }) => {
   const setting = settings.server('cipherSuites')

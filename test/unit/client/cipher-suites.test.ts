@@ -1,7 +1,8 @@
 /** `tls.ciphers`: IANA's names and OpenSSL's, against what OpenSSL itself says of them. */
 import { getCiphers } from 'node:tls'
 import { describe, expect, it } from 'vitest'
-import { CIPHER_SUITES, readCiphers } from '../../../src/client/cipher-suites.js'
+import { readCiphers } from '../../../src/client/cipher-suites.js'
+import { nodeSuites } from '../../../src/config/cipher-suites.js'
 import { createSecureClient } from '../../../src/client/index.js'
 import { resolveOptions, type TlsOptions } from '../../../src/client/options.js'
 import { mintPki } from '../../support/etcd.js'
@@ -18,7 +19,7 @@ describe('the table', () => {
   it('is OpenSSL’s own, and every suite is one of Node’s', () => {
     const lines = openssl(['ciphers', '-stdname', 'ALL:COMPLEMENTOFALL:@SECLEVEL=0']).trim().split('\n')
     const names = new Map(lines.map((line) => line.trim().split(/\s+/)).map(([iana, , name]) => [iana, name]))
-    const own = Object.entries(CIPHER_SUITES)
+    const own = Object.entries(nodeSuites)
     expect(own.map(([iana]) => [iana, names.get(iana)])).toEqual(own)
     const nodes = getCiphers()
     expect(own.filter(([, name]) => !nodes.includes(name.toLowerCase()))).toEqual([])
