@@ -2,12 +2,8 @@
 import { placed } from '../../report/catalogue/config-place.js'
 import type { Finding, FindingPlace } from '../../report/finding.js'
 import { printable } from '../../report/printable.js'
+import { at } from '../finding.js'
 import type { ReadOption } from '../read/read-option.js'
-
-/** A finding at another place than its own, such as one about what is absent, at the option that asks for it. */
-export function at({ option, file, line, column }: FindingPlace, finding: Finding): Finding {
-  return { ...finding, place: { option, file, line, column } }
-}
 
 /** Findings, each with the place that its details have, or that of the option that names its file. */
 export function withPlaces(findings: readonly Finding[], options: readonly ReadOption[]): Finding[] {

@@ -1,9 +1,17 @@
 /** Who is let in. */
 import type { Finding } from '../../report/finding.js'
 import { formAvailability } from '../options.js'
-import type { Setting } from '../read/settings.js'
 import { finding } from './finding.js'
-import { at } from './place.js'
+import { at } from '../finding.js'
+import {
+  casAreNamed,
+  namesExclude,
+  pairsAreWhole,
+  RESTRICTIONS,
+  restrictionsBite,
+  type SideView,
+  type SideViewRule,
+} from '../rules.js'
 import { isTrueText, type LintMember, type LintSide, type Rule } from './member.js'
 
 /** A rule about either side. */
@@ -13,25 +21,27 @@ function bothSides(rule: SideRule): Rule {
   return (member) => [...rule(member.client, member), ...rule(member.peer, member)]
 }
 
-/** Options that do nothing unless those who connect are asked for a certificate. */
-const RESTRICTIONS = ['allowedCn', 'allowedHostname', 'crlFile'] as const
-
-const certificateIsThere: SideRule = (side, { isWhole }) => {
-  const pairs = [
-    [side.get('certFile'), side.get('keyFile')],
-    [side.get('clientCertFile'), side.get('clientKeyFile')],
-  ] as const
-  const halves = pairs.flatMap(([cert, key]) => (isWhole ? [...half(cert, key), ...half(key, cert)] : []))
-  const [cert, key] = pairs[0]
-  const tls = side.listen.find(({ isTls, port }) => isTls && port !== '')
-  if (halves.length > 0 || !isWhole || tls === undefined || cert.isSet || key.isSet || side.isAutoTls) return halves
-  return [at(tls.setting.place, finding('config/certificate-missing', { ...cert.place, url: tls.text }))]
+/** A side as the rules that render has, too, look at it. Of what is not read whole, nothing is missing. */
+function viewOf(side: LintSide): SideView {
+  return {
+    asks: side.asksForCertificates || (side.get('clientCertAuth').isUnresolved && !side.isAutoTls),
+    isSet: (field) => side.get(field).isSet,
+    placeOf: (field) => side.get(field).place,
+  }
 }
 
-/** One of two that belong together. */
-function half(missing: Setting, given: Setting): Finding[] {
-  if (missing.isSet || !given.isSet) return []
-  return [at(given.place, finding('config/pair-incomplete', { ...missing.place, given: given.place.option }))]
+/** A rule about what is missing. */
+function ofWhole(rule: SideViewRule): SideRule {
+  return (side, { isWhole }) => (isWhole ? rule(viewOf(side)) : [])
+}
+
+const certificateIsThere: SideRule = (side, { isWhole }) => {
+  const [cert, key] = [side.get('certFile'), side.get('keyFile')]
+  const tls = side.listen.find(({ isTls, port }) => isTls && port !== '')
+  if (!isWhole || tls === undefined || cert.isSet || key.isSet || side.isAutoTls) return []
+  const view = viewOf(side)
+  if (pairsAreWhole(view).length > 0) return []
+  return [at(tls.setting.place, finding('config/certificate-missing', { ...cert.place, url: tls.text }))]
 }
 
 const autoTls: SideRule = (side) => {
@@ -52,29 +62,12 @@ const certificatesAreAsked: SideRule = (side, { isWhole }) => {
   const [ca, auth, cert] = [side.get('trustedCaFile'), side.get('clientCertAuth'), side.get('certFile')]
   if (side.isAutoTls || !isWhole) return []
   const isOn = side.isOn('clientCertAuth') || auth.isUnresolved
-  if (isOn && !ca.isSet) {
-    return [at(auth.place, finding('config/client-auth-by-system-roots', { ...ca.place, auth: auth.place.option }))]
-  }
   if (!isOn && ca.isSet) {
     const code = side.block === 'client' ? 'config/client-auth-half' : 'config/peer-auth-implied'
     return [finding(code, { ...ca.place, auth: auth.place.option, isFalse: auth.isSet })]
   }
   if (isOn || !side.servesTls || !cert.isSet) return []
   return [finding(side.block === 'client' ? 'config/client-auth-off' : 'config/peer-auth-off', cert.place)]
-}
-
-const restrictionsBite: SideRule = (side, { isWhole }) => {
-  if (side.isAutoTls || side.asksForCertificates || !isWhole) return []
-  const auth = side.nameOf('clientCertAuth')
-  return RESTRICTIONS.map((field) => side.get(field))
-    .filter(({ isSet }) => isSet)
-    .map(({ place }) => finding('config/needs-client-auth', { ...place, auth }))
-}
-
-const namesExclude: SideRule = (side) => {
-  const [cn, hostname] = [side.get('allowedCn'), side.get('allowedHostname')]
-  if (!cn.isSet || !hostname.isSet) return []
-  return [finding('config/options-exclude', { ...cn.place, other: hostname.place.option })]
 }
 
 /** Etcd compares the common name alone, without what it is called in a subject. */
@@ -102,11 +95,13 @@ const addressesAreChecked: Rule = ({ peer, version }) => {
 }
 
 export const authRules: readonly Rule[] = [
+  bothSides(ofWhole(pairsAreWhole)),
   bothSides(certificateIsThere),
   bothSides(autoTls),
+  bothSides((side, member) => (side.isAutoTls ? [] : ofWhole(casAreNamed)(side, member))),
   bothSides(certificatesAreAsked),
-  bothSides(restrictionsBite),
-  bothSides(namesExclude),
+  bothSides((side, member) => (side.isAutoTls ? [] : ofWhole(restrictionsBite)(side, member))),
+  bothSides((side) => namesExclude(viewOf(side))),
   bothSides(namesAreBare),
   gatewayGoesOn,
   addressesAreChecked,

@@ -7,7 +7,7 @@ import type { SideFiles } from './files.js'
 import { parseDuration } from '../../x509/time.js'
 import { finding } from './finding.js'
 import { isTrueText, type LintMember, type LintSide } from './member.js'
-import { at as placedAt } from './place.js'
+import { at as placedAt } from '../finding.js'
 
 /** When certificates are judged. */
 export interface JudgedAt {

@@ -3,7 +3,7 @@ import type { Finding } from '../../report/finding.js'
 import type { Setting } from '../read/settings.js'
 import { type ClusterRule, groupBy, type Named, nameOfMember, whole } from './cluster-member.js'
 import { finding } from './finding.js'
-import { at } from './place.js'
+import { at } from '../finding.js'
 import { clusterEntries } from './served-url.js'
 
 /** A member that another one does not list. */

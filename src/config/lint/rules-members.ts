@@ -15,7 +15,7 @@ import {
 } from './cluster-member.js'
 import { ELECTION, HEARTBEAT } from '../heartbeat.js'
 import { finding } from './finding.js'
-import { at } from './place.js'
+import { at } from '../finding.js'
 import { allAreListed } from './rules-listed.js'
 
 function server(field: ServerField): (named: Named) => Setting {

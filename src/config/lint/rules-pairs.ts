@@ -5,7 +5,7 @@ import type { Certificate } from '../../x509/certificate.js'
 import type { Setting } from '../read/settings.js'
 import type { ClusterRule, Named } from './cluster-member.js'
 import { finding } from './finding.js'
-import { at } from './place.js'
+import { at } from '../finding.js'
 import { refusedByName } from './rules-files.js'
 
 function pairsOf(members: readonly Named[]): [Named, Named][] {

@@ -3,8 +3,8 @@ import type { Finding } from '../../report/finding.js'
 import type { Setting } from '../read/settings.js'
 import { finding } from './finding.js'
 import type { LintMember, LintSide, Rule } from './member.js'
+import { at } from '../finding.js'
 import { availableIn, formatVersion, type ParsedVersion, type Since } from '../version.js'
-import { at } from './place.js'
 import { clusterEntries, MAX_ENTRIES, readServedUrl, type ServedUrl, type UrlUse, urlsOf } from './served-url.js'
 
 /** The releases that read a URL of a socket by its path alone; older ones require a host and a port in it as well. */

@@ -1,10 +1,10 @@
 /** Values that etcd reads otherwise than they look, or not at all: versions of TLS, suites, and releases of etcd. */
 import type { Finding } from '../../report/finding.js'
-import { cipherSuites } from '../cipher-suites.js'
 import { type ConfigForm, type EtcdOptionRow, etcdOptions, formAvailability, variableOf } from '../options.js'
 import { otherSpellings } from '../options-other.js'
 import { KNOWN_FLAGS, KNOWN_KEYS } from '../read/known-names.js'
 import { isUnresolved, type ReadOption } from '../read/read-option.js'
+import { judgeSuites, versionsInOrder } from '../rules.js'
 import { availableIn, ETCD_LINES, formatVersion, type ParsedVersion } from '../version.js'
 import { finding } from './finding.js'
 import { isBooleanText, type LintMember, type Rule } from './member.js'
@@ -43,40 +43,18 @@ const listsAreShort: Rule = ({ settings }) =>
 
 const tlsVersionsMeet: Rule = ({ settings }) => {
   const [min, max] = [settings.server('tlsMinVersion'), settings.server('tlsMaxVersion')]
-  if (min.text !== 'TLS1.3' || max.text !== 'TLS1.2') return []
-  return [finding('config/tls-versions-crossed', { ...min.place, min: min.text, max: max.text })]
+  return versionsInOrder(min.text, max.text, min.place)
 }
 
-const SUITES = new Map(cipherSuites.map((row) => [row.name, row]))
-const BY_OPENSSL = new Map(cipherSuites.toReversed().map(({ openssl, name }) => [openssl, name] as const))
-
 const suitesAreKnown: Rule = ({ settings, version }) => {
-  const setting = settings.server('cipherSuites')
+  const { option, place, values, isSet, isUnresolved } = settings.server('cipherSuites')
   // A flag without a value is a list of one suite without a name; other forms take it for no list.
-  if (setting.option?.text === '' && setting.option.form === 'flags' && !setting.isUnresolved) {
-    return [finding('config/cipher-suite-unknown', { ...setting.place, suite: '', suggestion: null })]
+  if (option?.text === '' && option.form === 'flags' && !isUnresolved) {
+    return [finding('config/cipher-suite-unknown', { ...place, suite: '', suggestion: null })]
   }
-  if (!setting.isSet || setting.isUnresolved) return []
-  const { place, values } = setting
-  const isAlone = !values.some((suite) => SUITES.get(suite)?.kind === 'sound')
-  const findings = values.slice(0, MAX_ENTRIES).flatMap((suite): Finding[] => {
-    const row = SUITES.get(suite)
-    const isKnown = row !== undefined && (version === null || availableIn(version, row.since) !== 'none')
-    if (!isKnown) {
-      const suggestion = BY_OPENSSL.get(suite) ?? (SUITES.has(suite.toUpperCase()) ? suite.toUpperCase() : null)
-      return [finding('config/cipher-suite-unknown', { ...place, suite, suggestion })]
-    }
-    return row.kind === 'insecure' ? [finding('config/cipher-suite-weak', { ...place, suite, isAlone })] : []
-  })
-  if (settings.server('tlsMinVersion').text === 'TLS1.3') {
-    return [...findings, finding('config/cipher-suites-with-tls13', place)]
-  }
-  // A name that is no suite ends etcd before it looks at the list.
-  if (findings.some(({ code }) => code === 'config/cipher-suite-unknown')) return findings
-  if (!values.some((suite) => SUITES.get(suite)?.http2 === true)) {
-    findings.push(finding('config/cipher-suites-without-http2', place))
-  }
-  return findings
+  if (!isSet || isUnresolved) return []
+  const tlsMinVersion = settings.server('tlsMinVersion').text
+  return judgeSuites({ suites: values.slice(0, MAX_ENTRIES), place, tlsMinVersion, version, releases: 'some' })
 }
 
 /** What a version calls an option that it has under another name. */

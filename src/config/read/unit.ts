@@ -265,7 +265,7 @@ function notExpanded(args: readonly Word[], lines: Lines): Finding[] {
 }
 
 /** What a shell would run, and put its output there. */
-const COMMAND = /\$\([^)$]*\)|`[^`]*`/g
+const COMMAND = /\$\([^)$]*\)/g
 
 /** Variables of etcd with others in them, which systemd does not expand (systemd.exec(5), Environment=). */
 function notExpandedIn(variables: Iterable<Variable>): Finding[] {

@@ -1,12 +1,12 @@
 /** What the values of a configuration mean together: plaintext where TLS was meant, and TLS that protects nothing. */
 import type { Finding } from '../../report/finding.js'
-import { cipherSuites } from '../cipher-suites.js'
 import { finding, unplaced } from '../finding.js'
 import { CRL_FIXED } from '../lint/advisories.js'
 import { finding as lintFinding } from '../lint/finding.js'
 import type { MemberConfig, TlsSide } from '../model.js'
 import { nameOf, type OptionBlock, type SideRow } from '../options.js'
 import { clientTlsRows, peerTlsRows } from '../options-tls.js'
+import { casAreNamed, namesExclude, pairsAreWhole, restrictionsBite, type SideView, versionsInOrder } from '../rules.js'
 import { availableIn, type ParsedVersion } from '../version.js'
 import { rowsOf } from './check-config.js'
 
@@ -24,8 +24,6 @@ function fieldsOf(rows: readonly SideRow[]): Field[] {
 
 /** Of a side, what has nothing to do with TLS. */
 const ADDRESSES: readonly Field[] = ['listenUrls', 'advertiseUrls', 'httpUrls', 'plaintext']
-/** What restricts who is let in by a certificate. */
-const RESTRICTIONS: readonly Field[] = ['crlFile', 'allowedCn', 'allowedHostname']
 
 export function judgeTls(config: MemberConfig, version: ParsedVersion): Finding[] {
   return [
@@ -36,7 +34,6 @@ export function judgeTls(config: MemberConfig, version: ParsedVersion): Finding[
     ...judgeMetrics(config),
     ...judgeMembers(config),
     ...judgeVersions(config),
-    ...judgeSuites(config),
   ]
 }
 
@@ -73,39 +70,28 @@ function judgeFiles(name: SideName, side: TlsSide, url: string): Finding[] {
   if (missing.length === 2) {
     return missing.map((field) => finding('config/certificate-missing', { ...unplaced(optionOf(name, field)), url }))
   }
-  const pairs = [
-    ['certFile', 'keyFile'],
-    ['clientCertFile', 'clientKeyFile'],
-  ] as const
-  return pairs.flatMap(([cert, key]) => {
-    if ((side[cert] === undefined) === (side[key] === undefined)) return []
-    const [lacks, given] = side[cert] === undefined ? [cert, key] : [key, cert]
-    return [finding('config/pair-incomplete', { ...unplaced(optionOf(name, lacks)), given: optionOf(name, given) })]
-  })
+  return [...pairsAreWhole(viewOf(name, side))]
+}
+
+/** A side as the rules that the lint has, too, look at it. */
+function viewOf(name: SideName, side: TlsSide): SideView {
+  return {
+    asks: asksForCertificates(side),
+    isSet: (field) => isSet(side, field),
+    placeOf: (field) => unplaced(optionOf(name, field)),
+  }
 }
 
 function judgeAuth(name: SideName, side: TlsSide): Finding[] {
   const auth = optionOf(name, 'clientCertAuth')
   const at = (field: Field): ReturnType<typeof unplaced> => unplaced(optionOf(name, field))
+  const view = viewOf(name, side)
   const findings: Finding[] = []
-  if (asksForCertificates(side)) {
-    if (side.trustedCaFile === undefined) {
-      findings.push(finding('config/client-auth-by-system-roots', { ...at('trustedCaFile'), auth }))
-    }
-  } else {
-    if (side.trustedCaFile !== undefined)
-      findings.push(finding('config/client-auth-half', { ...at('trustedCaFile'), auth }))
-    // Clients can have passwords; between members a certificate is all there is.
-    else if (name === 'peer') findings.push(lintFinding('config/peer-auth-off', at('certFile')))
-    for (const field of RESTRICTIONS.filter((each) => isSet(side, each))) {
-      findings.push(finding('config/needs-client-auth', { ...at(field), auth }))
-    }
-  }
-  if (isSet(side, 'allowedCn') && isSet(side, 'allowedHostname')) {
-    const other = optionOf(name, 'allowedHostname')
-    findings.push(finding('config/options-exclude', { ...at('allowedCn'), other }))
-  }
-  return findings
+  if (!view.asks && side.trustedCaFile !== undefined)
+    findings.push(finding('config/client-auth-half', { ...at('trustedCaFile'), auth }))
+  // Clients can have passwords; between members a certificate is all there is.
+  else if (!view.asks && name === 'peer') findings.push(lintFinding('config/peer-auth-off', at('certFile')))
+  return [...findings, ...casAreNamed(view), ...restrictionsBite(view), ...namesExclude(view)]
 }
 
 /** Certificates are asked for unless that is switched off, or there is nothing to judge them by. */
@@ -160,17 +146,7 @@ function judgeMembers({ name, peer, initialCluster }: MemberConfig): Finding[] {
 }
 
 function judgeVersions({ tlsMinVersion: min, tlsMaxVersion: max }: MemberConfig): Finding[] {
-  // 'TLS1.2' < 'TLS1.3', as texts too.
-  if (min === undefined || max === undefined || min <= max) return []
-  return [finding('config/tls-versions-crossed', { ...unplaced(optionOf('server', 'tlsMinVersion')), min, max })]
-}
-
-function judgeSuites({ cipherSuites: given, tlsMinVersion }: MemberConfig): Finding[] {
-  if (given === undefined || given.length === 0) return []
-  const at = unplaced(optionOf('server', 'cipherSuites'))
-  if (tlsMinVersion === 'TLS1.3') return [finding('config/cipher-suites-with-tls13', at)]
-  const fit = cipherSuites.some(({ name, http2 }) => http2 === true && given.includes(name))
-  return fit ? [] : [finding('config/cipher-suites-without-http2', at)]
+  return versionsInOrder(min ?? '', max ?? '', unplaced(optionOf('server', 'tlsMinVersion')))
 }
 
 function isSet(side: TlsSide, field: Field): boolean {

@@ -1,11 +1,11 @@
 /** Values that no form can say, or that etcd would take for something else. */
 import type { Finding } from '../../report/finding.js'
-import { cipherSuites } from '../cipher-suites.js'
 import { finding, unplaced } from '../finding.js'
 import type { MemberConfig } from '../model.js'
 import { etcdOptions, nameOf, type EtcdOptionRow } from '../options.js'
 import { readUrl, type UrlUse } from '../url.js'
-import { availableIn, type ParsedVersion } from '../version.js'
+import { judgeSuites } from '../rules.js'
+import type { ParsedVersion } from '../version.js'
 import { valueOf } from './check-config.js'
 
 // Controls, line and paragraph separators, lone surrogates, and what YAML 1.1 knows as no character.
@@ -26,7 +26,13 @@ export function judgeValues(config: MemberConfig, version: ParsedVersion): Findi
       case 'urls':
         return texts.flatMap((url) => judgeUrl(option, url, useOf(row)))
       case 'suites':
-        return texts.flatMap((suite) => judgeSuite(option, suite, version))
+        return judgeSuites({
+          suites: texts,
+          place: unplaced(option),
+          tlsMinVersion: config.tlsMinVersion,
+          version,
+          releases: 'all',
+        })
       case 'cluster':
         return Object.entries(config.initialCluster).flatMap(([name, urls]) => [
           ...refused(option, name, unlikeName(name)),
@@ -65,15 +71,4 @@ function judgeUrl(option: string, url: string, use: UrlUse): Finding[] {
   return 'refused' in reading
     ? [finding('config/url-refused', { ...unplaced(option), url, reason: reading.refused })]
     : []
-}
-
-function judgeSuite(option: string, suite: string, version: ParsedVersion): Finding[] {
-  const known = cipherSuites.filter(({ since }) => availableIn(version, since) === 'all')
-  const row = known.find(({ name }) => name === suite)
-  if (row?.kind === 'insecure')
-    return [finding('config/cipher-suite-weak', { ...unplaced(option), suite, isAlone: true })]
-  if (row !== undefined) return []
-  const meant = cipherSuites.find(({ name, openssl }) => [name, openssl].some((each) => each === suite.toUpperCase()))
-  const suggestion = known.find(({ kind, openssl }) => kind !== 'insecure' && openssl === (meant?.openssl ?? ''))
-  return [finding('config/cipher-suite-unknown', { ...unplaced(option), suite, suggestion: suggestion?.name ?? null })]
 }

@@ -210,7 +210,7 @@ describe('what only a shell replaces', () => {
     ['a home folder in a unit', unit('--wal-dir=/w --data-dir=~/d'), ['config/tilde-in-path', 'config/flag-repeated']],
     ['a home folder in a shell', { flags: 'etcd --data-dir ~/d' }, ['config/value-unresolved']],
     ['a command in a unit', unit('--name=$(hostname)'), ['config/variable-not-expanded']],
-    ['the same in other quotes', unit('--name=`hostname`'), ['config/variable-not-expanded']],
+    ['the same in quotes that a name may have', unit('--name=`hostname`'), ['config/value-unresolved']],
     [
       'a command in a shell of a unit',
       { unit: "[Service]\nExecStart=/bin/sh -c 'etcd --name=$(hostname)'\n" },
