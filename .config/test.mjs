@@ -16,6 +16,7 @@ import { lifecycle, say, Stop } from './lib/lifecycle.mjs'
 import { run } from './lib/process.mjs'
 import { planRun } from './lib/test-run.mjs'
 import {
+  ensureFaketime,
   ensureGnuTls,
   ensureGo,
   ensureHaproxy,
@@ -39,7 +40,8 @@ const NEEDS = [
   [/^integration\/signer-pkcs11/, ensureSoftHsm],
   [/^integration\/(watch-proxy|diagnosis)/, ensureNginx],
   [/^integration\/diagnosis/, ensureHaproxy],
-  [/^integration\/(chaos-faults|coordination-partition)/, ensureNetworkTools],
+  [/^integration\/diagnosis/, ensureFaketime],
+  [/^integration\/(chaos-faults|coordination-partition|diagnosis)/, ensureNetworkTools],
 ]
 let counts = null
 let files = []

@@ -56,6 +56,11 @@ export async function ensureHaproxy({ signal } = {}) {
   await ensure([['haproxy', 'haproxy']], { signal })
 }
 
+/** Programs with a clock of their own: only the table of diagnoses starts some. */
+export async function ensureFaketime({ signal } = {}) {
+  await ensure([['faketime', 'faketime']], { signal })
+}
+
 /** Namespaces of the network and rules for their packets: only the tests of faults in the network make them. */
 export async function ensureNetworkTools({ signal } = {}) {
   await ensure(

@@ -282,7 +282,7 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall, Receiver {
       ...this.#metadata?.toHttp2Headers(),
       ...this.#extraHeaders,
       ...extraHeaders,
-      ...callHeaders(this.#path, this.#authority ?? connection.authority),
+      ...callHeaders(this.#path, this.#authority ?? connection.host),
       ...(this.#deadline === Infinity ? {} : { 'grpc-timeout': timeoutHeader(this.#deadline - Date.now()) }),
     }
   }

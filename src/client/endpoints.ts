@@ -65,6 +65,15 @@ export function parseEndpoints(input: unknown): [Endpoint, ...Endpoint[]] {
   return [first, ...rest]
 }
 
+/**
+ * The HTTP/2 authority of calls: the server name, if it is another one than the host, as Go's gRPC does it. A proxy that chooses
+ * by SNI often chooses by the authority, too.
+ */
+export function authorityFor({ authority, host }: Endpoint, name: Host): string {
+  if (name.value === host.value) return authority
+  return name.kind === 'ip' && name.value.includes(':') ? `[${name.value}]` : name.value
+}
+
 /** Whether two entries mean the same server, under the same name. */
 export function isSameEndpoint(one: Endpoint, other: Endpoint): boolean {
   return one.url === other.url && one.address === other.address && one.serverName?.value === other.serverName?.value

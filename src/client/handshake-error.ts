@@ -179,7 +179,7 @@ function explainTimeout({ endpoint: { url, address: host }, failure, timeout }: 
     case 'connect':
       return finding('endpoint/connect-timeout', { endpoint: url, address, timeout })
     case 'handshake':
-      return finding('endpoint/silent', { endpoint: url, address, timeout })
+      return finding('endpoint/silent', { endpoint: url, address, timeout, answered: failure.answered })
     case 'settings':
     case 'greeting': {
       const after = failure.stage === 'settings' ? 'handshake' : 'settings'

@@ -37,11 +37,11 @@ export function readClock(socket: TLSSocket, endpoint: string, authority: string
 
 /** Reads the clock of a server over a connection that is in use. */
 export function readClockOver(
-  connection: { readonly authority: string; request(headers: OutgoingHttpHeaders): ClientHttp2Stream },
+  connection: { readonly host: string; request(headers: OutgoingHttpHeaders): ClientHttp2Stream },
   endpoint: string,
 ): Promise<ClockReading | null> {
   return within(endpoint, (told) => {
-    readOverStream(connection.request(request(connection.authority)), told)
+    readOverStream(connection.request(request(connection.host)), told)
   })
 }
 

@@ -11,7 +11,7 @@ import type { Host } from '../x509/names.js'
 import type { Accepted } from './accept.js'
 import { authoritiesReader } from './certificate-request.js'
 import type { DialFailure } from './transport/dial.js'
-import type { Endpoint } from './endpoints.js'
+import { authorityFor, type Endpoint } from './endpoints.js'
 import {
   type Diagnosis,
   isOnlyOutOfTime,
@@ -72,7 +72,7 @@ function captureChain(request: DiagnosisRequest): Promise<Captured | null> {
         return
       }
       keep({ verdict, clock: null })
-      void readClock(socket, endpoint.url, endpoint.authority).then((clock) => {
+      void readClock(socket, endpoint.url, authorityFor(endpoint, name)).then((clock) => {
         done({ verdict, clock })
       })
     })
@@ -169,7 +169,7 @@ function askInHttp1(request: DiagnosisRequest): Promise<string | null> {
       done(null)
     })
     socket.once('secureConnect', () => {
-      socket.write(`GET /version HTTP/1.1\r\nHost: ${endpoint.authority}\r\nConnection: close\r\n\r\n`)
+      socket.write(`GET /version HTTP/1.1\r\nHost: ${authorityFor(endpoint, name)}\r\nConnection: close\r\n\r\n`)
     })
     socket.once('data', (bytes: Buffer) => {
       const [status] = bytes.subarray(0, 100).toString('latin1').split('\r\n')

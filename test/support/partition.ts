@@ -12,6 +12,8 @@ export interface PartitionedEtcd extends AsyncDisposable {
   readonly address: string
   /** Drops every packet from and to etcd. The kernels on both sides do not notice. */
   partition(): void
+  /** Does this with packets to etcd, and with those from it: statements of nft, as `meta length > 600 drop`. */
+  filter(statements: { readonly to?: string; readonly from?: string }): void
   heal(): void
 }
 
@@ -47,12 +49,12 @@ export async function partitionedEtcd(pki: MintedPki): Promise<PartitionedEtcd> 
     sh('ip', ['netns', 'delete', space])
     rmSync(folder, { recursive: true })
   }
-  const filter = (verdict: 'accept' | 'drop'): void => {
+  const filter = ({ to = 'accept', from = 'accept' }: { readonly to?: string; readonly from?: string }): void => {
     const rules = [
       'flush ruleset',
       'table ip cut {',
-      ...['chain in {', 'type filter hook input priority 0;', `iifname eth0 ${verdict}`, '}'],
-      ...['chain out {', 'type filter hook output priority 0;', `oifname eth0 ${verdict}`, '}'],
+      ...['chain in {', 'type filter hook input priority 0;', `iifname eth0 ${to}`, '}'],
+      ...['chain out {', 'type filter hook output priority 0;', `oifname eth0 ${from}`, '}'],
       '}',
       '',
     ]
@@ -83,10 +85,11 @@ export async function partitionedEtcd(pki: MintedPki): Promise<PartitionedEtcd> 
       endpoint: url,
       address,
       partition: () => {
-        filter('drop')
+        filter({ to: 'drop', from: 'drop' })
       },
+      filter,
       heal: () => {
-        filter('accept')
+        filter({})
       },
       [Symbol.asyncDispose]: dispose,
     }

@@ -1,7 +1,7 @@
 /** nginx and haproxy in front of etcd, one process of each: a port for each way to set one up, right or wrong. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -17,12 +17,22 @@ const NAMES = [
   'nginxLogin',
   'nginxRedirects',
   'nginxLimit',
+  'nginxRate',
+  'nginxHttp1',
+  'nginxProxyPass',
+  'nginxNoName',
+  'nginxCloses',
+  'nginxSlowClock',
+  'opensslSlowClock',
+  'opensslFastClock',
   'haproxyThrough',
   'haproxyDead',
   'haproxyTlsDead',
   'haproxyHttpDead',
   'haproxyVerify',
   'haproxySni',
+  'haproxyHttp1',
+  'haproxyPrefix',
 ] as const
 
 export type ProxyName = (typeof NAMES)[number]
@@ -53,8 +63,23 @@ export async function startProxies(parts: ProxyParts): Promise<Proxies> {
   const dead = taken[NAMES.length] ?? 0
   const ports = Object.fromEntries(NAMES.map((name, i) => [name, taken[i] ?? 0])) as Record<ProxyName, number>
   writeMaterial(folder, parts)
+  const slow = join(folder, 'slow')
+  mkdirSync(slow)
   const started = [
     run('nginx', ['-p', folder, '-e', 'stderr', '-c', write(folder, 'nginx.conf', nginx(folder, ports, parts, dead))]),
+    run(
+      ...clocked('-2d', [
+        'nginx',
+        '-p',
+        slow,
+        '-e',
+        'stderr',
+        '-c',
+        write(slow, 'nginx.conf', nginxSlow(folder, ports, parts)),
+      ]),
+    ),
+    run(...clocked('-2d', opensslServer(folder, ports.opensslSlowClock))),
+    run(...clocked('+400d', opensslServer(folder, ports.opensslFastClock))),
     run('haproxy', ['-db', '-f', write(folder, 'haproxy.cfg', haproxy(folder, ports, parts, dead))]),
   ]
   const close = async (): Promise<void> => {
@@ -78,7 +103,8 @@ export async function startProxies(parts: ProxyParts): Promise<Proxies> {
 }
 
 function run(program: string, args: readonly string[]): { check(): void; stop(): Promise<void> } {
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  // `openssl s_server` ends connections at the end of its input.
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], detached: true })
   let log = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (log += chunk.toString()))
   const ended = once(child, 'close')
@@ -87,10 +113,24 @@ function run(program: string, args: readonly string[]): { check(): void; stop():
       if (child.exitCode !== null) throw new Error(`${program} ended: ${log}`)
     },
     stop: async () => {
-      child.kill('SIGTERM')
+      // With the group: `faketime` waits for a child of its own.
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGTERM')
       await ended
     },
   }
+}
+
+/** The same program with a clock of its own. */
+function clocked(offset: string, command: readonly string[]): [program: string, args: readonly string[]] {
+  // nginx clears its environment, and libfaketime looks there for the offset again after ten seconds.
+  return ['env', ['FAKETIME_CACHE_DURATION=100000', 'faketime', '--exclude-monotonic', '-f', offset, ...command]]
+}
+
+/** A server of OpenSSL that verifies client certificates, as haproxy does it. */
+function opensslServer(folder: string, port: number): readonly string[] {
+  const files = ['-cert', `${folder}/server.crt`, '-key', `${folder}/server.key`, '-CAfile', `${folder}/ca.crt`]
+  const verify = ['-Verify', '2', '-verify_return_error']
+  return ['openssl', 's_server', '-accept', `127.0.0.1:${String(port)}`, ...files, ...verify, '-alpn', 'h2', '-quiet']
 }
 
 function write(folder: string, name: string, text: string): string {
@@ -109,11 +149,11 @@ function writeMaterial(folder: string, { server, client, otherCa }: ProxyParts):
   write(folder, 'other-ca.crt', otherCa)
 }
 
-function nginx(folder: string, ports: Readonly<Record<ProxyName, number>>, parts: ProxyParts, dead: number): string {
-  const places = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-    (each) => `${each}_temp_path ${folder}/${each};`,
-  )
-  const pass = (port: number): string => `
+type Ports = Readonly<Record<ProxyName, number>>
+
+/** How nginx reaches an etcd. */
+function passing(folder: string, port: number): string {
+  return `
       grpc_pass grpcs://127.0.0.1:${String(port)};
       grpc_read_timeout 1h;
       grpc_ssl_certificate ${folder}/client.crt;
@@ -121,16 +161,56 @@ function nginx(folder: string, ports: Readonly<Record<ProxyName, number>>, parts
       grpc_ssl_trusted_certificate ${folder}/ca.crt;
       grpc_ssl_verify on;
       grpc_ssl_name localhost;`
-  const server = (name: ProxyName, location: string, more = ''): string => `
+}
+
+function nginxServer(folder: string, port: number, location: string, more = '', protocol = 'http2 on;'): string {
+  return `
   server {
-    listen 127.0.0.1:${String(ports[name])} ssl;
-    http2 on;
+    listen 127.0.0.1:${String(port)} ssl;
+    ${protocol}
     ssl_certificate ${folder}/server.crt;
     ssl_certificate_key ${folder}/server.key;
     ${more}
     location / {${location}
     }
   }`
+}
+
+function nginx(folder: string, ports: Ports, parts: ProxyParts, dead: number): string {
+  const pass = (port: number): string => passing(folder, port)
+  const server = (name: ProxyName, location: string, more?: string, protocol?: string): string =>
+    nginxServer(folder, ports[name], location, more, protocol)
+  const { etcd } = parts
+  return nginxConf(folder, [
+    server('nginxOpen', pass(parts.rbac)),
+    server('nginxVerify', pass(etcd), `ssl_client_certificate ${folder}/other-ca.crt; ssl_verify_client on;`),
+    server('nginxDead', pass(dead)),
+    server('nginxForbids', 'return 403;'),
+    server('nginxLogin', `auth_basic "etcd"; auth_basic_user_file ${folder}/ca.crt;${pass(etcd)}`),
+    server('nginxRedirects', 'return 301 https://login.example/;'),
+    server('nginxLimit', pass(etcd), 'client_max_body_size 1k;'),
+    server('nginxRate', 'return 429;'),
+    server('nginxHttp1', pass(etcd), '', ''),
+    server(
+      'nginxProxyPass',
+      `proxy_pass https://127.0.0.1:${String(etcd)}; proxy_ssl_certificate ${folder}/client.crt; proxy_ssl_certificate_key ${folder}/client.key; proxy_ssl_session_reuse off;`,
+    ),
+    `server { listen 127.0.0.1:${String(ports.nginxNoName)} ssl default_server; http2 on; ssl_reject_handshake on; }`,
+    server('nginxNoName', pass(etcd), 'server_name localhost;'),
+    server('nginxCloses', 'return 444;'),
+  ])
+}
+
+/** For a clock that is slow. */
+function nginxSlow(folder: string, ports: Ports, { etcd }: ProxyParts): string {
+  const verify = `ssl_client_certificate ${folder}/ca.crt; ssl_verify_client on;`
+  return nginxConf(join(folder, 'slow'), [nginxServer(folder, ports.nginxSlowClock, passing(folder, etcd), verify)])
+}
+
+function nginxConf(folder: string, servers: readonly string[]): string {
+  const places = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (each) => `${each}_temp_path ${folder}/${each};`,
+  )
   return `
 daemon off;
 master_process off;
@@ -140,18 +220,12 @@ events {}
 http {
   access_log off;
   ${places.join(' ')}
-  ${server('nginxOpen', pass(parts.rbac))}
-  ${server('nginxVerify', pass(parts.etcd), `ssl_client_certificate ${folder}/other-ca.crt; ssl_verify_client on;`)}
-  ${server('nginxDead', pass(dead))}
-  ${server('nginxForbids', 'return 403;')}
-  ${server('nginxLogin', `auth_basic "etcd"; auth_basic_user_file ${folder}/ca.crt;${pass(parts.etcd)}`)}
-  ${server('nginxRedirects', 'return 301 https://login.example/;')}
-  ${server('nginxLimit', pass(parts.etcd), 'client_max_body_size 1k;')}
+  ${servers.join('\n')}
 }
 `
 }
 
-function haproxy(folder: string, ports: Readonly<Record<ProxyName, number>>, parts: ProxyParts, dead: number): string {
+function haproxy(folder: string, ports: Ports, parts: ProxyParts, dead: number): string {
   const listen = (name: ProxyName, lines: readonly string[], bind = ''): string =>
     [`listen ${name}`, `  bind 127.0.0.1:${String(ports[name])} ${bind}`, ...lines.map((each) => `  ${each}`)].join(
       '\n',
@@ -178,5 +252,7 @@ ${listen('haproxySni', [
   'tcp-request content accept if { req.ssl_hello_type 1 }',
   to(parts.etcd),
 ])}
+${listen('haproxyHttp1', ['mode http', `${to(parts.etcd)} ssl verify none crt ${folder}/client.pem`], tls)}
+${listen('haproxyPrefix', ['mode tcp', `${to(parts.etcd)} send-proxy`])}
 `
 }

@@ -2,7 +2,7 @@
 import type { SecureClientOptions, SecureEtcd3 } from '../../src/client/index.js'
 import type { Credentials, CredentialSource } from '../../src/credentials/index.js'
 import type { ErrorCode } from '../../src/errors.js'
-import type { FindingCode } from '../../src/report/index.js'
+import type { Finding, FindingCode } from '../../src/report/index.js'
 import type { MintedPki } from './etcd.js'
 import type { TlsStage } from './tls-stage.js'
 
@@ -12,10 +12,18 @@ export interface Situation {
   readonly credentials: Credentials | CredentialSource
   /** What plain etcd3 is given, where that is not `credentials`. */
   readonly plain?: PlainCredentials
+  /** Plain etcd3 has no part in it. */
+  readonly withoutPlain?: true
+  /** The call of plain etcd3 hangs, for 2.5 s here: it is asked in `npm run test:long` alone. */
+  readonly plainHangs?: true
   /** Beside endpoints and credentials. */
   readonly options?: Partial<SecureClientOptions>
   /** The call that fails. Default: a get. */
   readonly ask?: (client: SecureEtcd3) => Promise<unknown>
+  /** The same attempt by a client in another process, where the cause is in the process. Plain etcd3 is not asked then. */
+  readonly elsewhere?: () => Promise<{ error: ErrorCode | null; findings: readonly Finding[] }>
+  /** What the remedy changes: with it, the client connects. */
+  readonly cure?: Partial<SecureClientOptions>
   /** Undoes it. */
   readonly end?: () => Promise<void>
 }
@@ -36,6 +44,8 @@ export interface Cause {
   readonly codes: readonly FindingCode[]
   /** The certificate that the first finding names: `client leaf CN=root`, `server leaf CN=etcd`; null for none. */
   readonly certificate: string | null
+  /** Codes of further findings, which say more about the cause. */
+  readonly hints?: readonly FindingCode[]
   /** What the first finding tells beside its text, at least. */
   readonly details?: object
   readonly setUp: (stage: TlsStage, pki: MintedPki) => Situation | Promise<Situation>

@@ -32,6 +32,12 @@ function peer(make: (pki: MintedPki) => Promise<Peer>, options: Partial<SecureCl
   }
 }
 
+/** A peer on which plain etcd3 waits without an end, and this client for a second. */
+function silent(make: (pki: MintedPki) => Promise<Peer>): Cause['setUp'] {
+  const setUp = peer(make, { dialTimeout: '1s' })
+  return async (stage, pki) => ({ ...(await setUp(stage, pki)), plainHangs: true })
+}
+
 /** A good etcd, and variables in the environment of this process. */
 function environment(variables: Readonly<Record<string, string>>): Cause['setUp'] {
   return ({ etcds }, pki) => {
@@ -47,6 +53,8 @@ function environment(variables: Readonly<Record<string, string>>): Cause['setUp'
     return { endpoint: etcds.good.endpoint, credentials: pki.client, end }
   }
 }
+
+const HANGS = { options: { dialTimeout: '1s' }, plainHangs: true } as const
 
 const ignore: CallHandler = (stream) => stream.resume()
 
@@ -198,7 +206,7 @@ export const NETWORK_CAUSES: CauseGroup = {
       ...UNREACHABLE,
       codes: ['endpoint/stalled'],
       details: { after: 'settings' },
-      setUp: peer((pki) => grpcPeer(serverTls(pki.server), ignore, ignore), { dialTimeout: '1s' }),
+      setUp: silent((pki) => grpcPeer(serverTls(pki.server), ignore, ignore)),
     },
     { cause: 'the peer port of etcd', ...REFUSED, codes: ['endpoint/not-http2'], setUp: etcd('peer') },
     {
@@ -252,7 +260,7 @@ export const NETWORK_CAUSES: CauseGroup = {
           resolver[Symbol.dispose]()
           await server[Symbol.asyncDispose]()
         }
-        return { endpoint: `https://${name}:2379`, credentials: pki.client, options: { dialTimeout: '1s' }, end }
+        return { endpoint: `https://${name}:2379`, credentials: pki.client, ...HANGS, end }
       },
     },
     {
@@ -262,20 +270,20 @@ export const NETWORK_CAUSES: CauseGroup = {
       setUp: async (_stage, pki) => {
         const hole = await blackHole()
         const end = async (): Promise<void> => hole[Symbol.asyncDispose]()
-        return { endpoint: hole.endpoint, credentials: pki.client, options: { dialTimeout: '1s' }, end }
+        return { endpoint: hole.endpoint, credentials: pki.client, ...HANGS, end }
       },
     },
     {
       cause: 'the port accepts connections and stays silent',
       ...UNREACHABLE,
       codes: ['endpoint/silent'],
-      setUp: peer(() => silentPeer(), { dialTimeout: '1s' }),
+      setUp: silent(() => silentPeer()),
     },
     {
       cause: 'the server stays silent after the handshake',
       ...UNREACHABLE,
       codes: ['endpoint/stalled'],
-      setUp: peer((pki) => tlsPeer(serverTls(pki.server)), { dialTimeout: '1s' }),
+      setUp: silent((pki) => tlsPeer(serverTls(pki.server))),
     },
   ],
 }

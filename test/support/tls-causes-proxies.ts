@@ -1,12 +1,31 @@
 /** Causes in front of etcd: proxies and load balancers, and clusters that have no leader. */
 import { mintedCredentials } from './etcd.js'
+import { startLearner } from './learner.js'
 import { mintCa, mintLeaf } from './mint.js'
+import { type CallHandler, grpcPeer, refuseCall, serverTls } from './peers.js'
 import type { ProxyName } from './proxies.js'
 import type { Cause, CauseGroup } from './tls-cause.js'
 import type { SecureClientOptions } from '../../src/client/index.js'
 
 function through(name: ProxyName, options: Partial<SecureClientOptions> = {}): Cause['setUp'] {
   return ({ proxies }, pki) => ({ endpoint: proxies.endpoints[name], credentials: pki.client, options })
+}
+
+/** A proxy that chooses by server name, to which an address was given: with a name, the client connects. */
+function unnamed(name: ProxyName): Cause['setUp'] {
+  return ({ proxies }, pki) => ({
+    endpoint: proxies.endpoints[name],
+    credentials: pki.client,
+    cure: { serverName: 'localhost' },
+  })
+}
+
+/** A server that answers every call like this. */
+function answering(answer: CallHandler): Cause['setUp'] {
+  return async (_stage, pki) => {
+    const peer = await grpcPeer(serverTls(pki.server), answer, answer)
+    return { endpoint: peer.endpoint, credentials: pki.client, end: async () => peer[Symbol.asyncDispose]() }
+  }
 }
 
 const REFUSED = { error: 'ERR_HANDSHAKE_FAILED', certificate: null } as const
@@ -56,7 +75,8 @@ export const PROXY_CAUSES: CauseGroup = {
       cause: 'haproxy routes by server name, and the endpoint is an IP address',
       ...UNREACHABLE,
       codes: ['endpoint/reset'],
-      setUp: through('haproxySni'),
+      hints: ['handshake/server-name'],
+      setUp: unnamed('haproxySni'),
     },
     {
       cause: 'haproxy routes by server name, and serverName is set',
@@ -109,6 +129,98 @@ export const PROXY_CAUSES: CauseGroup = {
       setUp: through('nginxRedirects'),
     },
     {
+      cause: 'nginx has a clock that is two days slow, so our certificate is not valid there yet (400)',
+      ...REFUSED,
+      codes: ['endpoint/request-refused'],
+      hints: ['handshake/clock-differs'],
+      details: { httpStatus: 400, title: '400 The SSL certificate error' },
+      setUp: through('nginxSlowClock'),
+    },
+    {
+      cause: 'an OpenSSL server, as haproxy is one, has a clock that is two days slow (alert 42)',
+      ...REFUSED,
+      certificate: 'client leaf CN=root',
+      codes: ['handshake/client-certificate-refused'],
+      details: { alert: 42, commonName: 'root' },
+      setUp: through('opensslSlowClock'),
+    },
+    {
+      cause: 'an OpenSSL server has a clock that is a year fast (alert 45)',
+      ...REFUSED,
+      certificate: 'client leaf CN=root',
+      codes: ['handshake/client-certificate-expired'],
+      details: { alert: 45, here: 'valid' },
+      setUp: through('opensslFastClock'),
+    },
+    {
+      cause: 'nginx limits the rate of calls (429)',
+      ...UNREACHABLE,
+      codes: ['endpoint/unavailable'],
+      details: { httpStatus: 429 },
+      setUp: through('nginxRate'),
+    },
+    {
+      cause: 'nginx without HTTP/2',
+      ...REFUSED,
+      codes: ['handshake/no-application-protocol'],
+      setUp: through('nginxHttp1'),
+    },
+    {
+      cause: 'nginx passes calls on by proxy_pass, not by grpc_pass',
+      ...REFUSED,
+      codes: ['endpoint/not-etcd'],
+      details: { httpStatus: 404 },
+      setUp: through('nginxProxyPass'),
+    },
+    {
+      cause: 'nginx rejects connections without a server name, and the endpoint is an IP address (alert 112)',
+      ...REFUSED,
+      codes: ['handshake/name-unknown'],
+      hints: ['handshake/server-name'],
+      details: { sent: false },
+      setUp: unnamed('nginxNoName'),
+    },
+    {
+      cause: 'nginx closes each call without an answer (444)',
+      ...UNREACHABLE,
+      certificate: 'server leaf CN=etcd',
+      codes: ['endpoint/closed-after-handshake'],
+      setUp: through('nginxCloses'),
+    },
+    {
+      cause: 'haproxy speaks HTTP/1.1 to etcd',
+      ...REFUSED,
+      codes: ['endpoint/not-etcd'],
+      details: { httpStatus: 404, server: null },
+      setUp: through('haproxyHttp1'),
+    },
+    {
+      cause: 'haproxy sends the PROXY protocol, which etcd does not speak',
+      ...UNREACHABLE,
+      codes: ['endpoint/reset'],
+      details: { answered: false },
+      setUp: through('haproxyPrefix'),
+    },
+    {
+      cause: 'a service mesh refuses the client (gRPC status 7)',
+      ...REFUSED,
+      codes: ['endpoint/request-refused'],
+      details: { grpcStatus: 7, detail: 'RBAC: access denied' },
+      setUp: answering((stream) => {
+        refuseCall(stream, 7, 'RBAC: access denied')
+      }),
+    },
+    {
+      cause: 'a Kubernetes API server (403)',
+      ...REFUSED,
+      codes: ['endpoint/request-refused'],
+      details: { httpStatus: 403, contentType: 'application/json', server: null },
+      setUp: answering((stream) => {
+        stream.respond({ ':status': 403, 'content-type': 'application/json' })
+        stream.end('{"kind":"Status","reason":"Forbidden"}')
+      }),
+    },
+    {
       cause: 'a put is longer than nginx takes (413)',
       error: 'ERR_REQUEST_TOO_LARGE',
       certificate: null,
@@ -149,6 +261,62 @@ export const CLUSTER_CAUSES: CauseGroup = {
       },
     },
     {
+      cause: 'etcd trusts the CA of the client in a certificate that has expired',
+      ...REFUSED,
+      certificate: 'client leaf CN=root',
+      codes: ['handshake/client-ca-unknown'],
+      details: { listed: true },
+      setUp: ({ etcds }, pki) => ({ endpoint: etcds.expiredCa.endpoint, credentials: pki.client }),
+    },
+    {
+      cause: 'the user of the common name has no role that allows the call',
+      error: 'ERR_ACCESS_DENIED',
+      certificate: 'client leaf CN=app',
+      codes: ['access/permission-denied'],
+      details: { identity: 'common-name', user: 'app', permission: 'read', key: 'a' },
+      setUp: ({ etcds }, pki) => ({
+        endpoint: etcds.rbac.endpoint,
+        credentials: pki.issueClient({ subject: 'app' }),
+      }),
+    },
+    {
+      cause: 'the password is wrong',
+      ...REFUSED,
+      codes: ['login/refused'],
+      details: { username: 'deploy' },
+      setUp: ({ etcds }, pki) => ({
+        endpoint: etcds.rbac.endpoint,
+        credentials: pki.client,
+        options: { auth: { username: 'deploy', password: 'wrong' } },
+        withoutPlain: true,
+        cure: { auth: { username: 'deploy', password: 'secret' } },
+      }),
+    },
+    {
+      cause: 'the user was added without a password',
+      ...REFUSED,
+      codes: ['login/refused'],
+      details: { username: 'root' },
+      setUp: ({ etcds }, pki) => ({
+        endpoint: etcds.rbac.endpoint,
+        credentials: pki.client,
+        options: { auth: { username: 'root', password: 'secret' } },
+        withoutPlain: true,
+      }),
+    },
+    {
+      cause: 'the member is a learner',
+      ...UNREACHABLE,
+      codes: ['endpoint/learner'],
+      setUp: async (_stage, pki) => {
+        const { learner, voter } = await startLearner(pki)
+        const end = async (): Promise<void> => {
+          await Promise.all([learner.close(), voter.close()])
+        }
+        return { endpoint: learner.endpoint, credentials: pki.client, end }
+      },
+    },
+    {
       cause: 'the cluster has no quorum',
       ...UNREACHABLE,
       codes: ['endpoint/no-quorum'],
@@ -156,6 +324,7 @@ export const CLUSTER_CAUSES: CauseGroup = {
         endpoint: leaderless.member('etcd-0').endpoint,
         credentials: pki.client,
         options: { dialTimeout: '1500ms' },
+        plainHangs: true,
       }),
     },
   ],

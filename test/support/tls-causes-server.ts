@@ -12,16 +12,22 @@ interface ShowOptions {
   options?: Partial<SecureClientOptions>
   /** The client's credentials, where they differ from the usual ones. */
   client?: (pki: MintedPki) => Credentials
+  /** With these options the client connects. */
+  cure?: Partial<SecureClientOptions>
 }
 
 /** Lets the etcd `good` show this. */
-function showing(make: (pki: MintedPki) => Credentials, { host, options, client }: ShowOptions = {}): Cause['setUp'] {
+function showing(
+  make: (pki: MintedPki) => Credentials,
+  { host, options, client, cure }: ShowOptions = {},
+): Cause['setUp'] {
   return async ({ etcds: { good } }, pki) => {
     await good.replaceServer(make(pki))
     return {
       endpoint: host === undefined ? good.endpoint : good.endpoint.replace('127.0.0.1', host),
       credentials: client?.(pki) ?? pki.client,
       ...(options === undefined ? {} : { options }),
+      ...(cure === undefined ? {} : { cure }),
       end: () => good.replaceServer(pki.server),
     }
   }
@@ -125,6 +131,27 @@ export const SERVER_CAUSES: CauseGroup = {
       ...WRONG,
       codes: ['san/host-not-covered', REFUSED],
       setUp: showing(server({ names: [dns('etcd-0.etcd'), ip('127.0.0.1')] }), { host: 'localhost' }),
+    },
+    {
+      cause: 'a port-forward or a tunnel leads to it, so it covers another name than the one that is dialled',
+      ...WRONG,
+      codes: ['san/host-not-covered', REFUSED],
+      hints: ['handshake/server-name'],
+      setUp: showing(server({ names: [dns('etcd-0.etcd.svc')] }), {
+        host: 'localhost',
+        cure: { serverName: 'etcd-0.etcd.svc' },
+      }),
+    },
+    {
+      cause: 'its intermediates are sent in another order',
+      error: null,
+      certificate: null,
+      codes: [],
+      setUp: showing(({ root }) => {
+        const upper = mintCa({ subject: 'Upper CA', issuer: root })
+        const lower = mintCa({ subject: 'Lower CA', issuer: upper })
+        return mintedCredentials({ leaf: serverLeaf(lower), intermediates: [upper, lower], trust: [root] })
+      }),
     },
     {
       cause: 'for another address',

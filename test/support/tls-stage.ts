@@ -8,12 +8,16 @@ import {
   type TestEtcdCluster,
 } from '../../src/testing/index.js'
 import { Certificate } from '../../src/x509/certificate.js'
+import { type ChildModules, childModules } from './child-modules.js'
 import { clusterMember, mintedCredentials, type MintedPki } from './etcd.js'
 import { mintCa, mintCrl, type Minted, mintLeaf } from './mint.js'
+import { type PartitionedEtcd, partitionedEtcd } from './partition.js'
 import { type Proxies, startProxies } from './proxies.js'
 
-/** Where the client port moves to, when the published port is to be another one. */
-const ELSEWHERE = '--listen-client-urls=https://127.0.0.1:12379'
+/** Where the client port moves to, when the published port is to be another one: any port. */
+const ELSEWHERE = '--listen-client-urls=https://127.0.0.1:0'
+/** A row that depends on the paths or the addresses of a container. */
+const CONTAINER = { via: 'container' } as const
 
 const SETUPS = {
   /** As it should be. Rows may replace its certificate, and give it back. */
@@ -26,11 +30,13 @@ const SETUPS = {
   withCrl: { args: ({ directory }) => [`--client-crl-file=${directory}/list.crl`] },
   allowedHostname: { args: ['--client-cert-allowed-hostname=allowed.example'] },
   /** A configuration file is the one way to set `allowed-cn`, and takes the place of every flag. */
-  allowedCn: { args: ({ directory }) => [`--config-file=${directory}/etcd.yaml`] },
+  allowedCn: { ...CONTAINER, args: ({ directory }) => [`--config-file=${directory}/etcd.yaml`] },
   /** With users and roles, behind nginx. */
   rbac: {},
   /** Its clients are signed by another CA than its own certificate. */
   twoCas: {},
+  /** It trusts the CA of the clients by a certificate that has expired; the key is the same. */
+  expiredCa: {},
   open: { clientCertAuth: false },
   plaintext: {
     args: ({ clientListenUrl }) => [`--listen-client-urls=${clientListenUrl.replace('https:', 'http:')}`],
@@ -54,7 +60,7 @@ const SETUPS = {
       '--peer-client-cert-auth=true',
     ],
   },
-  autoTls: { args: ['--auto-tls=true', '--cert-file=', '--key-file='], clientCertAuth: false },
+  autoTls: { ...CONTAINER, args: ['--auto-tls=true', '--cert-file=', '--key-file='], clientCertAuth: false },
 } satisfies Readonly<Record<string, Partial<EtcdOptions>>>
 
 export type SetUpName = keyof typeof SETUPS
@@ -70,9 +76,13 @@ export interface TlsStage extends AsyncDisposable {
   readonly leaderless: TestEtcdCluster<'etcd-0' | 'etcd-1'>
   /** In front of `good` and `rbac`. */
   readonly proxies: Proxies
+  /** In a network of its own. Rows may put rules into the way, and heal it. */
+  readonly far: PartitionedEtcd
+  /** The client, for processes of their own. */
+  readonly modules: ChildModules
 }
 
-/** Starts them all, side by side, in containers: their paths are the ones of a container. */
+/** Starts them all, side by side. */
 export async function startStage(pki: MintedPki): Promise<TlsStage> {
   const started: AsyncDisposable[] = []
   const close = async (): Promise<void> => {
@@ -92,22 +102,34 @@ async function startAll(pki: MintedPki, started: AsyncDisposable[]): Promise<Omi
   const files = { 'list.crl': crl, 'etcd.yaml': ALLOWED_CN }
   const etcds: [string, TestEtcd][] = []
   const clientCa = mintCa({ subject: 'Client CA' })
-  const own = { twoCas: { clientCa: [Certificate.parse(clientCa.der, 'client CA')] } }
+  const expired = mintCa({
+    subject: 'Test root',
+    key: pki.root.key,
+    notBefore: new Date('2020-01-01'),
+    notAfter: new Date('2021-01-01'),
+  })
+  const own = {
+    twoCas: { clientCa: [Certificate.parse(clientCa.der, 'client CA')] },
+    expiredCa: { clientCa: [Certificate.parse(expired.der, 'expired CA')] },
+  }
   const setUps: [string, Partial<EtcdOptions>][] = Object.entries({ ...SETUPS, ...own })
   const single = setUps.map(async ([name, options]) => {
     const startTimeout = '100s'
-    const etcd = await startEtcd({ server: pki.server, files, startTimeout, via: 'container', ...options })
+    const etcd = await startEtcd({ server: pki.server, files, startTimeout, via: 'binary', ...options })
     started.push(etcd)
     etcds.push([name, etcd])
   })
-  const [first, leaderless] = [Promise.allSettled(single), startLeaderless(pki, started)]
-  for (const start of [...(await first), ...(await Promise.allSettled([leaderless]))]) {
+  const others = [startLeaderless(pki, started), startFar(pki, started), bundle(started)] as const
+  for (const start of [...(await Promise.allSettled(single)), ...(await Promise.allSettled(others))]) {
     if (start.status === 'rejected') throw start.reason
   }
   const running = Object.fromEntries(etcds) as Record<SetUpName, TestEtcd>
   const enabling = [
     ['user', 'add', 'root', '--no-password'],
     ['user', 'grant-role', 'root', 'root'],
+    ['user', 'add', 'app', '--no-password'],
+    ['user', 'add', 'deploy:secret'],
+    ['user', 'grant-role', 'deploy', 'root'],
     ['auth', 'enable'],
   ]
   for (const args of enabling) await running.rbac.etcdctl(args, pki.client)
@@ -121,14 +143,33 @@ async function startAll(pki: MintedPki, started: AsyncDisposable[]): Promise<Omi
     revoked: mintedCredentials({ leaf: revoked, trust: [pki.root] }),
     crl,
     clientCa,
-    leaderless: await leaderless,
+    leaderless: await others[0],
     proxies,
+    far: await others[1],
+    modules: await others[2],
   }
+}
+
+async function startFar(pki: MintedPki, started: AsyncDisposable[]): Promise<PartitionedEtcd> {
+  const far = await partitionedEtcd(pki)
+  started.push(far)
+  return far
+}
+
+async function bundle(started: AsyncDisposable[]): Promise<ChildModules> {
+  const modules = await childModules(['src/client/create-secure-client.ts', 'src/credentials/from-pem.ts'])
+  started.push({
+    [Symbol.asyncDispose]: () => {
+      modules[Symbol.dispose]()
+      return Promise.resolve()
+    },
+  })
+  return modules
 }
 
 async function startLeaderless(pki: MintedPki, started: AsyncDisposable[]): Promise<TlsStage['leaderless']> {
   const members = [clusterMember(pki, 'etcd-0'), clusterMember(pki, 'etcd-1')] as const
-  const cluster = await startEtcdCluster({ members, startTimeout: '100s' })
+  const cluster = await startEtcdCluster({ members, startTimeout: '100s', via: 'binary' })
   started.push(cluster)
   await cluster.member('etcd-1').stop()
   await cluster.member('etcd-0').waitForLog(/lost leader/, { timeout: '60s' })

@@ -10,8 +10,8 @@ export interface FoundCause extends Pick<Cause, 'cause' | 'error' | 'codes' | 'c
 
 const HEAD = `# Why TLS fails
 
-Each row is a cause that a test brings about, on a real etcd 3.5 in a container where etcd is the cause and on a small
-server of the tests where it is not. It shows what \`createSecureClient\` makes of it, and what plain etcd3 says to its
+Each row is a cause that a test brings about, on a real etcd 3.5 if etcd is the cause, and on a proxy or a small server
+of the tests if it is not. It shows what \`createSecureClient\` makes of it, and what plain etcd3 says to its
 first call and to the ones after it. [Findings](findings.md) says what each code means and what to do; what a finding in
 your own report tells beyond that are the endpoint, the certificate and the command.
 

@@ -30,7 +30,7 @@ export function readServerStatus(
 ): Promise<ServerStatus | null> {
   return new Promise((resolve) => {
     try {
-      const headers = { ...callHeaders(SERVER_STATUS_PATH, connection.authority), ...(token === null ? {} : { token }) }
+      const headers = { ...callHeaders(SERVER_STATUS_PATH, connection.host), ...(token === null ? {} : { token }) }
       const stream = connection.request(headers)
       const reader = new MessageReader(MAX_STATUS)
       stream.setTimeout(timeout, () => {

@@ -27,8 +27,10 @@ export interface ActiveCall {
 }
 
 export interface ConnectionParts {
-  /** The HTTP/2 authority. */
+  /** `host:port` of the endpoint. */
   authority: string
+  /** The HTTP/2 authority of calls. Default: the same. */
+  host?: string
   session: ClientHttp2Session
   socket: TLSSocket
   /** The TCP socket below, which counts what goes over the wire. */
@@ -42,6 +44,8 @@ const CLOSE_GRACE = 500
 
 export class Connection {
   readonly authority: string
+  /** The HTTP/2 authority of calls, by which a proxy may choose: the server name, if one was given. */
+  readonly host: string
   /** Resolves when the socket is gone. */
   readonly closed: Promise<void>
   readonly #session: ClientHttp2Session
@@ -61,6 +65,7 @@ export class Connection {
   /** @param onDown Called once, when the connection takes no new calls any more; not for `close()` and `destroy()`. */
   constructor(parts: ConnectionParts, onDown: DownListener) {
     this.authority = parts.authority
+    this.host = parts.host ?? parts.authority
     this.#session = parts.session
     this.#socket = parts.socket
     this.#raw = parts.raw

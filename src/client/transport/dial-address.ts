@@ -9,7 +9,7 @@ import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import type { Host } from '../../x509/names.js'
 import type { Accepted } from '../accept.js'
-import type { Endpoint } from '../endpoints.js'
+import { authorityFor, type Endpoint } from '../endpoints.js'
 import { type Answer, greet, kindOf } from '../greeting.js'
 import type { TlsVersion } from '../options.js'
 import { serverIdentityCheck, type ServerVerdict } from '../server-identity.js'
@@ -130,6 +130,10 @@ export class AddressAttempt {
     })
   }
 
+  get #host(): string {
+    return authorityFor(this.#request.endpoint, this.#request.name)
+  }
+
   get stage(): DialStage {
     return this.#stage
   }
@@ -229,7 +233,7 @@ export class AddressAttempt {
       if (this.#answer !== null) this.fail(false)
       else this.#succeed(socket, session, answer, Math.max(connectTime, performance.now() - started))
     }
-    greet(session, endpoint.authority, answered, (error) => {
+    greet(session, this.#host, answered, (error) => {
       this.#remember(error)
     })
   }
@@ -247,7 +251,10 @@ export class AddressAttempt {
     const certificateSent = this.#certificateSent()
     const raw = this.#raw
     socket.removeListener('close', this.#onClose)
-    const connection = new Connection({ authority: endpoint.authority, session, socket, raw, roundTrip }, onDown)
+    const connection = new Connection(
+      { authority: endpoint.authority, host: this.#host, session, socket, raw, roundTrip },
+      onDown,
+    )
     const protocol = this.#protocol === 'TLSv1.2' ? 'TLSv1.2' : 'TLSv1.3'
     const { address } = this.target
     this.#onSettled({
@@ -276,6 +283,6 @@ export class AddressAttempt {
     const flight = this.#raw.bytesWritten - this.#helloSize
     if (this.#helloSize === 0 || flight === 0) return null
     const chainSize = this.#request.accepted.credentials.chain.reduce((sum, each) => sum + each.raw.length, 0)
-    return flight >= chainSize + BARE_FLIGHT + this.#request.endpoint.authority.length
+    return flight >= chainSize + BARE_FLIGHT + this.#host.length
   }
 }

@@ -71,7 +71,7 @@ export class LeaderCheck {
     let stream: ClientHttp2Stream
     try {
       stream = this.#connection.request({
-        ...callHeaders(HEALTH_PATH, this.#connection.authority),
+        ...callHeaders(HEALTH_PATH, this.#connection.host),
         ...this.#headers,
         'user-agent': HEALTH_CHECK_AGENT,
         hasleader: 'true',

@@ -76,10 +76,12 @@ function refuser({ server, contentType }: AnswerDetails): string {
 export const endpoint = {
   'endpoint/refused': row<{ endpoint: string; /** The address that was dialled. */ address: string | null }>({
     severity: 'error',
-    meaning: 'Nothing listens at the endpoint: the connection was refused.',
+    meaning: 'The connection was refused: nothing listens at the endpoint, or a firewall rejects connections to it.',
     source: 'connect(2): ECONNREFUSED',
-    message: ({ endpoint, address }) => `Nothing listens at ${at(endpoint, address)}.`,
-    remedy: ({ endpoint }) => `Check that etcd runs and that its --listen-client-urls cover ${endpoint}.`,
+    message: ({ endpoint, address }) =>
+      `The TCP connection to ${at(endpoint, address)} was refused: nothing listens there.`,
+    remedy: ({ endpoint }) =>
+      `Check that etcd runs and that its --listen-client-urls cover ${endpoint}. If so, check that no firewall rejects the connection.`,
   }),
   'endpoint/name-not-found': row<{ endpoint: string; host: string; errorCode: string }>({
     severity: 'error',
@@ -137,15 +139,25 @@ export const endpoint = {
     remedy: ({ endpoint }) =>
       `Remove addresses of ${endpoint} at which no etcd listens from DNS or /etc/hosts, or start etcd with --listen-client-urls that cover them.`,
   }),
-  'endpoint/silent': row<{ endpoint: string; address: string | null; timeout: number }>({
+  'endpoint/silent': row<{
+    endpoint: string
+    address: string | null
+    timeout: number
+    /** Whether a part of the answer came. */
+    answered: boolean
+  }>({
     severity: 'error',
     meaning:
-      'The endpoint accepts TCP connections and never answers the TLS handshake: a paused process, a load balancer without a back end, a service that waits for the client to speak another protocol, or a network path that drops long packets.',
+      'The endpoint accepts TCP connections and does not answer the TLS handshake, or not all of it: a network that is slow, a paused process, a load balancer without a back end, a service that waits for the client to speak another protocol, or a network path that drops long packets.',
     source: 'etcd GHSA-6vch-q96h-7gc3 (handshake time-out since 3.5.33, 3.6.14)',
-    message: ({ endpoint, address, timeout }) =>
-      `${at(endpoint, address)} accepts connections, but did not answer the TLS handshake within ${seconds(timeout)}.`,
-    remedy: ({ endpoint, address }) =>
-      `Check that the process behind ${endpoint} is etcd and is not paused or overloaded, and that the load balancer before it has a back end. Over a VPN or a tunnel, check that long packets pass: "ping -M do -s 1472 ${address ?? 'HOST'}" must be answered, or the MTU must be lowered.`,
+    message: ({ endpoint, address, timeout, answered }) =>
+      answered
+        ? `${at(endpoint, address)} began to answer the TLS handshake, and did not finish it within ${seconds(timeout)}.`
+        : `${at(endpoint, address)} accepts connections, but did not answer the TLS handshake within ${seconds(timeout)}.`,
+    remedy: ({ endpoint, address, answered }) =>
+      answered
+        ? `Over a slow network raise dialTimeout. Over a VPN or a tunnel, check that long packets pass: "ping -M do -s 1472 ${address ?? 'HOST'}" must be answered, or the MTU must be lowered. Otherwise check that etcd at ${endpoint} is not overloaded.`
+        : `Check that the process behind ${endpoint} is etcd and is not paused or overloaded, and that the load balancer before it has a back end. Over a VPN or a tunnel, check that long packets pass: "ping -M do -s 1472 ${address ?? 'HOST'}" must be answered, or the MTU must be lowered.`,
   }),
   'endpoint/stalled': row<{ endpoint: string; timeout: number; protocol: string; after: 'handshake' | 'settings' }>({
     severity: 'error',

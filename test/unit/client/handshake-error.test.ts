@@ -125,6 +125,13 @@ describe('evidence and its finding', () => {
     }
   })
 
+  it('tells a slow network from a silent server by whether a part of the answer came', () => {
+    const remedy = (answered: boolean): string =>
+      explain({ stage: 'handshake', timedOut: true, answered })[0]?.remedy ?? ''
+    expect(remedy(true)).toMatch(/raise dialTimeout/)
+    expect(remedy(false)).toMatch(/paused or overloaded/)
+  })
+
   it('offers a server name for an address, and for a tunnel', () => {
     for (const [name, sent] of [
       ['127.0.0.1', null],

@@ -57,7 +57,7 @@ describe('a cluster without a leader', () => {
       const { members } = findingOf(details.report.findings, 'endpoint/no-quorum').details as { members: object[] }
       expect(members).toMatchObject([
         { endpoint: peer.endpoint, says: 'it has no leader' },
-        { endpoint: gone.endpoint, says: `Nothing listens at ${gone.endpoint}.` },
+        { endpoint: gone.endpoint, says: `The TCP connection to ${gone.endpoint} was refused: nothing listens there.` },
       ])
     }
     expect(peer.open).toBe(0)

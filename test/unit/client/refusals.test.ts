@@ -70,6 +70,7 @@ describe('endpoints that stay silent end within the dial time-out', () => {
       endpoint: peer.endpoint,
       address: '127.0.0.1',
       timeout: 300,
+      answered: false,
     })
   })
 
