@@ -7,14 +7,14 @@ export interface BudgetOptions {
   /**
    * Signatures verified at most. Default: 100, as in Go and webpki. A signature known from before costs nothing; one
    * that takes much longer than one of ECDSA P-256 counts as several (P-384: 4, P-521: 8, RSA beyond 4096 bits: 4, and
-   * one more for each 256 KiB that are signed).
+   * one more for each 64 KiB that are signed).
    */
   signatures?: number | undefined
-  /** Candidates looked at at most. Default: 20,000. A path that was judged as a whole counts as several. */
+  /** Candidates looked at at most. Default: 3,000. A path that was judged as a whole counts as several. */
   steps?: number | undefined
 }
 
-const DEFAULTS = { signatures: 100, steps: 20_000 }
+const DEFAULTS = { signatures: 100, steps: 3000 }
 
 /** Counts down the limits of one validation. */
 export class Budget {
@@ -57,7 +57,7 @@ export class Budget {
 
 /** How many signatures of ECDSA P-256 it takes as long as to verify one by this key over so many octets. Measured. */
 export function signatureCost(key: PublicKeyInfo, octets: number): number {
-  return keyCost(key) + Math.floor(octets / (256 * 1024))
+  return keyCost(key) + Math.floor(octets / (64 * 1024))
 }
 
 function keyCost({ algorithm, curve, modulusBits, exponent }: PublicKeyInfo): number {

@@ -39,7 +39,7 @@ const MAX_CONSTRAINTS_SHOWN = 50
 function checkLeadingDots(place: Place, notes: Notebook): void {
   const { nameConstraints } = place.certificate.extensions
   const all = [...(nameConstraints?.permitted ?? []), ...(nameConstraints?.excluded ?? [])]
-  const dotted = all.filter(({ kind, value }) => kind === 'dns' && value.startsWith('.')).map(({ value }) => value)
+  const dotted = all.filter((name) => name.kind === 'dns' && name.value.startsWith('.')).map(({ value }) => value)
   if (dotted.length > 0)
     notes.add(place, 'name-constraints/leading-dot', { constraints: dotted.slice(0, MAX_CONSTRAINTS_SHOWN) })
 }

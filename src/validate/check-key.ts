@@ -19,7 +19,7 @@ export function checkKey(place: Place, notes: Notebook): void {
   checkKind(place, own)
   // What passed the tables must be a key for OpenSSL too: a point that is not on its curve shows only there.
   if (!own.hasErrors) checkReadable(place, own)
-  notes.findings.push(...own.findings)
+  notes.addAll(own)
 }
 
 function checkKind(place: Place, notes: Notebook): void {

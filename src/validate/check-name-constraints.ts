@@ -17,8 +17,10 @@ import { Notebook, type Place } from './place.js'
 
 /** Most comparisons of one validation, as in Go (crypto/x509 MaxConstraintComparisions). */
 export const MAX_COMPARISONS = 250_000
+/** Comparisons that preparing one constraint counts as. */
+const COMPARISONS_PER_CONSTRAINT = 100
 /** Comparisons that reading a directory name counts as, for each octet of it: its letters must be folded. */
-const COMPARISONS_PER_OCTET = 0.5
+const COMPARISONS_PER_OCTET = 2
 
 /** What is left of the comparisons of one validation, and what was prepared for them, over all of its paths. */
 export interface ComparisonBudget {
@@ -85,6 +87,7 @@ function prepare(constraints: NameConstraints, budget: ComparisonBudget): Constr
       const { kind } = constraint
       const reason = constraintProblem(constraint)
       if (reason !== null) return { bad: constraint, reason }
+      budget.left -= COMPARISONS_PER_CONSTRAINT
       const sides = kinds.get(kind) ?? { permitted: new Subtrees(kind), excluded: new Subtrees(kind) }
       if (takeReading(constraint, budget)) sides[side].add(constraint)
       kinds.set(kind, sides)
@@ -141,7 +144,7 @@ function checkSubject(
   }
 }
 
-const MAX_FINDINGS = 100
+const MAX_FINDINGS = 20
 
 /** What Go alone refuses; gives the number of findings. */
 function checkNameForGo(
@@ -170,16 +173,16 @@ function checkSelfIssued(subject: Place, authority: Place, rules: Rules, notes: 
   const refused = names.filter((name) => {
     const own = new Notebook()
     checkSubject(subject, [name], authority, rules, own)
-    return own.findings.length > 0
+    return own.notes.length > 0
   })
   if (refused.length === 0) return
   const constrainedBy = authority.certificate.subject.toString()
-  const shown = refused.slice(0, MAX_NAMES_SHOWN).map(({ value }) => value)
+  const shown = refused.slice(0, MAX_SHOWN).map(({ value }) => value)
   notes.add(subject, 'name-constraints/self-issued-refused-by-go', { names: shown, constrainedBy, usage: rules.usage })
 }
 
-/** Most names that one finding lists. */
-const MAX_NAMES_SHOWN = 50
+/** Most names or constraints that one finding lists. */
+const MAX_SHOWN = 20
 
 /**
  * A common name that looks like a DNS name is one to OpenSSL, where the leaf has no other DNS name (crypto/x509
@@ -224,7 +227,7 @@ function checkName(
     notes.add(subject, 'name-constraints/excluded', { ...details, excluded: touching.value || '(all)' })
   }
   if (!isPermitted) {
-    const shown = permitted.all.slice(0, 50).map(({ value }) => value)
+    const shown = permitted.all.slice(0, MAX_SHOWN).map(({ value }) => value)
     notes.add(subject, 'name-constraints/not-permitted', { ...details, permitted: shown })
   }
   return touching !== null && !isPermitted ? 2 : 1

@@ -83,8 +83,8 @@ function checkCommonName(place: Place, serves: boolean, isClient: boolean, notes
   if (!serves) return
   if (ETCD_USERS.has(commonName)) notes.add(place, 'identity/server-is-user', { commonName })
   // A host that was asked for and stands only here is already told as not covered.
-  const told = notes.findings.some(
-    ({ code, details }) => code === 'san/host-not-covered' && details.host === commonName,
+  const told = notes.notes.some(
+    ({ code, details }) => code === 'san/host-not-covered' && 'host' in details && details.host === commonName,
   )
   if (
     !told &&

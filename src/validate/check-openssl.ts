@@ -6,7 +6,7 @@ import type { IssuerIndex } from './issuer-index.js'
 import { type IssuerVerdicts, judgeAboveLeaf, type PathRules, placesOf } from './judge.js'
 import { linkOf } from './link.js'
 import { isSelfSigned, type OpensslOptions, type OpensslPath, opensslPath } from './openssl-path.js'
-import { Notebook, type Place } from './place.js'
+import { findingOf, Notebook, type Place } from './place.js'
 
 /** What OpenSSL chooses from, and what its choice is judged by. */
 export interface OpensslInput {
@@ -69,12 +69,12 @@ function refusalOf(taken: OpensslPath, path: readonly Place[], input: OpensslInp
   }
   const notes = new Notebook()
   judgeAboveLeaf(placesOf({ certificates, anchored: true }), input.issuers, input.rules, notes)
-  return notes.findings.find(isRefusedByOpenssl)?.message.replace(/\.$/, '') ?? null
+  const errors = notes.notes.filter(({ severity }) => severity === 'error').map(findingOf)
+  return errors.find(isRefusedByOpenssl)?.message.replace(/\.$/, '') ?? null
 }
 
 /** Errors that Go alone refuses do not matter to OpenSSL; those of which nobody's words are known might. */
-function isRefusedByOpenssl({ severity, refusals }: Finding): boolean {
-  if (severity !== 'error') return false
+function isRefusedByOpenssl({ refusals }: Finding): boolean {
   return refusals.length === 0 || refusals.some(({ by }) => by === 'Node' || by === 'OpenSSL')
 }
 

@@ -239,7 +239,7 @@ class RevocationCheck {
   private tellOfLists(): void {
     const told = new Set<Crl>()
     for (const { sources, notes } of this.signed.values()) {
-      this.notes.findings.push(...notes.findings)
+      this.notes.addAll(notes)
       for (const source of sources) this.tellOfSource(source, told)
     }
   }
@@ -252,20 +252,20 @@ class RevocationCheck {
     }
     if (this.needed.has(source)) this.tellFaults(source)
     else if (faults.hasErrors) {
-      const [first] = faults.findings
+      const [first] = faults.notes
       const reason = `it is not needed, and faulty (${first?.code ?? ''})`
       this.notes.add(null, 'revocation/crl-unused', { origin: list.origin, issuer: list.issuer.toString(), reason })
     }
   }
 
   private tellFaults({ signer, faults }: StatusSource): void {
-    for (const each of faults.findings) {
+    for (const each of faults.notes) {
       // One fault of the CA's certificate, however many lists it signed.
       if (each.code === 'revocation/crl-sign-missing') {
         if (this.mute.has(signer)) continue
         this.mute.add(signer)
       }
-      this.notes.findings.push(each)
+      this.notes.notes.push(each)
     }
   }
 }

@@ -23,7 +23,7 @@ const UNREADABLE: Readonly<Partial<Record<FindingCode, string>>> = {
 }
 const MAX_RSA_BITS = 8192
 /** Certificates of one list whose points are looked at, which costs as much as all the rest. A bundle has a few. */
-const MAX_POINTS = 200
+const MAX_POINTS = 50
 /** Most certificates that findings are made of. */
 const MAX_SHOWN = 20
 
@@ -84,5 +84,5 @@ function reasonOf(place: Place, usage: Usage): string | null {
   const own = new Notebook()
   checkEncoding(place, own)
   checkForGo(place, usage, own)
-  return own.findings.flatMap(({ code }) => UNREADABLE[code] ?? [])[0] ?? null
+  return own.notes.flatMap(({ code }) => UNREADABLE[code] ?? [])[0] ?? null
 }

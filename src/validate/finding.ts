@@ -7,7 +7,8 @@ import { names } from '../report/catalogue/names.js'
 import { revocation } from '../report/catalogue/revocation.js'
 import { usage } from '../report/catalogue/usage.js'
 import { validity } from '../report/catalogue/validity.js'
-import { findingMaker } from '../report/finding.js'
+import { type FindingDetails, findingMaker, type Severity } from '../report/finding.js'
+import type { CatalogueRow } from '../report/row.js'
 
 export const rows = {
   ...input,
@@ -24,3 +25,9 @@ export const rows = {
 export type ChainCode = keyof typeof rows
 
 export const finding = findingMaker(rows)
+
+/** The severity that a finding has, without the finding. */
+export function severityOf<C extends ChainCode>(code: C, details: FindingDetails[C]): Severity {
+  const { severity } = rows[code] as unknown as CatalogueRow<FindingDetails[C]>
+  return typeof severity === 'function' ? severity(details) : severity
+}

@@ -10,11 +10,8 @@ export interface Candidate {
   readonly position: number
 }
 
-/** Most octets of different names that are compared by the rules of section 7.1: 100 for each of 2,600 names. */
-const MAX_FOLDED_OCTETS = 256 * 1024
-
-/** Most candidates in the orders that are kept. */
-const MAX_KEPT = 200_000
+/** Most octets of different names that are compared by the rules of section 7.1: 130 for each of 500 names. */
+const MAX_FOLDED_OCTETS = 64 * 1024
 
 /**
  * Finds issuers by subject. Names that are the same byte for byte are found through an index; only when those lead
@@ -25,7 +22,6 @@ export class IssuerIndex {
   private readonly byOctets = new Map<string, Candidate[]>()
   private readonly sorted = new Map<Certificate, readonly Candidate[]>()
   private readonly sortedFolded = new Map<Certificate, readonly Candidate[]>()
-  private kept = 0
   /** By the text that is the same for names that are the same by section 7.1; null until it is needed. */
   private byKey: Map<string, Candidate[]> | null = null
   /** Whether there were too many names to compare them all by section 7.1. */
@@ -59,8 +55,7 @@ export class IssuerIndex {
     const before = known.get(child)
     if (before !== undefined) return before
     const ordered = likeliestFirst(candidates, child)
-    this.kept += ordered.length
-    if (this.kept <= MAX_KEPT) known.set(child, ordered)
+    known.set(child, ordered)
     return ordered
   }
 

@@ -110,7 +110,7 @@ export function judgeAboveLeaf(
 ): void {
   const { context } = issuers
   for (const place of path.slice(1)) {
-    notes.findings.push(...issuers.notesOn(place).findings)
+    notes.addAll(issuers.notesOn(place))
     const child = path[place.index - 1]
     if (child !== undefined) checkLink(child, place, context.usage, notes)
   }

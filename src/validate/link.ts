@@ -15,10 +15,10 @@ export function linkOf(child: Certificate, issuer: Certificate, budget: Budget):
   if (!child.knowsVerdictOn(issuer)) {
     if ('unknown' in child.signatureAlgorithm || !isVerifiable(issuer.publicKeyInfo)) return 'unverifiable'
     if (!budget.takeSignature(signatureCost(issuer.publicKeyInfo, child.raw.length))) return null
-    // Reading the key costs as much as a signature.
-    if (!issuer.hasReadableKey) return 'unverifiable'
   }
-  return child.isSignedBy(issuer) ? 'signed' : 'other-key'
+  if (child.isSignedBy(issuer)) return 'signed'
+  // A key that verified something is kept: it is not read again for this question.
+  return issuer.hasReadableKey ? 'other-key' : 'unverifiable'
 }
 
 const VERIFIABLE_KEYS: ReadonlySet<string> = new Set(['RSA', 'ECDSA', 'Ed25519'])

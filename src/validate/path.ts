@@ -2,7 +2,6 @@
  * Path building with back-tracking: from the leaf upwards, one issuer at a time, along an explicit stack (no recursion
  * on what an attacker chooses), within a budget.
  */
-import { bytesEqual } from '../x509/der.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { Budget } from './budget.js'
 import type { Candidate, IssuerIndex } from './issuer-index.js'
@@ -44,6 +43,8 @@ export function* walkPaths(
   const { rule, budget, maxLength, deadEnds } = options
   // RFC 5280 section 6.1.1 (d) leaves open what an anchor is: like Go, one that is the leaf itself is enough.
   if (anchors.some((anchor) => anchor.equals(leaf))) yield { certificates: [leaf], anchored: true }
+  // A certificate of the same subject and key would close a loop (RFC 4158 section 2.4.2).
+  const taken = new Set([leaf.entity])
   const stack: Frame[] = [{ certificate: leaf, issuers: index.issuersOf(leaf), followed: false }]
   for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
     const next = top.issuers.next()
@@ -51,11 +52,12 @@ export function* walkPaths(
       if (deadEnds && !top.followed)
         yield { certificates: stack.map(({ certificate }) => certificate), anchored: false }
       stack.pop()
+      taken.delete(top.certificate.entity)
       continue
     }
     if (!budget.takeSteps()) return
     const { certificate, isAnchor } = next.value
-    if (stack.some((frame) => isSameEntity(frame.certificate, certificate))) continue
+    if (taken.has(certificate.entity)) continue
     const verdict = rule(top.certificate, next.value, stack.length)
     // Nobody looked at what the budget did not suffice for: that is no reason to skip it.
     if (budget.isExhausted) return
@@ -65,13 +67,9 @@ export function* walkPaths(
       yield { certificates: [...stack.map((frame) => frame.certificate), certificate], anchored: true }
     } else if (stack.length < maxLength) {
       stack.push({ certificate, issuers: index.issuersOf(certificate), followed: false })
+      taken.add(certificate.entity)
     } else if (deadEnds) {
       yield { certificates: [...stack.map((frame) => frame.certificate), certificate], anchored: false, isCut: true }
     }
   }
-}
-
-// A certificate of the same subject and key would close a loop (RFC 4158 section 2.4.2).
-function isSameEntity(a: Certificate, b: Certificate): boolean {
-  return a === b || (bytesEqual(a.subject.raw, b.subject.raw) && bytesEqual(a.spki, b.spki))
 }

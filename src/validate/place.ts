@@ -1,7 +1,7 @@
 /** A certificate in its place in a path, and the notebook that checks write their findings into. */
-import type { CertificateRef, Finding, FindingDetails } from '../report/finding.js'
+import type { CertificateRef, Finding, FindingDetails, Severity } from '../report/finding.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
-import { type ChainCode, finding } from './finding.js'
+import { type ChainCode, finding, severityOf } from './finding.js'
 
 export interface Place {
   readonly certificate: Certificate
@@ -10,23 +10,47 @@ export interface Place {
   readonly index: number
 }
 
-/** Collects findings. */
-export class Notebook {
-  readonly findings: Finding[] = []
+/** What a finding is made of. Most of the paths that a search tries are not reported, so that their sentences are never needed. */
+export interface Note {
+  readonly code: ChainCode
+  readonly severity: Severity
+  readonly details: FindingDetails[ChainCode]
+  readonly place: Place | null
+}
 
-  /** Writes a finding about the certificate in its place; `null` for a finding about none. */
+/** Collects what findings are made of. */
+export class Notebook {
+  readonly notes: Note[] = []
+
+  /** Adds a finding about the certificate in its place; `null` for a finding about none. */
   add<C extends ChainCode>(place: Place | null, code: C, details: FindingDetails[C]): void {
-    // TypeScript does not see that Finding<C> is a member of the union for every C.
-    this.findings.push(finding(code, details, place === null ? null : refOf(place)) as Finding)
+    this.notes.push({ code, severity: severityOf(code, details), details, place })
+  }
+
+  addAll({ notes }: Notebook): void {
+    for (const note of notes) this.notes.push(note)
+  }
+
+  get findings(): Finding[] {
+    return this.notes.map(findingOf)
   }
 
   get hasErrors(): boolean {
-    return this.findings.some(({ severity }) => severity === 'error')
+    return this.notes.some(isError)
   }
 
   get errorCount(): number {
-    return this.findings.filter(({ severity }) => severity === 'error').length
+    return this.notes.filter(isError).length
   }
+}
+
+export function findingOf({ code, details, place }: Note): Finding {
+  // TypeScript does not see that the details are those of the code.
+  return finding(code, details as never, place === null ? null : refOf(place))
+}
+
+function isError({ severity }: Note): boolean {
+  return severity === 'error'
 }
 
 export function refOf({ certificate, role, index }: Place): CertificateRef {

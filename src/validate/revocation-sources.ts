@@ -77,7 +77,7 @@ function strayDelta(
   if (misfits.includes(null)) return { signer, list, deltas: [], faults, coversNothing: true }
   const reason = misfits[0] ?? 'no full CRL of the same key and scope is beside it'
   notes.add(null, 'revocation/crl-delta', { origin, reason })
-  notes.findings.push(...faults.findings)
+  notes.addAll(faults)
   return { signer, list, deltas: [], faults: new Notebook(), coversNothing: true }
 }
 

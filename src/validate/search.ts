@@ -41,7 +41,7 @@ const SELF_ISSUED_ALLOWANCE = 4
 /** Failing paths that are judged in full to find the one that came furthest. */
 const MAX_FAILURES_JUDGED = 32
 /** Issuers that are judged on the way to a valid path: those that share a key cost no signature of their own. */
-const MAX_ISSUERS_JUDGED = 300
+const MAX_ISSUERS_JUDGED = 100
 /** Steps that judging a path costs for each certificate in it, and for each finding that came of it. */
 const STEPS_PER_PLACE = 16
 const STEPS_PER_FINDING = 8
@@ -61,7 +61,7 @@ export function searchPath(input: SearchInput): SearchResult {
     const { intermediates, anchors, rules, opensslBudget: budget, isConnected } = input
     checkOpenssl(places, { intermediates, anchors, index, issuers, rules, budget, isConnected }, found.notes)
   }
-  leafNotes.findings.push(...(notes?.findings ?? []))
+  if (notes !== null) leafNotes.addAll(notes)
   // A search that was cut short must never look like a pass.
   const isCutShort = notes === null || input.budget.isExhausted || index.isCutShort
   if (!valid && (isCutShort || !leafNotes.hasErrors)) {
@@ -107,7 +107,7 @@ function findBest(input: SearchInput, index: IssuerIndex, issuers: IssuerVerdict
 }
 
 function judgingSteps(places: readonly Place[], notes: Notebook): number {
-  return places.length * STEPS_PER_PLACE + notes.findings.length * STEPS_PER_FINDING
+  return places.length * STEPS_PER_PLACE + notes.notes.length * STEPS_PER_FINDING
 }
 
 function walk(

@@ -34,7 +34,7 @@ export interface ValidateChainOptions extends ValidateOptions {
 const DEFAULT_MAX_INTERMEDIATES = 10
 const HIGHEST_MAX_INTERMEDIATES = 255
 /** Explaining a failure follows faulty issuers too; it costs less than searching, and most signatures are known by then. */
-const EXPLANATION_STEPS = 4000
+const EXPLANATION_STEPS = 1500
 const EXPLANATION_SIGNATURES = 25
 
 /**
@@ -42,7 +42,7 @@ const EXPLANATION_SIGNATURES = 25
  * checks signatures, validity, CA rights, path length, usages, name constraints, revocation, keys and names. The report
  * lists everything that is wrong. Local work only; certificates that cannot be read are findings too.
  *
- * Input made to exhaust the validator only exhausts its limits: 2,000 certificates in 4 MiB, 100 CRLs, and
+ * Input made to exhaust the validator only exhausts its limits: 300 certificates in 1 MiB, 100 CRLs, and
  * {@link ValidateChainOptions.budget}. Whatever exceeds one fails with a finding that says so.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call: an unknown option, an input of another type.

@@ -51,13 +51,13 @@ const MAX_SHOWN = 20
  * the anchors ends at its topmost certificate, and only the server can refuse it.
  */
 function leaveToServer(anchors: readonly Certificate[], path: readonly Place[], notes: Notebook): void {
-  const at = notes.findings.findIndex(({ code }) => ISSUER_ELSEWHERE.has(code))
+  const at = notes.notes.findIndex(({ code }) => ISSUER_ELSEWHERE.has(code))
   const top = path.at(-1)
   if (at === -1 || top === undefined) return
   const issuer = top.certificate.issuer.toString()
   const names = anchors.slice(0, MAX_SHOWN).map(({ subject }) => subject.toString())
-  const sameName = notes.findings[at]?.code === 'chain/issuer-key-differs'
-  notes.findings.splice(at, 1)
+  const sameName = notes.notes[at]?.code === 'chain/issuer-key-differs'
+  notes.notes.splice(at, 1)
   notes.add(top, 'chain/client-ca-not-given', { issuer, anchors: names, sameName })
 }
 

@@ -12,8 +12,11 @@ import type { GeneralName } from './general-name.js'
 import { isReadablePublicKey, isUsualPublicKey, readPublicKey } from './public-key.js'
 import { type CertificateFields, readCertificate } from './read-certificate.js'
 
-/** Largest certificate read, in octets. Real ones are under 10 kB; 50,000 names fit. */
-export const MAX_CERTIFICATE_OCTETS = 4 * 1024 * 1024
+/**
+ * Largest certificate read, in bytes. Real ones are under 10 kB; Go reads no handshake of more (crypto/tls
+ * maxHandshakeCertificateMsg), and OpenSSL none of more than 100 KiB (SSL_MAX_CERT_LIST_DEFAULT).
+ */
+export const MAX_CERTIFICATE_OCTETS = 256 * 1024
 
 /** Most verdicts that a certificate keeps: more than one validation asks for, unless its budget was raised. */
 const MAX_VERDICTS = 256
@@ -32,6 +35,7 @@ export class Certificate {
   private readable: boolean | null = null
   private usual: boolean | null = null
   private spkiText: string | null = null
+  private entityText: string | null = null
   /**
    * Outcome of each signature check, by the issuer's key: validating the same chain again costs no signature, and nor does
    * another certificate of the same key.
@@ -108,6 +112,12 @@ export class Certificate {
   private get keyOctets(): string {
     this.spkiText ??= Buffer.from(this.spki.buffer, this.spki.byteOffset, this.spki.byteLength).toString('latin1')
     return this.spkiText
+  }
+
+  /** The same text for certificates of the same subject and key. */
+  get entity(): string {
+    this.entityText ??= this.subject.octets + this.keyOctets
+    return this.entityText
   }
 
   get publicKeyInfo(): PublicKeyInfo {

@@ -36,6 +36,9 @@ export interface NameAttribute {
 /** Longest name read, in octets. Real ones have a tenth of it: RFC 5280 appendix A bounds most attributes to 64 characters. */
 export const MAX_NAME_OCTETS = 4096
 
+/** Most attributes read of one name. Real ones have about five. */
+const MAX_ATTRIBUTES = 25
+
 /** A distinguished name over its DER. */
 export class DistinguishedName {
   /** The Name element, header included. */
@@ -56,6 +59,7 @@ export class DistinguishedName {
       throw new DerError(`a name of more than ${MAX_NAME_OCTETS.toLocaleString('en-US')} octets (${what})`, name.start)
     }
     const sets = reader.inside(name)
+    let attributes = 0
     while (!sets.atEnd) {
       const set = sets.enter(Tag.set, `a relative name of the ${what}`)
       do {
@@ -63,6 +67,8 @@ export class DistinguishedName {
         attribute.expect(Tag.oid, `an attribute type of the ${what}`)
         attribute.element()
         attribute.finish(`an attribute of the ${what}`)
+        if (++attributes > MAX_ATTRIBUTES)
+          throw new DerError(`more than ${String(MAX_ATTRIBUTES)} attributes in the ${what}`, name.start)
       } while (!set.atEnd)
     }
     return new DistinguishedName(reader.whole(name))

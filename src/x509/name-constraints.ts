@@ -7,6 +7,9 @@ export interface NameConstraints {
   readonly excluded: readonly GeneralName[]
 }
 
+/** Most subtrees that one CA permits, or excludes. Real ones have about ten. */
+const MAX_SUBTREES = 500
+
 /** Reads NameConstraints: permitted or excluded subtrees, or both. */
 export function readNameConstraints(reader: DerReader): NameConstraints {
   const fields = reader.enter(Tag.sequence, 'nameConstraints')
@@ -23,7 +26,7 @@ function readSubtrees(list: DerReader | null): GeneralName[] {
   const names: GeneralName[] = []
   if (list === null) return names
   do {
-    checkCount(names, list)
+    checkCount(names, list, MAX_SUBTREES)
     const subtree = list.enter(Tag.sequence, 'a subtree of nameConstraints')
     names.push(readGeneralName(subtree, 'address-and-mask'))
     // minimum must be 0, its default, and maximum absent (RFC 5280 section 4.2.1.10).

@@ -10,16 +10,19 @@ import {
   ip,
   ipRange,
   mintCa,
+  type Minted,
   mintLeaf,
   nameConstraints,
+  subjectAltName,
   uri,
 } from '../support/mint.js'
 import { chainOf, healthy, HOST, type HostileCase, type HostileInput, many, withCa, withLeaf } from './hostile-chain.js'
 
-const COUNT = 50_000
+/** The most that are read of one list. */
+const COUNT = 5000
 
 function named(name: string, code: string | null, make: (i: number) => GeneralName, hosts: string[]): HostileCase {
-  return { name: `50,000 ${name}`, code, make: () => withLeaf({ names: many(COUNT, make) }, { hosts }) }
+  return { name: `5,000 ${name}`, code, make: () => withLeaf({ names: many(COUNT, make) }, { hosts }) }
 }
 
 const NOT_COVERED = 'san/host-not-covered'
@@ -33,31 +36,29 @@ const alternativeNames: HostileCase[] = [
     (i) => dns(`a${String(i)}.svc`),
     many(100, (i) => `b${String(i)}.svc`),
   ),
-  named('wildcards', NOT_COVERED, (i) => dns(`*.a${String(i)}.svc`), ['x.y.a49999.svc']),
+  named('wildcards', NOT_COVERED, (i) => dns(`*.a${String(i)}.svc`), ['x.y.a4999.svc']),
   named('addresses', NOT_COVERED, (i) => ip(`10.1.${String(i >> 8)}.${String(i & 255)}`), ['10.0.0.1', HOST]),
   named('addresses of version 6', NOT_COVERED, (i) => ip(`fd00::${i.toString(16)}`), ['fd01::1', HOST]),
   named('URIs', NOT_COVERED, (i) => uri(`spiffe://cluster/${String(i)}`), ['spiffe://cluster/x', HOST]),
   named('mailboxes', NOT_COVERED, (i) => email(`a${String(i)}@svc`), [HOST]),
   named('directory names', NOT_COVERED, (i) => directoryName(`etcd ${String(i)}`), [HOST]),
   {
-    name: '1,900,000 empty names',
+    name: '120,000 empty names',
     code: 'certificate/extension-malformed',
     make: () =>
       withLeaf({
-        extensions: [
-          { oid: EXTENSION.subjectAltName, value: sequence(Buffer.alloc(3_800_000, Buffer.from([0x82, 0]))) },
-        ],
+        extensions: [{ oid: EXTENSION.subjectAltName, value: sequence(Buffer.alloc(240_000, Buffer.from([0x82, 0]))) }],
       }),
   },
   {
-    name: 'a DNS name of 3 MB',
+    name: 'a DNS name of 250 kB',
     code: null,
-    make: () => withLeaf({ names: [dns('a.'.repeat(1_500_000))] }),
+    make: () => withLeaf({ names: [dns('a.'.repeat(125_000))] }),
   },
   {
-    name: 'a URI of 3 MB',
+    name: 'a URI of 250 kB',
     code: NOT_COVERED,
-    make: () => withLeaf({ names: [uri('a'.repeat(3_000_000))] }, { hosts: ['a://b'] }),
+    make: () => withLeaf({ names: [uri('a'.repeat(250_000))] }, { hosts: ['a://b'] }),
   },
 ]
 
@@ -85,25 +86,43 @@ function constrained(
   return withCa({ extensions: [nameConstraints(subtrees)] }, { names, ...leaf })
 }
 
+/** The most that are read of one list. */
+const SUBTREES = 500
+
 const constraints: HostileCase[] = KINDS.flatMap(([kind, subtree, name]) =>
-  ([1, 24, 10_000] as const).flatMap((count) => {
-    // Reading a directory name counts as comparisons, too.
-    const limit = kind === 'directory names' ? 1 : 24
+  ([1, 24, 4000] as const).flatMap((count) => {
+    const limit = 24
     const code = count > limit ? 'name-constraints/too-many' : 'name-constraints/not-permitted'
     return [
       {
-        name: `10,000 permitted ${kind} times ${String(count)}`,
+        name: `${String(SUBTREES)} permitted ${kind} times ${String(count)}`,
         code,
-        make: () => constrained({ permitted: many(10_000, subtree) }, many(count, name)),
+        make: () => constrained({ permitted: many(SUBTREES, subtree) }, many(count, name)),
       },
       {
-        name: `10,000 excluded ${kind} times ${String(count)}`,
+        name: `${String(SUBTREES)} excluded ${kind} times ${String(count)}`,
         code: count > limit ? code : null,
-        make: () => constrained({ excluded: many(10_000, subtree) }, many(count, name)),
+        make: () => constrained({ excluded: many(SUBTREES, subtree) }, many(count, name)),
       },
     ]
   }),
 )
+
+/** A path of CAs that constrain names of all kinds, and a leaf with names of all of them. */
+const constrainedInDepth: HostileCase = {
+  name: '10 CAs with 120 constraints of each kind, one above the other',
+  code: 'name-constraints/too-many',
+  make: () => {
+    const permitted = KINDS.flatMap(([, subtree]) => many(60, subtree))
+    const extensions = [nameConstraints({ permitted, excluded: permitted })]
+    const cas: Minted[] = []
+    for (let i = 0; i < 10; i++)
+      cas.push(mintCa({ subject: `Constrained ${String(i)}`, issuer: cas.at(-1) ?? healthy().root, extensions }))
+    const issuer = cas.at(-1) ?? healthy().root
+    const leaf = mintLeaf({ subject: 'etcd-0', issuer, names: KINDS.flatMap(([, , name]) => many(200, name)) })
+    return { input: chainOf({ leaf: leaf.der, intermediates: cas.map(({ der }) => der) }) }
+  },
+}
 
 const attributes = (count: number): Buffer => {
   const units = many(count, (i) => setOf(encodeAttribute(['OU', `Unit ${String(i)}`])))
@@ -125,6 +144,7 @@ function otherSpelling(ca: Buffer, issuerName: Buffer): HostileInput {
 }
 
 const MALFORMED = 'certificate/malformed'
+const EXHAUSTED = 'chain/budget-exhausted'
 const STRINGS: readonly [name: string, tag: number, unit: Buffer][] = [
   ['U+FDFA', TAG.utf8String, Buffer.from('\ufdfa')],
   ['combining marks out of order', TAG.utf8String, Buffer.from('\u0300\u0316')],
@@ -135,6 +155,22 @@ const STRINGS: readonly [name: string, tag: number, unit: Buffer][] = [
   ['emoji in UCS-4', TAG.universalString, Buffer.from([0, 1, 0xf6, 0])],
 ]
 
+/** CAs with names of many attributes, and a leaf of another issuer. */
+function otherNames(count: number, attributesOfEach: number): HostileInput {
+  const { root, leafKey } = healthy()
+  const name = (last: string): Buffer =>
+    sequence(
+      Buffer.concat([
+        ...many(attributesOfEach, (i) => setOf(encodeAttribute(['OU', String(i)]))),
+        setOf(encodeAttribute(['CN', last])),
+      ]),
+    )
+  const cas = many(count, (i) => mintCa({ subject: name(`a${String(i)}`), issuer: root, key: leafKey }))
+  const issuer = { key: leafKey, subject: name('b') }
+  const leaf = mintLeaf({ subject: 'x', issuer, key: leafKey, names: [dns(HOST)] })
+  return { input: chainOf({ leaf: leaf.der, intermediates: cas.map(({ der }) => der) }) }
+}
+
 const subjects: HostileCase[] = [
   { name: 'a subject of 10,000 attributes', code: MALFORMED, make: () => withLeaf({ subject: attributes(10_000) }) },
   {
@@ -142,12 +178,12 @@ const subjects: HostileCase[] = [
     code: MALFORMED,
     make: () => withLeaf({ subject: sequence(setOf(...many(10_000, (i) => encodeAttribute(['OU', String(i)])))) }),
   },
-  { name: 'a subject of 150 attributes', code: null, make: () => withLeaf({ subject: attributes(150) }) },
+  { name: 'a subject of 25 attributes', code: null, make: () => withLeaf({ subject: attributes(25) }) },
   ...STRINGS.flatMap(([name, tag, unit]) => [
     {
-      name: `3 MB of ${name} as subject`,
+      name: `250 kB of ${name} as subject`,
       code: MALFORMED,
-      make: () => withLeaf({ subject: text(tag, unit, 3_000_000) }),
+      make: () => withLeaf({ subject: text(tag, unit, 250_000) }),
     },
     {
       name: `4,000 octets of ${name} as issuer`,
@@ -157,22 +193,24 @@ const subjects: HostileCase[] = [
   ]),
   {
     name: '100 CAs of 4,000 octets each, none of the issuer’s name',
-    code: 'chain/budget-exhausted',
+    code: MALFORMED,
+    make: () => otherNames(100, 250),
+  },
+  {
+    name: '290 CAs of 25 attributes each, none of the issuer’s name',
+    code: EXHAUSTED,
+    make: () => otherNames(290, 24),
+  },
+  {
+    name: '290 CAs of 100 names each',
+    code: null,
     make: () => {
-      const { root, leafKey } = healthy()
-      const name = (last: string): Buffer =>
-        sequence(
-          Buffer.concat([
-            ...many(250, (i) => setOf(encodeAttribute(['OU', String(i)]))),
-            setOf(encodeAttribute(['CN', last])),
-          ]),
-        )
-      const cas = many(100, (i) => mintCa({ subject: name(`a${String(i)}`), issuer: root, key: leafKey }))
-      const issuer = { key: leafKey, subject: name('b') }
-      const leaf = mintLeaf({ subject: 'x', issuer, key: leafKey, names: [dns(HOST)] })
-      return { input: chainOf({ leaf: leaf.der, intermediates: cas.map(({ der }) => der) }) }
+      const { root, leafKey: key, intermediate } = healthy()
+      const extensions = [subjectAltName(many(100, (i) => dns(`a${String(i)}.svc`)))]
+      const cas = many(290, (i) => mintCa({ subject: `CA ${String(i)}`, issuer: root, key, extensions }).der)
+      return { input: chainOf({ intermediates: [intermediate.der, ...cas] }) }
     },
   },
 ]
 
-export const names: readonly HostileCase[] = [...alternativeNames, ...constraints, ...subjects]
+export const names: readonly HostileCase[] = [...alternativeNames, ...constraints, constrainedInDepth, ...subjects]

@@ -22,6 +22,12 @@ const UNREADABLE_TO_GO = (
   ([words, part]) => ({ by: 'Go', words, when: ({ reason }: { reason: string }) => reason.includes(part) }) as const,
 )
 
+/** Refusals of several rows. */
+const BY_GO = { by: 'Go', words: 'x509: certificate signed by unknown authority' } as const
+const NOT_LOCALLY = { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY' } as const
+const LEAF_UNVERIFIED = { by: 'Node', words: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' } as const
+const NO_LOCAL_ISSUER = { by: 'OpenSSL', words: 'unable to get local issuer certificate' } as const
+
 /** A client certificate, and the CAs that it does not lead to. */
 export interface ClientCaDetails {
   /** Who issued the topmost certificate of the chain. */
@@ -39,11 +45,11 @@ export const chain = {
       'No certificate given is the issuer: either an intermediate was left out, or it is another CA’s certificate. etcd says "certificate signed by unknown authority", Node UNABLE_TO_VERIFY_LEAF_SIGNATURE.',
     source: 'RFC 5280 section 6.1; Go crypto/x509 UnknownAuthorityError',
     refusals: [
-      { by: 'Go', words: 'x509: certificate signed by unknown authority' },
-      { by: 'Node', words: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' },
-      { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY' },
+      BY_GO,
+      LEAF_UNVERIFIED,
+      NOT_LOCALLY,
       { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT' },
-      { by: 'OpenSSL', words: 'unable to get local issuer certificate' },
+      NO_LOCAL_ISSUER,
     ],
     message: ({ issuer, anchors }, who) =>
       `${who} was issued by "${issuer}", and no certificate with that subject was given. The trusted CAs are ${quoted(anchors)}.`,
@@ -61,10 +67,10 @@ export const chain = {
         words:
           'x509: certificate signed by unknown authority (possibly because of "x509: … verification failure" while trying to verify candidate authority certificate "…")',
       },
-      { by: 'Node', words: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' },
-      { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY' },
+      LEAF_UNVERIFIED,
+      NOT_LOCALLY,
       { by: 'Node', words: 'CERT_SIGNATURE_FAILURE' },
-      { by: 'OpenSSL', words: 'unable to get local issuer certificate' },
+      NO_LOCAL_ISSUER,
       { by: 'OpenSSL', words: 'certificate signature failure' },
     ],
     message: ({ issuer, found }, who) =>
@@ -77,7 +83,7 @@ export const chain = {
     meaning: 'The certificate signed itself and is not among the trusted ones. Node says DEPTH_ZERO_SELF_SIGNED_CERT.',
     source: 'RFC 5280 section 6.1',
     refusals: [
-      { by: 'Go', words: 'x509: certificate signed by unknown authority' },
+      BY_GO,
       { by: 'Node', words: 'DEPTH_ZERO_SELF_SIGNED_CERT' },
       { by: 'OpenSSL', words: 'self-signed certificate' },
     ],
@@ -91,7 +97,7 @@ export const chain = {
       'The chain is complete up to its root, and that root is not among the trusted ones. Node says SELF_SIGNED_CERT_IN_CHAIN.',
     source: 'RFC 5280 section 6.1',
     refusals: [
-      { by: 'Go', words: 'x509: certificate signed by unknown authority' },
+      BY_GO,
       { by: 'Node', words: 'SELF_SIGNED_CERT_IN_CHAIN' },
       { by: 'OpenSSL', words: 'self-signed certificate in certificate chain' },
     ],
@@ -115,10 +121,7 @@ export const chain = {
     meaning:
       'CAs certify each other, as cross-certificates do, and none of them is trusted or certified by a CA that is.',
     source: 'RFC 4158 section 2.4.2',
-    refusals: [
-      { by: 'Go', words: 'x509: certificate signed by unknown authority' },
-      { by: 'OpenSSL', words: 'unable to get local issuer certificate' },
-    ],
+    refusals: [BY_GO, NO_LOCAL_ISSUER],
     message: ({ issuer, anchors }, who) =>
       `${who} was issued by "${issuer}", which is below it in the same chain, and no CA of the chain is trusted. The trusted CAs are ${quoted(anchors)}.`,
     remedy: () =>
@@ -128,11 +131,7 @@ export const chain = {
     severity: 'error',
     meaning: 'Without a trusted CA nothing can be verified. The system’s roots are never used in its place.',
     source: 'RFC 5280 section 6.1.1 (d)',
-    refusals: [
-      { by: 'Go', words: 'x509: certificate signed by unknown authority' },
-      { by: 'Node', words: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' },
-      { by: 'OpenSSL', words: 'unable to get local issuer certificate' },
-    ],
+    refusals: [BY_GO, LEAF_UNVERIFIED, NO_LOCAL_ISSUER],
     message: () => 'No trusted CA certificate was given.',
     remedy: () => 'Pass the certificate of the CA that issues your etcd certificates (--cacert of etcdctl).',
   }),
@@ -195,13 +194,13 @@ export const chain = {
   'chain/anchor-not-self-signed': row<{ issuer: string; selfIssued: boolean } & OpensslDetails>({
     severity: refusedByOpensslAlone,
     meaning:
-      'The path ends at an intermediate, or at the leaf itself, which is trusted, and its issuer is not. etcd and etcdctl accept that, and so does the client of this library; Node by default does not, nor do other clients that use OpenSSL. OpenSSL tells a root by its names, its key identifiers and the kind of its signature.',
+      'The path ends at an intermediate, or at the leaf itself, which is trusted, and its issuer is not. etcd and etcdctl accept that, and so does the client of this library; Node by default does not, nor do other clients that use OpenSSL. OpenSSL recognizes a root by its names, its key identifiers and the kind of its signature.',
     source: 'RFC 5280 section 6.1.1 (d); OpenSSL X509_V_FLAG_PARTIAL_CHAIN and EXFLAG_SS; Node allowPartialTrustChain',
     refusals: [
       { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT' },
-      { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY' },
+      NOT_LOCALLY,
       { by: 'OpenSSL', words: 'unable to get issuer certificate' },
-      { by: 'OpenSSL', words: 'unable to get local issuer certificate' },
+      NO_LOCAL_ISSUER,
     ],
     message: ({ issuer, selfIssued }, who) =>
       selfIssued
@@ -228,9 +227,9 @@ export const chain = {
     source: 'RFC 4158 section 2.4; OpenSSL crypto/x509/x509_vfy.c, build_chain and get0_best_issuer_sk',
     refusals: [
       { by: 'Node', words: 'CERT_SIGNATURE_FAILURE' },
-      { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY' },
+      NOT_LOCALLY,
       { by: 'OpenSSL', words: 'certificate signature failure' },
-      { by: 'OpenSSL', words: 'unable to get local issuer certificate' },
+      NO_LOCAL_ISSUER,
     ],
     message: ({ issuer, picked, from, reason }, who) =>
       picked === null
@@ -239,7 +238,7 @@ export const chain = {
     remedy: ({ picked, from, needed, change }) => {
       const file = from === 'sent' ? 'certificate file' : 'CA file'
       if (change === 'order' && needed !== null)
-        return `Write the certificate with the fingerprint SHA-256 ${needed} before it in the ${file}, or remove the other one. Certificates with an authority key identifier can be in any order.`
+        return `Write the certificate with the fingerprint SHA-256 ${needed} before it in the ${file}, or remove the other one.`
       if (change === 'remove' && picked !== null)
         return `Remove the certificate with the fingerprint SHA-256 ${picked} from the ${from === 'both' ? 'CA file and the certificate file' : file}.`
       return 'Keep one certificate for each CA: the self-signed root in the CA file, and the intermediates after the leaf in the certificate file.'
@@ -250,7 +249,7 @@ export const chain = {
     meaning:
       'The issuer’s name is written in other bytes than in the issuer’s own certificate: other case, white space or kind of string. By RFC 5280 it is the same name, and OpenSSL and Node find the issuer; Go, and so etcd, compares bytes and does not.',
     source: 'RFC 5280 section 7.1; Go crypto/x509 cert_pool.go, CertPool.findPotentialParents',
-    refusals: [{ by: 'Go', words: 'x509: certificate signed by unknown authority' }],
+    refusals: [BY_GO],
     message: ({ written, issuer }, who) =>
       `${who} writes the name of its issuer as "${written}", and the issuer itself is "${issuer}" in other bytes; etcd does not accept it as the issuer.`,
     remedy: () => 'Reissue it, with the issuer’s name copied byte for byte, as openssl and cfssl do.',
@@ -265,11 +264,7 @@ export const chain = {
     meaning:
       'The authority key identifier names the issuer’s certificate by its serial number and its own issuer, and the issuer has others: the CA certificate was renewed, or it is another one. OpenSSL, and so Node, does not take it as the issuer then; Go does not look.',
     source: 'RFC 5280 section 4.2.1.1; OpenSSL X509_V_ERR_AKID_ISSUER_SERIAL_MISMATCH',
-    refusals: [
-      { by: 'Node', words: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' },
-      { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY' },
-      { by: 'OpenSSL', words: 'unable to get local issuer certificate' },
-    ],
+    refusals: [LEAF_UNVERIFIED, NOT_LOCALLY, NO_LOCAL_ISSUER],
     message: ({ issuer, found, wanted, wantedIssuer }, who) =>
       `${who} names an issuer${wanted === null ? '' : ` with the serial number ${wanted}`}${wantedIssuer === null ? '' : `, issued by "${wantedIssuer}"`}, but "${issuer}" has the serial number ${found}.`,
     remedy: () =>
@@ -280,11 +275,7 @@ export const chain = {
     meaning:
       'The authority key identifier points to another key than the issuer’s. OpenSSL, and so Node, does not take it as the issuer then.',
     source: 'RFC 5280 section 4.2.1.1; OpenSSL X509_V_ERR_AKID_SKID_MISMATCH',
-    refusals: [
-      { by: 'Node', words: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' },
-      { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY' },
-      { by: 'OpenSSL', words: 'unable to get local issuer certificate' },
-    ],
+    refusals: [LEAF_UNVERIFIED, NOT_LOCALLY, NO_LOCAL_ISSUER],
     message: ({ wanted, found, issuer }, who) =>
       `${who} names an issuer with the key identifier ${wanted || 'of no bytes'}, but the key identifier of "${issuer}" is ${found || 'empty'}.`,
     remedy: () => 'Pass the CA certificate that issued it, or reissue it from this CA.',

@@ -58,8 +58,8 @@ export const input = {
   'input/too-many': row<Limit>({
     severity: 'error',
     meaning:
-      'The inputs of one validation hold more than any chain or bundle: more than 2,000 certificates, or 100 CRLs. Nothing is validated, because certificates can be made to exhaust a validator.',
-    source: 'a limit of this package; the largest bundles of public CAs have a few hundred',
+      'The inputs of one validation hold more than any chain or bundle: more than 300 certificates, or 100 CRLs. Nothing is validated, because certificates can be made to exhaust a validator.',
+    source: 'a limit of this package; bundles of public CAs have about 150',
     message: ({ input, wanted, limit }) =>
       `The option "${input}" exceeds the limit of ${limit.toLocaleString('en-US')} ${wanted}s. Nothing was validated.`,
     remedy: ({ wanted }) =>
@@ -70,7 +70,7 @@ export const input = {
   'input/too-large': row<Limit & { octets: number }>({
     severity: 'error',
     meaning: 'The inputs of one validation are far larger than any chain, bundle or CRL. Nothing is validated.',
-    source: 'a limit of this package: 4 MiB of certificates, twice the largest CRL file of CRLs',
+    source: 'a limit of this package: 1 MiB of certificates, twice the largest CRL file of CRLs',
     message: ({ input, wanted, limit, octets }) =>
       `With the option "${input}" there are ${octets.toLocaleString('en-US')} bytes of ${wanted}s, and the limit is ${limit.toLocaleString('en-US')}. Nothing was validated.`,
     remedy: ({ wanted }) =>

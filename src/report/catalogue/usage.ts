@@ -154,7 +154,7 @@ export const usage = {
     source: 'RFC 8446 section 4.4.2.2; OpenSSL ssl_check_srvr_ecc_cert_and_alg',
     refusals: [{ by: 'Node', words: 'ERR_SSL_ECC_CERT_NOT_FOR_SIGNING' }],
     message: ({ found }, who) =>
-      `${who} has a key usage (${listed(found)}) without digitalSignature, which TLS 1.3 requires (RFC 8446 section 4.4.2.2).`,
+      `${who} has a key usage (${listed(found)}) without digitalSignature, which TLS 1.3 requires.`,
     remedy: () => 'Issue it with "keyUsage = critical, digitalSignature" when it is renewed.',
   }),
   'usage/key-usage-absent': row<NoDetails>({

@@ -4,11 +4,11 @@ import type { PublicKeyInfo } from '../../../src/x509/algorithms.js'
 import { Budget, signatureCost, type BudgetOptions } from '../../../src/validate/budget.js'
 
 describe('a budget', () => {
-  it('is 100 signatures and 20,000 steps unless told otherwise, each by itself', () => {
-    expect(new Budget().limits).toEqual({ signatures: 100, steps: 20_000 })
-    expect(new Budget({ signatures: 3 }).limits).toEqual({ signatures: 3, steps: 20_000 })
+  it('is 100 signatures and 3,000 steps unless told otherwise, each by itself', () => {
+    expect(new Budget().limits).toEqual({ signatures: 100, steps: 3000 })
+    expect(new Budget({ signatures: 3 }).limits).toEqual({ signatures: 3, steps: 3000 })
     expect(new Budget({ steps: 3 }).limits).toEqual({ signatures: 100, steps: 3 })
-    expect(new Budget({ signatures: undefined, steps: undefined }).limits).toEqual({ signatures: 100, steps: 20_000 })
+    expect(new Budget({ signatures: undefined, steps: undefined }).limits).toEqual({ signatures: 100, steps: 3000 })
   })
 
   it('gives as much as it has, and is exhausted by one more', () => {
@@ -90,11 +90,11 @@ describe('a signature', () => {
     expect(signatureCost(key({ algorithm: 'Ed25519' }), 1000)).toBe(1)
   })
 
-  it('counts one more for each 256 KiB that are signed', () => {
+  it('counts one more for each 64 KiB that are signed', () => {
     const ed25519 = key({ algorithm: 'Ed25519' })
-    expect(signatureCost(ed25519, 256 * 1024 - 1)).toBe(1)
-    expect(signatureCost(ed25519, 256 * 1024)).toBe(2)
-    expect(signatureCost(ed25519, 1024 * 1024)).toBe(5)
-    expect(signatureCost(rsa(8192), 256 * 1024)).toBe(5)
+    expect(signatureCost(ed25519, 64 * 1024 - 1)).toBe(1)
+    expect(signatureCost(ed25519, 64 * 1024)).toBe(2)
+    expect(signatureCost(ed25519, 256 * 1024)).toBe(5)
+    expect(signatureCost(rsa(8192), 64 * 1024)).toBe(5)
   })
 })

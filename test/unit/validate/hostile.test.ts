@@ -58,14 +58,14 @@ describe('hostile certificates', () => {
   })
 
   it('counts comparisons of names and constraints instead of making them all', () => {
-    const permitted = Array.from({ length: 1200 }, (_, i) => dns(`zone-${String(i)}.test`))
+    const permitted = Array.from({ length: 490 }, (_, i) => dns(`zone-${String(i)}.test`))
     const names = Array.from({ length: 1200 }, (_, i) => dns(`host.zone-${String(i)}.test`))
     const findings = judge({ root: { extensions: [nameConstraints({ permitted })] }, leaf: { names } }, { hosts: [] })
     expect(codesOf(findings)).toContain('name-constraints/too-many@2')
   })
 
-  it('bounds what a certificate of 20,000 names puts into a report', () => {
-    const names = Array.from({ length: 20_000 }, (_, i) => dns(`host-${String(i)}.test`))
+  it('bounds what a certificate of 5,000 names puts into a report', () => {
+    const names = Array.from({ length: 5000 }, (_, i) => dns(`host-${String(i)}.test`))
     const report = validateChain(inputOf(mintChain({ leaf: { names } })), {
       usage: 'server',
       hosts: [HOST, '10.0.0.1'],

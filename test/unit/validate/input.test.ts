@@ -14,7 +14,7 @@ const certificate = Certificate.parse(root.der)
 const crl = mintCrl({ issuer: root })
 const keyPem = newKey().export({ type: 'pkcs8', format: 'pem' }).toString()
 const MALFORMED = Buffer.from('3000', 'hex')
-const LIMIT = 4 * 1024 * 1024
+const LIMIT = 1024 * 1024
 
 const read = (inputs: Partial<InputValues>): MaterialReading =>
   readMaterial({ leaf: [], intermediates: [], trustAnchors: [], crls: [], ...inputs })
@@ -100,17 +100,17 @@ describe('faults', () => {
     ])
   })
 
-  it('are a hundred of one option at most', () => {
+  it('are 20 of one option at most', () => {
     const many = (count: number): Partial<InputValues> => ({
       intermediates: Array.from({ length: count }, () => MALFORMED),
       trustAnchors: root.der,
     })
-    const hundred = read(many(100))
-    expect(hundred.findings).toHaveLength(100)
-    expect(hundred).toMatchObject({ isComplete: true, trustAnchors: [{}] })
-    const more = read(many(102))
-    expect(more.findings).toHaveLength(101)
-    expect(detailsOf(more.findings, 'input/cut-short')).toEqual([{ input: 'intermediates', faults: 100 }])
+    const all = read(many(20))
+    expect(all.findings).toHaveLength(20)
+    expect(all).toMatchObject({ isComplete: true, trustAnchors: [{}] })
+    const more = read(many(22))
+    expect(more.findings).toHaveLength(21)
+    expect(detailsOf(more.findings, 'input/cut-short')).toEqual([{ input: 'intermediates', faults: 20 }])
     expect(more).toMatchObject({ isComplete: false, trustAnchors: [] })
   })
 
@@ -202,29 +202,29 @@ describe('something else', () => {
 describe('the limits', () => {
   const times = <T>(count: number, value: T): T[] => Array.from({ length: count }, () => value)
 
-  it('are 2,000 certificates in all inputs, of which the largest is told', () => {
-    const fitting = read({ leaf: certificate, intermediates: times(1998, certificate), trustAnchors: [certificate] })
+  it('are 300 certificates in all inputs, of which the largest is told', () => {
+    const fitting = read({ leaf: certificate, intermediates: times(298, certificate), trustAnchors: [certificate] })
     expect(fitting).toMatchObject({ isComplete: true, findings: [] })
-    expect(fitting.intermediates).toHaveLength(1998)
-    const more = read({ leaf: certificate, intermediates: times(1999, certificate), trustAnchors: [certificate] })
+    expect(fitting.intermediates).toHaveLength(298)
+    const more = read({ leaf: certificate, intermediates: times(299, certificate), trustAnchors: [certificate] })
     expect(detailsOf(more.findings, 'input/too-many')).toEqual([
-      { input: 'intermediates', wanted: 'certificate', limit: 2000 },
+      { input: 'intermediates', wanted: 'certificate', limit: 300 },
     ])
     expect(more).toMatchObject({ isComplete: false, leaf: [], intermediates: [], trustAnchors: [] })
   })
 
   it('count the blocks of a text, too', () => {
-    const bundle = root.pem.repeat(2000)
+    const bundle = root.pem.repeat(300)
     expect(read({ trustAnchors: bundle })).toMatchObject({ isComplete: true, findings: [] })
     const reading = read({ leaf: root.pem, trustAnchors: bundle })
     expect(detailsOf(reading.findings, 'input/too-many')).toEqual([
-      { input: 'trustAnchors', wanted: 'certificate', limit: 2000 },
+      { input: 'trustAnchors', wanted: 'certificate', limit: 300 },
     ])
     expect(reading.isComplete).toBe(false)
     expect(detailsOf(read({ trustAnchors: `${bundle}${root.pem}` }).findings, 'input/too-many')).toHaveLength(1)
   })
 
-  it('are 4 MiB of certificates in all inputs', () => {
+  it('are 1 MiB of certificates in all inputs', () => {
     const text = '\n'.repeat(LIMIT - root.der.length)
     expect(codes({ leaf: root.der, trustAnchors: text })).toEqual(['input/something-else'])
     const reading = read({ leaf: root.der, trustAnchors: [text, new Uint8Array(1)] })

@@ -231,7 +231,7 @@ describe('the limits', () => {
   it.each([{ signatures: 1 }, { steps: 1 }, { steps: 3 }])('that end the search blame nobody: %j', (budget) => {
     const report = judge(long, [R], { budget })
     expect(codesOf(report.findings)).toEqual(['chain/budget-exhausted'])
-    const limits = { signatures: 100, steps: 20_000, ...budget }
+    const limits = { signatures: 100, steps: 3000, ...budget }
     expect(detailsOf(report.findings, 'chain/budget-exhausted')).toEqual([limits])
   })
 
