@@ -9,18 +9,16 @@ import { type ConfigInput, type ReadMember, readMember } from '../read/input.js'
 import { isUnresolved } from '../read/read-option.js'
 import type { EtcdVersion, ParsedVersion } from '../version.js'
 import { readVersion } from '../version.js'
-import { advisoryRules } from './advisories.js'
 import { type FilesReading, judgeFiles, type JudgeOptions, NO_FILES } from './files.js'
 import { byCause, forEtcd } from './consequences.js'
 import { containerFiles } from './container-files.js'
 import { finding } from './finding.js'
 import { withoutOwnGroup } from './key-access.js'
-import { type LintMember, LintSide, type Rule } from './member.js'
+import { type LintMember, LintSide } from './member.js'
+import { RULES } from './member-rules.js'
 import { withPlaces } from './place.js'
 import { exchangedSides, judgeTogether, smallKeysAreOne } from './rules-files.js'
-import { authRules } from './rules-auth.js'
-import { reachRules } from './rules-reach.js'
-import { isKnown, startRules } from './rules-start.js'
+import { isKnown } from './rules-start.js'
 import {
   checkIgnore,
   type CommentSuppression,
@@ -29,8 +27,6 @@ import {
   suppress,
   type Suppression,
 } from './suppress.js'
-import { urlRules } from './rules-urls.js'
-import { valueRules } from './rules-values.js'
 
 /** How a configuration is judged. */
 export interface LintOptions {
@@ -103,15 +99,6 @@ export interface LintedMember {
   readonly findings: readonly Finding[]
   readonly comments: readonly CommentSuppression[]
 }
-
-const RULES: readonly Rule[] = [
-  ...urlRules,
-  ...reachRules,
-  ...authRules,
-  ...valueRules,
-  ...startRules,
-  ...advisoryRules,
-]
 
 /**
  * Judges a configuration of etcd: what etcd refuses, what it passes over in silence, what opens a hole, and whether the

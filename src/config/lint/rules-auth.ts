@@ -3,15 +3,6 @@ import type { Finding } from '../../report/finding.js'
 import { formAvailability } from '../options.js'
 import { finding } from './finding.js'
 import { at } from '../finding.js'
-import {
-  casAreNamed,
-  namesExclude,
-  pairsAreWhole,
-  RESTRICTIONS,
-  restrictionsBite,
-  type SideView,
-  type SideViewRule,
-} from '../rules.js'
 import { isTrueText, type LintMember, type LintSide, type Rule } from './member.js'
 
 /** A rule about either side. */
@@ -21,26 +12,28 @@ function bothSides(rule: SideRule): Rule {
   return (member) => [...rule(member.client, member), ...rule(member.peer, member)]
 }
 
-/** A side as the rules that render has, too, look at it. Of what is not read whole, nothing is missing. */
-function viewOf(side: LintSide): SideView {
-  return {
-    asks: side.asksForCertificates || (side.get('clientCertAuth').isUnresolved && !side.isAutoTls),
-    isSet: (field) => side.get(field).isSet,
-    placeOf: (field) => side.get(field).place,
-  }
-}
+const PAIRS = [
+  ['certFile', 'keyFile'],
+  ['clientCertFile', 'clientKeyFile'],
+] as const
 
-/** A rule about what is missing. */
-function ofWhole(rule: SideViewRule): SideRule {
-  return (side, { isWhole }) => (isWhole ? rule(viewOf(side)) : [])
-}
+/** A certificate has its key, and a key its certificate. */
+const pairsAreWhole: SideRule = (side, { isWhole }) =>
+  PAIRS.flatMap(([cert, key]) => {
+    const [a, b] = [side.get(cert), side.get(key)]
+    if (a.isSet === b.isSet || !isWhole) return []
+    const [missing, given] = a.isSet ? [b, a] : [a, b]
+    return [at(given.place, finding('config/pair-incomplete', { ...missing.place, given: given.place.option }))]
+  })
 
-const certificateIsThere: SideRule = (side, { isWhole }) => {
+/** Options that do nothing unless those who connect are asked for a certificate. */
+const RESTRICTIONS = ['crlFile', 'allowedCn', 'allowedHostname'] as const
+
+const certificateIsThere: SideRule = (side, member) => {
   const [cert, key] = [side.get('certFile'), side.get('keyFile')]
   const tls = side.listen.find(({ isTls, port }) => isTls && port !== '')
-  if (!isWhole || tls === undefined || cert.isSet || key.isSet || side.isAutoTls) return []
-  const view = viewOf(side)
-  if (pairsAreWhole(view).length > 0) return []
+  if (!member.isWhole || tls === undefined || cert.isSet || key.isSet || side.isAutoTls) return []
+  if (pairsAreWhole(side, member).length > 0) return []
   return [at(tls.setting.place, finding('config/certificate-missing', { ...cert.place, url: tls.text }))]
 }
 
@@ -62,12 +55,29 @@ const certificatesAreAsked: SideRule = (side, { isWhole }) => {
   const [ca, auth, cert] = [side.get('trustedCaFile'), side.get('clientCertAuth'), side.get('certFile')]
   if (side.isAutoTls || !isWhole) return []
   const isOn = side.isOn('clientCertAuth') || auth.isUnresolved
+  if (isOn && !ca.isSet) {
+    return [at(auth.place, finding('config/client-auth-by-system-roots', { ...ca.place, auth: auth.place.option }))]
+  }
   if (!isOn && ca.isSet) {
     const code = side.block === 'client' ? 'config/client-auth-half' : 'config/peer-auth-implied'
     return [finding(code, { ...ca.place, auth: auth.place.option, isFalse: auth.isSet })]
   }
   if (isOn || !side.servesTls || !cert.isSet) return []
   return [finding(side.block === 'client' ? 'config/client-auth-off' : 'config/peer-auth-off', cert.place)]
+}
+
+const restrictionsBite: SideRule = (side, { isWhole }) => {
+  const auth = side.get('clientCertAuth')
+  if (side.isAutoTls || side.asksForCertificates || auth.isUnresolved || !isWhole) return []
+  return RESTRICTIONS.map((field) => side.get(field))
+    .filter(({ isSet }) => isSet)
+    .map(({ place }) => finding('config/needs-client-auth', { ...place, auth: auth.place.option }))
+}
+
+const namesExclude: SideRule = (side) => {
+  const [cn, hostname] = [side.get('allowedCn'), side.get('allowedHostname')]
+  if (!cn.isSet || !hostname.isSet) return []
+  return [finding('config/options-exclude', { ...cn.place, other: hostname.place.option })]
 }
 
 /** Etcd compares the common name alone, without what it is called in a subject. */
@@ -95,13 +105,12 @@ const addressesAreChecked: Rule = ({ peer, version }) => {
 }
 
 export const authRules: readonly Rule[] = [
-  bothSides(ofWhole(pairsAreWhole)),
+  bothSides(pairsAreWhole),
   bothSides(certificateIsThere),
   bothSides(autoTls),
-  bothSides((side, member) => (side.isAutoTls ? [] : ofWhole(casAreNamed)(side, member))),
   bothSides(certificatesAreAsked),
-  bothSides((side, member) => (side.isAutoTls ? [] : ofWhole(restrictionsBite)(side, member))),
-  bothSides((side) => namesExclude(viewOf(side))),
+  bothSides(restrictionsBite),
+  bothSides(namesExclude),
   bothSides(namesAreBare),
   gatewayGoesOn,
   addressesAreChecked,

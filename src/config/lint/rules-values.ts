@@ -4,7 +4,7 @@ import { type ConfigForm, type EtcdOptionRow, etcdOptions, formAvailability, var
 import { otherSpellings } from '../options-other.js'
 import { KNOWN_FLAGS, KNOWN_KEYS } from '../read/known-names.js'
 import { isUnresolved, type ReadOption } from '../read/read-option.js'
-import { judgeSuites, versionsInOrder } from '../rules.js'
+import { judgeSuites } from '../suite-rules.js'
 import { availableIn, ETCD_LINES, formatVersion, type ParsedVersion } from '../version.js'
 import { finding } from './finding.js'
 import { isBooleanText, type LintMember, type Rule } from './member.js'
@@ -43,7 +43,8 @@ const listsAreShort: Rule = ({ settings }) =>
 
 const tlsVersionsMeet: Rule = ({ settings }) => {
   const [min, max] = [settings.server('tlsMinVersion'), settings.server('tlsMaxVersion')]
-  return versionsInOrder(min.text, max.text, min.place)
+  if (min.text !== 'TLS1.3' || max.text !== 'TLS1.2') return []
+  return [finding('config/tls-versions-crossed', { ...min.place, min: min.text, max: max.text })]
 }
 
 const suitesAreKnown: Rule = ({ settings, version }) => {

@@ -3,6 +3,7 @@ import type { Finding } from '../../report/finding.js'
 import { finding, unplaced } from '../finding.js'
 import type { MemberConfig } from '../model.js'
 import { CONFIG_FORMS, etcdOptions, formAvailability, nameOf, type ConfigForm, type EtcdOptionRow } from '../options.js'
+import type { ReadOption } from '../read/read-option.js'
 import { availableIn, formatVersion, type ParsedVersion } from '../version.js'
 import { valueOf } from './check-config.js'
 import { asksForCertificates } from './judge-tls.js'
@@ -23,10 +24,11 @@ export function entriesOf(
   given: MemberConfig,
   form: ConfigForm,
   version: ParsedVersion,
-): { entries: WrittenOption[]; findings: Finding[] } {
+): { entries: WrittenOption[]; findings: Finding[]; options: ReadOption[] } {
   const config = complete(given)
   const entries: WrittenOption[] = []
   const findings: Finding[] = []
+  const options: ReadOption[] = []
   const done = new Set<string>()
   for (const row of etcdOptions) {
     const id = `${row.block}.${String(row.field)}`
@@ -44,10 +46,17 @@ export function entriesOf(
     const entry = { row: chosen, value, list: list === 'all' }
     const option = written(entry)
     entries.push(option)
+    options.push(readOption(chosen, value, option.text))
     findings.push(...judgeList(entry, list === 'none', form, version), ...judgeLength(option, form))
   }
   const extra = extraOptions(config, form, version)
-  return { entries: [...entries, ...extra.entries], findings: [...findings, ...extra.findings] }
+  return { entries: [...entries, ...extra.entries], findings: [...findings, ...extra.findings], options }
+}
+
+/** An option as the rules of the lint look at it. */
+function readOption(row: EtcdOptionRow, value: OptionValue, text: string): ReadOption {
+  const values = typeof value === 'object' ? value : text === '' ? [] : [text]
+  return { row, text, values, isList: false, form: 'flags', place: unplaced(nameOf(row)) }
 }
 
 /** With what is meant where nothing is said. */

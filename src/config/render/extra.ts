@@ -1,8 +1,6 @@
 /** Options of etcd that have no field of their own: passed through, each as its type in etcd wants it. */
 import type { Finding } from '../../report/finding.js'
-import { discords } from '../excluded.js'
 import { finding, unplaced } from '../finding.js'
-import { ELECTION, HEARTBEAT, tooShort } from '../heartbeat.js'
 import type { ExtraValue, MemberConfig } from '../model.js'
 import { CONFIG_FORMS, etcdOptions, rowOfFlag, rowOfPath, type ConfigForm } from '../options.js'
 import { otherAvailability, otherOfFlag, otherOptions, type OtherRow } from '../options-other.js'
@@ -50,33 +48,7 @@ export function extraOptions(
       ...(wants === null ? [] : [finding('config/value-refused', { ...place, reason: `must be ${wants}` })]),
     )
   }
-  return { entries, findings: [...findings, ...judgeHeartbeat(extra), ...judgeDiscords(extra, version)] }
-}
-
-function judgeDiscords(extra: NonNullable<MemberConfig['extra']>, version: ParsedVersion): Finding[] {
-  const textIn = (flag: string): string | undefined => {
-    const value = Object.hasOwn(extra, flag) ? extra[flag] : undefined
-    const row = otherOfFlag(flag)
-    const isKnown = row !== undefined && otherAvailability(row, 'flags', version) !== 'none'
-    return value === undefined || !isKnown ? undefined : textOf(value)
-  }
-  return discords(textIn).map((each) =>
-    'other' in each
-      ? finding('config/options-exclude', { ...unplaced(`--${each.option}`), other: `--${each.other}` })
-      : finding('config/option-needs', {
-          ...unplaced(`--${each.option}`),
-          needs: each.needs.includes('=') ? each.needs : `--${each.needs}`,
-        }),
-  )
-}
-
-function judgeHeartbeat(extra: NonNullable<MemberConfig['extra']>): Finding[] {
-  const [heartbeat, election] = [extra[HEARTBEAT.name], extra[ELECTION.name]]
-  const text = (value: ExtraValue | undefined): string | undefined => (value === undefined ? undefined : textOf(value))
-  const wrong = tooShort(text(heartbeat), text(election))
-  if (wrong === null) return []
-  const { name } = election === undefined ? HEARTBEAT : ELECTION
-  return [finding('config/election-too-short', { ...unplaced(`--${name}`), ...wrong })]
+  return { entries, findings }
 }
 
 /** Why a name cannot be passed through; null for one that can. */

@@ -6,7 +6,6 @@ import { finding as lintFinding } from '../lint/finding.js'
 import type { MemberConfig, TlsSide } from '../model.js'
 import { nameOf, type OptionBlock, type SideRow } from '../options.js'
 import { clientTlsRows, peerTlsRows } from '../options-tls.js'
-import { casAreNamed, namesExclude, pairsAreWhole, restrictionsBite, type SideView, versionsInOrder } from '../rules.js'
 import { availableIn, type ParsedVersion } from '../version.js'
 import { rowsOf } from './check-config.js'
 
@@ -29,11 +28,9 @@ export function judgeTls(config: MemberConfig, version: ParsedVersion): Finding[
   return [
     ...judgeSide(config, 'client'),
     ...judgeSide(config, 'peer'),
-    ...judgeHttp(config),
     ...judgeRevocation(config, version),
     ...judgeMetrics(config),
     ...judgeMembers(config),
-    ...judgeVersions(config),
   ]
 }
 
@@ -70,28 +67,14 @@ function judgeFiles(name: SideName, side: TlsSide, url: string): Finding[] {
   if (missing.length === 2) {
     return missing.map((field) => finding('config/certificate-missing', { ...unplaced(optionOf(name, field)), url }))
   }
-  return [...pairsAreWhole(viewOf(name, side))]
+  return []
 }
 
-/** A side as the rules that the lint has, too, look at it. */
-function viewOf(name: SideName, side: TlsSide): SideView {
-  return {
-    asks: asksForCertificates(side),
-    isSet: (field) => isSet(side, field),
-    placeOf: (field) => unplaced(optionOf(name, field)),
-  }
-}
-
+/** A CA that is named, and whose certificates are not asked for. */
 function judgeAuth(name: SideName, side: TlsSide): Finding[] {
+  if (asksForCertificates(side) || side.trustedCaFile === undefined) return []
   const auth = optionOf(name, 'clientCertAuth')
-  const at = (field: Field): ReturnType<typeof unplaced> => unplaced(optionOf(name, field))
-  const view = viewOf(name, side)
-  const findings: Finding[] = []
-  if (!view.asks && side.trustedCaFile !== undefined)
-    findings.push(finding('config/client-auth-half', { ...at('trustedCaFile'), auth }))
-  // Clients can have passwords; between members a certificate is all there is.
-  else if (!view.asks && name === 'peer') findings.push(lintFinding('config/peer-auth-off', at('certFile')))
-  return [...findings, ...casAreNamed(view), ...restrictionsBite(view), ...namesExclude(view)]
+  return [finding('config/client-auth-half', { ...unplaced(optionOf(name, 'trustedCaFile')), auth })]
 }
 
 /** Certificates are asked for unless that is switched off, or there is nothing to judge them by. */
@@ -107,14 +90,6 @@ function judgeRevocation({ client }: MemberConfig, version: ParsedVersion): Find
   return [
     lintFinding('config/crl-bypassed', { ...unplaced(optionOf('client', 'crlFile')), httpUrls, fixed: [...CRL_FIXED] }),
   ]
-}
-
-/** Etcd serves HTTP apart from gRPC, or on the same URL (server/embed/etcd.go v3.5.16 configureClientListeners). */
-function judgeHttp({ client: { listenUrls, httpUrls = [] } }: MemberConfig): Finding[] {
-  const at = unplaced(optionOf('client', 'httpUrls'))
-  return httpUrls
-    .filter((url) => listenUrls.includes(url))
-    .map((url) => lintFinding('config/ports-clash', { ...at, url, other: url }))
 }
 
 /** An https listener of metrics takes the TLS of clients. */
@@ -143,10 +118,6 @@ function judgeMembers({ name, peer, initialCluster }: MemberConfig): Finding[] {
     findings.push(finding('config/cluster-urls-differ', details))
   }
   return findings
-}
-
-function judgeVersions({ tlsMinVersion: min, tlsMaxVersion: max }: MemberConfig): Finding[] {
-  return versionsInOrder(min ?? '', max ?? '', unplaced(optionOf('server', 'tlsMinVersion')))
 }
 
 function isSet(side: TlsSide, field: Field): boolean {

@@ -4,7 +4,7 @@ import { finding, unplaced } from '../finding.js'
 import type { MemberConfig } from '../model.js'
 import { etcdOptions, nameOf, type EtcdOptionRow } from '../options.js'
 import { readUrl, type UrlUse } from '../url.js'
-import { judgeSuites } from '../rules.js'
+import { judgeSuites } from '../suite-rules.js'
 import type { ParsedVersion } from '../version.js'
 import { valueOf } from './check-config.js'
 

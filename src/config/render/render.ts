@@ -7,6 +7,7 @@ import { DEFAULT_VERSION, readVersion, type EtcdVersion, type ParsedVersion } fr
 import { writeYaml } from '../write-yaml.js'
 import { checkConfig } from './check-config.js'
 import { entriesOf } from './entries.js'
+import { judgeByRules } from './judge-rules.js'
 import { judgeTls } from './judge-tls.js'
 import { judgeValues } from './judge-values.js'
 import { quoteForEnvironment, quoteForShell } from './quote.js'
@@ -56,8 +57,9 @@ export function renderEtcdArgs(config: MemberConfig, options: RenderConfigOption
 function prepare(config: MemberConfig, form: ConfigForm, options: RenderConfigOptions): WrittenOption[] {
   checkConfig(config)
   const version = versionOf(config, options)
-  const { entries, findings } = entriesOf(config, form, version)
-  const all = [...judgeValues(config, version), ...judgeTls(config, version), ...findings]
+  const { entries, findings, options: written } = entriesOf(config, form, version)
+  const own = [...judgeValues(config, version), ...judgeTls(config, version), ...findings]
+  const all = [...own, ...judgeByRules(config, written, version, own)]
   if (all.length > 0) throw configInvalid(`The configuration of the member "${config.name}"`, all)
   return entries
 }

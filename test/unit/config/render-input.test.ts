@@ -186,7 +186,10 @@ describe('lists', () => {
 
   test('of hundreds of members are written in the order given', () => {
     const names = Array.from({ length: 500 }, (_, i) => `m${String(i)}`)
-    const initialCluster = Object.fromEntries([...names, 'etcd-0'].map((name) => [name, ['https://10.0.0.1:2380']]))
+    const initialCluster = Object.fromEntries(
+      names.map((name, i) => [name, [`https://10.1.${String(i >> 8)}.${String(i & 255)}:2380`]]),
+    )
+    initialCluster['etcd-0'] = ['https://10.0.0.1:2380']
     const flag = renderEtcdArgs(memberConfig({ initialCluster })).find((each) => each.startsWith('--initial-cluster='))
     expect(flag?.split(',').map((each) => each.split('=').at(-2))).toEqual([...names, 'etcd-0'])
   })

@@ -249,6 +249,22 @@ describe('what would be open, or would not start, is refused', () => {
     expectOnly(changes, expected, 'flags', '3.6')
   })
 
+  test.each<[ConfigChanges, string]>([
+    [{ metricsUrls: ['http://0.0.0.0:2379'] }, 'config/ports-clash --listen-metrics-urls'],
+    [{ peer: { listenUrls: ['https://0.0.0.0:2379'] } }, 'config/ports-clash --listen-peer-urls'],
+    [
+      { initialCluster: { 'etcd-0': ['https://10.0.0.1:2380'], b: ['https://10.0.0.1:2380'] } },
+      'config/cluster-url-repeated --initial-cluster',
+    ],
+    [{ extra: { 'heartbeat-interval': 300 } }, 'config/election-too-short --heartbeat-interval'],
+    [
+      { extra: { 'enable-log-rotation': true, 'log-outputs': '/l', 'log-rotation-config-json': '{' } },
+      'config/value-malformed --log-rotation-config-json',
+    ],
+  ])('%j: what the lint knows of it', (changes, expected) => {
+    expectOnly(changes, expected, 'flags', '3.6')
+  })
+
   test('a revocation list that the gRPC port would not look at', () => {
     const changes = { client: { crlFile: '/a', httpUrls: ['https://0.0.0.0:8080'] } }
     for (const version of ['3.4.45', '3.5.31', '3.6', '3.6.12'] as const) {

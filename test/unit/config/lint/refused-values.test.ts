@@ -129,7 +129,7 @@ describe('options that exclude or need each other', () => {
   })
 
   it('are refused by what renders, too', () => {
-    const render = (extra: Record<string, string | boolean>, version: '3.5' | '3.6'): string[] => {
+    const render = (extra: Record<string, string | boolean>, version: '3.5.16' | '3.6'): string[] => {
       const { details } = thrown(
         () => renderEtcdConfig({ ...memberConfig(), extra, version }, 'flags'),
         'ERR_CONFIG_INVALID',
@@ -140,7 +140,7 @@ describe('options that exclude or need each other', () => {
     expect(render({ 'feature-gates': 'LeaseCheckpointPersist=true' }, '3.6')).toEqual([NEEDS])
     expect(render({ 'feature-gates': 'Nonsense=true' }, '3.6')).toEqual(['config/value-refused'])
     expect(render({ 'v2-deprecation': 'not-yet' }, '3.6')).toEqual(['config/value-refused'])
-    expect(render({ 'experimental-enable-lease-checkpoint-persist': true }, '3.5')).toContain(NEEDS)
+    expect(render({ 'experimental-enable-lease-checkpoint-persist': true }, '3.5.16')).toContain(NEEDS)
   })
 })
 
