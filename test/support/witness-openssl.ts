@@ -7,6 +7,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Question, Verdict } from './witnesses.js'
 
+interface Pem {
+  readonly pem: string
+}
+
+/** A question about certificates of any origin. */
+type OpensslQuestion = Pick<Question, 'usage' | 'host'> & {
+  readonly leaf: Pem
+  readonly sent: readonly Pem[]
+  readonly trust: readonly Pem[]
+  readonly crls: readonly Pem[]
+}
+
 /** 112 bits: RSA of 2048 bits, no SHA-1. Debian's default, and OpenSSL's own since 3.2. */
 const SECURITY_LEVEL = '2'
 
@@ -15,7 +27,7 @@ export class OpensslWitness {
   #asked = 0
 
   /** @param at When OpenSSL validates, in whole seconds. Default: now. */
-  async ask(question: Question, at?: Date): Promise<{ OpenSSL: Verdict; strict: Verdict }> {
+  async ask(question: OpensslQuestion, at?: Date): Promise<Record<'OpenSSL' | 'strict', NonNullable<Verdict>>> {
     const time = at === undefined ? [] : ['-attime', String(Math.floor(at.getTime() / 1000))]
     const args = [...time, ...this.#arguments(question)]
     const plain = await verify(args)
@@ -23,9 +35,9 @@ export class OpensslWitness {
     return { OpenSSL: plain, strict: plain.accepts ? await verify(['-x509_strict', ...args]) : plain }
   }
 
-  #arguments({ usage, host, leaf, sent, trust, crls }: Question): string[] {
+  #arguments({ usage, host, leaf, sent, trust, crls }: OpensslQuestion): string[] {
     const number = String(this.#asked++)
-    const file = (name: string, parts: readonly { pem: string }[]): string => {
+    const file = (name: string, parts: readonly Pem[]): string => {
       const path = join(this.#folder, `${number}-${name}.pem`)
       writeFileSync(path, parts.map(({ pem }) => pem).join(''))
       return path
