@@ -131,5 +131,5 @@ function grant(
   end: string | null,
 ): string {
   if (permission === 'root') return `"etcdctl user grant-role ${user} root", if it is to administer the cluster`
-  return `"etcdctl role grant-permission ROLE ${permission ?? 'readwrite'} ${rangeArguments(key, end)}" and "etcdctl user grant-role ${user} ROLE"`
+  return `"etcdctl role add ROLE" for a new role, "etcdctl role grant-permission ROLE ${permission ?? 'readwrite'} ${rangeArguments(key, end)}" and "etcdctl user grant-role ${user} ROLE"`
 }

@@ -24,6 +24,6 @@ export const login = {
     source: 'etcd server/auth/store.go: ErrAuthNotEnabled',
     message: ({ username }) => `Authentication is not enabled in etcd, so the log-in of "${username}" has no effect.`,
     remedy: () =>
-      'Grant the user root the role root ("etcdctl user grant-role root root") and run "etcdctl auth enable". Or remove the option auth.',
+      'Run "etcdctl user add root --no-password" if there is no user root, "etcdctl user grant-role root root" and "etcdctl auth enable". Or remove the option auth.',
   }),
 }

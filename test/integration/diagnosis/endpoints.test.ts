@@ -1,0 +1,119 @@
+/** The endpoints of a live client on a cluster of three members: replaced, followed, and asked who leads. */
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { createSecureClient, type SecureEtcd3 } from '../../../src/client/index.js'
+import { connectSecurely } from '../../../src/client/create-secure-client.js'
+import { startEtcdCluster, type TestEtcdCluster } from '../../../src/testing/index.js'
+import { clusterMember, mintPki } from '../../support/etcd.js'
+import { findingOf } from '../../support/refused.js'
+
+const NAMES = ['etcd-0', 'etcd-1', 'etcd-2'] as const
+type Name = (typeof NAMES)[number]
+
+const pki = mintPki()
+let cluster: TestEtcdCluster<Name>
+
+beforeAll(async () => {
+  const [a, b, c] = NAMES
+  const members = [clusterMember(pki, a), clusterMember(pki, b), clusterMember(pki, c)] as const
+  cluster = await startEtcdCluster({
+    members,
+    via: 'binary',
+    startTimeout: '100s',
+    // Otherwise etcd removes no member in the first five seconds.
+    args: ['--strict-reconfig-check=false'],
+  })
+})
+
+afterAll(async () => {
+  await cluster.close()
+})
+
+function url(name: Name): string {
+  return cluster.member(name).endpoint
+}
+
+function urlsOf({ tls }: SecureEtcd3): string[] {
+  return tls.endpoints.map(({ endpoint }) => endpoint)
+}
+
+it('replaces the endpoints under calls and a watch, and none of them notices', async () => {
+  const [a, b, c] = NAMES.map(url) as [string, string, string]
+  await using client = await createSecureClient({ endpoints: [a, b], credentials: pki.client, preflight: 'all' })
+  const seen: string[] = []
+  const watcher = await client.watch().prefix('moved/').create()
+  watcher.on('put', ({ value }) => seen.push(value.toString()))
+  const written: string[] = []
+  const done = new AbortController()
+  const writing = (async () => {
+    for (let i = 0; !done.signal.aborted; i += 1) {
+      await client.put(`moved/${String(i)}`).value(String(i))
+      written.push(String(i))
+    }
+  })()
+  for (const endpoints of [
+    [b, c],
+    [c, a],
+    [a, b],
+  ] as const) {
+    const before = written.length
+    expect((await client.tls.setEndpoints(endpoints)).ok).toBe(true)
+    expect(client.tls.endpoints.map((each) => [each.endpoint, each.state])).toEqual(
+      endpoints.map((each) => [each, 'ready']),
+    )
+    await expect.poll(() => written.length).toBeGreaterThan(before)
+  }
+  done.abort()
+  await writing
+  await expect.poll(() => seen).toEqual(written)
+  await watcher.cancel()
+})
+
+it('says who leads', async () => {
+  const [a, b, c] = NAMES.map(url) as [string, string, string]
+  await using client = await createSecureClient({ endpoints: [a, b, c], credentials: pki.client, preflight: 'all' })
+  expect(client.tls.endpoints.map(({ role }) => role)).toEqual([null, null, null])
+  const report = await client.tls.probe()
+  expect(report.ok).toBe(true)
+  expect(client.tls.endpoints.map(({ role }) => role).sort()).toEqual(['follower', 'follower', 'leader'])
+  const leader = client.tls.endpoints.find(({ role }) => role === 'leader')?.endpoint ?? ''
+  expect(findingOf(report.findings, 'endpoint/leader').message).toContain(`${leader} leads the cluster`)
+  // The leader may be none of the endpoints.
+  const followers = [a, b, c].filter((each) => each !== leader)
+  await client.tls.setEndpoints(followers)
+  expect(findingOf((await client.tls.probe()).findings, 'endpoint/leader').details).toMatchObject({ leader: null })
+})
+
+it('follows DNS', async () => {
+  let names: readonly Name[] = ['etcd-0']
+  const lookup = (record: string): Promise<{ name: string; port: number; priority: number; weight: number }[]> => {
+    const found = record.includes('-ssl') ? names : []
+    return Promise.resolve(
+      found.map((name) => ({ name: 'localhost', port: cluster.member(name).port, priority: 0, weight: 0 })),
+    )
+  }
+  const options = { discovery: { domain: 'localhost' }, credentials: pki.client, refreshEndpoints: '1s' }
+  await using client = await connectSecurely(options, lookup)
+  names = ['etcd-1', 'etcd-2']
+  const wanted = names.map((name) => url(name).replace('127.0.0.1', 'localhost'))
+  await expect.poll(() => urlsOf(client)).toEqual(wanted)
+  await client.put('found').value('by DNS')
+})
+
+it('follows the member list, and reports a cluster that has lost its quorum', async () => {
+  await using client = await createSecureClient({
+    endpoints: url('etcd-0'),
+    credentials: pki.client,
+    refreshEndpoints: '1s',
+  })
+  await expect.poll(() => urlsOf(client).sort()).toEqual(NAMES.map(url).sort())
+  const { members } = await client.cluster.memberList({})
+  const gone = members.find(({ name }) => name === 'etcd-2')
+  await client.cluster.memberRemove({ ID: gone?.ID ?? '' })
+  await expect.poll(() => urlsOf(client).sort()).toEqual([url('etcd-0'), url('etcd-1')].sort())
+  await client.put('still').value('here')
+  await cluster.member('etcd-1').stop()
+  await cluster.member('etcd-0').waitForLog(/lost leader/, { timeout: '60s' })
+  await expect
+    .poll(async () => (await client.tls.probe()).findings.map(({ code }) => code))
+    .toEqual(expect.arrayContaining(['endpoint/no-quorum', 'endpoint/no-leader', 'endpoint/refused']))
+})
