@@ -8,6 +8,7 @@ import { catalogue } from '../src/report/catalogue.js'
 import { Certificate, formatReport, validateCredentials } from '../src/validate/index.js'
 import { PrivateKey } from '../src/x509/keys.js'
 import { root } from './support/compiled.js'
+import { DISLIKED } from './support/disliked.js'
 import { parse } from './support/imports.js'
 import { EXTENSION, mintCa, mintLeaf } from './support/mint.js'
 import { markdownFiles, readPage, type Page } from './support/markdown.js'
@@ -40,6 +41,16 @@ describe('names', () => {
     const named = readText(file).match(/\bERR_(?!OSSL_|SSL_|TLS_)[A-Z_]+\b/g) ?? []
     const known = errorCodes()
     expect(named.filter((code) => !known.includes(code))).toEqual([])
+  })
+})
+
+describe('words', () => {
+  test.each([...pages.keys()])('in %s are those of the field', (file) => {
+    const prose = readText(file)
+      .replaceAll(/^```.*?^```/gms, '')
+      .replaceAll(/`[^`]*`|\]\([^)]*\)|<[^>]*>/g, '')
+    // Headings and the contents of docs/findings.md are codes.
+    expect(prose.split('\n').filter((line) => !/^(?:### |- \[)/.test(line) && DISLIKED.test(line))).toEqual([])
   })
 })
 

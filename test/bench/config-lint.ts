@@ -16,7 +16,7 @@ export const bench: Bench = {
   title: 'Judging the configurations of seven members',
   about:
     'Seven files of YAML, each with a server and a peer certificate below an intermediate, their keys and the CA: read, ' +
-    'parsed, judged one by one and together. The floor reads the same files, and parses the YAML alone.',
+    'parsed, checked one by one and together. The floor reads the same files, and parses the YAML alone.',
   unit: 'cluster',
   base: FLOOR,
   promises: [{ says: 'etcd-mtls takes at most 150 ms', holds: (measured) => measured(OURS).time <= 150 }],

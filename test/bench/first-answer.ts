@@ -11,8 +11,8 @@ const OURS = 'createSecureClient'
 export const bench: Bench = {
   title: 'First answer',
   about:
-    'From nothing to the answer to one read over mutual TLS, one member on loopback, closed again each time. Ours judges ' +
-    'both chains and proves the connection before the read; plain etcd3 gets its credentials as PEM.',
+    'From nothing to the answer to one read over mutual TLS, one member on loopback, closed again each time. Ours validates ' +
+    'both chains and the connection before the read; plain etcd3 gets its credentials as PEM.',
   unit: 'first answer',
   base: PLAIN,
   clock: 'wall',

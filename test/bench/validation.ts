@@ -30,7 +30,7 @@ export const bench: Bench = {
   title: 'Validating a chain of three certificates',
   about:
     'A P-256 server certificate with its intermediate and root, from DER to verdict, parsed anew each time; and once more ' +
-    'with certificates that were read and judged before. node:crypto alone parses, verifies two signatures and looks at ' +
+    'with certificates that were parsed and validated before. node:crypto alone parses, verifies two signatures and looks at ' +
     'the host and the CA flags. OpenSSL’s command is a process that is started each time, by the clock on the wall.',
   unit: 'chain',
   base: FLOOR,

@@ -7,7 +7,7 @@ import type { Witness } from './witnesses.js'
 
 export interface Difference {
   readonly code: FindingCode
-  /** Who judges otherwise, at least in some cases. etcd judges as Go does, save where the text says so. */
+  /** The programs whose result differs, at least in some cases. etcd agrees with Go, unless the text says otherwise. */
   readonly peers: readonly Witness[]
   readonly why: string
 }
@@ -65,7 +65,7 @@ export const STRICTER: readonly Difference[] = [
   {
     code: 'certificate/malformed',
     peers: OPENSSL,
-    why: 'OpenSSL reads more than DER (lengths in too many octets, bytes after the end), and takes a version 4 for granted.',
+    why: 'OpenSSL reads more than DER (lengths in too many bytes, bytes after the end), and takes a version 4 for granted.',
   },
   {
     code: 'certificate/malformed',
@@ -120,7 +120,7 @@ export const STRICTER: readonly Difference[] = [
   {
     code: 'key/weak',
     peers: EVERYBODY,
-    why: 'Go and Node take RSA of 1024 bits (Node’s security level is 1); nobody looks at a public exponent before it is used.',
+    why: 'Go and Node take RSA of 1024 bits (Node’s security level is 1); no program checks a public exponent before it is used.',
   },
   {
     code: 'key/unsupported',
@@ -305,7 +305,7 @@ export const STRICTER: readonly Difference[] = [
   {
     code: 'revocation/crl-algorithm-weak',
     peers: EVERYBODY,
-    why: 'Nobody holds the digest of a revocation list against a security level.',
+    why: 'No program checks the digest of a CRL against a security level.',
   },
 ]
 
@@ -344,17 +344,17 @@ export const LAXER: readonly Difference[] = [
   {
     code: 'usage/key-usage-unsuited',
     peers: LENIENT_OPENSSL,
-    why: 'A server of Node refuses such a client certificate; etcd, which judges the clients here, does not look.',
+    why: 'A server of Node refuses such a client certificate; etcd, which validates the clients here, does not check it.',
   },
   {
     code: 'name-constraints/common-name-outside',
     peers: LENIENT_OPENSSL,
-    why: 'OpenSSL takes a common name that looks like a DNS name for one where there is no other, and so does a server of Node; etcd, which judges the clients here, does not.',
+    why: 'OpenSSL takes a common name that looks like a DNS name for one where there is no other, and so does a server of Node; etcd, which validates the clients here, does not.',
   },
   {
     code: 'usage/any-extended-key-usage-broad',
     peers: LENIENT_OPENSSL,
-    why: 'A server of Node refuses such a client certificate; etcd, which judges the clients here, takes it.',
+    why: 'A server of Node refuses such a client certificate; etcd, which validates the clients here, accepts it.',
   },
   ...(['revocation/no-crl', 'revocation/no-crl-for-ca'] as const).map((code) => ({
     code,
@@ -425,7 +425,7 @@ export const SILENT: readonly {
   {
     mutations: ['extended key usage: any', 'the Netscape certificate type of a CA'],
     peers: LENIENT_OPENSSL,
-    why: 'As a client’s, in a CA’s extended key usage or in nsCertType: a server of Node refuses that; etcd, which judges the clients here, does not look.',
+    why: 'As a client’s, in a CA’s extended key usage or in nsCertType: a server of Node refuses that; etcd, which validates the clients here, does not check it.',
   },
   {
     mutations: [

@@ -1,6 +1,7 @@
 /** The words of every row of the catalogue, with typical details and with the extremes that their types allow. */
 import { describe, expect, it } from 'vitest'
 import { catalogue } from '../../../src/report/catalogue.js'
+import { DISLIKED } from '../../support/disliked.js'
 import { finding } from '../../support/finding.js'
 import { type Manner, sampleDetails } from '../../support/sample-details.js'
 import { ref } from './sample.js'
@@ -28,6 +29,7 @@ const FAULTS: readonly (readonly [what: string, pattern: RegExp])[] = [
   ['an article that does not fit', /\b[Aa] (?:[aei]|o(?!ne)|un(?!i)|[AEIO]|RSA|X\.509|HTTP|HTML|SSH|MD5)/],
   ['an article that does not fit', /\b[Aa]n (?:[bcdfgjklmpqrstvwxyz]|h(?!o(?:ur|nest))|DSA)/],
   ['two spaces', / {2}/],
+  ['a word without a meaning in the field', DISLIKED],
   ['a space before a comma or a stop', / [,;!?)]| [.:](?!\w)/],
   ['a space after a bracket', /\( /],
   ['an empty enumeration', /(?<!\w)\(\)|: *[,;)]|: *\.(?!\w)/],
