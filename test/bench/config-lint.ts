@@ -13,7 +13,7 @@ const OURS = 'lintCluster'
 const WITHOUT_FILES = 'lintCluster, readFiles: false'
 
 export const bench: Bench = {
-  title: 'Judging the configurations of seven members',
+  title: 'Linting the configurations of seven members',
   about:
     'Seven files of YAML, each with a server and a peer certificate below an intermediate, their keys and the CA: read, ' +
     'parsed, checked one by one and together. The floor reads the same files, and parses the YAML alone.',

@@ -1,5 +1,5 @@
 /**
- * How fast a chain is validated, from DER to verdict: a P-256 server certificate, its intermediate and its root. The
+ * How fast a chain is validated, from DER to the result: a P-256 server certificate, its intermediate and its root. The
  * floor is what node:crypto alone takes to parse three certificates and verify two signatures.
  */
 import 'reflect-metadata'
@@ -29,7 +29,7 @@ interface Chain {
 export const bench: Bench = {
   title: 'Validating a chain of three certificates',
   about:
-    'A P-256 server certificate with its intermediate and root, from DER to verdict, parsed anew each time; and once more ' +
+    'A P-256 server certificate with its intermediate and root, from DER to the result, parsed again each time; and once more ' +
     'with certificates that were parsed and validated before. node:crypto alone parses, verifies two signatures and looks at ' +
     'the host and the CA flags. OpenSSL’s command is a process that is started each time, by the clock on the wall.',
   unit: 'chain',

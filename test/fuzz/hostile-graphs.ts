@@ -182,7 +182,7 @@ const graphs: HostileCase[] = [
     },
   },
   {
-    name: '290 anchors of other names beside the right one',
+    name: '290 anchors of other names next to the right one',
     code: null,
     make: () => ({ input: chainOf({ trustAnchors: ders([...strangers(290), healthy().root]) }) }),
   },

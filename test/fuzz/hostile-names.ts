@@ -186,13 +186,13 @@ const subjects: HostileCase[] = [
       make: () => withLeaf({ subject: text(tag, unit, 250_000) }),
     },
     {
-      name: `4,000 octets of ${name} as issuer`,
+      name: `4,000 bytes of ${name} as issuer`,
       code: 'chain/issuer-not-found',
       make: () => otherSpelling(text(tag, unit, 3990), text(tag, unit, 3000)),
     },
   ]),
   {
-    name: '100 CAs of 4,000 octets each, none of the issuer’s name',
+    name: '100 CAs of 4,000 bytes each, none of the issuer’s name',
     code: MALFORMED,
     make: () => otherNames(100, 250),
   },

@@ -57,7 +57,7 @@ const LARGE = Buffer.alloc(250_000, 0x41)
 
 const numbers: HostileCase[] = [
   { name: 'a serial number of 250 kB', code: MALFORMED, make: () => withLeaf({ serial: LARGE }) },
-  { name: 'a serial number of 1,024 octets', code: null, make: () => withLeaf({ serial: Buffer.alloc(1024, 0x41) }) },
+  { name: 'a serial number of 1,024 bytes', code: null, make: () => withLeaf({ serial: Buffer.alloc(1024, 0x41) }) },
   ...[12_500, 250_000].map((octets) => ({
     name: `an RSA modulus of ${String(octets * 8)} bits`,
     code: 'key/unsupported',
@@ -202,7 +202,7 @@ const structures: HostileCase[] = [
       ),
   },
   {
-    name: '10,000 critical extensions that nobody knows',
+    name: '10,000 unknown critical extensions',
     code: MALFORMED,
     make: () =>
       withLeaf({
@@ -214,7 +214,7 @@ const structures: HostileCase[] = [
       }),
   },
   {
-    name: '90 critical extensions that nobody knows',
+    name: '90 unknown critical extensions',
     code: 'certificate/extension-unknown-critical',
     make: () =>
       withLeaf({

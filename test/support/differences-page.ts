@@ -1,8 +1,8 @@
-/** The lists of differences as the tables of docs/validating.md: one row each, cell by cell. */
+/** The lists of differences as the tables of docs/differences.md: one row each, cell by cell. */
 import { LAXER, SILENT, STRICTER, type Difference } from './differences.js'
 import type { Witness } from './witnesses.js'
 
-export const HEADING = '## Differences between Go, OpenSSL, Node and etcd'
+export const HEADING = '# Differences between Go, OpenSSL, Node and etcd'
 
 /** The rows of the three tables, in order. */
 export function differenceRows(): string[][] {

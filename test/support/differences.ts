@@ -1,6 +1,6 @@
 /**
  * Where Go, OpenSSL and Node judge otherwise than we do, and why. The differential test fails on a difference that is
- * not in these lists, and on one in these lists that does not occur; docs/validating.md shows them as a table.
+ * not in these lists, and on one in these lists that does not occur; docs/differences.md shows them as a table.
  */
 import type { FindingCode } from '../../src/report/finding.js'
 import type { Witness } from './witnesses.js'

@@ -68,7 +68,7 @@ const UNLISTED = { alert: 48, issuer: 'CN=Other root', accepts: ['CN=Test root']
 
 export const CLIENT_CAUSES: CauseGroup = {
   title: 'The client’s certificate',
-  text: 'What can be judged without the server is judged before anything is dialled. What only etcd knows comes back as a TLS alert, or as a connection that is closed, and is explained from there.',
+  text: 'The client validates its own certificate before it dials anything. What only etcd knows comes back as a TLS alert or a closed connection, which the report explains.',
   causes: [
     {
       cause: 'of another CA',

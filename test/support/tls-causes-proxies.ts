@@ -33,7 +33,7 @@ const UNREACHABLE = { error: 'ERR_UNREACHABLE', certificate: null } as const
 
 export const PROXY_CAUSES: CauseGroup = {
   title: 'Proxies and load balancers in front of etcd',
-  text: 'nginx and haproxy. A proxy is asserted only with evidence, such as an HTTP answer; a certificate that nobody asked for is never blamed.',
+  text: 'nginx and haproxy. A proxy is asserted only with evidence, such as an HTTP answer; a certificate that the server did not request is never blamed.',
   causes: [
     {
       cause: 'haproxy passes TCP on',

@@ -59,7 +59,7 @@ const REFUSED = 'handshake/server-certificate-refused'
 
 export const SERVER_CAUSES: CauseGroup = {
   title: 'The server’s certificate',
-  text: 'Node refuses it, or our own rules do. Where Node refuses first, the client looks at the chain once more, so that every fault of it is told and not only the first.',
+  text: 'Node refuses the certificate, or the rules of this client do. If Node refuses it, the client reads the chain once more, so that the report has every fault and not only the first.',
   causes: [
     {
       cause: 'of another CA',

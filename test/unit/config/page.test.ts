@@ -9,7 +9,7 @@ import { readPage, type CodeBlock } from '../../support/markdown.js'
 import { temporaryFolder } from '../../support/openssl.js'
 
 const folder = temporaryFolder()
-const blocks = ['config', 'linting'].flatMap(
+const blocks = ['config', 'starting-etcd', 'linting'].flatMap(
   (page) => readPage(readFileSync(join(root, `docs/${page}.md`), 'utf8')).blocks,
 )
 

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { differenceRows, HEADING, rowsIn } from '../../support/differences-page.js'
 
-const page = readFileSync(new URL('../../../docs/validating.md', import.meta.url), 'utf8')
+const page = readFileSync(new URL('../../../docs/differences.md', import.meta.url), 'utf8')
 
-test('docs/validating.md shows the differences as the differential tests know them', () => {
+test('docs/differences.md shows the differences as the differential tests know them', () => {
   expect(page).toContain(HEADING)
   expect(rowsIn(page)).toEqual(differenceRows())
 })
