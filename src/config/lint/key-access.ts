@@ -45,20 +45,13 @@ export async function keyAccess({ text, place }: Setting, read: ReadMember, root
 
 const READABLE = 'file/key-readable-by-others'
 
-/** Findings without those about keys that, beside their owner, the group of etcd alone can read. */
-export async function withoutOwnGroup(
-  findings: readonly Finding[],
-  read: ReadMember,
-  root: string | null,
-): Promise<Finding[]> {
-  if (!findings.some(({ code }) => code === READABLE)) return [...findings]
+/** Whether a finding is about a key that, beside its owner, the group of etcd alone can read. */
+export async function isOfOwnGroup(finding: Finding, read: ReadMember, root: string | null): Promise<boolean> {
+  if (finding.code !== READABLE) return false
   const gids = whoRuns(read, root)?.gids ?? null
-  const kept = findings.map(async (each) => {
-    const path = each.code === READABLE && gids !== null ? read.hostPath(each.details.file) : null
-    const stats = path === null ? null : await stat(path).catch(() => null)
-    return stats !== null && (stats.mode & 0o027) === 0 && gids?.has(stats.gid) === true ? [] : [each]
-  })
-  return (await Promise.all(kept)).flat()
+  const path = gids === null ? null : read.hostPath(finding.details.file)
+  const stats = path === null ? null : await stat(path).catch(() => null)
+  return stats !== null && (stats.mode & 0o027) === 0 && gids?.has(stats.gid) === true
 }
 
 /** The folders of a path, from the root on. */

@@ -10,15 +10,12 @@ import { isUnresolved } from '../read/read-option.js'
 import type { EtcdVersion, ParsedVersion } from '../version.js'
 import { readVersion } from '../version.js'
 import { type FilesReading, judgeFiles, type JudgeOptions, NO_FILES } from './files.js'
-import { byCause, forEtcd } from './consequences.js'
 import { containerFiles } from './container-files.js'
 import { finding } from './finding.js'
-import { withoutOwnGroup } from './key-access.js'
+import { finish } from './finish.js'
 import { type LintMember, LintSide } from './member.js'
 import { RULES } from './member-rules.js'
-import { withPlaces } from './place.js'
 import { exchangedSides, judgeTogether, smallKeysAreOne } from './rules-files.js'
-import { isKnown } from './rules-start.js'
 import {
   checkIgnore,
   type CommentSuppression,
@@ -165,23 +162,17 @@ export async function lintMember(read: ReadMember, context: LintContext): Promis
     .all()
     .filter(({ text, place }) => isUnresolved(text) && !read.findings.some((each) => isNotExpanded(each, place)))
     .map(({ place, text }) => finding('config/value-unresolved', { ...place, value: text }))
-  const found = RULES.flatMap((rule) => rule(member))
   const none = { client: NO_FILES, peer: NO_FILES, findings: [] }
   const files = context.readFiles ? await judgeFiles(member, read, context) : none
   const ofFiles = exchangedSides(member, files, [...files.findings, ...judgeTogether(member, files, context)], context)
-  const unknown = new Set(
-    [...settings.all(), ...read.others]
-      .filter((each) => !isKnown(each, member.version))
-      .map(({ place }) => place.option),
-  )
-  // What this version passes over cannot have the wrong type.
-  const ofText = read.findings.filter(
-    ({ code, details }) => code !== 'config/value-type' || !('option' in details) || !unknown.has(details.option),
-  )
-  const all = distinct([...ofText, ...found, ...unresolved, ...smallKeysAreOne(member, ofFiles)])
-  const container = containerFiles(member, read, context.readFiles)
-  const own = await withoutOwnGroup([...all, ...container], read, context.root)
-  const findings = byCause(withPlaces(own, settings.all()).map((each) => forEtcd(each, read)))
+  const all = [
+    ...read.findings,
+    ...RULES.flatMap((rule) => rule(member)),
+    ...unresolved,
+    ...smallKeysAreOne(member, ofFiles),
+    ...containerFiles(member, read, context.readFiles),
+  ]
+  const findings = await finish(all, member, read, context.root)
   return { member, files, findings, comments: context.comments ? commentsOf(read.texts) : [] }
 }
 

@@ -5,8 +5,8 @@ import { printable } from '../../report/printable.js'
 import { at } from '../finding.js'
 import type { ReadOption } from '../read/read-option.js'
 
-/** Findings, each with the place that its details have, or that of the option that names its file. */
-export function withPlaces(findings: readonly Finding[], options: readonly ReadOption[]): Finding[] {
+/** Gives a finding the place that its details have, or that of the option that names its file. */
+export function placer(options: readonly ReadOption[]): (finding: Finding) => Finding {
   const named = options
     .filter(({ row, text }) => row.kind === 'path' && text !== '')
     .map(({ row, text, place }) => ({
@@ -18,7 +18,7 @@ export function withPlaces(findings: readonly Finding[], options: readonly ReadO
     }))
     // What knows of a file its name alone is about keys.
     .sort((a, b) => Number(b.isKey) - Number(a.isKey))
-  return findings.map((finding) => {
+  return (finding) => {
     if (finding.place !== undefined) return finding
     const own = ownPlace(finding)
     if (own !== null) return at(own, finding)
@@ -29,7 +29,7 @@ export function withPlaces(findings: readonly Finding[], options: readonly ReadO
       named.find(({ place, file }) => variables.has(placed(place)) && variables.has(file)) ??
       named.find(({ file }) => variables.has(file))
     return names === undefined ? finding : at(names.place, finding)
-  })
+  }
 }
 
 function ownPlace({ code, details }: Finding): FindingPlace | null {
