@@ -197,7 +197,16 @@ const optionsGoTogether: Rule = (member) => {
   })
 }
 
+/** Nobody replaces `~` in a folder of a write-ahead log either. */
+const foldersAreWhole: Rule = (member) => {
+  const folder = otherOf(member, 'wal-dir')
+  return folder?.text === undefined || !/^~(?:\/|$)/.test(folder.text)
+    ? []
+    : [finding('config/tilde-in-path', { ...folder.place, path: folder.text })]
+}
+
 export const startRules: readonly Rule[] = [
+  foldersAreWhole,
   startIsOneWay,
   discoveryIsWhole,
   optionsGoTogether,

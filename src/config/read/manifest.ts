@@ -177,25 +177,28 @@ function wrongTexts(container: YamlValue, yaml: YamlReading): Finding[] {
   )
 }
 
-/** Variables in arguments that the container does not have: Kubernetes leaves them as they are. */
+/** Variables in arguments, and in variables of etcd, that the container does not have: Kubernetes leaves them as they are. */
 function undefinedVariables(container: YamlValue, variables: readonly Variable[], yaml: YamlReading): Finding[] {
   const known = new Set(variables.map(({ name }) => name))
-  return ['command', 'args'].flatMap((key) =>
+  const judge = (text: string, option: string, offset: number): Finding[] => {
+    const names = Array.from(text.matchAll(/(?<!\$)\$\(([A-Za-z_][\w.-]*)\)/g), ([, name = '']) => name)
+    const unknown = [...new Set(names.filter((name) => !known.has(name)))]
+    if (unknown.length === 0) return []
+    const place = yaml.place(offset, option)
+    return [finding('config/variable-not-expanded', { ...place, names: unknown, by: 'Kubernetes' })]
+  }
+  const inArguments = ['command', 'args'].flatMap((key) =>
     itemsOf(at(container, key)).flatMap((item) => {
       const text = argumentText(item) ?? ''
-      const names = Array.from(text.matchAll(/(?<!\$)\$\(([A-Za-z_][\w.-]*)\)/g), ([, name = '']) => name)
-      const unknown = [...new Set(names.filter((name) => !known.has(name)))]
-      const option = text.replace(/[=\s].*$/s, '')
-      if (unknown.length === 0) return []
-      return [
-        finding('config/variable-not-expanded', {
-          ...yaml.place(item.offset, option),
-          names: unknown,
-          by: 'Kubernetes',
-        }),
-      ]
+      return judge(text, text.replace(/[=\s].*$/s, ''), item.offset)
     }),
   )
+  const inVariables = itemsOf(at(container, 'env')).flatMap((item) => {
+    const [name = '', value] = [textAt(item, 'name'), at(item, 'value')]
+    const isOption = value?.kind === 'scalar' && rowOfVariable(name) !== undefined
+    return isOption ? judge(value.text, name, value.offset) : []
+  })
+  return [...inArguments, ...inVariables]
 }
 
 function isText(value: YamlValue): boolean {

@@ -28,6 +28,9 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Pr
   const lines = new Lines(source)
   const directives = directivesOf(text)
   const findings: Finding[] = []
+  const [, again] = inForce(text, directives, 'ExecStart')
+  if (again !== undefined && lastValue(text, directives, 'Type') !== 'oneshot')
+    findings.push(finding('config/start-repeated', lines.place(again.start, 'ExecStart')))
   let isWhole = true
   const set = variablesOf(text, directives, lines)
   for (const { path, place } of environmentFiles(text, directives, lines).slice(0, MAX_NAMED_FILES + 1)) {

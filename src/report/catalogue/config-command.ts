@@ -101,6 +101,15 @@ export const configCommand = {
       `${placed(details)} contains ${listed(details.names.map(NOT_EXPANDED[details.by].shown))}, which ${NOT_EXPANDED[details.by].why}.`,
     remedy: ({ names, by }) => NOT_EXPANDED[by].remedy(names),
   }),
+  'config/start-repeated': row<ConfigPlace>({
+    severity: 'error',
+    meaning:
+      'A unit has two ExecStart= settings, which systemd allows in a unit of Type=oneshot alone. It does not load the unit.',
+    source: 'systemd.service(5), ExecStart=; systemd 257, run',
+    message: (details) => `${placed(details)} is set twice, so systemd does not load the unit.`,
+    remedy: ({ option }) =>
+      `Keep one ${option}=; in a drop-in file, write "${option}=" without a value before the new one.`,
+  }),
   'config/tilde-in-path': row<ConfigPlace & { path: string }>({
     severity: 'error',
     meaning:

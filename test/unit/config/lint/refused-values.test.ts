@@ -209,6 +209,14 @@ describe('what only a shell replaces', () => {
     ['a home folder in a file', { yaml: 'data-dir: ~/d\n' }, ['config/tilde-in-path']],
     ['a home folder in a unit', unit('--wal-dir=/w --data-dir=~/d'), ['config/tilde-in-path', 'config/flag-repeated']],
     ['a home folder in a shell', { flags: 'etcd --data-dir ~/d' }, ['config/value-unresolved']],
+    ['a home folder of a log', unit('--wal-dir=~/w'), ['config/tilde-in-path']],
+    ['two starts', unit('', 'ExecStart=/usr/bin/etcd --name=b\n'), ['config/start-repeated']],
+    ['two starts, the first taken back', unit('', 'ExecStart=/usr/bin/etcd --name=b\nExecStart=\n'), []],
+    [
+      'a variable of etcd with one that a container lacks',
+      pod('"--data-dir=/d"', ', env: [{name: ETCD_NAME, value: "$(NODE)"}]'),
+      ['config/variable-not-expanded'],
+    ],
     ['a command in a unit', unit('--name=$(hostname)'), ['config/variable-not-expanded']],
     ['the same in quotes that a name may have', unit('--name=`hostname`'), ['config/value-unresolved']],
     [
