@@ -10,7 +10,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { lintEtcdConfig } from '../../src/config/lint/lint.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import type { FindingCode } from '../../src/report/finding.js'
-import { INSTALLED } from '../support/etcd-version.js'
+import { INSTALLED, IS_3_4, missingFlags } from '../support/etcd-version.js'
 import { mintedCredentials } from '../support/etcd.js'
 import { type EtcdProcess, isServed, saying, serving, startEtcdProcess } from '../support/etcd-process.js'
 import { type Changes, found, memberFlags, refusing, shown } from '../support/linted-member.js'
@@ -182,6 +182,15 @@ describe('revocation lists', () => {
     expect(await served()).toEqual([true, false])
   })
 
+  if (missingFlags(['--listen-client-http-urls']).length > 0) {
+    test(`not config/crl-bypassed: etcd ${INSTALLED} has no port for HTTP alone`, async () => {
+      await using etcd = start(flagsOf({ 'listen-client-http-urls': 'https://127.0.0.1:1' }))
+      expect(await etcd.code).not.toBe(0)
+      expect(etcd.log()).toContain('flag provided but not defined: -listen-client-http-urls')
+    })
+    return
+  }
+
   test('they are passed by where HTTP has a port of its own: config/crl-bypassed', async () => {
     const mallory = await issue('mallory', { serial: REVOKED })
     await write('bypassed.crl', mintCrl({ issuer: root, revoked: [{ serial: REVOKED }] }).der)
@@ -224,7 +233,10 @@ describe('the gateway answers 503, and clients are served', () => {
     expect((await ask(url, client, { trust: null, json: { key: 'YQ==' } })).status).toBe(503)
     expect(await isServed(ports.client, shown(client))).toBe(true)
     // The gateway's own connection tells what the other end said, and that its own log does.
-    await refusing(etcd, finding)
+    // In 3.4, the gateway writes nothing, and the port that it dials writes why it refuses.
+    if (IS_3_4 && code === 'config/gateway-untrusted') {
+      await saying(etcd, (log) => log.includes('x509: certificate signed by unknown authority'))
+    } else await refusing(etcd, finding)
   })
 })
 
@@ -318,10 +330,23 @@ describe('who is let in', () => {
 describe('suites that want another kind of key', () => {
   const suites = 'TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256'
 
-  test.each<[code: FindingCode, newest: string | null, tls13: boolean]>([
-    ['config/cipher-suites-unlike-key', null, true],
-    ['config/cipher-suites-serve-nobody', 'TLS1.2', false],
-  ])('%s', async (code, newest, tls13) => {
+  const cases: readonly [code: FindingCode, newest: string | null, tls13: boolean][] =
+    missingFlags(['--tls-max-version']).length === 0
+      ? [
+          ['config/cipher-suites-unlike-key', null, true],
+          ['config/cipher-suites-serve-nobody', 'TLS1.2', false],
+        ]
+      : [['config/cipher-suites-unlike-key', null, true]]
+
+  if (cases.length === 1) {
+    test(`not config/cipher-suites-serve-nobody: etcd ${INSTALLED} does not have --tls-max-version`, async () => {
+      await using etcd = start(flagsOf({ 'tls-max-version': 'TLS1.2' }))
+      expect(await etcd.code).not.toBe(0)
+      expect(etcd.log()).toContain('flag provided but not defined: -tls-max-version')
+    })
+  }
+
+  test.each(cases)('%s', async (code, newest, tls13) => {
     await issue('rsa', { key: newKey('rsa-2048') })
     const flags = flagsOf({ ...pair('rsa'), 'cipher-suites': suites, 'tls-max-version': newest })
     const finding = await found({ flags }, code)

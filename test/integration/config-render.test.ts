@@ -16,7 +16,7 @@ import { quoteForShell } from '../../src/config/render/quote.js'
 import { readVersion } from '../../src/config/version.js'
 import { credentials, crls, Workshop, type Who } from '../support/config-pki.js'
 import { runTool, temporaryFolder } from '../support/openssl.js'
-import { INSTALLED } from '../support/etcd-version.js'
+import { hasKey, INSTALLED, IS_3_4, missingFlags } from '../support/etcd-version.js'
 import { ask, type RenderedEtcd, serving, servingMetrics, startRendered, startText } from '../support/rendered-etcd.js'
 
 const folder = temporaryFolder()
@@ -55,42 +55,66 @@ const refused = { status: null, refused: expect.stringMatching(/alert number \d+
 /** After the handshake, without a word (the certificate is revoked, or not of the caller's address). */
 const hungUp = { status: null, refused: expect.stringMatching(/^ECONNRESET/) as string }
 
-describe.each(FORMS)('as $form', ({ form }) => {
-  test('addresses, names, TLS 1.2 with one suite, HTTP apart, metrics, the certificate of the gateway', async () => {
-    const config = await shop.member(`ètcd "0" o'$HOME`)
-    const [httpUrl, metricsUrl] = [await shop.freeUrl(), await shop.freeUrl('http')]
-    const dataDir = folder.file(`it's "$HOME" \\ ünï #1 %s ${form}`)
-    mkdirSync(dataDir, { mode: 0o700 })
-    Object.assign(config.client, { httpUrls: [httpUrl] }, await shop.side('serverOnly'), await shop.dialling('alice'))
-    Object.assign(config, { dataDir, metricsUrls: [metricsUrl], cipherSuites: [SUITE], tlsMaxVersion: 'TLS1.2' })
-    Object.assign(config, { initialClusterState: 'new', initialClusterToken: `token '1' of ${form}` })
-    config.peer.allowedHostname = ['else.test', 'member.test']
-    await using etcd = start(config, form)
-    await serving(etcd)
+/** A test that needs options. For an etcd that does not have them, no configuration is written, and the error names them. */
+function testWith(options: readonly string[], title: string, work: () => Promise<void>): void {
+  testLacking(
+    missingFlags(options).map((name) => `--${name}`),
+    title,
+    work,
+  )
+}
 
-    const members = await etcdctl(config, 'alice', 'member list -w json')
-    expect(JSON.parse(members)).toMatchObject({
-      members: [{ name: config.name, peerURLs: config.peer.advertiseUrls, clientURLs: config.client.advertiseUrls }],
+function testLacking(lacks: readonly string[], title: string, work: () => Promise<void>): void {
+  if (lacks.length === 0) test(title, work)
+  else {
+    test(`not ${title}: etcd ${INSTALLED} does not have ${lacks.join(', ')}`, async () => {
+      const error: unknown = await work().catch((reason: unknown) => reason)
+      expect(error).toMatchObject({ code: 'ERR_CONFIG_INVALID' })
+      for (const name of lacks) expect(String(error)).toContain(`${name} cannot be set by`)
     })
-    expect(existsSync(join(dataDir, 'member', 'wal'))).toBe(true)
-    expect(etcd.logs()).toContain(`"initial-cluster-token":"token '1' of ${form}"`)
-    // HTTP is served at its own URL alone.
-    const health = await ask(`${httpUrl}/health`, credentials.alice)
-    expect(health).toMatchObject({ status: 200, protocol: 'TLSv1.2', suite: SUITE })
-    expect(await ask(clientUrl(config), credentials.alice)).toMatchObject({ status: null })
-    expect(await ask(`${httpUrl}/health`, credentials.alice, { minVersion: 'TLSv1.3' })).toMatchObject(refused)
-    const other = 'ECDHE-ECDSA-AES256-GCM-SHA384'
-    expect(await ask(`${httpUrl}/health`, credentials.alice, { ciphers: other })).toMatchObject(refused)
-    expect(await ask(`${httpUrl}/health`, null, { trust: credentials.alice })).toMatchObject(refused)
-    // The server's certificate is of no use to the gateway; alice's is.
-    expect(await ask(`${httpUrl}/v3/kv/range`, credentials.alice, { json: RANGE })).toMatchObject({ status: 200 })
-    await servingMetrics(etcd)
-    expect((await ask(`${metricsUrl}/metrics`, null)).body).toContain('etcd_server_has_leader 1')
-    expect(await ask(peerUrl(config), credentials.member)).toMatchObject({ status: 200, protocol: 'TLSv1.2' })
-    expect(await ask(peerUrl(config), credentials.otherMember)).toMatchObject(refused)
-  })
+  }
+}
 
-  test('TLS 1.3 alone, hosts and common names that are let in, no gateway', async () => {
+describe.each(FORMS)('as $form', ({ form }) => {
+  testWith(
+    ['--listen-client-http-urls', '--tls-max-version', '--client-cert-file'],
+    'addresses, names, TLS 1.2 with one suite, HTTP apart, metrics, the certificate of the gateway',
+    async () => {
+      const config = await shop.member(`ètcd "0" o'$HOME`)
+      const [httpUrl, metricsUrl] = [await shop.freeUrl(), await shop.freeUrl('http')]
+      const dataDir = folder.file(`it's "$HOME" \\ ünï #1 %s ${form}`)
+      mkdirSync(dataDir, { mode: 0o700 })
+      Object.assign(config.client, { httpUrls: [httpUrl] }, await shop.side('serverOnly'), await shop.dialling('alice'))
+      Object.assign(config, { dataDir, metricsUrls: [metricsUrl], cipherSuites: [SUITE], tlsMaxVersion: 'TLS1.2' })
+      Object.assign(config, { initialClusterState: 'new', initialClusterToken: `token '1' of ${form}` })
+      config.peer.allowedHostname = ['else.test', 'member.test']
+      await using etcd = start(config, form)
+      await serving(etcd)
+
+      const members = await etcdctl(config, 'alice', 'member list -w json')
+      expect(JSON.parse(members)).toMatchObject({
+        members: [{ name: config.name, peerURLs: config.peer.advertiseUrls, clientURLs: config.client.advertiseUrls }],
+      })
+      expect(existsSync(join(dataDir, 'member', 'wal'))).toBe(true)
+      expect(etcd.logs()).toContain(`"initial-cluster-token":"token '1' of ${form}"`)
+      // HTTP is served at its own URL alone.
+      const health = await ask(`${httpUrl}/health`, credentials.alice)
+      expect(health).toMatchObject({ status: 200, protocol: 'TLSv1.2', suite: SUITE })
+      expect(await ask(clientUrl(config), credentials.alice)).toMatchObject({ status: null })
+      expect(await ask(`${httpUrl}/health`, credentials.alice, { minVersion: 'TLSv1.3' })).toMatchObject(refused)
+      const other = 'ECDHE-ECDSA-AES256-GCM-SHA384'
+      expect(await ask(`${httpUrl}/health`, credentials.alice, { ciphers: other })).toMatchObject(refused)
+      expect(await ask(`${httpUrl}/health`, null, { trust: credentials.alice })).toMatchObject(refused)
+      // The server's certificate is of no use to the gateway; alice's is.
+      expect(await ask(`${httpUrl}/v3/kv/range`, credentials.alice, { json: RANGE })).toMatchObject({ status: 200 })
+      await servingMetrics(etcd)
+      expect((await ask(`${metricsUrl}/metrics`, null)).body).toContain('etcd_server_has_leader 1')
+      expect(await ask(peerUrl(config), credentials.member)).toMatchObject({ status: 200, protocol: 'TLSv1.2' })
+      expect(await ask(peerUrl(config), credentials.otherMember)).toMatchObject(refused)
+    },
+  )
+
+  testWith(['--tls-min-version'], 'TLS 1.3 alone, hosts and common names that are let in, no gateway', async () => {
     const config = await shop.member()
     Object.assign(config, { tlsMinVersion: 'TLS1.3', enableGrpcGateway: false })
     config.client.allowedHostname = ['else.test', 'alice.test']
@@ -118,7 +142,7 @@ describe.each(FORMS)('as $form', ({ form }) => {
     expect(etcd.logs()).toMatch(/"starting with peer TLS","tls-info":"[^"]*client-cert-auth = true/)
   })
 
-  test('certificates of its own making', async () => {
+  testWith(['--self-signed-cert-validity'], 'certificates of its own making', async () => {
     const config = await shop.member()
     config.client = { listenUrls: config.client.listenUrls, advertiseUrls: config.client.advertiseUrls, autoTls: true }
     config.peer = { listenUrls: config.peer.listenUrls, advertiseUrls: config.peer.advertiseUrls, autoTls: true }
@@ -130,7 +154,7 @@ describe.each(FORMS)('as $form', ({ form }) => {
     expect(await ask(peerUrl(config), null, { trust: null })).toMatchObject({ status: 200, server })
   })
 
-  test('a certificate of its own to dial other members with', async () => {
+  testWith(['--peer-client-cert-file'], 'a certificate of its own to dial other members with', async () => {
     const [one, other] = [await shop.member('etcd-0'), await shop.member('etcd-1')]
     const pair = [one, other]
     const initialCluster = Object.fromEntries(pair.map(({ name, peer }) => [name, peer.advertiseUrls]))
@@ -144,6 +168,44 @@ describe.each(FORMS)('as $form', ({ form }) => {
     await Promise.all([serving(first), serving(second)])
     expect(await etcdctl(one, 'alice', 'put a b')).toBe('OK\n')
   })
+
+  if (IS_3_4) {
+    test('addresses, names, one suite, metrics, a host and a common name that are let in, no gateway', async () => {
+      const config = await shop.member()
+      const [metricsUrl, dataDir] = [await shop.freeUrl('http'), folder.file(`data of 3.4 ${form}`)]
+      Object.assign(config, { dataDir, metricsUrls: [metricsUrl], cipherSuites: [SUITE], enableGrpcGateway: false })
+      Object.assign(config, { initialClusterState: 'new', initialClusterToken: `token '1' of ${form}` })
+      if (form !== 'yaml') Object.assign(config.client, { allowedHostname: ['alice.test'] })
+      if (form !== 'yaml') Object.assign(config.peer, { allowedCn: ['member'] })
+      await using etcd = start(config, form)
+      await serving(etcd)
+      await servingMetrics(etcd)
+      expect((await ask(`${metricsUrl}/metrics`, null)).body).toContain('etcd_server_has_leader 1')
+      expect(etcd.logs()).toContain(`"initial-cluster-token":"token '1' of ${form}"`)
+      const tls12 = { maxVersion: 'TLSv1.2' } as const
+      expect(await ask(clientUrl(config), credentials.alice, tls12)).toMatchObject({ status: 200, suite: SUITE })
+      expect(await ask(clientUrl(config, '/v3/kv/range'), credentials.alice, { json: RANGE })).toMatchObject({
+        status: 404,
+      })
+      if (form === 'yaml') return
+      expect(await ask(clientUrl(config), credentials.bob)).toMatchObject(refused)
+      expect(await ask(peerUrl(config), credentials.otherMember)).toMatchObject(refused)
+    })
+
+    test('a host that is let in to members, and certificates of its own making, for a year', async () => {
+      const [config, own] = [await shop.member(), await shop.member()]
+      if (form !== 'yaml') config.peer.allowedHostname = ['member.test']
+      await using etcd = start(config, form)
+      await serving(etcd)
+      expect(await ask(peerUrl(config), credentials.member)).toMatchObject({ status: 200 })
+      own.client = { listenUrls: own.client.listenUrls, advertiseUrls: own.client.advertiseUrls, autoTls: true }
+      own.peer = { listenUrls: own.peer.listenUrls, advertiseUrls: own.peer.advertiseUrls, autoTls: true }
+      await using automatic = start(own, form)
+      await serving(automatic)
+      const server = { organization: 'etcd', years: 1 }
+      expect(await ask(clientUrl(own), null, { trust: null })).toMatchObject({ status: 200, server })
+    })
+  }
 
   test('a cluster that is joined is looked for', async () => {
     const config = await shop.member()
@@ -168,7 +230,8 @@ describe.each(NOT_YAML)('as $form alone', ({ form }) => {
   })
 })
 
-test('as yaml alone: common names of clients', async () => {
+const ofClients = hasKey(['client-transport-security', 'allowed-cn']) ? [] : ['client-transport-security.allowed-cn']
+testLacking(ofClients, 'as yaml alone: common names of clients', async () => {
   const config = await shop.member()
   config.client.allowedCn = ['carol, of sales', 'alice']
   await using etcd = start(config, 'yaml')

@@ -55,6 +55,25 @@ const DIFFERENT: Readonly<Record<string, string>> = {
   'critical policy constraints': 'the words differ between Go 1.24.0 and later ones',
 }
 
+/** What an older Go takes, or passes over in what a client sends. */
+const OLDER: readonly (readonly [before: number, mutations: readonly string[]])[] = [
+  [
+    24,
+    [
+      'a critical authority key identifier',
+      'the same policy twice',
+      'critical policy mappings',
+      'critical inhibitAnyPolicy',
+      'policy mappings that cannot be read',
+      'inhibitAnyPolicy that cannot be read',
+    ],
+  ],
+]
+
+function isOfOlderGo(name: string): boolean {
+  return OLDER.some(([before, mutations]) => GO_MINOR < before && mutations.includes(name))
+}
+
 /** Whether etcd was built with the Go that is installed here. Another Go has other words for some refusals. */
 const HAS_OUR_GO = execFileSync('go', ['version'], { encoding: 'utf8' }).includes(`go1.${String(GO_MINOR)}.`)
 
@@ -119,7 +138,9 @@ test('etcd judges clients as Go does', async () => {
   const differ = sent.filter(({ etcd: said, go: expected }) =>
     HAS_OUR_GO ? timeless(said.log) !== timeless(expected?.words ?? '') : said.accepts !== expected?.accepts,
   )
-  const unlisted = differ.filter(({ single }) => !Object.hasOwn(DIFFERENT, single.mutation.name))
+  const unlisted = differ.filter(
+    ({ single: { mutation } }) => !Object.hasOwn(DIFFERENT, mutation.name) && !isOfOlderGo(mutation.name),
+  )
   expect(unlisted.map(({ single, etcd: said, go: expected }) => [nameOf(single), said, expected])).toEqual([])
   expect(sent.length).toBeGreaterThan(scaled({ short: 60, long: 250 }))
 })
@@ -152,7 +173,7 @@ test('etcdctl judges servers as Go does', async () => {
     verdicts[name] = exitCode === 0
     expect([name, exitCode === 0]).toEqual([name, expected?.accepts])
     // The words stand in a line of JSON.
-    expect(timeless(stderr.replaceAll('\\"', '"'))).toContain(timeless(expected?.words ?? ''))
+    if (HAS_OUR_GO) expect(timeless(stderr.replaceAll('\\"', '"'))).toContain(timeless(expected?.words ?? ''))
   }
   expect(Object.values(verdicts).filter((accepts) => accepts).length).toBe(3)
 })

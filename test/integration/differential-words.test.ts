@@ -27,6 +27,7 @@ import {
   rawTime,
   TAG,
 } from '../support/mint.js'
+import { ALERTS_SAY_WHY, GO_MINOR, INSTALLED, IS_3_4 } from '../support/etcd-version.js'
 import { temporaryFolder } from '../support/openssl.js'
 import { heldPorts } from '../support/ports.js'
 import { CLAIMS, claimText, isOfHandshake, isOfOtherOpenssl, isSaid } from '../support/refusal-words.js'
@@ -36,8 +37,25 @@ import { wordsOf } from '../support/witness-node.js'
 
 const { freePort } = heldPorts()
 
+/** Alerts that etcd sends for one reason alone, as each client words them. */
+const OWN_ALERT =
+  /(?:unknown certificate authority|unknown[_ ]ca|expired certificate|certificate[_ ]expired|certificate[_ ]required)$/i
+
+/** What the gateway writes; that of 3.4 writes nothing. */
+const GATEWAY_WORDS = 'error reading server preface: remote error: tls: bad certificate'
+
+const HANDSHAKES = CLAIMS.filter(isOfHandshake).filter((each) => !isOfOtherOpenssl(each))
+
 /** What could not be reproduced, and why. */
-const NOT_REPRODUCED: Readonly<Record<string, string>> = {}
+const NOT_REPRODUCED: Readonly<Record<string, string>> = Object.fromEntries(
+  HANDSHAKES.flatMap((claim): [string, string][] => {
+    const text = claimText(claim)
+    if (!ALERTS_SAY_WHY && OWN_ALERT.test(claim.words)) {
+      return [[text, `etcd ${INSTALLED} is built with Go 1.${String(GO_MINOR)}, whose alerts are all bad_certificate`]]
+    }
+    return IS_3_4 && claim.words === GATEWAY_WORDS ? [[text, `the gateway of etcd ${INSTALLED} writes nothing`]] : []
+  }),
+)
 
 const DAY = 86_400_000
 const root = mintCa({ subject: 'Root' })
@@ -225,7 +243,7 @@ test('the gateway of a server whose certificate is for servers alone', async () 
   const answer = await gateway(alone.endpoint, '/v3/kv/range', credentialsOf(client({ subject: [] })), { key: 'YQ==' })
   expect(answer.status).toBe(503)
   // Of the texts that race for the answer, the log has each in its time.
-  const words = 'error reading server preface: remote error: tls: bad certificate'
+  const words = IS_3_4 ? 'x509: certificate specifies an incompatible key usage' : GATEWAY_WORDS
   hear(['usage/gateway-client-auth-missing'], 'etcd', await alone.waitForLog(new RegExp(words)))
 })
 
@@ -293,8 +311,7 @@ test('revocation lists that etcd 3.6 does not read', async () => {
 })
 
 test('all of it is in the catalogue, and all of the catalogue was heard', () => {
-  const claims = CLAIMS.filter(isOfHandshake).filter((each) => !isOfOtherOpenssl(each))
-  const unheard = claims.filter(
+  const unheard = HANDSHAKES.filter(
     ({ code, by, words }) =>
       !heard.some((each) => each.by === by && each.codes.includes(code) && isSaid(words, each.text)),
   )

@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createPrivateKey } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
@@ -23,6 +24,7 @@ import {
   type EtcdAccess,
   type MemberConfig,
 } from '../../src/config/index.js'
+import { INSTALLED, LOGGED_AS_LATER } from '../support/etcd-version.js'
 import { heldPorts } from '../support/ports.js'
 import { refused } from '../support/refused.js'
 import { plainEnvironment } from '../support/rendered-etcd.js'
@@ -32,7 +34,7 @@ const { freePort } = heldPorts()
 type ProbeName = 'startupProbe' | 'livenessProbe' | 'readinessProbe'
 type Container = { command: string[] } & Record<
   ProbeName,
-  { httpGet: { host: string; port: number; path: string; scheme: string } }
+  { httpGet: { host: string; port: number; path: string; scheme: string }; tcpSocket?: { host: string; port: number } }
 >
 
 const PKI = '/etc/kubernetes/pki'
@@ -67,8 +69,8 @@ beforeAll(async () => {
   metrics = `http://127.0.0.1:${String(metricsPort)}`
   const at = { clientUrls: [endpoint], peerUrls: [`https://127.0.0.1:${String(peerPort)}`], metricsUrls: [metrics] }
   const member = { ...at, dataDir: '/var/lib/etcd' }
-  config = clusterConfigs(files, { members: { [NODE]: member }, version: '3.5.16', filePath: ofNode })[NODE]
-  const pod = staticPod(config, { image: 'registry.k8s.io/etcd:3.5.16-0', pki: `${PKI}/etcd` })
+  config = clusterConfigs(files, { members: { [NODE]: member }, version: INSTALLED, filePath: ofNode })[NODE]
+  const pod = staticPod(config, { image: `registry.k8s.io/etcd:${INSTALLED}-0`, pki: `${PKI}/etcd` })
   manifest = toYaml(pod)
   const { ca, cert, key } = files.kubeadm[NODE]?.apiserverClient ?? { ca: '', cert: '', key: '' }
   client = { ca: ofNode(ca), cert: ofNode(cert), key: ofNode(key) }
@@ -88,7 +90,10 @@ async function start(pod: unknown): Promise<void> {
   const [program = '', ...args] = container.command
     .map((word) => word.replaceAll('$$', '$'))
     .map((word) => folders.reduce((mapped, { path }) => mapped.replace(`=${path}`, `=${onNode(path)}`), word))
-  etcd = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'], env: plainEnvironment() })
+  etcd = spawn(program, args, {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...plainEnvironment(), ...LOGGED_AS_LATER },
+  })
   etcd.stderr?.setEncoding('utf8').on('data', (text: string) => (log += text))
   const started = async (): Promise<void> => {
     expect(await probe('startupProbe'), log).toBe(200)
@@ -101,10 +106,17 @@ afterAll(async () => {
   rmSync(node, { recursive: true, force: true })
 })
 
-/** The answer to a probe, as the kubelet asks; 0 where nothing listens. */
+/** The answer to a probe, as the kubelet asks, 200 for a port that is open; 0 where nothing listens. */
 async function probe(name: ProbeName): Promise<number> {
-  const { host, port, path, scheme } = container[name].httpGet
+  const { httpGet, tcpSocket } = container[name]
   try {
+    if (tcpSocket !== undefined) {
+      const socket = connect(tcpSocket)
+      await once(socket, 'connect')
+      socket.destroy()
+      return 200
+    }
+    const { host, port, path, scheme } = httpGet
     return (await fetch(`${scheme.toLowerCase()}://${host}:${String(port)}${path}`)).status
   } catch {
     return 0

@@ -11,7 +11,7 @@ import type { MemberConfig } from '../../src/config/model.js'
 import type { ConfigForm } from '../../src/config/options.js'
 import { renderEtcdConfig } from '../../src/config/render/render.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
-import { INSTALLED } from './etcd-version.js'
+import { INSTALLED, IS_3_4, LOGGED_AS_LATER } from './etcd-version.js'
 
 /** An etcd that runs; it is ended with the block that holds it. */
 export interface RenderedEtcd extends AsyncDisposable {
@@ -28,7 +28,9 @@ export interface RenderedEtcd extends AsyncDisposable {
  * @param folder Where the file goes; it is made.
  */
 export function startRendered(config: MemberConfig, form: ConfigForm, folder: string): RenderedEtcd {
-  return startText(renderEtcdConfig(config, form, { version: INSTALLED }), form, folder)
+  const { extra } = config
+  const logged = IS_3_4 && form === 'yaml' ? { ...config, extra: { logger: 'zap', ...extra } } : config
+  return startText(renderEtcdConfig(logged, form, { version: INSTALLED }), form, folder)
 }
 
 /** As {@link startRendered}, by what was rendered already. */
@@ -45,7 +47,8 @@ export function startText(text: string, form: ConfigForm, folder: string): Rende
 }
 
 function run(script: string, file: string): RenderedEtcd {
-  const child = spawn('sh', ['-c', script, file], { env: plainEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] })
+  const env = { ...plainEnvironment(), ...LOGGED_AS_LATER }
+  const child = spawn('sh', ['-c', script, file], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   let logs = ''
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (more: string) => (logs += more))
@@ -66,7 +69,7 @@ function run(script: string, file: string): RenderedEtcd {
 
 /** Waits until etcd serves clients; fails with its log if it ends instead. */
 export async function serving(etcd: RenderedEtcd): Promise<void> {
-  await logged(etcd, 'ready to serve client requests')
+  await logged(etcd, IS_3_4 ? 'serving client' : 'ready to serve client requests')
 }
 
 /** Waits until etcd serves metrics on URLs of their own, which it begins with after it serves clients. */

@@ -42,9 +42,14 @@ export function httpProbes(version: ParsedVersion, port: number, host?: string):
   const get = (path: string): JsonObject => ({
     httpGet: { ...(host === undefined ? {} : { host }), path, port, scheme: 'HTTP' },
   })
+  // In 3.4, /health asks the other members whatever the query is, so liveness is left to the port.
+  const isAskedByPort = paths === OLD_PATHS && version.minor === 4
+  const liveness = isAskedByPort
+    ? { tcpSocket: { ...(host === undefined ? {} : { host }), port } }
+    : get(paths.liveness)
   return {
     startupProbe: { ...get(paths.startup), ...TIMES.startupProbe },
-    livenessProbe: { ...get(paths.liveness), ...TIMES.livenessProbe },
+    livenessProbe: { ...liveness, ...TIMES.livenessProbe },
     readinessProbe: { ...get(paths.readiness), ...TIMES.readinessProbe },
   }
 }

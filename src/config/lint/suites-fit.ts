@@ -23,8 +23,9 @@ export function suitesUnlikeKey({ settings, version }: LintMember, leaf: Certifi
   if (!setting.isSet || setting.isUnresolved || listed.length === 0) return []
   if (settings.server('tlsMinVersion').text === 'TLS1.3' || listed.some((suite) => fits(suite, algorithm))) return []
   const newest = settings.server('tlsMaxVersion')
-  // Releases that cannot be told the newest version of TLS speak 1.2 alone (client/pkg/transport/listener.go v3.5.7).
-  const speaks13 = version === null || formAvailability(newest.row, 'flags', version) !== 'none'
+  // Releases of 3.5 without --tls-max-version serve TLS 1.2 only (client/pkg/transport/listener.go v3.5.7). Those of 3.4 set
+  // no limit: 3.4.23 serves TLS 1.3.
+  const speaks13 = version?.minor !== 5 || formAvailability(newest.row, 'flags', version) !== 'none'
   const code =
     speaks13 && newest.text !== 'TLS1.2' ? 'config/cipher-suites-unlike-key' : 'config/cipher-suites-serve-nobody'
   return [finding(code, { ...setting.place, algorithm, subject: leaf.subject.toString(), cert })]

@@ -100,6 +100,7 @@ export const configTogether = {
         by: 'etcd',
         words: 'client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url',
       },
+      { by: 'etcd', words: 'cannot listen on TLS for …: KeyFile and CertFile are not presented' },
     ],
     message: (details) =>
       `${placed(details)} has ${details.url}, but ${spelledLike(details.option, 'cert-file')} and ${spelledLike(details.option, 'key-file')} are not set.`,

@@ -165,6 +165,10 @@ describe('a StatefulSet', () => {
     expect(path('3.6')).toBe('/livez')
     expect(path('3.5.10')).toBe('/health?exclude=NOSPACE&serializable=true')
     expect(path(undefined)).toBe('/health?exclude=NOSPACE&serializable=true')
+    expect(path('3.4.29')).toBe('/livez')
+    // There, /health of a member that has lost the others fails, which a restart does not fix.
+    const port = at(statefulSet({ ...cluster, version: '3.4.23' }).manifests[2], `${CONTAINER}.livenessProbe.tcpSocket`)
+    expect(port).toEqual({ port: 2381 })
   })
 
   test('has no plaintext port where etcdctl asks', () => {
