@@ -1,5 +1,5 @@
 /** Other versions of Node and of packages, from npm, in .cache. */
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { say, Stop } from './lifecycle.mjs'
 import { must } from './process.mjs'
@@ -37,6 +37,8 @@ async function install(spec, folder, { signal }) {
   try {
     const args = ['install', '--prefix', work, '--ignore-scripts', '--no-package-lock', '--no-audit', '--no-fund', spec]
     await must('npm', args, { signal, cwd: work })
+    // Tests start this Node as another user, and a temporary folder is its maker's alone.
+    chmodSync(work, 0o755)
     if (!existsSync(folder)) renameSync(work, folder)
   } catch (error) {
     signal?.throwIfAborted()

@@ -6,7 +6,7 @@ import { rows } from './finding.js'
 const OF_OTHER_ROOMS: Readonly<Record<string, string>> = {
   'ca-roll': 'trust-hidden',
   config: `address-check-off advertise-not-listened advertise-port advertise-tls advertise-unreachable advisory
-    allowed-breaks-gateway allowed-cn-as-subject auto-tls-ignored ca-expired cipher-suite-weak
+    allowed-breaks-gateway allowed-cn-as-subject auto-tls-ignored blank-in-list ca-expired cipher-suite-weak
     cipher-suites-unlike-key client-auth-half crl-form-ahead crl-of-other-ca crl-stale crl-undocumented
     discovery-unprotected file-elsewhere file-not-read flag-repeated gateway-untrusted ignored-beside-file
     key-of-other-version key-repeated key-unknown keys-beyond-2030 member-joined-later members-differ
@@ -18,7 +18,7 @@ const OF_OTHER_ROOMS: Readonly<Record<string, string>> = {
   directory: `ca-key-here ca-name-repeated certificate-without-key issuer-not-found key-in-json key-without-certificate
     left-over limit-reached not-looked-at owner-differs serial-repeated unreadable`,
   discovery: 'insecure-dropped record-unusable',
-  endpoint: 'address-failed no-leader',
+  endpoint: 'address-failed leader no-leader',
   environment: 'extra-cas proxy verification-off',
   file: 'key-readable-by-others',
   handshake: 'client-certificate-not-asked clock-agrees clock-differs server-name',

@@ -119,6 +119,7 @@ async function attack(place: string): Promise<ChildProcess> {
     gid: ATTACKER,
     stdio: ['ignore', 'pipe', 'inherit'],
   })
+  await once(child, 'spawn') // or fails with the reason
   await once(child.stdout, 'data')
   return child
 }
