@@ -1,4 +1,5 @@
 /** TLS alerts that a server sends, each with what it says about whom. Numbers are RFC 8446's; texts are OpenSSL's and change. */
+import type { Credentials } from '../credentials/credentials.js'
 import type { Finding } from '../report/finding.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
 import type { DistinguishedName } from '../x509/distinguished-name.js'
@@ -56,8 +57,8 @@ export function explainAlert(alert: number, context: AlertContext): Finding {
   }
   if (alert === 48) {
     const { authorities } = context
-    // The issuer of the last certificate that was sent: where it is listed, its name is known and its key is another.
-    const last = chain[chain.length - 1] ?? chain[0]
+    // Where the issuer of the last certificate of the path is listed, its name is known and its key is another.
+    const last = endOfPath(chain)
     const listed = authorities?.some((each) => each.equals(last.issuer) || each.equals(last.subject)) ?? null
     const accepts = authorities?.map(String) ?? null
     const { trustAnchors, clientAnchors = [] } = accepted.credentials
@@ -92,6 +93,13 @@ export function explainAlert(alert: number, context: AlertContext): Finding {
     default:
       return finding('handshake/alert', details)
   }
+}
+
+/** The last certificate that the leaf leads to by signatures: what was sent after it signed none of them. */
+function endOfPath(chain: Credentials['chain']): Certificate {
+  let [end] = chain
+  for (const each of chain.slice(1)) if (each.subject.equals(end.issuer) && end.isSignedBy(each)) end = each
+  return end
 }
 
 interface Edge {

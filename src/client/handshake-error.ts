@@ -68,7 +68,7 @@ function serverNameHint({ endpoint, name, failure, diagnosis }: FailedAttempt, f
   const [leaf] = (failure.verdict ?? diagnosis.verdict)?.chain ?? []
   const names = leaf?.subjectAltNames ?? []
   const covered = names
-    .filter(({ kind }) => kind === 'dns')
+    .filter(({ kind, value }) => kind === 'dns' && HOST_NAME.test(value))
     .slice(0, MAX_NAMES)
     .map(({ value }) => value)
   // Another server name would not help: that certificate covers none.
@@ -81,6 +81,9 @@ function serverNameHint({ endpoint, name, failure, diagnosis }: FailedAttempt, f
     }),
   ]
 }
+
+/** A name that can be set as the server name, or a pattern of such names. */
+const HOST_NAME = /^(?:\*\.)?[\w-]+(?:\.[\w-]+)*$/
 
 function explainCause(attempt: FailedAttempt): Finding[] {
   const { endpoint, name, accepted, failure } = attempt

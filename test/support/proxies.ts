@@ -30,6 +30,7 @@ const NAMES = [
   'haproxyTlsDead',
   'haproxyHttpDead',
   'haproxyVerify',
+  'haproxyVerifyDead',
   'haproxySni',
   'haproxyHttp1',
   'haproxyPrefix',
@@ -245,6 +246,7 @@ ${listen('haproxyDead', ['mode tcp', to(dead)])}
 ${listen('haproxyTlsDead', ['mode tcp', to(dead)], tls)}
 ${listen('haproxyHttpDead', ['mode http', to(dead)], tls)}
 ${listen('haproxyVerify', ['mode tcp', to(dead)], `${tls} verify required ca-file ${folder}/other-ca.crt`)}
+${listen('haproxyVerifyDead', ['mode tcp', to(dead)], `${tls} verify required ca-file ${folder}/ca.crt`)}
 ${listen('haproxySni', [
   'mode tcp',
   'tcp-request inspect-delay 5s',

@@ -117,6 +117,17 @@ export const CLIENT_CAUSES: CauseGroup = {
         return mintedCredentials({ leaf: clientLeaf(intermediate), trust: [root] })
       }),
     },
+    {
+      cause: 'another intermediate of the same name is sent along',
+      ...BY_ETCD,
+      codes: ['handshake/client-ca-unknown'],
+      details: { issuer: 'CN=Intermediate', listed: false },
+      setUp: shown(({ root }) => {
+        const [intermediate, other] = [1, 2].map(() => mintCa({ subject: 'Intermediate', issuer: root }))
+        if (intermediate === undefined || other === undefined) throw new Error('No CA was made')
+        return mintedCredentials({ leaf: clientLeaf(intermediate), intermediates: [other], trust: [root] })
+      }),
+    },
     { cause: 'expired', ...REFUSED, codes: ['validity/expired'], setUp: shown(client(PAST)) },
     { cause: 'not valid yet', ...REFUSED, codes: ['validity/not-yet-valid'], setUp: shown(client(FUTURE)) },
     {

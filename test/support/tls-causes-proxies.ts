@@ -72,6 +72,13 @@ export const PROXY_CAUSES: CauseGroup = {
       setUp: through('haproxyVerify'),
     },
     {
+      cause: 'haproxy verifies client certificates and passes TCP on, and its etcd is down',
+      error: 'ERR_HANDSHAKE_FAILED',
+      certificate: 'client leaf CN=root',
+      codes: ['handshake/closed-without-alert'],
+      setUp: through('haproxyVerifyDead'),
+    },
+    {
       cause: 'haproxy routes by server name, and the endpoint is an IP address',
       ...UNREACHABLE,
       codes: ['endpoint/reset'],

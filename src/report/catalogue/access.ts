@@ -40,7 +40,7 @@ export const access = {
         ? BEHIND_PROXY
         : user === null
           ? 'Present a certificate with a common name that is an etcd user, or log in with the option auth.'
-          : `Run "etcdctl user get ${user} --detail". If it reports "user name not found", run "etcdctl user add ${user} --no-password". Then run ${grant(user, permission, key, rangeEnd)}.`,
+          : `Run "etcdctl user get ${argument(user, 'NAME')} --detail". If it reports "user name not found", run "etcdctl user add ${argument(user, 'NAME')} --no-password". Then run ${grant(argument(user, 'NAME'), permission, key, rangeEnd)}.`,
   }),
   'access/user-not-found': row<AccessDetails>({
     severity: 'error',
@@ -55,7 +55,7 @@ export const access = {
     remedy: ({ identity, user }) =>
       identity === 'hidden'
         ? BEHIND_PROXY
-        : `Add it with "etcdctl user add ${user ?? 'NAME'} --no-password" and grant it a role, or present a certificate with the name of a user that exists.`,
+        : `Add it with "etcdctl user add ${user === null ? 'NAME' : argument(user, 'NAME')} --no-password" and grant it a role, or present a certificate with the name of a user that exists.`,
   }),
   'access/user-missing': row<AccessDetails>({
     severity: 'error',
@@ -119,9 +119,9 @@ function rangeArguments(key: string | null, end: string | null): string {
 }
 
 /** As a shell reads it. A key that is not printable cannot be typed. */
-function argument(text: string): string {
+function argument(text: string, unprintable = 'KEY'): string {
   if (/^[\w./:@%+,=-]+$/.test(text) && !text.startsWith('-')) return text
-  return /\\u\{|\ufffd/.test(text) ? 'KEY' : `'${text.replaceAll("'", "'\\''")}'`
+  return /\\u\{|\ufffd/.test(text) ? unprintable : `'${text.replaceAll("'", "'\\''")}'`
 }
 
 function grant(

@@ -107,8 +107,11 @@ export const endpoint = {
       'The TCP connection to the endpoint failed for another reason than a refusal: no route, a firewall, a local limit.',
     source: 'connect(2)',
     message: ({ endpoint, address, errorCode }) =>
-      `No TCP connection to ${at(endpoint, address)} could be made (${errorCode}).`,
-    remedy: ({ endpoint }) => `Check the address and the route to ${endpoint}, and the firewalls between.`,
+      `No TCP connection to ${at(endpoint, address)} could be made (${errorCode}${CONNECT_FAULTS[errorCode] ?? ''}).`,
+    remedy: ({ endpoint, errorCode }) =>
+      errorCode === 'EACCES' || errorCode === 'EPERM'
+        ? `Allow the connection to ${endpoint} in the firewall or the sandbox of this machine; for a unix socket, check who may write to it.`
+        : `Check the address and the route to ${endpoint}, and the firewalls between.`,
   }),
   'endpoint/connect-timeout': row<{ endpoint: string; address: string | null; timeout: number }>({
     severity: 'error',
@@ -225,10 +228,12 @@ export const endpoint = {
       'grpc doc/http-grpc-status-mapping.md; etcd server/embed/etcd.go, --listen-client-http-urls, --listen-metrics-urls',
     refusals: [{ by: 'Node', words: 'UNIMPLEMENTED: Received HTTP status code 404' }],
     message: (details) => `${details.endpoint} ${answered(details)}: that is not how etcd’s client port answers.`,
-    remedy: ({ endpoint, server }) =>
+    remedy: ({ endpoint, server, httpStatus }) =>
       server === null
         ? `Use a URL of etcd’s --listen-client-urls; ${endpoint} may be its metrics port, its HTTP-only port, another web server, or a proxy that does not pass gRPC on (haproxy: set "proto h2" or "alpn h2" for its server). "curl --cacert ca.crt --cert client.crt --key client.key ${endpoint}/version" shows which.`
-        : `If "${server}" is a proxy in front of etcd, let it pass every path on as gRPC in HTTP/2 (nginx: grpc_pass, never proxy_pass). Or use the URLs of the members themselves instead of ${endpoint}.`,
+        : httpStatus >= 500
+          ? `Look at the log of "${server}" for the cause. Or use the URLs of the members themselves instead of ${endpoint}.`
+          : `If "${server}" is a proxy in front of etcd, let it pass every path on as gRPC in HTTP/2 (nginx: grpc_pass, never proxy_pass). Or use the URLs of the members themselves instead of ${endpoint}.`,
   }),
   'endpoint/request-refused': row<AnswerDetails>({
     severity: 'error',
@@ -287,7 +292,9 @@ export const endpoint = {
     remedy: ({ errorCode }) =>
       errorCode === 'EMFILE'
         ? 'Raise the limit of open files of this process ("ulimit -n", LimitNOFILE= of systemd), and look for files and sockets that it does not close ("ls /proc/PID/fd").'
-        : 'Look for processes of this machine that hold files, ports or memory ("ss -s", "sysctl fs.file-nr"), and raise the limit that is reached.',
+        : errorCode === 'EADDRNOTAVAIL'
+          ? 'For an IPv6 address, check that this machine has IPv6 ("ip -6 address"). Otherwise look for processes that hold ports ("ss -s").'
+          : 'Look for processes of this machine that hold files, ports or memory ("ss -s", "sysctl fs.file-nr"), and raise the limit that is reached.',
   }),
   'endpoint/unavailable': row<AnswerDetails>({
     severity: 'error',
@@ -383,10 +390,19 @@ function others(members: readonly { endpoint: string; role: string }[]): string 
   return rest.length === 0 ? '' : `; ${listed(rest)}`
 }
 
+/** What some error codes of connect(2) mean. */
+const CONNECT_FAULTS: Readonly<Record<string, string>> = {
+  EACCES: ', this machine forbids it',
+  EPERM: ', this machine forbids it',
+  EHOSTUNREACH: ', the host cannot be reached',
+  ENETUNREACH: ', there is no route to that network',
+  EINVAL: ', the address cannot be used as it is: a link-local one needs a zone',
+}
+
 const LIMITS: Readonly<Record<string, string>> = {
   EMFILE: 'this process has no file descriptor left',
   ENFILE: 'this machine has no file descriptor left',
-  EADDRNOTAVAIL: 'this machine has no local port or address left',
+  EADDRNOTAVAIL: 'this machine has no local address for it, or no port left',
   ENOBUFS: 'this machine has no memory left for sockets',
   ENOMEM: 'this machine has no memory left for sockets',
 }

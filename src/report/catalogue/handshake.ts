@@ -141,8 +141,10 @@ export const handshake = {
     source: 'RFC 6066 section 3',
     message: ({ endpoint, sent, covered }) =>
       `${sent === null ? `No server name was sent to ${endpoint}, because it is an IP address` : `The server name "${sent}" was sent to ${endpoint}`}${covered.length === 0 ? '' : `; the certificate there covers ${listed(covered)}`}.`,
-    remedy: ({ covered }) =>
-      `If a router that chooses by server name, a tunnel or a port-forward stands there, set serverName to the name of the etcd behind it${covered.length === 0 ? '' : `, such as ${covered[0] ?? ''}`}.`,
+    remedy: ({ covered }) => {
+      const name = covered.find((each) => !each.startsWith('*'))
+      return `If a router that chooses by server name, a tunnel or a port-forward stands there, set serverName to the name of the etcd behind it${name === undefined ? '' : `, such as ${name}`}.`
+    },
   }),
   'handshake/client-certificate-refused': row<
     AlertDetails & {
@@ -236,17 +238,17 @@ export const handshake = {
   'handshake/closed-without-alert': row<{ endpoint: string; protocol: string; chain: CertificateRef[] }>({
     severity: 'error',
     meaning:
-      'The server closed the connection after a handshake that had succeeded, with no alert. etcd does so when the certificate’s serial number is in --client-crl-file, when that file is missing or broken (then for every client), and on an https metrics port when the certificate’s names do not match the client’s address.',
-    source: 'etcd client/pkg/transport/listener_tls.go: checkCRL, checkCertSAN',
+      'The server closed the connection after a handshake that had succeeded, with no alert. etcd does so when the certificate’s serial number is in --client-crl-file, when that file is missing or broken (then for every client), and on an https metrics port when the certificate’s names do not match the client’s address. A proxy that verifies client certificates does so when it does not reach etcd.',
+    source: 'etcd client/pkg/transport/listener_tls.go: checkCRL, checkCertSAN; haproxy, bind ssl verify in mode tcp',
     refusals: [
       { by: 'etcd', words: 'transport: certificate serial … revoked' },
       { by: 'etcd', words: 'tls: "…" does not match any of DNSNames […] (…)' },
       { by: 'Go', words: 'x509: certificate is valid for …, not …' },
     ],
     message: ({ endpoint, protocol }, who) =>
-      `${endpoint} closed the connection right after the ${protocol} handshake, without an alert. etcd does so if ${lowerFirst(who)} is revoked, or if its CRL file is missing or broken, which closes out every client.`,
+      `${endpoint} closed the connection right after the ${protocol} handshake, without an alert. etcd does so if ${lowerFirst(who)} is revoked, or if its CRL file is missing or broken, which closes out every client; a proxy does so if it does not reach etcd.`,
     remedy: ({ chain }) =>
-      `On the server, run "openssl crl -noout -text -in FILE" with the FILE of etcd’s --client-crl-file. If it lists the serial number${chain[0] === undefined ? '' : ` ${chain[0].serialNumber}`}, issue a new certificate. If it fails, fix the file (etcd 3.6 reads DER only). Otherwise this is not a client port. ${ETCD_LOG}.`,
+      `On the server, run "openssl crl -noout -text -in FILE" with the FILE of etcd’s --client-crl-file. If it lists the serial number${chain[0] === undefined ? '' : ` ${chain[0].serialNumber}`}, issue a new certificate. If it fails, fix the file (etcd 3.6 reads DER only). ${ETCD_LOG}. If a proxy stands there, check that it reaches etcd. Otherwise this is not a client port.`,
   }),
   'handshake/no-common-version': row<{
     endpoint: string

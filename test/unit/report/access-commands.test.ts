@@ -2,6 +2,13 @@
 import { expect, it } from 'vitest'
 import { finding } from '../../support/finding.js'
 
+it('quotes the name of a user', () => {
+  const details = { identity: 'common-name', user: 'My App', method: 'KV/Put', permission: 'write' } as const
+  const { remedy } = finding('access/permission-denied', { ...details, key: 'a', rangeEnd: null })
+  expect(remedy).toContain('"etcdctl user get \'My App\' --detail"')
+  expect(remedy).toContain('"etcdctl user grant-role \'My App\' ROLE"')
+})
+
 it.each([
   ['/app/a', null, '/app/a'],
   ['/app/', '/app0', '/app/ /app0'],
