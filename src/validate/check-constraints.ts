@@ -10,8 +10,10 @@ export function checkIssuerConstraints(place: Place, usage: Usage, notes: Notebo
   // A CA certificate of version 1 cannot say what it is; named as an anchor it is trusted all the same.
   if (place.role === 'anchor' && certificate.version === 1) return
   const { extensions } = certificate
-  if (extensions.basicConstraints === null) notes.add(place, 'constraints/not-a-ca', { reason: 'no basicConstraints' })
-  else if (!extensions.basicConstraints.ca) notes.add(place, 'constraints/not-a-ca', { reason: 'CA:FALSE' })
+  if (extensions.basicConstraints?.ca !== true) {
+    const reason = extensions.basicConstraints === null ? 'no basicConstraints' : 'CA:FALSE'
+    notes.add(place, 'constraints/not-a-ca', { reason, issued: '' })
+  }
   checkConstrainedKinds(place, usage, notes)
   checkLeadingDots(place, notes)
   for (const oid of [ExtensionId.basicConstraints, ExtensionId.nameConstraints]) {

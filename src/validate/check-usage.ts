@@ -68,7 +68,7 @@ export function checkIssuerUsage(place: Place, { usage }: Context, notes: Notebo
   const lacking = WANTED_PURPOSES[usage].filter((purpose) => !found.includes(purpose))
   if (any && lacking.length > 0) notes.add(place, anyCode(usage), {})
   if (any) return
-  for (const missing of lacking) notes.add(place, 'usage/extended-key-usage-nested', { missing, found })
+  for (const missing of lacking) notes.add(place, 'usage/extended-key-usage-nested', { missing, found, leaf: '' })
 }
 
 // Go, which judges clients and members, takes anyExtendedKeyUsage for every purpose; OpenSSL's check of a server does not.

@@ -13,7 +13,7 @@ import { checkIssuerUsage, checkLeafUsage } from './check-usage.js'
 import { checkPathValidity, checkValidity } from './check-validity.js'
 import type { Context } from './context.js'
 import type { FoundPath } from './path.js'
-import { Notebook, type Place } from './place.js'
+import { type Note, Notebook, type Place } from './place.js'
 
 /** What a path is judged with, beside the caller's context. */
 export interface PathRules {
@@ -101,6 +101,18 @@ function judgeByItself(place: Place, context: Context, notes: Notebook): void {
   checkValidity(place, context, notes)
 }
 
+/** An issuer is judged once for all paths; which certificate breaks its limit depends on the path. */
+function withNames(note: Note, child: Place, leaf: Place): Note {
+  const { details } = note
+  if ('issued' in details) return { ...note, details: { ...details, issued: nameOf(child) } as Note['details'] }
+  if ('leaf' in details) return { ...note, details: { ...details, leaf: nameOf(leaf) } as Note['details'] }
+  return note
+}
+
+function nameOf({ certificate: { subject, serialNumber } }: Place): string {
+  return subject.isEmpty ? `serial ${serialNumber}` : subject.toString()
+}
+
 /** What is to be said about everything above the leaf, and about the path as a whole. */
 export function judgeAboveLeaf(
   path: readonly Place[],
@@ -110,9 +122,11 @@ export function judgeAboveLeaf(
 ): void {
   const { context } = issuers
   for (const place of path.slice(1)) {
-    notes.addAll(issuers.notesOn(place))
     const child = path[place.index - 1]
-    if (child !== undefined) checkLink(child, place, context.usage, notes)
+    const leaf = path[0]
+    if (child === undefined || leaf === undefined) continue
+    for (const note of issuers.notesOn(place).notes) notes.notes.push(withNames(note, child, leaf))
+    checkLink(child, place, context.usage, notes)
   }
   checkPathValidity(path, context, notes)
   checkPathLength(path, { usage: context.usage, maxIntermediates: rules.maxIntermediates }, notes)

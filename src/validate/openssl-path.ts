@@ -104,6 +104,7 @@ function choose(
 /** Kinds of key by signature algorithms that OpenSSL knows, and that are refused here (crypto/objects/obj_xref.txt). */
 const MORE_SIGNATURES: Readonly<Record<string, string>> = {
   '1.2.840.113549.1.1.2': 'RSA',
+  '1.2.840.113549.1.1.10': 'RSA',
   '1.2.840.113549.1.1.14': 'RSA',
   '1.2.840.113549.1.1.15': 'RSA',
   '1.2.840.113549.1.1.16': 'RSA',

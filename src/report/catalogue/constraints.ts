@@ -11,7 +11,7 @@ export interface PathLength {
 }
 
 export const constraints = {
-  'constraints/not-a-ca': row<{ reason: 'no basicConstraints' | 'CA:FALSE' }>({
+  'constraints/not-a-ca': row<{ reason: 'no basicConstraints' | 'CA:FALSE'; issued: string }>({
     severity: 'error',
     meaning:
       'Only a certificate with basicConstraints CA:TRUE may issue others. Otherwise every leaf could act as a CA.',
@@ -22,9 +22,9 @@ export const constraints = {
       { by: 'Node', words: 'INVALID_CA' },
       { by: 'OpenSSL', words: 'invalid CA certificate' },
     ],
-    message: ({ reason }, who) => `${who} issued a certificate but is not a CA (${reason}).`,
-    remedy: () =>
-      'Reissue the certificate below it from a CA, or reissue this one with "basicConstraints = critical, CA:TRUE" if it is to be a CA.',
+    message: ({ reason, issued }, who) => `${who} issued "${issued}" but is not a CA (${reason}).`,
+    remedy: ({ issued }) =>
+      `Reissue "${issued}" from a CA. If the issuer is to be a CA, reissue the issuer with "basicConstraints = critical, CA:TRUE".`,
   }),
   'constraints/path-too-long': row<PathLength>({
     severity: 'error',

@@ -20,7 +20,7 @@ export const usage = {
       `${who} does not have ${listed(missing)} in its extended key usage; it has ${listed(found)}.`,
     remedy: ({ wanted }) => `Reissue it with "extendedKeyUsage = ${wanted.join(', ')}".`,
   }),
-  'usage/extended-key-usage-nested': row<{ missing: string; found: string[] }>({
+  'usage/extended-key-usage-nested': row<{ missing: string; found: string[]; leaf: string }>({
     severity: 'error',
     meaning:
       'A CA’s extended key usage limits everything below it. etcd logs "incompatible key usage" although the leaf itself is right.',
@@ -31,9 +31,10 @@ export const usage = {
       { by: 'Node', words: 'INVALID_PURPOSE' },
       { by: 'OpenSSL', words: 'unsuitable certificate purpose' },
     ],
-    message: ({ missing, found }, who) =>
-      `${who} limits the certificates below it to ${listed(found)}, which does not include ${missing}.`,
-    remedy: () => 'Reissue the CA certificate without extendedKeyUsage, or with serverAuth and clientAuth.',
+    message: ({ missing, found, leaf }, who) =>
+      `${who} limits the certificates below it to ${listed(found)}, and "${leaf}" needs ${missing}.`,
+    remedy: ({ leaf }) =>
+      `Reissue the CA certificate without extendedKeyUsage, or with serverAuth and clientAuth. Or reissue "${leaf}" from another CA.`,
   }),
   'usage/gateway-client-auth-missing': row<{ found: string[] }>({
     severity: 'warning',

@@ -24,8 +24,11 @@ describe('who may issue', () => {
     ['no basicConstraints', { without: [EXTENSION.basicConstraints] }],
     ['CA:FALSE', { extensions: [basicConstraints({ ca: false })] }],
   ])('not with %s, as intermediate or anchor', (reason, part) => {
-    for (const parts of [{ intermediate: part }, { root: part }]) {
-      expect(detailsOf(judge(parts), 'constraints/not-a-ca')).toEqual([{ reason }])
+    for (const [parts, issued] of [
+      [{ intermediate: part }, 'CN=etcd-0'],
+      [{ root: part }, 'CN=Test Intermediate'],
+    ] as const) {
+      expect(detailsOf(judge(parts), 'constraints/not-a-ca')).toEqual([{ reason, issued }])
     }
   })
 

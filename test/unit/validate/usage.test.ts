@@ -30,6 +30,7 @@ const ofIssuer = (intermediate: Partial<MintCaOptions>, usage: Usage = 'server')
   told(judge({ intermediate }, { usage }))
 
 const BOTH = ['serverAuth', 'clientAuth']
+const LEAF = 'CN=etcd-0'
 
 describe('extended key usages of the leaf', () => {
   it.each<[Usage, string[], readonly Told[]]>([
@@ -175,22 +176,38 @@ describe('usages of a CA', () => {
   it.each<[Usage, string[], readonly Told[]]>([
     ['server', BOTH, []],
     ['server', ['serverAuth'], [['gateway-client-auth-nested@1', { found: ['serverAuth'] }]]],
-    ['server', ['clientAuth'], [['extended-key-usage-nested@1', { missing: 'serverAuth', found: ['clientAuth'] }]]],
+    [
+      'server',
+      ['clientAuth'],
+      [['extended-key-usage-nested@1', { missing: 'serverAuth', found: ['clientAuth'], leaf: LEAF }]],
+    ],
     ['server', ['any', 'serverAuth'], []],
     ['server', ['any'], [['any-extended-key-usage@1', {}]]],
-    ['server', ['codeSigning'], [['extended-key-usage-nested@1', { missing: 'serverAuth', found: ['codeSigning'] }]]],
-    ['client', ['serverAuth'], [['extended-key-usage-nested@1', { missing: 'clientAuth', found: ['serverAuth'] }]]],
+    [
+      'server',
+      ['codeSigning'],
+      [['extended-key-usage-nested@1', { missing: 'serverAuth', found: ['codeSigning'], leaf: LEAF }]],
+    ],
+    [
+      'client',
+      ['serverAuth'],
+      [['extended-key-usage-nested@1', { missing: 'clientAuth', found: ['serverAuth'], leaf: LEAF }]],
+    ],
     ['client', ['clientAuth'], []],
     ['client', ['any'], [['any-extended-key-usage-broad@1', {}]]],
-    ['peer', ['serverAuth'], [['extended-key-usage-nested@1', { missing: 'clientAuth', found: ['serverAuth'] }]]],
+    [
+      'peer',
+      ['serverAuth'],
+      [['extended-key-usage-nested@1', { missing: 'clientAuth', found: ['serverAuth'], leaf: LEAF }]],
+    ],
     // The members of a cluster are judged by Go, which takes it.
     ['peer', ['any'], [['any-extended-key-usage-broad@1', {}]]],
     [
       'peer',
       ['codeSigning'],
       [
-        ['extended-key-usage-nested@1', { missing: 'serverAuth', found: ['codeSigning'] }],
-        ['extended-key-usage-nested@1', { missing: 'clientAuth', found: ['codeSigning'] }],
+        ['extended-key-usage-nested@1', { missing: 'serverAuth', found: ['codeSigning'], leaf: LEAF }],
+        ['extended-key-usage-nested@1', { missing: 'clientAuth', found: ['codeSigning'], leaf: LEAF }],
       ],
     ],
     ['any', ['codeSigning'], []],
@@ -202,7 +219,7 @@ describe('usages of a CA', () => {
   it('are nested in the anchor’s, too, which is told of having any', () => {
     const extensions = [extendedKeyUsage(['clientAuth'])]
     expect(told(judge({ root: { extensions } }, { usage: 'server' }))).toEqual([
-      ['extended-key-usage-nested@2', { missing: 'serverAuth', found: ['clientAuth'] }],
+      ['extended-key-usage-nested@2', { missing: 'serverAuth', found: ['clientAuth'], leaf: LEAF }],
       ['anchor-extended-key-usage@2', { found: ['clientAuth'] }],
     ])
   })
