@@ -5,7 +5,7 @@ export interface YamlFault {
   /** One sentence. */
   readonly reason: string
   /** What to do, as one sentence. */
-  readonly mend: string
+  readonly fix: string
   /** Where it begins, if elsewhere than where the parser saw it. */
   readonly offset?: number
 }
@@ -18,32 +18,32 @@ const BLANK = 'Add a space after the colon.'
 const FAULTS: Partial<Record<YamlErrorCode, YamlFault>> = {
   TAB_AS_INDENT: {
     reason: 'A line begins with a tab. YAML is indented only by spaces.',
-    mend: ALIGN,
+    fix: ALIGN,
   },
-  BAD_INDENT: { reason: 'The indentation of the line does not match its block.', mend: ALIGN },
-  BAD_SCALAR_START: { reason: 'A value begins with a character that has another meaning in YAML.', mend: QUOTE },
+  BAD_INDENT: { reason: 'The indentation of the line does not match its block.', fix: ALIGN },
+  BAD_SCALAR_START: { reason: 'A value begins with a character that has another meaning in YAML.', fix: QUOTE },
   BAD_DQ_ESCAPE: {
     reason: 'A backslash in double quotes begins an unknown escape sequence.',
-    mend: 'Use single quotes, in which a backslash is an ordinary character.',
+    fix: 'Use single quotes, in which a backslash is an ordinary character.',
   },
   BLOCK_AS_IMPLICIT_KEY: {
     reason: 'A line has two keys, or a value that contains a colon and a space.',
-    mend: 'Put the value into quotes, or the second key on its own line.',
+    fix: 'Put the value into quotes, or the second key on its own line.',
   },
-  BAD_PROP_ORDER: { reason: 'A tag or an anchor is in the wrong order.', mend: TAKE_OUT },
-  ALIAS_PROPS: { reason: 'An alias has a tag or an anchor of its own.', mend: TAKE_OUT },
-  BAD_ALIAS: { reason: 'An anchor or an alias has no name.', mend: TAKE_OUT },
-  MULTIPLE_ANCHORS: { reason: 'A value has two anchors.', mend: TAKE_OUT },
-  MULTIPLE_TAGS: { reason: 'A value has two tags.', mend: TAKE_OUT },
+  BAD_PROP_ORDER: { reason: 'A tag or an anchor is in the wrong order.', fix: TAKE_OUT },
+  ALIAS_PROPS: { reason: 'An alias has a tag or an anchor of its own.', fix: TAKE_OUT },
+  BAD_ALIAS: { reason: 'An anchor or an alias has no name.', fix: TAKE_OUT },
+  MULTIPLE_ANCHORS: { reason: 'A value has two anchors.', fix: TAKE_OUT },
+  MULTIPLE_TAGS: { reason: 'A value has two tags.', fix: TAKE_OUT },
   UNEXPECTED_TOKEN: {
     reason: 'Unexpected text follows a value, for example after a closing quote.',
-    mend: TAKE_OUT,
+    fix: TAKE_OUT,
   },
 }
-const NO_BLANK: YamlFault = { reason: 'A space is missing after the colon.', mend: BLANK }
+const NO_BLANK: YamlFault = { reason: 'A space is missing after the colon.', fix: BLANK }
 export const UNKNOWN_ANCHOR: YamlFault = {
   reason: 'An alias names an anchor that does not exist.',
-  mend: 'Name an anchor that is defined before it, or put the value into quotes if you do not mean an alias.',
+  fix: 'Name an anchor that is defined before it, or put the value into quotes if you do not mean an alias.',
 }
 
 /** Why a text is no YAML, by what the parser says of it and by the line where it does. */
@@ -53,7 +53,7 @@ export function yamlFault(code: YamlErrorCode, message: string, text: string, of
     const sign = odd.charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')
     return {
       reason: `A line begins with a space character that YAML does not accept: U+${sign}.`,
-      mend: ALIGN,
+      fix: ALIGN,
       offset: lineStart(text, offset),
     }
   }
@@ -62,14 +62,14 @@ export function yamlFault(code: YamlErrorCode, message: string, text: string, of
     const reason = 'A bracket is not closed.'
     return {
       reason,
-      mend: `Close it with ${close}.`,
+      fix: `Close it with ${close}.`,
       offset: Math.max(0, text.lastIndexOf(close === ']' ? '[' : '{', offset)),
     }
   }
   if (code === 'MISSING_CHAR') return missing(message, text, offset)
   if (code === 'MULTILINE_IMPLICIT_KEY') return keyFault(text, offset)
   return (
-    FAULTS[code] ?? { reason: 'The text cannot be parsed from here on.', mend: 'Fix that line, or the line before it.' }
+    FAULTS[code] ?? { reason: 'The text cannot be parsed from here on.', fix: 'Fix that line, or the line before it.' }
   )
 }
 
@@ -78,23 +78,23 @@ function missing(message: string, text: string, offset: number): YamlFault {
   if (quote !== undefined) {
     // Nothing closes it, so it is the last of its kind.
     const at = text.lastIndexOf(quote, offset)
-    const fault = { reason: 'A quote is not closed.', mend: `Close it with ${quote}.` }
+    const fault = { reason: 'A quote is not closed.', fix: `Close it with ${quote}.` }
     return at === -1 ? fault : { ...fault, offset: at }
   }
   if (message.includes('Comments'))
     return {
       reason: 'A comment begins directly after a value.',
-      mend: 'Add a space before "#": YAML reads `value#comment` as one value.',
+      fix: 'Add a space before "#": YAML reads `value#comment` as one value.',
     }
   if (message.includes('space after')) return NO_BLANK
   if (message.includes('between'))
     return {
       reason: 'A comma is missing between two entries in brackets, or a bracket is not closed.',
-      mend: 'Add it.',
+      fix: 'Add it.',
     }
   return message.includes('map values')
     ? keyFault(text, offset)
-    : { reason: 'A character is missing.', mend: 'Fix that line, or the line before it.' }
+    : { reason: 'A character is missing.', fix: 'Fix that line, or the line before it.' }
 }
 
 /** A line that should have a key and has none. */
@@ -104,9 +104,9 @@ function keyFault(text: string, offset: number): YamlFault {
   return line.includes(': ')
     ? {
         reason: 'A value over several lines is in the place of a key.',
-        mend: 'Put the value into quotes, or indent its lines.',
+        fix: 'Put the value into quotes, or indent its lines.',
       }
-    : { reason: 'The line has no key with a colon.', mend: 'Write "key: value", or remove the line.' }
+    : { reason: 'The line has no key with a colon.', fix: 'Write "key: value", or remove the line.' }
 }
 
 function lineStart(text: string, offset: number): number {

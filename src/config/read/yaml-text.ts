@@ -38,8 +38,8 @@ export async function readYaml(source: ConfigText, which: 'first' | 'all'): Prom
     return { documents: [], findings: [finding('config/too-dense', { file, marks, limit })], text, place }
   const excessive = (offset: number, reason: 'aliases' | 'nesting'): Finding =>
     finding('config/yaml-excessive', { ...place(offset, 'YAML'), reason })
-  const malformed = (seenAt: number, { reason, mend, offset = seenAt }: YamlFault): Finding =>
-    finding('config/yaml-malformed', { ...place(offset, 'YAML'), reason, mend })
+  const malformed = (seenAt: number, { reason, fix, offset = seenAt }: YamlFault): Finding =>
+    finding('config/yaml-malformed', { ...place(offset, 'YAML'), reason, fix })
   const tooDeepAt = json?.tooDeepAt ?? nestsTooDeepAt(text)
   if (tooDeepAt !== null) return { documents: [], findings: [excessive(tooDeepAt, 'nesting')], text, place }
   const yaml = await loadYaml()

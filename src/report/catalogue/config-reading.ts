@@ -86,13 +86,13 @@ export const configReading = {
       return `Save it as UTF-8, for example with "iconv -f ${from} -t UTF-8 ${inShell({ file })}", or pass another file.`
     },
   }),
-  'config/yaml-malformed': row<ConfigPlace & { reason: string; mend: string }>({
+  'config/yaml-malformed': row<ConfigPlace & { reason: string; fix: string }>({
     severity: 'error',
     meaning: 'The file is not valid YAML. Etcd does not start with it.',
     source: 'YAML 1.2.2; server/embed/config.go v3.5.16 configFromFile',
     refusals: [{ by: 'etcd', words: 'error converting YAML to JSON: yaml: …' }],
     message: (details) => `${placed(details)} is not valid YAML: ${details.reason}`,
-    remedy: ({ mend }) => mend,
+    remedy: ({ fix }) => fix,
   }),
   'config/yaml-excessive': row<ConfigPlace & { reason: 'aliases' | 'nesting' }>({
     severity: 'error',

@@ -41,13 +41,13 @@ export const directory = {
       `The folder holds more than is read: the limit is ${what === 'octets' ? octets(limit) : `${limit.toLocaleString('en-US')} ${what === 'depth' ? 'levels of folders' : what === 'keys' ? 'keys, requests and lists' : what}`}.`,
     remedy: () => 'Describe its sub-folders one by one, and move other files elsewhere.',
   }),
-  'directory/key-of-another': row<InFolder & { beside: string; algorithm: string }>({
+  'directory/key-of-another': row<InFolder & { certificate: string; algorithm: string }>({
     severity: 'error',
     meaning: 'A key and a certificate are a pair by their file names, but the key is another one.',
     source: 'Go crypto/tls X509KeyPair',
     refusals: [{ by: 'Go', words: 'tls: private key does not match public key' }],
-    message: ({ file, beside, algorithm }) =>
-      `The key ${file} (${algorithm}) does not belong to the certificate ${beside}.`,
+    message: ({ file, certificate, algorithm }) =>
+      `The key ${file} (${algorithm}) does not belong to the certificate ${certificate}.`,
     remedy: () => 'Restore the key of the certificate, or issue a new certificate with a new key.',
   }),
   'directory/key-without-certificate': row<InFolder & { algorithm: string }>({

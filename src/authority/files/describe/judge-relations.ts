@@ -26,11 +26,11 @@ function judgeKey(held: HeldKey, contents: Contents, relations: Relations): Find
   const { key, found } = held
   if (key === null) return []
   const { file } = found
-  const beside = partnersOf(file).find((name) => contents.firsts.has(name))
-  const partner = beside === undefined ? undefined : contents.firsts.get(beside)
+  const certificate = partnersOf(file).find((name) => contents.firsts.has(name))
+  const partner = certificate === undefined ? undefined : contents.firsts.get(certificate)
   const { algorithm } = key
-  if (beside !== undefined && partner !== undefined && !key.matches(partner)) {
-    return [finding('directory/key-of-another', { file, beside, algorithm })]
+  if (certificate !== undefined && partner !== undefined && !key.matches(partner)) {
+    return [finding('directory/key-of-another', { file, certificate, algorithm })]
   }
   if (partner !== undefined || relations.certificatesOf(held).length > 0 || relations.isWaiting(held)) return []
   return [finding('directory/key-without-certificate', { file, algorithm })]
