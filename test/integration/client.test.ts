@@ -315,7 +315,10 @@ describe('on one member', () => {
     const endpoints = [silent.endpoint, gone.endpoint, etcd.endpoint]
     await using client = await createSecureClient({ endpoints, credentials: pki.client, dialTimeout: '1s' })
     await client.put('among').value('bad ones')
-    expect(client.tls.endpoints.map((each) => each.state)).toEqual(['connecting', 'failed', 'ready'])
+    const [first, ...others] = client.tls.endpoints.map((each) => each.state)
+    // On a busy machine the second of the dial time-out may be over.
+    expect(['connecting', 'failed']).toContain(first)
+    expect(others).toEqual(['failed', 'ready'])
     const report = await client.tls.probe()
     expect(errorCodes(report.findings).sort()).toEqual(['endpoint/refused', 'endpoint/silent'])
   })

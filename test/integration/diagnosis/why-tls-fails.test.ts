@@ -13,6 +13,7 @@ import { root } from '../../support/compiled.js'
 import { mintPki } from '../../support/etcd.js'
 import { noCertificateAlert } from '../../support/etcd-version.js'
 import { isLong } from '../../support/long.js'
+import { OwnTime } from '../../support/own-time.js'
 import { askPlainEtcd3, plainCredentials, type PlainSayings, STILL_WAITING } from '../../support/plain-etcd3.js'
 import type { Situation } from '../../support/tls-cause.js'
 import { CAUSES } from '../../support/tls-causes.js'
@@ -152,11 +153,11 @@ function getOnce(client: SecureEtcd3): Promise<unknown> {
 
 async function askOurs(situation: Situation): Promise<Ours> {
   const { endpoint, credentials, options, ask = getOnce, elsewhere } = situation
-  let due = Infinity
-  const timer = setTimeout(() => (due = performance.now()), timeoutOf(situation))
+  let sinceDue: OwnTime | null = null
+  const timer = setTimeout(() => (sinceDue = new OwnTime()), timeoutOf(situation))
   const { error, findings } = await (elsewhere ?? connectOnce)()
   clearTimeout(timer)
-  const late = performance.now() - due
+  const late = lateness(sinceDue, elsewhere !== undefined)
   const told = error === null ? findings : findings.filter((each) => each.severity === 'error')
   const [first] = told
   return {
@@ -184,6 +185,12 @@ async function askOurs(situation: Situation): Promise<Ours> {
       throw error
     }
   }
+}
+
+/** Milliseconds of this process' own time; of a process elsewhere it is not known, because its start takes time, too. */
+function lateness(clock: OwnTime | null, isElsewhere: boolean): number {
+  using ended = clock
+  return ended === null || isElsewhere ? 0 : ended.elapsed
 }
 
 /** `client leaf CN=root`, `server leaf CN=etcd`. */

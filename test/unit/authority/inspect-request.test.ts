@@ -395,7 +395,7 @@ describe('hostile input', () => {
     const attributes = Array.from({ length: 99 }, (_, i) =>
       csrAttribute(`1.2.3.${String(i)}`, ...Array.from({ length: 100 }, (_unused, n) => integer(n))),
     )
-    const names = Array.from({ length: 15_000 }, (_, i) => dns(`h${String(i)}.example`))
+    const names = Array.from({ length: 5000 }, (_, i) => dns(`h${String(i)}.example`))
     expect(inspectRequest(csr({ attributes })).ok).toBe(true)
     expect(inspectRequest(mintCsr({ subject: 'a', key, names }).der).ok).toBe(true)
   })
