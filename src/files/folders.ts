@@ -15,9 +15,13 @@ export async function findRoot(fs: FileSystem, directory: string): Promise<strin
     real = await fs.realpath(directory)
   } catch (error) {
     if (!isNotThere(error)) throw writeFailed(directory, error)
-    const link = await lookAt(fs, directory)
-    if (link !== null) throw writeFailed(directory, 'it is a link that leads nowhere: remove it')
-    return null
+    const now = await lookAt(fs, directory)
+    if (now === null) return null
+    if (now.isSymbolicLink()) throw writeFailed(directory, 'it is a link that leads nowhere: remove it')
+    // Another process has made it in between.
+    real = await fs.realpath(directory).catch((again: unknown) => {
+      throw writeFailed(directory, again)
+    })
   }
   await checkFolder(fs, real)
   return real

@@ -8,7 +8,7 @@ import type { Cause, CauseGroup } from './tls-cause.js'
 import type { TlsStage } from './tls-stage.js'
 
 /** Options of a row in which packets do not come back. */
-const HANGS = { options: { dialTimeout: '1s' }, plainHangs: true } as const
+const HANGS = { options: { dialTimeout: '2s' }, plainHangs: true } as const
 
 /** Plain etcd3 would dial again in the background once the rules are gone. */
 const ANSWERED = { withoutPlain: true } as const
