@@ -85,7 +85,8 @@ export async function connectSecurely(options: ClientOptions, lookup: LookupSrv)
   if (refreshEndpoints !== null) {
     session.refresh(refreshEndpoints, async () => {
       if ('discovery' in plan) return (await locate({ ...plan, signal: null }, lookup)).resolved.endpoints
-      return endpointsOf((await client.cluster.memberList({})).members)
+      const deadline = Date.now() + plan.dialTimeout
+      return endpointsOf((await client.cluster.memberList({}, { deadline })).members)
     })
   }
   return client

@@ -33,9 +33,11 @@ export function readServerStatus(
       const headers = { ...callHeaders(SERVER_STATUS_PATH, connection.host), ...(token === null ? {} : { token }) }
       const stream = connection.request(headers)
       const reader = new MessageReader(MAX_STATUS)
-      stream.setTimeout(timeout, () => {
+      // Not the stream's own time-out, which each byte that arrives would restart.
+      const timer = setTimeout(() => {
         stream.close(constants.NGHTTP2_CANCEL)
-      })
+      }, timeout)
+      timer.unref()
       stream.on('data', (piece: Buffer) => {
         const status = readStatus(reader, piece)
         if (status === undefined) return
@@ -46,6 +48,7 @@ export function readServerStatus(
         resolve(null)
       })
       stream.on('close', () => {
+        clearTimeout(timer)
         resolve(null)
       })
       stream.end(frameMessage(new Uint8Array()))

@@ -234,6 +234,24 @@ describe('a request that is longer than a proxy takes', () => {
   })
 })
 
+it('a member that sends its status byte by byte does not hold up a probe', async () => {
+  await using peer = await grpcPeer(serverTls(pki.server), (stream, headers) => {
+    if (headers[':path'] !== '/etcdserverpb.Maintenance/Status') {
+      emptyAnswer(stream)
+      return
+    }
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' })
+    // The length of a message that never ends.
+    stream.write(Buffer.from([0, 0, 0, 255, 255]))
+    const drip = setInterval(() => stream.write(Buffer.alloc(1)), 100)
+    stream.on('close', () => {
+      clearInterval(drip)
+    })
+  })
+  await using client = await connect([peer], { dialTimeout: '3s' })
+  expect((await client.tls.probe()).ok).toBe(true)
+})
+
 describe('among members that serve', () => {
   it('is reported, and is given no call', async () => {
     let strayed = 0

@@ -80,6 +80,24 @@ describe('refreshEndpoints', () => {
     expect([one.open, two.open]).toEqual([0, 0])
   })
 
+  it('reports a cluster that never answers, and keeps what it has', async () => {
+    await using one = await startPeer((stream, headers) => {
+      if (headers[':path'] !== '/etcdserverpb.Cluster/MemberList') emptyAnswer(stream)
+    })
+    await using client = await createSecureClient({
+      endpoints: one.endpoint,
+      credentials: pki.client,
+      refreshEndpoints: '1s',
+      dialTimeout: '3s',
+    })
+    const failures: TlsEvent[] = []
+    void (async () => {
+      for await (const event of client.tls.events()) if (event.type === 'refresh-failed') failures.push(event)
+    })()
+    await expect.poll(() => failures.length).toBeGreaterThan(0)
+    expect(urlsOf(client)).toEqual([one.endpoint])
+  })
+
   it('takes voting members with TLS alone', () => {
     const members = [
       { clientURLs: ['https://a:2379', 'http://a:2378'], isLearner: false },
