@@ -30,7 +30,7 @@ export interface TlsSession {
   readonly endpoints: EndpointStatus[]
   /**
    * Asks every endpoint now: the ready ones by an HTTP/2 ping and for their role, the others by dialling them again. Takes at most
-   * the dial time-out and opens no connection beside those that the client itself uses.
+   * the dial time-out and opens no connection in addition to those of the client.
    *
    * @returns All findings; `ok` only if every endpoint is ready and one that answers has a leader. The finding `endpoint/leader`
    * names the endpoint that leads; `endpoints` has the role of each from then on. `path` is the path of the client's own certificate.

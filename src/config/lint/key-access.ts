@@ -45,7 +45,7 @@ export async function keyAccess({ text, place }: Setting, read: ReadMember, root
 
 const READABLE = 'file/key-readable-by-others'
 
-/** Whether a finding is about a key that, beside its owner, the group of etcd alone can read. */
+/** Whether a finding is about a key that only its owner and the group of etcd can read. */
 export async function isOfOwnGroup(finding: Finding, read: ReadMember, root: string | null): Promise<boolean> {
   if (finding.code !== READABLE) return false
   const gids = whoRuns(read, root)?.gids ?? null

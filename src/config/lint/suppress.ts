@@ -33,7 +33,7 @@ export interface CommentSuppression {
 
 /** Comments that are read in one text. */
 const MAX_COMMENTS = 100
-/** Characters of a reason that are kept. Whoever wrote the file chose its length. */
+/** Characters of a reason that are kept. The author of the file chose its length. */
 const MAX_REASON = 1000
 const COMMENT = /^[ \t]*[#;][ \t]*etcd-mtls-ignore(?![^ \t\r\n])([^\r\n]*)/gm
 

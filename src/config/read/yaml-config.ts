@@ -40,7 +40,7 @@ const MAX_FINDINGS = 100
 
 /**
  * Reads a file that a configuration names. Of one whose keys are not those of etcd, as that of another program, no key is
- * repeated: whoever wrote the configuration may not be allowed to read it.
+ * repeated: the author of the configuration may not be allowed to read it.
  */
 export async function readNamedConfig(source: ConfigText): Promise<ConfigReading> {
   const reading = await readYamlConfig(source)

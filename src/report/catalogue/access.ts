@@ -1,4 +1,5 @@
 /** Findings about etcd's own users and roles: who a call was made as, and what that user may not do. */
+import { shellArgument } from './place.js'
 import { row } from '../row.js'
 
 /** Who etcd takes the caller for, and by what. */
@@ -120,8 +121,7 @@ function rangeArguments(key: string | null, end: string | null): string {
 
 /** As a shell reads it. A key that is not printable cannot be typed. */
 function argument(text: string, unprintable = 'KEY'): string {
-  if (/^[\w./:@%+,=-]+$/.test(text) && !text.startsWith('-')) return text
-  return /\\u\{|\ufffd/.test(text) ? unprintable : `'${text.replaceAll("'", "'\\''")}'`
+  return /\\u\{|\ufffd/.test(text) ? unprintable : shellArgument(text)
 }
 
 function grant(

@@ -1,5 +1,6 @@
 /** Findings about the files that a configuration of etcd names. */
 import { type ConfigPlace, placed, spelledLike } from './config-place.js'
+import { shellArgument } from './place.js'
 import { listed } from '../words.js'
 import { row } from '../row.js'
 
@@ -42,7 +43,7 @@ export const configFiles = {
     ],
     message: (details) =>
       `${placed(details)} names ${details.path}, which begins with a byte order mark: etcd does not see the ${details.of}.`,
-    remedy: ({ path }) => `Remove it: "sed -i '1s/^\\xEF\\xBB\\xBF//' ${path}".`,
+    remedy: ({ path }) => `Remove it: "sed -i '1s/^\\xEF\\xBB\\xBF//' ${shellArgument(path)}".`,
   }),
   'config/crl-form': row<ConfigPlace & { path: string; version: string; is: CrlFlaw }>({
     severity: 'error',
@@ -67,7 +68,9 @@ export const configFiles = {
     message: (details) =>
       `${placed(details)} names ${details.path}, which ${FLAWS[details.is].has}, and etcd ${details.version} requires ${FLAWS[details.is].wants}: it refuses every client.`,
     remedy: ({ path, is }) =>
-      is === 'PEM' ? `Convert it: "openssl crl -in ${path} -outform DER -out crl.der".` : FLAWS[is].remedy,
+      is === 'PEM'
+        ? `Convert it: "openssl crl -in ${shellArgument(path)} -outform DER -out crl.der".`
+        : FLAWS[is].remedy,
   }),
   'config/crl-several': row<ConfigPlace & { path: string; count: number }>({
     severity: 'error',
@@ -87,7 +90,7 @@ export const configFiles = {
       `${placed(details)} names ${details.path}, which ${FLAWS[details.is].has}; etcd 3.6 requires ${FLAWS[details.is].wants}.`,
     remedy: ({ path, is }) =>
       is === 'PEM'
-        ? `Convert it before the update: "openssl crl -in ${path} -outform DER -out crl.der". 3.5 reads it, too.`
+        ? `Convert it before the update: "openssl crl -in ${shellArgument(path)} -outform DER -out crl.der". 3.5 reads it, too.`
         : `Before the update to 3.6: ${FLAWS[is].remedy}`,
   }),
   'config/crl-unreadable': row<ConfigPlace & { path: string; reason: string; isOther?: boolean }>({
@@ -100,7 +103,7 @@ export const configFiles = {
     remedy: ({ option, path, isOther }) =>
       isOther === true
         ? `Set ${option} to a CRL, which "openssl ca -gencrl" writes to a new file, or remove ${option}. Do not overwrite ${path}.`
-        : `Write the CRL again, for example with "openssl ca -gencrl -out ${path}", or remove ${option}.`,
+        : `Write the CRL again, for example with "openssl ca -gencrl -out ${shellArgument(path)}", or remove ${option}.`,
   }),
   'config/crl-bypassed': row<ConfigPlace & { httpUrls: string; fixed: string[] }>({
     severity: 'error',
@@ -145,7 +148,7 @@ export const configFiles = {
     refusals: [{ by: 'Go', words: 'tls: failed to parse private key' }],
     message: (details) => `${placed(details)} names ${details.path}, which is encrypted.`,
     remedy: ({ path }) =>
-      `Decrypt it: "openssl pkey -in ${path} -out new.key", and make new.key readable only for the user of etcd.`,
+      `Decrypt it: "openssl pkey -in ${shellArgument(path)} -out new.key", and make new.key readable only for the user of etcd.`,
   }),
   'config/key-not-readable': row<
     ConfigPlace & {
@@ -171,8 +174,8 @@ export const configFiles = {
         return `Pass it by LoadCredential=, set User= to a user that owns ${barredBy ?? onHost}, or SupplementaryGroups= to a group that may use it.`
       }
       return barredBy === null
-        ? `Run "chown ${user} ${onHost}".`
-        : `Run "chmod o+x ${barredBy}", or move the key to a directory that ${user} may enter.`
+        ? `Run "chown ${shellArgument(user)} ${shellArgument(onHost)}".`
+        : `Run "chmod o+x ${shellArgument(barredBy)}", or move the key to a directory that ${user} may enter.`
     },
   }),
 }

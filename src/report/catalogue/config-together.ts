@@ -1,5 +1,6 @@
 /** Findings about files of a configuration of etcd that do not match each other, or other options. */
 import { type ConfigPlace, placed, spelledLike } from './config-place.js'
+import { shellArgument } from './place.js'
 import { listed, quoted } from '../words.js'
 import { row } from '../row.js'
 
@@ -21,7 +22,7 @@ export const configTogether = {
     message: (details) =>
       `${placed(details)} names ${details.path}, whose next update was due on ${day(details.nextUpdate)}. Etcd ignores that date.`,
     remedy: ({ path }) =>
-      `Write a new CRL to ${path}, for example with "openssl ca -gencrl -out ${path}", and repeat it by a timer.`,
+      `Write a new CRL to ${path}, for example with "openssl ca -gencrl -out ${shellArgument(path)}", and repeat it by a timer.`,
   }),
   'config/own-certificate-revoked': row<ConfigPlace & { subject: string; serialNumber: string; crl: string }>({
     severity: 'error',

@@ -1,5 +1,6 @@
 /** Findings about etcd's own users: logging in with a password over the verified connection. */
 import { row } from '../row.js'
+import { shellArgument } from './place.js'
 
 export const login = {
   'login/refused': row<{ username: string; detail: string }>({
@@ -8,7 +9,7 @@ export const login = {
     source: 'etcd server/auth/store.go: ErrAuthFailed, ErrNoPasswordUser',
     message: ({ username, detail }) => `etcd refuses the log-in of the user "${username}": ${detail}.`,
     remedy: ({ username }) =>
-      `Check the option auth: "etcdctl user get ${username}" must list the user. A user that was added with --no-password cannot log in; it is identified by the common name of a client certificate.`,
+      `Check the option auth: "etcdctl user get ${shellArgument(username)}" must list the user. A user that was added with --no-password cannot log in; it is identified by the common name of a client certificate.`,
   }),
   'login/failed': row<{ username: string; detail: string }>({
     severity: 'error',

@@ -23,11 +23,14 @@ export function theFile({ file, variable }: FilePlace): string {
   return `The file ${file}${variable === undefined ? '' : ` (from ${variable})`}`
 }
 
-/** The file as a word of a shell command; `FILE` where the text came from no file that is known. */
+/** An argument of a shell command, quoted if a shell would split or run it, so that a remedy can be pasted. */
+export function shellArgument(text: string): string {
+  return /^[\w./@%+=:,-]+$/.test(text) && !text.startsWith('-') ? text : `'${text.replaceAll("'", "'\\''")}'`
+}
+
+/** The file as an argument of a shell command; `FILE` if it is not known. */
 export function inShell({ file }: { file: string | null }): string {
-  if (file === null) return 'FILE'
-  // Names that a shell would take apart are quoted, so that a remedy can be pasted.
-  return /^[\w./@%+=:,-]+$/.test(file) && !file.startsWith('-') ? file : `'${file.replaceAll("'", "'\\''")}'`
+  return file === null ? 'FILE' : shellArgument(file)
 }
 
 /** `1 octet`, `4,194,305 octets`. */

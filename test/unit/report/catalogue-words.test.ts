@@ -62,6 +62,19 @@ function faulty(manner: Manner, isWrong: (text: string) => boolean): string[] {
   return [...new Set(wrong.map(({ of, text }) => `${of}: ${text.slice(0, 300)}`))]
 }
 
+it('a command quotes what a shell would split or run', () => {
+  const manner: Manner = { ...TYPICAL, text: () => 'x;y' }
+  // Endpoints, hosts and addresses were validated before they are in a finding.
+  const raw = sentencesIn(manner).filter(
+    ({ of, text }) =>
+      !/^(?:endpoint|handshake|discovery)\//.test(of) &&
+      (text.match(/"(?:openssl|sed|chown|chmod|cat|namei|iconv|jq|etcdctl|cfssljson|keytool)\b[^"]*"/g) ?? []).some(
+        (command) => /(?<!['\w;])x;y/.test(command),
+      ),
+  )
+  expect(raw.map(({ of }) => of)).toEqual([])
+})
+
 it('every code has details to try', () => {
   expect(new Set(sampleDetails(TYPICAL).map(([code]) => code))).toEqual(new Set(Object.keys(catalogue)))
 })
