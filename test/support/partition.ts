@@ -101,8 +101,16 @@ export async function partitionedEtcd(pki: MintedPki): Promise<PartitionedEtcd> 
 
 /** How many TCP sockets of this machine have, or still send to, this address. */
 export function socketsTo(address: string): number {
+  return linesTo(address).length
+}
+
+/** Those of them that are connected, or were: one that still waits for the answer to its SYN has nothing to deliver. */
+export function connectionsTo(address: string): number {
+  return linesTo(address).filter((line) => !line.startsWith('SYN-SENT')).length
+}
+
+function linesTo(address: string): string[] {
   return sh('ss', ['-tanH', 'dst', address])
-    .trim()
     .split('\n')
-    .filter((line) => line !== '').length
+    .filter((line) => line !== '')
 }

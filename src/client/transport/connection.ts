@@ -233,6 +233,8 @@ export class Connection {
 
   #lost(reason: LossReason, error: Error | null): void {
     this.#broken = true
+    // Before any caller hears of it: one that goes on without a pause could otherwise write before the queue is dropped.
+    if (reason === 'silent') this.#dropQueue()
     this.#retire(reason === 'silent' ? 'silent' : 'closed', error)
     this.#keepalive.stop()
     const details = lossDetails(reason, error)
@@ -243,11 +245,17 @@ export class Connection {
     })
   }
 
+  #reset(): void {
+    this.#dropQueue()
+    this.#socket.destroy()
+    this.#session.destroy()
+  }
+
   /**
    * Ends the connection by RST, on the socket below TLS. After a FIN the kernel would still deliver what it has queued, even
    * minutes later when the network recovers: a request that has failed for its caller could undo a later write.
    */
-  #reset(): void {
+  #dropQueue(): void {
     const raw = this.#raw
     // A unix socket has no remote address, and nothing of it is queued in a network.
     if (this.#used && raw.remoteAddress !== undefined) {
@@ -257,8 +265,6 @@ export class Connection {
       }
       raw.resetAndDestroy()
     }
-    this.#socket.destroy()
-    this.#session.destroy()
   }
 }
 
