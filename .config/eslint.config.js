@@ -56,7 +56,7 @@ export default tseslint.config(
   },
   {
     files: ['src/**/*.ts'],
-    ignores: ['src/errors.ts'],
+    ignores: ['src/report/errors.ts'],
     rules: {
       'no-restricted-syntax': [
         'error',
@@ -74,6 +74,10 @@ export default tseslint.config(
     rules: {
       // Type tests look at types; a value that is only there for its type stays unused.
       '@typescript-eslint/no-unused-expressions': 'off',
+      'no-restricted-imports': [
+        'error',
+        { paths: [{ name: 'vitest', importNames: ['test'], message: 'Use it: one word in all tests.' }] },
+      ],
     },
   },
   {

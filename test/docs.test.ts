@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import ts from 'typescript'
-import { describe, expect, it, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { renderFindings } from '../.config/lib/findings-page.mjs'
 import { renderReportSchema } from '../.config/lib/report-schema.mjs'
 import { catalogue } from '../src/report/catalogue.js'
@@ -16,11 +16,11 @@ import { markdownFiles, readPage, type Page } from './support/markdown.js'
 const pages = new Map(markdownFiles(root).map((file) => [file, readPage(readText(file))] as const))
 
 describe('links', () => {
-  test.each([...pages])('in %s lead somewhere', (file, page) => {
+  it.each([...pages])('in %s lead somewhere', (file, page) => {
     expect(deadLinks(file, page)).toEqual([])
   })
 
-  test('a dead one is seen', () => {
+  it('a dead one is seen', () => {
     const page = readPage('[a](gone.md) [b](README.md#nowhere) [c](#here)\n# Here\n[d](https://etcd.io/)')
     expect(deadLinks('CHANGELOG.md', page)).toEqual(['gone.md', 'README.md#nowhere'])
   })
@@ -30,14 +30,14 @@ describe('names', () => {
   const codes = Object.keys(catalogue)
   const areas = new Set(codes.map((code) => code.slice(0, code.indexOf('/'))))
 
-  test.each([...pages])('in %s exist: findings', (_, page) => {
+  it.each([...pages])('in %s exist: findings', (_, page) => {
     const named = page.codes.filter(
       (code) => /^[a-z0-9-]+\/[a-z0-9-]+$/.test(code) && areas.has(code.split('/')[0] ?? ''),
     )
     expect(named.filter((code) => !codes.includes(code))).toEqual([])
   })
 
-  test.each([...pages.keys()])('in %s exist: error codes', (file) => {
+  it.each([...pages.keys()])('in %s exist: error codes', (file) => {
     const named = readText(file).match(/\bERR_(?!OSSL_|SSL_|TLS_)[A-Z_]+\b/g) ?? []
     const known = errorCodes()
     expect(named.filter((code) => !known.includes(code))).toEqual([])
@@ -45,7 +45,7 @@ describe('names', () => {
 })
 
 describe('words', () => {
-  test.each([...pages.keys()])('in %s are those of the field', (file) => {
+  it.each([...pages.keys()])('in %s are those of the field', (file) => {
     const prose = readText(file)
       .replaceAll(/^```.*?^```/gms, '')
       .replaceAll(/`[^`]*`|\]\([^)]*\)|<[^>]*>/g, '')
@@ -54,7 +54,7 @@ describe('words', () => {
   })
 })
 
-test('docs/findings.md and the schema of reports show the catalogue as it is', () => {
+it('docs/findings.md and the schema of reports show the catalogue as it is', () => {
   // Compared as a whole: the difference of two long pages would say less than the command that mends it.
   expect(readText('docs/findings.md') === renderFindings(catalogue), 'run `npm run docs`').toBe(true)
   const schema = renderReportSchema(root, catalogue)
@@ -78,14 +78,14 @@ function deadLinks(file: string, { links, anchors }: Page): string[] {
 
 /** The codes of EtcdMtlsError, which exist as types alone. */
 function errorCodes(): string[] {
-  const details = parse('src/errors.ts', readText('src/errors.ts'))
+  const details = parse('src/report/errors.ts', readText('src/errors.ts'))
     .statements.filter((statement) => ts.isInterfaceDeclaration(statement))
     .find((statement) => statement.name.text === 'ErrorDetails')
   return details?.members.flatMap(({ name }) => (name !== undefined && ts.isIdentifier(name) ? name.text : [])) ?? []
 }
 
 /** The report in the README, of a certificate as most how-tos make it; what changes from run to run is left out. */
-test('the README shows a failing report as it is printed', () => {
+it('the README shows a failing report as it is printed', () => {
   const [, shown = ''] = /```text\n(Failed as of [^]*?)\n```/.exec(readText('README.md')) ?? []
   const root = mintCa({ subject: 'etcd-ca' })
   const leaf = mintLeaf({

@@ -1,7 +1,7 @@
 /** What the subpaths of the package load: in the graph of the sources, and in a real Node process. */
 import { readFileSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadedBy, packageOf } from './support/architecture.js'
 import { compileCopy, compileSources, root, runModule, type Compiled } from './support/compiled.js'
 import { readSources } from './support/imports.js'
@@ -37,7 +37,7 @@ beforeAll(async () => {
   compiled = await compileSources()
 })
 
-test('every subpath of package.json is judged here', () => {
+it('every subpath of package.json is judged here', () => {
   const { exports } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
     exports: Record<string, unknown>
   }
@@ -46,11 +46,11 @@ test('every subpath of package.json is judged here', () => {
 })
 
 describe.each(ENTRIES)('$subpath', ({ subpath, entry }) => {
-  test('loads no other package, by its imports', () => {
+  it('loads no other package, by its imports', () => {
     expect(forbidden(loadedBy(sources, `src/${entry}.ts`).packages, subpath)).toEqual([])
   })
 
-  test('loads no other package, and no module that its imports or the validator’s do not lead to', async () => {
+  it('loads no other package, and no module that its imports or the validator’s do not lead to', async () => {
     const loaded = await loadedInProcess(compiled.url(`${entry}.js`))
     const packages = new Set(loaded.flatMap((url) => packageAt(url) ?? []))
     // What those packages load in turn is theirs to decide; so only packages that we name anywhere are looked at.
@@ -70,7 +70,7 @@ describe.each(ENTRIES)('$subpath', ({ subpath, entry }) => {
   })
 })
 
-test('the validator is quick to import: few files, little JavaScript, nobody else’s prose', async () => {
+it('the validator is quick to import: few files, little JavaScript, nobody else’s prose', async () => {
   const files = ownFiles(await loadedInProcess(compiled.url('validate/index.js')))
   const bytes = files.reduce((sum, file) => sum + statSync(file).size, 0)
   expect(files.length).toBeLessThanOrEqual(MOST_FILES)
@@ -83,7 +83,7 @@ test('the validator is quick to import: few files, little JavaScript, nobody els
   )
 })
 
-test('the client loads no issuing code', () => {
+it('the client loads no issuing code', () => {
   const { files } = loadedBy(sources, 'src/client/index.ts')
   expect(files.filter((file) => file.startsWith('src/authority/') || file === 'src/x509/engine.ts')).toEqual([])
 })
@@ -97,7 +97,7 @@ describe('two copies in one process', () => {
     second[Symbol.dispose]()
   })
 
-  test('know each other’s errors, and leave no trace in the process', async () => {
+  it('know each other’s errors, and leave no trace in the process', async () => {
     const result = await runModule(`
       const trace = () => JSON.stringify([
         Reflect.ownKeys(globalThis).map(String).sort(),
@@ -119,7 +119,7 @@ describe('two copies in one process', () => {
     expect(JSON.parse(result)).toEqual({ separate: true, known: true, untouched: true })
   })
 
-  test('issue side by side, refuse each other’s objects in plain words, and set nothing in what they share', async () => {
+  it('issue side by side, refuse each other’s objects in plain words, and set nothing in what they share', async () => {
     const result = await runModule(`
       await import('reflect-metadata')
       const x509 = await import('@peculiar/x509')

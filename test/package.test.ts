@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, it, test } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { etcdOptions } from '../src/config/options.js'
 import { catalogue } from '../src/report/catalogue.js'
 import { compileSources, root, runModule, type Compiled } from './support/compiled.js'
@@ -23,18 +23,18 @@ const manifest = JSON.parse(readText('package.json')) as Manifest
 describe('package.json', () => {
   const entries = Object.entries(manifest.exports).filter(([subpath]) => !subpath.endsWith('.json'))
 
-  test.each(entries)('export %s is made from an index file of the sources', (subpath, target) => {
+  it.each(entries)('export %s is made from an index file of the sources', (subpath, target) => {
     const folder = subpath === '.' ? '.' : subpath
     const file = join(folder, 'index').replaceAll('\\', '/')
     expect(target).toEqual({ types: `./dist/${file}.d.ts`, default: `./dist/${file}.js` })
     expect(existsSync(join(root, 'src', `${file}.ts`))).toBe(true)
   })
 
-  test('promises that no file acts while it loads; the architecture test holds it to that', () => {
+  it('promises that no file acts while it loads; the architecture test holds it to that', () => {
     expect(manifest.sideEffects).toBe(false)
   })
 
-  test('asks for no peer that is not optional', () => {
+  it('asks for no peer that is not optional', () => {
     const optional = Object.keys(manifest.peerDependenciesMeta).filter(
       (name) => manifest.peerDependenciesMeta[name]?.optional === true,
     )
@@ -71,7 +71,7 @@ describe('the JavaScript that is shipped', () => {
     compiled = await compileSources()
   })
 
-  test('tells of each finding what a report shows, and not what only the documentation tells', () => {
+  it('tells of each finding what a report shows, and not what only the documentation tells', () => {
     const code = readdirSync(compiled.path('.'), { recursive: true, encoding: 'utf8' })
       .filter((file) => file.endsWith('.js'))
       .map((file) => readFileSync(compiled.path(file), 'utf8'))
@@ -92,7 +92,7 @@ describe('the JavaScript that is shipped', () => {
     expect(await runModule(code)).toBe('Certificate,EtcdMtlsError\n')
   })
 
-  test('issues: what is loaded for its effect alone, as the metadata that @peculiar/x509 asks for, is loaded', async () => {
+  it('issues: what is loaded for its effect alone, as the metadata that @peculiar/x509 asks for, is loaded', async () => {
     const code = `
       import { createAuthority } from ${JSON.stringify(compiled.url('authority/index.js'))}
       const authority = await createAuthority({ name: 'Shipped' })
@@ -103,7 +103,7 @@ describe('the JavaScript that is shipped', () => {
 })
 
 describe('docs/dependencies.md', () => {
-  test.each([
+  it.each([
     ['At run time', manifest.dependencies],
     ['Optional', manifest.peerDependencies],
     ['For development', manifest.devDependencies],
@@ -129,20 +129,20 @@ describe('docs/dependencies.md, of versions that are not the current major,', ()
 describe('package-lock.json', () => {
   const lock = JSON.parse(readText('package-lock.json')) as { packages: Record<string, Record<string, unknown>> }
 
-  test('names no registry', () => {
+  it('names no registry', () => {
     const placed = Object.entries(lock.packages).filter(([, entry]) => 'resolved' in entry)
     expect(placed.map(([path]) => path)).toEqual([])
     expect(readText('package-lock.json').match(/registry\.|\.tgz/g)).toBeNull()
   })
 
-  test('pins every package by its hash', () => {
+  it('pins every package by its hash', () => {
     const loose = Object.entries(lock.packages).filter(
       ([path, entry]) => path !== '' && typeof entry['integrity'] !== 'string',
     )
     expect(loose.map(([path]) => path)).toEqual([])
   })
 
-  test('agrees with package.json', () => {
+  it('agrees with package.json', () => {
     const own = lock.packages['']
     for (const kind of ['dependencies', 'devDependencies', 'peerDependencies'] as const) {
       expect(own?.[kind]).toEqual(manifest[kind])

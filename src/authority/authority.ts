@@ -1,7 +1,7 @@
 /** The authority: a CA certificate and its key, and what can be done with them. */
 import { inspect } from 'node:util'
 import type { Credentials } from '../credentials/credentials.js'
-import { checkOptions } from '../misuse.js'
+import { checkOptions } from '../report/option-error.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { Crl } from '../x509/crl.js'
 import { crossSign, type CrossSignOptions, withCrossCertificate } from './cross-sign.js'

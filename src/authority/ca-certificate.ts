@@ -7,7 +7,7 @@ import {
   writeKeyUsage,
   writeSubjectKeyIdentifier,
 } from '../x509/certificate-writer.js'
-import { optionInvalid } from '../misuse.js'
+import { optionInvalid } from '../report/option-error.js'
 import { issueRefused } from './refuse.js'
 import type { AuthorityParts } from './issuer.js'
 

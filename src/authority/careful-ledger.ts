@@ -1,5 +1,5 @@
 /** The caller's ledger, which may be a store far away: what it does wrong is told in words of this package, and in bounded time. */
-import { isEtcdMtlsError, isError } from '../errors.js'
+import { isEtcdMtlsError, isError } from '../report/errors.js'
 import type { Ledger } from './ledger.js'
 import { within } from './patience.js'
 import { issueRefused } from './refuse.js'

@@ -1,5 +1,5 @@
 /** The way from an authority's own certificate up to its root. */
-import { optionInvalid } from '../misuse.js'
+import { optionInvalid } from '../report/option-error.js'
 import type { Certificate } from '../x509/certificate.js'
 import { issueRefused } from './refuse.js'
 

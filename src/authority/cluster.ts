@@ -1,6 +1,6 @@
 /** All certificates of a cluster from one plan. */
 import type { Credentials } from '../credentials/credentials.js'
-import { checkOptions, optionInvalid, valueInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
 import { readHost } from '../x509/names.js'
 import type { KeyAlgorithm } from './algorithms.js'
 import { Authority } from './authority.js'

@@ -1,5 +1,5 @@
 /** Makes a key and a certificate request for it, to be signed by an authority elsewhere. */
-import { checkOptions } from '../misuse.js'
+import { checkOptions } from '../report/option-error.js'
 import type { NamePart } from '../x509/certificate-writer.js'
 import { CertificateRequest } from '../x509/certificate-request.js'
 import type { PrivateKey } from '../x509/keys.js'

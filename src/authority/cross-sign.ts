@@ -1,5 +1,5 @@
 /** Cross-certificates: the name and key of another CA, certified by this one. */
-import { checkOptions, optionInvalid, valueInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
 import { Certificate } from '../x509/certificate.js'
 import { bytesEqual } from '../x509/der.js'
 import { keyIdentifier, writeExtension } from '../x509/certificate-writer.js'

@@ -1,5 +1,5 @@
 /** Extensions that the caller brings. */
-import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import { writeExtension } from '../x509/certificate-writer.js'
 import { DerError, DerReader } from '../x509/der.js'
 import { ExtensionId, extensionName, isOid } from '../x509/extensions.js'

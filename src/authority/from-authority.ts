@@ -1,5 +1,5 @@
 import type { WatchableSource } from '../credentials/credentials.js'
-import { checkOptions, optionInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid } from '../report/option-error.js'
 import type { Authority } from './authority.js'
 import { issueCredentials } from './issue.js'
 import { type Issuer, ledgerEntry } from './issuer.js'

@@ -1,5 +1,5 @@
 /** Shows what a certificate request asks for, and everything that is wrong with it. */
-import { checkOptions, optionInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid } from '../report/option-error.js'
 import type { Place } from '../report/catalogue/place.js'
 import type { Finding } from '../report/finding.js'
 import { worstFirst } from '../report/severity.js'

@@ -1,5 +1,5 @@
 /** When a certificate is valid: counted from now, a little backdated, and never outside its issuer's own lifetime. */
-import { optionInvalid } from '../misuse.js'
+import { optionInvalid } from '../report/option-error.js'
 import { parseDuration } from '../x509/time.js'
 import type { AuthorityParts } from './issuer.js'
 import { issueRefused } from './refuse.js'

@@ -1,5 +1,5 @@
 /** Makes new CAs: a root, or an intermediate below an authority. */
-import { checkOptions, optionInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid } from '../report/option-error.js'
 import { bytesEqual } from '../x509/der.js'
 import type { PrivateKey } from '../x509/keys.js'
 import type { KeyAlgorithm } from './algorithms.js'

@@ -1,5 +1,5 @@
 /** Reads and bounds the options that several calls of the authority share. */
-import { optionInvalid, textInvalid, valueInvalid } from '../misuse.js'
+import { optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import { classifyHost, type Host } from '../x509/names.js'
 import type { WebCrypto } from '../x509/web-crypto.js'
 import { isKeyAlgorithm, KEY_ALGORITHMS, type KeyAlgorithm } from './algorithms.js'

@@ -1,5 +1,5 @@
 /** What an authority may issue for, as name constraints (RFC 5280 section 4.2.1.10). */
-import { optionInvalid } from '../misuse.js'
+import { optionInvalid } from '../report/option-error.js'
 import { type Subtree, writeNameConstraints } from '../x509/certificate-writer.js'
 import { parseIp } from '../x509/ip.js'
 import { isDnsPattern, readHost } from '../x509/names.js'

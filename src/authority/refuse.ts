@@ -1,4 +1,4 @@
-import { EtcdMtlsError } from '../errors.js'
+import { EtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 
 /** The error of an authority that may not or cannot issue. `reason` is a whole sentence without its full stop. */

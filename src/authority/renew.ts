@@ -1,7 +1,7 @@
 /** Issues again what was issued before. */
 import type { Credentials } from '../credentials/credentials.js'
 import { checkCredentials } from '../credentials/write.js'
-import { checkOptions, optionInvalid, valueInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
 import { Certificate } from '../x509/certificate.js'
 import { PrivateKey } from '../x509/keys.js'
 import { Authority } from './authority.js'

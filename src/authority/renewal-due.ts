@@ -1,5 +1,5 @@
 /** When credentials are to be renewed: at a fraction of the lifetime of the certificate that ends first. */
-import { checkOptions, optionInvalid, valueInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
 import type { CertificateRef } from '../report/finding.js'
 import { Certificate, certificateRef } from '../x509/certificate.js'
 

@@ -1,5 +1,5 @@
 /** Holds credentials that are issued again and again: when, by how many at once, and what where that fails. */
-import { isError } from '../errors.js'
+import { isError } from '../report/errors.js'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Credentials } from '../credentials/credentials.js'
 import { fingerprintOf } from '../credentials/fingerprint.js'

@@ -4,7 +4,7 @@ import { inspect } from 'node:util'
 import type { Credentials, WatchableSource } from '../credentials/credentials.js'
 import { fingerprintOf } from '../credentials/fingerprint.js'
 import { untilAborted } from '../credentials/source.js'
-import { valueInvalid } from '../misuse.js'
+import { valueInvalid } from '../report/option-error.js'
 import type { Held, Renewer } from './renewer.js'
 
 /** What a consumer knows. */

@@ -1,7 +1,7 @@
 /** The one certificate request of a text or of octets, and a finding for everything else that stands there. */
 import { openInput } from '../credentials/input.js'
 import { kindOfLabel, labelsOf } from '../credentials/labels.js'
-import { valueInvalid } from '../misuse.js'
+import { valueInvalid } from '../report/option-error.js'
 import { material } from '../report/catalogue/material.js'
 import type { Place } from '../report/catalogue/place.js'
 import { request as rows } from '../report/catalogue/request.js'

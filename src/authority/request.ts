@@ -1,5 +1,5 @@
 /** What a caller may ask an authority for, and how that is read. All of it is checked before a key is made. */
-import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import type { NamePart } from '../x509/certificate-writer.js'
 import { PrivateKey } from '../x509/keys.js'
 import type { Host } from '../x509/names.js'

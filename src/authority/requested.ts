@@ -1,7 +1,7 @@
 /** What a certificate request asks for, sorted into what a certificate for etcd can carry and what it cannot. */
 import { createHash } from 'node:crypto'
 import type { NoHost } from '../report/catalogue/request.js'
-import { isEtcdMtlsError } from '../errors.js'
+import { isEtcdMtlsError } from '../report/errors.js'
 import { printable } from '../report/printable.js'
 import { publicKeyText } from '../x509/algorithms.js'
 import type { CertificateRequest } from '../x509/certificate-request.js'

@@ -1,6 +1,6 @@
 /** Revoking certificates, and the lists that tell. */
 import { writeTbsCertList, writeCertificateList, type RevokedCertificate } from '../x509/crl-writer.js'
-import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import { Certificate, serialText } from '../x509/certificate.js'
 import { Crl } from '../x509/crl.js'
 import { reasonNumber } from '../x509/crl-entries.js'

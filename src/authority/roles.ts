@@ -1,5 +1,5 @@
 /** What a certificate must carry so that etcd accepts it in a role: a row for each role, and nothing anywhere else. */
-import { optionInvalid } from '../misuse.js'
+import { optionInvalid } from '../report/option-error.js'
 import { extendedKeyUsageOid } from '../x509/extensions.js'
 
 const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'

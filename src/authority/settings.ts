@@ -1,6 +1,6 @@
 /** What every authority is told beside what it is: which crypto works, where issued serials are noted, which clock counts. */
 import { randomFillSync } from 'node:crypto'
-import { optionInvalid } from '../misuse.js'
+import { optionInvalid } from '../report/option-error.js'
 import type { WebCrypto } from '../x509/web-crypto.js'
 import { type KeyMaker, keyMaker } from './keys.js'
 import { carefulLedger } from './careful-ledger.js'

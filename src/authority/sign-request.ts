@@ -1,6 +1,6 @@
 /** Answers a certificate request with a certificate: what the caller names, and what their policy lets the request name. */
-import { isEtcdMtlsError } from '../errors.js'
-import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../misuse.js'
+import { isEtcdMtlsError } from '../report/errors.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import type { Finding } from '../report/finding.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { CertificateRequest } from '../x509/certificate-request.js'

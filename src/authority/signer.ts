@@ -1,7 +1,7 @@
 /** How an authority's key signs: here, through a Web Crypto implementation, or wherever else the key lives. */
 import { createPublicKey, KeyObject, sign, verify } from 'node:crypto'
-import { isEtcdMtlsError } from '../errors.js'
-import { optionInvalid, valueInvalid } from '../misuse.js'
+import { isEtcdMtlsError } from '../report/errors.js'
+import { optionInvalid, valueInvalid } from '../report/option-error.js'
 import { publicKeyText, readPublicKeyInfo } from '../x509/algorithms.js'
 import { DerReader, Tag } from '../x509/der.js'
 import { sequence, unsignedInteger } from '../x509/der-writer.js'

@@ -1,5 +1,5 @@
 /** The subject of a certificate: its common name, and what else the caller wants in it. */
-import { checkOptions, optionInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid } from '../report/option-error.js'
 import { type NamePart, writeDistinguishedName } from '../x509/certificate-writer.js'
 import { readName } from './options.js'
 

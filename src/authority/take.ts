@@ -1,5 +1,5 @@
 /** Which of the names that a certificate request asks for are taken over: the policy of whoever signs. */
-import { checkOptions, optionInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid } from '../report/option-error.js'
 import { parseIp } from '../x509/ip.js'
 import { type Host, readHost, uriKey } from '../x509/names.js'
 import { readName } from './options.js'

@@ -1,5 +1,5 @@
 /** A signer over a key pair that a Web Crypto implementation holds, extractable or not. */
-import { checkOptions, optionInvalid, valueInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
 import type { CryptoKeyHandle, WebCrypto } from '../x509/web-crypto.js'
 import { publicKeyText, readPublicKeyInfo } from '../x509/algorithms.js'
 import { DerReader, Tag } from '../x509/der.js'

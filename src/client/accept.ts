@@ -2,11 +2,11 @@
  * What every set of credentials passes before it is used, the first as the hundredth: our verdict, then OpenSSL's. Nothing is
  * dialled with credentials that fail here.
  */
-import { isError } from '../errors.js'
+import { isError } from '../report/errors.js'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Credentials } from '../credentials/credentials.js'
-import { optionInvalid } from '../misuse.js'
+import { optionInvalid } from '../report/option-error.js'
 import { makeReport, validationFailed, type FailedReport, type PassedReport, type Report } from '../report/report.js'
 import { validateCredentials } from '../validate/validate.js'
 import type { Certificate } from '../x509/certificate.js'

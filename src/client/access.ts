@@ -2,7 +2,7 @@
  * What etcd's own users and roles refused, explained: who the call was made as, and which permission it needs. etcd's
  * answer names neither.
  */
-import { EtcdMtlsError } from '../errors.js'
+import { EtcdMtlsError } from '../report/errors.js'
 import type { AccessDetails } from '../report/catalogue/access.js'
 import type { CertificateRef, Finding } from '../report/finding.js'
 import { makeReport, summarize } from '../report/report.js'

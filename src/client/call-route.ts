@@ -1,6 +1,6 @@
 /** What stands between a call and the connections that may carry it. */
 import type { OutgoingHttpHeaders } from 'node:http2'
-import type { EtcdMtlsError } from '../errors.js'
+import type { EtcdMtlsError } from '../report/errors.js'
 import type { Outcome } from './call-status.js'
 import type { Deadline, status } from './channel.js'
 import type { Connection } from './transport/connection.js'

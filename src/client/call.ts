@@ -4,9 +4,9 @@
  * A call that starts while no endpoint is ready waits for one; what is sent meanwhile is kept. Serialization, interceptors
  * and the call objects that users see are grpc-js' own, above this.
  */
-import { isError } from '../errors.js'
+import { isError } from '../report/errors.js'
 import { constants, type ClientHttp2Stream, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2'
-import type { EtcdMtlsError } from '../errors.js'
+import type { EtcdMtlsError } from '../report/errors.js'
 import type { CallParts, CallRoute, EndedCall, WaitingCall } from './call-route.js'
 import {
   answerTooLarge,

@@ -8,7 +8,7 @@
  * (forbidden by RFC 6066 section 3; Node warns with DEP0123), it tunnels through proxies of the environment, and it hands out
  * neither the TLS error nor the peer's chain.
  */
-import type { EtcdMtlsError } from '../errors.js'
+import type { EtcdMtlsError } from '../report/errors.js'
 import { type ChannelInterface, connectivityState, type Deadline, Metadata, status } from '@grpc/grpc-js'
 
 export { connectivityState, Metadata, status }

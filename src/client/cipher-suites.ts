@@ -1,6 +1,6 @@
 /** Cipher suites by their IANA names, which etcd's --cipher-suites uses, and by OpenSSL's, which Node uses. */
 import { nodeSuiteNames } from '../config/cipher-suites.js'
-import { optionInvalid } from '../misuse.js'
+import { optionInvalid } from '../report/option-error.js'
 
 const BY_NAME = new Map<string, string>(
   Object.entries(nodeSuiteNames).flatMap(([iana, openssl]) => [

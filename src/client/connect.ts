@@ -1,5 +1,5 @@
 /** The door to etcd3, types included: an `Etcd3` whose every call goes through a channel of ours. */
-import { isError } from '../errors.js'
+import { isError } from '../report/errors.js'
 import {
   castGrpcError,
   ClientClosedError,
@@ -13,7 +13,7 @@ import {
   type WatchBuilder,
 } from 'etcd3'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { checkOptions } from '../misuse.js'
+import { checkOptions } from '../report/option-error.js'
 import { type ChannelBacking, type ChannelOptions, createChannel, type ExplainedCall } from './channel.js'
 import { holdingProcess } from './holding-process.js'
 import { LoginError } from './login.js'

@@ -1,5 +1,5 @@
 /** The option `discovery`, checked: which SRV records to ask for. */
-import { checkOptions, optionInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid } from '../report/option-error.js'
 import type { Host } from '../x509/names.js'
 import { readServerName } from './endpoints.js'
 

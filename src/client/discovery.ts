@@ -2,7 +2,7 @@
  * Endpoints from DNS, as etcdctl takes them with `--discovery-srv` and `--insecure-discovery=false`: records without TLS are
  * dropped, and every server has to cover the domain that was asked for, since whoever answers for DNS chooses the targets.
  */
-import { isError } from '../errors.js'
+import { isError } from '../report/errors.js'
 import type { SrvRecord } from 'node:dns'
 import { Resolver } from 'node:dns/promises'
 import type { Finding } from '../report/finding.js'

@@ -1,6 +1,6 @@
 /** Looks the endpoints of a live client up again and again, if its caller asked for that: in DNS, or in the cluster's own member list. */
 import { pause } from './abortable.js'
-import { isError } from '../errors.js'
+import { isError } from '../report/errors.js'
 import { type Endpoint, MAX_FOUND, parseEndpoints } from './endpoints.js'
 
 /** One member as etcd lists it (etcd api/etcdserverpb/rpc.proto, Member). */

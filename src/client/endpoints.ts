@@ -3,7 +3,7 @@
  * latter for a unix socket as etcd's clients write it.
  */
 import { basename } from 'node:path'
-import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import { printable } from '../report/printable.js'
 import { classifyHost, type Host, readHost } from '../x509/names.js'
 

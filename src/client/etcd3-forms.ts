@@ -1,5 +1,5 @@
 /** Options in the form of plain etcd3, refused with the form to use here. */
-import { optionInvalid } from '../misuse.js'
+import { optionInvalid } from '../report/option-error.js'
 
 /** Options of etcd3's constructor that have another name here. `retry` and `backoffStrategy` are from etcd3 0.x. */
 const NAMES: Readonly<Record<string, string>> = {

@@ -1,5 +1,5 @@
 /** The errors for what a client cannot do, made of what is known of its endpoints and its user. */
-import { EtcdMtlsError } from '../errors.js'
+import { EtcdMtlsError } from '../report/errors.js'
 import type { CertificateRef, Finding } from '../report/finding.js'
 import { makeReport, summarize, type FailedReport } from '../report/report.js'
 import type { EndedCall } from './call-route.js'

@@ -1,5 +1,5 @@
 /** Follows a source that tells by itself when its credentials change, and hands each new set on. */
-import { isError } from '../errors.js'
+import { isError } from '../report/errors.js'
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
 import { pause } from './abortable.js'
 import type { RotationOutcome } from './rotation.js'

@@ -2,9 +2,9 @@
  * All endpoints of one client: carries each call over one that is ready, round robin, and lets a call wait where one may
  * become ready soon. A silent or broken endpoint is never picked, so nothing hangs on it.
  */
-import { isError } from '../errors.js'
+import { isError } from '../report/errors.js'
 import type { OutgoingHttpHeaders } from 'node:http2'
-import type { EtcdMtlsError } from '../errors.js'
+import type { EtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { makeReport, summarize } from '../report/report.js'
 import { EtcdCall } from './call.js'

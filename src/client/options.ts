@@ -1,7 +1,7 @@
 /** The options of `createSecureClient`, checked once and resolved. */
 import type { ClientDefaults, Credentials, CredentialSource } from '../credentials/credentials.js'
-import { isEtcdMtlsError } from '../errors.js'
-import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../misuse.js'
+import { isEtcdMtlsError } from '../report/errors.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import type { Host } from '../x509/names.js'
 import { parseDuration } from '../x509/time.js'
 import { readCiphers } from './cipher-suites.js'

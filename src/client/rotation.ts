@@ -3,7 +3,7 @@
  * call that starts from there on; the connections made with the old ones end within a bounded time.
  */
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
-import { EtcdMtlsError, isEtcdMtlsError, isError } from '../errors.js'
+import { EtcdMtlsError, isEtcdMtlsError, isError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { type FailedReport, makeReport, type PassedReport, summarize } from '../report/report.js'
 import { abortable, pause } from './abortable.js'

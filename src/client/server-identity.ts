@@ -2,7 +2,7 @@
  * Our rules for the server's chain, run inside `checkServerIdentity`: after OpenSSL accepted the chain, before anything is
  * sent over the connection. They may refuse what OpenSSL accepts, as a name that stands only in the common name.
  */
-import { isError } from '../errors.js'
+import { isError } from '../report/errors.js'
 import { checkServerIdentity, type PeerCertificate, type TLSSocket } from 'node:tls'
 import { makeReport, summarize, type Report } from '../report/report.js'
 import { validateConnected } from '../validate/validate.js'

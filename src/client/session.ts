@@ -1,6 +1,6 @@
 /** The TLS side of one client: its credentials, its endpoints, and what is said about them. */
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
-import { EtcdMtlsError } from '../errors.js'
+import { EtcdMtlsError } from '../report/errors.js'
 import type { Finding, FindingCode } from '../report/finding.js'
 import { makeReport, type Report } from '../report/report.js'
 import { type Accepted, reportNow } from './accept.js'

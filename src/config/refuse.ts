@@ -1,4 +1,4 @@
-import { EtcdMtlsError } from '../errors.js'
+import { EtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { printable } from '../report/printable.js'
 

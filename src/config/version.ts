@@ -1,5 +1,5 @@
 /** Versions of etcd, and since when something is in them. */
-import { textInvalid } from '../misuse.js'
+import { textInvalid } from '../report/option-error.js'
 
 /** A release line of etcd. */
 export type EtcdLine = '3.4' | '3.5' | '3.6' | '3.7'

@@ -4,7 +4,7 @@
  */
 import { LeaseKeeper, leaseDeadline, type LossReason } from '../client/streams/lease-keeper.js'
 import { randomLeaseId } from '../client/transport/lease-id.js'
-import { EtcdMtlsError } from '../errors.js'
+import { EtcdMtlsError } from '../report/errors.js'
 import type { Held } from './held.js'
 import { clientClosed, type Place } from './options.js'
 import { release } from './release.js'

@@ -1,6 +1,6 @@
 import type { SecureEtcd3 } from '../client/connect.js'
 import { holdingProcess } from '../client/holding-process.js'
-import { checkOptions, valueInvalid } from '../misuse.js'
+import { checkOptions, valueInvalid } from '../report/option-error.js'
 import { contend } from './contend.js'
 import { etcdStore } from './etcd-store.js'
 import type { Held } from './held.js'

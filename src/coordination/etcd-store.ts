@@ -1,5 +1,5 @@
 /** {@link Store} on etcd3. */
-import { isError } from '../errors.js'
+import { isError } from '../report/errors.js'
 import { EtcdLeaseInvalidError, isRecoverableError, type SecureEtcd3 } from '../client/connect.js'
 import type { Change, ContenderKey, Store, WatchEnd } from './store.js'
 

@@ -1,7 +1,7 @@
 /** What the callers of this room pass, checked before anything is sent. */
 import type { SecureEtcd3 } from '../client/connect.js'
-import { EtcdMtlsError } from '../errors.js'
-import { checkOptions, optionInvalid, valueInvalid } from '../misuse.js'
+import { EtcdMtlsError } from '../report/errors.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
 import { parseDuration } from '../x509/time.js'
 
 /**

@@ -1,5 +1,5 @@
 /** The settings of a client in etcdctl's environment variables. */
-import { optionInvalid } from '../misuse.js'
+import { optionInvalid } from '../report/option-error.js'
 import { parseGoDuration } from '../x509/go-duration.js'
 import type { ClientDefaults } from './credentials.js'
 

@@ -1,6 +1,6 @@
 /** Sources that read files, and follow them. */
-import { isEtcdMtlsError } from '../errors.js'
-import { valueInvalid } from '../misuse.js'
+import { isEtcdMtlsError } from '../report/errors.js'
+import { valueInvalid } from '../report/option-error.js'
 import { assemble, type Inputs } from './assemble.js'
 import type { Credentials, WatchableSource } from './credentials.js'
 import { contentsOf, fingerprintOf } from './fingerprint.js'

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { checkOptions, textInvalid, valueInvalid } from '../misuse.js'
+import { checkOptions, textInvalid, valueInvalid } from '../report/option-error.js'
 import type { Inputs } from './assemble.js'
 import type { ClientDefaults, WatchableSource } from './credentials.js'
 import { type Environment, EnvironmentDefaults } from './env-defaults.js'

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { checkOptions } from '../misuse.js'
+import { checkOptions } from '../report/option-error.js'
 import type { Inputs } from './assemble.js'
 import type { WatchableSource } from './credentials.js'
 import { FileSource } from './file-source.js'

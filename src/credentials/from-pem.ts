@@ -1,4 +1,4 @@
-import { checkOptions } from '../misuse.js'
+import { checkOptions } from '../report/option-error.js'
 import type { CredentialSource } from './credentials.js'
 import { readPassphraseOption, textInput } from './inputs.js'
 import { MaterialSource } from './source.js'

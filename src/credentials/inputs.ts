@@ -1,7 +1,7 @@
 /** Makes inputs from texts and from files, and checks the options that name them. */
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { optionInvalid, valueInvalid } from '../misuse.js'
+import { optionInvalid, valueInvalid } from '../report/option-error.js'
 import type { MaterialRole } from '../report/catalogue/place.js'
 import type { Finding } from '../report/finding.js'
 import { checkPassphrase } from '../x509/keys.js'

@@ -1,5 +1,5 @@
 /** Reads a file of material: bounded, and never blocked by a FIFO or a device. */
-import { isError } from '../errors.js'
+import { isError } from '../report/errors.js'
 import { constants, type Stats } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import type { Finding } from '../report/finding.js'

@@ -1,7 +1,7 @@
 /** The sources of this room: they gather their inputs anew at each load, and print nothing but their origin. */
 import { once } from 'node:events'
 import { inspect } from 'node:util'
-import { EtcdMtlsError, isEtcdMtlsError } from '../errors.js'
+import { EtcdMtlsError, isEtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { summarize } from '../report/report.js'
 import { worstFirst } from '../report/severity.js'

@@ -1,5 +1,5 @@
 /** Hints of the operating system that files may have changed. Whether they have is for those who look at them. */
-import { isError } from '../errors.js'
+import { isError } from '../report/errors.js'
 import { watch } from 'node:fs'
 import { basename } from 'node:path'
 import type { WatchedDirectory } from './watch-survey.js'

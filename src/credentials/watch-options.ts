@@ -1,5 +1,5 @@
 /** How closely a source follows its files. */
-import { checkOptions, optionInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid } from '../report/option-error.js'
 import { parseDuration } from '../x509/time.js'
 
 /** How `watch()` of a source follows its files. The defaults suit local files, mounted secrets and NFS. */

@@ -1,6 +1,6 @@
 /** Follows the ways to files: which directories to watch for a change of them, and by what a change shows. */
 import { lstat, readlink } from 'node:fs/promises'
-import { isError } from '../errors.js'
+import { isError } from '../report/errors.js'
 import { dirname, join, parse, sep } from 'node:path'
 
 /** A directory that holds something the files depend on. */

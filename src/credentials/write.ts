@@ -1,7 +1,7 @@
 /** Writes credentials as the files that etcd, etcdctl and everything else read. */
 import { join, resolve } from 'node:path'
-import { isEtcdMtlsError } from '../errors.js'
-import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../misuse.js'
+import { isEtcdMtlsError } from '../report/errors.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import type { Credentials } from './credentials.js'
 import { type FileSystem, lookAt } from '../files/file-system.js'
 import { findRoot, makeFolders } from '../files/folders.js'

@@ -2,7 +2,7 @@
  * A generation: the folder that holds one complete set of files, next to the link `..data` that says which one counts.
  * The form is the kubelet's, which replaces the files of a volume in the same way.
  */
-import { isError } from '../errors.js'
+import { isError } from '../report/errors.js'
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { join } from 'node:path'

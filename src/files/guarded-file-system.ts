@@ -1,6 +1,6 @@
 /** The file system as root may use it: whatever another user can change is changed with the rights of that user. */
 import { dirname, join, parse, sep } from 'node:path'
-import { isError } from '../errors.js'
+import { isError } from '../report/errors.js'
 import { type FileState, type FileSystem, lookAt, nodeFileSystem } from './file-system.js'
 import { OwnerProcess } from './owner-process.js'
 

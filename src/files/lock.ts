@@ -9,7 +9,7 @@
 import { randomBytes } from 'node:crypto'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { isEtcdMtlsError } from '../errors.js'
+import { isEtcdMtlsError } from '../report/errors.js'
 import { isNotThere, systemCode, writeFailed } from './write-file.js'
 import type { FileSystem, OpenFile } from './file-system.js'
 import { guardedFileSystem } from './guarded-file-system.js'

@@ -1,6 +1,6 @@
 /** Which process holds a lock, and whether it is still there. */
 import { readFile, readlink } from 'node:fs/promises'
-import { isError } from '../errors.js'
+import { isError } from '../report/errors.js'
 import { hostname } from 'node:os'
 
 /** A process, told apart from all that had or will have the same number. */

@@ -1,5 +1,5 @@
 /** Writes one new file as a whole, and tells in one form what a file system refuses. */
-import { EtcdMtlsError, isError } from '../errors.js'
+import { EtcdMtlsError, isError } from '../report/errors.js'
 
 /** What is done with an open file. Node's `FileHandle` is one. */
 export interface OpenFile {

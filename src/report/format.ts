@@ -1,5 +1,5 @@
 /** A report as text for people: at 80 columns, without colour, by a screen reader and in a log. */
-import { checkOptions, checkReturned, optionInvalid } from '../misuse.js'
+import { checkOptions, checkReturned, optionInvalid } from './option-error.js'
 import { placed } from './catalogue/config-place.js'
 import type { CertificateRef, Finding } from './finding.js'
 import { printable } from './printable.js'

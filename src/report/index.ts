@@ -4,8 +4,8 @@
  *
  * @module
  */
-export { EtcdMtlsError, isEtcdMtlsError } from '../errors.js'
-export type { AnyEtcdMtlsError, ErrorCode, ErrorDetails } from '../errors.js'
+export { EtcdMtlsError, isEtcdMtlsError } from './errors.js'
+export type { AnyEtcdMtlsError, ErrorCode, ErrorDetails } from './errors.js'
 export type {
   CertificateRef,
   Finding,

@@ -1,5 +1,5 @@
-import { EtcdMtlsError } from '../errors.js'
-import { checkReturned } from '../misuse.js'
+import { EtcdMtlsError } from './errors.js'
+import { checkReturned } from './option-error.js'
 import type { CertificateRef, Finding, FindingCode } from './finding.js'
 import type { FailedReport, PassedReport, Report } from './report-types.js'
 import { worstFirst } from './severity.js'

@@ -1,5 +1,5 @@
 /** Several etcds that form one cluster over mutual TLS. */
-import { optionInvalid } from '../misuse.js'
+import { optionInvalid } from '../report/option-error.js'
 import { checkClusterOptions, type EtcdClusterOptions } from './options.js'
 import { startMembers, type Started } from './start-members.js'
 import type { TestEtcd } from './test-etcd.js'

@@ -1,5 +1,5 @@
 /** etcd in a container: the one door to testcontainers. */
-import { isError } from '../errors.js'
+import { isError } from '../report/errors.js'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type * as Testcontainers from 'testcontainers'
 import { RUN_LABEL, runLabel } from './environment.js'

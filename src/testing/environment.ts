@@ -2,7 +2,7 @@
  * Defaults from the environment, so that one test suite runs on a laptop and in a pipeline that has another engine,
  * another mirror of images, or no engine at all. An option that is given wins over its variable.
  */
-import { optionInvalid } from '../misuse.js'
+import { optionInvalid } from '../report/option-error.js'
 
 /** Label on every container and network of this room; its value is the run that they belong to. */
 export const RUN_LABEL = 'etcd-mtls.run'

@@ -1,6 +1,6 @@
 /** What callers may ask of a throw-away etcd, checked before anything is made. */
 import type { Credentials } from '../credentials/credentials.js'
-import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import type { Certificate } from '../x509/certificate.js'
 import { parseDuration } from '../x509/time.js'
 import { defaultVia, type Via } from './environment.js'

@@ -1,5 +1,5 @@
 /** Locks on ports, shared by all processes of this user on this machine. */
-import { isError } from '../errors.js'
+import { isError } from '../report/errors.js'
 import { createHash } from 'node:crypto'
 import { lstatSync, mkdirSync, readdirSync, rmdirSync, type Stats, statSync, unlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,5 +1,5 @@
 /** The one way in which this room fails: an etcd that could not be brought to serve. */
-import { EtcdMtlsError } from '../errors.js'
+import { EtcdMtlsError } from '../report/errors.js'
 
 /** Log lines that stand in the error's message; `details.logs` has all of them. */
 const LINES_SHOWN = 6

@@ -1,6 +1,6 @@
 /** The start of one etcd, or of several that form a cluster: the same steps for both. */
 import type { Credentials } from '../credentials/credentials.js'
-import { isEtcdMtlsError } from '../errors.js'
+import { isEtcdMtlsError } from '../report/errors.js'
 import { binaryHost } from './binary.js'
 import { containerHost } from './container.js'
 import { defaultImage } from './environment.js'

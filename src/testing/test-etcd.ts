@@ -1,6 +1,6 @@
 /** One running throw-away etcd. */
 import type { Credentials } from '../credentials/credentials.js'
-import { EtcdMtlsError, isError } from '../errors.js'
+import { EtcdMtlsError, isError } from '../report/errors.js'
 import { parseDuration } from '../x509/time.js'
 import { type EtcdFiles, identityFiles, materialFiles, materialNames } from './files.js'
 import type { ExecResult, Machine } from './machine.js'

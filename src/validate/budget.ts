@@ -1,5 +1,5 @@
 /** What one validation may cost at most, so that certificates made to exhaust the validator only exhaust the budget. */
-import { checkOptions, optionInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid } from '../report/option-error.js'
 import type { PublicKeyInfo } from '../x509/algorithms.js'
 
 /** Limits of path building. */

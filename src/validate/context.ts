@@ -1,5 +1,5 @@
 /** What one validation is about: the caller's options, checked once and resolved. */
-import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import type { FindingCode } from '../report/finding.js'
 import { classifyHost, type Host } from '../x509/names.js'
 import { parseDuration } from '../x509/time.js'

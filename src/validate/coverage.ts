@@ -1,5 +1,5 @@
 /** Which name of a certificate covers which host: the question before a member gets a new name. */
-import { valueInvalid } from '../misuse.js'
+import { valueInvalid } from '../report/option-error.js'
 import { Certificate } from '../x509/certificate.js'
 import { coveringNameFinder } from '../x509/covering-names.js'
 import type { Host } from '../x509/names.js'

@@ -1,7 +1,7 @@
 /** Reads what callers hand over as certificates or CRLs: PEM text, DER bytes, or objects read before. */
 import { labelsOf } from '../credentials/labels.js'
 import { recognize } from '../credentials/recognize.js'
-import { valueInvalid } from '../misuse.js'
+import { valueInvalid } from '../report/option-error.js'
 import type { SomethingElse, Wanted } from '../report/catalogue/input.js'
 import type { Finding } from '../report/finding.js'
 import { Certificate } from '../x509/certificate.js'

@@ -1,5 +1,5 @@
 /** Validating a leaf with the certificates that came beside it, against explicit trust anchors. */
-import { checkOptions, optionInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid } from '../report/option-error.js'
 import { makeReport, type Report } from '../report/report.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { Crl } from '../x509/crl.js'

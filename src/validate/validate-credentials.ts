@@ -1,6 +1,6 @@
 /** Validating credentials: the chain, and what a chain alone does not show (the key, the order, the extras). */
 import type { Credentials } from '../credentials/credentials.js'
-import { valueInvalid } from '../misuse.js'
+import { valueInvalid } from '../report/option-error.js'
 import { makeReport, type Report } from '../report/report.js'
 import { publicKeyText } from '../x509/algorithms.js'
 import { Certificate } from '../x509/certificate.js'

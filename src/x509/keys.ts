@@ -1,7 +1,7 @@
 /** Private keys that can be used and compared, and never print. */
 import { createPublicKey, KeyObject } from 'node:crypto'
 import { inspect } from 'node:util'
-import { checkOptions, optionInvalid, valueInvalid } from '../misuse.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
 import { printable } from '../report/printable.js'
 import { publicKeyText, readPublicKeyInfo } from './algorithms.js'
 import { type Certificate, pemBlock } from './certificate.js'

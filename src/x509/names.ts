@@ -1,7 +1,7 @@
 /** Hosts as people write them, and which names of a certificate cover them. */
 import { domainToASCII } from 'node:url'
 import { inspect } from 'node:util'
-import { optionInvalid, valueInvalid } from '../misuse.js'
+import { optionInvalid, valueInvalid } from '../report/option-error.js'
 import { bytesEqual } from './der.js'
 import type { GeneralName } from './general-name.js'
 import { formatIp, parseIp } from './ip.js'

@@ -1,5 +1,5 @@
 /** Times in certificates, and durations in options. */
-import { textInvalid } from '../misuse.js'
+import { textInvalid } from '../report/option-error.js'
 import { DerError, type DerReader, Tag } from './der.js'
 
 /**

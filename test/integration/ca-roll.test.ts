@@ -1,6 +1,6 @@
 /** The CA of a cluster at work is replaced by following the plan: nobody is locked out, and the wrong order is seen. */
 import { join } from 'node:path'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import {
   type Authority,
   type CaRollPlan,
@@ -130,12 +130,12 @@ const WAYS = [
   ['two CAs of one name', 'a CA of the peers’ own'],
 ] as const
 
-/** In `npm test`, one of the four. */
+/** In `npm it`, one of the four. */
 const DRAWN = WAYS.flat().filter((_, index) => index === seed % 4)
 const PAIRS = scaled<readonly (readonly string[])[]>({ short: [DRAWN], long: WAYS })
 
 describe.each(PAIRS.map((pair) => ({ pair })))('following the plan', ({ pair }) => {
-  test.concurrent.each(pair)('with %s: no write fails, no event is lost, and each step is told', async (way) => {
+  it.concurrent.each(pair)('with %s: no write fails, no event is lost, and each step is told', async (way) => {
     const from = await createAuthority({ name: 'etcd CA' })
     const to = await createAuthority({ name: way === 'two CAs of one name' ? 'etcd CA' : 'etcd CA 2' })
     const crossCertificate = way === 'a cross-certificate' ? await from.crossSign(to) : undefined
@@ -184,7 +184,7 @@ describe.each(PAIRS.map((pair) => ({ pair })))('following the plan', ({ pair }) 
   })
 })
 
-test('the wrong order: the old CA is dropped too early, which is refused, seen, and really locks a member out', async () => {
+it('the wrong order: the old CA is dropped too early, which is refused, seen, and really locks a member out', async () => {
   const from = await createAuthority({ name: 'etcd CA' })
   const to = await createAuthority({ name: 'etcd CA 2' })
   await using rolling = await startCluster(folder.file('wrong'), from)

@@ -5,7 +5,7 @@
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { lintCluster } from '../../src/config/lint/lint-cluster.js'
 import type { Finding, FindingCode } from '../../src/report/finding.js'
 import { type EtcdProcess, saying, serving, startEtcdProcess } from '../support/etcd-process.js'
@@ -175,7 +175,7 @@ describe('members that all list each other, each with one fault of its own', () 
   ]
   const started = pairs.filter(([, names]) => names.every((name) => missing(name).length === 0))
   // At once: while they run, members that refuse each other call each other all the time.
-  test.concurrent.each(started)('%s %j', async (code, names, speaker) => {
+  it.concurrent.each(started)('%s %j', async (code, names, speaker) => {
     expect((await foundIn(running, names)).map((each) => each.code)).toEqual([code])
     await proved(running, code, names, speaker)
   })
@@ -187,7 +187,7 @@ describe('members that all list each other, each with one fault of its own', () 
       .map((flag) => [code, flag] as const),
   )
   if (absent.length > 0) {
-    test.each(absent)(`not %s: etcd ${INSTALLED} does not have --%s`, async (_, flag) => {
+    it.each(absent)(`not %s: etcd ${INSTALLED} does not have --%s`, async (_, flag) => {
       await using etcd = startEtcdProcess([`--${flag}=x`], { cwd: folder })
       expect(await etcd.code).not.toBe(0)
       expect(etcd.log()).toContain(`flag provided but not defined: -${flag}`)
@@ -218,7 +218,7 @@ describe('members whose lists are not one', () => {
   })
   afterAll(() => running.stop())
 
-  test.concurrent.each<[code: FindingCode, names: [string, string], speaker: string]>([
+  it.concurrent.each<[code: FindingCode, names: [string, string], speaker: string]>([
     ['config/members-disagree', ['good', 'late'], 'good'],
     ['config/member-not-listed', ['good', 'late'], 'good'],
     ['config/members-name-repeated', ['good', 'twin'], 'twin'],
@@ -229,7 +229,7 @@ describe('members whose lists are not one', () => {
   })
 })
 
-test('members that came earlier have shorter lists; one that joins must list all: config/member-not-listed', async () => {
+it('members that came earlier have shorter lists; one that joins must list all: config/member-not-listed', async () => {
   const planned = await plan({
     first: (at) => ({
       'initial-cluster': `first=https://${at('first')},second=https://${at('second')}`,

@@ -6,7 +6,7 @@ import { createPrivateKey } from 'node:crypto'
 import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { lintEtcdConfig } from '../../src/config/lint/lint.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import type { FindingCode } from '../../src/report/finding.js'
@@ -83,7 +83,7 @@ describe('etcd does not start', () => {
   const uid = process.getuid?.() === 0 ? 65_534 : undefined
   const CLOSED = uid === undefined ? { file: 0o000, folder: 0o600 } : { file: 0o600, folder: 0o700 }
 
-  test.each([
+  it.each([
     ['a key that its user may not read', { file: CLOSED.file, folder: 0o755 }, null],
     ['a folder that its user may not look into', { file: 0o644, folder: CLOSED.folder }, 'closed'],
   ])('%s: config/key-not-readable', async (_, modes, barredBy) => {
@@ -111,7 +111,7 @@ describe('etcd does not start', () => {
     await chmod(file('server.key'), 0o600)
   })
 
-  test('an encrypted key, in both forms: config/key-encrypted', async () => {
+  it('an encrypted key, in both forms: config/key-encrypted', async () => {
     await issue('locked')
     const key = createPrivateKey(mintLeaf({ subject: 'x', issuer: root }).keyPem)
     for (const type of ['pkcs8', 'sec1'] as const) {
@@ -121,7 +121,7 @@ describe('etcd does not start', () => {
     }
   })
 
-  test('a byte order mark before the certificate or the key: config/byte-order-mark', async () => {
+  it('a byte order mark before the certificate or the key: config/byte-order-mark', async () => {
     await issue('marked')
     for (const name of ['marked.crt', 'marked.key']) {
       const text = await readFile(file(name), 'utf8')
@@ -131,7 +131,7 @@ describe('etcd does not start', () => {
     }
   })
 
-  test('something else among the CAs: credentials/block-refused, credentials/key-in-ca-file', async () => {
+  it('something else among the CAs: credentials/block-refused, credentials/key-in-ca-file', async () => {
     const blocks = [
       ['credentials/block-refused', mintCrl({ issuer: root }).pem],
       ['credentials/key-in-ca-file', root.keyPem],
@@ -148,7 +148,7 @@ describe('etcd does not start', () => {
 })
 
 describe('revocation lists', () => {
-  test('they are read at each connection: missing, garbage, with words before, several, and right', async () => {
+  it('they are read at each connection: missing, garbage, with words before, several, and right', async () => {
     const alice = shown(await issue('alice'))
     const mallory = shown(await issue('mallory', { serial: REVOKED }))
     const list = mintCrl({ issuer: root, revoked: [{ serial: REVOKED }] })
@@ -183,7 +183,7 @@ describe('revocation lists', () => {
   })
 
   if (missingFlags(['--listen-client-http-urls']).length > 0) {
-    test(`not config/crl-bypassed: etcd ${INSTALLED} has no port for HTTP alone`, async () => {
+    it(`not config/crl-bypassed: etcd ${INSTALLED} has no port for HTTP alone`, async () => {
       await using etcd = start(flagsOf({ 'listen-client-http-urls': 'https://127.0.0.1:1' }))
       expect(await etcd.code).not.toBe(0)
       expect(etcd.log()).toContain('flag provided but not defined: -listen-client-http-urls')
@@ -191,7 +191,7 @@ describe('revocation lists', () => {
     return
   }
 
-  test('they are passed by where HTTP has a port of its own: config/crl-bypassed', async () => {
+  it('they are passed by where HTTP has a port of its own: config/crl-bypassed', async () => {
     const mallory = await issue('mallory', { serial: REVOKED })
     await write('bypassed.crl', mintCrl({ issuer: root, revoked: [{ serial: REVOKED }] }).der)
     const http = `https://127.0.0.1:${String(ports.third)}`
@@ -206,7 +206,7 @@ describe('revocation lists', () => {
 })
 
 describe('the gateway answers 503, and clients are served', () => {
-  test.each<[code: FindingCode, changes: () => Promise<Changes>]>([
+  it.each<[code: FindingCode, changes: () => Promise<Changes>]>([
     ['config/allowed-breaks-gateway', () => Promise.resolve({ 'client-cert-allowed-hostname': 'localhost' })],
     [
       'config/gateway-untrusted',
@@ -241,7 +241,7 @@ describe('the gateway answers 503, and clients are served', () => {
 })
 
 describe('who is let in', () => {
-  test('a certificate is refused by address on the port of metrics alone: config/metrics-address-check', async () => {
+  it('a certificate is refused by address on the port of metrics alone: config/metrics-address-check', async () => {
     const metrics = `https://127.0.0.1:${String(ports.third)}`
     const flags = flagsOf({ 'listen-metrics-urls': metrics })
     await found({ flags }, 'config/metrics-address-check')
@@ -254,7 +254,7 @@ describe('who is let in', () => {
     await saying(etcd, (log) => log.includes('x509: certificate is valid for 10.9.9.9, not 127.0.0.1'))
   })
 
-  test('nothing is restricted where nobody is asked: config/needs-client-auth, client-auth-off, peer-auth-off', async () => {
+  it('nothing is restricted where nobody is asked: config/needs-client-auth, client-auth-off, peer-auth-off', async () => {
     await write('none.crl', mintCrl({ issuer: root, revoked: [{ serial: REVOKED }] }).der)
     const open = {
       'trusted-ca-file': null,
@@ -275,7 +275,7 @@ describe('who is let in', () => {
     expect(members.body).toContain('"name":"a"')
   })
 
-  test('everybody is a peer where peers speak plaintext: config/peer-tls-forgotten', async () => {
+  it('everybody is a peer where peers speak plaintext: config/peer-tls-forgotten', async () => {
     const url = `http://127.0.0.1:${String(ports.peer)}`
     const tls = ['peer-cert-file', 'peer-key-file', 'peer-trusted-ca-file', 'peer-client-cert-auth']
     const flags = flagsOf({
@@ -290,7 +290,7 @@ describe('who is let in', () => {
     expect((await ask(`${url}/members`, null)).body).toContain('"name":"a"')
   })
 
-  test('clients are let in by the roots of the machine: config/client-auth-by-system-roots', async () => {
+  it('clients are let in by the roots of the machine: config/client-auth-by-system-roots', async () => {
     const flags = flagsOf({ 'trusted-ca-file': null })
     await found({ flags }, 'config/client-auth-by-system-roots')
     const bought = await issue('bought', { issuer: other })
@@ -300,7 +300,7 @@ describe('who is let in', () => {
     expect(await isServed(ports.client, shown(await issue('client')))).toBe(false)
   })
 
-  test('nobody is let in by a bundle without certificates: pem/no-block', async () => {
+  it('nobody is let in by a bundle without certificates: pem/no-block', async () => {
     const flags = flagsOf({ 'trusted-ca-file': 'empty.crt' })
     expect((await found({ flags }, 'pem/no-block')).severity).toBe('error')
     await using etcd = start(flags)
@@ -308,7 +308,7 @@ describe('who is let in', () => {
     expect(await isServed(ports.client, shown(await issue('client')))).toBe(false)
   })
 
-  test('members are refused by their address, unless it is not compared: config/peer-address-unprovable, address-check-off', async () => {
+  it('members are refused by their address, unless it is not compared: config/peer-address-unprovable, address-check-off', async () => {
     const wildcard = await issue('wildcard', { names: [dns('*.etcd.test')] })
     const url = `https://127.0.0.1:${String(ports.peer)}/version`
     const flags = flagsOf(pair('wildcard', 'peer-'))
@@ -339,14 +339,14 @@ describe('suites that want another kind of key', () => {
       : [['config/cipher-suites-unlike-key', null, true]]
 
   if (cases.length === 1) {
-    test(`not config/cipher-suites-serve-nobody: etcd ${INSTALLED} does not have --tls-max-version`, async () => {
+    it(`not config/cipher-suites-serve-nobody: etcd ${INSTALLED} does not have --tls-max-version`, async () => {
       await using etcd = start(flagsOf({ 'tls-max-version': 'TLS1.2' }))
       expect(await etcd.code).not.toBe(0)
       expect(etcd.log()).toContain('flag provided but not defined: -tls-max-version')
     })
   }
 
-  test.each(cases)('%s', async (code, newest, tls13) => {
+  it.each(cases)('%s', async (code, newest, tls13) => {
     await issue('rsa', { key: newKey('rsa-2048') })
     const flags = flagsOf({ ...pair('rsa'), 'cipher-suites': suites, 'tls-max-version': newest })
     const finding = await found({ flags }, code)
@@ -359,7 +359,7 @@ describe('suites that want another kind of key', () => {
   })
 })
 
-test('suites that Go calls insecure are served where they are named: config/cipher-suite-weak', async () => {
+it('suites that Go calls insecure are served where they are named: config/cipher-suite-weak', async () => {
   await issue('rsa', { key: newKey('rsa-2048') })
   const weak = 'TLS_RSA_WITH_AES_128_CBC_SHA'
   const flags = flagsOf({ ...pair('rsa'), 'cipher-suites': `TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,${weak}` })
@@ -371,7 +371,7 @@ test('suites that Go calls insecure are served where they are named: config/ciph
   expect(await ask(url, await issue('client'), tls)).toMatchObject({ status: 200, suite: weak })
 })
 
-test('who follows an advertised URL without TLS reaches nothing: config/advertise-plaintext', async () => {
+it('who follows an advertised URL without TLS reaches nothing: config/advertise-plaintext', async () => {
   const url = `http://127.0.0.1:${String(ports.client)}`
   const flags = flagsOf({ 'advertise-client-urls': url })
   const finding = await found({ flags }, 'config/advertise-plaintext')

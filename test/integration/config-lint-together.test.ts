@@ -2,7 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import { mintedCredentials } from '../support/etcd.js'
 import { isServed, serving, startEtcdProcess } from '../support/etcd-process.js'
@@ -56,7 +56,7 @@ function url(port: number): string {
   return `https://127.0.0.1:${String(port)}`
 }
 
-test('lists of another CA and of last year are in force, also against etcd itself; one CA ended; own names', async () => {
+it('lists of another CA and of last year are in force, also against etcd itself; one CA ended; own names', async () => {
   // A list of another CA that ended a year ago, in which alice has the number of somebody else.
   const revoked = [{ serial: 11n }, { serial: 12n }]
   const dates = { thisUpdate: new Date(Date.now() - 2 * YEAR), nextUpdate: new Date(Date.now() - YEAR) }
@@ -88,7 +88,7 @@ test('lists of another CA and of last year are in force, also against etcd itsel
   await refusing(etcd, named)
 })
 
-test('files of the two sides that are exchanged let nobody in: config/sides-exchanged', async () => {
+it('files of the two sides that are exchanged let nobody in: config/sides-exchanged', async () => {
   const pair = (name: string, prefix = ''): Record<string, string> => ({
     [`${prefix}cert-file`]: `${name}.crt`,
     [`${prefix}key-file`]: `${name}.key`,
@@ -105,7 +105,7 @@ test('files of the two sides that are exchanged let nobody in: config/sides-exch
   expect((await ask(`${url(ports.peer)}/version`, member, { trust: null })).status).toBe(200)
 })
 
-test('etcd does not start: config/metrics-certificate-missing, config/cluster-missing', async () => {
+it('etcd does not start: config/metrics-certificate-missing, config/cluster-missing', async () => {
   const plain = `http://127.0.0.1:${String(ports.client)}`
   const none = { 'cert-file': null, 'key-file': null, 'trusted-ca-file': null, 'client-cert-auth': null }
   const metrics = flagsOf({

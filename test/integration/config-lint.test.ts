@@ -5,7 +5,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { lintEtcdConfig } from '../../src/config/lint/lint.js'
 import type { ConfigInput } from '../../src/config/read/input.js'
 import type { Finding, FindingCode } from '../../src/report/finding.js'
@@ -114,7 +114,7 @@ async function codesOf(config: ConfigInput): Promise<FindingCode[]> {
   return [...(await lint(config)).keys()]
 }
 
-test('what the cases change is right before: etcd serves, and nothing is told but advisories', async () => {
+it('what the cases change is right before: etcd serves, and nothing is told but advisories', async () => {
   expect((await codesOf({ flags: good() })).filter((code) => code !== 'config/advisory')).toEqual([])
   expect((await codesOf({ yaml: goodYaml() })).filter((code) => code !== 'config/advisory')).toEqual([])
   await write('good.yml', goodYaml())
@@ -339,7 +339,7 @@ describe('etcd refuses', () => {
   const isPresent = (args: () => string[]): boolean => missingFlags(args()).length === 0
   const aboutNames: readonly FindingCode[] = ['config/flag-unknown', 'config/option-not-in-version']
   const present = REFUSED.filter(([code, args]) => aboutNames.includes(code) || isPresent(args))
-  test.each(present)('%s %#', async (code, args, words) => {
+  it.each(present)('%s %#', async (code, args, words) => {
     const flags = args()
     await refused({ flags }, code, () => start(flags), words)
   })
@@ -348,7 +348,7 @@ describe('etcd refuses', () => {
     ([code, args]) => [code, missingFlags(args())[0] ?? '', args] as const,
   )
   if (absent.length > 0) {
-    test.each(absent)(`not %s: etcd ${INSTALLED} does not have --%s, whatever its value is`, async (_, name, args) => {
+    it.each(absent)(`not %s: etcd ${INSTALLED} does not have --%s, whatever its value is`, async (_, name, args) => {
       const flags = args()
       const { findings } = await lintEtcdConfig({ flags }, { version: INSTALLED })
       const unknown = findings.filter(({ code }) => aboutNames.includes(code))
@@ -359,7 +359,7 @@ describe('etcd refuses', () => {
     })
   }
 
-  test(`--logger=capnslog, which etcd ${INSTALLED} ${IS_3_4 ? 'still has' : 'does not have'}`, async () => {
+  it(`--logger=capnslog, which etcd ${INSTALLED} ${IS_3_4 ? 'still has' : 'does not have'}`, async () => {
     const flags = good({ logger: 'capnslog' })
     if (!IS_3_4) {
       const words = '--logger=capnslog is removed in v3.5'
@@ -370,7 +370,7 @@ describe('etcd refuses', () => {
     await serving(etcd)
   })
 
-  test('a flag and a variable for one option', async () => {
+  it('a flag and a variable for one option', async () => {
     const env = { ETCD_NAME: 'a' }
     const etcd = (): EtcdProcess => start(good(), env)
     await refused({ flags: good(), env }, 'config/flag-and-variable', etcd, 'conflicting environment variable')
@@ -441,7 +441,7 @@ describe('etcd refuses', () => {
   const had = inFiles.flatMap(([code, yaml, words, key]) =>
     key === undefined || hasKey(key) ? [[code, yaml, words] as const] : [],
   )
-  test.each(had)('%s %#', async (code, yaml, words) => {
+  it.each(had)('%s %#', async (code, yaml, words) => {
     const text = yaml()
     await write('refused.yml', text)
     await refused({ yaml: text }, code, () => start([`--config-file=${join(folder, 'refused.yml')}`]), words)
@@ -451,7 +451,7 @@ describe('etcd refuses', () => {
     key === undefined || hasKey(key) ? [] : [{ key: key.join('.'), yaml }],
   )
   if (ignored.length > 0) {
-    test.each<{ key: string; yaml: () => string }>(ignored)(
+    it.each<{ key: string; yaml: () => string }>(ignored)(
       `not $key, which etcd ${INSTALLED} does not have and ignores`,
       async ({ key, yaml }) => {
         const text = yaml()
@@ -466,7 +466,7 @@ describe('etcd refuses', () => {
 })
 
 describe('etcd serves, and', () => {
-  test.each<readonly [code: FindingCode, yaml: () => string]>([
+  it.each<readonly [code: FindingCode, yaml: () => string]>([
     ['config/tls-key-unknown', () => goodYaml({ client: '  alowed-cn: [root]\n' })],
     ['config/tls-key-unknown', () => goodYaml({ end: `client-cert-allowed-hostname: root\n` })],
     ['config/option-not-in-version', () => goodYaml({ client: '  skip-client-san-verification: true\n' })],
@@ -484,7 +484,7 @@ describe('etcd serves, and', () => {
     expect(etcd.log()).toContain('"name":"a"')
   })
 
-  test('ignores flags beside a file, a revocation list among them', async () => {
+  it('ignores flags beside a file, a revocation list among them', async () => {
     await write('beside.yml', goodYaml())
     const flags = [`--config-file=${join(folder, 'beside.yml')}`, '--name=b', '--client-crl-file=/none']
     expect(await codesOf({ flags })).toEqual(
@@ -498,7 +498,7 @@ describe('etcd serves, and', () => {
     expect(etcd.log()).toContain('"name":"a"')
   })
 
-  test.each<readonly [code: FindingCode, args: () => string[], env: Record<string, string>, words: string]>([
+  it.each<readonly [code: FindingCode, args: () => string[], env: Record<string, string>, words: string]>([
     ['config/variable-unknown', () => good(), { ETCD_NAMEE: 'x' }, 'unrecognized environment variable'],
     ['config/tls-variable-unknown', () => good(), { ETCD_CLIENT_CRL_FIL: '/x' }, 'unrecognized environment variable'],
     [
@@ -519,7 +519,7 @@ describe('etcd serves, and', () => {
     expect(etcd.log()).toContain(words)
   })
 
-  test('asks nobody for a certificate: auto-tls beside what should ask, or nothing that asks', async () => {
+  it('asks nobody for a certificate: auto-tls beside what should ask, or nothing that asks', async () => {
     const without = { 'cert-file': null, 'key-file': null }
     const cases: readonly (readonly [FindingCode, string[], boolean])[] = [
       ['config/auto-tls-replaces', good({ ...without, 'auto-tls': 'true' }), true],
@@ -543,7 +543,7 @@ describe('etcd serves, and', () => {
     }
   })
 
-  test('refuses every client if all CAs of clients have expired: config/cas-expired', async () => {
+  it('refuses every client if all CAs of clients have expired: config/cas-expired', async () => {
     const day = 86_400_000
     const expired = mintCa({
       subject: 'Expired CA',
@@ -563,7 +563,7 @@ describe('etcd serves, and', () => {
     await saying(etcd, (log) => found?.refusals.every(({ words }) => isSaid(words, log)) === true)
   })
 
-  test('reads a CRL by the Go field of a file: config/crl-undocumented', async () => {
+  it('reads a CRL by the Go field of a file: config/crl-undocumented', async () => {
     const { root, client } = revokedClient
     await write('clients.crl', mintCrl({ issuer: root, revoked: [{ serial: 4711n }] }).pem)
     await write('clients.crt', root.pem)
@@ -581,7 +581,7 @@ describe('etcd serves, and', () => {
     }
   })
 
-  test('asks nobody at the peer port, nor at a socket: config/peer-auto-tls, config/plaintext-socket-bypass', async () => {
+  it('asks nobody at the peer port, nor at a socket: config/peer-auto-tls, config/plaintext-socket-bypass', async () => {
     // Before 3.5.10, a socket has a host and a port for a name, in the working directory of etcd.
     const isByPath = (await codesOf({ flags: good({ 'listen-client-urls': 'unix:///a' }) })).every(
       (code) => code !== 'config/url-malformed',
@@ -614,7 +614,7 @@ describe('etcd serves, and', () => {
     ).toBeNull()
   })
 
-  test('serves plaintext: on the port of TLS, and in spite of TLS options', async () => {
+  it('serves plaintext: on the port of TLS, and in spite of TLS options', async () => {
     const port = String(ports.client)
     const both = `http://127.0.0.1:${port},https://127.0.0.1:${port}`
     const cases: readonly (readonly [FindingCode, string[]])[] = [

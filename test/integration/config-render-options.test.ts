@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { lintEtcdConfig, type ConfigInput, type MemberConfig } from '../../src/config/index.js'
 import { CONFIG_FORMS, etcdOptions, formAvailability, type EtcdOptionRow } from '../../src/config/options.js'
 import { otherAvailability, otherOptions, type OtherRow } from '../../src/config/options-other.js'
@@ -93,14 +93,14 @@ async function each<T>(items: readonly T[], look: (item: T) => Promise<void>): P
 }
 
 describe('the flags', () => {
-  test('etcd takes all that it is said to have, with values of their kind', async () => {
+  it('etcd takes all that it is said to have, with values of their kind', async () => {
     const all = flags.filter(({ isThere, name }) => isThere && name !== 'version')
     const { code, text } = await etcd('--version', ...all.map(({ name, value }) => `--${name}=${value}`))
     expect(text).toContain(`etcd Version: ${INSTALLED}`)
     expect(code).toBe(0)
   })
 
-  test('etcd refuses values of another kind, and so do we', async () => {
+  it('etcd refuses values of another kind, and so do we', async () => {
     const typed = flags.flatMap(({ isThere, name, wrong }) => (isThere && wrong !== null ? [{ name, wrong }] : []))
     expect(typed.length).toBeGreaterThan(IS_3_4 ? 45 : 50)
     await each(typed, async ({ name, wrong }) => {
@@ -110,7 +110,7 @@ describe('the flags', () => {
     })
   })
 
-  test('etcd has none that it is said to lack', async () => {
+  it('etcd has none that it is said to lack', async () => {
     const none = flags.filter(({ isThere }) => !isThere)
     expect(none.length).toBeGreaterThan(30)
     await each(none, async ({ name, value }) => {
@@ -119,7 +119,7 @@ describe('the flags', () => {
     })
   })
 
-  test('etcd tells of none that is not in the tables', async () => {
+  it('etcd tells of none that is not in the tables', async () => {
     const { text } = await etcd('--help')
     const told = [...text.matchAll(/^ {2}--([a-z0-9-]+)/gm)].map(([, name]) => name)
     expect(told.length).toBeGreaterThan(IS_3_4 ? 75 : 100)
@@ -142,7 +142,7 @@ describe('the keys of a file', () => {
   const read = async (file: string, content: unknown): Promise<string> =>
     (await etcd('--config-file', folder.file(file, JSON.stringify(content)))).text
 
-  test('etcd knows all that it is said to have, each with its type', async () => {
+  it('etcd knows all that it is said to have, each with its type', async () => {
     const all = paths.filter(({ isThere }) => isThere)
     expect(all.length).toBeGreaterThan(IS_3_4 ? 75 : 90)
     await each(all, async ({ path }) => {
@@ -154,7 +154,7 @@ describe('the keys of a file', () => {
     })
   })
 
-  test('etcd passes over all that it is said to lack', async () => {
+  it('etcd passes over all that it is said to lack', async () => {
     const none = paths.filter(({ isThere }) => !isThere).map(({ path }) => wrong(path))
     expect(none.length).toBeGreaterThan(30)
     const both = none.map((each) => JSON.stringify(each).slice(1, -1))
@@ -180,7 +180,7 @@ describe.each(CONFIG_FORMS.map((form) => ({ form })))('as $form', ({ form }) => 
   const title = 'options that are passed through arrive, each as its own type'
   const but = lacks.length === 0 ? '' : `, but for ${lacks.join(', ')}, which etcd ${INSTALLED} does not have`
 
-  test(`${title}${but}`, async () => {
+  it(`${title}${but}`, async () => {
     const config: MemberConfig = await shop.member()
     const metricsUrl = await shop.freeUrl('http')
     const [walDir, log] = [folder.file(`wal ${form}`), folder.file(`etcd ${form}.log`)]

@@ -1,7 +1,7 @@
 /** What is rendered is what the real etcd does: each option in each form that can say it, and its effect. */
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { createAuthority, issueCluster, writeCluster } from '../../src/authority/index.js'
 import {
   renderCluster,
@@ -65,9 +65,9 @@ function testWith(options: readonly string[], title: string, work: () => Promise
 }
 
 function testLacking(lacks: readonly string[], title: string, work: () => Promise<void>): void {
-  if (lacks.length === 0) test(title, work)
+  if (lacks.length === 0) it(title, work)
   else {
-    test(`not ${title}: etcd ${INSTALLED} does not have ${lacks.join(', ')}`, async () => {
+    it(`not ${title}: etcd ${INSTALLED} does not have ${lacks.join(', ')}`, async () => {
       const error: unknown = await work().catch((reason: unknown) => reason)
       expect(error).toMatchObject({ code: 'ERR_CONFIG_INVALID' })
       for (const name of lacks) expect(String(error)).toContain(`${name} cannot be set by`)
@@ -170,7 +170,7 @@ describe.each(FORMS)('as $form', ({ form }) => {
   })
 
   if (IS_3_4) {
-    test('addresses, names, one suite, metrics, a host and a common name that are let in, no gateway', async () => {
+    it('addresses, names, one suite, metrics, a host and a common name that are let in, no gateway', async () => {
       const config = await shop.member()
       const [metricsUrl, dataDir] = [await shop.freeUrl('http'), folder.file(`data of 3.4 ${form}`)]
       Object.assign(config, { dataDir, metricsUrls: [metricsUrl], cipherSuites: [SUITE], enableGrpcGateway: false })
@@ -192,7 +192,7 @@ describe.each(FORMS)('as $form', ({ form }) => {
       expect(await ask(peerUrl(config), credentials.otherMember)).toMatchObject(refused)
     })
 
-    test('a host that is let in to members, and certificates of its own making, for a year', async () => {
+    it('a host that is let in to members, and certificates of its own making, for a year', async () => {
       const [config, own] = [await shop.member(), await shop.member()]
       if (form !== 'yaml') config.peer.allowedHostname = ['member.test']
       await using etcd = start(config, form)
@@ -207,7 +207,7 @@ describe.each(FORMS)('as $form', ({ form }) => {
     })
   }
 
-  test('a cluster that is joined is looked for', async () => {
+  it('a cluster that is joined is looked for', async () => {
     const config = await shop.member()
     config.initialClusterState = 'existing'
     await using etcd = start(config, form)
@@ -216,7 +216,7 @@ describe.each(FORMS)('as $form', ({ form }) => {
 })
 
 describe.each(NOT_YAML)('as $form alone', ({ form }) => {
-  test('lists of what is revoked, and addresses of members that are not compared', async () => {
+  it('lists of what is revoked, and addresses of members that are not compared', async () => {
     const config = await shop.member()
     config.client.crlFile = folder.file('client.crl', crls.client)
     config.peer.crlFile = folder.file('peer.crl', crls.peer)
@@ -241,7 +241,7 @@ testLacking(ofClients, 'as yaml alone: common names of clients', async () => {
 })
 
 describe.each(FORMS)('three members with CAs of their own for clients and peers, as $form', ({ form }) => {
-  test('straight from their files', async () => {
+  it('straight from their files', async () => {
     const [clients, peers] = await Promise.all([
       createAuthority({ name: 'Clients' }),
       createAuthority({ name: 'Peers' }),
@@ -280,7 +280,7 @@ describe.each(FORMS)('three members with CAs of their own for clients and peers,
   })
 })
 
-test('the two blocks of a how-to, mended', async () => {
+it('the two blocks of a how-to, mended', async () => {
   const files = await shop.side('server')
   const config = await shop.member()
   const metricsUrl = await shop.freeUrl()
@@ -307,7 +307,7 @@ test('the two blocks of a how-to, mended', async () => {
   expect(await ask(metrics, credentials.alice)).toMatchObject(hungUp)
 })
 
-test('every option that this etcd has was started with in every form that can say it', () => {
+it('every option that this etcd has was started with in every form that can say it', () => {
   const version = readVersion(INSTALLED, 'version')
   const missing = etcdOptions.flatMap((row) =>
     CONFIG_FORMS.filter((form) => row.field !== null && formAvailability(row, form, version) === 'all')

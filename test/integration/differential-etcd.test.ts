@@ -3,7 +3,7 @@
  * shown to one real etcd; a few servers are shown to etcdctl, since each refusal of its takes a time-out.
  */
 import { execFileSync } from 'node:child_process'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
 import { Certificate } from '../../src/x509/certificate.js'
 import { mintedCredentials } from '../support/etcd.js'
@@ -116,7 +116,7 @@ function timeless(words: string): string {
   return words.replaceAll(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/g, '…')
 }
 
-test('etcd judges clients as Go does', async () => {
+it('etcd judges clients as Go does', async () => {
   const judged: Judged[] = []
   const tried = sample(
     SINGLES.filter(({ role }) => role !== 'root'),
@@ -157,7 +157,7 @@ const SERVERS = [
   'intermediate: not sent',
 ]
 
-test('etcdctl judges servers as Go does', async () => {
+it('etcdctl judges servers as Go does', async () => {
   const client = mintLeaf({ subject: 'root', usages: ['clientAuth'], issuer: rootOf(0) })
   const verdicts: Record<string, boolean> = {}
   for (const name of SERVERS) {
@@ -178,7 +178,7 @@ test('etcdctl judges servers as Go does', async () => {
   expect(Object.values(verdicts).filter((accepts) => accepts).length).toBe(3)
 })
 
-test('etcd does not start with a CA file that holds a certificate which Go cannot read', async () => {
+it('etcd does not start with a CA file that holds a certificate which Go cannot read', async () => {
   const server = mintLeaf({ subject: 'etcd', issuer: rootOf(0), names: [dns('localhost'), ip('127.0.0.1')] })
   // Debian builds etcd with the settings of an older Go, which reads negative serial numbers.
   for (const [name, options] of UNREADABLE_ANCHORS.filter(([each]) => each !== 'a negative serial number')) {

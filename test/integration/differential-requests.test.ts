@@ -1,5 +1,5 @@
 /** Requests and keys of other hands: openssl, cfssl, GnuTLS, and Go, by which step and cert-manager make theirs. */
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import {
   type Authority,
   createAuthority,
@@ -56,7 +56,7 @@ describe('openssl req', () => {
   }
   const p256 = (): string => keyFile(genpkey[0]?.[1] ?? [])
 
-  test.each(genpkey)('%s, without and with -addext, as PEM and as DER', async (publicKey, parameters) => {
+  it.each(genpkey)('%s, without and with -addext, as PEM and as DER', async (publicKey, parameters) => {
     const base = ['req', '-new', '-key', keyFile(parameters), '-subj', '/C=DE/O=Example/CN=etcd-0']
     const bare = openssl(base)
     expect(inspectRequest(bare).requested).toMatchObject({ subject: 'CN=etcd-0,O=Example,C=DE', publicKey })
@@ -78,7 +78,7 @@ describe('openssl req', () => {
     await expectSigned(Buffer.from(openssl(['req', '-in', der, '-inform', 'der'])))
   })
 
-  test('a configuration with -reqexts and attributes; the old label; the text above', async () => {
+  it('a configuration with -reqexts and attributes; the old label; the text above', async () => {
     const config = folder.file(
       'req.cnf',
       `[req]
@@ -112,7 +112,7 @@ subjectAltName = ${SAN}
     await expectSigned(csr)
   })
 
-  test('RSA-PSS signatures, and requests for a CA', async () => {
+  it('RSA-PSS signatures, and requests for a CA', async () => {
     const rsa = keyFile(genpkey[3]?.[1] ?? [])
     const base = ['req', '-new', '-subj', '/CN=etcd-0', '-addext', `subjectAltName=${SAN}`]
     const pss = ['-sigopt', 'rsa_padding_mode:pss', '-sigopt', 'rsa_pss_saltlen:32']
@@ -130,7 +130,7 @@ describe('cfssl', () => {
   const csrOf = (output: string): string => (JSON.parse(output) as { csr: string }).csr
   const run = (parameters: readonly string[]): string => csrOf(runTool('cfssl', parameters))
 
-  test.each([
+  it.each([
     ['ecdsa', 256],
     ['ecdsa', 384],
     ['ecdsa', 521],
@@ -141,7 +141,7 @@ describe('cfssl', () => {
     await expectSigned(csr)
   })
 
-  test('gencsr for a key of ours', async () => {
+  it('gencsr for a key of ours', async () => {
     const { key } = await createRequest({ name: 'x' })
     const file = folder.file('own.key', key.exportPem({ form: 'sec1' }))
     await expectSigned(
@@ -149,7 +149,7 @@ describe('cfssl', () => {
     )
   })
 
-  test('its JSON as it is printed is told, and a request for a CA', () => {
+  it('its JSON as it is printed is told, and a request for a CA', () => {
     const parameters = [
       'genkey',
       '-loglevel=5',
@@ -185,7 +185,7 @@ signing_key
     return openssl(['req', '-in', out])
   }
 
-  test.each([
+  it.each([
     ['P-256', ['--key-type=ecdsa', '--curve=secp256r1']],
     ['Ed25519', ['--key-type=ed25519']],
     ['RSA', ['--key-type=rsa', '--bits=2048']],
@@ -201,12 +201,12 @@ signing_key
     await expectSigned(csr, hosts)
   })
 
-  test('a request for a CA', () => {
+  it('a request for a CA', () => {
     const { findings } = inspectRequest(make(['--key-type=ecdsa'], 'ca\ncert_signing_key\n'))
     expect(errorCodes(findings)).toEqual(['request/ca-wanted'])
   })
 
-  test('reads and verifies ours, and keys that are encrypted by PBKDF2', async () => {
+  it('reads and verifies ours, and keys that are encrypted by PBKDF2', async () => {
     const { csr, key } = await createRequest({ name: 'etcd-0', hosts: HOSTS })
     const shown = runTool('certtool', ['--crq-info', '--infile', folder.file('ours.csr', csr)])
     expect(shown).toContain('Self signature: verified')
@@ -287,7 +287,7 @@ describe('Go', () => {
     askGo([...questions.values()]).forEach((each, index) => answers.set([...questions.keys()][index] ?? '', each))
   })
 
-  test.each(MADE)('a request as $form makes it, with a key of kind $key', async ({ form, key }) => {
+  it.each(MADE)('a request as $form makes it, with a key of kind $key', async ({ form, key }) => {
     const { words, pem } = answer(`make ${form} ${key}`)
     expect(words).toBe('')
     if (form === 'cert-manager') {
@@ -301,26 +301,26 @@ describe('Go', () => {
     await expectSigned(pem, form === 'bare' ? [] : HOSTS)
   })
 
-  test.each(KINDS)('reads and verifies ours: %s', (algorithm, kind, keyType) => {
+  it.each(KINDS)('reads and verifies ours: %s', (algorithm, kind, keyType) => {
     expect(answer(`read ${algorithm}`)).toMatchObject({ words: '', subject: 'CN=etcd-0,O=Example', kind, names: HOSTS })
     expect(answer(`key ${algorithm}`)).toMatchObject({ words: '', kind: keyType })
     expect(answer(`certificate ${algorithm}`)).toMatchObject({ words: '', subject: 'CN=etcd-0', kind })
   })
 
-  test('reads SEC1 and PKCS #1', () => {
+  it('reads SEC1 and PKCS #1', () => {
     expect(answer('sec1')).toMatchObject({ words: '', kind: '*ecdsa.PrivateKey' })
     expect(answer('sec1 p521')).toMatchObject({ words: '', kind: '*ecdsa.PrivateKey' })
     expect(answer('pkcs1')).toMatchObject({ words: '', kind: '*rsa.PrivateKey' })
   })
 
-  test.each([...ODD_KEYS])('refuses %s, as we do', (name, { pem, words }) => {
+  it.each([...ODD_KEYS])('refuses %s, as we do', (name, { pem, words }) => {
     expect(answer(name).words).toContain(words)
     expect(errorCodes(inspectRequest(pem).findings)).toEqual(['request/key-unsupported'])
   })
 })
 
 describe('keys that openssl encrypts and ours that it decrypts', () => {
-  test.each([
+  it.each([
     ['PBKDF2, 600,000 rounds', ['-v2', 'aes256', '-iter', '600000']],
     ['scrypt', ['-scrypt', '-scrypt_N', '16384', '-scrypt_r', '8', '-scrypt_p', '5']],
   ])('%s', (_, parameters) => {

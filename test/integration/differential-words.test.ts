@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, createSecureContext, type ConnectionOptions } from 'node:tls'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
 import type { FindingCode, Refusal } from '../../src/report/finding.js'
@@ -132,22 +132,22 @@ async function sClient(on: TestEtcd, certificate: string, key: string): Promise<
 }
 
 describe('clients that etcd refuses', () => {
-  test('no certificate', async () => {
+  it('no certificate', async () => {
     await refused(['handshake/client-certificate-required'], null, { others: true })
     const codes: FindingCode[] = ['handshake/client-certificate-required']
     await refused(codes, null, { node: { maxVersion: 'TLSv1.2' } })
   })
 
-  test('one that OpenSSL does not send', async () => {
+  it('one that OpenSSL does not send', async () => {
     await refused(['handshake/client-certificate-not-sent', 'key/unsupported'], { leaf: client({ key: 'ed448' }) })
   })
 
-  test('of an unknown CA', async () => {
+  it('of an unknown CA', async () => {
     const stranger = mintCa({ subject: 'Stranger' })
     await refused(['handshake/client-ca-unknown'], { leaf: client({ issuer: stranger }) }, { others: true })
   })
 
-  test('expired, and not yet valid', async () => {
+  it('expired, and not yet valid', async () => {
     const expired = client({ notBefore: new Date(Date.now() - 9 * DAY), notAfter: new Date(Date.now() - DAY) })
     const codes: FindingCode[] = ['handshake/client-certificate-expired', 'validity/expired']
     await refused(codes, { leaf: expired }, { others: true })
@@ -159,7 +159,7 @@ describe('clients that etcd refuses', () => {
     )
   })
 
-  test('for another use', async () => {
+  it('for another use', async () => {
     const serverOnly = server({ usages: ['serverAuth'] })
     const codes = [
       'handshake/client-certificate-refused',
@@ -172,13 +172,13 @@ describe('clients that etcd refuses', () => {
     await refused(['usage/extended-key-usage-nested', 'usage/gateway-client-auth-nested'], below, { others: true })
   })
 
-  test('revoked: without an alert', async () => {
+  it('revoked: without an alert', async () => {
     await refused(['handshake/closed-without-alert', 'revocation/revoked', 'revocation/serial-listed'], {
       leaf: revoked,
     })
   })
 
-  test('whoever comes, while the revocation list cannot be read', async () => {
+  it('whoever comes, while the revocation list cannot be read', async () => {
     const lists = [
       Buffer.from('3003', 'hex'),
       Buffer.from('garbage'),
@@ -192,7 +192,7 @@ describe('clients that etcd refuses', () => {
     await etcd.writeFiles({ 'revoked.crl': crlOf([revoked.serial]) })
   })
 
-  test('of TLS 1.1, of other cipher suites, of another protocol', async () => {
+  it('of TLS 1.1, of other cipher suites, of another protocol', async () => {
     const leaf = client()
     const old: ConnectionOptions = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1' }
     await refused(['handshake/no-common-version'], { leaf }, { node: old })
@@ -202,7 +202,7 @@ describe('clients that etcd refuses', () => {
     await refused(['handshake/no-application-protocol'], { leaf }, { node: { ALPNProtocols: ['foo'] } })
   })
 
-  test('by the host name in their certificate', async () => {
+  it('by the host name in their certificate', async () => {
     await using choosy = await startEtcd({
       server: credentialsOf(server()),
       via: 'binary',
@@ -211,7 +211,7 @@ describe('clients that etcd refuses', () => {
     await refused(['handshake/client-certificate-refused'], { leaf: client() }, { on: choosy })
   })
 
-  test('whoever comes, while its own certificate and key do not work', async () => {
+  it('whoever comes, while its own certificate and key do not work', async () => {
     const { pem, keyPem } = server()
     const other = newKey().export({ type: 'pkcs8', format: 'pem' }).toString()
     const encrypted = newKey().export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' })
@@ -228,7 +228,7 @@ describe('clients that etcd refuses', () => {
   })
 })
 
-test('the https port for metrics, where addresses count', async () => {
+it('the https port for metrics, where addresses count', async () => {
   const port = await freePort()
   const args = [`--listen-metrics-urls=https://127.0.0.1:${String(port)}`]
   await using measured = await startEtcd({ server: credentialsOf(server()), via: 'binary', args })
@@ -238,7 +238,7 @@ test('the https port for metrics, where addresses count', async () => {
   }
 })
 
-test('the gateway of a server whose certificate is for servers alone', async () => {
+it('the gateway of a server whose certificate is for servers alone', async () => {
   await using alone = await startEtcd({ server: credentialsOf(server({ usages: ['serverAuth'] })), via: 'binary' })
   const answer = await gateway(alone.endpoint, '/v3/kv/range', credentialsOf(client({ subject: [] })), { key: 'YQ==' })
   expect(answer.status).toBe(503)
@@ -257,14 +257,14 @@ describe('what is refused before anybody is dialled', () => {
     }
   }
 
-  test('a key of another certificate', async () => {
+  it('a key of another certificate', async () => {
     const [one, other] = [client(), client()]
     hear(['key/mismatch', 'handshake/context-refused'], 'Node', contextWords(one, other))
     hear(['key/mismatch'], 'Go', (await go.keyPair(one.pem, other.keyPem))?.words ?? '')
     hear(['key/mismatch'], 'OpenSSL', await sClient(etcd, one.pem, other.keyPem))
   })
 
-  test('keys that are too weak, or of a kind that Go does not know', async () => {
+  it('keys that are too weak, or of a kind that Go does not know', async () => {
     const weak = client({ key: 'rsa-1024' })
     hear(['key/weak'], 'OpenSSL', await sClient(etcd, weak.pem, weak.keyPem))
     const unknown = client({ key: 'ed448' })
@@ -275,20 +275,20 @@ describe('what is refused before anybody is dialled', () => {
     hear(['key/unsupported'], 'Go', dialled?.words ?? '')
   })
 
-  test('a signature with SHA-1', () => {
+  it('a signature with SHA-1', () => {
     const weak = client({ signature: 'ecdsa-sha1' })
     hear(['signature/algorithm-weak', 'handshake/context-refused'], 'Node', contextWords(weak, weak))
   })
 })
 
-test('a server that must not sign, in TLS 1.2', async () => {
+it('a server that must not sign, in TLS 1.2', async () => {
   await etcd.replaceServer(credentialsOf(server({ keyUsages: ['keyEncipherment'] })))
   const socket = connect({ port: etcd.port, host: '127.0.0.1', ca: root.pem, maxVersion: 'TLSv1.2' })
   const [error] = (await once(socket, 'error')) as [Error]
   hear(['usage/key-usage-unsuited'], 'Node', wordsOf(error))
 })
 
-test('revocation lists that etcd 3.6 does not read', async () => {
+it('revocation lists that etcd 3.6 does not read', async () => {
   const noList = { value: Buffer.from('0500', 'hex') }
   const lists: readonly (readonly [FindingCode, Buffer])[] = [
     ['revocation/crl-pem', Buffer.from(mintCrl({ issuer: root }).pem)],
@@ -310,7 +310,7 @@ test('revocation lists that etcd 3.6 does not read', async () => {
   for (const [code, list] of lists) hear([code], 'etcd', (await go.list(list))?.words ?? '')
 })
 
-test('all of it is in the catalogue, and all of the catalogue was heard', () => {
+it('all of it is in the catalogue, and all of the catalogue was heard', () => {
   const unheard = HANDSHAKES.filter(
     ({ code, by, words }) =>
       !heard.some((each) => each.by === by && each.codes.includes(code) && isSaid(words, each.text)),

@@ -3,7 +3,7 @@
  * client, and pairs at random. What differs stands in test/support/differences.ts, with the reason.
  */
 import fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   compare,
   judgeCase,
@@ -46,7 +46,7 @@ const OPENSSL_ALONE = new Set<string | undefined>([
   'usage/any-extended-key-usage',
   'usage/digital-signature-missing',
 ])
-/** In `npm test`, the parts of the pairs, what only a peer is refused for, and some more. */
+/** In `npm it`, the parts of the pairs, what only a peer is refused for, and some more. */
 const needed = new Set([
   ...DRAWN.flatMap(({ applied }) => applied),
   ...SINGLES.filter(({ mutation, role }) => role === 'leaf' && ONLY_FOR_GO.includes(mutation.name)),
@@ -71,7 +71,7 @@ afterAll(async () => {
   await witnesses[Symbol.asyncDispose]()
 })
 
-test('everybody accepts the healthy chain', async () => {
+it('everybody accepts the healthy chain', async () => {
   const healthy = mintCase([])
   const outcomes = await compare(
     witnesses,
@@ -85,23 +85,23 @@ test('everybody accepts the healthy chain', async () => {
 })
 
 describe('one mutation at a time', () => {
-  test('there are many, each with a name of its own', () => {
+  it('there are many, each with a name of its own', () => {
     const names = MUTATIONS.flatMap(({ name, on }) => on.map((role) => `${role}: ${name}`))
     expect(new Set(names).size).toBe(names.length)
     expect(new Set(MUTATIONS.map(({ name }) => name)).size).toBeGreaterThan(250)
   })
 
-  test('every difference is in the list', () => {
+  it('every difference is in the list', () => {
     expect(unlisted(singles)).toEqual([])
   })
 
   if (isLong) {
-    test('everything in the list occurs', () => {
+    it('everything in the list occurs', () => {
       expect(notMet(singles)).toEqual([])
     })
   }
 
-  test('a peer has to be fit for server and client', () => {
+  it('a peer has to be fit for server and client', () => {
     const verdicts = (side: Side): boolean[] =>
       singles.filter(({ usage }) => usage === side).map(({ report }) => report.ok)
     const clients = verdicts('client')
@@ -118,7 +118,7 @@ describe('one mutation at a time', () => {
 // These are about all mutations together.
 if (isLong) {
   describe('the certificate that is blamed', () => {
-    test('is the one that was changed', () => {
+    it('is the one that was changed', () => {
       const judged = singles.filter(({ report, fault }) => !report.ok && fault !== null)
       const wrong = judged.filter(({ report, fault }) => fault !== null && !blames(report, fault))
       expect(judged.length).toBeGreaterThan(500)
@@ -127,7 +127,7 @@ if (isLong) {
     })
   })
 
-  test('the words of each refusal were said by that peer, in a case with that finding', () => {
+  it('the words of each refusal were said by that peer, in a case with that finding', () => {
     const claims = CLAIMS.filter((claim) => !isOfHandshake(claim) && !isOfOtherOpenssl(claim))
     const unsaid = claims.filter(
       ({ code, by, words }) =>
@@ -140,7 +140,7 @@ if (isLong) {
   })
 }
 
-test('pairs of mutations differ only as their parts do', { timeout: PATIENCE }, async () => {
+it('pairs of mutations differ only as their parts do', { timeout: PATIENCE }, async () => {
   const cases = DRAWN.flatMap(({ applied, usage }) => {
     const both = mintPair(applied)
     return both === null ? [] : [{ minted: both, usage }]

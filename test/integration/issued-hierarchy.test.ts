@@ -1,6 +1,6 @@
 /** Hierarchies as Go and a real etcd judge them, and CAs that openssl, cfssl, kubeadm and step have made. */
 import { readFileSync } from 'node:fs'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import {
   type Authority,
   createAuthority,
@@ -52,7 +52,7 @@ describe('permit, by Go', () => {
     [['svc'], { role: 'client', name: 'root' }, ''],
   ]
 
-  test('is read, and counts as it does for us', async () => {
+  it('is read, and counts as it does for us', async () => {
     const questions = new Map<string, GoIssuedQuestion>()
     const ours: boolean[] = []
     for (const [i, [permit, request]] of CASES.entries()) {
@@ -71,7 +71,7 @@ describe('permit, by Go', () => {
   })
 })
 
-test('three levels and a cross-certificate, by Go', async () => {
+it('three levels and a cross-certificate, by Go', async () => {
   const root = await createAuthority({ name: 'Root', maxIntermediates: 3 })
   const first = await root.createIntermediate({ name: 'First', maxIntermediates: 2 })
   const second = await first.createIntermediate({ name: 'Second', maxIntermediates: 1 })
@@ -102,7 +102,7 @@ test('three levels and a cross-certificate, by Go', async () => {
   })
 })
 
-test('an etcd that trusts the old CA alone takes clients of the new one, with the cross-certificate and not without', async () => {
+it('an etcd that trusts the old CA alone takes clients of the new one, with the cross-certificate and not without', async () => {
   const old = await createAuthority({ name: 'Old CA' })
   const next = await createAuthority({ name: 'New CA' })
   const rolled = next.withCrossCertificate(await old.crossSign(next))
@@ -127,7 +127,7 @@ test('an etcd that trusts the old CA alone takes clients of the new one, with th
   expect(await gateway(rolledEtcd.endpoint, '/health', oldClient)).toMatchObject({ status: 200 })
 })
 
-test('an etcd refuses the client that was revoked, and only it, by a list in either form', async () => {
+it('an etcd refuses the client that was revoked, and only it, by a list in either form', async () => {
   const authority = await createAuthority({ name: 'etcd CA' })
   const below = await authority.createIntermediate({ name: 'Issuing' })
   const [good, bad, other] = [
@@ -190,7 +190,7 @@ describe('a CA of others, with its chain', () => {
     }
   })
 
-  test('openssl: an intermediate that "openssl x509 -req" signed', async () => {
+  it('openssl: an intermediate that "openssl x509 -req" signed', async () => {
     const key = openssl(['genpkey', '-algorithm', 'ED25519'])
     const keyFile = folder.file('middle.key', key)
     const csr = folder.file('middle.csr', openssl(['req', '-new', '-key', keyFile, '-subj', '/O=Acme/CN=Middle']))
@@ -226,7 +226,7 @@ describe('a CA of others, with its chain', () => {
     await loadAuthority({ cert: cert + chain, key })
   })
 
-  test('cfssl: a root and an intermediate by "cfssl gencert"', async () => {
+  it('cfssl: a root and an intermediate by "cfssl gencert"', async () => {
     const request = (CN: string): string =>
       folder.file(`${CN}.json`, JSON.stringify({ CN, key: { algo: 'ecdsa', size: 256 }, names: [{ O: 'Acme' }] }))
     const cfssl = (parameters: string[]): { cert: string; key: string } => {
@@ -249,7 +249,7 @@ describe('a CA of others, with its chain', () => {
     expect((await authority.issueCrl()).isSignedBy(authority.certificate)).toBe(true)
   })
 
-  test('kubeadm: etcd-ca as it makes it, in PKCS #1, which may sign no lists', async () => {
+  it('kubeadm: etcd-ca as it makes it, in PKCS #1, which may sign no lists', async () => {
     // client-go cert.NewSelfSignedCACert: RSA 2048, its own name as a DNS name, no cRLSign.
     const key = openssl(['genrsa', '-traditional', '2048'])
     expect(key).toContain('BEGIN RSA PRIVATE KEY')
@@ -272,7 +272,7 @@ describe('a CA of others, with its chain', () => {
     await expect(gateway(etcd.endpoint, '/health', bad)).rejects.toThrow(/hang up|ECONNRESET/)
   })
 
-  test('step: root and intermediate of P-256, the key encrypted as SEC1', async () => {
+  it('step: root and intermediate of P-256, the key encrypted as SEC1', async () => {
     // step ca init: "<name> Root CA" with a path length of 1, "<name> Intermediate CA" with 0, EC keys under a password.
     const make = (name: string): string =>
       folder.file(name, openssl(['ecparam', '-name', 'prime256v1', '-genkey', '-noout']))

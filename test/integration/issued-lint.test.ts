@@ -1,5 +1,5 @@
 /** What is issued, under the eyes of others: openssl, Go, GnuTLS and cfssl read each role under each kind of key. */
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import {
   type Authority,
   createAuthority,
@@ -95,7 +95,7 @@ describe.each(CASES)('a $role with a key of kind $algorithm', ({ algorithm, role
     return found
   }
 
-  test('openssl: strict verification for each purpose, and DER that asn1parse reads to its end', () => {
+  it('openssl: strict verification for each purpose, and DER that asn1parse reads to its end', () => {
     const { chain, trustAnchors } = credentials()
     const [leaf, ...between] = chain
     const files = [
@@ -117,7 +117,7 @@ describe.each(CASES)('a $role with a key of kind $algorithm', ({ algorithm, role
     }
   })
 
-  test('Go: reads it, and accepts it', () => {
+  it('Go: reads it, and accepts it', () => {
     const read = go(`certificate ${algorithm} ${role}`)
     const [leaf] = credentials().chain
     expect(read).toMatchObject({ words: '', serial: leaf.serialNumber, ca: false, unhandled: 0 })
@@ -131,7 +131,7 @@ describe.each(CASES)('a $role with a key of kind $algorithm', ({ algorithm, role
     if (role !== 'client') expect(go(`verify ${algorithm} ${role} server`).words).toBe('')
   })
 
-  test('GnuTLS: reads it, and verifies the chain', () => {
+  it('GnuTLS: reads it, and verifies the chain', () => {
     const { chain, trustAnchors } = credentials()
     const file = folder.file('chain.pem', pemOf([...chain, ...trustAnchors]))
     const shown = runTool('certtool', ['--certificate-info', '--infile', folder.file('leaf.pem', chain[0].toPem())])
@@ -143,7 +143,7 @@ describe.each(CASES)('a $role with a key of kind $algorithm', ({ algorithm, role
     expect(verified).toContain('Chain verification output: Verified. The certificate is trusted.')
   })
 
-  test('cfssl: reads it', () => {
+  it('cfssl: reads it', () => {
     const [leaf] = credentials().chain
     const file = folder.file('leaf.pem', leaf.toPem())
     const info = JSON.parse(runTool('cfssl', ['certinfo', '-loglevel=5', '-cert', file])) as Record<string, unknown>
@@ -157,7 +157,7 @@ describe.each(CASES)('a $role with a key of kind $algorithm', ({ algorithm, role
 })
 
 describe.each(ALGORITHMS)('a CA with a key of kind %s', (algorithm) => {
-  test('Go: root and intermediate', () => {
+  it('Go: root and intermediate', () => {
     expect(go(`root ${algorithm}`)).toMatchObject({
       words: '',
       ca: true,
@@ -169,13 +169,13 @@ describe.each(ALGORITHMS)('a CA with a key of kind %s', (algorithm) => {
     expect(go(`below ${algorithm}`)).toMatchObject({ words: '', ca: true, pathLength: 0, keyUsage: 32 + 64 })
   })
 
-  test('GnuTLS: the name constraints', () => {
+  it('GnuTLS: the name constraints', () => {
     const file = folder.file('root.pem', pki(algorithm).root.certificate.toPem())
     const shown = runTool('certtool', ['--certificate-info', '--infile', file])
     expect(shown).toMatch(/Name Constraints \(critical\):\n\s+Permitted:\n\s+DNSname: etcd\.svc/)
   })
 
-  test('a revocation list: openssl, Go and GnuTLS', () => {
+  it('a revocation list: openssl, Go and GnuTLS', () => {
     const { crl, below, revoked } = pki(algorithm)
     const ca = folder.file('ca.pem', below.certificate.toPem())
     const list = folder.file('list.pem', crl.toPem())

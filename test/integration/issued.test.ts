@@ -1,7 +1,7 @@
 /** What we issue, in use: a real etcd serves with it, etcdctl and Node come in with it, members form a cluster by it. */
 import { createPrivateKey } from 'node:crypto'
 import { connect } from 'node:tls'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { Authority, KeyAlgorithm } from '../../src/authority/index.js'
 import { createAuthority, loadAuthority } from '../../src/authority/index.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
@@ -53,7 +53,7 @@ async function tlsVerdict(
 }
 
 describe('one authority for server and clients', () => {
-  test.each<[KeyAlgorithm, KeyAlgorithm]>([
+  it.each<[KeyAlgorithm, KeyAlgorithm]>([
     ['ecdsa-p256', 'ecdsa-p256'],
     ['ecdsa-p384', 'rsa-2048'],
     ['rsa-3072', 'ecdsa-p384'],
@@ -66,7 +66,7 @@ describe('one authority for server and clients', () => {
     expect(await tlsVerdict(etcd.port, client)).toEqual({ authorized: true, alpn: 'h2' })
   })
 
-  test('an intermediate CA: the chain is sent, the root is trusted', async () => {
+  it('an intermediate CA: the chain is sent, the root is trusted', async () => {
     const root = mintCa({ subject: 'Root' })
     const middle = mintCa({ subject: 'Middle', issuer: root })
     const low = mintCa({ subject: 'Low', issuer: middle, pathLength: 0 })
@@ -79,7 +79,7 @@ describe('one authority for server and clients', () => {
     expect(await tlsVerdict(etcd.port, client)).toEqual({ authorized: true, alpn: 'h2' })
   })
 
-  test('the files that are written are what etcdctl reads', async () => {
+  it('the files that are written are what etcdctl reads', async () => {
     const authority = await createAuthority({ name: 'etcd CA' })
     await using etcd = await startEtcd({
       server: await authority.issue({ role: 'server', name: 'etcd', hosts: HOSTS }),
@@ -91,7 +91,7 @@ describe('one authority for server and clients', () => {
     expect(runTool('etcdctl', [...flags, 'get', 'a'])).toBe('a\nb\n')
   })
 
-  test('a client of another authority is refused', async () => {
+  it('a client of another authority is refused', async () => {
     const authority = await createAuthority({ name: 'etcd CA' })
     const server = await authority.issue({ role: 'server', name: 'etcd', hosts: HOSTS })
     const other = await createAuthority({ name: 'etcd CA' })
@@ -125,7 +125,7 @@ describe("etcd's gateway, which dials etcd with the server certificate", () => {
     }
   }
 
-  test('is out of order with serverAuth alone, as our report says, and works with what we issue', async () => {
+  it('is out of order with serverAuth alone, as our report says, and works with what we issue', async () => {
     const authority = await createAuthority({ name: 'etcd CA' })
     const client = await authority.issue({ role: 'client', name: 'root' })
     const how = serverAuthOnly(authority)
@@ -147,7 +147,7 @@ describe("etcd's gateway, which dials etcd with the server certificate", () => {
 })
 
 describe('peer certificates', () => {
-  test('of one authority form a cluster of three, with another authority for clients', async () => {
+  it('of one authority form a cluster of three, with another authority for clients', async () => {
     const peers = await createAuthority({ name: 'etcd peer CA' })
     const clients = await createAuthority({ name: 'etcd client CA' })
     const member = async (name: string): Promise<{ name: string; server: Credentials; peer: Credentials }> => ({

@@ -1,5 +1,5 @@
 /** The manifests of etcd as containers: their very commands, variables, users, volumes and probes. */
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createAuthority } from '../../src/authority/index.js'
 import { createSecureClient } from '../../src/client/index.js'
 import {
@@ -111,7 +111,7 @@ async function becomesReady(pod: Pod): Promise<void> {
 }
 
 describe('etcd of a manifest', () => {
-  test('is a cluster whose members know each other, and whose probes answer', async () => {
+  it('is a cluster whose members know each other, and whose probes answer', async () => {
     await Promise.all(members.map(becomesReady))
     for (const probe of PROBES)
       expect(await Promise.all(members.map(async (member) => member.probe(probe)))).toEqual([null, null, null])
@@ -128,7 +128,7 @@ describe('etcd of a manifest', () => {
     )
   })
 
-  test.concurrent('without two of three is not ready, and is left alive', async () => {
+  it.concurrent('without two of three is not ready, and is left alive', async () => {
     const [last, ...others] = members
     await Promise.all(others.map((member) => member.kill()))
     const isAlone = async (): Promise<void> => {
@@ -139,7 +139,7 @@ describe('etcd of a manifest', () => {
     expect(await others[0]?.probe('livenessProbe')).toMatch(/fetch failed|ECONNREFUSED/)
   })
 
-  test.concurrent('is asked by etcdctl in the container, with the Secret of a client', async () => {
+  it.concurrent('is asked by etcdctl in the container, with the Secret of a client', async () => {
     await becomesReady(single)
     for (const probe of PROBES) expect(await single.probe(probe), probe).toBeNull()
     const command = specOf(alone.manifests[2]).containers[0].readinessProbe.exec?.command ?? []
@@ -150,7 +150,7 @@ describe('etcd of a manifest', () => {
     expect(await single.probe('livenessProbe')).toContain('ECONNREFUSED')
   })
 
-  test.concurrent('so is a static pod, with the files of one', async () => {
+  it.concurrent('so is a static pod, with the files of one', async () => {
     await becomesReady(fixed)
     expect(await fixed.probe('readinessProbe')).toBeNull()
   })

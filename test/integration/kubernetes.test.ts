@@ -9,7 +9,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createAuthority, issueCluster, writeCluster } from '../../src/authority/index.js'
 import { createSecureClient } from '../../src/client/index.js'
 import {
@@ -130,7 +130,7 @@ async function roundTrip(access: EtcdAccess): Promise<string | null> {
   return greeting
 }
 
-test('a static pod is an etcd whose probes answer, and of which the lint has nothing to tell', async () => {
+it('a static pod is an etcd whose probes answer, and of which the lint has nothing to tell', async () => {
   expect(await probe('livenessProbe')).toBe(200)
   expect(await probe('readinessProbe')).toBe(200)
   expect(log).not.toMatch(/"level":"fatal"/)
@@ -154,7 +154,7 @@ describe('a tool on the node connects in one line', () => {
     ...kubeApiserverFlags({ endpoints: [endpoint], ...client }),
   ]
 
-  test('by the manifest of kube-apiserver', async () => {
+  it('by the manifest of kube-apiserver', async () => {
     const file = '/etc/kubernetes/manifests/kube-apiserver.yaml'
     const volumeMounts = [{ name: 'k8s-certs', mountPath: PKI, readOnly: true }]
     const volumes = [{ name: 'k8s-certs', hostPath: { path: PKI, type: 'DirectoryOrCreate' } }]
@@ -163,7 +163,7 @@ describe('a tool on the node connects in one line', () => {
     expect(await roundTrip(await fromKubeApiserver({ file }, root))).toBe('hello')
   })
 
-  test('by its process', async () => {
+  it('by its process', async () => {
     // One that runs something else, and has the command line.
     const [program, ...flags] = apiserver().map((word) => word.replace(PKI, onNode(PKI)))
     const process = spawn('sh', ['-c', 'read -r forever', program ?? '', ...flags], {
@@ -177,7 +177,7 @@ describe('a tool on the node connects in one line', () => {
     expect(await roundTrip(await fromKubeApiserver({ flags: apiserver() }, root))).toBe('hello')
   })
 
-  test('by kubeadm’s configuration, with an etcd elsewhere or its own', async () => {
+  it('by kubeadm’s configuration, with an etcd elsewhere or its own', async () => {
     for (const apiVersion of ['v1beta3', 'v1beta4'] as const) {
       const yaml = toYaml(kubeadmExternalEtcd({ endpoints: [endpoint], ...client, apiVersion }))
       expect(await roundTrip(await fromKubeadmConfig({ yaml }, root))).toBe('hello')
@@ -191,7 +191,7 @@ describe('a tool on the node connects in one line', () => {
     }
   })
 
-  test('and is told of a key that is encrypted, or not there', async () => {
+  it('and is told of a key that is encrypted, or not there', async () => {
     const key = createPrivateKey(readFileSync(onNode(client.key)))
       .export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' })
       .toString()

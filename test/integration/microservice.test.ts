@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { fastify, type FastifyInstance } from 'fastify'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeStory } from '../../.config/lib/story.mjs'
 import type * as Example from '../../docs/examples/fastify-plugin.js'
 import type { SecureEtcd3 } from '../../src/client/index.js'
@@ -114,7 +114,7 @@ async function call(service: Service, path: string, init: RequestInit = {}): Pro
 }
 
 describe('the microservice', () => {
-  test('serves, follows the Secret, and ends in order', async () => {
+  it('serves, follows the Secret, and ends in order', async () => {
     using mount = new SecretMount(pki.client)
     const service = await start(mount)
     expect(await call(service, '/healthz')).toEqual([200, 'ok\n'])
@@ -141,7 +141,7 @@ describe('the microservice', () => {
     expect(service.out()).toMatch(/^listening on \d+\nrotated to certificate \w+\nending\n$/)
   })
 
-  test('answers what is under way when it is told to end', async () => {
+  it('answers what is under way when it is told to end', async () => {
     using mount = new SecretMount(pki.client)
     const service = await start(mount)
     const { body, write, finish } = slowBody()
@@ -157,7 +157,7 @@ describe('the microservice', () => {
     expect(stdout).toContain('half and half')
   })
 
-  test('does not start with a certificate that etcd refuses, and says why', async () => {
+  it('does not start with a certificate that etcd refuses, and says why', async () => {
     using mount = new SecretMount(pki.issueClient({ usages: ['serverAuth'] }))
     const { child, out } = run(mount)
     expect(await once(child, 'exit')).toEqual([1, null])
@@ -187,7 +187,7 @@ describe('the plugin of Fastify', () => {
     return { app }
   }
 
-  test('has one client for all routes, until the last answer', async () => {
+  it('has one client for all routes, until the last answer', async () => {
     using mount = new SecretMount(pki.client)
     const { app } = await application(mount)
     let requests = 0
@@ -220,7 +220,7 @@ describe('the plugin of Fastify', () => {
     expect(stdout).toContain('half and half')
   })
 
-  test('keeps the application from starting with a certificate that etcd refuses', async () => {
+  it('keeps the application from starting with a certificate that etcd refuses', async () => {
     using mount = new SecretMount(pki.issueClient({ usages: ['serverAuth'] }))
     const { app } = await application(mount)
     await expect(app.ready()).rejects.toMatchObject({ code: 'ERR_VALIDATION_FAILED' })

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { getContainerRuntimeClient } from 'testcontainers'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, it } from 'vitest'
 import { scaled, seed } from '../support/long.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -103,7 +103,7 @@ interface Place {
 const container: Place = { where: 'a container', env: {}, first: 'etcd will run in a container' }
 const alone: Place = { where: 'a process', env: NO_ENGINE, first: 'etcd will run as a process' }
 
-test.each([container, alone])('tells the whole story with etcd in $where, and leaves nothing behind', async (place) => {
+it.each([container, alone])('tells the whole story with etcd in $where, and leaves nothing behind', async (place) => {
   const ended = await quickstart(place.env)
   expect(ended.out).toContain(place.first)
   expect(ended.out).toContain('watch  greeting = hello over mTLS')
@@ -123,7 +123,7 @@ const moments = [
 ]
 const drawn = moments.filter((_, index) => index === seed % moments.length)
 
-test.each(scaled({ short: drawn, long: moments }))(
+it.each(scaled({ short: drawn, long: moments }))(
   'ended by $signal $delay ms after "$after" with etcd in $where leaves nothing behind',
   async (moment) => {
     const ended = await quickstart(moment.env, moment)
@@ -133,7 +133,7 @@ test.each(scaled({ short: drawn, long: moments }))(
   },
 )
 
-test('says in one sentence what to install where nothing can be had', async () => {
+it('says in one sentence what to install where nothing can be had', async () => {
   const ended = await quickstart({ ...NO_ENGINE, PATH: '/no/such/folder', ETCD_MTLS_ETCD: '' })
   expect(ended.out).toBe(
     'No etcd can be had here: start Docker or Podman, or install etcd 3.5 into a folder on PATH' +

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { fromFiles } from '../../src/credentials/index.js'
 import { startEtcd } from '../../src/testing/index.js'
 import { type Compiled, compileSources, root } from '../support/compiled.js'
@@ -53,7 +53,7 @@ function credentialsIn(place: string): ReturnType<typeof fromFiles> {
   return fromFiles({ ca: join(place, 'ca.crt'), cert: join(place, 'tls.crt'), key: join(place, 'tls.key') })
 }
 
-test('the quickstart runs as written and again, but for the port', async () => {
+it('the quickstart runs as written and again, but for the port', async () => {
   const [issue = '', connect = ''] = blocks.map(({ code }) => code)
   await runTwice('issue.mjs', issue)
   expect(statSync(join(folder, 'pki/ca/ca.key')).mode & 0o777).toBe(0o600)
@@ -63,7 +63,7 @@ test('the quickstart runs as written and again, but for the port', async () => {
   expect(await runTwice('connect.mjs', code)).toMatchObject({ stdout: 'hello over mTLS\n', stderr: '' })
 })
 
-test('the steps of getting-started run as written and again, with one CA', async () => {
+it('the steps of getting-started run as written and again, with one CA', async () => {
   const [ca = '', member = '', client = '', connect = ''] = GETTING_STARTED.map(({ code }) => code)
   await runTwice('started/ca.mjs', ca)
   await runTwice('started/member.mjs', member)
@@ -75,7 +75,7 @@ test('the steps of getting-started run as written and again, with one CA', async
   expect(await runTwice('started/connect.mjs', code)).toMatchObject({ stdout: 'up\n', stderr: '' })
 })
 
-test('every block is JavaScript that this Node reads', async () => {
+it('every block is JavaScript that this Node reads', async () => {
   expect(blocks.length).toBeGreaterThan(3)
   for (const [i, { code }] of blocks.entries())
     await node(process.execPath, ['--check', save(`block-${String(i)}.mjs`, code)])

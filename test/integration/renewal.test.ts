@@ -1,7 +1,7 @@
 /** Renewal on a real etcd: files under a cluster at work, and a client whose credentials last for seconds. */
 import { connect } from 'node:tls'
 import { readFileSync } from 'node:fs'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import {
   createAuthority,
   fromAuthority,
@@ -37,7 +37,7 @@ async function shownBy(endpoint: string, files: { ca: string; cert: string; key:
 }
 
 describe('the files of a cluster at work', () => {
-  test('are renewed again and again: no call fails, new connections carry the new ones', async () => {
+  it('are renewed again and again: no call fails, new connections carry the new ones', async () => {
     const directory = folder.file('cluster')
     const ledger = memoryLedger()
     const authority = await createAuthority({ name: 'etcd CA', ledger })
@@ -100,7 +100,7 @@ describe('the files of a cluster at work', () => {
 })
 
 describe('a client of fromAuthority', () => {
-  test('goes over to new credentials every two seconds, while calls go on and the authority fails at times', async () => {
+  it('goes over to new credentials every two seconds, while calls go on and the authority fails at times', async () => {
     const entries = memoryLedger()
     let failing = false
     const ledger: Ledger = {

@@ -1,7 +1,7 @@
 /** What a real etcd makes of a CRL file, and that our report says so beforehand. */
 import { once } from 'node:events'
 import { connect, type TLSSocket } from 'node:tls'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import type { Finding } from '../../src/report/finding.js'
 import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
@@ -102,7 +102,7 @@ async function expectRefused(leaf: Minted, as: Credentials, file: string | Buffe
 }
 
 describe('etcd lets in', () => {
-  test.each<[string, () => string | Buffer]>([
+  it.each<[string, () => string | Buffer]>([
     ['whom no list names, in DER', () => list().der],
     ['whom no list names, in PEM, as 3.5 reads it', () => list().pem],
     ['whom a list of version 1 does not name', () => list({ version: null, extensions: [] }).der],
@@ -123,7 +123,7 @@ describe('etcd lets in', () => {
 })
 
 describe('etcd refuses, and we say so', () => {
-  test.each<[string, () => string | Buffer, string]>([
+  it.each<[string, () => string | Buffer, string]>([
     ['revoked', () => list({ revoked: [{ serial: direct.serial, reason: 1 }] }).der, 'revocation/revoked'],
     ['revoked, in PEM', () => list({ revoked: [{ serial: direct.serial, reason: 1 }] }).pem, 'revocation/revoked'],
     ['on hold', () => list({ revoked: [{ serial: direct.serial, reason: 6 }] }).der, 'revocation/revoked'],
@@ -159,13 +159,13 @@ describe('etcd refuses, and we say so', () => {
     expect(await connected(pki.client)).toBe('served')
   })
 
-  test('a certificate whose intermediate is revoked', async () => {
+  it('a certificate whose intermediate is revoked', async () => {
     const file = list({ revoked: [{ serial: intermediate.serial, reason: 2 }] }).der
     await expectRefused(below, clientBelow, file, 'revocation/revoked')
     expect(await refusedWith(clientBelow)).toContain(intermediate.serial.toString(16))
   })
 
-  test('a certificate that a delta list removes, for it takes the delta list for a full one', async () => {
+  it('a certificate that a delta list removes, for it takes the delta list for a full one', async () => {
     const akid = authorityKeyIdentifier(publicHalf(root.key))
     const full = list({ revoked: [{ serial: direct.serial, reason: 6 }], thisUpdate: ago(2) }).der
     const delta = list({
@@ -179,7 +179,7 @@ describe('etcd refuses, and we say so', () => {
     expect(foretold(findings, words)).toEqual(['revocation/serial-listed'])
   })
 
-  test.each<[string, () => string | Buffer, RegExp]>([
+  it.each<[string, () => string | Buffer, RegExp]>([
     ['garbage', () => 'garbage', /asn1: structure error/],
     ['nothing', () => '', /asn1: syntax error/],
     ['a certificate', () => root.pem, /asn1: structure error/],
@@ -197,7 +197,7 @@ describe('etcd refuses, and we say so', () => {
   })
 })
 
-test('a list that is damaged or followed by something is foretold in etcd’s words', async () => {
+it('a list that is damaged or followed by something is foretold in etcd’s words', async () => {
   const damaged = list({ rawEntries: Buffer.from('0500', 'hex') }).der
   for (const file of [damaged, Buffer.concat([list().der, Buffer.from('\n')])]) {
     await expectRefused(direct, client, file, 'revocation/crl-malformed')
@@ -205,12 +205,12 @@ test('a list that is damaged or followed by something is foretold in etcd’s wo
 })
 
 describe('etcd and files', () => {
-  test('refuses every client with PEM that does not stand at the beginning, as openssl -text writes it', async () => {
+  it('refuses every client with PEM that does not stand at the beginning, as openssl -text writes it', async () => {
     await give(`Certificate Revocation List (CRL):\n${list().pem}`)
     expect(await refusedWith(client)).toMatch(/asn1: structure error/)
   })
 
-  test('looks at the list for new connections only', async () => {
+  it('looks at the list for new connections only', async () => {
     await give(list().der)
     await using held = await connectionOf(client)
     expect(await held.ask()).toContain('200 OK')
@@ -219,7 +219,7 @@ describe('etcd and files', () => {
     expect(await held.ask()).toContain('200 OK')
   })
 
-  test('ends the connection of a revoked client after the handshake, without an alert', async () => {
+  it('ends the connection of a revoked client after the handshake, without an alert', async () => {
     await give(list({ revoked: [{ serial: direct.serial }] }).der)
     const socket = dial(client)
     const seen: string[] = []
@@ -229,7 +229,7 @@ describe('etcd and files', () => {
     expect(seen).toEqual(['secureConnect', 'end'])
   })
 
-  test('refuses every client while the file is missing', async () => {
+  it('refuses every client while the file is missing', async () => {
     const args = ({ directory }: { directory: string }): string[] => [`--client-crl-file=${directory}/missing.crl`]
     await using other = await startEtcd({ server: pki.server, args })
     await expect(gateway(other.endpoint, '/health', client)).rejects.toThrow(/socket hang up|ECONNRESET/)

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { type Authority, createAuthority, loadAuthority, type Signer } from '../../src/authority/index.js'
 import { openssl, runTool, temporaryFolder } from '../support/openssl.js'
 import { refused } from '../support/refused.js'
@@ -81,7 +81,7 @@ async function proves(authority: Authority): Promise<void> {
 
 describe('a token signs', () => {
   // An ECDSA signature of PKCS #11 is two numbers side by side (section 2.3.1).
-  test.each([
+  it.each([
     ['EC:prime256v1', 'sha256', 'ecdsa-with-SHA256'],
     ['EC:secp384r1', 'sha384', 'ecdsa-with-SHA384'],
     ['EC:secp521r1', 'sha512', 'ecdsa-with-SHA512'],
@@ -95,7 +95,7 @@ describe('a token signs', () => {
   })
 })
 
-test('the wrong digest, and a token that refuses, are told', async () => {
+it('the wrong digest, and a token that refuses, are told', async () => {
   const signer = await signerInToken('wrong', 'EC:prime256v1', 'sha384')
   const { details } = await refused(createAuthority({ name: 'x', signer }), 'ERR_ISSUE_REFUSED')
   expect(details.reason).toContain('with another one than sha256')
@@ -107,7 +107,7 @@ test('the wrong digest, and a token that refuses, are told', async () => {
   expect(String(error.cause)).toContain('CKR_PIN_INCORRECT')
 })
 
-test('the private key never was anywhere else, and does not come out', async () => {
+it('the private key never was anywhere else, and does not come out', async () => {
   const list = ['--list-objects', '--type', 'privkey']
   const listed = await pkcs11('--token-label', 'wrong', '--login', '--pin', PIN, ...list)
   expect(listed.toString()).toMatch(/Access: +sensitive, always sensitive, never extract(?:able|ible), local/i)

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { getContainerRuntimeClient } from 'testcontainers'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { isEtcdMtlsError } from '../../src/errors.js'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { isEtcdMtlsError } from '../../src/report/errors.js'
 import { startEtcd, startEtcdCluster, type Via } from '../../src/testing/index.js'
 import { gateway, mintedCredentials, mintPki } from '../support/etcd.js'
 import { ALERTS_SAY_WHY } from '../support/etcd-version.js'
@@ -62,7 +62,7 @@ async function firstEvent(port: number): Promise<string[]> {
 }
 
 describe.each<Via>(['container', 'binary'])('an etcd via %s', (via) => {
-  test('serves clients with a certificate, and stops and starts with its data on the same port', async () => {
+  it('serves clients with a certificate, and stops and starts with its data on the same port', async () => {
     const pki = mintPki()
     await using etcd = await startEtcd({ server: pki.server, via })
     expect(etcd.endpoints).toEqual([`https://127.0.0.1:${String(etcd.port)}`])
@@ -74,7 +74,7 @@ describe.each<Via>(['container', 'binary'])('an etcd via %s', (via) => {
     expect((await gateway(etcd.endpoint, '/health', pki.client)).status).toBe(200)
   })
 
-  test('asks for a certificate of the given CA', async () => {
+  it('asks for a certificate of the given CA', async () => {
     const pki = mintPki()
     const other = mintPki('Other root')
     await using etcd = await startEtcd({
@@ -90,13 +90,13 @@ describe.each<Via>(['container', 'binary'])('an etcd via %s', (via) => {
     expect((await gateway(etcd.endpoint, '/version', known)).status).toBe(200)
   })
 
-  test('asks for none when it is told so', async () => {
+  it('asks for none when it is told so', async () => {
     const pki = mintPki()
     await using etcd = await startEtcd({ server: pki.server, clientCertAuth: false, via })
     expect((await gateway(etcd.endpoint, '/health', mintPki().client, undefined, pki.server)).status).toBe(200)
   })
 
-  test('shows another certificate after replaceServer, without a restart', async () => {
+  it('shows another certificate after replaceServer, without a restart', async () => {
     const pki = mintPki()
     await using etcd = await startEtcd({ server: pki.server, via })
     await etcd.replaceServer(pki.issueServer({ names: [dns('elsewhere')] }))
@@ -105,7 +105,7 @@ describe.each<Via>(['container', 'binary'])('an etcd via %s', (via) => {
     expect((await gateway(etcd.endpoint, '/health', pki.client)).status).toBe(200)
   })
 
-  test('accepts and stays silent while it is paused', async () => {
+  it('accepts and stays silent while it is paused', async () => {
     const pki = mintPki()
     await using etcd = await startEtcd({ server: pki.server, via })
     await etcd.pause()
@@ -114,7 +114,7 @@ describe.each<Via>(['container', 'binary'])('an etcd via %s', (via) => {
     expect((await gateway(etcd.endpoint, '/health', pki.client)).status).toBe(200)
   })
 
-  test('reads further files and flags', async () => {
+  it('reads further files and flags', async () => {
     const pki = mintPki()
     await using etcd = await startEtcd({
       server: pki.server,
@@ -126,7 +126,7 @@ describe.each<Via>(['container', 'binary'])('an etcd via %s', (via) => {
     await expect(gateway(etcd.endpoint, '/health', pki.client)).rejects.toThrow(/hang up|ECONNRESET/)
   })
 
-  test('that cannot use its key is reported with its own words, and removed', async () => {
+  it('that cannot use its key is reported with its own words, and removed', async () => {
     const { root } = mintPki()
     const [leaf, other] = [mintLeaf({ subject: 'a', issuer: root }), mintLeaf({ subject: 'b', issuer: root })]
     const server = mintedCredentials({ leaf, key: other, trust: [root] })
@@ -136,13 +136,13 @@ describe.each<Via>(['container', 'binary'])('an etcd via %s', (via) => {
     expect(error.details.logs.join('\n')).toContain('listener failed')
   })
 
-  test('that does not know a flag is reported with its own words', async () => {
+  it('that does not know a flag is reported with its own words', async () => {
     const error = await startEtcd({ server: mintPki().server, args: ['--no-such-flag'], via }).catch((e: unknown) => e)
     if (!isEtcdMtlsError(error, 'ERR_ETCD_NOT_STARTED')) throw error
     expect(error.message).toContain('flag provided but not defined: -no-such-flag')
   })
 
-  test('that does not come to serve in time is removed', async () => {
+  it('that does not come to serve in time is removed', async () => {
     const never = startEtcd({ server: mintPki().server, via, readyLine: /never written/, startTimeout: '1500ms' })
     await expect(never).rejects.toMatchObject({
       code: 'ERR_ETCD_NOT_STARTED',
@@ -150,7 +150,7 @@ describe.each<Via>(['container', 'binary'])('an etcd via %s', (via) => {
     })
   })
 
-  test.each([0, 200])('is removed when its start is aborted after %i ms', async (delay) => {
+  it.each([0, 200])('is removed when its start is aborted after %i ms', async (delay) => {
     const stop = new AbortController()
     const start = startEtcd({ server: mintPki().server, via, readyLine: /never written/, signal: stop.signal })
     const timer = setTimeout(() => {
@@ -160,14 +160,14 @@ describe.each<Via>(['container', 'binary'])('an etcd via %s', (via) => {
     clearTimeout(timer)
   })
 
-  test('refuses to be used after it is closed, and may be closed twice', async () => {
+  it('refuses to be used after it is closed, and may be closed twice', async () => {
     const etcd = await startEtcd({ server: mintPki().server, via })
     await etcd.close()
     await etcd.close()
     await expect(etcd.start()).rejects.toMatchObject({ code: 'ERR_CLOSED' })
   })
 
-  test('forms a cluster with others over mutual TLS', async () => {
+  it('forms a cluster with others over mutual TLS', async () => {
     const pki = mintPki()
     const member = (name: string): { name: string; server: typeof pki.server; peer: typeof pki.server } => ({
       name,
@@ -180,7 +180,7 @@ describe.each<Via>(['container', 'binary'])('an etcd via %s', (via) => {
     expect(() => cluster.member('etcd-9')).toThrow('must be one of etcd-0, etcd-1')
   })
 
-  test('forms no cluster with peers that may only be servers', async () => {
+  it('forms no cluster with peers that may only be servers', async () => {
     const pki = mintPki()
     const names = via === 'binary' ? [ip('127.0.0.1')] : [dns('etcd-0'), dns('etcd-1')]
     const peer = pki.issueServer({ names, usages: ['serverAuth'] })
@@ -194,7 +194,7 @@ describe.each<Via>(['container', 'binary'])('an etcd via %s', (via) => {
   })
 })
 
-test('a container publishes its port on 127.0.0.1 alone', async () => {
+it('a container publishes its port on 127.0.0.1 alone', async () => {
   await using etcd = await startEtcd({ server: mintPki().server, via: 'container' })
   const [id] = await containers()
   const { HostConfig: host, NetworkSettings: network } = await (await engine()).getContainer(id ?? '').inspect()
@@ -202,7 +202,7 @@ test('a container publishes its port on 127.0.0.1 alone', async () => {
   expect(Object.keys(host.PortBindings as object)).toEqual(['2379/tcp'])
 })
 
-test('the key in a container can be read by etcd alone', async () => {
+it('the key in a container can be read by etcd alone', async () => {
   await using etcd = await startEtcd({ server: mintPki().server, via: 'container' })
   const [id] = await containers()
   const container = (await engine()).getContainer(id ?? '')
@@ -212,7 +212,7 @@ test('the key in a container can be read by etcd alone', async () => {
   expect(etcd.logs().join()).not.toContain('PRIVATE KEY')
 })
 
-test('the key of a process lies in a folder and a file that only its user can read', async () => {
+it('the key of a process lies in a folder and a file that only its user can read', async () => {
   await using etcd = await startEtcd({ server: mintPki().server, via: 'binary' })
   const [home] = readdirSync(folder)
   expect(etcd.logs().length).toBeGreaterThan(0)
@@ -220,7 +220,7 @@ test('the key of a process lies in a folder and a file that only its user can re
   expect(statSync(join(folder, home ?? '', 'tls', 'server.key')).mode & 0o777).toBe(0o600)
 })
 
-test('a closed process leaves no listener on the test process', async () => {
+it('a closed process leaves no listener on the test process', async () => {
   const before = process.listenerCount('exit')
   const etcd = await startEtcd({ server: mintPki().server, via: 'binary' })
   expect(process.listenerCount('exit')).toBe(before + 1)
@@ -228,14 +228,14 @@ test('a closed process leaves no listener on the test process', async () => {
   expect(process.listenerCount('exit')).toBe(before)
 })
 
-test('an image that cannot be had is named', async () => {
+it('an image that cannot be had is named', async () => {
   const image = 'localhost:1/no/such-etcd:1'
   const error = await startEtcd({ server: mintPki().server, via: 'container', image }).catch((e: unknown) => e)
   if (!isEtcdMtlsError(error, 'ERR_ETCD_NOT_STARTED')) throw error
   expect(error.message).toContain('such-etcd')
 })
 
-test('a program that is not there is named', async () => {
+it('a program that is not there is named', async () => {
   const start = startEtcd({ server: mintPki().server, via: 'binary', binary: '/no/such/etcd' })
   await expect(start).rejects.toMatchObject({
     code: 'ERR_ETCD_NOT_STARTED',

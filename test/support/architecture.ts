@@ -16,8 +16,6 @@ export const ROOMS = [
   'testing',
 ] as const
 
-/** Files beside the rooms that every room builds upon. */
-const GROUND = ['src/errors.ts', 'src/misuse.ts']
 const ROOT = 'src/index.ts'
 
 /** The one place each third-party package may be named in: a file, or a folder with its slash. */
@@ -48,7 +46,6 @@ export function againstDirection(sources: readonly Source[]): string[] {
 
 /** 0 for the lowest room; null for a file that is in none. */
 function levelOf(path: string): number | null {
-  if (GROUND.includes(path)) return 0
   if (path === ROOT) return ROOMS.length
   const level = ROOMS.findIndex((room) => path.startsWith(`src/${room}/`))
   return level === -1 ? null : level

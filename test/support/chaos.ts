@@ -3,7 +3,7 @@
  * network goes. And work on the cluster meanwhile, with an account of every write that was acknowledged.
  */
 import type { Etcd3 } from 'etcd3'
-import { isEtcdMtlsError } from '../../src/errors.js'
+import { isEtcdMtlsError } from '../../src/report/errors.js'
 import { getContainerRuntimeClient } from 'testcontainers'
 import type { Credentials } from '../../src/credentials/index.js'
 import type { TestEtcd } from '../../src/testing/index.js'

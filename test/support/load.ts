@@ -1,6 +1,6 @@
 /** Work on an etcd that goes on while something is done to the client, and an account of what became of every bit of it. */
 import type { Etcd3, Lease, Lock, Watcher } from 'etcd3'
-import { isEtcdMtlsError } from '../../src/errors.js'
+import { isEtcdMtlsError } from '../../src/report/errors.js'
 
 export interface LoadOptions {
   /** Requests a second. */

@@ -1,5 +1,5 @@
 /** The error of a call or promise, for tests that look at its findings. */
-import { isEtcdMtlsError, type ErrorCode, type EtcdMtlsError } from '../../src/errors.js'
+import { isEtcdMtlsError, type ErrorCode, type EtcdMtlsError } from '../../src/report/errors.js'
 import type { Finding, FindingCode } from '../../src/report/finding.js'
 
 /** Waits for the promise to reject with this code and hands back the error. */

@@ -1,7 +1,7 @@
 /** What one row of docs/why-tls-fails.md is: a cause, how it is brought about, and what must come of it. */
 import type { SecureClientOptions, SecureEtcd3 } from '../../src/client/index.js'
 import type { Credentials, CredentialSource } from '../../src/credentials/index.js'
-import type { ErrorCode } from '../../src/errors.js'
+import type { ErrorCode } from '../../src/report/errors.js'
 import type { Finding, FindingCode } from '../../src/report/index.js'
 import type { MintedPki } from './etcd.js'
 import type { TlsStage } from './tls-stage.js'

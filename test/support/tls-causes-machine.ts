@@ -1,6 +1,6 @@
 /** Causes in the machine of the client and in the network next to it: its clock, its limits, packets that do not arrive. */
 import type { Credentials } from '../../src/credentials/index.js'
-import type { ErrorCode } from '../../src/errors.js'
+import type { ErrorCode } from '../../src/report/errors.js'
 import type { Finding } from '../../src/report/index.js'
 import { plainCredentials } from './plain-etcd3.js'
 import { slowRelay } from './slow-relay.js'

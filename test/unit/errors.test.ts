@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createAuthority } from '../../src/authority/index.js'
 import { createSecureClient } from '../../src/client/index.js'
-import { EtcdMtlsError } from '../../src/errors.js'
+import { EtcdMtlsError } from '../../src/report/errors.js'
 import { openssl, temporaryFolder } from '../support/openssl.js'
 import { refused } from '../support/refused.js'
 

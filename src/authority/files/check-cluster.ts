@@ -1,7 +1,7 @@
 /** Whether a cluster, or names of its parts, can be written. */
 import { checkCredentials, checkFileName } from '../../credentials/write.js'
 import type { Credentials } from '../../credentials/credentials.js'
-import { optionInvalid, textInvalid, valueInvalid } from '../../misuse.js'
+import { optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
 import type { ClusterCredentials } from './cluster-shape.js'
 import type { Layout } from './layouts.js'
 

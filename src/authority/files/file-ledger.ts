@@ -1,7 +1,7 @@
 /** A ledger in a file, which only grows. */
 import { constants } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { type EtcdMtlsError, isEtcdMtlsError } from '../../errors.js'
+import { type EtcdMtlsError, isEtcdMtlsError } from '../../report/errors.js'
 import { checkDirectory } from '../../credentials/write.js'
 import { flushDirectory, isNotThere, writeFailed } from '../../files/write-file.js'
 import type { Ledger, LedgerEntry } from '../ledger.js'

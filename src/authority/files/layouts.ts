@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { CredentialFiles } from '../../credentials/write.js'
 import type { Credentials } from '../../credentials/credentials.js'
-import { optionInvalid } from '../../misuse.js'
+import { optionInvalid } from '../../report/option-error.js'
 import type { Certificate } from '../../x509/certificate.js'
 import type { CaMaterial, ClusterCredentials, ClusterFiles, KubeadmClients } from './cluster-shape.js'
 

@@ -7,7 +7,7 @@
  * that a certificate comes before its key and goes after it.
  */
 import { dirname, join } from 'node:path'
-import { isEtcdMtlsError } from '../../errors.js'
+import { isEtcdMtlsError } from '../../report/errors.js'
 import { abandon, type FileContents, flushDirectory, writeFailed } from '../../files/write-file.js'
 import { type FileSystem, lookAt, removeAll } from '../../files/file-system.js'
 import {

@@ -1,9 +1,9 @@
 /** Takes members and clients out of the files of a cluster. */
 import { dirname, join, resolve } from 'node:path'
-import { isEtcdMtlsError } from '../../errors.js'
+import { isEtcdMtlsError } from '../../report/errors.js'
 import { checkDirectory } from '../../credentials/write.js'
 import { flushDirectory, writeFailed } from '../../files/write-file.js'
-import { checkOptions, optionInvalid } from '../../misuse.js'
+import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import { checkLayout, checkNames } from './check-cluster.js'
 import { type FileSystem, removeAll } from '../../files/file-system.js'
 import { guardedFileSystem } from '../../files/guarded-file-system.js'

@@ -1,9 +1,9 @@
 /** Renews what is due in the files of a cluster. */
 import { resolve } from 'node:path'
-import { isEtcdMtlsError } from '../../errors.js'
+import { isEtcdMtlsError } from '../../report/errors.js'
 import { checkDirectory } from '../../credentials/write.js'
 import { writeFailed } from '../../files/write-file.js'
-import { checkOptions, optionInvalid } from '../../misuse.js'
+import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import { type ClusterAuthorities, readAuthorities } from '../cluster.js'
 import type { Issuer } from '../issuer.js'
 import type { Ledger } from '../ledger.js'

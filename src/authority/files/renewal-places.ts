@@ -1,6 +1,6 @@
 /** What of a directory can be renewed: the folders of a layout, and which credentials each is for. */
 import { join } from 'node:path'
-import { isEtcdMtlsError } from '../../errors.js'
+import { isEtcdMtlsError } from '../../report/errors.js'
 import { isNotThere, systemCode, writeFailed } from '../../files/write-file.js'
 import type { Role } from '../roles.js'
 import { type FileSystem, lookAt } from '../../files/file-system.js'

@@ -1,9 +1,9 @@
 /** Writes the files of a cluster, each member and client as a whole. */
 import { dirname, join, resolve } from 'node:path'
-import { isEtcdMtlsError } from '../../errors.js'
+import { isEtcdMtlsError } from '../../report/errors.js'
 import { checkDirectory } from '../../credentials/write.js'
 import { type FileContents, systemCode, writeFailed } from '../../files/write-file.js'
-import { checkOptions } from '../../misuse.js'
+import { checkOptions } from '../../report/option-error.js'
 import { checkCluster, checkLayout } from './check-cluster.js'
 import type { ClusterCredentials, ClusterFiles } from './cluster-shape.js'
 import { checkExisting } from './existing.js'

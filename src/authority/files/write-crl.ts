@@ -5,8 +5,8 @@ import { findRoot } from '../../files/folders.js'
 import { guardedFileSystem } from '../../files/guarded-file-system.js'
 import { replaceFilesLocked } from '../../files/replace-files.js'
 import { writeFailed } from '../../files/write-file.js'
-import { isEtcdMtlsError } from '../../errors.js'
-import { checkOptions, textInvalid, valueInvalid } from '../../misuse.js'
+import { isEtcdMtlsError } from '../../report/errors.js'
+import { checkOptions, textInvalid, valueInvalid } from '../../report/option-error.js'
 import { Crl } from '../../x509/crl.js'
 
 /** How `writeCrl` writes. */

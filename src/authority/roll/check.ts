@@ -2,7 +2,7 @@
 import { isIP } from 'node:net'
 import { checkCredentials, checkDirectory } from '../../credentials/write.js'
 import type { Credentials } from '../../credentials/credentials.js'
-import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../misuse.js'
+import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
 import type { Finding } from '../../report/finding.js'
 import { worstFirst } from '../../report/severity.js'
 import { Certificate } from '../../x509/certificate.js'

@@ -1,5 +1,5 @@
 /** A plan as text for people, to be printed and ticked off. */
-import { checkReturned, optionInvalid } from '../../misuse.js'
+import { checkReturned, optionInvalid } from '../../report/option-error.js'
 import { printable } from '../../report/printable.js'
 import { wrapText } from '../../report/wrap.js'
 import type { CaRollAction, CaRollPlan, CaRollStep } from './plan-types.js'

@@ -2,7 +2,7 @@
  * What a member shows of itself in a handshake: its chain, the CAs it accepts, and whether it accepts a certificate. Nothing
  * is sent over the connection, so what the server is need not be verified: that it shows is what is wanted.
  */
-import { isError } from '../../errors.js'
+import { isError } from '../../report/errors.js'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { connect as connectTls, type TLSSocket } from 'node:tls'

@@ -1,5 +1,5 @@
 /** The plan for the roll of a CA. */
-import { checkOptions, optionInvalid, valueInvalid } from '../../misuse.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import { Certificate } from '../../x509/certificate.js'
 import { bytesEqual } from '../../x509/der.js'
 import { Authority } from '../authority.js'

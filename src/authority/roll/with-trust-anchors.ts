@@ -1,6 +1,6 @@
 /** Credentials that trust other CAs than the one they are from, as in the middle of a roll. */
 import type { Credentials } from '../../credentials/credentials.js'
-import { checkOptions, optionInvalid, valueInvalid } from '../../misuse.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import { Certificate } from '../../x509/certificate.js'
 import { checkCluster } from '../files/check-cluster.js'
 import type { ClusterCredentials } from '../files/cluster-shape.js'

@@ -1,9 +1,9 @@
 /** Replaces the trust anchors in the files of a cluster, and nothing else. */
 import { basename, dirname, join, resolve } from 'node:path'
-import { isEtcdMtlsError } from '../../errors.js'
+import { isEtcdMtlsError } from '../../report/errors.js'
 import { checkDirectory } from '../../credentials/write.js'
 import { systemCode, writeFailed } from '../../files/write-file.js'
-import { checkOptions, optionInvalid } from '../../misuse.js'
+import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import type { Certificate } from '../../x509/certificate.js'
 import { checkLayout, checkNames } from '../files/check-cluster.js'
 import { type FileSystem, lookAt } from '../../files/file-system.js'

@@ -3,7 +3,7 @@
  * settles if the client is refused each time; and its watchers emit `error`, which ends the process if nobody listens.
  */
 import { EventEmitter } from 'node:events'
-import { isError, type EtcdMtlsError, isEtcdMtlsError } from '../../errors.js'
+import { isError, type EtcdMtlsError, isEtcdMtlsError } from '../../report/errors.js'
 
 /** What is used of etcd3's `Watcher`. */
 interface EtcdWatcher {

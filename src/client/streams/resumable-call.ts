@@ -5,7 +5,7 @@
  * It is given up, with the status of its attempt, where there is no connection to go on over: the caller is told what any other
  * call would be told, and may try again.
  */
-import { EtcdMtlsError } from '../../errors.js'
+import { EtcdMtlsError } from '../../report/errors.js'
 import { EtcdCall } from '../call.js'
 import type { CallParts } from '../call-route.js'
 import {

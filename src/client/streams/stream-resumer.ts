@@ -1,5 +1,5 @@
 /** The contract between a resumable stream and the part that understands its messages. */
-import type { EtcdMtlsError } from '../../errors.js'
+import type { EtcdMtlsError } from '../../report/errors.js'
 import type { status } from '../channel.js'
 
 /** What a resumer can do with the stream that it belongs to. */

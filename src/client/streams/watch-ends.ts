@@ -2,7 +2,7 @@
  * Why watches ended. etcd3 makes the error of a watch that etcd canceled from the text of the reason alone; the error that explains
  * the reason waits here until etcd3 has emitted its own.
  */
-import type { EtcdMtlsError } from '../../errors.js'
+import type { EtcdMtlsError } from '../../report/errors.js'
 
 /** A caller that closes its stream never reads the end of a watch: what waits must not grow without limit. */
 const MAX_KEPT = 1000

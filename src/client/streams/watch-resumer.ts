@@ -11,7 +11,7 @@
  */
 import type { ResumableStream, StreamResumer } from './stream-resumer.js'
 import type { ResumePositions } from './resume-positions.js'
-import { EtcdMtlsError } from '../../errors.js'
+import { EtcdMtlsError } from '../../report/errors.js'
 import { status } from '../channel.js'
 import { MalformedMessage } from './protobuf.js'
 import type { WatchEnds } from './watch-ends.js'

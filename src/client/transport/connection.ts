@@ -2,7 +2,7 @@
  * One proved connection to an endpoint: TLS verified on both sides, the server's HTTP/2 SETTINGS seen, which in TLS 1.3 is the
  * first sign that it accepted our certificate, and a call answered as etcd does it.
  */
-import { isError } from '../../errors.js'
+import { isError } from '../../report/errors.js'
 import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'

@@ -3,7 +3,7 @@
  * SETTINGS, and the answer of etcd to one call. It ends in a connection, or in the evidence of what failed.
  * handshake-error.ts explains that evidence.
  */
-import { isError } from '../../errors.js'
+import { isError } from '../../report/errors.js'
 import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'

@@ -4,7 +4,7 @@
  * An address that accepts TCP connections may still be silent. So the next address starts after the delay even if the previous
  * one is connected, as long as its TLS handshake and first call are not finished.
  */
-import { isError } from '../../errors.js'
+import { isError } from '../../report/errors.js'
 import type { FailedAddress } from '../../report/catalogue/endpoint.js'
 import {
   AddressAttempt,

@@ -1,5 +1,5 @@
 /** The error for a write that was sent, and of which nobody can say whether it was applied. */
-import { EtcdMtlsError } from '../../errors.js'
+import { EtcdMtlsError } from '../../report/errors.js'
 import type { Outcome } from '../call-status.js'
 import { methodOf } from './call-policy.js'
 

@@ -4,7 +4,7 @@
  * as well. The caller sees one call, within its one deadline.
  */
 import type { OutgoingHttpHeaders } from 'node:http2'
-import type { EtcdMtlsError } from '../../errors.js'
+import type { EtcdMtlsError } from '../../report/errors.js'
 import { EtcdCall } from '../call.js'
 import type { CallParts } from '../call-route.js'
 import { makeStatus, type Outcome } from '../call-status.js'

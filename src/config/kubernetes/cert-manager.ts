@@ -1,5 +1,5 @@
 /** The certificates of a cluster, as cert-manager issues and renews them. */
-import { checkOptions, optionInvalid, valueInvalid } from '../../misuse.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import { classifyHost } from '../../x509/names.js'
 import type { Json, JsonObject, KubernetesManifest } from './manifest.js'
 import { checkLabelName, checkObjectName, metadataOf, type MetadataOptions } from './names.js'

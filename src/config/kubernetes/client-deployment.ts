@@ -1,5 +1,5 @@
 /** A Node service that is a client of etcd, as a Deployment. */
-import { checkOptions, optionInvalid } from '../../misuse.js'
+import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import type { JsonObject, KubernetesManifest } from './manifest.js'
 import { checkLabelName, checkObjectName, metadataOf, type MetadataOptions } from './names.js'
 import { podUser, RESTRICTED, secretVolume, spread } from './pod-parts.js'

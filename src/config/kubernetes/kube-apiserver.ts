@@ -1,5 +1,5 @@
 /** How kube-apiserver is told of etcd. */
-import { checkOptions, optionInvalid } from '../../misuse.js'
+import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import { checkEndpoints, checkPath } from './values.js'
 
 /** The files by which a client proves itself to etcd, as the one who reads them sees them. */

@@ -1,5 +1,5 @@
 /** How kubeadm is told of an etcd that it does not run itself. */
-import { checkOptions, optionInvalid } from '../../misuse.js'
+import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import { checkClientFiles, checkPrefix, type ClientFiles } from './kube-apiserver.js'
 import type { Json, JsonObject } from './manifest.js'
 import { checkEndpoints } from './values.js'

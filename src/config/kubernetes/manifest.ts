@@ -1,5 +1,5 @@
 /** Kubernetes objects as plain data, and as YAML. */
-import { valueInvalid } from '../../misuse.js'
+import { valueInvalid } from '../../report/option-error.js'
 import { writeYaml } from '../write-yaml.js'
 
 /** Anything that JSON can say. */

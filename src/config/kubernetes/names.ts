@@ -1,5 +1,5 @@
 /** Names, labels and annotations by the rules of Kubernetes. */
-import { optionInvalid, textInvalid, valueInvalid } from '../../misuse.js'
+import { optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
 import type { ManifestMetadata } from './manifest.js'
 
 /** What the metadata of an object may hold beside its name and namespace. */

@@ -1,5 +1,5 @@
 /** How the kubelet asks an etcd with TLS whether it lives. */
-import { checkOptions, optionInvalid } from '../../misuse.js'
+import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import { readUrl } from '../url.js'
 import { availableIn, type ParsedVersion, type Since } from '../version.js'
 import { checkClientFiles, type ClientFiles } from './kube-apiserver.js'

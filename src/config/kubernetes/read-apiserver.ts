@@ -1,6 +1,6 @@
 /** Reads the `--etcd-*` options of a kube-apiserver. */
 import { resolve } from 'node:path/posix'
-import { optionInvalid } from '../../misuse.js'
+import { optionInvalid } from '../../report/option-error.js'
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
 import { mountsOf, podSpecs } from '../read/manifest.js'

@@ -1,6 +1,6 @@
 /** Reads where the etcd of a kubeadm cluster is. */
 import { join } from 'node:path/posix'
-import { optionInvalid } from '../../misuse.js'
+import { optionInvalid } from '../../report/option-error.js'
 import type { Finding } from '../../report/finding.js'
 import { at, itemsOf, textAt } from '../read/yaml-value.js'
 import { type ConfigText, refuseText } from '../read/text.js'

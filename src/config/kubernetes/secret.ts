@@ -1,7 +1,7 @@
 /** Credentials as a Secret. */
 import { inspect } from 'node:util'
 import type { Credentials } from '../../credentials/credentials.js'
-import { checkOptions, optionInvalid } from '../../misuse.js'
+import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import type { KubernetesManifest } from './manifest.js'
 import { checkLabelName, checkObjectName, metadataOf, type MetadataOptions } from './names.js'
 

@@ -1,5 +1,5 @@
 /** A cluster of etcd as a StatefulSet. */
-import { checkOptions, optionInvalid } from '../../misuse.js'
+import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import type { MemberConfig } from '../model.js'
 import { renderEtcdArgs } from '../render/render.js'
 import { DEFAULT_VERSION, readVersion, type EtcdVersion } from '../version.js'

@@ -1,5 +1,5 @@
 /** A member of etcd as a static pod, which a kubelet runs without an API server. */
-import { checkOptions, optionInvalid } from '../../misuse.js'
+import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import type { MemberConfig } from '../model.js'
 import { etcdOptions } from '../options.js'
 import { checkConfig, valueOf } from '../render/check-config.js'

@@ -1,6 +1,6 @@
 /** Values that manifests hold: paths, images, URLs, durations, texts that Kubernetes would expand. */
 import { isAbsolute, normalize } from 'node:path/posix'
-import { optionInvalid, textInvalid, valueInvalid } from '../../misuse.js'
+import { optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
 import { parseDuration } from '../../x509/time.js'
 import { readUrl } from '../url.js'
 

@@ -1,5 +1,5 @@
 /** Judges the configurations of all members of a cluster, each by itself and together. */
-import { valueInvalid } from '../../misuse.js'
+import { valueInvalid } from '../../report/option-error.js'
 import type { Finding } from '../../report/finding.js'
 import { type ConfigInput, type ReadMember, readMembers } from '../read/input.js'
 import { MAX_MEMBERS } from '../read/text.js'

@@ -1,7 +1,7 @@
 /** Everything that can be handed over as a configuration, made into one form. */
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { checkOptions, optionInvalid } from '../../misuse.js'
+import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import { etcdCommand } from './command.js'
 import { isCompose, readCompose } from './compose.js'

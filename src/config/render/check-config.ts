@@ -1,5 +1,5 @@
 /** Whether a caller has handed over a configuration at all: what is not one is a wrong call. */
-import { checkOptions, optionInvalid } from '../../misuse.js'
+import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import type { MemberConfig } from '../model.js'
 import { etcdOptions, type EtcdOptionRow, type OptionBlock } from '../options.js'
 import { checkExtra } from './extra-kinds.js'

@@ -1,6 +1,6 @@
 /** Members as services of a Compose file. */
 import { dirname } from 'node:path/posix'
-import { checkOptions, optionInvalid, valueInvalid } from '../../misuse.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import type { Finding } from '../../report/finding.js'
 import { finding, unplaced } from '../finding.js'
 import type { MemberConfig } from '../model.js'

@@ -1,6 +1,6 @@
 /** What units and containers need to know of a member beside its arguments. */
 import { isAbsolute } from 'node:path/posix'
-import { valueInvalid } from '../../misuse.js'
+import { valueInvalid } from '../../report/option-error.js'
 import type { Finding } from '../../report/finding.js'
 import { finding, unplaced } from '../finding.js'
 import type { MemberConfig } from '../model.js'

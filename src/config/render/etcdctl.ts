@@ -1,6 +1,6 @@
 /** How etcdctl is told endpoints and credentials. */
 import type { CredentialFiles } from '../../credentials/write.js'
-import { checkOptions, textInvalid, valueInvalid } from '../../misuse.js'
+import { checkOptions, textInvalid, valueInvalid } from '../../report/option-error.js'
 import type { Finding } from '../../report/finding.js'
 import { finding, unplaced } from '../finding.js'
 import { configInvalid } from '../refuse.js'

@@ -1,5 +1,5 @@
 /** What a caller may give for each kind of option that is passed through, and what a configuration file has of it. */
-import { optionInvalid } from '../../misuse.js'
+import { optionInvalid } from '../../report/option-error.js'
 import { parseGoDuration } from '../../x509/go-duration.js'
 import type { ExtraValue } from '../model.js'
 import { otherOfFlag, type OtherKind } from '../options-other.js'

@@ -1,5 +1,5 @@
 /** One member's configuration, in each of the forms in which etcd takes one. */
-import { checkOptions, textInvalid } from '../../misuse.js'
+import { checkOptions, textInvalid } from '../../report/option-error.js'
 import type { MemberConfig } from '../model.js'
 import { CONFIG_FORMS, variableOf, type ConfigForm } from '../options.js'
 import { configInvalid } from '../refuse.js'

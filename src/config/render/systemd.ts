@@ -1,5 +1,5 @@
 /** A member as a service of systemd. */
-import { checkOptions, optionInvalid } from '../../misuse.js'
+import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import type { Finding } from '../../report/finding.js'
 import { finding, unplaced } from '../finding.js'
 import type { MemberConfig } from '../model.js'

@@ -2,7 +2,7 @@
 import { isRecoverableError } from 'etcd3'
 import type { SecureEtcd3 } from '../../../src/client/index.js'
 import { election, type Held, lock } from '../../../src/coordination/index.js'
-import { isEtcdMtlsError } from '../../../src/errors.js'
+import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import { Holders } from './holders.js'
 import { clientAt, isAborted, pause, recordFailure, type Work } from './work.js'
 

@@ -13,7 +13,7 @@ import {
   X509Certificate,
   X509CertificateGenerator,
 } from '@peculiar/x509'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import type { Authority, IssueRequest, KeyAlgorithm } from '../../../src/authority/index.js'
 import { createAuthority } from '../../../src/authority/index.js'
 import type { Certificate } from '../../../src/x509/certificate.js'
@@ -96,7 +96,7 @@ describe.each<KeyAlgorithm>(['ecdsa-p256', 'ecdsa-p384', 'rsa-2048'])('under an 
     authority = await createAuthority({ name: 'CA "of", all', validity: '20000d', algorithm, crypto: webcrypto })
   })
 
-  test.each<[string, IssueRequest]>([
+  it.each<[string, IssueRequest]>([
     ['a server with names of all kinds', { role: 'server', name: 'etcd-0', hosts: HOSTS }],
     ['a peer with one name', { role: 'peer', name: 'Ünïcødé \u{1f511}', hosts: ['localhost'] }],
     ['a client with an RSA key', { role: 'client', name: 'root', algorithm: 'rsa-2048' }],

@@ -1,6 +1,6 @@
 /** All certificates of a cluster from one plan: by name, step by step, all or nothing. */
 import { webcrypto } from 'node:crypto'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import {
   type Authority,
   type Cluster,
@@ -50,7 +50,7 @@ async function option(plan: unknown, by: unknown = authority): Promise<string> {
   return details.option
 }
 
-test('members with their hosts, clients by name, each with a key of its own', async () => {
+it('members with their hosts, clients by name, each with a key of its own', async () => {
   const before = await count()
   const cluster = await issueCluster(authority, {
     members: MEMBERS,
@@ -88,7 +88,7 @@ test('members with their hosts, clients by name, each with a key of its own', as
   expect(cluster.authorities).toEqual({ client: authority, peer: authority })
 })
 
-test('what a client leaves undefined is the plan’s', async () => {
+it('what a client leaves undefined is the plan’s', async () => {
   const { clients } = await issueCluster(authority, {
     members: [],
     clients: [{ name: 'app', validity: undefined, hosts: undefined }],
@@ -100,7 +100,7 @@ test('what a client leaves undefined is the plan’s', async () => {
   expect(leaf.publicKeyInfo.algorithm).toBe('Ed25519')
 })
 
-test('one authority for clients and another for peers', async () => {
+it('one authority for clients and another for peers', async () => {
   const [clientLedger, peerLedger] = [memoryLedger(), memoryLedger()]
   const client = await createAuthority({ name: 'client CA', ledger: clientLedger })
   const peer = await createAuthority({ name: 'peer CA', ledger: peerLedger })
@@ -116,7 +116,7 @@ test('one authority for clients and another for peers', async () => {
 })
 
 describe('as kubeadm has it', () => {
-  test('the node’s name and the loopback are hosts, and there are the two clients of each node', async () => {
+  it('the node’s name and the loopback are hosts, and there are the two clients of each node', async () => {
     const cluster = await issueCluster(authority, {
       members: [
         { name: 'node-1', hosts: ['192.0.2.1'] },
@@ -155,7 +155,7 @@ describe('step by step', () => {
     }
   }
 
-  test('each certificate is told once, in the order of the plan', async () => {
+  it('each certificate is told once, in the order of the plan', async () => {
     const steps = issueClusterSteps(authority, { members: MEMBERS, clients: ['root'], kubeadm: true })
     const { told, cluster } = await collect(steps as AsyncGenerator<ClusterStep, Cluster>)
     expect(told).toHaveLength(13)
@@ -172,13 +172,13 @@ describe('step by step', () => {
     expect(Object.keys(cluster.members)).toHaveLength(3)
   })
 
-  test('whoever leaves the loop gets nothing, and nothing is noted', async () => {
+  it('whoever leaves the loop gets nothing, and nothing is noted', async () => {
     const before = await count()
     for await (const { done } of issueClusterSteps(authority, { members: MEMBERS })) if (done === 5) break
     expect(await count()).toBe(before)
   })
 
-  test('a signal ends it, before and amid the work, with its own reason', async () => {
+  it('a signal ends it, before and amid the work, with its own reason', async () => {
     const before = await count()
     const reason = new Error('no more')
     await expect(issueCluster(authority, { members: MEMBERS, signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
@@ -194,7 +194,7 @@ describe('step by step', () => {
     expect(await count()).toBe(before)
   })
 
-  test('one that is refused refuses all', async () => {
+  it('one that is refused refuses all', async () => {
     const limited = await createAuthority({ name: 'CA', permit: ['etcd'], ledger })
     const before = await count()
     const members = [MEMBERS[2], { name: 'x', hosts: ['outside.svc'] as const }]
@@ -203,7 +203,7 @@ describe('step by step', () => {
     expect(await count()).toBe(before)
   })
 
-  test('a ledger that refuses hands nothing out', async () => {
+  it('a ledger that refuses hands nothing out', async () => {
     const failure = new Error('disk full')
     let full = false
     const failing: Ledger = {
@@ -223,7 +223,7 @@ describe('step by step', () => {
 describe('hostile names', () => {
   const NAMES = ['__proto__', 'constructor', 'toString', '../../etc/passwd', 'a,b="c"+d', '\u{1f511}'.repeat(64)]
 
-  test('are names like others', async () => {
+  it('are names like others', async () => {
     const members = NAMES.map((name) => ({ name, hosts: ['localhost'] as const }))
     const cluster = await issueCluster(authority, { members, clients: NAMES, kubeadm: true })
     expect(Object.keys(cluster.members)).toEqual(NAMES)
@@ -240,7 +240,7 @@ describe('hostile names', () => {
 
 describe('a plan that is wrong is refused before a key is made, by the name of its own option', () => {
   const member = { name: 'a', hosts: ['x'] }
-  test.each<[unknown, string]>([
+  it.each<[unknown, string]>([
     [null, 'plan'],
     [[], 'plan'],
     [{ members: [], clients: [] }, 'plan.members'],
@@ -279,7 +279,7 @@ describe('a plan that is wrong is refused before a key is made, by the name of i
     expect(await option(plan)).toBe(named)
   })
 
-  test('authorities, too', async () => {
+  it('authorities, too', async () => {
     const plan = { members: [member] }
     expect(await option(plan, null)).toBe('authorities')
     expect(await option(plan, { client: authority })).toBe('authorities.peer')

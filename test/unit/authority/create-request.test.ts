@@ -1,6 +1,6 @@
 /** Requests that are made here: read by our own reader and by openssl. */
 import { webcrypto, X509Certificate } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import {
   createAuthority,
   createRequest,
@@ -18,7 +18,7 @@ describe.each<[string, WebCrypto | undefined]>([
   ['@peculiar/webcrypto', undefined],
   ["Node's Web Crypto", native],
 ])('by %s', (_, crypto) => {
-  test.each<[KeyAlgorithm, string, string]>([
+  it.each<[KeyAlgorithm, string, string]>([
     ['ecdsa-p256', 'ECDSA P-256', 'ECDSA with SHA-256'],
     ['ecdsa-p384', 'ECDSA P-384', 'ECDSA with SHA-384'],
     ['ecdsa-p521', 'ECDSA P-521', 'ECDSA with SHA-512'],
@@ -49,7 +49,7 @@ describe.each<[string, WebCrypto | undefined]>([
   })
 })
 
-test('a name alone', async () => {
+it('a name alone', async () => {
   const { csr, key } = await createRequest({ name: 'root' })
   expect(key.algorithm).toBe('ECDSA P-256')
   expect(String(key)).toBe('ECDSA P-256 private key (request "root")')
@@ -57,14 +57,14 @@ test('a name alone', async () => {
   expect(openssl(['asn1parse'], csr)).not.toContain('Extension')
 })
 
-test('the key never prints', async () => {
+it('the key never prints', async () => {
   const made = await createRequest({ name: 'root' })
   const secret = Buffer.from(made.key.toKeyObject().export({ format: 'jwk' }).d ?? '', 'base64url')
   const shown = Buffer.from(JSON.stringify(made))
   expect(shown.includes(secret.toString('base64').slice(0, 20))).toBe(false)
 })
 
-test('an authority signs it, and the certificate fits the key', async () => {
+it('an authority signs it, and the certificate fits the key', async () => {
   const authority = await createAuthority({ name: 'CA' })
   const { csr, key } = await createRequest({ name: 'alice' })
   const { chain } = await authority.sign(csr, { role: 'client', name: 'alice' })
@@ -73,7 +73,7 @@ test('an authority signs it, and the certificate fits the key', async () => {
 })
 
 describe('what is refused', () => {
-  test.each<[string, object]>([
+  it.each<[string, object]>([
     ['name', {}],
     ['name', { name: '' }],
     ['name', { name: 'x'.repeat(65) }],
@@ -90,7 +90,7 @@ describe('what is refused', () => {
     expect(error.details.option).toBe(option)
   })
 
-  test('a crypto that signs with anything, or that does not take its own keys', async () => {
+  it('a crypto that signs with anything, or that does not take its own keys', async () => {
     const { subtle } = native
     const using = (other: Partial<WebCrypto['subtle']>): WebCrypto => ({
       getRandomValues: (array) => native.getRandomValues(array),

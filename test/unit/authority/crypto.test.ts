@@ -3,10 +3,10 @@ import 'reflect-metadata'
 import { generateKeyPairSync, webcrypto } from 'node:crypto'
 import { Crypto } from '@peculiar/webcrypto'
 import { cryptoProvider } from '@peculiar/x509'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { createAuthority, loadAuthority } from '../../../src/authority/index.js'
 import type { IssueRequest, WebCrypto, WebSubtleCrypto } from '../../../src/authority/index.js'
-import { type EtcdMtlsError, isEtcdMtlsError } from '../../../src/errors.js'
+import { type EtcdMtlsError, isEtcdMtlsError } from '../../../src/report/errors.js'
 
 const REQUEST: IssueRequest = { role: 'server', name: 'x', hosts: ['localhost'] }
 
@@ -35,7 +35,7 @@ async function refusal(work: Promise<unknown>): Promise<EtcdMtlsError<'ERR_ISSUE
 }
 
 describe('which crypto works', () => {
-  test('the one given makes, exports and signs; none is asked that was not given', async () => {
+  it('the one given makes, exports and signs; none is asked that was not given', async () => {
     const spies = (['generateKey', 'exportKey', 'sign'] as const).map((name) => vi.spyOn(webcrypto.subtle, name))
     try {
       const ours = await createAuthority({ name: 'CA', crypto: webcrypto })
@@ -50,7 +50,7 @@ describe('which crypto works', () => {
     }
   })
 
-  test('authorities over different ones work side by side, and a key goes between them as PKCS#8 only', async () => {
+  it('authorities over different ones work side by side, and a key goes between them as PKCS#8 only', async () => {
     const cryptos = [undefined, webcrypto, new Crypto()]
     const authorities = await Promise.all(cryptos.map((crypto) => createAuthority({ name: 'CA', crypto })))
     await Promise.all(authorities.flatMap((each) => [each.issue(REQUEST), each.issue(REQUEST)]))
@@ -59,7 +59,7 @@ describe('which crypto works', () => {
     }
   })
 
-  test('no global one is set', async () => {
+  it('no global one is set', async () => {
     const before: unknown = cryptoProvider.get()
     await (await createAuthority({ name: 'CA' })).issue(REQUEST)
     await (await createAuthority({ name: 'CA', crypto: new Crypto() })).issue(REQUEST)
@@ -72,18 +72,18 @@ describe('a crypto that fails is refused, with its own error as the cause', () =
   const failure = new Error('not supported')
   const fail = (): Promise<never> => Promise.reject(failure)
 
-  test.each(['generateKey', 'exportKey', 'sign'] as const)('in %s, for an authority', async (call) => {
+  it.each(['generateKey', 'exportKey', 'sign'] as const)('in %s, for an authority', async (call) => {
     const error = await refusal(createAuthority({ name: 'CA', crypto: altered({ [call]: fail }) }))
     expect(error.cause).toBe(failure)
   })
 
-  test.each(['generateKey', 'exportKey', 'sign'] as const)('in %s, for a certificate', async (call) => {
+  it.each(['generateKey', 'exportKey', 'sign'] as const)('in %s, for a certificate', async (call) => {
     const { cert, key } = (await createAuthority({ name: 'CA', crypto: webcrypto })).export()
     const authority = await loadAuthority({ cert, key, crypto: altered({ [call]: fail }) })
     expect((await refusal(authority.issue(REQUEST))).cause).toBe(failure)
   })
 
-  test('in importKey', async () => {
+  it('in importKey', async () => {
     const { cert, key } = (await createAuthority({ name: 'CA' })).export()
     expect((await refusal(loadAuthority({ cert, key, crypto: altered({ importKey: fail }) }))).cause).toBe(failure)
   })
@@ -114,11 +114,11 @@ describe('a crypto that does something else than it was asked for', () => {
     ['makes one key instead of a pair', { generateKey: () => Promise.resolve({}) }],
   ]
 
-  test.each(wrong)('%s: refused for an authority', async (_, calls) => {
+  it.each(wrong)('%s: refused for an authority', async (_, calls) => {
     await refusal(createAuthority({ name: 'CA', crypto: altered(calls) }))
   })
 
-  test.each(wrong)('%s: refused for a certificate', async (_, calls) => {
+  it.each(wrong)('%s: refused for a certificate', async (_, calls) => {
     const { cert, key } = (await createAuthority({ name: 'CA', crypto: webcrypto })).export()
     const authority = await loadAuthority({ cert, key, crypto: altered(calls) })
     await refusal(authority.issue(REQUEST))

@@ -1,7 +1,7 @@
 /** Credentials that renew themselves: by hand-moved clocks, with authorities that fail, hang and end. */
 import { getEventListeners } from 'node:events'
 import { inspect } from 'node:util'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { authoritySource } from '../../../src/authority/from-authority.js'
 import {
   type Authority,
@@ -13,7 +13,7 @@ import {
   memoryLedger,
 } from '../../../src/authority/index.js'
 import type { Credentials, WatchableSource } from '../../../src/credentials/credentials.js'
-import { isEtcdMtlsError } from '../../../src/errors.js'
+import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import { childModules } from '../../support/child-modules.js'
 import { handClock, type HandClock } from '../../support/hand-clock.js'
 
@@ -79,7 +79,7 @@ const serials = (list: readonly Credentials[]): string[] => list.map(({ chain })
 const resting = (clock: HandClock, count = 1): Promise<void> => expect.poll(() => clock.waits.length).toBe(count)
 
 describe('load', () => {
-  test('gives the same until two thirds are over, and then others', async () => {
+  it('gives the same until two thirds are over, and then others', async () => {
     const { source, clock, issued } = await bench()
     const first = await source.load()
     expect(first.chain[0].subject.toString()).toBe('CN=alice')
@@ -93,7 +93,7 @@ describe('load', () => {
     expect(await issued()).toBe(2)
   })
 
-  test('any number at once share one certificate, and lists of their own', async () => {
+  it('any number at once share one certificate, and lists of their own', async () => {
     const { source, issued } = await bench()
     const all = await Promise.all(Array.from({ length: 50 }, () => source.load()))
     expect(new Set(serials(all)).size).toBe(1)
@@ -102,7 +102,7 @@ describe('load', () => {
     expect(await issued()).toBe(1)
   })
 
-  test.each([
+  it.each([
     [0, 2 * HOUR - 0.1 * HOUR],
     [0.5, 2 * HOUR],
     [1, 2 * HOUR + 0.1 * HOUR],
@@ -118,7 +118,7 @@ describe('load', () => {
     expect(await issued()).toBe(2)
   })
 
-  test('the old serves while the authority fails and is valid, and not after that', async () => {
+  it('the old serves while the authority fails and is valid, and not after that', async () => {
     const it = await bench()
     const first = await it.source.load()
     it.trouble = new Error('the store is away')
@@ -135,7 +135,7 @@ describe('load', () => {
     expect(serials([await it.source.load()])).not.toEqual(serials([first]))
   })
 
-  test('an authority that hangs holds nobody up who has something, and is given up on', async () => {
+  it('an authority that hangs holds nobody up who has something, and is given up on', async () => {
     const it = await bench()
     const first = await it.source.load()
     it.hangs = true
@@ -152,7 +152,7 @@ describe('load', () => {
     expect(serials([await it.source.load()])).not.toEqual(serials([first]))
   })
 
-  test('a signal ends the waiting of its caller only', async () => {
+  it('a signal ends the waiting of its caller only', async () => {
     const it = await bench()
     it.hangs = true
     const controller = new AbortController()
@@ -165,7 +165,7 @@ describe('load', () => {
 })
 
 describe('clocks that jump', () => {
-  test('far back and far on: the authority refuses, nothing is lost, and all is well afterwards', async () => {
+  it('far back and far on: the authority refuses, nothing is lost, and all is well afterwards', async () => {
     const it = await bench()
     const first = await it.source.load()
     it.clock.set(new Date('1970-01-01T00:00:10Z'))
@@ -179,7 +179,7 @@ describe('clocks that jump', () => {
     expect(await it.issued()).toBe(1)
   })
 
-  test('back by an hour: what is valid only later is replaced', async () => {
+  it('back by an hour: what is valid only later is replaced', async () => {
     const it = await bench({}, EXACT)
     it.clock.advance(5 * HOUR)
     const first = await it.source.load()
@@ -190,7 +190,7 @@ describe('clocks that jump', () => {
     expect(second.chain[0].notAfter.toISOString()).toBe('2026-06-01T04:00:00.000Z')
   })
 
-  test('a machine that slept: noticed within a minute, whatever timers are left', async () => {
+  it('a machine that slept: noticed within a minute, whatever timers are left', async () => {
     const it = await bench({ validity: '90d' })
     const first = await it.source.load()
     const { got, controller, ended } = follow(it.source)
@@ -206,7 +206,7 @@ describe('clocks that jump', () => {
 })
 
 describe('watch', () => {
-  test('yields each that is issued, at two thirds, to every consumer', async () => {
+  it('yields each that is issued, at two thirds, to every consumer', async () => {
     const it = await bench()
     const held = await it.source.load()
     const [one, other] = [follow(it.source, held), follow(it.source)]
@@ -232,7 +232,7 @@ describe('watch', () => {
     expect(it.clock.waits).toEqual([])
   })
 
-  test('what the consumer has not comes first; nothing else does', async () => {
+  it('what the consumer has not comes first; nothing else does', async () => {
     const it = await bench()
     const old = await it.source.load()
     it.clock.advance(2.5 * HOUR)
@@ -249,7 +249,7 @@ describe('watch', () => {
     await none.ended
   })
 
-  test('trouble is told once; the next is tried after longer and longer; when it is over the consumer hears of it', async () => {
+  it('trouble is told once; the next is tried after longer and longer; when it is over the consumer hears of it', async () => {
     const it = await bench()
     const held = await it.source.load()
     const watching = follow(it.source, held)
@@ -283,7 +283,7 @@ describe('watch', () => {
     expect(it.clock.waits).toEqual([])
   })
 
-  test('a clock that was wrong and is right again: the old ones come, since the trouble was told', async () => {
+  it('a clock that was wrong and is right again: the old ones come, since the trouble was told', async () => {
     const it = await bench()
     const held = await it.source.load()
     const watching = follow(it.source, held)
@@ -301,7 +301,7 @@ describe('watch', () => {
     await again
   })
 
-  test('at the end of the authority nothing is issued again and again', async () => {
+  it('at the end of the authority nothing is issued again and again', async () => {
     const it = await bench({ validity: '3h' }, EXACT, '4h')
     await it.source.load()
     it.clock.advance(2.5 * HOUR)
@@ -318,7 +318,7 @@ describe('watch', () => {
     await expect(it.source.load()).rejects.toThrow('has expired')
   })
 
-  test('return and abort end it at once, also while something is issued', async () => {
+  it('return and abort end it at once, also while something is issued', async () => {
     for (const end of ['return', 'abort'] as const) {
       const it = await bench()
       it.hangs = true
@@ -333,7 +333,7 @@ describe('watch', () => {
     }
   })
 
-  test('twenty followers of one signal make no warning, and nothing is left', async () => {
+  it('twenty followers of one signal make no warning, and nothing is left', async () => {
     const it = await bench()
     const controller = new AbortController()
     const all = Array.from({ length: 20 }, () => follow(it.source, undefined, controller))
@@ -346,7 +346,7 @@ describe('watch', () => {
   })
 })
 
-test('a process that follows a source, and has nothing else to do, ends', async () => {
+it('a process that follows a source, and has nothing else to do, ends', async () => {
   using children = await childModules(['src/authority/from-authority.ts', 'src/authority/create.ts'])
   const child = children.start(`
     const [{ fromAuthority }, { createAuthority }] = await Promise.all([load('from-authority'), load('create')])
@@ -359,7 +359,7 @@ test('a process that follows a source, and has nothing else to do, ends', async 
 })
 
 describe('a wrong call', () => {
-  test.each<[unknown, unknown, string]>([
+  it.each<[unknown, unknown, string]>([
     [{ role: 'client' }, {}, 'request.name'],
     [{ role: 'server', name: 'a' }, {}, 'request.hosts'],
     [{ role: 'client', name: 'a', validity: '1ms' }, {}, 'request.validity'],
@@ -377,7 +377,7 @@ describe('a wrong call', () => {
     )
   })
 
-  test('no authority, no signal, a random that gives no share', async () => {
+  it('no authority, no signal, a random that gives no share', async () => {
     const call = (): unknown => fromAuthority({} as never, { role: 'client', name: 'a' })
     expect(call).toThrow('"authority"')
     const authority = await createAuthority({ name: 'CA' })
@@ -387,7 +387,7 @@ describe('a wrong call', () => {
   })
 })
 
-test('a source prints its origin, and nothing of a key', async () => {
+it('a source prints its origin, and nothing of a key', async () => {
   const { source } = await bench()
   await source.load()
   const printed = inspect(source, { depth: 10, showHidden: true }) + JSON.stringify(source)

@@ -16,7 +16,7 @@ import {
   X509CrlGenerator,
   X509CrlReason,
 } from '@peculiar/x509'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { type Authority, loadAuthority, PrivateKey } from '../../../src/authority/index.js'
 import type { Certificate } from '../../../src/x509/certificate.js'
 import { DerReader, Tag } from '../../../src/x509/der.js'
@@ -140,7 +140,7 @@ describe.each(['ed25519', 'rsa', 'ecdsa'] as const)('under a CA of %s', (kind) =
   })
   const part = (der: Uint8Array): string => (kind === 'ecdsa' ? signedPart(der) : Buffer.from(der).toString('hex'))
 
-  test.each([
+  it.each([
     ['a client', CLIENT],
     ['a server', SERVER],
   ])('%s', async (_, request) => {
@@ -153,7 +153,7 @@ describe.each(['ed25519', 'rsa', 'ecdsa'] as const)('under a CA of %s', (kind) =
     expect(part(await witness(kind, first, ca, request.role === 'client'))).toBe(part(first.raw))
   })
 
-  test('an intermediate', async () => {
+  it('an intermediate', async () => {
     const key = ed25519Key(11)
     const signer = { publicKey: key.publicKey, sign: (data: Uint8Array) => sign(null, data, key.toKeyObject()) }
     const below = [1, 2].map(async () => (await authority(kind)).createIntermediate({ name: 'Below', signer }))
@@ -182,7 +182,7 @@ describe.each(['ed25519', 'rsa', 'ecdsa'] as const)('under a CA of %s', (kind) =
     expect(part(new Uint8Array(other.rawData))).toBe(part(first.raw))
   })
 
-  test('a revocation list', async () => {
+  it('a revocation list', async () => {
     const issue = async (): Promise<Uint8Array> => {
       const by = await authority(kind)
       const one = await by.issue({ ...CLIENT, key: ed25519Key(9) })
@@ -220,7 +220,7 @@ describe.each(['ed25519', 'rsa', 'ecdsa'] as const)('under a CA of %s', (kind) =
   })
 })
 
-test('under the key of Ed25519 they are these', async () => {
+it('under the key of Ed25519 they are these', async () => {
   const by = await authority('ed25519')
   const key = ed25519Key(9)
   const { chain } = await by.issue({ ...SERVER, key })

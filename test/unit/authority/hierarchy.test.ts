@@ -1,6 +1,6 @@
 /** CAs below CAs, what each may issue for, and cross-certificates: judged by our validator and by openssl alike. */
 import { createPrivateKey, createPublicKey, sign, webcrypto } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import {
   type Authority,
   createAuthority,
@@ -60,7 +60,7 @@ async function option(work: Promise<unknown>): Promise<string> {
 const days = (count: number): Date => new Date(AT.getTime() + count * 86_400_000)
 
 describe('an intermediate', () => {
-  test('sends itself along; the root alone is trusted', async () => {
+  it('sends itself along; the root alone is trusted', async () => {
     const root = await createAuthority({ name: 'Root', clock })
     const below = await root.createIntermediate({ name: 'Issuing', algorithm: 'ed25519', subject: { country: 'DE' } })
     const credentials = await below.issue(SERVER)
@@ -77,7 +77,7 @@ describe('an intermediate', () => {
     expect(opensslSays(credentials, 'sslclient')).toBe('OK')
   })
 
-  test('over three levels, each with one level less below it', async () => {
+  it('over three levels, each with one level less below it', async () => {
     const root = await createAuthority({ name: 'Root', maxIntermediates: 3, clock })
     const first = await root.createIntermediate({ name: 'First', maxIntermediates: 2 })
     const second = await first.createIntermediate({ name: 'Second', maxIntermediates: 1 })
@@ -92,7 +92,7 @@ describe('an intermediate', () => {
     expect(await reason(second.createIntermediate({ name: 'X', maxIntermediates: 1 }))).toContain('"CN=Second"')
   })
 
-  test('a limit further up counts, too', async () => {
+  it('a limit further up counts, too', async () => {
     const root = mintCa({ subject: 'Root', pathLength: 1 })
     const middle = mintCa({ subject: 'Middle', issuer: root })
     const authority = await loadAuthority({ cert: middle.pem, key: middle.keyPem, chain: root.pem })
@@ -102,7 +102,7 @@ describe('an intermediate', () => {
     expect(low.certificate.extensions.basicConstraints?.pathLength).toBe(100)
   })
 
-  test('below a CA that no verifier accepts is refused', async () => {
+  it('below a CA that no verifier accepts is refused', async () => {
     const root = mintCa({ subject: 'Root', notBefore: days(-1) })
     const old = mintCa({ subject: 'Old', signature: 'ecdsa-sha1', issuer: root, notBefore: days(-1) })
     const authority = await loadAuthority({ cert: old.pem, key: old.keyPem, chain: root.pem, clock })
@@ -112,7 +112,7 @@ describe('an intermediate', () => {
     }
   })
 
-  test('lives five years by default, within those above, and what it issues within all of them', async () => {
+  it('lives five years by default, within those above, and what it issues within all of them', async () => {
     const root = await createAuthority({ name: 'Root', validity: '1000d', clock })
     const cut = await root.createIntermediate({ name: 'Cut' })
     expect(cut.certificate.notAfter).toEqual(root.certificate.notAfter)
@@ -132,7 +132,7 @@ describe('an intermediate', () => {
     expect(await reason((await loadAuthority(early)).createIntermediate({ name: 'X' }))).toContain('not valid before')
   })
 
-  test('uses the crypto, ledger, clock and serial numbers of the one above', async () => {
+  it('uses the crypto, ledger, clock and serial numbers of the one above', async () => {
     const ledger = memoryLedger()
     let asked = 0
     const crypto = {
@@ -164,7 +164,7 @@ describe('an intermediate', () => {
     expect(noted[0]?.issuer).toBe(noted[1]?.issuer)
   })
 
-  test('or its own; that it was issued is noted by the one above', async () => {
+  it('or its own; that it was issued is noted by the one above', async () => {
     const [above, own] = [memoryLedger(), memoryLedger()]
     const root = await createAuthority({ name: 'Root', ledger: above, clock })
     const later = (): Date => days(10)
@@ -175,7 +175,7 @@ describe('an intermediate', () => {
     expect(below.certificate.notAfter).toEqual(days(1835))
   })
 
-  test('has a name and a key of its own', async () => {
+  it('has a name and a key of its own', async () => {
     const root = await createAuthority({ name: 'Root', clock })
     expect(await option(root.createIntermediate({ name: 'Root' }))).toBe('name')
     const key = createPrivateKey(root.export().key)
@@ -186,7 +186,7 @@ describe('an intermediate', () => {
     expect(german.certificate.isSelfIssued).toBe(false)
   })
 
-  test.each([
+  it.each([
     [{ name: '' }, 'name'],
     [{ name: 'x', maxIntermediates: -1 }, 'maxIntermediates'],
     [{ name: 'x', permit: [] }, 'permit'],
@@ -201,7 +201,7 @@ describe('an intermediate', () => {
     expect(await option(root.createIntermediate(options as never))).toBe(named)
   })
 
-  test('comes back as it was exported', async () => {
+  it('comes back as it was exported', async () => {
     const root = await createAuthority({ name: 'Root', clock })
     const below = await root.createIntermediate({ name: 'Below' })
     const loaded = await loadAuthority({ ...below.export(), clock })
@@ -256,7 +256,7 @@ const PERMITS: [permit: string[], request: IssueRequest, code: FindingCode | nul
 ]
 
 describe('permit', () => {
-  test.each(PERMITS)('%j and %j', async (permit, request, code, words) => {
+  it.each(PERMITS)('%j and %j', async (permit, request, code, words) => {
     const authority = await createAuthority({ name: 'CA', permit, clock })
     const given = await authority.issue({ ...request, evenIfEtcdRefuses: true })
     const usage = request.role === 'client' ? 'client' : 'server'
@@ -273,7 +273,7 @@ describe('permit', () => {
     expect(error.message).toContain('"CN=CA"')
   })
 
-  test('is critical, and lists what it permits and all else of those kinds', async () => {
+  it('is critical, and lists what it permits and all else of those kinds', async () => {
     const permit = ['*.etcd.svc', '10.0.0.0/8', 'spiffe://cluster/x'] as const
     const { certificate } = await createAuthority({ name: 'CA', permit, clock })
     const text = openssl(['x509', '-noout', '-ext', 'nameConstraints'], certificate.toPem())
@@ -291,7 +291,7 @@ describe('permit', () => {
     ])
   })
 
-  test('of every CA of the path counts', async () => {
+  it('of every CA of the path counts', async () => {
     const root = await createAuthority({ name: 'Root', permit: ['svc', '10.0.0.0/8'], clock })
     const below = await root.createIntermediate({ name: 'Below', permit: ['etcd.svc', 'example'] })
     await below.issue({ role: 'server', name: 'a', hosts: ['etcd.svc'] })
@@ -301,7 +301,7 @@ describe('permit', () => {
     expect(inside.message).toContain('"CN=Below"')
   })
 
-  test.each([
+  it.each([
     ['spiffe://*.svc/x'],
     ['spiffe://a..b/x'],
     ['spiffe://[::1]/x'],
@@ -322,7 +322,7 @@ describe('permit', () => {
     expect(await option(createAuthority({ name: 'CA', permit: ['svc', entry] }))).toBe('permit[1]')
   })
 
-  test('names in other scripts are written as they are compared', async () => {
+  it('names in other scripts are written as they are compared', async () => {
     const { certificate } = await createAuthority({ name: 'CA', permit: ['bücher.example', '\u{1f600}.example'] })
     expect(certificate.extensions.nameConstraints?.permitted.map(({ value }) => value)).toEqual([
       'xn--bcher-kva.example',
@@ -339,7 +339,7 @@ describe('a cross-certificate', () => {
     }
   }
 
-  test('makes those who trust the old CA trust the new one', async () => {
+  it('makes those who trust the old CA trust the new one', async () => {
     const { old, next } = await pair()
     const cross = await old.crossSign(next)
     expect(cross.subject.equals(next.certificate.subject)).toBe(true)
@@ -361,7 +361,7 @@ describe('a cross-certificate', () => {
     expect(opensslSays(unseen)).toContain('unable to get local issuer certificate')
   })
 
-  test('is noted in the ledger of the CA that signed, and can be revoked by it', async () => {
+  it('is noted in the ledger of the CA that signed, and can be revoked by it', async () => {
     const ledger = memoryLedger()
     const old = await createAuthority({ name: 'Old', ledger, clock })
     const cross = await old.crossSign(await createAuthority({ name: 'New', clock }))
@@ -370,7 +370,7 @@ describe('a cross-certificate', () => {
     expect((await old.issueCrl()).find(cross.serial)).toMatchObject({ reason: 'cACompromise' })
   })
 
-  test('keeps the limits that the other CA has', async () => {
+  it('keeps the limits that the other CA has', async () => {
     const { old, next } = await pair({ permit: ['etcd.svc'] })
     const cross = await old.crossSign(next)
     expect(cross.extensions.nameConstraints).toEqual(next.certificate.extensions.nameConstraints)
@@ -388,7 +388,7 @@ describe('a cross-certificate', () => {
     )
   })
 
-  test('is refused for what is no CA, has expired, is the same key, or leaves no room', async () => {
+  it('is refused for what is no CA, has expired, is the same key, or leaves no room', async () => {
     const { old, next } = await pair()
     const { chain } = await next.issue(SERVER)
     expect(await reason(old.crossSign(chain[0]))).toContain('not a CA certificate')
@@ -410,7 +410,7 @@ describe('a cross-certificate', () => {
     expect(await option(old.crossSign(next, { permit: [] as never }))).toBe('permit')
   })
 
-  test('of an intermediate takes along what leads up from it', async () => {
+  it('of an intermediate takes along what leads up from it', async () => {
     const old = await createAuthority({ name: 'Old root', clock })
     const oldIssuing = await old.createIntermediate({ name: 'Old issuing', maxIntermediates: 1 })
     const next = await createAuthority({ name: 'New CA', clock })
@@ -438,7 +438,7 @@ describe('a cross-certificate', () => {
     }
   })
 
-  test('is taken along once, and only where it holds the own name and key', async () => {
+  it('is taken along once, and only where it holds the own name and key', async () => {
     const { old, next } = await pair()
     const cross = await old.crossSign(next)
     const twice = next.withCrossCertificate(cross).withCrossCertificate(cross)

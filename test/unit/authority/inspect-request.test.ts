@@ -1,7 +1,7 @@
 /** What a request asks for, and every finding about it. */
 import { createPublicKey } from 'node:crypto'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { CertificateRequest, inspectRequest, type RequestReport } from '../../../src/authority/index.js'
 import type { FindingCode } from '../../../src/report/finding.js'
 import { anyCharacter } from '../../support/any-character.js'
@@ -42,7 +42,7 @@ const ofCode = ({ findings }: RequestReport, code: FindingCode): RequestReport['
 }
 
 describe('what is asked for', () => {
-  test('everything that is understood', () => {
+  it('everything that is understood', () => {
     const report = inspectRequest(
       csr({
         subject: [
@@ -79,7 +79,7 @@ describe('what is asked for', () => {
     expect(report.request).toBeInstanceOf(CertificateRequest)
   })
 
-  test('what is not taken over is told, and no error', () => {
+  it('what is not taken over is told, and no error', () => {
     const report = inspectRequest(
       csr({
         names: [email('a@b.example'), directoryName('x')],
@@ -118,7 +118,7 @@ describe('what is asked for', () => {
 describe('forms in which a request is given', () => {
   const { der, pem: text } = mintCsr({ subject: 'etcd-0', key })
 
-  test.each<[string, string | Uint8Array | CertificateRequest, string[]]>([
+  it.each<[string, string | Uint8Array | CertificateRequest, string[]]>([
     ['PEM as text', text, []],
     ['PEM as octets', Buffer.from(text), []],
     ['DER', der, []],
@@ -135,14 +135,14 @@ describe('forms in which a request is given', () => {
     expect(report.requested?.commonName).toBe('etcd-0')
   })
 
-  test('octets that change later change nothing', () => {
+  it('octets that change later change nothing', () => {
     const octets = new Uint8Array(der)
     const { request } = inspectRequest(octets)
     octets.fill(0)
     expect(request?.toPem()).toBe(text)
   })
 
-  test.each<[string, string | Uint8Array, string]>([
+  it.each<[string, string | Uint8Array, string]>([
     ['nothing', '', 'error pem/blank'],
     ['some text', 'hello', 'error pem/no-block'],
     ['a file name', './etcd-0.csr', 'error pem/file-name'],
@@ -184,18 +184,18 @@ describe('forms in which a request is given', () => {
     expect(report).toMatchObject({ ok: false, request: null, requested: null })
   })
 
-  test('a key alone: that it is private is told', () => {
+  it('a key alone: that it is private is told', () => {
     expect(codes(inspectRequest(keyText()))).toEqual(['error request/none', 'warning request/private-key-beside'])
   })
 
-  test('the file is named, and stands in the command that helps', () => {
+  it('the file is named, and stands in the command that helps', () => {
     const report = inspectRequest(der.subarray(0, 90), { file: 'my files/etcd-0.csr' })
     const { message, remedy } = ofCode(report, 'request/malformed')
     expect(message).toMatch(/^The file my files\/etcd-0\.csr holds a damaged certificate request: .+\(byte \d+\)\.$/)
     expect(remedy).toContain("'my files/etcd-0.csr'")
   })
 
-  test.each<[string, () => unknown]>([
+  it.each<[string, () => unknown]>([
     ['csr', () => inspectRequest(5 as never)],
     ['csr', () => inspectRequest(null as never)],
     ['options.origin', () => inspectRequest(text, { origin: 'x' } as never)],
@@ -221,7 +221,7 @@ describe('what is refused', () => {
     return sequence(sequence(oid('1.2.840.113549.1.1.1'), ...parameters), bits)
   }
 
-  test.each<[FindingCode, string, CsrOptions]>([
+  it.each<[FindingCode, string, CsrOptions]>([
     ['request/signature-invalid', 'signed by another key', { signWith: newKey() }],
     ['request/signature-invalid', 'signed by a key of another kind', { signWith: rsa }],
     ['request/signature-weak', 'SHA-1', { signature: 'ecdsa-sha1' }],
@@ -268,11 +268,11 @@ describe('what is refused', () => {
     expect(remedy).toMatch(/^[A-Z].+\.$/)
   })
 
-  test('an RSA key that is sound passes, also in the way in which the unsound ones are made', () => {
+  it('an RSA key that is sound passes, also in the way in which the unsound ones are made', () => {
     expect(codes(inspectRequest(csr({ key: rsa, spki: rsaSpki([nullValue()]) })))).toEqual([])
   })
 
-  test('everything at once', () => {
+  it('everything at once', () => {
     const report = inspectRequest(
       csr({
         subject: [
@@ -315,7 +315,7 @@ function ecSpki(curve: string, point = Buffer.alloc(65, 4)): Buffer {
 }
 
 describe('names that are no hosts', () => {
-  test.each([
+  it.each([
     [dns('10.0.0.1'), 'must stand as an IP name, being an address'],
     [dns('10.0.0.300'), 'must be a whole IP address or a DNS name, and is neither'],
     [dns('etcd-0:2379'), 'must be the host alone, without a port'],
@@ -334,7 +334,7 @@ describe('names that are no hosts', () => {
     expect(found.details).toMatchObject({ count: 1, names: [{ reason }] })
   })
 
-  test('many are counted, and some are shown', () => {
+  it('many are counted, and some are shown', () => {
     const report = inspectRequest(csr({ names: Array.from({ length: 3000 }, (_, i) => dns(`a b${String(i)}`)) }))
     const { details, message } = ofCode(report, 'request/name-no-host')
     expect(details).toMatchObject({ count: 3000 })
@@ -343,7 +343,7 @@ describe('names that are no hosts', () => {
   })
 })
 
-test.each<[string, NonNullable<CsrOptions['subject']>]>([
+it.each<[string, NonNullable<CsrOptions['subject']>]>([
   [
     'stands there 2 times',
     [
@@ -366,7 +366,7 @@ test.each<[string, NonNullable<CsrOptions['subject']>]>([
 describe('hostile input', () => {
   const whole = mintCsr({ subject: 'etcd-0', key, names: [dns('a.example')] })
 
-  test('cut at every octet, as DER and as PEM, it is a finding', () => {
+  it('cut at every octet, as DER and as PEM, it is a finding', () => {
     for (let length = 0; length < whole.der.length; length++) {
       expect(inspectRequest(whole.der.subarray(0, length)).ok, String(length)).toBe(false)
     }
@@ -375,7 +375,7 @@ describe('hostile input', () => {
     }
   })
 
-  test('with any bit flipped it is a finding', () => {
+  it('with any bit flipped it is a finding', () => {
     for (let bit = 0; bit < whole.der.length * 8; bit++) {
       const changed = Buffer.from(whole.der)
       changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7))
@@ -383,7 +383,7 @@ describe('hostile input', () => {
     }
   })
 
-  test('any text and any octets are findings, and never throw', () => {
+  it('any text and any octets are findings, and never throw', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string({ unit: anyCharacter }), fc.uint8Array({ maxLength: 500 })), (given) => {
         expect(inspectRequest(given).ok).toBe(false)
@@ -391,7 +391,7 @@ describe('hostile input', () => {
     )
   })
 
-  test('100 attributes of 100 values, and as many names as fit, are read', () => {
+  it('100 attributes of 100 values, and as many names as fit, are read', () => {
     const attributes = Array.from({ length: 99 }, (_, i) =>
       csrAttribute(`1.2.3.${String(i)}`, ...Array.from({ length: 100 }, (_unused, n) => integer(n))),
     )

@@ -1,9 +1,9 @@
 /** Validity: backdated a little, inside the issuer's, and written as RFC 5280 wants it on both sides of 2050. */
 import { webcrypto } from 'node:crypto'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Authority } from '../../../src/authority/index.js'
 import { createAuthority } from '../../../src/authority/index.js'
-import { isEtcdMtlsError } from '../../../src/errors.js'
+import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import type { Certificate } from '../../../src/x509/certificate.js'
 import { openssl } from '../../support/openssl.js'
 
@@ -34,12 +34,12 @@ async function refusal(work: Promise<unknown>): Promise<string> {
 }
 
 describe('an authority', () => {
-  test('lives ten years from now, five minutes back', async () => {
+  it('lives ten years from now, five minutes back', async () => {
     const authority = await at('2026-01-31T12:00:00.789Z')
     expect(lifetime(authority.certificate)).toEqual(['2026-01-31T11:55:00.000Z', '2036-01-29T12:00:00.000Z'])
   })
 
-  test.each([
+  it.each([
     ['1970-01-01T00:00:00Z', '1s', '1969-12-31T23:55:00.000Z', '1970-01-01T00:00:01.000Z'],
     ['2049-12-31T23:59:00Z', '59s', '2049-12-31T23:54:00.000Z', '2049-12-31T23:59:59.000Z'],
     ['2049-12-31T23:59:00Z', '60s', '2049-12-31T23:54:00.000Z', '2050-01-01T00:00:00.000Z'],
@@ -61,7 +61,7 @@ describe('an authority', () => {
 })
 
 describe('a certificate', () => {
-  test('lives a year by default', async () => {
+  it('lives a year by default', async () => {
     const authority = await at('2026-03-01T00:00:00Z')
     vi.setSystemTime(new Date('2026-04-01T00:00:00Z'))
     for (const role of ['server', 'peer', 'client'] as const) {
@@ -70,33 +70,33 @@ describe('a certificate', () => {
     }
   })
 
-  test('or as long as was asked for', async () => {
+  it('or as long as was asked for', async () => {
     const authority = await at('2026-03-01T00:00:00Z')
     const { chain } = await authority.issue({ role: 'client', name: 'x', validity: '90m' })
     expect(lifetime(chain[0])).toEqual(['2026-02-28T23:55:00.000Z', '2026-03-01T01:30:00.000Z'])
   })
 
-  test('does not start before its issuer', async () => {
+  it('does not start before its issuer', async () => {
     const authority = await at('2026-03-01T00:00:00Z')
     vi.setSystemTime(new Date('2026-02-28T23:57:00Z'))
     const { chain } = await authority.issue({ role: 'client', name: 'x', validity: '1h' })
     expect(lifetime(chain[0])).toEqual(['2026-02-28T23:55:00.000Z', '2026-03-01T00:57:00.000Z'])
   })
 
-  test('by default ends with its issuer at the latest', async () => {
+  it('by default ends with its issuer at the latest', async () => {
     const authority = await at('2026-03-01T00:00:00Z', '30d')
     const { chain } = await authority.issue({ role: 'client', name: 'x' })
     expect(chain[0].notAfter).toEqual(authority.certificate.notAfter)
   })
 
-  test('is refused when it was asked to outlive its issuer', async () => {
+  it('is refused when it was asked to outlive its issuer', async () => {
     const authority = await at('2026-03-01T00:00:00Z', '30d')
     const reason = await refusal(authority.issue({ role: 'client', name: 'x', validity: '31d' }))
     expect(reason).toContain('2026-04-01T00:00:00.000Z')
     expect(reason).toContain('2026-03-31T00:00:00.000Z')
   })
 
-  test('of the same length is cut by the moment that lies between', async () => {
+  it('of the same length is cut by the moment that lies between', async () => {
     const authority = await at('2026-03-01T00:00:00Z', '30d')
     vi.setSystemTime(new Date('2026-03-01T00:05:00Z'))
     const { chain } = await authority.issue({ role: 'client', name: 'x', validity: '30d' })
@@ -105,7 +105,7 @@ describe('a certificate', () => {
     await refusal(authority.issue({ role: 'client', name: 'x', validity: '30d' }))
   })
 
-  test('is refused outside the lifetime of the issuer', async () => {
+  it('is refused outside the lifetime of the issuer', async () => {
     const authority = await at('2026-03-01T00:00:00Z', '30d')
     vi.setSystemTime(new Date('2026-03-31T00:00:00Z'))
     expect(await refusal(authority.issue({ role: 'client', name: 'x' }))).toContain('has expired')

@@ -1,9 +1,9 @@
 /** Authorities made by openssl, cfssl and ourselves are taken over; what is no authority is refused. */
 import { webcrypto } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { Authority, LoadAuthorityOptions } from '../../../src/authority/index.js'
 import { createAuthority, loadAuthority } from '../../../src/authority/index.js'
-import { isEtcdMtlsError } from '../../../src/errors.js'
+import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import type { FindingCode } from '../../../src/report/index.js'
 import {
   basicConstraints,
@@ -65,7 +65,7 @@ describe('an authority of openssl', () => {
   const rsa = (): string => newKey('rsa-2048').export({ type: 'pkcs8', format: 'pem' }).toString()
   const pass = ['-passout', `pass:${PASSPHRASE}`]
 
-  test.each<[string, () => string, (key: string) => string, RegExp]>([
+  it.each<[string, () => string, (key: string) => string, RegExp]>([
     ['PKCS#8', ec, (key) => key, /^-----BEGIN PRIVATE KEY/],
     ['PKCS#8 (RSA)', rsa, (key) => key, /^-----BEGIN PRIVATE KEY/],
     ['SEC1', ec, (key) => openssl(['ec'], key), /^-----BEGIN EC PRIVATE KEY/],
@@ -86,7 +86,7 @@ describe('an authority of openssl', () => {
     await proves(await loadAuthority({ cert: Buffer.from(cert), key: Buffer.from(key), crypto: webcrypto }), cert)
   })
 
-  test.each<[string, () => string, string[], RegExp]>([
+  it.each<[string, () => string, string[], RegExp]>([
     ['PBES2, PBKDF2', ec, ['pkcs8', '-topk8', '-v2', 'aes-256-cbc', ...pass], /^-----BEGIN ENCRYPTED PRIVATE KEY/],
     ['PBES2, scrypt', rsa, ['pkcs8', '-topk8', '-scrypt', ...pass], /^-----BEGIN ENCRYPTED PRIVATE KEY/],
     ['old PEM of SEC1', ec, ['ec', '-aes256', ...pass], /DEK-Info: AES-256-CBC/],
@@ -101,7 +101,7 @@ describe('an authority of openssl', () => {
     expect(await unreadable({ cert, key, passphrase: 'wrong' })).toEqual(['key/passphrase-wrong'])
   })
 
-  test('keeps the bytes of its name, whatever string types it has', async () => {
+  it('keeps the bytes of its name, whatever string types it has', async () => {
     const key = ec()
     const cert = opensslCa(
       folder.file('ca.key', key),
@@ -118,7 +118,7 @@ describe('an authority of openssl', () => {
 })
 
 describe('an authority of cfssl', () => {
-  test.each([
+  it.each([
     ['ecdsa', 256],
     ['ecdsa', 384],
     ['rsa', 2048],
@@ -134,7 +134,7 @@ describe('an authority of cfssl', () => {
 })
 
 describe('an authority of our own', () => {
-  test('comes back as it was exported', async () => {
+  it('comes back as it was exported', async () => {
     const made = await createAuthority({ name: 'CA', maxIntermediates: 1 })
     const loaded = await loadAuthority(made.export())
     expect(loaded.export()).toEqual(made.export())
@@ -143,7 +143,7 @@ describe('an authority of our own', () => {
     await proves(await loadAuthority({ ...encrypted, passphrase: PASSPHRASE }), made.certificate.toPem())
   })
 
-  test('in one text for certificate and key', async () => {
+  it('in one text for certificate and key', async () => {
     const { cert, key } = (await createAuthority({ name: 'CA' })).export()
     await proves(await loadAuthority({ cert: key + cert, key: key + cert }), cert)
   })
@@ -156,7 +156,7 @@ describe('an intermediate', () => {
   const stranger = mintCa({ subject: 'Stranger' })
   const otherMiddle = mintCa({ subject: 'Middle', issuer: stranger })
 
-  test('sends the certificates above it, without the root', async () => {
+  it('sends the certificates above it, without the root', async () => {
     const authority = await loadAuthority({ cert: low.pem, key: low.keyPem, chain: chainPem(middle, root) })
     expect(authority.chain.map((each) => each.subject.commonName)).toEqual(['Middle', 'Root'])
     const { chain, trustAnchors } = await authority.issue({ role: 'server', name: 'leaf', hosts: ['x'] })
@@ -165,19 +165,19 @@ describe('an intermediate', () => {
     await proves(authority, root.pem)
   })
 
-  test('takes what is above in any order and place, and leaves out what does not belong', async () => {
+  it('takes what is above in any order and place, and leaves out what does not belong', async () => {
     const chain = chainPem(stranger, root, otherMiddle, middle)
     await proves(await loadAuthority({ cert: low.pem, key: low.keyPem, chain }), root.pem)
     await proves(await loadAuthority({ cert: chainPem(low, root, middle), key: low.keyPem }), root.pem)
   })
 
-  test('exports its chain', async () => {
+  it('exports its chain', async () => {
     const authority = await loadAuthority({ cert: low.pem, key: low.keyPem, chain: chainPem(root, middle) })
     expect(authority.export().chain).toBe(chainPem(middle, root))
     await proves(await loadAuthority(authority.export()), root.pem)
   })
 
-  test('needs a way up to a root', async () => {
+  it('needs a way up to a root', async () => {
     expect(await refused({ cert: low.pem, key: low.keyPem })).toContain('"CN=Middle" is missing')
     expect(await refused({ cert: low.pem, key: low.keyPem, chain: middle.pem })).toContain('"CN=Root" is missing')
     expect(await refused({ cert: low.pem, key: low.keyPem, chain: chainPem(otherMiddle, root) })).toContain(
@@ -190,13 +190,13 @@ describe('an intermediate', () => {
     )
   })
 
-  test('a certificate that its own key signed under the name of another is no root', async () => {
+  it('a certificate that its own key signed under the name of another is no root', async () => {
     const key = newKey()
     const odd = mintCa({ subject: 'Odd', key, issuer: { key, subject: root.subject } })
     expect(await refused({ cert: odd.pem, key: odd.keyPem })).toContain('"CN=Root" is missing')
   })
 
-  test('certificates that sign each other in a circle are no root', async () => {
+  it('certificates that sign each other in a circle are no root', async () => {
     const a = mintCa({ subject: 'A', issuer: { key: newKey(), subject: mintCa({ subject: 'B' }).subject } })
     const b = mintCa({ subject: 'B', issuer: a })
     const backToB = mintCa({ subject: 'A', key: a.key, issuer: b })
@@ -204,7 +204,7 @@ describe('an intermediate', () => {
   })
 })
 
-test('an authority without a key identifier of its own is named by what it would be', async () => {
+it('an authority without a key identifier of its own is named by what it would be', async () => {
   const ca = mintCa({ subject: 'CA', without: [EXTENSION.subjectKeyIdentifier] })
   const { chain } = await (await loadAuthority({ cert: ca.pem, key: ca.keyPem })).issue({ role: 'client', name: 'x' })
   const named = chain[0].extensions.authorityKeyIdentifier
@@ -223,7 +223,7 @@ describe('what is no authority', () => {
   const saysNo = mintCa({ subject: 'No', extensions: [basicConstraints({ ca: false })] })
   const signsNothing = mintCa({ subject: 'Idle', keyUsages: ['digitalSignature', 'cRLSign'] })
 
-  test.each<[string, Minted, Minted, string]>([
+  it.each<[string, Minted, Minted, string]>([
     ['the key of another', ca, other, 'holds another key'],
     [
       'a key of another kind',
@@ -241,13 +241,13 @@ describe('what is no authority', () => {
     expect(await refused({ cert: cert.pem, key: key.keyPem })).toContain(reason)
   })
 
-  test('a key of another kind does not disturb what is read next', async () => {
+  it('a key of another kind does not disturb what is read next', async () => {
     // Node 20 keeps OpenSSL's error about comparing them, and would throw it at the next key.
     await refused({ cert: ca.pem, key: weak.keyPem })
     await loadAuthority({ cert: ca.pem, key: ca.keyPem })
   })
 
-  test.each<[string, LoadAuthorityOptions, FindingCode[]]>([
+  it.each<[string, LoadAuthorityOptions, FindingCode[]]>([
     ['nothing', { cert: '', key: '' }, ['pem/blank', 'pem/blank']],
     [
       'certificate and key swapped',
@@ -271,7 +271,7 @@ describe('what is no authority', () => {
     expect((await unreadable(options)).sort()).toEqual(codes.sort())
   })
 
-  test.each([
+  it.each([
     [{ cert: ca.pem }, 'key'],
     [{ key: ca.keyPem }, 'cert'],
     [{ cert: 7, key: ca.keyPem }, 'cert'],
@@ -294,7 +294,7 @@ describe('an authority that is one, but must not issue', () => {
     return error.details.findings.map(({ code }) => code)
   }
 
-  test('with an extended key usage that excludes what is asked for', async () => {
+  it('with an extended key usage that excludes what is asked for', async () => {
     const root = mintCa({ subject: 'Root' })
     const clients = mintCa({ subject: 'Clients', issuer: root, extensions: [extendedKeyUsage(['clientAuth'])] })
     const authority = await loadAuthority({ cert: clients.pem, key: clients.keyPem, chain: root.pem })
@@ -302,14 +302,14 @@ describe('an authority that is one, but must not issue', () => {
     expect(await refusedFor(authority, 'server')).toEqual(['usage/extended-key-usage-nested'])
   })
 
-  test('below a path that is too long', async () => {
+  it('below a path that is too long', async () => {
     const root = mintCa({ subject: 'Root', pathLength: 0 })
     const below = mintCa({ subject: 'Below', issuer: root })
     const authority = await loadAuthority({ cert: below.pem, key: below.keyPem, chain: root.pem })
     expect(await refusedFor(authority, 'client')).toEqual(['constraints/path-too-long'])
   })
 
-  test('that has expired: it loads, and issues nothing', async () => {
+  it('that has expired: it loads, and issues nothing', async () => {
     const old = mintCa({ subject: 'CA', notBefore: new Date('2020-01-01'), notAfter: new Date('2021-01-01') })
     const authority = await loadAuthority({ cert: old.pem, key: old.keyPem })
     const error: unknown = await authority.issue({ role: 'client', name: 'x' }).catch((reason: unknown) => reason)

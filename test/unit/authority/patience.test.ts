@@ -1,6 +1,6 @@
 /** What is not the authority's own, a key and a store far away, may hang or fail: it is told, and in bounded time. */
 import { generateKeyPairSync, sign, webcrypto } from 'node:crypto'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   createAuthority,
   type Ledger,
@@ -8,7 +8,7 @@ import {
   type Signer,
   type WebCrypto,
 } from '../../../src/authority/index.js'
-import { type EtcdMtlsError, isEtcdMtlsError } from '../../../src/errors.js'
+import { type EtcdMtlsError, isEtcdMtlsError } from '../../../src/report/errors.js'
 
 const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const never = (): Promise<never> => new Promise(() => undefined)
@@ -50,13 +50,13 @@ describe('what never answers', () => {
     return details.reason
   }
 
-  test('a signer', async () => {
+  it('a signer', async () => {
     expect(await after(60, createAuthority({ name: 'CA', signer: { publicKey, sign: never } }))).toBe(
       'The signer gave no answer within 60 s',
     )
   })
 
-  test('a Web Crypto', async () => {
+  it('a Web Crypto', async () => {
     const crypto: WebCrypto = {
       getRandomValues: (array) => webcrypto.getRandomValues(array),
       subtle: {
@@ -72,14 +72,14 @@ describe('what never answers', () => {
     expect(String((await error).cause)).toContain('gave no answer within 60 s')
   })
 
-  test('a ledger, asked to note and to read', async () => {
+  it('a ledger, asked to note and to read', async () => {
     const ledger: Ledger = { append: never, read: never }
     expect(await after(180, createAuthority({ name: 'CA', ledger }))).toBe('The ledger gave no answer within 180 s')
     const authority = await createAuthority({ name: 'CA', ledger: { ...memoryLedger(), read: never } })
     expect(await after(180, authority.issueCrl())).toBe('The ledger gave no answer within 180 s')
   })
 
-  test('and a list that was waited for holds no other up', async () => {
+  it('and a list that was waited for holds no other up', async () => {
     let isSilent = true
     const inner = memoryLedger()
     const ledger: Ledger = { ...inner, read: () => (isSilent ? never() : inner.read()) }
@@ -93,7 +93,7 @@ describe('what never answers', () => {
 describe('a ledger that fails', () => {
   const failure = new Error('the database is down')
 
-  test('hands nothing out, and its error is the cause', async () => {
+  it('hands nothing out, and its error is the cause', async () => {
     let isDown = false
     const inner = memoryLedger()
     const ledger: Ledger = { ...inner, append: (each) => (isDown ? Promise.reject(failure) : inner.append(each)) }
@@ -104,7 +104,7 @@ describe('a ledger that fails', () => {
     expect(error.cause).toBe(failure)
   })
 
-  test('at once, and not by a promise', async () => {
+  it('at once, and not by a promise', async () => {
     const ledger: Ledger = {
       ...memoryLedger(),
       append: () => {
@@ -114,14 +114,14 @@ describe('a ledger that fails', () => {
     expect((await refused(createAuthority({ name: 'CA', ledger }))).cause).toBe(failure)
   })
 
-  test.each([undefined, null, 'entries', { length: 1 }])('that reads %j is no list', async (given) => {
+  it.each([undefined, null, 'entries', { length: 1 }])('that reads %j is no list', async (given) => {
     const ledger: Ledger = { ...memoryLedger(), read: () => Promise.resolve(given as never) }
     const authority = await createAuthority({ name: 'CA', ledger })
     expect((await refused(authority.issueCrl())).details.reason).toContain('gave no list of entries')
   })
 })
 
-test('a signer that takes its time is waited for, and leaves no timer', async () => {
+it('a signer that takes its time is waited for, and leaves no timer', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   try {
     let most = 0

@@ -1,6 +1,6 @@
 /** What a caller can narrow and extend, how far, and what is refused unless the option says so by name. */
 import { X509Certificate } from 'node:crypto'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import {
   type Authority,
   createAuthority,
@@ -33,7 +33,7 @@ async function text(request: IssueRequest): Promise<string> {
 }
 
 describe('subject attributes', () => {
-  test('stand before the common name, which is the last', async () => {
+  it('stand before the common name, which is the last', async () => {
     const subject = {
       organization: ['system:masters', 'Zoë & Söhne'],
       country: 'DE',
@@ -53,19 +53,19 @@ describe('subject attributes', () => {
     expect(tree).toMatch(/UTF8STRING +:app/)
   })
 
-  test('of Kubernetes: a group without which the user is nobody', async () => {
+  it('of Kubernetes: a group without which the user is nobody', async () => {
     expect(await text({ ...CLIENT, subject: { organization: 'system:nodes' } })).toContain(
       'Subject: CN=app,O=system:no',
     )
   })
 
-  test('none, and lists of none, are the common name alone', async () => {
+  it('none, and lists of none, are the common name alone', async () => {
     for (const subject of [undefined, {}, { organization: [] }]) {
       expect((await authority.issue({ ...CLIENT, subject })).chain[0].subject.toString()).toBe('CN=app')
     }
   })
 
-  test.each([
+  it.each([
     [{ country: 'Germany' }, 'request.subject.country'],
     [{ country: 'd3' }, 'request.subject.country'],
     [{ country: 'ДЕ' }, 'request.subject.country'],
@@ -87,7 +87,7 @@ describe('subject attributes', () => {
     expect(await option({ ...CLIENT, subject })).toBe(named)
   })
 
-  test('sixteen organizations, and characters beyond the first plane, are fine', async () => {
+  it('sixteen organizations, and characters beyond the first plane, are fine', async () => {
     const organization = Array.from({ length: 16 }, (_, i) => `${'\u{1f511}'.repeat(50)}${String(10 + i)}`)
     const name = '\u{1f600}'.repeat(64)
     const { chain } = await authority.issue({ role: 'client', name, subject: { organization } })
@@ -100,14 +100,14 @@ describe('subject attributes', () => {
 })
 
 describe('extended key usage', () => {
-  test('can be narrowed and extended', async () => {
+  it('can be narrowed and extended', async () => {
     const both = await text({ ...CLIENT, extendedKeyUsage: ['clientAuth', 'serverAuth', 'clientAuth'] })
     expect(both).toMatch(/Extended Key Usage: \n +TLS Web Client Authentication, TLS Web Server Authentication\n/)
     const more = await text({ ...SERVER, extendedKeyUsage: ['serverAuth', '1.3.6.1.5.5.7.3.2', '1.3.6.1.4.1.99999.7'] })
     expect(more).toContain('TLS Web Server Authentication, TLS Web Client Authentication, 1.3.6.1.4.1.99999.7')
   })
 
-  test.each([
+  it.each([
     [[], 'request.extendedKeyUsage'],
     ['clientAuth', 'request.extendedKeyUsage'],
     [Array.from({ length: 17 }, () => 'clientAuth'), 'request.extendedKeyUsage'],
@@ -126,14 +126,14 @@ describe('extended key usage', () => {
 describe('further extensions', () => {
   const NOTE: ExtraExtension = { oid: '1.3.6.1.4.1.99999.1', value: Buffer.from('0c0568656c6c6f', 'hex') }
 
-  test('stand behind the others, as they were given', async () => {
+  it('stand behind the others, as they were given', async () => {
     const { chain } = await authority.issue({ ...CLIENT, extensions: [NOTE] })
     const last = chain[0].extensions.all.at(-1)
     expect(last).toMatchObject({ oid: NOTE.oid, critical: false })
     expect(Buffer.from(last?.value ?? [])).toEqual(NOTE.value)
   })
 
-  test('twenty of 8 KiB are read, and one more or one octet more refused', async () => {
+  it('twenty of 8 KiB are read, and one more or one octet more refused', async () => {
     const value = Buffer.concat([Buffer.from([0x04, 0x82, 0x1f, 0xfc]), Buffer.alloc(8188)])
     const many = Array.from({ length: 20 }, (_, i) => ({ oid: `1.3.6.1.4.1.99999.${String(i)}`, value: NOTE.value }))
     await authority.issue({ ...CLIENT, extensions: [...many.slice(0, 19), { oid: '1.2.3.4', value }] })
@@ -146,7 +146,7 @@ describe('further extensions', () => {
     )
   })
 
-  test.each<[object, string]>([
+  it.each<[object, string]>([
     [{ oid: '2.5.29.19', value: NOTE.value }, 'oid'],
     [{ oid: '2.5.29.15', value: NOTE.value }, 'oid'],
     [{ oid: '2.5.29.37', value: NOTE.value }, 'oid'],
@@ -165,7 +165,7 @@ describe('further extensions', () => {
     expect(await option({ ...CLIENT, extensions: [extension] })).toBe(`request.extensions[0].${named}`)
   })
 
-  test('the same twice, no list, unknown keys', async () => {
+  it('the same twice, no list, unknown keys', async () => {
     expect(await option({ ...CLIENT, extensions: [NOTE, NOTE] })).toBe('request.extensions[1].oid')
     expect(await option({ ...CLIENT, extensions: NOTE })).toBe('request.extensions')
     expect(await option({ ...CLIENT, extensions: [{ ...NOTE, name: 'x' }] })).toBe('request.extensions[0].name')
@@ -177,7 +177,7 @@ const CRITICAL: ExtraExtension = { oid: '1.3.6.1.4.1.99999.1', critical: true, v
 const BROKEN: ExtraExtension = { oid: '2.5.29.31', value: Buffer.from('0500', 'hex') }
 
 describe('what etcd, its gateway or its clients refuse is refused here, unless the option says so by name', () => {
-  test.each<[string, IssueRequest, FindingCode]>([
+  it.each<[string, IssueRequest, FindingCode]>([
     [
       'a client without clientAuth',
       { ...CLIENT, extendedKeyUsage: ['serverAuth'] },
@@ -204,25 +204,25 @@ describe('what etcd, its gateway or its clients refuse is refused here, unless t
     expect(chain[0].subject.commonName).toBe(request.name)
   })
 
-  test('a member without hosts', async () => {
+  it('a member without hosts', async () => {
     expect(await option({ role: 'server', name: 'x', hosts: [] })).toBe('request.hosts')
     expect(await option({ role: 'peer', name: 'x', hosts: [], evenIfEtcdRefuses: false })).toBe('request.hosts')
     const given = await authority.issue({ role: 'peer', name: 'x', hosts: [], evenIfEtcdRefuses: true })
     expect(given.chain[0].extensions.subjectAltName).toBe(null)
   })
 
-  test('a weak key', async () => {
+  it('a weak key', async () => {
     const key = PrivateKey.fromKeyObject(newKey('rsa-1024'))
     const error = await refused(authority.issue({ ...CLIENT, key }), 'ERR_ISSUE_REFUSED')
     expect(error.details.findings.map((each) => each.code)).toContain('key/weak')
     expect((await authority.issue({ ...CLIENT, key, evenIfEtcdRefuses: true })).key).toBe(key)
   })
 
-  test('is true or false', async () => {
+  it('is true or false', async () => {
     expect(await option({ ...CLIENT, evenIfEtcdRefuses: 'yes' })).toBe('request.evenIfEtcdRefuses')
   })
 
-  test('does not reach beyond the authority’s own end, nor to its key', async () => {
+  it('does not reach beyond the authority’s own end, nor to its key', async () => {
     const evenIfEtcdRefuses = true
     await refused(authority.issue({ ...CLIENT, validity: '9999d', evenIfEtcdRefuses }), 'ERR_ISSUE_REFUSED')
     const { key } = authority.issuer
@@ -231,7 +231,7 @@ describe('what etcd, its gateway or its clients refuse is refused here, unless t
   })
 })
 
-test('a chain that does not fit into a handshake is refused', async () => {
+it('a chain that does not fit into a handshake is refused', async () => {
   const label = 'a'.repeat(60)
   const domains = Array.from({ length: 99 }, (_, i) => `${`${label}.`.repeat(4)}x${String(i)}`)
   const below = await authority.createIntermediate({ name: 'Below', permit: ['svc', ...domains] })
@@ -246,7 +246,7 @@ test('a chain that does not fit into a handshake is refused', async () => {
 })
 
 describe('a key that is used again', () => {
-  test('is the one that is certified', async () => {
+  it('is the one that is certified', async () => {
     for (const [kind, usage] of [
       ['p384', 'Digital Signature\n'],
       ['ed25519', 'Digital Signature\n'],
@@ -261,12 +261,12 @@ describe('a key that is used again', () => {
     }
   })
 
-  test('each certificate has its own otherwise', async () => {
+  it('each certificate has its own otherwise', async () => {
     const issued = await Promise.all([CLIENT, CLIENT, SERVER, PEER].map((each) => authority.issue(each)))
     expect(new Set(issued.map(({ chain }) => Buffer.from(chain[0].spki).toString('hex'))).size).toBe(4)
   })
 
-  test('is refused where it is a CA’s', async () => {
+  it('is refused where it is a CA’s', async () => {
     const root = mintCa({ subject: 'Root', key: 'rsa-2048' })
     const upper = await loadAuthority({ cert: root.pem, key: root.keyPem })
     const lower = await upper.createIntermediate({ name: 'Below' })
@@ -282,7 +282,7 @@ describe('a key that is used again', () => {
     }
   })
 
-  test('is a PrivateKey, and says itself what kind it is', async () => {
+  it('is a PrivateKey, and says itself what kind it is', async () => {
     const privateKey = newKey('ed25519')
     expect(await option({ ...CLIENT, key: privateKey })).toBe('request.key')
     const key = PrivateKey.fromKeyObject(privateKey)
@@ -293,7 +293,7 @@ describe('a key that is used again', () => {
 describe('a clock', () => {
   const at = (time: string): Promise<Authority> => createAuthority({ name: 'CA', clock: () => new Date(time) })
 
-  test.each([
+  it.each([
     ['1950-01-01T00:00:00Z', /GENERALIZEDTIME +:19491231235500Z/],
     ['1970-01-01T00:00:00Z', /UTCTIME +:691231235500Z/],
     ['2049-12-31T23:59:59Z', /UTCTIME +:491231235459Z[^]*GENERALIZEDTIME +:20591229235959Z/],
@@ -308,7 +308,7 @@ describe('a clock', () => {
     expect((await early.issueCrl()).thisUpdate).toEqual(early.certificate.notBefore)
   })
 
-  test.each([
+  it.each([
     [() => new Date(NaN)],
     [() => new Date('1949-12-31T23:59:59Z')],
     [() => new Date('9999-01-01T00:00:00Z')],
@@ -321,7 +321,7 @@ describe('a clock', () => {
     expect(error.details.option).toBe('clock')
   })
 
-  test('an authority that is expired or not yet valid issues nothing, and revokes all the same', async () => {
+  it('an authority that is expired or not yet valid issues nothing, and revokes all the same', async () => {
     let now = new Date('2026-06-01T00:00:00Z')
     const moving = await createAuthority({ name: 'CA', validity: '30d', clock: () => now })
     const { chain } = await moving.issue(CLIENT)
@@ -341,7 +341,7 @@ describe('a clock', () => {
 })
 
 describe('serial numbers of one’s own', () => {
-  test('are copied: the array may be used again', async () => {
+  it('are copied: the array may be used again', async () => {
     const octets = Uint8Array.of(1)
     const serialNumbers = (): Uint8Array => {
       octets[0] = (octets[0] ?? 0) + 1
@@ -354,7 +354,7 @@ describe('serial numbers of one’s own', () => {
     expect(serials.sort()).toEqual(['02', '03', '04', '05'])
   })
 
-  test.each([
+  it.each([
     [() => new Uint8Array(0)],
     [() => new Uint8Array(21).fill(1)],
     [() => Uint8Array.of(0, 1)],

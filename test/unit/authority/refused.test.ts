@@ -1,9 +1,9 @@
 /** Requests that are wrong in themselves. They are refused before a key is made. */
 import { webcrypto } from 'node:crypto'
-import { afterEach, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Authority } from '../../../src/authority/index.js'
 import { createAuthority } from '../../../src/authority/index.js'
-import { isEtcdMtlsError } from '../../../src/errors.js'
+import { isEtcdMtlsError } from '../../../src/report/errors.js'
 
 const generateKey = vi.spyOn(webcrypto.subtle, 'generateKey')
 
@@ -32,7 +32,7 @@ function issue(request: Record<string, unknown>): Promise<unknown> {
 }
 
 describe('hosts', () => {
-  test.each([
+  it.each([
     ['10.0.0.300'],
     ['http://a'],
     ['https://etcd-0:2379'],
@@ -60,7 +60,7 @@ describe('hosts', () => {
     expect(option).toBe('request.hosts[1]')
   })
 
-  test('duplicates are folded, in whatever spelling', async () => {
+  it('duplicates are folded, in whatever spelling', async () => {
     const hosts = ['ETCD.svc', 'etcd.svc.', '::1', '0:0:0:0:0:0:0:1', '10.0.0.1', '10.0.0.1'] as const
     const { chain } = await authority.issue({ role: 'server', name: 'x', hosts })
     expect(chain[0].subjectAltNames.map((each) => each.value)).toEqual(['etcd.svc', '::1', '10.0.0.1'])
@@ -69,20 +69,20 @@ describe('hosts', () => {
     expect(often.chain[0].subjectAltNames).toHaveLength(1)
   })
 
-  test.each(['server', 'peer'])('a %s needs at least one', async (role) => {
+  it.each(['server', 'peer'])('a %s needs at least one', async (role) => {
     expect((await refusal(issue({ role, name: 'x', hosts: [] }))).option).toBe('request.hosts')
     expect((await refusal(issue({ role, name: 'x' }))).option).toBe('request.hosts')
     expect((await refusal(issue({ role, name: 'x', hosts: 'localhost' }))).option).toBe('request.hosts')
   })
 
-  test('too many, or too much in all', async () => {
+  it('too many, or too much in all', async () => {
     const many = Array.from({ length: 10_000 }, (_, i) => `h${String(i)}`)
     expect((await refusal(issue({ role: 'server', name: 'x', hosts: many }))).reason).toContain('at most 1000')
     const long = Array.from({ length: 1000 }, (_, i) => `${'a'.repeat(60)}.h${String(i)}`)
     expect((await refusal(issue({ role: 'server', name: 'x', hosts: long }))).reason).toContain('octets')
   })
 
-  test('a thousand are fine', async () => {
+  it('a thousand are fine', async () => {
     const hosts = Array.from({ length: 1000 }, (_, i) => `etcd-${String(i)}.etcd.svc`)
     const { chain } = await authority.issue({ role: 'server', name: 'x', hosts: ['first', ...hosts.slice(1)] })
     expect(chain[0].subjectAltNames).toHaveLength(1000)
@@ -90,7 +90,7 @@ describe('hosts', () => {
 })
 
 describe('names', () => {
-  test.each([
+  it.each([
     [''],
     ['a'.repeat(65)],
     ['\u{1f600}'.repeat(65)],
@@ -111,7 +111,7 @@ describe('names', () => {
     expect((await refusal(createAuthority({ name: name as never }))).option).toBe('name')
   })
 
-  test.each([['a'.repeat(64)], ['\u{1f600}'.repeat(64)], ['Zoë, "CN=root"+O=x'], ['системный пользователь'], ['#1']])(
+  it.each([['a'.repeat(64)], ['\u{1f600}'.repeat(64)], ['Zoë, "CN=root"+O=x'], ['системный пользователь'], ['#1']])(
     '%j is one common name',
     async (name) => {
       const { chain } = await authority.issue({ role: 'client', name })
@@ -127,7 +127,7 @@ describe('names', () => {
 })
 
 describe('everything else', () => {
-  test.each([
+  it.each([
     [{ role: 'admin', name: 'x' }, 'request.role'],
     [{ role: 'toString', name: 'x' }, 'request.role'],
     [{ name: 'x' }, 'request.role'],
@@ -146,7 +146,7 @@ describe('everything else', () => {
     expect((await refusal(issue(request))).option).toBe(option)
   })
 
-  test.each([
+  it.each([
     [null, 'options'],
     ['CA', 'options'],
     [{ name: 'x', maxIntermediates: -1 }, 'maxIntermediates'],
@@ -183,7 +183,7 @@ describe('everything else', () => {
     expect((await refusal(createAuthority(options as never))).option).toBe(option)
   })
 
-  test('no request at all', async () => {
+  it('no request at all', async () => {
     expect((await refusal(authority.issue(undefined as never))).option).toBe('request')
     expect((await refusal(createAuthority(undefined as never))).option).toBe('options')
   })

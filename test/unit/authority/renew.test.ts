@@ -1,6 +1,6 @@
 /** Issued again: the same in everything that is said, and refused where that cannot be. */
 import { webcrypto } from 'node:crypto'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import {
   type Authority,
   createAuthority,
@@ -11,7 +11,7 @@ import {
   renewalDue,
   type RenewOptions,
 } from '../../../src/authority/index.js'
-import { type EtcdMtlsError, isEtcdMtlsError } from '../../../src/errors.js'
+import { type EtcdMtlsError, isEtcdMtlsError } from '../../../src/report/errors.js'
 import { validateCredentials } from '../../../src/validate/index.js'
 import type { Certificate } from '../../../src/x509/certificate.js'
 import { mintedCredentials } from '../../support/etcd.js'
@@ -47,7 +47,7 @@ const says = ({ chain: [leaf] }: Credentials): unknown => [
 ]
 
 describe('renew', () => {
-  test.each<[string, Partial<MintLeafOptions>, string]>([
+  it.each<[string, Partial<MintLeafOptions>, string]>([
     [
       'a member',
       { names: [dns('a.etcd'), dns('*.etcd.svc'), ip('10.0.0.1'), ip('::1'), uri('spiffe://c/etcd')] },
@@ -71,7 +71,7 @@ describe('renew', () => {
     expect(await ledger.read()).toMatchObject([{ kind: 'issued', role, serialNumber: after.chain[0].serialNumber }])
   })
 
-  test('all attributes of a subject, in their order and encoding', async () => {
+  it('all attributes of a subject, in their order and encoding', async () => {
     const own = await createAuthority({ name: 'CA' })
     const first = await own.issue({
       role: 'client',
@@ -88,7 +88,7 @@ describe('renew', () => {
     )
   })
 
-  test.each(['p256', 'p384', 'p521', 'ed25519', 'rsa-2048'] as const)(
+  it.each(['p256', 'p384', 'p521', 'ed25519', 'rsa-2048'] as const)(
     'a new key is of the same kind: %s',
     async (kind) => {
       const before = leafOf({ key: kind, usages: ['clientAuth'] })
@@ -99,12 +99,12 @@ describe('renew', () => {
     },
   )
 
-  test('through the crypto that the authority was given', async () => {
+  it('through the crypto that the authority was given', async () => {
     const own = await loadAuthority({ cert: minted.pem, key: minted.keyPem, crypto: webcrypto })
     expect((await renew(own, leafOf({ usages: ['clientAuth'] }))).key.algorithm).toBe('ECDSA P-256')
   })
 
-  test('lasts as long again and again; minutes do not add up', async () => {
+  it('lasts as long again and again; minutes do not add up', async () => {
     const own = await createAuthority({ name: 'CA' })
     for (const validity of ['30d', '1h', '6m']) {
       let credentials = await own.issue({ role: 'client', name: 'x', validity })
@@ -121,7 +121,7 @@ describe('renew', () => {
     expect(length(asked.chain[0])).toBe(2 * 3_600_000 + 5 * 60_000)
   })
 
-  test('ends with the authority at the latest, unless more is asked for', async () => {
+  it('ends with the authority at the latest, unless more is asked for', async () => {
     const own = await createAuthority({ name: 'CA', validity: '10d' })
     const clock = (): Date => new Date(Date.now() + 5 * DAY)
     const { cert, key } = own.export()
@@ -131,7 +131,7 @@ describe('renew', () => {
     expect((await refusal(renew(later, first, { validity: '9d' }))).details.reason).toContain('ask for a shorter')
   })
 
-  test('expired credentials, and those of a CA whose certificate was renewed', async () => {
+  it('expired credentials, and those of a CA whose certificate was renewed', async () => {
     const expired = leafOf({
       usages: ['clientAuth'],
       notBefore: new Date(Date.now() - 10 * DAY),
@@ -145,14 +145,14 @@ describe('renew', () => {
     expect(trustAnchors.map(({ serialNumber }) => serialNumber)).toEqual([authority.certificate.serialNumber])
   })
 
-  test('what the root issued, by an intermediate of it, which is sent along', async () => {
+  it('what the root issued, by an intermediate of it, which is sent along', async () => {
     const between = await authority.createIntermediate({ name: 'between' })
     const after = await renew(between, leafOf({ usages: ['clientAuth'] }))
     expect(after.chain.map(({ subject }) => subject.toString())).toEqual(['CN=x', 'CN=between'])
     expect(validateCredentials(after, { usage: 'client' }).ok).toBe(true)
   })
 
-  test('a bundle of anchors and revocation lists stay', async () => {
+  it('a bundle of anchors and revocation lists stay', async () => {
     const other = mintCa({ subject: 'next CA' })
     const leaf = mintLeaf({ subject: 'x', usages: ['clientAuth'], issuer: minted })
     const before = mintedCredentials({ leaf, trust: [minted, other] })
@@ -165,7 +165,7 @@ describe('renew', () => {
 describe('another CA', () => {
   const foreign = mintCa({ subject: 'foreign CA' })
 
-  test('is refused, with the reason; and taken over where that is said', async () => {
+  it('is refused, with the reason; and taken over where that is said', async () => {
     const before = leafOf({ names: [dns('a')] }, foreign)
     expect((await refusal(renew(authority, before))).message).toBe(
       'The certificate "CN=x" was issued by "CN=foreign CA", and this authority is "CN=minted CA"; with `foreign: true` it is renewed all the same',
@@ -176,14 +176,14 @@ describe('another CA', () => {
     expect(validateCredentials(after, { usage: 'peer' }).ok).toBe(true)
   })
 
-  test('of the same name is told by its key', async () => {
+  it('of the same name is told by its key', async () => {
     const namesake = mintCa({ subject: 'minted CA' })
     expect((await refusal(renew(authority, leafOf({}, namesake)))).message).toContain('another key')
   })
 })
 
 describe('what cannot be said again is refused and named', () => {
-  test.each<[Partial<MintLeafOptions>, string]>([
+  it.each<[Partial<MintLeafOptions>, string]>([
     [{ usages: ['clientAuth'], names: [email('a@b.c'), dns('a')] }, 'email "a@b.c"'],
     [{ usages: ['codeSigning'] }, 'neither for servers nor for clients'],
     [{}, 'no subject alternative name'],
@@ -193,14 +193,14 @@ describe('what cannot be said again is refused and named', () => {
     expect((await refusal(renew(authority, leafOf(options)))).message).toContain(words)
   })
 
-  test('what etcd refuses, unless that is asked for', async () => {
+  it('what etcd refuses, unless that is asked for', async () => {
     const before = leafOf({ usages: ['serverAuth'], names: [dns('a')] })
     const error = await refusal(renew(authority, before))
     expect(error.details.findings.map(({ code }) => code)).toContain('usage/gateway-client-auth-missing')
     expect(says(await renew(authority, before, { evenIfEtcdRefuses: true }))).toEqual(says(before))
   })
 
-  test('a CA, and a key of another', async () => {
+  it('a CA, and a key of another', async () => {
     const ca = mintCa({ subject: 'below', issuer: minted })
     const error = await refusal(renew(authority, mintedCredentials({ leaf: ca, trust: [minted] })))
     expect(error.message).toContain('is a CA certificate')
@@ -210,7 +210,7 @@ describe('what cannot be said again is refused and named', () => {
 })
 
 describe('a wrong call', () => {
-  test.each<[unknown, string]>([
+  it.each<[unknown, string]>([
     [{ key: 'old' }, 'key'],
     [{ validity: 5 }, 'validity'],
     [{ validity: '1ms' }, 'validity'],
@@ -222,7 +222,7 @@ describe('a wrong call', () => {
     await expect(work).rejects.toMatchObject({ code: 'ERR_OPTION_INVALID', details: { option } })
   })
 
-  test.each<unknown>([null, {}, { chain: [] }, { chain: ['x'] }])('credentials %j', async (credentials) => {
+  it.each<unknown>([null, {}, { chain: [] }, { chain: ['x'] }])('credentials %j', async (credentials) => {
     await expect(renew(authority, credentials as never)).rejects.toMatchObject({ details: { option: 'credentials' } })
     await expect(renew({} as never, credentials as never)).rejects.toMatchObject({ details: { option: 'authority' } })
   })
@@ -240,7 +240,7 @@ describe('renewalDue', () => {
       ...options,
     })
 
-  test('at two thirds, or another fraction; expired when the last second is over', () => {
+  it('at two thirds, or another fraction; expired when the last second is over', () => {
     const credentials = mintedCredentials({ leaf: of(90), trust: [minted] })
     expect(renewalDue(credentials, { at: new Date(at(60).getTime() - 1) })).toMatchObject({
       due: false,
@@ -254,7 +254,7 @@ describe('renewalDue', () => {
     expect(renewalDue(credentials, { at: new Date(0) })).toMatchObject({ due: false, expired: false })
   })
 
-  test('the certificate that ends first counts, and is named; anchors and a root that is sent along do not', () => {
+  it('the certificate that ends first counts, and is named; anchors and a root that is sent along do not', () => {
     const between = mintCa({
       subject: 'between',
       issuer: minted,
@@ -271,7 +271,7 @@ describe('renewalDue', () => {
     expect(sent.notAfter).toEqual(new Date(at(90).getTime() - 1000))
   })
 
-  test('dates of 1970 and 9999 are nothing special', () => {
+  it('dates of 1970 and 9999 are nothing special', () => {
     const credentials = mintedCredentials({
       leaf: of(0, { notBefore: new Date(0), notAfter: new Date('9999-12-31T23:59:59Z') }),
       trust: [minted],
@@ -281,7 +281,7 @@ describe('renewalDue', () => {
     expect(renewalDue(upsideDown, { at: at(20) })).toMatchObject({ due: true, expired: true })
   })
 
-  test.each<[unknown, unknown, string]>([
+  it.each<[unknown, unknown, string]>([
     [null, {}, 'credentials'],
     [{ chain: [1] }, {}, 'credentials'],
     [undefined, { at: 5 }, 'at'],

@@ -1,6 +1,6 @@
 /** Revoking, and the lists that tell: numbered, complete, and forgotten only when they may be. */
 import { readFileSync } from 'node:fs'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import {
   type Authority,
   createAuthority,
@@ -53,7 +53,7 @@ function listed(crl: Crl): [string, string][] {
 }
 
 describe('reasons', () => {
-  test.each<[RevokeReason | undefined, string, string | null]>([
+  it.each<[RevokeReason | undefined, string, string | null]>([
     [undefined, '', null],
     ['unspecified', '', null],
     ['keyCompromise', 'Key Compromise', 'keyCompromise'],
@@ -73,19 +73,16 @@ describe('reasons', () => {
     expect(crl.find(leaf.serial)).toMatchObject({ revokedAt: new Date(START), reason: name })
   })
 
-  test.each(['certificateHold', 'removeFromCRL', 'KeyCompromise', '', 1, null, '__proto__'])(
-    'not %j',
-    async (reason) => {
-      const { authority } = await moving()
-      const leaf = await client(authority)
-      const error = await refused(authority.revoke(leaf, { reason: reason as never }), 'ERR_OPTION_INVALID')
-      expect(error.details.option).toBe('reason')
-    },
-  )
+  it.each(['certificateHold', 'removeFromCRL', 'KeyCompromise', '', 1, null, '__proto__'])('not %j', async (reason) => {
+    const { authority } = await moving()
+    const leaf = await client(authority)
+    const error = await refused(authority.revoke(leaf, { reason: reason as never }), 'ERR_OPTION_INVALID')
+    expect(error.details.option).toBe('reason')
+  })
 })
 
 describe('revoking', () => {
-  test('twice changes nothing, also at the same time', async () => {
+  it('twice changes nothing, also at the same time', async () => {
     const ledger = memoryLedger()
     const { authority, at } = await moving(ledger)
     const leaf = await client(authority)
@@ -100,7 +97,7 @@ describe('revoking', () => {
     expect((await authority.issueCrl()).find(leaf.serial)).toMatchObject({ reason: 'superseded' })
   })
 
-  test('as of an earlier moment, but not of a later one', async () => {
+  it('as of an earlier moment, but not of a later one', async () => {
     const { authority, at } = await moving()
     const leaf = await client(authority)
     at(2)
@@ -122,7 +119,7 @@ describe('revoking', () => {
     expect((await authority.issueCrl()).find(leaf.serial)?.revokedAt).toEqual(new Date(START + DAY))
   })
 
-  test('by serial number, as openssl writes it or with colons, where the ledger knows it', async () => {
+  it('by serial number, as openssl writes it or with colons, where the ledger knows it', async () => {
     const { authority, again } = await moving()
     const [one, two, three] = [await client(authority), await client(authority), await client(authority)]
     const lower = one.serialNumber.toLowerCase()
@@ -139,7 +136,7 @@ describe('revoking', () => {
     }
   })
 
-  test('only what this authority issued, and not the authority itself', async () => {
+  it('only what this authority issued, and not the authority itself', async () => {
     const { authority } = await moving()
     const namesake = await createAuthority({ name: 'CA', clock: () => new Date(START) })
     const foreign = await client(namesake)
@@ -159,7 +156,7 @@ describe('revoking', () => {
     expect(listed(await below.issueCrl()).map(([serial]) => serial)).toEqual([leaf.serialNumber])
   })
 
-  test('a serial number with its topmost bit set, by others, stays positive', async () => {
+  it('a serial number with its topmost bit set, by others, stays positive', async () => {
     const ca = mintCa({ subject: 'Other CA' })
     const leaf = mintLeaf({ subject: 'x', issuer: ca, serial: 0xfedcba9876543210n })
     const authority = await loadAuthority({ cert: ca.pem, key: ca.keyPem })
@@ -170,7 +167,7 @@ describe('revoking', () => {
     expect(crl.find(Read.parse(leaf.der).serial)).not.toBe(null)
   })
 
-  test('options that are not known', async () => {
+  it('options that are not known', async () => {
     const { authority } = await moving()
     const leaf = await client(authority)
     for (const work of [
@@ -184,7 +181,7 @@ describe('revoking', () => {
 })
 
 describe('numbers', () => {
-  test('grow with each list, also at the same time and within one second', async () => {
+  it('grow with each list, also at the same time and within one second', async () => {
     const { authority } = await moving()
     const lists = await Promise.all(Array.from({ length: 20 }, () => authority.issueCrl()))
     const numbers = lists.map(({ number }) => number ?? 0n)
@@ -193,7 +190,7 @@ describe('numbers', () => {
     expect(numbers[0]).toBe(BigInt(START / 1000))
   })
 
-  test('go on after a restart with the file, and after its loss', async () => {
+  it('go on after a restart with the file, and after its loss', async () => {
     const path = folder.file('numbers.ledger')
     const { authority, at, again } = await moving(fileLedger(path))
     const first = (await authority.issueCrl()).number ?? 0n
@@ -207,7 +204,7 @@ describe('numbers', () => {
     expect((await (await again(fileLedger(path))).issueCrl()).number).toBe(kept + 1n)
   })
 
-  test('two CAs in one ledger have their own', async () => {
+  it('two CAs in one ledger have their own', async () => {
     const ledger = memoryLedger()
     const clock = (): Date => new Date(START)
     const [a, b] = await Promise.all(['A', 'B'].map((name) => createAuthority({ name, ledger, clock })))
@@ -220,7 +217,7 @@ describe('numbers', () => {
 })
 
 describe('entries', () => {
-  test('stay until one list has told of them beyond their end', async () => {
+  it('stay until one list has told of them beyond their end', async () => {
     const { authority, at } = await moving()
     const short = await client(authority, '10d')
     const long = await client(authority, '100d')
@@ -238,7 +235,7 @@ describe('entries', () => {
     expect(await serials()).toEqual([])
   })
 
-  test('that come after the end, or as of earlier, are told once, too', async () => {
+  it('that come after the end, or as of earlier, are told once, too', async () => {
     const { authority, at } = await moving()
     const leaf = await client(authority, '10d')
     at(12)
@@ -250,7 +247,7 @@ describe('entries', () => {
     expect(listed(await authority.issueCrl())).toHaveLength(0)
   })
 
-  test('of certificates that the ledger does not know stay for good', async () => {
+  it('of certificates that the ledger does not know stay for good', async () => {
     const { authority, again, at } = await moving()
     const leaf = await client(authority, '1d')
     const forgetful = await again(memoryLedger())
@@ -259,7 +256,7 @@ describe('entries', () => {
     for (let i = 0; i < 3; i++) expect(listed(await forgetful.issueCrl())).toHaveLength(1)
   })
 
-  test('outlast the forgetting of a ledger in memory', async () => {
+  it('outlast the forgetting of a ledger in memory', async () => {
     const ledger = memoryLedger()
     const { authority, at } = await moving(ledger)
     const [revoked, expired] = [await client(authority, '1d'), await client(authority, '1d')]
@@ -290,7 +287,7 @@ describe('entries', () => {
     expect(listed(await authority.issueCrl())).toHaveLength(0)
   })
 
-  test('ten thousand', async () => {
+  it('ten thousand', async () => {
     const ledger = memoryLedger()
     const { authority } = await moving(ledger)
     const { id } = authority.issuer
@@ -313,7 +310,7 @@ describe('entries', () => {
   })
 })
 
-test('a list that nobody would read is refused', async () => {
+it('a list that nobody would read is refused', async () => {
   const ledger = memoryLedger()
   const { authority } = await moving(ledger)
   const entry = {
@@ -330,7 +327,7 @@ test('a list that nobody would read is refused', async () => {
 })
 
 describe('a list', () => {
-  test('counts from a little before now, for a week or as long as was asked for', async () => {
+  it('counts from a little before now, for a week or as long as was asked for', async () => {
     const { authority } = await moving()
     const crl = await authority.issueCrl()
     expect(crl.thisUpdate).toEqual(new Date(START - 300_000))
@@ -342,7 +339,7 @@ describe('a list', () => {
     }
   })
 
-  test('is judged alike by our validator and by openssl', async () => {
+  it('is judged alike by our validator and by openssl', async () => {
     const authority = await createAuthority({ name: 'CA' })
     const [good, bad] = [await client(authority), await client(authority)]
     await authority.revoke(bad, { reason: 'keyCompromise' })
@@ -361,7 +358,7 @@ describe('a list', () => {
     expect(judge(bad)).toEqual(['revocation/revoked'])
   })
 
-  test('needs a CA that may sign lists', async () => {
+  it('needs a CA that may sign lists', async () => {
     const ca = mintCa({ subject: 'kubeadm-like', keyUsages: ['keyCertSign', 'digitalSignature', 'keyEncipherment'] })
     const authority = await loadAuthority({ cert: ca.pem, key: ca.keyPem })
     await authority.revoke(await client(authority))
@@ -376,7 +373,7 @@ describe('a list', () => {
     expect((await refused(wrong, 'ERR_OPTION_INVALID')).details.option).toBe('evenIfOnlyEtcdTakes')
   })
 
-  test('is written as DER, or as PEM where that is asked for', async () => {
+  it('is written as DER, or as PEM where that is asked for', async () => {
     const { authority } = await moving()
     const crl = await authority.issueCrl()
     const path = folder.file('written.crl')

@@ -1,6 +1,6 @@
 /** What each role's certificate carries, as openssl and Node read it, and whether their verifiers accept it. */
 import { X509Certificate } from 'node:crypto'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import type { Authority, KeyAlgorithm } from '../../../src/authority/index.js'
 import { createAuthority } from '../../../src/authority/index.js'
 import type { Credentials } from '../../../src/credentials/credentials.js'
@@ -47,7 +47,7 @@ function verify(credentials: Credentials, purpose: string): string {
 }
 
 describe('the authority', () => {
-  test('is a self-signed CA that signs certificates and revocation lists, and nothing else', () => {
+  it('is a self-signed CA that signs certificates and revocation lists, and nothing else', () => {
     const pem = authority.certificate.toPem()
     const found = extensions(pem)
     expect(Object.keys(found).sort()).toEqual(['Basic Constraints', 'Key Usage', 'Subject Key Identifier'])
@@ -61,7 +61,7 @@ describe('the authority', () => {
     expect(text(pem)).toContain('Version: 3 (0x2)')
   })
 
-  test('leaves the path length open unless told', async () => {
+  it('leaves the path length open unless told', async () => {
     const open = await createAuthority({ name: 'Open CA' })
     expect(extensions(open.certificate.toPem())['Basic Constraints']).toEqual({ critical: true, value: 'CA:TRUE' })
     const two = await createAuthority({ name: 'Two CA', maxIntermediates: 2 })
@@ -77,7 +77,7 @@ describe.each(['server', 'peer'] as const)('the role %s', (role) => {
     pem = credentials.chain[0].toPem()
   })
 
-  test('carries both usages and exactly these extensions', () => {
+  it('carries both usages and exactly these extensions', () => {
     const found = extensions(pem)
     const authorityKey = extensions(authority.certificate.toPem())['Subject Key Identifier']?.value ?? ''
     expect(authorityKey).toMatch(/^([0-9A-F]{2}:){19}[0-9A-F]{2}$/)
@@ -102,19 +102,19 @@ describe.each(['server', 'peer'] as const)('the role %s', (role) => {
     })
   })
 
-  test('encodes addresses as 4 and 16 octets', () => {
+  it('encodes addresses as 4 and 16 octets', () => {
     const tree = openssl(['asn1parse', '-i'], pem)
     const octets = /X509v3 Subject Alternative Name\s.*?\[HEX DUMP\]:([0-9A-F]+)/s.exec(tree)?.[1] ?? ''
     expect(octets).toContain('87040A000001')
     expect(octets).toContain(`8710${'00'.repeat(15)}01`)
   })
 
-  test('passes the strict verification of openssl as server and as client', () => {
+  it('passes the strict verification of openssl as server and as client', () => {
     expect(verify(credentials, 'sslserver')).toContain('OK')
     expect(verify(credentials, 'sslclient')).toContain('OK')
   })
 
-  test('is what Node expects: subject, issuer, hosts, key', () => {
+  it('is what Node expects: subject, issuer, hosts, key', () => {
     const node = new X509Certificate(pem)
     expect(node.subject).toBe('CN=etcd-0')
     expect(node.issuer).toBe('CN=Unit CA')
@@ -130,7 +130,7 @@ describe.each(['server', 'peer'] as const)('the role %s', (role) => {
 })
 
 describe('the role client', () => {
-  test('carries clientAuth alone, and no names unless asked', async () => {
+  it('carries clientAuth alone, and no names unless asked', async () => {
     const credentials = await authority.issue({ role: 'client', name: 'root' })
     const found = extensions(credentials.chain[0].toPem())
     expect(found['Extended Key Usage']?.value).toBe('TLS Web Client Authentication')
@@ -140,7 +140,7 @@ describe('the role client', () => {
     expect(() => verify(credentials, 'sslserver')).toThrow(/unsuitable certificate purpose/)
   })
 
-  test('may have names', async () => {
+  it('may have names', async () => {
     const { chain } = await authority.issue({ role: 'client', name: 'app', hosts: ['app.default.svc'] })
     expect(extensions(chain[0].toPem())['Subject Alternative Name']?.value).toBe('DNS:app.default.svc')
   })
@@ -154,7 +154,7 @@ describe('algorithms', () => {
     signature: 'sha256WithRSAEncryption',
   })
 
-  test.each<[KeyAlgorithm | undefined, { key: string; signature: string }]>([
+  it.each<[KeyAlgorithm | undefined, { key: string; signature: string }]>([
     [undefined, P256_WITH],
     ['ecdsa-p256', P256_WITH],
     ['ecdsa-p384', P384_WITH],
@@ -178,7 +178,7 @@ describe('algorithms', () => {
   // Making this key takes seconds.
   if (isLong) algorithms.push(['rsa-4096', 'Public-Key: (4096 bit)', 'Digital Signature, Key Encipherment'])
 
-  test.each(algorithms)('a leaf of %s', async (algorithm, key, usage) => {
+  it.each(algorithms)('a leaf of %s', async (algorithm, key, usage) => {
     const credentials = await authority.issue({ role: 'peer', name: 'x', hosts: ['localhost'], algorithm })
     const pem = credentials.chain[0].toPem()
     expect(text(pem)).toContain(key)

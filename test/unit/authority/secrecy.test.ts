@@ -1,11 +1,11 @@
 /** The private key comes out by `export` and by nothing else. */
 import { createPrivateKey, generateKeyPairSync, webcrypto } from 'node:crypto'
 import { inspect } from 'node:util'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { Authority } from '../../../src/authority/index.js'
 import { createAuthority } from '../../../src/authority/index.js'
 import type { WebCrypto } from '../../../src/authority/index.js'
-import { isEtcdMtlsError } from '../../../src/errors.js'
+import { isEtcdMtlsError } from '../../../src/report/errors.js'
 
 /** Every part of the key that could show up, in the encodings in which things are printed. */
 function traces(pem: string): string[] {
@@ -38,7 +38,7 @@ function printed(value: unknown): string {
   ].join('\n')
 }
 
-test('the check itself finds a key that leaks, in each of its forms', () => {
+it('the check itself finds a key that leaks, in each of its forms', () => {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
   const der = privateKey.export({ type: 'sec1', format: 'der' })
@@ -51,7 +51,7 @@ describe.each<[string, WebCrypto | undefined]>([
   ['@peculiar/webcrypto', undefined],
   ['webcrypto of Node', webcrypto],
 ])('with %s', (_, crypto) => {
-  test.each(['ecdsa-p256', 'rsa-2048'] as const)('an authority of %s does not show its key', async (algorithm) => {
+  it.each(['ecdsa-p256', 'rsa-2048'] as const)('an authority of %s does not show its key', async (algorithm) => {
     const authority = await createAuthority({ name: 'CA', algorithm, crypto })
     const { key } = authority.export()
     for (const trace of traces(key)) expect(printed(authority)).not.toContain(trace)
@@ -60,7 +60,7 @@ describe.each<[string, WebCrypto | undefined]>([
     for (const name of Object.getOwnPropertyNames(authority)) expect(name).not.toMatch(/key|parts/i)
   })
 
-  test('what is issued does not show its key, nor its issuer', async () => {
+  it('what is issued does not show its key, nor its issuer', async () => {
     const authority = await createAuthority({ name: 'CA', crypto })
     const credentials = await authority.issue({ role: 'server', name: 'x', hosts: ['x'] })
     for (const pem of [authority.export().key, credentials.key.exportPem()]) {
@@ -68,7 +68,7 @@ describe.each<[string, WebCrypto | undefined]>([
     }
   })
 
-  test('errors do not show it', async () => {
+  it('errors do not show it', async () => {
     const authority = await createAuthority({ name: 'CA', validity: '1d', crypto })
     for (const request of [
       { role: 'client', name: 'x', validity: '2d' },
@@ -84,7 +84,7 @@ describe.each<[string, WebCrypto | undefined]>([
 describe('export', () => {
   let authority: Authority
 
-  test('gives what the authority is made of', async () => {
+  it('gives what the authority is made of', async () => {
     authority = await createAuthority({ name: 'CA' })
     const { cert, key, chain } = authority.export()
     expect(cert).toBe(authority.certificate.toPem())
@@ -93,14 +93,14 @@ describe('export', () => {
     expect(createPrivateKey(key).asymmetricKeyType).toBe('ec')
   })
 
-  test('encrypts the key under a passphrase', () => {
+  it('encrypts the key under a passphrase', () => {
     const { key } = authority.export({ passphrase: 'correct horse' })
     expect(key).toMatch(/^-----BEGIN ENCRYPTED PRIVATE KEY-----\n/)
     expect(() => createPrivateKey(key)).toThrow()
     expect(createPrivateKey({ key, passphrase: 'correct horse' }).asymmetricKeyType).toBe('ec')
   })
 
-  test('refuses an unknown option, and an empty passphrase, without repeating it', () => {
+  it('refuses an unknown option, and an empty passphrase, without repeating it', () => {
     expect(() => authority.export({ password: 'correct horse' } as never)).toThrow(/options\.password/)
     expect(() => authority.export({ passphrase: '' })).toThrow(/passphrase/)
   })

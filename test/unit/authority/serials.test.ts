@@ -1,5 +1,5 @@
 import { webcrypto } from 'node:crypto'
-import { expect, test } from 'vitest'
+import { expect, it } from 'vitest'
 import { createAuthority } from '../../../src/authority/index.js'
 import { scaled } from '../../support/long.js'
 import { openssl } from '../../support/openssl.js'
@@ -26,7 +26,7 @@ function expectRandom(serials: readonly Uint8Array[]): void {
   expect(ones.slice(126)).toEqual([serials.length, 0])
 }
 
-test.each([
+it.each([
   ['of Node', undefined],
   ['of a crypto of one’s own', webcrypto],
 ])('%s: of many none comes twice, and each bit is as often one as zero', async (_, crypto) => {
@@ -40,7 +40,7 @@ test.each([
   expectRandom(differences)
 })
 
-test('of certificates they are written as they are: positive, 16 octets, none twice', async () => {
+it('of certificates they are written as they are: positive, 16 octets, none twice', async () => {
   const authority = await createAuthority({ name: 'CA', crypto: webcrypto })
   const below = await authority.createIntermediate({ name: 'Below' })
   const seen = [authority.certificate, below.certificate]
@@ -57,7 +57,7 @@ test('of certificates they are written as they are: positive, 16 octets, none tw
   expect(new Set(seen.map(({ spki }) => Buffer.from(spki).toString('hex'))).size).toBe(2 + CERTIFICATES)
 })
 
-test('the serial of the authority itself is of the same kind, as openssl reads it', async () => {
+it('the serial of the authority itself is of the same kind, as openssl reads it', async () => {
   const { certificate } = await createAuthority({ name: 'CA', crypto: webcrypto })
   expect(certificate.serial).toHaveLength(16)
   expect(openssl(['x509', '-noout', '-serial'], certificate.toPem())).toMatch(/^serial=[4-7][0-9A-F]{31}\n$/)

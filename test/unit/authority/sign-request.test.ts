@@ -1,6 +1,6 @@
 /** Requests are signed: what the caller names, and of the request what the caller's policy lets in. */
 import { createPublicKey } from 'node:crypto'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import {
   type Authority,
   createAuthority,
@@ -48,7 +48,7 @@ async function reason(text: string, options: Record<string, unknown>): Promise<s
 }
 
 describe('by default', () => {
-  test('the certificate carries exactly what the caller names, for the key of the request', async () => {
+  it('the certificate carries exactly what the caller names, for the key of the request', async () => {
     const asked = csr({
       subject: [
         ['O', 'system:masters'],
@@ -78,7 +78,7 @@ describe('by default', () => {
     expect('key' in signed).toBe(false)
   })
 
-  test('a client, with what else a caller can say', async () => {
+  it('a client, with what else a caller can say', async () => {
     const { chain } = await authority.sign(csr(), {
       role: 'client',
       name: 'alice',
@@ -92,7 +92,7 @@ describe('by default', () => {
     expect(leaf.notAfter.getTime() - Date.now()).toBeLessThan(7 * 86_400_000 + 1000)
   })
 
-  test.each<[string, CsrOptions['key'], string[]]>([
+  it.each<[string, CsrOptions['key'], string[]]>([
     ['P-384', 'p384', ['digitalSignature']],
     ['P-521', 'p521', ['digitalSignature']],
     ['Ed25519', 'ed25519', ['digitalSignature']],
@@ -105,7 +105,7 @@ describe('by default', () => {
     openssl(['verify', '-x509_strict', '-purpose', 'sslserver', '-CAfile', ca], chain[0].toPem())
   })
 
-  test('the ledger knows it before the caller does', async () => {
+  it('the ledger knows it before the caller does', async () => {
     const before = (await ledger.read()).length
     const { chain } = await authority.sign(csr(), { role: 'client', name: 'bob' })
     const entries = (await ledger.read()).slice(before)
@@ -116,7 +116,7 @@ describe('by default', () => {
     await refused(failing.sign(csr({ signWith: newKey() }), { role: 'client', name: 'bob' }), 'ERR_ISSUE_REFUSED')
   })
 
-  test('below an intermediate the chain comes along', async () => {
+  it('below an intermediate the chain comes along', async () => {
     const root = mintCa({ subject: 'Root' })
     const middle = mintCa({ subject: 'Middle', issuer: root, pathLength: 0 })
     const low = await loadAuthority({ cert: middle.pem, key: middle.keyPem, chain: chainPem(root) })
@@ -131,7 +131,7 @@ describe('what is taken over', () => {
   const HOSTS = [dns('etcd-0.etcd.svc'), ip('10.0.0.7'), uri('spiffe://cluster/etcd/0')]
   const take = { name: ['etcd-*'], hosts: ['*.etcd.svc', '10.0.0.0/8', 'spiffe://cluster/*'] } as const
 
-  test('name and hosts, within the policy; those that the caller names beside them', async () => {
+  it('name and hosts, within the policy; those that the caller names beside them', async () => {
     const { chain } = await authority.sign(csr({ names: HOSTS }), { role: 'server', hosts: ['localhost'], take })
     expect(chain[0].subject.toString()).toBe('CN=etcd-0')
     expect(namesOf(chain[0])).toEqual([
@@ -142,7 +142,7 @@ describe('what is taken over', () => {
     ])
   })
 
-  test('a host that is named twice stands there once', async () => {
+  it('a host that is named twice stands there once', async () => {
     const { chain } = await authority.sign(csr({ names: HOSTS }), {
       role: 'server',
       hosts: ['ETCD-0.etcd.svc', '10.0.0.7'],
@@ -151,14 +151,14 @@ describe('what is taken over', () => {
     expect(namesOf(chain[0])).toHaveLength(3)
   })
 
-  test('what is outside is refused, all of it named', async () => {
+  it('what is outside is refused, all of it named', async () => {
     const names = [...HOSTS, dns('evil.example'), ip('11.0.0.1'), dns('10.0.0.1')]
     expect(await reason(csr({ names }), { role: 'server', name: 'x', take: { hosts: take.hosts } })).toBe(
       'The request asks for names that "take.hosts" does not allow: "evil.example", "11.0.0.1", "10.0.0.1"',
     )
   })
 
-  test.each<[string, string, string, TakeOptions['hosts'], boolean]>([
+  it.each<[string, string, string, TakeOptions['hosts'], boolean]>([
     ['a name, itself', 'dns', 'etcd-0.etcd', ['etcd-0.etcd'], true],
     ['a name, one below', 'dns', 'a.etcd-0.etcd', ['etcd-0.etcd'], false],
     ['below, one label', 'dns', 'a.etcd.svc', ['*.etcd.svc'], true],
@@ -199,7 +199,7 @@ describe('what is taken over', () => {
     else expect((await refused(signing, 'ERR_ISSUE_REFUSED')).details.reason).toContain('take.hosts')
   })
 
-  test.each<[string, TakeOptions['name'], boolean]>([
+  it.each<[string, TakeOptions['name'], boolean]>([
     ['etcd-0', true, true],
     ['etcd-0', ['etcd-0'], true],
     ['etcd-0', ['etcd-1', 'etcd-0'], true],
@@ -224,7 +224,7 @@ describe('what is taken over', () => {
     else expect((await refused(signing, 'ERR_ISSUE_REFUSED')).details.reason).toContain('"take.name" does not allow')
   })
 
-  test('a name that is not there, or that cannot be taken', async () => {
+  it('a name that is not there, or that cannot be taken', async () => {
     const policy = { role: 'client', take: { name: true } }
     expect(await reason(csr({ subject: '' }), policy)).toContain('asks for no common name')
     expect(
@@ -241,14 +241,14 @@ describe('what is taken over', () => {
     expect(await reason(csr({ subject: 'a\u200bb' }), policy)).toContain('invisible')
   })
 
-  test('more hosts than a certificate carries', async () => {
+  it('more hosts than a certificate carries', async () => {
     const names = Array.from({ length: 1001 }, (_, i) => dns(`h${String(i)}.svc`))
     expect(await reason(csr({ names }), { role: 'server', name: 'x', take: { hosts: ['*.svc'] } })).toBe(
       'The request asks for too many hosts: they must have at most 1000 entries',
     )
   })
 
-  test('no host at all, for a server', async () => {
+  it('no host at all, for a server', async () => {
     expect(await reason(csr(), { role: 'server', name: 'x', take: { hosts: ['*.svc'] } })).toBe(
       'The request asks for no host, and a server certificate without one is refused by all',
     )
@@ -256,7 +256,7 @@ describe('what is taken over', () => {
 })
 
 describe('requests that are refused', () => {
-  test.each<[string, CsrOptions]>([
+  it.each<[string, CsrOptions]>([
     ['request/signature-invalid', { signWith: newKey() }],
     ['request/key-weak', { key: newKey('rsa-1024') }],
     ['request/key-unsupported', { key: newKey('secp256k1') }],
@@ -271,12 +271,12 @@ describe('requests that are refused', () => {
     expect(await ledger.read()).toHaveLength(before)
   })
 
-  test('what is no request', async () => {
+  it('what is no request', async () => {
     const { details } = await refused(authority.sign('hello', { role: 'client', name: 'x' }), 'ERR_ISSUE_REFUSED')
     expect(errorCodes(details.findings)).toEqual(['pem/no-block'])
   })
 
-  test("for the authority's own key, or that of a CA above, however it is written", async () => {
+  it("for the authority's own key, or that of a CA above, however it is written", async () => {
     const root = mintCa({ subject: 'Root', key: 'rsa-2048' })
     const middle = mintCa({ subject: 'Middle', issuer: root, pathLength: 0 })
     const low = await loadAuthority({ cert: middle.pem, key: middle.keyPem, chain: chainPem(root) })
@@ -294,7 +294,7 @@ describe('requests that are refused', () => {
     expect(other.chain).toHaveLength(2)
   })
 
-  test('outside the lifetime or the names of the authority', async () => {
+  it('outside the lifetime or the names of the authority', async () => {
     const narrow = await createAuthority({ name: 'Narrow', validity: '30d', permit: ['etcd.svc'] })
     const long = narrow.sign(csr(), { role: 'client', name: 'x', validity: '60d' })
     expect((await refused(long, 'ERR_ISSUE_REFUSED')).details.reason).toContain('ask for a shorter "validity"')
@@ -308,7 +308,7 @@ describe('requests that are refused', () => {
 
 describe('wrong calls', () => {
   const good: SignRequest = { role: 'client', name: 'x' }
-  test.each<[string, object]>([
+  it.each<[string, object]>([
     ['request.name', { role: 'client' }],
     ['request.name', { ...good, take: { name: true } }],
     ['request.name', { ...good, name: '' }],
@@ -338,7 +338,7 @@ describe('wrong calls', () => {
     expect(details.option).toBe(option)
   })
 
-  test('is told before a look at the request', async () => {
+  it('is told before a look at the request', async () => {
     for (const [option, options] of [
       ['request.name', { role: 'client' }],
       ['request.role', { role: 'ca', name: 'x' }],
@@ -349,13 +349,13 @@ describe('wrong calls', () => {
     }
   })
 
-  test('csr', async () => {
+  it('csr', async () => {
     const { details } = await refused(authority.sign(undefined as never, good), 'ERR_OPTION_INVALID')
     expect(details.option).toBe('csr')
   })
 })
 
-test('a request that was inspected is signed as it is', async () => {
+it('a request that was inspected is signed as it is', async () => {
   const { request } = inspectRequest(csr())
   if (request === null) throw new Error('not read')
   const { chain } = await authority.sign(request, { role: 'client', name: 'x' })

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process'
 import { createPublicKey, generateKeyPairSync, type KeyObject, sign, webcrypto } from 'node:crypto'
 import { Crypto } from '@peculiar/webcrypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import {
   type Authority,
   createAuthority,
@@ -67,7 +67,7 @@ describe('openssl as a process of its own', () => {
     ['Ed25519', ['-algorithm', 'ED25519'], (key) => ['pkeyutl', '-sign', '-rawin', '-inkey', key, '-in']],
   ]
 
-  test.each(KINDS)('%s', async (_, generate, command) => {
+  it.each(KINDS)('%s', async (_, generate, command) => {
     const { keyFile, publicKey } = keyOutside(...generate)
     const signer: Signer = { publicKey, sign: (data) => run(command(keyFile), data) }
     const authority = await createAuthority({ name: 'Outside', signer })
@@ -81,7 +81,7 @@ describe('openssl as a process of its own', () => {
     }
   })
 
-  test('a key of another file is told', async () => {
+  it('a key of another file is told', async () => {
     const [one, other] = [
       keyOutside('-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256'),
       keyOutside('-algorithm', 'ED25519', '-outform', 'PEM'),
@@ -94,7 +94,7 @@ describe('openssl as a process of its own', () => {
     expect(held.details.reason).toContain('holds another key (ECDSA P-256) than the signer')
   })
 
-  test('a file that is not there is told, with the error as the cause', async () => {
+  it('a file that is not there is told, with the error as the cause', async () => {
     const { publicKey } = keyOutside('-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256')
     const signer: Signer = { publicKey, sign: (data) => run(['dgst', '-sha256', '-sign', '/nonexistent'], data) }
     const error = await refused(createAuthority({ name: 'x', signer }), 'ERR_ISSUE_REFUSED')
@@ -110,7 +110,7 @@ const CURVES = [
 ] as const
 
 describe('an ECDSA signature', () => {
-  test.each(CURVES)('of %s comes as DER or as two numbers', async (namedCurve, digest, size) => {
+  it.each(CURVES)('of %s comes as DER or as two numbers', async (namedCurve, digest, size) => {
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve })
     for (const dsaEncoding of ['der', 'ieee-p1363'] as const) {
       const authority = await createAuthority({
@@ -131,7 +131,7 @@ describe('a signer that does it wrong', () => {
   const right = (data: Uint8Array, key: KeyObject = pair.privateKey): Buffer => sign('sha256', data, key)
   const failure = new Error('the module is locked')
 
-  test.each<[string, (data: Uint8Array) => unknown, RegExp]>([
+  it.each<[string, (data: Uint8Array) => unknown, RegExp]>([
     ['with another key', (data) => right(data, other.privateKey), /may hold another key/],
     ['with another kind of key', (data) => sign('sha256', data, rsa), /does not verify/],
     ['with another digest', (data) => sign('sha384', data, pair.privateKey), /than sha256/],
@@ -175,7 +175,7 @@ describe('a signer that does it wrong', () => {
     expect(await authority.issuer.settings.ledger.read()).toHaveLength(before)
   })
 
-  test('changes its copy of the data only', async () => {
+  it('changes its copy of the data only', async () => {
     const signer: Signer = {
       publicKey: pair.publicKey,
       sign: (data) => {
@@ -191,7 +191,7 @@ describe('a signer that does it wrong', () => {
     return Buffer.from(openssl(['dgst', '-sha256', '-hex'], data).replace(/^.*= /, '').trim(), 'hex')
   }
 
-  test.each<[string, unknown, string]>([
+  it.each<[string, unknown, string]>([
     ['nothing', null, 'signer'],
     ['a function', () => null, 'signer'],
     ['no sign', { publicKey: pair.publicKey }, 'signer'],
@@ -210,7 +210,7 @@ describe('a signer that does it wrong', () => {
     expect(error.details.option).toBe(option)
   })
 
-  test.each<[string, KeyObject, string]>([
+  it.each<[string, KeyObject, string]>([
     ['RSA of 1024 bits', publicHalf(newKey('rsa-1024')), 'RSA 1024'],
     ['Ed448', generateKeyPairSync('ed448').publicKey, 'Ed448'],
     ['secp256k1', generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).publicKey, 'ECDSA secp256k1'],
@@ -257,7 +257,7 @@ async function makePair(
 }
 
 describe.each(IMPLEMENTATIONS)('keys of %s', (_, own, otherName, other) => {
-  test.each(ALGORITHMS)('sign, extractable or not: $name $namedCurve', async (algorithm) => {
+  it.each(ALGORITHMS)('sign, extractable or not: $name $namedCurve', async (algorithm) => {
     for (const extractable of [true, false]) {
       const keys = await makePair(own, algorithm, extractable)
       const signer = await createWebCryptoSigner({ crypto: own, ...keys })
@@ -265,7 +265,7 @@ describe.each(IMPLEMENTATIONS)('keys of %s', (_, own, otherName, other) => {
     }
   })
 
-  test(`are of no use to ${otherName}, and the error says so`, async () => {
+  it(`are of no use to ${otherName}, and the error says so`, async () => {
     for (const algorithm of ALGORITHMS) {
       const keys = await makePair(own, algorithm, false)
       const theirs = await makePair(other, algorithm, false)
@@ -281,7 +281,7 @@ describe.each(IMPLEMENTATIONS)('keys of %s', (_, own, otherName, other) => {
     }
   })
 
-  test('that do not fit each other, cannot sign or cannot be shown', async () => {
+  it('that do not fit each other, cannot sign or cannot be shown', async () => {
     const [ec, ec2, rsa] = [
       await makePair(own, { name: 'ECDSA', namedCurve: 'P-256' }, true),
       await makePair(own, { name: 'ECDSA', namedCurve: 'P-256' }, true),

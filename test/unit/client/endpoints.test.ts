@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { parseEndpoints } from '../../../src/client/endpoints.js'
-import { isEtcdMtlsError } from '../../../src/errors.js'
+import { isEtcdMtlsError } from '../../../src/report/errors.js'
 
 function urls(input: unknown): string[] {
   return parseEndpoints(input).map((each) => each.url)

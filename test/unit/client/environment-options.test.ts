@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { createSecureClient } from '../../../src/client/index.js'
 import { type EnvironmentClientOptions, type ResolvedOptions, resolveOptions } from '../../../src/client/options.js'
 import { fromEnv, fromPem } from '../../../src/credentials/index.js'
-import { isEtcdMtlsError } from '../../../src/errors.js'
+import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import { root } from '../../support/compiled.js'
 
 const FILES = { ETCDCTL_CACERT: '/ca.crt', ETCDCTL_CERT: '/tls.crt', ETCDCTL_KEY: '/tls.key' }

@@ -1,6 +1,6 @@
 /** What becomes of a stream of watches when the connection below it changes: what is sent, and what the caller is given. */
 import { describe, expect, it } from 'vitest'
-import { EtcdMtlsError } from '../../../src/errors.js'
+import { EtcdMtlsError } from '../../../src/report/errors.js'
 import { status } from '../../../src/client/channel.js'
 import type { ResumableStream } from '../../../src/client/streams/stream-resumer.js'
 import { ResumePositions } from '../../../src/client/streams/resume-positions.js'

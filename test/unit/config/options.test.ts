@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import {
   etcdOptions,
   formAvailability,
@@ -14,7 +14,7 @@ import { cipherSuites } from '../../../src/config/cipher-suites.js'
 import { readVersion } from '../../../src/config/version.js'
 
 describe('the table', () => {
-  test('names each flag, variable and key once', () => {
+  it('names each flag, variable and key once', () => {
     const flags = etcdOptions.flatMap(({ flag }) => flag?.name ?? [])
     expect(new Set(flags).size).toBe(flags.length)
     expect(new Set(flags.map(variableOf)).size).toBe(flags.length)
@@ -22,7 +22,7 @@ describe('the table', () => {
     expect(new Set(paths).size).toBe(paths.length)
   })
 
-  test('and the table of all others have no name in common', () => {
+  it('and the table of all others have no name in common', () => {
     const flags = [...etcdOptions, ...otherOptions].flatMap(({ flag }) => flag?.name ?? [])
     expect(new Set(flags).size).toBe(flags.length)
     const paths = [...etcdOptions, ...otherOptions].flatMap(({ yaml }) => yaml?.name.join('/') ?? [])
@@ -34,7 +34,7 @@ describe('the table', () => {
     expect(otherSpellings('socket-options', 'yaml')).toHaveLength(2)
   })
 
-  test('has nothing that no form can say, and a source for everything', () => {
+  it('has nothing that no form can say, and a source for everything', () => {
     for (const row of etcdOptions) {
       expect(row.flag ?? row.yaml, nameOf(row)).not.toBeNull()
       expect(row.source, nameOf(row)).toMatch(/\.go v3\.\d/)
@@ -42,7 +42,7 @@ describe('the table', () => {
     }
   })
 
-  test('finds rows by what a reader meets', () => {
+  it('finds rows by what a reader meets', () => {
     expect(variableOf('peer-cert-allowed-cn')).toBe('ETCD_PEER_CERT_ALLOWED_CN')
     const row = rowOfFlag('peer-cert-allowed-cn')
     expect(row).toMatchObject({ block: 'peer', field: 'allowedCn', kind: 'names' })
@@ -53,7 +53,7 @@ describe('the table', () => {
     expect(rowOfPath(['client-transport-security', 'crl-file'])).toBeUndefined()
   })
 
-  test('knows the suites by names that are no other’s', () => {
+  it('knows the suites by names that are no other’s', () => {
     const names = cipherSuites.map(({ name }) => name)
     expect(new Set(names).size).toBe(names.length)
     expect(cipherSuites.filter(({ http2 }) => http2 === true)).toHaveLength(2)
@@ -82,7 +82,7 @@ describe.each<[option: string, form: ConfigForm, has: string[], lacks: string[]]
   const availability = (version: string) =>
     row === undefined ? 'no row' : formAvailability(row, form, readVersion(version, 'version'))
 
-  test.each([...has.map((version) => [version, 'all']), ...lacks.map((version) => [version, 'none'])])(
+  it.each([...has.map((version) => [version, 'all']), ...lacks.map((version) => [version, 'none'])])(
     'etcd %s: %s',
     (version, expected) => {
       expect(availability(version)).toBe(expected)

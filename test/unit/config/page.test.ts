@@ -1,7 +1,7 @@
 /** What docs/config.md and docs/linting.md say is printed, is printed by their own code. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { formatReport, lintEtcdConfig, type MemberConfig } from '../../../src/config/index.js'
 import { memberConfig } from '../../support/member-config.js'
 import { root } from '../../support/compiled.js'
@@ -44,19 +44,19 @@ async function run(word: string, edit: (code: string) => string = (code) => code
   return { printed, exported }
 } // prettier-ignore
 
-test('the member, as YAML', async () => {
+it('the member, as YAML', async () => {
   const { printed } = await run('const member: MemberConfig')
   expect(printed).toEqual([`${after(snippet('const member: MemberConfig'), 'yaml')}\n`])
 })
 
-test('what a file cannot say, said by variables', async () => {
+it('what a file cannot say, said by variables', async () => {
   const { printed, exported } = await run('withCrl')
   const text = exported['withCrl']?.(memberConfig())
   expect(text).toContain('ETCD_CLIENT_CRL_FILE=/etc/etcd/clients.crl\n')
   expect(snippet('withCrl').code).toContain(`// ${printed.slice(-2).join(' ')}`)
 })
 
-test('other options', async () => {
+it('other options', async () => {
   const { exported } = await run('tuned')
   expect(exported['tuned']?.(memberConfig())).toContain(
     'quota-backend-bytes: 8589934592\nauto-compaction-mode: "periodic"\nauto-compaction-retention: "1h"\nsnapshot-count: 10000\n' +
@@ -64,14 +64,14 @@ test('other options', async () => {
   )
 })
 
-test('a whole cluster', async () => {
+it('a whole cluster', async () => {
   const { printed } = await run('renderCluster', (code) => code.replace("'./pki'", JSON.stringify(folder.file('pki'))))
   expect(printed).toEqual([
     expect.stringMatching(/^ETCD_NAME=etcd-0\n[\s\S]*ETCD_INITIAL_CLUSTER_TOKEN=blue\n[\s\S]*ETCD_PEER_TRUSTED_CA_FILE=\/etc\/etcd\/peer-ca\.crt\n/),
   ]) // prettier-ignore
 })
 
-test('units, Compose files and etcdctl', async () => {
+it('units, Compose files and etcdctl', async () => {
   const { exported } = await run('deploy(')
   const member: MemberConfig = memberConfig()
   expect(exported['deploy']?.(member)).toEqual([
@@ -88,7 +88,7 @@ test('units, Compose files and etcdctl', async () => {
   ])
 })
 
-test('the file that is judged, and what is said of it', async () => {
+it('the file that is judged, and what is said of it', async () => {
   const block = snippet("file: 'etcd.conf.yml'")
   const file = folder.file('etcd.conf.yml', after(block, 'yaml'))
   const report = formatReport(await lintEtcdConfig({ file }, { readFiles: false }))

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { quoteForCompose, quoteForEnvironment, quoteForShell, quoteForUnit } from '../../../src/config/render/quote.js'
 import { temporaryFolder } from '../../support/openssl.js'
 import { AT_ONCE, loadService, readBySystemd, unquoteUnitLine } from '../../support/systemd.js'
@@ -27,11 +27,11 @@ function shell(script: string): string[] {
 }
 
 describe('for a shell', () => {
-  test('each word comes back as it was', () => {
+  it('each word comes back as it was', () => {
     expect(shell(`printf '%s\\0' ${NASTY.map(quoteForShell).join(' ')}`)).toEqual(NASTY)
   })
 
-  test('any words do', () => {
+  it('any words do', () => {
     fc.assert(
       fc.property(fc.array(text, { minLength: 50, maxLength: 100 }), (words) => {
         expect(shell(`printf '%s\\0' ${words.map(quoteForShell).join(' ')}`)).toEqual(words)
@@ -40,7 +40,7 @@ describe('for a shell', () => {
     )
   })
 
-  test('what is plain stays readable', () => {
+  it('what is plain stays readable', () => {
     expect(quoteForShell('--cert-file=/etc/etcd/server.crt')).toBe('--cert-file=/etc/etcd/server.crt')
     expect(quoteForShell("it's")).toBe(String.raw`'it'\''s'`)
   })
@@ -50,7 +50,7 @@ describe('for a file of variables', () => {
   const variables = (values: readonly string[]): string =>
     values.map((value, i) => `V${String(i)}=${quoteForEnvironment(value)}\n`).join('')
 
-  test('a shell reads each value as it was', () => {
+  it('a shell reads each value as it was', () => {
     fc.assert(
       fc.property(fc.array(text, { minLength: 20, maxLength: 40 }), (values) => {
         writeFileSync(folder.file('env'), variables(values))
@@ -61,7 +61,7 @@ describe('for a file of variables', () => {
     )
   })
 
-  test('systemd reads each value as it was', () => {
+  it('systemd reads each value as it was', () => {
     const values = [...NASTY, ...fc.sample(text, 30)]
     for (let at = 0; at < values.length; at += AT_ONCE) {
       const some = values.slice(at, at + AT_ONCE)
@@ -70,14 +70,14 @@ describe('for a file of variables', () => {
     }
   })
 
-  test('single quotes where they do, double ones around a single one', () => {
+  it('single quotes where they do, double ones around a single one', () => {
     expect(quoteForEnvironment('/etc/a b')).toBe("'/etc/a b'")
     expect(quoteForEnvironment('a"b')).toBe(`'a"b'`)
     expect(quoteForEnvironment(`it's $5 "\\\``)).toBe(String.raw`"it's \$5 \"\\` + '\\`"')
   })
 })
 
-test('for a unit of systemd: each word comes back as it was', () => {
+it('for a unit of systemd: each word comes back as it was', () => {
   expect(quoteForUnit('/usr/bin/etcd')).toBe('/usr/bin/etcd')
   expect(quoteForUnit('100%')).toBe('100%%')
   expect(quoteForUnit('a $HOME "b"')).toBe(String.raw`"a $$HOME \"b\""`)
@@ -101,7 +101,7 @@ test('for a unit of systemd: each word comes back as it was', () => {
   )
 })
 
-test('for a unit of systemd: itself reads each word as it was', () => {
+it('for a unit of systemd: itself reads each word as it was', () => {
   const words = [...NASTY, ...fc.sample(text, 100)].filter((word) => word !== '')
   const lines = words.map((word) => `ExecStart=/bin/echo ${quoteForUnit(word)}\n`)
   const loaded = loadService(folder, `[Service]\nType=oneshot\n${lines.join('')}`)
@@ -110,6 +110,6 @@ test('for a unit of systemd: itself reads each word as it was', () => {
   expect(read ?? words).toEqual(words)
 })
 
-test('for Compose: a dollar is a dollar', () => {
+it('for Compose: a dollar is a dollar', () => {
   expect(quoteForCompose('${HOME}/$$a')).toBe('$${HOME}/$$$$a')
 })

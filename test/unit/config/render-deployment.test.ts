@@ -1,6 +1,6 @@
 /** Clusters, etcdctl, units of systemd and Compose files. */
 import { writeFileSync } from 'node:fs'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { clusterConfigs, renderCluster, type MemberAddresses } from '../../../src/config/render/cluster.js'
 import { renderCompose } from '../../../src/config/render/compose.js'
 import { renderEtcdctl } from '../../../src/config/render/etcdctl.js'
@@ -29,7 +29,7 @@ const at = (host: string): MemberAddresses => ({
 })
 
 describe('a cluster', () => {
-  test('each member with its own files and addresses, and all members', () => {
+  it('each member with its own files and addresses, and all members', () => {
     const configs = clusterConfigs(files, {
       members: { a: { ...at('10.0.0.1'), dataDir: '/var/lib/a' }, b: at('etcd-b.example.com') },
       initialClusterToken: 'blue',
@@ -51,7 +51,7 @@ describe('a cluster', () => {
     expect(configs.b.client.advertiseUrls).toEqual(['https://etcd-b.example.com:2379'])
   })
 
-  test('as texts, for files that are taken elsewhere', () => {
+  it('as texts, for files that are taken elsewhere', () => {
     const filePath = (file: string, name: string): string => file.replace(`/pki/${name}/`, '/etc/etcd/')
     const texts = renderCluster(files, { members: { a: at('10.0.0.1'), b: at('10.0.0.2') }, filePath }, 'env')
     expect(Object.keys(texts)).toEqual(['a', 'b'])
@@ -59,7 +59,7 @@ describe('a cluster', () => {
     expect(texts.b).toContain('ETCD_PEER_TRUSTED_CA_FILE=/etc/etcd/peer-ca.crt\n')
   })
 
-  test('without client certificates there is no CA for clients, which would ask for them all the same', () => {
+  it('without client certificates there is no CA for clients, which would ask for them all the same', () => {
     const { a } = renderCluster(
       files,
       { members: { a: at('10.0.0.1'), b: at('10.0.0.2') }, client: { clientCertAuth: false } },
@@ -69,7 +69,7 @@ describe('a cluster', () => {
     expect(a).toMatch(/--peer-client-cert-auth=true/)
   })
 
-  test.each<[string, object]>([
+  it.each<[string, object]>([
     ['plan.members.b', { members: { a: at('10.0.0.1') } }],
     ['plan.members.c', { members: { a: at('10.0.0.1'), b: at('10.0.0.2'), c: at('10.0.0.3') } }],
     ['plan.members.b.peerUrls', { members: { a: at('10.0.0.1'), b: { clientUrls: ['https://10.0.0.2:2379'] } } }],
@@ -80,7 +80,7 @@ describe('a cluster', () => {
     expect(thrown(() => clusterConfigs(files, plan as never), 'ERR_OPTION_INVALID').details.option).toBe(option)
   })
 
-  test('what is wrong with one member is told of it', () => {
+  it('what is wrong with one member is told of it', () => {
     const plan = { members: { a: at('10.0.0.1'), b: at('10.0.0.300') } }
     expect(thrown(() => renderCluster(files, plan, 'yaml'), 'ERR_CONFIG_INVALID').message).toContain(
       '"https://10.0.0.300:2380"',
@@ -92,7 +92,7 @@ describe('etcdctl', () => {
   const client = named("/home/o'neil/my certs", 'tls')
   const endpoints = ['https://10.0.0.1:2379', 'https://etcd-b.example.com:2379']
 
-  test('in three forms', () => {
+  it('in three forms', () => {
     expect(renderEtcdctl(named('/pki', 'tls'), endpoints, 'flags')).toBe(
       '--endpoints=https://10.0.0.1:2379,https://etcd-b.example.com:2379 --cacert=/pki/ca.crt --cert=/pki/tls.crt --key=/pki/tls.key',
     )
@@ -101,7 +101,7 @@ describe('etcdctl', () => {
     expect(JSON.parse(renderEtcdctl(client, endpoints, 'json'))).toContain("--cert=/home/o'neil/my certs/tls.crt")
   })
 
-  test('nothing in plaintext, nothing that it cannot be told', () => {
+  it('nothing in plaintext, nothing that it cannot be told', () => {
     const call = (): string =>
       renderEtcdctl({ ...client, key: 'a\nb', ca: '' }, ['http://10.0.0.1:2379', '10.0.0.2:2379'], 'flags')
     expect(thrown(call, 'ERR_CONFIG_INVALID').details.findings.map(({ code }) => code)).toEqual([
@@ -123,7 +123,7 @@ describe('a unit of systemd', () => {
   /** The command line of a unit. */
   const execStart = (unit: string): string => /^ExecStart=((?:.*\\\n)*.*)$/m.exec(unit)?.[1] ?? ''
 
-  test('starts etcd with the very arguments', () => {
+  it('starts etcd with the very arguments', () => {
     const config = memberConfig({
       name: '50% "off" $5',
       initialCluster: { '50% "off" $5': ['https://10.0.0.1:2380'] },
@@ -139,7 +139,7 @@ describe('a unit of systemd', () => {
     expect(unit).toContain('\nReadWritePaths=/var/lib/etcd\n')
   })
 
-  test('or with a file, once that can say it', () => {
+  it('or with a file, once that can say it', () => {
     const file = renderSystemdUnit(memberConfig(), {
       configFile: '/etc/etcd/etcd.conf.yml',
       user: 'db',
@@ -154,7 +154,7 @@ describe('a unit of systemd', () => {
     expect(findings).toMatchObject([{ code: 'config/option-not-in-form' }])
   })
 
-  test('is content with systemd’s own look at it', () => {
+  it('is content with systemd’s own look at it', () => {
     const config = memberConfig({ name: 'a $b %c', initialCluster: { 'a $b %c': ['https://10.0.0.1:2380'] } })
     const path = folder.file(
       'etcd-mtls-test.service',
@@ -167,7 +167,7 @@ describe('a unit of systemd', () => {
     expect(verifyUnit(path)?.status).not.toBe(0)
   })
 
-  test('needs absolute paths, a folder for data, and one source of options', () => {
+  it('needs absolute paths, a folder for data, and one source of options', () => {
     const relative = memberConfig({ peer: { certFile: 'peer.crt' } })
     expect(thrown(() => renderSystemdUnit(relative), 'ERR_CONFIG_INVALID').details.findings).toMatchObject([
       { code: 'config/path-not-absolute', details: { option: '--peer-cert-file', path: 'peer.crt' } },
@@ -192,7 +192,7 @@ describe('a unit of systemd', () => {
 describe('a Compose file', () => {
   const read = (text: string): unknown => parseDocument(text).toJS()
 
-  test('has a service for each member, with its folders mounted', () => {
+  it('has a service for each member, with its folders mounted', () => {
     const a = memberConfig({
       version: '3.5.16',
       initialClusterToken: '${TOKEN}',
@@ -224,14 +224,14 @@ describe('a Compose file', () => {
     expect(text).toContain('--initial-cluster-token=$${TOKEN}')
   })
 
-  test('with another image and the file’s own network', () => {
+  it('with another image and the file’s own network', () => {
     expect(read(renderCompose([memberConfig()], { image: 'etcd:mine', network: 'service' }))).toMatchObject({
       services: { 'etcd-0': { image: 'etcd:mine', command: expect.arrayContaining(['--name=etcd-0']) as unknown } },
     })
     expect(renderCompose([memberConfig()], { image: 'etcd:mine', network: 'service' })).not.toContain('network_mode')
   })
 
-  test('needs a release or an image, names of services, and members', () => {
+  it('needs a release or an image, names of services, and members', () => {
     for (const [option, call] of [
       ['options.image', () => renderCompose([memberConfig()])],
       ['configs', () => renderCompose([])],

@@ -1,6 +1,6 @@
 /** Options that are passed through, written as each form and each release wants them. */
 import { parseDocument } from 'yaml'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { parseGoDuration } from '../../../src/x509/go-duration.js'
 import { staticPod } from '../../../src/config/kubernetes/static-pod.js'
 import type { MemberConfig } from '../../../src/config/model.js'
@@ -32,7 +32,7 @@ function refused(extra: Extra, form: ConfigForm = 'flags', version?: EtcdVersion
   )
 }
 
-test('numbers, booleans, texts, durations and lists, after all others', () => {
+it('numbers, booleans, texts, durations and lists, after all others', () => {
   const extra = {
     'quota-backend-bytes': 8 * 1024 ** 3,
     'pre-vote': true,
@@ -71,7 +71,7 @@ test('numbers, booleans, texts, durations and lists, after all others', () => {
   )
 })
 
-test('keys that are not called like their flags', () => {
+it('keys that are not called like their flags', () => {
   const extra = { 'socket-reuse-port': true, 'socket-reuse-address': false, 'experimental-snapshot-catchup-entries': 5 }
   expect(yaml(extra, '3.5.16')).toMatchObject({
     'socket-options': { 'reuse-port': true, 'reuse-address': false },
@@ -81,7 +81,7 @@ test('keys that are not called like their flags', () => {
 })
 
 describe('refused, with what to do', () => {
-  test.each<[Extra, string]>([
+  it.each<[Extra, string]>([
     [{ 'quota-backend-byte': 1 }, 'config/extra-unknown quota-backend-byte: Write "quota-backend-bytes" if you mean that.'],
     [{ ETCD_SNAPSHOT_COUNT: 1 }, 'config/extra-unknown ETCD_SNAPSHOT_COUNT: Write "snapshot-count" if you mean that.'],
     [{ '--log-level': 'debug' }, 'config/extra-unknown --log-level: Write "log-level" if you mean that.'],
@@ -104,7 +104,7 @@ describe('refused, with what to do', () => {
     expect(refused(extra)).toEqual([finding])
   }) // prettier-ignore
 
-  test.each<[Extra, ConfigForm, EtcdVersion | undefined, string]>([
+  it.each<[Extra, ConfigForm, EtcdVersion | undefined, string]>([
     [{ 'raft-read-timeout': '5s' }, 'yaml', undefined, 'config/option-not-in-form --raft-read-timeout'],
     [{ 'feature-gates': 'a' }, 'flags', '3.5', 'config/option-not-in-version --feature-gates'],
     [{ 'experimental-corrupt-check-time': '5s' }, 'env', '3.7', 'config/option-not-in-version --experimental-corrupt-check-time'],
@@ -116,7 +116,7 @@ describe('refused, with what to do', () => {
   }) // prettier-ignore
 })
 
-test.each<[string, unknown]>([
+it.each<[string, unknown]>([
   ['config.extra', []],
   ['config.extra', 'quota-backend-bytes=1'],
   ['config.extra.quota-backend-bytes', { 'quota-backend-bytes': '8GB' }],
@@ -136,7 +136,7 @@ test.each<[string, unknown]>([
   expect(thrown(() => renderEtcdConfig(config, 'flags'), 'ERR_OPTION_INVALID').details.option).toBe(option)
 })
 
-test('a name that every object has is no option', () => {
+it('a name that every object has is no option', () => {
   const extra = JSON.parse('{"__proto__": 1, "constructor": 2}') as Extra
   expect(refused(extra).map((each) => each.split(':')[0])).toEqual([
     'config/extra-unknown __proto__',
@@ -144,7 +144,7 @@ test('a name that every object has is no option', () => {
   ])
 })
 
-test('durations as Go reads them', () => {
+it('durations as Go reads them', () => {
   const hour = 3_600_000_000_000n
   const cases: [string, bigint | null][] = [
     ['0', 0n], ['1h', hour], ['1h30m', hour + hour / 2n], ['1.5h', hour + hour / 2n], ['.5h', hour / 2n], ['1.h', hour],
@@ -156,7 +156,7 @@ test('durations as Go reads them', () => {
 })
 
 describe('beyond one configuration', () => {
-  test('a directory is one that the service writes to', () => {
+  it('a directory is one that the service writes to', () => {
     const config = memberConfig({ extra: { 'wal-dir': '/fast disk/wal' } })
     expect(renderSystemdUnit(config)).toContain('\nReadWritePaths=/var/lib/etcd "/fast disk/wal"\n')
     const composed = renderCompose([config], { image: 'etcd' })
@@ -169,7 +169,7 @@ describe('beyond one configuration', () => {
     ])
   })
 
-  test('and a static pod has it on its host', () => {
+  it('and a static pod has it on its host', () => {
     const pod = (extra: Extra) => {
       const config = memberConfig({ extra, metricsUrls: ['http://127.0.0.1:2381'], version: '3.5.16' })
       return staticPod(config, { image: 'registry.k8s.io/etcd:3.5.16-0', pki: '/etc/etcd' })
@@ -191,7 +191,7 @@ describe('beyond one configuration', () => {
     expect(thrown(() => pod({ 'wal-dir': 'wal' }), 'ERR_OPTION_INVALID').details.option).toBe('config.extra.wal-dir')
   })
 
-  test('a cluster has some for all, and some for one member', () => {
+  it('a cluster has some for all, and some for one member', () => {
     const of = (name: string) => ({ ca: '/ca', cert: `/${name}.crt`, key: `/${name}.key` })
     const files = { members: { a: { server: of('a'), peer: of('a') }, b: { server: of('b'), peer: of('b') } } }
     const at = (ip: string) => ({ clientUrls: [`https://${ip}:2379`], peerUrls: [`https://${ip}:2380`] })
@@ -209,7 +209,7 @@ describe('beyond one configuration', () => {
   })
 })
 
-test('an election timeout of less than five heartbeats, with which etcd does not start, is refused', () => {
+it('an election timeout of less than five heartbeats, with which etcd does not start, is refused', () => {
   const told = 'config/election-too-short --heartbeat-interval: Set --election-timeout to at least 1005'
   for (const form of ['yaml', 'flags', 'env'] as const) {
     expect(refused({ 'heartbeat-interval': 201 }, form)).toEqual([expect.stringContaining(told)])

@@ -1,6 +1,6 @@
 /** Values that are odd, hostile, missing or far too many. */
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { MemberConfig } from '../../../src/config/model.js'
 import { renderEtcdArgs, renderEtcdConfig } from '../../../src/config/render/render.js'
 import { readUrl } from '../../../src/config/url.js'
@@ -9,7 +9,7 @@ import { memberConfig, type ConfigChanges } from '../../support/member-config.js
 import { thrown } from '../../support/refused.js'
 
 describe('URLs', () => {
-  test.each([
+  it.each([
     'https://10.0.0.1:2379',
     'https://[::1]:2379',
     'https://[2001:db8::1]:1',
@@ -19,14 +19,14 @@ describe('URLs', () => {
     expect(readUrl(text, 'listen')).toHaveProperty('url')
   })
 
-  test.each(['https://etcd-0.example.com:2379', 'https://etcd_0:2379', 'https://[2001:db8::1]:2379'])(
+  it.each(['https://etcd-0.example.com:2379', 'https://etcd_0:2379', 'https://[2001:db8::1]:2379'])(
     '%s is one to advertise',
     (text) => {
       expect(readUrl(text, 'advertise')).toHaveProperty('url')
     },
   )
 
-  test.each([
+  it.each([
     ['', 'does not begin with "https://"'],
     ['10.0.0.1:2379', 'does not begin with "https://"'],
     ['https:10.0.0.1:2379', 'does not begin with "https://"'],
@@ -60,13 +60,13 @@ describe('URLs', () => {
     })
   })
 
-  test('a name is none to listen on', () => {
+  it('a name is none to listen on', () => {
     expect(readUrl('https://etcd-0:2379', 'listen')).toEqual({
       refused: expect.stringContaining('has a host name') as string,
     })
   })
 
-  test('every reading of any text is an answer', () => {
+  it('every reading of any text is an answer', () => {
     fc.assert(
       fc.property(
         fc.oneof(fc.string(), fc.webUrl(), fc.ipV6()),
@@ -81,7 +81,7 @@ describe('URLs', () => {
 })
 
 describe('texts', () => {
-  test.each([
+  it.each([
     ['a line break', 'a\nb'],
     ['a zero', 'a\0b'],
     ['an escape', 'a\u001b[31m'],
@@ -109,14 +109,14 @@ describe('texts', () => {
     }
   })
 
-  test.each(['a=b', 'a,b'])('a name of a member that is %j is refused', (name) => {
+  it.each(['a=b', 'a,b'])('a name of a member that is %j is refused', (name) => {
     const config = memberConfig({ name, initialCluster: { [name]: ['https://10.0.0.1:2380'] } })
     expect(thrown(() => renderEtcdArgs(config), 'ERR_CONFIG_INVALID').details.findings).toMatchObject([
       { code: 'config/value-refused', details: { option: '--initial-cluster', value: name } },
     ])
   })
 
-  test('of all other kinds come back from YAML as they were', () => {
+  it('of all other kinds come back from YAML as they were', () => {
     const texts = [
       'on',
       'null',
@@ -157,7 +157,7 @@ describe('texts', () => {
     )
   })
 
-  test('a member may be called like a property of every object', () => {
+  it('a member may be called like a property of every object', () => {
     const initialCluster = Object.fromEntries([['__proto__', ['https://10.0.0.1:2380']]])
     const config = { ...memberConfig({ name: '__proto__' }), initialCluster }
     expect(renderEtcdArgs(config)).toContain('--initial-cluster=__proto__=https://10.0.0.1:2380')
@@ -169,7 +169,7 @@ describe('texts', () => {
 })
 
 describe('lists', () => {
-  test('of ten thousand are a file, and no flag', () => {
+  it('of ten thousand are a file, and no flag', () => {
     const allowedCn = Array.from({ length: 10_000 }, (_, i) => `client-${String(i)}.example.com`)
     const config = memberConfig({ peer: { allowedCn } })
     expect(renderEtcdConfig(config, 'yaml', { version: '3.6' })).toContain('    - "client-9999.example.com"\n')
@@ -184,7 +184,7 @@ describe('lists', () => {
     }
   })
 
-  test('of hundreds of members are written in the order given', () => {
+  it('of hundreds of members are written in the order given', () => {
     const names = Array.from({ length: 500 }, (_, i) => `m${String(i)}`)
     const initialCluster = Object.fromEntries(
       names.map((name, i) => [name, [`https://10.1.${String(i >> 8)}.${String(i & 255)}:2380`]]),
@@ -196,7 +196,7 @@ describe('lists', () => {
 })
 
 describe('what is no configuration is a wrong call', () => {
-  test.each<[string, unknown]>([
+  it.each<[string, unknown]>([
     ['config', null],
     ['config', 'name: a'],
     ['config', []],
@@ -226,7 +226,7 @@ describe('what is no configuration is a wrong call', () => {
     )
   })
 
-  test('and so are another form and unknown options', () => {
+  it('and so are another form and unknown options', () => {
     expect(thrown(() => renderEtcdConfig(memberConfig(), 'toml' as 'yaml'), 'ERR_OPTION_INVALID').details.option).toBe(
       'form',
     )

@@ -1,7 +1,7 @@
 /** What is written is read back as it was meant, and nothing that is refused elsewhere is found in it. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { isEtcdMtlsError } from '../../../src/errors.js'
+import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import { lintEtcdConfig } from '../../../src/config/lint/lint.js'
 import type { MemberConfig } from '../../../src/config/model.js'
 import { CONFIG_FORMS, etcdOptions, nameOf, type ConfigForm } from '../../../src/config/options.js'

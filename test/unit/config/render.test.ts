@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { MemberConfig } from '../../../src/config/model.js'
 import type { ConfigForm } from '../../../src/config/options.js'
 import { renderEtcdArgs, renderEtcdConfig } from '../../../src/config/render/render.js'
@@ -23,7 +23,7 @@ function expectOnly(changes: ConfigChanges, finding: string, form: ConfigForm = 
 }
 
 describe('a member', () => {
-  test('as YAML: two blocks, every text in quotes, client certificates asked for', () => {
+  it('as YAML: two blocks, every text in quotes, client certificates asked for', () => {
     expect(renderEtcdConfig(memberConfig(), 'yaml')).toBe(
       [
         'name: "etcd-0"',
@@ -48,7 +48,7 @@ describe('a member', () => {
     )
   })
 
-  test('as flags and as variables: the same, one by one', () => {
+  it('as flags and as variables: the same, one by one', () => {
     const config = memberConfig({ client: { crlFile: '/etc/etcd/my list.crl' } })
     const args = renderEtcdArgs(config)
     expect(args).toContain('--client-crl-file=/etc/etcd/my list.crl')
@@ -59,19 +59,19 @@ describe('a member', () => {
     expect(lines).toHaveLength(args.length)
   })
 
-  test('writes nothing that etcd does anyhow', () => {
+  it('writes nothing that etcd does anyhow', () => {
     const config = memberConfig({ enableGrpcGateway: true, peer: { skipClientSanVerification: false, autoTls: false } })
     expect(renderEtcdArgs(config)).toEqual(renderEtcdArgs(memberConfig()))
     expect(renderEtcdArgs(memberConfig({ enableGrpcGateway: false }))).toContain('--enable-grpc-gateway=false')
   })
 
-  test('its version is in the configuration, unless the call says another', () => {
+  it('its version is in the configuration, unless the call says another', () => {
     const config = memberConfig({ version: '3.4.45', client: { clientCertFile: '/a', clientKeyFile: '/b' } })
     expect(findings(config)).toHaveLength(2)
     expect(renderEtcdConfig(config, 'flags', { version: '3.6' })).toContain('--client-cert-file=/a')
   })
 
-  test('plaintext and certificates of its own making, where the caller says so', () => {
+  it('plaintext and certificates of its own making, where the caller says so', () => {
     const plain = { listenUrls: ['http://127.0.0.1:2379'], advertiseUrls: ['http://127.0.0.1:2379'], plaintext: true }
     const config = { ...memberConfig(), client: plain, metricsUrls: ['http://127.0.0.1:2381'] }
     expect(renderEtcdArgs(config).filter((each) => /^--(client|cert|key|trusted)/.test(each))).toEqual([])
@@ -83,7 +83,7 @@ describe('a member', () => {
 })
 
 describe('what a form or a version cannot say is refused', () => {
-  test.each<[ConfigChanges, ConfigForm, EtcdVersion | undefined, string]>([
+  it.each<[ConfigChanges, ConfigForm, EtcdVersion | undefined, string]>([
     [{ client: { crlFile: '/a' } }, 'yaml', undefined, 'config/option-not-in-form --client-crl-file'],
     [{ peer: { crlFile: '/a' } }, 'yaml', '3.7.1', 'config/option-not-in-form --peer-crl-file'],
     [
@@ -117,7 +117,7 @@ describe('what a form or a version cannot say is refused', () => {
     expectOnly(changes, finding, form, version)
   })
 
-  test('with a form or a release that can', () => {
+  it('with a form or a release that can', () => {
     const { details } = thrown(
       () => renderEtcdConfig(memberConfig({ peer: { crlFile: '/a' } }), 'yaml'),
       'ERR_CONFIG_INVALID',
@@ -139,7 +139,7 @@ describe('what a form or a version cannot say is refused', () => {
 })
 
 describe('an option is written as the version reads it', () => {
-  test('one name as a text up to 3.5.14, as a list from 3.5.15', () => {
+  it('one name as a text up to 3.5.14, as a list from 3.5.15', () => {
     const config = memberConfig({ client: { allowedCn: ['root'] }, peer: { allowedHostname: ['*.etcd'] } })
     expect(yaml(config, '3.5.14')).toMatchObject({
       'client-transport-security': { 'allowed-cn': 'root' },
@@ -153,7 +153,7 @@ describe('an option is written as the version reads it', () => {
     }
   })
 
-  test('a comma is part of a name where no list is read, and ends it where one is', () => {
+  it('a comma is part of a name where no list is read, and ends it where one is', () => {
     const config = memberConfig({ peer: { allowedCn: ['Doe, Jane'] } })
     expect(renderEtcdArgs(config, { version: '3.5.14' })).toContain('--peer-cert-allowed-cn=Doe, Jane')
     for (const version of ['3.5', '3.5.15', '3.7'] as const) {
@@ -162,7 +162,7 @@ describe('an option is written as the version reads it', () => {
     expect(yaml(config, '3.6')).toMatchObject({ 'peer-transport-security': { 'allowed-cn': ['Doe, Jane'] } })
   })
 
-  test('under the name that the version knows, and does not warn of', () => {
+  it('under the name that the version knows, and does not warn of', () => {
     const config = memberConfig({ peer: { skipClientSanVerification: true } })
     const flag = (version: EtcdVersion) => renderEtcdArgs(config, { version }).filter((each) => each.includes('skip'))
     expect(flag('3.4')).toEqual(['--experimental-peer-skip-client-san-verification=true'])
@@ -172,7 +172,7 @@ describe('an option is written as the version reads it', () => {
     expect(yaml(config, '3.6')).toMatchObject({ 'peer-transport-security': { 'skip-client-san-verification': true } })
   })
 
-  test('suites as a list in YAML, with commas elsewhere', () => {
+  it('suites as a list in YAML, with commas elsewhere', () => {
     const suites = ['TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256', 'TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305']
     const config = memberConfig({ cipherSuites: suites })
     expect(yaml(config, '3.4')).toMatchObject({ 'cipher-suites': suites })
@@ -182,7 +182,7 @@ describe('an option is written as the version reads it', () => {
 
 describe('what would be open, or would not start, is refused', () => {
   const auth = { clientCertAuth: false, trustedCaFile: undefined }
-  test.each<[ConfigChanges, string[]]>([
+  it.each<[ConfigChanges, string[]]>([
     [{ client: { listenUrls: ['http://0.0.0.0:2379'] } }, ['config/plaintext-url --listen-client-urls']],
     [
       { peer: { advertiseUrls: ['http://10.0.0.1:2380'] }, initialCluster: { 'etcd-0': ['http://10.0.0.1:2380'] } },
@@ -229,7 +229,7 @@ describe('what would be open, or would not start, is refused', () => {
     expect(findings(memberConfig(changes))).toEqual(expected)
   })
 
-  test.each<[ConfigChanges, string]>([
+  it.each<[ConfigChanges, string]>([
     [{ tlsMinVersion: 'TLS1.3', tlsMaxVersion: 'TLS1.2' }, 'config/tls-versions-crossed --tls-min-version'],
     [
       { tlsMinVersion: 'TLS1.3', cipherSuites: ['TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256'] },
@@ -249,7 +249,7 @@ describe('what would be open, or would not start, is refused', () => {
     expectOnly(changes, expected, 'flags', '3.6')
   })
 
-  test.each<[ConfigChanges, string]>([
+  it.each<[ConfigChanges, string]>([
     [{ metricsUrls: ['http://0.0.0.0:2379'] }, 'config/ports-clash --listen-metrics-urls'],
     [{ peer: { listenUrls: ['https://0.0.0.0:2379'] } }, 'config/ports-clash --listen-peer-urls'],
     [
@@ -265,7 +265,7 @@ describe('what would be open, or would not start, is refused', () => {
     expectOnly(changes, expected, 'flags', '3.6')
   })
 
-  test('a revocation list that the gRPC port would not look at', () => {
+  it('a revocation list that the gRPC port would not look at', () => {
     const changes = { client: { crlFile: '/a', httpUrls: ['https://0.0.0.0:8080'] } }
     for (const version of ['3.4.45', '3.5.31', '3.6', '3.6.12'] as const) {
       expectOnly(changes, 'config/crl-bypassed --client-crl-file', 'flags', version)
@@ -275,7 +275,7 @@ describe('what would be open, or would not start, is refused', () => {
     }
   })
 
-  test('a suite by OpenSSL’s name, or in small letters, is told by Go’s', () => {
+  it('a suite by OpenSSL’s name, or in small letters, is told by Go’s', () => {
     const suggestion = (suite: string, version: EtcdVersion) => {
       const config = memberConfig({ cipherSuites: ['TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256', suite] })
       return thrown(() => renderEtcdArgs(config, { version }), 'ERR_CONFIG_INVALID').details.findings[0]?.details
@@ -292,7 +292,7 @@ describe('what would be open, or would not start, is refused', () => {
     expect(suggestion('RC4-SHA', '3.5')).toMatchObject({ suggestion: null })
   })
 
-  test('everything at once, with the first three told in the message', () => {
+  it('everything at once, with the first three told in the message', () => {
     const { message, details } = thrown(
       () =>
         renderEtcdConfig(

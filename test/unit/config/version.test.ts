@@ -1,10 +1,10 @@
-import { expect, test } from 'vitest'
+import { expect, it } from 'vitest'
 import { availableIn, compareVersions, formatVersion, parseVersion, readVersion } from '../../../src/config/version.js'
 import { thrown } from '../../support/refused.js'
 
 const at = (text: string) => readVersion(text, 'version')
 
-test('versions are lines and releases that are known', () => {
+it('versions are lines and releases that are known', () => {
   expect(parseVersion('3.5')).toEqual({ minor: 5, patch: null })
   expect(parseVersion('v3.5.16')).toEqual({ minor: 5, patch: 16 })
   for (const text of [
@@ -31,14 +31,14 @@ test('versions are lines and releases that are known', () => {
   ])
 })
 
-test('another version is a wrong call', () => {
+it('another version is a wrong call', () => {
   for (const version of ['3.8', 3.5, null, {}]) {
     const { details } = thrown(() => readVersion(version, 'options.version'), 'ERR_OPTION_INVALID')
     expect(details.option).toBe('options.version')
   }
 })
 
-test.each([
+it.each([
   // Ported back to two lines, and in all later ones.
   ['3.4', 'some'],
   ['3.4.24', 'none'],
@@ -53,7 +53,7 @@ test.each([
   expect(availableIn(at(version), ['3.4.25', '3.5.8', '3.6.0'])).toBe(availability)
 })
 
-test('what came with a line is not in those before, and is gone where it went', () => {
+it('what came with a line is not in those before, and is gone where it went', () => {
   expect(availableIn(at('3.4.45'), ['3.5.0'])).toBe('none')
   expect(availableIn(at('3.6.14'), ['3.5.0'])).toBe('all')
   expect(['3.5', '3.6.14', '3.7', '3.7.0', '3.7.1'].map((each) => availableIn(at(each), ['3.4.0'], '3.7.0'))).toEqual([

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, renameSync, symlinkSync, truncateSync, writeFileS
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { pathToFileURL } from 'node:url'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { fromFiles } from '../../../src/credentials/index.js'
 import { readMaterialFile } from '../../../src/credentials/read-file.js'
 import type { Finding } from '../../../src/report/finding.js'
@@ -31,34 +31,34 @@ async function unprivileged<T>(work: () => Promise<T>): Promise<T> {
 }
 
 describe('a path that leads', () => {
-  test('nowhere', async () => {
+  it('nowhere', async () => {
     const found = await withCa(folder.file('absent.pem'))
     expect(found).toMatchObject([{ code: 'file/missing', details: { file: folder.file('absent.pem') } }])
     expect(found[0]?.message).toContain(folder.file('absent.pem'))
   })
 
-  test('nowhere, by a link', async () => {
+  it('nowhere, by a link', async () => {
     symlinkSync(folder.file('gone'), folder.file('dangling.pem'))
     expect(await withCa(folder.file('dangling.pem'))).toMatchObject([{ code: 'file/missing' }])
   })
 
-  test('through a file', async () => {
+  it('through a file', async () => {
     folder.file('plain', '')
     expect(await withCa(folder.file('plain/ca.pem'))).toMatchObject([{ code: 'file/missing' }])
   })
 
-  test('to a home directory that no shell replaced', async () => {
+  it('to a home directory that no shell replaced', async () => {
     const [found] = await withCa('~/ca.pem')
     expect(found?.code).toBe('file/missing')
     expect(found?.remedy).toContain('"~" is not replaced')
   })
 
-  test('to a directory', async () => {
+  it('to a directory', async () => {
     mkdirSync(folder.file('directory'))
     expect(await withCa(folder.file('directory'))).toMatchObject([{ code: 'file/is-directory' }])
   })
 
-  test('to a file that others own', async () => {
+  it('to a file that others own', async () => {
     chmodSync(folder.file('.'), 0o755)
     sourceOfFiles(folder, good)
     chmodSync(folder.file('tls.crt'), 0o644)
@@ -70,56 +70,56 @@ describe('a path that leads', () => {
     chmodSync(folder.file('ca.crt'), 0o600)
   })
 
-  test('in a circle', async () => {
+  it('in a circle', async () => {
     symlinkSync(folder.file('circle'), folder.file('circle'))
     const found = await withCa(folder.file('circle'))
     expect(found).toMatchObject([{ code: 'file/unreadable', details: { reason: 'ELOOP' } }])
   })
 
-  test('to a name that is too long', async () => {
+  it('to a name that is too long', async () => {
     const found = await withCa(folder.file('a'.repeat(300)))
     expect(found).toMatchObject([{ code: 'file/unreadable', details: { reason: 'ENAMETOOLONG' } }])
   })
 
-  test('to an empty file', async () => {
+  it('to an empty file', async () => {
     expect(await withCa(folder.file('empty.pem', ''))).toMatchObject([{ code: 'file/empty' }])
   })
 
-  test('to a FIFO that nobody writes to', async () => {
+  it('to a FIFO that nobody writes to', async () => {
     runTool('mkfifo', [folder.file('fifo')])
     expect(await withCa(folder.file('fifo'))).toMatchObject([{ code: 'file/not-regular', details: { is: 'FIFO' } }])
   })
 
-  test('to a device that never ends', async () => {
+  it('to a device that never ends', async () => {
     expect(await withCa('/dev/zero')).toMatchObject([{ code: 'file/not-regular', details: { is: 'device' } }])
   })
 
-  test('to a socket', async () => {
+  it('to a socket', async () => {
     const server = createServer().listen(folder.file('socket'))
     await once(server, 'listening')
     expect(await withCa(folder.file('socket'))).toMatchObject([{ code: 'file/not-regular', details: { is: 'socket' } }])
     server.close()
   })
 
-  test('to a file of a terabyte', async () => {
+  it('to a file of a terabyte', async () => {
     truncateSync(folder.file('huge.pem', 'x'), 2 ** 40)
     const found = await withCa(folder.file('huge.pem'))
     expect(found).toMatchObject([{ code: 'file/too-large', details: { size: 2 ** 40, limit: 4_194_304 } }])
   })
 
-  test('to a file of the largest size that is read', async () => {
+  it('to a file of the largest size that is read', async () => {
     expect(await withCa(folder.file('large.pem', root.pem.padEnd(4_194_304)))).toEqual([])
     expect(await withCa(folder.file('large.pem', root.pem.padEnd(4_194_305)))).toMatchObject([
       { code: 'file/too-large' },
     ])
   })
 
-  test('to a file without a size, as those of procfs', async () => {
+  it('to a file without a size, as those of procfs', async () => {
     const read = await readMaterialFile('/proc/self/status', { file: 'status' }, 1_000_000)
     expect('bytes' in read && read.bytes.toString()).toContain('VmRSS')
   })
 
-  test('to the right file, by a link and by a URL', async () => {
+  it('to the right file, by a link and by a URL', async () => {
     symlinkSync(folder.file('real.pem', root.pem), folder.file('link.pem'))
     expect(await withCa(folder.file('link.pem'))).toEqual([])
     sourceOfFiles(folder, good)
@@ -127,7 +127,7 @@ describe('a path that leads', () => {
     expect(await codesOf(fromFiles({ ca: url('ca.crt'), cert: url('tls.crt'), key: url('tls.key') }))).toEqual([])
   })
 
-  test('three ways to nowhere, told together', async () => {
+  it('three ways to nowhere, told together', async () => {
     const at = (name: string): string => folder.file(`none/${name}`)
     const found = await findingsOf(fromFiles({ ca: at('ca'), cert: at('cert'), key: at('key'), crl: at('crl') }))
     expect(found.map(({ details }) => 'file' in details && details.file)).toEqual([
@@ -140,7 +140,7 @@ describe('a path that leads', () => {
 })
 
 describe('paths', () => {
-  test('that are relative start where fromFiles was called', async () => {
+  it('that are relative start where fromFiles was called', async () => {
     sourceOfFiles(folder, good)
     const before = process.cwd()
     try {
@@ -153,7 +153,7 @@ describe('paths', () => {
     }
   })
 
-  test('are read anew at each load', async () => {
+  it('are read anew at each load', async () => {
     const source = sourceOfFiles(folder, good)
     expect(await codesOf(source)).toEqual([])
     writeFileSync(folder.file('new.crt'), 'x')
@@ -161,7 +161,7 @@ describe('paths', () => {
     expect(await codesOf(source)).toEqual(['pem/no-block'])
   })
 
-  test.each([
+  it.each([
     ['PEM text', leaf.keyPem],
     ['DER in base64', leaf.keyPem.replaceAll(/^-.*\n|\n/gm, '')],
     ['one line of base64', leaf.keyPem.split('\n')[1] ?? ''],
@@ -178,7 +178,7 @@ describe('paths', () => {
 })
 
 describe('a key that others can read', () => {
-  test.each([
+  it.each([
     [0o600, []],
     [0o400, []],
     [0o640, ['file/key-readable-by-others']],
@@ -193,14 +193,14 @@ describe('a key that others can read', () => {
     await expect(source.load()).resolves.toBeDefined()
   })
 
-  test('is warned of once where it stands beside the certificate in one file', async () => {
+  it('is warned of once where it stands beside the certificate in one file', async () => {
     const both = folder.file('both.pem', chain + leaf.keyPem)
     chmodSync(both, 0o644)
     const source = fromFiles({ ca: folder.file('ca.crt', root.pem), cert: both, key: both })
     expect(await codesOf(source)).toEqual(['file/key-readable-by-others'])
   })
 
-  test('is not looked at in the file of a certificate', async () => {
+  it('is not looked at in the file of a certificate', async () => {
     const source = sourceOfFiles(folder, good)
     chmodSync(folder.file('tls.crt'), 0o644)
     chmodSync(folder.file('ca.crt'), 0o644)

@@ -1,5 +1,5 @@
 /** When credentials are the same, and when what is read is. */
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { contentsOf, fingerprintOf } from '../../../src/credentials/fingerprint.js'
 import { type Credentials, fromPem } from '../../../src/credentials/index.js'
 import { textInput } from '../../../src/credentials/inputs.js'
@@ -19,7 +19,7 @@ beforeAll(async () => {
 describe('the fingerprint of credentials', () => {
   const fingerprint = (change: Partial<Credentials> = {}): string => fingerprintOf({ ...credentials, ...change })
 
-  test('does not mind origins, nor the order and the number of anchors and revocation lists', () => {
+  it('does not mind origins, nor the order and the number of anchors and revocation lists', () => {
     const { trustAnchors, crls } = credentials
     expect(fingerprint({ origin: 'elsewhere' })).toBe(fingerprint())
     expect(fingerprint({ trustAnchors: [...trustAnchors].reverse() })).toBe(fingerprint())
@@ -27,7 +27,7 @@ describe('the fingerprint of credentials', () => {
     expect(fingerprint({ crls: [...crls].reverse() })).toBe(fingerprint())
   })
 
-  test('differs with everything else', () => {
+  it('differs with everything else', () => {
     const { chain, trustAnchors, crls } = credentials
     const [leaf, ...intermediates] = chain
     const different = [
@@ -46,7 +46,7 @@ describe('the fingerprint of credentials', () => {
   })
 })
 
-test('contents differ with each input, its origin, what is wrong with it, and where one ends and the next begins', () => {
+it('contents differ with each input, its origin, what is wrong with it, and where one ends and the next begins', () => {
   const input = (text: string): ReturnType<typeof textInput> => textInput('ca', text)
   const named = (origin: string): ReturnType<typeof textInput> => ({ ...input('a'), place: { origin, file: null } })
   const [crl, key] = [null, input('c')]

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { readSource } from '../../../src/credentials/source.js'
 import { sample, scaled } from '../../support/long.js'
 import { pem } from '../../support/mint.js'
@@ -10,7 +10,7 @@ import { chain, codesOf, findingsOf, good, leaf, pemSource, root } from './fixtu
 const LIMIT = 4 * 1024 * 1024
 
 describe('cut at every octet', () => {
-  test.each([
+  it.each([
     ['cert', chain],
     ['key', leaf.keyPem],
     ['ca', root.pem],
@@ -27,7 +27,7 @@ describe('cut at every octet', () => {
   })
 })
 
-test('random octets in every place', async () => {
+it('random octets in every place', async () => {
   const octets = fc.uint8Array({ maxLength: 300 })
   await fc.assert(
     fc.asyncProperty(octets, octets, octets, octets, async (ca, cert, key, crl) => {
@@ -37,7 +37,7 @@ test('random octets in every place', async () => {
   )
 })
 
-test('random changes of good material', async () => {
+it('random changes of good material', async () => {
   const change = fc.record({
     role: fc.constantFrom('ca' as const, 'cert' as const, 'key' as const),
     at: fc.double({ min: 0, max: 0.999, noNaN: true }),
@@ -54,7 +54,7 @@ test('random changes of good material', async () => {
 })
 
 // Each took seconds or more in a careless reader: counted is the time of the processor, since the machine may be busy.
-test.each<[string, () => string | Uint8Array]>([
+it.each<[string, () => string | Uint8Array]>([
   ['zero octets', () => Buffer.alloc(LIMIT)],
   ['white space', () => ' '.repeat(LIMIT)],
   ['carriage returns', () => '\r'.repeat(LIMIT)],

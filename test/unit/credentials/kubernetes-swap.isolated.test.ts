@@ -1,6 +1,6 @@
 import { mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import type * as files from 'node:fs/promises'
-import { expect, test, vi } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { fromKubernetesSecret } from '../../../src/credentials/index.js'
 import { chainPem } from '../../support/mint.js'
 import { temporaryFolder } from '../../support/openssl.js'
@@ -53,7 +53,7 @@ function strikes(directory: string, times: number, options: { remove: boolean })
   }
 }
 
-test('the old generation is read to its end while it is there', async () => {
+it('the old generation is read to its end while it is there', async () => {
   const source = fromKubernetesSecret(mount('kept'))
   const before = await source.load()
   strikes('kept', 1, { remove: false })
@@ -61,7 +61,7 @@ test('the old generation is read to its end while it is there', async () => {
   expect((await source.load()).chain[0].equals(before.chain[0])).toBe(false)
 })
 
-test('the new generation is read where the old one is gone', async () => {
+it('the new generation is read where the old one is gone', async () => {
   const source = fromKubernetesSecret(mount('removed'))
   const before = await source.load()
   strikes('removed', 2, { remove: true })
@@ -70,7 +70,7 @@ test('the new generation is read where the old one is gone', async () => {
   expect(chain[0].equals(before.chain[0])).toBe(true)
 })
 
-test('it ends, also where the secret is replaced again and again', async () => {
+it('it ends, also where the secret is replaced again and again', async () => {
   const source = fromKubernetesSecret(mount('restless'))
   strikes('restless', 100, { remove: true })
   expect(new Set(await codesOf(source))).toEqual(new Set(['file/missing']))

@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events'
 import { mkdirSync, renameSync, rmSync, symlinkSync, chmodSync } from 'node:fs'
 import { createPublicKey } from 'node:crypto'
 import { inspect } from 'node:util'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import {
   type CredentialSource,
   fromEnv,
@@ -33,7 +33,7 @@ import {
 const folder = temporaryFolder()
 
 describe('good material', () => {
-  test('from PEM text', async () => {
+  it('from PEM text', async () => {
     const credentials = await fromPem({ ...good, crl: crl.pem }).load()
     expect(credentials.trustAnchors.map((each) => each.toPem())).toEqual([root.pem])
     expect(credentials.chain.map((each) => each.toPem())).toEqual([leaf.pem, intermediate.pem])
@@ -45,7 +45,7 @@ describe('good material', () => {
     expect(await findingsOf(fromPem({ ...good, crl: crl.pem }))).toEqual([])
   })
 
-  test('from Buffers, which are copied', async () => {
+  it('from Buffers, which are copied', async () => {
     const text = openssl(['pkcs8', '-topk8', '-v2', 'aes256', '-passout', `pass:${PASSPHRASE}`], leaf.keyPem)
     const key = Buffer.from(text)
     const passphrase = Buffer.from(PASSPHRASE)
@@ -55,7 +55,7 @@ describe('good material', () => {
     expect(await codesOf(source)).toEqual([])
   })
 
-  test('from PEM text, parsed once for all who load it, with lists of their own', async () => {
+  it('from PEM text, parsed once for all who load it, with lists of their own', async () => {
     const source = fromPem({ ...good, crl: crl.pem })
     const [one, other] = [await source.load(), await source.load()]
     expect(other.chain[0]).toBe(one.chain[0])
@@ -67,7 +67,7 @@ describe('good material', () => {
     expect((await source.load()).trustAnchors).toHaveLength(1)
   })
 
-  test('from files', async () => {
+  it('from files', async () => {
     const source = sourceOfFiles(folder, good)
     const credentials = await source.load()
     expect(credentials.origin).toBe(
@@ -77,22 +77,22 @@ describe('good material', () => {
     expect(credentials.crls).toEqual([])
   })
 
-  test('a CRL in DER', async () => {
+  it('a CRL in DER', async () => {
     expect((await sourceOfFiles(folder, { ...good, crl: crl.der }).load()).crls).toHaveLength(1)
   })
 
-  test('an encrypted key with its passphrase', async () => {
+  it('an encrypted key with its passphrase', async () => {
     const key = openssl(['pkcs8', '-topk8', '-v2', 'aes256', '-passout', `pass:${PASSPHRASE}`], leaf.keyPem)
     for (const passphrase of [PASSPHRASE, Buffer.from(PASSPHRASE)]) {
       expect(await findingsOf(fromPem({ ...good, key, passphrase }))).toEqual([])
     }
   })
 
-  test('a key with a certificate of another key among the intermediates', async () => {
+  it('a key with a certificate of another key among the intermediates', async () => {
     expect(await codesOf(fromPem({ ...good, cert: chainPem(leaf, otherLeaf) }))).toEqual([])
   })
 
-  test('a self-signed certificate as its own anchor', async () => {
+  it('a self-signed certificate as its own anchor', async () => {
     expect(await codesOf(fromPem({ ca: root.pem, cert: root.pem, key: root.keyPem }))).toEqual([])
     // As etcd --auto-tls makes it: no CA.
     const auto = mintLeaf({ subject: [['O', 'etcd']] })
@@ -135,7 +135,7 @@ describe('material that is read, with a word to say', () => {
     ],
   ]
 
-  test.each(rows)('%s', async (_, contents, expected) => {
+  it.each(rows)('%s', async (_, contents, expected) => {
     for (const source of [fromPem({ ...good, ...contents }), sourceOfFiles(folder, { ...good, ...contents })]) {
       const found = await findingsOf(source)
       expect(found.map(({ severity, code }) => `${severity} ${code}`)).toEqual([expected])
@@ -144,7 +144,7 @@ describe('material that is read, with a word to say', () => {
     }
   })
 
-  test.each<[string, Partial<Parameters<typeof fromPem>[0]>]>([
+  it.each<[string, Partial<Parameters<typeof fromPem>[0]>]>([
     ['an empty passphrase for a key that is not encrypted', { passphrase: '' }],
     ['parameters of the curve beside the key', { key: pem('EC PARAMETERS', Buffer.from([6, 0])) + leaf.keyPem }],
     ['a CA under the label of old', { ca: pem('X509 CERTIFICATE', root.der) }],
@@ -154,11 +154,11 @@ describe('material that is read, with a word to say', () => {
     expect(await findingsOf(fromPem({ ...good, ...contents }))).toEqual([])
   })
 
-  test('the own certificate beside a pinned one as anchors', async () => {
+  it('the own certificate beside a pinned one as anchors', async () => {
     expect(await codesOf(fromPem({ ...good, ca: leaf.pem + otherLeaf.pem }))).toEqual(['credentials/anchor-is-no-ca'])
   })
 
-  test('one word about one file that is both certificate and key', async () => {
+  it('one word about one file that is both certificate and key', async () => {
     const both = folder.file('both.pem', (chain + leaf.keyPem).replaceAll('\n', '\r\n'))
     chmodSync(both, 0o600)
     const ca = folder.file('ca.crt', root.pem)
@@ -176,7 +176,7 @@ describe('fromEnv', () => {
   const prefixed = (prefix: string, values: Record<string, string>): Record<string, string> =>
     Object.fromEntries(Object.entries(values).map(([name, value]) => [prefix + name, value]))
 
-  test("reads etcdctl's variables, from process.env too", async () => {
+  it("reads etcdctl's variables, from process.env too", async () => {
     const env = prefixed('ETCDCTL_', files())
     expect(await codesOf(fromEnv(env))).toEqual([])
     Object.assign(process.env, env)
@@ -190,7 +190,7 @@ describe('fromEnv', () => {
     expect(await codesOf(fromEnv())).toEqual(Array.from({ length: 3 }, () => 'credentials/variable-missing'))
   })
 
-  test('reads variables of another prefix, with a passphrase and a CRL', async () => {
+  it('reads variables of another prefix, with a passphrase and a CRL', async () => {
     const key = openssl(['pkcs8', '-topk8', '-v2', 'aes256', '-passout', `pass:${PASSPHRASE}`], leaf.keyPem)
     const env = { ...prefixed('APP_', files()), APP_KEY: folder.file('encrypted.key', key) }
     chmodSync(folder.file('encrypted.key'), 0o600)
@@ -199,7 +199,7 @@ describe('fromEnv', () => {
     expect((await source.load()).crls).toHaveLength(1)
   })
 
-  test('names every variable that is not set or empty', async () => {
+  it('names every variable that is not set or empty', async () => {
     const found = await findingsOf(fromEnv({ APP_CERT: '', APP_KEY: folder.file('absent') }, { prefix: 'APP_' }))
     expect(found.map(({ code, details }) => ({ code, ...details }))).toEqual([
       { code: 'credentials/variable-missing', variable: 'APP_CACERT', role: 'ca', empty: false },
@@ -210,7 +210,7 @@ describe('fromEnv', () => {
     expect(found[2]?.message).toContain(`${folder.file('absent')} (from APP_KEY)`)
   })
 
-  test('names the variable beside the file whose contents are wrong', async () => {
+  it('names the variable beside the file whose contents are wrong', async () => {
     const env = { ...prefixed('ETCDCTL_', files()), ETCDCTL_CACERT: folder.file('ca.der', root.der) }
     const [found] = await findingsOf(fromEnv(env))
     expect(found?.code).toBe('pem/der')
@@ -218,7 +218,7 @@ describe('fromEnv', () => {
     expect(found?.remedy).toContain(`-in ${folder.file('ca.der')} -out`)
   })
 
-  test('does not show a key that a variable holds', async () => {
+  it('does not show a key that a variable holds', async () => {
     const found = await findingsOf(fromEnv({ ...prefixed('ETCDCTL_', files()), ETCDCTL_KEY: leaf.keyPem }))
     expect(found.map(({ code }) => code)).toEqual(['credentials/text-instead-of-file-name'])
     expect(found[0]?.message).toContain('environment variable ETCDCTL_KEY')
@@ -248,7 +248,7 @@ describe('fromKubernetesSecret', () => {
     'tls.key': owner.keyPem,
   })
 
-  test('reads the files of the current generation', async () => {
+  it('reads the files of the current generation', async () => {
     const directory = mount('secret', secret(leaf))
     const source = fromKubernetesSecret(directory)
     expect(await codesOf(source)).toEqual([])
@@ -258,7 +258,7 @@ describe('fromKubernetesSecret', () => {
     expect((await source.load()).chain[0].subject.commonName).toBe('bob')
   })
 
-  test('takes other names, and revocation lists', async () => {
+  it('takes other names, and revocation lists', async () => {
     const contents = { 'root.pem': root.pem, 'pair.pem': chain + leaf.keyPem, 'list.crl': crl.pem }
     const directory = mount('named', contents)
     const names = { ca: 'root.pem', cert: 'pair.pem', key: 'pair.pem', crl: 'list.crl' }
@@ -267,13 +267,13 @@ describe('fromKubernetesSecret', () => {
     expect((await source.load()).crls).toHaveLength(1)
   })
 
-  test('reads a plain directory, as with subPath or in a test, and does not mind its modes', async () => {
+  it('reads a plain directory, as with subPath or in a test, and does not mind its modes', async () => {
     mkdirSync(folder.file('plain'))
     for (const [name, text] of Object.entries(secret(leaf))) folder.file(`plain/${name}`, text)
     expect(await codesOf(fromKubernetesSecret(folder.file('plain')))).toEqual([])
   })
 
-  test('names files as they are seen in the mount', async () => {
+  it('names files as they are seen in the mount', async () => {
     const directory = mount('incomplete', { 'tls.crt': chain })
     const found = await findingsOf(fromKubernetesSecret(directory))
     expect(found.map(({ code, details }) => [code, 'file' in details && details.file])).toEqual([
@@ -288,7 +288,7 @@ describe('fromKubernetesSecret', () => {
 
 describe('misuse throws at once', () => {
   const files = { ca: 'a', cert: 'b', key: 'c' }
-  test.each<[string, () => unknown]>([
+  it.each<[string, () => unknown]>([
     ['options', () => fromPem(undefined as never)],
     ['options.ca', () => fromPem({ cert: chain, key: leaf.keyPem } as never)],
     ['options.cert', () => fromPem({ ca: root.pem, cert: null, key: leaf.keyPem } as never)],
@@ -325,7 +325,7 @@ describe('misuse throws at once', () => {
 })
 
 describe('load', () => {
-  test('rejects with every finding, the worst first, and tells them in its message', async () => {
+  it('rejects with every finding, the worst first, and tells them in its message', async () => {
     const error: unknown = await fromPem({ ...good, ca: 'x', key: leaf.keyPem.replaceAll('\n', '\r\n') })
       .load()
       .catch((reason: unknown) => reason)
@@ -335,14 +335,14 @@ describe('load', () => {
     expect(error.message).toMatch(/^The credentials from PEM text cannot be read: \[pem\/no-block\] The option "ca"/)
   })
 
-  test('heeds a signal that was aborted before', async () => {
+  it('heeds a signal that was aborted before', async () => {
     const reason = new Error('not any more')
     await expect(fromPem(good).load(AbortSignal.abort(reason))).rejects.toBe(reason)
     const untouched = new MaterialSource('nowhere', () => Promise.reject(new Error('It was read')))
     await expect(untouched.load(AbortSignal.abort(reason))).rejects.toBe(reason)
   })
 
-  test('heeds a signal while it waits, and leaves no listener behind', async () => {
+  it('heeds a signal while it waits, and leaves no listener behind', async () => {
     const controller = new AbortController()
     const reason = new Error('not any more')
     const loading = new MaterialSource('nowhere', () => new Promise<never>(() => undefined)).load(controller.signal)
@@ -360,7 +360,7 @@ describe('load', () => {
 describe('readSource', () => {
   const foreign = (load: CredentialSource['load']): CredentialSource => ({ origin: 'elsewhere', load })
 
-  test('takes sources of others: credentials, findings of their error, other errors as they are', async () => {
+  it('takes sources of others: credentials, findings of their error, other errors as they are', async () => {
     const credentials = await fromPem(good).load()
     expect(await readSource(foreign(() => Promise.resolve(credentials)))).toEqual({ credentials, findings: [] })
     const broken = fromPem({ ...good, ca: 'x' })
@@ -372,7 +372,7 @@ describe('readSource', () => {
 })
 
 describe('secrets', () => {
-  test('the guard of these tests bites', () => {
+  it('the guard of these tests bites', () => {
     expect(() => {
       refuseSecrets({ text: leaf.keyPem })
     }).toThrow('A secret is printed')
@@ -384,7 +384,7 @@ describe('secrets', () => {
     }).toThrow('A secret is printed')
   })
 
-  test('no source shows key or passphrase, however it is printed', () => {
+  it('no source shows key or passphrase, however it is printed', () => {
     for (const source of [fromPem({ ...good, passphrase: PASSPHRASE }), sourceOfFiles(folder, good), fromEnv({})]) {
       refuseSecrets(source)
       expect(printed(source)).toContain(source.origin)
@@ -392,7 +392,7 @@ describe('secrets', () => {
     expect(inspect(fromPem(good))).toBe('CredentialSource { PEM text }')
   })
 
-  test('credentials show what they are, and survive structuredClone without the key', async () => {
+  it('credentials show what they are, and survive structuredClone without the key', async () => {
     const credentials = await fromPem(good).load()
     refuseSecrets(credentials)
     expect(printed(credentials)).toContain('ECDSA P-256')

@@ -2,7 +2,7 @@
 import { chmodSync, rmSync, truncateSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { fromFiles, fromPem } from '../../../src/credentials/index.js'
 import { mintCa } from '../../support/mint.js'
 import { openssl, temporaryFolder } from '../../support/openssl.js'
@@ -91,7 +91,7 @@ describe('no change is', () => {
     ],
   ]
 
-  test.each(rows)('%s', async (_, touch) => {
+  it.each(rows)('%s', async (_, touch) => {
     inPlace(filesIn(directory).ca, root.pem + other.pem)
     const seen = observed(directory)
     await seen.source.load()
@@ -107,7 +107,7 @@ describe('no change is', () => {
     })
   })
 
-  test('a file beside them', async () => {
+  it('a file beside them', async () => {
     const seen = observed(directory)
     const consumer = consume(seen.source, controller.signal)
     await until(() => {
@@ -123,7 +123,7 @@ describe('no change is', () => {
 })
 
 describe('a change is', () => {
-  test.each<[string, () => void]>([
+  it.each<[string, () => void]>([
     [
       'another CA',
       () => {
@@ -155,7 +155,7 @@ describe('a change is', () => {
 })
 
 describe('many changes', () => {
-  test('in one go are one', async () => {
+  it('in one go are one', async () => {
     const seen = observed(directory, { timing: { ...QUICK, quiet: 100 } })
     const consumer = consume(seen.source, controller.signal)
     await until(() => {
@@ -169,7 +169,7 @@ describe('many changes', () => {
     expect(consumer.given.length).toBeLessThan(5)
   })
 
-  test('without an end cost a few reads a second, and are given now and then as long as they fit together', async () => {
+  it('without an end cost a few reads a second, and are given now and then as long as they fit together', async () => {
     const timing = { pollInterval: 3_600_000, settle: 1000, quiet: 250 }
     const { source, reads } = observed(directory, { timing })
     await source.load()
@@ -193,7 +193,7 @@ describe('many changes', () => {
   })
 })
 
-test('a consumer that takes its time gets the newest, and not what was there in between', async () => {
+it('a consumer that takes its time gets the newest, and not what was there in between', async () => {
   const { source } = observed(directory)
   await source.load()
   const changes = source.watch(controller.signal)
@@ -210,7 +210,7 @@ test('a consumer that takes its time gets the newest, and not what was there in 
   expect(given).toEqual(['second', 'fourth'])
 })
 
-test('contents that change all the time and come to the same are given at once', async () => {
+it('contents that change all the time and come to the same are given at once', async () => {
   const { source } = observed(directory, { timing: { ...QUICK, quiet: 100 } })
   await source.load()
   const consumer = consume(source, controller.signal)
@@ -229,7 +229,7 @@ test('contents that change all the time and come to the same are given at once',
 })
 
 describe('between load() and watch()', () => {
-  test('a change is not lost', async () => {
+  it('a change is not lost', async () => {
     const source = fromFiles(filesIn(directory))
     await source.load()
     writeFiles(directory, textsOf('second'))
@@ -239,7 +239,7 @@ describe('between load() and watch()', () => {
     })
   })
 
-  test('nothing is made up: what load() handed out last does not come first', async () => {
+  it('nothing is made up: what load() handed out last does not come first', async () => {
     const seen = observed(directory)
     await seen.source.load()
     writeFiles(directory, textsOf('second'))
@@ -252,7 +252,7 @@ describe('between load() and watch()', () => {
     })
   })
 
-  test('what was mended is not lost, where load() was refused', async () => {
+  it('what was mended is not lost, where load() was refused', async () => {
     const source = fromFiles(filesIn(directory))
     truncateSync(filesIn(directory).key)
     await expect(source.load()).rejects.toMatchObject({ code: 'ERR_CREDENTIALS_UNREADABLE' })
@@ -263,7 +263,7 @@ describe('between load() and watch()', () => {
     })
   })
 
-  test('a load() that was refused takes nothing from what one before it handed out', async () => {
+  it('a load() that was refused takes nothing from what one before it handed out', async () => {
     const seen = observed(directory)
     await seen.source.load()
     truncateSync(filesIn(directory).key)
@@ -277,7 +277,7 @@ describe('between load() and watch()', () => {
     })
   })
 
-  test('each of several consumers gets what it does not have', async () => {
+  it('each of several consumers gets what it does not have', async () => {
     const { source } = observed(directory)
     const first = await source.load()
     writeFiles(directory, textsOf('second'))
@@ -296,7 +296,7 @@ describe('between load() and watch()', () => {
     })
   })
 
-  test('without load(), what is there at the start is where it starts', async () => {
+  it('without load(), what is there at the start is where it starts', async () => {
     const seen = observed(directory)
     const consumer = consume(seen.source, controller.signal)
     await until(() => {
@@ -308,7 +308,7 @@ describe('between load() and watch()', () => {
     })
   })
 
-  test('without load(), nothing is there where the files cannot be used', async () => {
+  it('without load(), nothing is there where the files cannot be used', async () => {
     truncateSync(filesIn(directory).key)
     const seen = observed(directory)
     const consumer = consume(seen.source, controller.signal)
@@ -363,7 +363,7 @@ describe('material that stays broken', () => {
     ],
   ]
 
-  test.each(rows)('%s is told once, after the time it is given, and its end is told', async (_, code, spoil) => {
+  it.each(rows)('%s is told once, after the time it is given, and its end is told', async (_, code, spoil) => {
     const seen = observed(directory, { timing })
     await seen.source.load()
     const consumer = consume(seen.source, controller.signal)
@@ -396,7 +396,7 @@ describe('material that stays broken', () => {
     })
   })
 
-  test('is told to each consumer, whoever was told before', async () => {
+  it('is told to each consumer, whoever was told before', async () => {
     const { source } = observed(directory, { timing })
     await source.load()
     truncateSync(filesIn(directory).key)
@@ -412,7 +412,7 @@ describe('material that stays broken', () => {
     })
   })
 
-  test('is told before it is there for a whole interval, where the system reports nothing', async () => {
+  it('is told before it is there for a whole interval, where the system reports nothing', async () => {
     const polled = { pollInterval: 100, settle: 300, quiet: 25 }
     const { source } = observed(directory, { timing: polled, watchDirectory: () => ({ close: () => undefined }) })
     await source.load()
@@ -423,7 +423,7 @@ describe('material that stays broken', () => {
     })
   })
 
-  test('and grows without an end is told once', async () => {
+  it('and grows without an end is told once', async () => {
     const seen = observed(directory, { timing: { ...timing, settle: 100 } })
     await seen.source.load()
     const consumer = consume(seen.source, controller.signal)
@@ -437,7 +437,7 @@ describe('material that stays broken', () => {
     }
   })
 
-  test('shows no secret', async () => {
+  it('shows no secret', async () => {
     const { ca, cert } = filesIn(directory)
     const source = fromFiles({ ca, cert, key: textsOf('first').key, watch: { settle: '1s' } })
     const consumer = consume(source, controller.signal)
@@ -448,13 +448,13 @@ describe('material that stays broken', () => {
   })
 })
 
-test('PEM text does not change, and is not watched', () => {
+it('PEM text does not change, and is not watched', () => {
   expect(fromPem(good)).not.toHaveProperty('watch')
 })
 
 describe('misuse throws at once', () => {
   const files = { ca: 'a', cert: 'b', key: 'c' }
-  test.each<[string, () => unknown]>([
+  it.each<[string, () => unknown]>([
     ['options.watch', () => fromFiles({ ...files, watch: true } as never)],
     ['options.watch.interval', () => fromFiles({ ...files, watch: { interval: '5s' } } as never)],
     ['options.watch.pollInterval', () => fromFiles({ ...files, watch: { pollInterval: '99ms' } })],
@@ -471,7 +471,7 @@ describe('misuse throws at once', () => {
     )
   })
 
-  test('and what is in range does not', () => {
+  it('and what is in range does not', () => {
     expect(() => fromFiles({ ...files, watch: { pollInterval: '100ms', settle: '1s' } })).not.toThrow()
     expect(() => fromFiles({ ...files, watch: { pollInterval: '24d', settle: '24d' } })).not.toThrow()
     expect(() => fromFiles({ ...files, watch: {} })).not.toThrow()

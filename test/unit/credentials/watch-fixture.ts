@@ -7,7 +7,7 @@ import { FileSource, type FilesOfSource } from '../../../src/credentials/file-so
 import { fileInput } from '../../../src/credentials/inputs.js'
 import type { WatchDirectory } from '../../../src/credentials/watch-hints.js'
 import type { WatchTiming } from '../../../src/credentials/watch-options.js'
-import { type EtcdMtlsError, isEtcdMtlsError } from '../../../src/errors.js'
+import { type EtcdMtlsError, isEtcdMtlsError } from '../../../src/report/errors.js'
 import { chainPem, mintLeaf } from '../../support/mint.js'
 import { intermediate, refuseSecrets, root } from './fixture.js'
 

@@ -1,5 +1,5 @@
 /** Which directories are watched, which reports count, and that no timer outlives its wait. */
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Hints, type WatchDirectory } from '../../../src/credentials/watch-hints.js'
 import type { WatchedDirectory } from '../../../src/credentials/watch-survey.js'
 
@@ -55,7 +55,7 @@ async function hinted(): Promise<boolean> {
 }
 
 describe('watches', () => {
-  test('are those that are wanted, each opened once', () => {
+  it('are those that are wanted, each opened once', () => {
     hints.watch(directories({ '/a': ['x'], '/b': ['x'] }))
     hints.watch(directories({ '/a': ['x'], '/b': ['x'] }))
     expect(system.opened).toEqual(['/a', '/b'])
@@ -63,7 +63,7 @@ describe('watches', () => {
     expect([...system.open.keys()].sort()).toEqual(['/b', '/c'])
   })
 
-  test('are opened anew for a directory in the place of another', () => {
+  it('are opened anew for a directory in the place of another', () => {
     hints.watch(directories({ '/a': ['x'] }, '1'))
     hints.watch(directories({ '/a': ['x'] }, '2'))
     expect(system.opened).toEqual(['/a', '/a'])
@@ -72,7 +72,7 @@ describe('watches', () => {
     expect(system.opened).toEqual(['/a', '/a'])
   })
 
-  test('are opened anew where the directory reported of itself: the next one can have the same inode', async () => {
+  it('are opened anew where the directory reported of itself: the next one can have the same inode', async () => {
     hints.watch(directories({ '/a/dir': ['x'] }))
     system.change('/a/dir', 'dir')
     expect(await hinted()).toBe(true)
@@ -80,7 +80,7 @@ describe('watches', () => {
     expect(system.opened).toEqual(['/a/dir', '/a/dir'])
   })
 
-  test('are opened anew after an error, which is a hint', async () => {
+  it('are opened anew after an error, which is a hint', async () => {
     hints.watch(directories({ '/a': ['x'] }))
     system.open.get('/a')?.fail()
     expect(await hinted()).toBe(true)
@@ -88,7 +88,7 @@ describe('watches', () => {
     expect(system.opened).toEqual(['/a', '/a'])
   })
 
-  test('that are refused are tried again', () => {
+  it('that are refused are tried again', () => {
     system.refuses = true
     hints.watch(directories({ '/a': ['x'] }))
     system.refuses = false
@@ -96,7 +96,7 @@ describe('watches', () => {
     expect(system.opened).toEqual(['/a'])
   })
 
-  test('are closed at the end, and none is opened after it', () => {
+  it('are closed at the end, and none is opened after it', () => {
     hints.watch(directories({ '/a': ['x'], '/b': ['x'] }))
     hints.close()
     expect(system.open.size).toBe(0)
@@ -106,7 +106,7 @@ describe('watches', () => {
 })
 
 describe('a report counts', () => {
-  test('where it names what is watched for, or nothing', async () => {
+  it('where it names what is watched for, or nothing', async () => {
     hints.watch(directories({ '/a': ['x'] }))
     system.change('/a', 'y')
     expect(await hinted()).toBe(false)
@@ -116,7 +116,7 @@ describe('a report counts', () => {
     expect(await hinted()).toBe(true)
   })
 
-  test('by what is watched for now', async () => {
+  it('by what is watched for now', async () => {
     hints.watch(directories({ '/a': ['x'] }))
     hints.watch(directories({ '/a': ['y'] }))
     expect(system.opened).toEqual(['/a'])
@@ -126,7 +126,7 @@ describe('a report counts', () => {
     expect(await hinted()).toBe(true)
   })
 
-  test('until it is forgotten', async () => {
+  it('until it is forgotten', async () => {
     hints.watch(directories({ '/a': ['x'] }))
     system.change('/a', 'x')
     expect(await hints.untilHint(0)).toBe(true)
@@ -147,7 +147,7 @@ describe('waiting', () => {
   }
   const turn = (): Promise<unknown> => vi.advanceTimersByTimeAsync(0)
 
-  test('for a hint ends with it, or with the time', async () => {
+  it('for a hint ends with it, or with the time', async () => {
     hints.watch(directories({ '/a': ['x'] }))
     const first = outcome(hints.untilHint(1000))
     await vi.advanceTimersByTimeAsync(999)
@@ -161,7 +161,7 @@ describe('waiting', () => {
     expect(await second).toBe(false)
   })
 
-  test('for a time does not end with a hint', async () => {
+  it('for a time does not end with a hint', async () => {
     hints.watch(directories({ '/a': ['x'] }))
     const pause = outcome(hints.pause(1000))
     system.change('/a', 'x')
@@ -171,7 +171,7 @@ describe('waiting', () => {
     expect(pause.over).toBe(true)
   })
 
-  test.each<[string, () => Promise<unknown>]>([
+  it.each<[string, () => Promise<unknown>]>([
     ['for a hint', () => hints.untilHint(1_000_000)],
     ['for a time', () => hints.pause(1_000_000)],
   ])('%s ends with the end of all, and does not begin after it', async (_, wait) => {

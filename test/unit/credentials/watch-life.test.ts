@@ -2,7 +2,7 @@
 import { getEventListeners } from 'node:events'
 import { mkdirSync, renameSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
-import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { fromFiles } from '../../../src/credentials/index.js'
 import { type WatchDirectory, watchDirectory } from '../../../src/credentials/watch-hints.js'
 import { scaled } from '../../support/long.js'
@@ -63,7 +63,7 @@ const done = { done: true, value: undefined }
 const stuck = { gather: () => new Promise<never>(() => undefined) }
 
 describe('the end', () => {
-  test('comes with the signal, while it waits', async () => {
+  it('comes with the signal, while it waits', async () => {
     const watches = counted()
     const { source, reads } = observed(directory, watches)
     const next = source.watch(controller.signal).next()
@@ -77,7 +77,7 @@ describe('the end', () => {
     expect(getEventListeners(controller.signal, 'abort')).toEqual([])
   })
 
-  test('comes with the signal, while a read is under way', async () => {
+  it('comes with the signal, while a read is under way', async () => {
     const watches = counted()
     const { source } = observed(directory, { ...watches, ...stuck })
     const next = source.watch(controller.signal).next()
@@ -89,7 +89,7 @@ describe('the end', () => {
     expect(await next).toEqual(done)
   })
 
-  test('comes with the signal, while the way to the files is followed', async () => {
+  it('comes with the signal, while the way to the files is followed', async () => {
     const watches = counted()
     const { source } = observed(directory, watches)
     const next = source.watch(controller.signal).next()
@@ -98,7 +98,7 @@ describe('the end', () => {
     expect(watches.opened()).toBe(0)
   })
 
-  test('comes with the signal, while the consumer is busy', async () => {
+  it('comes with the signal, while the consumer is busy', async () => {
     const watches = counted()
     const { source } = observed(directory, watches)
     await source.load()
@@ -112,7 +112,7 @@ describe('the end', () => {
     expect(await iterator.next()).toEqual(done)
   })
 
-  test('was there before it began', async () => {
+  it('was there before it began', async () => {
     const watches = counted()
     const { source, reads } = observed(directory, watches)
     controller.abort()
@@ -120,7 +120,7 @@ describe('the end', () => {
     expect([watches.opened(), reads.length]).toEqual([0, 0])
   })
 
-  test('comes by leaving the loop', async () => {
+  it('comes by leaving the loop', async () => {
     const watches = counted()
     const { source } = observed(directory, watches)
     await source.load()
@@ -135,7 +135,7 @@ describe('the end', () => {
     expect(getEventListeners(controller.signal, 'abort')).toEqual([])
   })
 
-  test('comes by return(), also for those who wait, and while a read is under way', async () => {
+  it('comes by return(), also for those who wait, and while a read is under way', async () => {
     for (const parts of [{}, stuck]) {
       const watches = counted()
       const { source } = observed(directory, { ...watches, ...parts })
@@ -151,7 +151,7 @@ describe('the end', () => {
     }
   })
 
-  test('comes by return() before it began', async () => {
+  it('comes by return() before it began', async () => {
     const watches = counted()
     const iterator = observed(directory, watches).source.watch(controller.signal)
     expect(await iterator.return?.()).toEqual(done)
@@ -159,7 +159,7 @@ describe('the end', () => {
     expect(watches.opened()).toBe(0)
   })
 
-  test('comes with an error of another kind, as it is', async () => {
+  it('comes with an error of another kind, as it is', async () => {
     const watches = counted()
     const error = new TypeError('a fault of ours')
     const { source } = observed(directory, { ...watches, gather: () => Promise.reject(error) })
@@ -171,14 +171,14 @@ describe('the end', () => {
 })
 
 describe('what it costs', () => {
-  test('nothing before the first call of next()', () => {
+  it('nothing before the first call of next()', () => {
     const watches = counted()
     observed(directory, watches).source.watch(controller.signal)
     expect(watches.opened()).toBe(0)
     expect(getEventListeners(controller.signal, 'abort')).toEqual([])
   })
 
-  test('nothing is left after many beginnings and ends', async () => {
+  it('nothing is left after many beginnings and ends', async () => {
     const watches = counted()
     const { source, reads } = observed(directory, watches)
     await source.load()
@@ -196,7 +196,7 @@ describe('what it costs', () => {
     expect(getEventListeners(controller.signal, 'abort')).toEqual([])
   })
 
-  test('no warning of Node, however many follow until one signal', async () => {
+  it('no warning of Node, however many follow until one signal', async () => {
     const { source } = observed(directory)
     await source.load()
     const consumers = Array.from({ length: 30 }, () => consume(source, controller.signal))
@@ -209,7 +209,7 @@ describe('what it costs', () => {
     expect(getEventListeners(controller.signal, 'abort')).toEqual([])
   })
 
-  test('watches move with the directory, and none is left on the old one', async () => {
+  it('watches move with the directory, and none is left on the old one', async () => {
     const watches = counted()
     const { source, reads } = observed(directory, watches)
     await source.load()
@@ -260,7 +260,7 @@ describe('a process of its own', () => {
     const controller = new AbortController()
   `
 
-  test('is not kept alive', async () => {
+  it('is not kept alive', async () => {
     const output = await runModule(`${source()}
       await source.load()
       void (async () => { for await (const each of source.watch(controller.signal)) console.log(each.origin) })()
@@ -271,7 +271,7 @@ describe('a process of its own', () => {
     expect(output).toBe('watching, and nothing else to do\n')
   })
 
-  test('holds no watch, no file, no timer and no memory more after many beginnings and ends', async () => {
+  it('holds no watch, no file, no timer and no memory more after many beginnings and ends', async () => {
     const output = await runModule(
       `${source()}
       async function beginAndEnd(times) {
@@ -318,7 +318,7 @@ describe('a process of its own', () => {
   })
 })
 
-test('the iterator shows nothing of what it holds', () => {
+it('the iterator shows nothing of what it holds', () => {
   const iterator = fromFiles(filesIn(directory)).watch(controller.signal)
   expect(printed(iterator)).not.toContain('PRIVATE')
   expect(iterator[Symbol.asyncIterator]()).toBe(iterator)
@@ -328,7 +328,7 @@ describe('where the system cannot watch', () => {
   const timing = { ...QUICK, pollInterval: 30 }
   const failing = (code: string): Error => Object.assign(new Error(`${code}: no more watches`), { code })
 
-  test.each(['ENOSPC', 'EMFILE', 'EPERM', 'EACCES'])('for %s, it looks, and tries again', async (code) => {
+  it.each(['ENOSPC', 'EMFILE', 'EPERM', 'EACCES'])('for %s, it looks, and tries again', async (code) => {
     let fails = true
     const watches = counted()
     const { source, reads } = observed(directory, {
@@ -352,7 +352,7 @@ describe('where the system cannot watch', () => {
     expect(consumer.errors).toEqual([])
   })
 
-  test('any more, it looks at once, and watches anew', async () => {
+  it('any more, it looks at once, and watches anew', async () => {
     let fail: () => void = () => undefined
     const watches = counted()
     const { source, reads } = observed(directory, {
@@ -377,7 +377,7 @@ describe('where the system cannot watch', () => {
     })
   })
 
-  test('for a reason that is none of the file system, the error comes through', async () => {
+  it('for a reason that is none of the file system, the error comes through', async () => {
     const error = new TypeError('a fault of ours')
     const { source } = observed(directory, {
       watchDirectory: () => {
@@ -387,7 +387,7 @@ describe('where the system cannot watch', () => {
     await expect(source.watch(controller.signal).next()).rejects.toBe(error)
   })
 
-  test('and says nothing of which entry changed, every report counts', async () => {
+  it('and says nothing of which entry changed, every report counts', async () => {
     let report: (name: string | null) => void = () => undefined
     const { source, reads } = observed(directory, {
       watchDirectory: (path, onChange) => {
@@ -409,7 +409,7 @@ describe('where the system cannot watch', () => {
   })
 })
 
-test("the operating system's watches tell of entries, and of errors", async () => {
+it("the operating system's watches tell of entries, and of errors", async () => {
   const path = folder.file('plain')
   mkdirSync(path)
   const names: (string | null)[] = []

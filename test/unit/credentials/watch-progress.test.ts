@@ -1,5 +1,5 @@
 /** What follows from one look after the other, with a clock that the tests set. */
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import type { MaterialReading } from '../../../src/credentials/assemble.js'
 import { fromPem } from '../../../src/credentials/index.js'
 import { readSource } from '../../../src/credentials/source.js'
@@ -49,7 +49,7 @@ function watcher(known?: Known): { at: (now: number, name: string, contents?: st
 }
 
 describe('credentials are given', () => {
-  test('once they have been the same for a while', () => {
+  it('once they have been the same for a while', () => {
     const { at } = watcher(holding('A'))
     expect(at(0, 'A')).toBe('wait')
     expect(at(500, 'B')).toBe('wait until 600')
@@ -60,21 +60,21 @@ describe('credentials are given', () => {
     expect(at(900, 'A')).toBe('wait until 1000')
   })
 
-  test('also where the contents change around them', () => {
+  it('also where the contents change around them', () => {
     const { at } = watcher(holding('A'))
     expect(at(0, 'B', 'one')).toBe('wait until 100')
     expect(at(60, 'B', 'two')).toBe('wait until 100')
     expect(at(120, 'B', 'three')).toBe('give B')
   })
 
-  test('not where the change was taken back', () => {
+  it('not where the change was taken back', () => {
     const { at } = watcher(holding('A'))
     expect(at(0, 'B')).toBe('wait until 100')
     expect(at(50, 'A')).toBe('wait')
     expect(at(120, 'B')).toBe('wait until 220')
   })
 
-  test('now and then where they never stop changing', () => {
+  it('now and then where they never stop changing', () => {
     const { at } = watcher(holding('A'))
     expect(at(0, 'B')).toBe('wait until 100')
     for (let now = 50; now < 950; now += 50) expect(at(now, now % 100 === 0 ? 'B' : 'C')).toMatch('wait until')
@@ -83,7 +83,7 @@ describe('credentials are given', () => {
     expect(at(1050, 'C')).toBe('wait until 1150')
   })
 
-  test('not for the time that they changed before they were broken', () => {
+  it('not for the time that they changed before they were broken', () => {
     const { at } = watcher(holding('A'))
     at(0, 'B')
     at(50, 'C')
@@ -92,14 +92,14 @@ describe('credentials are given', () => {
     expect(at(1000, 'C')).toBe('wait until 1100')
   })
 
-  test('at the start, where the consumer holds others or none', () => {
+  it('at the start, where the consumer holds others or none', () => {
     expect(watcher(holding('B')).at(0, 'A')).toBe('wait until 100')
     expect(watcher({ held: null, told: null }).at(0, 'A')).toBe('wait until 100')
     expect(watcher(holding('A')).at(0, 'A')).toBe('wait')
     expect(watcher().at(0, 'A')).toBe('wait')
   })
 
-  test('after broken ones at the start', () => {
+  it('after broken ones at the start', () => {
     const { at } = watcher()
     expect(at(0, 'cut')).toBe('wait until 1000')
     expect(at(10, 'A')).toBe('wait until 110')
@@ -108,7 +108,7 @@ describe('credentials are given', () => {
 })
 
 describe('trouble is reported', () => {
-  test('once it has lasted, whatever form it took', () => {
+  it('once it has lasted, whatever form it took', () => {
     const { at } = watcher(holding('A'))
     expect(at(0, 'cut')).toBe('wait until 1000')
     expect(at(600, 'mismatch')).toBe('wait until 1000')
@@ -116,7 +116,7 @@ describe('trouble is reported', () => {
     expect(at(1000, 'mismatch')).toBe('report key/mismatch')
   })
 
-  test('not where it was over in time', () => {
+  it('not where it was over in time', () => {
     const { at } = watcher(holding('A'))
     expect(at(0, 'mismatch')).toBe('wait until 1000')
     expect(at(900, 'A')).toBe('wait')
@@ -126,7 +126,7 @@ describe('trouble is reported', () => {
     expect(at(1400, 'mismatch')).toBe('wait until 2400')
   })
 
-  test('also where credentials come up in between and never last', () => {
+  it('also where credentials come up in between and never last', () => {
     const { at } = watcher(holding('A'))
     for (let now = 0; now < 1000; now += 100) {
       expect(at(now, 'mismatch')).toBe('wait until 1000')
@@ -135,7 +135,7 @@ describe('trouble is reported', () => {
     expect(at(1000, 'mismatch')).toBe('report key/mismatch')
   })
 
-  test('once, and another only if it lasts itself', () => {
+  it('once, and another only if it lasts itself', () => {
     const { at } = watcher(holding('A'))
     at(0, 'mismatch')
     expect(at(1000, 'mismatch')).toBe('report key/mismatch')
@@ -147,7 +147,7 @@ describe('trouble is reported', () => {
     expect(at(9000, 'cut')).toBe('wait')
   })
 
-  test('anew from the start, where credentials came up in between', () => {
+  it('anew from the start, where credentials came up in between', () => {
     const { at } = watcher(holding('A'))
     at(0, 'mismatch')
     expect(at(1000, 'mismatch')).toBe('report key/mismatch')
@@ -156,7 +156,7 @@ describe('trouble is reported', () => {
     expect(at(6550, 'cut')).toBe('wait until 7550')
   })
 
-  test('and its end is given, be it by what was held', () => {
+  it('and its end is given, be it by what was held', () => {
     const { at, progress } = watcher(holding('A'))
     at(0, 'mismatch')
     expect(at(1000, 'mismatch')).toBe('report key/mismatch')
@@ -168,7 +168,7 @@ describe('trouble is reported', () => {
   })
 })
 
-test('contents that stay the same are looked into once', () => {
+it('contents that stay the same are looked into once', () => {
   const progress = new Progress(TIMING, undefined)
   let times = 0
   const read = (): MaterialReading => {

@@ -2,7 +2,7 @@
 import { appendFileSync, mkdtempSync, renameSync, rmSync, statSync, truncateSync, utimesSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, it } from 'vitest'
 import type { Credentials } from '../../../src/credentials/index.js'
 import { mintCa } from '../../support/mint.js'
 import { temporaryFolder } from '../../support/openssl.js'
@@ -139,7 +139,7 @@ function spoil(path: string, how: string): void {
   else if (statSync(path, { throwIfNoEntry: false }) !== undefined) truncateSync(path, how === 'empty' ? 0 : 100)
 }
 
-test.each([
+it.each([
   ['told by the system', { timing: QUICK }],
   ['found by looking', { timing: { ...QUICK, pollInterval: 10 }, watchDirectory: silent }],
 ])(

@@ -1,7 +1,7 @@
 /** Which directories the ways to files lead through, as far as links and missing entries have it. */
 import { mkdirSync, realpathSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { beforeEach, describe, expect, test, vi } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { survey } from '../../../src/credentials/watch-survey.js'
 import { temporaryFolder } from '../../support/openssl.js'
 
@@ -40,42 +40,42 @@ function link(path: string, target: string): void {
 }
 
 describe('the way to', () => {
-  test('a file leads through its directory', async () => {
+  it('a file leads through its directory', async () => {
     file('a/b/c')
     expect(await ways('a/b/c')).toEqual({ './a/b': ['c'] })
   })
 
-  test('several files, through the directory of each', async () => {
+  it('several files, through the directory of each', async () => {
     file('a/b')
     file('a/c')
     file('d/e')
     expect(await ways('a/b', 'a/c', 'd/e', 'a/b')).toEqual({ './a': ['b', 'c'], './d': ['e'] })
   })
 
-  test('a missing file, through the last directory there is', async () => {
+  it('a missing file, through the last directory there is', async () => {
     mkdirSync(join(root, 'a'))
     expect(await ways('a/b')).toEqual({ './a': ['b'] })
     expect(await ways('a/b/c/d')).toEqual({ './a': ['b'] })
   })
 
-  test('an entry of what is no directory', async () => {
+  it('an entry of what is no directory', async () => {
     file('a')
     expect(await ways('a/b')).toEqual({ './a': ['b'] })
   })
 
-  test('a directory instead of a file', async () => {
+  it('a directory instead of a file', async () => {
     mkdirSync(join(root, 'a'))
     expect(await ways('a')).toEqual({ '.': ['a'] })
   })
 
-  test('a secret of Kubernetes leads through the links of the mount and through the generation', async () => {
+  it('a secret of Kubernetes leads through the links of the mount and through the generation', async () => {
     file('mount/..1/tls.crt')
     link('mount/..data', '..1')
     link('mount/tls.crt', '..data/tls.crt')
     expect(await ways('mount/tls.crt')).toEqual({ './mount': ['..data', 'tls.crt'], './mount/..1': ['tls.crt'] })
   })
 
-  test('links leads through where each of them is: relative, absolute, upwards, to directories', async () => {
+  it('links leads through where each of them is: relative, absolute, upwards, to directories', async () => {
     file('real/deep/file')
     link('a', 'real')
     link('b', join(root, 'a/deep'))
@@ -83,18 +83,18 @@ describe('the way to', () => {
     expect(await ways('c/d')).toEqual({ './c': ['d'], '.': ['a', 'b'], './real/deep': ['file'] })
   })
 
-  test('a link to nothing leads through where it is, and through what it leads to', async () => {
+  it('a link to nothing leads through where it is, and through what it leads to', async () => {
     link('a', 'gone/file')
     expect(await ways('a')).toEqual({ '.': ['a', 'gone'] })
   })
 
-  test('a circle of links ends', async () => {
+  it('a circle of links ends', async () => {
     link('a', 'b')
     link('b', 'a')
     expect(await ways('a')).toEqual({ '.': ['a', 'b'] })
   })
 
-  test('above the root is the root', async () => {
+  it('above the root is the root', async () => {
     link('a', `${'../'.repeat(40)}etc`)
     const { directories } = await survey([join(root, 'a')])
     expect(directories.get('/')?.names).toEqual(new Set(['etc']))
@@ -102,13 +102,13 @@ describe('the way to', () => {
 })
 
 describe('the signature', () => {
-  test('stays while nothing changes', async () => {
+  it('stays while nothing changes', async () => {
     file('a/b')
     link('c', 'a')
     expect(await signature('c/b')).toBe(await signature('c/b'))
   })
 
-  test('differs with contents, with the file, with a link, and with what there is', async () => {
+  it('differs with contents, with the file, with a link, and with what there is', async () => {
     const seen = new Set<string>()
     const different = async (): Promise<void> => {
       const found = await signature('link/file')
@@ -136,7 +136,7 @@ describe('the signature', () => {
   })
 })
 
-test('the signature differs with contents of the same length, and where the time of change was set back', async () => {
+it('the signature differs with contents of the same length, and where the time of change was set back', async () => {
   const path = file('a', 'one')
   utimesSync(path, 0, 0)
   const first = await signature('a')
@@ -151,7 +151,7 @@ test('the signature differs with contents of the same length, and where the time
   })
 })
 
-test('a directory is told from another that takes its place', async () => {
+it('a directory is told from another that takes its place', async () => {
   const identity = async (): Promise<string | undefined> =>
     (await survey([join(root, 'a/b')])).directories.get(join(root, 'a'))?.identity
   file('a/b')

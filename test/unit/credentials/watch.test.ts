@@ -2,7 +2,7 @@
 import { appendFileSync, mkdirSync, renameSync, rmSync, statSync, symlinkSync, truncateSync, utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type CredentialSource, fromEnv, fromFiles, fromKubernetesSecret } from '../../../src/credentials/index.js'
 import { mintCrl } from '../../support/mint.js'
 import { temporaryFolder } from '../../support/openssl.js'
@@ -85,7 +85,7 @@ const changes: Record<string, (second: Texts) => void> = {
 }
 
 describe.each(ways)('a change is %s', (_, parts) => {
-  test.each(Object.entries(changes))('by %s', async (__, change) => {
+  it.each(Object.entries(changes))('by %s', async (__, change) => {
     const { source, reads } = observed(directory, parts)
     await source.load()
     const consumer = consume(source, controller.signal)
@@ -103,7 +103,7 @@ describe.each(ways)('a change is %s', (_, parts) => {
     expect(consumer.errors).toEqual([])
   })
 
-  test('of a linked directory', async () => {
+  it('of a linked directory', async () => {
     writeFiles(`${directory}-v2`, textsOf('second'))
     symlinkSync(directory, `${directory}-link`)
     const { source, reads } = observed(`${directory}-link`, parts)
@@ -123,7 +123,7 @@ describe.each(ways)('a change is %s', (_, parts) => {
     })
   })
 
-  test('of a directory that is not there at first, nor the one above it', async () => {
+  it('of a directory that is not there at first, nor the one above it', async () => {
     const later = folder.file(`later-${String(count)}/below/files`)
     const { source, reads } = observed(later, parts)
     await expect(source.load()).rejects.toMatchObject({ code: 'ERR_CREDENTIALS_UNREADABLE' })
@@ -141,7 +141,7 @@ describe.each(ways)('a change is %s', (_, parts) => {
     })
   })
 
-  test('of the certificate, whose key comes later', async () => {
+  it('of the certificate, whose key comes later', async () => {
     const { source, reads } = observed(directory, parts)
     await source.load()
     const consumer = consume(source, controller.signal)
@@ -164,7 +164,7 @@ describe.each(ways)('a change is %s', (_, parts) => {
 })
 
 describe('looking finds', () => {
-  test('a directory that is replaced far above the files', async () => {
+  it('a directory that is replaced far above the files', async () => {
     const far = join(directory, 'a/b/c')
     writeFiles(far, textsOf('first'))
     const { source, reads } = observed(far, polled)
@@ -180,7 +180,7 @@ describe('looking finds', () => {
     })
   })
 
-  test('contents of the same length whose time of change was set back', async () => {
+  it('contents of the same length whose time of change was set back', async () => {
     const { source, reads } = observed(directory, polled)
     await source.load()
     const consumer = consume(source, controller.signal)
@@ -199,7 +199,7 @@ describe('looking finds', () => {
     })
   })
 
-  test('a second change within what a coarse clock tells apart', async () => {
+  it('a second change within what a coarse clock tells apart', async () => {
     // Without paths, nothing can be seen from outside: as if every change had the same time, length and inode.
     const { source, reads } = observed(directory, { ...polled, paths: () => [] })
     await source.load()
@@ -213,7 +213,7 @@ describe('looking finds', () => {
     })
   })
 
-  test('nothing to read where nothing changes, once a coarse clock would have gone on', async () => {
+  it('nothing to read where nothing changes, once a coarse clock would have gone on', async () => {
     const { source, reads } = observed(directory, polled)
     const consumer = consume(source, controller.signal)
     await until(() => {
@@ -249,7 +249,7 @@ describe('the sources of files', () => {
     expect(consumer.errors).toEqual([])
   }
 
-  test('fromFiles, with files in different directories', async () => {
+  it('fromFiles, with files in different directories', async () => {
     const files = filesIn(directory)
     const apart = { ca: files.ca, cert: folder.file('apart.crt'), key: join(directory, 'keys', 'tls.key') }
     mkdirSync(join(directory, 'keys'))
@@ -261,7 +261,7 @@ describe('the sources of files', () => {
     })
   })
 
-  test.each<[string, (crl: string) => CredentialSource]>([
+  it.each<[string, (crl: string) => CredentialSource]>([
     ['fromFiles', (crl) => fromFiles({ ...filesIn(directory), crl, watch: { pollInterval: '1h' } })],
     [
       'fromEnv',
@@ -285,7 +285,7 @@ describe('the sources of files', () => {
     })
   })
 
-  test('fromEnv, also to other files that its variables come to name', async () => {
+  it('fromEnv, also to other files that its variables come to name', async () => {
     const other = `${directory}-other`
     writeFiles(other, textsOf('second'))
     const { ca, cert, key } = filesIn(directory)
@@ -296,7 +296,7 @@ describe('the sources of files', () => {
     })
   })
 
-  test('fromEnv, without its variables', async () => {
+  it('fromEnv, without its variables', async () => {
     const env: Record<string, string> = {}
     const source = fromEnv(env, { watch: { pollInterval: '100ms' } })
     await expect(source.load()).rejects.toMatchObject({ code: 'ERR_CREDENTIALS_UNREADABLE' })
@@ -308,7 +308,7 @@ describe('the sources of files', () => {
     })
   })
 
-  test('fromKubernetesSecret, by the link that the kubelet swaps', async () => {
+  it('fromKubernetesSecret, by the link that the kubelet swaps', async () => {
     const mount = folder.file('secret')
     mkdirSync(mount)
     writeSecret(mount, 1, textsOf('first'))
@@ -328,7 +328,7 @@ describe('the sources of files', () => {
     })
   })
 
-  test('fromKubernetesSecret, where only the current generation has the files', async () => {
+  it('fromKubernetesSecret, where only the current generation has the files', async () => {
     const mount = folder.file('bare-secret')
     mkdirSync(mount)
     writeSecret(mount, 1, textsOf('first'))
@@ -345,7 +345,7 @@ describe('the sources of files', () => {
     }
   })
 
-  test('fromKubernetesSecret, of a plain directory', async () => {
+  it('fromKubernetesSecret, of a plain directory', async () => {
     await follows(fromKubernetesSecret(directory), () => {
       writeFiles(directory, textsOf('second'))
     })

@@ -15,11 +15,11 @@ import {
 import { readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { inspect } from 'node:util'
-import { beforeAll, describe, expect, it, test } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 import { createAuthority, loadAuthority } from '../../../src/authority/index.js'
 import type { Credentials } from '../../../src/credentials/credentials.js'
 import { writeCredentials, writeCredentialsOn } from '../../../src/credentials/write.js'
-import { type EtcdMtlsError, isEtcdMtlsError } from '../../../src/errors.js'
+import { type EtcdMtlsError, isEtcdMtlsError } from '../../../src/report/errors.js'
 import { changingCalls, faultyFileSystem } from '../../support/faulty-file-system.js'
 import { sample } from '../../support/long.js'
 import { mintCa } from '../../support/mint.js'
@@ -64,7 +64,7 @@ function thrownBy(work: Promise<unknown>): Promise<unknown> {
 }
 
 describe('what is written', () => {
-  test('the CA, the chain and the key, which openssl reads and verifies', async () => {
+  it('the CA, the chain and the key, which openssl reads and verifies', async () => {
     const directory = fresh()
     const files = await writeCredentials(directory, first)
     expect(files).toEqual({ ca: `${directory}/ca.crt`, cert: `${directory}/tls.crt`, key: `${directory}/tls.key` })
@@ -78,7 +78,7 @@ describe('what is written', () => {
     expect(publicKey).toBe(openssl(['x509', '-in', files.cert, '-noout', '-pubkey']))
   })
 
-  test.each([0o000, 0o022, 0o077])('with the same modes under the umask %o', async (umask) => {
+  it.each([0o000, 0o022, 0o077])('with the same modes under the umask %o', async (umask) => {
     const before = process.umask(umask)
     try {
       const directory = fresh()
@@ -89,7 +89,7 @@ describe('what is written', () => {
     }
   })
 
-  test('under other names, in a directory that is there', async () => {
+  it('under other names, in a directory that is there', async () => {
     const directory = fresh()
     mkdirSync(directory)
     chmodSync(directory, 0o755)
@@ -102,7 +102,7 @@ describe('what is written', () => {
     expect(one).toEqual({ ca: `${directory}/ca.crt`, cert: `${directory}/tls.crt`, key: `${directory}/only.key` })
   })
 
-  test('in directories that have to be made on the way', async () => {
+  it('in directories that have to be made on the way', async () => {
     const directory = `${fresh()}/a/b`
     const { key } = await writeCredentials(directory, first)
     expect(existsSync(key)).toBe(true)
@@ -111,7 +111,7 @@ describe('what is written', () => {
 })
 
 describe('what was there before', () => {
-  test('is replaced, loose modes included', async () => {
+  it('is replaced, loose modes included', async () => {
     const directory = fresh()
     mkdirSync(directory)
     for (const name of ['ca.crt', 'tls.crt', 'tls.key']) {
@@ -123,7 +123,7 @@ describe('what was there before', () => {
     expect(readFileSync(key, 'utf8')).toBe(second.key.exportPem())
   })
 
-  test('a symbolic link is replaced, and where it led stays as it was', async () => {
+  it('a symbolic link is replaced, and where it led stays as it was', async () => {
     const directory = fresh()
     mkdirSync(directory)
     const victim = folder.file('victim', 'precious')
@@ -136,7 +136,7 @@ describe('what was there before', () => {
     expect(readFileSync(key, 'utf8')).toBe(first.key.exportPem())
   })
 
-  test('a reader never sees half a file, nor a certificate without any key', async () => {
+  it('a reader never sees half a file, nor a certificate without any key', async () => {
     const directory = fresh()
     const known = new Set<string>()
     for (const each of [first, second]) {
@@ -238,21 +238,21 @@ describe('order and durability', () => {
 })
 
 describe('what is refused', () => {
-  test('a directory that is a file, or lies below one', async () => {
+  it('a directory that is a file, or lies below one', async () => {
     const file = folder.file('a-file', 'precious')
     expect((await refusal(writeCredentials(file, first))).message).toContain('must be a directory')
     expect((await failure(writeCredentials(`${file}/below`, first))).details.reason).toContain('is a file')
     expect(readFileSync(file, 'utf8')).toBe('precious')
   })
 
-  test('a file that is a directory: nothing is written', async () => {
+  it('a file that is a directory: nothing is written', async () => {
     const directory = fresh()
     mkdirSync(`${directory}/tls.crt`, { recursive: true })
     expect((await refusal(writeCredentials(directory, first))).details.option).toBe('names.cert')
     expect(readdirSync(directory)).toEqual(['tls.crt'])
   })
 
-  test.each([
+  it.each([
     [{ names: { key: '../tls.key' } }, 'names.key'],
     [{ names: { key: '/etc/tls.key' } }, 'names.key'],
     [{ names: { key: 'a\\b' } }, 'names.key'],
@@ -274,7 +274,7 @@ describe('what is refused', () => {
     expect(existsSync(directory)).toBe(false)
   })
 
-  test('no directory, and what are no credentials', async () => {
+  it('no directory, and what are no credentials', async () => {
     expect((await refusal(writeCredentials('', first))).details.option).toBe('directory')
     expect((await refusal(writeCredentials(7 as never, first))).details.option).toBe('directory')
     expect((await refusal(writeCredentials('x\u0000y', first))).details.option).toBe('directory')

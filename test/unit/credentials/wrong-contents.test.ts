@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { readSource } from '../../../src/credentials/source.js'
 import type { FindingCode } from '../../../src/report/finding.js'
 import { integer, octetString, oid, sequence } from '../../support/der-writer.js'
@@ -290,7 +290,7 @@ const rows: Row[] = [
 
 const FILES = { ca: 'ca.crt', cert: 'tls.crt', key: 'tls.key', crl: 'crl.pem' }
 
-test.each(rows)('%s', async (_, role, code, contents, remedy) => {
+it.each(rows)('%s', async (_, role, code, contents, remedy) => {
   const all = { ...good, ...contents() }
   for (const [source, isPem] of [
     [pemSource(all), true],
@@ -308,7 +308,7 @@ test.each(rows)('%s', async (_, role, code, contents, remedy) => {
 })
 
 describe('everything is told at once', () => {
-  test('a fault in each input', async () => {
+  it('a fault in each input', async () => {
     const found = await findingsOf(
       pemSource({ ca: root.der, cert: csr(), key: encrypted(), crl: 'nothing', passphrase: `${PASSPHRASE}!` }),
     )
@@ -320,7 +320,7 @@ describe('everything is told at once', () => {
     ])
   })
 
-  test('several faults in one input', async () => {
+  it('several faults in one input', async () => {
     const ca = `${root.pem}${pem('CERTIFICATE', Buffer.from([0x30, 0]))}${root.keyPem}-----BEGIN X-----\n`
     const found = await findingsOf(pemSource({ ...good, ca }))
     expect(found.map(({ code }) => code)).toEqual([
@@ -330,18 +330,18 @@ describe('everything is told at once', () => {
     ])
   })
 
-  test('a mismatch beside a wrong CA', async () => {
+  it('a mismatch beside a wrong CA', async () => {
     const found = await findingsOf(pemSource({ ca: otherLeaf.pem, cert: leaf.pem, key: otherLeaf.keyPem }))
     expect(found.map(({ code }) => code)).toEqual(['credentials/anchor-is-no-ca', 'key/mismatch'])
   })
 
-  test('a hundred damaged certificates of an input, not thousands', async () => {
+  it('a hundred damaged certificates of an input, not thousands', async () => {
     const damaged = pem('CERTIFICATE', Buffer.from([0x30, 0]))
     const found = await findingsOf(pemSource({ ...good, ca: damaged.repeat(2000) }))
     expect(found).toHaveLength(100)
   })
 
-  test('a hundred repetitions are told, and what follows them is read all the same', async () => {
+  it('a hundred repetitions are told, and what follows them is read all the same', async () => {
     const other = mintCa({ subject: 'other-ca' })
     const { credentials, findings: found } = await readSource(
       pemSource({ ...good, ca: root.pem.repeat(150) + other.pem }),
@@ -351,20 +351,20 @@ describe('everything is told at once', () => {
     expect(credentials?.trustAnchors.map(({ raw }) => Buffer.from(raw))).toEqual([root.der, other.der])
   })
 
-  test('what cannot be read is not compared: a damaged first certificate gives no mismatch', async () => {
+  it('what cannot be read is not compared: a damaged first certificate gives no mismatch', async () => {
     const cert = pem('CERTIFICATE', leaf.der.subarray(1)) + intermediate.pem
     expect((await findingsOf(pemSource({ ...good, cert }))).map(({ code }) => code)).toEqual(['certificate/malformed'])
   })
 })
 
-test('of several blocks of a kind that do not belong there, the first stands for all', async () => {
+it('of several blocks of a kind that do not belong there, the first stands for all', async () => {
   const found = await findingsOf(pemSource({ ...good, ca: root.pem + csr() + csr() }))
   const line = root.pem.split('\n').length
   expect(found).toMatchObject([{ code: 'credentials/block-refused', details: { line } }])
 })
 
 describe('what is the same key', () => {
-  test('a certificate that writes the point compressed', async () => {
+  it('a certificate that writes the point compressed', async () => {
     // Octet 26 of a P-256 SubjectPublicKeyInfo is the form of the point, behind it stand x and y.
     const spkiDer = leaf.x509().publicKey.export({ type: 'spki', format: 'der' })
     const odd = ((spkiDer[90] ?? 0) & 1) === 1

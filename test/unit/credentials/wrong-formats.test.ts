@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { MaterialRole } from '../../../src/report/catalogue/place.js'
 import type { FindingCode } from '../../../src/report/finding.js'
 import { pem } from '../../support/mint.js'
@@ -102,7 +102,7 @@ describe.each<[MaterialRole & ('ca' | 'cert' | 'key'), string, Buffer]>([
   ['cert', leaf.pem, leaf.der],
   ['key', leaf.keyPem, leaf.key.export({ type: 'pkcs8', format: 'der' })],
 ])('given as %s', (role, text, der) => {
-  test.each(rows)('%s', async (_, code, content, remedy) => {
+  it.each(rows)('%s', async (_, code, content, remedy) => {
     const contents = { ...good, [role]: content(text, der) }
     for (const source of [pemSource(contents), sourceOfFiles(folder, contents)]) {
       const errors = (await findingsOf(source)).filter(({ severity }) => severity === 'error')
@@ -117,20 +117,20 @@ describe.each<[MaterialRole & ('ca' | 'cert' | 'key'), string, Buffer]>([
 })
 
 describe('limits', () => {
-  test('of a text', async () => {
+  it('of a text', async () => {
     const [found] = await findingsOf(pemSource({ ...good, ca: root.pem.padEnd(4 * 1024 * 1024 + 1) }))
     expect(found).toMatchObject({ code: 'pem/too-large', details: { size: 4_194_305, limit: 4_194_304, role: 'ca' } })
     expect(await findingsOf(pemSource({ ...good, ca: root.pem.padEnd(4 * 1024 * 1024) }))).toEqual([])
   })
 
-  test('of blocks', async () => {
+  it('of blocks', async () => {
     const [found] = await findingsOf(pemSource({ ...good, ca: root.pem.repeat(4097) }))
     expect(found).toMatchObject({ code: 'pem/too-many-blocks', details: { limit: 2000 } })
   })
 })
 
 describe('commands in remedies', () => {
-  test('name the file in quotes where a shell would take the name apart', async () => {
+  it('name the file in quotes where a shell would take the name apart', async () => {
     const source = sourceOfFiles(
       { file: (name, content) => folder.file(`it's ${name}`, content) },
       { ...good, ca: root.der },
@@ -139,7 +139,7 @@ describe('commands in remedies', () => {
     expect(found?.remedy).toContain(`-in '${folder.file("it'\\''s ca.crt")}' -out`)
   })
 
-  test.each<[string, () => string | Uint8Array, (file: string) => string]>([
+  it.each<[string, () => string | Uint8Array, (file: string) => string]>([
     ['DER', () => root.der, (file) => openssl(['x509', '-inform', 'der', '-in', file])],
     ['UTF-16', () => utf16(root.pem), (file) => runTool('iconv', ['-f', 'UTF-16', '-t', 'UTF-8', file])],
     [

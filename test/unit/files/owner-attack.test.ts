@@ -26,7 +26,7 @@ import {
   writeCrl,
 } from '../../../src/authority/index.js'
 import { type Credentials, writeCredentials } from '../../../src/credentials/index.js'
-import { isEtcdMtlsError } from '../../../src/errors.js'
+import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import { scaled } from '../../support/long.js'
 
 /** A user without a name and without rights, as in a container. */

@@ -1,20 +1,20 @@
 import { inspect } from 'node:util'
 import { runInNewContext } from 'node:vm'
-import { describe, expect, it, test, vi } from 'vitest'
-import { EtcdMtlsError, isError, isEtcdMtlsError } from '../../../src/errors.js'
+import { describe, expect, it, vi } from 'vitest'
+import { EtcdMtlsError, isError, isEtcdMtlsError } from '../../../src/report/errors.js'
 import type { FailedReport } from '../../../src/report/index.js'
-import { checkOptions, optionInvalid } from '../../../src/misuse.js'
+import { checkOptions, optionInvalid } from '../../../src/report/option-error.js'
 
 describe('EtcdMtlsError', () => {
   const cause = new Error('underneath')
   const error = new EtcdMtlsError('ERR_CLOSED', 'The client is closed', { what: 'client' }, { cause })
 
-  test('carries code, details and cause', () => {
+  it('carries code, details and cause', () => {
     expect(error).toBeInstanceOf(Error)
     expect([error.code, error.details, error.cause]).toEqual(['ERR_CLOSED', { what: 'client' }, cause])
   })
 
-  test('names itself in text, in its stack and in an inspection', () => {
+  it('names itself in text, in its stack and in an inspection', () => {
     expect(String(error)).toBe('EtcdMtlsError: The client is closed')
     expect(error.stack).toMatch(/^EtcdMtlsError: The client is closed\n/)
     expect(inspect(error)).toMatch(/^EtcdMtlsError: The client is closed\n[^]*code: 'ERR_CLOSED'/)
@@ -39,7 +39,7 @@ describe('EtcdMtlsError', () => {
     })
   })
 
-  test('has no cause where none was given', () => {
+  it('has no cause where none was given', () => {
     expect('cause' in new EtcdMtlsError('ERR_CLOSED', 'm', { what: 'client' })).toBe(false)
   })
 })
@@ -47,13 +47,13 @@ describe('EtcdMtlsError', () => {
 describe('isEtcdMtlsError', () => {
   const error = optionInvalid('hosts', 'must not be empty')
 
-  test('knows its own, and its code', () => {
+  it('knows its own, and its code', () => {
     expect(isEtcdMtlsError(error)).toBe(true)
     expect(isEtcdMtlsError(error, 'ERR_OPTION_INVALID')).toBe(true)
     expect(isEtcdMtlsError(error, 'ERR_CLOSED')).toBe(false)
   })
 
-  test.each([
+  it.each([
     ['null', null],
     ['undefined', undefined],
     ['a text', 'ERR_CLOSED'],
@@ -65,9 +65,9 @@ describe('isEtcdMtlsError', () => {
     expect(isEtcdMtlsError(value, 'ERR_CLOSED')).toBe(false)
   })
 
-  test('knows an error that a second copy of the package made', async () => {
+  it('knows an error that a second copy of the package made', async () => {
     vi.resetModules()
-    const second = await import('../../../src/errors.js')
+    const second = await import('../../../src/report/errors.js')
     expect(second.EtcdMtlsError).not.toBe(EtcdMtlsError)
     const foreign = new second.EtcdMtlsError('ERR_CLOSED', 'm', { what: 'client' })
     expect(isEtcdMtlsError(foreign, 'ERR_CLOSED')).toBe(true)
@@ -75,12 +75,12 @@ describe('isEtcdMtlsError', () => {
 })
 
 describe('checkOptions', () => {
-  test('accepts known keys, and none', () => {
+  it('accepts known keys, and none', () => {
     checkOptions('issue', { name: 'a' }, ['name', 'hosts'])
     checkOptions('issue', {}, ['name', 'hosts'])
   })
 
-  test.each([
+  it.each([
     ['an unknown key', { nmae: 'a' }, 'issue.nmae', 'is not known; known are name, hosts'],
     ['no object', 'name', 'issue', 'must be an object; received a string'],
     ['nothing', undefined, 'issue', 'is missing: pass an object'],

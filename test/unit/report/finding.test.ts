@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { catalogue } from '../../../src/report/catalogue.js'
 import { finding } from '../../support/finding.js'
 import { sampleDetails } from '../../support/sample-details.js'
@@ -7,7 +7,7 @@ import { ref } from './sample.js'
 const SAMPLES = sampleDetails({ text: () => 'etcd-0', entries: 1, number: 1, flag: true, isNull: false })
 
 describe('finding', () => {
-  test('takes severity, message and remedy from its row', () => {
+  it('takes severity, message and remedy from its row', () => {
     expect(finding('file/missing', { file: 'ca.crt' })).toEqual({
       code: 'file/missing',
       severity: 'error',
@@ -20,12 +20,12 @@ describe('finding', () => {
     })
   })
 
-  test('carries the words by which others refuse it', () => {
+  it('carries the words by which others refuse it', () => {
     const words = finding('chain/self-signed', { anchors: [] }).refusals
     expect(words).toContainEqual({ by: 'Node', words: 'DEPTH_ZERO_SELF_SIGNED_CERT' })
   })
 
-  test('escapes everything that came from outside: message, remedy, details and certificate', () => {
+  it('escapes everything that came from outside: message, remedy, details and certificate', () => {
     const made = finding('file/missing', { file: 'a\u001b]0;x\u0007' }, ref({ subject: 'CN=a\nb', origin: '\u202e' }))
     expect(JSON.stringify(made)).not.toMatch(/\\u00|\\n|\u202e/)
     expect(made.details.file).toBe('a\\u{1b}]0;x\\u{7}')
@@ -35,7 +35,7 @@ describe('finding', () => {
 })
 
 describe('the catalogue', () => {
-  test.each(Object.entries(catalogue))('%s is a full row', (code, row) => {
+  it.each(Object.entries(catalogue))('%s is a full row', (code, row) => {
     expect(code).toMatch(/^[a-z0-9]+(-[a-z0-9]+)*\/[a-z0-9]+(-[a-z0-9]+)*$/)
     const { severity } = row
     const details = SAMPLES.filter(([each]) => each === code).map(([, each]) => each as never)
@@ -46,7 +46,7 @@ describe('the catalogue', () => {
     expect(row.source).not.toBe('')
   })
 
-  test('no two codes share an anchor in the documentation', () => {
+  it('no two codes share an anchor in the documentation', () => {
     const anchors = Object.keys(catalogue).map((code) => code.replace('/', '-'))
     expect(new Set(anchors).size).toBe(anchors.length)
   })

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util'
-import { describe, expect, it, test } from 'vitest'
-import { isEtcdMtlsError } from '../../../src/errors.js'
+import { describe, expect, it } from 'vitest'
+import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import { formatReport } from '../../../src/report/format.js'
 import { makeReport } from '../../../src/report/report.js'
 import { ref, sample } from './sample.js'
@@ -76,7 +76,7 @@ warning: file/missing
     )
   })
 
-  test('says that nothing was found', () => {
+  it('says that nothing was found', () => {
     expect(formatReport(makeReport({ checkedAt, path: [leaf, anchor], findings: [] }))).toBe(
       `
 Passed as of 2026-03-01 12:00:00 UTC: no findings
@@ -87,28 +87,28 @@ Path, from the trust anchor down:
     )
   })
 
-  test('leaves the path out where there is none, and says where it ends early', () => {
+  it('leaves the path out where there is none, and says where it ends early', () => {
     const without = formatReport(makeReport({ checkedAt, path: null, findings: [hostNotCovered] }))
     expect(without).not.toContain('Path')
     const partial = formatReport(makeReport({ checkedAt, path: [leaf, intermediate], findings: [hostNotCovered] }))
     expect(partial).toContain('Path, as far as it could be built:\n  CN=etcd issuing CA')
   })
 
-  test('sorts a report that was put together by hand, and counts infos', () => {
+  it('sorts a report that was put together by hand, and counts infos', () => {
     const findings = [sample({ severity: 'info' }), sample({ severity: 'info' }), sample({ severity: 'warning' })]
     const text = formatReport({ ok: true, checkedAt, path: [], findings })
     expect(text.indexOf('warning: ')).toBeLessThan(text.indexOf('info: '))
     expect(text.split('\n')[0]).toMatch(/: 1 warning, 2 infos$/)
   })
 
-  test('counts beside a certificate what was found in its place alone', () => {
+  it('counts beside a certificate what was found in its place alone', () => {
     const asAnchor = ref({ role: 'anchor', index: 1 })
     const text = formatReport(makeReport({ checkedAt, path: [leaf, asAnchor], findings: [hostNotCovered] }))
     expect(text).toContain('(anchor, from server.crt)\n')
     expect(text).toMatch(/\(leaf, from server\.crt\): 1 error$/)
   })
 
-  test('names a certificate without a subject by its serial number', () => {
+  it('names a certificate without a subject by its serial number', () => {
     const nameless = ref({ subject: '' })
     const text = formatReport(
       makeReport({ checkedAt, path: [nameless], findings: [sample({ certificate: nameless })] }),
@@ -117,7 +117,7 @@ Path, from the trust anchor down:
     expect(text).toContain('  leaf serial 0A1B2C3D, from server.crt\n')
   })
 
-  test.each([undefined, 40, 57, 80, 120])('keeps to a width of %s', (width) => {
+  it.each([undefined, 40, 57, 80, 120])('keeps to a width of %s', (width) => {
     const report = makeReport({
       checkedAt,
       path: [leaf, intermediate, anchor],
@@ -128,7 +128,7 @@ Path, from the trust anchor down:
     expect(lines.filter((line) => line.endsWith(' '))).toEqual([])
   })
 
-  test('never breaks a fingerprint or an address', () => {
+  it('never breaks a fingerprint or an address', () => {
     const fingerprint = Array.from({ length: 32 }, (_, index) =>
       index.toString(16).padStart(2, '0').toUpperCase(),
     ).join(':')
@@ -137,7 +137,7 @@ Path, from the trust anchor down:
     expect(text).toContain(`  The anchor is\n  ${fingerprint}\n  and not the one expected.\n`)
   })
 
-  test('shows who else refuses it, and what follows from it', () => {
+  it('shows who else refuses it, and what follows from it', () => {
     const refusals = [
       { by: 'Go', words: 'x509: certificate is valid for …, not …' },
       { by: 'Node', words: 'ERR_TLS_CERT_ALTNAME_INVALID' },
@@ -189,7 +189,7 @@ Path, from the trust anchor down:
     expect(line).toContain(' Also: 6 more certificates. Fix: ')
   })
 
-  test('fits on one line of a log, without the infos', () => {
+  it('fits on one line of a log, without the infos', () => {
     const findings = [serverAuthOnly, sample({ severity: 'info', message: 'A trifle.' }), hostNotCovered]
     const line = formatReport(makeReport({ checkedAt, path: [leaf, anchor], findings }), { oneLine: true })
     expect(line).toBe(
@@ -202,13 +202,13 @@ Path, from the trust anchor down:
     )
   })
 
-  test('treats a narrower terminal as 40 columns and Infinity as one line', () => {
+  it('treats a narrower terminal as 40 columns and Infinity as one line', () => {
     const report = makeReport({ checkedAt, path: null, findings: [hostNotCovered] })
     expect(formatReport(report, { width: 3 })).toBe(formatReport(report, { width: 40 }))
     expect(formatReport(report, { width: Infinity })).toContain(`  Fix: ${hostNotCovered.remedy}`)
   })
 
-  test('colours by SGR codes only, and the text stays the same', () => {
+  it('colours by SGR codes only, and the text stays the same', () => {
     const report = makeReport({ checkedAt, path: [leaf, anchor], findings: [hostNotCovered, serverAuthOnly] })
     const plain = formatReport(report)
     const coloured = formatReport(report, { color: true })
@@ -218,7 +218,7 @@ Path, from the trust anchor down:
     expect(formatReport(report, { color: false })).toBe(plain)
   })
 
-  test('prints no control character that a certificate or a caller brought along', () => {
+  it('prints no control character that a certificate or a caller brought along', () => {
     const hostile = '\u001b[2J\u0007\u202Eevil\r\n\u009B31m'
     const bad = ref({ subject: `CN=${hostile}`, origin: hostile, serialNumber: hostile })
     const findings = [sample({ certificate: bad, message: hostile, remedy: hostile })]
@@ -227,7 +227,7 @@ Path, from the trust anchor down:
     expect(text).toContain('\\u{1b}[2J\\u{7}\\u{202e}evil\\u{d}\\u{a}\\u{9b}31m')
   })
 
-  test('a place in a configuration is told unless the message tells it', () => {
+  it('a place in a configuration is told unless the message tells it', () => {
     const place = { option: '--cert-file', file: 'etcd.service', line: 7, column: 3 }
     const findings = [{ ...sample({ message: 'It is not read.' }), place }]
     const report = makeReport({ checkedAt, path: null, findings })
@@ -239,12 +239,12 @@ Path, from the trust anchor down:
     expect(formatReport(makeReport({ checkedAt, path: null, findings: told }))).not.toContain('At --cert-file')
   })
 
-  test('a date out of range does not hide the findings', () => {
+  it('a date out of range does not hide the findings', () => {
     const text = formatReport(makeReport({ checkedAt: new Date(NaN), path: null, findings: [hostNotCovered] }))
     expect(text).toContain('Failed as of an invalid date')
   })
 
-  test.each([
+  it.each([
     ['an unknown option', { colour: true }, 'format.colour'],
     ['a width that is no number', { width: '80' }, 'format.width'],
     ['NaN', { width: NaN }, 'format.width'],

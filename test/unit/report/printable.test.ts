@@ -1,15 +1,15 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { printable, printableDeep } from '../../../src/report/printable.js'
 import { anyCharacter } from '../../support/any-character.js'
 
 describe('printable', () => {
-  test('leaves letters of every script, punctuation and emoji alone', () => {
+  it('leaves letters of every script, punctuation and emoji alone', () => {
     const text = 'CN=Ünïcode 名前 שם 😀,O="A, B"\\, C'
     expect(printable(text)).toBe(text)
   })
 
-  test.each([
+  it.each([
     ['ESC', '\u001b', '\\u{1b}'],
     ['a newline', '\n', '\\u{a}'],
     ['NUL', '\0', '\\u{0}'],
@@ -30,7 +30,7 @@ describe('printable', () => {
     expect(printable(`a${raw}b`)).toBe(`a${shown}b`)
   })
 
-  test('gives text without any control or format character, and gives the same again', () => {
+  it('gives text without any control or format character, and gives the same again', () => {
     fc.assert(
       fc.property(fc.string({ unit: anyCharacter }), (text) => {
         const shown = printable(text)
@@ -42,7 +42,7 @@ describe('printable', () => {
 })
 
 describe('printableDeep', () => {
-  test('reaches strings in objects and lists, and lets other values pass', () => {
+  it('reaches strings in objects and lists, and lets other values pass', () => {
     const at = new Date(0)
     expect(printableDeep({ a: ['\n', { b: '\r' }], at, n: 1, yes: true, none: null, gone: undefined })).toEqual({
       a: ['\\u{a}', { b: '\\u{d}' }],
@@ -54,18 +54,18 @@ describe('printableDeep', () => {
     })
   })
 
-  test('does not change what it was given', () => {
+  it('does not change what it was given', () => {
     const given = { list: ['\n'] }
     printableDeep(given)
     expect(given).toEqual({ list: ['\n'] })
   })
 
-  test('cuts long text and says how long it was', () => {
+  it('cuts long text and says how long it was', () => {
     expect(printableDeep('x'.repeat(1000))).toBe('x'.repeat(1000))
     expect(printableDeep('x'.repeat(1001))).toBe(`${'x'.repeat(1000)}… (1001 characters)`)
   })
 
-  test('cuts a long list of texts and says how long it was', () => {
+  it('cuts a long list of texts and says how long it was', () => {
     const names = (length: number) => Array.from({ length }, (_, index) => `n${String(index)}`)
     expect(printableDeep(names(50))).toEqual(names(50))
     expect(printableDeep(names(51))).toEqual([...names(50), '… (51 entries)'])

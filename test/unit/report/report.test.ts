@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest'
-import { isEtcdMtlsError } from '../../../src/errors.js'
+import { describe, expect, it } from 'vitest'
+import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import { assertValid, makeReport, summarize, validationFailed, type FailedReport } from '../../../src/report/report.js'
 import { finding } from '../../support/finding.js'
 import { ref, sample } from './sample.js'
@@ -10,7 +10,7 @@ const warning = sample({ severity: 'warning', message: 'W.', remedy: 'Mend W.' }
 const info = sample({ severity: 'info', message: 'I.', remedy: 'Mend I.' })
 
 describe('makeReport', () => {
-  test('is ok without findings, and without errors', () => {
+  it('is ok without findings, and without errors', () => {
     expect(makeReport({ checkedAt, path: [ref()], findings: [] })).toEqual({
       ok: true,
       checkedAt,
@@ -20,11 +20,11 @@ describe('makeReport', () => {
     expect(makeReport({ checkedAt, path: [], findings: [warning, info] }).ok).toBe(true)
   })
 
-  test('a passed report has a path, if an empty one', () => {
+  it('a passed report has a path, if an empty one', () => {
     expect(makeReport({ checkedAt, path: null, findings: [] }).path).toEqual([])
   })
 
-  test('one error makes it fail, and the path may be missing', () => {
+  it('one error makes it fail, and the path may be missing', () => {
     expect(makeReport({ checkedAt, path: null, findings: [info, error] })).toEqual({
       ok: false,
       checkedAt,
@@ -33,19 +33,19 @@ describe('makeReport', () => {
     })
   })
 
-  test('puts the worst first and keeps the order within a severity', () => {
+  it('puts the worst first and keeps the order within a severity', () => {
     const second = sample({ message: 'E2.' })
     const { findings } = makeReport({ checkedAt, path: null, findings: [info, warning, error, second] })
     expect(findings).toEqual([error, second, warning, info])
   })
 
-  test('leaves its input as it was', () => {
+  it('leaves its input as it was', () => {
     const findings = [info, error]
     makeReport({ checkedAt, path: null, findings, ignore: ['file/missing'] })
     expect(findings).toEqual([info, error])
   })
 
-  test('ignores warnings and infos on request, errors never', () => {
+  it('ignores warnings and infos on request, errors never', () => {
     const other = finding('endpoint/refused', { endpoint: 'https://a:2379', address: null })
     const report = makeReport({
       checkedAt,
@@ -61,13 +61,13 @@ describe('makeReport', () => {
 })
 
 describe('assertValid', () => {
-  test('lets a passed report through', () => {
+  it('lets a passed report through', () => {
     expect(() => {
       assertValid(makeReport({ checkedAt, path: [], findings: [warning] }))
     }).not.toThrow()
   })
 
-  test('throws the report, and lists every error with its remedy in one message', () => {
+  it('throws the report, and lists every error with its remedy in one message', () => {
     const report = makeReport({
       checkedAt,
       path: null,
@@ -84,14 +84,14 @@ describe('assertValid', () => {
 })
 
 describe('validationFailed and summarize', () => {
-  test('name what was refused', () => {
+  it('name what was refused', () => {
     const report = makeReport({ checkedAt, path: null, findings: [error] }) as FailedReport
     expect(validationFailed('The new credentials are refused', report).message).toBe(
       'The new credentials are refused: [file/missing] E. Mend E.',
     )
   })
 
-  test('nothing but errors', () => {
+  it('nothing but errors', () => {
     expect(summarize([warning, info])).toBe('')
   })
 })

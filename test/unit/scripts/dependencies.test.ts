@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, it } from 'vitest'
 import { staleReason } from '../../../.config/lib/dependencies.mjs'
 
 let root: string
@@ -22,21 +22,21 @@ function write(file: string, packages: object): void {
   writeFileSync(join(root, file), JSON.stringify({ packages }))
 }
 
-test('packages that are those of the lockfile are kept, whatever their files times and platform', () => {
+it('packages that are those of the lockfile are kept, whatever their files times and platform', () => {
   write('node_modules/.package-lock.json', { 'node_modules/a': { version: '1.2.3' } })
   expect(staleReason(root)).toBeNull()
 })
 
-test('packages at another version are fetched again', () => {
+it('packages at another version are fetched again', () => {
   write('node_modules/.package-lock.json', { 'node_modules/a': { version: '1.2.2' } })
   expect(staleReason(root)).toBe('node_modules/a is not at version 1.2.3')
 })
 
-test('a package that is missing is fetched', () => {
+it('a package that is missing is fetched', () => {
   write('node_modules/.package-lock.json', {})
   expect(staleReason(root)).toBe('node_modules/a is not at version 1.2.3')
 })
 
-test('a folder that an interrupted installation left is not taken for a whole one', () => {
+it('a folder that an interrupted installation left is not taken for a whole one', () => {
   expect(staleReason(root)).toBe('node_modules is missing or incomplete')
 })

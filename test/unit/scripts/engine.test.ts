@@ -1,11 +1,11 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { EngineApi, target } from '../../../.config/lib/engine-api.mjs'
 import { parseLdd } from '../../../.config/lib/etcd-image.mjs'
 
 describe('the address of a container engine', () => {
-  test.each([
+  it.each([
     ['unix:///run/user/1000/podman/podman.sock', { socketPath: '/run/user/1000/podman/podman.sock' }],
     ['tcp://127.0.0.1:2375', { host: '127.0.0.1', port: 2375, secure: false }],
     ['tcp://localhost', { host: 'localhost', port: 2375, secure: false }],
@@ -14,11 +14,11 @@ describe('the address of a container engine', () => {
     expect(target(host)).toEqual(expected)
   })
 
-  test('with TLS has another port', () => {
+  it('with TLS has another port', () => {
     expect(target('tcp://engine', { DOCKER_TLS_VERIFY: '1' })).toEqual({ host: 'engine', port: 2376, secure: true })
   })
 
-  test('over ssh is refused, since testcontainers cannot use it', () => {
+  it('over ssh is refused, since testcontainers cannot use it', () => {
     expect(() => target('ssh://user@host')).toThrow('only unix://, npipe:// and tcp:// addresses can')
   })
 })
@@ -39,7 +39,7 @@ describe('a container engine', () => {
     server.close()
   })
 
-  test('answers, or does not', async () => {
+  it('answers, or does not', async () => {
     handle = (_, response) => response.end('OK')
     expect(await engine.answers()).toBe(true)
     handle = (_, response) => response.writeHead(500).end()
@@ -49,22 +49,22 @@ describe('a container engine', () => {
     expect(await new EngineApi('unix:///no/such.sock').answers()).toBe(false)
   })
 
-  test('that refuses a pull is quoted', async () => {
+  it('that refuses a pull is quoted', async () => {
     handle = (_, response) => response.writeHead(404).end('{"message":"manifest unknown"}')
     await expect(engine.pullImage('a', 'b', { silence: 5_000 })).rejects.toThrow('manifest unknown')
   })
 
-  test('that fails in the middle of a pull is quoted', async () => {
+  it('that fails in the middle of a pull is quoted', async () => {
     handle = (_, response) => response.end('{"status":"Pulling"}\n{"error":"no space left on device"}\n')
     await expect(engine.pullImage('a', 'b', { silence: 5_000 })).rejects.toThrow('no space left on device')
   })
 
-  test('whose registry stays silent is given up', async () => {
+  it('whose registry stays silent is given up', async () => {
     handle = (_, response) => response.write('{"status":"Pulling"}\n')
     await expect(engine.pullImage('a', 'b', { silence: 50 })).rejects.toThrow('no answer within 0.05 s')
   })
 
-  test('is asked to remove what carries a label, and may have done so already', async () => {
+  it('is asked to remove what carries a label, and may have done so already', async () => {
     const deleted: string[] = []
     handle = ({ method, url = '' }, response) => {
       if (method === 'DELETE') deleted.push(url.replace(/\?.*/, ''))
@@ -77,7 +77,7 @@ describe('a container engine', () => {
   })
 })
 
-test('the libraries of a program are read from what ldd prints', () => {
+it('the libraries of a program are read from what ldd prints', () => {
   const output = [
     '\tlinux-vdso.so.1 (0x00007f21df3b3000)',
     '\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f21df1ad000)',

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 
 const lifecycle = fileURLToPath(new URL('../../../.config/lib/lifecycle.mjs', import.meta.url))
 
@@ -27,22 +27,22 @@ async function script(
 }
 
 describe('a script', () => {
-  test('ends with the code that its body returns, after its clean-ups, the last line last', async () => {
+  it('ends with the code that its body returns, after its clean-ups, the last line last', async () => {
     const body = `defer(() => say('first made')); defer(async () => say('last made')); return 3`
     expect(await script(body)).toEqual({ code: 3, out: 'last made\nfirst made\nlast 3\n', err: '' })
   })
 
-  test('that stops with a sentence shows the sentence alone', async () => {
+  it('that stops with a sentence shows the sentence alone', async () => {
     expect(await script(`throw new Stop('Install it.')`)).toEqual({ code: 1, out: 'last 1\n', err: 'Install it.\n' })
   })
 
-  test('that breaks shows where', async () => {
+  it('that breaks shows where', async () => {
     const { code, err } = await script(`throw new Error('broken')`)
     expect(code).toBe(1)
     expect(err).toMatch(/^Error: broken\n {4}at /)
   })
 
-  test.each([
+  it.each([
     ['SIGINT', 130],
     ['SIGTERM', 143],
     ['SIGHUP', 129],
@@ -54,7 +54,7 @@ describe('a script', () => {
     expect(await script(body, signal)).toEqual({ code, out: `ready\ncleaned\nlast ${String(code)}\n`, err: '' })
   })
 
-  test('that npm started cleans up when npm is ended and does not tell', async () => {
+  it('that npm started cleans up when npm is ended and does not tell', async () => {
     const waiting = `defer(() => say('cleaned')); say('ready'); const timer = setTimeout(() => {}, 60_000)
       await new Promise((_, reject) => signal.addEventListener('abort', () => { clearTimeout(timer); reject(signal.reason) }))`
     const code = `import { lifecycle, say } from ${JSON.stringify(lifecycle)}
@@ -72,7 +72,7 @@ describe('a script', () => {
     expect(out).toBe('ready\ncleaned\n')
   })
 
-  test('goes on cleaning up when one clean-up fails', async () => {
+  it('goes on cleaning up when one clean-up fails', async () => {
     const body = `defer(() => say('cleaned')); defer(() => { throw new Stop('cannot be removed') }); return 0`
     expect(await script(body)).toEqual({ code: 1, out: 'cleaned\nlast 1\n', err: 'cannot be removed\n' })
   })

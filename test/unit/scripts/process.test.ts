@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { must, run, which } from '../../../.config/lib/process.mjs'
 
 let folder: string
@@ -13,20 +13,20 @@ afterEach(() => {
 })
 
 describe('run', () => {
-  test('gives what the command wrote and how it ended', async () => {
+  it('gives what the command wrote and how it ended', async () => {
     const result = await run('sh', ['-c', 'echo out; echo err >&2; exit 3'])
     expect(result).toEqual({ code: 3, signal: null, timedOut: false, stdout: 'out\n', stderr: 'err\n' })
   })
 
-  test('rejects for a command that is not there', async () => {
+  it('rejects for a command that is not there', async () => {
     await expect(run('/no/such/program', [])).rejects.toThrow('ENOENT')
   })
 
-  test('ends a command that takes too long', async () => {
+  it('ends a command that takes too long', async () => {
     expect(await run('sleep', ['60'], { timeout: 50 })).toMatchObject({ timedOut: true, signal: 'SIGTERM' })
   })
 
-  test('ends the command and all that it started when the signal aborts', async () => {
+  it('ends the command and all that it started when the signal aborts', async () => {
     const file = join(folder, 'pid')
     const stop = new AbortController()
     const script = `sleep 60 & echo $! > ${file}; wait`
@@ -37,23 +37,23 @@ describe('run', () => {
     await expect.poll(() => isAlive(Number(readFileSync(file, 'utf8')))).toBe(false)
   })
 
-  test('leaves nothing running that the command left in the background', async () => {
+  it('leaves nothing running that the command left in the background', async () => {
     const { stdout } = await run('sh', ['-c', 'sleep 60 >/dev/null 2>&1 & echo $!'])
     await expect.poll(() => isAlive(Number(stdout))).toBe(false)
   })
 
-  test('starts nothing once the signal has aborted', async () => {
+  it('starts nothing once the signal has aborted', async () => {
     const file = join(folder, 'made')
     await expect(run('touch', [file], { signal: AbortSignal.abort(new Error('enough')) })).rejects.toThrow('enough')
     expect(existsSync(file)).toBe(false)
   })
 })
 
-test('must throws with the last words of a command that fails', async () => {
+it('must throws with the last words of a command that fails', async () => {
   await expect(must('sh', ['-c', 'echo one >&2; echo two >&2; exit 1'])).rejects.toThrow(/exit code 1: one \| two/)
 })
 
-test('which finds a program on the path, then in further folders, and passes over what cannot be run', () => {
+it('which finds a program on the path, then in further folders, and passes over what cannot be run', () => {
   writeFileSync(join(folder, 'tool'), '', { mode: 0o644 })
   expect(which('tool', { path: folder })).toBeNull()
   writeFileSync(join(folder, 'other'), '', { mode: 0o755 })

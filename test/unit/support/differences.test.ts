@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs'
-import { expect, test } from 'vitest'
+import { expect, it } from 'vitest'
 import { differenceRows, HEADING, rowsIn } from '../../support/differences-page.js'
 
 const page = readFileSync(new URL('../../../docs/differences.md', import.meta.url), 'utf8')
 
-test('docs/differences.md shows the differences as the differential tests know them', () => {
+it('docs/differences.md shows the differences as the differential tests know them', () => {
   expect(page).toContain(HEADING)
   expect(rowsIn(page)).toEqual(differenceRows())
 })
 
-test('no reason holds what would end a cell', () => {
+it('no reason holds what would end a cell', () => {
   expect(
     differenceRows()
       .flat()

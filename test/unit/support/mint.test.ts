@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import {
   addressBytes,
   certificatePolicies,
@@ -55,7 +55,7 @@ describe('mint', () => {
     notAfter: new Date('2060-01-02T03:04:05Z'),
   })
 
-  test('a chain that openssl verifies strictly', () => {
+  it('a chain that openssl verifies strictly', () => {
     const rootFile = file('root.pem', root.pem)
     const intermediateFile = file('intermediate.pem', intermediate.pem)
     const leafFile = file('leaf.pem', leaf.pem)
@@ -70,7 +70,7 @@ describe('mint', () => {
     expect(BigInt(`0x${leaf.x509().serialNumber}`)).toBe(leaf.serial)
   })
 
-  test('every kind of name and extension is read by openssl', () => {
+  it('every kind of name and extension is read by openssl', () => {
     const all = mintLeaf({
       issuer: intermediate,
       subject: '',
@@ -96,14 +96,14 @@ describe('mint', () => {
     }
   })
 
-  test('every kind of key signs', () => {
+  it('every kind of key signs', () => {
     for (const kind of ['p224', 'p256', 'p384', 'p521', 'ed25519', 'ed448', 'rsa-1024', 'rsa-pss-1024'] as const) {
       const certificate = mintCa({ subject: kind, key: newKey(kind) }).x509()
       expect(certificate.verify(certificate.publicKey), kind).toBe(true)
     }
   })
 
-  test('broken ones are broken in the way asked for', () => {
+  it('broken ones are broken in the way asked for', () => {
     const forged = mintLeaf({ issuer: root, subject: 'x', tamperSignature: (bits) => flipBit(bits, -1) })
     expect(forged.x509().verify(root.x509().publicKey)).toBe(false)
     const odd = mint({
@@ -119,7 +119,7 @@ describe('mint', () => {
     expect(tree).not.toContain('cont [ 0 ]')
   })
 
-  test('revocation lists and requests', () => {
+  it('revocation lists and requests', () => {
     const crl = mintCrl({
       issuer: intermediate,
       revoked: [{ serial: leaf.serial, reason: 1, extensions: [invalidityDate(new Date('2024-05-06T07:08:09Z'))] }],
@@ -132,7 +132,7 @@ describe('mint', () => {
     expect(openssl(['req', '-in', requestFile, '-noout', '-text', '-verify'])).toContain('DNS:a.example')
   })
 
-  test('addresses become their bytes', () => {
+  it('addresses become their bytes', () => {
     expect(addressBytes('::1.2.3.4').toString('hex')).toBe('00000000000000000000000001020304')
     expect(addressBytes('1::').toString('hex')).toBe('00010000000000000000000000000000')
     expect(addressBytes('10.0.0.255').toString('hex')).toBe('0a0000ff')

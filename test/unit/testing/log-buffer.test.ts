@@ -1,10 +1,10 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { LogBuffer } from '../../../src/testing/log-buffer.js'
 
 const never = new AbortController().signal
 
 describe('what etcd has written', () => {
-  test('is put together to lines, whatever the pieces it came in', () => {
+  it('is put together to lines, whatever the pieces it came in', () => {
     const logs = new LogBuffer()
     for (const piece of ['on', 'e\ntw', 'o\r\n', 'three']) logs.write(piece)
     expect(logs.lines()).toEqual(['one', 'two'])
@@ -13,14 +13,14 @@ describe('what etcd has written', () => {
     expect(logs.lines()).toEqual(['one', 'two', 'three'])
   })
 
-  test('is bounded; the oldest lines go', () => {
+  it('is bounded; the oldest lines go', () => {
     const logs = new LogBuffer()
     for (let line = 0; line < 5_010; line++) logs.write(`${String(line)}\n`)
     expect(logs.lines()).toHaveLength(5_000)
     expect(logs.lines()[0]).toBe('10')
   })
 
-  test('is handed out as a copy', () => {
+  it('is handed out as a copy', () => {
     const logs = new LogBuffer()
     logs.lines().push('mine')
     expect(logs.lines()).toEqual([])
@@ -28,20 +28,20 @@ describe('what etcd has written', () => {
 })
 
 describe('the wait for a line', () => {
-  test('finds one that was written before', async () => {
+  it('finds one that was written before', async () => {
     const logs = new LogBuffer()
     logs.write('ready\n')
     expect(await logs.waitFor(/ready/, never)).toBe('ready')
   })
 
-  test('finds one that comes later, also with the flag g, and for every waiter', async () => {
+  it('finds one that comes later, also with the flag g, and for every waiter', async () => {
     const logs = new LogBuffer()
     const waits = [logs.waitFor(/b/g, never), logs.waitFor(/b/, never)]
     logs.write('a\nb1\nb2\n')
     expect(await Promise.all(waits)).toEqual(['b1', 'b1'])
   })
 
-  test('does not find one that was cleared', async () => {
+  it('does not find one that was cleared', async () => {
     const logs = new LogBuffer()
     logs.write('ready 1\n')
     logs.clear()
@@ -50,7 +50,7 @@ describe('the wait for a line', () => {
     expect(await wait).toBe('ready 2')
   })
 
-  test('ends with the reason of the signal', async () => {
+  it('ends with the reason of the signal', async () => {
     const stop = new AbortController()
     const wait = new LogBuffer().waitFor(/x/, stop.signal)
     stop.abort(new Error('enough'))

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Credentials } from '../../../src/credentials/credentials.js'
 import { defaultImage, defaultVia, runLabel } from '../../../src/testing/environment.js'
 import { etcdFlags } from '../../../src/testing/flags.js'
@@ -13,7 +13,7 @@ afterEach(() => {
 })
 
 describe('startEtcd refuses at once', () => {
-  test.each([
+  it.each([
     ['no options', undefined, 'options'],
     ['no credentials', {}, 'server'],
     ['PEM text for credentials', { server: '-----BEGIN' }, 'server'],
@@ -33,7 +33,7 @@ describe('startEtcdCluster refuses at once', () => {
     server,
     peer: server,
   })
-  test.each([
+  it.each([
     ['no members', [], 'members'],
     ['a list that is none', 'etcd-0', 'members'],
     ['a name that is no host name', [member('etcd_0')], 'members[0].name'],
@@ -46,20 +46,20 @@ describe('startEtcdCluster refuses at once', () => {
 })
 
 describe('the environment', () => {
-  test('has defaults', () => {
+  it('has defaults', () => {
     expect(defaultVia({})).toBe('container')
     expect(defaultImage({})).toMatch(/^gcr\.io\/etcd-development\/etcd:v3\.5\./)
     expect(runLabel({})).toBe(String(process.pid))
   })
 
-  test('chooses', () => {
+  it('chooses', () => {
     expect(defaultVia({ ETCD_MTLS_TEST_VIA: 'binary' })).toBe('binary')
     expect(defaultImage({ ETCD_MTLS_TEST_IMAGE: 'mirror/etcd:3' })).toBe('mirror/etcd:3')
     expect(runLabel({ ETCD_MTLS_TEST_RUN: 'ci-7' })).toBe('ci-7')
     expect(() => defaultVia({ ETCD_MTLS_TEST_VIA: 'vm' })).toThrow("must be 'container' or 'binary'")
   })
 
-  test('gives way to an option', () => {
+  it('gives way to an option', () => {
     vi.stubEnv('ETCD_MTLS_TEST_VIA', 'binary')
     expect(checkEtcdOptions({ server, via: 'container' }).via).toBe('container')
     expect(checkEtcdOptions({ server }).via).toBe('binary')
@@ -81,7 +81,7 @@ describe('the command line', () => {
     { name: 'etcd-1', peerUrl: 'https://etcd-1:2380' },
   ]
 
-  test('asks for certificates on both sides', () => {
+  it('asks for certificates on both sides', () => {
     const flags = etcdFlags({ name: 'etcd-0', place, clientCertAuth: true, peerTls: true, members })
     expect(flags).toEqual([
       '--name=etcd-0',
@@ -104,7 +104,7 @@ describe('the command line', () => {
     ])
   })
 
-  test('names no CA when no certificate is asked for, since etcd would ask for one then', () => {
+  it('names no CA when no certificate is asked for, since etcd would ask for one then', () => {
     const flags = etcdFlags({ name: 'etcd-0', place, clientCertAuth: false, peerTls: false, members })
     expect(flags.filter((flag) => /ca-file|cert-auth|peer-cert/.test(flag))).toEqual([])
   })

@@ -1,11 +1,11 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { notStarted, tellingLines } from '../../../src/testing/start-error.js'
 
 const line = (level: string, msg: string, error?: string): string =>
   JSON.stringify({ level, msg, error, stacktrace: 'x\ny' })
 
 describe('the telling lines of a log', () => {
-  test('are the errors, read for people', () => {
+  it('are the errors, read for people', () => {
     const logs = [
       line('info', 'starting'),
       line('warn', 'not recommended'),
@@ -14,11 +14,11 @@ describe('the telling lines of a log', () => {
     expect(tellingLines(logs)).toEqual(['error: listener failed: bad key'])
   })
 
-  test('are the warnings where there are no errors', () => {
+  it('are the warnings where there are no errors', () => {
     expect(tellingLines([line('warn', 'slow'), line('info', 'ok')])).toEqual(['warn: slow'])
   })
 
-  test('are the last lines where nothing is wrong, or nothing is JSON', () => {
+  it('are the last lines where nothing is wrong, or nothing is JSON', () => {
     const logs = Array.from({ length: 9 }, (_, index) => `line ${String(index)}`)
     expect(tellingLines([...logs, '', '{not json'])).toEqual([
       'line 4',
@@ -30,14 +30,14 @@ describe('the telling lines of a log', () => {
     ])
   })
 
-  test('leave out the usage that follows an unknown flag', () => {
+  it('leave out the usage that follows an unknown flag', () => {
     expect(tellingLines(['flag provided but not defined: -x', 'Usage:', '  etcd [flags]'])).toEqual([
       'flag provided but not defined: -x',
     ])
   })
 })
 
-test('the error carries every line and shows the telling ones', () => {
+it('the error carries every line and shows the telling ones', () => {
   const cause = new Error('spawn')
   const logs = [line('info', 'starting'), line('fatal', 'no')]
   const error = notStarted('etcd could not be started.', logs, cause)

@@ -2,7 +2,7 @@
 import { isIP } from 'node:net'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { EtcdMtlsError } from '../../../src/errors.js'
+import { EtcdMtlsError } from '../../../src/report/errors.js'
 import { Certificate, Crl } from '../../../src/validate/index.js'
 import { coveringNameFinder } from '../../../src/x509/covering-names.js'
 import { DerError, DerReader } from '../../../src/x509/der.js'

@@ -1,12 +1,12 @@
-import { expect, test } from 'vitest'
+import { expect, it } from 'vitest'
 import { catalogue } from '../../../src/report/catalogue.js'
 import { isIgnorable } from '../../../src/validate/ignorable.js'
 
-test.each(Object.entries(catalogue))('%s can be ignored exactly where it is no error', (code, { severity }) => {
+it.each(Object.entries(catalogue))('%s can be ignored exactly where it is no error', (code, { severity }) => {
   expect(isIgnorable(code)).toBe(severity !== 'error')
 })
 
-test.each([
+it.each([
   '',
   'login',
   'login/',

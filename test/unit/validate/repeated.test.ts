@@ -1,6 +1,6 @@
 /** Validating again what was validated before: a signature is verified once for each pair of certificates. */
 import type { KeyObject } from 'node:crypto'
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
 import { Certificate } from '../../../src/x509/certificate.js'
 import { type ChainInput, validateChain } from '../../../src/validate/index.js'
 import { HOST, mintChain } from '../../support/judge-chain.js'
@@ -33,7 +33,7 @@ function readChain(): ChainInput {
   return { leaf: read(leaf), intermediates: [read(intermediate)], trustAnchors: [read(root)] }
 }
 
-test('certificates that are kept are verified once, however often and for whatever they are judged', () => {
+it('certificates that are kept are verified once, however often and for whatever they are judged', () => {
   const input = readChain()
   expect(isOk(input)).toBe(true)
   expect(verified).toHaveLength(2)
@@ -42,14 +42,14 @@ test('certificates that are kept are verified once, however often and for whatev
   expect(verified).toHaveLength(2)
 })
 
-test('the same certificates given as DER are read, and verified, anew', () => {
+it('the same certificates given as DER are read, and verified, anew', () => {
   const { root, intermediate, leaf } = mintChain()
   const input = { leaf: leaf.der, intermediates: intermediate.der, trustAnchors: root.der }
   expect([isOk(input), isOk(input)]).toEqual([true, true])
   expect(verified).toHaveLength(4)
 })
 
-test('a signature that is not the issuer’s is remembered as well', () => {
+it('a signature that is not the issuer’s is remembered as well', () => {
   const { leaf, intermediate, root } = mintChain()
   const namesake = mintCa({ subject: 'Test Intermediate', issuer: root, without: ['2.5.29.14'] })
   const input = {
@@ -63,7 +63,7 @@ test('a signature that is not the issuer’s is remembered as well', () => {
   expect(verified).toHaveLength(first)
 })
 
-test('no key verifies a signature twice in one validation, by the search or by the explanation of its failure', () => {
+it('no key verifies a signature twice in one validation, by the search or by the explanation of its failure', () => {
   // CAs that certified each other, and no way up to the anchor: every order of them is a path to try.
   const stranger = mintCa({ subject: 'Stranger' })
   const authorities = ['A', 'B', 'C', 'D'].map((subject) => ({ subject, ca: mintCa({ subject }) }))
@@ -76,7 +76,7 @@ test('no key verifies a signature twice in one validation, by the search or by t
   expect(new Set(verified).size).toBe(verified.length)
 })
 
-test('a certificate forgets verdicts before there are too many of them, and stays right', () => {
+it('a certificate forgets verdicts before there are too many of them, and stays right', () => {
   const { leaf, intermediate, root } = mintChain()
   const child = read(leaf)
   const others = Array.from({ length: 300 }, () => read(mintCa({ subject: 'Test Intermediate', issuer: root })))

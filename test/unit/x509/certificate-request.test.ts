@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { CertificateRequest, MAX_REQUEST_OCTETS } from '../../../src/x509/certificate-request.js'
 import { DerError } from '../../../src/x509/der.js'
 import { context, integer, octetString, oid, sequence, setOf, tlv, utf8String } from '../../support/der-writer.js'
@@ -33,7 +33,7 @@ const read = (options: Partial<Parameters<typeof mintCsr>[0]>): CertificateReque
   CertificateRequest.parse(mintCsr({ subject: 'etcd-0', key, ...options }).der, 'a.csr')
 
 describe('what a request holds', () => {
-  test('subject, key and names', () => {
+  it('subject, key and names', () => {
     const request = read({
       subject: [
         ['C', 'DE', TAG.printableString],
@@ -57,7 +57,7 @@ describe('what a request holds', () => {
     expect(request.attributes.map((each) => each.oid)).toEqual(['1.2.840.113549.1.9.14'])
   })
 
-  test('usages, CA rights, and extensions of any kind', () => {
+  it('usages, CA rights, and extensions of any kind', () => {
     const extensions = [
       basicConstraints({ ca: true, pathLength: 1 }),
       keyUsage(['digitalSignature', 'keyCertSign']),
@@ -72,7 +72,7 @@ describe('what a request holds', () => {
     expect(request.extensions.unknownCritical).toEqual(['1.3.6.1.4.1.99999.1'])
   })
 
-  test('nothing: no attribute, or not even their field', () => {
+  it('nothing: no attribute, or not even their field', () => {
     for (const attributesField of [true, false]) {
       const request = read({ attributesField })
       expect([request.attributes, request.subjectAltNames, request.extensions.all]).toEqual([[], [], []])
@@ -80,23 +80,23 @@ describe('what a request holds', () => {
     }
   })
 
-  test('an empty subject', () => {
+  it('an empty subject', () => {
     expect(read({ subject: '' }).subject.isEmpty).toBe(true)
     expect(String(read({ subject: '' }))).toBe('(no subject) (ECDSA P-256, a.csr)')
   })
 
-  test('extensions in the attribute of Microsoft', () => {
+  it('extensions in the attribute of Microsoft', () => {
     const request = read({ names: [dns('a.example')], extensionsAttribute: '1.3.6.1.4.1.311.2.1.14' })
     expect(request.subjectAltNames.map(({ value }) => value)).toEqual(['a.example'])
   })
 
-  test('extensions of several attributes: the same twice shows', () => {
+  it('extensions of several attributes: the same twice shows', () => {
     const again = csrAttribute('1.3.6.1.4.1.311.2.1.14', sequence(encodeExtension(subjectAltName([dns('b.example')]))))
     const request = read({ names: [dns('a.example')], attributes: [again] })
     expect(request.extensions.duplicates).toEqual(['2.5.29.17'])
   })
 
-  test('a challenge password, which is not shown, and an unstructured name, which is', () => {
+  it('a challenge password, which is not shown, and an unstructured name, which is', () => {
     const attributes = [
       csrAttribute('1.2.840.113549.1.9.7', utf8String('s3cret-challenge')),
       csrAttribute('1.2.840.113549.1.9.2', utf8String('etcd of the lab')),
@@ -111,18 +111,18 @@ describe('what a request holds', () => {
     expect(shown).toContain('etcd-0')
   })
 
-  test('another version', () => {
+  it('another version', () => {
     expect(read({ version: 2 }).version).toBe(3)
   })
 
-  test('PEM again', () => {
+  it('PEM again', () => {
     const { der, pem } = mintCsr({ subject: 'a', key })
     expect(CertificateRequest.parse(der).toPem()).toBe(pem)
   })
 })
 
 describe('proof of possession', () => {
-  test.each<[KeyKind, SignatureName | undefined]>([
+  it.each<[KeyKind, SignatureName | undefined]>([
     ['p256', undefined],
     ['p384', undefined],
     ['p521', 'ecdsa-sha512'],
@@ -133,14 +133,14 @@ describe('proof of possession', () => {
     expect(read({ key: newKey(kind), signature, signWith: newKey(kind) }).isSignedByItself()).toBe(false)
   })
 
-  test.each<[SignatureName]>([['rsa-sha256'], ['rsa-sha384'], ['rsa-sha512'], ['rsa-pss-sha256'], ['rsa-pss-sha512']])(
+  it.each<[SignatureName]>([['rsa-sha256'], ['rsa-sha384'], ['rsa-sha512'], ['rsa-pss-sha256'], ['rsa-pss-sha512']])(
     'RSA with %s',
     (signature) => {
       expect(read({ key: rsa, signature }).isSignedByItself()).toBe(true)
     },
   )
 
-  test('a signature that was changed, of another kind, or of no known one', () => {
+  it('a signature that was changed, of another kind, or of no known one', () => {
     const changed = (bits: Buffer): Buffer => {
       bits[bits.length - 1] = (bits[bits.length - 1] ?? 0) ^ 1
       return bits
@@ -163,7 +163,7 @@ describe('what is no request', () => {
     return 'read'
   }
 
-  test.each<[string, Partial<Parameters<typeof mintCsr>[0]>]>([
+  it.each<[string, Partial<Parameters<typeof mintCsr>[0]>]>([
     ['more than 100 attributes', { attributes: Array.from({ length: 101 }, () => csrAttribute('1.2.3', integer(1))) }],
     [
       'an attribute of more than 100 values',
@@ -187,11 +187,11 @@ describe('what is no request', () => {
     expect(message(mintCsr({ subject: 'a', key, ...options }).der)).toBe(reason)
   })
 
-  test('one of more octets than are read', () => {
+  it('one of more octets than are read', () => {
     expect(message(new Uint8Array(MAX_REQUEST_OCTETS + 1))).toBe(`more than ${String(MAX_REQUEST_OCTETS)} octets`)
   })
 
-  test('other fields behind its own', () => {
+  it('other fields behind its own', () => {
     const info = sequence(integer(0), encodeName('a'), spkiOf(key), context(0), integer(1))
     const algorithm = sequence(oid('1.2.840.10045.4.3.2'))
     expect(message(sequence(info, algorithm, tlv(TAG.bitString, Buffer.from([0, 1]))))).toBe(
@@ -210,11 +210,11 @@ describe('what is no request', () => {
     extensions: [unknownExtension(false)],
   }).der
 
-  test('one that was cut, at every octet', () => {
+  it('one that was cut, at every octet', () => {
     for (let length = 0; length < whole.length; length++) expect(message(whole.subarray(0, length))).not.toBe('read')
   })
 
-  test('one whose bits are flipped, one after the other, is unreadable, or not signed by its key', () => {
+  it('one whose bits are flipped, one after the other, is unreadable, or not signed by its key', () => {
     const seen = { unreadable: 0, unsigned: 0, signed: 0 }
     for (let bit = 0; bit < whole.length * 8; bit++) {
       const changed = Buffer.from(whole)
@@ -228,7 +228,7 @@ describe('what is no request', () => {
     expect(seen.unsigned).toBeGreaterThan(100)
   })
 
-  test('any octets', () => {
+  it('any octets', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (octets) => {
         expect(message(octets)).not.toBe('read')
@@ -236,7 +236,7 @@ describe('what is no request', () => {
     )
   })
 
-  test('some of its octets replaced by others', () => {
+  it('some of its octets replaced by others', () => {
     const change = fc.tuple(fc.nat(whole.length - 1), fc.uint8Array({ minLength: 1, maxLength: 8 }))
     fc.assert(
       fc.property(fc.array(change, { minLength: 1, maxLength: 4 }), (changes) => {
@@ -253,7 +253,7 @@ describe('what is no request', () => {
 })
 
 describe('openssl agrees', () => {
-  test.each<[string, Partial<Parameters<typeof mintCsr>[0]>]>([
+  it.each<[string, Partial<Parameters<typeof mintCsr>[0]>]>([
     ['P-256', {}],
     ['Ed25519', { key: newKey('ed25519') }],
     ['RSA', { key: rsa }],

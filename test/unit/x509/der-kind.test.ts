@@ -1,6 +1,6 @@
 import { createPublicKey } from 'node:crypto'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { derKind } from '../../../src/x509/der-kind.js'
 import { integer, oid, sequence, tlv } from '../../support/der-writer.js'
 import { mint, mintCa, mintCrl, mintCsr, mintLeaf, newKey } from '../../support/mint.js'
@@ -39,18 +39,18 @@ const structures: [string, string, Buffer][] = [
 ]
 
 describe('tells', () => {
-  test.each(structures)('a %s %s', (kind, _, der) => {
+  it.each(structures)('a %s %s', (kind, _, der) => {
     expect(derKind(der)).toBe(kind)
   })
 
-  test('what was cut: half of it is enough', () => {
+  it('what was cut: half of it is enough', () => {
     for (const [kind, , der] of structures.slice(0, 1)) expect(derKind(der.subarray(0, der.length / 2))).toBe(kind)
     expect(derKind(mintLeaf({ issuer: root, subject: 'a' }).der.subarray(0, 100))).toBe('certificate')
   })
 })
 
 describe('tells nothing of', () => {
-  test.each<[string, Uint8Array]>([
+  it.each<[string, Uint8Array]>([
     ['no octets', Buffer.alloc(0)],
     ['an INTEGER', integer(5)],
     ['an empty SEQUENCE', sequence()],
@@ -64,7 +64,7 @@ describe('tells nothing of', () => {
     expect(derKind(bytes)).toBeNull()
   })
 
-  test('random octets, without a throw', () => {
+  it('random octets, without a throw', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 100 }), (octets) => {
         derKind(Uint8Array.from([0x30, ...octets]))

@@ -1,6 +1,6 @@
 /** Keys on curves, as we write them, are what OpenSSL writes. */
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { type Curve, isCurve, makeEcKey, writeEcKey } from '../../../src/x509/ec-key.js'
 import { newKey } from '../../support/mint.js'
 
@@ -16,7 +16,7 @@ const readPair = ({ pkcs8, spki }: { pkcs8: Uint8Array; spki: Uint8Array }): [Ke
 ]
 
 describe.each(CURVES)('%s', (curve, kind) => {
-  test('a new key signs, and each has its own', () => {
+  it('a new key signs, and each has its own', () => {
     const keys = [makeEcKey(curve), makeEcKey(curve)]
     for (const each of keys) {
       const [secret, open] = readPair(each)
@@ -25,14 +25,14 @@ describe.each(CURVES)('%s', (curve, kind) => {
     expect(Buffer.compare(keys[0]?.spki ?? Buffer.of(), keys[1]?.spki ?? Buffer.of())).not.toBe(0)
   })
 
-  test('both halves are written octet for octet as OpenSSL does', () => {
+  it('both halves are written octet for octet as OpenSSL does', () => {
     const made = makeEcKey(curve)
     const [secret, open] = readPair(made)
     expect(Buffer.from(made.pkcs8)).toEqual(secret.export({ format: 'der', type: 'pkcs8' }))
     expect(Buffer.from(made.spki)).toEqual(open.export({ format: 'der', type: 'spki' }))
   })
 
-  test('a number with zeros in front keeps its length', () => {
+  it('a number with zeros in front keeps its length', () => {
     const { d = '', x = '', y = '' } = numberWithZeros(curve, kind)
     const number = Buffer.from(d, 'base64url')
     const point = Buffer.concat([Buffer.of(4), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')])
@@ -52,6 +52,6 @@ function numberWithZeros(curve: Curve, kind: 'p256' | 'p384' | 'p521'): { d?: st
   }
 }
 
-test('other curves are none of these', () => {
+it('other curves are none of these', () => {
   expect(['P-256', 'secp256k1', 'toString', undefined].map(isCurve)).toEqual([true, false, false, false])
 })

@@ -1,6 +1,6 @@
 import { isIP, isIPv4, SocketAddress } from 'node:net'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { parseIp } from '../../../src/x509/ip.js'
 
 /** Texts that are addresses, nearly addresses, and made of what addresses are made of. */
@@ -36,7 +36,7 @@ const texts = fc.oneof(
 )
 
 describe('parseIp', () => {
-  test('reads what node:net takes for an address, and nothing else', () => {
+  it('reads what node:net takes for an address, and nothing else', () => {
     fc.assert(
       fc.property(texts, (text) => {
         expect(parseIp(text) !== null, text).toBe(isIP(text) !== 0 && !text.includes('%'))
@@ -45,7 +45,7 @@ describe('parseIp', () => {
     )
   })
 
-  test('reads the octets that node:net reads', () => {
+  it('reads the octets that node:net reads', () => {
     fc.assert(
       fc.property(fc.oneof(fc.ipV4(), fc.ipV6()), (text) => {
         const family = isIPv4(text) ? 'ipv4' : 'ipv6'
@@ -61,7 +61,7 @@ describe('parseIp', () => {
     )
   })
 
-  test.each<[string, number[] | null]>([
+  it.each<[string, number[] | null]>([
     ['10.0.0.1', [10, 0, 0, 1]],
     ['255.255.255.255', [255, 255, 255, 255]],
     ['256.0.0.1', null],

@@ -1,6 +1,6 @@
 /** The forms in which keys leave: read back by our reader, by node:crypto and by openssl. */
 import { createPrivateKey, type KeyObject } from 'node:crypto'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { type ExportPemOptions, PrivateKey } from '../../../src/x509/keys.js'
 import { scanPem } from '../../../src/x509/pem.js'
 import { readPrivateKey } from '../../../src/x509/read-key.js'
@@ -38,7 +38,7 @@ function expectReadByAll(text: string, key: KeyObject, passphrase: string | null
 }
 
 describe('forms', () => {
-  test.each<[Kind, ExportPemOptions['form'], string]>([
+  it.each<[Kind, ExportPemOptions['form'], string]>([
     ['P-256', undefined, 'PRIVATE KEY'],
     ['P-256', 'pkcs8', 'PRIVATE KEY'],
     ['P-256', 'sec1', 'EC PRIVATE KEY'],
@@ -54,7 +54,7 @@ describe('forms', () => {
     expectReadByAll(text, KEYS[kind], null)
   })
 
-  test.each<[Kind, ExportPemOptions['form'], string]>([
+  it.each<[Kind, ExportPemOptions['form'], string]>([
     ['RSA 2048', 'sec1', 'elliptic curve'],
     ['Ed25519', 'sec1', 'elliptic curve'],
     ['P-256', 'pkcs1', 'RSA'],
@@ -79,13 +79,13 @@ describe('encryption', () => {
   ]
   const every = some.flatMap(([kind]) => ([undefined, 'pbkdf2', 'scrypt'] as const).map((kdf) => [kind, kdf] as const))
 
-  test.each(isLong ? every : some)('%s by %s', (kind, kdf) => {
+  it.each(isLong ? every : some)('%s by %s', (kind, kdf) => {
     const text = exported(kind, { passphrase: PASSPHRASE, kdf })
     expect(text).toMatch(/^-----BEGIN ENCRYPTED PRIVATE KEY-----\n/)
     expectReadByAll(text, KEYS[kind], PASSPHRASE)
   })
 
-  test('counts are those of today, not of OpenSSL’s default', () => {
+  it('counts are those of today, not of OpenSSL’s default', () => {
     const lines = (kdf: ExportPemOptions['kdf']): string =>
       openssl(['asn1parse'], exported('P-256', { passphrase: PASSPHRASE, kdf }))
     const pbkdf2 = lines('pbkdf2')
@@ -95,14 +95,14 @@ describe('encryption', () => {
     expect(scrypt).toMatch(/:4000\n[^]*:08\n[^]*:05\n/) // N 16384, r 8, p 5
   })
 
-  test('salt and vector are new each time, and the plain key is nowhere in it', () => {
+  it('salt and vector are new each time, and the plain key is nowhere in it', () => {
     const texts = new Set(Array.from({ length: 2 }, () => exported('P-256', { passphrase: PASSPHRASE })))
     expect(texts.size).toBe(2)
     const secret = Buffer.from(KEYS['P-256'].export({ format: 'jwk' }).d ?? '', 'base64url')
     for (const text of texts) expect(scanPem(text).blocks[0]?.bytes.includes(secret)).toBe(false)
   })
 
-  test.each<[string, ExportPemOptions]>([
+  it.each<[string, ExportPemOptions]>([
     ['options.kdf', { kdf: 'scrypt' }],
     ['options.kdf', { passphrase: PASSPHRASE, kdf: 'md5' as never }],
     ['options.kdf', { passphrase: PASSPHRASE, kdf: 'toString' as never }],

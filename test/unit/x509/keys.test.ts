@@ -1,6 +1,6 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import fc from 'fast-check'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { Certificate } from '../../../src/x509/certificate.js'
 import { describeKey, MAX_PASSPHRASE_OCTETS, PrivateKey } from '../../../src/x509/keys.js'
 import { scanPem } from '../../../src/x509/pem.js'
@@ -28,7 +28,7 @@ function expectKey(reading: KeyReading, key: KeyObject): void {
 }
 
 describe('describeKey', () => {
-  test.each<[Parameters<typeof newKey>[0], string]>([
+  it.each<[Parameters<typeof newKey>[0], string]>([
     ['p224', 'ECDSA P-224'],
     ['p256', 'ECDSA P-256'],
     ['p384', 'ECDSA P-384'],
@@ -44,7 +44,7 @@ describe('describeKey', () => {
     expect(describeKey(createPublicKey(key))).toBe(text)
   })
 
-  test('an RSA key of an odd size', () => {
+  it('an RSA key of an odd size', () => {
     expect(describeKey(generateKeyPairSync('rsa', { modulusLength: 1031 }).publicKey)).toBe('RSA 1031')
   })
 })
@@ -52,7 +52,7 @@ describe('describeKey', () => {
 describe('PrivateKey', () => {
   const key = PrivateKey.fromKeyObject(p256, 'key.pem')
 
-  test('tells its kind, its origin and its public half', () => {
+  it('tells its kind, its origin and its public half', () => {
     expect([key.algorithm, key.origin, String(key)]).toEqual([
       'ECDSA P-256',
       'key.pem',
@@ -64,12 +64,12 @@ describe('PrivateKey', () => {
     expect(PrivateKey.fromKeyObject(p256).origin).toBe('private key')
   })
 
-  test('gives copies: what a caller does with them changes nothing', () => {
+  it('gives copies: what a caller does with them changes nothing', () => {
     key.spki.fill(0)
     expect(Buffer.from(key.spki)).toEqual(createPublicKey(p256).export({ type: 'spki', format: 'der' }))
   })
 
-  test.each<[string, unknown]>([
+  it.each<[string, unknown]>([
     ['a public key', createPublicKey(p256)],
     ['PEM text', pkcs8(p256)],
     ['nothing', undefined],
@@ -79,7 +79,7 @@ describe('PrivateKey', () => {
     )
   })
 
-  test('matches the certificates of its public key only', () => {
+  it('matches the certificates of its public key only', () => {
     const ca = mintCa({ subject: 'ca' })
     const own = mintLeaf({ issuer: ca, subject: 'a', key: p256 })
     const other = mintLeaf({ issuer: ca, subject: 'a' })
@@ -91,7 +91,7 @@ describe('PrivateKey', () => {
     expect([own, other, unread].map(({ der }) => key.matches(Certificate.parse(der)))).toEqual([true, false, false])
   })
 
-  test('exports PKCS#8, plain or encrypted', () => {
+  it('exports PKCS#8, plain or encrypted', () => {
     expect(key.exportPem()).toBe(pkcs8(p256))
     const encrypted = key.exportPem({ passphrase: PASSPHRASE })
     expect(encrypted).toMatch(/^-----BEGIN ENCRYPTED PRIVATE KEY-----\n/)
@@ -99,7 +99,7 @@ describe('PrivateKey', () => {
     expect(openssl(['pkey', '-passin', `pass:${PASSPHRASE}`], encrypted)).toBe(pkcs8(p256))
   })
 
-  test.each<[string, unknown]>([
+  it.each<[string, unknown]>([
     ['options.passphrase', { passphrase: '' }],
     ['options.passphrase', { passphrase: 5 }],
     ['options.passphrase', { passphrase: 'x'.repeat(MAX_PASSPHRASE_OCTETS + 1) }],
@@ -114,7 +114,7 @@ describe('PrivateKey', () => {
     )
   })
 
-  test('a passphrase of the greatest length serves', () => {
+  it('a passphrase of the greatest length serves', () => {
     const passphrase = 'é'.repeat(MAX_PASSPHRASE_OCTETS / 2)
     expectKey(read(key.exportPem({ passphrase }), passphrase), p256)
   })
@@ -131,25 +131,25 @@ describe('forms of keys that openssl writes', () => {
     ['RSA-PSS', newKey('rsa-pss-2048')],
   ]
 
-  test.each(kinds)('%s in PKCS#8, plain and encrypted', (_, key) => {
+  it.each(kinds)('%s in PKCS#8, plain and encrypted', (_, key) => {
     const plain = openssl(['pkey'], pkcs8(key))
     expectKey(read(plain), key)
     expectKey(read(openssl(['pkcs8', '-topk8', '-v2', 'aes256', ...pass], plain), PASSPHRASE), key)
   })
 
-  test.each(kinds.slice(0, 3))('%s in SEC1, behind its parameters', (_, key) => {
+  it.each(kinds.slice(0, 3))('%s in SEC1, behind its parameters', (_, key) => {
     const text = pem('EC PARAMETERS', Buffer.from([6, 0])) + openssl(['ec'], pkcs8(key))
     expect(text).toContain('BEGIN EC PRIVATE KEY')
     expectKey(read(text), key)
   })
 
-  test('RSA in PKCS#1', () => {
+  it('RSA in PKCS#1', () => {
     const text = openssl(['rsa', '-traditional'], pkcs8(rsa))
     expect(text).toContain('BEGIN RSA PRIVATE KEY')
     expectKey(read(text), rsa)
   })
 
-  test.each([
+  it.each([
     ['PBKDF2 with SHA-256, AES-128-CBC', ['-v2', 'aes128']],
     ['PBKDF2 with SHA-256, AES-192-CBC', ['-v2', 'aes192']],
     ['PBKDF2 with SHA-256, AES-256-CBC', ['-v2', 'aes256']],
@@ -170,7 +170,7 @@ describe('forms of keys that openssl writes', () => {
     expect(read(text, 'wrong')).toEqual({ kind: 'passphrase-wrong', encryption })
   })
 
-  test.each([
+  it.each([
     ['AES-128-CBC', ['ec', '-aes128'], p256],
     ['AES-256-CBC', ['ec', '-aes256'], p256],
     ['DES-EDE3-CBC', ['ec', '-des3'], p256],
@@ -187,19 +187,19 @@ describe('forms of keys that openssl writes', () => {
     expect(read(text, 'wrong')).toEqual({ kind: 'passphrase-wrong', encryption })
   })
 
-  test('encrypted with an empty passphrase', () => {
+  it('encrypted with an empty passphrase', () => {
     const text = openssl(['pkcs8', '-topk8', '-v2', 'aes256', '-passout', 'pass:'], pkcs8(p256))
     expectKey(read(text, ''), p256)
     expect(read(text)).toMatchObject({ kind: 'passphrase-missing' })
   })
 
-  test('a passphrase outside ASCII is UTF-8', () => {
+  it('a passphrase outside ASCII is UTF-8', () => {
     const text = openssl(['pkcs8', '-topk8', '-v2', 'aes256', '-passout', 'pass:grün'], pkcs8(p256))
     expectKey(read(text, 'grün'), p256)
     expect(read(text, Buffer.from('grün', 'latin1'))).toMatchObject({ kind: 'passphrase-wrong' })
   })
 
-  test('a wrong passphrase is told as wrong, also where the padding comes out right by chance', () => {
+  it('a wrong passphrase is told as wrong, also where the padding comes out right by chance', () => {
     const text = openssl(['ec', '-aes128', ...pass], pkcs8(p256))
     for (let i = 0; i < 600; i++) expect(read(text, `wrong ${String(i)}`).kind).toBe('passphrase-wrong')
   })
@@ -226,7 +226,7 @@ describe('keys that cannot be read', () => {
   const headers = (dek: string): string =>
     `-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n${dek}\nAAAA\n-----END EC PRIVATE KEY-----\n`
 
-  test.each([
+  it.each([
     ['MD5 with DES', pbes1('1.2.840.113549.1.5.3')],
     ['SHA-1 with RC2 (40 bits)', pbes1('1.2.840.113549.1.12.1.6')],
     ['1.2.3.4', pbes1('1.2.3.4')],
@@ -243,7 +243,7 @@ describe('keys that cannot be read', () => {
     expect(read(text, PASSPHRASE)).toMatchObject({ kind: 'encryption-unsupported', encryption: { name } })
   })
 
-  test.each([
+  it.each([
     ['2,000,001 rounds, and at most 2,000,000 are done', pbes2(pbkdf2(2_000_001))],
     ['more than 2^53 rounds, and at most 2,000,000 are done', pbes2(pbkdf2(2n ** 80n))],
     ['3,000,000 rounds, and at most 2,000,000 are done', pbes1('1.2.840.113549.1.12.1.3', 3_000_000)],
@@ -253,7 +253,7 @@ describe('keys that cannot be read', () => {
     expect(read(text, PASSPHRASE)).toMatchObject({ kind: 'encryption-too-costly', excess })
   })
 
-  test.each([
+  it.each([
     ['zero', pbes2(pbkdf2(0))],
     ['negative', pbes2(pbkdf2(-5))],
     ['not there', pbes2(sequence(oid('1.2.840.113549.1.5.12'), sequence(salt)))],
@@ -261,7 +261,7 @@ describe('keys that cannot be read', () => {
     expect(read(text, PASSPHRASE)).toMatchObject({ kind: 'malformed' })
   })
 
-  test.each([
+  it.each([
     ['DSA', pem('PRIVATE KEY', sequence(integer(0), sequence(oid('1.2.840.10040.4.1')), octetString(Buffer.alloc(3))))],
     ['DSA', pem('DSA PRIVATE KEY', sequence(integer(0)))],
     ['X25519', pkcs8(generateKeyPairSync('x25519').privateKey)],
@@ -285,7 +285,7 @@ describe('keys that cannot be read', () => {
     expect(read(text, PASSPHRASE)).toEqual({ kind: 'algorithm-unsupported', algorithm })
   })
 
-  test('a kind of key that does not sign, told only once it is decrypted', () => {
+  it('a kind of key that does not sign, told only once it is decrypted', () => {
     const key = generateKeyPairSync('x25519').privateKey
     const options = { type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: PASSPHRASE } as const
     expect(read(key.export(options).toString(), PASSPHRASE)).toEqual({
@@ -294,7 +294,7 @@ describe('keys that cannot be read', () => {
     })
   })
 
-  test('damage: cut at every octet, nothing but a fault comes out', () => {
+  it('damage: cut at every octet, nothing but a fault comes out', () => {
     for (const [label, der] of [
       ['PRIVATE KEY', p256.export({ type: 'pkcs8', format: 'der' })],
       ['EC PRIVATE KEY', p256.export({ type: 'sec1', format: 'der' })],
@@ -305,7 +305,7 @@ describe('keys that cannot be read', () => {
     }
   })
 
-  test('damage: a changed bit gives a fault, or a key of its own, never the wrong one', () => {
+  it('damage: a changed bit gives a fault, or a key of its own, never the wrong one', () => {
     const der = p256.export({ type: 'pkcs8', format: 'der' })
     for (const bit of sample(Array(der.length * 8).keys(), 100)) {
       const changed = Buffer.from(der)
@@ -316,7 +316,7 @@ describe('keys that cannot be read', () => {
     }
   })
 
-  test('halves that do not belong together', () => {
+  it('halves that do not belong together', () => {
     const der = Buffer.from(p256.export({ type: 'pkcs8', format: 'der' }))
     der[40] = (der[40] ?? 0) ^ 1
     expect(read(pem('PRIVATE KEY', der))).toEqual({ kind: 'inconsistent', algorithm: 'ECDSA P-256' })
@@ -329,7 +329,7 @@ describe('keys that cannot be read', () => {
     expect(read(pem('RSA PRIVATE KEY', scalar))).toEqual({ kind: 'inconsistent', algorithm: 'RSA 2048' })
   })
 
-  test('random octets under every label', () => {
+  it('random octets under every label', () => {
     const label = fc.constantFrom('PRIVATE KEY', 'ENCRYPTED PRIVATE KEY', 'RSA PRIVATE KEY', 'EC PRIVATE KEY')
     fc.assert(
       fc.property(label, fc.uint8Array({ minLength: 1, maxLength: 300 }), (name, octets) => {

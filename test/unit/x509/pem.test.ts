@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { MAX_PEM_BLOCKS, MAX_PEM_OCTETS, scanPem, type PemProblem } from '../../../src/x509/pem.js'
 import { pem } from '../../support/mint.js'
 
@@ -15,7 +15,7 @@ function problems(text: string): readonly PemProblem[] {
 }
 
 describe('blocks', () => {
-  test('one block', () => {
+  it('one block', () => {
     expect(scanPem(block)).toEqual({
       blocks: [{ label: 'CERTIFICATE', line: 1, headers: [], bytes: der }],
       problems: [],
@@ -23,7 +23,7 @@ describe('blocks', () => {
     })
   })
 
-  test('several blocks with text around them, each with its line', () => {
+  it('several blocks with text around them, each with its line', () => {
     const scan = scanPem(`Certificate:\n  Data:\n${block}\nsubject=CN=x\n${pem('PRIVATE KEY', der)}the end`)
     expect(scan.problems).toEqual([])
     expect(scan.blocks.map(({ label, line }) => [label, line])).toEqual([
@@ -33,17 +33,17 @@ describe('blocks', () => {
     expect(scan.layout.textLine).toBe(1)
   })
 
-  test('text only behind the last block', () => {
+  it('text only behind the last block', () => {
     expect(scanPem(`\n${block}\n \nend`).layout.textLine).toBe(1 + lines.length + 3)
     expect(scanPem(`\n\n${block}\n\n`).layout.textLine).toBeNull()
   })
 
-  test('octets read as text do', () => {
+  it('octets read as text do', () => {
     expect(scanPem(Buffer.from(`é ${block}\n${block}`)).blocks).toEqual(scanPem(`é ${block}\n${block}`).blocks)
     expect(scanPem(new Uint8Array(Buffer.from(block))).blocks[0]?.bytes).toEqual(der)
   })
 
-  test.each([
+  it.each([
     ['CRLF', block.replaceAll('\n', '\r\n'), { lineEnds: 'crlf' }],
     ['CR alone', block.replaceAll('\n', '\r'), { lineEnds: 'cr' }],
     ['mixed line ends', block.replace('\n', '\r\n').replace(/\n$/, '\r'), { lineEnds: 'cr' }],
@@ -67,12 +67,12 @@ describe('blocks', () => {
     expect(scan.layout).toMatchObject(layout)
   })
 
-  test('every label of RFC 7468 and a few more', () => {
+  it('every label of RFC 7468 and a few more', () => {
     const labels = ['X', 'X509 CRL', 'CERTIFICATE REQUEST', 'EC PRIVATE KEY', 'A-B', 'PKCS #7 SIGNED DATA']
     expect(scanPem(labels.map((label) => pem(label, der)).join('')).blocks.map(({ label }) => label)).toEqual(labels)
   })
 
-  test('dashes, and boundaries quoted in prose, are text', () => {
+  it('dashes, and boundaries quoted in prose, are text', () => {
     const prose =
       '-----\n----- BEGIN -----\nA block starts with "-----BEGIN CERTIFICATE-----".\n-- see BEGIN below --\n'
     const scan = scanPem(prose + block)
@@ -84,7 +84,7 @@ describe('blocks', () => {
 describe('headers', () => {
   const body = lines.slice(1).join('\n')
 
-  test('of an encrypted key', () => {
+  it('of an encrypted key', () => {
     const text = `-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00FF\n\n${body}\n`
     const [found] = scanPem(text).blocks
     expect(found?.headers).toEqual([
@@ -96,7 +96,7 @@ describe('headers', () => {
     expect(scanPem(text.replaceAll('\n', '\r\n')).blocks[0]?.headers).toEqual(found?.headers)
   })
 
-  test('continued on the next line, and without the blank line', () => {
+  it('continued on the next line, and without the blank line', () => {
     const text = `-----BEGIN CERTIFICATE-----\nA: 1\n  2\nB:\n${body}\n`
     expect(scanPem(text).blocks[0]?.headers).toEqual([
       { name: 'A', value: '12' },
@@ -104,7 +104,7 @@ describe('headers', () => {
     ])
   })
 
-  test('too many end in base64 that is none', () => {
+  it('too many end in base64 that is none', () => {
     const text = `-----BEGIN CERTIFICATE-----\n${'A: 1\n'.repeat(40)}\n${body}\n`
     expect(problems(text)).toMatchObject([{ kind: 'bad-base64', line: 34 }])
   })
@@ -115,7 +115,7 @@ describe('problems', () => {
   const [begin = '', first = ''] = lines
   const end = lines.at(-1) ?? ''
 
-  test.each<[string, string, PemProblem]>([
+  it.each<[string, string, PemProblem]>([
     ['no END', `x\n${lines.slice(0, -1).join('\n')}`, { kind: 'unterminated', label, line: 2 }],
     ['only BEGIN', begin, { kind: 'unterminated', label, line: 1 }],
     ['another END', `${begin}\n${first}\n-----END X-----\n`, { kind: 'end-mismatch', label, endLabel: 'X', line: 3 }],
@@ -163,24 +163,24 @@ describe('problems', () => {
     expect(problems(Buffer.from(text).toString().replaceAll('\n', '\r\n'))).toEqual([expected])
   })
 
-  test('a BEGIN inside a block is told, and the inner block is read', () => {
+  it('a BEGIN inside a block is told, and the inner block is read', () => {
     const scan = scanPem(`${begin}\n${first}\n${block}`)
     expect(scan.problems).toEqual([{ kind: 'nested-begin', label, line: 1, innerLine: 3 }])
     expect(scan.blocks.map(({ line }) => line)).toEqual([3])
   })
 
-  test('dashes right behind a block are a block that was cut; elsewhere they are text', () => {
+  it('dashes right behind a block are a block that was cut; elsewhere they are text', () => {
     expect(scanPem(`${block}\n---`).problems).toEqual([{ kind: 'unterminated', label: '', line: lines.length + 2 }])
     for (const text of [`${block}---\n`, `${block}end\n---`, '---']) expect(scanPem(text).problems).toEqual([])
   })
 
-  test('two files joined without a line break: told, and the rest is read', () => {
+  it('two files joined without a line break: told, and the rest is read', () => {
     const scan = scanPem(`${block}${block.trimEnd()}${block}${block}`)
     expect(scan.problems).toEqual([{ kind: 'boundary-not-alone', line: 2 * lines.length }])
     expect(scan.blocks.map(({ line }) => line)).toEqual([1, 2 * lines.length, 3 * lines.length])
   })
 
-  test('every problem of a text is told, in order', () => {
+  it('every problem of a text is told, in order', () => {
     const scan = scanPem(`${end}\n${begin}\n${end}\n${block}----BEGIN A-----\n${begin}\n${first}`)
     expect(scan.problems.map((each) => [each.kind, 'line' in each && each.line])).toEqual([
       ['stray-end', 1],
@@ -193,7 +193,7 @@ describe('problems', () => {
 })
 
 describe('limits', () => {
-  test('a larger input is not read', () => {
+  it('a larger input is not read', () => {
     const scan = scanPem(block.padEnd(MAX_PEM_OCTETS + 1))
     expect(scan).toMatchObject({
       blocks: [],
@@ -203,7 +203,7 @@ describe('limits', () => {
     expect(scanPem(block, { octets: 10 }).problems).toMatchObject([{ kind: 'too-large', limit: 10 }])
   })
 
-  test('blocks beyond the limit are not read', () => {
+  it('blocks beyond the limit are not read', () => {
     const small = pem('A', Buffer.from([0]))
     const scan = scanPem(small.repeat(MAX_PEM_BLOCKS + 2))
     expect(scan.blocks).toHaveLength(MAX_PEM_BLOCKS)
@@ -212,7 +212,7 @@ describe('limits', () => {
     expect(scanPem(block + block, { blocks: 1 })).toMatchObject({ blocks: [{}], problems: [{ limit: 1 }] })
   })
 
-  test('problems are cut at a hundred', () => {
+  it('problems are cut at a hundred', () => {
     expect(problems('-----BEGIN A-----\n'.repeat(5000))).toHaveLength(100)
     expect(problems('----BEGIN ABC-----\n'.repeat(5000))).toHaveLength(100)
     expect(problems('-----END A-----\n'.repeat(5000))).toHaveLength(100)
@@ -221,7 +221,7 @@ describe('limits', () => {
 })
 
 describe('hostile input', () => {
-  test('cut at every octet: the whole block or a problem, never a shorter block', () => {
+  it('cut at every octet: the whole block or a problem, never a shorter block', () => {
     const octets = Buffer.from(`${block}${pem('X509 CRL', randomBytes(40))}`)
     const wholeEnd = block.trimEnd().length
     for (let length = '-----BEGIN '.length; length < octets.length - 1; length++) {
@@ -232,7 +232,7 @@ describe('hostile input', () => {
     }
   })
 
-  test('random octets neither throw nor give blocks', () => {
+  it('random octets neither throw nor give blocks', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 2000 }), (octets) => {
         expect(scanPem(octets).blocks).toEqual([])
@@ -240,7 +240,7 @@ describe('hostile input', () => {
     )
   })
 
-  test('pieces of PEM in any order: what is read is what stands there', () => {
+  it('pieces of PEM in any order: what is read is what stands there', () => {
     const piece = fc.constantFrom(
       begin(),
       'AAAA',
@@ -277,7 +277,7 @@ describe('hostile input', () => {
     }
   })
 
-  test('what was encoded is read back, whatever stands around', () => {
+  it('what was encoded is read back, whatever stands around', () => {
     const text = fc.string({ unit: fc.constantFrom('a', '-', ' ', '\n', ':', '=') })
     fc.assert(
       fc.property(fc.array(fc.tuple(text, fc.uint8Array({ minLength: 1, maxLength: 200 }))), text, (parts, tail) => {
@@ -290,7 +290,7 @@ describe('hostile input', () => {
   })
 
   // No clock is read: a scan that is quadratic in any of these would take minutes for two million characters, not milliseconds.
-  test.each<[string, (size: number) => string]>([
+  it.each<[string, (size: number) => string]>([
     ['dashes', (size) => '-'.repeat(size)],
     ['lines of dashes', (size) => '-----\n'.repeat(size / 6)],
     ['carriage returns', (size) => '\r'.repeat(size)],

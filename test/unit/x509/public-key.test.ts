@@ -1,6 +1,6 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { DerReader, Tag } from '../../../src/x509/der.js'
 import { isReadablePublicKey, readPublicKey } from '../../../src/x509/public-key.js'
 import { newKey } from '../../support/mint-keys.js'
@@ -50,7 +50,7 @@ function spkiBody(spki: Uint8Array): number {
 describe.each(Object.entries(PAIRS))('%s', (_, { publicKey }) => {
   const spki = spkiOf(publicKey)
 
-  test('is the key that OpenSSL decodes', () => {
+  it('is the key that OpenSSL decodes', () => {
     const key = readPublicKey(spki)
     expect(key.equals(publicKey)).toBe(true)
     expect(spkiOf(key)).toEqual(spki)
@@ -58,7 +58,7 @@ describe.each(Object.entries(PAIRS))('%s', (_, { publicKey }) => {
     expect(isReadablePublicKey(spki)).toBe(true)
   })
 
-  test('with any octet changed is read or refused as OpenSSL’s decoder does', () => {
+  it('with any octet changed is read or refused as OpenSSL’s decoder does', () => {
     // What stands before the key's octets is left alone: readers of certificates have checked that form.
     const { octets } = new DerReader(spki, spkiBody(spki)).bitString('the key')
     const keyOctets = fc.nat({ max: octets.length - 1 }).map((fromEnd) => spki.length - 1 - fromEnd)
@@ -78,7 +78,7 @@ describe.each(Object.entries(PAIRS))('%s', (_, { publicKey }) => {
 
 const SIGNING = Object.entries(PAIRS).filter(([name]) => name !== 'X25519')
 
-test.each(SIGNING)('%s verifies what its private half signed, and nothing else', (name, { publicKey, privateKey }) => {
+it.each(SIGNING)('%s verifies what its private half signed, and nothing else', (name, { publicKey, privateKey }) => {
   const [message, digest] = [Buffer.from('message'), name === 'Ed25519' ? null : 'sha256']
   const signature = sign(digest, message, privateKey)
   const key = readPublicKey(spkiOf(publicKey))
@@ -96,7 +96,7 @@ describe('a point', () => {
   const [x, y] = [spki.subarray(-64, -32), spki.subarray(-32)]
   const odd = ((y[31] ?? 0) & 1) === 1
 
-  test.each<[string, Buffer]>([
+  it.each<[string, Buffer]>([
     ['compressed', Buffer.concat([Buffer.from([odd ? 3 : 2]), x])],
     ['hybrid', Buffer.concat([Buffer.from([odd ? 7 : 6]), x, y])],
     ['hybrid with the wrong half', Buffer.concat([Buffer.from([odd ? 6 : 7]), x, y])],
@@ -112,7 +112,7 @@ describe('a point', () => {
     if (witness !== null) expect(readPublicKey(withPoint(point)).equals(witness)).toBe(true)
   })
 
-  test('that was refused leaves nothing behind that would spoil the next key', () => {
+  it('that was refused leaves nothing behind that would spoil the next key', () => {
     const bad = withPoint(Buffer.concat([Buffer.from([4]), y, x]))
     for (const { publicKey } of Object.values(PAIRS)) {
       expect(isReadablePublicKey(bad)).toBe(false)

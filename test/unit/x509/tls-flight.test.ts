@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { Certificate } from '../../../src/x509/certificate.js'
 import { flightReader, type ServerFlight } from '../../../src/x509/tls-flight.js'
 import { mintCa } from '../../support/mint.js'
@@ -45,7 +45,7 @@ function shown(found: ServerFlight | null | undefined): unknown {
 const WHOLE = { chain: ['one', 'two'], authorities: ['one', 'two'] }
 
 describe('flightReader', () => {
-  test('a flight in one record, in a record for each message, and octet by octet', () => {
+  it('a flight in one record, in a record for each message, and octet by octet', () => {
     expect(shown(flightReader()(record(flight)))).toEqual(WHOLE)
     const each = Buffer.concat([hello, certificates, asked, done].map((part) => record(part)))
     expect(shown(flightReader()(each))).toEqual(WHOLE)
@@ -55,18 +55,18 @@ describe('flightReader', () => {
     expect(octets.at(-1)).toEqual(WHOLE)
   })
 
-  test('a message over several records', () => {
+  it('a message over several records', () => {
     const [head, tail] = [flight.subarray(0, 100), flight.subarray(100)]
     expect(shown(flightReader()(Buffer.concat([record(head), record(tail)])))).toEqual(WHOLE)
   })
 
-  test('no certificate asked for, or none sent', () => {
+  it('no certificate asked for, or none sent', () => {
     const read = (...messages: Buffer[]) => flightReader()(record(Buffer.concat(messages)))
     expect(read(hello, certificates, done)).toMatchObject({ authorities: null })
     expect(read(hello, done)).toEqual({ chain: null, authorities: null })
   })
 
-  test('what is no such flight: an alert, plaintext, TLS 1.3, lengths that lie, more than a server sends', () => {
+  it('what is no such flight: an alert, plaintext, TLS 1.3, lengths that lie, more than a server sends', () => {
     expect(flightReader()(record(Buffer.from([2, 70]), 21))).toBeNull()
     expect(flightReader()(Buffer.from('HTTP/1.1 400 Bad Request\r\n'))).toBeNull()
     expect(flightReader()(Buffer.concat([record(hello), record(Buffer.alloc(9), 23)]))).toBeNull()

@@ -1,5 +1,5 @@
 /** What a folder holds as text for people: who signed whom as a tree, then keys, requests, lists, and every finding. */
-import { checkOptions, checkReturned } from '../../../misuse.js'
+import { checkOptions, checkReturned } from '../../../report/option-error.js'
 import { count, findingBlock, makePrinter, type Printer } from '../../../report/format.js'
 import { printable } from '../../../report/printable.js'
 import { wrapText } from '../../../report/wrap.js'

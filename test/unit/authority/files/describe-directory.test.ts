@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, renameSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import {
   createAuthority,
   describeDirectory,
@@ -48,7 +48,7 @@ const leaf = (subject = 'etcd', more: Partial<Parameters<typeof mintLeaf>[0]> = 
   mintLeaf({ issuer: ca, subject, names: [dns('localhost')], ...more })
 
 describe('the layouts', () => {
-  test('of writeCluster, with a CA of the peers’ own', async () => {
+  it('of writeCluster, with a CA of the peers’ own', async () => {
     const [client, peer] = [await createAuthority({ name: 'etcd CA' }), await createAuthority({ name: 'peer CA' })]
     const plan = {
       members: [
@@ -88,7 +88,7 @@ describe('the layouts', () => {
     ])
   })
 
-  test('of kubeadm, with the part that is not etcd’s', async () => {
+  it('of kubeadm, with the part that is not etcd’s', async () => {
     const authority = await createAuthority({ name: 'etcd-ca' })
     const plan = { members: [{ name: 'node', hosts: ['10.0.0.1'] }], kubeadm: true } as const
     const path = folder.file('kubeadm')
@@ -118,7 +118,7 @@ describe('the layouts', () => {
     expect(certificate(report, 'etcd/healthcheck-client.crt').roles).toEqual(['client'])
   })
 
-  test('of cfssl, made by cfssl', async () => {
+  it('of cfssl, made by cfssl', async () => {
     const path = folderOf({})
     const at = (name: string, content: unknown): string => {
       writeFileSync(join(path, name), JSON.stringify(content))
@@ -150,7 +150,7 @@ describe('the layouts', () => {
     expect(report.others).toHaveLength(3)
   })
 
-  test('of step, whose keys are encrypted and lie apart', async () => {
+  it('of step, whose keys are encrypted and lie apart', async () => {
     const root = mintCa({ subject: 'Smallstep Root' })
     const middle = mintCa({ subject: 'Smallstep Intermediate', issuer: root })
     const encrypted = openssl(['pkcs8', '-topk8', '-v2', 'aes256', '-passout', 'pass:secret'], middle.keyPem)
@@ -170,7 +170,7 @@ describe('the layouts', () => {
     expect(certificate(report, 'certs/intermediate_ca.crt')).toMatchObject({ ca: true, roles: [] })
   })
 
-  test('of openssl ca, with DER, a list and a serial number file', async () => {
+  it('of openssl ca, with DER, a list and a serial number file', async () => {
     const server = leaf()
     const list = mintCrl({ issuer: ca, revoked: [{ serial: 7 }] })
     const report = await describeDirectory(
@@ -198,7 +198,7 @@ describe('what is told', () => {
   const server = leaf()
   const other = leaf('other')
 
-  test.each<[string, Record<string, string | Uint8Array>, FindingCode[]]>([
+  it.each<[string, Record<string, string | Uint8Array>, FindingCode[]]>([
     ['nothing about a pair below its CA', { 'ca.crt': ca.pem, 'a.crt': server.pem, 'a.key': server.keyPem }, []],
     [
       'a key beside the certificate of another',
@@ -255,21 +255,21 @@ describe('what is told', () => {
     expect(report.ok).toBe(!report.findings.some(({ severity }) => severity === 'error'))
   })
 
-  test('an issuer of the same name is said to be another one', async () => {
+  it('an issuer of the same name is said to be another one', async () => {
     const report = await describeDirectory(
       folderOf({ 'ca.crt': mintCa({ subject: 'etcd-ca' }).pem, 'a.crt': leaf().pem }),
     )
     expect(findingOf(report.findings, 'directory/issuer-not-found').details).toMatchObject({ sameName: true })
   })
 
-  test('an end that comes soon, by the time and the window that are given', async () => {
+  it('an end that comes soon, by the time and the window that are given', async () => {
     const path = folderOf(pair('a', leaf()))
     const at = new Date(Date.now() + 29 * 86_400_000)
     expect(codes(await describeDirectory(path, { at }))).toEqual(['validity/expires-soon'])
     expect(codes(await describeDirectory(path, { at, expiryWarning: '1h' }))).toEqual([])
   })
 
-  test('permissions and owners', async () => {
+  it('permissions and owners', async () => {
     const path = folderOf({ 'ca.crt': ca.pem, 'a.crt': server.pem, 'a.key': server.keyPem, 'b/c.txt': 'text' })
     chmodSync(join(path, 'a.key'), 0o644)
     chmodSync(join(path, 'ca.crt'), 0o666)
@@ -282,7 +282,7 @@ describe('what is told', () => {
     ])
   })
 
-  test('a folder that is not there, or is none', async () => {
+  it('a folder that is not there, or is none', async () => {
     for (const path of [folder.file('nowhere'), folder.file('plain', 'text')]) {
       const report = await describeDirectory(path)
       expect(codes(report)).toEqual(['directory/unreachable'])
@@ -290,7 +290,7 @@ describe('what is told', () => {
     }
   })
 
-  test('misuse throws', async () => {
+  it('misuse throws', async () => {
     await refused(describeDirectory(''), 'ERR_OPTION_INVALID')
     await refused(describeDirectory('.', { at: new Date(Number.NaN) }), 'ERR_OPTION_INVALID')
     await refused(describeDirectory('.', { expiryWarning: 'soon' }), 'ERR_OPTION_INVALID')
@@ -299,7 +299,7 @@ describe('what is told', () => {
 })
 
 describe('hostile folders', () => {
-  test('FIFOs, sockets, devices, links and large files are told and not opened', async () => {
+  it('FIFOs, sockets, devices, links and large files are told and not opened', async () => {
     const path = folderOf({ 'ca.crt': ca.pem })
     runTool('mkfifo', [join(path, 'fifo.key')])
     symlinkSync('/dev/zero', join(path, 'zero.key'))
@@ -319,7 +319,7 @@ describe('hostile folders', () => {
     expect(report.certificates.map(({ files }) => files)).toEqual([['again.crt']])
   })
 
-  test('more files than are looked at: a finding, soon', async () => {
+  it('more files than are looked at: a finding, soon', async () => {
     const path = folderOf({ 'ca.crt': ca.pem })
     for (let i = 0; i < 12_000; i += 1) writeFileSync(join(path, `file-${String(i)}`), '')
     const report = await describeDirectory(path)
@@ -327,12 +327,12 @@ describe('hostile folders', () => {
     expect(report.others.length).toBeLessThanOrEqual(1000)
   })
 
-  test('folders without end', async () => {
+  it('folders without end', async () => {
     const path = folderOf({ [`${'d/'.repeat(20)}ca.crt`]: ca.pem })
     expect(codes(await describeDirectory(path))).toEqual(['directory/limit-reached'])
   })
 
-  test('many CAs of one name cost a bounded number of signatures', () => {
+  it('many CAs of one name cost a bounded number of signatures', () => {
     const { key } = ca
     const same = Array.from({ length: 40 }, () => mintCa({ subject: 'one name' }))
     const stranger = mintCa({ subject: 'one name' })
@@ -355,7 +355,7 @@ describe('hostile folders', () => {
     }
   })
 
-  test('a file of many keys, of many damaged certificates, and a certificate in a form of openssl alone', async () => {
+  it('a file of many keys, of many damaged certificates, and a certificate in a form of openssl alone', async () => {
     const keys = leaf().keyPem.repeat(30)
     const many = await describeDirectory(folderOf({ 'ca.crt': ca.pem, 'many.key': keys }))
     expect(codes(many)).toContain('directory/limit-reached')
@@ -368,7 +368,7 @@ describe('hostile folders', () => {
     expect(old).toMatchObject({ findings: [], others: [{ is: 'PEM of the kind "TRUSTED CERTIFICATE"' }] })
   })
 
-  test('a link that leads out of the folder is not followed, whatever is there', async () => {
+  it('a link that leads out of the folder is not followed, whatever is there', async () => {
     const outside = folder.file('outside.crt', leaf().pem)
     const path = folderOf({ 'ca.crt': ca.pem })
     symlinkSync(outside, join(path, 'out.crt'))
@@ -381,7 +381,7 @@ describe('hostile folders', () => {
     expect(report.certificates.map(({ files }) => files)).toEqual([['ca.crt']])
   })
 
-  test('names with control characters are escaped in the text, and nothing of a key is in it', async () => {
+  it('names with control characters are escaped in the text, and nothing of a key is in it', async () => {
     const name = 'evil\u001b[2Jname\u202e.crt'
     const server = leaf('a\u001b]0;title\u0007b')
     const path = folderOf({ 'ca.crt': ca.pem, [name]: server.pem, 'loose.key': leaf().keyPem, 'a.key': server.keyPem })
@@ -399,7 +399,7 @@ describe('hostile folders', () => {
   })
 })
 
-test('formatDirectory: a tree of who signed whom, keys with their modes, then the findings', async () => {
+it('formatDirectory: a tree of who signed whom, keys with their modes, then the findings', async () => {
   const notBefore = new Date('2026-06-01')
   const root = mintCa({ subject: 'root', notBefore, notAfter: new Date('2040-01-01') })
   const middle = mintCa({ subject: 'middle', issuer: root, notBefore, notAfter: new Date('2040-01-01') })
@@ -428,7 +428,7 @@ test('formatDirectory: a tree of who signed whom, keys with their modes, then th
   ])
 })
 
-test('a generation in use is no left-over, and its files are seen by their plain names', async () => {
+it('a generation in use is no left-over, and its files are seen by their plain names', async () => {
   const path = folderOf({ '..20260101T000000.000Z-0123456789abcdef/ca.crt': ca.pem })
   symlinkSync('..20260101T000000.000Z-0123456789abcdef', join(path, '..data'))
   symlinkSync('..data/ca.crt', join(path, 'ca.crt'))

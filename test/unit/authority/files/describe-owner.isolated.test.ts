@@ -1,7 +1,7 @@
 /** A file of another user in a folder. Only root can give files away, so here it is told of one by the file system. */
 import { chmodSync } from 'node:fs'
 import type * as filesystem from 'node:fs/promises'
-import { expect, test, vi } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { describeDirectory } from '../../../../src/authority/index.js'
 import { mintCa, mintLeaf, dns } from '../../../support/mint.js'
 import { temporaryFolder } from '../../../support/openssl.js'
@@ -21,7 +21,7 @@ vi.mock('node:fs/promises', async (original) => {
 
 const folder = temporaryFolder()
 
-test('a file of another user', async () => {
+it('a file of another user', async () => {
   const ca = mintCa({ subject: 'etcd-ca' })
   const server = mintLeaf({ subject: 'etcd-0', issuer: ca, names: [dns('etcd-0.etcd.svc')] })
   folder.file('ca.crt', ca.pem)

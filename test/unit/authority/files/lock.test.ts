@@ -14,11 +14,11 @@ import {
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { inspect } from 'node:util'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { withLock } from '../../../../src/files/lock.js'
 import { newLockPath } from '../../../../src/files/lock-file.js'
 import { ownIdentity, type ProcessIdentity } from '../../../../src/files/process-identity.js'
-import { type EtcdMtlsError, isEtcdMtlsError } from '../../../../src/errors.js'
+import { type EtcdMtlsError, isEtcdMtlsError } from '../../../../src/report/errors.js'
 import { childModules, type ChildModules } from '../../../support/child-modules.js'
 import { faultyFileSystem } from '../../../support/faulty-file-system.js'
 import { sample, scaled } from '../../../support/long.js'
@@ -63,7 +63,7 @@ const beside = (path: string): string[] => readdirSync(dirname(path))
 const got = async (): Promise<string> => Promise.resolve('got it')
 
 describe('within one process', () => {
-  test('one at a time, and nothing is left', async () => {
+  it('one at a time, and nothing is left', async () => {
     const path = fresh()
     let inside = 0
     let done = 0
@@ -78,14 +78,14 @@ describe('within one process', () => {
     expect(beside(path)).toEqual([])
   })
 
-  test('the result and the error of the work are those of the call', async () => {
+  it('the result and the error of the work are those of the call', async () => {
     const path = fresh()
     expect(await withLock(path, got)).toBe('got it')
     await expect(withLock(path, () => Promise.reject(new Error('no')))).rejects.toThrow('no')
     expect(beside(path)).toEqual([])
   })
 
-  test('who waits for too long is told for whom', async () => {
+  it('who waits for too long is told for whom', async () => {
     const path = fresh()
     await withLock(path, async () => {
       const error = await failure(withLock(path, got, { timeout: 20 }))
@@ -94,7 +94,7 @@ describe('within one process', () => {
     })
   })
 
-  test('a signal ends the waiting, and reaches the work', async () => {
+  it('a signal ends the waiting, and reaches the work', async () => {
     const path = fresh()
     const controller = new AbortController()
     await withLock(
@@ -115,20 +115,20 @@ describe('within one process', () => {
 })
 
 describe('a holder that is gone', () => {
-  test('by its process', async () => {
+  it('by its process', async () => {
     const path = fresh()
     writeLock(path, dead)
     expect(await withLock(path, got)).toBe('got it')
     expect(beside(path)).toEqual([])
   })
 
-  test('by the time of its start, where its number went to another process', async () => {
+  it('by the time of its start, where its number went to another process', async () => {
     const path = fresh()
     writeLock(path, { ...own, started: '1' })
     expect(await withLock(path, got)).toBe('got it')
   })
 
-  test('by its state, where nobody has taken notice of its end', async () => {
+  it('by its state, where nobody has taken notice of its end', async () => {
     const path = fresh()
     // The second process takes the place of the shell and never asks after the first.
     const keeper = spawn('sh', ['-c', 'sleep 0.3 & echo $!; exec sleep 60'])
@@ -146,7 +146,7 @@ describe('a holder that is gone', () => {
     }
   })
 
-  test('not as long as the process is there, be the file as old as it may', async () => {
+  it('not as long as the process is there, be the file as old as it may', async () => {
     const path = fresh()
     writeLock(path, own)
     utimesSync(path, 0, 0)
@@ -156,7 +156,7 @@ describe('a holder that is gone', () => {
 
   const elsewhere = (): ProcessIdentity => ({ ...dead, place: 'other-host boot pid:[1]' })
 
-  test('elsewhere: by the age of the file, as the file system counts it', async () => {
+  it('elsewhere: by the age of the file, as the file system counts it', async () => {
     const path = fresh()
     writeLock(path, elsewhere())
     expect((await failure(withLock(path, got, { timeout: 30 }))).details.reason).toContain('on host "other-host"')
@@ -168,7 +168,7 @@ describe('a holder that is gone', () => {
     expect(beside(path)).toEqual([])
   })
 
-  test('a file that says nothing: by its age', async () => {
+  it('a file that says nothing: by its age', async () => {
     for (const content of ['', 'rubbish', '{}', '{"pid":-1,"place":"x","started":null,"nonce":"y"}', 'null']) {
       const path = fresh()
       writeFileSync(path, content)
@@ -178,7 +178,7 @@ describe('a holder that is gone', () => {
     }
   })
 
-  test('one who died while taking over a stale lock does not block it, nor one who died while taking over from that one', async () => {
+  it('one who died while taking over a stale lock does not block it, nor one who died while taking over from that one', async () => {
     const path = fresh()
     writeLock(path, dead)
     writeLock(`${path}.${NONCE}.guard`, dead, 'b'.repeat(32))
@@ -191,7 +191,7 @@ describe('a holder that is gone', () => {
 })
 
 describe('a holder', () => {
-  test('shows that it lives', async () => {
+  it('shows that it lives', async () => {
     const path = fresh()
     await withLock(
       path,
@@ -204,7 +204,7 @@ describe('a holder', () => {
     )
   })
 
-  test('hears that its lock was taken, and leaves it to the other', async () => {
+  it('hears that its lock was taken, and leaves it to the other', async () => {
     const path = fresh()
     await withLock(
       path,
@@ -249,13 +249,13 @@ describe('a stale lock is taken by one', () => {
     return calls
   }
 
-  test('whatever another does between any two steps', async () => {
+  it('whatever another does between any two steps', async () => {
     const steps = await interleave(Number.POSITIVE_INFINITY)
     expect(steps).toBeGreaterThan(20)
     for (const at of sample(Array.from({ length: steps }).keys(), 8)) await interleave(at)
   })
 
-  test('killed at each step, the next one gets it', async () => {
+  it('killed at each step, the next one gets it', async () => {
     const counted = faultyFileSystem()
     const stale = fresh()
     writeLock(stale, dead)
@@ -277,7 +277,7 @@ describe('a stale lock is taken by one', () => {
     }
   })
 
-  test('of many processes, also where they are killed while they hold it', async () => {
+  it('of many processes, also where they are killed while they hold it', async () => {
     const path = fresh()
     const log = `${path}-log`
     writeFileSync(log, '')
@@ -315,7 +315,7 @@ describe('a stale lock is taken by one', () => {
 })
 
 describe('what the file system refuses', () => {
-  test('is told', async () => {
+  it('is told', async () => {
     const path = fresh()
     expect((await failure(withLock(`${path}/x/lock`, got))).details.reason).toContain('not there')
     symlinkSync('/etc/passwd', path)
@@ -325,7 +325,7 @@ describe('what the file system refuses', () => {
     expect((await failure(withLock(other, got))).details.path).toBe(other)
   })
 
-  test.each(['ENOSPC', 'EROFS'])('%s at each step: told, and nothing is held', async (code) => {
+  it.each(['ENOSPC', 'EROFS'])('%s at each step: told, and nothing is held', async (code) => {
     const counted = faultyFileSystem()
     await withLock(fresh(), got, { fileSystem: counted })
     for (const at of sample(counted.calls.keys(), 8)) {

@@ -1,7 +1,7 @@
 /** Real processes that write one cluster: several at a time, and killed at any moment. */
 import { mkdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { writeCluster } from '../../../../src/authority/index.js'
 import { type ChildModules, childModules } from '../../../support/child-modules.js'
 import { scaled } from '../../../support/long.js'
@@ -64,7 +64,7 @@ function readOneGeneration(directory: string): string[] | null {
   }
 }
 
-test('two at the same time: whoever reads finds one set or the other', async () => {
+it('two at the same time: whoever reads finds one set or the other', async () => {
   const directory = folder.file('together')
   const known = plans.map(({ members }) => [root.pem, ...pair('x', members.a.server).map(([, { content }]) => content)])
   const writers = [1, 2].map(() => children.start(writer(directory, scaled({ short: 6, long: 12 }))))
@@ -85,7 +85,7 @@ test('two at the same time: whoever reads finds one set or the other', async () 
   expect(leftOvers(directory)).toEqual([])
 })
 
-test('killed at any moment, etcd could start, and a second run completes it', async () => {
+it('killed at any moment, etcd could start, and a second run completes it', async () => {
   const directory = folder.file('killed')
   const plain = plans[0]?.members.a
   mkdirSync(`${directory}/members/a`, { recursive: true })

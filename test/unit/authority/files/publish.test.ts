@@ -16,8 +16,8 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { inspect } from 'node:util'
-import { describe, expect, test } from 'vitest'
-import { isEtcdMtlsError, type EtcdMtlsError } from '../../../../src/errors.js'
+import { describe, expect, it } from 'vitest'
+import { isEtcdMtlsError, type EtcdMtlsError } from '../../../../src/report/errors.js'
 import { type Change, publish } from '../../../../src/authority/files/publish.js'
 import { eachAtOnce } from '../../../support/at-once.js'
 import { copyFolder } from '../../../support/copy-folder.js'
@@ -184,7 +184,7 @@ describe.each(scenarios)('$name', (scenario) => {
     return (await run(directory, {})).disk.calls
   }
 
-  test('a reader finds the old or the new between any two calls, and in the end the new', async () => {
+  it('a reader finds the old or the new between any two calls, and in the end the new', async () => {
     const directory = fresh()
     await scenario.prepare(directory)
     let looks = 0
@@ -200,7 +200,7 @@ describe.each(scenarios)('$name', (scenario) => {
     expect(await publish(fs, directory, scenario.apply)).toBe('unchanged')
   })
 
-  test('killed at each step, a second run completes it', async () => {
+  it('killed at each step, a second run completes it', async () => {
     await eachAtOnce(sample(changingCalls({ calls: await steps() }), 4), async (at) => {
       const directory = fresh()
       await scenario.prepare(directory)
@@ -215,7 +215,7 @@ describe.each(scenarios)('$name', (scenario) => {
     })
   })
 
-  test.each(['fail', 'full'] as const)('%s at each step: nothing temporary is left', async (how) => {
+  it.each(['fail', 'full'] as const)('%s at each step: nothing temporary is left', async (how) => {
     const all = (await steps()).map((call, at) => ({ call, at }))
     // A full disk is noticed by what needs space.
     const tried = how === 'fail' ? all : all.filter(({ call }) => /^(open w|writeFile|mkdir|symlink)/.test(call))
@@ -241,7 +241,7 @@ describe.each(scenarios)('$name', (scenario) => {
 })
 
 describe('what is written', () => {
-  test.each([0o000, 0o022, 0o077, 0o277])('has its modes under the umask %o', async (umask) => {
+  it.each([0o000, 0o022, 0o077, 0o277])('has its modes under the umask %o', async (umask) => {
     const directory = fresh()
     const before = process.umask(umask)
     try {
@@ -260,7 +260,7 @@ describe('what is written', () => {
     }
   })
 
-  test('loose modes of keys are tightened, and the mode of a directory that is there is kept', async () => {
+  it('loose modes of keys are tightened, and the mode of a directory that is there is kept', async () => {
     const directory = fresh()
     writePlain(directory, OLD_WITH_PEER)
     chmodSync(directory, 0o755)
@@ -272,7 +272,7 @@ describe('what is written', () => {
     expect([mode(directory), mode(`${directory}/..data`)]).toEqual(['755', '755'])
   })
 
-  test('belongs to whom the directory and the replaced files belonged, as far as this process may', async () => {
+  it('belongs to whom the directory and the replaced files belonged, as far as this process may', async () => {
     const isRoot = process.geteuid?.() === 0
     const [user, other] = isRoot ? [4711, 4712] : [process.getuid?.() ?? 0, process.getuid?.() ?? 0]
     const group = isRoot ? 4713 : (process.getgid?.() ?? 0)
@@ -287,7 +287,7 @@ describe('what is written', () => {
     expect(mode(`${directory}/server.key`)).toBe('600')
   })
 
-  test('the directory can be moved and copied, for its links are relative', async () => {
+  it('the directory can be moved and copied, for its links are relative', async () => {
     const directory = fresh()
     await publish(fs, directory, NEW)
     copyFolder(directory, `${directory}-copy`)
@@ -295,7 +295,7 @@ describe('what is written', () => {
     for (const place of ['copy', 'moved']) expect(read(`${directory}-${place}`)).toEqual(texts(NEW))
   })
 
-  test('the same again changes nothing, another mode does', async () => {
+  it('the same again changes nothing, another mode does', async () => {
     const directory = fresh()
     await publish(fs, directory, OLD)
     const generation = readlinkSync(`${directory}/..data`)
@@ -306,7 +306,7 @@ describe('what is written', () => {
     expect(mode(`${directory}/server.key`)).toBe('600')
   })
 
-  test('a key that can be neither published nor removed is told with its place', async () => {
+  it('a key that can be neither published nor removed is told with its place', async () => {
     for (const prepare of [() => undefined, (directory: string) => publish(fs, directory, OLD)]) {
       const probe = fresh()
       await prepare(probe)
@@ -324,7 +324,7 @@ describe('what is written', () => {
     }
   })
 
-  test('what killed runs have left is removed, and what only looks like it is not', async () => {
+  it('what killed runs have left is removed, and what only looks like it is not', async () => {
     const directory = fresh()
     await publish(fs, directory, OLD)
     mkdirSync(`${directory}/..20200101T000000.000Z-0123456789abcdef`)
@@ -344,27 +344,24 @@ describe('what is written', () => {
 })
 
 describe('links to elsewhere', () => {
-  test.each(['server.key', 'server.crt', 'ca.crt'])(
-    'in the place of %s are replaced and not followed',
-    async (name) => {
-      const directory = fresh()
-      await publish(fs, directory, OLD)
-      const victim = folder.file(`victim-${String(count)}`, String(OLD.files.get(name)?.content))
-      rmSync(`${directory}/${name}`)
-      symlinkSync(victim, `${directory}/${name}`)
-      const disk = faultyFileSystem({
-        before: () => {
-          expect(faultsOf(directory)).toEqual([])
-        },
-      })
-      await publish(disk, directory, NEW)
-      expect(disk.calls.some((call) => call.includes(victim))).toBe(false)
-      expect(read(directory)).toEqual(texts(NEW))
-      expect(readFileSync(victim, 'utf8')).toBe(OLD.files.get(name)?.content)
-    },
-  )
+  it.each(['server.key', 'server.crt', 'ca.crt'])('in the place of %s are replaced and not followed', async (name) => {
+    const directory = fresh()
+    await publish(fs, directory, OLD)
+    const victim = folder.file(`victim-${String(count)}`, String(OLD.files.get(name)?.content))
+    rmSync(`${directory}/${name}`)
+    symlinkSync(victim, `${directory}/${name}`)
+    const disk = faultyFileSystem({
+      before: () => {
+        expect(faultsOf(directory)).toEqual([])
+      },
+    })
+    await publish(disk, directory, NEW)
+    expect(disk.calls.some((call) => call.includes(victim))).toBe(false)
+    expect(read(directory)).toEqual(texts(NEW))
+    expect(readFileSync(victim, 'utf8')).toBe(OLD.files.get(name)?.content)
+  })
 
-  test('killed at each step, a second run completes it', async () => {
+  it('killed at each step, a second run completes it', async () => {
     const prepare = async (): Promise<string> => {
       const directory = fresh()
       await publish(fs, directory, OLD)
@@ -384,7 +381,7 @@ describe('links to elsewhere', () => {
     })
   })
 
-  test('that dangle, and one to a generation that is gone', async () => {
+  it('that dangle, and one to a generation that is gone', async () => {
     const directory = fresh()
     mkdirSync(directory)
     symlinkSync('/nonexistent/anywhere', `${directory}/ca.crt`)
@@ -394,7 +391,7 @@ describe('links to elsewhere', () => {
     expect(read(directory)).toEqual(texts(NEW))
   })
 
-  test('in the place of the directory: nothing is written through it', async () => {
+  it('in the place of the directory: nothing is written through it', async () => {
     const directory = fresh()
     mkdirSync(`${directory}-elsewhere`)
     symlinkSync(`${directory}-elsewhere`, directory)
@@ -403,7 +400,7 @@ describe('links to elsewhere', () => {
   })
 })
 
-test('a key that has no certificate is out of sight until its new one is there', async () => {
+it('a key that has no certificate is out of sight until its new one is there', async () => {
   const directory = fresh()
   mkdirSync(directory)
   const lonely = String(OLD.files.get('server.key')?.content)
@@ -417,7 +414,7 @@ test('a key that has no certificate is out of sight until its new one is there',
 })
 
 describe('what is refused, with nothing changed', () => {
-  test.each<[string, (directory: string) => unknown, string]>([
+  it.each<[string, (directory: string) => unknown, string]>([
     [
       'a directory in the place of a file',
       (at) => {
@@ -469,21 +466,21 @@ describe('what is refused, with nothing changed', () => {
     expect(readdirSync(directory)).toEqual(before)
   })
 
-  test('a file in the place of the directory', async () => {
+  it('a file in the place of the directory', async () => {
     const directory = fresh()
     writeFileSync(directory, 'mine')
     expect((await failure(publish(fs, directory, NEW))).message).toContain('where a directory belongs')
     expect(readFileSync(directory, 'utf8')).toBe('mine')
   })
 
-  test('a FIFO in the place of a file: it is not opened', async () => {
+  it('a FIFO in the place of a file: it is not opened', async () => {
     const directory = fresh()
     mkdirSync(directory)
     runTool('mkfifo', [`${directory}/server.crt`])
     expect((await failure(publish(fs, directory, NEW))).details.path).toBe(`${directory}/server.crt`)
   })
 
-  test.each(['EROFS', 'EACCES'])('a folder that cannot be written: %s', async (code) => {
+  it.each(['EROFS', 'EACCES'])('a folder that cannot be written: %s', async (code) => {
     const directory = fresh()
     await publish(fs, directory, OLD)
     const disk = faultyFileSystem()
@@ -495,7 +492,7 @@ describe('what is refused, with nothing changed', () => {
 })
 
 describe('a signal', () => {
-  test('ends it at any time: the old set or the new one', async () => {
+  it('ends it at any time: the old set or the new one', async () => {
     const counted = fresh()
     await publish(fs, counted, OLD)
     const disk = faultyFileSystem()

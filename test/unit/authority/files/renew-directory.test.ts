@@ -11,7 +11,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   type Authority,
   type ClusterAuthorities,
@@ -97,7 +97,7 @@ const reasons = (list: readonly { what: string; why: string }[]): Record<string,
   Object.fromEntries(list.map(({ what, why }) => [what, why]))
 
 describe('what is due', () => {
-  test('nothing before two thirds, everything after, and nothing again at once', async () => {
+  it('nothing before two thirds, everything after, and nothing again at once', async () => {
     const directory = await written()
     const before = FOLDERS.map((path) => read(`${directory}/${path}`))
     day = 59
@@ -156,7 +156,7 @@ describe('what is due', () => {
     expect(again.due).toEqual(renewal.due)
   })
 
-  test('by a fraction, by a moment to come, and by force', async () => {
+  it('by a fraction, by a moment to come, and by force', async () => {
     const directory = await written()
     day = 30
     expect(whats((await renewDirectory(ca, directory, { ...ETCD, fraction: 0.3 })).renewed)).toEqual(ALL)
@@ -167,7 +167,7 @@ describe('what is due', () => {
     expect((await renewDirectory(ca, directory, ETCD)).renewed).toEqual([])
   })
 
-  test('of a folder only what is; that of which the certificate has expired, too', async () => {
+  it('of a folder only what is; that of which the certificate has expired, too', async () => {
     const directory = await written()
     day = 50
     const { members } = await issueCluster(ca, { members: [MEMBERS[0]], validity: '90d' })
@@ -186,7 +186,7 @@ describe('what is due', () => {
     expect(faultsOf(`${directory}/members/a`)).toEqual([])
   })
 
-  test('each by its own CA, and an intermediate is sent along', async () => {
+  it('each by its own CA, and an intermediate is sent along', async () => {
     day = 0
     const between = await ca.createIntermediate({ name: 'between' })
     const directory = await written({ client: between, peer: peerCa })
@@ -204,7 +204,7 @@ describe('what is due', () => {
     expect(reasons(wrong.kept)['members/a/peer']).toBe('foreign-ca')
   })
 
-  test('the same keys, where that is asked for; their files stay as they are', async () => {
+  it('the same keys, where that is asked for; their files stay as they are', async () => {
     const directory = await written()
     const path = `${directory}/members/a`
     const before = read(path)
@@ -216,7 +216,7 @@ describe('what is due', () => {
     expect(faultsOf(path)).toEqual([])
   })
 
-  test('permissions stay, but for rights of others to a key', async () => {
+  it('permissions stay, but for rights of others to a key', async () => {
     const directory = await written()
     const path = `${directory}/members/a`
     chmodSync(`${path}/server.key`, 0o640)
@@ -289,7 +289,7 @@ describe('what cannot be renewed stays, is told, and stops nothing', () => {
     ],
   ]
 
-  test.each(ruin)('%s', async (_, act, why, words) => {
+  it.each(ruin)('%s', async (_, act, why, words) => {
     const directory = await written()
     act(`${directory}/members/a`)
     const before = read(`${directory}/members/a`)
@@ -316,7 +316,7 @@ describe('what cannot be renewed stays, is told, and stops nothing', () => {
     symlinkSync(real, path)
   }
 
-  test('credentials of another CA, by name and by key', async () => {
+  it('credentials of another CA, by name and by key', async () => {
     const directory = await written(peerCa)
     day = 61
     const renewal = await renewDirectory(ca, directory, ETCD)
@@ -331,7 +331,7 @@ describe('what cannot be renewed stays, is told, and stops nothing', () => {
     expect(kept[0]?.reason).toContain('another key')
   })
 
-  test('what says something that no authority writes, and what etcd would refuse', async () => {
+  it('what says something that no authority writes, and what etcd would refuse', async () => {
     const directory = await written()
     const { serial, key } = { serial: '7', key: `${directory}/clients/alice/tls.key` }
     const { cert: caCert, key: caKey } = ca.export()
@@ -361,7 +361,7 @@ describe('what cannot be renewed stays, is told, and stops nothing', () => {
     )
   })
 
-  test('a folder that is a link or holds a directory in a file’s place', async () => {
+  it('a folder that is a link or holds a directory in a file’s place', async () => {
     const directory = await written()
     renameSync(`${directory}/members/a`, `${directory}/aside`)
     symlinkSync(`${directory}/aside`, `${directory}/members/a`)
@@ -374,7 +374,7 @@ describe('what cannot be renewed stays, is told, and stops nothing', () => {
     expect(whats(renewal.renewed)).toEqual(['members/b/server', 'members/b/peer', 'clients/alice/tls'])
   })
 
-  test('what would gain nothing is not renewed each day anew', async () => {
+  it('what would gain nothing is not renewed each day anew', async () => {
     day = 0
     const short = await createAuthority({ name: 'short', clock, validity: '100d', ledger })
     const directory = await written(short)
@@ -389,7 +389,7 @@ describe('what cannot be renewed stays, is told, and stops nothing', () => {
     expect(late.kept[0]).toMatchObject({ why: 'refused', expired: true })
   })
 
-  test('a ledger that refuses: nothing is written', async () => {
+  it('a ledger that refuses: nothing is written', async () => {
     const failing: Ledger = {
       read: async () => Promise.resolve([]),
       append: async () => Promise.reject(new Error('no space')),
@@ -410,7 +410,7 @@ describe('what cannot be renewed stays, is told, and stops nothing', () => {
 describe('the layout kubeadm', () => {
   const NODE = ['etcd/server', 'etcd/peer', 'etcd/healthcheck-client', 'apiserver-etcd-client']
 
-  test('of one node, and of several', async () => {
+  it('of one node, and of several', async () => {
     const directory = await writtenNode()
     day = 61
     expect(whats((await renewDirectory(ca, directory, KUBEADM)).renewed)).toEqual(NODE)
@@ -425,7 +425,7 @@ describe('the layout kubeadm', () => {
     expect(leftOvers(several)).toEqual([])
   })
 
-  test('made by openssl, as kubeadm makes it: adopted, with everything else left alone', async () => {
+  it('made by openssl, as kubeadm makes it: adopted, with everything else left alone', async () => {
     const directory = fresh()
     mkdirSync(`${directory}/etcd`, { recursive: true })
     const at = (name: string): string => `${directory}/${name}`
@@ -559,7 +559,7 @@ describe('whatever happens in between', () => {
   const run = (fs: ReturnType<typeof faultyFileSystem>, directory: string) =>
     renewDirectoryOn(fs, ca, directory, ETCD).catch((error: unknown) => error)
 
-  test.each([false, true])('killed at each step, a second run completes it (plain files: %s)', async (plain) => {
+  it.each([false, true])('killed at each step, a second run completes it (plain files: %s)', async (plain) => {
     const counted = faultyFileSystem()
     await run(counted, await small(plain))
     // Adopting plain files is publish's part, which is tried at each step of its own: here every third does.
@@ -589,7 +589,7 @@ describe('whatever happens in between', () => {
     })
   })
 
-  test('at each instant, pairs: looked at between any two calls', async () => {
+  it('at each instant, pairs: looked at between any two calls', async () => {
     for (const plain of [false, true]) {
       const directory = await small(plain)
       let looks = 0
@@ -604,7 +604,7 @@ describe('whatever happens in between', () => {
     }
   })
 
-  test.each(['fail', 'full'] as const)('%s at each step: told, and pairs', async (how) => {
+  it.each(['fail', 'full'] as const)('%s at each step: told, and pairs', async (how) => {
     const counted = faultyFileSystem()
     await run(counted, await small(false))
     let failures = 0
@@ -626,7 +626,7 @@ describe('whatever happens in between', () => {
     expect(failures).toBeGreaterThan(scaled({ short: 1, long: 20 }))
   })
 
-  test('a signal ends it between two folders, with its reason', async () => {
+  it('a signal ends it between two folders, with its reason', async () => {
     const directory = await written()
     day = 61
     const controller = new AbortController()
@@ -645,7 +645,7 @@ describe('whatever happens in between', () => {
     await expect(renewDirectory(ca, directory, { ...ETCD, signal: AbortSignal.abort('no') })).rejects.toBe('no')
   })
 
-  test('ten at once do it once', async () => {
+  it('ten at once do it once', async () => {
     const directory = await written()
     day = 61
     const all = await Promise.all(Array.from({ length: 10 }, () => renewDirectory(ca, directory, ETCD)))
@@ -702,7 +702,7 @@ describe('processes', () => {
 
   const ROUNDS = scaled({ short: 3, long: 8 })
 
-  test('killed at one moment or another: pairs, noted, and the next run completes it', async () => {
+  it('killed at one moment or another: pairs, noted, and the next run completes it', async () => {
     const [counted, path] = [await written(), folder.file(`ledger-${String(++count)}`)]
     const { calls } = await account(renewing(counted, path))
     for (let round = 0; round < ROUNDS; round++) {
@@ -725,7 +725,7 @@ describe('processes', () => {
     }
   })
 
-  test('two at once do it once', async () => {
+  it('two at once do it once', async () => {
     const directory = await written()
     const ledgerPath = folder.file(`ledger-${String(++count)}`)
     const both = await Promise.all([1, 2].map(() => account(renewing(directory, ledgerPath))))
@@ -744,7 +744,7 @@ describe('a wrong call', () => {
       (error: unknown) => (error as { details: { option?: string } }).details.option,
     )
 
-  test.each<[unknown, string]>([
+  it.each<[unknown, string]>([
     [{}, 'layout'],
     [{ layout: 'cfssl' }, 'layout'],
     [{ ...ETCD, fraction: 0 }, 'fraction'],
@@ -760,7 +760,7 @@ describe('a wrong call', () => {
     expect(await refused(options)).toBe(option)
   })
 
-  test('a directory that is none, is not there, or is of another layout', async () => {
+  it('a directory that is none, is not there, or is of another layout', async () => {
     expect(await refused(ETCD, 'a\0b')).toBe('directory')
     expect(await refused(ETCD, 'x', {})).toBe('authorities.client')
     await expect(renewDirectory(ca, fresh(), ETCD)).rejects.toThrow('no directory is there')

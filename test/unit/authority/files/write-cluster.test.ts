@@ -14,12 +14,12 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { inspect } from 'node:util'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { createAuthority, issueCluster, removeFromCluster, writeCluster } from '../../../../src/authority/index.js'
 import { removeFromClusterOn } from '../../../../src/authority/files/remove-from-cluster.js'
 import { writeClusterOn } from '../../../../src/authority/files/write-cluster.js'
 import { fromFiles, writeCredentials } from '../../../../src/credentials/index.js'
-import { type ErrorCode, type EtcdMtlsError, isEtcdMtlsError } from '../../../../src/errors.js'
+import { type ErrorCode, type EtcdMtlsError, isEtcdMtlsError } from '../../../../src/report/errors.js'
 import { eachAtOnce } from '../../../support/at-once.js'
 import { copyFolder } from '../../../support/copy-folder.js'
 import { changingCalls, faultyFileSystem } from '../../../support/faulty-file-system.js'
@@ -51,7 +51,7 @@ function subjectIn(path: string): string {
 }
 
 describe('the layout etcd', () => {
-  test('has a folder for each member and client', async () => {
+  it('has a folder for each member and client', async () => {
     const directory = fresh()
     const plan = cluster(['etcd-0', 'etcd-1'], ['alice'])
     const files = await writeCluster(directory, plan, ETCD)
@@ -86,7 +86,7 @@ describe('the layout etcd', () => {
     expect(leftOvers(directory)).toEqual([])
   })
 
-  test('gives peers of another CA their own trust anchors, and takes them away again', async () => {
+  it('gives peers of another CA their own trust anchors, and takes them away again', async () => {
     const directory = fresh()
     const files = await writeCluster(directory, cluster(['a'], [], { client: root, peer: otherRoot }), ETCD)
     const { server, peer } = files.members.a
@@ -99,7 +99,7 @@ describe('the layout etcd', () => {
     expect(existsSync(peer.ca)).toBe(false)
   })
 
-  test('has the keys of the authorities where that is asked for', async () => {
+  it('has the keys of the authorities where that is asked for', async () => {
     const directory = fresh()
     await writeCluster(directory, cluster(['a'], [], { client: root, peer: otherRoot }), { ...ETCD, caKey: true })
     expect(tree(directory).filter((line) => !line.includes('/'))).toEqual([
@@ -128,7 +128,7 @@ describe('the layout kubeadm', () => {
     ),
   ]
 
-  test('is that of /etc/kubernetes/pki for one member', async () => {
+  it('is that of /etc/kubernetes/pki for one member', async () => {
     const directory = fresh()
     const files = await writeCluster(directory, cluster(['node-1']), KUBEADM)
     expect(tree(directory)).toEqual(NODE)
@@ -149,7 +149,7 @@ describe('the layout kubeadm', () => {
     expect(subjectIn(`${directory}/apiserver-etcd-client.crt`)).toBe('CN=kube-apiserver-etcd-client')
   })
 
-  test('stands in a folder for each of several members, of which one can be written alone', async () => {
+  it('stands in a folder for each of several members, of which one can be written alone', async () => {
     const directory = fresh()
     await writeCluster(directory, cluster(['n1', 'n2']), KUBEADM)
     const one = cluster(['n1'])
@@ -161,7 +161,7 @@ describe('the layout kubeadm', () => {
     for (const name of ['n1', 'n2', 'n3']) expect(tree(`${directory}/${name}`)).toEqual(NODE)
   })
 
-  test('has the authority issue the two clients where the cluster has none', async () => {
+  it('has the authority issue the two clients where the cluster has none', async () => {
     const authority = await createAuthority({ name: 'etcd-ca' })
     const issued = await issueCluster(authority, { members: [{ name: 'node', hosts: ['10.0.0.1'] }] })
     const directory = fresh()
@@ -172,7 +172,7 @@ describe('the layout kubeadm', () => {
     expect(faultsOf(directory)).toEqual([])
   })
 
-  test('takes over what kubeadm has made, and leaves the rest of it alone', async () => {
+  it('takes over what kubeadm has made, and leaves the rest of it alone', async () => {
     const directory = fresh()
     const old = cluster(['node-1'])
     mkdirSync(`${directory}/etcd`, { recursive: true })
@@ -197,7 +197,7 @@ describe('the layout kubeadm', () => {
     expect(faultsOf(`${directory}/etcd`)).toEqual([])
   })
 
-  test('has a folder for each further client, beside one node and beside several', async () => {
+  it('has a folder for each further client, beside one node and beside several', async () => {
     for (const members of [['a'], ['a', 'b']]) {
       const directory = fresh()
       const { clients } = await writeCluster(directory, cluster(members, ['alice']), KUBEADM)
@@ -208,14 +208,14 @@ describe('the layout kubeadm', () => {
     }
   })
 
-  test('has the key of the CA beside its certificate where that is asked for', async () => {
+  it('has the key of the CA beside its certificate where that is asked for', async () => {
     const directory = fresh()
     await writeCluster(directory, cluster(['node-1']), { ...KUBEADM, caKey: true })
     expect(tree(directory)).toContain('etcd/ca.key 600')
     expect(faultsOf(`${directory}/etcd`)).toEqual([])
   })
 
-  test('is refused without its clients, with two CAs, with a member in the place of the clients, and over the files of another node', async () => {
+  it('is refused without its clients, with two CAs, with a member in the place of the clients, and over the files of another node', async () => {
     const directory = fresh()
     const { kubeadm: _, ...without } = cluster(['a'])
     expect(await refused(writeCluster(directory, without, KUBEADM))).toBe('cluster.kubeadm.a')
@@ -234,7 +234,7 @@ describe('the layout kubeadm', () => {
 })
 
 describe('what is there already', () => {
-  test('members and clients that are not named stay as they are', async () => {
+  it('members and clients that are not named stay as they are', async () => {
     const directory = fresh()
     await writeCluster(directory, cluster(['a', 'b'], ['alice']), ETCD)
     writeFileSync(`${directory}/members/b/notes.txt`, 'mine')
@@ -248,7 +248,7 @@ describe('what is there already', () => {
     expect(readdirSync(`${directory}/members`).sort()).toEqual(['a', 'b', 'c'])
   })
 
-  test('a CA is rolled step by step, since each bundle shares a CA with the one before', async () => {
+  it('a CA is rolled step by step, since each bundle shares a CA with the one before', async () => {
     const directory = fresh()
     const both = (plan: ReturnType<typeof cluster<'a'>>): typeof plan => {
       for (const each of [plan.members.a.server, plan.members.a.peer]) {
@@ -329,7 +329,7 @@ describe('what is there already', () => {
     ],
   ]
 
-  test.each(spoil)('%s: nothing is changed, unless told to', async (_, act, name, words) => {
+  it.each(spoil)('%s: nothing is changed, unless told to', async (_, act, name, words) => {
     const directory = fresh()
     const at = `${directory}/members/b`
     mkdirSync(at, { recursive: true })
@@ -355,7 +355,7 @@ describe('what is there already', () => {
     expect(faultsOf(at)).toEqual([])
   })
 
-  test('what writeCredentials has written is taken over', async () => {
+  it('what writeCredentials has written is taken over', async () => {
     const directory = fresh()
     await writeCredentials(`${directory}/clients/alice`, issue('alice'))
     await writeCluster(directory, cluster([], ['alice']), ETCD)
@@ -366,7 +366,7 @@ describe('what is there already', () => {
     expect(leftOvers(directory)).toEqual([])
   })
 
-  test('a directory that is a link is followed; links below it are not', async () => {
+  it('a directory that is a link is followed; links below it are not', async () => {
     const [directory, real, elsewhere] = [fresh(), fresh(), fresh()]
     mkdirSync(real)
     mkdirSync(elsewhere)
@@ -386,7 +386,7 @@ describe('what is there already', () => {
 })
 
 describe('what is refused before anything is made', () => {
-  test.each([
+  it.each([
     [{ layout: 'cfssl' }, 'layout'],
     [{}, 'layout'],
     [{ ...ETCD, mode: 0o644 }, 'options.mode'],
@@ -397,7 +397,7 @@ describe('what is refused before anything is made', () => {
     expect(existsSync(directory)).toBe(false)
   })
 
-  test.each(['', '.', '..', '../x', 'a/b', 'a\\b', 'a\u0000b', 'a\nb', '\u009b', '.hidden', 'ä'.repeat(101)])(
+  it.each(['', '.', '..', '../x', 'a/b', 'a\\b', 'a\u0000b', 'a\nb', '\u009b', '.hidden', 'ä'.repeat(101)])(
     'the name %j',
     async (name) => {
       const directory = fresh()
@@ -409,7 +409,7 @@ describe('what is refused before anything is made', () => {
     },
   )
 
-  test('names that one file system takes for another, and what is no cluster', async () => {
+  it('names that one file system takes for another, and what is no cluster', async () => {
     const directory = fresh()
     expect(await refused(writeCluster(directory, cluster(['etcd', 'ETCD']), ETCD))).toBe('cluster.members')
     expect(await refused(writeCluster(directory, cluster([], ['\u00e9', 'e\u0301']), ETCD))).toBe('cluster.clients')
@@ -429,7 +429,7 @@ describe('what is refused before anything is made', () => {
     expect(existsSync(directory)).toBe(false)
   })
 
-  test('names that mean something to JavaScript only', async () => {
+  it('names that mean something to JavaScript only', async () => {
     const directory = fresh()
     const files = await writeCluster(directory, cluster(['__proto__', 'constructor']), ETCD)
     expect(Object.keys(files.members)).toEqual(['__proto__', 'constructor'])
@@ -440,7 +440,7 @@ describe('what is refused before anything is made', () => {
 describe('faults', () => {
   const plan = cluster(['a', 'b'], ['alice'])
 
-  test('killed at each step, a second run completes it', async () => {
+  it('killed at each step, a second run completes it', async () => {
     const counted = faultyFileSystem()
     await writeClusterOn(counted, fresh(), plan, ETCD)
     await eachAtOnce(sample(changingCalls(counted), 5), async (at) => {
@@ -462,7 +462,7 @@ describe('faults', () => {
     })
   })
 
-  test('a full disk leaves nothing at all behind', async () => {
+  it('a full disk leaves nothing at all behind', async () => {
     const counted = faultyFileSystem()
     await writeClusterOn(counted, fresh(), plan, ETCD)
     const growing = counted.calls.flatMap((call, at) =>
@@ -489,7 +489,7 @@ describe('faults', () => {
     })
   })
 
-  test('a file in the place of a folder, above and below', async () => {
+  it('a file in the place of a folder, above and below', async () => {
     const directory = fresh()
     writeFileSync(directory, 'mine')
     expect((await failed(writeCluster(directory, plan, ETCD))).details.path).toBe(directory)
@@ -504,7 +504,7 @@ describe('faults', () => {
     expect(readdirSync(`${directory}/members`)).toEqual(['b'])
   })
 
-  test('a folder that this user may not write', async () => {
+  it('a folder that this user may not write', async () => {
     const directory = fresh()
     await writeCluster(directory, cluster(['a']), ETCD)
     const before = read(`${directory}/members/a`)
@@ -519,7 +519,7 @@ describe('faults', () => {
     expect(leftOvers(directory)).toEqual([])
   })
 
-  test('a signal ends it between two folders', async () => {
+  it('a signal ends it between two folders', async () => {
     const directory = fresh()
     const controller = new AbortController()
     const reason = new Error('enough')
@@ -547,7 +547,7 @@ async function asNobody(directory: string, work: () => Promise<void>): Promise<v
   for (const path of ['', ...readdirSync(directory, { recursive: true, encoding: 'utf8' })]) {
     if (statSync(`${directory}/${path}`).isDirectory()) chownSync(`${directory}/${path}`, NOBODY, NOBODY)
   }
-  // `npm test` keeps the temporary files of a run in a folder of its own, for the user alone.
+  // `npm it` keeps the temporary files of a run in a folder of its own, for the user alone.
   const closed = ancestorsOf(directory).filter((path) => (statSync(path).mode & 0o001) === 0)
   const modes = closed.map((path) => statSync(path).mode)
   for (const path of closed) chmodSync(path, 0o755)
@@ -566,7 +566,7 @@ function ancestorsOf(path: string): string[] {
 }
 
 describe('removeFromCluster', () => {
-  test('takes members and clients away, and only them', async () => {
+  it('takes members and clients away, and only them', async () => {
     const directory = fresh()
     await writeCluster(directory, cluster(['a', 'b'], ['alice', 'bob']), ETCD)
     const removed = await removeFromCluster(directory, { members: ['a', 'x'], clients: ['bob'] }, ETCD)
@@ -578,7 +578,7 @@ describe('removeFromCluster', () => {
     expect(await removeFromCluster(fresh(), { members: ['a'] }, ETCD)).toEqual({ members: [], clients: [] })
   })
 
-  test('leaves what is not of the layout, also the key of a CA', async () => {
+  it('leaves what is not of the layout, also the key of a CA', async () => {
     const directory = fresh()
     await writeCluster(directory, cluster(['a', 'b']), { ...KUBEADM, caKey: true })
     expect(await removeFromCluster(directory, { members: ['a'] }, KUBEADM)).toEqual({ members: ['a'], clients: [] })
@@ -591,7 +591,7 @@ describe('removeFromCluster', () => {
     expect(readdirSync(`${plain}/clients/alice`)).toEqual(['notes.txt'])
   })
 
-  test('killed at each step, a second run completes it', async () => {
+  it('killed at each step, a second run completes it', async () => {
     const whole = fresh()
     await writeClusterOn(faultyFileSystem(), whole, cluster(['a', 'b']), { ...KUBEADM, caKey: true })
     const prepare = (): string => {
@@ -614,7 +614,7 @@ describe('removeFromCluster', () => {
     })
   })
 
-  test('refuses what it cannot do', async () => {
+  it('refuses what it cannot do', async () => {
     const directory = fresh()
     expect(await refused(removeFromCluster(directory, { members: 'a' as never }, ETCD))).toBe('parts.members')
     expect(await refused(removeFromCluster(directory, { peers: [] } as never, ETCD))).toBe('parts.peers')

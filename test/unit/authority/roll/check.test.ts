@@ -3,7 +3,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer as createTcpServer, type AddressInfo, type Server } from 'node:net'
 import { join } from 'node:path'
 import { createServer, type TlsOptions } from 'node:tls'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import {
   type CaRollReport,
   checkCaRoll,
@@ -84,7 +84,7 @@ function states({ steps }: CaRollReport): string[] {
 }
 
 describe('by files alone', () => {
-  test.each([
+  it.each([
     ['nothing was done', 'old', [from], 'trust-both', ['next', 'waiting', 'waiting', 'waiting', 'waiting']],
     ['both are trusted', 'old', [from, to], 'restart-trusting-both', ['done', 'next', 'waiting', 'waiting', 'waiting']],
     // Nobody has looked whether the members were restarted.
@@ -95,7 +95,7 @@ describe('by files alone', () => {
     expect(states(report)).toEqual(expected)
   })
 
-  test.each([
+  it.each([
     ['the old CA was dropped too early', 'old', [to]],
     ['certificates were issued anew too early', 'new', [from]],
   ] as const)('%s: no step is safe', async (_, which, trust) => {
@@ -110,7 +110,7 @@ describe('by files alone', () => {
     expect(report.findings).toHaveLength(3)
   })
 
-  test('half of a step says what is missing', async () => {
+  it('half of a step says what is missing', async () => {
     const directory = await clusterOf('old', [from])
     await writeTrust(directory, [from, to], { layout: 'etcd', clients: [] })
     const report = await checkCaRoll(plan, { directory })
@@ -118,7 +118,7 @@ describe('by files alone', () => {
     expect(report.steps[0]?.missing).toEqual(['clients/root/ca.crt does not hold the new CA.'])
   })
 
-  test('a certificate of a third CA, and files that are not there or hold nothing', async () => {
+  it('a certificate of a third CA, and files that are not there or hold nothing', async () => {
     const directory = await clusterOf('old', [from])
     rmSync(join(directory, 'members/m1/peer.crt'))
     rmSync(join(directory, 'members/m1/ca.crt'))
@@ -142,7 +142,7 @@ describe('by endpoints', () => {
   const look = async (peer: Peer, more: Partial<Parameters<typeof checkCaRoll>[1]> = {}): Promise<CaRollReport> =>
     checkCaRoll(plan, { endpoints: { m1: { client: peer.url } }, ...more })
 
-  test.each([
+  it.each([
     [
       'trusts the old CA',
       [root],
@@ -161,7 +161,7 @@ describe('by endpoints', () => {
     expect(missing(0)).toEqual([NO_FILES])
   })
 
-  test('all done, by files and endpoints', async () => {
+  it('all done, by files and endpoints', async () => {
     await using peer = await member(otherRoot, [otherRoot])
     const report = await look(peer, { directory: await clusterOf('new', [to]) })
     expect(report).toMatchObject({ ok: true, done: true, next: null, findings: [] })
@@ -169,14 +169,14 @@ describe('by endpoints', () => {
     expect(peer.connections).toBe(1)
   })
 
-  test('a member that was not restarted, while certificates are of the new CA', async () => {
+  it('a member that was not restarted, while certificates are of the new CA', async () => {
     await using peer = await member(otherRoot, [root])
     const report = await look(peer, { directory: await clusterOf('new', [from, to]) })
     expect(report.ok).toBe(false)
     expect(findingOf(report.findings, 'ca-roll/trust-missing').details).toMatchObject({ where: peer.url, loaded: true })
   })
 
-  test('two CAs of one name: both are told by their number, one alone by trying', async () => {
+  it('two CAs of one name: both are told by their number, one alone by trying', async () => {
     const same = planCaRoll({ from, to: Certificate.parse(namesake.der), members: ['m1'] })
     const client = (issuer: Minted) =>
       mintedCredentials({
@@ -201,7 +201,7 @@ describe('by endpoints', () => {
     expect(await missing([root], [crossed])).toEqual([1, 2, 1])
   })
 
-  test('one of TLS 1.3 alone shows its chain, and not whom it trusts', async () => {
+  it('one of TLS 1.3 alone shows its chain, and not whom it trusts', async () => {
     await using peer = await member(root, [root], { minVersion: 'TLSv1.3' })
     const report = await look(peer)
     expect(report.findings.map(({ code }) => code)).toEqual(['ca-roll/trust-hidden'])
@@ -209,7 +209,7 @@ describe('by endpoints', () => {
     expect(report.steps[2]?.missing).toEqual([NO_FILES, `${peer.url} is not of the new CA.`])
   })
 
-  test.each<[string, () => Promise<Peer>, RegExp]>([
+  it.each<[string, () => Promise<Peer>, RegExp]>([
     [
       'silent',
       async () =>
@@ -246,12 +246,12 @@ describe('by endpoints', () => {
     expect(report.steps[1]?.missing).toEqual(['m1 was not looked at, or did not answer.'])
   })
 
-  test('nobody there', async () => {
+  it('nobody there', async () => {
     const report = await checkCaRoll(plan, { endpoints: { m1: { client: 'https://127.0.0.1:1' } } })
     expect(findingOf(report.findings, 'ca-roll/endpoint-silent').message).toContain('ECONNREFUSED')
   })
 
-  test('it ends with its signal', async () => {
+  it('it ends with its signal', async () => {
     await using silent = await listening(
       createTcpServer((socket) => socket.on('error', () => undefined)),
       () => 0,
@@ -266,7 +266,7 @@ describe('by endpoints', () => {
 })
 
 describe('misuse', () => {
-  test.each([
+  it.each([
     ['nothing to look at', {}],
     ['a member that the plan does not name', { endpoints: { m9: {} } }],
     ['plaintext', { endpoints: { m1: { client: 'http://127.0.0.1:2379' } } }],
@@ -278,14 +278,14 @@ describe('misuse', () => {
     await refused(checkCaRoll(plan, options as Parameters<typeof checkCaRoll>[1]), 'ERR_OPTION_INVALID')
   })
 
-  test('a plan that is none', async () => {
+  it('a plan that is none', async () => {
     await refused(checkCaRoll({} as typeof plan, { directory: '.' }), 'ERR_OPTION_INVALID')
     const broken = { ...plan, from: { ...plan.from, pem: 'text' } }
     await refused(checkCaRoll(broken, { directory: '.' }), 'ERR_OPTION_INVALID')
   })
 })
 
-test('nothing is changed by looking', async () => {
+it('nothing is changed by looking', async () => {
   const directory = await clusterOf('old', [from])
   const before = readFileSync(join(directory, 'members/m1/ca.crt'), 'utf8')
   await checkCaRoll(plan, { directory })

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { createAuthority, formatPlan, planCaRoll, type CaRollPlan } from '../../../../src/authority/index.js'
 import { Certificate } from '../../../../src/x509/certificate.js'
 import { mintCa, mintLeaf } from '../../../support/mint.js'
@@ -14,7 +14,7 @@ function ids({ steps }: CaRollPlan): string[] {
 }
 
 describe('the steps', () => {
-  test('by a bundle: two restarts around the change of certificates', () => {
+  it('by a bundle: two restarts around the change of certificates', () => {
     const plan = planCaRoll({ from, to, members, clients: ['root'] })
     expect(ids(plan)).toEqual(['trust-both', 'restart-trusting-both', 'reissue', 'trust-new', 'restart-trusting-new'])
     for (const step of plan.steps) {
@@ -30,7 +30,7 @@ describe('the steps', () => {
     expect(restart?.before.join(' ')).toContain('Every member is healthy')
   })
 
-  test('by a cross-certificate: one restart', async () => {
+  it('by a cross-certificate: one restart', async () => {
     const [one, other] = [await createAuthority({ name: 'one' }), await createAuthority({ name: 'other' })]
     const crossCertificate = await one.crossSign(other)
     const plan = planCaRoll({ from: one, to: other, members, crossCertificate })
@@ -38,7 +38,7 @@ describe('the steps', () => {
     expect(plan.crossCertificate).toBe(crossCertificate.toPem())
   })
 
-  test('of an intermediate it is the root that is rolled', async () => {
+  it('of an intermediate it is the root that is rolled', async () => {
     const root = await createAuthority({ name: 'root' })
     const middle = await root.createIntermediate({ name: 'middle' })
     expect(planCaRoll({ from: middle, to, members }).from.fingerprint256).toBe(root.certificate.fingerprint256)
@@ -46,7 +46,7 @@ describe('the steps', () => {
 })
 
 describe('the files', () => {
-  test.each([
+  it.each([
     [
       { traffic: 'all' },
       ['members/m1/ca.crt', 'clients/root/ca.crt'],
@@ -65,7 +65,7 @@ describe('the files', () => {
     expect(new Set(changed)).toEqual(new Set([...trust, ...certificates]))
   })
 
-  test('of the layout kubeadm: one node directly, several in folders', () => {
+  it('of the layout kubeadm: one node directly, several in folders', () => {
     const one = planCaRoll({ from, to, members: ['m1'], layout: 'kubeadm' })
     expect(one.files.trust).toEqual(['etcd/ca.crt'])
     expect(one.files.certificates).toContain('apiserver-etcd-client.crt')
@@ -74,19 +74,19 @@ describe('the files', () => {
   })
 })
 
-test('it is plain data', () => {
+it('it is plain data', () => {
   const plan = planCaRoll({ from, to, members })
   expect(JSON.parse(JSON.stringify(plan))).toEqual(plan)
 })
 
-test('what is worth knowing: the end of the old CA, one name', () => {
+it('what is worth knowing: the end of the old CA, one name', () => {
   const plain = planCaRoll({ from, to, members })
   expect(plain.notes).toEqual([expect.stringContaining(from.notAfter.toISOString())])
   const namesake = planCaRoll({ from, to: parse(mintCa({ subject: 'etcd CA' })), members })
   expect(namesake.notes[1]).toContain('the same name')
 })
 
-test('formatPlan prints each step, wraps, and counts files that are too many', () => {
+it('formatPlan prints each step, wraps, and counts files that are too many', () => {
   const many = Array.from({ length: 20 }, (_, i) => `m${String(i)}`)
   const plan = planCaRoll({ from, to, members: many })
   const text = formatPlan(plan)
@@ -106,7 +106,7 @@ test('formatPlan prints each step, wraps, and counts files that are too many', (
 
 describe('misuse', () => {
   const leaf = parse(mintLeaf({ issuer: oldCa, subject: 'leaf', names: [] }))
-  test.each([
+  it.each([
     ['no members', { from, to, members: [] }],
     ['members of one name', { from, to, members: ['a', 'A'] }],
     ['a name with a slash', { from, to, members: ['../a'] }],

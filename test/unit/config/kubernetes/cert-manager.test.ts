@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { certManagerResources, statefulSet, type CertManagerOptions } from '../../../../src/config/index.js'
 import { complaints } from '../../../support/kubernetes-judge.js'
 
@@ -22,7 +22,7 @@ function certificate(name: string, options = plan): Record<string, unknown> {
 }
 
 describe('by the schemas of cert-manager', () => {
-  test.each([
+  it.each([
     ['CAs of its own', {}],
     ['an issuer that is there', { issuer: { name: 'company', kind: 'ClusterIssuer' } }],
     ['an issuer for members', { peerIssuer: { name: 'peers' } }],
@@ -33,7 +33,7 @@ describe('by the schemas of cert-manager', () => {
     expect(certManagerResources({ ...plan, ...changes }).flatMap(complaints)).toEqual([])
   })
 
-  test('the schemas are really asked', () => {
+  it('the schemas are really asked', () => {
     const [good] = certManagerResources(plan).filter(({ kind }) => kind === 'Certificate')
     const spec = good?.spec ?? {}
     const bad = [
@@ -47,14 +47,14 @@ describe('by the schemas of cert-manager', () => {
   })
 })
 
-test('members serve and dial with one certificate, clients dial alone', () => {
+it('members serve and dial with one certificate, clients dial alone', () => {
   expect(certificate('etcd-server')['usages']).toEqual(['digital signature', 'server auth', 'client auth'])
   expect(certificate('etcd-peer')['usages']).toEqual(['digital signature', 'server auth', 'client auth'])
   expect(certificate('etcd-client-root')['usages']).toEqual(['digital signature', 'client auth'])
   expect(certificate('orders-etcd')['commonName']).toBe('Orders Service')
 })
 
-test('keys are new with each renewal, those of CAs are not', () => {
+it('keys are new with each renewal, those of CAs are not', () => {
   expect(certificate('etcd-server')['privateKey']).toMatchObject({
     rotationPolicy: 'Always',
     algorithm: 'ECDSA',
@@ -63,11 +63,11 @@ test('keys are new with each renewal, those of CAs are not', () => {
   expect(certificate('etcd-ca')['privateKey']).toMatchObject({ rotationPolicy: 'Never' })
 })
 
-test('only RSA keys encipher', () => {
+it('only RSA keys encipher', () => {
   expect(certificate('etcd-server', { ...plan, algorithm: 'rsa-2048' })['usages']).toContain('key encipherment')
 })
 
-test('durations are those of Go', () => {
+it('durations are those of Go', () => {
   const { duration, renewBefore } = certificate('etcd-server') as Record<string, string>
   expect([duration, renewBefore]).toEqual(['2160h0m0s', '720h0m0s'])
   expect(certificate('etcd-server', { ...plan, duration: '90m', renewBefore: '330s' })).toMatchObject({
@@ -76,7 +76,7 @@ test('durations are those of Go', () => {
   })
 })
 
-test('members have a CA of their own, unless an issuer is named', () => {
+it('members have a CA of their own, unless an issuer is named', () => {
   expect(certificate('etcd-server')['issuerRef']).toMatchObject({ name: 'etcd-ca' })
   expect(certificate('etcd-peer')['issuerRef']).toMatchObject({ name: 'etcd-peer-ca' })
   const named = { ...plan, issuer: { name: 'company' } }
@@ -84,7 +84,7 @@ test('members have a CA of their own, unless an issuer is named', () => {
   expect(certManagerResources(named).map(({ kind }) => kind)).not.toContain('Issuer')
 })
 
-test.each<[string, Partial<CertManagerOptions>]>([
+it.each<[string, Partial<CertManagerOptions>]>([
   ['options.duration', { duration: '59m' }],
   ['options.renewBefore', { renewBefore: '4m' }],
   ['options.renewBefore', { renewBefore: '90d' }],

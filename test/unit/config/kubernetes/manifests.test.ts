@@ -1,5 +1,5 @@
 /** Manifests by the schemas of Kubernetes, hostile values, and the rules of names. */
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import {
   clientDeployment,
@@ -78,11 +78,11 @@ describe('by the schemas of Kubernetes', () => {
     ),
   ]
 
-  test.each(all)('%s', (_, manifest) => {
+  it.each(all)('%s', (_, manifest) => {
     expect(complaints(manifest)).toEqual([])
   })
 
-  test.each(all)('%s with any key misspelt is told', (_, manifest) => {
+  it.each(all)('%s with any key misspelt is told', (_, manifest) => {
     const unseen = misspelt(JSON.parse(JSON.stringify(manifest)) as object, manifest.kind)
       .filter(({ manifest: other }) => complaints(other).length === 0)
       .map(({ path }) => path)
@@ -90,7 +90,7 @@ describe('by the schemas of Kubernetes', () => {
     expect(unseen.filter((path) => !FREE.test(path))).toEqual([])
   })
 
-  test('they are really asked', () => {
+  it('they are really asked', () => {
     const set = statefulSet(cluster).manifests.find(({ kind }) => kind === 'StatefulSet')
     const changed = (changes: object): object => ({ ...set, spec: { ...set?.spec, ...changes } })
     expect(complaints(changed({}))).toEqual([])
@@ -100,26 +100,26 @@ describe('by the schemas of Kubernetes', () => {
     expect(complaints({ ...set, kind: 'Statefulset' })).toEqual(['no schema for Statefulset'])
   })
 
-  test.each(all)('%s is the same in YAML', (_, manifest) => {
+  it.each(all)('%s is the same in YAML', (_, manifest) => {
     expect(parse(toYaml(manifest), { version: '1.1' })).toEqual(JSON.parse(JSON.stringify(manifest)))
   })
 })
 
 describe('YAML', () => {
-  test('texts stay texts for a reader of YAML 1.1, keys too', () => {
+  it('texts stay texts for a reader of YAML 1.1, keys too', () => {
     const labels = { on: 'yes', y: 'no', '123': '0x1f', '1e3': '1e3', null: '1' }
     const manifest = secretManifest(mintPki().client, { name: 'a', labels })
     expect(parse(toYaml(manifest), { version: '1.1' })).toMatchObject({ metadata: { labels } })
   })
 
-  test('hostile values stay where they are', () => {
+  it('hostile values stay where they are', () => {
     const value = 'a: b\n---\nkind: Pod # " \' \\ \u2028 {{x}} !!js *a &b ${HOME} %s'
     const text = toYaml(secretManifest(mintPki().client, { name: 'a', annotations: { note: value } }))
     expect(parseAllDocuments(text)).toHaveLength(1)
     expect(parse(text)).toMatchObject({ metadata: { annotations: { note: value } } })
   })
 
-  test('several objects are several documents', () => {
+  it('several objects are several documents', () => {
     const { manifests } = statefulSet(cluster)
     const documents = parseAllDocuments(toYaml(manifests)) as { toJS(): unknown }[]
     expect(documents.map((each) => each.toJS())).toEqual(JSON.parse(JSON.stringify(manifests)))
@@ -128,7 +128,7 @@ describe('YAML', () => {
 })
 
 describe('a StatefulSet', () => {
-  test('names each member by its pod, and nothing else', () => {
+  it('names each member by its pod, and nothing else', () => {
     const { manifests } = statefulSet({ ...cluster, namespace: 'etcd-0', initialClusterToken: '$(A) $$' })
     const command = at(manifests[2], `${CONTAINER}.command`) as string[]
     expect(command).toContain('--name=$(POD_NAME)')
@@ -140,7 +140,7 @@ describe('a StatefulSet', () => {
     expect(command).toContain('--initial-cluster-token=$$(A) $$$$')
   })
 
-  test('has hosts that cover every URL that it tells', () => {
+  it('has hosts that cover every URL that it tells', () => {
     const { hosts, endpoints, manifests } = statefulSet({ ...cluster, clusterDomain: 'k8s.example' })
     expect(endpoints.every((url) => hosts.server.includes(new URL(url).hostname))).toBe(true)
     const command = at(manifests[2], `${CONTAINER}.command`) as string[]
@@ -151,14 +151,14 @@ describe('a StatefulSet', () => {
     expect(hosts.server).toEqual(expect.arrayContaining(['localhost', '127.0.0.1', '::1']))
   })
 
-  test('answers for members that are not ready, starts all at once, and keeps a majority', () => {
+  it('answers for members that are not ready, starts all at once, and keeps a majority', () => {
     const [headless, , set, budget] = statefulSet({ ...cluster, replicas: 5 }).manifests
     expect(headless?.spec).toMatchObject({ clusterIP: 'None', publishNotReadyAddresses: true })
     expect(set?.spec).toMatchObject({ podManagementPolicy: 'Parallel', serviceName: 'etcd', replicas: 5 })
     expect(budget?.spec).toMatchObject({ maxUnavailable: 2 })
   })
 
-  test('is asked by paths that its version has', () => {
+  it('is asked by paths that its version has', () => {
     const path = (version: StatefulSetOptions['version']) =>
       at(statefulSet({ ...cluster, version }).manifests[2], `${CONTAINER}.livenessProbe.httpGet.path`)
     expect(path('3.5.16')).toBe('/livez')
@@ -171,14 +171,14 @@ describe('a StatefulSet', () => {
     expect(port).toEqual({ port: 2381 })
   })
 
-  test('has no plaintext port where etcdctl asks', () => {
+  it('has no plaintext port where etcdctl asks', () => {
     const text = toYaml(statefulSet({ ...cluster, probe: { clientSecret: 'probe' } }).manifests)
     expect(text).not.toContain('http://')
     expect(text).toContain('--cacert=/etc/etcd/client/ca.crt')
   })
 })
 
-test.each<[string, KubernetesManifest | undefined, string[]]>([
+it.each<[string, KubernetesManifest | undefined, string[]]>([
   ['a StatefulSet', statefulSet(cluster).manifests[2], ['config/metrics-plaintext']],
   ['a StatefulSet with etcdctl', statefulSet({ ...cluster, probe: { clientSecret: 'probe' } }).manifests[2], []],
   ['a static pod', staticPod(member, pod), []],
@@ -188,7 +188,7 @@ test.each<[string, KubernetesManifest | undefined, string[]]>([
   expect(report.findings.filter(({ severity }) => severity !== 'info').map(({ code }) => code)).toEqual(codes)
 })
 
-test.each([
+it.each([
   ['a StatefulSet', statefulSet(cluster).manifests[2]],
   ['a Deployment', clientDeployment(service)],
 ])('%s asks for nothing of the system (Pod Security Standard "restricted")', (_, manifest) => {
@@ -203,20 +203,20 @@ test.each([
   })
 })
 
-test('data lie below the root of their volume, which has more in it', () => {
+it('data lie below the root of their volume, which has more in it', () => {
   const set = statefulSet(cluster).manifests[2]
   expect(at(set, `${CONTAINER}.command`)).toContain('--data-dir=/var/lib/etcd/data')
   expect(at(set, `${CONTAINER}.volumeMounts.0`)).toEqual({ name: 'data', mountPath: '/var/lib/etcd' })
 })
 
-test('of a static pod the data are made where they are missing, and certificates are not', () => {
+it('of a static pod the data are made where they are missing, and certificates are not', () => {
   expect(at(staticPod(member, pod), 'spec.volumes')).toEqual([
     { name: 'etcd-data', hostPath: { path: '/var/lib/etcd', type: 'DirectoryOrCreate' } },
     { name: 'etcd-certs', hostPath: { path: '/etc/etcd', type: 'Directory' } },
   ])
 })
 
-test('a client’s Secret is mounted as a whole, for the group of the pod', () => {
+it('a client’s Secret is mounted as a whole, for the group of the pod', () => {
   const deployment = clientDeployment(service)
   expect(JSON.stringify(deployment)).not.toContain('subPath')
   expect(at(deployment, 'spec.template.spec.volumes.0.secret')).toEqual({
@@ -226,12 +226,12 @@ test('a client’s Secret is mounted as a whole, for the group of the pod', () =
   expect(at(deployment, 'spec.template.spec.securityContext.fsGroup')).toBe(1000)
 })
 
-test('values that Kubernetes would expand stay as they are', () => {
+it('values that Kubernetes would expand stay as they are', () => {
   const deployment = clientDeployment({ ...service, env: { A: '$(PORT) $$ $x' } })
   expect(at(deployment, `${CONTAINER}.env.3`)).toEqual({ name: 'A', value: '$$(PORT) $$$$ $$x' })
 })
 
-test('kube-apiserver’s flags', () => {
+it('kube-apiserver’s flags', () => {
   expect(
     kubeApiserverFlags({
       endpoints: ['https://10.0.0.1:2379', 'https://[::1]:2379'],
@@ -249,7 +249,7 @@ test('kube-apiserver’s flags', () => {
   ])
 })
 
-test('kubeadm’s arguments are a mapping in v1beta3 and a list in v1beta4', () => {
+it('kubeadm’s arguments are a mapping in v1beta3 and a list in v1beta4', () => {
   const options = { endpoints: ['https://a:2379'] as const, ...files, prefix: '/one' }
   expect(kubeadmExternalEtcd({ ...options, apiVersion: 'v1beta3' })).toMatchObject({
     apiVersion: 'kubeadm.k8s.io/v1beta3',
@@ -305,7 +305,7 @@ const refusals: [string, () => unknown][] = [
   ],
 ]
 
-test.each(refusals)('%s is refused', (option, act) => {
+it.each(refusals)('%s is refused', (option, act) => {
   expect(act).toThrow(
     expect.objectContaining({ code: 'ERR_OPTION_INVALID', details: expect.objectContaining({ option }) as unknown }),
   )

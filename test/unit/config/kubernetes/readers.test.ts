@@ -1,7 +1,7 @@
 /** What Kubernetes is told of etcd, read back. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import {
   fromKubeadmConfig,
   fromKubeApiserver,
@@ -10,7 +10,7 @@ import {
   toYaml,
   type EtcdAccess,
 } from '../../../../src/config/index.js'
-import { isEtcdMtlsError } from '../../../../src/errors.js'
+import { isEtcdMtlsError } from '../../../../src/report/errors.js'
 import { temporaryFolder } from '../../../support/openssl.js'
 
 const files = { ca: '/pki/ca.crt', cert: '/pki/client.crt', key: '/pki/client.key' }
@@ -52,7 +52,7 @@ async function refusal(access: Promise<EtcdAccess>): Promise<unknown> {
 }
 
 describe('of kube-apiserver', () => {
-  test.each<[string, string | readonly string[]]>([
+  it.each<[string, string | readonly string[]]>([
     ['flags alone', flags],
     ['a list of words', ['/usr/bin/env', 'kube-apiserver', '--v=2', ...flags]],
     [
@@ -77,7 +77,7 @@ describe('of kube-apiserver', () => {
     expect(shown(await fromKubeApiserver({ flags: given }))).toEqual(plain)
   })
 
-  test('a manifest, whose paths lead to the host', async () => {
+  it('a manifest, whose paths lead to the host', async () => {
     const text = manifest(['kube-apiserver', '--v=2', ...flags])
     expect(shown(await fromKubeApiserver({ manifest: text }))).toEqual({
       endpoints,
@@ -85,14 +85,14 @@ describe('of kube-apiserver', () => {
     })
   })
 
-  test('a manifest in which a shell starts it', async () => {
+  it('a manifest in which a shell starts it', async () => {
     const text = manifest(['/bin/sh', '-c', `kube-apiserver ${flags.join(' ')} 1>>/var/log/kube-apiserver.log`])
     expect(shown(await fromKubeApiserver({ manifest: text }, { root: '/host' }))).toMatchObject({
       files: ['/host/srv/kubernetes/ca.crt', '/host/srv/kubernetes/client.crt', '/host/srv/kubernetes/client.key'],
     })
   })
 
-  test.each([
+  it.each([
     [
       'whose flags are arguments',
       (text: string) => text.replace('command: ["kube-apiserver",', 'command: ["kube-apiserver"]\n      args: ['),
@@ -104,7 +104,7 @@ describe('of kube-apiserver', () => {
     expect(text).not.toBe(manifest(['kube-apiserver', 'ignored', ...flags]))
   })
 
-  test('a unit of systemd, as a text of its command', async () => {
+  it('a unit of systemd, as a text of its command', async () => {
     const path = '/etc/systemd/system/kube-apiserver.service'
     const words = [
       '[Service]',
@@ -118,7 +118,7 @@ describe('of kube-apiserver', () => {
     })
   })
 
-  test('a file below a root', async () => {
+  it('a file below a root', async () => {
     const folder = temporaryRoot({
       '/etc/kubernetes/manifests/kube-apiserver.yaml': manifest(['kube-apiserver', ...flags]),
     })
@@ -126,7 +126,7 @@ describe('of kube-apiserver', () => {
     expect(shown(access)).toMatchObject({ endpoints })
   })
 
-  test.each<[string, Parameters<typeof fromKubeApiserver>[0], string[]]>([
+  it.each<[string, Parameters<typeof fromKubeApiserver>[0], string[]]>([
     ['another program', { flags: 'kube-scheduler --etcd-servers=a' }, ['config/no-apiserver']],
     [
       'another pod',
@@ -161,7 +161,7 @@ describe('of kube-apiserver', () => {
     expect(await refusal(fromKubeApiserver(input))).toEqual(codes)
   })
 
-  test('what is told has its line', async () => {
+  it('what is told has its line', async () => {
     const error: unknown = await fromKubeApiserver({
       manifest: `kind: Pod\nspec:\n  containers:\n  - command:\n    - kube-apiserver\n    - --etcd-servers=http://a:2379\n`,
     }).catch((reason: unknown) => reason)
@@ -178,7 +178,7 @@ describe('of kube-apiserver', () => {
 describe('of kubeadm', () => {
   const configuration = toYaml(kubeadmExternalEtcd({ endpoints, ...files }))
 
-  test.each([
+  it.each([
     ['v1beta4', configuration],
     ['v1beta3', toYaml(kubeadmExternalEtcd({ endpoints, ...files, apiVersion: 'v1beta3' }))],
     ['among other documents', `apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\n---\n${configuration}`],
@@ -195,7 +195,7 @@ describe('of kubeadm', () => {
     expect(shown(await fromKubeadmConfig({ yaml }))).toEqual(plain)
   })
 
-  test('an etcd that kubeadm runs is the member of this node', async () => {
+  it('an etcd that kubeadm runs is the member of this node', async () => {
     const head = 'apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\n'
     expect(shown(await fromKubeadmConfig({ yaml: `${head}etcd: { local: { dataDir: /var/lib/etcd } }\n` }))).toEqual({
       endpoints: ['https://127.0.0.1:2379'],
@@ -215,7 +215,7 @@ describe('of kubeadm', () => {
   const local = (api: string, etcd = 'local: {}'): string =>
     `apiVersion: kubeadm.k8s.io/${api}\nkind: ClusterConfiguration\netcd: { ${etcd} }\n`
 
-  test.each([
+  it.each([
     [
       'v1beta3, by a mapping',
       `${local('v1beta3')}apiServer: { extraArgs: { etcd-servers: "${endpoints.join(',')}", etcd-keyfile: /pki/own.key, v: "2" } }\n`,
@@ -253,7 +253,7 @@ describe('of kubeadm', () => {
     expect({ endpoints: access.endpoints, key: access.credentials.origin.split(', ').at(-1) }).toEqual(expected)
   })
 
-  test('what it is told otherwise has its place', async () => {
+  it('what it is told otherwise has its place', async () => {
     const yaml = `${local('v1beta4')}apiServer:\n  extraArgs:\n  - name: etcd-servers\n    value: http://10.0.0.1:2379\n`
     const error: unknown = await fromKubeadmConfig({ yaml }).catch((reason: unknown) => reason)
     expect(error).toMatchObject({
@@ -261,7 +261,7 @@ describe('of kubeadm', () => {
     })
   })
 
-  test.each<[string, string, string[]]>([
+  it.each<[string, string, string[]]>([
     ['another version', configuration.replace('v1beta4', 'v1alpha1'), ['config/no-kubeadm-configuration']],
     ['something else', 'kind: Pod\n', ['config/no-kubeadm-configuration']],
     ['no YAML', 'a: [', ['config/yaml-malformed YAML']],
@@ -286,7 +286,7 @@ describe('of kubeadm', () => {
   })
 })
 
-test.each([
+it.each([
   ['nothing', () => fromKubeApiserver({})],
   ['two inputs', () => fromKubeApiserver({ file: 'a', manifest: 'b' })],
   ['an empty text', () => fromKubeApiserver({ flags: '' })],

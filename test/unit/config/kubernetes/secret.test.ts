@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { dirname } from 'node:path'
 import { inspect } from 'node:util'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { secretManifest, toYaml } from '../../../../src/config/index.js'
 import { fromKubernetesSecret } from '../../../../src/credentials/index.js'
 import { mintedCredentials, mintPki } from '../../../support/etcd.js'
@@ -17,7 +17,7 @@ function mount(data: Readonly<Record<string, string>>): string {
   return dirname(paths[0] ?? '')
 }
 
-test('is what fromKubernetesSecret reads', async () => {
+it('is what fromKubernetesSecret reads', async () => {
   const root = mintCa({ subject: 'Root' })
   const intermediate = mintCa({ subject: 'Intermediate', issuer: root })
   const leaf = mintLeaf({ subject: 'app', usages: ['clientAuth'], issuer: intermediate })
@@ -30,7 +30,7 @@ test('is what fromKubernetesSecret reads', async () => {
   expect(read.key.matches(credentials.chain[0])).toBe(true)
 })
 
-test('openssl reads what its base64 holds', () => {
+it('openssl reads what its base64 holds', () => {
   const { data, type } = secretManifest(pki.client, { name: 'app' })
   expect(type).toBe('kubernetes.io/tls')
   const directory = mount(data)
@@ -46,7 +46,7 @@ describe('the key', () => {
   const { key } = pki.client
   const pem = key.exportPem()
 
-  test('stands in the data alone', () => {
+  it('stands in the data alone', () => {
     const manifest = secretManifest(pki.client, { name: 'app', labels: { a: 'b' }, annotations: { a: 'b' } })
     const { 'tls.key': value } = manifest.data
     const rest = JSON.stringify(manifest).replace(value, '')
@@ -54,14 +54,14 @@ describe('the key', () => {
     expect(toYaml(manifest)).toContain(value)
   })
 
-  test('is not printed', () => {
+  it('is not printed', () => {
     const manifest = secretManifest(pki.client, { name: 'app' })
     const printed = inspect(manifest, { depth: null, showHidden: false })
     expect(printed).toContain("'tls.key'")
     expect(printed).not.toContain(manifest.data['tls.key'].slice(0, 30))
   })
 
-  test.each([
+  it.each([
     ['as it is', pem],
     ['in base64', Buffer.from(pem).toString('base64')],
     ['in base64 of more', Buffer.from(`a${pem}`).toString('base64')],
@@ -72,13 +72,13 @@ describe('the key', () => {
     )
   })
 
-  test('is refused where kubectl would write it', () => {
+  it('is refused where kubectl would write it', () => {
     const annotations = { 'kubectl.kubernetes.io/last-applied-configuration': '{}' }
     expect(() => secretManifest(pki.client, { name: 'app', annotations })).toThrow('is written by kubectl')
   })
 })
 
-test('names and options are checked', () => {
+it('names and options are checked', () => {
   for (const options of [
     { name: 'App' },
     { name: 'a', namespace: 'a.b' },
@@ -91,7 +91,7 @@ test('names and options are checked', () => {
   }
 })
 
-test('more than a Secret holds is refused', () => {
+it('more than a Secret holds is refused', () => {
   const { trustAnchors } = pki.client
   const many = Array.from({ length: 3000 }, () => trustAnchors).flat()
   expect(() => secretManifest({ ...pki.client, trustAnchors: many }, { name: 'a' })).toThrow('1 MiB')

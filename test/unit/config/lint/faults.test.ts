@@ -1,5 +1,5 @@
 /** One fault at a time, in flags and in variables: it is found, and nothing else is. */
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { lintEtcdConfig, type LintOptions } from '../../../../src/config/lint/lint.js'
 import type { ConfigInput } from '../../../../src/config/read/input.js'
 import { findingOf } from '../../../support/refused.js'
@@ -151,7 +151,7 @@ const FAULTS: readonly (readonly [code: string, changes: Changes, options?: Lint
 
 describe('one fault is one finding', () => {
   const faults = FAULTS.map(([code, changes, options = {}, beside = []]) => ({ code, changes, options, beside }))
-  test.each(faults)('$code %#', async ({ code, changes, options, beside }) => {
+  it.each(faults)('$code %#', async ({ code, changes, options, beside }) => {
     for (const config of [asFlags(changes), asEnv(changes), asProcess(changes)]) {
       const { findings } = await lintEtcdConfig(config, { readFiles: false, ...options })
       expect(findings.filter(({ severity }) => severity !== 'info').map((each) => each.code)).toEqual([...beside, code])
@@ -182,7 +182,7 @@ function cases(all: readonly Case[]): { code: string; config: ConfigInput; optio
 describe('one fault of a form is one finding', () => {
   const all = changed({}).map(([name, value]) => `--${name}=${value}`)
   const NO_PEER = yamlText().replace(/peer-transport-security:\n(?: .*\n)+/, 'peer-transport-security:\n')
-  test.each(
+  it.each(
     cases([
       ['config/start-ambiguous', { flags: [...all, '--discovery', 'https://discovery.example.com/x'] }],
       ['config/start-ambiguous', yaml({ end: 'discovery: https://discovery.example.com/x\n' })],
@@ -231,7 +231,7 @@ describe('one fault of a form is one finding', () => {
     expect(told.filter((each) => code !== 'config/block-null' || each !== 'config/certificate-missing')).toEqual([code])
   })
 
-  test.each(
+  it.each(
     cases([
       ['config/metrics-address-check', asFlags({ 'listen-metrics-urls': 'https://10.0.0.1:2381' })],
       [
@@ -257,7 +257,7 @@ describe('one fault of a form is one finding', () => {
     expect(findings.map((each) => each.code)).toEqual([code])
   })
 
-  test('nothing is told of one way to start, and of five heartbeats', async () => {
+  it('nothing is told of one way to start, and of five heartbeats', async () => {
     const [cluster = ''] = changed({}).flatMap(([name, value]) => (name === 'initial-cluster' ? [value] : []))
     const without = yamlText().replace(`initial-cluster: ${cluster}\n`, '')
     const texts = [
@@ -272,7 +272,7 @@ describe('one fault of a form is one finding', () => {
     }
   })
 
-  test('the good one is told nothing of', async () => {
+  it('the good one is told nothing of', async () => {
     for (const version of ['3.4', '3.5', '3.6', '3.7'] as const) {
       const { findings } = await lintEtcdConfig(yaml(), { readFiles: false, version })
       expect(findings).toEqual([])
@@ -285,7 +285,7 @@ describe('one fault of a form is one finding', () => {
 
 describe('what is missing is named as the configuration writes it', () => {
   const changes = { 'client-cert-auth': null }
-  test.each<readonly [form: string, config: ConfigInput, auth: string]>([
+  it.each<readonly [form: string, config: ConfigInput, auth: string]>([
     ['flags', asFlags(changes), '--client-cert-auth'],
     ['variables', asEnv(changes), 'ETCD_CLIENT_CERT_AUTH'],
     [
@@ -300,7 +300,7 @@ describe('what is missing is named as the configuration writes it', () => {
     expect(half.remedy).toContain(`Set ${auth} to true`)
   })
 
-  test.each<readonly [form: string, config: ConfigInput, names: string[]]>([
+  it.each<readonly [form: string, config: ConfigInput, names: string[]]>([
     [
       'flags',
       asFlags({ 'peer-trusted-ca-file': null, 'peer-client-cert-auth': null }),
@@ -324,7 +324,7 @@ describe('what is missing is named as the configuration writes it', () => {
   })
 })
 
-test('suites by the names of OpenSSL are answered with those of Go', async () => {
+it('suites by the names of OpenSSL are answered with those of Go', async () => {
   const { findings } = await lintEtcdConfig(asFlags({ 'cipher-suites': 'ECDHE-RSA-AES128-GCM-SHA256' }), {
     readFiles: false,
   })
@@ -332,7 +332,7 @@ test('suites by the names of OpenSSL are answered with those of Go', async () =>
 })
 
 describe('places', () => {
-  test.each<[string, ConfigInput, number, number, string]>([
+  it.each<[string, ConfigInput, number, number, string]>([
     [
       'yaml',
       { yaml: 'name: a\nclient-transport-security:\n  auto-tls: 1\n' },

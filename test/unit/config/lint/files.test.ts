@@ -3,7 +3,7 @@ import { createPrivateKey } from 'node:crypto'
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { lintCluster } from '../../../../src/config/lint/lint-cluster.js'
 import { lintEtcdConfig, type LintOptions } from '../../../../src/config/lint/lint.js'
 import { findingOf } from '../../../support/refused.js'
@@ -87,11 +87,11 @@ async function told(changes: Readonly<Record<string, string | null>>, options: L
   return findings.filter(({ severity }) => severity !== 'info').map(({ code }) => code)
 }
 
-test('good files are told nothing of', async () => {
+it('good files are told nothing of', async () => {
   expect(await told({})).toEqual([])
 })
 
-test('their faults are told with file and option', async () => {
+it('their faults are told with file and option', async () => {
   const { findings } = await lintEtcdConfig({ flags: flags({ 'key-file': 'peer.key' }).join(' ') })
   expect(findings[0]).toMatchObject({ code: 'key/mismatch' })
   const missing = await lintEtcdConfig({ flags: flags({ 'cert-file': 'none.crt' }).join(' ') })
@@ -101,7 +101,7 @@ test('their faults are told with file and option', async () => {
 })
 
 describe('a fault and its finding', () => {
-  test.each<[string, Record<string, string | null>, string[]]>([
+  it.each<[string, Record<string, string | null>, string[]]>([
     ['another key', { 'key-file': 'peer.key' }, ['key/mismatch']],
     ['no such file', { 'peer-cert-file': 'none.crt' }, ['file/missing']],
     ['a bundle without certificates', { 'trusted-ca-file': 'empty.crt' }, ['pem/no-block']],
@@ -146,7 +146,7 @@ describe('a fault and its finding', () => {
   })
 })
 
-test('suites for another key: releases that speak TLS 1.2 alone serve nobody', async () => {
+it('suites for another key: releases that speak TLS 1.2 alone serve nobody', async () => {
   const changes = { ...pair('rsa'), 'cipher-suites': ECDSA }
   expect(await told(changes, { version: '3.5.7' })).toEqual(['config/cipher-suites-serve-nobody'])
   expect(await told(changes, { version: '3.5.8' })).toEqual([])
@@ -154,7 +154,7 @@ test('suites for another key: releases that speak TLS 1.2 alone serve nobody', a
   expect(await told(changes, { version: '3.4.23' })).toEqual([])
 })
 
-test.each([
+it.each([
   ['--cert-file', { ...pair('rsa'), 'cipher-suites': ECDSA }],
   ['--peer-cert-file', { ...pair('rsa', 'peer-'), 'cipher-suites': ECDSA }],
   ['--peer-cert-file', { ...pair('rsa'), 'cipher-suites': RSA }],
@@ -164,7 +164,7 @@ test.each([
   expect(told).toMatchObject([{ severity: 'info', details: { cert: option } }])
 })
 
-test.each<[string, Record<string, string>, string, string[]]>([
+it.each<[string, Record<string, string>, string, string[]]>([
   ['the certificate', pair('marked'), 'marked.crt', ['error config/byte-order-mark']],
   ['the key', pair('marked'), 'marked.key', ['error config/byte-order-mark']],
   ['the only CA', { 'trusted-ca-file': 'marked-ca.crt' }, 'marked-ca.crt', ['error config/byte-order-mark']],
@@ -186,7 +186,7 @@ describe('revocation lists by version', () => {
     return findings.map(({ code }) => code)
   }
 
-  test.each<[string, string | Buffer, old: string[], young: string[]]>([
+  it.each<[string, string | Buffer, old: string[], young: string[]]>([
     ['DER', mintCrl({ issuer: root, revoked }).der, [], []],
     ['PEM', mintCrl({ issuer: root, revoked }).pem, ['config/crl-form-ahead'], ['config/crl-form']],
     [
@@ -230,12 +230,12 @@ describe('revocation lists by version', () => {
   })
 })
 
-test('hosts beside those that are advertised are asked for', async () => {
+it('hosts beside those that are advertised are asked for', async () => {
   expect(await told({}, { hosts: ['10.0.0.1', 'etcd-0'] })).toEqual([])
   expect(await told({}, { hosts: ['10.0.0.2'] })).toEqual(['san/host-not-covered'])
 })
 
-test('a key that others can read, and one that etcd cannot', async () => {
+it('a key that others can read, and one that etcd cannot', async () => {
   await issue('loose')
   await chmod(join(folder, 'loose.key'), 0o644)
   expect(await told(pair('loose'))).toEqual(['file/key-readable-by-others'])
@@ -248,11 +248,11 @@ test('a key that others can read, and one that etcd cannot', async () => {
   expect(findingOf(findings, 'config/key-not-readable').remedy).toMatch(`Run "chmod o+x ${folder}"`)
 })
 
-test('nothing is read where that is not wanted', async () => {
+it('nothing is read where that is not wanted', async () => {
   expect(await told({ 'cert-file': 'none.crt' }, { readFiles: false })).toEqual([])
 })
 
-test('a pod’s paths are those of its host', async () => {
+it('a pod’s paths are those of its host', async () => {
   const inside = flags().map((flag) => flag.replace(folder, '/pki'))
   const manifest = `apiVersion: v1
 kind: Pod
@@ -293,11 +293,11 @@ describe('members together', () => {
     await issue('foreign-2', { names: [dns('etcd-2'), ip('10.0.0.3')], issuer: other })
   })
 
-  test('good ones are told nothing of', async () => {
+  it('good ones are told nothing of', async () => {
     expect((await lintCluster([member(0), member(1), member(2)])).findings).toEqual([])
   })
 
-  test.each<[string, Record<string, string | null>, string]>([
+  it.each<[string, Record<string, string | null>, string]>([
     ['one name twice', { name: 'etcd-0' }, 'config/members-name-repeated'],
     ['another token', { 'initial-cluster-token': 'x' }, 'config/members-disagree'],
     ['another list', { 'initial-cluster': 'etcd-2=https://10.0.0.3:2380' }, 'config/members-disagree'],
@@ -316,7 +316,7 @@ describe('members together', () => {
     expect(all.map((each) => each.code)).toContain(code)
   })
 
-  test('a certificate by which a member is called is judged by the CAs of those who call', async () => {
+  it('a certificate by which a member is called is judged by the CAs of those who call', async () => {
     const twofold = {
       ...pair('foreign-2', 'peer-'),
       'peer-trusted-ca-file': 'both-ca.crt',
@@ -338,7 +338,7 @@ describe('members together', () => {
     ).toEqual(['client'])
   })
 
-  test('a member that another one’s list revokes', async () => {
+  it('a member that another one’s list revokes', async () => {
     await issue('revoked', { names: [dns('etcd-2'), ip('10.0.0.3')], serial: 4711n })
     await writeFile(join(folder, 'peer.crl'), mintCrl({ issuer: other, revoked: [{ serial: 4711n }] }).der)
     const codes = async (asks: Readonly<Record<string, string | null>>): Promise<string[]> => {
@@ -352,7 +352,7 @@ describe('members together', () => {
     )
   })
 
-  test('versions of TLS that do not meet', async () => {
+  it('versions of TLS that do not meet', async () => {
     const { findings } = await lintCluster([
       member(0, { 'tls-min-version': 'TLS1.3' }),
       member(1),
@@ -362,7 +362,7 @@ describe('members together', () => {
   })
 })
 
-test.each([
+it.each([
   ['client', 'trusted-ca-file'],
   ['peer', 'peer-trusted-ca-file'],
 ])('a CA that etcd cannot read is an error in the CA file of the %s side, used or not', async (_, option) => {

@@ -1,5 +1,5 @@
 /** Configurations as other projects write them: what is right in them is no finding, and what is wrong is one. */
-import { expect, test } from 'vitest'
+import { expect, it } from 'vitest'
 import type { ConfigInput } from '../../../../src/config/index.js'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
 import type { EtcdVersion } from '../../../../src/config/version.js'
@@ -31,7 +31,7 @@ function told(report: Report): string[] {
   return report.findings.filter(({ severity }) => severity !== 'info').map(({ code, message }) => `${code} ${message}`)
 }
 
-test.each<[string, ConfigInput, readonly EtcdVersion[]]>([
+it.each<[string, ConfigInput, readonly EtcdVersion[]]>([
   ['kubeadm 1.31', { manifest: kubeadmPod('3.5') }, ['3.5', '3.5.16', '3.6.0']],
   ['kubeadm 1.34', { manifest: kubeadmPod('3.6') }, ['3.6.4', '3.7.1']],
   ...(['3.4.0', '3.5.0', '3.5.1', '3.5.14', '3.5.22', '3.6.0', '3.7.1'] as const).map(
@@ -117,7 +117,7 @@ const KARMADA = HOW_TO_MENDED.replace('https://192.168.1.10:2379', 'https://10.2
   .replaceAll(/https:(\S*:2380)/g, 'http:$1')
   .replace(/client-cert-auth: true(?![^]*client-cert-auth)/, 'client-cert-auth: false')
 
-test.each<[string, ConfigInput, string[], EtcdVersion?]>([
+it.each<[string, ConfigInput, string[], EtcdVersion?]>([
   [
     'the how-to: who may do what is not asked, and without its URLs there is no TLS at all',
     { yaml: HOW_TO },

@@ -2,7 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { lintEtcdConfig, type LintOptions } from '../../../../src/config/lint/lint.js'
 import type { FindingCode } from '../../../../src/report/finding.js'
 import { formatReport } from '../../../../src/report/format.js'
@@ -49,7 +49,7 @@ function yaml(...changes: readonly (readonly [from: string, to: string])[]): str
   return changes.reduce((text, [from, to]) => text.replace(from, to), GOOD).replaceAll('@', folder)
 }
 
-test.each<[what: string, change: [string, string], code: FindingCode, option: string, line: number]>([
+it.each<[what: string, change: [string, string], code: FindingCode, option: string, line: number]>([
   ['a file', ['@/server.crt', '@/none.crt'], 'file/missing', `${CLIENT}.cert-file`, 8],
   ['a certificate', ['@/server.crt', '@/elsewhere.crt'], 'san/host-not-covered', `${CLIENT}.cert-file`, 8],
   ['its key', ['@/server.key', '@/peer.key'], 'key/mismatch', `${CLIENT}.key-file`, 9],
@@ -61,11 +61,11 @@ test.each<[what: string, change: [string, string], code: FindingCode, option: st
   expect(formatReport(report, { width: Infinity })).toContain(`${option} (line ${String(line)}:3)`)
 })
 
-test('what passes has none', async () => {
+it('what passes has none', async () => {
   expect((await lintEtcdConfig({ yaml: yaml() })).findings).toEqual([])
 })
 
-test.each<[what: string, change: [string, string], code: FindingCode, option: string, line: number]>([
+it.each<[what: string, change: [string, string], code: FindingCode, option: string, line: number]>([
   ['a CA', ['  trusted-ca-file: @/ca.crt\n', ''], 'config/client-auth-by-system-roots', 'client-cert-auth', 10],
   ['a key', ['  key-file: @/server.key\n', ''], 'config/pair-incomplete', 'cert-file', 8],
 ])('what is absent is at what asks for it: %s', async (_, change, code, option, line) => {
@@ -73,7 +73,7 @@ test.each<[what: string, change: [string, string], code: FindingCode, option: st
   expect(findingOf(findings, code).place).toEqual({ option: `${CLIENT}.${option}`, file: null, line, column: 3 })
 })
 
-test('https without a certificate is at the URL', async () => {
+it('https without a certificate is at the URL', async () => {
   const change = ['  cert-file: @/server.crt\n  key-file: @/server.key\n', ''] as const
   const { findings } = await lintEtcdConfig({ yaml: yaml(change) })
   expect(findingOf(findings, 'config/certificate-missing').place).toMatchObject({
@@ -82,14 +82,14 @@ test('https without a certificate is at the URL', async () => {
   })
 })
 
-test('what is false is told so, in the form that is judged', async () => {
+it('what is false is told so, in the form that is judged', async () => {
   const { findings } = await lintEtcdConfig({ yaml: yaml(['client-cert-auth: true', 'client-cert-auth: false']) })
   expect(findingOf(findings, 'config/client-auth-half').message).toMatch(
     /, and client-\S+\.client-cert-auth is false, so etcd takes no user from them\.$/,
   )
 })
 
-test('a file of variables and a configuration file that are not there are at what names them', async () => {
+it('a file of variables and a configuration file that are not there are at what names them', async () => {
   const unit = '[Service]\nEnvironmentFile=/none/etcd.env\nExecStart=/usr/bin/etcd --name=a\n'
   const [variables, file] = await Promise.all([
     lintEtcdConfig({ unit }),
@@ -99,7 +99,7 @@ test('a file of variables and a configuration file that are not there are at wha
   expect(findingOf(file.findings, 'file/missing').place).toMatchObject({ option: '--config-file', line: 2 })
 })
 
-test('a weakness of a release stands where its image does, and nowhere where the caller names the release', async () => {
+it('a weakness of a release stands where its image does, and nowhere where the caller names the release', async () => {
   const manifest = 'kind: Pod\nspec:\n  containers:\n  - image: registry.k8s.io/etcd:3.5.16-0\n    command: [etcd]\n'
   const compose = 'services:\n  kv:\n    image: quay.io/coreos/etcd:v3.5.16\n    command: etcd\n'
   const placeOf = async (text: string, options: LintOptions = {}): Promise<unknown> =>

@@ -2,7 +2,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
 import { dns, mintCa, mintCrl, mintLeaf } from '../../../support/mint.js'
 import { findingOf } from '../../../support/refused.js'
@@ -25,7 +25,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-test.each([
+it.each([
   ['a certificate', 'ca.crt', false],
   ['a certificate in DER', 'ca.der', false],
   ['a damaged list', 'torn.crl', true],
@@ -46,7 +46,7 @@ describe('paths of a remedy are those of the machine that etcd runs on', () => {
       .join(' ')
   const unit = (at: string): string => `[Service]\nUser=4711\nExecStart=/usr/bin/etcd ${flags(at)}\n`
 
-  test.each([
+  it.each([
     ['/closed', 'Run "chmod o+x /closed", or move the key to a directory that 4711 may enter.'],
     ['/open', 'Run "chown 4711 /open/tls.key".'],
   ])('below a root: %s', async (at, remedy) => {
@@ -64,7 +64,7 @@ spec:
     volumeMounts: [{name: pki, mountPath: /pki}]
   volumes: [{name: pki, hostPath: {path: /open}}]
 `
-  test('of a pod', async () => {
+  it('of a pod', async () => {
     const { findings } = await lintEtcdConfig({ manifest: pod('tls.key') }, { root: folder })
     expect(findingOf(findings, 'config/key-not-readable').remedy).toBe('Run "chown 4711 /open/tls.key".')
     const missing = await lintEtcdConfig({ manifest: pod('none.key') }, { root: folder })

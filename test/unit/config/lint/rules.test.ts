@@ -2,7 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { lintEtcdConfig, type LintOptions } from '../../../../src/config/lint/lint.js'
 import type { ConfigInput } from '../../../../src/config/read/input.js'
 import { findingOf } from '../../../support/refused.js'
@@ -61,7 +61,7 @@ async function told(config: ConfigInput, options: LintOptions = {}): Promise<str
 const NO_CLIENT_TLS = { 'cert-file': null, 'key-file': null, 'trusted-ca-file': null, 'client-cert-auth': null }
 
 describe('just right, and just wrong', () => {
-  test.each<[what: string, changes: Changes, codes: string[]]>([
+  it.each<[what: string, changes: Changes, codes: string[]]>([
     ['nothing', {}, []],
     [
       'plaintext on the loopback address of IPv6',
@@ -120,16 +120,16 @@ describe('just right, and just wrong', () => {
   })
 })
 
-test('no years in a file are as none said', async () => {
+it('no years in a file are as none said', async () => {
   expect(await told({ yaml: 'self-signed-cert-validity: 0\n' }, { readFiles: false })).toEqual([])
 })
 
-test('a file that has everything but a list says so', async () => {
+it('a file that has everything but a list says so', async () => {
   const { findings } = await lintEtcdConfig(flags({ 'client-crl-file': 'none.crl' }))
   expect(findingOf(findings, 'config/crl-unreadable').message).toMatch(/holds no (?:list|CRL)/)
 })
 
-test('clients that are told nothing in a file are led to themselves', async () => {
+it('clients that are told nothing in a file are led to themselves', async () => {
   const yaml = (listen: string): ConfigInput => ({ yaml: `listen-client-urls: ${listen}\n` })
   const unreachable = 'config/advertise-unreachable'
   expect(await told(yaml('http://10.0.0.1:2379'), { readFiles: false })).toContain(unreachable)
@@ -142,7 +142,7 @@ describe('what only some releases have', () => {
     return findings.map(({ code, place }) => `${code} ${place?.option ?? ''}`)
   }
 
-  test('a socket that a URL names by its path alone is refused before 3.5.10, which requires a host and a port', async () => {
+  it('a socket that a URL names by its path alone is refused before 3.5.10, which requires a host and a port', async () => {
     const malformed = 'config/url-malformed --listen-client-urls'
     const socket = (url: string): ConfigInput => ({ flags: [`--listen-client-urls=${url}`] })
     for (const version of ['3.4.23', '3.5.9'] as const) {
@@ -155,7 +155,7 @@ describe('what only some releases have', () => {
     }
   })
 
-  test('a key of another release with a value of the wrong type is not in this release, and has no wrong type', async () => {
+  it('a key of another release with a value of the wrong type is not in this release, and has no wrong type', async () => {
     const yaml = 'name: a\ntls-min-version: 1.2\n'
     const ofKey = async (version: '3.4.23' | '3.5.16'): Promise<string[]> =>
       (await codes({ yaml }, version)).filter((each) => each.endsWith(' tls-min-version'))

@@ -2,7 +2,7 @@
 import { chmod, chown, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { lintCluster } from '../../../../src/config/lint/lint-cluster.js'
 import { lintEtcdConfig, type LintOptions } from '../../../../src/config/lint/lint.js'
 import type { Finding } from '../../../../src/report/finding.js'
@@ -96,7 +96,7 @@ describe('one fault is one finding', () => {
     'trusted-ca-file': null,
     'client-cert-auth': null,
   }
-  test.each<[what: string, changes: Changes, codes: string[], option?: string]>([
+  it.each<[what: string, changes: Changes, codes: string[], option?: string]>([
     ['nothing', {}, []],
     ['a list of the CA', { 'client-crl-file': 'good.crl' }, []],
     ['a list of another CA', { 'client-crl-file': 'other.crl' }, ['config/crl-of-other-ca'], '--client-crl-file'],
@@ -147,12 +147,12 @@ describe('one fault is one finding', () => {
     if (option !== undefined) expect(first?.place).toMatchObject({ option, line: 1 })
   })
 
-  test('the list of public CAs is known by its path, unread', async () => {
+  it('the list of public CAs is known by its path, unread', async () => {
     const findings = await found({ 'trusted-ca-file': '/etc/ssl/certs/ca-certificates.crt' }, { readFiles: false })
     expect(worse(findings)).toEqual(['config/client-auth-by-public-cas'])
   })
 
-  test.each([
+  it.each([
     ['', 1],
     ['name: etcd-0\n', 0],
     ['discovery-srv: example.com\n', 0],
@@ -164,7 +164,7 @@ describe('one fault is one finding', () => {
   })
 })
 
-test('a certificate of an intermediate, and one of nobody', async () => {
+it('a certificate of an intermediate, and one of nobody', async () => {
   const [below, self] = await Promise.all([found(pair('below')), found(pair('self'))])
   expect(findingOf(below, 'config/gateway-untrusted').remedy).toMatch(
     /^Append the certificate of "CN=Middle" to \S+below\.crt/,
@@ -172,7 +172,7 @@ test('a certificate of an intermediate, and one of nobody', async () => {
   expect(findingOf(self, 'config/gateway-untrusted').message).toContain('is self-signed')
 })
 
-test('what follows from something else is told with it, and no error with a warning', async () => {
+it('what follows from something else is told with it, and no error with a warning', async () => {
   await write('turned.crt', clients.pem + (await readFile(join(folder, 'server.crt'), 'utf8')))
   const turned = await found({ 'cert-file': 'turned.crt' })
   expect(worse(turned)).toEqual(['credentials/leaf-not-first'])
@@ -183,7 +183,7 @@ test('what follows from something else is told with it, and no error with a warn
   expect(worse(self)).not.toContain('chain/anchor-not-self-signed')
 })
 
-test.each([
+it.each([
   ['3.7.0', 'experimental-peer-skip-client-san-verification', 'Write --peer-skip-client-san-verification.'],
   ['3.5.16', 'peer-skip-client-san-verification', 'Write --experimental-peer-skip-client-san-verification.'],
 ] as const)('etcd %s without --%s', async (version, flag, remedy) => {
@@ -193,12 +193,12 @@ test.each([
   expect(findings[0]?.remedy).toBe(remedy)
 })
 
-test('a line of releases has some that have it', async () => {
+it('a line of releases has some that have it', async () => {
   const one = await found({ 'tls-min-version': 'TLS1.3' }, { version: '3.5.7', readFiles: false })
   expect(findingOf(one, 'config/option-not-in-version').remedy).toMatch(/^Update etcd to 3\.4\.25, 3\.5\.8/)
 })
 
-test('small keys are one word, no warning', async () => {
+it('small keys are one word, no warning', async () => {
   const findings = await found({ ...pair('rsa'), 'trusted-ca-file': 'small.crt' }, { at: new Date('2029-12-31') })
   expect(findings.filter(({ code }) => /^key|keys-/.test(code))).toMatchObject([
     { code: 'config/keys-beyond-2030', severity: 'info', details: { subjects: ['"CN=Small"'] } },
@@ -211,7 +211,7 @@ describe('who may read the key', () => {
     unit: `[Service]\n${lines}\nExecStart=/usr/bin/etcd ${flags(changes).join(' ')}\n`,
   })
 
-  test('its group alone, which is that of etcd', async () => {
+  it('its group alone, which is that of etcd', async () => {
     await issue('grouped', { issuer: clients })
     const file = join(folder, 'grouped.key')
     await chmod(file, 0o640)
@@ -223,7 +223,7 @@ describe('who may read the key', () => {
     expect(await codes(gid + 1)).toContain('file/key-readable-by-others')
   })
 
-  test('no user that systemd makes', async () => {
+  it('no user that systemd makes', async () => {
     const { findings } = await lintEtcdConfig(unit('DynamicUser=yes', {}))
     expect(findingOf(findings, 'config/key-not-readable').remedy).toContain('LoadCredential=')
     const other = await lintEtcdConfig(unit('DynamicUser=no', {}))
@@ -231,7 +231,7 @@ describe('who may read the key', () => {
   })
 })
 
-test('a pod without a volume for its files, and one with a volume that is elsewhere', async () => {
+it('a pod without a volume for its files, and one with a volume that is elsewhere', async () => {
   const pod = (mounts: string): { manifest: string } => ({
     manifest: `kind: Pod\nspec:\n  containers:\n  - command: ${JSON.stringify(['etcd', ...flags()])}\n    volumeMounts: [${mounts}]\n`,
   })
@@ -263,7 +263,7 @@ describe('members', () => {
   ): Promise<Finding[]> =>
     (await lintCluster([member(0, changes[0]), member(1, changes[1]), member(2, changes[2])], options)).findings
 
-  test.each<[what: string, changes: [Changes, Changes, Changes], told: [code: string, member: number][]]>([
+  it.each<[what: string, changes: [Changes, Changes, Changes], told: [code: string, member: number][]]>([
     ['nothing', [{}, {}, {}], []],
     [
       'the URL of another one',
@@ -314,14 +314,14 @@ describe('members', () => {
     expect(findings.every(({ place }) => place?.line === 1)).toBe(true)
   })
 
-  test('a name for the cluster beside their own is theirs together', async () => {
+  it('a name for the cluster beside their own is theirs together', async () => {
     const both = (i: number): Changes => ({
       'advertise-client-urls': `https://10.0.0.${String(i)}:2379,https://etcd.example.com:2379`,
     })
     expect(await together([both(1), both(2), both(3)], { readFiles: false })).toEqual([])
   })
 
-  test('one odd member is one finding, whatever others there are', async () => {
+  it('one odd member is one finding, whatever others there are', async () => {
     const odd = { ...pair('server', 'peer-'), 'peer-trusted-ca-file': 'clients.crt' }
     const findings = (await together([{}, {}, odd])).filter(({ code }) => code === 'config/member-not-trusted')
     expect(findings).toHaveLength(1)
@@ -332,7 +332,7 @@ describe('members', () => {
     expect(named.map(({ code }) => code)).toEqual(Array(3).fill('config/member-not-allowed'))
   })
 
-  test.each<[what: string, changes: Changes, cause: string, follows: string[]]>([
+  it.each<[what: string, changes: Changes, cause: string, follows: string[]]>([
     ['a name that no list has', { name: 'etcd-C' }, 'config/cluster-without-member', ['config/member-not-listed']],
     [
       'an address that no list has',

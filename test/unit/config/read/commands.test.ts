@@ -1,6 +1,6 @@
 /** Commands and texts that start etcd through something else: what they tell etcd is what is read. */
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
 import { readMember, readMembers, type ConfigInput } from '../../../../src/config/read/input.js'
 import { renderCompose } from '../../../../src/config/render/compose.js'
@@ -11,7 +11,7 @@ import { readBack } from '../../../support/read-config.js'
 const folder = temporaryFolder()
 
 describe('a command', () => {
-  test.each<[string, Record<string, string>]>([
+  it.each<[string, Record<string, string>]>([
     ['sudo -u etcd -g etcd /opt/etcd/etcd --name a', { '--name': 'a' }],
     ['ETCD_NAME=a /usr/bin/etcd --data-dir b', { ETCD_NAME: 'a', '--data-dir': 'b' }],
     ['exec env ETCD_NAME=a etcd --data-dir=b >>/var/log/etcd.log 2>&1 &', { ETCD_NAME: 'a', '--data-dir': 'b' }],
@@ -34,7 +34,7 @@ describe('a command', () => {
     expect(await readBack({ flags })).toEqual({ options, findings: [] })
   }) // prettier-ignore
 
-  test('a script is read by its first line', async () => {
+  it('a script is read by its first line', async () => {
     writeFileSync(folder.file('run'), '#!/usr/bin/env bash\nset -e\nexec etcd --name a\n')
     expect((await readBack({ file: folder.file('run') })).options).toEqual({ '--name': 'a' })
   })
@@ -47,7 +47,7 @@ const POD = {
 }
 
 describe('a manifest', () => {
-  test.each<[string, ConfigInput, number]>([
+  it.each<[string, ConfigInput, number]>([
     ['JSON on one line', { manifest: JSON.stringify(POD) }, 1],
     ['JSON on many', { manifest: JSON.stringify(POD, null, 4) }, 11],
     ['given as etcd’s file', { yaml: JSON.stringify(POD) }, 1],
@@ -57,7 +57,7 @@ describe('a manifest', () => {
     expect(findings.find(({ code }) => code === 'config/value-malformed')?.details).toMatchObject({ line })
   })
 
-  test('JSON is as dense as it is, and bounded by its levels', async () => {
+  it('JSON is as dense as it is, and bounded by its levels', async () => {
     const fields = Object.fromEntries(
       Array.from({ length: 3000 }, (_, i) => [`f:k${String(i)}`, { '.': {}, 'f:x': {} }]),
     )
@@ -75,7 +75,7 @@ describe('a manifest', () => {
     })
   })
 
-  test('a container that has etcd’s image, and does not start it, is passed over', async () => {
+  it('a container that has etcd’s image, and does not start it, is passed over', async () => {
     const beside = {
       image: 'etcd',
       command: ['sh', '-c', 'sleep 1'],
@@ -85,7 +85,7 @@ describe('a manifest', () => {
     expect((await readBack({ manifest: JSON.stringify({ ...POD, spec }) })).options).toHaveProperty('--name')
   })
 
-  test('variables and arguments must be texts', async () => {
+  it('variables and arguments must be texts', async () => {
     const env = [{ name: 'ETCD_CLIENT_CERT_AUTH', value: true }]
     const spec = { containers: [{ command: ['etcd', '--snapshot-count', 5], env }] }
     const { findings, options } = await readBack({ manifest: JSON.stringify({ ...POD, spec }) })
@@ -98,7 +98,7 @@ describe('a manifest', () => {
 })
 
 describe('a Compose file', () => {
-  test('that this package writes is read back', async () => {
+  it('that this package writes is read back', async () => {
     const members = ['a', 'b', 'c'].map((name) =>
       memberConfig({ name, initialCluster: { [name]: ['https://10.0.0.1:2380'] } }),
     )
@@ -112,7 +112,7 @@ describe('a Compose file', () => {
     expect(read[0]?.settings.side('client', 'clientCertAuth').text).toBe('true')
   })
 
-  test.each<[string, Record<string, string>]>([
+  it.each<[string, Record<string, string>]>([
     ['{image: a, command: etcd --name a --data-dir=$$b}', { '--name': 'a', '--data-dir': '$b' }],
     ['{image: a, entrypoint: [etcd], command: [--name=a]}', { '--name': 'a' }],
     ['{image: etcd, environment: {ETCD_NAME: a, ETCD_DATA_DIR: }}', { ETCD_NAME: 'a', ETCD_DATA_DIR: '${ETCD_DATA_DIR}' }],
@@ -123,7 +123,7 @@ describe('a Compose file', () => {
     expect(await readBack({ yaml })).toEqual({ options, findings: [] })
   }) // prettier-ignore
 
-  test('its files are where its volumes have them', async () => {
+  it('its files are where its volumes have them', async () => {
     mkdirSync(folder.file('certs'))
     writeFileSync(folder.file('certs/c.pem'), '')
     const service = (volumes: string): string =>
@@ -142,7 +142,7 @@ describe('a Compose file', () => {
     expect(read.surroundings).toMatchObject({ user: '1000', version: { minor: 5, patch: 16 } })
   })
 
-  test('without etcd', async () => {
+  it('without etcd', async () => {
     const { findings } = await readBack({ yaml: 'services:\n  web: {image: nginx}\n' })
     expect(findings.map(({ message }) => message)).toEqual([
       'The configuration does not start etcd: none of its services does, and a Compose file is read by its services.',
@@ -151,7 +151,7 @@ describe('a Compose file', () => {
 })
 
 describe('what is no YAML, in words for whoever wrote it', () => {
-  test.each<[string, string]>([
+  it.each<[string, string]>([
     ['name: a\n\tdata-dir: b\n', '2:1 A line begins with a tab. YAML is indented only by spaces.'],
     ['name: a\ndata-dir:b\n', '2:1 A space is missing after the colon.'],
     ['name: "a\ndata-dir: b\n', '1:7 A quote is not closed.'],
@@ -175,7 +175,7 @@ describe('what is no YAML, in words for whoever wrote it', () => {
     expect(reason).not.toMatch(/implicit|token|collection|stack|scalar/i)
   })
 
-  test('levels that no parser should be given', async () => {
+  it('levels that no parser should be given', async () => {
     const blocks = Array.from({ length: 900 }, (_, i) => `${' '.repeat(i)}a:`).join('\n')
     for (const yaml of [blocks, '['.repeat(900), '- '.repeat(900)])
       expect((await readBack({ yaml })).findings).toMatchObject([{ code: 'config/yaml-excessive' }])

@@ -1,5 +1,5 @@
 /** etcd in a container that a command line starts. */
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
 import { type ConfigInput, type ReadMember, readMember } from '../../../../src/config/read/input.js'
 import { temporaryFolder } from '../../../support/openssl.js'
@@ -13,7 +13,7 @@ const options = ({ settings }: ReadMember): Record<string, string> =>
 const RUN = '/usr/bin/docker run --rm -it --net=host --name etcd'
 
 describe('a unit', () => {
-  test.each([
+  it.each([
     `${RUN} -v /etc/etcd/ssl:/pki:ro IMAGE /usr/local/bin/etcd --cert-file=/pki/a.pem`,
     `${RUN} --volume=/etc/etcd/ssl:/pki quay.io/coreos/etcd:v3.5.16 --cert-file=/pki/a.pem`,
     `${RUN} -dv /etc/etcd/ssl:/pki quay.io/coreos/etcd:v3.5.16 etcd --cert-file=/pki/a.pem`,
@@ -27,7 +27,7 @@ describe('a unit', () => {
     expect(member.findings).toEqual([])
   })
 
-  test('has variables, which are given by name or value', async () => {
+  it('has variables, which are given by name or value', async () => {
     const environment = 'Environment=ETCD_NAME=a ETCD_DATA_DIR=b\n'
     const given = '-e ETCD_NAME --env ETCD_WAL_DIR=c -eETCD_CERT_FILE=/d'
     const member = await read(
@@ -42,7 +42,7 @@ describe('a unit', () => {
     })
   })
 
-  test('has folders that are not known', async () => {
+  it('has folders that are not known', async () => {
     const member = await read(
       unit(`${RUN} --env-file=$X --volumes-from y -v data:/d IMAGE /usr/bin/etcd --cert-file=/c`),
     )
@@ -57,7 +57,7 @@ describe('a unit', () => {
   })
 })
 
-test('files of variables are read', async () => {
+it('files of variables are read', async () => {
   const file = folder.file('kv.env', '# ours\nETCD_NAME=a\n  ETCD_DATA_DIR=b # c\nOTHER\n')
   const member = await read(unit(`${RUN} --env-file ${file} quay.io/coreos/etcd:v3.5.16`))
   expect(options(member)).toEqual({ ETCD_NAME: 'a', ETCD_DATA_DIR: 'b # c' })
@@ -75,7 +75,7 @@ test('files of variables are read', async () => {
   }
 })
 
-test('paths of the container are not looked for on its host', async () => {
+it('paths of the container are not looked for on its host', async () => {
   const codes = async (volume: string): Promise<string[]> => {
     const flags = `docker run ${volume} IMAGE etcd --cert-file=/etc/hostname --key-file=/etc/hostname`
     return (await lintEtcdConfig({ flags })).findings.map(({ code }) => code)
@@ -85,7 +85,7 @@ test('paths of the container are not looked for on its host', async () => {
   expect(await codes('-v certs:/etc')).toContain('config/file-elsewhere')
 })
 
-test.each([
+it.each([
   'docker exec member etcdctl get a',
   'docker run --rm busybox sleep 1',
   'docker run -v /a:/b',

@@ -1,6 +1,6 @@
 /** What a configuration takes from elsewhere: it is read where that can be, and told where it cannot. */
 import { mkdirSync } from 'node:fs'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
 import type { ConfigInput } from '../../../../src/config/read/input.js'
 import { temporaryFolder } from '../../../support/openssl.js'
@@ -13,7 +13,7 @@ async function told(config: ConfigInput, readFiles = true): Promise<string[]> {
 }
 
 describe('a configuration file that is not read is told', () => {
-  test.each([
+  it.each([
     [{ flags: ['--config-file=/no/such.yml'] }, 'readFiles is false'],
     [{ flags: ['--config-file=${CONF}'] }, 'its path is assembled elsewhere'],
     [{ env: { ETCD_CONFIG_FILE: '/no/such.yml' } }, 'readFiles is false'],
@@ -26,7 +26,7 @@ describe('a configuration file that is not read is told', () => {
 })
 
 describe('a file that a configuration names and that is not one of etcd', () => {
-  test.each([
+  it.each([
     ['a file of passwords', 'root:$6$SECRET1:19000:0:99999:7:::\nalice:SECRET2:1::::::\n'],
     ['YAML of another program', 'name: a\npassword: SECRET1\nSECRET2: 1\nSECRET3: {a: b}\n'],
     ['JSON', '{"SECRET1": "SECRET2"}'],
@@ -51,14 +51,14 @@ describe('a file that a configuration names and that is not one of etcd', () => 
     expect((await lintEtcdConfig({ flags: [`--config-file=${file}`] })).ok).toBe(false)
   })
 
-  test('is told from one with slips', async () => {
+  it('is told from one with slips', async () => {
     const file = folder.file('slips.yml', 'name: a\nhartbeat-interval: 1\nfoo: 1\n')
     const codes = (await told({ flags: [`--config-file=${file}`] })).map((text) => text.split(' ', 1)[0])
     expect(codes).toEqual(['config/key-unknown', 'config/key-unknown'])
   })
 })
 
-test('an EnvironmentFile that is not read is told', async () => {
+it('an EnvironmentFile that is not read is told', async () => {
   const unit = '[Service]\nEnvironmentFile=-/no/such\nExecStart=/usr/bin/etcd --name=a\n'
   expect(await told({ unit }, false)).toEqual([
     expect.stringMatching(/^config\/variables-not-read EnvironmentFile \(line 2:17\) .*the file \/no\/such/),
@@ -89,7 +89,7 @@ spec:
   })
   const found = /^config\/key-unknown data-dirr \(line 8:5\)/
 
-  test.each([
+  it.each([
     [pod('configMap: {name: z}')],
     [pod('projected: {sources: [{configMap: {name: z}}]}')],
     [pod('configMap: {name: z, items: [{key: e.yml, path: x/e.yml}]}', '{name: c, mountPath: /conf, subPath: x}')],
@@ -102,7 +102,7 @@ spec:
     }
   })
 
-  test('and one that is not there is told', async () => {
+  it('and one that is not there is told', async () => {
     for (const volume of [
       'configMap: {name: other}',
       'secret: {secretName: z}',
@@ -116,7 +116,7 @@ spec:
     }
   })
 
-  test('by its variables, too', async () => {
+  it('by its variables, too', async () => {
     const from = (line: string): ConfigInput => ({
       manifest: `${MAP}kind: Pod\nspec:\n  containers:\n  - command: [etcd, --name=a]\n    ${line}\n`,
     })
@@ -141,13 +141,13 @@ describe('a Compose file', () => {
     return { file: folder.file(`${name}.yml`, compose(...lines)) }
   }
 
-  test('the image of etcd alone starts etcd', async () => {
+  it('the image of etcd alone starts etcd', async () => {
     expect((await told({ manifest: compose() }))[0]).toMatch(/^config\/nothing-set/)
     const other = 'services: {a: {image: busybox}, b: {image: "etcd:3.5.20", command: [etcdctl, get, a]}}'
     expect((await told({ manifest: other })).join()).toMatch(/^config\/no-etcd/)
   })
 
-  test.each([
+  it.each([
     ['text', 'env_file: ./kv.env'],
     ['list', 'env_file: [kv.env]'],
     ['mapping', 'env_file: [{path: ./kv.env, required: true}, {path: none.env, required: false}]'],
@@ -159,7 +159,7 @@ describe('a Compose file', () => {
     expect(findings.map(({ code }) => code)).toEqual(['config/variable-unknown'])
   })
 
-  test('and are told where they are not read, or not there', async () => {
+  it('and are told where they are not read, or not there', async () => {
     const config = written('missing', 'env_file: [none.env]')
     expect((await told(config))[0]).toMatch(/^file\/missing/)
     expect(await told(config, false)).toEqual([
@@ -168,7 +168,7 @@ describe('a Compose file', () => {
     expect((await told({ manifest: compose('env_file: a.env') })).join()).toMatch(/^config\/variables-not-read/)
   })
 
-  test('what stands beside it is looked for there, also with another root', async () => {
+  it('what stands beside it is looked for there, also with another root', async () => {
     mkdirSync(folder.file('beside'))
     folder.file('beside/etcd.yml', 'data-dirr: b\n')
     const config = written('beside', 'command: [etcd, --config-file=/conf/etcd.yml]', 'volumes: ["./beside:/conf"]')
@@ -201,7 +201,7 @@ describe('files of variables are read in bounds, and what is not read is told', 
     ],
   ]
 
-  test.each(WAYS)('%s: one of many lines, many of them, and very many', async (_, config) => {
+  it.each(WAYS)('%s: one of many lines, many of them, and very many', async (_, config) => {
     const codesOf = async (path: string, times: number): Promise<Record<string, number>> => {
       const counts: Record<string, number> = {}
       for (const line of await told(config(path, times))) {
@@ -219,7 +219,7 @@ describe('files of variables are read in bounds, and what is not read is told', 
     expect(await codesOf(small, 400)).toEqual({ 'config/variables-not-read': 1 })
   })
 
-  test('a file that may be missing may not be anything else', async () => {
+  it('a file that may be missing may not be anything else', async () => {
     const optional = `    env_file: [{ path: ./dir, required: false }, { path: ./gone, required: false }]\n`
     mkdirSync(folder.file('dir'), { recursive: true })
     const file = folder.file('optional.yml', `services:\n  kv:\n    image: etcd:v3.6.9\n${optional}`)
@@ -230,7 +230,7 @@ describe('files of variables are read in bounds, and what is not read is told', 
       ])
   })
 
-  test('lines that are exported are told a hundred times', async () => {
+  it('lines that are exported are told a hundred times', async () => {
     const path = folder.file('exported.env', 'export ETCD_NAME=a\n'.repeat(50_000))
     const unit = `[Service]\nEnvironmentFile=${path}\nExecStart=/usr/bin/etcd\n`
     const lines = (await told({ unit })).filter((line) => line.startsWith('config/variable-exported'))

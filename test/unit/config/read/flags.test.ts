@@ -1,5 +1,5 @@
 /** Command lines, read as Go's package flag and etcd read them; the integration tests ask etcd the same. */
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
 import { type ConfigInput, readMember } from '../../../../src/config/read/input.js'
 
@@ -10,7 +10,7 @@ async function read(config: ConfigInput): Promise<{ options: Record<string, stri
 }
 
 describe('flags', () => {
-  test.each<[string | Uint8Array | readonly string[], Record<string, string>]>([
+  it.each<[string | Uint8Array | readonly string[], Record<string, string>]>([
     ['etcd --name a --data-dir=/d', { '--name': 'a', '--data-dir': '/d' }],
     ['etcd -name a -data-dir=/d', { '--name': 'a', '--data-dir': '/d' }],
     ['etcd --name= --data-dir ""', { '--name': '', '--data-dir': '' }],
@@ -35,7 +35,7 @@ describe('flags', () => {
     expect((await read({ flags })).options).toEqual(options)
   })
 
-  test.each<[string, string]>([
+  it.each<[string, string]>([
     ['etcd --client-cert-auth false', 'config/argument-left-over: --client-cert-auth'],
     ['etcd --pre-vote false', 'config/argument-left-over: --pre-vote'],
     ['etcd --name=a b', 'config/argument-left-over: --name'],
@@ -53,20 +53,20 @@ describe('flags', () => {
     expect(codes).toEqual([expect.stringContaining(code)])
   })
 
-  test('what a variable completes is no value to judge', async () => {
+  it('what a variable completes is no value to judge', async () => {
     for (const value of ['$N', '${N}', '$(N)', '{{ n }}']) {
       expect((await read({ flags: ['etcd', `--snapshot-count=${value}`] })).codes).toEqual([])
     }
   })
 
-  test('numbers and durations in all of Go’s spellings', async () => {
+  it('numbers and durations in all of Go’s spellings', async () => {
     const flags =
       '--snapshot-count=0x10 --max-wals=1_000 --quota-backend-bytes=-1 --grpc-keepalive-timeout=1h1.5s --backend-batch-interval=0'
     expect((await read({ flags })).codes).toEqual([])
   })
 })
 
-test('flags and keys that came with a later release of the line', async () => {
+it('flags and keys that came with a later release of the line', async () => {
   const codes = async (config: ConfigInput, version: '3.5' | '3.5.15' | '3.5.16' | '3.7') => {
     const { findings } = await lintEtcdConfig(config, { readFiles: false, version })
     return findings.filter(({ code }) => /flag-unknown|other-version/.test(code)).map(({ message }) => message)
@@ -79,7 +79,7 @@ test('flags and keys that came with a later release of the line', async () => {
   expect(await codes({ yaml }, '3.5.15')).toEqual([expect.stringContaining('is not a key of etcd 3.5.15')])
 })
 
-test('variables and keys, each by its type', async () => {
+it('variables and keys, each by its type', async () => {
   const env = { ETCD_HEARTBEAT_INTERVAL: 'abc', ETCD_ELECTION_TIMEOUT: '1000', ETCD_MAX_WALS: '', ETCD_METRICS: '1' }
   expect((await read({ env })).codes).toEqual([
     'config/value-malformed: ETCD_HEARTBEAT_INTERVAL is "abc"; it must be a whole number from 0. Etcd does not start with it.',

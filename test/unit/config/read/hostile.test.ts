@@ -1,5 +1,5 @@
 /** Texts that are made to keep a reader busy, or are something else than they should be, end in findings. */
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
 import type { ConfigInput } from '../../../../src/config/read/input.js'
 import { findingOf } from '../../../support/refused.js'
@@ -16,7 +16,7 @@ async function codesOf(config: ConfigInput): Promise<string[]> {
 }
 
 describe('in bounded work', () => {
-  test.each(Object.entries(hostileConfigs))('%s', async (_, text) => {
+  it.each(Object.entries(hostileConfigs))('%s', async (_, text) => {
     for (const form of HOSTILE_FORMS) {
       const before = process.cpuUsage()
       const report = await lintEtcdConfig({ [form]: text }, { readFiles: false })
@@ -26,7 +26,7 @@ describe('in bounded work', () => {
     }
   })
 
-  test.each(['[Service]\nExecStart=etcd ' + '\\\n'.repeat(K / 2), '[Service]\n' + 'Environment=A=b\n'.repeat(K / 16)])(
+  it.each(['[Service]\nExecStart=etcd ' + '\\\n'.repeat(K / 2), '[Service]\n' + 'Environment=A=b\n'.repeat(K / 16)])(
     'units %#',
     async (unit) => {
       const before = process.cpuUsage()
@@ -37,7 +37,7 @@ describe('in bounded work', () => {
   )
 })
 
-test('ten megabytes are not read', async () => {
+it('ten megabytes are not read', async () => {
   const text = 'name: a\n'.repeat(1_250_000)
   expect(await codesOf({ yaml: text })).toEqual(['config/too-large'])
   expect(await codesOf({ yaml: Buffer.from(text) })).toEqual(['config/too-large'])
@@ -47,16 +47,16 @@ test('ten megabytes are not read', async () => {
   expect(await codesOf({ env: text })).toEqual(['config/too-large'])
 })
 
-test('aliases that grow beyond measure are refused', async () => {
+it('aliases that grow beyond measure are refused', async () => {
   expect(await codesOf({ yaml: hostileConfigs['laughs'] ?? '' })).toEqual(['config/yaml-excessive'])
 })
 
-test('what is no text in UTF-8 is told by what it is', async () => {
+it('what is no text in UTF-8 is told by what it is', async () => {
   expect(await codesOf({ yaml: Buffer.from('\ufeffname: a\n', 'utf16le') })).toEqual(['config/not-text'])
   expect(await codesOf({ yaml: Buffer.from([1, 2, 3, 4]) })).toEqual(['config/not-text'])
 })
 
-test('a byte order mark and CRLF do no harm', async () => {
+it('a byte order mark and CRLF do no harm', async () => {
   const text = 'name: a\r\nclient-transport-security:\r\n  cert-fil: x\r\n'
   const { findings } = await lintEtcdConfig({ yaml: Buffer.from(`\ufeff${text}`) }, { readFiles: false })
   expect(findings.slice(0, 1).map(({ code, details }) => [code, details])).toEqual([
@@ -74,7 +74,7 @@ test('a byte order mark and CRLF do no harm', async () => {
   ])
 })
 
-test('anchors, aliases and merge keys are followed, and places are those of the text', async () => {
+it('anchors, aliases and merge keys are followed, and places are those of the text', async () => {
   const yaml = `client-transport-security: &tls
   cert-file: a.crt
   key-file: a.key
@@ -90,7 +90,7 @@ peer-transport-security:
 })
 
 describe('what is bounded', () => {
-  test('an EnvironmentFile with quotes: they open where a value begins, and one that stays open reaches to the end', async () => {
+  it('an EnvironmentFile with quotes: they open where a value begins, and one that stays open reaches to the end', async () => {
     const at = async (env: string): Promise<unknown[]> => {
       const { findings } = await lintEtcdConfig({ env }, { readFiles: false })
       return findings.flatMap(({ code, details }) => (code === 'config/url-malformed' ? [details.url] : []))
@@ -100,7 +100,7 @@ describe('what is bounded', () => {
     expect(await at(`ETCD_NAME='a' 'b\n'\nETCD_LISTEN_CLIENT_URLS="a\\"b"\n`)).toEqual(['a"b'])
   })
 
-  test('what variables grow into: the rest stays as it is written', async () => {
+  it('what variables grow into: the rest stays as it is written', async () => {
     const unit = `[Service]\nEnvironment=A=${'x'.repeat(100_000)}\nExecStart=/usr/bin/etcd --name=\${A} --data-dir=\${A}\n`
     const { findings } = await lintEtcdConfig({ unit }, { readFiles: false })
     expect(findings.flatMap((each) => (each.code === 'config/value-unresolved' ? [each.details.value] : []))).toEqual([
@@ -108,7 +108,7 @@ describe('what is bounded', () => {
     ])
   })
 
-  test('how many slips are told, and how many entries of a list are judged', async () => {
+  it('how many slips are told, and how many entries of a list are judged', async () => {
     const many = Array.from({ length: 600 }, (_, i) => String(i + 1))
     expect(await codesOf({ flags: many.map((i) => `--nmae${i}=x`) })).toHaveLength(100)
     const variables = many.map((i) => [

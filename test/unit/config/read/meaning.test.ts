@@ -1,10 +1,10 @@
 /** Names that etcd does not have are known by their words. */
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
 import { readBack } from '../../../support/read-config.js'
 
 describe('variables', () => {
-  test.each([
+  it.each([
     ['ETCD_CRL_FILE', '/x', 'ETCD_CLIENT_CRL_FILE'],
     ['ETCD_PEER_CA_CERT_FILE', '/x', 'ETCD_PEER_TRUSTED_CA_FILE'],
     ['ETCD_TRUSTED_CA_CERT', '/x', 'ETCD_TRUSTED_CA_FILE'],
@@ -24,20 +24,17 @@ describe('variables', () => {
     expect(options).toEqual({ [name]: value })
   })
 
-  test.each(['ETCD_TLS_MODE_STRICT', 'ETCD_AUTH_SOMETHING', 'ETCD_CA_ROTATION'])('%s is told', async (name) => {
+  it.each(['ETCD_TLS_MODE_STRICT', 'ETCD_AUTH_SOMETHING', 'ETCD_CA_ROTATION'])('%s is told', async (name) => {
     const { findings } = await readBack({ env: { [name]: 'x' } })
     expect(findings.map(({ code }) => code)).toEqual(['config/variable-unknown'])
   })
 
-  test.each(['ETCD_CERT_DIR', 'ETCD_CA_DIR', 'ETCD_SSL_DIR', 'ETCD_OPTS', 'ETCD_MY_THING'])(
-    '%s is not',
-    async (name) => {
-      expect((await readBack({ env: { [name]: 'x', ETCD_NAME: 'a' } })).findings).toEqual([])
-    },
-  )
+  it.each(['ETCD_CERT_DIR', 'ETCD_CA_DIR', 'ETCD_SSL_DIR', 'ETCD_OPTS', 'ETCD_MY_THING'])('%s is not', async (name) => {
+    expect((await readBack({ env: { [name]: 'x', ETCD_NAME: 'a' } })).findings).toEqual([])
+  })
 })
 
-test.each([
+it.each([
   { unit: '[Service]\nEnvironment=ETCD_CIPHER-SUITES=A\nExecStart=/usr/bin/etcd\n' },
   { env: 'ETCD_CIPHER-SUITES=A\n' },
 ])('a variable with a dash is told: %j', async (config) => {
@@ -48,7 +45,7 @@ test.each([
 })
 
 describe('flags', () => {
-  test.each([
+  it.each([
     ['--client-ca-file=/x', '--trusted-ca-file'],
     ['--client-cert-authentication=true', '--client-cert-auth'],
     ['--client-cert-auth-enabled', '--client-cert-auth'],
@@ -62,7 +59,7 @@ describe('flags', () => {
 })
 
 describe('keys', () => {
-  test.each([
+  it.each([
     ['client-transport-security: {ca-cert: /x}', 'client-transport-security.trusted-ca-file'],
     ['peer-transport-security: {ca-cert: /x}', 'peer-transport-security.trusted-ca-file'],
     ['client-transport-security: {client-cert-authentication: true}', 'client-transport-security.client-cert-auth'],
@@ -78,7 +75,7 @@ describe('keys', () => {
   })
 })
 
-test('of a value that does not fit what may be meant, nothing is said', async () => {
+it('of a value that does not fit what may be meant, nothing is said', async () => {
   const codes = async (config: Parameters<typeof lintEtcdConfig>[0]): Promise<string[]> =>
     (await lintEtcdConfig(config, { readFiles: false })).findings.map(({ code }) => code)
   expect(await codes({ env: { ETCD_KEY_FIL: 'true', ETCD_NAME: 'a' } })).not.toContain('config/pair-incomplete')

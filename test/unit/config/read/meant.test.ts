@@ -1,6 +1,6 @@
 /** What is written wrong, and plain in what it means: it is told once, and read as it is meant. */
 import { writeFileSync } from 'node:fs'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
 import type { ConfigInput } from '../../../../src/config/read/input.js'
 import { temporaryFolder } from '../../../support/openssl.js'
@@ -78,7 +78,7 @@ describe.each([
   ['variables', VARIABLES],
   ['keys', KEYS],
 ])('%s', (_, cases) => {
-  test.each(cases)('%j: %s', async (config, code, said, options) => {
+  it.each(cases)('%j: %s', async (config, code, said, options) => {
     const read = await readBack(config)
     expect(read.findings.map((each) => each.code)).toEqual(code === '' ? [] : [`config/${code}`])
     expect(read.findings.map(({ message, remedy }) => `${message} ${remedy ?? ''}`).join('')).toMatch(said)
@@ -86,14 +86,14 @@ describe.each([
   })
 })
 
-test('what is written right goes before what is meant', async () => {
+it('what is written right goes before what is meant', async () => {
   const { options } = await readBack({ flags: 'etcd --trusted-ca=a --trusted-ca-file=b --name a' })
   expect(options).toEqual({ '--trusted-ca-file': 'b', '--name': 'a' })
   const { findings } = await readBack({ yaml: 'defaults: &it {name: a, data-dir: b}\n<<: *it\n' })
   expect(findings.map(({ code }) => code)).toEqual(['config/key-unknown'])
 })
 
-test('one cause is one finding', async () => {
+it('one cause is one finding', async () => {
   const side = (prefix: string): string =>
     `ETCD_${prefix}CERT_FILE=/c\nETCD_${prefix}KEY_FILE=/k\nETCD_${prefix}TRUSTED_CA_FILE=/a\nETCD_${prefix}CLIENT_CERT_AUTH=true\n`
   const urls = 'ETCD_LISTEN_CLIENT_URLS=https://10.0.0.1:2379\nETCD_ADVERTISE_CLIENT_URLS=https://10.0.0.1:2379\n'
@@ -108,7 +108,7 @@ test('one cause is one finding', async () => {
   expect(await codes(good.replace('/k\n', '/k # key\n'))).toEqual(['config/remark-in-value'])
 })
 
-test('a file of variables that is missing has the place that names it', async () => {
+it('a file of variables that is missing has the place that names it', async () => {
   const { findings } = await lintEtcdConfig({
     unit: '[Service]\nEnvironmentFile=/no/such\nExecStart=/usr/bin/etcd --name=a\n',
   })
@@ -116,7 +116,7 @@ test('a file of variables that is missing has the place that names it', async ()
   expect(findings.find(({ code }) => code === 'file/missing')?.place).toEqual(place)
 })
 
-test('options beside a file are one finding, but for lists of revoked certificates', async () => {
+it('options beside a file are one finding, but for lists of revoked certificates', async () => {
   const { findings } = await readBack({ flags: 'etcd --name=a --config-file=/f --data-dir=b --client-crl-file=c' })
   expect(findings.map(({ code, remedy }) => [code, remedy])).toEqual([
     ['config/crl-not-in-force', expect.any(String)],
@@ -126,7 +126,7 @@ test('options beside a file are one finding, but for lists of revoked certificat
 })
 
 describe('what is none of etcd’s configurations', () => {
-  test.each<[ConfigInput, string]>([
+  it.each<[ConfigInput, string]>([
     [{ yaml: '-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n' }, 'config/no-etcd The configuration does not start etcd: it is PEM and holds a CERTIFICATE.'],
     [{ flags: 'etcd gateway start --endpoints=a' }, 'config/no-etcd The configuration does not start etcd: it starts etcd’s gateway, which has its own flags and is not checked.'],
     [{ flags: 'etcd grpc-proxy start' }, 'config/no-etcd The configuration does not start etcd: it starts etcd’s grpc-proxy, which has its own flags and is not checked.'],
@@ -140,7 +140,7 @@ describe('what is none of etcd’s configurations', () => {
     expect(findings.map(({ code, message }) => `${code} ${message}`)).toEqual([said])
   }) // prettier-ignore
 
-  test('a file with an octet of zero is no process', async () => {
+  it('a file with an octet of zero is no process', async () => {
     writeFileSync(folder.file('etcd.yml'), 'name: a\ndata-dir: b\0\n')
     const { findings } = await readBack({ file: folder.file('etcd.yml') })
     expect(findings.map(({ code }) => code)).toEqual(['config/not-text'])

@@ -1,7 +1,7 @@
 /** Units and files of variables, read as systemd reads them; where there is a systemd, it is asked. */
 import { writeFileSync } from 'node:fs'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
 import { parseEnvironmentFile } from '../../../../src/config/read/env-file.js'
 import { readMember, type ReadMember } from '../../../../src/config/read/input.js'
@@ -41,12 +41,12 @@ describe('a file of variables', () => {
     ['a \\\n', 'a '],
   ]
 
-  test.each(CASES)('%j', (right, value) => {
+  it.each(CASES)('%j', (right, value) => {
     expect(valuesOf(`A=${right}\n`)).toEqual([value])
     expect(readBySystemd(folder, [right]) ?? [value]).toEqual([value])
   })
 
-  test('anything else', () => {
+  it('anything else', () => {
     fc.assert(
       // Quotes that are not closed, and a backslash at the end, reach into the next line: one value is read at a time.
       fc.property(odd, (right) => {
@@ -57,7 +57,7 @@ describe('a file of variables', () => {
     )
   })
 
-  test('remarks, lines that are none, and places', () => {
+  it('remarks, lines that are none, and places', () => {
     const text = '# A=1\n ; B=2\nC = 3\n4D=4\nE\n  export F=5\nG=6\\\n7\r\nH=8'
     expect(parseEnvironmentFile(text)).toMatchObject([
       { name: 'C', value: '3', isExported: false, offset: text.indexOf('C =') },
@@ -86,14 +86,14 @@ describe('a command line', () => {
     [String.raw`/bin/etcd one \; two;three ';'`, '/bin/etcd', 'one', ';', 'two;three', ';'],
   ] // prettier-ignore
 
-  test.each(CASES)('%s', (line, ...words) => {
+  it.each(CASES)('%s', (line, ...words) => {
     expect(commandsOf(line)).toEqual([words])
     const loaded = loadService(folder, `[Service]\nType=oneshot\nExecStart=${line}\n`)
     // Systemd shows a tab as it is written.
     expect(loaded?.commands.map((each) => each.map((word) => word.replaceAll('\\t', '\t'))) ?? [words]).toEqual([words])
   })
 
-  test('two of them, a semicolon between', () => {
+  it('two of them, a semicolon between', () => {
     const line = '/bin/sleep 1 ; /bin/etcd --name=a'
     const commands = [['/bin/sleep', '1'], ['/bin/etcd', '--name=a']] // prettier-ignore
     expect(commandsOf(line)).toEqual(commands)
@@ -108,7 +108,7 @@ describe('a unit', () => {
     return Object.fromEntries(settings.all().map(({ place, text }) => [place.option, text]))
   }
 
-  test.each<[string, string, Record<string, string>]>([
+  it.each<[string, string, Record<string, string>]>([
     ['prefixes', '[Service]\nExecStart=-+/usr/bin/etcd --name=a', { '--name': 'a' }],
     ['another name for the program', '[Service]\nExecStart=@/usr/bin/etcd etcd --name=a', { '--name': 'a' }],
     ['no variables after a colon', '[Service]\nEnvironment=A=b\nExecStart=:/usr/bin/etcd --name=${A}', { '--name': '${A}' }],
@@ -126,7 +126,7 @@ describe('a unit', () => {
     expect(await given(unit)).toEqual(options)
   }) // prettier-ignore
 
-  test('files of variables win over the unit, and one that may be missing is not missed', async () => {
+  it('files of variables win over the unit, and one that may be missing is not missed', async () => {
     writeFileSync(folder.file('etcd.env'), 'ETCD_NAME=file\nexport ETCD_CLIENT_CERT_AUTH=true\n')
     const unit = `[Service]\nEnvironment=ETCD_NAME=unit ETCD_DATA_DIR=/d\nEnvironmentFile=-/no/such/file\nEnvironmentFile=${folder.file('etcd.env')}\nExecStart=/usr/bin/etcd`
     expect(await given(unit)).toEqual({ ETCD_NAME: 'file', ETCD_DATA_DIR: '/d' })
@@ -138,7 +138,7 @@ describe('a unit', () => {
     expect(missing.findings.map(({ code }) => code)).toContain('file/missing')
   })
 
-  test('specifiers and folders that the machine alone knows are not judged', async () => {
+  it('specifiers and folders that the machine alone knows are not judged', async () => {
     const { surroundings, settings } = await read(
       '[Service]\nWorkingDirectory=~\nUser=etcd\nEnvironment=ETCD_NAME=%H\nExecStart=/usr/bin/etcd',
     )

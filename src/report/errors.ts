@@ -1,8 +1,8 @@
 /** The one error class of the package, its codes, and what each code carries. */
 import { inspect, type InspectOptions, types } from 'node:util'
-import type { Finding } from './report/finding.js'
-import { printable } from './report/printable.js'
-import type { FailedReport } from './report/report-types.js'
+import type { Finding } from './finding.js'
+import { printable } from './printable.js'
+import type { FailedReport } from './report-types.js'
 
 /** What each error code carries in `details`. */
 export interface ErrorDetails {
