@@ -44,7 +44,9 @@ describe('the sources', () => {
 })
 
 it('tests that put modules in the place of others are called so, and get modules of their own', () => {
-  const files = readdirSync(`${root}/it`, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.ts'))
+  const files = readdirSync(`${root}/test`, { recursive: true, encoding: 'utf8' }).filter((path) =>
+    path.endsWith('.ts'),
+  )
   const found = files.filter((path) => /vi\.(mock|doMock)\(/.test(readFileSync(`${root}/test/${path}`, 'utf8')))
   expect(found.length).toBeGreaterThan(0)
   expect(found.filter((path) => !path.endsWith('.isolated.test.ts'))).toEqual([])

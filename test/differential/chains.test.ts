@@ -1,7 +1,7 @@
 /**
  * Our result against those of Go, which validates clients and peers for etcd, and of Node, which validates servers:
  * random chains of one to four mutations each. `npm run differential` makes 20,000 from a random seed, which it prints;
- * `npm it` makes a few from a fixed one. What may differ stands in test/support/differences.ts, with the reason.
+ * `npm test` makes a few from a fixed one. What may differ stands in test/support/differences.ts, with the reason.
  */
 import { writeSync } from 'node:fs'
 import { expect, it } from 'vitest'

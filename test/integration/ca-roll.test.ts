@@ -130,7 +130,7 @@ const WAYS = [
   ['two CAs of one name', 'a CA of the peers’ own'],
 ] as const
 
-/** In `npm it`, one of the four. */
+/** In `npm test`, one of the four. */
 const DRAWN = WAYS.flat().filter((_, index) => index === seed % 4)
 const PAIRS = scaled<readonly (readonly string[])[]>({ short: [DRAWN], long: WAYS })
 

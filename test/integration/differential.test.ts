@@ -46,7 +46,7 @@ const OPENSSL_ALONE = new Set<string | undefined>([
   'usage/any-extended-key-usage',
   'usage/digital-signature-missing',
 ])
-/** In `npm it`, the parts of the pairs, what only a peer is refused for, and some more. */
+/** In `npm test`, the parts of the pairs, what only a peer is refused for, and some more. */
 const needed = new Set([
   ...DRAWN.flatMap(({ applied }) => applied),
   ...SINGLES.filter(({ mutation, role }) => role === 'leaf' && ONLY_FOR_GO.includes(mutation.name)),

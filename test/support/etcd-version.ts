@@ -1,4 +1,4 @@
-/** The etcd on PATH, which `npm it` chooses; another one with `ETCD_MTLS_ETCD`. */
+/** The etcd on PATH, which `npm test` chooses; another one with `ETCD_MTLS_ETCD`. */
 import { execFileSync } from 'node:child_process'
 import { otherAvailability, otherOptions } from '../../src/config/options-other.js'
 import { formAvailability, rowOfFlag, rowOfPath } from '../../src/config/options.js'

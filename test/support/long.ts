@@ -1,5 +1,5 @@
 /**
- * Tests whose full form takes minutes: `npm it` runs a short form of them, `npm run test:long` the full one.
+ * Tests whose full form takes minutes: `npm test` runs a short form of them, `npm run test:long` the full one.
  *
  * ```ts
  * import { scaled } from '../support/long.js'
@@ -14,17 +14,17 @@ import { Random } from '../fuzz/random.js'
 /** True in `npm run test:long`, which sets `ETCD_MTLS_TEST_LONG=1`. */
 export const isLong = process.env['ETCD_MTLS_TEST_LONG'] === '1'
 
-/** The value for this run: the short one in `npm it`, the long one in `npm run test:long`. */
+/** The value for this run: the short one in `npm test`, the long one in `npm run test:long`. */
 export function scaled<T>({ short, long }: { readonly short: T; readonly long: T }): T {
   return isLong ? long : short
 }
 
-/** Where random choices start: another number in each `npm it`, which prints it; `ETCD_MTLS_TEST_SEED` repeats a run. */
+/** Where random choices start: another number in each `npm test`, which prints it; `ETCD_MTLS_TEST_SEED` repeats a run. */
 export const seed = Number(process.env['ETCD_MTLS_TEST_SEED'] ?? 1)
 
 /**
- * A part of many cases that differ in a number only, such as the system call at which a process is killed: in `npm it`
- * the first, the last and a random choice, `count` in all; in `npm run test:long` every one. `npm it` prints the seed.
+ * A part of many cases that differ in a number only, such as the system call at which a process is killed: in `npm test`
+ * the first, the last and a random choice, `count` in all; in `npm run test:long` every one. `npm test` prints the seed.
  */
 export function sample<T>(cases: Iterable<T>, count: number): T[] {
   const all = [...cases]

@@ -165,7 +165,11 @@ describe('a watch that never comes about', () => {
   it('makes one attempt after each failure, and no more timers the longer it takes', async () => {
     const watchBackoff = { duration: 10, next: () => watchBackoff }
     const peer = await goodPeer()
-    await using client = await connect([peer], { dialTimeout: '50ms', etcd3: { faultHandling: { watchBackoff } } })
+    await using client = await connect([peer], {
+      preflight: 'none',
+      dialTimeout: '50ms',
+      etcd3: { faultHandling: { watchBackoff } },
+    })
     await peer[Symbol.asyncDispose]()
     const timers = (): number => handles().filter((each) => each === 'Timeout').length
     const before = timers()

@@ -547,7 +547,7 @@ async function asNobody(directory: string, work: () => Promise<void>): Promise<v
   for (const path of ['', ...readdirSync(directory, { recursive: true, encoding: 'utf8' })]) {
     if (statSync(`${directory}/${path}`).isDirectory()) chownSync(`${directory}/${path}`, NOBODY, NOBODY)
   }
-  // `npm it` keeps the temporary files of a run in a folder of its own, for the user alone.
+  // `npm test` keeps the temporary files of a run in a folder of its own, for the user alone.
   const closed = ancestorsOf(directory).filter((path) => (statSync(path).mode & 0o001) === 0)
   const modes = closed.map((path) => statSync(path).mode)
   for (const path of closed) chmodSync(path, 0o755)
