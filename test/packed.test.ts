@@ -27,7 +27,7 @@ describe('the packed files', () => {
       'README.md',
       'LICENSE',
       'CHANGELOG.md',
-      'docs/report.schema.json',
+      'dist/report.schema.json',
       'dist/validate/index.d.ts',
     ]) {
       expect(paths).toContain(path)

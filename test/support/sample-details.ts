@@ -2,7 +2,7 @@
  * Details for every code of the catalogue, made from the schema of the report: typical ones, and the extremes that a type
  * allows. So a row is tried with values that nobody thought of when it was written.
  */
-import { readFileSync } from 'node:fs'
+import { reportSchema } from './report-schema.js'
 
 interface Schema {
   readonly type?: string
@@ -35,10 +35,7 @@ export interface Manner {
 
 /** The details of each code, as one schema each. */
 function schemas(): Map<string, Schema> {
-  const file = new URL('../../docs/report.schema.json', import.meta.url)
-  const schema = JSON.parse(readFileSync(file, 'utf8')) as {
-    $defs: { finding: { allOf: [unknown, { oneOf: Alternative[] }] } }
-  }
+  const schema = reportSchema as { $defs: { finding: { allOf: [unknown, { oneOf: Alternative[] }] } } }
   const alternatives = schema.$defs.finding.allOf[1].oneOf
   return new Map(
     alternatives.flatMap(({ properties: { code, details } }) =>

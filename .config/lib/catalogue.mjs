@@ -1,0 +1,18 @@
+/** The catalogue of findings as the sources have it now, whatever is in dist. */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { emitJavaScript, readConfig } from './compile.mjs'
+
+export async function loadCatalogue(root) {
+  mkdirSync(join(root, '.cache'), { recursive: true })
+  const scratch = mkdtempSync(join(root, '.cache/catalogue-'))
+  try {
+    const { options } = readConfig(join(root, '.config/tsconfig.build.json'))
+    emitJavaScript(join(root, 'src'), 'report', scratch, options)
+    const { catalogue } = await import(pathToFileURL(join(scratch, 'report/catalogue.js')).href)
+    return catalogue
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
+}
