@@ -1,4 +1,5 @@
 /** The rules of the house as functions over sources: each gives its violations as sentences. */
+import { posix } from 'node:path'
 import ts from 'typescript'
 import { parse, type Source } from './imports.js'
 
@@ -122,6 +123,56 @@ export function tooLong(sources: readonly Source[]): string[] {
   return sources.flatMap(({ path, text }) => {
     const lines = text.trimEnd().split('\n').length
     return lines > MAX_LINES ? [`${path} has ${String(lines)} lines; ${String(MAX_LINES)} are the limit`] : []
+  })
+}
+
+/** The most files that one folder may hold. */
+export const MAX_FILES = 25
+
+/** Folders with more files than a reader can hold in mind. */
+export function crowded(sources: readonly Source[]): string[] {
+  const counts = new Map<string, number>()
+  for (const { path } of sources) counts.set(posix.dirname(path), (counts.get(posix.dirname(path)) ?? 0) + 1)
+  return [...counts].flatMap(([folder, count]) =>
+    count > MAX_FILES ? [`${folder} has ${String(count)} files; ${String(MAX_FILES)} are the limit`] : [],
+  )
+}
+
+/** A file of fewer lines than this that only one file imports belongs to that file. */
+export const MIN_LINES = 60
+
+/** Small files with a single importer. A file that is loaded later, or that is a door, has a reason of its own. */
+export function fragments(sources: readonly Source[]): string[] {
+  const importers = new Map<string, Set<string>>()
+  const lazy = new Set<string>()
+  for (const { path, imports } of sources) {
+    for (const { file, kind } of imports) {
+      if (file === null) continue
+      importers.set(file, (importers.get(file) ?? new Set()).add(path))
+      if (kind === 'lazy') lazy.add(file)
+    }
+  }
+  const doors = DOORS.map(([, door]) => door)
+  return sources.flatMap(({ path, text }) => {
+    const [only, ...others] = importers.get(path) ?? []
+    const lines = text.trimEnd().split('\n').length
+    if (only === undefined || others.length > 0 || lines >= MIN_LINES || only.endsWith('/index.ts')) return []
+    return lazy.has(path) || doors.includes(path) ? [] : [`${path} (${String(lines)} lines) belongs to ${only}`]
+  })
+}
+
+/** Members that are hidden by the keyword `private`, which is gone at run time, and not by `#`. */
+export function privateByKeyword(sources: readonly Source[]): string[] {
+  return sources.flatMap(({ path, text }) => {
+    const found: string[] = []
+    const visit = (node: ts.Node): void => {
+      // A constructor has no `#`.
+      if (node.kind === ts.SyntaxKind.PrivateKeyword && !ts.isConstructorDeclaration(node.parent))
+        found.push(`${path} hides by the keyword: ${node.parent.getText().split('\n')[0] ?? ''}`)
+      ts.forEachChild(node, visit)
+    }
+    visit(parse(path, text))
+    return found
   })
 }
 
