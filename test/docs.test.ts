@@ -43,6 +43,11 @@ describe('names', () => {
   })
 })
 
+it.each([...pages.keys()])('files of the repository that %s names exist', (file) => {
+  const named = [...readText(file).matchAll(/`((?:src|test|docs|\.config)\/[\w./-]+)`/g)].map(([, path = '']) => path)
+  expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([])
+})
+
 describe('words', () => {
   it.each([...pages.keys()])('in %s are those of the field', (file) => {
     const prose = readText(file)
