@@ -5,7 +5,6 @@
  */
 import { randomInt } from 'node:crypto'
 import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ensureDependencies } from './lib/dependencies.mjs'
@@ -14,6 +13,7 @@ import { etcdBinaries, linkBinaries } from './lib/etcd-binaries.mjs'
 import { ensureEtcdImage } from './lib/etcd-image.mjs'
 import { lifecycle, say, Stop } from './lib/lifecycle.mjs'
 import { run } from './lib/process.mjs'
+import { temporaryHome } from './lib/temporary.mjs'
 import { planRun } from './lib/test-run.mjs'
 import {
   ensureFaketime,
@@ -52,7 +52,7 @@ await lifecycle(
     await ensureDependencies(root, { signal })
     await ensureTools({ signal })
     // Tests put keys into temporary folders; those of a run that is ended half way go with this one.
-    const temporary = mkdtempSync(join(tmpdir(), 'etcd-mtls-npm-test-'))
+    const temporary = mkdtempSync(join(temporaryHome(plan), 'etcd-mtls-npm-test-'))
     defer(() => rmSync(temporary, { recursive: true, force: true, maxRetries: 10 }))
     // Where root runs the tests, some of them start an etcd as somebody else, who must find what is his in there.
     chmodSync(temporary, 0o711)

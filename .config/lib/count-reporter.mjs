@@ -18,7 +18,9 @@ export default class CountReporter {
       counts.failed += failedHere
       const { collectDuration, setupDuration, duration } = module.diagnostic()
       const seconds = (collectDuration + setupDuration + duration) / 1000
-      files.push({ path: relative(process.cwd(), module.moduleId), seconds })
+      // Of this process and of those that it started; set by test/support/silence.ts.
+      const { processorSeconds = 0 } = module.meta()
+      files.push({ path: relative(process.cwd(), module.moduleId), seconds, processorSeconds })
     }
     counts.failed += unhandledErrors.length
     process.send?.({ counts, files })

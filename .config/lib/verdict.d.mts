@@ -10,7 +10,7 @@ export function verdict(
 export function closingLine(counts: Counts | null, code: number): string
 export function summary(run: {
   counts: Counts
-  files: readonly { path: string; seconds: number }[]
+  files: readonly { path: string; seconds: number; processorSeconds: number }[]
   seconds: number
 }): string[]
 export function readClosingLine(output: string): Counts | null

@@ -32,17 +32,24 @@ export function closingLine(counts, code) {
 /** How many files {@link summary} lists. */
 const SLOWEST = 10
 
-/** The end of a run of several files: the slowest of them with the time that each took, and one line of totals. */
+/**
+ * The end of a run of several files: the slowest of them with the time and the processor time that each took, and one
+ * line of totals.
+ */
 export function summary({ counts, files, seconds }) {
   if (files.length < 2) return []
   const slowest = files.toSorted((a, b) => b.seconds - a.seconds).slice(0, SLOWEST)
   const { passed, failed, skipped } = counts
+  const processor = files.reduce((sum, file) => sum + file.processorSeconds, 0)
   return [
-    'Slowest files:',
-    ...slowest.map((file) => `${file.seconds.toFixed(1).padStart(8)} s  ${file.path}`),
-    `Total: ${files.length} files, ${passed} passed, ${failed} failed, ${skipped} skipped, in ${seconds.toFixed(1)} s`,
+    'Slowest files (in brackets, processor time):',
+    ...slowest.map((file) => `${padded(file.seconds)} s (${padded(file.processorSeconds)} s)  ${file.path}`),
+    `Total: ${files.length} files, ${passed} passed, ${failed} failed, ${skipped} skipped, in ${seconds.toFixed(1)} s` +
+      `; processor time of the files: ${processor.toFixed(1)} s`,
   ]
 }
+
+const padded = (seconds) => seconds.toFixed(1).padStart(6)
 
 /** The counts of a closing line in the output of a run; null for an output that does not end with one. */
 export function readClosingLine(output) {

@@ -48,16 +48,24 @@ it.each([
 
 describe('summary', () => {
   it('lists the slowest ten files and the totals', () => {
-    const files = Array.from({ length: 12 }, (_, i) => ({ path: `test/${String(i)}.test.ts`, seconds: i + 0.04 }))
+    const files = Array.from({ length: 12 }, (_, i) => ({
+      path: `test/${String(i)}.test.ts`,
+      seconds: i + 0.04,
+      processorSeconds: 1,
+    }))
     const lines = summary({ counts: { passed: 9, failed: 2, skipped: 1 }, files, seconds: 61.25 })
     expect(lines).toHaveLength(12)
-    expect(lines[1]).toBe('    11.0 s  test/11.test.ts')
-    expect(lines[10]).toBe('     2.0 s  test/2.test.ts')
-    expect(lines[11]).toBe('Total: 12 files, 9 passed, 2 failed, 1 skipped, in 61.3 s')
+    expect(lines[1]).toBe('  11.0 s (   1.0 s)  test/11.test.ts')
+    expect(lines[10]).toBe('   2.0 s (   1.0 s)  test/2.test.ts')
+    expect(lines[11]).toBe(
+      'Total: 12 files, 9 passed, 2 failed, 1 skipped, in 61.3 s; processor time of the files: 12.0 s',
+    )
   })
 
   it('is empty for a run of one file', () => {
-    expect(summary({ counts: good, files: [{ path: 'a.test.ts', seconds: 1 }], seconds: 1 })).toEqual([])
+    expect(
+      summary({ counts: good, files: [{ path: 'a.test.ts', seconds: 1, processorSeconds: 1 }], seconds: 1 }),
+    ).toEqual([])
   })
 })
 

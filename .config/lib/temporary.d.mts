@@ -1,0 +1,1 @@
+export function temporaryHome(options?: { long?: boolean; env?: NodeJS.ProcessEnv; memory?: string }): string
