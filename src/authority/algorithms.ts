@@ -122,3 +122,41 @@ export function signingScheme(key: PublicKeyInfo): SigningScheme | null {
   if (key.algorithm !== 'RSA' || key.modulusBits === null) return null
   return key.modulusBits >= RSA_BITS.least && key.modulusBits <= RSA_BITS.most ? RSA_SHA256 : null
 }
+
+/** Why no certificate is issued for a key. */
+export interface KeyFault {
+  /** A clause about the key. */
+  readonly reason: string
+  /** Whether the key can be broken; otherwise peers do not support it. */
+  readonly weak: boolean
+}
+
+/** The first fault of a key that was made elsewhere; null if peers of etcd accept it. */
+export function keyFault(info: PublicKeyInfo): KeyFault | null {
+  const weak = (reason: string): KeyFault => ({ reason, weak: true })
+  const unsupported = (reason: string): KeyFault => ({ reason, weak: false })
+  switch (info.algorithm) {
+    case 'RSA': {
+      const { modulusBits, exponent } = info
+      const bits = modulusBits ?? 0
+      if (bits < RSA_BITS.least) return weak(`it has less than ${String(RSA_BITS.least)} bits`)
+      if (bits > RSA_BITS.most) return unsupported(`Go refuses keys of more than ${String(RSA_BITS.most)} bits`)
+      // Go's rsa.checkPub: odd, at least 3 and below 2^31.
+      if (exponent === null || exponent < 3 || exponent % 2 === 0)
+        return weak('its public exponent is even, below 3 or longer than 31 bits')
+      return null
+    }
+    case 'ECDSA':
+      if (info.curve === 'P-192') return weak('its curve has less than 224 bits')
+      if (info.curve === 'explicit') return unsupported('Go and OpenSSL refuse explicit curve parameters')
+      if (!Object.hasOwn(ECDSA_SCHEMES, info.curve ?? ''))
+        return unsupported('Go or TLS 1.3 does not support its curve')
+      return info.uncompressed ? null : unsupported('Go does not read compressed points')
+    case 'Ed25519':
+      return null
+    case 'DSA':
+      return weak('TLS implementations dropped DSA')
+    default:
+      return unsupported('etcd does not support keys of this kind')
+  }
+}

@@ -4,16 +4,23 @@ import type { Credentials } from '../credentials/credentials.js'
 import { checkOptions } from '../report/option-error.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { Crl } from '../x509/crl.js'
-import { crossSign, type CrossSignOptions, withCrossCertificate } from './cross-sign.js'
+import {
+  type CreateAuthorityOptions,
+  type CreateIntermediateOptions,
+  crossSign,
+  type CrossSignOptions,
+  makeIntermediate,
+  makeRoot,
+  withCrossCertificate,
+} from './ca.js'
 import { issueCredentials } from './issue.js'
 import { type AuthorityParts, type Issuer, issuerOf, ledgerEntry } from './issuer.js'
-import { type CreateIntermediateOptions, makeIntermediate } from './make-ca.js'
 import type { RevokedEntry } from './ledger.js'
 import { issueRefused } from './refuse.js'
+import type { RequestInput } from './inspect-request.js'
 import { type IssueRequest, readRequest } from './request.js'
 import { issueCrl, type IssueCrlOptions, restoreRevocations, revoke, type RevokeOptions } from './revocation.js'
-import type { RequestInput } from './request-input.js'
-import { signRequest, type SignedRequest, type SignRequest } from './sign-request.js'
+import { type SignedRequest, signRequest, type SignRequest } from './sign-request.js'
 
 /** An authority as PEM text: what to keep, and to give to `loadAuthority` again. */
 export interface AuthorityMaterial {
@@ -72,12 +79,12 @@ export class Authority {
   /**
    * Signs a certificate for the key of a request (PKCS #10) that somebody else made. Its proof of possession is verified,
    * and its key must be one that peers of etcd take. By default the certificate carries exactly what the caller names;
-   * `take` lets the request name something, within limits. What it asked for stands in `requested` of the result.
+   * `allow` lets the request name something, within limits. What it asked for stands in `requested` of the result.
    *
    * @param csr PEM or DER. {@link inspectRequest} shows what it asks for before it is signed.
    * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
    * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where the request cannot be read, is not signed by its own key, asks for a CA
-   * certificate or for a name that `take` does not allow, or is for a weak key or the authority's own (`details.findings`),
+   * certificate or for a name that `allow` does not allow, or is for a weak key or the authority's own (`details.findings`),
    * and for whatever {@link Authority.issue} refuses.
    */
   async sign(csr: RequestInput, request: SignRequest): Promise<SignedRequest> {
@@ -199,4 +206,16 @@ export class Authority {
   [inspect.custom](): string {
     return `Authority { ${this.#issuer.certificate.toString()} }`
   }
+}
+
+/**
+ * Makes a new root CA: a key and a self-signed certificate that may sign certificates and revocation lists, and nothing
+ * else. It lives in memory; `authority.export()` gives it as PEM text.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where the `crypto` given does not make such a key, or the `signer` does not
+ * sign with its own.
+ */
+export async function createAuthority(options: CreateAuthorityOptions): Promise<Authority> {
+  return new Authority(await makeRoot(options))
 }

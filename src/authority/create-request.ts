@@ -7,9 +7,8 @@ import { covers, type Host } from '../x509/names.js'
 import type { CryptoKeyHandle, WebCrypto } from '../x509/web-crypto.js'
 import { type KeyAlgorithm, keyRow } from './algorithms.js'
 import { keyMaker } from './keys.js'
-import { checkCrypto, readAlgorithm, readHosts, readName } from './options.js'
+import { checkCrypto, readAlgorithm, readHosts, readName, readSubject, type SubjectAttributes } from './options.js'
 import { issueRefused } from './refuse.js'
-import { readSubject, type SubjectAttributes } from './subject.js'
 
 /** What `createRequest` takes. */
 export interface CreateRequestOptions {

@@ -1,75 +1,258 @@
-/** Shows what a certificate request asks for, and everything that is wrong with it. */
-import { checkOptions, optionInvalid } from '../report/option-error.js'
+/** Reads a certificate request, and reports everything that is wrong with it. */
+import { openInput } from '../credentials/input.js'
+import { kindOfLabel, labelsOf } from '../credentials/labels.js'
+import { material } from '../report/catalogue/material.js'
 import type { Place } from '../report/catalogue/place.js'
-import type { Finding } from '../report/finding.js'
-import { worstFirst } from '../report/severity.js'
-import type { CertificateRequest } from '../x509/certificate-request.js'
-import { checkRequest } from './check-request.js'
-import { readRequestInput, type RequestInput } from './request-input.js'
-import { type RequestedContents, requestedContents, sortNames } from './requested.js'
+import { request as rows, REQUESTED_TWICE, type UnusableName } from '../report/catalogue/request.js'
+import { isEtcdMtlsError } from '../report/errors.js'
+import { type Finding, findingMaker } from '../report/finding.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
+import { makeReport, type Report } from '../report/report.js'
+import { publicKeyText } from '../x509/algorithms.js'
+import { CertificateRequest } from '../x509/certificate-request.js'
+import { derKind } from '../x509/der-kind.js'
+import { DerError } from '../x509/der.js'
+import type { DistinguishedName } from '../x509/distinguished-name.js'
+import { ExtensionId, extensionName } from '../x509/extensions.js'
+import type { GeneralName } from '../x509/general-name.js'
+import { type Host, readHost } from '../x509/names.js'
+import { MAX_PEM_OCTETS, type PemBlock } from '../x509/pem.js'
+import { isUsualPublicKey } from '../x509/public-key.js'
+import { AttributeId, attributeName } from '../x509/request-attributes.js'
+import { keyFault } from './algorithms.js'
+import { readName } from './options.js'
 
-export type { RequestInput } from './request-input.js'
-export type { RequestedContents } from './requested.js'
+/** A certificate request: PEM as a string or bytes (`CERTIFICATE REQUEST` or `NEW CERTIFICATE REQUEST`), DER, or a parsed one. */
+export type RequestInput = string | Uint8Array | CertificateRequest
 
-/** A request that may be signed, as far as it goes by itself. */
-export interface PassedRequest {
-  ok: true
-  request: CertificateRequest
-  requested: RequestedContents
-  /** Warnings and infos. */
-  findings: Finding[]
-}
-
-/** A request that must not be signed. */
-export interface FailedRequest {
-  ok: false
-  /** null where there is none that could be read, or more than one. */
-  request: CertificateRequest | null
-  requested: RequestedContents | null
-  /** Worst first. */
-  findings: [Finding, ...Finding[]]
-}
-
-/** What `inspectRequest` tells. */
-export type RequestReport = PassedRequest | FailedRequest
-
-/** What `inspectRequest` can be told beside the request. */
+/** Options of {@link inspectRequest}. */
 export interface InspectRequestOptions {
-  /** The file that the request came from, for the findings. Default: they speak of the option `csr`. */
+  /** The file of the request, for the findings. Default: the findings name the option `csr`. */
   file?: string | undefined
 }
 
+const finding = findingMaker({ ...rows, ...material })
+
 /**
- * Reads a certificate request and tells what it asks for and everything that is wrong with it: whether its own key signed
- * it (proof of possession), whether that key may be used with etcd, which names and extensions it asks for. Nothing is
- * signed, and bad input never throws.
+ * Checks a certificate request: whether its own key signed it (proof of possession), whether etcd supports that key, and
+ * which names and extensions it requests. Nothing is signed, and bad input does not throw.
  *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` where `csr` is neither a string, a Buffer nor a CertificateRequest.
+ * @returns The report, with the request if it can be read; `path` has no meaning for a request.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` if `csr` is neither a string, a Buffer nor a CertificateRequest.
  */
-export function inspectRequest(csr: RequestInput, options: InspectRequestOptions = {}): RequestReport {
+export function inspectRequest(
+  csr: RequestInput,
+  options: InspectRequestOptions = {},
+): Report & { request: CertificateRequest | null } {
   checkOptions('options', options, ['file'])
   const { file } = options
   if (file !== undefined && typeof file !== 'string') throw optionInvalid('options.file', 'must be a string')
-  return inspectAt(csr, file === undefined ? { origin: 'option "csr"', file: null } : { origin: file, file })
+  const { request, findings } = readRequestInput(csr, file)
+  return { ...makeReport({ checkedAt: new Date(), path: null, findings }), request }
 }
 
-function inspectAt(csr: RequestInput, place: Place): RequestReport {
-  const { request, findings } = readRequestInput(csr, place)
-  if (request === null) return reportOf(null, null, findings)
+/** The one request of an input; null if there is none that can be read, or more than one. */
+export interface RequestReading {
+  readonly request: CertificateRequest | null
+  readonly findings: readonly Finding[]
+}
+
+/** Reads and checks a request. A finding of severity error means that it must not be signed. */
+export function readRequestInput(csr: unknown, file?: string): RequestReading {
+  const place = file === undefined ? { origin: 'option "csr"', file: null } : { origin: file, file }
+  const { request, findings } = parseInput(csr, place)
+  return { request, findings: request === null ? findings : [...findings, ...checkRequest(request, place)] }
+}
+
+function parseInput(csr: unknown, place: Place): RequestReading {
+  if (csr instanceof CertificateRequest) return { request: csr, findings: [] }
+  if (typeof csr !== 'string' && !(csr instanceof Uint8Array)) {
+    throw valueInvalid('csr', csr, 'PEM as a string, PEM or DER as a Buffer, or a CertificateRequest')
+  }
+  if (csr.length > MAX_PEM_OCTETS) {
+    const details = { ...place, role: 'request', size: csr.length, limit: MAX_PEM_OCTETS } as const
+    return { request: null, findings: [finding('pem/too-large', details)] }
+  }
+  // A copy: the caller may change the bytes later.
+  const bytes = Buffer.from(csr)
+  const kind = derKind(bytes)
+  if (kind === 'certificate request') return parse(bytes, place)
+  if (kind !== null) return { request: null, findings: [finding('request/none', { ...place, found: [`a ${kind}`] })] }
+  return readText(bytes, place)
+}
+
+function readText(bytes: Buffer, place: Place): RequestReading {
+  const { blocks, findings } = openInput({ role: 'request', place, bytes, mode: null, findings: [] })
+  const requests = blocks.filter(({ label }) => kindOfLabel(label) === 'request')
+  const all = [...findings, ...otherBlocks(blocks, place)]
+  const [first, ...more] = requests
+  if (first === undefined) {
+    const isExplained = findings.some(({ severity }) => severity === 'error')
+    if (!isExplained) all.push(finding('request/none', { ...place, found: labelsOf(blocks) }))
+    return { request: null, findings: all }
+  }
+  if (more.length > 0) {
+    const lines = requests.map(({ line }) => line)
+    return { request: null, findings: [...all, finding('request/several', { ...place, lines })] }
+  }
+  const reading = parse(first.bytes, place)
+  return { ...reading, findings: [...all, ...reading.findings] }
+}
+
+/** One finding for each kind of block that is not a request. */
+function otherBlocks(blocks: readonly PemBlock[], place: Place): Finding[] {
+  const known = new Set<string>(['request', 'key-parameters'])
+  return blocks.flatMap(({ label, line }) => {
+    const kind = kindOfLabel(label)
+    const privateKey = kind === 'private-key' || kind === 'foreign-key' || kind === 'openssh'
+    const group = privateKey ? 'key' : kind
+    if (known.has(group)) return []
+    known.add(group)
+    return [finding('request/unexpected-content', { ...place, label, line, privateKey })]
+  })
+}
+
+function parse(der: Uint8Array, place: Place): RequestReading {
+  try {
+    return { request: CertificateRequest.parse(der, place.origin), findings: [] }
+  } catch (error) {
+    if (!(error instanceof DerError)) throw error
+    const { reason, offset } = error
+    return { request: null, findings: [finding('request/malformed', { ...place, reason, offset })] }
+  }
+}
+
+function checkRequest(request: CertificateRequest, place: Place): Finding[] {
   const names = sortNames(request.subjectAltNames)
-  const requested = requestedContents(request, names)
-  return reportOf(request, requested, [...findings, ...checkRequest(request, place, names, requested)])
+  return [
+    ...checkIgnored(request, place, names),
+    ...checkKeyAndSignature(request, place),
+    ...checkRights(request, place),
+    ...checkExtensions(request, place),
+    ...checkNames(request, place, names),
+  ]
 }
 
-function reportOf(
-  request: CertificateRequest | null,
-  requested: RequestedContents | null,
-  found: readonly Finding[],
-): RequestReport {
-  const findings = worstFirst(found)
-  const [first, ...rest] = findings
-  if (first?.severity === 'error') return { ok: false, request, requested, findings: [first, ...rest] }
-  // Where there is no request, a finding of severity error says why.
-  if (request === null || requested === null) throw new TypeError('no certificate request, and no finding about it')
-  return { ok: true, request, requested, findings }
+/** The signature is verified only with an acceptable key: verification with an outsized one could take long. */
+function checkKeyAndSignature(request: CertificateRequest, place: Place): Finding[] {
+  const { publicKeyInfo, signatureAlgorithm } = request
+  const key = publicKeyText(publicKeyInfo)
+  const fault = keyFault(publicKeyInfo)
+  if (fault !== null) return [finding('request/key-refused', { ...place, algorithm: key, ...fault })]
+  const unread = !isUsualPublicKey(request.spki)
+    ? 'Go does not read its encoding'
+    : !request.hasReadableKey
+      ? 'OpenSSL cannot read it'
+      : null
+  if (unread !== null)
+    return [finding('request/key-refused', { ...place, algorithm: key, reason: unread, weak: false })]
+  if ('unknown' in signatureAlgorithm) {
+    const algorithm = signatureAlgorithm.unknown
+    return [finding('request/signature-algorithm', { ...place, algorithm, weak: false })]
+  }
+  const { name: algorithm, digest } = signatureAlgorithm.scheme
+  if (digest === 'md5' || digest === 'sha1')
+    return [finding('request/signature-algorithm', { ...place, algorithm, weak: true })]
+  return request.isSignedByItself() ? [] : [finding('request/signature-invalid', { ...place, algorithm, key })]
+}
+
+function checkRights(request: CertificateRequest, place: Place): Finding[] {
+  if (request.asksForCa) return [finding('request/ca-requested', { ...place, by: 'basicConstraints' })]
+  const { keyUsage } = request.extensions
+  const signs = keyUsage?.has('keyCertSign') === true || keyUsage?.has('cRLSign') === true
+  return signs ? [finding('request/ca-requested', { ...place, by: 'keyUsage' })] : []
+}
+
+function checkExtensions(request: CertificateRequest, place: Place): Finding[] {
+  const { problems, duplicates, unknownCritical } = request.extensions
+  const refused = (oid: string, reason: string): Finding =>
+    finding('request/extension-refused', { ...place, extension: extensionName(oid), reason })
+  return [
+    ...problems.map(({ oid, reason }) => refused(oid, `it is malformed (${reason})`)),
+    ...duplicates.map((oid) => refused(oid, REQUESTED_TWICE)),
+    ...unknownCritical.map((oid) => refused(oid, 'it is critical, and this package does not issue it')),
+  ]
+}
+
+/** Extensions that have findings of their own, or that every certificate has anyway. */
+const ISSUED: ReadonlySet<string> = new Set<string>([
+  ExtensionId.subjectAltName,
+  ExtensionId.keyUsage,
+  ExtensionId.extendedKeyUsage,
+  ExtensionId.basicConstraints,
+  ExtensionId.subjectKeyIdentifier,
+])
+const KNOWN_ATTRIBUTES: ReadonlySet<string> = new Set<string>(Object.values(AttributeId))
+
+function checkIgnored(request: CertificateRequest, place: Place, { others }: SortedNames): Finding[] {
+  const { version, hasChallengePassword: challengePassword, extensions: asked } = request
+  const isIgnored = ({ oid }: { oid: string }): boolean => !ISSUED.has(oid) && !asked.unknownCritical.includes(oid)
+  const extensions = [...new Set(asked.all.filter(isIgnored).map(({ oid }) => extensionName(oid)))]
+  const foreign = request.attributes.filter(({ oid }) => !KNOWN_ATTRIBUTES.has(oid))
+  const attributes = [...new Set(foreign.map(({ oid }) => attributeName(oid)))]
+  const names = others.map(({ kind, value }) => `${kind}:${value}`)
+  const isPlain = version === 1 && !challengePassword && extensions.length + attributes.length + names.length === 0
+  if (isPlain) return []
+  return [finding('request/ignored', { ...place, version, extensions, attributes, names, challengePassword })]
+}
+
+/** Names that are listed in one finding. */
+const MAX_LISTED = 50
+
+function checkNames(request: CertificateRequest, place: Place, { unusable }: SortedNames): Finding[] {
+  const commonName = readCommonName(request.subject)
+  const names = [...unusable]
+  if (commonName !== null && 'refused' in commonName) {
+    names.unshift({ name: request.subject.toString(), reason: `the common name ${commonName.refused}` })
+  }
+  if (names.length === 0) return []
+  return [finding('request/name-unusable', { ...place, names: names.slice(0, MAX_LISTED), count: names.length })]
+}
+
+/** The subject alternative names of a request. */
+interface SortedNames {
+  readonly hosts: readonly Host[]
+  /** DNS names, addresses and URIs that are not hosts. */
+  readonly unusable: readonly UnusableName[]
+  /** Names of other kinds. */
+  readonly others: readonly GeneralName[]
+}
+
+export function sortNames(names: readonly GeneralName[]): SortedNames {
+  const hosts = new Map<string, Host>()
+  const unusable: UnusableName[] = []
+  const others: GeneralName[] = []
+  for (const name of names) {
+    if (name.kind !== 'dns' && name.kind !== 'ip' && name.kind !== 'uri') {
+      others.push(name)
+      continue
+    }
+    const reading = readHost(name.value)
+    if ('refused' in reading) unusable.push({ name: name.value, reason: reading.refused })
+    else if (reading.host.kind !== name.kind) {
+      unusable.push({ name: name.value, reason: `must be requested as ${KIND_NAMES[reading.host.kind]}` })
+    } else hosts.set(`${name.kind} ${reading.host.value}`, reading.host)
+  }
+  return { hosts: [...hosts.values()], unusable, others }
+}
+
+const KIND_NAMES: Readonly<Record<Host['kind'], string>> = { ip: 'an IP name', uri: 'a URI name', dns: 'a DNS name' }
+
+const COMMON_NAME = '2.5.4.3'
+
+/** The usable common name, or why there is none, as a predicate; null if none is requested. */
+export function readCommonName(subject: DistinguishedName): { name: string } | { refused: string } | null {
+  const all = subject.relativeNames.flat().filter(({ type }) => type === COMMON_NAME)
+  const [only, ...more] = all
+  if (only === undefined) return null
+  // Go, and so etcd, uses the last one as the user's name; other programs show the first.
+  if (more.length > 0) return { refused: `is there ${String(all.length)} times` }
+  if (only.text === null || only.malformed) return { refused: 'is not a string of its type' }
+  try {
+    return { name: readName(only.text, 'name') }
+  } catch (error) {
+    if (isEtcdMtlsError(error, 'ERR_OPTION_INVALID')) return { refused: error.details.reason }
+    throw error
+  }
 }

@@ -1,11 +1,11 @@
 /** Everything of an authority that issuing needs. */
 import { createHash } from 'node:crypto'
-import type { Certificate } from '../x509/certificate.js'
 import { keyIdentifier } from '../x509/certificate-writer.js'
+import type { Certificate } from '../x509/certificate.js'
 import type { PrivateKey } from '../x509/keys.js'
 import type { IssuedEntry } from './ledger.js'
 import type { Settings } from './settings.js'
-import type { SigningKey } from './signer.js'
+import type { SigningKey } from './keys.js'
 
 /** What an authority is made of. */
 export interface AuthorityParts {

@@ -1,5 +1,8 @@
 /** The ledger: which serial numbers an authority has issued and revoked, and which revocation lists it has given out. */
+import { isError, isEtcdMtlsError } from '../report/errors.js'
 import type { RevocationReason } from '../x509/distribution-point.js'
+import { withTimeout } from './with-timeout.js'
+import { issueRefused } from './refuse.js'
 
 /** A certificate that was issued. */
 export interface IssuedEntry {
@@ -98,4 +101,36 @@ function withoutExpired(entries: readonly LedgerEntry[]): LedgerEntry[] {
   // A revocation list names what was revoked until it has expired, and learns of that here.
   const revoked = new Set(entries.flatMap((each) => (each.kind === 'revoked' ? [key(each)] : [])))
   return entries.filter((each) => each.kind !== 'issued' || each.notAfter.getTime() >= now || revoked.has(key(each)))
+}
+
+/** Milliseconds that a ledger may take. A file waits up to two minutes for the lock that another process holds. */
+const LONGEST_WAIT = 180_000
+
+/**
+ * The same ledger, whose calls reject with an error of this package, and reject at all.
+ *
+ * What was not noted is not handed out. A store that notes it after its time is up holds a certificate that nobody has.
+ */
+export function guardedLedger(ledger: Ledger): Ledger {
+  return {
+    append: async (entries) => {
+      await told('The ledger did not note it, so nothing was handed out', async () => ledger.append(entries))
+    },
+    read: async () => {
+      const given = await told('The ledger cannot be read', async () => ledger.read())
+      const list: unknown = given
+      if (!Array.isArray(list)) throw issueRefused('The ledger cannot be read: it gave no list of entries')
+      return given
+    },
+  }
+}
+
+async function told<T>(failure: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await withTimeout(LONGEST_WAIT, 'The ledger', work())
+  } catch (cause) {
+    if (isEtcdMtlsError(cause)) throw cause
+    const words = isError(cause) ? cause.message : String(cause)
+    throw issueRefused(`${failure}: ${words}`, { cause })
+  }
 }

@@ -1,24 +1,31 @@
 /** Takes over an authority that exists: made here before, or by openssl, cfssl, kubeadm and others. */
+import { join, resolve } from 'node:path'
+import { type OpenedInput, openInput } from '../credentials/input.js'
 import { readCertificates } from '../credentials/read-certificates.js'
 import { readKey } from '../credentials/read-private-key.js'
-import { type OpenedInput, openInput } from '../credentials/input.js'
-import { EtcdMtlsError } from '../report/errors.js'
-import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
+import { checkDirectory } from '../credentials/write.js'
+import { type FileSystem, lookAt, readPlainFile } from '../files/file-system.js'
+import { makeFolders } from '../files/folders.js'
+import { guardedFileSystem } from '../files/guarded-file-system.js'
+import { lockPathOf, withLock } from '../files/lock.js'
+import { replaceFiles } from '../files/replace-files.js'
+import { writeFailed } from '../files/write-file.js'
 import type { MaterialRole } from '../report/catalogue/place.js'
+import { EtcdMtlsError, isEtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
 import { summarize } from '../report/report.js'
 import { worstFirst } from '../report/severity.js'
 import { publicKeyText } from '../x509/algorithms.js'
 import type { Certificate } from '../x509/certificate.js'
 import { bytesEqual } from '../x509/der.js'
 import { checkPassphrase, type PrivateKey } from '../x509/keys.js'
-import { signingScheme, type SigningScheme, SIGNING_KEYS } from './algorithms.js'
-import { Authority } from './authority.js'
-import { chainToRoot } from './chain.js'
-import { signerFor } from './keys.js'
+import { SIGNING_KEYS, signingScheme, type SigningScheme } from './algorithms.js'
+import { Authority, createAuthority } from './authority.js'
+import { foreignSigner, type Signer, signerFor } from './keys.js'
+import type { CreateAuthorityOptions } from './ca.js'
 import { issueRefused } from './refuse.js'
 import { type AuthoritySettings, readSettings, SETTINGS } from './settings.js'
-import { foreignSigner, type Signer } from './signer.js'
 
 /** What `loadAuthority` takes: PEM as text or octets. The result of `authority.export()` fits. */
 export interface LoadAuthorityOptions extends AuthoritySettings {
@@ -134,4 +141,95 @@ function checkAuthority(certificate: Certificate): SigningScheme {
       `${name} holds a ${publicKeyText(certificate.publicKeyInfo)} key; an authority signs with ${SIGNING_KEYS}`,
     )
   return scheme
+}
+
+/** Far more than any hierarchy has; it bounds the signatures that are verified. */
+const MOST_ABOVE = 100
+
+/**
+ * The certificates above, from the one that signed to the root; empty for a root. What leads nowhere is left out.
+ *
+ * A root is needed: etcd would take an intermediate as trust anchor, but OpenSSL and so Node would not.
+ *
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where no way leads to a root.
+ */
+function chainToRoot(certificate: Certificate, above: readonly Certificate[]): Certificate[] {
+  if (above.length > MOST_ABOVE) throw optionInvalid('chain', `must hold at most ${String(MOST_ABOVE)} certificates`)
+  const seen = new Set<Certificate>()
+  const climb = (from: Certificate): Certificate[] | null => {
+    if (isRoot(from)) return []
+    for (const next of above) {
+      // Each is looked at once: a certificate that led nowhere leads nowhere from below, either.
+      if (seen.has(next) || next.equals(from) || !next.subject.equals(from.issuer) || !from.isSignedBy(next)) continue
+      seen.add(next)
+      const rest = climb(next)
+      if (rest !== null) return [next, ...rest]
+    }
+    return null
+  }
+  const chain = climb(certificate)
+  if (chain !== null) return chain
+  const last = [...seen].at(-1) ?? certificate
+  throw issueRefused(
+    `No chain leads from "${certificate.subject.toString()}" to a root: the certificate "${last.issuer.toString()}" is ` +
+      'missing; give every certificate up to the self-signed one as "chain"',
+  )
+}
+
+function isRoot(certificate: Certificate): boolean {
+  return certificate.isSelfIssued && certificate.isSignedBy(certificate)
+}
+
+/**
+ * Loads the root CA in `ca.crt` and `ca.key` of a directory, or creates it there if neither file exists. The key gets mode
+ * 0600 and is not encrypted, the certificate 0644, and a directory that is created 0700. Two processes that open one
+ * directory at the same time get the same CA.
+ *
+ * @param directory The directory of the CA alone. Whoever can read it can issue certificates.
+ * @param options Those of `createAuthority`. For a CA that exists, `name` and the other properties of the certificate are not
+ *   compared with it.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ * @throws {EtcdMtlsError} `ERR_CREDENTIALS_UNREADABLE` or `ERR_ISSUE_REFUSED` if the files are not a CA with its key.
+ * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if one of the two files is missing, or the file system refuses.
+ */
+export async function openAuthority(
+  directory: string,
+  options: Omit<CreateAuthorityOptions, 'signer'>,
+): Promise<Authority> {
+  checkDirectory(directory)
+  const place = resolve(directory)
+  try {
+    const fs = guardedFileSystem()
+    await makeFolders(fs, place, [])
+    return await withLock(lockPathOf(place), () => loadOrCreate(fs, place, options), { fileSystem: fs })
+  } catch (error) {
+    throw isEtcdMtlsError(error) ? error : writeFailed(place, error)
+  }
+}
+
+async function loadOrCreate(fs: FileSystem, place: string, options: CreateAuthorityOptions): Promise<Authority> {
+  const paths = { cert: join(place, 'ca.crt'), key: join(place, 'ca.key') }
+  const [cert, key] = await Promise.all([readIfThere(fs, paths.cert), readIfThere(fs, paths.key)])
+  if (cert !== null && key !== null) {
+    const { crypto, ledger, clock, serialNumbers } = options
+    return loadAuthority({ cert, key, crypto, ledger, clock, serialNumbers })
+  }
+  if (cert !== null) throw writeFailed(paths.key, 'it is missing, and ca.crt exists: restore the key from a backup')
+  if (key !== null) throw writeFailed(paths.cert, 'it is missing, and ca.key exists: restore it, or remove the key')
+  const authority = await createAuthority(options)
+  const material = authority.export()
+  await replaceFiles(fs, place, [
+    { name: 'ca.key', content: material.key, mode: 0o600 },
+    { name: 'ca.crt', content: material.cert, mode: 0o644 },
+  ])
+  return authority
+}
+
+/** Bytes of a PEM file of the CA; a certificate and a key have some thousand. */
+const MAX_PEM_BYTES = 1024 * 1024
+
+/** Null if nothing is there. The files may be links, as in a volume of Kubernetes. */
+async function readIfThere(fs: FileSystem, path: string): Promise<Buffer | null> {
+  if ((await lookAt(fs, path)) === null) return null
+  return (await readPlainFile(fs, await fs.realpath(path), MAX_PEM_BYTES))?.bytes ?? null
 }

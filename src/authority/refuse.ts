@@ -14,3 +14,8 @@ export function issueRefused(
     'cause' in more ? { cause: more.cause } : {},
   )
 }
+
+/** Findings in one string: code and message of each. */
+export function describeFindings(findings: readonly Finding[]): string {
+  return findings.map(({ code, message }) => `[${code}] ${message}`).join(' ')
+}

@@ -68,7 +68,7 @@ export function isDue(certificate: Certificate, at: Date, fraction: number): boo
 }
 
 /** A certificate of a chain, and where it stands there. */
-export interface Ending {
+interface Ending {
   readonly certificate: Certificate
   readonly index: number
 }

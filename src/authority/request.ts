@@ -4,11 +4,17 @@ import type { NamePart } from '../x509/certificate-writer.js'
 import { PrivateKey } from '../x509/keys.js'
 import type { Host } from '../x509/names.js'
 import type { KeyAlgorithm } from './algorithms.js'
-import { type ExtraExtension, readExtensions } from './extra-extensions.js'
+import {
+  type ExtraExtension,
+  readAlgorithm,
+  readExtensions,
+  readHosts,
+  readName,
+  readSubject,
+  type SubjectAttributes,
+} from './options.js'
 import { readValidity } from './lifetime.js'
-import { readAlgorithm, readHosts, readName } from './options.js'
 import { isRole, readExtendedKeyUsage, type Role, ROLE_NAMES, roleRow } from './roles.js'
-import { readSubject, type SubjectAttributes } from './subject.js'
 
 /** What every certificate can be asked to carry, whoever makes its key. */
 export interface ProfileOptions {
@@ -35,7 +41,7 @@ export interface ProfileOptions {
    * Hands the certificate out although etcd, its gateway or its clients would refuse it in this role, as the findings of
    * the validator say; for tests, and for other uses than etcd. Default: false.
    */
-  evenIfEtcdRefuses?: boolean | undefined
+  skipEtcdChecks?: boolean | undefined
 }
 
 /** What every request to `authority.issue` can say. */
@@ -80,7 +86,7 @@ export interface CheckedProfile {
   readonly extendedKeyUsage: readonly string[]
   /** Whole Extension elements in DER. */
   readonly extensions: readonly Uint8Array[]
-  readonly evenIfEtcdRefuses: boolean
+  readonly skipEtcdChecks: boolean
 }
 
 /** A request that was read. */
@@ -98,7 +104,7 @@ export const PROFILE_OPTIONS = [
   'validity',
   'extendedKeyUsage',
   'extensions',
-  'evenIfEtcdRefuses',
+  'skipEtcdChecks',
 ] as const
 
 const KNOWN = [...PROFILE_OPTIONS, 'algorithm', 'key'] as const
@@ -131,17 +137,17 @@ export function readProfile(
   now: Date,
   where = 'request',
 ): CheckedProfile {
-  const { role, evenIfEtcdRefuses } = request
+  const { role, skipEtcdChecks } = request
   if (!isRole(role)) throw textInvalid(`${where}.role`, role, `one of ${ROLE_NAMES.join(', ')}`)
   const row = roleRow(role)
   const name = readName(request.name, `${where}.name`)
   const hosts = request.hosts === undefined ? [] : readHosts(request.hosts, `${where}.hosts`)
-  if (hosts.length === 0 && row.hosts === 'required' && evenIfEtcdRefuses !== true) {
+  if (hosts.length === 0 && row.hosts === 'required' && skipEtcdChecks !== true) {
     const accepted = `at least one host: every verifier refuses a ${role} certificate without names`
     throw valueInvalid(`${where}.hosts`, request.hosts, accepted)
   }
-  if (evenIfEtcdRefuses !== undefined && typeof evenIfEtcdRefuses !== 'boolean')
-    throw optionInvalid(`${where}.evenIfEtcdRefuses`, 'must be true or false')
+  if (skipEtcdChecks !== undefined && typeof skipEtcdChecks !== 'boolean')
+    throw optionInvalid(`${where}.skipEtcdChecks`, 'must be true or false')
   return {
     role,
     name,
@@ -153,6 +159,6 @@ export function readProfile(
     },
     extendedKeyUsage: readExtendedKeyUsage(request.extendedKeyUsage, role, `${where}.extendedKeyUsage`),
     extensions: readExtensions(request.extensions, `${where}.extensions`),
-    evenIfEtcdRefuses: evenIfEtcdRefuses ?? false,
+    skipEtcdChecks: skipEtcdChecks ?? false,
   }
 }

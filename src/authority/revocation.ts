@@ -1,11 +1,27 @@
 /** Revoking certificates, and the lists that tell. */
-import { writeTbsCertList, writeCertificateList, type RevokedCertificate } from '../x509/crl-writer.js'
+import { basename, dirname, resolve } from 'node:path'
+import { checkFileName } from '../credentials/write.js'
+import { findRoot } from '../files/folders.js'
+import { guardedFileSystem } from '../files/guarded-file-system.js'
+import { replaceFilesLocked } from '../files/replace-files.js'
+import { writeFailed } from '../files/write-file.js'
+import { ledger as rows } from '../report/catalogue/ledger.js'
+import { isEtcdMtlsError } from '../report/errors.js'
+import { findingMaker } from '../report/finding.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import { Certificate, serialText } from '../x509/certificate.js'
-import { Crl } from '../x509/crl.js'
 import { reasonNumber } from '../x509/crl-entries.js'
+import { type RevokedCertificate, writeCertificateList, writeTbsCertList } from '../x509/crl-writer.js'
+import { Crl } from '../x509/crl.js'
 import { type Issuer, keyFingerprint } from './issuer.js'
-import { type IssuedEntry, type LedgerEntry, REVOKE_REASONS, type RevokedEntry, type RevokeReason } from './ledger.js'
+import {
+  type IssuedEntry,
+  type Ledger,
+  type LedgerEntry,
+  REVOKE_REASONS,
+  type RevokedEntry,
+  type RevokeReason,
+} from './ledger.js'
 import { BACKDATED_MS, readValidity, wholeSecond } from './lifetime.js'
 import { issueRefused } from './refuse.js'
 import { EARLIEST } from './settings.js'
@@ -29,7 +45,7 @@ export interface IssueCrlOptions {
    * Issues the list although the CA's keyUsage lacks cRLSign, as that of kubeadm's CA does: etcd, which does not look who
    * signed, takes it, and every other verifier, this package among them, refuses it. Default: false.
    */
-  evenIfOnlyEtcdTakes?: boolean | undefined
+  allowWithoutCrlSign?: boolean | undefined
   /**
    * The CRL that is in force. The call fails if the ledger is older than it or the new list would lack a certificate that
    * it names and that has not expired: a ledger restored from an old backup would undo revocations. Default: not checked.
@@ -90,7 +106,9 @@ function serialOf({ certificate }: Issuer, revoked: Certificate): RevokedIdentit
   if (!revoked.issuer.equals(certificate.subject) || !revoked.isSignedBy(certificate))
     throw issueRefused(`${name} was not issued by this authority, which can revoke its own certificates only`)
   if (revoked.equals(certificate))
-    throw issueRefused(`${name} is the authority itself; take it out of every trusted-ca-file instead (see planCaRoll)`)
+    throw issueRefused(
+      `${name} is the authority itself; take it out of every trusted-ca-file instead (docs/ca-roll.md)`,
+    )
   return { serialNumber: revoked.serialNumber, keyFingerprint256: keyFingerprint(revoked.spki) }
 }
 
@@ -112,16 +130,16 @@ const MOST_REVOKED = 150_000
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, `ERR_ISSUE_REFUSED` */
 export async function issueCrl(issuer: Issuer, options: IssueCrlOptions): Promise<Crl> {
-  checkOptions('options', options, ['nextUpdate', 'evenIfOnlyEtcdTakes', 'previous'])
-  const { evenIfOnlyEtcdTakes = false, previous } = options
+  checkOptions('options', options, ['nextUpdate', 'allowWithoutCrlSign', 'previous'])
+  const { allowWithoutCrlSign = false, previous } = options
   if (previous !== undefined) checkOwnCrl(issuer, previous, 'previous')
-  if (typeof evenIfOnlyEtcdTakes !== 'boolean') throw optionInvalid('evenIfOnlyEtcdTakes', 'must be true or false')
+  if (typeof allowWithoutCrlSign !== 'boolean') throw optionInvalid('allowWithoutCrlSign', 'must be true or false')
   const { settings, certificate } = issuer
   const usage = certificate.extensions.keyUsage
-  if (usage !== null && !usage.has('cRLSign') && !evenIfOnlyEtcdTakes)
+  if (usage !== null && !usage.has('cRLSign') && !allowWithoutCrlSign)
     throw issueRefused(
       "The authority's keyUsage lacks cRLSign (RFC 5280 section 4.2.1.3): whoever verifies a list refuses its lists; " +
-        'for etcd alone, which does not, there is "evenIfOnlyEtcdTakes"',
+        'for etcd alone, which does not, there is "allowWithoutCrlSign"',
     )
   const now = wholeSecond(settings.now().getTime())
   const duration = readValidity(options.nextUpdate ?? '7d', 'nextUpdate', now)
@@ -258,4 +276,101 @@ function stillRevoked(entries: readonly LedgerEntry[]): RevokedCertificate[] {
       reasonCode: entry.reason === 'unspecified' ? null : reasonNumber(entry.reason),
     }))
     .reverse()
+}
+
+const finding = findingMaker(rows)
+
+/** RFC 5280 section 5.3.1: the reasons by which somebody else may have the private key. */
+const COMPROMISED: readonly RevokeReason[] = ['keyCompromise', 'cACompromise', 'aACompromise']
+
+/** The revocations of a ledger at one moment. */
+export class Revocations {
+  readonly #certificates = new Map<string, RevokedEntry>()
+  readonly #keys = new Map<string, RevokedEntry>()
+
+  constructor(entries: readonly LedgerEntry[]) {
+    for (const entry of entries) {
+      if (entry.kind !== 'revoked') continue
+      this.#certificates.set(`${entry.issuer} ${entry.serialNumber}`, entry)
+      const isCompromised = COMPROMISED.includes(entry.reason)
+      if (isCompromised && entry.keyFingerprint256 !== null) this.#keys.set(entry.keyFingerprint256, entry)
+    }
+  }
+
+  static async read(ledger: Ledger): Promise<Revocations> {
+    return new Revocations(await ledger.read())
+  }
+
+  /**
+   * Renewal must not undo a revocation.
+   *
+   * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the certificate was revoked, with the finding `ledger/certificate-revoked`.
+   */
+  refuseCertificate({ certificate, chain }: Issuer, leaf: Certificate): void {
+    const ca = [certificate, ...chain].find((each) => leaf.issuer.equals(each.subject) && leaf.isSignedBy(each))
+    if (ca === undefined) return
+    const entry = this.#certificates.get(`${keyFingerprint(ca.spki)} ${leaf.serialNumber}`)
+    if (entry === undefined) return
+    const { serialNumber, reason, at } = entry
+    const found = finding('ledger/certificate-revoked', {
+      subject: leaf.subject.toString(),
+      serialNumber,
+      reason,
+      revokedAt: at,
+    })
+    throw issueRefused(`${found.message} ${found.remedy}`, { findings: [found] })
+  }
+
+  /**
+   * A key that somebody else may have is not certified again, by whatever name.
+   *
+   * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED`, with the finding `ledger/key-compromised`.
+   */
+  refuseKey(spki: Uint8Array): void {
+    const keyFingerprint256 = keyFingerprint(spki)
+    const entry = this.#keys.get(keyFingerprint256)
+    if (entry === undefined) return
+    const { serialNumber, reason, at } = entry
+    const found = finding('ledger/key-compromised', { keyFingerprint256, serialNumber, reason, revokedAt: at })
+    throw issueRefused(`${found.message} ${found.remedy}`, { findings: [found] })
+  }
+}
+
+/** How `writeCrl` writes. */
+export interface WriteCrlOptions {
+  /**
+   * `der` is read by every etcd. `pem` is read by etcd up to 3.5 only: from 3.6 on it makes etcd close the connection of
+   * every client, whoever they are. Default: `'der'`.
+   */
+  form?: 'der' | 'pem' | undefined
+}
+
+/**
+ * Writes a revocation list for `--client-crl-file` or `--peer-crl-file`: one list, readable by all (mode 0644), replaced
+ * atomically and durably. etcd reads the file anew for every connection, so it counts at once; connections that are open
+ * stay open.
+ *
+ * Source: etcd client/pkg/transport/listener_tls.go, checkCRL; it parses by `x509.ParseRevocationList` since 3.6.
+ *
+ * @param path The file. Its directory has to be there.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` where the file system refuses.
+ */
+export async function writeCrl(path: string, crl: Crl, options: WriteCrlOptions = {}): Promise<void> {
+  checkOptions('options', options, ['form'])
+  const form: unknown = options.form ?? 'der'
+  if (typeof path !== 'string' || path === '' || path.includes('\0'))
+    throw valueInvalid('path', path, 'the path of a file')
+  if (!(crl instanceof Crl)) throw valueInvalid('crl', crl, 'a Crl, such as authority.issueCrl returns')
+  if (form !== 'der' && form !== 'pem') throw textInvalid('form', form, '"der" or "pem"')
+  const name = checkFileName(basename(path), 'path')
+  const fs = guardedFileSystem()
+  try {
+    const directory = await findRoot(fs, dirname(resolve(path)))
+    if (directory === null) throw writeFailed(path, 'its directory is not there: create it')
+    const content = form === 'der' ? crl.raw : crl.toPem()
+    await replaceFilesLocked(fs, directory, [{ name, content, mode: 0o644 }])
+  } catch (error) {
+    throw isEtcdMtlsError(error) ? error : writeFailed(path, error)
+  }
 }

@@ -3,8 +3,7 @@ import { randomFillSync } from 'node:crypto'
 import { optionInvalid } from '../report/option-error.js'
 import type { WebCrypto } from '../x509/web-crypto.js'
 import { type KeyMaker, keyMaker } from './keys.js'
-import { carefulLedger } from './careful-ledger.js'
-import { type Ledger, memoryLedger } from './ledger.js'
+import { guardedLedger, type Ledger, memoryLedger } from './ledger.js'
 import { checkCrypto } from './options.js'
 
 /** Options of `createAuthority`, `loadAuthority` and `createIntermediate` alike. */
@@ -54,7 +53,7 @@ export function readSettings(given: AuthoritySettings): Settings {
   return {
     crypto: crypto ?? null,
     makeKey: keyMaker(crypto ?? null),
-    ledger: carefulLedger(ledger),
+    ledger: guardedLedger(ledger),
     now: () => readClock(clock),
     nextSerial: () => (serialNumbers === undefined ? randomSerial(crypto ?? null) : checkSerial(serialNumbers())),
     inTurn: oneAfterAnother(),

@@ -5,7 +5,7 @@
  * @module
  */
 export * from '../report/index.js'
-export type { ClusterFiles } from '../authority/files/cluster-shape.js'
+export type { ClusterFiles } from '../authority/cluster/cluster-credentials.js'
 export type { CredentialFiles } from '../credentials/write.js'
 export type { AccessOptions, EtcdAccess } from './kubernetes/access.js'
 export { certManagerResources } from './kubernetes/cert-manager.js'

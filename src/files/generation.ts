@@ -47,11 +47,6 @@ export function isGenerationName(name: string): boolean {
   return GENERATION.test(name)
 }
 
-/** True for the names that {@link newTemporaryName} gives. */
-export function isTemporaryName(name: string): boolean {
-  return TEMPORARY.test(name)
-}
-
 /** Makes a folder with exactly this mode, whatever the umask. */
 export async function makeFolder(fs: FileSystem, path: string, mode = DIRECTORY_MODE): Promise<void> {
   await fs.mkdir(path, mode)

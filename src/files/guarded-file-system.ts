@@ -56,7 +56,7 @@ export function guardedFileSystem(): FileSystem {
  *
  * Nobody but root can change the part of the way that was walked, so the answer cannot change before the next call.
  */
-export async function findOwner(fs: Pick<FileSystem, 'lstat' | 'readlink'>, directory: string): Promise<number | null> {
+async function findOwner(fs: Pick<FileSystem, 'lstat' | 'readlink'>, directory: string): Promise<number | null> {
   const { root } = parse(directory)
   let current = root
   const names = directory

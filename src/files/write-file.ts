@@ -10,11 +10,7 @@ export interface OpenFile {
 }
 
 /** Opens a file, as `open` of `node:fs/promises` does. */
-export type OpenCall<F extends OpenFile = OpenFile> = (
-  path: string,
-  flags: string | number,
-  mode?: number,
-) => Promise<F>
+type OpenCall<F extends OpenFile = OpenFile> = (path: string, flags: string | number, mode?: number) => Promise<F>
 
 /** A file that is to be there with this content and these permissions, whatever the umask says. */
 export interface FileContents {

@@ -3,7 +3,6 @@
  * itself takes only types from here: a room loads the areas that it gives (see its finding.ts).
  */
 import { access } from './catalogue/access.js'
-import { caRoll } from './catalogue/ca-roll.js'
 import { certificate } from './catalogue/certificate.js'
 import { chain } from './catalogue/chain.js'
 import { configCluster } from './catalogue/config-cluster.js'
@@ -15,7 +14,6 @@ import { configReading } from './catalogue/config-reading.js'
 import { configTogether } from './catalogue/config-together.js'
 import { configTls } from './catalogue/config-tls.js'
 import { constraints } from './catalogue/constraints.js'
-import { directory } from './catalogue/directory.js'
 import { discovery } from './catalogue/discovery.js'
 import { endpoint } from './catalogue/endpoint.js'
 import { environment } from './catalogue/environment.js'
@@ -51,8 +49,6 @@ export const catalogue = {
   ...login,
   ...access,
   ...rotation,
-  ...caRoll,
-  ...directory,
   ...configOption,
   ...configTls,
   ...configTogether,

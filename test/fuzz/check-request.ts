@@ -3,7 +3,6 @@ import { inspect } from 'node:util'
 import { inspectRequest } from '../../src/authority/inspect-request.js'
 import { CertificateRequest } from '../../src/x509/certificate-request.js'
 import { bytesEqual } from '../../src/x509/der.js'
-import { readHost } from '../../src/x509/names.js'
 import { scanPem } from '../../src/x509/pem.js'
 import { attempt, must, mustBePrintable, seesNothingOutside } from './checks.js'
 import { REQUESTS } from './seeds.js'
@@ -20,10 +19,7 @@ export function checkRequest(bytes: Uint8Array): void {
   const [block] = scanPem(request.toPem()).blocks
   must(block !== undefined && bytesEqual(block.bytes, bytes), 'PEM that does not hold the request')
   mustBePrintable(`${String(request)}${inspect(request)}${JSON.stringify(request)}`, 'a printed request')
-  const { requested } = report
-  must(requested !== null, 'a request that was read, and nothing that it asks for')
-  mustBePrintable(JSON.stringify(requested), 'what is asked for')
-  for (const host of requested.hosts) must('host' in readHost(host), `a host that is none: ${host}`)
+  must(report.request !== null, 'a request that was read is not in the report')
   // The private key is not the mutator's, so that nothing else than a seed is signed.
   must(!report.ok || REQUESTS.some((each) => bytesEqual(each, bytes)), 'a changed request passes')
 }

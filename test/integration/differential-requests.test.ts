@@ -13,6 +13,7 @@ import { scanPem } from '../../src/x509/pem.js'
 import { readPrivateKey } from '../../src/x509/read-key.js'
 import { nullValue, oid, sequence } from '../support/der-writer.js'
 import { mintCsr, newKey, spkiOf } from '../support/mint.js'
+import { requestedOf } from '../support/requested.js'
 import { openssl, runTool, temporaryFolder } from '../support/openssl.js'
 import { errorCodes, findingOf } from '../support/refused.js'
 import { askGo, type GoAnswer, type GoQuestion } from '../support/witness-go-requests.js'
@@ -26,15 +27,15 @@ beforeAll(async () => {
 /** What every request of this file asks for where it can. */
 const HOSTS = ['etcd-0.etcd', 'etcd-0.etcd.svc', '10.0.0.1', '2001:db8::1', 'spiffe://cluster/etcd-0']
 const SAN = 'DNS:etcd-0.etcd,DNS:etcd-0.etcd.svc,IP:10.0.0.1,IP:2001:db8::1,URI:spiffe://cluster/etcd-0'
-const TAKE = { hosts: ['*.etcd', '*.svc', '10.0.0.0/8', '2001:db8::/32', 'spiffe://cluster/*'] } as const
+const POLICY = { hosts: ['*.etcd', '*.svc', '10.0.0.0/8', '2001:db8::/32', 'spiffe://cluster/*'] } as const
 
 /** Reads a request without an error, has it signed, and has openssl verify what came of it. */
 async function expectSigned(csr: string | Uint8Array, hosts: readonly string[] = HOSTS): Promise<void> {
   const report = inspectRequest(csr)
   expect(report.findings.filter(({ severity }) => severity !== 'info')).toEqual([])
-  expect(report.requested?.hosts).toEqual(hosts)
+  expect(requestedOf(report.request)?.hosts).toEqual(hosts)
   const role = hosts.length === 0 ? 'client' : 'server'
-  const { chain } = await authority.sign(csr, { role, name: 'etcd-0', take: TAKE })
+  const { chain } = await authority.sign(csr, { role, name: 'etcd-0', allow: POLICY })
   expect(Buffer.from(chain[0].spki)).toEqual(Buffer.from(report.request?.spki ?? []))
   expect(chain[0].subjectAltNames.map(({ value }) => value)).toEqual(hosts)
   const ca = folder.file('ca.pem', authority.certificate.toPem())
@@ -59,7 +60,7 @@ describe('openssl req', () => {
   it.each(genpkey)('%s, without and with -addext, as PEM and as DER', async (publicKey, parameters) => {
     const base = ['req', '-new', '-key', keyFile(parameters), '-subj', '/C=DE/O=Example/CN=etcd-0']
     const bare = openssl(base)
-    expect(inspectRequest(bare).requested).toMatchObject({ subject: 'CN=etcd-0,O=Example,C=DE', publicKey })
+    expect(requestedOf(inspectRequest(bare).request)).toMatchObject({ subject: 'CN=etcd-0,O=Example,C=DE', publicKey })
     await expectSigned(bare, [])
     const usages = [
       '-addext',
@@ -68,7 +69,7 @@ describe('openssl req', () => {
       'extendedKeyUsage=serverAuth,clientAuth',
     ]
     const full = openssl([...base, '-addext', `subjectAltName=${SAN}`, ...usages])
-    expect(inspectRequest(full).requested).toMatchObject({
+    expect(requestedOf(inspectRequest(full).request)).toMatchObject({
       keyUsage: ['digitalSignature'],
       extendedKeyUsage: ['serverAuth', 'clientAuth'],
     })
@@ -102,12 +103,11 @@ subjectAltName = ${SAN}
     const csr = openssl([...parameters, '-newhdr', '-text'])
     expect(csr).toContain('-----BEGIN NEW CERTIFICATE REQUEST-----')
     const report = inspectRequest(csr)
-    expect(report.requested).toMatchObject({
+    expect(requestedOf(report.request)).toMatchObject({
       subject: 'CN=etcd-0,O=Bücher',
-      challengePassword: true,
-      unstructuredName: 'etcd of the lab',
       ca: false,
     })
+    expect(report.request).toMatchObject({ hasChallengePassword: true, unstructuredName: 'etcd of the lab' })
     expect(JSON.stringify(report)).not.toContain('challenge-secret')
     await expectSigned(csr)
   })
@@ -117,10 +117,10 @@ subjectAltName = ${SAN}
     const base = ['req', '-new', '-subj', '/CN=etcd-0', '-addext', `subjectAltName=${SAN}`]
     const pss = ['-sigopt', 'rsa_padding_mode:pss', '-sigopt', 'rsa_pss_saltlen:32']
     const csr = openssl([...base, '-key', rsa, ...pss])
-    expect(inspectRequest(csr).requested?.signatureAlgorithm).toBe('RSA-PSS with SHA-256')
+    expect(requestedOf(inspectRequest(csr).request)?.signatureAlgorithm).toBe('RSA-PSS with SHA-256')
     await expectSigned(csr)
     const ca = openssl([...base, '-key', p256(), '-addext', 'basicConstraints=critical,CA:TRUE'])
-    expect(inspectRequest(ca).findings.map((each) => each.code)).toEqual(['request/ca-wanted'])
+    expect(inspectRequest(ca).findings.map((each) => each.code)).toEqual(['request/ca-requested'])
   })
 })
 
@@ -137,7 +137,7 @@ describe('cfssl', () => {
     ['rsa', 2048],
   ])('genkey %s %i', async (algo, size) => {
     const csr = run(['genkey', '-loglevel=5', folder.file('plan.json', plan({ algo, size }))])
-    expect(inspectRequest(csr).requested?.subject).toBe('CN=etcd-0,O=Example')
+    expect(requestedOf(inspectRequest(csr).request)?.subject).toBe('CN=etcd-0,O=Example')
     await expectSigned(csr)
   })
 
@@ -160,7 +160,7 @@ describe('cfssl', () => {
     const { details, remedy } = findingOf(inspectRequest(output).findings, 'pem/json')
     expect(details).toMatchObject({ cfssl: true })
     expect(remedy).toContain('name.csr')
-    expect(errorCodes(inspectRequest(csrOf(output)).findings)).toEqual(['request/ca-wanted'])
+    expect(errorCodes(inspectRequest(csrOf(output)).findings)).toEqual(['request/ca-requested'])
   })
 })
 
@@ -191,19 +191,18 @@ signing_key
     ['RSA', ['--key-type=rsa', '--bits=2048']],
   ])('%s', async (_, kind) => {
     const csr = make(kind)
-    expect(inspectRequest(csr).requested).toMatchObject({
-      challengePassword: true,
+    expect(requestedOf(inspectRequest(csr).request)).toMatchObject({
       keyUsage: ['digitalSignature'],
       ca: false,
     })
-    const hosts = inspectRequest(csr).requested?.hosts ?? []
+    const hosts = requestedOf(inspectRequest(csr).request)?.hosts ?? []
     expect([...hosts].sort()).toEqual([...HOSTS].sort())
     await expectSigned(csr, hosts)
   })
 
   it('a request for a CA', () => {
     const { findings } = inspectRequest(make(['--key-type=ecdsa'], 'ca\ncert_signing_key\n'))
-    expect(errorCodes(findings)).toEqual(['request/ca-wanted'])
+    expect(errorCodes(findings)).toEqual(['request/ca-requested'])
   })
 
   it('reads and verifies ours, and keys that are encrypted by PBKDF2', async () => {
@@ -274,7 +273,7 @@ describe('Go', () => {
       requests.set(algorithm, made)
       questions.set(`read ${algorithm}`, { ask: 'read', pem: made.csr })
       questions.set(`key ${algorithm}`, { ask: 'key', pem: made.key.exportPem() })
-      const { chain } = await authority.sign(made.csr, { role: 'server', name: 'etcd-0', take: TAKE })
+      const { chain } = await authority.sign(made.csr, { role: 'server', name: 'etcd-0', allow: POLICY })
       questions.set(`certificate ${algorithm}`, { ask: 'certificate', pem: chain[0].toPem() })
     }
     const of = (algorithm: KeyAlgorithm, form: 'sec1' | 'pkcs1'): GoQuestion => ({
@@ -291,7 +290,7 @@ describe('Go', () => {
     const { words, pem } = answer(`make ${form} ${key}`)
     expect(words).toBe('')
     if (form === 'cert-manager') {
-      expect(inspectRequest(pem).requested).toMatchObject({
+      expect(requestedOf(inspectRequest(pem).request)).toMatchObject({
         subject: '',
         commonName: null,
         keyUsage: ['digitalSignature', 'keyEncipherment'],
@@ -315,7 +314,7 @@ describe('Go', () => {
 
   it.each([...ODD_KEYS])('refuses %s, as we do', (name, { pem, words }) => {
     expect(answer(name).words).toContain(words)
-    expect(errorCodes(inspectRequest(pem).findings)).toEqual(['request/key-unsupported'])
+    expect(errorCodes(inspectRequest(pem).findings)).toEqual(['request/key-refused'])
   })
 })
 

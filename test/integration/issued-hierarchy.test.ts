@@ -30,8 +30,8 @@ function goSays(questions: ReadonlyMap<string, GoIssuedQuestion>): Record<string
   return Object.fromEntries([...questions.keys()].map((name, i) => [name, answers[i]?.words ?? 'no answer']))
 }
 
-describe('permit, by Go', () => {
-  const CASES: [permit: readonly [string, ...string[]], request: IssueRequest, words: string][] = [
+describe('permittedNames, by Go', () => {
+  const CASES: [permittedNames: readonly [string, ...string[]], request: IssueRequest, words: string][] = [
     [['*.etcd.svc'], { role: 'server', name: 'a', hosts: ['etcd-0.etcd.svc', '*.etcd.svc', 'etcd.svc'] }, ''],
     [['etcd.svc'], { role: 'server', name: 'a', hosts: ['netcd.svc'] }, 'DNS name "netcd.svc" is not permitted'],
     [['etcd.svc'], { role: 'server', name: 'a', hosts: ['10.0.0.1'] }, 'is excluded by constraint "0.0.0.0/0"'],
@@ -55,10 +55,10 @@ describe('permit, by Go', () => {
   it('is read, and counts as it does for us', async () => {
     const questions = new Map<string, GoIssuedQuestion>()
     const ours: boolean[] = []
-    for (const [i, [permit, request]] of CASES.entries()) {
-      const authority = await createAuthority({ name: 'CA', permit })
+    for (const [i, [permittedNames, request]] of CASES.entries()) {
+      const authority = await createAuthority({ name: 'CA', permittedNames })
       const usage = request.role === 'client' ? 'client' : 'server'
-      const given = await authority.issue({ ...request, evenIfEtcdRefuses: true })
+      const given = await authority.issue({ ...request, skipEtcdChecks: true })
       questions.set(String(i), verifyQuestion(given, usage))
       ours.push(validateCredentials(given, { usage }).ok)
     }
@@ -77,10 +77,10 @@ it('three levels and a cross-certificate, by Go', async () => {
   const second = await first.createIntermediate({ name: 'Second', maxIntermediates: 1 })
   const third = await second.createIntermediate({ name: 'Third' })
   const deep = await third.issue({ role: 'peer', name: 'etcd-0', hosts: ['etcd-0.etcd.svc'] })
-  const next = await createAuthority({ name: 'Next', permit: ['etcd.svc'] })
+  const next = await createAuthority({ name: 'Next', permittedNames: ['etcd.svc'] })
   const rolled = next.withCrossCertificate(await root.crossSign(next))
   const crossed = await rolled.issue({ role: 'server', name: 'x', hosts: ['a.etcd.svc'] })
-  const outside = await rolled.issue({ role: 'server', name: 'x', hosts: ['other'], evenIfEtcdRefuses: true })
+  const outside = await rolled.issue({ role: 'server', name: 'x', hosts: ['other'], skipEtcdChecks: true })
   const trusted = root.trustAnchors
   const said = goSays(
     new Map([
@@ -266,7 +266,7 @@ describe('a CA of others, with its chain', () => {
     const [good, bad] = [await authority.issue(CLIENT), await authority.issue(CLIENT)]
     await authority.revoke(bad.chain[0])
     const server = await authority.issue({ role: 'server', name: 'etcd', hosts: HOSTS })
-    const files = { 'ca.crl': Buffer.from((await authority.issueCrl({ evenIfOnlyEtcdTakes: true })).raw) }
+    const files = { 'ca.crl': Buffer.from((await authority.issueCrl({ allowWithoutCrlSign: true })).raw) }
     await using etcd = await startEtcd({ server, files, args: listIn })
     expect(await gateway(etcd.endpoint, '/health', good)).toMatchObject({ status: 200 })
     await expect(gateway(etcd.endpoint, '/health', bad)).rejects.toThrow(/hang up|ECONNRESET/)

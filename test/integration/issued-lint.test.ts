@@ -51,7 +51,7 @@ async function make(algorithm: KeyAlgorithm): Promise<Pki> {
   const root = await createAuthority({
     name: `Root ${algorithm}`,
     algorithm,
-    permit: ['etcd.svc', '0.0.0.0/0', '::/0'],
+    permittedNames: ['etcd.svc', '0.0.0.0/0', '::/0'],
   })
   const below = await root.createIntermediate({ name: 'Issuing', algorithm, subject: { organization: 'Example' } })
   const issued = new Map<(typeof ROLES)[number], Credentials>()

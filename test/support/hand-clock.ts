@@ -1,5 +1,5 @@
 /** Clocks that a test moves by hand: nothing waits for time. */
-import type { Timing } from '../../src/authority/renewer.js'
+import type { Timing } from '../../src/authority/from-authority.js'
 
 interface Wait {
   readonly until: number

@@ -6,7 +6,6 @@ import {
   fromAuthority,
   inspectRequest,
   issueCluster,
-  issueClusterSteps,
   renew,
   renewalDue,
   renewDirectory,
@@ -17,6 +16,7 @@ import {
   type DirectoryRenewal,
   type IssueRequest,
   type PrivateKey,
+  type Report,
   type WatchableSource,
 } from 'etcd-mtls/authority'
 import { certManagerResources, kubeApiserverFlags } from 'etcd-mtls/config'
@@ -38,10 +38,10 @@ export async function membersNeedHosts(authority: Authority): Promise<void> {
 export async function hostsAreAnyListOfStrings(authority: Authority, hosts: string[]): Promise<void> {
   await authority.issue({ role: 'server', name: 'etcd-0', hosts })
   await authority.issue({ role: 'peer', name: 'etcd-0', hosts: Object.freeze(hosts) })
-  await authority.sign('', { role: 'client', take: { name: hosts, hosts } })
+  await authority.sign('', { role: 'client', allow: { name: hosts, hosts } })
   await createRequest({ name: 'etcd-0', hosts })
   await issueCluster(authority, { members: hosts.map((host) => ({ name: host, hosts: [host], peerHosts: hosts })) })
-  await createAuthority({ name: 'CA', permit: hosts })
+  await createAuthority({ name: 'CA', permittedNames: hosts })
   certManagerResources({ name: 'etcd', namespace: 'etcd', members: [{ name: 'etcd', hosts, peerHosts: hosts }] })
   kubeApiserverFlags({ endpoints: hosts, ca: '', cert: '', key: '', overrides: { events: hosts } })
 }
@@ -73,15 +73,15 @@ export async function requestsAreMadeAndSigned(authority: Authority): Promise<vo
   expectTypeOf(made).toEqualTypeOf<{ csr: string; key: PrivateKey }>()
   const signed = await authority.sign(made.csr, { role: 'server', name: 'etcd-0', hosts: ['etcd-0.etcd'] })
   expectTypeOf(signed.chain).toEqualTypeOf<[Certificate, ...Certificate[]]>()
-  await authority.sign(Buffer.alloc(0), { role: 'client', take: { name: ['app-*'], hosts: ['*.svc', '10.0.0.0/8'] } })
+  await authority.sign(Buffer.alloc(0), { role: 'client', allow: { name: ['app-*'], hosts: ['*.svc', '10.0.0.0/8'] } })
   // @ts-expect-error -- a certificate is for a role
   await authority.sign(made.csr, { name: 'etcd-0' })
 }
 
-export function reportsOnRequestsNarrow(csr: string): void {
+export function aReportOnARequestIsAReport(csr: string): void {
   const report = inspectRequest(csr)
-  if (report.ok) expectTypeOf(report.request).toEqualTypeOf<CertificateRequest>()
-  else expectTypeOf(report.request).toEqualTypeOf<CertificateRequest | null>()
+  expectTypeOf(report).toExtend<Report>()
+  expectTypeOf(report.request).toEqualTypeOf<CertificateRequest | null>()
 }
 
 export async function clustersAreTypedByTheirNames(authority: Authority): Promise<void> {
@@ -96,8 +96,10 @@ export async function clustersAreTypedByTheirNames(authority: Authority): Promis
   expectTypeOf(cluster.clients.app).toEqualTypeOf<Credentials>()
   expectTypeOf<keyof typeof cluster.clients>().toEqualTypeOf<'root' | 'app'>()
   expectTypeOf<keyof typeof cluster.members>().toEqualTypeOf<'etcd-0' | 'etcd-1'>()
-  const steps = issueClusterSteps(authority, { members: [{ name: 'etcd-0', hosts: ['x'] }] })
-  for await (const step of steps) expectTypeOf(step).toEqualTypeOf<ClusterStep>()
+  const onProgress = (step: ClusterStep): void => {
+    expectTypeOf(step.done).toBeNumber()
+  }
+  await issueCluster(authority, { members: [{ name: 'etcd-0', hosts: ['x'] }] }, { onProgress })
   const { clients } = await issueCluster(authority, { members: [{ name: 'etcd-0', hosts: ['x'] }] })
   expectTypeOf(Object.keys(clients)).toEqualTypeOf<string[]>()
   // @ts-expect-error -- there are no clients

@@ -27,7 +27,7 @@ describe('an error', () => {
     const key = folder.file('key.pem')
     openssl(['genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256', '-out', key])
     const csr = openssl(['req', '-new', '-key', key, '-subj', '/CN=a\u001b[2J\u0007\r\nb'])
-    const error = await refused(authority.sign(csr, { role: 'client', take: { name: ['ok'] } }), 'ERR_ISSUE_REFUSED')
+    const error = await refused(authority.sign(csr, { role: 'client', allow: { name: ['ok'] } }), 'ERR_ISSUE_REFUSED')
     expect([error.message, error.details.reason].filter((each) => CONTROL.test(each))).toEqual([])
   })
 

@@ -1,5 +1,4 @@
 /** What a caller is told who leaves out something that is required: that it is missing, not what it must look like. */
-import { webcrypto } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import manifest from '../../package.json' with { type: 'json' }
 import * as root from '../../src/index.js'
@@ -18,7 +17,7 @@ async function refusalOf(call: () => unknown): Promise<unknown> {
 }
 
 /** These require no argument. */
-const COMPLETE = ['fromEnv', 'isEtcdMtlsError', 'issueClusterSteps', 'memoryLedger']
+const COMPLETE = ['fromEnv', 'isEtcdMtlsError', 'memoryLedger']
 
 const subpaths = Object.entries(manifest.exports).flatMap(([subpath, target]) =>
   typeof target === 'string' ? [] : [[subpath, target.default.replace('./dist/', '../../src/')] as const],
@@ -37,7 +36,7 @@ function isFunction(value: unknown): value is () => unknown {
 
 it('finds the functions of every subpath', () => {
   expect(subpaths.map(([subpath]) => subpath)).toContain('./testing')
-  expect([...functions.keys()]).toEqual(expect.arrayContaining(['lock', 'startEtcd', 'formatPlan', ...COMPLETE]))
+  expect([...functions.keys()]).toEqual(expect.arrayContaining(['lock', 'startEtcd', 'writeTrust', ...COMPLETE]))
 })
 
 it.each([...functions])('%s without arguments reports that one is missing, or requires none', async (name, call) => {
@@ -46,7 +45,6 @@ it.each([...functions])('%s without arguments reports that one is missing, or re
 })
 
 const authority = await createAuthority({ name: 'Missing CA', ledger: memoryLedger() })
-const other = await createAuthority({ name: 'Other CA' })
 const credentials = await authority.issue({ role: 'client', name: 'app' })
 const cluster = await issueCluster(authority, { members: [{ name: 'etcd-0', hosts: ['10.0.0.1'] }] })
 const [leaf] = credentials.chain
@@ -68,8 +66,7 @@ const CALLS: Record<string, [call: (options: never) => unknown, options: object]
     { name: 'etcd-0', hosts: ['10.0.0.1'] },
   ],
   writeCluster: [(options) => root.writeCluster('/dev/null/pki', cluster, options), { layout: 'etcd' }],
-  planCaRoll: [root.planCaRoll, { from: authority, to: other, members: ['etcd-0'] }],
-  createWebCryptoSigner: [root.createWebCryptoSigner, { crypto: webcrypto, privateKey: {}, publicKey: {} }],
+  writeTrust: [(options) => root.writeTrust('/dev/null/pki', authority.trustAnchors, options), { layout: 'etcd' }],
   fromPem: [root.fromPem, { ca: '', cert: '', key: '' }],
   fromFiles: [root.fromFiles, files],
   validateCredentials: [(options) => root.validateCredentials(credentials, options), { usage: 'client' }],

@@ -1,5 +1,5 @@
 /** All members of a cluster, straight from the files that `writeCluster` wrote. */
-import type { ClusterFiles } from '../../authority/files/cluster-shape.js'
+import type { ClusterFiles } from '../../authority/cluster/cluster-credentials.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import type { ClientSide, MemberConfig, PeerSide } from '../model.js'
 import type { ConfigForm } from '../options.js'

@@ -307,7 +307,7 @@ export const certificate = {
       'A CA’s own signature on itself is not checked by anyone, so a weak one is not a security hole. It shows that the CA is old.',
     source: 'RFC 5280 section 6.1.1 (d)',
     message: ({ algorithm }, who) => `${who} is self-signed with ${algorithm}.`,
-    remedy: () => 'Replace the CA with one that signs with SHA-256 (see planCaRoll).',
+    remedy: () => 'Replace the CA with one that signs with SHA-256 (docs/ca-roll.md).',
   }),
   'signature/anchor-algorithm-unsuited': row<{ algorithm: string; key: string }>({
     severity: 'warning',

@@ -3,10 +3,21 @@ import { row } from '../row.js'
 import { inShell, type Place, the } from './place.js'
 import { listed } from '../words.js'
 
-/** A requested name that is not taken for a host, and why, as the end of a sentence. */
-export interface NoHost {
+/** A requested name that cannot be issued, and why, as the end of a sentence. */
+export interface UnusableName {
   name: string
   reason: string
+}
+
+/** What a request asks for that no certificate of this package carries. */
+export interface IgnoredContents extends Place {
+  /** Always 1 in a correct request. */
+  version: number
+  extensions: string[]
+  attributes: string[]
+  /** Subject alternative names of kinds that etcd does not use. */
+  names: string[]
+  challengePassword: boolean
 }
 
 export const request = {
@@ -27,23 +38,17 @@ export const request = {
       `${the(place)} holds ${String(lines.length)} certificate requests (lines ${listed(lines.map(String))}).`,
     remedy: () => 'Write each request to a separate file, and sign them one by one.',
   }),
-  'request/private-key-beside': row<Place & { label: string; line: number }>({
-    severity: 'warning',
+  'request/unexpected-content': row<Place & { label: string; line: number; privateKey: boolean }>({
+    severity: ({ privateKey }) => (privateKey ? 'warning' : 'info'),
     meaning:
-      'A private key is in the file of the request. It should never leave the machine on which it was generated: every reader of the file can use the certificate.',
-    source: 'RFC 2986 section 1: the request carries the public key only',
-    message: ({ label, line, ...place }) =>
-      `${the(place)} holds a private key ("${label}", line ${String(line)}) next to the request.`,
-    remedy: () =>
-      'Create a new key and a new request on the machine that uses the certificate ("openssl req -new -newkey … -keyout KEY -out CSR"), and send only the request.',
-  }),
-  'request/block-ignored': row<Place & { label: string; line: number }>({
-    severity: 'info',
-    meaning: 'The file holds another block in addition to the request. It is ignored.',
-    source: 'RFC 7468',
-    message: ({ label, line, ...place }) =>
-      `${the(place)} holds a block "${label}" (line ${String(line)}) in addition to the request, which is ignored.`,
-    remedy: () => 'No action is needed. Send only the request next time.',
+      'The input holds another PEM block next to the request. It is ignored. If it is a private key, that is a warning: the key should never leave the machine on which it was generated, because every reader of the file can use the certificate.',
+    source: 'RFC 7468; RFC 2986 section 1: the request carries the public key only',
+    message: ({ label, line, privateKey, ...place }) =>
+      `${the(place)} holds ${privateKey ? 'a private key' : 'another block'} ("${label}", line ${String(line)}) next to the request.`,
+    remedy: ({ privateKey }) =>
+      privateKey
+        ? 'Create a new key and a new request on the machine that uses the certificate ("openssl req -new -newkey … -keyout KEY -out CSR"), and send only the request.'
+        : 'No action is needed. Send only the request next time.',
   }),
   'request/malformed': row<Place & { reason: string; offset: number }>({
     severity: 'error',
@@ -53,14 +58,6 @@ export const request = {
       `${the(place)} holds a damaged certificate request: ${reason} (byte ${String(offset)}).`,
     remedy: (place) =>
       `Send the request again, or create a new one. "openssl req -noout -verify -in ${inShell(place)}" must accept it.`,
-  }),
-  'request/version-unusual': row<Place & { version: number }>({
-    severity: 'warning',
-    meaning: 'Requests are of version 1. Some old tools write another number; OpenSSL 3 and Go read it, others do not.',
-    source: 'RFC 2986 section 4.1',
-    message: ({ version, ...place }) =>
-      `${the(place)} holds a request of version ${String(version)}, but only version 1 exists.`,
-    remedy: () => 'Create requests with a current tool, such as "openssl req -new".',
   }),
   'request/signature-invalid': row<Place & { algorithm: string; key: string }>({
     severity: 'error',
@@ -73,43 +70,28 @@ export const request = {
     remedy: (place) =>
       `Create a new request with the private key that belongs to it. "openssl req -noout -verify -in ${inShell(place)}" must report OK.`,
   }),
-  'request/signature-weak': row<Place & { algorithm: string }>({
-    severity: 'error',
-    meaning: 'The request is signed with SHA-1 or MD5, whose signatures can be forged.',
-    source: 'RFC 6194; RFC 9155',
-    message: ({ algorithm, ...place }) =>
-      `${the(place)} holds a request that is signed with ${algorithm}, which can be forged.`,
-    remedy: () => 'Create the request again with SHA-256: "openssl req -new -sha256 -key KEY …".',
-  }),
-  'request/signature-unsupported': row<Place & { algorithm: string }>({
+  'request/signature-algorithm': row<Place & { algorithm: string; weak: boolean }>({
     severity: 'error',
     meaning:
-      'This package does not verify the signature algorithm of the request. It verifies RSA with SHA-2 (PKCS #1 v1.5 or PSS), ECDSA with SHA-2, and Ed25519.',
-    source: 'RFC 2986 section 3; RFC 8446 section 4.2.3',
-    message: ({ algorithm, ...place }) =>
-      `${the(place)} holds a request that is signed with an algorithm that is not supported (${algorithm}).`,
+      'The signature algorithm of the request is not accepted. SHA-1 and MD5 can be forged. This package verifies RSA with SHA-2 (PKCS #1 v1.5 or PSS), ECDSA with SHA-2, and Ed25519.',
+    source: 'RFC 6194; RFC 9155; RFC 2986 section 3; RFC 8446 section 4.2.3',
+    message: ({ algorithm, weak, ...place }) =>
+      `${the(place)} holds a request that is signed with ${algorithm}, which ${weak ? 'can be forged' : 'is not supported'}.`,
     remedy: () => 'Create the request again with SHA-256: "openssl req -new -sha256 -key KEY …".',
   }),
-  'request/key-weak': row<Place & { algorithm: string; reason: string }>({
+  'request/key-refused': row<Place & { algorithm: string; reason: string; weak: boolean }>({
     severity: 'error',
-    meaning: 'The key of the request is too weak, so no certificate is issued for it.',
-    source: 'NIST SP 800-131A; CA/Browser Forum Baseline Requirements 6.1.5 and 6.1.6',
-    refusals: [{ by: 'OpenSSL', words: 'ee key too small' }],
+    meaning:
+      'No certificate is issued for the key of the request: it is too weak, or etcd, Go or Node does not support it in a TLS certificate.',
+    source:
+      'NIST SP 800-131A; CA/Browser Forum Baseline Requirements 6.1.5 and 6.1.6; Go crypto/x509 and crypto/tls; RFC 8446 section 4.2.3; RFC 5480 section 2.1.1',
+    refusals: [{ by: 'OpenSSL', words: 'ee key too small', when: ({ weak }) => weak }],
     message: ({ algorithm, reason, ...place }) =>
-      `${the(place)} requests a certificate for a key that is too weak (${algorithm}): ${reason}.`,
+      `${the(place)} requests a certificate for a key that is refused (${algorithm}): ${reason}.`,
     remedy: () =>
       'Create a new key and a request for it: "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout KEY …".',
   }),
-  'request/key-unsupported': row<Place & { algorithm: string; reason: string }>({
-    severity: 'error',
-    meaning: 'etcd, Go or Node does not take a key of this kind in a TLS certificate.',
-    source: 'Go crypto/x509 and crypto/tls; RFC 8446 section 4.2.3; RFC 5480 section 2.1.1',
-    message: ({ algorithm, reason, ...place }) =>
-      `${the(place)} requests a certificate for a key that ${reason} (${algorithm}).`,
-    remedy: () =>
-      'Create a new key and a request for it: "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -keyout KEY …".',
-  }),
-  'request/ca-wanted': row<Place & { by: 'basicConstraints' | 'keyUsage' }>({
+  'request/ca-requested': row<Place & { by: 'basicConstraints' | 'keyUsage' }>({
     severity: 'error',
     meaning:
       'The request asks for a CA certificate, which could issue other certificates. authority.sign never issues one: createIntermediate creates an intermediate CA.',
@@ -117,84 +99,61 @@ export const request = {
     message: ({ by, ...place }) =>
       by === 'basicConstraints'
         ? `${the(place)} asks for a CA certificate (basicConstraints CA:TRUE).`
-        : `${the(place)} asks for the right to sign certificates or revocation lists (keyUsage keyCertSign or cRLSign).`,
+        : `${the(place)} asks for the right to sign certificates or CRLs (keyUsage keyCertSign or cRLSign).`,
     remedy: () =>
       'Create the request again without it: with openssl, "-addext basicConstraints=critical,CA:FALSE", or a section of the configuration other than v3_ca; with cfssl, without "-initca".',
   }),
-  'request/extension-malformed': row<Place & { extension: string; reason: string }>({
-    severity: 'error',
-    meaning: 'An extension that the request asks for cannot be read, so the requested values are unknown.',
-    source: 'RFC 5280 section 4.2',
-    message: ({ extension, reason, ...place }) =>
-      `${the(place)} requests a malformed extension ${extension}: ${reason}.`,
-    remedy: ({ extension }) => `Create the request again with a well-formed ${extension}, or without it.`,
-  }),
-  'request/extension-duplicate': row<Place & { extension: string }>({
-    severity: 'error',
-    meaning: 'The request asks for an extension twice, and the two could contradict each other.',
-    source: 'RFC 5280 section 4.2',
-    refusals: [{ by: 'Go', words: 'x509: certificate request contains duplicate requested extensions' }],
-    message: ({ extension, ...place }) => `${the(place)} asks for the extension ${extension} more than once.`,
-    remedy: () =>
-      'Create the request again with the extension once. With openssl, look for the extension in both the configuration (req_extensions) and "-addext".',
-  }),
-  'request/extension-unknown-critical': row<Place & { extension: string }>({
+  'request/extension-refused': row<Place & { extension: string; reason: string }>({
     severity: 'error',
     meaning:
-      'The request asks for a critical extension that this package does not issue. etcd would refuse a certificate with it.',
+      'A requested extension is malformed, requested twice, or critical and not issued by this package. Then the requested values are ambiguous, or etcd would refuse the certificate.',
     source: 'RFC 5280 section 4.2; Go crypto/x509 UnhandledCriticalExtension',
-    message: ({ extension, ...place }) =>
-      `${the(place)} asks for the critical extension ${extension}, which this package does not issue.`,
-    remedy: ({ extension }) => `Create the request again without ${extension}, or with it marked as not critical.`,
+    refusals: [
+      {
+        by: 'Go',
+        words: 'x509: certificate request contains duplicate requested extensions',
+        when: ({ reason }) => reason === REQUESTED_TWICE,
+      },
+    ],
+    message: ({ extension, reason, ...place }) =>
+      `${the(place)} requests the extension ${extension}, which is refused: ${reason}.`,
+    remedy: ({ extension }) =>
+      `Create the request again with one well-formed ${extension} that is not critical, or without it. With openssl, look for it in both the configuration (req_extensions) and "-addext".`,
   }),
-  'request/extensions-ignored': row<Place & { extensions: string[] }>({
-    severity: 'info',
-    meaning: 'The request asks for extensions that a certificate for etcd does not carry. They are ignored.',
-    source: 'RFC 2986 section 1: the CA decides what the certificate carries',
-    message: ({ extensions, ...place }) => `${the(place)} requests extensions that are ignored: ${listed(extensions)}.`,
-    remedy: () => 'No action is needed, unless the certificate requires them.',
-  }),
-  'request/attributes-ignored': row<Place & { attributes: string[] }>({
-    severity: 'info',
-    meaning: 'The request has attributes that have no effect here.',
-    source: 'RFC 2985 section 5.4',
-    message: ({ attributes, ...place }) => `${the(place)} has attributes that are ignored: ${listed(attributes)}.`,
-    remedy: () => 'No action is needed.',
-  }),
-  'request/challenge-password': row<Place>({
-    severity: 'info',
-    meaning:
-      'The request holds an unencrypted challenge password. It was intended for revocation requests, and this package ignores it. openssl prompts for one.',
-    source: 'RFC 2985 section 5.4.1',
-    message: (place) => `${the(place)} holds an unencrypted challenge password, which is ignored.`,
-    remedy: () =>
-      'Leave it empty when openssl prompts for it, or pass "-subj". If the password is used elsewhere, change it.',
-  }),
-  'request/name-no-host': row<Place & { names: NoHost[]; count: number }>({
+  'request/name-unusable': row<Place & { names: UnusableName[]; count: number }>({
     severity: 'warning',
     meaning:
-      'A requested subject alternative name is not a valid host: an IP address as a DNS name, a port, an inner wildcard. It is never issued.',
-    source: 'RFC 5280 section 4.2.1.6; RFC 6125 section 6.4',
+      'A requested name cannot be in a certificate for etcd, and is never issued: a subject alternative name that is not a valid host (an IP address as a DNS name, a port, an inner wildcard), or a common name that cannot be the name of a user.',
+    source:
+      'RFC 5280 section 4.2.1.6 and appendix A.1; RFC 6125 section 6.4; etcd server/auth/store.go AuthInfoFromTLS',
     message: ({ names, count, ...place }) =>
-      `${the(place)} requests names that are not hosts: ${listed(
+      `${the(place)} requests names that cannot be issued: ${listed(
         names.slice(0, 5).map(({ name, reason }) => `"${name}" (${reason})`),
       )}${count > 5 ? ` and ${String(count - 5)} more` : ''}.`,
     remedy: () =>
-      'Create the request again with DNS: before DNS names and IP: before addresses, as "subjectAltName = DNS:etcd-0.etcd, IP:10.0.0.1".',
+      'Create the request again with DNS: before DNS names and IP: before addresses, as "subjectAltName = DNS:etcd-0.etcd, IP:10.0.0.1", and one common name of 1 to 64 visible characters ("-subj /CN=NAME").',
   }),
-  'request/names-ignored': row<Place & { names: string[] }>({
-    severity: 'info',
-    meaning: 'The request asks for names of a kind that etcd does not use: mailboxes, directory names and others.',
-    source: 'RFC 5280 section 4.2.1.6; RFC 6125 section 6.4',
-    message: ({ names, ...place }) => `${the(place)} requests names that are ignored: ${listed(names)}.`,
-    remedy: () => 'No action is needed.',
-  }),
-  'request/common-name-unusable': row<Place & { reason: string }>({
-    severity: 'warning',
+  'request/ignored': row<IgnoredContents>({
+    severity: ({ version }) => (version === 1 ? 'info' : 'warning'),
     meaning:
-      'The requested common name is not valid in a certificate for etcd, which uses it as the name of the user. It is never issued.',
-    source: 'RFC 5280 appendix A.1; etcd server/auth/store.go AuthInfoFromTLS',
-    message: ({ reason, ...place }) => `${the(place)} requests a common name that cannot be issued: it ${reason}.`,
-    remedy: () => 'Create the request again with one common name of 1 to 64 visible characters ("-subj /CN=NAME").',
+      'The request asks for more than a certificate for etcd carries: other extensions, attributes, or kinds of names. They are ignored. A challenge password is not encrypted; openssl prompts for one. A version other than 1 is a warning: OpenSSL 3 and Go read it, others do not.',
+    source: 'RFC 2986 sections 1 and 4.1; RFC 2985 section 5.4; RFC 5280 section 4.2.1.6',
+    message: ({ version, extensions, attributes, names, challengePassword, ...place }) =>
+      `${the(place)} requests what is ignored: ${[
+        ...(version === 1 ? [] : [`version ${String(version)}`]),
+        ...(extensions.length === 0 ? [] : [`extensions (${listed(extensions)})`]),
+        ...(attributes.length === 0 ? [] : [`attributes (${listed(attributes)})`]),
+        ...(names.length === 0 ? [] : [`names (${listed(names)})`]),
+        ...(challengePassword ? ['an unencrypted challenge password'] : []),
+      ].join('; ')}.`,
+    remedy: ({ version, challengePassword }) =>
+      version !== 1
+        ? 'Create requests with a current tool, such as "openssl req -new".'
+        : challengePassword
+          ? 'Leave the password empty when openssl prompts for it, or pass "-subj". If the password is used elsewhere, change it.'
+          : 'No action is needed, unless the certificate requires them.',
   }),
 }
+
+/** The reason for an extension that a request asks for more than once. */
+export const REQUESTED_TWICE = 'it is requested more than once'

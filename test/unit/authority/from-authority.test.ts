@@ -347,9 +347,9 @@ describe('watch', () => {
 })
 
 it('a process that follows a source, and has nothing else to do, ends', async () => {
-  using children = await childModules(['src/authority/from-authority.ts', 'src/authority/create.ts'])
+  using children = await childModules(['src/authority/from-authority.ts', 'src/authority/authority.ts'])
   const child = children.start(`
-    const [{ fromAuthority }, { createAuthority }] = await Promise.all([load('from-authority'), load('create')])
+    const [{ fromAuthority }, { createAuthority }] = await Promise.all([load('from-authority'), load('authority')])
     const source = fromAuthority(await createAuthority({ name: 'CA' }), { role: 'client', name: 'x' })
     const { chain } = await source.load()
     void source.watch(new AbortController().signal).next()

@@ -189,7 +189,7 @@ describe('an intermediate', () => {
   it.each([
     [{ name: '' }, 'name'],
     [{ name: 'x', maxIntermediates: -1 }, 'maxIntermediates'],
-    [{ name: 'x', permit: [] }, 'permit'],
+    [{ name: 'x', permittedNames: [] }, 'permittedNames'],
     [{ name: 'x', clock: 7 }, 'clock'],
     [{ name: 'x', ledger: {} }, 'ledger'],
     [{ name: 'x', crypto: null }, 'crypto'],
@@ -217,7 +217,7 @@ const PERMITTED_SUBTREE = 'permitted subtree violation'
 const EXCLUDED_SUBTREE = 'excluded subtree violation'
 
 /** What may be issued, or the code and the words of the refusal, by us and by openssl about the same certificate. */
-const PERMITS: [permit: string[], request: IssueRequest, code: FindingCode | null, openssl: string][] = [
+const PERMITS: [permittedNames: string[], request: IssueRequest, code: FindingCode | null, openssl: string][] = [
   [['*.etcd.svc'], { role: 'server', name: 'a', hosts: ['etcd-0.etcd.svc'] }, null, 'OK'],
   [['*.etcd.svc'], { role: 'server', name: 'a', hosts: ['etcd.svc'] }, null, 'OK'],
   [['etcd.svc'], { role: 'server', name: 'a', hosts: ['*.etcd.svc', 'x.y.ETCD.svc'] }, null, 'OK'],
@@ -255,10 +255,10 @@ const PERMITS: [permit: string[], request: IssueRequest, code: FindingCode | nul
   [['10.0.0.0/8'], { role: 'server', name: 'a.example', hosts: ['10.0.0.1'] }, COMMON_NAME, EXCLUDED_SUBTREE],
 ]
 
-describe('permit', () => {
-  it.each(PERMITS)('%j and %j', async (permit, request, code, words) => {
-    const authority = await createAuthority({ name: 'CA', permit, clock })
-    const given = await authority.issue({ ...request, evenIfEtcdRefuses: true })
+describe('permittedNames', () => {
+  it.each(PERMITS)('%j and %j', async (permittedNames, request, code, words) => {
+    const authority = await createAuthority({ name: 'CA', permittedNames, clock })
+    const given = await authority.issue({ ...request, skipEtcdChecks: true })
     const usage = request.role === 'client' ? 'client' : 'server'
     expect(opensslSays(given, usage === 'client' ? 'sslclient' : 'sslserver')).toContain(words)
     // What OpenSSL makes of common names, and Go does not, is a warning.
@@ -274,17 +274,17 @@ describe('permit', () => {
   })
 
   it('is critical, and lists what it permits and all else of those kinds', async () => {
-    const permit = ['*.etcd.svc', '10.0.0.0/8', 'spiffe://cluster/x'] as const
-    const { certificate } = await createAuthority({ name: 'CA', permit, clock })
+    const permittedNames = ['*.etcd.svc', '10.0.0.0/8', 'spiffe://cluster/x'] as const
+    const { certificate } = await createAuthority({ name: 'CA', permittedNames, clock })
     const text = openssl(['x509', '-noout', '-ext', 'nameConstraints'], certificate.toPem())
     expect(text.replace(/\s+/g, ' ')).toBe(
       'X509v3 Name Constraints: critical Permitted: DNS:etcd.svc IP:10.0.0.0/255.0.0.0 URI:cluster ',
     )
-    const bare = await createAuthority({ name: 'CA', permit: ['fd00::/8'], clock })
+    const bare = await createAuthority({ name: 'CA', permittedNames: ['fd00::/8'], clock })
     expect(bare.certificate.extensions.nameConstraints?.excluded.map(({ kind, value }) => [kind, value])).toEqual([
       ['dns', ''],
     ])
-    const domain = await createAuthority({ name: 'CA', permit: ['svc'], clock })
+    const domain = await createAuthority({ name: 'CA', permittedNames: ['svc'], clock })
     expect(domain.certificate.extensions.nameConstraints?.excluded.map(({ value }) => value)).toEqual([
       '0.0.0.0/0.0.0.0',
       '::/::',
@@ -292,8 +292,8 @@ describe('permit', () => {
   })
 
   it('of every CA of the path counts', async () => {
-    const root = await createAuthority({ name: 'Root', permit: ['svc', '10.0.0.0/8'], clock })
-    const below = await root.createIntermediate({ name: 'Below', permit: ['etcd.svc', 'example'] })
+    const root = await createAuthority({ name: 'Root', permittedNames: ['svc', '10.0.0.0/8'], clock })
+    const below = await root.createIntermediate({ name: 'Below', permittedNames: ['etcd.svc', 'example'] })
     await below.issue({ role: 'server', name: 'a', hosts: ['etcd.svc'] })
     const outside = await refused(below.issue({ role: 'server', name: 'a', hosts: ['a.example'] }), 'ERR_ISSUE_REFUSED')
     expect(outside.message).toContain('"CN=Root"')
@@ -319,11 +319,14 @@ describe('permit', () => {
     ['\u202esvc'],
     ['a\u0000b'],
   ])('%j is refused', async (entry) => {
-    expect(await option(createAuthority({ name: 'CA', permit: ['svc', entry] }))).toBe('permit[1]')
+    expect(await option(createAuthority({ name: 'CA', permittedNames: ['svc', entry] }))).toBe('permittedNames[1]')
   })
 
   it('names in other scripts are written as they are compared', async () => {
-    const { certificate } = await createAuthority({ name: 'CA', permit: ['bücher.example', '\u{1f600}.example'] })
+    const { certificate } = await createAuthority({
+      name: 'CA',
+      permittedNames: ['bücher.example', '\u{1f600}.example'],
+    })
     expect(certificate.extensions.nameConstraints?.permitted.map(({ value }) => value)).toEqual([
       'xn--bcher-kva.example',
       'xn--e28h.example',
@@ -371,12 +374,12 @@ describe('a cross-certificate', () => {
   })
 
   it('keeps the limits that the other CA has', async () => {
-    const { old, next } = await pair({ permit: ['etcd.svc'] })
+    const { old, next } = await pair({ permittedNames: ['etcd.svc'] })
     const cross = await old.crossSign(next)
     expect(cross.extensions.nameConstraints).toEqual(next.certificate.extensions.nameConstraints)
-    const given = await next.withCrossCertificate(cross).issue({ ...SERVER, evenIfEtcdRefuses: true })
+    const given = await next.withCrossCertificate(cross).issue({ ...SERVER, skipEtcdChecks: true })
     expect(codes({ chain: given.chain, trustAnchors: [old.certificate] }, 'server')).toContain(EXCLUDED)
-    const narrowed = await old.crossSign(next, { permit: ['a.etcd.svc'], validity: '10d', maxIntermediates: 2 })
+    const narrowed = await old.crossSign(next, { permittedNames: ['a.etcd.svc'], validity: '10d', maxIntermediates: 2 })
     expect(narrowed.extensions.nameConstraints?.permitted.map(({ value }) => value)).toEqual(['a.etcd.svc'])
     expect(narrowed.extensions.all.filter(({ oid }) => oid === '2.5.29.30')).toHaveLength(1)
     expect(narrowed.notAfter).toEqual(days(10))
@@ -407,7 +410,7 @@ describe('a cross-certificate', () => {
     expect(await reason(old.crossSign(next, { validity: '101d' }))).toContain('ask for a shorter')
     expect(await option(old.crossSign(mintLeaf({ subject: 'x' }).pem as never))).toBe('other')
     expect(await option(old.crossSign(next, { days: 1 } as never))).toBe('options.days')
-    expect(await option(old.crossSign(next, { permit: [] as never }))).toBe('permit')
+    expect(await option(old.crossSign(next, { permittedNames: [] as never }))).toBe('permittedNames')
   })
 
   it('of an intermediate takes along what leads up from it', async () => {

@@ -200,14 +200,14 @@ describe('what etcd, its gateway or its clients refuse is refused here, unless t
   ])('%s', async (_, request, code) => {
     const error = await refused(authority.issue(request), 'ERR_ISSUE_REFUSED')
     expect(error.details.findings.map((each) => each.code)).toContain(code)
-    const { chain } = await authority.issue({ ...request, evenIfEtcdRefuses: true })
+    const { chain } = await authority.issue({ ...request, skipEtcdChecks: true })
     expect(chain[0].subject.commonName).toBe(request.name)
   })
 
   it('a member without hosts', async () => {
     expect(await option({ role: 'server', name: 'x', hosts: [] })).toBe('request.hosts')
-    expect(await option({ role: 'peer', name: 'x', hosts: [], evenIfEtcdRefuses: false })).toBe('request.hosts')
-    const given = await authority.issue({ role: 'peer', name: 'x', hosts: [], evenIfEtcdRefuses: true })
+    expect(await option({ role: 'peer', name: 'x', hosts: [], skipEtcdChecks: false })).toBe('request.hosts')
+    const given = await authority.issue({ role: 'peer', name: 'x', hosts: [], skipEtcdChecks: true })
     expect(given.chain[0].extensions.subjectAltName).toBe(null)
   })
 
@@ -215,26 +215,26 @@ describe('what etcd, its gateway or its clients refuse is refused here, unless t
     const key = PrivateKey.fromKeyObject(newKey('rsa-1024'))
     const error = await refused(authority.issue({ ...CLIENT, key }), 'ERR_ISSUE_REFUSED')
     expect(error.details.findings.map((each) => each.code)).toContain('key/weak')
-    expect((await authority.issue({ ...CLIENT, key, evenIfEtcdRefuses: true })).key).toBe(key)
+    expect((await authority.issue({ ...CLIENT, key, skipEtcdChecks: true })).key).toBe(key)
   })
 
   it('is true or false', async () => {
-    expect(await option({ ...CLIENT, evenIfEtcdRefuses: 'yes' })).toBe('request.evenIfEtcdRefuses')
+    expect(await option({ ...CLIENT, skipEtcdChecks: 'yes' })).toBe('request.skipEtcdChecks')
   })
 
   it('does not reach beyond the authority’s own end, nor to its key', async () => {
-    const evenIfEtcdRefuses = true
-    await refused(authority.issue({ ...CLIENT, validity: '9999d', evenIfEtcdRefuses }), 'ERR_ISSUE_REFUSED')
+    const skipEtcdChecks = true
+    await refused(authority.issue({ ...CLIENT, validity: '9999d', skipEtcdChecks }), 'ERR_ISSUE_REFUSED')
     const { key } = authority.issuer
     if (key === null) throw new Error('the authority holds its key')
-    await refused(authority.issue({ ...CLIENT, key, evenIfEtcdRefuses }), 'ERR_ISSUE_REFUSED')
+    await refused(authority.issue({ ...CLIENT, key, skipEtcdChecks }), 'ERR_ISSUE_REFUSED')
   })
 })
 
 it('a chain that does not fit into a handshake is refused', async () => {
   const label = 'a'.repeat(60)
   const domains = Array.from({ length: 99 }, (_, i) => `${`${label}.`.repeat(4)}x${String(i)}`)
-  const below = await authority.createIntermediate({ name: 'Below', permit: ['svc', ...domains] })
+  const below = await authority.createIntermediate({ name: 'Below', permittedNames: ['svc', ...domains] })
   const hosts = Array.from({ length: 450 }, (_, i) => `${label}.h${String(100 + i)}.svc`)
   const request = { ...SERVER, hosts }
   expect((await below.issue(request)).chain).toHaveLength(2)
@@ -242,7 +242,7 @@ it('a chain that does not fit into a handshake is refused', async () => {
   const more = { ...request, extensions: [{ oid: '1.2.3.4', value }] }
   const { details } = await refused(below.issue(more), 'ERR_ISSUE_REFUSED')
   expect(details.reason).toContain('64 KiB in a handshake')
-  await below.issue({ ...more, evenIfEtcdRefuses: true })
+  await below.issue({ ...more, skipEtcdChecks: true })
 })
 
 describe('a key that is used again', () => {

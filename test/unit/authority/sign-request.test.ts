@@ -7,7 +7,7 @@ import {
   inspectRequest,
   loadAuthority,
   type SignRequest,
-  type TakeOptions,
+  type CsrPolicy,
 } from '../../../src/authority/index.js'
 import { memoryLedger } from '../../../src/authority/ledger.js'
 import { validateChain } from '../../../src/validate/index.js'
@@ -29,6 +29,7 @@ import {
 } from '../../support/mint.js'
 import { openssl, temporaryFolder } from '../../support/openssl.js'
 import { errorCodes, refused } from '../../support/refused.js'
+import { requestedOf } from '../../support/requested.js'
 
 const folder = temporaryFolder()
 const key = newKey()
@@ -73,8 +74,8 @@ describe('by default', () => {
     expect(Buffer.from(leaf.spki)).toEqual(spkiOf(key))
     expect(signed.origin).toBe('server "etcd-0"')
     expect(signed.trustAnchors.map(String)).toEqual([String(authority.certificate)])
-    expect(signed.requested).toMatchObject({ commonName: 'root', hosts: ['evil.example', '10.9.9.9'] })
-    expect(signed.findings.map((each) => each.code)).toEqual(['request/extensions-ignored', 'request/names-ignored'])
+    expect(requestedOf(signed.request)).toMatchObject({ commonName: 'root', hosts: ['evil.example', '10.9.9.9'] })
+    expect(signed.findings.map((each) => each.code)).toEqual(['request/ignored'])
     expect('key' in signed).toBe(false)
   })
 
@@ -129,10 +130,10 @@ describe('by default', () => {
 
 describe('what is taken over', () => {
   const HOSTS = [dns('etcd-0.etcd.svc'), ip('10.0.0.7'), uri('spiffe://cluster/etcd/0')]
-  const take = { name: ['etcd-*'], hosts: ['*.etcd.svc', '10.0.0.0/8', 'spiffe://cluster/*'] } as const
+  const allow = { name: ['etcd-*'], hosts: ['*.etcd.svc', '10.0.0.0/8', 'spiffe://cluster/*'] } as const
 
   it('name and hosts, within the policy; those that the caller names beside them', async () => {
-    const { chain } = await authority.sign(csr({ names: HOSTS }), { role: 'server', hosts: ['localhost'], take })
+    const { chain } = await authority.sign(csr({ names: HOSTS }), { role: 'server', hosts: ['localhost'], allow })
     expect(chain[0].subject.toString()).toBe('CN=etcd-0')
     expect(namesOf(chain[0])).toEqual([
       'dns localhost',
@@ -146,19 +147,19 @@ describe('what is taken over', () => {
     const { chain } = await authority.sign(csr({ names: HOSTS }), {
       role: 'server',
       hosts: ['ETCD-0.etcd.svc', '10.0.0.7'],
-      take,
+      allow,
     })
     expect(namesOf(chain[0])).toHaveLength(3)
   })
 
   it('what is outside is refused, all of it named', async () => {
     const names = [...HOSTS, dns('evil.example'), ip('11.0.0.1'), dns('10.0.0.1')]
-    expect(await reason(csr({ names }), { role: 'server', name: 'x', take: { hosts: take.hosts } })).toBe(
-      'The request asks for names that "take.hosts" does not allow: "evil.example", "11.0.0.1", "10.0.0.1"',
+    expect(await reason(csr({ names }), { role: 'server', name: 'x', allow: { hosts: allow.hosts } })).toBe(
+      'The request asks for names that "allow.hosts" does not allow: "evil.example", "11.0.0.1", "10.0.0.1"',
     )
   })
 
-  it.each<[string, string, string, TakeOptions['hosts'], boolean]>([
+  it.each<[string, string, string, CsrPolicy['hosts'], boolean]>([
     ['a name, itself', 'dns', 'etcd-0.etcd', ['etcd-0.etcd'], true],
     ['a name, one below', 'dns', 'a.etcd-0.etcd', ['etcd-0.etcd'], false],
     ['below, one label', 'dns', 'a.etcd.svc', ['*.etcd.svc'], true],
@@ -194,12 +195,12 @@ describe('what is taken over', () => {
     ['a URI with dots in a name', 'uri', 'spiffe://cluster/etcd/a..b', ['spiffe://cluster/etcd/*'], true],
   ])('%s: %s %s by %j is %s', async (_, kind, value, hosts, allowed) => {
     const name = { dns, ip, uri }[kind as 'dns'](value)
-    const signing = authority.sign(csr({ names: [name] }), { role: 'client', name: 'x', take: { hosts } })
+    const signing = authority.sign(csr({ names: [name] }), { role: 'client', name: 'x', allow: { hosts } })
     if (allowed) expect((await signing).chain[0].subjectAltNames).toHaveLength(1)
-    else expect((await refused(signing, 'ERR_ISSUE_REFUSED')).details.reason).toContain('take.hosts')
+    else expect((await refused(signing, 'ERR_ISSUE_REFUSED')).details.reason).toContain('allow.hosts')
   })
 
-  it.each<[string, TakeOptions['name'], boolean]>([
+  it.each<[string, CsrPolicy['name'], boolean]>([
     ['etcd-0', true, true],
     ['etcd-0', ['etcd-0'], true],
     ['etcd-0', ['etcd-1', 'etcd-0'], true],
@@ -219,13 +220,13 @@ describe('what is taken over', () => {
     ['root', ['etcd-*', 'root'], true],
     ['rooty', true, true],
   ])('the common name %s by %j is %s', async (subject, name, allowed) => {
-    const signing = authority.sign(csr({ subject }), { role: 'client', take: { name } })
+    const signing = authority.sign(csr({ subject }), { role: 'client', allow: { name } })
     if (allowed) expect((await signing).chain[0].subject.toString()).toBe(`CN=${subject}`)
-    else expect((await refused(signing, 'ERR_ISSUE_REFUSED')).details.reason).toContain('"take.name" does not allow')
+    else expect((await refused(signing, 'ERR_ISSUE_REFUSED')).details.reason).toContain('"allow.name" does not allow')
   })
 
   it('a name that is not there, or that cannot be taken', async () => {
-    const policy = { role: 'client', take: { name: true } }
+    const policy = { role: 'client', allow: { name: true } }
     expect(await reason(csr({ subject: '' }), policy)).toContain('asks for no common name')
     expect(
       await reason(
@@ -237,20 +238,20 @@ describe('what is taken over', () => {
         }),
         policy,
       ),
-    ).toContain('stands there 2 times')
+    ).toContain('is there 2 times')
     expect(await reason(csr({ subject: 'a\u200bb' }), policy)).toContain('invisible')
   })
 
   it('more hosts than a certificate carries', async () => {
     const names = Array.from({ length: 1001 }, (_, i) => dns(`h${String(i)}.svc`))
-    expect(await reason(csr({ names }), { role: 'server', name: 'x', take: { hosts: ['*.svc'] } })).toBe(
+    expect(await reason(csr({ names }), { role: 'server', name: 'x', allow: { hosts: ['*.svc'] } })).toBe(
       'The request asks for too many hosts: they must have at most 1000 entries',
     )
   })
 
   it('no host at all, for a server', async () => {
-    expect(await reason(csr(), { role: 'server', name: 'x', take: { hosts: ['*.svc'] } })).toBe(
-      'The request asks for no host, and a server certificate without one is refused by all',
+    expect(await reason(csr(), { role: 'server', name: 'x', allow: { hosts: ['*.svc'] } })).toBe(
+      'The request asks for no host, and peers refuse a server certificate without one',
     )
   })
 })
@@ -258,13 +259,13 @@ describe('what is taken over', () => {
 describe('requests that are refused', () => {
   it.each<[string, CsrOptions]>([
     ['request/signature-invalid', { signWith: newKey() }],
-    ['request/key-weak', { key: newKey('rsa-1024') }],
-    ['request/key-unsupported', { key: newKey('secp256k1') }],
-    ['request/ca-wanted', { extensions: [basicConstraints({ ca: true })] }],
-    ['request/extension-unknown-critical', { extensions: [unknownExtension(true)] }],
+    ['request/key-refused', { key: newKey('rsa-1024') }],
+    ['request/key-refused', { key: newKey('secp256k1') }],
+    ['request/ca-requested', { extensions: [basicConstraints({ ca: true })] }],
+    ['request/extension-refused', { extensions: [unknownExtension(true)] }],
   ])('%s', async (code, options) => {
     const before = (await ledger.read()).length
-    const signing = authority.sign(csr(options), { role: 'client', name: 'x', evenIfEtcdRefuses: true })
+    const signing = authority.sign(csr(options), { role: 'client', name: 'x', skipEtcdChecks: true })
     const { details } = await refused(signing, 'ERR_ISSUE_REFUSED')
     expect(errorCodes(details.findings)).toEqual([code])
     expect(details.reason).toContain(`[${code}]`)
@@ -295,11 +296,11 @@ describe('requests that are refused', () => {
   })
 
   it('outside the lifetime or the names of the authority', async () => {
-    const narrow = await createAuthority({ name: 'Narrow', validity: '30d', permit: ['etcd.svc'] })
+    const narrow = await createAuthority({ name: 'Narrow', validity: '30d', permittedNames: ['etcd.svc'] })
     const long = narrow.sign(csr(), { role: 'client', name: 'x', validity: '60d' })
     expect((await refused(long, 'ERR_ISSUE_REFUSED')).details.reason).toContain('ask for a shorter "validity"')
-    const take = { hosts: ['*.example'] } as const
-    const foreign = narrow.sign(csr({ names: [dns('a.example')] }), { role: 'server', name: 'x', take })
+    const allow = { hosts: ['*.example'] } as const
+    const foreign = narrow.sign(csr({ names: [dns('a.example')] }), { role: 'server', name: 'x', allow })
     expect(errorCodes((await refused(foreign, 'ERR_ISSUE_REFUSED')).details.findings)).toEqual([
       'name-constraints/not-permitted',
     ])
@@ -310,29 +311,29 @@ describe('wrong calls', () => {
   const good: SignRequest = { role: 'client', name: 'x' }
   it.each<[string, object]>([
     ['request.name', { role: 'client' }],
-    ['request.name', { ...good, take: { name: true } }],
+    ['request.name', { ...good, allow: { name: true } }],
     ['request.name', { ...good, name: '' }],
     ['request.role', { ...good, role: 'ca' }],
     ['request.hosts', { ...good, role: 'server' }],
     ['request.hosts', { ...good, hosts: 'a' }],
     ['request.key', { ...good, key: null }],
     ['request.algorithm', { ...good, algorithm: 'ecdsa-p256' }],
-    ['request.take', { ...good, take: true }],
-    ['request.take.usages', { ...good, take: { usages: true } }],
-    ['request.take.name', { role: 'client', take: { name: [] } }],
-    ['request.take.name', { role: 'client', take: { name: 'etcd-*' } }],
-    ['request.take.name[0]', { role: 'client', take: { name: [''] } }],
-    ['request.take.hosts', { ...good, take: { hosts: true } }],
-    ['request.take.hosts', { ...good, take: { hosts: [] } }],
-    ['request.take.hosts', { ...good, take: { hosts: Array.from({ length: 1001 }, () => 'a.b') } }],
-    ['request.take.hosts[0]', { ...good, take: { hosts: [5] } }],
-    ['request.take.hosts[0]', { ...good, take: { hosts: ['*'] } }],
-    ['request.take.hosts[1]', { ...good, take: { hosts: ['a.b', 'a.*.b'] } }],
-    ['request.take.hosts[0]', { ...good, take: { hosts: ['10.0.0.1/8'] } }],
-    ['request.take.hosts[0]', { ...good, take: { hosts: ['10.0.0.0/33'] } }],
-    ['request.take.hosts[0]', { ...good, take: { hosts: ['etcd/8'] } }],
-    ['request.take.hosts[0]', { ...good, take: { hosts: ['https://a/*'] } }],
-    ['request.take.hosts[0]', { ...good, take: { hosts: ['spiffe://*'] } }],
+    ['request.allow', { ...good, allow: true }],
+    ['request.allow.usages', { ...good, allow: { usages: true } }],
+    ['request.allow.name', { role: 'client', allow: { name: [] } }],
+    ['request.allow.name', { role: 'client', allow: { name: 'etcd-*' } }],
+    ['request.allow.name[0]', { role: 'client', allow: { name: [''] } }],
+    ['request.allow.hosts', { ...good, allow: { hosts: true } }],
+    ['request.allow.hosts', { ...good, allow: { hosts: [] } }],
+    ['request.allow.hosts', { ...good, allow: { hosts: Array.from({ length: 1001 }, () => 'a.b') } }],
+    ['request.allow.hosts[0]', { ...good, allow: { hosts: [5] } }],
+    ['request.allow.hosts[0]', { ...good, allow: { hosts: ['*'] } }],
+    ['request.allow.hosts[1]', { ...good, allow: { hosts: ['a.b', 'a.*.b'] } }],
+    ['request.allow.hosts[0]', { ...good, allow: { hosts: ['10.0.0.1/8'] } }],
+    ['request.allow.hosts[0]', { ...good, allow: { hosts: ['10.0.0.0/33'] } }],
+    ['request.allow.hosts[0]', { ...good, allow: { hosts: ['etcd/8'] } }],
+    ['request.allow.hosts[0]', { ...good, allow: { hosts: ['https://a/*'] } }],
+    ['request.allow.hosts[0]', { ...good, allow: { hosts: ['spiffe://*'] } }],
   ])('%s: %j', async (option, options) => {
     const { details } = await refused(authority.sign(csr(), options as never), 'ERR_OPTION_INVALID')
     expect(details.option).toBe(option)

@@ -1,0 +1,252 @@
+/** All certificates of a cluster from one plan. */
+import type { Credentials } from '../../credentials/credentials.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
+import { readHost } from '../../x509/names.js'
+import type { KeyAlgorithm } from '../algorithms.js'
+import { Authority } from '../authority.js'
+import type { ClusterCredentials, KubeadmClients } from './cluster-credentials.js'
+import { issueCredentials } from '../issue.js'
+import { ledgerEntry } from '../issuer.js'
+import { readValidity } from '../lifetime.js'
+import { readAlgorithm, readHosts } from '../options.js'
+import { type IssueRequest, type ProfileOptions, readRequest } from '../request.js'
+import { KUBEADM, KUBEADM_HOSTS } from '../roles.js'
+
+/** One authority for everything, or one for clients and another for the peers among themselves. */
+export type ClusterAuthorities = Authority | { client: Authority; peer: Authority }
+
+/** A member of the cluster to be. */
+export interface MemberPlan<M extends string = string> {
+  /** Its `--name`; the common name of its certificates, and the name of its folder. */
+  name: M
+  /** Under which it is reached, by clients and peers alike: every host of its advertised URLs, and of its listen URLs. */
+  hosts: readonly string[]
+  /** Under which its peers reach it, where that is another network. Default: `hosts`. */
+  peerHosts?: readonly string[] | undefined
+}
+
+/** A client, where its name is not all that there is to say. */
+export interface ClientPlan<C extends string = string> extends Pick<
+  ProfileOptions,
+  'subject' | 'validity' | 'extensions' | 'extendedKeyUsage'
+> {
+  /** The common name: the etcd user. */
+  name: C
+  hosts?: readonly string[] | undefined
+}
+
+/** What {@link issueCluster} takes. */
+export interface ClusterPlan<M extends string = string, C extends string = string> {
+  /** 1 to 100 members. Members that are there already need not be named: their certificates stay as they are. */
+  members: readonly MemberPlan<M>[]
+  /** Clients, by name. Default: none. */
+  clients?: readonly (C | ClientPlan<C>)[] | undefined
+  /** Lifetime of every certificate. Default: `'365d'`, or as long as the authority lasts. */
+  validity?: string | undefined
+  /** Kind of every key. Default: `'ecdsa-p256'`. */
+  algorithm?: KeyAlgorithm | undefined
+  /**
+   * Adds what kubeadm puts on each control-plane node: `localhost`, `127.0.0.1`, `::1` and the member's name as hosts, and
+   * the clients of the liveness probe and of the API server. Default: false; `writeCluster` then issues these clients
+   * itself where the layout asks for them, and the hosts are what the plan says.
+   */
+  kubeadm?: boolean | undefined
+}
+
+/** The certificates of a cluster, by the names of the plan. `writeCluster` puts them into files. */
+export type Cluster<M extends string = string, C extends string = string> = ClusterCredentials<M, C>
+
+/** A certificate that {@link issueCluster} has made. */
+export interface ClusterStep {
+  /** Its purpose: `server of etcd-0`. */
+  readonly what: string
+  /** Certificates made so far, this one included. */
+  readonly done: number
+  /** Certificates to make in all. */
+  readonly total: number
+}
+
+/** Options of {@link issueCluster}. */
+export interface IssueClusterOptions {
+  /** Called after each certificate: RSA keys take their time. If it throws, nothing is issued. */
+  onProgress?: ((step: ClusterStep) => void) | undefined
+  /** Stops the work between two certificates. Then nothing is issued. */
+  signal?: AbortSignal | undefined
+}
+
+const KNOWN = ['members', 'clients', 'validity', 'algorithm', 'kubeadm'] as const
+const MAX_MEMBERS = 100
+const MAX_CLIENTS = 10_000
+/** Keys made at the same time: RSA keys use the threads of Node's pool, which are four. */
+const AT_ONCE = 4
+
+/**
+ * Issues every certificate of a cluster: for each member one towards clients (`server`) and one towards the other members
+ * (`peer`), and one for each client. Each has its own key. The ledger gets its entries once, at the end.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong plan, before a key is made.
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` as `authority.issue`.
+ * @throws The reason of `signal`.
+ */
+export async function issueCluster<const M extends string, const C extends string = never>(
+  authorities: ClusterAuthorities,
+  plan: ClusterPlan<M, C>,
+  options: IssueClusterOptions = {},
+): Promise<Cluster<M, C>> {
+  checkOptions('plan', plan, KNOWN)
+  checkOptions('options', options, ['onProgress', 'signal'])
+  const { onProgress, signal } = options
+  if (onProgress !== undefined && typeof onProgress !== 'function')
+    throw valueInvalid('options.onProgress', onProgress, 'a function')
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw valueInvalid('options.signal', signal, 'an AbortSignal')
+  const { client, peer } = readAuthorities(authorities)
+  const orders = readOrders(plan, client, peer)
+  const made = new Map<Order, Credentials>()
+  for (let at = 0; at < orders.length; at += AT_ONCE) {
+    signal?.throwIfAborted()
+    const some = orders.slice(at, at + AT_ONCE)
+    const issued = await Promise.all(some.map(async (order) => ({ order, credentials: await issueOrder(order) })))
+    for (const { order, credentials } of issued) {
+      made.set(order, credentials)
+      onProgress?.({ what: order.what, done: made.size, total: orders.length })
+    }
+  }
+  signal?.throwIfAborted()
+  await note(made)
+  return assemble(plan, made, { client, peer })
+}
+
+/** One certificate to make. */
+interface Order {
+  readonly kind: 'server' | 'peer' | 'client' | keyof KubeadmClients<unknown>
+  readonly name: string
+  readonly what: string
+  readonly authority: Authority
+  readonly request: IssueRequest
+}
+
+async function issueOrder({ authority, request }: Order): Promise<Credentials> {
+  const { issuer } = authority
+  const now = issuer.settings.now()
+  return issueCredentials(issuer, readRequest(request, now), now)
+}
+
+/** Adds all entries to the ledger, before anything is returned. */
+async function note(made: ReadonlyMap<Order, Credentials>): Promise<void> {
+  const orders = [...made]
+  for (const authority of new Set(orders.map(([order]) => order.authority))) {
+    const own = orders.filter(([order]) => order.authority === authority)
+    const entries = own.map(([{ request }, { chain }]) => ledgerEntry(authority.issuer, chain[0], request.role))
+    await authority.issuer.settings.ledger.append(entries)
+  }
+}
+
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
+export function readAuthorities(given: ClusterAuthorities): { client: Authority; peer: Authority } {
+  if (given instanceof Authority) return { client: given, peer: given }
+  checkOptions('authorities', given, ['client', 'peer'])
+  for (const role of ['client', 'peer'] as const) {
+    if (!(given[role] instanceof Authority)) throw valueInvalid(`authorities.${role}`, given[role], 'an Authority')
+  }
+  return given
+}
+
+function readOrders(plan: ClusterPlan, client: Authority, peer: Authority): Order[] {
+  const { members, clients = [], validity, algorithm, kubeadm = false } = plan
+  checkList('plan.members', members, MAX_MEMBERS)
+  checkList('plan.clients', clients, MAX_CLIENTS)
+  if (typeof kubeadm !== 'boolean') throw optionInvalid('plan.kubeadm', 'must be true or false')
+  if (members.length + clients.length === 0) throw optionInvalid('plan.members', 'must not be empty')
+  const now = client.issuer.settings.now()
+  if (validity !== undefined) readValidity(validity, 'plan.validity', now)
+  const common = { validity, algorithm: readAlgorithm(algorithm, 'plan.algorithm') }
+  const orders: Order[] = []
+  const add = (where: string, order: Omit<Order, 'what'>): void => {
+    // For the errors that it throws: no key is made for a wrong plan.
+    readRequest(order.request, now, where)
+    orders.push({ ...order, what: `${WORDS[order.kind]} ${order.name}` })
+  }
+  for (const [index, member] of members.entries()) {
+    const where = `plan.members[${String(index)}]`
+    checkOptions(where, member, ['name', 'hosts', 'peerHosts'])
+    const { name, hosts, peerHosts = hosts } = member
+    readHosts(hosts, `${where}.hosts`)
+    readHosts(peerHosts, `${where}.peerHosts`)
+    const more = kubeadm ? [...ownName(name), ...KUBEADM_HOSTS] : []
+    const server: IssueRequest = { role: 'server', name, hosts: [...hosts, ...more], ...common }
+    const ofPeer: IssueRequest = { role: 'peer', name, hosts: [...peerHosts, ...more], ...common }
+    add(where, { kind: 'server', authority: client, name, request: server })
+    add(where, { kind: 'peer', authority: peer, name, request: ofPeer })
+    for (const kind of kubeadm ? (['healthcheckClient', 'apiserverClient'] as const) : []) {
+      add(where, { kind, authority: client, name, request: { role: 'client', name: KUBEADM[kind].name, ...common } })
+    }
+  }
+  for (const [index, each] of clients.entries()) {
+    const asked: ClientPlan = typeof each === 'string' ? { name: each } : each
+    const where = `plan.clients[${String(index)}]`
+    checkOptions(where, asked, ['name', 'hosts', 'subject', 'validity', 'extensions', 'extendedKeyUsage'])
+    const own = { ...asked, validity: asked.validity ?? validity }
+    add(where, { kind: 'client', authority: client, name: own.name, request: { ...common, ...own, role: 'client' } })
+  }
+  checkNames(orders)
+  return orders
+}
+
+const WORDS: Readonly<Record<Order['kind'], string>> = {
+  server: 'server of',
+  peer: 'peer of',
+  client: 'client',
+  healthcheckClient: 'healthcheck client of',
+  apiserverClient: 'API server’s client of',
+}
+
+function checkList(option: string, value: unknown, most: number): void {
+  if (!Array.isArray(value)) throw valueInvalid(option, value, 'an array')
+  if (value.length > most) throw optionInvalid(option, `must have at most ${String(most)} entries`)
+}
+
+/** The node's name is a host in kubeadm's certificates, where it can be one. */
+function ownName(name: string): string[] {
+  return 'refused' in readHost(name) ? [] : [name]
+}
+
+function checkNames(orders: readonly Order[]): void {
+  for (const kind of ['server', 'client'] as const) {
+    const option = kind === 'client' ? 'plan.clients' : 'plan.members'
+    const seen = new Set<string>()
+    for (const { name } of orders.filter((each) => each.kind === kind)) {
+      if (seen.has(name)) throw optionInvalid(option, `must name each once, and ${name} is there twice`)
+      seen.add(name)
+    }
+  }
+}
+
+function assemble<M extends string, C extends string>(
+  plan: ClusterPlan<M, C>,
+  made: ReadonlyMap<Order, Credentials>,
+  authorities: { client: Authority; peer: Authority },
+): Cluster<M, C> {
+  const byName = (kind: Order['kind']): Map<string, Credentials> =>
+    new Map([...made].filter(([order]) => order.kind === kind).map(([{ name }, credentials]) => [name, credentials]))
+  const [servers, peers, clients] = [byName('server'), byName('peer'), byName('client')]
+  const [healthchecks, apiservers] = [byName('healthcheckClient'), byName('apiserverClient')]
+  const members = plan.members.map(({ name }) => [name, { server: get(servers, name), peer: get(peers, name) }])
+  const kubeadm = (plan.kubeadm === true ? plan.members : []).map(({ name }) => [
+    name,
+    { healthcheckClient: get(healthchecks, name), apiserverClient: get(apiservers, name) },
+  ])
+  // The keys are the plan's own names, each of which was just looked up.
+  return {
+    members: Object.fromEntries(members) as Cluster<M, C>['members'],
+    clients: Object.fromEntries(clients) as Cluster<M, C>['clients'],
+    ...(plan.kubeadm === true ? { kubeadm: Object.fromEntries(kubeadm) as NonNullable<Cluster<M, C>['kubeadm']> } : {}),
+    authorities,
+  }
+}
+
+function get(made: ReadonlyMap<string, Credentials>, name: string): Credentials {
+  const credentials = made.get(name)
+  if (credentials === undefined) throw new TypeError(`nothing was issued for ${name}`)
+  return credentials
+}

@@ -1,0 +1,148 @@
+/** Reads the certificates and keys of a folder: what may be replaced, and what is renewed. */
+import { join } from 'node:path'
+import { openInput, type OpenedInput } from '../../credentials/input.js'
+import { readCertificates } from '../../credentials/read-certificates.js'
+import { readKey } from '../../credentials/read-private-key.js'
+import type { Survey } from '../../files/survey.js'
+import { writeFailed } from '../../files/write-file.js'
+import type { MaterialRole } from '../../report/catalogue/place.js'
+import type { Finding } from '../../report/finding.js'
+import { summarize } from '../../report/report.js'
+import type { Certificate } from '../../x509/certificate.js'
+import type { PrivateKey } from '../../x509/keys.js'
+import type { FileNames, FolderPlan, PlacedCa, PlacedCredentials } from './layouts.js'
+
+/** The files of a folder, by name. */
+type Seen = Survey['seen']
+
+/** The certificates in a file; null if there is no such file. */
+export function certificatesIn(directory: string, seen: Seen, name: string, role: MaterialRole): Certificate[] | null {
+  const input = open(directory, seen, name, role)
+  return input === null ? null : readCertificates(input).certificates.map(({ certificate }) => certificate)
+}
+
+function keyIn(directory: string, seen: Seen, name: string): PrivateKey | 'unreadable' | null {
+  const input = open(directory, seen, name, 'key')
+  return input === null ? null : (readKey(input, null).key ?? 'unreadable')
+}
+
+function open(directory: string, seen: Seen, name: string, role: MaterialRole): OpenedInput | null {
+  const found = seen.get(name)
+  if (found === undefined) return null
+  const path = join(directory, name)
+  return openInput({ role, place: { origin: path, file: path }, bytes: found.file.bytes, mode: null, findings: [] })
+}
+
+/**
+ * Refuses to replace the files of another PKI, a key that has no certificate, and files that cannot be read.
+ *
+ * @throws {EtcdMtlsError} `ERR_WRITE_FAILED`
+ */
+export function checkReplaceable(directory: string, seen: Seen, plan: FolderPlan): void {
+  for (const placed of plan.credentials) checkCredentialFiles(directory, seen, placed)
+  for (const placed of plan.authorities) checkCaKey(directory, seen, placed)
+}
+
+function checkCredentialFiles(directory: string, seen: Seen, placed: PlacedCredentials): void {
+  const { credentials, names, formerCa, sameSubject = false } = placed
+  const caName = formerCa !== undefined && seen.has(formerCa) ? formerCa : names.ca
+  const path = (name: string): string => join(directory, name)
+  const anchors = certificatesIn(directory, seen, caName, 'ca')
+  if (anchors?.length === 0) throw refused(path(caName), 'it holds no CA certificate that can be read')
+  const isKnown = (anchor: Certificate): boolean => credentials.trustAnchors.some((each) => each.equals(anchor))
+  if (anchors !== null && !anchors.some(isKnown)) {
+    const subjects = anchors.map((each) => `"${each.subject.toString()}"`).join(', ')
+    throw refused(path(caName), `it trusts another CA: ${subjects}`)
+  }
+
+  const chain = certificatesIn(directory, seen, names.cert, 'cert')
+  if (chain === null) {
+    if (seen.has(names.key)) throw refused(path(names.key), 'it is a key without a certificate, and would be lost')
+    return
+  }
+  const [leaf] = chain
+  if (leaf === undefined) throw refused(path(names.cert), 'it holds no certificate that can be read')
+  const key = keyIn(directory, seen, names.key)
+  if (key === 'unreadable') throw refused(path(names.key), 'it holds no private key that can be read')
+  if (key?.matches(leaf) === false) {
+    throw refused(path(names.key), `it does not match the certificate ${names.cert} next to it`)
+  }
+  const issuers = [...credentials.chain.slice(1), ...credentials.trustAnchors]
+  if (anchors === null && !issuers.some((issuer) => leaf.isSignedBy(issuer))) {
+    throw refused(path(names.cert), `it was issued by another CA: "${leaf.issuer.toString()}"`)
+  }
+  if (sameSubject && !leaf.subject.equals(credentials.chain[0].subject)) {
+    throw refused(path(names.cert), `it is of another node: "${leaf.subject.toString()}"`)
+  }
+}
+
+function checkCaKey(directory: string, seen: Seen, { authority, key: name }: PlacedCa): void {
+  const key = keyIn(directory, seen, name)
+  if (key === null) return
+  if (key === 'unreadable' || !key.matches(authority.certificate)) {
+    throw refused(join(directory, name), 'it is the key of another CA, and would be lost')
+  }
+}
+
+function refused(path: string, why: string): Error {
+  return writeFailed(
+    path,
+    `${why}. Nothing was changed; choose another directory, or set \`overwrite: true\` to replace it`,
+  )
+}
+
+/** A chain and its key. */
+export interface ReadPair {
+  readonly chain: [Certificate, ...Certificate[]]
+  readonly key: PrivateKey
+}
+
+/** Why there is none. */
+interface Unreadable {
+  readonly why: 'unreadable' | 'key-missing'
+  /** A sentence without its full stop. */
+  readonly reason: string
+  readonly findings: readonly Finding[]
+  /** The chain, if that could be read. */
+  readonly chain: readonly [Certificate, ...Certificate[]] | null
+}
+
+/** Reads the pair of these names; null if neither of the two files exists. */
+export function readPair(
+  directory: string,
+  { seen, foreign }: Survey,
+  { cert, key }: FileNames,
+): ReadPair | Unreadable | null {
+  const path = (name: string): string => join(directory, name)
+  const unreadable = (reason: string): Unreadable => ({ why: 'unreadable', reason, findings: [], chain: null })
+  const link = [cert, key].find((name) => foreign.has(name))
+  if (link !== undefined)
+    return unreadable(
+      `"${path(link)}" is a link to another place, which is not followed: replace it by the file itself`,
+    )
+  const certInput = open(directory, seen, cert, 'cert')
+  const keyInput = open(directory, seen, key, 'key')
+  if (certInput === null) {
+    return keyInput === null
+      ? null
+      : unreadable(`"${path(cert)}" is missing, and its key is not: its contents are unknown`)
+  }
+  const own = readCertificates(certInput)
+  const [leaf, ...others] = own.certificates.map(({ certificate }) => certificate)
+  const chain = leaf === undefined ? null : ([leaf, ...others] as const)
+  if (keyInput === null) {
+    const reason = `"${path(key)}" is missing, so the certificate next to it cannot be used; issue and write both`
+    return { why: 'key-missing', reason, findings: own.findings, chain }
+  }
+  const held = readKey(keyInput, null)
+  const findings = [...own.findings, ...held.findings]
+  const failed = findings.some(({ severity }) => severity === 'error')
+  if (failed || leaf === undefined || held.key === null) {
+    return { why: 'unreadable', reason: summarize(findings).replace(/\.$/, ''), findings, chain }
+  }
+  if (!held.key.matches(leaf)) {
+    const reason = `"${path(key)}" does not match the certificate "${cert}" next to it`
+    return { why: 'unreadable', reason, findings, chain }
+  }
+  return { chain: [leaf, ...others], key: held.key }
+}

@@ -1,0 +1,137 @@
+/** Takes members and clients out of the files of a cluster. */
+import { dirname, join, resolve } from 'node:path'
+import { checkDirectory } from '../../credentials/write.js'
+import { type FileSystem, removeAll } from '../../files/file-system.js'
+import { checkFolder, findRoot } from '../../files/folders.js'
+import { DATA_LINK, isGenerationName, newTemporaryName, sweep } from '../../files/generation.js'
+import { guardedFileSystem } from '../../files/guarded-file-system.js'
+import { lockPathOf, withLock } from '../../files/lock.js'
+import { publish } from '../../files/publish.js'
+import { surveyDirectory } from '../../files/survey.js'
+import { flushDirectory, writeFailed } from '../../files/write-file.js'
+import { isEtcdMtlsError } from '../../report/errors.js'
+import { checkOptions, optionInvalid } from '../../report/option-error.js'
+import { checkNames } from './cluster-credentials.js'
+import { checkLayout, type Layout, type OwnFiles, ownFilesOf } from './layouts.js'
+
+/** Who is taken out, by name. */
+export interface ClusterParts {
+  members?: readonly string[] | undefined
+  clients?: readonly string[] | undefined
+}
+
+/** How `removeFromCluster` works. */
+export interface RemoveFromClusterOptions {
+  /** The layout in which the cluster was written. In `kubeadm` each member has a folder. */
+  layout: Layout
+  /** Ends it before the next folder is removed. */
+  signal?: AbortSignal | undefined
+}
+
+/**
+ * Removes the files of members and clients, keys first where not all goes in one step. Files that are not part of the
+ * layout stay, and then so does their folder; so does the key of a CA, with its certificate. The certificates stay valid: revoke them
+ * where that matters.
+ *
+ * @returns Those of whom something was there. To remove who is gone is no error, so that it can be done again after a crash.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ * @throws {EtcdMtlsError} `ERR_WRITE_FAILED`
+ * @throws The reason of `signal`.
+ */
+export async function removeFromCluster(
+  directory: string,
+  parts: ClusterParts,
+  options: RemoveFromClusterOptions,
+): Promise<{ members: string[]; clients: string[] }> {
+  return removeFromClusterOn(guardedFileSystem(), directory, parts, options)
+}
+
+/** {@link removeFromCluster} on any file system. */
+export async function removeFromClusterOn(
+  fs: FileSystem,
+  directory: string,
+  parts: ClusterParts,
+  options: RemoveFromClusterOptions,
+): Promise<{ members: string[]; clients: string[] }> {
+  checkDirectory(directory)
+  checkOptions('parts', parts, ['members', 'clients'])
+  checkOptions('options', options, ['layout', 'signal'])
+  const { layout, signal } = options
+  checkLayout(layout)
+  const named = { members: readNames(parts.members, 'members'), clients: readNames(parts.clients, 'clients') }
+  signal?.throwIfAborted()
+
+  const place = resolve(directory)
+  const removed: { members: string[]; clients: string[] } = { members: [], clients: [] }
+  try {
+    const root = await findRoot(fs, place)
+    if (root === null) return removed
+    await withLock(
+      lockPathOf(root),
+      async (held) => {
+        for (const kind of ['members', 'clients'] as const) {
+          for (const name of named[kind]) {
+            held.throwIfAborted()
+            const own = ownFilesOf(layout, kind, name).map((each) => ({ ...each, path: join(root, each.path) }))
+            if (await removeOne(fs, own)) removed[kind].push(name)
+          }
+        }
+      },
+      { signal, fileSystem: fs },
+    )
+    return removed
+  } catch (error) {
+    if (isEtcdMtlsError(error) || (signal?.aborted === true && error === signal.reason)) throw error
+    throw writeFailed(place, error)
+  }
+}
+
+function readNames(names: unknown, kind: 'members' | 'clients'): string[] {
+  const option = `parts.${kind}`
+  if (names === undefined) return []
+  if (!Array.isArray(names)) throw optionInvalid(option, 'must be a list of names')
+  const list: readonly unknown[] = names
+  checkNames(list, option)
+  return list.filter((name) => typeof name === 'string')
+}
+
+/** The folders of one member or client, the inner ones first; false where nothing was there. */
+async function removeOne(fs: FileSystem, folders: readonly OwnFiles[]): Promise<boolean> {
+  let wasThere = false
+  const outermost = dirname(folders.at(-1)?.path ?? '')
+  if (!(await checkFolder(fs, outermost))) return false
+  // What a killed run has moved aside.
+  await sweep(fs, outermost)
+  for (const { path, names: all } of folders) {
+    if (!(await checkFolder(fs, dirname(path))) || !(await checkFolder(fs, path))) continue
+    const names = await withoutHeldKeys(fs, path, all)
+    // For its errors: a directory in the place of a file is none of ours to remove.
+    const { seen, foreign } = await surveyDirectory(fs, path, names)
+    if (await holdsOthers(fs, path, names)) {
+      if (names.some((name) => seen.has(name) || foreign.has(name))) wasThere = true
+      await publish(fs, path, { files: new Map(), remove: names })
+      continue
+    }
+    wasThere = true
+    const aside = join(dirname(path), newTemporaryName())
+    await fs.rename(path, aside)
+    await flushDirectory(fs.open, dirname(path))
+    await removeAll(fs, aside)
+  }
+  return wasThere
+}
+
+/** Without the certificates of keys that stay, as that of a CA does. */
+async function withoutHeldKeys(fs: FileSystem, path: string, names: readonly string[]): Promise<string[]> {
+  const there = new Set(await fs.readdir(path))
+  return names.filter((name) => {
+    const key = name.replace(/\.crt$/, '.key')
+    return names.includes(key) || !there.has(key)
+  })
+}
+
+async function holdsOthers(fs: FileSystem, path: string, names: readonly string[]): Promise<boolean> {
+  await sweep(fs, path)
+  const all = await fs.readdir(path)
+  return all.some((name) => !names.includes(name) && name !== DATA_LINK && !isGenerationName(name))
+}

@@ -1,0 +1,266 @@
+/** The CAs that a cluster trusts: both while a CA is replaced, the new one afterwards. */
+import { dirname, join, resolve } from 'node:path'
+import { checkDirectory } from '../../credentials/write.js'
+import type { Credentials } from '../../credentials/credentials.js'
+import type { FileSystem } from '../../files/file-system.js'
+import { findRoot } from '../../files/folders.js'
+import { guardedFileSystem } from '../../files/guarded-file-system.js'
+import { lockPathOf, withLock } from '../../files/lock.js'
+import { publish } from '../../files/publish.js'
+import { surveyDirectory } from '../../files/survey.js'
+import { writeFailed } from '../../files/write-file.js'
+import { isEtcdMtlsError } from '../../report/errors.js'
+import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
+import { Certificate } from '../../x509/certificate.js'
+import { checkCluster, checkNames, type ClusterCredentials } from './cluster-credentials.js'
+import { certificatesIn } from './read-folder.js'
+import { checkLayout, CLIENT, FOLDERS, type Layout, PEER_OF_ITS_OWN_CA } from './layouts.js'
+import { findPlaces, type RenewalFolder } from './places.js'
+
+/**
+ * The connections for which a CA is trusted: `client` between etcd and its clients, `peer` among members, `all` if one CA
+ * is used for both.
+ */
+export type CaTraffic = 'all' | 'client' | 'peer'
+
+/** Options of {@link withTrustAnchors}. */
+export interface WithTrustAnchorsOptions {
+  /** Default: `'all'`. */
+  traffic?: CaTraffic | undefined
+}
+
+/**
+ * The same cluster with other trust anchors. While a CA is replaced, certificates of the new CA are written together with
+ * both CAs: `writeCluster(directory, withTrustAnchors(cluster, [...from.trustAnchors, ...to.trustAnchors]), …)`.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ */
+export function withTrustAnchors<C extends ClusterCredentials>(
+  cluster: C,
+  trustAnchors: readonly Certificate[],
+  options: WithTrustAnchorsOptions = {},
+): C {
+  checkCluster(cluster, false)
+  checkAnchors(trustAnchors)
+  checkOptions('options', options, ['traffic'])
+  const traffic = readTraffic(options.traffic)
+  const unchanged = (credentials: Credentials): Credentials => credentials
+  const trusting = (credentials: Credentials): Credentials => ({ ...credentials, trustAnchors: [...trustAnchors] })
+  const towardsClients = traffic === 'peer' ? unchanged : trusting
+  const amongPeers = traffic === 'client' ? unchanged : trusting
+  const each = <V, W>(record: Readonly<Record<string, V>>, change: (value: V) => W): Record<string, W> =>
+    Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value)]))
+  const changed: ClusterCredentials = {
+    ...cluster,
+    members: each(cluster.members, ({ server, peer }) => ({ server: towardsClients(server), peer: amongPeers(peer) })),
+    clients: each(cluster.clients, towardsClients),
+    ...(cluster.kubeadm === undefined
+      ? {}
+      : {
+          kubeadm: each(cluster.kubeadm, ({ healthcheckClient, apiserverClient }) => ({
+            healthcheckClient: towardsClients(healthcheckClient),
+            apiserverClient: towardsClients(apiserverClient),
+          })),
+        }),
+  }
+  return changed as C // the same names, each with credentials as before
+}
+
+/** Options of {@link writeTrust}. */
+export interface WriteTrustOptions {
+  /** The layout in which the cluster was written. */
+  layout: Layout
+  /** For two CAs, whose trust is replaced. The layout `kubeadm` has one CA. Default: `'all'`. */
+  traffic?: CaTraffic | undefined
+  /** Default: every member in the directory. */
+  members?: readonly string[] | undefined
+  /** Default: every client in the directory. */
+  clients?: readonly string[] | undefined
+  /** Also writes anchors to which a certificate of these members and clients does not lead. Default: false. */
+  overwrite?: boolean | undefined
+  /** Stops before the next folder changes. */
+  signal?: AbortSignal | undefined
+}
+
+/**
+ * Replaces the CAs that members and clients trust: by both CAs at the beginning of a replacement, by the new one at its
+ * end. Certificates and keys do not change. Each file changes in one step.
+ *
+ * All certificates of these members and clients are checked before anything changes: one that leads to none of the anchors
+ * would be refused after the next restart, so it is an error unless `overwrite` is set.
+ *
+ * @param directory The directory of `writeCluster`.
+ * @returns The files that hold the anchors now.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if the file system refuses, a member or client does not exist, or a
+ * certificate would no longer be trusted.
+ * @throws The reason of `signal`.
+ */
+export async function writeTrust(
+  directory: string,
+  trustAnchors: readonly Certificate[],
+  options: WriteTrustOptions,
+): Promise<string[]> {
+  checkDirectory(directory)
+  checkAnchors(trustAnchors)
+  checkOptions('options', options, ['layout', 'traffic', 'members', 'clients', 'overwrite', 'signal'])
+  const { layout, members, clients, overwrite = false, signal } = options
+  checkLayout(layout)
+  const traffic = readTraffic(options.traffic)
+  checkNames(members ?? [], 'options.members')
+  checkNames(clients ?? [], 'options.clients')
+  if (layout === 'kubeadm' && traffic !== 'all') {
+    throw optionInvalid('options.traffic', "must be 'all' for the layout kubeadm, which has one CA for etcd")
+  }
+  signal?.throwIfAborted()
+  const fs = guardedFileSystem()
+  const place = resolve(directory)
+  try {
+    const root = await findRoot(fs, place)
+    if (root === null) throw writeFailed(place, 'there is no such directory: write the cluster there first')
+    return await withLock(
+      lockPathOf(root),
+      async (held) => {
+        const folders = await foldersOf(fs, root, layout, { members, clients })
+        const trust = new Set<string>()
+        for (const folder of folders) {
+          for (const file of await checkFolderTrust(fs, root, folder, { traffic, trustAnchors, overwrite }))
+            trust.add(file)
+        }
+        if (trust.size === 0)
+          throw writeFailed(root, 'it holds no such members or clients: pass the directory of writeCluster')
+        const content = trustAnchors.map((anchor) => anchor.toPem()).join('')
+        for (const file of trust) {
+          const name = file.slice(dirname(file).length + 1)
+          await publish(fs, join(root, dirname(file)), { files: new Map([[name, { content, mode: 0o644 }]]) }, held)
+        }
+        return [...trust].map((file) => join(place, file))
+      },
+      { signal, fileSystem: fs },
+    )
+  } catch (error) {
+    if (isEtcdMtlsError(error) || (signal?.aborted === true && error === signal.reason)) throw error
+    throw writeFailed(place, error)
+  }
+}
+
+interface Names {
+  readonly members: readonly string[] | undefined
+  readonly clients: readonly string[] | undefined
+}
+
+/** The folders of the named members and clients. @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if one does not exist. */
+async function foldersOf(
+  fs: FileSystem,
+  root: string,
+  layout: Layout,
+  { members, clients }: Names,
+): Promise<RenewalFolder[]> {
+  const { folders, barred } = await findPlaces(fs, root, layout)
+  const [unread] = barred
+  if (unread !== undefined) throw writeFailed(join(root, unread.path), unread.reason)
+  const isClient = ({ identities }: RenewalFolder): boolean => identities.every(({ names }) => names === CLIENT)
+  // The folder of a single node has no name of its own.
+  const isNode = folders.some(({ path }) => path === '')
+  const base = layout === 'etcd' ? FOLDERS.members : ''
+  const wanted = [
+    ...(isNode ? [] : (members ?? []).map((name) => join(base, name))),
+    ...(clients ?? []).map((name) => join(FOLDERS.clients, name)),
+  ]
+  const missing = wanted.find((path) => !folders.some((folder) => folder.path === path))
+  if (missing !== undefined)
+    throw writeFailed(join(root, missing), 'it is not there: check `layout` and the names of members and clients')
+  return folders.filter((folder) => {
+    const names = isClient(folder) ? clients : isNode ? undefined : members
+    return names === undefined || wanted.some((path) => folder.path === path || dirname(folder.path) === path)
+  })
+}
+
+interface Wanted {
+  readonly traffic: CaTraffic
+  readonly trustAnchors: readonly Certificate[]
+  readonly overwrite: boolean
+}
+
+/** The files of trust anchors of one folder, from the root, after its certificates were checked. */
+async function checkFolderTrust(
+  fs: FileSystem,
+  root: string,
+  { path, identities }: RenewalFolder,
+  { traffic, trustAnchors, overwrite }: Wanted,
+): Promise<string[]> {
+  const directory = join(root, path)
+  const own = PEER_OF_ITS_OWN_CA.ca
+  const names = identities.flatMap(({ names: { ca, cert } }) => [ca, cert]).filter((name) => dirname(name) === '.')
+  const { seen, foreign } = await surveyDirectory(fs, directory, [...names, own])
+  const hasPeerCa = identities.some(({ role }) => role === 'peer') && seen.has(own)
+  if (traffic === 'all' && hasPeerCa)
+    throw writeFailed(join(directory, own), "it is a CA for peers alone: set `traffic: 'client'` or `traffic: 'peer'`")
+  const files = identities.flatMap(({ role, names: { ca, cert } }) => {
+    const file = role === 'peer' && (hasPeerCa || traffic === 'peer') ? own : ca
+    if (traffic === 'peer' ? role !== 'peer' : traffic === 'client' && file === own) return []
+    // The CA of the API server is in the folder of the members' certificates, which is checked as well.
+    if (dirname(file) === '.' && !seen.has(file) && !foreign.has(file))
+      throw writeFailed(join(directory, file), 'it is not there: check `layout`, `traffic` and the names of members')
+    if (!overwrite) checkCertificate(directory, certificatesIn(directory, seen, cert, 'cert'), cert, trustAnchors)
+    return [join(path, file)]
+  })
+  return [...new Set(files)]
+}
+
+function checkCertificate(
+  directory: string,
+  chain: readonly Certificate[] | null,
+  name: string,
+  anchors: readonly Certificate[],
+): void {
+  if (chain === null) return
+  const path = join(directory, name)
+  if (chain.length === 0) throw writeFailed(path, 'it holds no certificate that can be read')
+  if (leadsTo(chain, anchors)) return
+  const issuer = chain.at(-1)?.issuer.toString() ?? ''
+  throw writeFailed(
+    path,
+    `its certificate leads to "${issuer}", which would no longer be trusted. Nothing was changed; keep that CA among the anchors until this certificate is reissued, or set \`overwrite: true\``,
+  )
+}
+
+/** Certificates of a chain that are looked at. */
+const MAX_CHAIN = 10
+
+/** Whether a chain, the leaf first, leads to one of the anchors by names and signatures. The validator checks the rest. */
+function leadsTo(chain: readonly Certificate[], anchors: readonly Certificate[]): boolean {
+  const [leaf, ...sent] = chain.slice(0, MAX_CHAIN)
+  if (leaf === undefined) return false
+  const seen = new Set<Certificate>([leaf])
+  const climb = (from: Certificate): boolean =>
+    anchors.some((anchor) => anchor.equals(from) || isIssuedBy(from, anchor)) ||
+    sent.some((next) => {
+      if (seen.has(next) || !isIssuedBy(from, next)) return false
+      seen.add(next)
+      return climb(next)
+    })
+  return climb(leaf)
+}
+
+function isIssuedBy(certificate: Certificate, issuer: Certificate): boolean {
+  return certificate.issuer.equals(issuer.subject) && certificate.isSignedBy(issuer)
+}
+
+/** Far more than a replacement needs; it bounds the files. */
+const MAX_ANCHORS = 100
+
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
+function checkAnchors(value: unknown): asserts value is readonly Certificate[] {
+  const isList = Array.isArray(value) && value.length > 0 && value.length <= MAX_ANCHORS
+  if (!isList || !value.every((each) => each instanceof Certificate)) {
+    throw valueInvalid('trustAnchors', value, `an array of 1 to ${String(MAX_ANCHORS)} certificates`)
+  }
+}
+
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
+function readTraffic(value: unknown): CaTraffic {
+  if (value === undefined) return 'all'
+  if (value === 'all' || value === 'client' || value === 'peer') return value
+  throw optionInvalid('options.traffic', "must be 'all', 'client' or 'peer'")
+}

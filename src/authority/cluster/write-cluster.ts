@@ -1,0 +1,237 @@
+/** Writes the files of a cluster, each member and client as a whole. */
+import { dirname, join, resolve } from 'node:path'
+import type { Credentials } from '../../credentials/credentials.js'
+import { checkDirectory } from '../../credentials/write.js'
+import { type FileSystem, lookAt } from '../../files/file-system.js'
+import { checkFolder, findRoot, makeFolders, unmakeFolders } from '../../files/folders.js'
+import { sweep } from '../../files/generation.js'
+import { guardedFileSystem } from '../../files/guarded-file-system.js'
+import { lockPathOf, withLock } from '../../files/lock.js'
+import { type Change, publish } from '../../files/publish.js'
+import { surveyDirectory } from '../../files/survey.js'
+import { type FileContents, systemCode, writeFailed } from '../../files/write-file.js'
+import { isEtcdMtlsError } from '../../report/errors.js'
+import { checkOptions } from '../../report/option-error.js'
+import { checkReplaceable } from './read-folder.js'
+import { KUBEADM } from '../roles.js'
+import { checkCluster, type ClusterCredentials, type ClusterFiles, type KubeadmClients } from './cluster-credentials.js'
+import { checkLayout, type FolderPlan, type Layout, type LayoutPlan, planEtcd, planKubeadm } from './layouts.js'
+
+/** How `writeCluster` writes. */
+export interface WriteClusterOptions {
+  /**
+   * `etcd`: `members/<name>/{ca,server,peer}.crt` with `server.key` and `peer.key`, and `clients/<name>/{ca,tls}.crt` with
+   * `tls.key`; peers of a CA of their own get `peer-ca.crt`. `kubeadm`: what belongs into `/etc/kubernetes/pki`, directly
+   * in the directory for a cluster of one member, in `<member>/` for more.
+   */
+  layout: Layout
+  /** Replaces files of another PKI, too, and keys that have no certificate. Default: false. */
+  overwrite?: boolean | undefined
+  /**
+   * Writes the keys of the authorities, too: whoever has them can issue anything. `etcd`: `ca.crt` and `ca.key` in the
+   * directory itself. `kubeadm`: `etcd/ca.key` of each member. Default: false.
+   */
+  caKey?: boolean | undefined
+  /** Ends it before the next folder changes. */
+  signal?: AbortSignal | undefined
+}
+
+/** Folders that are written at the same time; more do not make a disk quicker. */
+const AT_ONCE = 8
+
+/**
+ * Writes the credentials of a cluster as files for etcd, its members and its clients.
+ *
+ * Each folder changes as one: whoever reads it, at any instant and also after this process was killed, finds all old files
+ * or all new ones, never a key without its certificate or beside another's. After a crash, the same call again completes
+ * what was begun. Members and clients that the cluster does not name stay as they are; so do files that are not part of
+ * the layout. Keys get mode 0600, certificates 0644, folders that are made 0700, whatever the umask. Two processes that
+ * write to one directory wait for each other.
+ *
+ * Nothing is changed before everything that is there was looked at: files of another PKI (no common trust anchor), a key
+ * that does not belong to the certificate beside it or has none, and what cannot be read are an error unless `overwrite` is
+ * set. A symbolic link in the place of a file is replaced and not followed.
+ *
+ * @param directory Where the cluster goes. It is made if it is not there.
+ * @returns The paths of all files, by the names of the cluster.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a cluster that cannot be written in this layout: names that are no plain
+ * file names, or differ by case only; `layout: 'kubeadm'` with other clients, or with two CAs.
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where the authority does not issue kubeadm's clients.
+ * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` where the file system refuses, where what is there may not be replaced, and
+ * where another process holds the lock for too long.
+ * @throws The reason of `signal`.
+ */
+export async function writeCluster<M extends string, C extends string>(
+  directory: string,
+  cluster: ClusterCredentials<M, C>,
+  options: WriteClusterOptions,
+): Promise<ClusterFiles<M, C>> {
+  return writeClusterOn(guardedFileSystem(), directory, cluster, options)
+}
+
+/** {@link writeCluster} on any file system. */
+export async function writeClusterOn<M extends string, C extends string>(
+  fs: FileSystem,
+  directory: string,
+  given: ClusterCredentials<M, C>,
+  options: WriteClusterOptions,
+): Promise<ClusterFiles<M, C>> {
+  checkDirectory(directory)
+  checkOptions('options', options, ['layout', 'overwrite', 'caKey', 'signal'])
+  const { overwrite = false, caKey = false, signal, layout } = options
+  checkLayout(layout)
+  checkCluster(given, caKey)
+  signal?.throwIfAborted()
+  const cluster = layout === 'kubeadm' ? await withKubeadmClients(given) : given
+  const place = resolve(directory)
+  // Planned before anything is touched, so that a wrong call changes nothing; the form of kubeadm depends on what is there.
+  let plan: LayoutPlan<M, C> =
+    layout === 'etcd' ? planEtcd(place, cluster, caKey) : planKubeadm(place, cluster, { caKey, form: 'several' })
+  signal?.throwIfAborted()
+
+  const made: string[] = []
+  try {
+    const found = await findRoot(fs, place)
+    if (found === null) await makeFolders(fs, place, made)
+    const root = found ?? place
+    await withLock(
+      lockPathOf(root),
+      async (held) => {
+        if (layout === 'kubeadm') {
+          const form = await kubeadmForm(fs, root, Object.keys(cluster.members))
+          plan = planKubeadm(place, cluster, { caKey, form })
+        }
+        await writePlan(fs, root, { units: plan.units, overwrite, made, signal: held })
+      },
+      { signal, fileSystem: fs },
+    )
+    return plan.files
+  } catch (error) {
+    await unmakeFolders(fs, made)
+    if (isEtcdMtlsError(error) || (signal?.aborted === true && error === signal.reason)) throw error
+    throw writeFailed(place, error)
+  }
+}
+
+interface Writing {
+  readonly units: readonly (readonly FolderPlan[])[]
+  readonly overwrite: boolean
+  readonly made: string[]
+  readonly signal: AbortSignal
+}
+
+async function writePlan(fs: FileSystem, root: string, { units, overwrite, made, signal }: Writing): Promise<void> {
+  const folders = units.flat()
+  for (const folder of folders) await lookBefore(fs, root, folder, overwrite)
+  // Under the lock nobody else is at work here, so what looks temporary was left by somebody who was killed.
+  for (const parent of parentsOf(root, folders)) {
+    if (await checkFolder(fs, parent)) await sweep(fs, parent)
+    else await makeFolders(fs, parent, made)
+  }
+  await eachAtOnce(units, AT_ONCE, async (unit) => {
+    for (const folder of unit) await publish(fs, join(root, folder.path), changeOf(folder), signal)
+  })
+}
+
+async function lookBefore(fs: FileSystem, root: string, folder: FolderPlan, overwrite: boolean): Promise<void> {
+  const path = join(root, folder.path)
+  if (folder.path !== '') await checkFolder(fs, dirname(path))
+  if (!(await checkFolder(fs, path))) return
+  const { files, remove = [] } = changeOf(folder)
+  // Also for its own errors: a directory in the place of a file.
+  const { seen } = await surveyDirectory(fs, path, [...files.keys(), ...remove])
+  if (!overwrite) checkReplaceable(path, seen, folder)
+}
+
+/** The folders in which others are made. */
+function parentsOf(root: string, folders: readonly FolderPlan[]): string[] {
+  const own = new Set(folders.map(({ path }) => join(root, path)))
+  const parents = folders.filter(({ path }) => path !== '').map(({ path }) => dirname(join(root, path)))
+  // One that is written itself is made, and swept, when its turn comes.
+  return [...new Set([root, ...parents])].filter((path) => path === root || !own.has(path))
+}
+
+/** Does work on all items, some at a time. After an error nothing new is begun, and all that was begun has ended. */
+async function eachAtOnce<T>(items: readonly T[], limit: number, work: (item: T) => Promise<void>): Promise<void> {
+  const failures: unknown[] = []
+  const queue = [...items]
+  const worker = async (): Promise<void> => {
+    for (let item = queue.shift(); item !== undefined && failures.length === 0; item = queue.shift()) {
+      await work(item).catch((error: unknown) => failures.push(error))
+    }
+  }
+  await Promise.all(Array.from({ length: limit }, worker))
+  if (failures.length > 0) throw failures[0]
+}
+
+/** Certificates and keys of a folder as text. */
+function changeOf({ credentials, authorities, remove }: FolderPlan): Change {
+  const files = new Map<string, FileContents>()
+  const certificate = (name: string, content: string): void => void files.set(name, { content, mode: 0o644 })
+  const key = (name: string, content: string): void => void files.set(name, { content, mode: 0o600 })
+  for (const { credentials: each, names } of credentials) {
+    // The API server's client is in the folder above that of its trust anchors.
+    if (dirname(names.ca) === '.') certificate(names.ca, each.trustAnchors.map((anchor) => anchor.toPem()).join(''))
+    certificate(names.cert, each.chain.map((link) => link.toPem()).join(''))
+    key(names.key, each.key.exportPem())
+  }
+  for (const { authority, cert, key: name } of authorities) {
+    if (!files.has(cert)) certificate(cert, authority.certificate.toPem())
+    key(name, authority.export().key)
+  }
+  return { files, remove }
+}
+
+/**
+ * How a directory of kubeadm's is used: by what is in it, so that one member of several can be issued anew.
+ *
+ * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` where it is that of one node and several are to be written.
+ */
+async function kubeadmForm(fs: FileSystem, root: string, names: readonly string[]): Promise<'one' | 'several'> {
+  const holdsNode = async (path: string): Promise<boolean> => {
+    try {
+      return (await lookAt(fs, join(path, 'etcd/server.crt'))) !== null
+    } catch (error) {
+      if (systemCode(error) === 'ENOTDIR') return false
+      throw error
+    }
+  }
+  const isOne = await holdsNode(root)
+  if (isOne && names.length > 1) {
+    throw writeFailed(
+      root,
+      'it holds the files of one node, directly below: write the cluster of several members to another directory',
+    )
+  }
+  if (isOne) return 'one'
+  if (names.length > 1) return 'several'
+  for (const name of await fs.readdir(root)) {
+    if (await holdsNode(join(root, name))) return 'several'
+  }
+  return 'one'
+}
+
+/**
+ * The cluster with the clients of the liveness probe and of the API server for each member: its own, or else new ones of
+ * the authority that the cluster is from. Without either it stays as it is, and the layout says what is missing.
+ *
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED`
+ */
+async function withKubeadmClients<M extends string, C extends string>(
+  cluster: ClusterCredentials<M, C>,
+): Promise<ClusterCredentials<M, C>> {
+  const authority = cluster.authorities?.client
+  if (cluster.kubeadm !== undefined || authority?.issue === undefined) return cluster
+  const kubeadm: [string, KubeadmClients<Credentials>][] = []
+  for (const name of Object.keys(cluster.members)) {
+    kubeadm.push([
+      name,
+      {
+        healthcheckClient: await authority.issue({ role: 'client', name: KUBEADM.healthcheckClient.name }),
+        apiserverClient: await authority.issue({ role: 'client', name: KUBEADM.apiserverClient.name }),
+      },
+    ])
+  }
+  // The keys are those of the members.
+  return { ...cluster, kubeadm: Object.fromEntries(kubeadm) as Record<M, KubeadmClients<Credentials>> }
+}

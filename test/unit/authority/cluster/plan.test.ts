@@ -1,0 +1,290 @@
+/** All certificates of a cluster from one plan: by name, step by step, all or nothing. */
+import { webcrypto } from 'node:crypto'
+import { beforeAll, describe, expect, it } from 'vitest'
+import {
+  type Authority,
+  type Cluster,
+  type ClusterStep,
+  createAuthority,
+  issueCluster,
+  type Ledger,
+  memoryLedger,
+} from '../../../../src/authority/index.js'
+import type { Credentials } from '../../../../src/credentials/credentials.js'
+import { validateCredentials } from '../../../../src/validate/index.js'
+import { refused } from '../../../support/refused.js'
+
+let ledger: Ledger
+let authority: Authority
+beforeAll(async () => {
+  ledger = memoryLedger()
+  authority = await createAuthority({ name: 'etcd CA', ledger, crypto: webcrypto })
+})
+
+const MEMBERS = [
+  { name: 'etcd-0', hosts: ['etcd-0.etcd', '10.0.0.1'] },
+  { name: 'etcd-1', hosts: ['etcd-1.etcd'], peerHosts: ['10.1.0.2'] },
+  { name: 'etcd-2', hosts: ['etcd-2.etcd'] },
+] as const
+
+const hostsOf = ({ chain }: Credentials): string[] => chain[0].subjectAltNames.map(({ value }) => value)
+const nameOf = ({ chain }: Credentials): string | null => chain[0].subject.commonName
+const count = async (): Promise<number> => (await ledger.read()).length
+
+function everything(cluster: Cluster): Credentials[] {
+  return [
+    ...Object.values(cluster.members).flatMap(({ server, peer }) => [server, peer]),
+    ...Object.values(cluster.clients),
+    ...Object.values(cluster.kubeadm ?? {}).flatMap(({ healthcheckClient, apiserverClient }) => [
+      healthcheckClient,
+      apiserverClient,
+    ]),
+  ]
+}
+
+async function option(plan: unknown, by: unknown = authority): Promise<string> {
+  const before = await count()
+  const { details } = await refused(issueCluster(by as Authority, plan as never), 'ERR_OPTION_INVALID')
+  expect(await count()).toBe(before)
+  return details.option
+}
+
+it('members with their hosts, clients by name, each with a key of its own', async () => {
+  const before = await count()
+  const cluster = await issueCluster(authority, {
+    members: MEMBERS,
+    clients: ['root', { name: 'app', subject: { organization: 'Team' }, hosts: ['app.svc'], validity: '1d' }],
+    validity: '30d',
+  })
+  expect(Object.keys(cluster.members)).toEqual(['etcd-0', 'etcd-1', 'etcd-2'])
+  expect(Object.keys(cluster.clients)).toEqual(['root', 'app'])
+  expect(hostsOf(cluster.members['etcd-0'].server)).toEqual(['etcd-0.etcd', '10.0.0.1'])
+  expect(hostsOf(cluster.members['etcd-0'].peer)).toEqual(['etcd-0.etcd', '10.0.0.1'])
+  expect(hostsOf(cluster.members['etcd-1'].server)).toEqual(['etcd-1.etcd'])
+  expect(hostsOf(cluster.members['etcd-1'].peer)).toEqual(['10.1.0.2'])
+  expect(cluster.clients.app.chain[0].subject.toString()).toBe('CN=app,O=Team')
+  expect(cluster).not.toHaveProperty('kubeadm')
+  const all = everything(cluster)
+  expect(all).toHaveLength(8)
+  for (const [role, credentials] of [
+    ...Object.values(cluster.members).flatMap(({ server, peer }) => [
+      ['server', server] as const,
+      ['peer', peer] as const,
+    ]),
+    ...Object.values(cluster.clients).map((each) => ['client', each] as const),
+  ]) {
+    expect(validateCredentials(credentials, { usage: role }).ok).toBe(true)
+  }
+  expect(new Set(all.map(({ key }) => Buffer.from(key.spki).toString('hex'))).size).toBe(8)
+  const lifetime = ({ chain: [leaf] }: Credentials): number =>
+    Math.round((leaf.notAfter.getTime() - leaf.notBefore.getTime()) / 86_400_000)
+  expect(all.map(lifetime)).toEqual([30, 30, 30, 30, 30, 30, 30, 1])
+  expect(await count()).toBe(before + 8)
+  const noted = (await ledger.read()).slice(before)
+  expect(new Set(noted.map((each) => (each.kind === 'issued' ? each.fingerprint256 : '')))).toEqual(
+    new Set(all.map(({ chain }) => chain[0].fingerprint256)),
+  )
+  expect(cluster.authorities).toEqual({ client: authority, peer: authority })
+})
+
+it('what a client leaves undefined is the plan’s', async () => {
+  const { clients } = await issueCluster(authority, {
+    members: [],
+    clients: [{ name: 'app', validity: undefined, hosts: undefined }],
+    validity: '1d',
+    algorithm: 'ed25519',
+  })
+  const [leaf] = clients.app.chain
+  expect(leaf.notAfter.getTime() - leaf.notBefore.getTime()).toBeLessThan(2 * 86_400_000)
+  expect(leaf.publicKeyInfo.algorithm).toBe('Ed25519')
+})
+
+it('one authority for clients and another for peers', async () => {
+  const [clientLedger, peerLedger] = [memoryLedger(), memoryLedger()]
+  const client = await createAuthority({ name: 'client CA', ledger: clientLedger })
+  const peer = await createAuthority({ name: 'peer CA', ledger: peerLedger })
+  const cluster = await issueCluster({ client, peer }, { members: MEMBERS.slice(0, 1), clients: ['root'] })
+  const by = ({ chain }: Credentials): string | null => chain[0].issuer.commonName
+  expect(by(cluster.members['etcd-0'].server)).toBe('client CA')
+  expect(by(cluster.members['etcd-0'].peer)).toBe('peer CA')
+  expect(by(cluster.clients.root)).toBe('client CA')
+  const subjects = async (from: Ledger): Promise<string[]> =>
+    (await from.read()).map((each) => (each.kind === 'issued' ? `${each.role} ${each.subject}` : ''))
+  expect(await subjects(clientLedger)).toEqual(['ca CN=client CA', 'server CN=etcd-0', 'client CN=root'])
+  expect(await subjects(peerLedger)).toEqual(['ca CN=peer CA', 'peer CN=etcd-0'])
+})
+
+describe('as kubeadm has it', () => {
+  it('the node’s name and the loopback are hosts, and there are the two clients of each node', async () => {
+    const cluster = await issueCluster(authority, {
+      members: [
+        { name: 'node-1', hosts: ['192.0.2.1'] },
+        { name: 'Node 2', hosts: ['192.0.2.2'] },
+      ],
+      kubeadm: true,
+    })
+    const usual = ['localhost', '127.0.0.1', '::1']
+    expect(hostsOf(cluster.members['node-1'].server)).toEqual(['192.0.2.1', 'node-1', ...usual])
+    expect(hostsOf(cluster.members['node-1'].peer)).toEqual(['192.0.2.1', 'node-1', ...usual])
+    // Not every name of a member is one of a host.
+    expect(hostsOf(cluster.members['Node 2'].server)).toEqual(['192.0.2.2', ...usual])
+    const { 'node-1': first, 'Node 2': second } = cluster.kubeadm ?? {}
+    if (first === undefined || second === undefined) throw new Error('both nodes have clients')
+    expect([first, second].flatMap((each) => [nameOf(each.healthcheckClient), nameOf(each.apiserverClient)])).toEqual([
+      'kube-etcd-healthcheck-client',
+      'kube-apiserver-etcd-client',
+      'kube-etcd-healthcheck-client',
+      'kube-apiserver-etcd-client',
+    ])
+    expect(first.healthcheckClient.chain[0].subject.toString()).toBe('CN=kube-etcd-healthcheck-client')
+    expect(new Set(everything(cluster).map(({ key }) => Buffer.from(key.spki).toString('hex'))).size).toBe(8)
+    expect(cluster.clients).toEqual({})
+  })
+})
+
+describe('step by step', () => {
+  it('each certificate is reported once, in the order of the plan', async () => {
+    const steps: ClusterStep[] = []
+    const onProgress = (step: ClusterStep): void => void steps.push(step)
+    const plan = { members: MEMBERS, clients: ['root'], kubeadm: true } as const
+    const cluster = await issueCluster(authority, plan, { onProgress })
+    expect(steps.map(({ done }) => done)).toEqual(Array.from({ length: 13 }, (_, i) => i + 1))
+    expect(new Set(steps.map(({ total }) => total))).toEqual(new Set([13]))
+    expect(steps.map(({ what }) => what).slice(0, 4)).toEqual([
+      'server of etcd-0',
+      'peer of etcd-0',
+      'healthcheck client of etcd-0',
+      'API server’s client of etcd-0',
+    ])
+    expect(steps.at(-1)?.what).toBe('client root')
+    expect(Object.keys(cluster.members)).toHaveLength(3)
+  })
+
+  it('issues nothing if onProgress throws', async () => {
+    const before = await count()
+    const onProgress = ({ done }: ClusterStep): void => {
+      if (done === 5) throw new Error('enough')
+    }
+    await expect(issueCluster(authority, { members: MEMBERS }, { onProgress })).rejects.toThrow('enough')
+    expect(await count()).toBe(before)
+  })
+
+  it('a signal ends it, before and amid the work, with its own reason', async () => {
+    const before = await count()
+    const reason = new Error('no more')
+    const aborted = { signal: AbortSignal.abort(reason) }
+    await expect(issueCluster(authority, { members: MEMBERS }, aborted)).rejects.toBe(reason)
+    for (const at of [1, 4, 6]) {
+      const abort = new AbortController()
+      const onProgress = ({ done }: ClusterStep): void => {
+        if (done === at) abort.abort(reason)
+      }
+      const work = issueCluster(authority, { members: MEMBERS }, { onProgress, signal: abort.signal })
+      await expect(work).rejects.toBe(reason)
+    }
+    expect(await count()).toBe(before)
+  })
+
+  it('one that is refused refuses all', async () => {
+    const limited = await createAuthority({ name: 'CA', permittedNames: ['etcd'], ledger })
+    const before = await count()
+    const members = [MEMBERS[2], { name: 'x', hosts: ['outside.svc'] as const }]
+    const error = await refused(issueCluster(limited, { members }), 'ERR_ISSUE_REFUSED')
+    expect(error.message).toContain('outside.svc')
+    expect(await count()).toBe(before)
+  })
+
+  it('a ledger that refuses hands nothing out', async () => {
+    const failure = new Error('disk full')
+    let full = false
+    const failing: Ledger = {
+      append: async (entries) => (full ? Promise.reject(failure) : ledger.append(entries)),
+      read: async () => ledger.read(),
+    }
+    const by = await createAuthority({ name: 'CA', ledger: failing })
+    full = true
+    const told = { code: 'ERR_ISSUE_REFUSED', cause: failure, message: expect.stringContaining('disk full') as unknown }
+    await expect(issueCluster(by, { members: MEMBERS })).rejects.toMatchObject(told)
+    await expect(by.issue({ role: 'client', name: 'x' })).rejects.toMatchObject(told)
+    await expect(by.createIntermediate({ name: 'Below' })).rejects.toMatchObject(told)
+    await expect(by.issueCrl()).rejects.toMatchObject(told)
+  })
+})
+
+describe('hostile names', () => {
+  const NAMES = ['__proto__', 'constructor', 'toString', '../../etc/passwd', 'a,b="c"+d', '\u{1f511}'.repeat(64)]
+
+  it('are names like others', async () => {
+    const members = NAMES.map((name) => ({ name, hosts: ['localhost'] as const }))
+    const cluster = await issueCluster(authority, { members, clients: NAMES, kubeadm: true })
+    expect(Object.keys(cluster.members)).toEqual(NAMES)
+    expect(Object.keys(cluster.clients)).toEqual(NAMES)
+    expect(Object.keys(cluster.kubeadm ?? {})).toEqual(NAMES)
+    for (const name of NAMES) {
+      expect(Object.getOwnPropertyDescriptor(cluster.clients, name)?.enumerable).toBe(true)
+      expect(nameOf(Object.getOwnPropertyDescriptor(cluster.clients, name)?.value as Credentials)).toBe(name)
+    }
+    expect(Object.getPrototypeOf(cluster.members)).toBe(Object.prototype)
+    expect(({} as Record<string, unknown>)['server']).toBeUndefined()
+  })
+})
+
+describe('a plan that is wrong is refused before a key is made, by the name of its own option', () => {
+  const member = { name: 'a', hosts: ['x'] }
+  it.each<[unknown, string]>([
+    [null, 'plan'],
+    [[], 'plan'],
+    [{ members: [], clients: [] }, 'plan.members'],
+    [{ clients: ['x'] }, 'plan.members'],
+    [{ members: {} }, 'plan.members'],
+    [{ members: Array.from({ length: 101 }, (_, i) => ({ ...member, name: String(i) })) }, 'plan.members'],
+    [{ members: [member], clients: 'root' }, 'plan.clients'],
+    [{ members: [], clients: Array.from({ length: 10_001 }, (_, i) => String(i)) }, 'plan.clients'],
+    [{ members: [null] }, 'plan.members[0]'],
+    [{ members: [member, 'b'] }, 'plan.members[1]'],
+    [{ members: [{ ...member, role: 'server' }] }, 'plan.members[0].role'],
+    [{ members: [{ ...member, name: '' }] }, 'plan.members[0].name'],
+    [{ members: [member, { ...member, name: 'b\u0000' }] }, 'plan.members[1].name'],
+    [{ members: [member, { name: 'b' }] }, 'plan.members[1].hosts'],
+    [{ members: [{ name: 'a', hosts: [] }] }, 'plan.members[0].hosts'],
+    [{ members: [{ name: 'a', hosts: 'localhost' }] }, 'plan.members[0].hosts'],
+    [{ members: [{ name: 'a', hosts: ['x', '10.0.0.300'] }] }, 'plan.members[0].hosts[1]'],
+    [{ members: [{ ...member, peerHosts: 'localhost' }] }, 'plan.members[0].peerHosts'],
+    [{ members: [{ ...member, peerHosts: ['https://x'] }] }, 'plan.members[0].peerHosts[0]'],
+    [{ members: [member, member] }, 'plan.members'],
+    [{ members: [member], clients: ['x', { name: 'x' }] }, 'plan.clients'],
+    [{ members: [member], clients: [''] }, 'plan.clients[0].name'],
+    [{ members: [member], clients: ['x', 7] }, 'plan.clients[1]'],
+    [{ members: [member], clients: [{ name: 'x', role: 'server' }] }, 'plan.clients[0].role'],
+    [{ members: [member], clients: [{ name: 'x', key: null }] }, 'plan.clients[0].key'],
+    [{ members: [member], clients: [{ name: 'x', validity: 'long' }] }, 'plan.clients[0].validity'],
+    [{ members: [member], clients: [{ name: 'x', extendedKeyUsage: ['no'] }] }, 'plan.clients[0].extendedKeyUsage[0]'],
+    [{ members: [member], clients: [{ name: 'x', subject: { country: 'x' } }] }, 'plan.clients[0].subject.country'],
+    [{ members: [member], clients: [{ name: 'x', hosts: ['a b'] }] }, 'plan.clients[0].hosts[0]'],
+    [{ members: [member], validity: '0s' }, 'plan.validity'],
+    [{ members: [member], algorithm: 'dsa' }, 'plan.algorithm'],
+    [{ members: [member], kubeadm: 'yes' }, 'plan.kubeadm'],
+    [{ members: [member], layout: 'etcd' }, 'plan.layout'],
+  ])('%#: %j', async (plan, named) => {
+    expect(await option(plan)).toBe(named)
+  })
+
+  it('options, too', async () => {
+    for (const [options, named] of [
+      [{ signal: {} }, 'options.signal'],
+      [{ onProgress: 5 }, 'options.onProgress'],
+      [{ layout: 'etcd' }, 'options.layout'],
+    ] as const) {
+      const call = issueCluster(authority, { members: [member] } as never, options as never)
+      expect((await refused(call, 'ERR_OPTION_INVALID')).details.option).toBe(named)
+    }
+  })
+
+  it('authorities, too', async () => {
+    const plan = { members: [member] }
+    expect(await option(plan, null)).toBe('authorities')
+    expect(await option(plan, { client: authority })).toBe('authorities.peer')
+    expect(await option(plan, { client: {}, peer: authority })).toBe('authorities.client')
+    expect(await option(plan, { client: authority, peer: authority, server: authority })).toBe('authorities.server')
+  })
+})

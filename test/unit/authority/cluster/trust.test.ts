@@ -1,0 +1,151 @@
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { withTrustAnchors, writeCluster, writeTrust } from '../../../../src/authority/index.js'
+import { Certificate } from '../../../../src/x509/certificate.js'
+import { scanPem } from '../../../../src/x509/pem.js'
+import { mintCa } from '../../../support/mint.js'
+import { temporaryFolder } from '../../../support/openssl.js'
+import { refused } from '../../../support/refused.js'
+import { cluster, faultsOf, leftOvers, otherRoot, root, tree } from './fixture.js'
+
+const folder = temporaryFolder()
+let folders = 0
+const fresh = (): string => folder.file(`cluster-${String(folders++)}`)
+const [oldCa, newCa] = [Certificate.parse(root.der), Certificate.parse(otherRoot.der)]
+const both = [oldCa, newCa]
+
+/** Common names of the CAs in a file. */
+function anchorsIn(...path: string[]): string[] {
+  const { blocks } = scanPem(readFileSync(join(...path)))
+  return blocks.map(({ bytes }) => Certificate.parse(bytes).subject.commonName ?? '')
+}
+
+describe('writeTrust', () => {
+  it('replaces the anchors of every member and client, and nothing else', async () => {
+    const directory = fresh()
+    await writeCluster(directory, cluster(['m1', 'm2'], ['root']), { layout: 'etcd' })
+    const before = tree(directory)
+    const key = readFileSync(join(directory, 'members/m1/server.key'), 'utf8')
+    const written = await writeTrust(directory, both, { layout: 'etcd' })
+    expect(written).toEqual(
+      ['members/m1/ca.crt', 'members/m2/ca.crt', 'clients/root/ca.crt'].map((file) => join(directory, file)),
+    )
+    for (const file of written) expect(anchorsIn(file)).toEqual(['etcd-ca', 'other-ca'])
+    expect(tree(directory)).toEqual(before)
+    expect(readFileSync(join(directory, 'members/m1/server.key'), 'utf8')).toBe(key)
+    expect(faultsOf(join(directory, 'members/m1'))).toEqual([])
+    expect(leftOvers(directory)).toEqual([])
+  })
+
+  it('those that are named alone', async () => {
+    const directory = fresh()
+    await writeCluster(directory, cluster(['m1', 'm2'], ['root']), { layout: 'etcd' })
+    await writeTrust(directory, both, { layout: 'etcd', members: ['m2'], clients: [] })
+    expect(anchorsIn(directory, 'members/m1/ca.crt')).toEqual(['etcd-ca'])
+    expect(anchorsIn(directory, 'members/m2/ca.crt')).toEqual(['etcd-ca', 'other-ca'])
+  })
+
+  it('a CA that a certificate leads to is not dropped, unless told to', async () => {
+    const directory = fresh()
+    await writeCluster(directory, cluster(['m1'], ['root']), { layout: 'etcd' })
+    const error = await refused(writeTrust(directory, [newCa], { layout: 'etcd' }), 'ERR_WRITE_FAILED')
+    expect(error.details.path).toBe(join(directory, 'members/m1/server.crt'))
+    expect(anchorsIn(directory, 'members/m1/ca.crt')).toEqual(['etcd-ca'])
+    await writeTrust(directory, [newCa], { layout: 'etcd', overwrite: true })
+    expect(anchorsIn(directory, 'members/m1/ca.crt')).toEqual(['other-ca'])
+  })
+
+  it('a certificate that is not of the named ones counts not', async () => {
+    const directory = fresh()
+    const mixed = cluster(['m1'], ['root'], { client: otherRoot, peer: otherRoot })
+    await writeCluster(directory, cluster(['old']), { layout: 'etcd' })
+    await writeCluster(directory, mixed, { layout: 'etcd' })
+    await writeTrust(directory, [newCa], { layout: 'etcd', members: ['m1'] })
+    await refused(writeTrust(directory, [newCa], { layout: 'etcd' }), 'ERR_WRITE_FAILED')
+  })
+
+  it('with a CA of the peers’ own, each trust by itself', async () => {
+    const directory = fresh()
+    const peer = mintCa({ subject: 'peer-ca' })
+    await writeCluster(directory, cluster(['m1'], ['root'], { client: root, peer }), { layout: 'etcd' })
+    const error = await refused(writeTrust(directory, both, { layout: 'etcd' }), 'ERR_WRITE_FAILED')
+    expect(error.message).toContain("traffic: 'client'")
+    await writeTrust(directory, [Certificate.parse(peer.der), newCa], { layout: 'etcd', traffic: 'peer' })
+    expect(anchorsIn(directory, 'members/m1/peer-ca.crt')).toEqual(['peer-ca', 'other-ca'])
+    expect(anchorsIn(directory, 'members/m1/ca.crt')).toEqual(['etcd-ca'])
+    await writeTrust(directory, both, { layout: 'etcd', traffic: 'client' })
+    expect(anchorsIn(directory, 'members/m1/ca.crt')).toEqual(['etcd-ca', 'other-ca'])
+    expect(anchorsIn(directory, 'clients/root/ca.crt')).toEqual(['etcd-ca', 'other-ca'])
+  })
+
+  it('of the layout kubeadm, one node or several', async () => {
+    const [one, several] = [fresh(), fresh()]
+    await writeCluster(one, cluster(['m1']), { layout: 'kubeadm' })
+    expect(await writeTrust(one, both, { layout: 'kubeadm' })).toEqual([join(one, 'etcd/ca.crt')])
+    await writeCluster(several, cluster(['m1', 'm2']), { layout: 'kubeadm' })
+    await writeTrust(several, both, { layout: 'kubeadm' })
+    for (const path of [one, join(several, 'm1'), join(several, 'm2')]) {
+      expect(anchorsIn(path, 'etcd/ca.crt')).toEqual(['etcd-ca', 'other-ca'])
+    }
+  })
+
+  it('what is not there, or cannot be read, is an error before anything changes', async () => {
+    const directory = fresh()
+    await refused(writeTrust(directory, both, { layout: 'etcd' }), 'ERR_WRITE_FAILED')
+    expect(existsSync(directory)).toBe(false)
+    await writeCluster(directory, cluster(['m1'], ['root']), { layout: 'etcd' })
+    await refused(writeTrust(directory, both, { layout: 'etcd', members: ['m1', 'm9'] }), 'ERR_WRITE_FAILED')
+    await refused(writeTrust(directory, both, { layout: 'kubeadm' }), 'ERR_WRITE_FAILED')
+    const path = join(directory, 'clients/root/tls.crt')
+    rmSync(path)
+    writeFileSync(path, 'text')
+    const error = await refused(writeTrust(directory, both, { layout: 'etcd' }), 'ERR_WRITE_FAILED')
+    expect(error.details.path).toBe(path)
+    expect(anchorsIn(directory, 'members/m1/ca.crt')).toEqual(['etcd-ca'])
+  })
+
+  it('misuse', async () => {
+    await refused(writeTrust('', both, { layout: 'etcd' }), 'ERR_OPTION_INVALID')
+    await refused(writeTrust('x', [], { layout: 'etcd' }), 'ERR_OPTION_INVALID')
+    await refused(writeTrust('x', both, { layout: 'kubeadm', traffic: 'peer' }), 'ERR_OPTION_INVALID')
+    await refused(writeTrust('x', both, { layout: 'etcd', members: ['../x'] }), 'ERR_OPTION_INVALID')
+    const signal = AbortSignal.abort(new Error('enough'))
+    await expect(writeTrust('x', both, { layout: 'etcd', signal })).rejects.toThrow('enough')
+  })
+})
+
+describe('withTrustAnchors', () => {
+  const names = (credentials: { trustAnchors: readonly Certificate[] }): (string | null)[] =>
+    credentials.trustAnchors.map(({ subject }) => subject.commonName)
+
+  it('changes what is trusted, and leaves the given cluster as it is', () => {
+    const given = cluster(['m1'], ['root'])
+    const { members, clients, kubeadm } = withTrustAnchors(given, both)
+    for (const each of [members.m1.server, members.m1.peer, clients.root, kubeadm?.m1.apiserverClient]) {
+      expect(each === undefined ? null : names(each)).toEqual(['etcd-ca', 'other-ca'])
+    }
+    expect(members.m1.server.chain).toBe(given.members.m1.server.chain)
+    expect(names(given.members.m1.server)).toEqual(['etcd-ca'])
+  })
+
+  it('towards clients or among peers alone', () => {
+    const given = cluster(['m1'], ['root'])
+    const towards = withTrustAnchors(given, both, { traffic: 'client' })
+    expect([names(towards.members.m1.server), names(towards.members.m1.peer)]).toEqual([
+      ['etcd-ca', 'other-ca'],
+      ['etcd-ca'],
+    ])
+    const among = withTrustAnchors(given, both, { traffic: 'peer' })
+    expect([names(among.members.m1.server), names(among.members.m1.peer), names(among.clients.root)]).toEqual([
+      ['etcd-ca'],
+      ['etcd-ca', 'other-ca'],
+      ['etcd-ca'],
+    ])
+  })
+
+  it('misuse', () => {
+    expect(() => withTrustAnchors(cluster(['m1']), [])).toThrow(/trustAnchors/)
+    expect(() => withTrustAnchors({} as ReturnType<typeof cluster>, both)).toThrow(/cluster/)
+  })
+})

@@ -1,0 +1,627 @@
+/** A cluster on disk: every file in its place, and nothing of another PKI replaced unasked. */
+import { X509Certificate } from 'node:crypto'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
+import { inspect } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { removeFromClusterOn } from '../../../../src/authority/cluster/remove-from-cluster.js'
+import { writeClusterOn } from '../../../../src/authority/cluster/write-cluster.js'
+import { createAuthority, issueCluster, removeFromCluster, writeCluster } from '../../../../src/authority/index.js'
+import { fromFiles, writeCredentials } from '../../../../src/credentials/index.js'
+import { type ErrorCode, type EtcdMtlsError, isEtcdMtlsError } from '../../../../src/report/errors.js'
+import { eachAtOnce } from '../../../support/at-once.js'
+import { copyFolder } from '../../../support/copy-folder.js'
+import { changingCalls, faultyFileSystem } from '../../../support/faulty-file-system.js'
+import { sample } from '../../../support/long.js'
+import { openssl, temporaryFolder } from '../../../support/openssl.js'
+import { cluster, faultsOf, issue, leftOvers, mode, otherRoot, read, root, tree } from './fixture.js'
+
+const folder = temporaryFolder()
+let count = 0
+const fresh = (): string => folder.file(`pki-${String(++count)}`)
+const ETCD = { layout: 'etcd' } as const
+const KUBEADM = { layout: 'kubeadm' } as const
+
+async function thrown<C extends ErrorCode>(code: C, work: Promise<unknown>): Promise<EtcdMtlsError<C>> {
+  const error: unknown = await work.then(
+    () => null,
+    (reason: unknown) => reason,
+  )
+  if (!isEtcdMtlsError(error, code)) throw new Error(`not ${code}: ${inspect(error)}`)
+  expect(inspect(error)).not.toContain('PRIVATE KEY')
+  return error
+}
+
+const failed = (work: Promise<unknown>) => thrown('ERR_WRITE_FAILED', work)
+const refused = async (work: Promise<unknown>) => (await thrown('ERR_OPTION_INVALID', work)).details.option
+
+function subjectIn(path: string): string {
+  return new X509Certificate(readFileSync(path)).subject
+}
+
+describe('the layout etcd', () => {
+  it('has a folder for each member and client', async () => {
+    const directory = fresh()
+    const plan = cluster(['etcd-0', 'etcd-1'], ['alice'])
+    const files = await writeCluster(directory, plan, ETCD)
+    const member = ['ca.crt 644', 'peer.crt 644', 'peer.key 600', 'server.crt 644', 'server.key 600']
+    expect(tree(directory)).toEqual([
+      'clients 700',
+      'clients/alice 700',
+      ...['ca.crt 644', 'tls.crt 644', 'tls.key 600'].map((line) => `clients/alice/${line}`),
+      'members 700',
+      ...['etcd-0', 'etcd-1'].flatMap((name) => [
+        `members/${name} 700`,
+        ...member.map((line) => `members/${name}/${line}`),
+      ]),
+    ])
+    expect(mode(directory)).toBe('700')
+    expect(files.members['etcd-1'].peer).toEqual({
+      ca: `${directory}/members/etcd-1/ca.crt`,
+      cert: `${directory}/members/etcd-1/peer.crt`,
+      key: `${directory}/members/etcd-1/peer.key`,
+    })
+    expect(files.kubeadm).toEqual({})
+    for (const { ca, cert, key } of [
+      files.members['etcd-0'].server,
+      files.members['etcd-0'].peer,
+      files.clients.alice,
+    ]) {
+      expect(openssl(['verify', '-CAfile', ca, cert])).toContain('OK')
+      expect(openssl(['pkey', '-in', key, '-pubout'])).toBe(openssl(['x509', '-in', cert, '-noout', '-pubkey']))
+    }
+    const loaded = await fromFiles(files.clients.alice).load()
+    expect(loaded.chain[0].equals(plan.clients.alice.chain[0])).toBe(true)
+    expect(leftOvers(directory)).toEqual([])
+  })
+
+  it('gives peers of another CA their own trust anchors, and takes them away again', async () => {
+    const directory = fresh()
+    const files = await writeCluster(directory, cluster(['a'], [], { client: root, peer: otherRoot }), ETCD)
+    const { server, peer } = files.members.a
+    expect([server.ca, peer.ca]).toEqual([`${directory}/members/a/ca.crt`, `${directory}/members/a/peer-ca.crt`])
+    for (const { ca, cert } of [server, peer]) expect(openssl(['verify', '-CAfile', ca, cert])).toContain('OK')
+    await failed(writeCluster(directory, cluster(['a']), { ...ETCD }))
+    expect((await writeCluster(directory, cluster(['a']), { ...ETCD, overwrite: true })).members.a.peer.ca).toBe(
+      server.ca,
+    )
+    expect(existsSync(peer.ca)).toBe(false)
+  })
+
+  it('has the keys of the authorities where that is asked for', async () => {
+    const directory = fresh()
+    await writeCluster(directory, cluster(['a'], [], { client: root, peer: otherRoot }), { ...ETCD, caKey: true })
+    expect(tree(directory).filter((line) => !line.includes('/'))).toEqual([
+      'ca.crt 644',
+      'ca.key 600',
+      'members 700',
+      'peer-ca.crt 644',
+      'peer-ca.key 600',
+    ])
+    expect(readFileSync(`${directory}/peer-ca.key`, 'utf8')).toBe(otherRoot.keyPem)
+    expect(faultsOf(directory)).toEqual([])
+    const other = cluster(['b'], [], { client: otherRoot, peer: otherRoot })
+    expect((await failed(writeCluster(directory, other, { ...ETCD, caKey: true }))).details.path).toBe(
+      `${directory}/ca.key`,
+    )
+  })
+})
+
+describe('the layout kubeadm', () => {
+  const NODE = [
+    'apiserver-etcd-client.crt 644',
+    'apiserver-etcd-client.key 600',
+    'etcd 700',
+    ...['ca', 'healthcheck-client', 'peer', 'server'].flatMap((name) =>
+      name === 'ca' ? ['etcd/ca.crt 644'] : [`etcd/${name}.crt 644`, `etcd/${name}.key 600`],
+    ),
+  ]
+
+  it('is that of /etc/kubernetes/pki for one member', async () => {
+    const directory = fresh()
+    const files = await writeCluster(directory, cluster(['node-1']), KUBEADM)
+    expect(tree(directory)).toEqual(NODE)
+    expect(files.members['node-1'].server.key).toBe(`${directory}/etcd/server.key`)
+    expect(files.kubeadm['node-1']).toEqual({
+      healthcheckClient: {
+        ca: `${directory}/etcd/ca.crt`,
+        cert: `${directory}/etcd/healthcheck-client.crt`,
+        key: `${directory}/etcd/healthcheck-client.key`,
+      },
+      apiserverClient: {
+        ca: `${directory}/etcd/ca.crt`,
+        cert: `${directory}/apiserver-etcd-client.crt`,
+        key: `${directory}/apiserver-etcd-client.key`,
+      },
+    })
+    expect(subjectIn(`${directory}/etcd/healthcheck-client.crt`)).toBe('CN=kube-etcd-healthcheck-client')
+    expect(subjectIn(`${directory}/apiserver-etcd-client.crt`)).toBe('CN=kube-apiserver-etcd-client')
+  })
+
+  it('stands in a folder for each of several members, of which one can be written alone', async () => {
+    const directory = fresh()
+    await writeCluster(directory, cluster(['n1', 'n2']), KUBEADM)
+    const one = cluster(['n1'])
+    const files = await writeCluster(directory, one, KUBEADM)
+    await writeCluster(directory, cluster(['n3']), KUBEADM)
+    expect(files.members.n1.server.cert).toBe(`${directory}/n1/etcd/server.crt`)
+    expect(readFileSync(files.members.n1.server.key, 'utf8')).toBe(one.members.n1.server.key.exportPem())
+    expect(readdirSync(directory).sort()).toEqual(['n1', 'n2', 'n3'])
+    for (const name of ['n1', 'n2', 'n3']) expect(tree(`${directory}/${name}`)).toEqual(NODE)
+  })
+
+  it('has the authority issue the two clients where the cluster has none', async () => {
+    const authority = await createAuthority({ name: 'etcd-ca' })
+    const issued = await issueCluster(authority, { members: [{ name: 'node', hosts: ['10.0.0.1'] }] })
+    const directory = fresh()
+    const { kubeadm } = await writeCluster(directory, issued, KUBEADM)
+    expect(kubeadm.node?.apiserverClient.cert).toBe(`${directory}/apiserver-etcd-client.crt`)
+    expect(subjectIn(`${directory}/apiserver-etcd-client.crt`)).toBe('CN=kube-apiserver-etcd-client')
+    expect(subjectIn(`${directory}/etcd/healthcheck-client.crt`)).toBe('CN=kube-etcd-healthcheck-client')
+    expect(faultsOf(directory)).toEqual([])
+  })
+
+  it('takes over what kubeadm has made, and leaves the rest of it alone', async () => {
+    const directory = fresh()
+    const old = cluster(['node-1'])
+    mkdirSync(`${directory}/etcd`, { recursive: true })
+    chmodSync(directory, 0o755)
+    const write = (name: string, { chain, key }: ReturnType<typeof issue>): void => {
+      writeFileSync(`${directory}/${name}.crt`, chain[0].toPem())
+      writeFileSync(`${directory}/${name}.key`, key.exportPem(), { mode: 0o600 })
+    }
+    writeFileSync(`${directory}/etcd/ca.crt`, root.pem)
+    writeFileSync(`${directory}/etcd/ca.key`, root.keyPem, { mode: 0o600 })
+    write('etcd/server', old.members['node-1'].server)
+    write('etcd/peer', old.members['node-1'].peer)
+    write('apiserver', issue('kube-apiserver', otherRoot))
+    writeFileSync(`${directory}/ca.crt`, otherRoot.pem)
+    const next = cluster(['node-1'])
+    await writeCluster(directory, next, KUBEADM)
+    expect(mode(directory)).toBe('755')
+    expect(subjectIn(`${directory}/apiserver.crt`)).toBe('CN=kube-apiserver')
+    expect(readFileSync(`${directory}/ca.crt`, 'utf8')).toBe(otherRoot.pem)
+    expect(readFileSync(`${directory}/etcd/ca.key`, 'utf8')).toBe(root.keyPem)
+    expect(readFileSync(`${directory}/etcd/server.key`, 'utf8')).toBe(next.members['node-1'].server.key.exportPem())
+    expect(faultsOf(`${directory}/etcd`)).toEqual([])
+  })
+
+  it('has a folder for each further client, beside one node and beside several', async () => {
+    for (const members of [['a'], ['a', 'b']]) {
+      const directory = fresh()
+      const { clients } = await writeCluster(directory, cluster(members, ['alice']), KUBEADM)
+      expect(clients.alice.cert).toBe(`${directory}/clients/alice/tls.crt`)
+      expect(faultsOf(`${directory}/clients/alice`)).toEqual([])
+      expect((await removeFromCluster(directory, { clients: ['alice'] }, KUBEADM)).clients).toEqual(['alice'])
+      expect(existsSync(`${directory}/clients/alice`)).toBe(false)
+    }
+  })
+
+  it('has the key of the CA beside its certificate where that is asked for', async () => {
+    const directory = fresh()
+    await writeCluster(directory, cluster(['node-1']), { ...KUBEADM, caKey: true })
+    expect(tree(directory)).toContain('etcd/ca.key 600')
+    expect(faultsOf(`${directory}/etcd`)).toEqual([])
+  })
+
+  it('is refused without its clients, with two CAs, with a member in the place of the clients, and over the files of another node', async () => {
+    const directory = fresh()
+    const { kubeadm: _, ...without } = cluster(['a'])
+    expect(await refused(writeCluster(directory, without, KUBEADM))).toBe('cluster.kubeadm.a')
+    expect(await refused(writeCluster(directory, cluster(['a', 'clients'], ['alice']), KUBEADM))).toBe(
+      'cluster.members',
+    )
+    const twoCas = cluster(['a'], [], { client: root, peer: otherRoot })
+    expect(await refused(writeCluster(directory, twoCas, KUBEADM))).toBe('cluster.members.a.peer')
+    expect(existsSync(directory)).toBe(false)
+    await writeCluster(directory, cluster(['a']), KUBEADM)
+    expect((await failed(writeCluster(directory, cluster(['b']), KUBEADM))).message).toContain('another node: "CN=a"')
+    expect((await failed(writeCluster(directory, cluster(['a', 'b']), KUBEADM))).message).toContain('one node')
+    await writeCluster(directory, cluster(['b']), { ...KUBEADM, overwrite: true })
+    expect(subjectIn(`${directory}/etcd/server.crt`)).toBe('CN=b')
+  })
+})
+
+describe('what is there already', () => {
+  it('members and clients that are not named stay as they are', async () => {
+    const directory = fresh()
+    await writeCluster(directory, cluster(['a', 'b'], ['alice']), ETCD)
+    writeFileSync(`${directory}/members/b/notes.txt`, 'mine')
+    const before = ['members/a', 'members/b', 'clients/alice'].map((path) => read(`${directory}/${path}`))
+    await writeCluster(directory, cluster(['c'], ['bob']), ETCD)
+    await writeCluster(directory, cluster(['b']), ETCD)
+    const after = ['members/a', 'members/b', 'clients/alice'].map((path) => read(`${directory}/${path}`))
+    expect([after[0], after[2]]).toEqual([before[0], before[2]])
+    expect(after[1]?.get('server.key')).not.toBe(before[1]?.get('server.key'))
+    expect(after[1]?.get('notes.txt')).toBe('mine')
+    expect(readdirSync(`${directory}/members`).sort()).toEqual(['a', 'b', 'c'])
+  })
+
+  it('a CA is rolled step by step, since each bundle shares a CA with the one before', async () => {
+    const directory = fresh()
+    const both = (plan: ReturnType<typeof cluster<'a'>>): typeof plan => {
+      for (const each of [plan.members.a.server, plan.members.a.peer]) {
+        each.trustAnchors = [...issue('x', root).trustAnchors, ...issue('x', otherRoot).trustAnchors]
+      }
+      return plan
+    }
+    const other = { client: otherRoot, peer: otherRoot }
+    await writeCluster(directory, cluster(['a']), ETCD)
+    await failed(writeCluster(directory, cluster(['a'], [], other), ETCD))
+    await writeCluster(directory, both(cluster(['a'])), ETCD)
+    await writeCluster(directory, both(cluster(['a'], [], other)), ETCD)
+    await writeCluster(directory, cluster(['a'], [], other), ETCD)
+    expect(readFileSync(`${directory}/members/a/ca.crt`, 'utf8')).toBe(otherRoot.pem)
+  })
+
+  const spoil: [string, (at: string) => void, string, RegExp][] = [
+    [
+      'the files of another CA',
+      (at) => {
+        writeFileSync(`${at}/ca.crt`, otherRoot.pem)
+      },
+      'ca.crt',
+      /another CA: "CN=other-ca"/,
+    ],
+    [
+      'a CA file that holds none',
+      (at) => {
+        writeFileSync(`${at}/ca.crt`, 'rubbish')
+      },
+      'ca.crt',
+      /no CA certificate/,
+    ],
+    [
+      'a foreign key',
+      (at) => {
+        writeFileSync(`${at}/server.key`, issue('x').key.exportPem())
+      },
+      'server.key',
+      /does not match/,
+    ],
+    [
+      'a key that cannot be read',
+      (at) => {
+        writeFileSync(`${at}/peer.key`, 'rubbish')
+      },
+      'peer.key',
+      /no private key/,
+    ],
+    [
+      'a key without a certificate',
+      (at) => {
+        rmSync(`${at}/peer.crt`)
+      },
+      'peer.key',
+      /without a certificate/,
+    ],
+    [
+      'a certificate that cannot be read',
+      (at) => {
+        writeFileSync(`${at}/server.crt`, 'rubbish')
+      },
+      'server.crt',
+      /no certificate/,
+    ],
+    [
+      'a certificate of another CA without a CA file',
+      (at) => {
+        rmSync(`${at}/ca.crt`)
+        for (const name of ['server', 'peer']) {
+          const { chain, key } = issue('x', otherRoot)
+          writeFileSync(`${at}/${name}.crt`, chain[0].toPem())
+          writeFileSync(`${at}/${name}.key`, key.exportPem())
+        }
+      },
+      'server.crt',
+      /issued by another CA: "CN=other-ca"/,
+    ],
+  ]
+
+  it.each(spoil)('%s: nothing is changed, unless told to', async (_, act, name, words) => {
+    const directory = fresh()
+    const at = `${directory}/members/b`
+    mkdirSync(at, { recursive: true })
+    const { server, peer } = cluster(['b']).members.b
+    for (const [side, { chain, key }] of [
+      ['server', server],
+      ['peer', peer],
+    ] as const) {
+      writeFileSync(`${at}/${side}.crt`, chain[0].toPem())
+      writeFileSync(`${at}/${side}.key`, key.exportPem())
+    }
+    writeFileSync(`${at}/ca.crt`, root.pem)
+    act(at)
+    const before = read(at)
+    const error = await failed(writeCluster(directory, cluster(['a', 'b']), ETCD))
+    expect(error.details.path).toBe(`${at}/${name}`)
+    expect(error.details.reason).toMatch(words)
+    expect(error.details.reason).toContain('overwrite: true')
+    expect(read(at)).toEqual(before)
+    expect(readdirSync(directory)).toEqual(['members'])
+    expect(readdirSync(`${directory}/members`)).toEqual(['b'])
+    await writeCluster(directory, cluster(['a', 'b']), { ...ETCD, overwrite: true })
+    expect(faultsOf(at)).toEqual([])
+  })
+
+  it('what writeCredentials has written is taken over', async () => {
+    const directory = fresh()
+    await writeCredentials(`${directory}/clients/alice`, issue('alice'))
+    await writeCluster(directory, cluster([], ['alice']), ETCD)
+    await writeCredentials(`${directory}/clients/alice`, issue('alice'))
+    const plan = cluster([], ['alice'])
+    await writeCluster(directory, plan, ETCD)
+    expect(read(`${directory}/clients/alice`).get('tls.key')).toBe(plan.clients.alice.key.exportPem())
+    expect(leftOvers(directory)).toEqual([])
+  })
+
+  it('a directory that is a link is followed; links below it are not', async () => {
+    const [directory, real, elsewhere] = [fresh(), fresh(), fresh()]
+    mkdirSync(real)
+    mkdirSync(elsewhere)
+    symlinkSync(real, directory)
+    const files = await writeCluster(directory, cluster(['a']), ETCD)
+    expect(files.members.a.server.ca).toBe(`${directory}/members/a/ca.crt`)
+    expect(readdirSync(real)).toEqual(['members'])
+    symlinkSync(elsewhere, `${real}/members/b`)
+    symlinkSync(elsewhere, `${real}/clients`)
+    expect((await failed(writeCluster(directory, cluster(['b']), ETCD))).details.path).toBe(`${real}/members/b`)
+    expect((await failed(writeCluster(directory, cluster([], ['c']), ETCD))).details.path).toBe(`${real}/clients`)
+    expect(readdirSync(elsewhere)).toEqual([])
+    const dangling = fresh()
+    symlinkSync('/nonexistent/anywhere', dangling)
+    expect((await failed(writeCluster(dangling, cluster(['a']), ETCD))).message).toContain('leads nowhere')
+  })
+})
+
+describe('what is refused before anything is made', () => {
+  it.each([
+    [{ layout: 'cfssl' }, 'layout'],
+    [{}, 'layout'],
+    [{ ...ETCD, mode: 0o644 }, 'options.mode'],
+    [null, 'options'],
+  ])('options %j', async (options, option) => {
+    const directory = fresh()
+    expect(await refused(writeCluster(directory, cluster(['a']), options as never))).toBe(option)
+    expect(existsSync(directory)).toBe(false)
+  })
+
+  it.each(['', '.', '..', '../x', 'a/b', 'a\\b', 'a\u0000b', 'a\nb', '\u009b', '.hidden', 'ä'.repeat(101)])(
+    'the name %j',
+    async (name) => {
+      const directory = fresh()
+      expect(await refused(writeCluster(directory, cluster([name]), ETCD))).toBe('cluster.members')
+      expect(await refused(writeCluster(directory, cluster([], [name]), ETCD))).toBe('cluster.clients')
+      const removing = removeFromCluster(directory, { members: [name] }, ETCD)
+      expect(await refused(removing)).toBe('parts.members')
+      expect(existsSync(directory)).toBe(false)
+    },
+  )
+
+  it('names that one file system takes for another, and what is no cluster', async () => {
+    const directory = fresh()
+    expect(await refused(writeCluster(directory, cluster(['etcd', 'ETCD']), ETCD))).toBe('cluster.members')
+    expect(await refused(writeCluster(directory, cluster([], ['\u00e9', 'e\u0301']), ETCD))).toBe('cluster.clients')
+    for (const [value, option] of [
+      [null, 'cluster'],
+      [{ members: {} }, 'cluster.clients'],
+      [{ members: [], clients: {} }, 'cluster.members'],
+      [{ members: { a: null }, clients: {} }, 'cluster.members.a'],
+      [{ members: { a: { server: issue('a') } }, clients: {} }, 'cluster.members.a.peer'],
+      [{ members: {}, clients: { a: { ...issue('a'), key: issue('b').key } } }, 'cluster.clients.a'],
+    ] as const) {
+      expect(await refused(writeCluster(directory, value as never, ETCD))).toBe(option)
+    }
+    const { authorities: _, ...unknown } = cluster(['a'])
+    expect(await refused(writeCluster(directory, unknown, { ...ETCD, caKey: true }))).toBe('caKey')
+    expect(await refused(writeCluster('a\u0000b', cluster(['a']), ETCD))).toBe('directory')
+    expect(existsSync(directory)).toBe(false)
+  })
+
+  it('names that mean something to JavaScript only', async () => {
+    const directory = fresh()
+    const files = await writeCluster(directory, cluster(['__proto__', 'constructor']), ETCD)
+    expect(Object.keys(files.members)).toEqual(['__proto__', 'constructor'])
+    expect(readdirSync(`${directory}/members`).sort()).toEqual(['__proto__', 'constructor'])
+  })
+})
+
+describe('faults', () => {
+  const plan = cluster(['a', 'b'], ['alice'])
+
+  it('killed at each step, a second run completes it', async () => {
+    const counted = faultyFileSystem()
+    await writeClusterOn(counted, fresh(), plan, ETCD)
+    await eachAtOnce(sample(changingCalls(counted), 5), async (at) => {
+      const directory = fresh()
+      await writeClusterOn(faultyFileSystem({ at, how: 'kill' }), directory, plan, ETCD).catch(() => undefined)
+      for (const path of ['members/a', 'members/b', 'clients/alice']) {
+        if (!existsSync(`${directory}/${path}`)) continue
+        expect(faultsOf(`${directory}/${path}`)).toEqual([])
+        expect(read(`${directory}/${path}`).size).toBe(path === 'clients/alice' ? 3 : 5)
+      }
+      // This process is the one that was "killed", so its lock would be taken for that of a living one.
+      for (const name of existsSync(directory) ? readdirSync(directory) : []) {
+        if (name.startsWith('.etcd-mtls.lock')) rmSync(`${directory}/${name}`)
+      }
+      await writeClusterOn(faultyFileSystem(), directory, plan, ETCD)
+      expect(tree(directory)).toHaveLength(18)
+      expect(leftOvers(directory)).toEqual([])
+      rmSync(directory, { recursive: true })
+    })
+  })
+
+  it('a full disk leaves nothing at all behind', async () => {
+    const counted = faultyFileSystem()
+    await writeClusterOn(counted, fresh(), plan, ETCD)
+    const growing = counted.calls.flatMap((call, at) =>
+      /^(open w|writeFile|mkdir|symlink|link) /.test(call) ? [at] : [],
+    )
+    expect(growing.length).toBeGreaterThan(40)
+    await eachAtOnce(sample(growing, 5), async (at) => {
+      const directory = fresh()
+      const disk = faultyFileSystem({ at, how: 'full' })
+      const writing = writeClusterOn(disk, directory, plan, ETCD)
+      // All is written by the time the lock is let go, for which no space is needed.
+      const isReleasing =
+        (await writing.then(
+          () => disk.calls[at],
+          () => '',
+        )) ?? ''
+      if (isReleasing === '') expect((await failed(writing)).details.reason).toContain('free space')
+      else expect(isReleasing).toMatch(/\.etcd-mtls\.lock\.[0-9a-f]{32}/)
+      if (!existsSync(directory)) return
+      expect(leftOvers(directory)).toEqual([])
+      for (const path of tree(directory).filter((line) => /^(members|clients)\/[^/]*$/.test(line))) {
+        expect(faultsOf(`${directory}/${path.split(' ')[0] ?? ''}`)).toEqual([])
+      }
+    })
+  })
+
+  it('a file in the place of a folder, above and below', async () => {
+    const directory = fresh()
+    writeFileSync(directory, 'mine')
+    expect((await failed(writeCluster(directory, plan, ETCD))).details.path).toBe(directory)
+    expect((await failed(writeCluster(`${directory}/below`, plan, ETCD))).details.reason).toContain('a file')
+    rmSync(directory)
+    mkdirSync(directory)
+    writeFileSync(`${directory}/members`, 'mine')
+    expect((await failed(writeCluster(directory, plan, ETCD))).details.path).toBe(`${directory}/members`)
+    rmSync(`${directory}/members`)
+    mkdirSync(`${directory}/members/b/server.key`, { recursive: true })
+    expect((await failed(writeCluster(directory, plan, ETCD))).details.path).toBe(`${directory}/members/b/server.key`)
+    expect(readdirSync(`${directory}/members`)).toEqual(['b'])
+  })
+
+  it('a folder that this user may not write', async () => {
+    const directory = fresh()
+    await writeCluster(directory, cluster(['a']), ETCD)
+    const before = read(`${directory}/members/a`)
+    await asNobody(directory, async () => {
+      chmodSync(directory, 0o500)
+      const error = await failed(writeCluster(directory, plan, ETCD))
+      expect(error.details.reason).toContain('no permission')
+      expect(error.cause).toMatchObject({ code: 'EACCES' })
+      chmodSync(directory, 0o700)
+    })
+    expect(read(`${directory}/members/a`)).toEqual(before)
+    expect(leftOvers(directory)).toEqual([])
+  })
+
+  it('a signal ends it between two folders', async () => {
+    const directory = fresh()
+    const controller = new AbortController()
+    const reason = new Error('enough')
+    const disk = faultyFileSystem({
+      before: (call) => {
+        if (call.startsWith('rename') && /members\/[ab]$/.test(call)) controller.abort(reason)
+      },
+    })
+    const writing = writeClusterOn(disk, directory, plan, { ...ETCD, signal: controller.signal })
+    await expect(writing).rejects.toBe(reason)
+    for (const name of readdirSync(`${directory}/members`)) expect(faultsOf(`${directory}/members/${name}`)).toEqual([])
+    expect(leftOvers(directory)).toEqual([])
+    const aborted = writeCluster(fresh(), plan, { ...ETCD, signal: AbortSignal.abort('no') })
+    await expect(aborted).rejects.toBe('no')
+  })
+})
+
+/** As a user who is not above permissions; the files of the test are given to that user. */
+async function asNobody(directory: string, work: () => Promise<void>): Promise<void> {
+  if (process.geteuid?.() !== 0 || process.seteuid === undefined) {
+    await work()
+    return
+  }
+  const NOBODY = 65534
+  for (const path of ['', ...readdirSync(directory, { recursive: true, encoding: 'utf8' })]) {
+    if (statSync(`${directory}/${path}`).isDirectory()) chownSync(`${directory}/${path}`, NOBODY, NOBODY)
+  }
+  // `npm test` keeps the temporary files of a run in a folder of its own, for the user alone.
+  const closed = ancestorsOf(directory).filter((path) => (statSync(path).mode & 0o001) === 0)
+  const modes = closed.map((path) => statSync(path).mode)
+  for (const path of closed) chmodSync(path, 0o755)
+  process.seteuid(NOBODY)
+  try {
+    await work()
+  } finally {
+    process.seteuid(0)
+    for (const [i, path] of closed.entries()) chmodSync(path, modes[i] ?? 0o700)
+  }
+}
+
+function ancestorsOf(path: string): string[] {
+  const parent = dirname(path)
+  return parent === path ? [] : [parent, ...ancestorsOf(parent)]
+}
+
+describe('removeFromCluster', () => {
+  it('takes members and clients away, and only them', async () => {
+    const directory = fresh()
+    await writeCluster(directory, cluster(['a', 'b'], ['alice', 'bob']), ETCD)
+    const removed = await removeFromCluster(directory, { members: ['a', 'x'], clients: ['bob'] }, ETCD)
+    expect(removed).toEqual({ members: ['a'], clients: ['bob'] })
+    expect(readdirSync(`${directory}/members`)).toEqual(['b'])
+    expect(readdirSync(`${directory}/clients`)).toEqual(['alice'])
+    expect(leftOvers(directory)).toEqual([])
+    expect(await removeFromCluster(directory, { members: ['a'] }, ETCD)).toEqual({ members: [], clients: [] })
+    expect(await removeFromCluster(fresh(), { members: ['a'] }, ETCD)).toEqual({ members: [], clients: [] })
+  })
+
+  it('leaves what is not of the layout, also the key of a CA', async () => {
+    const directory = fresh()
+    await writeCluster(directory, cluster(['a', 'b']), { ...KUBEADM, caKey: true })
+    expect(await removeFromCluster(directory, { members: ['a'] }, KUBEADM)).toEqual({ members: ['a'], clients: [] })
+    expect(tree(`${directory}/a`)).toEqual(['etcd 700', 'etcd/ca.crt 644', 'etcd/ca.key 600'])
+    expect(leftOvers(directory)).toEqual([])
+    const plain = fresh()
+    await writeCredentials(`${plain}/clients/alice`, issue('alice'))
+    writeFileSync(`${plain}/clients/alice/notes.txt`, 'mine')
+    await removeFromCluster(plain, { clients: ['alice'] }, ETCD)
+    expect(readdirSync(`${plain}/clients/alice`)).toEqual(['notes.txt'])
+  })
+
+  it('killed at each step, a second run completes it', async () => {
+    const whole = fresh()
+    await writeClusterOn(faultyFileSystem(), whole, cluster(['a', 'b']), { ...KUBEADM, caKey: true })
+    const prepare = (): string => {
+      const directory = fresh()
+      copyFolder(whole, directory)
+      return directory
+    }
+    const counted = faultyFileSystem()
+    await removeFromClusterOn(counted, prepare(), { members: ['a'] }, KUBEADM)
+    await eachAtOnce(sample(changingCalls(counted), 5), async (at) => {
+      const directory = prepare()
+      const disk = faultyFileSystem({ at, how: 'kill' })
+      await removeFromClusterOn(disk, directory, { members: ['a'] }, KUBEADM).catch(() => undefined)
+      for (const path of ['a', 'a/etcd'])
+        if (existsSync(`${directory}/${path}`)) expect(faultsOf(`${directory}/${path}`)).toEqual([])
+      for (const name of readdirSync(directory)) if (name.startsWith('.etcd-mtls.lock')) rmSync(`${directory}/${name}`)
+      await removeFromClusterOn(faultyFileSystem(), directory, { members: ['a'] }, KUBEADM)
+      expect(tree(`${directory}/a`)).toEqual(['etcd 700', 'etcd/ca.crt 644', 'etcd/ca.key 600'])
+      expect(leftOvers(directory)).toEqual([])
+    })
+  })
+
+  it('refuses what it cannot do', async () => {
+    const directory = fresh()
+    expect(await refused(removeFromCluster(directory, { members: 'a' as never }, ETCD))).toBe('parts.members')
+    expect(await refused(removeFromCluster(directory, { peers: [] } as never, ETCD))).toBe('parts.peers')
+    mkdirSync(`${directory}/members/a/server.key`, { recursive: true })
+    expect((await failed(removeFromCluster(directory, { members: ['a'] }, ETCD))).message).toContain('a directory')
+    mkdirSync(`${directory}/elsewhere`)
+    symlinkSync(`${directory}/elsewhere`, `${directory}/members/b`)
+    expect((await failed(removeFromCluster(directory, { members: ['b'] }, ETCD))).message).toContain('symbolic link')
+  })
+})

@@ -1,0 +1,347 @@
+/** What was handed out is in the ledger, whatever happens to the process and the file. */
+import { createHash } from 'node:crypto'
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
+import { inspect } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { openLedger } from '../../../src/authority/file-ledger.js'
+import { fileLedger, type LedgerEntry, memoryLedger } from '../../../src/authority/index.js'
+import { isEtcdMtlsError } from '../../../src/report/errors.js'
+import { childModules, type ChildModules } from '../../support/child-modules.js'
+import { faultyFileSystem } from '../../support/faulty-file-system.js'
+import { sample, scaled } from '../../support/long.js'
+import { temporaryFolder } from '../../support/openssl.js'
+
+const folder = temporaryFolder()
+let count = 0
+function fresh(): string {
+  const directory = folder.file(`ledger-${String(++count)}`)
+  mkdirSync(directory)
+  return `${directory}/ledger`
+}
+
+let children: ChildModules
+beforeAll(async () => {
+  children = await childModules(['src/authority/file-ledger.ts'])
+})
+afterAll(() => {
+  children[Symbol.dispose]()
+})
+
+const issuer = 'ab'.repeat(32)
+const at = new Date('2026-05-01T12:00:00.123Z')
+function issued(number: number, subject = `CN=etcd-${String(number)}`): LedgerEntry {
+  const serialNumber = number.toString(16).padStart(32, '0').toUpperCase()
+  return {
+    kind: 'issued',
+    serialNumber,
+    issuer,
+    subject,
+    role: 'server',
+    notAfter: new Date('2049-12-31T23:59:59Z'),
+    fingerprint256: 'CD'.repeat(32),
+    keyFingerprint256: 'ef'.repeat(32),
+    at,
+  }
+}
+const entries: LedgerEntry[] = [
+  issued(1, 'CN=größe\\, "\u2028\n𝄞'),
+  { kind: 'revoked', serialNumber: '01', issuer, reason: 'keyCompromise', keyFingerprint256: 'ef'.repeat(32), at },
+  { kind: 'revoked', serialNumber: '02', issuer, reason: 'unspecified', keyFingerprint256: null, at },
+  { kind: 'crl', number: 2n ** 159n - 1n, issuer, at },
+]
+
+async function refusal(work: Promise<unknown>): Promise<string> {
+  const error: unknown = await work.then(
+    () => null,
+    (reason: unknown) => reason,
+  )
+  if (!isEtcdMtlsError(error)) throw new Error(`not refused: ${inspect(error)}`)
+  return `${error.code} ${error.message}`
+}
+
+describe.each([
+  ['in memory', memoryLedger],
+  ['in a file', () => fileLedger(fresh())],
+])('a ledger %s', (_, make) => {
+  it('gives back what was added, in order', async () => {
+    const ledger = make()
+    expect(await ledger.read()).toEqual([])
+    await ledger.append([])
+    await ledger.append(entries)
+    await ledger.append([issued(7)])
+    expect(await ledger.read()).toEqual([...entries, issued(7)])
+  })
+})
+
+describe('the file', () => {
+  it('has mode 0600 whatever the umask, and nothing lies beside it', async () => {
+    const path = fresh()
+    const before = process.umask(0)
+    try {
+      await fileLedger(path).append(entries)
+      expect((statSync(path).mode & 0o7777).toString(8)).toBe('600')
+      expect(readdirSync(dirname(path))).toEqual(['ledger', 'ledger.head'])
+    } finally {
+      process.umask(before)
+    }
+  })
+
+  it('is read by another ledger, and is a line of text for each entry', async () => {
+    const path = fresh()
+    await fileLedger(path).append(entries)
+    expect(await fileLedger(path).read()).toEqual(entries)
+    const lines = readFileSync(path, 'utf8').split('\n')
+    expect(lines).toHaveLength(entries.length + 1)
+    const [hash, ...rest] = lines[3]?.split(' ') ?? []
+    const before = lines[2]?.split(' ')[0] ?? ''
+    expect(
+      createHash('sha256')
+        .update([before, ...rest].join(' '))
+        .digest('hex')
+        .slice(0, 32),
+    ).toBe(hash)
+    expect(readFileSync(`${path}.head`, 'latin1')).toBe(`${String(statSync(path).size)} ${hash ?? ''}\n`)
+  })
+
+  it('takes what is added at the same time in a few writes', async () => {
+    const disk = faultyFileSystem()
+    const ledger = openLedger(disk, fresh())
+    await Promise.all(Array.from({ length: 100 }, (_, i) => ledger.append([issued(i)])))
+    expect(await ledger.read()).toEqual(Array.from({ length: 100 }, (_, i) => issued(i)))
+    expect(disk.calls.filter((call) => call.startsWith('sync')).length).toBeLessThan(20)
+  })
+
+  it('that has grown too large to be read is told at once, and grows no further', async () => {
+    const path = fresh()
+    // A sparse file: no disk and no memory is used for what is not there.
+    await fileLedger(path).append(entries)
+    truncateSync(path, 2 ** 30)
+    const ledger = fileLedger(path)
+    for (const work of [ledger.read(), ledger.append([issued(1)])]) {
+      const error: unknown = await work.then(
+        () => null,
+        (reason: unknown) => reason,
+      )
+      if (!isEtcdMtlsError(error, 'ERR_ISSUE_REFUSED')) throw new Error(`not refused: ${String(error)}`)
+      expect(error.message).toContain(path)
+      expect(error.message).toContain('start a new one')
+    }
+    expect(statSync(path).size).toBe(2 ** 30)
+  })
+
+  it('of many entries is read as a whole', async () => {
+    const path = fresh()
+    const ledger = fileLedger(path)
+    const many = Array.from({ length: scaled({ short: 5_000, long: 100_000 }) }, (_, i) => issued(i))
+    await ledger.append(many)
+    const read = await ledger.read()
+    expect(read).toHaveLength(many.length)
+    expect(read.at(-1)).toEqual(many.at(-1))
+  })
+})
+
+describe('damage', () => {
+  it('a last line that was cut off anywhere is passed over, and removed by the next entry', async () => {
+    const path = fresh()
+    await fileLedger(path).append(entries.slice(0, -1))
+    // The crash was before the head was replaced.
+    const head = readFileSync(`${path}.head`)
+    await fileLedger(path).append(entries.slice(-1))
+    const whole = readFileSync(path)
+    const last = whole.lastIndexOf('\n', whole.length - 2) + 1
+    for (const cut of sample(whole.subarray(last).keys(), 12)) {
+      const size = last + cut
+      writeFileSync(path, whole)
+      writeFileSync(`${path}.head`, head)
+      truncateSync(path, size)
+      expect(await fileLedger(path).read()).toEqual(entries.slice(0, -1))
+      await fileLedger(path).append([issued(9)])
+      expect(await fileLedger(path).read()).toEqual([...entries.slice(0, -1), issued(9)])
+    }
+  })
+
+  it('a tail of zeros, as a power cut leaves it, is passed over', async () => {
+    const path = fresh()
+    await fileLedger(path).append(entries)
+    appendFileSync(path, Buffer.alloc(200_000))
+    expect(await fileLedger(path).read()).toEqual(entries)
+    await fileLedger(path).append([issued(9)])
+    expect(await fileLedger(path).read()).toEqual([...entries, issued(9)])
+  })
+
+  it('a flipped bit anywhere is told with its file and line', async () => {
+    const path = fresh()
+    await fileLedger(path).append(entries)
+    const whole = readFileSync(path)
+    for (const [i, octet] of sample(whole.entries(), 40)) {
+      const line = whole.subarray(0, i).toString('latin1').split('\n').length
+      const damaged = Buffer.from(whole)
+      damaged[i] = octet ^ (1 << (i % 8))
+      writeFileSync(path, damaged)
+      const message = await refusal(fileLedger(path).read())
+      expect(message).toContain(`ERR_ISSUE_REFUSED The ledger "${path}"`)
+      expect(message).toContain(`line ${String(line)} `)
+    }
+  })
+
+  it.each([
+    ['is cut off', (text: string) => text.slice(0, text.lastIndexOf('\n', text.length - 2) + 1), 'bytes, and had'],
+    ['is emptied', () => '', 'bytes, and had'],
+    ['loses a line', (text: string) => text.split('\n').toSpliced(1, 1).join('\n'), ''],
+    ['has two lines in another order', (text: string) => text.split('\n').toSorted().join('\n'), ''],
+  ])('is reported by read and by append if the ledger %s', async (_, change, words) => {
+    const path = fresh()
+    await fileLedger(path).append(entries)
+    writeFileSync(path, change(readFileSync(path, 'utf8')))
+    for (const work of [fileLedger(path).read(), fileLedger(path).append([issued(9)])]) {
+      const message = await refusal(work)
+      expect(message).toContain('ERR_ISSUE_REFUSED')
+      expect(message).toContain(words)
+      expect(message).toContain('authority.restoreRevocations')
+    }
+  })
+
+  it.each(['ledger', 'ledger.head'])('is reported by read and by append if the file %s was removed', async (name) => {
+    const path = fresh()
+    await fileLedger(path).append(entries)
+    rmSync(`${dirname(path)}/${name}`)
+    expect(await refusal(fileLedger(path).read())).toContain('ERR_ISSUE_REFUSED')
+    expect(await refusal(fileLedger(path).append([issued(9)]))).toContain('ERR_ISSUE_REFUSED')
+  })
+
+  it('keeps entries that were written before a crash kept the head from being replaced', async () => {
+    const path = fresh()
+    await fileLedger(path).append(entries.slice(0, 1))
+    const head = readFileSync(`${path}.head`)
+    await fileLedger(path).append(entries.slice(1))
+    writeFileSync(`${path}.head`, head)
+    expect(await fileLedger(path).read()).toEqual(entries)
+    await fileLedger(path).append([issued(9)])
+    expect(await fileLedger(path).read()).toEqual([...entries, issued(9)])
+  })
+
+  it('of the end of the last line keeps new entries from taking its place', async () => {
+    const path = fresh()
+    await fileLedger(path).append(entries)
+    const whole = readFileSync(path)
+    writeFileSync(path, Buffer.concat([whole.subarray(0, -1), Buffer.from('\v')]))
+    expect(await refusal(fileLedger(path).append([issued(9)]))).toContain('ERR_ISSUE_REFUSED')
+    expect(readFileSync(path).at(-1)).toBe(0x0b)
+  })
+
+  it('a line that fits its checksum and is none of ours', async () => {
+    const path = fresh()
+    const good = { ...issued(1) }
+    for (const value of [
+      { ...good, kind: 'renewed' },
+      { ...good, at: 'yesterday' },
+      { ...good, serialNumber: 7 },
+      { kind: 'crl', issuer, at, number: '-1' },
+      { kind: 'revoked', issuer, at, serialNumber: '01', reason: 'certificateHold' },
+      [],
+      null,
+    ]) {
+      const text = JSON.stringify(value)
+      const hash = createHash('sha256')
+        .update(`${'0'.repeat(32)} ${text}`)
+        .digest('hex')
+        .slice(0, 32)
+      writeFileSync(path, `${hash} ${text}\n`)
+      writeFileSync(`${path}.head`, `${String(statSync(path).size)} ${hash}\n`)
+      expect(await refusal(fileLedger(path).read())).toContain('line 1 is not an entry that this version knows')
+    }
+  })
+})
+
+describe('the file system', () => {
+  it('refuses: an entry is there, or its call was rejected', async () => {
+    for (const how of ['fail', 'full', 'kill'] as const) {
+      const counted = faultyFileSystem()
+      const path = fresh()
+      await openLedger(counted, path).append([issued(1)])
+      const first = counted.calls.length
+      await openLedger(counted, path).append([issued(2)])
+      for (const call of sample(counted.calls.slice(first).keys(), 6)) {
+        const place = fresh()
+        await fileLedger(place).append([issued(1)])
+        const outcome = await openLedger(faultyFileSystem({ at: call, how }), place)
+          .append([issued(2), issued(3)])
+          .catch((error: unknown) => error)
+        const read = await fileLedger(place).read()
+        if (outcome === undefined) expect(read).toEqual([issued(1), issued(2), issued(3)])
+        else expect(isEtcdMtlsError(outcome, 'ERR_WRITE_FAILED')).toBe(true)
+        expect(read[0]).toEqual(issued(1))
+        for (const name of readdirSync(dirname(place)))
+          if (!/^ledger(?:\.head)?$/.test(name)) truncateSync(`${dirname(place)}/${name}`)
+      }
+    }
+  })
+
+  it('has no such directory, or something else in the place of the file', async () => {
+    expect(await refusal(fileLedger(`${fresh()}/x/ledger`).append(entries))).toContain('ERR_WRITE_FAILED')
+    const directory = fresh()
+    mkdirSync(directory)
+    expect(await refusal(fileLedger(directory).append(entries))).toContain('ERR_WRITE_FAILED')
+    expect(await refusal(fileLedger(directory).read())).toContain('ERR_WRITE_FAILED')
+    const link = fresh()
+    const victim = fresh()
+    writeFileSync(victim, 'precious')
+    symlinkSync(victim, link)
+    expect(await refusal(fileLedger(link).append(entries))).toContain('symbolic link')
+    expect(readFileSync(victim, 'utf8')).toBe('precious')
+    for (const path of ['', 7, 'a\u0000b']) expect(() => fileLedger(path as never)).toThrow('"path"')
+  })
+})
+
+describe('processes', () => {
+  const code = (path: string, name: string, rounds: number): string => `
+    const { fileLedger } = await load('file-ledger')
+    const ledger = fileLedger(${JSON.stringify(path)})
+    for (let i = 0; i < ${String(rounds)}; i++) {
+      const serialNumber = '${name}' + i
+      await ledger.append([{ kind: 'revoked', serialNumber, issuer: 'x', reason: 'superseded', keyFingerprint256: null, at: new Date() }])
+      console.log(serialNumber)
+    }`
+
+  const serials = async (path: string): Promise<string[]> =>
+    (await fileLedger(path).read()).flatMap((entry) => (entry.kind === 'revoked' ? [entry.serialNumber] : []))
+
+  it('that add at the same time lose nothing', async () => {
+    const path = fresh()
+    const writers = ['A', 'B', 'C'].map((name) => children.start(code(path, name, 30)))
+    await Promise.all(writers.map(({ ended }) => ended))
+    const found = await serials(path)
+    expect(found).toHaveLength(90)
+    for (const name of ['A', 'B', 'C']) {
+      expect(found.filter((each) => each.startsWith(name))).toEqual(
+        Array.from({ length: 30 }, (_, i) => `${name}${String(i)}`),
+      )
+    }
+  })
+
+  it('that are killed at any time have what they were told is there', async () => {
+    const path = fresh()
+    for (let round = 0; round < scaled({ short: 2, long: 6 }); round++) {
+      const name = `R${String(round)}-`
+      const writer = children.start(code(path, name, 100_000))
+      await writer.says(`${name}${String(3 + round)}\n`)
+      writer.process.kill('SIGKILL')
+      const told = (await writer.ended).split('\n').slice(0, -1)
+      const found = await serials(path)
+      for (const each of told) expect(found).toContain(each)
+    }
+    await fileLedger(path).append([issued(1)])
+    expect(readdirSync(dirname(path))).toEqual(['ledger', 'ledger.head'])
+  })
+})

@@ -1,0 +1,33 @@
+import { readFileSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { openAuthority } from '../../../src/authority/index.js'
+import { temporaryFolder } from '../../support/openssl.js'
+import { refused } from '../../support/refused.js'
+
+const folder = temporaryFolder()
+const options = { name: 'Kept CA' }
+
+it('creates a CA once, and loads it afterwards', async () => {
+  const place = folder.file('once')
+  const first = await openAuthority(place, options)
+  const second = await openAuthority(place, { name: 'Another name' })
+  expect(second.certificate.equals(first.certificate)).toBe(true)
+  expect(readFileSync(join(place, 'ca.crt'), 'utf8')).toBe(first.certificate.toPem())
+  const modes = ['ca.crt', 'ca.key', '.'].map((name) => statSync(join(place, name)).mode & 0o777)
+  expect(modes).toEqual([0o644, 0o600, 0o700])
+  expect((await second.issue({ role: 'client', name: 'app' })).chain[0].isSignedBy(first.certificate)).toBe(true)
+})
+
+it('gives one CA to all who open a directory at the same time', async () => {
+  const opened = await Promise.all([1, 2, 3].map(() => openAuthority(folder.file('together'), options)))
+  expect(new Set(opened.map(({ certificate }) => certificate.fingerprint256)).size).toBe(1)
+})
+
+it.each(['ca.crt', 'ca.key'])('creates no other CA where %s alone is missing', async (name) => {
+  const place = folder.file(`without-${name}`)
+  await openAuthority(place, options)
+  rmSync(join(place, name))
+  const { details } = await refused(openAuthority(place, options), 'ERR_WRITE_FAILED')
+  expect(details).toMatchObject({ path: join(place, name), reason: expect.stringContaining('it is missing') as string })
+})

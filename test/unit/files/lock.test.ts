@@ -1,0 +1,339 @@
+/** One at a time, whoever dies in between. */
+import { spawn, spawnSync } from 'node:child_process'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { inspect } from 'node:util'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { candidatePath, withLock } from '../../../src/files/lock.js'
+import { ownIdentity, type ProcessIdentity } from '../../../src/files/process-identity.js'
+import { type EtcdMtlsError, isEtcdMtlsError } from '../../../src/report/errors.js'
+import { childModules, type ChildModules } from '../../support/child-modules.js'
+import { faultyFileSystem } from '../../support/faulty-file-system.js'
+import { sample, scaled } from '../../support/long.js'
+import { temporaryFolder } from '../../support/openssl.js'
+
+const folder = temporaryFolder()
+let count = 0
+function fresh(): string {
+  const directory = folder.file(`locked-${String(++count)}`)
+  mkdirSync(directory)
+  return `${directory}/.etcd-mtls.lock`
+}
+
+let own: ProcessIdentity
+let dead: ProcessIdentity
+let children: ChildModules
+beforeAll(async () => {
+  own = await ownIdentity()
+  const { pid } = spawnSync(process.execPath, ['--version'])
+  dead = { ...own, pid, started: '1' }
+  children = await childModules(['src/files/lock.ts'])
+})
+afterAll(() => {
+  children[Symbol.dispose]()
+})
+
+const NONCE = 'a'.repeat(32)
+function writeLock(path: string, holder: ProcessIdentity, nonce = NONCE): void {
+  writeFileSync(path, `${JSON.stringify({ ...holder, nonce })}\n`)
+}
+
+async function failure(work: Promise<unknown>): Promise<EtcdMtlsError<'ERR_WRITE_FAILED'>> {
+  const error: unknown = await work.then(
+    () => null,
+    (reason: unknown) => reason,
+  )
+  if (!isEtcdMtlsError(error, 'ERR_WRITE_FAILED')) throw new Error(`not failed: ${inspect(error)}`)
+  return error
+}
+
+const beside = (path: string): string[] => readdirSync(dirname(path))
+const got = async (): Promise<string> => Promise.resolve('got it')
+
+describe('within one process', () => {
+  it('one at a time, and nothing is left', async () => {
+    const path = fresh()
+    let inside = 0
+    let done = 0
+    const work = async (): Promise<void> => {
+      expect(++inside).toBe(1)
+      await delay(1)
+      inside--
+      done++
+    }
+    await Promise.all(Array.from({ length: 20 }, () => withLock(path, work)))
+    expect(done).toBe(20)
+    expect(beside(path)).toEqual([])
+  })
+
+  it('the result and the error of the work are those of the call', async () => {
+    const path = fresh()
+    expect(await withLock(path, got)).toBe('got it')
+    await expect(withLock(path, () => Promise.reject(new Error('no')))).rejects.toThrow('no')
+    expect(beside(path)).toEqual([])
+  })
+
+  it('who waits for too long is told for whom', async () => {
+    const path = fresh()
+    await withLock(path, async () => {
+      const error = await failure(withLock(path, got, { timeout: 20 }))
+      expect(error.details).toMatchObject({ path })
+      expect(error.details.reason).toContain(`process ${String(process.pid)} on host`)
+    })
+  })
+
+  it('a signal ends the waiting, and reaches the work', async () => {
+    const path = fresh()
+    const controller = new AbortController()
+    await withLock(
+      path,
+      async (signal) => {
+        const waiting = withLock(path, got, { signal: controller.signal })
+        setTimeout(() => {
+          controller.abort('enough')
+        }, 10)
+        await expect(waiting).rejects.toBe('enough')
+        expect(signal.reason).toBe('enough')
+      },
+      { signal: controller.signal },
+    )
+    await expect(withLock(path, got, { signal: controller.signal })).rejects.toBe('enough')
+    expect(beside(path)).toEqual([])
+  })
+})
+
+describe('a holder that is gone', () => {
+  it('by its process', async () => {
+    const path = fresh()
+    writeLock(path, dead)
+    expect(await withLock(path, got)).toBe('got it')
+    expect(beside(path)).toEqual([])
+  })
+
+  it('by the time of its start, where its number went to another process', async () => {
+    const path = fresh()
+    writeLock(path, { ...own, started: '1' })
+    expect(await withLock(path, got)).toBe('got it')
+  })
+
+  it('by its state, where nobody has taken notice of its end', async () => {
+    const path = fresh()
+    // The second process takes the place of the shell and never asks after the first.
+    const keeper = spawn('sh', ['-c', 'sleep 0.3 & echo $!; exec sleep 60'])
+    try {
+      const pid = await new Promise<number>((resolve) => {
+        keeper.stdout.once('data', (data: Buffer) => {
+          resolve(Number(data.toString()))
+        })
+      })
+      await expect.poll(() => readFileSync(`/proc/${String(pid)}/stat`, 'utf8')).toMatch(/\) Z /)
+      writeLock(path, { ...own, pid, started: null })
+      expect(await withLock(path, got, { timeout: 0 })).toBe('got it')
+    } finally {
+      keeper.kill()
+    }
+  })
+
+  it('not as long as the process is there, be the file as old as it may', async () => {
+    const path = fresh()
+    writeLock(path, own)
+    utimesSync(path, 0, 0)
+    await failure(withLock(path, got, { timeout: 30, staleAfter: 1 }))
+    expect(existsSync(path)).toBe(true)
+  })
+
+  const elsewhere = (): ProcessIdentity => ({ ...dead, place: 'other-host boot pid:[1]' })
+
+  it('elsewhere: by the age of the file, as the file system counts it', async () => {
+    const path = fresh()
+    writeLock(path, elsewhere())
+    expect((await failure(withLock(path, got, { timeout: 30 }))).details.reason).toContain('on host "other-host"')
+    const before = statSync(path).mtimeMs
+    utimesSync(path, new Date(before - 59_000), new Date(before - 59_000))
+    await failure(withLock(path, got, { timeout: 0 }))
+    utimesSync(path, new Date(before - 61_000), new Date(before - 61_000))
+    expect(await withLock(path, got)).toBe('got it')
+    expect(beside(path)).toEqual([])
+  })
+
+  it('a file that says nothing: by its age', async () => {
+    for (const content of ['', 'rubbish', '{}', '{"pid":-1,"place":"x","started":null,"nonce":"y"}', 'null']) {
+      const path = fresh()
+      writeFileSync(path, content)
+      await failure(withLock(path, got, { timeout: 0 }))
+      utimesSync(path, 0, 0)
+      expect(await withLock(path, got)).toBe('got it')
+    }
+  })
+
+  it('one who died while taking over a stale lock does not block it, nor one who died while taking over from that one', async () => {
+    const path = fresh()
+    writeLock(path, dead)
+    writeLock(`${path}.${NONCE}`, dead, 'b'.repeat(32))
+    writeLock(`${path}.${'b'.repeat(32)}`, dead, 'c'.repeat(32))
+    writeLock(`${path}.${'d'.repeat(32)}.new`, dead, 'd'.repeat(32))
+    writeFileSync(candidatePath(path, 'e'.repeat(32), dead), '')
+    expect(await withLock(path, got)).toBe('got it')
+    expect(beside(path)).toEqual([])
+  })
+})
+
+describe('a holder', () => {
+  it('shows that it lives', async () => {
+    const path = fresh()
+    await withLock(
+      path,
+      async () => {
+        utimesSync(path, 0, 0)
+        await expect.poll(() => statSync(path).mtimeMs).toBeGreaterThan(Date.now() - 60_000)
+        expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ pid: process.pid })
+      },
+      { beatEvery: 5 },
+    )
+  })
+
+  it('hears that its lock was taken, and leaves it to the other', async () => {
+    const path = fresh()
+    await withLock(
+      path,
+      async (signal) => {
+        writeLock(path, dead)
+        await expect.poll(() => signal.aborted).toBe(true)
+        expect(String(signal.reason)).toContain('taken by another')
+      },
+      { beatEvery: 5 },
+    )
+    expect(readFileSync(path, 'utf8')).toContain(NONCE)
+  })
+})
+
+describe('a stale lock is taken by one', () => {
+  /** Takes the lock while another call is at its step number `at`, and tells what both saw. */
+  async function interleave(at: number): Promise<number> {
+    const path = fresh()
+    writeLock(path, dead)
+    let inside = 0
+    const hold = async (): Promise<void> => {
+      expect(++inside).toBe(1)
+      await delay(15)
+      inside--
+    }
+    let calls = 0
+    let other: Promise<void> = Promise.resolve()
+    const before = async (): Promise<void> => {
+      if (calls++ !== at) return
+      // Until it is in, and stays there while this one goes on; or as far as it comes.
+      const entered = new Promise<void>((resolve) => {
+        other = withLock(path, () => {
+          resolve()
+          return hold()
+        })
+      })
+      await Promise.race([entered, delay(30)])
+    }
+    await withLock(path, hold, { fileSystem: faultyFileSystem({ before }) })
+    await other
+    expect(beside(path)).toEqual([])
+    return calls
+  }
+
+  it('whatever another does between any two steps', async () => {
+    const steps = await interleave(Number.POSITIVE_INFINITY)
+    expect(steps).toBeGreaterThan(20)
+    for (const at of sample(Array.from({ length: steps }).keys(), 8)) await interleave(at)
+  })
+
+  it('killed at each step, the next one gets it', async () => {
+    const counted = faultyFileSystem()
+    const stale = fresh()
+    writeLock(stale, dead)
+    await withLock(stale, got, { fileSystem: counted })
+    for (const at of sample(counted.calls.keys(), 8)) {
+      const path = fresh()
+      writeLock(path, dead)
+      await withLock(path, got, { fileSystem: faultyFileSystem({ at, how: 'kill' }) }).catch(() => undefined)
+      // "Killed" was this process, which lives; its locks become those of a dead one.
+      for (const before of beside(path)) {
+        const name = before.replace(`.${String(process.pid)}-`, `.${String(dead.pid)}-`)
+        const file = `${dirname(path)}/${name}`
+        renameSync(`${dirname(path)}/${before}`, file)
+        const text = readFileSync(file, 'utf8').replace(`"pid":${String(process.pid)}`, `"pid":${String(dead.pid)}`)
+        writeFileSync(file, text)
+      }
+      expect(await withLock(path, got)).toBe('got it')
+      expect(beside(path), counted.calls[at]).toEqual([])
+    }
+  })
+
+  it('of many processes, also where they are killed while they hold it', async () => {
+    const path = fresh()
+    const log = `${path}-log`
+    writeFileSync(log, '')
+    writeLock(path, dead)
+    const code = (name: string): string => `
+      import { appendFileSync } from 'node:fs'
+      import { setTimeout as delay } from 'node:timers/promises'
+      const { withLock } = await load('lock')
+      const say = (what) => appendFileSync(${JSON.stringify(log)}, what + ' ${name}\\n')
+      for (let i = 0; i < 20; i++) {
+        await withLock(${JSON.stringify(path)}, async () => {
+          say('in')
+          await delay(Math.random() * 3)
+          if (i > 2 && Math.random() < 0.08) {
+            say('out')
+            process.kill(process.pid, 'SIGKILL')
+            await delay(10_000)
+          }
+          say('out')
+        })
+      }
+      console.log('done')`
+    const names = scaled({ short: ['a', 'b', 'c'], long: ['a', 'b', 'c', 'd', 'e', 'f'] })
+    const started = names.map((name) => children.start(code(name)))
+    await Promise.all(started.map(({ ended }) => ended))
+    const lines = readFileSync(log, 'utf8').trimEnd().split('\n')
+    expect(lines.length).toBeGreaterThan(12)
+    for (let i = 0; i < lines.length; i += 2) {
+      expect(lines[i]?.startsWith('in '), `line ${String(i)}`).toBe(true)
+      expect(lines[i + 1]).toBe(lines[i]?.replace('in', 'out'))
+    }
+    await withLock(path, got)
+    expect(beside(path)).toEqual(['.etcd-mtls.lock-log'])
+  })
+})
+
+describe('what the file system refuses', () => {
+  it('is told', async () => {
+    const path = fresh()
+    expect((await failure(withLock(`${path}/x/lock`, got))).details.reason).toContain('not there')
+    symlinkSync('/etc/passwd', path)
+    expect((await failure(withLock(path, got))).details.reason).toContain('symbolic link')
+    const other = fresh()
+    mkdirSync(other)
+    expect((await failure(withLock(other, got))).details.path).toBe(other)
+  })
+
+  it.each(['ENOSPC', 'EROFS'])('%s at each step: told, and nothing is held', async (code) => {
+    const counted = faultyFileSystem()
+    await withLock(fresh(), got, { fileSystem: counted })
+    for (const at of sample(counted.calls.keys(), 8)) {
+      const path = fresh()
+      const outcome = await withLock(path, got, { fileSystem: faultyFileSystem({ at, code }) }).catch((e: unknown) => e)
+      if (outcome !== 'got it') expect(isEtcdMtlsError(outcome, 'ERR_WRITE_FAILED'), counted.calls[at]).toBe(true)
+      // Once it is to be removed, and that fails, it stays.
+      if (counted.calls[at]?.includes('unlink') === true) continue
+      expect(await withLock(path, got, { timeout: 0 }), counted.calls[at]).toBe('got it')
+    }
+  })
+})

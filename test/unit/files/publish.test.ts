@@ -1,0 +1,519 @@
+/** A set of files changes as one, whatever happens in between. */
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
+import { inspect } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { type Change, publish } from '../../../src/files/publish.js'
+import { type EtcdMtlsError, isEtcdMtlsError } from '../../../src/report/errors.js'
+import { eachAtOnce } from '../../support/at-once.js'
+import { copyFolder } from '../../support/copy-folder.js'
+import { changingCalls, type Faults, faultyFileSystem } from '../../support/faulty-file-system.js'
+import { sample } from '../../support/long.js'
+import { runTool, temporaryFolder } from '../../support/openssl.js'
+import { ca, change, faultsOf, issue, leftOvers, mode, otherRoot, pair, read } from '../authority/cluster/fixture.js'
+
+const folder = temporaryFolder()
+let count = 0
+/** A place in a folder of its own, so that what is left beside it is seen. */
+function fresh(): string {
+  const parent = folder.file(`parent-${String(++count)}`)
+  mkdirSync(parent)
+  return `${parent}/etcd-0`
+}
+
+const fs = faultyFileSystem()
+const old = { server: issue('etcd-0'), peer: issue('etcd-0') }
+const next = { server: issue('etcd-0', otherRoot) }
+const OLD = change(ca(old.server), ...pair('server', old.server))
+const NEW = change(ca(next.server), ...pair('server', next.server))
+const OLD_WITH_PEER = change(ca(old.server), ...pair('server', old.server), ...pair('peer', old.peer))
+
+function texts({ files }: Change): Map<string, string> {
+  return new Map([...files].map(([name, { content }]) => [name, String(content)] as const).sort())
+}
+
+function writePlain(directory: string, { files }: Change): void {
+  mkdirSync(directory, { recursive: true })
+  for (const [name, { content }] of files) writeFileSync(`${directory}/${name}`, content)
+}
+
+async function failure(work: Promise<unknown>): Promise<EtcdMtlsError<'ERR_WRITE_FAILED'>> {
+  const error: unknown = await work.then(
+    () => null,
+    (reason: unknown) => reason,
+  )
+  if (!isEtcdMtlsError(error, 'ERR_WRITE_FAILED')) throw new Error(`not failed: ${inspect(error)}`)
+  expect(inspect(error)).not.toContain('PRIVATE KEY')
+  return error
+}
+
+/** Ways in which a directory changes: from what, by which change, to what. */
+interface Scenario {
+  name: string
+  prepare: (directory: string) => unknown
+  apply: Change
+  before: Map<string, string> | null
+  after: Map<string, string>
+  /** Names that come or go one after the other may be seen in part. */
+  parts?: boolean
+}
+
+const withOther = (files: Map<string, string>): Map<string, string> =>
+  new Map([...files, ['notes.txt', 'mine']].sort() as [string, string][])
+const only = (files: Map<string, string>, pattern: RegExp): Map<string, string> =>
+  new Map([...files].filter(([name]) => pattern.test(name)))
+
+const scenarios: Scenario[] = [
+  { name: 'a directory that is not there', prepare: () => undefined, apply: NEW, before: null, after: texts(NEW) },
+  {
+    name: 'a directory made here before',
+    prepare: (directory) => publish(fs, directory, OLD),
+    apply: NEW,
+    before: texts(OLD),
+    after: texts(NEW),
+  },
+  {
+    name: 'plain files of another program, beside others',
+    prepare: (directory) => {
+      writePlain(directory, OLD)
+      writeFileSync(`${directory}/notes.txt`, 'mine')
+    },
+    apply: NEW,
+    before: withOther(texts(OLD)),
+    after: withOther(texts(NEW)),
+  },
+  {
+    name: 'links of which another program has replaced some by plain files',
+    prepare: async (directory) => {
+      await publish(fs, directory, NEW)
+      for (const name of ['server.crt', 'server.key']) {
+        writeFileSync(`${directory}/x`, String(OLD.files.get(name)?.content))
+        renameSync(`${directory}/x`, `${directory}/${name}`)
+      }
+    },
+    apply: OLD,
+    before: new Map([...texts(NEW), ...only(texts(OLD), /^server/)].sort()),
+    after: texts(OLD),
+  },
+  {
+    name: 'an empty directory',
+    prepare: (directory) => {
+      mkdirSync(directory)
+    },
+    apply: NEW,
+    before: new Map(),
+    after: texts(NEW),
+    parts: true,
+  },
+  {
+    name: 'files that are added',
+    prepare: (directory) => publish(fs, directory, change(ca(old.server), ...pair('server', old.server))),
+    apply: change(ca(old.server), ...pair('peer', old.peer)),
+    before: only(texts(OLD_WITH_PEER), /^(ca|server)/),
+    after: texts(OLD_WITH_PEER),
+    parts: true,
+  },
+  {
+    name: 'files that are removed while others change',
+    prepare: (directory) => publish(fs, directory, OLD_WITH_PEER),
+    apply: { ...change(...pair('server', next.server)), remove: ['peer.crt', 'peer.key'] },
+    before: texts(OLD_WITH_PEER),
+    after: new Map([...only(texts(OLD_WITH_PEER), /^ca/), ...only(texts(NEW), /^server/)]),
+    parts: true,
+  },
+  {
+    name: 'plain files that are removed',
+    prepare: (directory) => {
+      writePlain(directory, OLD_WITH_PEER)
+    },
+    apply: { files: new Map(), remove: ['peer.crt', 'peer.key'] },
+    before: texts(OLD_WITH_PEER),
+    after: only(texts(OLD_WITH_PEER), /^(ca|server)/),
+    parts: true,
+  },
+  {
+    name: 'all files removed',
+    prepare: (directory) => publish(fs, directory, OLD),
+    apply: { files: new Map(), remove: [...OLD.files.keys()] },
+    before: texts(OLD),
+    after: new Map(),
+    parts: true,
+  },
+]
+
+/** What a reader may find: the old set, the new one, or a part of either where names come and go. */
+function judge(directory: string, { before, after, parts }: Scenario): void {
+  if (!existsSync(directory)) {
+    expect(before).toBe(null)
+    return
+  }
+  expect(faultsOf(directory)).toEqual([])
+  const found = read(directory)
+  if (parts !== true) {
+    expect([before, after]).toContainEqual(found)
+    return
+  }
+  const whole = [before ?? new Map<string, string>(), after]
+  for (const [name, text] of found) expect(whole.map((set) => set.get(name))).toContain(text)
+}
+
+describe.each(scenarios)('$name', (scenario) => {
+  const run = async (directory: string, faults: Faults) => {
+    const disk = faultyFileSystem(faults)
+    const outcome = await publish(disk, directory, scenario.apply).catch((error: unknown) => error)
+    return { disk, outcome }
+  }
+
+  const steps = async (): Promise<readonly string[]> => {
+    const directory = fresh()
+    await scenario.prepare(directory)
+    return (await run(directory, {})).disk.calls
+  }
+
+  it('a reader finds the old or the new between any two calls, and in the end the new', async () => {
+    const directory = fresh()
+    await scenario.prepare(directory)
+    let looks = 0
+    const before = (): void => {
+      looks++
+      judge(directory, scenario)
+    }
+    const { outcome } = await run(directory, { before })
+    expect(['created', 'changed']).toContain(outcome)
+    expect(looks).toBeGreaterThan(10)
+    expect(read(directory)).toEqual(scenario.after)
+    expect(leftOvers(dirname(directory))).toEqual([])
+    expect(await publish(fs, directory, scenario.apply)).toBe('unchanged')
+  })
+
+  it('killed at each step, a second run completes it', async () => {
+    await eachAtOnce(sample(changingCalls({ calls: await steps() }), 4), async (at) => {
+      const directory = fresh()
+      await scenario.prepare(directory)
+      const { outcome } = await run(directory, { at, how: 'kill' })
+      expect(isEtcdMtlsError(outcome, 'ERR_WRITE_FAILED'), `step ${String(at)}: ${inspect(outcome)}`).toBe(true)
+      judge(directory, scenario)
+      await publish(fs, directory, scenario.apply)
+      expect(read(directory)).toEqual(scenario.after)
+      // What lies beside the directory is for the one who holds the lock there.
+      expect(leftOvers(directory)).toEqual([])
+      rmSync(dirname(directory), { recursive: true })
+    })
+  })
+
+  it.each(['fail', 'full'] as const)('%s at each step: nothing temporary is left', async (how) => {
+    const all = (await steps()).map((call, at) => ({ call, at }))
+    // A full disk is noticed by what needs space.
+    const tried = how === 'fail' ? all : all.filter(({ call }) => /^(open w|writeFile|mkdir|symlink)/.test(call))
+    await eachAtOnce(sample(tried, 4), async ({ at }) => {
+      const directory = fresh()
+      await scenario.prepare(directory)
+      const { outcome, disk } = await run(directory, { at, how })
+      // An error of the clean-up after an error is not told; nothing else is passed over.
+      if (isEtcdMtlsError(outcome, 'ERR_WRITE_FAILED')) {
+        expect(outcome.cause).toMatchObject({ code: 'ENOSPC' })
+        expect(outcome.details.reason).toContain('free space')
+      } else expect(disk.calls[at]).toBe('never')
+      judge(directory, scenario)
+      // The call that failed may have been the one that removes what is temporary.
+      if (!/^(unlink|rmdir|lstat|readdir|readlink|open r|fstat|close)/.test(disk.calls[at] ?? ''))
+        expect(leftOvers(dirname(directory)), disk.calls[at]).toEqual([])
+      await publish(fs, directory, scenario.apply)
+      expect(read(directory)).toEqual(scenario.after)
+      expect(leftOvers(directory)).toEqual([])
+      rmSync(dirname(directory), { recursive: true })
+    })
+  })
+})
+
+describe('what is written', () => {
+  it.each([0o000, 0o022, 0o077, 0o277])('has its modes under the umask %o', async (umask) => {
+    const directory = fresh()
+    const before = process.umask(umask)
+    try {
+      for (const set of [OLD, NEW]) {
+        await publish(fs, directory, set)
+        const generation = readlinkSync(`${directory}/..data`)
+        expect([directory, `${directory}/${generation}`].map(mode)).toEqual(['700', '700'])
+        expect(['ca.crt', 'server.crt', 'server.key'].map((name) => mode(`${directory}/${name}`))).toEqual([
+          '644',
+          '644',
+          '600',
+        ])
+      }
+    } finally {
+      process.umask(before)
+    }
+  })
+
+  it('loose modes of keys are tightened, and the mode of a directory that is there is kept', async () => {
+    const directory = fresh()
+    writePlain(directory, OLD_WITH_PEER)
+    chmodSync(directory, 0o755)
+    for (const name of OLD_WITH_PEER.files.keys()) chmodSync(`${directory}/${name}`, 0o666)
+    await publish(fs, directory, change(...pair('server', next.server)))
+    expect(mode(`${directory}/server.key`)).toBe('600')
+    // Not part of the set: as it was.
+    expect(lstatSync(`${directory}/peer.key`).isSymbolicLink()).toBe(false)
+    expect([mode(directory), mode(`${directory}/..data`)]).toEqual(['755', '755'])
+  })
+
+  it('belongs to whom the directory and the replaced files belonged, as far as this process may', async () => {
+    const isRoot = process.geteuid?.() === 0
+    const [user, other] = isRoot ? [4711, 4712] : [process.getuid?.() ?? 0, process.getuid?.() ?? 0]
+    const group = isRoot ? 4713 : (process.getgid?.() ?? 0)
+    const directory = fresh()
+    writePlain(directory, change(...pair('server', old.server)))
+    chownSync(directory, user, group)
+    chownSync(`${directory}/server.key`, other, group)
+    await publish(fs, directory, NEW)
+    const owners = ['', '..data/', 'ca.crt', 'server.key'].map((name) => statSync(`${directory}/${name}`).uid)
+    expect(owners).toEqual([user, user, user, other])
+    expect(statSync(`${directory}/server.key`).gid).toBe(group)
+    expect(mode(`${directory}/server.key`)).toBe('600')
+  })
+
+  it('the directory can be moved and copied, for its links are relative', async () => {
+    const directory = fresh()
+    await publish(fs, directory, NEW)
+    copyFolder(directory, `${directory}-copy`)
+    renameSync(directory, `${directory}-moved`)
+    for (const place of ['copy', 'moved']) expect(read(`${directory}-${place}`)).toEqual(texts(NEW))
+  })
+
+  it('the same again changes nothing, another mode does', async () => {
+    const directory = fresh()
+    await publish(fs, directory, OLD)
+    const generation = readlinkSync(`${directory}/..data`)
+    expect(await publish(fs, directory, OLD)).toBe('unchanged')
+    expect(readlinkSync(`${directory}/..data`)).toBe(generation)
+    chmodSync(`${directory}/server.key`, 0o640)
+    expect(await publish(fs, directory, OLD)).toBe('changed')
+    expect(mode(`${directory}/server.key`)).toBe('600')
+  })
+
+  it('a key that can be neither published nor removed is told with its place', async () => {
+    for (const prepare of [() => undefined, (directory: string) => publish(fs, directory, OLD)]) {
+      const probe = fresh()
+      await prepare(probe)
+      const counted = faultyFileSystem()
+      await publish(counted, probe, NEW)
+      // From the rename that would have published it on, nothing works any more.
+      const at = counted.calls.findLastIndex((call) => call.startsWith('rename '))
+      const directory = fresh()
+      await prepare(directory)
+      const error = await failure(publish(faultyFileSystem({ at, how: 'kill' }), directory, NEW))
+      expect(error.message).toContain('a private key may be left in it')
+      const place = error.details.path.startsWith(`${directory}/`) ? directory : error.details.path
+      const keys = readdirSync(place, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.key'))
+      expect(keys).not.toEqual([])
+    }
+  })
+
+  it('what killed runs have left is removed, and what only looks like it is not', async () => {
+    const directory = fresh()
+    await publish(fs, directory, OLD)
+    mkdirSync(`${directory}/..20200101T000000.000Z-0123456789abcdef`)
+    writeFileSync(`${directory}/..20200101T000000.000Z-0123456789abcdef/server.key`, 'old')
+    symlinkSync('/etc', `${directory}/.0123456789abcdef.etcd-mtls-tmp`)
+    for (const name of ['..2020_01_01_00_00_00.1', '.notes.tmp', '..backup'])
+      writeFileSync(`${directory}/${name}`, 'mine')
+    expect(await publish(fs, directory, OLD)).toBe('unchanged')
+    const generation = readlinkSync(`${directory}/..data`)
+    expect(
+      readdirSync(directory)
+        .filter((name) => name.startsWith('.'))
+        .sort(),
+    ).toEqual(['..2020_01_01_00_00_00.1', '..backup', '..data', '.notes.tmp', generation].sort())
+    expect(existsSync('/etc/passwd')).toBe(true)
+  })
+})
+
+describe('links to elsewhere', () => {
+  it.each(['server.key', 'server.crt', 'ca.crt'])('in the place of %s are replaced and not followed', async (name) => {
+    const directory = fresh()
+    await publish(fs, directory, OLD)
+    const victim = folder.file(`victim-${String(count)}`, String(OLD.files.get(name)?.content))
+    rmSync(`${directory}/${name}`)
+    symlinkSync(victim, `${directory}/${name}`)
+    const disk = faultyFileSystem({
+      before: () => {
+        expect(faultsOf(directory)).toEqual([])
+      },
+    })
+    await publish(disk, directory, NEW)
+    expect(disk.calls.some((call) => call.includes(victim))).toBe(false)
+    expect(read(directory)).toEqual(texts(NEW))
+    expect(readFileSync(victim, 'utf8')).toBe(OLD.files.get(name)?.content)
+  })
+
+  it('killed at each step, a second run completes it', async () => {
+    const prepare = async (): Promise<string> => {
+      const directory = fresh()
+      await publish(fs, directory, OLD)
+      rmSync(`${directory}/server.crt`)
+      symlinkSync(folder.file('victim', String(OLD.files.get('server.crt')?.content)), `${directory}/server.crt`)
+      return directory
+    }
+    const counted = faultyFileSystem()
+    await publish(counted, await prepare(), NEW)
+    await eachAtOnce(sample(changingCalls(counted), 4), async (at) => {
+      const directory = await prepare()
+      await failure(publish(faultyFileSystem({ at, how: 'kill' }), directory, NEW))
+      expect(faultsOf(directory)).toEqual([])
+      await publish(fs, directory, NEW)
+      expect(read(directory)).toEqual(texts(NEW))
+      expect(leftOvers(directory)).toEqual([])
+    })
+  })
+
+  it('that dangle, and one to a generation that is gone', async () => {
+    const directory = fresh()
+    mkdirSync(directory)
+    symlinkSync('/nonexistent/anywhere', `${directory}/ca.crt`)
+    symlinkSync('..data/server.key', `${directory}/server.key`)
+    symlinkSync('..20200101T000000.000Z-0123456789abcdef', `${directory}/..data`)
+    expect(await publish(fs, directory, NEW)).toBe('changed')
+    expect(read(directory)).toEqual(texts(NEW))
+  })
+
+  it('in the place of the directory: nothing is written through it', async () => {
+    const directory = fresh()
+    mkdirSync(`${directory}-elsewhere`)
+    symlinkSync(`${directory}-elsewhere`, directory)
+    expect((await failure(publish(fs, directory, NEW))).details.path).toBe(directory)
+    expect(readdirSync(`${directory}-elsewhere`)).toEqual([])
+  })
+})
+
+it('a key that has no certificate is out of sight until its new one is there', async () => {
+  const directory = fresh()
+  mkdirSync(directory)
+  const lonely = String(OLD.files.get('server.key')?.content)
+  writeFileSync(`${directory}/server.key`, lonely)
+  const before = (): void => {
+    const found = read(directory)
+    if (found.has('server.key') && found.get('server.key') !== lonely) expect(faultsOf(directory)).toEqual([])
+  }
+  await publish(faultyFileSystem({ before }), directory, NEW)
+  expect(read(directory)).toEqual(texts(NEW))
+})
+
+describe('what is refused, with nothing changed', () => {
+  it.each<[string, (directory: string) => unknown, string]>([
+    [
+      'a directory in the place of a file',
+      (at) => {
+        mkdirSync(`${at}/server.key`)
+      },
+      '/server.key',
+    ],
+    [
+      'a file in the place of ..data',
+      (at) => {
+        writeFileSync(`${at}/..data`, '')
+      },
+      '/..data',
+    ],
+    [
+      'a directory in the place of ..data',
+      (at) => {
+        mkdirSync(`${at}/..data`)
+      },
+      '/..data',
+    ],
+    [
+      'a ..data of the kubelet',
+      (at) => {
+        symlinkSync('..2026_01_01_00_00_00.1', `${at}/..data`)
+      },
+      '/..data',
+    ],
+    [
+      'a ..data to elsewhere',
+      (at) => {
+        symlinkSync('/etc', `${at}/..data`)
+      },
+      '/..data',
+    ],
+    [
+      'a file too large to be a certificate',
+      (at) => {
+        writeFileSync(`${at}/ca.crt`, Buffer.alloc(17 * 1024 * 1024))
+      },
+      '',
+    ],
+  ])('%s', async (_, prepare, path) => {
+    const directory = fresh()
+    mkdirSync(directory)
+    prepare(directory)
+    const before = readdirSync(directory)
+    expect((await failure(publish(fs, directory, NEW))).details.path).toBe(`${directory}${path}`)
+    expect(readdirSync(directory)).toEqual(before)
+  })
+
+  it('a file in the place of the directory', async () => {
+    const directory = fresh()
+    writeFileSync(directory, 'mine')
+    expect((await failure(publish(fs, directory, NEW))).message).toContain('where a directory belongs')
+    expect(readFileSync(directory, 'utf8')).toBe('mine')
+  })
+
+  it('a FIFO in the place of a file: it is not opened', async () => {
+    const directory = fresh()
+    mkdirSync(directory)
+    runTool('mkfifo', [`${directory}/server.crt`])
+    expect((await failure(publish(fs, directory, NEW))).details.path).toBe(`${directory}/server.crt`)
+  })
+
+  it.each(['EROFS', 'EACCES'])('a folder that cannot be written: %s', async (code) => {
+    const directory = fresh()
+    await publish(fs, directory, OLD)
+    const disk = faultyFileSystem()
+    await publish(disk, directory, OLD)
+    const error = await failure(publish(faultyFileSystem({ at: disk.calls.length - 1, code }), directory, NEW))
+    expect(error.details.reason).toMatch(code === 'EROFS' ? /read-only/ : /no permission/)
+    expect(read(directory)).toEqual(texts(OLD))
+  })
+})
+
+describe('a signal', () => {
+  it('ends it at any time: the old set or the new one', async () => {
+    const counted = fresh()
+    await publish(fs, counted, OLD)
+    const disk = faultyFileSystem()
+    await publish(disk, counted, NEW)
+    await eachAtOnce(sample(disk.calls.keys(), 6), async (at) => {
+      const directory = fresh()
+      await publish(fs, directory, OLD)
+      const controller = new AbortController()
+      const reason = new Error('enough')
+      let call = 0
+      const before = (): void => {
+        if (call++ === at) controller.abort(reason)
+      }
+      const aborting = faultyFileSystem({ before })
+      const outcome = await publish(aborting, directory, NEW, controller.signal).catch((error: unknown) => error)
+      expect(read(directory)).toEqual(texts(outcome === reason ? OLD : NEW))
+      expect([reason, 'changed']).toContain(outcome)
+      expect(leftOvers(directory)).toEqual([])
+    })
+    const aborted = fresh()
+    await expect(publish(fs, aborted, NEW, AbortSignal.abort('no'))).rejects.toBe('no')
+    expect(existsSync(aborted)).toBe(false)
+  })
+})
