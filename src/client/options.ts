@@ -2,6 +2,7 @@
 import type { ClientDefaults, Credentials, CredentialSource } from '../credentials/credentials.js'
 import { isEtcdMtlsError } from '../report/errors.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
+import { checkRevocationMode, type RevocationMode } from '../validate/context.js'
 import type { Host } from '../x509/names.js'
 import { parseDuration } from '../x509/time.js'
 import { readCiphers } from './cipher-suites.js'
@@ -25,6 +26,11 @@ export interface TlsOptions {
    * commas or colons. Without a suite of TLS 1.3 only TLS 1.2 is offered, and the other way round. Default: Node's.
    */
   ciphers?: string | readonly string[] | undefined
+  /**
+   * What a server certificate is without a CRL of its issuer among the `crl` of the credentials. `'if-listed'`: a warning if any
+   * CRL was given. `'require'`: refused, and so is a CA certificate without a CRL of its issuer. Default: `'if-listed'`.
+   */
+  revocation?: RevocationMode | undefined
 }
 
 /** A user of etcd's own authentication, with its password. */
@@ -123,6 +129,7 @@ export interface ResolvedTls {
   readonly maxVersion: TlsVersion
   /** Null: Node's. */
   readonly ciphers: string | null
+  readonly revocation: RevocationMode
 }
 
 export interface ResolvedRotation {
@@ -296,15 +303,17 @@ export function resolveDrain(option: string, options: unknown): DrainPolicy | un
 const VERSIONS: readonly unknown[] = ['TLSv1.2', 'TLSv1.3']
 
 function resolveTls(tls: TlsOptions): ResolvedTls {
-  checkOptions('tls', tls, ['minVersion', 'maxVersion', 'ciphers'])
-  const { minVersion = 'TLSv1.2', maxVersion = 'TLSv1.3', ciphers } = tls
+  checkOptions('tls', tls, ['minVersion', 'maxVersion', 'ciphers', 'revocation'])
+  const { minVersion = 'TLSv1.2', maxVersion = 'TLSv1.3', ciphers, revocation = 'if-listed' } = tls
   if (!VERSIONS.includes(minVersion)) throw textInvalid('tls.minVersion', minVersion, '"TLSv1.2" or "TLSv1.3"')
   if (!VERSIONS.includes(maxVersion)) throw textInvalid('tls.maxVersion', maxVersion, '"TLSv1.2" or "TLSv1.3"')
   if (minVersion > maxVersion) throw optionInvalid('tls.minVersion', 'must not be above tls.maxVersion')
-  if (ciphers === undefined) return { minVersion, maxVersion, ciphers: null }
+  checkRevocationMode(revocation, 'tls.revocation')
+  if (ciphers === undefined) return { minVersion, maxVersion, ciphers: null, revocation }
   const { text, tls12, tls13 } = readCiphers(ciphers)
   // A version without a suite is not offered; where the caller asks for that very version, the two options disagree.
   if (!tls13 && minVersion === 'TLSv1.3') throw optionInvalid('tls.ciphers', 'must name a suite of TLS 1.3')
   if (!tls12 && maxVersion === 'TLSv1.2') throw optionInvalid('tls.ciphers', 'must name a suite of TLS 1.2')
-  return { minVersion: tls12 ? minVersion : 'TLSv1.3', maxVersion: tls13 ? maxVersion : 'TLSv1.2', ciphers: text }
+  const versions = { minVersion: tls12 ? minVersion : 'TLSv1.3', maxVersion: tls13 ? maxVersion : 'TLSv1.2' } as const
+  return { ...versions, ciphers: text, revocation }
 }

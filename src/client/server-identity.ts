@@ -102,7 +102,7 @@ export function judgeAgain(chain: Certificate[], name: Host, accepted: Accepted,
   const intermediates = others.filter((each) => !trustAnchors.some((anchor) => anchor.equals(each)))
   const report = validateConnected(
     { leaf, intermediates, trustAnchors, crls },
-    { usage: 'server', hosts: [name.value] },
+    { usage: 'server', hosts: [name.value], revocation: accepted.tls.revocation },
   )
   return { chain, report }
 }

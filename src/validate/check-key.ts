@@ -78,7 +78,7 @@ function checkReadable(place: Place, notes: Notebook): void {
   notes.add(place, 'key/unsupported', { algorithm: publicKeyText(certificate.publicKeyInfo), refusedBy })
 }
 
-export function checkSignatureAlgorithm(place: Place, usage: Usage, notes: Notebook): void {
+export function checkSignatureAlgorithm(place: Place, isTrusted: boolean, usage: Usage, notes: Notebook): void {
   const { certificate, role } = place
   const { signatureAlgorithm } = certificate
   const trustedAsIs = role === 'anchor'
@@ -94,7 +94,7 @@ export function checkSignatureAlgorithm(place: Place, usage: Usage, notes: Noteb
       notes.add(place, 'signature/salt-length-unusual', { algorithm: name, saltLength, expected, usage })
     return
   }
-  notes.add(place, trustedAsIs ? 'signature/anchor-algorithm-weak' : 'signature/algorithm-weak', { algorithm: name })
+  notes.add(place, isTrusted ? 'signature/anchor-algorithm-weak' : 'signature/algorithm-weak', { algorithm: name })
 }
 
 // OpenSSL takes a certificate for self-signed only where its key could have made the signature (x509v3_cache_extensions).

@@ -2,9 +2,11 @@
 import type { Finding } from '../report/finding.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { Budget } from './budget.js'
+import { noCrl } from './check-revocation.js'
 import type { IssuerIndex } from './issuer-index.js'
 import { type IssuerVerdicts, judgeAboveLeaf, type PathRules, placesOf } from './judge.js'
 import { linkOf } from './link.js'
+import { crlRefusals } from './openssl-crls.js'
 import { isSelfSigned, type OpensslOptions, type OpensslPath, opensslPath } from './openssl-path.js'
 import { findingOf, Notebook, type Place } from './place.js'
 
@@ -17,8 +19,6 @@ export interface OpensslInput {
   readonly rules: PathRules
   /** Limits of following OpenSSL. */
   readonly budget: Budget
-  /** Whether this is the report of a client that connected all the same, because it narrowed the trusted CAs. */
-  readonly isConnected: boolean
 }
 
 /**
@@ -31,13 +31,39 @@ export function checkOpenssl(path: readonly Place[], input: OpensslInput, notes:
   const anchor = path.at(-1)
   // Whoever trusts the root alone needs the intermediate: the server of a client, or another member.
   if (usage !== 'server' && anchor?.certificate.isSelfIssued === false) tellOfAnchor(anchor, input, notes)
-  if (hasNoChoice(path, input)) return
-  const taken = follow(path, input, {})
+  const taken = hasNoChoice(path, input) ? null : follow(path, input, {})
   const refusal = taken === null ? null : refusalOf(taken, path, input)
   // A search that was cut short must never look like a pass.
   if (input.budget.isExhausted || input.index.isCutShort) notes.add(null, 'chain/budget-exhausted', input.budget.limits)
-  if (taken === null || refusal === null) return
-  report(path, { taken, refusal }, input, notes)
+  if (taken !== null && refusal !== null) report(path, { taken, refusal }, input, notes)
+  const isTaken = taken !== null && refusal === null
+  checkCrls(isTaken ? placesOf({ certificates: taken.certificates, anchored: true }) : path, input, notes)
+}
+
+/**
+ * Node requires a CRL for every certificate of the path as soon as it is given one. A client that connected gives it none.
+ * What another finding says of a certificate is not repeated.
+ */
+export function checkCrls(
+  path: readonly Place[],
+  { issuers: { context }, rules }: Pick<OpensslInput, 'issuers' | 'rules'>,
+  notes: Notebook,
+): void {
+  const { usage, at } = context
+  const { crls, isConnected: connected } = rules
+  if (crls.length === 0 || usage !== 'server' || connected) return
+  const isValid = !notes.hasErrors
+  const told = new Set<Certificate | undefined>()
+  for (const { place, code, severity } of notes.notes)
+    if (severity === 'error' && code.startsWith('revocation/')) told.add(place?.certificate)
+  for (const { place, refused } of crlRefusals(path, crls, at)) {
+    if (told.has(place.certificate)) continue
+    if (refused === null) notes.add(place, 'revocation/no-crl', noCrl(place, crls, context, connected))
+    else if (isValid) {
+      const { crl, reason } = refused
+      notes.add(place, 'revocation/openssl-picks-other-crl', { origin: crl.origin, reason, usage, connected })
+    }
+  }
 }
 
 /** Whether all that was given is the path, without two of one name, and the root can be seen to be one. */
@@ -116,7 +142,7 @@ function report(
   const needed = path[common]?.certificate
   notes.add(child, 'chain/openssl-picks-other-path', {
     usage,
-    connected: input.isConnected,
+    connected: input.rules.isConnected,
     issuer: child.certificate.issuer.toString(),
     picked: picked?.fingerprint256 ?? null,
     from: common < sent ? 'sent' : isSent(picked, input) ? 'both' : 'trusted',
@@ -130,7 +156,11 @@ function isSent(certificate: Certificate | undefined, { intermediates }: Openssl
   return certificate !== undefined && intermediates.some((each) => each.equals(certificate))
 }
 
-function tellOfAnchor(place: Place, { issuers, isConnected: connected }: OpensslInput, notes: Notebook): void {
+function tellOfAnchor(
+  place: Place,
+  { issuers, rules: { isConnected: connected } }: OpensslInput,
+  notes: Notebook,
+): void {
   const { issuer, isSelfIssued: selfIssued } = place.certificate
   const { usage } = issuers.context
   notes.add(place, 'chain/anchor-not-self-signed', { usage, connected, issuer: issuer.toString(), selfIssued })

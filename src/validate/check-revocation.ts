@@ -2,6 +2,7 @@
  * Revocation by the lists at hand (RFC 5280 section 6.3). A list that cannot be relied on never passes a certificate,
  * and whatever its issuer's key signed as revoked is revoked, even by a list that is faulty otherwise.
  */
+import type { FindingDetails } from '../report/finding.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { Crl } from '../x509/crl.js'
 import { bytesEqual } from '../x509/der.js'
@@ -26,29 +27,20 @@ import {
  */
 export function checkRevocation(
   path: readonly Place[],
-  { crls, anchors }: { readonly crls: readonly Crl[]; readonly anchors: readonly Certificate[] },
+  { crls, anchors, isConnected }: RevocationRules,
   context: Context,
   notes: Notebook,
 ): void {
-  const [leaf] = path
-  if (
-    path.length === 1 &&
-    leaf !== undefined &&
-    crls.length > 0 &&
-    anchors.some((each) => each.equals(leaf.certificate))
-  ) {
-    tellOwnAnchor(leaf, crls, context, notes)
-    return
-  }
-  const isAsked = crls.length > 0 || context.revocation === 'require'
-  if (isAsked && path.at(-1)?.role === 'anchor') new RevocationCheck(path, crls, { anchors, context, notes }).run()
+  if (crls.length === 0 && context.revocation !== 'require') return
+  if (path.at(-1)?.role === 'anchor') new RevocationCheck(path, crls, { anchors, isConnected, context, notes }).run()
 }
 
-/** A leaf that is its own anchor: nothing revokes it, but Node requires a CRL of it as of any other. */
-function tellOwnAnchor(leaf: Place, crls: readonly Crl[], { usage }: Context, notes: Notebook): void {
-  if (usage !== 'server') return
-  const given = [...new Set(crls.map(({ issuer }) => issuer.toString()))].slice(0, MAX_ISSUERS_SHOWN)
-  notes.add(leaf, 'revocation/no-crl', { issuer: leaf.certificate.issuer.toString(), given })
+/** What a path is checked against for revocation. */
+export interface RevocationRules {
+  readonly crls: readonly Crl[]
+  readonly anchors: readonly Certificate[]
+  /** Whether this is the report of a client that connected all the same: it passes no CRL to Node. */
+  readonly isConnected: boolean
 }
 
 /** Other trust anchors of the issuer's name by whose keys a list is verified, and issuers of lists that a finding names. */
@@ -58,6 +50,7 @@ const MAX_ISSUERS_SHOWN = 20
 class RevocationCheck {
   private readonly path: readonly Place[]
   private readonly anchors: readonly Certificate[]
+  private readonly isConnected: boolean
   private readonly context: Context
   private readonly notes: Notebook
   private readonly lists: readonly Crl[]
@@ -74,12 +67,13 @@ class RevocationCheck {
   constructor(
     path: readonly Place[],
     crls: readonly Crl[],
-    { anchors, context, notes }: { anchors: readonly Certificate[]; context: Context; notes: Notebook },
+    rest: Omit<RevocationRules, 'crls'> & { context: Context; notes: Notebook },
   ) {
     this.path = path
-    this.anchors = anchors
-    this.context = context
-    this.notes = notes
+    this.anchors = rest.anchors
+    this.isConnected = rest.isConnected
+    this.context = rest.context
+    this.notes = rest.notes
     this.lists = distinct(crls).filter((crl) => this.isReadable(crl))
   }
 
@@ -95,7 +89,6 @@ class RevocationCheck {
     }
     for (const crl of this.lists) if (!this.signers.has(crl)) this.judgeUnsigned(crl)
     for (const subject of this.path.slice(0, -1)) this.judgeSubject(subject)
-    if (this.context.usage === 'server') this.judgeAnchor()
     this.tellOfLists()
     warnOfEtcd(this.path, this.lists, this.signers, this.revoked, this.notes)
   }
@@ -174,7 +167,7 @@ class RevocationCheck {
       const listing = isMarked ? null : lookUp(source, certificate.serial)
       if (listing !== null) this.tellRevoked(subject, listing)
       if (source.coversNothing) continue
-      const coverage = coverageOf(list, certificate, this.context.usage)
+      const coverage = coverageOf(list, certificate)
       if ('only' in coverage) others.push({ origin: list.origin, only: coverage.only })
       else if (faults.hasErrors) faulty.push(source)
       else {
@@ -189,27 +182,11 @@ class RevocationCheck {
     if (isPartly) this.notes.add(subject, 'revocation/crl-reasons-incomplete', { missing })
     else if (others.length > 0) this.notes.add(subject, 'revocation/crl-scope', { lists: others })
     else if (!sources.some(({ coversNothing }) => coversNothing) && !this.troubled.has(certificate.issuer.key)) {
-      const isRequired = this.context.revocation === 'require'
-      const unlisted = subject.role === 'leaf' ? 'revocation/no-crl' : 'revocation/no-crl-for-ca'
-      const code = isRequired ? 'revocation/crl-required' : unlisted
-      const given = [...new Set(this.lists.map(({ issuer }) => issuer.toString()))].slice(0, MAX_ISSUERS_SHOWN)
-      this.notes.add(subject, code, { issuer: certificate.issuer.toString(), given })
+      // Which CRLs Node lacks for a server, OpenSSL's own choice shows (see check-openssl.ts).
+      const { usage, revocation } = this.context
+      if (usage !== 'server' || this.isConnected || revocation === 'require')
+        this.notes.add(subject, 'revocation/no-crl', noCrl(subject, this.lists, this.context, this.isConnected))
     }
-  }
-
-  /** Node checks the trust anchor, too, against its own CRLs: whether they cover it by its distribution points. */
-  private judgeAnchor(): void {
-    const anchor = this.path.at(-1)
-    const sources = (anchor && this.signed.get(anchor)?.sources) ?? []
-    if (anchor?.certificate.isSelfIssued !== true || sources.length === 0) return
-    const covered = new Set(
-      sources.flatMap(({ list }) => {
-        const coverage = coverageOf(list, anchor.certificate, 'server')
-        return 'only' in coverage ? [] : coverage.reasons
-      }),
-    )
-    const missing = REVOCATION_REASONS.filter((reason) => !covered.has(reason))
-    if (covered.size > 0 && missing.length > 0) this.notes.add(anchor, 'revocation/crl-reasons-incomplete', { missing })
   }
 
   /**
@@ -267,6 +244,23 @@ class RevocationCheck {
       }
       this.notes.notes.push(each)
     }
+  }
+}
+
+/** The details of `revocation/no-crl`. */
+export function noCrl(
+  { role, certificate }: Place,
+  lists: readonly Crl[],
+  { usage, revocation }: Context,
+  connected: boolean,
+): FindingDetails['revocation/no-crl'] {
+  return {
+    issuer: certificate.issuer.toString(),
+    given: [...new Set(lists.map(({ issuer }) => issuer.toString()))].slice(0, MAX_ISSUERS_SHOWN),
+    ofCa: role !== 'leaf',
+    required: revocation === 'require',
+    usage,
+    connected,
   }
 }
 

@@ -27,8 +27,9 @@ export interface ValidateOptions {
    */
   expiryWarning?: string | undefined
   /**
-   * What a certificate without a CRL of its issuer is. `'if-listed'`: a warning if any CRL was given, nothing otherwise.
-   * `'require'`: an error (`revocation/crl-required`) for every certificate of the path but the anchor. Default: `'if-listed'`.
+   * What a certificate without a CRL of its issuer is (`revocation/no-crl`). `'if-listed'`: nothing if no CRL was given.
+   * Otherwise an error for a server, whom Node refuses then, a warning for others, and information for their CAs. `'require'`:
+   * an error for every certificate of the path but the anchor, also if no CRL was given. Default: `'if-listed'`.
    */
   revocation?: RevocationMode | undefined
   /** Codes of warnings and infos to leave out. Errors cannot be left out. Default: none. */
@@ -84,7 +85,7 @@ export function resolveContext(options: ValidateOptions, alsoKnown: readonly str
   } = options
   if (!Object.hasOwn(WANTED_PURPOSES, usage)) throw textInvalid('usage', usage, '"client", "server", "peer" or "any"')
   if (!(at instanceof Date) || Number.isNaN(at.getTime())) throw optionInvalid('at', 'must be a valid Date')
-  if (!REVOCATION_MODES.includes(revocation)) throw textInvalid('revocation', revocation, '"if-listed" or "require"')
+  checkRevocationMode(revocation, 'revocation')
   return {
     usage,
     hosts: classifyHosts(hosts),
@@ -94,6 +95,11 @@ export function resolveContext(options: ValidateOptions, alsoKnown: readonly str
     revocation,
     ignore: checkIgnore(ignore),
   }
+}
+
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
+export function checkRevocationMode(mode: RevocationMode, option: string): void {
+  if (!REVOCATION_MODES.includes(mode)) throw textInvalid(option, mode, '"if-listed" or "require"')
 }
 
 /**

@@ -10,8 +10,8 @@ export interface Candidate {
   readonly position: number
 }
 
-/** Most octets of different names that are compared by the rules of section 7.1: 130 for each of 500 names. */
-const MAX_FOLDED_OCTETS = 64 * 1024
+/** Most octets of different names that are compared by the rules of section 7.1: 160 for each of 200 names. */
+const MAX_FOLDED_OCTETS = 32 * 1024
 
 /**
  * Finds issuers by subject. Names that are the same byte for byte are found through an index; only when those lead
@@ -20,6 +20,7 @@ const MAX_FOLDED_OCTETS = 64 * 1024
 export class IssuerIndex {
   private readonly anchors: readonly Certificate[]
   private readonly byOctets = new Map<string, Candidate[]>()
+  private readonly newest = new Map<string, readonly Candidate[]>()
   private readonly sorted = new Map<Certificate, readonly Candidate[]>()
   private readonly sortedFolded = new Map<Certificate, readonly Candidate[]>()
   /** By the text that is the same for names that are the same by section 7.1; null until it is needed. */
@@ -37,13 +38,22 @@ export class IssuerIndex {
   /** Candidates of the issuer's name, the likeliest first: the key identifier that is asked for, anchors, the newest. */
   *issuersOf(certificate: Certificate): Generator<Candidate> {
     const wanted = certificate.issuer
-    yield* this.ordered(this.sorted, this.byOctets.get(wanted.octets) ?? [], certificate)
+    yield* this.ordered(this.sorted, this.newestOf(wanted.octets), certificate)
     this.byKey ??= this.groupByKey()
     const sameName = this.byKey.get(wanted.key) ?? []
     // Most often all are of the same octets.
     if (sameName.length === (this.byOctets.get(wanted.octets)?.length ?? 0)) return
-    const folded = sameName.filter((each) => each.certificate.subject.octets !== wanted.octets)
+    const folded = sameName.filter((each) => each.certificate.subject.octets !== wanted.octets).sort(newerFirst)
     yield* this.ordered(this.sortedFolded, folded, certificate)
+  }
+
+  /** All of one name, byte for byte. */
+  private newestOf(octets: string): readonly Candidate[] {
+    const before = this.newest.get(octets)
+    if (before !== undefined) return before
+    const sorted = (this.byOctets.get(octets) ?? []).toSorted(newerFirst)
+    this.newest.set(octets, sorted)
+    return sorted
   }
 
   /** A search that turns back asks for the issuers of one certificate thousands of times. */
@@ -95,20 +105,20 @@ function addTo(groups: Map<string, Candidate[]>, key: string, candidate: Candida
   else group.push(candidate)
 }
 
+/** @param candidates The newest first: they are only put into groups here, because a search asks this of every certificate. */
 function likeliestFirst(candidates: readonly Candidate[], child: Certificate): readonly Candidate[] {
   if (candidates.length < 2) return candidates
-  return candidates
-    .map((candidate) => ({ candidate, score: scoreOf(candidate, child) }))
-    .sort((a, b) => (a.score === b.score ? newerFirst(a.candidate, b.candidate) : b.score - a.score))
-    .map(({ candidate }) => candidate)
+  const groups: Candidate[][] = []
+  for (const candidate of candidates) (groups[scoreOf(candidate, child)] ??= []).push(candidate)
+  return groups.reverse().flat()
 }
 
 function scoreOf({ certificate, isAnchor }: Candidate, child: Certificate): number {
   return keyIdentifierScore(child, certificate) * 2 + (isAnchor ? 1 : 0)
 }
 
-function newerFirst(a: Candidate, b: Candidate): number {
-  return b.certificate.notBefore.getTime() - a.certificate.notBefore.getTime()
+function newerFirst({ certificate: a }: Candidate, { certificate: b }: Candidate): number {
+  return b.notBefore.getTime() - a.notBefore.getTime()
 }
 
 // As in Go (crypto/x509 findPotentialParents): a match before "cannot tell" before a mismatch.

@@ -1,6 +1,5 @@
 /** Judging: every check on every certificate in its place, and on the path as a whole. */
 import type { Certificate } from '../x509/certificate.js'
-import type { Crl } from '../x509/crl.js'
 import { checkIssuerConstraints, checkLeafConstraints, checkPathLength } from './check-constraints.js'
 import { checkForm } from './check-form.js'
 import { checkForGo } from './check-go.js'
@@ -8,7 +7,7 @@ import { checkKey, checkSignatureAlgorithm } from './check-key.js'
 import { checkLink } from './check-link.js'
 import { checkNameConstraints, type ComparisonBudget } from './check-name-constraints.js'
 import { checkNames } from './check-names.js'
-import { checkRevocation } from './check-revocation.js'
+import { checkRevocation, type RevocationRules } from './check-revocation.js'
 import { checkIssuerUsage, checkLeafUsage } from './check-usage.js'
 import { checkPathValidity, checkValidity } from './check-validity.js'
 import type { Context } from './context.js'
@@ -16,10 +15,7 @@ import type { FoundPath } from './path.js'
 import { type Note, Notebook, type Place } from './place.js'
 
 /** What a path is judged with, beside the caller's context. */
-export interface PathRules {
-  readonly crls: readonly Crl[]
-  /** All trust anchors: the key of another one may have signed a CRL. */
-  readonly anchors: readonly Certificate[]
+export interface PathRules extends RevocationRules {
   readonly maxIntermediates: number
   /** Comparisons of names with constraints that are left, over all paths of this validation. */
   readonly comparisons: ComparisonBudget
@@ -36,8 +32,9 @@ export function placesOf({ certificates, anchored }: FoundPath): Place[] {
 }
 
 /** What is to be said about the leaf whatever its path. */
-export function judgeLeaf(leaf: Place, context: Context, notes: Notebook): void {
-  judgeByItself(leaf, context, notes)
+export function judgeLeaf(leaf: Place, isTrusted: boolean, context: Context, notes: Notebook): void {
+  // The signature of a certificate on itself, which is trusted as it is, is checked by nobody.
+  judgeByItself(leaf, isTrusted && leaf.certificate.isSelfIssued, context, notes)
   checkLeafConstraints(leaf, context.usage, notes)
   checkLeafUsage(leaf, context, notes)
   checkNames(leaf, context, notes)
@@ -45,7 +42,7 @@ export function judgeLeaf(leaf: Place, context: Context, notes: Notebook): void 
 
 /** What is to be said about a certificate that issued another one, whatever it issued. */
 function judgeIssuer(issuer: Place, context: Context, notes: Notebook): void {
-  judgeByItself(issuer, context, notes)
+  judgeByItself(issuer, issuer.role === 'anchor', context, notes)
   checkIssuerConstraints(issuer, context.usage, notes)
   checkIssuerUsage(issuer, context, notes)
 }
@@ -93,11 +90,11 @@ export class IssuerVerdicts {
   }
 }
 
-function judgeByItself(place: Place, context: Context, notes: Notebook): void {
+function judgeByItself(place: Place, isTrusted: boolean, context: Context, notes: Notebook): void {
   checkForm(place, notes)
   checkForGo(place, context.usage, notes)
   checkKey(place, notes)
-  checkSignatureAlgorithm(place, context.usage, notes)
+  checkSignatureAlgorithm(place, isTrusted, context.usage, notes)
   checkValidity(place, context, notes)
 }
 

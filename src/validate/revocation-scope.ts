@@ -1,7 +1,7 @@
 /** Which certificates and which reasons a list covers (RFC 5280 section 6.3.3 (b) and (d)). */
 import type { Certificate } from '../x509/certificate.js'
 import type { Crl } from '../x509/crl.js'
-import type { Usage } from './context.js'
+import type { CrlScope } from '../x509/crl-extensions.js'
 import {
   type DistributionPoint,
   type DistributionPointName,
@@ -17,13 +17,10 @@ export type Coverage = { readonly reasons: readonly RevocationReason[] } | { rea
 
 const ALL: Coverage = { reasons: REVOCATION_REASONS }
 
-export function coverageOf(crl: Crl, certificate: Certificate, usage: Usage): Coverage {
+export function coverageOf(crl: Crl, certificate: Certificate): Coverage {
   const { scope } = crl
-  if (scope === null) return usage === 'server' ? { reasons: reasonsForNode(crl, certificate) } : ALL
-  const { isCa } = certificate
-  if (scope.onlyAttributeCerts) return { only: 'attribute certificates' }
-  if (scope.onlyUserCerts && isCa) return { only: 'end-entity certificates' }
-  if (scope.onlyCaCerts && !isCa) return { only: 'CA certificates' }
+  if (scope === null) return ALL
+  if (!coversKind(crl, certificate)) return { only: kindOf(scope) }
   const { distributionPoint, onlySomeReasons } = scope
   const here = distributionPoint === null ? REVOCATION_REASONS : reasonsAt(distributionPoint, crl, certificate)
   if (distributionPoint !== null && here.length === 0) {
@@ -32,14 +29,32 @@ export function coverageOf(crl: Crl, certificate: Certificate, usage: Usage): Co
   return { reasons: onlySomeReasons === null ? here : here.filter((reason) => onlySomeReasons.includes(reason)) }
 }
 
+/** Whether the list is about certificates of this kind: CAs, or end entities. */
+export function coversKind({ scope }: Crl, { isCa }: Certificate): boolean {
+  return scope === null || !(scope.onlyAttributeCerts || (isCa ? scope.onlyUserCerts : scope.onlyCaCerts))
+}
+
+function kindOf({ onlyAttributeCerts, onlyUserCerts }: CrlScope): string {
+  return onlyAttributeCerts ? 'attribute certificates' : onlyUserCerts ? 'end-entity certificates' : 'CA certificates'
+}
+
 /**
- * OpenSSL, and so Node, counts only the reasons of the first distribution point that fits, although the CRL is a full one
- * (crypto/x509/x509_vfy.c, crl_crldp_check).
+ * The reasons of the first distribution point that fits, which are all that OpenSSL counts, although the CRL is a full one
+ * (crypto/x509/x509_vfy.c, crl_crldp_check); null if none fits.
  */
-function reasonsForNode(crl: Crl, { extensions }: Certificate): readonly RevocationReason[] {
-  const points = extensions.crlDistributionPoints ?? []
-  const first = points.find((point) => point.crlIssuer === null || namesIssuer(point, crl))
-  return first?.reasons ?? REVOCATION_REASONS
+export function firstPointOf(
+  crl: Crl,
+  { extensions }: Certificate,
+): { readonly reasons: readonly RevocationReason[] } | null {
+  const own = crl.scope?.distributionPoint ?? null
+  const names = own === null ? null : new Set(pointKeys(own, crl.issuer))
+  const first = (extensions.crlDistributionPoints ?? []).find(
+    (point) =>
+      (point.crlIssuer === null || namesIssuer(point, crl)) &&
+      (names === null || point.name === null || pointKeys(point.name, crl.issuer).some((key) => names.has(key))),
+  )
+  if (first !== undefined) return { reasons: first.reasons ?? REVOCATION_REASONS }
+  return own === null ? { reasons: REVOCATION_REASONS } : null
 }
 
 /**

@@ -3,7 +3,7 @@ import type { CertificateRef } from '../report/finding.js'
 import { printableDeep } from '../report/printable.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { Budget } from './budget.js'
-import { checkOpenssl } from './check-openssl.js'
+import { checkCrls, checkOpenssl } from './check-openssl.js'
 import type { Context } from './context.js'
 import { explainDeadEnd } from './explain.js'
 import { IssuerIndex } from './issuer-index.js'
@@ -25,8 +25,6 @@ export interface SearchInput {
   readonly explanationBudget: Budget
   /** Limits of following OpenSSL. */
   readonly opensslBudget: Budget
-  /** Whether this is the report of a client that connected, see {@link OpensslInput}. */
-  readonly isConnected: boolean
 }
 
 /** What the search says: the path, and everything that was found about it. */
@@ -34,6 +32,8 @@ export interface SearchResult {
   readonly path: CertificateRef[]
   readonly places: readonly Place[]
   readonly notes: Notebook
+  /** Whether a limit ended the search before it found a valid path. */
+  readonly isCutShort: boolean
 }
 
 /** Self-issued certificates do not count as intermediates, but a path must end somewhere. */
@@ -50,7 +50,8 @@ const STEPS_PER_FINDING = 8
 export function searchPath(input: SearchInput): SearchResult {
   const leafPlace: Place = { certificate: input.leaf, role: 'leaf', index: 0 }
   const leafNotes = new Notebook()
-  judgeLeaf(leafPlace, input.context, leafNotes)
+  const isTrusted = input.anchors.some((anchor) => anchor.equals(input.leaf))
+  judgeLeaf(leafPlace, isTrusted, input.context, leafNotes)
   const index = new IssuerIndex(input.anchors, input.intermediates)
   const issuers = new IssuerVerdicts(input.context)
   const found = findBest(input, index, issuers)
@@ -58,16 +59,17 @@ export function searchPath(input: SearchInput): SearchResult {
   const { places, notes } = found ?? explainFailure(input, index, issuers) ?? { places: [leafPlace], notes: null }
   const valid = found !== null && !found.notes.hasErrors
   if (valid) {
-    const { intermediates, anchors, rules, opensslBudget: budget, isConnected } = input
-    checkOpenssl(places, { intermediates, anchors, index, issuers, rules, budget, isConnected }, found.notes)
-  }
+    const { intermediates, anchors, rules, opensslBudget: budget } = input
+    checkOpenssl(places, { intermediates, anchors, index, issuers, rules, budget }, found.notes)
+  } else if (notes !== null && places.at(-1)?.role === 'anchor')
+    checkCrls(places, { issuers, rules: input.rules }, notes)
   if (notes !== null) leafNotes.addAll(notes)
   // A search that was cut short must never look like a pass.
-  const isCutShort = notes === null || input.budget.isExhausted || index.isCutShort
-  if (!valid && (isCutShort || !leafNotes.hasErrors)) {
+  const isCutShort = !valid && (notes === null || input.budget.isExhausted || index.isCutShort)
+  if (isCutShort || (!valid && !leafNotes.hasErrors)) {
     leafNotes.add(null, 'chain/budget-exhausted', input.budget.limits)
   }
-  return { path: places.map((place) => printableDeep(refOf(place))), places, notes: leafNotes }
+  return { path: places.map((place) => printableDeep(refOf(place))), places, notes: leafNotes, isCutShort }
 }
 
 interface Judged {

@@ -42,7 +42,7 @@ const EXPLANATION_SIGNATURES = 25
  * checks signatures, validity, CA rights, path length, usages, name constraints, revocation, keys and names. The report
  * lists everything that is wrong. Local work only; certificates that cannot be read are findings too.
  *
- * Input made to exhaust the validator only exhausts its limits: 300 certificates in 1 MiB, 100 CRLs, and
+ * Input made to exhaust the validator only exhausts its limits: 200 certificates in 1 MiB, 100 CRLs, and
  * {@link ValidateChainOptions.budget}. Whatever exceeds one fails with a finding that says so.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call: an unknown option, an input of another type.
@@ -111,16 +111,23 @@ export function search(material: ChainMaterial, context: Context, limits: Search
     intermediates,
     anchors,
     context,
-    rules: { crls: material.crls, anchors, maxIntermediates, comparisons: { left: MAX_COMPARISONS } },
+    rules: {
+      crls: material.crls,
+      anchors,
+      isConnected: limits.isConnected ?? false,
+      maxIntermediates,
+      comparisons: { left: MAX_COMPARISONS },
+    },
     budget,
     explanationBudget: new Budget({
       signatures: Math.min(signatures, EXPLANATION_SIGNATURES),
       steps: Math.min(steps, EXPLANATION_STEPS),
     }),
     opensslBudget: new Budget(limits.budget),
-    isConnected: limits.isConnected ?? false,
   })
-  checkUnused({ anchors: areAnchorsOfEtcd ? anchors : [], intermediates }, found.places, context.usage, found.notes)
+  // Of a search that was cut short, nobody can say which certificates are unused.
+  if (!found.isCutShort)
+    checkUnused({ anchors: areAnchorsOfEtcd ? anchors : [], intermediates }, found.places, context.usage, found.notes)
   return found
 }
 

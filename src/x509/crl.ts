@@ -130,6 +130,7 @@ export class Crl {
     const { extensions, entries, hasEarlyGeneralizedTime, version } = this.parts
     const { number } = extensions
     const odd = [
+      [this.issuer.isEmpty, 'names no issuer (section 5.1.2.3)'],
       [
         version === 2 && this.extension(ExtensionId.authorityKeyIdentifier) === null,
         'has no authority key identifier (section 5.2.1)',
@@ -241,7 +242,6 @@ function readCrl(der: Uint8Array): Parts {
   const version = readVersion(tbs)
   const innerAlgorithm = tbs.expect(Tag.sequence, 'the inner signature algorithm')
   const issuer = DistinguishedName.read(tbs, 'issuer')
-  if (issuer.isEmpty) throw new DerError('an empty issuer', tbs.offset)
   const thisUpdateForm = tbs.peek()
   const thisUpdate = readTime(tbs, 'thisUpdate')
   const nextUpdateForm = tbs.peek()

@@ -25,12 +25,12 @@ const manyOfThem: HostileCase[] = (['leaf', 'intermediates', 'trustAnchors'] as 
 
 const enough: HostileCase[] = [
   as('leaf', '100,000 certificates in PEM', 'input/too-large', () => inPem(100_000)),
-  as('trustAnchors', '290 certificates in PEM', null, () => inPem(290) + healthy().root.pem),
-  as('intermediates', '290 certificates in an array', null, () => [
-    ...distinctCertificates(290),
+  as('trustAnchors', '190 certificates in PEM', null, () => inPem(190) + healthy().root.pem),
+  as('intermediates', '190 certificates in an array', null, () => [
+    ...distinctCertificates(190),
     healthy().intermediate.der,
   ]),
-  as('leaf', '290 certificates in PEM, ours first', null, () => healthy().leaf.pem + inPem(290)),
+  as('leaf', '190 certificates in PEM, ours first', null, () => healthy().leaf.pem + inPem(190)),
 ]
 
 /** What a text of megabytes is made of, and what is found in it. */

@@ -26,6 +26,7 @@ const OF_CLIENTS: readonly FindingCode[] = [
   'usage/key-usage-unsuited',
   'usage/any-extended-key-usage-broad',
   'name-constraints/common-name-outside',
+  'revocation/no-crl',
 ]
 const LAXER_OF_SERVERS = LAXER.filter(({ code }) => !OF_CLIENTS.includes(code))
 

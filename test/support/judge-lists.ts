@@ -21,7 +21,7 @@ export function judgeChainLists(
   options: Partial<ValidateChainOptions> = {},
 ): Finding[] {
   const crls = lists.map(({ der }) => der)
-  return validateChain({ ...inputOf(chain), crls }, { usage: 'server', ...options }).findings
+  return validateChain({ ...inputOf(chain), crls }, { usage: 'any', ...options }).findings
 }
 
 const SEVERITIES = ['error', 'warning', 'info'] as const

@@ -58,7 +58,7 @@ export const input = {
   'input/too-many': row<Limit>({
     severity: 'error',
     meaning:
-      'The inputs of one validation hold more than any chain or bundle: more than 300 certificates, or 100 CRLs. Nothing is validated, because certificates can be made to exhaust a validator.',
+      'The inputs of one validation hold more than any chain or bundle: more than 200 certificates, or 100 CRLs. Nothing is validated, because certificates can be made to exhaust a validator.',
     source: 'a limit of this package; bundles of public CAs have about 150',
     message: ({ input, wanted, limit }) =>
       `The option "${input}" exceeds the limit of ${limit.toLocaleString('en-US')} ${wanted}s. Nothing was validated.`,

@@ -1,18 +1,17 @@
 /** Findings about revocation: what lists say of certificates, which lists count, and what etcd makes of them. */
-import { row } from '../row.js'
+import { type OpensslDetails, refusedByOpensslAlone, row } from '../row.js'
 import { lists } from './revocation-faults.js'
 import { CHECK_CRL, NOT_FOUND, type List, lower } from './revocation-list.js'
-import { listed } from '../words.js'
+import { listed, quoted } from '../words.js'
 
-export interface NoCrl {
+export interface NoCrl extends OpensslDetails {
   issuer: string
   /** Issuers of the CRLs that were given. */
   given: string[]
-}
-
-function noCrl({ issuer, given }: NoCrl, who: string): string {
-  const others = given.length === 0 ? '' : `; the CRLs given are of ${given.map((name) => `"${name}"`).join(', ')}`
-  return `${who} was not checked for revocation: no CRL of "${issuer}" was given${others}.`
+  /** Whether the certificate is that of a CA. */
+  ofCa: boolean
+  /** Whether the option `revocation` requires the CRL. */
+  required: boolean
 }
 
 export const revocation = {
@@ -112,29 +111,31 @@ export const revocation = {
     remedy: () => 'Pass the CRLs of the other reasons too, or a full CRL.',
   }),
   'revocation/no-crl': row<NoCrl>({
-    severity: 'warning',
+    severity: ({ ofCa, required, usage, connected }) =>
+      required || (usage === 'server' && !connected) ? 'error' : ofCa ? 'info' : 'warning',
     meaning:
-      'CRLs were given, but none of the issuer of the leaf: whether the certificate is revoked is not known. A Node that is given the same CRLs refuses the certificate. The option `revocation: "require"` makes this an error.',
-    source: 'RFC 5280 section 6.3; Node tls.createSecureContext, option crl',
+      'CRLs were given, but none of the issuer of the certificate: whether the certificate is revoked is not known. A Node client that is given the same CRLs requires one for every certificate of the chain, the root included, and refuses the server. For the certificate of a client it is a warning, and information if it is that of a CA, since many roots issue no CRL. The option `revocation: "require"` makes it an error in every case.',
+    source: 'RFC 5280 section 6.3; Node tls.createSecureContext, option crl; OpenSSL X509_V_FLAG_CRL_CHECK_ALL',
     refusals: NOT_FOUND,
-    message: noCrl,
-    remedy: ({ issuer }) => `Add the CRL of "${issuer}".`,
+    message: ({ issuer, given }, who) =>
+      `${who} was not checked for revocation: no CRL of "${issuer}" was given${given.length === 0 ? '' : `; the CRLs given are of ${quoted(given)}`}.`,
+    remedy: ({ issuer, required, usage }) =>
+      `Add the CRL of "${issuer}"${required ? ', or set the option revocation to "if-listed"' : usage === 'server' ? ', or pass no CRL at all' : ' if it issues one'}.`,
   }),
-  'revocation/no-crl-for-ca': row<NoCrl>({
-    severity: 'info',
+  'revocation/openssl-picks-other-crl': row<List & { reason: string } & OpensslDetails>({
+    severity: refusedByOpensslAlone,
     meaning:
-      'CRLs were given, but none of the issuer of a CA certificate; many roots issue none. A Node that is given the same CRLs refuses the certificate.',
-    source: 'RFC 5280 section 6.3; Node tls.createSecureContext, option crl',
-    refusals: NOT_FOUND,
-    message: noCrl,
-    remedy: ({ issuer }) => `Add the CRL of "${issuer}" if it issues one.`,
-  }),
-  'revocation/crl-required': row<NoCrl>({
-    severity: 'error',
-    meaning: 'The caller requires a CRL for every certificate, and none of this issuer was given.',
-    source: 'option revocation; RFC 5280 section 6.3',
-    message: noCrl,
-    remedy: ({ issuer }) => `Add the CRL of "${issuer}", or set the option revocation to "if-listed".`,
+      'The CRLs given show that the certificate is not revoked, but OpenSSL, and so Node, chooses another of them for it and refuses that one. It chooses by names, dates and key identifiers, and tries no other.',
+    source: 'OpenSSL crypto/x509/x509_vfy.c, get_crl_score and check_crl',
+    refusals: [
+      { by: 'OpenSSL', words: 'CRL signature failure', when: ({ reason }) => reason.includes('signed') },
+      { by: 'Node', words: 'CRL_SIGNATURE_FAILURE', when: ({ reason }) => reason.includes('signed') },
+      { by: 'Node', words: 'CERT_REVOKED', when: ({ reason }) => reason.includes('revokes') },
+    ],
+    message: ({ origin, reason }, who) =>
+      `For ${lower(who)}, OpenSSL, and so Node, chooses the CRL ${origin} and refuses it: ${reason}.`,
+    remedy: () =>
+      'Create the CRLs with an authority key identifier ("authorityKeyIdentifier = keyid:always"), and pass one current, full CRL for each CA key.',
   }),
   'revocation/crl-of-other-key': row<List & { issuer: string; fingerprint256: string }>({
     severity: 'info',

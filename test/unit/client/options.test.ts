@@ -37,6 +37,7 @@ describe('a wrong call is refused at once, by the name of the option', () => {
     ],
     ['ciphers that do not exist', untyped({ tls: { ciphers: 'NO-SUCH-CIPHER' } }), 'tls.ciphers'],
     ['ciphers with white space', untyped({ tls: { ciphers: ['a b'] } }), 'tls.ciphers'],
+    ['an unknown mode of revocation', untyped({ tls: { revocation: 'always' } }), 'tls.revocation'],
     ['verification switched off', untyped({ tls: { rejectUnauthorized: false } }), 'tls.rejectUnauthorized'],
     ['a user without password', untyped({ auth: { username: 'root' } }), 'auth.password'],
     ['an empty user name', untyped({ auth: { username: '', password: 'x' } }), 'auth.username'],

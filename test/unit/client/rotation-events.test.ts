@@ -94,6 +94,7 @@ describe('expiry', () => {
       minVersion: 'TLSv1.2',
       maxVersion: 'TLSv1.3',
       ciphers: null,
+      revocation: 'if-listed',
     })
   }
 
@@ -173,7 +174,9 @@ describe('expiry', () => {
     })
     const leaf = mintLeaf({ subject: 'alice', usages: ['clientAuth'], issuer: short, ...dates })
     const credentials = mintedCredentials({ leaf, intermediates: [short], trust: [root] })
-    expiry.follow(accept(credentials, { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3', ciphers: null }))
+    expiry.follow(
+      accept(credentials, { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3', ciphers: null, revocation: 'if-listed' }),
+    )
     vi.advanceTimersByTime(3 * HOUR)
     expect(told.slice(0, 2)).toEqual(['2 h: 2/3', '2.7 h: 9/10'])
     expect(told.at(-1)).toBe('3 h: expired')

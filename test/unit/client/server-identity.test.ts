@@ -2,7 +2,7 @@ import type { PeerCertificate } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { accept } from '../../../src/client/accept.js'
 import { resolveOptions } from '../../../src/client/options.js'
-import { peerChain, serverIdentityCheck, type ServerVerdict } from '../../../src/client/server-identity.js'
+import { judgeServer, peerChain, serverIdentityCheck, type ServerVerdict } from '../../../src/client/server-identity.js'
 import { mintPki } from '../../support/etcd.js'
 import { errorCodes } from '../../support/refused.js'
 
@@ -55,4 +55,18 @@ describe('the check of the server’s chain never throws', () => {
     const { verdicts } = check({ raw: Buffer.from('garbage') })
     expect(errorCodes(verdicts[0]?.report.findings ?? [])).toEqual(['handshake/server-certificate-unreadable'])
   })
+})
+
+it('refuses a server certificate without a CRL only if the caller requires one', () => {
+  const judged = (revocation: 'if-listed' | 'require'): ServerVerdict => {
+    const { tls: required } = resolveOptions({ endpoints: endpoint.url, credentials: pki.client, tls: { revocation } })
+    return judgeServer(
+      pki.server.chain.map(({ raw }) => raw),
+      endpoint.host,
+      accept(pki.client, required),
+      endpoint.url,
+    )
+  }
+  expect(judged('if-listed').report.ok).toBe(true)
+  expect(new Set(errorCodes(judged('require').report.findings))).toEqual(new Set(['revocation/no-crl']))
 })

@@ -131,8 +131,8 @@ const CASES: Readonly<Record<Code, Case>> = {
     mended: () => withAnchors(mintChain().leaf.pem),
   },
   'input/too-many': {
-    faulty: () => withAnchors(...Array<Buffer>(298).fill(mintChain().root.der)),
-    mended: () => withAnchors(...Array<Buffer>(297).fill(mintChain().root.der)),
+    faulty: () => withAnchors(...Array<Buffer>(198).fill(mintChain().root.der)),
+    mended: () => withAnchors(...Array<Buffer>(197).fill(mintChain().root.der)),
   },
   'input/too-large': {
     faulty: () => withAnchors(mintChain().root.pem.padEnd(1024 * 1024)),

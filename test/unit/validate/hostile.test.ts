@@ -78,7 +78,7 @@ describe('hostile certificates', () => {
 describe('revocation', () => {
   const { root, intermediate, leaf } = chain
   const judged = (...crls: Buffer[]): string[] =>
-    codesOf(validateChain({ ...healthy, crls }, { usage: 'server' }).findings)
+    codesOf(validateChain({ ...healthy, crls }, { usage: 'client' }).findings)
   const clean = mintCrl({ issuer: root }).der
 
   it('refuses what the issuer revoked, leaf or intermediate, and passes what it did not', () => {
@@ -109,7 +109,7 @@ describe('revocation', () => {
     expect(judged(mintCrl({ issuer: namesake }).der)).toEqual(['revocation/crl-signature-invalid@1'])
     const report = validateChain(
       { ...inputOf(mute), crls: mintCrl({ issuer: mute.intermediate }).der },
-      { usage: 'server' },
+      { usage: 'client' },
     )
     expect(codesOf(report.findings)).toEqual(['revocation/crl-sign-missing@1'])
   })

@@ -202,23 +202,23 @@ describe('something else', () => {
 describe('the limits', () => {
   const times = <T>(count: number, value: T): T[] => Array.from({ length: count }, () => value)
 
-  it('are 300 certificates in all inputs, of which the largest is told', () => {
-    const fitting = read({ leaf: certificate, intermediates: times(298, certificate), trustAnchors: [certificate] })
+  it('are 200 certificates in all inputs, of which the largest is told', () => {
+    const fitting = read({ leaf: certificate, intermediates: times(198, certificate), trustAnchors: [certificate] })
     expect(fitting).toMatchObject({ isComplete: true, findings: [] })
-    expect(fitting.intermediates).toHaveLength(298)
-    const more = read({ leaf: certificate, intermediates: times(299, certificate), trustAnchors: [certificate] })
+    expect(fitting.intermediates).toHaveLength(198)
+    const more = read({ leaf: certificate, intermediates: times(199, certificate), trustAnchors: [certificate] })
     expect(detailsOf(more.findings, 'input/too-many')).toEqual([
-      { input: 'intermediates', wanted: 'certificate', limit: 300 },
+      { input: 'intermediates', wanted: 'certificate', limit: 200 },
     ])
     expect(more).toMatchObject({ isComplete: false, leaf: [], intermediates: [], trustAnchors: [] })
   })
 
   it('count the blocks of a text, too', () => {
-    const bundle = root.pem.repeat(300)
+    const bundle = root.pem.repeat(200)
     expect(read({ trustAnchors: bundle })).toMatchObject({ isComplete: true, findings: [] })
     const reading = read({ leaf: root.pem, trustAnchors: bundle })
     expect(detailsOf(reading.findings, 'input/too-many')).toEqual([
-      { input: 'trustAnchors', wanted: 'certificate', limit: 300 },
+      { input: 'trustAnchors', wanted: 'certificate', limit: 200 },
     ])
     expect(reading.isComplete).toBe(false)
     expect(detailsOf(read({ trustAnchors: `${bundle}${root.pem}` }).findings, 'input/too-many')).toHaveLength(1)

@@ -231,7 +231,7 @@ describe('what is said of lists', () => {
 
   it('is what etcd makes of a serial number in the list of another CA', () => {
     const other = mintCrl({ issuer: mintCa({ subject: 'Other' }), revoked: [{ serial: leaf.serial }] }).der
-    const report = validateChain({ ...inputOf(chain), crls: [rootList, other] }, { usage: 'server' })
+    const report = validateChain({ ...inputOf(chain), crls: [rootList, other] }, { usage: 'client' })
     expect(report.ok).toBe(true)
     const { message, refusals } = findingOf(report.findings, 'revocation/serial-listed')
     expect(message).toContain(

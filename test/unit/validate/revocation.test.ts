@@ -6,8 +6,7 @@ import { LIST_SCENARIOS } from '../../support/lists/index.js'
 
 /** Codes that depend on the form in which lists are handed over, see revocation-forms.test.ts, on options and anchors, see revocation-gaps.test.ts. */
 const ELSEWHERE = [
-  'revocation/no-crl-for-ca',
-  'revocation/crl-required',
+  'revocation/openssl-picks-other-crl',
   'revocation/crl-of-other-key',
   'revocation/crl-pem',
   'revocation/crl-file-several',

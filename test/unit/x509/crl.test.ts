@@ -154,7 +154,6 @@ describe('a list that is refused', () => {
     ['version 0 written out', () => mintList({ version: 0, extensions: [] })],
     ['version 3', () => mintList({ version: 2 })],
     ['extensions in version 1', () => mintList({ version: null })],
-    ['an empty issuer', () => mintList({ issuerName: '' })],
     ['a thisUpdate that does not exist', () => mintList({ thisUpdate: rawTime(TAG.utcTime, '250230000000Z') })],
     ['a thisUpdate without seconds', () => mintList({ thisUpdate: rawTime(TAG.utcTime, '2501010000Z') })],
     ['a thisUpdate with a fraction', () => mintList({ thisUpdate: rawTime(TAG.generalizedTime, '20250101000000.5Z') })],
