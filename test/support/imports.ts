@@ -37,6 +37,7 @@ export function readSources(root: string, directory: string): Source[] {
 export function readSource(path: string, text: string): Source {
   const tree = parse(path, text)
   const imports: Import[] = []
+  const isDeep = /\b(?:import|require)\s*\(/.test(text)
   const visit = (node: ts.Node): void => {
     const found = importOf(node)
     if (found !== null) {
@@ -45,7 +46,8 @@ export function readSource(path: string, text: string): Source {
       const file = inside ? posix.join(posix.dirname(path), specifier).replace(/\.js$/, '.ts') : null
       imports.push({ ...found, file })
     }
-    ts.forEachChild(node, visit)
+    // Only these calls and types stand below a statement.
+    if (node === tree || isDeep) ts.forEachChild(node, visit)
   }
   visit(tree)
   return { path, text, imports }
