@@ -1,5 +1,5 @@
 /** The door to etcd3, types included: an `Etcd3` whose every call goes through a channel of ours. */
-import { isError } from '../report/errors.js'
+import { asError, isError } from '../report/errors.js'
 import {
   castGrpcError,
   ClientClosedError,
@@ -14,13 +14,12 @@ import {
 } from 'etcd3'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { checkOptions } from '../report/option-error.js'
-import { type ChannelBacking, type ChannelOptions, createChannel, type ExplainedCall } from './channel.js'
-import { holdingProcess } from './holding-process.js'
-import { LoginError } from './login.js'
-import { keepLease } from './streams/kept-lease.js'
+import { type ChannelBacking, type ChannelOptions, createChannel, type ExplainedCall } from './transport/channel.js'
+import { holdingProcess, backoffPause } from './timing.js'
+import { LoginError } from './transport/login.js'
+import { keepLease } from './streams/lease-keeper.js'
 import { failOnce, keepWatches, setCause, type WatchSupport } from './streams/kept-watch.js'
 import type { TlsSession } from './tls-session.js'
-import { backoffPause } from './transport/backoff.js'
 
 /** For the room that builds upon etcd3's calls: this is the door. */
 export { EtcdLeaseInvalidError, isRecoverableError } from 'etcd3'
@@ -30,24 +29,24 @@ type HostPolicy = ReturnType<NonNullable<FaultHandling['host']>>
 type Policy = Omit<HostPolicy, '_altReturn'>
 type WatchBackoff = NonNullable<FaultHandling['watchBackoff']>
 
-/** What of gRPC's own options has a meaning here; the others concern a channel that this client does not use. */
-export type GrpcOptions = Pick<ChannelOptions, 'grpc.max_receive_message_length'> & {
-  /** grpc-js interceptors, as for any of its clients. */
-  interceptors?: unknown[] | undefined
-  /** grpc-js interceptor providers, as for any of its clients. */
-  interceptor_providers?: unknown[] | undefined
-}
-
-/** What is handed on to etcd3. Hosts, credentials and passwords are options of `createSecureClient` itself. */
+/** Options that are passed to etcd3. Hosts, credentials and passwords are options of `createSecureClient` itself. */
 export interface Etcd3Options {
   /** Call options for every call: an object, or a function of the call. */
   defaultCallOptions?: IOptions['defaultCallOptions'] | undefined
   /**
-   * etcd3's policies. `host` guards the whole client, which looks like one host to etcd3, and defaults to none: an endpoint
-   * that fails is left out by the client itself.
+   * etcd3's policies. `host` guards the whole client, which is one host to etcd3, and defaults to none: the client itself does not use
+   * an endpoint that fails.
    */
   faultHandling?: FaultHandling | undefined
-  grpcOptions?: GrpcOptions | undefined
+  /** gRPC's own options, as far as they have a meaning here; the others concern a channel that this client does not use. */
+  grpcOptions?:
+    | (Pick<ChannelOptions, 'grpc.max_receive_message_length'> & {
+        /** grpc-js interceptors, as for any of its clients. */
+        interceptors?: unknown[] | undefined
+        /** grpc-js interceptor providers, as for any of its clients. */
+        interceptor_providers?: unknown[] | undefined
+      })
+    | undefined
 }
 
 const KNOWN_GRPC = ['interceptors', 'interceptor_providers', 'grpc.max_receive_message_length']
@@ -62,7 +61,7 @@ export function checkEtcd3Options(options: Etcd3Options): Etcd3Options {
   return options
 }
 
-/** What stands behind a {@link SecureEtcd3}. */
+/** What a {@link SecureEtcd3} is made of. */
 export interface ClientParts {
   readonly channel: ChannelBacking
   readonly tls: TlsSession
@@ -73,8 +72,8 @@ export interface ClientParts {
 }
 
 /**
- * Reserved (RFC 2606), so that it can never be reached: etcd3 wants a host, and dials none of its own. All endpoints stand
- * behind this one, because etcd3's rotation over several hosts hangs on a silent one.
+ * Reserved (RFC 2606), so that it can never be reached: etcd3 requires a host, and dials none itself. All endpoints are behind this one,
+ * because etcd3's rotation over several hosts hangs on a silent one.
  */
 const VIRTUAL_HOST = 'etcd-mtls.invalid'
 
@@ -87,7 +86,7 @@ const LEASE_RETRY = 100
  * Dispose of it by `await using`, or by {@link SecureEtcd3.close}.
  */
 export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
-  /** The TLS side: the verdict on the credentials, and how each endpoint stands. */
+  /** The TLS side: the validation of the credentials, and the state of each endpoint. */
   readonly tls: TlsSession
   readonly #parts: ClientParts
   readonly #life: AbortController
@@ -131,8 +130,8 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
   }
 
   /**
-   * Closes the client. Requests that were sent come to their end, within a second; watches and leases end at once. What is
-   * called afterwards rejects with etcd3's `ClientClosedError`.
+   * Closes the client. Requests that were sent have a second to end; watches and leases end at once. Later calls reject with etcd3's
+   * `ClientClosedError`.
    */
   override close(): void {
     void this.#end()
@@ -151,10 +150,10 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
   async #shutDown(): Promise<void> {
     this.#life.abort(new ClientClosedError('client'))
     super.close()
-    // etcd3's watches and leases would look for a new connection for ever. Under etcd3's own mock() they find none and are still.
+    // etcd3's watches and leases would look for a new connection indefinitely. Under etcd3's own mock() they find none.
     this.mock({
       exec: (service: string) => Promise.reject(new ClientClosedError(service)),
-      // A request that was cut off is tried again here, and has to end; of watches and leases, these are the streams.
+      // A request that was interrupted is tried again here, and has to end; of watches and leases, these are the streams.
       withConnection: (service: string) =>
         service === 'Watch' || service === 'Lease'
           ? new Promise<never>(() => undefined)
@@ -170,7 +169,7 @@ export class SecureEtcd3 extends Etcd3 implements AsyncDisposable {
 /**
  * Fetches a token for a user over the client's own connections.
  *
- * @returns Null where authentication is not enabled: like etcd's own client, ours then goes on without.
+ * @returns Null if authentication is not enabled: like etcd's own client, ours then continues without.
  * @throws {LoginError}
  */
 export async function authenticate(client: Etcd3, name: string, password: string): Promise<string | null> {
@@ -178,7 +177,7 @@ export async function authenticate(client: Etcd3, name: string, password: string
     const { token } = await client.auth.authenticate({ name, password })
     return token
   } catch (error) {
-    const message = isError(error) ? error.message : String(error)
+    const { message } = asError(error)
     // etcd api/v3rpc/rpctypes: ErrAuthNotEnabled; "password was given for no password user" has no class in etcd3.
     if (message.includes('authentication is not enabled')) return null
     const refused = error instanceof EtcdAuthenticationFailedError || message.includes('authentication failed')
@@ -214,7 +213,7 @@ function etcd3Options({ channel, etcd3 }: ClientParts, life: AbortSignal): IOpti
  * turn every cause into "circuit is open".
  */
 function noPolicy(): HostPolicy {
-  // One for all calls: etcd3 looks at no signal, and each of them costs as much as a fiftieth of a call.
+  // One for all calls: etcd3 uses no signal, and each of them costs as much as a fiftieth of a call.
   const never = new AbortController().signal
   const policy: Policy = {
     onSuccess: () => ({ dispose: () => undefined }),
@@ -225,15 +224,15 @@ function noPolicy(): HostPolicy {
   return policy as HostPolicy
 }
 
-/** The call that a policy's work has made, so that its end can be explained to whoever waits for the work. */
+/** The call that a policy's work has made, so that the error of the work can explain its end. */
 interface CallNotes {
   /** Set while work runs to its first pause: etcd3 makes its call before that. */
   current: { call: ExplainedCall | null } | null
 }
 
 /**
- * The same policy around calls whose errors carry a `cause`. etcd3 makes its error classes of a status's text alone, so what
- * the client below knows of the end of a call is put on the error here.
+ * The same policy around calls whose errors have a `cause`. etcd3 makes its errors of the message of a status alone, so the error that
+ * explains the end of a call is added here.
  */
 function withCauses(policy: Policy, notes: CallNotes): HostPolicy {
   const wrapped: Policy = {
@@ -257,7 +256,7 @@ function withCauses(policy: Policy, notes: CallNotes): HostPolicy {
         }
       }, signal),
   }
-  // What the type has beside exists for types only (cockatiel, IPolicy).
+  // What the type has in addition exists for types only (cockatiel, IPolicy).
   return wrapped as HostPolicy
 }
 
@@ -293,8 +292,7 @@ function leaseOf({ leaseClient }: Namespace, make: MakeLease, closing: AbortSign
 }
 
 /**
- * The client dials automatically; a watch only has to ask again soon. A class, because etcd3 makes one for each response of a
- * watch.
+ * The client dials automatically; a watch only has to try again soon. A class, because etcd3 makes one for each response of a watch.
  */
 class WatchPause implements WatchBackoff {
   readonly #failures: number
@@ -314,7 +312,7 @@ class WatchPause implements WatchBackoff {
   }
 }
 
-/** The same backoff, without a pause once the client is closed: a pending pause would keep the process alive. */
+/** The same back-off, without a pause once the client is closed: a pending pause would keep the process alive. */
 function untilClosed(backoff: WatchBackoff, life: AbortSignal): WatchBackoff {
   return {
     get duration() {

@@ -1,14 +1,9 @@
-/** The way in: from options to a client that has proved itself. */
+/** The entry point: from options to a client that is verified. */
 import type { Finding } from '../report/finding.js'
-import { abortable } from './abortable.js'
-import { accept } from './accept.js'
 import { authenticate, SecureEtcd3 } from './connect.js'
-import { discover, type LookupSrv, lookupSrv } from './discovery.js'
-import { noLogin } from './failure.js'
-import { endpointsOf } from './endpoint-refresh.js'
+import { noLogin } from './diagnosis/failure.js'
+import { discover, endpointsOf, type LookupSrv, lookupSrv } from './discovery.js'
 import { finding } from './finding.js'
-import { holdingProcess } from './holding-process.js'
-import { Login, LoginError } from './login.js'
 import {
   type ClientOptions,
   type DiscoveredClientOptions,
@@ -20,19 +15,23 @@ import {
   type UnlocatedOptions,
 } from './options.js'
 import { Session } from './session.js'
+import { abortable, holdingProcess } from './timing.js'
+import { Login, LoginError } from './transport/login.js'
+import { prepare } from './validated-credentials.js'
 
 /**
- * Connects to etcd over mutual TLS and hands back an ordinary `Etcd3`, once it has proved itself: the credentials were judged
- * before anything was dialled, and at least one endpoint (see `preflight`) was verified, verified us, and answered as etcd. The
- * connections of that proof are the ones that the client goes on to use.
+ * Connects to etcd over mutual TLS. Resolves to an ordinary `Etcd3` once it is verified: the credentials were validated before
+ * anything was dialled, and at least one endpoint (see `preflight`) was verified, verified us, and answered as etcd. The client uses
+ * the connections of that verification.
  *
  * @throws {EtcdMtlsError}
  * - `ERR_OPTION_INVALID`: a wrong call.
  * - `ERR_CREDENTIALS_UNREADABLE`: the credentials could not be read.
- * - `ERR_VALIDATION_FAILED`: they were read and judged unfit; nothing was dialled.
- * - `ERR_HANDSHAKE_FAILED`: an endpoint answered, and it or this client refused; or etcd refused the password.
+ * - `ERR_VALIDATION_FAILED`: they were read and are not valid; nothing was dialled.
+ * - `ERR_HANDSHAKE_FAILED`: an endpoint answered, and it or this client refused; or etcd refused the password; or the endpoints belong to
+ *   two clusters.
  * - `ERR_UNREACHABLE`: no endpoint answered within `dialTimeout`, only proxies without an etcd did, none that did has a leader
- *   (unless `requireLeader` is false), or DNS knows none.
+ *   (unless `requireLeader` is false), or DNS has none.
  *
  * With `signal` aborted, it rejects with the signal's reason.
  */
@@ -48,26 +47,26 @@ export async function connectSecurely(options: ClientOptions, lookup: LookupSrv)
   const { signal, source, tls, etcd3, auth } = plan
   signal?.throwIfAborted()
   const credentials = await abortable(signal, source.load(signal ?? undefined))
-  const accepted = accept(credentials, tls)
+  const validated = prepare(credentials, tls)
   const { resolved, ...location } = await locate(plan, lookup)
-  const session = new Session(resolved, accepted, location)
-  const proved = session.preflight()
+  const session = new Session(resolved, validated, location)
+  const verified = session.preflight()
   let client: SecureEtcd3
   try {
-    // Made while the network is waited for, which has the time for it.
+    // Made while the network is busy.
     client = new SecureEtcd3({
-      channel: session.members,
+      channel: session.pool,
       tls: session,
       etcd3,
       watches: {
-        causeOf: (reason) => session.members.watchEnds.causeOf(reason),
+        causeOf: (reason) => session.pool.watchEnds.causeOf(reason),
         unheard: (error) => {
           session.noteWatchFailure(error)
         },
       },
       close: () => session.close(),
     })
-    await abortable(signal, proved)
+    await abortable(signal, verified)
   } catch (error) {
     await holdingProcess(abortable(signal, session.close()))
     throw error
@@ -83,7 +82,7 @@ export async function connectSecurely(options: ClientOptions, lookup: LookupSrv)
   session.follow(source)
   const { refreshEndpoints } = plan
   if (refreshEndpoints !== null) {
-    session.refresh(refreshEndpoints, async () => {
+    void session.refresh(refreshEndpoints, async () => {
       if ('discovery' in plan) return (await locate({ ...plan, signal: null }, lookup)).resolved.endpoints
       const deadline = Date.now() + plan.dialTimeout
       return endpointsOf((await client.cluster.memberList({}, { deadline })).members)
@@ -92,7 +91,7 @@ export async function connectSecurely(options: ClientOptions, lookup: LookupSrv)
   return client
 }
 
-/** The endpoints, looked up where DNS has to tell them. */
+/** The endpoints, looked up in DNS if that is asked for. */
 async function locate(
   plan: ResolvedOptions | UnlocatedOptions,
   lookup: LookupSrv,
@@ -104,16 +103,16 @@ async function locate(
   return { resolved: { ...plan, endpoints }, findings, spent: performance.now() - started }
 }
 
-/** Sets the password up for every call, and proves it, unless nothing is to be proved. */
-async function logIn(client: SecureEtcd3, session: Session, auth: PasswordAuth, unproved: boolean): Promise<void> {
+/** Sets the password up for every call, and verifies it, unless nothing is to be verified. */
+async function logIn(client: SecureEtcd3, session: Session, auth: PasswordAuth, unverified: boolean): Promise<void> {
   const { username, password } = auth
   const login = new Login(async () => {
     const token = await authenticate(client, username, password)
     session.noteLogin(token === null ? [finding('login/not-enabled', { username })] : [])
     return token
   })
-  session.members.login = login
-  if (unproved) return
+  session.pool.login = login
+  if (unverified) return
   try {
     await login.run()
   } catch (error) {

@@ -1,17 +1,49 @@
 /**
- * Endpoints from DNS, as etcdctl takes them with `--discovery-srv` and `--insecure-discovery=false`: records without TLS are
- * dropped, and every server has to cover the domain that was asked for, since whoever answers for DNS chooses the targets.
+ * Endpoints from DNS, as etcdctl takes them with `--discovery-srv` and `--insecure-discovery=false`: records without TLS are dropped,
+ * and every server has to cover the domain that was asked for, because DNS chooses the targets. Or from the cluster's member list.
  */
-import { isError } from '../report/errors.js'
 import type { SrvRecord } from 'node:dns'
 import { Resolver } from 'node:dns/promises'
+import { codeOf } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
-import { makeReport } from '../report/report.js'
-import { abortable } from './abortable.js'
-import type { ResolvedDiscovery } from './discovery-options.js'
-import { type Endpoint, MAX_FOUND, parseEndpoints } from './endpoints.js'
-import { noConnection } from './failure.js'
-import { finding } from './finding.js'
+import { checkOptions, optionInvalid } from '../report/option-error.js'
+import type { Host } from '../x509/names.js'
+import { noConnection } from './diagnosis/failure.js'
+import { type Endpoint, MAX_FOUND, parseEndpoints, readServerName } from './endpoints.js'
+import { failedReport, finding } from './finding.js'
+import { abortable } from './timing.js'
+
+/** Where to look the endpoints up. */
+export interface DiscoveryOptions {
+  /** As `example.com`. SRV records of `_etcd-client-ssl._tcp.example.com` are taken, and every server has to cover `example.com`. */
+  domain: string
+  /** As etcdctl's `--discovery-srv-name`: `_etcd-client-ssl-NAME._tcp` is asked for. Default: none. */
+  name?: string | undefined
+}
+
+export interface ResolvedDiscovery {
+  readonly domain: Host
+  readonly record: string
+  readonly insecureRecord: string
+}
+
+const NAMES = { domain: 'discovery.domain', name: 'discovery.name' }
+
+/**
+ * @param names What errors call the two values.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ */
+export function readDiscovery(discovery: unknown, names = NAMES): ResolvedDiscovery {
+  checkOptions('discovery', discovery, ['domain', 'name'])
+  const name: unknown = Reflect.get(Object(discovery), 'name')
+  const domain = readServerName(Reflect.get(Object(discovery), 'domain'), names.domain)
+  if (domain.kind !== 'dns') throw optionInvalid(names.domain, 'must be a DNS name')
+  if (name !== undefined && (typeof name !== 'string' || !/^[a-z0-9-]{1,40}$/i.test(name))) {
+    throw optionInvalid(names.name, 'must be letters, digits and hyphens')
+  }
+  const suffix = `${name === undefined ? '' : `-${name}`}._tcp.${domain.value}`
+  return { domain, record: `_etcd-client-ssl${suffix}`, insecureRecord: `_etcd-client${suffix}` }
+}
 
 /** Asks DNS for SRV records. */
 export type LookupSrv = (record: string, signal: AbortSignal) => Promise<SrvRecord[]>
@@ -26,7 +58,7 @@ export interface DiscoveryRequest {
 
 export interface Discovered {
   endpoints: [Endpoint, ...Endpoint[]]
-  /** What is worth knowing beside. */
+  /** Warnings about the records. */
   findings: Finding[]
 }
 
@@ -47,7 +79,7 @@ export const lookupSrv: LookupSrv = async (record, signal) => {
 /**
  * Looks the endpoints up, those of low priority numbers first.
  *
- * @throws {EtcdMtlsError} `ERR_UNREACHABLE` where DNS gives none; with `signal` aborted, the signal's reason.
+ * @throws {EtcdMtlsError} `ERR_UNREACHABLE` if DNS has none; with `signal` aborted, the signal's reason.
  */
 export async function discover({ discovery, timeout, signal, lookup }: DiscoveryRequest): Promise<Discovered> {
   const { domain, record, insecureRecord } = discovery
@@ -61,23 +93,21 @@ export async function discover({ discovery, timeout, signal, lookup }: Discovery
     const [secure, insecure] = await abortable(signal, orTimeOut(answers, end.signal))
     const dropped = insecure.status === 'fulfilled' ? insecure.value.filter(isTarget).map(hostPort) : []
     if (secure.status === 'rejected' && !isEmptyAnswer(secure.reason)) {
-      throw nothing(finding('discovery/lookup-failed', { ...question, errorCode: codeOf(secure.reason) }))
+      throw nothing(
+        finding('discovery/lookup-failed', { ...question, errorCode: codeOf(secure.reason) ?? 'unknown', timeout }),
+      )
     }
     const records = secure.status === 'fulfilled' ? secure.value.filter(isTarget) : []
     const { endpoints, findings } = toEndpoints(records, question)
     const [first, ...rest] = endpoints
     if (first === undefined) {
-      throw nothing(
-        dropped.length > 0
-          ? finding('discovery/insecure-only', { ...question, insecure: dropped })
-          : finding('discovery/no-records', question),
-        ...findings,
-      )
+      throw nothing(finding('discovery/no-records', { ...question, insecure: dropped }), ...findings)
     }
     if (dropped.length > 0) findings.push(finding('discovery/insecure-dropped', { ...question, insecure: dropped }))
     return { endpoints: [first, ...rest], findings }
   } catch (error) {
-    if (error === TIMED_OUT) throw nothing(finding('discovery/lookup-timeout', { ...question, timeout }))
+    if (error === TIMED_OUT)
+      throw nothing(finding('discovery/lookup-failed', { ...question, errorCode: null, timeout }))
     throw error
   } finally {
     clearTimeout(timer)
@@ -87,7 +117,7 @@ export async function discover({ discovery, timeout, signal, lookup }: Discovery
 
 const TIMED_OUT = new Error('The look-up took too long')
 
-/** Ends with the time even where a look-up cannot be cancelled. */
+/** Ends in time even if a look-up cannot be cancelled. */
 function orTimeOut<T>(answers: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     signal.addEventListener(
@@ -98,7 +128,7 @@ function orTimeOut<T>(answers: Promise<T>, signal: AbortSignal): Promise<T> {
       { once: true },
     )
     answers.then((answer) => {
-      // Cancelled look-ups end before the signal is heard of here.
+      // Cancelled look-ups end before the listener above is called.
       if (!signal.aborted) resolve(answer)
     }, reject)
   })
@@ -121,14 +151,14 @@ function toEndpoints(
       const [endpoint] = parseEndpoints(`https://${hostPort(each)}`)
       if (!byUrl.has(endpoint.url)) byUrl.set(endpoint.url, endpoint)
     } catch {
-      const reason = 'is no host name with a port'
+      const reason = 'is not a host name with a port'
       findings.push(finding('discovery/record-unusable', { ...question, target: hostPort(each), reason }))
     }
   }
   return { endpoints: [...byUrl.values()], findings }
 }
 
-/** RFC 2782: the target "." says that the service is decidedly not available. */
+/** RFC 2782: the target "." means that the service is not available. */
 function isTarget({ name }: SrvRecord): boolean {
   return name !== '' && name !== '.'
 }
@@ -139,16 +169,23 @@ function hostPort({ name, port }: SrvRecord): string {
 
 /** The name exists without such records, or does not exist. */
 function isEmptyAnswer(error: unknown): boolean {
-  return ['ENOTFOUND', 'ENODATA'].includes(codeOf(error))
-}
-
-function codeOf(error: unknown): string {
-  return isError(error) && 'code' in error && typeof error.code === 'string' ? error.code : 'unknown'
+  return ['ENOTFOUND', 'ENODATA'].includes(codeOf(error) ?? '')
 }
 
 function nothing(...findings: Finding[]): Error {
-  const report = makeReport({ checkedAt: new Date(), path: null, findings })
-  // Sound: the first finding is an error.
-  if (report.ok) throw new Error('Nothing was found, without an error')
-  return noConnection(report)
+  return noConnection(failedReport(findings))
+}
+
+/** One member as etcd lists it (etcd api/etcdserverpb/rpc.proto, EndpointConnection). */
+interface ListedMember {
+  readonly clientURLs: readonly string[]
+  readonly isLearner: boolean
+}
+
+/** The client URLs of the voting members that are TLS, at most {@link MAX_FOUND}. */
+export function endpointsOf(members: readonly ListedMember[]): readonly Endpoint[] {
+  const urls = members.flatMap(({ clientURLs, isLearner }) =>
+    isLearner ? [] : clientURLs.filter((each) => /^(?:https|unixs):/i.test(each)),
+  )
+  return urls.length === 0 ? [] : parseEndpoints(urls.slice(0, MAX_FOUND))
 }

@@ -1,12 +1,10 @@
-/** Reports that the credentials in use come to the end of their lifetime, the more often the nearer it is, and after it. */
+/** Emits events when the credentials in use are about to expire, the more often the nearer the end is, and after it. */
 import type { CertificateRef } from '../report/finding.js'
 import type { Certificate } from '../x509/certificate.js'
-import type { Accepted } from './accept.js'
-import type { CredentialsExpiredEvent, CredentialsExpiringEvent } from './tls-events.js'
+import type { ValidatedCredentials } from './validated-credentials.js'
+import type { TlsEvent } from './tls-session.js'
 
-type ExpiryEvent = CredentialsExpiringEvent | CredentialsExpiredEvent
-
-/** The lifetime of the certificate that ends first, in milliseconds since 1970. */
+/** The lifetime of the certificate that expires first, in milliseconds since 1970. */
 interface Lifetime {
   readonly certificate: CertificateRef
   readonly notAfter: Date
@@ -14,7 +12,7 @@ interface Lifetime {
   readonly end: number
 }
 
-/** Where a time lies in a lifetime. */
+/** The part of a lifetime that a time belongs to. */
 interface Stage {
   /** When it was reached; null before the first. */
   readonly reached: number | null
@@ -23,35 +21,35 @@ interface Stage {
   readonly fraction: '2/3' | '9/10' | 'over'
 }
 
-/** Clocks are set and machines sleep, which no timer follows: so the time is looked at again at least this often, in milliseconds. */
+/** Clocks are set and machines sleep, which no timer follows: so the time is read again at least this often, in milliseconds. */
 const LONGEST_WAIT = 3_600_000
 /** Between two events, in milliseconds: before the end at least, and after it. */
 const SHORTEST_INTERVAL = 60_000
 const INTERVAL_AFTER_END = 600_000
 
 export class Expiry {
-  readonly #emit: (event: ExpiryEvent) => void
+  readonly #emit: (event: TlsEvent) => void
   #lifetime: Lifetime | null = null
   #reported = -Infinity
   #timer: NodeJS.Timeout | undefined
 
-  constructor(emit: (event: ExpiryEvent) => void) {
+  constructor(emit: (event: TlsEvent) => void) {
     this.#emit = emit
   }
 
-  /** What is to be reported of the credentials in use now, or null. */
-  get reached(): ExpiryEvent | null {
+  /** The event for the credentials in use as of now, or null. */
+  get reached(): TlsEvent | null {
     if (this.#lifetime === null) return null
     const stage = stageAt(this.#lifetime, Date.now())
     return stage.reached === null ? null : eventOf(this.#lifetime, stage)
   }
 
   /** Follows these credentials from now on, instead of those before. */
-  follow(accepted: Accepted): void {
+  follow(validated: ValidatedCredentials): void {
     this.stop()
-    this.#lifetime = lifetimeOf(accepted)
+    this.#lifetime = lifetimeOf(validated)
     this.#reported = -Infinity
-    this.#look()
+    this.#check()
   }
 
   stop(): void {
@@ -59,7 +57,7 @@ export class Expiry {
     this.#timer = undefined
   }
 
-  #look(): void {
+  #check(): void {
     if (this.#lifetime === null) return
     const now = Date.now()
     const stage = stageAt(this.#lifetime, now)
@@ -70,7 +68,7 @@ export class Expiry {
     }
     this.#timer = setTimeout(
       () => {
-        this.#look()
+        this.#check()
       },
       Math.min(stage.next - now, LONGEST_WAIT),
     )
@@ -96,15 +94,15 @@ function stageAt({ begin, end }: Lifetime, now: number): Stage {
   return { reached, next: reached + INTERVAL_AFTER_END, fraction: 'over' }
 }
 
-function eventOf({ certificate, notAfter }: Lifetime, { fraction }: Stage): ExpiryEvent {
+function eventOf({ certificate, notAfter }: Lifetime, { fraction }: Stage): TlsEvent {
   const parts = { at: new Date(), certificate, notAfter: new Date(notAfter) }
   return fraction === 'over'
     ? { type: 'credentials-expired', ...parts }
     : { type: 'credentials-expiring', fraction, ...parts }
 }
 
-function lifetimeOf({ credentials, report }: Accepted): Lifetime | null {
-  // Only the path counts: an anchor that is not on it may be over without harm.
+function lifetimeOf({ credentials, report }: ValidatedCredentials): Lifetime | null {
+  // Only the path counts: an anchor that is not on it may expire without harm.
   const byFingerprint = new Map(
     [...credentials.trustAnchors, ...(credentials.clientAnchors ?? []), ...credentials.chain].map(
       (each): [string, Certificate] => [each.fingerprint256, each],

@@ -1,4 +1,4 @@
-/** The findings that this room gives. */
+/** The findings of this room, and reports of failures made of them. */
 import { access } from '../report/catalogue/access.js'
 import { discovery } from '../report/catalogue/discovery.js'
 import { endpoint } from '../report/catalogue/endpoint.js'
@@ -6,7 +6,8 @@ import { environment } from '../report/catalogue/environment.js'
 import { handshake } from '../report/catalogue/handshake.js'
 import { login } from '../report/catalogue/login.js'
 import { rotation } from '../report/catalogue/rotation.js'
-import { findingMaker } from '../report/finding.js'
+import { type Finding, findingMaker } from '../report/finding.js'
+import { type FailedReport, makeReport } from '../report/report.js'
 
 export const finding = findingMaker({
   ...access,
@@ -17,3 +18,10 @@ export const finding = findingMaker({
   ...login,
   ...rotation,
 })
+
+/** The report of a failure. At least one of the findings must be an error. */
+export function failedReport(findings: readonly Finding[], path: FailedReport['path'] = null): FailedReport {
+  const report = makeReport({ checkedAt: new Date(), path, findings })
+  if (report.ok) throw new Error('A failure without an error among its findings')
+  return report
+}

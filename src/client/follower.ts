@@ -1,22 +1,21 @@
-/** Follows a source that tells by itself when its credentials change, and hands each new set on. */
-import { isError } from '../report/errors.js'
+/** Watches a source of credentials, and passes each new set on. */
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
-import { pause } from './abortable.js'
+import { asError } from '../report/errors.js'
 import type { RotationOutcome } from './rotation.js'
-import type { SourceFailedEvent, SourceRecoveredEvent } from './tls-events.js'
-import { backoffPause } from './transport/backoff.js'
+import { backoffPause, pause } from './timing.js'
+import type { TlsEvent } from './tls-session.js'
 
 export interface FollowerParts {
   /** The credentials in use now. */
   current(): Credentials
-  /** Goes over to these; null where the source is no longer the client's. Rejects when the client is closed. */
+  /** Switches to these; null if the source is no longer the client's. Rejects when the client is closed. */
   take(credentials: Credentials, source: CredentialSource): Promise<RotationOutcome | null>
-  emit(event: SourceFailedEvent | SourceRecoveredEvent): void
+  emit(event: TlsEvent): void
 }
 
 const PAUSES = { first: 1000, longest: 60_000 }
 
-/** Follows one source. What it yields while a rotation is under way waits, and only the newest of it counts. */
+/** Follows one source. What it yields during a rotation waits, and only the newest set counts. */
 export class Follower {
   readonly #source: CredentialSource
   readonly #parts: FollowerParts
@@ -25,7 +24,7 @@ export class Follower {
   /** What was yielded and waits for its turn. */
   #offered: Credentials | null = null
   #taking = false
-  /** Whether the source's failure was the last that was told of it. */
+  /** Whether its failure was the last event about the source. */
   #failed = false
   #wake: () => void = () => undefined
 
@@ -52,7 +51,7 @@ export class Follower {
         await this.#watchOnce(() => {
           failures = 0
         })
-        // The source says that it has nothing more to tell.
+        // The source has ended: it never changes again.
         return
       } catch (error) {
         if (this.#isStopped()) return
@@ -76,7 +75,7 @@ export class Follower {
     for await (const credentials of this.#source.watch?.(signal, held) ?? []) {
       if (this.#isStopped()) return
       onGood()
-      this.#tellRecovery(credentials)
+      this.#emitRecovery(credentials)
       this.#yielded = credentials
       this.#offered = credentials
       this.#wake()
@@ -84,8 +83,8 @@ export class Follower {
     }
   }
 
-  /** What is good again is told, also where nothing has changed: whoever heard of the failure waits for that. */
-  #tellRecovery(credentials: Credentials): void {
+  /** Also if nothing has changed: the consumers that saw the failure wait for it. */
+  #emitRecovery(credentials: Credentials): void {
     if (!this.#failed) return
     this.#failed = false
     const changed = !isSame(credentials, this.#parts.current())
@@ -104,15 +103,15 @@ export class Follower {
         if (outcome === null) return
         if (!outcome.rotated && outcome.healsAt !== null) {
           await this.#pauseUntil(outcome.healsAt)
-        } else if (!outcome.rotated && outcome.unproved) {
-          // The servers may come to accept them, as when their own trust is renewed a little later.
+        } else if (!outcome.rotated && outcome.retry) {
+          // The servers may accept them later, as when their own trust is renewed.
           await this.#pauseUnlessOffered(Math.round(backoffPause(failures + 1, PAUSES)))
           failures += 1
         } else {
           failures = 0
           continue
         }
-        // A rotation by hand went further meanwhile.
+        // Unless rotate() was called meanwhile.
         if (this.#parts.current() === inUse) this.#offered ??= next
       }
     } catch {
@@ -128,7 +127,7 @@ export class Follower {
     return offered
   }
 
-  /** Clocks are set and machines sleep, which no timer follows: so the time is looked at again and again. */
+  /** Clocks are set and machines sleep, which no timer follows: so the time is read again and again. */
   async #pauseUntil(time: number): Promise<void> {
     for (let left = time - Date.now(); left > 0; left = time - Date.now()) {
       if (this.#offered !== null || this.#isStopped()) return
@@ -145,7 +144,7 @@ export class Follower {
   }
 }
 
-/** Whether going over from one to the other would change nothing. A key is told by its certificate. */
+/** Whether switching from one to the other would change nothing. A key is identified by its certificate. */
 function isSame(one: Credentials, other: Credentials): boolean {
   return (
     one === other ||
@@ -164,8 +163,4 @@ function sameBytes(ones: readonly { raw: Uint8Array }[], others: readonly { raw:
       return other !== undefined && Buffer.compare(raw, other) === 0
     })
   )
-}
-
-function asError(error: unknown): Error {
-  return isError(error) ? error : new Error(String(error))
 }

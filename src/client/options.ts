@@ -2,48 +2,20 @@
 import type { ClientDefaults, Credentials, CredentialSource } from '../credentials/credentials.js'
 import { isEtcdMtlsError } from '../report/errors.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
-import { checkRevocationMode, type RevocationMode } from '../validate/context.js'
 import type { Host } from '../x509/names.js'
 import { parseDuration } from '../x509/time.js'
-import { readCiphers } from './cipher-suites.js'
 import { checkEtcd3Options, type Etcd3Options } from './connect.js'
-import { type DiscoveryOptions, readDiscovery, type ResolvedDiscovery } from './discovery-options.js'
+import { type DiscoveryOptions, readDiscovery, type ResolvedDiscovery } from './discovery.js'
 import { type Endpoint, type EndpointOptions, parseEndpoints, readServerName } from './endpoints.js'
-import { refuseEtcd3Forms } from './etcd3-forms.js'
-import type { DrainPolicy } from './tls-session.js'
-
-/** TLS versions that a client may speak. etcd itself takes no older ones. */
-export type TlsVersion = 'TLSv1.2' | 'TLSv1.3'
-
-/** TLS parameters; the defaults suit every etcd. */
-export interface TlsOptions {
-  /** Oldest version offered. Default: `'TLSv1.2'`. */
-  minVersion?: TlsVersion | undefined
-  /** Newest version offered. Default: `'TLSv1.3'`. */
-  maxVersion?: TlsVersion | undefined
-  /**
-   * Cipher suites offered, by IANA's names as etcd's `--cipher-suites` has them, or by OpenSSL's: a list, or one text with
-   * commas or colons. Without a suite of TLS 1.3 only TLS 1.2 is offered, and the other way round. Default: Node's.
-   */
-  ciphers?: string | readonly string[] | undefined
-  /**
-   * What a server certificate is without a CRL of its issuer among the `crl` of the credentials. `'if-listed'`: a warning if any
-   * CRL was given. `'require'`: refused, and so is a CA certificate without a CRL of its issuer. Default: `'if-listed'`.
-   */
-  revocation?: RevocationMode | undefined
-}
+import { MAX_DELAY } from './timing.js'
+import { type ResolvedTls, resolveTls, type TlsOptions } from './tls-options.js'
+import type { DrainPolicy, RotationOptions } from './tls-session.js'
 
 /** A user of etcd's own authentication, with its password. */
 export interface PasswordAuth {
   username: string
   /** It never prints: no error, report or property of the client holds it. */
   password: string
-}
-
-/** How a client follows its source of credentials. */
-export interface RotationOptions {
-  /** How connections made with old credentials end. Default: `'now'`. */
-  drain?: DrainPolicy | undefined
 }
 
 /** What {@link createSecureClient} takes. */
@@ -122,14 +94,6 @@ export interface ResolvedOptions {
   readonly refreshEndpoints: number | null
   readonly etcd3: Etcd3Options
   readonly signal: AbortSignal | null
-}
-
-export interface ResolvedTls {
-  readonly minVersion: TlsVersion
-  readonly maxVersion: TlsVersion
-  /** Null: Node's. */
-  readonly ciphers: string | null
-  readonly revocation: RevocationMode
 }
 
 export interface ResolvedRotation {
@@ -261,9 +225,6 @@ function isCredentials(value: unknown): value is Credentials {
   return listed('trustAnchors') && listed('chain') && listed('crls') && 'key' in value
 }
 
-/** Longest delay that a Node timer takes, in milliseconds. */
-const MAX_DELAY = 2_147_483_647
-
 function resolveTimeout(text: string, option: string): number {
   const milliseconds = parseDuration(text, option)
   if (milliseconds < 1 || milliseconds > MAX_DELAY) throw textInvalid(option, text, 'from "1ms" to "24d"')
@@ -300,20 +261,45 @@ export function resolveDrain(option: string, options: unknown): DrainPolicy | un
   throw textInvalid(`${option}.drain`, drain, '"now" or "streams-finish"')
 }
 
-const VERSIONS: readonly unknown[] = ['TLSv1.2', 'TLSv1.3']
+/** Options of etcd3's constructor that have another name here. `retry` and `backoffStrategy` are from etcd3 0.x. */
+const ETCD3_NAMES: Readonly<Record<string, string>> = {
+  hosts: 'use "endpoints", with https URLs such as "https://10.0.0.1:2379"',
+  retry: 'leave it out, or set a policy in "etcd3: { faultHandling }"',
+  backoffStrategy: 'use "etcd3: { faultHandling: { watchBackoff } }"',
+  faultHandling: 'use "etcd3: { faultHandling }"',
+  grpcOptions: 'use "etcd3: { grpcOptions }"',
+  defaultCallOptions: 'use "etcd3: { defaultCallOptions }"',
+}
 
-function resolveTls(tls: TlsOptions): ResolvedTls {
-  checkOptions('tls', tls, ['minVersion', 'maxVersion', 'ciphers', 'revocation'])
-  const { minVersion = 'TLSv1.2', maxVersion = 'TLSv1.3', ciphers, revocation = 'if-listed' } = tls
-  if (!VERSIONS.includes(minVersion)) throw textInvalid('tls.minVersion', minVersion, '"TLSv1.2" or "TLSv1.3"')
-  if (!VERSIONS.includes(maxVersion)) throw textInvalid('tls.maxVersion', maxVersion, '"TLSv1.2" or "TLSv1.3"')
-  if (minVersion > maxVersion) throw optionInvalid('tls.minVersion', 'must not be above tls.maxVersion')
-  checkRevocationMode(revocation, 'tls.revocation')
-  if (ciphers === undefined) return { minVersion, maxVersion, ciphers: null, revocation }
-  const { text, tls12, tls13 } = readCiphers(ciphers)
-  // A version without a suite is not offered; where the caller asks for that very version, the two options disagree.
-  if (!tls13 && minVersion === 'TLSv1.3') throw optionInvalid('tls.ciphers', 'must name a suite of TLS 1.3')
-  if (!tls12 && maxVersion === 'TLSv1.2') throw optionInvalid('tls.ciphers', 'must name a suite of TLS 1.2')
-  const versions = { minVersion: tls12 ? minVersion : 'TLSv1.3', maxVersion: tls13 ? maxVersion : 'TLSv1.2' } as const
-  return { ...versions, ciphers: text, revocation }
+const TARGET_NAME = 'grpc.ssl_target_name_override'
+const ETCD3_CREDENTIALS = ['rootCertificate', 'privateKey', 'certChain']
+
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for an option by etcd3's name, or in etcd3's form. */
+function refuseEtcd3Forms(options: unknown): void {
+  for (const [name, remedy] of Object.entries(ETCD3_NAMES)) {
+    if (has(options, name)) throw optionInvalid(name, `is etcd3's name: ${remedy}`)
+  }
+  if (ETCD3_CREDENTIALS.some((name) => has(memberOf(options, 'credentials'), name))) {
+    const form = 'fromPem({ ca: rootCertificate, cert: certChain, key: privateKey }), or fromFiles({ ca, cert, key })'
+    throw optionInvalid('credentials', `is in etcd3's form: use ${form}`)
+  }
+  if (has(memberOf(options, 'auth'), 'callOptions'))
+    throw optionInvalid('auth.callOptions', 'is etcd3\'s name: use "etcd3: { defaultCallOptions }"')
+  if (has(memberOf(memberOf(options, 'etcd3'), 'grpcOptions'), TARGET_NAME)) {
+    const option = `etcd3.grpcOptions.${TARGET_NAME}`
+    throw optionInvalid(option, 'is an option of grpc-js: use "serverName", or { url, serverName } for one endpoint')
+  }
+  const dialTimeout = memberOf(options, 'dialTimeout')
+  if (typeof dialTimeout === 'number') {
+    const form = 'must be a duration string such as "5s", not a number of milliseconds'
+    throw optionInvalid('dialTimeout', `${form}; received ${String(dialTimeout)}`)
+  }
+}
+
+function has(value: unknown, name: string): boolean {
+  return typeof value === 'object' && value !== null && name in value
+}
+
+function memberOf(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined
 }

@@ -1,25 +1,19 @@
 /**
- * Going over to new credentials under a client that lives: judged like the first, proved at an endpoint, then used by every
- * call that starts from there on; the connections made with the old ones end within a bounded time.
+ * Switching to new credentials while the client runs: they are validated like the first, verified against an endpoint, and used by
+ * every call that starts from then on; the connections made with the old ones end within a bounded time.
  */
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
-import { EtcdMtlsError, isEtcdMtlsError, isError } from '../report/errors.js'
+import { asError, EtcdMtlsError, isEtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
-import { type FailedReport, makeReport, type PassedReport, summarize } from '../report/report.js'
-import { abortable, pause } from './abortable.js'
-import { type Accepted, acceptInTurns, healsAt } from './accept.js'
-import type { Connection } from './transport/connection.js'
-import { finding } from './finding.js'
-import { hasAnswered } from './handshake-error.js'
-import type { Member, Trial } from './member.js'
-import type { ResolvedTls } from './options.js'
+import { type FailedReport, type PassedReport, summarize } from '../report/report.js'
+import { hasAnswered } from './diagnosis/explain.js'
+import type { DialAttempt, EndpointConnection } from './endpoint-connection.js'
+import { failedReport, finding } from './finding.js'
+import { abortable, pause } from './timing.js'
+import type { ResolvedTls } from './tls-options.js'
 import type { DrainPolicy } from './tls-session.js'
-
-/**
- * How long what runs on an old connection may take to end, in milliseconds: longer than etcd itself lets a request take,
- * which is 5 s and twice the election time-out of 1 s (etcd server/config/config.go, ReqTimeout).
- */
-export const DRAIN_LIMIT = 10_000
+import { type Connection, DRAIN_LIMIT } from './transport/connection.js'
+import { healsAt, prepareInTurns, type ValidatedCredentials } from './validated-credentials.js'
 
 /**
  * Between the starts of two handshakes, and at most, in milliseconds. Each takes the process for about a millisecond; requests
@@ -30,12 +24,12 @@ const LONGEST_STAGGER = 50
 
 export interface RotationParts {
   /** The endpoints as they are now. */
-  members(): readonly Member[]
+  endpoints(): readonly EndpointConnection[]
   readonly tls: ResolvedTls
   /** Aborted when the client closes. */
   readonly life: AbortSignal
   /** From here on, these are the credentials in use. */
-  use(accepted: Accepted): void
+  use(validated: ValidatedCredentials): void
   /** From here on, credentials come from this source. */
   follow(source: CredentialSource): void
 }
@@ -43,18 +37,18 @@ export interface RotationParts {
 export type RotationOutcome =
   | { rotated: true; report: PassedReport }
   /**
-   * `unproved`: there is nothing wrong with the credentials in themselves, so that they may be taken later. `healsAt`: only time
-   * has to pass until they are good, to this one in milliseconds since 1970.
+   * `retry`: the credentials themselves are valid, so that servers may accept them later. `healsAt`: they become valid at this time,
+   * in milliseconds since 1970.
    */
-  | { rotated: false; report: FailedReport; unproved: boolean; healsAt: number | null }
+  | { rotated: false; report: FailedReport; retry: boolean; healsAt: number | null }
 
-interface Manner {
+interface SwitchOptions {
   readonly drain: DrainPolicy
-  /** Whether it keeps the process alive: somebody waits for it. */
+  /** Whether it keeps the process alive: a caller waits for it. */
   readonly keepsProcess: boolean
 }
 
-type Decision = 'proved' | 'unproved' | 'refused'
+type Decision = 'verified' | 'unverified' | 'refused'
 
 /** Carries out rotations, one after the other. */
 export class Rotation {
@@ -68,7 +62,7 @@ export class Rotation {
   }
 
   /**
-   * Goes over to what a source has now, after the rotations that were asked for before.
+   * Switches to what a source has now, after the rotations that were asked for before.
    *
    * @param next Becomes the source, if its credentials come into use. Null: the source as it is when the turn comes.
    * @throws {EtcdMtlsError} `ERR_CLOSED` when the client is closed, also meanwhile.
@@ -90,7 +84,7 @@ export class Rotation {
   }
 
   /**
-   * Goes over to credentials that a source yielded by itself, unless another source has taken its place by then.
+   * Switches to credentials that a source yielded, unless another source has taken its place by then.
    *
    * @returns Null: another has.
    */
@@ -116,84 +110,92 @@ export class Rotation {
     return turn
   }
 
-  async #rotate(load: () => Promise<Credentials>, origin: string, manner: Manner): Promise<RotationOutcome> {
+  async #rotate(load: () => Promise<Credentials>, origin: string, options: SwitchOptions): Promise<RotationOutcome> {
     let credentials: Credentials | null = null
-    let accepted: Accepted
+    let validated: ValidatedCredentials
     try {
       credentials = await load()
-      accepted = await acceptInTurns(credentials, this.#parts.tls)
+      validated = await prepareInTurns(credentials, this.#parts.tls)
     } catch (error) {
       this.#assertOpen()
       const report = reportOf(error, origin)
       const time = credentials === null ? null : healsAt(credentials, report)
-      return { rotated: false, report, unproved: false, healsAt: time }
+      return { rotated: false, report, retry: false, healsAt: time }
     }
-    return this.#goOver(accepted, manner)
+    return this.#switchCredentials(validated, options)
   }
 
-  async #goOver(accepted: Accepted, { drain, keepsProcess }: Manner): Promise<RotationOutcome> {
+  async #switchCredentials(
+    validated: ValidatedCredentials,
+    { drain, keepsProcess }: SwitchOptions,
+  ): Promise<RotationOutcome> {
     const { life } = this.#parts
-    const members = this.#parts.members()
-    const wereReady = new Set(members.filter((each) => each.state === 'ready'))
-    const tryOut = async (member: Member, index: number): Promise<Trial> => {
+    const endpoints = this.#parts.endpoints()
+    const wereReady = new Set(endpoints.filter((each) => each.state === 'ready'))
+    const dialWith = async (endpoint: EndpointConnection, index: number): Promise<DialAttempt> => {
       if (index > 0) await pause(Math.min(index * STAGGER, LONGEST_STAGGER), life, keepsProcess)
-      return member.tryOut(accepted, keepsProcess)
+      return endpoint.dialWith(validated, keepsProcess)
     }
-    const trials = members.map((member, index) => ({ member, trial: tryOut(member, index) }))
+    const attempts = endpoints.map((endpoint, index) => ({ endpoint, attempt: dialWith(endpoint, index) }))
     const decision = this.#decide(
-      accepted,
-      trials.map(({ trial }) => trial),
+      validated,
+      attempts.map(({ attempt }) => attempt),
     )
     const findings: Finding[] = []
     const old: { connection: Connection; drain: DrainPolicy }[] = []
     await Promise.all(
-      trials.map(async ({ member, trial }) => {
-        const outcome = await trial
+      attempts.map(async ({ endpoint, attempt }) => {
+        const outcome = await attempt
         if ((await decision) === 'refused') {
           if (!outcome.ok) findings.push(...outcome.findings)
           return
         }
-        const connections = member.adopt(outcome)
-        // A server that was not proved with the new trust has no claim to the time that streams would take.
+        const connections = endpoint.switchTo(outcome)
+        // A server that was not verified with the new trust does not get the time that streams would take.
         old.push(...connections.map((connection) => ({ connection, drain: outcome.ok ? drain : 'now' })))
-        if (!outcome.ok && wereReady.has(member)) findings.push(leftBehind(member, outcome.findings))
+        if (!outcome.ok && wereReady.has(endpoint)) findings.push(notUpdated(endpoint, outcome.findings))
       }),
     )
-    // Not before every endpoint has gone over, or streams would move to a connection that is the next to leave.
-    for (const each of old) leave(each.connection, each.drain)
+    // Not before every endpoint has switched, or streams would migrate to a connection that is the next to be drained.
+    for (const each of old) end(each.connection, each.drain)
     this.#assertOpen()
-    return this.#conclude(accepted, await decision, findings)
+    return this.#conclude(validated, await decision, findings)
   }
 
-  /** One endpoint that is proved is enough. Resolves with the first, or when all have failed. */
-  async #decide(accepted: Accepted, trials: readonly Promise<Trial>[]): Promise<Decision> {
+  /** One endpoint that is verified is enough. Resolves with the first, or when all have failed. */
+  async #decide(validated: ValidatedCredentials, attempts: readonly Promise<DialAttempt>[]): Promise<Decision> {
     const { life } = this.#parts
-    const proofs = trials.map(async (trial) => {
-      if (!(await trial).ok) throw new Error('not proved')
+    const verified = attempts.map(async (attempt) => {
+      if (!(await attempt).ok) throw new Error('not verified')
     })
-    let decision: Decision = 'proved'
+    let decision: Decision = 'verified'
     try {
-      await Promise.any(proofs)
+      await Promise.any(verified)
     } catch {
-      const findings = (await Promise.all(trials)).flatMap((trial) => (trial.ok ? [] : trial.findings))
-      // Where nothing answers and nothing is connected either, the old credentials are no better.
-      const nothingToLose = !hasAnswered(findings) && !this.#parts.members().some((each) => each.state === 'ready')
+      const findings = (await Promise.all(attempts)).flatMap((attempt) => (attempt.ok ? [] : attempt.findings))
+      // If nothing answers and nothing is connected either, the old credentials are no better.
+      const nothingToLose = !hasAnswered(findings) && !this.#parts.endpoints().some((each) => each.state === 'ready')
       if (life.aborted || !nothingToLose) return 'refused'
-      decision = 'unproved'
+      decision = 'unverified'
     }
-    this.#parts.use(accepted)
+    this.#parts.use(validated)
     return decision
   }
 
-  #conclude({ report, credentials }: Accepted, decision: Decision, findings: readonly Finding[]): RotationOutcome {
-    const endpoints = this.#parts.members().map(({ endpoint }) => endpoint.url)
+  #conclude(
+    { report, credentials }: ValidatedCredentials,
+    decision: Decision,
+    findings: readonly Finding[],
+  ): RotationOutcome {
+    const endpoints = this.#parts.endpoints().map(({ endpoint }) => endpoint.url)
     const { origin } = credentials
     if (decision === 'refused') {
-      const first = finding('rotation/not-proved', { origin, endpoints })
-      return { rotated: false, report: failed([first, ...findings], report.path), unproved: true, healsAt: null }
+      const first = finding('rotation/not-verified', { origin, endpoints, used: false })
+      return { rotated: false, report: failedReport([first, ...findings], report.path), retry: true, healsAt: null }
     }
-    const unproved = decision === 'unproved' ? [finding('rotation/unproved', { origin, endpoints })] : []
-    return { rotated: true, report: { ...report, findings: [...report.findings, ...unproved, ...findings] } }
+    const unverified =
+      decision === 'unverified' ? [finding('rotation/not-verified', { origin, endpoints, used: true })] : []
+    return { rotated: true, report: { ...report, findings: [...report.findings, ...unverified, ...findings] } }
   }
 
   #assertOpen(): void {
@@ -201,25 +203,17 @@ export class Rotation {
   }
 }
 
-function leave(connection: Connection, drain: DrainPolicy): void {
-  void (drain === 'now' ? connection.vacate(DRAIN_LIMIT) : connection.close())
+function end(connection: Connection, drain: DrainPolicy): void {
+  void (drain === 'now' ? connection.drain(DRAIN_LIMIT) : connection.close())
 }
 
-function leftBehind({ endpoint }: Member, findings: readonly Finding[]): Finding {
-  return finding('rotation/endpoint-left-behind', { endpoint: endpoint.url, detail: summarize(findings) })
+function notUpdated({ endpoint }: EndpointConnection, findings: readonly Finding[]): Finding {
+  return finding('rotation/endpoint-not-updated', { endpoint: endpoint.url, detail: summarize(findings) })
 }
 
-/** What the error of a source, or of the verdict on what it gave, has to tell. */
+/** The report for an error of a source, or of the validation of what it returned. */
 function reportOf(error: unknown, origin: string): FailedReport {
   if (isEtcdMtlsError(error, 'ERR_VALIDATION_FAILED')) return error.details.report
-  if (isEtcdMtlsError(error, 'ERR_CREDENTIALS_UNREADABLE')) return failed(error.details.findings, null)
-  const detail = isError(error) ? error.message : String(error)
-  return failed([finding('rotation/source-failed', { origin, detail })], null)
-}
-
-function failed(findings: readonly [Finding, ...Finding[]], path: FailedReport['path']): FailedReport {
-  const report = makeReport({ checkedAt: new Date(), path, findings })
-  // Sound: each caller has an error among its findings.
-  if (report.ok) throw new Error('A refusal without an error')
-  return report
+  if (isEtcdMtlsError(error, 'ERR_CREDENTIALS_UNREADABLE')) return failedReport(error.details.findings)
+  return failedReport([finding('rotation/source-failed', { origin, detail: asError(error).message })])
 }

@@ -1,52 +1,91 @@
-/** The TLS side of one client: its credentials, its endpoints, and what is said about them. */
+/** The TLS side of one client: its credentials, its endpoints, and the findings about them. */
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
-import { EtcdMtlsError } from '../report/errors.js'
-import type { Finding, FindingCode } from '../report/finding.js'
+import { asError, EtcdMtlsError } from '../report/errors.js'
+import type { Finding } from '../report/finding.js'
 import { makeReport, type Report } from '../report/report.js'
-import { type Accepted, reportNow } from './accept.js'
-import { type Caller, explainAccess } from './access.js'
-import { pause } from './abortable.js'
-import { environmentFindings } from './environment.js'
-import { refreshEndpoints } from './endpoint-refresh.js'
-import type { EndpointStatus } from './endpoint-status.js'
+import { type Caller, explainAccess } from './diagnosis/access.js'
+import { type ClockReading, readClockOver } from './diagnosis/clock.js'
+import { noConnection, noLogin, noQuorum, notEtcd, quorumFinding } from './diagnosis/failure.js'
+import { EndpointConnection } from './endpoint-connection.js'
+import { EndpointPool } from './endpoint-pool.js'
 import { type Endpoint, isSameEndpoint, parseEndpoints } from './endpoints.js'
-import { EventHub } from './event-hub.js'
+import { EventHub } from './events.js'
 import { Expiry } from './expiry.js'
-import { noConnection, noLogin, noQuorum, notEtcd, quorumFinding } from './failure.js'
-import { finding } from './finding.js'
+import { failedReport, finding } from './finding.js'
 import { Follower } from './follower.js'
-import { LoginError } from './login.js'
-import { Member } from './member.js'
-import { Members } from './members.js'
 import { resolveDrain, type ResolvedOptions, resolveSource, type SecureClientOptions } from './options.js'
-import { type ClockReading, readClockOver } from './peer-clock.js'
-import { DRAIN_LIMIT, Rotation, type RotationOutcome } from './rotation.js'
-import type { TlsEvent } from './tls-events.js'
-import type { RotateOptions, TlsSession } from './tls-session.js'
+import { Rotation, type RotationOutcome } from './rotation.js'
+import { pause } from './timing.js'
+import type { EndpointStatus, RotationOptions, TlsEvent, TlsSession } from './tls-session.js'
+import { DRAIN_LIMIT } from './transport/connection.js'
+import { LoginError } from './transport/login.js'
+import { reportNow, type ValidatedCredentials } from './validated-credentials.js'
 
-/** grpc-js' own limit for an answer, in octets. */
+/** grpc-js' own limit for an answer, in bytes. */
 const MAX_RECEIVE_LENGTH = 4 * 1024 * 1024
 
 /**
- * How long the other endpoints may take to settle once one is proved, in milliseconds: long enough for a refusal to be
- * reported at once, short enough that a dead member does not hold up the start.
+ * How long the other endpoints may take once one is verified, in milliseconds: long enough for a refusal to be reported at once, short
+ * enough that a dead member does not delay the start.
  */
 const SETTLE_GRACE = 250
 
-/** What is known of the environment, by the codes of failures, all of them, that it may explain. */
-const EXPLAINS: Readonly<Partial<Record<FindingCode, readonly RegExp[]>>> = {
-  'environment/proxy': [/^endpoint\/(?:refused|name-not-found|lookup-timeout|connect-|silent|reset)/],
-  'environment/extra-cas': [/^chain\//, /^handshake\/server-certificate-refused$/],
-  'environment/verification-off': [/^handshake\/server-certificate-refused$/],
+/** The variables by which grpc-js finds a proxy (its http_proxy.ts). */
+const PROXIES = ['grpc_proxy', 'https_proxy', 'http_proxy']
+
+/** What the environment sets about TLS and proxies. It is reported, and has no effect on this client. */
+function environmentFindings(env: NodeJS.ProcessEnv): Finding[] {
+  const findings: Finding[] = []
+  if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0') {
+    findings.push(finding('environment/verification-off', { variable: 'NODE_TLS_REJECT_UNAUTHORIZED' }))
+  }
+  const file = env['NODE_EXTRA_CA_CERTS'] ?? ''
+  if (file !== '') findings.push(finding('environment/extra-cas', { variable: 'NODE_EXTRA_CA_CERTS', file }))
+  // The values may hold a password.
+  const variables = PROXIES.filter((name) => (env[name] ?? '') !== '')
+  if (variables.length > 0) findings.push(finding('environment/proxy', { variables }))
+  return findings
+}
+
+/** Errors of connect(2) for limits of this machine. */
+const LOCAL_LIMITS: ReadonlySet<string | null> = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM'])
+
+/** Whether the endpoint sent nothing, as if it could be reached through a proxy alone. */
+function isWithoutAnswer({ code, details }: Finding): boolean {
+  switch (code) {
+    case 'endpoint/unreachable':
+      return !LOCAL_LIMITS.has(details.errorCode)
+    case 'endpoint/silent':
+      return details.after === 'connect'
+    case 'endpoint/closed':
+      return details.handshake === null
+    default:
+      return false
+  }
+}
+
+/** Whether a note about the environment may explain one of the findings. */
+function mayExplain(note: Finding, findings: readonly Finding[]): boolean {
+  const isServerRefused = findings.some(({ code }) => code === 'handshake/server-certificate-refused')
+  switch (note.code) {
+    case 'environment/proxy':
+      return findings.some(isWithoutAnswer)
+    case 'environment/extra-cas':
+      return isServerRefused && findings.some(({ code }) => code.startsWith('chain/'))
+    case 'environment/verification-off':
+      return isServerRefused
+    default:
+      return false
+  }
 }
 
 export class Session implements TlsSession {
-  readonly members: Members
-  #members: readonly Member[]
+  readonly pool: EndpointPool
+  #endpoints: readonly EndpointConnection[]
   readonly #options: ResolvedOptions
-  #accepted: Accepted
+  #validated: ValidatedCredentials
   #loginFindings: readonly Finding[] = []
-  /** What is worth knowing about the environment and the way to the endpoints. */
+  /** Findings about the environment and DNS. */
   readonly #notes: readonly Finding[]
   /** When the first attempts have to end, by `performance.now()`; null once they have. */
   #firstDeadline: number | null
@@ -54,38 +93,42 @@ export class Session implements TlsSession {
   #follower: Follower | null = null
   readonly #events = new EventHub()
   readonly #expiry: Expiry
-  /** What was told last of each endpoint. */
-  readonly #told = new Map<Member, string>()
+  /** What the last event about each endpoint reported. */
+  readonly #emitted = new Map<EndpointConnection, string>()
   readonly #life = new AbortController()
 
-  /** @param location What the search for the endpoints brought to light, and the time that it took, in milliseconds. */
+  /** @param location The findings of the look-up of the endpoints, and the time that it took, in milliseconds. */
   constructor(
     options: ResolvedOptions,
-    accepted: Accepted,
+    validated: ValidatedCredentials,
     location: { findings: readonly Finding[]; spent: number } = { findings: [], spent: 0 },
   ) {
     const { endpoints, dialTimeout, etcd3 } = options
     this.#options = options
-    this.#accepted = accepted
+    this.#validated = validated
     this.#notes = [...environmentFindings(process.env), ...location.findings]
     this.#firstDeadline = location.spent === 0 ? null : performance.now() + dialTimeout - location.spent
-    this.#members = endpoints.map((endpoint) => this.#makeMember(endpoint))
+    this.#endpoints = endpoints.map((endpoint) => this.#makeEndpoint(endpoint))
     const limit: unknown = etcd3.grpcOptions?.['grpc.max_receive_message_length']
     const maxReceiveLength = typeof limit === 'number' ? limit : MAX_RECEIVE_LENGTH
-    this.members = new Members(this.#members, { dialTimeout, maxReceiveLength, requireLeader: options.requireLeader })
-    this.members.explainLogin = (error) => this.#explainLogin(error)
-    this.members.explainRefusal = (outcome, call) =>
+    this.pool = new EndpointPool(this.#endpoints, {
+      dialTimeout,
+      maxReceiveLength,
+      requireLeader: options.requireLeader,
+    })
+    this.pool.explainLogin = (error) => this.#explainLogin(error)
+    this.pool.explainRefusal = (outcome, call) =>
       explainAccess(outcome, call, this.#callerAt(call.carriedBy)) ?? notEtcd(call)
     this.#expiry = new Expiry((event) => {
       this.#events.emit(event)
     })
-    this.#expiry.follow(accepted)
+    this.#expiry.follow(validated)
     this.#rotation = new Rotation(options.source, {
-      members: () => this.#members,
+      endpoints: () => this.#endpoints,
       tls: options.tls,
       life: this.#life.signal,
       use: (next) => {
-        this.#accepted = next
+        this.#validated = next
         this.#expiry.follow(next)
       },
       follow: (source) => {
@@ -95,13 +138,13 @@ export class Session implements TlsSession {
   }
 
   get report(): TlsSession['report'] {
-    const { checkedAt, path, findings } = reportNow(this.#accepted)
+    const { checkedAt, path, findings } = reportNow(this.#validated)
     const all = [...findings, ...this.#notes, ...this.#loginFindings]
     return { ...makeReport({ checkedAt, path, findings: all }), path }
   }
 
   get endpoints(): EndpointStatus[] {
-    return this.#members.map((each) => each.status)
+    return this.#endpoints.map((each) => each.status)
   }
 
   /** A watch failed, and its watcher has no listener for that. */
@@ -113,23 +156,23 @@ export class Session implements TlsSession {
     this.#assertOpen()
     const deadline = performance.now() + this.#options.dialTimeout
     await Promise.all(
-      this.#members.map(async (each) => {
+      this.#endpoints.map(async (each) => {
         await each.check()
-        await this.members.askRole(each, deadline - performance.now())
+        await this.pool.askRole(each, deadline - performance.now())
       }),
     )
-    return this.#reportOnEndpoints(leadership(this.#members))
+    return this.#reportOnEndpoints(leadership(this.#endpoints))
   }
 
   async setEndpoints(endpoints: SecureClientOptions['endpoints']): Promise<Report> {
     const wanted = parseEndpoints(endpoints)
-    return this.#rotation.inTurn(() => this.#goOverTo(wanted))
+    return this.#rotation.inTurn(() => this.#switchEndpoints(wanted))
   }
 
-  async rotate(next?: CredentialSource | Credentials, options: RotateOptions = {}): Promise<Report> {
+  async rotate(next?: CredentialSource | Credentials, options: RotationOptions = {}): Promise<Report> {
     const drain = resolveDrain('rotate', options) ?? this.#options.rotation.drain
     const source = next === undefined ? null : resolveSource(next, 'next')
-    return this.#tellRotation(await this.#rotation.load(source, drain)).report
+    return this.#emitRotation(await this.#rotation.load(source, drain)).report
   }
 
   events(): AsyncIterableIterator<TlsEvent, undefined> {
@@ -137,17 +180,17 @@ export class Session implements TlsSession {
     return this.#events.consume(reached === null ? [] : [reached])
   }
 
-  /** Goes over to new credentials whenever the source tells of them, if it can, and if the client shall. */
+  /** Switches to new credentials whenever the source yields some, unless the option `rotation` is off. */
   follow(source: CredentialSource): void {
     this.#follower?.stop()
     this.#follower = null
     const { follow, drain } = this.#options.rotation
     if (!follow || source.watch === undefined || this.#life.signal.aborted) return
     this.#follower = new Follower(source, {
-      current: () => this.#accepted.credentials,
+      current: () => this.#validated.credentials,
       take: async (credentials, from) => {
         const outcome = await this.#rotation.take(credentials, from, drain)
-        return outcome === null ? null : this.#tellRotation(outcome)
+        return outcome === null ? null : this.#emitRotation(outcome)
       },
       emit: (event) => {
         this.#events.emit(event)
@@ -155,45 +198,51 @@ export class Session implements TlsSession {
     })
   }
 
-  /** Looks the endpoints up again and again, and goes over to those that are found. */
-  refresh(interval: number, lookUp: () => Promise<readonly Endpoint[]>): void {
-    void refreshEndpoints({
-      interval,
-      life: this.#life.signal,
-      current: () => this.#members.map(({ endpoint }) => endpoint),
-      lookUp,
-      goOverTo: (endpoints) => this.#rotation.inTurn(() => this.#goOverTo(endpoints)),
-      failed: (error) => {
-        this.#events.emit({ type: 'refresh-failed', at: new Date(), error, retryIn: interval })
-      },
-    })
+  /** Looks the endpoints up at that interval, and switches to those that are found. Resolves when the client closes; never rejects. */
+  async refresh(interval: number, lookUp: () => Promise<readonly Endpoint[]>): Promise<void> {
+    const life = this.#life.signal
+    for (;;) {
+      await pause(interval, life, false)
+      if (life.aborted) return
+      try {
+        const known = new Map(this.#endpoints.map(({ endpoint }) => [endpoint.url, endpoint]))
+        // An endpoint that is known keeps the server name that it was given.
+        const found = (await lookUp()).map((each) => known.get(each.url) ?? each)
+        const isSame = found.length === known.size && found.every((each) => known.has(each.url))
+        if (found.length > 0 && !isSame) await this.#rotation.inTurn(() => this.#switchEndpoints(found))
+      } catch (error) {
+        if (this.#isClosed()) return
+        this.#events.emit({ type: 'refresh-failed', at: new Date(), error: asError(error), retryIn: interval })
+      }
+    }
   }
 
-  /** What logging in brought to light, beside the verdict on the credentials. */
+  /** The findings of logging in, next to those about the credentials. */
   noteLogin(findings: readonly Finding[]): void {
     this.#loginFindings = findings
   }
 
   /**
-   * Dials every endpoint, side by side, until as many are proved as the caller asked for.
+   * Dials every endpoint at the same time, until as many are verified as the caller asked for.
    *
-   * @throws {EtcdMtlsError} `ERR_HANDSHAKE_FAILED` if any endpoint answered and was refused or refused us, `ERR_UNREACHABLE` if none answered,
-   * or none has a leader.
+   * @throws {EtcdMtlsError} `ERR_HANDSHAKE_FAILED` if any endpoint answered and was refused or refused us, or if the endpoints belong to
+   * two clusters; `ERR_UNREACHABLE` if none answered, or none has a leader.
    */
   async preflight(): Promise<void> {
     const { preflight } = this.#options
     const started = performance.now()
-    const attempts = this.#members.map((each) => each.attempt(preflight !== 'none'))
+    const attempts = this.#endpoints.map((each) => each.attempt(preflight !== 'none'))
     // Each attempt has read its time by now; later ones have all of it.
     this.#firstDeadline = null
     if (preflight === 'none') return
     const settled = Promise.all(attempts)
     if (preflight === 'any') await this.#firstReady(attempts, settled)
     else await settled
-    const ready = this.#members.filter((each) => each.state === 'ready').length
-    if (ready < (preflight === 'all' ? this.#members.length : 1)) throw this.#failure()
-    if (this.#options.requireLeader) await this.#untilLed(started + this.#options.dialTimeout)
-    for (const member of this.#members) member.release()
+    const ready = this.#endpoints.filter((each) => each.state === 'ready').length
+    if (ready < (preflight === 'all' ? this.#endpoints.length : 1)) throw this.#failure()
+    if (this.pool.isDivided) throw this.#failure()
+    if (this.#options.requireLeader) await this.#waitForLeader(started + this.#options.dialTimeout)
+    for (const each of this.#endpoints) each.release()
   }
 
   /** Ends every call and connection; resolves when every socket is gone. */
@@ -201,68 +250,69 @@ export class Session implements TlsSession {
     this.#life.abort()
     this.#follower?.stop()
     this.#expiry.stop()
-    await this.members.close()
+    await this.pool.close()
     this.#events.end()
   }
 
-  #makeMember(endpoint: Endpoint): Member {
+  #makeEndpoint(endpoint: Endpoint): EndpointConnection {
     const timeLeft = (): number => this.#timeLeft()
-    const member = new Member({
+    const connection = new EndpointConnection({
       endpoint,
       name: endpoint.serverName ?? this.#options.serverName ?? endpoint.host,
-      accepted: () => this.#accepted,
+      validated: () => this.#validated,
       get dialTimeout() {
         return timeLeft()
       },
       onChange: () => {
-        this.members.memberChanged()
-        this.#tellEndpoint(member)
+        this.pool.endpointChanged()
+        this.#emitEndpoint(connection)
       },
+      refuseCluster: (connected, clusterId) => this.pool.refuseCluster(connected, clusterId),
       otherClock: () => this.#readClock(),
     })
-    return member
+    return connection
   }
 
-  /** Dials the new endpoints, and leaves the others once one of those that are wanted is ready, or none was before. */
-  async #goOverTo(wanted: readonly Endpoint[]): Promise<Report> {
-    const before = this.#members
-    const added: Member[] = []
-    const members = wanted.map((endpoint) => {
+  /** Dials the new endpoints, and drains the others once one of those that are wanted is ready, or none was before. */
+  async #switchEndpoints(wanted: readonly Endpoint[]): Promise<Report> {
+    const before = this.#endpoints
+    const added: EndpointConnection[] = []
+    const endpoints = wanted.map((endpoint) => {
       const known = before.find((each) => isSameEndpoint(each.endpoint, endpoint))
       if (known !== undefined) return known
-      const member = this.#makeMember(endpoint)
-      added.push(member)
-      return member
+      const made = this.#makeEndpoint(endpoint)
+      added.push(made)
+      return made
     })
     await Promise.all(added.map((each) => each.attempt(true)))
-    if (this.#life.signal.aborted) await Promise.all(added.map((each) => each.close()))
+    if (this.#isClosed()) await Promise.all(added.map((each) => each.close()))
     this.#assertOpen()
-    const isReady = ({ state }: Member): boolean => state === 'ready'
-    if (!members.some(isReady) && before.some(isReady)) {
+    const isReady = ({ state }: EndpointConnection): boolean => state === 'ready'
+    if (!endpoints.some(isReady) && before.some(isReady)) {
       const findings = added.flatMap((each) => each.findings)
       await Promise.all(added.map((each) => each.close()))
-      return makeReport({ checkedAt: new Date(), path: this.#accepted.report.path, findings })
+      return makeReport({ checkedAt: new Date(), path: this.#validated.report.path, findings })
     }
-    this.#members = members
-    this.members.replace(members)
-    for (const member of before) {
-      if (members.includes(member)) continue
-      this.#told.delete(member)
-      void member.retire(DRAIN_LIMIT)
+    this.#endpoints = endpoints
+    this.pool.replace(endpoints)
+    for (const each of before) {
+      if (endpoints.includes(each)) continue
+      this.#emitted.delete(each)
+      void each.retire(DRAIN_LIMIT)
     }
     return this.#reportOnEndpoints()
   }
 
-  /** Waits for the first proof, and for the others a little longer; or until all have failed. */
+  /** Waits for the first verified endpoint, and for the others a little longer; or until all have failed. */
   async #firstReady(attempts: readonly Promise<void>[], settled: Promise<unknown>): Promise<void> {
-    const proved = attempts.map(async (attempt, index) => {
+    const ready = attempts.map(async (attempt, index) => {
       await attempt
-      if (this.#members[index]?.state !== 'ready') throw new Error('not ready')
+      if (this.#endpoints[index]?.state !== 'ready') throw new Error('not ready')
     })
     try {
-      await Promise.any(proved)
+      await Promise.any(ready)
     } catch {
-      // None is ready: preflight() says why.
+      // None is ready: preflight() throws the cause.
       return
     }
     let timer: NodeJS.Timeout | undefined
@@ -274,19 +324,19 @@ export class Session implements TlsSession {
   }
 
   /** Waits until a member that is connected has a leader, as after an election. */
-  async #untilLed(deadline: number): Promise<void> {
-    const isLed = (): boolean => this.#members.some((each) => each.hasLeader)
-    if (isLed()) return
+  async #waitForLeader(deadline: number): Promise<void> {
+    const hasLeader = (): boolean => this.#endpoints.some((each) => each.hasLeader)
+    if (hasLeader()) return
     const led = new AbortController()
-    const stop = this.members.onStateChange(() => {
-      if (isLed() || this.#life.signal.aborted) led.abort()
+    const stop = this.pool.onStateChange(() => {
+      if (hasLeader() || this.#life.signal.aborted) led.abort()
     })
     await pause(deadline - performance.now(), AbortSignal.any([led.signal, this.#life.signal]), true)
     stop()
-    if (!isLed()) throw noQuorum(this.#members)
+    if (!hasLeader()) throw noQuorum(this.#endpoints)
   }
 
-  /** The time of one attempt to dial: the first has what looking the endpoints up has left of it. */
+  /** The time of one attempt to dial: for the first, without the time that the look-up of the endpoints took. */
   #timeLeft(): number {
     const { dialTimeout } = this.#options
     return this.#firstDeadline === null ? dialTimeout : Math.max(1, Math.round(this.#firstDeadline - performance.now()))
@@ -294,38 +344,40 @@ export class Session implements TlsSession {
 
   /** The clock of an endpoint that is ready. */
   async #readClock(): Promise<ClockReading | null> {
-    for (const { connection, endpoint } of this.#members) {
+    for (const { connection, endpoint } of this.#endpoints) {
       if (connection !== null) return readClockOver(connection, endpoint.url)
     }
     return null
   }
 
+  #isClosed(): boolean {
+    return this.#life.signal.aborted
+  }
+
   #assertOpen(): void {
-    if (this.#life.signal.aborted) throw new EtcdMtlsError('ERR_CLOSED', 'The client is closed.', { what: 'client' })
+    if (this.#isClosed()) throw new EtcdMtlsError('ERR_CLOSED', 'The client is closed.', { what: 'client' })
   }
 
   #failure(): EtcdMtlsError {
-    const report = this.#reportOnEndpoints()
-    // Sound: an endpoint that is not ready always has an error among its findings.
-    if (report.ok) throw new Error('An endpoint failed without a finding')
-    return noConnection(report)
+    const { path, findings } = this.#reportOnEndpoints()
+    return noConnection(failedReport(findings, path))
   }
 
-  #tellRotation(outcome: RotationOutcome): RotationOutcome {
+  #emitRotation(outcome: RotationOutcome): RotationOutcome {
     const at = new Date()
     if (outcome.rotated) this.#events.emit({ type: 'rotated', at, report: outcome.report })
     else this.#events.emit({ type: 'rotation-refused', at, report: outcome.report })
     return outcome
   }
 
-  /** Told is what makes a difference: a dead endpoint that is dialled again and again, and fails alike, is told once. */
-  #tellEndpoint(member: Member): void {
-    const { state, findings } = member
+  /** One event for each change: a dead endpoint that is dialled again and again, and fails in the same way, is reported once. */
+  #emitEndpoint(endpoint: EndpointConnection): void {
+    const { state, findings } = endpoint
     if (state === 'connecting' || state === 'closed') return
     const key = [state, ...findings.map((each) => each.code)].join()
-    if (this.#told.get(member) === key) return
-    this.#told.set(member, key)
-    this.#events.emit({ type: 'endpoint-changed', at: new Date(), status: member.status })
+    if (this.#emitted.get(endpoint) === key) return
+    this.#emitted.set(endpoint, key)
+    this.#events.emit({ type: 'endpoint-changed', at: new Date(), status: endpoint.status })
   }
 
   #explainLogin(error: unknown): EtcdMtlsError | null {
@@ -333,37 +385,35 @@ export class Session implements TlsSession {
     if (auth === null || !(error instanceof LoginError)) return null
     const { username } = auth
     this.#events.emit({ type: 'login-failed', at: new Date(), username, refused: error.refused, error })
-    return noLogin(error, username, this.#accepted.report.path)
+    return noLogin(error, username, this.#validated.report.path)
   }
 
-  /** Who etcd takes this client for at an endpoint, with the credentials in use now. */
+  /** As whom this client calls etcd at an endpoint, with the credentials in use now. */
   #callerAt(authority: string | null): Caller {
-    const { report, credentials } = this.#accepted
+    const { report, credentials } = this.#validated
     const [leaf] = credentials.chain
-    const member = this.#members.find(({ endpoint }) => endpoint.authority === authority)
+    const carrier = this.#endpoints.find(({ endpoint }) => endpoint.authority === authority)
     return {
       path: report.path,
       commonName: leaf.subject.commonName,
-      isHidden: member?.hidesCertificate ?? false,
+      isHidden: carrier?.hidesCertificate ?? false,
       username: this.#options.auth?.username ?? null,
     }
   }
 
   #reportOnEndpoints(more: readonly Finding[] = []): Report {
-    const findings = [...more, ...this.#members.flatMap((each) => each.findings)]
-    const notes = this.#notes.filter(
-      (each) => EXPLAINS[each.code]?.every((codes) => findings.some(({ code }) => codes.test(code))) === true,
-    )
-    return makeReport({ checkedAt: new Date(), path: this.#accepted.report.path, findings: [...findings, ...notes] })
+    const findings = [...more, ...this.#endpoints.flatMap((each) => each.findings)]
+    const notes = this.#notes.filter((each) => mayExplain(each, findings))
+    return makeReport({ checkedAt: new Date(), path: this.#validated.report.path, findings: [...findings, ...notes] })
   }
 }
 
-/** Who leads, of the endpoints that report it. */
-function leadership(members: readonly Member[]): Finding[] {
-  const connected = members.filter(({ connection }) => connection !== null)
-  if (connected.length > 0 && connected.every((each) => !each.hasLeader)) return [quorumFinding(members)]
-  const roles = members.flatMap(({ endpoint: { url }, role }) => (role === null ? [] : [{ endpoint: url, role }]))
-  if (roles.every(({ role }) => role === 'learner')) return []
-  const leader = roles.find(({ role }) => role === 'leader')?.endpoint ?? null
-  return [finding('endpoint/leader', { leader, members: roles })]
+/** Which of the endpoints leads. */
+function leadership(endpoints: readonly EndpointConnection[]): Finding[] {
+  const connected = endpoints.filter(({ connection }) => connection !== null)
+  if (connected.length > 0 && connected.every((each) => !each.hasLeader)) return [quorumFinding(endpoints)]
+  const members = endpoints.flatMap(({ endpoint: { url }, role }) => (role === null ? [] : [{ endpoint: url, role }]))
+  if (members.every(({ role }) => role === 'learner')) return []
+  const leader = members.find(({ role }) => role === 'leader')?.endpoint ?? null
+  return [finding('endpoint/leader', { leader, members })]
 }

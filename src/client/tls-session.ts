@@ -1,62 +1,166 @@
-/** What a client says about its own TLS: the types behind `client.tls`. */
+/** The TLS side of a client as its user sees it: the types behind `client.tls`. */
 import type { Credentials, CredentialSource } from '../credentials/credentials.js'
-import type { CertificateRef } from '../report/finding.js'
-import type { Report } from '../report/report-types.js'
-import type { EndpointStatus } from './endpoint-status.js'
+import type { CertificateRef, Finding } from '../report/finding.js'
+import type { FailedReport, PassedReport, Report } from '../report/report-types.js'
 import type { EndpointOptions } from './endpoints.js'
-import type { TlsEvent } from './tls-events.js'
 
 /**
- * How connections made with old credentials end. `'now'`: they take no new calls, watches and the keep-alive of leases move
- * to the new connections at once, other calls have 10 s to end. `'streams-finish'`: they take no new calls, and end when
- * the last watch, lease or other call on them has ended by itself; right for a renewal, wrong for a revocation.
+ * How connections made with old credentials end. `'now'`: they accept no new calls, watches and the keep-alive of leases migrate to
+ * the new connections at once, other calls have 10 s to end. `'streams-finish'`: they accept no new calls, and end when the last
+ * watch, lease or other call on them has ended on its own; right for a renewal, wrong for a revocation.
  */
 export type DrainPolicy = 'now' | 'streams-finish'
 
-/** How to go over to new credentials. */
-export interface RotateOptions {
-  /** How the connections made with the old ones end. Default: as the option `rotation` of the client says, else `'now'`. */
+/** How a client switches to new credentials. */
+export interface RotationOptions {
+  /** How connections made with old credentials end. Default of a client: `'now'`; of one `rotate()`: as the client. */
   drain?: DrainPolicy | undefined
 }
 
+/** A snapshot of one endpoint: it does not change later. */
+export interface EndpointStatus {
+  /** Canonical: `https://host:port`. */
+  endpoint: string
+  /**
+   * `connecting`: being dialled. `ready`: TLS is verified on both sides, and etcd answered. `leaderless`: the same, but its member has
+   * no leader, so that calls go to other endpoints. `failed`: the findings name the cause; it is dialled again after a while.
+   * `closed`: the client was closed.
+   */
+  state: 'connecting' | 'ready' | 'leaderless' | 'failed' | 'closed'
+  /** When it came into this state. */
+  since: Date
+  /** TLS version of the connection; null unless connected. */
+  protocol: 'TLSv1.2' | 'TLSv1.3' | null
+  /** The role of its member in the cluster at the last `client.tls.probe()`; null if that is not known, or it has no leader. */
+  role: 'leader' | 'follower' | 'learner' | null
+  /** The server's path from its certificate to our trust anchor; null unless connected. */
+  path: CertificateRef[] | null
+  /** As of now. Errors only while it is not ready, or once the server's certificate has expired. */
+  findings: Finding[]
+}
+
+/** What `client.tls.events()` yields. A union over `type`; `at` is the time of the event. */
+export type TlsEvent = { at: Date } & (
+  | {
+      /** New credentials are in use: calls that start from here on go over connections made with them. */
+      type: 'rotated'
+      /** The result of their validation, with warnings at most. */
+      report: PassedReport
+    }
+  | {
+      /** New credentials are not used; the client continues with those that it has. */
+      type: 'rotation-refused'
+      /** Everything that is wrong with them. */
+      report: FailedReport
+    }
+  | {
+      /** The source's watch ended with an error; it is watched again after a while. */
+      type: 'source-failed'
+      origin: string
+      /** What the source threw. */
+      error: Error
+      /** How long the client waits until it watches again, in milliseconds. */
+      retryIn: number
+    }
+  | {
+      /** A source whose watch had failed returns credentials again. */
+      type: 'source-recovered'
+      origin: string
+      /** Whether they are others than those in use. Then `rotated` or `rotation-refused` follows. */
+      changed: boolean
+    }
+  | {
+      /**
+       * Two thirds, or nine tenths, of the lifetime of the credentials in use are over. After nine tenths the event comes again each
+       * time that half of the rest is over, at most once a minute.
+       */
+      type: 'credentials-expiring'
+      /** How much of the lifetime is over, at least. */
+      fraction: '2/3' | '9/10'
+      /** The certificate that expires first: the client's own, or an intermediate or anchor above it. */
+      certificate: CertificateRef
+      notAfter: Date
+    }
+  | {
+      /**
+       * The credentials in use have expired. Connections that are open stay; new ones are refused by the servers. The event comes
+       * again every ten minutes.
+       */
+      type: 'credentials-expired'
+      /** The certificate that expired. */
+      certificate: CertificateRef
+      notAfter: Date
+    }
+  | {
+      /** The state of an endpoint changed. */
+      type: 'endpoint-changed'
+      /** The endpoint as it is now. */
+      status: EndpointStatus
+    }
+  | {
+      /** Looking up the endpoints (option `refreshEndpoints`) failed. The client keeps its endpoints and looks them up again. */
+      type: 'refresh-failed'
+      /** From DNS an `EtcdMtlsError` with a report; from the cluster the error of the call. */
+      error: Error
+      /** How long the client waits until the next look-up, in milliseconds. */
+      retryIn: number
+    }
+  | {
+      /** Logging in with the password failed. */
+      type: 'login-failed'
+      username: string
+      /** Whether etcd refused the name or the password; else the log-in is tried again with the next call. */
+      refused: boolean
+      error: Error
+    }
+  | {
+      /** A watch has ended, and its watcher has no listener for `error`. */
+      type: 'watch-failed'
+      /** What the watcher emitted; its `cause` has more, if more is known. */
+      error: Error
+    }
+  | {
+      /** This consumer was too slow: more events came than are kept for it. */
+      type: 'events-missed'
+      /** How many events were dropped, the oldest ones. They came before those that follow this one. */
+      count: number
+    }
+)
+
 /** The TLS side of a client. */
 export interface TlsSession {
-  /**
-   * The verdict on the credentials in use, as of now: passed, perhaps with warnings, until a certificate or a CRL among them comes
-   * to its end.
-   */
+  /** The validation of the credentials in use, as of now: passed, until a certificate or a CRL among them expires. */
   readonly report: Report & { path: CertificateRef[] }
   /** Every endpoint, in the order in which they were given. */
   readonly endpoints: EndpointStatus[]
   /**
-   * Asks every endpoint now: the ready ones by an HTTP/2 ping and for their role, the others by dialling them again. Takes at most
-   * the dial time-out and opens no connection in addition to those of the client.
+   * Checks every endpoint now: the ready ones by an HTTP/2 ping and by asking for their role, the others by dialling them again. Takes
+   * at most the dial time-out and opens no connection in addition to those of the client.
    *
    * @returns All findings; `ok` only if every endpoint is ready and one that answers has a leader. The finding `endpoint/leader`
    * names the endpoint that leads; `endpoints` has the role of each from then on. `path` is the path of the client's own certificate.
    * @throws {EtcdMtlsError} `ERR_CLOSED` after the client was closed.
    */
   probe(): Promise<Report>
-
   /**
-   * Goes over to new credentials: they are loaded, judged as the first ones were, and every endpoint is dialled with them,
-   * beside the connections in use. Once an endpoint is proved, calls that start afterwards go over connections made with the
-   * new credentials, and the others leave as `drain` says. An endpoint that is not proved with the new credentials keeps
-   * no old connection either. No request fails by that, and no watch event or lease is lost.
+   * Switches to new credentials: they are loaded and validated as the first ones were, and every endpoint is dialled with them, next
+   * to the connections in use. Once an endpoint is verified, calls that start afterwards go over connections made with the new
+   * credentials, and the others are drained (`drain`). An endpoint that is not verified with the new credentials keeps no old
+   * connection either. No request fails because of that, and no watch event or lease is lost.
    *
-   * Where they are not good, or no endpoint accepts them, the client goes on with those that it has. Rotations run one after
-   * the other, so the newest wins.
+   * If they are not valid, or no endpoint accepts them, the client continues with those that it has. Rotations run one after the
+   * other, so the newest wins.
    *
-   * @param next Where to take them from, from here on: its `watch` is followed instead of the former source's, if it has one.
-   * Default: the source in use, asked again.
-   * @returns `ok`: they are in use, and no new call goes over an old connection. Otherwise everything that speaks against them.
+   * @param next Where to load them from, from here on: its `watch` is followed instead of the former source's, if it has one.
+   * Default: the source in use, loaded again.
+   * @returns `ok`: they are in use, and no new call goes over an old connection. Otherwise everything that is wrong with them.
    * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call; `ERR_CLOSED` when the client is closed, also meanwhile.
    */
-  rotate(next?: CredentialSource | Credentials, options?: RotateOptions): Promise<Report>
+  rotate(next?: CredentialSource | Credentials, options?: RotationOptions): Promise<Report>
   /**
    * Replaces the endpoints. New ones are dialled first, which takes at most `dialTimeout`. Then those that are missing from the list
-   * leave: they take no new calls, watches and the keep-alive of leases move at once, other calls have 10 s to end. Endpoints that
-   * stay keep their connection. If no endpoint of the list is ready while another one is, nothing changes.
+   * are drained: they accept no new calls, watches and the keep-alive of leases migrate at once, other calls have 10 s to end.
+   * Endpoints that stay keep their connection. If no endpoint of the list is ready while another one is, nothing changes.
    *
    * @param endpoints As the option `endpoints` of `createSecureClient`.
    * @returns All findings about the endpoints; `ok` only if every endpoint of the list is ready.
@@ -64,12 +168,12 @@ export interface TlsSession {
    */
   setEndpoints(endpoints: string | readonly (string | EndpointOptions)[]): Promise<Report>
   /**
-   * Everything that happens to the client's credentials and endpoints, from this call on. Consumers stand side by side, each
-   * is told everything, and nothing is lost between two `next()`. For each consumer 256 events are kept; when more come that
-   * it does not take, the oldest are dropped, and an event `events-missed` says how many. It ends when the client closes, or
-   * with `return()`, as by a `break`; it keeps no process alive.
+   * Everything that happens to the client's credentials and endpoints, from this call on. Each consumer receives every event, and
+   * nothing is lost between two `next()`. For each consumer 256 events are kept; if more come that it does not take, the oldest are
+   * dropped, and an event `events-missed` has their number. It ends when the client closes, or with `return()`, as by a `break`; it
+   * keeps no process alive.
    *
-   * Where the credentials have come to a mark of their lifetime already, that is the first event.
+   * If the credentials are expiring or expired already, that is the first event.
    */
   events(): AsyncIterableIterator<TlsEvent, undefined>
 }

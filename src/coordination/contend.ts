@@ -3,7 +3,7 @@
  * absent; it is first in the queue when no key of the prefix has a lower create revision.
  */
 import { LeaseKeeper, leaseDeadline, type LossReason } from '../client/streams/lease-keeper.js'
-import { randomLeaseId } from '../client/transport/lease-id.js'
+import { randomLeaseId } from '../client/transport/call-policy.js'
 import { EtcdMtlsError } from '../report/errors.js'
 import type { Held } from './held.js'
 import { clientClosed, type Place } from './options.js'

@@ -1,5 +1,5 @@
 import type { SecureEtcd3 } from '../client/connect.js'
-import { holdingProcess } from '../client/holding-process.js'
+import { holdingProcess } from '../client/timing.js'
 import { contend } from './contend.js'
 import { etcdStore } from './etcd-store.js'
 import type { Held } from './held.js'

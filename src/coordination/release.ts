@@ -1,4 +1,4 @@
-import { holdingProcess } from '../client/holding-process.js'
+import { holdingProcess } from '../client/timing.js'
 import { pauseBefore, type Store } from './store.js'
 
 /** How long the caller waits for a release, in milliseconds. The attempts go on afterwards, for as long as the lease may live. */

@@ -1,5 +1,5 @@
 /** What locks and elections need of etcd, and how they ask for it. */
-import { abortable } from '../client/abortable.js'
+import { abortable } from '../client/timing.js'
 import type { KeepAliveStream } from '../client/streams/lease-keeper.js'
 
 /** A key of a contender. */

@@ -118,3 +118,13 @@ export function isEtcdMtlsError(error: unknown, code?: ErrorCode): boolean {
 export function isError(value: unknown): value is Error {
   return value instanceof Error || types.isNativeError(value)
 }
+
+/** What was thrown, as an error. */
+export function asError(thrown: unknown): Error {
+  return isError(thrown) ? thrown : new Error(String(thrown))
+}
+
+/** The `code` of an error of Node or OpenSSL, such as `ECONNREFUSED`; null if it has none. */
+export function codeOf(error: unknown): string | null {
+  return isError(error) && 'code' in error && typeof error.code === 'string' ? error.code : null
+}

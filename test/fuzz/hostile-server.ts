@@ -4,11 +4,11 @@
  */
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import type { TLSSocket } from 'node:tls'
-import { frameMessage, FramingError, MessageReader } from '../../src/client/streams/framing.js'
-import { bytesField, int64Field, MalformedMessage, trueField } from '../../src/client/streams/protobuf.js'
+import { frameMessage, FramingError, MessageReader } from '../../src/client/transport/framing.js'
+import { bytesField, int64Field, MalformedMessage, trueField } from '../../src/client/transport/protobuf.js'
 import { readWatchRequest } from '../../src/client/streams/watch-messages.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
-import { answerGreeting, grpcPeer, type Peer, serverTls, tlsPeer } from '../support/peers.js'
+import { answerHealthCheck, grpcPeer, type Peer, serverTls, tlsPeer } from '../support/peers.js'
 import { mutateOctets } from './mutate.js'
 import type { Random } from './random.js'
 
@@ -29,7 +29,7 @@ export function hostileServer(server: Credentials, random: Random): Promise<Peer
     },
     (stream) => {
       if (random.once(20)) answerStrangely(stream, random)
-      else answerGreeting(stream)
+      else answerHealthCheck(stream)
     },
   )
 }

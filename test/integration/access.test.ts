@@ -78,13 +78,13 @@ describe('authentication by common name', () => {
     expect(read.finding.remedy).toContain('etcdctl user add bob --no-password')
     const list = await refusal(bob.auth.userList())
     expect(list.error).toBeInstanceOf(EtcdUserNotFoundError)
-    expect(list.finding).toMatchObject({ code: 'access/user-not-found', details: { user: 'bob' } })
+    expect(list.finding).toMatchObject({ code: 'access/no-user', details: { user: 'bob' } })
   })
 
   it('a certificate without a common name', async () => {
     await using nobody = await as(pki.issueClient({ subject: [['O', 'Example']] }))
     const list = await refusal(nobody.auth.userList())
-    expect(list.finding).toMatchObject({ code: 'access/user-missing', details: { user: null, identity: 'none' } })
+    expect(list.finding).toMatchObject({ code: 'access/no-user', details: { user: null, identity: 'none' } })
   })
 
   it('a password: its user counts, and not the certificate’s', async () => {

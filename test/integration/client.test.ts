@@ -4,9 +4,9 @@ import { createSecureContext } from 'node:tls'
 import { Etcd3, type Watcher } from 'etcd3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createAuthority } from '../../src/authority/index.js'
-import { accept } from '../../src/client/accept.js'
+import { prepare } from '../../src/client/validated-credentials.js'
 import { dial } from '../../src/client/transport/dial.js'
-import { explainFailure, NOTHING_FOUND } from '../../src/client/handshake-error.js'
+import { explainFailure, NOTHING_FOUND } from '../../src/client/diagnosis/explain.js'
 import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../src/client/index.js'
 import { resolveOptions } from '../../src/client/options.js'
 import type { Credentials } from '../../src/credentials/index.js'
@@ -49,14 +49,14 @@ async function refusedUnjudged(
     maxVersion: version,
     ...(sendCertificate ? { cert: credentials.chain[0].toPem(), key: credentials.key.exportPem() } : {}),
   })
-  const accepted = { ...accept(pki.client, tls), credentials, secureContext }
+  const validated = { ...prepare(pki.client, tls), credentials, secureContext }
   const name = endpoint.host
   const onDown = (): void => undefined
-  const { outcome } = dial({ endpoint, name, accepted, timeout: dialTimeout, keepsProcess: true, onDown })
+  const { outcome } = dial({ endpoint, name, validated, timeout: dialTimeout, keepsProcess: true, onDown })
   const ended = await outcome
   if (ended.ok) throw new Error('It should have been refused')
   const { failure } = ended
-  const attempt = { endpoint, name, accepted, failure, diagnosis: NOTHING_FOUND, timeout: dialTimeout }
+  const attempt = { endpoint, name, validated, failure, diagnosis: NOTHING_FOUND, timeout: dialTimeout }
   // What is wrong with the credentials themselves comes before it.
   const refusal = explainFailure(attempt).find(({ code }) => code.startsWith('handshake/'))
   if (refusal === undefined) throw new Error('It should have been explained')
@@ -252,11 +252,11 @@ describe('on one member', () => {
     })
 
     it.each<[string, () => Credentials, FindingCode, number]>([
-      ['none', () => pki.client, 'handshake/client-certificate-not-sent', noCertificateAlert(version)],
+      ['none', () => pki.client, 'handshake/client-certificate-missing', noCertificateAlert(version)],
       [
         'one whose key OpenSSL does not send, because Go takes none of its kind',
         () => pki.issueClient({ key: 'ed448' }),
-        'handshake/client-certificate-not-sent',
+        'handshake/client-certificate-missing',
         noCertificateAlert(version),
       ],
       [
@@ -320,7 +320,7 @@ describe('on one member', () => {
     expect(['connecting', 'failed']).toContain(first)
     expect(others).toEqual(['failed', 'ready'])
     const report = await client.tls.probe()
-    expect(errorCodes(report.findings).sort()).toEqual(['endpoint/refused', 'endpoint/silent'])
+    expect(errorCodes(report.findings).sort()).toEqual(['endpoint/unreachable', 'endpoint/silent'])
   })
 })
 
@@ -346,7 +346,7 @@ describe('refused by the client', () => {
     expect(details.report.findings[0].certificate).toMatchObject({ role: 'leaf', origin: etcd.endpoint })
     // Where the time is all that is wrong, etcd's gateway says what time it is there.
     const clocks = details.report.findings.filter((each) => each.code.startsWith('handshake/clock-'))
-    const agreed = code.startsWith('validity/') ? [expect.objectContaining({ code: 'handshake/clock-agrees' })] : []
+    const agreed = code.startsWith('validity/') ? [expect.objectContaining({ code: 'handshake/clock-compared' })] : []
     expect(clocks).toEqual(agreed)
   })
 
@@ -453,7 +453,7 @@ describe('how etcd is set up', () => {
     await watcher.cancel()
     const wrong = connect(etcd, { auth: { username: 'alice', password: 'wrong' } })
     const { details } = await refused(wrong, 'ERR_HANDSHAKE_FAILED')
-    expect(errorCodes(details.report.findings)).toEqual(['login/refused'])
+    expect(errorCodes(details.report.findings)).toEqual(['login/failed'])
     await admin.auth.authDisable()
   })
 })

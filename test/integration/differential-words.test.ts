@@ -133,13 +133,13 @@ async function sClient(on: TestEtcd, certificate: string, key: string): Promise<
 
 describe('clients that etcd refuses', () => {
   it('no certificate', async () => {
-    await refused(['handshake/client-certificate-required'], null, { others: true })
-    const codes: FindingCode[] = ['handshake/client-certificate-required']
+    await refused(['handshake/client-certificate-missing'], null, { others: true })
+    const codes: FindingCode[] = ['handshake/client-certificate-missing']
     await refused(codes, null, { node: { maxVersion: 'TLSv1.2' } })
   })
 
   it('one that OpenSSL does not send', async () => {
-    await refused(['handshake/client-certificate-not-sent', 'key/unsupported'], { leaf: client({ key: 'ed448' }) })
+    await refused(['handshake/client-certificate-missing', 'key/unsupported'], { leaf: client({ key: 'ed448' }) })
   })
 
   it('of an unknown CA', async () => {
@@ -195,11 +195,11 @@ describe('clients that etcd refuses', () => {
   it('of TLS 1.1, of other cipher suites, of another protocol', async () => {
     const leaf = client()
     const old: ConnectionOptions = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1' }
-    await refused(['handshake/no-common-version'], { leaf }, { node: old })
+    await refused(['handshake/no-common-parameters'], { leaf }, { node: old })
     // RSA key exchange, to a server with an elliptic curve key.
     const ciphers: ConnectionOptions = { maxVersion: 'TLSv1.2', ciphers: 'AES128-GCM-SHA256' }
     await refused(['handshake/no-common-parameters'], { leaf }, { node: ciphers })
-    await refused(['handshake/no-application-protocol'], { leaf }, { node: { ALPNProtocols: ['foo'] } })
+    await refused(['endpoint/not-http2'], { leaf }, { node: { ALPNProtocols: ['foo'] } })
   })
 
   it('by the host name in their certificate', async () => {

@@ -50,8 +50,8 @@ describe('an address that swallows packets', () => {
     expect(late.wall).toBeGreaterThan(900)
     expect(late.own).toBeLessThan(1500)
     const { findings } = (await attempt).details.report
-    expect(errorCodes(findings)).toEqual(['endpoint/connect-timeout'])
-    expect(findingOf(findings, 'endpoint/connect-timeout').details).toEqual({
+    expect(errorCodes(findings)).toEqual(['endpoint/unreachable'])
+    expect(findingOf(findings, 'endpoint/unreachable').details).toEqual({
       endpoint: hole.endpoint,
       address: '127.0.0.1',
       timeout: 1000,
@@ -65,7 +65,7 @@ describe('an address that swallows packets', () => {
       expect((await timed(client.put('around').value(String(i)).exec())).own).toBeLessThan(2500)
     }
     const report = await client.tls.probe()
-    expect(errorCodes(report.findings)).toEqual(['endpoint/connect-timeout'])
+    expect(errorCodes(report.findings)).toEqual(['endpoint/unreachable'])
     expect(client.tls.endpoints.map(({ state }) => state)).toEqual(['failed', 'ready'])
   })
 
@@ -87,7 +87,7 @@ describe('a name server', () => {
     expect(late.wall).toBeGreaterThan(900)
     expect(late.own).toBeLessThan(1500)
     const { findings } = (await attempt).details.report
-    expect(errorCodes(findings)).toEqual(['endpoint/lookup-timeout'])
+    expect(errorCodes(findings)).toEqual(['endpoint/unreachable'])
     expect(findings[0].details).toMatchObject({ host: NAME, timeout: 1000 })
     expect(server.asked).toContain(NAME)
   })
@@ -97,14 +97,14 @@ describe('a name server', () => {
     using _resolver = resolveBy(server.address)
     await using client = await connect([`https://${NAME}:2379`, etcd.endpoint], { dialTimeout: '5s' })
     expect((await timed(client.get('a').string())).own).toBeLessThan(2500)
-    expect(errorCodes((await client.tls.probe()).findings)).toEqual(['endpoint/lookup-timeout'])
+    expect(errorCodes((await client.tls.probe()).findings)).toEqual(['endpoint/unreachable'])
   })
 
   it('that knows no such name is told at once', async () => {
     await using server = await dnsServer({})
     using _resolver = resolveBy(server.address)
     const { details } = await refused(connect([`https://${NAME}:2379`]), 'ERR_UNREACHABLE')
-    expect(findingOf(details.report.findings, 'endpoint/name-not-found').details).toMatchObject({ host: NAME })
+    expect(findingOf(details.report.findings, 'endpoint/unreachable').details).toMatchObject({ host: NAME })
   })
 
   it('that is slow is waited for, within the dial time-out', async () => {

@@ -2,7 +2,7 @@
 import { once } from 'node:events'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { createSecureClient, type SecureEtcd3 } from '../../src/client/index.js'
-import { sendsProgressInOrder } from '../../src/client/streams/server-status.js'
+import { sendsProgressInOrder } from '../../src/client/transport/health-check.js'
 import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
 import { mintPki } from '../support/etcd.js'
 import { INSTALLED } from '../support/etcd-version.js'

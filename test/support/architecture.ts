@@ -24,7 +24,7 @@ export const DOORS: readonly (readonly [packageName: RegExp, door: string])[] = 
   [/^@peculiar\//, 'src/x509/engine.ts'],
   [/^reflect-metadata$/, 'src/x509/engine.ts'],
   [/^yaml$/, 'src/config/yaml-door.ts'],
-  [/^@grpc\//, 'src/client/channel.ts'],
+  [/^@grpc\//, 'src/client/transport/channel.ts'],
   [/^etcd3$/, 'src/client/connect.ts'],
   [/^testcontainers$/, 'src/testing/'],
 ]

@@ -13,7 +13,7 @@ import {
 } from 'node:http2'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TlsOptions, type TLSSocket } from 'node:tls'
-import { GREETING_AGENT } from '../../src/client/greeting.js'
+import { HEALTH_CHECK_AGENT, STATUS_PATH } from '../../src/client/transport/health-check.js'
 import type { Credentials } from '../../src/credentials/credentials.js'
 
 export interface Peer extends AsyncDisposable {
@@ -133,26 +133,31 @@ export function tlsPeer(tls: TlsOptions, onConnection: (socket: TLSSocket) => vo
 export type CallHandler = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void
 
 /** As etcd answers the first call on each connection, which asks for no key. */
-export function answerGreeting(stream: ServerHttp2Stream): void {
+export function answerHealthCheck(stream: ServerHttp2Stream): void {
   refuseCall(stream, 3, 'etcdserver: key is not provided')
 }
 
 /**
  * A gRPC server by hand: HTTP/2 over TLS with a function for each call.
  *
- * @param onGreeting For the first call on each connection. Default: etcd's answer.
+ * @param onHealthCheck For the first call on each connection. Default: etcd's answer.
+ * @param onStatus For the request of the member's status next to it. Default: such a member does not report it.
  */
 export function grpcPeer(
   tls: TlsOptions,
   onCall: CallHandler,
-  onGreeting: CallHandler = answerGreeting,
+  onHealthCheck: CallHandler = answerHealthCheck,
+  onStatus: CallHandler = (stream) => {
+    refuseCall(stream, 12, 'unknown method')
+  },
 ): Promise<Peer> {
   const server = createSecureServer(tls)
   server.on('sessionError', () => undefined)
   server.on('stream', (stream, headers) => {
     stream.on('error', () => undefined)
-    if (headers['user-agent'] === GREETING_AGENT) onGreeting(stream, headers)
-    else onCall(stream, headers)
+    if (headers['user-agent'] !== HEALTH_CHECK_AGENT) onCall(stream, headers)
+    else if (headers[':path'] === STATUS_PATH) onStatus(stream, headers)
+    else onHealthCheck(stream, headers)
   })
   return listen(server)
 }

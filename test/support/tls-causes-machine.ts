@@ -60,19 +60,21 @@ export const MACHINE_CAUSES: CauseGroup = {
     {
       cause: 'a firewall drops packets (nft drop)',
       ...UNREACHABLE,
-      codes: ['endpoint/connect-timeout'],
+      codes: ['endpoint/unreachable'],
+      details: { stage: 'connect', errorCode: null },
       setUp: filtered({ to: 'drop' }),
     },
     {
       cause: 'a firewall rejects the connection (nft reject with tcp reset)',
       ...UNREACHABLE,
-      codes: ['endpoint/refused'],
+      codes: ['endpoint/unreachable'],
+      details: { stage: 'connect', errorCode: 'ECONNREFUSED' },
       setUp: filtered({ to: 'reject with tcp reset' }, ANSWERED),
     },
     {
       cause: 'a router knows no way to the host (nft reject with icmp host-unreachable)',
       ...UNREACHABLE,
-      codes: ['endpoint/connect-failed'],
+      codes: ['endpoint/unreachable'],
       details: { errorCode: 'EHOSTUNREACH' },
       setUp: filtered({ to: 'reject with icmp type host-unreachable' }, ANSWERED),
     },
@@ -80,6 +82,7 @@ export const MACHINE_CAUSES: CauseGroup = {
       cause: 'long packets do not arrive (path MTU), so that the handshake stops after the first message',
       ...UNREACHABLE,
       codes: ['endpoint/silent'],
+      details: { after: 'connect', answered: false },
       setUp: filtered({ from: 'meta length > 600 drop' }),
     },
     {
@@ -97,7 +100,7 @@ export const MACHINE_CAUSES: CauseGroup = {
       error: 'ERR_HANDSHAKE_FAILED',
       certificate: 'server leaf CN=etcd',
       codes: ['validity/expired', 'handshake/server-certificate-refused'],
-      hints: ['handshake/clock-differs'],
+      hints: ['handshake/clock-compared'],
       setUp: (stage, pki) => {
         const { endpoint } = stage.etcds.good
         const credentials = pki.issueClient({ notAfter: new Date(Date.now() + 365 * 86_400_000) })
@@ -108,7 +111,7 @@ export const MACHINE_CAUSES: CauseGroup = {
     {
       cause: 'the process has no file descriptor left (EMFILE)',
       ...UNREACHABLE,
-      codes: ['endpoint/local-limit'],
+      codes: ['endpoint/unreachable'],
       details: { errorCode: 'EMFILE' },
       setUp: (stage, pki) => {
         const { endpoint } = stage.etcds.good

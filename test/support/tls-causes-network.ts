@@ -69,19 +69,22 @@ export const PARAMETER_CAUSES: CauseGroup = {
     {
       cause: 'etcd speaks TLS 1.3 alone, the client TLS 1.2 alone',
       ...REFUSED,
-      codes: ['handshake/no-common-version'],
+      codes: ['handshake/no-common-parameters'],
+      details: { versions: { min: 'TLSv1.2', max: 'TLSv1.2' } },
       setUp: etcd('tls13', { tls: { maxVersion: 'TLSv1.2' } }),
     },
     {
       cause: 'etcd speaks TLS 1.2 alone, the client TLS 1.3 alone',
       ...REFUSED,
-      codes: ['handshake/no-common-version'],
+      codes: ['handshake/no-common-parameters'],
+      details: { versions: { min: 'TLSv1.3', max: 'TLSv1.3' } },
       setUp: etcd('tls12', { tls: { minVersion: 'TLSv1.3' } }),
     },
     {
       cause: 'etcd’s --cipher-suites do not fit its own certificate',
       ...REFUSED,
       codes: ['handshake/no-common-parameters'],
+      details: { versions: null },
       setUp: etcd('rsaSuites'),
     },
     {
@@ -114,7 +117,8 @@ export const PARAMETER_CAUSES: CauseGroup = {
       cause: 'the server says that the client’s certificate is revoked (alert 44)',
       ...REFUSED,
       certificate: 'client leaf CN=root',
-      codes: ['handshake/client-certificate-revoked'],
+      codes: ['handshake/client-certificate-refused'],
+      details: { alert: 44 },
       setUp: peer(() => alertingPeer(44)),
     },
     {
@@ -126,7 +130,8 @@ export const PARAMETER_CAUSES: CauseGroup = {
     {
       cause: 'the server does not speak HTTP/2 (alert 120)',
       ...REFUSED,
-      codes: ['handshake/no-application-protocol'],
+      codes: ['endpoint/not-http2'],
+      details: { alert: 120 },
       setUp: peer((pki) => tlsPeer(serverTls(pki.server, { ALPNProtocols: ['http/1.1'] }))),
     },
     {
@@ -146,19 +151,22 @@ export const NETWORK_CAUSES: CauseGroup = {
     {
       cause: 'etcd speaks plaintext there (http://)',
       ...REFUSED,
-      codes: ['endpoint/plaintext'],
+      codes: ['endpoint/not-tls'],
+      details: { plaintext: 'http/1.1' },
       setUp: etcd('plaintext'),
     },
     {
       cause: 'a plaintext HTTP/1.1 server',
       ...REFUSED,
-      codes: ['endpoint/plaintext'],
+      codes: ['endpoint/not-tls'],
+      details: { plaintext: 'http/1.1' },
       setUp: peer(plaintextHttp1Peer),
     },
     {
       cause: 'the metrics port of etcd, plaintext',
       ...REFUSED,
-      codes: ['endpoint/plaintext'],
+      codes: ['endpoint/not-tls'],
+      details: { plaintext: 'http/1.1' },
       setUp: etcd('metricsPlaintext'),
     },
     { cause: 'the metrics port of etcd, https', ...REFUSED, codes: ['endpoint/not-etcd'], setUp: etcd('metrics') },
@@ -204,11 +212,17 @@ export const NETWORK_CAUSES: CauseGroup = {
     {
       cause: 'a server that takes the connection and answers no call',
       ...UNREACHABLE,
-      codes: ['endpoint/stalled'],
+      codes: ['endpoint/silent'],
       details: { after: 'settings' },
       setUp: silent((pki) => grpcPeer(serverTls(pki.server), ignore, ignore)),
     },
-    { cause: 'the peer port of etcd', ...REFUSED, codes: ['endpoint/not-http2'], setUp: etcd('peer') },
+    {
+      cause: 'the peer port of etcd',
+      ...REFUSED,
+      codes: ['endpoint/not-http2'],
+      details: { alert: null },
+      setUp: etcd('peer'),
+    },
     {
       cause: 'an HTTPS server that is not etcd',
       ...REFUSED,
@@ -223,19 +237,21 @@ export const NETWORK_CAUSES: CauseGroup = {
       cause: 'a server of another kind (SSH)',
       ...REFUSED,
       codes: ['endpoint/not-tls'],
+      details: { plaintext: null },
       setUp: peer(() => answeringPeer(Buffer.from('SSH-2.0-OpenSSH_9\r\n'))),
     },
     {
       cause: 'connections are accepted and closed, as by a TCP proxy without its etcd',
       ...UNREACHABLE,
-      codes: ['endpoint/reset'],
+      codes: ['endpoint/closed'],
       details: { answered: false },
       setUp: peer(() => answeringPeer()),
     },
     {
       cause: 'nothing listens',
       ...UNREACHABLE,
-      codes: ['endpoint/refused'],
+      codes: ['endpoint/unreachable'],
+      details: { stage: 'connect', errorCode: 'ECONNREFUSED' },
       setUp: async (_stage, pki) => {
         const gone = await silentPeer()
         await gone[Symbol.asyncDispose]()
@@ -245,13 +261,15 @@ export const NETWORK_CAUSES: CauseGroup = {
     {
       cause: 'the name is not in DNS',
       ...UNREACHABLE,
-      codes: ['endpoint/name-not-found'],
+      codes: ['endpoint/unreachable'],
+      details: { stage: 'lookup', errorCode: 'ENOTFOUND' },
       setUp: (_stage, pki) => ({ endpoint: 'https://no-such-host.invalid:2379', credentials: pki.client }),
     },
     {
       cause: 'the name server does not answer',
       ...UNREACHABLE,
-      codes: ['endpoint/lookup-timeout'],
+      codes: ['endpoint/unreachable'],
+      details: { stage: 'lookup', errorCode: null },
       setUp: async (_stage, pki) => {
         const name = 'etcd-0.etcd.test'
         const server = await dnsServer({ [name]: 'silent' })
@@ -266,7 +284,8 @@ export const NETWORK_CAUSES: CauseGroup = {
     {
       cause: 'packets are dropped: a firewall, or a host that is off',
       ...UNREACHABLE,
-      codes: ['endpoint/connect-timeout'],
+      codes: ['endpoint/unreachable'],
+      details: { stage: 'connect', errorCode: null },
       setUp: async (_stage, pki) => {
         const hole = await blackHole()
         const end = async (): Promise<void> => hole[Symbol.asyncDispose]()
@@ -277,12 +296,14 @@ export const NETWORK_CAUSES: CauseGroup = {
       cause: 'the port accepts connections and stays silent',
       ...UNREACHABLE,
       codes: ['endpoint/silent'],
+      details: { after: 'connect', answered: false },
       setUp: silent(() => silentPeer()),
     },
     {
       cause: 'the server stays silent after the handshake',
       ...UNREACHABLE,
-      codes: ['endpoint/stalled'],
+      codes: ['endpoint/silent'],
+      details: { after: 'handshake' },
       setUp: silent((pki) => tlsPeer(serverTls(pki.server))),
     },
   ],

@@ -45,16 +45,16 @@ export const PROXY_CAUSES: CauseGroup = {
     {
       cause: 'haproxy passes TCP on, and its etcd is down',
       ...UNREACHABLE,
-      codes: ['endpoint/reset'],
-      details: { answered: false },
+      codes: ['endpoint/closed'],
+      details: { answered: false, handshake: null },
       setUp: through('haproxyDead'),
     },
     {
       cause: 'haproxy ends TLS without asking for a certificate, and its etcd is down',
       ...UNREACHABLE,
       certificate: 'server leaf CN=etcd',
-      codes: ['endpoint/closed-after-handshake'],
-      details: { subject: 'CN=etcd', issuer: 'CN=Test root' },
+      codes: ['endpoint/closed'],
+      details: { handshake: { subject: 'CN=etcd', issuer: 'CN=Test root' } },
       setUp: through('haproxyTlsDead'),
     },
     {
@@ -81,7 +81,8 @@ export const PROXY_CAUSES: CauseGroup = {
     {
       cause: 'haproxy routes by server name, and the endpoint is an IP address',
       ...UNREACHABLE,
-      codes: ['endpoint/reset'],
+      codes: ['endpoint/closed'],
+      details: { handshake: null },
       hints: ['handshake/server-name'],
       setUp: unnamed('haproxySni'),
     },
@@ -131,7 +132,7 @@ export const PROXY_CAUSES: CauseGroup = {
     {
       cause: 'nginx redirects (301)',
       ...REFUSED,
-      codes: ['endpoint/redirected'],
+      codes: ['endpoint/not-etcd'],
       details: { httpStatus: 301, location: 'https://login.example/' },
       setUp: through('nginxRedirects'),
     },
@@ -139,7 +140,7 @@ export const PROXY_CAUSES: CauseGroup = {
       cause: 'nginx has a clock that is two days slow, so our certificate is not valid there yet (400)',
       ...REFUSED,
       codes: ['endpoint/request-refused'],
-      hints: ['handshake/clock-differs'],
+      hints: ['handshake/clock-compared'],
       details: { httpStatus: 400, title: '400 The SSL certificate error' },
       setUp: through('nginxSlowClock'),
     },
@@ -169,7 +170,8 @@ export const PROXY_CAUSES: CauseGroup = {
     {
       cause: 'nginx without HTTP/2',
       ...REFUSED,
-      codes: ['handshake/no-application-protocol'],
+      codes: ['endpoint/not-http2'],
+      details: { alert: 120 },
       setUp: through('nginxHttp1'),
     },
     {
@@ -191,7 +193,8 @@ export const PROXY_CAUSES: CauseGroup = {
       cause: 'nginx closes each call without an answer (444)',
       ...UNREACHABLE,
       certificate: 'server leaf CN=etcd',
-      codes: ['endpoint/closed-after-handshake'],
+      codes: ['endpoint/closed'],
+      details: { handshake: { subject: 'CN=etcd' } },
       setUp: through('nginxCloses'),
     },
     {
@@ -204,8 +207,8 @@ export const PROXY_CAUSES: CauseGroup = {
     {
       cause: 'haproxy sends the PROXY protocol, which etcd does not speak',
       ...UNREACHABLE,
-      codes: ['endpoint/reset'],
-      details: { answered: false },
+      codes: ['endpoint/closed'],
+      details: { answered: false, handshake: null },
       setUp: through('haproxyPrefix'),
     },
     {
@@ -231,7 +234,7 @@ export const PROXY_CAUSES: CauseGroup = {
       cause: 'a put is longer than nginx takes (413)',
       error: 'ERR_REQUEST_TOO_LARGE',
       certificate: null,
-      codes: ['endpoint/request-too-large'],
+      codes: ['endpoint/request-refused'],
       details: { method: 'KV/Put', httpStatus: 413 },
       setUp: ({ proxies }, pki) => ({
         endpoint: proxies.endpoints.nginxLimit,
@@ -289,8 +292,8 @@ export const CLUSTER_CAUSES: CauseGroup = {
     {
       cause: 'the password is wrong',
       ...REFUSED,
-      codes: ['login/refused'],
-      details: { username: 'deploy' },
+      codes: ['login/failed'],
+      details: { username: 'deploy', refused: true },
       setUp: ({ etcds }, pki) => ({
         endpoint: etcds.rbac.endpoint,
         credentials: pki.client,
@@ -302,8 +305,8 @@ export const CLUSTER_CAUSES: CauseGroup = {
     {
       cause: 'the user was added without a password',
       ...REFUSED,
-      codes: ['login/refused'],
-      details: { username: 'root' },
+      codes: ['login/failed'],
+      details: { username: 'root', refused: true },
       setUp: ({ etcds }, pki) => ({
         endpoint: etcds.rbac.endpoint,
         credentials: pki.client,

@@ -25,7 +25,7 @@ export function findingsNarrowOnTheirCode(each: Finding): void {
   if (each.code === 'file/missing') expectTypeOf(each.details).toEqualTypeOf<FindingDetails['file/missing']>()
   // @ts-expect-error -- before the code is known, its details are not
   each.details.file
-  if (each.code === 'endpoint/refused') expectTypeOf(each.details.endpoint).toBeString()
+  if (each.code === 'endpoint/unreachable') expectTypeOf(each.details.endpoint).toBeString()
   // @ts-expect-error -- a code that no row of the catalogue has
   if (each.code === 'endpoint/no-such-code') return
 }

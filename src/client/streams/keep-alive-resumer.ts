@@ -1,6 +1,6 @@
 /** Resumes the keep-alive of a lease over another connection: what was not answered is asked again, which does no harm. */
-import { Fields, type Shape, sift } from './protobuf.js'
-import type { ResumableStream, StreamResumer } from './stream-resumer.js'
+import { Fields, type Shape, sift } from '../transport/protobuf.js'
+import type { ResumableStream, StreamResumer } from './resumable-call.js'
 
 /** etcd api/etcdserverpb/rpc.proto. */
 const REQUEST_ID = 1

@@ -5,13 +5,15 @@
  * the lease lives at least until one TTL after the sending of the last keep-alive that was answered.
  */
 
+import { MAX_DELAY } from '../timing.js'
+
 /**
  * Keep-alives are sent at a sixth of the TTL. clientv3 sends them at a third (client/v3/lease.go, `recvKeepAlive`): a lease then
  * may have 5.3 of 8 seconds left when its leader freezes, and a cluster that elects anew on a busy machine has taken 5.4.
  */
 const INTERVAL = 1 / 6
 /** An answer that takes longer than this part of the TTL is asked for over one more stream, which is on another endpoint. */
-const PATIENCE = 1 / 12
+const ANSWER_LIMIT = 1 / 12
 /** Between two attempts after a stream failed, in milliseconds. */
 const RETRY_PAUSE = 100
 /**
@@ -22,9 +24,6 @@ const MARGIN = 1 / 10
 const MAX_MARGIN = 1000
 /** Streams that may wait for an answer at a time; the oldest is given up for one more. */
 const MAX_STREAMS = 8
-/** Longest delay that a Node timer takes, in milliseconds. */
-const MAX_DELAY = 2_147_483_647
-
 /** The stream of etcd's LeaseKeepAlive, as etcd3 exposes it. */
 export interface KeepAliveStream<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
   write(request: { ID: string }): void
@@ -95,7 +94,7 @@ export class LeaseKeeper<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
   renew(): void {
     if (this.#ended) return
     const idle = [...this.#streams].find(([, sentAt]) => sentAt === null)?.[0]
-    this.#renewIn(this.#lease.ttl * PATIENCE)
+    this.#renewIn(this.#lease.ttl * ANSWER_LIMIT)
     if (idle === undefined) void this.#openStream()
     else this.#send(idle)
   }
@@ -223,5 +222,89 @@ export class LeaseKeeper<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
       },
       Math.min(Math.ceil(delay), MAX_DELAY),
     )
+  }
+}
+
+/** What is used of etcd3's `Lease`. */
+interface EtcdLease {
+  grant(): Promise<string>
+  revoked(): boolean
+  release(): void
+  revoke(...options: unknown[]): Promise<void>
+  emit(event: string, ...details: unknown[]): boolean
+  once(event: 'lost', listener: () => void): unknown
+}
+
+export interface LeaseSupport<Answer extends KeepAliveAnswer> {
+  /** Milliseconds. */
+  readonly ttl: number
+  /** When the lease was made, by `performance.now()`; its grant was sent later. */
+  readonly since: number
+  /** Aborts when the client is closed, with the error to report. */
+  readonly closing: AbortSignal
+  openStream(): Promise<KeepAliveStream<Answer>>
+  /** The error that `lost` carries. */
+  lostError(id: string, cause: unknown): Error
+  /** The error that `keepaliveFailed` carries. */
+  streamError(error: unknown): unknown
+}
+
+/**
+ * The same lease of etcd3, made with `autoKeepAlive: false`, with a {@link LeaseKeeper} and etcd3's events. etcd3 itself emits `lost` two
+ * TTLs after the last answer, when other clients may have had the keys for long, and stays on an endpoint that does not answer for a
+ * whole TTL.
+ */
+export function keepLease<Lease extends EtcdLease, Answer extends KeepAliveAnswer>(
+  lease: Lease,
+  support: LeaseSupport<Answer>,
+): Lease {
+  const [release, revoke] = [lease.release.bind(lease), lease.revoke.bind(lease)]
+  let stop = (): void => undefined
+  lease.once('lost', () => {
+    stop()
+  })
+  lease.release = () => {
+    stop()
+    release()
+  }
+  lease.revoke = async (...options) => {
+    stop()
+    await revoke(...options)
+  }
+  lease.grant().then(
+    (id) => {
+      if (!lease.revoked() && !support.closing.aborted) stop = startKeeper(lease, id, support, release)
+    },
+    () => undefined, // etcd3 has emitted `lost` with the error.
+  )
+  return lease
+}
+
+function startKeeper<Answer extends KeepAliveAnswer>(
+  lease: EtcdLease,
+  id: string,
+  support: LeaseSupport<Answer>,
+  release: () => void,
+): () => void {
+  const { ttl, since, closing } = support
+  const keeper = new LeaseKeeper({ id, ttl, since }, () => support.openStream(), {
+    onStream: () => lease.emit('keepaliveEstablished'),
+    onSent: () => lease.emit('keepaliveFired'),
+    onRenewed: (answer) => lease.emit('keepaliveSucceeded', answer),
+    onFailed: (error) => lease.emit('keepaliveFailed', support.streamError(error)),
+    onLost: (_reason, cause) => {
+      release()
+      lease.emit('lost', support.lostError(id, cause))
+    },
+  })
+  const onClosing = (): void => {
+    keeper.stop()
+    lease.emit('keepaliveFailed', closing.reason)
+  }
+  closing.addEventListener('abort', onClosing, { once: true })
+  keeper.renew()
+  return () => {
+    closing.removeEventListener('abort', onClosing)
+    keeper.stop()
   }
 }

@@ -9,12 +9,10 @@
  * etcd3 throws in a listener of its own, where nobody can catch it, for a response that it does not expect. So a response is passed
  * on only if it was checked and belongs to a watch that etcd3 holds.
  */
-import type { ResumableStream, StreamResumer } from './stream-resumer.js'
-import type { ResumePositions } from './resume-positions.js'
 import { EtcdMtlsError } from '../../report/errors.js'
-import { status } from '../channel.js'
-import { MalformedMessage } from './protobuf.js'
-import type { WatchEnds } from './watch-ends.js'
+import { status } from '../transport/channel.js'
+import { MalformedMessage } from '../transport/protobuf.js'
+import type { ResumableStream, StreamResumer } from './resumable-call.js'
 import {
   canceledResponse,
   cancelRequest,
@@ -25,8 +23,11 @@ import {
   readWatchedKeys,
   readWatchRequest,
   withWatchId,
+  areWatched,
+  readWatchResponse,
+  type WatchedKeys,
+  type WatchResponse,
 } from './watch-messages.js'
-import { areWatched, readWatchResponse, type WatchedKeys, type WatchResponse } from './watch-response.js'
 
 /**
  * How many bytes of responses in parts a stream may hold, in bytes. etcd splits a response at its request limit (1.5 MiB by default),
@@ -377,4 +378,87 @@ function forCaller({ id }: Watch, { watchId, message }: WatchResponse): Buffer {
 /** etcd server/etcdserver/api/v3rpc/watch.go: the reasons for which it cancels a watch at once, beside the user's rights. */
 function isTokenRefused(reason: string): boolean {
   return reason.includes('invalid auth token') || reason.includes('revision of auth store is old')
+}
+
+/**
+ * Where watches have to go on that etcd3 creates again after their stream failed.
+ *
+ * etcd3 asks for the revision after the one in the header of the last response. While a watch catches up with the past, that
+ * header carries the newest revision of the store, and what lies between would be lost. So a stream that fails notes what
+ * etcd3 is going to ask for and what it should, and the request is corrected when it comes.
+ */
+export interface FailedWatch {
+  /** The create request without start revision and id. */
+  body: Buffer
+  /** The start revision that etcd3 will ask for. */
+  from: bigint
+  /** The first revision that was not delivered. */
+  next: bigint
+}
+
+/** Watches that are canceled while their stream is down never come back; what was noted of them must not grow without end. */
+const MAX_POSITIONS = 10_000
+
+export class ResumePositions {
+  /** By request: the right start revisions, in the order in which etcd3 will ask. */
+  readonly #left = new Map<string, bigint[]>()
+
+  note(watches: readonly FailedWatch[]): void {
+    const noted = new Map<string, FailedWatch[]>()
+    for (const watch of watches) {
+      const key = keyOf(watch.body, watch.from)
+      const alike = noted.get(key)
+      if (alike === undefined) noted.set(key, [watch])
+      else alike.push(watch)
+    }
+    for (const [key, alike] of noted) {
+      // Of watches that ask for the same, each has to find its own; where all of them ask rightly, there is nothing to correct.
+      if (alike.every(({ from, next }) => from === next)) continue
+      const kept = this.#left.get(key) ?? []
+      kept.push(...alike.map(({ next }) => next))
+      this.#left.set(key, kept)
+    }
+    for (const key of this.#left.keys()) {
+      if (this.#left.size <= MAX_POSITIONS) break
+      this.#left.delete(key)
+    }
+  }
+
+  /** The right start revision for this request, once; null where the one it asks for is right. */
+  take(body: Buffer, from: bigint): bigint | null {
+    if (this.#left.size === 0) return null
+    const key = keyOf(body, from)
+    const kept = this.#left.get(key)
+    const next = kept?.shift() ?? null
+    if (kept?.length === 0) this.#left.delete(key)
+    return next
+  }
+}
+
+function keyOf(body: Buffer, from: bigint): string {
+  return `${String(from)} ${body.toString('latin1')}`
+}
+
+/** A caller that closes its stream never reads the end of a watch: the causes that are kept must not grow without limit. */
+const MAX_CAUSES = 1000
+
+/**
+ * Why watches ended. etcd3 makes the error of a watch that etcd canceled from the reason alone; the error that explains the reason is
+ * kept here until etcd3 has emitted its own.
+ */
+export class WatchEnds {
+  readonly #causes = new Map<string, EtcdMtlsError>()
+
+  /** @param reason The text that etcd3 is given. It names the keys: two watches with the same text have the same cause. */
+  note(reason: string, cause: EtcdMtlsError): void {
+    this.#causes.set(reason, cause)
+    for (const oldest of this.#causes.keys()) {
+      if (this.#causes.size <= MAX_CAUSES) break
+      this.#causes.delete(oldest)
+    }
+  }
+
+  causeOf(reason: string): EtcdMtlsError | null {
+    return this.#causes.get(reason) ?? null
+  }
 }

@@ -2,8 +2,9 @@
  * Which calls may be sent again, and after which failures. A read may be repeated. A write is repeated only if etcd certainly
  * did not process it: a repeated write can overwrite what another client wrote in between.
  */
-import { Fields, MalformedMessage } from '../streams/protobuf.js'
-import { type StatusObject, status } from '../channel.js'
+import { randomBytes } from 'node:crypto'
+import { type StatusObject, status } from './channel.js'
+import { Fields, MalformedMessage, int64Field, without } from './protobuf.js'
 
 /**
  * - `read`: changes nothing that a caller can observe.
@@ -16,7 +17,7 @@ export type CallKind = 'read' | 'grant' | 'write'
 export type Progress =
   /** It was never passed to a connection. */
   | 'unsent'
-  /** The server has said that it did not process it: REFUSED_STREAM, or a stream above the last id of its GOAWAY (RFC 9113 section 8.7). */
+  /** The server reported that it did not process it: REFUSED_STREAM, or a stream above the last id of its GOAWAY (RFC 9113 section 8.7). */
   | 'unprocessed'
   /** The server answered with a gRPC status. */
   | 'answered'
@@ -128,10 +129,10 @@ function traitsOfTxn(txn: Fields, depth: number): { writes: boolean; serializabl
   return { writes: traits.writes, serializable: traits.serializable && !traits.writes }
 }
 
-/** The message by which etcd says that a member has no leader (api/v3rpc/rpctypes/error.go, ErrGRPCNoLeader). */
+/** The message for a member that has no leader (api/v3rpc/rpctypes/error.go, ErrGRPCNoLeader). */
 export const NO_LEADER = 'etcdserver: no leader'
 
-/** Whether a member has answered that it has no leader. */
+/** Whether a member answered that it has no leader. */
 export function isNoLeader({ code, details }: StatusObject): boolean {
   return code === status.UNAVAILABLE && details === NO_LEADER
 }
@@ -157,6 +158,12 @@ const BEFORE_PROPOSAL: ReadonlySet<string> = new Set([
   'etcdserver: too many requests',
   'raft proposal dropped',
 ])
+
+/**
+ * The answer to a change of members that would endanger the quorum (rpctypes.ErrGRPCUnhealthy). etcd checks that before it proposes the
+ * change (server/etcdserver/server.go, mayAddMember and mayRemoveMember), and the next attempt within seconds would get the same answer.
+ */
+const UNHEALTHY_CLUSTER = 'etcdserver: unhealthy cluster'
 
 /**
  * Statuses that say what became of a write: etcd answered it, or refused it. With any other status, etcd or something in front of
@@ -196,6 +203,59 @@ export function mayBeApplied(kind: CallKind, outcome: StatusObject, progress: Pr
   if (kind === 'read' || outcome.code === status.OK) return false
   if (progress === 'unknown') return true
   if (progress !== 'answered' || DEFINITE.has(outcome.code) || BEFORE_PROPOSAL.has(outcome.details)) return false
+  if (outcome.details === UNHEALTHY_CLUSTER) return false
   // server/auth/store.go: errors of users and roles without a gRPC status of their own.
   return !(outcome.code === status.UNKNOWN && outcome.details.startsWith('auth: '))
+}
+
+// The ids of leases are chosen on the client: a grant that is sent again asks for the same lease, so that a lost answer leaves no second
+// lease behind. etcd accepts any id that is free (server/lease/lessor.go, `Grant`).
+
+/** etcd api/etcdserverpb/rpc.proto: LeaseGrantRequest. */
+const REQUEST_TTL = 1
+const REQUEST_ID = 2
+/** etcd api/etcdserverpb/rpc.proto: LeaseGrantResponse. */
+const RESPONSE_ID = 2
+const RESPONSE_TTL = 3
+
+const MAX_INT63 = (1n << 63n) - 1n
+
+/**
+ * An encoded LeaseGrantRequest that names its lease. An id that the caller chose stays; 0, which lets etcd choose, is replaced
+ * by a random one.
+ *
+ * @throws {MalformedMessage}
+ */
+export function withLeaseId(request: Uint8Array): { id: bigint; request: Uint8Array } {
+  const { id } = readGrant(request)
+  if (id !== 0n) return { id, request }
+  const chosen = randomLeaseId()
+  return { id: chosen, request: Buffer.concat([without(request, [REQUEST_ID]), int64Field(REQUEST_ID, chosen)]) }
+}
+
+/**
+ * The encoded LeaseGrantResponse for a grant that was sent again and is answered with "lease already exists": the first
+ * sending was applied, and its answer was lost.
+ *
+ * @throws {MalformedMessage}
+ */
+export function existingLeaseResponse(request: Uint8Array): Buffer {
+  const { id, ttl } = readGrant(request)
+  return Buffer.concat([int64Field(RESPONSE_ID, id), int64Field(RESPONSE_TTL, ttl)])
+}
+
+/** A random id from 1 to 2^63 - 1. Among a billion leases, two share an id with a probability of 0.1. */
+export function randomLeaseId(): bigint {
+  // The lowest bit is set, because 0 lets etcd choose.
+  return (randomBytes(8).readBigUInt64BE() & MAX_INT63) | 1n
+}
+
+function readGrant(request: Uint8Array): { id: bigint; ttl: bigint } {
+  const grant = { id: 0n, ttl: 0n }
+  const fields = new Fields(request)
+  while (fields.next()) {
+    if (fields.number === REQUEST_ID) grant.id = fields.int64()
+    else if (fields.number === REQUEST_TTL) grant.ttl = fields.int64()
+  }
+  return grant
 }

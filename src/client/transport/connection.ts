@@ -1,20 +1,20 @@
 /**
- * One proved connection to an endpoint: TLS verified on both sides, the server's HTTP/2 SETTINGS seen, which in TLS 1.3 is the
+ * One verified connection to an endpoint: TLS verified on both sides, the server's HTTP/2 SETTINGS seen, which in TLS 1.3 is the
  * first sign that it accepted our certificate, and a call answered as etcd does it.
  */
-import { isError } from '../../report/errors.js'
+import { asError, codeOf } from '../../report/errors.js'
 import type { ClientHttp2Session, ClientHttp2Stream, OutgoingHttpHeaders } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { Keepalive } from './keepalive.js'
 
-/** Why a connection carries no new calls any more. */
+/** Why a connection accepts no new calls any more. */
 export type DownReason = 'closed' | 'silent' | 'goaway' | 'refused' | 'not-grpc'
 
-/** Why a connection is lost for the calls on it. `vacated`: by our own will, after they had their time. */
-type LossReason = 'closed' | 'silent' | 'vacated'
+/** Why a connection is lost for the calls on it. `drained`: this client closed it, after they had their time. */
+type LossReason = 'closed' | 'silent' | 'drained'
 
-/** Told once, when a connection takes no new calls any more. */
+/** Called once, when a connection accepts no new calls any more. */
 export type DownListener = (connection: Connection, reason: DownReason, error: Error | null) => void
 
 /** A call that lives on a connection. */
@@ -22,8 +22,8 @@ export interface ActiveCall {
   /** True while the peer owes an answer: all was sent, and the status has not come. */
   readonly awaitsAnswer: boolean
   connectionLost(details: string): void
-  /** The connection is about to end by our own will: a call that can go on over another one does so now. */
-  moveAway(): void
+  /** This client is about to close the connection: a call that can continue over another one does so now. */
+  migrate(): void
 }
 
 export interface ConnectionParts {
@@ -39,6 +39,11 @@ export interface ConnectionParts {
   roundTrip: number
 }
 
+/**
+ * How long the calls on a connection that is drained may take to end, in milliseconds: longer than etcd itself lets a request take,
+ * which is 5 s and twice the election time-out of 1 s (etcd server/config/config.go, ReqTimeout).
+ */
+export const DRAIN_LIMIT = 10_000
 /** How long a closing connection may wait for its peer before its socket is destroyed, in milliseconds. */
 const CLOSE_GRACE = 500
 
@@ -60,9 +65,9 @@ export class Connection {
   #used = false
   #open = true
   #broken = false
-  #vacating = false
+  #draining = false
 
-  /** @param onDown Called once, when the connection takes no new calls any more; not for `close()` and `destroy()`. */
+  /** @param onDown Called once, when the connection accepts no new calls any more; not for `close()` and `destroy()`. */
   constructor(parts: ConnectionParts, onDown: DownListener) {
     this.authority = parts.authority
     this.host = parts.host ?? parts.authority
@@ -115,21 +120,19 @@ export class Connection {
   /**
    * Opens a stream for a call.
    *
-   * @throws where nothing was sent: either the connection takes no more calls, and is not `open` any more; or the headers are bad.
+   * @throws if nothing was sent: either the connection accepts no more calls, and is not `open` any more; or the headers are bad.
    */
   request(headers: OutgoingHttpHeaders): ClientHttp2Stream {
     try {
       return this.#session.request(headers)
     } catch (error) {
-      const outOfStreams = isError(error) && 'code' in error && error.code === 'ERR_HTTP2_OUT_OF_STREAMS'
-      if (outOfStreams || this.#session.closed || this.#session.destroyed) {
-        this.#retire('refused', isError(error) ? error : null)
-      }
+      const outOfStreams = codeOf(error) === 'ERR_HTTP2_OUT_OF_STREAMS'
+      if (outOfStreams || this.#session.closed || this.#session.destroyed) this.#retire('refused', asError(error))
       throw error
     }
   }
 
-  /** Whether the server has said by its GOAWAY that it did not process this stream (RFC 9113 section 6.8). */
+  /** Whether the server reported by its GOAWAY that it did not process this stream (RFC 9113 section 6.8). */
   isUnprocessed(stream: number | undefined): boolean {
     return stream !== undefined && stream > this.#lastProcessed
   }
@@ -166,7 +169,7 @@ export class Connection {
     }
   }
 
-  /** Takes no new calls, lets those that run come to their end, then closes. Resolves when the socket is gone. */
+  /** Accepts no new calls, lets those that run end, then closes. Resolves when the socket is gone. */
   close(): Promise<void> {
     this.#open = false
     if (this.#calls.size === 0) this.#shut()
@@ -174,16 +177,15 @@ export class Connection {
   }
 
   /**
-   * {@link close}, within a bounded time: calls that can move elsewhere are told to, and what has not ended after so many
-   * milliseconds is ended.
+   * {@link close}, within a bounded time: calls that can migrate do so, and what has not ended after that many milliseconds is ended.
    */
-  vacate(limit: number): Promise<void> {
+  drain(limit: number): Promise<void> {
     const closed = this.close()
-    if (this.#vacating) return closed
-    this.#vacating = true
-    for (const call of [...this.#calls]) call.moveAway()
+    if (this.#draining) return closed
+    this.#draining = true
+    for (const call of [...this.#calls]) call.migrate()
     const timer = setTimeout(() => {
-      this.#lost('vacated', null)
+      this.#lost('drained', null)
     }, limit)
     // The calls that are left hold the process.
     timer.unref()
@@ -192,8 +194,8 @@ export class Connection {
     })
   }
 
-  /** Something else than etcd answered a call: it takes no new ones, and what it has may come to its end. */
-  distrust(): void {
+  /** Something other than etcd answered a call: it accepts no new ones, and those that run may end. */
+  markUnhealthy(): void {
     this.#retire('not-grpc', null)
   }
 
@@ -233,7 +235,7 @@ export class Connection {
 
   #lost(reason: LossReason, error: Error | null): void {
     this.#broken = true
-    // Before any caller hears of it: one that goes on without a pause could otherwise write before the queue is dropped.
+    // Before any caller is notified: one that continues without a pause could otherwise write before the queue is dropped.
     if (reason === 'silent') this.#dropQueue()
     this.#retire(reason === 'silent' ? 'silent' : 'closed', error)
     this.#keepalive.stop()
@@ -272,8 +274,8 @@ function lossDetails(reason: LossReason, error: Error | null): string {
   switch (reason) {
     case 'silent':
       return 'The endpoint stopped answering'
-    case 'vacated':
-      return 'The client went over to new credentials, and the call did not end in the time that it had after that'
+    case 'drained':
+      return 'The client switched to new credentials or endpoints, and the call did not end in the time that it had after that'
     case 'closed':
       return `Connection dropped${error === null ? '' : `: ${error.message}`}`
   }

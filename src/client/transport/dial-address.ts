@@ -1,23 +1,28 @@
 /**
  * One attempt to reach one address of an endpoint: TCP, TLS verified by Node and by our own rules, HTTP/2 with the server's
  * SETTINGS, and the answer of etcd to one call. It ends in a connection, or in the evidence of what failed.
- * handshake-error.ts explains that evidence.
+ * diagnosis/explain.ts explains that evidence.
  */
-import { isError } from '../../report/errors.js'
 import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2'
-import { connect as connectTcp, type Socket } from 'node:net'
-import { connect as connectTls, type TLSSocket } from 'node:tls'
+import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import { asError } from '../../report/errors.js'
 import type { Host } from '../../x509/names.js'
-import type { Accepted } from '../accept.js'
 import { authorityFor, type Endpoint } from '../endpoints.js'
-import { type Answer, greet, kindOf } from '../greeting.js'
-import type { TlsVersion } from '../options.js'
-import { serverIdentityCheck, type ServerVerdict } from '../server-identity.js'
-import type { Target } from './addresses.js'
+import type { ValidatedCredentials } from '../validated-credentials.js'
 import { Connection, type DownListener } from './connection.js'
+import { type Answer, HEALTH_CHECK_AGENT, healthCheck, kindOf, readServerStatus } from './health-check.js'
+import { openVerifiedTls, type ServerValidation } from './tls-socket.js'
+
+/** One address that a TCP or unix socket can be connected to. */
+export interface Target {
+  /** An IP address, or the path of a unix socket. */
+  readonly address: string
+  readonly options: NetConnectOpts
+}
 
 /** The steps of an attempt, in order. */
-const STAGES = ['lookup', 'connect', 'handshake', 'settings', 'greeting'] as const
+const STAGES = ['lookup', 'connect', 'handshake', 'settings', 'health-check'] as const
 
 /** The step in which an attempt ended. */
 export type DialStage = (typeof STAGES)[number]
@@ -37,7 +42,7 @@ export interface AddressFailure {
   /** The application protocol that the server chose; null for none. */
   alpn: string | null
   /** The result of our own rules for the server's chain; null if OpenSSL refused it first, or the chain never arrived. */
-  verdict: ServerVerdict | null
+  validation: ServerValidation | null
   /** Whether OpenSSL sent our certificate; null if the handshake did not get that far. */
   certificateSent: boolean | null
   /** The answer to the first call if it is not etcd's; null if no answer arrived. */
@@ -50,14 +55,16 @@ export interface AddressFailure {
 export interface AddressDialled {
   connection: Connection
   address: string
-  protocol: TlsVersion
+  protocol: 'TLSv1.2' | 'TLSv1.3'
   /** What it was made with. */
-  accepted: Accepted
-  verdict: ServerVerdict
+  validated: ValidatedCredentials
+  validation: ServerValidation
   /** Null if that is unknown. */
   certificateSent: boolean | null
-  /** What the first call was answered. */
+  /** The answer to the first call. */
   answer: Answer
+  /** The cluster that the member belongs to; null if it was not reported in time. */
+  clusterId: string | null
 }
 
 export type AddressOutcome = { ok: true; dialled: AddressDialled } | { ok: false; failure: AddressFailure }
@@ -66,13 +73,13 @@ export interface AddressRequest {
   endpoint: Endpoint
   /** The name that the server's certificate has to cover. */
   name: Host
-  accepted: Accepted
+  validated: ValidatedCredentials
   onDown: DownListener
 }
 
 /** How much a failure explains: a refusal more than a broken connection, a later step more than an earlier one. */
-export function tellingness({ alert, verdict, stage, timedOut }: AddressFailure): number {
-  const refusal = alert !== null || verdict?.report.ok === false ? 2 * STAGES.length : 0
+export function specificity({ alert, validation, stage, timedOut }: AddressFailure): number {
+  const refusal = alert !== null || validation?.report.ok === false ? 2 * STAGES.length : 0
   return refusal + 2 * STAGES.indexOf(stage) + (timedOut ? 0 : 1)
 }
 
@@ -92,6 +99,8 @@ const STREAM_WINDOW = 256 * 1024
  * at least; measured: 190 to 270.
  */
 const BARE_FLIGHT = 100
+/** How long the status of a member that passed the health check may take, in milliseconds. etcd answers both at once. */
+const STATUS_WAIT = 1000
 
 export class AddressAttempt {
   readonly target: Target
@@ -102,7 +111,7 @@ export class AddressAttempt {
   #released = false
   #stage: DialStage = 'connect'
   #error: Error | null = null
-  #verdict: ServerVerdict | null = null
+  #validation: ServerValidation | null = null
   #protocol: string | null = null
   #alpn: string | null = null
   #answer: Answer | null = null
@@ -110,6 +119,8 @@ export class AddressAttempt {
   #helloSize = 0
   #socket: TLSSocket | null = null
   #session: ClientHttp2Session | null = null
+  /** Set once etcd has answered the health check, while its status is awaited. */
+  #succeed: ((clusterId: string | null) => void) | null = null
   readonly #onClose = (): void => {
     this.fail(false)
   }
@@ -147,6 +158,10 @@ export class AddressAttempt {
   /** Ends the attempt as a failure. No socket stays. */
   fail(timedOut: boolean): void {
     if (this.#settled) return
+    if (timedOut && this.#succeed !== null) {
+      this.#succeed(null)
+      return
+    }
     this.#settled = true
     const failure: AddressFailure = {
       target: this.target,
@@ -156,7 +171,7 @@ export class AddressAttempt {
       timedOut,
       protocol: this.#protocol,
       alpn: this.#alpn,
-      verdict: this.#verdict,
+      validation: this.#validation,
       certificateSent: this.#certificateSent(),
       answer: this.#answer,
       answered: this.#raw.bytesRead > 0,
@@ -168,25 +183,11 @@ export class AddressAttempt {
   }
 
   #startTls(connectTime: number): void {
-    const { endpoint, name, accepted } = this.#request
+    const { endpoint, name, validated } = this.#request
     try {
-      const socket: TLSSocket = connectTls({
-        socket: this.#raw,
-        host: name.value,
-        // RFC 6066 section 3: an IP address is no server name. Without one, Node sends no SNI and still checks `host`.
-        ...(name.kind === 'dns' ? { servername: name.value } : {}),
-        secureContext: accepted.secureContext,
-        ALPNProtocols: ['h2'],
-        rejectUnauthorized: true,
-        checkServerIdentity: serverIdentityCheck(
-          name,
-          accepted,
-          endpoint.url,
-          () => socket,
-          (verdict) => {
-            this.#verdict = verdict
-          },
-        ),
+      const request = { raw: this.#raw, name, validated, endpoint: endpoint.url }
+      const socket = openVerifiedTls(request, {}, (validation) => {
+        this.#validation = validation
       })
       this.#socket = socket
       // After this turn the hello is written, and the answer cannot have been read.
@@ -202,7 +203,7 @@ export class AddressAttempt {
       socket.once('close', this.#onClose)
     } catch (error) {
       // OpenSSL refuses some certificates only here, for example SHA-1 signed ones.
-      this.#remember(isError(error) ? error : new Error(String(error)))
+      this.#remember(asError(error))
     }
   }
 
@@ -225,24 +226,42 @@ export class AddressAttempt {
       this.#remember(error)
     })
     session.once('remoteSettings', () => {
-      this.#stage = 'greeting'
+      this.#stage = 'health-check'
     })
-    const answered = (answer: Answer): void => {
-      if (kindOf(answer) !== 'proved') this.#answer = answer
-      // A proxy near this machine may answer the TCP handshake: the slower of the two is the round trip to the server.
-      if (this.#answer !== null) this.fail(false)
-      else this.#succeed(socket, session, answer, Math.max(connectTime, performance.now() - started))
-    }
-    greet(session, this.#host, answered, (error) => {
-      this.#remember(error)
-    })
+    const carrier = { host: this.#host, request: session.request.bind(session) }
+    const status = readServerStatus(carrier, null, { agent: HEALTH_CHECK_AGENT })
+    healthCheck(session, this.#host).then(
+      (answer) => {
+        if (kindOf(answer) !== 'etcd') {
+          this.#answer = answer
+          this.fail(false)
+          return
+        }
+        // A proxy near this machine may answer the TCP handshake: the slower of the two is the round trip to the server.
+        const roundTrip = Math.max(connectTime, performance.now() - started)
+        this.#succeed = (clusterId) => {
+          clearTimeout(timer)
+          this.#finish(socket, session, { answer, clusterId, roundTrip })
+        }
+        const timer = setTimeout(this.#succeed, STATUS_WAIT, null)
+        void status.then((reported) => this.#succeed?.(reported?.clusterId ?? null))
+      },
+      (error: unknown) => {
+        // The end of the session has an error of its own.
+        if (!session.destroyed && !session.closed) this.#remember(asError(error))
+      },
+    )
   }
 
-  #succeed(socket: TLSSocket, session: ClientHttp2Session, answer: Answer, roundTrip: number): void {
-    const { endpoint, accepted, onDown } = this.#request
-    const verdict = this.#verdict
+  #finish(
+    socket: TLSSocket,
+    session: ClientHttp2Session,
+    { answer, clusterId, roundTrip }: { answer: Answer; clusterId: string | null; roundTrip: number },
+  ): void {
+    const { endpoint, validated, onDown } = this.#request
+    const validation = this.#validation
     if (this.#settled) return
-    if (verdict?.report.ok !== true) {
+    if (validation?.report.ok !== true) {
       // Unreachable: Node asks for our result at every full handshake, and no session is resumed. If it were, this is the stop.
       this.#remember(new Error('The chain of the server was not validated'))
       return
@@ -259,7 +278,7 @@ export class AddressAttempt {
     const { address } = this.target
     this.#onSettled({
       ok: true,
-      dialled: { connection, address, protocol, accepted, verdict, certificateSent, answer },
+      dialled: { connection, address, protocol, validated, validation, certificateSent, answer, clusterId },
     })
   }
 
@@ -282,7 +301,7 @@ export class AddressAttempt {
   #certificateSent(): boolean | null {
     const flight = this.#raw.bytesWritten - this.#helloSize
     if (this.#helloSize === 0 || flight === 0) return null
-    const chainSize = this.#request.accepted.credentials.chain.reduce((sum, each) => sum + each.raw.length, 0)
+    const chainSize = this.#request.validated.credentials.chain.reduce((sum, each) => sum + each.raw.length, 0)
     return flight >= chainSize + BARE_FLIGHT + this.#host.length
   }
 }

@@ -4,17 +4,21 @@
  * An address that accepts TCP connections may still be silent. So the next address starts after the delay even if the previous
  * one is connected, as long as its TLS handshake and first call are not finished.
  */
-import { isError } from '../../report/errors.js'
+import dns from 'node:dns'
+import { isIP } from 'node:net'
 import type { FailedAddress } from '../../report/catalogue/endpoint.js'
+import { asError, codeOf } from '../../report/errors.js'
+import type { Endpoint } from '../endpoints.js'
+import { backoffPause } from '../timing.js'
 import {
   AddressAttempt,
   type AddressDialled,
   type AddressFailure,
   type AddressOutcome,
   type AddressRequest,
-  tellingness,
+  specificity,
+  type Target,
 } from './dial-address.js'
-import { needsLookup, resolveTargets, type Target } from './addresses.js'
 
 /** The evidence of a dial that failed: that of the address that explains most. */
 export interface DialFailure extends AddressFailure {
@@ -46,22 +50,13 @@ export interface Dialling {
 }
 
 export function dial(request: DialRequest): Dialling {
-  const race = new Race(request)
-  return {
-    outcome: race.outcome,
-    abort: () => {
-      race.giveUp(false)
-    },
-    release: () => {
-      race.release()
-    },
-  }
+  return new Race(request)
 }
 
 /** "Connection Attempt Delay" (RFC 8305 section 8), in milliseconds. */
 const STAGGER = 250
 
-class Race {
+class Race implements Dialling {
   readonly outcome: Promise<DialOutcome>
   readonly #request: DialRequest
   readonly #running = new Set<AddressAttempt>()
@@ -80,7 +75,7 @@ class Race {
       this.#resolve = resolve
     })
     this.#timer = setTimeout(() => {
-      this.giveUp(true)
+      this.#giveUp(true)
     }, request.timeout)
     resolveTargets(request.endpoint).then(
       (targets) => {
@@ -88,7 +83,7 @@ class Race {
         this.#startNext()
       },
       (error: unknown) => {
-        this.#failLookup(isError(error) ? error : new Error(String(error)), false)
+        this.#failLookup(asError(error), false)
       },
     )
     if (!request.keepsProcess) this.release()
@@ -101,7 +96,11 @@ class Race {
     for (const attempt of this.#running) attempt.release()
   }
 
-  giveUp(timedOut: boolean): void {
+  abort(): void {
+    this.#giveUp(false)
+  }
+
+  #giveUp(timedOut: boolean): void {
     if (this.#settled) return
     this.#targets?.splice(0)
     // The last attempt that fails settles the race.
@@ -149,7 +148,7 @@ class Race {
       timedOut,
       protocol: null,
       alpn: null,
-      verdict: null,
+      validation: null,
       certificateSent: null,
       answer: null,
       answered: false,
@@ -160,7 +159,7 @@ class Race {
   #fail(): void {
     const [first, ...others] = this.#failures
     if (first === undefined) throw new Error('A dial failed without a failure')
-    const best = others.reduce((one, other) => (tellingness(other) > tellingness(one) ? other : one), first)
+    const best = others.reduce((one, other) => (specificity(other) > specificity(one) ? other : one), first)
     const failedAddresses = others.length === 0 ? [] : this.#failures.map(describe)
     this.#settle({ ok: false, failure: { ...best, failedAddresses } })
   }
@@ -174,11 +173,107 @@ class Race {
   }
 }
 
-function describe({ target, alert, timedOut, error, verdict }: AddressFailure): FailedAddress {
+function describe({ target, alert, timedOut, error, validation }: AddressFailure): FailedAddress {
   const address = target?.address ?? ''
   if (alert !== null) return { address, reason: `alert ${String(alert)}` }
-  if (verdict?.report.ok === false) return { address, reason: 'certificate refused' }
+  if (validation?.report.ok === false) return { address, reason: 'certificate refused' }
   if (timedOut) return { address, reason: 'timeout' }
-  const code: unknown = error !== null && 'code' in error ? error.code : undefined
-  return { address, reason: typeof code === 'string' ? code : (error?.message ?? 'closed') }
+  return { address, reason: codeOf(error) ?? error?.message ?? 'closed' }
+}
+
+/** Whether the addresses of an endpoint have to be looked up. */
+export function needsLookup({ address, socketPath }: Endpoint): boolean {
+  return socketPath === null && isIP(address) === 0
+}
+
+/**
+ * Resolves the name of an endpoint.
+ *
+ * Node's own choice of an address (`autoSelectFamily`) replaces the handle of the socket under a TLS socket, which ends the
+ * process by SIGSEGV. So each target is exactly one address.
+ *
+ * @throws the error of `dns.lookup`.
+ */
+export async function resolveTargets(endpoint: Endpoint): Promise<Target[]> {
+  const { address, port, socketPath } = endpoint
+  if (socketPath !== null) return [{ address: socketPath, options: { path: socketPath } }]
+  const addresses = needsLookup(endpoint) ? alternateFamilies(await lookup(address)) : [address]
+  return addresses.map((each) => ({
+    address: each,
+    options: { host: each, port, noDelay: true, autoSelectFamily: false },
+  }))
+}
+
+function lookup(name: string): Promise<string[]> {
+  return new Promise((resolve, reject) => {
+    // Read from the module at each call, as Node's sockets do: an application may have replaced it.
+    dns.lookup(name, { all: true, order: 'verbatim' }, (error, found) => {
+      if (error === null) resolve(found.map(({ address }) => address))
+      else reject(error)
+    })
+  })
+}
+
+/** One address of each family in turn, without duplicates. The resolver's order decides which family is first. */
+export function alternateFamilies(addresses: readonly string[]): string[] {
+  const unique = [...new Set(addresses)]
+  const firstFamily = isIP(unique[0] ?? '')
+  const first = unique.filter((each) => isIP(each) === firstFamily)
+  const second = unique.filter((each) => isIP(each) !== firstFamily)
+  return Array.from({ length: Math.max(first.length, second.length) }, (_, i) => [first[i], second[i]])
+    .flat()
+    .filter((each) => each !== undefined)
+}
+
+/** TLS alert 80: etcd sends it at every handshake while its certificate and key do not match, as in the middle of a renewal. */
+const INTERNAL_ERROR = 80
+const PAUSES = { first: 100, longest: 1000 }
+
+/** {@link dial}, repeated within the time while the server sends alert 80. The alert is reported if it persists. */
+export function dialAgain(request: DialRequest): Dialling {
+  const deadline = performance.now() + request.timeout
+  let { keepsProcess } = request
+  let current = dial(request)
+  let timer: NodeJS.Timeout | undefined
+  let stop: (() => void) | null = null
+  let aborted = false
+
+  const pause = (milliseconds: number): Promise<void> =>
+    new Promise((resolve) => {
+      stop = resolve
+      timer = setTimeout(resolve, milliseconds)
+      if (!keepsProcess) timer.unref()
+    })
+
+  const run = async (): Promise<DialOutcome> => {
+    let last: DialOutcome | null = null
+    for (let failures = 1; ; failures += 1) {
+      const outcome = await current.outcome
+      // The last attempt may have no time left to receive the alert.
+      if (last !== null && !outcome.ok && outcome.failure.timedOut) return last
+      const length = backoffPause(failures, PAUSES)
+      const left = deadline - performance.now() - length
+      if (outcome.ok || outcome.failure.alert !== INTERNAL_ERROR || aborted || left <= 0) return outcome
+      last = outcome
+      await pause(length)
+      if (isAborted()) return outcome
+      current = dial({ ...request, keepsProcess, timeout: Math.max(1, deadline - performance.now()) })
+    }
+  }
+  const isAborted = (): boolean => aborted
+
+  return {
+    outcome: run(),
+    abort: () => {
+      aborted = true
+      current.abort()
+      clearTimeout(timer)
+      stop?.()
+    },
+    release: () => {
+      keepsProcess = false
+      timer?.unref()
+      current.release()
+    },
+  }
 }

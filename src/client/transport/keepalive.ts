@@ -10,7 +10,6 @@
  * network. Slow is not silent: the limit follows the measured round trip, every byte that arrives restarts it, and a long send
  * queue extends it.
  */
-import { RoundTrip } from './round-trip.js'
 
 export interface KeepaliveProbe {
   /** Sends a question. Does nothing on a connection that has ended. */
@@ -154,5 +153,35 @@ export class Keepalive {
       Math.max(MIN_LIMIT, Math.min(Math.max(timeout, TOLERANCE * smoothed), longest)) +
       Math.min(LONGEST_EXTENSION, queue / DRAIN_RATE)
     )
+  }
+}
+
+/** Samples that wait behind more than this in our own send queue measure the queue, in bytes. */
+const LONG_QUEUE = 64 * 1024
+
+/** The smoothed round trip time of a connection (RFC 6298 section 2), in milliseconds. */
+class RoundTrip {
+  #smoothed: number
+  #variation: number
+
+  constructor(first: number) {
+    this.#smoothed = first
+    this.#variation = first / 2
+  }
+
+  get smoothed(): number {
+    return this.#smoothed
+  }
+
+  /** How long an answer may take, as TCP's retransmission timeout: the mean and four times the mean deviation. */
+  get timeout(): number {
+    return this.#smoothed + 4 * this.#variation
+  }
+
+  /** @param queued What was sent before the question and may still be in transit, in bytes. */
+  measure(sample: number, queued: number): void {
+    if (queued > LONG_QUEUE) return
+    this.#variation += (Math.abs(this.#smoothed - sample) - this.#variation) / 4
+    this.#smoothed += (sample - this.#smoothed) / 8
   }
 }

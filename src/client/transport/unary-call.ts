@@ -4,17 +4,31 @@
  * as well. The caller sees one call, within its one deadline.
  */
 import type { OutgoingHttpHeaders } from 'node:http2'
-import type { EtcdMtlsError } from '../../report/errors.js'
-import { EtcdCall } from '../call.js'
-import type { CallParts } from '../call-route.js'
-import { makeStatus, type Outcome } from '../call-status.js'
-import { type Call, type CallListener, type MessageContext, Metadata, status, type StatusObject } from '../channel.js'
-import { armDeadline } from '../deadline.js'
-import { isTokenRefused } from '../login.js'
-import { backoffPause } from './backoff.js'
-import { isLeaseExists, mayBeApplied, mayRepeat, type RequestTraits, traitsOf } from './call-policy.js'
-import { existingLeaseResponse, withLeaseId } from './lease-id.js'
-import { outcomeUnknown } from './outcome-unknown.js'
+import { EtcdMtlsError } from '../../report/errors.js'
+import { armDeadline, backoffPause } from '../timing.js'
+import {
+  isLeaseExists,
+  mayBeApplied,
+  mayRepeat,
+  type RequestTraits,
+  traitsOf,
+  existingLeaseResponse,
+  withLeaseId,
+  methodOf,
+} from './call-policy.js'
+import type { CallParts } from './call-route.js'
+import { makeStatus, type Outcome } from './call-status.js'
+import { EtcdCall } from './call.js'
+import {
+  type Call,
+  CallBase,
+  type CallListener,
+  type MessageContext,
+  Metadata,
+  status,
+  type StatusObject,
+} from './channel.js'
+import { isTokenRefused } from './login.js'
 
 /** How many attempts a call may have. With the pauses below they last about 4 s, longer than the election of a leader. */
 const MAX_ATTEMPTS = 10
@@ -40,7 +54,7 @@ interface Attempt {
   message: Buffer | null
 }
 
-export class UnaryCall implements Call {
+export class UnaryCall extends CallBase implements Call {
   readonly #parts: CallParts
   readonly #started = performance.now()
   readonly #running = new Set<Attempt>()
@@ -64,6 +78,7 @@ export class UnaryCall implements Call {
   #explanation: EtcdMtlsError | null = null
 
   constructor(parts: CallParts) {
+    super(parts.route.target)
     this.#parts = parts
   }
 
@@ -106,23 +121,6 @@ export class UnaryCall implements Call {
     this.#finish(fate, null)
   }
 
-  getPeer(): string {
-    return this.#parts.route.target
-  }
-
-  getCallNumber(): number {
-    return 0
-  }
-
-  setCredentials(): void {
-    throw new TypeError('Call credentials are not supported. Use a client certificate or the option "auth".')
-  }
-
-  getAuthContext(): null {
-    return null
-  }
-
-  /** Why the call failed, if more is known than its status says. */
   get explanation(): EtcdMtlsError | null {
     return this.#explanation
   }
@@ -277,4 +275,15 @@ export class UnaryCall implements Call {
     }
     this.#running.clear()
   }
+}
+
+/** The same outcome with `ERR_OUTCOME_UNKNOWN` as its cause: a write was sent, and may have been applied. */
+function outcomeUnknown(path: string, carriedBy: string | null, outcome: Outcome): Outcome {
+  const call = methodOf(path) ?? path
+  const endpoint = carriedBy === null ? null : `https://${carriedBy}`
+  const message =
+    `The outcome of ${call} is unknown: it was sent${endpoint === null ? '' : ` to ${endpoint}`}, and ended with` +
+    ` "${outcome.details}". It may have been applied, or be applied later. Read the key before you repeat the call.`
+  const options = outcome.cause === undefined ? {} : { cause: outcome.cause }
+  return { ...outcome, cause: new EtcdMtlsError('ERR_OUTCOME_UNKNOWN', message, { call, endpoint }, options) }
 }

@@ -1,6 +1,7 @@
 /** Findings about etcd's own users and roles: who a call was made as, and what that user may not do. */
 import { shellArgument } from './place.js'
 import { row } from '../row.js'
+import { listed } from '../words.js'
 
 /** Who etcd takes the caller for, and by what. */
 export interface AccessDetails {
@@ -15,13 +16,19 @@ export interface AccessDetails {
   method: string
 }
 
-export interface PermissionDetails extends AccessDetails {
-  /** What the call needs: a permission of a role on the key, or the role `root`. Null where the call does not tell. */
-  permission: 'read' | 'write' | 'root' | null
-  /** The key, or the first key of a range; null where the call has none, or several. */
+/** A permission that a call requires. */
+export interface RequiredPermission {
+  /** A permission of a role on the key, or the role `root`. */
+  permission: 'read' | 'write' | 'root'
+  /** The key, or the first key of a range; null if the call has none. */
   key: string | null
   /** The end of a range, itself not included; null for a single key. */
   rangeEnd: string | null
+}
+
+export interface PermissionDetails extends AccessDetails {
+  /** All that the call requires: of a transaction, also what its comparisons and both of its branches do. Empty if that is not known. */
+  required: RequiredPermission[]
 }
 
 export const access = {
@@ -34,51 +41,46 @@ export const access = {
       { by: 'etcd', words: 'etcdserver: permission denied' },
       { by: 'etcd', words: 'auth: permission denied' },
     ],
-    message: ({ method, permission, key, ...who }) =>
-      `etcd refuses ${method} to ${describe(who)}${permission === null ? '' : `. The call requires ${needed(permission, key)}`}.`,
-    remedy: ({ identity, user, permission, key, rangeEnd }) =>
+    message: ({ method, required, ...who }) =>
+      `etcd refuses ${method} to ${describe(who)}${required.length === 0 ? '' : `. The call requires ${listed(required.map(describePermission))}`}.`,
+    remedy: ({ identity, user, required }) =>
       identity === 'hidden'
         ? BEHIND_PROXY
         : user === null
           ? 'Present a certificate with a common name that is an etcd user, or log in with the option auth.'
-          : `Run "etcdctl user get ${argument(user, 'NAME')} --detail". If it reports "user name not found", run "etcdctl user add ${argument(user, 'NAME')} --no-password". Then run ${grant(argument(user, 'NAME'), permission, key, rangeEnd)}.`,
+          : `Run "etcdctl user get ${argument(user, 'NAME')} --detail". If it reports "user name not found", run "etcdctl user add ${argument(user, 'NAME')} --no-password". Then run ${grant(argument(user, 'NAME'), required)}.`,
   }),
-  'access/user-not-found': row<AccessDetails>({
+  'access/no-user': row<
+    AccessDetails & {
+      /** Whether etcd sees a user name and has no user of that name; false: it sees no name at all. */
+      named: boolean
+    }
+  >({
     severity: 'error',
     meaning:
-      'etcd takes the common name of the client certificate for the user, and has no user of that name (with --client-cert-auth and authentication enabled).',
-    source: 'etcd server/auth/store.go: ErrUserNotFound; server/etcdserver/v3_server.go AuthInfoFromCtx',
+      'etcd takes the common name of the client certificate for the user (with --client-cert-auth and authentication enabled), and has no user of that name. Or it sees no user: the certificate has no common name, or etcd runs without --client-cert-auth (with --trusted-ca-file alone it asks for a certificate and ignores its name), and no password was given.',
+    source: 'etcd server/auth/store.go: ErrUserNotFound, ErrUserEmpty; server/etcdserver/v3_server.go AuthInfoFromCtx',
     refusals: [
-      { by: 'etcd', words: 'etcdserver: user name not found' },
-      { by: 'etcd', words: 'auth: user not found' },
+      { by: 'etcd', words: 'etcdserver: user name not found', when: ({ named }) => named },
+      { by: 'etcd', words: 'auth: user not found', when: ({ named }) => named },
+      { by: 'etcd', words: 'etcdserver: user name is empty', when: ({ named }) => !named },
+      { by: 'etcd', words: 'auth: user name is empty', when: ({ named }) => !named },
     ],
-    message: ({ method, ...who }) => `etcd refuses ${method}: it has no user for ${describe(who)}.`,
-    remedy: ({ identity, user }) =>
-      identity === 'hidden'
-        ? BEHIND_PROXY
-        : `Add it with "etcdctl user add ${user === null ? 'NAME' : argument(user, 'NAME')} --no-password" and grant it a role, or present a certificate with the name of a user that exists.`,
-  }),
-  'access/user-missing': row<AccessDetails>({
-    severity: 'error',
-    meaning:
-      'etcd sees no user: the certificate has no common name, or etcd runs without --client-cert-auth (with --trusted-ca-file alone it asks for a certificate and ignores its name), and no password was given.',
-    source: 'etcd server/auth/store.go: ErrUserEmpty; server/etcdserver/v3_server.go AuthInfoFromCtx',
-    refusals: [
-      { by: 'etcd', words: 'etcdserver: user name is empty' },
-      { by: 'etcd', words: 'auth: user name is empty' },
-    ],
-    message: ({ method, identity, user }) =>
-      identity === 'common-name' && user !== null
-        ? `etcd refuses ${method}: it sees no user, although the certificate has the common name "${user}".`
-        : identity === 'hidden'
-          ? `etcd refuses ${method}: it sees no user, and it does not see the certificate of this client.`
-          : `etcd refuses ${method}: it sees no user, and the certificate has no common name.`,
-    remedy: ({ identity, user }) =>
-      identity === 'hidden'
-        ? BEHIND_PROXY
-        : user === null
-          ? 'Present a certificate whose common name is an etcd user, or log in with the option auth.'
-          : 'Start etcd with --client-cert-auth=true, without which it ignores the common name; or log in with the option auth.',
+    message: ({ method, named, ...who }) => {
+      if (named) return `etcd refuses ${method}: it has no user for ${describe(who)}.`
+      const { identity, user } = who
+      if (identity === 'common-name' && user !== null)
+        return `etcd refuses ${method}: it sees no user, although the certificate has the common name "${user}".`
+      return `etcd refuses ${method}: it sees no user, and ${identity === 'hidden' ? 'it does not see the certificate of this client' : 'the certificate has no common name'}.`
+    },
+    remedy: ({ identity, user, named }) => {
+      if (identity === 'hidden') return BEHIND_PROXY
+      if (named)
+        return `Add it with "etcdctl user add ${user === null ? 'NAME' : argument(user, 'NAME')} --no-password" and grant it a role, or present a certificate with the name of a user that exists.`
+      return user === null
+        ? 'Present a certificate whose common name is an etcd user, or log in with the option auth.'
+        : 'Start etcd with --client-cert-auth=true, without which it ignores the common name; or log in with the option auth.'
+    },
   }),
   'access/token-refused': row<AccessDetails>({
     severity: 'error',
@@ -104,7 +106,7 @@ function describe({ identity, user }: Pick<AccessDetails, 'identity' | 'user'>):
   return identity === 'password' ? `the user "${user}" (by password)` : `the user "${user}" (by the common name)`
 }
 
-function needed(permission: 'read' | 'write' | 'root', key: string | null): string {
+function describePermission({ permission, key }: RequiredPermission): string {
   if (permission === 'root') return 'the role root'
   return `the permission to ${permission}${key === null ? '' : ` the key "${key}"`}`
 }
@@ -124,12 +126,25 @@ function argument(text: string, unprintable = 'KEY'): string {
   return /\\u\{|\ufffd/.test(text) ? unprintable : shellArgument(text)
 }
 
-function grant(
-  user: string,
-  permission: PermissionDetails['permission'],
-  key: string | null,
-  end: string | null,
-): string {
-  if (permission === 'root') return `"etcdctl user grant-role ${user} root", if it is to administer the cluster`
-  return `"etcdctl role add ROLE" for a new role, "etcdctl role grant-permission ROLE ${permission ?? 'readwrite'} ${rangeArguments(key, end)}" and "etcdctl user grant-role ${user} ROLE"`
+function grant(user: string, required: readonly RequiredPermission[]): string {
+  if (required.some(({ permission }) => permission === 'root'))
+    return `"etcdctl user grant-role ${user} root", if it is to administer the cluster`
+  const commands = grantArguments(required).map((each) => `"etcdctl role grant-permission ROLE ${each}"`)
+  const shown =
+    commands.length === 0 ? ['"etcdctl role grant-permission ROLE readwrite KEY"'] : commands.slice(0, MOST_GRANTS)
+  const more = commands.length > MOST_GRANTS ? ', the same for the other keys' : ''
+  return `"etcdctl role add ROLE" for a new role, ${shown.join(', ')}${more} and "etcdctl user grant-role ${user} ROLE"`
+}
+
+/** Commands that one remedy shows. */
+const MOST_GRANTS = 5
+
+/** One grant for each range of keys: another one for the same range would replace it (etcd server/auth/store.go, RoleGrantPermission). */
+function grantArguments(required: readonly RequiredPermission[]): string[] {
+  const byRange = new Map<string, Set<string>>()
+  for (const { permission, key, rangeEnd } of required) {
+    const range = rangeArguments(key, rangeEnd)
+    byRange.set(range, (byRange.get(range) ?? new Set()).add(permission))
+  }
+  return [...byRange].map(([range, kinds]) => `${kinds.size > 1 ? 'readwrite' : [...kinds].join('')} ${range}`)
 }

@@ -109,7 +109,7 @@ export const chain = {
   'chain/client-ca-not-given': row<ClientCaDetails>({
     severity: 'info',
     meaning:
-      'A client certificate does not lead to a CA in `ca`, which verifies servers. etcd may trust another CA for clients (--trusted-ca-file), as is usual with cert-manager, Vault or a corporate PKI; only etcd can say. `path` ends at the topmost certificate. If a server refuses the certificate, `handshake/client-ca-unknown` or `handshake/client-ca-suspect` is the error.',
+      'A client certificate does not lead to a CA in `ca`, which verifies servers. etcd may trust another CA for clients (--trusted-ca-file), as is usual with cert-manager, Vault or a corporate PKI; only etcd can say. `path` ends at the topmost certificate. If a server refuses the certificate, `handshake/client-ca-unknown` is the error.',
     source: 'etcd --trusted-ca-file; Go crypto/x509 UnknownAuthorityError',
     message: ({ issuer, anchors, sameName }, who) =>
       `${who} was issued by "${issuer}", ${sameName ? 'and the CA of that name in ca has another key' : `which is not among the CAs in ca (${quoted(anchors)})`}.`,

@@ -10,22 +10,22 @@ export interface Question {
 }
 
 export const discovery = {
-  'discovery/no-records': row<Question>({
-    severity: 'error',
-    meaning: 'DNS has no SRV record from which the endpoints could be taken.',
-    source: 'RFC 2782; etcd client/pkg/srv, GetClient',
-    message: ({ record }) => `DNS has no SRV record ${record}.`,
-    remedy: ({ record }) =>
-      `Check the domain and the name: "dig +short SRV ${record}" must list priority, weight, port and host of each member.`,
-  }),
-  'discovery/insecure-only': row<Question & { insecure: string[] }>({
+  'discovery/no-records': row<
+    Question & {
+      /** The endpoints without TLS that DNS lists instead, as `host:port`. */
+      insecure: string[]
+    }
+  >({
     severity: 'error',
     meaning:
-      'DNS lists only endpoints without TLS (_etcd-client instead of _etcd-client-ssl). They are not used, as etcdctl does not use them with --insecure-discovery=false.',
-    source: 'etcd etcdctl/ctlv3/command/global.go, endpointsFromFlagValue',
+      'DNS has no SRV record from which the endpoints could be taken. Endpoints without TLS (_etcd-client instead of _etcd-client-ssl) are not used, as etcdctl does not use them with --insecure-discovery=false.',
+    source: 'RFC 2782; etcd client/pkg/srv, GetClient; etcdctl/ctlv3/command/global.go, endpointsFromFlagValue',
     message: ({ record, insecure }) =>
-      `DNS has no SRV record ${record}, only endpoints without TLS (${listed(insecure)}), which are not used.`,
-    remedy: ({ record }) => `Serve TLS on the members, and publish their client ports as ${record}.`,
+      `DNS has no SRV record ${record}${insecure.length === 0 ? '' : `, only endpoints without TLS (${listed(insecure)}), which are not used`}.`,
+    remedy: ({ record, insecure }) =>
+      insecure.length === 0
+        ? `Check the domain and the name: "dig +short SRV ${record}" must list priority, weight, port and host of each member.`
+        : `Serve TLS on the members, and publish their client ports as ${record}.`,
   }),
   'discovery/insecure-dropped': row<Question & { insecure: string[] }>({
     severity: 'warning',
@@ -43,21 +43,23 @@ export const discovery = {
     message: ({ record, target, reason }) => `The SRV record ${record} has the target "${target}", which ${reason}.`,
     remedy: ({ record }) => `Correct or remove this target of ${record}.`,
   }),
-  'discovery/lookup-failed': row<Question & { errorCode: string }>({
+  'discovery/lookup-failed': row<
+    Question & {
+      /** Null: there was no answer in time. */
+      errorCode: string | null
+      /** In milliseconds. */
+      timeout: number
+    }
+  >({
     severity: 'error',
-    meaning: 'The query for the SRV records failed: no name server can be reached, or it reports an error.',
+    meaning:
+      'The query for the SRV records failed: no name server can be reached or answers within the dial time-out, or it reports an error.',
     source: 'c-ares, ares_query',
-    message: ({ record, errorCode }) => `The SRV record ${record} could not be looked up (${errorCode}).`,
+    message: ({ record, errorCode, timeout }) =>
+      errorCode === null
+        ? `The SRV record ${record} was not found within ${String(timeout / 1000)} s: no name server answered.`
+        : `The SRV record ${record} could not be looked up (${errorCode}).`,
     remedy: ({ record }) =>
-      `Check the name servers in /etc/resolv.conf: "dig SRV ${record}" must be answered on this machine. Or set the option endpoints.`,
-  }),
-  'discovery/lookup-timeout': row<Question & { timeout: number }>({
-    severity: 'error',
-    meaning: 'The query for the SRV records was not answered within the dial time-out.',
-    source: 'c-ares, ares_query',
-    message: ({ record, timeout }) =>
-      `The SRV record ${record} was not found within ${String(timeout / 1000)} s: no name server answered.`,
-    remedy: ({ record }) =>
-      `Check that the name servers in /etc/resolv.conf can be reached: "dig SRV ${record}" must be answered at once. Otherwise raise dialTimeout.`,
+      `Check the name servers in /etc/resolv.conf: "dig SRV ${record}" must be answered at once on this machine. Otherwise raise dialTimeout, or set the option endpoints.`,
   }),
 }

@@ -22,6 +22,20 @@ export interface AnswerDetails {
   detail: string
 }
 
+/** A TCP connection that could not be made. */
+export interface ConnectDetails {
+  endpoint: string
+  /** The name that was looked up, or the host of the endpoint. */
+  host: string
+  /** The address that was dialled; null if the name was not resolved. */
+  address: string | null
+  stage: 'lookup' | 'connect'
+  /** Of getaddrinfo(3) or connect(2), such as `ECONNREFUSED`; null: there was no answer in time. */
+  errorCode: string | null
+  /** The time that the attempt had, in milliseconds. */
+  timeout: number
+}
+
 /** An address of an endpoint that failed. */
 export interface FailedAddress {
   address: string
@@ -41,6 +55,9 @@ function answered({ method, httpStatus, contentType, server, title, grpcStatus, 
 function at(endpoint: string, address: string | null): string {
   return address === null || endpoint.includes(address) ? endpoint : `${endpoint} (${address})`
 }
+
+/** The request was longer than something in front of etcd takes (RFC 9110 section 15.5.14). */
+const TOO_LARGE = 413
 
 const NO_LOG_IN =
   'It requires a log-in of HTTP, which a client of etcd does not have. If it is a proxy in front of etcd, let it verify client certificates instead'
@@ -66,7 +83,8 @@ function refusalRemedy({ httpStatus, title, grpcStatus }: AnswerDetails): string
 }
 
 /** What answers instead of etcd, as far as it is known: only what names itself, as no etcd does, is called a proxy. */
-function refuser({ server, contentType }: AnswerDetails): string {
+function refuser({ server, contentType, httpStatus }: AnswerDetails): string {
+  if (httpStatus === TOO_LARGE) return 'the request is longer than the proxy in front of etcd takes'
   if (server !== null) return `"${server}" refuses the client, not etcd`
   return contentType?.startsWith('application/json') === true
     ? 'it is not etcd, which answers gRPC, and may be a Kubernetes API server'
@@ -74,54 +92,13 @@ function refuser({ server, contentType }: AnswerDetails): string {
 }
 
 export const endpoint = {
-  'endpoint/refused': row<{ endpoint: string; /** The address that was dialled. */ address: string | null }>({
-    severity: 'error',
-    meaning: 'The connection was refused: nothing listens at the endpoint, or a firewall rejects connections to it.',
-    source: 'connect(2): ECONNREFUSED',
-    message: ({ endpoint, address }) =>
-      `The TCP connection to ${at(endpoint, address)} was refused: nothing listens there.`,
-    remedy: ({ endpoint }) =>
-      `Check that etcd runs and that its --listen-client-urls cover ${endpoint}. If so, check that no firewall rejects the connection.`,
-  }),
-  'endpoint/name-not-found': row<{ endpoint: string; host: string; errorCode: string }>({
-    severity: 'error',
-    meaning: 'The host name of the endpoint could not be resolved to an address.',
-    source: 'getaddrinfo(3): EAI_NONAME, EAI_AGAIN',
-    message: ({ endpoint, host, errorCode }) =>
-      `The host name ${host} of ${endpoint} cannot be resolved (${errorCode}).`,
-    remedy: ({ host }) =>
-      `Check the spelling and the resolver: "getent hosts ${host}" must print an address on this machine.`,
-  }),
-  'endpoint/lookup-timeout': row<{ endpoint: string; host: string; timeout: number }>({
-    severity: 'error',
-    meaning: 'The resolver did not answer within the dial time-out.',
-    source: 'getaddrinfo(3)',
-    message: ({ endpoint, host, timeout }) =>
-      `The resolver gave no address for ${host} of ${endpoint} within ${seconds(timeout)}.`,
-    remedy: ({ host }) =>
-      `Check that the name servers of this machine can be reached: "getent hosts ${host}" must answer at once. Or raise dialTimeout.`,
-  }),
-  'endpoint/connect-failed': row<{ endpoint: string; address: string | null; errorCode: string }>({
+  'endpoint/unreachable': row<ConnectDetails>({
     severity: 'error',
     meaning:
-      'The TCP connection to the endpoint failed for another reason than a refusal: no route, a firewall, a local limit.',
-    source: 'connect(2)',
-    message: ({ endpoint, address, errorCode }) =>
-      `No TCP connection to ${at(endpoint, address)} could be made (${errorCode}${CONNECT_FAULTS[errorCode] ?? ''}).`,
-    remedy: ({ endpoint, errorCode }) =>
-      errorCode === 'EACCES' || errorCode === 'EPERM'
-        ? `Allow the connection to ${endpoint} in the firewall or the sandbox of this machine; for a unix socket, check who may write to it.`
-        : `Check the address and the route to ${endpoint}, and the firewalls between.`,
-  }),
-  'endpoint/connect-timeout': row<{ endpoint: string; address: string | null; timeout: number }>({
-    severity: 'error',
-    meaning:
-      'Nothing at all came back from the endpoint’s address within the dial time-out: packets are dropped, or the host is off.',
-    source: 'connect(2): no answer to SYN',
-    message: ({ endpoint, address, timeout }) =>
-      `No TCP connection to ${at(endpoint, address)} was established within ${seconds(timeout)}.`,
-    remedy: ({ endpoint }) =>
-      `Check that the host is up and that no firewall drops the packets to ${endpoint}. Over a slow network raise dialTimeout.`,
+      'There is no TCP connection to the endpoint: its name is not resolved, nothing listens there, a firewall rejects or drops the packets, there is no route, or this process has no file descriptor, port or memory left for one more connection.',
+    source: 'connect(2), socket(2); getaddrinfo(3); getrlimit(2), RLIMIT_NOFILE',
+    message: noConnection,
+    remedy: connectRemedy,
   }),
   'endpoint/address-failed': row<{
     endpoint: string
@@ -146,155 +123,161 @@ export const endpoint = {
     endpoint: string
     address: string | null
     timeout: number
-    /** Whether a part of the answer came. */
+    /** What was finished before: nothing but TCP, the TLS handshake, or the start of HTTP/2. */
+    after: 'connect' | 'handshake' | 'settings'
+    /** Whether a part of the TLS handshake was answered. */
     answered: boolean
+    /** The TLS version; null before the handshake was finished. */
+    protocol: string | null
   }>({
     severity: 'error',
     meaning:
-      'The endpoint accepts TCP connections and does not answer the TLS handshake, or not all of it: a network that is slow, a paused process, a load balancer without a back end, a service that waits for the client to speak another protocol, or a network path that drops long packets.',
-    source: 'etcd GHSA-6vch-q96h-7gc3 (handshake time-out since 3.5.33, 3.6.14)',
-    message: ({ endpoint, address, timeout, answered }) =>
-      answered
-        ? `${at(endpoint, address)} began to answer the TLS handshake, and did not finish it within ${seconds(timeout)}.`
-        : `${at(endpoint, address)} accepts connections, but did not answer the TLS handshake within ${seconds(timeout)}.`,
-    remedy: ({ endpoint, address, answered }) =>
-      answered
-        ? `Over a slow network raise dialTimeout. Over a VPN or a tunnel, check that long packets pass: "ping -M do -s 1472 ${address ?? 'HOST'}" must be answered, or the MTU must be lowered. Otherwise check that etcd at ${endpoint} is not overloaded.`
-        : `Check that the process behind ${endpoint} is etcd and is not paused or overloaded, and that the load balancer before it has a back end. Over a VPN or a tunnel, check that long packets pass: "ping -M do -s 1472 ${address ?? 'HOST'}" must be answered, or the MTU must be lowered.`,
+      'The endpoint accepts connections and does not answer in time: not the TLS handshake, not HTTP/2 after it, or not the first request, which etcd answers at once. The process is paused or overloaded, a load balancer has no back end, a service waits for the client to speak another protocol, or a network path drops long packets, such as the one with our certificate. In TLS 1.3 the client does not know before the HTTP/2 SETTINGS whether the server accepts its certificate.',
+    source:
+      'etcd GHSA-6vch-q96h-7gc3 (handshake time-out since 3.5.33, 3.6.14); RFC 9113 section 3.4; RFC 8446 section 4.4.2.4',
+    message: ({ endpoint, address, timeout, after, answered, protocol }) => {
+      const within = `within ${seconds(timeout)}`
+      if (after === 'handshake')
+        return `${endpoint} finished the ${protocol ?? 'TLS'} handshake and sent nothing more ${within}.`
+      if (after === 'settings')
+        return `${endpoint} speaks ${protocol ?? 'TLS'} and HTTP/2, but answered no call ${within}.`
+      return answered
+        ? `${at(endpoint, address)} began to answer the TLS handshake, and did not finish it ${within}.`
+        : `${at(endpoint, address)} accepts connections, but did not answer the TLS handshake ${within}.`
+    },
+    remedy: ({ endpoint, address, after, answered }) => {
+      const mtu = `Over a VPN or a tunnel, check that long packets pass: "ping -M do -s 1472 ${address ?? 'HOST'}" must be answered, or the MTU must be lowered.`
+      if (after === 'settings')
+        return `Check that etcd behind ${endpoint} is not paused or overloaded, and that the proxy before it, if there is one, reaches it.`
+      if (after === 'handshake')
+        return `Check that ${endpoint} is etcd’s client port, and that etcd there is not paused or overloaded. ${mtu} The client certificate is the longest packet that was sent.`
+      return answered
+        ? `Over a slow network raise dialTimeout. ${mtu} Otherwise check that etcd at ${endpoint} is not overloaded.`
+        : `Check that the process behind ${endpoint} is etcd and is not paused or overloaded, and that the load balancer before it has a back end. ${mtu}`
+    },
   }),
-  'endpoint/stalled': row<{ endpoint: string; timeout: number; protocol: string; after: 'handshake' | 'settings' }>({
-    severity: 'error',
-    meaning:
-      'The TLS handshake finished, but the server sent no HTTP/2 SETTINGS: it may not support HTTP/2, or hang. Until they arrive, the client does not know whether the server accepts its certificate. Or a network path drops long packets, such as the one with our certificate. Or they arrived, but the server did not answer the first request, which etcd answers at once.',
-    source: 'RFC 9113 section 3.4; RFC 8446 section 4.4.2.4',
-    message: ({ endpoint, timeout, protocol, after }) =>
-      after === 'handshake'
-        ? `${endpoint} finished the ${protocol} handshake and sent nothing more within ${seconds(timeout)}.`
-        : `${endpoint} speaks ${protocol} and HTTP/2, but answered no call within ${seconds(timeout)}.`,
-    remedy: ({ endpoint, after }) =>
-      after === 'handshake'
-        ? `Check that ${endpoint} is etcd’s client port, that etcd there is not paused or overloaded, and that long packets pass: the client certificate is the longest that was sent. Over a VPN or a tunnel, "ping -M do -s 1472 HOST" must be answered, or the MTU must be lowered.`
-        : `Check that etcd behind ${endpoint} is not paused or overloaded, and that the proxy before it, where there is one, reaches it.`,
-  }),
-  'endpoint/reset': row<{
+  'endpoint/closed': row<{
     endpoint: string
     errorCode: string
-    /** Whether the endpoint sent anything before it closed the connection. */
+    /** Whether the endpoint sent a part of the handshake, and no more, before it closed the connection. */
     answered: boolean
+    /** The handshake that succeeded before, without a request for our certificate; null: it was closed during the handshake. */
+    handshake: {
+      protocol: string
+      /** The certificate that the server presented. */
+      subject: string
+      issuer: string
+    } | null
   }>({
     severity: 'error',
     meaning:
-      'The endpoint closed the connection during the TLS handshake without a TLS alert: it is not a TLS port, or something between cuts connections. If it sent nothing at all, it counts as unreachable: a TCP proxy, a load balancer or a port-forward without its back end does so.',
-    source: 'RFC 8446 section 6: a TLS peer says why by an alert',
-    message: ({ endpoint, errorCode, answered }) =>
-      answered
+      'The endpoint closed the connection during the TLS handshake without a TLS alert, or right after it without having asked for our certificate, so it has nothing against that. It is not a TLS port, something between cuts connections, or something in front of etcd that ends TLS does not reach etcd. If it sent nothing at all, it counts as unreachable: a TCP proxy, a load balancer or a port-forward without its back end does so.',
+    source:
+      'RFC 8446 section 6: a TLS peer reports the reason in an alert; section 4.3.2 (CertificateRequest); haproxy, bind ssl in mode tcp',
+    message: ({ endpoint, errorCode, answered, handshake }) => {
+      if (handshake !== null)
+        return `${endpoint} finished the ${handshake.protocol} handshake without asking for a client certificate, and closed the connection. Its certificate is "${handshake.subject}" of "${handshake.issuer}".`
+      return answered
         ? `${endpoint} closed the connection during the TLS handshake without a reason (${errorCode}).`
-        : `${endpoint} accepts connections and closes them without an answer (${errorCode}).`,
-    remedy: ({ endpoint, answered }) =>
-      answered
+        : `${endpoint} accepts connections and closes them without an answer (${errorCode}).`
+    },
+    remedy: ({ endpoint, answered, handshake }) => {
+      if (handshake !== null)
+        return `If "${handshake.subject}" is the certificate of a proxy or load balancer at ${endpoint}, check there that it reaches etcd, and in its log why it closed the connection. If it is etcd’s, look at etcd’s log. Or use the URLs of the members themselves.`
+      return answered
         ? `Check that ${endpoint} is a TLS port of etcd, and look for a proxy, a service mesh or a firewall between that cuts the connection.`
-        : `If a TCP proxy, a load balancer or a port-forward stands at ${endpoint}, check that it reaches etcd, and neither sends nor expects the PROXY protocol, which etcd does not speak. Otherwise check that the port is a TLS port of etcd, and that no firewall cuts connections.`,
+        : `If a TCP proxy, a load balancer or a port-forward stands at ${endpoint}, check that it reaches etcd, and neither sends nor expects the PROXY protocol, which etcd does not speak. Otherwise check that the port is a TLS port of etcd, and that no firewall cuts connections.`
+    },
   }),
-  'endpoint/plaintext': row<{ endpoint: string; protocol: 'http/1.1' | 'h2c' }>({
-    severity: 'error',
-    meaning: 'The server at the endpoint speaks HTTP without TLS. This client sends nothing in plaintext.',
-    source: 'etcd embed/etcd.go: a URL with http:// is served in plaintext, whatever certificates are configured',
-    message: ({ endpoint, protocol }) =>
-      `${endpoint} speaks plaintext ${protocol === 'h2c' ? 'HTTP/2' : 'HTTP/1.1'}, not TLS.`,
-    remedy: () =>
-      'Start etcd with https:// in --listen-client-urls and --advertise-client-urls, together with --cert-file, --key-file, --trusted-ca-file and --client-cert-auth; or point the client to the port that speaks TLS.',
-  }),
-  'endpoint/not-tls': row<{ endpoint: string; errorCode: string; firstBytes: string }>({
-    severity: 'error',
-    meaning: 'What the endpoint answered to the TLS handshake is neither TLS nor HTTP.',
-    source: 'RFC 8446 section 5.1',
-    message: ({ endpoint, errorCode, firstBytes }) =>
-      `${endpoint} does not speak TLS (${errorCode}${firstBytes === '' ? '' : `; it sent ${firstBytes}`}).`,
-    remedy: ({ endpoint }) => `Check the port: ${endpoint} belongs to a service of another kind.`,
-  }),
-  'endpoint/not-http2': row<{ endpoint: string; protocol: string; detail: string }>({
-    severity: 'error',
-    meaning: 'The TLS handshake succeeded, but the server does not speak HTTP/2, so it is not a gRPC port of etcd.',
-    source: 'RFC 9113 section 3.4; etcd --listen-client-http-urls splits HTTP/1.1 from gRPC',
-    message: ({ endpoint, protocol, detail }) => `${endpoint} speaks ${protocol}, but not HTTP/2 (${detail}).`,
-    remedy: ({ endpoint }) =>
-      `Use a URL of etcd’s --listen-client-urls; ${endpoint} may be a metrics, a peer or an HTTP-only port, or another service.`,
-  }),
-  'endpoint/not-etcd': row<AnswerDetails>({
+  'endpoint/not-tls': row<{
+    endpoint: string
+    /** The protocol of HTTP that the server speaks instead; null: it is another one. */
+    plaintext: 'http/1.1' | 'h2c' | null
+    errorCode: string
+    /** The first bytes of its answer, in hexadecimal. */
+    firstBytes: string
+  }>({
     severity: 'error',
     meaning:
-      'The endpoint speaks TLS and HTTP/2, accepted our certificate, and does not answer as etcd’s client port: it answered a call with a page and an HTTP status, or as a gRPC server that does not know etcd’s calls. etcd’s https metrics port and the port of --listen-client-http-urls do so, a proxy that passes calls on in HTTP/1.1 or not at all, and every other web server. The client makes no calls there, and looks again with growing pauses.',
+      'The server at the endpoint does not speak TLS: it speaks HTTP in plaintext, in which this client sends nothing, or another protocol.',
     source:
-      'grpc doc/http-grpc-status-mapping.md; etcd server/embed/etcd.go, --listen-client-http-urls, --listen-metrics-urls',
+      'RFC 8446 section 5.1; etcd embed/etcd.go: a URL with http:// is served in plaintext, whatever certificates are configured',
+    message: ({ endpoint, plaintext, errorCode, firstBytes }) =>
+      plaintext === null
+        ? `${endpoint} does not speak TLS (${errorCode}${firstBytes === '' ? '' : `; it sent ${firstBytes}`}).`
+        : `${endpoint} speaks plaintext ${plaintext === 'h2c' ? 'HTTP/2' : 'HTTP/1.1'}, not TLS.`,
+    remedy: ({ endpoint, plaintext }) =>
+      plaintext === null
+        ? `Check the port: ${endpoint} belongs to a service of another kind.`
+        : 'Start etcd with https:// in --listen-client-urls and --advertise-client-urls, together with --cert-file, --key-file, --trusted-ca-file and --client-cert-auth; or point the client to the port that speaks TLS.',
+  }),
+  'endpoint/not-http2': row<{
+    endpoint: string
+    protocol: string
+    detail: string
+    /** 120 if the server refused the protocol h2 during the handshake; else null. */
+    alert: number | null
+  }>({
+    severity: 'error',
+    meaning:
+      'The server speaks TLS, but not HTTP/2, so it is not a gRPC port of etcd: it refuses the protocol h2 in the handshake (TLS alert 120), or does not speak it after the handshake.',
+    source: 'RFC 7301 section 3.2; RFC 9113 section 3.4; etcd --listen-client-http-urls splits HTTP/1.1 from gRPC',
+    refusals: [
+      {
+        by: 'Node',
+        words: 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL',
+        when: ({ alert }) => alert !== null,
+      },
+    ],
+    message: ({ endpoint, protocol, detail }) => `${endpoint} speaks ${protocol}, but not HTTP/2 (${detail}).`,
+    remedy: ({ endpoint }) =>
+      `Use a URL of etcd’s --listen-client-urls; ${endpoint} may be a metrics, a peer or an HTTP-only port, another service, or a proxy that is limited to HTTP/1.1.`,
+  }),
+  'endpoint/not-etcd': row<
+    AnswerDetails & {
+      /** Where it redirects to, as etcd never does; null if it does not. */
+      location: string | null
+    }
+  >({
+    severity: 'error',
+    meaning:
+      'The endpoint speaks TLS and HTTP/2, accepted our certificate, and does not answer as etcd’s client port: it answered a call with a page and an HTTP status, or as a gRPC server that does not know etcd’s calls. etcd’s https metrics port and the port of --listen-client-http-urls do so, a proxy that passes calls on in HTTP/1.1 or not at all, and every other web server; an ingress or a web server may redirect it. The client makes no calls there, and looks again with growing pauses.',
+    source:
+      'RFC 9110 section 15.4; grpc doc/http-grpc-status-mapping.md; etcd server/embed/etcd.go, --listen-client-http-urls, --listen-metrics-urls',
     refusals: [{ by: 'Node', words: 'UNIMPLEMENTED: Received HTTP status code 404' }],
-    message: (details) => `${details.endpoint} ${answered(details)}: that is not how etcd’s client port answers.`,
-    remedy: ({ endpoint, server, httpStatus }) =>
-      server === null
-        ? `Use a URL of etcd’s --listen-client-urls; ${endpoint} may be its metrics port, its HTTP-only port, another web server, or a proxy that does not pass gRPC on (haproxy: set "proto h2" or "alpn h2" for its server). "curl --cacert ca.crt --cert client.crt --key client.key ${endpoint}/version" shows which.`
-        : httpStatus >= 500
-          ? `Look at the log of "${server}" for the cause. Or use the URLs of the members themselves instead of ${endpoint}.`
-          : `If "${server}" is a proxy in front of etcd, let it pass every path on as gRPC in HTTP/2 (nginx: grpc_pass, never proxy_pass). Or use the URLs of the members themselves instead of ${endpoint}.`,
+    message: (details) =>
+      `${details.endpoint} ${answered(details)}: ${details.location === null ? 'that is not how etcd’s client port answers' : `it redirects to ${details.location}, which etcd never does`}.`,
+    remedy: ({ endpoint, server, httpStatus, location }) =>
+      location !== null
+        ? `Use a URL of etcd’s --listen-client-urls instead of ${endpoint}, or let the proxy pass gRPC on instead of redirecting it.`
+        : server === null
+          ? `Use a URL of etcd’s --listen-client-urls; ${endpoint} may be its metrics port, its HTTP-only port, another web server, or a proxy that does not pass gRPC on (haproxy: set "proto h2" or "alpn h2" for its server). "curl --cacert ca.crt --cert client.crt --key client.key ${endpoint}/version" shows which.`
+          : httpStatus >= 500
+            ? `Look at the log of "${server}" for the cause. Or use the URLs of the members themselves instead of ${endpoint}.`
+            : `If "${server}" is a proxy in front of etcd, let it pass every path on as gRPC in HTTP/2 (nginx: grpc_pass, never proxy_pass). Or use the URLs of the members themselves instead of ${endpoint}.`,
   }),
   'endpoint/request-refused': row<AnswerDetails>({
     severity: 'error',
     meaning:
-      'Something that is not etcd ended TLS and refused the client: a proxy or a service mesh in front of etcd, or a server of another kind such as the Kubernetes API server. By an HTTP status: 400 (nginx, for a client certificate that it does not accept or that was not sent), 401 or 407 (a log-in of HTTP is required), 403 (a rule forbids the client). Or by a gRPC status, 7 or 16, without asking etcd.',
-    source: 'RFC 9110 section 15.5; nginx ngx_http_ssl_module, ssl_verify_client; Istio, AuthorizationPolicy',
-    refusals: [{ by: 'Node', words: 'PERMISSION_DENIED: Received HTTP status code 403' }],
+      'Something that is not etcd ended TLS and refused the client: a proxy or a service mesh in front of etcd, or a server of another kind such as the Kubernetes API server. By an HTTP status: 400 (nginx, for a client certificate that it does not accept or that was not sent), 401 or 407 (a log-in of HTTP is required), 403 (a rule forbids the client), 413 (one request is longer than it takes; other calls are not concerned). Or by a gRPC status, 7 or 16, without asking etcd.',
+    source: 'RFC 9110 section 15.5; nginx ssl_verify_client, client_max_body_size; Istio, AuthorizationPolicy',
+    refusals: [
+      {
+        by: 'Node',
+        words: 'PERMISSION_DENIED: Received HTTP status code 403',
+        when: ({ httpStatus }) => httpStatus === 403,
+      },
+      {
+        by: 'Node',
+        words: 'RESOURCE_EXHAUSTED: Received HTTP status code 413',
+        when: ({ httpStatus }) => httpStatus === 413,
+      },
+    ],
     message: (details) => `${details.endpoint} ${answered(details)}: ${refuser(details)}.`,
     remedy: (details) =>
-      `${refusalRemedy(details)}. Or use the URLs of the members themselves instead of ${details.endpoint}.`,
-  }),
-  'endpoint/redirected': row<AnswerDetails & { location: string }>({
-    severity: 'error',
-    meaning:
-      'The endpoint answered with a redirect. etcd never redirects; a web server or an ingress in front of it does.',
-    source: 'RFC 9110 section 15.4',
-    message: (details) =>
-      `${details.endpoint} ${answered(details)}: it redirects to ${details.location}, which etcd never does.`,
-    remedy: ({ endpoint }) =>
-      `Use a URL of etcd’s --listen-client-urls instead of ${endpoint}, or let the proxy pass gRPC on instead of redirecting it.`,
-  }),
-  'endpoint/request-too-large': row<AnswerDetails>({
-    severity: 'error',
-    meaning:
-      'Something in front of etcd refused one request because it is longer than it takes (HTTP status 413). Other calls are not concerned.',
-    source: 'RFC 9110 section 15.5.14; nginx client_max_body_size; etcd --max-request-bytes',
-    refusals: [{ by: 'Node', words: 'RESOURCE_EXHAUSTED: Received HTTP status code 413' }],
-    message: (details) =>
-      `${details.endpoint} ${answered(details)}: the request is longer than the proxy in front of etcd takes.`,
-    remedy: ({ endpoint }) =>
-      `Raise the limit of the proxy at ${endpoint} to etcd’s own --max-request-bytes, which is 1.5 MiB by default (nginx: client_max_body_size 2m), or write less at once.`,
-  }),
-  'endpoint/closed-after-handshake': row<{
-    endpoint: string
-    protocol: string
-    /** The certificate that the server presented. */
-    subject: string
-    issuer: string
-  }>({
-    severity: 'error',
-    meaning:
-      'The server did not ask for a client certificate, and closed the connection right after the handshake. So it has nothing against our certificate, which it never saw. Something in front of etcd that ends TLS does so while it does not reach etcd (haproxy in mode tcp, a load balancer).',
-    source: 'RFC 8446 section 4.3.2 (CertificateRequest); haproxy, bind ssl in mode tcp',
-    message: ({ endpoint, protocol, subject, issuer }) =>
-      `${endpoint} finished the ${protocol} handshake without asking for a client certificate, and closed the connection. Its certificate is "${subject}" of "${issuer}".`,
-    remedy: ({ endpoint, subject }) =>
-      `If "${subject}" is the certificate of a proxy or load balancer at ${endpoint}, check there that it reaches etcd, and in its log why it closed the connection. If it is etcd’s, look at etcd’s log. Or use the URLs of the members themselves.`,
-  }),
-  'endpoint/local-limit': row<{ endpoint: string; errorCode: string }>({
-    severity: 'error',
-    meaning:
-      'This process or this machine has no file descriptor, port or memory left for one more connection (EMFILE, ENFILE, EADDRNOTAVAIL, ENOBUFS, ENOMEM). The endpoint was not reached, and is not the cause.',
-    source: 'socket(2), connect(2); getrlimit(2), RLIMIT_NOFILE',
-    message: ({ endpoint, errorCode }) =>
-      `No connection to ${endpoint} could be opened: ${LIMITS[errorCode] ?? 'a limit of this machine is reached'} (${errorCode}).`,
-    remedy: ({ errorCode }) =>
-      errorCode === 'EMFILE'
-        ? 'Raise the limit of open files of this process ("ulimit -n", LimitNOFILE= of systemd), and look for files and sockets that it does not close ("ls /proc/PID/fd").'
-        : errorCode === 'EADDRNOTAVAIL'
-          ? 'For an IPv6 address, check that this machine has IPv6 ("ip -6 address"). Otherwise look for processes that hold ports ("ss -s").'
-          : 'Look for processes of this machine that hold files, ports or memory ("ss -s", "sysctl fs.file-nr"), and raise the limit that is reached.',
+      details.httpStatus === TOO_LARGE
+        ? `Raise the limit of the proxy at ${details.endpoint} to etcd’s own --max-request-bytes, which is 1.5 MiB by default (nginx: client_max_body_size 2m), or write less at once.`
+        : `${refusalRemedy(details)}. Or use the URLs of the members themselves instead of ${details.endpoint}.`,
   }),
   'endpoint/unavailable': row<AnswerDetails>({
     severity: 'error',
@@ -367,6 +350,24 @@ export const endpoint = {
     remedy: () =>
       'Start the members that do not answer, and check the network between the members at their peer ports: more than half of all members must reach each other ("etcdctl endpoint status --cluster" shows them).',
   }),
+  'endpoint/other-cluster': row<{
+    endpoint: string
+    /** The id of the cluster that the endpoint belongs to, in hexadecimal as etcd logs it. */
+    cluster: string
+    /** The id of the cluster that this client uses. */
+    expected: string
+    /** The endpoints that belong to it. */
+    members: string[]
+  }>({
+    severity: 'error',
+    meaning:
+      'The endpoint belongs to another etcd cluster than most endpoints of this client, so the client makes no calls there: a write to it would be missing in the cluster that is meant. Either the list of endpoints names two clusters, or a member was started again with an empty data directory as a cluster of its own.',
+    source: 'etcd api/etcdserverpb/rpc.proto, ResponseHeader.cluster_id',
+    message: ({ endpoint, cluster, expected, members }) =>
+      `${endpoint} belongs to another cluster (ID ${cluster}) than ${listed(members, 'the endpoints that the client used before')} (ID ${expected}).`,
+    remedy: ({ endpoint }) =>
+      `Pass the endpoints of one cluster alone. If ${endpoint} should be a member of it, remove it there with "etcdctl member remove", empty its data directory, add it with "etcdctl member add" and start it with --initial-cluster-state=existing.`,
+  }),
   'endpoint/lost': row<{
     endpoint: string
     reason: 'closed' | 'silent' | 'goaway' | 'refused' | 'not-grpc' | 'unanswered'
@@ -389,6 +390,54 @@ function others(members: readonly { endpoint: string; role: string }[]): string 
   const rest = members.filter(({ role }) => role !== 'leader').map(({ endpoint, role }) => `${endpoint} is a ${role}`)
   return rest.length === 0 ? '' : `; ${listed(rest)}`
 }
+
+function noConnection({ endpoint, host, address, stage, errorCode, timeout }: ConnectDetails): string {
+  const limit = errorCode === null ? undefined : LIMITS[errorCode]
+  if (limit !== undefined) return `No connection to ${endpoint} could be opened: ${limit} (${String(errorCode)}).`
+  if (stage === 'lookup') {
+    return errorCode === null
+      ? `The resolver gave no address for ${host} of ${endpoint} within ${seconds(timeout)}.`
+      : `The host name ${host} of ${endpoint} cannot be resolved (${errorCode}).`
+  }
+  const target = at(endpoint, address)
+  if (errorCode === null) return `No TCP connection to ${target} was established within ${seconds(timeout)}.`
+  return REFUSED.has(errorCode)
+    ? `The TCP connection to ${target} was refused: nothing listens there.`
+    : `No TCP connection to ${target} could be made (${errorCode}${CONNECT_FAULTS[errorCode] ?? ''}).`
+}
+
+function connectRemedy({ endpoint, host, stage, errorCode }: ConnectDetails): string {
+  switch (errorCode) {
+    case 'EMFILE':
+      return 'Raise the limit of open files of this process ("ulimit -n", LimitNOFILE= of systemd), and look for files and sockets that it does not close ("ls /proc/PID/fd").'
+    case 'EADDRNOTAVAIL':
+      return 'For an IPv6 address, check that this machine has IPv6 ("ip -6 address"). Otherwise look for processes that hold ports ("ss -s").'
+    case 'ENFILE':
+    case 'ENOBUFS':
+    case 'ENOMEM':
+      return 'Look for processes of this machine that hold files, ports or memory ("ss -s", "sysctl fs.file-nr"), and raise the limit that is reached.'
+  }
+  if (stage === 'lookup') {
+    return errorCode === null
+      ? `Check that the name servers of this machine can be reached: "getent hosts ${host}" must answer at once. Or raise dialTimeout.`
+      : `Check the spelling and the resolver: "getent hosts ${host}" must print an address on this machine.`
+  }
+  switch (errorCode) {
+    case null:
+      return `Check that the host is up and that no firewall drops the packets to ${endpoint}. Over a slow network raise dialTimeout.`
+    case 'ECONNREFUSED':
+    case 'ENOENT':
+      return `Check that etcd runs and that its --listen-client-urls cover ${endpoint}. If so, check that no firewall rejects the connection.`
+    case 'EACCES':
+    case 'EPERM':
+      return `Allow the connection to ${endpoint} in the firewall or the sandbox of this machine; for a unix socket, check who may write to it.`
+    default:
+      return `Check the address and the route to ${endpoint}, and the firewalls between.`
+  }
+}
+
+/** Nothing listens: at the port, or at a unix socket that does not exist. */
+const REFUSED: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ENOENT'])
 
 /** What some error codes of connect(2) mean. */
 const CONNECT_FAULTS: Readonly<Record<string, string>> = {

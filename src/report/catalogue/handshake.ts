@@ -2,7 +2,6 @@
 import type { CertificateRef } from '../certificate-ref.js'
 import { row } from '../row.js'
 import { listed, quoted } from '../words.js'
-import type { ClientCaDetails } from './chain.js'
 
 /** An alert that the server sent about our certificate. */
 export interface AlertDetails {
@@ -14,56 +13,64 @@ export interface AlertDetails {
 }
 
 const DAY = 86_400_000
+/** certificate_revoked and certificate_required, RFC 8446 section 6.2. */
+const REVOKED = 44
+const REQUIRED = 116
 const ETCD_LOG = 'etcd’s log says which, in the line "rejected connection on client endpoint" (field "error")'
+
+const isAlert = ({ alert }: { alert: number | null }): boolean => alert !== null
+const isNotRevoked = ({ alert }: AlertDetails): boolean => alert !== REVOKED
+const isRequired = ({ alert }: AlertDetails): boolean => alert === REQUIRED
+const isVersion = ({ versions }: { versions: object | null }): boolean => versions !== null
+const isNotVersion = ({ versions }: { versions: object | null }): boolean => versions === null
 
 export const handshake = {
   'handshake/server-certificate-refused': row<{ endpoint: string; reason: string; chain: CertificateRef[] }>({
     severity: 'error',
     meaning:
-      'This client refused the server’s certificate and sent nothing to the server. The other findings name the certificate and the fault. If there are none, only OpenSSL refused it, for the reason in the details.',
-    source: 'node:tls, verification of the peer; RFC 5280 section 6',
+      'This client refused the server’s certificate and sent nothing to the server. The other findings name the certificate and the fault. If there are none, the reason in the details is all: OpenSSL alone refused it, or what the server sent is not a certificate.',
+    source: 'node:tls, verification of the peer; RFC 5280 sections 4.1 and 6; X.690',
     message: ({ endpoint, reason }) => `The certificate that ${endpoint} presented is refused (${reason}).`,
     remedy: ({ endpoint }) =>
       `Fix the server’s certificate or the trusted CAs, as the other findings describe. "openssl s_client -showcerts ${target(endpoint)} </dev/null" shows what the server sends.`,
   }),
-  'handshake/server-certificate-unreadable': row<{ endpoint: string; index: number; reason: string }>({
-    severity: 'error',
-    meaning: 'The server sent data that is not a certificate.',
-    source: 'RFC 5280 section 4.1; X.690',
-    message: ({ endpoint, index, reason }) =>
-      `Certificate ${String(index + 1)} in the chain of ${endpoint} cannot be read: ${reason}.`,
-    remedy: () =>
-      'Reissue the server’s certificate with a tool that writes strict DER, and restart the server with it.',
-  }),
-  'handshake/client-ca-unknown': row<
-    AlertDetails & {
-      /** Who issued the last certificate that was sent. */
-      issuer: string
-      /** The CAs whose certificates the server says it accepts; null where it did not say (TLS 1.3 alone). */
-      accepts: string[] | null
-      /** Whether that issuer is among them, by name; null where the server did not say. */
-      listed: boolean | null
-      /** Whether that issuer is an intermediate whose certificate stands in the CA file and was not sent. */
-      notSent: boolean
-    }
-  >({
+  'handshake/client-ca-unknown': row<{
+    endpoint: string
+    /** 48, unknown_ca; null: the server did not say so, and refused a certificate that does not lead to a CA in `ca`. */
+    alert: 48 | null
+    /** What we presented, the leaf first. */
+    chain: CertificateRef[]
+    /** Who issued the last certificate that was sent. */
+    issuer: string
+    /** The CAs whose certificates the server says it accepts; null if it did not say (TLS 1.3 alone). */
+    accepts: string[] | null
+    /** Whether that issuer is among them, by name; null if the server did not say. */
+    listed: boolean | null
+    /** Whether that issuer is an intermediate whose certificate is in the CA file and was not sent. */
+    notSent: boolean
+  }>({
     severity: 'error',
     meaning:
-      'The server does not trust the CA of our certificate (TLS alert 48): it was issued by a CA that is not in etcd’s --trusted-ca-file, by one with the same name and another key, or by one that has expired there, or an intermediate was not sent along.',
-    source: 'RFC 8446 section 6.2, unknown_ca; Go crypto/x509 UnknownAuthorityError',
+      'The server does not trust the CA of our certificate (TLS alert 48): it was issued by a CA that is not in etcd’s --trusted-ca-file, by one with the same name and another key, or by one that has expired there, or an intermediate was not sent along. Without that alert it is the most likely cause of a refusal if the certificate does not lead to a CA in `ca`.',
+    source: 'RFC 8446 section 6.2, unknown_ca; Go crypto/x509 UnknownAuthorityError; etcd --trusted-ca-file',
     refusals: [
-      { by: 'Go', words: 'remote error: tls: unknown certificate authority' },
-      { by: 'Node', words: 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA' },
-      { by: 'OpenSSL', words: 'tlsv1 alert unknown ca' },
+      { by: 'Go', words: 'remote error: tls: unknown certificate authority', when: isAlert },
+      { by: 'Node', words: 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA', when: isAlert },
+      { by: 'OpenSSL', words: 'tlsv1 alert unknown ca', when: isAlert },
     ],
     message: ({ endpoint, alert, issuer, accepts, listed }, who) =>
-      `${who} is refused by ${endpoint}: it does not trust its issuer "${issuer}" (alert ${String(alert)}, unknown CA). ${acceptance(accepts, listed)}`,
-    remedy: ({ issuer, listed, notSent }) =>
-      notSent
-        ? `Append the certificate of the intermediate "${issuer}" to the certificate file: it stands in the CA file alone, and only the certificate file is sent to the server.`
-        : listed === true
-          ? 'Compare the two CAs of that name: "openssl x509 -noout -ext authorityKeyIdentifier -in client.crt" must show the subjectKeyIdentifier of a CA in etcd’s --trusted-ca-file, and "openssl x509 -noout -enddate" an end of that CA that is not over. Have the certificate issued by that CA, or add the CA that issued it to the file and restart etcd, which reads it only at start.'
-          : 'Compare "openssl x509 -noout -issuer -ext authorityKeyIdentifier -in client.crt" with the certificates in etcd’s --trusted-ca-file. Present a certificate of one of those CAs, with its intermediates in the same file; or add the CA to that file and restart etcd, which reads it only at start.',
+      alert === null
+        ? `${who} was issued by "${issuer}", which ${endpoint} most likely does not trust: it is not one of the CAs in ca, and the server refused the certificate.`
+        : `${who} is refused by ${endpoint}: it does not trust its issuer "${issuer}" (alert ${String(alert)}, unknown CA). ${acceptance(accepts, listed)}`,
+    remedy: ({ alert, issuer, listed, notSent }) => {
+      if (alert === null)
+        return `If "${issuer}" is an intermediate, append its certificate to the certificate file. Otherwise use a certificate of a CA in etcd’s --trusted-ca-file, or add "${issuer}" to that file and restart etcd.`
+      if (notSent)
+        return `Append the certificate of the intermediate "${issuer}" to the certificate file: it stands in the CA file alone, and only the certificate file is sent to the server.`
+      return listed === true
+        ? 'Compare the two CAs of that name: "openssl x509 -noout -ext authorityKeyIdentifier -in client.crt" must show the subjectKeyIdentifier of a CA in etcd’s --trusted-ca-file, and "openssl x509 -noout -enddate" an end of that CA that is not over. Have the certificate issued by that CA, or add the CA that issued it to the file and restart etcd, which reads it only at start.'
+        : 'Compare "openssl x509 -noout -issuer -ext authorityKeyIdentifier -in client.crt" with the certificates in etcd’s --trusted-ca-file. Present a certificate of one of those CAs, with its intermediates in the same file; or add the CA to that file and restart etcd, which reads it only at start.'
+    },
   }),
   'handshake/client-certificate-expired': row<
     AlertDetails & {
@@ -95,38 +102,30 @@ export const handshake = {
           ? 'Compare "date -u" on this machine and on the one that issued the certificate, and set the clock that is wrong; or wait until the certificate begins.'
           : `By this machine’s clock it is valid. So the server’s clock is ${edge === 'not-before' ? 'slow' : 'fast'} by ${span(distance)} or more (the nearest end of a validity is ${date.toISOString()}), this machine’s clock is wrong, or a CA that the server trusts has expired. Compare "date -u" on both machines, and set the clock that is wrong. Otherwise look at each certificate in the server’s CA file with "openssl x509 -noout -dates".`,
   }),
-  'handshake/clock-differs': row<{
+  'handshake/clock-compared': row<{
     /** Whose clock it is. */
     endpoint: string
     peerTime: Date
     ownTime: Date
-    /** The server's clock before this machine's, in milliseconds. */
+    /** The server's clock minus this machine's, in milliseconds. */
     offset: number
-    /** Whether the certificate would be taken if the server's clock were right. */
+    /** Whether that is more than the few seconds that the reading takes. */
+    differs: boolean
+    /** Whether the certificate would be accepted if the server's clock were right. */
     explains: boolean
   }>({
-    severity: 'warning',
+    severity: ({ differs }) => (differs ? 'warning' : 'info'),
     meaning:
-      'A certificate was refused as out of its validity, and the clock of a server, as its HTTP answers show it, differs from this machine’s. One of the two is wrong; the certificate may be good. The client asks a server that is verified, or whose certificate has no other fault than its dates.',
+      'A certificate was refused as out of its validity, and the clock of a server, as its HTTP answers show it, was compared with this machine’s. If they differ, one of the two is wrong and the certificate may be good. If they agree, renew the certificate; or, if another server refused it, the clock of that server is wrong. The client asks a server that is verified, or whose certificate has no other fault than its dates.',
     source: 'RFC 9110 section 6.6.1 (Date); etcd issue #9398',
-    message: ({ endpoint, peerTime, ownTime, offset, explains }) =>
-      `The clock of ${endpoint} says ${peerTime.toISOString()}, and this machine’s ${ownTime.toISOString()}: they are ${span(Math.abs(offset))} apart${explains ? ', which explains the refusal' : ''}.`,
-    remedy: ({ explains }) =>
-      `Compare both machines with a time server ("timedatectl timesync-status" or "chronyc tracking"), and set the clock that is wrong${explains ? '' : '; the certificate is to be renewed all the same'}.`,
-  }),
-  'handshake/clock-agrees': row<{
-    /** Whose clock it is. */
-    endpoint: string
-    /** The server's clock before this machine's, in milliseconds. */
-    offset: number
-  }>({
-    severity: 'info',
-    meaning:
-      'A certificate was refused as out of its validity, and the clock of a server agrees with this machine’s. So it is the certificate that has to be renewed; or, where another server refused it, the clock of that server that is wrong.',
-    source: 'RFC 9110 section 6.6.1 (Date)',
-    message: ({ endpoint }) => `The clock of ${endpoint} agrees with this machine’s.`,
-    remedy: () =>
-      'Renew the certificate that is out of its validity; where it is valid by "date -u", set the clock of the server that refused it.',
+    message: ({ endpoint, peerTime, ownTime, offset, differs, explains }) =>
+      differs
+        ? `The clock of ${endpoint} says ${peerTime.toISOString()}, and this machine’s ${ownTime.toISOString()}: they are ${span(Math.abs(offset))} apart${explains ? ', which explains the refusal' : ''}.`
+        : `The clock of ${endpoint} agrees with this machine’s.`,
+    remedy: ({ differs, explains }) =>
+      differs
+        ? `Compare both machines with a time server ("timedatectl timesync-status" or "chronyc tracking"), and set the clock that is wrong${explains ? '' : '; the certificate is to be renewed all the same'}.`
+        : 'Renew the certificate that is out of its validity. If it is valid by "date -u", set the clock of the server that refused it.',
   }),
   'handshake/server-name': row<{
     endpoint: string
@@ -159,64 +158,50 @@ export const handshake = {
   >({
     severity: 'error',
     meaning:
-      'The server refused our certificate without a finer reason (TLS alert 42, 43 or 46). etcd sends 42 when --client-cert-allowed-hostname or allowed-cn does not list the certificate; also when it lacks the extended key usage clientAuth, which this client checks before it connects. An OpenSSL server sends 42 for a certificate that is not valid yet by its clock.',
+      'The server refused our certificate: as revoked (TLS alert 44), or without a finer reason (42, 43 or 46). etcd sends 42 when --client-cert-allowed-hostname or allowed-cn does not list the certificate; also when it lacks the extended key usage clientAuth, which this client checks before it connects. An OpenSSL server sends 42 for a certificate that is not valid yet by its clock.',
     source:
-      'RFC 8446 section 6.2, bad_certificate, unsupported_certificate, certificate_unknown; etcd client/pkg/transport/listener.go',
+      'RFC 8446 section 6.2, bad_certificate, unsupported_certificate, certificate_revoked, certificate_unknown; etcd client/pkg/transport/listener.go',
     refusals: [
-      { by: 'Go', words: 'remote error: tls: bad certificate' },
-      { by: 'etcd', words: 'client certificate authentication failed' },
-      { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE' },
-      { by: 'Node', words: 'ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE' },
-      { by: 'OpenSSL', words: 'ssl/tls alert bad certificate' },
+      { by: 'Go', words: 'remote error: tls: bad certificate', when: isNotRevoked },
+      { by: 'etcd', words: 'client certificate authentication failed', when: isNotRevoked },
+      { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE', when: isNotRevoked },
+      { by: 'Node', words: 'ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE', when: isNotRevoked },
+      { by: 'OpenSSL', words: 'ssl/tls alert bad certificate', when: isNotRevoked },
     ],
-    message: ({ endpoint, alert }, who) => `${who} is refused by ${endpoint} (alert ${String(alert)}).`,
+    message: ({ endpoint, alert }, who) =>
+      `${who} is refused by ${endpoint}${alert === REVOKED ? ' as revoked' : ''} (alert ${String(alert)}).`,
     remedy: ({ alert, begin, age, commonName, names }) => {
+      if (alert === REVOKED) return 'Present a new certificate; a revoked one does not become valid again.'
       const list = `If etcd has --client-cert-allowed-hostname, a subject alternative name of the certificate (${quoted(names)}) must match it; if it has allowed-cn, the common name (${commonName === null ? 'none' : `"${commonName}"`}) must be listed. ${ETCD_LOG}.`
       if (alert !== 42 || age >= DAY) return list
       return `${list} If an OpenSSL server (haproxy, nginx) stands there, compare "date -u" on both machines: the certificate is valid only since ${begin.toISOString()}, and a clock that is slow by ${span(age)} or more has the same effect.`
     },
   }),
-  'handshake/client-ca-suspect': row<ClientCaDetails & { endpoint: string }>({
+  'handshake/client-certificate-missing': row<
+    AlertDetails & {
+      /** The algorithm of our key, if it is why OpenSSL did not send our certificate; null if that is not known. */
+      keyAlgorithm: string | null
+    }
+  >({
     severity: 'error',
     meaning:
-      'The server refused our certificate without saying that it does not know its CA, and the certificate does not lead to a CA in `ca`: most likely it is of a CA that the server does not trust.',
-    source: 'RFC 8446 section 6.2, bad_certificate, certificate_unknown; etcd --trusted-ca-file',
-    message: ({ endpoint, issuer }, who) =>
-      `${who} was issued by "${issuer}", which ${endpoint} most likely does not trust: it is not one of the CAs in ca, and the server refused the certificate.`,
-    remedy: ({ issuer }) =>
-      `If "${issuer}" is an intermediate, append its certificate to the certificate file. Otherwise use a certificate of a CA in etcd’s --trusted-ca-file, or add "${issuer}" to that file and restart etcd.`,
-  }),
-  'handshake/client-certificate-revoked': row<AlertDetails>({
-    severity: 'error',
-    meaning: 'The server says that our certificate is revoked (TLS alert 44).',
-    source: 'RFC 8446 section 6.2, certificate_revoked',
-    message: ({ endpoint, alert }, who) => `${who} is refused by ${endpoint} as revoked (alert ${String(alert)}).`,
-    remedy: () => 'Present a new certificate; a revoked one does not become valid again.',
-  }),
-  'handshake/client-certificate-not-sent': row<AlertDetails & { keyAlgorithm: string }>({
-    severity: 'error',
-    meaning:
-      'The server asked for a client certificate and OpenSSL did not send ours, because its key fits none of the signature algorithms that the server offers (Go takes neither Ed448 nor RSA-PSS keys, nor the curves P-224 and secp256k1 in TLS 1.3). etcd then reports that the client provided no certificate.',
-    source: 'RFC 8446 section 4.4.2.3; Go crypto/tls, "client didn’t provide a certificate"',
-    refusals: [{ by: 'Go', words: "tls: client didn't provide a certificate" }],
-    message: ({ endpoint, keyAlgorithm }, who) =>
-      `${who} was not sent to ${endpoint}, because its key (${keyAlgorithm}) fits nothing that the server accepts; the server then refused the connection for want of a certificate.`,
-    remedy: () => 'Issue the client certificate for an ECDSA P-256, RSA or Ed25519 key.',
-  }),
-  'handshake/client-certificate-required': row<AlertDetails>({
-    severity: 'error',
-    meaning:
-      'The server requires a client certificate and got none (TLS alert 116; in TLS 1.2, alert 42 from Go up to 1.24 and alert 40 from Go 1.25 on).',
-    source: 'RFC 8446 section 6.2, certificate_required; etcd --client-cert-auth',
+      'The server requires a client certificate and got none (TLS alert 116; in TLS 1.2, alert 42 from Go up to 1.24 and alert 40 from Go 1.25 on). If OpenSSL did not send ours, its key fits none of the signature algorithms that the server offers: Go takes neither Ed448 nor RSA-PSS keys, nor the curves P-224 and secp256k1 in TLS 1.3.',
+    source:
+      'RFC 8446 sections 4.4.2.3 and 6.2, certificate_required; etcd --client-cert-auth; Go crypto/tls, "client didn’t provide a certificate"',
     refusals: [
       { by: 'Go', words: "tls: client didn't provide a certificate" },
-      { by: 'Go', words: 'remote error: tls: certificate required' },
-      { by: 'Node', words: 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED' },
-      { by: 'OpenSSL', words: 'tlsv13 alert certificate required' },
+      { by: 'Go', words: 'remote error: tls: certificate required', when: isRequired },
+      { by: 'Node', words: 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED', when: isRequired },
+      { by: 'OpenSSL', words: 'tlsv13 alert certificate required', when: isRequired },
     ],
-    message: ({ endpoint, alert }) =>
-      `${endpoint} requires a client certificate and got none (alert ${String(alert)}).`,
-    remedy: () => 'Connect with credentials that hold a client certificate issued by a CA in etcd’s --trusted-ca-file.',
+    message: ({ endpoint, alert, keyAlgorithm }, who) =>
+      keyAlgorithm === null
+        ? `${endpoint} requires a client certificate and got none (alert ${String(alert)}).`
+        : `${who} was not sent to ${endpoint}, because its key (${keyAlgorithm}) fits nothing that the server accepts; the server then refused the connection for want of a certificate.`,
+    remedy: ({ keyAlgorithm }) =>
+      keyAlgorithm === null
+        ? 'Connect with credentials that hold a client certificate issued by a CA in etcd’s --trusted-ca-file.'
+        : 'Issue the client certificate for an ECDSA P-256, RSA or Ed25519 key.',
   }),
   'handshake/client-certificate-not-asked': row<{
     endpoint: string
@@ -250,37 +235,32 @@ export const handshake = {
     remedy: ({ chain }) =>
       `On the server, run "openssl crl -noout -text -in FILE" with the FILE of etcd’s --client-crl-file. If it lists the serial number${chain[0] === undefined ? '' : ` ${chain[0].serialNumber}`}, issue a new certificate. If it fails, fix the file (etcd 3.6 reads DER only). ${ETCD_LOG}. If a proxy stands there, check that it reaches etcd. Otherwise this is not a client port.`,
   }),
-  'handshake/no-common-version': row<{
+  'handshake/no-common-parameters': row<{
     endpoint: string
     alert: number | null
-    minVersion: string
-    maxVersion: string
+    /** The TLS versions that this client offers, if none of them suits the server; else null. */
+    versions: { min: string; max: string } | null
   }>({
     severity: 'error',
-    meaning: 'Client and server have no TLS version in common (TLS alert 70).',
-    source: 'RFC 8446 section 6.2, protocol_version; etcd --tls-min-version, --tls-max-version',
+    meaning:
+      'Client and server have no TLS version (TLS alert 70), or no cipher suite, group or signature algorithm (alert 40, 47 or 71) in common.',
+    source:
+      'RFC 8446 section 6.2, protocol_version, handshake_failure; etcd --tls-min-version, --tls-max-version, --cipher-suites',
     refusals: [
-      { by: 'Go', words: 'tls: client offered only unsupported versions: […]' },
-      { by: 'Node', words: 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION' },
+      { by: 'Go', words: 'tls: client offered only unsupported versions: […]', when: isVersion },
+      { by: 'Node', words: 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION', when: isVersion },
+      { by: 'Go', words: 'tls: no cipher suite supported by both client and server', when: isNotVersion },
+      { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE', when: isNotVersion },
+      { by: 'Node', words: 'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE', when: isNotVersion },
     ],
-    message: ({ endpoint, minVersion, maxVersion }) =>
-      `${endpoint} does not support the TLS versions that the client offers (${minVersion === maxVersion ? minVersion : `${minVersion} to ${maxVersion}`}).`,
-    remedy: () =>
-      'Compare tls.minVersion and tls.maxVersion with etcd’s --tls-min-version and --tls-max-version (etcd 3.5.0 to 3.5.7 speak TLS 1.2 only).',
-  }),
-  'handshake/no-common-parameters': row<{ endpoint: string; alert: number }>({
-    severity: 'error',
-    meaning: 'Client and server have no cipher suite, group or signature algorithm in common (TLS alert 40, 47 or 71).',
-    source: 'RFC 8446 section 6.2, handshake_failure; etcd --cipher-suites',
-    refusals: [
-      { by: 'Go', words: 'tls: no cipher suite supported by both client and server' },
-      { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE' },
-      { by: 'Node', words: 'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE' },
-    ],
-    message: ({ endpoint, alert }) =>
-      `${endpoint} found no cipher suite or signature algorithm in common with this client (alert ${String(alert)}).`,
-    remedy: () =>
-      'Compare tls.ciphers with etcd’s --cipher-suites; an ECDSA certificate of the server needs an ECDHE_ECDSA suite, an RSA one an RSA suite.',
+    message: ({ endpoint, alert, versions }) =>
+      versions === null
+        ? `${endpoint} found no cipher suite or signature algorithm in common with this client${alert === null ? '' : ` (alert ${String(alert)})`}.`
+        : `${endpoint} does not support the TLS versions that the client offers (${versions.min === versions.max ? versions.min : `${versions.min} to ${versions.max}`}).`,
+    remedy: ({ versions }) =>
+      versions === null
+        ? 'Compare tls.ciphers with etcd’s --cipher-suites; an ECDSA certificate of the server needs an ECDHE_ECDSA suite, an RSA one an RSA suite.'
+        : 'Compare tls.minVersion and tls.maxVersion with etcd’s --tls-min-version and --tls-max-version (etcd 3.5.0 to 3.5.7 speak TLS 1.2 only).',
   }),
   'handshake/server-internal-error': row<{ endpoint: string; alert: number }>({
     severity: 'error',
@@ -299,15 +279,6 @@ export const handshake = {
     remedy: () =>
       'Check on the server that --cert-file and --key-file exist, belong together ("openssl x509 -noout -pubkey" and "openssl pkey -pubout" print the same), and that the key is not encrypted.',
   }),
-  'handshake/no-application-protocol': row<{ endpoint: string; alert: number }>({
-    severity: 'error',
-    meaning: 'The server does not take the protocol h2 in the handshake (TLS alert 120), so it is not a gRPC port.',
-    source: 'RFC 7301 section 3.2',
-    refusals: [{ by: 'Node', words: 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL' }],
-    message: ({ endpoint, alert }) =>
-      `${endpoint} does not offer HTTP/2 (alert ${String(alert)}, no application protocol).`,
-    remedy: () => 'Use a URL of etcd’s --listen-client-urls, and check that no proxy before it is limited to HTTP/1.1.',
-  }),
   'handshake/name-unknown': row<{
     endpoint: string
     alert: number
@@ -325,22 +296,25 @@ export const handshake = {
         : `The server at ${endpoint} refuses a connection without a server name, and none was sent, because ${name} is an IP address (alert ${String(alert)}).`,
     remedy: () => 'Set serverName to a name that the proxy before etcd serves, or reach etcd directly.',
   }),
-  'handshake/alert': row<AlertDetails>({
+  'handshake/failed': row<{
+    endpoint: string
+    /** The TLS alert that the server sent; null: the handshake failed on this side. */
+    alert: number | null
+    errorCode: string
+    detail: string
+  }>({
     severity: 'error',
-    meaning: 'The server ended the handshake with a TLS alert for which there is no other finding.',
-    source: 'RFC 8446 section 6.2',
-    message: ({ endpoint, alert }) => `${endpoint} ended the handshake with TLS alert ${String(alert)}.`,
-    remedy: ({ alert }) =>
-      `Look at the server’s log for the cause; RFC 8446 section 6.2 says what alert ${String(alert)} stands for.`,
-  }),
-  'handshake/failed': row<{ endpoint: string; errorCode: string; detail: string }>({
-    severity: 'error',
-    meaning: 'The handshake failed on this side, in OpenSSL.',
-    source: 'OpenSSL, libssl',
-    message: ({ endpoint, errorCode, detail }) =>
-      `The TLS handshake with ${endpoint} failed here (${errorCode}): ${detail}.`,
-    remedy: ({ endpoint }) =>
-      `"openssl s_client ${target(endpoint)} -cert client.crt -key client.key -CAfile ca.crt </dev/null" shows the handshake step by step.`,
+    meaning:
+      'The handshake failed on this side, in OpenSSL, or the server ended it with a TLS alert for which there is no other finding.',
+    source: 'OpenSSL, libssl; RFC 8446 section 6.2',
+    message: ({ endpoint, alert, errorCode, detail }) =>
+      alert === null
+        ? `The TLS handshake with ${endpoint} failed here (${errorCode}): ${detail}.`
+        : `${endpoint} ended the handshake with TLS alert ${String(alert)}.`,
+    remedy: ({ endpoint, alert }) =>
+      alert === null
+        ? `"openssl s_client ${target(endpoint)} -cert client.crt -key client.key -CAfile ca.crt </dev/null" shows the handshake step by step.`
+        : `Look at the server’s log for the cause; RFC 8446 section 6.2 defines alert ${String(alert)}.`,
   }),
   'handshake/context-refused': row<{ origin: string; errorCode: string; detail: string }>({
     severity: 'error',
@@ -357,7 +331,7 @@ export const handshake = {
 }
 
 function acceptance(accepts: string[] | null, listed: boolean | null): string {
-  if (accepts === null) return 'Whom it trusts it does not say.'
+  if (accepts === null) return 'The server did not send the list of CAs it accepts.'
   if (accepts.length === 0) return 'It lists no CA at all: its --trusted-ca-file may hold no certificate.'
   const names = `It accepts certificates of ${quoted(accepts)}`
   return listed === true

@@ -3,20 +3,23 @@ import { row } from '../row.js'
 import { shellArgument } from './place.js'
 
 export const login = {
-  'login/refused': row<{ username: string; detail: string }>({
+  'login/failed': row<{
+    username: string
+    /** Whether etcd refused the name or the password. */
+    refused: boolean
+    detail: string
+  }>({
     severity: 'error',
-    meaning: 'etcd refused the user name or the password.',
-    source: 'etcd server/auth/store.go: ErrAuthFailed, ErrNoPasswordUser',
-    message: ({ username, detail }) => `etcd refuses the log-in of the user "${username}": ${detail}.`,
-    remedy: ({ username }) =>
-      `Check the option auth: "etcdctl user get ${shellArgument(username)}" must list the user. A user that was added with --no-password cannot log in; it is identified by the common name of a client certificate.`,
-  }),
-  'login/failed': row<{ username: string; detail: string }>({
-    severity: 'error',
-    meaning: 'Logging in failed for another reason than the user name or the password.',
-    source: 'etcd etcdserverpb.Auth/Authenticate',
-    message: ({ username, detail }) => `The user "${username}" could not be logged in: ${detail}.`,
-    remedy: () => 'Check that the cluster has a leader ("etcdctl endpoint status --cluster") and read etcd’s log.',
+    meaning: 'Logging in failed: etcd refused the user name or the password, or could not answer.',
+    source: 'etcd server/auth/store.go: ErrAuthFailed, ErrNoPasswordUser; etcdserverpb.Auth/Authenticate',
+    message: ({ username, refused, detail }) =>
+      refused
+        ? `etcd refuses the log-in of the user "${username}": ${detail}.`
+        : `The user "${username}" could not be logged in: ${detail}.`,
+    remedy: ({ username, refused }) =>
+      refused
+        ? `Check the option auth: "etcdctl user get ${shellArgument(username)}" must list the user. A user that was added with --no-password cannot log in; it is identified by the common name of a client certificate.`
+        : 'Check that the cluster has a leader ("etcdctl endpoint status --cluster") and read etcd’s log.',
   }),
   'login/not-enabled': row<{ username: string }>({
     severity: 'warning',

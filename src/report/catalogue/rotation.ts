@@ -10,26 +10,26 @@ export const rotation = {
     message: ({ origin, detail }) => `Could not load credentials from ${origin}: ${detail}.`,
     remedy: ({ origin }) => `Fix ${origin}, then call client.tls.rotate(), or wait for the next change of the source.`,
   }),
-  'rotation/not-proved': row<{ origin: string; endpoints: string[] }>({
-    severity: 'error',
+  'rotation/not-verified': row<{
+    origin: string
+    endpoints: string[]
+    /** Whether they are in use all the same. */
+    used: boolean
+  }>({
+    severity: ({ used }) => (used ? 'warning' : 'error'),
     meaning:
-      'The new credentials could not be verified against any endpoint, so they are not used. The client continues with the previous ones.',
+      'The new credentials could not be verified against any endpoint. If one refused them, or is connected with the previous ones, the client continues with the previous ones. If no endpoint answers and none is connected, the new ones are used.',
     source: 'the option preflight: at least one endpoint must be verified',
-    message: ({ origin, endpoints }) =>
-      `The credentials from ${origin} are refused, because they could not be verified against any endpoint: ${listed(endpoints)}.`,
-    remedy: () =>
-      'Fix the other findings of this report, which name the cause for each endpoint. If the CA is new, add it to the servers’ --trusted-ca-file and restart etcd, which reads that file only at its start.',
+    message: ({ origin, endpoints, used }) =>
+      used
+        ? `The credentials from ${origin} are in use without verification, because no endpoint answered: ${listed(endpoints)}.`
+        : `The credentials from ${origin} are refused, because they could not be verified against any endpoint: ${listed(endpoints)}.`,
+    remedy: ({ used }) =>
+      used
+        ? 'Start an endpoint again. The client dials it with the new credentials.'
+        : 'Fix the other findings of this report, which name the cause for each endpoint. If the CA is new, add it to the servers’ --trusted-ca-file and restart etcd, which reads that file only at its start.',
   }),
-  'rotation/unproved': row<{ origin: string; endpoints: string[] }>({
-    severity: 'warning',
-    meaning:
-      'New credentials are in use without verification: no endpoint answered, and none was connected with the old ones.',
-    source: 'the option preflight: at least one endpoint must be verified',
-    message: ({ origin, endpoints }) =>
-      `The credentials from ${origin} are in use without verification, because no endpoint answered: ${listed(endpoints)}.`,
-    remedy: () => 'Start an endpoint again. The client dials it with the new credentials.',
-  }),
-  'rotation/endpoint-left-behind': row<{ endpoint: string; detail: string }>({
+  'rotation/endpoint-not-updated': row<{ endpoint: string; detail: string }>({
     severity: 'warning',
     meaning:
       'An endpoint that was connected could not be verified with the new credentials, while another one was. Its old connection is closed, and it is dialled again.',

@@ -125,5 +125,5 @@ it('follows the member list, and reports a cluster that has lost its quorum', as
   await cluster.member('etcd-0').waitForLog(/lost leader/, { timeout: '60s' })
   await expect
     .poll(async () => (await client.tls.probe()).findings.map(({ code }) => code))
-    .toEqual(expect.arrayContaining(['endpoint/no-quorum', 'endpoint/no-leader', 'endpoint/refused']))
+    .toEqual(expect.arrayContaining(['endpoint/no-quorum', 'endpoint/no-leader', 'endpoint/unreachable']))
 })

@@ -6,9 +6,9 @@ import { once } from 'node:events'
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import { Client, credentials, Metadata, status, type ServiceError } from '@grpc/grpc-js'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { accept } from '../../../src/client/accept.js'
-import { createChannel } from '../../../src/client/channel.js'
-import { frameMessage } from '../../../src/client/streams/framing.js'
+import { prepare } from '../../../src/client/validated-credentials.js'
+import { createChannel } from '../../../src/client/transport/channel.js'
+import { frameMessage } from '../../../src/client/transport/framing.js'
 import { resolveOptions } from '../../../src/client/options.js'
 import { Session } from '../../../src/client/session.js'
 import { mintPki } from '../../support/etcd.js'
@@ -196,10 +196,10 @@ beforeAll(async () => {
     handler(stream, headers)
   })
   const options = resolveOptions({ endpoints: peer.endpoint, credentials: pki.client })
-  session = new Session(options, accept(pki.client, options.tls))
+  session = new Session(options, prepare(pki.client, options.tls))
   await session.preflight()
   clients['ours'] = new Client('unused', credentials.createInsecure(), {
-    channelOverride: createChannel(session.members),
+    channelOverride: createChannel(session.pool),
   })
   const target = peer.endpoint.replace('https://127.0.0.1', 'localhost')
   const ssl = credentials.createSsl(

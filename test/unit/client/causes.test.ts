@@ -73,7 +73,7 @@ describe('the cause of a rejected call', () => {
     )
     for (const [i, error] of (await Promise.all(calls)).entries()) {
       expect(isEtcdMtlsError(error.cause, 'ERR_ACCESS_DENIED')).toBe(true)
-      expect(causes(error)).toEqual([i % 2 === 0 ? 'access/permission-denied' : 'access/user-missing'])
+      expect(causes(error)).toEqual([i % 2 === 0 ? 'access/permission-denied' : 'access/no-user'])
       if (i % 2 !== 0) continue
       expect(error).toBeInstanceOf(EtcdPermissionDeniedError)
       expect(JSON.stringify(error.cause)).toContain(`"key-${String(i)}"`)
@@ -140,7 +140,7 @@ describe('watches and leases of a client that is refused', () => {
     await using client = await connect(peer)
     const watcher = client.watch().key('x').watcher()
     const told = once(watcher, 'disconnected') as Promise<[Error]>
-    expect(causes((await told)[0])).toEqual(['endpoint/refused'])
+    expect(causes((await told)[0])).toEqual(['endpoint/unreachable'])
     expect(watcher.listenerCount('disconnected')).toBe(0)
     await watcher.cancel()
   })

@@ -1,10 +1,10 @@
 /** `tls.ciphers`: IANA's names and OpenSSL's, against what OpenSSL itself says of them. */
 import { getCiphers } from 'node:tls'
 import { describe, expect, it } from 'vitest'
-import { readCiphers } from '../../../src/client/cipher-suites.js'
+import { readCiphers, type TlsOptions } from '../../../src/client/tls-options.js'
 import { nodeSuites } from '../../../src/config/cipher-suites.js'
 import { createSecureClient } from '../../../src/client/index.js'
-import { resolveOptions, type TlsOptions } from '../../../src/client/options.js'
+import { resolveOptions } from '../../../src/client/options.js'
 import { mintPki } from '../../support/etcd.js'
 import { openssl } from '../../support/openssl.js'
 import { emptyAnswer, grpcPeer, serverTls } from '../../support/peers.js'

@@ -68,7 +68,7 @@ describe('a server’s certificate that is out of its validity', () => {
   ])('%s: the server’s clock is another', async (_what, validity, offset, explains) => {
     const clocked = await etcdAt(offset, issueServer(validity))
     await using peer = clocked.peer
-    const found = findingOf(await refusal(peer), 'handshake/clock-differs')
+    const found = findingOf(await refusal(peer), 'handshake/clock-compared')
     expect(found).toMatchObject({ severity: 'warning', details: { endpoint: peer.endpoint, explains } })
     const { offset: measured } = found.details as { offset: number }
     expect(Math.abs(measured - offset)).toBeLessThan(5000)
@@ -83,7 +83,7 @@ describe('a server’s certificate that is out of its validity', () => {
     expect(codes(await refusal(peer))).toEqual([
       'validity/expired',
       'handshake/server-certificate-refused',
-      'handshake/clock-agrees',
+      'handshake/clock-compared',
     ])
     expect(clocked.asked).toBe(1)
   })
@@ -93,7 +93,7 @@ describe('a server’s certificate that is out of its validity', () => {
     await using peer = clocked.peer
     const found = codes(await refusal(peer))
     expect(found).toContain('validity/expired')
-    expect(found).not.toContain('handshake/clock-differs')
+    expect(found).not.toContain('handshake/clock-compared')
     expect(clocked.asked).toBe(0)
   })
 
@@ -105,7 +105,7 @@ describe('a server’s certificate that is out of its validity', () => {
       response.end('{}')
     })
     await using peer = await tlsPeer(tls, (socket) => https.emit('secureConnection', socket))
-    expect(findingOf(await refusal(peer), 'handshake/clock-differs').details).toMatchObject({ explains: true })
+    expect(findingOf(await refusal(peer), 'handshake/clock-compared').details).toMatchObject({ explains: true })
   })
 
   it.each<[string, (peer: Peer) => void]>([
@@ -126,9 +126,9 @@ describe('a server’s certificate that is out of its validity', () => {
 
 describe('our certificate, which a server takes for one that is out of its validity (alert 45)', () => {
   it.each<[string, number, FindingCode, object]>([
-    ['agrees: it is that server’s clock', 0, 'handshake/clock-agrees', {}],
-    ['is another, and ours is as it should be by it', HOUR, 'handshake/clock-differs', { explains: false }],
-    ['is another, and ours is not valid by it', -400 * DAY, 'handshake/clock-differs', { explains: true }],
+    ['agrees: it is that server’s clock', 0, 'handshake/clock-compared', {}],
+    ['is another, and ours is as it should be by it', HOUR, 'handshake/clock-compared', { explains: false }],
+    ['is another, and ours is not valid by it', -400 * DAY, 'handshake/clock-compared', { explains: true }],
   ])('the clock of a member that is ready %s', async (_what, offset, code, details) => {
     const good = await etcdAt(offset)
     await using etcd = good.peer

@@ -50,7 +50,7 @@ describe('a unix socket', () => {
   it('that does not exist', async () => {
     const attempt = createSecureClient({ endpoints: `unixs://${folder.file('gone.sock')}`, credentials: pki.client })
     const { details } = await refused(attempt, 'ERR_UNREACHABLE')
-    expect(errorCodes(details.report.findings)).toEqual(['endpoint/refused'])
+    expect(errorCodes(details.report.findings)).toEqual(['endpoint/unreachable'])
   })
 })
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { frameMessage, FramingError, MessageReader, timeoutHeader } from '../../../src/client/streams/framing.js'
+import { frameMessage, FramingError, MessageReader, timeoutHeader } from '../../../src/client/transport/framing.js'
 
 describe('gRPC messages in bytes', () => {
   it('come out as they went in, however they are cut', () => {

@@ -214,7 +214,7 @@ describe('an address that swallows packets', () => {
     })
     const { details } = await refused(attempt, 'ERR_UNREACHABLE')
     expect(clock.elapsed).toBeLessThan(1500)
-    expect(errorCodes(details.report.findings)).toEqual(['endpoint/connect-timeout'])
+    expect(errorCodes(details.report.findings)).toEqual(['endpoint/unreachable'])
     await settled(before)
   })
 })

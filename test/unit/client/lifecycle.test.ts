@@ -243,7 +243,7 @@ describe('a member that goes away', () => {
     for (let i = 0; i < 5; i += 1) {
       await expect(client.get('a').string()).rejects.toThrow(/was refused|Connection dropped|was lost/)
     }
-    await expect.poll(() => errorCodes(client.tls.endpoints[0]?.findings ?? [])).toEqual(['endpoint/refused'])
+    await expect.poll(() => errorCodes(client.tls.endpoints[0]?.findings ?? [])).toEqual(['endpoint/unreachable'])
     proxy = await proxyTo(behind.port, port)
     await expect
       .poll(async () =>
@@ -342,7 +342,7 @@ describe('logging in with a password', () => {
     })
     const attempt = connect([peer], { auth: { username: 'alice', password: 'secret' } })
     const error = await refused(attempt, 'ERR_HANDSHAKE_FAILED')
-    expect(findingOf(error.details.report.findings, 'login/refused').details).toMatchObject({ username: 'alice' })
+    expect(findingOf(error.details.report.findings, 'login/failed').details).toMatchObject({ username: 'alice' })
     expect(JSON.stringify(error) + String(error.stack)).not.toContain('secret')
     await expect.poll(() => peer.open).toBe(0)
   })

@@ -7,7 +7,7 @@ import { createSecureClient, isEtcdMtlsError, type SecureEtcd3, type TlsEvent } 
 import type { FindingCode } from '../../../src/report/index.js'
 import { mintPki } from '../../support/etcd.js'
 import {
-  answerGreeting,
+  answerHealthCheck,
   type CallHandler,
   emptyAnswer,
   grpcPeer,
@@ -52,7 +52,7 @@ describe('before a client is handed back', () => {
       (stream) => {
         stream.respond({ ':status': 301, location: 'https://login.example/' }, { endStream: true })
       },
-      'endpoint/redirected',
+      'endpoint/not-etcd',
       { location: 'https://login.example/' },
       /redirects to https:\/\/login.example\//,
     ],
@@ -174,7 +174,7 @@ describe('before a client is handed back', () => {
       await expect.poll(() => calls).toBe(1)
       await vi.advanceTimersByTimeAsync(300)
       const { details } = await outcome
-      expect(findingOf(details.report.findings, 'endpoint/stalled').details).toMatchObject({ after: 'settings' })
+      expect(findingOf(details.report.findings, 'endpoint/silent').details).toMatchObject({ after: 'settings' })
     } finally {
       vi.useRealTimers()
     }
@@ -197,7 +197,7 @@ describe('before a client is handed back', () => {
   })
 
   it.each<[string, CallHandler]>([
-    ['a status', answerGreeting],
+    ['a status', answerHealthCheck],
     ['an empty answer', emptyAnswer],
     [
       'a permission that is missing',
@@ -227,7 +227,7 @@ describe('a request that is longer than a proxy takes', () => {
         .catch((reason: unknown) => reason)
       const { cause } = error as Error
       if (!isEtcdMtlsError(cause) || !('report' in cause.details)) throw error
-      expect(errorCodes(cause.details.report.findings)).toEqual(['endpoint/request-too-large'])
+      expect(errorCodes(cause.details.report.findings)).toEqual(['endpoint/request-refused'])
       expect(await client.get('a').string()).toBeNull()
     }
     expect(proxy.accepted).toBe(1)
@@ -279,7 +279,7 @@ describe('an endpoint that becomes something else while the client lives', () =>
         const answer = state.answer ?? good
         answer(stream, headers)
       }
-    const proxy = await grpcPeer(serverTls(pki.server), handle(emptyAnswer), handle(answerGreeting))
+    const proxy = await grpcPeer(serverTls(pki.server), handle(emptyAnswer), handle(answerHealthCheck))
     return {
       proxy,
       shows: (answer) => {

@@ -53,7 +53,7 @@ describe('a cluster without a leader', () => {
     await gone[Symbol.asyncDispose]()
     for (let attempt = 0; attempt < 2; attempt += 1) {
       const { details } = await refused(connect([peer, gone], { dialTimeout: '2s' }), 'ERR_UNREACHABLE')
-      expect(errorCodes(details.report.findings)).toEqual(['endpoint/no-quorum', 'endpoint/refused'])
+      expect(errorCodes(details.report.findings)).toEqual(['endpoint/no-quorum', 'endpoint/unreachable'])
       const { members } = findingOf(details.report.findings, 'endpoint/no-quorum').details as { members: object[] }
       expect(members).toMatchObject([
         { endpoint: peer.endpoint, says: 'it has no leader' },

@@ -2,9 +2,9 @@
 import { describe, expect, it } from 'vitest'
 import { connectSecurely } from '../../../src/client/create-secure-client.js'
 import { createSecureClient, type SecureEtcd3, type TlsEvent } from '../../../src/client/index.js'
-import { endpointsOf } from '../../../src/client/endpoint-refresh.js'
-import { frameMessage } from '../../../src/client/streams/framing.js'
-import { bytesField } from '../../../src/client/streams/protobuf.js'
+import { endpointsOf } from '../../../src/client/discovery.js'
+import { frameMessage } from '../../../src/client/transport/framing.js'
+import { bytesField } from '../../../src/client/transport/protobuf.js'
 import { mintPki } from '../../support/etcd.js'
 import { type CallHandler, emptyAnswer, grpcPeer, type Peer, serverTls } from '../../support/peers.js'
 

@@ -2,14 +2,13 @@
 import type { ServerHttp2Stream } from 'node:http2'
 import { Client, type ClientDuplexStream, credentials, type ServiceError, status } from '@grpc/grpc-js'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { accept } from '../../../src/client/accept.js'
-import { createChannel } from '../../../src/client/channel.js'
-import { frameMessage, MessageReader } from '../../../src/client/streams/framing.js'
+import { prepare } from '../../../src/client/validated-credentials.js'
+import { createChannel } from '../../../src/client/transport/channel.js'
+import { frameMessage, MessageReader } from '../../../src/client/transport/framing.js'
 import { resolveOptions } from '../../../src/client/options.js'
-import { bytesField, int64Field } from '../../../src/client/streams/protobuf.js'
+import { bytesField, int64Field } from '../../../src/client/transport/protobuf.js'
 import { Session } from '../../../src/client/session.js'
-import { readWatchRequest } from '../../../src/client/streams/watch-messages.js'
-import { readWatchResponse } from '../../../src/client/streams/watch-response.js'
+import { readWatchRequest, readWatchResponse } from '../../../src/client/streams/watch-messages.js'
 import { mintPki } from '../../support/etcd.js'
 import { grpcPeer, type Peer, proxyTo, type Proxy, refuseCall, serverTls } from '../../support/peers.js'
 import { createFor, watchResponse } from '../../support/watch-wire.js'
@@ -82,8 +81,8 @@ beforeEach(async () => {
   })
   proxy = await proxyTo(peer.port)
   const options = resolveOptions({ endpoints: proxy.endpoint, credentials: pki.client, dialTimeout: '2s' })
-  session = new Session(options, accept(pki.client, options.tls))
-  client = new Client('peer', credentials.createInsecure(), { channelOverride: createChannel(session.members) })
+  session = new Session(options, prepare(pki.client, options.tls))
+  client = new Client('peer', credentials.createInsecure(), { channelOverride: createChannel(session.pool) })
   await session.preflight()
 })
 

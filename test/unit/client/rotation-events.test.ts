@@ -1,7 +1,7 @@
 /** How events are kept for those who take them, and when credentials are said to expire. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { accept, type Accepted } from '../../../src/client/accept.js'
-import { EventHub, EVENTS_KEPT } from '../../../src/client/event-hub.js'
+import { prepare, type ValidatedCredentials } from '../../../src/client/validated-credentials.js'
+import { EventHub, EVENTS_KEPT } from '../../../src/client/events.js'
 import { Expiry } from '../../../src/client/expiry.js'
 import type { TlsEvent } from '../../../src/client/index.js'
 import { mintedCredentials } from '../../support/etcd.js'
@@ -88,9 +88,9 @@ describe('expiry', () => {
   const dates = { notBefore: new Date(BEGIN), notAfter: new Date(BEGIN + 30 * HOUR - 1000) }
   const root = mintCa({ subject: 'Root', notBefore: new Date(BEGIN), notAfter: new Date(BEGIN + 1000 * HOUR) })
 
-  function accepted(options: Partial<Parameters<typeof mintLeaf>[0]> = {}): Accepted {
+  function validated(options: Partial<Parameters<typeof mintLeaf>[0]> = {}): ValidatedCredentials {
     const leaf = mintLeaf({ subject: 'alice', usages: ['clientAuth'], issuer: root, ...dates, ...options })
-    return accept(mintedCredentials({ leaf, trust: [root] }), {
+    return prepare(mintedCredentials({ leaf, trust: [root] }), {
       minVersion: 'TLSv1.2',
       maxVersion: 'TLSv1.3',
       ciphers: null,
@@ -116,7 +116,7 @@ describe('expiry', () => {
   })
 
   it('is told at two thirds, at nine tenths, and at the end', () => {
-    expiry.follow(accepted())
+    expiry.follow(validated())
     expect(expiry.reached).toBeNull()
     vi.advanceTimersByTime(30 * HOUR)
     expect(told.slice(0, 4)).toEqual(['20 h: 2/3', '27 h: 9/10', '28.5 h: 9/10', '29.25 h: 9/10'])
@@ -131,7 +131,7 @@ describe('expiry', () => {
   it('comes again at falling intervals down to a minute, and every ten minutes after the end', () => {
     const times: number[] = []
     expiry = new Expiry(() => times.push(Date.now()))
-    expiry.follow(accepted())
+    expiry.follow(validated())
     vi.advanceTimersByTime(31 * HOUR)
     const before = times.filter((each) => each <= BEGIN + 30 * HOUR)
     const pauses = before.slice(1).map((each, i) => each - (before[i] ?? 0))
@@ -144,22 +144,22 @@ describe('expiry', () => {
 
   it('a mark that was passed before is told at once, and only the last one', () => {
     vi.setSystemTime(BEGIN + 28 * HOUR)
-    expiry.follow(accepted())
+    expiry.follow(validated())
     expect(told).toEqual(['28 h: 9/10'])
     expect(expiry.reached).toMatchObject({ type: 'credentials-expiring', fraction: '9/10' })
   })
 
   it('a clock that is set, or a machine that slept, is noticed within an hour', () => {
-    expiry.follow(accepted())
+    expiry.follow(validated())
     vi.setSystemTime(BEGIN + 29 * HOUR)
     vi.advanceTimersByTime(HOUR)
     expect(told).toEqual(['30 h: expired'])
   })
 
   it('after a rotation only the new credentials count', () => {
-    expiry.follow(accepted())
+    expiry.follow(validated())
     vi.advanceTimersByTime(21 * HOUR)
-    expiry.follow(accepted({ notBefore: new Date(BEGIN), notAfter: new Date(BEGIN + 60 * HOUR - 1000) }))
+    expiry.follow(validated({ notBefore: new Date(BEGIN), notAfter: new Date(BEGIN + 60 * HOUR - 1000) }))
     expect(expiry.reached).toBeNull()
     vi.advanceTimersByTime(34 * HOUR)
     expect(told).toEqual(['20 h: 2/3', '40 h: 2/3', '54 h: 9/10'])
@@ -175,7 +175,7 @@ describe('expiry', () => {
     const leaf = mintLeaf({ subject: 'alice', usages: ['clientAuth'], issuer: short, ...dates })
     const credentials = mintedCredentials({ leaf, intermediates: [short], trust: [root] })
     expiry.follow(
-      accept(credentials, { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3', ciphers: null, revocation: 'if-listed' }),
+      prepare(credentials, { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3', ciphers: null, revocation: 'if-listed' }),
     )
     vi.advanceTimersByTime(3 * HOUR)
     expect(told.slice(0, 2)).toEqual(['2 h: 2/3', '2.7 h: 9/10'])
@@ -184,7 +184,7 @@ describe('expiry', () => {
   })
 
   it('stopped, it says nothing and leaves no timer', () => {
-    expiry.follow(accepted())
+    expiry.follow(validated())
     expiry.stop()
     expect(vi.getTimerCount()).toBe(0)
     vi.advanceTimersByTime(100 * HOUR)

@@ -211,7 +211,7 @@ describe('a source that can be watched', () => {
     const events = client.tls.events()
     source.give(both)
     const { report } = await next(events, 'rotation-refused')
-    expect(report.findings[0].code).toBe('rotation/not-proved')
+    expect(report.findings[0].code).toBe('rotation/not-verified')
     await client.get('a').string()
     target = renewed.port
     await next(events, 'rotated')
@@ -295,11 +295,11 @@ describe('events', () => {
       const { status } = await next(events, 'endpoint-changed')
       return status.findings.map((each) => each.code)
     }
-    expect([await codes(), await codes()]).toEqual([['endpoint/lost'], ['endpoint/refused']])
+    expect([await codes(), await codes()]).toEqual([['endpoint/lost'], ['endpoint/unreachable']])
     await client.tls.probe()
     await client.tls.probe()
     await client.tls.rotate(bob)
-    expect(await next(events, 'rotated')).toMatchObject({ report: { findings: [{ code: 'rotation/unproved' }] } })
+    expect(await next(events, 'rotated')).toMatchObject({ report: { findings: [{ code: 'rotation/not-verified' }] } })
     await client[Symbol.asyncDispose]()
     expect(await events.next()).toEqual({ done: true, value: undefined })
   })

@@ -256,7 +256,7 @@ describe('bad credentials', () => {
     await using client = await connect([peer])
     const report = await client.tls.rotate(stranger)
     // Node's servers send no alert for it.
-    expect(errorCodes(report.findings)).toEqual(['rotation/not-proved', 'handshake/closed-without-alert'])
+    expect(errorCodes(report.findings)).toEqual(['rotation/not-verified', 'handshake/closed-without-alert'])
     await client.get('a').string()
     expect(peer.names).toEqual(['alice'])
     expect(client.tls.endpoints).toMatchObject([{ state: 'ready', findings: [] }])
@@ -269,7 +269,7 @@ describe('bad credentials', () => {
     await using client = await connect([old, renewed], { preflight: 'all' })
     const report = await client.tls.rotate(stranger)
     expect(report.ok).toBe(true)
-    expect(findingOf(report.findings, 'rotation/endpoint-left-behind')).toMatchObject({
+    expect(findingOf(report.findings, 'rotation/endpoint-not-updated')).toMatchObject({
       severity: 'warning',
       details: { endpoint: old.endpoint },
     })
@@ -290,7 +290,7 @@ describe('bad credentials', () => {
     await client.namespace('n').watch().key('k').create()
     expect(peer.names.length + renewed.names.length).toBe(2)
     const report = await client.tls.rotate(other.issueClient({ subject: 'bob' }), { drain: 'streams-finish' })
-    expect(report.findings.map((each) => each.code)).toContain('rotation/endpoint-left-behind')
+    expect(report.findings.map((each) => each.code)).toContain('rotation/endpoint-not-updated')
     await expect.poll(() => peer.open).toBe(0)
     await expect.poll(() => renewed.names.filter((each) => each === 'bob')).toHaveLength(1)
   })
@@ -306,7 +306,7 @@ describe('when nothing answers', () => {
     await expect.poll(() => client.tls.endpoints[0]?.state).toBe('failed')
     const report = await client.tls.rotate(bob)
     expect(report.ok).toBe(true)
-    expect(report.findings.map((each) => each.code)).toEqual(['rotation/unproved'])
+    expect(report.findings.map((each) => each.code)).toEqual(['rotation/not-verified'])
     proxy = await proxyTo(peer.port, port)
     await expect.poll(() => client.tls.endpoints[0]?.state).toBe('ready')
     await client.get('a').string()
@@ -323,7 +323,7 @@ describe('when nothing answers', () => {
     await using client = await connect([proxy], { dialTimeout: '500ms' })
     target = silent.port
     const report = await client.tls.rotate(bob)
-    expect(errorCodes(report.findings)).toEqual(['rotation/not-proved', 'endpoint/silent'])
+    expect(errorCodes(report.findings)).toEqual(['rotation/not-verified', 'endpoint/silent'])
     await client.get('a').string()
     expect(peer.names).toEqual(['alice'])
     await expect.poll(() => proxy.open).toBe(1)
@@ -342,7 +342,7 @@ describe('when nothing answers', () => {
     await Promise.all(Array.from({ length: 4 }, () => client.get('a').string()))
     expect([...peer.names].sort()).toEqual(['bob', 'bob'])
     const report = await rotation
-    expect(report.findings.map((each) => each.code)).toEqual(['rotation/endpoint-left-behind'])
+    expect(report.findings.map((each) => each.code)).toEqual(['rotation/endpoint-not-updated'])
     await expect.poll(() => behind.open).toBe(0)
   })
 })

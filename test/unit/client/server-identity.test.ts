@@ -1,24 +1,26 @@
 import type { PeerCertificate } from 'node:tls'
 import { describe, expect, it } from 'vitest'
-import { accept } from '../../../src/client/accept.js'
+import { prepare } from '../../../src/client/validated-credentials.js'
 import { resolveOptions } from '../../../src/client/options.js'
-import { judgeServer, peerChain, serverIdentityCheck, type ServerVerdict } from '../../../src/client/server-identity.js'
+import { peerChain, serverIdentityCheck, type ServerValidation, validateServer } from '../../../src/client/transport/tls-socket.js'
 import { mintPki } from '../../support/etcd.js'
 import { errorCodes } from '../../support/refused.js'
 
 const pki = mintPki()
 const { endpoints, tls } = resolveOptions({ endpoints: 'https://127.0.0.1:2379', credentials: pki.client })
 const [endpoint] = endpoints
-const accepted = accept(pki.client, tls)
+const validated = prepare(pki.client, tls)
 
 const noSocket = (): never => {
   throw new Error('Nothing of the socket is read while no issuer is missing')
 }
 
-function check(certificate: unknown): { error: Error | undefined; verdicts: ServerVerdict[] } {
-  const verdicts: ServerVerdict[] = []
-  const identity = serverIdentityCheck(endpoint.host, accepted, endpoint.url, noSocket, (seen) => verdicts.push(seen))
-  return { error: identity('127.0.0.1', certificate as PeerCertificate), verdicts }
+function check(certificate: unknown): { error: Error | undefined; validations: ServerValidation[] } {
+  const validations: ServerValidation[] = []
+  const identity = serverIdentityCheck(endpoint.host, validated, endpoint.url, noSocket, (seen) =>
+    validations.push(seen),
+  )
+  return { error: identity('127.0.0.1', certificate as PeerCertificate), validations }
 }
 
 describe('the check of the server’s chain never throws', () => {
@@ -51,22 +53,22 @@ describe('the check of the server’s chain never throws', () => {
     expect(peerChain(a as unknown as PeerCertificate)).toHaveLength(2)
   })
 
-  it('tells its verdict', () => {
-    const { verdicts } = check({ raw: Buffer.from('garbage') })
-    expect(errorCodes(verdicts[0]?.report.findings ?? [])).toEqual(['handshake/server-certificate-unreadable'])
+  it('passes its result on', () => {
+    const { validations } = check({ raw: Buffer.from('garbage') })
+    expect(errorCodes(validations[0]?.report.findings ?? [])).toEqual(['handshake/server-certificate-refused'])
   })
 })
 
 it('refuses a server certificate without a CRL only if the caller requires one', () => {
-  const judged = (revocation: 'if-listed' | 'require'): ServerVerdict => {
+  const validate = (revocation: 'if-listed' | 'require'): ServerValidation => {
     const { tls: required } = resolveOptions({ endpoints: endpoint.url, credentials: pki.client, tls: { revocation } })
-    return judgeServer(
+    return validateServer(
       pki.server.chain.map(({ raw }) => raw),
       endpoint.host,
-      accept(pki.client, required),
+      prepare(pki.client, required),
       endpoint.url,
     )
   }
-  expect(judged('if-listed').report.ok).toBe(true)
-  expect(new Set(errorCodes(judged('require').report.findings))).toEqual(new Set(['revocation/no-crl']))
+  expect(validate('if-listed').report.ok).toBe(true)
+  expect(new Set(errorCodes(validate('require').report.findings))).toEqual(new Set(['revocation/no-crl']))
 })

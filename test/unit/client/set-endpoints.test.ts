@@ -40,7 +40,7 @@ describe('setEndpoints', () => {
     await using client = await createSecureClient({ endpoints: one.endpoint, credentials: pki.client })
     for (let attempt = 0; attempt < 2; attempt += 1) {
       const report = await client.tls.setEndpoints(gone.endpoint)
-      expect(report.findings.map(({ code }) => code)).toEqual(['endpoint/refused'])
+      expect(report.findings.map(({ code }) => code)).toEqual(['endpoint/unreachable'])
     }
     expect(client.tls.endpoints.map((each) => [each.endpoint, each.state])).toEqual([[one.endpoint, 'ready']])
     expect(await client.get('a').string()).toBeNull()

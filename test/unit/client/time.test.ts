@@ -1,6 +1,6 @@
 /** A client over the end of its own certificate, and a new certificate that has not begun. */
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { healsAt } from '../../../src/client/accept.js'
+import { healsAt } from '../../../src/client/validated-credentials.js'
 import { createSecureClient, type SecureEtcd3, type TlsEvent } from '../../../src/client/index.js'
 import type { Credentials, CredentialSource } from '../../../src/credentials/index.js'
 import { validateCredentials } from '../../../src/validate/index.js'

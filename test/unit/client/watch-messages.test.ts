@@ -10,7 +10,7 @@ import {
   sift,
   trueField,
   without,
-} from '../../../src/client/streams/protobuf.js'
+} from '../../../src/client/transport/protobuf.js'
 import {
   canceledResponse,
   cancelRequest,
@@ -19,8 +19,9 @@ import {
   progressRequest,
   readWatchRequest,
   withWatchId,
+  readWatchResponse,
+  RESPONSE_SHAPE,
 } from '../../../src/client/streams/watch-messages.js'
-import { readWatchResponse, RESPONSE_SHAPE } from '../../../src/client/streams/watch-response.js'
 
 const hex = (text: string): Buffer => Buffer.from(text, 'hex')
 

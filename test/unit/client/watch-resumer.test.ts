@@ -1,20 +1,19 @@
 /** What becomes of a stream of watches when the connection below it changes: what is sent, and what the caller is given. */
 import { describe, expect, it } from 'vitest'
 import { EtcdMtlsError } from '../../../src/report/errors.js'
-import { status } from '../../../src/client/channel.js'
-import type { ResumableStream } from '../../../src/client/streams/stream-resumer.js'
-import { ResumePositions } from '../../../src/client/streams/resume-positions.js'
-import { bytesField, int64Field, MalformedMessage } from '../../../src/client/streams/protobuf.js'
-import { WatchEnds } from '../../../src/client/streams/watch-ends.js'
+import { status } from '../../../src/client/transport/channel.js'
+import type { ResumableStream } from '../../../src/client/streams/resumable-call.js'
+import { ResumePositions, WatchEnds, WatchResumer } from '../../../src/client/streams/watch-resumer.js'
+import { bytesField, int64Field, MalformedMessage } from '../../../src/client/transport/protobuf.js'
 import {
   cancelRequest,
   progressRequest,
   readWatchedKeys,
   readWatchRequest,
+  areWatched,
+  readWatchResponse,
 } from '../../../src/client/streams/watch-messages.js'
-import { areWatched, readWatchResponse } from '../../../src/client/streams/watch-response.js'
 import { printable } from '../../../src/report/printable.js'
-import { WatchResumer } from '../../../src/client/streams/watch-resumer.js'
 import { createFor, type ResponseParts, watchResponse } from '../../support/watch-wire.js'
 
 /** A resumer between a server and a caller that write down what they get, in short words. */

@@ -3,8 +3,9 @@ import { expect, it } from 'vitest'
 import { finding } from '../../support/finding.js'
 
 it('quotes the name of a user', () => {
-  const details = { identity: 'common-name', user: 'My App', method: 'KV/Put', permission: 'write' } as const
-  const { remedy } = finding('access/permission-denied', { ...details, key: 'a', rangeEnd: null })
+  const who = { identity: 'common-name', user: 'My App', method: 'KV/Put' } as const
+  const required = [{ permission: 'write', key: 'a', rangeEnd: null }] as const
+  const { remedy } = finding('access/permission-denied', { ...who, required: [...required] })
   expect(remedy).toContain('"etcdctl user get \'My App\' --detail"')
   expect(remedy).toContain('"etcdctl user grant-role \'My App\' ROLE"')
 })
@@ -20,6 +21,24 @@ it.each([
   [null, null, 'KEY'],
 ])('grants the range %j to %j with a command that can be run', (key, rangeEnd, args) => {
   const who = { identity: 'common-name', user: 'app', method: 'KV/Range' } as const
-  const { remedy } = finding('access/permission-denied', { ...who, permission: 'read', key, rangeEnd })
+  const { remedy } = finding('access/permission-denied', { ...who, required: [{ permission: 'read', key, rangeEnd }] })
   expect(remedy).toContain(`"etcdctl role grant-permission ROLE read ${args}"`)
+})
+
+it('grants reading and writing of one range at once, because another grant would replace the first', () => {
+  const who = { identity: 'common-name', user: 'app', method: 'KV/Txn' } as const
+  const key = { key: 'a', rangeEnd: null }
+  const { message, remedy } = finding('access/permission-denied', {
+    ...who,
+    required: [
+      { permission: 'read', ...key },
+      { permission: 'write', ...key },
+      { permission: 'write', key: 'b', rangeEnd: null },
+    ],
+  })
+  expect(message).toContain(
+    'read the key "a", the permission to write the key "a" and the permission to write the key "b"',
+  )
+  expect(remedy).toContain('"etcdctl role grant-permission ROLE readwrite a"')
+  expect(remedy).toContain('"etcdctl role grant-permission ROLE write b"')
 })

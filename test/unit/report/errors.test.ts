@@ -21,7 +21,7 @@ describe('EtcdMtlsError', () => {
   })
 
   it('prints the outline of its report, and its cause', () => {
-    const findings = Array.from({ length: 50 }, () => ({ code: 'endpoint/refused', details: { endpoint: 'e' } }))
+    const findings = Array.from({ length: 50 }, () => ({ code: 'endpoint/unreachable', details: { endpoint: 'e' } }))
     const report = { ok: false, checkedAt: new Date(0), path: null, findings } as unknown as FailedReport
     const text = inspect(new EtcdMtlsError('ERR_UNREACHABLE', 'No endpoint answered', { report }), { depth: null })
     expect(text).toContain('findings: [Array]')

@@ -46,7 +46,7 @@ describe('makeReport', () => {
   })
 
   it('ignores warnings and infos on request, errors never', () => {
-    const other = finding('endpoint/refused', { endpoint: 'https://a:2379', address: null })
+    const other = finding('endpoint/lost', { endpoint: 'https://a:2379', reason: 'closed', detail: '' })
     const report = makeReport({
       checkedAt,
       path: null,
@@ -55,7 +55,7 @@ describe('makeReport', () => {
     })
     expect(report.findings.map((each) => [each.code, each.severity])).toEqual([
       ['file/missing', 'error'],
-      ['endpoint/refused', 'warning'],
+      ['endpoint/lost', 'warning'],
     ])
   })
 })

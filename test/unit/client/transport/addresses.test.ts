@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { alternateFamilies } from '../../../../src/client/transport/addresses.js'
+import { alternateFamilies } from '../../../../src/client/transport/dial.js'
 
 describe('the order of addresses', () => {
   it('alternates the families, and starts with the family that the resolver prefers', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { status } from '../../../../src/client/channel.js'
-import { makeStatus } from '../../../../src/client/call-status.js'
+import { status } from '../../../../src/client/transport/channel.js'
+import { makeStatus } from '../../../../src/client/transport/call-status.js'
 import {
   type CallKind,
   isUnary,
@@ -9,7 +9,7 @@ import {
   type Progress,
   traitsOf,
 } from '../../../../src/client/transport/call-policy.js'
-import { bytesField, int64Field, trueField } from '../../../../src/client/streams/protobuf.js'
+import { bytesField, int64Field, trueField } from '../../../../src/client/transport/protobuf.js'
 
 const EMPTY: Buffer = Buffer.alloc(0)
 const range = (serializable: boolean): Buffer =>

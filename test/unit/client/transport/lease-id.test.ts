@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { Fields, int64Field, MalformedMessage } from '../../../../src/client/streams/protobuf.js'
-import { existingLeaseResponse, randomLeaseId, withLeaseId } from '../../../../src/client/transport/lease-id.js'
+import { Fields, int64Field, MalformedMessage } from '../../../../src/client/transport/protobuf.js'
+import { existingLeaseResponse, randomLeaseId, withLeaseId } from '../../../../src/client/transport/call-policy.js'
 
 /** Every int64 field of a message, in order. */
 function readFields(message: Uint8Array): [number, bigint][] {

@@ -2,8 +2,8 @@
 import type { ServerHttp2Stream } from 'node:http2'
 import { Client, credentials } from '@grpc/grpc-js'
 import { describe, expect, it } from 'vitest'
-import { accept } from '../../../../src/client/accept.js'
-import { createChannel } from '../../../../src/client/channel.js'
+import { prepare } from '../../../../src/client/validated-credentials.js'
+import { createChannel } from '../../../../src/client/transport/channel.js'
 import { resolveOptions } from '../../../../src/client/options.js'
 import { Session } from '../../../../src/client/session.js'
 import { ReceiveBudget, type Receiver } from '../../../../src/client/transport/receive-budget.js'
@@ -47,9 +47,9 @@ async function sendLong(stream: ServerHttp2Stream, bytes: number): Promise<void>
 async function connected(peers: readonly Peer[]): Promise<{ client: Client } & AsyncDisposable> {
   const endpoints = peers.map(({ endpoint }) => endpoint)
   const options = resolveOptions({ endpoints, credentials: pki.client, preflight: 'all' })
-  const session = new Session(options, accept(pki.client, options.tls))
+  const session = new Session(options, prepare(pki.client, options.tls))
   await session.preflight()
-  const client = new Client('peer', credentials.createInsecure(), { channelOverride: createChannel(session.members) })
+  const client = new Client('peer', credentials.createInsecure(), { channelOverride: createChannel(session.pool) })
   return {
     client,
     [Symbol.asyncDispose]: async () => {

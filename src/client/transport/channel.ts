@@ -1,15 +1,13 @@
 /**
- * The door to @grpc/grpc-js, types included.
- *
- * What stays grpc-js is all that etcd3 and its users touch: clients, call objects, interceptors, metadata, statuses. What
- * is ours is the channel below them, through `channelFactoryOverride`, the public seam for it. grpc-js' own channel cannot
- * do what this client promises: it dials by itself (so an address that swallows SYNs keeps a socket open for minutes after
- * `close()`), it has no limit for the time a TLS handshake or the HTTP/2 settings take, it sends an IP address as SNI
- * (forbidden by RFC 6066 section 3; Node warns with DEP0123), it tunnels through proxies of the environment, and it hands out
- * neither the TLS error nor the peer's chain.
+ * The door to @grpc/grpc-js, types included. Clients, call objects, interceptors, metadata and statuses are grpc-js' own; the channel
+ * below them is ours, through `channelFactoryOverride`. grpc-js' own channel dials on its own (an address that swallows SYNs keeps a
+ * socket open for minutes after `close()`), has no limit for the time of a TLS handshake or of the HTTP/2 settings, sends an IP address
+ * as SNI (forbidden by RFC 6066 section 3; Node warns with DEP0123), tunnels through proxies of the environment, and exposes neither
+ * the TLS error nor the peer's chain.
  */
-import type { EtcdMtlsError } from '../report/errors.js'
 import { type ChannelInterface, connectivityState, type Deadline, Metadata, status } from '@grpc/grpc-js'
+import type { EtcdMtlsError } from '../../report/errors.js'
+import { armDeadline } from '../timing.js'
 
 export { connectivityState, Metadata, status }
 export type { CallOptions, ChannelInterface, ChannelOptions, Deadline, StatusObject } from '@grpc/grpc-js'
@@ -18,7 +16,35 @@ export type { CallOptions, ChannelInterface, ChannelOptions, Deadline, StatusObj
 export type Call = ReturnType<ChannelInterface['createCall']>
 /** A call that can say more about its end than its status does. */
 export type ExplainedCall = Call & { readonly explanation?: EtcdMtlsError | null }
-/** Who is told about metadata, messages and the status of a call. */
+
+/** What grpc-js asks of every call, and what is the same for all of ours. */
+export abstract class CallBase {
+  /** Why the call failed, if more is known than its status says. */
+  abstract readonly explanation: EtcdMtlsError | null
+  readonly #target: string
+
+  constructor(target: string) {
+    this.#target = target
+  }
+
+  getPeer(): string {
+    return this.#target
+  }
+
+  getCallNumber(): number {
+    return 0
+  }
+
+  setCredentials(): void {
+    throw new TypeError('Call credentials are not supported. Use a client certificate or the option "auth".')
+  }
+
+  getAuthContext(): null {
+    return null
+  }
+}
+
+/** Receives the metadata, the messages and the status of a call. */
 export type CallListener = Parameters<Call['start']>[1]
 /** What comes with a message to send: its callback. */
 export type MessageContext = Parameters<Call['sendMessageWithContext']>[0]
@@ -29,7 +55,7 @@ export interface ChannelBacking {
   /** For people: the endpoints. */
   readonly target: string
   readonly state: connectivityState
-  /** Whether calls run that have no end of their own, as watches and the keep-alive of leases. */
+  /** Whether calls run that have no end of their own, such as watches and the keep-alive of leases. */
   readonly hasOpenStreams: boolean
   createCall(path: string, deadline: Deadline, authority: string | null): ExplainedCall
   /** Calls back at each change of `state`; the return value ends that. */
@@ -39,10 +65,10 @@ export interface ChannelBacking {
 }
 
 /**
- * A channel for one grpc-js client. Closing it closes nothing below: etcd3 throws its clients away after every recoverable
- * error, and the connections belong to the whole `SecureEtcd3`.
+ * A channel for one grpc-js client. Closing it closes nothing below: etcd3 discards its clients after every recoverable error, and the
+ * connections belong to the whole `SecureEtcd3`.
  *
- * @param onCall Told of each call as it is made. Default: nobody is.
+ * @param onCall Called with each call as it is made. Default: nothing is called.
  */
 export function createChannel(
   backing: ChannelBacking,
@@ -68,7 +94,7 @@ export function createChannel(
       assertOpen()
       watchState(backing, current, deadline, callback, watches)
     },
-    // Channelz knows nothing of this channel; grpc-js, too, gives a made-up reference where channelz is switched off.
+    // This channel is not registered with channelz; grpc-js returns such a reference, too, if channelz is off.
     getChannelzRef: () => ({ kind: 'channel' as ChannelRef['kind'], id: 0, name: backing.target }),
     createCall(path, deadline, host) {
       assertOpen()
@@ -79,9 +105,6 @@ export function createChannel(
   }
 }
 
-/** Longest delay that a Node timer takes. */
-const MAX_DELAY = 2_147_483_647
-
 function watchState(
   backing: ChannelBacking,
   current: connectivityState,
@@ -89,7 +112,6 @@ function watchState(
   callback: (error?: Error) => void,
   watches: Set<() => void>,
 ): void {
-  const left = deadline === Infinity ? Infinity : Number(deadline) - Date.now()
   let timer: NodeJS.Timeout | undefined
   const done = (error?: Error): void => {
     watches.delete(end)
@@ -101,7 +123,7 @@ function watchState(
     done()
   }
   const changed = (): boolean => {
-    // grpc-js' waitForReady would go on waiting on a client that is closed.
+    // grpc-js' waitForReady would continue to wait on a client that is closed.
     if (backing.state === connectivityState.SHUTDOWN) done(new Error('The client was closed'))
     else if (backing.state !== current) done()
     else return false
@@ -109,12 +131,8 @@ function watchState(
   }
   const stopListening = backing.onStateChange(changed)
   watches.add(end)
-  if (!changed() && left <= MAX_DELAY) {
-    timer = setTimeout(
-      () => {
-        done(new Error('Deadline passed without connectivity state change'))
-      },
-      Math.max(left, 0),
-    )
-  }
+  if (changed()) return
+  timer = armDeadline(Number(deadline), () => {
+    done(new Error('Deadline passed without connectivity state change'))
+  })
 }

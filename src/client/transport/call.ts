@@ -4,9 +4,8 @@
  * A call that starts while no endpoint is ready waits for one; what is sent meanwhile is kept. Serialization, interceptors
  * and the call objects that users see are grpc-js' own, above this.
  */
-import { isError } from '../report/errors.js'
 import { constants, type ClientHttp2Stream, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http2'
-import type { EtcdMtlsError } from '../report/errors.js'
+import { asError, type EtcdMtlsError } from '../../report/errors.js'
 import type { CallParts, CallRoute, EndedCall, WaitingCall } from './call-route.js'
 import {
   answerTooLarge,
@@ -17,20 +16,20 @@ import {
   statusOfReset,
   statusOfTrailers,
 } from './call-status.js'
-import { type Call, type CallListener, type MessageContext, type Metadata, status } from './channel.js'
-import type { ActiveCall, Connection } from './transport/connection.js'
-import { armDeadline } from './deadline.js'
-import { methodOf, type Progress } from './transport/call-policy.js'
-import type { Receiver } from './transport/receive-budget.js'
-import { frameMessage, FramingError, MessageReader, timeoutHeader } from './streams/framing.js'
-import { type Answer, callHeaders, isGrpc, readAnswer, TOO_LARGE } from './greeting.js'
+import { type Call, CallBase, type CallListener, type MessageContext, type Metadata, status } from './channel.js'
+import type { ActiveCall, Connection } from './connection.js'
+import { armDeadline } from '../timing.js'
+import { methodOf, type Progress } from './call-policy.js'
+import type { Receiver } from './receive-budget.js'
+import { frameMessage, FramingError, MessageReader, timeoutHeader } from './framing.js'
+import { type Answer, callHeaders, isGrpc, readAnswer, TOO_LARGE } from './health-check.js'
 
 interface Outgoing {
   framed: Buffer
   callback: ((error?: Error | null) => void) | undefined
 }
 
-export class EtcdCall implements Call, ActiveCall, WaitingCall, Receiver {
+export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall, Receiver {
   readonly #route: CallRoute
   readonly #path: string
   readonly #deadline: number
@@ -57,7 +56,7 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall, Receiver {
   #counted = 0
   #readsEnded = false
   #httpStatus: number | undefined
-  /** The head of an answer that is none of gRPC. */
+  /** The head of an answer that is not gRPC's. */
   #foreignAnswer: Answer | null = null
   #streamError: Error | null = null
   #serverEnded = false
@@ -66,12 +65,13 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall, Receiver {
   /** The status that the server sent with OK, held back until every message before it is delivered. */
   #okStatus: Outcome | null = null
   #ended = false
-  /** The first message, for an explanation should etcd refuse the call; it belongs to the caller's buffer. */
+  /** The first message, for the explanation of a refusal; it belongs to the caller's buffer. */
   #request: Buffer | null = null
   #explanation: EtcdMtlsError | null = null
 
-  /** @param onMove Called when the call had better go on over another connection; null where it cannot. */
+  /** @param onMove Called when the call should continue over another connection; null if it cannot. */
   constructor({ route, path, deadline, authority, headers, avoid }: CallParts, onMove: (() => void) | null = null) {
+    super(route.target)
     this.#route = route
     this.#path = path
     this.#deadline = Number(deadline)
@@ -133,27 +133,8 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall, Receiver {
     this.#end(makeStatus(code, details))
   }
 
-  getPeer(): string {
-    return this.#route.target
-  }
-
-  getCallNumber(): number {
-    return 0
-  }
-
-  setCredentials(): void {
-    throw new TypeError(
-      'Call credentials are not supported: etcd knows client certificates and passwords (option auth)',
-    )
-  }
-
-  getAuthContext(): null {
-    return null
-  }
-
   // --- driven by the client below
 
-  /** Why the call failed, where more is known than its status says. */
   get explanation(): EtcdMtlsError | null {
     return this.#explanation
   }
@@ -199,7 +180,7 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall, Receiver {
   /** The server refused the token that this call came with, by a message and not by its status. False: there is none. */
   tokenRefused(details: string): boolean {
     if (this.#headers['token'] === undefined) return false
-    this.#route.judge(makeStatus(status.UNAUTHENTICATED, details), this.#asEnded())
+    this.#route.conclude(makeStatus(status.UNAUTHENTICATED, details), this.#asEnded())
     return true
   }
 
@@ -217,7 +198,7 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall, Receiver {
   /** The error for a part of this call that etcd refused by a message; null if it has nothing to do with users and roles. */
   explainRefusal(details: string, request: Buffer): EtcdMtlsError | null {
     const call = { ...this.#asEnded(), request }
-    return this.#route.judge(makeStatus(status.PERMISSION_DENIED, details), call).cause ?? null
+    return this.#route.conclude(makeStatus(status.PERMISSION_DENIED, details), call).cause ?? null
   }
 
   /** Whether the caller may still send, as on a watch: such a call has no end of its own. */
@@ -234,7 +215,7 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall, Receiver {
     } catch (error) {
       // Nothing was sent. Where the connection is out of service, another one may carry the call; else the call is at fault.
       if (!connection.open) this.#route.assign(this, this.#path)
-      else this.#end(makeStatus(status.INTERNAL, isError(error) ? error.message : String(error)))
+      else this.#end(makeStatus(status.INTERNAL, asError(error).message))
       return
     }
     this.#headers = headers
@@ -257,7 +238,7 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall, Receiver {
     })
   }
 
-  moveAway(): void {
+  migrate(): void {
     this.#onMove?.()
   }
 
@@ -295,7 +276,7 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall, Receiver {
         this.#foreignAnswer = readAnswer(headers, headers)
         this.#hasStatus = isRefusal(this.#httpStatus)
         // A limit on the size of a request says nothing about other calls.
-        if (this.#httpStatus !== TOO_LARGE) this.#connection?.distrust()
+        if (this.#httpStatus !== TOO_LARGE) this.#connection?.markUnhealthy()
       }
       if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) this.#receiveTrailers(headers, true)
       else if (!this.#ended) this.#listener?.onReceiveMetadata(metadataOf(headers))
@@ -433,7 +414,7 @@ export class EtcdCall implements Call, ActiveCall, WaitingCall, Receiver {
     this.#ended = true
     clearTimeout(this.#deadlineTimer)
     const stream = this.#stream
-    const final = stream === null ? outcome : this.#route.judge(outcome, this.#asEnded())
+    const final = stream === null ? outcome : this.#route.conclude(outcome, this.#asEnded())
     this.#explanation = final.cause ?? null
     if (stream === null) this.#route.withdraw(this)
     else {

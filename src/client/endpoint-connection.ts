@@ -1,49 +1,53 @@
-/** One endpoint over time: dialled, proved, lost, dialled again; always able to say how it stands and why. */
+/** One endpoint over time: dialled, verified, lost, dialled again; at any time it has a state and the findings that explain it. */
 import type { FailedAddress } from '../report/catalogue/endpoint.js'
+import { codeOf } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { certificateRef } from '../x509/certificate.js'
 import type { Host } from '../x509/names.js'
-import { type Accepted, narrowed } from './accept.js'
-import type { Connection, DownListener, DownReason } from './transport/connection.js'
-import { backoffPause } from './transport/backoff.js'
-import { NO_LEADER } from './transport/call-policy.js'
-import type { Dialled, DialFailure, Dialling } from './transport/dial.js'
-import { dialAgain } from './transport/dial-again.js'
+import type { ClockReading } from './diagnosis/clock.js'
+import { type Diagnosis, explainFailure, isVerificationError } from './diagnosis/explain.js'
+import { diagnose } from './diagnosis/probe.js'
 import type { Endpoint } from './endpoints.js'
 import { finding } from './finding.js'
-import { type Diagnosis, explainFailure, isVerificationError } from './handshake-error.js'
-import type { ClockReading } from './peer-clock.js'
-import { diagnose } from './probe.js'
-import type { MemberRole } from './streams/server-status.js'
-import { judgeAgain } from './server-identity.js'
-import type { EndpointState, EndpointStatus } from './endpoint-status.js'
+import { backoffPause } from './timing.js'
+import type { EndpointStatus } from './tls-session.js'
+import { NO_LEADER } from './transport/call-policy.js'
+import type { Connection, DownListener, DownReason } from './transport/connection.js'
+import { dialAgain, type Dialled, type DialFailure, type Dialling } from './transport/dial.js'
+import type { MemberRole } from './transport/health-check.js'
+import { revalidateServer } from './transport/tls-socket.js'
+import { narrowed, type ValidatedCredentials } from './validated-credentials.js'
 
-export interface MemberParts {
+export interface EndpointParts {
   endpoint: Endpoint
   /** The name that the server's certificate has to cover. */
   name: Host
   /** The credentials in use now. */
-  accepted: () => Accepted
+  validated: () => ValidatedCredentials
   /** For one attempt with its diagnosis, in milliseconds. */
   dialTimeout: number
   /** Called after each change of state. */
   onChange: () => void
-  /** Reads the clock of another endpoint, over a connection that it has; null where there is none, or no answer. */
+  /** The finding for a cluster that is not the client's; null if it is, or is not known. */
+  refuseCluster: (connection: EndpointConnection, clusterId: string | null) => Finding | null
+  /** Reads the clock of another endpoint, over a connection that it has; null if there is none, or no answer. */
   otherClock: () => Promise<ClockReading | null>
 }
 
-/** What came of dialling with credentials that are not in use yet. */
-export type Trial = { ok: true; dialled: Dialled } | { ok: false; findings: Finding[] }
+/** `leaderless` is added in {@link EndpointConnection.status}: the connection itself is good. */
+type State = Exclude<EndpointStatus['state'], 'leaderless'>
 
-/** An attempt to dial, and who keeps it in sight. */
-interface Reach {
+/** The result of dialling, perhaps with credentials that are not in use yet. */
+export type DialAttempt = { ok: true; dialled: Dialled } | { ok: false; findings: Finding[] }
+
+interface DialOptions {
   readonly keepsProcess: boolean
   readonly isTooLate: () => boolean
   readonly begin: (dialling: Dialling) => void
   readonly end: (dialling: Dialling) => void
 }
 
-/** The alerts by which a server says that our certificate is out of its validity (RFC 8446 section 6.2), and OpenSSL that it has not begun. */
+/** The alerts for a certificate that is out of its validity (RFC 8446 section 6.2); OpenSSL sends 42 for one that has not begun. */
 const OUT_OF_VALIDITY: ReadonlySet<number | null> = new Set([45, 42])
 const PAUSES = { first: 100, longest: 5000 }
 /** An endpoint that was ready this long ends the back-off, in milliseconds; a connection lost sooner counts as a failure. */
@@ -51,11 +55,10 @@ const LONG_LIVED = 10_000
 /** A call that finds no connection dials at once, unless an attempt to dial failed within this time, in milliseconds. */
 const RECENT = 1000
 
-export class Member {
+export class EndpointConnection {
   readonly endpoint: Endpoint
-  readonly #parts: MemberParts
-  /** `leaderless` is added in {@link status}: the connection is as good as any. */
-  #state: Exclude<EndpointState, 'leaderless'> = 'failed'
+  readonly #parts: EndpointParts
+  #state: State = 'failed'
   #since = new Date()
   #leaderlessSince: Date | null = null
   #role: MemberRole | null = null
@@ -64,28 +67,30 @@ export class Member {
   #dialled: Dialled | null = null
   #dialling: Dialling | null = null
   #attempt: Promise<void> | null = null
-  /** Connections that take no new calls and still carry some, as after a GOAWAY or a rotation. */
-  readonly #leaving = new Set<Connection>()
+  /** Connections that accept no new calls and still carry some, as after a GOAWAY or a rotation. */
+  readonly #draining = new Set<Connection>()
   /** Attempts that failed and connections that closed early, in a row. */
   #failures = 0
   /** When the back-off after the last of them ends, by `performance.now()`, and when a call may end it. */
   #retryAt = -Infinity
   #callsDialAt = -Infinity
   /** Credentials with one trust anchor alone, with which the server was verified, and those that they are made of. */
-  #narrowed: { accepted: Accepted; use: Accepted } | null = null
-  #diagnosed: { key: string; accepted: Accepted; diagnosis: Diagnosis } | null = null
-  /** Counts the credentials that this endpoint went over to: what an attempt with older ones brings comes too late. */
+  #narrowed: { validated: ValidatedCredentials; use: ValidatedCredentials } | null = null
+  #diagnosed: { key: string; validated: ValidatedCredentials; diagnosis: Diagnosis } | null = null
+  /** The cluster that the member belonged to when it was connected last; null if that is not known. */
+  clusterId: string | null = null
+  /** Counts the switches to new credentials: the result of an attempt with older ones comes too late. */
   #epoch = 0
-  readonly #trials = new Set<Dialling>()
+  readonly #attempts = new Set<Dialling>()
   #retryTimer: NodeJS.Timeout | undefined
   readonly #life = new AbortController()
 
-  constructor(parts: MemberParts) {
+  constructor(parts: EndpointParts) {
     this.endpoint = parts.endpoint
     this.#parts = parts
   }
 
-  get state(): Exclude<EndpointState, 'leaderless'> {
+  get state(): State {
     return this.#state
   }
 
@@ -95,29 +100,29 @@ export class Member {
     return findings
   }
 
-  /** Notes whether the member at the other end of the connection has a leader; a new connection counts as one that has. */
-  noteLeader(hasLeader: boolean): void {
+  /** Whether the member at the other end of the connection has a leader; a new connection counts as one that has. */
+  setLeader(hasLeader: boolean): void {
     if (hasLeader === (this.#leaderlessSince === null)) return
     this.#leaderlessSince = hasLeader ? null : new Date()
     if (hasLeader) this.#since = new Date()
     this.#parts.onChange()
   }
 
-  /** What the member was in the cluster when it was asked last; null if that is not known. */
+  /** The role of the member in the cluster when it was asked last; null if that is not known. */
   get role(): MemberRole | null {
     return this.#findings.some(({ code }) => code === 'endpoint/learner') ? 'learner' : this.#role
   }
 
-  /** Notes what the member at the other end of this connection reported. */
-  noteRole(connection: Connection, role: MemberRole | null): void {
+  /** The role that the member at the other end of this connection reported. */
+  setRole(connection: Connection, role: MemberRole | null): void {
     if (connection === this.connection) this.#role = role
   }
 
-  /** What is to be said of the server's certificates as of now, while it is connected. */
+  /** The findings about the server's certificates as of now, while it is connected. */
   #serverFindings(): readonly Finding[] {
     if (this.#dialled === null) return []
-    const { verdict, accepted } = this.#dialled
-    return judgeAgain(verdict.chain, this.#parts.name, accepted, this.endpoint.url).report.findings
+    const { validation, validated } = this.#dialled
+    return revalidateServer(validation.chain, this.#parts.name, validated, this.endpoint.url).report.findings
   }
 
   /** Whether the member had a leader when it was connected; false unless it is connected. */
@@ -125,7 +130,7 @@ export class Member {
     return this.#dialled !== null && this.#dialled.answer.grpcMessage !== NO_LEADER
   }
 
-  /** Whether etcd sees no certificate of this client: the server did not ask for one, or calls itself a proxy. */
+  /** Whether etcd sees no certificate of this client: the server did not ask for one, or its name is that of a proxy. */
   get hidesCertificate(): boolean {
     return this.#dialled !== null && (this.#dialled.certificateSent === false || this.#dialled.answer.server !== null)
   }
@@ -135,28 +140,28 @@ export class Member {
     return this.#dialled !== null && this.#leaderlessSince === null
   }
 
-  /** The proved connection, or null. */
+  /** The verified connection, or null. */
   get connection(): Connection | null {
     return this.#dialled?.connection ?? null
   }
 
   get status(): EndpointStatus {
-    const { protocol = null, verdict = null } = this.#dialled ?? {}
+    const { protocol = null, validation = null } = this.#dialled ?? {}
     return {
       endpoint: this.endpoint.url,
       state: this.#leaderlessSince === null ? this.#state : 'leaderless',
       since: new Date(this.#leaderlessSince ?? this.#since),
       protocol,
       role: this.role,
-      path: verdict?.report.path ?? null,
+      path: validation?.report.path ?? null,
       findings: [...this.findings],
     }
   }
 
   /**
-   * Dials, unless it is ready or being dialled. Resolves when the attempt and its diagnosis are over, whatever came out.
+   * Dials, unless it is ready or being dialled. Resolves when the attempt and its diagnosis are over, whatever the result.
    *
-   * @param keepsProcess Whether the attempt keeps the process alive: somebody waits for it.
+   * @param keepsProcess Whether the attempt keeps the process alive: a caller waits for it.
    */
   attempt(keepsProcess: boolean): Promise<void> {
     if (this.#state === 'closed' || this.connection !== null) return Promise.resolve()
@@ -173,7 +178,7 @@ export class Member {
     return performance.now() < Math.min(this.#retryAt, this.#callsDialAt)
   }
 
-  /** Asks a proved connection for a sign of life; dials otherwise. */
+  /** Checks that a verified connection still answers; dials otherwise. */
   async check(): Promise<void> {
     const { connection } = this
     if (connection === null) {
@@ -186,57 +191,67 @@ export class Member {
   }
 
   /**
-   * Dials with credentials that are not in use yet, beside the connection that is. Takes at most the dial time-out, with its
-   * diagnosis. What is proved has to be handed to {@link adopt} or destroyed.
+   * Dials with credentials that are not in use yet, next to the connection that is. Takes at most the dial time-out, with its
+   * diagnosis. The result has to be passed to {@link switchTo}, or its connection destroyed.
    *
-   * @param keepsProcess Whether the attempt keeps the process alive: somebody waits for it.
+   * @param keepsProcess Whether the attempt keeps the process alive: a caller waits for it.
    */
-  async tryOut(accepted: Accepted, keepsProcess: boolean): Promise<Trial> {
-    const nothing: Trial = { ok: false, findings: [] }
+  async dialWith(validated: ValidatedCredentials, keepsProcess: boolean): Promise<DialAttempt> {
+    const nothing: DialAttempt = { ok: false, findings: [] }
     if (this.#isClosed()) return nothing
-    const attempt = {
+    const options = {
       keepsProcess,
       isTooLate: () => this.#isClosed(),
-      begin: (dialling: Dialling) => this.#trials.add(dialling),
-      end: (dialling: Dialling) => this.#trials.delete(dialling),
+      begin: (dialling: Dialling) => this.#attempts.add(dialling),
+      end: (dialling: Dialling) => this.#attempts.delete(dialling),
     }
-    return (await this.#reach(accepted, attempt)) ?? nothing
+    return (await this.#dialAndDiagnose(validated, options)) ?? nothing
   }
 
   /**
-   * Goes over to new credentials, which are the ones in use by now, with what came of trying them out here.
+   * Switches to new credentials, which are the ones in use by now, with the result of {@link dialWith}.
    *
-   * @returns The connections with old ones, also those that have been leaving since earlier: they are given no new calls, and
-   * their end is the caller's to choose.
+   * @returns The connections with old ones, also those that have been draining since earlier: they get no new calls, and the caller
+   * chooses how they end.
    */
-  adopt(trial: Trial): Connection[] {
+  switchTo(attempt: DialAttempt): Connection[] {
     if (this.#isClosed()) {
-      if (trial.ok) trial.dialled.connection.destroy()
+      if (attempt.ok) attempt.dialled.connection.destroy()
       return []
     }
-    if (this.connection !== null) this.#leave(this.connection)
-    const old = [...this.#leaving]
+    if (this.connection !== null) this.#keepUntilClosed(this.connection)
+    const old = [...this.#draining]
     this.#epoch += 1
     clearTimeout(this.#retryTimer)
     this.#dialling?.abort()
     this.#dialling = null
     this.#attempt = null
-    if (trial.ok) this.#up(trial.dialled)
+    if (attempt.ok) this.#up(attempt.dialled)
     else {
       this.#dialled = null
-      this.#fail(trial.findings)
+      this.#fail(attempt.findings)
     }
     return old
   }
 
-  /** Nobody waits for the attempt under way any more: it goes on, and does not keep the process alive. */
+  /** Drains the connection, and dials again after a pause. `limit`: for the calls on it, in milliseconds. */
+  refuse(found: Finding, limit: number): void {
+    const { connection } = this
+    if (connection === null) return
+    this.#keepUntilClosed(connection)
+    this.#dialled = null
+    void connection.drain(limit)
+    this.#fail([found])
+  }
+
+  /** No caller waits for the attempt any more: it continues without keeping the process alive. */
   release(): void {
     this.#dialling?.release()
   }
 
   /** Ends everything, and gives the calls on the connections some time, in milliseconds: the endpoint is no longer one of the client's. */
   async retire(limit: number): Promise<void> {
-    await this.#end((each) => each.vacate(limit))
+    await this.#end((each) => each.drain(limit))
   }
 
   /** Ends everything. Resolves when every socket is gone. */
@@ -245,12 +260,12 @@ export class Member {
   }
 
   async #end(end: (connection: Connection) => Promise<void>): Promise<void> {
-    const connections = [...this.#leaving]
+    const connections = [...this.#draining]
     if (this.connection !== null) connections.push(this.connection)
     clearTimeout(this.#retryTimer)
     this.#life.abort()
     this.#dialling?.abort()
-    for (const trial of this.#trials) trial.abort()
+    for (const each of this.#attempts) each.abort()
     this.#dialled = null
     this.#change('closed', [])
     await Promise.all(connections.map(end))
@@ -258,10 +273,10 @@ export class Member {
 
   async #dial(keepsProcess: boolean): Promise<void> {
     clearTimeout(this.#retryTimer)
-    const accepted = this.#parts.accepted()
+    const validated = this.#parts.validated()
     this.#change('connecting', this.#findings)
     const epoch = this.#epoch
-    const reached = await this.#reach(accepted, {
+    const reached = await this.#dialAndDiagnose(validated, {
       keepsProcess,
       isTooLate: () => this.#isClosed() || this.#epoch !== epoch,
       begin: (dialling) => (this.#dialling = dialling),
@@ -278,17 +293,20 @@ export class Member {
    * Dials with its diagnosis, within the dial timeout. If OpenSSL missed a path that is valid, it dials again with the
    * trust anchor of that path alone.
    *
-   * @returns Null if it is too late for what came of it.
+   * @returns Null if the result comes too late.
    */
-  async #reach(accepted: Accepted, { keepsProcess, isTooLate, begin, end }: Reach): Promise<Trial | null> {
+  async #dialAndDiagnose(
+    validated: ValidatedCredentials,
+    { keepsProcess, isTooLate, begin, end }: DialOptions,
+  ): Promise<DialAttempt | null> {
     const { endpoint, name, dialTimeout } = this.#parts
     const deadline = performance.now() + dialTimeout
     const onDown = this.#onDown
     const tried = new Set<string>()
-    let use = this.#narrowed?.accepted === accepted ? this.#narrowed.use : accepted
+    let use = this.#narrowed?.validated === validated ? this.#narrowed.use : validated
     for (;;) {
       const timeout = Math.max(1, deadline - performance.now())
-      const dialling = dialAgain({ endpoint, name, accepted: use, timeout, keepsProcess, onDown })
+      const dialling = dialAgain({ endpoint, name, validated: use, timeout, keepsProcess, onDown })
       begin(dialling)
       const outcome = await dialling.outcome
       end(dialling)
@@ -297,12 +315,16 @@ export class Member {
         return null
       }
       if (outcome.ok) {
-        this.#narrowed = use === accepted ? null : { accepted, use }
-        return outcome
+        this.#narrowed = use === validated ? null : { validated, use }
+        const { connection, clusterId } = outcome.dialled
+        const refusal = this.#parts.refuseCluster(this, clusterId)
+        if (refusal === null) return outcome
+        connection.destroy()
+        return { ok: false, findings: [refusal] }
       }
-      const { findings, anchor } = await this.#explain(outcome.failure, accepted, deadline - performance.now())
+      const { findings, anchor } = await this.#explain(outcome.failure, validated, deadline - performance.now())
       if (isTooLate()) return null
-      const next = anchor === null || tried.has(anchor) ? null : narrowed(accepted, anchor)
+      const next = anchor === null || tried.has(anchor) ? null : narrowed(validated, anchor)
       if (anchor === null || next === null || performance.now() >= deadline) return { ok: false, findings }
       tried.add(anchor)
       use = next
@@ -310,24 +332,23 @@ export class Member {
   }
 
   readonly #onDown: DownListener = (connection, reason, error) => {
-    this.#leave(connection)
+    this.#keepUntilClosed(connection)
     if (connection === this.connection) this.#down(reason, error)
   }
 
-  /** Keeps a connection that takes no new calls in sight until its socket is gone. */
-  #leave(connection: Connection): void {
-    this.#leaving.add(connection)
-    void connection.closed.then(() => this.#leaving.delete(connection))
+  #keepUntilClosed(connection: Connection): void {
+    this.#draining.add(connection)
+    void connection.closed.then(() => this.#draining.delete(connection))
   }
 
   #isClosed(): boolean {
     return this.#state === 'closed'
   }
 
-  /** What is to be said of a failure; with it, the trust anchor of a valid path, if it was OpenSSL that refused the chain. */
+  /** The findings about a failure, and the trust anchor of a valid path, if it was OpenSSL that refused the chain. */
   async #explain(
     failure: DialFailure,
-    accepted: Accepted,
+    validated: ValidatedCredentials,
     timeLeft: number,
   ): Promise<{ findings: Finding[]; anchor: string | null }> {
     const { endpoint, name, dialTimeout } = this.#parts
@@ -335,18 +356,19 @@ export class Member {
     const key = [stage, alert, timedOut, error?.name, codeOf(error)].join()
     // The same failure again needs no second look: it would double the connections that a refusing server sees.
     let diagnosed = this.#diagnosed
-    if (key !== diagnosed?.key || accepted !== diagnosed.accepted) {
-      const request = { endpoint, name, accepted, failure, timeout: timeLeft, signal: this.#life.signal }
+    if (key !== diagnosed?.key || validated !== diagnosed.validated) {
+      const request = { endpoint, name, validated, failure, timeout: timeLeft, signal: this.#life.signal }
       const diagnosis = await diagnose(request)
-      // The server took our certificate for one that is out of its validity: another one may know what time it is.
+      // The server considers our certificate out of its validity: compare the clock of another server.
       const clock = OUT_OF_VALIDITY.has(alert) ? await this.#parts.otherClock() : diagnosis.clock
-      diagnosed = { key, accepted, diagnosis: { ...diagnosis, clock } }
-      // The others may just be on their way, and asking them costs no connection.
+      diagnosed = { key, validated, diagnosis: { ...diagnosis, clock } }
+      // The others may be connected soon, and asking them costs no connection.
       this.#diagnosed = OUT_OF_VALIDITY.has(alert) && clock === null ? null : diagnosed
     }
     const { diagnosis } = diagnosed
-    const findings = explainFailure({ endpoint, name, accepted, failure, diagnosis, timeout: dialTimeout })
-    const missed = isVerificationError(error) && diagnosis.verdict?.report.ok === true ? diagnosis.verdict.report : null
+    const findings = explainFailure({ endpoint, name, validated, failure, diagnosis, timeout: dialTimeout })
+    const missed =
+      isVerificationError(error) && diagnosis.validation?.report.ok === true ? diagnosis.validation.report : null
     return {
       findings: [...findings, ...this.#otherAddresses(null, failure.failedAddresses)],
       anchor: missed?.path.at(-1)?.fingerprint256 ?? null,
@@ -411,7 +433,7 @@ export class Member {
     return pause
   }
 
-  #change(state: Exclude<EndpointState, 'leaderless'>, findings: readonly Finding[]): void {
+  #change(state: State, findings: readonly Finding[]): void {
     if (this.#state === 'closed') return
     this.#leaderlessSince = null
     this.#role = null
@@ -425,13 +447,9 @@ export class Member {
   }
 }
 
-function notAskedFinding(endpoint: string, { verdict, answer: { server } }: Dialled): Finding {
-  const [leaf] = verdict.chain
+function notAskedFinding(endpoint: string, { validation, answer: { server } }: Dialled): Finding {
+  const [leaf] = validation.chain
   const details = { endpoint, subject: String(leaf?.subject ?? ''), issuer: String(leaf?.issuer ?? ''), server }
   const ref = leaf === undefined ? null : certificateRef(leaf, 'leaf', 0)
   return finding('handshake/client-certificate-not-asked', details, ref)
-}
-
-function codeOf(error: Error | null): string {
-  return error !== null && 'code' in error ? String(error.code) : ''
 }

@@ -1,7 +1,7 @@
 /** What the end of an HTTP/2 stream means as a gRPC status, as gRPC over HTTP/2 and grpc-js have it. */
 import { constants, type IncomingHttpHeaders } from 'node:http2'
-import { EtcdMtlsError } from '../report/errors.js'
-import { printable } from '../report/printable.js'
+import { EtcdMtlsError } from '../../report/errors.js'
+import { printable } from '../../report/printable.js'
 import { Metadata, status, type StatusObject } from './channel.js'
 
 /** How a call ended, and what is known of the reason beyond etcd's or gRPC's text. */

@@ -1,5 +1,5 @@
-/** Hands every event to every consumer. A consumer that is slow costs memory up to a bound, and never holds up the others. */
-import type { TlsEvent } from './tls-events.js'
+/** Delivers every event to every consumer. A slow consumer costs memory up to a bound, and never delays the others. */
+import type { TlsEvent } from './tls-session.js'
 
 /** How many events are kept for a consumer that does not take them. */
 export const EVENTS_KEPT = 256
@@ -13,9 +13,9 @@ export class EventHub {
   }
 
   /**
-   * A consumer that is told everything from this call on, whether or not anybody is in `next()` at that time.
+   * A consumer of every event from this call on, whether or not it is in `next()` at that time.
    *
-   * @param first What it is told before anything else.
+   * @param first Events that it receives before all others.
    */
   consume(first: readonly TlsEvent[]): AsyncIterableIterator<TlsEvent, undefined> {
     const consumer = new Consumer(() => this.#consumers.delete(consumer))
@@ -25,7 +25,7 @@ export class EventHub {
     return consumer
   }
 
-  /** The last event was told: each consumer takes what is kept for it, and is done. */
+  /** No more events follow: each consumer takes what is kept for it, and is done. */
   end(): void {
     this.#ended = true
     for (const consumer of [...this.#consumers]) consumer.end()
@@ -82,7 +82,7 @@ class Consumer implements AsyncIterableIterator<TlsEvent, undefined> {
     })
   }
 
-  /** The consumer wants no more, as after a `break`. */
+  /** Called after a `break`. */
   return(): Promise<Result> {
     this.#leave()
     this.#kept = []

@@ -1,28 +1,25 @@
 /**
- * All endpoints of one client: carries each call over one that is ready, round robin, and lets a call wait where one may
- * become ready soon. A silent or broken endpoint is never picked, so nothing hangs on it.
+ * All endpoints of one client: carries each call over one that is ready, round robin, and lets a call wait if one may become ready
+ * soon. A silent or broken endpoint is never chosen, so no call hangs on it.
  */
-import { isError } from '../report/errors.js'
 import type { OutgoingHttpHeaders } from 'node:http2'
-import type { EtcdMtlsError } from '../report/errors.js'
+import { asError, type EtcdMtlsError } from '../report/errors.js'
 import type { Finding } from '../report/finding.js'
 import { makeReport, summarize } from '../report/report.js'
-import { EtcdCall } from './call.js'
-import type { CallRoute, CarriedCall, EndedCall, WaitingCall } from './call-route.js'
-import { makeStatus, type Outcome } from './call-status.js'
-import { type Call, type ChannelBacking, connectivityState, type Deadline, status } from './channel.js'
-import type { Connection } from './transport/connection.js'
-import { noConnection, noQuorum } from './failure.js'
+import { noConnection, noQuorum } from './diagnosis/failure.js'
+import type { EndpointConnection } from './endpoint-connection.js'
+import { finding } from './finding.js'
 import { KeepAliveResumer } from './streams/keep-alive-resumer.js'
-import { isTokenRefused, type Login, LoginError } from './login.js'
-import type { Member } from './member.js'
 import { ResumableCall } from './streams/resumable-call.js'
-import { ResumePositions } from './streams/resume-positions.js'
-import { readServerStatus, SERVER_STATUS_PATH } from './streams/server-status.js'
-import { WatchEnds } from './streams/watch-ends.js'
-import { WatchResumer } from './streams/watch-resumer.js'
+import { ResumePositions, WatchEnds, WatchResumer } from './streams/watch-resumer.js'
 import { isNoLeader, isUnary } from './transport/call-policy.js'
-import { HEALTH_PATH, LeaderCheck } from './transport/leader-check.js'
+import type { CallRoute, CarriedCall, EndedCall, WaitingCall } from './transport/call-route.js'
+import { makeStatus, type Outcome } from './transport/call-status.js'
+import { EtcdCall } from './transport/call.js'
+import { type Call, type ChannelBacking, connectivityState, type Deadline, status } from './transport/channel.js'
+import { type Connection, DRAIN_LIMIT } from './transport/connection.js'
+import { LeaderCheck, RANGE_PATH, readServerStatus, STATUS_PATH } from './transport/health-check.js'
+import { isTokenRefused, type Login, LoginError } from './transport/login.js'
 import { ReceiveBudget } from './transport/receive-budget.js'
 import { UnaryCall } from './transport/unary-call.js'
 
@@ -49,20 +46,20 @@ export interface PoolOptions {
   readonly requireLeader: boolean
 }
 
-export class Members implements CallRoute, ChannelBacking {
+export class EndpointPool implements CallRoute, ChannelBacking {
   target: string
   readonly maxReceiveLength: number
   readonly leaderHeaders: OutgoingHttpHeaders | null
   readonly carried = new Set<CarriedCall>()
   /** Null: no password. */
   login: Login | null = null
-  /** Says why logging in failed, for the calls that waited for it. */
+  /** Explains why logging in failed, for the calls that waited for it. */
   explainLogin: (error: unknown) => EtcdMtlsError | null = () => null
-  /** Says why etcd's users and roles refused a call; null where they did not. */
+  /** Explains why a call was refused; null if that is not known. */
   explainRefusal: (outcome: Outcome, call: EndedCall) => EtcdMtlsError | null = () => null
   readonly watchEnds = new WatchEnds()
   readonly receiveBudget = new ReceiveBudget()
-  #members: readonly Member[]
+  #endpoints: readonly EndpointConnection[]
   readonly #dialTimeout: number
   readonly #waiting = new Map<WaitingCall, string>()
   readonly #listeners = new Set<() => void>()
@@ -72,17 +69,19 @@ export class Members implements CallRoute, ChannelBacking {
   /** Endpoints that answered "no leader", with the check that ends that. They are chosen only if there is no other one. */
   readonly #leaderless = new Map<Connection, LeaderCheck>()
   readonly #rebalancing = new Set<NodeJS.Timeout>()
+  /** The cluster that the client uses; null as long as no member has reported one. */
+  #clusterId: string | null = null
   /** Starts at random: the calls and streams of many clients spread over the members. */
   #next = Math.floor(Math.random() * 1024)
   #waitTimer: NodeJS.Timeout | undefined
   #closed = false
 
-  constructor(members: readonly Member[], { dialTimeout, maxReceiveLength, requireLeader }: PoolOptions) {
-    this.#members = members
+  constructor(endpoints: readonly EndpointConnection[], { dialTimeout, maxReceiveLength, requireLeader }: PoolOptions) {
+    this.#endpoints = endpoints
     this.#dialTimeout = dialTimeout
     this.maxReceiveLength = maxReceiveLength
     this.leaderHeaders = requireLeader ? REQUIRE_LEADER : null
-    this.target = targetOf(members)
+    this.target = targetOf(endpoints)
   }
 
   get state(): connectivityState {
@@ -117,7 +116,7 @@ export class Members implements CallRoute, ChannelBacking {
   }
 
   dial(): void {
-    for (const member of this.#members) if (!member.justFailed) void member.attempt(true)
+    for (const each of this.#endpoints) if (!each.justFailed) void each.attempt(true)
   }
 
   assign(call: WaitingCall, path: string): void {
@@ -143,38 +142,72 @@ export class Members implements CallRoute, ChannelBacking {
   }
 
   whyNotReady(): EtcdMtlsError | null {
-    if (this.#ready.length > 0) return this.#isLeaderless() ? noQuorum(this.#members) : null
+    if (this.#ready.length > 0) return this.#isLeaderless() ? noQuorum(this.#endpoints) : null
     const report = makeReport({ checkedAt: new Date(), path: null, findings: this.#findings })
     return report.ok ? null : noConnection(report)
   }
 
-  judge(outcome: Outcome, call: EndedCall): Outcome {
+  conclude(outcome: Outcome, call: EndedCall): Outcome {
     if (isNoLeader(outcome)) this.#markLeaderless(call.carriedBy)
-    const judged = this.login === null ? withoutLogin(outcome) : this.login.judge(outcome, call.headers)
-    if (judged.code === status.OK) return judged
-    return because(judged, this.explainRefusal(outcome, call) ?? (isNoLeader(outcome) ? this.whyNotReady() : null))
+    const reviewed = this.login === null ? withoutLogin(outcome) : this.login.review(outcome, call.headers)
+    if (reviewed.code === status.OK) return reviewed
+    return because(reviewed, this.explainRefusal(outcome, call) ?? (isNoLeader(outcome) ? this.whyNotReady() : null))
   }
 
   /** From here on, calls go to these. */
-  replace(members: readonly Member[]): void {
-    this.#members = members
-    this.target = targetOf(members)
-    this.memberChanged()
+  replace(endpoints: readonly EndpointConnection[]): void {
+    this.#endpoints = endpoints
+    this.target = targetOf(endpoints)
+    this.endpointChanged()
   }
 
-  /** To be called after each change of a member. */
-  memberChanged(): void {
+  /** Whether the endpoints belong to two clusters, and none of them has more endpoints than the others. */
+  get isDivided(): boolean {
+    const [first, second] = clustersOf(this.#endpoints)
+    return first !== undefined && first.members.length === second?.members.length
+  }
+
+  /**
+   * The finding for a member that was just connected and belongs to another cluster than most endpoints; of two clusters with as many,
+   * the one that the client used before counts. Null if it belongs to the client's cluster, or does not report any.
+   */
+  refuseCluster(connected: EndpointConnection, clusterId: string | null): Finding | null {
+    if (clusterId === null) return null
+    connected.clusterId = clusterId
+    const clusters = clustersOf(new Set([...this.#endpoints, connected]))
+    const most = clusters.filter(({ members }) => members.length === clusters[0]?.members.length)
+    const chosen = most.find(({ id }) => id === this.#clusterId) ?? most[0]
+    if (chosen === undefined) return null
+    const refusalOf = ({ endpoint }: EndpointConnection, cluster: string): Finding =>
+      finding('endpoint/other-cluster', {
+        endpoint: endpoint.url,
+        cluster,
+        expected: chosen.id,
+        members: chosen.members,
+      })
+    if (chosen.id !== this.#clusterId) {
+      this.#clusterId = chosen.id
+      for (const each of this.#endpoints) {
+        if (each === connected || each.clusterId === null || each.clusterId === chosen.id) continue
+        each.refuse(refusalOf(each, each.clusterId), DRAIN_LIMIT)
+      }
+    }
+    return clusterId === chosen.id ? null : refusalOf(connected, clusterId)
+  }
+
+  /** To be called after each change of an endpoint. */
+  endpointChanged(): void {
     const before = this.#ready
-    this.#ready = this.#members.flatMap(({ connection }) => (connection === null ? [] : [connection]))
+    this.#ready = this.#endpoints.flatMap(({ connection }) => (connection === null ? [] : [connection]))
     for (const [connection, check] of this.#leaderless) {
       if (this.#ready.includes(connection)) continue
       check.stop()
       this.#leaderless.delete(connection)
     }
-    for (const member of this.#members) {
-      const { connection } = member
+    for (const each of this.#endpoints) {
+      const { connection } = each
       const isNew = connection !== null && !before.includes(connection)
-      if (isNew && !member.connectedWithLeader) this.#markLeaderless(connection.authority)
+      if (isNew && !each.connectedWithLeader) this.#markLeaderless(connection.authority)
     }
     this.#serveWaiting()
     if (this.#ready.length === 0) this.#refuseIfHopeless()
@@ -182,18 +215,18 @@ export class Members implements CallRoute, ChannelBacking {
     for (const listener of [...this.#listeners]) listener()
   }
 
-  /** Asks a member that is connected who leads. `limit`: for the answer, in milliseconds. */
-  async askRole(member: Member, limit: number): Promise<void> {
-    const { connection } = member
+  /** Asks a member that is connected for its role. `limit`: for the answer, in milliseconds. */
+  async askRole(endpoint: EndpointConnection, limit: number): Promise<void> {
+    const { connection } = endpoint
     if (connection === null || limit <= 0) return
-    const token = this.login?.headersFor(SERVER_STATUS_PATH)?.['token']
-    const status = await readServerStatus(connection, typeof token === 'string' ? token : null, limit)
+    const token = this.login?.headersFor(STATUS_PATH)?.['token']
+    const status = await readServerStatus(connection, typeof token === 'string' ? token : null, { timeout: limit })
     if (status === null || this.#closed) return
-    member.noteRole(connection, status.role)
-    if (!status.hasLeader && member.connection === connection) this.#markLeaderless(connection.authority)
+    endpoint.setRole(connection, status.role)
+    if (!status.hasLeader && endpoint.connection === connection) this.#markLeaderless(connection.authority)
   }
 
-  /** Lets what was sent come to its end for a second, ends the rest at once. Resolves when every socket is gone. */
+  /** Gives what was sent a second to end, and ends the rest at once. Resolves when every socket is gone. */
   async close(): Promise<void> {
     this.#closed = true
     for (const timer of this.#rebalancing) clearTimeout(timer)
@@ -204,7 +237,7 @@ export class Members implements CallRoute, ChannelBacking {
       for (const call of [...this.carried]) cancelForClose(call)
     }, CLOSE_GRACE)
     timer.unref()
-    await Promise.all(this.#members.map((each) => each.close()))
+    await Promise.all(this.#endpoints.map((each) => each.close()))
     clearTimeout(timer)
   }
 
@@ -257,7 +290,7 @@ export class Members implements CallRoute, ChannelBacking {
       if (!call.openEnded || Math.random() >= 1 / this.#ready.length) continue
       const timer = setTimeout(() => {
         this.#rebalancing.delete(timer)
-        if (this.carried.has(call) && this.#ready.length > 1) call.moveAway()
+        if (this.carried.has(call) && this.#ready.length > 1) call.migrate()
       }, Math.random() * REBALANCE_SPREAD)
       timer.unref()
       this.#rebalancing.add(timer)
@@ -266,16 +299,16 @@ export class Members implements CallRoute, ChannelBacking {
 
   /** Chooses an endpoint only if there is no other one, until it has a leader again. */
   #markLeaderless(authority: string | null): void {
-    const member = this.#members.find(({ connection }) => connection?.authority === authority)
-    const connection = member?.connection ?? null
-    if (member === undefined || connection === null || this.#leaderless.has(connection)) return
-    const check = new LeaderCheck(connection, this.login?.headersFor(HEALTH_PATH) ?? NO_HEADERS, () => {
+    const endpoint = this.#endpoints.find(({ connection }) => connection?.authority === authority)
+    const connection = endpoint?.connection ?? null
+    if (endpoint === undefined || connection === null || this.#leaderless.has(connection)) return
+    const check = new LeaderCheck(connection, this.login?.headersFor(RANGE_PATH) ?? NO_HEADERS, () => {
       this.#leaderless.delete(connection)
-      if (member.connection === connection) member.noteLeader(true)
+      if (endpoint.connection === connection) endpoint.setLeader(true)
       this.#serveWaiting()
     })
     this.#leaderless.set(connection, check)
-    member.noteLeader(false)
+    endpoint.setLeader(false)
   }
 
   #logIn(login: Login | null): void {
@@ -285,7 +318,7 @@ export class Members implements CallRoute, ChannelBacking {
       },
       (error: unknown) => {
         const refused = error instanceof LoginError && error.refused
-        const details = `Logging in failed: ${isError(error) ? error.message : String(error)}`
+        const details = `Logging in failed: ${asError(error).message}`
         const outcome = makeStatus(refused ? status.UNAUTHENTICATED : status.UNAVAILABLE, details)
         this.#refuseWaiting(because(outcome, this.explainLogin(error)))
       },
@@ -302,7 +335,7 @@ export class Members implements CallRoute, ChannelBacking {
   }
 
   get #findings(): Finding[] {
-    return this.#members.flatMap((each) => each.findings)
+    return this.#endpoints.flatMap((each) => each.findings)
   }
 
   /** Whether every endpoint that is ready lacks a leader. */
@@ -311,10 +344,10 @@ export class Members implements CallRoute, ChannelBacking {
   }
 
   #someConnecting(): boolean {
-    return this.#members.some((each) => each.state === 'connecting')
+    return this.#endpoints.some((each) => each.state === 'connecting')
   }
 
-  /** Nothing is ready and nothing is under way: waiting would be for nothing. */
+  /** No endpoint is ready or being dialled: waiting is useless. */
   #refuseIfHopeless(): void {
     if (this.#waiting.size === 0 || this.#someConnecting()) return
     const findings = this.#findings
@@ -330,7 +363,7 @@ export class Members implements CallRoute, ChannelBacking {
     for (const call of calls) call.refuse(outcome)
   }
 
-  /** Keeps the process alive for the calls that wait, and ends their waiting whatever happens. */
+  /** Keeps the process alive for the calls that wait, and limits their wait. */
   #armWaitTimer(): void {
     this.#waitTimer ??= setTimeout(() => {
       this.#waitTimer = undefined
@@ -345,8 +378,17 @@ export class Members implements CallRoute, ChannelBacking {
   }
 }
 
-function targetOf(members: readonly Member[]): string {
-  return members.map((each) => each.endpoint.url).join(',')
+/** The clusters that endpoints belonged to when they were connected last, those with most endpoints first. */
+function clustersOf(endpoints: Iterable<EndpointConnection>): { id: string; members: string[] }[] {
+  const byId = new Map<string, string[]>()
+  for (const { clusterId, endpoint } of endpoints) {
+    if (clusterId !== null) byId.set(clusterId, [...(byId.get(clusterId) ?? []), endpoint.url])
+  }
+  return [...byId].map(([id, members]) => ({ id, members })).sort((a, b) => b.members.length - a.members.length)
+}
+
+function targetOf(endpoints: readonly EndpointConnection[]): string {
+  return endpoints.map((each) => each.endpoint.url).join(',')
 }
 
 /**

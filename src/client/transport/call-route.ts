@@ -1,11 +1,11 @@
-/** What stands between a call and the connections that may carry it. */
+/** The contract between a call and the connections that may carry it. */
 import type { OutgoingHttpHeaders } from 'node:http2'
-import type { EtcdMtlsError } from '../report/errors.js'
+import type { EtcdMtlsError } from '../../report/errors.js'
 import type { Outcome } from './call-status.js'
 import type { Deadline, status } from './channel.js'
-import type { Connection } from './transport/connection.js'
-import type { ReceiveBudget } from './transport/receive-budget.js'
-import type { Answer } from './greeting.js'
+import type { Connection } from './connection.js'
+import type { ReceiveBudget } from './receive-budget.js'
+import type { Answer } from './health-check.js'
 
 /** A call that waits to be carried. */
 export interface WaitingCall {
@@ -13,9 +13,9 @@ export interface WaitingCall {
   readonly avoid: ReadonlySet<string>
   /** Whether it is a stream without an end of its own. */
   readonly openEnded: boolean
-  /** Called at most once: here is a connection. */
+  /** Called at most once, with a connection. */
   carry(connection: Connection, headers: OutgoingHttpHeaders): void
-  /** Called at most once, instead: there is none. */
+  /** Called at most once, instead: there is no connection. */
   refuse(outcome: Outcome): void
 }
 
@@ -24,22 +24,22 @@ export interface CarriedCall {
   /** The HTTP/2 authority of the endpoint that carries it; null before that. */
   readonly carriedBy: string | null
   /** The call migrates to another connection, if it can. */
-  moveAway(): void
+  migrate(): void
   /** Whether the caller may still send, as on a watch: such a call has no end of its own. */
   readonly openEnded: boolean
   cancelWithStatus(code: status, details: string): void
 }
 
-/** What is known of a call that ended. */
+/** A call that ended. */
 export interface EndedCall {
   /** As `/etcdserverpb.KV/Put`. */
   readonly path: string
   readonly headers: OutgoingHttpHeaders
-  /** The first message, as it was sent; null where none was. */
+  /** The first message, as it was sent; null if none was. */
   readonly request: Uint8Array | null
-  /** The HTTP/2 authority of the endpoint that carried it; null where none did. */
+  /** The HTTP/2 authority of the endpoint that carried it; null if none did. */
   readonly carriedBy: string | null
-  /** The head of an answer that is none of gRPC; null for any other, and where none came. */
+  /** The head of an answer that is not gRPC's; null for any other, and if none came. */
   readonly answer: Answer | null
 }
 
@@ -47,11 +47,11 @@ export interface EndedCall {
 export interface CallRoute {
   /** For people: where the call goes. */
   readonly target: string
-  /** Longest answer taken, in octets; -1 for no limit. */
+  /** Longest answer accepted, in bytes; -1 for no limit. */
   readonly maxReceiveLength: number
   /** Limits what all unfinished messages hold together. */
   readonly receiveBudget: ReceiveBudget
-  /** The headers that make a member without a leader refuse a call (rpctypes.MetadataRequireLeaderKey); null: not wanted. */
+  /** The headers that make a member without a leader refuse a call (rpctypes.MetadataRequireLeaderKey); null: they are not used. */
   readonly leaderHeaders: OutgoingHttpHeaders | null
   /** Whether an endpoint outside of `avoid` is ready. */
   hasOther(avoid: ReadonlySet<string>): boolean
@@ -61,13 +61,13 @@ export interface CallRoute {
   assign(call: WaitingCall, path: string): void
   /** The call ended before it was carried. */
   withdraw(call: WaitingCall): void
-  /** Lets the client look at the outcome of a call that was carried; what is returned is what the caller gets. */
-  judge(outcome: Outcome, call: EndedCall): Outcome
+  /** The outcome as the caller gets it. The client learns from it, such as that a member has no leader. */
+  conclude(outcome: Outcome, call: EndedCall): Outcome
   /** Carried calls, so that closing the client can end them. */
   readonly carried: Set<CarriedCall>
 }
 
-/** What makes one call. */
+/** The parts of one call. */
 export interface CallParts {
   readonly route: CallRoute
   /** As `/etcdserverpb.KV/Put`. */
@@ -75,7 +75,7 @@ export interface CallParts {
   readonly deadline: Deadline
   /** The HTTP/2 authority; null: the connection's own. */
   readonly authority: string | null
-  /** Headers beside those of gRPC and of the metadata; null: none. */
+  /** Headers in addition to those of gRPC and of the metadata; null: none. */
   readonly headers: OutgoingHttpHeaders | null
   /** The HTTP/2 authorities of endpoints to be chosen only if no other one is ready. */
   readonly avoid: ReadonlySet<string>

@@ -1,17 +1,18 @@
 /**
- * A second look at an endpoint that failed, and only then: one connection that finds out what the first could not show, the
- * chain that OpenSSL refused, that the server speaks plaintext, or that it speaks HTTP/1.1 alone. It is never used for
- * anything else, and sends no request but one for etcd's version, which is public, to a server that was verified.
+ * A second look at an endpoint that failed, and only then: one connection that finds out what the first could not show, such as the
+ * chain that OpenSSL refused, or that the server speaks plaintext or HTTP/1.1 alone. It sends no request but one for etcd's version,
+ * which is public, to a server that was verified.
  */
 import { connect as connectTcp, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
-import { connect as connectTls, type TLSSocket } from 'node:tls'
-import type { DistinguishedName } from '../x509/distinguished-name.js'
-import type { Host } from '../x509/names.js'
-import type { Accepted } from './accept.js'
-import { authoritiesReader } from './certificate-request.js'
-import type { DialFailure } from './transport/dial.js'
-import { authorityFor, type Endpoint } from './endpoints.js'
+import type { DistinguishedName } from '../../x509/distinguished-name.js'
+import type { Host } from '../../x509/names.js'
+import { flightReader } from '../../x509/tls-flight.js'
+import { authorityFor, type Endpoint } from '../endpoints.js'
+import type { DialFailure } from '../transport/dial.js'
+import { askHttp1, openTls, openVerifiedTls, validatePeer } from '../transport/tls-socket.js'
+import type { ValidatedCredentials } from '../validated-credentials.js'
+import { readClock } from './clock.js'
 import {
   type Diagnosis,
   isOnlyOutOfTime,
@@ -19,24 +20,22 @@ import {
   looksLikePlaintext,
   NOTHING_FOUND,
   wasClosedInSilence,
-} from './handshake-error.js'
-import { readClock } from './peer-clock.js'
-import { judgePeer, serverIdentityCheck } from './server-identity.js'
+} from './explain.js'
 
 export interface DiagnosisRequest {
   endpoint: Endpoint
   name: Host
-  accepted: Accepted
+  validated: ValidatedCredentials
   failure: DialFailure
   /** Milliseconds. Without time left nothing is looked at. */
   timeout: number
   signal: AbortSignal
 }
 
-/** Looks again where that can tell more. Never rejects: what cannot be found out stays unknown. */
+/** Looks again if that can show more. Never rejects: what cannot be found out stays unknown. */
 export async function diagnose(request: DiagnosisRequest): Promise<Diagnosis> {
   const { failure, timeout, signal } = request
-  if (timeout <= 0 || signal.aborted || failure.verdict?.report.ok === false) return NOTHING_FOUND
+  if (timeout <= 0 || signal.aborted || failure.validation?.report.ok === false) return NOTHING_FOUND
   if (failure.alert === UNKNOWN_CA) return { ...NOTHING_FOUND, authorities: await askAuthorities(request) }
   if (failure.alert !== null) return NOTHING_FOUND
   if (isVerificationError(failure.error)) return { ...NOTHING_FOUND, ...(await captureChain(request)) }
@@ -44,36 +43,29 @@ export async function diagnose(request: DiagnosisRequest): Promise<Diagnosis> {
   return looksLikePlaintext(failure) ? { ...NOTHING_FOUND, ...(await askInPlaintext(request)) } : NOTHING_FOUND
 }
 
-type Captured = Pick<Diagnosis, 'verdict' | 'clock'>
+type Captured = Pick<Diagnosis, 'validation' | 'clock'>
 
 /**
- * Takes the chain that the server presents. Verification is off for this one connection, because a chain that is refused
- * cannot be seen otherwise; it shows what the refused connection has shown already, and ends at once. Nothing is sent over it,
- * unless the time is all that speaks against the chain: then it asks for etcd's version, whose answer tells the server's time.
+ * Takes the chain that the server presents. Verification is off for this one connection, because a chain that is refused cannot be
+ * seen otherwise; it shows what the refused connection has shown already, and ends at once. Nothing is sent over it, unless the chain
+ * has no other fault than its dates: then it asks for etcd's version, whose answer has the server's time.
  */
 function captureChain(request: DiagnosisRequest): Promise<Captured | null> {
-  const { endpoint, name, accepted } = request
+  const { endpoint, name, validated } = request
   return lookOnce<Captured>(request, (raw, done, keep) => {
-    const socket = connectTls({
-      socket: raw,
-      host: name.value,
-      ...(name.kind === 'dns' ? { servername: name.value } : {}),
-      secureContext: accepted.secureContext,
-      ALPNProtocols: ['h2'],
-      rejectUnauthorized: false,
-    })
+    const socket = openTls({ raw, name }, { secureContext: validated.secureContext, rejectUnauthorized: false })
     socket.on('error', () => {
       done(null)
     })
     socket.once('secureConnect', () => {
-      const verdict = judgePeer(() => socket, socket.getPeerCertificate(true), name, accepted, endpoint.url)
-      if (!isOnlyOutOfTime(verdict)) {
-        done({ verdict, clock: null })
+      const validation = validatePeer(() => socket, socket.getPeerCertificate(true), name, validated, endpoint.url)
+      if (!isOnlyOutOfTime(validation)) {
+        done({ validation, clock: null })
         return
       }
-      keep({ verdict, clock: null })
+      keep({ validation, clock: null })
       void readClock(socket, endpoint.url, authorityFor(endpoint, name)).then((clock) => {
-        done({ verdict, clock })
+        done({ validation, clock })
       })
     })
     return () => socket.destroy()
@@ -81,15 +73,18 @@ function captureChain(request: DiagnosisRequest): Promise<Captured | null> {
 }
 
 const UNKNOWN_CA = 48
+/** Most names of CAs that are kept. */
+const MAX_NAMES = 50
 
 /**
- * The names of the CAs that the server accepts. A handshake of TLS 1.2, without a certificate of ours, shows them; it is left
- * as soon as they came. A server that speaks TLS 1.3 alone keeps them to itself.
+ * The names of the CAs that the server accepts, read off the wire, because Node does not expose them. In TLS 1.2 the
+ * CertificateRequest is not encrypted (RFC 5246 section 7.4.4); a server that speaks TLS 1.3 alone does not show it. The handshake,
+ * without a certificate of ours, ends as soon as the names came.
  */
 function askAuthorities(request: DiagnosisRequest): Promise<DistinguishedName[] | null> {
-  const { name, accepted } = request
+  const { name, validated } = request
   return lookOnce(request, (raw, done) => {
-    const read = authoritiesReader()
+    const read = flightReader()
     const wire = new Duplex({
       read: () => undefined,
       write: (chunk: Uint8Array, _encoding, written) => {
@@ -97,19 +92,12 @@ function askAuthorities(request: DiagnosisRequest): Promise<DistinguishedName[] 
       },
     })
     raw.on('data', (bytes: Buffer) => {
-      const found = read(bytes)
-      if (found === undefined) wire.push(bytes)
-      else done(found)
+      const flight = read(bytes)
+      if (flight === undefined) wire.push(bytes)
+      else done(flight?.authorities?.slice(0, MAX_NAMES) ?? null)
     })
-    const socket = connectTls({
-      socket: wire,
-      host: name.value,
-      ...(name.kind === 'dns' ? { servername: name.value } : {}),
-      ca: accepted.credentials.trustAnchors.map((each) => each.toPem()),
-      minVersion: 'TLSv1.2',
-      maxVersion: 'TLSv1.2',
-      ALPNProtocols: ['h2'],
-    })
+    const ca = validated.credentials.trustAnchors.map((each) => each.toPem())
+    const socket = openTls({ raw: wire, name }, { ca, minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' })
     socket.on('error', () => {
       done(null)
     })
@@ -147,33 +135,19 @@ async function askInPlaintext(request: DiagnosisRequest): Promise<Pick<Diagnosis
  * Whether a server that closes HTTP/2 connections answers over HTTP/1.1, as etcd's peer port: then it has nothing against our
  * certificate. One that refuses the certificate closes this connection, too.
  */
-function askInHttp1(request: DiagnosisRequest): Promise<string | null> {
-  const { endpoint, name, accepted } = request
-  return lookOnce(request, (raw, done) => {
-    const socket: TLSSocket = connectTls({
-      socket: raw,
-      host: name.value,
-      ...(name.kind === 'dns' ? { servername: name.value } : {}),
-      secureContext: accepted.secureContext,
-      ALPNProtocols: ['http/1.1'],
-      rejectUnauthorized: true,
-      checkServerIdentity: serverIdentityCheck(
-        name,
-        accepted,
-        endpoint.url,
-        () => socket,
-        () => undefined,
-      ),
-    })
+function askInHttp1(diagnosed: DiagnosisRequest): Promise<string | null> {
+  const { endpoint, name, validated, timeout } = diagnosed
+  return lookOnce(diagnosed, (raw, done) => {
+    const request = { raw, name, validated, endpoint: endpoint.url }
+    const socket = openVerifiedTls(request, { ALPNProtocols: ['http/1.1'] }, () => undefined)
     socket.on('error', () => {
       done(null)
     })
     socket.once('secureConnect', () => {
-      socket.write(`GET /version HTTP/1.1\r\nHost: ${authorityFor(endpoint, name)}\r\nConnection: close\r\n\r\n`)
-    })
-    socket.once('data', (bytes: Buffer) => {
-      const [status] = bytes.subarray(0, 100).toString('latin1').split('\r\n')
-      done(status?.startsWith('HTTP/1.') === true ? status : null)
+      void askHttp1(socket, authorityFor(endpoint, name), timeout).then((answer) => {
+        const [status] = answer?.slice(0, 100).split('\r\n') ?? []
+        done(status?.startsWith('HTTP/1.') === true ? status : null)
+      })
     })
     return () => socket.destroy()
   })

@@ -1,56 +1,56 @@
-/**
- * What every set of credentials passes before it is used, the first as the hundredth: our verdict, then OpenSSL's. Nothing is
- * dialled with credentials that fail here.
- */
-import { isError } from '../report/errors.js'
+/** What every set of credentials passes before it is used: our validation, then OpenSSL's. Nothing is dialled with others. */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import type { Credentials } from '../credentials/credentials.js'
+import { asError, codeOf } from '../report/errors.js'
 import { optionInvalid } from '../report/option-error.js'
-import { makeReport, validationFailed, type FailedReport, type PassedReport, type Report } from '../report/report.js'
+import { type FailedReport, type PassedReport, type Report, validationFailed } from '../report/report.js'
 import { validateCredentials } from '../validate/validate.js'
 import type { Certificate } from '../x509/certificate.js'
-import { finding } from './finding.js'
-import type { ResolvedTls } from './options.js'
+import { failedReport, finding } from './finding.js'
+import type { ResolvedTls } from './tls-options.js'
 
 /** Credentials that may be used, with all that a connection needs of them. */
-export interface Accepted {
+export interface ValidatedCredentials {
   readonly credentials: Credentials
-  /** Our verdict at the time when they were accepted; warnings at most. {@link reportNow} has the one of now. */
+  /** From the time of their validation; warnings at most. {@link reportNow} has the one of now. */
   readonly report: PassedReport
   readonly secureContext: SecureContext
   readonly tls: ResolvedTls
 }
 
 /**
- * Judges credentials and makes them ready.
+ * Validates credentials and makes a TLS context of them.
  *
  * @throws {EtcdMtlsError} `ERR_VALIDATION_FAILED` with the report; `ERR_OPTION_INVALID` for cipher names that OpenSSL does not know.
  */
-export function accept(credentials: Credentials, tls: ResolvedTls): Accepted {
-  const report = judge(credentials)
+export function prepare(credentials: Credentials, tls: ResolvedTls): ValidatedCredentials {
+  const report = validate(credentials)
   return { credentials, report, secureContext: secureContextOf(credentials, report, tls), tls }
 }
 
-/** {@link accept} for a process that has other things to do: each half of it takes about a millisecond, so they come apart. */
-export async function acceptInTurns(credentials: Credentials, tls: ResolvedTls): Promise<Accepted> {
-  const report = judge(credentials)
+/** {@link prepare} for a process that serves requests meanwhile: each half takes about a millisecond, so they run in two turns. */
+export async function prepareInTurns(credentials: Credentials, tls: ResolvedTls): Promise<ValidatedCredentials> {
+  const report = validate(credentials)
   await nextTurn()
   return { credentials, report, secureContext: secureContextOf(credentials, report, tls), tls }
 }
 
-/** The verdict on accepted credentials as of now: their dates may have passed since. */
-export function reportNow({ credentials, report: { path } }: Accepted): Report & { path: PassedReport['path'] } {
+/** The validation as of now: a certificate may have expired since. */
+export function reportNow({
+  credentials,
+  report: { path },
+}: ValidatedCredentials): Report & { path: PassedReport['path'] } {
   const report = validateCredentials(credentials, { usage: 'client' })
   return report.ok ? report : { ...report, path: report.path ?? path }
 }
 
 /** Errors that end when a certificate or a CRL begins. */
 const ENDED_BY_TIME: ReadonlySet<string> = new Set(['validity/not-yet-valid', 'revocation/crl-not-yet-valid'])
-/** Most times that are tried. */
+/** Points in time that are tried, at most. */
 const MAX_TIMES = 10
 
-/** When refused credentials become good if nothing but time passes, in milliseconds since 1970; null if they do not. */
+/** When refused credentials become valid if nothing but time passes, in milliseconds since 1970; null if they do not. */
 export function healsAt(credentials: Credentials, { findings }: FailedReport): number | null {
   if (!findings.some(({ code }) => ENDED_BY_TIME.has(code))) return null
   const { chain, trustAnchors, clientAnchors = [], crls } = credentials
@@ -63,19 +63,19 @@ export function healsAt(credentials: Credentials, { findings }: FailedReport): n
 }
 
 /**
- * The same with one trust anchor alone: where several CAs fit, OpenSSL takes the first and never tries another, so it may
- * miss a path that is valid. Our rules still compare the server's chain with all the anchors.
+ * The same with one trust anchor alone: if several CAs fit, OpenSSL takes the first and never tries another, so it may miss a path
+ * that is valid. Our rules still compare the server's chain with all the anchors.
  *
  * @returns Null if there is no other anchor to leave out.
  */
-export function narrowed(accepted: Accepted, fingerprint256: string): Accepted | null {
-  const { credentials, report, tls } = accepted
+export function narrowed(validated: ValidatedCredentials, fingerprint256: string): ValidatedCredentials | null {
+  const { credentials, report, tls } = validated
   const anchors = credentials.trustAnchors.filter((each) => each.fingerprint256 === fingerprint256)
   if (anchors.length === 0 || anchors.length === credentials.trustAnchors.length) return null
-  return { ...accepted, secureContext: secureContextOf(credentials, report, tls, anchors) }
+  return { ...validated, secureContext: secureContextOf(credentials, report, tls, anchors) }
 }
 
-function judge(credentials: Credentials): PassedReport {
+function validate(credentials: Credentials): PassedReport {
   const report = validateCredentials(credentials, { usage: 'client' })
   if (!report.ok) throw validationFailed(`The credentials from ${credentials.origin} are refused`, report)
   return report
@@ -103,14 +103,10 @@ function secureContextOf(
       ...(ciphers === null ? {} : { ciphers }),
     })
   } catch (error) {
-    const found = finding('handshake/context-refused', {
-      origin: credentials.origin,
-      errorCode: isError(error) && 'code' in error ? String(error.code) : 'unknown',
-      detail: isError(error) ? error.message : String(error),
-    })
-    const failed = makeReport({ checkedAt: report.checkedAt, path: report.path, findings: [found, ...report.findings] })
-    if (failed.ok) throw error
-    throw validationFailed(`The credentials from ${credentials.origin} are refused`, failed)
+    const { origin } = credentials
+    const details = { origin, errorCode: codeOf(error) ?? 'unknown', detail: asError(error).message }
+    const findings = [finding('handshake/context-refused', details), ...report.findings]
+    throw validationFailed(`The credentials from ${origin} are refused`, failedReport(findings, report.path))
   }
 }
 

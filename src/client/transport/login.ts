@@ -1,6 +1,6 @@
 /**
- * Logging in to etcd with a password, over the proved connections. etcd3's own authenticator would open a connection outside
- * of them, with trust rules of its own; so it is left out, and the token is put on each call here.
+ * Logging in to etcd with a password, over the verified connections. etcd3's own authenticator would open a connection outside of
+ * them, with trust rules of its own; so it is not used, and the token is added to each call here.
  */
 import type { OutgoingHttpHeaders } from 'node:http2'
 import type { StatusObject } from './channel.js'
@@ -12,7 +12,7 @@ const NO_HEADERS: OutgoingHttpHeaders = {}
 /** How often in a row etcd may refuse the token that it issued just before. etcd3 repeats such a call without end. */
 const MAX_REFUSALS = 3
 
-/** Logging in failed. `refused`: etcd does not take the name or the password, and asking again will not help. */
+/** Logging in failed. `refused`: etcd refuses the name or the password, and another attempt will not help. */
 export class LoginError extends Error {
   readonly refused: boolean
 
@@ -28,18 +28,18 @@ export class Login {
   #running: Promise<void> | null = null
   #refusals = 0
 
-  /** @param authenticate Fetches a token; null where etcd has authentication switched off. Rejects with a {@link LoginError}. */
+  /** @param authenticate Fetches a token; null if authentication is not enabled in etcd. Rejects with a {@link LoginError}. */
   constructor(authenticate: () => Promise<string | null>) {
     this.#authenticate = authenticate
   }
 
   /** The headers that a call needs; null while there is no token. */
   headersFor(path: string): OutgoingHttpHeaders | null {
-    // An old or empty token beside a log-in would be judged instead of the password (etcd AuthInfoFromCtx).
+    // An old or empty token next to a log-in would be checked instead of the password (etcd AuthInfoFromCtx).
     return path === AUTHENTICATE ? NO_HEADERS : this.#headers
   }
 
-  /** Fetches a token, once for everybody who waits for it. */
+  /** Fetches a token, once for all callers that wait for it. */
   run(): Promise<void> {
     this.#running ??= this.#fetch().finally(() => {
       this.#running = null
@@ -49,12 +49,12 @@ export class Login {
 
   async #fetch(): Promise<void> {
     const token = await this.#authenticate()
-    // The bare token: etcd before 3.5.32 takes "Bearer …" for a token that it does not know.
+    // The bare token: etcd before 3.5.32 considers "Bearer …" an unknown token.
     this.#headers = token === null ? NO_HEADERS : { token }
   }
 
-  /** Looks at the outcome of a call: a token that etcd refuses is fetched anew for the next one. */
-  judge(outcome: StatusObject, headers: OutgoingHttpHeaders): StatusObject {
+  /** Checks the outcome of a call: after a token that etcd refuses, the next call fetches a new one. */
+  review(outcome: StatusObject, headers: OutgoingHttpHeaders): StatusObject {
     if (headers[':path'] === AUTHENTICATE) return outcome
     if (!isTokenRefused(outcome)) {
       if (outcome.code === status.OK) this.#refusals = 0

@@ -1,19 +1,24 @@
 /** Evidence that no small peer can bring about: it is made up here, and told as the real one would be. */
 import { describe, expect, it } from 'vitest'
-import { accept } from '../../../src/client/accept.js'
+import { prepare } from '../../../src/client/validated-credentials.js'
 import type { DialFailure } from '../../../src/client/transport/dial.js'
 import { alertNumber } from '../../../src/client/transport/dial-address.js'
-import { explainFailure, hasAnswered, isVerificationError, NOTHING_FOUND } from '../../../src/client/handshake-error.js'
+import {
+  explainFailure,
+  hasAnswered,
+  isVerificationError,
+  NOTHING_FOUND,
+} from '../../../src/client/diagnosis/explain.js'
 import { resolveOptions } from '../../../src/client/options.js'
 import type { Finding, FindingCode } from '../../../src/report/index.js'
-import { judgeServer } from '../../../src/client/server-identity.js'
+import { validateServer } from '../../../src/client/transport/tls-socket.js'
 import { mintPki } from '../../support/etcd.js'
 import { dns } from '../../support/mint.js'
 
 const pki = mintPki()
 const { endpoints, tls } = resolveOptions({ endpoints: 'https://etcd.example:2379', credentials: pki.client })
 const [endpoint] = endpoints
-const accepted = accept(pki.client, tls)
+const validated = prepare(pki.client, tls)
 
 const foreign = pki.issueServer({ names: [dns('etcd-0.etcd')] })
 
@@ -27,7 +32,7 @@ function failureOf(evidence: Partial<DialFailure>): DialFailure {
     timedOut: false,
     protocol: null,
     alpn: null,
-    verdict: null,
+    validation: null,
     certificateSent: null,
     answer: null,
     answered: false,
@@ -38,7 +43,7 @@ function failureOf(evidence: Partial<DialFailure>): DialFailure {
 function explain(evidence: Partial<DialFailure>): Finding[] {
   const failure = failureOf(evidence)
   const diagnosis = NOTHING_FOUND
-  return explainFailure({ endpoint, name: endpoint.host, accepted, failure, diagnosis, timeout: 5000 })
+  return explainFailure({ endpoint, name: endpoint.host, validated, failure, diagnosis, timeout: 5000 })
 }
 
 function fault(code: string, message = code): Error {
@@ -47,30 +52,30 @@ function fault(code: string, message = code): Error {
 
 describe('evidence and its finding', () => {
   it.each<[string, Partial<DialFailure>, FindingCode, boolean]>([
-    ['a resolver that never answers', { stage: 'lookup', timedOut: true }, 'endpoint/lookup-timeout', false],
-    ['a resolver out of order', { stage: 'lookup', error: fault('EAI_AGAIN') }, 'endpoint/name-not-found', false],
-    ['packets that are dropped', { timedOut: true }, 'endpoint/connect-timeout', false],
-    ['the kernel’s own time-out', { error: fault('ETIMEDOUT') }, 'endpoint/connect-timeout', false],
-    ['no route', { error: fault('EHOSTUNREACH') }, 'endpoint/connect-failed', false],
-    ['an end that is read before the beginning', { error: fault('ECONNRESET') }, 'endpoint/reset', false],
+    ['a resolver that never answers', { stage: 'lookup', timedOut: true }, 'endpoint/unreachable', false],
+    ['a resolver out of order', { stage: 'lookup', error: fault('EAI_AGAIN') }, 'endpoint/unreachable', false],
+    ['packets that are dropped', { timedOut: true }, 'endpoint/unreachable', false],
+    ['the kernel’s own time-out', { error: fault('ETIMEDOUT') }, 'endpoint/unreachable', false],
+    ['no route', { error: fault('EHOSTUNREACH') }, 'endpoint/unreachable', false],
+    ['an end that is read before the beginning', { error: fault('ECONNRESET') }, 'endpoint/closed', false],
     [
       'a first call that is ended without an answer',
-      { stage: 'greeting', error: fault('ERR_HTTP2_STREAM_ERROR') },
+      { stage: 'health-check', error: fault('ERR_HTTP2_STREAM_ERROR') },
       'endpoint/lost',
       true,
     ],
     [
       'the same, if no certificate was requested',
-      { stage: 'greeting', error: fault('ERR_HTTP2_STREAM_ERROR'), certificateSent: false },
-      'endpoint/closed-after-handshake',
+      { stage: 'health-check', error: fault('ERR_HTTP2_STREAM_ERROR'), certificateSent: false },
+      'endpoint/closed',
       false,
     ],
-    ['no file descriptor left', { error: fault('EMFILE') }, 'endpoint/local-limit', false],
+    ['no file descriptor left', { error: fault('EMFILE') }, 'endpoint/unreachable', false],
     ['an error of OpenSSL on this side', { stage: 'handshake', error: fault('ERR_SSL_X') }, 'handshake/failed', true],
     [
       'a server that picks an old version',
       { stage: 'handshake', error: fault('ERR_SSL_UNSUPPORTED_PROTOCOL') },
-      'handshake/no-common-version',
+      'handshake/no-common-parameters',
       true,
     ],
     [
@@ -94,11 +99,11 @@ describe('evidence and its finding', () => {
     [
       'an end after a handshake in which no certificate was requested',
       { stage: 'settings', protocol: 'TLSv1.3', alpn: 'h2', certificateSent: false },
-      'endpoint/closed-after-handshake',
+      'endpoint/closed',
       false,
     ],
-    ['an end without a byte', { stage: 'handshake', error: fault('ECONNRESET') }, 'endpoint/reset', false],
-    ['an end after some bytes', { stage: 'handshake', answered: true }, 'endpoint/reset', true],
+    ['an end without a byte', { stage: 'handshake', error: fault('ECONNRESET') }, 'endpoint/closed', false],
+    ['an end after some bytes', { stage: 'handshake', answered: true }, 'endpoint/closed', true],
   ])('%s', (_what, evidence, code, answered) => {
     const findings = explain(evidence)
     expect(findings.map((each) => each.code)).toEqual([code])
@@ -109,8 +114,8 @@ describe('evidence and its finding', () => {
   it.each([116, 42, 40])('reads alert %i as a certificate that is missing, if OpenSSL did not send ours', (alert) => {
     const codes = (certificateSent: boolean | null): string[] =>
       explain({ stage: 'handshake', alert, certificateSent }).map((each) => each.code)
-    expect(codes(false)).toEqual(['handshake/client-certificate-not-sent'])
-    for (const sent of [true, null]) expect(codes(sent)).not.toContain('handshake/client-certificate-not-sent')
+    expect(codes(false)).toEqual(['handshake/client-certificate-missing'])
+    for (const sent of [true, null]) expect(codes(sent)).not.toContain('handshake/client-certificate-missing')
   })
 
   it('names the address that a name was resolved to', () => {
@@ -138,12 +143,12 @@ describe('evidence and its finding', () => {
       ['localhost', 'localhost'],
     ] as const) {
       const [local] = resolveOptions({ endpoints: `https://${name}:2379`, credentials: pki.client }).endpoints
-      const verdict = judgeServer([foreign.chain[0].raw], local.host, accepted, local.url)
-      const failure = failureOf({ stage: 'handshake', verdict })
+      const validation = validateServer([foreign.chain[0].raw], local.host, validated, local.url)
+      const failure = failureOf({ stage: 'handshake', validation })
       const found = explainFailure({
         endpoint: local,
         name: local.host,
-        accepted,
+        validated,
         failure,
         diagnosis: NOTHING_FOUND,
         timeout: 1,
@@ -158,9 +163,9 @@ describe('evidence and its finding', () => {
   it('a young certificate that OpenSSL refuses may meet a slow clock', () => {
     const remedyOf = (credentials: typeof pki.client): string => {
       const failure = failureOf({ stage: 'handshake', alert: 42 })
-      const young = accept(credentials, tls)
+      const young = prepare(credentials, tls)
       const attempt = { endpoint, name: endpoint.host, failure, diagnosis: NOTHING_FOUND, timeout: 1 }
-      return explainFailure({ ...attempt, accepted: young })[0]?.remedy ?? ''
+      return explainFailure({ ...attempt, validated: young })[0]?.remedy ?? ''
     }
     const since = (hours: number): typeof pki.client =>
       pki.issueClient({ notBefore: new Date(Date.now() - hours * 3_600_000) })

@@ -1,0 +1,464 @@
+/** From the evidence of an attempt that failed to findings. Pure: all evidence is passed as data. */
+import { codeOf } from '../../report/errors.js'
+import type { CertificateRef, Finding } from '../../report/finding.js'
+import { type Certificate, certificateRef } from '../../x509/certificate.js'
+import type { DistinguishedName } from '../../x509/distinguished-name.js'
+import type { Host } from '../../x509/names.js'
+import type { Endpoint } from '../endpoints.js'
+import { finding } from '../finding.js'
+import type { DialFailure } from '../transport/dial.js'
+import { type Answer, answerFinding, HEALTH_CHECK_METHOD } from '../transport/health-check.js'
+import type { ServerValidation } from '../transport/tls-socket.js'
+import { reportNow, type ValidatedCredentials } from '../validated-credentials.js'
+import { type ClockReading, clockFinding } from './clock.js'
+
+/** The results of a second look at the endpoint. */
+export interface Diagnosis {
+  /** Our validation of the chain that OpenSSL refused, captured by a connection of its own. */
+  validation: ServerValidation | null
+  /** The protocol in which the endpoint answered a plaintext request. */
+  plaintext: 'http/1.1' | 'h2c' | null
+  /** The status line by which a server that closes HTTP/2 connections answered over HTTP/1.1; null if it did not. */
+  http1: string | null
+  /** The first bytes that came back in plaintext, in hexadecimal. */
+  firstBytes: string
+  /** The names of the CAs whose certificates the server accepts; null if it did not send them. */
+  authorities: readonly DistinguishedName[] | null
+  /** A clock to compare this machine's with, if a certificate is out of its validity; null if none was read. */
+  clock: ClockReading | null
+}
+
+export const NOTHING_FOUND: Diagnosis = {
+  validation: null,
+  plaintext: null,
+  http1: null,
+  firstBytes: '',
+  authorities: null,
+  clock: null,
+}
+
+export interface FailedAttempt {
+  endpoint: Endpoint
+  name: Host
+  validated: ValidatedCredentials
+  failure: DialFailure
+  diagnosis: Diagnosis
+  /** The time that the attempt had, in milliseconds. */
+  timeout: number
+}
+
+/** Every finding that the evidence gives, the cause that can be acted upon first. */
+export function explainFailure(attempt: FailedAttempt): Finding[] {
+  const found = explainCause(attempt)
+  return [...found, ...serverNameHint(attempt, found)]
+}
+
+/** Failures that a wrong or missing server name causes. */
+function isByName({ code, details }: Finding): boolean {
+  switch (code) {
+    case 'san/host-not-covered':
+    case 'handshake/name-unknown':
+      return true
+    case 'handshake/no-common-parameters':
+      return details.versions === null
+    case 'endpoint/closed':
+      return details.handshake === null
+    default:
+      return false
+  }
+}
+
+/** Names of a certificate that a finding shows. */
+const MAX_NAMES = 20
+
+/** A router by SNI chooses nothing for an IP address, and a tunnel has another name than the server behind it. */
+function serverNameHint({ endpoint, name, failure, diagnosis }: FailedAttempt, found: readonly Finding[]): Finding[] {
+  const isLocal = name.kind === 'ip' || name.value === 'localhost'
+  if (!isLocal || endpoint.socketPath !== null || !found.some(isByName)) return []
+  const [leaf] = (failure.validation ?? diagnosis.validation)?.chain ?? []
+  const names = leaf?.subjectAltNames ?? []
+  const covered = names
+    .filter(({ kind, value }) => kind === 'dns' && HOST_NAME.test(value))
+    .slice(0, MAX_NAMES)
+    .map(({ value }) => value)
+  // Another server name would not help: that certificate covers none.
+  if (leaf !== undefined && covered.length === 0) return []
+  const sent = name.kind === 'dns' ? name.value : null
+  return [finding('handshake/server-name', { endpoint: endpoint.url, sent, covered })]
+}
+
+/** A name that can be set as the server name, or a pattern of such names. */
+const HOST_NAME = /^(?:\*\.)?[\w-]+(?:\.[\w-]+)*$/
+
+function explainCause(attempt: FailedAttempt): Finding[] {
+  const { validated, failure } = attempt
+  // Our own rules refused the server: nothing that came after them says more.
+  if (failure.validation?.report.ok === false)
+    return refusedServer(attempt, failure.validation, 'by the rules of this client')
+  if (failure.alert !== null) {
+    const clocks = compareClocks(attempt, (time) => !areValid(validated, time))
+    // OpenSSL alone sends the alert 42 for a certificate that has not begun: that two clocks agree says nothing of others.
+    const shown = failure.alert === 42 ? clocks.filter(isClockDifference) : clocks
+    return [...withOwnFindings(explainAlert(failure.alert, attempt), attempt), ...shown]
+  }
+  if (failure.timedOut) return [explainTimeout(attempt)]
+  switch (failure.stage) {
+    case 'lookup':
+    case 'connect':
+      return [explainConnect(attempt)]
+    case 'handshake':
+      return explainHandshake(attempt)
+    case 'settings':
+      return explainAfterHandshake(attempt)
+    case 'health-check':
+      return explainHealthCheck(attempt)
+  }
+}
+
+/** What one TLS alert means. Numbers are from RFC 8446 section 6.2; the text of OpenSSL changes between versions. */
+function explainAlert(alert: number, { endpoint, name, validated, failure, diagnosis }: FailedAttempt): Finding {
+  const { url } = endpoint
+  const { chain, key } = validated.credentials
+  const leaf = certificateRef(chain[0], 'leaf', 0)
+  const details = { endpoint: url, alert, chain: chainRefs(chain) }
+  if (NONE_RECEIVED.has(alert) && failure.certificateSent === false) {
+    return finding('handshake/client-certificate-missing', { ...details, keyAlgorithm: key.algorithm }, leaf)
+  }
+  switch (alert) {
+    case 42: // bad_certificate
+    case 43: // unsupported_certificate
+    case 44: // certificate_revoked
+    case 46: {
+      // certificate_unknown
+      const begin = new Date(Math.max(...chain.map(({ notBefore }) => notBefore.getTime())))
+      const { subject, subjectAltNames } = chain[0]
+      const names = subjectAltNames.slice(0, MAX_NAMES).map(({ value }) => value)
+      const more = { begin, age: Date.now() - begin.getTime(), commonName: subject.commonName, names }
+      return finding('handshake/client-certificate-refused', { ...details, ...more }, leaf)
+    }
+    case 45: {
+      // certificate_expired
+      const edge = chain.flatMap(edgesOf).reduce((best, each) => (each.distance < best.distance ? each : best))
+      return finding('handshake/client-certificate-expired', { ...details, ...edge, here: validityOf(chain) }, leaf)
+    }
+    case 48: // unknown_ca
+      return finding('handshake/client-ca-unknown', { ...details, alert, ...issuerOf(validated, diagnosis) }, leaf)
+    case 116: // certificate_required
+      return finding('handshake/client-certificate-missing', { ...details, keyAlgorithm: null }, leaf)
+    case 40: // handshake_failure
+    case 47: // illegal_parameter
+    case 71: // insufficient_security
+      return finding('handshake/no-common-parameters', { endpoint: url, alert, versions: null })
+    case 70: // protocol_version
+      return versionFinding(url, alert, validated)
+    case 80: // internal_error
+      return finding('handshake/server-internal-error', { endpoint: url, alert })
+    case 112: // unrecognized_name
+      return finding('handshake/name-unknown', { endpoint: url, alert, name: name.value, sent: name.kind === 'dns' })
+    case 120: {
+      // no_application_protocol
+      const detail = 'it refuses the protocol h2, alert 120'
+      return finding('endpoint/not-http2', { endpoint: url, protocol: 'TLS', detail, alert })
+    }
+    default:
+      return finding('handshake/failed', {
+        endpoint: url,
+        alert,
+        errorCode: codeOf(failure.error) ?? 'unknown',
+        detail: '',
+      })
+  }
+}
+
+/** Alerts that Go, and so etcd, sends if it received no certificate: in TLS 1.3; in TLS 1.2 up to Go 1.24; since Go 1.25. */
+const NONE_RECEIVED: ReadonlySet<number> = new Set([116, 42, 40])
+
+/** Who issued our certificate, and what the server reported of the CAs that it accepts. */
+function issuerOf(
+  { credentials }: ValidatedCredentials,
+  { authorities }: Diagnosis,
+): { issuer: string; accepts: string[] | null; listed: boolean | null; notSent: boolean } {
+  const { chain, trustAnchors, clientAnchors = [] } = credentials
+  // If the issuer of the last certificate of the path is listed, its name is known and its key is another.
+  const last = endOfPath(chain)
+  return {
+    issuer: String(last.issuer),
+    accepts: authorities?.map(String) ?? null,
+    listed: authorities?.some((each) => each.equals(last.issuer) || each.equals(last.subject)) ?? null,
+    notSent: [...trustAnchors, ...clientAnchors].some((each) => !each.isSelfIssued && each.subject.equals(last.issuer)),
+  }
+}
+
+/** The last certificate that the leaf leads to by signatures: what was sent after it signed none of them. */
+function endOfPath(chain: readonly [Certificate, ...Certificate[]]): Certificate {
+  let [end] = chain
+  for (const each of chain.slice(1)) if (each.subject.equals(end.issuer) && end.isSignedBy(each)) end = each
+  return end
+}
+
+interface Edge {
+  /** The end of a validity that the server's clock is most likely beyond. */
+  edge: 'not-before' | 'not-after'
+  date: Date
+  /** How far from now, in milliseconds. */
+  distance: number
+}
+
+/** The two ends of a certificate's validity, and how far from now they are. */
+function edgesOf({ notBefore, notAfter }: Certificate): [Edge, Edge] {
+  const now = Date.now()
+  return [
+    { edge: 'not-before', date: notBefore, distance: Math.abs(now - notBefore.getTime()) },
+    { edge: 'not-after', date: notAfter, distance: Math.abs(notAfter.getTime() - now) },
+  ]
+}
+
+/** Whether all certificates are valid by this machine's clock; else why the first one is not. */
+function validityOf(chain: readonly Certificate[]): 'valid' | 'expired' | 'not-yet-valid' {
+  const now = Math.floor(Date.now() / 1000) * 1000
+  if (chain.some(({ notAfter }) => now > notAfter.getTime())) return 'expired'
+  return chain.some(({ notBefore }) => now < notBefore.getTime()) ? 'not-yet-valid' : 'valid'
+}
+
+function versionFinding(endpoint: string, alert: number | null, { tls }: ValidatedCredentials): Finding {
+  const versions = { min: tls.minVersion, max: tls.maxVersion }
+  return finding('handshake/no-common-parameters', { endpoint, alert, versions })
+}
+
+/**
+ * A refusal, with the findings about our own certificates as of now: an error among them, such as an expiry, is the cause of the
+ * refusal, and a warning may be. So is a CA that only the server could check.
+ */
+function withOwnFindings(refusal: Finding, attempt: FailedAttempt): Finding[] {
+  const { endpoint, validated } = attempt
+  const isUnexplained =
+    refusal.code === 'endpoint/request-refused' ||
+    (refusal.code === 'handshake/client-certificate-refused' && refusal.details.alert !== 44)
+  const own = reportNow(validated).findings.map((each) => {
+    if (each.code !== 'chain/client-ca-not-given' || !isUnexplained) return each
+    const { issuer } = each.details
+    const details = { endpoint: endpoint.url, alert: null, chain: chainRefs(validated.credentials.chain), issuer }
+    return finding(
+      'handshake/client-ca-unknown',
+      { ...details, accepts: null, listed: null, notSent: false },
+      each.certificate,
+    )
+  })
+  const isError = ({ severity }: Finding): boolean => severity === 'error'
+  return [...own.filter(isError), refusal, ...own.filter((each) => !isError(each))]
+}
+
+/** Codes that say that no etcd gave an answer, neither good nor bad; a proxy without a back end does not speak for etcd. */
+const NO_ANSWER: ReadonlySet<string> = new Set([
+  'discovery/no-records',
+  'discovery/lookup-failed',
+  'endpoint/unreachable',
+  'endpoint/silent',
+  'endpoint/unavailable',
+  'endpoint/learner',
+  'endpoint/no-quorum',
+])
+
+/** How a connection ends on which the endpoint answered. */
+const ANSWERED: ReadonlySet<string> = new Set(['refused', 'not-grpc', 'unanswered'])
+
+/** Whether an endpoint with these findings answered and refused, or was refused. */
+export function hasAnswered(findings: readonly Finding[]): boolean {
+  return findings.some((each) => {
+    if (each.code === 'endpoint/closed') return each.details.answered
+    if (each.code === 'endpoint/lost') return ANSWERED.has(each.details.reason)
+    return each.severity === 'error' && !NO_ANSWER.has(each.code)
+  })
+}
+
+function refusedServer(attempt: FailedAttempt, { chain, report }: ServerValidation, reason: string): Finding[] {
+  // A chain that cannot be read has that finding alone.
+  if (report.findings.some(({ code }) => code === 'handshake/server-certificate-refused')) return report.findings
+  const refs = chainRefs(chain)
+  const details = { endpoint: attempt.endpoint.url, reason, chain: refs }
+  return [...report.findings, finding('handshake/server-certificate-refused', details, refs[0] ?? null)]
+}
+
+function explainTimeout(attempt: FailedAttempt): Finding {
+  const {
+    endpoint: { url },
+    failure: { stage, target, answered, protocol },
+    timeout,
+  } = attempt
+  if (stage === 'lookup' || stage === 'connect') return unreachable(attempt, null)
+  const after = stage === 'handshake' ? 'connect' : stage === 'settings' ? 'handshake' : 'settings'
+  const address = target?.address ?? null
+  return finding('endpoint/silent', { endpoint: url, address, timeout, after, answered, protocol })
+}
+
+function explainConnect(attempt: FailedAttempt): Finding {
+  const errorCode = errorCodeOf(attempt.failure.error)
+  // The end of a connection that had been established, read before its beginning.
+  if (errorCode === 'ECONNRESET') {
+    return finding('endpoint/closed', { endpoint: attempt.endpoint.url, errorCode, answered: false, handshake: null })
+  }
+  return unreachable(attempt, errorCode === 'ETIMEDOUT' ? null : errorCode)
+}
+
+/** `host`: the name as it was looked up, with the trailing dot that it may have. */
+function unreachable({ endpoint, failure, timeout }: FailedAttempt, errorCode: string | null): Finding {
+  const { url, address: host } = endpoint
+  const stage = failure.stage === 'lookup' || LOOKUP_ERRORS.has(errorCode) ? 'lookup' : 'connect'
+  const address = failure.target?.address ?? null
+  return finding('endpoint/unreachable', { endpoint: url, host, address, stage, errorCode, timeout })
+}
+
+/** Of getaddrinfo(3). */
+const LOOKUP_ERRORS: ReadonlySet<string | null> = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ENODATA'])
+
+/** OpenSSL read an answer that is no TLS record. */
+const NOT_TLS: ReadonlySet<string> = new Set([
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+  'ERR_SSL_PACKET_LENGTH_TOO_LONG',
+  'ERR_SSL_RECORD_TOO_SMALL',
+  'ERR_SSL_UNEXPECTED_MESSAGE',
+  'ERR_SSL_UNKNOWN_PROTOCOL',
+  'ERR_SSL_HTTP_REQUEST',
+])
+
+function explainHandshake(attempt: FailedAttempt): Finding[] {
+  const { failure, diagnosis, validated } = attempt
+  const { plaintext, firstBytes } = diagnosis
+  const endpoint = attempt.endpoint.url
+  const errorCode = errorCodeOf(failure.error)
+  if (plaintext !== null) return [finding('endpoint/not-tls', { endpoint, plaintext, errorCode, firstBytes })]
+  if (isVerificationError(failure.error)) {
+    const validation = diagnosis.validation ?? NOTHING_SEEN
+    const inTime = (time: number): boolean => validation.chain.every((each) => isValid(each, time))
+    return [...refusedServer(attempt, validation, errorCode), ...compareClocks(attempt, inTime)]
+  }
+  if (NOT_TLS.has(errorCode)) return [finding('endpoint/not-tls', { endpoint, plaintext, errorCode, firstBytes })]
+  if (errorCode === 'ERR_SSL_UNSUPPORTED_PROTOCOL') return [versionFinding(endpoint, null, validated)]
+  if (isConnectionEnd(failure.error)) {
+    // In TLS 1.2 a server sees our certificate before the handshake ends, and some only close then.
+    if (failure.certificateSent === true) return closedWithoutAlert(attempt)
+    return [finding('endpoint/closed', { endpoint, errorCode, answered: failure.answered, handshake: null })]
+  }
+  const detail = failure.error?.message.trim() ?? ''
+  return [finding('handshake/failed', { endpoint, alert: null, errorCode, detail })]
+}
+
+/** @param explains Whether the refusal would be explained by that time. */
+function compareClocks({ diagnosis: { clock } }: FailedAttempt, explains: (time: number) => boolean): Finding[] {
+  return clock === null ? [] : [clockFinding(clock, explains)]
+}
+
+function isClockDifference(found: Finding): boolean {
+  return found.code === 'handshake/clock-compared' && found.details.differs
+}
+
+function areValid({ credentials }: ValidatedCredentials, time: number): boolean {
+  return credentials.chain.every((each) => isValid(each, time))
+}
+
+function isValid({ notBefore, notAfter }: Certificate, time: number): boolean {
+  return notBefore.getTime() <= time && time <= notAfter.getTime()
+}
+
+const OUT_OF_TIME: ReadonlySet<string> = new Set(['validity/expired', 'validity/not-yet-valid'])
+
+/** Whether a server's chain has no other fault than its dates: by another clock it would be good. */
+export function isOnlyOutOfTime({ report }: ServerValidation): boolean {
+  return !report.ok && report.findings.every(({ severity, code }) => severity !== 'error' || OUT_OF_TIME.has(code))
+}
+
+const NOTHING_SEEN: ServerValidation = {
+  chain: [],
+  report: { ok: true, checkedAt: new Date(0), path: [], findings: [] },
+}
+
+function explainAfterHandshake(attempt: FailedAttempt): Finding[] {
+  const { endpoint, failure } = attempt
+  const protocol = failure.protocol ?? 'TLS'
+  if (attempt.diagnosis.http1 !== null) {
+    const detail = `it closes such connections, and answers "${attempt.diagnosis.http1}" to HTTP/1.1, as etcd’s peer port does`
+    return [finding('endpoint/not-http2', { endpoint: endpoint.url, protocol, detail, alert: null })]
+  }
+  if (isConnectionEnd(failure.error)) {
+    // A server that asked for no certificate has nothing against ours.
+    if (failure.certificateSent === false) return [closedUnasked(attempt)]
+    if (failure.alpn === 'h2') return closedWithoutAlert(attempt)
+  }
+  const detail = failure.error === null ? 'it closed the connection' : failure.error.message.trim()
+  return [finding('endpoint/not-http2', { endpoint: endpoint.url, protocol, detail, alert: null })]
+}
+
+/** HTTP/2 works, so the certificates are good on both sides. */
+function explainHealthCheck(attempt: FailedAttempt): Finding[] {
+  const {
+    endpoint: { url },
+    failure: { answer, error, certificateSent },
+  } = attempt
+  if (answer !== null) {
+    const found = answerFinding(url, HEALTH_CHECK_METHOD, answer)
+    // The status by which nginx refuses a client certificate.
+    if (answer.httpStatus !== 400 || certificateSent !== true) return [found]
+    return [...withOwnFindings(found, attempt), ...clockOfAnswer(attempt, answer)]
+  }
+  // A server that asked for no certificate has nothing against ours.
+  if (certificateSent === false) return [closedUnasked(attempt)]
+  const detail = error?.message.trim() ?? ''
+  return [finding('endpoint/lost', { endpoint: url, reason: 'unanswered', detail })]
+}
+
+/** A server whose clock is wrong may consider our certificate out of its validity. */
+function clockOfAnswer({ endpoint: { url }, validated }: FailedAttempt, { date }: Answer): Finding[] {
+  if (date === null) return []
+  const reading = { endpoint: url, peer: date, own: Date.now() }
+  return [clockFinding(reading, (time) => !areValid(validated, time))].filter(isClockDifference)
+}
+
+function closedUnasked({ endpoint, failure }: FailedAttempt): Finding {
+  const leaf = failure.validation?.chain[0]
+  const handshake = {
+    protocol: failure.protocol ?? 'TLS',
+    subject: leaf?.subject.toString() ?? 'unknown',
+    issuer: leaf?.issuer.toString() ?? 'unknown',
+  }
+  const details = { endpoint: endpoint.url, errorCode: errorCodeOf(failure.error), answered: false, handshake }
+  return finding('endpoint/closed', details, leaf === undefined ? null : certificateRef(leaf, 'leaf', 0))
+}
+
+function closedWithoutAlert(attempt: FailedAttempt): Finding[] {
+  const { endpoint, failure, validated } = attempt
+  const chain = chainRefs(validated.credentials.chain)
+  const details = { endpoint: endpoint.url, protocol: failure.protocol ?? 'TLSv1.2', chain }
+  return withOwnFindings(finding('handshake/closed-without-alert', details, chain[0] ?? null), attempt)
+}
+
+function chainRefs(chain: readonly Certificate[]): CertificateRef[] {
+  return chain.map((each, index) => certificateRef(each, index === 0 ? 'leaf' : 'intermediate', index))
+}
+
+/** The error's code; `closed` if there was no error at all. */
+function errorCodeOf(error: Error | null): string {
+  return error === null ? 'closed' : (codeOf(error) ?? 'unknown')
+}
+
+/** Whether the connection just ended: closed, reset, or written to after its end. */
+function isConnectionEnd(error: Error | null): boolean {
+  return error === null || ['ECONNRESET', 'EPIPE', 'ECONNABORTED'].includes(errorCodeOf(error))
+}
+
+/** Whether Node refused the server's chain. Its codes are OpenSSL's X509_V_ERR names, unlike `ERR_…` and `ECONNRESET`. */
+export function isVerificationError(error: Error | null): boolean {
+  const code = codeOf(error) ?? ''
+  return (
+    code === 'UNSPECIFIED' || (/^[A-Z]+_[A-Z_]+$/.test(code) && !code.startsWith('ERR_') && !code.startsWith('EAI_'))
+  )
+}
+
+/** Whether the endpoint closed a connection that had been verified, and for which HTTP/2 had been agreed. */
+export function wasClosedInSilence(failure: DialFailure): boolean {
+  return failure.stage === 'settings' && failure.alpn === 'h2' && !failure.timedOut && isConnectionEnd(failure.error)
+}
+
+/** Whether to try plaintext: what the endpoint answered was not TLS. */
+export function looksLikePlaintext(failure: DialFailure): boolean {
+  return failure.stage === 'handshake' && (NOT_TLS.has(errorCodeOf(failure.error)) || isConnectionEnd(failure.error))
+}

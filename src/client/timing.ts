@@ -1,0 +1,80 @@
+/** Waiting: back-off, pauses, deadlines, and giving up on work that is no longer wanted. */
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/** Longest delay that a Node timer takes, in milliseconds. */
+export const MAX_DELAY = 2_147_483_647
+
+export interface BackoffLimits {
+  /** The upper bound of the first pause, in milliseconds. */
+  first: number
+  /** The upper bound of every pause, in milliseconds. */
+  longest: number
+}
+
+/** Exponential back-off: the pause after a number of failures in a row, in milliseconds. Half of it is random, so that clients spread. */
+export function backoffPause(failures: number, { first, longest }: BackoffLimits): number {
+  const pause = Math.min(longest, first * 2 ** (failures - 1))
+  return pause / 2 + (Math.random() * pause) / 2
+}
+
+/**
+ * The same promise, or the signal's reason at once if it is aborted first. The caller ends what is left behind then.
+ */
+export async function abortable<T>(signal: AbortSignal | null, work: Promise<T>): Promise<T> {
+  if (signal === null) return work
+  const finished = new AbortController()
+  const aborted = once(signal, 'abort', { signal: finished.signal }).then(
+    () => true,
+    () => false,
+  )
+  work.catch(() => undefined)
+  try {
+    if (!signal.aborted) await Promise.race([work, aborted])
+    signal.throwIfAborted()
+    return await work
+  } finally {
+    finished.abort()
+  }
+}
+
+/**
+ * Resolves after that time, or at once when the signal is aborted.
+ *
+ * @param keepsProcess Whether it keeps the process alive: a caller waits for it.
+ */
+export async function pause(milliseconds: number, signal: AbortSignal, keepsProcess: boolean): Promise<void> {
+  try {
+    await sleep(milliseconds, undefined, { signal, ref: keepsProcess })
+  } catch {
+    // Aborted, which is how a pause may end.
+  }
+}
+
+/**
+ * Calls back at the deadline; at once if it has passed, and never if it is further away than a timer can wait.
+ *
+ * @param deadline In milliseconds since 1970.
+ */
+export function armDeadline(deadline: number, expire: () => void): NodeJS.Timeout | undefined {
+  const left = deadline - Date.now()
+  if (left <= 0) expire()
+  else if (left <= MAX_DELAY) return setTimeout(expire, left)
+  return undefined
+}
+
+/** Any period will do: the timer only has to exist. In milliseconds. */
+const PERIOD = 60_000
+
+/**
+ * The same promise; the process does not end before it settles. The client's sockets and timers keep no process alive, and Node ends
+ * one that has nothing else to do in the middle of an `await` (exit code 13).
+ */
+export async function holdingProcess<T>(promise: Promise<T>): Promise<T> {
+  const timer = setInterval(() => undefined, PERIOD)
+  try {
+    return await promise
+  } finally {
+    clearInterval(timer)
+  }
+}

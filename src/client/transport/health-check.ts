@@ -1,0 +1,412 @@
+/**
+ * The client's own requests: the first one on every connection, which shows whether etcd is there; the status of the member
+ * behind it; and the check whether a member has a leader again.
+ */
+import {
+  constants,
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  type IncomingHttpHeaders,
+  type IncomingHttpStatusHeader,
+  type OutgoingHttpHeaders,
+} from 'node:http2'
+import type { Finding } from '../../report/finding.js'
+import { finding } from '../finding.js'
+import { backoffPause } from '../timing.js'
+import { NO_LEADER } from './call-policy.js'
+import { decodeMessage } from './call-status.js'
+import { status } from './channel.js'
+import type { Connection } from './connection.js'
+import { frameMessage, MessageReader } from './framing.js'
+import { bytesField, Fields, trueField } from './protobuf.js'
+
+type ResponseHead = IncomingHttpHeaders & IncomingHttpStatusHeader
+
+/** Tell the client's own requests from calls in a log of requests: the first ones on a connection, and the check for a leader. */
+export const HEALTH_CHECK_AGENT = 'etcd-mtls health check'
+const LEADER_CHECK_AGENT = 'etcd-mtls leader check'
+export const HEALTH_CHECK_METHOD = 'KV/Range'
+export const RANGE_PATH = '/etcdserverpb.KV/Range'
+export const STATUS_PATH = '/etcdserverpb.Maintenance/Status'
+
+/** The headers of a call of gRPC (gRPC over HTTP/2, Request-Headers). */
+export function callHeaders(path: string, authority: string): OutgoingHttpHeaders {
+  return {
+    ':method': 'POST',
+    ':scheme': 'https',
+    ':authority': authority,
+    ':path': path,
+    'content-type': 'application/grpc',
+    te: 'trailers',
+    'user-agent': 'etcd-mtls',
+  }
+}
+
+/** What a request needs of the connection that carries it. */
+export interface RequestCarrier {
+  /** The HTTP/2 authority. */
+  readonly host: string
+  request(headers: OutgoingHttpHeaders): ClientHttp2Stream
+}
+
+interface Exchange {
+  readonly body?: Uint8Array
+  /** In milliseconds; null: whoever made the connection limits it. */
+  readonly timeout: number | null
+  /** Whether the wait keeps the process alive. Default: false. */
+  readonly keepsProcess?: boolean
+  /** Reads the head and then each piece of the body. Returns true when it has seen enough. */
+  readonly read?: (head: ResponseHead, piece: Buffer | null) => boolean
+}
+
+/** The head of an answer, and its trailers: the head itself, if the answer is no more than that. */
+interface Reply {
+  readonly head: ResponseHead
+  readonly trailers: IncomingHttpHeaders
+}
+
+/**
+ * Sends a request and reads its answer, up to the end or until `read` has seen enough.
+ *
+ * @throws if no answer came.
+ */
+export function exchange(stream: ClientHttp2Stream, parts: Exchange): Promise<Reply> {
+  const { body, timeout, keepsProcess = false, read = () => false } = parts
+  return new Promise((resolve, reject) => {
+    let failure: Error | null = null
+    const end = (): void => {
+      stream.close(constants.NGHTTP2_CANCEL)
+    }
+    // Not the stream's own time-out, which each byte that arrives would restart.
+    const timer = timeout === null ? undefined : setTimeout(end, timeout)
+    if (!keepsProcess) timer?.unref()
+    const look = (head: ResponseHead, piece: Buffer | null): void => {
+      try {
+        if (!read(head, piece)) return
+        resolve({ head, trailers: head })
+      } catch (error) {
+        reject(error as Error)
+      }
+      end()
+    }
+    stream.once('response', (head: ResponseHead, flags) => {
+      if ((flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0) resolve({ head, trailers: head })
+      stream.on('data', (piece: Buffer) => {
+        look(head, piece)
+      })
+      stream.once('trailers', (trailers: IncomingHttpHeaders) => {
+        resolve({ head, trailers })
+      })
+      // A page may end in the middle; an answer of gRPC without its status is none.
+      stream.prependOnceListener('close', () => {
+        if (!isGrpc(head)) resolve({ head, trailers: head })
+      })
+      look(head, null)
+    })
+    stream.on('error', (error: Error) => {
+      failure = error
+    })
+    stream.once('close', () => {
+      clearTimeout(timer)
+      reject(failure ?? new Error('The request had no answer'))
+    })
+    if (body === undefined) stream.end()
+    else stream.end(body)
+  })
+}
+
+/** What an answer to a call says about the server. */
+export interface Answer {
+  readonly httpStatus: number
+  /** Null: it had none. */
+  readonly contentType: string | null
+  /** The name that the server gives itself, or null. */
+  readonly server: string | null
+  /** Null: it was not an answer of gRPC, or its status comes later. */
+  readonly grpcStatus: number | null
+  readonly grpcMessage: string
+  /** The target of a redirect; null for any other answer. */
+  readonly location: string | null
+  /** The title of the page that came; null if none came, or was not read. */
+  readonly title: string | null
+  /** The time by the server's clock, in milliseconds since 1970; null if it was not sent. */
+  readonly date: number | null
+}
+
+/** An empty message of gRPC: not compressed, no bytes. */
+const EMPTY_MESSAGE = frameMessage(new Uint8Array())
+/** Most of a page that is read for its title, in bytes, and for how long, in milliseconds. */
+const MAX_PAGE = 4096
+const PAGE_TIMEOUT = 500
+
+/**
+ * The first request on a connection: a range without a key. Whoever may use etcd at all may make it, whatever is in between; etcd
+ * answers it before it looks at users, and without touching its store (etcd server/etcdserver/api/v3rpc/key.go, checkRangeRequest).
+ * It leaves together with the first bytes of HTTP/2, so its answer comes with the server's own first ones.
+ *
+ * @throws if the server ended the request without an answer.
+ */
+export async function healthCheck(session: ClientHttp2Session, authority: string): Promise<Answer> {
+  const stream = session.request({
+    ...callHeaders(RANGE_PATH, authority),
+    'user-agent': HEALTH_CHECK_AGENT,
+    // etcd answers a member's lack of a leader before anything else (server/etcdserver/api/v3rpc/interceptor.go).
+    hasleader: 'true',
+  })
+  const pieces: Buffer[] = []
+  let pageTimer: NodeJS.Timeout | undefined
+  // The beginning of a page says more than its HTTP status, as nginx's "400 No required SSL certificate was sent".
+  const read = (head: ResponseHead, piece: Buffer | null): boolean => {
+    if (isGrpc(head)) return false
+    pageTimer ??= setTimeout(() => {
+      stream.close(constants.NGHTTP2_CANCEL)
+    }, PAGE_TIMEOUT)
+    if (piece !== null) pieces.push(piece)
+    return pieces.reduce((sum, each) => sum + each.length, 0) >= MAX_PAGE
+  }
+  try {
+    const { head, trailers } = await exchange(stream, { body: EMPTY_MESSAGE, timeout: null, read })
+    const page = Buffer.concat(pieces).toString('utf8', 0, MAX_PAGE)
+    const title = /<title>([^<]{1,200})<\/title>/i.exec(page)?.[1]?.trim() ?? ''
+    return readAnswer(head, trailers, title === '' ? null : title)
+  } finally {
+    clearTimeout(pageTimer)
+  }
+}
+
+/** @param trailers Where gRPC's status stands: in the head itself, if the answer is no more than that. */
+export function readAnswer(headers: ResponseHead, trailers: IncomingHttpHeaders, title: string | null = null): Answer {
+  const { ':status': httpStatus = 0, 'content-type': contentType = null, server, date, location } = headers
+  const grpcStatus = trailers['grpc-status']
+  const time = date === undefined ? NaN : Date.parse(date)
+  return {
+    httpStatus,
+    contentType,
+    server: typeof server === 'string' ? server : null,
+    grpcStatus: grpcStatus === undefined ? null : Number(grpcStatus),
+    grpcMessage: decodeMessage(String(trailers['grpc-message'] ?? '')),
+    location: typeof location === 'string' ? location : null,
+    title,
+    date: Number.isNaN(time) ? null : time,
+  }
+}
+
+/** etcd api/v3rpc/rpctypes/error.go, ErrGRPCNotSupportedForLearner. */
+const NOT_FOR_LEARNER = 'etcdserver: rpc not supported for learner'
+
+/** HTTP statuses by which a proxy or a load balancer reports that nothing behind it answers now. */
+const NO_BACK_END: ReadonlySet<number> = new Set([429, 502, 503, 504])
+
+/** The request was longer than something in front of etcd takes (RFC 9110 section 15.5.14). */
+export const TOO_LARGE = 413
+/** HTTP statuses by which something in front of etcd refuses the client, or one request. */
+const REFUSALS: ReadonlySet<number> = new Set([400, 401, 403, 407, TOO_LARGE])
+
+/** Whether the head of an answer is gRPC's (gRPC over HTTP/2, Response-Headers). */
+export function isGrpc(headers: IncomingHttpHeaders): boolean {
+  return headers['content-type']?.startsWith('application/grpc') === true || headers['grpc-status'] !== undefined
+}
+
+/** `etcd`: a gRPC server that knows the call. `unavailable`: nobody behind it could answer now. `foreign`: not etcd. */
+export type AnswerKind = 'etcd' | 'unavailable' | 'foreign'
+
+/** What an answer to a call says about the server that gave it. */
+export function kindOf({ httpStatus, contentType, grpcStatus, grpcMessage }: Answer): AnswerKind {
+  if (grpcStatus === null && contentType?.startsWith('application/grpc') !== true) {
+    return NO_BACK_END.has(httpStatus) ? 'unavailable' : 'foreign'
+  }
+  switch (grpcStatus) {
+    // A member without a leader is etcd. Else a proxy that speaks gRPC, or etcd before it knows its cluster (ErrGRPCNotCapable).
+    case status.UNAVAILABLE:
+      return grpcMessage === NO_LEADER ? 'etcd' : 'unavailable'
+    case status.UNIMPLEMENTED:
+      return 'foreign'
+    // etcd answers this call before it looks at users; a proxy or a service mesh may refuse it.
+    case status.UNAUTHENTICATED:
+    case status.PERMISSION_DENIED:
+      return /^(?:etcdserver|auth): /.test(grpcMessage) ? 'etcd' : 'foreign'
+    default:
+      return 'etcd'
+  }
+}
+
+/** The finding for an answer that is not etcd's. */
+export function answerFinding(endpoint: string, method: string, answer: Answer): Finding {
+  const { httpStatus, contentType, server, grpcStatus, grpcMessage, location, title } = answer
+  const details = { endpoint, method, httpStatus, contentType, server, title, grpcStatus, detail: grpcMessage }
+  if (grpcStatus === status.UNAVAILABLE && grpcMessage === NOT_FOR_LEARNER)
+    return finding('endpoint/learner', { endpoint })
+  if (kindOf(answer) === 'unavailable') return finding('endpoint/unavailable', details)
+  const isRefused =
+    grpcStatus === null
+      ? REFUSALS.has(httpStatus)
+      : grpcStatus === status.UNAUTHENTICATED || grpcStatus === status.PERMISSION_DENIED
+  if (isRefused) return finding('endpoint/request-refused', details)
+  const isRedirect = grpcStatus === null && httpStatus >= 300 && httpStatus < 400
+  return finding('endpoint/not-etcd', { ...details, location: isRedirect ? location : null })
+}
+
+export type MemberRole = 'leader' | 'follower' | 'learner'
+
+/** What a member reports about itself. */
+export interface ServerStatus {
+  /** The cluster that it belongs to, in hexadecimal as etcd logs it; null if it does not report it. */
+  readonly clusterId: string | null
+  readonly version: string | null
+  /** Null: the member has no leader, or does not report one. */
+  readonly role: MemberRole | null
+  readonly hasLeader: boolean
+}
+
+/** etcd api/etcdserverpb/rpc.proto, StatusResponse. */
+const [HEADER, VERSION, LEADER, IS_LEARNER] = [1, 2, 4, 10]
+/** ResponseHeader, in the same file. */
+const [CLUSTER_ID, MEMBER_ID] = [1, 2]
+/** A StatusResponse has about 200 bytes, in addition to a string for each error of the member. */
+const MAX_STATUS = 64 * 1024
+/** How long the answer may take, in milliseconds. */
+const STATUS_TIMEOUT = 5000
+
+/** @returns Null if the server did not report it: an older etcd, a user without the right to ask, or not etcd. */
+export async function readServerStatus(
+  carrier: RequestCarrier,
+  token: string | null,
+  { timeout = STATUS_TIMEOUT, agent = 'etcd-mtls' } = {},
+): Promise<ServerStatus | null> {
+  const reader = new MessageReader(MAX_STATUS)
+  let message: Buffer | undefined
+  const read = (_head: ResponseHead, piece: Buffer | null): boolean => {
+    if (piece !== null) [message] = reader.push(piece)
+    return message !== undefined
+  }
+  const headers = { ...callHeaders(STATUS_PATH, carrier.host), 'user-agent': agent }
+  try {
+    await exchange(carrier.request(token === null ? headers : { ...headers, token }), {
+      body: EMPTY_MESSAGE,
+      timeout,
+      read,
+    })
+    return message === undefined ? null : parseStatus(message)
+  } catch {
+    // The connection accepts no calls any more, its stream broke, or the answer is not etcd's.
+    return null
+  }
+}
+
+/** @throws {MalformedMessage} */
+function parseStatus(message: Buffer): ServerStatus {
+  let version: string | null = null
+  let [cluster, member, leader, isLearner] = [0n, 0n, 0n, false]
+  const fields = new Fields(message)
+  while (fields.next()) {
+    if (fields.number === HEADER) {
+      const header = fields.message()
+      while (header.next()) {
+        if (header.number === CLUSTER_ID) cluster = header.int64()
+        else if (header.number === MEMBER_ID) member = header.int64()
+      }
+    } else if (fields.number === VERSION) version = Buffer.from(fields.bytes()).toString()
+    else if (fields.number === LEADER) leader = fields.int64()
+    else if (fields.number === IS_LEARNER) isLearner = fields.bool()
+  }
+  const clusterId = cluster === 0n ? null : BigInt.asUintN(64, cluster).toString(16)
+  // Every member has an id; an answer without one is not etcd's.
+  if (member === 0n) return { clusterId: null, version, role: null, hasLeader: true }
+  const role = isLearner ? 'learner' : leader === 0n ? null : leader === member ? 'leader' : 'follower'
+  return { clusterId, version, role, hasLeader: leader !== 0n }
+}
+
+/**
+ * Whether the answer to a progress request comes after the events before it. In earlier versions it could overtake them
+ * (etcd CHANGELOG-3.4.md, 3.4.25, and CHANGELOG-3.5.md, 3.5.8: "Fix requested watch progress notification").
+ */
+export function sendsProgressInOrder(version: string): boolean {
+  const [major = 0, minor = 0, patch = 0] = /^(\d+)\.(\d+)\.(\d+)/.exec(version)?.slice(1).map(Number) ?? []
+  if (major !== 3) return major > 3
+  if (minor === 4) return patch >= 25
+  if (minor === 5) return patch >= 8
+  return minor > 5
+}
+
+/** Pauses before the checks, in milliseconds: the first and the longest. An election takes about a second. */
+const PAUSES = { first: 250, longest: 2000 }
+/** How long a check may take, in milliseconds. */
+const CHECK_TIMEOUT = 2000
+
+/** RangeRequest: key (1) and keys_only (8) of api/etcdserverpb/rpc.proto; the key is the one that etcdctl's `endpoint health` reads. */
+const LINEARIZABLE_READ = frameMessage(Buffer.concat([bytesField(1, Buffer.from('health')), trueField(8)]))
+
+/** Statuses that a member gives without its leader, or that something in front of it gives. */
+const UNHEALTHY: ReadonlySet<status> = new Set([
+  status.UNAVAILABLE,
+  status.DEADLINE_EXCEEDED,
+  status.CANCELLED,
+  status.INTERNAL,
+  status.UNKNOWN,
+  status.UNIMPLEMENTED,
+])
+
+/**
+ * Decides when a member that had no leader may serve again: by a range that needs the leader. etcd answers it only after its
+ * leader has confirmed the read index, and checks users and roles afterwards (server/etcdserver/v3_server.go, Range and
+ * linearizableReadNotify), so a refusal by permission or identity also shows that the member has a leader.
+ */
+export class LeaderCheck {
+  readonly #connection: Connection
+  readonly #headers: OutgoingHttpHeaders
+  readonly #healthy: () => void
+  #timer: NodeJS.Timeout | undefined
+  #checks = 0
+  #stopped = false
+
+  /** @param healthy Called once, when the member has a leader. */
+  constructor(connection: Connection, headers: OutgoingHttpHeaders, healthy: () => void) {
+    this.#connection = connection
+    this.#headers = headers
+    this.#healthy = healthy
+    this.#later()
+  }
+
+  stop(): void {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+  }
+
+  #later(): void {
+    this.#checks += 1
+    this.#timer = setTimeout(
+      () => {
+        void this.#check()
+      },
+      backoffPause(this.#checks, PAUSES),
+    )
+    // The caller that waits for an answer keeps the process alive.
+    this.#timer.unref()
+  }
+
+  async #check(): Promise<void> {
+    if (this.#stopped || !this.#connection.open) return
+    const isHealthy = await this.#hasLeader()
+    if (this.#stopped) return
+    if (isHealthy) this.#healthy()
+    else this.#later()
+  }
+
+  async #hasLeader(): Promise<boolean> {
+    const headers = {
+      ...callHeaders(RANGE_PATH, this.#connection.host),
+      ...this.#headers,
+      'user-agent': LEADER_CHECK_AGENT,
+      hasleader: 'true',
+    }
+    try {
+      const stream = this.#connection.request(headers)
+      const { trailers } = await exchange(stream, { body: LINEARIZABLE_READ, timeout: CHECK_TIMEOUT })
+      const code = trailers['grpc-status']
+      return code !== undefined && !UNHEALTHY.has(Number(code))
+    } catch {
+      // The connection has ended, which its endpoint notices, or it carries as many streams as the server allows.
+      return false
+    }
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * The one place where TLS connections are opened, with our rules for the server's chain. They run inside `checkServerIdentity`: after
+ * OpenSSL accepted the chain, before anything is sent. They may refuse what OpenSSL accepts, as a name that is only in the common name.
+ */
+import type { Duplex } from 'node:stream'
+import { checkServerIdentity, connect, type ConnectionOptions, type PeerCertificate, type TLSSocket } from 'node:tls'
+import { asError } from '../../report/errors.js'
+import { makeReport, type Report, summarize } from '../../report/report.js'
+import { validateConnected } from '../../validate/validate.js'
+import { Certificate } from '../../x509/certificate.js'
+import type { Host } from '../../x509/names.js'
+import { finding } from '../finding.js'
+import type { ValidatedCredentials } from '../validated-credentials.js'
+
+/** The result of our rules for a server's chain. */
+export interface ServerValidation {
+  /** The chain as the server sent it (completed by Node from the trust anchors), the leaf first. */
+  chain: Certificate[]
+  report: Report
+}
+
+/** Longest chain looked at; OpenSSL itself stops at 100. */
+const MAX_CHAIN = 100
+
+/** A TLS connection to open. */
+export interface TlsRequest {
+  /** What carries it: a TCP socket, or what stands for one. */
+  readonly raw: Duplex
+  /** The name that the server's certificate has to cover. */
+  readonly name: Host
+}
+
+/** Opens a TLS connection. Every one of this client is opened here. */
+export function openTls({ raw, name }: TlsRequest, options: ConnectionOptions): TLSSocket {
+  return connect({
+    socket: raw,
+    host: name.value,
+    // RFC 6066 section 3: an IP address is not a server name. Without one, Node sends no SNI and still checks `host`.
+    ...(name.kind === 'dns' ? { servername: name.value } : {}),
+    ALPNProtocols: ['h2'],
+    ...options,
+  })
+}
+
+/**
+ * Opens a TLS connection over which nothing is sent before the server is verified, by Node and by our own rules.
+ *
+ * @param seen Called with the result of our rules, also if it is good.
+ */
+export function openVerifiedTls(
+  request: TlsRequest & { readonly validated: ValidatedCredentials; readonly endpoint: string },
+  options: ConnectionOptions,
+  seen: (validation: ServerValidation) => void,
+): TLSSocket {
+  const { name, validated, endpoint } = request
+  const socket: TLSSocket = openTls(request, {
+    secureContext: validated.secureContext,
+    rejectUnauthorized: true,
+    checkServerIdentity: serverIdentityCheck(name, validated, endpoint, () => socket, seen),
+    ...options,
+  })
+  return socket
+}
+
+/** It never throws, because Node calls it outside of any `try`: an exception would end the process. */
+export function serverIdentityCheck(
+  name: Host,
+  validated: ValidatedCredentials,
+  endpoint: string,
+  socketOf: () => TLSSocket,
+  seen: (validation: ServerValidation) => void,
+): (hostname: string, certificate: PeerCertificate) => Error | undefined {
+  return (_hostname, certificate) => {
+    try {
+      const validation = validatePeer(socketOf, certificate, name, validated, endpoint)
+      seen(validation)
+      if (!validation.report.ok) return new Error(summarize(validation.report.findings))
+      // Node's own check stays on next to ours. It knows no URI names as hosts; neither do endpoints.
+      return checkServerIdentity(name.value, certificate)
+    } catch (error) {
+      return asError(error)
+    }
+  }
+}
+
+/**
+ * Validates the chain of a connection. Node links each certificate to its issuer and loses those that were sent in another
+ * order. The list as it was sent can be read only once, so it is read only if an issuer is missing.
+ */
+export function validatePeer(
+  socketOf: () => TLSSocket,
+  certificate: PeerCertificate,
+  name: Host,
+  validated: ValidatedCredentials,
+  endpoint: string,
+): ServerValidation {
+  const linked = peerChain(certificate)
+  const validation = validateServer(linked, name, validated, endpoint)
+  if (!validation.report.findings.some(({ code }) => code === 'chain/issuer-not-found')) return validation
+  const sent = sentChain(socketOf())
+  return sent.length > linked.length ? validateServer(sent, name, validated, endpoint) : validation
+}
+
+/** The certificates in the order in which the server sent them; empty if they were read before. */
+function sentChain(socket: TLSSocket): Uint8Array[] {
+  const chain: Uint8Array[] = []
+  let current = socket.getPeerX509Certificate()
+  while (current !== undefined && chain.length < MAX_CHAIN) {
+    chain.push(current.raw)
+    current = current.issuerCertificate
+  }
+  return chain
+}
+
+/** Validates a chain as that of an etcd server with this name. Never throws, whatever the server sent. */
+export function validateServer(
+  chain: readonly Uint8Array[],
+  name: Host,
+  validated: ValidatedCredentials,
+  endpoint: string,
+): ServerValidation {
+  const certificates: Certificate[] = []
+  try {
+    for (const der of chain) certificates.push(Certificate.parse(der, endpoint))
+    return revalidateServer(certificates, name, validated, endpoint)
+  } catch (error) {
+    return unreadable(certificates, endpoint, asError(error).message)
+  }
+}
+
+/** {@link validateServer} for a chain that was read: as of now. */
+export function revalidateServer(
+  chain: Certificate[],
+  name: Host,
+  validated: ValidatedCredentials,
+  endpoint: string,
+): ServerValidation {
+  const [leaf, ...others] = chain
+  if (leaf === undefined) return unreadable(chain, endpoint, 'the server sent none')
+  const { trustAnchors, crls } = validated.credentials
+  // Node completes the chain from the trust anchors, which says nothing of what was sent.
+  const intermediates = others.filter((each) => !trustAnchors.some((anchor) => anchor.equals(each)))
+  const report = validateConnected(
+    { leaf, intermediates, trustAnchors, crls },
+    { usage: 'server', hosts: [name.value], revocation: validated.tls.revocation },
+  )
+  return { chain, report }
+}
+
+/** @param read The certificates before the one that cannot be read. */
+function unreadable(read: Certificate[], endpoint: string, fault: string): ServerValidation {
+  const reason = `certificate ${String(read.length + 1)} of its chain cannot be read: ${fault}`
+  const found = finding('handshake/server-certificate-refused', { endpoint, reason, chain: [] })
+  return { chain: read, report: makeReport({ checkedAt: new Date(), path: null, findings: [found] }) }
+}
+
+/** The chain in `getPeerCertificate(true)`: each certificate links its issuer, a self-signed one itself. */
+export function peerChain(certificate: PeerCertificate): Uint8Array[] {
+  const chain: Uint8Array[] = []
+  let current: object | undefined = certificate
+  const seen = new Set<object>()
+  while (current !== undefined && !seen.has(current) && chain.length < MAX_CHAIN) {
+    seen.add(current)
+    // Node gives an empty object where the peer sent no certificate.
+    if ('raw' in current && current.raw instanceof Uint8Array) chain.push(current.raw)
+    current =
+      'issuerCertificate' in current && isObject(current.issuerCertificate) ? current.issuerCertificate : undefined
+  }
+  return chain
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
+}
+
+/** Asks for etcd's version, which is public, over HTTP/1.1. Resolves to the first bytes of the answer, or null if there is none in time. */
+export function askHttp1(socket: TLSSocket, host: string, timeout: number): Promise<string | null> {
+  return new Promise((resolve) => {
+    const done = (answer: string | null): void => {
+      clearTimeout(timer)
+      resolve(answer)
+    }
+    const timer = setTimeout(done, timeout, null)
+    socket.once('data', (bytes: Buffer) => {
+      done(bytes.toString('latin1'))
+    })
+    socket.once('close', () => {
+      done(null)
+    })
+    socket.write(`GET /version HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+  })
+}
