@@ -53,22 +53,60 @@ describe('authentication by common name', () => {
     expect(put.finding).toMatchObject({
       code: 'access/permission-denied',
       certificate: { role: 'leaf', subject: 'CN=alice' },
-      details: { identity: 'common-name', user: 'alice', method: 'KV/Put', permission: 'write', key: 'public/a' },
+      details: {
+        identity: 'common-name',
+        user: 'alice',
+        method: 'KV/Put',
+        required: [{ permission: 'write', key: 'public/a', rangeEnd: null }],
+      },
     })
     expect(JSON.stringify(put.error.cause)).not.toContain('secret value')
     const range = await refusal(alice.getAll().prefix('other/').strings())
-    expect(range.finding.details).toMatchObject({ permission: 'read', key: 'other/', rangeEnd: 'other0' })
+    expect(range.finding.details).toMatchObject({
+      required: [{ permission: 'read', key: 'other/', rangeEnd: 'other0' }],
+    })
     const watch = await refusal(alice.watch().prefix('other/').create())
     expect(watch.error).toBeInstanceOf(EtcdPermissionDeniedError)
     expect(watch.finding.details).toMatchObject({
       user: 'alice',
       method: 'Watch/Watch',
-      permission: 'read',
-      key: 'other/',
-      rangeEnd: 'other0',
+      required: [{ permission: 'read', key: 'other/', rangeEnd: 'other0' }],
     })
     const administration = await refusal(alice.user('alice').delete())
-    expect(administration.finding.details).toMatchObject({ permission: 'root', method: 'Auth/UserDelete' })
+    expect(administration.finding.details).toMatchObject({
+      required: [{ permission: 'root' }],
+      method: 'Auth/UserDelete',
+    })
+  })
+
+  it('a transaction names the keys of its comparisons and of both branches, and the remedy grants them', async () => {
+    await using alice = await as(pki.issueClient({ subject: 'alice' }))
+    const transaction = (): Promise<unknown> =>
+      alice
+        .if('lock/a', 'Create', '==', 0)
+        .then(alice.put('lock/a').value('secret value'), alice.delete().prefix('queue/'))
+        .else(alice.get('public/a'))
+        .commit()
+    const { error, finding } = await refusal(transaction())
+    expect(finding.details).toMatchObject({
+      method: 'KV/Txn',
+      required: [
+        { permission: 'read', key: 'lock/a', rangeEnd: null },
+        { permission: 'write', key: 'lock/a', rangeEnd: null },
+        { permission: 'write', key: 'queue/', rangeEnd: 'queue0' },
+        { permission: 'read', key: 'public/a', rangeEnd: null },
+      ],
+    })
+    expect(JSON.stringify(error.cause)).not.toContain('secret value')
+    expect(finding.remedy).toContain('etcdctl role grant-permission ROLE readwrite lock/a')
+    const role = admin.role('writer')
+    await role.create()
+    await role.grant({ permission: 'Readwrite', range: admin.range('lock/a') })
+    await role.grant({ permission: 'Write', range: admin.range({ prefix: 'queue/' }) })
+    await admin.user('alice').addRole('writer')
+    await expect(transaction()).resolves.toMatchObject({ succeeded: true })
+    await admin.user('alice').removeRole('writer')
+    await role.delete()
   })
 
   it('a common name that is no user: etcd says so of some calls, and "permission denied" of the others', async () => {
@@ -78,13 +116,16 @@ describe('authentication by common name', () => {
     expect(read.finding.remedy).toContain('etcdctl user add bob --no-password')
     const list = await refusal(bob.auth.userList())
     expect(list.error).toBeInstanceOf(EtcdUserNotFoundError)
-    expect(list.finding).toMatchObject({ code: 'access/no-user', details: { user: 'bob' } })
+    expect(list.finding).toMatchObject({ code: 'access/no-user', details: { user: 'bob', named: true } })
   })
 
   it('a certificate without a common name', async () => {
     await using nobody = await as(pki.issueClient({ subject: [['O', 'Example']] }))
     const list = await refusal(nobody.auth.userList())
-    expect(list.finding).toMatchObject({ code: 'access/no-user', details: { user: null, identity: 'none' } })
+    expect(list.finding).toMatchObject({
+      code: 'access/no-user',
+      details: { user: null, identity: 'none', named: false },
+    })
   })
 
   it('a password: its user counts, and not the certificate’s', async () => {

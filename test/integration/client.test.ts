@@ -320,7 +320,7 @@ describe('on one member', () => {
     expect(['connecting', 'failed']).toContain(first)
     expect(others).toEqual(['failed', 'ready'])
     const report = await client.tls.probe()
-    expect(errorCodes(report.findings).sort()).toEqual(['endpoint/unreachable', 'endpoint/silent'])
+    expect(errorCodes(report.findings).sort()).toEqual(['endpoint/silent', 'endpoint/unreachable'])
   })
 })
 

@@ -53,7 +53,10 @@ describe('an address that swallows packets', () => {
     expect(errorCodes(findings)).toEqual(['endpoint/unreachable'])
     expect(findingOf(findings, 'endpoint/unreachable').details).toEqual({
       endpoint: hole.endpoint,
+      host: '127.0.0.1',
       address: '127.0.0.1',
+      stage: 'connect',
+      errorCode: null,
       timeout: 1000,
     })
   })

@@ -109,6 +109,7 @@ describe('a failed attempt', () => {
     ['found a learner', UNAVAILABLE, 'etcdserver: rpc not supported for learner', 'answered', [true, false]],
     ['found an overloaded member', UNKNOWN, 'etcdserver: too many requests', 'answered', [true, false]],
     ['was dropped by raft', UNKNOWN, 'raft proposal dropped', 'answered', [true, false]],
+    ['would endanger the quorum', UNAVAILABLE, 'etcdserver: unhealthy cluster', 'answered', [false, false]],
     ['timed out in etcd', UNAVAILABLE, 'etcdserver: request timed out', 'answered', [false, true]],
     [
       'timed out at a lost leader',

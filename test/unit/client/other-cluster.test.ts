@@ -1,0 +1,137 @@
+/** Endpoints of two clusters in one list: one cluster serves, and the other one is reported. */
+import { expect, it } from 'vitest'
+import { createSecureClient, type SecureClientOptions, type SecureEtcd3 } from '../../../src/client/index.js'
+import { frameMessage } from '../../../src/client/transport/framing.js'
+import { bytesField, int64Field } from '../../../src/client/transport/protobuf.js'
+import { mintPki } from '../../support/etcd.js'
+import {
+  answerHealthCheck,
+  type CallHandler,
+  emptyAnswer,
+  grpcPeer,
+  type Peer,
+  serverTls,
+} from '../../support/peers.js'
+import { errorCodes, findingOf, refused } from '../../support/refused.js'
+
+const pki = mintPki()
+const ours = 0xaan
+const other = 0xbbn
+
+interface Member extends Peer {
+  /** The cluster that it reports; null: it does not answer. */
+  cluster: bigint | null
+  /** Calls so far. */
+  readonly calls: () => number
+}
+
+/** A StatusResponse: its header (1) with the ids of the cluster (1) and of the member (2), and the leader (4). */
+function statusOf(cluster: bigint): Buffer {
+  const header = Buffer.concat([int64Field(1, cluster), int64Field(2, 7n)])
+  return frameMessage(Buffer.concat([bytesField(1, header), int64Field(4, 7n)]))
+}
+
+async function startMember(cluster: bigint | null, delay = 0): Promise<Member> {
+  let calls = 0
+  const onCall: CallHandler = (stream) => {
+    calls += 1
+    emptyAnswer(stream)
+  }
+  const reported = { cluster }
+  const onHealthCheck: CallHandler = (stream) => {
+    setTimeout(() => {
+      if (!stream.destroyed) answerHealthCheck(stream)
+    }, delay)
+  }
+  const onStatus: CallHandler = (stream) => {
+    if (reported.cluster === null) return
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' })
+    stream.end(statusOf(reported.cluster))
+  }
+  const peer = await grpcPeer(serverTls(pki.server), onCall, onHealthCheck, onStatus)
+  return Object.defineProperties(peer, {
+    cluster: { get: () => reported.cluster, set: (next: bigint | null) => (reported.cluster = next) },
+    calls: { value: () => calls },
+  }) as Member
+}
+
+function connect(members: readonly Member[], options: Partial<SecureClientOptions> = {}): Promise<SecureEtcd3> {
+  return createSecureClient({ endpoints: members.map((each) => each.endpoint), credentials: pki.client, ...options })
+}
+
+function statesOf({ tls }: SecureEtcd3): string[] {
+  return tls.endpoints.map(({ state }) => state)
+}
+
+it('creating a client fails if no cluster has more endpoints than the other', async () => {
+  await using one = await startMember(ours)
+  await using two = await startMember(other)
+  const { details } = await refused(connect([one, two]), 'ERR_HANDSHAKE_FAILED')
+  expect(errorCodes(details.report.findings)).toEqual(['endpoint/other-cluster'])
+  expect([one.open, two.open]).toEqual([0, 0])
+})
+
+it('the cluster with most endpoints serves, also if the other one is connected first', async () => {
+  await using stray = await startMember(other)
+  await using one = await startMember(ours, 100)
+  await using two = await startMember(ours, 100)
+  await using client = await connect([stray, one, two])
+  await expect.poll(() => statesOf(client)).toEqual(['failed', 'ready', 'ready'])
+  const found = findingOf(client.tls.endpoints[0]?.findings ?? [], 'endpoint/other-cluster')
+  expect(found.details).toEqual({
+    endpoint: stray.endpoint,
+    cluster: 'bb',
+    expected: 'aa',
+    members: [one.endpoint, two.endpoint],
+  })
+  const before = stray.calls()
+  for (let i = 0; i < 12; i += 1) await client.put('a').value(String(i))
+  expect(stray.calls()).toBe(before)
+  expect(await client.tls.probe()).toMatchObject({ ok: false })
+})
+
+it('an endpoint of the other cluster does not serve while the members of the client’s cluster are down', async () => {
+  await using one = await startMember(ours)
+  await using two = await startMember(ours)
+  await using stray = await startMember(other)
+  await using client = await connect([one, two, stray], { preflight: 'any', dialTimeout: '1s' })
+  await expect.poll(() => statesOf(client)).toEqual(['ready', 'ready', 'failed'])
+  await one[Symbol.asyncDispose]()
+  await two[Symbol.asyncDispose]()
+  await expect(client.put('a').value('b')).rejects.toThrow()
+  expect(stray.calls()).toBe(0)
+})
+
+it('a cluster that was restored under another id is used once most of its members report that', async () => {
+  await using one = await startMember(ours)
+  await using two = await startMember(ours)
+  await using client = await connect([one, two], { preflight: 'all' })
+  one.cluster = other
+  one.cut()
+  await expect.poll(() => statesOf(client)).toEqual(['failed', 'ready'])
+  two.cluster = other
+  two.cut()
+  await expect.poll(() => statesOf(client), { timeout: 15_000 }).toEqual(['ready', 'ready'])
+})
+
+it('endpoints of another cluster do not replace those in use', async () => {
+  await using one = await startMember(ours)
+  await using stray = await startMember(other)
+  await using client = await connect([one])
+  const report = await client.tls.setEndpoints([stray.endpoint])
+  expect(errorCodes(report.findings)).toEqual(['endpoint/other-cluster'])
+  expect(client.tls.endpoints.map(({ endpoint }) => endpoint)).toEqual([one.endpoint])
+})
+
+it('a member that does not report its cluster serves, after a second at most', async () => {
+  await using one = await startMember(ours)
+  await using mute = await startMember(null)
+  await using client = await connect([one, mute], { preflight: 'all' })
+  expect(statesOf(client)).toEqual(['ready', 'ready'])
+})
+
+it('an answer that is late does not fail a dial that has no more time', async () => {
+  await using mute = await startMember(null)
+  await using client = await connect([mute], { dialTimeout: '500ms' })
+  expect(statesOf(client)).toEqual(['ready'])
+})
