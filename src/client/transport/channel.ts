@@ -131,8 +131,9 @@ function watchState(
   }
   const stopListening = backing.onStateChange(changed)
   watches.add(end)
-  if (changed()) return
-  timer = armDeadline(Number(deadline), () => {
-    done(new Error('Deadline passed without connectivity state change'))
-  })
+  if (!changed()) {
+    timer = armDeadline(Number(deadline), () => {
+      done(new Error('Deadline passed without connectivity state change'))
+    })
+  }
 }

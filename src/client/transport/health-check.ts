@@ -85,7 +85,7 @@ export function exchange(stream: ClientHttp2Stream, parts: Exchange): Promise<Re
         if (!read(head, piece)) return
         resolve({ head, trailers: head })
       } catch (error) {
-        reject(error as Error)
+        reject(error)
       }
       end()
     }
@@ -210,6 +210,8 @@ export function isGrpc(headers: IncomingHttpHeaders): boolean {
 /** `etcd`: a gRPC server that knows the call. `unavailable`: nobody behind it could answer now. `foreign`: not etcd. */
 export type AnswerKind = 'etcd' | 'unavailable' | 'foreign'
 
+const DENIALS: ReadonlySet<number> = new Set([status.UNAUTHENTICATED, status.PERMISSION_DENIED])
+
 /** What an answer to a call says about the server that gave it. */
 export function kindOf({ httpStatus, contentType, grpcStatus, grpcMessage }: Answer): AnswerKind {
   if (grpcStatus === null && contentType?.startsWith('application/grpc') !== true) {
@@ -237,10 +239,7 @@ export function answerFinding(endpoint: string, method: string, answer: Answer):
   if (grpcStatus === status.UNAVAILABLE && grpcMessage === NOT_FOR_LEARNER)
     return finding('endpoint/learner', { endpoint })
   if (kindOf(answer) === 'unavailable') return finding('endpoint/unavailable', details)
-  const isRefused =
-    grpcStatus === null
-      ? REFUSALS.has(httpStatus)
-      : grpcStatus === status.UNAUTHENTICATED || grpcStatus === status.PERMISSION_DENIED
+  const isRefused = grpcStatus === null ? REFUSALS.has(httpStatus) : DENIALS.has(grpcStatus)
   if (isRefused) return finding('endpoint/request-refused', details)
   const isRedirect = grpcStatus === null && httpStatus >= 300 && httpStatus < 400
   return finding('endpoint/not-etcd', { ...details, location: isRedirect ? location : null })
@@ -376,7 +375,7 @@ export class LeaderCheck {
     this.#checks += 1
     this.#timer = setTimeout(
       () => {
-        void this.#check()
+        this.#check()
       },
       backoffPause(this.#checks, PAUSES),
     )
@@ -384,12 +383,13 @@ export class LeaderCheck {
     this.#timer.unref()
   }
 
-  async #check(): Promise<void> {
+  #check(): void {
     if (this.#stopped || !this.#connection.open) return
-    const isHealthy = await this.#hasLeader()
-    if (this.#stopped) return
-    if (isHealthy) this.#healthy()
-    else this.#later()
+    void this.#hasLeader().then((hasLeader) => {
+      if (this.#stopped) return
+      if (hasLeader) this.#healthy()
+      else this.#later()
+    })
   }
 
   async #hasLeader(): Promise<boolean> {

@@ -393,7 +393,7 @@ function others(members: readonly { endpoint: string; role: string }[]): string 
 
 function noConnection({ endpoint, host, address, stage, errorCode, timeout }: ConnectDetails): string {
   const limit = errorCode === null ? undefined : LIMITS[errorCode]
-  if (limit !== undefined) return `No connection to ${endpoint} could be opened: ${limit} (${String(errorCode)}).`
+  if (limit !== undefined) return `No connection to ${endpoint} could be opened: ${limit.cause} (${String(errorCode)}).`
   if (stage === 'lookup') {
     return errorCode === null
       ? `The resolver gave no address for ${host} of ${endpoint} within ${seconds(timeout)}.`
@@ -407,16 +407,8 @@ function noConnection({ endpoint, host, address, stage, errorCode, timeout }: Co
 }
 
 function connectRemedy({ endpoint, host, stage, errorCode }: ConnectDetails): string {
-  switch (errorCode) {
-    case 'EMFILE':
-      return 'Raise the limit of open files of this process ("ulimit -n", LimitNOFILE= of systemd), and look for files and sockets that it does not close ("ls /proc/PID/fd").'
-    case 'EADDRNOTAVAIL':
-      return 'For an IPv6 address, check that this machine has IPv6 ("ip -6 address"). Otherwise look for processes that hold ports ("ss -s").'
-    case 'ENFILE':
-    case 'ENOBUFS':
-    case 'ENOMEM':
-      return 'Look for processes of this machine that hold files, ports or memory ("ss -s", "sysctl fs.file-nr"), and raise the limit that is reached.'
-  }
+  const limit = errorCode === null ? undefined : LIMITS[errorCode]
+  if (limit !== undefined) return limit.remedy
   if (stage === 'lookup') {
     return errorCode === null
       ? `Check that the name servers of this machine can be reached: "getent hosts ${host}" must answer at once. Or raise dialTimeout.`
@@ -448,12 +440,24 @@ const CONNECT_FAULTS: Readonly<Record<string, string>> = {
   EINVAL: ', the address cannot be used as it is: a link-local one needs a zone',
 }
 
-const LIMITS: Readonly<Record<string, string>> = {
-  EMFILE: 'this process has no file descriptor left',
-  ENFILE: 'this machine has no file descriptor left',
-  EADDRNOTAVAIL: 'this machine has no local address for it, or no port left',
-  ENOBUFS: 'this machine has no memory left for sockets',
-  ENOMEM: 'this machine has no memory left for sockets',
+const HELD =
+  'Look for processes of this machine that hold files, ports or memory ("ss -s", "sysctl fs.file-nr"), and raise the limit that is reached.'
+
+/** Limits of this machine, by the error code. */
+const LIMITS: Readonly<Record<string, { cause: string; remedy: string }>> = {
+  EMFILE: {
+    cause: 'this process has no file descriptor left',
+    remedy:
+      'Raise the limit of open files of this process ("ulimit -n", LimitNOFILE= of systemd), and look for files and sockets that it does not close ("ls /proc/PID/fd").',
+  },
+  ENFILE: { cause: 'this machine has no file descriptor left', remedy: HELD },
+  EADDRNOTAVAIL: {
+    cause: 'this machine has no local address for it, or no port left',
+    remedy:
+      'For an IPv6 address, check that this machine has IPv6 ("ip -6 address"). Otherwise look for processes that hold ports ("ss -s").',
+  },
+  ENOBUFS: { cause: 'this machine has no memory left for sockets', remedy: HELD },
+  ENOMEM: { cause: 'this machine has no memory left for sockets', remedy: HELD },
 }
 
 const LOST = {
