@@ -98,7 +98,7 @@ async function probe(
   const issued = await ca.issue({ role: 'client', name: 'ca-probe', validity: '10m' })
   const credentials = { ...issued, trustAnchors: [...trustAnchors] }
   await using client = await createSecureClient({ endpoints, credentials, preflight: 'none' })
-  return client.tls.probe()
+  return await client.tls.probe()
 }
 
 /** The steps in their order. Each has a check that fails before the step and passes after it. */

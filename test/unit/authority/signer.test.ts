@@ -279,9 +279,10 @@ describe.each(IMPLEMENTATIONS)('keys of %s', (_, own, __, other) => {
     const algorithm = { name: 'ECDSA', namedCurve: 'P-256' }
     const [one, two] = [await makePair(own, algorithm, false), await makePair(own, algorithm, false)]
     const { publicKey } = await webCryptoSigner(own, one)
-    const foreign = { publicKey, sign: (await webCryptoSigner(other, await makePair(other, algorithm, false))).sign }
-    const mixed = { publicKey, sign: (await webCryptoSigner(own, two)).sign }
-    for (const signer of [foreign, mixed]) {
+    const foreign = await webCryptoSigner(other, await makePair(other, algorithm, false))
+    const mixed = await webCryptoSigner(own, two)
+    for (const each of [foreign, mixed]) {
+      const signer: Signer = { publicKey, sign: (data) => each.sign(data) }
       const { details } = await refused(createAuthority({ name: 'CA', signer }), 'ERR_ISSUE_REFUSED')
       expect(details.reason).toContain('does not verify with its public key')
     }

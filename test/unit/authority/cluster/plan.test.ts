@@ -275,7 +275,7 @@ describe('a plan that is wrong is refused before a key is made, by the name of i
       [{ onProgress: 5 }, 'options.onProgress'],
       [{ layout: 'etcd' }, 'options.layout'],
     ] as const) {
-      const call = issueCluster(authority, { members: [member] } as never, options as never)
+      const call = issueCluster(authority, { members: [member] }, options as never)
       expect((await refused(call, 'ERR_OPTION_INVALID')).details.option).toBe(named)
     }
   })
