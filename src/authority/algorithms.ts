@@ -1,4 +1,4 @@
-/** Kinds of keys, and how a CA's key signs with each: a row for each, and nothing anywhere else. */
+/** Kinds of keys, and how a CA signs with each: one row for each. */
 import { NULL, oid, sequence } from '../x509/der-writer.js'
 import type { PublicKeyInfo } from '../x509/algorithms.js'
 import type { KeyUsage } from '../x509/extensions.js'
@@ -8,9 +8,9 @@ import type { KeyAlgorithmParameters, SignatureParameters } from '../x509/web-cr
 export interface SigningScheme {
   /** AlgorithmIdentifier in DER. */
   readonly identifier: Uint8Array
-  /** The digest by node:crypto's name; null where the key signs the message itself (RFC 8410). */
+  /** The digest by node:crypto's name; null if the key signs the message itself (RFC 8410). */
   readonly digest: 'sha256' | 'sha384' | 'sha512' | null
-  /** Whether a signature is two numbers, which some write as DER and others side by side. */
+  /** Whether a signature is two numbers, which some write as DER and others concatenated. */
   readonly isEcdsa: boolean
   /** For Web Crypto's `importKey`. */
   readonly key: KeyAlgorithmParameters
@@ -49,7 +49,7 @@ function ecdsa(namedCurve: string, digest: 'sha256' | 'sha384' | 'sha512', ident
   }
 }
 
-/** TLS 1.2 still knows key transport, which encrypts to the server's RSA key (RFC 5246 section 7.4.2). */
+/** TLS 1.2 has key transport, which encrypts with the server's RSA key (RFC 5246 section 7.4.2). */
 const RSA_KEY_USAGE: readonly KeyUsage[] = ['digitalSignature', 'keyEncipherment']
 
 interface KeyRow {
@@ -88,8 +88,8 @@ function rsaKey(modulusLength: number): KeyRow {
  * A kind of key: `'ecdsa-p256'` (the default everywhere), `'ecdsa-p384'`, `'ecdsa-p521'`, `'ed25519'`, `'rsa-2048'`,
  * `'rsa-3072'` or `'rsa-4096'`. An RSA key takes from a tenth of a second (2048) to several seconds (4096) to make.
  *
- * Go, and so etcd and etcdctl, and Node take all of them. Ed25519 is refused by browsers, by Java before 15 and by
- * hardware modules of FIPS 186-4: choose it where only etcd and its clients are at the other end.
+ * Go, and so etcd and etcdctl, and Node support all of them. Browsers, Java before 15 and hardware modules of FIPS 186-4
+ * refuse Ed25519: choose it only for etcd and its clients.
  */
 export type KeyAlgorithm = keyof typeof KEYS
 
@@ -103,19 +103,19 @@ export function keyRow(algorithm: KeyAlgorithm): KeyRow {
   return KEYS[algorithm]
 }
 
-/** keyUsage of an end-entity certificate with a key that was made elsewhere. */
+/** keyUsage of an end-entity certificate with an existing key. */
 export function keyUsageFor({ algorithm }: PublicKeyInfo): readonly KeyUsage[] {
   return algorithm === 'RSA' ? RSA_KEY_USAGE : ['digitalSignature']
 }
 
 const ECDSA_SCHEMES: Readonly<Record<string, SigningScheme>> = { 'P-256': P256, 'P-384': P384, 'P-521': P521 }
-/** Above, Go and so etcd verifies nothing (crypto/tls `maxRSAKeySize`); below, OpenSSL refuses at its usual security level. */
+/** Above, Go and so etcd refuses (crypto/tls `maxRSAKeySize`); below, OpenSSL at its usual security level. */
 const RSA_BITS = { least: 2048, most: 8192 }
 
-/** What {@link signingScheme} knows, for error texts. */
+/** The keys of {@link signingScheme}, for errors. */
 export const SIGNING_KEYS = 'ECDSA P-256, P-384 and P-521, Ed25519, and RSA of 2048 to 8192 bits'
 
-/** How the key of a CA that was made elsewhere signs; null for a key that an authority does not sign with. */
+/** How the existing key of a CA signs; null for a key that an authority does not sign with. */
 export function signingScheme(key: PublicKeyInfo): SigningScheme | null {
   if (key.algorithm === 'ECDSA') return ECDSA_SCHEMES[key.curve ?? ''] ?? null
   if (key.algorithm === 'Ed25519') return ED25519
@@ -124,14 +124,14 @@ export function signingScheme(key: PublicKeyInfo): SigningScheme | null {
 }
 
 /** Why no certificate is issued for a key. */
-export interface KeyFault {
+interface KeyFault {
   /** A clause about the key. */
   readonly reason: string
   /** Whether the key can be broken; otherwise peers do not support it. */
   readonly weak: boolean
 }
 
-/** The first fault of a key that was made elsewhere; null if peers of etcd accept it. */
+/** The first fault of an existing key; null if peers of etcd accept it. */
 export function keyFault(info: PublicKeyInfo): KeyFault | null {
   const weak = (reason: string): KeyFault => ({ reason, weak: true })
   const unsupported = (reason: string): KeyFault => ({ reason, weak: false })

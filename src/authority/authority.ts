@@ -13,30 +13,31 @@ import {
   makeRoot,
   withCrossCertificate,
 } from './ca.js'
+import type { RequestInput } from './inspect-request.js'
 import { issueCredentials } from './issue.js'
 import { type AuthorityParts, type Issuer, issuerOf, ledgerEntry } from './issuer.js'
 import type { RevokedEntry } from './ledger.js'
 import { issueRefused } from './refuse.js'
-import type { RequestInput } from './inspect-request.js'
 import { type IssueRequest, readRequest } from './request.js'
 import { issueCrl, type IssueCrlOptions, restoreRevocations, revoke, type RevokeOptions } from './revocation.js'
 import { type SignedRequest, signRequest, type SignRequest } from './sign-request.js'
 
-/** An authority as PEM text: what to keep, and to give to `loadAuthority` again. */
+/** An authority in PEM: save it, and pass it to `loadAuthority`. */
 export interface AuthorityMaterial {
   /** The authority's certificate. */
   cert: string
-  /** The authority's private key, PKCS#8: `PRIVATE KEY`, or `ENCRYPTED PRIVATE KEY` where a passphrase was given. */
+  /** The authority's private key, PKCS #8: `PRIVATE KEY`, or `ENCRYPTED PRIVATE KEY` if a passphrase was given. */
   key: string
   /** The certificates above, up to the root; empty for a root. */
   chain: string
 }
 
 /**
- * A certificate authority for an etcd cluster and its clients. Made by `createAuthority` or `loadAuthority`.
+ * A certificate authority for an etcd cluster and its clients. `createAuthority`, `openAuthority` and `loadAuthority`
+ * return one.
  *
  * The private key is never printed: not by `console.log`, `JSON.stringify`, `String()` or `util.inspect`, and not in any
- * error. {@link Authority.export} is the one way out.
+ * error. Only {@link Authority.export} returns it.
  */
 export class Authority {
   readonly #issuer: Issuer
@@ -56,18 +57,18 @@ export class Authority {
     return [...this.#issuer.chain]
   }
 
-  /** What everybody has to trust: the root. */
+  /** The root, which every peer must trust. */
   get trustAnchors(): readonly Certificate[] {
     return [...this.#issuer.trustAnchors]
   }
 
   /**
-   * Makes a key and a certificate for one role, and checks them with the validator of this package before handing them
-   * out. Server and peer certificates carry serverAuth and clientAuth, as etcd needs; client certificates clientAuth.
+   * Makes a key and a certificate for one role, and validates them before it returns them. Server and peer certificates
+   * carry serverAuth and clientAuth, as etcd needs; client certificates clientAuth.
    *
-   * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a request that is wrong in itself, such as an ambiguous host.
-   * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where the authority may not or cannot issue it: its own lifetime is over
-   * or shorter than the `validity` asked for, or the certificate would be refused by a verifier (`details.findings`).
+   * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong request, such as an ambiguous host.
+   * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the authority may not or cannot issue it: it expires before the
+   * requested `validity` ends, or a verifier would refuse the certificate (`details.findings`).
    */
   async issue(request: IssueRequest): Promise<Credentials> {
     const now = this.#issuer.settings.now()
@@ -77,50 +78,50 @@ export class Authority {
   }
 
   /**
-   * Signs a certificate for the key of a request (PKCS #10) that somebody else made. Its proof of possession is verified,
-   * and its key must be one that peers of etcd take. By default the certificate carries exactly what the caller names;
-   * `allow` lets the request name something, within limits. What it asked for stands in `requested` of the result.
+   * Signs a certificate for the key of a request (PKCS #10) that was made elsewhere. Its proof of possession is verified,
+   * and peers of etcd must support its key. By default the certificate carries exactly what the caller sets; `allow`
+   * accepts names from the request, within limits.
    *
-   * @param csr PEM or DER. {@link inspectRequest} shows what it asks for before it is signed.
+   * @param csr PEM or DER. `inspectRequest` shows what it asks for before it is signed.
    * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
-   * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where the request cannot be read, is not signed by its own key, asks for a CA
-   * certificate or for a name that `allow` does not allow, or is for a weak key or the authority's own (`details.findings`),
-   * and for whatever {@link Authority.issue} refuses.
+   * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the request cannot be read, is not signed by its own key, asks for a CA
+   * certificate or for a name that `allow` does not allow, has a weak key or the authority's own (`details.findings`), and
+   * for whatever {@link Authority.issue} refuses.
    */
   async sign(csr: RequestInput, request: SignRequest): Promise<SignedRequest> {
     return signRequest(this.#issuer, csr, request)
   }
 
   /**
-   * Makes a CA below this one, with a key of its own: to issue from day to day, so that this one's key can stay locked
-   * away. What it issues carries its certificate along, and is trusted by whoever trusts this authority's root. It uses the
-   * crypto, the ledger and the clock of this one, unless it is given its own.
+   * Makes a CA below this one with a key of its own, for daily use: the key of this one can stay offline. Its certificates
+   * include the chain, so that peers that trust this authority's root trust them. It uses the crypto, the ledger and the
+   * clock of this one, unless it has its own.
    *
    * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
-   * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where the path length (`maxIntermediates`) or the lifetime of this authority
-   * or of one above leaves no room, and which.
+   * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the path length (`maxIntermediates`) or the lifetime of this authority or
+   * of one above does not allow it.
    */
   async createIntermediate(options: CreateIntermediateOptions): Promise<Authority> {
     return new Authority(await makeIntermediate(this.#issuer, options))
   }
 
   /**
-   * Certifies the key of another CA under its own name: a cross-certificate (RFC 4949). Whoever trusts this authority then
-   * trusts what the other one issues, once the certificate is sent along, see {@link Authority.withCrossCertificate}. That
-   * is how a CA is rolled while some still trust the old one only.
+   * Certifies the name and the key of another CA: a cross-certificate (RFC 4949). Peers that trust this authority then
+   * trust certificates of the other one that are sent together with it, see {@link Authority.withCrossCertificate}. It is
+   * used while a CA is replaced and some peers trust only the old one.
    *
    * @param other The other CA's certificate, or the other authority.
    * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
-   * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where the other is no CA, or this one may not certify it.
+   * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the other one is not a CA, or this one may not certify it.
    */
   async crossSign(other: Certificate | Authority, options: CrossSignOptions = {}): Promise<Certificate> {
     return crossSign(this.#issuer, other instanceof Authority ? other.certificate : other, options)
   }
 
   /**
-   * The same authority, sending along a certificate that another CA made of its name and key.
+   * The same authority, whose certificates include a certificate that another CA made for its name and key.
    *
-   * @param above Where an intermediate made it: that one's certificate and those above, without the root. Default: none.
+   * @param above If an intermediate made it: its certificate and those above, without the root. Default: none.
    * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a certificate of another name or key, and for one above that did not
    * sign the one before.
    */
@@ -129,11 +130,11 @@ export class Authority {
   }
 
   /**
-   * Notes that a certificate counts no longer. etcd hears of it by the next list, see {@link Authority.issueCrl} and
-   * `writeCrl`. Revoking what is revoked changes nothing.
+   * Records in the ledger that a certificate is revoked. etcd reads it from the next CRL, see {@link Authority.issueCrl}
+   * and `writeCrl`. Revoking a certificate again changes nothing.
    *
-   * @param certificate One that this authority issued; or its serial number in hexadecimal, where the ledger knows it.
-   * @returns What the ledger holds of it.
+   * @param certificate A certificate of this authority, or its serial number in hexadecimal if the ledger has it.
+   * @returns The entry in the ledger.
    * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
    * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` for the certificate of another authority, or a serial number that is not
    * in the ledger.
@@ -143,22 +144,22 @@ export class Authority {
   }
 
   /**
-   * A full revocation list of everything that was revoked, signed and numbered, and noted in the ledger. Write it with
-   * `writeCrl`, which puts it into the form that etcd reads.
+   * A full CRL of all revoked certificates, signed, numbered and recorded in the ledger. `writeCrl` writes it in the form
+   * that etcd reads.
    *
-   * etcd looks at serial numbers alone, neither at who signed the list nor at its dates
-   * (client/pkg/transport/listener_tls.go, checkCRL); this package and other verifiers do look.
+   * etcd checks only serial numbers, not the issuer or the dates of the CRL (client/pkg/transport/listener_tls.go,
+   * checkCRL); this package and other verifiers check them.
    *
    * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
-   * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where the authority's keyUsage lacks cRLSign, or its key does not sign.
+   * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the authority's keyUsage lacks cRLSign, or its key does not sign.
    */
   async issueCrl(options: IssueCrlOptions = {}): Promise<Crl> {
     return issueCrl(this.#issuer, options)
   }
 
   /**
-   * Adds to the ledger what a CRL of this authority lists and the ledger lacks, and the number of that CRL: for a ledger
-   * that was lost or damaged. Which keys were compromised a CRL does not say, so such keys are not refused afterwards.
+   * Adds the revocations and the number of a CRL of this authority to a ledger that was lost or damaged. A CRL does not
+   * name compromised keys, so such keys are not refused afterwards.
    *
    * @returns How many revocations were added.
    * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a CRL that this authority has not signed.
@@ -169,11 +170,11 @@ export class Authority {
   }
 
   /**
-   * The authority as PEM text. This is the deliberate way out of the private key: whoever has the result can issue
-   * certificates in this authority's name. Without a `passphrase` the key is not encrypted.
+   * The authority in PEM. This is the only way to export the private key: whoever has it can issue certificates in this
+   * authority's name. Without a `passphrase` the key is not encrypted.
    *
    * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
-   * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where a signer holds the key.
+   * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if a signer holds the key.
    */
   export(options: { passphrase?: string | undefined } = {}): AuthorityMaterial {
     checkOptions('options', options, ['passphrase'])
@@ -186,11 +187,7 @@ export class Authority {
     }
   }
 
-  /**
-   * What other files of this room issue with. Not exported from the package.
-   *
-   * @internal
-   */
+  /** @internal */
   get issuer(): Issuer {
     return this.#issuer
   }
@@ -209,12 +206,12 @@ export class Authority {
 }
 
 /**
- * Makes a new root CA: a key and a self-signed certificate that may sign certificates and revocation lists, and nothing
- * else. It lives in memory; `authority.export()` gives it as PEM text.
+ * Makes a new root CA: a key and a self-signed certificate that may sign only certificates and CRLs. It is kept in memory;
+ * `authority.export()` returns it as PEM.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where the `crypto` given does not make such a key, or the `signer` does not
- * sign with its own.
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the option `crypto` cannot make such a key, or the `signer` does not sign
+ * with its own.
  */
 export async function createAuthority(options: CreateAuthorityOptions): Promise<Authority> {
   return new Authority(await makeRoot(options))

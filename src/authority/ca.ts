@@ -1,4 +1,4 @@
-/** Makes new CAs: a root, or an intermediate below an authority. */
+/** Makes CA certificates: roots, intermediates, and cross-certificates. */
 import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
 import {
   keyIdentifier,
@@ -16,6 +16,7 @@ import type { PrivateKey } from '../x509/keys.js'
 import type { KeyAlgorithm } from './algorithms.js'
 import { checkCa, checkRoot, signCertificate } from './issue.js'
 import { type AuthorityParts, type Issuer, issuerOf, ledgerEntry } from './issuer.js'
+import { foreignSigner, type Signer, type SigningKey } from './keys.js'
 import { lifetimeFromNow, lifetimeWithin, readValidity } from './lifetime.js'
 import {
   readAlgorithm,
@@ -27,39 +28,38 @@ import {
 } from './options.js'
 import { issueRefused } from './refuse.js'
 import { type AuthoritySettings, readSettings, SETTINGS, type Settings } from './settings.js'
-import { foreignSigner, type Signer, type SigningKey } from './keys.js'
 
-/** What `createAuthority` takes. */
+/** Options of `createAuthority`. */
 export interface CreateAuthorityOptions extends AuthoritySettings {
   /** The common name of the CA, 1 to 64 characters. Give each CA its own: chains are found by it. */
   name: string
-  /** Further attributes of the subject, which stand before the common name. Default: none. */
+  /** Further attributes of the subject, before the common name. Default: none. */
   subject?: SubjectAttributes | undefined
   /** Lifetime from now. Default: `'3650d'`. */
   validity?: string | undefined
   /** Kind of the CA's key. Default: `'ecdsa-p256'`. */
   algorithm?: KeyAlgorithm | undefined
-  /** The CA's key, where it lives elsewhere. The private half is never seen here, and cannot be exported. */
+  /** The CA's key, if it is elsewhere. Its private half is never read, and cannot be exported. */
   signer?: Signer | undefined
   /**
-   * What the CA may issue for, critical name constraints (RFC 5280 section 4.2.1.10): domains (`etcd.svc` or `*.etcd.svc`,
-   * both with everything below and the domain itself), address ranges (`10.0.0.0/8`) and addresses, and URIs
-   * (`spiffe://cluster`, of which the host counts). Once there is a list, DNS names and addresses that are not on it are
-   * refused by every verifier. Default: no limit.
+   * The names that the CA may issue for, as critical name constraints (RFC 5280 section 4.2.1.10): domains (`etcd.svc` or
+   * `*.etcd.svc`, both with the domain itself and everything below), address ranges (`10.0.0.0/8`), addresses, and the
+   * hosts of URIs (`spiffe://cluster`). DNS names and addresses that are not in it are refused by every verifier.
+   * Default: no limit.
    */
   permittedNames?: readonly string[] | undefined
   /**
-   * How many intermediate CAs may stand between this one and an end-entity certificate (RFC 5280 section 4.2.1.9,
-   * pathLenConstraint), 0 to 100. Default: no limit.
+   * The number of intermediate CAs that are allowed between this one and an end-entity certificate (RFC 5280 section
+   * 4.2.1.9, pathLenConstraint), 0 to 100. Default: no limit.
    */
   maxIntermediates?: number | undefined
 }
 
-/** What `authority.createIntermediate` takes. */
+/** Options of `authority.createIntermediate`. */
 export interface CreateIntermediateOptions extends Omit<CreateAuthorityOptions, 'maxIntermediates'> {
-  /** Lifetime from now. Default: `'1825d'`, or as long as the authority's own certificate lasts if that is less. */
+  /** Lifetime from now. Default: `'1825d'`, or the rest of the authority's own lifetime if that is shorter. */
   validity?: string | undefined
-  /** How many further CAs may stand below this one. Default: 0, it issues to members and clients only. */
+  /** The number of CAs that are allowed below this one. Default: 0, it issues only to members and clients. */
   maxIntermediates?: number | undefined
 }
 
@@ -76,7 +76,6 @@ const KNOWN = [
 const ROOT_VALIDITY = '3650d'
 const INTERMEDIATE_VALIDITY = '1825d'
 
-/** The work of `createAuthority`. */
 export async function makeRoot(options: CreateAuthorityOptions): Promise<AuthorityParts> {
   checkOptions('options', options, KNOWN)
   const plan = readOptions(options, readSettings(options), ROOT_VALIDITY)
@@ -100,7 +99,6 @@ export async function makeRoot(options: CreateAuthorityOptions): Promise<Authori
   return parts
 }
 
-/** The work of `authority.createIntermediate`. */
 export async function makeIntermediate(above: Issuer, options: CreateIntermediateOptions): Promise<AuthorityParts> {
   checkOptions('options', options, KNOWN)
   const inherited = { ...above.settings, ...readOwnSettings(options) }
@@ -113,7 +111,7 @@ export async function makeIntermediate(above: Issuer, options: CreateIntermediat
   const serial = above.settings.nextSerial()
   const { key, signer } = await plan.makeKey()
   if ([above.certificate, ...above.chain].some(({ spki }) => bytesEqual(spki, signer.spki)))
-    throw optionInvalid('signer', 'must hold a key of its own: it is that of a CA above')
+    throw optionInvalid('signer', 'must hold a key of its own; it holds the key of a CA above')
   const certificate = await signCertificate(above.signer, {
     serial,
     issuer: above.certificate.subject.raw,
@@ -129,20 +127,16 @@ export async function makeIntermediate(above: Issuer, options: CreateIntermediat
 }
 
 /**
- * An intermediate of its issuer's name would be self-issued, and such ones count neither for the path length nor for name
- * constraints (RFC 5280 sections 4.2.1.9 and 4.2.1.10); one of the name of a CA further up makes a circle of names.
- *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ * An intermediate with its issuer's name would be self-issued: then neither path lengths nor name constraints apply to it
+ * (RFC 5280 sections 4.2.1.9 and 4.2.1.10). One with the name of a CA further up makes a circle of names.
  */
 function checkName(subject: Uint8Array, { certificate, chain }: Issuer): void {
   if ([certificate, ...chain].some((ca) => bytesEqual(ca.subject.raw, subject)))
-    throw optionInvalid('name', 'must be another than those of the CAs above')
+    throw optionInvalid('name', 'must differ from the names of the CAs above')
 }
 
-/** An intermediate uses the crypto, the ledger and the clock of the CA above, unless it is given its own. */
+/** The settings that replace those of the CA above. */
 function readOwnSettings(options: CreateIntermediateOptions): Partial<Settings> {
-  const given = SETTINGS.some((each) => options[each] !== undefined)
-  if (!given) return {}
   const own = readSettings(options)
   return {
     ...(options.crypto === undefined ? {} : { crypto: own.crypto, makeKey: own.makeKey }),
@@ -152,7 +146,6 @@ function readOwnSettings(options: CreateIntermediateOptions): Partial<Settings> 
   }
 }
 
-/** Options of a CA, read. */
 interface CaPlan extends CaRights {
   readonly settings: Settings
   readonly now: Date
@@ -168,7 +161,7 @@ function readOptions(options: CreateIntermediateOptions, settings: Settings, val
   const name = readName(options.name, 'name')
   const algorithm = readAlgorithm(options.algorithm, 'algorithm')
   if (options.signer !== undefined && options.algorithm !== undefined)
-    throw optionInvalid('algorithm', 'must be left out where a signer brings its own key')
+    throw optionInvalid('algorithm', 'cannot be combined with "signer", which has its own key')
   const origin = `authority "${name}"`
   const held = options.signer === undefined ? null : foreignSigner(options.signer)
   return {
@@ -177,7 +170,7 @@ function readOptions(options: CreateIntermediateOptions, settings: Settings, val
     name,
     subject: readSubject(options.subject, 'subject'),
     pathLength: readMaxIntermediates(options.maxIntermediates),
-    permittedNames: readPermittedNames(options.permittedNames),
+    nameConstraints: readPermittedNames(options.permittedNames),
     validity: {
       duration: readValidity(options.validity ?? validity, 'validity', now),
       asked: options.validity !== undefined,
@@ -191,23 +184,20 @@ function readOptions(options: CreateIntermediateOptions, settings: Settings, val
   }
 }
 
-/** What a CA may do. */
 interface CaRights {
-  /** How many CAs may stand below; undefined leaves it open. */
+  /** The number of CAs that are allowed below; undefined for no limit. */
   readonly pathLength: number | undefined
   /** The nameConstraints extension; null for no limit. */
-  readonly permittedNames: Uint8Array | null
+  readonly nameConstraints: Uint8Array | null
 }
 
 /**
- * The extensions of a CA certificate.
- *
- * @param issuerKeyIdentifier null for a root, which signs itself.
- * @param ownKeyIdentifier That of a CA whose key has one already; it need not be the hash of the key.
+ * @param issuerKeyIdentifier null for a root.
+ * @param ownKeyIdentifier An existing CA may have one that is not the hash of its key.
  */
 function caExtensions(
   spki: Uint8Array,
-  { pathLength, permittedNames }: CaRights,
+  { pathLength, nameConstraints }: CaRights,
   issuerKeyIdentifier: Uint8Array | null,
   ownKeyIdentifier: Uint8Array = keyIdentifier(spki),
 ): Uint8Array[] {
@@ -216,56 +206,50 @@ function caExtensions(
     writeKeyUsage(['keyCertSign', 'cRLSign']),
     writeSubjectKeyIdentifier(ownKeyIdentifier),
     ...(issuerKeyIdentifier === null ? [] : [writeAuthorityKeyIdentifier(issuerKeyIdentifier)]),
-    ...(permittedNames === null ? [] : [permittedNames]),
+    ...(nameConstraints === null ? [] : [nameConstraints]),
   ]
 }
 
-const MOST_INTERMEDIATES = 100
+const MAX_INTERMEDIATES = 100
 
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 function readMaxIntermediates(value: unknown): number | undefined {
   if (value === undefined) return undefined
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > MOST_INTERMEDIATES) {
-    throw optionInvalid('maxIntermediates', `must be a whole number from 0 to ${String(MOST_INTERMEDIATES)}`)
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > MAX_INTERMEDIATES) {
+    throw optionInvalid('maxIntermediates', `must be a whole number from 0 to ${String(MAX_INTERMEDIATES)}`)
   }
   return value
 }
 
 /**
- * How many CAs may stand below a CA that this one signs, given what was asked for.
+ * The path length of a CA that this one signs. By default it may issue only to end entities: each further CA is another
+ * key to protect.
  *
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where this one or one above may have none or not so many
- * (RFC 5280 section 4.2.1.9, pathLenConstraint).
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if a CA above does not allow it (RFC 5280 section 4.2.1.9, pathLenConstraint).
  */
-function pathLengthBelow(above: AuthorityParts, asked: number | undefined): number {
-  // Unless asked otherwise it issues to end entities: each CA that may make further ones is one more to guard.
-  const wanted = asked ?? 0
+function pathLengthBelow(above: AuthorityParts, asked = 0): number {
   for (const [i, ca] of [above.certificate, ...above.chain].entries()) {
     const most = ca.extensions.basicConstraints?.pathLength ?? null
     const left = most === null ? Infinity : most - i
-    if (left < wanted + 1) throw issueRefused(reasonAgainst(ca, most, wanted))
+    if (left >= asked + 1) continue
+    throw issueRefused(
+      `The pathLenConstraint ${String(most)} of "${ca.subject.toString()}" leaves no room for a CA below this one` +
+        (asked > 0 ? ` that may have ${String(asked)} more below itself` : '') +
+        ' (RFC 5280 section 4.2.1.9, maxIntermediates)',
+    )
   }
-  return wanted
+  return asked
 }
 
-function reasonAgainst(ca: Certificate, most: number | null, wanted: number): string {
-  return (
-    `The pathLenConstraint ${String(most)} of "${ca.subject.toString()}" leaves no room for a CA below this one` +
-    (wanted > 0 ? ` that may have ${String(wanted)} more below itself` : '') +
-    ' (RFC 5280 section 4.2.1.9, maxIntermediates)'
-  )
-}
-
-/** What `authority.crossSign` takes beside the other CA. */
+/** Options of `authority.crossSign`. */
 export interface CrossSignOptions {
-  /** Lifetime from now. Default: until the other CA's certificate or this authority's own ends, whichever comes first. */
+  /** Lifetime from now. Default: until the other CA's certificate or this authority's own expires, whichever is first. */
   validity?: string | undefined
   /**
-   * What the other CA may issue for in the eyes of those who trust this one, instead of the name constraints of its own
-   * certificate. Default: those, or no limit where it has none.
+   * The names that the other CA may issue for, as accepted by those who trust this one. Default: the name constraints of
+   * its own certificate.
    */
   permittedNames?: readonly string[] | undefined
-  /** How many CAs may stand below the other one. Default: 0. */
+  /** The number of CAs that are allowed below the other one. Default: 0. */
   maxIntermediates?: number | undefined
 }
 
@@ -282,11 +266,13 @@ export async function crossSign(issuer: Issuer, other: Certificate, options: Cro
     throw issueRefused(`${name} holds this authority's own key; a renewed certificate of it needs no cross-certificate`)
   const { settings } = issuer
   const now = settings.now()
-  const permittedNames = readPermittedNames(options.permittedNames)
+  const nameConstraints = readPermittedNames(options.permittedNames)
   const pathLength = pathLengthBelow(issuer, readMaxIntermediates(options.maxIntermediates))
   const asked = options.validity !== undefined
   const duration = asked ? readValidity(options.validity, 'validity', now) : other.notAfter.getTime() - now.getTime()
   if (duration <= 0) throw issueRefused(`The certificate ${name} has expired at ${other.notAfter.toISOString()}`)
+  // Certificates of the other CA refer to its key by this identifier.
+  const identifier = other.extensions.subjectKeyIdentifier ?? keyIdentifier(other.spki)
   const certificate = await signCertificate(issuer.signer, {
     serial: settings.nextSerial(),
     issuer: issuer.certificate.subject.raw,
@@ -294,8 +280,8 @@ export async function crossSign(issuer: Issuer, other: Certificate, options: Cro
     subject: other.subject.raw,
     spki: other.spki,
     extensions: [
-      ...caExtensions(other.spki, { pathLength, permittedNames }, issuer.keyIdentifier, identifierOf(other)),
-      ...ownLimits(other, permittedNames === null ? LIMITS : [ExtensionId.extendedKeyUsage]),
+      ...caExtensions(other.spki, { pathLength, nameConstraints }, issuer.keyIdentifier, identifier),
+      ...ownLimits(other, nameConstraints === null ? LIMITS : [ExtensionId.extendedKeyUsage]),
     ],
     origin: `cross-certificate of ${name}`,
   })
@@ -306,16 +292,11 @@ export async function crossSign(issuer: Issuer, other: Certificate, options: Cro
 
 const LIMITS = [ExtensionId.nameConstraints, ExtensionId.extendedKeyUsage] as const
 
-/** What the other CA's own certificate does not allow it, its cross-certificate does not give it. */
+/** The cross-certificate allows no more than the other CA's own certificate. */
 function ownLimits(other: Certificate, limits: readonly string[]): Uint8Array[] {
   return other.extensions.all
     .filter(({ oid }) => limits.includes(oid))
     .map(({ oid, value, critical }) => writeExtension(oid, value, critical))
-}
-
-/** The certificates that the other CA has issued name its key by this. */
-function identifierOf(ca: Certificate): Uint8Array {
-  return ca.extensions.subjectKeyIdentifier ?? keyIdentifier(ca.spki)
 }
 
 export function withCrossCertificate(
@@ -333,9 +314,11 @@ export function withCrossCertificate(
   return { ...parts, crossCertificates: [...others, ...sent] }
 }
 
+const MAX_ABOVE = 10
+
 function readAbove(cross: Certificate, above: unknown): Certificate[] {
-  if (!Array.isArray(above) || above.length > MOST_ABOVE)
-    throw optionInvalid('above', `must be a list of at most ${String(MOST_ABOVE)} certificates`)
+  if (!Array.isArray(above) || above.length > MAX_ABOVE)
+    throw optionInvalid('above', `must be a list of at most ${String(MAX_ABOVE)} certificates`)
   let below = cross
   return above.map((each: unknown, index) => {
     const option = `above[${String(index)}]`
@@ -346,5 +329,3 @@ function readAbove(cross: Certificate, above: unknown): Certificate[] {
     return each
   })
 }
-
-const MOST_ABOVE = 10

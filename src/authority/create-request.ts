@@ -1,4 +1,4 @@
-/** Makes a key and a certificate request for it, to be signed by an authority elsewhere. */
+/** Makes a key and a certificate request for it. */
 import { checkOptions } from '../report/option-error.js'
 import type { NamePart } from '../x509/certificate-writer.js'
 import { CertificateRequest } from '../x509/certificate-request.js'
@@ -10,15 +10,15 @@ import { keyMaker } from './keys.js'
 import { checkCrypto, readAlgorithm, readHosts, readName, readSubject, type SubjectAttributes } from './options.js'
 import { issueRefused } from './refuse.js'
 
-/** What `createRequest` takes. */
+/** Options of `createRequest`. */
 export interface CreateRequestOptions {
   /** The common name, 1 to 64 characters: for a client the name of the etcd user. */
   name: string
-  /** DNS names, IP addresses and URIs to ask for, at most 1000. Default: none. */
+  /** DNS names, IP addresses and URIs to request, at most 1000. Default: none. */
   hosts?: readonly string[] | undefined
   /** Kind of key to make. Default: `'ecdsa-p256'`. */
   algorithm?: KeyAlgorithm | undefined
-  /** Further attributes of the subject, which stand before the common name. Default: none. */
+  /** Further attributes of the subject, before the common name. Default: none. */
   subject?: SubjectAttributes | undefined
   /** The Web Crypto implementation that makes the key and signs. Default: @peculiar/webcrypto's. */
   crypto?: WebCrypto | undefined
@@ -26,9 +26,9 @@ export interface CreateRequestOptions {
 
 /** A certificate request and its key. */
 export interface CreatedRequest {
-  /** The request in PEM (`CERTIFICATE REQUEST`): to be sent to whoever signs. */
+  /** The request in PEM (`CERTIFICATE REQUEST`), for the authority that signs it. */
   csr: string
-  /** The key, which stays where it is. `key.exportPem()` gives it for a file. */
+  /** The key. Keep it on its machine: `key.exportPem()` returns it for a file. */
   key: PrivateKey
 }
 
@@ -36,11 +36,11 @@ const KNOWN = ['name', 'hosts', 'algorithm', 'subject', 'crypto'] as const
 const COMMON_NAME = '2.5.4.3'
 
 /**
- * Makes a key and a certificate request (PKCS #10) for it, signed by that key. Any CA understands it: `authority.sign` of
- * this package, openssl, cfssl, step, cert-manager.
+ * Makes a key and a certificate request (PKCS #10) for it, signed by that key. `authority.sign`, openssl, cfssl, step and
+ * cert-manager read it.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where the `crypto` given does not make such a key, or does not sign with it.
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the option `crypto` cannot make such a key, or does not sign with it.
  */
 export async function createRequest(options: CreateRequestOptions): Promise<CreatedRequest> {
   checkOptions('options', options, KNOWN)
@@ -76,7 +76,7 @@ async function writeRequest({ key, algorithm, subject, hosts, crypto: given }: C
   }
 }
 
-/** The key as handles of the implementation that signs. */
+/** Imports the key into the implementation that signs. */
 async function bringIn(
   crypto: WebCrypto,
   key: PrivateKey,
@@ -96,7 +96,7 @@ function isHandle(value: unknown): value is CryptoKeyHandle {
   return typeof value === 'object' && value !== null
 }
 
-/** Nothing leaves unchecked: a crypto implementation that the caller brought may have signed with anything. */
+/** Checks the request: the caller's crypto implementation may be faulty. */
 function checkMade(request: CertificateRequest, key: PrivateKey, hosts: readonly Host[]): void {
   if (Buffer.compare(request.spki, key.spki) !== 0)
     throw issueRefused('The request does not hold the public half of its key')

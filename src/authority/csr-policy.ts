@@ -1,31 +1,30 @@
-/** Which of the names that a certificate request asks for are taken over: the policy of whoever signs. */
+/** Which names of a certificate request are accepted: the policy of the caller of `authority.sign`. */
 import { checkOptions, optionInvalid } from '../report/option-error.js'
-import { parseIp } from '../x509/ip.js'
 import { type Host, readHost, uriKey } from '../x509/names.js'
-import { readName } from './options.js'
+import { bitsOf, readAddressRange, readName } from './options.js'
 
-/** What of a request is taken over into the certificate. Nothing is that is not named here. */
+/** Which names of a request are accepted. */
 export interface CsrPolicy {
   /**
-   * The common name: `true` for any, or a list of patterns in which `*` stands for any characters, as `['etcd-*']`. The name
-   * `root`, which is etcd's all-powerful user, is taken over only where a pattern spells it out. Default: false.
+   * The common name: `true` for any, or a list of patterns in which `*` stands for any characters, such as `['etcd-*']`.
+   * `root`, etcd's user with all rights, is accepted only if a pattern is exactly `root`. Default: false.
    */
   name?: boolean | readonly string[] | undefined
   /**
-   * The hosts, by a list of patterns: a name for itself alone (`etcd-0.etcd.svc`), `*.etcd.svc` for every name below
-   * `etcd.svc`, an address, a range (`10.0.0.0/8`), a URI, or a URI that ends with `/*` for everything below. Default: none.
+   * The hosts, as a list of patterns: a name (`etcd-0.etcd.svc`), `*.etcd.svc` for every name below `etcd.svc`, an
+   * address, a range (`10.0.0.0/8`), a URI, or a URI that ends with `/*` for everything below. Default: none.
    */
   hosts?: readonly string[] | undefined
 }
 
-/** The policy, read. null: nothing of the kind is taken over. */
+/** A policy as functions; null accepts no name of the kind. */
 export interface AllowedNames {
   readonly name: ((name: string) => boolean) | null
   readonly hosts: ((host: Host) => boolean) | null
 }
 
-const MOST_PATTERNS = 1000
-/** The user that may do everything (etcd server/auth/store.go, rootUser). */
+const MAX_PATTERNS = 1000
+/** The user with all rights (etcd server/auth/store.go, rootUser). */
 const ROOT = 'root'
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
@@ -46,8 +45,8 @@ function readNamePolicy(value: unknown, option: string): AllowedNames['name'] {
 }
 
 function readList<T>(value: unknown, option: string, read: (each: unknown, option: string) => T): T[] {
-  if (!Array.isArray(value) || value.length === 0 || value.length > MOST_PATTERNS) {
-    throw optionInvalid(option, `must be a list of 1 to ${String(MOST_PATTERNS)} patterns`)
+  if (!Array.isArray(value) || value.length === 0 || value.length > MAX_PATTERNS) {
+    throw optionInvalid(option, `must be a list of 1 to ${String(MAX_PATTERNS)} patterns`)
   }
   return value.map((each: unknown, index) => read(each, `${option}[${String(index)}]`))
 }
@@ -56,7 +55,7 @@ function anyOf<T>(tests: readonly ((value: T) => boolean)[]): (value: T) => bool
   return (value) => tests.some((test) => test(value))
 }
 
-/** Whether a text is like a pattern in which `*` stands for any characters. Steps: at most the product of the lengths. */
+/** Whether a string matches a pattern in which `*` stands for any characters. */
 function isLike(text: string, pattern: string): boolean {
   const [start = '', ...rest] = pattern.split('*')
   const end = rest.pop()
@@ -74,8 +73,12 @@ function isLike(text: string, pattern: string): boolean {
 function readHostPattern(value: unknown, option: string): (host: Host) => boolean {
   if (typeof value !== 'string') throw optionInvalid(option, 'must be a string')
   if (value.includes('://') && value.endsWith('/*')) return uriBelow(value.slice(0, -1), option)
-  const range = /^([^/]+)\/(\d{1,3})$/.exec(value)
-  if (range !== null) return addressRange(range[1] ?? '', Number(range[2]), option)
+  const range = readAddressRange(value, option)
+  if (range !== null) {
+    const wanted = bitsOf(range.bytes).slice(0, range.prefix)
+    // An IPv4-mapped address is not in an IPv4 range: Node and Go do not agree on its family.
+    return ({ bytes }) => bytes?.length === range.bytes.length && bitsOf(bytes).startsWith(wanted)
+  }
   const reading = readHost(value)
   if ('refused' in reading) throw optionInvalid(option, reading.refused)
   const { host } = reading
@@ -94,23 +97,7 @@ function uriBelow(start: string, option: string): (host: Host) => boolean {
   const key = uriKey(start)
   return ({ kind, value }) => {
     if (kind !== 'uri' || !uriKey(value).startsWith(key)) return false
-    // Whoever resolves these comes out somewhere else.
+    // Resolution of these leads to another place.
     return !/(?:^|\/)(?:\.|%2e){1,2}(?:$|[/?#])/i.test(value.slice(start.length - 1))
   }
-}
-
-function addressRange(address: string, prefix: number, option: string): (host: Host) => boolean {
-  const bytes = parseIp(address)
-  if (bytes === null) throw optionInvalid(option, 'must be an address range such as 10.0.0.0/8')
-  const bits = bytes.length * 8
-  if (prefix > bits) throw optionInvalid(option, `must have a prefix of at most ${String(bits)} bits`)
-  const start = toBits(bytes)
-  if (start.slice(prefix).includes('1')) throw optionInvalid(option, 'must have no bits set behind its prefix')
-  const wanted = start.slice(0, prefix)
-  // An IPv4-mapped address is no member of an IPv4 range: Node and Go do not agree on what it is.
-  return (host) => host.bytes?.length === bytes.length && toBits(host.bytes).startsWith(wanted)
-}
-
-function toBits(bytes: Uint8Array): string {
-  return Array.from(bytes, (octet) => octet.toString(2).padStart(8, '0')).join('')
 }

@@ -1,4 +1,8 @@
-/** A ledger in a file, which only grows. */
+/**
+ * A ledger in a file, which only grows. A line has a hash, a space and JSON; the hash is over the line before and the JSON,
+ * so a line that is changed, removed or inserted is detected by the next one. The head, a small file next to it, has the
+ * length of the ledger, so that a shorter one is detected.
+ */
 import { hash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
@@ -14,15 +18,15 @@ import { issueRefused } from './refuse.js'
 
 /** Characters of a hash: the first 128 bits of SHA-256, in hexadecimal. */
 const HASH_LENGTH = 32
-/** What the first line follows. */
+/** The hash before the first line. */
 const NO_HASH = '00000000000000000000000000000000'
 
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDWR } = constants
 const FILE_MODE = 0o600
 const LINE_FEED = 0x0a
-/** How much is read at once when the end of the last whole line is looked for. */
+/** Bytes that are read at once to find the start of the last line. */
 const CHUNK = 64 * 1024
-/** Largest file, in bytes: some 900,000 entries, which take as much memory again to read. */
+/** Some 900,000 entries, which need as much memory again to read. */
 const MAX_BYTES = 256 * 1024 * 1024
 
 /**
@@ -30,16 +34,15 @@ const MAX_BYTES = 256 * 1024 * 1024
  * `<path>.head` holds the length of the ledger and its last hash: entries that are changed, removed or cut off are
  * reported, because a CRL without them would undo revocations. The files are created with mode 0600 at the first entry;
  * their directory must exist. Any number of processes may add to it: the lock `<path>.lock` makes one wait for the other.
- * What is added is flushed to the disk before `append` resolves, and what is added at the same time goes there together.
+ * Entries are flushed to the disk before `append` resolves; concurrent calls are written together.
  *
  * A line that a crash has cut off is ignored, and removed with the next entry: no certificate was returned for it.
  *
  * `append` and `read` reject with:
  *
- * - `ERR_WRITE_FAILED` where the file system refuses.
- * - `ERR_ISSUE_REFUSED` from both if entries are missing or were changed; the message names the file and the line, and how
- *   to go on from the last CRL (`authority.restoreRevocations`).
- * - `ERR_ISSUE_REFUSED` from both for a file of more than 256 MiB, some 900,000 entries.
+ * - `ERR_WRITE_FAILED` if the file system refuses.
+ * - `ERR_ISSUE_REFUSED` if entries are missing or were changed (the message names the line, and the way back from the last
+ *   CRL, `authority.restoreRevocations`), and for a file of more than 256 MiB.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
@@ -59,7 +62,7 @@ export function openLedger(fs: FileSystem, path: string): Ledger {
   let waiting: Waiting[] = []
   let isWriting = false
 
-  const writeAllThatWaits = async (): Promise<void> => {
+  const writeBatches = async (): Promise<void> => {
     isWriting = true
     while (waiting.length > 0) {
       const batch = waiting
@@ -81,12 +84,12 @@ export function openLedger(fs: FileSystem, path: string): Ledger {
       const copy = [...entries]
       await new Promise<void>((resolve, reject) => {
         waiting.push({ entries: copy, resolve, reject })
-        if (!isWriting) void writeAllThatWaits()
+        if (!isWriting) void writeBatches()
       })
     },
     read: async () => {
       try {
-        // The head first: entries that are added meanwhile lie behind it.
+        // The head first: entries that are added meanwhile are behind it.
         const head = await readHead(fs, path)
         return readEntries(await readText(fs, path), head, path)
       } catch (error) {
@@ -106,7 +109,7 @@ async function appendLocked(fs: FileSystem, path: string, entries: readonly Ledg
     const before = await endOf(fs, file, path, state.size)
     const { lines, hash } = writeLines(entries, before.hash)
     const bytes = Buffer.from(lines)
-    // What could not be read any more would be lost to revocation.
+    // A file that is too large could not be read again.
     checkSize(path, before.size + bytes.length)
     if (before.size < state.size) await file.truncate(before.size)
     try {
@@ -132,18 +135,18 @@ async function openToAppend(fs: FileSystem, path: string): Promise<{ file: OpenF
     if (!isNotThere(error)) throw error
     const head = await readHead(fs, path)
     if (head !== null && (head === 'damaged' || head.size > 0))
-      throw damaged(path, 'it is not there, although its head is')
-    // Before the ledger: a ledger without a head has lost it.
+      throw damaged(path, 'it does not exist, although its head does')
+    // Before the ledger: a ledger without a head counts as damaged.
     if (head === null) await writeHead(fs, path, EMPTY)
     return { file: await fs.open(path, flags | O_CREAT | O_EXCL, FILE_MODE), isNew: true }
   }
 }
 
 /**
- * The end of the last whole line, and its hash. What follows was cut off by a crash. Lines behind the head were written by
- * a process that was killed before it could replace the head.
+ * The end of the last whole line, and its hash. The rest was cut off by a crash. Lines behind the head were written by a
+ * process that was killed before it could replace the head.
  *
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the ledger does not go on from its head.
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the ledger does not continue from its head.
  */
 async function endOf(fs: FileSystem, file: OpenFile, path: string, size: number): Promise<LedgerHead> {
   const head = checkHead(await readHead(fs, path), size, path)
@@ -163,7 +166,7 @@ async function endOf(fs: FileSystem, file: OpenFile, path: string, size: number)
 function checkHead(head: Awaited<ReturnType<typeof readHead>>, size: number, path: string): LedgerHead {
   if (head === 'damaged') throw damaged(path, `its head ${headPathOf(path)} cannot be read`)
   if (head === null) {
-    if (size > 0) throw damaged(path, `its head ${headPathOf(path)} is not there`)
+    if (size > 0) throw damaged(path, `its head ${headPathOf(path)} is missing`)
     return EMPTY
   }
   if (head.size > size) throw damaged(path, `it has ${String(size)} bytes, and had ${String(head.size)}`)
@@ -204,7 +207,7 @@ function checkSize(path: string, bytes: number): void {
   if (bytes <= MAX_BYTES) return
   throw issueRefused(
     `The ledger "${path}" has ${bytes.toLocaleString('en-US')} bytes, and at most ${MAX_BYTES.toLocaleString('en-US')} ` +
-      'are kept in one file: start a new one, and keep this; revoke the certificates in it by the certificate itself',
+      'are kept in one file: start a new one, and keep this; revoke the certificates in it by passing the certificate',
   )
 }
 
@@ -228,7 +231,7 @@ interface ReadLines {
   readonly hasEnd: boolean
 }
 
-/** Reads whole lines; what follows the last of them was cut off by a crash. */
+/** Reads whole lines. The rest was cut off by a crash. */
 function readLines(
   text: string,
   before: string,
@@ -248,7 +251,7 @@ function readLines(
     size += Buffer.byteLength(line) + 1
     hasEnd ||= size === end
   })
-  // A whole line of which only the line feed was changed.
+  // A whole line whose line feed was changed.
   if (rest !== '' && typeof readLine(rest.slice(0, -1), hash) !== 'string')
     throw damaged(path, `${name(lines.length)} does not end as it should`)
   return { entries, hash, size, hasEnd }
@@ -256,7 +259,7 @@ function readLines(
 
 function damaged(path: string, what: string): EtcdMtlsError<'ERR_ISSUE_REFUSED'> {
   return issueRefused(
-    `The ledger "${path}" cannot be relied upon: ${what}. Restore the file and its ".head" from a backup of the same time, ` +
+    `The ledger "${path}" is damaged: ${what}. Restore the file and its ".head" from a backup of the same time, ` +
       'or move both away and restore the revocations from the last CRL with authority.restoreRevocations(crl)',
   )
 }
@@ -321,7 +324,7 @@ function readLine(line: string, before: string): LedgerEntry | string {
   } catch {
     return 'is not JSON, although its hash matches'
   }
-  return readEntry(value) ?? 'is not an entry that this version knows: a newer one may have written it'
+  return readEntry(value) ?? 'is not an entry of this version: a newer one may have written it'
 }
 
 function hashOf(before: string, text: string): string {
@@ -330,7 +333,7 @@ function hashOf(before: string, text: string): string {
 
 function readEntry(value: unknown): LedgerEntry | null {
   if (typeof value !== 'object' || value === null) return null
-  const fields = value as Readonly<Record<string, unknown>> // each is looked at below
+  const fields = value as Readonly<Record<string, unknown>> // each is checked below
   const text = (name: string): string | null => {
     const field = fields[name]
     return typeof field === 'string' ? field : null

@@ -1,7 +1,7 @@
-/** A source whose credentials an authority issues, and issues again before they end. */
-import { setMaxListeners } from 'node:events'
+/** A source of credentials that an authority in this process issues, and issues again before they expire. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
+import { CredentialIterator } from '../credentials/credential-iterator.js'
 import type { Credentials, WatchableSource } from '../credentials/credentials.js'
 import { fingerprintOf } from '../credentials/fingerprint.js'
 import { untilAborted } from '../credentials/source.js'
@@ -16,16 +16,16 @@ import { endOf, readFraction } from './renewal-due.js'
 import { type IssueRequest, readRequest } from './request.js'
 import { Revocations } from './revocation.js'
 
-/** When {@link fromAuthority} issues again. */
+/** Options of {@link fromAuthority}. */
 export interface FromAuthorityOptions {
-  /** The share of the lifetime after which it does, above 0 and below 1. Default: 2/3. */
+  /** The share of the lifetime after which credentials are issued again, above 0 and below 1. Default: 2/3. */
   fraction?: number | undefined
   /**
-   * The share of what then remains by which the moment is moved at most, back or forth, so that many who started together
-   * do not come together: 0 to 0.5. Default: 0.1.
+   * The share of the rest of the lifetime by which that time is moved at random, 0 to 0.5, so that processes that started
+   * together do not renew together. Default: 0.1.
    */
   jitter?: number | undefined
-  /** Gives numbers from 0 to 1, for tests. Default: `Math.random`. */
+  /** Returns numbers from 0 to 1, for tests. Default: `Math.random`. */
   random?: (() => number) | undefined
 }
 
@@ -33,19 +33,19 @@ const DEFAULT_JITTER = 0.1
 
 /**
  * Credentials that an authority in this process issues at the first `load()`, and again after two thirds of their lifetime,
- * counted from when they were issued: by `load()`, and by `watch()`, which yields each set of them. A client that is given
- * this source goes over to each while calls go on.
+ * counted from when they were issued: for `load()`, and for `watch()`, which yields each set of them. A client with this
+ * source switches to each set while it keeps running.
  *
- * Any number of loads and watches share one certificate. Where the authority refuses or does not answer, the old
- * credentials serve for as long as they are valid; `watch()` throws the reason once, and it is tried again after one
- * second, then after longer pauses of at most a minute. `load()` rejects only where nothing valid is there. The time of day
- * is looked at every minute: clocks that are set, and machines that slept, are noticed. No timer keeps the process alive.
+ * Any number of loads and watches share one certificate. If the authority refuses or does not answer, the old credentials
+ * are used as long as they are valid; `watch()` throws the reason once, and the source tries again after one second, then
+ * after longer pauses of at most a minute. `load()` rejects only if no credentials are valid. The source checks the clock
+ * every minute, so it notices a clock that was set and a machine that slept. No timer keeps the process alive.
  *
- * With `request.validity`, the first certificate is refused where the authority ends before that; later ones then end with
- * the authority, and once nothing is gained by a new one that is what `watch()` throws.
+ * With `request.validity`, the first certificate is refused if the authority expires earlier; later ones expire with the
+ * authority, and once a new one would not expire later, `watch()` throws that.
  *
- * @param request As for `authority.issue`. Each certificate has a new key, unless the request brings one.
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a request that is wrong in itself.
+ * @param request As for `authority.issue`. Each certificate has a new key, unless the request has one.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong request.
  */
 export function fromAuthority(
   authority: Authority,
@@ -55,7 +55,7 @@ export function fromAuthority(
   return authoritySource(authority, request, options, systemTiming(checkAuthority(authority).issuer.settings.now))
 }
 
-/** {@link fromAuthority} by any clocks. */
+/** {@link fromAuthority} with other clocks. */
 export function authoritySource(
   authority: Authority,
   request: IssueRequest,
@@ -70,8 +70,8 @@ export function authoritySource(
     const now = settings.now()
     if (held !== null && endsNoLater(issuer, held, now)) {
       throw issueRefused(
-        `The authority's own certificate ends at ${certificate.notAfter.toISOString()}, as the credentials that it issued ` +
-          'do already: nothing is gained by others; give a source of a renewed authority to `rotate`',
+        `The authority's own certificate expires at ${certificate.notAfter.toISOString()}, as the credentials that it ` +
+          'issued do already; pass a source of a renewed authority to `rotate`',
       )
     }
     if (held !== null) {
@@ -87,7 +87,7 @@ export function authoritySource(
   return new RenewingSource(origin, new Renewer(issue, schedule, timing))
 }
 
-/** Whether the authority, which is valid still, cannot issue anything that lasts longer. */
+/** Whether the authority, which is still valid, cannot issue credentials that expire later. */
 function endsNoLater({ certificate: { notAfter } }: Issuer, { credentials, begin }: Held, now: Date): boolean {
   const clockWasSetBack = now.getTime() < begin
   return !clockWasSetBack && now < notAfter && notAfter <= credentials.chain[0].notAfter
@@ -106,25 +106,24 @@ function readSchedule(options: FromAuthorityOptions): Schedule {
 
 function readRandom(value: unknown): number {
   if (typeof value === 'number' && value >= 0 && value <= 1) return value
-  throw optionInvalid('random', 'must give numbers from 0 to 1')
+  throw optionInvalid('random', 'must return numbers from 0 to 1')
 }
 
-/** What a consumer knows. */
-interface Known {
-  /** Fingerprint of the credentials it has; null where it has none. */
+/** The state of a consumer of `watch()`. */
+interface Consumer {
+  /** Fingerprint of its credentials; null if it has none. */
   readonly held: string | null
-  /** The trouble it was told of since; null for none. */
-  readonly told: string | null
+  /** The failure that was reported to it since; null if there was none. */
+  readonly reported: string | null
 }
 
 class RenewingSource implements WatchableSource {
   readonly origin: string
-  /** Private, since it holds keys. */
   readonly #renewer: Renewer
-  /** What `load()` handed out last; undefined before it was called. */
-  #handedOut: Known | undefined
-  /** What consumers knew that were told of trouble, to go on from there. */
-  readonly #interrupted = new WeakMap<AbortSignal, Known>()
+  /** The result of the last `load()`. */
+  #loaded: Consumer | undefined
+  /** Consumers to which a failure was reported, and that may call `watch()` again. */
+  readonly #interrupted = new WeakMap<AbortSignal, Consumer>()
 
   constructor(origin: string, renewer: Renewer) {
     this.origin = origin
@@ -134,17 +133,17 @@ class RenewingSource implements WatchableSource {
   async load(signal?: AbortSignal): Promise<Credentials> {
     signal?.throwIfAborted()
     const held = await untilAborted(this.#renewer.obtain(), signal)
-    this.#handedOut = { held: held.fingerprint, told: null }
+    this.#loaded = { held: held.fingerprint, reported: null }
     return copyOf(held)
   }
 
-  /** See {@link WatchableSource}. */
   watch(signal: AbortSignal, held?: Credentials): AsyncIterableIterator<Credentials, undefined, undefined> {
     const given: unknown = signal
     if (!(given instanceof AbortSignal)) throw valueInvalid('signal', given, 'an AbortSignal')
-    return new Following(this.#renewer, this.#knownBy(signal, held), signal, (known) => {
-      this.#interrupted.set(signal, known)
-    })
+    const interrupted = this.#interrupted.get(signal)
+    this.#interrupted.delete(signal)
+    const known = held === undefined ? this.#loaded : { held: fingerprintOf(held), reported: null }
+    return new CredentialIterator(signal, (stop) => this.#follow(signal, stop, interrupted ?? known))
   }
 
   toJSON(): { origin: string } {
@@ -155,104 +154,44 @@ class RenewingSource implements WatchableSource {
     return `CredentialSource { ${this.origin} }`
   }
 
-  #knownBy(signal: AbortSignal, held: Credentials | undefined): Known | undefined {
-    const interrupted = this.#interrupted.get(signal)
-    this.#interrupted.delete(signal)
-    if (interrupted !== undefined || held === undefined) return interrupted ?? this.#handedOut
-    return { held: fingerprintOf(held), told: null }
+  async *#follow(signal: AbortSignal, stop: AbortSignal, known: Consumer | undefined): AsyncGenerator<Credentials> {
+    const renewer = this.#renewer
+    let consumer = known
+    for (;;) {
+      stop.throwIfAborted()
+      await untilAborted(renewer.refresh(), stop)
+      const { version, usable, failure } = renewer
+      if (usable !== null) consumer ??= { held: usable.fingerprint, reported: null }
+      const isNew = usable !== null && usable.fingerprint !== consumer?.held
+      const hasRecovered = usable !== null && failure === null && consumer !== undefined && consumer.reported !== null
+      if (isNew || hasRecovered) {
+        consumer = { held: usable.fingerprint, reported: failure === null ? null : (consumer?.reported ?? null) }
+        yield copyOf(usable)
+      } else if (failure !== null && consumer?.reported !== failure.message) {
+        this.#interrupted.set(signal, { held: consumer?.held ?? null, reported: failure.message })
+        throw failure
+      } else await renewer.rest(version, stop)
+    }
   }
 }
 
-/** Lists of its own, so that what one caller does to them is not seen by the next; certificates and keys do not change. */
+/** A copy of the lists: the caller may change them. Certificates and keys do not change. */
 function copyOf({ credentials }: Held): Credentials {
   const { chain, trustAnchors, crls } = credentials
   const [leaf, ...intermediates] = chain
   return { ...credentials, trustAnchors: [...trustAnchors], chain: [leaf, ...intermediates], crls: [...crls] }
 }
 
-/** Nothing runs before the first `next()`; the signal and `return()` end it at once, also while something is issued. */
-class Following implements AsyncIterableIterator<Credentials, undefined, undefined> {
-  readonly #stop = new AbortController()
-  readonly #steps: AsyncGenerator<Credentials, undefined, undefined>
-
-  constructor(renewer: Renewer, known: Known | undefined, signal: AbortSignal, interrupt: (known: Known) => void) {
-    this.#steps = follow(renewer, { known, signal, stop: this.#stop, interrupt })
-  }
-
-  next(): Promise<IteratorResult<Credentials, undefined>> {
-    return this.#steps.next()
-  }
-
-  async return(): Promise<IteratorResult<Credentials, undefined>> {
-    this.#stop.abort()
-    return this.#steps.return(undefined)
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this
-  }
-}
-
-interface FollowOptions {
-  readonly known: Known | undefined
-  /** The consumer's. */
-  readonly signal: AbortSignal
-  /** Ends this following only. */
-  readonly stop: AbortController
-  /** Keeps what the consumer knows, before it is told of trouble. */
-  readonly interrupt: (known: Known) => void
-}
-
-async function* follow(
-  renewer: Renewer,
-  { known: knownBefore, signal, stop, interrupt }: FollowOptions,
-): AsyncGenerator<Credentials, undefined, undefined> {
-  let known = knownBefore
-  const abort = (): void => {
-    stop.abort()
-  }
-  // Any number of sources may be followed until one signal; Node warns from the eleventh listener on.
-  setMaxListeners(0, signal)
-  signal.addEventListener('abort', abort, { once: true })
-  if (signal.aborted) abort()
-  try {
-    for (;;) {
-      stop.signal.throwIfAborted()
-      await untilAborted(renewer.refresh(), stop.signal)
-      const { version, usable, failure } = renewer
-      if (usable !== null) known ??= { held: usable.fingerprint, told: null }
-      const isNew = usable !== null && usable.fingerprint !== known?.held
-      const isMended = usable !== null && failure === null && known !== undefined && known.told !== null
-      if (isNew || isMended) {
-        known = { held: usable.fingerprint, told: failure === null ? null : (known?.told ?? null) }
-        yield copyOf(usable)
-        continue
-      }
-      if (failure !== null && known?.told !== failure.message) {
-        interrupt({ held: known?.held ?? null, told: failure.message })
-        throw failure
-      }
-      await renewer.rest(version, stop.signal)
-    }
-  } catch (error) {
-    if (stop.signal.aborted) return undefined
-    throw error
-  } finally {
-    signal.removeEventListener('abort', abort)
-  }
-}
-
-/** The clocks in use; tests bring their own. */
+/** The clocks in use. */
 export interface Timing {
-  /** The time of day, which people and time servers set. */
+  /** The time of day, which may be set. */
   readonly now: () => Date
   /** Milliseconds of a clock that never goes back. */
   readonly elapsed: () => number
-  /** Resolves after so many milliseconds, or at once when the signal is aborted. Keeps no process alive. */
+  /** Resolves after that many milliseconds, or once the signal is aborted. Does not keep the process alive. */
   readonly wait: (milliseconds: number, signal: AbortSignal) => Promise<void>
 }
 
-/** The clocks of the machine, with the time of day as the authority has it. */
 function systemTiming(now: () => Date): Timing {
   return {
     now,
@@ -261,49 +200,44 @@ function systemTiming(now: () => Date): Timing {
       try {
         await sleep(milliseconds, undefined, { signal, ref: false })
       } catch (error) {
-        // Aborted: that is no fault.
         if (!signal.aborted) throw error
       }
     },
   }
 }
 
-/** When to renew. */
 interface Schedule {
   readonly fraction: number
-  /** Share of what remains after it, by which the moment is moved at most, back or forth. */
+  /** Share of the rest of the lifetime. */
   readonly jitter: number
   /** From 0 to 1. */
   readonly random: () => number
 }
 
-/** Credentials that were issued. Times are in milliseconds since 1970. */
+/** Issued credentials. Times are in milliseconds since 1970. */
 interface Held {
   readonly credentials: Credentials
   readonly fingerprint: string
-  /** The first moment of their lifetime. */
   readonly begin: number
   /** When to issue the next ones. */
   readonly due: number
-  /** The first moment at which they are over. */
+  /** The first moment after their lifetime. */
   readonly end: number
 }
 
-/** How long an authority may take, in milliseconds: for an RSA key, and a signer across a network. */
-const LONGEST_ISSUE = 60_000
-/** How long to wait for new credentials while the old ones serve, in milliseconds. */
-const LONGEST_WAIT = 5000
-/** Between two certificates, in milliseconds, however short they last and whatever the clock does. */
-const SHORTEST_PAUSE = 500
+/** For an authority to issue, in milliseconds: an RSA key, and a signer across a network, take their time. */
+const ISSUE_TIMEOUT = 60_000
+/** A caller waits this long for new credentials while the old ones are valid, in milliseconds. */
+const MAX_WAIT = 5000
+/** Between two certificates, in milliseconds, however short their lifetime is. */
+const MIN_PAUSE = 500
 /** After the first failure, and at most, in milliseconds. */
 const FIRST_RETRY = 1000
-const LONGEST_RETRY = 60_000
-/**
- * Longest rest in milliseconds. Clocks are set and machines sleep, which no timer follows, and none takes more than 2^31;
- * so the time of day is looked at again at least this often.
- */
-const LONGEST_REST = 60_000
+const MAX_RETRY = 60_000
+/** Between two checks of the clock, in milliseconds: no timer follows a clock that is set, or a machine that sleeps. */
+const MAX_REST = 60_000
 
+/** Holds credentials, and issues them again: once for all callers, and again after a failure. */
 class Renewer {
   readonly #issue: (held: Held | null) => Promise<Credentials>
   readonly #schedule: Schedule
@@ -313,7 +247,7 @@ class Renewer {
   #failure: Error | null = null
   #failures = 0
   /** Not before this, by the clock that never goes back. */
-  #nextTry = -Infinity
+  #nextAttempt = -Infinity
   #version = 0
   readonly #wakers = new Set<() => void>()
 
@@ -323,25 +257,25 @@ class Renewer {
     this.#timing = timing
   }
 
-  /** Changes with everything that happens here. */
+  /** Changes with each attempt. */
   get version(): number {
     return this.#version
   }
 
-  /** Why the last try failed; null where it did not, or is no longer needed. */
+  /** Why the last attempt failed; null if it did not, or is no longer needed. */
   get failure(): Error | null {
     return this.#held !== null && !this.#isDue(this.#held) ? null : this.#failure
   }
 
-  /** What can be used now; null for nothing. */
+  /** The credentials, if they are valid. */
   get usable(): Held | null {
     return this.#held !== null && this.#timing.now().getTime() < this.#held.end ? this.#held : null
   }
 
   /**
-   * What can be used, for somebody who asks: renewed if that is due. Never waits long for that while the old serves.
+   * Valid credentials, renewed if that is due.
    *
-   * @throws What the authority threw, where there is nothing that can be used.
+   * @throws The error of the authority, if no credentials are valid.
    */
   async obtain(): Promise<Held> {
     const held = this.usable
@@ -349,22 +283,22 @@ class Renewer {
     if (held === null) await this.#renew()
     else {
       const done = new AbortController()
-      await Promise.race([this.refresh(), this.#timing.wait(LONGEST_WAIT, done.signal)])
+      await Promise.race([this.refresh(), this.#timing.wait(MAX_WAIT, done.signal)])
       done.abort()
     }
     const renewed = this.usable ?? held
-    if (renewed === null) throw issueRefused('The credentials were over by the time they were issued')
+    if (renewed === null) throw issueRefused('The credentials had expired by the time they were issued')
     return renewed
   }
 
-  /** Renews if that is due, and a failure not too short a time ago. Never rejects: see `failure`. */
+  /** Renews if that is due, and the last failure is long enough ago. Never rejects: see `failure`. */
   async refresh(): Promise<void> {
     if (this.#held !== null && !this.#isDue(this.#held)) return
-    if (this.#issuing === null && this.#timing.elapsed() < this.#nextTry) return
+    if (this.#issuing === null && this.#timing.elapsed() < this.#nextAttempt) return
     await this.#renew().catch(() => undefined)
   }
 
-  /** Rests until there may be something to do, until something has happened since that version, or until aborted. */
+  /** Waits until renewal may be due, until the next attempt after that version, or until aborted. */
   async rest(since: number, signal: AbortSignal): Promise<void> {
     if (this.#version !== since || signal.aborted) return
     const woken = new AbortController()
@@ -374,26 +308,26 @@ class Renewer {
     signal.addEventListener('abort', wake)
     this.#wakers.add(wake)
     try {
-      await this.#timing.wait(Math.min(LONGEST_REST, this.#untilNextLook()), woken.signal)
+      await this.#timing.wait(Math.min(MAX_REST, this.#untilNextCheck()), woken.signal)
     } finally {
       signal.removeEventListener('abort', wake)
       this.#wakers.delete(wake)
     }
   }
 
-  /** Over, to be renewed, or of a time that the clock says is still to come: it was set back. */
+  /** Expired, to be renewed, or not valid yet: the clock was set back. */
   #isDue({ begin, due }: Held): boolean {
     const now = this.#timing.now().getTime()
     return now >= due || now < begin
   }
 
-  #untilNextLook(): number {
-    const untilTry = Math.max(0, this.#nextTry - this.#timing.elapsed())
-    if (this.#held === null || this.#isDue(this.#held)) return untilTry
-    return Math.max(untilTry, this.#held.due - this.#timing.now().getTime())
+  #untilNextCheck(): number {
+    const untilAttempt = Math.max(0, this.#nextAttempt - this.#timing.elapsed())
+    if (this.#held === null || this.#isDue(this.#held)) return untilAttempt
+    return Math.max(untilAttempt, this.#held.due - this.#timing.now().getTime())
   }
 
-  /** Any number of callers share one certificate. */
+  /** One attempt for all callers. */
   #renew(): Promise<void> {
     this.#issuing ??= this.#issueOnce().finally(() => {
       this.#issuing = null
@@ -406,31 +340,30 @@ class Renewer {
   async #issueOnce(): Promise<void> {
     try {
       const from = this.#timing.now().getTime()
-      const credentials = await this.#withinLimit(this.#issue(this.#held))
-      this.#held = this.#hold(credentials, from)
+      this.#held = this.#hold(await this.#withTimeout(this.#issue(this.#held)), from)
       this.#failures = 0
       this.#failure = null
-      this.#nextTry = this.#timing.elapsed() + SHORTEST_PAUSE
+      this.#nextAttempt = this.#timing.elapsed() + MIN_PAUSE
     } catch (error) {
       this.#failure = isError(error) ? error : issueRefused('The authority failed', { cause: error })
-      this.#nextTry = this.#timing.elapsed() + pauseAfter(this.#failures)
+      this.#nextAttempt = this.#timing.elapsed() + retryDelay(this.#failures)
       this.#failures += 1
       throw this.#failure
     }
   }
 
-  async #withinLimit(work: Promise<Credentials>): Promise<Credentials> {
+  async #withTimeout(work: Promise<Credentials>): Promise<Credentials> {
     const done = new AbortController()
-    const limit = this.#timing.wait(LONGEST_ISSUE, done.signal).then(() => null)
+    const limit = this.#timing.wait(ISSUE_TIMEOUT, done.signal).then(() => null)
     try {
       const outcome = await Promise.race([work, limit])
       if (outcome !== null) return outcome
     } finally {
       done.abort()
     }
-    // What it may give later is noted in the ledger, and used by nobody.
+    // A later result is in the ledger, and is not used.
     work.catch(() => undefined)
-    throw issueRefused(`The authority gave no answer within ${String(LONGEST_ISSUE / 1000)} s`)
+    throw issueRefused(`The authority gave no answer within ${String(ISSUE_TIMEOUT / 1000)} s`)
   }
 
   #hold(credentials: Credentials, from: number): Held {
@@ -438,14 +371,13 @@ class Renewer {
     const [leaf] = credentials.chain
     const end = endOf(leaf)
     const lifetime = end - from
-    const remaining = lifetime * (1 - fraction)
-    const due = from + lifetime * fraction + (2 * random() - 1) * jitter * remaining
+    const due = from + lifetime * fraction + (2 * random() - 1) * jitter * lifetime * (1 - fraction)
     return { credentials, fingerprint: fingerprintOf(credentials), begin: leaf.notBefore.getTime(), due, end }
   }
 }
 
-/** Spread by half, so that many that fail together do not come again together. */
-function pauseAfter(failures: number): number {
-  const longest = Math.min(LONGEST_RETRY, FIRST_RETRY * 2 ** failures)
+/** Half of it is random, so that sources that fail together do not try again together. */
+function retryDelay(failures: number): number {
+  const longest = Math.min(MAX_RETRY, FIRST_RETRY * 2 ** failures)
   return longest / 2 + (Math.random() * longest) / 2
 }

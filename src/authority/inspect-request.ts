@@ -53,7 +53,7 @@ export function inspectRequest(
 }
 
 /** The one request of an input; null if there is none that can be read, or more than one. */
-export interface RequestReading {
+interface RequestReading {
   readonly request: CertificateRequest | null
   readonly findings: readonly Finding[]
 }

@@ -1,4 +1,4 @@
-/** Makes one end-entity certificate, and checks it before anybody gets it. */
+/** Makes end-entity certificates, and validates every certificate before it is returned. */
 import type { Credentials } from '../credentials/credentials.js'
 import type { FindingCode } from '../report/finding.js'
 import type { Report } from '../report/report.js'
@@ -29,7 +29,7 @@ import type { CheckedProfile, CheckedRequest } from './request.js'
 import { Revocations } from './revocation.js'
 
 /**
- * Issues what was asked for, and checks it. The ledger is the caller's to tell.
+ * Issues and validates a certificate. The caller adds it to the ledger.
  *
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED`
  */
@@ -38,7 +38,7 @@ export async function issueCredentials(issuer: Issuer, request: CheckedRequest, 
   const origin = `${request.role} "${request.name}"`
   const held = request.key === null ? await issuer.settings.makeKey(request.algorithm, origin) : null
   const key = request.key ?? held?.privateKey
-  if (key === undefined) throw new TypeError('neither a key that was given nor a new one')
+  if (key === undefined) throw new TypeError('no key')
   const spki = held?.spki ?? key.spki
   if (request.key !== null) {
     refuseKeysOfCas(issuer, request.key)
@@ -57,18 +57,18 @@ export async function issueCredentials(issuer: Issuer, request: CheckedRequest, 
   return credentials
 }
 
-/** Octets of a name of no parts: a SEQUENCE of nothing. */
+/** Bytes of an empty name: an empty SEQUENCE. */
 const EMPTY_NAME = 2
 
 function refuseKeysOfCas({ certificate, chain, crossCertificates }: Issuer, key: PrivateKey): void {
   const held = [certificate, ...chain, ...crossCertificates].find((each) => key.matches(each))
   if (held !== undefined)
     throw issueRefused(
-      `The key of the CA "${held.subject.toString()}" belongs to no member and no client: whoever held it could issue`,
+      `The key of the CA "${held.subject.toString()}" must not be the key of a member or client, who could issue then`,
     )
 }
 
-/** What an end-entity certificate is made of, beside its issuer. */
+/** The contents of an end-entity certificate, without its issuer. */
 interface EndEntity {
   readonly profile: CheckedProfile
   readonly spki: Uint8Array
@@ -77,7 +77,7 @@ interface EndEntity {
   readonly origin: string
 }
 
-/** Signs an end-entity certificate without a look at whether anybody will accept it. */
+/** Signs an end-entity certificate, which is not validated yet. */
 export async function signEndEntity(issuer: Issuer, contents: EndEntity): Promise<Certificate> {
   const { profile, spki, usage, lifetime, origin } = contents
   const subject = profile.subjectName ?? writeSubject(profile.subject, profile.name)
@@ -93,7 +93,7 @@ export async function signEndEntity(issuer: Issuer, contents: EndEntity): Promis
       writeExtendedKeyUsage(profile.extendedKeyUsage),
       writeSubjectKeyIdentifier(keyIdentifier(spki)),
       writeAuthorityKeyIdentifier(issuer.keyIdentifier),
-      // Every request has a name; only what others have issued, and is renewed here, may have an empty subject.
+      // Only a certificate of another CA that is renewed here can have an empty subject.
       ...(profile.hosts.length === 0 ? [] : [writeSubjectAltName(profile.hosts, subject.length === EMPTY_NAME)]),
       ...profile.extensions,
     ],
@@ -101,14 +101,13 @@ export async function signEndEntity(issuer: Issuer, contents: EndEntity): Promis
   })
 }
 
-/** keyUsage for a key that was not made here. */
+/** keyUsage for an existing key. */
 export function usageOf(spki: Uint8Array): readonly KeyUsage[] {
   return keyUsageFor(readPublicKeyInfo(new DerReader(spki).enter(Tag.sequence, 'the public key')))
 }
 
 /**
- * Whether the root that was just made holds its key and bears its own signature: a crypto implementation that the caller
- * brought may have done neither.
+ * Checks that a new root holds its key and is signed by it: the caller's crypto implementation may be faulty.
  *
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED`
  */
@@ -125,7 +124,7 @@ function checkSignedBy(certificate: Certificate, issuer: Certificate): void {
 }
 
 /**
- * The same for the certificate of a CA below: signed by this one, and no certificate that a verifier refuses.
+ * Checks that a new CA certificate is signed by its issuer, and that no verifier refuses it.
  *
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` with the findings.
  */
@@ -138,16 +137,15 @@ export function checkCa(leaf: Certificate, above: Issuer, now: Date): void {
   throw issueRefused(`The CA certificate would be refused: ${describeFindings(against)}`, { findings })
 }
 
-/** Warnings about a certificate that etcd's gateway or Node's clients refuse; whoever issues can still mend it. */
-const REFUSED_SOMEWHERE: readonly FindingCode[] = [
+/** Warnings about certificates that etcd's gateway or Node's clients refuse. */
+const REFUSED_WARNINGS: readonly FindingCode[] = [
   'usage/gateway-client-auth-missing',
   'usage/gateway-client-auth-nested',
   'name-constraints/common-name-refused',
 ]
 
 /**
- * Nothing leaves unchecked: what our own validator refuses, etcd or its clients would refuse later. This finds, too, what
- * is wrong above: an authority whose own chain is no good issues nothing.
+ * Validates a certificate with its key. This also finds faults of the CAs above.
  *
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` with the findings.
  */
@@ -157,7 +155,7 @@ function checkIssued(credentials: Credentials, profile: Wanted, now: Date): void
 }
 
 /**
- * The same for a certificate whose key is elsewhere.
+ * Validates a certificate whose key is elsewhere.
  *
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` with the findings.
  */
@@ -176,16 +174,16 @@ interface SignedChain {
 }
 
 /**
- * Each certificate costs a few octets more. Go reads handshake messages of 64 KiB (crypto/tls `maxHandshake`); only newer ones
- * take 256 KiB of certificates (`maxHandshakeCertificateMsg`), and OpenSSL takes 100.
+ * Go reads handshake messages of 64 KiB (crypto/tls `maxHandshake`), newer versions 256 KiB of certificates
+ * (`maxHandshakeCertificateMsg`), OpenSSL 100 KiB. Each certificate has a few bytes of overhead.
  */
-const MOST_OCTETS = 65_000
+const MAX_BYTES = 65_000
 
 function checkSize({ chain }: Pick<SignedChain, 'chain'>, { skipEtcdChecks }: Wanted): void {
-  const octets = chain.reduce((sum, { raw }) => sum + raw.length, 0)
-  if (octets > MOST_OCTETS && !skipEtcdChecks)
+  const bytes = chain.reduce((sum, { raw }) => sum + raw.length, 0)
+  if (bytes > MAX_BYTES && !skipEtcdChecks)
     throw issueRefused(
-      `The certificate and those that go along have ${String(octets)} octets, and etcd may read at most 64 KiB in a handshake: ` +
+      `The certificate and its chain have ${String(bytes)} bytes, and etcd may read at most 64 KiB in a handshake: ` +
         'ask for fewer hosts or smaller extensions',
     )
 }
@@ -193,11 +191,10 @@ function checkSize({ chain }: Pick<SignedChain, 'chain'>, { skipEtcdChecks }: Wa
 type Wanted = Pick<CheckedProfile, 'role' | 'skipEtcdChecks'>
 
 function refuseIfRefused({ findings }: Pick<Report, 'findings'>, { skipEtcdChecks }: Wanted): void {
-  // An authority that was loaded without its root trusts itself: a fault of the CA file that a client is given, if at all.
+  // An authority that was loaded without its root trusts itself; that is at most a fault of the clients' CA file.
   const own = findings.filter(({ code }) => code !== 'chain/anchor-not-self-signed')
-  const against = own.filter(({ severity, code }) => severity === 'error' || REFUSED_SOMEWHERE.includes(code))
-  // What the caller asked for in so many words is given; a certificate that does not hold its key, or that its issuer did
-  // not sign, is none.
+  const against = own.filter(({ severity, code }) => severity === 'error' || REFUSED_WARNINGS.includes(code))
+  // A broken certificate is refused in any case.
   const counted = skipEtcdChecks ? against.filter(({ code }) => BROKEN.includes(code)) : against
   if (counted.length === 0) return
   throw issueRefused(`The certificate would be refused: ${describeFindings(counted)}`, { findings })
@@ -205,7 +202,7 @@ function refuseIfRefused({ findings }: Pick<Report, 'findings'>, { skipEtcdCheck
 
 const BROKEN: readonly FindingCode[] = ['key/mismatch', 'signature/invalid']
 
-/** What a certificate is made of. Names and keys are whole DER elements. */
+/** The contents of a certificate. Names and keys are whole DER elements. */
 interface CertificateContents {
   readonly serial: Uint8Array
   readonly issuer: Uint8Array
@@ -217,11 +214,11 @@ interface CertificateContents {
   readonly origin: string
 }
 
-/** @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where the key does not sign. */
+/** @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the key does not sign. */
 export async function signCertificate(signer: SigningKey, contents: CertificateContents): Promise<Certificate> {
   const { lifetime, origin, ...fields } = contents
   const tbs = writeTbsCertificate({ ...fields, ...lifetime, signatureAlgorithm: signer.algorithm })
   const signature = await signer.sign(tbs)
-  // Copied, so that the certificate holds its own bytes only and not a part of Node's shared buffer pool.
+  // A copy: otherwise the certificate keeps a part of Node's shared buffer pool alive.
   return Certificate.parse(new Uint8Array(writeCertificate(tbs, signer.algorithm, signature)), origin)
 }

@@ -1,4 +1,4 @@
-/** Everything of an authority that issuing needs. */
+/** The parts of an authority that issuing needs. */
 import { createHash } from 'node:crypto'
 import { keyIdentifier } from '../x509/certificate-writer.js'
 import type { Certificate } from '../x509/certificate.js'
@@ -7,27 +7,25 @@ import type { IssuedEntry } from './ledger.js'
 import type { Settings } from './settings.js'
 import type { SigningKey } from './keys.js'
 
-/** What an authority is made of. */
 export interface AuthorityParts {
   readonly settings: Settings
   readonly certificate: Certificate
-  /** null where a signer holds it. */
+  /** null if a signer holds it. */
   readonly key: PrivateKey | null
   readonly signer: SigningKey
   /** The certificates above, from the one that signed the authority's own to the root; empty for a root. */
   readonly chain: readonly Certificate[]
-  /** Certificates of this authority's name and key by other CAs, which go out with what it issues. */
+  /** Certificates for this authority's name and key by other CAs, which are sent with the certificates that it issues. */
   readonly crossCertificates: readonly Certificate[]
 }
 
-/** An authority, as it signs. */
 export interface Issuer extends AuthorityParts {
-  /** What goes out with a leaf: the authority's own certificate and those above it, without the root. */
+  /** The certificates that are sent with a leaf: the authority's own and those above it, without the root. */
   readonly intermediates: readonly Certificate[]
   readonly trustAnchors: readonly [Certificate]
-  /** The authority key identifier of all that it signs: its own subject key identifier, or what that would be. */
+  /** The authority key identifier of all certificates that it signs. */
   readonly keyIdentifier: Uint8Array
-  /** Names this CA in the ledger: SHA-256 of its public key, as lower-case hexadecimal. It stays when the CA is renewed. */
+  /** The CA in the ledger: SHA-256 of its public key, as lower-case hexadecimal. It stays when the CA is renewed. */
   readonly id: string
 }
 
@@ -48,7 +46,7 @@ export function keyFingerprint(spki: Uint8Array): string {
   return createHash('sha256').update(spki).digest('hex')
 }
 
-/** What the ledger is told of a certificate that this CA signed. */
+/** The ledger's entry for a certificate that this CA signed. */
 export function ledgerEntry({ id, settings }: Issuer, certificate: Certificate, role: string): IssuedEntry {
   return {
     kind: 'issued',

@@ -1,4 +1,4 @@
-/** Makes keys, each through one Web Crypto implementation; none ever goes from one implementation to another. */
+/** Makes keys, and signs with them. A key is never passed from one Web Crypto implementation to another. */
 import { createPublicKey, generateKeyPair, KeyObject, sign, verify } from 'node:crypto'
 import { promisify } from 'node:util'
 import { isEtcdMtlsError } from '../report/errors.js'
@@ -19,24 +19,24 @@ interface NewKey {
   readonly privateKey: PrivateKey
   /** SubjectPublicKeyInfo in DER. */
   readonly spki: Uint8Array
-  /** Signs with it: through the implementation that made it. */
+  /** Signs through the implementation that made the key. */
   readonly signer: SigningKey
 }
 
 /**
- * Makes a key of a kind. `origin` is what the key is for, for people.
+ * Makes a key. `origin` describes its purpose, for people.
  *
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where the implementation does not make such a key.
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the implementation cannot make such a key.
  */
 export type KeyMaker = (algorithm: KeyAlgorithm, origin: string) => Promise<NewKey>
 
-/** @param crypto The caller's implementation; null for @peculiar/webcrypto, of which one is made at the first use. */
+/** @param crypto The caller's implementation; null for @peculiar/webcrypto, which is loaded at the first use. */
 export function keyMaker(crypto: WebCrypto | null): KeyMaker {
   let implementation = crypto
   return async (algorithm, origin) => {
     const { modulusLength, namedCurve } = keyRow(algorithm).parameters
-    // What @peculiar/webcrypto has node:crypto do, without its detours: it looks for primes on the main thread, which stops
-    // everything for seconds, and has both halves of each key on a curve encoded, which costs more than all of issuing.
+    // As @peculiar/webcrypto does with node:crypto, but without its costs: it generates primes on the main thread, for
+    // seconds, and encodes both halves of each key on a curve, which takes longer than all of issuing.
     if (crypto === null && modulusLength !== undefined) return makeRsaKey(modulusLength, algorithm, origin)
     if (crypto === null && isCurve(namedCurve)) return makeCurveKey(namedCurve, algorithm, origin)
     implementation ??= (await import('../x509/engine.js')).createDefaultCrypto()
@@ -60,17 +60,17 @@ async function makeKey(
     ])
     if (!(pkcs8 instanceof ArrayBuffer && spki instanceof ArrayBuffer))
       throw new TypeError('exportKey returned no bytes')
-    const octets = new Uint8Array(spki)
+    const publicBytes = new Uint8Array(spki)
     const secret = new Uint8Array(pkcs8)
-    // Somebody else's implementation may give halves that do not fit; the public one is worked out then, and compared.
+    // Another implementation may return halves that do not match: the public one is derived and compared.
     const privateKey = isDefault
-      ? PrivateKey.ofPair(secret, octets, origin)
-      : PrivateKey.fromKeyObject(readPkcs8(secret, octets), origin)
-    // The default one signs by the same call of node:crypto, after it has brought the key into PEM each time.
+      ? PrivateKey.ofPair(secret, publicBytes, origin)
+      : PrivateKey.fromKeyObject(readPkcs8(secret, publicBytes), origin)
+    // The default one signs with the same call of node:crypto, after it has written the key in PEM each time.
     const signer = isDefault
       ? keyObjectSigner(privateKey, scheme)
-      : webCryptoSigner(implementation, pair.privateKey, octets, scheme)
-    return { privateKey, spki: octets, signer }
+      : webCryptoSigner(implementation, pair.privateKey, publicBytes, scheme)
+    return { privateKey, spki: publicBytes, signer }
   } catch (cause) {
     throw issueRefused(`The crypto in use cannot make a key of kind ${algorithm}`, { cause })
   }
@@ -94,9 +94,9 @@ function isKeyPair(value: unknown): value is { publicKey: CryptoKeyHandle; priva
 }
 
 /**
- * How an existing key of a CA signs: by node:crypto, or through the caller's implementation, which it is brought into.
+ * How an existing key of a CA signs: by node:crypto, or through the caller's implementation, which imports it.
  *
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where that does not take the key.
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if that does not import the key.
  */
 export async function signerFor(
   crypto: WebCrypto | null,
@@ -115,24 +115,24 @@ export async function signerFor(
 }
 
 /**
- * The key of an authority that lives elsewhere: in a hardware module, a key management service, another process. This is
- * all that is asked of it; the private key is never seen here.
+ * The key of an authority that is elsewhere: in a hardware module, a key management service, another process. The private
+ * key is never read.
  */
 export interface Signer {
   /** The public half: a KeyObject, PEM (`PUBLIC KEY`), or SubjectPublicKeyInfo in DER. */
   readonly publicKey: KeyObject | string | Uint8Array
   /**
-   * Signs the octets themselves, not a digest of them: ECDSA with SHA-256 (P-256), SHA-384 (P-384) or SHA-512 (P-521), RSA
-   * by PKCS #1 v1.5 with SHA-256, Ed25519 as it is. An ECDSA signature may come as DER, as OpenSSL gives it, or as two
-   * numbers side by side, as PKCS #11 and Web Crypto do. It may take a minute; then nothing is issued.
+   * Signs the data, not a digest of it: ECDSA with SHA-256 (P-256), SHA-384 (P-384) or SHA-512 (P-521), RSA
+   * PKCS #1 v1.5 with SHA-256, Ed25519. An ECDSA signature may be DER, as of OpenSSL, or two concatenated numbers, as of
+   * PKCS #11 and Web Crypto. After one minute the call fails.
    */
   sign(data: Uint8Array): Uint8Array | Promise<Uint8Array>
 }
 
-/** Milliseconds that a key may take: a person may have to touch a token. */
-const LONGEST_SIGNATURE = 60_000
+/** Milliseconds for a signature: a person may have to touch a token. */
+const SIGNATURE_TIMEOUT = 60_000
 
-/** Signs certificates: what an authority needs of its own key. */
+/** How an authority signs. */
 export interface SigningKey {
   /** SubjectPublicKeyInfo in DER. */
   readonly spki: Uint8Array
@@ -140,7 +140,7 @@ export interface SigningKey {
   readonly algorithm: Uint8Array
   readonly scheme: SigningScheme
   /**
-   * The signature in the form that X.509 wants.
+   * Returns the signature in the form of X.509.
    *
    * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED`
    */
@@ -154,12 +154,12 @@ function keyObjectSigner(key: PrivateKey, scheme: SigningScheme): SigningKey {
     spki: key.spki,
     algorithm: identifier,
     scheme,
-    // Asked for its handle here and not before: the keys of members and clients never sign, and a handle takes its time.
+    // The handle is made here: the keys of members and clients never sign, and making one takes time.
     sign: async (data) => Promise.resolve(sign(digest, data, key.toKeyObject())),
   }
 }
 
-/** A key that a Web Crypto implementation made or imported. It signs with no other one. */
+/** A key that a Web Crypto implementation made or imported. */
 function webCryptoSigner(
   crypto: WebCrypto,
   privateKey: CryptoKeyHandle,
@@ -173,7 +173,7 @@ function webCryptoSigner(
     sign: async (data) => {
       try {
         const work = crypto.subtle.sign(scheme.signature, privateKey, data)
-        const signature = new Uint8Array(await withTimeout(LONGEST_SIGNATURE, 'The crypto in use', work))
+        const signature = new Uint8Array(await withTimeout(SIGNATURE_TIMEOUT, 'The crypto in use', work))
         return scheme.isEcdsa ? derOf(signature) : signature
       } catch (cause) {
         throw issueRefused("The crypto in use does not sign with the authority's key", { cause })
@@ -183,10 +183,10 @@ function webCryptoSigner(
 }
 
 /**
- * A key that is elsewhere. Each signature is verified before it is used: another key's, or another digest's, would only
- * show when a peer refuses.
+ * A key that is elsewhere. Each signature is verified before it is used: otherwise a wrong key or digest shows only when
+ * a peer refuses.
  *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for what is no signer, `ERR_ISSUE_REFUSED` for a key that cannot sign here.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` if it is not a signer, `ERR_ISSUE_REFUSED` for a key that an authority does not sign with.
  */
 export function foreignSigner(signer: Signer, option = 'signer'): SigningKey {
   const publicKey = readPublicHalf(signer, option)
@@ -200,7 +200,7 @@ export function foreignSigner(signer: Signer, option = 'signer'): SigningKey {
     try {
       return verify(digest, data, publicKey, signature)
     } catch {
-      return false // OpenSSL does not read it as a signature of this kind at all
+      return false // OpenSSL does not read it as a signature of this kind
     }
   }
   return {
@@ -223,12 +223,12 @@ export function foreignSigner(signer: Signer, option = 'signer'): SigningKey {
 async function askSigner(signer: Signer, data: Uint8Array): Promise<Uint8Array> {
   let given: unknown
   try {
-    // A copy: what it does to its argument does not reach what was signed, and a worker can take it over.
-    given = await withTimeout(LONGEST_SIGNATURE, 'The signer', Promise.resolve(signer.sign(Uint8Array.from(data))))
+    // A copy: the signer may change its argument, or transfer it to a worker.
+    given = await withTimeout(SIGNATURE_TIMEOUT, 'The signer', Promise.resolve(signer.sign(Uint8Array.from(data))))
   } catch (cause) {
     throw isEtcdMtlsError(cause, 'ERR_ISSUE_REFUSED') ? cause : issueRefused('The signer does not sign', { cause })
   }
-  if (!(given instanceof Uint8Array)) throw issueRefused('The signer gave no octets as its signature')
+  if (!(given instanceof Uint8Array)) throw issueRefused('The signer did not return its signature as bytes')
   return Uint8Array.from(given)
 }
 
@@ -250,7 +250,7 @@ function readPublicHalf(signer: unknown, option: string): KeyObject {
     if (publicKey instanceof Uint8Array)
       return createPublicKey({ key: Buffer.from(publicKey), format: 'der', type: 'spki' })
   } catch {
-    // What it is instead is for the caller to know; the reason below says what was wanted.
+    // The error below says what is accepted.
   }
   throw valueInvalid(
     `${option}.publicKey`,
@@ -259,7 +259,7 @@ function readPublicHalf(signer: unknown, option: string): KeyObject {
   )
 }
 
-/** r and s side by side (IEEE P1363) as the two INTEGERs that X.509 wants (RFC 3279 section 2.2.3). */
+/** Concatenated r and s (IEEE P1363) as the two INTEGERs of X.509 (RFC 3279 section 2.2.3). */
 function derOf(signature: Uint8Array): Buffer {
   const half = signature.length / 2
   return sequence(unsignedInteger(signature.subarray(0, half)), unsignedInteger(signature.subarray(half)))

@@ -1,4 +1,4 @@
-/** The ledger: which serial numbers an authority has issued and revoked, and which revocation lists it has given out. */
+/** The ledger: which certificates and CRLs an authority has issued, and which certificates it has revoked. */
 import { isError, isEtcdMtlsError } from '../report/errors.js'
 import type { RevocationReason } from '../x509/distribution-point.js'
 import { withTimeout } from './with-timeout.js'
@@ -25,12 +25,11 @@ export interface IssuedEntry {
 }
 
 /**
- * Why a certificate was revoked (RFC 5280 section 5.3.1). A hold is none of them: etcd knows serial numbers alone, so that
- * whatever is on a list is out.
+ * Why a certificate was revoked (RFC 5280 section 5.3.1). A hold is not possible: etcd reads only serial numbers, so every
+ * certificate in a CRL is refused.
  */
 export type RevokeReason = Exclude<RevocationReason, 'certificateHold'> | 'unspecified'
 
-/** All of them. */
 export const REVOKE_REASONS: readonly RevokeReason[] = [
   'unspecified',
   'keyCompromise',
@@ -48,13 +47,13 @@ export interface RevokedEntry {
   readonly serialNumber: string
   readonly issuer: string
   readonly reason: RevokeReason
-  /** That of the certificate's public key; null if only its serial number is known, as from a CRL. */
+  /** As of `IssuedEntry`; null if only the serial number is known, as from a CRL. */
   readonly keyFingerprint256: string | null
-  /** Since when. */
+  /** Since when the certificate is revoked. */
   readonly at: Date
 }
 
-/** A revocation list that was given out. */
+/** A CRL that was issued. */
 export interface CrlNumberEntry {
   readonly kind: 'crl'
   /** The CRL number (RFC 5280 section 5.2.3). */
@@ -66,17 +65,17 @@ export interface CrlNumberEntry {
 export type LedgerEntry = IssuedEntry | RevokedEntry | CrlNumberEntry
 
 /**
- * Where an authority notes what it did, and reads what is to be revoked. Several authorities may share one: each entry
- * names its CA. `fileLedger` is one; any store that keeps the order can be another.
+ * Where an authority records what it issued and revoked. Several authorities may share one, because each entry names its
+ * CA. `fileLedger` is one; any store that keeps the order can be another.
  */
 export interface Ledger {
-  /** Adds entries at the end, all or none. Resolves once they are safe: only then is a certificate handed out. */
+  /** Adds entries at the end, all or none. Resolves once they are stored: only then a certificate is returned. */
   append(entries: readonly LedgerEntry[]): Promise<void>
-  /** Everything that was added, in that order. */
+  /** All entries, in that order. */
   read(): Promise<readonly LedgerEntry[]>
 }
 
-/** A ledger that lasts as long as the object. What is issued is forgotten once it has expired, unless it was revoked. */
+/** A ledger in memory. An issued certificate is removed after it has expired, unless it was revoked. */
 export function memoryLedger(): Ledger {
   let entries: LedgerEntry[] = []
   let pruneAt = 1024
@@ -85,7 +84,7 @@ export function memoryLedger(): Ledger {
       for (const each of more) entries.push(each)
       if (entries.length > pruneAt) {
         entries = withoutExpired(entries)
-        // Pruned again at twice the size: the work for each entry stays the same, however many there are.
+        // At twice the size, so that the work for each entry is constant.
         pruneAt = Math.max(1024, 2 * entries.length)
       }
       return Promise.resolve()
@@ -94,43 +93,41 @@ export function memoryLedger(): Ledger {
   }
 }
 
-/** The time is that of the newest entry: an authority may have a clock of its own. */
+/** The time is that of the newest entry: an authority may have its own clock. */
 function withoutExpired(entries: readonly LedgerEntry[]): LedgerEntry[] {
   const key = ({ issuer, serialNumber }: IssuedEntry | RevokedEntry): string => `${issuer} ${serialNumber}`
   const now = entries.reduce((latest, { at }) => Math.max(latest, at.getTime()), -Infinity)
-  // A revocation list names what was revoked until it has expired, and learns of that here.
+  // A CRL lists a revoked certificate until it has expired, so its expiry is needed.
   const revoked = new Set(entries.flatMap((each) => (each.kind === 'revoked' ? [key(each)] : [])))
   return entries.filter((each) => each.kind !== 'issued' || each.notAfter.getTime() >= now || revoked.has(key(each)))
 }
 
-/** Milliseconds that a ledger may take. A file waits up to two minutes for the lock that another process holds. */
-const LONGEST_WAIT = 180_000
+/** Milliseconds for a call of a ledger. A file ledger waits up to two minutes for the lock of another process. */
+const LEDGER_TIMEOUT = 180_000
 
 /**
- * The same ledger, whose calls reject with an error of this package, and reject at all.
- *
- * What was not noted is not handed out. A store that notes it after its time is up holds a certificate that nobody has.
+ * The caller's ledger, whose calls reject with an error of this package, also if the store does not answer. A store that
+ * records an entry later has one of a certificate that was never returned.
  */
 export function guardedLedger(ledger: Ledger): Ledger {
   return {
     append: async (entries) => {
-      await told('The ledger did not note it, so nothing was handed out', async () => ledger.append(entries))
+      await guarded('The ledger did not record it, so nothing was returned', async () => ledger.append(entries))
     },
     read: async () => {
-      const given = await told('The ledger cannot be read', async () => ledger.read())
+      const given = await guarded('The ledger cannot be read', async () => ledger.read())
       const list: unknown = given
-      if (!Array.isArray(list)) throw issueRefused('The ledger cannot be read: it gave no list of entries')
+      if (!Array.isArray(list)) throw issueRefused('The ledger cannot be read: it did not return a list of entries')
       return given
     },
   }
 }
 
-async function told<T>(failure: string, work: () => Promise<T>): Promise<T> {
+async function guarded<T>(failure: string, work: () => Promise<T>): Promise<T> {
   try {
-    return await withTimeout(LONGEST_WAIT, 'The ledger', work())
+    return await withTimeout(LEDGER_TIMEOUT, 'The ledger', work())
   } catch (cause) {
     if (isEtcdMtlsError(cause)) throw cause
-    const words = isError(cause) ? cause.message : String(cause)
-    throw issueRefused(`${failure}: ${words}`, { cause })
+    throw issueRefused(`${failure}: ${isError(cause) ? cause.message : String(cause)}`, { cause })
   }
 }

@@ -1,10 +1,10 @@
-/** When a certificate is valid: counted from now, a little backdated, and never outside its issuer's own lifetime. */
+/** The lifetime of a certificate: from five minutes ago, and never outside its issuer's. */
 import { optionInvalid } from '../report/option-error.js'
 import { parseDuration } from '../x509/time.js'
 import type { AuthorityParts } from './issuer.js'
 import { issueRefused } from './refuse.js'
 
-/** Clocks of a cluster differ: what is issued now shall be valid for a member whose clock is a little behind. */
+/** Clocks of a cluster differ: a new certificate must be valid for a member whose clock is slow. */
 export const BACKDATED_MS = 5 * 60_000
 /** RFC 5280 section 4.1.2.5: dates end with the year 9999. */
 const LAST_MOMENT = Date.UTC(9999, 11, 31, 23, 59, 59)
@@ -32,13 +32,11 @@ export function lifetimeFromNow(validity: number, now: Date): Lifetime {
 }
 
 /**
- * The lifetime of a certificate inside its issuer's, and inside those of the CAs above: verifiers refuse the whole path
- * once one of them is over.
+ * The lifetime of a certificate inside that of its issuer and of the CAs above: verifiers refuse the whole path once one
+ * of them has expired. A default is shortened; an explicit validity is refused if it is too long, apart from the minutes
+ * before now: an authority of `'90d'` issues `'90d'` right after it was made.
  *
- * A default ends where the first of them ends, if that is earlier. What the caller asked for is given whole or refused,
- * apart from the minutes that a certificate is backdated: an authority of `'90d'` issues `'90d'` right after it was made.
- *
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where one of them is not valid now, or ends before what was asked for.
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if one of them is not valid now, or expires too early.
  */
 export function lifetimeWithin(
   { certificate, chain }: Pick<AuthorityParts, 'certificate' | 'chain'>,
@@ -65,7 +63,7 @@ export function lifetimeWithin(
   return lifetime
 }
 
-/** X.509 knows no fractions of a second. */
+/** X.509 has no fractions of a second. */
 export function wholeSecond(time: number): Date {
   return new Date(Math.floor(time / 1000) * 1000)
 }

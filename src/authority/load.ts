@@ -1,4 +1,4 @@
-/** Takes over an authority that exists: made here before, or by openssl, cfssl, kubeadm and others. */
+/** Loads an existing authority of this package, openssl, cfssl, kubeadm and others. */
 import { join, resolve } from 'node:path'
 import { type OpenedInput, openInput } from '../credentials/input.js'
 import { readCertificates } from '../credentials/read-certificates.js'
@@ -27,30 +27,30 @@ import type { CreateAuthorityOptions } from './ca.js'
 import { issueRefused } from './refuse.js'
 import { type AuthoritySettings, readSettings, SETTINGS } from './settings.js'
 
-/** What `loadAuthority` takes: PEM as text or octets. The result of `authority.export()` fits. */
+/** Options of `loadAuthority`, in PEM as strings or bytes: the result of `authority.export()` fits. */
 export interface LoadAuthorityOptions extends AuthoritySettings {
-  /** The CA's certificate. Certificates that follow it in the same text count as `chain`. */
+  /** The CA's certificate. Further certificates in it count as `chain`. */
   cert: string | Uint8Array
-  /** The CA's private key: PKCS#8, SEC1 or PKCS#1, encrypted or not. This or `signer` is needed. */
+  /** The CA's private key: PKCS#8, SEC1 or PKCS#1, encrypted or not. This or `signer` is required. */
   key?: string | Uint8Array | undefined
-  /** The CA's key, where it lives elsewhere. The private half is never seen here, and cannot be exported. */
+  /** The CA's key, if it is elsewhere. Its private half is never read, and cannot be exported. */
   signer?: Signer | undefined
-  /** Decrypts the key. Not used where the key is not encrypted. */
+  /** Decrypts the key, if it is encrypted. */
   passphrase?: string | Uint8Array | undefined
-  /** For an intermediate CA: the certificates above it up to the root, in any order. Others among them do no harm. */
+  /** For an intermediate CA: the certificates above it up to the root, in any order. Others are ignored. */
   chain?: string | Uint8Array | undefined
 }
 
 const KNOWN = ['cert', 'key', 'signer', 'passphrase', 'chain', ...SETTINGS] as const
 
 /**
- * Takes over an existing CA. An expired one can be loaded, but issues nothing.
+ * Loads an existing CA. An expired one can be loaded, but does not issue.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
- * @throws {EtcdMtlsError} `ERR_CREDENTIALS_UNREADABLE` where a text is not what it should be; `details.findings` says
+ * @throws {EtcdMtlsError} `ERR_CREDENTIALS_UNREADABLE` if an input cannot be read; `details.findings` lists
  * everything that is wrong, a wrong or missing passphrase included.
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where all can be read, but is no authority: no CA certificate, one that may
- * not sign certificates, the key of another, a kind of key that does not sign here, or no way up to a root.
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if it is not an authority: not a CA certificate, one that may not sign
+ * certificates, a key that does not match or is not supported, or no chain to a root.
  */
 export async function loadAuthority(options: LoadAuthorityOptions): Promise<Authority> {
   checkOptions('options', options, KNOWN)
@@ -67,14 +67,14 @@ export async function loadAuthority(options: LoadAuthorityOptions): Promise<Auth
   const scheme = checkAuthority(certificate)
   const chain = chainToRoot(certificate, above)
   const signer = held ?? (key === null ? null : await signerFor(settings.crypto, key, scheme))
-  if (signer === null) throw new TypeError('neither a key nor a signer, and no finding about it')
+  if (signer === null) throw new TypeError('no key')
   return new Authority({ settings, certificate, key, signer, chain, crossCertificates: [] })
 }
 
 interface Material {
   certificate: Certificate
   above: Certificate[]
-  /** null where a signer holds it. */
+  /** null if a signer holds it. */
   key: PrivateKey | null
 }
 
@@ -96,7 +96,7 @@ function readMaterial(options: LoadAuthorityOptions): Material {
 }
 
 function readChain(chain: unknown): { certificates: Certificate[]; findings: readonly Finding[] } {
-  // `export` gives an empty text for a root, which has nothing above it.
+  // `export` returns an empty string for a root.
   if (chain === undefined || chain === '') return { certificates: [], findings: [] }
   const { certificates, findings } = readCertificates(open(chain, 'chain', 'ca'))
   return { certificates: certificates.map((each) => each.certificate), findings }
@@ -112,8 +112,7 @@ function open(value: unknown, option: string, role: MaterialRole): OpenedInput {
 
 function unreadable(all: readonly Finding[]): EtcdMtlsError<'ERR_CREDENTIALS_UNREADABLE'> {
   const [first, ...rest] = worstFirst(all)
-  // Without a finding there are a certificate and a key, and nothing is unreadable.
-  if (first === undefined) throw new TypeError('credentials without a certificate or a key, and no finding about it')
+  if (first === undefined) throw new TypeError('nothing is unreadable')
   const message = `The authority cannot be read: ${summarize(all)}`
   return new EtcdMtlsError('ERR_CREDENTIALS_UNREADABLE', message, { origin: 'authority', findings: [first, ...rest] })
 }
@@ -128,7 +127,7 @@ function checkAuthority(certificate: Certificate): SigningScheme {
   const name = `The certificate "${certificate.subject.toString()}"`
   if (!certificate.isCa) {
     throw issueRefused(
-      `${name} is not a CA certificate: its basicConstraints do not say CA:TRUE (RFC 5280 section 4.2.1.9)`,
+      `${name} is not a CA certificate: its basicConstraints do not have CA:TRUE (RFC 5280 section 4.2.1.9)`,
     )
   }
   const usage = certificate.extensions.keyUsage
@@ -143,23 +142,22 @@ function checkAuthority(certificate: Certificate): SigningScheme {
   return scheme
 }
 
-/** Far more than any hierarchy has; it bounds the signatures that are verified. */
-const MOST_ABOVE = 100
+/** Limits the signatures that are verified. */
+const MAX_ABOVE = 100
 
 /**
- * The certificates above, from the one that signed to the root; empty for a root. What leads nowhere is left out.
+ * The certificates above, from the issuer to the root; empty for a root. A root is required: etcd accepts an intermediate
+ * as trust anchor, but OpenSSL and so Node does not.
  *
- * A root is needed: etcd would take an intermediate as trust anchor, but OpenSSL and so Node would not.
- *
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where no way leads to a root.
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if no chain leads to a root.
  */
 function chainToRoot(certificate: Certificate, above: readonly Certificate[]): Certificate[] {
-  if (above.length > MOST_ABOVE) throw optionInvalid('chain', `must hold at most ${String(MOST_ABOVE)} certificates`)
+  if (above.length > MAX_ABOVE) throw optionInvalid('chain', `must hold at most ${String(MAX_ABOVE)} certificates`)
   const seen = new Set<Certificate>()
   const climb = (from: Certificate): Certificate[] | null => {
     if (isRoot(from)) return []
     for (const next of above) {
-      // Each is looked at once: a certificate that led nowhere leads nowhere from below, either.
+      // Each certificate is tried once.
       if (seen.has(next) || next.equals(from) || !next.subject.equals(from.issuer) || !from.isSignedBy(next)) continue
       seen.add(next)
       const rest = climb(next)
@@ -172,7 +170,7 @@ function chainToRoot(certificate: Certificate, above: readonly Certificate[]): C
   const last = [...seen].at(-1) ?? certificate
   throw issueRefused(
     `No chain leads from "${certificate.subject.toString()}" to a root: the certificate "${last.issuer.toString()}" is ` +
-      'missing; give every certificate up to the self-signed one as "chain"',
+      'missing; pass every certificate up to the self-signed one as "chain"',
   )
 }
 

@@ -1,4 +1,4 @@
-/** Reads and bounds the options that several calls of the authority share. */
+/** Reads the options that several calls of the authority share. */
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import {
   type NamePart,
@@ -17,12 +17,12 @@ import { isKeyAlgorithm, KEY_ALGORITHMS, type KeyAlgorithm } from './algorithms.
 /** RFC 5280 appendix A.1, ub-common-name. */
 const MAX_NAME = 64
 export const MAX_HOSTS = 1000
-/** Octets of all hosts together: Go reads no handshake message above 64 KiB (crypto/tls `maxHandshake`), chain included. */
-export const MAX_HOSTS_OCTETS = 32 * 1024
+/** Bytes of all hosts together: Go reads no handshake message above 64 KiB (crypto/tls `maxHandshake`), chain included. */
+export const MAX_HOSTS_BYTES = 32 * 1024
 
 /**
- * Reads a common name: 1 to 64 characters that can be seen. Characters of control or format are refused, since they let
- * one user name look like another, and white space around the name, which comparing ignores.
+ * Reads a common name: 1 to 64 visible characters. Control and format characters would let one user name look like
+ * another, and comparison ignores white space around a name.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
@@ -40,7 +40,7 @@ export function readName(value: unknown, option: string): string {
 }
 
 /**
- * Reads a list of hosts, sorts each by kind, and folds duplicates.
+ * Reads a list of hosts, classifies each, and removes duplicates.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
@@ -48,16 +48,16 @@ export function readHosts(value: unknown, option: string): Host[] {
   if (!Array.isArray(value)) throw valueInvalid(option, value, 'an array of host names, IP addresses and URIs')
   if (value.length > MAX_HOSTS) throw optionInvalid(option, `must have at most ${String(MAX_HOSTS)} entries`)
   const hosts = new Map<string, Host>()
-  let octets = 0
+  let bytes = 0
   for (const [index, each] of value.entries()) {
     const host = classifyHost(each, `${option}[${String(index)}]`)
     const key = `${host.kind} ${host.value}`
     if (hosts.has(key)) continue
     hosts.set(key, host)
-    octets += host.bytes?.length ?? host.value.length
+    bytes += host.bytes?.length ?? host.value.length
   }
-  if (octets > MAX_HOSTS_OCTETS) {
-    throw optionInvalid(option, `must have at most ${String(MAX_HOSTS_OCTETS)} octets in all, or TLS peers refuse it`)
+  if (bytes > MAX_HOSTS_BYTES) {
+    throw optionInvalid(option, `must have at most ${String(MAX_HOSTS_BYTES)} bytes in total, or TLS peers refuse it`)
   }
   return [...hosts.values()]
 }
@@ -79,18 +79,18 @@ export function checkCrypto(value: WebCrypto | undefined, option: string): void 
   }
 }
 
-/** Attributes of a subject beside the common name. */
+/** Attributes of a subject in addition to the common name. */
 export interface SubjectAttributes {
   /** Two letters of ISO 3166: `DE`. */
   country?: string | undefined
   state?: string | undefined
   locality?: string | undefined
-  /** For Kubernetes the group of the user: `system:masters`. Several stand in the order given. */
+  /** For Kubernetes the groups of the user, such as `system:masters`. Several are written in this order. */
   organization?: string | readonly string[] | undefined
   organizationalUnit?: string | readonly string[] | undefined
 }
 
-/** Attributes in the order in which they are written, as openssl and cfssl do; the common name follows. */
+/** In the order of openssl and cfssl; the common name follows. */
 const ATTRIBUTES = {
   country: '2.5.4.6',
   state: '2.5.4.8',
@@ -100,9 +100,9 @@ const ATTRIBUTES = {
 } as const satisfies Record<keyof SubjectAttributes, string>
 
 const COMMON_NAME = '2.5.4.3'
-/** Several organizations are Kubernetes' groups; nobody is in more. */
-const MOST_VALUES = 16
-/** Names of more than 4096 octets are not read here; this leaves room for the common name. */
+/** Organizations are the groups of a Kubernetes user. */
+const MAX_VALUES = 16
+/** This package reads names of up to 4096 bytes; this leaves room for the common name. */
 const MAX_SUBJECT_BYTES = 3800
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
@@ -113,7 +113,7 @@ export function readSubject(value: unknown, option: string): NamePart[] {
   const given = value as Record<keyof SubjectAttributes, unknown> // the keys were checked, and each value is below
   const parts = known.flatMap((name) => readAttribute(name, given[name], `${option}.${name}`))
   if (parts.length > 0 && writeDistinguishedName(parts).length > MAX_SUBJECT_BYTES)
-    throw optionInvalid(option, `must have at most ${String(MAX_SUBJECT_BYTES)} octets in all`)
+    throw optionInvalid(option, `must have at most ${String(MAX_SUBJECT_BYTES)} bytes in total`)
   return parts
 }
 
@@ -121,7 +121,7 @@ function readAttribute(name: keyof SubjectAttributes, value: unknown, option: st
   if (value === undefined) return []
   const several = name === 'organization' || name === 'organizationalUnit'
   const values: unknown[] = several && Array.isArray(value) ? value : [value]
-  if (values.length > MOST_VALUES) throw optionInvalid(option, `must have at most ${String(MOST_VALUES)} entries`)
+  if (values.length > MAX_VALUES) throw optionInvalid(option, `must have at most ${String(MAX_VALUES)} entries`)
   return values.map((each) => {
     const text = readName(each, option)
     if (name === 'country' && !/^[A-Z]{2}$/.test(text))
@@ -130,23 +130,23 @@ function readAttribute(name: keyof SubjectAttributes, value: unknown, option: st
   })
 }
 
-/** The whole subject in DER, its common name last: etcd takes the last one as the user's name. */
+/** The subject in DER. The common name is last: etcd uses the last one as the user's name. */
 export function writeSubject(attributes: readonly NamePart[], commonName: string): Uint8Array {
   return writeDistinguishedName([...attributes, { type: COMMON_NAME, text: commonName }])
 }
 
-/** An extension that is written as it is given. */
+/** An extension that is written unchanged. */
 export interface ExtraExtension {
   /** OBJECT IDENTIFIER in dotted form. */
   oid: string
-  /** Whether who does not know it has to refuse the certificate; etcd, Go and Node then do. Default: false. */
+  /** Whether a peer that does not support it must refuse the certificate, as etcd, Go and Node do. Default: false. */
   critical?: boolean | undefined
   /** The contents in DER: one element. */
   value: Uint8Array
 }
 
-/** What an authority writes itself, from other options. */
-const OURS: readonly string[] = [
+/** Extensions that an authority writes from other options. */
+const OWN_EXTENSIONS: readonly string[] = [
   ExtensionId.basicConstraints,
   ExtensionId.keyUsage,
   ExtensionId.extendedKeyUsage,
@@ -156,7 +156,7 @@ const OURS: readonly string[] = [
 ]
 const MAX_EXTENSIONS = 20
 const MAX_EXTENSION_BYTES = 8 * 1024
-/** Beside the hosts and the chain: Go reads no handshake message above 64 KiB (crypto/tls `maxHandshake`). */
+/** In addition to the hosts and the chain, see `MAX_HOSTS_BYTES`. */
 const MAX_ALL_EXTENSIONS_BYTES = 16 * 1024
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
@@ -164,7 +164,7 @@ export function readExtensions(value: unknown, option: string): Uint8Array[] {
   if (value === undefined) return []
   if (!Array.isArray(value) || value.length > MAX_EXTENSIONS)
     throw optionInvalid(option, `must be a list of at most ${String(MAX_EXTENSIONS)} extensions`)
-  const seen = new Set(OURS)
+  const seen = new Set(OWN_EXTENSIONS)
   const written = value.map((each: unknown, index) => {
     const where = `${option}[${String(index)}]`
     checkOptions(where, each, ['oid', 'critical', 'value'])
@@ -172,7 +172,7 @@ export function readExtensions(value: unknown, option: string): Uint8Array[] {
     if (typeof oid !== 'string' || !isOid(oid))
       throw textInvalid(`${where}.oid`, oid, 'an OBJECT IDENTIFIER in dotted form, such as 1.3.6.1.4.1.99999.1')
     if (seen.has(oid))
-      throw optionInvalid(`${where}.oid`, `must be no extension that is there already (${extensionName(oid)})`)
+      throw optionInvalid(`${where}.oid`, `must be an extension that is not there already (${extensionName(oid)})`)
     seen.add(oid)
     if (typeof critical !== 'boolean') throw optionInvalid(`${where}.critical`, 'must be true or false')
     if (!(octets instanceof Uint8Array) || octets.length > MAX_EXTENSION_BYTES || !isOneElement(octets))
@@ -186,7 +186,7 @@ export function readExtensions(value: unknown, option: string): Uint8Array[] {
   if (written.reduce((sum, { length }) => sum + length, 0) > MAX_ALL_EXTENSIONS_BYTES)
     throw optionInvalid(
       option,
-      `must have at most ${String(MAX_ALL_EXTENSIONS_BYTES)} octets in all, or TLS peers refuse it`,
+      `must have at most ${String(MAX_ALL_EXTENSIONS_BYTES)} bytes in total, or TLS peers refuse it`,
     )
   return written
 }
@@ -203,10 +203,9 @@ function isOneElement(octets: Uint8Array): boolean {
   }
 }
 
-/** More would be a list of hosts, which belongs into certificates. */
 const MAX_PERMITTED = 100
 
-/** Every address of each family, and every DNS name: constraints that nothing escapes. */
+/** Constraints that match every address of each family, and every DNS name. */
 const EVERYTHING = {
   ip: [
     { kind: 'ip', bytes: new Uint8Array(8) },
@@ -216,10 +215,10 @@ const EVERYTHING = {
 } as const satisfies Record<string, readonly Subtree[]>
 
 /**
- * Reads a `permittedNames` list and gives the extension. A kind of name that the list does not mention would be free in RFC 5280;
- * here it is excluded, except for URIs, which etcd does not look at.
+ * Reads `permittedNames` and writes the nameConstraints extension. RFC 5280 permits every name of a kind that is not in
+ * it; here they are excluded, except for URIs, which etcd does not check.
  *
- * @returns null where there is no list.
+ * @returns null if it is not set.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
 export function readPermittedNames(value: unknown, option = 'permittedNames'): Uint8Array | null {
@@ -227,7 +226,7 @@ export function readPermittedNames(value: unknown, option = 'permittedNames'): U
   if (!Array.isArray(value) || value.length === 0)
     throw optionInvalid(
       option,
-      'must be a list of domains, address ranges and URIs that is not empty; leave it out for no limit',
+      'must be a list of at least one domain, address range or URI; leave it out for no limit',
     )
   if (value.length > MAX_PERMITTED) throw optionInvalid(option, `must have at most ${String(MAX_PERMITTED)} entries`)
   const permitted = value.map((each: unknown, index) => readSubtree(each, `${option}[${String(index)}]`))
@@ -238,39 +237,45 @@ export function readPermittedNames(value: unknown, option = 'permittedNames'): U
 
 function readSubtree(value: unknown, option: string): Subtree {
   if (typeof value !== 'string') throw optionInvalid(option, 'must be a string')
-  const range = /^([^/]+)\/(\d{1,3})$/.exec(value)
-  if (range !== null) return addressRange(range[1] ?? '', Number(range[2]), option)
+  const range = readAddressRange(value, option)
+  if (range !== null) return withMask(range.bytes, range.prefix)
   const reading = readHost(value)
   if ('refused' in reading) throw optionInvalid(option, reading.refused)
   const { kind, value: text, bytes } = reading.host
   if (bytes !== undefined) return withMask(bytes, bytes.length * 8)
-  // A domain stands for itself and all below it: there is no form for "only what is below" that all peers read alike.
+  // A domain includes itself and all names below it: peers do not agree on a form for only the names below.
   if (kind === 'dns') return { kind, bytes: Buffer.from(text.replace(/^\*\./, ''), 'latin1') }
   return { kind, bytes: Buffer.from(authorityOf(text, option), 'latin1') }
 }
 
-/** Constraints on URIs speak of the host part alone. */
+/** Constraints on URIs apply only to the host. */
 function authorityOf(uri: string, option: string): string {
   const host = /^[^:]+:\/\/(?:[^/?#@]*@)?([^/?#:]+)(?::\d*)?(?:[/?#]|$)/.exec(uri)?.[1] ?? ''
-  // Go, OpenSSL and this package would each read something else into a wildcard, an address or another odd host.
+  // Go, OpenSSL and this package do not agree on the meaning of a wildcard, an address or another unusual host.
   if (host.includes('*') || !isDnsPattern(host) || parseIp(host) !== null)
     throw optionInvalid(option, 'must be a URI whose host is a name, as spiffe://cluster')
   return host.toLowerCase()
 }
 
-function addressRange(address: string, prefix: number, option: string): Subtree {
+/** An address range such as `10.0.0.0/8`; null for anything without a prefix. @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
+export function readAddressRange(value: string, option: string): { bytes: Uint8Array; prefix: number } | null {
+  const [, address, digits] = /^([^/]+)\/(\d{1,3})$/.exec(value) ?? []
+  if (address === undefined) return null
   const bytes = parseIp(address)
   if (bytes === null) throw optionInvalid(option, 'must be an address range such as 10.0.0.0/8')
-  if (prefix > bytes.length * 8)
-    throw optionInvalid(option, `must have a prefix of at most ${String(bytes.length * 8)} bits`)
-  const subtree = withMask(bytes, prefix)
-  const inside = bytes.every((octet, i) => (octet & (subtree.bytes[bytes.length + i] ?? 0)) === octet)
-  // Go refuses nothing here, but a range that is written with an address inside it was meant in two ways.
-  if (!inside) throw optionInvalid(option, 'must have no bits set behind its prefix')
-  return subtree
+  const [prefix, bits] = [Number(digits), bytes.length * 8]
+  if (prefix > bits) throw optionInvalid(option, `must have a prefix of at most ${String(bits)} bits`)
+  // An address inside a range, such as 10.0.0.1/8, has two possible meanings.
+  if (bitsOf(bytes).slice(prefix).includes('1')) throw optionInvalid(option, 'must have no bits set behind its prefix')
+  return { bytes, prefix }
 }
 
-/** The address, followed by as many octets of mask. */
+/** An address as a string of binary digits. */
+export function bitsOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(2).padStart(8, '0')).join('')
+}
+
+/** The address, followed by its mask of the same length. */
 function withMask(address: Uint8Array, prefix: number): Subtree {
   const bytes = new Uint8Array(address.length * 2)
   bytes.set(address)

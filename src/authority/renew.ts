@@ -1,4 +1,4 @@
-/** Issues again what was issued before. */
+/** Renews credentials. */
 import type { Credentials } from '../credentials/credentials.js'
 import { checkCredentials } from '../credentials/write.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
@@ -14,42 +14,42 @@ import type { KeyAlgorithm } from './algorithms.js'
 import { Authority } from './authority.js'
 import { issueCredentials } from './issue.js'
 import { type Issuer, ledgerEntry } from './issuer.js'
-import { readValidity } from './lifetime.js'
-import { MAX_HOSTS, MAX_HOSTS_OCTETS } from './options.js'
+import { BACKDATED_MS, readValidity } from './lifetime.js'
+import { MAX_HOSTS, MAX_HOSTS_BYTES } from './options.js'
 import { issueRefused } from './refuse.js'
 import { readChain } from './renewal-due.js'
 import type { CheckedRequest } from './request.js'
 import { Revocations } from './revocation.js'
 import { type Role, roleRow } from './roles.js'
 
-/** What becomes of the private key: a new one of the same kind, or the same one again. */
+/** The private key of renewed credentials: a new one of the same kind, or the same one. */
 export type RenewalKey = 'new' | 'same'
 
-/** How `renew` issues. */
+/** Options of `renew`. */
 export interface RenewOptions {
-  /** Default: `'new'`. A key that is used for long is worth more to whoever copies it. */
+  /** Default: `'new'`. */
   key?: RenewalKey | undefined
-  /** Lifetime from now. Default: as long as before, or until the authority ends if that is earlier. */
+  /** Lifetime from now. Default: as long as before, or until the authority expires if that is earlier. */
   validity?: string | undefined
-  /** Takes over credentials of another CA, too, as when a CA is replaced. Default: false. */
+  /** Also renews credentials of another CA, as when a CA is replaced. Default: false. */
   foreign?: boolean | undefined
-  /** As for `authority.issue`: gives out again what etcd, its gateway or its clients would refuse. Default: false. */
+  /** As for `authority.issue`: also renews what etcd, its gateway or its clients refuse. Default: false. */
   skipEtcdChecks?: boolean | undefined
 }
 
 const KNOWN = ['key', 'validity', 'foreign', 'skipEtcdChecks'] as const
 
 /**
- * Issues credentials that say the same as those given, from now on and for as long: subject and subject alternative names
- * octet for octet, extended key usages, and all further extensions. The role follows from the usages: serverAuth is that
- * of a server or peer, clientAuth alone that of a client; a certificate without any gets those of a server if it has names,
- * else those of a client. Credentials that have expired can be renewed.
+ * Issues credentials with the same contents and the same lifetime, from now: subject and subject alternative names byte
+ * for byte, extended key usages, and all further extensions. The usages show the role: serverAuth a server or peer,
+ * clientAuth alone a client; a certificate without any gets those of a server if it has names, else those of a client.
+ * Expired credentials can be renewed.
  *
- * Trust anchors and revocation lists are those of the credentials given. With `foreign`, the authority's root is added.
+ * Trust anchors and CRLs stay the same. With `foreign`, the authority's root is added.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` for credentials of another CA, a certificate that says something that an
- * authority does not write (as a name that is an e-mail address), and whatever `authority.issue` refuses.
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` for credentials of another CA, a certificate with contents that an authority
+ * does not write, such as an e-mail address as a name, and whatever `authority.issue` refuses.
  */
 export async function renew(
   authority: Authority,
@@ -76,14 +76,14 @@ export async function renew(
   return renewed
 }
 
-/** What is issued again, not yet noted in the ledger. */
+/** Renewed credentials, with their entry for the ledger. */
 interface Reissued {
   readonly credentials: Credentials
   readonly entry: ReturnType<typeof ledgerEntry>
 }
 
 /**
- * Issues again without telling the ledger, so that several can be told at once.
+ * Renews without the ledger, so that several entries can be added at once.
  *
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED`
  */
@@ -94,10 +94,9 @@ export async function issueAgain(
 ): Promise<Reissued> {
   const [leaf] = chain
   const other = isFrom(issuer, leaf) ? null : whoseIsIt(issuer, leaf)
-  if (other !== null && !manner.foreign)
-    throw issueRefused(`${other}; with \`foreign: true\` it is renewed all the same`)
+  if (other !== null && !manner.foreign) throw issueRefused(`${other}; set \`foreign: true\` to renew it`)
   manner.revocations.refuseCertificate(issuer, leaf)
-  if (!key.matches(leaf)) throw issueRefused(`The private key is not that of "${leaf.subject.toString()}"`)
+  if (!key.matches(leaf)) throw issueRefused(`The private key does not match "${leaf.subject.toString()}"`)
   const foreign = other !== null
   const request = renewalRequest(leaf, { ...manner, key: manner.key === 'same' ? key : null, foreign })
   const issued = await issueCredentials(issuer, request, issuer.settings.now())
@@ -109,7 +108,7 @@ export async function issueAgain(
   return { credentials: { ...issued, trustAnchors: anchors, crls: [...crls] }, entry }
 }
 
-/** Whether a certificate is of this authority, or of one above it. The CA's certificate may have been renewed since. */
+/** Whether a certificate is of this authority, or of one above it. Its CA's certificate may have been renewed since. */
 export function isFrom({ certificate, chain }: Issuer, leaf: Certificate): boolean {
   return [certificate, ...chain].some((ca) => leaf.issuer.equals(ca.subject) && leaf.isSignedBy(ca))
 }
@@ -150,21 +149,21 @@ function checkMaterial(credentials: Credentials): void {
   if (!Array.isArray(crls)) throw valueInvalid('credentials.crls', crls, 'an array')
 }
 
-/** How a certificate is to be issued again. */
+/** How a certificate is renewed. */
 interface RenewalManner {
-  /** The role, where the place of the certificate says it; null: worked out from its purposes. */
+  /** null: derived from the usages. */
   readonly role: Role | null
   /** The key to keep; null for a new one. */
   readonly key: PrivateKey | null
-  /** Milliseconds; null for as long as the certificate lasts. */
+  /** Milliseconds; null for the same lifetime. */
   readonly validity: number | null
-  /** Whether the certificate is of another CA: what it says about that one is left out. */
+  /** Whether the certificate is of another CA: extensions about that one are left out. */
   readonly foreign: boolean
   readonly skipEtcdChecks: boolean
 }
 
-/** What each certificate has of its own, or what is written anew. */
-const NOT_TAKEN_OVER: ReadonlySet<string> = new Set<string>([
+/** Extensions that differ for each certificate, or that are written again. */
+const NOT_COPIED: ReadonlySet<string> = new Set<string>([
   ExtensionId.basicConstraints,
   ExtensionId.keyUsage,
   ExtensionId.extendedKeyUsage,
@@ -175,7 +174,7 @@ const NOT_TAKEN_OVER: ReadonlySet<string> = new Set<string>([
   '1.3.6.1.4.1.11129.2.4.2', // signed certificate timestamps (RFC 6962 section 3.3)
 ])
 
-/** What a certificate says about its issuer. */
+/** Extensions about the issuer. */
 const ABOUT_THE_ISSUER: ReadonlySet<string> = new Set<string>([
   ExtensionId.issuerAltName,
   ExtensionId.crlDistributionPoints,
@@ -183,27 +182,25 @@ const ABOUT_THE_ISSUER: ReadonlySet<string> = new Set<string>([
   '2.5.29.46', // freshestCRL
 ])
 
-/** As for extensions that a caller brings. */
-const MOST_EXTENSIONS = 20
-const MOST_EXTENSION_OCTETS = 8 * 1024
-const MOST_PURPOSES = 16
+const MAX_EXTENSIONS = 20
+const MAX_EXTENSION_BYTES = 8 * 1024
+const MAX_PURPOSES = 16
 
 /**
- * The request for a certificate that says the same: the subject and the names octet for octet, the same purposes, and all
- * other extensions.
+ * The request for a certificate with the same contents.
  *
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` for what cannot be said again, naming it.
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` for contents that an authority does not write.
  */
 function renewalRequest(leaf: Certificate, manner: RenewalManner): CheckedRequest {
   const { key, validity, skipEtcdChecks } = manner
   const who = `The certificate "${leaf.subject.toString()}"`
-  if (leaf.isCa) throw issueRefused(`${who} is a CA certificate, which is not renewed like one of a member or a client`)
+  if (leaf.isCa) throw issueRefused(`${who} is a CA certificate; only those of members and clients are renewed`)
   checkReadable(leaf, who)
   const hosts = readNames(leaf.subjectAltNames, who)
   const purposes = readPurposes(leaf, who)
   const role = manner.role ?? roleOf(purposes, hosts, who)
   if (hosts.length === 0 && roleRow(role).hosts === 'required' && !skipEtcdChecks) {
-    throw issueRefused(`${who} has no subject alternative name, and is refused by all in the role of a ${role}`)
+    throw issueRefused(`${who} has no subject alternative name, so peers refuse it as a ${role}`)
   }
   return {
     role,
@@ -231,7 +228,7 @@ function checkReadable(leaf: Certificate, who: string): void {
   if (twice !== undefined) throw issueRefused(`${who} has the extension ${extensionName(twice)} more than once`)
 }
 
-/** The names as they stand there, whoever has written them. */
+/** The names as they are, without the checks for new ones. */
 function readNames(names: readonly GeneralName[], who: string): Host[] {
   if (names.length > MAX_HOSTS) {
     throw issueRefused(`${who} has ${String(names.length)} names; at most ${String(MAX_HOSTS)} are written`)
@@ -241,12 +238,12 @@ function readNames(names: readonly GeneralName[], who: string): Host[] {
     const shown = others.slice(0, 8).map(({ kind, value }) => `${kind} "${printable(value.slice(0, 100))}"`)
     const more = others.length > 8 ? ` and ${String(others.length - 8)} more` : ''
     throw issueRefused(
-      `${who} has names of kinds that an authority does not write (DNS names, addresses and URIs it does): ` +
+      `${who} has names that are not DNS names, addresses or URIs: ` +
         `${shown.join(', ')}${more}; issue one without them`,
     )
   }
-  if (names.reduce((sum, { bytes }) => sum + bytes.length, 0) > MAX_HOSTS_OCTETS) {
-    throw issueRefused(`${who} has names of more than ${String(MAX_HOSTS_OCTETS)} octets, which TLS peers refuse`)
+  if (names.reduce((sum, { bytes }) => sum + bytes.length, 0) > MAX_HOSTS_BYTES) {
+    throw issueRefused(`${who} has names of more than ${String(MAX_HOSTS_BYTES)} bytes, which TLS peers refuse`)
   }
   return names.flatMap(({ kind, value, bytes }) => (isWritten(kind) ? [{ kind, value, bytes }] : []))
 }
@@ -255,12 +252,12 @@ function isWritten(kind: GeneralName['kind']): kind is Host['kind'] {
   return kind === 'dns' || kind === 'ip' || kind === 'uri'
 }
 
-/** OBJECT IDENTIFIERs; null for a certificate that is for everything, as it does not say what for. */
+/** OBJECT IDENTIFIERs; null for a certificate without the extension, which is for every purpose. */
 function readPurposes(leaf: Certificate, who: string): string[] | null {
   const purposes = leaf.extensions.extendedKeyUsage
   if (purposes === null) return null
-  if (purposes.length > MOST_PURPOSES) {
-    throw issueRefused(`${who} has ${String(purposes.length)} purposes; at most ${String(MOST_PURPOSES)} are written`)
+  if (purposes.length > MAX_PURPOSES) {
+    throw issueRefused(`${who} has ${String(purposes.length)} purposes; at most ${String(MAX_PURPOSES)} are written`)
   }
   return purposes.flatMap((purpose) => extendedKeyUsageOid(purpose) ?? [])
 }
@@ -274,36 +271,33 @@ function roleOf(purposes: readonly string[] | null, hosts: readonly Host[], who:
   if (purposes === null) return hosts.length > 0 ? 'server' : 'client'
   if (isFor(SERVER_AUTH)) return 'server'
   if (isFor(CLIENT_AUTH)) return 'client'
-  throw issueRefused(`${who} is neither for servers nor for clients: its extendedKeyUsage has none of the two purposes`)
+  throw issueRefused(
+    `${who} is neither for servers nor for clients: its extendedKeyUsage has neither serverAuth nor clientAuth`,
+  )
 }
 
 function otherExtensions(leaf: Certificate, foreign: boolean, who: string): Uint8Array[] {
-  const kept = leaf.extensions.all.filter(
-    ({ oid }) => !NOT_TAKEN_OVER.has(oid) && !(foreign && ABOUT_THE_ISSUER.has(oid)),
-  )
-  if (kept.length > MOST_EXTENSIONS || kept.some(({ value }) => value.length > MOST_EXTENSION_OCTETS)) {
+  const kept = leaf.extensions.all.filter(({ oid }) => !NOT_COPIED.has(oid) && !(foreign && ABOUT_THE_ISSUER.has(oid)))
+  if (kept.length > MAX_EXTENSIONS || kept.some(({ value }) => value.length > MAX_EXTENSION_BYTES)) {
     throw issueRefused(
-      `${who} has more than ${String(MOST_EXTENSIONS)} further extensions, or one of more than ` +
-        `${String(MOST_EXTENSION_OCTETS)} octets`,
+      `${who} has more than ${String(MAX_EXTENSIONS)} further extensions, or one of more than ` +
+        `${String(MAX_EXTENSION_BYTES)} bytes`,
     )
   }
   return kept.map(({ oid, value, critical }) => writeExtension(oid, value, critical))
 }
 
-/** The minutes by which every certificate is backdated (lifetime.ts). */
-const BACKDATED_MS = 5 * 60_000
-
 /**
- * From now, so that the whole, with the minutes before, is as long as it was. Of one that lasts for less than ten minutes
- * at least half is still to come: who has backdated it, and by how much, is not known.
+ * The rest of the same lifetime, which begins five minutes before now. Of a lifetime of less than ten minutes at least half
+ * is left.
  */
 function sameLength({ notBefore, notAfter }: Certificate, who: string): number {
   const length = notAfter.getTime() - notBefore.getTime()
-  if (length < 1000) throw issueRefused(`${who} lasts for less than a second; give "validity"`)
+  if (length < 1000) throw issueRefused(`${who} has a lifetime of less than a second; set "validity"`)
   return Math.max(length - BACKDATED_MS, Math.ceil(length / 2000) * 1000)
 }
 
-/** A new key is of the kind of the old one, or of the next better that is made here. */
+/** The kind of the old key, or the next stronger one. */
 function algorithmLike({ algorithm, curve, modulusBits }: PublicKeyInfo): KeyAlgorithm {
   if (algorithm === 'Ed25519') return 'ed25519'
   if (algorithm === 'RSA' || algorithm === 'RSA-PSS') {

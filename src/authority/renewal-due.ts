@@ -1,41 +1,40 @@
-/** When credentials are to be renewed: at a fraction of the lifetime of the certificate that ends first. */
+/** When credentials are due for renewal: after a fraction of the lifetime of the certificate that expires first. */
 import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
 import type { CertificateRef } from '../report/finding.js'
 import { Certificate, certificateRef } from '../x509/certificate.js'
 
-/** Of which lifetime is asked. */
+/** Options of `renewalDue`. */
 export interface RenewalDueOptions {
-  /** The moment at which it is asked. Default: now. */
+  /** The time of the check. Default: now. */
   at?: Date | undefined
   /** The share of the lifetime after which renewal is due, above 0 and below 1. Default: 2/3. */
   fraction?: number | undefined
 }
 
-/** Whether credentials are to be renewed. */
+/** Whether credentials are due for renewal. */
 export interface RenewalDue {
-  /** Whether the moment to renew is past. */
+  /** Whether `at` is past. */
   due: boolean
-  /** That moment. */
+  /** When renewal is due. */
   at: Date
-  /** Whether the credentials can no longer be used. */
+  /** Whether the credentials have expired. */
   expired: boolean
-  /** The last moment at which they can, that second included (RFC 5280 section 4.1.2.5). */
+  /** The last moment of their lifetime, that second included (RFC 5280 section 4.1.2.5). */
   notAfter: Date
-  /** The certificate that ends first, and so decides: the own one, or an intermediate that is sent along. */
+  /** The certificate that expires first: the own one, or an intermediate. */
   certificate: CertificateRef
 }
 
-/** Two thirds, as step and Kubernetes have it: the last third is for finding out why renewing fails. */
+/** As step and Kubernetes: the last third is left to find out why renewal fails. */
 const DEFAULT_FRACTION = 2 / 3
-/** TLS peers read no chain of more (OpenSSL, SSL_MAX_CERT_LIST_DEFAULT). */
-const MOST_LOOKED_AT = 100
+/** TLS peers read no longer chain (OpenSSL, SSL_MAX_CERT_LIST_DEFAULT). */
+const MAX_CHAIN = 100
 
 /**
- * Whether credentials are to be renewed by now, and when. Of the certificates that are sent, the one that ends first
- * counts; trust anchors do not, since they are not renewed with a leaf.
+ * Whether credentials are due for renewal, and when. Of the chain, the certificate that expires first counts; trust anchors
+ * do not, because they are not renewed with a leaf.
  *
- * The lifetime is that of the certificate. One of an authority of this package begins five minutes before it was made,
- * which is to be thought of where it lasts for minutes only.
+ * The lifetime is that of the certificate, which begins five minutes before it is issued by this package.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
@@ -48,7 +47,6 @@ export function renewalDue(
   return dueAt(endingFirst(readChain(credentials)), at, readFraction(options.fraction, 'fraction'))
 }
 
-/** The verdict on a lifetime. */
 export function dueAt({ certificate, index }: Ending, at: Date, fraction: number): RenewalDue {
   const begin = certificate.notBefore.getTime()
   const end = endOf(certificate)
@@ -62,28 +60,27 @@ export function dueAt({ certificate, index }: Ending, at: Date, fraction: number
   }
 }
 
-/** Whether the moment is past at which one certificate is due. */
 export function isDue(certificate: Certificate, at: Date, fraction: number): boolean {
   return dueAt({ certificate, index: 0 }, at, fraction).due
 }
 
-/** A certificate of a chain, and where it stands there. */
+/** A certificate of a chain, and its position. */
 interface Ending {
   readonly certificate: Certificate
   readonly index: number
 }
 
-/** The certificate of a chain that ends first. A root that is sent along needlessly is passed over. */
+/** The certificate of a chain that expires first, without a root at its end. */
 export function endingFirst(chain: readonly [Certificate, ...Certificate[]]): Ending {
   let first: Ending = { certificate: chain[0], index: 0 }
-  for (const [index, certificate] of chain.slice(0, MOST_LOOKED_AT).entries()) {
+  for (const [index, certificate] of chain.slice(0, MAX_CHAIN).entries()) {
     if (index > 0 && certificate.isSelfIssued) continue
     if (certificate.notAfter < first.certificate.notAfter) first = { certificate, index }
   }
   return first
 }
 
-/** The first moment, in milliseconds since 1970, at which a certificate is over: the second of notAfter still counts. */
+/** The first moment after a lifetime, in milliseconds since 1970: the second of notAfter is part of it. */
 export function endOf({ notAfter }: Pick<Certificate, 'notAfter'>): number {
   return notAfter.getTime() + 1000
 }
@@ -100,7 +97,7 @@ export function readFraction(value: unknown, option: string): number {
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function readMoment(value: unknown, option: string): Date {
   if (!(value instanceof Date) || Number.isNaN(value.getTime())) {
-    throw optionInvalid(option, 'must be a Date that is a time')
+    throw optionInvalid(option, 'must be a valid Date')
   }
   return value
 }

@@ -1,4 +1,4 @@
-/** What a caller may ask an authority for, and how that is read. All of it is checked before a key is made. */
+/** What a caller may request of an authority. All options are checked before a key is made. */
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import type { NamePart } from '../x509/certificate-writer.js'
 import { PrivateKey } from '../x509/keys.js'
@@ -16,39 +16,39 @@ import {
 import { readValidity } from './lifetime.js'
 import { isRole, readExtendedKeyUsage, type Role, ROLE_NAMES, roleRow } from './roles.js'
 
-/** What every certificate can be asked to carry, whoever makes its key. */
+/** Contents of every certificate. */
 export interface ProfileOptions {
   /**
    * The common name, 1 to 64 characters. For a client it is the name of the etcd user (with `--client-cert-auth` and
-   * authentication enabled); for a server or peer, choose one that is no etcd user's.
+   * authentication enabled); for a server or peer, choose one that is not the name of a user.
    */
   name: string
-  /** Further attributes of the subject, which stand before the common name. Default: none. */
+  /** Further attributes of the subject, before the common name. Default: none. */
   subject?: SubjectAttributes | undefined
   /**
-   * Lifetime from now. Default: `'365d'`, or as long as the authority's own certificate lasts if that is less. One that is
-   * asked for here and reaches beyond the authority's own end is refused.
+   * Lifetime from now. Default: `'365d'`, or the rest of the authority's own lifetime if that is shorter. An explicit one
+   * that is longer than that is refused.
    */
   validity?: string | undefined
   /**
-   * Purposes instead of those of the role: `serverAuth`, `clientAuth`, other names of RFC 5280 section 4.2.1.12, or OBJECT
+   * Replaces the purposes of the role: `serverAuth`, `clientAuth`, other names of RFC 5280 section 4.2.1.12, or OBJECT
    * IDENTIFIERs. Default: what etcd needs, serverAuth and clientAuth for a server or peer, clientAuth for a client.
    */
   extendedKeyUsage?: readonly string[] | undefined
-  /** Further extensions, which stand behind the others. Default: none. */
+  /** Further extensions, after the others. Default: none. */
   extensions?: readonly ExtraExtension[] | undefined
   /**
-   * Hands the certificate out although etcd, its gateway or its clients would refuse it in this role, as the findings of
-   * the validator say; for tests, and for other uses than etcd. Default: false.
+   * Issues the certificate although etcd, its gateway or its clients would refuse it in this role; for tests, and for
+   * other uses than etcd. Default: false.
    */
   skipEtcdChecks?: boolean | undefined
 }
 
-/** What every request to `authority.issue` can say. */
+/** Options of every request to `authority.issue`. */
 export interface RequestOptions extends ProfileOptions {
   /** Kind of key to make. Default: `'ecdsa-p256'`, whatever the authority's own key is. */
   algorithm?: KeyAlgorithm | undefined
-  /** A key to use again, instead of a new one: each certificate has its own otherwise. */
+  /** An existing key. Default: a new one for each certificate. */
   key?: PrivateKey | undefined
 }
 
@@ -56,8 +56,8 @@ export interface RequestOptions extends ProfileOptions {
 export interface ServerRequest extends RequestOptions {
   role: 'server' | 'peer'
   /**
-   * Under which names and addresses the member is reached: DNS names (`etcd-0.etcd`, `*.etcd.svc`), IP addresses and
-   * URIs, 1 to 1000, sorted by kind into subject alternative names. Duplicates are folded.
+   * The names and addresses of the member: DNS names (`etcd-0.etcd`, `*.etcd.svc`), IP addresses and URIs, 1 to 1000. They
+   * become subject alternative names of their kind. Duplicates are removed.
    */
   hosts: readonly string[]
 }
@@ -65,22 +65,22 @@ export interface ServerRequest extends RequestOptions {
 /** A certificate for a client of etcd. */
 export interface ClientRequest extends RequestOptions {
   role: 'client'
-  /** Subject alternative names, of no meaning to etcd itself. Default: none. */
+  /** Subject alternative names. etcd does not use them. Default: none. */
   hosts?: readonly string[] | undefined
 }
 
-/** What `authority.issue` takes. */
+/** A request to `authority.issue`. */
 export type IssueRequest = ServerRequest | ClientRequest
 
-/** Everything of a certificate but its key, read. */
+/** The checked contents of a certificate, without its key. */
 export interface CheckedProfile {
   readonly role: Role
   readonly name: string
   readonly subject: readonly NamePart[]
-  /** The whole subject in DER, of a certificate that is renewed; it stands instead of `subject` and `name`. */
+  /** The subject in DER of a certificate that is renewed. It replaces `subject` and `name`. */
   readonly subjectName?: Uint8Array | undefined
   readonly hosts: readonly Host[]
-  /** Milliseconds, and whether the caller named them. */
+  /** Milliseconds, and whether the caller set them. */
   readonly validity: { duration: number; asked: boolean }
   /** OBJECT IDENTIFIERs. */
   readonly extendedKeyUsage: readonly string[]
@@ -89,13 +89,12 @@ export interface CheckedProfile {
   readonly skipEtcdChecks: boolean
 }
 
-/** A request that was read. */
+/** A checked request. */
 export interface CheckedRequest extends CheckedProfile {
   readonly algorithm: KeyAlgorithm
   readonly key: PrivateKey | null
 }
 
-/** Options that say what a certificate carries. */
 export const PROFILE_OPTIONS = [
   'role',
   'name',
@@ -118,7 +117,7 @@ export function readRequest(request: IssueRequest, now: Date, where = 'request')
   const { key, algorithm } = request
   if (key !== undefined && !(key instanceof PrivateKey)) throw optionInvalid(`${where}.key`, 'must be a PrivateKey')
   if (key !== undefined && algorithm !== undefined)
-    throw optionInvalid(`${where}.algorithm`, 'must be left out where a key is given')
+    throw optionInvalid(`${where}.algorithm`, 'cannot be combined with "key"')
   return {
     ...readProfile(request, now, where),
     algorithm: readAlgorithm(algorithm, `${where}.algorithm`),
@@ -127,8 +126,6 @@ export function readRequest(request: IssueRequest, now: Date, where = 'request')
 }
 
 /**
- * Reads what a certificate shall carry.
- *
  * @param where Names the request in errors.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */

@@ -1,4 +1,4 @@
-/** Revoking certificates, and the lists that tell. */
+/** Revokes certificates, issues and writes CRLs, and refuses to renew what was revoked. */
 import { basename, dirname, resolve } from 'node:path'
 import { checkFileName } from '../credentials/write.js'
 import { findRoot } from '../files/folders.js'
@@ -26,24 +26,24 @@ import { BACKDATED_MS, readValidity, wholeSecond } from './lifetime.js'
 import { issueRefused } from './refuse.js'
 import { EARLIEST } from './settings.js'
 
-/** How `authority.revoke` revokes. */
+/** Options of `authority.revoke`. */
 export interface RevokeOptions {
   /** Default: `'unspecified'`. */
   reason?: RevokeReason | undefined
-  /** Since when; not in the future. Default: now. */
+  /** The time of the revocation, not in the future. Default: now. */
   at?: Date | undefined
 }
 
-/** What `authority.issueCrl` takes. */
+/** Options of `authority.issueCrl`. */
 export interface IssueCrlOptions {
   /**
-   * How long the list counts: by then the next one is there. etcd does not look at it, but other verifiers, this package
-   * among them, refuse what they cannot tell to be current. Default: `'7d'`.
+   * How long the CRL is valid: issue the next one before. etcd does not check it, but other verifiers, such as this
+   * package, refuse an outdated CRL. Default: `'7d'`.
    */
   nextUpdate?: string | undefined
   /**
-   * Issues the list although the CA's keyUsage lacks cRLSign, as that of kubeadm's CA does: etcd, which does not look who
-   * signed, takes it, and every other verifier, this package among them, refuses it. Default: false.
+   * Issues the CRL although the CA's keyUsage lacks cRLSign, as that of kubeadm's CA: etcd, which does not check the
+   * signature, accepts it, and every other verifier refuses it. Default: false.
    */
   allowWithoutCrlSign?: boolean | undefined
   /**
@@ -100,19 +100,19 @@ function readMoment(value: unknown, now: Date): Date {
 
 type RevokedIdentity = Pick<RevokedEntry, 'serialNumber' | 'keyFingerprint256'>
 
-/** A certificate proves by its signature who issued it; the ledger need not know it. */
+/** The signature of a certificate shows its issuer, so the ledger need not have it. */
 function serialOf({ certificate }: Issuer, revoked: Certificate): RevokedIdentity {
   const name = `"${revoked.subject.toString()}"`
   if (!revoked.issuer.equals(certificate.subject) || !revoked.isSignedBy(certificate))
-    throw issueRefused(`${name} was not issued by this authority, which can revoke its own certificates only`)
+    throw issueRefused(`${name} was not issued by this authority, which can revoke only its own certificates`)
   if (revoked.equals(certificate))
     throw issueRefused(
-      `${name} is the authority itself; take it out of every trusted-ca-file instead (docs/ca-roll.md)`,
+      `${name} is the authority itself; remove it from every trusted-ca-file instead (docs/ca-roll.md)`,
     )
   return { serialNumber: revoked.serialNumber, keyFingerprint256: keyFingerprint(revoked.spki) }
 }
 
-/** Of a serial number alone only the ledger knows that it exists: a wrong digit would revoke nothing, or somebody else. */
+/** Only the ledger shows that a serial number exists: one with a wrong digit would revoke nothing, or another certificate. */
 function knownSerial({ id }: Issuer, value: unknown, entries: readonly LedgerEntry[]): RevokedIdentity {
   if (typeof value !== 'string' || !/^(?:[0-9a-f]{2}:?){1,20}$/i.test(value))
     throw textInvalid('certificate', value, 'a Certificate, or its serial number in hexadecimal')
@@ -121,12 +121,12 @@ function knownSerial({ id }: Issuer, value: unknown, entries: readonly LedgerEnt
     (each): each is IssuedEntry => each.kind === 'issued' && each.issuer === id && each.serialNumber === serialNumber,
   )
   if (issued === undefined)
-    throw issueRefused(`The ledger knows no certificate ${serialNumber} of this authority; give the certificate itself`)
+    throw issueRefused(`The ledger has no certificate ${serialNumber} of this authority; pass the certificate itself`)
   return { serialNumber, keyFingerprint256: issued.keyFingerprint256 }
 }
 
-/** More than any authority of etcd revokes; such a list has 8 MiB with the longest serial numbers. */
-const MOST_REVOKED = 150_000
+/** Such a CRL has 8 MiB with the longest serial numbers. */
+const MAX_REVOKED = 150_000
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID`, `ERR_ISSUE_REFUSED` */
 export async function issueCrl(issuer: Issuer, options: IssueCrlOptions): Promise<Crl> {
@@ -138,12 +138,12 @@ export async function issueCrl(issuer: Issuer, options: IssueCrlOptions): Promis
   const usage = certificate.extensions.keyUsage
   if (usage !== null && !usage.has('cRLSign') && !allowWithoutCrlSign)
     throw issueRefused(
-      "The authority's keyUsage lacks cRLSign (RFC 5280 section 4.2.1.3): whoever verifies a list refuses its lists; " +
-        'for etcd alone, which does not, there is "allowWithoutCrlSign"',
+      "The authority's keyUsage lacks cRLSign (RFC 5280 section 4.2.1.3), so verifiers refuse its CRLs; " +
+        'set "allowWithoutCrlSign" for etcd, which does not verify them',
     )
   const now = wholeSecond(settings.now().getTime())
   const duration = readValidity(options.nextUpdate ?? '7d', 'nextUpdate', now)
-  // In turn: two at once would both take the same number.
+  // One after another: two calls at once would use the same number.
   return settings.inTurn(() => nextCrl(issuer, { duration, now, previous }))
 }
 
@@ -201,7 +201,7 @@ function refuseToUnrevoke(
   const remedy = 'restore the ledger, or add what it lacks with authority.restoreRevocations(previous)'
   if (number !== null && !entries.some((each) => each.kind === 'crl' && each.number >= number))
     throw issueRefused(
-      `The ledger does not know the previous CRL ${String(number)}, so it is older than that CRL: ${remedy}`,
+      `The ledger does not have the previous CRL ${String(number)}, so it is older than that CRL: ${remedy}`,
     )
   const listed = new Set(revoked.map(({ serial }) => serialText(serial)))
   const expired = new Set(
@@ -210,7 +210,7 @@ function refuseToUnrevoke(
   for (const [serial] of previous.entries.all()) {
     const text = serialText(serial)
     if (listed.has(text) || expired.has(text)) continue
-    throw issueRefused(`The ledger does not say that ${text} is revoked, and the previous CRL does: ${remedy}`)
+    throw issueRefused(`The previous CRL lists ${text}, and the ledger does not have this revocation: ${remedy}`)
   }
 }
 
@@ -221,17 +221,17 @@ async function nextCrl(
   const { settings, certificate, signer, id } = issuer
   const entries = (await settings.ledger.read()).filter((each) => each.issuer === id)
   const revoked = stillRevoked(entries)
-  if (revoked.length > MOST_REVOKED)
+  if (revoked.length > MAX_REVOKED)
     throw issueRefused(
-      `${String(revoked.length)} certificates are revoked, and a list of more than ${String(MOST_REVOKED)} is too large ` +
-        'to be read; issue from a new intermediate, or for shorter',
+      `${String(revoked.length)} certificates are revoked, and a CRL of more than ${String(MAX_REVOKED)} is too large ` +
+        'to be read; issue from a new intermediate, or with a shorter lifetime',
     )
   if (previous !== undefined) refuseToUnrevoke(entries, revoked, previous, now)
   const number = nextNumber(entries, now)
   const tbs = writeTbsCertList({
     signatureAlgorithm: signer.algorithm,
     issuer: certificate.subject.raw,
-    // As certificates are: who refuses lists of the future may have a clock that is a little behind.
+    // As for certificates: the clock of a verifier may be slow.
     thisUpdate: new Date(now.getTime() - BACKDATED_MS),
     nextUpdate: new Date(now.getTime() + duration),
     revoked,
@@ -240,14 +240,14 @@ async function nextCrl(
   })
   const der = writeCertificateList(tbs, signer.algorithm, await signer.sign(tbs))
   const crl = Crl.parse(new Uint8Array(der), `CRL ${String(number)} of ${certificate.subject.toString()}`)
-  if (!crl.isSignedBy(certificate)) throw issueRefused("The list's signature does not verify with the authority's key")
+  if (!crl.isSignedBy(certificate)) throw issueRefused("The CRL's signature does not verify with the authority's key")
   await settings.ledger.append([{ kind: 'crl', number, issuer: id, at: now }])
   return crl
 }
 
 /**
- * One more than the last, and at least the seconds since 1970: a ledger that was lost, or that lives in memory, does not
- * make the number go back (RFC 5280 section 5.2.3 wants it to grow).
+ * One more than the last, and at least the seconds since 1970: the number grows also after a ledger was lost (RFC 5280
+ * section 5.2.3).
  */
 function nextNumber(entries: readonly LedgerEntry[], now: Date): bigint {
   const clock = BigInt(Math.max(1, Math.floor(now.getTime() / 1000)))
@@ -255,14 +255,14 @@ function nextNumber(entries: readonly LedgerEntry[], now: Date): bigint {
 }
 
 /**
- * What goes on the list: everything revoked, but not what a list has already told of that was made after it had expired
- * (RFC 5280 section 3.3).
+ * The revoked certificates of the next CRL: without those that were in a CRL that was issued after they had expired (RFC
+ * 5280 section 3.3).
  */
 function stillRevoked(entries: readonly LedgerEntry[]): RevokedCertificate[] {
   const ends = new Map(entries.flatMap((each) => (each.kind === 'issued' ? [[each.serialNumber, each.notAfter]] : [])))
   const revoked = new Map<string, { entry: RevokedEntry; listed: number }>()
-  // In the order of the ledger, not of dates: what is revoked as of yesterday was not on yesterday's list. From the end, so
-  // that the first entry about a certificate counts.
+  // In the order of the ledger, not of dates: a certificate that is revoked as of yesterday was not in yesterday's CRL.
+  // From the end, so that the first entry about a certificate counts.
   let listed = -Infinity
   for (const entry of [...entries].reverse()) {
     if (entry.kind === 'crl') listed = Math.max(listed, entry.at.getTime())
@@ -280,7 +280,7 @@ function stillRevoked(entries: readonly LedgerEntry[]): RevokedCertificate[] {
 
 const finding = findingMaker(rows)
 
-/** RFC 5280 section 5.3.1: the reasons by which somebody else may have the private key. */
+/** The reasons for which an attacker may have the private key (RFC 5280 section 5.3.1). */
 const COMPROMISED: readonly RevokeReason[] = ['keyCompromise', 'cACompromise', 'aACompromise']
 
 /** The revocations of a ledger at one moment. */
@@ -322,7 +322,7 @@ export class Revocations {
   }
 
   /**
-   * A key that somebody else may have is not certified again, by whatever name.
+   * A compromised key is not certified again, under any name.
    *
    * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED`, with the finding `ledger/key-compromised`.
    */
@@ -336,25 +336,23 @@ export class Revocations {
   }
 }
 
-/** How `writeCrl` writes. */
+/** Options of `writeCrl`. */
 export interface WriteCrlOptions {
   /**
-   * `der` is read by every etcd. `pem` is read by etcd up to 3.5 only: from 3.6 on it makes etcd close the connection of
-   * every client, whoever they are. Default: `'der'`.
+   * Every etcd reads `der`. Only etcd up to 3.5 reads `pem`: from 3.6 on it refuses every client. Default: `'der'`.
    */
   form?: 'der' | 'pem' | undefined
 }
 
 /**
- * Writes a revocation list for `--client-crl-file` or `--peer-crl-file`: one list, readable by all (mode 0644), replaced
- * atomically and durably. etcd reads the file anew for every connection, so it counts at once; connections that are open
- * stay open.
+ * Writes a CRL for `--client-crl-file` or `--peer-crl-file`, with mode 0644, atomically and durably. etcd reads the file
+ * again for every connection, so it applies at once; open connections stay open.
  *
  * Source: etcd client/pkg/transport/listener_tls.go, checkCRL; it parses by `x509.ParseRevocationList` since 3.6.
  *
- * @param path The file. Its directory has to be there.
+ * @param path The file. Its directory must exist.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
- * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` where the file system refuses.
+ * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if the file system refuses.
  */
 export async function writeCrl(path: string, crl: Crl, options: WriteCrlOptions = {}): Promise<void> {
   checkOptions('options', options, ['form'])
@@ -367,7 +365,7 @@ export async function writeCrl(path: string, crl: Crl, options: WriteCrlOptions 
   const fs = guardedFileSystem()
   try {
     const directory = await findRoot(fs, dirname(resolve(path)))
-    if (directory === null) throw writeFailed(path, 'its directory is not there: create it')
+    if (directory === null) throw writeFailed(path, 'its directory does not exist: create it')
     const content = form === 'der' ? crl.raw : crl.toPem()
     await replaceFilesLocked(fs, directory, [{ name, content, mode: 0o644 }])
   } catch (error) {

@@ -1,4 +1,4 @@
-/** What a certificate must carry so that etcd accepts it in a role: a row for each role, and nothing anywhere else. */
+/** What etcd requires of a certificate in each role: one row for each. */
 import { optionInvalid } from '../report/option-error.js'
 import { extendedKeyUsageOid } from '../x509/extensions.js'
 
@@ -8,9 +8,9 @@ const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2'
 interface RoleRow {
   /** OBJECT IDENTIFIERs of extendedKeyUsage. */
   readonly extendedKeyUsage: readonly string[]
-  /** Whether a certificate of this role is of any use without subject alternative names. */
+  /** Whether a certificate of this role needs subject alternative names. */
   readonly hosts: 'required' | 'optional'
-  /** Lifetime when the caller asks for none. */
+  /** Default lifetime. */
   readonly validity: string
 }
 
@@ -19,11 +19,11 @@ const ROLES = {
   server: { extendedKeyUsage: [SERVER_AUTH, CLIENT_AUTH], hosts: 'required', validity: '365d' },
   // A member listens to its peers and dials them with one certificate (etcd client/pkg/transport, TLSInfo).
   peer: { extendedKeyUsage: [SERVER_AUTH, CLIENT_AUTH], hosts: 'required', validity: '365d' },
-  // etcd takes the common name as the user's name (etcd server/auth/store.go, AuthInfoFromTLS); hosts are never looked at.
+  // The common name is the name of the user (etcd server/auth/store.go, AuthInfoFromTLS); etcd does not read the hosts.
   client: { extendedKeyUsage: [CLIENT_AUTH], hosts: 'optional', validity: '365d' },
 } as const satisfies Record<string, RoleRow>
 
-/** What a certificate is for. */
+/** The role of a certificate. */
 export type Role = keyof typeof ROLES
 
 export const ROLE_NAMES = Object.keys(ROLES)
@@ -36,18 +36,17 @@ export function roleRow(role: Role): RoleRow {
   return ROLES[role]
 }
 
-/** Nobody carries more purposes; it bounds the certificate. */
-const MOST_USAGES = 16
+const MAX_USAGES = 16
 
 /**
- * Reads the purposes that the caller wants instead of the role's.
+ * Reads the option that replaces the purposes of the role.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
 export function readExtendedKeyUsage(value: unknown, role: Role, option: string): readonly string[] {
   if (value === undefined) return ROLES[role].extendedKeyUsage
-  if (!Array.isArray(value) || value.length === 0 || value.length > MOST_USAGES)
-    throw optionInvalid(option, `must be a list of 1 to ${String(MOST_USAGES)} purposes`)
+  if (!Array.isArray(value) || value.length === 0 || value.length > MAX_USAGES)
+    throw optionInvalid(option, `must be a list of 1 to ${String(MAX_USAGES)} purposes`)
   const oids = value.map((each: unknown, index) => {
     const oid = typeof each === 'string' ? extendedKeyUsageOid(each) : null
     if (oid === null)
@@ -70,8 +69,8 @@ interface KubeadmRow {
 }
 
 /**
- * The set of a stacked etcd. Since Kubernetes 1.29 the clients are in no organization any more: `system:masters` means
- * nothing to etcd, and too much to an API server (kubernetes issues 119859 and 120521).
+ * The certificates of a stacked etcd. Since Kubernetes 1.29 the clients have no organization: `system:masters` has no
+ * meaning in etcd, and all rights in an API server (kubernetes issues 119859 and 120521).
  *
  * Source: kubernetes cmd/kubeadm/app/phases/certs/certlist.go.
  */
@@ -82,5 +81,5 @@ export const KUBEADM = {
   apiserverClient: { role: 'client', file: 'apiserver-etcd-client', name: 'kube-apiserver-etcd-client' },
 } as const satisfies Record<string, KubeadmRow>
 
-/** Hosts of the server and the peer of a node beside its own name and address (kubeadm pki_helpers.go, GetEtcdAltNames). */
+/** Hosts of the server and the peer of a node in addition to its name and address (kubeadm pki_helpers.go, GetEtcdAltNames). */
 export const KUBEADM_HOSTS = ['localhost', '127.0.0.1', '::1'] as const

@@ -1,4 +1,4 @@
-/** What every authority is told beside what it is: which crypto works, where issued serials are noted, which clock counts. */
+/** The settings of every authority: its crypto, its ledger, its clock, its serial numbers. */
 import { randomFillSync } from 'node:crypto'
 import { optionInvalid } from '../report/option-error.js'
 import type { WebCrypto } from '../x509/web-crypto.js'
@@ -6,31 +6,30 @@ import { type KeyMaker, keyMaker } from './keys.js'
 import { guardedLedger, type Ledger, memoryLedger } from './ledger.js'
 import { checkCrypto } from './options.js'
 
-/** Options of `createAuthority`, `loadAuthority` and `createIntermediate` alike. */
+/** Options of `createAuthority`, `loadAuthority` and `createIntermediate`. */
 export interface AuthoritySettings {
   /**
-   * The Web Crypto implementation that makes the keys of what is issued, and that signs. Default: @peculiar/webcrypto's; what
-   * that would have node:crypto do (RSA keys, keys on NIST curves, signatures) is asked of node:crypto directly, and is
-   * quicker. Keys are made extractable, since they end in files.
+   * The Web Crypto implementation that makes keys and signs. Default: @peculiar/webcrypto; RSA keys, keys on NIST curves
+   * and signatures are made by node:crypto directly, which is faster. Keys are extractable, because they are written to
+   * files.
    */
   crypto?: WebCrypto | undefined
   /**
-   * Where issued and revoked serial numbers are noted: `fileLedger(path)`, or a store of your own. A certificate is handed
-   * out only after it is noted. Default: in memory, as long as the authority lives.
+   * Records issued and revoked certificates: `fileLedger(path)`, or another store. A certificate is returned only after it
+   * is recorded. Default: in memory, as long as the authority exists.
    */
   ledger?: Ledger | undefined
-  /** The time. Default: that of the machine. For tests, and for issuing as of another moment. */
+  /** The time, for tests and to issue as of another time. Default: the machine's. */
   clock?: (() => Date) | undefined
   /**
-   * Gives the octets of the next serial number: 1 to 20, of which the first is 1 to 127 (RFC 5280 section 4.1.2.2). For
-   * tests, and for serial numbers that come from elsewhere. Default: 16 octets, 126 bits of them random.
+   * Returns the bytes of the next serial number: 1 to 20, of which the first is 1 to 127 (RFC 5280 section 4.1.2.2). For
+   * tests, and for serial numbers from elsewhere. Default: 16 bytes with 126 random bits.
    */
   serialNumbers?: (() => Uint8Array) | undefined
 }
 
 export const SETTINGS = ['crypto', 'ledger', 'clock', 'serialNumbers'] as const satisfies (keyof AuthoritySettings)[]
 
-/** The settings as they are used. */
 export interface Settings {
   /** null for the default. */
   readonly crypto: WebCrypto | null
@@ -38,7 +37,7 @@ export interface Settings {
   readonly ledger: Ledger
   readonly now: () => Date
   readonly nextSerial: () => Uint8Array
-  /** Runs works on the ledger one after another: those that read it, decide by it and add to it. */
+  /** Runs tasks that read the ledger, decide and add to it one after another. */
   readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>
 }
 
@@ -48,7 +47,7 @@ export function readSettings(given: AuthoritySettings): Settings {
   checkFunction(given.clock, 'clock')
   checkFunction(given.serialNumbers, 'serialNumbers')
   const ledger = given.ledger ?? memoryLedger()
-  if (!isLedger(ledger)) throw optionInvalid('ledger', 'must be a ledger, such as fileLedger(path) gives')
+  if (!isLedger(ledger)) throw optionInvalid('ledger', 'must be a ledger, such as fileLedger(path) returns')
   const { clock, serialNumbers, crypto } = given
   return {
     crypto: crypto ?? null,
@@ -64,7 +63,6 @@ function oneAfterAnother(): Settings['inTurn'] {
   let last: Promise<unknown> = Promise.resolve()
   return async (work) => {
     const mine = last.then(work, work)
-    // Kept without its outcome, which is the caller's own.
     last = mine.then(
       () => undefined,
       () => undefined,
@@ -88,7 +86,7 @@ function isLedger(value: unknown): value is Ledger {
   )
 }
 
-/** The dates that certificates can carry (RFC 5280 section 4.1.2.5), and a year for what is issued. */
+/** The dates that certificates can have (RFC 5280 section 4.1.2.5), less a year for the lifetime. */
 export const EARLIEST = Date.UTC(1950, 0, 1)
 const LATEST = Date.UTC(9999, 0, 1) - 1
 
@@ -96,11 +94,10 @@ function readClock(clock: (() => Date) | undefined): Date {
   if (clock === undefined) return new Date()
   const now: unknown = clock()
   if (!(now instanceof Date) || !(now.getTime() >= EARLIEST && now.getTime() <= LATEST))
-    throw optionInvalid('clock', 'must give a Date in the years 1950 to 9998')
+    throw optionInvalid('clock', 'must return a Date in the years 1950 to 9998')
   return now
 }
 
-/** RFC 5280 section 4.1.2.2: positive, and at most 20 octets. */
 function checkSerial(serial: unknown): Uint8Array {
   const right =
     serial instanceof Uint8Array &&
@@ -108,18 +105,17 @@ function checkSerial(serial: unknown): Uint8Array {
     serial.length <= 20 &&
     (serial[0] ?? 0) > 0 &&
     (serial[0] ?? 0) < 0x80
-  if (!right) throw optionInvalid('serialNumbers', 'must give 1 to 20 octets, of which the first is 1 to 127')
-  return Uint8Array.from(serial) // its own: whoever gave it may use the array again
+  if (!right) throw optionInvalid('serialNumbers', 'must return 1 to 20 bytes, of which the first is 1 to 127')
+  return Uint8Array.from(serial) // a copy: the caller may use the array again
 }
 
 /**
- * A serial number of exactly 16 octets, positive and never zero; 126 of its bits are random. RFC 5280 section 4.1.2.2
- * allows up to 20 octets, and the CA/Browser Forum asks for 64 random bits.
+ * A positive serial number of 16 bytes, of which 126 bits are random. The CA/Browser Forum requires 64 random bits.
  */
 function randomSerial(crypto: WebCrypto | null): Uint8Array {
-  const octets = new Uint8Array(16)
-  if (crypto === null) randomFillSync(octets)
-  else crypto.getRandomValues(octets)
-  octets[0] = ((octets[0] ?? 0) & 0x3f) | 0x40
-  return octets
+  const serial = new Uint8Array(16)
+  if (crypto === null) randomFillSync(serial)
+  else crypto.getRandomValues(serial)
+  serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40
+  return serial
 }

@@ -16,7 +16,7 @@ import { isAlive, ownIdentity, type ProcessIdentity } from './process-identity.j
 import { isNotThere, systemCode, writeFailed } from './write-file.js'
 
 /** How a lock is taken. Times are in milliseconds. */
-export interface LockOptions {
+interface LockOptions {
   readonly signal?: AbortSignal | undefined
   /** How long to wait for another holder. Default: 120,000. */
   readonly timeout?: number | undefined

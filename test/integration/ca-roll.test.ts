@@ -174,7 +174,9 @@ describe.each(PAIRS.map((pair) => ({ pair })))('replacing the CA', ({ pair }) =>
       await work()
       if (check !== null) expect(await check(), `after step ${String(index + 1)}`).toEqual([])
     }
-    await expect.poll(() => load.requests, { timeout: 30_000 }).toBeGreaterThan(100)
+    await vi.waitFor(() => {
+      expect(load.requests).toBeGreaterThan(100)
+    }, PATIENCE)
     const account = await load.end()
     expect(account.failed).toEqual([])
     expect(account.lost).toEqual([])

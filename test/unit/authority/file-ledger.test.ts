@@ -259,7 +259,7 @@ describe('damage', () => {
         .slice(0, 32)
       writeFileSync(path, `${hash} ${text}\n`)
       writeFileSync(`${path}.head`, `${String(statSync(path).size)} ${hash}\n`)
-      expect(await refusal(fileLedger(path).read())).toContain('line 1 is not an entry that this version knows')
+      expect(await refusal(fileLedger(path).read())).toContain('line 1 is not an entry of this version')
     }
   })
 })

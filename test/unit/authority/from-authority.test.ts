@@ -311,7 +311,7 @@ describe('watch', () => {
     await resting(it.clock)
     it.clock.advance(1.2 * HOUR)
     await watching.ended
-    expect(String(watching.errors[0])).toContain('nothing is gained')
+    expect(String(watching.errors[0])).toContain('as the credentials that it issued do already')
     expect(serials([await it.source.load()])).toEqual(serials([last]))
     expect(await it.issued()).toBe(2)
     it.clock.advance(0.4 * HOUR)

@@ -143,7 +143,7 @@ describe('revoking', () => {
     const { details } = await refused(authority.revoke(foreign), 'ERR_ISSUE_REFUSED')
     expect(details.reason).toContain('was not issued by this authority')
     expect((await refused(authority.revoke(foreign.serialNumber), 'ERR_ISSUE_REFUSED')).details.reason).toContain(
-      'The ledger knows no',
+      'The ledger has no certificate',
     )
     const own = await refused(authority.revoke(authority.certificate), 'ERR_ISSUE_REFUSED')
     expect(own.details.reason).toContain('docs/ca-roll.md')

@@ -142,9 +142,9 @@ describe('a signer that does it wrong', () => {
     ['zeros', () => new Uint8Array(64), /does not verify/],
     ['one number', () => new Uint8Array(1).fill(7), /does not verify/],
     ['a megabyte', () => new Uint8Array(1 << 20).fill(1), /does not verify/],
-    ['text', (data) => right(data).toString('base64'), /no octets/],
-    ['undefined', () => undefined, /no octets/],
-    ['a buffer of another kind', (data) => Uint8Array.from(right(data)).buffer, /no octets/],
+    ['text', (data) => right(data).toString('base64'), /did not return its signature as bytes/],
+    ['undefined', () => undefined, /did not return its signature as bytes/],
+    ['a buffer of another kind', (data) => Uint8Array.from(right(data)).buffer, /did not return its signature as bytes/],
     [
       'and throws',
       () => {

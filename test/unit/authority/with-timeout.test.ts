@@ -100,7 +100,7 @@ describe('a ledger that fails', () => {
     const authority = await createAuthority({ name: 'CA', ledger })
     isDown = true
     const error = await refused(authority.issue(CLIENT))
-    expect(error.details.reason).toBe('The ledger did not note it, so nothing was handed out: the database is down')
+    expect(error.details.reason).toBe('The ledger did not record it, so nothing was returned: the database is down')
     expect(error.cause).toBe(failure)
   })
 
@@ -117,7 +117,7 @@ describe('a ledger that fails', () => {
   it.each([undefined, null, 'entries', { length: 1 }])('that reads %j is no list', async (given) => {
     const ledger: Ledger = { ...memoryLedger(), read: () => Promise.resolve(given as never) }
     const authority = await createAuthority({ name: 'CA', ledger })
-    expect((await refused(authority.issueCrl())).details.reason).toContain('gave no list of entries')
+    expect((await refused(authority.issueCrl())).details.reason).toContain('did not return a list of entries')
   })
 })
 
