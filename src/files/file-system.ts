@@ -1,12 +1,11 @@
 /**
- * Every system call that this folder makes, as one small interface: tests count them, look at the disk between any two,
- * and let one fail or kill the process there.
+ * The system calls of this package on files, as one interface: tests count them, check the disk between any two, let one
+ * fail, or kill the process there.
  */
 import { constants, type Stats } from 'node:fs'
 import { link, lstat, mkdir, open, readdir, readlink, realpath, rename, rmdir, symlink, unlink } from 'node:fs/promises'
 import { isNotThere, type OpenFile as WritableFile } from './write-file.js'
 
-/** What is asked of the state of a file. */
 export type FileState = Pick<
   Stats,
   'isDirectory' | 'isFile' | 'isSymbolicLink' | 'mode' | 'uid' | 'gid' | 'size' | 'mtimeMs'
@@ -21,7 +20,7 @@ export interface OpenFile extends WritableFile {
   truncate(size: number): Promise<void>
 }
 
-/** The calls, named and behaving as those of `node:fs/promises`. */
+/** The calls of `node:fs/promises`. */
 export interface FileSystem {
   readonly open: (path: string, flags: string | number, mode?: number) => Promise<OpenFile>
   readonly lstat: (path: string) => Promise<FileState>
@@ -53,7 +52,7 @@ export function nodeFileSystem(): FileSystem {
   }
 }
 
-/** What is at a path itself, links not followed; null where nothing is. */
+/** The state of a path, links not followed; null if nothing exists there. */
 export async function lookAt(fs: Pick<FileSystem, 'lstat'>, path: string): Promise<FileState | null> {
   try {
     return await fs.lstat(path)
@@ -63,10 +62,10 @@ export async function lookAt(fs: Pick<FileSystem, 'lstat'>, path: string): Promi
   }
 }
 
-/** Opens for reading what must be a plain file: no link is followed, and a FIFO does not make us wait. */
+/** Opens a plain file for reading: no link is followed, and a FIFO does not block. */
 export const READ_PLAIN = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
-/** A file as it was read, with what is needed to write it again as it was. */
+/** A file, with what is needed to write it again as it was. */
 export interface ReadFile {
   readonly bytes: Buffer
   readonly mode: number
@@ -76,9 +75,9 @@ export interface ReadFile {
 }
 
 /**
- * Reads a plain file as a whole; null where there is none.
+ * Reads a plain file; null if it does not exist.
  *
- * @param limit Most octets. A larger file is an error, and so is anything that is not a plain file.
+ * @param limit In bytes. A larger file is an error, and so is anything that is not a plain file.
  */
 export async function readPlainFile(fs: FileSystem, path: string, limit: number): Promise<ReadFile | null> {
   let file: OpenFile
@@ -92,7 +91,7 @@ export async function readPlainFile(fs: FileSystem, path: string, limit: number)
     const state = await file.stat()
     const { mode, uid, gid, size, mtimeMs } = state
     if (!state.isFile()) throw new Error(`${path} is not a plain file`)
-    if (size > limit) throw new Error(`${path} is larger than ${String(limit)} octets`)
+    if (size > limit) throw new Error(`${path} is larger than ${String(limit)} bytes`)
     return { bytes: await readRange(file, 0, size), mode: mode & 0o777, uid, gid, mtimeMs }
   } finally {
     await file.close()
@@ -111,7 +110,7 @@ export async function readRange(file: OpenFile, start: number, end: number): Pro
   return buffer.subarray(0, filled)
 }
 
-/** Removes what is at a path, with all below it; links are removed and not followed. Nothing there is no error. */
+/** Removes a path with everything below it; links are removed and not followed. */
 export async function removeAll(fs: FileSystem, path: string): Promise<void> {
   const state = await lookAt(fs, path)
   if (state === null) return

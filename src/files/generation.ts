@@ -1,30 +1,27 @@
 /**
- * A generation: the folder that holds one complete set of files, next to the link `..data` that says which one counts.
- * The form is the kubelet's, which replaces the files of a volume in the same way.
+ * A generation: a folder with one complete set of files. The link `..data` next to it leads to the generation in use. The
+ * kubelet replaces the files of a volume in the same way.
  */
-import { isError } from '../report/errors.js'
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { join } from 'node:path'
-import { type FileContents, flushDirectory, writeNewFile } from './write-file.js'
+import { type FileContents, flushDirectory, isNotThere, writeNewFile } from './write-file.js'
 import { type FileSystem, removeAll } from './file-system.js'
 
-/** The link to the generation in use. Readers reach every file through it. */
+/** The link to the generation in use. */
 export const DATA_LINK = '..data'
 
-/** Mode of directories that are made here. */
 export const DIRECTORY_MODE = 0o700
 
-/** Opens what must be a directory and not a link to one. */
+/** Opens a directory, and not a link to one. */
 const FOLDER = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
 
-/** Who a file belongs to. */
 export interface Owner {
   readonly uid: number
   readonly gid: number
 }
 
-/** A file of a generation. `owner` is who it is given to; null leaves it to the user of this process. */
+/** A file of a generation. A null `owner` is the user of this process. */
 export interface GenerationFile extends FileContents {
   readonly owner: Owner | null
 }
@@ -32,22 +29,22 @@ export interface GenerationFile extends FileContents {
 const GENERATION = /^\.\.\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{16}$/
 const TEMPORARY = /^\.[0-9a-f]{16}\.etcd-mtls-tmp$/
 
-/** A name for a new generation: when it was made, for people, and something that no other has. */
+/** A name for a new generation: the time, for people, and a random number. */
 export function newGenerationName(): string {
   return `..${new Date().toISOString().replaceAll(/[-:]/g, '')}-${randomBytes(8).toString('hex')}`
 }
 
-/** A name for what is there for a moment only. */
+/** A name for a temporary file or folder. */
 export function newTemporaryName(): string {
   return `.${randomBytes(8).toString('hex')}.etcd-mtls-tmp`
 }
 
-/** True for the names that {@link newGenerationName} gives. */
+/** Whether {@link newGenerationName} made the name. */
 export function isGenerationName(name: string): boolean {
   return GENERATION.test(name)
 }
 
-/** Makes a folder with exactly this mode, whatever the umask. */
+/** Makes a folder with exactly this mode, whatever the umask is. */
 export async function makeFolder(fs: FileSystem, path: string, mode = DIRECTORY_MODE): Promise<void> {
   await fs.mkdir(path, mode)
   const folder = await fs.open(path, FOLDER)
@@ -58,7 +55,7 @@ export async function makeFolder(fs: FileSystem, path: string, mode = DIRECTORY_
   }
 }
 
-/** Writes a generation that nobody looks into yet, flushed to the disk. */
+/** Writes a generation, flushed to the disk. */
 export async function writeGeneration(
   fs: FileSystem,
   path: string,
@@ -84,26 +81,26 @@ async function giveFolder(fs: FileSystem, path: string, { uid, gid }: Owner): Pr
   }
 }
 
-/** Puts a link in the place of a link or a plain file, in one step. */
+/** Replaces a link or a plain file by a link, in one step. */
 export async function replaceByLink(fs: FileSystem, directory: string, name: string, target: string): Promise<void> {
   const temporary = join(directory, newTemporaryName())
   await fs.symlink(target, temporary)
   await fs.rename(temporary, join(directory, name))
 }
 
-/** What `..data` points to; null where there is none. Throws where it is no link. */
+/** The target of `..data`; null if there is none. Throws if it is not a link. */
 export async function readDataLink(fs: FileSystem, directory: string): Promise<string | null> {
   try {
     return await fs.readlink(join(directory, DATA_LINK))
   } catch (error) {
-    if (isError(error) && 'code' in error && error.code === 'ENOENT') return null
+    if (isNotThere(error)) return null
     throw error
   }
 }
 
 /**
- * Removes what runs that were killed have left, and the generations that are no longer in use. To be called under the
- * lock: what another process is just making has names of the same form.
+ * Removes the temporary files of killed runs, and unused generations. Call it under the lock: the files of a running
+ * process have names of the same form.
  */
 export async function sweep(fs: FileSystem, directory: string): Promise<void> {
   const names = (await fs.readdir(directory)).filter((name) => TEMPORARY.test(name) || isGenerationName(name))

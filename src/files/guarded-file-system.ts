@@ -1,19 +1,19 @@
-/** The file system as root may use it: whatever another user can change is changed with the rights of that user. */
+/** The file system as root may use it: what another user can change is changed with the rights of that user. */
 import { dirname, join, parse, sep } from 'node:path'
-import { isError } from '../report/errors.js'
 import { type FileState, type FileSystem, lookAt, nodeFileSystem } from './file-system.js'
 import { OwnerProcess } from './owner-process.js'
+import { systemCode } from './write-file.js'
 
-/** Most symbolic links on the way to one file, as Linux has it (path_resolution(7)). */
+/** Symbolic links in one path, as on Linux (path_resolution(7)). */
 const MAX_LINKS = 40
 const STICKY = 0o1000
 const GROUP_WRITE = 0o020
 const OTHERS_WRITE = 0o002
 
 /**
- * The file system of this machine. A process that runs as root makes each call as the user who could change what the
- * path leads to, in a process of that user; for root's own directories it makes the call itself. Where several users
- * could (a group or everybody may write to a directory), the call fails.
+ * The file system of this machine. A process that runs as root makes each call as the user who can change the path, in a
+ * process of that user; in root's own directories it makes the call itself. If several users can (a group or everybody may
+ * write to a directory), the call fails.
  *
  * On Windows, and for any other user, these are the plain calls.
  */
@@ -51,10 +51,10 @@ export function guardedFileSystem(): FileSystem {
 }
 
 /**
- * Who, apart from root, could change what is in a directory or where its path leads: the owner of the first directory or
- * link on the way that is not root's; null if it is root's all the way. What is not there yet belongs to its parent.
+ * The user, apart from root, who can change the contents of a directory or its path: the owner of the first directory or
+ * link in the path that is not root's; null if all are. A path that does not exist belongs to its parent.
  *
- * Nobody but root can change the part of the way that was walked, so the answer cannot change before the next call.
+ * Only root can change the part of the path before that, so the result cannot change before the next call.
  */
 async function findOwner(fs: Pick<FileSystem, 'lstat' | 'readlink'>, directory: string): Promise<number | null> {
   const { root } = parse(directory)
@@ -87,19 +87,19 @@ async function lookAtAny(fs: Pick<FileSystem, 'lstat'>, path: string): Promise<F
   try {
     return await lookAt(fs, path)
   } catch (error) {
-    // A file in the place of a directory: the call itself says so.
-    if (isError(error) && 'code' in error && error.code === 'ENOTDIR') return null
+    // A file with the name of a directory: the call itself fails.
+    if (systemCode(error) === 'ENOTDIR') return null
     throw error
   }
 }
 
-/** In a directory with the sticky bit, as /tmp, nobody can rename or remove what belongs to root (inode(7)). */
+/** In a directory with the sticky bit, such as /tmp, only root can rename or remove root's files (inode(7)). */
 function refuseShared(path: string, { mode, gid }: FileState): void {
   if ((mode & STICKY) !== 0) return
   const who =
     (mode & OTHERS_WRITE) !== 0 ? 'every user' : (mode & GROUP_WRITE) !== 0 && gid !== 0 ? `group ${String(gid)}` : null
   if (who === null) return
   throw new Error(
-    `${who} may write to ${path}, so root must not work below it: run this as the user whom the files belong to, or take the right away (chmod g-w,o-w ${path})`,
+    `${who} may write to ${path}, so root must not work below it: run this as the owner of the files, or remove the permission (chmod g-w,o-w ${path})`,
   )
 }

@@ -11,6 +11,7 @@ import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isEtcdMtlsError } from '../report/errors.js'
 import { type FileSystem, type OpenFile, readPlainFile } from './file-system.js'
+import { findRoot } from './folders.js'
 import { guardedFileSystem } from './guarded-file-system.js'
 import { isAlive, ownIdentity, type ProcessIdentity } from './process-identity.js'
 import { isNotThere, systemCode, writeFailed } from './write-file.js'
@@ -83,6 +84,29 @@ export async function withLock<T>(
   clearInterval(beat)
   await release(contender, lock)
   return result
+}
+
+/**
+ * Runs `work` under the lock of everything in a directory.
+ *
+ * @param place The directory, which may be a link. `work` gets its real path, or null if it does not exist.
+ * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` for an error of the file system.
+ * @throws The reason of `signal`.
+ */
+export async function withDirectoryLock<T>(
+  fs: FileSystem,
+  place: string,
+  signal: AbortSignal | undefined,
+  work: (root: string | null, signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  try {
+    const root = await findRoot(fs, place)
+    if (root === null) return await work(null, signal ?? new AbortController().signal)
+    return await withLock(lockPathOf(root), (held) => work(root, held), { signal, fileSystem: fs })
+  } catch (error) {
+    if (isEtcdMtlsError(error) || (signal?.aborted === true && error === signal.reason)) throw error
+    throw writeFailed(place, error)
+  }
 }
 
 interface Contender {

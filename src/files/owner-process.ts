@@ -14,20 +14,20 @@ import { promisify } from 'node:util'
 import { printable } from '../report/printable.js'
 import type { FileState, FileSystem, OpenFile } from './file-system.js'
 
-/** Milliseconds that one call may take: the user can stop the process at any time. */
-const LONGEST_CALL = 30_000
-/** Milliseconds without a call and without an open file after which the process ends. */
-const IDLE = 200
-/** Bytes of a file that one call reads or writes. */
+/** Milliseconds for one call: the user can stop the process at any time. */
+const CALL_TIMEOUT = 30_000
+/** The process ends after this many milliseconds without a call and without an open file. */
+const IDLE_TIMEOUT = 200
+/** Bytes of a file in one call. */
 const CHUNK = 1024 * 1024
-/** Characters of one answer: a chunk in base64, or the names in a folder. */
+/** Characters of an answer: a chunk in base64, or the names in a folder. */
 const MAX_ANSWER = 4 * CHUNK
-/** The group of a user that the system does not know: on most systems "nogroup", which has no rights. */
+/** The group of an unknown user: on most systems "nogroup", which has no rights. */
 const NO_GROUP = 65_534
 
 /**
- * What the process runs. It reads calls as lines of JSON and answers each with a line. It is a string, because a bundler
- * puts this module into a file that has no place of its own.
+ * The program of the process. It reads calls as lines of JSON and answers each with a line. It is a string, because a
+ * bundler may merge this module into another file.
  */
 const PROGRAM = `
 const fs = require('node:fs')
@@ -77,7 +77,7 @@ process.stdin.on('data', (text) => {
 process.stdin.on('end', () => process.exit(0))
 `
 
-/** The calls of {@link FileSystem}, made by a process of one user. The process starts with the first call. */
+/** The calls of {@link FileSystem}, in a process of one user that starts with the first call. */
 export class OwnerProcess implements FileSystem {
   readonly #uid: number
   #helper: Promise<Helper> | null = null
@@ -115,7 +115,7 @@ export class OwnerProcess implements FileSystem {
     const known = this.#helper
     const before = await known
     if (before?.hasEnded === false) return before
-    // Of several calls that find it ended, the first starts another one.
+    // If it has ended, the first of several calls starts another one.
     if (this.#helper === known) this.#helper = startHelper(this.#uid)
     return this.#helper ?? this.#start()
   }
@@ -133,7 +133,7 @@ function openFile(helper: Helper, file: number): OpenFile {
   }
   return {
     chmod: async (mode) => run('fchmod', mode),
-    // A process cannot give a file away, so whatever is written in a user's directory belongs to that user.
+    // A process cannot change the owner, so files in a user's directory belong to that user.
     chown: async (_uid, gid) => giveToGroup(helper, file, gid),
     stat: async () => asState(await helper.call('fstat', file)),
     sync: async () => run('sync'),
@@ -154,17 +154,18 @@ function openFile(helper: Helper, file: number): OpenFile {
 }
 
 /**
- * A file keeps its group. The user may not be in that group, so root sets it, on the very file that the process has open
- * and only if it belongs to the user.
+ * Keeps the group of a file. The user may not be in that group, so root sets it, on the file that the process has open and
+ * only if it belongs to the user.
  */
 async function giveToGroup(helper: Helper, file: number, gid: number): Promise<void> {
   if (asState(await helper.call('fstat', file)).gid === gid) return
-  // proc(5): the link is to the open file itself, so no path through the user's directories is followed.
+  // proc(5): the link leads to the open file itself, so no path through the user's directories is followed.
   const same = await open(`/proc/${String(helper.pid)}/fd/${String(file)}`, 'r')
   try {
     const state = await same.stat()
     const isOwn = state.uid === helper.uid && (state.isDirectory() || (state.isFile() && state.nlink === 1))
-    if (!isOwn) throw new Error(`what the process of user ${String(helper.uid)} has open does not belong to that user`)
+    if (!isOwn)
+      throw new Error(`the open file of the process of user ${String(helper.uid)} does not belong to that user`)
     await same.chown(helper.uid, gid)
   } finally {
     await same.close()
@@ -177,7 +178,7 @@ interface Pending {
   readonly timer: NodeJS.Timeout
 }
 
-/** One process, and the calls that it has not answered yet. Exported for the tests, which give it a hostile process. */
+/** One process, and its open calls. Exported for the tests, which use a hostile process. */
 export class Helper {
   readonly uid: number
   /** Descriptors of the files that the process has open. */
@@ -206,7 +207,7 @@ export class Helper {
       stream.on('error', (error: Error) => {
         this.#stop(error)
       })
-      // The process that started this one may end without waiting for it: then its input ends, and so does it.
+      // The process does not keep this one alive. When its input ends, so does it.
       if (stream instanceof Socket) stream.unref()
     }
     child.unref()
@@ -231,9 +232,9 @@ export class Helper {
       return await new Promise<unknown>((resolve, reject) => {
         const timer = setTimeout(() => {
           this.#stop(
-            new Error(`the process of user ${String(this.uid)} did not answer within ${String(LONGEST_CALL / 1000)} s`),
+            new Error(`the process of user ${String(this.uid)} did not answer within ${String(CALL_TIMEOUT / 1000)} s`),
           )
-        }, LONGEST_CALL)
+        }, CALL_TIMEOUT)
         this.#pending.set(id, { resolve, reject, timer })
         this.#child.stdin.write(`${JSON.stringify([id, name, args])}\n`)
       })
@@ -241,12 +242,12 @@ export class Helper {
       if (this.#pending.size === 0 && this.opened.size === 0) {
         this.#idle = setTimeout(() => {
           this.#stop(new Error('the process was idle'))
-        }, IDLE).unref()
+        }, IDLE_TIMEOUT).unref()
       }
     }
   }
 
-  /** Everything that arrives may have been written by the user and not by the program. */
+  /** The user may have written the answer instead of the program. */
   #receive(text: string): void {
     const lines = (this.#rest + text).split('\n')
     this.#rest = lines.pop() ?? ''
@@ -279,7 +280,7 @@ export class Helper {
 }
 
 async function startHelper(uid: number): Promise<Helper> {
-  // There, the program at execPath is the application, which would be started once more.
+  // There, execPath is the application, which would start again.
   if (isSea())
     throw new Error(`a single executable application cannot work as user ${String(uid)}: run it as that user`)
   const gid = await primaryGroup(uid)
@@ -293,13 +294,13 @@ async function startHelper(uid: number): Promise<Helper> {
   return new Helper(uid, child)
 }
 
-/** By `id`, which asks every source of users that the system has. */
+/** By `id`, which reads every source of users of the system. */
 async function primaryGroup(uid: number): Promise<number> {
   try {
     const { stdout } = await promisify(execFile)('id', ['-g', String(uid)], { env: { PATH: '/usr/bin:/bin' } })
     return /^\d{1,10}\n$/.test(stdout) ? Number(stdout) : NO_GROUP
   } catch {
-    // A number without a name, as in a container, or no `id`.
+    // A user without a name, as in a container, or no `id`.
     return NO_GROUP
   }
 }
@@ -339,7 +340,7 @@ function asNumber(value: unknown): number {
 
 function asNames(value: unknown): string[] {
   if (!Array.isArray(value)) throw unexpected()
-  // Each is joined to a path: a separator would lead somewhere else.
+  // Each is joined to a path: a separator would lead to another place.
   return value.map((name) => {
     if (typeof name !== 'string' || name === '' || name === '.' || name === '..' || /[/\0]/.test(name))
       throw unexpected()

@@ -3,15 +3,15 @@ import { readFile, readlink } from 'node:fs/promises'
 import { isError } from '../report/errors.js'
 import { hostname } from 'node:os'
 
-/** A process, told apart from all that had or will have the same number. */
+/** A process, distinct from others that had or will have the same number. */
 export interface ProcessIdentity {
   readonly pid: number
   /**
-   * Where process numbers mean the same: host, boot and PID namespace. Two containers of one name on one host have
-   * different ones.
+   * Where process numbers have the same meaning: host, boot and PID namespace. Two containers of one name on one host
+   * differ.
    */
   readonly place: string
-  /** When it started, in ticks since the boot (proc(5), field 22); null where there is no /proc. */
+  /** When it started, in ticks since the boot (proc(5), field 22); null without /proc. */
   readonly started: string | null
 }
 
@@ -24,9 +24,8 @@ export async function ownIdentity(): Promise<ProcessIdentity> {
 }
 
 /**
- * Whether a process is still there: `unknown` where it counts its processes elsewhere.
- *
- * A number that was given to another process since is told by the time of its start. A zombie no longer runs.
+ * Whether a process still runs; `unknown` for another host or namespace. The time of its start distinguishes another
+ * process with the same number. A zombie no longer runs.
  */
 export async function isAlive(other: ProcessIdentity, own: ProcessIdentity): Promise<boolean | 'unknown'> {
   if (other.place !== own.place) return 'unknown'
@@ -41,12 +40,12 @@ function hasProcess(pid: number): boolean {
     process.kill(pid, 0)
     return true
   } catch (error) {
-    // EPERM: it is there, and belongs to somebody else.
+    // EPERM: it exists, and belongs to another user.
     return !(isError(error) && 'code' in error && error.code === 'ESRCH')
   }
 }
 
-/** From /proc/<pid>/stat; null where there is none. */
+/** From /proc/<pid>/stat; null if there is none. */
 async function readStatus(pid: number): Promise<{ state: string; started: string } | null> {
   let text: string
   try {
@@ -54,7 +53,7 @@ async function readStatus(pid: number): Promise<{ state: string; started: string
   } catch {
     return null
   }
-  // The second field is the name in parentheses, which may hold spaces and parentheses of its own.
+  // The second field is the name in parentheses, which may have spaces and parentheses.
   const [state, ...fields] = text.slice(text.lastIndexOf(')') + 2).split(' ')
   const started = fields[18]
   return state === undefined || started === undefined ? null : { state, started }

@@ -1,10 +1,10 @@
 /**
- * The one way in which a set of files in a directory changes: a reader who looks at any instant, also one at which this
- * process is killed, finds the old set or the new one, never a key without its certificate or beside another's.
+ * How a set of files in a directory changes: a reader finds the old set or the new one at any time, also after this process
+ * was killed, never a key without its certificate or next to another one.
  *
  * As the kubelet does it: the visible names are links through `..data`, which leads to the generation in use, so that one
- * rename of `..data` replaces all of them. What cannot be done by that one rename (names that come or go) is ordered so
- * that a certificate comes before its key and goes after it.
+ * rename of `..data` replaces all of them. New and removed names cannot change with that rename: a certificate is added
+ * before its key and removed after it.
  */
 import { dirname, join } from 'node:path'
 import { linkTarget, type SeenFile, type Survey, surveyDirectory } from './survey.js'
@@ -24,28 +24,27 @@ import {
 } from './generation.js'
 import { abandon, type FileContents, flushDirectory, writeFailed } from './write-file.js'
 
-/** What is to become of a directory. Files that are not named stay as they are. */
+/** A change of a directory. Files that are not in it do not change. */
 export interface Change {
-  /** Files to be there, by name. Those whose name ends with `.key` are keys. */
+  /** Files to write, by name. Those whose name ends with `.key` are keys. */
   readonly files: ReadonlyMap<string, FileContents>
-  /** Names that are to be gone. */
+  /** Names to remove. */
   readonly remove?: readonly string[]
 }
 
-/** What became of it. */
 type Outcome = 'created' | 'changed' | 'unchanged'
 
 /**
- * Brings a directory into the state asked for. To be called under the lock of a directory above or of this one.
+ * Changes a directory. Call it under the lock of this directory or of one above.
  *
- * A directory that is not there is built whole beside its place and renamed into it; the one above must be there. In one
- * that is there, plain files of other programs are taken over first, with their contents as they are. Links to elsewhere
- * in a file's place are replaced and never followed; while that is done, the keys of the set are out of sight.
+ * A new directory is built completely under another name and renamed; its parent must exist. In an existing one, plain
+ * files of other programs are converted first, with the same contents. Links to other places are replaced and never
+ * followed; meanwhile the keys of the set are not visible.
  *
- * Run as root, new files belong to whom the replaced ones or the directory belonged. After an error nothing temporary is
+ * Run as root, new files belong to the owner of the replaced ones or of the directory. After an error nothing temporary is
  * left, as far as the file system allows.
  *
- * @param signal Ends it before something has changed; past that it comes to its end.
+ * @param signal Stops before something has changed.
  * @throws {EtcdMtlsError} `ERR_WRITE_FAILED`
  * @throws The reason of `signal`.
  */
@@ -60,10 +59,7 @@ export async function publish(
     const state = await lookAt(fs, directory)
     if (state === null) return await create(fs, directory, change, signal)
     if (!state.isDirectory()) {
-      throw writeFailed(
-        directory,
-        'something else stands where a directory belongs: move it away, or choose another directory',
-      )
+      throw writeFailed(directory, 'it is not a directory: move it away, or choose another directory')
     }
     return await changeInPlace(fs, directory, change, signal)
   } catch (error) {
@@ -88,7 +84,7 @@ async function create(fs: FileSystem, directory: string, { files }: Change, sign
     await fs.rename(temporary, directory)
     await flushDirectory(fs.open, parent)
   } catch (error) {
-    // Not all that looks temporary: others may be at work beside this directory.
+    // Only this one: other processes may work next to this directory.
     await abandon(error, temporary, () => removeAll(fs, temporary))
   }
   return 'created'
@@ -102,13 +98,13 @@ async function changeInPlace(
 ): Promise<Outcome> {
   const { files, remove = [] } = change
   const survey = await surveyDirectory(fs, directory, [...files.keys(), ...remove])
-  if (isAsAsked(survey, change)) {
+  if (isUpToDate(survey, change)) {
     await sweep(fs, directory)
     return 'unchanged'
   }
   signal?.throwIfAborted()
   try {
-    const before = await takeOver(fs, directory, survey, remove)
+    const before = await convertPlainFiles(fs, directory, survey, remove)
     await replaceSet(fs, directory, before, change, signal)
   } catch (error) {
     await abandon(error, join(directory, '..<time>-*'), () => sweep(fs, directory))
@@ -117,7 +113,7 @@ async function changeInPlace(
   return 'changed'
 }
 
-function isAsAsked({ seen, hidden, foreign }: Survey, { files, remove = [] }: Change): boolean {
+function isUpToDate({ seen, hidden, foreign }: Survey, { files, remove = [] }: Change): boolean {
   const same = ([name, { content, mode }]: [string, FileContents]): boolean => {
     const found = seen.get(name)
     return found?.linked === true && found.file.mode === mode && found.file.bytes.equals(Buffer.from(content))
@@ -126,14 +122,19 @@ function isAsAsked({ seen, hidden, foreign }: Survey, { files, remove = [] }: Ch
   return hidden.length === 0 && [...files].every(same) && remove.every(gone)
 }
 
-/** Makes links of plain files, without a change to what is read under any name. */
-async function takeOver(fs: FileSystem, directory: string, survey: Survey, remove: readonly string[]): Promise<Survey> {
+/** Converts plain files into links, without a change of their contents. */
+async function convertPlainFiles(
+  fs: FileSystem,
+  directory: string,
+  survey: Survey,
+  remove: readonly string[],
+): Promise<Survey> {
   const plain = [...survey.seen].filter(([name, { linked }]) => !linked && !remove.includes(name))
   if (plain.length === 0) return survey
   const kept = [...survey.seen].filter(([name, { linked }]) => linked || !remove.includes(name))
   const contents = new Map(kept.map(([name, found]) => [name, asItWas(found)]))
   const generation = newGenerationName()
-  await writeGeneration(fs, join(directory, generation), contents, folderLike(survey))
+  await writeGeneration(fs, join(directory, generation), contents, folderOf(survey))
   await flushDirectory(fs.open, directory)
   await replaceByLink(fs, directory, DATA_LINK, generation)
   for (const [name] of plain) await replaceByLink(fs, directory, name, linkTarget(name))
@@ -156,20 +157,20 @@ async function replaceSet(
   for (const [name, file] of files) contents.set(name, { ...file, owner: ownerOf(survey, name) })
   const generation = contents.size === 0 ? null : newGenerationName()
   if (generation !== null) {
-    await writeGeneration(fs, join(directory, generation), contents, folderLike(survey))
+    await writeGeneration(fs, join(directory, generation), contents, folderOf(survey))
     await flushDirectory(fs.open, directory)
   }
   signal?.throwIfAborted()
 
   const leaving = remove.filter((name) => survey.seen.has(name) || survey.foreign.has(name))
-  const misled = [...files.keys()].filter((name) => survey.foreign.has(name))
+  const foreignLinks = [...files.keys()].filter((name) => survey.foreign.has(name))
   const isAlone = (key: string): boolean => !survey.seen.has(certificateOf(key))
-  // A link to elsewhere cannot change in the same instant as the rest, so no key is to be seen until all is in place; nor
-  // is one whose certificate comes later.
+  // A link to another place cannot change together with the rest, so no key is visible until everything is in place; nor
+  // is a key whose certificate is added later.
   const keys = [...files.keys()].filter(
-    (name) => isKey(name) && survey.seen.has(name) && (misled.length > 0 || isAlone(name)),
+    (name) => isKey(name) && survey.seen.has(name) && (foreignLinks.length > 0 || isAlone(name)),
   )
-  const going = keysFirst(new Set([...leaving, ...misled, ...keys]))
+  const going = keysFirst(new Set([...leaving, ...foreignLinks, ...keys]))
   for (const name of going) await fs.unlink(join(directory, name))
   if (going.length > 0) await flushDirectory(fs.open, directory)
 
@@ -196,19 +197,19 @@ function keysFirst(names: Iterable<string>): string[] {
 }
 
 function asItWas({ file }: SeenFile): GenerationFile {
-  return { content: file.bytes, mode: file.mode, owner: giveTo(file) }
+  return { content: file.bytes, mode: file.mode, owner: ownerIfRoot(file) }
 }
 
 function ownerOf({ seen, directory }: Survey, name: string): Owner | null {
-  return giveTo(seen.get(name)?.file ?? directory)
+  return ownerIfRoot(seen.get(name)?.file ?? directory)
 }
 
-/** The folder of a generation can be entered by whom the directory lets in, and written by its owner only. */
-function folderLike({ directory }: Survey): { mode: number; owner: Owner | null } {
-  return { mode: (directory.mode & 0o755) | DIRECTORY_MODE, owner: giveTo(directory) }
+/** The same users can enter the folder of a generation as the directory; only its owner can write there. */
+function folderOf({ directory }: Survey): { mode: number; owner: Owner | null } {
+  return { mode: (directory.mode & 0o755) | DIRECTORY_MODE, owner: ownerIfRoot(directory) }
 }
 
-/** Only root can give files away, and has to: an etcd that runs as its own user could not read its new key otherwise. */
-function giveTo({ uid, gid }: Owner): Owner | null {
+/** Root keeps the owner: otherwise an etcd that runs as its own user could not read its new key. */
+function ownerIfRoot({ uid, gid }: Owner): Owner | null {
   return process.geteuid?.() === 0 ? { uid, gid } : null
 }

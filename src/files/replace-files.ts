@@ -16,10 +16,9 @@ export async function replaceFilesLocked(fs: FileSystem, directory: string, file
 }
 
 /**
- * Writes all files under temporary names, flushes them, and renames each over what is there. If something fails, no
- * temporary file stays, or the error names it; what was renamed before stays. To be called under the lock of these files: a
- * temporary file of theirs that is found was left by a process that was killed, and is removed. Those of other files may
- * belong to a process at work, which has another lock.
+ * Writes all files under temporary names, flushes them, and renames each. If something fails, no temporary file stays, or
+ * the error names it; files that were renamed before stay. Call it under the lock of these files: their temporary files
+ * were left by a killed process, and are removed. Those of other files may belong to a running process with another lock.
  */
 export async function replaceFiles(fs: FileSystem, directory: string, files: readonly NewFile[]): Promise<void> {
   await removeLeftovers(fs, directory, files)
@@ -51,7 +50,7 @@ async function removeLeftovers(fs: FileSystem, directory: string, files: readonl
   }
 }
 
-/** Each is tried, also after one could not be removed. */
+/** Tries each, also after an error. */
 async function removeEach(fs: FileSystem, paths: readonly string[]): Promise<void> {
   const outcomes = await Promise.allSettled(
     paths.map(async (path) => ((await lookAt(fs, path)) === null ? undefined : fs.unlink(path))),

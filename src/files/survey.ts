@@ -1,13 +1,13 @@
-/** What a reader of a directory sees, before anything in it is changed. */
+/** The files of a directory as a reader sees them, before anything in it changes. */
 import { join } from 'node:path'
 import { type FileState, type FileSystem, lookAt, type ReadFile, readPlainFile } from './file-system.js'
 import { DATA_LINK, isGenerationName, readDataLink } from './generation.js'
 import { systemCode, writeFailed } from './write-file.js'
 
-/** Far more than the largest bundle; what is larger is none of ours. */
-const MOST_OCTETS = 16 * 1024 * 1024
+/** Far more than the largest bundle. */
+const MAX_BYTES = 16 * 1024 * 1024
 
-/** A file that readers see under its name: through `..data`, or as a plain file that something else has written. */
+/** A file that readers see under its name: through `..data`, or as a plain file of another program. */
 export interface SeenFile {
   readonly file: ReadFile
   readonly linked: boolean
@@ -16,22 +16,22 @@ export interface SeenFile {
 /** The state of a directory. */
 export interface Survey {
   readonly directory: FileState
-  /** The generation in use; null where there is none. */
+  /** The generation in use; null if there is none. */
   readonly generation: string | null
-  /** What readers see, by name, of the names asked for and those in the generation. */
+  /** The files that readers see, by name: of the names asked for, and those in the generation. */
   readonly seen: ReadonlyMap<string, SeenFile>
-  /** Names of which the generation has a file that no reader sees: their links were removed, or not made yet. */
+  /** Names of files in the generation that no reader sees: their links were removed, or not made yet. */
   readonly hidden: readonly string[]
-  /** Links that lead anywhere but to a file of the generation. They are never followed. */
+  /** Links that do not lead to a file of the generation. They are never followed. */
   readonly foreign: ReadonlySet<string>
 }
 
 /**
- * Looks at a directory that is there.
+ * Reads a directory that exists.
  *
- * @param names What is going to be written or removed.
- * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` for what cannot be replaced: a directory or a device in a file's place, a
- * `..data` that others look after.
+ * @param names The names that will be written or removed.
+ * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` for what cannot be replaced: a directory or a device with the name of a file, a
+ * `..data` of another program.
  */
 export async function surveyDirectory(fs: FileSystem, directory: string, names: Iterable<string>): Promise<Survey> {
   const state = await fs.lstat(directory)
@@ -57,17 +57,17 @@ async function findGeneration(fs: FileSystem, directory: string): Promise<string
     if (systemCode(error) !== 'EINVAL') throw error
     throw writeFailed(
       path,
-      'it is no link, as etcd-mtls and the kubelet make it: move it away, or choose another directory',
+      'it is not a link, as etcd-mtls and the kubelet make it: move it away, or choose another directory',
     )
   }
   if (target === null) return null
   if (!isGenerationName(target)) {
-    const reason = `it leads to "${target}", so the directory is looked after by something else (a volume of Kubernetes has such a link): choose another directory, or replace the secret that the volume is made from`
+    const reason = `it leads to "${target}", so another program manages the directory (a volume of Kubernetes has such a link): choose another directory, or replace the secret of the volume`
     throw writeFailed(path, reason)
   }
   const state = await lookAt(fs, join(directory, target))
   if (state !== null && !state.isDirectory()) {
-    throw writeFailed(join(directory, target), 'it is no directory, although "..data" leads to it: remove it')
+    throw writeFailed(join(directory, target), 'it is not a directory, although "..data" leads to it: remove it')
   }
   return state === null ? null : target
 }
@@ -75,7 +75,7 @@ async function findGeneration(fs: FileSystem, directory: string): Promise<string
 async function listGeneration(fs: FileSystem, path: string): Promise<string[]> {
   const files: string[] = []
   for (const name of await fs.readdir(path)) {
-    // A directory or a link in a generation was put there by others; nothing leads to it.
+    // Nothing leads to a directory or a link in a generation.
     if ((await lookAt(fs, join(path, name)))?.isFile() === true) files.push(name)
   }
   return files
@@ -91,16 +91,16 @@ async function lookAtName(
   if (state === null) return null
   if (state.isSymbolicLink()) {
     if (generation === null || (await fs.readlink(path)) !== linkTarget(name)) return 'foreign'
-    const file = await readPlainFile(fs, join(directory, generation, name), MOST_OCTETS)
+    const file = await readPlainFile(fs, join(directory, generation, name), MAX_BYTES)
     return file === null ? 'foreign' : { file, linked: true }
   }
-  if (state.isDirectory()) throw writeFailed(path, 'a directory stands where a file belongs: move it away')
-  if (!state.isFile()) throw writeFailed(path, 'a device, FIFO or socket stands where a file belongs: remove it')
-  const file = await readPlainFile(fs, path, MOST_OCTETS)
+  if (state.isDirectory()) throw writeFailed(path, 'it is a directory, and a file is needed: move it away')
+  if (!state.isFile()) throw writeFailed(path, 'it is a device, FIFO or socket, and a file is needed: remove it')
+  const file = await readPlainFile(fs, path, MAX_BYTES)
   return file === null ? null : { file, linked: false }
 }
 
-/** Where the link of a visible name leads. Relative, so that the directory can be moved and mounted elsewhere. */
+/** The target of the link of a visible name. It is relative, so that the directory can be moved and mounted elsewhere. */
 export function linkTarget(name: string): string {
   return `${DATA_LINK}/${name}`
 }

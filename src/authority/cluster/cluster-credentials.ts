@@ -1,4 +1,4 @@
-/** Of a cluster, what is written to files. */
+/** The credentials of a cluster, as they are issued and written. */
 import type { Credentials } from '../../credentials/credentials.js'
 import { checkCredentials, checkFileName, type CredentialFiles } from '../../credentials/write.js'
 import { optionInvalid, valueInvalid } from '../../report/option-error.js'
@@ -8,29 +8,29 @@ import type { Certificate } from '../../x509/certificate.js'
 export interface ClusterCredentials<M extends string = string, C extends string = string> {
   readonly members: Readonly<Record<M, { readonly server: Credentials; readonly peer: Credentials }>>
   readonly clients: Readonly<Record<C, Credentials>>
-  /** The two clients that kubeadm makes on each node. `authorities` issue them for the layout `kubeadm` if they are not here. */
+  /** The two clients of kubeadm on each node. If they are missing, `writeCluster` has `authorities` issue them. */
   readonly kubeadm?: Readonly<Record<M, KubeadmClients<Credentials>>> | undefined
-  /** The authorities behind it, for clients and for peers; the same twice where there is one. Needed for `caKey`, and for kubeadm’s clients. */
+  /** The authorities for clients and for peers, which may be the same. Needed for `caKey` and for kubeadm’s clients. */
   readonly authorities?: { readonly client: CaMaterial; readonly peer: CaMaterial } | undefined
 }
 
 /** The clients of etcd on a node that kubeadm sets up. */
 export interface KubeadmClients<T> {
-  /** Of the liveness probe: CN `kube-etcd-healthcheck-client`. */
+  /** The liveness probe: CN `kube-etcd-healthcheck-client`. */
   readonly healthcheckClient: T
-  /** Of the API server: CN `kube-apiserver-etcd-client`. */
+  /** The API server: CN `kube-apiserver-etcd-client`. */
   readonly apiserverClient: T
 }
 
-/** An authority, as far as its files go. */
+/** The certificate and key of an authority. */
 export interface CaMaterial {
   readonly certificate: Certificate
   export(): { readonly key: string }
-  /** Issues the clients of the layout `kubeadm` where the cluster has none. */
+  /** Issues the clients of the layout `kubeadm`. */
   issue?(request: { role: 'client'; name: string }): Promise<Credentials>
 }
 
-/** Where everything was written. */
+/** The paths of all files. */
 export interface ClusterFiles<M extends string = string, C extends string = string> {
   members: Record<M, { server: CredentialFiles; peer: CredentialFiles }>
   clients: Record<C, CredentialFiles>
@@ -61,33 +61,33 @@ export function checkCluster(cluster: ClusterCredentials, caKey: boolean): void 
 
 function recordOf(value: unknown, option: string): Readonly<Record<string, unknown>> {
   const isRecord = typeof value === 'object' && value !== null && !Array.isArray(value)
-  if (!isRecord) throw valueInvalid(option, value, 'what issueCluster returns there')
-  return value as Readonly<Record<string, unknown>> // its members are looked at one by one
+  if (!isRecord) throw valueInvalid(option, value, 'the value that issueCluster returns there')
+  return value as Readonly<Record<string, unknown>> // its members are checked one by one
 }
 
 function checkPair(value: unknown, option: string): void {
   const credentials = value as Credentials // checked on the next line
   checkCredentials(credentials, option)
   if (!credentials.key.matches(credentials.chain[0]))
-    throw optionInvalid(option, 'must have the key of its certificate')
+    throw optionInvalid(option, 'must have a key that matches its certificate')
 }
 
 function checkAuthorities({ authorities }: ClusterCredentials): void {
   if (authorities === undefined) {
-    throw optionInvalid('caKey', 'must not be set: this cluster does not say which authority it is from')
+    throw optionInvalid('caKey', 'must not be set: this cluster does not have its authorities')
   }
   for (const authority of [authorities.client, authorities.peer]) {
-    // A CA's key lies beside its certificate, which is the trust anchor.
+    // A CA's key is next to its certificate, which is the trust anchor.
     if (!authority.certificate.isSelfIssued) {
-      throw optionInvalid('caKey', 'must not be set for an intermediate authority: keep what its export() gives')
+      throw optionInvalid('caKey', 'must not be set for an intermediate authority: save the result of its export()')
     }
-    // Of a key that a signer holds there is nothing to write, which is better known before the first file.
+    // For its error: a key that a signer holds cannot be written.
     authority.export()
   }
 }
 
 /**
- * Checks that names can be those of folders.
+ * Checks that names can be names of folders.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  */
@@ -95,13 +95,13 @@ export function checkNames(names: readonly unknown[], option: string): void {
   const seen = new Map<string, string>()
   for (const name of names) {
     const plain = checkFileName(name, option)
-    // Names with a dot at the start are those of what is there for a moment only.
+    // Names that start with a dot are temporary.
     if (plain.startsWith('.'))
-      throw optionInvalid(option, `must hold no name that starts with a dot, as "${plain}" does`)
+      throw optionInvalid(option, `must not have a name that starts with a dot, such as "${plain}"`)
     const folded = plain.normalize('NFC').toLowerCase()
     const other = seen.get(folded)
     if (other !== undefined) {
-      throw optionInvalid(option, `must hold names that differ on every file system, unlike "${other}" and "${plain}"`)
+      throw optionInvalid(option, `must have names that differ on every file system, unlike "${other}" and "${plain}"`)
     }
     seen.set(folded, plain)
   }

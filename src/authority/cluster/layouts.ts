@@ -1,4 +1,4 @@
-/** Which credentials go where: one table for each layout. */
+/** The files of each layout: one table for each. */
 import { join } from 'node:path'
 import type { Credentials } from '../../credentials/credentials.js'
 import type { CredentialFiles } from '../../credentials/write.js'
@@ -7,8 +7,8 @@ import type { Certificate } from '../../x509/certificate.js'
 import type { CaMaterial, ClusterCredentials, ClusterFiles, KubeadmClients } from './cluster-credentials.js'
 
 /**
- * How files are laid out: `etcd` has a folder for each member and client, `kubeadm` what belongs into
- * `/etc/kubernetes/pki` of a node.
+ * How files are laid out: `etcd` has a folder for each member and client, `kubeadm` the files of `/etc/kubernetes/pki` of a
+ * node.
  */
 export type Layout = 'etcd' | 'kubeadm'
 
@@ -17,7 +17,7 @@ export function checkLayout(layout: unknown): asserts layout is Layout {
   if (layout !== 'etcd' && layout !== 'kubeadm') throw textInvalid('layout', layout, '"etcd" or "kubeadm"')
 }
 
-/** Names of the files of one identity; the trust anchors may lie in another folder. */
+/** Names of the files of one identity; the trust anchors may be in another folder. */
 export interface FileNames {
   readonly ca: string
   readonly cert: string
@@ -26,7 +26,7 @@ export interface FileNames {
 
 export const SERVER: FileNames = { ca: 'ca.crt', cert: 'server.crt', key: 'server.key' }
 export const PEER: FileNames = { ca: 'ca.crt', cert: 'peer.crt', key: 'peer.key' }
-/** etcd takes another CA for its peers; beside the first it needs another name. */
+/** etcd may have another CA for its peers, in a file of another name. */
 export const PEER_OF_ITS_OWN_CA: FileNames = { ...PEER, ca: 'peer-ca.crt' }
 export const CLIENT: FileNames = { ca: 'ca.crt', cert: 'tls.crt', key: 'tls.key' }
 export const HEALTHCHECK_CLIENT: FileNames = {
@@ -42,22 +42,22 @@ export const APISERVER_CLIENT: FileNames = {
 const CA_KEYS = { client: 'ca.key', peer: 'peer-ca.key' } as const
 const CA_CERTIFICATES = { client: 'ca.crt', peer: 'peer-ca.crt' } as const
 
-/** Where members and clients are. */
+/** The folders of members and clients. */
 export const FOLDERS = { members: 'members', clients: 'clients', kubeadm: 'etcd' } as const
 
-/** Credentials with their place in a folder. */
+/** Credentials and their files in a folder. */
 export interface PlacedCredentials {
-  /** For errors: where they are in the cluster, as `members.etcd-0.server`. */
+  /** Their option, for errors: `cluster.members.etcd-0.server`. */
   readonly option: string
   readonly credentials: Credentials
   readonly names: FileNames
-  /** Where the trust anchors may be until now; where they are, those count that stand there. */
+  /** The file that held the trust anchors before, if it exists. */
   readonly formerCa?: string | undefined
-  /** The certificate there now must be of the same subject: the place itself names nobody. */
+  /** The existing certificate must have the same subject, because the folder has no name of its own. */
   readonly sameSubject?: boolean | undefined
 }
 
-/** The key of a CA with its place in a folder. */
+/** The key of a CA and its files in a folder. */
 export interface PlacedCa {
   readonly authority: CaMaterial
   readonly cert: string
@@ -66,21 +66,21 @@ export interface PlacedCa {
 
 /** One folder, which changes as a whole. */
 export interface FolderPlan {
-  /** From the directory of the cluster; empty for that itself. */
+  /** From the directory of the cluster; empty for the directory itself. */
   readonly path: string
   readonly credentials: readonly PlacedCredentials[]
   readonly authorities: readonly PlacedCa[]
-  /** Files of this layout that are there no longer. */
+  /** Files of this layout that are removed. */
   readonly remove: readonly string[]
 }
 
-/** Folders that are written one after the other, the outer ones first, and the files in them. */
+/** Folders, each unit written in order, and the files in them. */
 export interface LayoutPlan<M extends string, C extends string> {
   readonly units: readonly (readonly FolderPlan[])[]
   readonly files: ClusterFiles<M, C>
 }
 
-/** The folders and names of a member or client, for taking it away. */
+/** A folder and the files of a member or client, to remove them. */
 export interface OwnFiles {
   readonly path: string
   readonly names: readonly string[]
@@ -130,7 +130,7 @@ export function planEtcd<M extends string, C extends string>(
   }
 }
 
-/** Clients have folders of their own, in either layout: kubeadm knows none but the two of each node. */
+/** Other clients have their own folders in both layouts. */
 function planClients<C extends string>(
   directory: string,
   cluster: ClusterCredentials<string, C>,
@@ -154,7 +154,10 @@ export function planKubeadm<M extends string, C extends string>(
 ): LayoutPlan<M, C> {
   const clients = planClients(directory, cluster)
   if (form === 'several' && clients.length > 0 && Object.hasOwn(cluster.members, FOLDERS.clients)) {
-    throw optionInvalid('cluster.members', `must hold none that is named "${FOLDERS.clients}", where the clients are`)
+    throw optionInvalid(
+      'cluster.members',
+      `must not have the name "${FOLDERS.clients}", which is the folder of the clients`,
+    )
   }
   const members = entriesOf(cluster.members).map(([name, { server, peer }]) => {
     const { healthcheckClient, apiserverClient } = kubeadmClientsOf(cluster, name)
@@ -167,7 +170,7 @@ export function planKubeadm<M extends string, C extends string>(
     const apiserver = { option: `${option}.apiserverClient`, credentials: apiserverClient, names: APISERVER_CLIENT }
     for (const each of [...placed, apiserver]) {
       if (haveSameAnchors(server, each.credentials)) continue
-      throw optionInvalid(each.option, 'must be of the CA of all others, since kubeadm has one for etcd')
+      throw optionInvalid(each.option, 'must be of the same CA as the others: kubeadm has one for etcd')
     }
     const base = form === 'one' ? '' : name
     const folders: FolderPlan[] = [
@@ -213,7 +216,7 @@ function caFilesOf({ authorities }: ClusterCredentials): PlacedCa[] {
   return [first, { authority: peer, cert: CA_CERTIFICATES.peer, key: CA_KEYS.peer }]
 }
 
-/** Whether two trust the same CAs, in whatever order. */
+/** Whether two trust the same CAs, in any order. */
 function haveSameAnchors(a: Credentials, b: Credentials): boolean {
   const prints = (certificates: readonly Certificate[]): string =>
     [...new Set(certificates.map(({ fingerprint256 }) => fingerprint256))].sort().join()
@@ -225,7 +228,7 @@ function pathsIn(directory: string, { ca, cert, key }: FileNames): CredentialFil
 }
 
 function entriesOf<K extends string, V>(record: Readonly<Record<K, V>>): [K, V][] {
-  return Object.entries(record) as [K, V][] // what Object.entries leaves out: its keys are those of the record
+  return Object.entries(record) as [K, V][] // its keys are those of the record
 }
 
 function byName<K extends string, V>(items: readonly { name: K; files: V }[]): Record<K, V> {

@@ -1,4 +1,4 @@
-/** What of a directory can be renewed: the folders of a layout, and which credentials each is for. */
+/** The folders of a layout in a directory, and the credentials in each. */
 import { join } from 'node:path'
 import { type FileSystem, lookAt } from '../../files/file-system.js'
 import { isNotThere, systemCode, writeFailed } from '../../files/write-file.js'
@@ -15,7 +15,7 @@ import {
   SERVER,
 } from './layouts.js'
 
-/** Credentials by the names of their files, and whose they are. */
+/** The files of credentials, and their role. */
 export interface Identity {
   readonly role: Role
   readonly names: FileNames
@@ -23,19 +23,18 @@ export interface Identity {
 
 /** A folder that changes as one. */
 export interface RenewalFolder {
-  /** From the directory; empty for that itself. */
+  /** From the directory; empty for the directory itself. */
   readonly path: string
   readonly identities: readonly Identity[]
 }
 
-/** A place that cannot be looked into, and why. */
-export interface BarredFolder {
+/** A folder that cannot be read, and why. */
+interface BarredFolder {
   readonly path: string
   readonly reason: string
 }
 
-/** What was found. */
-interface RenewalPlaces {
+interface Places {
   readonly folders: readonly RenewalFolder[]
   readonly barred: readonly BarredFolder[]
 }
@@ -48,57 +47,38 @@ const USER: readonly Identity[] = [{ role: 'client', names: CLIENT }]
 const NODE: readonly Identity[] = [...MEMBER, { role: 'client', names: HEALTHCHECK_CLIENT }]
 const API_SERVER: readonly Identity[] = [{ role: 'client', names: APISERVER_CLIENT }]
 
-/** The folders of a layout below a directory that is there. */
-export async function findPlaces(fs: FileSystem, root: string, layout: Layout): Promise<RenewalPlaces> {
-  return layout === 'etcd' ? findEtcd(fs, root) : findKubeadm(fs, root)
+/** The folders of a layout in a directory that exists. */
+export async function findPlaces(fs: FileSystem, root: string, layout: Layout): Promise<Places> {
+  const members = layout === 'etcd' ? await findBelow(fs, root, FOLDERS.members, MEMBER) : await findNodes(fs, root)
+  // Without a node, clients are those of the layout etcd.
+  if (layout === 'kubeadm' && members.folders.length === 0) return members
+  return together(members, await findBelow(fs, root, FOLDERS.clients, USER))
 }
 
-async function findEtcd(fs: FileSystem, root: string): Promise<RenewalPlaces> {
-  const members = await findBelow(fs, root, FOLDERS.members)
-  const clients = await findBelow(fs, root, FOLDERS.clients)
-  return {
-    folders: [
-      ...members.paths.map((path) => ({ path, identities: MEMBER })),
-      ...clients.paths.map((path) => ({ path, identities: USER })),
-    ],
-    barred: [...members.barred, ...clients.barred],
-  }
+function together(...places: readonly Places[]): Places {
+  return { folders: places.flatMap(({ folders }) => folders), barred: places.flatMap(({ barred }) => barred) }
 }
 
-async function findKubeadm(fs: FileSystem, root: string): Promise<RenewalPlaces> {
-  const nodes = await findNodes(fs, root)
-  // A layout is known by its nodes: clients alone are those of the layout etcd.
-  if (nodes.folders.length === 0) return nodes
-  const clients = await findBelow(fs, root, FOLDERS.clients)
-  const users = clients.paths.map((path) => ({ path, identities: USER }))
-  return { folders: [...nodes.folders, ...users], barred: [...nodes.barred, ...clients.barred] }
-}
-
-async function findNodes(fs: FileSystem, root: string): Promise<RenewalPlaces> {
+async function findNodes(fs: FileSystem, root: string): Promise<Places> {
   if (await holdsNode(fs, root)) return nodeAt(fs, root, '')
-  const { paths, barred } = await findBelow(fs, root, '')
-  const nodes: RenewalPlaces[] = []
-  for (const path of paths) {
+  const { folders, barred } = await findBelow(fs, root, '', [])
+  const nodes: Places[] = []
+  for (const { path } of folders) {
     if (await holdsNode(fs, join(root, path))) nodes.push(await nodeAt(fs, root, path))
   }
-  // Whatever else lies beside the folders of nodes is none of the layout.
-  const isAllOfIt = nodes.length === 0
-  return {
-    folders: nodes.flatMap((each) => each.folders),
-    barred: [...(isAllOfIt ? [] : barred), ...nodes.flatMap((each) => each.barred)],
-  }
+  return nodes.length === 0 ? { folders: [], barred: [] } : together({ folders: [], barred }, ...nodes)
 }
 
-async function nodeAt(fs: FileSystem, root: string, base: string): Promise<RenewalPlaces> {
+async function nodeAt(fs: FileSystem, root: string, base: string): Promise<Places> {
   const inner = join(base, FOLDERS.kubeadm)
   const outer = { path: base, identities: API_SERVER }
-  const folder = await lookAtFolder(fs, root, inner)
-  if (folder === null) return { folders: [outer], barred: [] }
-  if (typeof folder === 'object') return { folders: [outer], barred: [folder] }
+  const barred = await barrierAt(fs, root, inner)
+  if (barred === 'nothing') return { folders: [outer], barred: [] }
+  if (barred !== null) return { folders: [outer], barred: [barred] }
   return { folders: [{ path: inner, identities: NODE }, outer], barred: [] }
 }
 
-/** Whether a directory is that of a node: one of its certificates is there. */
+/** Whether a directory is that of a node: it has one of the certificates. */
 async function holdsNode(fs: FileSystem, path: string): Promise<boolean> {
   const certificates = [...NODE.map(({ names }) => join(FOLDERS.kubeadm, names.cert)), APISERVER_CLIENT.cert]
   for (const name of certificates) {
@@ -111,49 +91,46 @@ async function holdsNode(fs: FileSystem, path: string): Promise<boolean> {
   return false
 }
 
-/** The folders in a folder. Names that start with a dot are those of what is there for a moment only. */
+/** The folders in a folder. Names that start with a dot are temporary. */
 async function findBelow(
   fs: FileSystem,
   root: string,
   parent: string,
-): Promise<{ paths: string[]; barred: BarredFolder[] }> {
-  const found: { paths: string[]; barred: BarredFolder[] } = { paths: [], barred: [] }
-  const state = parent === '' ? 'folder' : await lookAtFolder(fs, root, parent)
-  if (state === null) return found
-  if (typeof state === 'object') return { paths: [], barred: [state] }
+  identities: readonly Identity[],
+): Promise<Places> {
+  const state = parent === '' ? null : await barrierAt(fs, root, parent)
+  if (state === 'nothing') return { folders: [], barred: [] }
+  if (state !== null) return { folders: [], barred: [state] }
   let names: string[]
   try {
     names = await fs.readdir(join(root, parent))
   } catch (error) {
-    return { paths: [], barred: [barredBy(root, parent, error)] }
+    return { folders: [], barred: [barredBy(root, parent, error)] }
   }
+  const folders: RenewalFolder[] = []
+  const barred: BarredFolder[] = []
   for (const name of names.filter((each) => !each.startsWith('.')).sort()) {
     const path = join(parent, name)
-    const below = await lookAtFolder(fs, root, path)
-    if (below === 'folder') found.paths.push(path)
-    else if (below !== null) found.barred.push(below)
+    const below = await barrierAt(fs, root, path)
+    if (below === null) folders.push({ path, identities })
+    else if (below !== 'nothing') barred.push(below)
   }
-  return found
+  return { folders, barred }
 }
 
-/** null where nothing is there, or a file, which nobody takes for a folder. */
-async function lookAtFolder(fs: FileSystem, root: string, path: string): Promise<'folder' | BarredFolder | null> {
+/** Why a folder cannot be read; null if it can; `nothing` if there is none, or a file of that name. */
+async function barrierAt(fs: FileSystem, root: string, path: string): Promise<BarredFolder | 'nothing' | null> {
   try {
     const state = await lookAt(fs, join(root, path))
-    if (state?.isSymbolicLink() === true) {
-      return {
-        path,
-        reason: 'a symbolic link stands there, which is not followed: give the directory that it leads to',
-      }
-    }
-    return state?.isDirectory() === true ? 'folder' : null
+    if (state?.isSymbolicLink() === true)
+      return { path, reason: 'it is a symbolic link, which is not followed: pass the directory to which it leads' }
+    return state?.isDirectory() === true ? null : 'nothing'
   } catch (error) {
-    if (isNotThere(error)) return null
-    return barredBy(root, path, error)
+    return isNotThere(error) ? 'nothing' : barredBy(root, path, error)
   }
 }
 
 function barredBy(root: string, path: string, error: unknown): BarredFolder {
-  const told = isEtcdMtlsError(error, 'ERR_WRITE_FAILED') ? error : writeFailed(join(root, path), error)
-  return { path, reason: told.details.reason }
+  const failure = isEtcdMtlsError(error, 'ERR_WRITE_FAILED') ? error : writeFailed(join(root, path), error)
+  return { path, reason: failure.details.reason }
 }

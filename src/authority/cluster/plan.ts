@@ -1,4 +1,4 @@
-/** All certificates of a cluster from one plan. */
+/** Issues all certificates of a cluster from one plan. */
 import type { Credentials } from '../../credentials/credentials.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import { readHost } from '../../x509/names.js'
@@ -12,20 +12,20 @@ import { readAlgorithm, readHosts } from '../options.js'
 import { type IssueRequest, type ProfileOptions, readRequest } from '../request.js'
 import { KUBEADM, KUBEADM_HOSTS } from '../roles.js'
 
-/** One authority for everything, or one for clients and another for the peers among themselves. */
+/** One authority, or one for clients and another for peers. */
 export type ClusterAuthorities = Authority | { client: Authority; peer: Authority }
 
-/** A member of the cluster to be. */
+/** A member of the cluster. */
 export interface MemberPlan<M extends string = string> {
   /** Its `--name`; the common name of its certificates, and the name of its folder. */
   name: M
-  /** Under which it is reached, by clients and peers alike: every host of its advertised URLs, and of its listen URLs. */
+  /** Its names and addresses for clients and peers: every host of its advertised URLs, and of its listen URLs. */
   hosts: readonly string[]
-  /** Under which its peers reach it, where that is another network. Default: `hosts`. */
+  /** Its names and addresses for peers, if that is another network. Default: `hosts`. */
   peerHosts?: readonly string[] | undefined
 }
 
-/** A client, where its name is not all that there is to say. */
+/** A client with further options. */
 export interface ClientPlan<C extends string = string> extends Pick<
   ProfileOptions,
   'subject' | 'validity' | 'extensions' | 'extendedKeyUsage'
@@ -35,25 +35,25 @@ export interface ClientPlan<C extends string = string> extends Pick<
   hosts?: readonly string[] | undefined
 }
 
-/** What {@link issueCluster} takes. */
+/** A plan for {@link issueCluster}. */
 export interface ClusterPlan<M extends string = string, C extends string = string> {
-  /** 1 to 100 members. Members that are there already need not be named: their certificates stay as they are. */
+  /** At most 100 members. Existing members can be left out. */
   members: readonly MemberPlan<M>[]
   /** Clients, by name. Default: none. */
   clients?: readonly (C | ClientPlan<C>)[] | undefined
-  /** Lifetime of every certificate. Default: `'365d'`, or as long as the authority lasts. */
+  /** Lifetime of every certificate. Default: `'365d'`, or the rest of the authority's lifetime. */
   validity?: string | undefined
   /** Kind of every key. Default: `'ecdsa-p256'`. */
   algorithm?: KeyAlgorithm | undefined
   /**
-   * Adds what kubeadm puts on each control-plane node: `localhost`, `127.0.0.1`, `::1` and the member's name as hosts, and
-   * the clients of the liveness probe and of the API server. Default: false; `writeCluster` then issues these clients
-   * itself where the layout asks for them, and the hosts are what the plan says.
+   * Adds the hosts and clients of kubeadm on each control-plane node: `localhost`, `127.0.0.1`, `::1` and the member's name
+   * as hosts, and the clients of the liveness probe and of the API server. Default: false; then `writeCluster` issues these
+   * clients for the layout `kubeadm`.
    */
   kubeadm?: boolean | undefined
 }
 
-/** The certificates of a cluster, by the names of the plan. `writeCluster` puts them into files. */
+/** The credentials of a cluster, by the names of the plan. `writeCluster` writes them. */
 export type Cluster<M extends string = string, C extends string = string> = ClusterCredentials<M, C>
 
 /** A certificate that {@link issueCluster} has made. */
@@ -206,7 +206,7 @@ function checkList(option: string, value: unknown, most: number): void {
   if (value.length > most) throw optionInvalid(option, `must have at most ${String(most)} entries`)
 }
 
-/** The node's name is a host in kubeadm's certificates, where it can be one. */
+/** The node's name is a host in kubeadm's certificates, if it is a valid one. */
 function ownName(name: string): string[] {
   return 'refused' in readHost(name) ? [] : [name]
 }
@@ -216,7 +216,7 @@ function checkNames(orders: readonly Order[]): void {
     const option = kind === 'client' ? 'plan.clients' : 'plan.members'
     const seen = new Set<string>()
     for (const { name } of orders.filter((each) => each.kind === kind)) {
-      if (seen.has(name)) throw optionInvalid(option, `must name each once, and ${name} is there twice`)
+      if (seen.has(name)) throw optionInvalid(option, `must name each once; ${name} is there twice`)
       seen.add(name)
     }
   }
@@ -236,7 +236,7 @@ function assemble<M extends string, C extends string>(
     name,
     { healthcheckClient: get(healthchecks, name), apiserverClient: get(apiservers, name) },
   ])
-  // The keys are the plan's own names, each of which was just looked up.
+  // The keys are the names of the plan.
   return {
     members: Object.fromEntries(members) as Cluster<M, C>['members'],
     clients: Object.fromEntries(clients) as Cluster<M, C>['clients'],

@@ -1,39 +1,37 @@
-/** Takes members and clients out of the files of a cluster. */
+/** Removes members and clients from the files of a cluster. */
 import { dirname, join, resolve } from 'node:path'
 import { checkDirectory } from '../../credentials/write.js'
 import { type FileSystem, removeAll } from '../../files/file-system.js'
-import { checkFolder, findRoot } from '../../files/folders.js'
+import { checkFolder } from '../../files/folders.js'
 import { DATA_LINK, isGenerationName, newTemporaryName, sweep } from '../../files/generation.js'
 import { guardedFileSystem } from '../../files/guarded-file-system.js'
-import { lockPathOf, withLock } from '../../files/lock.js'
+import { withDirectoryLock } from '../../files/lock.js'
 import { publish } from '../../files/publish.js'
 import { surveyDirectory } from '../../files/survey.js'
-import { flushDirectory, writeFailed } from '../../files/write-file.js'
-import { isEtcdMtlsError } from '../../report/errors.js'
+import { flushDirectory } from '../../files/write-file.js'
 import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import { checkNames } from './cluster-credentials.js'
 import { checkLayout, type Layout, type OwnFiles, ownFilesOf } from './layouts.js'
 
-/** Who is taken out, by name. */
+/** The members and clients to remove, by name. */
 export interface ClusterParts {
   members?: readonly string[] | undefined
   clients?: readonly string[] | undefined
 }
 
-/** How `removeFromCluster` works. */
+/** Options of `removeFromCluster`. */
 export interface RemoveFromClusterOptions {
   /** The layout in which the cluster was written. In `kubeadm` each member has a folder. */
   layout: Layout
-  /** Ends it before the next folder is removed. */
+  /** Stops before the next folder is removed. */
   signal?: AbortSignal | undefined
 }
 
 /**
- * Removes the files of members and clients, keys first where not all goes in one step. Files that are not part of the
- * layout stay, and then so does their folder; so does the key of a CA, with its certificate. The certificates stay valid: revoke them
- * where that matters.
+ * Removes the files of members and clients, keys first if not everything can be removed in one step. Other files stay, and
+ * then their folder; so does the key of a CA with its certificate. The certificates stay valid: revoke them if needed.
  *
- * @returns Those of whom something was there. To remove who is gone is no error, so that it can be done again after a crash.
+ * @returns The members and clients of which files existed. The call can be repeated after a crash.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
  * @throws {EtcdMtlsError} `ERR_WRITE_FAILED`
  * @throws The reason of `signal`.
@@ -63,27 +61,17 @@ export async function removeFromClusterOn(
 
   const place = resolve(directory)
   const removed: { members: string[]; clients: string[] } = { members: [], clients: [] }
-  try {
-    const root = await findRoot(fs, place)
-    if (root === null) return removed
-    await withLock(
-      lockPathOf(root),
-      async (held) => {
-        for (const kind of ['members', 'clients'] as const) {
-          for (const name of named[kind]) {
-            held.throwIfAborted()
-            const own = ownFilesOf(layout, kind, name).map((each) => ({ ...each, path: join(root, each.path) }))
-            if (await removeOne(fs, own)) removed[kind].push(name)
-          }
-        }
-      },
-      { signal, fileSystem: fs },
-    )
-    return removed
-  } catch (error) {
-    if (isEtcdMtlsError(error) || (signal?.aborted === true && error === signal.reason)) throw error
-    throw writeFailed(place, error)
-  }
+  await withDirectoryLock(fs, place, signal, async (root, held) => {
+    if (root === null) return
+    for (const kind of ['members', 'clients'] as const) {
+      for (const name of named[kind]) {
+        held.throwIfAborted()
+        const own = ownFilesOf(layout, kind, name).map((each) => ({ ...each, path: join(root, each.path) }))
+        if (await removeOne(fs, own)) removed[kind].push(name)
+      }
+    }
+  })
+  return removed
 }
 
 function readNames(names: unknown, kind: 'members' | 'clients'): string[] {
@@ -95,17 +83,17 @@ function readNames(names: unknown, kind: 'members' | 'clients'): string[] {
   return list.filter((name) => typeof name === 'string')
 }
 
-/** The folders of one member or client, the inner ones first; false where nothing was there. */
+/** The folders of one member or client, the inner ones first; false if there were none. */
 async function removeOne(fs: FileSystem, folders: readonly OwnFiles[]): Promise<boolean> {
   let wasThere = false
   const outermost = dirname(folders.at(-1)?.path ?? '')
   if (!(await checkFolder(fs, outermost))) return false
-  // What a killed run has moved aside.
+  // What a killed run has left.
   await sweep(fs, outermost)
   for (const { path, names: all } of folders) {
     if (!(await checkFolder(fs, dirname(path))) || !(await checkFolder(fs, path))) continue
     const names = await withoutHeldKeys(fs, path, all)
-    // For its errors: a directory in the place of a file is none of ours to remove.
+    // For its errors, such as a directory with the name of a file.
     const { seen, foreign } = await surveyDirectory(fs, path, names)
     if (await holdsOthers(fs, path, names)) {
       if (names.some((name) => seen.has(name) || foreign.has(name))) wasThere = true
@@ -121,7 +109,7 @@ async function removeOne(fs: FileSystem, folders: readonly OwnFiles[]): Promise<
   return wasThere
 }
 
-/** Without the certificates of keys that stay, as that of a CA does. */
+/** Without the certificates of keys that stay, such as that of a CA. */
 async function withoutHeldKeys(fs: FileSystem, path: string, names: readonly string[]): Promise<string[]> {
   const there = new Set(await fs.readdir(path))
   return names.filter((name) => {

@@ -1,12 +1,11 @@
-/** Renews what is due in the files of a cluster. */
+/** Renews the credentials that are due in the files of a cluster, each folder as one change. */
 import { join, resolve } from 'node:path'
 import type { Credentials } from '../../credentials/credentials.js'
 import { checkDirectory, type CredentialFiles } from '../../credentials/write.js'
 import { type FileSystem, lookAt } from '../../files/file-system.js'
-import { findRoot } from '../../files/folders.js'
 import { sweep } from '../../files/generation.js'
 import { guardedFileSystem } from '../../files/guarded-file-system.js'
-import { lockPathOf, withLock } from '../../files/lock.js'
+import { withDirectoryLock } from '../../files/lock.js'
 import { publish } from '../../files/publish.js'
 import { type Survey, surveyDirectory } from '../../files/survey.js'
 import { type FileContents, writeFailed } from '../../files/write-file.js'
@@ -16,57 +15,92 @@ import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import type { Issuer } from '../issuer.js'
 import type { Ledger, LedgerEntry } from '../ledger.js'
 import { checkFlag, checkRenewalKey, isFrom, issueAgain, type RenewalKey, whoseIsIt } from '../renew.js'
-import { dueAt, endingFirst, isDue, readFraction, readMoment } from '../renewal-due.js'
+import { dueAt, endingFirst, isDue, readFraction, readMoment, type RenewalDue } from '../renewal-due.js'
 import { Revocations } from '../revocation.js'
 import type { Role } from '../roles.js'
 import { checkLayout, type Layout, PEER, PEER_OF_ITS_OWN_CA } from './layouts.js'
-import { type BarredFolder, findPlaces, type Identity, type RenewalFolder } from './places.js'
+import { findPlaces, type Identity, type RenewalFolder } from './places.js'
 import { type ClusterAuthorities, readAuthorities } from './plan.js'
 import { readPair, type ReadPair } from './read-folder.js'
 
-/** What `renewDirectory` renews. */
+/** Options of `renewDirectory`. */
 export interface RenewDirectoryOptions {
   /** The layout of the directory: as `writeCluster` or kubeadm wrote it. */
   layout: Layout
   /** The share of the lifetime after which renewal is due, above 0 and below 1. Default: 2/3. */
   fraction?: number | undefined
-  /** The moment by which renewal has to be due. One in the future renews earlier. Default: now, by the authority's clock. */
+  /** Renews what is due at this time. Default: now, by the authority's clock. */
   at?: Date | undefined
-  /** What becomes of the private keys. Default: `'new'`. */
+  /** Whether the private keys are replaced. Default: `'new'`. */
   key?: RenewalKey | undefined
-  /** Renews all that can be, due or not. Default: false. */
+  /** Renews everything, due or not. Default: false. */
   force?: boolean | undefined
-  /** Ends it before the next folder changes. */
+  /** Stops before the next folder changes. */
   signal?: AbortSignal | undefined
 }
 
-/** What became of a directory. */
+/** Credentials that were renewed. */
+export interface RenewedCredentials {
+  /** The path of their certificate from the directory, without `.crt`: `members/etcd-0/server`. */
+  what: string
+  role: Role
+  files: CredentialFiles
+  /** The new certificate. */
+  certificate: CertificateRef
+  notAfter: Date
+  /** When the next renewal is due. */
+  due: Date
+}
+
+/**
+ * Why credentials were kept. `not-due`: all is well. `foreign-ca`: another CA issued them. `unreadable`: the files are
+ * damaged, encrypted, or do not match. `key-missing`: there is no key next to the certificate. `nothing-gained`: the
+ * authority's own certificates do not expire later. `refused`: the authority or its ledger refused. `write-failed`: the
+ * file system did.
+ */
+export type KeptReason =
+  'not-due' | 'foreign-ca' | 'unreadable' | 'key-missing' | 'nothing-gained' | 'refused' | 'write-failed'
+
+/** Credentials that were not renewed. */
+export interface KeptCredentials {
+  /** The path of their certificate from the directory, without `.crt`; of a folder, if it cannot be read. */
+  what: string
+  /** null for a folder. */
+  role: Role | null
+  files: CredentialFiles | null
+  why: KeptReason
+  /** For people, a sentence without its full stop. */
+  reason: string
+  /** When renewal is or was due; null if that is unknown. */
+  due: Date | null
+  expired: boolean
+  /** What is wrong with the files, or would be with a new certificate. */
+  findings: readonly Finding[]
+}
+
+/** The result of `renewDirectory`. */
 export interface DirectoryRenewal {
-  /** What was renewed. */
   renewed: RenewedCredentials[]
-  /** What was not, and why; `not-due` is the good reason. */
   kept: KeptCredentials[]
-  /** When the first of what can be renewed is due next; null where nothing can be. */
+  /** When the next renewal is due; null if nothing can be renewed. */
   due: Date | null
 }
 
 /**
- * Renews the credentials in a directory that are due: the same subject, names and usages, for as long as before, see
- * `renew`. It is made to be run by a timer, on the machine that has the authority.
+ * Renews the credentials in a directory that are due, with the same subject, names, usages and lifetime, see `renew`. Run
+ * it by a timer, on the machine of the authority.
  *
- * Each folder (a member's server and peer, a client) changes as one: whoever reads it, at any instant and also after this
- * process was killed, finds the old pairs or the new ones. The ledger is told before. After a crash the same call again
- * completes what was begun, and renews nothing twice; of two processes at once, one waits and then finds nothing due.
- * Certificate files get their issuer's intermediates; CA files stay as they are. Permissions and owners stay, but for
- * rights of others to a key. Files that openssl or kubeadm wrote are replaced by links, as `writeCluster` does it.
+ * Each folder (a member's server and peer, a client) changes as one: a reader finds the old pairs or the new ones at any
+ * time, also after this process was killed. The ledger has the entry first. After a crash the same call completes what was
+ * interrupted, and renews nothing twice; of two processes at once, one waits and then finds nothing due. Certificate files
+ * get their issuer's intermediates; CA files do not change. Permissions and owners stay, but other users lose access to
+ * keys. Files of openssl or kubeadm are replaced by links, as by `writeCluster`.
  *
- * What cannot be renewed (of another CA, not to be read, without its key, refused by the authority or by the disk) stays
- * as it is, is told in `kept`, and stops nothing else.
+ * Credentials that cannot be renewed do not stop the run: `kept` has them with the reason.
  *
- * @param authorities Whose certificates these are; one for clients and one for peers, as for `issueCluster`.
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call, and a directory in which nothing is of the layout.
- * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` where the directory cannot be used at all: it is not there, or another process
- * holds its lock for too long.
+ * @param authorities The authority of the certificates, or one for clients and one for peers, as for `issueCluster`.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a wrong call, and for a directory without files of the layout.
+ * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if the directory does not exist, or another process holds its lock too long.
  * @throws The reason of `signal`.
  */
 export async function renewDirectory(
@@ -99,120 +133,54 @@ export async function renewDirectoryOn(
   signal?.throwIfAborted()
 
   const place = resolve(directory)
-  try {
-    const root = await findRoot(fs, place)
-    if (root === null) throw writeFailed(place, 'no directory is there: give the one that holds the files')
-    const renewal: DirectoryRenewal = { renewed: [], kept: [], due: null }
-    await withLock(
-      lockPathOf(root),
-      async (held) => {
-        const { folders, barred } = await findPlaces(fs, root, layout)
-        renewal.kept.push(...barred.map(keptFolder))
-        const issuers = { client: client.issuer, peer: peer.issuer }
-        const known = new Map<Ledger, Promise<Revocations>>()
-        const revocationsOf = ({ settings: { ledger } }: Issuer): Promise<Revocations> => {
-          const read = known.get(ledger) ?? Revocations.read(ledger)
-          known.set(ledger, read)
-          return read
-        }
-        const work: RenewalWork = {
-          revocationsOf,
-          fs,
-          root,
-          place,
-          issuers,
-          at,
-          fraction,
-          key,
-          force,
-          renewal,
-          signal: held,
-        }
-        for (const folder of folders) await renewFolder(work, folder)
-      },
-      { signal, fileSystem: fs },
-    )
-    if (renewal.renewed.length + renewal.kept.length === 0) {
-      throw optionInvalid('directory', `must hold files of the layout "${layout}", and "${place}" holds none`)
+  const renewal: DirectoryRenewal = { renewed: [], kept: [], due: null }
+  await withDirectoryLock(fs, place, signal, async (root, held) => {
+    if (root === null) throw writeFailed(place, 'the directory does not exist: pass the one that holds the files')
+    const { folders, barred } = await findPlaces(fs, root, layout)
+    const issuers = { client: client.issuer, peer: peer.issuer }
+    const known = new Map<Ledger, Promise<Revocations>>()
+    const revocationsOf = ({ settings: { ledger } }: Issuer): Promise<Revocations> => {
+      const read = known.get(ledger) ?? Revocations.read(ledger)
+      known.set(ledger, read)
+      return read
     }
-    renewal.due = firstOf(renewal)
-    return renewal
-  } catch (error) {
-    if (isEtcdMtlsError(error) || (signal?.aborted === true && error === signal.reason)) throw error
-    throw writeFailed(place, error)
+    const run: Run = { revocationsOf, fs, root, place, issuers, at, fraction, key, force, renewal, signal: held }
+    for (const { path, reason } of barred) keepFolder(run, path, 'unreadable', { reason, findings: [] })
+    for (const folder of folders) await renewFolder(run, folder)
+  })
+  if (renewal.renewed.length + renewal.kept.length === 0) {
+    throw optionInvalid('directory', `must hold files of the layout "${layout}", and "${place}" holds none`)
   }
+  renewal.due = firstDue(renewal)
+  return renewal
 }
 
-function keptFolder({ path, reason }: BarredFolder): KeptCredentials {
-  return { what: path, role: null, files: null, why: 'unreadable', reason, due: null, expired: false, findings: [] }
-}
-
-function firstOf({ renewed, kept }: DirectoryRenewal): Date | null {
-  const dates = [...renewed, ...kept.filter(({ why }) => why === 'not-due')].map(
-    ({ due }) => due?.getTime() ?? Infinity,
-  )
-  const first = Math.min(...dates)
+function firstDue({ renewed, kept }: DirectoryRenewal): Date | null {
+  const candidates = [...renewed, ...kept.filter(({ why }) => why === 'not-due')]
+  const first = Math.min(...candidates.map(({ due }) => due?.getTime() ?? Infinity))
   return Number.isFinite(first) ? new Date(first) : null
 }
 
-/** Credentials that were renewed. */
-export interface RenewedCredentials {
-  /** Their certificate's path from the directory, without `.crt`: `members/etcd-0/server`. */
-  what: string
-  role: Role
-  files: CredentialFiles
-  /** The new certificate. */
-  certificate: CertificateRef
-  notAfter: Date
-  /** When the next renewal is due. */
-  due: Date
-}
-
-/**
- * Why credentials were kept. `not-due`: all is well. `foreign-ca`: another CA issued them. `unreadable`: the files are not
- * what they should be. `key-missing`: there is no key beside the certificate. `nothing-gained`: the authority's own
- * certificates end no later. `refused`: the authority or its ledger refused. `write-failed`: the file system did.
- */
-export type KeptReason =
-  'not-due' | 'foreign-ca' | 'unreadable' | 'key-missing' | 'nothing-gained' | 'refused' | 'write-failed'
-
-/** Credentials that were not renewed. */
-export interface KeptCredentials {
-  /** Their certificate's path from the directory, without `.crt`; that of a folder, where all of it cannot be read. */
-  what: string
-  /** null for a folder. */
-  role: Role | null
-  files: CredentialFiles | null
-  why: KeptReason
-  /** For people, a sentence without its full stop. */
-  reason: string
-  /** When renewal is or was due; null where that cannot be known. */
-  due: Date | null
-  expired: boolean
-  /** What is wrong with the files, or would be with a new certificate. */
-  findings: readonly Finding[]
-}
-
-/** What the renewal of a directory is about. */
-interface RenewalWork {
+/** One run over a directory. */
+interface Run {
   readonly fs: FileSystem
-  /** The real path of the directory, and as it was given. */
+  /** The real path of the directory, and the path as it was passed. */
   readonly root: string
   readonly place: string
   readonly issuers: { readonly client: Issuer; readonly peer: Issuer }
-  readonly at: Date
-  /** What the ledger of an issuer holds against issuing, read once. */
+  /** The revocations in the ledger of an issuer, read once. */
   readonly revocationsOf: (issuer: Issuer) => Promise<Revocations>
+  readonly at: Date
   readonly fraction: number
   readonly key: RenewalKey
   readonly force: boolean
-  /** Gets what becomes of each. */
-  readonly renewal: { readonly renewed: RenewedCredentials[]; readonly kept: KeptCredentials[] }
-  /** Aborted with the caller's, and when the lock was lost. */
+  /** The result. */
+  readonly renewal: Pick<DirectoryRenewal, 'renewed' | 'kept'>
+  /** Aborted with the caller's, and if the lock is lost. */
   readonly signal: AbortSignal
 }
 
-/** One of a folder, with all that is to be said about it. */
+/** One identity of a folder. */
 interface Candidate {
   readonly what: string
   readonly role: Role
@@ -226,52 +194,48 @@ interface Order extends Candidate {
   readonly pair: ReadPair
 }
 
-/** One that was. */
-interface Made extends Order {
+/** One that was issued. */
+interface Issued extends Order {
   readonly credentials: Credentials
   readonly entry: LedgerEntry
 }
 
-/**
- * Renews what is due in a folder. Rejects only with the signal's reason.
- *
- * To be called under the lock of the directory.
- */
-async function renewFolder(work: RenewalWork, folder: RenewalFolder): Promise<void> {
-  const { fs, root, signal } = work
+/** Renews what is due in a folder. Rejects only with the signal's reason. */
+async function renewFolder(run: Run, folder: RenewalFolder): Promise<void> {
+  const { fs, root, signal } = run
   signal.throwIfAborted()
   const path = join(root, folder.path)
   let survey: Survey
   let candidates: Candidate[]
   try {
-    candidates = await candidatesOf(work, folder)
+    candidates = await candidatesOf(run, folder)
     const names = folder.identities.flatMap(({ names: { cert, key } }) => [cert, key])
     survey = await surveyDirectory(fs, path, names)
   } catch (error) {
-    keepFolder(work, folder, 'unreadable', error)
+    keepFolder(run, folder.path, 'unreadable', describe(error))
     return
   }
-  const made: Made[] = []
+  const issued: Issued[] = []
   for (const candidate of candidates) {
-    const order = look(work, path, survey, candidate)
-    const one = order === null ? null : await issueOne(work, order)
-    if (one !== null) made.push(one)
+    const order = checkCandidate(run, path, survey, candidate)
+    const one = order === null ? null : await issueOne(run, order)
+    if (one !== null) issued.push(one)
   }
-  if (made.length === 0) {
-    // What a run that was killed has left, old keys among it.
+  if (issued.length === 0) {
+    // Removes what a killed run has left, old keys among it.
     await sweep(fs, path).catch((error: unknown) => {
-      keepFolder(work, folder, 'write-failed', error)
+      keepFolder(run, folder.path, 'write-failed', describe(error))
     })
     return
   }
-  if (await note(work, made)) await write(work, path, survey, made)
+  if (await record(run, issued)) await write(run, path, survey, issued)
 }
 
-async function candidatesOf({ fs, root, place, issuers }: RenewalWork, folder: RenewalFolder): Promise<Candidate[]> {
-  const ownPeerCa = (await lookAt(fs, join(root, folder.path, PEER_OF_ITS_OWN_CA.ca))) !== null
+async function candidatesOf({ fs, root, place, issuers }: Run, folder: RenewalFolder): Promise<Candidate[]> {
+  const hasPeerCa = (await lookAt(fs, join(root, folder.path, PEER_OF_ITS_OWN_CA.ca))) !== null
   return folder.identities.map((identity) => {
     const { role, names } = identity
-    const { ca, cert, key } = names === PEER && ownPeerCa ? PEER_OF_ITS_OWN_CA : names
+    const { ca, cert, key } = names === PEER && hasPeerCa ? PEER_OF_ITS_OWN_CA : names
     const at = (name: string): string => join(place, folder.path, name)
     return {
       what: join(folder.path, cert.replace(/\.crt$/, '')),
@@ -283,125 +247,119 @@ async function candidatesOf({ fs, root, place, issuers }: RenewalWork, folder: R
   })
 }
 
-/** Whether one is to be renewed. If not, that is told, unless nothing is there. */
-function look(work: RenewalWork, path: string, survey: Survey, candidate: Candidate): Order | null {
-  const { at, fraction, force } = work
+/** null if it is not renewed: then `kept` has it, unless there are no such files. */
+function checkCandidate(run: Run, path: string, survey: Survey, candidate: Candidate): Order | null {
+  const { at, fraction, force } = run
   const { issuer, identity } = candidate
   const read = readPair(path, survey, identity.names)
   if (read === null) return null
   const { chain } = read
-  const verdict = chain === null ? null : dueAt(endingFirst(chain), at, fraction)
-  const keptFor = (why: KeptReason, reason: string, findings: readonly Finding[] = []): null => {
-    keep(work, candidate, { why, reason, findings, due: verdict?.at ?? null, expired: verdict?.expired ?? false })
-    return null
-  }
-  if ('why' in read) return keptFor(read.why, read.reason, read.findings)
+  const renewal = chain === null ? null : dueAt(endingFirst(chain), at, fraction)
+  const keepFor = (why: KeptReason, reason: string, findings: readonly Finding[] = []): null =>
+    keep(run, candidate, why, { reason, findings }, renewal)
+  if ('why' in read) return keepFor(read.why, read.reason, read.findings)
   const [leaf] = read.chain
-  if (!isFrom(issuer, leaf)) return keptFor('foreign-ca', whoseIsIt(issuer, leaf))
-  if (!force && verdict?.due !== true) {
-    return keptFor('not-due', `It is due at ${verdict?.at.toISOString() ?? 'no time'}`)
+  if (!isFrom(issuer, leaf)) return keepFor('foreign-ca', whoseIsIt(issuer, leaf))
+  if (!force && renewal?.due !== true) {
+    return keepFor('not-due', `It is due at ${renewal?.at.toISOString() ?? 'no time'}`)
   }
-  if (!force && !gains(work, read, issuer)) {
-    return keptFor(
-      'nothing-gained',
-      `The authority "${issuer.certificate.subject.toString()}", or what it sends along, ends no later: renew the authority first`,
-    )
+  if (!force && !isImproved(run, read, issuer)) {
+    const name = issuer.certificate.subject.toString()
+    const reason = `The authority "${name}", or a certificate above it, does not expire later: renew the authority first`
+    return keepFor('nothing-gained', reason)
   }
   return { ...candidate, pair: read }
 }
 
-/** Whether what is due would be better after a renewal: else each run would renew it again, to no use. */
-function gains(
-  { at, fraction }: RenewalWork,
-  { chain }: ReadPair,
-  { certificate: ca, intermediates }: Issuer,
-): boolean {
+/** Whether a renewal replaces a certificate that is due by a better one: otherwise each run would renew it again. */
+function isImproved({ at, fraction }: Run, { chain }: ReadPair, { certificate: ca, intermediates }: Issuer): boolean {
   return chain.some((each, index) => {
     if ((index > 0 && each.isSelfIssued) || !isDue(each, at, fraction)) return false
     return index === 0 ? ca.notAfter > each.notAfter : !intermediates.some((sent) => sent.equals(each))
   })
 }
 
-async function issueOne(work: RenewalWork, order: Order): Promise<Made | null> {
+async function issueOne(run: Run, order: Order): Promise<Issued | null> {
   const { issuer, role, pair, files } = order
-  // Anchors and lists are not written: those that are there stay.
+  // Anchors and CRLs are not written: those in the folder stay.
   const held: Credentials = { ...pair, trustAnchors: [], crls: [], origin: files.cert }
   try {
-    const revocations = await work.revocationsOf(issuer)
-    const manner = { revocations, role, key: work.key, validity: null, foreign: false, skipEtcdChecks: false }
+    const revocations = await run.revocationsOf(issuer)
+    const manner = { revocations, role, key: run.key, validity: null, foreign: false, skipEtcdChecks: false }
     return { ...order, ...(await issueAgain(issuer, held, manner)) }
   } catch (error) {
-    keepOrders(work, [order], 'refused', error)
+    keepOrders(run, [order], 'refused', error)
     return null
   }
 }
 
-/** Tells the ledgers, before anything is handed out; false where one refuses. */
-async function note(work: RenewalWork, made: readonly Made[]): Promise<boolean> {
+/** Adds the entries to the ledgers, before anything is written; false if one refuses. */
+async function record(run: Run, issued: readonly Issued[]): Promise<boolean> {
   try {
-    for (const issuer of new Set(made.map((each) => each.issuer))) {
-      const own = made.filter((each) => each.issuer === issuer)
+    for (const issuer of new Set(issued.map((each) => each.issuer))) {
+      const own = issued.filter((each) => each.issuer === issuer)
       await issuer.settings.ledger.append(own.map(({ entry }) => entry))
     }
     return true
   } catch (error) {
-    keepOrders(work, made, 'refused', error)
+    keepOrders(run, issued, 'refused', error)
     return false
   }
 }
 
-async function write(work: RenewalWork, path: string, { seen }: Survey, made: readonly Made[]): Promise<void> {
-  const { fs, signal, renewal, at, fraction } = work
-  const files = new Map<string, FileContents>()
-  for (const { identity, credentials } of made) {
-    const { cert, key } = identity.names
-    // Who could read the files before still has to: an etcd that is in the group of its key.
-    files.set(cert, {
-      content: credentials.chain.map((each) => each.toPem()).join(''),
-      mode: modeOf(cert, 0o644, 0o777),
-    })
-    // A key that stays keeps its file, in whatever form that has it.
-    if (work.key === 'new') files.set(key, { content: credentials.key.exportPem(), mode: modeOf(key, 0o600, 0o770) })
-  }
-  function modeOf(name: string, usual: number, most: number): number {
+async function write(run: Run, path: string, { seen }: Survey, issued: readonly Issued[]): Promise<void> {
+  const { fs, signal, renewal, at, fraction } = run
+  // Whoever could read a file still must: an etcd that is in the group of its key.
+  const modeOf = (name: string, usual: number, most: number): number => {
     const found = seen.get(name)?.file.mode
     return found === undefined ? usual : (found & most) | 0o600
+  }
+  const files = new Map<string, FileContents>()
+  for (const { identity, credentials } of issued) {
+    const { cert, key } = identity.names
+    const content = credentials.chain.map((each) => each.toPem()).join('')
+    files.set(cert, { content, mode: modeOf(cert, 0o644, 0o777) })
+    // A key that stays keeps its file, in whatever form that has it.
+    if (run.key === 'new') files.set(key, { content: credentials.key.exportPem(), mode: modeOf(key, 0o600, 0o770) })
   }
   try {
     await publish(fs, path, { files }, signal)
   } catch (error) {
     if (signal.aborted && error === signal.reason) throw error
-    keepOrders(work, made, 'write-failed', error)
+    keepOrders(run, issued, 'write-failed', error)
     return
   }
-  for (const { what, role, files: paths, credentials } of made) {
+  for (const { what, role, files: paths, credentials } of issued) {
     const { certificate, notAfter, at: due } = dueAt(endingFirst(credentials.chain), at, fraction)
     renewal.renewed.push({ what, role, files: paths, certificate, notAfter, due })
   }
 }
 
-function keepFolder(work: RenewalWork, { path }: RenewalFolder, why: KeptReason, error: unknown): void {
-  const { reason, findings } = told(error)
+type Reason = Pick<KeptCredentials, 'reason' | 'findings'>
+
+function keepFolder({ renewal }: Run, path: string, why: KeptReason, reason: Reason): void {
   const what = path === '' ? '.' : path
-  work.renewal.kept.push({ what, role: null, files: null, why, reason, due: null, expired: false, findings })
+  renewal.kept.push({ what, role: null, files: null, why, ...reason, due: null, expired: false })
 }
 
-function keepOrders(work: RenewalWork, orders: readonly Order[], why: KeptReason, error: unknown): void {
+function keepOrders(run: Run, orders: readonly Order[], why: KeptReason, error: unknown): void {
   for (const order of orders) {
-    const { at: due, expired } = dueAt(endingFirst(order.pair.chain), work.at, work.fraction)
-    keep(work, order, { why, ...told(error), due, expired })
+    keep(run, order, why, describe(error), dueAt(endingFirst(order.pair.chain), run.at, run.fraction))
   }
 }
 
 function keep(
-  { renewal }: RenewalWork,
+  { renewal }: Run,
   { what, role, files }: Candidate,
-  about: Omit<KeptCredentials, 'what' | 'role' | 'files'>,
-): void {
-  renewal.kept.push({ what, role, files, ...about })
+  why: KeptReason,
+  reason: Reason,
+  due: RenewalDue | null,
+): null {
+  renewal.kept.push({ what, role, files, why, ...reason, due: due?.at ?? null, expired: due?.expired ?? false })
+  return null
 }
 
-function told(error: unknown): { reason: string; findings: readonly Finding[] } {
+function describe(error: unknown): Reason {
   if (isEtcdMtlsError(error, 'ERR_WRITE_FAILED')) return { reason: error.message, findings: [] }
   if (isEtcdMtlsError(error, 'ERR_ISSUE_REFUSED')) return error.details
   return { reason: isError(error) ? error.message : String(error), findings: [] }

@@ -1,15 +1,13 @@
 /** The CAs that a cluster trusts: both while a CA is replaced, the new one afterwards. */
-import { dirname, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { checkDirectory } from '../../credentials/write.js'
 import type { Credentials } from '../../credentials/credentials.js'
 import type { FileSystem } from '../../files/file-system.js'
-import { findRoot } from '../../files/folders.js'
 import { guardedFileSystem } from '../../files/guarded-file-system.js'
-import { lockPathOf, withLock } from '../../files/lock.js'
+import { withDirectoryLock } from '../../files/lock.js'
 import { publish } from '../../files/publish.js'
 import { surveyDirectory } from '../../files/survey.js'
 import { writeFailed } from '../../files/write-file.js'
-import { isEtcdMtlsError } from '../../report/errors.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import { Certificate } from '../../x509/certificate.js'
 import { checkCluster, checkNames, type ClusterCredentials } from './cluster-credentials.js'
@@ -115,33 +113,22 @@ export async function writeTrust(
   signal?.throwIfAborted()
   const fs = guardedFileSystem()
   const place = resolve(directory)
-  try {
-    const root = await findRoot(fs, place)
-    if (root === null) throw writeFailed(place, 'there is no such directory: write the cluster there first')
-    return await withLock(
-      lockPathOf(root),
-      async (held) => {
-        const folders = await foldersOf(fs, root, layout, { members, clients })
-        const trust = new Set<string>()
-        for (const folder of folders) {
-          for (const file of await checkFolderTrust(fs, root, folder, { traffic, trustAnchors, overwrite }))
-            trust.add(file)
-        }
-        if (trust.size === 0)
-          throw writeFailed(root, 'it holds no such members or clients: pass the directory of writeCluster')
-        const content = trustAnchors.map((anchor) => anchor.toPem()).join('')
-        for (const file of trust) {
-          const name = file.slice(dirname(file).length + 1)
-          await publish(fs, join(root, dirname(file)), { files: new Map([[name, { content, mode: 0o644 }]]) }, held)
-        }
-        return [...trust].map((file) => join(place, file))
-      },
-      { signal, fileSystem: fs },
-    )
-  } catch (error) {
-    if (isEtcdMtlsError(error) || (signal?.aborted === true && error === signal.reason)) throw error
-    throw writeFailed(place, error)
-  }
+  return withDirectoryLock(fs, place, signal, async (root, held) => {
+    if (root === null) throw writeFailed(place, 'the directory does not exist: write the cluster there first')
+    const trust = new Set<string>()
+    for (const folder of await foldersOf(fs, root, layout, { members, clients })) {
+      const wanted = { traffic, trustAnchors, overwrite }
+      for (const file of await checkFolderTrust(fs, root, folder, wanted)) trust.add(file)
+    }
+    if (trust.size === 0)
+      throw writeFailed(root, 'it holds no such members or clients: pass the directory of writeCluster')
+    const content = trustAnchors.map((anchor) => anchor.toPem()).join('')
+    for (const file of trust) {
+      const files = new Map([[basename(file), { content, mode: 0o644 }]])
+      await publish(fs, join(root, dirname(file)), { files }, held)
+    }
+    return [...trust].map((file) => join(place, file))
+  })
 }
 
 interface Names {

@@ -1,4 +1,4 @@
-/** Writes the files of a cluster, each member and client as a whole. */
+/** Writes the files of a cluster, the folder of each member and client as one change. */
 import { dirname, join, resolve } from 'node:path'
 import type { Credentials } from '../../credentials/credentials.js'
 import { checkDirectory } from '../../credentials/write.js'
@@ -6,7 +6,7 @@ import { type FileSystem, lookAt } from '../../files/file-system.js'
 import { checkFolder, findRoot, makeFolders, unmakeFolders } from '../../files/folders.js'
 import { sweep } from '../../files/generation.js'
 import { guardedFileSystem } from '../../files/guarded-file-system.js'
-import { lockPathOf, withLock } from '../../files/lock.js'
+import { withDirectoryLock } from '../../files/lock.js'
 import { type Change, publish } from '../../files/publish.js'
 import { surveyDirectory } from '../../files/survey.js'
 import { type FileContents, systemCode, writeFailed } from '../../files/write-file.js'
@@ -17,48 +17,48 @@ import { KUBEADM } from '../roles.js'
 import { checkCluster, type ClusterCredentials, type ClusterFiles, type KubeadmClients } from './cluster-credentials.js'
 import { checkLayout, type FolderPlan, type Layout, type LayoutPlan, planEtcd, planKubeadm } from './layouts.js'
 
-/** How `writeCluster` writes. */
+/** Options of `writeCluster`. */
 export interface WriteClusterOptions {
   /**
    * `etcd`: `members/<name>/{ca,server,peer}.crt` with `server.key` and `peer.key`, and `clients/<name>/{ca,tls}.crt` with
-   * `tls.key`; peers of a CA of their own get `peer-ca.crt`. `kubeadm`: what belongs into `/etc/kubernetes/pki`, directly
-   * in the directory for a cluster of one member, in `<member>/` for more.
+   * `tls.key`; peers with their own CA get `peer-ca.crt`. `kubeadm`: the files of `/etc/kubernetes/pki`, directly in the
+   * directory for a cluster of one member, in `<member>/` for more.
    */
   layout: Layout
-  /** Replaces files of another PKI, too, and keys that have no certificate. Default: false. */
+  /** Also replaces files of another PKI, and keys that have no certificate. Default: false. */
   overwrite?: boolean | undefined
   /**
-   * Writes the keys of the authorities, too: whoever has them can issue anything. `etcd`: `ca.crt` and `ca.key` in the
-   * directory itself. `kubeadm`: `etcd/ca.key` of each member. Default: false.
+   * Also writes the keys of the authorities, which can issue anything. `etcd`: `ca.crt` and `ca.key` in the directory
+   * itself. `kubeadm`: `etcd/ca.key` of each member. Default: false.
    */
   caKey?: boolean | undefined
-  /** Ends it before the next folder changes. */
+  /** Stops before the next folder changes. */
   signal?: AbortSignal | undefined
 }
 
-/** Folders that are written at the same time; more do not make a disk quicker. */
+/** Folders that are written at the same time; more do not make a disk faster. */
 const AT_ONCE = 8
 
 /**
  * Writes the credentials of a cluster as files for etcd, its members and its clients.
  *
- * Each folder changes as one: whoever reads it, at any instant and also after this process was killed, finds all old files
- * or all new ones, never a key without its certificate or beside another's. After a crash, the same call again completes
- * what was begun. Members and clients that the cluster does not name stay as they are; so do files that are not part of
- * the layout. Keys get mode 0600, certificates 0644, folders that are made 0700, whatever the umask. Two processes that
- * write to one directory wait for each other.
+ * Each folder changes as one: a reader finds all old files or all new ones at any time, also after this process was killed,
+ * never a key without its certificate or next to another one. After a crash, the same call completes the interrupted one.
+ * Members and clients that are not in the cluster, and files that are not part of the layout, do not change. Keys get mode
+ * 0600, certificates 0644, new folders 0700, whatever the umask is. Two processes that write to one directory wait for each
+ * other.
  *
- * Nothing is changed before everything that is there was looked at: files of another PKI (no common trust anchor), a key
- * that does not belong to the certificate beside it or has none, and what cannot be read are an error unless `overwrite` is
- * set. A symbolic link in the place of a file is replaced and not followed.
+ * All existing files are checked before anything changes: files of another PKI (no common trust anchor), a key that does
+ * not match its certificate or has none, and files that cannot be read are an error unless `overwrite` is set. A symbolic
+ * link with the name of a file is replaced and not followed.
  *
- * @param directory Where the cluster goes. It is made if it is not there.
+ * @param directory The directory of the cluster. It is created if it does not exist.
  * @returns The paths of all files, by the names of the cluster.
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a cluster that cannot be written in this layout: names that are no plain
- * file names, or differ by case only; `layout: 'kubeadm'` with other clients, or with two CAs.
- * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` where the authority does not issue kubeadm's clients.
- * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` where the file system refuses, where what is there may not be replaced, and
- * where another process holds the lock for too long.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a cluster that cannot be written in this layout: names that are not plain
+ * file names, or differ only by case; `layout: 'kubeadm'` with two CAs.
+ * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the authority does not issue kubeadm's clients.
+ * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if the file system refuses, existing files may not be replaced, or another
+ * process holds the lock too long.
  * @throws The reason of `signal`.
  */
 export async function writeCluster<M extends string, C extends string>(
@@ -84,28 +84,23 @@ export async function writeClusterOn<M extends string, C extends string>(
   signal?.throwIfAborted()
   const cluster = layout === 'kubeadm' ? await withKubeadmClients(given) : given
   const place = resolve(directory)
-  // Planned before anything is touched, so that a wrong call changes nothing; the form of kubeadm depends on what is there.
+  // Planned before anything changes, for its errors; the form of kubeadm depends on the existing files.
   let plan: LayoutPlan<M, C> =
     layout === 'etcd' ? planEtcd(place, cluster, caKey) : planKubeadm(place, cluster, { caKey, form: 'several' })
   signal?.throwIfAborted()
 
   const made: string[] = []
   try {
-    const found = await findRoot(fs, place)
-    if (found === null) await makeFolders(fs, place, made)
-    const root = found ?? place
-    await withLock(
-      lockPathOf(root),
-      async (held) => {
-        if (layout === 'kubeadm') {
-          const form = await kubeadmForm(fs, root, Object.keys(cluster.members))
-          plan = planKubeadm(place, cluster, { caKey, form })
-        }
-        await writePlan(fs, root, { units: plan.units, overwrite, made, signal: held })
-      },
-      { signal, fileSystem: fs },
-    )
-    return plan.files
+    if ((await findRoot(fs, place)) === null) await makeFolders(fs, place, made)
+    return await withDirectoryLock(fs, place, signal, async (found, held) => {
+      const root = found ?? place
+      if (layout === 'kubeadm') {
+        const form = await kubeadmForm(fs, root, Object.keys(cluster.members))
+        plan = planKubeadm(place, cluster, { caKey, form })
+      }
+      await writePlan(fs, root, { units: plan.units, overwrite, made, signal: held })
+      return plan.files
+    })
   } catch (error) {
     await unmakeFolders(fs, made)
     if (isEtcdMtlsError(error) || (signal?.aborted === true && error === signal.reason)) throw error
@@ -122,8 +117,8 @@ interface Writing {
 
 async function writePlan(fs: FileSystem, root: string, { units, overwrite, made, signal }: Writing): Promise<void> {
   const folders = units.flat()
-  for (const folder of folders) await lookBefore(fs, root, folder, overwrite)
-  // Under the lock nobody else is at work here, so what looks temporary was left by somebody who was killed.
+  for (const folder of folders) await checkFolderPlan(fs, root, folder, overwrite)
+  // No other process works here under the lock, so temporary files were left by one that was killed.
   for (const parent of parentsOf(root, folders)) {
     if (await checkFolder(fs, parent)) await sweep(fs, parent)
     else await makeFolders(fs, parent, made)
@@ -133,12 +128,12 @@ async function writePlan(fs: FileSystem, root: string, { units, overwrite, made,
   })
 }
 
-async function lookBefore(fs: FileSystem, root: string, folder: FolderPlan, overwrite: boolean): Promise<void> {
+async function checkFolderPlan(fs: FileSystem, root: string, folder: FolderPlan, overwrite: boolean): Promise<void> {
   const path = join(root, folder.path)
   if (folder.path !== '') await checkFolder(fs, dirname(path))
   if (!(await checkFolder(fs, path))) return
   const { files, remove = [] } = changeOf(folder)
-  // Also for its own errors: a directory in the place of a file.
+  // Also for its errors, such as a directory with the name of a file.
   const { seen } = await surveyDirectory(fs, path, [...files.keys(), ...remove])
   if (!overwrite) checkReplaceable(path, seen, folder)
 }
@@ -147,11 +142,11 @@ async function lookBefore(fs: FileSystem, root: string, folder: FolderPlan, over
 function parentsOf(root: string, folders: readonly FolderPlan[]): string[] {
   const own = new Set(folders.map(({ path }) => join(root, path)))
   const parents = folders.filter(({ path }) => path !== '').map(({ path }) => dirname(join(root, path)))
-  // One that is written itself is made, and swept, when its turn comes.
+  // A folder that is written is made, and swept, when it is published.
   return [...new Set([root, ...parents])].filter((path) => path === root || !own.has(path))
 }
 
-/** Does work on all items, some at a time. After an error nothing new is begun, and all that was begun has ended. */
+/** Runs work on all items, some at a time. After an error nothing new starts, and everything that started has ended. */
 async function eachAtOnce<T>(items: readonly T[], limit: number, work: (item: T) => Promise<void>): Promise<void> {
   const failures: unknown[] = []
   const queue = [...items]
@@ -164,13 +159,13 @@ async function eachAtOnce<T>(items: readonly T[], limit: number, work: (item: T)
   if (failures.length > 0) throw failures[0]
 }
 
-/** Certificates and keys of a folder as text. */
+/** The certificates and keys of a folder as files. */
 function changeOf({ credentials, authorities, remove }: FolderPlan): Change {
   const files = new Map<string, FileContents>()
   const certificate = (name: string, content: string): void => void files.set(name, { content, mode: 0o644 })
   const key = (name: string, content: string): void => void files.set(name, { content, mode: 0o600 })
   for (const { credentials: each, names } of credentials) {
-    // The API server's client is in the folder above that of its trust anchors.
+    // The API server's client is in the folder above its trust anchors.
     if (dirname(names.ca) === '.') certificate(names.ca, each.trustAnchors.map((anchor) => anchor.toPem()).join(''))
     certificate(names.cert, each.chain.map((link) => link.toPem()).join(''))
     key(names.key, each.key.exportPem())
@@ -183,9 +178,9 @@ function changeOf({ credentials, authorities, remove }: FolderPlan): Change {
 }
 
 /**
- * How a directory of kubeadm's is used: by what is in it, so that one member of several can be issued anew.
+ * The form of a kubeadm directory: that of its files, so that one member of several can be reissued.
  *
- * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` where it is that of one node and several are to be written.
+ * @throws {EtcdMtlsError} `ERR_WRITE_FAILED` if it is that of one node, and several are written.
  */
 async function kubeadmForm(fs: FileSystem, root: string, names: readonly string[]): Promise<'one' | 'several'> {
   const holdsNode = async (path: string): Promise<boolean> => {
@@ -198,10 +193,7 @@ async function kubeadmForm(fs: FileSystem, root: string, names: readonly string[
   }
   const isOne = await holdsNode(root)
   if (isOne && names.length > 1) {
-    throw writeFailed(
-      root,
-      'it holds the files of one node, directly below: write the cluster of several members to another directory',
-    )
+    throw writeFailed(root, 'it holds the files of one node: write a cluster of several members to another directory')
   }
   if (isOne) return 'one'
   if (names.length > 1) return 'several'
@@ -212,8 +204,8 @@ async function kubeadmForm(fs: FileSystem, root: string, names: readonly string[
 }
 
 /**
- * The cluster with the clients of the liveness probe and of the API server for each member: its own, or else new ones of
- * the authority that the cluster is from. Without either it stays as it is, and the layout says what is missing.
+ * The cluster with the clients of the liveness probe and of the API server for each member: its own, or new ones of its
+ * authority. Without both, the layout reports what is missing.
  *
  * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED`
  */

@@ -222,7 +222,7 @@ describe('order and durability', () => {
     const at = namedCalls(counting).indexOf('rename ca.crt')
     const error = await failure(writeCredentialsOn(faultyFileSystem({ at, how: 'kill' }), directory, second, {}))
     expect(error.cause).toMatchObject({ code: 'ENOSPC' })
-    expect(error.message).toContain('a private key may be left in it')
+    expect(error.message).toContain('which may hold a private key, could not be removed')
     const [name = ''] = /\.ca\.crt\.[0-9a-f]{16}\.etcd-mtls-tmp/.exec(error.message) ?? []
     expect(readdirSync(directory)).toContain(name)
   })

@@ -316,7 +316,7 @@ describe('a stale lock is taken by one', () => {
 describe('what the file system refuses', () => {
   it('is told', async () => {
     const path = fresh()
-    expect((await failure(withLock(`${path}/x/lock`, got))).details.reason).toContain('not there')
+    expect((await failure(withLock(`${path}/x/lock`, got))).details.reason).toContain('does not exist')
     symlinkSync('/etc/passwd', path)
     expect((await failure(withLock(path, got))).details.reason).toContain('symbolic link')
     const other = fresh()

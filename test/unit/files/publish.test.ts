@@ -317,7 +317,7 @@ describe('what is written', () => {
       const directory = fresh()
       await prepare(directory)
       const error = await failure(publish(faultyFileSystem({ at, how: 'kill' }), directory, NEW))
-      expect(error.message).toContain('a private key may be left in it')
+      expect(error.message).toContain('which may hold a private key, could not be removed')
       const place = error.details.path.startsWith(`${directory}/`) ? directory : error.details.path
       const keys = readdirSync(place, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.key'))
       expect(keys).not.toEqual([])
@@ -469,7 +469,7 @@ describe('what is refused, with nothing changed', () => {
   it('a file in the place of the directory', async () => {
     const directory = fresh()
     writeFileSync(directory, 'mine')
-    expect((await failure(publish(fs, directory, NEW))).message).toContain('where a directory belongs')
+    expect((await failure(publish(fs, directory, NEW))).message).toContain('it is not a directory')
     expect(readFileSync(directory, 'utf8')).toBe('mine')
   })
 

@@ -401,7 +401,7 @@ describe('what cannot be renewed stays, is told, and stops nothing', () => {
     day = 61
     const renewal = await renewDirectory(authority, directory, ETCD)
     expect(renewal.kept.map(({ why, reason }) => `${why}: ${reason}`)).toEqual(
-      ALL.map(() => 'refused: The ledger did not note it, so nothing was handed out: no space'),
+      ALL.map(() => 'refused: The ledger did not record it, so nothing was returned: no space'),
     )
     expect(FOLDERS.map((path) => read(`${directory}/${path}`))).toEqual(before)
   })
@@ -758,8 +758,8 @@ describe('a wrong call', () => {
   it('a directory that is none, is not there, or is of another layout', async () => {
     expect(await refused(ETCD, 'a\0b')).toBe('directory')
     expect(await refused(ETCD, 'x', {})).toBe('authorities.client')
-    await expect(renewDirectory(ca, fresh(), ETCD)).rejects.toThrow('no directory is there')
-    await expect(renewDirectory(ca, folder.file('a-file', ''), ETCD)).rejects.toThrow('where a directory belongs')
+    await expect(renewDirectory(ca, fresh(), ETCD)).rejects.toThrow('the directory does not exist')
+    await expect(renewDirectory(ca, folder.file('a-file', ''), ETCD)).rejects.toThrow('it is not a directory')
     const directory = await writtenNode()
     expect(await refused(ETCD, directory)).toBe('directory')
     expect(await refused(KUBEADM, await written())).toBe('directory')

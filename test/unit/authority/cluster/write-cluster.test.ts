@@ -381,7 +381,7 @@ describe('what is there already', () => {
     expect(readdirSync(elsewhere)).toEqual([])
     const dangling = fresh()
     symlinkSync('/nonexistent/anywhere', dangling)
-    expect((await failed(writeCluster(dangling, cluster(['a']), ETCD))).message).toContain('leads nowhere')
+    expect((await failed(writeCluster(dangling, cluster(['a']), ETCD))).message).toContain('a link to nothing')
   })
 })
 
