@@ -156,7 +156,7 @@ async function foldersOf(
   ]
   const missing = wanted.find((path) => !folders.some((folder) => folder.path === path))
   if (missing !== undefined)
-    throw writeFailed(join(root, missing), 'it is not there: check `layout` and the names of members and clients')
+    throw writeFailed(join(root, missing), 'it does not exist: check `layout` and the names of members and clients')
   return folders.filter((folder) => {
     const names = isClient(folder) ? clients : isNode ? undefined : members
     return names === undefined || wanted.some((path) => folder.path === path || dirname(folder.path) === path)
@@ -188,7 +188,7 @@ async function checkFolderTrust(
     if (traffic === 'peer' ? role !== 'peer' : traffic === 'client' && file === own) return []
     // The CA of the API server is in the folder of the members' certificates, which is checked as well.
     if (dirname(file) === '.' && !seen.has(file) && !foreign.has(file))
-      throw writeFailed(join(directory, file), 'it is not there: check `layout`, `traffic` and the names of members')
+      throw writeFailed(join(directory, file), 'it does not exist: check `layout`, `traffic` and the names of members')
     if (!overwrite) checkCertificate(directory, certificatesIn(directory, seen, cert, 'cert'), cert, trustAnchors)
     return [join(path, file)]
   })
