@@ -71,8 +71,8 @@ function parseInput(csr: unknown, place: Place): RequestReading {
     throw valueInvalid('csr', csr, 'PEM as a string, PEM or DER as a Buffer, or a CertificateRequest')
   }
   if (csr.length > MAX_PEM_OCTETS) {
-    const details = { ...place, role: 'request', size: csr.length, limit: MAX_PEM_OCTETS } as const
-    return { request: null, findings: [finding('pem/too-large', details)] }
+    const size = { unit: 'bytes', limit: MAX_PEM_OCTETS, count: csr.length } as const
+    return { request: null, findings: [finding('input/too-much', { ...place, wanted: 'request', ...size })] }
   }
   // A copy: the caller may change the bytes later.
   const bytes = Buffer.from(csr)

@@ -46,11 +46,12 @@ export function assemble(inputs: Inputs, origin: string): MaterialReading {
   const own = swapped ? onlyInputFindings(opened.cert) : readCertificates(opened.cert, combined)
   const key = swapped ? onlyInputFindings(opened.key) : readKey(opened.key, inputs.passphrase, combined)
   const lists = opened.crl === null ? { crls: [], findings: [] } : readCrls(opened.crl)
-  const swap = { certificate: inputs.cert.place, key: inputs.key.place }
   const findings = distinct([
     ...anchors.findings,
     ...(opened.clientCa === null || clientAnchors === null ? [] : onClientAnchors(opened.clientCa, clientAnchors)),
-    ...(swapped ? [finding('credentials/certificate-and-key-swapped', swap)] : []),
+    ...(swapped
+      ? [finding('credentials/swapped', { cert: inputs.cert.place, other: inputs.key.place, role: 'key' })]
+      : []),
     ...own.findings,
     ...key.findings,
     ...lists.findings,
@@ -78,7 +79,10 @@ function certificatesOf({ certificates }: CertificatesReading): Certificate[] {
 function onClientAnchors({ place }: OpenedInput, reading: CertificatesReading): Finding[] {
   const areLeaves = isWhole(reading) && reading.certificates.every((each) => isEndEntity(each))
   const subjects = reading.certificates.map(({ certificate }) => certificate.subject.toString())
-  return [...reading.findings, ...(areLeaves ? [finding('credentials/anchor-is-no-ca', { ...place, subjects })] : [])]
+  return [
+    ...reading.findings,
+    ...(areLeaves ? [finding('credentials/anchor-is-no-ca', { ...place, subjects, isOwn: false })] : []),
+  ]
 }
 
 function isSame(a: Input, b: Input): boolean {
@@ -148,15 +152,14 @@ function together(
   const [first] = isWhole(own) ? own.certificates : []
   const position = key === null ? -1 : positionOf(key, own.certificates)
   if (first?.certificate.isCa === true && position !== 0 && anchorsAreLeaves) {
-    return [finding('credentials/ca-and-certificate-swapped', { ca: ca.place, certificate: cert.place })]
+    return [finding('credentials/swapped', { cert: cert.place, other: ca.place, role: 'ca' })]
   }
   const found: Finding[] = []
   if (anchorsAreLeaves) {
     const subjects = anchors.certificates.map(({ certificate }) => certificate.subject.toString())
     const ownPrints = new Set(own.certificates.map(({ certificate }) => certificate.fingerprint256))
     const isOwn = anchors.certificates.every(({ certificate }) => ownPrints.has(certificate.fingerprint256))
-    const code = isOwn ? 'credentials/certificate-instead-of-ca' : 'credentials/anchor-is-no-ca'
-    found.push(finding(code, { ...ca.place, subjects }))
+    found.push(finding('credentials/anchor-is-no-ca', { ...ca.place, subjects, isOwn }))
   }
   if (first === undefined || key === null || position === 0) return found
   const leaf = own.certificates[position]

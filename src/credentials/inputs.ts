@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { optionInvalid, valueInvalid } from '../report/option-error.js'
-import type { MaterialRole } from '../report/catalogue/place.js'
+import type { MaterialRole, Place } from '../report/catalogue/place.js'
 import type { Finding } from '../report/finding.js'
 import { checkPassphrase } from '../x509/keys.js'
 import { finding } from './finding.js'
@@ -26,12 +26,18 @@ export async function fileInput(named: NamedFile): Promise<Input> {
   const { role, file, variable, namedBy, checkMode = true } = named
   if (isContentNotName(file)) {
     const place = { origin: namedBy, file: null }
-    return unread(role, place, finding('credentials/text-instead-of-file-name', { ...place, role }))
+    return unread(role, place, contentsOfFile(place, role))
   }
   const place = { origin: variable === undefined ? file : `${file} (from ${variable})`, file }
   const read = await readMaterialFile(named.path ?? resolve(file), { file, variable }, sizeLimit(role))
   if ('code' in read) return unread(role, place, read)
   return { role, place, bytes: read.bytes, mode: checkMode ? read.mode : null, findings: [] }
+}
+
+/** The contents are not shown: they may be a private key. */
+function contentsOfFile(place: Place, wanted: MaterialRole): Finding {
+  const content = { holds: 'contents of a file', form: null, line: null } as const
+  return finding('input/unexpected-content', { ...place, wanted, ...content, labels: [] })
 }
 
 /** An input that could not be read, and why. */

@@ -1,4 +1,5 @@
 /** What a PEM label stands for. */
+import type { Holds } from '../report/catalogue/input.js'
 
 /** Kinds of block, as far as a difference is made between them. */
 export type BlockKind =
@@ -40,12 +41,36 @@ const KINDS: Readonly<Record<string, BlockKind>> = {
   'DSA PARAMETERS': 'key-parameters',
 }
 
+const HOLDS: Readonly<Record<BlockKind, Holds>> = {
+  certificate: 'certificate',
+  'old-certificate': 'certificate under an old label',
+  'private-key': 'private key',
+  'foreign-key': 'private key',
+  'public-key': 'public key',
+  request: 'certificate request',
+  crl: 'CRL',
+  pkcs7: 'PKCS#7 bundle',
+  openssh: 'SSH private key',
+  pgp: 'OpenPGP block',
+  'key-parameters': 'other blocks',
+  other: 'other blocks',
+}
+
 /** The kind of block that a label announces. */
 export function kindOfLabel(label: string): BlockKind {
   const known = KINDS[label]
   if (known !== undefined && Object.hasOwn(KINDS, label)) return known
   if (label.startsWith('PGP ')) return 'pgp'
   return label.endsWith('PRIVATE KEY') ? 'foreign-key' : 'other'
+}
+
+/** What a block of this label holds. */
+export function holdsOfLabel(label: string): Holds {
+  return HOLDS[kindOfLabel(label)]
+}
+
+export function isKeyLabel(label: string): boolean {
+  return label.endsWith('PRIVATE KEY')
 }
 
 /** The labels of blocks, each once, for a sentence. */

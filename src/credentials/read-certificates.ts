@@ -1,4 +1,5 @@
 /** The certificates of one input, and a finding for everything else that stands there. */
+import type { MaterialRole, Place } from '../report/catalogue/place.js'
 import type { Finding } from '../report/finding.js'
 import { Certificate, certificateRef } from '../x509/certificate.js'
 import { DerError } from '../x509/der.js'
@@ -6,7 +7,7 @@ import { lenientNames } from '../x509/lenient-names.js'
 import type { PemBlock } from '../x509/pem.js'
 import { finding } from './finding.js'
 import type { OpenedInput } from './input.js'
-import { type BlockKind, kindOfLabel, labelsOf } from './labels.js'
+import { type BlockKind, holdsOfLabel, isKeyLabel, kindOfLabel, labelsOf } from './labels.js'
 
 /** A certificate and the line on which its block begins. */
 export interface LocatedCertificate {
@@ -36,7 +37,7 @@ export function readCertificates(input: OpenedInput, keyBelongs = false): Certif
   const saidWhy = findings.some(({ severity }) => severity === 'error')
   if (own.length === 0 && !saidWhy) {
     const role = input.role === 'ca' ? 'ca' : 'cert'
-    findings.push(finding('credentials/no-certificate', { ...input.place, role, found: labelsOf(input.blocks) }))
+    findings.push(unexpectedBlocks(input.place, role, input.blocks))
   }
   return { certificates: read.certificates, findings }
 }
@@ -102,12 +103,9 @@ function judgeOthers(input: OpenedInput, hasCertificates: boolean, keyBelongs: b
 }
 
 function besideAnchors(input: OpenedInput, kind: BlockKind, block: PemBlock, hasCertificates: boolean): Finding[] {
-  const { place } = input
-  const at = { ...place, label: block.label, line: block.line }
-  const isKey = kind === 'private-key' || kind === 'foreign-key' || kind === 'openssh'
-  if (isKey && hasCertificates) return [finding('credentials/key-in-ca-file', at)]
-  if (hasCertificates && kind !== 'old-certificate') return [finding('credentials/block-refused', at)]
-  return instead(input, 'ca', kind, block)
+  if (!hasCertificates || kind === 'old-certificate') return instead(input, 'ca', kind, block)
+  const { label, line } = block
+  return [finding('credentials/block-refused', { ...input.place, label, line, isKey: isKeyLabel(label) })]
 }
 
 function besideLeaf(
@@ -117,37 +115,23 @@ function besideLeaf(
   hasCertificates: boolean,
   keyBelongs: boolean,
 ): Finding[] {
-  const at = { ...input.place, label: block.label, line: block.line }
   if (kind === 'old-certificate' || !hasCertificates) return instead(input, 'cert', kind, block)
-  if (kind === 'private-key') return keyBelongs ? [] : [finding('credentials/key-in-certificate-file', at)]
   // openssl writes the parameters together with the key.
-  return kind === 'key-parameters' ? [] : [finding('credentials/block-ignored', at)]
+  if (kind === 'key-parameters' || (kind === 'private-key' && keyBelongs)) return []
+  const { label, line } = block
+  return [finding('credentials/block-unused', { ...input.place, label, line, isKey: kind === 'private-key' })]
 }
 
-/** A block that stands where a certificate was meant. */
+/** A block where a certificate was meant. */
 function instead({ place }: OpenedInput, role: 'ca' | 'cert', kind: BlockKind, block: PemBlock): Finding[] {
-  const { label, line } = block
-  switch (kind) {
-    case 'old-certificate':
-      return [finding('credentials/old-certificate-label', { ...place, label, line })]
-    case 'private-key':
-    case 'foreign-key':
-      return [finding('credentials/key-instead-of-certificate', { ...place, role, line })]
-    case 'openssh':
-      return [finding('pem/ssh', { ...place, role, holds: 'a private key' })]
-    case 'request':
-      return [finding('credentials/request-instead-of-certificate', { ...place, role, label, line })]
-    case 'crl':
-      return [finding('credentials/crl-instead-of-certificate', { ...place, role, label, line })]
-    case 'public-key':
-      return [finding('credentials/public-key-instead-of-certificate', { ...place, role, label, line })]
-    case 'pkcs7':
-      return [finding('pem/pkcs7', { ...place, role })]
-    case 'pgp':
-      return [finding('pem/pgp', { ...place, role, label })]
-    case 'certificate':
-    case 'key-parameters':
-    case 'other':
-      return []
-  }
+  if (kind === 'certificate' || kind === 'key-parameters' || kind === 'other') return []
+  return [unexpectedBlocks(place, role, [block])]
+}
+
+/** The finding for PEM blocks of which none is what was meant; the first of them is named. */
+export function unexpectedBlocks(place: Place, wanted: MaterialRole, blocks: readonly PemBlock[]): Finding {
+  const [first] = blocks
+  const holds = first === undefined ? 'other blocks' : holdsOfLabel(first.label)
+  const line = first?.line ?? null
+  return finding('input/unexpected-content', { ...place, wanted, holds, form: 'PEM', line, labels: labelsOf(blocks) })
 }

@@ -4,7 +4,8 @@ import { Crl } from '../x509/crl.js'
 import { DerError } from '../x509/der.js'
 import { finding } from './finding.js'
 import type { OpenedInput } from './input.js'
-import { kindOfLabel, labelsOf } from './labels.js'
+import { kindOfLabel } from './labels.js'
+import { unexpectedBlocks } from './read-certificates.js'
 
 export interface CrlsReading {
   readonly crls: readonly Crl[]
@@ -34,9 +35,9 @@ export function readCrls(input: OpenedInput): CrlsReading {
   const others = blocks.filter(({ label }) => kindOfLabel(label) !== 'crl')
   const [other] = others
   if (others.length < blocks.length && other !== undefined) {
-    findings.push(finding('credentials/block-ignored', { ...place, label: other.label, line: other.line }))
+    findings.push(finding('credentials/block-unused', { ...place, label: other.label, line: other.line, isKey: false }))
   }
   const saidWhy = findings.some(({ severity }) => severity === 'error')
-  if (crls.length === 0 && !saidWhy) findings.push(finding('credentials/no-crl', { ...place, found: labelsOf(others) }))
+  if (crls.length === 0 && !saidWhy) findings.push(unexpectedBlocks(place, 'crl', others))
   return { crls, findings }
 }

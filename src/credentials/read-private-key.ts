@@ -5,7 +5,8 @@ import type { PemBlock } from '../x509/pem.js'
 import { readPrivateKey as readKeyBlock } from '../x509/read-key.js'
 import { finding } from './finding.js'
 import type { OpenedInput } from './input.js'
-import { type BlockKind, kindOfLabel, labelsOf } from './labels.js'
+import { type BlockKind, kindOfLabel } from './labels.js'
+import { unexpectedBlocks } from './read-certificates.js'
 
 export interface KeyReading {
   readonly key: PrivateKey | null
@@ -28,7 +29,7 @@ export function readKey(
   if (first === undefined) {
     const findings = [...input.findings, ...instead(input)]
     const saidWhy = findings.some(({ severity }) => severity === 'error')
-    if (!saidWhy) findings.push(finding('key/none', { ...place, found: labelsOf(blocks) }))
+    if (!saidWhy) findings.push(unexpectedBlocks(place, 'key', blocks))
     return { key: null, findings }
   }
   const { key, findings } = judge(input, first, passphrase)
@@ -88,24 +89,19 @@ function describePassphrase(passphrase: string | Uint8Array | null): 'empty' | '
   return last === 0x0a || last === 0x0d ? 'ends with a line break' : 'given'
 }
 
-/** What stands where the key was meant. */
+/** What is there instead of the key: the block that explains most. */
 function instead({ blocks, place }: OpenedInput): Finding[] {
-  const first = (kind: BlockKind): PemBlock | undefined => blocks.find(({ label }) => kindOfLabel(label) === kind)
-  const certificate = first('certificate') ?? first('old-certificate')
-  const openssh = first('openssh')
-  const foreign = first('foreign-key')
-  const publicKey = first('public-key')
-  const pgp = first('pgp')
-  if (openssh !== undefined) return [finding('pem/ssh', { ...place, role: 'key', holds: 'a private key' })]
-  if (foreign !== undefined) return [finding('key/algorithm-unsupported', { ...place, algorithm: foreign.label })]
-  if (certificate !== undefined) {
-    return [finding('credentials/certificate-instead-of-key', { ...place, line: certificate.line })]
+  const kinds: readonly BlockKind[] = ['openssh', 'foreign-key', 'certificate', 'old-certificate', 'public-key', 'pgp']
+  for (const kind of kinds) {
+    const block = blocks.find(({ label }) => kindOfLabel(label) === kind)
+    if (block === undefined) continue
+    if (kind === 'foreign-key') return [finding('key/algorithm-unsupported', { ...place, algorithm: block.label })]
+    return [unexpectedBlocks(place, 'key', [block])]
   }
-  if (publicKey !== undefined) return [finding('key/public-key-instead', { ...place, line: publicKey.line })]
-  return pgp === undefined ? [] : [finding('pem/pgp', { ...place, role: 'key', label: pgp.label })]
+  return []
 }
 
-/** What stands beside the key: nothing of it does harm, and a certificate is worth a word. */
+/** What is next to the key: nothing of it does harm. */
 function beside({ blocks, place }: OpenedInput, certificateBelongs: boolean): Finding[] {
   const told = new Set<BlockKind>(['private-key', 'key-parameters'])
   if (certificateBelongs) told.add('certificate')
@@ -113,7 +109,6 @@ function beside({ blocks, place }: OpenedInput, certificateBelongs: boolean): Fi
     const kind = kindOfLabel(label)
     if (told.has(kind)) return []
     told.add(kind)
-    const code = kind === 'certificate' ? 'credentials/certificate-in-key-file' : 'credentials/block-ignored'
-    return [finding(code, { ...place, label, line })]
+    return [finding('credentials/block-unused', { ...place, label, line, isKey: false })]
   })
 }

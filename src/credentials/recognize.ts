@@ -1,22 +1,10 @@
 /** Says what a file or text holds: PEM, or what it is instead. Nothing is judged here. */
 import { derKind, type DerKind } from '../x509/der-kind.js'
+import type { Holds, UnexpectedContent } from '../report/catalogue/input.js'
 import type { PemScan } from '../x509/pem.js'
 
-/** What was recognized. */
-export type Content =
-  | { readonly kind: 'pem'; readonly scan: PemScan }
-  | { readonly kind: 'blank' }
-  | { readonly kind: 'der'; readonly holds: DerKind | null }
-  | { readonly kind: 'utf-16'; readonly byteOrder: 'little-endian' | 'big-endian'; readonly byteOrderMark: boolean }
-  | { readonly kind: 'json'; readonly cfssl: boolean }
-  | { readonly kind: 'html' }
-  | { readonly kind: 'java-key-store' }
-  | { readonly kind: 'ssh'; readonly holds: string }
-  | { readonly kind: 'base64'; readonly holds: DerKind | 'PEM' }
-  | { readonly kind: 'line-breaks-escaped' }
-  | { readonly kind: 'line-breaks-lost'; readonly line: number }
-  | { readonly kind: 'file-name' }
-  | { readonly kind: 'other'; readonly binary: boolean }
+/** PEM, or what is there instead. */
+export type Content = { readonly scan: PemScan } | Pick<UnexpectedContent, 'holds' | 'form' | 'line'>
 
 /** How much of a text is looked at where its beginning tells enough. */
 const HEAD = 512
@@ -26,72 +14,73 @@ export function recognize(bytes: Buffer, scan: () => PemScan): Content {
   return recognizeBinary(bytes) ?? recognizeText(bytes, scan)
 }
 
-function recognizeBinary(bytes: Buffer): Content | null {
-  const utf16 = readUtf16(bytes)
-  if (utf16 !== null) return { kind: 'utf-16', ...utf16 }
-  const holds = derKind(bytes)
-  // "0" and a replacement character: DER that was read as if it were UTF-8 text.
-  if (holds !== null || bytes.subarray(0, 4).equals(Buffer.from('0\ufffd'))) return { kind: 'der', holds }
-  if (bytes.subarray(0, 4).toString('hex') === 'feedfeed') return { kind: 'java-key-store' }
-  return null
+function unexpected(holds: Holds, form: UnexpectedContent['form'] = null, line: number | null = null): Content {
+  return { holds, form, line }
 }
 
-/** A byte order mark, or letters with a zero octet beside each. */
-function readUtf16(bytes: Buffer): { byteOrder: 'little-endian' | 'big-endian'; byteOrderMark: boolean } | null {
+function recognizeBinary(bytes: Buffer): Content | null {
+  const utf16 = readUtf16(bytes)
+  if (utf16 !== null) return unexpected(utf16)
+  const holds = derKind(bytes)
+  // "0" and a replacement character: DER that was read as if it were UTF-8 text.
+  if (holds !== null || bytes.subarray(0, 4).equals(Buffer.from('0\ufffd')))
+    return unexpected(holds ?? 'other DER', 'DER')
+  return bytes.subarray(0, 4).toString('hex') === 'feedfeed' ? unexpected('Java key store') : null
+}
+
+/** A byte order mark, or letters with a zero byte next to each. */
+function readUtf16(bytes: Buffer): Holds | null {
   const [first, second] = bytes
-  if (first === 0xff && second === 0xfe) return { byteOrder: 'little-endian', byteOrderMark: true }
-  if (first === 0xfe && second === 0xff) return { byteOrder: 'big-endian', byteOrderMark: true }
+  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) return 'UTF-16 text'
   // Where a program read the file as UTF-8, its byte order mark became two replacement characters.
   const start = bytes.subarray(0, 6).equals(Buffer.from('\ufffd\ufffd')) ? 6 : 0
-  const head = bytes.subarray(start, start + HEAD).toString('latin1')
-  const letter = head.indexOf('E\0G\0I\0N')
+  const letter = bytes
+    .subarray(start, start + HEAD)
+    .toString('latin1')
+    .indexOf('E\0G\0I\0N')
   if (letter === -1) return null
-  // The letter comes before its zero octet in one order, behind it in the other.
-  return { byteOrder: letter % 2 === 0 ? 'little-endian' : 'big-endian', byteOrderMark: start > 0 }
+  if (start > 0) return 'UTF-16 text'
+  // The letter comes before its zero byte in one order, after it in the other.
+  return letter % 2 === 0 ? 'UTF-16LE text' : 'UTF-16BE text'
 }
 
 function recognizeText(bytes: Buffer, scanned: () => PemScan): Content {
   const text = bytes.toString('utf8').replace(/^\ufeff/, '')
-  if (text.trim() === '') return { kind: 'blank' }
+  if (text.trim() === '') return unexpected('nothing')
   const scan = scanned()
-  // Blocks first: whatever else stands in the file is text around them.
-  if (scan.blocks.length > 0) return { kind: 'pem', scan }
+  // Blocks first: whatever else is in the file is text around them.
+  if (scan.blocks.length > 0) return { scan }
   const head = text.slice(0, HEAD).trimStart()
-  if (head.startsWith('{') || head.startsWith('[')) return { kind: 'json', cfssl: isCfssl(text) }
-  if (head.startsWith('<')) return { kind: 'html' }
+  // `cfssl genkey`, `gencert` and `selfsign` print an object of these members.
+  if (head.startsWith('{') || head.startsWith('['))
+    return unexpected(/"(?:cert|csr|key)": ?"-----BEGIN /.test(text) ? 'cfssl output' : 'JSON')
+  if (head.startsWith('<')) return unexpected('web page')
   const ssh = sshKind(head)
-  if (ssh !== null) return { kind: 'ssh', holds: ssh }
+  if (ssh !== null) return unexpected(ssh)
   const oneLine = scan.problems.find((each) => each.kind === 'one-line')
-  if (oneLine !== undefined) return oneLineKind(text, oneLine.line)
-  return scan.problems.length > 0 ? { kind: 'pem', scan } : recognizeRest(bytes, text)
+  if (oneLine !== undefined) {
+    const isEscaped = text.includes('-----\\n') || text.includes('-----\\r\\n')
+    return isEscaped ? unexpected('escaped line breaks') : unexpected('lost line breaks', null, oneLine.line)
+  }
+  return scan.problems.length > 0 ? { scan } : recognizeRest(bytes, text)
 }
 
-function oneLineKind(text: string, line: number): Content {
-  const escaped = text.includes('-----\\n') || text.includes('-----\\r\\n')
-  return escaped ? { kind: 'line-breaks-escaped' } : { kind: 'line-breaks-lost', line }
-}
-
-/** `cfssl genkey`, `gencert` and `selfsign` print an object of these members. */
-function isCfssl(text: string): boolean {
-  return /"(?:cert|csr|key)": ?"-----BEGIN /.test(text)
-}
-
-function sshKind(head: string): string | null {
-  if (/^(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-\S+|sk-\S+@openssh\.com) /.test(head)) return 'a public key'
-  if (head.startsWith('---- BEGIN SSH2 ')) return head.includes(' PRIVATE KEY') ? 'a private key' : 'a public key'
-  if (head.startsWith('PuTTY-User-Key-File-')) return 'a private key of PuTTY'
-  return null
+function sshKind(head: string): Holds | null {
+  if (/^(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-\S+|sk-\S+@openssh\.com) /.test(head)) return 'SSH public key'
+  if (head.startsWith('---- BEGIN SSH2 ')) return head.includes(' PRIVATE KEY') ? 'SSH private key' : 'SSH public key'
+  return head.startsWith('PuTTY-User-Key-File-') ? 'SSH private key' : null
 }
 
 function recognizeRest(bytes: Buffer, text: string): Content {
   const holds = base64Holds(text)
-  if (holds !== null) return { kind: 'base64', holds }
-  if (looksLikeFileName(text)) return { kind: 'file-name' }
+  if (holds !== null) return unexpected(holds, 'base64')
+  if (looksLikeFileName(text)) return unexpected('file name')
   // NUL and replacement characters do not come up in text.
-  return { kind: 'other', binary: bytes.subarray(0, HEAD).includes(0) || text.slice(0, HEAD).includes('\ufffd') }
+  const isBinary = bytes.subarray(0, HEAD).includes(0) || text.slice(0, HEAD).includes('\ufffd')
+  return unexpected(isBinary ? 'other binary data' : 'other text')
 }
 
-/** What base64 without boundaries holds; null for text that is no base64 or holds nothing known. */
+/** What base64 without boundaries holds; null for text that is not base64 or holds nothing known. */
 function base64Holds(text: string): DerKind | 'PEM' | null {
   if (/[^A-Za-z0-9+/=\s]/.test(text)) return null
   const decoded = Buffer.from(text, 'base64')

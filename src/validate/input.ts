@@ -1,8 +1,9 @@
 /** Reads what callers hand over as certificates or CRLs: PEM text, DER bytes, or objects read before. */
-import { labelsOf } from '../credentials/labels.js'
+import { holdsOfLabel, labelsOf } from '../credentials/labels.js'
 import { recognize } from '../credentials/recognize.js'
 import { valueInvalid } from '../report/option-error.js'
-import type { SomethingElse, Wanted } from '../report/catalogue/input.js'
+import type { UnexpectedContent } from '../report/catalogue/input.js'
+import type { Place } from '../report/catalogue/place.js'
 import type { Finding } from '../report/finding.js'
 import { Certificate } from '../x509/certificate.js'
 import { Crl, type CrlForm, MAX_CRL_FILE_OCTETS } from '../x509/crl.js'
@@ -10,9 +11,8 @@ import { derKind } from '../x509/der-kind.js'
 import { DerError } from '../x509/der.js'
 import { lenientNames } from '../x509/lenient-names.js'
 import { type PemBlock, type PemScan, scanPem } from '../x509/pem.js'
-import { layoutFindings, problemFinding } from '../x509/pem-findings.js'
+import { damageFinding, layoutFindings } from '../x509/pem-findings.js'
 import { finding } from './finding.js'
-import { elseOfContent, elseOfLabel } from './something-else.js'
 
 /** PEM text (one or more blocks), PEM or DER bytes, or a certificate read before. */
 export type CertificateInput = string | Uint8Array | Certificate
@@ -76,7 +76,7 @@ export function readMaterial({ leaf, intermediates, trustAnchors, crls }: InputV
 
 /** One kind of thing that is read, and how much of it one validation may hold. */
 interface Kind<T> {
-  readonly wanted: Wanted
+  readonly wanted: 'certificate' | 'CRL'
   readonly labels: readonly string[]
   readonly maxCount: number
   readonly maxOctets: number
@@ -141,7 +141,9 @@ class KindReader<T> {
     if (count > maxCount) this.tooMany(largestOf(inputs, (value) => listOf(value).length))
     else if (octets > maxOctets) {
       const option = largestOf(inputs, octetsOf)
-      this.log.stop(finding('input/too-large', { input: option, wanted, limit: maxOctets, octets }))
+      this.log.stop(
+        finding('input/too-much', { ...placeOf(option), wanted, unit: 'bytes', limit: maxOctets, count: octets }),
+      )
     }
   }
 
@@ -158,7 +160,8 @@ class KindReader<T> {
 
   tooMany(option: string): void {
     const { wanted, maxCount } = this.kind
-    this.log.stop(finding('input/too-many', { input: option, wanted, limit: maxCount }))
+    const unit = wanted === 'CRL' ? 'CRLs' : 'certificates'
+    this.log.stop(finding('input/too-much', { ...placeOf(option), wanted, unit, limit: maxCount, count: null }))
   }
 }
 
@@ -219,7 +222,11 @@ class InputReader<T> {
   private fault(what: Finding): void {
     const { log } = this.reader
     if (this.faults++ < MAX_FAULTS) log.findings.push(what)
-    else if (log.isComplete) log.stop(finding('input/cut-short', { input: this.option, faults: MAX_FAULTS }))
+    else if (log.isComplete) {
+      const { wanted } = this.reader.kind
+      const details = { ...placeOf(this.option), wanted, unit: 'faults', limit: MAX_FAULTS, count: null } as const
+      log.stop(finding('input/too-much', details))
+    }
   }
 
   private readOne(value: string | Uint8Array, option: string): void {
@@ -229,14 +236,14 @@ class InputReader<T> {
     }
     const { maxCount, maxOctets } = this.reader.kind
     const scan = scanPem(value, { octets: maxOctets, blocks: maxCount })
-    const content = scan.blocks.length > 0 ? null : recognize(octetsIn(value), () => scan)
-    if (content === null || content.kind === 'pem') this.readText(scan, option)
-    else this.somethingElse(option, elseOfContent(content), null)
+    const content = scan.blocks.length > 0 ? { scan } : recognize(octetsIn(value), () => scan)
+    if ('scan' in content) this.readText(scan, option)
+    else this.unexpected(option, content)
   }
 
   private readText({ blocks, problems, layout }: PemScan, option: string): void {
     const { kind, log } = this.reader
-    const place = { origin: `option "${option}"`, file: null }
+    const place = placeOf(option)
     const own = blocks.filter(({ label }) => kind.labels.includes(label))
     const isCut = problems.some((each) => each.kind === 'too-many-blocks')
     if (isCut) this.reader.tooMany(this.option)
@@ -246,15 +253,18 @@ class InputReader<T> {
     })
     if (!log.isComplete) return
     for (const problem of problems) {
-      if (problem.kind === 'one-line') this.somethingElse(option, 'lost line breaks', problem.line)
+      if (problem.kind === 'one-line')
+        this.unexpected(option, { holds: 'lost line breaks', form: null, line: problem.line })
       else if (problem.kind !== 'too-large' && problem.kind !== 'too-many-blocks')
-        this.fault(problemFinding(problem, place))
+        this.fault(damageFinding(problem, place))
     }
     const [first] = blocks
     if (own.length === 0 && first !== undefined) this.otherBlocks(option, blocks, first)
     for (const each of layoutFindings(layout, place)) {
-      if (!this.toldLayout.has(each.code)) log.findings.push(each)
-      this.toldLayout.add(each.code)
+      // The same layout in each of many texts is reported once.
+      const key = 'layout' in each.details ? each.details.layout : each.code
+      if (!this.toldLayout.has(key)) log.findings.push(each)
+      this.toldLayout.add(key)
     }
   }
 
@@ -266,19 +276,28 @@ class InputReader<T> {
     } catch (error) {
       if (!(error instanceof DerError)) throw error
       const holds = derKind(der)
-      if (holds !== null && holds !== kind.wanted) this.somethingElse(option, holds, block?.line ?? null)
+      if (holds !== null && holds !== kind.wanted)
+        this.unexpected(option, { holds, form: block === null ? 'DER' : 'PEM', line: block?.line ?? null })
       else this.fault(kind.malformed(block === null ? origin : `${origin} (line ${String(block.line)})`, error, der))
     }
   }
 
   private otherBlocks(option: string, blocks: readonly PemBlock[], { label, line }: PemBlock): void {
-    this.somethingElse(option, elseOfLabel(label), line, labelsOf(blocks))
+    this.unexpected(option, { holds: holdsOfLabel(label), form: 'PEM', line }, labelsOf(blocks))
   }
 
-  private somethingElse(option: string, holds: SomethingElse, line: number | null, labels: string[] = []): void {
+  private unexpected(
+    option: string,
+    content: Pick<UnexpectedContent, 'holds' | 'form' | 'line'>,
+    labels: string[] = [],
+  ): void {
     const { wanted } = this.reader.kind
-    this.fault(finding('input/something-else', { input: option, wanted, holds, line, labels }))
+    this.fault(finding('input/unexpected-content', { ...placeOf(option), wanted, ...content, labels }))
   }
+}
+
+function placeOf(option: string): Place {
+  return { origin: `option "${option}"`, file: null }
 }
 
 function octetsIn(value: string | Uint8Array): Buffer {

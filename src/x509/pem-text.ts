@@ -58,8 +58,9 @@ export function plainText(input: string | Uint8Array): {
 } {
   const whole =
     typeof input === 'string' ? input : Buffer.from(input.buffer, input.byteOffset, input.length).toString('utf8')
-  const byteOrderMark = whole.startsWith('\ufeff')
-  const text = byteOrderMark ? whole.slice(1) : whole
+  const text = whole.startsWith('\ufeff') ? whole.slice(1) : whole
+  // Go finds a block at the start of any later line (encoding/pem Decode), so text before it saves the block.
+  const byteOrderMark = whole.startsWith('\ufeff') && /^[^\r\n]*-----BEGIN /.test(text)
   if (!text.includes('\r')) return { text, byteOrderMark, lineEnds: 'lf' }
   return { byteOrderMark, ...withoutReturns(text) }
 }

@@ -66,7 +66,7 @@ export type Base64Fault = 'character' | 'length'
 
 /** How the text is laid out, where that is not plain. */
 export interface PemLayout {
-  /** Starts with the UTF-8 byte order mark. */
+  /** Starts with the UTF-8 byte order mark, and a block on the same line: Go does not see that block. */
   readonly byteOrderMark: boolean
   /** Line ends: `crlf` of Windows, `cr` alone as old Macs wrote; `lf` also for a text of one line. */
   readonly lineEnds: 'lf' | 'crlf' | 'cr'

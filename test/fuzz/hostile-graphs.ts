@@ -134,7 +134,7 @@ function strangers(count: number): Minted[] {
 const graphs: HostileCase[] = [
   ...[10, 14, 40].map((n) => ({
     name: `${String(n)} CAs that all sign each other`,
-    code: n === 40 ? 'input/too-many' : EXHAUSTED,
+    code: n === 40 ? 'input/too-much' : EXHAUSTED,
     make: (): HostileInput => {
       const cas = everyoneSignsEveryone(n)
       return { input: chainOf({ leaf: leafBelow(cas[0]).der, intermediates: ders(cas) }) }
@@ -234,7 +234,7 @@ const lists: HostileCase[] = [
   },
   {
     name: '100,000 CRLs',
-    code: 'input/too-many',
+    code: 'input/too-much',
     make: () => {
       const list = ofIntermediate()
       return withLists(...many(100_000, () => list))
@@ -242,7 +242,7 @@ const lists: HostileCase[] = [
   },
   {
     name: '100,000 scraps as CRLs',
-    code: 'input/too-many',
+    code: 'input/too-much',
     make: () => withLists(...many(100_000, () => Buffer.from([0x30, 0]))),
   },
   {

@@ -131,10 +131,10 @@ describe('etcd does not start', () => {
     }
   })
 
-  it('something else among the CAs: credentials/block-refused, credentials/key-in-ca-file', async () => {
+  it('something else among the CAs: credentials/block-refused, credentials/block-refused', async () => {
     const blocks = [
       ['credentials/block-refused', mintCrl({ issuer: root }).pem],
-      ['credentials/key-in-ca-file', root.keyPem],
+      ['credentials/block-refused', root.keyPem],
     ] as const
     for (const [code, block] of blocks) {
       await write('mixed.crt', root.pem + block)
@@ -300,9 +300,9 @@ describe('who is let in', () => {
     expect(await isServed(ports.client, shown(await issue('client')))).toBe(false)
   })
 
-  it('nobody is let in by a bundle without certificates: pem/no-block', async () => {
+  it('nobody is let in by a bundle without certificates: input/unexpected-content', async () => {
     const flags = flagsOf({ 'trusted-ca-file': 'empty.crt' })
-    expect((await found({ flags }, 'pem/no-block')).severity).toBe('error')
+    expect((await found({ flags }, 'input/unexpected-content')).severity).toBe('error')
     await using etcd = start(flags)
     await serving(etcd)
     expect(await isServed(ports.client, shown(await issue('client')))).toBe(false)

@@ -157,7 +157,7 @@ describe('cfssl', () => {
       folder.file('plan.json', plan({ algo: 'ecdsa', size: 256 }, { CA: { expiry: '8760h' } })),
     ]
     const output = runTool('cfssl', parameters)
-    const { details, remedy } = findingOf(inspectRequest(output).findings, 'pem/json')
+    const { details, remedy } = findingOf(inspectRequest(output).findings, 'input/unexpected-content')
     expect(details).toMatchObject({ cfssl: true })
     expect(remedy).toContain('name.csr')
     expect(errorCodes(inspectRequest(csrOf(output)).findings)).toEqual(['request/ca-requested'])

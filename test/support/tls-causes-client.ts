@@ -170,7 +170,7 @@ export const CLIENT_CAUSES: CauseGroup = {
       cause: 'none given',
       error: 'ERR_CREDENTIALS_UNREADABLE',
       certificate: null,
-      codes: ['pem/blank', 'pem/blank'],
+      codes: ['input/unexpected-content', 'input/unexpected-content'],
       setUp: ({ etcds }, pki) => ({
         endpoint: etcds.good.endpoint,
         credentials: fromPem({ ca: pki.root.pem, cert: '', key: '' }),
@@ -181,7 +181,7 @@ export const CLIENT_CAUSES: CauseGroup = {
       cause: 'none given, in TLS 1.2',
       error: 'ERR_CREDENTIALS_UNREADABLE',
       certificate: null,
-      codes: ['pem/blank', 'pem/blank'],
+      codes: ['input/unexpected-content', 'input/unexpected-content'],
       setUp: ({ etcds }, pki) => ({
         endpoint: etcds.tls12.endpoint,
         credentials: fromPem({ ca: pki.root.pem, cert: '', key: '' }),
@@ -206,7 +206,7 @@ export const CLIENT_CAUSES: CauseGroup = {
       cause: 'the CA file holds no certificate',
       error: 'ERR_CREDENTIALS_UNREADABLE',
       certificate: null,
-      codes: ['credentials/key-instead-of-certificate'],
+      codes: ['input/unexpected-content'],
       setUp: files(({ key }) => ({ ca: key })),
     },
     {

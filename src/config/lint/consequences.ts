@@ -18,7 +18,6 @@ interface Link {
 const LINKS: readonly Link[] = [
   // Where the first certificate is none of the member’s, what is said of it is said of the wrong one.
   { cause: 'credentials/leaf-not-first', follows: /^(?!config\/|file\/|pem\/|key\/)/, of: 'file' },
-  { cause: 'credentials/certificate-instead-of-ca', follows: /^chain\/anchor-not-self-signed$/, of: 'any' },
   { cause: 'credentials/anchor-is-no-ca', follows: /^chain\/anchor-not-self-signed$/, of: 'any' },
   { cause: 'san/host-not-covered', follows: /^san\/ip-written-as-dns$/, of: 'certificate' },
   { cause: 'config/ports-clash', follows: /^config\/(?:metrics-plaintext|advertise-port)$/, of: 'any' },

@@ -69,7 +69,7 @@ export async function judgeFiles(member: LintMember, read: ReadMember, options: 
 
 /** The input of a finding about a byte order mark; empty for other findings. */
 function originOf({ code, details }: Finding): string {
-  return code === 'pem/byte-order-mark' ? details.origin : ''
+  return code === 'pem/layout-unusual' && details.layout === 'byte order mark' ? details.origin : ''
 }
 
 class FilesReader {

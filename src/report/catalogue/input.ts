@@ -1,10 +1,15 @@
-/** Findings about what is handed to the validator: too much of it, or something else than what was meant. */
+/** Findings about inputs as a whole: something else than what was meant, or too much of it. */
 import { row } from '../row.js'
 import { listed } from '../words.js'
+import { inShell, type MaterialRole, octets, type Place, the, wanted } from './place.js'
 
-/** What an input of the validator can be by mistake. */
-export type SomethingElse =
+/** What an input must hold: of a file or option of credentials its role, of the validator a certificate or CRL in any form. */
+export type Wanted = MaterialRole | 'certificate' | 'CRL'
+
+/** What an input can hold by mistake. */
+export type Holds =
   | 'certificate'
+  | 'certificate under an old label'
   | 'CRL'
   | 'certificate request'
   | 'private key'
@@ -13,146 +18,211 @@ export type SomethingElse =
   | 'PKCS#12 key store'
   | 'PKCS#7 bundle'
   | 'Java key store'
-  | 'SSH key'
-  | 'OpenPGP'
-  | 'UTF-16'
+  | 'SSH private key'
+  | 'SSH public key'
+  | 'OpenPGP block'
+  | 'UTF-16 text'
+  | 'UTF-16LE text'
+  | 'UTF-16BE text'
+  | 'cfssl output'
   | 'JSON'
-  | 'HTML'
-  | 'base64'
-  | 'DER read as text'
+  | 'web page'
+  | 'PEM'
   | 'escaped line breaks'
   | 'lost line breaks'
   | 'file name'
+  | 'contents of a file'
   | 'nothing'
+  | 'other DER'
   | 'other blocks'
   | 'other text'
-  | 'other octets'
+  | 'other binary data'
 
-/** What an input must hold. */
-export type Wanted = 'certificate' | 'CRL'
+export interface UnexpectedContent extends Place {
+  wanted: Wanted
+  holds: Holds
+  /** How it holds that: in PEM blocks, or else. Null if there is only one way. */
+  form: 'PEM' | 'DER' | 'base64' | null
+  /** Line of the block; null if it is not in a block. */
+  line: number | null
+  /** Labels of the PEM blocks that are there. */
+  labels: string[]
+}
 
 /** A limit that an input exceeded. */
-export interface Limit {
-  /** The option, as `trustAnchors` or `intermediates[2]`. */
-  input: string
+export interface TooMuch extends Place {
   wanted: Wanted
+  /** What is counted. `faults`: the input has so many that the rest was not read. */
+  unit: 'bytes' | 'blocks' | 'certificates' | 'CRLs' | 'faults'
   limit: number
+  /** How many there are; null if they were not counted. */
+  count: number | null
 }
 
 export const input = {
-  'input/something-else': row<{
-    input: string
-    wanted: Wanted
-    holds: SomethingElse
-    line: number | null
-    labels: string[]
-  }>({
+  'input/unexpected-content': row<UnexpectedContent>({
     severity: 'error',
     meaning:
-      'An input of the validator is not a certificate or CRL in PEM or DER. The finding reports what it is instead.',
-    source: 'RFC 7468; RFC 5280 sections 4.1 and 5.1',
-    message: ({ input, wanted, holds, line, labels }) =>
-      `The option "${input}" holds ${HOLDS[holds].what}${labels.length === 0 ? '' : ` (${listed(labels)})`}${line === null ? '' : ` on line ${String(line)}`}, not a ${wanted} in PEM or DER.`,
-    remedy: ({ holds }) => HOLDS[holds].remedy,
+      'An input does not hold what was meant: certificate, key, CRL or request are exchanged, or the file is of another format than PEM. `details.holds` says what it holds. etcd and etcdctl read PEM only and report "failed to find any PEM data in certificate input", Node "no start line".',
+    source: 'RFC 7468; Go crypto/tls X509KeyPair; etcd client/pkg/tlsutil/tlsutil.go NewCertPool',
+    message: ({ wanted: role, holds, form, line, labels, ...place }) => {
+      const where = line === null ? '' : ` on line ${String(line)}`
+      const blocks = labels.length === 0 ? '' : ` (${listed(labels)})`
+      const how = form === 'DER' ? ' in DER' : form === 'base64' ? ' in base64 without BEGIN and END lines' : ''
+      return `${the(place)} holds ${WHAT[holds]}${how}${blocks}${where}, not ${wanted(role)}.`
+    },
+    remedy: (details) => remedyFor(details),
   }),
-  'input/too-many': row<Limit>({
+  'input/too-much': row<TooMuch>({
     severity: 'error',
     meaning:
-      'The inputs of one validation hold more than any chain or bundle: more than 200 certificates, or 100 CRLs. Nothing is validated, because certificates can be made to exhaust a validator.',
-    source: 'a limit of this package; bundles of public CAs have about 150',
-    message: ({ input, wanted, limit }) =>
-      `The option "${input}" exceeds the limit of ${limit.toLocaleString('en-US')} ${wanted}s. Nothing was validated.`,
-    remedy: ({ wanted }) =>
-      wanted === 'CRL'
-        ? 'Pass only the newest CRL of each CA in the path.'
-        : 'Pass only the leaf, the intermediates above it, and the CAs to trust.',
-  }),
-  'input/too-large': row<Limit & { octets: number }>({
-    severity: 'error',
-    meaning: 'The inputs of one validation are far larger than any chain, bundle or CRL. Nothing is validated.',
-    source: 'a limit of this package: 1 MiB of certificates, twice the largest CRL file of CRLs',
-    message: ({ input, wanted, limit, octets }) =>
-      `With the option "${input}" there are ${octets.toLocaleString('en-US')} bytes of ${wanted}s, and the limit is ${limit.toLocaleString('en-US')}. Nothing was validated.`,
-    remedy: ({ wanted }) =>
-      wanted === 'CRL'
-        ? 'Pass only the newest CRL of each CA in the path.'
-        : 'Pass only the leaf, the intermediates above it, and the CAs to trust.',
-  }),
-  'input/cut-short': row<{ input: string; faults: number }>({
-    severity: 'error',
-    meaning: 'An input has more than 100 faults. The rest of it was not read, and nothing was validated.',
-    source: 'a limit of this package: 100 faults of one input are reported',
-    message: ({ input, faults }) =>
-      `The option "${input}" has more than ${String(faults)} faults. The rest of it was not read, and nothing was validated.`,
-    remedy: () => 'Fix the reported faults first: they usually have one cause.',
+      'An input is larger than any certificate, key, bundle or CRL, or the inputs of one validation hold more than 200 certificates or 100 CRLs. It is not read, and nothing is validated, because input can be made to exhaust a reader.',
+    source: 'limits of this package; bundles of public CAs have about 150 certificates',
+    message: ({ unit, limit, count, ...place }) =>
+      `${the(place)} ${count === null ? 'holds more' : `holds ${quantity(count, unit)}, more`} than ${quantity(limit, unit)}. The rest was not read.`,
+    remedy: ({ wanted: role, unit }) => {
+      if (unit === 'faults') return 'Fix the reported faults first: they usually have one cause.'
+      if (role === 'CRL' || role === 'crl') return 'Pass only the newest CRL of each CA in the path.'
+      return role === 'certificate'
+        ? 'Pass only the leaf, the intermediates above it, and the CAs to trust.'
+        : `Pass ${wanted(role)} and nothing else.`
+    },
   }),
 }
 
-const TAKE_APART = 'Extract the certificates: '
+function quantity(count: number, unit: TooMuch['unit']): string {
+  return unit === 'bytes' ? octets(count) : `${count.toLocaleString('en-US')} ${unit}`
+}
 
-const HOLDS: Readonly<Record<SomethingElse, { what: string; remedy: string }>> = {
-  certificate: { what: 'a certificate', remedy: 'Pass it as "leaf", "intermediates" or "trustAnchors".' },
-  CRL: { what: 'a CRL', remedy: 'Pass the CRL as "crls", and a certificate here.' },
-  'certificate request': {
-    what: 'a certificate request (CSR)',
-    remedy:
-      'Have the CA sign it ("openssl x509 -req -in FILE -CA ca.crt -CAkey ca.key -copy_extensions copy"), and pass the certificate that it returns.',
-  },
-  'private key': { what: 'a private key', remedy: 'Pass the certificate. Its private key is not needed here.' },
-  'encrypted private key': {
-    what: 'an encrypted private key',
-    remedy: 'Pass the certificate. Its private key is not needed here.',
-  },
-  'public key': {
-    what: 'a public key',
-    remedy: 'Pass the whole certificate: a public key has no name and no signature of a CA.',
-  },
-  'PKCS#12 key store': {
-    what: 'a PKCS#12 key store (.p12, .pfx)',
-    remedy: `${TAKE_APART}"openssl pkcs12 -in FILE -nokeys -out certificates.pem".`,
-  },
-  'PKCS#7 bundle': {
-    what: 'a PKCS#7 bundle (.p7b)',
-    remedy: `${TAKE_APART}"openssl pkcs7 -print_certs -in FILE -out certificates.pem" (with "-inform der" if it is binary).`,
-  },
-  'Java key store': {
-    what: 'a Java key store (.jks)',
-    remedy: `${TAKE_APART}"keytool -exportcert -rfc -keystore FILE -alias NAME -file certificate.pem".`,
-  },
-  'SSH key': { what: 'an SSH key', remedy: 'Pass an X.509 certificate: TLS does not use SSH keys.' },
-  OpenPGP: { what: 'an OpenPGP block', remedy: 'If it is an encrypted or signed file, run "gpg --decrypt FILE".' },
-  'UTF-16': {
-    what: 'text in UTF-16, as Windows PowerShell writes with ">"',
-    remedy: 'Convert it: "iconv -f UTF-16 -t UTF-8 FILE > new.pem".',
-  },
-  JSON: { what: 'JSON', remedy: 'Extract the PEM text ("jq -r .FIELD FILE").' },
-  HTML: {
-    what: 'a web page (HTML)',
-    remedy: 'Download the file again. With curl, use "--fail" so that an error page is not saved.',
-  },
-  base64: {
-    what: 'base64 without BEGIN and END lines',
-    remedy: "Decode it: Buffer.from(text, 'base64') returns the contents.",
-  },
-  'DER read as text': {
-    what: 'DER that was decoded as text and so destroyed',
-    remedy: "Read the file as bytes, without 'utf8'.",
-  },
-  'escaped line breaks': {
-    what: 'PEM text whose line breaks are written as the two characters "\\n"',
-    remedy: "Replace them: text.replaceAll('\\\\n', '\\n').",
-  },
-  'lost line breaks': {
-    what: 'PEM text that lost its line breaks',
-    remedy:
-      'Write it again with its line breaks: quote the variable in the shell ("$CERT"), or use a "|" block in YAML.',
-  },
-  'file name': {
-    what: 'what looks like the name of a file',
-    remedy: 'Read the file first, or use inspectCredentials with fromFiles.',
-  },
-  nothing: { what: 'only white space', remedy: 'Check the file or variable that it was read from.' },
-  'other blocks': { what: 'other PEM blocks', remedy: 'Pass PEM ("-----BEGIN CERTIFICATE-----") or DER.' },
-  'other text': { what: 'other text', remedy: 'Pass PEM ("-----BEGIN CERTIFICATE-----") or DER.' },
-  'other octets': { what: 'other binary data', remedy: 'Pass PEM ("-----BEGIN CERTIFICATE-----") or DER.' },
+const WHAT: Readonly<Record<Holds, string>> = {
+  certificate: 'a certificate',
+  'certificate under an old label': 'a certificate under a label that only OpenSSL reads',
+  CRL: 'a CRL',
+  'certificate request': 'a certificate request (CSR)',
+  'private key': 'a private key',
+  'encrypted private key': 'an encrypted private key',
+  'public key': 'a public key',
+  'PKCS#12 key store': 'a PKCS#12 key store (.p12, .pfx)',
+  'PKCS#7 bundle': 'a PKCS#7 bundle (.p7b)',
+  'Java key store': 'a Java key store (.jks)',
+  'SSH private key': 'a private key in SSH format',
+  'SSH public key': 'a public key in SSH format',
+  'OpenPGP block': 'an OpenPGP block',
+  'UTF-16 text': 'text in UTF-16, as Windows PowerShell writes with ">"',
+  'UTF-16LE text': 'text in UTF-16 (little-endian)',
+  'UTF-16BE text': 'text in UTF-16 (big-endian)',
+  'cfssl output': 'JSON, as cfssl prints it',
+  JSON: 'JSON',
+  'web page': 'a web page (HTML): a download probably failed',
+  PEM: 'PEM',
+  'escaped line breaks': 'PEM text whose line breaks are written as the two characters "\\n"',
+  'lost line breaks': 'PEM text that lost its line breaks',
+  'file name': 'what looks like the name of a file',
+  'contents of a file': 'the contents of a file instead of its name',
+  nothing: 'nothing but white space',
+  'other DER': 'other data',
+  'other blocks': 'other PEM blocks',
+  'other text': 'other text without a "-----BEGIN …-----" line',
+  'other binary data': 'other binary data',
+}
+
+/** The inputs that each kind of content is meant for. */
+const FITS: Readonly<Partial<Record<Holds, readonly Wanted[]>>> = {
+  certificate: ['ca', 'cert', 'certificate'],
+  'private key': ['key'],
+  'encrypted private key': ['key'],
+  CRL: ['crl', 'CRL'],
+  'certificate request': ['request'],
+}
+
+/** The command that turns DER of each kind into PEM. */
+const FROM_DER: Readonly<Partial<Record<Holds, string>>> = {
+  certificate: 'openssl x509 -inform der',
+  'private key': 'openssl pkey -inform der',
+  'encrypted private key': 'openssl pkey -inform der',
+  CRL: 'openssl crl -inform der',
+  'certificate request': 'openssl req -inform der',
+}
+
+const PKCS12: Readonly<Record<Wanted, string>> = {
+  ca: '-cacerts -nokeys -out ca.pem',
+  cert: '-clcerts -nokeys -out cert.pem',
+  key: '-nocerts -noenc -out key.pem',
+  crl: '-nokeys -out certificates.pem',
+  request: '-nocerts -noenc -out key.pem" and make a request for it: "openssl req -new -key key.pem -subj /CN=NAME',
+  certificate: '-nokeys -out certificates.pem',
+  CRL: '-nokeys -out certificates.pem',
+}
+
+/** More about what to pass, for inputs of which people ask what it is. */
+const HOW: Readonly<Partial<Record<Wanted, string>>> = {
+  key: ': a block "PRIVATE KEY", "EC PRIVATE KEY" or "RSA PRIVATE KEY"',
+  crl: ' ("openssl ca -gencrl -out crl.pem" creates one), or omit it',
+}
+
+function remedyFor(details: UnexpectedContent): string {
+  const { holds, form, wanted: role } = details
+  const file = inShell(details)
+  const pass = `Pass ${wanted(role)}${HOW[role] ?? ''}.`
+  const isMeant = FITS[holds]?.includes(role) === true
+  const command = FROM_DER[holds]
+  if (form === 'base64' && holds === 'PEM') return `Decode it: "base64 -d ${file} > new.pem".`
+  if (isMeant && form === 'base64' && command !== undefined)
+    return `Convert it: "base64 -d ${file} | ${command} -out new.pem".`
+  if (isMeant && form === 'DER' && command !== undefined) return `Convert it: "${command} -in ${file} -out new.pem".`
+  switch (holds) {
+    case 'private key':
+    case 'encrypted private key':
+      return role === 'certificate' || role === 'CRL'
+        ? `${pass} The private key is not needed here.`
+        : `${pass} Pass the private key as "key".`
+    case 'CRL':
+      return role === 'certificate' ? `${pass} Pass the CRL as "crls".` : `${pass} Pass the CRL as "crl".`
+    case 'public key':
+      return role === 'key'
+        ? 'Pass the file that the private key was written to when it was generated.'
+        : `${pass} A public key has no name and no signature of a CA.`
+    case 'certificate request':
+      return role === 'cert' || role === 'certificate'
+        ? `Have the CA sign it ("openssl x509 -req -in ${file} -CA ca.crt -CAkey ca.key -copy_extensions copy -out tls.crt"), and pass the certificate that it returns.`
+        : pass
+    case 'certificate under an old label':
+      return `Convert it to a plain certificate: "openssl x509 -in ${file} -out new.pem".`
+    case 'PKCS#12 key store':
+      return `Extract the PEM: "openssl pkcs12 -in ${file} ${PKCS12[role]}".`
+    case 'PKCS#7 bundle':
+      return `Extract the certificates: "openssl pkcs7 -print_certs -in ${file} -out certificates.pem" (with "-inform der" if it is binary).`
+    case 'Java key store':
+      return `Convert it: "keytool -importkeystore -srckeystore ${file} -destkeystore store.p12 -deststoretype PKCS12", then extract the PEM with "openssl pkcs12 -in store.p12".`
+    case 'SSH private key':
+      return `Pass the key that the certificate was requested with. If it is this one, convert a copy of it: "ssh-keygen -p -m PKCS8 -f ${file}".`
+    case 'SSH public key':
+      return `${pass} TLS does not use public keys of SSH.`
+    case 'OpenPGP block':
+      return `${pass} If the block is an encrypted or signed file, run "gpg --decrypt ${file}".`
+    case 'UTF-16 text':
+    case 'UTF-16LE text':
+    case 'UTF-16BE text':
+      return `Convert it: "iconv -f ${holds.replace(' text', '')} -t UTF-8 ${file} > new.pem"; in PowerShell, write it with "Set-Content -Encoding ascii".`
+    case 'cfssl output':
+      return `Split it: "cfssljson -f ${file} -bare name" writes ${role === 'request' ? 'name.csr' : 'name.pem'} and name-key.pem.`
+    case 'JSON':
+      return `Extract the PEM text ("jq -r .FIELD ${file}"), and pass ${wanted(role)}.`
+    case 'web page':
+      return 'Download the file again. With curl, use "--fail" so that an error page is not saved.'
+    case 'escaped line breaks':
+      return details.file === null
+        ? `Replace them before the call: text.replaceAll('\\\\n', '\\n').`
+        : `Replace them: "sed -i 's/\\\\n/\\n/g' ${file}" (and remove quotation marks around the text).`
+    case 'lost line breaks':
+      return 'Write it again with its line breaks: quote the variable in the shell ("$CERT"), or use a "|" block in YAML.'
+    case 'file name':
+      return details.file === null
+        ? 'Use fromFiles, which accepts file names, or read the file first.'
+        : 'Pass the file that is named in it.'
+    case 'contents of a file':
+      return `Pass the path of a file that holds ${wanted(role)}, or pass the text to fromPem.`
+    default:
+      return pass
+  }
 }

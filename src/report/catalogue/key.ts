@@ -4,22 +4,6 @@ import { inShell, type Place, the } from './place.js'
 import { listed } from '../words.js'
 
 export const key = {
-  'key/none': row<Place & { found: string[] }>({
-    severity: 'error',
-    meaning: 'There are PEM blocks, but no private key among them.',
-    source: 'Node: "no start line"; Go crypto/tls X509KeyPair',
-    message: ({ found, ...place }) =>
-      `${the(place)} holds no private key; it holds ${listed(found, 'nothing that is recognized')}.`,
-    remedy: () =>
-      'Pass the private key that the certificate was requested with: a block "PRIVATE KEY", "EC PRIVATE KEY" or "RSA PRIVATE KEY".',
-  }),
-  'key/public-key-instead': row<Place & { line: number }>({
-    severity: 'error',
-    meaning: 'The input holds only the public half of a key. The private key cannot be derived from it.',
-    source: 'RFC 5280 section 4.1.2.7',
-    message: ({ line, ...place }) => `${the(place)} holds a public key (line ${String(line)}), not the private key.`,
-    remedy: () => 'Pass the file that the private key was written to when it was generated.',
-  }),
   'key/several': row<Place & { lines: number[] }>({
     severity: 'warning',
     meaning: 'There is more than one private key. The first is used, as Node, etcd and etcdctl do.',

@@ -42,17 +42,16 @@ export function octets(count: number): string {
 export type MaterialRole = 'ca' | 'cert' | 'key' | 'crl' | 'request'
 
 /** What belongs there, as the end of a sentence. */
-export function wanted(role: MaterialRole): string {
-  switch (role) {
-    case 'ca':
-      return 'the CA certificates in PEM'
-    case 'cert':
-      return 'the certificate in PEM, followed by its intermediates'
-    case 'key':
-      return 'the private key in PEM'
-    case 'crl':
-      return 'a CRL in PEM or DER'
-    case 'request':
-      return 'the certificate request in PEM or DER'
-  }
+export function wanted(role: MaterialRole | 'certificate' | 'CRL'): string {
+  return WANTED[role]
+}
+
+const WANTED: Readonly<Record<MaterialRole | 'certificate' | 'CRL', string>> = {
+  ca: 'the CA certificates in PEM',
+  cert: 'the certificate in PEM, followed by its intermediates',
+  key: 'the private key in PEM',
+  crl: 'a CRL in PEM or DER',
+  request: 'the certificate request in PEM or DER',
+  certificate: 'a certificate in PEM or DER',
+  CRL: 'a CRL in PEM or DER',
 }

@@ -248,25 +248,25 @@ describe('what is no authority', () => {
   })
 
   it.each<[string, LoadAuthorityOptions, FindingCode[]]>([
-    ['nothing', { cert: '', key: '' }, ['pem/blank', 'pem/blank']],
+    ['nothing', { cert: '', key: '' }, ['input/unexpected-content', 'input/unexpected-content']],
     [
       'certificate and key swapped',
       { cert: ca.keyPem, key: ca.pem },
-      ['credentials/key-instead-of-certificate', 'credentials/certificate-instead-of-key'],
+      ['input/unexpected-content', 'input/unexpected-content'],
     ],
-    ['DER', { cert: ca.der, key: ca.keyPem }, ['pem/der']],
-    [
-      'a request',
-      { cert: mintCsr({ subject: 'x' }).pem, key: ca.keyPem },
-      ['credentials/request-instead-of-certificate'],
-    ],
-    ['a cut certificate', { cert: ca.pem.slice(0, -40), key: ca.keyPem }, ['pem/unterminated']],
+    ['DER', { cert: ca.der, key: ca.keyPem }, ['input/unexpected-content']],
+    ['a request', { cert: mintCsr({ subject: 'x' }).pem, key: ca.keyPem }, ['input/unexpected-content']],
+    ['a cut certificate', { cert: ca.pem.slice(0, -40), key: ca.keyPem }, ['pem/damaged']],
     [
       'a damaged certificate',
       { cert: ca.pem, key: ca.keyPem, chain: mintCa({ subject: 'x', tamper: (der) => flipBit(der, 1) }).pem },
       ['certificate/malformed'],
     ],
-    ['everything at once', { cert: 'x', key: 'y', chain: 'z' }, ['pem/no-block', 'pem/no-block', 'pem/no-block']],
+    [
+      'everything at once',
+      { cert: 'x', key: 'y', chain: 'z' },
+      ['input/unexpected-content', 'input/unexpected-content', 'input/unexpected-content'],
+    ],
   ])('%s is told by findings', async (_, options, codes) => {
     expect((await unreadable(options)).sort()).toEqual(codes.sort())
   })

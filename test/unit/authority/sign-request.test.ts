@@ -274,7 +274,7 @@ describe('requests that are refused', () => {
 
   it('what is no request', async () => {
     const { details } = await refused(authority.sign('hello', { role: 'client', name: 'x' }), 'ERR_ISSUE_REFUSED')
-    expect(errorCodes(details.findings)).toEqual(['pem/no-block'])
+    expect(errorCodes(details.findings)).toEqual(['input/unexpected-content'])
   })
 
   it("for the authority's own key, or that of a CA above, however it is written", async () => {

@@ -60,10 +60,8 @@ describe('the CAs for clients', () => {
 
   it('are read with the same care as the others', async () => {
     const options = { ...good, ca: servers.pem }
-    expect(await codesOf(fromPem({ ...options, clientCa: 'x' }))).toEqual(['pem/no-block'])
-    expect(await codesOf(fromPem({ ...options, clientCa: leaf.keyPem }))).toEqual([
-      'credentials/key-instead-of-certificate',
-    ])
+    expect(await codesOf(fromPem({ ...options, clientCa: 'x' }))).toEqual(['input/unexpected-content'])
+    expect(await codesOf(fromPem({ ...options, clientCa: leaf.keyPem }))).toEqual(['input/unexpected-content'])
     expect(await codesOf(fromPem({ ...options, clientCa: leaf.pem }))).toEqual(['credentials/anchor-is-no-ca'])
     expect(await codesOf(fromFiles({ ...files, clientCa: folder.file('none') }))).toEqual(['file/missing'])
     const named = fromKubernetesSecret(folder.file('.'), { names: { clientCa: 'none' } })

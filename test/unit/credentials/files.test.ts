@@ -158,7 +158,7 @@ describe('paths', () => {
     expect(await codesOf(source)).toEqual([])
     writeFileSync(folder.file('new.crt'), 'x')
     renameSync(folder.file('new.crt'), folder.file('ca.crt'))
-    expect(await codesOf(source)).toEqual(['pem/no-block'])
+    expect(await codesOf(source)).toEqual(['input/unexpected-content'])
   })
 
   it.each([
@@ -170,9 +170,7 @@ describe('paths', () => {
     sourceOfFiles(folder, good)
     const source = fromFiles({ ca: folder.file('ca.crt'), cert: folder.file('tls.crt'), key })
     const found = await findingsOf(source)
-    expect(found).toMatchObject([
-      { code: 'credentials/text-instead-of-file-name', details: { origin: 'option "key"' } },
-    ])
+    expect(found).toMatchObject([{ code: 'input/unexpected-content', details: { origin: 'option "key"' } }])
     expect(source.origin).toContain('option "key"')
   })
 })

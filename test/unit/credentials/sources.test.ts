@@ -102,22 +102,22 @@ describe('good material', () => {
 
 describe('material that is read, with a word to say', () => {
   const rows: [string, Partial<Parameters<typeof fromPem>[0]>, string][] = [
-    ['a byte order mark', { ca: `\ufeff${root.pem}` }, 'warning pem/byte-order-mark'],
-    ['CRLF', { cert: chain.replaceAll('\n', '\r\n') }, 'info pem/crlf'],
+    ['a byte order mark', { ca: `\ufeff${root.pem}` }, 'warning pem/layout-unusual'],
+    ['CRLF', { cert: chain.replaceAll('\n', '\r\n') }, 'info pem/layout-unusual'],
     ['CR alone', { cert: chain.replaceAll('\n', '\r') }, 'warning pem/layout-unusual'],
     ['indentation', { key: leaf.keyPem.replaceAll(/^/gm, '  ') }, 'warning pem/layout-unusual'],
     ['a blank line inside', { ca: root.pem.replace('\n', '\n\n') }, 'warning pem/layout-unusual'],
-    ['text around the blocks', { cert: `subject=CN=alice\n${chain}` }, 'info pem/text-outside-blocks'],
+    ['text around the blocks', { cert: `subject=CN=alice\n${chain}` }, 'info pem/layout-unusual'],
     ['a certificate twice', { ca: root.pem + root.pem }, 'info credentials/duplicate-certificate'],
-    ['a key beside the certificate', { cert: chain + otherLeaf.keyPem }, 'warning credentials/key-in-certificate-file'],
-    ['a certificate beside the key', { key: leaf.keyPem + leaf.pem }, 'info credentials/certificate-in-key-file'],
+    ['a key beside the certificate', { cert: chain + otherLeaf.keyPem }, 'warning credentials/block-unused'],
+    ['a certificate beside the key', { key: leaf.keyPem + leaf.pem }, 'info credentials/block-unused'],
     [
       'parameters beside the certificate',
       { cert: chain + pem('DH PARAMETERS', leaf.der) },
-      'info credentials/block-ignored',
+      'info credentials/block-unused',
     ],
-    ['a CRL beside the key', { key: leaf.keyPem + crl.pem }, 'info credentials/block-ignored'],
-    ['a certificate beside the CRL', { crl: crl.pem + root.pem }, 'info credentials/block-ignored'],
+    ['a CRL beside the key', { key: leaf.keyPem + crl.pem }, 'info credentials/block-unused'],
+    ['a certificate beside the CRL', { crl: crl.pem + root.pem }, 'info credentials/block-unused'],
     [
       'the certificate of the other side as the only anchor',
       { ca: otherLeaf.pem },
@@ -162,7 +162,7 @@ describe('material that is read, with a word to say', () => {
     const both = folder.file('both.pem', (chain + leaf.keyPem).replaceAll('\n', '\r\n'))
     chmodSync(both, 0o600)
     const ca = folder.file('ca.crt', root.pem)
-    expect(await codesOf(fromFiles({ ca, cert: both, key: both }))).toEqual(['pem/crlf'])
+    expect(await codesOf(fromFiles({ ca, cert: both, key: both }))).toEqual(['pem/layout-unusual'])
     folder.file('both.pem', '')
     expect(await codesOf(fromFiles({ ca, cert: both, key: both }))).toEqual(['file/empty'])
   })
@@ -213,14 +213,14 @@ describe('fromEnv', () => {
   it('names the variable beside the file whose contents are wrong', async () => {
     const env = { ...prefixed('ETCDCTL_', files()), ETCDCTL_CACERT: folder.file('ca.der', root.der) }
     const [found] = await findingsOf(fromEnv(env))
-    expect(found?.code).toBe('pem/der')
+    expect(found?.code).toBe('input/unexpected-content')
     expect(found?.message).toContain(`${folder.file('ca.der')} (from ETCDCTL_CACERT)`)
     expect(found?.remedy).toContain(`-in ${folder.file('ca.der')} -out`)
   })
 
   it('does not show a key that a variable holds', async () => {
     const found = await findingsOf(fromEnv({ ...prefixed('ETCDCTL_', files()), ETCDCTL_KEY: leaf.keyPem }))
-    expect(found.map(({ code }) => code)).toEqual(['credentials/text-instead-of-file-name'])
+    expect(found.map(({ code }) => code)).toEqual(['input/unexpected-content'])
     expect(found[0]?.message).toContain('environment variable ETCDCTL_KEY')
   })
 })
@@ -331,8 +331,8 @@ describe('load', () => {
       .catch((reason: unknown) => reason)
     if (!isEtcdMtlsError(error, 'ERR_CREDENTIALS_UNREADABLE')) throw new Error('Not the error expected')
     expect(error.details.origin).toBe('PEM text')
-    expect(error.details.findings.map(({ code }) => code)).toEqual(['pem/no-block', 'pem/crlf'])
-    expect(error.message).toMatch(/^The credentials from PEM text cannot be read: \[pem\/no-block\] The option "ca"/)
+    expect(error.details.findings.map(({ code }) => code)).toEqual(['input/unexpected-content', 'pem/layout-unusual'])
+    expect(error.message).toMatch(/^The credentials from PEM text cannot be read: \[input\/unexpected-content\] The option "ca"/)
   })
 
   it('heeds a signal that was aborted before', async () => {
@@ -365,7 +365,7 @@ describe('readSource', () => {
     expect(await readSource(foreign(() => Promise.resolve(credentials)))).toEqual({ credentials, findings: [] })
     const broken = fromPem({ ...good, ca: 'x' })
     const reading = await readSource(foreign((signal) => broken.load(signal)))
-    expect(reading).toMatchObject({ credentials: null, findings: [{ code: 'pem/no-block' }] })
+    expect(reading).toMatchObject({ credentials: null, findings: [{ code: 'input/unexpected-content' }] })
     const error = new Error('the vault is sealed')
     await expect(readSource(foreign(() => Promise.reject(error)))).rejects.toBe(error)
   })

@@ -335,14 +335,14 @@ describe('material that stays broken', () => {
     ],
     [
       'half of a certificate',
-      'pem/unterminated',
+      'pem/damaged',
       () => {
         truncateSync(filesIn(directory).cert, 300)
       },
     ],
     [
       'half of a key',
-      'pem/unterminated',
+      'pem/damaged',
       () => {
         truncateSync(filesIn(directory).key, 100)
       },
@@ -356,7 +356,7 @@ describe('material that stays broken', () => {
     ],
     [
       'a key in the place of a file name',
-      'pem/no-block',
+      'input/unexpected-content',
       () => {
         inPlace(filesIn(directory).cert, 'x')
       },

@@ -143,7 +143,7 @@ describe('trouble is reported', () => {
     expect(at(6000, 'cut')).toBe('wait until 7000')
     expect(at(6900, 'mismatch')).toBe('wait')
     expect(at(6950, 'cut')).toBe('wait until 7950')
-    expect(at(7950, 'cut')).toBe('report pem/unterminated')
+    expect(at(7950, 'cut')).toBe('report pem/damaged')
     expect(at(9000, 'cut')).toBe('wait')
   })
 

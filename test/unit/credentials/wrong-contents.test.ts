@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { readSource } from '../../../src/credentials/source.js'
+import type { Holds } from '../../../src/report/catalogue/input.js'
+import type { PemDamage } from '../../../src/report/catalogue/pem.js'
 import type { FindingCode } from '../../../src/report/finding.js'
 import { integer, octetString, oid, sequence } from '../../support/der-writer.js'
 import { chainPem, mint, mintCa, mintCsr, newKey, pem } from '../../support/mint.js'
@@ -24,8 +26,10 @@ import {
 const folder = temporaryFolder()
 
 type Role = 'ca' | 'cert' | 'key' | 'crl'
+/** A code, or what an input holds instead, or how a block is damaged. */
+type Expected = FindingCode | { holds: Holds } | { damage: PemDamage }
 /** `role`: the input that the message must name; null where the message speaks of two. */
-type Row = [what: string, role: Role | null, code: FindingCode, contents: () => Partial<Contents>, remedy: RegExp]
+type Row = [what: string, role: Role | null, expected: Expected, contents: () => Partial<Contents>, remedy: RegExp]
 
 const csr = (): string => mintCsr({ subject: 'alice', key: leaf.key }).pem
 const spki = (): string => openssl(['pkey', '-pubout'], leaf.keyPem)
@@ -60,76 +64,75 @@ function changed(): string {
   return pem('PRIVATE KEY', der)
 }
 
-const instead = 'instead-of-certificate'
 const rows: Row[] = [
-  ['a request as cert', 'cert', `credentials/request-${instead}`, () => ({ cert: csr() }), /openssl x509 -req -in/],
-  ['a request as ca', 'ca', `credentials/request-${instead}`, () => ({ ca: csr() }), /Pass the CA certificates/],
-  ['a request as key', 'key', 'key/none', () => ({ key: csr() }), /Pass the private key/],
-  ['a CRL as cert', 'cert', `credentials/crl-${instead}`, () => ({ cert: crl.pem }), /the CRL as "crl"/],
-  ['a CRL as ca', 'ca', `credentials/crl-${instead}`, () => ({ ca: crl.pem }), /the CRL as "crl"/],
-  ['a CRL in DER as ca', 'ca', 'pem/der', () => ({ ca: crl.der }), /openssl crl -inform der/],
-  ['a public key as cert', 'cert', `credentials/public-key-${instead}`, () => ({ cert: spki() }), /Pass the cert/],
-  ['a public key as ca', 'ca', `credentials/public-key-${instead}`, () => ({ ca: spki() }), /Pass the CA/],
-  ['a public key as key', 'key', 'key/public-key-instead', () => ({ key: spki() }), /when it was generated/],
-  ['PKCS#7 as cert', 'cert', 'pem/pkcs7', () => ({ cert: pkcs7() }), /openssl pkcs7 -print_certs -in/],
-  ['PKCS#7 as ca', 'ca', 'pem/pkcs7', () => ({ ca: pkcs7() }), /openssl pkcs7 -print_certs -in/],
+  ['a request as cert', 'cert', { holds: 'certificate request' }, () => ({ cert: csr() }), /openssl x509 -req -in/],
+  ['a request as ca', 'ca', { holds: 'certificate request' }, () => ({ ca: csr() }), /Pass the CA certificates/],
+  ['a request as key', 'key', { holds: 'certificate request' }, () => ({ key: csr() }), /Pass the private key/],
+  ['a CRL as cert', 'cert', { holds: 'CRL' }, () => ({ cert: crl.pem }), /the CRL as "crl"/],
+  ['a CRL as ca', 'ca', { holds: 'CRL' }, () => ({ ca: crl.pem }), /the CRL as "crl"/],
+  ['a CRL in DER as ca', 'ca', { holds: 'CRL' }, () => ({ ca: crl.der }), /the CRL as "crl"/],
+  ['a public key as cert', 'cert', { holds: 'public key' }, () => ({ cert: spki() }), /Pass the cert/],
+  ['a public key as ca', 'ca', { holds: 'public key' }, () => ({ ca: spki() }), /Pass the CA/],
+  ['a public key as key', 'key', { holds: 'public key' }, () => ({ key: spki() }), /when it was generated/],
+  ['PKCS#7 as cert', 'cert', { holds: 'PKCS#7 bundle' }, () => ({ cert: pkcs7() }), /openssl pkcs7 -print_certs -in/],
+  ['PKCS#7 as ca', 'ca', { holds: 'PKCS#7 bundle' }, () => ({ ca: pkcs7() }), /openssl pkcs7 -print_certs -in/],
   [
     'a "TRUSTED CERTIFICATE" as ca',
     'ca',
-    'credentials/old-certificate-label',
+    { holds: 'certificate under an old label' },
     () => ({ ca: openssl(['x509', '-trustout', '-addtrust', 'clientAuth'], root.pem) }),
     /openssl x509 -in \S+ -out/,
   ],
   [
     'an "X509 CERTIFICATE" as cert',
     'cert',
-    'credentials/old-certificate-label',
+    { holds: 'certificate under an old label' },
     () => ({ cert: pem('X509 CERTIFICATE', leaf.der) }),
     /openssl x509 -in \S+ -out/,
   ],
   [
     'a "TRUSTED CERTIFICATE" among CAs',
     'ca',
-    'credentials/old-certificate-label',
+    { holds: 'certificate under an old label' },
     () => ({ ca: root.pem + openssl(['x509', '-trustout'], intermediate.pem) }),
     /openssl x509 -in \S+ -out/,
   ],
   [
     'parameters as cert',
     'cert',
-    'credentials/no-certificate',
+    { holds: 'other blocks' },
     () => ({ cert: pem('DH PARAMETERS', Buffer.from([0x30, 0])) }),
-    /blocks "CERTIFICATE"/,
+    /Pass the certificate/,
   ],
-  ['parameters as key', 'key', 'key/none', () => ({ key: pem('EC PARAMETERS', Buffer.from([6, 0])) }), /"PRIVATE KEY"/],
+  [
+    'parameters as key',
+    'key',
+    { holds: 'other blocks' },
+    () => ({ key: pem('EC PARAMETERS', Buffer.from([6, 0])) }),
+    /"PRIVATE KEY"/,
+  ],
   [
     'certificate and key swapped',
     null,
-    'credentials/certificate-and-key-swapped',
+    'credentials/swapped',
     () => ({ cert: leaf.keyPem, key: chain }),
     /Exchange the two/,
   ],
   [
     'the key also as cert',
     'cert',
-    `credentials/key-${instead}`,
+    { holds: 'private key' },
     () => ({ cert: otherLeaf.keyPem }),
     /the private key as "key"/,
   ],
-  [
-    'the certificate also as key',
-    'key',
-    'credentials/certificate-instead-of-key',
-    () => ({ key: chain }),
-    /Pass the file with the private key/,
-  ],
-  ['the CA key as ca', 'ca', `credentials/key-${instead}`, () => ({ ca: root.keyPem }), /Pass the CA certificates/],
-  ['a key among CAs', 'ca', 'credentials/key-in-ca-file', () => ({ ca: root.pem + root.keyPem }), /create a new CA/],
+  ['the certificate also as key', 'key', { holds: 'certificate' }, () => ({ key: chain }), /Pass the private key/],
+  ['the CA key as ca', 'ca', { holds: 'private key' }, () => ({ ca: root.keyPem }), /Pass the CA certificates/],
+  ['a key among CAs', 'ca', 'credentials/block-refused', () => ({ ca: root.pem + root.keyPem }), /create a new CA/],
   ['a request among CAs', 'ca', 'credentials/block-refused', () => ({ ca: root.pem + csr() }), /Remove the block/],
   [
     'CA and certificate swapped',
     null,
-    'credentials/ca-and-certificate-swapped',
+    'credentials/swapped',
     () => ({ ca: leaf.pem, cert: root.pem }),
     /Exchange the two/,
   ],
@@ -143,7 +146,7 @@ const rows: Row[] = [
   [
     'the certificate also as ca',
     'ca',
-    'credentials/certificate-instead-of-ca',
+    'credentials/anchor-is-no-ca',
     () => ({ ca: leaf.pem }),
     /openssl x509 -noout -issuer/,
   ],
@@ -187,28 +190,28 @@ const rows: Row[] = [
   [
     'two files joined without a line break',
     'ca',
-    'pem/boundary-not-alone',
+    { damage: 'a boundary that shares its line' },
     () => ({ ca: root.pem.trimEnd() + intermediate.pem }),
     /sed -i/,
   ],
   [
     'a block inside another',
     'ca',
-    'pem/nested-begin',
+    { damage: 'a block inside another' },
     () => ({ ca: `${root.pem.slice(0, 100)}\n${root.pem}` }),
-    /with its END line/,
+    /BEGIN and END lines/,
   ],
   [
     'an empty block',
     'ca',
-    'pem/empty-block',
+    { damage: 'no data' },
     () => ({ ca: '-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n' }),
     /from its source/,
   ],
   [
     'one of two blocks on one line',
     'ca',
-    'pem/line-breaks-lost',
+    { holds: 'lost line breaks' },
     () => ({ ca: root.pem + intermediate.pem.replaceAll('\n', '') }),
     /quote the variable/,
   ],
@@ -277,8 +280,8 @@ const rows: Row[] = [
     /openssl pkey -noout/,
   ],
   ['a key with a changed bit', 'key', 'key/inconsistent', () => ({ key: changed() }), /openssl pkey -check/],
-  ['a certificate as crl', 'crl', 'credentials/no-crl', () => ({ crl: root.pem }), /openssl ca -gencrl/],
-  ['a certificate in DER as crl', 'crl', 'pem/der', () => ({ crl: root.der }), /openssl x509 -inform der/],
+  ['a certificate as crl', 'crl', { holds: 'certificate' }, () => ({ crl: root.pem }), /openssl ca -gencrl/],
+  ['a certificate in DER as crl', 'crl', { holds: 'certificate' }, () => ({ crl: root.der }), /Pass a CRL/],
   [
     'a damaged crl',
     'crl',
@@ -290,17 +293,18 @@ const rows: Row[] = [
 
 const FILES = { ca: 'ca.crt', cert: 'tls.crt', key: 'tls.key', crl: 'crl.pem' }
 
-it.each(rows)('%s', async (_, role, code, contents, remedy) => {
+it.each(rows)('%s', async (what, role, expected, contents, remedy) => {
   const all = { ...good, ...contents() }
   for (const [source, isPem] of [
     [pemSource(all), true],
     [sourceOfFiles(folder, all), false],
   ] as const) {
     const found = await findingsOf(source)
-    expect(found.map((each) => each.code)).toEqual([code])
+    if (typeof expected === 'string') expect(found.map((each) => each.code)).toEqual([expected])
+    else expect(found).toMatchObject([{ details: expected }])
     expect(found[0]?.severity).toBe('error')
     expect(found[0]?.remedy).toMatch(remedy)
-    for (const each of role === null ? (code.includes('ca-and') ? ['ca', 'cert'] : ['cert', 'key']) : [role]) {
+    for (const each of role === null ? (what.startsWith('CA') ? ['ca', 'cert'] : ['cert', 'key']) : [role]) {
       const name = isPem ? `option "${each}"` : folder.file(FILES[each as Role])
       expect(found[0]?.message).toContain(name)
     }
@@ -313,21 +317,17 @@ describe('everything is told at once', () => {
       pemSource({ ca: root.der, cert: csr(), key: encrypted(), crl: 'nothing', passphrase: `${PASSPHRASE}!` }),
     )
     expect(found.map(({ code }) => code)).toEqual([
-      'pem/der',
-      'credentials/request-instead-of-certificate',
+      'input/unexpected-content',
+      'input/unexpected-content',
       'key/passphrase-wrong',
-      'pem/no-block',
+      'input/unexpected-content',
     ])
   })
 
   it('several faults in one input', async () => {
     const ca = `${root.pem}${pem('CERTIFICATE', Buffer.from([0x30, 0]))}${root.keyPem}-----BEGIN X-----\n`
     const found = await findingsOf(pemSource({ ...good, ca }))
-    expect(found.map(({ code }) => code)).toEqual([
-      'pem/unterminated',
-      'certificate/malformed',
-      'credentials/key-in-ca-file',
-    ])
+    expect(found.map(({ code }) => code)).toEqual(['pem/damaged', 'certificate/malformed', 'credentials/block-refused'])
   })
 
   it('a mismatch beside a wrong CA', async () => {

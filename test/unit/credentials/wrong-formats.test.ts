@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import type { MaterialRole } from '../../../src/report/catalogue/place.js'
-import type { FindingCode } from '../../../src/report/finding.js'
+import type { Holds } from '../../../src/report/catalogue/input.js'
+import type { PemDamage } from '../../../src/report/catalogue/pem.js'
+import type { Finding } from '../../../src/report/finding.js'
 import { pem } from '../../support/mint.js'
 import { openssl, runTool, temporaryFolder } from '../../support/openssl.js'
 import { findingsOf, good, leaf, pemSource, root, sourceOfFiles } from './fixture.js'
@@ -29,84 +31,82 @@ function keyStore(): Buffer {
 
 type Row = [
   what: string,
-  code: FindingCode,
+  /** Null: depends on what was meant. */
+  holds: Holds | PemDamage | null,
   content: (text: string, der: Buffer) => string | Uint8Array,
   remedy: RegExp,
 ]
 
 const rows: Row[] = [
-  ['DER', 'pem/der', (_, der) => der, /openssl (?:pkey|x509) -inform der -in \S+ -out/],
-  ['DER that was read as UTF-8', 'pem/der', (_, der) => der.toString('utf8'), /^Pass the/],
-  ['a PKCS#12 key store', 'pem/pkcs12', keyStore, /openssl pkcs12 -in/],
-  ['UTF-16 little-endian', 'pem/utf-16', (text) => utf16(text), /iconv -f UTF-16 -t UTF-8/],
-  ['UTF-16 big-endian', 'pem/utf-16', (text) => utf16(text).swap16(), /iconv -f UTF-16 -t UTF-8/],
-  ['UTF-16 little-endian, unmarked', 'pem/utf-16', (text) => utf16(text, ''), /iconv -f UTF-16LE -t UTF-8/],
-  ['UTF-16 big-endian, unmarked', 'pem/utf-16', (text) => utf16(text, '').swap16(), /iconv -f UTF-16BE -t UTF-8/],
-  ['UTF-16 that was read as UTF-8', 'pem/utf-16', (text) => utf16(text).toString('utf8'), /iconv -f UTF-16 -t UTF-8/],
-  ['white space', 'pem/blank', () => ' \n\t\r\n', /^Pass the/],
-  ['a byte order mark alone', 'pem/blank', () => '\ufeff', /^Pass the/],
-  ['prose', 'pem/no-block', () => 'to be done\n', /^Pass the/],
-  ['binary data', 'pem/no-block', () => Buffer.from('7f454c46000102', 'hex'), /^Pass the/],
-  ['a Java key store', 'pem/java-key-store', () => Buffer.from('feedfeed00000002', 'hex'), /keytool -importkeystore/],
-  ['JSON of cfssl', 'pem/json', (text) => JSON.stringify({ cert: text, key: text }), /cfssljson -f/],
-  ['other JSON', 'pem/json', (text) => `\n${JSON.stringify([{ data: text }], null, 2)}`, /jq/],
-  ['a web page', 'pem/html', () => '<!DOCTYPE html><title>401</title>', /Download the file again/],
-  ['an OpenSSH public key', 'pem/ssh', () => sshPublicKey, /TLS does not use/],
-  ['an OpenSSH private key', 'pem/ssh', () => sshPrivateKey, /ssh-keygen -p -m PKCS8 -f/],
-  ['a key of PuTTY', 'pem/ssh', () => 'PuTTY-User-Key-File-3: ssh-ed25519\n', /ssh-keygen -p -m PKCS8 -f/],
-  ['an SSH2 public key', 'pem/ssh', () => '---- BEGIN SSH2 PUBLIC KEY ----\nAAAA\n', /TLS does not use/],
-  ['OpenPGP armour', 'pem/pgp', () => armour('=abcd\n'), /gpg --decrypt/],
-  ['OpenPGP armour without a checksum', 'pem/pgp', () => armour(''), /gpg --decrypt/],
+  ['DER', null, (_, der) => der, /openssl (?:pkey|x509) -inform der -in \S+ -out/],
+  ['DER that was read as UTF-8', 'other DER', (_, der) => der.toString('utf8'), /^Pass the/],
+  ['a PKCS#12 key store', 'PKCS#12 key store', keyStore, /openssl pkcs12 -in/],
+  ['UTF-16 little-endian', 'UTF-16 text', (text) => utf16(text), /iconv -f UTF-16 -t UTF-8/],
+  ['UTF-16 big-endian', 'UTF-16 text', (text) => utf16(text).swap16(), /iconv -f UTF-16 -t UTF-8/],
+  ['UTF-16 little-endian, unmarked', 'UTF-16LE text', (text) => utf16(text, ''), /iconv -f UTF-16LE -t UTF-8/],
+  ['UTF-16 big-endian, unmarked', 'UTF-16BE text', (text) => utf16(text, '').swap16(), /iconv -f UTF-16BE -t UTF-8/],
+  ['UTF-16 that was read as UTF-8', 'UTF-16 text', (text) => utf16(text).toString('utf8'), /iconv -f UTF-16 -t UTF-8/],
+  ['white space', 'nothing', () => ' \n\t\r\n', /^Pass the/],
+  ['a byte order mark alone', 'nothing', () => '\ufeff', /^Pass the/],
+  ['prose', 'other text', () => 'to be done\n', /^Pass the/],
+  ['binary data', 'other binary data', () => Buffer.from('7f454c46000102', 'hex'), /^Pass the/],
+  ['a Java key store', 'Java key store', () => Buffer.from('feedfeed00000002', 'hex'), /keytool -importkeystore/],
+  ['JSON of cfssl', 'cfssl output', (text) => JSON.stringify({ cert: text, key: text }), /cfssljson -f/],
+  ['other JSON', 'JSON', (text) => `\n${JSON.stringify([{ data: text }], null, 2)}`, /jq/],
+  ['a web page', 'web page', () => '<!DOCTYPE html><title>401</title>', /Download the file again/],
+  ['an OpenSSH public key', 'SSH public key', () => sshPublicKey, /TLS does not use/],
+  ['an OpenSSH private key', 'SSH private key', () => sshPrivateKey, /ssh-keygen -p -m PKCS8 -f/],
+  ['a key of PuTTY', 'SSH private key', () => 'PuTTY-User-Key-File-3: ssh-ed25519\n', /ssh-keygen -p -m PKCS8 -f/],
+  ['an SSH2 public key', 'SSH public key', () => '---- BEGIN SSH2 PUBLIC KEY ----\nAAAA\n', /TLS does not use/],
+  ['OpenPGP armour', 'OpenPGP block', () => armour('=abcd\n'), /gpg --decrypt/],
+  ['OpenPGP armour without a checksum', 'OpenPGP block', () => armour(''), /gpg --decrypt/],
+  ['base64 of PEM', 'PEM', (text) => Buffer.from(text).toString('base64'), /base64 -d \S+ > new/],
+  ['base64 of DER', null, (_, der) => der.toString('base64'), /base64 -d \S+ \| openssl/],
+  ['the inner lines', null, (text) => text.replaceAll(/^-.*\n/gm, ''), /\| openssl \w+ -inform/],
+  ['escaped line breaks', 'escaped line breaks', escaped, /Replace them/],
+  ['escaped line breaks in quotes', 'escaped line breaks', (text) => `"${escaped(text)}"\n`, /Replace them/],
+  ['blanks for line breaks', 'lost line breaks', (text) => text.replaceAll('\n', ' '), /quote the variable/],
+  ['nothing for line breaks', 'lost line breaks', (text) => text.replaceAll('\n', ''), /quote the variable/],
+  ['the path of a file', 'file name', () => '/etc/etcd/pki/tls', /fromFiles|Pass the file/],
+  ['the name of a file', 'file name', () => 'tls.pem\n', /fromFiles|Pass the file/],
+  ['half of the octets', 'no END line', (text) => text.slice(0, text.length / 2), /Copy the whole file again/],
+  ['all lines but the last', 'no END line', (text) => text.replace(/-----END.*\n/, ''), /Copy the whole file again/],
   [
-    'base64 of PEM',
-    'pem/base64-without-boundaries',
-    (text) => Buffer.from(text).toString('base64'),
-    /base64 -d \S+ > new/,
-  ],
-  ['base64 of DER', 'pem/base64-without-boundaries', (_, der) => der.toString('base64'), /base64 -d \S+ \| openssl/],
-  [
-    'the inner lines',
-    'pem/base64-without-boundaries',
-    (text) => text.replaceAll(/^-.*\n/gm, ''),
-    /\| openssl \w+ -inform/,
-  ],
-  ['escaped line breaks', 'pem/line-breaks-escaped', escaped, /Replace them/],
-  ['escaped line breaks in quotes', 'pem/line-breaks-escaped', (text) => `"${escaped(text)}"\n`, /Replace them/],
-  ['blanks for line breaks', 'pem/line-breaks-lost', (text) => text.replaceAll('\n', ' '), /quote the variable/],
-  ['nothing for line breaks', 'pem/line-breaks-lost', (text) => text.replaceAll('\n', ''), /quote the variable/],
-  ['the path of a file', 'pem/file-name', () => '/etc/etcd/pki/tls', /fromFiles|Pass the file/],
-  ['the name of a file', 'pem/file-name', () => 'tls.pem\n', /fromFiles|Pass the file/],
-  ['half of the octets', 'pem/unterminated', (text) => text.slice(0, text.length / 2), /Copy the whole file again/],
-  [
-    'all lines but the last',
-    'pem/unterminated',
-    (text) => text.replace(/-----END.*\n/, ''),
+    'a foreign character',
+    'a character that is not base64',
+    (text) => text.replace(/\nM/, '\n*'),
     /Copy the whole file again/,
   ],
-  ['a foreign character', 'pem/bad-base64', (text) => text.replace(/\nM/, '\n*'), /Copy the whole file again/],
-  ['a character lost', 'pem/bad-base64', (text) => text.replace(/\nM/, '\n'), /Copy the whole file again/],
-  ['another END', 'pem/end-mismatch', (text) => text.replace(/END \w+/, 'END FOO'), /Copy the file again/],
-  ['no BEGIN', 'pem/stray-end', (text) => text.replace(/^.*\n/, ''), /Write the block again as a whole/],
-  ['four dashes', 'pem/malformed-boundary', (text) => text.replaceAll('-----', '----'), /five plain dashes/],
+  ['a character lost', 'missing characters', (text) => text.replace(/\nM/, '\n'), /Copy the whole file again/],
+  ['another END', 'another label in END', (text) => text.replace(/END \w+/, 'END FOO'), /Copy the whole file again/],
+  ['no BEGIN', 'no BEGIN line', (text) => text.replace(/^.*\n/, ''), /again as a whole/],
+  ['four dashes', 'a malformed boundary', (text) => text.replaceAll('-----', '----'), /five plain dashes/],
   [
     'typographic dashes',
-    'pem/malformed-boundary',
+    'a malformed boundary',
     (text) => text.replaceAll('-----', '\u2014\u2013'),
     /five plain dashes/,
   ],
-  ['base64 beside BEGIN', 'pem/boundary-not-alone', (text) => text.replace('\n', ''), /separate line/],
+  ['base64 beside BEGIN', 'a boundary that shares its line', (text) => text.replace('\n', ''), /separate line/],
 ]
+
+function holdsOf(finding: Finding | undefined): Holds | undefined {
+  return finding?.code === 'input/unexpected-content' ? finding.details.holds : undefined
+}
 
 describe.each<[MaterialRole & ('ca' | 'cert' | 'key'), string, Buffer]>([
   ['ca', root.pem, root.der],
   ['cert', leaf.pem, leaf.der],
   ['key', leaf.keyPem, leaf.key.export({ type: 'pkcs8', format: 'der' })],
 ])('given as %s', (role, text, der) => {
-  it.each(rows)('%s', async (_, code, content, remedy) => {
+  it.each(rows)('%s', async (_, holds, content, remedy) => {
     const contents = { ...good, [role]: content(text, der) }
     for (const source of [pemSource(contents), sourceOfFiles(folder, contents)]) {
       const errors = (await findingsOf(source)).filter(({ severity }) => severity === 'error')
-      expect([...new Set(errors.map((each) => each.code))]).toEqual([code])
+      const [first, ...others] = errors
+      expect(new Set(others.map(({ code }) => code))).toEqual(new Set(others.length === 0 ? [] : [first?.code]))
+      const told = first?.code === 'pem/damaged' ? first.details.damage : holdsOf(first)
+      expect(told).toBe(holds ?? (role === 'key' ? 'private key' : 'certificate'))
       const file = { ca: 'ca.crt', cert: 'tls.crt', key: 'tls.key' }[role]
       const origin = source.origin === 'PEM text' ? `The option "${role}"` : `The file ${folder.file(file)}`
       expect(errors[0]?.message).toContain(origin)
@@ -119,13 +119,16 @@ describe.each<[MaterialRole & ('ca' | 'cert' | 'key'), string, Buffer]>([
 describe('limits', () => {
   it('of a text', async () => {
     const [found] = await findingsOf(pemSource({ ...good, ca: root.pem.padEnd(4 * 1024 * 1024 + 1) }))
-    expect(found).toMatchObject({ code: 'pem/too-large', details: { size: 4_194_305, limit: 4_194_304, role: 'ca' } })
+    expect(found).toMatchObject({
+      code: 'input/too-much',
+      details: { count: 4_194_305, limit: 4_194_304, wanted: 'ca' },
+    })
     expect(await findingsOf(pemSource({ ...good, ca: root.pem.padEnd(4 * 1024 * 1024) }))).toEqual([])
   })
 
   it('of blocks', async () => {
     const [found] = await findingsOf(pemSource({ ...good, ca: root.pem.repeat(4097) }))
-    expect(found).toMatchObject({ code: 'pem/too-many-blocks', details: { limit: 2000 } })
+    expect(found).toMatchObject({ code: 'input/too-much', details: { unit: 'blocks', limit: 2000 } })
   })
 })
 
@@ -159,7 +162,7 @@ describe('commands in remedies', () => {
   ])('mend the file: %s', async (_, content, mend) => {
     const file = folder.file('broken.pem', content())
     const [found] = await findingsOf(sourceOfFiles(folder, { ...good, ca: content() }))
-    expect(found?.code).toMatch(/^pem\//)
+    expect(found?.code).toMatch(/^(?:pem|input)\//)
     expect(
       (await findingsOf(pemSource({ ...good, ca: mend(file) }))).filter(({ severity }) => severity !== 'info'),
     ).toEqual([])

@@ -1,9 +1,9 @@
 /** What is handed to the validator: every form that is read, every fault by its place, and the limits. */
 import { describe, expect, it } from 'vitest'
-import type { SomethingElse } from '../../../src/report/catalogue/input.js'
+import type { Holds, UnexpectedContent } from '../../../src/report/catalogue/input.js'
 import { Certificate } from '../../../src/validate/index.js'
 import { readMaterial, type InputValues, type MaterialReading } from '../../../src/validate/input.js'
-import { elseOfContent, elseOfLabel } from '../../../src/validate/something-else.js'
+import { holdsOfLabel } from '../../../src/credentials/labels.js'
 import { Crl } from '../../../src/x509/crl.js'
 import { detailsOf } from '../../support/judge-chain.js'
 import { chainPem, mintCa, mintCrl, newKey, pem } from '../../support/mint.js'
@@ -19,6 +19,14 @@ const LIMIT = 1024 * 1024
 const read = (inputs: Partial<InputValues>): MaterialReading =>
   readMaterial({ leaf: [], intermediates: [], trustAnchors: [], crls: [], ...inputs })
 const codes = (inputs: Partial<InputValues>): string[] => read(inputs).findings.map(({ code }) => code)
+const tooMuch = (option: string, unit: string, limit: number): unknown => ({
+  origin: `option "${option}"`,
+  file: null,
+  wanted: 'certificate',
+  unit,
+  limit,
+  count: null,
+})
 const origins = (list: readonly (Certificate | Crl)[]): string[] => list.map(({ origin }) => origin)
 
 describe('certificates', () => {
@@ -85,8 +93,15 @@ describe('faults', () => {
 
   it('of the text are told with its option', () => {
     const cut = root.pem.slice(0, -20)
-    expect(detailsOf(read({ trustAnchors: [root.pem, cut] }).findings, 'pem/unterminated')).toEqual([
-      { origin: 'option "trustAnchors[1]"', file: null, label: 'CERTIFICATE', line: 1 },
+    expect(detailsOf(read({ trustAnchors: [root.pem, cut] }).findings, 'pem/damaged')).toEqual([
+      {
+        origin: 'option "trustAnchors[1]"',
+        file: null,
+        damage: 'no END line',
+        label: 'CERTIFICATE',
+        line: 1,
+        endLabel: null,
+      },
     ])
   })
 
@@ -94,10 +109,11 @@ describe('faults', () => {
     const crlf = root.pem.replaceAll('\n', '\r\n')
     const marked = `\ufeff${root.pem}`
     expect(codes({ leaf: crlf, trustAnchors: [crlf, marked, crlf, marked] })).toEqual([
-      'pem/crlf',
-      'pem/crlf',
-      'pem/byte-order-mark',
+      'pem/layout-unusual',
+      'pem/layout-unusual',
+      'pem/layout-unusual',
     ])
+    expect(codes({ leaf: `\ufeff# a comment\n${root.pem}` })).toEqual(['pem/layout-unusual'])
   })
 
   it('are 20 of one option at most', () => {
@@ -110,7 +126,7 @@ describe('faults', () => {
     expect(all).toMatchObject({ isComplete: true, trustAnchors: [{}] })
     const more = read(many(22))
     expect(more.findings).toHaveLength(21)
-    expect(detailsOf(more.findings, 'input/cut-short')).toEqual([{ input: 'intermediates', faults: 20 }])
+    expect(detailsOf(more.findings, 'input/too-much')).toEqual([tooMuch('intermediates', 'faults', 20)])
     expect(more).toMatchObject({ isComplete: false, trustAnchors: [] })
   })
 
@@ -133,19 +149,27 @@ describe('faults', () => {
 })
 
 describe('something else', () => {
-  const told = (leaf: unknown): unknown[] => detailsOf(read({ leaf }).findings, 'input/something-else')
-  const holds = (what: SomethingElse, line: number | null = null, labels: string[] = []): unknown[] => [
-    { input: 'leaf', wanted: 'certificate', holds: what, line, labels },
+  const told = (leaf: unknown): unknown[] => detailsOf(read({ leaf }).findings, 'input/unexpected-content')
+  const holds = (what: Holds, form: UnexpectedContent['form'] = null, line: number | null = null): unknown[] => [
+    expect.objectContaining({ origin: 'option "leaf"', file: null, wanted: 'certificate', holds: what, form, line }),
   ]
 
   it('is told by what it is, in octets or under its label', () => {
-    expect(told(newKey().export({ type: 'pkcs8', format: 'der' }))).toEqual(holds('private key'))
-    expect(told(crl.der)).toEqual(holds('CRL'))
-    expect(told(`x\n${keyPem}${keyPem}`)).toEqual(holds('private key', 2, ['"PRIVATE KEY"']))
-    expect(told(pem('CERTIFICATE', crl.der))).toEqual(holds('CRL'))
-    expect(told(`${root.pem}${pem('CERTIFICATE', crl.der)}`)).toEqual(holds('CRL', root.pem.split('\n').length))
-    expect(detailsOf(read({ crls: root.pem }).findings, 'input/something-else')).toEqual([
-      { input: 'crls', wanted: 'CRL', holds: 'certificate', line: 1, labels: ['"CERTIFICATE"'] },
+    expect(told(newKey().export({ type: 'pkcs8', format: 'der' }))).toEqual(holds('private key', 'DER'))
+    expect(told(crl.der)).toEqual(holds('CRL', 'DER'))
+    expect(told(`x\n${keyPem}${keyPem}`)).toEqual(holds('private key', 'PEM', 2))
+    expect(told(pem('CERTIFICATE', crl.der))).toEqual(holds('CRL', 'DER'))
+    expect(told(`${root.pem}${pem('CERTIFICATE', crl.der)}`)).toEqual(holds('CRL', 'PEM', root.pem.split('\n').length))
+    expect(detailsOf(read({ crls: root.pem }).findings, 'input/unexpected-content')).toEqual([
+      {
+        origin: 'option "crls"',
+        file: null,
+        wanted: 'CRL',
+        holds: 'certificate',
+        form: 'PEM',
+        line: 1,
+        labels: ['"CERTIFICATE"'],
+      },
     ])
   })
 
@@ -153,49 +177,30 @@ describe('something else', () => {
     expect(told('')).toEqual(holds('nothing'))
     expect(told('/etc/ssl/ca.crt')).toEqual(holds('file name'))
     expect(told(Buffer.from('{"a":1}'))).toEqual(holds('JSON'))
-    expect(told(root.pem.replaceAll('\n', ' '))).toEqual(holds('lost line breaks'))
-    expect(told(root.der.toString('base64'))).toEqual(holds('base64'))
+    expect(told(root.pem.replaceAll('\n', ' '))).toEqual(holds('lost line breaks', null, 1))
+    expect(told(root.der.toString('base64'))).toEqual(holds('certificate', 'base64'))
   })
 
   it('is told of lines without breaks, also beside a block', () => {
     const line = root.pem.replaceAll('\n', ' ')
-    expect(told(`${root.pem}${line}`)).toEqual(holds('lost line breaks', root.pem.split('\n').length))
-  })
-
-  it.each<[Parameters<typeof elseOfContent>[0], SomethingElse]>([
-    [{ kind: 'blank' }, 'nothing'],
-    [{ kind: 'der', holds: null }, 'DER read as text'],
-    [{ kind: 'der', holds: 'PKCS#7 bundle' }, 'PKCS#7 bundle'],
-    [{ kind: 'utf-16', byteOrder: 'little-endian', byteOrderMark: true }, 'UTF-16'],
-    [{ kind: 'json', cfssl: false }, 'JSON'],
-    [{ kind: 'html' }, 'HTML'],
-    [{ kind: 'java-key-store' }, 'Java key store'],
-    [{ kind: 'ssh', holds: 'a public key' }, 'SSH key'],
-    [{ kind: 'base64', holds: 'PEM' }, 'base64'],
-    [{ kind: 'line-breaks-escaped' }, 'escaped line breaks'],
-    [{ kind: 'line-breaks-lost', line: 1 }, 'lost line breaks'],
-    [{ kind: 'file-name' }, 'file name'],
-    [{ kind: 'other', binary: false }, 'other text'],
-    [{ kind: 'other', binary: true }, 'other octets'],
-  ])('%j is called %s', (content, what) => {
-    expect(elseOfContent(content)).toBe(what)
+    expect(told(`${root.pem}${line}`)).toEqual(holds('lost line breaks', null, root.pem.split('\n').length))
   })
 
   it.each([
     ['CERTIFICATE', 'certificate'],
-    ['TRUSTED CERTIFICATE', 'certificate'],
+    ['TRUSTED CERTIFICATE', 'certificate under an old label'],
     ['EC PRIVATE KEY', 'private key'],
     ['ANY PRIVATE KEY', 'private key'],
     ['PUBLIC KEY', 'public key'],
     ['CERTIFICATE REQUEST', 'certificate request'],
     ['X509 CRL', 'CRL'],
     ['PKCS7', 'PKCS#7 bundle'],
-    ['OPENSSH PRIVATE KEY', 'SSH key'],
-    ['PGP MESSAGE', 'OpenPGP'],
+    ['OPENSSH PRIVATE KEY', 'SSH private key'],
+    ['PGP MESSAGE', 'OpenPGP block'],
     ['EC PARAMETERS', 'other blocks'],
     ['DH PARAMETERS', 'other blocks'],
   ])('a block %s is called %s', (label, what) => {
-    expect(elseOfLabel(label)).toBe(what)
+    expect(holdsOfLabel(label)).toBe(what)
   })
 })
 
@@ -207,9 +212,7 @@ describe('the limits', () => {
     expect(fitting).toMatchObject({ isComplete: true, findings: [] })
     expect(fitting.intermediates).toHaveLength(198)
     const more = read({ leaf: certificate, intermediates: times(199, certificate), trustAnchors: [certificate] })
-    expect(detailsOf(more.findings, 'input/too-many')).toEqual([
-      { input: 'intermediates', wanted: 'certificate', limit: 200 },
-    ])
+    expect(detailsOf(more.findings, 'input/too-much')).toEqual([tooMuch('intermediates', 'certificates', 200)])
     expect(more).toMatchObject({ isComplete: false, leaf: [], intermediates: [], trustAnchors: [] })
   })
 
@@ -217,19 +220,17 @@ describe('the limits', () => {
     const bundle = root.pem.repeat(200)
     expect(read({ trustAnchors: bundle })).toMatchObject({ isComplete: true, findings: [] })
     const reading = read({ leaf: root.pem, trustAnchors: bundle })
-    expect(detailsOf(reading.findings, 'input/too-many')).toEqual([
-      { input: 'trustAnchors', wanted: 'certificate', limit: 200 },
-    ])
+    expect(detailsOf(reading.findings, 'input/too-much')).toEqual([tooMuch('trustAnchors', 'certificates', 200)])
     expect(reading.isComplete).toBe(false)
-    expect(detailsOf(read({ trustAnchors: `${bundle}${root.pem}` }).findings, 'input/too-many')).toHaveLength(1)
+    expect(detailsOf(read({ trustAnchors: `${bundle}${root.pem}` }).findings, 'input/too-much')).toHaveLength(1)
   })
 
   it('are 1 MiB of certificates in all inputs', () => {
     const text = '\n'.repeat(LIMIT - root.der.length)
-    expect(codes({ leaf: root.der, trustAnchors: text })).toEqual(['input/something-else'])
+    expect(codes({ leaf: root.der, trustAnchors: text })).toEqual(['input/unexpected-content'])
     const reading = read({ leaf: root.der, trustAnchors: [text, new Uint8Array(1)] })
-    expect(detailsOf(reading.findings, 'input/too-large')).toEqual([
-      { input: 'trustAnchors', wanted: 'certificate', limit: LIMIT, octets: LIMIT + 1 },
+    expect(detailsOf(reading.findings, 'input/too-much')).toMatchObject([
+      { origin: 'option "trustAnchors"', unit: 'bytes', limit: LIMIT, count: LIMIT + 1 },
     ])
     expect(reading).toMatchObject({ isComplete: false, leaf: [] })
   })
@@ -238,7 +239,9 @@ describe('the limits', () => {
     const list = Crl.parse(crl.der)
     expect(read({ crls: times(100, list) })).toMatchObject({ isComplete: true, findings: [] })
     const reading = read({ crls: times(101, list), leaf: root.der })
-    expect(detailsOf(reading.findings, 'input/too-many')).toEqual([{ input: 'crls', wanted: 'CRL', limit: 100 }])
+    expect(detailsOf(reading.findings, 'input/too-much')).toMatchObject([
+      { origin: 'option "crls"', wanted: 'CRL', unit: 'CRLs', limit: 100 },
+    ])
     expect(reading.isComplete).toBe(false)
   })
 })

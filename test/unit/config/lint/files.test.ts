@@ -104,7 +104,7 @@ describe('a fault and its finding', () => {
   it.each<[string, Record<string, string | null>, string[]]>([
     ['another key', { 'key-file': 'peer.key' }, ['key/mismatch']],
     ['no such file', { 'peer-cert-file': 'none.crt' }, ['file/missing']],
-    ['a bundle without certificates', { 'trusted-ca-file': 'empty.crt' }, ['pem/no-block']],
+    ['a bundle without certificates', { 'trusted-ca-file': 'empty.crt' }, ['input/unexpected-content']],
     ['a server without clientAuth', pair('server-only'), ['usage/gateway-client-auth-missing']],
     ['the same without a gateway', { ...pair('server-only'), 'enable-grpc-gateway': 'false' }, []],
     [
@@ -168,7 +168,7 @@ it.each<[string, Record<string, string>, string, string[]]>([
   ['the certificate', pair('marked'), 'marked.crt', ['error config/byte-order-mark']],
   ['the key', pair('marked'), 'marked.key', ['error config/byte-order-mark']],
   ['the only CA', { 'trusted-ca-file': 'marked-ca.crt' }, 'marked-ca.crt', ['error config/byte-order-mark']],
-  ['the first of two CAs', { 'trusted-ca-file': 'two.crt' }, 'two.crt', ['warning pem/byte-order-mark']],
+  ['the first of two CAs', { 'trusted-ca-file': 'two.crt' }, 'two.crt', ['warning pem/layout-unusual']],
 ])('a byte order mark before %s', async (_, changes, name, codes) => {
   await issue('marked')
   await write('marked-ca.crt', root.pem)
