@@ -10,6 +10,7 @@
  * Options: --seconds N (default 60), --seed N (default: random, and printed), --runs N (inputs of each target, default:
  * as many as there is time for), --target NAME (default: all; a wrong name lists them).
  */
+import { fork } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
@@ -51,7 +52,7 @@ await lifecycle(async ({ signal, defer }) => {
   }
   if (failure === null && targets.includes(SESSIONS)) {
     const order = { targets: [SESSIONS], seed, runs: Math.min(runs, MAX_SESSIONS), until: until() }
-    const result = await work(join(folder, 'session-worker.js'), order, signal)
+    const result = await workInProcess(join(folder, 'session-worker.js'), order, signal)
     failure = result.failure
     if (failure === null) say(`${result.inputs} sessions, nothing found`)
   }
@@ -89,5 +90,37 @@ function work(file, order, signal) {
     signal.addEventListener('abort', () => end(() => reject(signal.reason)), { once: true })
     worker.once('message', (result) => end(() => resolve(result)))
     worker.once('error', (error) => end(() => resolve(current(error.stack ?? String(error)))))
+  })
+}
+
+/** The same in a process: a thread whose sockets are open when it is terminated may never end. */
+function workInProcess(file, order, signal) {
+  const child = fork(file, { execArgv: [`--max-old-space-size=${HEAP}`] })
+  let sessions = 0
+  let latest = order.seed
+  const current = (reason) => ({
+    inputs: sessions,
+    failure: { target: order.targets[0], seed: latest, reason, input: null },
+  })
+  return new Promise((resolve, reject) => {
+    let last = -1
+    const watch = setInterval(() => {
+      if (sessions === last) end(() => resolve(current(`took more than ${HANG / 1000} s`)))
+      last = sessions
+    }, HANG)
+    const end = (settle) => {
+      clearInterval(watch)
+      child.kill('SIGKILL')
+      settle()
+    }
+    signal.addEventListener('abort', () => end(() => reject(signal.reason)), { once: true })
+    child.on('message', (message) => {
+      if (message.result) return end(() => resolve(message.result))
+      sessions += 1
+      latest = message.session
+    })
+    child.once('error', (error) => end(() => reject(error)))
+    child.once('exit', (code, by) => end(() => resolve(current(`ended with ${by ?? `exit code ${code}`}`))))
+    child.send(order)
   })
 }

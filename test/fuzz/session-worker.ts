@@ -1,17 +1,27 @@
-/** The sessions with a hostile server, on a thread of their own. */
-import { parentPort, workerData } from 'node:worker_threads'
+/** The sessions with a hostile server, in a process of their own: ending it ends their sockets, too. */
 import { mintPki } from '../support/etcd.js'
 import { runSessions } from './sessions.js'
 import type { FuzzOrder, FuzzResult } from './worker.js'
 
-const { targets, seed, runs, until, progress } = workerData as FuzzOrder
-const { sessions, failure } = await runSessions(mintPki(), seed, runs, {
-  until,
-  onSession: (own) => {
-    Atomics.store(progress, 1, own | 0)
-    Atomics.add(progress, 2, 1)
-  },
+/** What this process reports: each session as it starts, and the result at the end. */
+export type SessionMessage = { readonly session: number } | { readonly result: FuzzResult }
+
+function report(message: SessionMessage): void {
+  process.send?.(message)
+}
+
+process.once('message', ({ targets, seed, runs, until }: Omit<FuzzOrder, 'progress'>) => {
+  void runSessions(mintPki(), seed, runs, {
+    until,
+    onSession: (session) => {
+      report({ session })
+    },
+  }).then(({ sessions, failure }) => {
+    const target = targets[0] ?? ''
+    const found = failure === null ? null : { target, seed: failure.seed, reason: failure.reason, input: '' }
+    report({ result: { inputs: sessions, failure: found } })
+    process.disconnect()
+  })
 })
-const target = targets[0] ?? ''
-const found = failure === null ? null : { target, seed: failure.seed, reason: failure.reason, input: '' }
-parentPort?.postMessage({ inputs: sessions, failure: found } satisfies FuzzResult)
+// Without the process that gave the order, nobody reads the result.
+process.once('disconnect', () => process.exit())
