@@ -14,8 +14,8 @@ const resolve = { alias: testcontainers === undefined ? {} : { testcontainers } 
 const everywhere = {
   root,
   pool: 'forks' as const,
-  // Three times the cores of a small machine: the tests with a real etcd wait more than they work.
-  maxWorkers: 6,
+  // Four times the cores of a small machine: the tests with a real etcd wait more than they work.
+  maxWorkers: Number(process.env['VITEST_MAX_WORKERS'] ?? 8),
   // Loading the same modules for each file anew took longer than most of the tests.
   isolate: false,
   setupFiles: ['test/support/silence.ts'],
