@@ -9,6 +9,8 @@ import { parseAst } from 'rolldown/parseAst'
 
 /** What only docs/findings.md tells of a finding. */
 const DOCUMENTATION = new Set(['meaning', 'source'])
+/** The functions that take a row. */
+const ROWS = new Set(['row', 'rowByKind'])
 
 /**
  * Files that subpaths share. Left to itself the bundler makes one for each set of subpaths that have modules in common,
@@ -88,7 +90,7 @@ function documentation(code, id) {
   const found = []
   const visit = (node) => {
     if (node === null || typeof node !== 'object') return
-    if (node.type === 'CallExpression' && node.callee.name === 'row') {
+    if (node.type === 'CallExpression' && ROWS.has(node.callee.name)) {
       for (const property of node.arguments.flatMap((spec) => spec.properties)) {
         if (!DOCUMENTATION.has(property.key?.name)) continue
         found.push({ start: property.start, end: code.indexOf(',', property.end) + 1 })

@@ -1,6 +1,6 @@
 /**
  * A microservice that keeps its items in etcd: HTTP on node:http, probes, metrics, a client certificate from a mounted
- * Secret that is followed while it is renewed, and an orderly end. `clientDeployment` writes the Deployment for it.
+ * Secret that is followed while it is renewed, and an orderly end. kubernetes/client-deployment.yaml is its Deployment.
  *
  * Variables: `ETCD_ENDPOINTS` (with commas), `ETCD_SECRET_DIRECTORY` and `PORT`.
  */

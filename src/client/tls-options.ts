@@ -1,5 +1,5 @@
 /** The option `tls`, checked and resolved. Cipher suites may have their IANA names, which etcd uses, or OpenSSL's, which Node uses. */
-import { nodeSuiteNames } from '../config/cipher-suites.js'
+import { nodeSuiteNames } from '../config/tables/cipher-suites.js'
 import { checkOptions, optionInvalid, textInvalid } from '../report/option-error.js'
 import { checkRevocationMode, type RevocationMode } from '../validate/context.js'
 

@@ -1,17 +1,57 @@
-/** The findings that configurations give of themselves. */
+/** The findings of this room. A finding that names an option has its place. */
+import { configCluster } from '../report/catalogue/config-cluster.js'
+import { configFiles } from '../report/catalogue/config-files.js'
 import { configOption } from '../report/catalogue/config-option.js'
 import type { ConfigPlace } from '../report/catalogue/config-place.js'
+import { configReading } from '../report/catalogue/config-reading.js'
 import { configTls } from '../report/catalogue/config-tls.js'
-import { type Finding, findingMaker, type FindingPlace } from '../report/finding.js'
+import { configTogether } from '../report/catalogue/config-together.js'
+import { file } from '../report/catalogue/file.js'
+import { type Finding, type FindingDetails, findingMaker, type FindingPlace } from '../report/finding.js'
 
-export const finding = findingMaker({ ...configOption, ...configTls })
-
-/** A finding at another place than its own, such as one about what is absent, at the option that asks for it. */
-export function at({ option, file, line, column }: FindingPlace, finding: Finding): Finding {
-  return { ...finding, place: { option, file, line, column } }
+export const rows = {
+  ...configReading,
+  ...configOption,
+  ...configTls,
+  ...configTogether,
+  ...configFiles,
+  ...configCluster,
 }
 
-/** The place of an option that was handed over as part of an object. */
+const make = findingMaker({ ...rows, ...file })
+
+type Code = keyof typeof rows | keyof typeof file
+
+/** @param place Default: that of the details. What is absent has the place of the option that requires it. */
+export function finding<C extends Code>(
+  code: C,
+  details: FindingDetails[C],
+  place: FindingPlace | null = placeIn(details),
+): Finding<C> {
+  const made = make(code, details)
+  return place === null ? made : { ...made, place: placeOf(place) }
+}
+
+/** A finding at a place. */
+export function at(place: FindingPlace, finding: Finding): Finding {
+  return { ...finding, place: placeOf(place) }
+}
+
+function placeOf({ option, file, line, column }: FindingPlace): FindingPlace {
+  return { option, file, line, column }
+}
+
+function placeIn(details: object): FindingPlace | null {
+  if (isPlace(details)) return details
+  if (!('file' in details) || !('looked' in details || 'is' in details || 'octets' in details)) return null
+  return typeof details.file === 'string' ? { option: null, file: details.file, line: null, column: null } : null
+}
+
+function isPlace(details: object): details is FindingPlace {
+  return 'option' in details && 'file' in details && 'line' in details && 'column' in details
+}
+
+/** The place of an option that was passed as part of an object. */
 export function unplaced(option: string): ConfigPlace {
   return { option, file: null, line: null, column: null }
 }

@@ -1,5 +1,5 @@
 /** One member of an etcd cluster, as far as TLS, addresses and identity go. */
-import type { EtcdVersion } from './version.js'
+import type { EtcdVersion } from './tables/version.js'
 
 /** Addresses and TLS options of one of the two sides of a member, which are independent of each other in etcd. */
 export interface TlsSide {

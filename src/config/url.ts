@@ -1,53 +1,97 @@
-/** URLs as etcd takes them: scheme, host and port, nothing else (client/pkg/types/urls.go v3.5.16, NewURLs). */
-import { type Host, readHost } from '../x509/names.js'
+/** URLs as etcd reads them (client/pkg/types/urls.go v3.5.16 NewURLs; server/embed/config.go checkBindURLs, checkHostURLs). */
+import { parseIp } from '../x509/ip.js'
+import { readHost } from '../x509/names.js'
 
-/** What a URL is for: to listen on, or to tell others. */
+/** What a URL is for: to listen on, or to advertise to others. */
 export type UrlUse = 'listen' | 'advertise'
 
+/** A URL that etcd accepts. */
 export interface EtcdUrl {
-  readonly scheme: 'http' | 'https'
-  readonly host: Host
-  readonly port: number
+  readonly text: string
+  readonly isTls: boolean
+  /** Without brackets; the path of a socket. */
+  readonly host: string
+  /** Whether `host` is an IP address. */
+  readonly isIp: boolean
+  /** Empty for a socket. */
+  readonly port: string
+  /** Whether only this machine reaches it. */
+  readonly isLocal: boolean
+  /** Whether it stands for all addresses. */
+  readonly isUnspecified: boolean
 }
 
-/** A URL, or why etcd would not take it, as words that follow `it`. */
-export type UrlReading = { readonly url: EtcdUrl } | { readonly refused: string }
+/**
+ * A URL, or why etcd refuses it, as words after "it". `odd` is why this package neither writes such a URL nor dials it,
+ * although etcd accepts it.
+ */
+export type UrlReading = { readonly url: EtcdUrl; readonly odd: string | null } | { readonly refused: string }
 
 const MAX_PORT = 65_535
 /** A host name is at most 253 characters long; no URL of etcd is much longer. */
 const MAX_URL = 300
 
-/** Reads one URL. An address in it must be the bare one: zone ids and names that are not ASCII are refused. */
+/** Reads one URL as etcd does. */
 export function readUrl(text: string, use: UrlUse): UrlReading {
-  if (text.length > MAX_URL) return { refused: `is longer than ${String(MAX_URL)} characters` }
-  const [, scheme, rest = ''] = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/(.*)$/s.exec(text) ?? []
-  if (scheme === undefined) return { refused: 'does not begin with "https://"' }
-  if (scheme !== 'http' && scheme !== 'https') return { refused: `has the scheme "${scheme}" in place of "https"` }
-  if (rest.includes('@')) return { refused: 'contains a user name' }
-  if (/[/?#]/.test(rest)) return { refused: 'has something after the port' }
-  const [, bracketed, bare, digits] = /^(?:\[([^[\]]*)\]|([^:[\]]*)):(\d+)$/.exec(rest) ?? []
-  const name = bracketed ?? bare
-  if (name === undefined || digits === undefined) {
-    return { refused: /^[^[\]]*:.*:/.test(rest) ? 'holds an IPv6 address without brackets' : 'has no port' }
+  const [, scheme, rest = ''] = /^([A-Za-z][A-Za-z\d+.-]*):\/\/(.*)$/s.exec(text) ?? []
+  if (scheme === undefined) return { refused: 'has no scheme, such as "https://"' }
+  const name = scheme.toLowerCase()
+  if (name === 'unix' || name === 'unixs') {
+    const socket = { host: rest, isIp: false, port: '', isLocal: true, isUnspecified: false }
+    return { url: { text, isTls: name === 'unixs', ...socket }, odd: 'is a unix socket' }
   }
-  const port = Number(digits)
-  if (digits.startsWith('0') || port > MAX_PORT) return { refused: 'has an invalid port' }
-  // Go asks the resolver for the very octets that stand here.
-  if (/[^ -~]/.test(name)) return { refused: 'has a host that is not ASCII, and needs its "xn--" form' }
-  const reading = readHost(name)
-  if ('refused' in reading) return { refused: `has a host that ${reading.refused}` }
-  const reason = refuseHost(reading.host, bracketed !== undefined, use)
-  return reason === null ? { url: { scheme, host: reading.host, port } } : { refused: reason }
+  if (name !== 'http' && name !== 'https') return { refused: `has the scheme "${scheme}", and must have http or https` }
+  const [, authority = '', path = ''] = /^([^/?#]*)(.*)$/s.exec(rest) ?? []
+  if (path.startsWith('/')) return { refused: 'must not have a path, not even "/"' }
+  const [, bracketed, bare, port] = /^(?:[^@]*@)?(?:\[([^\]]*)\]|([^:[\]]*)):(\d*)$/.exec(authority) ?? []
+  const host = bracketed ?? bare
+  if (host === undefined || port === undefined || Number(port) > MAX_PORT) {
+    return { refused: 'does not have the form "host:port"' }
+  }
+  const bytes = parseIp(host.split('%', 1)[0] ?? '')
+  if (use === 'listen' && host !== 'localhost' && bytes === null) {
+    return { refused: 'must have an address to listen on or "localhost", not a host name' }
+  }
+  if (host === '') return { refused: 'has no host' }
+  const isLocal = bytes === null ? /^localhost\.?$/i.test(host) : isLoopback(bytes)
+  const isUnspecified = bytes?.every((byte) => byte === 0) === true
+  const url = { text, isTls: name === 'https', host, isIp: bytes !== null, port, isLocal, isUnspecified }
+  return { url, odd: oddity(url, use, { scheme, authority, path, isBracketed: bracketed !== undefined }) }
 }
 
-function refuseHost({ kind, value, bytes }: Host, bracketed: boolean, use: UrlUse): string | null {
-  if (bracketed !== (bytes?.length === 16)) return 'has brackets, but not around an IPv6 address'
+/** As {@link readUrl}, and refuses what is odd as well: user names, zone ids, names that are not ASCII and the like. */
+export function readPlainUrl(text: string, use: UrlUse): { readonly url: EtcdUrl } | { readonly refused: string } {
+  const reading = readUrl(text, use)
+  if ('refused' in reading) return reading
+  return reading.odd === null ? { url: reading.url } : { refused: reading.odd }
+}
+
+interface Written {
+  readonly scheme: string
+  readonly authority: string
+  /** What follows the port. */
+  readonly path: string
+  readonly isBracketed: boolean
+}
+
+function oddity({ text, host, port, isUnspecified }: EtcdUrl, use: UrlUse, written: Written): string | null {
+  const { scheme, authority, path, isBracketed } = written
+  if (text.length > MAX_URL) return `is longer than ${String(MAX_URL)} characters`
+  if (scheme !== scheme.toLowerCase()) return `has the scheme "${scheme}" in place of "${scheme.toLowerCase()}"`
+  if (authority.includes('@')) return 'contains a user name'
+  if (path !== '') return 'has something after the port'
+  if (port === '' || port.startsWith('0')) return 'has an invalid port'
+  // Go asks the resolver for these very bytes.
+  if (/[^ -~]/.test(host)) return 'has a host that is not ASCII, and needs its "xn--" form'
+  const reading = readHost(host)
+  if ('refused' in reading) return `has a host that ${reading.refused}`
+  const { kind, value, bytes } = reading.host
+  if (isBracketed !== (bytes?.length === 16)) return 'has brackets, but not around an IPv6 address'
   if (kind === 'uri' || value.startsWith('*')) return 'has an invalid host'
-  if (use === 'listen' && kind !== 'ip' && value !== 'localhost') {
-    return 'has a host name; etcd listens only on addresses and "localhost"'
-  }
-  if (use === 'advertise' && bytes?.every((octet) => octet === 0) === true) {
-    return 'has the wildcard address, which others cannot connect to'
-  }
-  return null
+  return use === 'advertise' && isUnspecified ? 'has the wildcard address, which others cannot connect to' : null
+}
+
+function isLoopback(bytes: Uint8Array): boolean {
+  if (bytes.length === 4) return bytes[0] === 127
+  return bytes.every((byte, i) => byte === (i === 15 ? 1 : 0))
 }

@@ -6,13 +6,11 @@ import { access } from './catalogue/access.js'
 import { certificate } from './catalogue/certificate.js'
 import { chain } from './catalogue/chain.js'
 import { configCluster } from './catalogue/config-cluster.js'
-import { configKubernetes } from './catalogue/config-kubernetes.js'
 import { configFiles } from './catalogue/config-files.js'
-import { configLint } from './catalogue/config-lint.js'
 import { configOption } from './catalogue/config-option.js'
 import { configReading } from './catalogue/config-reading.js'
-import { configTogether } from './catalogue/config-together.js'
 import { configTls } from './catalogue/config-tls.js'
+import { configTogether } from './catalogue/config-together.js'
 import { constraints } from './catalogue/constraints.js'
 import { discovery } from './catalogue/discovery.js'
 import { endpoint } from './catalogue/endpoint.js'
@@ -54,9 +52,7 @@ export const catalogue = {
   ...configTogether,
   ...configReading,
   ...configFiles,
-  ...configLint,
   ...configCluster,
-  ...configKubernetes,
 }
 
 type DetailsOf<R> = R extends CatalogueRow<infer D> ? D : never

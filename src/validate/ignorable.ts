@@ -5,15 +5,12 @@ import { rows } from './finding.js'
 /** The warnings and infos of other rooms by code; a test keeps the list whole. Their rows would be a lot to load for that. */
 const OF_OTHER_ROOMS: Readonly<Record<string, string>> = {
   'ca-roll': 'trust-hidden',
-  config: `address-check-off advertise-not-listened advertise-port advertise-tls advertise-unreachable advisory
-    allowed-breaks-gateway allowed-cn-as-subject auto-tls-ignored blank-in-list ca-expired cipher-suite-weak
-    cipher-suites-unlike-key client-auth-half crl-form-ahead crl-of-other-ca crl-stale crl-undocumented
-    discovery-unprotected file-elsewhere file-not-read flag-repeated gateway-untrusted ignored-beside-file
-    key-of-other-version key-repeated key-unknown keys-beyond-2030 member-joined-later members-differ
-    metrics-address-check metrics-plaintext nothing-set option-dangerous option-deprecated own-name-not-allowed
-    peer-address-unprovable peer-auth-implied plaintext-loopback plaintext-loopback-bypass plaintext-socket-bypass
-    suppression-without-effect tls-unused value-unresolved variable-repeated variable-unknown variables-not-read
-    volume-missing yaml-several-documents`,
+  config: `advertise-unreachable advisory allowed-cn-as-subject auto-tls ca-expired cipher-suite-weak
+    cipher-suites-unusable client-auth-implied crl-form crl-of-other-ca crl-stale crl-undocumented discovery-unprotected
+    gateway-refused ignored-with-file keys-beyond-2030 member-not-allowed member-not-listed members-differ
+    metrics-address-check metrics-plaintext not-checked nothing-set option-dangerous option-ignored
+    option-of-other-version option-repeated peer-address-unprovable plaintext-local space-in-list
+    suppression-without-effect tls-unused volume-missing yaml-several-documents`,
   credentials: 'anchor-is-no-ca block-ignored certificate-in-key-file duplicate-certificate key-in-certificate-file',
   directory: `ca-key-here ca-name-repeated certificate-without-key issuer-not-found key-in-json key-without-certificate
     left-over limit-reached not-looked-at owner-differs serial-repeated unreadable`,

@@ -170,8 +170,8 @@ describe('members that all list each other, each with one fault of its own', () 
     ['config/member-not-allowed', ['good', 'named'], 'good'],
     ['config/member-not-allowed', ['good', 'picky'], 'picky'],
     ['config/member-revoked', ['good', 'revoked'], 'good'],
-    ['config/members-disagree', ['good', 'token'], 'good'],
-    ['config/members-tls-apart', ['old', 'young'], 'old'],
+    ['config/members-differ', ['good', 'token'], 'good'],
+    ['config/tls-versions-disjoint', ['old', 'young'], 'old'],
   ]
   const started = pairs.filter(([, names]) => names.every((name) => missing(name).length === 0))
   // At once: while they run, members that refuse each other call each other all the time.
@@ -219,11 +219,11 @@ describe('members whose lists are not one', () => {
   afterAll(() => running.stop())
 
   it.concurrent.each<[code: FindingCode, names: [string, string], speaker: string]>([
-    ['config/members-disagree', ['good', 'late'], 'good'],
+    ['config/members-differ', ['good', 'late'], 'good'],
     ['config/member-not-listed', ['good', 'late'], 'good'],
     ['config/members-name-repeated', ['good', 'twin'], 'twin'],
-    ['config/initial-cluster-plaintext', ['good', 'secure'], 'secure'],
-    ['config/members-scheme-differs', ['plain', 'joining'], 'joining'],
+    ['config/plaintext-url', ['good', 'secure'], 'secure'],
+    ['config/members-differ', ['plain', 'joining'], 'joining'],
   ])('%s %j', async (code, names, speaker) => {
     await proved(running, code, names, speaker)
   })
@@ -257,7 +257,7 @@ it('members that came earlier have shorter lists; one that joins must list all: 
     expect(await errors(whole)).toEqual([])
     const [told, ...more] = await errors(short)
     expect(more).toEqual([])
-    expect(told?.details).toMatchObject({ members: ['first'], isJoining: true })
+    expect(told?.details).toMatchObject({ members: ['first'], kind: 'joining' })
     await using refused = startEtcdProcess(short, { cwd: folder })
     expect(await refused.code).not.toBe(0)
     expect(told?.refusals.filter(({ words }) => isSaid(words, refused.log()))).toHaveLength(1)

@@ -68,10 +68,10 @@ it('lists of another CA and of last year are in force, also against etcd itself;
   })
   await found({ flags }, 'config/crl-of-other-ca')
   await found({ flags }, 'config/crl-stale')
-  const own = await found({ flags }, 'config/own-certificate-revoked')
+  const own = await found({ flags }, 'config/member-revoked')
   const ended = await found({ flags }, 'config/ca-expired')
   const named = await found({ flags }, 'config/allowed-cn-as-subject')
-  expect(named.consequences.map(({ code }) => code)).toEqual(['config/own-name-not-allowed'])
+  expect(named.consequences.map(({ code }) => code)).toEqual(['config/member-not-allowed'])
 
   const alice = await issue('alice', root, { serial: 12n })
   const bob = await issue('bob', root, { subject: '' })
@@ -88,14 +88,14 @@ it('lists of another CA and of last year are in force, also against etcd itself;
   await refusing(etcd, named)
 })
 
-it('files of the two sides that are exchanged let nobody in: config/sides-exchanged', async () => {
+it('files of the two sides that are exchanged let nobody in: config/client-and-peer-swapped', async () => {
   const pair = (name: string, prefix = ''): Record<string, string> => ({
     [`${prefix}cert-file`]: `${name}.crt`,
     [`${prefix}key-file`]: `${name}.key`,
   })
   const member = await issue('for-peers', other)
   const flags = flagsOf({ ...pair('for-peers'), ...pair('server', 'peer-'), 'peer-trusted-ca-file': 'other.crt' })
-  const exchanged = await found({ flags }, 'config/sides-exchanged')
+  const exchanged = await found({ flags }, 'config/client-and-peer-swapped')
   await using etcd = startEtcdProcess(flags, { cwd: folder })
   await serving(etcd)
   const server = await issue('dialling', root)
@@ -105,7 +105,7 @@ it('files of the two sides that are exchanged let nobody in: config/sides-exchan
   expect((await ask(`${url(ports.peer)}/version`, member, { trust: null })).status).toBe(200)
 })
 
-it('etcd does not start: config/metrics-certificate-missing, config/cluster-missing', async () => {
+it('etcd does not start: config/option-needs, config/option-needs', async () => {
   const plain = `http://127.0.0.1:${String(ports.client)}`
   const none = { 'cert-file': null, 'key-file': null, 'trusted-ca-file': null, 'client-cert-auth': null }
   const metrics = flagsOf({
@@ -124,8 +124,8 @@ peer-transport-security: {${tls.join(', ')}}
 `
   await write('etcd.yml', yaml)
   const cases = [
-    ['config/metrics-certificate-missing', { flags: metrics }, metrics],
-    ['config/cluster-missing', { yaml }, [`--config-file=${join(folder, 'etcd.yml')}`]],
+    ['config/option-needs', { flags: metrics }, metrics],
+    ['config/option-needs', { yaml }, [`--config-file=${join(folder, 'etcd.yml')}`]],
   ] as const
   for (const [code, config, args] of cases) {
     const finding = await found(config, code)

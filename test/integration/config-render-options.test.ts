@@ -4,9 +4,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { lintEtcdConfig, type ConfigInput, type MemberConfig } from '../../src/config/index.js'
-import { CONFIG_FORMS, etcdOptions, formAvailability, type EtcdOptionRow } from '../../src/config/options.js'
-import { otherAvailability, otherOptions, type OtherRow } from '../../src/config/options-other.js'
-import { readVersion } from '../../src/config/version.js'
+import { CONFIG_FORMS, etcdOptions, formAvailability, type EtcdOptionRow } from '../../src/config/tables/options.js'
+import { type PassthroughKind, passthroughOptions } from '../../src/config/tables/passthrough-options.js'
+import { readVersion } from '../../src/config/tables/version.js'
 import { credentials, Workshop } from '../support/config-pki.js'
 import { temporaryFolder } from '../support/openssl.js'
 import { INSTALLED, IS_3_4 } from '../support/etcd-version.js'
@@ -25,7 +25,7 @@ interface Claim {
 
 /** Values of each kind, and what no value of the kind is; null where any text is one. */
 const VALUES: Readonly<
-  Record<EtcdOptionRow['kind'] | OtherRow['kind'], readonly [right: string, wrong: string | null]>
+  Record<EtcdOptionRow['kind'] | PassthroughKind, readonly [right: string, wrong: string | null]>
 > = {
   path: ['/a', null],
   text: ['a', null],
@@ -57,10 +57,8 @@ const flags: readonly (Claim & { readonly wrong: string | null })[] = [
   ...etcdOptions.flatMap((row) =>
     row.flag === null ? [] : [{ row, name: row.flag.name, isThere: formAvailability(row, 'flags', version) === 'all' }],
   ),
-  ...otherOptions.flatMap((row) =>
-    row.flag === null
-      ? []
-      : [{ row, name: row.flag.name, isThere: otherAvailability(row, 'flags', version) === 'all' }],
+  ...passthroughOptions.flatMap((row) =>
+    row.flag === null ? [] : [{ row, name: row.flag.name, isThere: formAvailability(row, 'flags', version) === 'all' }],
   ),
 ].map(({ row, name, isThere }) => {
   const [right, wrong] = VALUES[row.kind]
@@ -131,9 +129,9 @@ describe('the flags', () => {
 describe('the keys of a file', () => {
   const paths = [
     ...etcdOptions.map((row) => ({ path: row.yaml?.name, isThere: formAvailability(row, 'yaml', version) === 'all' })),
-    ...otherOptions.map((row) => ({
+    ...passthroughOptions.map((row) => ({
       path: row.yaml?.name,
-      isThere: otherAvailability(row, 'yaml', version) === 'all',
+      isThere: formAvailability(row, 'yaml', version) === 'all',
     })),
   ].flatMap(({ path, isThere }) => (path === undefined ? [] : [{ path, isThere }]))
   /** A mapping is no value of any key, and JSON is YAML. */
@@ -173,7 +171,7 @@ describe.each(CONFIG_FORMS.map((form) => ({ form })))('as $form', ({ form }) => 
     'socket-reuse-port',
     'experimental-watch-progress-notify-interval',
   ].filter((name) =>
-    otherOptions.every((row) => row.flag?.name !== name || otherAvailability(row, form, version) !== 'all'),
+    passthroughOptions.every((row) => row.flag?.name !== name || formAvailability(row, form, version) !== 'all'),
   )
   const without = <T extends object>(names: readonly string[], options: T): Partial<T> =>
     Object.fromEntries(Object.entries(options).filter(([name]) => !names.includes(name))) as Partial<T>

@@ -10,10 +10,16 @@ import {
   type MemberAddresses,
   type MemberConfig,
 } from '../../src/config/index.js'
-import { CONFIG_FORMS, etcdOptions, formAvailability, nameOf, type ConfigForm } from '../../src/config/options.js'
-import { valueOf } from '../../src/config/render/check-config.js'
+import {
+  CONFIG_FORMS,
+  etcdOptions,
+  formAvailability,
+  nameOf,
+  type ConfigForm,
+} from '../../src/config/tables/options.js'
+import { valueOf } from '../../src/config/render/member-options.js'
 import { quoteForShell } from '../../src/config/render/quote.js'
-import { readVersion } from '../../src/config/version.js'
+import { readVersion } from '../../src/config/tables/version.js'
 import { credentials, crls, Workshop, type Who } from '../support/config-pki.js'
 import { runTool, temporaryFolder } from '../support/openssl.js'
 import { hasKey, INSTALLED, IS_3_4, missingFlags } from '../support/etcd-version.js'
@@ -257,10 +263,10 @@ describe.each(FORMS)('three members with CAs of their own for clients and peers,
     })
     const at = { 'etcd-0': await place('etcd-0'), 'etcd-1': await place('etcd-1'), 'etcd-2': await place('etcd-2') }
     const plan = { members: at, initialClusterToken: 'three', extra: { 'election-timeout': 1000 } }
-    const texts = renderCluster(files, plan, form)
-    await using first = startText(texts['etcd-0'], form, folder.file(`three-${form}-0`))
-    await using second = startText(texts['etcd-1'], form, folder.file(`three-${form}-1`))
-    await using third = startText(texts['etcd-2'], form, folder.file(`three-${form}-2`))
+    const rendered = renderCluster(files, plan, form)
+    await using first = startText(rendered['etcd-0'].text, form, folder.file(`three-${form}-0`))
+    await using second = startText(rendered['etcd-1'].text, form, folder.file(`three-${form}-1`))
+    await using third = startText(rendered['etcd-2'].text, form, folder.file(`three-${form}-2`))
     await Promise.all([first, second, third].map(serving))
 
     const endpoints = names.flatMap((name) => at[name].clientUrls)

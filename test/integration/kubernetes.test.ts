@@ -13,18 +13,15 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createAuthority, issueCluster, writeCluster } from '../../src/authority/index.js'
 import { createSecureClient } from '../../src/client/index.js'
 import {
-  clusterConfigs,
   fromKubeadmConfig,
   fromKubeApiserver,
   kubeadmExternalEtcd,
   kubeApiserverFlags,
   lintEtcdConfig,
-  staticPod,
-  toYaml,
   type EtcdAccess,
-  type MemberConfig,
 } from '../../src/config/index.js'
-import { INSTALLED, LOGGED_AS_LATER } from '../support/etcd-version.js'
+import { LOGGED_AS_LATER } from '../support/etcd-version.js'
+import { exampleManifests } from '../support/kubernetes-examples.js'
 import { heldPorts } from '../support/ports.js'
 import { refused } from '../support/refused.js'
 import { plainEnvironment } from '../support/rendered-etcd.js'
@@ -47,11 +44,9 @@ const ofNode = (file: string): string => file.slice(node.length)
 
 let etcd: ChildProcess
 let log = ''
-let config: MemberConfig
 let container: Container
 let manifest: string
 let endpoint: string
-let metrics: string
 let client: { ca: string; cert: string; key: string }
 
 function put(path: string, text: string): void {
@@ -66,12 +61,15 @@ beforeAll(async () => {
   const files = await writeCluster(onNode(PKI), cluster, { layout: 'kubeadm' })
   const [clientPort, peerPort, metricsPort] = [await freePort(), await freePort(), await freePort()]
   endpoint = `https://127.0.0.1:${String(clientPort)}`
-  metrics = `http://127.0.0.1:${String(metricsPort)}`
-  const at = { clientUrls: [endpoint], peerUrls: [`https://127.0.0.1:${String(peerPort)}`], metricsUrls: [metrics] }
-  const member = { ...at, dataDir: '/var/lib/etcd' }
-  config = clusterConfigs(files, { members: { [NODE]: member }, version: INSTALLED, filePath: ofNode })[NODE]
-  const pod = staticPod(config, { image: `registry.k8s.io/etcd:${INSTALLED}-0`, pki: `${PKI}/etcd` })
-  manifest = toYaml(pod)
+  const [pod] = exampleManifests('static-pod', {
+    ',https://10.0.0.1:2379': '',
+    '10.0.0.1': '127.0.0.1',
+    'node-1': NODE,
+    '2379': String(clientPort),
+    '2380': String(peerPort),
+    '2381': String(metricsPort),
+  })
+  manifest = JSON.stringify(pod)
   const { ca, cert, key } = files.kubeadm[NODE]?.apiserverClient ?? { ca: '', cert: '', key: '' }
   client = { ca: ofNode(ca), cert: ofNode(cert), key: ofNode(key) }
   await start(JSON.parse(JSON.stringify(pod)))
@@ -159,7 +157,7 @@ describe('a tool on the node connects in one line', () => {
     const volumeMounts = [{ name: 'k8s-certs', mountPath: PKI, readOnly: true }]
     const volumes = [{ name: 'k8s-certs', hostPath: { path: PKI, type: 'DirectoryOrCreate' } }]
     const spec = { containers: [{ name: 'kube-apiserver', command: apiserver(), volumeMounts }], volumes }
-    put(file, toYaml({ apiVersion: 'v1', kind: 'Pod', spec }))
+    put(file, JSON.stringify({ apiVersion: 'v1', kind: 'Pod', spec }))
     expect(await roundTrip(await fromKubeApiserver({ file }, root))).toBe('hello')
   })
 
@@ -179,14 +177,14 @@ describe('a tool on the node connects in one line', () => {
 
   it('by kubeadm’s configuration, with an etcd elsewhere or its own', async () => {
     for (const apiVersion of ['v1beta3', 'v1beta4'] as const) {
-      const yaml = toYaml(kubeadmExternalEtcd({ endpoints: [endpoint], ...client, apiVersion }))
+      const yaml = JSON.stringify(kubeadmExternalEtcd({ endpoints: [endpoint], ...client, apiVersion }))
       expect(await roundTrip(await fromKubeadmConfig({ yaml }, root))).toBe('hello')
     }
     const args = { v1beta3: { 'etcd-servers': endpoint }, v1beta4: [{ name: 'etcd-servers', value: endpoint }] }
     for (const [version, extraArgs] of Object.entries(args)) {
       const file = `/etc/kubernetes/kubeadm-${version}.yaml`
       const own = { etcd: { local: { dataDir: '/var/lib/etcd' } }, apiServer: { extraArgs } }
-      put(file, toYaml({ apiVersion: `kubeadm.k8s.io/${version}`, kind: 'ClusterConfiguration', ...own }))
+      put(file, JSON.stringify({ apiVersion: `kubeadm.k8s.io/${version}`, kind: 'ClusterConfiguration', ...own }))
       expect(await roundTrip(await fromKubeadmConfig({ file }, root))).toBe('hello')
     }
   })

@@ -10,7 +10,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makeStory } from '../../.config/lib/story.mjs'
 import type * as Example from '../../docs/examples/fastify-plugin.js'
 import type { SecureEtcd3 } from '../../src/client/index.js'
-import { clientDeployment, secretManifest } from '../../src/config/index.js'
+import { secretManifest } from '../../src/config/index.js'
+import { exampleManifests, podOf } from '../support/kubernetes-examples.js'
 import type * as Room from '../../src/credentials/index.js'
 import type { Credentials } from '../../src/credentials/index.js'
 import { startEtcd, type TestEtcd } from '../../src/testing/index.js'
@@ -52,20 +53,11 @@ class SecretMount implements Disposable {
 /** The variables that the Deployment gives the container, with what a node would be: the mount, and a free port. */
 function variables(etcd: TestEtcd, mountPath: string): Record<string, string> {
   const { endpoints } = etcd
-  const deployment = clientDeployment({
-    name: 'app',
-    namespace: 'db',
-    image: 'app:1',
-    secret: 'app',
-    endpoints,
-    mountPath,
-  })
-  const text = JSON.stringify(deployment.spec)
-  const { template } = JSON.parse(text) as {
-    template: { spec: { containers: [{ env: { name: string; value: string }[] }] } }
-  }
-  const env = template.spec.containers[0].env.map(({ name, value }): [string, string] => [name, value])
-  return { ...Object.fromEntries(env), PORT: '0' }
+  const [deployment] = exampleManifests('client-deployment')
+  const names = podOf(deployment).containers[0].env?.map(({ name }) => name) ?? []
+  const values = { ETCD_ENDPOINTS: endpoints.join(), ETCD_SECRET_DIRECTORY: mountPath }
+  expect([...Object.keys(values), 'PORT']).toEqual(names)
+  return { ...values, PORT: '0' }
 }
 
 interface Service {

@@ -1,8 +1,8 @@
 /** The etcd on PATH, which `npm test` chooses; another one with `ETCD_MTLS_ETCD`. */
 import { execFileSync } from 'node:child_process'
-import { otherAvailability, otherOptions } from '../../src/config/options-other.js'
-import { formAvailability, rowOfFlag, rowOfPath } from '../../src/config/options.js'
-import { type EtcdVersion, readVersion } from '../../src/config/version.js'
+import { passthroughOptions } from '../../src/config/tables/passthrough-options.js'
+import { formAvailability, rowOfFlag, rowOfPath } from '../../src/config/tables/options.js'
+import { type EtcdVersion, readVersion } from '../../src/config/tables/version.js'
 
 const text = execFileSync('etcd', ['--version'], { encoding: 'utf8' })
 
@@ -36,8 +36,8 @@ export function missingFlags(args: readonly string[]): string[] {
     .filter((name) => {
       const row = rowOfFlag(name)
       if (row !== undefined) return formAvailability(row, 'flags', version) !== 'all'
-      const others = otherOptions.filter(({ flag }) => flag?.name === name)
-      return others.length > 0 && others.every((each) => otherAvailability(each, 'flags', version) !== 'all')
+      const others = passthroughOptions.filter(({ flag }) => flag?.name === name)
+      return others.length > 0 && others.every((each) => formAvailability(each, 'flags', version) !== 'all')
     })
 }
 

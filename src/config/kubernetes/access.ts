@@ -8,8 +8,8 @@ import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
 import { type ConfigText, decodeText, MAX_CONFIG_OCTETS } from '../read/text.js'
 import { configInvalid } from '../refuse.js'
-import { readUrl } from '../url.js'
-import { finding } from './finding.js'
+import { readPlainUrl } from '../url.js'
+import { finding } from '../finding.js'
 
 /** What `createSecureClient` needs, as it takes it: `createSecureClient(await fromKubeApiserver({ file }))`. */
 export interface EtcdAccess {
@@ -55,19 +55,27 @@ export function accessOf(
 ): EtcdAccess {
   const findings = read.findings.filter(({ severity }) => severity === 'error')
   const missing = (option: string): Finding =>
-    finding('config/etcd-access-missing', { option, file, line: null, column: null })
+    finding('config/option-needs', { option, file, line: null, column: null, kind: 'access', needs: [], for: '' })
   const [first, ...others] = read.endpoints.map(({ text }) => text)
   if (first === undefined) findings.push(missing(names.endpoints))
   for (const { text, place } of read.endpoints) {
     const reason = refuseEndpoint(text)
-    if (reason !== null) findings.push(finding('config/etcd-endpoint-refused', { ...place, url: text, reason }))
+    if (reason !== null) findings.push(finding('config/url-invalid', { ...place, url: text, reason }))
   }
   const paths = { ca: '', cert: '', key: '' }
   for (const role of ROLES) {
     const named = read.files[role]
     if (named === undefined || named.text === '') findings.push(missing(names[role]))
     else if (named.path === null)
-      findings.push(finding('config/path-not-on-host', { ...named.place, path: named.text }))
+      findings.push(
+        finding('config/volume-missing', {
+          ...named.place,
+          kind: 'not on the host',
+          names: [named.text],
+          mounts: [],
+          by: 'Kubernetes',
+        }),
+      )
     else paths[role] = join(root, named.path)
   }
   if (findings.length > 0 || first === undefined) throw configInvalid(what, findings, 'read')
@@ -75,9 +83,9 @@ export function accessOf(
 }
 
 function refuseEndpoint(text: string): string | null {
-  const reading = readUrl(text, 'advertise')
+  const reading = readPlainUrl(text, 'advertise')
   if ('refused' in reading) return reading.refused
-  return reading.url.scheme === 'https' ? null : 'has no TLS'
+  return reading.url.isTls ? null : 'has no TLS'
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */

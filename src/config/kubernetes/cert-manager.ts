@@ -1,8 +1,8 @@
 /** The certificates of a cluster, as cert-manager issues and renews them. */
 import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import { classifyHost } from '../../x509/names.js'
-import type { Json, JsonObject, KubernetesManifest } from './manifest.js'
-import { checkLabelName, checkObjectName, metadataOf, type MetadataOptions } from './names.js'
+import type { Json, JsonObject, KubernetesManifest } from './metadata.js'
+import { checkLabelName, checkObjectName, metadataOf, type MetadataOptions } from './metadata.js'
 import { goDuration } from './values.js'
 
 /** A member, or a StatefulSet whose members share their certificates. */

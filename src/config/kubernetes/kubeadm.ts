@@ -1,7 +1,7 @@
 /** How kubeadm is told of an etcd that it does not run itself. */
 import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import { checkClientFiles, checkPrefix, type ClientFiles } from './kube-apiserver.js'
-import type { Json, JsonObject } from './manifest.js'
+import type { Json, JsonObject } from './metadata.js'
 import { checkEndpoints } from './values.js'
 
 /** Versions of kubeadm's configuration: `v1beta3` from Kubernetes 1.22 on, `v1beta4` from 1.31 on. */

@@ -3,10 +3,10 @@ import { resolve } from 'node:path/posix'
 import { optionInvalid } from '../../report/option-error.js'
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
-import { mountsOf, podSpecs } from '../read/manifest.js'
+import { isManifest, mountsOf, podSpecs } from '../read/manifest.js'
 import type { Mount } from '../read/read-option.js'
 import { type ConfigText, Lines, refuseText } from '../read/text.js'
-import { processWords, splitWords, type Word } from '../read/words.js'
+import { processWords, splitWords, type Word } from '../read/tokenizer.js'
 import { readYaml } from '../read/yaml-text.js'
 import { at, itemsOf, textAt } from '../read/yaml-value.js'
 import { configInvalid } from '../refuse.js'
@@ -19,7 +19,7 @@ import {
   readNodeFile,
   readRoot,
 } from './access.js'
-import { finding } from './finding.js'
+import { finding } from '../finding.js'
 
 /** How kube-apiserver is started, by one of the keys. */
 export interface KubeApiserverInput {
@@ -97,10 +97,8 @@ async function sourceOf(input: KubeApiserverInput, root: string): Promise<Source
 async function commandOf(source: Source): Promise<Command> {
   const refused = refuseText(source)
   if (refused !== null) throw configInvalid(WHAT, [refused], 'read')
-  const isManifest =
-    source.isManifest ??
-    (source.words === undefined && /^[ \t]*["']?(?:kind|apiVersion)["']?[ \t]*:/m.test(source.text))
-  const found = isManifest ? await inManifest(source) : inCommand(source)
+  const isOne = source.isManifest ?? (source.words === undefined && isManifest(source.text))
+  const found = isOne ? await inManifest(source) : inCommand(source)
   if (found.place !== undefined) return found
   throw configInvalid(WHAT, found.findings, 'read')
 }
@@ -110,7 +108,7 @@ function inCommand(source: Source): Command | NotThere {
   const words = afterProgram(source.words ?? wordsOf(source.text))
   if (words === null) {
     const looked = 'no word of it is kube-apiserver'
-    return { findings: [finding('config/no-apiserver', { file: source.file, looked })] }
+    return { findings: [finding('config/no-etcd', { kind: 'kube-apiserver', file: source.file, looked })] }
   }
   const isListed = source.words !== undefined
   const place = (offset: number, option: string): ConfigPlace =>
@@ -145,7 +143,11 @@ async function inManifest(source: Source): Promise<Command | NotThere> {
   }
   const errors = yaml.findings.filter(({ severity }) => severity === 'error')
   if (errors.length > 0) return { findings: errors }
-  return { findings: [finding('config/no-apiserver', { file: source.file, looked: 'no container of it does' })] }
+  return {
+    findings: [
+      finding('config/no-etcd', { kind: 'kube-apiserver', file: source.file, looked: 'no container of it does' }),
+    ],
+  }
 }
 
 /** What follows the program, also where a shell is given its command line in one word; flags alone are all meant. */

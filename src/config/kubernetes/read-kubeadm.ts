@@ -16,7 +16,7 @@ import {
   readNodeFile,
   readRoot,
 } from './access.js'
-import { finding } from './finding.js'
+import { finding } from '../finding.js'
 import { KUBEADM_VERSIONS } from './kubeadm.js'
 
 /** A configuration of kubeadm, by one of the keys. */
@@ -83,7 +83,7 @@ async function clusterConfiguration(source: ConfigText): Promise<Found | { reado
     if (inMap !== undefined) return clusterConfiguration({ text: inMap, file })
   }
   const configuration = yaml.documents.find((document) => textAt(document, 'kind') === 'ClusterConfiguration')
-  const none = (looked: string) => ({ findings: [finding('config/no-kubeadm-configuration', { file, looked })] })
+  const none = (looked: string) => ({ findings: [finding('config/no-etcd', { kind: 'kubeadm', file, looked })] })
   if (configuration === undefined || configuration === null) return none('there is no ClusterConfiguration in it')
   const version = textAt(configuration, 'apiVersion') ?? ''
   const isKnown = KUBEADM_VERSIONS.some((known) => version === `kubeadm.k8s.io/${known}`)

@@ -2,8 +2,8 @@
 import { inspect } from 'node:util'
 import type { Credentials } from '../../credentials/credentials.js'
 import { checkOptions, optionInvalid } from '../../report/option-error.js'
-import type { KubernetesManifest } from './manifest.js'
-import { checkLabelName, checkObjectName, metadataOf, type MetadataOptions } from './names.js'
+import type { KubernetesManifest } from './metadata.js'
+import { checkLabelName, checkObjectName, metadataOf, type MetadataOptions } from './metadata.js'
 
 /** What {@link secretManifest} takes beside the credentials. */
 export interface SecretOptions extends MetadataOptions {

@@ -1,8 +1,8 @@
-/** Values that manifests hold: paths, images, URLs, durations, texts that Kubernetes would expand. */
+/** Values that manifests hold: paths, URLs, durations. */
 import { isAbsolute, normalize } from 'node:path/posix'
-import { optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
+import { optionInvalid, valueInvalid } from '../../report/option-error.js'
 import { parseDuration } from '../../x509/time.js'
-import { readUrl } from '../url.js'
+import { readPlainUrl } from '../url.js'
 
 /** Longest path that Linux takes, PATH_MAX less its zero. */
 const MAX_PATH = 4095
@@ -17,17 +17,6 @@ export function checkPath(option: string, path: unknown): string {
   return plain.length > 1 ? plain.replace(/\/$/, '') : plain
 }
 
-/** Whether a path lies in a folder; both as {@link checkPath} gives them. */
-export function isInside(path: string, folder: string): boolean {
-  return folder === '/' || path.startsWith(`${folder}/`)
-}
-
-/** The name of an image: registry, path, tag, digest (distribution/reference). */
-export function checkImage(option: string, image: unknown): string {
-  if (typeof image === 'string' && image.length <= 512 && /^[A-Za-z0-9][\w.:/@-]*$/.test(image)) return image
-  throw textInvalid(option, image, "the name of an image, such as 'registry.example.com/app:1.2.3'")
-}
-
 /** The https URLs of etcd, one at least. */
 export function checkEndpoints(option: string, endpoints: unknown): string[] {
   if (!Array.isArray(endpoints) || endpoints.length === 0)
@@ -35,26 +24,11 @@ export function checkEndpoints(option: string, endpoints: unknown): string[] {
   return endpoints.map((endpoint: unknown, index) => {
     const at = `${option}[${String(index)}]`
     if (typeof endpoint !== 'string') throw valueInvalid(at, endpoint, 'a string')
-    const reading = readUrl(endpoint, 'advertise')
+    const reading = readPlainUrl(endpoint, 'advertise')
     if ('refused' in reading) throw optionInvalid(at, `must be a URL of etcd, and ${reading.refused}`)
-    if (reading.url.scheme !== 'https') throw optionInvalid(at, 'must begin with "https://": certificates need TLS')
+    if (!reading.url.isTls) throw optionInvalid(at, 'must begin with "https://": certificates need TLS')
     return endpoint
   })
-}
-
-export function checkPort(option: string, port: unknown): number {
-  if (typeof port === 'number' && Number.isInteger(port) && port >= 1 && port <= 65_535) return port
-  throw textInvalid(option, port, 'a port from 1 to 65535')
-}
-
-export function checkCount(option: string, count: unknown, max: number): number {
-  if (typeof count === 'number' && Number.isInteger(count) && count >= 1 && count <= max) return count
-  throw textInvalid(option, count, `a whole number from 1 to ${String(max)}`)
-}
-
-/** Kubernetes puts variables in place of `$(NAME)` in commands and variables; a dollar sign for itself is `$$`. */
-export function escapeExpansion(text: string): string {
-  return text.replaceAll('$', '$$$$')
 }
 
 const HOUR_MS = 3_600_000

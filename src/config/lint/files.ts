@@ -1,49 +1,52 @@
-/** Reads the files that a configuration names, and judges them for the role that they play. */
+/** Reads the files that a configuration names, and checks them for the role that they have. */
+import { resolve } from 'node:path'
 import { assemble } from '../../credentials/assemble.js'
 import type { Credentials } from '../../credentials/credentials.js'
 import { type Input, openInput } from '../../credentials/input.js'
 import { fileInput } from '../../credentials/inputs.js'
 import { readCertificates } from '../../credentials/read-certificates.js'
 import { readCrls } from '../../credentials/read-crls.js'
-import { placed } from '../../report/catalogue/config-place.js'
 import type { CrlFlaw } from '../../report/catalogue/config-files.js'
+import { placed } from '../../report/catalogue/config-place.js'
 import type { MaterialRole } from '../../report/catalogue/place.js'
 import type { Finding, FindingCode } from '../../report/finding.js'
-import { unfoldRepeats } from '../../validate/fold.js'
+import { printable } from '../../report/printable.js'
 import { unreadableAnchors } from '../../validate/check-unused.js'
-import { validateChain, validateCredentials } from '../../validate/validate.js'
 import type { Usage, ValidateOptions } from '../../validate/context.js'
+import { unfoldRepeats } from '../../validate/fold.js'
+import { validateChain, validateCredentials } from '../../validate/validate.js'
 import type { Certificate } from '../../x509/certificate.js'
 import type { Crl } from '../../x509/crl.js'
 import { DerError, DerReader, Tag } from '../../x509/der.js'
 import { ExtensionId } from '../../x509/extensions.js'
 import { readHost } from '../../x509/names.js'
+import { at, finding } from '../finding.js'
+import { isOfficialImage } from '../read/image.js'
 import type { ReadMember } from '../read/input.js'
-import type { Setting } from '../read/settings.js'
-import { formatVersion } from '../version.js'
-import { finding } from './finding.js'
-import { keyAccess } from './key-access.js'
-import { isTrueText, type LintMember, type LintSide } from './member.js'
-import { suitesUnlikeKey } from './suites-fit.js'
+import type { Setting, SideField } from '../read/settings.js'
+import { parseGoBoolean } from '../tables/options.js'
+import { formatVersion } from '../tables/version.js'
+import { isOfOwnGroup, keyPermissions } from './key-permissions.js'
+import type { LintMember, LintSide } from './member.js'
 
-/** How certificates are judged. */
-export interface JudgeOptions {
+/** How certificates are validated. */
+export interface FileOptions {
   readonly at: Date
   readonly clockSkew: string | undefined
   readonly expiryWarning: string | undefined
-  /** Hosts that the certificate for clients must cover beside those that are advertised. */
+  /** Hosts that the certificate for clients must cover in addition to those that are advertised. */
   readonly hosts: readonly string[]
   readonly root: string | null
 }
 
 /** What one side has in its files, as far as it could be read. */
 export interface SideFiles {
-  /** What those who connect are shown. */
+  /** The chain that is presented to those who connect. */
   readonly served: readonly Certificate[]
-  /** What is shown where this member dials. */
+  /** The chain with which this member connects to others. */
   readonly shown: readonly Certificate[]
   readonly anchors: readonly Certificate[]
-  /** The revocation list in force. */
+  /** The CRL in force. */
   readonly crl: Crl | null
 }
 
@@ -53,209 +56,287 @@ export interface FilesReading {
   readonly findings: readonly Finding[]
 }
 
-export const NO_FILES: SideFiles = { served: [], shown: [], anchors: [], crl: null }
+const NO_FILES: SideFiles = { served: [], shown: [], anchors: [], crl: null }
+export const NOTHING_READ: FilesReading = { client: NO_FILES, peer: NO_FILES, findings: [] }
 
 /** Findings that the trust anchors of a server do not matter for: clients know its CA, and etcd need not. */
 const ABOUT_TRUST = /^chain\/(?!order-wrong|certificate-unused)/
 const ABOUT_ENCRYPTION = /^key\/(?:passphrase-missing|encryption-)/
 const ABOUT_GATEWAY: readonly FindingCode[] = ['usage/gateway-client-auth-missing', 'usage/gateway-client-auth-nested']
+const SMALL_KEY: FindingCode = 'key/small-beyond-2030'
+const KEY_READABLE: FindingCode = 'file/key-readable-by-others'
 
-/** Reads and judges all files of one member. */
-export async function judgeFiles(member: LintMember, read: ReadMember, options: JudgeOptions): Promise<FilesReading> {
+/** Reads and checks all files of one member. */
+export async function readFiles(member: LintMember, read: ReadMember, options: FileOptions): Promise<FilesReading> {
   const reader = new FilesReader(member, read, options)
   const [client, peer] = [await reader.side(member.client), await reader.side(member.peer)]
-  return { client, peer, findings: reader.findings.map((each) => reader.hidden.get(originOf(each)) ?? each) }
+  return { client, peer, findings: reader.findings() }
 }
 
-/** The input of a finding about a byte order mark; empty for other findings. */
-function originOf({ code, details }: Finding): string {
-  return code === 'pem/layout-unusual' && details.layout === 'byte order mark' ? details.origin : ''
+interface PairFiles {
+  readonly credentials: Credentials | null
+  readonly chain: readonly Certificate[]
 }
 
 class FilesReader {
-  readonly findings: Finding[] = []
-  /** By its place, what Go does not see of an input since a byte order mark is before it. */
-  readonly hidden = new Map<string, Finding>()
-  private readonly member: LintMember
-  private readonly read: ReadMember
-  private readonly options: JudgeOptions
-  private readonly inputs = new Map<string, Promise<Input>>()
+  readonly #member: LintMember
+  readonly #read: ReadMember
+  readonly #options: FileOptions
+  readonly #place: (finding: Finding) => Finding
+  readonly #findings: Finding[] = []
+  /** The subjects of certificates with small keys. Most clusters have some, so they are one finding. */
+  readonly #smallKeys = new Set<string>()
+  /** By the origin of an input, what Go does not see of it because of a byte order mark. */
+  readonly #hidden = new Map<string, Finding>()
+  readonly #inputs = new Map<string, Promise<Input>>()
 
-  constructor(member: LintMember, read: ReadMember, options: JudgeOptions) {
-    this.member = member
-    this.read = read
-    this.options = options
+  constructor(member: LintMember, read: ReadMember, options: FileOptions) {
+    this.#member = member
+    this.#read = read
+    this.#options = options
+    this.#place = placer(read)
+  }
+
+  findings(): Finding[] {
+    if (this.#smallKeys.size === 0) return this.#findings
+    const { place } = this.#member.client.get('certFile')
+    return [...this.#findings, finding('config/keys-beyond-2030', { ...place, subjects: [...this.#smallKeys] })]
   }
 
   async side(side: LintSide): Promise<SideFiles> {
     if (side.isAutoTls) return NO_FILES
-    const crl = await this.revocation(side)
-    const ca = await this.input(side.get('trustedCaFile'), 'ca')
-    const own = await this.pair(side.get('certFile'), side.get('keyFile'), ca)
-    const second = await this.pair(side.get('clientCertFile'), side.get('clientKeyFile'), ca)
+    const crl = await this.#crl(side)
+    const ca = await this.#input(side.get('trustedCaFile'), 'ca')
+    const own = await this.#pair(side.get('certFile'), side.get('keyFile'), ca)
+    const second = await this.#pair(side.get('clientCertFile'), side.get('clientKeyFile'), ca)
     const shown = side.get('clientCertFile').isSet ? second : own
     const anchors = ca === null ? [] : certificatesIn(ca)
-    this.findings.push(...unreadableAnchors(anchors, side.block))
-    if (ca !== null && own === null && second === null) this.findings.push(...readCertificates(openInput(ca)).findings)
-    if (own !== null) this.judgeServing(side, own, anchors)
+    this.#add(unreadableAnchors(anchors, side.block))
+    if (ca !== null && own === null && second === null) this.#add(readCertificates(openInput(ca)).findings)
+    if (own !== null) this.#checkServing(side, own, anchors)
     if (second !== null && anchors.length > 0) {
-      this.findings.push(...validate(second, anchors, this.validation('client', [], side)))
+      this.#add(validate(second, anchors, this.#validation('client', [], side)))
     }
-    if (side.block === 'peer' && shown !== null) this.judgeAddress(side, shown.chain)
+    if (side.block === 'peer' && shown !== null) this.#checkAddress(side, shown.chain)
     return { served: own?.chain ?? [], shown: shown?.chain ?? [], anchors, crl }
   }
 
-  /** A certificate with its key; null where neither is named, or they are not here. */
-  private async pair(certFile: Setting, keyFile: Setting, ca: Input | null): Promise<PairFiles | null> {
-    const [cert, key] = [await this.input(certFile, 'cert'), await this.input(keyFile, 'key')]
+  #add(findings: readonly Finding[]): void {
+    for (const each of findings) {
+      if (each.code === SMALL_KEY) {
+        this.#smallKeys.add(`"${each.certificate?.subject ?? ''}"`)
+        continue
+      }
+      const isMark = each.code === 'pem/layout-unusual' && each.details.layout === 'byte order mark'
+      const hidden = isMark ? this.#hidden.get(each.details.origin) : undefined
+      this.#findings.push(hidden ?? this.#forEtcd(this.#place(each)))
+    }
+  }
+
+  /** Remedies for users of this package, in words for those who run etcd. */
+  #forEtcd(finding: Finding): Finding {
+    switch (finding.code) {
+      case 'file/missing': {
+        const path = this.#read.context.mounts === null ? null : this.#read.hostPath(finding.details.file)
+        if (path === null) return finding
+        return { ...finding, remedy: `It would be ${path}, outside of the container. ${finding.remedy}` }
+      }
+      case 'file/is-directory':
+        return {
+          ...finding,
+          remedy: `Name a file inside ${finding.details.file}: of a mounted Secret, such as tls.crt.`,
+        }
+      case 'file/not-regular':
+        return { ...finding, remedy: 'Write the contents to a regular file, and name that.' }
+      case 'san/host-not-covered':
+        return { ...finding, remedy: finding.remedy.replace('or connect by a name', 'or advertise a name') }
+      default:
+        return finding
+    }
+  }
+
+  /** A certificate with its key; null if neither is named, or they are not here. */
+  async #pair(certFile: Setting, keyFile: Setting, ca: Input | null): Promise<PairFiles | null> {
+    const [cert, key] = [await this.#input(certFile, 'cert'), await this.#input(keyFile, 'key')]
     if (cert === null || key === null) return null
-    for (const barred of await keyAccess(keyFile, this.read, this.options.root)) this.tellBarred(barred)
+    const { root } = this.#options
+    const unreadable = await keyPermissions(keyFile, this.#read, root)
+    if (unreadable !== null) this.#addUnreadable(unreadable)
     const { credentials, findings } = assemble(
       { ca: ca ?? cert, cert, key, crl: null, passphrase: null },
       cert.place.origin,
     )
-    // Without CAs of its own, the certificate stands in for them, and what is said of that is nothing.
-    const told = findings.filter(({ code }) => ca !== null || !/^credentials\/.*\b(ca|anchor)\b/.test(code))
+    const isReadable = findings.some(({ code }) => code === KEY_READABLE)
+    const isOwn = isReadable && (await isOfOwnGroup(keyFile, this.#read, root))
+    const told = findings.filter(
+      ({ code }) =>
+        // Without CAs of its own, the certificate stands in for them.
+        (ca !== null || !/^credentials\/.*\b(ca|anchor)\b/.test(code)) && !(isOwn && code === KEY_READABLE),
+    )
     // Etcd takes no passphrase, whatever the cipher is.
-    const isEncrypted = told.some(({ code }) => ABOUT_ENCRYPTION.test(code))
-    if (isEncrypted) this.findings.push(finding('config/key-encrypted', { ...keyFile.place, path: keyFile.text }))
-    this.findings.push(...told.filter(({ code }) => !ABOUT_ENCRYPTION.test(code)))
+    if (told.some(({ code }) => ABOUT_ENCRYPTION.test(code))) {
+      const nobody = { onHost: '', user: '', mode: '', directory: '', isDynamic: false }
+      const details = { ...keyFile.place, kind: 'encrypted' as const, path: keyFile.text, ...nobody }
+      this.#add([finding('config/key-not-readable', details)])
+    }
+    this.#add(told.filter(({ code }) => !ABOUT_ENCRYPTION.test(code)))
     return { credentials: ca === null ? null : credentials, chain: certificatesIn(cert) }
   }
 
-  /** What bars the user from both keys is told once. */
-  private tellBarred(barred: Finding): void {
+  /** What keeps the user from both keys is reported once. */
+  #addUnreadable(unreadable: Finding): void {
     const by = (each: Finding): string | null =>
-      each.code === 'config/key-not-readable' ? (each.details.barredBy ?? each.details.path) : null
-    if (!this.findings.some((each) => by(each) !== null && by(each) === by(barred))) this.findings.push(barred)
+      each.code === 'config/key-not-readable' && each.details.kind !== 'encrypted' ? each.details.directory : null
+    if (!this.#findings.some((each) => by(each) !== null && by(each) === by(unreadable))) this.#add([unreadable])
   }
 
-  private judgeServing(side: LintSide, pair: PairFiles, anchors: readonly Certificate[]): void {
+  #checkServing(side: LintSide, pair: PairFiles, anchors: readonly Certificate[]): void {
     const showsAnother = side.get('clientCertFile').isSet
     const usage: Usage = side.block === 'peer' && !showsAnother ? 'peer' : 'server'
-    const validation = this.validation(usage, hostsOf(side, this.options.hosts), side)
+    const validation = this.#validation(usage, hostsOf(side, this.#options.hosts), side)
+    const cert = side.get('certFile')
     const [leaf] = pair.chain
     if (leaf === undefined) return
-    this.findings.push(...suitesUnlikeKey(this.member, leaf, side.get('certFile').place.option))
     if (anchors.length > 0) {
       const findings = validate(pair, anchors, validation)
-      const isLed = !findings.some(({ code, severity }) => severity === 'error' && ABOUT_TRUST.test(code))
-      // Members judge each other by these CAs. Those who connect to a server have their own.
-      if (isLed || side.block === 'peer') {
-        this.findings.push(...findings)
+      const isTrusted = !findings.some(({ code, severity }) => severity === 'error' && ABOUT_TRUST.test(code))
+      // Members verify each other with these CAs. Those who connect to a server have their own.
+      if (isTrusted || side.block === 'peer') {
+        this.#add(findings)
         return
       }
     }
-    this.findings.push(...validateAlone(pair.chain, validation))
-    if (anchors.length > 0 && this.gatewayShows(side)) {
+    this.#add(validateAlone(pair.chain, validation))
+    if (anchors.length > 0 && this.#gatewayShows(side)) {
       const ca = side.get('trustedCaFile').place.option
-      const subject = leaf.subject.toString()
-      // What nobody else has issued needs no intermediate.
-      const issuer = leaf.isSelfIssued ? null : leaf.issuer.toString()
-      const details = { ...side.get('certFile').place, path: side.get('certFile').text, ca, subject, issuer }
-      this.findings.push(finding('config/gateway-untrusted', details))
+      // Nobody else issued it, so no intermediate is missing.
+      const kind = leaf.isSelfIssued ? ('self-signed' as const) : ('CA' as const)
+      const names = { subject: leaf.subject.toString(), issuer: leaf.issuer.toString() }
+      this.#add([finding('config/gateway-refused', { ...cert.place, kind, path: cert.text, ca, ...names })])
     }
   }
 
-  /** Whether the gateway shows the certificate that clients are shown. */
-  private gatewayShows(side: LintSide): boolean {
-    const isOn = isTrueText(this.member.settings.server('enableGrpcGateway').text)
+  /** Whether the gateway presents the server certificate. */
+  #gatewayShows(side: LintSide): boolean {
+    const isOn = parseGoBoolean(this.#member.settings.server('enableGrpcGateway').text) === true
     return side.block === 'client' && isOn && side.asksForCertificates && !side.get('clientCertFile').isSet
   }
 
-  private validation(usage: Usage, hosts: readonly string[], side: LintSide): ValidateOptions {
-    const { at, clockSkew, expiryWarning } = this.options
-    const ignore = this.gatewayShows(side) ? [] : ABOUT_GATEWAY
+  #validation(usage: Usage, hosts: readonly string[], side: LintSide): ValidateOptions {
+    const { at, clockSkew, expiryWarning } = this.#options
+    const ignore = this.#gatewayShows(side) ? [] : ABOUT_GATEWAY
     return { usage, hosts, at, clockSkew, expiryWarning, ignore }
   }
 
-  /** Etcd compares a member that calls with the names of its certificate (listener_tls.go checkCertSAN). */
-  private judgeAddress(side: LintSide, [leaf]: readonly Certificate[]): void {
+  /** Etcd compares the address of a connecting member with the names of its certificate (listener_tls.go checkCertSAN). */
+  #checkAddress(side: LintSide, [leaf]: readonly Certificate[]): void {
     if (leaf === undefined || !side.asksForCertificates || side.isOn('skipClientSanVerification')) return
     const names = leaf.subjectAltNames
     const dns = names.flatMap(({ kind, value }) => (kind === 'dns' ? [value] : []))
-    const ips = names.flatMap(({ kind, value }) => (kind === 'ip' ? [value] : []))
-    // A name without a wildcard is resolved, to what is not known here; an address is as good as its being there.
-    if (dns.length === 0 || ips.length > 0 || dns.some((name) => !name.startsWith('*'))) return
+    const hasIp = names.some(({ kind }) => kind === 'ip')
+    // A name without a wildcard is resolved, to an address that is not known here; any IP address may be the right one.
+    if (dns.length === 0 || hasIp || dns.some((name) => !name.startsWith('*'))) return
     const addresses = side.advertise.map(({ host }) => host)
-    const { place } = side.get('certFile')
-    this.findings.push(finding('config/peer-address-unprovable', { ...place, names: dns, addresses }))
+    this.#add([finding('config/peer-address-unprovable', { ...side.get('certFile').place, names: dns, addresses })])
   }
 
-  /** The list that is in force, if any is. */
-  private async revocation(side: LintSide): Promise<Crl | null> {
+  /** The CRL that is in force, if any is. */
+  async #crl(side: LintSide): Promise<Crl | null> {
     const setting = side.get('crlFile')
-    const input = await this.input(setting, 'crl')
+    const input = await this.#input(setting, 'crl')
     if (input === null) return null
-    const at = { ...setting.place, path: setting.text }
-    const { version } = this.member
+    const details = { ...setting.place, path: setting.text }
+    const { version } = this.#member
     const isDerOnly = version !== null && version.minor >= FIRST_DER_ONLY
     const { crls, findings } = readCrls(openInput(isDerOnly ? withoutRest(input) : input))
     const wrong =
       findings.find(({ severity }) => severity === 'error')?.message ??
       crls.find(({ damage }) => damage !== null)?.damage
-    if (typeof wrong === 'string' || crls.length === 0) {
-      const isOther = input.bytes !== null && !Buffer.from(input.bytes).includes(PEM_LIST)
+    const [first] = crls
+    if (typeof wrong === 'string' || first === undefined) {
+      const isOther = input.bytes !== null && !Buffer.from(input.bytes).includes(PEM_CRL)
       const reason = wrong ?? 'It does not contain a CRL.'
-      this.findings.push(finding('config/crl-unreadable', { ...at, reason, isOther }))
+      this.#add([finding('config/crl-unreadable', { ...details, reason, isOther })])
       return null
     }
     const isPem = input.bytes?.[0] !== DER_SEQUENCE
-    const [first] = crls
-    const flaws = [...(isPem ? ['PEM' as const] : []), ...(first === undefined ? [] : flawsFor36(first))]
+    const flaws: CrlFlaw[] = [...(isPem ? ['PEM' as const] : []), ...flawsFor36(first)]
+    const told = { version: version === null ? '' : formatVersion(version), isAhead: !isDerOnly }
+    const forms = flaws.map((is) => finding('config/crl-form', { ...details, ...told, is }))
     if (isDerOnly) {
-      const of = { ...at, version: formatVersion(version) }
-      this.findings.push(...flaws.map((is) => finding('config/crl-form', { ...of, is })))
-      return flaws.length === 0 ? (first ?? null) : null
-    }
-    const ahead = flaws.map((is) => finding('config/crl-form-ahead', { ...at, is }))
-    if (!isPem) {
-      this.findings.push(...ahead)
-      return first ?? null
+      this.#add(forms)
+      return flaws.length === 0 ? first : null
     }
     if (
+      isPem &&
       !Buffer.from(input.bytes ?? [])
         .toString('latin1')
-        .startsWith(PEM_LIST)
+        .startsWith(PEM_CRL)
     ) {
-      const reason = `It does not begin with "${PEM_LIST}", and etcd passes over no text before that.`
-      this.findings.push(finding('config/crl-unreadable', { ...at, reason }))
+      const reason = `It does not begin with "${PEM_CRL}", and etcd passes over no text before that.`
+      this.#add([finding('config/crl-unreadable', { ...details, reason })])
       return null
     }
-    if (crls.length > 1) this.findings.push(finding('config/crl-several', { ...at, count: crls.length }))
-    this.findings.push(...ahead)
-    return first ?? null
+    if (isPem && crls.length > 1) this.#add([finding('config/crl-several', { ...details, count: crls.length })])
+    this.#add(forms)
+    return first
   }
 
-  /** A file that is named, read once. Null where none is named, or its place is not on this machine. */
-  private async input(setting: Setting, role: MaterialRole): Promise<Input | null> {
+  /** A file that is named, read once. Null if none is named, or it is not on this machine. */
+  async #input(setting: Setting, role: MaterialRole): Promise<Input | null> {
     const { text, isSet, isUnresolved, place } = setting
     if (!isSet || isUnresolved) return null
-    const path = this.read.hostPath(text)
+    const path = this.#read.hostPath(text)
     if (path === null) return null
     const key = `${role} ${path} ${place.option}`
     const known =
-      this.inputs.get(key) ?? fileInput({ role, file: text, variable: placed(place), namedBy: placed(place), path })
-    this.inputs.set(key, known)
+      this.#inputs.get(key) ?? fileInput({ role, file: text, variable: placed(place), namedBy: placed(place), path })
+    this.#inputs.set(key, known)
     const input = await known
-    if (role !== 'crl') this.noteHidden(input, setting)
+    if (role !== 'crl') this.#noteHidden(input, setting)
     return input
   }
 
-  /** Go finds no block right after a byte order mark (encoding/pem Decode): of CAs the first, of a certificate the leaf. */
-  private noteHidden({ bytes, role, place: { origin } }: Input, { place, text }: Setting): void {
+  /** Go finds no block directly after a byte order mark (encoding/pem Decode): of CAs the first, of a certificate the leaf. */
+  #noteHidden({ bytes, role, place: { origin } }: Input, { place, text }: Setting): void {
     if (bytes?.subarray(0, MARK_AND_DASHES.length).equals(MARK_AND_DASHES) !== true) return
     if (role === 'ca' && bytes.lastIndexOf('-----BEGIN ') > MARK_AND_DASHES.length) return
     const of = role === 'key' ? 'key' : role === 'ca' ? 'CA' : 'certificate'
-    this.hidden.set(origin, finding('config/byte-order-mark', { ...place, path: text, of }))
+    this.#hidden.set(origin, finding('config/byte-order-mark', { ...place, path: text, of }))
   }
 }
 
 const MARK_AND_DASHES = Buffer.from('\ufeff-----')
 
-interface PairFiles {
-  readonly credentials: Credentials | null
-  readonly chain: readonly Certificate[]
+/** Gives a finding about a file the place of the option that names it. */
+function placer({ settings }: ReadMember): (finding: Finding) => Finding {
+  const named = settings
+    .all()
+    .filter(({ row, text }) => row.kind === 'path' && text !== '')
+    .map(({ row, text, place }) => ({
+      place,
+      file: printable(text),
+      // As inputs.ts writes it.
+      origin: printable(`${text} (from ${placed(place)})`),
+      isKey: row.field === 'keyFile' || row.field === 'clientKeyFile',
+    }))
+    // A finding that has only the name of a file is about a key.
+    .sort((a, b) => Number(b.isKey) - Number(a.isKey))
+  return (finding) => {
+    if (finding.place !== undefined) return finding
+    const told = textsOf([finding.certificate?.origin, finding.details])
+    const texts = new Set(told)
+    const option =
+      named.find(({ origin }) => told.some((each) => each.startsWith(origin))) ??
+      named.find(({ place, file }) => texts.has(placed(place)) && texts.has(file)) ??
+      named.find(({ file }) => texts.has(file))
+    return option === undefined ? finding : at(option.place, finding)
+  }
+}
+
+function textsOf(value: unknown): string[] {
+  if (typeof value === 'string') return [value]
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsOf) : []
 }
 
 function validate(
@@ -263,7 +344,7 @@ function validate(
   trustAnchors: readonly Certificate[],
   options: ValidateOptions,
 ): Finding[] {
-  // Each certificate is in a file of its own, and so in a place of its own.
+  // Each certificate is in a file of its own, and so has a place of its own.
   const [leaf, ...intermediates] = chain
   const findings =
     credentials !== null
@@ -275,21 +356,21 @@ function validate(
   return unfoldRepeats(findings).filter(({ code }) => code !== 'chain/anchor-unreadable-to-go')
 }
 
-/** Judges a certificate without the CAs that it should lead to, which are not known. */
+/** Validates a certificate without the CAs that it should chain to, which are not known. */
 function validateAlone([leaf, ...intermediates]: readonly Certificate[], options: ValidateOptions): Finding[] {
   if (leaf === undefined) return []
   const { findings } = validateChain({ leaf, intermediates, trustAnchors: intermediates.at(-1) ?? leaf }, options)
   return unfoldRepeats(findings).filter(({ code }) => !ABOUT_TRUST.test(code) && !code.includes('anchor'))
 }
 
-/** The first octet of a list in DER. */
+/** The first byte of a CRL in DER. */
 const DER_SEQUENCE = 0x30
-/** What a list in PEM must begin with (Go crypto/x509 ParseCRL). */
-const PEM_LIST = '-----BEGIN X509 CRL'
-/** Since 3.6 a revocation list is read in DER alone (listener_tls.go v3.6.14 checkCRL). */
+/** What a CRL in PEM must begin with (Go crypto/x509 ParseCRL). */
+const PEM_CRL = '-----BEGIN X509 CRL'
+/** Since 3.6 a CRL is read only in DER (listener_tls.go v3.6.14 checkCRL). */
 const FIRST_DER_ONLY = 6
 
-/** What Go refuses in a list that it parses strictly (crypto/x509 ParseRevocationList), which etcd does since 3.6. */
+/** What Go refuses in a CRL that it parses strictly (crypto/x509 ParseRevocationList), which etcd does since 3.6. */
 function flawsFor36({ version, signatureAlgorithmsAgree, extensions: { all } }: Crl): CrlFlaw[] {
   const isCritical = all.some(({ oid, critical }) => critical && oid === ExtensionId.authorityKeyIdentifier)
   return [
@@ -315,10 +396,49 @@ function certificatesIn(input: Input): Certificate[] {
   return readCertificates(openInput(input)).certificates.map(({ certificate }) => certificate)
 }
 
-/** The hosts that a certificate must cover: those that others are told. */
+/** The hosts that a certificate must cover: those that are advertised. */
 function hostsOf(side: LintSide, more: readonly string[]): string[] {
   const advertised = side.advertise.flatMap(({ host, port, isTls, isUnspecified, setting }) =>
     port === '' || !isTls || isUnspecified || !setting.isSet || 'refused' in readHost(host) ? [] : [host],
   )
   return [...new Set([...advertised, ...(side.block === 'client' ? more : [])])]
+}
+
+const FILE_FIELDS: readonly SideField[] = [
+  'certFile',
+  'keyFile',
+  'trustedCaFile',
+  'crlFile',
+  'clientCertFile',
+  'clientKeyFile',
+]
+
+/** Files that a container names: those that no volume brings, and those of volumes that are not of this machine. */
+export function containerFiles(member: LintMember, read: ReadMember, isRead: boolean): Finding[] {
+  const { mounts, directory, version, image = '' } = read.context
+  if (mounts === null) return []
+  const away = [member.client, member.peer]
+    .filter(({ isAutoTls }) => !isAutoTls)
+    .flatMap((side) => FILE_FIELDS.map((field) => side.get(field)))
+    .filter(({ isSet, isUnresolved, text }) => isSet && !isUnresolved && read.hostPath(text) === null)
+  const isMounted = ({ text }: Setting): boolean => {
+    const inside = resolve(directory ?? '/', text)
+    return mounts.some((mount) => inside.startsWith(`${mount.inside.replace(/\/$/, '')}/`) || inside === mount.inside)
+  }
+  const namesOf = (settings: readonly Setting[]): string[] => [...new Set(settings.map(({ text }) => text))]
+  const [missing, mounted] = [away.filter((each) => !isMounted(each)), away.filter(isMounted)]
+  const findings: Finding[] = []
+  if (missing[0] !== undefined) {
+    // Only the tag of an image of etcd has a version.
+    const isOfficial = version !== null || isOfficialImage(image)
+    const kind = isOfficial ? ('not mounted in the official image' as const) : ('not mounted' as const)
+    const folders = [...new Set(mounts.map(({ inside }) => inside))].sort()
+    const details = { kind, names: namesOf(missing), mounts: folders, by: 'Kubernetes' as const }
+    findings.push(finding('config/volume-missing', { ...missing[0].place, ...details }))
+  }
+  if (mounted[0] !== undefined && isRead) {
+    const details = { kind: 'files' as const, what: namesOf(mounted), why: '' }
+    findings.push(finding('config/not-checked', { ...mounted[0].place, ...details }))
+  }
+  return findings
 }

@@ -1,12 +1,10 @@
-/** Judges the configurations of all members of a cluster, each by itself and together. */
+/** Lints the configurations of all members of a cluster, each on its own and together. */
 import { valueInvalid } from '../../report/option-error.js'
 import type { Finding } from '../../report/finding.js'
 import { type ConfigInput, type ReadMember, readMembers } from '../read/input.js'
 import { MAX_MEMBERS } from '../read/text.js'
-import type { Named } from './cluster-member.js'
-import { byCause } from './consequences.js'
+import { byCause } from './causes.js'
 import {
-  distinct,
   type LintContext,
   type LintedMember,
   lintMember,
@@ -15,14 +13,14 @@ import {
   lintReport,
   resolveLint,
 } from './lint.js'
-import { memberRules } from './rules-members.js'
-import { pairRules } from './rules-pairs.js'
-import { clusterEntries } from './served-url.js'
+import { clusterEntries } from './member.js'
+import { type ClusterMember, clusterRules, nameOf } from './rules-cluster.js'
 
-const OWN_NOT_ALLOWED = 'config/own-name-not-allowed'
+/** A member with all that was found about it alone. */
+type Linted = ClusterMember & LintedMember
 
 /**
- * Judges the configurations of all members of one cluster: each as {@link lintEtcdConfig} does, and then what they must
+ * Lints the configurations of all members of one cluster: each as {@link lintEtcdConfig} does, and then what they must
  * have in common. A Compose file or a manifest may hold several of them.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` (as a rejection) for a wrong call.
@@ -32,25 +30,31 @@ export async function lintCluster(configs: readonly ConfigInput[], options: Lint
   if (!Array.isArray(configs) || configs.length === 0 || configs.length > MAX_MEMBERS) {
     throw valueInvalid('members', configs, `an array of 1 to ${String(MAX_MEMBERS)} configurations`)
   }
-  const members = await Promise.all(
-    configs.map(async (config: ConfigInput, i): Promise<Named[]> => {
+  const readings = await Promise.all(
+    configs.map((config: ConfigInput, i) => {
       const place = `members[${String(i)}]`
-      const { file } = config
-      return lintAll(await readMembers(config, context, place, place), context, (linted) =>
-        file === undefined ? `"${nameOf(linted)}" (${place})` : String(file),
-      )
+      return readMembers(config, context, place, place)
     }),
-  ).then((all) => all.flat())
-  const together = [...memberRules, ...pairRules].flatMap((rule) => rule(members, context))
-  const alone = members.flatMap(({ findings }) => findings)
-  // What a member’s own list says of it counts for less than what the lists of others do.
-  const own = members.length === 1 ? alone : alone.filter(({ code }) => code !== OWN_NOT_ALLOWED)
-  const comments = members.flatMap((each) => each.comments)
-  return lintReport(byCause(distinct([...own, ...together])), comments, context)
+  )
+  const isCompared = readings.flat().length > 1
+  const linted = await Promise.all(
+    configs.map(({ file }: ConfigInput, i) =>
+      lintAll(readings[i] ?? [], context, isCompared, (name) =>
+        file === undefined ? `"${name}" (members[${String(i)}])` : String(file),
+      ),
+    ),
+  )
+  const members = linted.flat()
+  const findings = [...members.flatMap((each) => each.findings), ...clusterRules(members, context)]
+  return lintReport(
+    byCause(findings),
+    members.flatMap(({ comments }) => comments),
+    context,
+  )
 }
 
 /**
- * Judges all etcds that a configuration starts, as a Compose file or a manifest does: a report for each, in their order. If
+ * Lints all etcds that a configuration starts, as a Compose file or a manifest does: a report for each, in their order. If
  * they list each other as members, they are compared as {@link lintCluster} compares them, and each difference is in the
  * report of the member where it is.
  *
@@ -58,38 +62,36 @@ export async function lintCluster(configs: readonly ConfigInput[], options: Lint
  */
 export async function lintEtcdConfigs(config: ConfigInput, options: LintOptions = {}): Promise<LintReport[]> {
   const context = resolveLint(options)
-  const members = await lintAll(await readMembers(config, context), context, (linted) => `"${nameOf(linted)}"`)
-  const isCluster = members.some(({ member }) => {
-    const names = new Set(clusterEntries(member.settings.server('initialCluster')).map(({ name }) => name))
-    return members.filter((each) => names.has(nameOf(each))).length > 1
+  const readings = await readMembers(config, context)
+  const isCluster = readings.some(({ settings }) => {
+    const names = new Set(clusterEntries(settings.server('initialCluster')).map(({ name }) => name))
+    return readings.filter((each) => names.has(each.settings.server('name').text)).length > 1
   })
-  const together = isCluster ? [...memberRules, ...pairRules].flatMap((rule) => rule(members, context)) : []
+  const members = await lintAll(readings, context, isCluster, (name) => `"${name}"`)
+  const together = isCluster ? clusterRules(members, context) : []
   const owners = together.map((each) => members.find((member) => isOf(each, member)) ?? members[0])
   return members.map((each) => {
-    const own = each.findings.filter(({ code }) => !isCluster || code !== OWN_NOT_ALLOWED)
     const compared = together.filter((_, i) => owners[i] === each)
-    return lintReport(byCause(distinct([...own, ...compared])), each.comments, context)
+    return lintReport(byCause([...each.findings, ...compared]), each.comments, context)
   })
 }
 
 async function lintAll(
   readings: readonly ReadMember[],
   context: LintContext,
-  labelOf: (linted: LintedMember) => string,
-): Promise<Named[]> {
-  const members: Named[] = []
+  isCompared: boolean,
+  labelOf: (name: string) => string,
+): Promise<Linted[]> {
+  const members: Linted[] = []
   for (const read of readings) {
-    const linted = await lintMember(read, context)
-    members.push({ ...linted, label: readings.length > 1 && read.label !== null ? read.label : labelOf(linted) })
+    const linted = await lintMember(read, context, isCompared)
+    const label = readings.length > 1 && read.label !== null ? read.label : labelOf(nameOf(linted))
+    members.push({ ...linted, label })
   }
   return members
 }
 
-function nameOf({ member }: LintedMember): string {
-  return member.settings.server('name').text
-}
-
 /** Whether a finding is at an option of a member. */
-function isOf({ place }: Finding, { member }: Named): boolean {
+function isOf({ place }: Finding, { member }: Linted): boolean {
   return member.settings.all().some((each) => each.place.line === place?.line && each.place.column === place.column)
 }

@@ -7,15 +7,14 @@ import type { SuppressedFinding } from '../../report/report-types.js'
 import { classifyHosts, resolveContext } from '../../validate/context.js'
 import { type ConfigInput, type ReadMember, readMember } from '../read/input.js'
 import { isUnresolved } from '../read/read-option.js'
-import type { EtcdVersion, ParsedVersion } from '../version.js'
-import { readVersion } from '../version.js'
-import { type FilesReading, judgeFiles, type JudgeOptions, NO_FILES } from './files.js'
-import { containerFiles } from './container-files.js'
-import { finding } from './finding.js'
-import { finish } from './finish.js'
-import { type LintMember, LintSide } from './member.js'
-import { RULES } from './member-rules.js'
-import { exchangedSides, judgeTogether, smallKeysAreOne } from './rules-files.js'
+import type { EtcdVersion, ParsedVersion } from '../tables/version.js'
+import { readVersion } from '../tables/version.js'
+import { finding } from '../finding.js'
+import { byCause } from './causes.js'
+import { containerFiles, type FileOptions, type FilesReading, NOTHING_READ, readFiles } from './files.js'
+import { LintMember } from './member.js'
+import { filesRules } from './rules-files.js'
+import { RULES } from './rules.js'
 import {
   checkIgnore,
   type CommentSuppression,
@@ -81,7 +80,7 @@ const OPTIONS = [
 ] as const
 
 /** The options, checked. */
-export interface LintContext extends JudgeOptions {
+export interface LintContext extends FileOptions {
   readonly readFiles: boolean
   readonly version: ParsedVersion | null
   readonly ignore: Ignored
@@ -145,45 +144,51 @@ export function resolveLint(options: LintOptions): LintContext {
   }
 }
 
-/** Judges one member that was read. */
-export async function lintMember(read: ReadMember, context: LintContext): Promise<LintedMember> {
-  const { settings, isWhole } = read
-  const member: LintMember = {
+/**
+ * Lints one member that was read.
+ *
+ * @param isCompared Whether the other members of its cluster are compared with it.
+ */
+export async function lintMember(read: ReadMember, context: LintContext, isCompared = false): Promise<LintedMember> {
+  const { settings, isWhole, others } = read
+  const member = new LintMember({
     settings,
-    others: read.others,
-    client: new LintSide('client', settings),
-    peer: new LintSide('peer', settings),
-    version: context.version ?? read.surroundings.version,
-    versionPlace: context.version === null ? (read.surroundings.versionPlace ?? null) : null,
+    others,
+    version: context.version ?? read.context.version,
+    versionPlace: context.version === null ? (read.context.versionPlace ?? null) : null,
     isWhole,
-    probes: read.surroundings.probes ?? [],
-  }
-  const unresolved = settings
-    .all()
-    .filter(({ text, place }) => isUnresolved(text) && !read.findings.some((each) => isNotExpanded(each, place)))
-    .map(({ place, text }) => finding('config/value-unresolved', { ...place, value: text }))
-  const none = { client: NO_FILES, peer: NO_FILES, findings: [] }
-  const files = context.readFiles ? await judgeFiles(member, read, context) : none
-  const ofFiles = exchangedSides(member, files, [...files.findings, ...judgeTogether(member, files, context)], context)
-  const all = [
-    ...read.findings,
+    probes: read.context.probes ?? [],
+    written: null,
+  })
+  const files = context.readFiles ? await readFiles(member, read, context) : NOTHING_READ
+  const findings = byCause([
+    ...read.findings.filter((each) => !isIgnoredType(each, member)),
     ...RULES.flatMap((rule) => rule(member)),
-    ...unresolved,
-    ...smallKeysAreOne(member, ofFiles),
+    ...unresolvedValues(read),
+    ...files.findings,
+    ...filesRules(files, { member, isCompared, at: context.at, clockSkew: context.clockSkew }),
     ...containerFiles(member, read, context.readFiles),
-  ]
-  const findings = await finish(all, member, read, context.root)
+  ])
   return { member, files, findings, comments: context.comments ? commentsOf(read.texts) : [] }
 }
 
-function isNotExpanded({ code, details }: Finding, { line, column, file }: ConfigPlace): boolean {
-  const isSame = code === 'config/variable-not-expanded' && details.line === line && details.column === column
-  return isSame && details.file === file
+/** What this version ignores cannot have the wrong type. */
+function isIgnoredType({ code, details }: Finding, member: LintMember): boolean {
+  if (code !== 'config/value-type') return false
+  const options = [...member.settings.all(), ...member.others]
+  return options.some((each) => each.place.option === details.option && !member.hasOption(each))
 }
 
-/** Both sides often have the same files: what is said of them is said once. */
-export function distinct(findings: readonly Finding[]): Finding[] {
-  return [...new Map(findings.map((each) => [`${each.code} ${each.message}`, each])).values()]
+function unresolvedValues({ settings, findings }: ReadMember): Finding[] {
+  const isReported = ({ line, column, file }: ConfigPlace): boolean =>
+    findings.some(
+      ({ code, details }) =>
+        code === 'config/not-expanded' && details.line === line && details.column === column && details.file === file,
+    )
+  return settings
+    .all()
+    .filter(({ text, place }) => isUnresolved(text) && !isReported(place))
+    .map(({ place, text }) => finding('config/not-checked', { ...place, kind: 'value', what: [text], why: '' }))
 }
 
 export function lintReport(

@@ -1,58 +1,93 @@
-/** One member as the rules look at it. */
+/** One member as the rules see it: a configuration that is linted, or one that is going to be written. */
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
-import type { OtherName, Probe } from '../read/read-option.js'
+import { isUnresolved, type PassthroughOption, type Probe, type ReadOption } from '../read/read-option.js'
 import type { Setting, Settings, SideField } from '../read/settings.js'
-import type { ParsedVersion } from '../version.js'
-import { type ServedUrl, urlsOf } from './served-url.js'
+import { formAvailability, parseGoBoolean } from '../tables/options.js'
+import { passthroughSpellings } from '../tables/passthrough-options.js'
+import { availableIn, type ParsedVersion } from '../tables/version.js'
+import { type EtcdUrl, readUrl, type UrlUse } from '../url.js'
 
-/** A rule looks at one member and tells what it finds. */
+/** A rule checks one member. */
 export type Rule = (member: LintMember) => readonly Finding[]
+
+/** A URL that etcd accepts, and the setting that has it. */
+export interface ServedUrl extends EtcdUrl {
+  readonly setting: Setting
+}
+
+/** Entries of one list that are checked in a configuration of others; nobody wrote one with more. */
+export const MAX_ENTRIES = 500
+
+/** The URLs of a setting that etcd accepts. */
+export function urlsOf(setting: Setting, use: UrlUse): ServedUrl[] {
+  return checkedEntries(setting).flatMap((text) => {
+    if (setting.isOpen(text)) return []
+    const reading = readUrl(text, use)
+    return 'refused' in reading ? [] : [{ ...reading.url, setting }]
+  })
+}
+
+/** The entries of a list that are checked. */
+export function checkedEntries({ values, isWritten }: Setting): readonly string[] {
+  return isWritten ? values : values.slice(0, MAX_ENTRIES)
+}
+
+/** The members and URLs of an initial cluster, in their order: `name=url,name=url`. */
+export function clusterEntries(setting: Setting): { name: string; url: string }[] {
+  return checkedEntries(setting).flatMap((entry) => {
+    const at = entry.indexOf('=')
+    return at === -1 ? [] : [{ name: entry.slice(0, at), url: entry.slice(at + 1) }]
+  })
+}
 
 /** One of the two sides of a member. */
 export class LintSide {
   readonly block: 'client' | 'peer'
   readonly listen: readonly ServedUrl[]
   readonly advertise: readonly ServedUrl[]
-  private readonly settings: Settings
+  /** Whether the caller of the renderer requests plaintext. */
+  readonly isPlaintext: boolean
+  readonly #settings: Settings
 
-  constructor(block: 'client' | 'peer', settings: Settings) {
+  constructor(block: 'client' | 'peer', settings: Settings, isPlaintext: boolean) {
     this.block = block
-    this.settings = settings
+    this.#settings = settings
+    this.isPlaintext = isPlaintext
     const http = block === 'client' ? urlsOf(this.get('httpUrls'), 'listen') : []
     this.listen = [...urlsOf(this.get('listenUrls'), 'listen'), ...http]
     this.advertise = urlsOf(this.get('advertiseUrls'), 'advertise')
   }
 
   get(field: SideField): Setting {
-    return this.settings.side(this.block, field)
+    return this.#settings.side(this.block, field)
   }
 
   /** The name of an option in the form of the configuration. */
   nameOf(field: SideField): string {
-    return this.settings.nameOf(this.get(field).row)
+    return this.#settings.nameOf(this.get(field).row)
   }
 
   isOn(field: SideField): boolean {
-    return isTrueText(this.get(field).text)
+    return parseGoBoolean(this.get(field).text) === true
   }
 
-  /** Whether anything is served by TLS. */
+  /** Whether any URL is served with TLS. */
   get servesTls(): boolean {
     return this.listen.some(({ isTls }) => isTls)
   }
 
-  /** Whether auto-tls is in force: etcd drops it where a certificate or a key is named. */
+  /** Whether auto-tls is in force: etcd ignores it if a certificate or a key is named. */
   get isAutoTls(): boolean {
     return this.isOn('autoTls') && !this.get('certFile').isSet && !this.get('keyFile').isSet
   }
 
-  /** Whether those who connect must show a certificate: either option alone does it (listener.go ServerConfig). */
+  /** Whether a certificate is required: either option alone does it (listener.go ServerConfig). */
   get asksForCertificates(): boolean {
     return !this.isAutoTls && (this.get('trustedCaFile').isSet || this.isOn('clientCertAuth'))
   }
 
-  /** Whether any option says that TLS is meant. */
+  /** Whether any option shows that TLS is meant. */
   get meansTls(): boolean {
     return (
       (['certFile', 'keyFile', 'trustedCaFile'] as const).some((field) => this.get(field).isSet) ||
@@ -60,28 +95,70 @@ export class LintSide {
       this.isOn('autoTls')
     )
   }
+
+  /** The option that names the certificate with which this member connects to others. */
+  get shownBy(): Setting {
+    return this.get(this.get('clientCertFile').isSet ? 'clientCertFile' : 'certFile')
+  }
 }
 
-export interface LintMember {
+interface MemberParts {
   readonly settings: Settings
-  readonly others: readonly OtherName[]
+  readonly others: readonly PassthroughOption[]
+  /** Null if neither the caller nor an image tells it. */
+  readonly version: ParsedVersion | null
+  /** Where an image tells it; null if the caller does. */
+  readonly versionPlace?: ConfigPlace | null
+  /** False if what is not set may be set elsewhere. */
+  readonly isWhole: boolean
+  readonly probes?: readonly Probe[]
+  /** The sides for which the caller of the renderer requests plaintext; null for a configuration that is linted. */
+  readonly written: Readonly<Record<'client' | 'peer', boolean>> | null
+}
+
+export class LintMember {
+  readonly settings: Settings
+  readonly others: readonly PassthroughOption[]
   readonly client: LintSide
   readonly peer: LintSide
-  /** Null where neither the caller nor an image tells. */
   readonly version: ParsedVersion | null
-  /** Where an image tells it; null where the caller does. */
   readonly versionPlace: ConfigPlace | null
-  /** False where what is not set may be set elsewhere. */
   readonly isWhole: boolean
-  /** What the kubelet asks of it. */
   readonly probes: readonly Probe[]
-}
+  /** Whether it is going to be written: for all releases of its version, and only what is safe. */
+  readonly isWritten: boolean
 
-/** What Go takes for true (strconv.ParseBool). */
-export function isTrueText(text: string): boolean {
-  return /^(?:1|t|T|TRUE|true|True)$/.test(text)
-}
+  constructor({ settings, others, version, versionPlace = null, isWhole, probes = [], written }: MemberParts) {
+    this.settings = settings
+    this.others = others
+    this.client = new LintSide('client', settings, written?.client === true)
+    this.peer = new LintSide('peer', settings, written?.peer === true)
+    this.version = version
+    this.versionPlace = versionPlace
+    this.isWhole = isWhole
+    this.probes = probes
+    this.isWritten = written !== null
+  }
 
-export function isBooleanText(text: string): boolean {
-  return isTrueText(text) || /^(?:0|f|F|FALSE|false|False)$/.test(text)
+  /** A passthrough option that is in force: next to a file, only its keys are. */
+  passthrough(name: string): PassthroughOption | undefined {
+    const isFile = [...this.settings.all(), ...this.others].some(({ form }) => form === 'yaml')
+    return this.others.findLast(
+      (each) => each.name === name && (each.form === 'yaml') === isFile && each.text !== undefined && each.text !== '',
+    )
+  }
+
+  /** Whether the version has an option at all. */
+  hasOption(each: ReadOption | PassthroughOption): boolean {
+    const { version } = this
+    if (version === null) return true
+    if ('row' in each) return formAvailability(each.row, each.form, version) !== 'none'
+    const spellings = passthroughSpellings(each.name, each.isNested === true ? 'flags' : each.form)
+    return spellings.some(({ since, until }) => availableIn(version, since, until) !== 'none')
+  }
+
+  /** Whether a value is completed elsewhere. */
+  isOpen(text: string): boolean {
+    return !this.isWritten && isUnresolved(text)
+  }
 }

@@ -8,7 +8,7 @@ import { rows as chainRows } from '../../validate/finding.js'
 import { isIgnorable } from '../../validate/ignorable.js'
 import { rows as materialRows } from '../../credentials/finding.js'
 import { type ConfigText, Lines, MAX_CONFIG_OCTETS } from '../read/text.js'
-import { finding, rows } from './finding.js'
+import { finding, rows } from '../finding.js'
 
 /** One finding, or all findings of one code, that are accepted. Errors need this form. */
 export interface Suppression {
@@ -152,7 +152,7 @@ export function suppress(
 
 function withoutEffect({ code, reason, place }: CommentSuppression): Finding {
   const why = !isLintCode(code) ? 'unknown code' : reason === '' ? 'no reason' : 'nothing to suppress'
-  return { ...finding('config/suppression-without-effect', { ...place, code, why }), place }
+  return finding('config/suppression-without-effect', { ...place, code, why })
 }
 
 function isAt(place: FindingPlace | undefined, wanted: Suppression['place']): boolean {

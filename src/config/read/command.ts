@@ -1,6 +1,6 @@
 /** Finds the words that follow `etcd` in a command, also where a shell or a container engine starts it. */
 import { type ContainerRun, containerRun } from './container-run.js'
-import { type Flaw, LITERAL_DOLLAR, splitText, type Word } from './words.js'
+import { type SyntaxFault, LITERAL_DOLLAR, splitText, type Word } from './tokenizer.js'
 
 /** A command within which etcd is started by a shell, at most this deep. */
 const MAX_SHELLS = 3
@@ -12,7 +12,7 @@ export interface EtcdCommand {
   /** The assignments `NAME=value` that are made for it there. */
   readonly variables: readonly Word[]
   /** What is wrong with a script within the command. */
-  readonly flaws: readonly Flaw[]
+  readonly faults: readonly SyntaxFault[]
   /** The container that it is started in by a container engine. */
   readonly container?: ContainerRun
   /** Whether a shell reads the arguments last. */
@@ -78,16 +78,16 @@ function commandIn(command: readonly Word[], values: Values, depth: number): Etc
   const variables = assignmentsOf(before)
   // What starts with a dash after `sudo` is no flag of etcd.
   const isStarted = before.some(({ text }) => !text.includes('='))
-  if (program.text.startsWith('-') && !isStarted) return { args: own, variables, flaws: [] }
-  if (ETCD.test(program.text)) return { args: own.slice(1), variables, flaws: [] }
+  if (program.text.startsWith('-') && !isStarted) return { args: own, variables, faults: [] }
+  if (ETCD.test(program.text)) return { args: own.slice(1), variables, faults: [] }
   const script = depth < MAX_SHELLS ? shellScript(own) : null
   if (script !== null) {
-    const { words, flaws } = splitText(substitute(script.text.replaceAll(LITERAL_DOLLAR, '$'), values), 'shell')
+    const { words, faults } = splitText(substitute(script.text.replaceAll(LITERAL_DOLLAR, '$'), values), 'shell')
     const placed = <T extends object>(inner: T): T => ({ ...inner, offset: script.offset })
     const found = etcdCommand(words.map(placed), values, depth + 1)
     if (found === null) return null
-    const all = [...flaws.map(placed), ...found.flaws]
-    return { ...found, isShell: true, variables: [...variables, ...found.variables], flaws: all }
+    const all = [...faults.map(placed), ...found.faults]
+    return { ...found, isShell: true, variables: [...variables, ...found.variables], faults: all }
   }
   const contained = depth < MAX_SHELLS ? inContainer(own, values, depth) : null
   if (contained !== null) return { ...contained, variables: [...variables, ...contained.variables] }
@@ -95,7 +95,7 @@ function commandIn(command: readonly Word[], values: Values, depth: number): Etc
   const at = startedAt(own, isStarted || ENGINE.test(program.text))
   return at === -1
     ? null
-    : { args: own.slice(at + 1), variables: assignmentsOf(command.slice(0, first + at)), flaws: [] }
+    : { args: own.slice(at + 1), variables: assignmentsOf(command.slice(0, first + at)), faults: [] }
 }
 
 /** How a container that a command starts runs etcd; null where it does not, or cannot be understood. */
@@ -104,7 +104,7 @@ function inContainer(words: readonly Word[], values: Values, depth: number): Etc
   if (container === null) return null
   const rest = words.slice(container.length)
   const isBare = rest[0] === undefined || rest[0].text.startsWith('-')
-  const bare = container.isEtcd ? { args: rest, variables: [], flaws: [] } : null
+  const bare = container.isEtcd ? { args: rest, variables: [], faults: [] } : null
   const found = isBare ? bare : commandIn(rest, values, depth + 1)
   if (found === null) return null
   return { ...found, container, variables: [...assignmentsOf(words.slice(0, container.length)), ...found.variables] }

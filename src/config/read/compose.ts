@@ -1,16 +1,14 @@
 /** Reads a Compose file one of whose services runs etcd (compose-spec, 05-services.md). */
 import { dirname, posix, resolve } from 'node:path'
-import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
 import { type EtcdCommand, etcdCommand } from './command.js'
-import { assignedVariables, fileVariables, readVariables, type Variable } from './env.js'
-import { finding } from './finding.js'
-import { flawFindings } from './flaws.js'
-import { readFlags } from './flags.js'
+import { fileVariables, type Variable } from './env.js'
+import { finding } from '../finding.js'
 import { areEtcdFlags, areOfEtcd, isEtcdImage, releaseOf } from './image.js'
-import { type ConfigReading, type Mount, unreadable } from './read-option.js'
+import { type ConfigReading, type Mount, notReadVariables, unreadable } from './read-option.js'
+import { faultFindings, readStart } from './start.js'
 import { type ConfigText, MAX_MEMBERS, MAX_NAMED_FILES, type ReadNamedFile, refuseText } from './text.js'
-import { type Flaw, LITERAL_DOLLAR, splitText, type Word } from './words.js'
+import { type SyntaxFault, LITERAL_DOLLAR, splitText, type Word } from './tokenizer.js'
 import { readYaml, type YamlReading } from './yaml-text.js'
 import { at, itemsOf, textAt, type YamlValue } from './yaml-value.js'
 
@@ -37,14 +35,14 @@ export async function readCompose(source: ConfigText, readNamed: ReadNamedFile |
   if (readings.length > 0) return readings
   if (yaml.findings.some(({ severity }) => severity === 'error')) return [unreadable(...yaml.findings)]
   const looked = 'none of its services does, and a Compose file is read by its services'
-  return [unreadable(...yaml.findings, finding('config/no-etcd', { file: source.file, looked }))]
+  return [unreadable(...yaml.findings, finding('config/no-etcd', { kind: 'etcd', file: source.file, looked }))]
 }
 
 /** A service that starts etcd. */
 interface Service {
   readonly value: YamlValue
   readonly command: EtcdCommand
-  readonly flaws: readonly Flaw[]
+  readonly faults: readonly SyntaxFault[]
 }
 
 function serviceOf(value: YamlValue, yaml: YamlReading): Service | null {
@@ -56,36 +54,23 @@ function serviceOf(value: YamlValue, yaml: YamlReading): Service | null {
   // Without a program, the image's own is started.
   if (isOther && (first === undefined || (first.text.startsWith('-') && !areEtcdFlags(words)))) return null
   const command = first === undefined ? NOTHING : (etcdCommand(words) ?? (isOther || isImage ? null : NOTHING))
-  return command === null ? null : { value, command, flaws: written.flatMap((each) => each.flaws) }
+  return command === null ? null : { value, command, faults: written.flatMap((each) => each.faults) }
 }
 
 async function readService(
-  { value: service, command, flaws: own }: Service,
+  { value: service, command, faults: own }: Service,
   yaml: YamlReading,
   file: string | null,
   readNamed: ReadNamedFile | null,
 ): Promise<ConfigReading> {
   const named = await variablesOfFiles(service, yaml, readNamed)
   const variables = [...named.variables, ...variablesOf(at(service, 'environment'), yaml)]
-  const place = (offset: number, option: string): ConfigPlace => yaml.place(offset, option)
-  const flags = readFlags(
-    command.args.map(({ text, offset }) => ({
-      text: text.replaceAll(LITERAL_DOLLAR, '$'),
-      place: (option: string): ConfigPlace => place(offset, option),
-    })),
-  )
-  const env = readVariables([...variables, ...assignedVariables(command.variables, place)])
-  const flaws = [...own, ...command.flaws]
+  const start = readStart(command, variables, (offset, option) => yaml.place(offset, option))
+  const faults = faultFindings([...own, ...command.faults], yaml.text, (offset) => yaml.place(offset, 'command'))
   return {
-    options: [...flags.options, ...env.options],
-    others: [...flags.others, ...env.others],
-    findings: [
-      ...flawFindings(flaws, yaml.text, (offset) => place(offset, 'command')),
-      ...named.findings,
-      ...flags.findings,
-      ...env.findings,
-    ],
-    surroundings: {
+    ...start,
+    findings: [...faults, ...named.findings, ...start.findings],
+    context: {
       directory: textAt(service, 'working_dir') ?? null,
       user: textAt(service, 'user')?.split(':', 1)[0] ?? null,
       groups: [],
@@ -93,11 +78,11 @@ async function readService(
       ...releaseOf(service, yaml),
       mounts: mountsOf(service, file),
     },
-    isWhole: flags.isWhole && named.isWhole,
+    isWhole: start.isWhole && named.isWhole,
   }
 }
 
-const NOTHING: EtcdCommand = { args: [], variables: [], flaws: [] }
+const NOTHING: EtcdCommand = { args: [], variables: [], faults: [] }
 
 /** Two dollar signs are one; with a single one, a variable of whoever starts it is meant. */
 function plain(text: string): string {
@@ -105,16 +90,16 @@ function plain(text: string): string {
 }
 
 /** The words of a command: a list, or a text that is taken apart as a shell does. */
-function wordsOf(value: YamlValue | null): { words: Word[]; flaws: Flaw[] } {
+function wordsOf(value: YamlValue | null): { words: Word[]; faults: SyntaxFault[] } {
   if (value?.kind === 'scalar' && value.type !== 'null') {
-    const { words, flaws } = splitText(plain(value.text), 'shell')
+    const { words, faults } = splitText(plain(value.text), 'shell')
     const { offset } = value
-    return { words: words.map((word) => ({ ...word, offset })), flaws: flaws.map((flaw) => ({ ...flaw, offset })) }
+    return { words: words.map((word) => ({ ...word, offset })), faults: faults.map((flaw) => ({ ...flaw, offset })) }
   }
   const words = itemsOf(value).flatMap((item) =>
     item.kind === 'scalar' ? [{ text: plain(item.text), offset: item.offset, isEnd: false }] : [],
   )
-  return { words, flaws: [] }
+  return { words, faults: [] }
 }
 
 /** A mapping, or a list of `NAME=value`; what has no value is taken from whoever starts it. */
@@ -153,14 +138,14 @@ async function variablesOfFiles(
     const content = readNamed === null ? null : await readNamed(path, place)
     if (content === null) {
       isWhole = false
-      findings.push(finding('config/variables-not-read', { ...place, from: `the file ${path}` }))
+      findings.push(notReadVariables(place, `the file ${path}`))
     } else if ('code' in content) {
       if (content.code !== 'file/missing' || textAt(item, 'required') !== 'false') findings.push({ ...content, place })
     } else {
       const read = fileVariables(content)
-      // Compose takes remarks off, as a shell does, and `export`.
+      // Compose removes comments, as a shell does, and `export`.
       for (const { name, value, place: where } of read.variables) variables.push({ name, value, place: where })
-      findings.push(...read.findings.filter(({ code }) => code !== 'config/remark-in-value'))
+      findings.push(...read.findings.filter(({ code }) => code !== 'config/comment-in-value'))
     }
   }
   return { variables, findings, isWhole }
@@ -191,11 +176,12 @@ function undefinedVolumes(service: YamlValue, yaml: YamlReading): Finding[] {
   const [first] = missing
   if (first === undefined) return []
   const names = [...new Set(missing.map(({ source }) => source))]
-  return [finding('config/volume-undefined', { ...yaml.place(first.item.offset, 'volumes'), names, by: 'Compose' })]
+  const place = yaml.place(first.item.offset, 'volumes')
+  return [finding('config/volume-missing', { ...place, kind: 'not defined', names, mounts: [], by: 'Compose' })]
 }
 
-function onHost(source: string, file: string | null): Pick<Mount, 'outside' | 'isBesideFile'> {
+function onHost(source: string, file: string | null): Pick<Mount, 'outside' | 'isRelativeToFile'> {
   if (source.startsWith('/')) return { outside: source }
   if (!source.startsWith('.') || file === null) return { outside: null }
-  return { outside: resolve(dirname(file), source), isBesideFile: true }
+  return { outside: resolve(dirname(file), source), isRelativeToFile: true }
 }

@@ -3,7 +3,7 @@ import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
 import type { ContainerRun } from './container-run.js'
 import type { Variable } from './env.js'
-import { finding } from './finding.js'
+import { notReadVariables } from './read-option.js'
 import { type ConfigText, Lines, MAX_NAMED_FILES, type ReadNamedFile } from './text.js'
 
 export interface ContainerVariables {
@@ -29,7 +29,7 @@ export async function containerVariables(
     const isDocker = container?.engine === 'docker'
     if (content === null || (!isDocker && 'text' in content && /=[ \t]*["']/.test(content.text))) {
       isWhole = false
-      findings.push(finding('config/variables-not-read', { ...at, from: `the file ${text}` }))
+      findings.push(notReadVariables(at, `the file ${text}`))
     } else if ('code' in content) findings.push({ ...content, place: at })
     else for (const each of linesOf(content)) variables.push(each)
   }

@@ -1,12 +1,12 @@
 /** Reads `docker run` and its like: what of the host the container sees (docker-run(1), podman-run(1)). */
 import { posix } from 'node:path'
 import { isEtcdImage, versionOf } from './image.js'
-import { isUnresolved, type Mount, NO_SURROUNDINGS, type Surroundings } from './read-option.js'
-import type { Word } from './words.js'
+import { isUnresolved, type Mount, NO_CONTEXT, type RuntimeContext } from './read-option.js'
+import type { Word } from './tokenizer.js'
 
 /** A container that a command line starts. */
 export interface ContainerRun {
-  readonly surroundings: Surroundings
+  readonly context: RuntimeContext
   /** Whether nothing but the image, or its entrypoint, has to start etcd. */
   readonly isEtcd: boolean
   /** Variables that are taken from whoever starts the container. */
@@ -64,8 +64,8 @@ function describe(
   if (options.has('volumes-from')) mounts.push({ inside: '/', outside: null })
   const entrypoint = last('entrypoint')
   return {
-    surroundings: {
-      ...NO_SURROUNDINGS,
+    context: {
+      ...NO_CONTEXT,
       directory: last('workdir') ?? null,
       user: last('user')?.split(':', 1)[0] ?? null,
       version: versionOf(image),

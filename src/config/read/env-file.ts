@@ -11,7 +11,7 @@ export interface Assignment {
   /** Where a quote is opened that nothing closes, so that the rest of the text is within it. */
   readonly openQuoteAt?: number
   /** The value before a `#` that follows a blank: meant as a remark, and part of the value. */
-  readonly beforeRemark?: string
+  readonly beforeComment?: string
 }
 
 type State = 'before' | 'name' | 'value start' | 'value' | 'single' | 'double' | 'comment'
@@ -29,7 +29,7 @@ export function parseEnvironmentFile(text: string): Assignment[] {
   /** The length of a value that is not blank at its end, as far as no quotes are around it. */
   let solid = 0
   let quoteAt = 0
-  let beforeRemark: string | undefined
+  let beforeComment: string | undefined
   const finish = (): void => {
     // With a dash it is no name to systemd either, and a slip for one.
     const [, exported, word] = /^(export[ \t]+)?([A-Za-z_][\w-]*)[ \t]*$/.exec(name) ?? []
@@ -41,7 +41,7 @@ export function parseEnvironmentFile(text: string): Assignment[] {
         offset,
         isExported: exported !== undefined,
         ...(state === 'single' || state === 'double' ? { openQuoteAt: quoteAt } : {}),
-        ...(beforeRemark === undefined ? {} : { beforeRemark }),
+        ...(beforeComment === undefined ? {} : { beforeComment }),
       })
     }
     state = 'before'
@@ -70,12 +70,12 @@ export function parseEnvironmentFile(text: string): Assignment[] {
           state = 'value start'
           value = ''
           solid = 0
-          beforeRemark = undefined
+          beforeComment = undefined
         } else if (name.length < MAX_NAME) name += sign
         break
       case 'value start':
       case 'value':
-        if (sign === '#' && /[ \t]/.test(text.charAt(at - 1))) beforeRemark ??= value.slice(0, solid)
+        if (sign === '#' && /[ \t]/.test(text.charAt(at - 1))) beforeComment ??= value.slice(0, solid)
         if (isEnd) finish()
         else if (sign === '\\') {
           state = 'value'

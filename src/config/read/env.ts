@@ -1,16 +1,16 @@
 /** Variables: a record, or the text of an EnvironmentFile (systemd.exec(5)). */
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
-import { etcdOptions, type EtcdOptionRow, rowOfVariable, variableOf } from '../options.js'
-import { otherOptions, type OtherRow } from '../options-other.js'
+import { etcdOptions, type EtcdOptionRow, rowOfVariable, variableOf } from '../tables/options.js'
+import { passthroughOptions, type PassthroughRow } from '../tables/passthrough-options.js'
 import { parseEnvironmentFile } from './env-file.js'
-import { finding } from './finding.js'
+import { finding } from '../finding.js'
 import { guessedOption, isProtection, meantByValue, meantByWords } from './meaning.js'
-import { GONE, nearest } from './nearest.js'
+import { GONE, nearest } from './meaning.js'
 import { judgeOtherText } from './other-values.js'
-import { betweenQuotes, type OtherName, type ReadOption, textOption } from './read-option.js'
+import { betweenQuotes, type PassthroughOption, type ReadOption, textOption } from './read-option.js'
 import { type ConfigText, Lines } from './text.js'
-import { LITERAL_DOLLAR, type Word } from './words.js'
+import { LITERAL_DOLLAR, type Word } from './tokenizer.js'
 
 /** One variable, and where it is set. */
 export interface Variable {
@@ -34,7 +34,7 @@ export interface FileVariables {
 
 export interface EnvReading {
   readonly options: readonly ReadOption[]
-  readonly others: readonly OtherName[]
+  readonly others: readonly PassthroughOption[]
   readonly findings: readonly Finding[]
 }
 
@@ -57,25 +57,31 @@ export function fileVariables(source: ConfigText): FileVariables {
   }
   const before = new Map<string, FileVariable>()
   const variables = parseEnvironmentFile(source.text).map((assignment): FileVariable => {
-    const { name, offset, isExported, openQuoteAt, beforeRemark } = assignment
+    const { name, offset, isExported, openQuoteAt, beforeComment } = assignment
     const place = lines.place(offset, name)
     const isOption = rowOfVariable(name) !== undefined
     // The file may be another program's, whose variables are nobody else's business.
     const shown = name.startsWith('ETCD_') ? name : 'A variable'
     if (openQuoteAt !== undefined)
-      tell(finding('config/quote-open', { ...lines.place(openQuoteAt, shown), quote: source.text.charAt(openQuoteAt) }))
-    const isRemarked = isOption && beforeRemark !== undefined
-    if (isRemarked) {
-      tell(finding('config/remark-in-value', { ...place, value: assignment.value, meant: beforeRemark }))
+      tell(
+        finding('config/line-broken', {
+          ...lines.place(openQuoteAt, shown),
+          kind: 'quote',
+          quote: source.text.charAt(openQuoteAt),
+        }),
+      )
+    const hasComment = isOption && beforeComment !== undefined
+    if (hasComment) {
+      tell(finding('config/comment-in-value', { ...place, value: assignment.value, meant: beforeComment }))
     }
     const first = before.get(name)
     if (isOption && first !== undefined && first.value !== assignment.value) {
-      const details = { ...place, firstLine: first.place.line ?? 0, value: assignment.value }
-      tell(finding('config/variable-repeated', details))
+      const details = { ...place, kind: 'variable' as const, firstLine: first.place.line ?? 0, value: assignment.value }
+      tell(finding('config/option-repeated', details))
     }
-    const variable = { name, value: isRemarked ? beforeRemark : assignment.value, isExported, place }
+    const variable = { name, value: hasComment ? beforeComment : assignment.value, isExported, place }
     before.set(name, variable)
-    return isRemarked ? { ...variable, isGuess: true } : variable
+    return hasComment ? { ...variable, isGuess: true } : variable
   })
   return { variables, findings }
 }
@@ -102,7 +108,7 @@ const MAX_UNKNOWN = 100
 /** The options among variables. */
 export function readVariables(variables: readonly Variable[]): EnvReading {
   const options: ReadOption[] = []
-  const others: OtherName[] = []
+  const others: PassthroughOption[] = []
   const findings: Finding[] = []
   let unknown = 0
   // The last of several is in force, as in a process.
@@ -130,19 +136,31 @@ export function readVariables(variables: readonly Variable[]): EnvReading {
       const inFile = unknown < MAX_UNKNOWN ? meantInFile(name) : null
       if (inFile !== null) {
         unknown++
-        findings.push(finding('config/tls-variable-unknown', { ...place, nearest: null, key: inFile }))
+        findings.push(
+          finding('config/protection-ignored', {
+            ...place,
+            kind: 'variable',
+            nearest: null,
+            belongs: inFile,
+            keys: [],
+          }),
+        )
         continue
       }
       const near = unknown++ < MAX_UNKNOWN ? meantBy(name, value) : null
       const nearName = variableOfRow(near)
       if (near === null || nearName === null) {
         if (OF_TLS.test(name) && unknown <= MAX_UNKNOWN)
-          findings.push(finding('config/variable-unknown', { ...place, nearest: null }))
+          findings.push(finding('config/option-ignored', { ...place, kind: 'variable', nearest: null, belongs: null }))
         continue
       }
       const isMissed = !byName.has(nearName) && value !== ''
-      const code = isMissed && isProtection(near) ? 'config/tls-variable-unknown' : 'config/variable-unknown'
-      findings.push(finding(code, { ...place, nearest: nearName }))
+      const details = { ...place, kind: 'variable' as const, nearest: nearName, belongs: null }
+      findings.push(
+        isMissed && isProtection(near)
+          ? finding('config/protection-ignored', { ...details, keys: [] })
+          : finding('config/option-ignored', details),
+      )
       const guessed = isMissed ? guessedOption(near, value, 'env', place) : null
       if (guessed !== null) options.push(guessed)
     }
@@ -171,8 +189,8 @@ function variableOfRow(row: EtcdOptionRow | null): string | null {
   return flag === null ? null : variableOf(flag.name)
 }
 
-const OTHERS: ReadonlyMap<string, OtherRow> = new Map(
-  otherOptions.flatMap((row) => (row.flag === null ? [] : [[variableOf(row.flag.name), row] as const])),
+const OTHERS: ReadonlyMap<string, PassthroughRow> = new Map(
+  passthroughOptions.flatMap((row) => (row.flag === null ? [] : [[variableOf(row.flag.name), row] as const])),
 )
 const NAMES: readonly string[] = [
   ...etcdOptions.flatMap((row) => (row.flag === null ? [] : [variableOf(row.flag.name)])),

@@ -1,14 +1,13 @@
 /** Flags, as Go reads them (package flag, FlagSet.parseOne): `-name=value`, `--name value`, and `--name` for a boolean. */
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
-import { etcdOptions, type EtcdOptionRow, rowOfFlag } from '../options.js'
-import { otherOfFlag } from '../options-other.js'
-import { finding } from './finding.js'
-import { KNOWN_FLAGS } from './known-names.js'
+import { etcdOptions, type EtcdOptionRow, rowOfFlag } from '../tables/options.js'
+import { KNOWN_FLAGS, passthroughOfFlag } from '../tables/passthrough-options.js'
+import { finding } from '../finding.js'
 import { guessedOption, meantByValue, meantByWords } from './meaning.js'
-import { GONE, NAMES_OF_OTHERS, nearest, own } from './nearest.js'
+import { GONE, NAMES_OF_OTHERS, nearest, own } from './meaning.js'
 import { isSwitch, judgeOtherText } from './other-values.js'
-import { betweenQuotes, type OtherName, type ReadOption, textOption } from './read-option.js'
+import { betweenQuotes, type PassthroughOption, type ReadOption, textOption } from './read-option.js'
 
 /** A word of the command line, and where it stands. */
 export interface Argument {
@@ -18,7 +17,7 @@ export interface Argument {
 
 export interface FlagsReading {
   readonly options: readonly ReadOption[]
-  readonly others: readonly OtherName[]
+  readonly others: readonly PassthroughOption[]
   readonly findings: readonly Finding[]
   /** False where a word stands for flags that are not known, as `$ETCD_OPTS` does. */
   readonly isWhole: boolean
@@ -42,7 +41,7 @@ export function readFlags(args: readonly Argument[]): FlagsReading {
   const [first] = args
   if (first !== undefined && OTHER_PROGRAMS.has(first.text)) {
     const looked = `it starts etcd’s ${first.text}, which has its own flags and is not checked`
-    const findings = [finding('config/no-etcd', { file: first.place(first.text).file, looked })]
+    const findings = [finding('config/no-etcd', { kind: 'etcd', file: first.place(first.text).file, looked })]
     return { options: [], others: [], findings, isWhole: false }
   }
   return new FlagsReader(args.slice(0, MAX_ARGUMENTS)).read()
@@ -57,7 +56,7 @@ interface Before {
 
 class FlagsReader {
   private readonly options: ReadOption[] = []
-  private readonly others: OtherName[] = []
+  private readonly others: PassthroughOption[] = []
   private readonly findings: Finding[] = []
   private readonly words: readonly Argument[]
   private unknown = 0
@@ -116,7 +115,9 @@ class FlagsReader {
     this.isOver = true
     const after = before?.isSwitch === true || before?.isEmpty === true ? before.flag : null
     const place = word.place(before?.flag ?? 'etcd')
-    this.tell(finding('config/argument-left-over', { ...place, argument: word.text, after }))
+    this.tell(
+      finding('config/argument-misplaced', { ...place, kind: 'left over', argument: word.text, value: '', after }),
+    )
   }
 
   /** Reads a flag, and says how many words it takes. */
@@ -130,7 +131,7 @@ class FlagsReader {
     if (joined !== null) return [joined, 1]
     const flag = `--${name}`
     const place = word.place(flag)
-    const other = rowOfFlag(name) === undefined ? otherOfFlag(name) : undefined
+    const other = rowOfFlag(name) === undefined ? passthroughOfFlag(name) : undefined
     const row =
       rowOfFlag(name) ?? (other === undefined ? this.meant(name, given ?? next?.text ?? '', place) : undefined)
     const isGuess = rowOfFlag(name) === undefined
@@ -144,7 +145,15 @@ class FlagsReader {
     let count = 1
     if (value === undefined && isAlone) value = 'true'
     else if (value === undefined && (next === undefined || isKnown(next))) {
-      this.tell(finding('config/flag-value-missing', { ...place, next: next?.text ?? null }))
+      this.tell(
+        finding('config/argument-misplaced', {
+          ...place,
+          kind: 'no value',
+          argument: next?.text ?? '',
+          value: '',
+          after: null,
+        }),
+      )
       if (row !== undefined) this.options.push({ ...textOption(row, '', 'flags', place), isUnreadable: true })
     } else if (value === undefined) {
       value = next?.text ?? ''
@@ -172,10 +181,10 @@ class FlagsReader {
   private joined(text: string, word: Argument): Before | null {
     const [, name, value = ''] = /^(\S+)\s+(\S[\s\S]*)$/.exec(text) ?? []
     const row = name === undefined ? undefined : rowOfFlag(name)
-    if (name === undefined || (row === undefined && otherOfFlag(name) === undefined)) return null
+    if (name === undefined || (row === undefined && passthroughOfFlag(name) === undefined)) return null
     const flag = `--${name}`
     const place = word.place(flag)
-    this.tell(finding('config/flag-with-blank', { ...place, value }))
+    this.tell(finding('config/flag-and-value-joined', { ...place, value }))
     if (row !== undefined) this.options.push({ ...textOption(row, value, 'flags', place), isGuess: true })
     return { flag, row, isSwitch: false, isEmpty: false }
   }
@@ -186,7 +195,7 @@ class FlagsReader {
     const words = meantByWords(name)
     if (words?.flag === null && words.yaml !== null) {
       const key = words.yaml.name.join('.')
-      this.tell(finding('config/flag-unknown', { ...place, nearest: null, lines: [], key }))
+      this.tell(finding('config/option-unknown', { ...place, kind: 'flag', nearest: null, lines: [], key }))
       return undefined
     }
     const gone = own(GONE, name)
@@ -194,8 +203,9 @@ class FlagsReader {
     const row = near === null ? undefined : rowOfFlag(near)
     const meant = row === undefined ? undefined : meantByValue(row, name, value)
     const told = meant?.flag?.name ?? near
+    const suggestion = told === null ? null : `--${told}`
     const lines = gone === undefined ? [] : ['3.3']
-    this.tell(finding('config/flag-unknown', { ...place, nearest: told === null ? null : `--${told}`, lines }))
+    this.tell(finding('config/option-unknown', { ...place, kind: 'flag', nearest: suggestion, lines, key: null }))
     return meant
   }
 }
@@ -210,5 +220,5 @@ function isLast(next: Argument | undefined): boolean {
 /** Whether a word is a flag of etcd, and so nobody’s value. */
 function isKnown({ text }: Argument): boolean {
   const [, name] = /^--([^-=][^=]*)(?:=|$)/.exec(text) ?? []
-  return name !== undefined && (rowOfFlag(name) !== undefined || otherOfFlag(name) !== undefined)
+  return name !== undefined && (rowOfFlag(name) !== undefined || passthroughOfFlag(name) !== undefined)
 }

@@ -1,8 +1,8 @@
 /** What the name of a container's image tells. */
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
-import { rowOfFlag, rowOfVariable } from '../options.js'
-import { type ParsedVersion, parseVersion } from '../version.js'
-import type { Word } from './words.js'
+import { rowOfFlag, rowOfVariable } from '../tables/options.js'
+import { type ParsedVersion, parseVersion } from '../tables/version.js'
+import type { Word } from './tokenizer.js'
 import type { YamlReading } from './yaml-text.js'
 import { at, textAt, type YamlValue } from './yaml-value.js'
 

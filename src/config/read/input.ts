@@ -5,21 +5,21 @@ import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import { etcdCommand } from './command.js'
 import { isCompose, readCompose } from './compose.js'
-import { assignedVariables, fileVariables, readVariables, recordVariables } from './env.js'
+import { fileVariables, readVariables, recordVariables } from './env.js'
 import { containerVariables } from './container-files.js'
-import { finding } from './finding.js'
-import { type Argument, readFlags } from './flags.js'
-import { flawFindings } from './flaws.js'
+import { finding } from '../finding.js'
+import { faultFindings, readStart } from './start.js'
 import { isManifest, readManifest } from './manifest.js'
-import { type ConfigReading, NO_SURROUNDINGS, unreadable } from './read-option.js'
-import { namedFiles } from './named-files.js'
-import { readConfigFile, type ReadMember, type ReadOptions, settle } from './settle.js'
+import { type ConfigReading, NO_CONTEXT, unreadable } from './read-option.js'
+import { namedFiles, readConfigFile, type ReadOptions } from './named-files.js'
+import { type ReadMember, resolveEffective } from './effective.js'
 import { type ConfigText, decodeText, Lines, MAX_CONFIG_OCTETS, type ReadNamedFile, refuseText } from './text.js'
 import { readUnit } from './unit.js'
-import { LITERAL_DOLLAR, processWords, type Split, splitText } from './words.js'
+import { processWords, type Split, splitText } from './tokenizer.js'
 import { readYamlConfig } from './yaml-config.js'
 
-export type { ReadMember, ReadOptions } from './settle.js'
+export type { ReadMember } from './effective.js'
+export type { ReadOptions } from './named-files.js'
 
 /**
  * A configuration of one member, by one of its keys; `flags` and `env` may stand together, as they do for a process.
@@ -68,7 +68,7 @@ export async function readMember(
   if (member !== null && named !== undefined) return named
   const members = readings.map((each) => each.label ?? '')
   const several = finding('config/one-of-several', { ...first.labelPlace, members, member })
-  return settle(unreadable(several), first.labelPlace.file, { ...given, texts: [...first.texts] })
+  return resolveEffective(unreadable(several), first.labelPlace.file, { ...given, texts: [...first.texts] })
 }
 
 /**
@@ -87,7 +87,7 @@ export async function readMembers(
   const file = input.file === undefined ? label : pathOf(input.file)
   const readings = await readInput(input, options, label)
   const members: ReadMember[] = []
-  for (const each of readings) members.push(await settle(each, file, options))
+  for (const each of readings) members.push(await resolveEffective(each, file, options))
   return members
 }
 
@@ -146,7 +146,7 @@ async function readInput(input: ConfigInput, options: ReadOptions, label: string
       options: read.flatMap((each) => each.options),
       others: read.flatMap((each) => each.others),
       findings: read.flatMap((each) => each.findings),
-      surroundings: read[0]?.surroundings ?? NO_SURROUNDINGS,
+      context: read[0]?.context ?? NO_CONTEXT,
       isWhole: read.every((each) => each.isWhole),
     },
   ]
@@ -178,7 +178,7 @@ async function readYamlInput(content: ConfigText): Promise<ConfigReading[]> {
   const { text, file } = content
   const [, pem] = /^-----BEGIN ([A-Z\d ]+)-----/m.exec(text) ?? []
   if (pem !== undefined)
-    return [unreadable(finding('config/no-etcd', { file, looked: `it is PEM and holds a ${pem}` }))]
+    return [unreadable(finding('config/no-etcd', { kind: 'etcd', file, looked: `it is PEM and holds a ${pem}` }))]
   if (isManifest(text)) return readManifest(content)
   return isCompose(text) ? readCompose(content, null) : [await readYamlConfig(content)]
 }
@@ -196,9 +196,9 @@ function readFlagsInput(
   }
   const octets = flags.reduce((sum, word) => sum + word.length, 0)
   if (octets > MAX_CONFIG_OCTETS)
-    return unreadable(finding('config/too-large', { file: label, octets, limit: MAX_CONFIG_OCTETS }))
+    return unreadable(finding('config/too-large', { kind: 'file', file: label, octets, limit: MAX_CONFIG_OCTETS }))
   return fromWords(
-    { words: flags.map((text) => ({ text, offset: 0, isEnd: false })), flaws: [] },
+    { words: flags.map((text) => ({ text, offset: 0, isEnd: false })), faults: [] },
     '',
     () => ({ file: label, line: null, column: null }),
     label,
@@ -211,17 +211,17 @@ function readCommand(content: ConfigText, readNamed: ReadNamedFile): Promise<Con
   if (refused !== null) return unreadable(refused)
   const { text, file } = content
   const lines = new Lines(content)
-  const split = text.includes('\0') ? { words: processWords(text), flaws: [] } : withHome(splitText(text, 'shell'))
+  const split = text.includes('\0') ? { words: processWords(text), faults: [] } : withHome(splitText(text, 'shell'))
   return fromWords(split, text, (at) => lines.place(at, ''), file, readNamed)
 }
 
 /** A shell replaces `~` at the beginning of a word by a folder that is known to it alone. */
-function withHome({ words, flaws }: Split): Split {
-  return { flaws, words: words.map((word) => ({ ...word, text: word.text.replace(/^~(?=\/|$)/, '${HOME}') })) }
+function withHome({ words, faults }: Split): Split {
+  return { faults, words: words.map((word) => ({ ...word, text: word.text.replace(/^~(?=\/|$)/, '${HOME}') })) }
 }
 
 async function fromWords(
-  { words, flaws }: Split,
+  { words, faults }: Split,
   text: string,
   place: (offset: number) => Omit<ConfigPlace, 'option'>,
   file: string | null,
@@ -229,33 +229,24 @@ async function fromWords(
 ): Promise<ConfigReading> {
   const command = etcdCommand(words)
   if (command === null) {
-    if (words.length === 0)
-      return { options: [], others: [], findings: [], surroundings: NO_SURROUNDINGS, isWhole: true }
-    return unreadable(finding('config/no-etcd', { file, looked: 'no argument of the command is etcd' }))
+    if (words.length === 0) return { options: [], others: [], findings: [], context: NO_CONTEXT, isWhole: true }
+    return unreadable(finding('config/no-etcd', { kind: 'etcd', file, looked: 'no argument of the command is etcd' }))
   }
-  const flags = readFlags(
-    command.args.map((word): Argument => ({
-      text: word.text.replaceAll(LITERAL_DOLLAR, '$'),
-      place: (option) => ({ ...place(word.offset), option }),
-    })),
-  )
   const at = (offset: number, option: string): ConfigPlace => ({ ...place(offset), option })
   const named = await containerVariables(command.container, at, readNamed)
-  const env = readVariables([...named.variables, ...assignedVariables(command.variables, at)])
-  const wrong = flawFindings([...flaws, ...command.flaws], text, (offset) => at(offset, 'etcd'))
+  const start = readStart(command, named.variables, at)
+  const wrong = faultFindings([...faults, ...command.faults], text, (offset) => at(offset, 'etcd'))
   return {
-    ...flags,
-    options: [...flags.options, ...env.options],
-    others: [...flags.others, ...env.others],
-    findings: [...wrong, ...flags.findings, ...env.findings, ...named.findings],
-    surroundings: command.container?.surroundings ?? NO_SURROUNDINGS,
-    isWhole: flags.isWhole && named.isWhole,
+    ...start,
+    findings: [...wrong, ...start.findings, ...named.findings],
+    context: command.container?.context ?? NO_CONTEXT,
+    isWhole: start.isWhole && named.isWhole,
   }
 }
 
 function readEnvInput(env: NonNullable<ConfigInput['env']>, label: string | null, options: ReadOptions): ConfigReading {
   if (typeof env === 'string') return readEnvText(seen({ text: env, file: label }, options))
-  return { ...readVariables(recordVariables(env, label)), surroundings: NO_SURROUNDINGS, isWhole: true }
+  return { ...readVariables(recordVariables(env, label)), context: NO_CONTEXT, isWhole: true }
 }
 
 function readEnvText(content: ConfigText): ConfigReading {
@@ -263,5 +254,5 @@ function readEnvText(content: ConfigText): ConfigReading {
   if (refused !== null) return unreadable(refused)
   const { variables, findings } = fileVariables(content)
   const env = readVariables(variables)
-  return { ...env, findings: [...findings, ...env.findings], surroundings: NO_SURROUNDINGS, isWhole: true }
+  return { ...env, findings: [...findings, ...env.findings], context: NO_CONTEXT, isWhole: true }
 }

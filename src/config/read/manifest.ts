@@ -1,19 +1,17 @@
 /** Reads the manifest of a pod that runs etcd: a static pod, or the template of a StatefulSet, Deployment or DaemonSet. */
 import { join, posix } from 'node:path'
-import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
-import { rowOfVariable } from '../options.js'
+import { rowOfVariable } from '../tables/options.js'
 import { boundedValues, type EtcdCommand, etcdCommand, substitute, type Values } from './command.js'
-import { assignedVariables, readVariables, type Variable } from './env.js'
+import type { Variable } from './env.js'
 import { type ConfigMaps, configMapsOf, filesOfVolume, valueFrom, variablesFrom } from './config-maps.js'
-import { finding } from './finding.js'
-import { flawFindings } from './flaws.js'
-import { readFlags } from './flags.js'
+import { finding } from '../finding.js'
 import { areEtcdFlags, areOfEtcd, isEtcdImage, releaseOf } from './image.js'
 import { probesOf, undefinedVolumes } from './pod-parts.js'
-import { type ConfigReading, type Mount, unreadable } from './read-option.js'
+import { type ConfigReading, type Mount, notReadVariables, unreadable } from './read-option.js'
+import { faultFindings, readStart } from './start.js'
 import { type ConfigText, MAX_MEMBERS, refuseText } from './text.js'
-import { LITERAL_DOLLAR, type Word } from './words.js'
+import type { Word } from './tokenizer.js'
 import { kindText, readYaml, type YamlReading } from './yaml-text.js'
 import { at, itemsOf, textAt, type YamlValue } from './yaml-value.js'
 
@@ -37,7 +35,7 @@ export async function readManifest(source: ConfigText): Promise<ConfigReading[]>
   if (readings.length > 0) return readings.slice(0, MAX_MEMBERS)
   if (yaml.findings.some(({ severity }) => severity === 'error')) return [unreadable(...yaml.findings)]
   const looked = pods.length === 0 ? 'there is no pod in it' : 'no container of its pods runs etcd'
-  return [unreadable(...yaml.findings, finding('config/no-etcd', { file: source.file, looked }))]
+  return [unreadable(...yaml.findings, finding('config/no-etcd', { kind: 'etcd', file: source.file, looked }))]
 }
 
 interface EtcdContainer {
@@ -114,30 +112,17 @@ function readContainer(
   maps: ConfigMaps,
 ): ConfigReading {
   const { variables, missing } = variablesOf(container, yaml, maps)
-  const flags = readFlags(
-    command.args.map(({ text, offset }) => ({
-      text: text.replaceAll(LITERAL_DOLLAR, '$'),
-      place: (option: string): ConfigPlace => yaml.place(offset, option),
-    })),
-  )
-  const env = readVariables([
-    ...variables,
-    ...assignedVariables(command.variables, (offset, name) => yaml.place(offset, name)),
-  ])
+  const start = readStart(command, variables, (offset, option) => yaml.place(offset, option))
   return {
-    options: [...flags.options, ...env.options],
-    others: [...flags.others, ...env.others],
+    ...start,
     findings: [
-      ...flawFindings(command.flaws, yaml.text, (offset) => yaml.place(offset, 'command')),
+      ...faultFindings(command.faults, yaml.text, (offset) => yaml.place(offset, 'command')),
       ...wrongTexts(container, yaml),
       ...(missing.length > 0 || command.isShell === true ? [] : undefinedVariables(container, variables, yaml)),
-      ...flags.findings,
-      ...env.findings,
-      ...missing.map(({ from, offset }) =>
-        finding('config/variables-not-read', { ...yaml.place(offset, 'envFrom'), from }),
-      ),
+      ...start.findings,
+      ...missing.map(({ from, offset }) => notReadVariables(yaml.place(offset, 'envFrom'), from)),
     ],
-    surroundings: {
+    context: {
       directory: textAt(container, 'workingDir') ?? null,
       groups: [],
       isUserDynamic: false,
@@ -149,11 +134,11 @@ function readContainer(
       mounts: mountsOf(container, spec, (volume) => filesOfVolume(volume, maps, yaml)),
       probes: probesOf(container, spec, yaml),
     },
-    isWhole: flags.isWhole && missing.length === 0,
+    isWhole: start.isWhole && missing.length === 0,
   }
 }
 
-const NOTHING: EtcdCommand = { args: [], variables: [], flaws: [] }
+const NOTHING: EtcdCommand = { args: [], variables: [], faults: [] }
 
 /** Arguments and values that are no texts, with which Kubernetes does not take the pod. */
 function wrongTexts(container: YamlValue, yaml: YamlReading): Finding[] {
@@ -171,8 +156,10 @@ function wrongTexts(container: YamlValue, yaml: YamlReading): Finding[] {
   return [...items, ...values].map(({ item, option, text }) =>
     finding('config/value-type', {
       ...yaml.place(item.offset, option),
+      kind: 'type',
       wants: `a string, as "${text}" with its quotes`,
       has: kindText(item),
+      since: [],
     }),
   )
 }
@@ -185,7 +172,7 @@ function undefinedVariables(container: YamlValue, variables: readonly Variable[]
     const unknown = [...new Set(names.filter((name) => !known.has(name)))]
     if (unknown.length === 0) return []
     const place = yaml.place(offset, option)
-    return [finding('config/variable-not-expanded', { ...place, names: unknown, by: 'Kubernetes' })]
+    return [finding('config/not-expanded', { ...place, names: unknown, by: 'Kubernetes' })]
   }
   const inArguments = ['command', 'args'].flatMap((key) =>
     itemsOf(at(container, key)).flatMap((item) => {

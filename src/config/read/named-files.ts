@@ -1,10 +1,27 @@
-/** Files that a configuration takes variables from, and how many of them are read. */
-import { isAbsolute, resolve } from 'node:path'
+/** Files that a configuration names, looked for below another root if one is given, and how many of them are read. */
+import { readlinkSync } from 'node:fs'
+import { dirname, isAbsolute, join, resolve, sep } from 'node:path'
+import { readMaterialFile } from '../../credentials/read-file.js'
 import type { Finding } from '../../report/finding.js'
-import { finding } from './finding.js'
+import { finding } from '../finding.js'
 import { isUnresolved } from './read-option.js'
-import { readConfigFile, type ReadOptions, resolveBeside, resolveInRoot } from './settle.js'
-import { type ConfigText, MAX_CONFIG_OCTETS, MAX_NAMED_FILES, type ReadNamedFile } from './text.js'
+import { type ConfigText, decodeText, MAX_CONFIG_OCTETS, MAX_NAMED_FILES, type ReadNamedFile } from './text.js'
+
+export interface ReadOptions {
+  /** Whether files that the configuration names are read. */
+  readonly readFiles: boolean
+  /** A folder in which paths of the configuration are looked for, as if it were the root. Null: the root itself. */
+  readonly root: string | null
+  /** Collects the texts that are read: the configuration itself first, then the files that it names. */
+  readonly texts: ConfigText[]
+}
+
+export async function readConfigFile(path: string, name: string): Promise<ConfigText | Finding> {
+  const content = await readMaterialFile(path, { file: name }, MAX_CONFIG_OCTETS)
+  if (!('code' in content)) return decodeText(content.bytes, name)
+  // An empty file is one without options, which etcd starts with.
+  return content.code === 'file/empty' ? { text: '', file: name } : content
+}
 
 /**
  * Reads the files that one configuration names, until they are too many, or have more octets together than one may have.
@@ -15,7 +32,7 @@ export function namedFiles({ readFiles, root, texts }: ReadOptions, folder: stri
   let octets = 0
   let files = 0
   const read = (path: string): Promise<ConfigText | Finding> => {
-    if (folder !== null && !isAbsolute(path)) return readConfigFile(resolveBeside(`${folder}/_`, path, root), path)
+    if (folder !== null && !isAbsolute(path)) return readConfigFile(resolveRelativeTo(`${folder}/_`, path, root), path)
     return readConfigFile(root === null ? resolve(path) : resolveInRoot(root, path), path)
   }
   return async (path) => {
@@ -28,6 +45,55 @@ export function namedFiles({ readFiles, root, texts }: ReadOptions, folder: stri
       texts.push(content)
       return content
     }
-    return finding('config/files-too-large', { file: path, octets, limit: MAX_CONFIG_OCTETS })
+    return finding('config/too-large', { kind: 'files', file: path, octets, limit: MAX_CONFIG_OCTETS })
   }
+}
+
+/** Links that are followed in one path, as Linux does (path_resolution(7)). */
+const MAX_LINKS = 40
+/** Longer than any name of a file can be (NAME_MAX is 255), so the kernel follows nothing there: it refuses. */
+const TOO_MANY_LINKS = 'x'.repeat(256)
+
+/**
+ * A path of another machine as a file below the folder that its root is mounted at. `..` and links end at that root, as
+ * they do for a process that has it for its root (chroot(2)). Behind too many links, it is a file that cannot exist.
+ */
+export function resolveInRoot(root: string, path: string): string {
+  const left = path.split('/').reverse()
+  const folders: string[] = []
+  let links = 0
+  while (left.length > 0) {
+    const name = left.pop() ?? ''
+    if (name === '' || name === '.') continue
+    if (name === '..') {
+      folders.pop()
+      continue
+    }
+    const target = linkTarget(join(root, ...folders, name))
+    if (target === null) {
+      folders.push(name)
+      continue
+    }
+    // The kernel would follow the link itself, which may lead out of the root.
+    if (links++ >= MAX_LINKS) return join(root, TOO_MANY_LINKS)
+    if (target.startsWith('/')) folders.length = 0
+    left.push(...target.split('/').reverse())
+  }
+  return join(root, ...folders)
+}
+
+function linkTarget(path: string): string | null {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return null
+  }
+}
+
+/** A path that begins at a file of the caller's: it does not leave the root if that file is below it. */
+export function resolveRelativeTo(file: string, path: string, root: string | null): string {
+  const folder = dirname(resolve(file))
+  const top = root === null ? null : resolve(root)
+  if (top === null || (folder !== top && !folder.startsWith(join(top, sep)))) return resolve(folder, path)
+  return resolveInRoot(top, path.startsWith('/') ? path : join(folder.slice(top.length), '/') + path)
 }

@@ -2,9 +2,10 @@
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
 import { parseGoDuration } from '../../x509/go-duration.js'
-import type { OtherKind, OtherRow } from '../options-other.js'
-import { finding } from './finding.js'
-import { BOOLEAN, isUnresolved } from './read-option.js'
+import type { PassthroughKind, PassthroughRow } from '../tables/passthrough-options.js'
+import { finding } from '../finding.js'
+import { parseGoBoolean } from '../tables/options.js'
+import { isUnresolved } from './read-option.js'
 import type { YamlValue } from './yaml-text.js'
 
 interface KindRow {
@@ -20,13 +21,13 @@ const aNumber = { wants: 'a number', type: 'number' } as const
 const UNSIGNED = /^(?:\d[\d_]*|0[xX][\da-fA-F_]+|0[bB][01_]+|0[oO][0-7_]+)$/
 const unsigned = { wants: 'a whole number from 0', is: (text: string) => UNSIGNED.test(text) }
 
-const KINDS: Readonly<Record<OtherKind, KindRow>> = {
+const KINDS: Readonly<Record<PassthroughKind, KindRow>> = {
   text: { text: null, yaml: aText },
   directory: { text: null, yaml: aText },
   texts: { text: null, yaml: { wants: 'one string, with commas between entries', type: 'text' } },
   outputs: { text: null, yaml: { wants: 'a list', type: 'list' } },
   boolean: {
-    text: { wants: 'true or false', is: (text) => BOOLEAN.test(text) },
+    text: { wants: 'true or false', is: (text) => parseGoBoolean(text) !== null },
     yaml: { wants: 'true or false, without quotes', type: 'boolean' },
   },
   unsigned: { text: unsigned, yaml: aNumber },
@@ -43,19 +44,21 @@ const KINDS: Readonly<Record<OtherKind, KindRow>> = {
 }
 
 /** Whether a flag stands by itself for true. What is taken and ignored does, too (pkg/flags/ignored.go). */
-export function isSwitch({ kind }: OtherRow): boolean {
+export function isSwitch({ kind }: PassthroughRow): boolean {
   return kind === 'boolean' || kind === 'nothing'
 }
 
 /** Why etcd would not start with the text of a flag or of a variable. */
-export function judgeOtherText({ kind }: OtherRow, text: string, place: ConfigPlace): Finding[] {
+export function judgeOtherText({ kind }: PassthroughRow, text: string, place: ConfigPlace): Finding[] {
   const rule = KINDS[kind].text
   if (rule === null || isUnresolved(text) || rule.is(text)) return []
-  return [finding('config/value-malformed', { ...place, value: text, wants: rule.wants })]
+  return [finding('config/value-invalid', { ...place, kind: 'refused', value: text, wants: rule.wants })]
 }
 
 /** The least and the most that Go decodes from a number of a file; null for kinds that are no numbers. */
-const RANGES: Partial<Record<OtherKind, { readonly least: number; readonly most: number; readonly wants: string }>> = {
+const RANGES: Partial<
+  Record<PassthroughKind, { readonly least: number; readonly most: number; readonly wants: string }>
+> = {
   unsigned: { least: 0, most: 2 ** 64, wants: 'a whole number from 0' },
   unsigned32: { least: 0, most: 2 ** 32 - 1, wants: 'a whole number from 0 to 4294967295' },
   integer: { least: -(2 ** 63), most: 2 ** 63, wants: 'a whole number' },
@@ -63,7 +66,7 @@ const RANGES: Partial<Record<OtherKind, { readonly least: number; readonly most:
 }
 
 /** What a number of a file must be instead; null for one that etcd takes, and for what is no number. */
-export function wantedNumber(kind: OtherKind, value: YamlValue): string | null {
+export function wantedNumber(kind: PassthroughKind, value: YamlValue): string | null {
   const range = RANGES[kind]
   if (range === undefined || value.kind !== 'scalar' || value.type !== 'number') return null
   const number = Number(value.text.replaceAll('_', ''))
@@ -72,7 +75,7 @@ export function wantedNumber(kind: OtherKind, value: YamlValue): string | null {
 }
 
 /** What a file must have in place of a value, with which etcd would not start; null for one that it takes. */
-export function wantedOfOther({ kind }: OtherRow, value: YamlValue): string | null {
+export function wantedOfOther({ kind }: PassthroughRow, value: YamlValue): string | null {
   const rule = KINDS[kind].yaml
   if (rule === null || (value.kind === 'scalar' && value.type === 'null')) return null
   if (value.kind === 'scalar' && isUnresolved(value.text)) return null

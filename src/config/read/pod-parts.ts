@@ -1,6 +1,6 @@
 /** Parts of a pod that are about its containers, and not about etcd: its volumes, and what the kubelet asks. */
 import type { Finding } from '../../report/finding.js'
-import { finding } from './finding.js'
+import { finding } from '../finding.js'
 import { isUnresolved, type Probe } from './read-option.js'
 import type { YamlReading } from './yaml-text.js'
 import { at, itemsOf, textAt, type YamlValue } from './yaml-value.js'
@@ -22,9 +22,11 @@ export function undefinedVolumes(
   if (first === undefined || known.size === 0 || [...known].some((name) => isUnresolved(name ?? ''))) return []
   const place = yaml.place(first.mount.offset, 'volumeMounts')
   return [
-    finding('config/volume-undefined', {
+    finding('config/volume-missing', {
       ...place,
+      kind: 'not defined',
       names: [...new Set(missing.map(({ name }) => name))],
+      mounts: [],
       by: 'Kubernetes',
     }),
   ]

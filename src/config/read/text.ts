@@ -1,7 +1,7 @@
 /** A text to read, with lines and columns for its places, and how much of it is read. */
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
-import { finding } from './finding.js'
+import { finding } from '../finding.js'
 
 /** Longest text that is read, in octets: a configuration of etcd seldom has 20,000. */
 export const MAX_CONFIG_OCTETS = 1024 * 1024
@@ -35,7 +35,7 @@ export interface Origin {
 /** Why a text is not read; null for one that is. */
 export function refuseText({ text, file }: ConfigText): Finding | null {
   if (text.length > MAX_CONFIG_OCTETS) {
-    return finding('config/too-large', { file, octets: text.length, limit: MAX_CONFIG_OCTETS })
+    return finding('config/too-large', { kind: 'file', file, octets: text.length, limit: MAX_CONFIG_OCTETS })
   }
   return null
 }
@@ -43,7 +43,7 @@ export function refuseText({ text, file }: ConfigText): Finding | null {
 /** A text of octets, or why they are none. */
 export function decodeText(bytes: Uint8Array, file: string | null): ConfigText | Finding {
   if (bytes.length > MAX_CONFIG_OCTETS) {
-    return finding('config/too-large', { file, octets: bytes.length, limit: MAX_CONFIG_OCTETS })
+    return finding('config/too-large', { kind: 'file', file, octets: bytes.length, limit: MAX_CONFIG_OCTETS })
   }
   const [first, second] = bytes
   const isUtf16 = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)

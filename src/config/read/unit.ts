@@ -1,16 +1,15 @@
 /** Reads a unit of systemd that runs etcd (systemd.syntax(7), systemd.service(5), systemd.exec(5)). */
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
-import { rowOfVariable } from '../options.js'
+import { rowOfVariable } from '../tables/options.js'
 import { boundedValues, commandsOf, etcdCommand, type Values } from './command.js'
-import { assignedVariables, type FileVariable, fileVariables, readVariables, type Variable } from './env.js'
-import { finding } from './finding.js'
-import { flawFindings } from './flaws.js'
-import { readFlags } from './flags.js'
+import { type FileVariable, fileVariables, type Variable } from './env.js'
+import { finding } from '../finding.js'
 import { containerVariables } from './container-files.js'
-import { type ConfigReading, NO_SURROUNDINGS, unreadable } from './read-option.js'
+import { type ConfigReading, NO_CONTEXT, notReadVariables, unreadable } from './read-option.js'
+import { faultFindings, readStart } from './start.js'
 import { type ConfigText, Lines, MAX_NAMED_FILES, type ReadNamedFile, refuseText } from './text.js'
-import { type Flaw, LITERAL_DOLLAR, splitText, splitWords, type Word } from './words.js'
+import { type SyntaxFault, LITERAL_DOLLAR, splitText, splitWords, type Word } from './tokenizer.js'
 
 /** One `Key=value`, with the offsets of its value in the text. */
 interface Directive {
@@ -30,14 +29,14 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Pr
   const findings: Finding[] = []
   const [, again] = inForce(text, directives, 'ExecStart')
   if (again !== undefined && lastValue(text, directives, 'Type') !== 'oneshot')
-    findings.push(finding('config/start-repeated', lines.place(again.start, 'ExecStart')))
+    findings.push(finding('config/unit-invalid', { ...lines.place(again.start, 'ExecStart'), kind: 'two starts' }))
   let isWhole = true
   const set = variablesOf(text, directives, lines)
   for (const { path, place } of environmentFiles(text, directives, lines).slice(0, MAX_NAMED_FILES + 1)) {
     const content = await readNamed(path.replace(/^-/, ''), place)
     if (content === null) {
       isWhole = false
-      findings.push(finding('config/variables-not-read', { ...place, from: `the file ${path.replace(/^-/, '')}` }))
+      findings.push(notReadVariables(place, `the file ${path.replace(/^-/, '')}`))
     } else if ('code' in content) {
       // A dash lets it be missing, and nothing else.
       if (content.code !== 'file/missing' || !path.startsWith('-')) findings.push({ ...content, place })
@@ -54,46 +53,34 @@ export async function readUnit(source: ConfigText, readNamed: ReadNamedFile): Pr
       const found = etcdCommand(commandLine(text, directive, values), values)
       // What is started before may leave a container behind, and nothing else.
       if (found === null || (key === 'ExecStartPre' && found.container === undefined)) return []
-      return [{ ...found, flaws: [...flawsOf(text, directive), ...found.flaws] }]
+      return [{ ...found, faults: [...faultsOf(text, directive), ...found.faults] }]
     }),
   )
   if (command === undefined) {
     return unreadable(
       ...findings,
-      finding('config/no-etcd', { file: source.file, looked: 'no ExecStart= in it runs etcd' }),
+      finding('config/no-etcd', { kind: 'etcd', file: source.file, looked: 'no ExecStart= in it runs etcd' }),
     )
   }
   if (command.isShell !== true) findings.push(...notExpanded(command.args, lines))
-  const flags = readFlags(
-    command.args.map((word) => ({
-      text: word.text.replaceAll(LITERAL_DOLLAR, '$'),
-      place: (option: string): ConfigPlace => lines.place(word.offset, option),
-    })),
-  )
-  const assigned = assignedVariables(command.variables, (offset, name) => lines.place(offset, name))
   const { container } = command
   if (container === undefined && command.isShell !== true) findings.push(...notExpandedIn(variables.values()))
   // A container has the variables alone that it is given.
   const passed = container === undefined ? null : new Set(container.passed)
   const given = [...variables.values()].filter(({ name }) => passed === null || passed.has(name))
-  const named = await containerVariables(container, (at, option) => lines.place(at, option), readNamed)
-  const env = readVariables([...named.variables, ...given, ...assigned])
+  const place = (offset: number, option: string): ConfigPlace => lines.place(offset, option)
+  const named = await containerVariables(container, place, readNamed)
+  const start = readStart(command, [...named.variables, ...given], place)
+  const faults = faultFindings(command.faults, text, (offset) => place(offset, 'ExecStart'))
   return {
-    options: [...flags.options, ...env.options],
-    others: [...flags.others, ...env.others],
-    findings: [
-      ...findings,
-      ...flawFindings(command.flaws, text, (at) => lines.place(at, 'ExecStart')),
-      ...flags.findings,
-      ...env.findings,
-      ...named.findings,
-    ],
-    surroundings: container?.surroundings ?? {
-      ...NO_SURROUNDINGS,
+    ...start,
+    findings: [...findings, ...faults, ...start.findings, ...named.findings],
+    context: container?.context ?? {
+      ...NO_CONTEXT,
       directory: lastValue(text, directives, 'WorkingDirectory') ?? '/',
       ...userOf(text, directives),
     },
-    isWhole: isWhole && flags.isWhole && named.isWhole,
+    isWhole: isWhole && start.isWhole && named.isWhole,
   }
 }
 
@@ -152,9 +139,9 @@ function flagLines(text: string, end: number): number {
   }
 }
 
-function flawsOf(text: string, { start, end, brokenAt }: Directive): Flaw[] {
-  const { flaws } = splitText(text, 'systemd', start, end)
-  return brokenAt === null ? [...flaws] : [{ kind: 'backslash', offset: brokenAt }, ...flaws]
+function faultsOf(text: string, { start, end, brokenAt }: Directive): SyntaxFault[] {
+  const { faults } = splitText(text, 'systemd', start, end)
+  return brokenAt === null ? [...faults] : [{ kind: 'backslash', offset: brokenAt }, ...faults]
 }
 
 /** The directives of a list that are in force: an empty one takes back all before it. */
@@ -177,7 +164,7 @@ const YES = /^(?:1|yes|y|true|t|on)$/i
 function userOf(
   text: string,
   directives: readonly Directive[],
-): Pick<ConfigReading['surroundings'], 'user' | 'groups' | 'isUserDynamic'> {
+): Pick<ConfigReading['context'], 'user' | 'groups' | 'isUserDynamic'> {
   const isUserDynamic = YES.test(lastValue(text, directives, 'DynamicUser') ?? '')
   const more = inForce(text, directives, 'SupplementaryGroups').flatMap(({ start, end }) =>
     text.slice(start, end).trim().split(/\s+/),
@@ -208,7 +195,7 @@ function exportedOptions(variables: readonly FileVariable[]): Finding[] {
   return variables
     .filter(({ name, isExported }) => isExported && rowOfVariable(name) !== undefined)
     .slice(0, MAX_EXPORTED)
-    .map(({ place }) => finding('config/variable-exported', place))
+    .map(({ place }) => finding('config/unit-invalid', { ...place, kind: 'export' }))
 }
 
 function environmentFiles(
@@ -261,9 +248,9 @@ function notExpanded(args: readonly Word[], lines: Lines): Finding[] {
     const names = Array.from(text.matchAll(WITHIN), ([, name = '']) => name)
     const place = lines.place(offset, option)
     if (commands.length > 0)
-      return [finding('config/variable-not-expanded', { ...place, names: [...commands], by: 'systemd, as a command' })]
+      return [finding('config/not-expanded', { ...place, names: [...commands], by: 'systemd, as a command' })]
     if (names.length === 0 || text.startsWith('$')) return []
-    return [finding('config/variable-not-expanded', { ...place, names, by: 'systemd' })]
+    return [finding('config/not-expanded', { ...place, names, by: 'systemd' })]
   })
 }
 
@@ -275,7 +262,7 @@ function notExpandedIn(variables: Iterable<Variable>): Finding[] {
   return Array.from(variables).flatMap(({ name, value, place }) => {
     const names = Array.from(value.matchAll(/\$\{?([A-Za-z_]\w*)/g), ([, inner = '']) => inner)
     if (names.length === 0 || rowOfVariable(name) === undefined) return []
-    return [finding('config/variable-not-expanded', { ...place, names, by: 'systemd, in variables' })]
+    return [finding('config/not-expanded', { ...place, names, by: 'systemd, in variables' })]
   })
 }
 

@@ -1,18 +1,17 @@
 /** Reads a configuration file of etcd. */
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
-import { etcdOptions, type EtcdOptionRow, rowOfFlag, rowOfPath } from '../options.js'
-import { otherOfFlag, otherOfPath, otherOptions } from '../options-other.js'
-import { finding } from './finding.js'
-import { KNOWN_KEYS } from './known-names.js'
+import { etcdOptions, type EtcdOptionRow, rowOfFlag, rowOfPath } from '../tables/options.js'
+import { KNOWN_KEYS, passthroughOfFlag, passthroughOfPath, passthroughOptions } from '../tables/passthrough-options.js'
+import { finding } from '../finding.js'
 import { blockByWords, isProtection, meantByValue, meantByWords } from './meaning.js'
-import { nearest, own as ownName } from './nearest.js'
+import { nearest, own as ownName } from './meaning.js'
 import { wantedNumber, wantedOfOther } from './other-values.js'
 import { listOption, meantOption, wantedOf } from './yaml-values.js'
 import {
   type ConfigReading,
-  NO_SURROUNDINGS,
-  type OtherName,
+  NO_CONTEXT,
+  type PassthroughOption,
   type ReadOption,
   textOption,
   unreadable,
@@ -22,7 +21,7 @@ import { isTrue, kindText, readYaml, type YamlEntry, type YamlReading, type Yaml
 
 /** Keys that hold further keys, each by its path. */
 const BLOCKS: ReadonlySet<string> = new Set(
-  [...etcdOptions, ...otherOptions].flatMap(({ yaml }) =>
+  [...etcdOptions, ...passthroughOptions].flatMap(({ yaml }) =>
     (yaml?.name ?? []).slice(0, -1).map((_, i) => pathText(yaml?.name.slice(0, i + 1) ?? [])),
   ),
 )
@@ -46,13 +45,21 @@ export async function readNamedConfig(source: ConfigText): Promise<ConfigReading
   const reading = await readYamlConfig(source)
   const { findings, options, others, ownKeys = 0 } = reading
   const kept = findings.filter(
-    ({ code, details }) => code !== 'config/key-unknown' || details.nearest !== null || details.belongs !== null,
+    ({ code, details }) => code !== 'config/option-ignored' || details.nearest !== null || details.belongs !== null,
   )
   const foreign = findings.length - kept.length
-  if (foreign <= ownKeys || findings.some(({ code }) => code === 'config/keys-too-deep')) return reading
+  if (foreign <= ownKeys || findings.some(isNested)) return reading
   const looked = `${foreign === 1 ? 'one of its keys is' : `${String(foreign)} of its keys are`} not known to etcd`
   const isWhole = options.length + others.length > 0
-  return { ...reading, findings: [finding('config/no-etcd', { file: source.file, looked }), ...kept], isWhole }
+  return {
+    ...reading,
+    findings: [finding('config/no-etcd', { kind: 'etcd', file: source.file, looked }), ...kept],
+    isWhole,
+  }
+}
+
+function isNested({ code, details }: Finding): boolean {
+  return code === 'config/protection-ignored' && details.kind === 'nested keys'
 }
 
 export async function readYamlConfig(source: ConfigText): Promise<ConfigReading> {
@@ -66,14 +73,20 @@ export async function readYamlConfig(source: ConfigText): Promise<ConfigReading>
   if (document?.kind === 'map') reader.map(document.entries, [])
   else if (document !== null && (document.kind === 'list' || document.type !== 'null')) {
     const at = yaml.place(document.offset, 'YAML')
-    const wrong = finding('config/value-type', { ...at, wants: 'a mapping', has: kindText(document) })
+    const wrong = finding('config/value-type', {
+      ...at,
+      kind: 'type',
+      wants: 'a mapping',
+      has: kindText(document),
+      since: [],
+    })
     return unreadable(...yaml.findings, wrong)
   }
   return {
     options: reader.options,
     others: reader.others,
     findings: [...yaml.findings, ...reader.findings],
-    surroundings: NO_SURROUNDINGS,
+    context: NO_CONTEXT,
     isWhole: true,
     ownKeys: keys.filter(isOwn).length,
   }
@@ -89,7 +102,7 @@ function pathText(path: readonly string[]): string {
 
 class ConfigReader {
   readonly options: ReadOption[] = []
-  readonly others: OtherName[] = []
+  readonly others: PassthroughOption[] = []
   readonly findings: Finding[] = []
   private readonly yaml: YamlReading
   /** Whether what is read now stands where etcd does not look for it. */
@@ -110,7 +123,7 @@ class ConfigReader {
       if (before !== undefined && !this.isFull) {
         const place = this.place(entry.offset, [...written, entry.key])
         const firstLine = this.place(before.offset, []).line ?? 0
-        this.tell(finding('config/key-repeated', { ...place, firstLine }))
+        this.tell(finding('config/option-repeated', { ...place, kind: 'key', firstLine, value: '' }))
       }
       last.set(key, entry)
     }
@@ -181,16 +194,23 @@ class ConfigReader {
   }
 
   private wrongType(place: ConfigPlace, wants: string, value: YamlValue): void {
-    this.tell(finding('config/value-type', { ...place, wants, has: kindText(value) }))
+    this.tell(finding('config/value-type', { ...place, kind: 'type', wants, has: kindText(value), since: [] }))
   }
 
   private other(own: readonly string[], value: YamlValue, at: WrittenAt): void {
-    const row = otherOfPath(own)
+    const row = passthroughOfPath(own)
     const wants = row === undefined ? null : wantedOfOther(row, value)
     const number = row === undefined ? null : wantedNumber(row.kind, value)
     if (wants !== null) this.wrongType(this.placeOf(at), wants, value)
     else if (number !== null && value.kind === 'scalar')
-      this.tell(finding('config/value-malformed', { ...this.placeOf(at), value: value.text, wants: number }))
+      this.tell(
+        finding('config/value-invalid', {
+          ...this.placeOf(at),
+          kind: 'refused',
+          value: value.text,
+          wants: number,
+        }),
+      )
     const [block = '', key = block] = own
     if (own.length > 1 && !TLS_BLOCKS.has(block)) {
       const entries =
@@ -217,7 +237,15 @@ class ConfigReader {
     const isInBlock = own.length > 1
     const nested = isInBlock || value.kind !== 'map' ? [] : knownKeys(value.entries)
     if (nested.length > 0 && !nested.some((each) => this.keys.has(each)) && value.kind === 'map') {
-      this.tell(finding('config/keys-too-deep', { ...place, keys: nested.slice(0, MAX_TOLD) }))
+      this.tell(
+        finding('config/protection-ignored', {
+          ...place,
+          kind: 'nested keys',
+          nearest: null,
+          belongs: null,
+          keys: nested.slice(0, MAX_TOLD),
+        }),
+      )
       this.guess(() => {
         this.map(value.entries, [], written)
       })
@@ -227,10 +255,19 @@ class ConfigReader {
     const meant = isInBlock ? meantInBlock(key, block, text) : meantAtTop(key)
     const { path = null, isElsewhere = false } = meant ?? {}
     const name = path === null ? null : pathText(path)
-    const details = { ...place, nearest: isElsewhere ? null : name, belongs: isElsewhere ? name : null }
-    if (meant?.isCrl === true) this.tell(finding('config/crl-not-in-force', place))
-    else if (isInBlock || meant?.isTls === true) this.tell(finding('config/tls-key-unknown', details))
-    else this.tell(finding('config/key-unknown', details))
+    const details = {
+      ...place,
+      kind: 'key' as const,
+      nearest: isElsewhere ? null : name,
+      belongs: isElsewhere ? name : null,
+    }
+    if (meant?.isCrl === true)
+      this.tell(
+        finding('config/restriction-not-in-force', { ...place, kind: 'configuration file', other: '', fixed: [] }),
+      )
+    else if (isInBlock || meant?.isTls === true)
+      this.tell(finding('config/protection-ignored', { ...details, keys: [] }))
+    else this.tell(finding('config/option-ignored', details))
     const row = path === null ? undefined : rowOfPath(path)
     // Of a value that does not fit what may be meant, nothing is said.
     const isFit = row === undefined || wantedOf(row, value) === null
@@ -306,7 +343,7 @@ function meantAtTop(key: string): Meant | null {
     const isElsewhere = flag.yaml !== null && flag.yaml.name.length > 1
     return isElsewhere ? { ...meantBy(flag), isElsewhere } : meantBy(flag)
   }
-  const other = otherOfFlag(key)?.yaml?.name
+  const other = passthroughOfFlag(key)?.yaml?.name
   if (other !== undefined) return { path: other, isTls: false, isCrl: false, isElsewhere: true }
   const byWords = meantByWords(key)
   if (byWords !== null) return meantBy(byWords)

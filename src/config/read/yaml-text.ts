@@ -2,7 +2,7 @@
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
 import { loadYaml, type Node, type YamlLibrary } from '../yaml-door.js'
-import { finding } from './finding.js'
+import { finding } from '../finding.js'
 import { readJson } from './json-text.js'
 import { type ConfigText, Lines, refuseControls } from './text.js'
 import { UNKNOWN_ANCHOR, type YamlFault, yamlFault } from './yaml-faults.js'
@@ -32,12 +32,18 @@ export async function readYaml(source: ConfigText, which: 'first' | 'all'): Prom
   if (refused !== null) return { documents: [], findings: [refused], text, place }
   const json = readJson(text, MAX_DEPTH)
   if (json !== null && 'kind' in json) return { documents: [json], findings: [], text, place }
+  const whole = { option: 'YAML', file, line: null, column: null }
   const marks = countMarks(text)
   const limit = Math.max(6000, 1000 + Math.floor(text.length / 12))
   if (json === null && marks > limit)
-    return { documents: [], findings: [finding('config/too-dense', { file, marks, limit })], text, place }
+    return {
+      documents: [],
+      findings: [finding('config/yaml-too-complex', { ...whole, kind: 'density', marks, limit })],
+      text,
+      place,
+    }
   const excessive = (offset: number, reason: 'aliases' | 'nesting'): Finding =>
-    finding('config/yaml-excessive', { ...place(offset, 'YAML'), reason })
+    finding('config/yaml-too-complex', { ...place(offset, 'YAML'), kind: reason, marks, limit })
   const malformed = (seenAt: number, { reason, fix, offset = seenAt }: YamlFault): Finding =>
     finding('config/yaml-malformed', { ...place(offset, 'YAML'), reason, fix })
   const tooDeepAt = json?.tooDeepAt ?? nestsTooDeepAt(text)

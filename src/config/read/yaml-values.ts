@@ -1,6 +1,6 @@
 /** Values of a configuration file: what etcd takes for an option, and what was meant by one that it does not take. */
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
-import type { EtcdOptionRow } from '../options.js'
+import type { EtcdOptionRow } from '../tables/options.js'
 import { entriesOf, type ReadOption, textOption } from './read-option.js'
 import { isTrue, type YamlValue } from './yaml-text.js'
 

@@ -2,9 +2,9 @@
 import type { ClusterFiles } from '../../authority/cluster/cluster-credentials.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import type { ClientSide, MemberConfig, PeerSide } from '../model.js'
-import type { ConfigForm } from '../options.js'
-import { readUrl } from '../url.js'
-import { checkExtra } from './extra-kinds.js'
+import type { ConfigForm } from '../tables/options.js'
+import { readPlainUrl } from '../url.js'
+import { checkExtra } from './value-kinds.js'
 import { renderEtcdConfig } from './render.js'
 
 /** Where a member is. */
@@ -72,15 +72,42 @@ const ADDRESSES = [
   'extra',
 ] as const satisfies readonly (keyof MemberAddresses)[]
 
+/** A member of a cluster that was rendered. */
+export interface RenderedMember {
+  /** For {@link renderSystemdUnit} and {@link renderCompose}. */
+  config: MemberConfig
+  /** As {@link renderEtcdConfig} writes it. */
+  text: string
+}
+
 /**
- * The configurations of all members, for `renderEtcdConfig`, `renderSystemdUnit` and `renderCompose`.
+ * Writes the configuration of every member of a cluster.
  *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` where the plan and the files are not of the same members.
+ * ```ts
+ * const files = await writeCluster('/etc/etcd/pki', cluster, { layout: 'etcd' })
+ * const members = renderCluster(files, {
+ *   members: { 'etcd-0': { clientUrls: ['https://10.0.0.1:2379'], peerUrls: ['https://10.0.0.1:2380'] } },
+ * }, 'flags')
+ * console.log(members['etcd-0'].text)
+ * ```
+ *
+ * @returns The configuration of each member as an object and as text, by the names of the members.
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` if the plan and the files are not of the same members.
+ * @throws as {@link renderEtcdConfig}
  */
-export function clusterConfigs<M extends string>(
+export function renderCluster<M extends string>(
   files: Pick<ClusterFiles<M>, 'members'>,
   plan: ClusterRenderPlan<NoInfer<M>>,
-): Record<M, MemberConfig> {
+  form: ConfigForm,
+): Record<M, RenderedMember> {
+  const configs = configsOf(files, plan)
+  return fromEntries(configs.map((config) => [config.name as M, { config, text: renderEtcdConfig(config, form) }]))
+}
+
+function configsOf<M extends string>(
+  files: Pick<ClusterFiles<M>, 'members'>,
+  plan: ClusterRenderPlan<M>,
+): MemberConfig[] {
   checkPlan(files, plan)
   const { filePath = (file: string) => file, client = {}, peer = {} } = plan
   const shared = Object.fromEntries(
@@ -92,57 +119,32 @@ export function clusterConfigs<M extends string>(
     const { ca, cert, key } = files.members[name][kind]
     return { certFile: filePath(cert, name), keyFile: filePath(key, name), trustedCaFile: filePath(ca, name) }
   }
-  return fromEntries(
-    members.map(([name, at]) => {
-      const { trustedCaFile, ...server } = side(name, 'server')
-      const config: MemberConfig = {
-        ...shared,
-        name,
-        dataDir: at.dataDir,
-        metricsUrls: at.metricsUrls,
-        initialCluster,
-        extra: { ...plan.extra, ...at.extra },
-        client: {
-          listenUrls: at.listenClientUrls ?? at.clientUrls.map(toListen),
-          advertiseUrls: at.clientUrls,
-          httpUrls: at.httpUrls,
-          ...server,
-          // A CA file alone would make etcd ask for certificates all the same.
-          ...(client.clientCertAuth === false ? {} : { trustedCaFile }),
-          ...client,
-        },
-        peer: {
-          listenUrls: at.listenPeerUrls ?? at.peerUrls.map(toListen),
-          advertiseUrls: at.peerUrls,
-          ...side(name, 'peer'),
-          ...peer,
-        },
-      }
-      return [name, config]
-    }),
-  )
-}
-
-/**
- * Writes the configuration of every member of a cluster.
- *
- * ```ts
- * const files = await writeCluster('/etc/etcd/pki', cluster, { layout: 'etcd' })
- * const flags = renderCluster(files, {
- *   members: { 'etcd-0': { clientUrls: ['https://10.0.0.1:2379'], peerUrls: ['https://10.0.0.1:2380'] } },
- * }, 'flags')
- * ```
- *
- * @returns The texts, by the names of the members.
- * @throws as {@link clusterConfigs} and {@link renderEtcdConfig}
- */
-export function renderCluster<M extends string>(
-  files: Pick<ClusterFiles<M>, 'members'>,
-  plan: ClusterRenderPlan<NoInfer<M>>,
-  form: ConfigForm,
-): Record<M, string> {
-  const configs = clusterConfigs(files, plan)
-  return fromEntries(entriesOf(configs).map(([name, config]) => [name, renderEtcdConfig(config, form)]))
+  return members.map(([name, at]) => {
+    const { trustedCaFile, ...server } = side(name, 'server')
+    return {
+      ...shared,
+      name,
+      dataDir: at.dataDir,
+      metricsUrls: at.metricsUrls,
+      initialCluster,
+      extra: { ...plan.extra, ...at.extra },
+      client: {
+        listenUrls: at.listenClientUrls ?? at.clientUrls.map(toListen),
+        advertiseUrls: at.clientUrls,
+        httpUrls: at.httpUrls,
+        ...server,
+        // A CA file alone would make etcd ask for certificates all the same.
+        ...(client.clientCertAuth === false ? {} : { trustedCaFile }),
+        ...client,
+      },
+      peer: {
+        listenUrls: at.listenPeerUrls ?? at.peerUrls.map(toListen),
+        advertiseUrls: at.peerUrls,
+        ...side(name, 'peer'),
+        ...peer,
+      },
+    }
+  })
 }
 
 function checkPlan<M extends string>(files: Pick<ClusterFiles<M>, 'members'>, plan: ClusterRenderPlan<M>): void {
@@ -169,11 +171,11 @@ function checkPlan<M extends string>(files: Pick<ClusterFiles<M>, 'members'>, pl
   }
 }
 
-/** Etcd listens on addresses only. What is no URL stays, and is told by whoever writes it. */
+/** Etcd listens only on addresses. The renderer reports what is no URL. */
 function toListen(text: string): string {
-  const reading = readUrl(text, 'advertise')
-  if ('refused' in reading || reading.url.host.kind === 'ip' || reading.url.host.value === 'localhost') return text
-  return `${reading.url.scheme}://0.0.0.0:${String(reading.url.port)}`
+  const reading = readPlainUrl(text, 'advertise')
+  if ('refused' in reading || reading.url.isIp || reading.url.host === 'localhost') return text
+  return `${reading.url.isTls ? 'https' : 'http'}://0.0.0.0:${reading.url.port}`
 }
 
 function entriesOf<K extends string, V>(record: Readonly<Record<K, V>>): [K, V][] {

@@ -5,11 +5,11 @@ import type { Finding } from '../../report/finding.js'
 import { finding, unplaced } from '../finding.js'
 import type { MemberConfig } from '../model.js'
 import { configInvalid } from '../refuse.js'
-import { DEFAULT_VERSION, formatVersion, readVersion, type EtcdVersion } from '../version.js'
+import { DEFAULT_VERSION, formatVersion, readVersion, type EtcdVersion } from '../tables/version.js'
 import { writeYaml } from '../write-yaml.js'
-import { pathsOf } from './deployment.js'
+import { pathsOf } from './member-options.js'
 import { quoteForCompose } from './quote.js'
-import { renderEtcdArgs } from './render.js'
+import { renderEtcdConfig } from './render.js'
 
 export interface ComposeOptions {
   /** Default: the official image of the members' version, which must then be a release, as `'3.5.16'`. */
@@ -47,9 +47,9 @@ export function renderCompose(configs: readonly MemberConfig[], options: Compose
   const findings: Finding[] = []
   for (const [i, config] of configs.entries()) {
     const option = `configs.${String(i)}`
-    const args = renderEtcdArgs(config, { version: options.version })
+    const args = renderEtcdConfig(config, 'args', { version: options.version })
     const paths = pathsOf(config, option)
-    findings.push(...paths.findings, ...judgeName(config.name))
+    findings.push(...paths.findings, ...nameFindings(config.name))
     if (services.has(config.name)) throw optionInvalid(`${option}.name`, 'must not be the name of another member')
     services.set(config.name, {
       image: quoteForCompose(imageOf(config, options)),
@@ -73,10 +73,10 @@ function imageOf(config: MemberConfig, { image, version }: ComposeOptions): stri
   return `gcr.io/etcd-development/etcd:v${formatVersion(release)}`
 }
 
-function judgeName(name: string): Finding[] {
+function nameFindings(name: string): Finding[] {
   if (/^[\w.-]+$/.test(name)) return []
-  const reason = 'is not a valid name of a service: use only letters, digits, dots, hyphens and underscores'
-  return [finding('config/value-refused', { ...unplaced('--name'), value: name, reason })]
+  const wants = 'is not a valid name of a service: use only letters, digits, dots, hyphens and underscores'
+  return [finding('config/value-invalid', { ...unplaced('--name'), kind: 'not writable', value: name, wants })]
 }
 
 function mountsOf(files: readonly string[]): object[] {

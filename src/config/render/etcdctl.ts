@@ -4,8 +4,8 @@ import { checkOptions, textInvalid, valueInvalid } from '../../report/option-err
 import type { Finding } from '../../report/finding.js'
 import { finding, unplaced } from '../finding.js'
 import { configInvalid } from '../refuse.js'
-import { readUrl } from '../url.js'
-import { unsayable } from './judge-values.js'
+import { readPlainUrl } from '../url.js'
+import { notWritable } from './member-options.js'
 import { quoteForEnvironment, quoteForShell } from './quote.js'
 
 /** `flags`: one line for a shell. `env`: `NAME=value` lines. `json`: a JSON array of arguments, for those without a shell. */
@@ -47,7 +47,7 @@ export function renderEtcdctl(files: CredentialFiles, endpoints: readonly string
     if (typeof value !== 'string') throw valueInvalid(`files.${field}`, value, 'a string')
   }
   const options = OPTIONS.map(([field, name]) => ({ name, value: values[field] }))
-  const findings = [...endpoints.flatMap(judgeEndpoint), ...options.flatMap(judgeText)]
+  const findings = [...endpoints.flatMap(endpointFindings), ...options.flatMap(textFindings)]
   if (findings.length > 0) throw configInvalid('The options of etcdctl', findings)
   const words = options.map(({ name, value }) => `--${name}=${value}`)
   switch (form) {
@@ -60,14 +60,16 @@ export function renderEtcdctl(files: CredentialFiles, endpoints: readonly string
   }
 }
 
-function judgeEndpoint(url: string): Finding[] {
-  const reading = readUrl(url, 'advertise')
+function endpointFindings(url: string): Finding[] {
+  const reading = readPlainUrl(url, 'advertise')
   const place = unplaced('--endpoints')
-  if ('refused' in reading) return [finding('config/url-refused', { ...place, url, reason: reading.refused })]
-  return reading.url.scheme === 'https' ? [] : [finding('config/plaintext-url', { ...place, url })]
+  if ('refused' in reading) return [finding('config/url-invalid', { ...place, url, reason: reading.refused })]
+  if (reading.url.isTls) return []
+  return [finding('config/plaintext-url', { ...place, kind: 'next to TLS options', url, other: '' })]
 }
 
-function judgeText({ name, value }: { name: string; value: string }): Finding[] {
-  const reason = unsayable(value)
-  return reason === null ? [] : [finding('config/value-refused', { ...unplaced(`--${name}`), value, reason })]
+function textFindings({ name, value }: { name: string; value: string }): Finding[] {
+  const wants = notWritable(value)
+  if (wants === null) return []
+  return [finding('config/value-invalid', { ...unplaced(`--${name}`), kind: 'not writable', value, wants })]
 }

@@ -1,82 +1,69 @@
 /** One member's configuration, in each of the forms in which etcd takes one. */
 import { checkOptions, textInvalid } from '../../report/option-error.js'
 import type { MemberConfig } from '../model.js'
-import { CONFIG_FORMS, variableOf, type ConfigForm } from '../options.js'
 import { configInvalid } from '../refuse.js'
-import { DEFAULT_VERSION, readVersion, type EtcdVersion, type ParsedVersion } from '../version.js'
+import { CONFIG_FORMS, type ConfigForm, variableOf } from '../tables/options.js'
+import { DEFAULT_VERSION, type EtcdVersion, type ParsedVersion, readVersion } from '../tables/version.js'
 import { writeYaml } from '../write-yaml.js'
-import { checkConfig } from './check-config.js'
-import { entriesOf } from './entries.js'
-import { judgeByRules } from './judge-rules.js'
-import { judgeTls } from './judge-tls.js'
-import { judgeValues } from './judge-values.js'
+import { optionsOf, type WrittenOption } from './member-options.js'
 import { quoteForEnvironment, quoteForShell } from './quote.js'
-import type { WrittenOption } from './written.js'
 
 export interface RenderConfigOptions {
   /** The etcd that reads it. Default: `version` of the configuration, else `'3.5'`: all releases of that line. */
   version?: EtcdVersion | undefined
 }
 
+/** A form that is one string, or the arguments as a list, for a program that is started without a shell. */
+export type RenderForm = ConfigForm | 'args'
+
 /**
  * Writes the configuration of a member for etcd.
  *
- * - `'yaml'`: a file for `--config-file`. Every other flag and variable is ignored beside it, so a CRL cannot be set.
- * - `'flags'`: arguments in one line, quoted for a POSIX shell; {@link renderEtcdArgs} gives them as a list.
+ * - `'yaml'`: a file for `--config-file`. Etcd ignores every other flag and variable next to it, so a CRL cannot be set.
+ * - `'flags'`: arguments in one line, quoted for a POSIX shell. `'args'`: the same arguments as a list.
  * - `'env'`: `NAME=value` lines, for `EnvironmentFile=` of systemd, `env_file` of Compose, and a shell's `.`.
  *
- * Nothing is written that the version would pass over in silence, refuse, or read in another way, and nothing that leaves
- * a side open that looks closed. Client certificates are asked for unless `clientCertAuth` is false. Files are not looked at.
+ * It writes nothing that the version would ignore, refuse, or read differently, and nothing that leaves a side open that
+ * looks closed. Client certificates are required unless `clientCertAuth` is false. The files are not read.
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for what is no configuration.
  * @throws {EtcdMtlsError} `ERR_CONFIG_INVALID` with a finding for everything that cannot be written.
  */
-export function renderEtcdConfig(config: MemberConfig, form: ConfigForm, options: RenderConfigOptions = {}): string {
-  if (!CONFIG_FORMS.includes(form)) throw textInvalid('form', form, `one of ${CONFIG_FORMS.join(', ')}`)
-  const entries = prepare(config, form, options)
+export function renderEtcdConfig(config: MemberConfig, form: 'args', options?: RenderConfigOptions): string[]
+export function renderEtcdConfig(config: MemberConfig, form: ConfigForm, options?: RenderConfigOptions): string
+export function renderEtcdConfig(
+  config: MemberConfig,
+  form: RenderForm,
+  options: RenderConfigOptions = {},
+): string | string[] {
+  const forms = [...CONFIG_FORMS, 'args']
+  if (!forms.includes(form)) throw textInvalid('form', form, `one of ${forms.join(', ')}`)
+  const version = versionOf(config, options)
+  const { written, findings } = optionsOf(config, { form: form === 'args' ? 'flags' : form, version })
+  if (findings.length > 0) throw configInvalid(`The configuration of the member "${config.name}"`, findings)
+  const args = written.map(({ flag, text }) => `--${flag ?? ''}=${text}`)
   switch (form) {
     case 'yaml':
-      return yamlOf(entries)
+      return yamlOf(written)
     case 'flags':
-      return argumentsOf(entries).map(quoteForShell).join(' ')
+      return args.map(quoteForShell).join(' ')
+    case 'args':
+      return args
     case 'env':
-      return entries.map(({ flag, text }) => `${variableOf(flag ?? '')}=${quoteForEnvironment(text)}\n`).join('')
+      return written.map(({ flag, text }) => `${variableOf(flag ?? '')}=${quoteForEnvironment(text)}\n`).join('')
   }
 }
 
-/**
- * The arguments of etcd, one a list entry, for those who start it without a shell.
- *
- * @throws as {@link renderEtcdConfig}
- */
-export function renderEtcdArgs(config: MemberConfig, options: RenderConfigOptions = {}): string[] {
-  return argumentsOf(prepare(config, 'flags', options))
-}
-
-/** @throws as {@link renderEtcdConfig} */
-function prepare(config: MemberConfig, form: ConfigForm, options: RenderConfigOptions): WrittenOption[] {
-  checkConfig(config)
-  const version = versionOf(config, options)
-  const { entries, findings, options: written } = entriesOf(config, form, version)
-  const own = [...judgeValues(config, version), ...judgeTls(config, version), ...findings]
-  const all = [...own, ...judgeByRules(config, written, version, own)]
-  if (all.length > 0) throw configInvalid(`The configuration of the member "${config.name}"`, all)
-  return entries
-}
-
-function versionOf(config: MemberConfig, options: RenderConfigOptions): ParsedVersion {
+function versionOf(config: unknown, options: RenderConfigOptions): ParsedVersion {
   checkOptions('options', options, ['version'])
   if (options.version !== undefined) return readVersion(options.version, 'options.version')
-  return readVersion(config.version ?? DEFAULT_VERSION, 'config.version')
+  const own = typeof config === 'object' && config !== null && 'version' in config ? config.version : undefined
+  return readVersion(own ?? DEFAULT_VERSION, 'config.version')
 }
 
-function argumentsOf(entries: readonly WrittenOption[]): string[] {
-  return entries.map(({ flag, text }) => `--${flag ?? ''}=${text}`)
-}
-
-function yamlOf(entries: readonly WrittenOption[]): string {
+function yamlOf(written: readonly WrittenOption[]): string {
   const file: Record<string, unknown> = {}
-  for (const entry of entries) put(file, entry.path, entry.yaml)
+  for (const each of written) put(file, each.path, each.yaml)
   return writeYaml(file)
 }
 

@@ -3,13 +3,12 @@ import { checkOptions, optionInvalid } from '../../report/option-error.js'
 import type { Finding } from '../../report/finding.js'
 import { finding, unplaced } from '../finding.js'
 import type { MemberConfig } from '../model.js'
-import type { ConfigForm } from '../options.js'
+import type { ConfigForm } from '../tables/options.js'
 import { configInvalid } from '../refuse.js'
-import type { EtcdVersion } from '../version.js'
-import { pathsOf } from './deployment.js'
-import { unsayable } from './judge-values.js'
+import type { EtcdVersion } from '../tables/version.js'
+import { notWritable, pathsOf, relativePath } from './member-options.js'
 import { quoteForUnit } from './quote.js'
-import { renderEtcdArgs, renderEtcdConfig } from './render.js'
+import { renderEtcdConfig } from './render.js'
 
 /** How a unit starts etcd. At most one of `configFile` and `environmentFile`; neither: flags in the unit itself. */
 export interface SystemdUnitOptions {
@@ -45,13 +44,13 @@ export function renderSystemdUnit(config: MemberConfig, options: SystemdUnitOpti
   }
   const form: ConfigForm = configFile !== undefined ? 'yaml' : environmentFile !== undefined ? 'env' : 'flags'
   // The file that the unit leads to is written by another call; what it cannot say is told here, too.
-  const args = form === 'flags' ? renderEtcdArgs(config, { version }) : []
+  const args = form === 'flags' ? renderEtcdConfig(config, 'args', { version }) : []
   if (form !== 'flags') renderEtcdConfig(config, form, { version })
   const { data, findings } = pathsOf(config, 'config')
   const own = [
-    ...judgePath('binary', binary),
-    ...judgePath('configFile', configFile),
-    ...judgePath('environmentFile', environmentFile),
+    ...pathFindings('binary', binary),
+    ...pathFindings('configFile', configFile),
+    ...pathFindings('environmentFile', environmentFile),
   ]
   if (own.length + findings.length > 0) throw configInvalid('The unit', [...findings, ...own])
   if (!/^[a-z_][a-z0-9_-]*$/i.test(user)) throw optionInvalid('options.user', 'must be the name of a user')
@@ -84,14 +83,16 @@ export function renderSystemdUnit(config: MemberConfig, options: SystemdUnitOpti
   return `${lines.join('\n')}\n`
 }
 
-function judgePath(option: string, path: unknown): Finding[] {
+function pathFindings(option: string, path: unknown): Finding[] {
   if (path === undefined) return []
   if (typeof path !== 'string') throw optionInvalid(`options.${option}`, 'must be a path')
-  const reason = unsayable(path)
-  if (reason !== null) return [finding('config/value-refused', { ...unplaced(option), value: path, reason })]
+  const refused = (wants: string): Finding[] => [
+    finding('config/value-invalid', { ...unplaced(option), kind: 'not writable', value: path, wants }),
+  ]
+  const wants = notWritable(path)
+  if (wants !== null) return refused(wants)
   if (option === 'environmentFile' && /[^\w./@+:,-]/.test(path)) {
-    const reason = 'contains a character that has a meaning in the path of such a file for systemd'
-    return [finding('config/value-refused', { ...unplaced(option), value: path, reason })]
+    return refused('contains a character that has a meaning in the path of such a file for systemd')
   }
-  return path.startsWith('/') ? [] : [finding('config/path-not-absolute', { ...unplaced(option), path })]
+  return relativePath(option, path)
 }

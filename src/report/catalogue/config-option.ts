@@ -1,7 +1,7 @@
-/** Findings about single options of etcd: options that a form or a version does not have, and values that etcd does not accept. */
+/** Findings about single options of etcd. */
 import { row } from '../row.js'
-import { placed, releases, spelledLike, type ConfigPlace } from './config-place.js'
 import { listed } from '../words.js'
+import { type ConfigPlace, placed, releases, rowByKind } from './config-place.js'
 
 /** The forms in which etcd takes options. */
 type Form = 'yaml' | 'flags' | 'env'
@@ -21,24 +21,128 @@ function isGone({ version, until }: { version: string; until: string | null }): 
   return until !== null && version.localeCompare(until, 'en', { numeric: true }) >= 0
 }
 
+/** `belongs` is the place where etcd knows the key: a path with dots. */
+function keyRemedy({ nearest, belongs }: { nearest: string | null; belongs: string | null }): string {
+  if (belongs !== null) {
+    const [key = '', block] = belongs.split('.').toReversed()
+    return block === undefined
+      ? `Move it out to the top level, as "${key}", without indentation.`
+      : `Move it into "${block}", as "${key}".`
+  }
+  return meant(nearest)
+}
+
+function meant(nearest: string | null, otherwise = 'Remove it.'): string {
+  return nearest === null ? otherwise : `Write "${nearest}" if you mean that.`
+}
+
+function inFile(key: string): string {
+  return `Write "${key}" in a configuration file (--config-file), with all other options: etcd has no flag and no variable for it.`
+}
+
+const BOOLEAN = 'true or false'
+const TLS_VERSION = 'TLS1.2 or TLS1.3'
+const NUMBERS = /^a (?:whole number|duration)/
+
 export const configOption = {
-  'config/option-not-in-form': row<ConfigPlace & { form: Form; version: string; forms: Form[] }>({
-    severity: 'error',
+  'config/option-unknown': rowByKind<
+    ConfigPlace & {
+      kind: 'flag' | 'extra' | 'field of its own'
+      nearest: string | null
+      /** The release lines that have it. */
+      lines: string[]
+      /** The key that sets it in a configuration file, the only form that can. */
+      key: string | null
+    }
+  >({
     meaning:
-      'Etcd of this version does not take the option in this form. Etcd ignores an unknown YAML key or variable, so writing it would protect nothing.',
+      'Etcd does not start with a flag that it does not know. An option of `extra` must be one that etcd knows and that has no field of its own.',
     source:
-      'server/embed/config.go securityConfig and server/etcdmain/config.go of the version; the table in src/config',
-    message: (details) =>
-      `${placed(details)} cannot be set by ${FORM_NAMES[details.form]} for etcd ${details.version}.`,
-    remedy: ({ forms }) =>
-      forms.length === 0
-        ? 'Remove the option, or run a version of etcd that has it.'
-        : `Use another form: ${listed(forms.map((form) => FORM_NAMES[form]))} can set it.`,
+      'Go flag; server/etcdmain/config.go and server/embed/config.go of v3.4.0 to v3.7.1; of two ways to name the members, server/embed/config.go v3.5.16 Validate',
+    refusals: [
+      {
+        by: 'Go',
+        words: 'flag provided but not defined: -…',
+        when: ({ kind }) => kind !== 'field of its own',
+      },
+    ],
+    kinds: {
+      flag: {
+        severity: 'error',
+        message: (details) =>
+          `${placed(details)} is not a flag of this etcd${details.lines.length === 0 ? '' : `; ${listed(details.lines)} had it`}.`,
+        remedy: ({ nearest, key }) => (key === null ? meant(nearest) : inFile(key)),
+      },
+      extra: {
+        severity: 'error',
+        message: (details) => `${placed(details)} is not an option of etcd.`,
+        remedy: ({ nearest }) => meant(nearest, 'Write the name of the flag without its dashes, or remove it.'),
+      },
+      'field of its own': {
+        severity: 'error',
+        message: (details) => `${placed(details)} cannot be set by extra.`,
+        remedy: ({ nearest }) =>
+          nearest === null ? 'Remove it from extra.' : `Set ${nearest} instead, and remove it from extra.`,
+      },
+    },
+  }),
+  'config/option-ignored': rowByKind<
+    ConfigPlace & { kind: 'key' | 'variable'; nearest: string | null; belongs: string | null }
+  >({
+    meaning: 'Etcd ignores unknown keys of a file without a message, and unknown variables with a line in its log.',
+    source:
+      'server/embed/config.go v3.5.16 configFromFile: not strict; pkg/flags/flag.go v3.5.16 verifyEnv; etcd 3.5.16, run',
+    kinds: {
+      key: {
+        severity: 'warning',
+        message: (details) =>
+          `${placed(details)} is not a key of etcd${details.belongs === null ? '' : ' there'}. Etcd ignores it.`,
+        remedy: keyRemedy,
+      },
+      variable: {
+        severity: 'warning',
+        message: (details) => `${placed(details)} is not a variable of etcd. Etcd ignores it.`,
+        remedy: ({ nearest }) => (nearest === null ? 'Remove it.' : `Write ${nearest} if you mean that.`),
+      },
+    },
+  }),
+  'config/protection-ignored': rowByKind<
+    ConfigPlace & {
+      kind: 'key' | 'variable' | 'nested keys'
+      nearest: string | null
+      belongs: string | null
+      keys: string[]
+    }
+  >({
+    meaning:
+      'Etcd ignores an unknown key, an unknown variable, or everything in an unknown block of a file. The protection that it should configure is missing.',
+    source:
+      'server/embed/config.go v3.5.16 securityConfig, configFromFile: not strict; pkg/flags/flag.go v3.5.16 verifyEnv; etcd 3.5.16, run',
+    kinds: {
+      key: {
+        severity: 'error',
+        message: (details) => `${placed(details)} is not a key of etcd there. Etcd ignores it, so it protects nothing.`,
+        remedy: keyRemedy,
+      },
+      variable: {
+        severity: 'error',
+        message: (details) => `${placed(details)} is not a variable of etcd. Etcd ignores it, so it protects nothing.`,
+        remedy: ({ nearest, belongs }) =>
+          belongs === null ? `Write ${nearest ?? 'another name'} if you mean that.` : inFile(belongs),
+      },
+      'nested keys': {
+        severity: 'error',
+        message: (details) =>
+          `${placed(details)} is not a key of etcd. Etcd ignores everything in it: ${listed(details.keys)}.`,
+        remedy: ({ option }) => `Remove "${option}", and move its keys to the top level, with less indentation.`,
+      },
+    },
   }),
   'config/option-not-in-version': row<
     ConfigPlace & {
       form: Form
       version: string
+      /** Empty if no release has it in this form. */
       since: string[]
       until: string | null
       forms: Form[]
@@ -48,11 +152,19 @@ export const configOption = {
   >({
     severity: 'error',
     meaning:
-      'The target release does not have the option yet, or no longer has it. A release line without a patch number stands for all of its releases. Etcd does not start with an unknown flag; it ignores an unknown YAML key or variable, and the protection is missing.',
-    source: 'the releases of etcd, as the rows of the table in src/config name them',
-    refusals: [{ by: 'Go', words: 'flag provided but not defined: …', when: ({ form }) => form === 'flags' }],
+      'The target release does not have the option in this form: not yet, no longer, or never. A release line without a patch number stands for all of its releases. Etcd does not start with an unknown flag; it ignores an unknown YAML key or variable, and the protection is missing.',
+    source:
+      'server/embed/config.go and server/etcdmain/config.go of the releases, as the rows of the table in src/config name them',
+    refusals: [
+      {
+        by: 'Go',
+        words: 'flag provided but not defined: …',
+        when: ({ form, since }) => form === 'flags' && since.length > 0,
+      },
+    ],
     message: (details) => {
       const { version, form, until, since } = details
+      if (since.length === 0) return `${placed(details)} cannot be set by ${FORM_NAMES[form]} for etcd ${version}.`
       if (!isRelease(version)) {
         return `${placed(details)} is not in every etcd ${version} by ${FORM_NAMES[form]}${until === null ? '' : `; it was removed in ${until}`}.`
       }
@@ -63,7 +175,13 @@ export const configOption = {
     },
     remedy: (details) => {
       const { version, since, until, forms, form, instead } = details
-      const others = forms.length === 0 ? '' : `use ${listed(forms.map((each) => FORM_NAMES[each]))}, which can set it`
+      const named = listed(forms.map((each) => FORM_NAMES[each]))
+      if (since.length === 0) {
+        return forms.length === 0
+          ? 'Remove the option, or run a version of etcd that has it.'
+          : `Use another form: ${named} can set it.`
+      }
+      const others = forms.length === 0 ? '' : `use ${named}, which can set it`
       if (!isRelease(version)) {
         return `Set the version to the release that you run, if it is ${releases(since)}${until === null ? '' : ` and older than ${until}`}${others === '' ? '' : `, or ${others}`}; or update etcd.`
       }
@@ -73,85 +191,133 @@ export const configOption = {
       return `${update === '' ? 'R' : update}emove it: ${does}${others === '' ? '' : `. Or ${others}`}.`
     },
   }),
-  'config/one-value-only': row<ConfigPlace & { version: string; count: number; since: string[] }>({
+  'config/option-of-other-version': rowByKind<
+    ConfigPlace & { kind: 'deprecated' | 'unknown key'; version: string; lines: string[] }
+  >({
+    meaning:
+      'A later release has another name for the option and removes this one; or only other releases know the key, and this one ignores it without a message.',
+    source: 'server/embed/config.go v3.4.34, v3.5.33, v3.6.14 AddFlags, v3.7.1',
+    kinds: {
+      deprecated: {
+        severity: 'info',
+        message: (details) => `${placed(details)} is deprecated since ${details.version}.`,
+        remedy: () => 'Use the name of the newer release.',
+      },
+      'unknown key': {
+        severity: 'info',
+        message: (details) =>
+          `${placed(details)} is not a key of etcd ${details.version}; it is a key of ${listed(details.lines)}.`,
+        remedy: () => 'Remove it.',
+      },
+    },
+  }),
+  'config/one-value-only': row<ConfigPlace & { version: string; count: number; since: string[]; isList: boolean }>({
     severity: 'error',
     meaning:
-      'The option takes one value in this version and a list in later ones. An older etcd reads "a,b" as one name, which no certificate has.',
+      'The option takes one value in this version and a list in later ones. An older etcd reads "a,b" as one name, which no certificate has, and does not start with a list in YAML.',
     source: 'server/embed/config.go v3.5.14 and v3.5.15 securityConfig; server/etcdmain/config.go v3.5.14 and v3.5.15',
-    message: (details) =>
-      `${placed(details)} has ${String(details.count)} values. ${isRelease(details.version) ? `Etcd ${details.version} reads them as one` : `Not every etcd ${details.version} takes more than one`}.`,
-    remedy: ({ version, since }) =>
+    message: (details) => {
+      const { isList, version, count } = details
+      if (isList) return `${placed(details)} is a list; etcd ${version} takes one string there.`
+      return `${placed(details)} has ${String(count)} values. ${isRelease(version) ? `Etcd ${version} reads them as one` : `Not every etcd ${version} takes more than one`}.`
+    },
+    remedy: ({ version, since, isList }) =>
       isRelease(version)
-        ? `Keep one value, or update etcd to ${releases(since)}.`
+        ? `${isList ? 'Write one string' : 'Keep one value'}, or update etcd to ${releases(since)}.`
         : `Keep one value, or set the version to the release that you run, if it is ${releases(since)}.`,
   }),
-  'config/value-refused': row<ConfigPlace & { value: string; reason: string }>({
-    severity: 'error',
+  'config/value-type': rowByKind<
+    ConfigPlace & { kind: 'type' | 'no list' | 'empty block'; wants: string; has: string; since: string[] }
+  >({
     meaning:
-      'Etcd cannot receive or use the value: it has control characters, is empty, has a comma in a list that is separated by commas, or is longer than a command-line argument can be.',
+      'A YAML value has another type than etcd accepts there, for example a quoted "true", a number for a name, a list instead of a string with commas, or a string where a list is required since 3.5.15. Since 3.6 etcd does not start with an empty block for peers; older releases ignore it.',
     source:
-      'execve(2): MAX_ARG_STRLEN; systemd.exec(5) EnvironmentFile=; etcd pkg/flags/strings.go, pkg/types/urlsmap.go',
-    message: (details) => `${placed(details)} cannot be "${details.value}": it ${details.reason}.`,
-    remedy: (details) => `Set ${details.option} to another value.`,
-  }),
-  'config/extra-unknown': row<ConfigPlace & { nearest: string | null }>({
-    severity: 'error',
-    meaning:
-      'Etcd does not know an option of `extra`. It does not start with such a flag, and ignores such a key or variable.',
-    source: 'server/etcdmain/config.go and server/embed/config.go of v3.4.0 to v3.7.1; the table in src/config',
-    refusals: [{ by: 'Go', words: 'flag provided but not defined: -…' }],
-    message: (details) => `${placed(details)} is not an option of etcd.`,
-    remedy: ({ nearest }) =>
-      nearest === null
-        ? 'Write the name of the flag without its dashes, or remove it.'
-        : `Write "${nearest}" if you mean that.`,
-  }),
-  'config/extra-not-free': row<ConfigPlace & { field: string | null }>({
-    severity: 'error',
-    meaning:
-      'An option of `extra` has a field of its own, or replaces one. The options of `extra` are passed without a check.',
-    source: 'a rule of this package; of two ways to name the members, server/embed/config.go v3.5.16 Validate',
-    message: (details) => `${placed(details)} cannot be set by extra.`,
-    remedy: ({ field }) =>
-      field === null ? 'Remove it from extra.' : `Set ${field} instead, and remove it from extra.`,
-  }),
-  'config/option-needs': row<ConfigPlace & { needs: string }>({
-    severity: 'error',
-    meaning:
-      'An option is set without another one that it needs: a token or endpoints of a discovery service without the other, or checkpoints of leases that are kept and not made. Etcd does not start.',
-    source: 'server/embed/config.go v3.5.16, v3.6.14 Validate; etcd 3.5.16, run',
+      'server/embed/config.go v3.5.14, v3.5.15, v3.5.16, v3.6.0 configJSON, securityConfig, configFromFile; sigs.k8s.io/yaml v1.2.0; etcd 3.5.16, run',
     refusals: [
+      { by: 'etcd', words: 'json: cannot unmarshal … into Go … of type …', when: ({ kind }) => kind === 'type' },
       {
         by: 'etcd',
-        words: 'both --discovery-token and --discovery-endpoints must be set',
-        when: ({ needs }) => needs.includes('discovery'),
+        words: 'json: cannot unmarshal string into Go struct field securityConfig….allowed-cn of type []string',
+        when: ({ kind }) => kind === 'no list',
+      },
+      { by: 'etcd', words: 'invalid peer-transport-security', when: ({ kind }) => kind === 'empty block' },
+    ],
+    kinds: {
+      type: {
+        severity: 'error',
+        message: (details) => `${placed(details)} must be ${details.wants}; it is ${details.has}.`,
+        remedy: ({ wants }) =>
+          wants === 'a string'
+            ? 'Write one string, in quotes if it looks like a number or a boolean.'
+            : `Write ${wants}.`,
+      },
+      'no list': {
+        severity: 'error',
+        message: (details) =>
+          `${placed(details)} is a string; etcd requires a list there since ${listed(details.since, 'a later release')}.`,
+        remedy: () => 'Write it as a list: "[NAME]".',
+      },
+      'empty block': {
+        severity: 'error',
+        message: (details) => `${placed(details)} is empty, which etcd ${listed(details.since, '3.6')} refuses.`,
+        remedy: ({ option }) => `Remove the line "${option}:", or write "${option}: {}".`,
+      },
+    },
+  }),
+  'config/value-invalid': rowByKind<
+    ConfigPlace & { kind: 'refused' | 'not writable' | 'empty list' | 'relative path'; value: string; wants: string }
+  >({
+    meaning:
+      'The option does not accept the value, and etcd does not start; or the value cannot be written: it has control characters, is empty, has a comma in a list that is separated by commas, or is longer than a command-line argument can be. To etcd, an empty list is the same as no list, and restricts nothing. A relative path leads elsewhere where a service manager or a container starts etcd.',
+    source:
+      'Go flag, strconv.ParseBool; pkg/flags/selective_string.go v3.5.16; server/embed/config.go v3.5.16 Validate; execve(2): MAX_ARG_STRLEN; systemd.exec(5); etcd pkg/flags/strings.go, pkg/types/urlsmap.go',
+    refusals: [
+      { by: 'Go', words: 'invalid boolean value "…" for -…: parse error', when: ({ wants }) => wants === BOOLEAN },
+      {
+        by: 'Go',
+        words: 'invalid value "…" for flag -…: parse error',
+        when: ({ wants, option }) => option.startsWith('-') && NUMBERS.test(wants),
       },
       {
         by: 'etcd',
-        words: 'setting experimental-enable-lease-checkpoint-persist requires experimental-enable-lease-checkpoint',
-        when: ({ option }) => option.includes('checkpoint'),
+        words: 'invalid value "…" for ETCD_…: parse error',
+        when: ({ wants, option }) => option.startsWith('ETCD_') && NUMBERS.test(wants),
       },
+      { by: 'etcd', words: 'unexpected TLS version "…"', when: ({ wants }) => wants === TLS_VERSION },
       {
         by: 'etcd',
-        words: 'enabling feature gate LeaseCheckpointPersist requires enabling feature gate LeaseCheckpoint',
-        when: ({ option }) => option.includes('gates'),
+        words: 'json: cannot unmarshal number … into Go struct field … of type …',
+        when: ({ wants, option }) => !/^(?:-|ETCD_)/.test(option) && NUMBERS.test(wants),
       },
     ],
-    message: (details) => `${placed(details)} needs ${details.needs}, which is not set.`,
-    remedy: ({ option, needs }) => `Set ${needs}, or remove ${option}.`,
+    kinds: {
+      refused: {
+        severity: 'error',
+        message: (details) =>
+          `${placed(details)} is "${details.value}"; it must be ${details.wants}. Etcd does not start with it.`,
+        remedy: ({ wants }) => `Write ${wants}.`,
+      },
+      'not writable': {
+        severity: 'error',
+        message: (details) => `${placed(details)} cannot be "${details.value}": it ${details.wants}.`,
+        remedy: (details) => `Set ${details.option} to another value.`,
+      },
+      'empty list': {
+        severity: 'error',
+        message: (details) => `${placed(details)} is an empty list.`,
+        remedy: ({ option }) => `Add an entry to ${option}, or remove the option.`,
+      },
+      'relative path': {
+        severity: 'error',
+        message: (details) => `${placed(details)} is the relative path "${details.value}".`,
+        remedy: () => 'Write an absolute path, for example "/etc/etcd/server.crt".',
+      },
+    },
   }),
-  'config/list-empty': row<ConfigPlace>({
+  'config/url-invalid': row<ConfigPlace & { url: string; reason: string }>({
     severity: 'error',
     meaning:
-      'To etcd, an empty list is the same as no list: it restricts nothing. A reader expects that it allows nothing.',
-    source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig; server/embed/config.go v3.5.16 Validate',
-    message: (details) => `${placed(details)} is an empty list.`,
-    remedy: ({ option }) => `Add an entry to ${option}, or remove the option.`,
-  }),
-  'config/url-refused': row<ConfigPlace & { url: string; reason: string }>({
-    severity: 'error',
-    meaning:
-      'Etcd does not accept the URL there. It requires a scheme, a host and a port and nothing else: an IP address or localhost to listen on, a name or address that others can reach to advertise.',
+      'Etcd does not accept the URL there, or it cannot be used with TLS. Etcd requires a scheme, a host and a port and nothing else: an IP address or localhost to listen on, a name or address that others can reach to advertise.',
     source: 'client/pkg/types/urls.go v3.5.16 NewURLs; server/embed/config.go v3.5.16 checkBindURLs, checkHostURLs',
     refusals: [
       { by: 'etcd', words: 'URL must not contain a path: …' },
@@ -159,60 +325,8 @@ export const configOption = {
       { by: 'etcd', words: 'URL address does not have the form "host:port": …' },
       { by: 'etcd', words: 'expected IP in URL for binding (…)' },
     ],
-    message: (details) => `${placed(details)} cannot be "${details.url}": it ${details.reason}.`,
+    message: (details) => `${placed(details)} has "${details.url}": it ${details.reason}.`,
     remedy: () =>
       'Write only scheme, host and port, for example "https://10.0.0.1:2379" or "https://[2001:db8::1]:2379".',
-  }),
-  'config/cluster-without-member': row<ConfigPlace & { name: string }>({
-    severity: 'error',
-    meaning: 'The list of members does not contain the member itself. Etcd does not start.',
-    source: 'server/config/config.go v3.5.16 VerifyBootstrap',
-    refusals: [{ by: 'etcd', words: `couldn't find local name "…" in the initial cluster configuration` }],
-    message: (details) => `${placed(details)} does not contain the member "${details.name}".`,
-    remedy: ({ name }) => `Add "${name}=URL" for each URL that this member advertises to its peers.`,
-  }),
-  'config/cluster-urls-differ': row<ConfigPlace & { name: string; advertised: string[]; listed: string[] }>({
-    severity: 'error',
-    meaning:
-      'The peer URLs of a member in the list of members differ from those that it advertises. Etcd does not start. It compares the resolved addresses; the same spelling is always safe.',
-    source: 'server/config/config.go v3.5.16 advertiseMatchesCluster',
-    refusals: [
-      { by: 'etcd', words: '--initial-cluster has … but missing from --initial-advertise-peer-urls=…' },
-      { by: 'etcd', words: '--initial-advertise-peer-urls has … but missing from --initial-cluster=…' },
-    ],
-    message: (details) =>
-      `${placed(details)} has the URLs ${listed(details.listed)} for "${details.name}", but the member advertises ${listed(details.advertised)}.`,
-    remedy: () => 'Write the same URLs in both.',
-  }),
-  'config/start-ambiguous': row<ConfigPlace & { other: string }>({
-    severity: 'error',
-    meaning:
-      'A list of members, a discovery service and DNS are three ways to find the members of a new cluster. Etcd does not start with two of them, in any form.',
-    source: 'server/embed/config.go v3.5.16 Validate; etcd 3.5.16, run',
-    refusals: [{ by: 'etcd', words: 'multiple discovery or bootstrap flags are set' }],
-    message: (details) =>
-      `${placed(details)} is set in addition to ${details.other}. Etcd accepts only one way to find the members.`,
-    remedy: ({ option, other }) => `Keep one of ${other} and ${option}.`,
-  }),
-  'config/election-too-short': row<ConfigPlace & { heartbeat: number; election: number; least: number }>({
-    severity: 'error',
-    meaning:
-      'The election timeout must be at least five heartbeat intervals. Otherwise etcd does not start. The defaults are 100 ms for the heartbeat interval and 1000 ms for the election timeout.',
-    source: 'server/embed/config.go v3.5.16 Validate; etcd 3.5.16, run',
-    refusals: [
-      { by: 'etcd', words: '--election-timeout[…ms] should be at least as 5 times as --heartbeat-interval[…ms]' },
-    ],
-    message: (details) =>
-      `${placed(details)}: the election timeout of ${String(details.election)} ms is less than five heartbeats of ${String(details.heartbeat)} ms.`,
-    remedy: ({ option, least }) =>
-      `Set ${spelledLike(option, 'election-timeout')} to at least ${String(least)}, or reduce ${spelledLike(option, 'heartbeat-interval')}, on all members.`,
-  }),
-  'config/path-not-absolute': row<ConfigPlace & { path: string }>({
-    severity: 'error',
-    meaning:
-      'A service manager or a container starts etcd in its own working directory, where a relative path leads elsewhere.',
-    source: 'systemd.exec(5) WorkingDirectory=; Compose specification, volumes',
-    message: (details) => `${placed(details)} is the relative path "${details.path}".`,
-    remedy: () => 'Write an absolute path, for example "/etc/etcd/server.crt".',
   }),
 }

@@ -1,145 +1,247 @@
-/** Findings about files of a configuration of etcd that do not match each other, or other options. */
-import { type ConfigPlace, placed, spelledLike } from './config-place.js'
-import { shellArgument } from './place.js'
-import { listed, quoted } from '../words.js'
+/** Findings about options that need or exclude each other, and about a configuration as a whole. */
 import { row } from '../row.js'
+import { listed } from '../words.js'
+import { type ConfigPlace, placed, rowByKind, spelledLike } from './config-place.js'
+
+/** The options of the certificate that etcd presents as a client, in every form. */
+const FOR_DIALLING = /client[-_](?:cert|key)[-_]file/i
 
 export const configTogether = {
-  'config/crl-of-other-ca': row<ConfigPlace & { path: string; issuer: string; ca: string }>({
-    severity: 'warning',
+  'config/options-conflict': rowByKind<
+    ConfigPlace & {
+      kind: 'excluded' | 'ways to find members' | 'flag and variable' | 'TLS versions' | 'suites of TLS 1.3'
+      other: string
+    }
+  >({
     meaning:
-      'None of the CAs that are trusted there issued the CRL. Etcd compares only serial numbers, so it may accept a revoked certificate and refuse a good one of the same number. The CRL is right if an intermediate issues the certificates and the CRL.',
-    source: 'client/pkg/transport/listener_tls.go v3.5.16 checkCRL; etcd 3.5.16, run',
-    message: (details) =>
-      `${placed(details)} names ${details.path}, a CRL of "${details.issuer}", which is not one of the CAs of ${details.ca}.`,
-    remedy: ({ ca }) => `Use the CRL that a CA of ${ca}, or an intermediate below it, issued.`,
-  }),
-  'config/crl-stale': row<ConfigPlace & { path: string; nextUpdate: Date }>({
-    severity: 'warning',
-    meaning:
-      'The next update of the CRL is overdue. Etcd ignores that date and accepts certificates that were revoked since.',
-    source: 'client/pkg/transport/listener_tls.go v3.5.16 checkCRL; RFC 5280 section 5.1.2.5',
-    message: (details) =>
-      `${placed(details)} names ${details.path}, whose next update was due on ${day(details.nextUpdate)}. Etcd ignores that date.`,
-    remedy: ({ path }) =>
-      `Write a new CRL to ${path}, for example with "openssl ca -gencrl -out ${shellArgument(path)}", and repeat it by a timer.`,
-  }),
-  'config/own-certificate-revoked': row<ConfigPlace & { subject: string; serialNumber: string; crl: string }>({
-    severity: 'error',
-    meaning:
-      'The serial number of a certificate of this member is in its own CRL. Members with the same CRL refuse it, and so does its own client port, which the gateway dials. Etcd compares only the number.',
-    source: 'client/pkg/transport/listener_tls.go v3.5.16 checkCRL; etcd 3.5.16, run',
-    refusals: [{ by: 'etcd', words: 'transport: certificate serial … revoked' }],
-    message: (details) =>
-      `${placed(details)} names "${details.subject}" (serial number ${details.serialNumber}), which the CRL of ${details.crl} revokes.`,
-    remedy: ({ option }) => `Issue a new certificate for ${option}, with another serial number.`,
-  }),
-  'config/own-name-not-allowed': row<ConfigPlace & { has: string; allowed: string[]; cert: string }>({
-    severity: 'warning',
-    meaning: 'The certificate of this member has none of the allowed names. Members with the same list refuse it.',
-    source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig',
-    refusals: [{ by: 'etcd', words: 'client certificate authentication failed' }],
-    message: (details) =>
-      `${placed(details)} allows ${listed(details.allowed)}, but the certificate of the member itself, ${details.cert}, has ${details.has}.`,
-    remedy: ({ option }) =>
-      `Add the name to ${option} of all members, or reissue the certificate with an allowed name.`,
-  }),
-  'config/ca-expired': row<ConfigPlace & { subject: string; notAfter: Date }>({
-    severity: 'warning',
-    meaning:
-      'One of several CAs has expired. Etcd refuses the certificates that it issued and accepts those of the others.',
-    source: 'RFC 5280 section 6.1.3; Go crypto/x509 Verify',
-    refusals: [{ by: 'Go', words: 'x509: certificate has expired or is not yet valid: …' }],
-    message: (details) =>
-      `${placed(details)} contains the CA "${details.subject}", which expired on ${day(details.notAfter)}.`,
-    remedy: () => 'Reissue its certificates by a valid CA, and remove it from the file.',
-  }),
-  'config/cas-expired': row<ConfigPlace & { subjects: string[]; notAfter: Date; block: 'client' | 'peer' }>({
-    severity: 'error',
-    meaning: 'Every CA that etcd verifies certificates with has expired. Etcd starts and refuses every certificate.',
-    source: 'RFC 5280 section 6.1.3; Go crypto/x509 Verify; etcd 3.5.16, run',
-    refusals: [{ by: 'Go', words: 'x509: certificate has expired or is not yet valid: …' }],
-    message: (details) =>
-      `${placed(details)} contains no valid CA: ${quoted(details.subjects)} expired, the last on ${day(details.notAfter)}, so etcd refuses every ${details.block === 'client' ? 'client' : 'member'}.`,
-    remedy: ({ option, block }) =>
-      `Add a valid CA to the file of ${option}, restart etcd, and reissue the certificates of the ${block === 'client' ? 'clients' : 'members'} by that CA.`,
-  }),
-  'config/client-auth-by-public-cas': row<ConfigPlace & { path: string; count: number | null }>({
-    severity: 'error',
-    meaning: 'The trusted CAs are the public CAs of the machine, so etcd accepts anybody who can buy a certificate.',
-    source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig; Go crypto/x509 root_linux.go',
-    message: (details) =>
-      `${placed(details)} names ${details.path}, ${details.count === null ? 'the public CAs of the machine' : `which contains ${String(details.count)} CAs, as many as a list of public CAs`}. Etcd accepts every certificate of any of them.`,
-    remedy: ({ option }) => `Set ${option} to a file that contains only the CA of etcd’s own clients or members.`,
-  }),
-  'config/sides-exchanged': row<ConfigPlace & { subject: string; peerCa: string; peerCert: string; ca: string }>({
-    severity: 'error',
-    meaning:
-      'The certificate for clients chains to the CA for members, and the certificate for members to the CA for clients. The certificates or the CAs of the two sides are swapped.',
-    source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig, ClientConfig',
-    refusals: [{ by: 'Go', words: 'x509: certificate signed by unknown authority' }],
-    message: (details) =>
-      `${placed(details)} names "${details.subject}", which chains to a CA of ${details.peerCa}, and ${details.peerCert} chains to a CA of ${details.ca}. The two sides are swapped.`,
-    remedy: ({ option, peerCert, ca, peerCa }) =>
-      `Swap the files of ${option} and ${peerCert}, with their keys, or those of ${ca} and ${peerCa}.`,
-  }),
-  'config/keys-beyond-2030': row<ConfigPlace & { subjects: string[] }>({
-    severity: 'info',
-    meaning:
-      'Certificates rely on RSA with 2048 bits beyond 2030, when NIST no longer allows it. Most cluster CAs do. Change the key when the CA is renewed.',
-    source: 'NIST SP 800-57 part 1 revision 5, tables 2 and 4',
-    message: ({ subjects }) =>
-      `${listed(subjects)} ${subjects.length === 1 ? 'relies' : 'rely'} beyond 2030 on RSA keys that are too small by then.`,
-    remedy: () => 'Create the next CA with ECDSA P-256 or RSA 3072.',
-  }),
-  'config/metrics-certificate-missing': row<ConfigPlace & { url: string }>({
-    severity: 'error',
-    meaning: 'A metrics URL is https and uses the certificate for clients, but there is none. Etcd does not start.',
-    source: 'server/embed/etcd.go v3.5.16 serveMetrics; etcd 3.5.16, run',
+      'Etcd does not start with the two options together: allowed names and allowed hosts, an experimental option and the option that replaces it in 3.6, two ways to find the members of a new cluster, a flag and a variable of the same option, or cipher suites and versions of TLS that exclude each other.',
+    source:
+      'client/pkg/transport/listener.go v3.5.16 ServerConfig; server/embed/config.go v3.5.16 Validate, v3.6.14 experimentalFlagMigrationMap, SetFeatureGatesFromExperimentalFlags; pkg/flags/flag.go v3.5.16 verifyEnv; etcd 3.5.16, run',
     refusals: [
       {
         by: 'etcd',
-        words: 'client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url',
+        words: 'AllowedCNs and AllowedHostnames are mutually exclusive (cns=…, hostnames=…)',
+        when: ({ option }) => /allowed/i.test(option),
       },
-      { by: 'etcd', words: 'cannot listen on TLS for …: KeyFile and CertFile are not presented' },
+      {
+        by: 'etcd',
+        words: 'AllowedCN and AllowedHostname are mutually exclusive (cn=…, hostname=…)',
+        when: ({ option }) => /allowed/i.test(option),
+      },
+      {
+        by: 'etcd',
+        words: 'cannot set --experimental-… and --… at the same time, please use --… only',
+        when: ({ kind, option, other }) => kind === 'excluded' && /experimental/i.test(option) && !/gates/i.test(other),
+      },
+      {
+        by: 'etcd',
+        words: 'cannot specify both flags: --experimental-…=… and --feature-gates=…=… at the same time',
+        when: ({ kind, other }) => kind === 'excluded' && /gates/i.test(other),
+      },
+      {
+        by: 'etcd',
+        words: 'multiple discovery or bootstrap flags are set',
+        when: ({ kind }) => kind === 'ways to find members',
+      },
+      {
+        by: 'etcd',
+        words: 'conflicting environment variable is shadowed by corresponding command-line flag',
+        when: ({ kind }) => kind === 'flag and variable',
+      },
+      {
+        by: 'etcd',
+        words: 'conflicting environment variable "…" is shadowed by corresponding command-line flag',
+        when: ({ kind }) => kind === 'flag and variable',
+      },
+      {
+        by: 'etcd',
+        words: 'min version (TLS1.3) is greater than max version (TLS1.2)',
+        when: ({ kind }) => kind === 'TLS versions',
+      },
+      {
+        by: 'etcd',
+        words: 'cipher suites cannot be configured when only TLS1.3 is enabled',
+        when: ({ kind }) => kind === 'suites of TLS 1.3',
+      },
     ],
-    message: (details) =>
-      `${placed(details)} has ${details.url}, but ${spelledLike(details.option, 'cert-file')} and ${spelledLike(details.option, 'key-file')} are not set.`,
-    remedy: ({ option, url }) =>
-      `Set ${spelledLike(option, 'cert-file')} and ${spelledLike(option, 'key-file')}, or write ${url.replace(/^https:/, 'http:')} if only this machine can reach it.`,
+    kinds: {
+      excluded: {
+        severity: 'error',
+        message: (details) => `${placed(details)} and ${details.other} cannot both be set.`,
+        remedy: ({ option, other }) => `Keep one of ${option} and ${other}.`,
+      },
+      'ways to find members': {
+        severity: 'error',
+        message: (details) =>
+          `${placed(details)} is set in addition to ${details.other}. Etcd accepts only one way to find the members.`,
+        remedy: ({ option, other }) => `Keep one of ${other} and ${option}.`,
+      },
+      'flag and variable': {
+        severity: 'error',
+        message: (details) => `${placed(details)} is also set by ${details.other}. Etcd does not start with both.`,
+        remedy: ({ option, other }) => `Keep one of ${option} and ${other}.`,
+      },
+      'TLS versions': {
+        severity: 'error',
+        message: (details) => `${placed(details)} is TLS1.3, which is newer than the maximum, TLS1.2.`,
+        remedy: ({ option, other }) => `Set ${option} to TLS1.2, or remove ${other}.`,
+      },
+      'suites of TLS 1.3': {
+        severity: 'error',
+        message: (details) =>
+          `${placed(details)} applies only to TLS 1.2, but ${details.other} is TLS1.3. Etcd refuses the two together.`,
+        remedy: ({ option, other }) => `Remove ${option}, or set ${other} to TLS1.2.`,
+      },
+    },
   }),
-  'config/cluster-missing': row<ConfigPlace & { cluster: string; name: string; standard: string }>({
+  'config/option-needs': rowByKind<
+    ConfigPlace & {
+      kind: 'option' | 'pair' | 'certificate' | 'metrics certificate' | 'advertised URL' | 'members' | 'access'
+      /** The options that are missing, or for `pair` the one that is given. */
+      needs: string[]
+      /** The URL that requires them, or the default that is used. */
+      for: string
+    }
+  >({
+    meaning:
+      'An option is set without another one that it needs, and etcd does not start: a certificate without its key, an https URL without a certificate, URLs to listen on without URLs to advertise, peer URLs in a file without a name and a list of members, one half of a discovery service, checkpoints of leases that are kept and not made. For the readers of Kubernetes: endpoints, CA, certificate or key are missing.',
+    source:
+      'client/pkg/transport/listener.go v3.5.16 baseConfig; server/embed/etcd.go v3.5.16 configureClientListeners, configurePeerListeners, serveMetrics; server/embed/config.go v3.5.16 UpdateDefaultClusterFromName, ErrUnsetAdvertiseClientURLsFlag, v3.6.14 Validate; CIS Kubernetes Benchmark 2.1, 2.4; kube-apiserver options/etcd.go; kubeadm types.go ExternalEtcd; etcd 3.5.16, run',
+    refusals: [
+      {
+        by: 'etcd',
+        words: 'both --discovery-token and --discovery-endpoints must be set',
+        when: ({ kind, needs }) => kind === 'option' && needs.some((each) => each.includes('discovery')),
+      },
+      {
+        by: 'etcd',
+        words: 'setting experimental-enable-lease-checkpoint-persist requires experimental-enable-lease-checkpoint',
+        when: ({ kind, option }) => kind === 'option' && option.includes('checkpoint'),
+      },
+      {
+        by: 'etcd',
+        words: 'enabling feature gate LeaseCheckpointPersist requires enabling feature gate LeaseCheckpoint',
+        when: ({ kind, option }) => kind === 'option' && option.includes('gates'),
+      },
+      {
+        by: 'etcd',
+        words: 'TLS key/cert (--cert-file, --key-file) must be provided for client url … with HTTPS scheme',
+        when: ({ kind }) => kind === 'certificate',
+      },
+      {
+        by: 'etcd',
+        words: 'KeyFile and CertFile must both be present[key: …, cert: …]',
+        when: ({ kind, option }) => kind === 'pair' && !FOR_DIALLING.test(option),
+      },
+      {
+        by: 'etcd',
+        words: 'ClientKeyFile and ClientCertFile must both be present or both absent: key: …, cert: …]',
+        when: ({ kind, option }) => kind === 'pair' && FOR_DIALLING.test(option),
+      },
+      {
+        by: 'etcd',
+        words: 'client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url',
+        when: ({ kind }) => kind === 'metrics certificate',
+      },
+      {
+        by: 'etcd',
+        words: 'cannot listen on TLS for …: KeyFile and CertFile are not presented',
+        when: ({ kind }) => kind === 'metrics certificate',
+      },
+      {
+        by: 'etcd',
+        words: '--advertise-client-urls is required when --listen-client-urls is set explicitly',
+        when: ({ kind }) => kind === 'advertised URL',
+      },
+      {
+        by: 'etcd',
+        words: '--initial-cluster has … but missing from --initial-advertise-peer-urls=…',
+        when: ({ kind }) => kind === 'members',
+      },
+    ],
+    kinds: {
+      option: {
+        severity: 'error',
+        message: (details) => `${placed(details)} needs ${listed(details.needs, 'another one')}, which is not set.`,
+        remedy: ({ option, needs }) => `Set ${listed(needs, 'it')}, or remove ${option}.`,
+      },
+      pair: {
+        severity: 'error',
+        message: (details) => `${placed(details)} is not set, but ${listed(details.needs, 'its pair')} is.`,
+        remedy: ({ option, needs }) => `Set both ${option} and ${listed(needs, 'its pair')}, or neither.`,
+      },
+      certificate: {
+        severity: 'error',
+        message: (details) => `${placed(details)} is not set; ${details.for} requires it.`,
+        remedy: ({ option }) => `Set ${option} to the file.`,
+      },
+      'metrics certificate': {
+        severity: 'error',
+        message: (details) =>
+          `${placed(details)} has ${details.for}, but ${listed(details.needs, 'its certificate')} are not set.`,
+        remedy: (details) =>
+          `Set ${listed(details.needs, 'its certificate')}, or write ${details.for.replace(/^https:/, 'http:')} if only this machine can reach it.`,
+      },
+      'advertised URL': {
+        severity: 'error',
+        message: (details) => `${placed(details)} is set, but ${listed(details.needs, 'another one')} is not.`,
+        remedy: ({ needs }) => `Set ${listed(needs, 'it')} to the URL at which clients reach this member.`,
+      },
+      members: {
+        severity: 'error',
+        message: (details) =>
+          `${placed(details)} is set, but ${listed(details.needs, 'others')} are not. Etcd uses ${details.for} as the list of members.`,
+        remedy: ({ needs }) =>
+          `Set ${listed(needs, 'both')}: the list has "NAME=URL" of each member, separated by commas.`,
+      },
+      access: {
+        severity: 'error',
+        message: (details) => `${placed(details)} is not set.`,
+        remedy: ({ option }) => `Set ${option}; a connection to etcd without TLS is not supported.`,
+      },
+    },
+  }),
+  'config/election-too-short': row<ConfigPlace & { heartbeat: number; election: number; least: number }>({
     severity: 'error',
     meaning:
-      'A file sets the peer URLs of this member, but neither its name nor the list of members. The default list has other URLs. Etcd does not start.',
-    source: 'server/embed/config.go v3.5.16 UpdateDefaultClusterFromName; etcd 3.5.16, run',
-    refusals: [{ by: 'etcd', words: '--initial-cluster has … but missing from --initial-advertise-peer-urls=…' }],
+      'The election timeout must be at least five heartbeat intervals. Otherwise etcd does not start. The defaults are 100 ms for the heartbeat interval and 1000 ms for the election timeout.',
+    source: 'server/embed/config.go v3.5.16 Validate; etcd 3.5.16, run',
+    refusals: [
+      { by: 'etcd', words: '--election-timeout[…ms] should be at least as 5 times as --heartbeat-interval[…ms]' },
+    ],
     message: (details) =>
-      `${placed(details)} is set, but ${details.cluster} and ${details.name} are not. Etcd uses ${details.standard} as the list of members.`,
-    remedy: ({ cluster, name }) => `Set ${name}, and ${cluster} to "NAME=URL" of each member, separated by commas.`,
+      `${placed(details)}: the election timeout of ${String(details.election)} ms is less than five heartbeats of ${String(details.heartbeat)} ms.`,
+    remedy: ({ option, least }) =>
+      `Set ${spelledLike(option, 'election-timeout')} to at least ${String(least)}, or reduce ${spelledLike(option, 'heartbeat-interval')}, on all members.`,
   }),
-  'config/advertise-not-listened': row<ConfigPlace & { url: string; listen: string }>({
+  'config/option-dangerous': row<ConfigPlace & { why: string; remedy: string }>({
     severity: 'warning',
     meaning:
-      'The member advertises an address, but listens only on the loopback address or on a socket. This is right only behind a forwarder on this machine.',
-    source: 'server/embed/config.go v3.5.16',
-    message: (details) =>
-      `${placed(details)} has ${details.url}, but this member listens only on ${details.listen}, which other machines cannot reach.`,
-    remedy: () =>
-      'Listen on the advertised address, or on all addresses, unless a program on this machine forwards it.',
+      'An option for emergencies or for tests is set: it drops the other members, loses acknowledged writes, allows more data than etcd recommends, or accepts the certificate of a member from any address.',
+    source:
+      'server/etcdmain/help.go v3.5.16; server/etcdserver/quota.go v3.5.16 maxQuotaSize ("quota value exceeds maximum"); client/pkg/transport/listener_tls.go v3.5.16, v3.6.14 checkCertSAN; etcd 3.5.16, run',
+    message: (details) => `${placed(details)} ${details.why}.`,
+    remedy: ({ remedy }) => remedy,
   }),
-  'config/volume-missing': row<ConfigPlace & { paths: string[]; mounts: string[]; isOfficial: boolean }>({
-    severity: ({ isOfficial }) => (isOfficial ? 'error' : 'warning'),
+  'config/suppression-without-effect': row<
+    ConfigPlace & { code: string; why: 'unknown code' | 'no reason' | 'nothing to suppress' }
+  >({
+    severity: 'warning',
     meaning:
-      'The configuration names files in directories of a container where no volume is mounted. Etcd finds them only if they are part of the image. The official image of etcd has none, and etcd does not start: an error. Another image may have them: a warning.',
-    source: 'Kubernetes API: volumeMounts of a container; Compose specification: volumes of a service',
-    refusals: [{ by: 'Go', words: 'open …: no such file or directory' }],
+      'A comment "# etcd-mtls-ignore CODE: reason" suppresses nothing: its code is unknown, it gives no reason, or no finding of its file has the code.',
+    source: 'a rule of this package',
     message: (details) =>
-      `${placed(details)} names a file in the container, but no volume is mounted there: ${listed(details.paths)}${details.mounts.length === 0 ? '' : ` (volumes are mounted at ${listed(details.mounts)})`}.`,
-    remedy: () => 'Mount a volume with the files there (a volumeMount of the pod, or volumes of the service).',
+      `${placed(details)} names "${details.code}" and has no effect: ${details.why === 'unknown code' ? 'no finding of the lint has that code' : details.why === 'no reason' ? 'it gives no reason' : 'this file has no such finding'}.`,
+    remedy: ({ code, why }) =>
+      why === 'no reason'
+        ? `Write "# etcd-mtls-ignore ${code}: " and the reason.`
+        : 'Correct the code, or remove the comment.',
   }),
-}
-
-function day(date: Date): string {
-  return date.toISOString().slice(0, 10)
+  'config/advisory': row<ConfigPlace & { id: string; version: string; fixed: string[]; what: string }>({
+    severity: 'info',
+    meaning: 'A vulnerability of the release that concerns TLS, authentication or the gateway.',
+    source: 'the advisories of etcd on GitHub, and CHANGELOG/CHANGELOG-3.*.md',
+    message: ({ id, version, what }) => `Etcd ${version} ${what} (${id}).`,
+    remedy: ({ fixed }) => `Update etcd to ${listed(fixed, 'a later release', 'or')}.`,
+  }),
 }

@@ -2,7 +2,7 @@
 import { getCiphers } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { readCiphers, type TlsOptions } from '../../../src/client/tls-options.js'
-import { nodeSuites } from '../../../src/config/cipher-suites.js'
+import { nodeSuites } from '../../../src/config/tables/cipher-suites.js'
 import { createSecureClient } from '../../../src/client/index.js'
 import { resolveOptions } from '../../../src/client/options.js'
 import { mintPki } from '../../support/etcd.js'

@@ -1,10 +1,10 @@
 /** Clusters, etcdctl, units of systemd and Compose files. */
 import { writeFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { clusterConfigs, renderCluster, type MemberAddresses } from '../../../src/config/render/cluster.js'
+import { renderCluster, type MemberAddresses } from '../../../src/config/render/cluster.js'
 import { renderCompose } from '../../../src/config/render/compose.js'
 import { renderEtcdctl } from '../../../src/config/render/etcdctl.js'
-import { renderEtcdArgs } from '../../../src/config/render/render.js'
+import { renderEtcdConfig } from '../../../src/config/render/render.js'
 import { renderSystemdUnit } from '../../../src/config/render/systemd.js'
 import { parseDocument } from 'yaml'
 import { memberConfig } from '../../support/member-config.js'
@@ -30,12 +30,14 @@ const at = (host: string): MemberAddresses => ({
 
 describe('a cluster', () => {
   it('each member with its own files and addresses, and all members', () => {
-    const configs = clusterConfigs(files, {
+    const plan = {
       members: { a: { ...at('10.0.0.1'), dataDir: '/var/lib/a' }, b: at('etcd-b.example.com') },
       initialClusterToken: 'blue',
       client: { crlFile: '/pki/clients.crl' },
       peer: { allowedCn: ['etcd-peer'] },
-    })
+    }
+    const { a, b } = renderCluster(files, plan, 'flags')
+    const configs = { a: a.config, b: b.config }
     expect(configs.a).toMatchObject({
       name: 'a',
       dataDir: '/var/lib/a',
@@ -55,8 +57,8 @@ describe('a cluster', () => {
     const filePath = (file: string, name: string): string => file.replace(`/pki/${name}/`, '/etc/etcd/')
     const texts = renderCluster(files, { members: { a: at('10.0.0.1'), b: at('10.0.0.2') }, filePath }, 'env')
     expect(Object.keys(texts)).toEqual(['a', 'b'])
-    expect(texts.b).toContain('ETCD_NAME=b\n')
-    expect(texts.b).toContain('ETCD_PEER_TRUSTED_CA_FILE=/etc/etcd/peer-ca.crt\n')
+    expect(texts.b.text).toContain('ETCD_NAME=b\n')
+    expect(texts.b.text).toContain('ETCD_PEER_TRUSTED_CA_FILE=/etc/etcd/peer-ca.crt\n')
   })
 
   it('without client certificates there is no CA for clients, which would ask for them all the same', () => {
@@ -65,8 +67,8 @@ describe('a cluster', () => {
       { members: { a: at('10.0.0.1'), b: at('10.0.0.2') }, client: { clientCertAuth: false } },
       'flags',
     )
-    expect(a).not.toMatch(/--(trusted-ca-file|client-cert-auth)/)
-    expect(a).toMatch(/--peer-client-cert-auth=true/)
+    expect(a.text).not.toMatch(/--(trusted-ca-file|client-cert-auth)/)
+    expect(a.text).toMatch(/--peer-client-cert-auth=true/)
   })
 
   it.each<[string, object]>([
@@ -77,7 +79,7 @@ describe('a cluster', () => {
     ['plan.token', { members: { a: at('10.0.0.1'), b: at('10.0.0.2') }, token: 'a' }],
     ['plan.filePath', { members: { a: at('10.0.0.1'), b: at('10.0.0.2') }, filePath: '/etc' }],
   ])('%s: another plan than the files is a wrong call', (option, plan) => {
-    expect(thrown(() => clusterConfigs(files, plan as never), 'ERR_OPTION_INVALID').details.option).toBe(option)
+    expect(thrown(() => renderCluster(files, plan as never, 'yaml'), 'ERR_OPTION_INVALID').details.option).toBe(option)
   })
 
   it('what is wrong with one member is told of it', () => {
@@ -106,9 +108,9 @@ describe('etcdctl', () => {
       renderEtcdctl({ ...client, key: 'a\nb', ca: '' }, ['http://10.0.0.1:2379', '10.0.0.2:2379'], 'flags')
     expect(thrown(call, 'ERR_CONFIG_INVALID').details.findings.map(({ code }) => code)).toEqual([
       'config/plaintext-url',
-      'config/url-refused',
-      'config/value-refused',
-      'config/value-refused',
+      'config/url-invalid',
+      'config/value-invalid',
+      'config/value-invalid',
     ])
     for (const none of [[], 'https://10.0.0.1:2379' as unknown as string[]]) {
       expect(thrown(() => renderEtcdctl(client, none, 'flags'), 'ERR_OPTION_INVALID').details.option).toBe('endpoints')
@@ -130,7 +132,7 @@ describe('a unit of systemd', () => {
       client: { crlFile: '/etc/etcd/a b\\c;d.crl' },
     })
     const unit = renderSystemdUnit(config)
-    const command = ['/usr/bin/etcd', ...renderEtcdArgs(config)]
+    const command = ['/usr/bin/etcd', ...renderEtcdConfig(config, 'args')]
     expect(unquoteUnitLine(execStart(unit))).toEqual(command)
     const loaded = loadService(folder, unit)?.commands.map((words) => words.map((word) => word.replaceAll('$$', '$')))
     expect(loaded ?? [command]).toEqual([command])
@@ -151,7 +153,7 @@ describe('a unit of systemd', () => {
     const crl = memberConfig({ client: { crlFile: '/a.crl' } })
     expect(renderSystemdUnit(crl, { environmentFile: '/etc/default/etcd' })).toContain('EnvironmentFile=')
     const { findings } = thrown(() => renderSystemdUnit(crl, { configFile: '/a.yml' }), 'ERR_CONFIG_INVALID').details
-    expect(findings).toMatchObject([{ code: 'config/option-not-in-form' }])
+    expect(findings).toMatchObject([{ code: 'config/option-not-in-version' }])
   })
 
   it('is content with systemd’s own look at it', () => {
@@ -170,7 +172,10 @@ describe('a unit of systemd', () => {
   it('needs absolute paths, a folder for data, and one source of options', () => {
     const relative = memberConfig({ peer: { certFile: 'peer.crt' } })
     expect(thrown(() => renderSystemdUnit(relative), 'ERR_CONFIG_INVALID').details.findings).toMatchObject([
-      { code: 'config/path-not-absolute', details: { option: '--peer-cert-file', path: 'peer.crt' } },
+      {
+        code: 'config/value-invalid',
+        details: { option: '--peer-cert-file', kind: 'relative path', value: 'peer.crt' },
+      },
     ])
     expect(
       thrown(() => renderSystemdUnit(memberConfig(), { configFile: 'a.yml' }), 'ERR_CONFIG_INVALID').details.findings,
@@ -207,7 +212,7 @@ describe('a Compose file', () => {
       read_only: readOnly,
       bind: { create_host_path: !readOnly },
     })
-    const doubled = renderEtcdArgs(a).map((each) => each.replaceAll('$', '$$$$'))
+    const doubled = renderEtcdConfig(a, 'args').map((each) => each.replaceAll('$', '$$$$'))
     expect(read(text)).toEqual({
       services: {
         'etcd-0': {
@@ -243,7 +248,7 @@ describe('a Compose file', () => {
     }
     const odd = memberConfig({ name: 'a b', initialCluster: { 'a b': ['https://10.0.0.1:2380'] } })
     expect(thrown(() => renderCompose([odd], { image: 'a' }), 'ERR_CONFIG_INVALID').details.findings).toMatchObject([
-      { code: 'config/value-refused', details: { option: '--name' } },
+      { code: 'config/value-invalid', details: { option: '--name' } },
     ])
   })
 })

@@ -2,14 +2,13 @@
 import { parseDocument } from 'yaml'
 import { describe, expect, it } from 'vitest'
 import { parseGoDuration } from '../../../src/x509/go-duration.js'
-import { staticPod } from '../../../src/config/kubernetes/static-pod.js'
 import type { MemberConfig } from '../../../src/config/model.js'
-import type { ConfigForm } from '../../../src/config/options.js'
-import { clusterConfigs } from '../../../src/config/render/cluster.js'
+import type { ConfigForm } from '../../../src/config/tables/options.js'
+import { renderCluster } from '../../../src/config/render/cluster.js'
 import { renderCompose } from '../../../src/config/render/compose.js'
-import { renderEtcdArgs, renderEtcdConfig } from '../../../src/config/render/render.js'
+import { renderEtcdConfig } from '../../../src/config/render/render.js'
 import { renderSystemdUnit } from '../../../src/config/render/systemd.js'
-import type { EtcdVersion } from '../../../src/config/version.js'
+import type { EtcdVersion } from '../../../src/config/tables/version.js'
 import { memberConfig } from '../../support/member-config.js'
 import { thrown } from '../../support/refused.js'
 
@@ -20,8 +19,8 @@ function yaml(extra: Extra, version?: EtcdVersion): unknown {
 }
 
 function args(extra: Extra, version?: EtcdVersion): string[] {
-  const usual = renderEtcdArgs(memberConfig(), { version })
-  return renderEtcdArgs(memberConfig({ extra }), { version }).filter((each) => !usual.includes(each))
+  const usual = renderEtcdConfig(memberConfig(), 'args', { version })
+  return renderEtcdConfig(memberConfig({ extra }), 'args', { version }).filter((each) => !usual.includes(each))
 }
 
 /** `code option` of each finding, and its remedy. */
@@ -82,30 +81,30 @@ it('keys that are not called like their flags', () => {
 
 describe('refused, with what to do', () => {
   it.each<[Extra, string]>([
-    [{ 'quota-backend-byte': 1 }, 'config/extra-unknown quota-backend-byte: Write "quota-backend-bytes" if you mean that.'],
-    [{ ETCD_SNAPSHOT_COUNT: 1 }, 'config/extra-unknown ETCD_SNAPSHOT_COUNT: Write "snapshot-count" if you mean that.'],
-    [{ '--log-level': 'debug' }, 'config/extra-unknown --log-level: Write "log-level" if you mean that.'],
-    [{ 'feature-gate': 'a' }, 'config/extra-unknown feature-gate: Write "feature-gates" if you mean that.'],
-    [{ nonsense: 1 }, 'config/extra-unknown nonsense: Write the name of the flag without its dashes, or remove it.'],
-    [{ 'cluster-active-size': 1 }, 'config/extra-unknown cluster-active-size: Write the name of the flag without its dashes, or remove it.'],
-    [{ version: true }, 'config/extra-unknown version: Write the name of the flag without its dashes, or remove it.'],
-    [{ 'cert-file': '/a' }, 'config/extra-not-free --cert-file: Set client.certFile instead, and remove it from extra.'],
-    [{ 'peer-auto-tls': true }, 'config/extra-not-free --peer-auto-tls: Set peer.autoTls instead, and remove it from extra.'],
-    [{ 'client-transport-security.allowed-cn': 'a' }, 'config/extra-not-free --client-transport-security.allowed-cn: Set client.allowedCn instead, and remove it from extra.'],
-    [{ 'initial-cluster-state': 'new' }, 'config/extra-not-free --initial-cluster-state: Set initialClusterState instead, and remove it from extra.'],
-    [{ 'config-file': '/a' }, 'config/extra-not-free --config-file: Remove it from extra.'],
-    [{ discovery: 'https://d.test/a' }, 'config/extra-not-free --discovery: Set initialCluster instead, and remove it from extra.'],
-    [{ 'discovery-endpoints': ['https://d.test'] }, 'config/extra-not-free --discovery-endpoints: Set initialCluster instead, and remove it from extra.'],
-    [{ 'log-level': '' }, 'config/value-refused --log-level: Set --log-level to another value.'],
-    [{ 'log-level': 'a\nb' }, 'config/value-refused --log-level: Set --log-level to another value.'],
-    [{ 'log-outputs': ['a,b'] }, 'config/value-refused --log-outputs: Set --log-outputs to another value.'],
-    [{ 'auth-token': 'a'.repeat(200_000) }, 'config/value-refused --auth-token: Set --auth-token to another value.'],
+    [{ 'quota-backend-byte': 1 }, 'config/option-unknown quota-backend-byte: Write "quota-backend-bytes" if you mean that.'],
+    [{ ETCD_SNAPSHOT_COUNT: 1 }, 'config/option-unknown ETCD_SNAPSHOT_COUNT: Write "snapshot-count" if you mean that.'],
+    [{ '--log-level': 'debug' }, 'config/option-unknown --log-level: Write "log-level" if you mean that.'],
+    [{ 'feature-gate': 'a' }, 'config/option-unknown feature-gate: Write "feature-gates" if you mean that.'],
+    [{ nonsense: 1 }, 'config/option-unknown nonsense: Write the name of the flag without its dashes, or remove it.'],
+    [{ 'cluster-active-size': 1 }, 'config/option-unknown cluster-active-size: Write the name of the flag without its dashes, or remove it.'],
+    [{ version: true }, 'config/option-unknown version: Write the name of the flag without its dashes, or remove it.'],
+    [{ 'cert-file': '/a' }, 'config/option-unknown --cert-file: Set client.certFile instead, and remove it from extra.'],
+    [{ 'peer-auto-tls': true }, 'config/option-unknown --peer-auto-tls: Set peer.autoTls instead, and remove it from extra.'],
+    [{ 'client-transport-security.allowed-cn': 'a' }, 'config/option-unknown --client-transport-security.allowed-cn: Set client.allowedCn instead, and remove it from extra.'],
+    [{ 'initial-cluster-state': 'new' }, 'config/option-unknown --initial-cluster-state: Set initialClusterState instead, and remove it from extra.'],
+    [{ 'config-file': '/a' }, 'config/option-unknown --config-file: Remove it from extra.'],
+    [{ discovery: 'https://d.test/a' }, 'config/option-unknown --discovery: Set initialCluster instead, and remove it from extra.'],
+    [{ 'discovery-endpoints': ['https://d.test'] }, 'config/option-unknown --discovery-endpoints: Set initialCluster instead, and remove it from extra.'],
+    [{ 'log-level': '' }, 'config/value-invalid --log-level: Set --log-level to another value.'],
+    [{ 'log-level': 'a\nb' }, 'config/value-invalid --log-level: Set --log-level to another value.'],
+    [{ 'log-outputs': ['a,b'] }, 'config/value-invalid --log-outputs: Set --log-outputs to another value.'],
+    [{ 'auth-token': 'a'.repeat(200_000) }, 'config/value-invalid --auth-token: Set --auth-token to another value.'],
   ])('%j', (extra, finding) => {
     expect(refused(extra)).toEqual([finding])
   }) // prettier-ignore
 
   it.each<[Extra, ConfigForm, EtcdVersion | undefined, string]>([
-    [{ 'raft-read-timeout': '5s' }, 'yaml', undefined, 'config/option-not-in-form --raft-read-timeout'],
+    [{ 'raft-read-timeout': '5s' }, 'yaml', undefined, 'config/option-not-in-version --raft-read-timeout'],
     [{ 'feature-gates': 'a' }, 'flags', '3.5', 'config/option-not-in-version --feature-gates'],
     [{ 'experimental-corrupt-check-time': '5s' }, 'env', '3.7', 'config/option-not-in-version --experimental-corrupt-check-time'],
     [{ 'experimental-compaction-sleep-interval': '5s' }, 'flags', '3.5.15', 'config/option-not-in-version --experimental-compaction-sleep-interval'],
@@ -139,8 +138,8 @@ it.each<[string, unknown]>([
 it('a name that every object has is no option', () => {
   const extra = JSON.parse('{"__proto__": 1, "constructor": 2}') as Extra
   expect(refused(extra).map((each) => each.split(':')[0])).toEqual([
-    'config/extra-unknown __proto__',
-    'config/extra-unknown constructor',
+    'config/option-unknown __proto__',
+    'config/option-unknown constructor',
   ])
 })
 
@@ -165,30 +164,8 @@ describe('beyond one configuration', () => {
     expect(renderSystemdUnit(within)).toContain('\nReadWritePaths=/var/lib/etcd\n')
     const relative = memberConfig({ extra: { 'wal-dir': 'wal' } })
     expect(thrown(() => renderSystemdUnit(relative), 'ERR_CONFIG_INVALID').details.findings).toMatchObject([
-      { code: 'config/path-not-absolute', details: { option: '--wal-dir', path: 'wal' } },
+      { code: 'config/value-invalid', details: { option: '--wal-dir', kind: 'relative path', value: 'wal' } },
     ])
-  })
-
-  it('and a static pod has it on its host', () => {
-    const pod = (extra: Extra) => {
-      const config = memberConfig({ extra, metricsUrls: ['http://127.0.0.1:2381'], version: '3.5.16' })
-      return staticPod(config, { image: 'registry.k8s.io/etcd:3.5.16-0', pki: '/etc/etcd' })
-    }
-    expect(pod({ 'wal-dir': '/fast/wal' })).toMatchObject({
-      spec: {
-        containers: [
-          {
-            command: expect.arrayContaining(['--wal-dir=/fast/wal']) as unknown,
-            volumeMounts: expect.arrayContaining([{ name: 'etcd-data-1', mountPath: '/fast/wal' }]) as unknown,
-          },
-        ],
-        volumes: expect.arrayContaining([
-          { name: 'etcd-data-1', hostPath: { path: '/fast/wal', type: 'DirectoryOrCreate' } },
-        ]) as unknown,
-      },
-    })
-    expect(JSON.stringify(pod({ 'wal-dir': '/var/lib/etcd/wal' }))).not.toContain('etcd-data-1')
-    expect(thrown(() => pod({ 'wal-dir': 'wal' }), 'ERR_OPTION_INVALID').details.option).toBe('config.extra.wal-dir')
   })
 
   it('a cluster has some for all, and some for one member', () => {
@@ -199,11 +176,11 @@ describe('beyond one configuration', () => {
       members: { a: { ...at('10.0.0.1'), extra: { 'log-level': 'debug' } }, b: at('10.0.0.2') },
       extra: { 'log-level': 'warn', 'snapshot-count': 5 },
     }
-    const { a, b } = clusterConfigs(files, plan)
-    expect(a.extra).toEqual({ 'log-level': 'debug', 'snapshot-count': 5 })
-    expect(b.extra).toEqual({ 'log-level': 'warn', 'snapshot-count': 5 })
+    const { a, b } = renderCluster(files, plan, 'env')
+    expect(a.config.extra).toEqual({ 'log-level': 'debug', 'snapshot-count': 5 })
+    expect(b.config.extra).toEqual({ 'log-level': 'warn', 'snapshot-count': 5 })
     const wrong = { ...plan, extra: { 'snapshot-count': '5' } }
-    expect(thrown(() => clusterConfigs(files, wrong), 'ERR_OPTION_INVALID').details.option).toBe(
+    expect(thrown(() => renderCluster(files, wrong, 'env'), 'ERR_OPTION_INVALID').details.option).toBe(
       'plan.extra.snapshot-count',
     )
   })

@@ -2,8 +2,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { MemberConfig } from '../../../src/config/model.js'
-import { renderEtcdArgs, renderEtcdConfig } from '../../../src/config/render/render.js'
-import { readUrl } from '../../../src/config/url.js'
+import { renderEtcdConfig } from '../../../src/config/render/render.js'
+import { readPlainUrl } from '../../../src/config/url.js'
 import { parseDocument } from 'yaml'
 import { memberConfig, type ConfigChanges } from '../../support/member-config.js'
 import { thrown } from '../../support/refused.js'
@@ -16,53 +16,53 @@ describe('URLs', () => {
     'https://127.0.0.1:65535',
     'http://localhost:2379',
   ])('%s is one to listen on', (text) => {
-    expect(readUrl(text, 'listen')).toHaveProperty('url')
+    expect(readPlainUrl(text, 'listen')).toHaveProperty('url')
   })
 
   it.each(['https://etcd-0.example.com:2379', 'https://etcd_0:2379', 'https://[2001:db8::1]:2379'])(
     '%s is one to advertise',
     (text) => {
-      expect(readUrl(text, 'advertise')).toHaveProperty('url')
+      expect(readPlainUrl(text, 'advertise')).toHaveProperty('url')
     },
   )
 
   it.each([
-    ['', 'does not begin with "https://"'],
-    ['10.0.0.1:2379', 'does not begin with "https://"'],
-    ['https:10.0.0.1:2379', 'does not begin with "https://"'],
+    ['', 'has no scheme, such as "https://"'],
+    ['10.0.0.1:2379', 'has no scheme, such as "https://"'],
+    ['https:10.0.0.1:2379', 'has no scheme, such as "https://"'],
     ['HTTPS://10.0.0.1:2379', 'has the scheme "HTTPS" in place of "https"'],
-    ['unixs://localhost:2379', 'has the scheme "unixs" in place of "https"'],
-    ['https://10.0.0.1', 'has no port'],
-    ['https://10.0.0.1:', 'has no port'],
+    ['unixs://localhost:2379', 'is a unix socket'],
+    ['https://10.0.0.1', 'does not have the form "host:port"'],
+    ['https://10.0.0.1:', 'has an invalid port'],
     ['https://10.0.0.1:0', 'has an invalid port'],
     ['https://10.0.0.1:02379', 'has an invalid port'],
-    ['https://10.0.0.1:65536', 'has an invalid port'],
-    ['https://10.0.0.1:2379/', 'has something after the port'],
-    ['https://10.0.0.1:2379/path', 'has something after the port'],
+    ['https://10.0.0.1:65536', 'does not have the form "host:port"'],
+    ['https://10.0.0.1:2379/', 'must not have a path, not even "/"'],
+    ['https://10.0.0.1:2379/path', 'must not have a path, not even "/"'],
     ['https://10.0.0.1:2379?a', 'has something after the port'],
     ['https://10.0.0.1:2379#a', 'has something after the port'],
     ['https://root:secret@10.0.0.1:2379', 'contains a user name'],
-    ['https://::1:2379', 'holds an IPv6 address without brackets'],
+    ['https://::1:2379', 'does not have the form "host:port"'],
     ['https://[10.0.0.1]:2379', 'has brackets, but not around an IPv6 address'],
     ['https://[fe80::1%25eth0]:2379', 'has a host that must not carry a zone id: certificates know none'],
     ['https://10.0.0.300:2379', /^has a host that must/],
-    [' https://10.0.0.1:2379', 'does not begin with "https://"'],
-    ['https://10.0.0.1:2379 ', 'has no port'],
-    ['https://10.0.0.1:2379,https://10.0.0.2:2379', 'has something after the port'],
+    [' https://10.0.0.1:2379', 'has no scheme, such as "https://"'],
+    ['https://10.0.0.1:2379 ', 'does not have the form "host:port"'],
+    ['https://10.0.0.1:2379,https://10.0.0.2:2379', 'must not have a path, not even "/"'],
     ['https://eté.example:2379', 'has a host that is not ASCII, and needs its "xn--" form'],
     ['https://*.example.com:2379', 'has an invalid host'],
     [`https://${'a'.repeat(400)}:2379`, 'is longer than 300 characters'],
     ['https://0.0.0.0:2379', 'has the wildcard address, which others cannot connect to'],
     ['https://[::]:2379', 'has the wildcard address, which others cannot connect to'],
   ])('%j is none', (text, reason) => {
-    expect(readUrl(text, 'advertise')).toEqual({
+    expect(readPlainUrl(text, 'advertise')).toEqual({
       refused: typeof reason === 'string' ? reason : (expect.stringMatching(reason) as string),
     })
   })
 
   it('a name is none to listen on', () => {
-    expect(readUrl('https://etcd-0:2379', 'listen')).toEqual({
-      refused: expect.stringContaining('has a host name') as string,
+    expect(readPlainUrl('https://etcd-0:2379', 'listen')).toEqual({
+      refused: expect.stringContaining('not a host name') as string,
     })
   })
 
@@ -72,7 +72,7 @@ describe('URLs', () => {
         fc.oneof(fc.string(), fc.webUrl(), fc.ipV6()),
         fc.constantFrom('listen', 'advertise'),
         (text, use) => {
-          const reading = readUrl(text, use)
+          const reading = readPlainUrl(text, use)
           expect('url' in reading || reading.refused.length > 0).toBe(true)
         },
       ),
@@ -103,7 +103,7 @@ describe('texts', () => {
           () => renderEtcdConfig(memberConfig(changes), form, { version: '3.6' }),
           'ERR_CONFIG_INVALID',
         )
-        expect(new Set(details.findings.map(({ code }) => code))).toEqual(new Set(['config/value-refused']))
+        expect(new Set(details.findings.map(({ code }) => code))).toEqual(new Set(['config/value-invalid']))
         expect(message).not.toMatch(/[\0-\u001f\u0085\u2028]/)
       }
     }
@@ -111,8 +111,8 @@ describe('texts', () => {
 
   it.each(['a=b', 'a,b'])('a name of a member that is %j is refused', (name) => {
     const config = memberConfig({ name, initialCluster: { [name]: ['https://10.0.0.1:2380'] } })
-    expect(thrown(() => renderEtcdArgs(config), 'ERR_CONFIG_INVALID').details.findings).toMatchObject([
-      { code: 'config/value-refused', details: { option: '--initial-cluster', value: name } },
+    expect(thrown(() => renderEtcdConfig(config, 'args'), 'ERR_CONFIG_INVALID').details.findings).toMatchObject([
+      { code: 'config/value-invalid', details: { option: '--initial-cluster', value: name } },
     ])
   })
 
@@ -152,7 +152,7 @@ describe('texts', () => {
         expect(parseDocument(rendered, { version: '1.1' }).toJS()).toMatchObject({
           'client-transport-security': { 'cert-file': text },
         })
-        expect(renderEtcdArgs(memberConfig({ client: { certFile: text } }))).toContain(`--cert-file=${text}`)
+        expect(renderEtcdConfig(memberConfig({ client: { certFile: text } }), 'args')).toContain(`--cert-file=${text}`)
       }),
     )
   })
@@ -160,10 +160,10 @@ describe('texts', () => {
   it('a member may be called like a property of every object', () => {
     const initialCluster = Object.fromEntries([['__proto__', ['https://10.0.0.1:2380']]])
     const config = { ...memberConfig({ name: '__proto__' }), initialCluster }
-    expect(renderEtcdArgs(config)).toContain('--initial-cluster=__proto__=https://10.0.0.1:2380')
+    expect(renderEtcdConfig(config, 'args')).toContain('--initial-cluster=__proto__=https://10.0.0.1:2380')
     const other = memberConfig({ name: 'constructor' })
-    expect(thrown(() => renderEtcdArgs(other), 'ERR_CONFIG_INVALID').details.findings).toMatchObject([
-      { code: 'config/cluster-without-member' },
+    expect(thrown(() => renderEtcdConfig(other, 'args'), 'ERR_CONFIG_INVALID').details.findings).toMatchObject([
+      { code: 'config/member-not-listed' },
     ])
   })
 })
@@ -178,7 +178,7 @@ describe('lists', () => {
         () => renderEtcdConfig(config, form, { version: '3.6' }),
         'ERR_CONFIG_INVALID',
       ).details
-      expect(findings).toMatchObject([{ code: 'config/value-refused', details: { option: '--peer-cert-allowed-cn' } }])
+      expect(findings).toMatchObject([{ code: 'config/value-invalid', details: { option: '--peer-cert-allowed-cn' } }])
       // The value is cut where it is shown.
       expect(findings[0]?.message.length).toBeLessThan(1500)
     }
@@ -190,7 +190,9 @@ describe('lists', () => {
       names.map((name, i) => [name, [`https://10.1.${String(i >> 8)}.${String(i & 255)}:2380`]]),
     )
     initialCluster['etcd-0'] = ['https://10.0.0.1:2380']
-    const flag = renderEtcdArgs(memberConfig({ initialCluster })).find((each) => each.startsWith('--initial-cluster='))
+    const flag = renderEtcdConfig(memberConfig({ initialCluster }), 'args').find((each) =>
+      each.startsWith('--initial-cluster='),
+    )
     expect(flag?.split(',').map((each) => each.split('=').at(-2))).toEqual([...names, 'etcd-0'])
   })
 })
@@ -231,7 +233,7 @@ describe('what is no configuration is a wrong call', () => {
       'form',
     )
     const options = { verison: '3.5' } as object
-    expect(thrown(() => renderEtcdArgs(memberConfig(), options), 'ERR_OPTION_INVALID').details.option).toBe(
+    expect(thrown(() => renderEtcdConfig(memberConfig(), 'args', options), 'ERR_OPTION_INVALID').details.option).toBe(
       'options.verison',
     )
   })

@@ -4,13 +4,13 @@ import { describe, expect, it } from 'vitest'
 import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import { lintEtcdConfig } from '../../../src/config/lint/lint.js'
 import type { MemberConfig } from '../../../src/config/model.js'
-import { CONFIG_FORMS, etcdOptions, nameOf, type ConfigForm } from '../../../src/config/options.js'
-import { otherOptions } from '../../../src/config/options-other.js'
+import { CONFIG_FORMS, etcdOptions, nameOf, type ConfigForm } from '../../../src/config/tables/options.js'
+import { passthroughOptions } from '../../../src/config/tables/passthrough-options.js'
 import { type ConfigInput, readMember } from '../../../src/config/read/input.js'
-import { valueOf } from '../../../src/config/render/check-config.js'
-import { renderEtcdArgs, renderEtcdConfig } from '../../../src/config/render/render.js'
+import { valueOf } from '../../../src/config/render/member-options.js'
+import { renderEtcdConfig } from '../../../src/config/render/render.js'
 import { renderSystemdUnit } from '../../../src/config/render/systemd.js'
-import type { EtcdVersion } from '../../../src/config/version.js'
+import type { EtcdVersion } from '../../../src/config/tables/version.js'
 import { scaled } from '../../support/long.js'
 
 const VERSIONS: readonly EtcdVersion[] = ['3.4', '3.4.25', '3.4.45', '3.5', '3.5.0', '3.5.8', '3.5.14', '3.5.16', '3.5.33', '3.6', '3.6.14', '3.7', '3.7.1'] // prettier-ignore
@@ -84,9 +84,12 @@ const VALUES: Readonly<Record<string, fc.Arbitrary<string | number | boolean | r
   outputs: fc.uniqueArray(path.filter((each) => !each.includes(',')), { minLength: 1, maxLength: 2 }),
 } // prettier-ignore
 const extra = fc
-  .uniqueArray(fc.constantFrom(...otherOptions.filter(({ kind, isBootstrap }) => kind !== 'nothing' && !isBootstrap)), {
-    maxLength: 4,
-  })
+  .uniqueArray(
+    fc.constantFrom(...passthroughOptions.filter(({ kind, isBootstrap }) => kind !== 'nothing' && !isBootstrap)),
+    {
+      maxLength: 4,
+    },
+  )
   .chain((rows) => fc.record(Object.fromEntries(rows.map((row) => [row.name, VALUES[row.kind] ?? text]))))
 
 /** Members of which many can be written. Plaintext and `autoTls` are not among them: they are told, and are meant. */
@@ -125,7 +128,7 @@ function inputsOf(config: MemberConfig, form: ConfigForm, version: EtcdVersion):
   const written = renderEtcdConfig(config, form, { version })
   if (form === 'yaml') return [{ yaml: written }]
   if (form === 'env') return [{ env: written }]
-  const args = renderEtcdArgs(config, { version })
+  const args = renderEtcdConfig(config, 'args', { version })
   const proc = Buffer.from(['etcd', ...args, ''].join('\0'))
   return [
     { flags: `etcd ${written}` },

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { MemberConfig } from '../../../src/config/model.js'
-import type { ConfigForm } from '../../../src/config/options.js'
-import { renderEtcdArgs, renderEtcdConfig } from '../../../src/config/render/render.js'
-import type { EtcdVersion } from '../../../src/config/version.js'
+import type { ConfigForm } from '../../../src/config/tables/options.js'
+import { renderEtcdConfig } from '../../../src/config/render/render.js'
+import type { EtcdVersion } from '../../../src/config/tables/version.js'
 import { parseDocument } from 'yaml'
 import { memberConfig, type ConfigChanges } from '../../support/member-config.js'
 import { thrown } from '../../support/refused.js'
@@ -50,7 +50,7 @@ describe('a member', () => {
 
   it('as flags and as variables: the same, one by one', () => {
     const config = memberConfig({ client: { crlFile: '/etc/etcd/my list.crl' } })
-    const args = renderEtcdArgs(config)
+    const args = renderEtcdConfig(config, 'args')
     expect(args).toContain('--client-crl-file=/etc/etcd/my list.crl')
     expect(args).toContain('--peer-client-cert-auth=true')
     expect(renderEtcdConfig(config, 'flags')).toContain(" '--client-crl-file=/etc/etcd/my list.crl' ")
@@ -61,8 +61,10 @@ describe('a member', () => {
 
   it('writes nothing that etcd does anyhow', () => {
     const config = memberConfig({ enableGrpcGateway: true, peer: { skipClientSanVerification: false, autoTls: false } })
-    expect(renderEtcdArgs(config)).toEqual(renderEtcdArgs(memberConfig()))
-    expect(renderEtcdArgs(memberConfig({ enableGrpcGateway: false }))).toContain('--enable-grpc-gateway=false')
+    expect(renderEtcdConfig(config, 'args')).toEqual(renderEtcdConfig(memberConfig(), 'args'))
+    expect(renderEtcdConfig(memberConfig({ enableGrpcGateway: false }), 'args')).toContain(
+      '--enable-grpc-gateway=false',
+    )
   })
 
   it('its version is in the configuration, unless the call says another', () => {
@@ -74,9 +76,9 @@ describe('a member', () => {
   it('plaintext and certificates of its own making, where the caller says so', () => {
     const plain = { listenUrls: ['http://127.0.0.1:2379'], advertiseUrls: ['http://127.0.0.1:2379'], plaintext: true }
     const config = { ...memberConfig(), client: plain, metricsUrls: ['http://127.0.0.1:2381'] }
-    expect(renderEtcdArgs(config).filter((each) => /^--(client|cert|key|trusted)/.test(each))).toEqual([])
+    expect(renderEtcdConfig(config, 'args').filter((each) => /^--(client|cert|key|trusted)/.test(each))).toEqual([])
     const urls = { listenUrls: ['https://127.0.0.1:2379'], advertiseUrls: ['https://127.0.0.1:2379'] }
-    const auto = renderEtcdArgs({ ...memberConfig(), client: { ...urls, autoTls: true } })
+    const auto = renderEtcdConfig({ ...memberConfig(), client: { ...urls, autoTls: true } }, 'args')
     expect(auto).toContain('--auto-tls=true')
     expect(auto.some((each) => each.startsWith('--client-cert-auth'))).toBe(false)
   })
@@ -84,15 +86,20 @@ describe('a member', () => {
 
 describe('what a form or a version cannot say is refused', () => {
   it.each<[ConfigChanges, ConfigForm, EtcdVersion | undefined, string]>([
-    [{ client: { crlFile: '/a' } }, 'yaml', undefined, 'config/option-not-in-form --client-crl-file'],
-    [{ peer: { crlFile: '/a' } }, 'yaml', '3.7.1', 'config/option-not-in-form --peer-crl-file'],
+    [{ client: { crlFile: '/a' } }, 'yaml', undefined, 'config/option-not-in-version --client-crl-file'],
+    [{ peer: { crlFile: '/a' } }, 'yaml', '3.7.1', 'config/option-not-in-version --peer-crl-file'],
     [
       { client: { allowedCn: ['a'] } },
       'flags',
       '3.6',
-      'config/option-not-in-form client-transport-security.allowed-cn',
+      'config/option-not-in-version client-transport-security.allowed-cn',
     ],
-    [{ client: { allowedCn: ['a'] } }, 'env', '3.4', 'config/option-not-in-form client-transport-security.allowed-cn'],
+    [
+      { client: { allowedCn: ['a'] } },
+      'env',
+      '3.4',
+      'config/option-not-in-version client-transport-security.allowed-cn',
+    ],
     [
       { client: { allowedCn: ['a'] } },
       'yaml',
@@ -155,16 +162,17 @@ describe('an option is written as the version reads it', () => {
 
   it('a comma is part of a name where no list is read, and ends it where one is', () => {
     const config = memberConfig({ peer: { allowedCn: ['Doe, Jane'] } })
-    expect(renderEtcdArgs(config, { version: '3.5.14' })).toContain('--peer-cert-allowed-cn=Doe, Jane')
+    expect(renderEtcdConfig(config, 'args', { version: '3.5.14' })).toContain('--peer-cert-allowed-cn=Doe, Jane')
     for (const version of ['3.5', '3.5.15', '3.7'] as const) {
-      expect(findings(config, 'env', version)).toEqual(['config/value-refused --peer-cert-allowed-cn'])
+      expect(findings(config, 'env', version)).toEqual(['config/value-invalid --peer-cert-allowed-cn'])
     }
     expect(yaml(config, '3.6')).toMatchObject({ 'peer-transport-security': { 'allowed-cn': ['Doe, Jane'] } })
   })
 
   it('under the name that the version knows, and does not warn of', () => {
     const config = memberConfig({ peer: { skipClientSanVerification: true } })
-    const flag = (version: EtcdVersion) => renderEtcdArgs(config, { version }).filter((each) => each.includes('skip'))
+    const flag = (version: EtcdVersion) =>
+      renderEtcdConfig(config, 'args', { version }).filter((each) => each.includes('skip'))
     expect(flag('3.4')).toEqual(['--experimental-peer-skip-client-san-verification=true'])
     expect(flag('3.5.16')).toEqual(['--experimental-peer-skip-client-san-verification=true'])
     expect(flag('3.6')).toEqual(['--peer-skip-client-san-verification=true'])
@@ -176,7 +184,7 @@ describe('an option is written as the version reads it', () => {
     const suites = ['TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256', 'TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305']
     const config = memberConfig({ cipherSuites: suites })
     expect(yaml(config, '3.4')).toMatchObject({ 'cipher-suites': suites })
-    expect(renderEtcdArgs(config)).toContain(`--cipher-suites=${suites.join(',')}`)
+    expect(renderEtcdConfig(config, 'args')).toContain(`--cipher-suites=${suites.join(',')}`)
   })
 })
 
@@ -190,26 +198,26 @@ describe('what would be open, or would not start, is refused', () => {
     ],
     [
       { client: { certFile: undefined, keyFile: undefined } },
-      ['config/certificate-missing --cert-file', 'config/certificate-missing --key-file'],
+      ['config/option-needs --cert-file', 'config/option-needs --key-file'],
     ],
-    [{ peer: { keyFile: undefined } }, ['config/pair-incomplete --peer-key-file']],
-    [{ client: { clientKeyFile: '/a' } }, ['config/pair-incomplete --client-cert-file']],
-    [{ client: { trustedCaFile: undefined } }, ['config/client-auth-by-system-roots --trusted-ca-file']],
-    [{ peer: { clientCertAuth: false } }, ['config/client-auth-half --peer-trusted-ca-file']],
+    [{ peer: { keyFile: undefined } }, ['config/option-needs --peer-key-file']],
+    [{ client: { clientKeyFile: '/a' } }, ['config/option-needs --client-cert-file']],
+    [{ client: { trustedCaFile: undefined } }, ['config/client-auth-by-public-cas --trusted-ca-file']],
+    [{ peer: { clientCertAuth: false } }, ['config/client-auth-implied --peer-trusted-ca-file']],
     [
       { peer: { ...auth, crlFile: '/a', allowedCn: ['a'] } },
       [
-        'config/peer-auth-off --peer-cert-file',
-        'config/needs-client-auth --peer-crl-file',
-        'config/needs-client-auth --peer-cert-allowed-cn',
+        'config/client-auth-off --peer-cert-file',
+        'config/restriction-not-in-force --peer-crl-file',
+        'config/restriction-not-in-force --peer-cert-allowed-cn',
       ],
     ],
-    [{ peer: auth }, ['config/peer-auth-off --peer-cert-file']],
-    [{ client: { ...auth, crlFile: '/a' } }, ['config/needs-client-auth --client-crl-file']],
-    [{ peer: { allowedCn: ['a'], allowedHostname: ['a'] } }, ['config/options-exclude --peer-cert-allowed-cn']],
+    [{ peer: auth }, ['config/client-auth-off --peer-cert-file']],
+    [{ client: { ...auth, crlFile: '/a' } }, ['config/restriction-not-in-force --client-crl-file']],
+    [{ peer: { allowedCn: ['a'], allowedHostname: ['a'] } }, ['config/options-conflict --peer-cert-allowed-cn']],
     [
       { peer: { autoTls: true } },
-      ['certFile', 'keyFile', 'trustedCaFile'].map(() => 'config/auto-tls-replaces --peer-auto-tls'),
+      ['certFile', 'keyFile', 'trustedCaFile'].map(() => 'config/auto-tls --peer-auto-tls'),
     ],
     [
       {
@@ -221,19 +229,19 @@ describe('what would be open, or would not start, is refused', () => {
           advertiseUrls: ['http://127.0.0.1:1'],
         },
       },
-      ['config/plaintext-beside-tls --trusted-ca-file'],
+      ['config/tls-unused --trusted-ca-file'],
     ],
-    [{ initialCluster: {} }, ['config/cluster-without-member --initial-cluster']],
+    [{ initialCluster: {} }, ['config/member-not-listed --initial-cluster']],
     [{ initialCluster: { 'etcd-0': ['https://10.0.0.2:2380'] } }, ['config/cluster-urls-differ --initial-cluster']],
   ])('%j', (changes, expected) => {
     expect(findings(memberConfig(changes))).toEqual(expected)
   })
 
   it.each<[ConfigChanges, string]>([
-    [{ tlsMinVersion: 'TLS1.3', tlsMaxVersion: 'TLS1.2' }, 'config/tls-versions-crossed --tls-min-version'],
+    [{ tlsMinVersion: 'TLS1.3', tlsMaxVersion: 'TLS1.2' }, 'config/options-conflict --tls-min-version'],
     [
       { tlsMinVersion: 'TLS1.3', cipherSuites: ['TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256'] },
-      'config/cipher-suites-with-tls13 --cipher-suites',
+      'config/options-conflict --cipher-suites',
     ],
     [{ cipherSuites: ['TLS_AES_128_GCM_SHA256'] }, 'config/cipher-suites-without-http2 --cipher-suites'],
     [
@@ -241,25 +249,25 @@ describe('what would be open, or would not start, is refused', () => {
       'config/cipher-suite-weak --cipher-suites',
     ],
     [{ cipherSuites: ['TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256', 'AES'] }, 'config/cipher-suite-unknown --cipher-suites'],
-    [{ cipherSuites: [] }, 'config/list-empty --cipher-suites'],
-    [{ client: { allowedHostname: [] } }, 'config/list-empty --client-cert-allowed-hostname'],
-    [{ client: { httpUrls: [] } }, 'config/list-empty --listen-client-http-urls'],
-    [{ metricsUrls: [] }, 'config/list-empty --listen-metrics-urls'],
+    [{ cipherSuites: [] }, 'config/value-invalid --cipher-suites'],
+    [{ client: { allowedHostname: [] } }, 'config/value-invalid --client-cert-allowed-hostname'],
+    [{ client: { httpUrls: [] } }, 'config/value-invalid --listen-client-http-urls'],
+    [{ metricsUrls: [] }, 'config/value-invalid --listen-metrics-urls'],
   ])('%j', (changes, expected) => {
     expectOnly(changes, expected, 'flags', '3.6')
   })
 
   it.each<[ConfigChanges, string]>([
-    [{ metricsUrls: ['http://0.0.0.0:2379'] }, 'config/ports-clash --listen-metrics-urls'],
-    [{ peer: { listenUrls: ['https://0.0.0.0:2379'] } }, 'config/ports-clash --listen-peer-urls'],
+    [{ metricsUrls: ['http://0.0.0.0:2379'] }, 'config/url-repeated --listen-metrics-urls'],
+    [{ peer: { listenUrls: ['https://0.0.0.0:2379'] } }, 'config/url-repeated --listen-peer-urls'],
     [
       { initialCluster: { 'etcd-0': ['https://10.0.0.1:2380'], b: ['https://10.0.0.1:2380'] } },
-      'config/cluster-url-repeated --initial-cluster',
+      'config/url-repeated --initial-cluster',
     ],
     [{ extra: { 'heartbeat-interval': 300 } }, 'config/election-too-short --heartbeat-interval'],
     [
       { extra: { 'enable-log-rotation': true, 'log-outputs': '/l', 'log-rotation-config-json': '{' } },
-      'config/value-malformed --log-rotation-config-json',
+      'config/value-invalid --log-rotation-config-json',
     ],
   ])('%j: what the lint knows of it', (changes, expected) => {
     expectOnly(changes, expected, 'flags', '3.6')
@@ -268,17 +276,18 @@ describe('what would be open, or would not start, is refused', () => {
   it('a revocation list that the gRPC port would not look at', () => {
     const changes = { client: { crlFile: '/a', httpUrls: ['https://0.0.0.0:8080'] } }
     for (const version of ['3.4.45', '3.5.31', '3.6', '3.6.12'] as const) {
-      expectOnly(changes, 'config/crl-bypassed --client-crl-file', 'flags', version)
+      expectOnly(changes, 'config/restriction-not-in-force --client-crl-file', 'flags', version)
     }
     for (const version of ['3.5.32', '3.6.13', '3.7'] as const) {
-      expect(renderEtcdArgs(memberConfig(changes), { version })).toContain('--client-crl-file=/a')
+      expect(renderEtcdConfig(memberConfig(changes), 'args', { version })).toContain('--client-crl-file=/a')
     }
   })
 
   it('a suite by OpenSSL’s name, or in small letters, is told by Go’s', () => {
     const suggestion = (suite: string, version: EtcdVersion) => {
       const config = memberConfig({ cipherSuites: ['TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256', suite] })
-      return thrown(() => renderEtcdArgs(config, { version }), 'ERR_CONFIG_INVALID').details.findings[0]?.details
+      return thrown(() => renderEtcdConfig(config, 'args', { version }), 'ERR_CONFIG_INVALID').details.findings[0]
+        ?.details
     }
     expect(suggestion('ECDHE-RSA-AES256-GCM-SHA384', '3.5')).toMatchObject({
       suggestion: 'TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384',
@@ -302,14 +311,14 @@ describe('what would be open, or would not start, is refused', () => {
       'ERR_CONFIG_INVALID',
     )
     expect(details.findings.map(({ code }) => code)).toEqual([
-      'config/url-refused',
-      'config/url-refused',
-      'config/value-refused',
-      'config/cluster-without-member',
       'config/option-not-in-version',
+      'config/value-invalid',
+      'config/url-invalid',
+      'config/url-invalid',
+      'config/member-not-listed',
     ])
     expect(message).toMatch(
-      /^The configuration of the member "a" cannot be written: --listen-client-urls cannot be "x"/,
+      /^The configuration of the member "a" cannot be written: --tls-min-version .* --listen-client-urls has "x": it/,
     )
     expect(message).toMatch(/\(2 more in details\.findings\.\)$/)
     expect(message).toBe(details.reason)

@@ -1,5 +1,11 @@
 import { expect, it } from 'vitest'
-import { availableIn, compareVersions, formatVersion, parseVersion, readVersion } from '../../../src/config/version.js'
+import {
+  availableIn,
+  compareVersions,
+  formatVersion,
+  parseVersion,
+  readVersion,
+} from '../../../src/config/tables/version.js'
 import { thrown } from '../../support/refused.js'
 
 const at = (text: string) => readVersion(text, 'version')

@@ -1,18 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { certManagerResources, statefulSet, type CertManagerOptions } from '../../../../src/config/index.js'
+import { certManagerResources, type CertManagerOptions } from '../../../../src/config/index.js'
 import { complaints } from '../../../support/kubernetes-judge.js'
 
-const { hosts } = statefulSet({
-  name: 'etcd',
-  namespace: 'db',
-  image: 'etcd:v3.5.16',
-  serverSecret: 'etcd-server',
-  peerSecret: 'etcd-peer',
-})
+const peerHosts = [0, 1, 2].map((ordinal) => `etcd-${String(ordinal)}.etcd.db.svc.cluster.local`)
+const hosts = [...peerHosts, 'etcd-client.db.svc', 'localhost', '127.0.0.1', '::1']
 const plan: CertManagerOptions = {
   name: 'etcd',
   namespace: 'db',
-  members: [{ name: 'etcd', hosts: hosts.server, peerHosts: hosts.peer }],
+  members: [{ name: 'etcd', hosts, peerHosts }],
   clients: ['root', { user: 'Orders Service', secretName: 'orders-etcd' }],
 }
 

@@ -7,9 +7,9 @@ import {
   fromKubeApiserver,
   kubeadmExternalEtcd,
   kubeApiserverFlags,
-  toYaml,
   type EtcdAccess,
 } from '../../../../src/config/index.js'
+import { writeYaml } from '../../../../src/config/write-yaml.js'
 import { isEtcdMtlsError } from '../../../../src/report/errors.js'
 import { temporaryFolder } from '../../../support/openssl.js'
 
@@ -127,35 +127,31 @@ describe('of kube-apiserver', () => {
   })
 
   it.each<[string, Parameters<typeof fromKubeApiserver>[0], string[]]>([
-    ['another program', { flags: 'kube-scheduler --etcd-servers=a' }, ['config/no-apiserver']],
-    [
-      'another pod',
-      { manifest: 'kind: Pod\nspec: { containers: [{ name: a, command: [b] }] }' },
-      ['config/no-apiserver'],
-    ],
+    ['another program', { flags: 'kube-scheduler --etcd-servers=a' }, ['config/no-etcd']],
+    ['another pod', { manifest: 'kind: Pod\nspec: { containers: [{ name: a, command: [b] }] }' }, ['config/no-etcd']],
     ['no YAML', { manifest: 'kind: "' }, ['config/yaml-malformed YAML']],
     ['no file', { file: '/no/such.yaml' }, ['file/missing']],
     [
       'nothing of etcd',
       { flags: 'kube-apiserver --v=2' },
       ['--etcd-servers', '--etcd-cafile', '--etcd-certfile', '--etcd-keyfile'].map(
-        (flag) => `config/etcd-access-missing ${flag}`,
+        (flag) => `config/option-needs ${flag}`,
       ),
     ],
     [
       'plaintext',
       { flags: ['--etcd-servers=http://127.0.0.1:2379', ...flags.slice(1)] },
-      ['config/etcd-endpoint-refused --etcd-servers'],
+      ['config/url-invalid --etcd-servers'],
     ],
     [
       'a URL without a port',
       { flags: ['--etcd-servers=https://a', ...flags.slice(1)] },
-      ['config/etcd-endpoint-refused --etcd-servers'],
+      ['config/url-invalid --etcd-servers'],
     ],
     [
       'files that are not on the host',
       { manifest: manifest(['kube-apiserver', ...flags], 'secret: { secretName: a }') },
-      ['--etcd-cafile', '--etcd-certfile', '--etcd-keyfile'].map((flag) => `config/path-not-on-host ${flag}`),
+      ['--etcd-cafile', '--etcd-certfile', '--etcd-keyfile'].map((flag) => `config/volume-missing ${flag}`),
     ],
   ])('%s is told', async (_, input, codes) => {
     expect(await refusal(fromKubeApiserver(input))).toEqual(codes)
@@ -176,15 +172,15 @@ describe('of kube-apiserver', () => {
 })
 
 describe('of kubeadm', () => {
-  const configuration = toYaml(kubeadmExternalEtcd({ endpoints, ...files }))
+  const configuration = writeYaml(kubeadmExternalEtcd({ endpoints, ...files }))
 
   it.each([
     ['v1beta4', configuration],
-    ['v1beta3', toYaml(kubeadmExternalEtcd({ endpoints, ...files, apiVersion: 'v1beta3' }))],
+    ['v1beta3', JSON.stringify(kubeadmExternalEtcd({ endpoints, ...files, apiVersion: 'v1beta3' }))],
     ['among other documents', `apiVersion: kubeadm.k8s.io/v1beta4\nkind: InitConfiguration\n---\n${configuration}`],
     [
       'the ConfigMap of the cluster',
-      toYaml({
+      JSON.stringify({
         apiVersion: 'v1',
         kind: 'ConfigMap',
         metadata: { name: 'kubeadm-config' },
@@ -262,23 +258,15 @@ describe('of kubeadm', () => {
   })
 
   it.each<[string, string, string[]]>([
-    ['another version', configuration.replace('v1beta4', 'v1alpha1'), ['config/no-kubeadm-configuration']],
-    ['something else', 'kind: Pod\n', ['config/no-kubeadm-configuration']],
+    ['another version', configuration.replace('v1beta4', 'v1alpha1'), ['config/no-etcd']],
+    ['something else', 'kind: Pod\n', ['config/no-etcd']],
     ['no YAML', 'a: [', ['config/yaml-malformed YAML']],
-    [
-      'no certificate',
-      configuration.replace(/ +certFile.*\n/, ''),
-      ['config/etcd-access-missing etcd.external.certFile'],
-    ],
-    [
-      'plaintext',
-      configuration.replace('https://10', 'http://10'),
-      ['config/etcd-endpoint-refused etcd.external.endpoints'],
-    ],
+    ['no certificate', configuration.replace(/ +certFile.*\n/, ''), ['config/option-needs etcd.external.certFile']],
+    ['plaintext', configuration.replace('https://10', 'http://10'), ['config/url-invalid etcd.external.endpoints']],
     [
       'a template',
       configuration.replace('https://10.0.0.1:2379', '${ETCD}'),
-      ['config/etcd-endpoint-refused etcd.external.endpoints'],
+      ['config/url-invalid etcd.external.endpoints'],
     ],
     ['far too much', 'a'.repeat(2_000_000), ['config/too-large']],
   ])('%s is told', async (_, yaml, codes) => {

@@ -60,7 +60,7 @@ const NO_PEER_TLS: Changes = {
 
 const FAULTS: readonly (readonly [code: string, changes: Changes, options?: LintOptions, beside?: string[]])[] = [
   [
-    'config/peer-tls-forgotten',
+    'config/plaintext-url',
     {
       'peer-cert-file': null,
       'peer-key-file': null,
@@ -71,17 +71,17 @@ const FAULTS: readonly (readonly [code: string, changes: Changes, options?: Lint
       'initial-cluster': 'e1=http://10.0.0.1:2380',
     },
   ],
-  ['config/peer-auth-off', { 'peer-trusted-ca-file': null, 'peer-client-cert-auth': null }],
+  ['config/client-auth-off', { 'peer-trusted-ca-file': null, 'peer-client-cert-auth': null }],
   ['config/client-auth-off', { 'trusted-ca-file': null, 'client-cert-auth': null }],
-  ['config/client-auth-half', { 'client-cert-auth': 'false' }],
-  ['config/client-auth-by-system-roots', { 'peer-trusted-ca-file': null }],
-  ['config/pair-incomplete', { 'peer-key-file': null }],
-  ['config/certificate-missing', { 'cert-file': null, 'key-file': null }],
-  ['config/auto-tls-replaces', { 'cert-file': null, 'key-file': null, 'auto-tls': 'true' }],
-  ['config/auto-tls-ignored', { 'peer-auto-tls': 'true' }],
-  ['config/peer-auto-tls', { ...NO_PEER_TLS, 'peer-auto-tls': 'true' }],
+  ['config/client-auth-implied', { 'client-cert-auth': 'false' }],
+  ['config/client-auth-by-public-cas', { 'peer-trusted-ca-file': null }],
+  ['config/option-needs', { 'peer-key-file': null }],
+  ['config/option-needs', { 'cert-file': null, 'key-file': null }],
+  ['config/auto-tls', { 'cert-file': null, 'key-file': null, 'auto-tls': 'true' }],
+  ['config/auto-tls', { 'peer-auto-tls': 'true' }],
+  ['config/auto-tls', { ...NO_PEER_TLS, 'peer-auto-tls': 'true' }],
   [
-    'config/peer-auto-tls',
+    'config/auto-tls',
     {
       ...NO_PEER_TLS,
       'peer-auto-tls': 'true',
@@ -90,36 +90,36 @@ const FAULTS: readonly (readonly [code: string, changes: Changes, options?: Lint
       'initial-cluster': 'e1=https://127.0.0.1:2380',
     },
   ],
-  ['config/plaintext-socket-bypass', { 'listen-client-urls': 'unix:///run/etcd.sock,https://10.0.0.1:2379' }],
-  ['config/options-exclude', { 'peer-cert-allowed-cn': 'e', 'peer-cert-allowed-hostname': 'e' }],
+  ['config/plaintext-local', { 'listen-client-urls': 'unix:///run/etcd.sock,https://10.0.0.1:2379' }],
+  ['config/options-conflict', { 'peer-cert-allowed-cn': 'e', 'peer-cert-allowed-hostname': 'e' }],
   ['config/allowed-cn-as-subject', { 'peer-cert-allowed-cn': 'CN=e1' }],
-  ['config/allowed-breaks-gateway', { 'client-cert-allowed-hostname': 'a' }],
-  ['config/address-check-off', { 'experimental-peer-skip-client-san-verification': 'true' }],
-  ['config/advertise-plaintext', { 'advertise-client-urls': 'http://10.0.0.1:2379' }],
-  ['config/advertise-port', { 'advertise-client-urls': 'https://10.0.0.1:4001' }],
+  ['config/gateway-refused', { 'client-cert-allowed-hostname': 'a' }],
+  ['config/option-dangerous', { 'experimental-peer-skip-client-san-verification': 'true' }],
+  ['config/advertise-unreachable', { 'advertise-client-urls': 'http://10.0.0.1:2379' }],
+  ['config/advertise-unreachable', { 'advertise-client-urls': 'https://10.0.0.1:4001' }],
   ['config/advertise-unreachable', { 'advertise-client-urls': 'https://0.0.0.0:2379' }],
   ['config/advertise-unreachable', { 'advertise-client-urls': 'https://127.0.0.1:2379' }],
-  ['config/advertise-missing', { 'advertise-client-urls': null }],
-  ['config/plaintext-bypass', { 'listen-client-urls': 'http://10.0.0.1:2379,https://10.0.0.1:2379' }],
+  ['config/option-needs', { 'advertise-client-urls': null }],
+  ['config/plaintext-url', { 'listen-client-urls': 'http://10.0.0.1:2379,https://10.0.0.1:2379' }],
   ['config/plaintext-url', { 'listen-client-urls': 'https://10.0.0.1:2379,http://10.0.0.1:2378' }],
-  ['config/plaintext-loopback-bypass', { 'listen-client-urls': 'https://10.0.0.1:2379,http://127.0.0.1:2379' }],
+  ['config/plaintext-local', { 'listen-client-urls': 'https://10.0.0.1:2379,http://127.0.0.1:2379' }],
   [
-    'config/ports-clash',
+    'config/url-repeated',
     { 'listen-metrics-urls': 'http://127.0.0.1:2379', 'listen-client-urls': 'https://0.0.0.0:2379' },
   ],
   ['config/metrics-plaintext', { 'listen-metrics-urls': 'http://0.0.0.0:2381' }],
-  ['config/start-ambiguous', { 'discovery-srv': 'example.com' }],
-  ['config/url-malformed', { 'listen-client-urls': 'https://10.0.0.1:2379,https://e1.example.com:2379' }],
-  ['config/cluster-without-member', { name: 'e3' }],
+  ['config/options-conflict', { 'discovery-srv': 'example.com' }],
+  ['config/url-invalid', { 'listen-client-urls': 'https://10.0.0.1:2379,https://e1.example.com:2379' }],
+  ['config/member-not-listed', { name: 'e3' }],
   ['config/cluster-urls-differ', { 'initial-advertise-peer-urls': 'https://10.0.0.9:2380' }],
-  ['config/initial-cluster-plaintext', { 'initial-cluster': 'e1=https://10.0.0.1:2380,e2=http://10.0.0.2:2380' }],
-  ['config/value-malformed', { 'tls-max-version': 'TLS1.4' }],
-  ['config/tls-versions-crossed', { 'tls-min-version': 'TLS1.3', 'tls-max-version': 'TLS1.2' }],
+  ['config/plaintext-url', { 'initial-cluster': 'e1=https://10.0.0.1:2380,e2=http://10.0.0.2:2380' }],
+  ['config/value-invalid', { 'tls-max-version': 'TLS1.4' }],
+  ['config/options-conflict', { 'tls-min-version': 'TLS1.3', 'tls-max-version': 'TLS1.2' }],
   ['config/cipher-suite-unknown', { 'cipher-suites': 'ECDHE-RSA-AES128-GCM-SHA256' }],
   ['config/cipher-suites-without-http2', { 'cipher-suites': 'TLS_AES_128_GCM_SHA256' }],
   ['config/cipher-suite-weak', { 'cipher-suites': 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_RSA_WITH_RC4_128_SHA' }],
   [
-    'config/advertise-tls',
+    'config/advertise-unreachable',
     {
       'listen-client-urls': 'http://127.0.0.1:2379',
       'advertise-client-urls': 'https://10.0.0.1:2379',
@@ -134,16 +134,16 @@ const FAULTS: readonly (readonly [code: string, changes: Changes, options?: Lint
     { 'listen-client-urls': 'http://127.0.0.1:2379', 'advertise-client-urls': 'http://127.0.0.1:2379' },
   ],
   [
-    'config/needs-client-auth',
+    'config/restriction-not-in-force',
     { 'peer-cert-allowed-cn': 'e', 'peer-trusted-ca-file': null, 'peer-client-cert-auth': null },
     { ignore: [] },
-    ['config/peer-auth-off'],
+    ['config/client-auth-off'],
   ],
   ['config/auto-tls', { 'listen-client-urls': 'https://10.0.0.1:2379', ...NO_CLIENT_TLS, 'auto-tls': 'true' }],
   ['config/option-not-in-version', { 'tls-min-version': 'TLS1.3' }, { version: '3.5.7' }],
   ['config/one-value-only', { 'peer-cert-allowed-cn': 'a,b' }, { version: '3.5.14' }],
   [
-    'config/crl-bypassed',
+    'config/restriction-not-in-force',
     { 'client-crl-file': '/x', 'listen-client-http-urls': 'https://10.0.0.1:2378' },
     { version: '3.5.16' },
   ],
@@ -184,9 +184,9 @@ describe('one fault of a form is one finding', () => {
   const NO_PEER = yamlText().replace(/peer-transport-security:\n(?: .*\n)+/, 'peer-transport-security:\n')
   it.each(
     cases([
-      ['config/start-ambiguous', { flags: [...all, '--discovery', 'https://discovery.example.com/x'] }],
-      ['config/start-ambiguous', yaml({ end: 'discovery: https://discovery.example.com/x\n' })],
-      ['config/start-ambiguous', yaml({ end: 'discovery-srv: example.com\n' })],
+      ['config/options-conflict', { flags: [...all, '--discovery', 'https://discovery.example.com/x'] }],
+      ['config/options-conflict', yaml({ end: 'discovery: https://discovery.example.com/x\n' })],
+      ['config/options-conflict', yaml({ end: 'discovery-srv: example.com\n' })],
       [
         'config/discovery-unprotected',
         {
@@ -196,30 +196,30 @@ describe('one fault of a form is one finding', () => {
       ['config/discovery-unprotected', { flags: [...all, '--discovery-insecure-skip-tls-verify'] }],
       ['config/election-too-short', { flags: [...all, '--heartbeat-interval=201'] }],
       ['config/election-too-short', yaml({ end: 'heartbeat-interval: 50\nelection-timeout: 249\n' })],
-      ['config/argument-left-over', { flags: [...all, '--client-cert-auth', 'true'] }],
-      ['config/flag-value-missing', { flags: [...all, '--data-dir'] }],
-      ['config/flag-unknown', { flags: [...all, '--cert-fil=x'] }],
-      ['config/flag-unknown', { flags: [...all, '--feature-gates=x'] }, { version: '3.5.16' }],
-      ['config/flag-repeated', { flags: ['--name=z', ...all] }],
-      ['config/flag-and-variable', { flags: all, env: { ETCD_NAME: 'e1' } }],
-      ['config/tls-variable-unknown', { flags: all, env: { ETCD_CERT_FIL: 'x' } }],
-      ['config/tls-key-unknown', yaml({ client: '  cert-fil: x\n' })],
-      ['config/key-unknown', yaml({ end: 'hartbeat-interval: 1\n' })],
-      ['config/crl-not-in-force', yaml({ peer: '  crl-file: x\n' })],
-      ['config/key-repeated', yaml({ top: 'name: z\n' })],
+      ['config/argument-misplaced', { flags: [...all, '--client-cert-auth', 'true'] }],
+      ['config/argument-misplaced', { flags: [...all, '--data-dir'] }],
+      ['config/option-unknown', { flags: [...all, '--cert-fil=x'] }],
+      ['config/option-unknown', { flags: [...all, '--feature-gates=x'] }, { version: '3.5.16' }],
+      ['config/option-repeated', { flags: ['--name=z', ...all] }],
+      ['config/options-conflict', { flags: all, env: { ETCD_NAME: 'e1' } }],
+      ['config/protection-ignored', { flags: all, env: { ETCD_CERT_FIL: 'x' } }],
+      ['config/protection-ignored', yaml({ client: '  cert-fil: x\n' })],
+      ['config/option-ignored', yaml({ end: 'hartbeat-interval: 1\n' })],
+      ['config/restriction-not-in-force', yaml({ peer: '  crl-file: x\n' })],
+      ['config/option-repeated', yaml({ top: 'name: z\n' })],
       ['config/yaml-several-documents', yaml({ end: '---\nname: z\n' })],
       ['config/yaml-malformed', { yaml: 'name: "a\n' }],
-      ['config/yaml-excessive', { yaml: `a: ${'['.repeat(90)}${']'.repeat(90)}\n` }],
-      ['config/too-dense', { yaml: 'a: 1\n'.repeat(4000) }],
+      ['config/yaml-too-complex', { yaml: `a: ${'['.repeat(90)}${']'.repeat(90)}\n` }],
+      ['config/yaml-too-complex', { yaml: 'a: 1\n'.repeat(4000) }],
       ['config/value-type', yaml({ end: 'tls-max-version: 1.3\n' })],
-      ['config/value-malformed', yaml({ end: 'tls-max-version: TLS1.4\n' })],
-      ['config/scalar-instead-of-list', yaml({ peer: '  allowed-cn: e\n' })],
-      ['config/list-instead-of-scalar', yaml({ peer: '  allowed-cn: [e]\n' }), { version: '3.5.14' }],
+      ['config/value-invalid', yaml({ end: 'tls-max-version: TLS1.4\n' })],
+      ['config/value-type', yaml({ peer: '  allowed-cn: e\n' })],
+      ['config/one-value-only', yaml({ peer: '  allowed-cn: [e]\n' }), { version: '3.5.14' }],
       [
         'config/list-too-long',
         yaml({ end: `cipher-suites: [${'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,'.repeat(501)}]\n` }),
       ],
-      ['config/block-null', { yaml: NO_PEER }, { version: '3.6.0' }],
+      ['config/value-type', { yaml: NO_PEER }, { version: '3.6.0' }],
       ['config/no-etcd', { unit: '[Service]\nExecStart=/bin/true\n' }],
       ['config/no-etcd', { manifest: 'kind: Pod\nspec: {containers: [{command: [sh]}]}\n' }],
       ['config/no-etcd', { flags: 'sh -c true' }],
@@ -228,29 +228,29 @@ describe('one fault of a form is one finding', () => {
     const { findings } = await lintEtcdConfig(config, { readFiles: false, ...options })
     const told = findings.filter(({ severity }) => severity !== 'info').map((each) => each.code)
     // Without its block, the side for peers has nothing to serve by.
-    expect(told.filter((each) => code !== 'config/block-null' || each !== 'config/certificate-missing')).toEqual([code])
+    expect(told.filter((each) => code !== 'config/value-type' || each !== 'config/option-needs')).toEqual([code])
   })
 
   it.each(
     cases([
       ['config/metrics-address-check', asFlags({ 'listen-metrics-urls': 'https://10.0.0.1:2381' })],
       [
-        'config/plaintext-loopback',
+        'config/plaintext-local',
         asFlags({
           'listen-client-urls': 'http://127.0.0.1:2379',
           ...NO_CLIENT_TLS,
           'advertise-client-urls': 'http://127.0.0.1:2379',
         }),
       ],
-      ['config/peer-auth-implied', asFlags({ 'peer-client-cert-auth': null })],
+      ['config/client-auth-implied', asFlags({ 'peer-client-cert-auth': null })],
       [
-        'config/option-deprecated',
+        'config/option-of-other-version',
         yaml({ end: 'experimental-peer-skip-client-san-verification: false\n' }),
         { version: '3.6' },
       ],
-      ['config/key-of-other-version', yaml({ end: 'feature-gates: a=true\n' }), { version: '3.5' }],
-      ['config/value-unresolved', asFlags({ 'data-dir': '/var/lib/$(NAME)' })],
-      ['config/value-unresolved', { flags: all.map((each) => each.replace('--name=e1', '--name=$NAME')) }],
+      ['config/option-of-other-version', yaml({ end: 'feature-gates: a=true\n' }), { version: '3.5' }],
+      ['config/not-checked', asFlags({ 'data-dir': '/var/lib/$(NAME)' })],
+      ['config/not-checked', { flags: all.map((each) => each.replace('--name=e1', '--name=$NAME')) }],
     ]),
   )('$code is told as an info, alone %#', async ({ code, config, options }) => {
     const { findings } = await lintEtcdConfig(config, { readFiles: false, ...options })
@@ -279,7 +279,7 @@ describe('one fault of a form is one finding', () => {
     }
     expect(
       (await lintEtcdConfig({ yaml: NO_PEER }, { version: '3.5', readFiles: false })).findings.map(({ code }) => code),
-    ).toEqual(['config/certificate-missing'])
+    ).toEqual(['config/option-needs'])
   })
 })
 
@@ -295,7 +295,7 @@ describe('what is missing is named as the configuration writes it', () => {
     ],
   ])('%s', async (_, config, auth) => {
     const { findings } = await lintEtcdConfig(config, { readFiles: false })
-    const half = findingOf(findings, 'config/client-auth-half')
+    const half = findingOf(findings, 'config/client-auth-implied')
     expect(half.details).toMatchObject({ auth })
     expect(half.remedy).toContain(`Set ${auth} to true`)
   })
@@ -320,7 +320,7 @@ describe('what is missing is named as the configuration writes it', () => {
     ],
   ])('remedies: %s', async (_, config, names) => {
     const { findings } = await lintEtcdConfig(config, { readFiles: false })
-    for (const name of names) expect(findingOf(findings, 'config/peer-auth-off').remedy).toContain(name)
+    for (const name of names) expect(findingOf(findings, 'config/client-auth-off').remedy).toContain(name)
   })
 })
 
@@ -352,7 +352,7 @@ describe('places', () => {
     ],
   ])('%s', async (_, config, line, column, option) => {
     const { findings } = await lintEtcdConfig(config, { readFiles: false })
-    const told = findings.find(({ code }) => code === 'config/value-malformed' || code === 'config/value-type')
+    const told = findings.find(({ code }) => code === 'config/value-invalid' || code === 'config/value-type')
     expect(told?.details).toMatchObject({ file: null, line, column, option })
   })
 })

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest'
 import type { ConfigInput } from '../../../../src/config/index.js'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
-import type { EtcdVersion } from '../../../../src/config/version.js'
+import type { EtcdVersion } from '../../../../src/config/tables/version.js'
 import type { Report } from '../../../../src/report/report.js'
 import {
   CLIENT,
@@ -121,17 +121,17 @@ it.each<[string, ConfigInput, string[], EtcdVersion?]>([
   [
     'the how-to: who may do what is not asked, and without its URLs there is no TLS at all',
     { yaml: HOW_TO },
-    ['config/client-auth-half', 'config/peer-auth-implied', 'config/tls-unused', 'config/tls-unused'],
+    ['config/client-auth-implied', 'config/client-auth-implied', 'config/tls-unused', 'config/tls-unused'],
   ],
   [
     'the how-to with its URLs',
     { yaml: HOW_TO_MENDED.replaceAll('  client-cert-auth: true\n', '') },
-    ['config/client-auth-half', 'config/peer-auth-implied'],
+    ['config/client-auth-implied', 'config/client-auth-implied'],
   ],
   [
     'kubespray with etcd_secure_client: false',
     { env: KUBESPRAY_ENV.replace('CLIENT_CERT_AUTH=true', 'CLIENT_CERT_AUTH=false') },
-    ['config/client-auth-half'],
+    ['config/client-auth-implied'],
   ],
   [
     'kubespray with the cipher suites that it proposes',
@@ -147,30 +147,30 @@ it.each<[string, ConfigInput, string[], EtcdVersion?]>([
   [
     'kubeadm’s flags for 3.6 on 3.5',
     { manifest: kubeadmPod('3.6', 'etcd:3.5.16-0') },
-    ['config/flag-unknown', 'config/flag-unknown'],
+    ['config/option-unknown', 'config/option-unknown'],
   ],
   [
     'kubeadm’s flags for 3.5 on 3.7',
     { manifest: kubeadmPod('3.5', 'etcd:3.7.1-0') },
-    ['config/flag-unknown', 'config/flag-unknown'],
+    ['config/option-unknown', 'config/option-unknown'],
   ],
-  ['variables of etcd 2', { env: ETCD2_ENV }, ['config/tls-variable-unknown', 'config/variable-unknown']],
+  ['variables of etcd 2', { env: ETCD2_ENV }, ['config/protection-ignored', 'config/option-ignored']],
   [
     'karmada without TLS among members',
     { yaml: KARMADA },
-    ['config/peer-auth-implied', 'config/plaintext-loopback-bypass', 'config/plaintext-url'],
+    ['config/client-auth-implied', 'config/plaintext-local', 'config/plaintext-url'],
   ],
   [
     'flags of peers as keys of a file',
     {
       yaml: K3S.replaceAll('  cert-file', '  peer-cert-file').replace('advertise-client-urls', 'advertise-client-url'),
     },
-    ['config/tls-key-unknown', 'config/tls-key-unknown', 'config/tls-key-unknown'],
+    ['config/protection-ignored', 'config/protection-ignored', 'config/protection-ignored'],
   ],
   [
     'https inside and http to the world',
     { env: KUBESPRAY_ENV.replace('ADVERTISE_CLIENT_URLS=https', 'ADVERTISE_CLIENT_URLS=http') },
-    ['config/advertise-plaintext'],
+    ['config/advertise-unreachable'],
   ],
 ])('%s is found wanting', async (_, config, codes, version) => {
   const report = await lintEtcdConfig(config, { readFiles: false, version })

@@ -66,8 +66,8 @@ it('what passes has none', async () => {
 })
 
 it.each<[what: string, change: [string, string], code: FindingCode, option: string, line: number]>([
-  ['a CA', ['  trusted-ca-file: @/ca.crt\n', ''], 'config/client-auth-by-system-roots', 'client-cert-auth', 10],
-  ['a key', ['  key-file: @/server.key\n', ''], 'config/pair-incomplete', 'cert-file', 8],
+  ['a CA', ['  trusted-ca-file: @/ca.crt\n', ''], 'config/client-auth-by-public-cas', 'client-cert-auth', 10],
+  ['a key', ['  key-file: @/server.key\n', ''], 'config/option-needs', 'cert-file', 8],
 ])('what is absent is at what asks for it: %s', async (_, change, code, option, line) => {
   const { findings } = await lintEtcdConfig({ yaml: yaml(change) })
   expect(findingOf(findings, code).place).toEqual({ option: `${CLIENT}.${option}`, file: null, line, column: 3 })
@@ -76,7 +76,7 @@ it.each<[what: string, change: [string, string], code: FindingCode, option: stri
 it('https without a certificate is at the URL', async () => {
   const change = ['  cert-file: @/server.crt\n  key-file: @/server.key\n', ''] as const
   const { findings } = await lintEtcdConfig({ yaml: yaml(change) })
-  expect(findingOf(findings, 'config/certificate-missing').place).toMatchObject({
+  expect(findingOf(findings, 'config/option-needs').place).toMatchObject({
     option: 'listen-client-urls',
     line: 2,
   })
@@ -84,7 +84,7 @@ it('https without a certificate is at the URL', async () => {
 
 it('what is false is told so, in the form that is judged', async () => {
   const { findings } = await lintEtcdConfig({ yaml: yaml(['client-cert-auth: true', 'client-cert-auth: false']) })
-  expect(findingOf(findings, 'config/client-auth-half').message).toMatch(
+  expect(findingOf(findings, 'config/client-auth-implied').message).toMatch(
     /, and client-\S+\.client-cert-auth is false, so etcd takes no user from them\.$/,
   )
 })

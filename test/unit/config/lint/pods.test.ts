@@ -89,7 +89,7 @@ describe('a probe', () => {
 
 describe('a volume', () => {
   it('that is not defined is an error, at the mount', async () => {
-    expect(await codes(pod({ mount: '{name: pkj, mountPath: /pki}' }))).toEqual(['error config/volume-undefined'])
+    expect(await codes(pod({ mount: '{name: pkj, mountPath: /pki}' }))).toEqual(['error config/volume-missing'])
   })
 
   it('is not told of an excerpt without volumes', async () => {
@@ -101,8 +101,8 @@ describe('a volume', () => {
   it('of Compose is defined, or a folder of the host', async () => {
     const service = (volumes: string, rest = ''): string =>
       `services: {etcd: {image: etcd, command: [--name=a], volumes: [${volumes}]}}\n${rest}`
-    expect(await codes(service('"data:/d"'))).toEqual(['error config/volume-undefined'])
-    expect(await codes(service('{type: volume, source: data, target: /d}'))).toEqual(['error config/volume-undefined'])
+    expect(await codes(service('"data:/d"'))).toEqual(['error config/volume-missing'])
+    expect(await codes(service('{type: volume, source: data, target: /d}'))).toEqual(['error config/volume-missing'])
     expect(await codes(service('"data:/d"', 'volumes:\n  data:\n'))).toEqual([])
     for (const volume of ['./d:/d', '/d:/d', '~/d:/d', '/d', '${DATA}:/d', 'C:/d:/d']) {
       expect([volume, await codes(service(`"${volume}"`))]).toEqual([volume, []])

@@ -66,15 +66,15 @@ describe('just right, and just wrong', () => {
     [
       'plaintext on the loopback address of IPv6',
       { 'listen-client-urls': 'https://10.0.0.1:2379,http://[::1]:2379' },
-      ['config/plaintext-loopback-bypass'],
+      ['config/plaintext-local'],
     ],
     [
       'plaintext on another address of IPv6',
       { 'listen-client-urls': 'https://10.0.0.1:2379,http://[::2]:2379' },
       ['config/plaintext-url'],
     ],
-    ['no years', { 'self-signed-cert-validity': '0' }, ['config/value-malformed']],
-    ['years that are none', { 'self-signed-cert-validity': '1y' }, ['config/value-malformed']],
+    ['no years', { 'self-signed-cert-validity': '0' }, ['config/value-invalid']],
+    ['years that are none', { 'self-signed-cert-validity': '1y' }, ['config/value-invalid']],
     ['years', { 'self-signed-cert-validity': '2' }, []],
     ['ports that the kernel chooses', { 'listen-metrics-urls': 'https://0.0.0.0:0,https://127.0.0.1:0' }, []],
     [
@@ -91,7 +91,7 @@ describe('just right, and just wrong', () => {
     [
       'names that are allowed, where the CA alone asks',
       { 'client-cert-auth': null, 'client-cert-allowed-hostname': 'x' },
-      ['config/client-auth-half', 'config/allowed-breaks-gateway'],
+      ['config/client-auth-implied', 'config/gateway-refused'],
     ],
     [
       'names that are allowed, without a gateway',
@@ -101,19 +101,19 @@ describe('just right, and just wrong', () => {
     [
       'auto-tls beside client-cert-auth alone',
       { ...NO_CLIENT_TLS, 'auto-tls': 'true', 'client-cert-auth': 'true' },
-      ['config/auto-tls-replaces'],
+      ['config/auto-tls'],
     ],
-    ['a list of its own certificate', { 'client-crl-file': 'own.crl' }, ['config/own-certificate-revoked']],
+    ['a list of its own certificate', { 'client-crl-file': 'own.crl' }, ['config/member-revoked']],
     ['the same without a gateway', { 'client-crl-file': 'own.crl', 'enable-grpc-gateway': 'false' }, []],
     [
       'the same where nobody is asked',
       { 'client-crl-file': 'own.crl', 'trusted-ca-file': null, 'client-cert-auth': null },
-      ['config/needs-client-auth', 'config/client-auth-off'],
+      ['config/restriction-not-in-force', 'config/client-auth-off'],
     ],
     [
       'a bundle without certificates, with nothing to serve by',
       { ...NO_CLIENT_TLS, 'client-cert-auth': 'true', 'trusted-ca-file': 'empty.crt' },
-      ['config/certificate-missing', 'input/unexpected-content'],
+      ['config/option-needs', 'input/unexpected-content'],
     ],
   ])('%s', async (_, changes, codes) => {
     expect((await told(flags(changes))).sort()).toEqual(codes.sort())
@@ -143,7 +143,7 @@ describe('what only some releases have', () => {
   }
 
   it('a socket that a URL names by its path alone is refused before 3.5.10, which requires a host and a port', async () => {
-    const malformed = 'config/url-malformed --listen-client-urls'
+    const malformed = 'config/url-invalid --listen-client-urls'
     const socket = (url: string): ConfigInput => ({ flags: [`--listen-client-urls=${url}`] })
     for (const version of ['3.4.23', '3.5.9'] as const) {
       expect(await codes(socket('unix:///run/etcd.sock'), version)).toContain(malformed)

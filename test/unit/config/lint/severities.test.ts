@@ -75,12 +75,12 @@ const CASES: readonly (readonly [what: string, Changes, FindingCode, Severity, c
     'error',
     '2.2',
   ],
-  ['a CA with client-cert-auth off', { 'client-cert-auth': 'false' }, 'config/client-auth-half', 'warning', '2.2'],
+  ['a CA with client-cert-auth off', { 'client-cert-auth': 'false' }, 'config/client-auth-implied', 'warning', '2.2'],
   ['auto-tls', without('', { 'auto-tls': 'true' }), 'config/auto-tls', 'error', '2.3'],
-  ['https without a certificate', without(''), 'config/certificate-missing', 'error', '2.1'],
-  ['a certificate without its key', { 'key-file': null }, 'config/pair-incomplete', 'error', '2.1'],
+  ['https without a certificate', without(''), 'config/option-needs', 'error', '2.1'],
+  ['a certificate without its key', { 'key-file': null }, 'config/option-needs', 'error', '2.1'],
   ['plaintext for clients', { 'listen-client-urls': 'http://10.0.0.1:2379' }, 'config/plaintext-url', 'error', '2.1'],
-  ['https without a certificate for peers', without('peer-'), 'config/certificate-missing', 'error', '2.4'],
+  ['https without a certificate for peers', without('peer-'), 'config/option-needs', 'error', '2.4'],
   [
     'plaintext for peers',
     without('peer-', {
@@ -88,26 +88,26 @@ const CASES: readonly (readonly [what: string, Changes, FindingCode, Severity, c
       'initial-advertise-peer-urls': 'http://10.0.0.1:2380',
       'initial-cluster': 'e1=http://10.0.0.1:2380',
     }),
-    'config/peer-tls-forgotten',
+    'config/plaintext-url',
     'error',
     '2.4',
   ],
   [
     'no certificate of peers',
     { 'peer-trusted-ca-file': null, 'peer-client-cert-auth': null },
-    'config/peer-auth-off',
+    'config/client-auth-off',
     'error',
     '2.5',
   ],
   [
     'a CA of peers with client-cert-auth off',
     { 'peer-client-cert-auth': 'false' },
-    'config/peer-auth-implied',
+    'config/client-auth-implied',
     'info',
     '2.5',
   ],
-  ['auto-tls of peers', without('peer-', { 'peer-auto-tls': 'true' }), 'config/peer-auto-tls', 'error', '2.6'],
-  ['an expired CA of clients', { 'trusted-ca-file': 'expired.crt' }, 'config/cas-expired', 'error', null],
+  ['auto-tls of peers', without('peer-', { 'peer-auto-tls': 'true' }), 'config/auto-tls', 'error', '2.6'],
+  ['an expired CA of clients', { 'trusted-ca-file': 'expired.crt' }, 'config/ca-expired', 'error', null],
   [
     'an expired CA of clients next to a valid one',
     { 'trusted-ca-file': 'both.crt' },
@@ -139,7 +139,7 @@ describe('severities at the ports', () => {
     const old = { 'cert-file': 'old.crt', 'key-file': 'old.key', 'trusted-ca-file': 'expired.crt' }
     const { ok, findings } = await lintEtcdConfig({ flags: flags(old) })
     expect(ok).toBe(false)
-    expect(findings.map(({ code }) => code)).not.toContain('config/cas-expired')
+    expect(findings.map(({ code }) => code)).not.toContain('config/ca-expired')
     expect(
       findings.filter(({ code }) => code === 'validity/expired').map(({ certificate }) => certificate?.role),
     ).toEqual(['anchor'])
@@ -150,19 +150,21 @@ describe('severities at the ports', () => {
       { flags: flags({ 'trusted-ca-file': 'expired.crt' }) },
       { clockSkew: '2d' },
     )
-    expect(findings.map(({ code }) => code)).not.toContain('config/cas-expired')
+    expect(findings.map(({ code }) => code)).not.toContain('config/ca-expired')
   })
 })
 
 describe('remedies', () => {
   it('do not open a port', async () => {
     const system = await lintEtcdConfig({ flags: flags({ 'trusted-ca-file': null }) })
-    expect(findingOf(system.findings, 'config/client-auth-by-system-roots').remedy).not.toMatch(/false/)
+    expect(findingOf(system.findings, 'config/client-auth-by-public-cas').remedy).not.toMatch(/false/)
     const half = await lintEtcdConfig({ flags: flags({ 'client-cert-auth': 'false' }) })
-    expect(findingOf(half.findings, 'config/client-auth-half').remedy).toBe('Set --client-cert-auth to true.')
+    expect(findingOf(half.findings, 'config/client-auth-implied').remedy).toBe('Set --client-cert-auth to true.')
     const idle = await lintEtcdConfig({
       flags: flags({ 'peer-trusted-ca-file': null, 'peer-client-cert-auth': null, 'peer-cert-allowed-cn': 'e1' }),
     })
-    expect(findingOf(idle.findings, 'config/needs-client-auth').remedy).toBe('Set --peer-client-cert-auth to true.')
+    expect(findingOf(idle.findings, 'config/restriction-not-in-force').remedy).toBe(
+      'Set --peer-client-cert-auth to true.',
+    )
   })
 })

@@ -101,7 +101,7 @@ describe('a comment', () => {
     [`# etcd-mtls-ignore ${CODE}:`, 'no reason', false],
     ['# etcd-mtls-ignore config/no-such-code: x', 'unknown code', false],
     ['# etcd-mtls-ignore', 'unknown code', false],
-    ['# etcd-mtls-ignore config/peer-auth-off: x', 'nothing to suppress', false],
+    ['# etcd-mtls-ignore config/client-auth-off: x', 'nothing to suppress', false],
   ])('%s is reported: %s', async (line, why, ok) => {
     const report = await lint(`${line}\n${LAB}`)
     expect(report.ok).toBe(ok)

@@ -34,7 +34,7 @@ describe('a unit', () => {
       unit(`/usr/bin/podman run ${given} -u 1000:1 -w /w quay.io/coreos/etcd:v3.5.16`, environment),
     )
     expect(options(member)).toEqual({ ETCD_NAME: 'a', ETCD_CERT_FILE: '/d' })
-    expect(member.surroundings).toMatchObject({
+    expect(member.context).toMatchObject({
       user: '1000',
       directory: '/w',
       version: { minor: 5, patch: 16 },
@@ -50,7 +50,7 @@ describe('a unit', () => {
     expect(member.findings.map(({ message }) => message)).toEqual([
       expect.stringMatching(/^--env-file \(line 2:.*the file \$X/),
     ])
-    expect(member.surroundings.mounts).toEqual([
+    expect(member.context.mounts).toEqual([
       { inside: '/d', outside: null },
       { inside: '/', outside: null },
     ])
@@ -65,7 +65,7 @@ it('files of variables are read', async () => {
   expect([member.isWhole, member.findings]).toEqual([true, []])
   const quoted = folder.file('quoted.env', 'ETCD_NAME="a"\n')
   for (const [name, code] of [
-    [quoted, 'config/variables-not-read'],
+    [quoted, 'config/not-checked'],
     ['/no/such.env', 'file/missing'],
   ]) {
     const { findings } = await read(
@@ -82,7 +82,7 @@ it('paths of the container are not looked for on its host', async () => {
   }
   expect(await codes('-v /no/such:/etc')).toContain('file/missing')
   expect(await codes('-v /no/such:/pki')).toContain('config/volume-missing')
-  expect(await codes('-v certs:/etc')).toContain('config/file-elsewhere')
+  expect(await codes('-v certs:/etc')).toContain('config/not-checked')
 })
 
 it.each([

@@ -19,7 +19,7 @@ describe('a configuration file that is not read is told', () => {
     [{ env: { ETCD_CONFIG_FILE: '/no/such.yml' } }, 'readFiles is false'],
   ])('%j: %s', async (config, why) => {
     const [first = '', ...others] = await told(config, false)
-    expect(first).toMatch(/^config\/file-not-read .*nothing in it was checked/)
+    expect(first).toMatch(/^config\/not-checked .*nothing in it was checked/)
     expect(first).toContain(why)
     expect(others).toEqual([])
   })
@@ -54,14 +54,14 @@ describe('a file that a configuration names and that is not one of etcd', () => 
   it('is told from one with slips', async () => {
     const file = folder.file('slips.yml', 'name: a\nhartbeat-interval: 1\nfoo: 1\n')
     const codes = (await told({ flags: [`--config-file=${file}`] })).map((text) => text.split(' ', 1)[0])
-    expect(codes).toEqual(['config/key-unknown', 'config/key-unknown'])
+    expect(codes).toEqual(['config/option-ignored', 'config/option-ignored'])
   })
 })
 
 it('an EnvironmentFile that is not read is told', async () => {
   const unit = '[Service]\nEnvironmentFile=-/no/such\nExecStart=/usr/bin/etcd --name=a\n'
   expect(await told({ unit }, false)).toEqual([
-    expect.stringMatching(/^config\/variables-not-read EnvironmentFile \(line 2:17\) .*the file \/no\/such/),
+    expect.stringMatching(/^config\/not-checked EnvironmentFile \(line 2:17\) .*the file \/no\/such/),
   ])
 })
 
@@ -87,7 +87,7 @@ spec:
   - {name: c, ${volume}}
 `,
   })
-  const found = /^config\/key-unknown data-dirr \(line 8:5\)/
+  const found = /^config\/option-ignored data-dirr \(line 8:5\)/
 
   it.each([
     [pod('configMap: {name: z}')],
@@ -110,7 +110,7 @@ spec:
     ]) {
       expect(await told(pod(volume))).toEqual([
         expect.stringMatching(
-          /^config\/file-not-read --config-file \(line 14:21\) names \/conf\/e.yml.*not on this machine/,
+          /^config\/not-checked --config-file \(line 14:21\) names \/conf\/e.yml.*not on this machine/,
         ),
       ])
     }
@@ -121,11 +121,11 @@ spec:
       manifest: `${MAP}kind: Pod\nspec:\n  containers:\n  - command: [etcd, --name=a]\n    ${line}\n`,
     })
     expect((await told(from('envFrom: [{configMapRef: {name: z}}]')))[0]).toMatch(
-      /^config\/variable-unknown ETCD_DATA_DIRR \(line 9:19\)/,
+      /^config\/option-ignored ETCD_DATA_DIRR \(line 9:19\)/,
     )
     expect((await told(from('envFrom: [{configMapRef: {name: x}}, {secretRef: {name: y}}]'))).slice(0, 2)).toEqual([
-      expect.stringMatching(/^config\/variables-not-read envFrom .*from the ConfigMap x/),
-      expect.stringMatching(/^config\/variables-not-read envFrom .*from the Secret y/),
+      expect.stringMatching(/^config\/not-checked envFrom .*from the ConfigMap x/),
+      expect.stringMatching(/^config\/not-checked envFrom .*from the Secret y/),
     ])
     const value = (
       await told(from('env: [{name: ETCD_DATA_DIR, valueFrom: {configMapKeyRef: {name: z, key: plain}}}]'))
@@ -154,18 +154,18 @@ describe('a Compose file', () => {
   ])('files of variables beside it are read: %s', async (name, line) => {
     folder.file('kv.env', 'ETCD_NAME=a # mine\nexport ETCD_DATA_DIRR=b\n')
     const all = await told(written(name, line, 'command: etcd'))
-    expect(all).toEqual([expect.stringMatching(/^config\/variable-unknown ETCD_DATA_DIRR \(\S*kv\.env:2:8\)/)])
+    expect(all).toEqual([expect.stringMatching(/^config\/option-ignored ETCD_DATA_DIRR \(\S*kv\.env:2:8\)/)])
     const { findings } = await lintEtcdConfig({ file: folder.file(`${name}.yml`) }, { root: '/no/such' })
-    expect(findings.map(({ code }) => code)).toEqual(['config/variable-unknown'])
+    expect(findings.map(({ code }) => code)).toEqual(['config/option-ignored'])
   })
 
   it('and are told where they are not read, or not there', async () => {
     const config = written('missing', 'env_file: [none.env]')
     expect((await told(config))[0]).toMatch(/^file\/missing/)
     expect(await told(config, false)).toEqual([
-      expect.stringMatching(/^config\/variables-not-read env_file .*the file none.env/),
+      expect.stringMatching(/^config\/not-checked env_file .*the file none.env/),
     ])
-    expect((await told({ manifest: compose('env_file: a.env') })).join()).toMatch(/^config\/variables-not-read/)
+    expect((await told({ manifest: compose('env_file: a.env') })).join()).toMatch(/^config\/not-checked/)
   })
 
   it('what stands beside it is looked for there, also with another root', async () => {
@@ -173,7 +173,7 @@ describe('a Compose file', () => {
     folder.file('beside/etcd.yml', 'data-dirr: b\n')
     const config = written('beside', 'command: [etcd, --config-file=/conf/etcd.yml]', 'volumes: ["./beside:/conf"]')
     const { findings } = await lintEtcdConfig(config, { root: '/no/such' })
-    expect(findings.map(({ code }) => code)).toEqual(['config/key-unknown'])
+    expect(findings.map(({ code }) => code)).toEqual(['config/option-ignored'])
   })
 })
 
@@ -206,17 +206,16 @@ describe('files of variables are read in bounds, and what is not read is told', 
       const counts: Record<string, number> = {}
       for (const line of await told(config(path, times))) {
         const code = line.replace(/ .*/s, '')
-        if (/^(?:config\/(?:files-too-large|variables-not-read)|file)/.test(code))
-          counts[code] = (counts[code] ?? 0) + 1
+        if (/^(?:config\/(?:too-large|not-checked)|file)/.test(code)) counts[code] = (counts[code] ?? 0) + 1
       }
       return counts
     }
     expect(await codesOf(long(), 1)).toEqual({})
     // The second is past the limit, and the others are not opened.
-    expect(await codesOf(long(), 10)).toEqual({ 'config/files-too-large': 1, 'config/variables-not-read': 8 })
+    expect(await codesOf(long(), 10)).toEqual({ 'config/too-large': 1, 'config/not-checked': 8 })
     const small = folder.file('small.env', 'A=1\n')
     expect(await codesOf(small, 100)).toEqual({})
-    expect(await codesOf(small, 400)).toEqual({ 'config/variables-not-read': 1 })
+    expect(await codesOf(small, 400)).toEqual({ 'config/not-checked': 1 })
   })
 
   it('a file that may be missing may not be anything else', async () => {
@@ -233,7 +232,7 @@ describe('files of variables are read in bounds, and what is not read is told', 
   it('lines that are exported are told a hundred times', async () => {
     const path = folder.file('exported.env', 'export ETCD_NAME=a\n'.repeat(50_000))
     const unit = `[Service]\nEnvironmentFile=${path}\nExecStart=/usr/bin/etcd\n`
-    const lines = (await told({ unit })).filter((line) => line.startsWith('config/variable-exported'))
+    const lines = (await told({ unit })).filter((line) => line.startsWith('config/unit-invalid'))
     expect(lines).toHaveLength(100)
   })
 })

@@ -36,18 +36,18 @@ describe('flags', () => {
   })
 
   it.each<[string, string]>([
-    ['etcd --client-cert-auth false', 'config/argument-left-over: --client-cert-auth'],
-    ['etcd --pre-vote false', 'config/argument-left-over: --pre-vote'],
-    ['etcd --name=a b', 'config/argument-left-over: --name'],
-    ['etcd -- --name=a', 'config/argument-left-over: etcd'],
-    ['etcd - --name=a', 'config/argument-left-over: etcd'],
-    ['etcd --name', 'config/flag-value-missing: --name'],
-    ['etcd --snapshot-count', 'config/flag-value-missing: --snapshot-count'],
-    ['etcd --nmae=a', 'config/flag-unknown: --nmae'],
-    ['etcd --quota-backend-bytes=8GB', 'config/value-malformed: --quota-backend-bytes'],
-    ['etcd --snapshot-count=-1', 'config/value-malformed: --snapshot-count'],
-    ['etcd --grpc-keepalive-min-time=5', 'config/value-malformed: --grpc-keepalive-min-time'],
-    ['etcd --pre-vote=yes', 'config/value-malformed: --pre-vote'],
+    ['etcd --client-cert-auth false', 'config/argument-misplaced: --client-cert-auth'],
+    ['etcd --pre-vote false', 'config/argument-misplaced: --pre-vote'],
+    ['etcd --name=a b', 'config/argument-misplaced: --name'],
+    ['etcd -- --name=a', 'config/argument-misplaced: etcd'],
+    ['etcd - --name=a', 'config/argument-misplaced: etcd'],
+    ['etcd --name', 'config/argument-misplaced: --name'],
+    ['etcd --snapshot-count', 'config/argument-misplaced: --snapshot-count'],
+    ['etcd --nmae=a', 'config/option-unknown: --nmae'],
+    ['etcd --quota-backend-bytes=8GB', 'config/value-invalid: --quota-backend-bytes'],
+    ['etcd --snapshot-count=-1', 'config/value-invalid: --snapshot-count'],
+    ['etcd --grpc-keepalive-min-time=5', 'config/value-invalid: --grpc-keepalive-min-time'],
+    ['etcd --pre-vote=yes', 'config/value-invalid: --pre-vote'],
   ])('%s', async (flags, code) => {
     const { codes } = await read({ flags: flags.split(' ') })
     expect(codes).toEqual([expect.stringContaining(code)])
@@ -69,7 +69,7 @@ describe('flags', () => {
 it('flags and keys that came with a later release of the line', async () => {
   const codes = async (config: ConfigInput, version: '3.5' | '3.5.15' | '3.5.16' | '3.7') => {
     const { findings } = await lintEtcdConfig(config, { readFiles: false, version })
-    return findings.filter(({ code }) => /flag-unknown|other-version/.test(code)).map(({ message }) => message)
+    return findings.filter(({ code }) => /option-unknown|other-version/.test(code)).map(({ message }) => message)
   }
   const flags = '--experimental-compaction-sleep-interval=5ms'
   expect(await codes({ flags }, '3.5.15')).toEqual([expect.stringContaining('3.5.16 and 3.6.0 had it')])
@@ -82,7 +82,7 @@ it('flags and keys that came with a later release of the line', async () => {
 it('variables and keys, each by its type', async () => {
   const env = { ETCD_HEARTBEAT_INTERVAL: 'abc', ETCD_ELECTION_TIMEOUT: '1000', ETCD_MAX_WALS: '', ETCD_METRICS: '1' }
   expect((await read({ env })).codes).toEqual([
-    'config/value-malformed: ETCD_HEARTBEAT_INTERVAL is "abc"; it must be a whole number from 0. Etcd does not start with it.',
+    'config/value-invalid: ETCD_HEARTBEAT_INTERVAL is "abc"; it must be a whole number from 0. Etcd does not start with it.',
   ])
   const yaml = [
     'heartbeat-interval: "100"',

@@ -19,14 +19,14 @@ describe('variables', () => {
   ])('%s=%s is %s', async (name, value, meant) => {
     const { findings, options } = await readBack({ env: { [name]: value } })
     expect(findings.map(({ code, remedy }) => `${code} ${remedy ?? ''}`)).toEqual([
-      `config/tls-variable-unknown Write ${meant} if you mean that.`,
+      `config/protection-ignored Write ${meant} if you mean that.`,
     ])
     expect(options).toEqual({ [name]: value })
   })
 
   it.each(['ETCD_TLS_MODE_STRICT', 'ETCD_AUTH_SOMETHING', 'ETCD_CA_ROTATION'])('%s is told', async (name) => {
     const { findings } = await readBack({ env: { [name]: 'x' } })
-    expect(findings.map(({ code }) => code)).toEqual(['config/variable-unknown'])
+    expect(findings.map(({ code }) => code)).toEqual(['config/option-ignored'])
   })
 
   it.each(['ETCD_CERT_DIR', 'ETCD_CA_DIR', 'ETCD_SSL_DIR', 'ETCD_OPTS', 'ETCD_MY_THING'])('%s is not', async (name) => {
@@ -40,7 +40,7 @@ it.each([
 ])('a variable with a dash is told: %j', async (config) => {
   const { findings } = await readBack(config)
   expect(findings.map(({ code, remedy }) => `${code} ${remedy ?? ''}`)).toEqual([
-    'config/tls-variable-unknown Write ETCD_CIPHER_SUITES if you mean that.',
+    'config/protection-ignored Write ETCD_CIPHER_SUITES if you mean that.',
   ])
 })
 
@@ -70,7 +70,7 @@ describe('keys', () => {
   ])('%s is %s', async (yaml, meant) => {
     const { findings } = await readBack({ yaml })
     expect(findings.map(({ code, remedy }) => `${code} ${remedy ?? ''}`)).toEqual([
-      `config/tls-key-unknown Write "${meant}" if you mean that.`,
+      `config/protection-ignored Write "${meant}" if you mean that.`,
     ])
   })
 })
@@ -78,6 +78,6 @@ describe('keys', () => {
 it('of a value that does not fit what may be meant, nothing is said', async () => {
   const codes = async (config: Parameters<typeof lintEtcdConfig>[0]): Promise<string[]> =>
     (await lintEtcdConfig(config, { readFiles: false })).findings.map(({ code }) => code)
-  expect(await codes({ env: { ETCD_KEY_FIL: 'true', ETCD_NAME: 'a' } })).not.toContain('config/pair-incomplete')
+  expect(await codes({ env: { ETCD_KEY_FIL: 'true', ETCD_NAME: 'a' } })).not.toContain('config/option-needs')
   expect(await codes({ yaml: 'name: a\ntls-minimum-version: 1.3\n' })).not.toContain('config/value-type')
 })

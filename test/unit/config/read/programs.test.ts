@@ -107,7 +107,7 @@ describe('several etcds in one text', () => {
     const odd = `services:\n${service(1)}${service(2)}${service(3, `${cluster},e4=${url(4, 2380)}`)}`
     const reports = await lintEtcdConfigs({ manifest: odd }, { readFiles: false })
     const codes = reports.map(({ findings }) => findings.map(({ code }) => code))
-    expect(codes.map((each) => each.includes('config/members-disagree'))).toEqual([false, false, true])
+    expect(codes.map((each) => each.includes('config/members-differ'))).toEqual([false, false, true])
     expect(codes.every((each) => each.includes('config/plaintext-url'))).toBe(true)
     // Two that do not know each other are no cluster.
     const apart = `services:\n${service(1, short.replace(/,.*/, ''))}${service(2, `e2=${url(2, 2380)}`)}`
@@ -219,7 +219,7 @@ describe('a variable within an argument of a unit', () => {
       readFiles: false,
       root: null,
     })
-    const found = findingOf(findings, 'config/variable-not-expanded')
+    const found = findingOf(findings, 'config/not-expanded')
     expect(found).toMatchObject({
       severity: 'error',
       details: { option: '--listen-client-urls', line: 3, names: ['IP'] },
@@ -227,12 +227,12 @@ describe('a variable within an argument of a unit', () => {
     expect(found.remedy).toBe('Write ${IP}.')
     expect(settings.side('client', 'listenUrls').text).toBe('https://$IP:2379')
     const report = await lintEtcdConfig(unit('--listen-metrics-urls=https://$IP:2379'), { readFiles: false })
-    expect(report.findings.map(({ code }) => code)).toEqual(['config/variable-not-expanded'])
+    expect(report.findings.map(({ code }) => code)).toEqual(['config/not-expanded'])
   })
 
   it.each(['--data-dir=${IP}', '--data-dir=$$IP', '$IP', "--data-dir='${IP}'"])('is right as %s', async (argument) => {
     const { findings } = await readMember(unit(argument), { readFiles: false, root: null })
-    expect(findings.map(({ code }) => code)).not.toContain('config/variable-not-expanded')
+    expect(findings.map(({ code }) => code)).not.toContain('config/not-expanded')
   })
 
   it('is expanded by a shell', async () => {

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
 import { parseEnvironmentFile } from '../../../../src/config/read/env-file.js'
 import { readMember, type ReadMember } from '../../../../src/config/read/input.js'
-import { splitWords } from '../../../../src/config/read/words.js'
+import { splitWords } from '../../../../src/config/read/tokenizer.js'
 import { temporaryFolder } from '../../../support/openssl.js'
 import { loadService, readBySystemd } from '../../../support/systemd.js'
 import { scaled } from '../../../support/long.js'
@@ -132,17 +132,17 @@ describe('a unit', () => {
     expect(await given(unit)).toEqual({ ETCD_NAME: 'file', ETCD_DATA_DIR: '/d' })
     const { findings } = await read(unit)
     expect(findings.map(({ code, details }) => [code, 'line' in details ? details.line : 0])).toEqual([
-      ['config/variable-exported', 2],
+      ['config/unit-invalid', 2],
     ])
     const missing = await lintEtcdConfig({ unit: unit.replace('=-', '=') })
     expect(missing.findings.map(({ code }) => code)).toContain('file/missing')
   })
 
   it('specifiers and folders that the machine alone knows are not judged', async () => {
-    const { surroundings, settings } = await read(
+    const { context, settings } = await read(
       '[Service]\nWorkingDirectory=~\nUser=etcd\nEnvironment=ETCD_NAME=%H\nExecStart=/usr/bin/etcd',
     )
-    expect(surroundings).toMatchObject({ directory: '/', user: 'etcd' })
+    expect(context).toMatchObject({ directory: '/', user: 'etcd' })
     expect(settings.server('name').isUnresolved).toBe(true)
   })
 })

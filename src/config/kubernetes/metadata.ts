@@ -1,0 +1,133 @@
+/** Kubernetes objects as plain data, and their names, labels and annotations by the rules of Kubernetes. */
+import { optionInvalid, textInvalid, valueInvalid } from '../../report/option-error.js'
+
+/** Any JSON value. */
+export type Json = string | number | boolean | Json[] | JsonObject
+export interface JsonObject {
+  [key: string]: Json
+}
+
+/** Names an object of Kubernetes. */
+export interface ManifestMetadata {
+  name: string
+  namespace?: string
+  labels?: Record<string, string>
+  annotations?: Record<string, string>
+}
+
+/** An object of Kubernetes. `kubectl apply -f` takes its JSON. */
+export interface KubernetesManifest<K extends string = string> {
+  apiVersion: string
+  kind: K
+  metadata: ManifestMetadata
+  spec?: JsonObject
+}
+
+/** What the metadata of an object may hold in addition to its name and namespace. */
+export interface MetadataOptions {
+  /** Labels of every object. Default: none. */
+  labels?: Readonly<Record<string, string>> | undefined
+  /** Annotations of every object. Default: none. */
+  annotations?: Readonly<Record<string, string>> | undefined
+}
+
+/** RFC 1123, as Kubernetes applies it: apimachinery/pkg/util/validation, IsDNS1123Label and IsDNS1123Subdomain. */
+const LABEL = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/
+const MAX_LABEL = 63
+const MAX_SUBDOMAIN = 253
+
+/** Values and the last part of keys: IsQualifiedName, IsValidLabelValue. */
+const QUALIFIED = /^[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?$/
+
+/** All keys and values together: apimachinery/pkg/api/validation, TotalAnnotationSizeLimitB. */
+const MAX_ANNOTATIONS = 256 * 1024
+
+/** `kubectl apply` writes the whole object there, and a Secret's key with it. */
+const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
+
+/** Namespaces: one label of RFC 1123. */
+export function checkLabelName(option: string, name: unknown): string {
+  if (typeof name === 'string' && name.length <= MAX_LABEL && LABEL.test(name)) return name
+  throw textInvalid(
+    option,
+    name,
+    `lower-case letters, digits and hyphens, at most ${String(MAX_LABEL)}, with a letter or digit at both ends (RFC 1123)`,
+  )
+}
+
+/** Names of most objects: labels with dots between them. */
+export function checkObjectName(option: string, name: unknown, max = MAX_SUBDOMAIN): string {
+  if (typeof name === 'string' && isSubdomain(name, max)) return name
+  throw textInvalid(
+    option,
+    name,
+    `lower-case letters, digits, hyphens and dots, at most ${String(max)}, with a letter or digit at both ends of each part (RFC 1123)`,
+  )
+}
+
+function isSubdomain(name: string, max: number): boolean {
+  return name.length <= max && name.split('.').every((part) => LABEL.test(part))
+}
+
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
+export function metadataOf(name: string, namespace: string | undefined, options: MetadataOptions): ManifestMetadata {
+  const { labels = {}, annotations } = options
+  checkLabels('options.labels', labels)
+  checkAnnotations(annotations ?? {})
+  return {
+    name,
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(Object.keys(labels).length === 0 ? {} : { labels: { ...labels } }),
+    ...(annotations === undefined ? {} : { annotations: { ...annotations } }),
+  }
+}
+
+function checkLabels(option: string, labels: unknown): void {
+  for (const [key, value] of entriesOf(option, labels)) {
+    checkKey(option, key)
+    if (value !== '' && (value.length > MAX_LABEL || !QUALIFIED.test(value))) {
+      throw optionInvalid(
+        `${option}.${key}`,
+        `must be letters, digits, "-", "_" and ".", at most ${String(MAX_LABEL)}, with a letter or digit at both ends`,
+      )
+    }
+  }
+}
+
+function checkAnnotations(annotations: unknown): void {
+  const option = 'options.annotations'
+  let size = 0
+  for (const [key, value] of entriesOf(option, annotations)) {
+    checkKey(option, key)
+    if (key === LAST_APPLIED) throw optionInvalid(`${option}.${key}`, 'is written by kubectl')
+    if (holdsKey(value)) throw optionInvalid(`${option}.${key}`, 'must not hold a private key')
+    size += Buffer.byteLength(key) + Buffer.byteLength(value)
+  }
+  if (size > MAX_ANNOTATIONS) throw optionInvalid(option, 'must have at most 256 KiB')
+}
+
+/** PEM of a private key, as it is or in base64, whose first character may be the second or third of a group. */
+function holdsKey(text: string): boolean {
+  if (text.includes('PRIVATE KEY')) return true
+  const shifted = ['', ' ', '  '].map((before) => Buffer.from(`${before}PRIVATE KEY`).toString('base64').slice(4, 14))
+  return shifted.some((part) => text.includes(part))
+}
+
+function entriesOf(option: string, given: unknown): [string, string][] {
+  if (given === null || typeof given !== 'object' || Array.isArray(given))
+    throw valueInvalid(option, given, 'an object')
+  return Object.entries(given).map(([key, value]: [string, unknown]) => {
+    if (typeof value !== 'string') throw valueInvalid(`${option}.${key}`, value, 'a string')
+    return [key, value]
+  })
+}
+
+function checkKey(option: string, key: string): void {
+  const parts = key.split('/')
+  const name = parts.at(-1) ?? ''
+  const prefix = parts.length === 2 ? parts[0] : undefined
+  const fits = parts.length <= 2 && name.length <= MAX_LABEL && QUALIFIED.test(name)
+  if (!fits || (prefix !== undefined && !isSubdomain(prefix, MAX_SUBDOMAIN))) {
+    throw optionInvalid(`${option}.${key}`, 'has an invalid name: write "name" or "example.com/name"')
+  }
+}

@@ -1,0 +1,113 @@
+/** Whether the user that etcd runs as may read its private key. */
+import { readFileSync, type Stats } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Finding } from '../../report/finding.js'
+import type { ReadMember } from '../read/input.js'
+import type { Setting } from '../read/settings.js'
+import { resolveInRoot } from '../read/named-files.js'
+import { finding } from '../finding.js'
+
+/** Bits of a mode. */
+const READ = { own: 0o400, group: 0o040, others: 0o004 } as const
+const SEARCH = { own: 0o100, group: 0o010, others: 0o001 } as const
+
+/** The first number of a dynamic user of systemd; none of these owns a file. */
+const DYNAMIC_UID = 61_184
+
+/** Who etcd runs as. */
+interface Who {
+  readonly uid: number
+  /** Null if not all of its groups are known. */
+  readonly gids: ReadonlySet<number> | null
+}
+
+/** A finding if the user may not read the key, or may not enter a folder on the path to it. */
+export async function keyPermissions(
+  { text, place }: Setting,
+  read: ReadMember,
+  root: string | null,
+): Promise<Finding | null> {
+  const { user, isUserDynamic: isDynamic } = read.context
+  const path = read.hostPath(text)
+  const who = whoRuns(read, root)
+  if (user === null || who === null || who.uid === 0 || path === null || process.platform === 'win32') return null
+  const folders = foldersOf(path).filter((folder) => root === null || folder.startsWith(join(root, '/')))
+  for (const { at, needs } of [...folders.map((at) => ({ at, needs: SEARCH })), { at: path, needs: READ }]) {
+    const stats = await stat(at).catch(() => null)
+    if (stats === null) return null
+    if (mayUse(stats, who, needs)) continue
+    const mode = `0${(stats.mode & 0o777).toString(8)}`
+    // As the machine itself names them, which may be mounted below a folder of this one.
+    const own = (each: string): string => (root === null ? each : each.replace(join(root, '/'), '/'))
+    const kind = at === path ? ('file' as const) : ('directory' as const)
+    const details = { ...place, kind, path: text, onHost: own(path), user, mode, directory: own(at), isDynamic }
+    return finding('config/key-not-readable', details)
+  }
+  return null
+}
+
+/** Whether only its owner and the group of etcd can read a key. */
+export async function isOfOwnGroup({ text }: Setting, read: ReadMember, root: string | null): Promise<boolean> {
+  const gids = whoRuns(read, root)?.gids ?? null
+  const path = gids === null ? null : read.hostPath(text)
+  const stats = path === null ? null : await stat(path).catch(() => null)
+  return stats !== null && (stats.mode & 0o027) === 0 && gids?.has(stats.gid) === true
+}
+
+/** The folders of a path, from the root on. */
+function foldersOf(path: string): string[] {
+  const folder = dirname(path)
+  return folder === path ? [] : [...foldersOf(folder), folder]
+}
+
+/** The first class that a user is in decides (path_resolution(7)); a group that is not known may be the right one. */
+function mayUse({ mode, uid, gid }: Stats, who: Who, needs: { own: number; group: number; others: number }): boolean {
+  if (uid === who.uid) return (mode & needs.own) !== 0
+  if (who.gids === null) return (mode & (needs.group | needs.others)) !== 0
+  return (mode & (who.gids.has(gid) ? needs.group : needs.others)) !== 0
+}
+
+/** Null if the user is not known. */
+function whoRuns({ context: { user, groups, isUserDynamic } }: ReadMember, root: string | null): Who | null {
+  if (user === null) return null
+  const [, uid, gid] = entryOf('passwd', user, root) ?? []
+  const number = uid ?? (isUserDynamic ? DYNAMIC_UID : undefined)
+  if (number === undefined) return null
+  const given = groups.map((group) => entryOf('group', group, root)?.[1])
+  // A user by its number has the groups of whoever bears it, which is not asked for here.
+  const isKnown = given.every((each) => each !== undefined) && (groups.length > 0 || gid !== undefined || isUserDynamic)
+  const gids = isKnown
+    ? new Set([...given, gid, ...memberships(user, root)].filter((each) => each !== undefined))
+    : null
+  return { uid: number, gids }
+}
+
+/** Name and numbers of a line in /etc/passwd or /etc/group of the machine. */
+function entryOf(
+  table: 'passwd' | 'group',
+  name: string,
+  root: string | null,
+): [name: string, id: number, gid: number | undefined] | null {
+  if (/^\d+$/.test(name)) return [name, Number(name), undefined]
+  const [own, , id, gid] =
+    linesOf(table, root)
+      .find((line) => line.startsWith(`${name}:`))
+      ?.split(':') ?? []
+  return own === undefined ? null : [own, Number(id), table === 'passwd' ? Number(gid) : undefined]
+}
+
+function memberships(user: string, root: string | null): number[] {
+  return linesOf('group', root).flatMap((line) => {
+    const [, , gid, members = ''] = line.split(':')
+    return members.split(',').includes(user) ? [Number(gid)] : []
+  })
+}
+
+function linesOf(table: 'passwd' | 'group', root: string | null): string[] {
+  try {
+    return readFileSync(resolveInRoot(root ?? '/', `/etc/${table}`), 'utf8').split('\n')
+  } catch {
+    return []
+  }
+}
