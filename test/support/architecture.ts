@@ -1,7 +1,7 @@
 /** The rules of the house as functions over sources: each gives its violations as sentences. */
 import { posix } from 'node:path'
 import ts from 'typescript'
-import { parse, type Source } from './imports.js'
+import type { Source } from './imports.js'
 
 /** The rooms, the lowest first: a file may import from its own room and from those before it, types included. */
 export const ROOMS = [
@@ -163,8 +163,7 @@ export function fragments(sources: readonly Source[]): string[] {
 
 /** Members that are hidden by the keyword `private`, which is gone at run time, and not by `#`. */
 export function privateByKeyword(sources: readonly Source[]): string[] {
-  return sources.flatMap(({ path, text }) => {
-    if (!/\bprivate\b/.test(text)) return [] // parsing takes long
+  return sources.flatMap(({ path, tree }) => {
     const found: string[] = []
     const visit = (node: ts.Node): void => {
       // A constructor has no `#`.
@@ -172,7 +171,7 @@ export function privateByKeyword(sources: readonly Source[]): string[] {
         found.push(`${path} hides by the keyword: ${node.parent.getText().split('\n')[0] ?? ''}`)
       ts.forEachChild(node, visit)
     }
-    visit(parse(path, text))
+    visit(tree)
     return found
   })
 }
@@ -182,9 +181,9 @@ export function privateByKeyword(sources: readonly Source[]): string[] {
  * keeps: two copies of the package in one process would each have their own.
  */
 export function actingOnLoad(sources: readonly Source[]): string[] {
-  return sources.flatMap(({ path, text }) =>
-    parse(path, text)
-      .statements.filter((statement) => acts(statement))
+  return sources.flatMap(({ path, tree }) =>
+    tree.statements
+      .filter((statement) => acts(statement))
       .map((statement) => `${path} acts while it loads: ${statement.getText().split('\n')[0] ?? ''}`),
   )
 }
@@ -215,8 +214,8 @@ function isEmptyCollection(node: ts.Expression | undefined): boolean {
 }
 
 /** Statements of an index file that are more than a re-export. */
-export function moreThanReexports({ path, text }: Source): string[] {
-  return parse(path, text)
-    .statements.filter((statement) => !(ts.isExportDeclaration(statement) && statement.moduleSpecifier !== undefined))
+export function moreThanReexports({ path, tree }: Source): string[] {
+  return tree.statements
+    .filter((statement) => !(ts.isExportDeclaration(statement) && statement.moduleSpecifier !== undefined))
     .map((statement) => `${path} holds more than re-exports: ${statement.getText().split('\n')[0] ?? ''}`)
 }

@@ -22,6 +22,8 @@ export interface Source {
   path: string
   text: string
   imports: Import[]
+  /** Kept, because parsing takes longer than any rule. */
+  readonly tree: ts.SourceFile
 }
 
 /** Every TypeScript file below a directory of the repository, with its imports. */
@@ -50,7 +52,7 @@ export function readSource(path: string, text: string): Source {
     if (node === tree || isDeep) ts.forEachChild(node, visit)
   }
   visit(tree)
-  return { path, text, imports }
+  return { path, text, imports, tree }
 }
 
 export function parse(path: string, text: string): ts.SourceFile {
