@@ -77,6 +77,9 @@ describe('good credentials', () => {
     await using second = await witnessPeer(pki.server)
     await using client = await connect([first, second], { preflight: 'all' })
     expect((await client.tls.rotate(bob)).ok).toBe(true)
+    // Calls go to the endpoints in turn once both are connected again.
+    await expect.poll(() => client.tls.endpoints.map((each) => each.state)).toEqual(['ready', 'ready'])
+    await expect.poll(() => [first.open, second.open]).toEqual([1, 1])
     for (let i = 0; i < 4; i += 1) await client.get('a').string()
     expect([first.names, second.names]).toEqual([
       ['bob', 'bob'],
