@@ -1,7 +1,4 @@
-/**
- * Endpoints as people write them, read into one canonical form. Only TLS is spoken, so only `https` and `unixs` are read, the
- * latter for a unix socket as etcd's clients write it.
- */
+/** Endpoints as people write them, read into one canonical form. Only TLS is supported: `https`, and `unixs` for a unix socket. */
 import { basename } from 'node:path'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import { printable } from '../report/printable.js'
@@ -15,7 +12,7 @@ export interface Endpoint {
   readonly authority: string
   /** The name or address that the server's certificate has to cover, unless a server name is given. */
   readonly host: Host
-  /** What to expect instead of `host`; null where the endpoint was given none of its own. */
+  /** The name to expect instead of `host`; null if the endpoint has none of its own. */
   readonly serverName: Host | null
   /** What is looked up: the name with its trailing dot, if it was written with one, so that no search domain is tried. */
   readonly address: string
@@ -32,7 +29,7 @@ export interface EndpointOptions {
   serverName?: string | undefined
 }
 
-/** etcd's own client port, taken where an endpoint names none (IANA service `etcd-client`). */
+/** etcd's own client port, used if an endpoint has none (IANA service `etcd-client`). */
 export const DEFAULT_PORT = 2379
 
 /** How many endpoints DNS or a member list may give; etcd advises at most seven members, and each endpoint is a connection. */
@@ -53,7 +50,7 @@ export function parseEndpoints(input: unknown): [Endpoint, ...Endpoint[]] {
   const byUrl = new Map<string, Endpoint>()
   for (const { text, serverName } of given) {
     if (given.length > 1 && text === '')
-      throw optionInvalid('endpoints', 'must not hold an empty entry: look for a comma too many')
+      throw optionInvalid('endpoints', 'must not have an empty entry: there is a comma too many')
     const endpoint = { ...parseEndpoint(text), serverName }
     const known = byUrl.get(endpoint.url)
     if (known === undefined) byUrl.set(endpoint.url, endpoint)
@@ -66,15 +63,15 @@ export function parseEndpoints(input: unknown): [Endpoint, ...Endpoint[]] {
 }
 
 /**
- * The HTTP/2 authority of calls: the server name, if it is another one than the host, as Go's gRPC does it. A proxy that chooses
- * by SNI often chooses by the authority, too.
+ * The HTTP/2 authority of calls: the server name, if it is another one than the host, as in Go's gRPC. A proxy that chooses by
+ * SNI often chooses by the authority, too.
  */
 export function authorityFor({ authority, host }: Endpoint, name: Host): string {
   if (name.value === host.value) return authority
   return name.kind === 'ip' && name.value.includes(':') ? `[${name.value}]` : name.value
 }
 
-/** Whether two entries mean the same server, under the same name. */
+/** Whether two entries are the same server, under the same name. */
 export function isSameEndpoint(one: Endpoint, other: Endpoint): boolean {
   return one.url === other.url && one.address === other.address && one.serverName?.value === other.serverName?.value
 }
@@ -148,7 +145,7 @@ function splitUrl(text: string): { authority: string } {
   const authority = end === -1 ? rest : rest.slice(0, end)
   const after = end === -1 ? '' : rest.slice(end)
   if (after !== '' && after !== '/') throw refuse(text, 'must end after the port: no path, query or fragment')
-  if (authority.includes('@')) throw refuse(text, 'must not hold user info; a password goes into the option auth')
+  if (authority.includes('@')) throw refuse(text, 'must not have user info; use the option auth for a password')
   return { authority }
 }
 
@@ -173,7 +170,7 @@ function parsePort(text: string, port: string): number {
 }
 
 function refuse(text: string, reason: string): Error {
-  // What stands before an @ may be a password.
+  // The part before an @ may be a password.
   const shown = printable(text.slice(0, 300).replace(/^([^:]*:\/\/)?.*@/s, '$1***@'))
   return optionInvalid('endpoints', `${reason} (it is "${shown}")`)
 }

@@ -18,7 +18,7 @@ export interface PasswordAuth {
   password: string
 }
 
-/** What {@link createSecureClient} takes. */
+/** Options of {@link createSecureClient}. */
 export interface SecureClientOptions {
   /**
    * The members' client URLs: an array, or one string with commas, as in `ETCDCTL_ENDPOINTS`. `https` only, or `unixs` for a
@@ -30,24 +30,24 @@ export interface SecureClientOptions {
   /** The name to expect in every server's certificate, and to send as SNI. Default: the host of each endpoint. */
   serverName?: string | undefined
   /**
-   * What has to be proved before the client is handed back: `'any'` one endpoint (the others are tried too, and reported in
-   * `client.tls.endpoints`), `'all'` every endpoint, `'none'` nothing. Default: `'any'`.
+   * Which endpoints must be verified before the promise resolves: `'any'` one (the others are tried too, and reported in
+   * `client.tls.endpoints`), `'all'`, or `'none'`. Default: `'any'`.
    */
   preflight?: 'any' | 'all' | 'none' | undefined
-  /** How long dialling may take, all endpoints side by side, diagnosis included. Also the limit for each later attempt. Default: `'5s'`. */
+  /** How long dialling may take, all endpoints at the same time, diagnosis included. Also the limit for each later attempt. Default: `'5s'`. */
   dialTimeout?: string | undefined
-  /** Logs in with a password, over the same proved connections; etcd then goes by this user and not by the common name. Default: none. */
+  /** Logs in with a password, over the same verified connections; etcd then uses this user and not the common name. Default: none. */
   auth?: PasswordAuth | undefined
   /**
-   * Whether a member that has no leader shall refuse calls and streams, so that they go to another member (etcd's metadata
-   * `hasleader`). Serializable reads are never refused. `false`: for callers that prefer such a member to none. Default: `true`.
+   * Whether a member that has no leader refuses calls and streams, so that they go to another member (etcd's metadata `hasleader`).
+   * Serializable reads are never refused. `false`: for callers that prefer such a member to none. Default: `true`.
    */
   requireLeader?: boolean | undefined
   /** TLS parameters. Default: TLS 1.2 to 1.3, Node's cipher suites. */
   tls?: TlsOptions | undefined
   /**
-   * Whether the client goes over to new credentials when the source tells of them. `'off'`: only when `client.tls.rotate()`
-   * says so. Default: on, for sources that can be watched.
+   * Whether the client switches to new credentials when the source yields them. `'off'`: only by `client.tls.rotate()`. Default: on, for
+   * sources that can be watched.
    */
   rotation?: 'off' | RotationOptions | undefined
   /**
@@ -55,26 +55,26 @@ export interface SecureClientOptions {
    * member list, whose client URLs must be reachable from here. At least `'1s'`. Default: never.
    */
   refreshEndpoints?: string | undefined
-  /** What is handed on to etcd3. Default: nothing. */
+  /** Options that are passed to etcd3. Default: none. */
   etcd3?: Etcd3Options | undefined
   /** Gives up creating the client at once. After that it has no effect. Default: none. */
   signal?: AbortSignal | undefined
 }
 
-/** What {@link createSecureClient} takes if the source of the credentials also knows the endpoints, as `fromEnv` does. */
+/** Options of {@link createSecureClient} if the source of the credentials also has the endpoints, as `fromEnv` does. */
 export type EnvironmentClientOptions = Omit<SecureClientOptions, 'endpoints' | 'credentials'> & {
   /** Takes precedence over the endpoints of the source. */
   endpoints?: SecureClientOptions['endpoints'] | undefined
   credentials: CredentialSource & Required<Pick<CredentialSource, 'clientDefaults'>>
 }
 
-/** What {@link createSecureClient} takes if DNS knows the endpoints. */
+/** Options of {@link createSecureClient} if DNS has the endpoints. */
 export type DiscoveredClientOptions = Omit<SecureClientOptions, 'endpoints'> & {
   /** The endpoints are looked up once, or every `refreshEndpoints`, as etcdctl does it with `--discovery-srv` and `--insecure-discovery=false`. */
   discovery: DiscoveryOptions
 }
 
-/** The resolved options, as long as DNS has not told the endpoints. */
+/** The resolved options before the look-up of the endpoints in DNS. */
 export type UnlocatedOptions = Omit<ResolvedOptions, 'endpoints'> & { readonly discovery: ResolvedDiscovery }
 
 /** The resolved options. */

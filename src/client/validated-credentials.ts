@@ -114,6 +114,6 @@ function refuseUnknownCiphers(ciphers: string): void {
   try {
     createSecureContext({ ciphers })
   } catch {
-    throw optionInvalid('tls.ciphers', `must name cipher suites that OpenSSL knows (they are "${ciphers}")`)
+    throw optionInvalid('tls.ciphers', `must name cipher suites of OpenSSL (they are "${ciphers}")`)
   }
 }

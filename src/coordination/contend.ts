@@ -3,11 +3,10 @@
  * absent; it is first in the queue when no key of the prefix has a lower create revision.
  */
 import { LeaseKeeper, leaseDeadline, type LossReason } from '../client/streams/lease-keeper.js'
+import { holdingProcess } from '../client/timing.js'
 import { randomLeaseId } from '../client/transport/call-policy.js'
 import { EtcdMtlsError } from '../report/errors.js'
-import type { Held } from './held.js'
 import { clientClosed, type Place } from './options.js'
-import { release } from './release.js'
 import { ask, pauseBefore, type Store } from './store.js'
 
 /** What one contender brings. */
@@ -177,4 +176,61 @@ function readClockOn(signal: AbortSignal, check: () => void): void {
       prototype.throwIfAborted.call(signal)
     },
   })
+}
+
+/** How long the caller waits for a release, in milliseconds. The attempts go on afterwards, for as long as the lease may live. */
+const RELEASE_TIMEOUT = 2000
+/** For one attempt, in milliseconds: short, so that a silent endpoint leaves time for the others. */
+const ATTEMPT_TIMEOUT = 700
+
+/**
+ * Revokes the lease, and its key with it, as soon as etcd can be reached. Never rejects: what cannot be revoked expires.
+ *
+ * @param ttl Milliseconds.
+ */
+export function release(store: Store, lease: string, ttl: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const timedOut = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, RELEASE_TIMEOUT)
+  })
+  const revoked = revoke(store, lease, performance.now() + ttl).finally(() => {
+    clearTimeout(timer)
+  })
+  return holdingProcess(Promise.race([revoked, timedOut]))
+}
+
+async function revoke(store: Store, lease: string, until: number): Promise<void> {
+  const { signal } = new AbortController()
+  for (let attempt = 0; performance.now() < until; attempt += 1) {
+    try {
+      await store.revoke(lease, ATTEMPT_TIMEOUT)
+      return
+    } catch (error) {
+      // Done as well: etcd does not have the lease, or refuses; or the client is closed.
+      if (!store.isTransient(error)) return
+    }
+    await pauseBefore(attempt, signal)
+  }
+}
+
+/** What {@link lock} and a campaign resolve to. Dispose of it with `await using`, or by `[Symbol.asyncDispose]()`. */
+export interface Held extends AsyncDisposable {
+  /**
+   * The create revision of this holder's key, in decimal: each holder of the same name has a higher one than the holder before.
+   * Send it with each write to what the lock guards, and let the store refuse a write whose token is below the highest it has
+   * seen (compare as `BigInt`).
+   */
+  readonly fencingToken: string
+  /**
+   * Aborts before the lease can have expired, when etcd reports that the lease is gone, when the client is closed, and when
+   * this is disposed of. `aborted` compares the clock with the lease's deadline each time it is read. `reason` is an
+   * `EtcdMtlsError` with the code `ERR_LEASE_LOST` or `ERR_CLOSED`.
+   */
+  readonly signal: AbortSignal
+  /**
+   * Releases it: aborts {@link Held.signal} and revokes the lease, which deletes the key. May be called more than once, never
+   * rejects, and takes at most two seconds. If etcd cannot be reached in that time, the attempts go on; a lease that cannot be
+   * revoked expires on its own.
+   */
+  [Symbol.asyncDispose](): Promise<void>
 }

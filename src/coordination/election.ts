@@ -1,9 +1,8 @@
 import type { SecureEtcd3 } from '../client/connect.js'
 import { holdingProcess } from '../client/timing.js'
 import { checkOptions, valueInvalid } from '../report/option-error.js'
-import { contend } from './contend.js'
+import { contend, type Held } from './contend.js'
 import { etcdStore } from './etcd-store.js'
-import type { Held } from './held.js'
 import { type Leader, observeLeaders } from './observe.js'
 import { checkClient, resolvePlace, resolveSignal } from './options.js'
 

@@ -5,7 +5,7 @@
  */
 export { election } from './election.js'
 export type { CampaignOptions, Election, ElectionOptions, ObserveOptions } from './election.js'
-export type { Held } from './held.js'
+export type { Held } from './contend.js'
 export { lock } from './lock.js'
 export type { LockOptions } from './lock.js'
 export type { Leader } from './observe.js'

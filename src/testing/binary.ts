@@ -6,11 +6,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { EtcdFiles } from './files.js'
-import type { EtcdPlace } from './flags.js'
-import { LogBuffer } from './log-buffer.js'
-import type { ExecResult, Host, Machine, Ports } from './machine.js'
-import { notStarted } from './start-error.js'
+import type { EtcdFiles, EtcdPlace, ExecResult, Host, Machine, Ports } from './machine.js'
+import { LogBuffer, notStarted } from './log-buffer.js'
 
 /** How long etcd may take to end in an orderly way, in milliseconds. */
 const STOP_TIMEOUT = 10_000
@@ -111,8 +108,8 @@ class BinaryMachine implements Machine {
   }
 
   async etcdctl(args: readonly string[]): Promise<ExecResult> {
-    const beside = join(dirname(this.#binary), 'etcdctl')
-    const program = existsSync(beside) ? beside : 'etcdctl'
+    const neighbour = join(dirname(this.#binary), 'etcdctl')
+    const program = existsSync(neighbour) ? neighbour : 'etcdctl'
     const child = spawn(program, args, { env: plainEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] })
     let stdout = ''
     let stderr = ''
@@ -139,7 +136,7 @@ class BinaryMachine implements Machine {
 
 /**
  * SIGSTOP is only noted when it is sent: a thread that is running goes on until it is next interrupted, and may still
- * answer. Linux tells the state of each thread; elsewhere there is nothing to wait for.
+ * answer. Linux exposes the state of each thread; elsewhere there is nothing to wait for.
  */
 async function allThreadsStopped(pid: number): Promise<void> {
   const tasks = `/proc/${String(pid)}/task`

@@ -1,13 +1,11 @@
 /** etcd in a container: the one door to testcontainers. */
-import { isError } from '../report/errors.js'
+import { abortable } from '../client/timing.js'
+import { asError } from '../report/errors.js'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type * as Testcontainers from 'testcontainers'
-import { RUN_LABEL, runLabel } from './environment.js'
-import type { EtcdFiles } from './files.js'
-import type { EtcdPlace } from './flags.js'
-import { LogBuffer } from './log-buffer.js'
-import type { ExecResult, Host, Machine } from './machine.js'
-import { notStarted } from './start-error.js'
+import { RUN_LABEL, runLabel } from './options.js'
+import type { EtcdFiles, EtcdPlace, ExecResult, Host, Machine } from './machine.js'
+import { LogBuffer, notStarted } from './log-buffer.js'
 
 const HOME = '/etcd-mtls'
 const CLIENT_PORT = 2379
@@ -103,7 +101,7 @@ class ContainerMachine implements Machine {
     this.#starting.catch(() => undefined) // seen by the race below, and by remove()
     const watch = new AbortController()
     try {
-      this.#started = await Promise.race([this.#starting, this.#death(watch.signal), aborted(signal, watch.signal)])
+      this.#started = await abortable(signal, Promise.race([this.#starting, this.#death(watch.signal)]))
     } catch (error) {
       throw await this.#explain(error, signal)
     } finally {
@@ -135,11 +133,11 @@ class ContainerMachine implements Machine {
     const before = this.#phase
     this.#phase = 'removed'
     // A creation under way ends with a container that somebody has to remove; one not begun yet will not begin.
-    if (before === 'creating') await settled(this.#starting)
+    if (before === 'creating') await Promise.allSettled([this.#starting])
     const container = this.#container
     if (container === null) return
     await ignoreGone(container.remove({ force: true, v: true }))
-    await settled(this.#starting)
+    await Promise.allSettled([this.#starting])
   }
 
   #template(flags: readonly string[], signal: AbortSignal): InstanceType<Door['GenericContainer']> {
@@ -199,11 +197,11 @@ class ContainerMachine implements Machine {
       const container = this.#container
       if (container === null) continue
       const { State: state } = await container.inspect()
-      if (state.Status === 'exited' || state.Status === 'dead') throw new Error(words(state))
+      if (state.Status === 'exited' || state.Status === 'dead') throw new Error(endOf(state))
     }
   }
 
-  /** A start that failed before there was a container is about the image; later, etcd's own words tell why. */
+  /** A start that failed before there was a container is about the image; later, etcd's own log has the cause. */
   async #explain(error: unknown, signal: AbortSignal): Promise<unknown> {
     const container = this.#container
     if (container !== null) {
@@ -212,11 +210,11 @@ class ContainerMachine implements Machine {
       return error
     }
     if (signal.aborted) return error
-    const why = isError(error) ? error.message.trim() : String(error)
+    const why = asError(error).message.trim()
     return notStarted(`No container could be made of the image "${this.#options.image}": ${why}.`, [], error)
   }
 
-  /** Takes in what the container writes, until it ends; resolves with words on how it ended. */
+  /** Reads what the container writes, until it ends; resolves to a sentence on how it ended. */
   async #follow(container: Container, since: number): Promise<string> {
     const stream = await this.#engine.container.logs(container, { since: since / 1000 })
     stream.on('data', (text: string) => {
@@ -232,7 +230,7 @@ class ContainerMachine implements Machine {
     this.logs.end()
     if (this.#phase === 'removed') return 'It was removed.'
     try {
-      return words((await container.inspect()).State)
+      return endOf((await container.inspect()).State)
     } catch {
       return 'Its container is gone.'
     }
@@ -255,7 +253,7 @@ function placeOf({ port, name, network }: ContainerOptions): EtcdPlace {
   }
 }
 
-/** Readiness is judged by etcd's own words, in one place for containers and processes alike. */
+/** Readiness is read from etcd's own log, in one place for containers and processes. */
 const noWait: Testcontainers.WaitStrategy = {
   waitUntilReady: async () => Promise.resolve(),
   withStartupTimeout: () => noWait,
@@ -263,25 +261,9 @@ const noWait: Testcontainers.WaitStrategy = {
   getStartupTimeout: () => 0,
 }
 
-function words(state: { ExitCode: number; OOMKilled: boolean; Error: string }): string {
+function endOf(state: { ExitCode: number; OOMKilled: boolean; Error: string }): string {
   if (state.Error !== '') return `Its container ended: ${state.Error}.`
   return `It ended with exit code ${String(state.ExitCode)}${state.OOMKilled ? ' for want of memory' : ''}.`
-}
-
-async function aborted(signal: AbortSignal, stop: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    const onAbort = (): void => {
-      reject(signal.reason as Error)
-    }
-    signal.addEventListener('abort', onAbort, { once: true, signal: stop })
-  })
-}
-
-async function settled(promise: Promise<unknown> | null): Promise<void> {
-  await promise?.then(
-    () => undefined,
-    () => undefined,
-  )
 }
 
 /** 404: it is gone already. 409: its removal is under way. */
@@ -289,7 +271,7 @@ async function ignoreGone(removal: Promise<unknown>): Promise<void> {
   try {
     await removal
   } catch (error) {
-    const status = isError(error) && 'statusCode' in error ? error.statusCode : undefined
+    const status: unknown = Reflect.get(Object(error), 'statusCode')
     if (status !== 404 && status !== 409) throw error
   }
 }

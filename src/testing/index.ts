@@ -3,11 +3,7 @@
  *
  * @module
  */
-export { startEtcdCluster, TestEtcdCluster } from './cluster.js'
-export type { Via } from './environment.js'
-export type { EtcdFiles } from './files.js'
-export type { EtcdPlace } from './flags.js'
-export type { ExecResult } from './machine.js'
-export type { EtcdClusterOptions, EtcdOptions, MemberOptions, RunOptions } from './options.js'
-export { startEtcd } from './start-etcd.js'
+export type { EtcdFiles, EtcdPlace, ExecResult } from './machine.js'
+export type { EtcdClusterOptions, EtcdOptions, MemberOptions, Runtime, RunOptions } from './options.js'
+export { startEtcd, startEtcdCluster, TestEtcdCluster } from './start.js'
 export { TestEtcd } from './test-etcd.js'

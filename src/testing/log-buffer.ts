@@ -1,4 +1,6 @@
 /** What an etcd has written, line by line, and the wait for a line that is still to come. */
+import { abortable } from '../client/timing.js'
+import { EtcdMtlsError } from '../report/errors.js'
 
 /** Lines kept; an etcd that is left running for hours must not fill the memory of its test. */
 const MAX_LINES = 5_000
@@ -20,7 +22,7 @@ export class LogBuffer {
     for (const line of lines) this.#add(line)
   }
 
-  /** Ends a line that has no line break, as the last words of a process may. */
+  /** Ends a line that has no line break, as the last output of a process may. */
   end(): void {
     if (this.#rest !== '') this.#add(this.#rest)
     this.#rest = ''
@@ -46,25 +48,16 @@ export class LogBuffer {
     const stateless = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ''))
     const seen = this.#lines.find((line) => stateless.test(line))
     if (seen !== undefined) return seen
-    return new Promise((resolve, reject) => {
-      const done = (): void => {
-        this.#waiters.delete(waiter)
-        signal.removeEventListener('abort', onAbort)
-      }
-      const onAbort = (): void => {
-        done()
-        reject(signal.reason as Error)
-      }
-      const waiter: Waiter = {
-        pattern: stateless,
-        settle: (line) => {
-          done()
-          resolve(line)
-        },
-      }
+    let waiter: Waiter | undefined
+    const found = new Promise<string>((resolve) => {
+      waiter = { pattern: stateless, settle: resolve }
       this.#waiters.add(waiter)
-      signal.addEventListener('abort', onAbort, { once: true })
     })
+    try {
+      return await abortable(signal, found)
+    } finally {
+      if (waiter !== undefined) this.#waiters.delete(waiter)
+    }
   }
 
   #add(raw: string): void {
@@ -75,4 +68,47 @@ export class LogBuffer {
       if (waiter.pattern.test(line)) waiter.settle(line)
     }
   }
+}
+
+/** Log lines that stand in the error's message; `details.logs` has all of them. */
+const LINES_SHOWN = 6
+
+/** Names of zap's levels, the worse ones first. */
+const LEVELS = [['error', 'dpanic', 'panic', 'fatal'], ['warn']]
+
+/** The error for an etcd that was not started: the reason, and the last that it wrote. */
+export function notStarted(
+  reason: string,
+  logs: readonly string[],
+  cause?: unknown,
+): EtcdMtlsError<'ERR_ETCD_NOT_STARTED'> {
+  const shown = tellingLines(logs)
+  const message = shown.length === 0 ? reason : `${reason} The last lines of its log: ${shown.join(' | ')}`
+  return new EtcdMtlsError('ERR_ETCD_NOT_STARTED', message, { reason, logs: [...logs] }, { cause })
+}
+
+/** The last complaints of the worst kind in a log; where there are none, its last lines. */
+export function tellingLines(logs: readonly string[]): string[] {
+  const lines = logs.filter((line) => line.trim() !== '').map(readLine)
+  const kinds = LEVELS.map((levels) => lines.filter((line) => levels.includes(line.level)))
+  // To a flag that it does not know etcd answers with one line of reason and many of usage.
+  const usage = lines.findIndex((line) => line.text.startsWith('Usage:'))
+  const shown = kinds.find((kind) => kind.length > 0) ?? (usage > 0 ? lines.slice(0, usage) : lines)
+  return shown.slice(-LINES_SHOWN).map((line) => line.text)
+}
+
+/** etcd writes JSON with a stack; a person needs the level, the message and the error. Other lines pass as they are. */
+function readLine(line: string): { level: string; text: string } {
+  let entry: unknown
+  try {
+    entry = JSON.parse(line)
+  } catch {
+    return { level: '', text: line }
+  }
+  if (entry === null || typeof entry !== 'object' || !('msg' in entry) || !('level' in entry)) {
+    return { level: '', text: line }
+  }
+  const level = String(entry.level)
+  const error = 'error' in entry ? `: ${String(entry.error)}` : ''
+  return { level, text: `${level}: ${String(entry.msg)}${error}` }
 }

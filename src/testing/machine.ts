@@ -1,6 +1,6 @@
 /** What the room needs of the thing that etcd runs in, be it a container or a process of this machine. */
-import type { EtcdFiles } from './files.js'
-import type { EtcdPlace } from './flags.js'
+import type { Credentials } from '../credentials/credentials.js'
+import type { Certificate } from '../x509/certificate.js'
 import type { LogBuffer } from './log-buffer.js'
 
 /** How a program ended, and what it wrote. */
@@ -19,7 +19,7 @@ export interface Machine {
   /** Puts files into `place.directory`, readable by etcd alone; also before the first start, and while etcd is stopped. */
   writeFiles(files: EtcdFiles): Promise<void>
   /**
-   * Starts etcd. Resolves once it runs, which is long before it serves; the promise in the result resolves with words on
+   * Starts etcd. Resolves once it runs, which is long before it serves; the promise in the result resolves to a sentence on
    * how it ended. What it writes goes to `logs`.
    */
   start(flags: readonly string[], signal: AbortSignal): Promise<{ readonly ended: Promise<string> }>
@@ -46,4 +46,93 @@ export interface Host {
   machine(name: string, ports: Ports, peerTls: boolean): Machine
   /** Removes what the machines shared, after they themselves have been removed. */
   close(): Promise<void>
+}
+
+/** File names and their contents; all lie in one folder that only etcd reads. */
+export type EtcdFiles = Readonly<Record<string, string | Uint8Array>>
+
+/** The three files of one side: `server` for clients, `peer` for other members. */
+export interface MaterialNames {
+  readonly cert: string
+  readonly key: string
+  readonly ca: string
+}
+
+/** The names that one side's files have. */
+export function materialNames(side: string): MaterialNames {
+  return { cert: `${side}.crt`, key: `${side}.key`, ca: `${side}-ca.crt` }
+}
+
+/** Certificate chain and key of one side. etcd reads an unencrypted key only, so the key is written out as it is. */
+export function identityFiles(side: string, credentials: Credentials): EtcdFiles {
+  const names = materialNames(side)
+  return { [names.cert]: pemOf(credentials.chain), [names.key]: credentials.key.exportPem() }
+}
+
+/** Certificate chain, key and trusted CAs of one side. */
+export function materialFiles(side: string, credentials: Credentials, trusted: readonly Certificate[]): EtcdFiles {
+  return { ...identityFiles(side, credentials), [materialNames(side).ca]: pemOf(trusted) }
+}
+
+function pemOf(certificates: readonly Certificate[]): string {
+  return certificates.map((each) => each.toPem().trimEnd() + '\n').join('')
+}
+
+/** How one etcd sees its surroundings. */
+export interface EtcdPlace {
+  /** Folder of the certificates, keys and {@link EtcdOptions.files}, as etcd sees it. */
+  readonly directory: string
+  readonly dataDirectory: string
+  /** Where etcd listens for clients, as `https://0.0.0.0:2379`. */
+  readonly clientListenUrl: string
+  /** Where clients reach it, as `https://127.0.0.1:32768`. */
+  readonly clientUrl: string
+  /** Where a program next to etcd reaches it, as `https://127.0.0.1:2379`. */
+  readonly localUrl: string
+  /** Where etcd listens for other members. */
+  readonly peerListenUrl: string
+  /** Where other members reach it. */
+  readonly peerUrl: string
+}
+
+export interface FlagOptions {
+  readonly name: string
+  readonly place: EtcdPlace
+  /** Whether clients have to show a certificate. */
+  readonly clientCertAuth: boolean
+  /** Whether the peer side speaks TLS, with certificates asked for in both directions. */
+  readonly peerTls: boolean
+  /** Name and peer URL of every member, this one included. */
+  readonly members: readonly { readonly name: string; readonly peerUrl: string }[]
+}
+
+/** Flags rather than a file: with `--config-file` etcd ignores every other flag, and then no CRL can be set. */
+export function etcdFlags(options: FlagOptions): string[] {
+  const { name, place, clientCertAuth, peerTls, members } = options
+  const flags = {
+    name,
+    'data-dir': place.dataDirectory,
+    'listen-client-urls': place.clientListenUrl,
+    'advertise-client-urls': place.clientUrl,
+    'listen-peer-urls': place.peerListenUrl,
+    'initial-advertise-peer-urls': place.peerUrl,
+    'initial-cluster': members.map((each) => `${each.name}=${each.peerUrl}`).join(','),
+    'initial-cluster-state': 'new',
+    // The default since 3.5 (server/embed/config.go); 3.4 writes plain text without it.
+    logger: 'zap',
+    ...sideFlags('', 'server', place, clientCertAuth),
+    ...(peerTls ? sideFlags('peer-', 'peer', place, true) : {}),
+  }
+  return Object.entries(flags).map(([key, value]) => `--${key}=${value}`)
+}
+
+function sideFlags(prefix: string, side: string, place: EtcdPlace, clientCertAuth: boolean): Record<string, string> {
+  const names = materialNames(side)
+  const file = (name: string): string => `${place.directory}/${name}`
+  return {
+    [`${prefix}cert-file`]: file(names.cert),
+    [`${prefix}key-file`]: file(names.key),
+    // A CA file alone would already make etcd ask for a certificate, so both go together.
+    ...(clientCertAuth ? { [`${prefix}client-cert-auth`]: 'true', [`${prefix}trusted-ca-file`]: file(names.ca) } : {}),
+  }
 }

@@ -1,15 +1,47 @@
-/** What callers may ask of a throw-away etcd, checked before anything is made. */
+/**
+ * The options of a throw-away etcd, checked before anything is made. Some have defaults from the environment, so that one test suite runs
+ * on a laptop and in a pipeline that has another engine, another mirror of images, or no engine at all.
+ */
 import type { Credentials } from '../credentials/credentials.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import type { Certificate } from '../x509/certificate.js'
 import { parseDuration } from '../x509/time.js'
-import { defaultVia, type Via } from './environment.js'
-import type { EtcdFiles } from './files.js'
-import type { EtcdPlace } from './flags.js'
+import type { EtcdFiles, EtcdPlace } from './machine.js'
+
+/** Label on every container and network of this room; its value is the run that they belong to. */
+export const RUN_LABEL = 'etcd-mtls.run'
+
+/** The official image, in the version of etcd that Debian 13 ships. */
+const DEFAULT_IMAGE = 'gcr.io/etcd-development/etcd:v3.5.16'
+
+/** What etcd runs in. */
+export type Runtime = 'container' | 'binary'
+
+/** `ETCD_MTLS_TEST_VIA`: `container` (the default) or `binary`. */
+export function defaultVia(env: NodeJS.ProcessEnv): Runtime {
+  const via = env['ETCD_MTLS_TEST_VIA'] ?? 'container'
+  if (via !== 'container' && via !== 'binary') {
+    throw optionInvalid('ETCD_MTLS_TEST_VIA', "must be 'container' or 'binary'")
+  }
+  return via
+}
+
+/** `ETCD_MTLS_TEST_IMAGE`: the image that containers are made of. */
+export function defaultImage(env: NodeJS.ProcessEnv): string {
+  return env['ETCD_MTLS_TEST_IMAGE'] ?? DEFAULT_IMAGE
+}
 
 /**
- * What etcd says once it serves (server/embed/serve.go of 3.5 and 3.6; 3.4 says it with "requests on"). "ready to serve
- * client requests" comes earlier, before the certificates are read, and an etcd that cannot use them says it too.
+ * `ETCD_MTLS_TEST_RUN`: value of the label {@link RUN_LABEL}. A pipeline that sets it can remove what a killed test
+ * has left: `docker ps --all --quiet --filter label=etcd-mtls.run=VALUE`.
+ */
+export function runLabel(env: NodeJS.ProcessEnv): string {
+  return env['ETCD_MTLS_TEST_RUN'] ?? String(process.pid)
+}
+
+/**
+ * What etcd logs once it serves (server/embed/serve.go of 3.5 and 3.6; 3.4 logs it with "requests on"). "ready to serve
+ * client requests" comes earlier, before the certificates are read, and an etcd that cannot use them logs it too.
  */
 const SERVES = /serving client (traffic|requests on)/
 
@@ -21,10 +53,10 @@ export interface RunOptions {
    * What etcd runs in: a container (through the package testcontainers), or the program `etcd` of this machine.
    * Default: the environment variable `ETCD_MTLS_TEST_VIA`, else `'container'`.
    */
-  via?: Via | undefined
+  via?: Runtime | undefined
   /** The image for containers. Default: `ETCD_MTLS_TEST_IMAGE`, else etcd's official image of 3.5. */
   image?: string | undefined
-  /** The program for `via: 'binary'`; etcdctl is looked for beside it. Default: `etcd` on PATH. */
+  /** The program for `via: 'binary'`; etcdctl is expected next to it. Default: `etcd` on PATH. */
   binary?: string | undefined
   /** Certificates that clients' certificates must chain to. Default: the trust anchors of `server`. */
   clientCa?: readonly Certificate[] | undefined
@@ -32,7 +64,7 @@ export interface RunOptions {
   clientCertAuth?: boolean | undefined
   /** More files for etcd to read, such as a CRL. They lie in {@link EtcdPlace.directory}, readable by etcd alone. */
   files?: EtcdFiles | undefined
-  /** More flags for etcd: a list, or a function that is told where things are. A repeated flag wins over ours. */
+  /** More flags for etcd: a list, or a function of the place where etcd runs. A repeated flag wins over ours. */
   args?: readonly string[] | ((place: EtcdPlace) => readonly string[]) | undefined
   /** The log line that means that etcd serves. Default: `serving client traffic securely`. */
   readyLine?: RegExp | undefined
@@ -65,7 +97,7 @@ export interface EtcdClusterOptions<Name extends string = string> extends RunOpt
 
 /** {@link RunOptions} with every default filled in. */
 export interface Plan {
-  readonly via: Via
+  readonly via: Runtime
   readonly image: string | undefined
   readonly binary: string | undefined
   readonly clientCa: readonly Certificate[] | undefined

@@ -1,10 +1,16 @@
 /** One running throw-away etcd. */
 import type { Credentials } from '../credentials/credentials.js'
-import { EtcdMtlsError, isError } from '../report/errors.js'
+import { asError, EtcdMtlsError } from '../report/errors.js'
 import { parseDuration } from '../x509/time.js'
-import { type EtcdFiles, identityFiles, materialFiles, materialNames } from './files.js'
-import type { ExecResult, Machine } from './machine.js'
-import { notStarted } from './start-error.js'
+import {
+  type EtcdFiles,
+  identityFiles,
+  materialFiles,
+  materialNames,
+  type ExecResult,
+  type Machine,
+} from './machine.js'
+import { notStarted } from './log-buffer.js'
 
 export interface TestEtcdParts {
   readonly name: string
@@ -51,28 +57,24 @@ export class TestEtcd implements AsyncDisposable {
     this.#refuseClosed()
     const { flags, readyLine, startTimeout } = this.#parts
     this.#machine.logs.clear()
-    const give = new AbortController()
-    const onAbort = (): void => {
-      give.abort(options.signal?.reason)
-    }
     options.signal?.throwIfAborted()
-    options.signal?.addEventListener('abort', onAbort, { once: true })
+    const late = new AbortController()
+    const signal = options.signal === undefined ? late.signal : AbortSignal.any([options.signal, late.signal])
     const timer = setTimeout(() => {
-      give.abort(notStarted(`etcd did not serve within ${String(startTimeout / 1000)} s.`, this.logs()))
+      late.abort(notStarted(`etcd did not serve within ${String(startTimeout / 1000)} s.`, this.logs()))
     }, startTimeout)
     try {
-      const { ended } = await this.#machine.start(flags, give.signal)
-      const ready = this.#machine.logs.waitFor(readyLine, give.signal)
+      const { ended } = await this.#machine.start(flags, signal)
+      const ready = this.#machine.logs.waitFor(readyLine, signal)
       const end = await Promise.race([ready.then(() => null), ended])
       if (end !== null) throw new Error(end)
     } catch (error) {
       if (error instanceof EtcdMtlsError || options.signal?.aborted === true) throw error
-      const words = isError(error) ? error.message : String(error)
-      throw notStarted(`etcd could not be started. ${words}`, this.logs(), error)
+      throw notStarted(`etcd could not be started. ${asError(error).message}`, this.logs(), error)
     } finally {
       clearTimeout(timer)
-      options.signal?.removeEventListener('abort', onAbort)
-      give.abort()
+      // Ends the wait for the log line, and the start of the machine.
+      late.abort()
     }
   }
 
@@ -119,21 +121,21 @@ export class TestEtcd implements AsyncDisposable {
     }
   }
 
-  /** Puts more files beside etcd's own, or replaces some; a plain name each. */
+  /** Adds files next to etcd's own, or replaces some; a plain name each. */
   async writeFiles(files: EtcdFiles): Promise<void> {
     this.#refuseClosed()
     await this.#machine.writeFiles(files)
   }
 
   /**
-   * Replaces the certificate and key that etcd shows to its clients. etcd reads them anew at each handshake, so the next
+   * Replaces the certificate and key that etcd shows to its clients. etcd reads them at each handshake, so the next
    * connection sees them; connections that stand stay as they are.
    */
   async replaceServer(server: Credentials): Promise<void> {
     await this.writeFiles(identityFiles('server', server))
   }
 
-  /** Runs `etcdctl` beside etcd, with these credentials, against this etcd. */
+  /** Runs `etcdctl` where etcd runs, with these credentials, against this etcd. */
   async etcdctl(args: readonly string[], as: Credentials): Promise<ExecResult> {
     const side = `etcdctl-${crypto.randomUUID()}`
     await this.writeFiles(materialFiles(side, as, as.trustAnchors))

@@ -6,7 +6,7 @@ import { connect } from 'node:tls'
 import { getContainerRuntimeClient } from 'testcontainers'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { isEtcdMtlsError } from '../../src/report/errors.js'
-import { startEtcd, startEtcdCluster, type Via } from '../../src/testing/index.js'
+import { startEtcd, startEtcdCluster, type Runtime } from '../../src/testing/index.js'
 import { gateway, mintedCredentials, mintPki } from '../support/etcd.js'
 import { ALERTS_SAY_WHY } from '../support/etcd-version.js'
 import { dns, ip, mintLeaf } from '../support/mint.js'
@@ -61,7 +61,7 @@ async function firstEvent(port: number): Promise<string[]> {
   return seen
 }
 
-describe.each<Via>(['container', 'binary'])('an etcd via %s', (via) => {
+describe.each<Runtime>(['container', 'binary'])('an etcd via %s', (via) => {
   it('serves clients with a certificate, and stops and starts with its data on the same port', async () => {
     const pki = mintPki()
     await using etcd = await startEtcd({ server: pki.server, via })

@@ -41,6 +41,6 @@ function sources(): string[] {
 function goEnvironment(): Record<string, string> {
   const offline = { GOTOOLCHAIN: 'local', GOPROXY: 'off', GO111MODULE: 'on', GOFLAGS: '', GOWORK: 'off', ...FAST }
   const hasPlace = ['GOCACHE', 'XDG_CACHE_HOME', 'HOME'].some((name) => process.env[name] !== undefined)
-  const cache = fileURLToPath(new URL('../../.cache/', import.meta.url))
+  const cache = fileURLToPath(new URL('../../.cache', import.meta.url))
   return hasPlace ? offline : { ...offline, GOCACHE: join(cache, 'go-cache'), GOPATH: join(cache, 'go-path') }
 }

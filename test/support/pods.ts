@@ -5,7 +5,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { getContainerRuntimeClient } from 'testcontainers'
-import { defaultImage, RUN_LABEL, runLabel } from '../../src/testing/environment.js'
+import { defaultImage, RUN_LABEL, runLabel } from '../../src/testing/options.js'
 
 type Engine = Awaited<ReturnType<typeof getContainerRuntimeClient>>['container']['dockerode']
 type Container = ReturnType<Engine['getContainer']>

@@ -152,7 +152,7 @@ export const NETWORK_CAUSES: CauseGroup = {
       cause: 'etcd speaks plaintext there (http://)',
       ...REFUSED,
       codes: ['endpoint/not-tls'],
-      details: { plaintext: 'http/1.1' },
+      details: { plaintext: 'h2c' },
       setUp: etcd('plaintext'),
     },
     {

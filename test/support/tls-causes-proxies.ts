@@ -283,7 +283,7 @@ export const CLUSTER_CAUSES: CauseGroup = {
       error: 'ERR_ACCESS_DENIED',
       certificate: 'client leaf CN=app',
       codes: ['access/permission-denied'],
-      details: { identity: 'common-name', user: 'app', permission: 'read', key: 'a' },
+      details: { identity: 'common-name', user: 'app', required: [{ permission: 'read', key: 'a', rangeEnd: null }] },
       setUp: ({ etcds }, pki) => ({
         endpoint: etcds.rbac.endpoint,
         credentials: pki.issueClient({ subject: 'app' }),

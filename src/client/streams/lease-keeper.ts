@@ -9,7 +9,7 @@ import { MAX_DELAY } from '../timing.js'
 
 /**
  * Keep-alives are sent at a sixth of the TTL. clientv3 sends them at a third (client/v3/lease.go, `recvKeepAlive`): a lease then
- * may have 5.3 of 8 seconds left when its leader freezes, and a cluster that elects anew on a busy machine has taken 5.4.
+ * may have 5.3 of 8 seconds left when its leader freezes, and an election on a busy machine has taken 5.4.
  */
 const INTERVAL = 1 / 6
 /** An answer that takes longer than this part of the TTL is asked for over one more stream, which is on another endpoint. */

@@ -1,9 +1,8 @@
 /**
- * A stream without an end of its own, such as watches, that goes on over another connection when the one below it leaves or
- * breaks. Its caller sees one call. Each stretch of it over one connection is an attempt, an ordinary call.
+ * A stream without an end of its own, such as watches, that continues over another connection when the one below it is drained or
+ * breaks. Its caller sees one call, which consists of attempts, each over one connection.
  *
- * It is given up, with the status of its attempt, where there is no connection to go on over: the caller is told what any other
- * call would be told, and may try again.
+ * If there is no connection to continue over, it ends with the status of its attempt, as any other call, and the caller may try again.
  */
 import { EtcdMtlsError } from '../../report/errors.js'
 import { backoffPause } from '../timing.js'
@@ -80,9 +79,9 @@ const MAX_FAILURES = 5
 const PAUSES = { first: 150, longest: 1500 }
 /** How many attempts in a row may have their token refused. */
 const MAX_REFUSALS = 3
-/** An attempt that has lived so long was a good one, whatever came over it, in milliseconds. */
+/** An attempt that lived this long ends the count of failures, in milliseconds. */
 const LONG_LIVED = 5000
-/** How long an attempt may take to prepare for its end, in milliseconds: a round trip, where the server answers at all. */
+/** How long an attempt may take to prepare for its end, in milliseconds: a round trip, if the server answers at all. */
 const PREPARATION = 300
 /**
  * How often the server is asked for what keeps the stream resumable, in milliseconds. Kubernetes compacts every five minutes
@@ -233,7 +232,7 @@ export class ResumableCall extends CallBase implements Call, ResumableStream {
     if (this.#refusals >= MAX_REFUSALS || !this.#attempt.tokenRefused(details)) return false
     this.#refusals += 1
     const old = this.#attempt
-    // Not under the resumer's feet, which is in the middle of a message.
+    // Later, because the resumer is in the middle of a message.
     process.nextTick(() => {
       if (old === this.#attempt) this.#replaceAttempt()
     })
@@ -282,12 +281,12 @@ export class ResumableCall extends CallBase implements Call, ResumableStream {
     const old = this.#attempt
     this.#attempt = this.#makeAttempt()
     this.#startAttempt()
-    old.cancelWithStatus(status.CANCELLED, 'The stream goes on over another connection')
+    old.cancelWithStatus(status.CANCELLED, 'The stream continues over another connection')
   }
 
-  /** The connection of the attempt is about to end by our own will. */
+  /** The client is about to close the connection of the attempt. */
   #move(attempt: EtcdCall): void {
-    // A caller that sends no more is about to end by himself.
+    // A caller that sends no more is about to end the stream.
     if (this.#halfClosed) return
     let moved = false
     const move = (): void => {

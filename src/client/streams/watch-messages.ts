@@ -94,7 +94,7 @@ export function cancelRequest(watchId: bigint): Buffer {
   return bytesField(CANCEL_REQUEST, int64Field(CANCEL_WATCH_ID, watchId))
 }
 
-/** Asks for the revision that every watch of the stream has come to (since etcd 3.4). */
+/** Asks for the revision that every watch of the stream has reached (since etcd 3.4). */
 export function progressRequest(): Buffer {
   return bytesField(PROGRESS_REQUEST, Buffer.alloc(0))
 }

@@ -36,7 +36,7 @@ import {
 const MAX_FRAGMENT_BYTES = 64 * 1024 * 1024
 
 interface Watch {
-  /** The id that the caller knows. It is ours, and the server is asked to use it, too. */
+  /** The id that the caller uses. It is ours, and the server is asked to use it, too. */
   readonly id: bigint
   /** The WatchCreateRequest without start revision and id. */
   readonly body: Buffer
@@ -50,8 +50,8 @@ interface Watch {
   readonly progressNotify: boolean
   readonly fragment: boolean
   /** The revision in the header of what was delivered last; null before anything was. */
-  told: bigint | null
-  /** Whether the caller wants it to end. */
+  delivered: bigint | null
+  /** Whether the caller canceled it. */
   canceling: boolean
   /** The id that the server is asked to use on this attempt. */
   wanted: bigint
@@ -68,7 +68,7 @@ export class WatchResumer implements StreamResumer {
   readonly #stream: ResumableStream
   readonly #positions: ResumePositions
   readonly #ends: WatchEnds
-  /** By the id that the caller knows, in the order in which they were made. */
+  /** By the id that the caller uses, in the order in which they were made. */
   readonly #watches = new Map<bigint, Watch>()
   #lastId = 0n
   #lastHeader: Uint8Array = new Uint8Array()
@@ -123,7 +123,7 @@ export class WatchResumer implements StreamResumer {
       return
     }
     const watch = this.#byServerId.get(response.watchId)
-    // None: the response was on its way when the watch was canceled, or the watch is not of this stream.
+    // The response was on its way when the watch was canceled, or the watch is not of this stream.
     if (watch === undefined) return
     if (response.flaw !== null) this.#endInvalid(watch, response.flaw)
     else if (response.canceled) this.#onCanceled(watch, response)
@@ -149,7 +149,7 @@ export class WatchResumer implements StreamResumer {
   }
 
   /**
-   * A watch on keys that never change knows no newer revision than its first one. etcd may have compacted that revision when the
+   * A watch on keys that never change has no newer revision than its first one. etcd may have compacted that revision when the
    * watch is created again, and then refuses it. So the server is asked for its progress.
    */
   prepareToMove(ready: () => void): void {
@@ -181,7 +181,11 @@ export class WatchResumer implements StreamResumer {
   failed(): void {
     const left = [...this.#watches.values()].filter((watch) => !watch.canceling)
     this.#positions.note(
-      left.map(({ body, asked, told, next }) => ({ body, from: told === null ? asked : told + 1n, next })),
+      left.map(({ body, asked, delivered, next }) => ({
+        body,
+        from: delivered === null ? asked : delivered + 1n,
+        next,
+      })),
     )
   }
 
@@ -199,7 +203,7 @@ export class WatchResumer implements StreamResumer {
       refreshedAt: -1n,
       progressNotify,
       fragment,
-      told: null,
+      delivered: null,
       canceling: false,
       wanted: id,
       serverId: null,
@@ -246,7 +250,7 @@ export class WatchResumer implements StreamResumer {
     for (let at = 0; at < length; at += 1) this.#lastHeader[at] = message[headerStart + at] ?? 0
   }
 
-  /** The caller wants it to end, and there is no server any more, or not yet, that could say so. */
+  /** The caller canceled it, and it is not on a server that could answer. */
   #endCanceled(watch: Watch): void {
     this.#watches.delete(watch.id)
     this.#stream.deliver(canceledResponse(this.#lastHeader, watch.id))
@@ -267,8 +271,8 @@ export class WatchResumer implements StreamResumer {
       this.#byServerId.set(response.watchId, watch)
       // etcd starts at the revision after the one in this header (etcd server/etcdserver/api/v3rpc/watch.go).
       if (watch.next === 0n) watch.next = response.revision + 1n
-      if (watch.told === null) {
-        watch.told = response.revision
+      if (watch.delivered === null) {
+        watch.delivered = response.revision
         this.#stream.deliver(forCaller(watch, response))
       }
       if (watch.canceling) this.#stream.send(cancelRequest(response.watchId))
@@ -284,10 +288,10 @@ export class WatchResumer implements StreamResumer {
     const header = this.#lastHeader
     const reason = cause === null ? cancelReason : `${cancelReason}. ${cause.message}`
     if (cause !== null) this.#ends.note(reason, cause)
-    this.#stream.deliver(canceledResponse(header, watch.id, { reason, refused: watch.told === null }))
+    this.#stream.deliver(canceledResponse(header, watch.id, { reason, refused: watch.delivered === null }))
     // etcd3 removes the refused watch from its list and leaves it at the head of its queue, which continues only if a create
     // succeeds. This is such an answer; nobody holds the watch that it goes to.
-    if (watch.told === null) this.#stream.deliver(createdResponse(header, watch.id))
+    if (watch.delivered === null) this.#stream.deliver(createdResponse(header, watch.id))
   }
 
   #onProgressOfAll(response: WatchResponse): void {
@@ -361,7 +365,7 @@ export class WatchResumer implements StreamResumer {
     if (next > watch.next) watch.next = next
     const isProgress = response.lastRevision === null && watch.fragments.length === 0
     if (isProgress && !watch.progressNotify) return
-    watch.told = response.revision
+    watch.delivered = response.revision
     for (const fragment of watch.fragments.splice(0)) {
       this.#fragmentBytes -= fragment.length
       this.#stream.deliverInBurst(forCaller(watch, { ...response, message: fragment }))
@@ -370,12 +374,12 @@ export class WatchResumer implements StreamResumer {
   }
 }
 
-/** A response under the id that the caller knows. */
+/** A response under the id that the caller uses. */
 function forCaller({ id }: Watch, { watchId, message }: WatchResponse): Buffer {
   return watchId === id ? message : withWatchId(message, id)
 }
 
-/** etcd server/etcdserver/api/v3rpc/watch.go: the reasons for which it cancels a watch at once, beside the user's rights. */
+/** etcd server/etcdserver/api/v3rpc/watch.go: the reasons for which it cancels a watch at once, apart from the user's rights. */
 function isTokenRefused(reason: string): boolean {
   return reason.includes('invalid auth token') || reason.includes('revision of auth store is old')
 }

@@ -95,7 +95,7 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
 
   sendMessageWithContext(context: MessageContext, message: Buffer): void {
     if (this.#ended) {
-      // The status tells the caller; the callback only keeps its stream from waiting.
+      // The caller gets the status; the callback only keeps its stream from waiting.
       if (context.callback !== undefined) process.nextTick(context.callback)
       return
     }
@@ -146,7 +146,7 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
     return this.#halfClosed || this.answerDue
   }
 
-  /** Whether it has come to a connection. */
+  /** Whether a connection carries it. */
   get wasCarried(): boolean {
     return this.#stream !== null
   }
@@ -166,7 +166,7 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
     return this.#httpStatus !== undefined
   }
 
-  /** How far the request came. */
+  /** How far the request got. */
   get progress(): Progress {
     const stream = this.#stream
     if (stream === null) return 'unsent'
@@ -175,7 +175,7 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
     return refused || this.#connection?.isUnprocessed(stream.id) === true ? 'unprocessed' : 'unknown'
   }
 
-  /** Whether it ended without a word of etcd: its stream was closed before, or something else answered. */
+  /** Whether it ended without an answer of etcd: its stream was closed before, or something else answered. */
   cutShort = false
   /** The server refused the token that this call came with, by a message and not by its status. False: there is none. */
   tokenRefused(details: string): boolean {
@@ -213,7 +213,7 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
     try {
       stream = connection.request(headers)
     } catch (error) {
-      // Nothing was sent. Where the connection is out of service, another one may carry the call; else the call is at fault.
+      // Nothing was sent. If the connection is out of service, another one may carry the call; else the call is at fault.
       if (!connection.open) this.#route.assign(this, this.#path)
       else this.#end(makeStatus(status.INTERNAL, asError(error).message))
       return
@@ -302,7 +302,7 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
       this.#serverEnded = true
       this.#readsEnded = true
       if (this.#okStatus !== null) this.#finishIfDone()
-      // Where the connection broke, its own end says more than the code Node makes up for the stream: see connectionLost.
+      // If the connection broke, its own error says more than the code that Node sets for the stream: see connectionLost.
       else if (this.#connection?.broken !== true) {
         this.cutShort ||= !this.#ended
         this.#end(statusOfReset(stream.rstCode, this.#httpStatus, this.#streamError))
@@ -443,7 +443,7 @@ export class EtcdCall extends CallBase implements Call, ActiveCall, WaitingCall,
     if (stream.destroyed) return
     if (!this.#serverEnded) stream.close(constants.NGHTTP2_CANCEL)
     else if (!stream.writableEnded) stream.end()
-    // What still comes is thrown away, or the stream would never close.
+    // The rest is discarded, or the stream would never close.
     stream.resume()
   }
 }

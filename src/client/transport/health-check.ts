@@ -10,6 +10,7 @@ import {
   type IncomingHttpStatusHeader,
   type OutgoingHttpHeaders,
 } from 'node:http2'
+import { asError } from '../../report/errors.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
 import { backoffPause } from '../timing.js'
@@ -51,7 +52,7 @@ export interface RequestCarrier {
 
 interface Exchange {
   readonly body?: Uint8Array
-  /** In milliseconds; null: whoever made the connection limits it. */
+  /** In milliseconds; null: the dial limits it. */
   readonly timeout: number | null
   /** Whether the wait keeps the process alive. Default: false. */
   readonly keepsProcess?: boolean
@@ -85,7 +86,7 @@ export function exchange(stream: ClientHttp2Stream, parts: Exchange): Promise<Re
         if (!read(head, piece)) return
         resolve({ head, trailers: head })
       } catch (error) {
-        reject(error)
+        reject(asError(error))
       }
       end()
     }
@@ -140,7 +141,7 @@ const MAX_PAGE = 4096
 const PAGE_TIMEOUT = 500
 
 /**
- * The first request on a connection: a range without a key. Whoever may use etcd at all may make it, whatever is in between; etcd
+ * The first request on a connection: a range without a key. Every user of etcd may make it, whatever is in between; etcd
  * answers it before it looks at users, and without touching its store (etcd server/etcdserver/api/v3rpc/key.go, checkRangeRequest).
  * It leaves together with the first bytes of HTTP/2, so its answer comes with the server's own first ones.
  *
@@ -207,7 +208,7 @@ export function isGrpc(headers: IncomingHttpHeaders): boolean {
   return headers['content-type']?.startsWith('application/grpc') === true || headers['grpc-status'] !== undefined
 }
 
-/** `etcd`: a gRPC server that knows the call. `unavailable`: nobody behind it could answer now. `foreign`: not etcd. */
+/** `etcd`: a gRPC server that has the call. `unavailable`: nothing behind it could answer now. `foreign`: not etcd. */
 export type AnswerKind = 'etcd' | 'unavailable' | 'foreign'
 
 const DENIALS: ReadonlySet<number> = new Set([status.UNAUTHENTICATED, status.PERMISSION_DENIED])

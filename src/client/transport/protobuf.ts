@@ -1,4 +1,4 @@
-/** As much of protobuf's wire format as it takes to check a message, to read it, and to change a field of it. */
+/** The part of protobuf's wire format that is needed to check a message, to read it, and to change a field of it. */
 
 /** A message that is not well formed, or not one that etcd sends. */
 export class MalformedMessage extends Error {}
@@ -39,7 +39,7 @@ export class Fields {
     this.value = this.end
     switch (this.#wireType) {
       case VARINT:
-        while ((this.#octet() & 0x80) !== 0);
+        while ((this.#byte() & 0x80) !== 0);
         break
       case FIXED64:
         this.end += 8
@@ -102,18 +102,18 @@ export class Fields {
     }
     let value = 0
     for (let factor = 1; factor <= 2 ** 28; factor *= 128) {
-      const octet = this.#octet()
-      value += (octet & 0x7f) * factor
-      if (octet < 0x80 && value <= 0xffff_ffff) return value
+      const byte = this.#byte()
+      value += (byte & 0x7f) * factor
+      if (byte < 0x80 && value <= 0xffff_ffff) return value
     }
     throw new MalformedMessage('A tag or a length of more than 32 bits')
   }
 
-  #octet(): number {
+  #byte(): number {
     if (this.end >= this.#limit) throw new MalformedMessage('The message ends in a field')
-    const octet = this.#at(this.end)
+    const byte = this.#at(this.end)
     this.end += 1
-    return octet
+    return byte
   }
 
   #at(index: number): number {
@@ -224,9 +224,9 @@ export function bytesField(number: number, value: Uint8Array): Buffer {
 }
 
 function varint(value: bigint): number[] {
-  const octets: number[] = []
+  const bytes: number[] = []
   let rest = value
-  for (; rest >= 0x80n; rest >>= 7n) octets.push(Number(rest & 0x7fn) | 0x80)
-  octets.push(Number(rest))
-  return octets
+  for (; rest >= 0x80n; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80)
+  bytes.push(Number(rest))
+  return bytes
 }

@@ -52,8 +52,8 @@ describe('ETCDCTL_ENDPOINTS', () => {
 
   it.each([
     ['http://etcd-0:2379', /^Option "ETCDCTL_ENDPOINTS" must not be http:\/\//],
-    ['etcd-0,,etcd-1', /^Option "ETCDCTL_ENDPOINTS" must not hold an empty entry/],
-    ['root:secret@etcd-0:2379', /^Option "ETCDCTL_ENDPOINTS" must not hold user info(?!.*secret)/],
+    ['etcd-0,,etcd-1', /^Option "ETCDCTL_ENDPOINTS" must not have an empty entry/],
+    ['root:secret@etcd-0:2379', /^Option "ETCDCTL_ENDPOINTS" must not have user info(?!.*secret)/],
   ])('%s is refused by the name of the variable', (text, message) => {
     expect(refusal({ ETCDCTL_ENDPOINTS: text })).toMatch(message)
   })

@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { contend } from '../../../src/coordination/contend.js'
-import type { Held } from '../../../src/coordination/held.js'
+import { contend, type Held } from '../../../src/coordination/contend.js'
 import { isEtcdMtlsError } from '../../../src/report/errors.js'
 import { FakeStore, LeaseGoneError, TransientError } from '../../support/fake-store.js'
 

@@ -1,9 +1,8 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import type { Credentials } from '../../../src/credentials/credentials.js'
-import { defaultImage, defaultVia, runLabel } from '../../../src/testing/environment.js'
-import { etcdFlags } from '../../../src/testing/flags.js'
+import { defaultImage, defaultVia, runLabel, checkEtcdOptions } from '../../../src/testing/options.js'
+import { etcdFlags } from '../../../src/testing/machine.js'
 import { startEtcd, startEtcdCluster } from '../../../src/testing/index.js'
-import { checkEtcdOptions } from '../../../src/testing/options.js'
 import { mintPki } from '../../support/etcd.js'
 
 const { server } = mintPki()

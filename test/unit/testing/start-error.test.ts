@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { notStarted, tellingLines } from '../../../src/testing/start-error.js'
+import { notStarted, tellingLines } from '../../../src/testing/log-buffer.js'
 
 const line = (level: string, msg: string, error?: string): string =>
   JSON.stringify({ level, msg, error, stacktrace: 'x\ny' })
