@@ -2,7 +2,12 @@ import type { PeerCertificate } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { prepare } from '../../../src/client/validated-credentials.js'
 import { resolveOptions } from '../../../src/client/options.js'
-import { peerChain, serverIdentityCheck, type ServerValidation, validateServer } from '../../../src/client/transport/tls-socket.js'
+import {
+  peerChain,
+  serverIdentityCheck,
+  type ServerValidation,
+  validateServer,
+} from '../../../src/client/transport/tls-socket.js'
 import { mintPki } from '../../support/etcd.js'
 import { errorCodes } from '../../support/refused.js'
 
