@@ -170,7 +170,7 @@ export class Authority {
   }
 
   /**
-   * The authority in PEM. This is the only way to export the private key: whoever has it can issue certificates in this
+   * The authority in PEM. This is the only way to export the private key, which can issue certificates in this
    * authority's name. Without a `passphrase` the key is not encrypted.
    *
    * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`

@@ -7,7 +7,15 @@ import { covers, type Host } from '../x509/names.js'
 import type { CryptoKeyHandle, WebCrypto } from '../x509/web-crypto.js'
 import { type KeyAlgorithm, keyRow } from './algorithms.js'
 import { keyMaker } from './keys.js'
-import { checkCrypto, readAlgorithm, readHosts, readName, readSubject, type SubjectAttributes } from './options.js'
+import {
+  COMMON_NAME,
+  checkCrypto,
+  readAlgorithm,
+  readHosts,
+  readName,
+  readSubject,
+  type SubjectAttributes,
+} from './options.js'
 import { issueRefused } from './refuse.js'
 
 /** Options of `createRequest`. */
@@ -33,7 +41,6 @@ export interface CreatedRequest {
 }
 
 const KNOWN = ['name', 'hosts', 'algorithm', 'subject', 'crypto'] as const
-const COMMON_NAME = '2.5.4.3'
 
 /**
  * Makes a key and a certificate request (PKCS #10) for it, signed by that key. `authority.sign`, openssl, cfssl, step and

@@ -20,7 +20,7 @@ import { MAX_PEM_OCTETS, type PemBlock } from '../x509/pem.js'
 import { isUsualPublicKey } from '../x509/public-key.js'
 import { AttributeId, attributeName } from '../x509/request-attributes.js'
 import { keyFault } from './algorithms.js'
-import { readName } from './options.js'
+import { COMMON_NAME, readName } from './options.js'
 
 /** A certificate request: PEM as a string or bytes (`CERTIFICATE REQUEST` or `NEW CERTIFICATE REQUEST`), DER, or a parsed one. */
 export type RequestInput = string | Uint8Array | CertificateRequest
@@ -238,8 +238,6 @@ export function sortNames(names: readonly GeneralName[]): SortedNames {
 }
 
 const KIND_NAMES: Readonly<Record<Host['kind'], string>> = { ip: 'an IP name', uri: 'a URI name', dns: 'a DNS name' }
-
-const COMMON_NAME = '2.5.4.3'
 
 /** The usable common name, or why there is none, as a predicate; null if none is requested. */
 export function readCommonName(subject: DistinguishedName): { name: string } | { refused: string } | null {

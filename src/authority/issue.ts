@@ -20,7 +20,7 @@ import { DerReader, Tag } from '../x509/der.js'
 import type { KeyUsage } from '../x509/extensions.js'
 import type { PrivateKey } from '../x509/keys.js'
 import { keyRow, keyUsageFor } from './algorithms.js'
-import type { Issuer } from './issuer.js'
+import { findCa, type Issuer } from './issuer.js'
 import type { SigningKey } from './keys.js'
 import { type Lifetime, lifetimeWithin } from './lifetime.js'
 import { writeSubject } from './options.js'
@@ -60,8 +60,8 @@ export async function issueCredentials(issuer: Issuer, request: CheckedRequest, 
 /** Bytes of an empty name: an empty SEQUENCE. */
 const EMPTY_NAME = 2
 
-function refuseKeysOfCas({ certificate, chain, crossCertificates }: Issuer, key: PrivateKey): void {
-  const held = [certificate, ...chain, ...crossCertificates].find((each) => key.matches(each))
+function refuseKeysOfCas(issuer: Issuer, key: PrivateKey): void {
+  const held = findCa(issuer, (ca) => key.matches(ca))
   if (held !== undefined)
     throw issueRefused(
       `The key of the CA "${held.subject.toString()}" must not be the key of a member or client, who could issue then`,

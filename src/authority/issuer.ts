@@ -60,3 +60,16 @@ export function ledgerEntry({ id, settings }: Issuer, certificate: Certificate, 
     at: settings.now(),
   }
 }
+
+/** Whether a CA's name and key issued a certificate. */
+export function isIssuedBy(certificate: Certificate, ca: Certificate): boolean {
+  return certificate.issuer.equals(ca.subject) && certificate.isSignedBy(ca)
+}
+
+/** The CA of an authority whose key fulfils a condition. */
+export function findCa(
+  { certificate, chain, crossCertificates }: AuthorityParts,
+  condition: (ca: Certificate) => boolean,
+): Certificate | undefined {
+  return [certificate, ...chain, ...crossCertificates].find(condition)
+}

@@ -158,7 +158,7 @@ function chainToRoot(certificate: Certificate, above: readonly Certificate[]): C
     if (isRoot(from)) return []
     for (const next of above) {
       // Each certificate is tried once.
-      if (seen.has(next) || next.equals(from) || !next.subject.equals(from.issuer) || !from.isSignedBy(next)) continue
+      if (seen.has(next) || next.equals(from) || !isIssuedBy(from, next)) continue
       seen.add(next)
       const rest = climb(next)
       if (rest !== null) return [next, ...rest]

@@ -70,6 +70,11 @@ export function readAlgorithm(value: unknown, option: string): KeyAlgorithm {
 }
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
+export function checkFlag(option: string, value: unknown): asserts value is boolean {
+  if (typeof value !== 'boolean') throw optionInvalid(option, 'must be true or false')
+}
+
+/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function checkCrypto(value: WebCrypto | undefined, option: string): void {
   if (value === undefined) return
   const given: unknown = value
@@ -99,7 +104,7 @@ const ATTRIBUTES = {
   organizationalUnit: '2.5.4.11',
 } as const satisfies Record<keyof SubjectAttributes, string>
 
-const COMMON_NAME = '2.5.4.3'
+export const COMMON_NAME = '2.5.4.3'
 /** Organizations are the groups of a Kubernetes user. */
 const MAX_VALUES = 16
 /** This package reads names of up to 4096 bytes; this leaves room for the common name. */
@@ -168,20 +173,16 @@ export function readExtensions(value: unknown, option: string): Uint8Array[] {
   const written = value.map((each: unknown, index) => {
     const where = `${option}[${String(index)}]`
     checkOptions(where, each, ['oid', 'critical', 'value'])
-    const { oid, critical = false, value: octets } = each as Record<string, unknown> // the keys were checked above
+    const { oid, critical = false, value: der } = each as Record<string, unknown> // the keys were checked above
     if (typeof oid !== 'string' || !isOid(oid))
       throw textInvalid(`${where}.oid`, oid, 'an OBJECT IDENTIFIER in dotted form, such as 1.3.6.1.4.1.99999.1')
     if (seen.has(oid))
       throw optionInvalid(`${where}.oid`, `must be an extension that is not there already (${extensionName(oid)})`)
     seen.add(oid)
-    if (typeof critical !== 'boolean') throw optionInvalid(`${where}.critical`, 'must be true or false')
-    if (!(octets instanceof Uint8Array) || octets.length > MAX_EXTENSION_BYTES || !isOneElement(octets))
-      throw valueInvalid(
-        `${where}.value`,
-        octets,
-        `one element in DER, of at most ${String(MAX_EXTENSION_BYTES)} bytes`,
-      )
-    return writeExtension(oid, octets, critical)
+    checkFlag(`${where}.critical`, critical)
+    if (!(der instanceof Uint8Array) || der.length > MAX_EXTENSION_BYTES || !isOneElement(der))
+      throw valueInvalid(`${where}.value`, der, `one element in DER, of at most ${String(MAX_EXTENSION_BYTES)} bytes`)
+    return writeExtension(oid, der, critical)
   })
   if (written.reduce((sum, { length }) => sum + length, 0) > MAX_ALL_EXTENSIONS_BYTES)
     throw optionInvalid(
@@ -191,9 +192,9 @@ export function readExtensions(value: unknown, option: string): Uint8Array[] {
   return written
 }
 
-function isOneElement(octets: Uint8Array): boolean {
+function isOneElement(der: Uint8Array): boolean {
   try {
-    const reader = new DerReader(octets)
+    const reader = new DerReader(der)
     reader.element()
     reader.finish('the extension')
     return true

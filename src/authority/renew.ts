@@ -13,14 +13,14 @@ import type { Host } from '../x509/names.js'
 import type { KeyAlgorithm } from './algorithms.js'
 import { Authority } from './authority.js'
 import { issueCredentials } from './issue.js'
-import { type Issuer, ledgerEntry } from './issuer.js'
+import { isIssuedBy, type Issuer, ledgerEntry } from './issuer.js'
 import { BACKDATED_MS, readValidity } from './lifetime.js'
-import { MAX_HOSTS, MAX_HOSTS_BYTES } from './options.js'
+import { checkFlag, MAX_HOSTS, MAX_HOSTS_BYTES } from './options.js'
 import { issueRefused } from './refuse.js'
 import { readChain } from './renewal-due.js'
 import type { CheckedRequest } from './request.js'
 import { Revocations } from './revocation.js'
-import { type Role, roleRow } from './roles.js'
+import { CLIENT_AUTH, type Role, roleRow, SERVER_AUTH } from './roles.js'
 
 /** The private key of renewed credentials: a new one of the same kind, or the same one. */
 export type RenewalKey = 'new' | 'same'
@@ -110,7 +110,7 @@ export async function issueAgain(
 
 /** Whether a certificate is of this authority, or of one above it. Its CA's certificate may have been renewed since. */
 export function isFrom({ certificate, chain }: Issuer, leaf: Certificate): boolean {
-  return [certificate, ...chain].some((ca) => leaf.issuer.equals(ca.subject) && leaf.isSignedBy(ca))
+  return [certificate, ...chain].some((ca) => isIssuedBy(leaf, ca))
 }
 
 /** Why a certificate is not of this authority. */
@@ -131,11 +131,6 @@ export function checkAuthority(authority: unknown, option = 'authority'): Author
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function checkRenewalKey(key: unknown): asserts key is RenewalKey {
   if (key !== 'new' && key !== 'same') throw optionInvalid('key', 'must be "new" or "same"')
-}
-
-/** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
-export function checkFlag(option: string, value: unknown): asserts value is boolean {
-  if (typeof value !== 'boolean') throw optionInvalid(option, 'must be true or false')
 }
 
 function checkMaterial(credentials: Credentials): void {
@@ -262,8 +257,6 @@ function readPurposes(leaf: Certificate, who: string): string[] | null {
   return purposes.flatMap((purpose) => extendedKeyUsageOid(purpose) ?? [])
 }
 
-const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'
-const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2'
 const ANY = '2.5.29.37.0'
 
 function roleOf(purposes: readonly string[] | null, hosts: readonly Host[], who: string): Role {

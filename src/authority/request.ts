@@ -5,6 +5,7 @@ import { PrivateKey } from '../x509/keys.js'
 import type { Host } from '../x509/names.js'
 import type { KeyAlgorithm } from './algorithms.js'
 import {
+  checkFlag,
   type ExtraExtension,
   readAlgorithm,
   readExtensions,
@@ -134,17 +135,16 @@ export function readProfile(
   now: Date,
   where = 'request',
 ): CheckedProfile {
-  const { role, skipEtcdChecks } = request
+  const { role, skipEtcdChecks = false } = request
   if (!isRole(role)) throw textInvalid(`${where}.role`, role, `one of ${ROLE_NAMES.join(', ')}`)
   const row = roleRow(role)
   const name = readName(request.name, `${where}.name`)
   const hosts = request.hosts === undefined ? [] : readHosts(request.hosts, `${where}.hosts`)
-  if (hosts.length === 0 && row.hosts === 'required' && skipEtcdChecks !== true) {
+  if (hosts.length === 0 && row.hosts === 'required' && !skipEtcdChecks) {
     const accepted = `at least one host: every verifier refuses a ${role} certificate without names`
     throw valueInvalid(`${where}.hosts`, request.hosts, accepted)
   }
-  if (skipEtcdChecks !== undefined && typeof skipEtcdChecks !== 'boolean')
-    throw optionInvalid(`${where}.skipEtcdChecks`, 'must be true or false')
+  checkFlag(`${where}.skipEtcdChecks`, skipEtcdChecks)
   return {
     role,
     name,
@@ -156,6 +156,6 @@ export function readProfile(
     },
     extendedKeyUsage: readExtendedKeyUsage(request.extendedKeyUsage, role, `${where}.extendedKeyUsage`),
     extensions: readExtensions(request.extensions, `${where}.extensions`),
-    skipEtcdChecks: skipEtcdChecks ?? false,
+    skipEtcdChecks,
   }
 }

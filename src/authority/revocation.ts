@@ -13,7 +13,7 @@ import { Certificate, serialText } from '../x509/certificate.js'
 import { reasonNumber } from '../x509/crl-entries.js'
 import { type RevokedCertificate, writeCertificateList, writeTbsCertList } from '../x509/crl-writer.js'
 import { Crl } from '../x509/crl.js'
-import { type Issuer, keyFingerprint } from './issuer.js'
+import { isIssuedBy, type Issuer, keyFingerprint } from './issuer.js'
 import {
   type IssuedEntry,
   type Ledger,
@@ -23,6 +23,7 @@ import {
   type RevokeReason,
 } from './ledger.js'
 import { BACKDATED_MS, readValidity, wholeSecond } from './lifetime.js'
+import { checkFlag } from './options.js'
 import { issueRefused } from './refuse.js'
 import { EARLIEST } from './settings.js'
 
@@ -103,7 +104,7 @@ type RevokedIdentity = Pick<RevokedEntry, 'serialNumber' | 'keyFingerprint256'>
 /** The signature of a certificate shows its issuer, so the ledger need not have it. */
 function serialOf({ certificate }: Issuer, revoked: Certificate): RevokedIdentity {
   const name = `"${revoked.subject.toString()}"`
-  if (!revoked.issuer.equals(certificate.subject) || !revoked.isSignedBy(certificate))
+  if (!isIssuedBy(revoked, certificate))
     throw issueRefused(`${name} was not issued by this authority, which can revoke only its own certificates`)
   if (revoked.equals(certificate))
     throw issueRefused(
@@ -133,7 +134,7 @@ export async function issueCrl(issuer: Issuer, options: IssueCrlOptions): Promis
   checkOptions('options', options, ['nextUpdate', 'allowWithoutCrlSign', 'previous'])
   const { allowWithoutCrlSign = false, previous } = options
   if (previous !== undefined) checkOwnCrl(issuer, previous, 'previous')
-  if (typeof allowWithoutCrlSign !== 'boolean') throw optionInvalid('allowWithoutCrlSign', 'must be true or false')
+  checkFlag('allowWithoutCrlSign', allowWithoutCrlSign)
   const { settings, certificate } = issuer
   const usage = certificate.extensions.keyUsage
   if (usage !== null && !usage.has('cRLSign') && !allowWithoutCrlSign)
@@ -307,7 +308,7 @@ export class Revocations {
    * @throws {EtcdMtlsError} `ERR_ISSUE_REFUSED` if the certificate was revoked, with the finding `ledger/certificate-revoked`.
    */
   refuseCertificate({ certificate, chain }: Issuer, leaf: Certificate): void {
-    const ca = [certificate, ...chain].find((each) => leaf.issuer.equals(each.subject) && leaf.isSignedBy(each))
+    const ca = [certificate, ...chain].find((each) => isIssuedBy(leaf, each))
     if (ca === undefined) return
     const entry = this.#certificates.get(`${keyFingerprint(ca.spki)} ${leaf.serialNumber}`)
     if (entry === undefined) return

@@ -2,8 +2,8 @@
 import { optionInvalid } from '../report/option-error.js'
 import { extendedKeyUsageOid } from '../x509/extensions.js'
 
-const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'
-const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2'
+export const SERVER_AUTH = '1.3.6.1.5.5.7.3.1'
+export const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2'
 
 interface RoleRow {
   /** OBJECT IDENTIFIERs of extendedKeyUsage. */

@@ -7,7 +7,7 @@ import type { Certificate } from '../x509/certificate.js'
 import { type AllowedNames, type CsrPolicy, readCsrPolicy } from './csr-policy.js'
 import { readCommonName, readRequestInput, type RequestInput, sortNames } from './inspect-request.js'
 import { checkSigned, signEndEntity, usageOf } from './issue.js'
-import { type Issuer, ledgerEntry } from './issuer.js'
+import { findCa, type Issuer, ledgerEntry } from './issuer.js'
 import { lifetimeWithin } from './lifetime.js'
 import { readHosts } from './options.js'
 import { describeFindings, issueRefused } from './refuse.js'
@@ -96,8 +96,8 @@ function readAcceptable(csr: RequestInput): { request: CertificateRequest; findi
 }
 
 /** Whoever holds the key of a CA can sign as that CA, so it gets no certificate of a member or user. */
-function refuseKeysOfCas({ certificate, chain, crossCertificates }: Issuer, request: CertificateRequest): void {
-  const held = [certificate, ...chain, ...crossCertificates].find((each) => isSameKey(each, request))
+function refuseKeysOfCas(issuer: Issuer, request: CertificateRequest): void {
+  const held = findCa(issuer, (ca) => isSameKey(ca, request))
   if (held !== undefined)
     throw issueRefused(
       `The request is for the key of the CA "${held.subject.toString()}" itself, not for one of its own`,

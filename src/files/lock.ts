@@ -302,7 +302,7 @@ async function release(contender: Contender, { at, nonce, file }: OwnLock): Prom
     if (chain.at(-1)?.nonce !== nonce) return
     const end = await endChain(contender, nonce)
     if (end === null) return
-    // The root first: without it nothing leads to the others, whoever finds them.
+    // The root first: without it nothing leads to the others.
     for (const each of [path, ...chain.slice(1).map((lock) => lock.at), end]) await removeIfThere(fs, each)
   } catch {
     // While this process lives, no other removes the lock.

@@ -8,7 +8,7 @@ import type { ClusterCredentials, KubeadmClients } from './cluster-credentials.j
 import { issueCredentials } from '../issue.js'
 import { ledgerEntry } from '../issuer.js'
 import { readValidity } from '../lifetime.js'
-import { readAlgorithm, readHosts } from '../options.js'
+import { checkFlag, readAlgorithm, readHosts } from '../options.js'
 import { type IssueRequest, type ProfileOptions, readRequest } from '../request.js'
 import { KUBEADM, KUBEADM_HOSTS } from '../roles.js'
 
@@ -156,7 +156,7 @@ function readOrders(plan: ClusterPlan, client: Authority, peer: Authority): Orde
   const { members, clients = [], validity, algorithm, kubeadm = false } = plan
   checkList('plan.members', members, MAX_MEMBERS)
   checkList('plan.clients', clients, MAX_CLIENTS)
-  if (typeof kubeadm !== 'boolean') throw optionInvalid('plan.kubeadm', 'must be true or false')
+  checkFlag('plan.kubeadm', kubeadm)
   if (members.length + clients.length === 0) throw optionInvalid('plan.members', 'must not be empty')
   const now = client.issuer.settings.now()
   if (validity !== undefined) readValidity(validity, 'plan.validity', now)

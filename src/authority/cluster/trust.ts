@@ -10,6 +10,7 @@ import { surveyDirectory } from '../../files/survey.js'
 import { writeFailed } from '../../files/write-file.js'
 import { checkOptions, optionInvalid, valueInvalid } from '../../report/option-error.js'
 import { Certificate } from '../../x509/certificate.js'
+import { isIssuedBy } from '../issuer.js'
 import { checkCluster, checkNames, type ClusterCredentials } from './cluster-credentials.js'
 import { certificatesIn } from './read-folder.js'
 import { checkLayout, CLIENT, FOLDERS, type Layout, PEER_OF_ITS_OWN_CA } from './layouts.js'
@@ -228,10 +229,6 @@ function leadsTo(chain: readonly Certificate[], anchors: readonly Certificate[])
       return climb(next)
     })
   return climb(leaf)
-}
-
-function isIssuedBy(certificate: Certificate, issuer: Certificate): boolean {
-  return certificate.issuer.equals(issuer.subject) && certificate.isSignedBy(issuer)
 }
 
 /** Far more than a replacement needs; it bounds the files. */

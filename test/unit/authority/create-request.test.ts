@@ -45,7 +45,7 @@ describe.each<[string, WebCrypto | undefined]>([
   })
 })
 
-it('a name alone', async () => {
+it('needs only a name', async () => {
   const { csr, key } = await createRequest({ name: 'root' })
   expect(key.algorithm).toBe('ECDSA P-256')
   expect(String(key)).toBe('ECDSA P-256 private key (request "root")')
@@ -53,14 +53,14 @@ it('a name alone', async () => {
   expect(openssl(['asn1parse'], csr)).not.toContain('Extension')
 })
 
-it('the key never prints', async () => {
+it('never prints the key', async () => {
   const made = await createRequest({ name: 'root' })
   const secret = Buffer.from(made.key.toKeyObject().export({ format: 'jwk' }).d ?? '', 'base64url')
   const shown = Buffer.from(JSON.stringify(made))
   expect(shown.includes(secret.toString('base64').slice(0, 20))).toBe(false)
 })
 
-it('an authority signs it, and the certificate fits the key', async () => {
+it('makes a request that an authority signs for its key', async () => {
   const authority = await createAuthority({ name: 'CA' })
   const { csr, key } = await createRequest({ name: 'alice' })
   const { chain } = await authority.sign(csr, { role: 'client', name: 'alice' })
@@ -86,7 +86,7 @@ describe('what is refused', () => {
     expect(error.details.option).toBe(option)
   })
 
-  it('a crypto that signs with anything, or that does not take its own keys', async () => {
+  it('refuses a crypto that signs wrongly or does not import its own keys', async () => {
     const { subtle } = native
     const using = (other: Partial<WebCrypto['subtle']>): WebCrypto => ({
       getRandomValues: (array) => native.getRandomValues(array),

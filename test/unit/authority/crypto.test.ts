@@ -35,7 +35,7 @@ async function refusal(work: Promise<unknown>): Promise<EtcdMtlsError<'ERR_ISSUE
 }
 
 describe('which crypto works', () => {
-  it('the one given makes, exports and signs; none is asked that was not given', async () => {
+  it('uses only the crypto of the caller to make, export and sign', async () => {
     const spies = (['generateKey', 'exportKey', 'sign'] as const).map((name) => vi.spyOn(webcrypto.subtle, name))
     try {
       const ours = await createAuthority({ name: 'CA', crypto: webcrypto })
@@ -50,7 +50,7 @@ describe('which crypto works', () => {
     }
   })
 
-  it('authorities over different ones work side by side, and a key goes between them as PKCS#8 only', async () => {
+  it('passes a key between two implementations only as PKCS #8', async () => {
     const cryptos = [undefined, webcrypto, new Crypto()]
     const authorities = await Promise.all(cryptos.map((crypto) => createAuthority({ name: 'CA', crypto })))
     await Promise.all(authorities.flatMap((each) => [each.issue(REQUEST), each.issue(REQUEST)]))
@@ -59,7 +59,7 @@ describe('which crypto works', () => {
     }
   })
 
-  it('no global one is set', async () => {
+  it('sets no global crypto', async () => {
     const before: unknown = cryptoProvider.get()
     await (await createAuthority({ name: 'CA' })).issue(REQUEST)
     await (await createAuthority({ name: 'CA', crypto: new Crypto() })).issue(REQUEST)

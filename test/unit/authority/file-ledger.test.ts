@@ -74,7 +74,7 @@ describe.each([
   ['in memory', memoryLedger],
   ['in a file', () => fileLedger(fresh())],
 ])('a ledger %s', (_, make) => {
-  it('gives back what was added, in order', async () => {
+  it('returns the entries in their order', async () => {
     const ledger = make()
     expect(await ledger.read()).toEqual([])
     await ledger.append([])
@@ -85,7 +85,7 @@ describe.each([
 })
 
 describe('the file', () => {
-  it('has mode 0600 whatever the umask, and nothing lies beside it', async () => {
+  it('has mode 0600 whatever the umask is, and leaves no other file', async () => {
     const path = fresh()
     const before = process.umask(0)
     try {
@@ -97,7 +97,7 @@ describe('the file', () => {
     }
   })
 
-  it('is read by another ledger, and is a line of text for each entry', async () => {
+  it('has one line of text for each entry, which another ledger reads', async () => {
     const path = fresh()
     await fileLedger(path).append(entries)
     expect(await fileLedger(path).read()).toEqual(entries)
@@ -114,7 +114,7 @@ describe('the file', () => {
     expect(readFileSync(`${path}.head`, 'latin1')).toBe(`${String(statSync(path).size)} ${hash ?? ''}\n`)
   })
 
-  it('takes what is added at the same time in a few writes', async () => {
+  it('writes concurrent entries together', async () => {
     const disk = faultyFileSystem()
     const ledger = openLedger(disk, fresh())
     await Promise.all(Array.from({ length: 100 }, (_, i) => ledger.append([issued(i)])))
@@ -122,7 +122,7 @@ describe('the file', () => {
     expect(disk.calls.filter((call) => call.startsWith('sync')).length).toBeLessThan(20)
   })
 
-  it('that has grown too large to be read is told at once, and grows no further', async () => {
+  it('is reported as too large at once, and does not grow further', async () => {
     const path = fresh()
     // A sparse file: no disk and no memory is used for what is not there.
     await fileLedger(path).append(entries)
@@ -140,7 +140,7 @@ describe('the file', () => {
     expect(statSync(path).size).toBe(2 ** 30)
   })
 
-  it('of many entries is read as a whole', async () => {
+  it('is read with many entries', async () => {
     const path = fresh()
     const ledger = fileLedger(path)
     const many = Array.from({ length: scaled({ short: 5_000, long: 100_000 }) }, (_, i) => issued(i))
@@ -152,7 +152,7 @@ describe('the file', () => {
 })
 
 describe('damage', () => {
-  it('a last line that was cut off anywhere is passed over, and removed by the next entry', async () => {
+  it('ignores a last line that was cut off anywhere, and the next entry removes it', async () => {
     const path = fresh()
     await fileLedger(path).append(entries.slice(0, -1))
     // The crash was before the head was replaced.
@@ -171,7 +171,7 @@ describe('damage', () => {
     }
   })
 
-  it('a tail of zeros, as a power cut leaves it, is passed over', async () => {
+  it('ignores zeros at the end, as after a power cut', async () => {
     const path = fresh()
     await fileLedger(path).append(entries)
     appendFileSync(path, Buffer.alloc(200_000))
@@ -180,7 +180,7 @@ describe('damage', () => {
     expect(await fileLedger(path).read()).toEqual([...entries, issued(9)])
   })
 
-  it('a flipped bit anywhere is told with its file and line', async () => {
+  it('reports the file and line of any flipped bit', async () => {
     const path = fresh()
     await fileLedger(path).append(entries)
     const whole = readFileSync(path)
@@ -240,7 +240,7 @@ describe('damage', () => {
     expect(readFileSync(path).at(-1)).toBe(0x0b)
   })
 
-  it('a line that fits its checksum and is none of ours', async () => {
+  it('reports a line of another format whose hash matches', async () => {
     const path = fresh()
     const good = { ...issued(1) }
     for (const value of [
@@ -265,7 +265,7 @@ describe('damage', () => {
 })
 
 describe('the file system', () => {
-  it('refuses: an entry is there, or its call was rejected', async () => {
+  it('has an entry, or its call was rejected', async () => {
     for (const how of ['fail', 'full', 'kill'] as const) {
       const counted = faultyFileSystem()
       const path = fresh()
@@ -288,7 +288,7 @@ describe('the file system', () => {
     }
   })
 
-  it('has no such directory, or something else in the place of the file', async () => {
+  it('reports a missing directory, and anything but a file', async () => {
     expect(await refusal(fileLedger(`${fresh()}/x/ledger`).append(entries))).toContain('ERR_WRITE_FAILED')
     const directory = fresh()
     mkdirSync(directory)
@@ -317,7 +317,7 @@ describe('processes', () => {
   const serials = async (path: string): Promise<string[]> =>
     (await fileLedger(path).read()).flatMap((entry) => (entry.kind === 'revoked' ? [entry.serialNumber] : []))
 
-  it('that add at the same time lose nothing', async () => {
+  it('lose no entry when they add at the same time', async () => {
     const path = fresh()
     const writers = ['A', 'B', 'C'].map((name) => children.start(code(path, name, 30)))
     await Promise.all(writers.map(({ ended }) => ended))
@@ -330,7 +330,7 @@ describe('processes', () => {
     }
   })
 
-  it('that are killed at any time have what they were told is there', async () => {
+  it('keep every entry that was confirmed before they were killed', async () => {
     const path = fresh()
     for (let round = 0; round < scaled({ short: 2, long: 6 }); round++) {
       const name = `R${String(round)}-`

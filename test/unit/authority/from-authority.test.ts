@@ -79,7 +79,7 @@ const serials = (list: readonly Credentials[]): string[] => list.map(({ chain })
 const resting = (clock: HandClock, count = 1): Promise<void> => expect.poll(() => clock.waits.length).toBe(count)
 
 describe('load', () => {
-  it('gives the same until two thirds are over, and then others', async () => {
+  it('returns the same credentials until two thirds of the lifetime, and then new ones', async () => {
     const { source, clock, issued } = await bench()
     const first = await source.load()
     expect(first.chain[0].subject.toString()).toBe('CN=alice')
@@ -93,7 +93,7 @@ describe('load', () => {
     expect(await issued()).toBe(2)
   })
 
-  it('any number at once share one certificate, and lists of their own', async () => {
+  it('shares one certificate among concurrent calls, with separate lists', async () => {
     const { source, issued } = await bench()
     const all = await Promise.all(Array.from({ length: 50 }, () => source.load()))
     expect(new Set(serials(all)).size).toBe(1)
@@ -106,7 +106,7 @@ describe('load', () => {
     [0, 2 * HOUR - 0.1 * HOUR],
     [0.5, 2 * HOUR],
     [1, 2 * HOUR + 0.1 * HOUR],
-  ])('jitter moves the moment by a tenth of what remains: %d', async (random, due) => {
+  ])('moves renewal by a tenth of the rest of the lifetime: %d', async (random, due) => {
     const { source, clock, issued } = await bench({}, { random: () => random })
     await source.load()
     // The second of notAfter counts to the lifetime.
@@ -118,7 +118,7 @@ describe('load', () => {
     expect(await issued()).toBe(2)
   })
 
-  it('the old serves while the authority fails and is valid, and not after that', async () => {
+  it('returns the old credentials while the authority fails, as long as they are valid', async () => {
     const it = await bench()
     const first = await it.source.load()
     it.trouble = new Error('the store is away')
@@ -135,7 +135,7 @@ describe('load', () => {
     expect(serials([await it.source.load()])).not.toEqual(serials([first]))
   })
 
-  it('an authority that hangs holds nobody up who has something, and is given up on', async () => {
+  it('does not wait for an authority that hangs while the old credentials are valid', async () => {
     const it = await bench()
     const first = await it.source.load()
     it.hangs = true
@@ -152,7 +152,7 @@ describe('load', () => {
     expect(serials([await it.source.load()])).not.toEqual(serials([first]))
   })
 
-  it('a signal ends the waiting of its caller only', async () => {
+  it('stops waiting for the caller whose signal is aborted, and for no other', async () => {
     const it = await bench()
     it.hangs = true
     const controller = new AbortController()
@@ -165,7 +165,7 @@ describe('load', () => {
 })
 
 describe('clocks that jump', () => {
-  it('far back and far on: the authority refuses, nothing is lost, and all is well afterwards', async () => {
+  it('recovers after a jump to 1970 and to 2060', async () => {
     const it = await bench()
     const first = await it.source.load()
     it.clock.set(new Date('1970-01-01T00:00:10Z'))
@@ -179,7 +179,7 @@ describe('clocks that jump', () => {
     expect(await it.issued()).toBe(1)
   })
 
-  it('back by an hour: what is valid only later is replaced', async () => {
+  it('replaces credentials that are not valid yet after a jump back', async () => {
     const it = await bench({}, EXACT)
     it.clock.advance(5 * HOUR)
     const first = await it.source.load()
@@ -190,7 +190,7 @@ describe('clocks that jump', () => {
     expect(second.chain[0].notAfter.toISOString()).toBe('2026-06-01T04:00:00.000Z')
   })
 
-  it('a machine that slept: noticed within a minute, whatever timers are left', async () => {
+  it('notices within a minute that the machine slept', async () => {
     const it = await bench({ validity: '90d' })
     const first = await it.source.load()
     const { got, controller, ended } = follow(it.source)
@@ -206,7 +206,7 @@ describe('clocks that jump', () => {
 })
 
 describe('watch', () => {
-  it('yields each that is issued, at two thirds, to every consumer', async () => {
+  it('yields each new set, at two thirds of the lifetime, to every consumer', async () => {
     const it = await bench()
     const held = await it.source.load()
     const [one, other] = [follow(it.source, held), follow(it.source)]
@@ -232,7 +232,7 @@ describe('watch', () => {
     expect(it.clock.waits).toEqual([])
   })
 
-  it('what the consumer has not comes first; nothing else does', async () => {
+  it('yields at first only what the consumer does not have', async () => {
     const it = await bench()
     const old = await it.source.load()
     it.clock.advance(2.5 * HOUR)
@@ -249,7 +249,7 @@ describe('watch', () => {
     await none.ended
   })
 
-  it('trouble is told once; the next is tried after longer and longer; when it is over the consumer hears of it', async () => {
+  it('reports a failure once, tries again after longer pauses, and yields when it is over', async () => {
     const it = await bench()
     const held = await it.source.load()
     const watching = follow(it.source, held)
@@ -283,7 +283,7 @@ describe('watch', () => {
     expect(it.clock.waits).toEqual([])
   })
 
-  it('a clock that was wrong and is right again: the old ones come, since the trouble was told', async () => {
+  it('yields the old credentials again after a clock was wrong', async () => {
     const it = await bench()
     const held = await it.source.load()
     const watching = follow(it.source, held)
@@ -301,7 +301,7 @@ describe('watch', () => {
     await again
   })
 
-  it('at the end of the authority nothing is issued again and again', async () => {
+  it('does not issue again and again at the end of the authority', async () => {
     const it = await bench({ validity: '3h' }, EXACT, '4h')
     await it.source.load()
     it.clock.advance(2.5 * HOUR)
@@ -318,7 +318,7 @@ describe('watch', () => {
     await expect(it.source.load()).rejects.toThrow('has expired')
   })
 
-  it('return and abort end it at once, also while something is issued', async () => {
+  it('ends at once by return and abort, also while it issues', async () => {
     for (const end of ['return', 'abort'] as const) {
       const it = await bench()
       it.hangs = true
@@ -333,7 +333,7 @@ describe('watch', () => {
     }
   })
 
-  it('twenty followers of one signal make no warning, and nothing is left', async () => {
+  it('lets twenty consumers share a signal without a warning', async () => {
     const it = await bench()
     const controller = new AbortController()
     const all = Array.from({ length: 20 }, () => follow(it.source, undefined, controller))
@@ -346,7 +346,7 @@ describe('watch', () => {
   })
 })
 
-it('a process that follows a source, and has nothing else to do, ends', async () => {
+it('lets a process end that only watches a source', async () => {
   using children = await childModules(['src/authority/from-authority.ts', 'src/authority/authority.ts'])
   const child = children.start(`
     const [{ fromAuthority }, { createAuthority }] = await Promise.all([load('from-authority'), load('authority')])
@@ -377,7 +377,7 @@ describe('a wrong call', () => {
     )
   })
 
-  it('no authority, no signal, a random that gives no share', async () => {
+  it('refuses a wrong authority, signal and random function', async () => {
     const call = (): unknown => fromAuthority({} as never, { role: 'client', name: 'a' })
     expect(call).toThrow('"authority"')
     const authority = await createAuthority({ name: 'CA' })
@@ -387,7 +387,7 @@ describe('a wrong call', () => {
   })
 })
 
-it('a source prints its origin, and nothing of a key', async () => {
+it('prints the origin of a source, and nothing of a key', async () => {
   const { source } = await bench()
   await source.load()
   const printed = inspect(source, { depth: 10, showHidden: true }) + JSON.stringify(source)

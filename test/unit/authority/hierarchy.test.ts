@@ -60,7 +60,7 @@ async function option(work: Promise<unknown>): Promise<string> {
 const days = (count: number): Date => new Date(AT.getTime() + count * 86_400_000)
 
 describe('an intermediate', () => {
-  it('sends itself along; the root alone is trusted', async () => {
+  it('is sent with its certificates, and only the root is trusted', async () => {
     const root = await createAuthority({ name: 'Root', clock })
     const below = await root.createIntermediate({ name: 'Issuing', algorithm: 'ed25519', subject: { country: 'DE' } })
     const credentials = await below.issue(SERVER)
@@ -77,7 +77,7 @@ describe('an intermediate', () => {
     expect(opensslSays(credentials, 'sslclient')).toBe('OK')
   })
 
-  it('over three levels, each with one level less below it', async () => {
+  it('allows one level less below each of three levels', async () => {
     const root = await createAuthority({ name: 'Root', maxIntermediates: 3, clock })
     const first = await root.createIntermediate({ name: 'First', maxIntermediates: 2 })
     const second = await first.createIntermediate({ name: 'Second', maxIntermediates: 1 })
@@ -92,7 +92,7 @@ describe('an intermediate', () => {
     expect(await reason(second.createIntermediate({ name: 'X', maxIntermediates: 1 }))).toContain('"CN=Second"')
   })
 
-  it('a limit further up counts, too', async () => {
+  it('is limited by every CA above', async () => {
     const root = mintCa({ subject: 'Root', pathLength: 1 })
     const middle = mintCa({ subject: 'Middle', issuer: root })
     const authority = await loadAuthority({ cert: middle.pem, key: middle.keyPem, chain: root.pem })
@@ -102,7 +102,7 @@ describe('an intermediate', () => {
     expect(low.certificate.extensions.basicConstraints?.pathLength).toBe(100)
   })
 
-  it('below a CA that no verifier accepts is refused', async () => {
+  it('is refused below a CA that no verifier accepts', async () => {
     const root = mintCa({ subject: 'Root', notBefore: days(-1) })
     const old = mintCa({ subject: 'Old', signature: 'ecdsa-sha1', issuer: root, notBefore: days(-1) })
     const authority = await loadAuthority({ cert: old.pem, key: old.keyPem, chain: root.pem, clock })
@@ -112,7 +112,7 @@ describe('an intermediate', () => {
     }
   })
 
-  it('lives five years by default, within those above, and what it issues within all of them', async () => {
+  it('is valid for five years by default, within the CAs above', async () => {
     const root = await createAuthority({ name: 'Root', validity: '1000d', clock })
     const cut = await root.createIntermediate({ name: 'Cut' })
     expect(cut.certificate.notAfter).toEqual(root.certificate.notAfter)
@@ -164,7 +164,7 @@ describe('an intermediate', () => {
     expect(noted[0]?.issuer).toBe(noted[1]?.issuer)
   })
 
-  it('or its own; that it was issued is noted by the one above', async () => {
+  it('may have its own settings, and is recorded in the ledger above', async () => {
     const [above, own] = [memoryLedger(), memoryLedger()]
     const root = await createAuthority({ name: 'Root', ledger: above, clock })
     const later = (): Date => days(10)
@@ -201,7 +201,7 @@ describe('an intermediate', () => {
     expect(await option(root.createIntermediate(options as never))).toBe(named)
   })
 
-  it('comes back as it was exported', async () => {
+  it('is loaded as it was exported', async () => {
     const root = await createAuthority({ name: 'Root', clock })
     const below = await root.createIntermediate({ name: 'Below' })
     const loaded = await loadAuthority({ ...below.export(), clock })
@@ -273,7 +273,7 @@ describe('permittedNames', () => {
     expect(error.message).toContain('"CN=CA"')
   })
 
-  it('is critical, and lists what it permits and all else of those kinds', async () => {
+  it('writes a critical extension that excludes all other names of those kinds', async () => {
     const permittedNames = ['*.etcd.svc', '10.0.0.0/8', 'spiffe://cluster/x'] as const
     const { certificate } = await createAuthority({ name: 'CA', permittedNames, clock })
     const text = openssl(['x509', '-noout', '-ext', 'nameConstraints'], certificate.toPem())
@@ -291,7 +291,7 @@ describe('permittedNames', () => {
     ])
   })
 
-  it('of every CA of the path counts', async () => {
+  it('applies for every CA of the path', async () => {
     const root = await createAuthority({ name: 'Root', permittedNames: ['svc', '10.0.0.0/8'], clock })
     const below = await root.createIntermediate({ name: 'Below', permittedNames: ['etcd.svc', 'example'] })
     await below.issue({ role: 'server', name: 'a', hosts: ['etcd.svc'] })
@@ -322,7 +322,7 @@ describe('permittedNames', () => {
     expect(await option(createAuthority({ name: 'CA', permittedNames: ['svc', entry] }))).toBe('permittedNames[1]')
   })
 
-  it('names in other scripts are written as they are compared', async () => {
+  it('writes names in other scripts as they are compared', async () => {
     const { certificate } = await createAuthority({
       name: 'CA',
       permittedNames: ['bücher.example', '\u{1f600}.example'],
@@ -342,7 +342,7 @@ describe('a cross-certificate', () => {
     }
   }
 
-  it('makes those who trust the old CA trust the new one', async () => {
+  it('makes peers that trust the old CA trust the new one', async () => {
     const { old, next } = await pair()
     const cross = await old.crossSign(next)
     expect(cross.subject.equals(next.certificate.subject)).toBe(true)
@@ -364,7 +364,7 @@ describe('a cross-certificate', () => {
     expect(opensslSays(unseen)).toContain('unable to get local issuer certificate')
   })
 
-  it('is noted in the ledger of the CA that signed, and can be revoked by it', async () => {
+  it('is in the ledger of the CA that signed, which can revoke it', async () => {
     const ledger = memoryLedger()
     const old = await createAuthority({ name: 'Old', ledger, clock })
     const cross = await old.crossSign(await createAuthority({ name: 'New', clock }))
@@ -391,7 +391,7 @@ describe('a cross-certificate', () => {
     )
   })
 
-  it('is refused for what is no CA, has expired, is the same key, or leaves no room', async () => {
+  it('is refused for a certificate that is not a CA, has expired, has the same key, or leaves no room', async () => {
     const { old, next } = await pair()
     const { chain } = await next.issue(SERVER)
     expect(await reason(old.crossSign(chain[0]))).toContain('not a CA certificate')
@@ -413,7 +413,7 @@ describe('a cross-certificate', () => {
     expect(await option(old.crossSign(next, { permittedNames: [] as never }))).toBe('permittedNames')
   })
 
-  it('of an intermediate takes along what leads up from it', async () => {
+  it('of an intermediate is sent with the chain of that intermediate', async () => {
     const old = await createAuthority({ name: 'Old root', clock })
     const oldIssuing = await old.createIntermediate({ name: 'Old issuing', maxIntermediates: 1 })
     const next = await createAuthority({ name: 'New CA', clock })
@@ -441,7 +441,7 @@ describe('a cross-certificate', () => {
     }
   })
 
-  it('is taken along once, and only where it holds the own name and key', async () => {
+  it('is sent once, and only if it has the own name and key', async () => {
     const { old, next } = await pair()
     const cross = await old.crossSign(next)
     const twice = next.withCrossCertificate(cross).withCrossCertificate(cross)

@@ -44,7 +44,7 @@ const ofCode = ({ findings }: RequestReport, code: FindingCode): RequestReport['
 }
 
 describe('what is asked for', () => {
-  it('everything that is understood', () => {
+  it('accepts a request with everything that is supported', () => {
     const report = inspectRequest(
       csr({
         subject: [
@@ -75,7 +75,7 @@ describe('what is asked for', () => {
     expect(report.request).toBeInstanceOf(CertificateRequest)
   })
 
-  it('what is not taken over is told, and no error', () => {
+  it('reports what is ignored as information', () => {
     const report = inspectRequest(
       csr({
         names: [email('a@b.example'), directoryName('x')],
@@ -120,7 +120,7 @@ describe('forms in which a request is given', () => {
     expect(requestedOf(report.request)?.commonName).toBe('etcd-0')
   })
 
-  it('octets that change later change nothing', () => {
+  it('copies the bytes of the caller', () => {
     const octets = new Uint8Array(der)
     const { request } = inspectRequest(octets)
     octets.fill(0)
@@ -157,7 +157,7 @@ describe('forms in which a request is given', () => {
       csr({ subject: 'a', attributes: [csrAttribute('1.2.3', utf8String('x'.repeat(300_000)))] }),
       'error request/malformed',
     ],
-  ])('%s is no request', (_, given, code) => {
+  ])('refuses %s', (_, given, code) => {
     const report = inspectRequest(given)
     expect(report.findings.filter(({ severity }) => severity === 'error').map((each) => `error ${each.code}`)).toEqual([
       code,
@@ -165,11 +165,11 @@ describe('forms in which a request is given', () => {
     expect(report).toMatchObject({ ok: false, request: null })
   })
 
-  it('a key alone: that it is private is told', () => {
+  it('warns about a private key alone', () => {
     expect(codes(inspectRequest(keyText()))).toEqual(['error request/none', 'warning request/unexpected-content'])
   })
 
-  it('the file is named, and stands in the command that helps', () => {
+  it('names the file in the message and in the command of the remedy', () => {
     const report = inspectRequest(der.subarray(0, 90), { file: 'my files/etcd-0.csr' })
     const { message, remedy } = ofCode(report, 'request/malformed')
     expect(message).toMatch(/^The file my files\/etcd-0\.csr holds a damaged certificate request: .+\(byte \d+\)\.$/)
@@ -181,7 +181,7 @@ describe('forms in which a request is given', () => {
     ['csr', () => inspectRequest(null as never)],
     ['options.origin', () => inspectRequest(text, { origin: 'x' } as never)],
     ['options.file', () => inspectRequest(text, { file: 5 as never })],
-  ])('a wrong call throws: %s', (option, call) => {
+  ])('throws for a wrong option: %s', (option, call) => {
     expect(call).toThrow(
       expect.objectContaining({
         code: 'ERR_OPTION_INVALID',
@@ -249,11 +249,11 @@ describe('what is refused', () => {
     expect(remedy).toMatch(/^[A-Z].+\.$/)
   })
 
-  it('an RSA key that is sound passes, also in the way in which the unsound ones are made', () => {
+  it('accepts a correct RSA key that is made like the wrong ones', () => {
     expect(codes(inspectRequest(csr({ key: rsa, spki: rsaSpki([nullValue()]) })))).toEqual([])
   })
 
-  it('everything at once', () => {
+  it('reports everything at once', () => {
     const report = inspectRequest(
       csr({
         subject: [
@@ -294,7 +294,7 @@ function ecSpki(curve: string, point = Buffer.alloc(65, 4)): Buffer {
   return sequence(sequence(oid('1.2.840.10045.2.1'), oid(curve)), bitString(point))
 }
 
-describe('names that are no hosts', () => {
+describe('names that are not hosts', () => {
   it.each([
     [dns('10.0.0.1'), 'must be requested as an IP name'],
     [dns('10.0.0.300'), 'must be a whole IP address or a DNS name, and is neither'],
@@ -314,7 +314,7 @@ describe('names that are no hosts', () => {
     expect(found.details).toMatchObject({ count: 1, names: [{ reason }] })
   })
 
-  it('many are counted, and some are shown', () => {
+  it('counts all unusable names, and shows some', () => {
     const report = inspectRequest(csr({ names: Array.from({ length: 3000 }, (_, i) => dns(`a b${String(i)}`)) }))
     const { details, message } = ofCode(report, 'request/name-unusable')
     expect(details).toMatchObject({ count: 3000 })
@@ -336,7 +336,7 @@ it.each<[string, NonNullable<CsrOptions['subject']>]>([
   ['must not start or end with white space', ' a'],
   ['must not be empty', [['CN', '']]],
   ['is not a string of its type', [['CN', 'ä', TAG.printableString]]],
-])('a common name that %s is never taken over', (reason, subject) => {
+])('never accepts a common name that %s', (reason, subject) => {
   const report = inspectRequest(csr({ subject }))
   expect(codes(report)).toEqual(['warning request/name-unusable'])
   expect(requestedOf(report.request)?.commonName).toBeNull()
@@ -347,7 +347,7 @@ it.each<[string, NonNullable<CsrOptions['subject']>]>([
 describe('hostile input', () => {
   const whole = mintCsr({ subject: 'etcd-0', key, names: [dns('a.example')] })
 
-  it('cut at every octet, as DER and as PEM, it is a finding', () => {
+  it('reports a request that is cut at any byte, as DER and as PEM', () => {
     for (let length = 0; length < whole.der.length; length++) {
       expect(inspectRequest(whole.der.subarray(0, length)).ok, String(length)).toBe(false)
     }
@@ -356,7 +356,7 @@ describe('hostile input', () => {
     }
   })
 
-  it('with any bit flipped it is a finding', () => {
+  it('reports a request with any flipped bit', () => {
     for (let bit = 0; bit < whole.der.length * 8; bit++) {
       const changed = Buffer.from(whole.der)
       changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7))
@@ -364,7 +364,7 @@ describe('hostile input', () => {
     }
   })
 
-  it('any text and any octets are findings, and never throw', () => {
+  it('reports any string and any bytes, and never throws', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string({ unit: anyCharacter }), fc.uint8Array({ maxLength: 500 })), (given) => {
         expect(inspectRequest(given).ok).toBe(false)
@@ -372,7 +372,7 @@ describe('hostile input', () => {
     )
   })
 
-  it('100 attributes of 100 values, and as many names as fit, are read', () => {
+  it('reads 100 attributes of 100 values, and as many names as fit', () => {
     const attributes = Array.from({ length: 99 }, (_, i) =>
       csrAttribute(`1.2.3.${String(i)}`, ...Array.from({ length: 100 }, (_unused, n) => integer(n))),
     )

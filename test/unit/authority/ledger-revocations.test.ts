@@ -65,7 +65,7 @@ describe('renewal', () => {
 })
 
 describe('a compromised key', () => {
-  it('is certified neither by issue nor by sign, by whatever name', async () => {
+  it('is certified neither by issue nor by sign, under any name', async () => {
     const authority = await createAuthority({ name: 'CA' })
     const { csr, key } = await createRequest({ name: 'app' })
     const signed = await authority.sign(csr, { role: 'client', name: 'app' })
@@ -79,7 +79,7 @@ describe('a compromised key', () => {
     }
   })
 
-  it('is told from a certificate that was superseded, whose key may be used again', async () => {
+  it('differs from the key of a superseded certificate, which may be used again', async () => {
     const authority = await createAuthority({ name: 'CA' })
     const { csr } = await createRequest({ name: 'app' })
     const signed = await authority.sign(csr, { role: 'client', name: 'app' })
@@ -89,7 +89,7 @@ describe('a compromised key', () => {
 })
 
 describe('a ledger that was lost', () => {
-  it('does not undo a revocation: the next CRL is refused, until the last one was restored', async () => {
+  it('does not undo a revocation: the next CRL is refused until the last one is restored', async () => {
     const authority = await createAuthority({ name: 'CA' })
     const [one, two] = [
       await authority.issue({ role: 'client', name: 'one' }),
@@ -109,7 +109,7 @@ describe('a ledger that was lost', () => {
     expect(next.find(two.chain[0].serial)).not.toBe(null)
   })
 
-  it('knows a certificate of another tool by its serial number, whose first bit is 1', async () => {
+  it('finds a certificate of another tool whose serial number starts with a 1 bit', async () => {
     const ca = mintCa({ subject: 'CA' })
     const leaf = Certificate.parse(mintLeaf({ subject: 'app', issuer: ca, serial: 0xf0_00_01 }).der)
     const load = () => loadAuthority({ cert: ca.pem, key: ca.keyPem, ledger: memoryLedger() })
@@ -123,7 +123,7 @@ describe('a ledger that was lost', () => {
     expect((await forgetful.issueCrl({ previous })).find(leaf.serial)).not.toBe(null)
   })
 
-  it('of which one revocation is missing is refused, with its serial number', async () => {
+  it('is refused with the serial number of the missing revocation', async () => {
     const ledger = memoryLedger()
     const authority = await createAuthority({ name: 'CA', ledger })
     const { chain } = await authority.issue({ role: 'client', name: 'one' })
@@ -135,7 +135,7 @@ describe('a ledger that was lost', () => {
     expect(message).toContain(chain[0].serialNumber)
   })
 
-  it('takes no CRL of another authority', async () => {
+  it('refuses a CRL of another authority', async () => {
     const [authority, other] = [await createAuthority({ name: 'CA' }), await createAuthority({ name: 'CA' })]
     const crl = await other.issueCrl()
     expect((await refused(authority.restoreRevocations(crl), 'ERR_OPTION_INVALID')).details.option).toBe('crl')

@@ -34,7 +34,7 @@ async function refusal(work: Promise<unknown>): Promise<string> {
 }
 
 describe('an authority', () => {
-  it('lives ten years from now, five minutes back', async () => {
+  it('is valid for ten years, from five minutes ago', async () => {
     const authority = await at('2026-01-31T12:00:00.789Z')
     expect(lifetime(authority.certificate)).toEqual(['2026-01-31T11:55:00.000Z', '2036-01-29T12:00:00.000Z'])
   })
@@ -61,7 +61,7 @@ describe('an authority', () => {
 })
 
 describe('a certificate', () => {
-  it('lives a year by default', async () => {
+  it('is valid for a year by default', async () => {
     const authority = await at('2026-03-01T00:00:00Z')
     vi.setSystemTime(new Date('2026-04-01T00:00:00Z'))
     for (const role of ['server', 'peer', 'client'] as const) {
@@ -70,7 +70,7 @@ describe('a certificate', () => {
     }
   })
 
-  it('or as long as was asked for', async () => {
+  it('is valid as long as requested', async () => {
     const authority = await at('2026-03-01T00:00:00Z')
     const { chain } = await authority.issue({ role: 'client', name: 'x', validity: '90m' })
     expect(lifetime(chain[0])).toEqual(['2026-02-28T23:55:00.000Z', '2026-03-01T01:30:00.000Z'])
@@ -83,20 +83,20 @@ describe('a certificate', () => {
     expect(lifetime(chain[0])).toEqual(['2026-02-28T23:55:00.000Z', '2026-03-01T00:57:00.000Z'])
   })
 
-  it('by default ends with its issuer at the latest', async () => {
+  it('expires with its issuer by default', async () => {
     const authority = await at('2026-03-01T00:00:00Z', '30d')
     const { chain } = await authority.issue({ role: 'client', name: 'x' })
     expect(chain[0].notAfter).toEqual(authority.certificate.notAfter)
   })
 
-  it('is refused when it was asked to outlive its issuer', async () => {
+  it('is refused if it would outlive its issuer', async () => {
     const authority = await at('2026-03-01T00:00:00Z', '30d')
     const reason = await refusal(authority.issue({ role: 'client', name: 'x', validity: '31d' }))
     expect(reason).toContain('2026-04-01T00:00:00.000Z')
     expect(reason).toContain('2026-03-31T00:00:00.000Z')
   })
 
-  it('of the same length is cut by the moment that lies between', async () => {
+  it('of the same length is shortened by the time in between', async () => {
     const authority = await at('2026-03-01T00:00:00Z', '30d')
     vi.setSystemTime(new Date('2026-03-01T00:05:00Z'))
     const { chain } = await authority.issue({ role: 'client', name: 'x', validity: '30d' })

@@ -134,7 +134,7 @@ describe('an authority of cfssl', () => {
 })
 
 describe('an authority of our own', () => {
-  it('comes back as it was exported', async () => {
+  it('is loaded as it was exported', async () => {
     const made = await createAuthority({ name: 'CA', maxIntermediates: 1 })
     const loaded = await loadAuthority(made.export())
     expect(loaded.export()).toEqual(made.export())
@@ -143,7 +143,7 @@ describe('an authority of our own', () => {
     await proves(await loadAuthority({ ...encrypted, passphrase: PASSPHRASE }), made.certificate.toPem())
   })
 
-  it('in one text for certificate and key', async () => {
+  it('is loaded from one file with certificate and key', async () => {
     const { cert, key } = (await createAuthority({ name: 'CA' })).export()
     await proves(await loadAuthority({ cert: key + cert, key: key + cert }), cert)
   })
@@ -165,7 +165,7 @@ describe('an intermediate', () => {
     await proves(authority, root.pem)
   })
 
-  it('takes what is above in any order and place, and leaves out what does not belong', async () => {
+  it('accepts the certificates above in any order, and ignores others', async () => {
     const chain = chainPem(stranger, root, otherMiddle, middle)
     await proves(await loadAuthority({ cert: low.pem, key: low.keyPem, chain }), root.pem)
     await proves(await loadAuthority({ cert: chainPem(low, root, middle), key: low.keyPem }), root.pem)
@@ -177,7 +177,7 @@ describe('an intermediate', () => {
     await proves(await loadAuthority(authority.export()), root.pem)
   })
 
-  it('needs a way up to a root', async () => {
+  it('needs a chain to a root', async () => {
     expect(await refused({ cert: low.pem, key: low.keyPem })).toContain('"CN=Middle" is missing')
     expect(await refused({ cert: low.pem, key: low.keyPem, chain: middle.pem })).toContain('"CN=Root" is missing')
     expect(await refused({ cert: low.pem, key: low.keyPem, chain: chainPem(otherMiddle, root) })).toContain(
@@ -190,13 +190,13 @@ describe('an intermediate', () => {
     )
   })
 
-  it('a certificate that its own key signed under the name of another is no root', async () => {
+  it('is not a root if its own key signed it under another name', async () => {
     const key = newKey()
     const odd = mintCa({ subject: 'Odd', key, issuer: { key, subject: root.subject } })
     expect(await refused({ cert: odd.pem, key: odd.keyPem })).toContain('"CN=Root" is missing')
   })
 
-  it('certificates that sign each other in a circle are no root', async () => {
+  it('is not a root if certificates sign each other in a circle', async () => {
     const a = mintCa({ subject: 'A', issuer: { key: newKey(), subject: mintCa({ subject: 'B' }).subject } })
     const b = mintCa({ subject: 'B', issuer: a })
     const backToB = mintCa({ subject: 'A', key: a.key, issuer: b })
@@ -204,7 +204,7 @@ describe('an intermediate', () => {
   })
 })
 
-it('an authority without a key identifier of its own is named by what it would be', async () => {
+it('derives the key identifier of an authority that has none', async () => {
   const ca = mintCa({ subject: 'CA', without: [EXTENSION.subjectKeyIdentifier] })
   const { chain } = await (await loadAuthority({ cert: ca.pem, key: ca.keyPem })).issue({ role: 'client', name: 'x' })
   const named = chain[0].extensions.authorityKeyIdentifier
@@ -213,7 +213,7 @@ it('an authority without a key identifier of its own is named by what it would b
   expect(openssl([...verify, folder.file('leaf.pem', chain[0].toPem())])).toContain('OK')
 })
 
-describe('what is no authority', () => {
+describe('what is not an authority', () => {
   const ca = mintCa({ subject: 'CA' })
   const other = mintCa({ subject: 'Other' })
   const weak = mintCa({ subject: 'Weak', key: 'rsa-1024' })
@@ -241,7 +241,7 @@ describe('what is no authority', () => {
     expect(await refused({ cert: cert.pem, key: key.keyPem })).toContain(reason)
   })
 
-  it('a key of another kind does not disturb what is read next', async () => {
+  it('reads the next key after one of another kind', async () => {
     // Node 20 keeps OpenSSL's error about comparing them, and would throw it at the next key.
     await refused({ cert: ca.pem, key: weak.keyPem })
     await loadAuthority({ cert: ca.pem, key: ca.keyPem })
@@ -267,7 +267,7 @@ describe('what is no authority', () => {
       { cert: 'x', key: 'y', chain: 'z' },
       ['input/unexpected-content', 'input/unexpected-content', 'input/unexpected-content'],
     ],
-  ])('%s is told by findings', async (_, options, codes) => {
+  ])('reports findings for %s', async (_, options, codes) => {
     expect((await unreadable(options)).sort()).toEqual(codes.sort())
   })
 
@@ -280,13 +280,13 @@ describe('what is no authority', () => {
     [{ cert: ca.pem, key: ca.keyPem, ca: ca.pem }, 'options.ca'],
     [{ cert: ca.pem, key: ca.keyPem, crypto: null }, 'crypto'],
     [null, 'options'],
-  ])('a wrong call: option %#', async (options, option) => {
+  ])('refuses a wrong option: %#', async (options, option) => {
     const error: unknown = await loadAuthority(options as never).catch((reason: unknown) => reason)
     expect(isEtcdMtlsError(error, 'ERR_OPTION_INVALID') ? error.details.option : error).toBe(option)
   })
 })
 
-describe('an authority that is one, but must not issue', () => {
+describe('an authority that must not issue', () => {
   const refusedFor = async (authority: Authority, role: 'client' | 'server'): Promise<FindingCode[]> => {
     const error: unknown = await authority.issue({ role, name: 'x', hosts: ['x'] }).catch((reason: unknown) => reason)
     if (!isEtcdMtlsError(error, 'ERR_ISSUE_REFUSED')) throw error
@@ -294,7 +294,7 @@ describe('an authority that is one, but must not issue', () => {
     return error.details.findings.map(({ code }) => code)
   }
 
-  it('with an extended key usage that excludes what is asked for', async () => {
+  it('is refused if its extended key usage excludes the purpose', async () => {
     const root = mintCa({ subject: 'Root' })
     const clients = mintCa({ subject: 'Clients', issuer: root, extensions: [extendedKeyUsage(['clientAuth'])] })
     const authority = await loadAuthority({ cert: clients.pem, key: clients.keyPem, chain: root.pem })
@@ -302,14 +302,14 @@ describe('an authority that is one, but must not issue', () => {
     expect(await refusedFor(authority, 'server')).toEqual(['usage/extended-key-usage-nested'])
   })
 
-  it('below a path that is too long', async () => {
+  it('is refused below a path that is too long', async () => {
     const root = mintCa({ subject: 'Root', pathLength: 0 })
     const below = mintCa({ subject: 'Below', issuer: root })
     const authority = await loadAuthority({ cert: below.pem, key: below.keyPem, chain: root.pem })
     expect(await refusedFor(authority, 'client')).toEqual(['constraints/path-too-long'])
   })
 
-  it('that has expired: it loads, and issues nothing', async () => {
+  it('loads after it has expired, and issues nothing', async () => {
     const old = mintCa({ subject: 'CA', notBefore: new Date('2020-01-01'), notAfter: new Date('2021-01-01') })
     const authority = await loadAuthority({ cert: old.pem, key: old.keyPem })
     const error: unknown = await authority.issue({ role: 'client', name: 'x' }).catch((reason: unknown) => reason)

@@ -33,7 +33,7 @@ async function text(request: IssueRequest): Promise<string> {
 }
 
 describe('subject attributes', () => {
-  it('stand before the common name, which is the last', async () => {
+  it('are written before the common name, which is last', async () => {
     const subject = {
       organization: ['system:masters', 'Zoë & Söhne'],
       country: 'DE',
@@ -53,13 +53,13 @@ describe('subject attributes', () => {
     expect(tree).toMatch(/UTF8STRING +:app/)
   })
 
-  it('of Kubernetes: a group without which the user is nobody', async () => {
+  it('write the groups of a Kubernetes user', async () => {
     expect(await text({ ...CLIENT, subject: { organization: 'system:nodes' } })).toContain(
       'Subject: CN=app,O=system:no',
     )
   })
 
-  it('none, and lists of none, are the common name alone', async () => {
+  it('may be empty', async () => {
     for (const subject of [undefined, {}, { organization: [] }]) {
       expect((await authority.issue({ ...CLIENT, subject })).chain[0].subject.toString()).toBe('CN=app')
     }
@@ -87,7 +87,7 @@ describe('subject attributes', () => {
     expect(await option({ ...CLIENT, subject })).toBe(named)
   })
 
-  it('sixteen organizations, and characters beyond the first plane, are fine', async () => {
+  it('accept sixteen organizations, and characters beyond the first plane', async () => {
     const organization = Array.from({ length: 16 }, (_, i) => `${'\u{1f511}'.repeat(50)}${String(10 + i)}`)
     const name = '\u{1f600}'.repeat(64)
     const { chain } = await authority.issue({ role: 'client', name, subject: { organization } })
@@ -100,7 +100,7 @@ describe('subject attributes', () => {
 })
 
 describe('extended key usage', () => {
-  it('can be narrowed and extended', async () => {
+  it('can have fewer and more purposes', async () => {
     const both = await text({ ...CLIENT, extendedKeyUsage: ['clientAuth', 'serverAuth', 'clientAuth'] })
     expect(both).toMatch(/Extended Key Usage: \n +TLS Web Client Authentication, TLS Web Server Authentication\n/)
     const more = await text({ ...SERVER, extendedKeyUsage: ['serverAuth', '1.3.6.1.5.5.7.3.2', '1.3.6.1.4.1.99999.7'] })
@@ -126,14 +126,14 @@ describe('extended key usage', () => {
 describe('further extensions', () => {
   const NOTE: ExtraExtension = { oid: '1.3.6.1.4.1.99999.1', value: Buffer.from('0c0568656c6c6f', 'hex') }
 
-  it('stand behind the others, as they were given', async () => {
+  it('are written after the others, unchanged', async () => {
     const { chain } = await authority.issue({ ...CLIENT, extensions: [NOTE] })
     const last = chain[0].extensions.all.at(-1)
     expect(last).toMatchObject({ oid: NOTE.oid, critical: false })
     expect(Buffer.from(last?.value ?? [])).toEqual(NOTE.value)
   })
 
-  it('twenty of 8 KiB are read, and one more or one octet more refused', async () => {
+  it('may be twenty of 8 KiB in 16 KiB, and not more', async () => {
     const value = Buffer.concat([Buffer.from([0x04, 0x82, 0x1f, 0xfc]), Buffer.alloc(8188)])
     const many = Array.from({ length: 20 }, (_, i) => ({ oid: `1.3.6.1.4.1.99999.${String(i)}`, value: NOTE.value }))
     await authority.issue({ ...CLIENT, extensions: [...many.slice(0, 19), { oid: '1.2.3.4', value }] })
@@ -165,7 +165,7 @@ describe('further extensions', () => {
     expect(await option({ ...CLIENT, extensions: [extension] })).toBe(`request.extensions[0].${named}`)
   })
 
-  it('the same twice, no list, unknown keys', async () => {
+  it('must be a list of different extensions with known keys', async () => {
     expect(await option({ ...CLIENT, extensions: [NOTE, NOTE] })).toBe('request.extensions[1].oid')
     expect(await option({ ...CLIENT, extensions: NOTE })).toBe('request.extensions')
     expect(await option({ ...CLIENT, extensions: [{ ...NOTE, name: 'x' }] })).toBe('request.extensions[0].name')
@@ -176,7 +176,7 @@ describe('further extensions', () => {
 const CRITICAL: ExtraExtension = { oid: '1.3.6.1.4.1.99999.1', critical: true, value: Buffer.from('0500', 'hex') }
 const BROKEN: ExtraExtension = { oid: '2.5.29.31', value: Buffer.from('0500', 'hex') }
 
-describe('what etcd, its gateway or its clients refuse is refused here, unless the option says so by name', () => {
+describe('what etcd, its gateway or its clients refuse', () => {
   it.each<[string, IssueRequest, FindingCode]>([
     [
       'a client without clientAuth',
@@ -204,25 +204,25 @@ describe('what etcd, its gateway or its clients refuse is refused here, unless t
     expect(chain[0].subject.commonName).toBe(request.name)
   })
 
-  it('a member without hosts', async () => {
+  it('is refused for a member without hosts', async () => {
     expect(await option({ role: 'server', name: 'x', hosts: [] })).toBe('request.hosts')
     expect(await option({ role: 'peer', name: 'x', hosts: [], skipEtcdChecks: false })).toBe('request.hosts')
     const given = await authority.issue({ role: 'peer', name: 'x', hosts: [], skipEtcdChecks: true })
     expect(given.chain[0].extensions.subjectAltName).toBe(null)
   })
 
-  it('a weak key', async () => {
+  it('is refused for a weak key', async () => {
     const key = PrivateKey.fromKeyObject(newKey('rsa-1024'))
     const error = await refused(authority.issue({ ...CLIENT, key }), 'ERR_ISSUE_REFUSED')
     expect(error.details.findings.map((each) => each.code)).toContain('key/weak')
     expect((await authority.issue({ ...CLIENT, key, skipEtcdChecks: true })).key).toBe(key)
   })
 
-  it('is true or false', async () => {
+  it('accepts only true or false as the option', async () => {
     expect(await option({ ...CLIENT, skipEtcdChecks: 'yes' })).toBe('request.skipEtcdChecks')
   })
 
-  it('does not reach beyond the authority’s own end, nor to its key', async () => {
+  it('is refused beyond the authority’s own end, and for its key', async () => {
     const skipEtcdChecks = true
     await refused(authority.issue({ ...CLIENT, validity: '9999d', skipEtcdChecks }), 'ERR_ISSUE_REFUSED')
     const { key } = authority.issuer
@@ -231,7 +231,7 @@ describe('what etcd, its gateway or its clients refuse is refused here, unless t
   })
 })
 
-it('a chain that does not fit into a handshake is refused', async () => {
+it('refuses a chain that does not fit into a handshake', async () => {
   const label = 'a'.repeat(60)
   const domains = Array.from({ length: 99 }, (_, i) => `${`${label}.`.repeat(4)}x${String(i)}`)
   const below = await authority.createIntermediate({ name: 'Below', permittedNames: ['svc', ...domains] })
@@ -246,7 +246,7 @@ it('a chain that does not fit into a handshake is refused', async () => {
 })
 
 describe('a key that is used again', () => {
-  it('is the one that is certified', async () => {
+  it('is certified', async () => {
     for (const [kind, usage] of [
       ['p384', 'Digital Signature\n'],
       ['ed25519', 'Digital Signature\n'],
@@ -261,12 +261,12 @@ describe('a key that is used again', () => {
     }
   })
 
-  it('each certificate has its own otherwise', async () => {
+  it('is new for each certificate by default', async () => {
     const issued = await Promise.all([CLIENT, CLIENT, SERVER, PEER].map((each) => authority.issue(each)))
     expect(new Set(issued.map(({ chain }) => Buffer.from(chain[0].spki).toString('hex'))).size).toBe(4)
   })
 
-  it('is refused where it is a CA’s', async () => {
+  it('is refused if it is the key of a CA', async () => {
     const root = mintCa({ subject: 'Root', key: 'rsa-2048' })
     const upper = await loadAuthority({ cert: root.pem, key: root.keyPem })
     const lower = await upper.createIntermediate({ name: 'Below' })
@@ -282,7 +282,7 @@ describe('a key that is used again', () => {
     }
   })
 
-  it('is a PrivateKey, and says itself what kind it is', async () => {
+  it('must be a PrivateKey, without the option algorithm', async () => {
     const privateKey = newKey('ed25519')
     expect(await option({ ...CLIENT, key: privateKey })).toBe('request.key')
     const key = PrivateKey.fromKeyObject(privateKey)
@@ -316,12 +316,12 @@ describe('a clock', () => {
     [() => new Date(-8.64e15)],
     [() => Date.now()],
     [() => null],
-  ])('that gives something else is refused: %#', async (clock) => {
+  ])('is refused if it returns anything else: %#', async (clock) => {
     const error = await refused(createAuthority({ name: 'CA', clock: clock as never }), 'ERR_OPTION_INVALID')
     expect(error.details.option).toBe('clock')
   })
 
-  it('an authority that is expired or not yet valid issues nothing, and revokes all the same', async () => {
+  it('lets an authority outside its lifetime revoke, and not issue', async () => {
     let now = new Date('2026-06-01T00:00:00Z')
     const moving = await createAuthority({ name: 'CA', validity: '30d', clock: () => now })
     const { chain } = await moving.issue(CLIENT)
@@ -340,8 +340,8 @@ describe('a clock', () => {
   })
 })
 
-describe('serial numbers of one’s own', () => {
-  it('are copied: the array may be used again', async () => {
+describe('serial numbers of the caller', () => {
+  it('are copied', async () => {
     const octets = Uint8Array.of(1)
     const serialNumbers = (): Uint8Array => {
       octets[0] = (octets[0] ?? 0) + 1
@@ -361,7 +361,7 @@ describe('serial numbers of one’s own', () => {
     [() => Uint8Array.of(0x80)],
     [() => '01'],
     [() => 1n],
-  ])('that are none are refused: %#', async (serialNumbers) => {
+  ])('are refused if they are malformed: %#', async (serialNumbers) => {
     const options = { name: 'CA', serialNumbers: serialNumbers as never }
     expect((await refused(createAuthority(options), 'ERR_OPTION_INVALID')).details.option).toBe('serialNumbers')
   })

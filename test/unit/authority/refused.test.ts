@@ -60,7 +60,7 @@ describe('hosts', () => {
     expect(option).toBe('request.hosts[1]')
   })
 
-  it('duplicates are folded, in whatever spelling', async () => {
+  it('removes duplicates in any spelling', async () => {
     const hosts = ['ETCD.svc', 'etcd.svc.', '::1', '0:0:0:0:0:0:0:1', '10.0.0.1', '10.0.0.1'] as const
     const { chain } = await authority.issue({ role: 'server', name: 'x', hosts })
     expect(chain[0].subjectAltNames.map((each) => each.value)).toEqual(['etcd.svc', '::1', '10.0.0.1'])
@@ -69,20 +69,20 @@ describe('hosts', () => {
     expect(often.chain[0].subjectAltNames).toHaveLength(1)
   })
 
-  it.each(['server', 'peer'])('a %s needs at least one', async (role) => {
+  it.each(['server', 'peer'])('requires a host for a %s', async (role) => {
     expect((await refusal(issue({ role, name: 'x', hosts: [] }))).option).toBe('request.hosts')
     expect((await refusal(issue({ role, name: 'x' }))).option).toBe('request.hosts')
     expect((await refusal(issue({ role, name: 'x', hosts: 'localhost' }))).option).toBe('request.hosts')
   })
 
-  it('too many, or too much in all', async () => {
+  it('refuses too many hosts, and too many bytes', async () => {
     const many = Array.from({ length: 10_000 }, (_, i) => `h${String(i)}`)
     expect((await refusal(issue({ role: 'server', name: 'x', hosts: many }))).reason).toContain('at most 1000')
     const long = Array.from({ length: 1000 }, (_, i) => `${'a'.repeat(60)}.h${String(i)}`)
     expect((await refusal(issue({ role: 'server', name: 'x', hosts: long }))).reason).toContain('bytes in total')
   })
 
-  it('a thousand are fine', async () => {
+  it('accepts a thousand hosts', async () => {
     const hosts = Array.from({ length: 1000 }, (_, i) => `etcd-${String(i)}.etcd.svc`)
     const { chain } = await authority.issue({ role: 'server', name: 'x', hosts: ['first', ...hosts.slice(1)] })
     expect(chain[0].subjectAltNames).toHaveLength(1000)
@@ -183,7 +183,7 @@ describe('everything else', () => {
     expect((await refusal(createAuthority(options as never))).option).toBe(option)
   })
 
-  it('no request at all', async () => {
+  it('refuses a missing request', async () => {
     expect((await refusal(authority.issue(undefined as never))).option).toBe('request')
     expect((await refusal(createAuthority(undefined as never))).option).toBe('options')
   })

@@ -71,7 +71,7 @@ describe('renew', () => {
     expect(await ledger.read()).toMatchObject([{ kind: 'issued', role, serialNumber: after.chain[0].serialNumber }])
   })
 
-  it('all attributes of a subject, in their order and encoding', async () => {
+  it('keeps all attributes of a subject, in their order and encoding', async () => {
     const own = await createAuthority({ name: 'CA' })
     const first = await own.issue({
       role: 'client',
@@ -99,12 +99,12 @@ describe('renew', () => {
     },
   )
 
-  it('through the crypto that the authority was given', async () => {
+  it('uses the crypto of the authority', async () => {
     const own = await loadAuthority({ cert: minted.pem, key: minted.keyPem, crypto: webcrypto })
     expect((await renew(own, leafOf({ usages: ['clientAuth'] }))).key.algorithm).toBe('ECDSA P-256')
   })
 
-  it('lasts as long again and again; minutes do not add up', async () => {
+  it('keeps the lifetime over many renewals', async () => {
     const own = await createAuthority({ name: 'CA' })
     for (const validity of ['30d', '1h', '6m']) {
       let credentials = await own.issue({ role: 'client', name: 'x', validity })
@@ -121,7 +121,7 @@ describe('renew', () => {
     expect(length(asked.chain[0])).toBe(2 * 3_600_000 + 5 * 60_000)
   })
 
-  it('ends with the authority at the latest, unless more is asked for', async () => {
+  it('expires with the authority at the latest, unless a longer validity is set', async () => {
     const own = await createAuthority({ name: 'CA', validity: '10d' })
     const clock = (): Date => new Date(Date.now() + 5 * DAY)
     const { cert, key } = own.export()
@@ -131,7 +131,7 @@ describe('renew', () => {
     expect((await refusal(renew(later, first, { validity: '9d' }))).details.reason).toContain('ask for a shorter')
   })
 
-  it('expired credentials, and those of a CA whose certificate was renewed', async () => {
+  it('renews expired credentials, and those of a CA whose certificate was renewed', async () => {
     const expired = leafOf({
       usages: ['clientAuth'],
       notBefore: new Date(Date.now() - 10 * DAY),
@@ -145,14 +145,14 @@ describe('renew', () => {
     expect(trustAnchors.map(({ serialNumber }) => serialNumber)).toEqual([authority.certificate.serialNumber])
   })
 
-  it('what the root issued, by an intermediate of it, which is sent along', async () => {
+  it('renews by an intermediate what its root issued', async () => {
     const between = await authority.createIntermediate({ name: 'between' })
     const after = await renew(between, leafOf({ usages: ['clientAuth'] }))
     expect(after.chain.map(({ subject }) => subject.toString())).toEqual(['CN=x', 'CN=between'])
     expect(validateCredentials(after, { usage: 'client' }).ok).toBe(true)
   })
 
-  it('a bundle of anchors and revocation lists stay', async () => {
+  it('keeps a bundle of anchors and CRLs', async () => {
     const other = mintCa({ subject: 'next CA' })
     const leaf = mintLeaf({ subject: 'x', usages: ['clientAuth'], issuer: minted })
     const before = mintedCredentials({ leaf, trust: [minted, other] })
@@ -165,7 +165,7 @@ describe('renew', () => {
 describe('another CA', () => {
   const foreign = mintCa({ subject: 'foreign CA' })
 
-  it('is refused, with the reason; and taken over where that is said', async () => {
+  it('is refused with the reason, unless foreign is set', async () => {
     const before = leafOf({ names: [dns('a')] }, foreign)
     expect((await refusal(renew(authority, before))).message).toBe(
       'The certificate "CN=x" was issued by "CN=foreign CA", and this authority is "CN=minted CA"; set `foreign: true` to renew it',
@@ -176,13 +176,13 @@ describe('another CA', () => {
     expect(validateCredentials(after, { usage: 'peer' }).ok).toBe(true)
   })
 
-  it('of the same name is told by its key', async () => {
+  it('of the same name is recognized by its key', async () => {
     const namesake = mintCa({ subject: 'minted CA' })
     expect((await refusal(renew(authority, leafOf({}, namesake)))).message).toContain('another key')
   })
 })
 
-describe('what cannot be said again is refused and named', () => {
+describe('what cannot be renewed', () => {
   it.each<[Partial<MintLeafOptions>, string]>([
     [{ usages: ['clientAuth'], names: [email('a@b.c'), dns('a')] }, 'email "a@b.c"'],
     [{ usages: ['codeSigning'] }, 'neither for servers nor for clients'],
@@ -193,14 +193,14 @@ describe('what cannot be said again is refused and named', () => {
     expect((await refusal(renew(authority, leafOf(options)))).message).toContain(words)
   })
 
-  it('what etcd refuses, unless that is asked for', async () => {
+  it('is refused if etcd would refuse it, unless skipEtcdChecks is set', async () => {
     const before = leafOf({ usages: ['serverAuth'], names: [dns('a')] })
     const error = await refusal(renew(authority, before))
     expect(error.details.findings.map(({ code }) => code)).toContain('usage/gateway-client-auth-missing')
     expect(says(await renew(authority, before, { skipEtcdChecks: true }))).toEqual(says(before))
   })
 
-  it('a CA, and a key of another', async () => {
+  it('is refused for a CA, and for a key that does not match', async () => {
     const ca = mintCa({ subject: 'below', issuer: minted })
     const error = await refusal(renew(authority, mintedCredentials({ leaf: ca, trust: [minted] })))
     expect(error.message).toContain('is a CA certificate')
@@ -240,7 +240,7 @@ describe('renewalDue', () => {
       ...options,
     })
 
-  it('at two thirds, or another fraction; expired when the last second is over', () => {
+  it('is due at two thirds or another fraction, and expired after the last second', () => {
     const credentials = mintedCredentials({ leaf: of(90), trust: [minted] })
     expect(renewalDue(credentials, { at: new Date(at(60).getTime() - 1) })).toMatchObject({
       due: false,
@@ -254,7 +254,7 @@ describe('renewalDue', () => {
     expect(renewalDue(credentials, { at: new Date(0) })).toMatchObject({ due: false, expired: false })
   })
 
-  it('the certificate that ends first counts, and is named; anchors and a root that is sent along do not', () => {
+  it('uses the certificate that expires first, without anchors and a root in the chain', () => {
     const between = mintCa({
       subject: 'between',
       issuer: minted,
@@ -271,7 +271,7 @@ describe('renewalDue', () => {
     expect(sent.notAfter).toEqual(new Date(at(90).getTime() - 1000))
   })
 
-  it('dates of 1970 and 9999 are nothing special', () => {
+  it('accepts dates of 1970 and 9999', () => {
     const credentials = mintedCredentials({
       leaf: of(0, { notBefore: new Date(0), notAfter: new Date('9999-12-31T23:59:59Z') }),
       trust: [minted],
@@ -289,7 +289,7 @@ describe('renewalDue', () => {
     [undefined, { fraction: 2 }, 'fraction'],
     [undefined, { fraction: Infinity }, 'fraction'],
     [undefined, { now: 1 }, 'options.now'],
-  ])('a wrong call: %j %j', (credentials, options, option) => {
+  ])('refuses a wrong option: %j %j', (credentials, options, option) => {
     const given = credentials === undefined ? leafOf({}) : credentials
     expect(() => renewalDue(given as never, options as never)).toThrow(
       expect.objectContaining({ details: expect.objectContaining({ option }) as unknown }),

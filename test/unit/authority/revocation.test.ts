@@ -73,16 +73,19 @@ describe('reasons', () => {
     expect(crl.find(leaf.serial)).toMatchObject({ revokedAt: new Date(START), reason: name })
   })
 
-  it.each(['certificateHold', 'removeFromCRL', 'KeyCompromise', '', 1, null, '__proto__'])('not %j', async (reason) => {
-    const { authority } = await moving()
-    const leaf = await client(authority)
-    const error = await refused(authority.revoke(leaf, { reason: reason as never }), 'ERR_OPTION_INVALID')
-    expect(error.details.option).toBe('reason')
-  })
+  it.each(['certificateHold', 'removeFromCRL', 'KeyCompromise', '', 1, null, '__proto__'])(
+    'refuses %j',
+    async (reason) => {
+      const { authority } = await moving()
+      const leaf = await client(authority)
+      const error = await refused(authority.revoke(leaf, { reason: reason as never }), 'ERR_OPTION_INVALID')
+      expect(error.details.option).toBe('reason')
+    },
+  )
 })
 
 describe('revoking', () => {
-  it('twice changes nothing, also at the same time', async () => {
+  it('twice changes nothing, also concurrently', async () => {
     const ledger = memoryLedger()
     const { authority, at } = await moving(ledger)
     const leaf = await client(authority)
@@ -97,7 +100,7 @@ describe('revoking', () => {
     expect((await authority.issueCrl()).find(leaf.serial)).toMatchObject({ reason: 'superseded' })
   })
 
-  it('as of an earlier moment, but not of a later one', async () => {
+  it('accepts a time in the past, and none in the future', async () => {
     const { authority, at } = await moving()
     const leaf = await client(authority)
     at(2)
@@ -119,7 +122,7 @@ describe('revoking', () => {
     expect((await authority.issueCrl()).find(leaf.serial)?.revokedAt).toEqual(new Date(START + DAY))
   })
 
-  it('by serial number, as openssl writes it or with colons, where the ledger knows it', async () => {
+  it('accepts a serial number of the ledger, with and without colons', async () => {
     const { authority, again } = await moving()
     const [one, two, three] = [await client(authority), await client(authority), await client(authority)]
     const lower = one.serialNumber.toLowerCase()
@@ -136,7 +139,7 @@ describe('revoking', () => {
     }
   })
 
-  it('only what this authority issued, and not the authority itself', async () => {
+  it('is refused for certificates of others, and for the authority itself', async () => {
     const { authority } = await moving()
     const namesake = await createAuthority({ name: 'CA', clock: () => new Date(START) })
     const foreign = await client(namesake)
@@ -156,7 +159,7 @@ describe('revoking', () => {
     expect(listed(await below.issueCrl()).map(([serial]) => serial)).toEqual([leaf.serialNumber])
   })
 
-  it('a serial number with its topmost bit set, by others, stays positive', async () => {
+  it('keeps a serial number of another tool with its topmost bit set positive', async () => {
     const ca = mintCa({ subject: 'Other CA' })
     const leaf = mintLeaf({ subject: 'x', issuer: ca, serial: 0xfedcba9876543210n })
     const authority = await loadAuthority({ cert: ca.pem, key: ca.keyPem })
@@ -167,7 +170,7 @@ describe('revoking', () => {
     expect(crl.find(Read.parse(leaf.der).serial)).not.toBe(null)
   })
 
-  it('options that are not known', async () => {
+  it('is refused with unknown options', async () => {
     const { authority } = await moving()
     const leaf = await client(authority)
     for (const work of [
@@ -181,7 +184,7 @@ describe('revoking', () => {
 })
 
 describe('numbers', () => {
-  it('grow with each list, also at the same time and within one second', async () => {
+  it('grow with each CRL, also concurrently and within one second', async () => {
     const { authority } = await moving()
     const lists = await Promise.all(Array.from({ length: 20 }, () => authority.issueCrl()))
     const numbers = lists.map(({ number }) => number ?? 0n)
@@ -190,7 +193,7 @@ describe('numbers', () => {
     expect(numbers[0]).toBe(BigInt(START / 1000))
   })
 
-  it('go on after a restart with the file, and after its loss', async () => {
+  it('continue after a restart with the file, and after its loss', async () => {
     const path = folder.file('numbers.ledger')
     const { authority, at, again } = await moving(fileLedger(path))
     const first = (await authority.issueCrl()).number ?? 0n
@@ -204,7 +207,7 @@ describe('numbers', () => {
     expect((await (await again(fileLedger(path))).issueCrl()).number).toBe(kept + 1n)
   })
 
-  it('two CAs in one ledger have their own', async () => {
+  it('are separate for two CAs in one ledger', async () => {
     const ledger = memoryLedger()
     const clock = (): Date => new Date(START)
     const [a, b] = await Promise.all(['A', 'B'].map((name) => createAuthority({ name, ledger, clock })))
@@ -217,7 +220,7 @@ describe('numbers', () => {
 })
 
 describe('entries', () => {
-  it('stay until one list has told of them beyond their end', async () => {
+  it('stay until one CRL listed them after they had expired', async () => {
     const { authority, at } = await moving()
     const short = await client(authority, '10d')
     const long = await client(authority, '100d')
@@ -235,7 +238,7 @@ describe('entries', () => {
     expect(await serials()).toEqual([])
   })
 
-  it('that come after the end, or as of earlier, are told once, too', async () => {
+  it('of expired certificates are listed once, too', async () => {
     const { authority, at } = await moving()
     const leaf = await client(authority, '10d')
     at(12)
@@ -247,7 +250,7 @@ describe('entries', () => {
     expect(listed(await authority.issueCrl())).toHaveLength(0)
   })
 
-  it('of certificates that the ledger does not know stay for good', async () => {
+  it('of certificates that are not in the ledger stay', async () => {
     const { authority, again, at } = await moving()
     const leaf = await client(authority, '1d')
     const forgetful = await again(memoryLedger())
@@ -256,7 +259,7 @@ describe('entries', () => {
     for (let i = 0; i < 3; i++) expect(listed(await forgetful.issueCrl())).toHaveLength(1)
   })
 
-  it('outlast the forgetting of a ledger in memory', async () => {
+  it('are kept by a ledger in memory', async () => {
     const ledger = memoryLedger()
     const { authority, at } = await moving(ledger)
     const [revoked, expired] = [await client(authority, '1d'), await client(authority, '1d')]
@@ -287,7 +290,7 @@ describe('entries', () => {
     expect(listed(await authority.issueCrl())).toHaveLength(0)
   })
 
-  it('ten thousand', async () => {
+  it('can be ten thousand', async () => {
     const ledger = memoryLedger()
     const { authority } = await moving(ledger)
     const { id } = authority.issuer
@@ -310,7 +313,7 @@ describe('entries', () => {
   })
 })
 
-it('a list that nobody would read is refused', async () => {
+it('refuses a CRL that is too large to be read', async () => {
   const ledger = memoryLedger()
   const { authority } = await moving(ledger)
   const entry = {
@@ -326,8 +329,8 @@ it('a list that nobody would read is refused', async () => {
   expect(details.reason).toContain('150000')
 })
 
-describe('a list', () => {
-  it('counts from a little before now, for a week or as long as was asked for', async () => {
+describe('a CRL', () => {
+  it('is valid from five minutes ago, for a week or as long as requested', async () => {
     const { authority } = await moving()
     const crl = await authority.issueCrl()
     expect(crl.thisUpdate).toEqual(new Date(START - 300_000))
@@ -339,7 +342,7 @@ describe('a list', () => {
     }
   })
 
-  it('is judged alike by our validator and by openssl', async () => {
+  it('has the same result in our validator and in openssl', async () => {
     const authority = await createAuthority({ name: 'CA' })
     const [good, bad] = [await client(authority), await client(authority)]
     await authority.revoke(bad, { reason: 'keyCompromise' })
@@ -358,7 +361,7 @@ describe('a list', () => {
     expect(judge(bad)).toEqual(['revocation/revoked'])
   })
 
-  it('needs a CA that may sign lists', async () => {
+  it('needs a CA that may sign CRLs', async () => {
     const ca = mintCa({ subject: 'kubeadm-like', keyUsages: ['keyCertSign', 'digitalSignature', 'keyEncipherment'] })
     const authority = await loadAuthority({ cert: ca.pem, key: ca.keyPem })
     await authority.revoke(await client(authority))
@@ -373,7 +376,7 @@ describe('a list', () => {
     expect((await refused(wrong, 'ERR_OPTION_INVALID')).details.option).toBe('allowWithoutCrlSign')
   })
 
-  it('is written as DER, or as PEM where that is asked for', async () => {
+  it('is written as DER, or as PEM if requested', async () => {
     const { authority } = await moving()
     const crl = await authority.issueCrl()
     const path = folder.file('written.crl')

@@ -47,7 +47,7 @@ function verify(credentials: Credentials, purpose: string): string {
 }
 
 describe('the authority', () => {
-  it('is a self-signed CA that signs certificates and revocation lists, and nothing else', () => {
+  it('is a self-signed CA that signs only certificates and CRLs', () => {
     const pem = authority.certificate.toPem()
     const found = extensions(pem)
     expect(Object.keys(found).sort()).toEqual(['Basic Constraints', 'Key Usage', 'Subject Key Identifier'])
@@ -61,7 +61,7 @@ describe('the authority', () => {
     expect(text(pem)).toContain('Version: 3 (0x2)')
   })
 
-  it('leaves the path length open unless told', async () => {
+  it('has no path length by default', async () => {
     const open = await createAuthority({ name: 'Open CA' })
     expect(extensions(open.certificate.toPem())['Basic Constraints']).toEqual({ critical: true, value: 'CA:TRUE' })
     const two = await createAuthority({ name: 'Two CA', maxIntermediates: 2 })
@@ -102,7 +102,7 @@ describe.each(['server', 'peer'] as const)('the role %s', (role) => {
     })
   })
 
-  it('encodes addresses as 4 and 16 octets', () => {
+  it('encodes addresses as 4 and 16 bytes', () => {
     const tree = openssl(['asn1parse', '-i'], pem)
     const octets = /X509v3 Subject Alternative Name\s.*?\[HEX DUMP\]:([0-9A-F]+)/s.exec(tree)?.[1] ?? ''
     expect(octets).toContain('87040A000001')
@@ -114,7 +114,7 @@ describe.each(['server', 'peer'] as const)('the role %s', (role) => {
     expect(verify(credentials, 'sslclient')).toContain('OK')
   })
 
-  it('is what Node expects: subject, issuer, hosts, key', () => {
+  it('is read by Node: subject, issuer, hosts, key', () => {
     const node = new X509Certificate(pem)
     expect(node.subject).toBe('CN=etcd-0')
     expect(node.issuer).toBe('CN=Unit CA')
@@ -130,7 +130,7 @@ describe.each(['server', 'peer'] as const)('the role %s', (role) => {
 })
 
 describe('the role client', () => {
-  it('carries clientAuth alone, and no names unless asked', async () => {
+  it('carries only clientAuth, and no names by default', async () => {
     const credentials = await authority.issue({ role: 'client', name: 'root' })
     const found = extensions(credentials.chain[0].toPem())
     expect(found['Extended Key Usage']?.value).toBe('TLS Web Client Authentication')

@@ -38,7 +38,7 @@ function printed(value: unknown): string {
   ].join('\n')
 }
 
-it('the check itself finds a key that leaks, in each of its forms', () => {
+it('finds a leaked key in each of its forms', () => {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
   const der = privateKey.export({ type: 'sec1', format: 'der' })
@@ -60,7 +60,7 @@ describe.each<[string, WebCrypto | undefined]>([
     for (const name of Object.getOwnPropertyNames(authority)) expect(name).not.toMatch(/key|parts/i)
   })
 
-  it('what is issued does not show its key, nor its issuer', async () => {
+  it('issued credentials show neither their key nor that of the issuer', async () => {
     const authority = await createAuthority({ name: 'CA', crypto })
     const credentials = await authority.issue({ role: 'server', name: 'x', hosts: ['x'] })
     for (const pem of [authority.export().key, credentials.key.exportPem()]) {
@@ -68,7 +68,7 @@ describe.each<[string, WebCrypto | undefined]>([
     }
   })
 
-  it('errors do not show it', async () => {
+  it('errors do not show the key', async () => {
     const authority = await createAuthority({ name: 'CA', validity: '1d', crypto })
     for (const request of [
       { role: 'client', name: 'x', validity: '2d' },
@@ -84,7 +84,7 @@ describe.each<[string, WebCrypto | undefined]>([
 describe('export', () => {
   let authority: Authority
 
-  it('gives what the authority is made of', async () => {
+  it('returns the certificate, the key and the chain', async () => {
     authority = await createAuthority({ name: 'CA' })
     const { cert, key, chain } = authority.export()
     expect(cert).toBe(authority.certificate.toPem())

@@ -29,7 +29,7 @@ function expectRandom(serials: readonly Uint8Array[]): void {
 it.each([
   ['of Node', undefined],
   ['of a crypto of one’s own', webcrypto],
-])('%s: of many none comes twice, and each bit is as often one as zero', async (_, crypto) => {
+])('%s: repeats no serial number, and each bit is as often one as zero', async (_, crypto) => {
   const { issuer } = await createAuthority({ name: 'CA', crypto })
   const serials = Array.from({ length: COUNT }, () => issuer.settings.nextSerial())
   expect(new Set(serials.map((each) => Buffer.from(each).toString('hex'))).size).toBe(COUNT)
@@ -40,7 +40,7 @@ it.each([
   expectRandom(differences)
 })
 
-it('of certificates they are written as they are: positive, 16 octets, none twice', async () => {
+it('writes positive serial numbers of 16 bytes, and none twice', async () => {
   const authority = await createAuthority({ name: 'CA', crypto: webcrypto })
   const below = await authority.createIntermediate({ name: 'Below' })
   const seen = [authority.certificate, below.certificate]
@@ -57,7 +57,7 @@ it('of certificates they are written as they are: positive, 16 octets, none twic
   expect(new Set(seen.map(({ spki }) => Buffer.from(spki).toString('hex'))).size).toBe(2 + CERTIFICATES)
 })
 
-it('the serial of the authority itself is of the same kind, as openssl reads it', async () => {
+it('gives the authority itself such a serial number, as openssl reads it', async () => {
   const { certificate } = await createAuthority({ name: 'CA', crypto: webcrypto })
   expect(certificate.serial).toHaveLength(16)
   expect(openssl(['x509', '-noout', '-serial'], certificate.toPem())).toMatch(/^serial=[4-7][0-9A-F]{31}\n$/)

@@ -49,7 +49,7 @@ async function reason(text: string, options: Record<string, unknown>): Promise<s
 }
 
 describe('by default', () => {
-  it('the certificate carries exactly what the caller names, for the key of the request', async () => {
+  it('issues exactly what the caller sets, for the key of the request', async () => {
     const asked = csr({
       subject: [
         ['O', 'system:masters'],
@@ -79,7 +79,7 @@ describe('by default', () => {
     expect('key' in signed).toBe(false)
   })
 
-  it('a client, with what else a caller can say', async () => {
+  it('issues a client certificate with further options', async () => {
     const { chain } = await authority.sign(csr(), {
       role: 'client',
       name: 'alice',
@@ -98,7 +98,7 @@ describe('by default', () => {
     ['P-521', 'p521', ['digitalSignature']],
     ['Ed25519', 'ed25519', ['digitalSignature']],
     ['RSA', 'rsa-2048', ['digitalSignature', 'keyEncipherment']],
-  ])('a key of %s, as DER: openssl verifies the certificate', async (_, kind, usage) => {
+  ])('issues for a key of %s a certificate that openssl verifies', async (_, kind, usage) => {
     const { der } = mintCsr({ subject: 'x', key: kind })
     const { chain } = await authority.sign(der, { role: 'peer', name: 'etcd-0', hosts: ['etcd-0.etcd'] })
     expect([...(chain[0].extensions.keyUsage ?? [])]).toEqual(usage)
@@ -106,7 +106,7 @@ describe('by default', () => {
     openssl(['verify', '-x509_strict', '-purpose', 'sslserver', '-CAfile', ca], chain[0].toPem())
   })
 
-  it('the ledger knows it before the caller does', async () => {
+  it('is in the ledger before the certificate is returned', async () => {
     const before = (await ledger.read()).length
     const { chain } = await authority.sign(csr(), { role: 'client', name: 'bob' })
     const entries = (await ledger.read()).slice(before)
@@ -117,7 +117,7 @@ describe('by default', () => {
     await refused(failing.sign(csr({ signWith: newKey() }), { role: 'client', name: 'bob' }), 'ERR_ISSUE_REFUSED')
   })
 
-  it('below an intermediate the chain comes along', async () => {
+  it('returns the chain of an intermediate', async () => {
     const root = mintCa({ subject: 'Root' })
     const middle = mintCa({ subject: 'Middle', issuer: root, pathLength: 0 })
     const low = await loadAuthority({ cert: middle.pem, key: middle.keyPem, chain: chainPem(root) })
@@ -128,11 +128,11 @@ describe('by default', () => {
   })
 })
 
-describe('what is taken over', () => {
+describe('names that are accepted from the request', () => {
   const HOSTS = [dns('etcd-0.etcd.svc'), ip('10.0.0.7'), uri('spiffe://cluster/etcd/0')]
   const allow = { name: ['etcd-*'], hosts: ['*.etcd.svc', '10.0.0.0/8', 'spiffe://cluster/*'] } as const
 
-  it('name and hosts, within the policy; those that the caller names beside them', async () => {
+  it('are name and hosts within the policy, and hosts of the caller', async () => {
     const { chain } = await authority.sign(csr({ names: HOSTS }), { role: 'server', hosts: ['localhost'], allow })
     expect(chain[0].subject.toString()).toBe('CN=etcd-0')
     expect(namesOf(chain[0])).toEqual([
@@ -143,7 +143,7 @@ describe('what is taken over', () => {
     ])
   })
 
-  it('a host that is named twice stands there once', async () => {
+  it('are written once', async () => {
     const { chain } = await authority.sign(csr({ names: HOSTS }), {
       role: 'server',
       hosts: ['ETCD-0.etcd.svc', '10.0.0.7'],
@@ -152,7 +152,7 @@ describe('what is taken over', () => {
     expect(namesOf(chain[0])).toHaveLength(3)
   })
 
-  it('what is outside is refused, all of it named', async () => {
+  it('are refused outside the policy, with each name in the error', async () => {
     const names = [...HOSTS, dns('evil.example'), ip('11.0.0.1'), dns('10.0.0.1')]
     expect(await reason(csr({ names }), { role: 'server', name: 'x', allow: { hosts: allow.hosts } })).toBe(
       'The request asks for names that "allow.hosts" does not allow: "evil.example", "11.0.0.1", "10.0.0.1"',
@@ -225,7 +225,7 @@ describe('what is taken over', () => {
     else expect((await refused(signing, 'ERR_ISSUE_REFUSED')).details.reason).toContain('"allow.name" does not allow')
   })
 
-  it('a name that is not there, or that cannot be taken', async () => {
+  it('are refused if the name is missing or cannot be used', async () => {
     const policy = { role: 'client', allow: { name: true } }
     expect(await reason(csr({ subject: '' }), policy)).toContain('asks for no common name')
     expect(
@@ -242,14 +242,14 @@ describe('what is taken over', () => {
     expect(await reason(csr({ subject: 'a\u200bb' }), policy)).toContain('invisible')
   })
 
-  it('more hosts than a certificate carries', async () => {
+  it('are refused if there are more hosts than a certificate can have', async () => {
     const names = Array.from({ length: 1001 }, (_, i) => dns(`h${String(i)}.svc`))
     expect(await reason(csr({ names }), { role: 'server', name: 'x', allow: { hosts: ['*.svc'] } })).toBe(
       'The request asks for too many hosts: they must have at most 1000 entries',
     )
   })
 
-  it('no host at all, for a server', async () => {
+  it('are refused for a server without a host', async () => {
     expect(await reason(csr(), { role: 'server', name: 'x', allow: { hosts: ['*.svc'] } })).toBe(
       'The request asks for no host, and peers refuse a server certificate without one',
     )
@@ -272,7 +272,7 @@ describe('requests that are refused', () => {
     expect(await ledger.read()).toHaveLength(before)
   })
 
-  it('what is no request', async () => {
+  it('refuses what is not a request', async () => {
     const { details } = await refused(authority.sign('hello', { role: 'client', name: 'x' }), 'ERR_ISSUE_REFUSED')
     expect(errorCodes(details.findings)).toEqual(['input/unexpected-content'])
   })
@@ -295,7 +295,7 @@ describe('requests that are refused', () => {
     expect(other.chain).toHaveLength(2)
   })
 
-  it('outside the lifetime or the names of the authority', async () => {
+  it('refuses what is outside the lifetime or the names of the authority', async () => {
     const narrow = await createAuthority({ name: 'Narrow', validity: '30d', permittedNames: ['etcd.svc'] })
     const long = narrow.sign(csr(), { role: 'client', name: 'x', validity: '60d' })
     expect((await refused(long, 'ERR_ISSUE_REFUSED')).details.reason).toContain('ask for a shorter "validity"')
@@ -339,7 +339,7 @@ describe('wrong calls', () => {
     expect(details.option).toBe(option)
   })
 
-  it('is told before a look at the request', async () => {
+  it('is reported before the request is read', async () => {
     for (const [option, options] of [
       ['request.name', { role: 'client' }],
       ['request.role', { role: 'ca', name: 'x' }],
@@ -350,13 +350,13 @@ describe('wrong calls', () => {
     }
   })
 
-  it('csr', async () => {
+  it('is reported for a csr of the wrong type', async () => {
     const { details } = await refused(authority.sign(undefined as never, good), 'ERR_OPTION_INVALID')
     expect(details.option).toBe('csr')
   })
 })
 
-it('a request that was inspected is signed as it is', async () => {
+it('signs a request that inspectRequest returned', async () => {
   const { request } = inspectRequest(csr())
   if (request === null) throw new Error('not read')
   const { chain } = await authority.sign(request, { role: 'client', name: 'x' })

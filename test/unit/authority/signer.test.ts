@@ -80,7 +80,7 @@ describe('openssl as a process of its own', () => {
     }
   })
 
-  it('a key of another file is told', async () => {
+  it('reports a key of another file', async () => {
     const [one, other] = [
       keyOutside('-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256'),
       keyOutside('-algorithm', 'ED25519', '-outform', 'PEM'),
@@ -93,7 +93,7 @@ describe('openssl as a process of its own', () => {
     expect(held.details.reason).toContain('holds another key (ECDSA P-256) than the signer')
   })
 
-  it('a file that is not there is told, with the error as the cause', async () => {
+  it('reports a missing file, with the error as the cause', async () => {
     const { publicKey } = keyOutside('-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256')
     const signer: Signer = { publicKey, sign: (data) => run(['dgst', '-sha256', '-sign', '/nonexistent'], data) }
     const error = await refused(createAuthority({ name: 'x', signer }), 'ERR_ISSUE_REFUSED')
@@ -109,7 +109,7 @@ const CURVES = [
 ] as const
 
 describe('an ECDSA signature', () => {
-  it.each(CURVES)('of %s comes as DER or as two numbers', async (namedCurve, digest, size) => {
+  it.each(CURVES)('of %s may be DER or two numbers', async (namedCurve, digest, size) => {
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve })
     for (const dsaEncoding of ['der', 'ieee-p1363'] as const) {
       const authority = await createAuthority({
@@ -123,7 +123,7 @@ describe('an ECDSA signature', () => {
   })
 })
 
-describe('a signer that does it wrong', () => {
+describe('a faulty signer', () => {
   const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const other = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const rsa = newKey('rsa-2048')
@@ -144,7 +144,11 @@ describe('a signer that does it wrong', () => {
     ['a megabyte', () => new Uint8Array(1 << 20).fill(1), /does not verify/],
     ['text', (data) => right(data).toString('base64'), /did not return its signature as bytes/],
     ['undefined', () => undefined, /did not return its signature as bytes/],
-    ['a buffer of another kind', (data) => Uint8Array.from(right(data)).buffer, /did not return its signature as bytes/],
+    [
+      'a buffer of another kind',
+      (data) => Uint8Array.from(right(data)).buffer,
+      /did not return its signature as bytes/,
+    ],
     [
       'and throws',
       () => {
@@ -174,7 +178,7 @@ describe('a signer that does it wrong', () => {
     expect(await authority.issuer.settings.ledger.read()).toHaveLength(before)
   })
 
-  it('changes its copy of the data only', async () => {
+  it('can change only its copy of the data', async () => {
     const signer: Signer = {
       publicKey: pair.publicKey,
       sign: (data) => {
@@ -204,7 +208,7 @@ describe('a signer that does it wrong', () => {
     ['an empty text', { publicKey: '', sign: right }, 'signer.publicKey'],
     ['half a key', { publicKey: new Uint8Array(10), sign: right }, 'signer.publicKey'],
     ['a text with nothing in it', { publicKey: '-----BEGIN PUBLIC KEY-----', sign: right }, 'signer.publicKey'],
-  ])('is none: %s', async (_, signer, option) => {
+  ])('is refused: %s', async (_, signer, option) => {
     const error = await refused(createAuthority({ name: 'CA', signer: signer as never }), 'ERR_OPTION_INVALID')
     expect(error.details.option).toBe(option)
   })
@@ -214,7 +218,7 @@ describe('a signer that does it wrong', () => {
     ['Ed448', generateKeyPairSync('ed448').publicKey, 'Ed448'],
     ['secp256k1', generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).publicKey, 'ECDSA secp256k1'],
     ['X25519', generateKeyPairSync('x25519').publicKey, 'X25519'],
-  ])('with a key that does not sign here: %s', async (_, publicKey, kind) => {
+  ])('is refused with a key that is not supported: %s', async (_, publicKey, kind) => {
     const { details } = await refused(
       createAuthority({ name: 'CA', signer: { publicKey, sign: right } }),
       'ERR_ISSUE_REFUSED',
@@ -275,7 +279,7 @@ describe.each(IMPLEMENTATIONS)('keys of %s', (_, own, __, other) => {
     }
   })
 
-  it('that another implementation or another pair has made are refused at the first signature', async () => {
+  it('are refused at the first signature if another implementation or pair made them', async () => {
     const algorithm = { name: 'ECDSA', namedCurve: 'P-256' }
     const [one, two] = [await makePair(own, algorithm, false), await makePair(own, algorithm, false)]
     const { publicKey } = await webCryptoSigner(own, one)

@@ -23,7 +23,7 @@ async function refused(work: Promise<unknown>): Promise<EtcdMtlsError<'ERR_ISSUE
   return error
 }
 
-describe('what never answers', () => {
+describe('what never answers is reported', () => {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   })
@@ -50,13 +50,13 @@ describe('what never answers', () => {
     return details.reason
   }
 
-  it('a signer', async () => {
+  it('for a signer', async () => {
     expect(await after(60, createAuthority({ name: 'CA', signer: { publicKey, sign: never } }))).toBe(
       'The signer gave no answer within 60 s',
     )
   })
 
-  it('a Web Crypto', async () => {
+  it('for a Web Crypto', async () => {
     const crypto: WebCrypto = {
       getRandomValues: (array) => webcrypto.getRandomValues(array),
       subtle: {
@@ -72,14 +72,14 @@ describe('what never answers', () => {
     expect(String((await error).cause)).toContain('gave no answer within 60 s')
   })
 
-  it('a ledger, asked to note and to read', async () => {
+  it('for a ledger, when it appends and when it reads', async () => {
     const ledger: Ledger = { append: never, read: never }
     expect(await after(180, createAuthority({ name: 'CA', ledger }))).toBe('The ledger gave no answer within 180 s')
     const authority = await createAuthority({ name: 'CA', ledger: { ...memoryLedger(), read: never } })
     expect(await after(180, authority.issueCrl())).toBe('The ledger gave no answer within 180 s')
   })
 
-  it('and a list that was waited for holds no other up', async () => {
+  it('and a CRL that waits does not delay the next one', async () => {
     let isSilent = true
     const inner = memoryLedger()
     const ledger: Ledger = { ...inner, read: () => (isSilent ? never() : inner.read()) }
@@ -93,7 +93,7 @@ describe('what never answers', () => {
 describe('a ledger that fails', () => {
   const failure = new Error('the database is down')
 
-  it('hands nothing out, and its error is the cause', async () => {
+  it('returns nothing, and its error is the cause', async () => {
     let isDown = false
     const inner = memoryLedger()
     const ledger: Ledger = { ...inner, append: (each) => (isDown ? Promise.reject(failure) : inner.append(each)) }
@@ -104,7 +104,7 @@ describe('a ledger that fails', () => {
     expect(error.cause).toBe(failure)
   })
 
-  it('at once, and not by a promise', async () => {
+  it('is reported if it throws at once', async () => {
     const ledger: Ledger = {
       ...memoryLedger(),
       append: () => {
@@ -114,14 +114,14 @@ describe('a ledger that fails', () => {
     expect((await refused(createAuthority({ name: 'CA', ledger }))).cause).toBe(failure)
   })
 
-  it.each([undefined, null, 'entries', { length: 1 }])('that reads %j is no list', async (given) => {
+  it.each([undefined, null, 'entries', { length: 1 }])('is reported if it reads %j', async (given) => {
     const ledger: Ledger = { ...memoryLedger(), read: () => Promise.resolve(given as never) }
     const authority = await createAuthority({ name: 'CA', ledger })
     expect((await refused(authority.issueCrl())).details.reason).toContain('did not return a list of entries')
   })
 })
 
-it('a signer that takes its time is waited for, and leaves no timer', async () => {
+it('waits for a slow signer, and leaves no timer', async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   try {
     let most = 0

@@ -6,7 +6,7 @@ import { temporaryFolder } from '../../support/openssl.js'
 
 const folder = temporaryFolder()
 
-it('finds a directory that another process creates between two looks', async () => {
+it('finds a directory that another process creates meanwhile', async () => {
   const directory = folder.file('created')
   const before = (call: string): void => {
     if (call.startsWith('lstat')) mkdirSync(directory, { recursive: true })
@@ -14,7 +14,7 @@ it('finds a directory that another process creates between two looks', async () 
   expect(await findRoot(faultyFileSystem({ before }), directory)).toBe(realpathSync(directory))
 })
 
-it('refuses a link to nothing, and finds nothing where nothing is', async () => {
+it('refuses a link to nothing, and returns null for a missing directory', async () => {
   const link = folder.file('link')
   symlinkSync(folder.file('nothing'), link)
   const fs = faultyFileSystem()

@@ -62,7 +62,7 @@ const beside = (path: string): string[] => readdirSync(dirname(path))
 const got = async (): Promise<string> => Promise.resolve('got it')
 
 describe('within one process', () => {
-  it('one at a time, and nothing is left', async () => {
+  it('runs one task at a time, and leaves nothing', async () => {
     const path = fresh()
     let inside = 0
     let done = 0
@@ -77,14 +77,14 @@ describe('within one process', () => {
     expect(beside(path)).toEqual([])
   })
 
-  it('the result and the error of the work are those of the call', async () => {
+  it('returns the result and the error of the task', async () => {
     const path = fresh()
     expect(await withLock(path, got)).toBe('got it')
     await expect(withLock(path, () => Promise.reject(new Error('no')))).rejects.toThrow('no')
     expect(beside(path)).toEqual([])
   })
 
-  it('who waits for too long is told for whom', async () => {
+  it('names the holder after the timeout', async () => {
     const path = fresh()
     await withLock(path, async () => {
       const error = await failure(withLock(path, got, { timeout: 20 }))
@@ -93,7 +93,7 @@ describe('within one process', () => {
     })
   })
 
-  it('a signal ends the waiting, and reaches the work', async () => {
+  it('passes the signal to the task, and stops waiting when it is aborted', async () => {
     const path = fresh()
     const controller = new AbortController()
     await withLock(
@@ -113,7 +113,7 @@ describe('within one process', () => {
   })
 })
 
-describe('a holder that is gone', () => {
+describe('a holder that is gone is detected', () => {
   it('by its process', async () => {
     const path = fresh()
     writeLock(path, dead)
@@ -121,13 +121,13 @@ describe('a holder that is gone', () => {
     expect(beside(path)).toEqual([])
   })
 
-  it('by the time of its start, where its number went to another process', async () => {
+  it('by the start time, if another process has its number', async () => {
     const path = fresh()
     writeLock(path, { ...own, started: '1' })
     expect(await withLock(path, got)).toBe('got it')
   })
 
-  it('by its state, where nobody has taken notice of its end', async () => {
+  it('by its state, if it is a zombie', async () => {
     const path = fresh()
     // The second process takes the place of the shell and never asks after the first.
     const keeper = spawn('sh', ['-c', 'sleep 0.3 & echo $!; exec sleep 60'])
@@ -145,7 +145,7 @@ describe('a holder that is gone', () => {
     }
   })
 
-  it('not as long as the process is there, be the file as old as it may', async () => {
+  it('not while its process runs, however old the file is', async () => {
     const path = fresh()
     writeLock(path, own)
     utimesSync(path, 0, 0)
@@ -155,7 +155,7 @@ describe('a holder that is gone', () => {
 
   const elsewhere = (): ProcessIdentity => ({ ...dead, place: 'other-host boot pid:[1]' })
 
-  it('elsewhere: by the age of the file, as the file system counts it', async () => {
+  it('on another host by the age of the file, by the clock of the file system', async () => {
     const path = fresh()
     writeLock(path, elsewhere())
     expect((await failure(withLock(path, got, { timeout: 30 }))).details.reason).toContain('on host "other-host"')
@@ -167,7 +167,7 @@ describe('a holder that is gone', () => {
     expect(beside(path)).toEqual([])
   })
 
-  it('a file that says nothing: by its age', async () => {
+  it('by the age of a file that cannot be read', async () => {
     for (const content of ['', 'rubbish', '{}', '{"pid":-1,"place":"x","started":null,"nonce":"y"}', 'null']) {
       const path = fresh()
       writeFileSync(path, content)
@@ -177,7 +177,7 @@ describe('a holder that is gone', () => {
     }
   })
 
-  it('one who died while taking over a stale lock does not block it, nor one who died while taking over from that one', async () => {
+  it('also if processes died while they succeeded it', async () => {
     const path = fresh()
     writeLock(path, dead)
     writeLock(`${path}.${NONCE}`, dead, 'b'.repeat(32))
@@ -190,7 +190,7 @@ describe('a holder that is gone', () => {
 })
 
 describe('a holder', () => {
-  it('shows that it lives', async () => {
+  it('touches its lock', async () => {
     const path = fresh()
     await withLock(
       path,
@@ -203,7 +203,7 @@ describe('a holder', () => {
     )
   })
 
-  it('hears that its lock was taken, and leaves it to the other', async () => {
+  it("is informed that its lock was taken, and does not release the other's", async () => {
     const path = fresh()
     await withLock(
       path,
@@ -218,7 +218,7 @@ describe('a holder', () => {
   })
 })
 
-describe('a stale lock is taken by one', () => {
+describe('a stale lock is succeeded by one process', () => {
   /** Takes the lock while another call is at its step number `at`, and tells what both saw. */
   async function interleave(at: number): Promise<number> {
     const path = fresh()
@@ -248,13 +248,13 @@ describe('a stale lock is taken by one', () => {
     return calls
   }
 
-  it('whatever another does between any two steps', async () => {
+  it('while another one works between any two steps', async () => {
     const steps = await interleave(Number.POSITIVE_INFINITY)
     expect(steps).toBeGreaterThan(20)
     for (const at of sample(Array.from({ length: steps }).keys(), 8)) await interleave(at)
   })
 
-  it('killed at each step, the next one gets it', async () => {
+  it('and by the next one if it is killed at any step', async () => {
     const counted = faultyFileSystem()
     const stale = fresh()
     writeLock(stale, dead)
@@ -276,7 +276,7 @@ describe('a stale lock is taken by one', () => {
     }
   })
 
-  it('of many processes, also where they are killed while they hold it', async () => {
+  it('of many, also if they are killed while they hold it', async () => {
     const path = fresh()
     const log = `${path}-log`
     writeFileSync(log, '')
@@ -314,7 +314,7 @@ describe('a stale lock is taken by one', () => {
 })
 
 describe('what the file system refuses', () => {
-  it('is told', async () => {
+  it('is reported', async () => {
     const path = fresh()
     expect((await failure(withLock(`${path}/x/lock`, got))).details.reason).toContain('does not exist')
     symlinkSync('/etc/passwd', path)
@@ -324,7 +324,7 @@ describe('what the file system refuses', () => {
     expect((await failure(withLock(other, got))).details.path).toBe(other)
   })
 
-  it.each(['ENOSPC', 'EROFS'])('%s at each step: told, and nothing is held', async (code) => {
+  it.each(['ENOSPC', 'EROFS'])('%s at any step is reported, and nothing is held', async (code) => {
     const counted = faultyFileSystem()
     await withLock(fresh(), got, { fileSystem: counted })
     for (const at of sample(counted.calls.keys(), 8)) {

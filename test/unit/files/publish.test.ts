@@ -184,7 +184,7 @@ describe.each(scenarios)('$name', (scenario) => {
     return (await run(directory, {})).disk.calls
   }
 
-  it('a reader finds the old or the new between any two calls, and in the end the new', async () => {
+  it('shows a reader the old or the new set between any two calls, and the new one at the end', async () => {
     const directory = fresh()
     await scenario.prepare(directory)
     let looks = 0
@@ -200,7 +200,7 @@ describe.each(scenarios)('$name', (scenario) => {
     expect(await publish(fs, directory, scenario.apply)).toBe('unchanged')
   })
 
-  it('killed at each step, a second run completes it', async () => {
+  it('is completed by a second run after it was killed at any step', async () => {
     await eachAtOnce(sample(changingCalls({ calls: await steps() }), 4), async (at) => {
       const directory = fresh()
       await scenario.prepare(directory)
@@ -215,7 +215,7 @@ describe.each(scenarios)('$name', (scenario) => {
     })
   })
 
-  it.each(['fail', 'full'] as const)('%s at each step: nothing temporary is left', async (how) => {
+  it.each(['fail', 'full'] as const)('leaves nothing temporary after %s at any step', async (how) => {
     const all = (await steps()).map((call, at) => ({ call, at }))
     // A full disk is noticed by what needs space.
     const tried = how === 'fail' ? all : all.filter(({ call }) => /^(open w|writeFile|mkdir|symlink)/.test(call))
@@ -260,7 +260,7 @@ describe('what is written', () => {
     }
   })
 
-  it('loose modes of keys are tightened, and the mode of a directory that is there is kept', async () => {
+  it('has stricter modes of keys, and the same mode of an existing directory', async () => {
     const directory = fresh()
     writePlain(directory, OLD_WITH_PEER)
     chmodSync(directory, 0o755)
@@ -272,7 +272,7 @@ describe('what is written', () => {
     expect([mode(directory), mode(`${directory}/..data`)]).toEqual(['755', '755'])
   })
 
-  it('belongs to whom the directory and the replaced files belonged, as far as this process may', async () => {
+  it('keeps the owners of the directory and of the replaced files', async () => {
     const isRoot = process.geteuid?.() === 0
     const [user, other] = isRoot ? [4711, 4712] : [process.getuid?.() ?? 0, process.getuid?.() ?? 0]
     const group = isRoot ? 4713 : (process.getgid?.() ?? 0)
@@ -287,7 +287,7 @@ describe('what is written', () => {
     expect(mode(`${directory}/server.key`)).toBe('600')
   })
 
-  it('the directory can be moved and copied, for its links are relative', async () => {
+  it('has relative links, so that the directory can be moved and copied', async () => {
     const directory = fresh()
     await publish(fs, directory, NEW)
     copyFolder(directory, `${directory}-copy`)
@@ -295,7 +295,7 @@ describe('what is written', () => {
     for (const place of ['copy', 'moved']) expect(read(`${directory}-${place}`)).toEqual(texts(NEW))
   })
 
-  it('the same again changes nothing, another mode does', async () => {
+  it('does not change for the same contents, and changes for another mode', async () => {
     const directory = fresh()
     await publish(fs, directory, OLD)
     const generation = readlinkSync(`${directory}/..data`)
@@ -306,7 +306,7 @@ describe('what is written', () => {
     expect(mode(`${directory}/server.key`)).toBe('600')
   })
 
-  it('a key that can be neither published nor removed is told with its place', async () => {
+  it('names a key that can be neither published nor removed', async () => {
     for (const prepare of [() => undefined, (directory: string) => publish(fs, directory, OLD)]) {
       const probe = fresh()
       await prepare(probe)
@@ -324,7 +324,7 @@ describe('what is written', () => {
     }
   })
 
-  it('what killed runs have left is removed, and what only looks like it is not', async () => {
+  it('is without files of killed runs, and keeps similar names', async () => {
     const directory = fresh()
     await publish(fs, directory, OLD)
     mkdirSync(`${directory}/..20200101T000000.000Z-0123456789abcdef`)
@@ -343,8 +343,8 @@ describe('what is written', () => {
   })
 })
 
-describe('links to elsewhere', () => {
-  it.each(['server.key', 'server.crt', 'ca.crt'])('in the place of %s are replaced and not followed', async (name) => {
+describe('links to other places', () => {
+  it.each(['server.key', 'server.crt', 'ca.crt'])('with the name of %s are replaced and not followed', async (name) => {
     const directory = fresh()
     await publish(fs, directory, OLD)
     const victim = folder.file(`victim-${String(count)}`, String(OLD.files.get(name)?.content))
@@ -361,7 +361,7 @@ describe('links to elsewhere', () => {
     expect(readFileSync(victim, 'utf8')).toBe(OLD.files.get(name)?.content)
   })
 
-  it('killed at each step, a second run completes it', async () => {
+  it('is completed by a second run after it was killed at any step', async () => {
     const prepare = async (): Promise<string> => {
       const directory = fresh()
       await publish(fs, directory, OLD)
@@ -381,7 +381,7 @@ describe('links to elsewhere', () => {
     })
   })
 
-  it('that dangle, and one to a generation that is gone', async () => {
+  it('to nothing, and to a missing generation, are replaced', async () => {
     const directory = fresh()
     mkdirSync(directory)
     symlinkSync('/nonexistent/anywhere', `${directory}/ca.crt`)
@@ -391,7 +391,7 @@ describe('links to elsewhere', () => {
     expect(read(directory)).toEqual(texts(NEW))
   })
 
-  it('in the place of the directory: nothing is written through it', async () => {
+  it('with the name of the directory are refused', async () => {
     const directory = fresh()
     mkdirSync(`${directory}-elsewhere`)
     symlinkSync(`${directory}-elsewhere`, directory)
@@ -400,7 +400,7 @@ describe('links to elsewhere', () => {
   })
 })
 
-it('a key that has no certificate is out of sight until its new one is there', async () => {
+it('hides a key without a certificate until the new one is in place', async () => {
   const directory = fresh()
   mkdirSync(directory)
   const lonely = String(OLD.files.get('server.key')?.content)
@@ -466,14 +466,14 @@ describe('what is refused, with nothing changed', () => {
     expect(readdirSync(directory)).toEqual(before)
   })
 
-  it('a file in the place of the directory', async () => {
+  it('a file with the name of the directory', async () => {
     const directory = fresh()
     writeFileSync(directory, 'mine')
     expect((await failure(publish(fs, directory, NEW))).message).toContain('it is not a directory')
     expect(readFileSync(directory, 'utf8')).toBe('mine')
   })
 
-  it('a FIFO in the place of a file: it is not opened', async () => {
+  it('a FIFO with the name of a file, which is not opened', async () => {
     const directory = fresh()
     mkdirSync(directory)
     runTool('mkfifo', [`${directory}/server.crt`])
@@ -492,7 +492,7 @@ describe('what is refused, with nothing changed', () => {
 })
 
 describe('a signal', () => {
-  it('ends it at any time: the old set or the new one', async () => {
+  it('stops it at any time with the old set or the new one', async () => {
     const counted = fresh()
     await publish(fs, counted, OLD)
     const disk = faultyFileSystem()

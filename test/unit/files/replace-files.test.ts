@@ -9,7 +9,7 @@ const folder = temporaryFolder()
 const entry = (number: number) =>
   ({ kind: 'crl', number: BigInt(number), issuer: 'a'.repeat(64), at: new Date(0) }) as const
 
-it('keeps two ledgers in one directory apart while both are written to', async () => {
+it('separates two ledgers in one directory while both are written', async () => {
   const place = folder.file('two')
   mkdirSync(place)
   const ledgers = ['clients', 'peers'].map((name) => fileLedger(join(place, name)))
@@ -21,7 +21,7 @@ it('keeps two ledgers in one directory apart while both are written to', async (
   expect(readdirSync(place).sort()).toEqual(['clients', 'clients.head', 'peers', 'peers.head'])
 })
 
-it('removes what a process that was killed has left of a file, and nothing of other files', async () => {
+it('removes temporary files of a killed process for the same file only', async () => {
   const place = folder.file('killed')
   mkdirSync(place)
   const left = '.ledger.head.0123456789abcdef.etcd-mtls-tmp'

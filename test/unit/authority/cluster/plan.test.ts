@@ -49,7 +49,7 @@ async function option(plan: unknown, by: unknown = authority): Promise<string> {
   return details.option
 }
 
-it('members with their hosts, clients by name, each with a key of its own', async () => {
+it('issues members with their hosts and clients by name, each with its own key', async () => {
   const before = await count()
   const cluster = await issueCluster(authority, {
     members: MEMBERS,
@@ -87,7 +87,7 @@ it('members with their hosts, clients by name, each with a key of its own', asyn
   expect(cluster.authorities).toEqual({ client: authority, peer: authority })
 })
 
-it('what a client leaves undefined is the plan’s', async () => {
+it('uses the options of the plan for a client without them', async () => {
   const { clients } = await issueCluster(authority, {
     members: [],
     clients: [{ name: 'app', validity: undefined, hosts: undefined }],
@@ -99,7 +99,7 @@ it('what a client leaves undefined is the plan’s', async () => {
   expect(leaf.publicKeyInfo.algorithm).toBe('Ed25519')
 })
 
-it('one authority for clients and another for peers', async () => {
+it('accepts one authority for clients and another for peers', async () => {
   const [clientLedger, peerLedger] = [memoryLedger(), memoryLedger()]
   const client = await createAuthority({ name: 'client CA', ledger: clientLedger })
   const peer = await createAuthority({ name: 'peer CA', ledger: peerLedger })
@@ -114,8 +114,8 @@ it('one authority for clients and another for peers', async () => {
   expect(await subjects(peerLedger)).toEqual(['ca CN=peer CA', 'peer CN=etcd-0'])
 })
 
-describe('as kubeadm has it', () => {
-  it('the node’s name and the loopback are hosts, and there are the two clients of each node', async () => {
+describe('the option kubeadm', () => {
+  it('adds the node’s name and the loopback as hosts, and two clients for each node', async () => {
     const cluster = await issueCluster(authority, {
       members: [
         { name: 'node-1', hosts: ['192.0.2.1'] },
@@ -142,8 +142,8 @@ describe('as kubeadm has it', () => {
   })
 })
 
-describe('step by step', () => {
-  it('each certificate is reported once, in the order of the plan', async () => {
+describe('progress', () => {
+  it('reports each certificate once, in the order of the plan', async () => {
     const steps: ClusterStep[] = []
     const onProgress = (step: ClusterStep): void => void steps.push(step)
     const plan = { members: MEMBERS, clients: ['root'], kubeadm: true } as const
@@ -169,7 +169,7 @@ describe('step by step', () => {
     expect(await count()).toBe(before)
   })
 
-  it('a signal ends it, before and amid the work, with its own reason', async () => {
+  it('ends with the reason of the signal, before and during the work', async () => {
     const before = await count()
     const reason = new Error('no more')
     const aborted = { signal: AbortSignal.abort(reason) }
@@ -185,7 +185,7 @@ describe('step by step', () => {
     expect(await count()).toBe(before)
   })
 
-  it('one that is refused refuses all', async () => {
+  it('issues nothing if one certificate is refused', async () => {
     const limited = await createAuthority({ name: 'CA', permittedNames: ['etcd'], ledger })
     const before = await count()
     const members = [MEMBERS[2], { name: 'x', hosts: ['outside.svc'] as const }]
@@ -194,7 +194,7 @@ describe('step by step', () => {
     expect(await count()).toBe(before)
   })
 
-  it('a ledger that refuses hands nothing out', async () => {
+  it('issues nothing if the ledger refuses', async () => {
     const failure = new Error('disk full')
     let full = false
     const failing: Ledger = {
@@ -214,7 +214,7 @@ describe('step by step', () => {
 describe('hostile names', () => {
   const NAMES = ['__proto__', 'constructor', 'toString', '../../etc/passwd', 'a,b="c"+d', '\u{1f511}'.repeat(64)]
 
-  it('are names like others', async () => {
+  it('are accepted like others', async () => {
     const members = NAMES.map((name) => ({ name, hosts: ['localhost'] as const }))
     const cluster = await issueCluster(authority, { members, clients: NAMES, kubeadm: true })
     expect(Object.keys(cluster.members)).toEqual(NAMES)
@@ -229,7 +229,7 @@ describe('hostile names', () => {
   })
 })
 
-describe('a plan that is wrong is refused before a key is made, by the name of its own option', () => {
+describe('a wrong plan is refused before a key is made, with the name of the option', () => {
   const member = { name: 'a', hosts: ['x'] }
   it.each<[unknown, string]>([
     [null, 'plan'],
@@ -269,7 +269,7 @@ describe('a plan that is wrong is refused before a key is made, by the name of i
     expect(await option(plan)).toBe(named)
   })
 
-  it('options, too', async () => {
+  it('also for the options', async () => {
     for (const [options, named] of [
       [{ signal: {} }, 'options.signal'],
       [{ onProgress: 5 }, 'options.onProgress'],
@@ -280,7 +280,7 @@ describe('a plan that is wrong is refused before a key is made, by the name of i
     }
   })
 
-  it('authorities, too', async () => {
+  it('also for the authorities', async () => {
     const plan = { members: [member] }
     expect(await option(plan, null)).toBe('authorities')
     expect(await option(plan, { client: authority })).toBe('authorities.peer')

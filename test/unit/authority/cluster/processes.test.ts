@@ -64,7 +64,7 @@ function readOneGeneration(directory: string): string[] | null {
   }
 }
 
-it('two at the same time: whoever reads finds one set or the other', async () => {
+it('shows a reader one set or the other while two processes write', async () => {
   const directory = folder.file('together')
   const known = plans.map(({ members }) => [root.pem, ...pair('x', members.a.server).map(([, { content }]) => content)])
   const writers = [1, 2].map(() => children.start(writer(directory, scaled({ short: 6, long: 12 }))))
@@ -85,7 +85,7 @@ it('two at the same time: whoever reads finds one set or the other', async () =>
   expect(leftOvers(directory)).toEqual([])
 })
 
-it('killed at any moment, etcd could start, and a second run completes it', async () => {
+it('leaves files with which etcd starts when it is killed at any moment, and a second run completes it', async () => {
   const directory = folder.file('killed')
   const plain = plans[0]?.members.a
   mkdirSync(`${directory}/members/a`, { recursive: true })

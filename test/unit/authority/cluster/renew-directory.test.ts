@@ -97,7 +97,7 @@ const reasons = (list: readonly { what: string; why: string }[]): Record<string,
   Object.fromEntries(list.map(({ what, why }) => [what, why]))
 
 describe('what is due', () => {
-  it('nothing before two thirds, everything after, and nothing again at once', async () => {
+  it('is nothing before two thirds, everything after, and nothing again at once', async () => {
     const directory = await written()
     const before = FOLDERS.map((path) => read(`${directory}/${path}`))
     day = 59
@@ -156,7 +156,7 @@ describe('what is due', () => {
     expect(again.due).toEqual(renewal.due)
   })
 
-  it('by a fraction, by a moment to come, and by force', async () => {
+  it('depends on fraction, at and force', async () => {
     const directory = await written()
     day = 30
     expect(whats((await renewDirectory(ca, directory, { ...ETCD, fraction: 0.3 })).renewed)).toEqual(ALL)
@@ -167,7 +167,7 @@ describe('what is due', () => {
     expect((await renewDirectory(ca, directory, ETCD)).renewed).toEqual([])
   })
 
-  it('of a folder only what is; that of which the certificate has expired, too', async () => {
+  it('is each of a folder by itself, expired ones included', async () => {
     const directory = await written()
     day = 50
     const { members } = await issueCluster(ca, { members: [MEMBERS[0]], validity: '90d' })
@@ -186,7 +186,7 @@ describe('what is due', () => {
     expect(faultsOf(`${directory}/members/a`)).toEqual([])
   })
 
-  it('each by its own CA, and an intermediate is sent along', async () => {
+  it('is renewed by its own CA, with the intermediate', async () => {
     day = 0
     const between = await ca.createIntermediate({ name: 'between' })
     const directory = await written({ client: between, peer: peerCa })
@@ -204,7 +204,7 @@ describe('what is due', () => {
     expect(reasons(wrong.kept)['members/a/peer']).toBe('foreign-ca')
   })
 
-  it('the same keys, where that is asked for; their files stay as they are', async () => {
+  it('keeps the keys and their files if requested', async () => {
     const directory = await written()
     const path = `${directory}/members/a`
     const before = read(path)
@@ -216,7 +216,7 @@ describe('what is due', () => {
     expect(faultsOf(path)).toEqual([])
   })
 
-  it('permissions stay, but for rights of others to a key', async () => {
+  it('keeps permissions, except those of others for a key', async () => {
     const directory = await written()
     const path = `${directory}/members/a`
     chmodSync(`${path}/server.key`, 0o640)
@@ -229,7 +229,7 @@ describe('what is due', () => {
   })
 })
 
-describe('what cannot be renewed stays, is told, and stops nothing', () => {
+describe('what cannot be renewed stays, is reported, and stops nothing', () => {
   const ruin: [string, (at: string) => void, string, RegExp][] = [
     [
       'a key that is missing',
@@ -331,7 +331,7 @@ describe('what cannot be renewed stays, is told, and stops nothing', () => {
     expect(kept[0]?.reason).toContain('another key')
   })
 
-  it('what says something that no authority writes, and what etcd would refuse', async () => {
+  it('contents that no authority writes, and that etcd would refuse', async () => {
     const directory = await written()
     const { serial, key } = { serial: '7', key: `${directory}/clients/alice/tls.key` }
     const { cert: caCert, key: caKey } = ca.export()
@@ -361,7 +361,7 @@ describe('what cannot be renewed stays, is told, and stops nothing', () => {
     )
   })
 
-  it('a folder that is a link or holds a directory in a file’s place', async () => {
+  it('a folder that is a link, or has a directory with the name of a file', async () => {
     const directory = await written()
     renameSync(`${directory}/members/a`, `${directory}/aside`)
     symlinkSync(`${directory}/aside`, `${directory}/members/a`)
@@ -374,7 +374,7 @@ describe('what cannot be renewed stays, is told, and stops nothing', () => {
     expect(whats(renewal.renewed)).toEqual(['members/b/server', 'members/b/peer', 'clients/alice/tls'])
   })
 
-  it('what would gain nothing is not renewed each day anew', async () => {
+  it('credentials that would not expire later are not renewed every day', async () => {
     day = 0
     const short = await createAuthority({ name: 'short', clock, validity: '100d', ledger })
     const directory = await written(short)
@@ -389,7 +389,7 @@ describe('what cannot be renewed stays, is told, and stops nothing', () => {
     expect(late.kept[0]).toMatchObject({ why: 'refused', expired: true })
   })
 
-  it('a ledger that refuses: nothing is written', async () => {
+  it('everything, if the ledger refuses', async () => {
     const failing: Ledger = {
       read: async () => Promise.resolve([]),
       append: async () => Promise.reject(new Error('no space')),
@@ -410,7 +410,7 @@ describe('what cannot be renewed stays, is told, and stops nothing', () => {
 describe('the layout kubeadm', () => {
   const NODE = ['etcd/server', 'etcd/peer', 'etcd/healthcheck-client', 'apiserver-etcd-client']
 
-  it('of one node, and of several', async () => {
+  it('is renewed for one node and for several', async () => {
     const directory = await writtenNode()
     day = 61
     expect(whats((await renewDirectory(ca, directory, KUBEADM)).renewed)).toEqual(NODE)
@@ -425,7 +425,7 @@ describe('the layout kubeadm', () => {
     expect(leftOvers(several)).toEqual([])
   })
 
-  it('made by openssl, as kubeadm makes it: adopted, with everything else left alone', async () => {
+  it('is converted from files of openssl, with everything else unchanged', async () => {
     const directory = fresh()
     mkdirSync(`${directory}/etcd`, { recursive: true })
     const at = (name: string): string => `${directory}/${name}`
@@ -522,7 +522,7 @@ describe('the layout kubeadm', () => {
   })
 })
 
-describe('whatever happens in between', () => {
+describe('interruptions', () => {
   const pairsIn = (directory: string, paths = FOLDERS): string[] =>
     paths.flatMap((path) => faultsOf(`${directory}/${path}`))
   const lockGone = (directory: string): void => {
@@ -559,7 +559,7 @@ describe('whatever happens in between', () => {
   const run = (fs: ReturnType<typeof faultyFileSystem>, directory: string) =>
     renewDirectoryOn(fs, ca, directory, ETCD).catch((error: unknown) => error)
 
-  it.each([false, true])('killed at each step, a second run completes it (plain files: %s)', async (plain) => {
+  it.each([false, true])('a second run completes one that was killed at any step (plain files: %s)', async (plain) => {
     const counted = faultyFileSystem()
     await run(counted, await small(plain))
     // Adopting plain files is publish's part, which is tried at each step of its own: here every third does.
@@ -589,7 +589,7 @@ describe('whatever happens in between', () => {
     })
   })
 
-  it('at each instant, pairs: looked at between any two calls', async () => {
+  it('a reader finds matching pairs between any two calls', async () => {
     for (const plain of [false, true]) {
       const directory = await small(plain)
       let looks = 0
@@ -604,7 +604,7 @@ describe('whatever happens in between', () => {
     }
   })
 
-  it.each(['fail', 'full'] as const)('%s at each step: told, and pairs', async (how) => {
+  it.each(['fail', 'full'] as const)('%s at any step is reported, and pairs match', async (how) => {
     const counted = faultyFileSystem()
     await run(counted, await small(false))
     let failures = 0
@@ -626,7 +626,7 @@ describe('whatever happens in between', () => {
     expect(failures).toBeGreaterThan(scaled({ short: 1, long: 20 }))
   })
 
-  it('a signal ends it between two folders, with its reason', async () => {
+  it('a signal stops it between two folders, with its reason', async () => {
     const directory = await written()
     day = 61
     const controller = new AbortController()
@@ -645,7 +645,7 @@ describe('whatever happens in between', () => {
     await expect(renewDirectory(ca, directory, { ...ETCD, signal: AbortSignal.abort('no') })).rejects.toBe('no')
   })
 
-  it('ten at once do it once', async () => {
+  it('ten concurrent calls renew once', async () => {
     const directory = await written()
     day = 61
     const all = await Promise.all(Array.from({ length: 10 }, () => renewDirectory(ca, directory, ETCD)))
@@ -697,7 +697,7 @@ describe('processes', () => {
 
   const ROUNDS = scaled({ short: 3, long: 8 })
 
-  it('killed at one moment or another: pairs, noted, and the next run completes it', async () => {
+  it('that are killed leave matching pairs that are in the ledger, and the next run completes it', async () => {
     const [counted, path] = [await written(), folder.file(`ledger-${String(++count)}`)]
     const { calls } = await account(renewing(counted, path))
     for (let round = 0; round < ROUNDS; round++) {
@@ -720,7 +720,7 @@ describe('processes', () => {
     }
   })
 
-  it('two at once do it once', async () => {
+  it('that run at the same time renew once', async () => {
     const directory = await written()
     const ledgerPath = folder.file(`ledger-${String(++count)}`)
     const both = await Promise.all([1, 2].map(() => account(renewing(directory, ledgerPath))))
@@ -755,7 +755,7 @@ describe('a wrong call', () => {
     expect(await refused(options)).toBe(option)
   })
 
-  it('a directory that is none, is not there, or is of another layout', async () => {
+  it('is reported for a directory that does not exist, is a file, or has another layout', async () => {
     expect(await refused(ETCD, 'a\0b')).toBe('directory')
     expect(await refused(ETCD, 'x', {})).toBe('authorities.client')
     await expect(renewDirectory(ca, fresh(), ETCD)).rejects.toThrow('the directory does not exist')

@@ -38,7 +38,7 @@ describe('writeTrust', () => {
     expect(leftOvers(directory)).toEqual([])
   })
 
-  it('those that are named alone', async () => {
+  it('changes only the named members and clients', async () => {
     const directory = fresh()
     await writeCluster(directory, cluster(['m1', 'm2'], ['root']), { layout: 'etcd' })
     await writeTrust(directory, both, { layout: 'etcd', members: ['m2'], clients: [] })
@@ -46,7 +46,7 @@ describe('writeTrust', () => {
     expect(anchorsIn(directory, 'members/m2/ca.crt')).toEqual(['etcd-ca', 'other-ca'])
   })
 
-  it('a CA that a certificate leads to is not dropped, unless told to', async () => {
+  it('does not remove a CA that a certificate needs, unless overwrite is set', async () => {
     const directory = fresh()
     await writeCluster(directory, cluster(['m1'], ['root']), { layout: 'etcd' })
     const error = await refused(writeTrust(directory, [newCa], { layout: 'etcd' }), 'ERR_WRITE_FAILED')
@@ -56,7 +56,7 @@ describe('writeTrust', () => {
     expect(anchorsIn(directory, 'members/m1/ca.crt')).toEqual(['other-ca'])
   })
 
-  it('a certificate that is not of the named ones counts not', async () => {
+  it('checks only the certificates of the named members and clients', async () => {
     const directory = fresh()
     const mixed = cluster(['m1'], ['root'], { client: otherRoot, peer: otherRoot })
     await writeCluster(directory, cluster(['old']), { layout: 'etcd' })
@@ -65,7 +65,7 @@ describe('writeTrust', () => {
     await refused(writeTrust(directory, [newCa], { layout: 'etcd' }), 'ERR_WRITE_FAILED')
   })
 
-  it('with a CA of the peers’ own, each trust by itself', async () => {
+  it('changes the trust of clients and of peers separately if they have two CAs', async () => {
     const directory = fresh()
     const peer = mintCa({ subject: 'peer-ca' })
     await writeCluster(directory, cluster(['m1'], ['root'], { client: root, peer }), { layout: 'etcd' })
@@ -79,7 +79,7 @@ describe('writeTrust', () => {
     expect(anchorsIn(directory, 'clients/root/ca.crt')).toEqual(['etcd-ca', 'other-ca'])
   })
 
-  it('of the layout kubeadm, one node or several', async () => {
+  it('writes the layout kubeadm for one node and for several', async () => {
     const [one, several] = [fresh(), fresh()]
     await writeCluster(one, cluster(['m1']), { layout: 'kubeadm' })
     expect(await writeTrust(one, both, { layout: 'kubeadm' })).toEqual([join(one, 'etcd/ca.crt')])
@@ -90,7 +90,7 @@ describe('writeTrust', () => {
     }
   })
 
-  it('what is not there, or cannot be read, is an error before anything changes', async () => {
+  it('fails before anything changes if a file is missing or cannot be read', async () => {
     const directory = fresh()
     await refused(writeTrust(directory, both, { layout: 'etcd' }), 'ERR_WRITE_FAILED')
     expect(existsSync(directory)).toBe(false)
@@ -105,7 +105,7 @@ describe('writeTrust', () => {
     expect(anchorsIn(directory, 'members/m1/ca.crt')).toEqual(['etcd-ca'])
   })
 
-  it('misuse', async () => {
+  it('refuses wrong options', async () => {
     await refused(writeTrust('', both, { layout: 'etcd' }), 'ERR_OPTION_INVALID')
     await refused(writeTrust('x', [], { layout: 'etcd' }), 'ERR_OPTION_INVALID')
     await refused(writeTrust('x', both, { layout: 'kubeadm', traffic: 'peer' }), 'ERR_OPTION_INVALID')
@@ -119,7 +119,7 @@ describe('withTrustAnchors', () => {
   const names = (credentials: { trustAnchors: readonly Certificate[] }): (string | null)[] =>
     credentials.trustAnchors.map(({ subject }) => subject.commonName)
 
-  it('changes what is trusted, and leaves the given cluster as it is', () => {
+  it('changes the anchors, and not the given cluster', () => {
     const given = cluster(['m1'], ['root'])
     const { members, clients, kubeadm } = withTrustAnchors(given, both)
     for (const each of [members.m1.server, members.m1.peer, clients.root, kubeadm?.m1.apiserverClient]) {
@@ -129,7 +129,7 @@ describe('withTrustAnchors', () => {
     expect(names(given.members.m1.server)).toEqual(['etcd-ca'])
   })
 
-  it('towards clients or among peers alone', () => {
+  it('changes only the side of clients or of peers', () => {
     const given = cluster(['m1'], ['root'])
     const towards = withTrustAnchors(given, both, { traffic: 'client' })
     expect([names(towards.members.m1.server), names(towards.members.m1.peer)]).toEqual([
@@ -144,7 +144,7 @@ describe('withTrustAnchors', () => {
     ])
   })
 
-  it('misuse', () => {
+  it('refuses wrong arguments', () => {
     expect(() => withTrustAnchors(cluster(['m1']), [])).toThrow(/trustAnchors/)
     expect(() => withTrustAnchors({} as ReturnType<typeof cluster>, both)).toThrow(/cluster/)
   })

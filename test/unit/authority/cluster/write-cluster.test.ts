@@ -86,7 +86,7 @@ describe('the layout etcd', () => {
     expect(leftOvers(directory)).toEqual([])
   })
 
-  it('gives peers of another CA their own trust anchors, and takes them away again', async () => {
+  it('writes separate trust anchors for peers of another CA, and removes them again', async () => {
     const directory = fresh()
     const files = await writeCluster(directory, cluster(['a'], [], { client: root, peer: otherRoot }), ETCD)
     const { server, peer } = files.members.a
@@ -99,7 +99,7 @@ describe('the layout etcd', () => {
     expect(existsSync(peer.ca)).toBe(false)
   })
 
-  it('has the keys of the authorities where that is asked for', async () => {
+  it('has the keys of the authorities if requested', async () => {
     const directory = fresh()
     await writeCluster(directory, cluster(['a'], [], { client: root, peer: otherRoot }), { ...ETCD, caKey: true })
     expect(tree(directory).filter((line) => !line.includes('/'))).toEqual([
@@ -149,7 +149,7 @@ describe('the layout kubeadm', () => {
     expect(subjectIn(`${directory}/apiserver-etcd-client.crt`)).toBe('CN=kube-apiserver-etcd-client')
   })
 
-  it('stands in a folder for each of several members, of which one can be written alone', async () => {
+  it('has a folder for each of several members, and one of them can be written alone', async () => {
     const directory = fresh()
     await writeCluster(directory, cluster(['n1', 'n2']), KUBEADM)
     const one = cluster(['n1'])
@@ -161,7 +161,7 @@ describe('the layout kubeadm', () => {
     for (const name of ['n1', 'n2', 'n3']) expect(tree(`${directory}/${name}`)).toEqual(NODE)
   })
 
-  it('has the authority issue the two clients where the cluster has none', async () => {
+  it('has the authority issue the two clients if the cluster has none', async () => {
     const authority = await createAuthority({ name: 'etcd-ca' })
     const issued = await issueCluster(authority, { members: [{ name: 'node', hosts: ['10.0.0.1'] }] })
     const directory = fresh()
@@ -172,7 +172,7 @@ describe('the layout kubeadm', () => {
     expect(faultsOf(directory)).toEqual([])
   })
 
-  it('takes over what kubeadm has made, and leaves the rest of it alone', async () => {
+  it('converts the files of kubeadm, and leaves its other files unchanged', async () => {
     const directory = fresh()
     const old = cluster(['node-1'])
     mkdirSync(`${directory}/etcd`, { recursive: true })
@@ -197,7 +197,7 @@ describe('the layout kubeadm', () => {
     expect(faultsOf(`${directory}/etcd`)).toEqual([])
   })
 
-  it('has a folder for each further client, beside one node and beside several', async () => {
+  it('has a folder for each further client, next to one node and to several', async () => {
     for (const members of [['a'], ['a', 'b']]) {
       const directory = fresh()
       const { clients } = await writeCluster(directory, cluster(members, ['alice']), KUBEADM)
@@ -208,14 +208,14 @@ describe('the layout kubeadm', () => {
     }
   })
 
-  it('has the key of the CA beside its certificate where that is asked for', async () => {
+  it('has the key of the CA next to its certificate if requested', async () => {
     const directory = fresh()
     await writeCluster(directory, cluster(['node-1']), { ...KUBEADM, caKey: true })
     expect(tree(directory)).toContain('etcd/ca.key 600')
     expect(faultsOf(`${directory}/etcd`)).toEqual([])
   })
 
-  it('is refused without its clients, with two CAs, with a member in the place of the clients, and over the files of another node', async () => {
+  it('is refused without its clients, with two CAs, with a member named clients, and over the files of another node', async () => {
     const directory = fresh()
     const { kubeadm: _, ...without } = cluster(['a'])
     expect(await refused(writeCluster(directory, without, KUBEADM))).toBe('cluster.kubeadm.a')
@@ -233,8 +233,8 @@ describe('the layout kubeadm', () => {
   })
 })
 
-describe('what is there already', () => {
-  it('members and clients that are not named stay as they are', async () => {
+describe('existing files', () => {
+  it('of other members and clients do not change', async () => {
     const directory = fresh()
     await writeCluster(directory, cluster(['a', 'b'], ['alice']), ETCD)
     writeFileSync(`${directory}/members/b/notes.txt`, 'mine')
@@ -248,7 +248,7 @@ describe('what is there already', () => {
     expect(readdirSync(`${directory}/members`).sort()).toEqual(['a', 'b', 'c'])
   })
 
-  it('a CA is rolled step by step, since each bundle shares a CA with the one before', async () => {
+  it('of a CA are replaced step by step, because each bundle shares a CA with the one before', async () => {
     const directory = fresh()
     const both = (plan: ReturnType<typeof cluster<'a'>>): typeof plan => {
       for (const each of [plan.members.a.server, plan.members.a.peer]) {
@@ -329,7 +329,7 @@ describe('what is there already', () => {
     ],
   ]
 
-  it.each(spoil)('%s: nothing is changed, unless told to', async (_, act, name, words) => {
+  it.each(spoil)('%s: nothing changes unless overwrite is set', async (_, act, name, words) => {
     const directory = fresh()
     const at = `${directory}/members/b`
     mkdirSync(at, { recursive: true })
@@ -355,7 +355,7 @@ describe('what is there already', () => {
     expect(faultsOf(at)).toEqual([])
   })
 
-  it('what writeCredentials has written is taken over', async () => {
+  it('of writeCredentials are converted', async () => {
     const directory = fresh()
     await writeCredentials(`${directory}/clients/alice`, issue('alice'))
     await writeCluster(directory, cluster([], ['alice']), ETCD)
@@ -366,7 +366,7 @@ describe('what is there already', () => {
     expect(leftOvers(directory)).toEqual([])
   })
 
-  it('a directory that is a link is followed; links below it are not', async () => {
+  it('are found through a directory that is a link, and not through links below it', async () => {
     const [directory, real, elsewhere] = [fresh(), fresh(), fresh()]
     mkdirSync(real)
     mkdirSync(elsewhere)
@@ -385,7 +385,7 @@ describe('what is there already', () => {
   })
 })
 
-describe('what is refused before anything is made', () => {
+describe('what is refused before anything changes', () => {
   it.each([
     [{ layout: 'cfssl' }, 'layout'],
     [{}, 'layout'],
@@ -409,7 +409,7 @@ describe('what is refused before anything is made', () => {
     },
   )
 
-  it('names that one file system takes for another, and what is no cluster', async () => {
+  it('names that are equal on some file systems, and other values than a cluster', async () => {
     const directory = fresh()
     expect(await refused(writeCluster(directory, cluster(['etcd', 'ETCD']), ETCD))).toBe('cluster.members')
     expect(await refused(writeCluster(directory, cluster([], ['\u00e9', 'e\u0301']), ETCD))).toBe('cluster.clients')
@@ -429,7 +429,7 @@ describe('what is refused before anything is made', () => {
     expect(existsSync(directory)).toBe(false)
   })
 
-  it('names that mean something to JavaScript only', async () => {
+  it('accepts names that have a meaning only in JavaScript', async () => {
     const directory = fresh()
     const files = await writeCluster(directory, cluster(['__proto__', 'constructor']), ETCD)
     expect(Object.keys(files.members)).toEqual(['__proto__', 'constructor'])
@@ -440,7 +440,7 @@ describe('what is refused before anything is made', () => {
 describe('faults', () => {
   const plan = cluster(['a', 'b'], ['alice'])
 
-  it('killed at each step, a second run completes it', async () => {
+  it('a second run completes one that was killed at any step', async () => {
     const counted = faultyFileSystem()
     await writeClusterOn(counted, fresh(), plan, ETCD)
     await eachAtOnce(sample(changingCalls(counted), 5), async (at) => {
@@ -462,7 +462,7 @@ describe('faults', () => {
     })
   })
 
-  it('a full disk leaves nothing at all behind', async () => {
+  it('a full disk leaves nothing behind', async () => {
     const counted = faultyFileSystem()
     await writeClusterOn(counted, fresh(), plan, ETCD)
     const growing = counted.calls.flatMap((call, at) =>
@@ -489,7 +489,7 @@ describe('faults', () => {
     })
   })
 
-  it('a file in the place of a folder, above and below', async () => {
+  it('a file with the name of a folder is reported', async () => {
     const directory = fresh()
     writeFileSync(directory, 'mine')
     expect((await failed(writeCluster(directory, plan, ETCD))).details.path).toBe(directory)
@@ -504,7 +504,7 @@ describe('faults', () => {
     expect(readdirSync(`${directory}/members`)).toEqual(['b'])
   })
 
-  it('a folder that this user may not write', async () => {
+  it('a folder without write permission is reported', async () => {
     const directory = fresh()
     await writeCluster(directory, cluster(['a']), ETCD)
     const before = read(`${directory}/members/a`)
@@ -519,7 +519,7 @@ describe('faults', () => {
     expect(leftOvers(directory)).toEqual([])
   })
 
-  it('a signal ends it between two folders', async () => {
+  it('a signal stops it between two folders', async () => {
     const directory = fresh()
     const controller = new AbortController()
     const reason = new Error('enough')
@@ -566,7 +566,7 @@ function ancestorsOf(path: string): string[] {
 }
 
 describe('removeFromCluster', () => {
-  it('takes members and clients away, and only them', async () => {
+  it('removes members and clients, and nothing else', async () => {
     const directory = fresh()
     await writeCluster(directory, cluster(['a', 'b'], ['alice', 'bob']), ETCD)
     const removed = await removeFromCluster(directory, { members: ['a', 'x'], clients: ['bob'] }, ETCD)
@@ -578,7 +578,7 @@ describe('removeFromCluster', () => {
     expect(await removeFromCluster(fresh(), { members: ['a'] }, ETCD)).toEqual({ members: [], clients: [] })
   })
 
-  it('leaves what is not of the layout, also the key of a CA', async () => {
+  it('keeps files that are not part of the layout, such as the key of a CA', async () => {
     const directory = fresh()
     await writeCluster(directory, cluster(['a', 'b']), { ...KUBEADM, caKey: true })
     expect(await removeFromCluster(directory, { members: ['a'] }, KUBEADM)).toEqual({ members: ['a'], clients: [] })
@@ -591,7 +591,7 @@ describe('removeFromCluster', () => {
     expect(readdirSync(`${plain}/clients/alice`)).toEqual(['notes.txt'])
   })
 
-  it('killed at each step, a second run completes it', async () => {
+  it('a second run completes one that was killed at any step', async () => {
     const whole = fresh()
     await writeClusterOn(faultyFileSystem(), whole, cluster(['a', 'b']), { ...KUBEADM, caKey: true })
     const prepare = (): string => {
