@@ -285,7 +285,7 @@ class FrameServer {
   readonly #socket: TLSSocket
   readonly #random: Random
   #received = Buffer.alloc(0)
-  #greeted = false
+  #hasPreface = false
 
   constructor(socket: TLSSocket, random: Random) {
     this.#socket = socket
@@ -301,10 +301,10 @@ class FrameServer {
   }
 
   #readFrames(): void {
-    if (!this.#greeted) {
+    if (!this.#hasPreface) {
       if (this.#received.length < PREFACE) return
       this.#received = this.#received.subarray(PREFACE)
-      this.#greeted = true
+      this.#hasPreface = true
     }
     while (this.#received.length >= 9) {
       const length = this.#received.readUIntBE(0, 3)
@@ -321,10 +321,10 @@ class FrameServer {
   }
 
   #answer(stream: number): void {
-    // The health check gets a good answer, so that calls follow.
-    if (stream === 1) {
+    // The health check and the request of the status next to it get a good answer, so that calls follow.
+    if (stream <= 3) {
       const status = Buffer.concat([HEADER_BLOCK, literal('grpc-status', '3')])
-      this.#send(frame(FRAME.headers, 5, 1, status))
+      this.#send(frame(FRAME.headers, 5, stream, status))
       return
     }
     for (let count = 1 + this.#random.below(6); count > 0; count -= 1) this.#send(this.#anyFrame(stream))

@@ -228,9 +228,10 @@ export class AddressAttempt {
     session.once('remoteSettings', () => {
       this.#stage = 'health-check'
     })
+    const health = healthCheck(session, this.#host)
     const carrier = { host: this.#host, request: session.request.bind(session) }
     const status = readServerStatus(carrier, null, { agent: HEALTH_CHECK_AGENT })
-    healthCheck(session, this.#host).then(
+    health.then(
       (answer) => {
         if (kindOf(answer) !== 'etcd') {
           this.#answer = answer
