@@ -1,5 +1,5 @@
 /** What locks and elections need of etcd, and how they ask for it. */
-import { abortable } from '../client/timing.js'
+import { abortable, backoffPause } from '../client/timing.js'
 import type { KeepAliveStream } from '../client/streams/lease-keeper.js'
 
 /** A key of a contender. */
@@ -52,8 +52,8 @@ export interface Store {
   isTransient(error: unknown): boolean
 }
 
-/** Pauses between attempts, in milliseconds; the last one is repeated. */
-const PAUSES: readonly number[] = [50, 100, 200, 400]
+/** Pauses between attempts, in milliseconds. */
+const PAUSES = { first: 50, longest: 400 }
 
 /**
  * Calls until there is an answer, or an error that another attempt would meet again. What is called must be idempotent: a call
@@ -75,16 +75,15 @@ export async function ask<T>(store: Store, signal: AbortSignal, call: () => Prom
   }
 }
 
-/** Resolves after a pause, half of which is random so that contenders spread, or at once when the signal aborts. */
+/** Resolves after a pause, or at once when the signal aborts. */
 export function pauseBefore(attempt: number, signal: AbortSignal): Promise<void> {
-  const most = PAUSES[Math.min(attempt, PAUSES.length - 1)] ?? 0
   return new Promise((resolve) => {
     const end = (): void => {
       clearTimeout(timer)
       signal.removeEventListener('abort', end)
       resolve()
     }
-    const timer = setTimeout(end, signal.aborted ? 0 : most * (0.5 + Math.random() / 2))
+    const timer = setTimeout(end, signal.aborted ? 0 : backoffPause(attempt + 1, PAUSES))
     signal.addEventListener('abort', end, { once: true })
   })
 }

@@ -85,7 +85,7 @@ describe('on one member', () => {
       await client[Symbol.asyncDispose]()
     })
 
-    it('by type and by instanceof, and says how its endpoint stands', () => {
+    it('by type and by instanceof, and has the state of its endpoint', () => {
       expect(client).toBeInstanceOf(Etcd3)
       expect(client.tls.report.ok).toBe(true)
       expect(client.tls.endpoints).toMatchObject([
@@ -286,14 +286,14 @@ describe('on one member', () => {
     it.each<[string, Partial<MintLeafOptions>]>([
       ['expired', { notBefore: new Date('2020-01-01'), notAfter: new Date('2021-01-01') }],
       ['for servers only', { usages: ['serverAuth'] }],
-    ])('stopped by our own verdict before anything is dialled: %s', async (_what, options) => {
+    ])('stopped by our own validation before anything is dialled: %s', async (_what, options) => {
       await using proxy = await proxyTo(etcd.port)
       await refused(connect(proxy, { tls, credentials: pki.issueClient(options) }), 'ERR_VALIDATION_FAILED')
       expect(proxy.accepted).toBe(0)
     })
   })
 
-  it('etcd’s own metrics port among the endpoints is told, and is given no calls', async () => {
+  it('etcd’s own metrics port among the endpoints is reported, and is given no calls', async () => {
     const free = await silentPeer()
     await free[Symbol.asyncDispose]()
     const args = [`--listen-metrics-urls=${free.endpoint}`]
@@ -308,7 +308,7 @@ describe('on one member', () => {
     await refused(createSecureClient({ endpoints, credentials: pki.client, preflight: 'all' }), 'ERR_HANDSHAKE_FAILED')
   })
 
-  it('one good endpoint among bad ones is enough, and the bad ones are told', async () => {
+  it('one good endpoint among bad ones is enough, and the bad ones are reported', async () => {
     await using silent = await silentPeer()
     const gone = await silentPeer()
     await gone[Symbol.asyncDispose]()
@@ -410,7 +410,7 @@ describe('how etcd is set up', () => {
       .toBeNull()
   })
 
-  it('restarted: the client comes back by itself, its watch and its lease too', async () => {
+  it('restarted: the client comes back automatically, its watch and its lease too', async () => {
     await using etcd = await startEtcd({ server: pki.server })
     await using client = await connect(etcd)
     const watcher = await client.watch().key('watched').create()

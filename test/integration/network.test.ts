@@ -61,7 +61,7 @@ describe('an address that swallows packets', () => {
     })
   })
 
-  it('beside an etcd that is well: it holds up neither the start nor a call, and is told', async () => {
+  it('next to an etcd that is well: it holds up neither the start nor a call, and is reported', async () => {
     await using client = await connect([hole.endpoint, etcd.endpoint], { dialTimeout: '5s' })
     expect(client.tls.endpoints.map(({ state }) => state)).toEqual(['connecting', 'ready'])
     for (let i = 0; i < 10; i += 1) {
@@ -103,7 +103,7 @@ describe('a name server', () => {
     expect(errorCodes((await client.tls.probe()).findings)).toEqual(['endpoint/unreachable'])
   })
 
-  it('that knows no such name is told at once', async () => {
+  it('that knows no such name is reported at once', async () => {
     await using server = await dnsServer({})
     using _resolver = resolveBy(server.address)
     const { details } = await refused(connect([`https://${NAME}:2379`]), 'ERR_UNREACHABLE')

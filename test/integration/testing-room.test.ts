@@ -90,7 +90,7 @@ describe.each<Runtime>(['container', 'binary'])('an etcd via %s', (via) => {
     expect((await gateway(etcd.endpoint, '/version', known)).status).toBe(200)
   })
 
-  it('asks for none when it is told so', async () => {
+  it('asks for none if clientCertAuth is false', async () => {
     const pki = mintPki()
     await using etcd = await startEtcd({ server: pki.server, clientCertAuth: false, via })
     expect((await gateway(etcd.endpoint, '/health', mintPki().client, undefined, pki.server)).status).toBe(200)

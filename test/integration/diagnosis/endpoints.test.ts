@@ -68,7 +68,7 @@ it('replaces the endpoints under calls and a watch, and none of them notices', a
   await watcher.cancel()
 })
 
-it('says who leads', async () => {
+it('names the leader', async () => {
   const [a, b, c] = NAMES.map(url) as [string, string, string]
   await using client = await createSecureClient({ endpoints: [a, b, c], credentials: pki.client, preflight: 'all' })
   expect(client.tls.endpoints.map(({ role }) => role)).toEqual([null, null, null])

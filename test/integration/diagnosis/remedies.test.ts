@@ -119,7 +119,7 @@ describe('etcd refuses a user, and the remedy grants what is missing', () => {
   })
 })
 
-it('authentication is enabled as the remedy says, and the log-in then has an effect', async () => {
+it('authentication is enabled as the remedy describes, and the log-in then has an effect', async () => {
   await using etcd = await startEtcd({ server: pki.server, via: 'binary' })
   await etcd.etcdctl(['user', 'add', 'root:secret'], pki.client)
   const auth = { username: 'root', password: 'secret' }
@@ -134,7 +134,7 @@ it('authentication is enabled as the remedy says, and the log-in then has an eff
   await after.put('a').value('b').exec()
 })
 
-it('a learner is promoted as the remedy says', async () => {
+it('a learner is promoted as the remedy describes', async () => {
   const { voter, learner } = await startLearner(pki)
   await using _voter = voter
   await using _learner = learner

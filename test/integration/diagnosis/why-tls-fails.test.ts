@@ -80,7 +80,7 @@ describe.each([...CAUSES])('$title', ({ title, causes }) => {
   })
 })
 
-it('the page shows what was found, and tells more than forty causes apart', () => {
+it('the page shows what was found, and distinguishes more than forty causes', () => {
   expect(found.length).toBeGreaterThan(40)
   const page = renderWhyTlsFails(CAUSES, found)
   if (process.env['ETCD_MTLS_WRITE_DOCS'] === '1') writeFileSync(PAGE, page)

@@ -54,7 +54,7 @@ describe('the cause of a rejected call', () => {
     }
   })
 
-  it('tells calls side by side apart: each has its own', async () => {
+  it('explains concurrent calls separately', async () => {
     await using peer = await grpcPeer(serverTls(pki.server), (stream, headers) => {
       const denied = String(headers[':path']).endsWith('/Put')
       stream.on('data', () => undefined)
@@ -145,7 +145,7 @@ describe('watches and leases of a client that is refused', () => {
     await watcher.cancel()
   })
 
-  it('a lease says why it was lost', async () => {
+  it('a lease reports why it was lost', async () => {
     await using peer = await untrustedPeer()
     await using client = await connect(peer)
     const lease = client.lease(10)

@@ -80,7 +80,7 @@ describe('endpoints from DNS', () => {
     ])
   })
 
-  it('without TLS are dropped, and told', async () => {
+  it('without TLS are dropped, and reported', async () => {
     await using peer = await peerFor('etcd.test')
     await using server = await dnsServer({
       [SECURE]: [{ target: 'localhost', port: peer.port }],

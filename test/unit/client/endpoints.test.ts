@@ -69,7 +69,7 @@ describe('unix sockets, as etcd’s clients write them', () => {
 })
 
 describe('a server name of its own', () => {
-  it('stands beside the url', () => {
+  it('stands next to the url', () => {
     const [first, second] = parseEndpoints([{ url: 'https://10.0.0.1', serverName: 'ETCD-0.example' }, 'https://b'])
     expect(first).toMatchObject({ url: 'https://10.0.0.1:2379', serverName: { value: 'etcd-0.example' } })
     expect(second).toMatchObject({ url: 'https://b:2379', serverName: null })

@@ -132,7 +132,7 @@ describe('evidence and its finding', () => {
     }
   })
 
-  it('tells a slow network from a silent server by whether a part of the answer came', () => {
+  it('distinguishes a slow network from a silent server by whether a part of the answer came', () => {
     const remedy = (answered: boolean): string =>
       explain({ stage: 'handshake', timedOut: true, answered })[0]?.remedy ?? ''
     expect(remedy(true)).toMatch(/raise dialTimeout/)

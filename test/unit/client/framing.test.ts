@@ -26,7 +26,7 @@ describe('gRPC messages in bytes', () => {
     )
   })
 
-  it('knows that a message has not come to its end', () => {
+  it('detects that a message has not ended', () => {
     const reader = new MessageReader(-1)
     reader.push(frameMessage(Buffer.alloc(10)).subarray(0, 12))
     expect(reader.partial).toBe(true)

@@ -65,7 +65,7 @@ describe('closing', () => {
     await settled(before)
   })
 
-  it('close() does the same, twice as well as once, and calls afterwards are told', async () => {
+  it('close() does the same, twice as well as once, and later calls are refused', async () => {
     const before = handles()
     const client = await connect([peer])
     client.close()

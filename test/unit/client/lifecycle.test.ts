@@ -121,7 +121,7 @@ describe('one connection per endpoint', () => {
 })
 
 describe('preflight', () => {
-  it('any: one good endpoint among bad ones is enough, and the bad ones are told', async () => {
+  it('any: one good endpoint among bad ones is enough, and the bad ones are reported', async () => {
     await using good = await goodPeer()
     await using wrongName = await goodPeer(elsewhere)
     await using silent = await silentPeer()
@@ -149,7 +149,7 @@ describe('preflight', () => {
     expect(errorCodes(report.findings)).toEqual(expect.arrayContaining(['san/host-not-covered', 'endpoint/silent']))
   })
 
-  it('any: all bad is one error that tells everything', async () => {
+  it('any: all bad is one error with every finding', async () => {
     await using wrongName = await goodPeer(elsewhere)
     await using silent = await silentPeer()
     const { details } = await refused(connect([wrongName, silent], { dialTimeout: '300ms' }), 'ERR_HANDSHAKE_FAILED')
@@ -165,7 +165,7 @@ describe('preflight', () => {
     await expect.poll(() => good.open).toBe(0)
   })
 
-  it('none: the client is there at once, and the first call says why it cannot be carried', async () => {
+  it('none: the client is there at once, and the first call reports why it cannot be carried', async () => {
     await using wrongName = await goodPeer(elsewhere)
     await using client = await connect([wrongName], { preflight: 'none' })
     await expect(client.get('a').string()).rejects.toThrow(/san\/host-not-covered/)
@@ -199,7 +199,7 @@ describe('a server name', () => {
 })
 
 describe('a member that goes away', () => {
-  it('while another serves: calls move over, and it is told and comes back', async () => {
+  it('while another serves: calls move over, and it is reported and comes back', async () => {
     await using first = await goodPeer()
     await using second = await goodPeer()
     await using client = await connect([first, second], { preflight: 'all' })

@@ -140,7 +140,7 @@ describe('before a client is handed back', () => {
     ],
   ]
 
-  it.each(answers)('%s is told', async (_what, answer, code, details, message) => {
+  it.each(answers)('%s is reported', async (_what, answer, code, details, message) => {
     await using peer = await stranger(answer)
     const errorCode = code === 'endpoint/unavailable' ? 'ERR_UNREACHABLE' : 'ERR_HANDSHAKE_FAILED'
     const error = await refused(connect([peer]), errorCode)
@@ -161,7 +161,7 @@ describe('before a client is handed back', () => {
     expect(errorCodes(findings)).toEqual(['endpoint/learner'])
   })
 
-  it('a server that answers no call is told within the dial time-out', async () => {
+  it('a server that answers no call is reported within the dial time-out', async () => {
     let calls = 0
     await using peer = await stranger((stream) => {
       calls += 1
@@ -180,13 +180,13 @@ describe('before a client is handed back', () => {
     }
   })
 
-  it('a connection that is cut by the first call is told', async () => {
+  it('a connection that is cut by the first call is reported', async () => {
     await using peer = await stranger((stream) => stream.session?.destroy())
     const { details } = await refused(connect([peer]), 'ERR_HANDSHAKE_FAILED')
     expect(errorCodes(details.report.findings)).toEqual(['endpoint/lost'])
   })
 
-  it('a server that ends the first call without an answer is told at once', async () => {
+  it('a server that ends the first call without an answer is reported at once', async () => {
     await using peer = await stranger((stream) => {
       stream.close(constants.NGHTTP2_REFUSED_STREAM)
     })
@@ -314,7 +314,7 @@ describe('an endpoint that becomes something else while the client lives', () =>
     expect(await client.get('a').string()).toBeNull()
   })
 
-  it('is left out while others serve, and is told', async () => {
+  it('is left out while others serve, and is reported', async () => {
     const { proxy, shows } = await proxyWithEtcd()
     await using _proxy = proxy
     await using etcd = await grpcPeer(serverTls(pki.server), emptyAnswer)
@@ -368,7 +368,7 @@ describe('an endpoint that becomes something else while the client lives', () =>
   })
 })
 
-it('a server whose ALPN is h2 and whose HTTP/2 is another’s own is told, too', async () => {
+it('a server whose ALPN is h2 and whose HTTP/2 is another’s own is reported, too', async () => {
   const server = createSecureServer({ ...serverTls(pki.server), allowHTTP1: true }, (_request, response) => {
     response.end('a page')
   })

@@ -58,17 +58,17 @@ describe('the process', () => {
     expect(stdout).toBe('ready\n')
   })
 
-  it('ends by itself while a client is open and idle, and no warning was given for an IP address as host', async () => {
+  it('ends automatically while a client is open and idle, and no warning was given for an IP address as host', async () => {
     const code = `const client = await connect('${peer.endpoint}'); console.log(await client.get('a').string())`
     expect(await run(code)).toEqual({ stdout: 'null\n', stderr: '' })
   })
 
-  it('ends by itself while a client is open that was never used', async () => {
+  it('ends automatically while a client is open that was never used', async () => {
     const code = `const client = await connect('${peer.endpoint}'); console.log(client.tls.endpoints[0].state)`
     expect(await run(code)).toEqual({ stdout: 'ready\n', stderr: '' })
   })
 
-  it('ends by itself while an endpoint that is gone is dialled again and again', async () => {
+  it('ends automatically while an endpoint that is gone is dialled again and again', async () => {
     await using silent = await silentPeer()
     const code = `const client = await connect(['${peer.endpoint}', '${silent.endpoint}', 'https://127.0.0.1:1'], { dialTimeout: '1h' })
       console.log(await client.get('a').string())`

@@ -46,7 +46,7 @@ function connect(
 }
 
 describe('a cluster without a leader', () => {
-  it('is waited for until dialTimeout, and then refused with what each member says', async () => {
+  it('is waited for until dialTimeout, and then refused with what each member reports', async () => {
     const one = await startMember(false)
     await using peer = one.peer
     const gone = await silentPeer()
@@ -80,7 +80,7 @@ describe('a cluster without a leader', () => {
     expect(client.tls.endpoints[0]?.state).toBe('leaderless')
   })
 
-  it('refuses writes and linearizable reads with what each member says, and serializable reads go on', async () => {
+  it('refuses writes and linearizable reads with what each member reports, and serializable reads go on', async () => {
     const one = await startMember(true)
     await using peer = one.peer
     await using client = await connect([peer])

@@ -196,7 +196,7 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('certificates that are refused in
     })
   })
 
-  it('a server whose certificate is for another name, expired and of another CA: all of it is told', async () => {
+  it('a server whose certificate is for another name, expired and of another CA: all of it is reported', async () => {
     const rogue = mintCa({ subject: 'Rogue root' })
     const leaf = mintLeaf({
       subject: 'etcd',
@@ -264,7 +264,7 @@ describe('our own certificate', () => {
     })
   })
 
-  it('expired: refused by our own verdict, and nothing is dialled', async () => {
+  it('expired: refused by our own validation, and nothing is dialled', async () => {
     await using peer = await silentPeer()
     const client = pki.issueClient({ notBefore: new Date('2020-01-01'), notAfter: new Date('2021-01-01') })
     const { details } = await refused(connect(peer, { credentials: client }), 'ERR_VALIDATION_FAILED')

@@ -190,7 +190,7 @@ describe('keep-alives', () => {
 })
 
 describe('an attempt that the server ends', () => {
-  it('UNAVAILABLE: five more are tried, with growing pauses, then the caller is told', async () => {
+  it('UNAVAILABLE: five more are tried, with growing pauses, then the caller gets the status', async () => {
     const times: number[] = []
     onAttempt = (attempt) => {
       times.push(performance.now())
@@ -300,7 +300,7 @@ describe('the caller', () => {
     await expect.poll(() => seen.end).toBe('DEADLINE_EXCEEDED')
   })
 
-  it('is told when there is no connection to go on over', async () => {
+  it('is reported when there is no connection to go on over', async () => {
     const seen = open(KEEP_ALIVE)
     seen.stream.write(ask(1))
     await expect.poll(() => attempts.length).toBe(1)

@@ -45,7 +45,7 @@ describe('consumers', () => {
     expect(numberOf(await hub.consume([]).next())).toBe('done')
   })
 
-  it('a slow one loses the oldest, is told how many, and holds up nobody', async () => {
+  it('a slow one loses the oldest, gets their number, and delays no other consumer', async () => {
     const hub = new EventHub()
     const [slow, quick] = [hub.consume([]), hub.consume([])]
     for (let i = 0; i < EVENTS_KEPT + 3; i += 1) {
@@ -58,7 +58,7 @@ describe('consumers', () => {
     expect(numberOf(await slow.next())).toBe('1000')
   })
 
-  it('one that leaves is told no more', async () => {
+  it('one that leaves receives no more', async () => {
     const hub = new EventHub()
     const events = hub.consume([])
     hub.emit(numbered(1))
@@ -115,7 +115,7 @@ describe('expiry', () => {
     vi.useRealTimers()
   })
 
-  it('is told at two thirds, at nine tenths, and at the end', () => {
+  it('is reported at two thirds, at nine tenths, and at the end', () => {
     expiry.follow(validated())
     expect(expiry.reached).toBeNull()
     vi.advanceTimersByTime(30 * HOUR)
@@ -142,7 +142,7 @@ describe('expiry', () => {
     expect(after).toEqual([1, 2, 3, 4, 5, 6].map((each) => each * 600_000))
   })
 
-  it('a mark that was passed before is told at once, and only the last one', () => {
+  it('a mark that was passed before is reported at once, and only the last one', () => {
     vi.setSystemTime(BEGIN + 28 * HOUR)
     expiry.follow(validated())
     expect(told).toEqual(['28 h: 9/10'])
@@ -183,7 +183,7 @@ describe('expiry', () => {
     expect(expiry.reached).toMatchObject({ certificate: { role: 'intermediate', subject: 'CN=Short' } })
   })
 
-  it('stopped, it says nothing and leaves no timer', () => {
+  it('stopped, it emits nothing and leaves no timer', () => {
     expiry.follow(validated())
     expiry.stop()
     expect(vi.getTimerCount()).toBe(0)

@@ -84,7 +84,7 @@ function isOf<T extends TlsEvent['type']>(event: TlsEvent, type: T): event is Ex
 }
 
 describe('a source that can be watched', () => {
-  it('is followed: what it yields comes into use, and is told', async () => {
+  it('is followed: what it yields comes into use, and is reported', async () => {
     await using peer = await witnessPeer(pki.server)
     const source = new TestSource()
     await using client = await connect(peer, source)
@@ -116,7 +116,7 @@ describe('a source that can be watched', () => {
     expect(peer.accepted).toBe(2)
   })
 
-  it('bad credentials are refused and told, and the next good ones come into use', async () => {
+  it('bad credentials are refused and reported, and the next good ones come into use', async () => {
     await using peer = await witnessPeer(pki.server)
     const source = new TestSource()
     await using client = await connect(peer, source)
@@ -144,7 +144,7 @@ describe('a source that can be watched', () => {
     expect(told.length).toBeLessThanOrEqual(3)
   })
 
-  it('whose watch fails is told, and watched again after a while with what it yielded last; the client goes on', async () => {
+  it('whose watch fails is reported, and watched again after a while with what it yielded last; the client goes on', async () => {
     await using peer = await witnessPeer(pki.server)
     const source = new TestSource()
     await using client = await connect(peer, source)
@@ -163,7 +163,7 @@ describe('a source that can be watched', () => {
     await next(events, 'rotated')
   })
 
-  it('that gives the same again after it failed is told, once, and nothing is dialled', async () => {
+  it('that gives the same again after it failed is reported, once, and nothing is dialled', async () => {
     await using peer = await witnessPeer(pki.server)
     const source = new TestSource()
     await using client = await connect(peer, source)
@@ -184,7 +184,7 @@ describe('a source that can be watched', () => {
     expect(told).toEqual(['recovered, changed: true', 'rotated'])
   })
 
-  it('of files that were broken and are mended, the end of the trouble is told', async () => {
+  it('of files that were broken and are fixed, the end of the failure is reported', async () => {
     await using peer = await witnessPeer(pki.server)
     const { ca, cert, key } = await writeCredentials(folder.file('credentials'), alice)
     const watch = { settle: '1s', pollInterval: '100ms' }
@@ -261,7 +261,7 @@ describe('a source that can be watched', () => {
     expect(second.signals[0]?.aborted).toBe(true)
   })
 
-  it('is told when the client closes, and whatever it yields then is nobody’s', async () => {
+  it('is notified when the client closes, and what it yields then is ignored', async () => {
     await using peer = await witnessPeer(pki.server)
     const source = new TestSource()
     const client = await connect(peer, source)
@@ -319,7 +319,7 @@ describe('events', () => {
     expect(JSON.stringify(event) + String(event.error.stack)).not.toContain('secret')
   })
 
-  it('are told to every consumer, from its beginning on, and end when the client closes', async () => {
+  it('are reported to every consumer, from its beginning on, and end when the client closes', async () => {
     await using peer = await witnessPeer(pki.server)
     const client = await connect(peer, new TestSource())
     const first = client.tls.events()

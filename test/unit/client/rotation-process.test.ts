@@ -46,7 +46,7 @@ async function run(code: string): Promise<{ stdout: string; stderr: string }> {
 }
 
 describe('the process', () => {
-  it('ends by itself while the source is followed, events are waited for, and the expiry lies ahead', async () => {
+  it('ends automatically while the source is followed, events are waited for, and the expiry lies ahead', async () => {
     const code = `client.tls.events().next().then(console.log); console.log(client.tls.report.ok)`
     expect(await run(code)).toEqual({ stdout: 'true\n', stderr: '' })
   })
@@ -56,7 +56,7 @@ describe('the process', () => {
     expect(await run(code)).toEqual({ stdout: 'true CN=bob\n', stderr: '' })
   })
 
-  it('ends by itself after a rotation, and no warning was given after many of them', async () => {
+  it('ends automatically after a rotation, and no warning was given after many of them', async () => {
     const code = `
       for (let i = 0; i < ${String(scaled({ short: 15, long: 100 }))}; i += 1) await client.tls.rotate(of(i % 2 ? 'alice' : 'bob'))
       console.log(await client.get('a').string())

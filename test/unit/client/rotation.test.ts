@@ -245,7 +245,7 @@ describe('bad credentials', () => {
     expect(client.tls.report.path[0]?.subject).toBe('CN=alice')
   })
 
-  it('that cannot be read, or whose source has troubles of its own, are told as findings', async () => {
+  it('that cannot be read, or whose source fails, are reported as findings', async () => {
     await using peer = await witnessPeer(pki.server)
     await using client = await connect([peer])
     const broken: CredentialSource = { origin: 'vault', load: () => Promise.reject(new Error('sealed')) }
@@ -266,7 +266,7 @@ describe('bad credentials', () => {
     await expect.poll(() => peer.open).toBe(1)
   })
 
-  it('that one endpoint accepts are used, and the other loses its old connection and is told', async () => {
+  it('that one endpoint accepts are used, and the other loses its old connection and is reported', async () => {
     await using old = await witnessPeer(pki.server)
     await using renewed = await witnessPeer(pki.server, { trust: stranger })
     await using client = await connect([old, renewed], { preflight: 'all' })

@@ -33,7 +33,7 @@ describe('setEndpoints', () => {
     await expect.poll(() => [one.accepted, one.open]).toEqual([2, 1])
   })
 
-  it('a list of which nothing is ready changes nothing, and says why', async () => {
+  it('a list of which nothing is ready changes nothing, and reports why', async () => {
     await using one = await witnessPeer(pki.server)
     const gone = await silentPeer()
     await gone[Symbol.asyncDispose]()

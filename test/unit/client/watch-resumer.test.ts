@@ -183,7 +183,7 @@ describe('on its first attempt', () => {
     expect(bench.all).toEqual({ sent: [], delivered: ['1: canceled'] })
   })
 
-  it('a refused create is told, and followed by what gets etcd3’s queue going', () => {
+  it('a refused create is reported, and followed by what gets etcd3’s queue going', () => {
     const bench = new Bench().create('a').create('b')
     bench.answer({ revision: 10, watchId: -1, created: true, canceled: true, cancelReason: 'permission denied' })
     expect(bench.all).toEqual({
@@ -224,7 +224,7 @@ describe('on the next attempt', () => {
     expect(bench.sent).toEqual(['create a from 500 as 1'])
   })
 
-  it('a watch that was not created yet is asked for as before, and told when it is', () => {
+  it('a watch that was not created yet is asked for as before, and reported when it is', () => {
     const bench = new Bench().create('a').create('b', 7)
     bench.forget()
     bench.resumer.begin()

@@ -18,7 +18,7 @@ describe('alert 80', () => {
     expect(broken.accepted).toBeGreaterThan(1)
   })
 
-  it('is told where it stays, within the dial time-out', async () => {
+  it('is reported if it persists, within the dial time-out', async () => {
     await using broken = await alertingPeer(80)
     using clock = new OwnTime()
     const attempt = createSecureClient({ endpoints: broken.endpoint, credentials: pki.client, dialTimeout: '600ms' })

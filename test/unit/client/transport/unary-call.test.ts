@@ -106,7 +106,7 @@ describe('an answer over the limit', () => {
     await expect(failed).rejects.toHaveProperty('cause.message', expect.stringContaining('max_receive_message_length'))
   })
 
-  it('leaves the outcome of a write unknown, and says why', async () => {
+  it('leaves the outcome of a write unknown, and reports why', async () => {
     await using one = await cluster([long], options)
     await expect(one.client.put('a').value('b').exec()).rejects.toMatchObject({
       cause: { code: 'ERR_OUTCOME_UNKNOWN', cause: { code: 'ERR_ANSWER_TOO_LARGE', details: { call: 'KV/Put' } } },
