@@ -113,11 +113,12 @@ export function byCause(all: readonly Finding[]): Finding[] {
 
 /** Both sides often have the same files, whose findings are reported once. */
 function distinct(findings: readonly Finding[]): Finding[] {
-  const seen = new Set<string>()
-  return findings.filter(({ code, message }) => {
-    const key = `${code} ${message}`
-    return !seen.has(key) && seen.add(key)
-  })
+  const byText = new Map<string, Finding>()
+  for (const each of findings) {
+    const text = `${each.code} ${each.message}`
+    if (!byText.has(text)) byText.set(text, each)
+  }
+  return [...byText.values()]
 }
 
 function isSameName(cause: Finding, consequence: Finding): boolean {

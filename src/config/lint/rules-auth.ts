@@ -194,7 +194,7 @@ const CRL_FIXED = ['3.5.32', '3.6.13', '3.7.0'] as const
 const advisories: Rule = (member) => {
   const { version, versionPlace, settings } = member
   // A line stands for all its releases, the fixed ones among them.
-  if (version === null || version.patch === null) return []
+  if (version?.patch === null || version === null) return []
   // The version of the caller is not in the configuration.
   const place = versionPlace ?? { ...settings.server('name').place, option: 'version', line: null, column: null }
   return ADVISORIES.filter(({ fixed, minors, concerns }) => {

@@ -37,21 +37,21 @@ export function etcdCommand(words: readonly Word[], values: Values = NO_VALUES, 
 /** What the commands before it hand on to etcd. */
 class Script {
   readonly exported: Word[] = []
-  private readonly own = new Map<string, Word>()
-  private exportsAll = false
+  readonly #own = new Map<string, Word>()
+  #exportsAll = false
 
   run(command: readonly Word[]): void {
     const [first, ...rest] = command
     if (first === undefined) return
-    if (first.text === 'set') this.exportsAll ||= rest.some(({ text }) => text === '-a' || text === 'allexport')
+    if (first.text === 'set') this.#exportsAll ||= rest.some(({ text }) => text === '-a' || text === 'allexport')
     const isExport = first.text === 'export'
     if (!isExport && !command.every(({ text }) => text.includes('='))) return
     for (const word of isExport ? rest : command) {
       const [, name, isSet] = /^([A-Za-z_]\w*)(=)?/.exec(word.text) ?? []
       if (name === undefined) continue
-      const known = isSet === undefined ? (this.own.get(name) ?? { ...word, text: `${name}=\${${name}}` }) : word
-      this.own.set(name, known)
-      if (isExport || this.exportsAll) this.exported.push(known)
+      const known = isSet === undefined ? (this.#own.get(name) ?? { ...word, text: `${name}=\${${name}}` }) : word
+      this.#own.set(name, known)
+      if (isExport || this.#exportsAll) this.exported.push(known)
     }
   }
 }

@@ -55,89 +55,88 @@ interface Before {
 }
 
 class FlagsReader {
-  private readonly options: ReadOption[] = []
-  private readonly others: PassthroughOption[] = []
-  private readonly findings: Finding[] = []
-  private readonly words: readonly Argument[]
-  private unknown = 0
-  private isWhole = true
-  private isOver = false
+  readonly #options: ReadOption[] = []
+  readonly #others: PassthroughOption[] = []
+  readonly #findings: Finding[] = []
+  readonly #words: readonly Argument[]
+  #unknown = 0
+  #isWhole = true
+  #isOver = false
 
   constructor(words: readonly Argument[]) {
-    this.words = words
+    this.#words = words
   }
 
   read(): FlagsReading {
     let before: Before | null = null
-    for (let i = 0; i < this.words.length;) {
-      const word = this.words[i]
+    for (let i = 0; i < this.#words.length;) {
+      const word = this.#words[i]
       if (word === undefined) break
       // Word processors make one long dash of two.
       const text = word.text.replace(/^[\u2013\u2014](?=[a-z])/, '--')
       const [, name, , given] = /^--?([^-=][^=]*)(=([\s\S]*))?$/.exec(text) ?? []
-      if (text !== word.text) this.leftOver(word, null)
+      if (text !== word.text) this.#leftOver(word, null)
       if (name === undefined) {
-        this.other(word, i, before)
+        this.#other(word, i, before)
         before = null
         i++
       } else {
-        const [read, count] = this.flag(name, given, word, this.words[i + 1])
+        const [read, count] = this.#flag(name, given, word, this.#words[i + 1])
         before = read
         i += count
       }
     }
-    const { options, others, findings, isWhole } = this
-    return { options, others, findings, isWhole }
+    return { options: this.#options, others: this.#others, findings: this.#findings, isWhole: this.#isWhole }
   }
 
   /** A word that is no flag: Go stops here, and etcd with it, unless nothing follows. What follows is read as it is meant. */
-  private other(word: Argument, i: number, before: Before | null): void {
+  #other(word: Argument, i: number, before: Before | null): void {
     if (VARIABLE.test(word.text)) {
-      this.isWhole = false
+      this.#isWhole = false
       return
     }
     if (word.text === '--') {
-      const rest = this.words[i + 1]
-      if (rest !== undefined) this.leftOver(rest, null)
-      this.isOver = true
+      const rest = this.#words[i + 1]
+      if (rest !== undefined) this.#leftOver(rest, null)
+      this.#isOver = true
       return
     }
-    this.leftOver(word, before)
+    this.#leftOver(word, before)
     const { row } = before ?? {}
     if (row === undefined || (before?.isSwitch !== true && before?.isEmpty !== true)) return
-    const last = this.options.findLastIndex((each) => each.row === row)
-    if (last !== -1) this.options.splice(last, 1)
-    this.options.push({ ...textOption(row, word.text, 'flags', word.place(before.flag)), isGuess: true })
+    const last = this.#options.findLastIndex((each) => each.row === row)
+    if (last !== -1) this.#options.splice(last, 1)
+    this.#options.push({ ...textOption(row, word.text, 'flags', word.place(before.flag)), isGuess: true })
   }
 
-  private leftOver(word: Argument, before: Before | null): void {
-    if (this.isOver) return
-    this.isOver = true
+  #leftOver(word: Argument, before: Before | null): void {
+    if (this.#isOver) return
+    this.#isOver = true
     const after = before?.isSwitch === true || before?.isEmpty === true ? before.flag : null
     const place = word.place(before?.flag ?? 'etcd')
-    this.tell(
+    this.#tell(
       finding('config/argument-misplaced', { ...place, kind: 'left over', argument: word.text, value: '', after }),
     )
   }
 
   /** Reads a flag, and says how many words it takes. */
-  private flag(
+  #flag(
     name: string,
     given: string | undefined,
     word: Argument,
     next: Argument | undefined,
   ): readonly [Before, number] {
-    const joined = given === undefined ? this.joined(name, word) : null
+    const joined = given === undefined ? this.#joined(name, word) : null
     if (joined !== null) return [joined, 1]
     const flag = `--${name}`
     const place = word.place(flag)
     const other = rowOfFlag(name) === undefined ? passthroughOfFlag(name) : undefined
     const row =
-      rowOfFlag(name) ?? (other === undefined ? this.meant(name, given ?? next?.text ?? '', place) : undefined)
+      rowOfFlag(name) ?? (other === undefined ? this.#meant(name, given ?? next?.text ?? '', place) : undefined)
     const isGuess = rowOfFlag(name) === undefined
     if (other !== undefined) {
       const text = given ?? (isSwitch(other) ? 'true' : (next?.text ?? ''))
-      this.others.push({ name, form: 'flags', place, text })
+      this.#others.push({ name, form: 'flags', place, text })
     }
     const isAlone = row !== undefined ? row.kind === 'boolean' : other === undefined ? isLast(next) : isSwitch(other)
     const before = { flag, row, isSwitch: isAlone && given === undefined, isEmpty: given === '' }
@@ -145,7 +144,7 @@ class FlagsReader {
     let count = 1
     if (value === undefined && isAlone) value = 'true'
     else if (value === undefined && (next === undefined || isKnown(next))) {
-      this.tell(
+      this.#tell(
         finding('config/argument-misplaced', {
           ...place,
           kind: 'no value',
@@ -154,7 +153,7 @@ class FlagsReader {
           after: null,
         }),
       )
-      if (row !== undefined) this.options.push({ ...textOption(row, '', 'flags', place), isUnreadable: true })
+      if (row !== undefined) this.#options.push({ ...textOption(row, '', 'flags', place), isUnreadable: true })
     } else if (value === undefined) {
       value = next?.text ?? ''
       count = 2
@@ -162,40 +161,40 @@ class FlagsReader {
     if (value === undefined) return [before, count]
     const inner = betweenQuotes(value)
     if (inner !== null && (row !== undefined || other !== undefined)) {
-      this.tell(finding('config/quotes-in-value', { ...place, value: inner }))
+      this.#tell(finding('config/quotes-in-value', { ...place, value: inner }))
       value = inner
     }
     if (row !== undefined) {
       const option = (isGuess || inner !== null ? guessedOption : textOption)(row, value, 'flags', place)
-      if (option !== null) this.options.push(option)
+      if (option !== null) this.#options.push(option)
     }
-    if (other !== undefined) for (const each of judgeOtherText(other, value, place)) this.tell(each)
+    if (other !== undefined) for (const each of judgeOtherText(other, value, place)) this.#tell(each)
     return [before, count]
   }
 
-  private tell(what: Finding): void {
-    if (this.findings.length < MAX_FINDINGS) this.findings.push(what)
+  #tell(what: Finding): void {
+    if (this.#findings.length < MAX_FINDINGS) this.#findings.push(what)
   }
 
   /** `--cert-file /x` as one word. */
-  private joined(text: string, word: Argument): Before | null {
+  #joined(text: string, word: Argument): Before | null {
     const [, name, value = ''] = /^(\S+)\s+(\S[\s\S]*)$/.exec(text) ?? []
     const row = name === undefined ? undefined : rowOfFlag(name)
     if (name === undefined || (row === undefined && passthroughOfFlag(name) === undefined)) return null
     const flag = `--${name}`
     const place = word.place(flag)
-    this.tell(finding('config/flag-and-value-joined', { ...place, value }))
-    if (row !== undefined) this.options.push({ ...textOption(row, value, 'flags', place), isGuess: true })
+    this.#tell(finding('config/flag-and-value-joined', { ...place, value }))
+    if (row !== undefined) this.#options.push({ ...textOption(row, value, 'flags', place), isGuess: true })
     return { flag, row, isSwitch: false, isEmpty: false }
   }
 
   /** Tells of a flag that etcd does not know. */
-  private meant(name: string, value: string, place: ConfigPlace): EtcdOptionRow | undefined {
-    if (this.unknown++ >= MAX_UNKNOWN) return undefined
+  #meant(name: string, value: string, place: ConfigPlace): EtcdOptionRow | undefined {
+    if (this.#unknown++ >= MAX_UNKNOWN) return undefined
     const words = meantByWords(name)
     if (words?.flag === null && words.yaml !== null) {
       const key = words.yaml.name.join('.')
-      this.tell(finding('config/option-unknown', { ...place, kind: 'flag', nearest: null, lines: [], key }))
+      this.#tell(finding('config/option-unknown', { ...place, kind: 'flag', nearest: null, lines: [], key }))
       return undefined
     }
     const gone = own(GONE, name)
@@ -205,7 +204,7 @@ class FlagsReader {
     const told = meant?.flag?.name ?? near
     const suggestion = told === null ? null : `--${told}`
     const lines = gone === undefined ? [] : ['3.3']
-    this.tell(finding('config/option-unknown', { ...place, kind: 'flag', nearest: suggestion, lines, key: null }))
+    this.#tell(finding('config/option-unknown', { ...place, kind: 'flag', nearest: suggestion, lines, key: null }))
     return meant
   }
 }

@@ -17,49 +17,49 @@ export function readJson(text: string, maxDepth: number): YamlValue | TooDeep | 
 
 class JsonReader {
   tooDeepAt: number | null = null
-  private at = 0
-  private readonly text: string
-  private readonly maxDepth: number
+  #at = 0
+  readonly #text: string
+  readonly #maxDepth: number
 
   constructor(text: string, maxDepth: number) {
-    this.text = text
-    this.maxDepth = maxDepth
+    this.#text = text
+    this.#maxDepth = maxDepth
   }
 
   isAtEnd(): boolean {
-    this.blanks()
-    return this.at === this.text.length
+    this.#blanks()
+    return this.#at === this.#text.length
   }
 
   /** The value that stands next; null where none does. */
   value(depth: number): YamlValue | null {
-    this.blanks()
-    const offset = this.at
-    if (depth > this.maxDepth) {
+    this.#blanks()
+    const offset = this.#at
+    if (depth > this.#maxDepth) {
       this.tooDeepAt ??= offset
       return null
     }
-    switch (this.text[offset]) {
+    switch (this.#text[offset]) {
       case '{':
-        return this.map(offset, depth)
+        return this.#map(offset, depth)
       case '[':
-        return this.list(offset, depth)
+        return this.#list(offset, depth)
       case '"': {
-        const text = this.string()
+        const text = this.#string()
         return text === null ? null : { kind: 'scalar', text, type: 'text', offset }
       }
       default:
-        return this.plain(offset)
+        return this.#plain(offset)
     }
   }
 
-  private map(offset: number, depth: number): YamlValue | null {
+  #map(offset: number, depth: number): YamlValue | null {
     const entries: YamlEntry[] = []
-    const isRead = this.items('}', () => {
-      this.blanks()
-      const at = this.at
-      const key = this.string()
-      if (key === null || !this.sign(':')) return false
+    const isRead = this.#items('}', () => {
+      this.#blanks()
+      const at = this.#at
+      const key = this.#string()
+      if (key === null || !this.#sign(':')) return false
       const value = this.value(depth + 1)
       if (value !== null) entries.push({ key, value, offset: at })
       return value !== null
@@ -67,9 +67,9 @@ class JsonReader {
     return isRead ? { kind: 'map', entries, offset } : null
   }
 
-  private list(offset: number, depth: number): YamlValue | null {
+  #list(offset: number, depth: number): YamlValue | null {
     const items: YamlValue[] = []
-    const isRead = this.items(']', () => {
+    const isRead = this.#items(']', () => {
       const value = this.value(depth + 1)
       if (value !== null) items.push(value)
       return value !== null
@@ -77,52 +77,52 @@ class JsonReader {
     return isRead ? { kind: 'list', items, offset } : null
   }
 
-  private items(close: string, readOne: () => boolean): boolean {
-    this.at++
-    if (this.sign(close)) return true
+  #items(close: string, readOne: () => boolean): boolean {
+    this.#at++
+    if (this.#sign(close)) return true
     do if (!readOne()) return false
-    while (this.sign(','))
-    return this.sign(close)
+    while (this.#sign(','))
+    return this.#sign(close)
   }
 
-  private sign(wanted: string): boolean {
-    this.blanks()
-    const isThere = this.text[this.at] === wanted
-    if (isThere) this.at++
+  #sign(wanted: string): boolean {
+    this.#blanks()
+    const isThere = this.#text[this.#at] === wanted
+    if (isThere) this.#at++
     return isThere
   }
 
-  private blanks(): void {
-    while (BLANKS.includes(this.text.charAt(this.at)) && this.at < this.text.length) this.at++
+  #blanks(): void {
+    while (BLANKS.includes(this.#text.charAt(this.#at)) && this.#at < this.#text.length) this.#at++
   }
 
-  private string(): string | null {
-    const start = this.at
-    if (this.text[start] !== '"') return null
-    let end = this.text.indexOf('"', start + 1)
+  #string(): string | null {
+    const start = this.#at
+    if (this.#text[start] !== '"') return null
+    let end = this.#text.indexOf('"', start + 1)
     // A quote is escaped by an odd number of backslashes.
-    while (end !== -1 && this.backslashes(start, end) % 2 === 1) end = this.text.indexOf('"', end + 1)
+    while (end !== -1 && this.#backslashes(start, end) % 2 === 1) end = this.#text.indexOf('"', end + 1)
     if (end === -1) return null
-    this.at = end + 1
+    this.#at = end + 1
     try {
-      return JSON.parse(this.text.slice(start, end + 1)) as string
+      return JSON.parse(this.#text.slice(start, end + 1)) as string
     } catch {
       return null
     }
   }
 
-  private backslashes(start: number, end: number): number {
+  #backslashes(start: number, end: number): number {
     let at = end
-    while (at - 1 > start && this.text[at - 1] === '\\') at--
+    while (at - 1 > start && this.#text[at - 1] === '\\') at--
     return end - at
   }
 
-  private plain(offset: number): YamlValue | null {
+  #plain(offset: number): YamlValue | null {
     const plain = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?|true|false|null/y
     plain.lastIndex = offset
-    const text = plain.exec(this.text)?.[0]
+    const text = plain.exec(this.#text)?.[0]
     if (text === undefined) return null
-    this.at = offset + text.length
+    this.#at = offset + text.length
     const type = text === 'null' ? 'null' : text === 'true' || text === 'false' ? 'boolean' : 'number'
     return { kind: 'scalar', text: type === 'null' ? '' : text, type, offset }
   }

@@ -36,53 +36,53 @@ export interface Setting {
 
 /** The options of one member that are in force. */
 export class Settings {
-  private readonly byRow: ReadonlyMap<EtcdOptionRow, ReadOption>
-  private readonly file: string | null
-  private readonly isWritten: boolean
+  readonly #byRow: ReadonlyMap<EtcdOptionRow, ReadOption>
+  readonly #file: string | null
+  readonly #isWritten: boolean
   /** The form that most is written in, in which what is missing is to be written, too. */
-  private readonly form: ConfigForm
+  readonly #form: ConfigForm
 
   constructor(options: readonly ReadOption[], file: string | null, isWritten = false) {
-    this.isWritten = isWritten
-    this.byRow = new Map(options.map((option) => [option.row, option]))
-    this.file = file
+    this.#isWritten = isWritten
+    this.#byRow = new Map(options.map((option) => [option.row, option]))
+    this.#file = file
     const forms = new Set(options.map(({ form }) => form))
-    this.form = forms.has('yaml') ? 'yaml' : forms.has('env') && !forms.has('flags') ? 'env' : 'flags'
+    this.#form = forms.has('yaml') ? 'yaml' : forms.has('env') && !forms.has('flags') ? 'env' : 'flags'
   }
 
   /** The name of an option as whoever wrote this configuration has to write it. */
   nameOf(row: EtcdOptionRow): string {
-    if (this.form === 'yaml' && row.yaml !== null) return row.yaml.name.join('.')
-    return this.form === 'env' && row.flag !== null ? variableOf(row.flag.name) : nameOf(row)
+    if (this.#form === 'yaml' && row.yaml !== null) return row.yaml.name.join('.')
+    return this.#form === 'env' && row.flag !== null ? variableOf(row.flag.name) : nameOf(row)
   }
 
   side(block: 'client' | 'peer', field: SideField): Setting {
-    return this.first((row) => row.block === block && row.field === field)
+    return this.#first((row) => row.block === block && row.field === field)
   }
 
   server(field: ServerField): Setting {
-    return this.first((row) => row.block === 'server' && row.field === field)
+    return this.#first((row) => row.block === 'server' && row.field === field)
   }
 
   /** All that are set. */
   all(): ReadOption[] {
-    return [...this.byRow.values()]
+    return [...this.#byRow.values()]
   }
 
-  private first(wanted: (row: EtcdOptionRow) => boolean): Setting {
+  #first(wanted: (row: EtcdOptionRow) => boolean): Setting {
     const rows = etcdOptions.filter(wanted)
-    const row = rows.find((each) => this.byRow.has(each)) ?? rows[0]
+    const row = rows.find((each) => this.#byRow.has(each)) ?? rows[0]
     if (row === undefined) throw new Error('Unreachable: the table has a row for each field')
-    return this.setting(row)
+    return this.#setting(row)
   }
 
-  private setting(row: EtcdOptionRow): Setting {
-    const option = this.byRow.get(row) ?? null
+  #setting(row: EtcdOptionRow): Setting {
+    const option = this.#byRow.get(row) ?? null
     // An empty text is as none to etcd, in every form.
     const isUnreadable = option?.isUnreadable === true
-    const isSet = option !== null && (option.text !== '' || isUnreadable || this.isWritten)
+    const isSet = option !== null && (option.text !== '' || isUnreadable || this.#isWritten)
     const text = isSet ? option.text : (row.default ?? '')
-    const { isWritten } = this
+    const isWritten = this.#isWritten
     const isOpen = (entry: string): boolean => !isWritten && isUnresolved(entry)
     return {
       row,
@@ -91,7 +91,7 @@ export class Settings {
       values: isSet ? option.values : entriesOf(row, text),
       isSet,
       isUnresolved: isUnreadable || (isSet && (isOpen(text) || !isReadable(row, text))),
-      place: option?.place ?? { option: this.nameOf(row), file: this.file, line: null, column: null },
+      place: option?.place ?? { option: this.nameOf(row), file: this.#file, line: null, column: null },
       isWritten,
       isOpen,
     }

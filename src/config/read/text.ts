@@ -81,27 +81,27 @@ function isUtf8(bytes: Uint8Array): boolean {
 
 /** Lines and columns of a text, both from 1. */
 export class Lines {
-  private readonly starts: number[] = [0]
-  private readonly file: string | null
-  private readonly origin: Origin
+  readonly #starts: number[] = [0]
+  readonly #file: string | null
+  readonly #origin: Origin
 
   constructor({ text, file, origin = WHOLE }: ConfigText) {
-    this.file = file
-    this.origin = origin
-    for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) this.starts.push(at + 1)
+    this.#file = file
+    this.#origin = origin
+    for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) this.#starts.push(at + 1)
   }
 
   place(offset: number, option: string): ConfigPlace {
     let low = 0
-    let high = this.starts.length - 1
+    let high = this.#starts.length - 1
     while (low < high) {
       const middle = (low + high + 1) >> 1
-      if ((this.starts[middle] ?? 0) <= offset) low = middle
+      if ((this.#starts[middle] ?? 0) <= offset) low = middle
       else high = middle - 1
     }
-    const { line, column, isLiteral } = this.origin
-    if (!isLiteral) return { option, file: this.file, line, column }
-    return { option, file: this.file, line: low + line, column: offset - (this.starts[low] ?? 0) + column }
+    const { line, column, isLiteral } = this.#origin
+    if (!isLiteral) return { option, file: this.#file, line, column }
+    return { option, file: this.#file, line: low + line, column: offset - (this.#starts[low] ?? 0) + column }
   }
 }
 

@@ -55,213 +55,215 @@ export function processWords(text: string): Word[] {
 }
 
 class Splitter {
-  private readonly text: string
-  private readonly style: WordStyle
-  private readonly end: number
-  private readonly words: Word[] = []
-  private word: { parts: string[]; offset: number } | null = null
-  private readonly faults = new Map<SyntaxFault['kind'], SyntaxFault>()
+  readonly #text: string
+  readonly #style: WordStyle
+  readonly #end: number
+  readonly #words: Word[] = []
+  #word: { parts: string[]; offset: number } | null = null
+  readonly #faults = new Map<SyntaxFault['kind'], SyntaxFault>()
   /** Whether any line goes on after a backslash. */
-  private isContinued = false
+  #isContinued = false
   /** Whether the next word is the file of a redirection. */
-  private isRedirected = false
-  private isUnbalanced = false
+  #isRedirected = false
+  #isUnbalanced = false
 
   constructor(text: string, style: WordStyle, end: number) {
-    this.text = text
-    this.style = style
-    this.end = end
+    this.#text = text
+    this.#style = style
+    this.#end = end
   }
 
   split(start: number): Split {
     let at = start
-    while (at < this.end) at = this.step(at)
-    this.finish()
+    while (at < this.#end) at = this.#step(at)
+    this.#finish()
     // Lines that nobody continues are a text that was folded, as a Compose file does it.
-    if (!this.isContinued) this.faults.delete('backslash')
-    return { words: this.words, faults: [...this.faults.values()] }
+    if (!this.#isContinued) this.#faults.delete('backslash')
+    return { words: this.#words, faults: [...this.#faults.values()] }
   }
 
   /** Reads one piece and says where the next one begins. */
-  private step(at: number): number {
-    const sign = this.text[at] ?? ''
-    if (sign === '\\') return this.escape(at)
-    if (sign === '"' || sign === "'") return this.quoted(at, sign)
+  #step(at: number): number {
+    const sign = this.#text[at] ?? ''
+    if (sign === '\\') return this.#escape(at)
+    if (sign === '"' || sign === "'") return this.#quoted(at, sign)
     if (sign === ' ' || sign === '\t' || sign === '\r') {
-      this.finish()
+      this.#finish()
       return at + 1
     }
-    if (sign === '\n') return this.lineBreak(at)
-    if (this.style === 'systemd' && sign === ';' && this.isAlone(at)) return this.commandEnd(at)
-    if (this.style === 'shell' && this.word === null) {
-      if (sign === '#') return this.lineEnd(at)
-      const redirected = this.redirection(at)
+    if (sign === '\n') return this.#lineBreak(at)
+    if (this.#style === 'systemd' && sign === ';' && this.#isAlone(at)) return this.#commandEnd(at)
+    if (this.#style === 'shell' && this.#word === null) {
+      if (sign === '#') return this.#lineEnd(at)
+      const redirected = this.#redirection(at)
       if (redirected !== null) return redirected
     }
-    if (this.style === 'shell' && /[;&|]/.test(sign)) return this.commandEnd(at)
-    const substituted = this.substitution(at)
+    if (this.#style === 'shell' && /[;&|]/.test(sign)) return this.#commandEnd(at)
+    const substituted = this.#substitution(at)
     if (substituted !== null) {
-      this.add(this.text.slice(at, substituted), at)
+      this.#add(this.#text.slice(at, substituted), at)
       return substituted
     }
     // Whole runs at once: most of a text is neither quote nor blank.
     const run = /(?:[^\\"'\s;&|#$`]|\$(?!\())+/y
     run.lastIndex = at
-    const found = run.exec(this.text)?.[0].slice(0, this.end - at) ?? sign
-    this.add(found, at)
+    const found = run.exec(this.#text)?.[0].slice(0, this.#end - at) ?? sign
+    this.#add(found, at)
     return at + found.length
   }
 
   /** Whether a sign is a word by itself, or with the backslash before it. */
-  private isAlone(at: number): boolean {
-    return this.word === null && (at + 1 >= this.end || /\s/.test(this.text[at + 1] ?? ''))
+  #isAlone(at: number): boolean {
+    return this.#word === null && (at + 1 >= this.#end || /\s/.test(this.#text[at + 1] ?? ''))
   }
 
-  private commandEnd(at: number): number {
-    this.finish()
-    this.isRedirected = false
-    this.words.push({ text: this.text[at] ?? '', offset: at, isEnd: true })
+  #commandEnd(at: number): number {
+    this.#finish()
+    this.#isRedirected = false
+    this.#words.push({ text: this.#text[at] ?? '', offset: at, isEnd: true })
     return at + 1
   }
 
-  private lineBreak(at: number): number {
-    this.finish()
-    if (this.style !== 'shell') return at + 1
+  #lineBreak(at: number): number {
+    this.#finish()
+    if (this.#style !== 'shell') return at + 1
     // No command begins with a dash.
-    if (this.words.at(-1)?.isEnd === false && this.isBeforeFlag(at + 1)) this.fault('backslash', at)
-    else this.words.push({ text: '\n', offset: at, isEnd: true })
+    if (this.#words.at(-1)?.isEnd === false && this.#isBeforeFlag(at + 1)) this.#fault('backslash', at)
+    else this.#words.push({ text: '\n', offset: at, isEnd: true })
     return at + 1
   }
 
   /** Where `$(…)` or `…` between backticks ends, which a shell runs; null for anything else. */
-  private substitution(at: number): number | null {
-    const opener = this.text[at]
-    if (this.style !== 'shell' || this.isUnbalanced || (opener !== '`' && !this.text.startsWith('$(', at))) return null
+  #substitution(at: number): number | null {
+    const opener = this.#text[at]
+    if (this.#style !== 'shell' || this.#isUnbalanced || (opener !== '`' && !this.#text.startsWith('$(', at)))
+      return null
     if (opener === '`') {
-      const close = this.text.indexOf('`', at + 1)
-      if (close !== -1 && close < this.end) return close + 1
+      const close = this.#text.indexOf('`', at + 1)
+      if (close !== -1 && close < this.#end) return close + 1
     }
     const paren = /[()]/g
     paren.lastIndex = at
     let depth = 0
-    for (let found = paren.exec(this.text); found !== null && opener !== '`'; found = paren.exec(this.text)) {
+    for (let found = paren.exec(this.#text); found !== null && opener !== '`'; found = paren.exec(this.#text)) {
       depth += found[0] === '(' ? 1 : -1
       if (depth === 0) return found.index + 1
     }
     // It is looked for once: the next one would end nowhere either.
-    this.isUnbalanced = true
+    this.#isUnbalanced = true
     return null
   }
 
-  private isBeforeFlag(at: number): boolean {
+  #isBeforeFlag(at: number): boolean {
     const flag = /[ \t]*-/y
     flag.lastIndex = at
-    return flag.test(this.text)
+    return flag.test(this.#text)
   }
 
-  private fault(kind: SyntaxFault['kind'], offset: number): void {
-    if (!this.faults.has(kind)) this.faults.set(kind, { kind, offset })
+  #fault(kind: SyntaxFault['kind'], offset: number): void {
+    if (!this.#faults.has(kind)) this.#faults.set(kind, { kind, offset })
   }
 
   /** Passes over `>`, `2>&1`, `&>>`, `>(…)`, where a word would begin; `<name>` is a place to fill in. */
-  private redirection(at: number): number | null {
+  #redirection(at: number): number | null {
     const operator = /(?:\d*|&)(?:>>|>\||>&|<&|<<<|<>|>|<)(?![\w-]+>)(\([^)\n]{0,200}\))?/y
     operator.lastIndex = at
-    const [whole, process] = operator.exec(this.text) ?? []
+    const [whole, process] = operator.exec(this.#text) ?? []
     if (whole === undefined) return null
-    this.isRedirected = process === undefined
+    this.#isRedirected = process === undefined
     return at + whole.length
   }
 
-  private lineEnd(at: number): number {
-    const found = this.text.indexOf('\n', at)
-    return found === -1 ? this.end : found
+  #lineEnd(at: number): number {
+    const found = this.#text.indexOf('\n', at)
+    return found === -1 ? this.#end : found
   }
 
-  private escape(at: number): number {
+  #escape(at: number): number {
     const lineBreak = /\\([ \t]*)(\r?)\n/y
     lineBreak.lastIndex = at
-    const [continued, blanks = '', carriageReturn] = lineBreak.exec(this.text) ?? []
-    if (continued !== undefined && (blanks === '' || this.isBeforeFlag(at + continued.length))) {
-      this.isContinued = true
-      if (blanks !== '') this.fault('space', at)
-      else if (carriageReturn !== '' && this.style === 'shell') this.fault('carriage return', at)
+    const [continued, blanks = '', carriageReturn] = lineBreak.exec(this.#text) ?? []
+    if (continued !== undefined && (blanks === '' || this.#isBeforeFlag(at + continued.length))) {
+      this.#isContinued = true
+      if (blanks !== '') this.#fault('space', at)
+      else if (carriageReturn !== '' && this.#style === 'shell') this.#fault('carriage return', at)
       // A shell joins the lines; systemd puts a blank between them, and skips comments there.
-      if (this.style === 'systemd') this.finish()
-      return this.style === 'systemd' ? this.skipComments(at + continued.length) : at + continued.length
+      if (this.#style === 'systemd') this.#finish()
+      return this.#style === 'systemd' ? this.#skipComments(at + continued.length) : at + continued.length
     }
-    const next = this.text[at + 1] ?? ''
-    if (this.style === 'systemd' && !(next === ';' && this.isAlone(at + 1))) return this.unitEscape(at, at)
-    this.add(literal(next), at)
+    const next = this.#text[at + 1] ?? ''
+    if (this.#style === 'systemd' && !(next === ';' && this.#isAlone(at + 1))) return this.#unitEscape(at, at)
+    this.#add(literal(next), at)
     return at + 2
   }
 
   /** The escapes of C, and systemd's own for a blank; what is none stays as it is (basic/escape.c, cunescape_one). */
-  private unitEscape(at: number, start: number): number {
+  #unitEscape(at: number, start: number): number {
     const code = /\\(?:x([\dA-Fa-f]{2})|u([\dA-Fa-f]{4})|U([\dA-Fa-f]{8})|([0-3][0-7]{2}))/y
     code.lastIndex = at
-    const [whole, short, long, longest, octal] = code.exec(this.text) ?? []
+    const [whole, short, long, longest, octal] = code.exec(this.#text) ?? []
     if (whole !== undefined) {
       const point = octal === undefined ? parseInt(short ?? long ?? longest ?? '', 16) : parseInt(octal, 8)
       const isCharacter = point > 0 && point <= 0x10ffff
-      this.add(isCharacter ? String.fromCodePoint(point) : whole, start)
+      this.#add(isCharacter ? String.fromCodePoint(point) : whole, start)
       return at + whole.length
     }
-    const next = this.text[at + 1] ?? ''
-    this.add(ESCAPES[next] ?? `\\${next}`, start)
+    const next = this.#text[at + 1] ?? ''
+    this.#add(ESCAPES[next] ?? `\\${next}`, start)
     return at + 2
   }
 
-  private skipComments(start: number): number {
+  #skipComments(start: number): number {
     let at = start
     for (;;) {
       const comment = /[ \t]*[#;][^\n]*\n/y
       comment.lastIndex = at
-      const found = comment.exec(this.text)?.[0]
-      if (found === undefined || at + found.length > this.end) return at
+      const found = comment.exec(this.#text)?.[0]
+      if (found === undefined || at + found.length > this.#end) return at
       at += found.length
     }
   }
 
-  private quoted(start: number, quote: string): number {
-    this.add('', start)
+  #quoted(start: number, quote: string): number {
+    this.#add('', start)
     let at = start + 1
-    while (at < this.end && this.text[at] !== quote) {
-      const sign = this.text[at] ?? ''
-      const escapes = sign === '\\' && (quote === '"' || this.style === 'systemd')
-      const substituted = quote === '"' ? this.substitution(at) : null
+    while (at < this.#end && this.#text[at] !== quote) {
+      const sign = this.#text[at] ?? ''
+      const escapes = sign === '\\' && (quote === '"' || this.#style === 'systemd')
+      const substituted = quote === '"' ? this.#substitution(at) : null
       if (substituted !== null) {
-        this.add(this.text.slice(at, substituted), start)
+        this.#add(this.#text.slice(at, substituted), start)
         at = substituted
         continue
       }
       if (!escapes) {
-        this.add(quote === "'" && this.style === 'shell' ? literal(sign) : sign, start)
+        this.#add(quote === "'" && this.#style === 'shell' ? literal(sign) : sign, start)
         at++
         continue
       }
-      if (this.style === 'systemd') {
-        at = this.unitEscape(at, start)
+      if (this.#style === 'systemd') {
+        at = this.#unitEscape(at, start)
         continue
       }
-      const next = this.text[at + 1] ?? ''
-      if (next !== '\n') this.add('"\\$`'.includes(next) ? literal(next) : `\\${next}`, start)
+      const next = this.#text[at + 1] ?? ''
+      if (next !== '\n') this.#add('"\\$`'.includes(next) ? literal(next) : `\\${next}`, start)
       at += 2
     }
-    if (at >= this.end) this.fault('quote', start)
+    if (at >= this.#end) this.#fault('quote', start)
     return at + 1
   }
 
-  private add(text: string, offset: number): void {
-    this.word ??= { parts: [], offset }
-    this.word.parts.push(text)
+  #add(text: string, offset: number): void {
+    this.#word ??= { parts: [], offset }
+    this.#word.parts.push(text)
   }
 
-  private finish(): void {
-    if (this.word === null) return
-    if (!this.isRedirected) this.words.push({ text: this.word.parts.join(''), offset: this.word.offset, isEnd: false })
-    this.isRedirected = false
-    this.word = null
+  #finish(): void {
+    if (this.#word === null) return
+    if (!this.#isRedirected)
+      this.#words.push({ text: this.#word.parts.join(''), offset: this.#word.offset, isEnd: false })
+    this.#isRedirected = false
+    this.#word = null
   }
 }
 

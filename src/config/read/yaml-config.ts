@@ -7,7 +7,6 @@ import { finding } from '../finding.js'
 import { blockByWords, isProtection, meantByValue, meantByWords } from './meaning.js'
 import { nearest, own as ownName } from './meaning.js'
 import { wantedNumber, wantedOfOther } from './other-values.js'
-import { listOption, meantOption, wantedOf } from './yaml-values.js'
 import {
   type ConfigReading,
   NO_CONTEXT,
@@ -15,6 +14,7 @@ import {
   type ReadOption,
   textOption,
   unreadable,
+  entriesOf,
 } from './read-option.js'
 import { type ConfigText, refuseText } from './text.js'
 import { isTrue, kindText, readYaml, type YamlEntry, type YamlReading, type YamlValue } from './yaml-text.js'
@@ -104,13 +104,13 @@ class ConfigReader {
   readonly options: ReadOption[] = []
   readonly others: PassthroughOption[] = []
   readonly findings: Finding[] = []
-  private readonly yaml: YamlReading
+  readonly #yaml: YamlReading
   /** Whether what is read now stands where etcd does not look for it. */
-  private isGuess = false
-  private keys: ReadonlySet<string> = new Set()
+  #isGuess = false
+  #keys: ReadonlySet<string> = new Set()
 
   constructor(yaml: YamlReading) {
-    this.yaml = yaml
+    this.#yaml = yaml
   }
 
   /** Reads the keys of a path, which stand at another one where that is misspelt. */
@@ -120,39 +120,39 @@ class ConfigReader {
       // Go's encoding/json compares keys without their case.
       const key = entry.key.toLowerCase()
       const before = last.get(key)
-      if (before !== undefined && !this.isFull) {
-        const place = this.place(entry.offset, [...written, entry.key])
-        const firstLine = this.place(before.offset, []).line ?? 0
-        this.tell(finding('config/option-repeated', { ...place, kind: 'key', firstLine, value: '' }))
+      if (before !== undefined && !this.#isFull) {
+        const place = this.#place(entry.offset, [...written, entry.key])
+        const firstLine = this.#place(before.offset, []).line ?? 0
+        this.#tell(finding('config/option-repeated', { ...place, kind: 'key', firstLine, value: '' }))
       }
       last.set(key, entry)
     }
-    if (written.length === 0) this.keys = new Set(last.keys())
+    if (written.length === 0) this.#keys = new Set(last.keys())
     for (const [key, entry] of last) {
-      this.entry([...path, key], entry.value, { offset: entry.offset, path: [...written, entry.key] })
+      this.#entry([...path, key], entry.value, { offset: entry.offset, path: [...written, entry.key] })
     }
   }
 
   /** @param own Where etcd would look for it. */
-  private entry(own: readonly string[], value: YamlValue, at: WrittenAt): void {
+  #entry(own: readonly string[], value: YamlValue, at: WrittenAt): void {
     const { path: written } = at
     const [key = ''] = own
     const row = rowOfPath(own)
     const side = own.length === 1 ? UNTAGGED.get(key) : undefined
-    if (side !== undefined && value.kind === 'map') this.untagged(side, own, value.entries, written)
+    if (side !== undefined && value.kind === 'map') this.#untagged(side, own, value.entries, written)
     else if (row !== undefined) {
-      this.option(row, value, this.placeOf(at))
+      this.#option(row, value, this.#placeOf(at))
     } else if (BLOCKS.has(pathText(own))) {
-      const place = this.placeOf(at)
+      const place = this.#placeOf(at)
       if (own.length === 1 && KNOWN_KEYS.has(key)) this.others.push({ name: key, form: 'yaml', place })
       if (value.kind === 'map') this.map(value.entries, own, written)
-      else if (value.kind !== 'scalar' || value.type !== 'null') this.wrongType(place, 'a mapping', value)
+      else if (value.kind !== 'scalar' || value.type !== 'null') this.#wrongType(place, 'a mapping', value)
       else this.others.push({ name: key, form: 'yaml', place, isEmptyBlock: true })
-    } else this.other(own, value, at)
+    } else this.#other(own, value, at)
   }
 
   /** Of these, the block of a side takes the place of all but the revocation list. */
-  private untagged(
+  #untagged(
     side: 'client' | 'peer',
     own: readonly string[],
     entries: readonly YamlEntry[],
@@ -161,51 +161,51 @@ class ConfigReader {
     for (const { key, value, offset } of entries) {
       const at = { offset, path: [...written, key] }
       const row = key.toLowerCase() === 'crlfile' ? CRL_ROWS.get(side) : undefined
-      if (row === undefined || value.kind !== 'scalar') this.unknown([...own, key.toLowerCase()], value, at)
+      if (row === undefined || value.kind !== 'scalar') this.#unknown([...own, key.toLowerCase()], value, at)
       else {
-        this.tell(finding('config/crl-undocumented', this.placeOf(at)))
-        this.option(row, value, this.placeOf(at))
+        this.#tell(finding('config/crl-undocumented', this.#placeOf(at)))
+        this.#option(row, value, this.#placeOf(at))
       }
     }
   }
 
-  private option(row: EtcdOptionRow, value: YamlValue, place: ConfigPlace): void {
+  #option(row: EtcdOptionRow, value: YamlValue, place: ConfigPlace): void {
     if (value.kind === 'scalar' && value.type === 'null') return
     const wants = wantedOf(row, value)
     if (wants !== null) {
-      this.wrongType(place, wants, value)
+      this.#wrongType(place, wants, value)
       this.options.push(meantOption(row, value, place))
       return
     }
-    if (value.kind === 'list') this.list(row, value.items, place)
+    if (value.kind === 'list') this.#list(row, value.items, place)
     else if (value.kind === 'scalar')
-      this.add(textOption(row, row.kind === 'boolean' ? String(isTrue(value.text)) : value.text, 'yaml', place))
+      this.#add(textOption(row, row.kind === 'boolean' ? String(isTrue(value.text)) : value.text, 'yaml', place))
   }
 
-  private list(row: EtcdOptionRow, items: readonly YamlValue[], place: ConfigPlace): void {
+  #list(row: EtcdOptionRow, items: readonly YamlValue[], place: ConfigPlace): void {
     const values = items.flatMap((item) => (item.kind === 'scalar' && item.type !== 'null' ? [item.text] : []))
     const wrong = items.find((item) => item.kind !== 'scalar' || item.type === 'number' || item.type === 'boolean')
-    if (wrong !== undefined) this.wrongType(this.place(wrong.offset, [place.option]), 'a string', wrong)
-    this.add(listOption(row, values, place))
+    if (wrong !== undefined) this.#wrongType(this.#place(wrong.offset, [place.option]), 'a string', wrong)
+    this.#add(listOption(row, values, place))
   }
 
-  private add(option: ReadOption): void {
-    this.options.push(this.isGuess ? { ...option, isGuess: true } : option)
+  #add(option: ReadOption): void {
+    this.options.push(this.#isGuess ? { ...option, isGuess: true } : option)
   }
 
-  private wrongType(place: ConfigPlace, wants: string, value: YamlValue): void {
-    this.tell(finding('config/value-type', { ...place, kind: 'type', wants, has: kindText(value), since: [] }))
+  #wrongType(place: ConfigPlace, wants: string, value: YamlValue): void {
+    this.#tell(finding('config/value-type', { ...place, kind: 'type', wants, has: kindText(value), since: [] }))
   }
 
-  private other(own: readonly string[], value: YamlValue, at: WrittenAt): void {
+  #other(own: readonly string[], value: YamlValue, at: WrittenAt): void {
     const row = passthroughOfPath(own)
     const wants = row === undefined ? null : wantedOfOther(row, value)
     const number = row === undefined ? null : wantedNumber(row.kind, value)
-    if (wants !== null) this.wrongType(this.placeOf(at), wants, value)
+    if (wants !== null) this.#wrongType(this.#placeOf(at), wants, value)
     else if (number !== null && value.kind === 'scalar')
-      this.tell(
+      this.#tell(
         finding('config/value-invalid', {
-          ...this.placeOf(at),
+          ...this.#placeOf(at),
           kind: 'refused',
           value: value.text,
           wants: number,
@@ -217,27 +217,27 @@ class ConfigReader {
         value.kind === 'list' ? value.items.flatMap((item) => (item.kind === 'scalar' ? item.text : [])) : []
       const all = value.kind === 'scalar' && value.type !== 'null' ? value.text : entries.join(',')
       if (row !== undefined && all !== '')
-        this.others.push({ name: row.name, form: 'yaml', place: this.placeOf(at), text: all, isNested: true })
+        this.others.push({ name: row.name, form: 'yaml', place: this.#placeOf(at), text: all, isNested: true })
       return
     }
     const written = value.kind === 'scalar' && value.type !== 'null' ? value.text : ''
     const isBoolean = value.kind === 'scalar' && value.type === 'boolean'
     const text = isBoolean ? String(isTrue(written)) : written
     if (own.length === 1 && KNOWN_KEYS.has(key))
-      this.others.push({ name: key, form: 'yaml', place: this.placeOf(at), text })
-    else this.unknown(own, value, at)
+      this.others.push({ name: key, form: 'yaml', place: this.#placeOf(at), text })
+    else this.#unknown(own, value, at)
   }
 
-  private unknown(own: readonly string[], value: YamlValue, at: WrittenAt): void {
+  #unknown(own: readonly string[], value: YamlValue, at: WrittenAt): void {
     // Nothing more is told, so nothing more is looked for: that is what costs most.
-    if (this.isFull) return
+    if (this.#isFull) return
     const { path: written } = at
-    const place = this.placeOf(at)
+    const place = this.#placeOf(at)
     const [block = '', key = block] = own
     const isInBlock = own.length > 1
     const nested = isInBlock || value.kind !== 'map' ? [] : knownKeys(value.entries)
-    if (nested.length > 0 && !nested.some((each) => this.keys.has(each)) && value.kind === 'map') {
-      this.tell(
+    if (nested.length > 0 && !nested.some((each) => this.#keys.has(each)) && value.kind === 'map') {
+      this.#tell(
         finding('config/protection-ignored', {
           ...place,
           kind: 'nested keys',
@@ -246,7 +246,7 @@ class ConfigReader {
           keys: nested.slice(0, MAX_TOLD),
         }),
       )
-      this.guess(() => {
+      this.#guess(() => {
         this.map(value.entries, [], written)
       })
       return
@@ -262,42 +262,42 @@ class ConfigReader {
       belongs: isElsewhere ? name : null,
     }
     if (meant?.isCrl === true)
-      this.tell(
+      this.#tell(
         finding('config/restriction-not-in-force', { ...place, kind: 'configuration file', other: '', fixed: [] }),
       )
     else if (isInBlock || meant?.isTls === true)
-      this.tell(finding('config/protection-ignored', { ...details, keys: [] }))
-    else this.tell(finding('config/option-ignored', details))
+      this.#tell(finding('config/protection-ignored', { ...details, keys: [] }))
+    else this.#tell(finding('config/option-ignored', details))
     const row = path === null ? undefined : rowOfPath(path)
     // Of a value that does not fit what may be meant, nothing is said.
     const isFit = row === undefined || wantedOf(row, value) === null
     if (path !== null && isFit)
-      this.guess(() => {
-        this.entry(path, value, at)
+      this.#guess(() => {
+        this.#entry(path, value, at)
       })
   }
 
-  private guess(read: () => void): void {
-    const before = this.isGuess
-    this.isGuess = true
+  #guess(read: () => void): void {
+    const before = this.#isGuess
+    this.#isGuess = true
     read()
-    this.isGuess = before
+    this.#isGuess = before
   }
 
-  private tell(what: Finding): void {
-    if (!this.isFull) this.findings.push(what)
+  #tell(what: Finding): void {
+    if (!this.#isFull) this.findings.push(what)
   }
 
-  private get isFull(): boolean {
+  get #isFull(): boolean {
     return this.findings.length >= MAX_FINDINGS
   }
 
-  private placeOf({ offset, path }: WrittenAt): ConfigPlace {
-    return this.place(offset, path)
+  #placeOf({ offset, path }: WrittenAt): ConfigPlace {
+    return this.#place(offset, path)
   }
 
-  private place(offset: number, path: readonly string[]): ConfigPlace {
-    return this.yaml.place(offset, pathText(path))
+  #place(offset: number, path: readonly string[]): ConfigPlace {
+    return this.#yaml.place(offset, pathText(path))
   }
 }
 
@@ -399,4 +399,53 @@ function meantElsewhere(key: string, block: string): Meant | null {
     return { path: [key], isTls, isCrl: false, isElsewhere: true }
   const path = rowOfFlag(key)?.yaml?.name
   return path === undefined || path[0] === block ? null : { path, isTls, isCrl: false, isElsewhere: true }
+}
+
+/** What an option wants in place of a value; null for one that it takes, and for a list, whose entries are looked at apart. */
+function wantedOf({ kind }: EtcdOptionRow, value: YamlValue): string | null {
+  const type = value.kind === 'scalar' ? value.type : value.kind
+  switch (kind) {
+    case 'boolean':
+      return type === 'boolean' ? null : 'true or false, without quotes'
+    case 'years':
+      return type === 'number' ? null : 'a number'
+    case 'suites':
+      return type === 'list' ? null : 'a list'
+    case 'names':
+      return type === 'list' || type === 'text' ? null : 'a string'
+    case 'urls':
+    case 'cluster':
+      return type === 'text' ? null : 'one string, with commas between entries'
+    default:
+      return type === 'text' ? null : 'a string'
+  }
+}
+
+function listOption(row: EtcdOptionRow, values: readonly string[], place: ConfigPlace): ReadOption {
+  const trimmed = values.map((each) => each.trim())
+  return { row, text: values.join(','), values: trimmed, isList: true, form: 'yaml', place }
+}
+
+/** An option whose value has another type than etcd takes. */
+function meantOption(row: EtcdOptionRow, value: YamlValue, place: ConfigPlace): ReadOption {
+  const isGuess = true
+  const texts = textsOf(value)
+  const [text] = texts
+  if (text !== undefined && !JUDGED.has(row.kind)) {
+    if (row.kind === 'suites') return { ...listOption(row, entriesOf(row, text), place), isGuess }
+    if (row.kind === 'boolean') {
+      if (/^(?:1|y|yes|on|true|0|n|no|off|false)$/i.test(text))
+        return { ...textOption(row, String(text === '1' || isTrue(text)), 'yaml', place), isGuess }
+    } else if (row.kind === 'urls' || row.kind === 'cluster' || texts.length === 1)
+      return { ...textOption(row, texts.join(','), 'yaml', place), isGuess }
+  }
+  return { ...textOption(row, '', 'yaml', place), isUnreadable: true }
+}
+
+/** Kinds of which a value of another type is none. */
+const JUDGED: ReadonlySet<EtcdOptionRow['kind']> = new Set(['tls-version', 'state', 'years'])
+
+function textsOf(value: YamlValue): string[] {
+  if (value.kind === 'scalar') return [value.text]
+  return value.kind === 'list' ? value.items.flatMap((item) => (item.kind === 'scalar' ? [item.text] : [])) : []
 }

@@ -127,25 +127,25 @@ interface Failure {
 /** Turns nodes into values, following aliases to the anchors that stand before them. */
 class Opener {
   failed: Failure | null = null
-  private left = MAX_VALUES
-  private readonly anchors = new Map<string, Node>()
-  private readonly yaml: YamlLibrary
+  #left = MAX_VALUES
+  readonly #anchors = new Map<string, Node>()
+  readonly #yaml: YamlLibrary
 
   constructor(yaml: YamlLibrary) {
-    this.yaml = yaml
+    this.#yaml = yaml
   }
 
   open(node: Node, depth: number): YamlValue {
     const offset = node.range?.[0] ?? 0
-    if (this.left-- <= 0) return this.fail(offset, 'aliases')
-    if (depth > MAX_DEPTH) return this.fail(offset, 'nesting')
-    if (this.yaml.isAlias(node)) {
-      const target = this.anchors.get(node.source)
-      return target === undefined ? this.fail(offset, 'unknown alias') : this.open(target, depth + 1)
+    if (this.#left-- <= 0) return this.#fail(offset, 'aliases')
+    if (depth > MAX_DEPTH) return this.#fail(offset, 'nesting')
+    if (this.#yaml.isAlias(node)) {
+      const target = this.#anchors.get(node.source)
+      return target === undefined ? this.#fail(offset, 'unknown alias') : this.open(target, depth + 1)
     }
-    if ('anchor' in node && typeof node.anchor === 'string') this.anchors.set(node.anchor, node)
-    if (this.yaml.isMap(node)) return { kind: 'map', entries: this.entries(node.items, depth), offset }
-    if (this.yaml.isSeq(node)) {
+    if ('anchor' in node && typeof node.anchor === 'string') this.#anchors.set(node.anchor, node)
+    if (this.#yaml.isMap(node)) return { kind: 'map', entries: this.#entries(node.items, depth), offset }
+    if (this.#yaml.isSeq(node)) {
       const items: YamlValue[] = []
       for (const item of node.items) {
         if (this.failed !== null) break
@@ -153,15 +153,15 @@ class Opener {
       }
       return { kind: 'list', items, offset }
     }
-    return this.scalar(node, offset)
+    return this.#scalar(node, offset)
   }
 
-  private fail(offset: number, reason: Failure['reason']): YamlValue {
+  #fail(offset: number, reason: Failure['reason']): YamlValue {
     this.failed ??= { offset, reason }
     return { kind: 'scalar', text: '', type: 'null', offset }
   }
 
-  private entries(items: readonly { key: unknown; value: unknown }[], depth: number): YamlEntry[] {
+  #entries(items: readonly { key: unknown; value: unknown }[], depth: number): YamlEntry[] {
     const own: YamlEntry[] = []
     const merged: YamlEntry[] = []
     for (const { key, value } of items) {
@@ -185,8 +185,8 @@ class Opener {
     return own
   }
 
-  private scalar(node: Node, offset: number): YamlValue {
-    const { isScalar } = this.yaml
+  #scalar(node: Node, offset: number): YamlValue {
+    const { isScalar } = this.#yaml
     const text = isScalar(node) && typeof node.value === 'string' ? node.value : ''
     const tag = 'tag' in node && typeof node.tag === 'string' ? node.tag : null
     // Any other tag than those of YAML makes a text of a value, and no tag one of what is quoted.

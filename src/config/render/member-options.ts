@@ -256,7 +256,7 @@ function notAvailable(rows: readonly Spelled[], option: string, { form, version 
   const spelling = rows.map((row) => (form === 'yaml' ? row.yaml : row.flag)).find((each) => each !== null)
   const forms = formsWith('all')
   const details = { ...unplaced(option), form, version: formatVersion(version) }
-  if (spelling === undefined || spelling === null) {
+  if (spelling === undefined) {
     // If a line as a whole has it in no form, one of its releases may.
     const others = forms.length > 0 ? forms : formsWith('some')
     return finding('config/option-not-in-version', { ...details, since: [], until: null, forms: others })

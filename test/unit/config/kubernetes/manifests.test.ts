@@ -8,13 +8,7 @@ import {
   type SecretOptions,
 } from '../../../../src/config/index.js'
 import { mintPki } from '../../../support/etcd.js'
-import {
-  exampleManifests,
-  type ExampleManifest,
-  type ExampleName,
-  exampleText,
-  podOf,
-} from '../../../support/kubernetes-examples.js'
+import { exampleManifests, type ExampleName, exampleText, podOf } from '../../../support/kubernetes-examples.js'
 import { complaints } from '../../../support/kubernetes-judge.js'
 
 const EXAMPLES: ExampleName[] = ['stateful-set', 'static-pod', 'client-deployment']
@@ -77,7 +71,8 @@ describe('by the schemas of Kubernetes', () => {
 describe('an example', () => {
   const spec = (name: ExampleName) => {
     const found = exampleManifests(name).find(({ kind }) => /^(?:StatefulSet|Deployment|Pod)$/.test(kind))
-    return podOf(found as ExampleManifest)
+    if (found === undefined) throw new Error(`${name} has no pods`)
+    return podOf(found)
   }
 
   it.each<[ExampleName, string[]]>([
