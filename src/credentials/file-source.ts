@@ -5,10 +5,10 @@ import { assemble, type Inputs } from './assemble.js'
 import type { Credentials, WatchableSource } from './credentials.js'
 import { contentsOf, fingerprintOf } from './fingerprint.js'
 import { credentialsUnreadable, MaterialSource } from './source.js'
-import { Following, type Subject } from './watch.js'
-import { type WatchDirectory, watchDirectory } from './watch-hints.js'
+import { CredentialIterator, type Subject } from './watch.js'
+import { type WatchDirectory, watchDirectory } from './change-notifier.js'
 import type { WatchTiming } from './watch-options.js'
-import { type Known, Progress } from './watch-progress.js'
+import { type Known, Debouncer } from './debouncer.js'
 
 /** What a source of files is made from. */
 export interface FilesOfSource {
@@ -51,8 +51,8 @@ export class FileSource extends MaterialSource implements WatchableSource {
     const given: unknown = signal
     if (!(given instanceof AbortSignal)) throw valueInvalid('signal', given, 'an AbortSignal')
     const { timing, watchDirectory: watchBy = watchDirectory } = this.#files
-    const progress = new Progress(timing, this.#knownBy(signal, held))
-    return new Following(this.#subject(signal), progress, { timing, watchDirectory: watchBy, signal })
+    const progress = new Debouncer(timing, this.#knownBy(signal, held))
+    return new CredentialIterator(this.#subject(signal), progress, { timing, watchDirectory: watchBy, signal })
   }
 
   #knownBy(signal: AbortSignal, held: Credentials | undefined): Known | undefined {

@@ -2,9 +2,9 @@
 import { setMaxListeners } from 'node:events'
 import type { Credentials } from './credentials.js'
 import { untilAborted } from './source.js'
-import { Hints, type WatchDirectory } from './watch-hints.js'
+import { ChangeNotifier, type WatchDirectory } from './change-notifier.js'
 import type { WatchTiming } from './watch-options.js'
-import type { Progress, Step } from './watch-progress.js'
+import type { Debouncer, Step } from './debouncer.js'
 import { survey } from './watch-survey.js'
 
 /** The files that are followed. */
@@ -12,9 +12,9 @@ export interface Subject {
   /** Where the files are now, as absolute paths. */
   readonly paths: () => readonly string[]
   /** Reads them, and hands what was found to `progress`. */
-  readonly look: () => Promise<(progress: Progress, now: number) => Step>
+  readonly look: () => Promise<(progress: Debouncer, now: number) => Step>
   /** The error for a step that reports trouble. The consumer's iteration ends with it. */
-  readonly fail: (step: Step & { kind: 'report' }, progress: Progress) => Error
+  readonly fail: (step: Step & { kind: 'report' }, progress: Debouncer) => Error
 }
 
 /**
@@ -28,13 +28,13 @@ const COARSEST_CLOCK = 3000
  * while a read is under way. Nothing runs, and nothing is open, before the first `next()`; between calls the directories stay
  * watched and nothing is read.
  */
-export class Following implements AsyncIterableIterator<Credentials, undefined, undefined> {
+export class CredentialIterator implements AsyncIterableIterator<Credentials, undefined, undefined> {
   readonly #stop = new AbortController()
   readonly #steps: AsyncGenerator<Credentials, undefined, undefined>
 
   constructor(
     subject: Subject,
-    progress: Progress,
+    progress: Debouncer,
     options: { timing: WatchTiming; watchDirectory: WatchDirectory; signal: AbortSignal },
   ) {
     this.#steps = follow(subject, progress, { ...options, stop: this.#stop })
@@ -65,10 +65,10 @@ interface FollowOptions {
 
 async function* follow(
   subject: Subject,
-  progress: Progress,
+  progress: Debouncer,
   { timing, watchDirectory, signal, stop }: FollowOptions,
 ): AsyncGenerator<Credentials, undefined, undefined> {
-  const hints = new Hints(watchDirectory)
+  const hints = new ChangeNotifier(watchDirectory)
   const abort = (): void => {
     stop.abort()
   }
@@ -80,7 +80,7 @@ async function* follow(
   signal.addEventListener('abort', abort, { once: true })
   if (signal.aborted) abort()
   try {
-    const eye = new Eye(subject, timing, hints, stop.signal)
+    const eye = new FilePoller(subject, timing, hints, stop.signal)
     for (;;) {
       const judge = await eye.look()
       const step = judge(progress, performance.now())
@@ -98,17 +98,17 @@ async function* follow(
 }
 
 /** Looks at the files, and rests until that may be worth it again. */
-class Eye {
+class FilePoller {
   readonly #subject: Subject
   readonly #timing: WatchTiming
-  readonly #hints: Hints
+  readonly #hints: ChangeNotifier
   readonly #stop: AbortSignal
   #signature: string | null = null
   /** When the signature was first seen to be what it is. */
   #changedAt = 0
   #lookedAt = -Infinity
 
-  constructor(subject: Subject, timing: WatchTiming, hints: Hints, stop: AbortSignal) {
+  constructor(subject: Subject, timing: WatchTiming, hints: ChangeNotifier, stop: AbortSignal) {
     this.#subject = subject
     this.#timing = timing
     this.#hints = hints

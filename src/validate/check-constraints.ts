@@ -2,10 +2,10 @@
 import { ExtensionId } from '../x509/extensions.js'
 import { GO_KINDS } from './check-go.js'
 import type { Usage } from './context.js'
-import type { Notebook, Place } from './place.js'
+import type { FindingCollector, PathCertificate } from './path-certificate.js'
 
 /** A certificate that issued another one must be a CA. */
-export function checkIssuerConstraints(place: Place, usage: Usage, notes: Notebook): void {
+export function checkIssuerConstraints(place: PathCertificate, usage: Usage, notes: FindingCollector): void {
   const { certificate } = place
   // A CA certificate of version 1 cannot say what it is; named as an anchor it is trusted all the same.
   if (place.role === 'anchor' && certificate.version === 1) return
@@ -26,7 +26,7 @@ export function checkIssuerConstraints(place: Place, usage: Usage, notes: Notebo
 }
 
 // Go marks the whole extension as unhandled where it constrains any other kind, and refuses it where it is critical.
-function checkConstrainedKinds(place: Place, usage: Usage, notes: Notebook): void {
+function checkConstrainedKinds(place: PathCertificate, usage: Usage, notes: FindingCollector): void {
   const { extensions } = place.certificate
   const { nameConstraints } = extensions
   if (nameConstraints === null || !extensions.isCritical(ExtensionId.nameConstraints)) return
@@ -38,7 +38,7 @@ function checkConstrainedKinds(place: Place, usage: Usage, notes: Notebook): voi
 /** Most constraints that one finding lists. */
 const MAX_CONSTRAINTS_SHOWN = 50
 
-function checkLeadingDots(place: Place, notes: Notebook): void {
+function checkLeadingDots(place: PathCertificate, notes: FindingCollector): void {
   const { nameConstraints } = place.certificate.extensions
   const all = [...(nameConstraints?.permitted ?? []), ...(nameConstraints?.excluded ?? [])]
   const dotted = all.filter((name) => name.kind === 'dns' && name.value.startsWith('.')).map(({ value }) => value)
@@ -46,7 +46,7 @@ function checkLeadingDots(place: Place, notes: Notebook): void {
     notes.add(place, 'name-constraints/leading-dot', { constraints: dotted.slice(0, MAX_CONSTRAINTS_SHOWN) })
 }
 
-export function checkLeafConstraints(place: Place, usage: Usage, notes: Notebook): void {
+export function checkLeafConstraints(place: PathCertificate, usage: Usage, notes: FindingCollector): void {
   const { basicConstraints, nameConstraints } = place.certificate.extensions
   if (basicConstraints?.ca === true) notes.add(place, 'constraints/leaf-is-ca', {})
   else if (basicConstraints !== null && basicConstraints.pathLength !== null)
@@ -57,9 +57,9 @@ export function checkLeafConstraints(place: Place, usage: Usage, notes: Notebook
 
 /** Path lengths: how many intermediates that are not self-issued may stand between a CA and the leaf. */
 export function checkPathLength(
-  path: readonly Place[],
+  path: readonly PathCertificate[],
   { usage, maxIntermediates }: { usage: Usage; maxIntermediates: number },
-  notes: Notebook,
+  notes: FindingCollector,
 ): void {
   let below = 0
   for (const place of path) {

@@ -4,7 +4,7 @@ import type { DistinguishedName } from '../x509/distinguished-name.js'
 import { ExtensionId, extensionName } from '../x509/extensions.js'
 import { uriProblem } from '../x509/uri.js'
 import { namesOtherAuthority } from './link.js'
-import type { Notebook, Place } from './place.js'
+import type { FindingCollector, PathCertificate } from './path-certificate.js'
 
 /** Longest serial number in octets (RFC 5280 section 4.1.2.2). */
 const MAX_SERIAL_OCTETS = 20
@@ -14,13 +14,13 @@ const MAX_URIS_TOLD = 5
 const SINCE_GO_1_24 = [ExtensionId.policyMappings, ExtensionId.policyConstraints, ExtensionId.inhibitAnyPolicy] as const
 const NEVER_CRITICAL = [ExtensionId.subjectKeyIdentifier, ExtensionId.authorityKeyIdentifier] as const
 
-export function checkForm(place: Place, notes: Notebook): void {
+export function checkForm(place: PathCertificate, notes: FindingCollector): void {
   checkEncoding(place, notes)
   checkKeyIdentifiers(place, notes)
 }
 
 /** What can be said of the form without a look at a signature. */
-export function checkEncoding(place: Place, notes: Notebook): void {
+export function checkEncoding(place: PathCertificate, notes: FindingCollector): void {
   checkVersion(place, notes)
   checkSerial(place, notes)
   checkDistinguishedNames(place, notes)
@@ -29,14 +29,14 @@ export function checkEncoding(place: Place, notes: Notebook): void {
   checkUris(place, notes)
 }
 
-function checkVersion(place: Place, notes: Notebook): void {
+function checkVersion(place: PathCertificate, notes: FindingCollector): void {
   const { version } = place.certificate
   if (version === 3) return
   const trustedAsIs = place.role === 'anchor' && version === 1
   notes.add(place, trustedAsIs ? 'certificate/anchor-version-1' : 'certificate/version-unsupported', { version })
 }
 
-function checkSerial(place: Place, notes: Notebook): void {
+function checkSerial(place: PathCertificate, notes: FindingCollector): void {
   const { serial, serialNumber } = place.certificate
   if ((serial[0] ?? 0) >= 0x80) notes.add(place, 'certificate/serial-negative', { serialNumber })
   const reason = serial.every((octet) => octet === 0)
@@ -48,7 +48,7 @@ function checkSerial(place: Place, notes: Notebook): void {
     notes.add(place, 'certificate/serial-unusual', { serialNumber: serialNumber.slice(0, 80), reason })
 }
 
-function checkDistinguishedNames(place: Place, notes: Notebook): void {
+function checkDistinguishedNames(place: PathCertificate, notes: FindingCollector): void {
   const { issuer, subject, isCa } = place.certificate
   checkStrings(place, 'issuer', issuer, notes)
   checkStrings(place, 'subject', subject, notes)
@@ -56,13 +56,18 @@ function checkDistinguishedNames(place: Place, notes: Notebook): void {
   if (subject.isEmpty && (isCa || place.role !== 'leaf')) notes.add(place, 'certificate/ca-subject-empty', {})
 }
 
-function checkStrings(place: Place, field: 'subject' | 'issuer', name: DistinguishedName, notes: Notebook): void {
+function checkStrings(
+  place: PathCertificate,
+  field: 'subject' | 'issuer',
+  name: DistinguishedName,
+  notes: FindingCollector,
+): void {
   for (const { type, malformed } of name.relativeNames.flat()) {
     if (malformed) notes.add(place, 'certificate/name-malformed', { field, attribute: type })
   }
 }
 
-function checkExtensions(place: Place, notes: Notebook): void {
+function checkExtensions(place: PathCertificate, notes: FindingCollector): void {
   const { extensions } = place.certificate
   for (const { oid, reason } of extensions.problems) {
     notes.add(place, 'certificate/extension-malformed', { extension: extensionName(oid), reason })
@@ -85,7 +90,7 @@ function checkExtensions(place: Place, notes: Notebook): void {
   if (policies !== undefined && !policies.critical) notes.add(place, 'certificate/policy-constraints-not-critical', {})
 }
 
-function checkUris(place: Place, notes: Notebook): void {
+function checkUris(place: PathCertificate, notes: FindingCollector): void {
   let told = 0
   for (const name of place.certificate.subjectAltNames) {
     const problem = name.kind === 'uri' ? uriProblem(name.value) : null
@@ -95,7 +100,7 @@ function checkUris(place: Place, notes: Notebook): void {
   }
 }
 
-function checkKeyIdentifiers(place: Place, notes: Notebook): void {
+function checkKeyIdentifiers(place: PathCertificate, notes: FindingCollector): void {
   const { certificate } = place
   const { subjectKeyIdentifier, authorityKeyIdentifier } = certificate.extensions
   if (certificate.isCa && subjectKeyIdentifier === null)
@@ -120,6 +125,6 @@ function checkKeyIdentifiers(place: Place, notes: Notebook): void {
 }
 
 /** An anchor is taken at its word; elsewhere the signature is looked at, which costs only where the extension lacks. */
-function isSelfSigned({ certificate, role }: Place): boolean {
+function isSelfSigned({ certificate, role }: PathCertificate): boolean {
   return certificate.isSelfIssued && (role === 'anchor' || certificate.isSignedBy(certificate))
 }

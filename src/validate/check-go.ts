@@ -1,12 +1,12 @@
 /** Extensions that Go does not read or process as OpenSSL does, so that etcd refuses the certificate wherever it is used. */
 import { ExtensionId } from '../x509/extensions.js'
 import type { Usage } from './context.js'
-import type { Notebook, Place } from './place.js'
+import type { FindingCollector, PathCertificate } from './path-certificate.js'
 
 /** Kinds of name that Go reads (crypto/x509 parseSANExtension) and compares with constraints. */
 export const GO_KINDS: ReadonlySet<string> = new Set(['dns', 'ip', 'email', 'uri'])
 
-export function checkForGo(place: Place, usage: Usage, notes: Notebook): void {
+export function checkForGo(place: PathCertificate, usage: Usage, notes: FindingCollector): void {
   const { extensions, subjectAltNames } = place.certificate
   const points = extensions.crlDistributionPoints ?? []
   if (points.some(({ name }) => name !== null && 'relativeName' in name))

@@ -1,7 +1,7 @@
 /** Strength and kind of one certificate's public key and signature algorithm. */
 import { publicKeyText } from '../x509/algorithms.js'
 import type { Usage } from './context.js'
-import { Notebook, type Place } from './place.js'
+import { FindingCollector, type PathCertificate } from './path-certificate.js'
 
 const MIN_RSA_BITS = 2048
 /** Go refuses to verify with a larger modulus (crypto/tls checkKeySize). */
@@ -14,15 +14,15 @@ const WEAK_CURVES: ReadonlySet<string | null> = new Set(['P-192'])
 const DIGEST_BYTES: Readonly<Record<string, number>> = { sha256: 32, sha384: 48, sha512: 64 }
 export const WEAK_DIGESTS: ReadonlySet<string | null> = new Set(['md5', 'sha1'])
 
-export function checkKey(place: Place, notes: Notebook): void {
-  const own = new Notebook()
+export function checkKey(place: PathCertificate, notes: FindingCollector): void {
+  const own = new FindingCollector()
   checkKind(place, own)
   // What passed the tables must be a key for OpenSSL too: a point that is not on its curve shows only there.
   if (!own.hasErrors) checkReadable(place, own)
   notes.addAll(own)
 }
 
-function checkKind(place: Place, notes: Notebook): void {
+function checkKind(place: PathCertificate, notes: FindingCollector): void {
   const info = place.certificate.publicKeyInfo
   const algorithm = publicKeyText(info)
   switch (info.algorithm) {
@@ -52,7 +52,7 @@ function checkKind(place: Place, notes: Notebook): void {
   }
 }
 
-function checkRsa(place: Place, notes: Notebook, algorithm: string): void {
+function checkRsa(place: PathCertificate, notes: FindingCollector, algorithm: string): void {
   const { publicKeyInfo, notAfter } = place.certificate
   const { modulusBits, exponent } = publicKeyInfo
   const bits = modulusBits ?? 0
@@ -71,14 +71,19 @@ function checkRsa(place: Place, notes: Notebook, algorithm: string): void {
   }
 }
 
-function checkReadable(place: Place, notes: Notebook): void {
+function checkReadable(place: PathCertificate, notes: FindingCollector): void {
   const { certificate } = place
   if (certificate.hasReadableKey && certificate.hasUsualKey) return
   const refusedBy = certificate.hasReadableKey ? 'Go does not read as it is written' : 'OpenSSL cannot read'
   notes.add(place, 'key/unsupported', { algorithm: publicKeyText(certificate.publicKeyInfo), refusedBy })
 }
 
-export function checkSignatureAlgorithm(place: Place, isTrusted: boolean, usage: Usage, notes: Notebook): void {
+export function checkSignatureAlgorithm(
+  place: PathCertificate,
+  isTrusted: boolean,
+  usage: Usage,
+  notes: FindingCollector,
+): void {
   const { certificate, role } = place
   const { signatureAlgorithm } = certificate
   const trustedAsIs = role === 'anchor'
@@ -98,7 +103,7 @@ export function checkSignatureAlgorithm(place: Place, isTrusted: boolean, usage:
 }
 
 // OpenSSL takes a certificate for self-signed only where its key could have made the signature (x509v3_cache_extensions).
-function checkAnchorAlgorithm(place: Place, notes: Notebook): void {
+function checkAnchorAlgorithm(place: PathCertificate, notes: FindingCollector): void {
   const { isSelfIssued, signatureAlgorithm, publicKeyInfo } = place.certificate
   const known = 'scheme' in signatureAlgorithm
   if (!isSelfIssued || (known && signatureAlgorithm.scheme.key === publicKeyInfo.algorithm)) return

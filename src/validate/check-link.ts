@@ -2,9 +2,14 @@
 import { bytesEqual, hex } from '../x509/der.js'
 import type { Usage } from './context.js'
 import { keyIdentifiers, namesOtherAuthority } from './link.js'
-import type { Notebook, Place } from './place.js'
+import type { FindingCollector, PathCertificate } from './path-certificate.js'
 
-export function checkLink(child: Place, issuer: Place, usage: Usage, notes: Notebook): void {
+export function checkLink(
+  child: PathCertificate,
+  issuer: PathCertificate,
+  usage: Usage,
+  notes: FindingCollector,
+): void {
   checkKeyIdentifiers(child, issuer, notes)
   if (namesOtherAuthority(child.certificate, issuer.certificate)) {
     const { subject, serialNumber } = issuer.certificate
@@ -24,7 +29,7 @@ export function checkLink(child: Place, issuer: Place, usage: Usage, notes: Note
   }
 }
 
-function checkKeyIdentifiers(child: Place, issuer: Place, notes: Notebook): void {
+function checkKeyIdentifiers(child: PathCertificate, issuer: PathCertificate, notes: FindingCollector): void {
   const { relation, wanted, found } = keyIdentifiers(child.certificate, issuer.certificate)
   if (relation !== 'different') return
   const details = { wanted: hex(wanted), found: hex(found), issuer: issuer.certificate.subject.toString() }

@@ -13,7 +13,7 @@ import {
   isReadByGo,
   Subtrees,
 } from './name-constraint-match.js'
-import { Notebook, type Place } from './place.js'
+import { FindingCollector, type PathCertificate } from './path-certificate.js'
 
 /** Most comparisons of one validation, as in Go (crypto/x509 MaxConstraintComparisions). */
 export const MAX_COMPARISONS = 250_000
@@ -39,12 +39,12 @@ interface Sides {
 
 /** @param budget Is counted down; where it ends, so does the check, in an error. */
 export function checkNameConstraints(
-  path: readonly Place[],
+  path: readonly PathCertificate[],
   usage: Usage,
   budget: ComparisonBudget,
-  notes: Notebook,
+  notes: FindingCollector,
 ): void {
-  const names = new Map<Place, readonly GeneralName[]>()
+  const names = new Map<PathCertificate, readonly GeneralName[]>()
   for (const [i, authority] of path.entries()) {
     const constraints = authority.certificate.extensions.nameConstraints
     if (i === 0 || constraints === null) continue
@@ -125,11 +125,11 @@ interface Rules {
 }
 
 function checkSubject(
-  subject: Place,
+  subject: PathCertificate,
   names: readonly GeneralName[],
-  authority: Place,
+  authority: PathCertificate,
   { kinds, usage }: Rules,
-  notes: Notebook,
+  notes: FindingCollector,
 ): void {
   const constrainedBy = authority.certificate.subject.toString()
   const hasNames = subject.certificate.subjectAltNames.length > 0
@@ -148,11 +148,11 @@ const MAX_FINDINGS = 20
 
 /** What Go alone refuses; gives the number of findings. */
 function checkNameForGo(
-  subject: Place,
+  subject: PathCertificate,
   name: GeneralName,
   sides: Sides | undefined,
   by: { constrainedBy: string; usage: Usage },
-  notes: Notebook,
+  notes: FindingCollector,
 ): number {
   const details = { name: name.value, kind: name.kind, ...by }
   // Where a CA constrains names of any kind, Go reads all of them.
@@ -168,10 +168,15 @@ function checkNameForGo(
 }
 
 /** To Go, a self-issued CA certificate is like any other. */
-function checkSelfIssued(subject: Place, authority: Place, rules: Rules, notes: Notebook): void {
+function checkSelfIssued(
+  subject: PathCertificate,
+  authority: PathCertificate,
+  rules: Rules,
+  notes: FindingCollector,
+): void {
   const names = subject.certificate.subjectAltNames.filter(({ kind }) => GO_KINDS.has(kind))
   const refused = names.filter((name) => {
-    const own = new Notebook()
+    const own = new FindingCollector()
     checkSubject(subject, [name], authority, rules, own)
     return own.notes.length > 0
   })
@@ -188,7 +193,12 @@ const MAX_SHOWN = 20
  * A common name that looks like a DNS name is one to OpenSSL, where the leaf has no other DNS name (crypto/x509
  * NAME_CONSTRAINTS_check_CN). Node refuses such servers; clients are judged by Go, which does not look.
  */
-function checkCommonNames(leaf: Place, authority: Place, { kinds, usage }: Rules, notes: Notebook): void {
+function checkCommonNames(
+  leaf: PathCertificate,
+  authority: PathCertificate,
+  { kinds, usage }: Rules,
+  notes: FindingCollector,
+): void {
   const sides = kinds.get('dns')
   const { subject, subjectAltNames } = leaf.certificate
   if (sides === undefined || subjectAltNames.some(({ kind }) => kind === 'dns')) return
@@ -206,11 +216,11 @@ function checkCommonNames(leaf: Place, authority: Place, { kinds, usage }: Rules
 
 /** Checks one name against the subtrees of its kind, and gives the number of errors that were told. */
 function checkName(
-  subject: Place,
+  subject: PathCertificate,
   name: GeneralName,
   { permitted, excluded }: Sides,
   constrainedBy: string,
-  notes: Notebook,
+  notes: FindingCollector,
 ): number {
   const { kind } = name
   const prepared = COMPARED_KINDS.has(kind) ? comparable(name) : null
@@ -237,7 +247,7 @@ const EMAIL_ADDRESS = '1.2.840.113549.1.9.1'
 const COMMON_NAME = '2.5.4.3'
 
 /** Every name that constraints apply to: the subject as directory name, the SANs, and a mailbox in the subject. */
-function constrainedNames(place: Place): GeneralName[] {
+function constrainedNames(place: PathCertificate): GeneralName[] {
   const { subject, extensions, subjectAltNames } = place.certificate
   const names: GeneralName[] = [...subjectAltNames]
   if (!subject.isEmpty) {

@@ -5,7 +5,7 @@ import { parseIp } from '../x509/ip.js'
 import { type Host, isDnsPattern, wildcardIsUsable } from '../x509/names.js'
 import type { Context } from './context.js'
 import { NearMisses } from './near-miss.js'
-import type { Notebook, Place } from './place.js'
+import type { FindingCollector, PathCertificate } from './path-certificate.js'
 
 /** Names of one certificate that are looked at for hygiene; hosts are compared with all of them. */
 const MAX_NAMES_LINTED = 200
@@ -14,14 +14,14 @@ const MAX_FINDINGS_PER_CODE = 5
 /** Names that a finding shows. */
 const MAX_NAMES_SHOWN = 50
 
-export function checkNames(place: Place, context: Context, notes: Notebook): void {
+export function checkNames(place: PathCertificate, context: Context, notes: FindingCollector): void {
   checkHosts(place, context.hosts, notes)
   checkSubjectAltName(place, notes)
   const serves = context.usage === 'server' || context.usage === 'peer'
   checkCommonName(place, serves, context.usage === 'client', notes)
 }
 
-function checkHosts(place: Place, hosts: readonly Host[], notes: Notebook): void {
+function checkHosts(place: PathCertificate, hosts: readonly Host[], notes: FindingCollector): void {
   if (hosts.length === 0) return
   const names = place.certificate.subjectAltNames
   const find = coveringNameFinder(names, hosts.length)
@@ -44,7 +44,7 @@ function checkHosts(place: Place, hosts: readonly Host[], notes: Notebook): void
   }
 }
 
-function checkSubjectAltName(place: Place, notes: Notebook): void {
+function checkSubjectAltName(place: PathCertificate, notes: FindingCollector): void {
   const { extensions, subject, subjectAltNames } = place.certificate
   if (extensions.subjectAltName === null) return
   const critical = extensions.isCritical(ExtensionId.subjectAltName)
@@ -74,7 +74,7 @@ function dnsNameCode(name: string): DnsNameCode | null {
 /** Users that every etcd with authentication has. */
 const ETCD_USERS: ReadonlySet<string> = new Set(['root'])
 
-function checkCommonName(place: Place, serves: boolean, isClient: boolean, notes: Notebook): void {
+function checkCommonName(place: PathCertificate, serves: boolean, isClient: boolean, notes: FindingCollector): void {
   const { commonName } = place.certificate.subject
   if (commonName === null) {
     if (isClient) notes.add(place, 'identity/common-name-missing', {})

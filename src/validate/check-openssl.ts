@@ -8,7 +8,7 @@ import { type IssuerVerdicts, judgeAboveLeaf, type PathRules, placesOf } from '.
 import { linkOf } from './link.js'
 import { crlRefusals } from './openssl-crls.js'
 import { isSelfSigned, type OpensslOptions, type OpensslPath, opensslPath } from './openssl-path.js'
-import { findingOf, Notebook, type Place } from './place.js'
+import { findingOf, FindingCollector, type PathCertificate } from './path-certificate.js'
 
 /** What OpenSSL chooses from, and what its choice is judged by. */
 export interface OpensslInput {
@@ -26,7 +26,7 @@ export interface OpensslInput {
  *
  * @param path A path that is valid.
  */
-export function checkOpenssl(path: readonly Place[], input: OpensslInput, notes: Notebook): void {
+export function checkOpenssl(path: readonly PathCertificate[], input: OpensslInput, notes: FindingCollector): void {
   const { usage } = input.issuers.context
   const anchor = path.at(-1)
   // Whoever trusts the root alone needs the intermediate: the server of a client, or another member.
@@ -45,9 +45,9 @@ export function checkOpenssl(path: readonly Place[], input: OpensslInput, notes:
  * What another finding says of a certificate is not repeated.
  */
 export function checkCrls(
-  path: readonly Place[],
+  path: readonly PathCertificate[],
   { issuers: { context }, rules }: Pick<OpensslInput, 'issuers' | 'rules'>,
-  notes: Notebook,
+  notes: FindingCollector,
 ): void {
   const { usage, at } = context
   const { crls, isConnected: connected } = rules
@@ -67,7 +67,7 @@ export function checkCrls(
 }
 
 /** Whether all that was given is the path, without two of one name, and the root can be seen to be one. */
-function hasNoChoice(path: readonly Place[], { intermediates, anchors }: OpensslInput): boolean {
+function hasNoChoice(path: readonly PathCertificate[], { intermediates, anchors }: OpensslInput): boolean {
   const last = path.at(-1)?.certificate
   if (last === undefined || intermediates.length + anchors.length !== path.length - 1 || !isSelfSigned(last))
     return false
@@ -76,14 +76,18 @@ function hasNoChoice(path: readonly Place[], { intermediates, anchors }: Openssl
 
 type Change = Pick<OpensslOptions, 'first' | 'without'>
 
-function follow(path: readonly Place[], { index, issuers, budget }: OpensslInput, change: Change): OpensslPath | null {
+function follow(
+  path: readonly PathCertificate[],
+  { index, issuers, budget }: OpensslInput,
+  change: Change,
+): OpensslPath | null {
   const leaf = path[0]?.certificate
   const { at } = issuers.context
   return leaf === undefined ? null : opensslPath(leaf, index, { at, ...change }, budget)
 }
 
 /** What OpenSSL refuses about its path, as part of a sentence; null if it accepts it, or if the budget is used up. */
-function refusalOf(taken: OpensslPath, path: readonly Place[], input: OpensslInput): string | null {
+function refusalOf(taken: OpensslPath, path: readonly PathCertificate[], input: OpensslInput): string | null {
   if (!taken.isTrusted) return deadEnd(taken)
   const { certificates } = taken
   if (commonLength(taken, path) === Math.max(certificates.length, path.length)) return null
@@ -93,7 +97,7 @@ function refusalOf(taken: OpensslPath, path: readonly Place[], input: OpensslInp
     if (link === null) return null
     if (link === 'other-key') return `the key of "${issuer?.subject.toString() ?? ''}" did not make the signature`
   }
-  const notes = new Notebook()
+  const notes = new FindingCollector()
   judgeAboveLeaf(placesOf({ certificates, anchored: true }), input.issuers, input.rules, notes)
   const errors = notes.notes.filter(({ severity }) => severity === 'error').map(findingOf)
   return errors.find(isRefusedByOpenssl)?.message.replace(/\.$/, '') ?? null
@@ -115,16 +119,16 @@ function deadEnd({ certificates, sent }: OpensslPath): string {
   return `no certificate that was given fits as the issuer ${issuer} of ${who}`
 }
 
-function commonLength({ certificates }: OpensslPath, path: readonly Place[]): number {
+function commonLength({ certificates }: OpensslPath, path: readonly PathCertificate[]): number {
   const split = certificates.findIndex((each, i) => path[i]?.certificate.equals(each) !== true)
   return split === -1 ? certificates.length : split
 }
 
 function report(
-  path: readonly Place[],
+  path: readonly PathCertificate[],
   { taken, refusal }: { taken: OpensslPath; refusal: string },
   input: OpensslInput,
-  notes: Notebook,
+  notes: FindingCollector,
 ): void {
   const { certificates, sent, isTrusted } = taken
   const { usage } = input.issuers.context
@@ -157,9 +161,9 @@ function isSent(certificate: Certificate | undefined, { intermediates }: Openssl
 }
 
 function tellOfAnchor(
-  place: Place,
+  place: PathCertificate,
   { issuers, rules: { isConnected: connected } }: OpensslInput,
-  notes: Notebook,
+  notes: FindingCollector,
 ): void {
   const { issuer, isSelfIssued: selfIssued } = place.certificate
   const { usage } = issuers.context
@@ -168,7 +172,7 @@ function tellOfAnchor(
 
 /** The change to one certificate after which OpenSSL accepts; `path` if there is none. */
 function changeFor(
-  path: readonly Place[],
+  path: readonly PathCertificate[],
   { picked, needed }: { picked: Certificate | undefined; needed: Certificate | undefined },
   input: OpensslInput,
 ): 'order' | 'remove' | 'path' {

@@ -8,7 +8,7 @@ import type { Crl } from '../x509/crl.js'
 import { bytesEqual } from '../x509/der.js'
 import { REVOCATION_REASONS, type RevocationReason } from '../x509/distribution-point.js'
 import type { Context } from './context.js'
-import type { Notebook, Place } from './place.js'
+import type { FindingCollector, PathCertificate } from './path-certificate.js'
 import { warnOfEtcd } from './revocation-at-etcd.js'
 import { isIndirect, namesAuthority, otherAuthority, remarkOn } from './revocation-faults.js'
 import { coverageOf, namesIssuer } from './revocation-scope.js'
@@ -26,10 +26,10 @@ import {
  * vouches for the keys that would have signed the lists.
  */
 export function checkRevocation(
-  path: readonly Place[],
+  path: readonly PathCertificate[],
   { crls, anchors, isConnected }: RevocationRules,
   context: Context,
-  notes: Notebook,
+  notes: FindingCollector,
 ): void {
   if (crls.length === 0 && context.revocation !== 'require') return
   if (path.at(-1)?.role === 'anchor') new RevocationCheck(path, crls, { anchors, isConnected, context, notes }).run()
@@ -48,26 +48,26 @@ const MAX_OTHER_KEYS = 5
 const MAX_ISSUERS_SHOWN = 20
 
 class RevocationCheck {
-  private readonly path: readonly Place[]
+  private readonly path: readonly PathCertificate[]
   private readonly anchors: readonly Certificate[]
   private readonly isConnected: boolean
   private readonly context: Context
-  private readonly notes: Notebook
+  private readonly notes: FindingCollector
   private readonly lists: readonly Crl[]
   /** Which CA of the path signed a list; there is no entry for one that none did. */
-  private readonly signers = new Map<Crl, Place>()
-  private readonly signed = new Map<Place, SignedLists>()
+  private readonly signers = new Map<Crl, PathCertificate>()
+  private readonly signed = new Map<PathCertificate, SignedLists>()
   private readonly needed = new Set<StatusSource>()
-  private readonly revoked = new Set<Place>()
+  private readonly revoked = new Set<PathCertificate>()
   /** CAs that are told to lack the right to sign lists. */
-  private readonly mute = new Set<Place>()
+  private readonly mute = new Set<PathCertificate>()
   /** Names of issuers of which a list cannot be used at all, as is told once for the list. */
   private readonly troubled = new Set<string>()
 
   constructor(
-    path: readonly Place[],
+    path: readonly PathCertificate[],
     crls: readonly Crl[],
-    rest: Omit<RevocationRules, 'crls'> & { context: Context; notes: Notebook },
+    rest: Omit<RevocationRules, 'crls'> & { context: Context; notes: FindingCollector },
   ) {
     this.path = path
     this.anchors = rest.anchors
@@ -153,7 +153,7 @@ class RevocationCheck {
     }
   }
 
-  private judgeSubject(subject: Place): void {
+  private judgeSubject(subject: PathCertificate): void {
     const { certificate } = subject
     const sources = this.sourcesFor(subject)
     const covered = new Set<RevocationReason>()
@@ -194,14 +194,14 @@ class RevocationCheck {
    * of the same name above it, as where a CA's new key is certified by its old one. Never one below: a CA does not
    * vouch for itself.
    */
-  private sourcesFor({ certificate, index }: Place): StatusSource[] {
+  private sourcesFor({ certificate, index }: PathCertificate): StatusSource[] {
     return this.path
       .slice(index + 1)
       .filter((signer) => signer.certificate.subject.equals(certificate.issuer))
       .flatMap((signer) => this.signed.get(signer)?.sources ?? [])
   }
 
-  private tellRevoked(subject: Place, { entry, list }: Listing): void {
+  private tellRevoked(subject: PathCertificate, { entry, list }: Listing): void {
     // One list that says so is enough.
     if (this.revoked.has(subject)) return
     this.revoked.add(subject)
@@ -249,7 +249,7 @@ class RevocationCheck {
 
 /** The details of `revocation/no-crl`. */
 export function noCrl(
-  { role, certificate }: Place,
+  { role, certificate }: PathCertificate,
   lists: readonly Crl[],
   { usage, revocation }: Context,
   connected: boolean,

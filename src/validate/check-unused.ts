@@ -6,7 +6,7 @@ import { checkEncoding } from './check-form.js'
 import { checkForGo } from './check-go.js'
 import type { Usage } from './context.js'
 import { isConstraintReadByGo } from './name-constraint-match.js'
-import { Notebook, type Place } from './place.js'
+import { FindingCollector, type PathCertificate } from './path-certificate.js'
 
 /** Curves that Go reads (crypto/x509 namedCurveFromOID). */
 const CURVES: ReadonlySet<string | null> = new Set(['P-224', 'P-256', 'P-384', 'P-521'])
@@ -35,9 +35,9 @@ export interface Unused {
 
 export function checkUnused(
   { anchors, intermediates }: Unused,
-  path: readonly Place[],
+  path: readonly PathCertificate[],
   usage: Usage,
-  notes: Notebook,
+  notes: FindingCollector,
 ): void {
   const lists = [
     { certificates: anchors, role: 'anchor', code: 'chain/anchor-unreadable-to-go' },
@@ -47,7 +47,7 @@ export function checkUnused(
   for (const { certificates, role, code } of lists) {
     for (const [index, certificate] of certificates.entries()) {
       if (path.some((each) => each.certificate.equals(certificate))) continue
-      const place: Place = { certificate, role, index }
+      const place: PathCertificate = { certificate, role, index }
       const reason = reasonOf(place, usage)
       if (reason === null) continue
       notes.add(place, code, { reason, usage })
@@ -58,13 +58,13 @@ export function checkUnused(
 
 /** Findings about the trust anchors that an etcd does not start with. */
 export function unreadableAnchors(anchors: readonly Certificate[], usage: 'client' | 'peer'): readonly Finding[] {
-  const notes = new Notebook()
+  const notes = new FindingCollector()
   checkUnused({ anchors, intermediates: [] }, [], usage, notes)
   return notes.findings
 }
 
 /** Why Go does not read the certificate; null where it does. */
-function reasonOf(place: Place, usage: Usage): string | null {
+function reasonOf(place: PathCertificate, usage: Usage): string | null {
   const { publicKeyInfo, extensions } = place.certificate
   const { algorithm, curve, uncompressed } = publicKeyInfo
   if (algorithm === 'ECDSA' && !CURVES.has(curve)) return `its key is on the curve ${curve ?? ''}`
@@ -81,7 +81,7 @@ function reasonOf(place: Place, usage: Usage): string | null {
   if (place.role !== 'anchor' && algorithm === 'RSA' && (publicKeyInfo.modulusBits ?? 0) > MAX_RSA_BITS)
     return `its RSA key has more than ${String(MAX_RSA_BITS)} bits`
   if (extensions.isCritical(ExtensionId.authorityInfoAccess)) return 'it marks authorityInfoAccess as critical'
-  const own = new Notebook()
+  const own = new FindingCollector()
   checkEncoding(place, own)
   checkForGo(place, usage, own)
   return own.notes.flatMap(({ code }) => UNREADABLE[code] ?? [])[0] ?? null

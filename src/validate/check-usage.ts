@@ -1,17 +1,17 @@
 /** Key usage and extended key usage (RFC 5280 sections 4.2.1.3 and 4.2.1.12), and what etcd asks beyond them. */
 import { ExtensionId } from '../x509/extensions.js'
 import { type Context, WANTED_PURPOSES } from './context.js'
-import type { Notebook, Place } from './place.js'
+import type { FindingCollector, PathCertificate } from './path-certificate.js'
 
 const ANY = 'anyExtendedKeyUsage'
 
-export function checkLeafUsage(place: Place, context: Context, notes: Notebook): void {
+export function checkLeafUsage(place: PathCertificate, context: Context, notes: FindingCollector): void {
   checkLeafPurposes(place, context, notes)
   checkNetscapeType(place, context, notes)
   checkLeafKeyUsage(place, context, notes)
 }
 
-function checkLeafPurposes(place: Place, { usage }: Context, notes: Notebook): void {
+function checkLeafPurposes(place: PathCertificate, { usage }: Context, notes: FindingCollector): void {
   const { extensions } = place.certificate
   const found = extensions.extendedKeyUsage
   const wanted = WANTED_PURPOSES[usage]
@@ -34,13 +34,13 @@ function checkLeafPurposes(place: Place, { usage }: Context, notes: Notebook): v
 }
 
 // Servers only: clients are judged by etcd, and Go does not know the extension.
-function checkNetscapeType(place: Place, { usage }: Context, notes: Notebook): void {
+function checkNetscapeType(place: PathCertificate, { usage }: Context, notes: FindingCollector): void {
   const type = place.certificate.extensions.netscapeCertType
   if (type === null || type.server || (usage !== 'server' && usage !== 'peer')) return
   notes.add(place, 'usage/netscape-type-unsuited', {})
 }
 
-function checkLeafKeyUsage(place: Place, { usage }: Context, notes: Notebook): void {
+function checkLeafKeyUsage(place: PathCertificate, { usage }: Context, notes: FindingCollector): void {
   const { extensions, isCa } = place.certificate
   const { keyUsage } = extensions
   if (keyUsage === null) return
@@ -54,7 +54,7 @@ function checkLeafKeyUsage(place: Place, { usage }: Context, notes: Notebook): v
 }
 
 /** What a CA's usages allow below it. */
-export function checkIssuerUsage(place: Place, { usage }: Context, notes: Notebook): void {
+export function checkIssuerUsage(place: PathCertificate, { usage }: Context, notes: FindingCollector): void {
   const { keyUsage, extendedKeyUsage } = place.certificate.extensions
   if (keyUsage === null) notes.add(place, 'usage/key-usage-absent', {})
   else if (!keyUsage.has('keyCertSign')) notes.add(place, 'usage/cert-sign-missing', { found: [...keyUsage] })

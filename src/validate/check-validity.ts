@@ -1,12 +1,12 @@
 /** Validity in time (RFC 5280 section 4.1.2.5). */
 import type { Context } from './context.js'
-import type { Notebook, Place } from './place.js'
+import type { FindingCollector, PathCertificate } from './path-certificate.js'
 
 const DAY = 86_400_000
 const LONG_LIFETIME_DAYS = 825
 const LONGEST_DEFAULT_WARNING = 30 * DAY
 
-export function checkValidity(place: Place, context: Context, notes: Notebook): void {
+export function checkValidity(place: PathCertificate, context: Context, notes: FindingCollector): void {
   const { notBefore, notAfter } = place.certificate
   const { at } = context
   if (notBefore > notAfter) notes.add(place, 'validity/inverted', { notBefore, notAfter })
@@ -32,14 +32,14 @@ export function checkValidity(place: Place, context: Context, notes: Notebook): 
  * Go refuses as soon as the moment of notAfter is over, and OpenSSL from that moment on (crypto/x509 isValid,
  * X509_cmp_time); RFC 5280 counts the whole second.
  */
-function checkLastSecond(place: Place, { at, clockSkew, usage }: Context, notes: Notebook): void {
+function checkLastSecond(place: PathCertificate, { at, clockSkew, usage }: Context, notes: FindingCollector): void {
   const { notAfter } = place.certificate
   const beyond = at.getTime() - clockSkew - notAfter.getTime()
   if (beyond > 0 || (beyond === 0 && usage === 'server'))
     notes.add(place, 'validity/last-second', { notAfter, at, usage })
 }
 
-function checkRemaining(place: Place, context: Context, notes: Notebook): void {
+function checkRemaining(place: PathCertificate, context: Context, notes: FindingCollector): void {
   const { notBefore, notAfter } = place.certificate
   const left = notAfter.getTime() - context.at.getTime()
   const lifetime = notAfter.getTime() - notBefore.getTime()
@@ -48,7 +48,7 @@ function checkRemaining(place: Place, context: Context, notes: Notebook): void {
 }
 
 /** Checks of the whole path: who outlives whom, and whether it is the clock that is wrong. */
-export function checkPathValidity(path: readonly Place[], context: Context, notes: Notebook): void {
+export function checkPathValidity(path: readonly PathCertificate[], context: Context, notes: FindingCollector): void {
   path.forEach((place, i) => {
     const issuer = path[i + 1]
     if (issuer === undefined) return

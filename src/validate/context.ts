@@ -1,7 +1,7 @@
 /** What one validation is about: the caller's options, checked once and resolved. */
-import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
+import { checkOptions, optionInvalid, textInvalid } from '../report/option-error.js'
 import type { FindingCode } from '../report/finding.js'
-import { classifyHost, type Host } from '../x509/names.js'
+import { classifyHosts, type Host } from '../x509/names.js'
 import { parseDuration } from '../x509/time.js'
 import { isIgnorable } from './ignorable.js'
 
@@ -64,9 +64,6 @@ export interface Context {
 
 const REVOCATION_MODES: readonly RevocationMode[] = ['if-listed', 'require']
 
-/** Most hosts that may be asked for at once. */
-const MAX_HOSTS = 10_000
-
 /**
  * Checks and resolves options.
  *
@@ -100,18 +97,6 @@ export function resolveContext(options: ValidateOptions, alsoKnown: readonly str
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
 export function checkRevocationMode(mode: RevocationMode, option: string): void {
   if (!REVOCATION_MODES.includes(mode)) throw textInvalid(option, mode, '"if-listed" or "require"')
-}
-
-/**
- * Sorts the hosts of an option.
- *
- * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
- */
-export function classifyHosts(hosts: readonly string[]): Host[] {
-  if (!Array.isArray(hosts) || hosts.length > MAX_HOSTS) {
-    throw valueInvalid('hosts', hosts, `an array of at most ${String(MAX_HOSTS)} hosts`)
-  }
-  return hosts.map((host, i) => classifyHost(host, `hosts[${String(i)}]`))
 }
 
 function checkIgnore(ignore: unknown): readonly FindingCode[] {

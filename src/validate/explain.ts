@@ -4,18 +4,18 @@ import { hex } from '../x509/der.js'
 import type { Certificate } from '../x509/certificate.js'
 import type { IssuerIndex } from './issuer-index.js'
 import { keyIdentifiers } from './link.js'
-import type { Notebook, Place } from './place.js'
+import type { FindingCollector, PathCertificate } from './path-certificate.js'
 
 /** Names of certificates at hand that a finding shows. */
 const MAX_SHOWN = 20
 
 /** Explains the dead end at the last place of a path. */
 export function explainDeadEnd(
-  path: readonly Place[],
+  path: readonly PathCertificate[],
   anchors: readonly Certificate[],
   intermediates: readonly Certificate[],
   index: IssuerIndex,
-  notes: Notebook,
+  notes: FindingCollector,
 ): void {
   const last = path.at(-1)
   if (last === undefined) return
@@ -47,7 +47,7 @@ export function explainDeadEnd(
 }
 
 /** Certificates of the issuer's name are there, but none of their keys made the signature. */
-function explainNamesakes(last: Place, namesakes: readonly Certificate[], notes: Notebook): void {
+function explainNamesakes(last: PathCertificate, namesakes: readonly Certificate[], notes: FindingCollector): void {
   const { certificate } = last
   const issuer = certificate.issuer.toString()
   const pointedTo = namesakes.find((each) => keyIdentifiers(certificate, each).relation === 'same')

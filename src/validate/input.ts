@@ -34,6 +34,8 @@ const MAX_FAULTS = 20
 /** What one validation is given. */
 export interface InputValues {
   readonly leaf: unknown
+  /** What errors call the leaf. */
+  readonly leafOption?: 'leaf' | 'chain'
   readonly intermediates: unknown
   readonly trustAnchors: unknown
   readonly crls: unknown
@@ -58,14 +60,20 @@ export interface MaterialReading {
  *
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a value of another type.
  */
-export function readMaterial({ leaf, intermediates, trustAnchors, crls }: InputValues): MaterialReading {
+export function readMaterial({
+  leaf,
+  leafOption = 'leaf',
+  intermediates,
+  trustAnchors,
+  crls,
+}: InputValues): MaterialReading {
   const log = new ReadingLog()
   const certificates = new KindReader(CERTIFICATES, log)
   const lists = new KindReader(CRLS, log)
-  certificates.refuseExcess({ leaf, intermediates, trustAnchors })
+  certificates.refuseExcess({ [leafOption]: leaf, intermediates, trustAnchors })
   lists.refuseExcess({ crls })
   return {
-    leaf: certificates.read(leaf, 'leaf'),
+    leaf: certificates.read(leaf, leafOption),
     intermediates: certificates.read(intermediates, 'intermediates'),
     trustAnchors: certificates.read(trustAnchors, 'trustAnchors'),
     crls: lists.read(crls, 'crls'),

@@ -12,7 +12,7 @@ import { checkIssuerUsage, checkLeafUsage } from './check-usage.js'
 import { checkPathValidity, checkValidity } from './check-validity.js'
 import type { Context } from './context.js'
 import type { FoundPath } from './path.js'
-import { type Note, Notebook, type Place } from './place.js'
+import { type Note, FindingCollector, type PathCertificate } from './path-certificate.js'
 
 /** What a path is judged with, beside the caller's context. */
 export interface PathRules extends RevocationRules {
@@ -22,7 +22,7 @@ export interface PathRules extends RevocationRules {
 }
 
 /** Puts the certificates of a path into their places. */
-export function placesOf({ certificates, anchored }: FoundPath): Place[] {
+export function placesOf({ certificates, anchored }: FoundPath): PathCertificate[] {
   const last = certificates.length - 1
   return certificates.map((certificate, index) => ({
     certificate,
@@ -32,7 +32,7 @@ export function placesOf({ certificates, anchored }: FoundPath): Place[] {
 }
 
 /** What is to be said about the leaf whatever its path. */
-export function judgeLeaf(leaf: Place, isTrusted: boolean, context: Context, notes: Notebook): void {
+export function judgeLeaf(leaf: PathCertificate, isTrusted: boolean, context: Context, notes: FindingCollector): void {
   // The signature of a certificate on itself, which is trusted as it is, is checked by nobody.
   judgeByItself(leaf, isTrusted && leaf.certificate.isSelfIssued, context, notes)
   checkLeafConstraints(leaf, context.usage, notes)
@@ -41,7 +41,7 @@ export function judgeLeaf(leaf: Place, isTrusted: boolean, context: Context, not
 }
 
 /** What is to be said about a certificate that issued another one, whatever it issued. */
-function judgeIssuer(issuer: Place, context: Context, notes: Notebook): void {
+function judgeIssuer(issuer: PathCertificate, context: Context, notes: FindingCollector): void {
   judgeByItself(issuer, issuer.role === 'anchor', context, notes)
   checkIssuerConstraints(issuer, context.usage, notes)
   checkIssuerUsage(issuer, context, notes)
@@ -50,7 +50,7 @@ function judgeIssuer(issuer: Place, context: Context, notes: Notebook): void {
 /** The verdicts on issuers by themselves: each certificate is judged once in each place. */
 export class IssuerVerdicts {
   readonly context: Context
-  private readonly known = new Map<Certificate, Notebook[]>()
+  private readonly known = new Map<Certificate, FindingCollector[]>()
   private readonly soundAnchors = new Map<Certificate, boolean>()
   private readonly soundIntermediates = new Map<Certificate, boolean>()
 
@@ -68,7 +68,7 @@ export class IssuerVerdicts {
   }
 
   /** Whether there is no error in an issuer by itself. That does not depend on its place, except for being an anchor. */
-  isSound(place: Place): boolean {
+  isSound(place: PathCertificate): boolean {
     const known = place.role === 'anchor' ? this.soundAnchors : this.soundIntermediates
     const before = known.get(place.certificate)
     if (before !== undefined) return before
@@ -77,12 +77,12 @@ export class IssuerVerdicts {
     return isSound
   }
 
-  notesOn(place: Place): Notebook {
+  notesOn(place: PathCertificate): FindingCollector {
     const slot = place.index * 2 + (place.role === 'anchor' ? 1 : 0)
     const inPlaces = this.known.get(place.certificate) ?? []
     const before = inPlaces[slot]
     if (before !== undefined) return before
-    const notes = new Notebook()
+    const notes = new FindingCollector()
     judgeIssuer(place, this.context, notes)
     inPlaces[slot] = notes
     this.known.set(place.certificate, inPlaces)
@@ -90,7 +90,7 @@ export class IssuerVerdicts {
   }
 }
 
-function judgeByItself(place: Place, isTrusted: boolean, context: Context, notes: Notebook): void {
+function judgeByItself(place: PathCertificate, isTrusted: boolean, context: Context, notes: FindingCollector): void {
   checkForm(place, notes)
   checkForGo(place, context.usage, notes)
   checkKey(place, notes)
@@ -99,23 +99,23 @@ function judgeByItself(place: Place, isTrusted: boolean, context: Context, notes
 }
 
 /** An issuer is judged once for all paths; which certificate breaks its limit depends on the path. */
-function withNames(note: Note, child: Place, leaf: Place): Note {
+function withNames(note: Note, child: PathCertificate, leaf: PathCertificate): Note {
   const { details } = note
   if ('issued' in details) return { ...note, details: { ...details, issued: nameOf(child) } as Note['details'] }
   if ('leaf' in details) return { ...note, details: { ...details, leaf: nameOf(leaf) } as Note['details'] }
   return note
 }
 
-function nameOf({ certificate: { subject, serialNumber } }: Place): string {
+function nameOf({ certificate: { subject, serialNumber } }: PathCertificate): string {
   return subject.isEmpty ? `serial ${serialNumber}` : subject.toString()
 }
 
 /** What is to be said about everything above the leaf, and about the path as a whole. */
 export function judgeAboveLeaf(
-  path: readonly Place[],
+  path: readonly PathCertificate[],
   issuers: IssuerVerdicts,
   rules: PathRules,
-  notes: Notebook,
+  notes: FindingCollector,
 ): void {
   const { context } = issuers
   for (const place of path.slice(1)) {

@@ -6,13 +6,13 @@
 import type { Certificate } from '../x509/certificate.js'
 import type { Crl } from '../x509/crl.js'
 import { REVOCATION_REASONS, type RevocationReason } from '../x509/distribution-point.js'
-import type { Place } from './place.js'
+import type { PathCertificate } from './path-certificate.js'
 import { otherAuthority } from './revocation-faults.js'
 import { coversKind, firstPointOf } from './revocation-scope.js'
 
 /** A certificate that OpenSSL refuses because of CRLs. */
 export interface CrlRefusal {
-  readonly place: Place
+  readonly place: PathCertificate
   /** The CRL that it chose, and the end of a sentence about what it refuses of it; null if it found none. */
   readonly refused: { readonly crl: Crl; readonly reason: string } | null
 }
@@ -27,7 +27,7 @@ interface Choice {
 }
 
 /** @param path Ends at a trust anchor, of which OpenSSL requires a CRL, too. */
-export function crlRefusals(path: readonly Place[], crls: readonly Crl[], at: Date): CrlRefusal[] {
+export function crlRefusals(path: readonly PathCertificate[], crls: readonly Crl[], at: Date): CrlRefusal[] {
   const readable = crls.filter(({ damage }) => damage === null)
   return path.flatMap((place) => {
     const above = path.slice(place.index + 1)

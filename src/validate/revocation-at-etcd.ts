@@ -3,16 +3,16 @@
  * certificate of such a number, whoever issued it (etcd client/pkg/transport/listener_tls.go, checkCRL).
  */
 import type { Crl } from '../x509/crl.js'
-import type { Notebook, Place } from './place.js'
+import type { FindingCollector, PathCertificate } from './path-certificate.js'
 import { speaksOfOthers } from './revocation-faults.js'
 
 /** Warns of lists with which etcd would refuse what is valid: everything, or single certificates. */
 export function warnOfEtcd(
-  path: readonly Place[],
+  path: readonly PathCertificate[],
   lists: readonly Crl[],
-  signers: ReadonlyMap<Crl, Place>,
-  revoked: ReadonlySet<Place>,
-  notes: Notebook,
+  signers: ReadonlyMap<Crl, PathCertificate>,
+  revoked: ReadonlySet<PathCertificate>,
+  notes: FindingCollector,
 ): void {
   const asPem = lists.filter(({ form }) => form === 'pem').map(({ origin }) => origin)
   if (asPem.length > 0) notes.add(null, 'revocation/crl-pem', { origins: [...new Set(asPem)] })
@@ -26,7 +26,11 @@ export function warnOfEtcd(
   }
 }
 
-function whyNotRevoked({ certificate, role, index }: Place, crl: Crl, signer: Place | undefined): string {
+function whyNotRevoked(
+  { certificate, role, index }: PathCertificate,
+  crl: Crl,
+  signer: PathCertificate | undefined,
+): string {
   if (role === 'anchor') return 'a trust anchor is trusted whatever lists say'
   if (!crl.issuer.equals(certificate.issuer)) return 'the list is of another CA'
   if (signer === undefined || signer.index <= index) return 'the list is not signed by the key of its issuer'

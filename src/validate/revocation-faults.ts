@@ -5,13 +5,13 @@ import type { Crl } from '../x509/crl.js'
 import { CrlExtensionId, crlExtensionName } from '../x509/crl-extensions.js'
 import { WEAK_DIGESTS } from './check-key.js'
 import type { Context } from './context.js'
-import type { Notebook, Place } from './place.js'
+import type { FindingCollector, PathCertificate } from './path-certificate.js'
 
 /** Extensions of one list that findings are made of, each kind. */
 const MAX_EXTENSIONS_TOLD = 20
 
 /** The faults of a list that the signer's key signed; the dates are judged by {@link judgeTime}. */
-export function judgeList(crl: Crl, signer: Place, notes: Notebook): void {
+export function judgeList(crl: Crl, signer: PathCertificate, notes: FindingCollector): void {
   const { origin, extensions, signatureAlgorithm } = crl
   if (!crl.signatureAlgorithmsAgree) notes.add(null, 'revocation/crl-algorithms-disagree', { origin })
   if ('scheme' in signatureAlgorithm && WEAK_DIGESTS.has(signatureAlgorithm.scheme.digest)) {
@@ -76,7 +76,7 @@ export function hasBegun({ thisUpdate }: Crl, { at, clockSkew }: Context): boole
 }
 
 /** Whether the list is current (RFC 5280 sections 5.1.2.4 and 5.1.2.5). */
-export function judgeTime(crl: Crl, context: Context, notes: Notebook): void {
+export function judgeTime(crl: Crl, context: Context, notes: FindingCollector): void {
   const { origin, thisUpdate, nextUpdate } = crl
   if (nextUpdate !== null && thisUpdate > nextUpdate) {
     notes.add(null, 'revocation/crl-dates-inverted', { origin, thisUpdate, nextUpdate })
@@ -92,7 +92,7 @@ function wholeSeconds(date: Date): number {
 }
 
 /** What does not stand in the way of a list, but will in that of others, or at another time. */
-export function remarkOn(crl: Crl, notes: Notebook): void {
+export function remarkOn(crl: Crl, notes: FindingCollector): void {
   const { origin } = crl
   if (crl.version === 1) notes.add(null, 'revocation/crl-version-1', { origin })
   if (crl.nextUpdate === null) notes.add(null, 'revocation/crl-next-update-missing', { origin })

@@ -3,17 +3,17 @@ import { hex } from '../x509/der.js'
 import { type Crl, numberText } from '../x509/crl.js'
 import type { CrlEntry } from '../x509/crl-entries.js'
 import type { Context } from './context.js'
-import { Notebook, type Place } from './place.js'
+import { FindingCollector, type PathCertificate } from './path-certificate.js'
 import { hasBegun, judgeList, judgeTime } from './revocation-faults.js'
 
 /** A list that says something about the certificates of its signer. */
 export interface StatusSource {
-  readonly signer: Place
+  readonly signer: PathCertificate
   readonly list: Crl
   /** What changed since then; rarely more than one. */
   readonly deltas: readonly Crl[]
   /** Why nothing can be concluded from what is not listed; empty where something can. */
-  readonly faults: Notebook
+  readonly faults: FindingCollector
   /** A delta CRL without the full one that it belongs to: it covers nothing, but what it revokes is revoked. */
   readonly coversNothing: boolean
 }
@@ -21,13 +21,13 @@ export interface StatusSource {
 /** The sources of one signer, and what is told of the lists that were sorted out. */
 export interface SignedLists {
   readonly sources: readonly StatusSource[]
-  readonly notes: Notebook
+  readonly notes: FindingCollector
 }
 
 /** Sorts the lists that one CA signed. */
-export function sortSigned(signer: Place, crls: readonly Crl[], context: Context): SignedLists {
+export function sortSigned(signer: PathCertificate, crls: readonly Crl[], context: Context): SignedLists {
   const sources: StatusSource[] = []
-  const notes = new Notebook()
+  const notes = new FindingCollector()
   for (const sameScope of groupByScope(crls)) {
     const full = newestOf(
       sameScope.filter(({ isDelta }) => !isDelta),
@@ -58,11 +58,11 @@ export function sortSigned(signer: Place, crls: readonly Crl[], context: Context
 
 /** A delta CRL that belongs to no full list at hand, as a source of its own; null where it does, or is out of date. */
 function strayDelta(
-  signer: Place,
+  signer: PathCertificate,
   list: Crl,
   full: readonly Crl[],
   context: Context,
-  notes: Notebook,
+  notes: FindingCollector,
 ): StatusSource | null {
   const misfits = full.map((each) => misfit(list, each))
   if (misfits.includes(null) && hasBegun(list, context)) return null
@@ -78,7 +78,7 @@ function strayDelta(
   const reason = misfits[0] ?? 'no full CRL of the same key and scope is beside it'
   notes.add(null, 'revocation/crl-delta', { origin, reason })
   notes.addAll(faults)
-  return { signer, list, deltas: [], faults: new Notebook(), coversNothing: true }
+  return { signer, list, deltas: [], faults: new FindingCollector(), coversNothing: true }
 }
 
 /** Why a delta CRL does not belong to a full one (RFC 5280 section 5.2.4); null where it does. */
@@ -91,8 +91,8 @@ function misfit(delta: Crl, full: Crl): string | null {
   return full.number < delta.number ? null : 'the full CRL beside it is as new'
 }
 
-function faultsOf(signer: Place, list: Crl, deltas: readonly Crl[], context: Context): Notebook {
-  const faults = new Notebook()
+function faultsOf(signer: PathCertificate, list: Crl, deltas: readonly Crl[], context: Context): FindingCollector {
+  const faults = new FindingCollector()
   const { keyUsage } = signer.certificate.extensions
   // RFC 5280 section 6.3.3 (f): where there is no key usage, the key may be used for all.
   if (keyUsage?.has('cRLSign') === false) faults.add(signer, 'revocation/crl-sign-missing', { origin: list.origin })
@@ -117,7 +117,7 @@ function groupByScope(crls: readonly Crl[]): Crl[][] {
  * The lists that no other one of the same scope replaces. A list of the future replaces none: until it begins, the one
  * before it is in force.
  */
-function newestOf(crls: readonly Crl[], context: Context, notes: Notebook): Crl[] {
+function newestOf(crls: readonly Crl[], context: Context, notes: FindingCollector): Crl[] {
   if (crls.length < 2) return [...crls]
   const begun = crls.filter((crl) => hasBegun(crl, context))
   return crls.filter((crl) => {
@@ -138,7 +138,7 @@ function replaces(newer: Crl, older: Crl): boolean {
 }
 
 /** The CA of a path that signed a list. A path has no two of one name and key. */
-export function signerOf(crl: Crl, issuers: readonly Place[]): Place | null {
+export function signerOf(crl: Crl, issuers: readonly PathCertificate[]): PathCertificate | null {
   return (
     issuers.find(({ certificate }) => crl.issuer.equals(certificate.subject) && crl.isSignedBy(certificate)) ?? null
   )

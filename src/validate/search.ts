@@ -10,7 +10,7 @@ import { IssuerIndex } from './issuer-index.js'
 import { IssuerVerdicts, judgeAboveLeaf, judgeLeaf, type PathRules, placesOf } from './judge.js'
 import { keyIdentifiers, linkOf, namesOtherAuthority } from './link.js'
 import { type FoundPath, type LinkRule, walkPaths } from './path.js'
-import { Notebook, type Place, refOf } from './place.js'
+import { FindingCollector, type PathCertificate, refOf } from './path-certificate.js'
 
 /** The certificates a path is built from, and the rules for it. */
 export interface SearchInput {
@@ -30,8 +30,8 @@ export interface SearchInput {
 /** What the search says: the path, and everything that was found about it. */
 export interface SearchResult {
   readonly path: CertificateRef[]
-  readonly places: readonly Place[]
-  readonly notes: Notebook
+  readonly places: readonly PathCertificate[]
+  readonly notes: FindingCollector
   /** Whether a limit ended the search before it found a valid path. */
   readonly isCutShort: boolean
 }
@@ -48,8 +48,8 @@ const STEPS_PER_FINDING = 8
 
 /** Builds and judges paths until one is valid; explains the best of the others where none is. */
 export function searchPath(input: SearchInput): SearchResult {
-  const leafPlace: Place = { certificate: input.leaf, role: 'leaf', index: 0 }
-  const leafNotes = new Notebook()
+  const leafPlace: PathCertificate = { certificate: input.leaf, role: 'leaf', index: 0 }
+  const leafNotes = new FindingCollector()
   const isTrusted = input.anchors.some((anchor) => anchor.equals(input.leaf))
   judgeLeaf(leafPlace, isTrusted, input.context, leafNotes)
   const index = new IssuerIndex(input.anchors, input.intermediates)
@@ -73,8 +73,8 @@ export function searchPath(input: SearchInput): SearchResult {
 }
 
 interface Judged {
-  readonly places: readonly Place[]
-  readonly notes: Notebook
+  readonly places: readonly PathCertificate[]
+  readonly notes: FindingCollector
 }
 
 /**
@@ -89,14 +89,14 @@ function findBest(input: SearchInput, index: IssuerIndex, issuers: IssuerVerdict
     if (linkOf(child, certificate, input.budget) !== 'signed') return 'skip'
     if (!issuers.has(certificate) && issuers.count >= MAX_ISSUERS_JUDGED) input.budget.end()
     if (input.budget.isExhausted) return 'skip'
-    const place: Place = { certificate, role: isAnchor ? 'anchor' : 'intermediate', index }
+    const place: PathCertificate = { certificate, role: isAnchor ? 'anchor' : 'intermediate', index }
     return issuers.isSound(place) ? 'follow' : 'skip'
   }
   let best: (Judged & { errors: number }) | null = null
   let failures = 0
   for (const found of walk(input, index, rule, input.budget, false)) {
     const places = placesOf(found)
-    const notes = new Notebook()
+    const notes = new FindingCollector()
     judgeAboveLeaf(places, issuers, input.rules, notes)
     const errors = notes.errorCount
     if (errors === 0) return { places, notes }
@@ -108,7 +108,7 @@ function findBest(input: SearchInput, index: IssuerIndex, issuers: IssuerVerdict
   return best
 }
 
-function judgingSteps(places: readonly Place[], notes: Notebook): number {
+function judgingSteps(places: readonly PathCertificate[], notes: FindingCollector): number {
   return places.length * STEPS_PER_PLACE + notes.notes.length * STEPS_PER_FINDING
 }
 
@@ -155,7 +155,7 @@ function judgeFailure(
   issuers: IssuerVerdicts,
 ): Judged & { rank: Rank } {
   const places = placesOf(found)
-  const notes = new Notebook()
+  const notes = new FindingCollector()
   const last = places.at(-1)
   // What lies above was not looked at, so that the path is too long is all there is to say; checkPathLength says it.
   if (!found.anchored && found.isCut !== true && last !== undefined)

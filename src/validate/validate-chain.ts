@@ -11,11 +11,13 @@ import { foldConsequences, foldRepeats } from './fold.js'
 import { type CertificateInput, type CrlInput, readMaterial } from './input.js'
 import { searchPath, type SearchResult } from './search.js'
 
-/** The certificates of one validation. */
+/** The certificates of one validation: a leaf, or the whole chain as it is sent. */
 export interface ChainInput {
-  /** The certificate to judge. Of PEM text with several, the first; the others count as intermediates. */
-  leaf: CertificateInput
-  /** What came beside it, in any order. Default: none. */
+  /** The certificate to validate. Of PEM text with several, the first; the others count as intermediates. */
+  leaf?: CertificateInput | undefined
+  /** In place of `leaf`: the certificate to validate and its intermediates, the leaf first. */
+  chain?: CertificateInput | readonly CertificateInput[] | undefined
+  /** What came next to it, in any order. Default: none. */
   intermediates?: CertificateInput | readonly CertificateInput[] | undefined
   /** The CAs to trust. Nothing else is: never the system's roots. */
   trustAnchors: CertificateInput | readonly CertificateInput[]
@@ -62,18 +64,22 @@ export function validateConnected(input: ChainInput, options: ValidateChainOptio
 }
 
 function validate(input: ChainInput, options: ValidateChainOptions, isConnected: boolean): Report {
-  checkOptions('input', input, ['leaf', 'intermediates', 'trustAnchors', 'crls'])
+  checkOptions('input', input, ['leaf', 'chain', 'intermediates', 'trustAnchors', 'crls'])
+  if (input.leaf !== undefined && input.chain !== undefined)
+    throw optionInvalid('chain', 'cannot be combined with "leaf"')
+  const option = input.chain === undefined ? 'leaf' : 'chain'
   const context = resolveContext(options, ['maxIntermediates', 'budget'])
   const { maxIntermediates = DEFAULT_MAX_INTERMEDIATES, budget } = options
   checkMaxIntermediates(maxIntermediates)
   const read = readMaterial({
-    leaf: input.leaf,
+    leaf: input[option],
+    leafOption: option,
     intermediates: input.intermediates ?? [],
     trustAnchors: input.trustAnchors,
     crls: input.crls ?? [],
   })
   const [leaf, ...rest] = read.leaf
-  if (leaf === undefined && read.findings.length === 0) throw optionInvalid('leaf', 'must hold a certificate')
+  if (leaf === undefined && read.findings.length === 0) throw optionInvalid(option, 'must hold a certificate')
   // Nothing is judged by a part of what was given: that it fails, or passes, would say nothing.
   if (leaf === undefined || !read.isComplete) {
     return makeReport({ checkedAt: context.at, path: null, findings: read.findings, ignore: context.ignore })

@@ -6,7 +6,7 @@ import { publicKeyText } from '../x509/algorithms.js'
 import { Certificate } from '../x509/certificate.js'
 import { resolveContext, type ValidateOptions } from './context.js'
 import { foldConsequences, foldRepeats } from './fold.js'
-import type { Notebook, Place } from './place.js'
+import type { FindingCollector, PathCertificate } from './path-certificate.js'
 import { search } from './validate-chain.js'
 
 /**
@@ -50,7 +50,11 @@ const MAX_SHOWN = 20
  * The CA that verifies servers need not be the one that etcd trusts for clients, which is not known. So a path that leads to none of
  * the anchors ends at its topmost certificate, and only the server can refuse it.
  */
-function leaveToServer(anchors: readonly Certificate[], path: readonly Place[], notes: Notebook): void {
+function leaveToServer(
+  anchors: readonly Certificate[],
+  path: readonly PathCertificate[],
+  notes: FindingCollector,
+): void {
   const at = notes.notes.findIndex(({ code }) => ISSUER_ELSEWHERE.has(code))
   const top = path.at(-1)
   if (at === -1 || top === undefined) return
@@ -79,7 +83,7 @@ function checkCredentials(credentials: Credentials): void {
   }
 }
 
-function checkKeyMatch({ chain: [leaf], key }: Credentials, notes: Notebook): void {
+function checkKeyMatch({ chain: [leaf], key }: Credentials, notes: FindingCollector): void {
   if (key.matches(leaf)) return
   const details = { keyAlgorithm: key.algorithm, certificateAlgorithm: publicKeyText(leaf.publicKeyInfo) }
   notes.add({ certificate: leaf, role: 'leaf', index: 0 }, 'key/mismatch', details)
@@ -92,12 +96,12 @@ const MAX_SENT = 100
 function checkSentChain(
   chain: readonly Certificate[],
   trustAnchors: readonly Certificate[],
-  path: readonly Place[],
-  notes: Notebook,
+  path: readonly PathCertificate[],
+  notes: FindingCollector,
 ): void {
   const inPath = (certificate: Certificate): boolean => path.some((place) => place.certificate.equals(certificate))
   chain.slice(0, MAX_SENT).forEach((certificate, index) => {
-    const place: Place = { certificate, role: index === 0 ? 'leaf' : 'intermediate', index }
+    const place: PathCertificate = { certificate, role: index === 0 ? 'leaf' : 'intermediate', index }
     const isAnchor = trustAnchors.some((anchor) => anchor.equals(certificate))
     // Whoever trusts the root alone needs an intermediate, although it is an anchor here.
     if (index > 0 && isAnchor && certificate.isSelfIssued) notes.add(place, 'chain/root-sent', {})

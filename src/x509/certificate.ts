@@ -8,7 +8,9 @@ import { crypto } from './crypto.js'
 import { bytesEqual, DerError, hex } from './der.js'
 import type { DistinguishedName } from './distinguished-name.js'
 import { decodeExtensions, decodeKeyIdentifiers, type Extensions, type KeyIdentifiers } from './extensions.js'
+import { coveringNameFinder } from './covering-names.js'
 import type { GeneralName } from './general-name.js'
+import { classifyHosts } from './names.js'
 import { isReadablePublicKey, isUsualPublicKey, readPublicKey } from './public-key.js'
 import { type CertificateFields, readCertificate } from './read-certificate.js'
 
@@ -179,6 +181,19 @@ export class Certificate {
   /** The subject alternative names; empty where there are none. */
   get subjectAltNames(): readonly GeneralName[] {
     return this.extensions.subjectAltName ?? []
+  }
+
+  /**
+   * Which subject alternative name covers each host, by the rules of `validateChain`: the common name never counts, an address is
+   * compared with IP names only, a wildcard stands for one leftmost label. `host` is in its canonical spelling; `name` is null if
+   * no name covers it.
+   *
+   * @param hosts DNS names, IP addresses and URIs; at most 10,000.
+   * @throws {EtcdMtlsError} `ERR_OPTION_INVALID` for a host that is ambiguous.
+   */
+  covers(hosts: readonly string[]): { host: string; kind: 'dns' | 'ip' | 'uri'; name: string | null }[] {
+    const find = coveringNameFinder(this.subjectAltNames, hosts.length)
+    return classifyHosts(hosts).map((host) => ({ host: host.value, kind: host.kind, name: find(host)?.value ?? null }))
   }
 
   /** Whether both are the same bytes. */

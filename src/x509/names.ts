@@ -157,3 +157,18 @@ export function isDnsPattern(name: string): boolean {
 export function uriKey(uri: string): string {
   return uri.replace(/^[^/]*:\/\/[^/?#]*/, (start) => start.toLowerCase())
 }
+
+/** Most hosts that may be asked for at once. */
+const MAX_HOSTS = 10_000
+
+/**
+ * Sorts the hosts of an option.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ */
+export function classifyHosts(hosts: readonly string[]): Host[] {
+  if (!Array.isArray(hosts) || hosts.length > MAX_HOSTS) {
+    throw valueInvalid('hosts', hosts, `an array of at most ${String(MAX_HOSTS)} hosts`)
+  }
+  return hosts.map((host, i) => classifyHost(host, `hosts[${String(i)}]`))
+}

@@ -36,8 +36,8 @@ export const bench: Bench = {
   base: FLOOR,
   promises: [
     {
-      says: 'etcd-mtls takes at most 1.6 × the time of node:crypto alone',
-      holds: (measured) => measured(OURS).ratio <= 1.6,
+      says: 'etcd-mtls takes at most 1.2 × the time of node:crypto alone',
+      holds: (measured) => measured(OURS).ratio <= 1.2,
     },
     {
       says: 'the same chain again takes at most a quarter of that time',

@@ -1,6 +1,7 @@
 /** The options of a validation: what they resolve to, and which calls are wrong. */
 import { describe, expect, it, vi } from 'vitest'
-import { classifyHosts, resolveContext, type ValidateOptions } from '../../../src/validate/context.js'
+import { resolveContext, type ValidateOptions } from '../../../src/validate/context.js'
+import { classifyHosts } from '../../../src/x509/names.js'
 import { validateChain, type ValidateChainOptions } from '../../../src/validate/index.js'
 import { codesOf, HOST, inputOf, mintChain } from '../../support/judge-chain.js'
 

@@ -115,6 +115,20 @@ describe('revocation', () => {
   })
 })
 
+describe('a chain', () => {
+  it('is taken as it is sent, the leaf first, in place of a leaf and intermediates', () => {
+    const { root, intermediate, leaf } = chain
+    for (const sent of [leaf.pem + intermediate.pem, [leaf.der, intermediate.der]]) {
+      const report = validateChain({ chain: sent, trustAnchors: root.der }, { usage: 'server' })
+      expect(report).toMatchObject({ ok: true, path: [{ role: 'leaf' }, { role: 'intermediate' }, { role: 'anchor' }] })
+    }
+    const both = { chain: leaf.der, leaf: leaf.der, trustAnchors: root.der }
+    expect(() => validateChain(both, { usage: 'server' })).toThrow('"chain"')
+    const none = { trustAnchors: root.der }
+    expect(() => validateChain(none, { usage: 'server' })).toThrow('"leaf"')
+  })
+})
+
 describe('wrong calls', () => {
   it.each([
     ['an unknown option', { usage: 'server', host: 'x' }],

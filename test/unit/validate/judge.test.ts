@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { resolveContext } from '../../../src/validate/context.js'
 import { Certificate } from '../../../src/validate/index.js'
 import { IssuerVerdicts, placesOf } from '../../../src/validate/judge.js'
-import type { Place } from '../../../src/validate/place.js'
+import type { PathCertificate } from '../../../src/validate/path-certificate.js'
 import { EXTENSION, mintCa } from '../../support/mint.js'
 
 const [a, b, c] = ['a', 'b', 'c'].map((subject) => Certificate.parse(mintCa({ subject, keyUsages: ['cRLSign'] }).der))
@@ -38,9 +38,9 @@ describe('the places of a path', () => {
 })
 
 describe('the verdict on an issuer', () => {
-  const places = ([1, 2, 3, 4, 5] as const).flatMap((index): Place[] =>
+  const places = ([1, 2, 3, 4, 5] as const).flatMap((index): PathCertificate[] =>
     [a, b].flatMap((certificate) =>
-      (['intermediate', 'anchor'] as const).map((role): Place => ({ certificate, role, index })),
+      (['intermediate', 'anchor'] as const).map((role): PathCertificate => ({ certificate, role, index })),
     ),
   )
 
@@ -72,7 +72,7 @@ describe('the verdict on an issuer', () => {
     const sound = Certificate.parse(mintCa({ subject: 'sound' }).der)
     for (const first of ['anchor', 'intermediate'] as const) {
       const issuers = new IssuerVerdicts(resolveContext({ usage: 'server' }))
-      const isSound = (certificate: Certificate, role: Place['role'], index = 1): boolean =>
+      const isSound = (certificate: Certificate, role: PathCertificate['role'], index = 1): boolean =>
         issuers.isSound({ certificate, role, index })
       isSound(ofVersion1, first)
       expect([isSound(ofVersion1, 'anchor'), isSound(ofVersion1, 'intermediate')]).toEqual([true, false])

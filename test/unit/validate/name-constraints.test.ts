@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { checkNameConstraints } from '../../../src/validate/check-name-constraints.js'
 import { Certificate, validateChain } from '../../../src/validate/index.js'
 import { placesOf } from '../../../src/validate/judge.js'
-import { Notebook } from '../../../src/validate/place.js'
+import { FindingCollector } from '../../../src/validate/path-certificate.js'
 import { detailsOf, HOST, judge } from '../../support/judge-chain.js'
 import {
   directoryName,
@@ -22,7 +22,7 @@ import {
 /** What the constraints of a path, the leaf first, say: `code@index` with the details of each finding. */
 function constrain(path: readonly Minted[], left = 10_000): { told: [string, unknown][]; left: number } {
   const certificates = path.map(({ der }) => Certificate.parse(der))
-  const notes = new Notebook()
+  const notes = new FindingCollector()
   const budget = { left }
   checkNameConstraints(placesOf({ certificates, anchored: true }), 'server', budget, notes)
   const told = notes.findings.map(({ code, certificate, details }): [string, unknown] => [
@@ -195,7 +195,7 @@ describe('the budget', () => {
   it('of findings is that of the names alone: a hundred warnings of others end nothing', () => {
     const path = below({ permitted: [dns('a.test')] }, [dns('x.a.test'), dns('y.a.test'), dns('b.test')])
     const places = placesOf({ certificates: path.map(({ der }) => Certificate.parse(der)), anchored: true })
-    const notes = new Notebook()
+    const notes = new FindingCollector()
     for (let i = 0; i < 150; i++) notes.add(null, 'chain/others-tried', { paths: i })
     checkNameConstraints(places, 'server', { left: 1000 }, notes)
     expect(notes.findings.at(-1)).toMatchObject({ code: 'name-constraints/not-permitted', details: { name: 'b.test' } })

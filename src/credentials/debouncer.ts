@@ -21,7 +21,7 @@ export type Step =
   | { readonly kind: 'wait'; readonly until: number | null }
 
 /** Goes from look to look for one consumer. Times are milliseconds of a clock that never goes back. */
-export class Progress {
+export class Debouncer {
   readonly #timing: WatchTiming
   /** Undefined where the consumer has what the first look finds. */
   #known: Known | undefined

@@ -1,6 +1,6 @@
 /** Which directories are watched, which reports count, and that no timer outlives its wait. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { Hints, type WatchDirectory } from '../../../src/credentials/watch-hints.js'
+import { ChangeNotifier, type WatchDirectory } from '../../../src/credentials/change-notifier.js'
 import type { WatchedDirectory } from '../../../src/credentials/watch-survey.js'
 
 /** A system that watches what it is told to, and reports what the tests tell it to. */
@@ -33,12 +33,12 @@ function directories(given: Record<string, string[]>, identity = '1'): ReadonlyM
 }
 
 let system: System
-let hints: Hints
+let hints: ChangeNotifier
 
 beforeEach(() => {
   vi.useFakeTimers()
   system = new System()
-  hints = new Hints(system.watch)
+  hints = new ChangeNotifier(system.watch)
 })
 
 afterEach(() => {

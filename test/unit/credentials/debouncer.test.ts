@@ -4,7 +4,7 @@ import type { MaterialReading } from '../../../src/credentials/assemble.js'
 import { fromPem } from '../../../src/credentials/index.js'
 import { readSource } from '../../../src/credentials/source.js'
 import { fingerprintOf } from '../../../src/credentials/fingerprint.js'
-import { type Known, Progress } from '../../../src/credentials/watch-progress.js'
+import { type Known, Debouncer } from '../../../src/credentials/debouncer.js'
 import { nameOf, textsOf } from './watch-fixture.js'
 
 const TIMING = { pollInterval: 10_000, settle: 1000, quiet: 100 }
@@ -35,8 +35,8 @@ function holding(name: string): Known {
 }
 
 /** Looks at what is named at the time that is given, and says in a word what followed. */
-function watcher(known?: Known): { at: (now: number, name: string, contents?: string) => string; progress: Progress } {
-  const progress = new Progress(TIMING, known)
+function watcher(known?: Known): { at: (now: number, name: string, contents?: string) => string; progress: Debouncer } {
+  const progress = new Debouncer(TIMING, known)
   return {
     progress,
     at: (now, name, contents = name) => {
@@ -169,7 +169,7 @@ describe('trouble is reported', () => {
 })
 
 it('contents that stay the same are looked into once', () => {
-  const progress = new Progress(TIMING, undefined)
+  const progress = new Debouncer(TIMING, undefined)
   let times = 0
   const read = (): MaterialReading => {
     times++

@@ -33,7 +33,7 @@ interface OpenWatch {
 }
 
 /** Watches directories, and waits: for a hint, or until the time is over. Neither keeps the process alive. */
-export class Hints {
+export class ChangeNotifier {
   readonly #watchDirectory: WatchDirectory
   readonly #open = new Map<string, OpenWatch>()
   #hinted = false

@@ -1,9 +1,9 @@
-/** A certificate in its place in a path, and the notebook that checks write their findings into. */
+/** A certificate in its place in a path, and the collector to which checks add findings. */
 import type { CertificateRef, Finding, FindingDetails, Severity } from '../report/finding.js'
 import { type Certificate, certificateRef } from '../x509/certificate.js'
 import { type ChainCode, finding, severityOf } from './finding.js'
 
-export interface Place {
+export interface PathCertificate {
   readonly certificate: Certificate
   readonly role: CertificateRef['role']
   /** The leaf is 0. */
@@ -15,19 +15,19 @@ export interface Note {
   readonly code: ChainCode
   readonly severity: Severity
   readonly details: FindingDetails[ChainCode]
-  readonly place: Place | null
+  readonly place: PathCertificate | null
 }
 
 /** Collects what findings are made of. */
-export class Notebook {
+export class FindingCollector {
   readonly notes: Note[] = []
 
   /** Adds a finding about the certificate in its place; `null` for a finding about none. */
-  add<C extends ChainCode>(place: Place | null, code: C, details: FindingDetails[C]): void {
+  add<C extends ChainCode>(place: PathCertificate | null, code: C, details: FindingDetails[C]): void {
     this.notes.push({ code, severity: severityOf(code, details), details, place })
   }
 
-  addAll({ notes }: Notebook): void {
+  addAll({ notes }: FindingCollector): void {
     for (const note of notes) this.notes.push(note)
   }
 
@@ -53,6 +53,6 @@ function isError({ severity }: Note): boolean {
   return severity === 'error'
 }
 
-export function refOf({ certificate, role, index }: Place): CertificateRef {
+export function refOf({ certificate, role, index }: PathCertificate): CertificateRef {
   return certificateRef(certificate, role, index)
 }
