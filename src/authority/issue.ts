@@ -140,7 +140,6 @@ export function checkCa(leaf: Certificate, above: Issuer, now: Date): void {
 /** Warnings about certificates that etcd's gateway or Node's clients refuse. */
 const REFUSED_WARNINGS: readonly FindingCode[] = [
   'usage/gateway-client-auth-missing',
-  'usage/gateway-client-auth-nested',
   'name-constraints/common-name-refused',
 ]
 

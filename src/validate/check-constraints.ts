@@ -50,8 +50,8 @@ export function checkLeafConstraints(place: PathCertificate, usage: Usage, notes
   const { basicConstraints, nameConstraints } = place.certificate.extensions
   if (basicConstraints?.ca === true) notes.add(place, 'constraints/leaf-is-ca', {})
   else if (basicConstraints !== null && basicConstraints.pathLength !== null)
-    notes.add(place, 'constraints/path-length-without-ca', {})
-  if (nameConstraints !== null) notes.add(place, 'name-constraints/on-leaf', {})
+    notes.add(place, 'constraints/only-for-cas', { what: 'pathlen' })
+  if (nameConstraints !== null) notes.add(place, 'constraints/only-for-cas', { what: 'nameConstraints' })
   checkConstrainedKinds(place, usage, notes)
 }
 

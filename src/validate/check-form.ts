@@ -1,4 +1,5 @@
 /** The form of one certificate: version, serial, names, extensions that must be readable, known and rightly marked. */
+import type { FindingDetails } from '../report/finding.js'
 import { bytesEqual, hex } from '../x509/der.js'
 import type { DistinguishedName } from '../x509/distinguished-name.js'
 import { ExtensionId, extensionName } from '../x509/extensions.js'
@@ -38,12 +39,14 @@ function checkVersion(place: PathCertificate, notes: FindingCollector): void {
 
 function checkSerial(place: PathCertificate, notes: FindingCollector): void {
   const { serial, serialNumber } = place.certificate
-  if ((serial[0] ?? 0) >= 0x80) notes.add(place, 'certificate/serial-negative', { serialNumber })
-  const reason = serial.every((octet) => octet === 0)
-    ? 'is zero'
-    : serial.length > MAX_SERIAL_OCTETS
-      ? `has ${String(serial.length)} octets, more than ${String(MAX_SERIAL_OCTETS)}`
-      : null
+  const isNegative = (serial[0] ?? 0) >= 0x80
+  const reason = isNegative
+    ? 'is negative'
+    : serial.every((octet) => octet === 0)
+      ? 'is zero'
+      : serial.length > MAX_SERIAL_OCTETS
+        ? `has ${String(serial.length)} octets, more than ${String(MAX_SERIAL_OCTETS)}`
+        : null
   if (reason !== null)
     notes.add(place, 'certificate/serial-unusual', { serialNumber: serialNumber.slice(0, 80), reason })
 }
@@ -52,8 +55,9 @@ function checkDistinguishedNames(place: PathCertificate, notes: FindingCollector
   const { issuer, subject, isCa } = place.certificate
   checkStrings(place, 'issuer', issuer, notes)
   checkStrings(place, 'subject', subject, notes)
-  if (issuer.isEmpty) notes.add(place, 'certificate/issuer-empty', {})
-  if (subject.isEmpty && (isCa || place.role !== 'leaf')) notes.add(place, 'certificate/ca-subject-empty', {})
+  if (issuer.isEmpty) notes.add(place, 'certificate/name-empty', { field: 'issuer' })
+  if (subject.isEmpty && (isCa || place.role !== 'leaf'))
+    notes.add(place, 'certificate/name-empty', { field: 'subject' })
 }
 
 function checkStrings(
@@ -72,14 +76,13 @@ function checkExtensions(place: PathCertificate, notes: FindingCollector): void 
   for (const { oid, reason } of extensions.problems) {
     notes.add(place, 'certificate/extension-malformed', { extension: extensionName(oid), reason })
   }
-  for (const oid of extensions.duplicates)
-    notes.add(place, 'certificate/extension-duplicate', { extension: extensionName(oid) })
+  for (const oid of extensions.duplicates) refuseExtension(place, oid, 'occurs more than once', notes)
   for (const oid of extensions.unknownCritical) {
-    notes.add(place, 'certificate/extension-unknown-critical', { extension: extensionName(oid) })
+    refuseExtension(place, oid, 'is critical and unknown', notes)
   }
   for (const oid of NEVER_CRITICAL) {
     if (extensions.isCritical(oid)) {
-      notes.add(place, 'certificate/extension-wrongly-critical', { extension: extensionName(oid) })
+      refuseExtension(place, oid, 'must not be critical', notes)
     }
   }
   for (const oid of SINCE_GO_1_24) {
@@ -88,6 +91,15 @@ function checkExtensions(place: PathCertificate, notes: FindingCollector): void 
   }
   const policies = extensions.all.find(({ oid }) => oid === ExtensionId.policyConstraints)
   if (policies !== undefined && !policies.critical) notes.add(place, 'certificate/policy-constraints-not-critical', {})
+}
+
+function refuseExtension(
+  place: PathCertificate,
+  oid: string,
+  reason: FindingDetails['certificate/extension-refused']['reason'],
+  notes: FindingCollector,
+): void {
+  notes.add(place, 'certificate/extension-refused', { extension: extensionName(oid), reason })
 }
 
 function checkUris(place: PathCertificate, notes: FindingCollector): void {
@@ -104,10 +116,10 @@ function checkKeyIdentifiers(place: PathCertificate, notes: FindingCollector): v
   const { certificate } = place
   const { subjectKeyIdentifier, authorityKeyIdentifier } = certificate.extensions
   if (certificate.isCa && subjectKeyIdentifier === null)
-    notes.add(place, 'certificate/subject-key-identifier-missing', {})
+    notes.add(place, 'certificate/key-identifier-missing', { extension: 'subjectKeyIdentifier' })
   // A self-signed certificate is its own authority (RFC 5280 section 4.2.1.1).
   if ((authorityKeyIdentifier?.keyIdentifier ?? null) === null && !isSelfSigned(place))
-    notes.add(place, 'certificate/authority-key-identifier-missing', {})
+    notes.add(place, 'certificate/key-identifier-missing', { extension: 'authorityKeyIdentifier' })
   if (authorityKeyIdentifier === null) return
   if (place.role !== 'anchor' || !certificate.isSelfIssued) return
   const { keyIdentifier, issuer, serial } = authorityKeyIdentifier

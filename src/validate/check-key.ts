@@ -99,7 +99,7 @@ export function checkSignatureAlgorithm(
       notes.add(place, 'signature/salt-length-unusual', { algorithm: name, saltLength, expected, usage })
     return
   }
-  notes.add(place, isTrusted ? 'signature/anchor-algorithm-weak' : 'signature/algorithm-weak', { algorithm: name })
+  notes.add(place, 'signature/algorithm-weak', { algorithm: name, trusted: isTrusted })
 }
 
 // OpenSSL takes a certificate for self-signed only where its key could have made the signature (x509v3_cache_extensions).

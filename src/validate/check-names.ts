@@ -1,4 +1,5 @@
 /** Subject alternative names against hosts, and the hygiene of the names themselves (RFC 6125, RFC 9525). */
+import type { FindingDetails } from '../report/finding.js'
 import { coveringNameFinder } from '../x509/covering-names.js'
 import { ExtensionId } from '../x509/extensions.js'
 import { parseIp } from '../x509/ip.js'
@@ -48,27 +49,26 @@ function checkSubjectAltName(place: PathCertificate, notes: FindingCollector): v
   const { extensions, subject, subjectAltNames } = place.certificate
   if (extensions.subjectAltName === null) return
   const critical = extensions.isCritical(ExtensionId.subjectAltName)
-  if (critical && !subject.isEmpty) notes.add(place, 'san/critical-with-subject', {})
-  if (!critical && subject.isEmpty) notes.add(place, 'san/not-critical-without-subject', {})
-  const counts = new Map<string, number>()
+  if (critical !== subject.isEmpty) notes.add(place, 'san/criticality-wrong', { critical })
+  const counts = new Map<string | null, number>()
   for (const { kind, value } of subjectAltNames.slice(0, MAX_NAMES_LINTED)) {
-    const code = kind === 'dns' ? dnsNameCode(value) : null
-    if (code === null) continue
-    const count = (counts.get(code) ?? 0) + 1
-    counts.set(code, count)
-    if (count <= MAX_FINDINGS_PER_CODE) notes.add(place, code, { name: value })
+    const isWildcard = kind === 'dns' && wildcardIsUsable(value) && value.startsWith('*.')
+    const reason = kind === 'dns' && !isWildcard ? whyUnusable(value) : null
+    if (reason === null && !isWildcard) continue
+    const count = (counts.get(reason) ?? 0) + 1
+    counts.set(reason, count)
+    if (count > MAX_FINDINGS_PER_CODE) continue
+    if (reason === null) notes.add(place, 'san/wildcard', { name: value })
+    else notes.add(place, 'san/name-unusable', { name: value, reason })
   }
 }
 
-type DnsNameCode =
-  'san/ip-written-as-dns' | 'san/name-unusable' | 'san/wildcard-wide' | 'san/wildcard' | 'san/underscore'
-
-function dnsNameCode(name: string): DnsNameCode | null {
-  if (parseIp(name) !== null) return 'san/ip-written-as-dns'
-  if (name === '*') return 'san/wildcard-wide'
-  if (!isDnsPattern(name)) return 'san/name-unusable'
-  if (name.startsWith('*.')) return wildcardIsUsable(name) ? 'san/wildcard' : 'san/wildcard-wide'
-  return name.includes('_') ? 'san/underscore' : null
+function whyUnusable(name: string): FindingDetails['san/name-unusable']['reason'] | null {
+  if (parseIp(name) !== null) return 'an IP address'
+  if (name === '*') return 'a wide wildcard'
+  if (!isDnsPattern(name)) return 'no host name'
+  if (name.startsWith('*.')) return 'a wide wildcard'
+  return name.includes('_') ? 'an underscore' : null
 }
 
 /** Users that every etcd with authentication has. */

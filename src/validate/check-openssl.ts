@@ -58,8 +58,10 @@ export function checkCrls(
     if (severity === 'error' && code.startsWith('revocation/')) told.add(place?.certificate)
   for (const { place, refused } of crlRefusals(path, crls, at)) {
     if (told.has(place.certificate)) continue
-    if (refused === null) notes.add(place, 'revocation/no-crl', noCrl(place, crls, context, connected))
-    else if (isValid) {
+    // What is wrong with a CRL of the same issuer, another finding says.
+    const isMissing = isValid || !crls.some(({ issuer }) => issuer.equals(place.certificate.issuer))
+    if (refused === null && isMissing) notes.add(place, 'revocation/no-crl', noCrl(place, crls, context, connected))
+    if (refused !== null && isValid) {
       const { crl, reason } = refused
       notes.add(place, 'revocation/openssl-picks-other-crl', { origin: crl.origin, reason, usage, connected })
     }

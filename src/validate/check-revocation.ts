@@ -113,8 +113,8 @@ class RevocationCheck {
     }
     const other = this.otherAnchorOf(crl)
     if (other !== undefined) {
-      const { fingerprint256 } = other
-      this.notes.add(null, 'revocation/crl-of-other-key', { origin, issuer, fingerprint256 })
+      const reason = `another key of that CA signed it (certificate SHA-256 ${other.fingerprint256}), which did not sign this path`
+      this.notes.add(null, 'revocation/crl-unused', { origin, issuer, reason })
       return
     }
     const meant = namesakes.find(({ certificate }) => namesAuthority(crl, certificate))
@@ -123,7 +123,8 @@ class RevocationCheck {
       return
     }
     if ('unknown' in signatureAlgorithm) {
-      this.notes.add(null, 'revocation/crl-algorithm-unsupported', { origin, algorithm: signatureAlgorithm.unknown })
+      const algorithm = signatureAlgorithm.unknown
+      this.notes.add(null, 'revocation/crl-algorithm-refused', { origin, algorithm, reason: 'unsupported' })
     } else {
       const otherKey = namesakes.every(({ certificate }) => otherAuthority(crl, certificate) !== null)
       this.notes.add(meant ?? first, 'revocation/crl-signature-invalid', { origin, issuer, otherKey })

@@ -6,7 +6,7 @@ import { checkEncoding } from './check-form.js'
 import { checkForGo } from './check-go.js'
 import type { Usage } from './context.js'
 import { isConstraintReadByGo } from './name-constraint-match.js'
-import { FindingCollector, type PathCertificate } from './path-certificate.js'
+import { FindingCollector, type Note, type PathCertificate } from './path-certificate.js'
 
 /** Curves that Go reads (crypto/x509 namedCurveFromOID). */
 const CURVES: ReadonlySet<string | null> = new Set(['P-224', 'P-256', 'P-384', 'P-521'])
@@ -14,11 +14,10 @@ const CURVES: ReadonlySet<string | null> = new Set(['P-224', 'P-256', 'P-384', '
 const UNREADABLE: Readonly<Partial<Record<FindingCode, string>>> = {
   'certificate/algorithms-disagree': 'it names two signature algorithms',
   'certificate/distribution-point-relative': 'the place of its CRL is written relative to the issuer',
-  'certificate/extension-duplicate': 'it has an extension twice',
   'certificate/extension-malformed': 'an extension of it is malformed',
-  'certificate/extension-wrongly-critical': 'it marks a key identifier as critical',
+  'certificate/extension-refused': 'an extension of it occurs more than once, or must not be critical',
   'certificate/name-malformed': 'its subject or issuer is malformed',
-  'certificate/serial-negative': 'its serial number is negative',
+  'certificate/serial-unusual': 'its serial number is negative',
   'san/uri-malformed': 'it carries a malformed URI',
 }
 const MAX_RSA_BITS = 8192
@@ -84,5 +83,9 @@ function reasonOf(place: PathCertificate, usage: Usage): string | null {
   const own = new FindingCollector()
   checkEncoding(place, own)
   checkForGo(place, usage, own)
-  return own.notes.flatMap(({ code }) => UNREADABLE[code] ?? [])[0] ?? null
+  // Go reads what it does not process, and refuses it only where it is used.
+  const isRead = ({ code, severity, details }: Note): boolean =>
+    (severity !== 'error' && code !== 'certificate/distribution-point-relative') ||
+    ('reason' in details && details.reason === 'is critical and unknown')
+  return own.notes.flatMap((note) => (isRead(note) ? [] : (UNREADABLE[note.code] ?? [])))[0] ?? null
 }

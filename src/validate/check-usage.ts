@@ -23,13 +23,13 @@ function checkLeafPurposes(place: PathCertificate, { usage }: Context, notes: Fi
   if (extensions.isCritical(ExtensionId.extendedKeyUsage)) notes.add(place, 'usage/extended-key-usage-critical', {})
   const missing = wanted.filter((purpose) => !found.includes(purpose))
   if (found.includes(ANY)) {
-    notes.add(place, missing.length > 0 ? anyCode(usage) : 'usage/any-extended-key-usage-broad', {})
+    notes.add(place, 'usage/any-extended-key-usage', { refused: missing.length > 0 && usage === 'server' })
   } else if (missing.length > 0) {
     // A server certificate is issued for both, because etcd's gateway dials with it.
     const issueFor = usage === 'client' ? ['clientAuth'] : ['serverAuth', 'clientAuth']
     notes.add(place, 'usage/extended-key-usage-missing', { wanted: issueFor, missing, found: [...found] })
   } else if (usage === 'server' && !found.includes('clientAuth')) {
-    notes.add(place, 'usage/gateway-client-auth-missing', { found: [...found] })
+    notes.add(place, 'usage/gateway-client-auth-missing', { found: [...found], ofCa: false })
   }
 }
 
@@ -45,12 +45,11 @@ function checkLeafKeyUsage(place: PathCertificate, { usage }: Context, notes: Fi
   const { keyUsage } = extensions
   if (keyUsage === null) return
   const found = [...keyUsage]
-  if (keyUsage.has('keyCertSign') && !isCa) notes.add(place, 'usage/cert-sign-without-ca', {})
+  if (keyUsage.has('keyCertSign') && !isCa) notes.add(place, 'constraints/only-for-cas', { what: 'keyCertSign' })
   if (keyUsage.has('digitalSignature')) return
   // OpenSSL's purpose check of a server asks for one of three usages (check_purpose_ssl_server, KU_TLS); Go does not look.
   const fits = keyUsage.has('keyEncipherment') || keyUsage.has('keyAgreement')
-  const code = usage === 'server' && !fits ? 'usage/digital-signature-missing' : 'usage/key-usage-unsuited'
-  notes.add(place, code, { found })
+  notes.add(place, 'usage/digital-signature-missing', { found, refused: usage === 'server' && !fits })
 }
 
 /** What a CA's usages allow below it. */
@@ -63,15 +62,11 @@ export function checkIssuerUsage(place: PathCertificate, { usage }: Context, not
   if (place.role === 'anchor') notes.add(place, 'usage/anchor-extended-key-usage', { found })
   const any = found.includes(ANY)
   if (usage === 'server' && found.includes('serverAuth') && !found.includes('clientAuth') && !any) {
-    notes.add(place, 'usage/gateway-client-auth-nested', { found })
+    notes.add(place, 'usage/gateway-client-auth-missing', { found, ofCa: true })
   }
   const lacking = WANTED_PURPOSES[usage].filter((purpose) => !found.includes(purpose))
-  if (any && lacking.length > 0) notes.add(place, anyCode(usage), {})
+  // Go, which validates clients and members, takes it for every purpose; OpenSSL's check of a server does not.
+  if (any && lacking.length > 0) notes.add(place, 'usage/any-extended-key-usage', { refused: usage === 'server' })
   if (any) return
   for (const missing of lacking) notes.add(place, 'usage/extended-key-usage-nested', { missing, found, leaf: '' })
-}
-
-// Go, which judges clients and members, takes anyExtendedKeyUsage for every purpose; OpenSSL's check of a server does not.
-function anyCode(usage: Context['usage']): 'usage/any-extended-key-usage' | 'usage/any-extended-key-usage-broad' {
-  return usage === 'server' ? 'usage/any-extended-key-usage' : 'usage/any-extended-key-usage-broad'
 }

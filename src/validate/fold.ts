@@ -44,16 +44,16 @@ const RULES: readonly Rule[] = [
       'san/common-name-not-listed',
       'usage/extended-key-usage-absent',
       'usage/key-usage-absent',
-      'certificate/subject-key-identifier-missing',
-      'certificate/authority-key-identifier-missing',
+      'certificate/key-identifier-missing',
     ],
     follows: onSameCertificate,
   },
   {
     // The name is the CA's; what it issued, itself included, only repeats it.
-    cause: 'certificate/ca-subject-empty',
-    consequences: ['certificate/issuer-empty'],
-    follows: isIssuerOrSame,
+    cause: 'certificate/name-empty',
+    consequences: ['certificate/name-empty'],
+    follows: (cause, consequence) =>
+      fieldOf(cause) === 'subject' && fieldOf(consequence) === 'issuer' && isIssuerOrSame(cause, consequence),
   },
   {
     cause: 'certificate/name-malformed',
@@ -75,14 +75,14 @@ const RULES: readonly Rule[] = [
   {
     // A leaf used as a CA has a leaf's usages, too.
     cause: 'constraints/not-a-ca',
-    consequences: ['usage/cert-sign-missing', 'usage/extended-key-usage-nested', 'usage/gateway-client-auth-nested'],
+    consequences: ['usage/cert-sign-missing', 'usage/extended-key-usage-nested', 'usage/gateway-client-auth-missing'],
     follows: onSameCertificate,
   },
   ...unreadable('basicConstraints', ['constraints/not-a-ca']),
   ...unreadable('subjectAltName', ['san/host-not-covered', 'san/common-name-not-listed']),
   ...unreadable('keyUsage', ['usage/key-usage-absent']),
-  ...unreadable('subjectKeyIdentifier', ['certificate/subject-key-identifier-missing']),
-  ...unreadable('authorityKeyIdentifier', ['certificate/authority-key-identifier-missing']),
+  ...unreadable('subjectKeyIdentifier', ['certificate/key-identifier-missing']),
+  ...unreadable('authorityKeyIdentifier', ['certificate/key-identifier-missing']),
   {
     // No names at all is one fault, however many hosts were asked for.
     cause: 'san/host-not-covered',
@@ -101,6 +101,7 @@ function unreadable(extension: string, consequences: readonly FindingCode[]): Ru
       follows: (cause, consequence) =>
         cause.code === 'certificate/extension-malformed' &&
         cause.details.extension === extension &&
+        (consequence.code !== 'certificate/key-identifier-missing' || consequence.details.extension === extension) &&
         onSameCertificate(cause, consequence),
     },
   ]
@@ -206,7 +207,9 @@ function isMissingFor(cause: Finding, consequence: Finding): boolean {
 }
 
 function fieldOf(finding: Finding): 'subject' | 'issuer' | null {
-  return finding.code === 'certificate/name-malformed' ? finding.details.field : null
+  return finding.code === 'certificate/name-malformed' || finding.code === 'certificate/name-empty'
+    ? finding.details.field
+    : null
 }
 
 function hasNoNames(finding: Finding): boolean {

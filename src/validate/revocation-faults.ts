@@ -13,22 +13,31 @@ const MAX_EXTENSIONS_TOLD = 20
 /** The faults of a list that the signer's key signed; the dates are judged by {@link judgeTime}. */
 export function judgeList(crl: Crl, signer: PathCertificate, notes: FindingCollector): void {
   const { origin, extensions, signatureAlgorithm } = crl
-  if (!crl.signatureAlgorithmsAgree) notes.add(null, 'revocation/crl-algorithms-disagree', { origin })
+  if (!crl.signatureAlgorithmsAgree) {
+    const algorithm = algorithmText(crl)
+    notes.add(null, 'revocation/crl-algorithm-refused', { origin, algorithm, reason: 'stated twice' })
+  }
   if ('scheme' in signatureAlgorithm && WEAK_DIGESTS.has(signatureAlgorithm.scheme.digest)) {
-    notes.add(null, 'revocation/crl-algorithm-weak', { origin, algorithm: signatureAlgorithm.scheme.name })
+    notes.add(null, 'revocation/crl-algorithm-refused', { origin, algorithm: algorithmText(crl), reason: 'weak' })
   }
   const other = otherAuthority(crl, signer.certificate)
   if (other !== null) notes.add(signer, 'revocation/crl-key-identifier-differs', { origin, reason: other })
   for (const { oid, reason } of extensions.problems) {
-    notes.add(null, 'revocation/crl-extension-malformed', { origin, extension: crlExtensionName(oid), reason })
+    notes.add(null, 'revocation/crl-extension-refused', { origin, extension: crlExtensionName(oid), reason })
   }
   for (const oid of extensions.duplicates.slice(0, MAX_EXTENSIONS_TOLD)) {
-    notes.add(null, 'revocation/crl-extension-duplicate', { origin, extension: crlExtensionName(oid) })
+    const extension = crlExtensionName(oid)
+    notes.add(null, 'revocation/crl-extension-refused', { origin, extension, reason: 'it occurs more than once' })
   }
   for (const oid of blockingExtensions(crl)) {
-    notes.add(null, 'revocation/crl-extension-critical', { origin, extension: crlExtensionName(oid) })
+    const reason = 'it is critical, and is not processed or must not be critical'
+    notes.add(null, 'revocation/crl-extension-refused', { origin, extension: crlExtensionName(oid), reason })
   }
   if (isIndirect(crl)) notes.add(null, 'revocation/crl-indirect', { origin })
+}
+
+function algorithmText({ signatureAlgorithm }: Crl): string {
+  return 'scheme' in signatureAlgorithm ? signatureAlgorithm.scheme.name : signatureAlgorithm.unknown
 }
 
 /** Section 5.3: a critical extension of any entry that is not processed stands in the way of the whole list. */
@@ -95,16 +104,17 @@ function wholeSeconds(date: Date): number {
 export function remarkOn(crl: Crl, notes: FindingCollector): void {
   const { origin } = crl
   if (crl.version === 1) notes.add(null, 'revocation/crl-version-1', { origin })
-  if (crl.nextUpdate === null) notes.add(null, 'revocation/crl-next-update-missing', { origin })
-  if (crl.version !== 1 && !has(crl, CrlExtensionId.crlNumber)) {
-    notes.add(null, 'revocation/crl-number-missing', { origin })
-  }
+  const reasons = [
+    ...(crl.nextUpdate === null ? ['has no date of its next update'] : []),
+    ...(crl.version !== 1 && !has(crl, CrlExtensionId.crlNumber) ? ['has no CRL number'] : []),
+    ...crl.oddities,
+  ]
   for (const oid of [CrlExtensionId.issuingDistributionPoint, CrlExtensionId.deltaCrlIndicator]) {
     if (crl.extensions.all.some((each) => each.oid === oid && !each.critical)) {
-      notes.add(null, 'revocation/crl-extension-not-critical', { origin, extension: crlExtensionName(oid) })
+      reasons.push(`does not mark its ${crlExtensionName(oid)} as critical`)
     }
   }
-  for (const reason of crl.oddities) notes.add(null, 'revocation/crl-unusual', { origin, reason })
+  for (const reason of reasons) notes.add(null, 'revocation/crl-unusual', { origin, reason })
 }
 
 function has({ extensions }: Crl, oid: string): boolean {

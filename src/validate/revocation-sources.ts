@@ -1,4 +1,5 @@
 /** Which of the lists at hand speak for one CA: the newest of each scope, with the delta CRL that brings it up to date. */
+import type { FindingDetails } from '../report/finding.js'
 import { hex } from '../x509/der.js'
 import { type Crl, numberText } from '../x509/crl.js'
 import type { CrlEntry } from '../x509/crl-entries.js'
@@ -69,7 +70,7 @@ function strayDelta(
   const { origin, number } = list
   const newer = full.find((each) => each.number !== null && number !== null && each.number >= number)
   if (newer !== undefined) {
-    notes.add(null, 'revocation/crl-superseded', { origin, by: newer.origin })
+    notes.add(null, 'revocation/crl-unused', superseded(list, newer))
     return null
   }
   const faults = faultsOf(signer, list, [], context)
@@ -79,6 +80,10 @@ function strayDelta(
   notes.add(null, 'revocation/crl-delta', { origin, reason })
   notes.addAll(faults)
   return { signer, list, deltas: [], faults: new FindingCollector(), coversNothing: true }
+}
+
+function superseded({ origin, issuer }: Crl, newer: Crl): FindingDetails['revocation/crl-unused'] {
+  return { origin, issuer: issuer.toString(), reason: `the newer ${newer.origin} replaces it` }
 }
 
 /** Why a delta CRL does not belong to a full one (RFC 5280 section 5.2.4); null where it does. */
@@ -122,7 +127,7 @@ function newestOf(crls: readonly Crl[], context: Context, notes: FindingCollecto
   const begun = crls.filter((crl) => hasBegun(crl, context))
   return crls.filter((crl) => {
     const newer = begun.find((each) => replaces(each, crl))
-    if (newer !== undefined) notes.add(null, 'revocation/crl-superseded', { origin: crl.origin, by: newer.origin })
+    if (newer !== undefined) notes.add(null, 'revocation/crl-unused', superseded(crl, newer))
     return newer === undefined
   })
 }

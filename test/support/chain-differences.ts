@@ -23,8 +23,8 @@ export interface UseOutcome {
 
 /** What Node refuses of clients alone says nothing of a server. */
 const OF_CLIENTS: readonly FindingCode[] = [
-  'usage/key-usage-unsuited',
-  'usage/any-extended-key-usage-broad',
+  'usage/digital-signature-missing',
+  'usage/any-extended-key-usage',
   'name-constraints/common-name-outside',
   'revocation/no-crl',
 ]

@@ -92,7 +92,7 @@ export function causes(findings: readonly Finding[]): Finding[] {
   const unreadable = errors.some(({ code }) => code === 'certificate/malformed')
   const hasOddKey = errors.some(({ code }) => code === 'key/unsupported')
   return errors.filter(
-    ({ code }) => !(unreadable && FOLLOW.has(code)) && !(hasOddKey && code === 'revocation/crl-algorithm-unsupported'),
+    ({ code }) => !(unreadable && FOLLOW.has(code)) && !(hasOddKey && code === 'revocation/crl-algorithm-refused'),
   )
 }
 

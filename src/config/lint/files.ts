@@ -62,7 +62,7 @@ export const NOTHING_READ: FilesReading = { client: NO_FILES, peer: NO_FILES, fi
 /** Findings that the trust anchors of a server do not matter for: clients know its CA, and etcd need not. */
 const ABOUT_TRUST = /^chain\/(?!order-wrong|certificate-unused)/
 const ABOUT_ENCRYPTION = /^key\/(?:passphrase-missing|encryption-)/
-const ABOUT_GATEWAY: readonly FindingCode[] = ['usage/gateway-client-auth-missing', 'usage/gateway-client-auth-nested']
+const ABOUT_GATEWAY: readonly FindingCode[] = ['usage/gateway-client-auth-missing']
 const SMALL_KEY: FindingCode = 'key/small-beyond-2030'
 const KEY_READABLE: FindingCode = 'file/key-readable-by-others'
 
@@ -360,7 +360,10 @@ function validate(
 function validateAlone([leaf, ...intermediates]: readonly Certificate[], options: ValidateOptions): Finding[] {
   if (leaf === undefined) return []
   const { findings } = validateChain({ leaf, intermediates, trustAnchors: intermediates.at(-1) ?? leaf }, options)
-  return unfoldRepeats(findings).filter(({ code }) => !ABOUT_TRUST.test(code) && !code.includes('anchor'))
+  return unfoldRepeats(findings).filter(
+    ({ code, details }) =>
+      !ABOUT_TRUST.test(code) && !code.includes('anchor') && !('trusted' in details && details.trusted),
+  )
 }
 
 /** The first byte of a CRL in DER. */

@@ -1,5 +1,5 @@
 /** Findings about one certificate by itself: its encoding, its extensions, its key and its signature algorithm. */
-import { type NoDetails, refusedByGoAlone, row, type UsageDetails } from '../row.js'
+import { type NoDetails, refusedByGoAlone, row, type Severity, type UsageDetails } from '../row.js'
 
 /** Go's words on an extension that it cannot read. */
 const GO_ON_EXTENSIONS = {
@@ -61,33 +61,22 @@ export const certificate = {
     message: ({ version }, who) => `${who} is of X.509 version ${String(version)} and does not say that it is a CA.`,
     remedy: () => 'Replace it with a CA certificate of version 3 that has "basicConstraints = critical, CA:TRUE".',
   }),
-  'certificate/serial-negative': row<{ serialNumber: string }>({
-    severity: 'error',
-    meaning: 'Serial numbers are positive; Go since 1.23 refuses to read a certificate with a negative one.',
-    source: 'RFC 5280 section 4.1.2.2; Go 1.23 release notes (x509negativeserial)',
-    refusals: [{ by: 'Go', words: 'x509: negative serial number' }],
-    message: ({ serialNumber }, who) => `${who} has a negative serial number (${serialNumber}).`,
-    remedy: () => 'Reissue it with a random positive serial number of up to 20 bytes.',
-  }),
   'certificate/serial-unusual': row<{ serialNumber: string; reason: string }>({
-    severity: 'warning',
-    meaning: 'A serial number of zero, or of more than 20 bytes, breaks RFC 5280; some tools refuse it.',
-    source: 'RFC 5280 section 4.1.2.2',
-    message: ({ reason }, who) => `${who} has a serial number that ${reason}.`,
+    severity: ({ reason }): Severity => (reason === 'is negative' ? 'error' : 'warning'),
+    meaning:
+      'A serial number is positive and has up to 20 bytes. Go since 1.23 refuses to read a certificate with a negative one; some tools refuse zero or more bytes.',
+    source: 'RFC 5280 section 4.1.2.2; Go 1.23 release notes (x509negativeserial)',
+    refusals: [{ by: 'Go', words: 'x509: negative serial number', when: ({ reason }) => reason === 'is negative' }],
+    message: ({ serialNumber, reason }, who) => `${who} has a serial number that ${reason} (${serialNumber}).`,
     remedy: () => 'Reissue it with a random positive serial number of up to 20 bytes.',
   }),
-  'certificate/issuer-empty': row<NoDetails>({
+  'certificate/name-empty': row<{ field: 'issuer' | 'subject' }>({
     severity: 'error',
-    meaning: 'The issuer must be a name that is not empty, or no chain can be built.',
-    source: 'RFC 5280 section 4.1.2.4',
-    message: (_, who) => `${who} has an empty issuer.`,
-    remedy: () => 'Reissue it from a CA whose subject is not empty.',
-  }),
-  'certificate/ca-subject-empty': row<NoDetails>({
-    severity: 'error',
-    meaning: 'A CA must have a subject that is not empty: it is the name that the certificates below it point to.',
-    source: 'RFC 5280 section 4.1.2.6',
-    message: (_, who) => `${who} is a CA with an empty subject.`,
+    meaning:
+      'The issuer, and the subject of a CA, must be a name that is not empty: certificates are linked by these names, and no chain can be built otherwise.',
+    source: 'RFC 5280 sections 4.1.2.4 and 4.1.2.6',
+    message: ({ field }, who) =>
+      field === 'issuer' ? `${who} has an empty issuer.` : `${who} is a CA with an empty subject.`,
     remedy: () => 'Create a CA certificate with a subject, such as CN=etcd-ca, and reissue the certificates below it.',
   }),
   'certificate/algorithms-disagree': row<NoDetails>({
@@ -122,62 +111,49 @@ export const certificate = {
       `${who} names the place of its CRL relative to the issuer; etcd does not read the certificate.`,
     remedy: () => 'Issue it again with a URI in crlDistributionPoints, or without that extension.',
   }),
-  'certificate/extension-duplicate': row<{ extension: string }>({
-    severity: 'error',
-    meaning: 'An extension may occur only once in a certificate: two could contradict each other.',
-    source: 'RFC 5280 section 4.2',
-    refusals: [{ by: 'Go', words: 'x509: certificate contains duplicate extension with OID "…"' }],
-    message: ({ extension }, who) => `${who} carries the extension ${extension} more than once.`,
-    remedy: () =>
-      'Reissue it with the extension once. With openssl, look for it in both the request and the extension file.',
-  }),
-  'certificate/extension-unknown-critical': row<{ extension: string }>({
+  'certificate/extension-refused': row<{
+    extension: string
+    reason: 'occurs more than once' | 'is critical and unknown' | 'must not be critical'
+  }>({
     severity: 'error',
     meaning:
-      'A critical extension that the validator does not process must lead to refusal; Go reports "unhandled critical extension".',
-    source: 'RFC 5280 section 4.2; Go crypto/x509 UnhandledCriticalExtension',
+      'An extension occurs more than once, is critical although the validator does not process it, or is one that RFC 5280 forbids to be critical. Go refuses the certificate.',
+    source: 'RFC 5280 sections 4.2, 4.2.1.1 and 4.2.1.2; Go crypto/x509 UnhandledCriticalExtension and parser.go',
     refusals: [
-      { by: 'Go', words: 'x509: unhandled critical extension' },
-      { by: 'Node', words: 'unhandled critical extension' },
-      { by: 'OpenSSL', words: 'unhandled critical extension' },
+      {
+        by: 'Go',
+        words: 'x509: certificate contains duplicate extension with OID "…"',
+        when: ({ reason }) => reason === 'occurs more than once',
+      },
+      ...(['Go', 'Node', 'OpenSSL'] as const).map((by) => ({
+        by,
+        words: by === 'Go' ? 'x509: unhandled critical extension' : 'unhandled critical extension',
+        when: ({ reason }: { reason: string }) => reason === 'is critical and unknown',
+      })),
+      ...(['subject', 'authority'] as const).map((whose) => ({
+        by: 'Go' as const,
+        words: `x509: ${whose} key identifier incorrectly marked critical`,
+        when: ({ extension, reason }: { extension: string; reason: string }) =>
+          reason === 'must not be critical' && extension === `${whose}KeyIdentifier`,
+      })),
     ],
-    message: ({ extension }, who) =>
-      `${who} carries the critical extension ${extension}, which etcd and this package do not process.`,
-    remedy: ({ extension }) => `Reissue it without ${extension}, or with it marked as not critical.`,
+    message: ({ extension, reason }, who) => `${who} has the extension ${extension}, which ${reason}.`,
+    remedy: ({ extension, reason }) =>
+      reason === 'occurs more than once'
+        ? 'Reissue it with the extension once. With openssl, look for it in both the request and the extension file.'
+        : `Reissue it with ${extension} not critical${reason === 'is critical and unknown' ? ', or without it' : ''}.`,
   }),
-  'certificate/extension-wrongly-critical': row<{ extension: string }>({
-    severity: 'error',
-    meaning: 'RFC 5280 forbids marking this extension as critical; strict validators refuse the certificate.',
+  'certificate/key-identifier-missing': row<{ extension: 'authorityKeyIdentifier' | 'subjectKeyIdentifier' }>({
+    severity: 'warning',
+    meaning:
+      'Key identifiers say which key of a CA signed a certificate. Without them, a CA cannot be distinguished from its successor of the same name, and a validator must try each.',
     source: 'RFC 5280 sections 4.2.1.1 and 4.2.1.2',
-    refusals: [
-      {
-        by: 'Go',
-        words: 'x509: subject key identifier incorrectly marked critical',
-        when: ({ extension }) => extension === 'subjectKeyIdentifier',
-      },
-      {
-        by: 'Go',
-        words: 'x509: authority key identifier incorrectly marked critical',
-        when: ({ extension }) => extension === 'authorityKeyIdentifier',
-      },
-    ],
-    message: ({ extension }, who) => `${who} marks ${extension} as critical, which RFC 5280 forbids.`,
-    remedy: ({ extension }) => `Reissue it with ${extension} not critical.`,
-  }),
-  'certificate/authority-key-identifier-missing': row<NoDetails>({
-    severity: 'warning',
-    meaning:
-      'Without an authority key identifier, a validator must try every CA of that name after a renewal of the CA.',
-    source: 'RFC 5280 section 4.2.1.1',
-    message: (_, who) => `${who} has no authority key identifier, which says which CA key signed it.`,
-    remedy: () => 'Add "authorityKeyIdentifier = keyid" when it is renewed.',
-  }),
-  'certificate/subject-key-identifier-missing': row<NoDetails>({
-    severity: 'warning',
-    meaning: 'A CA without a subject key identifier cannot be distinguished from its successor of the same name.',
-    source: 'RFC 5280 section 4.2.1.2',
-    message: (_, who) => `${who} is a CA without a subject key identifier.`,
-    remedy: () => 'Add "subjectKeyIdentifier = hash" when the CA is renewed.',
+    message: ({ extension }, who) =>
+      extension === 'authorityKeyIdentifier'
+        ? `${who} has no authority key identifier, which says which CA key signed it.`
+        : `${who} is a CA without a subject key identifier.`,
+    remedy: ({ extension }) =>
+      `Add "${extension} = ${extension === 'authorityKeyIdentifier' ? 'keyid' : 'hash'}" when it is renewed.`,
   }),
   'certificate/authority-key-identifier-unusual': row<{ reason: string }>({
     severity: 'warning',
@@ -287,27 +263,20 @@ export const certificate = {
       `${who} has a signature that the key of its issuer "${issuer}" did not make: it was altered or damaged.`,
     remedy: () => 'Do not use it. Copy it again from its source if the copy may be damaged; otherwise reissue it.',
   }),
-  'signature/algorithm-weak': row<{ algorithm: string }>({
-    severity: 'error',
+  'signature/algorithm-weak': row<{ algorithm: string; trusted: boolean }>({
+    severity: ({ trusted }): Severity => (trusted ? 'warning' : 'error'),
     meaning:
-      'SHA-1 and MD5 signatures can be forged. Go refuses them ("insecure algorithm"), OpenSSL at its default level too ("ca md too weak").',
-    source: 'RFC 6194; RFC 9155; Go 1.18 release notes',
+      'SHA-1 and MD5 signatures can be forged. Go refuses them ("insecure algorithm"), OpenSSL at its default level too ("ca md too weak"). The signature of a trusted certificate on itself is not checked by anyone: there it only shows that the certificate is old.',
+    source: 'RFC 6194; RFC 9155; RFC 5280 section 6.1.1 (d); Go 1.18 release notes',
     refusals: [
-      { by: 'Go', words: 'x509: cannot verify signature: insecure algorithm …' },
-      { by: 'Node', words: 'ERR_SSL_CA_MD_TOO_WEAK' },
-      { by: 'Node', words: 'UNSPECIFIED' },
-      { by: 'OpenSSL', words: 'CA signature digest algorithm too weak' },
+      { by: 'Go', words: 'x509: cannot verify signature: insecure algorithm …', when: ({ trusted }) => !trusted },
+      { by: 'Node', words: 'ERR_SSL_CA_MD_TOO_WEAK', when: ({ trusted }) => !trusted },
+      { by: 'Node', words: 'UNSPECIFIED', when: ({ trusted }) => !trusted },
+      { by: 'OpenSSL', words: 'CA signature digest algorithm too weak', when: ({ trusted }) => !trusted },
     ],
-    message: ({ algorithm }, who) => `${who} is signed with ${algorithm}, which can be forged.`,
+    message: ({ algorithm, trusted }, who) =>
+      trusted ? `${who} is self-signed with ${algorithm}.` : `${who} is signed with ${algorithm}, which can be forged.`,
     remedy: () => 'Reissue it with SHA-256 ("openssl x509 -req -sha256").',
-  }),
-  'signature/anchor-algorithm-weak': row<{ algorithm: string }>({
-    severity: 'warning',
-    meaning:
-      'A CA’s own signature on itself is not checked by anyone, so a weak one is not a security hole. It shows that the CA is old.',
-    source: 'RFC 5280 section 6.1.1 (d)',
-    message: ({ algorithm }, who) => `${who} is self-signed with ${algorithm}.`,
-    remedy: () => 'Replace the CA with one that signs with SHA-256 (docs/ca-roll.md).',
   }),
   'signature/anchor-algorithm-unsuited': row<{ algorithm: string; key: string }>({
     severity: 'warning',

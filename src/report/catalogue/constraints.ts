@@ -74,11 +74,12 @@ export const constraints = {
     message: (_, who) => `${who} is used as a leaf although it is a CA.`,
     remedy: () => 'Issue a separate leaf with "basicConstraints = critical, CA:FALSE".',
   }),
-  'constraints/path-length-without-ca': row<NoDetails>({
+  'constraints/only-for-cas': row<{ what: 'pathlen' | 'keyCertSign' | 'nameConstraints' }>({
     severity: 'warning',
-    meaning: 'A path length has a meaning only in a CA certificate. Strict validators refuse it elsewhere.',
-    source: 'RFC 5280 section 4.2.1.9',
-    message: (_, who) => `${who} sets a path length although it is not a CA.`,
-    remedy: () => 'Remove "pathlen" from basicConstraints at the next renewal.',
+    meaning:
+      'A path length, keyCertSign and name constraints have a meaning only in a CA certificate. Elsewhere they have no effect, and strict validators refuse them.',
+    source: 'RFC 5280 sections 4.2.1.3, 4.2.1.9 and 4.2.1.10',
+    message: ({ what }, who) => `${who} has ${what} although it is not a CA.`,
+    remedy: ({ what }) => `Remove ${what} at the next renewal.`,
   }),
 }

@@ -96,9 +96,9 @@ function quantity(count: number, unit: TooMuch['unit']): string {
 
 const WHAT: Readonly<Record<Holds, string>> = {
   certificate: 'a certificate',
-  'certificate under an old label': 'a certificate under a label that only OpenSSL reads',
+  'certificate under an old label': 'a certificate under an old label',
   CRL: 'a CRL',
-  'certificate request': 'a certificate request (CSR)',
+  'certificate request': 'a certificate request',
   'private key': 'a private key',
   'encrypted private key': 'an encrypted private key',
   'public key': 'a public key',
@@ -108,50 +108,38 @@ const WHAT: Readonly<Record<Holds, string>> = {
   'SSH private key': 'a private key in SSH format',
   'SSH public key': 'a public key in SSH format',
   'OpenPGP block': 'an OpenPGP block',
-  'UTF-16 text': 'text in UTF-16, as Windows PowerShell writes with ">"',
-  'UTF-16LE text': 'text in UTF-16 (little-endian)',
-  'UTF-16BE text': 'text in UTF-16 (big-endian)',
+  'UTF-16 text': 'text in UTF-16',
+  'UTF-16LE text': 'text in UTF-16',
+  'UTF-16BE text': 'text in UTF-16',
   'cfssl output': 'JSON, as cfssl prints it',
   JSON: 'JSON',
-  'web page': 'a web page (HTML): a download probably failed',
+  'web page': 'a web page (HTML)',
   PEM: 'PEM',
-  'escaped line breaks': 'PEM text whose line breaks are written as the two characters "\\n"',
-  'lost line breaks': 'PEM text that lost its line breaks',
-  'file name': 'what looks like the name of a file',
-  'contents of a file': 'the contents of a file instead of its name',
+  'escaped line breaks': 'PEM text with "\\n" in place of line breaks',
+  'lost line breaks': 'PEM text without line breaks',
+  'file name': 'the name of a file',
+  'contents of a file': 'the contents of a file',
   nothing: 'nothing but white space',
   'other DER': 'other data',
   'other blocks': 'other PEM blocks',
-  'other text': 'other text without a "-----BEGIN …-----" line',
+  'other text': 'text without a "-----BEGIN …-----" line',
   'other binary data': 'other binary data',
 }
 
-/** The inputs that each kind of content is meant for. */
-const FITS: Readonly<Partial<Record<Holds, readonly Wanted[]>>> = {
-  certificate: ['ca', 'cert', 'certificate'],
-  'private key': ['key'],
-  'encrypted private key': ['key'],
-  CRL: ['crl', 'CRL'],
-  'certificate request': ['request'],
+/** The inputs that content is meant for, and the command that turns its DER into PEM. */
+const FITS: Readonly<Partial<Record<Holds, { readonly inputs: readonly Wanted[]; readonly command: string }>>> = {
+  certificate: { inputs: ['ca', 'cert', 'certificate'], command: 'x509' },
+  'private key': { inputs: ['key'], command: 'pkey' },
+  'encrypted private key': { inputs: ['key'], command: 'pkey' },
+  CRL: { inputs: ['crl', 'CRL'], command: 'crl' },
+  'certificate request': { inputs: ['request'], command: 'req' },
 }
 
-/** The command that turns DER of each kind into PEM. */
-const FROM_DER: Readonly<Partial<Record<Holds, string>>> = {
-  certificate: 'openssl x509 -inform der',
-  'private key': 'openssl pkey -inform der',
-  'encrypted private key': 'openssl pkey -inform der',
-  CRL: 'openssl crl -inform der',
-  'certificate request': 'openssl req -inform der',
-}
-
-const PKCS12: Readonly<Record<Wanted, string>> = {
+const PKCS12: Readonly<Partial<Record<Wanted, string>>> = {
   ca: '-cacerts -nokeys -out ca.pem',
   cert: '-clcerts -nokeys -out cert.pem',
   key: '-nocerts -noenc -out key.pem',
-  crl: '-nokeys -out certificates.pem',
   request: '-nocerts -noenc -out key.pem" and make a request for it: "openssl req -new -key key.pem -subj /CN=NAME',
-  certificate: '-nokeys -out certificates.pem',
-  CRL: '-nokeys -out certificates.pem',
 }
 
 /** More about what to pass, for inputs of which people ask what it is. */
@@ -164,12 +152,12 @@ function remedyFor(details: UnexpectedContent): string {
   const { holds, form, wanted: role } = details
   const file = inShell(details)
   const pass = `Pass ${wanted(role)}${HOW[role] ?? ''}.`
-  const isMeant = FITS[holds]?.includes(role) === true
-  const command = FROM_DER[holds]
+  const fit = FITS[holds]
   if (form === 'base64' && holds === 'PEM') return `Decode it: "base64 -d ${file} > new.pem".`
-  if (isMeant && form === 'base64' && command !== undefined)
-    return `Convert it: "base64 -d ${file} | ${command} -out new.pem".`
-  if (isMeant && form === 'DER' && command !== undefined) return `Convert it: "${command} -in ${file} -out new.pem".`
+  if (fit?.inputs.includes(role) === true && (form === 'DER' || form === 'base64')) {
+    const command = `openssl ${fit.command} -inform der`
+    return `Convert it: "${form === 'DER' ? `${command} -in ${file}` : `base64 -d ${file} | ${command}`} -out new.pem".`
+  }
   switch (holds) {
     case 'private key':
     case 'encrypted private key':
@@ -189,13 +177,13 @@ function remedyFor(details: UnexpectedContent): string {
     case 'certificate under an old label':
       return `Convert it to a plain certificate: "openssl x509 -in ${file} -out new.pem".`
     case 'PKCS#12 key store':
-      return `Extract the PEM: "openssl pkcs12 -in ${file} ${PKCS12[role]}".`
+      return `Extract the PEM: "openssl pkcs12 -in ${file} ${PKCS12[role] ?? '-nokeys -out certificates.pem'}".`
     case 'PKCS#7 bundle':
       return `Extract the certificates: "openssl pkcs7 -print_certs -in ${file} -out certificates.pem" (with "-inform der" if it is binary).`
     case 'Java key store':
       return `Convert it: "keytool -importkeystore -srckeystore ${file} -destkeystore store.p12 -deststoretype PKCS12", then extract the PEM with "openssl pkcs12 -in store.p12".`
     case 'SSH private key':
-      return `Pass the key that the certificate was requested with. If it is this one, convert a copy of it: "ssh-keygen -p -m PKCS8 -f ${file}".`
+      return `Pass the key of the certificate. If it is this one, convert a copy of it: "ssh-keygen -p -m PKCS8 -f ${file}".`
     case 'SSH public key':
       return `${pass} TLS does not use public keys of SSH.`
     case 'OpenPGP block':
@@ -203,7 +191,7 @@ function remedyFor(details: UnexpectedContent): string {
     case 'UTF-16 text':
     case 'UTF-16LE text':
     case 'UTF-16BE text':
-      return `Convert it: "iconv -f ${holds.replace(' text', '')} -t UTF-8 ${file} > new.pem"; in PowerShell, write it with "Set-Content -Encoding ascii".`
+      return `Convert it: "iconv -f ${holds.replace(' text', '')} -t UTF-8 ${file} > new.pem".`
     case 'cfssl output':
       return `Split it: "cfssljson -f ${file} -bare name" writes ${role === 'request' ? 'name.csr' : 'name.pem'} and name-key.pem.`
     case 'JSON':
@@ -213,7 +201,7 @@ function remedyFor(details: UnexpectedContent): string {
     case 'escaped line breaks':
       return details.file === null
         ? `Replace them before the call: text.replaceAll('\\\\n', '\\n').`
-        : `Replace them: "sed -i 's/\\\\n/\\n/g' ${file}" (and remove quotation marks around the text).`
+        : `Replace them: "sed -i 's/\\\\n/\\n/g' ${file}".`
     case 'lost line breaks':
       return 'Write it again with its line breaks: quote the variable in the shell ("$CERT"), or use a "|" block in YAML.'
     case 'file name':
@@ -221,7 +209,7 @@ function remedyFor(details: UnexpectedContent): string {
         ? 'Use fromFiles, which accepts file names, or read the file first.'
         : 'Pass the file that is named in it.'
     case 'contents of a file':
-      return `Pass the path of a file that holds ${wanted(role)}, or pass the text to fromPem.`
+      return 'Pass the path of a file, or pass the text to fromPem.'
     default:
       return pass
   }

@@ -70,6 +70,13 @@ function commonNameMessage({ name, constrainedBy }: CommonNameDetails, who: stri
   return `${who} has no DNS name, and its common name "${name}" is one that its CA "${constrainedBy}" does not allow. OpenSSL and Node check it then.`
 }
 
+const UNUSABLE = {
+  'an IP address': 'is an IP address and covers no host',
+  'no host name': 'no host can have',
+  'an underscore': 'has an underscore',
+  'a wide wildcard': 'is a wildcard over a whole zone, and Node refuses it',
+} as const
+
 export const names = {
   'san/host-not-covered': row<NotCoveredDetails>({
     severity: 'error',
@@ -109,21 +116,20 @@ export const names = {
     remedy: ({ host, kind }) =>
       `Reissue it with ${sanText(kind, host)} in subjectAltName (openssl: "subjectAltName = ${sanText(kind, host)}"), or connect by a name that it covers.`,
   }),
-  'san/ip-written-as-dns': row<{ name: string }>({
-    severity: 'warning',
-    meaning: 'An IP address written as a DNS name covers nothing: addresses are compared with IP names only.',
-    source: 'RFC 5280 section 4.2.1.6; Go crypto/x509 VerifyHostname',
-    message: ({ name }, who) => `${who} has the address ${name} as a DNS name, which covers no host.`,
-    remedy: ({ name }) => `Reissue it with an IP name: "subjectAltName = IP:${name}".`,
-  }),
-  'san/name-unusable': row<{ name: string }>({
+  'san/name-unusable': row<{
+    name: string
+    reason: 'an IP address' | 'no host name' | 'an underscore' | 'a wide wildcard'
+  }>({
     severity: 'warning',
     meaning:
-      'No host can have the DNS name (an inner or partial wildcard, an empty or over-long label, a space, a dot at its end), so it covers nothing.',
-    source: 'RFC 5280 section 4.2.1.6; Go crypto/x509 validHostname',
-    message: ({ name }, who) => `${who} has the DNS name "${name}", which no host can have.`,
-    remedy: () =>
-      'Reissue it with plain DNS names, without a dot at the end. A wildcard must be the whole leftmost label.',
+      'A DNS name covers no host, or not for everybody: an IP address must be an IP name; no host can have an inner or partial wildcard, an empty or over-long label, a space or a dot at its end; host names have no underscore, which Go and Node accept and strict validators do not; and Node refuses a wildcard over a whole top-level zone.',
+    source:
+      'RFC 5280 section 4.2.1.6; RFC 1123 section 2.1; RFC 6125 section 7.2; Go crypto/x509 VerifyHostname and validHostname; Node lib/tls.js',
+    message: ({ name, reason }, who) => `${who} has the DNS name "${name}", which ${UNUSABLE[reason]}.`,
+    remedy: ({ name, reason }) =>
+      reason === 'an IP address'
+        ? `Reissue it with an IP name: "subjectAltName = IP:${name}".`
+        : 'Reissue it with plain DNS names of letters, digits and hyphens. A wildcard must be the whole leftmost label, with at least two labels after it.',
   }),
   'san/uri-malformed': row<{ uri: string; reason: string }>({
     severity: 'error',
@@ -143,21 +149,6 @@ export const names = {
       `${who} marks its subject alternative name as critical, and it holds only names that etcd does not read (${listed(kinds)}). etcd refuses it.`,
     remedy: () => 'Reissue it with a DNS name or an IP address in subjectAltName, or without "critical".',
   }),
-  'san/underscore': row<{ name: string }>({
-    severity: 'warning',
-    meaning: 'Host names have no underscore; Go and Node accept it, strict validators do not.',
-    source: 'RFC 1123 section 2.1; RFC 5280 section 4.2.1.6',
-    message: ({ name }, who) => `${who} has the DNS name ${name} with an underscore.`,
-    remedy: () => 'Use names of letters, digits and hyphens at the next renewal.',
-  }),
-  'san/wildcard-wide': row<{ name: string }>({
-    severity: 'warning',
-    meaning: 'A wildcard over a whole top-level zone covers hosts that are not yours. Node refuses it.',
-    source: 'RFC 6125 section 7.2; Node lib/tls.js',
-    message: ({ name }, who) => `${who} has the wildcard ${name} over a whole zone, which Node refuses.`,
-    remedy: () =>
-      'Reissue it with the name of each member, or with a wildcard that has at least two labels after the asterisk.',
-  }),
   'san/wildcard': row<{ name: string }>({
     severity: 'info',
     meaning:
@@ -166,19 +157,19 @@ export const names = {
     message: ({ name }, who) => `${who} covers every host of ${name}.`,
     remedy: () => 'List the name of each member instead, if possible.',
   }),
-  'san/critical-with-subject': row<NoDetails>({
+  'san/criticality-wrong': row<{ critical: boolean }>({
     severity: 'warning',
-    meaning: 'The subject alternative name should be critical only if the subject is empty.',
+    meaning:
+      'The subject alternative name must be critical if the subject is empty, because it is the only identity then, and should not be critical otherwise.',
     source: 'RFC 5280 section 4.2.1.6',
-    message: (_, who) => `${who} marks its subject alternative name as critical although it has a subject.`,
-    remedy: () => 'Remove "critical" from subjectAltName at the next renewal.',
-  }),
-  'san/not-critical-without-subject': row<NoDetails>({
-    severity: 'warning',
-    meaning: 'With an empty subject the subject alternative name is the only identity, and must be critical.',
-    source: 'RFC 5280 section 4.2.1.6',
-    message: (_, who) => `${who} has an empty subject, and its subject alternative name is not critical.`,
-    remedy: () => 'Mark subjectAltName as critical, or set a subject, at the next renewal.',
+    message: ({ critical }, who) =>
+      critical
+        ? `${who} marks its subject alternative name as critical although it has a subject.`
+        : `${who} has an empty subject, and its subject alternative name is not critical.`,
+    remedy: ({ critical }) =>
+      critical
+        ? 'Remove "critical" from subjectAltName at the next renewal.'
+        : 'Mark subjectAltName as critical, or set a subject, at the next renewal.',
   }),
   'san/common-name-not-listed': row<{ commonName: string }>({
     severity: 'warning',
@@ -342,14 +333,6 @@ export const names = {
     message: ({ names: list, constrainedBy }, who) =>
       `${who} is self-issued and carries names that its CA "${constrainedBy}" does not allow: ${listed(list)}; etcd refuses the path.`,
     remedy: () => 'Issue the CA certificate again without subjectAltName.',
-  }),
-  'name-constraints/on-leaf': row<NoDetails>({
-    severity: 'warning',
-    meaning:
-      'Name constraints belong in CA certificates. In a leaf they have no effect, and strict validators refuse them.',
-    source: 'RFC 5280 section 4.2.1.10',
-    message: (_, who) => `${who} is a leaf with name constraints.`,
-    remedy: () => 'Remove nameConstraints at the next renewal.',
   }),
   'name-constraints/too-many': row<{ comparisons: number }>({
     severity: 'error',

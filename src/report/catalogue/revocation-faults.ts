@@ -4,6 +4,9 @@ import { NOT_FOUND, type List, lower } from './revocation-list.js'
 
 export type Extension = List & { extension: string }
 
+/** How the reason of a refused critical extension begins. */
+const CRITICAL = 'it is critical'
+
 export const lists = {
   'revocation/crl-malformed': row<List & { reason: string }>({
     severity: 'error',
@@ -57,38 +60,29 @@ export const lists = {
     message: ({ origin }, who) => `${who} signed the CRL ${origin}, but its key usage lacks cRLSign.`,
     remedy: () => 'Reissue the CA certificate with "keyUsage = critical, keyCertSign, cRLSign".',
   }),
-  'revocation/crl-algorithm-weak': row<List & { algorithm: string }>({
+  'revocation/crl-algorithm-refused': row<
+    List & { algorithm: string; reason: 'weak' | 'unsupported' | 'stated twice' }
+  >({
     severity: 'error',
-    meaning: 'The signature of the list uses a digest that can be forged.',
-    source: 'RFC 6194, RFC 6151',
-    message: ({ origin, algorithm }) => `The CRL ${origin} is signed with ${algorithm}, which can be forged.`,
-    remedy: () => 'Set "default_md = sha256" in openssl’s CA section and create the CRL again.',
-  }),
-  'revocation/crl-algorithm-unsupported': row<List & { algorithm: string }>({
-    severity: 'error',
-    meaning: 'This package does not verify the signature algorithm of the list, so the signer is unknown.',
-    source: 'RFC 5280 section 5.1.1.2',
+    meaning:
+      'The signature of the list does not count: its digest can be forged, this package does not verify the algorithm, or the list states one algorithm inside its signed part and another outside.',
+    source: 'RFC 5280 section 5.1.1.2; RFC 6194; RFC 6151',
     refusals: [
-      { by: 'OpenSSL', words: 'CRL signature failure' },
-      { by: 'Node', words: 'CRL_SIGNATURE_FAILURE' },
+      {
+        by: 'etcd',
+        words: "x509: inner and outer signature algorithm identifiers don't match",
+        when: ({ reason }) => reason === 'stated twice',
+      },
+      { by: 'OpenSSL', words: 'CRL signature failure', when: ({ reason }) => reason !== 'weak' },
+      // Of two algorithms from Node 22 on, which brings OpenSSL 3.5. Node 20 says UNSPECIFIED.
+      { by: 'Node', words: 'CRL_SIGNATURE_FAILURE', when: ({ reason }) => reason !== 'weak' },
     ],
-    message: ({ origin, algorithm }) =>
-      `The CRL ${origin} is signed with an algorithm that is not supported (${algorithm}).`,
-    remedy: () => 'Have the CRL signed with RSA, ECDSA or Ed25519.',
-  }),
-  'revocation/crl-algorithms-disagree': row<List>({
-    severity: 'error',
-    meaning: 'The list names two signature algorithms, one inside and one outside the signed part.',
-    source: 'RFC 5280 section 5.1.1.2',
-    refusals: [
-      { by: 'etcd', words: "x509: inner and outer signature algorithm identifiers don't match" },
-      { by: 'OpenSSL', words: 'CRL signature failure' },
-      // From Node 22 on, which brings OpenSSL 3.5. Node 20 says UNSPECIFIED.
-      { by: 'Node', words: 'CRL_SIGNATURE_FAILURE' },
-    ],
-    message: ({ origin }) =>
-      `The CRL ${origin} names one signature algorithm inside its signed part and another outside.`,
-    remedy: () => 'Create the CRL again ("openssl ca -gencrl").',
+    message: ({ origin, algorithm, reason }) =>
+      reason === 'stated twice'
+        ? `The CRL ${origin} states one signature algorithm inside its signed part (${algorithm}) and another outside.`
+        : `The CRL ${origin} is signed with ${algorithm}, which ${reason === 'weak' ? 'can be forged' : 'is not supported'}.`,
+    remedy: () =>
+      'Set "default_md = sha256" in openssl’s CA section, and create the CRL again with an RSA, ECDSA or Ed25519 key.',
   }),
   'revocation/crl-expired': row<List & { nextUpdate: Date }>({
     severity: 'error',
@@ -127,20 +121,6 @@ export const lists = {
       `The CRL ${origin} is dated ${thisUpdate.toISOString()}, after its own next update on ${nextUpdate.toISOString()}.`,
     remedy: () => 'Create the CRL again with a next update that lies ahead ("openssl ca -gencrl -crldays 30").',
   }),
-  'revocation/crl-next-update-missing': row<List>({
-    severity: 'warning',
-    meaning: 'The list has no date of its next update, so it is unknown whether it is current.',
-    source: 'RFC 5280 section 5.1.2.5',
-    message: ({ origin }) => `The CRL ${origin} has no date of its next update.`,
-    remedy: () => 'Create CRLs with a next update ("openssl ca -gencrl -crldays 30").',
-  }),
-  'revocation/crl-number-missing': row<List>({
-    severity: 'warning',
-    meaning: 'The list has no CRL number, so an old one cannot be distinguished from a new one.',
-    source: 'RFC 5280 section 5.2.3',
-    message: ({ origin }) => `The CRL ${origin} has no CRL number.`,
-    remedy: () => 'Set "crlnumber" in openssl’s CA section and create the CRL again.',
-  }),
   'revocation/crl-version-1': row<List>({
     severity: 'warning',
     meaning:
@@ -151,53 +131,36 @@ export const lists = {
     remedy: () =>
       'Set "crl_extensions" with "authorityKeyIdentifier = keyid:always" and "crlnumber" in openssl’s CA section, which makes version 2.',
   }),
-  'revocation/crl-extension-critical': row<Extension>({
+  'revocation/crl-extension-refused': row<Extension & { reason: string }>({
     severity: 'error',
     meaning:
-      'The list, or one of its entries, carries a critical extension that is not processed, or one that must not be critical; it cannot be relied on. etcd from 3.6 on refuses every client if the authority key identifier is critical, and ignores other extensions.',
-    source: 'RFC 5280 sections 5.2 and 5.3',
+      'The list, or one of its entries, has an extension that cannot be read, occurs twice, or is critical and not processed or must not be critical. The scope or the age of the list is unknown. etcd from 3.6 on refuses every client if it cannot read the extension or if the authority key identifier is critical, and ignores others.',
+    source: 'RFC 5280 sections 5.2 and 5.3; X.509 section 8',
     refusals: [
-      { by: 'OpenSSL', words: 'unhandled critical CRL extension' },
-      { by: 'etcd', words: 'x509: authority key identifier incorrectly marked critical' },
-    ],
-    message: ({ origin, extension }) =>
-      `The CRL ${origin} carries the critical extension ${extension}, which is not processed or must not be critical.`,
-    remedy: () => 'Create a full CRL without special extensions.',
-  }),
-  'revocation/crl-extension-malformed': row<Extension & { reason: string }>({
-    severity: 'error',
-    meaning: 'An extension of the list cannot be read, so the scope or the age of the list is unknown.',
-    source: 'RFC 5280 section 5.2; X.690',
-    refusals: [
-      { by: 'etcd', words: 'x509: malformed crl number' },
-      { by: 'etcd', words: 'x509: invalid authority key identifier' },
+      { by: 'OpenSSL', words: 'unhandled critical CRL extension', when: ({ reason }) => reason.startsWith(CRITICAL) },
+      {
+        by: 'etcd',
+        words: 'x509: authority key identifier incorrectly marked critical',
+        when: ({ reason }) => reason.startsWith(CRITICAL),
+      },
+      { by: 'etcd', words: 'x509: malformed crl number', when: ({ reason }) => !reason.startsWith(CRITICAL) },
+      {
+        by: 'etcd',
+        words: 'x509: invalid authority key identifier',
+        when: ({ reason }) => !reason.startsWith(CRITICAL),
+      },
     ],
     message: ({ origin, extension, reason }) =>
-      `The extension ${extension} of the CRL ${origin} cannot be read: ${reason}.`,
-    remedy: () => 'Create a full CRL without special extensions.',
-  }),
-  'revocation/crl-extension-duplicate': row<Extension>({
-    severity: 'error',
-    meaning: 'The list has the same extension twice, and readers differ on which of them counts.',
-    source: 'RFC 5280 section 5.2; X.509 section 8',
-    message: ({ origin, extension }) => `The CRL ${origin} has the extension ${extension} more than once.`,
-    remedy: () => 'Create the CRL again ("openssl ca -gencrl").',
-  }),
-  'revocation/crl-extension-not-critical': row<Extension>({
-    severity: 'warning',
-    meaning:
-      'The extension narrows the list but is not marked as critical, so a reader that does not support it treats the list as a full one.',
-    source: 'RFC 5280 sections 5.2.4 and 5.2.5',
-    message: ({ origin, extension }) => `The CRL ${origin} does not mark its ${extension} as critical.`,
-    remedy: ({ extension }) =>
-      `Mark ${extension} as critical ("${extension} = critical, …" in openssl’s crl_extensions).`,
+      `The extension ${extension} of the CRL ${origin} is refused: ${reason}.`,
+    remedy: () => 'Create a full CRL without special extensions ("openssl ca -gencrl").',
   }),
   'revocation/crl-unusual': row<List & { reason: string }>({
     severity: 'warning',
-    meaning: 'The list can be understood, but is not written as RFC 5280 asks; stricter readers refuse it.',
+    meaning:
+      'The list can be understood, but is not written as RFC 5280 asks: stricter readers refuse it, and without a number or a next update an old list cannot be distinguished from a new one.',
     source: 'RFC 5280 section 5',
     message: ({ origin, reason }) => `The CRL ${origin} ${reason}.`,
     remedy: () =>
-      'Create CRLs with "openssl ca -gencrl" and "crl_extensions" with "authorityKeyIdentifier = keyid:always".',
+      'Create CRLs with "openssl ca -gencrl -crldays 30", with "crlnumber", and with "crl_extensions" that has "authorityKeyIdentifier = keyid:always".',
   }),
 }

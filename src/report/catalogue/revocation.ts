@@ -72,13 +72,6 @@ export const revocation = {
     message: ({ origin }) => `The CRL ${origin} announces delta CRLs, which were not read.`,
     remedy: () => 'Pass the newest full CRL, or the newest delta CRL in addition to it.',
   }),
-  'revocation/crl-superseded': row<List & { by: string }>({
-    severity: 'info',
-    meaning: 'A newer CRL of the same CA, key and scope was given, so this one is not used.',
-    source: 'RFC 5280 section 5.2.3',
-    message: ({ origin, by }) => `The CRL ${origin} is replaced by the newer ${by}.`,
-    remedy: () => 'Remove it from the CRLs that are passed.',
-  }),
   'revocation/crl-indirect': row<List>({
     severity: 'error',
     meaning:
@@ -134,25 +127,16 @@ export const revocation = {
     ],
     message: ({ origin, reason }, who) =>
       `For ${lower(who)}, OpenSSL, and so Node, chooses the CRL ${origin} and refuses it: ${reason}.`,
-    remedy: () =>
-      'Create the CRLs with an authority key identifier ("authorityKeyIdentifier = keyid:always"), and pass one current, full CRL for each CA key.',
-  }),
-  'revocation/crl-of-other-key': row<List & { issuer: string; fingerprint256: string }>({
-    severity: 'info',
-    meaning:
-      'Another key of the same CA signed the CRL, as after the CA was renewed with a new key. It does not count: a CRL is verified with the key that signed the certificates (RFC 5280 section 6.3.3 (f)), and each key needs a CRL of its own. etcd compares serial numbers only.',
-    source: `RFC 5280 section 6.3.3 (f); OpenSSL crypto/x509/x509_vfy.c crl_akid_check; ${CHECK_CRL}`,
-    message: ({ origin, issuer, fingerprint256 }) =>
-      `The CRL ${origin} of "${issuer}" is signed by another key of that CA (certificate SHA-256 ${fingerprint256}), which did not sign this path.`,
-    remedy: () => 'Give the CRL that is signed with the key that signed the certificates.',
+    remedy: () => 'Pass one current, full CRL for each CA key, each with "authorityKeyIdentifier = keyid:always".',
   }),
   'revocation/crl-unused': row<List & { issuer: string; reason: string }>({
     severity: 'info',
     meaning:
-      'The CRL had no effect: it is of a CA that is not part of the path, of another key of the same name, or faulty and not needed next to the others. etcd compares only serial numbers, not the issuer of the CRL.',
-    source: CHECK_CRL,
+      'The CRL had no effect: a newer one of the same CA, key and scope replaces it, it is of a CA that is not part of the path, another key of the same name signed it (each key needs a CRL of its own), or it is faulty and not needed next to the others. etcd compares only serial numbers, not the issuer of the CRL.',
+    source: `RFC 5280 sections 5.2.3 and 6.3.3 (f); OpenSSL crypto/x509/x509_vfy.c crl_akid_check; ${CHECK_CRL}`,
     message: ({ origin, issuer, reason }) => `The CRL ${origin} of "${issuer}" was not used: ${reason}.`,
-    remedy: () => 'Remove it from the CRLs that are passed.',
+    remedy: () =>
+      'Remove it from the CRLs that are passed, or pass the one that is signed with the key that signed the certificates.',
   }),
   'revocation/crl-pem': row<{ origins: string[] }>({
     severity: 'warning',

@@ -1,5 +1,5 @@
 /** Findings about key usage and extended key usage, and what etcd asks beyond TLS. */
-import { type NoDetails, row } from '../row.js'
+import { type NoDetails, row, type Severity } from '../row.js'
 import { listed } from '../words.js'
 
 export const usage = {
@@ -36,49 +36,35 @@ export const usage = {
     remedy: ({ leaf }) =>
       `Reissue the CA certificate without extendedKeyUsage, or with serverAuth and clientAuth. Or reissue "${leaf}" from another CA.`,
   }),
-  'usage/gateway-client-auth-missing': row<{ found: string[] }>({
+  'usage/gateway-client-auth-missing': row<{ found: string[]; ofCa: boolean }>({
     severity: 'warning',
     meaning:
-      'etcd’s gRPC gateway (/v3/…, on by default) dials its own client port and presents the server certificate as its client certificate. Without clientAuth every gateway request fails with 503 "remote error: tls: bad certificate"; gRPC clients are not affected. As a peer certificate it forms no quorum.',
-    source: 'etcd issues #9785 and #9398; etcd server/embed/serve.go; kubeadm certlist.go',
+      'etcd’s gRPC gateway (/v3/…, on by default) dials its own client port and presents the server certificate as its client certificate. Without clientAuth, or below a CA that limits certificates to serverAuth, every gateway request fails with 503 "remote error: tls: bad certificate"; gRPC clients are not affected. As a peer certificate it forms no quorum.',
+    source:
+      'etcd issues #9785 and #9398; etcd server/embed/serve.go; Go crypto/x509 checkChainForKeyUsage; kubeadm certlist.go',
     refusals: [
       { by: 'etcd', words: 'error reading server preface: remote error: tls: bad certificate' },
       { by: 'Go', words: 'x509: certificate specifies an incompatible key usage' },
     ],
-    message: (_, who) =>
-      `${who} has serverAuth but not clientAuth. etcd's gateway, which presents it as a client, answers 503.`,
-    remedy: () =>
-      'Reissue it with "extendedKeyUsage = serverAuth, clientAuth". Or start etcd with --client-cert-file and --client-key-file of a clientAuth certificate, or with --enable-grpc-gateway=false.',
+    message: ({ found, ofCa }, who) =>
+      `${who} ${ofCa ? `limits the certificates below it to ${listed(found)}` : 'has serverAuth but not clientAuth'}. etcd's gateway, which presents the server certificate as a client, answers 503.`,
+    remedy: ({ ofCa }) =>
+      `Reissue ${ofCa ? 'the CA certificate without extendedKeyUsage, or' : 'it'} with "extendedKeyUsage = serverAuth, clientAuth". Or start etcd with --client-cert-file and --client-key-file of a clientAuth certificate, or with --enable-grpc-gateway=false.`,
   }),
-  'usage/gateway-client-auth-nested': row<{ found: string[] }>({
-    severity: 'warning',
+  'usage/any-extended-key-usage': row<{ refused: boolean }>({
+    severity: ({ refused }): Severity => (refused ? 'error' : 'warning'),
     meaning:
-      'A CA that limits the certificates below it to serverAuth removes clientAuth from its server certificates, even if they list it. etcd’s gRPC gateway presents the server certificate as its client certificate and fails with 503; gRPC clients are not affected.',
-    source: 'Go crypto/x509 checkChainForKeyUsage; etcd issues #9785 and #9398',
-    refusals: [{ by: 'Go', words: 'x509: certificate specifies an incompatible key usage' }],
-    message: ({ found }, who) =>
-      `${who} limits the certificates below it to ${listed(found)}. etcd's gateway, which presents the server certificate as a client, answers 503.`,
-    remedy: () =>
-      'Reissue the CA certificate without extendedKeyUsage, or with serverAuth and clientAuth. Or start etcd with --enable-grpc-gateway=false.',
-  }),
-  'usage/any-extended-key-usage': row<NoDetails>({
-    severity: 'error',
-    meaning:
-      'anyExtendedKeyUsage satisfies Go and etcd, but Node refuses such a server certificate with INVALID_PURPOSE.',
+      'anyExtendedKeyUsage allows every purpose, which no member or client of etcd needs. It satisfies Go and etcd, but Node refuses a server certificate that relies on it with INVALID_PURPOSE.',
     source: 'OpenSSL purpose check; RFC 5280 section 4.2.1.12',
     refusals: [
-      { by: 'Node', words: 'INVALID_PURPOSE' },
-      { by: 'OpenSSL', words: 'unsuitable certificate purpose' },
+      { by: 'Node', words: 'INVALID_PURPOSE', when: ({ refused }) => refused },
+      { by: 'OpenSSL', words: 'unsuitable certificate purpose', when: ({ refused }) => refused },
     ],
-    message: (_, who) => `${who} relies on anyExtendedKeyUsage, which Node refuses for a server.`,
-    remedy: () => 'Reissue it with "extendedKeyUsage = serverAuth, clientAuth".',
-  }),
-  'usage/any-extended-key-usage-broad': row<NoDetails>({
-    severity: 'warning',
-    meaning: 'anyExtendedKeyUsage allows every purpose. No member or client of etcd needs that.',
-    source: 'RFC 5280 section 4.2.1.12',
-    message: (_, who) => `${who} is valid for every purpose (anyExtendedKeyUsage).`,
-    remedy: () => 'Use "extendedKeyUsage = clientAuth" (for a member: serverAuth, clientAuth) at the next renewal.',
+    message: ({ refused }, who) =>
+      refused
+        ? `${who} relies on anyExtendedKeyUsage, which Node refuses for a server.`
+        : `${who} is valid for every purpose (anyExtendedKeyUsage).`,
+    remedy: () => 'Reissue it with "extendedKeyUsage = clientAuth" (for a member: serverAuth, clientAuth).',
   }),
   'usage/extended-key-usage-absent': row<NoDetails>({
     severity: 'info',
@@ -116,24 +102,19 @@ export const usage = {
     message: ({ found }, who) => `${who} issued a certificate, but its key usage (${listed(found)}) lacks keyCertSign.`,
     remedy: () => 'Reissue the CA certificate with "keyUsage = critical, keyCertSign, cRLSign".',
   }),
-  'usage/cert-sign-without-ca': row<NoDetails>({
-    severity: 'warning',
-    meaning: 'keyCertSign without CA:TRUE has no effect and breaks RFC 5280.',
-    source: 'RFC 5280 section 4.2.1.3',
-    message: (_, who) => `${who} has keyCertSign in its key usage although it is not a CA.`,
-    remedy: () => 'Remove keyCertSign from keyUsage at the next renewal.',
-  }),
-  'usage/digital-signature-missing': row<{ found: string[] }>({
-    severity: 'error',
+  'usage/digital-signature-missing': row<{ found: string[]; refused: boolean }>({
+    severity: ({ refused }): Severity => (refused ? 'error' : 'warning'),
     meaning:
-      'The key usage of a server allows none of digitalSignature, keyEncipherment and keyAgreement. OpenSSL, and so Node, refuses such a server; Go does not check.',
-    source: 'OpenSSL check_purpose_ssl_server (KU_TLS); RFC 8446 section 4.4.2.2; RFC 5280 section 4.2.1.3',
+      'The key usage omits digitalSignature, which TLS 1.3 requires of a certificate that signs the handshake (RFC 8446 section 4.4.2.2). Neither Go nor OpenSSL enforces that rule. OpenSSL, and so Node, refuses a server whose key usage has none of digitalSignature, keyEncipherment and keyAgreement. In TLS 1.2, to which etcd 3.5.0 to 3.5.7 is limited, Node refuses such a server if its key is of an elliptic curve.',
+    source:
+      'OpenSSL check_purpose_ssl_server (KU_TLS) and ssl_check_srvr_ecc_cert_and_alg; RFC 8446 section 4.4.2.2; RFC 5280 section 4.2.1.3',
     refusals: [
-      { by: 'Node', words: 'INVALID_PURPOSE' },
-      { by: 'OpenSSL', words: 'unsuitable certificate purpose' },
+      { by: 'Node', words: 'INVALID_PURPOSE', when: ({ refused }) => refused },
+      { by: 'OpenSSL', words: 'unsuitable certificate purpose', when: ({ refused }) => refused },
+      { by: 'Node', words: 'ERR_SSL_ECC_CERT_NOT_FOR_SIGNING', when: ({ refused }) => !refused },
     ],
-    message: ({ found }, who) =>
-      `${who} has a key usage (${listed(found)}) without digitalSignature, which a TLS server needs.`,
+    message: ({ found, refused }, who) =>
+      `${who} has a key usage (${listed(found)}) without digitalSignature, which ${refused ? 'a TLS server needs' : 'TLS 1.3 requires'}.`,
     remedy: () => 'Reissue it with "keyUsage = critical, digitalSignature" (and keyEncipherment for an RSA key).',
   }),
   'usage/netscape-type-unsuited': row<NoDetails>({
@@ -147,16 +128,6 @@ export const usage = {
     ],
     message: (_, who) => `${who} has a Netscape certificate type (nsCertType) without "server".`,
     remedy: () => 'Reissue it without nsCertType.',
-  }),
-  'usage/key-usage-unsuited': row<{ found: string[] }>({
-    severity: 'warning',
-    meaning:
-      'The key usage omits digitalSignature, which TLS 1.3 requires of a certificate that signs the handshake (RFC 8446 section 4.4.2.2). Neither Go nor OpenSSL enforces that rule. In TLS 1.2, to which etcd 3.5.0 to 3.5.7 is limited, Node refuses such a server if its key is of an elliptic curve.',
-    source: 'RFC 8446 section 4.4.2.2; OpenSSL ssl_check_srvr_ecc_cert_and_alg',
-    refusals: [{ by: 'Node', words: 'ERR_SSL_ECC_CERT_NOT_FOR_SIGNING' }],
-    message: ({ found }, who) =>
-      `${who} has a key usage (${listed(found)}) without digitalSignature, which TLS 1.3 requires.`,
-    remedy: () => 'Issue it with "keyUsage = critical, digitalSignature" when it is renewed.',
   }),
   'usage/key-usage-absent': row<NoDetails>({
     severity: 'info',

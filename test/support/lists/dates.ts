@@ -26,7 +26,7 @@ export const dates: readonly ListScenario[] = [
     lists: oneList({ thisUpdate: ago(1), nextUpdate: ago(1) }),
     found: ['revocation/crl-expired'],
   },
-  { name: 'no next update', lists: oneList({ nextUpdate: null }), found: ['revocation/crl-next-update-missing'] },
+  { name: 'no next update', lists: oneList({ nextUpdate: null }), found: ['revocation/crl-unusual'] },
   {
     name: 'a date of this century as GeneralizedTime',
     lists: oneList({ thisUpdate: rawTime(TAG.generalizedTime, '20240101000000Z') }),

@@ -91,14 +91,14 @@ describe('the leaf', () => {
   it('is no CA, and has no path length', () => {
     expect(ofLeaf({ ca: true })).toEqual(['constraints/leaf-is-ca@0'])
     expect(ofLeaf({ ca: true, pathLength: 3 })).toEqual(['constraints/leaf-is-ca@0'])
-    expect(ofLeaf({ ca: false, pathLength: 0 })).toEqual(['constraints/path-length-without-ca@0'])
+    expect(ofLeaf({ ca: false, pathLength: 0 })).toEqual(['constraints/only-for-cas@0'])
     expect(ofLeaf({ ca: false })).toEqual([])
     expect(judge({ leaf: { without: [EXTENSION.basicConstraints] } })).toEqual([])
   })
 
   it('constrains no names', () => {
     const extensions = [nameConstraints({ permitted: [dns('svc')] })]
-    expect(codesOf(judge({ leaf: { extensions } }), 'warning')).toEqual(['name-constraints/on-leaf@0'])
+    expect(codesOf(judge({ leaf: { extensions } }), 'warning')).toEqual(['constraints/only-for-cas@0'])
   })
 })
 

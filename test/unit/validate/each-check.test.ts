@@ -72,22 +72,22 @@ const FAULTS: readonly (readonly [name: string, parts: Parts, errors: readonly s
   [
     'unknown critical extension in the leaf',
     { leaf: { extensions: [unknownExtension(true)] } },
-    ['certificate/extension-unknown-critical@0'],
+    ['certificate/extension-refused@0'],
   ],
   [
     'unknown critical extension in the intermediate',
     { intermediate: { extensions: [unknownExtension(true)] } },
-    ['certificate/extension-unknown-critical@1'],
+    ['certificate/extension-refused@1'],
   ],
   [
     'unknown critical extension in the root',
     { root: { extensions: [unknownExtension(true)] } },
-    ['certificate/extension-unknown-critical@2'],
+    ['certificate/extension-refused@2'],
   ],
   [
     'extension twice',
     { leaf: { extensions: [unknownExtension(false), unknownExtension(false)] } },
-    ['certificate/extension-duplicate@0'],
+    ['certificate/extension-refused@0'],
   ],
   [
     'extension unreadable',
@@ -100,9 +100,9 @@ const FAULTS: readonly (readonly [name: string, parts: Parts, errors: readonly s
       intermediate: { extensions: [subjectKeyIdentifier(Buffer.alloc(20, 7), true)] },
       leaf: { extensions: [authorityKeyIdentifier(Buffer.alloc(20, 7))] },
     },
-    ['certificate/extension-wrongly-critical@1'],
+    ['certificate/extension-refused@1'],
   ],
-  ['negative serial', { leaf: { serial: -5n } }, ['certificate/serial-negative@0']],
+  ['negative serial', { leaf: { serial: -5n } }, ['certificate/serial-unusual@0']],
   [
     'algorithms disagree',
     { leaf: { outerSignature: 'ecdsa-sha256', innerSignature: 'ecdsa-sha384' } },
@@ -205,7 +205,7 @@ describe('what etcd asks beyond TLS', () => {
     const findings = judge({ leaf: { usages: ['serverAuth'] } })
     expect(codesOf(findings)).toEqual([])
     expect(codesOf(findings, 'warning')).toEqual(['usage/gateway-client-auth-missing@0'])
-    expect(findings[0]?.message).toContain('gateway, which presents it as a client, answers 503')
+    expect(findings[0]?.message).toContain('gateway, which presents the server certificate as a client, answers 503')
   })
 
   it('refuses serverAuth alone for a peer, which dials the others', () => {

@@ -51,12 +51,12 @@ const CASES: readonly (readonly [name: string, parts: Parts, expected: readonly 
   [
     'an empty name of a CA is empty as an issuer, too',
     { root: { subject: '' } },
-    ['certificate/ca-subject-empty@2 > certificate/issuer-empty@1 > certificate/issuer-empty@2'],
+    ['certificate/name-empty@2 > certificate/name-empty@1 > certificate/name-empty@2'],
   ],
   [
     'an issuer that is empty where the CA has a name stays',
     { leaf: { issuerName: '' } },
-    ['certificate/issuer-empty@0', 'chain/issuer-not-found@0'],
+    ['certificate/name-empty@0', 'chain/issuer-not-found@0'],
   ],
   [
     'a malformed name of a CA is malformed as an issuer, too',

@@ -159,11 +159,11 @@ describe('signature algorithms', () => {
     const key = signature.startsWith('rsa') ? rsaKey : newKey()
     const leaf = judge({ intermediate: { key }, leaf: { signature } })
     expect(codesOf(leaf)).toEqual(['signature/algorithm-weak@0'])
-    expect(detailsOf(leaf, 'signature/algorithm-weak')).toEqual([{ algorithm }])
+    expect(detailsOf(leaf, 'signature/algorithm-weak')).toEqual([{ algorithm, trusted: false }])
     const anchor = judge({ root: { key, signature } })
     expect(codesOf(anchor)).toEqual([])
-    expect(codesOf(anchor, 'warning')).toContain('signature/anchor-algorithm-weak@2')
-    expect(detailsOf(anchor, 'signature/anchor-algorithm-weak')).toEqual([{ algorithm }])
+    expect(codesOf(anchor, 'warning')).toContain('signature/algorithm-weak@2')
+    expect(detailsOf(anchor, 'signature/algorithm-weak')).toEqual([{ algorithm, trusted: true }])
   })
 
   it.each<SignatureName>([

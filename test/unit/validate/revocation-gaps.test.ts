@@ -105,14 +105,14 @@ describe('a CRL that another key of the same CA signed', () => {
   it('does not count, and the finding names that key', () => {
     const { findings, ok } = judged(listBy(renewed))
     expect(ok).toBe(true)
-    expect(codesOfLists(findings)).toEqual(['revocation/no-crl@0', 'revocation/crl-of-other-key'])
-    const { message } = findingOf(findings, 'revocation/crl-of-other-key')
+    expect(codesOfLists(findings)).toEqual(['revocation/no-crl@0', 'revocation/crl-unused'])
+    const { message } = findingOf(findings, 'revocation/crl-unused')
     expect(message).toContain('another key')
-    expect(detailsOf(findings, 'revocation/crl-of-other-key')).toMatchObject([{ issuer: 'CN=Test Root' }])
+    expect(detailsOf(findings, 'revocation/crl-unused')).toMatchObject([{ issuer: 'CN=Test Root' }])
   })
 
   it('is no fault next to a CRL of the key that signed the certificate', () => {
-    expect(codesOfLists(judged(listBy(root), listBy(renewed)).findings)).toEqual(['revocation/crl-of-other-key'])
+    expect(codesOfLists(judged(listBy(root), listBy(renewed)).findings)).toEqual(['revocation/crl-unused'])
   })
 
   it('is an error if no trusted key signed it', () => {

@@ -162,7 +162,7 @@ describe('the dates of a list', () => {
       { usage: 'any', at: new Date('2030-01-20T00:00:00Z') },
     )
     expect(codesOf(early.findings, 'info')).toEqual(['revocation/crl-unused'])
-    expect(codesOf(late.findings, 'info')).toEqual(['revocation/crl-superseded'])
+    expect(codesOf(late.findings, 'info')).toEqual(['revocation/crl-unused'])
   })
 })
 
