@@ -15,6 +15,10 @@ const GO_ON_EXTENSIONS = {
   subjectKeyIdentifier: 'x509: invalid subject key identifier',
 }
 
+function isUntrusted({ trusted }: { trusted: boolean }): boolean {
+  return !trusted
+}
+
 export const certificate = {
   'certificate/malformed': row<{
     origin: string
@@ -269,10 +273,10 @@ export const certificate = {
       'SHA-1 and MD5 signatures can be forged. Go refuses them ("insecure algorithm"), OpenSSL at its default level too ("ca md too weak"). The signature of a trusted certificate on itself is not checked by anyone: there it only shows that the certificate is old.',
     source: 'RFC 6194; RFC 9155; RFC 5280 section 6.1.1 (d); Go 1.18 release notes',
     refusals: [
-      { by: 'Go', words: 'x509: cannot verify signature: insecure algorithm …', when: ({ trusted }) => !trusted },
-      { by: 'Node', words: 'ERR_SSL_CA_MD_TOO_WEAK', when: ({ trusted }) => !trusted },
-      { by: 'Node', words: 'UNSPECIFIED', when: ({ trusted }) => !trusted },
-      { by: 'OpenSSL', words: 'CA signature digest algorithm too weak', when: ({ trusted }) => !trusted },
+      { by: 'Go', words: 'x509: cannot verify signature: insecure algorithm …', when: isUntrusted },
+      { by: 'Node', words: 'ERR_SSL_CA_MD_TOO_WEAK', when: isUntrusted },
+      { by: 'Node', words: 'UNSPECIFIED', when: isUntrusted },
+      { by: 'OpenSSL', words: 'CA signature digest algorithm too weak', when: isUntrusted },
     ],
     message: ({ algorithm, trusted }, who) =>
       trusted ? `${who} is self-signed with ${algorithm}.` : `${who} is signed with ${algorithm}, which can be forged.`,

@@ -145,7 +145,7 @@ const PKCS12: Readonly<Partial<Record<Wanted, string>>> = {
 /** More about what to pass, for inputs of which people ask what it is. */
 const HOW: Readonly<Partial<Record<Wanted, string>>> = {
   key: ': a block "PRIVATE KEY", "EC PRIVATE KEY" or "RSA PRIVATE KEY"',
-  crl: ' ("openssl ca -gencrl -out crl.pem" creates one), or omit it',
+  crl: ' ("openssl ca -gencrl" creates one)',
 }
 
 function remedyFor(details: UnexpectedContent): string {
@@ -169,7 +169,7 @@ function remedyFor(details: UnexpectedContent): string {
     case 'public key':
       return role === 'key'
         ? 'Pass the file that the private key was written to when it was generated.'
-        : `${pass} A public key has no name and no signature of a CA.`
+        : `${pass} A public key has no name.`
     case 'certificate request':
       return role === 'cert' || role === 'certificate'
         ? `Have the CA sign it ("openssl x509 -req -in ${file} -CA ca.crt -CAkey ca.key -copy_extensions copy -out tls.crt"), and pass the certificate that it returns.`
@@ -183,7 +183,7 @@ function remedyFor(details: UnexpectedContent): string {
     case 'Java key store':
       return `Convert it: "keytool -importkeystore -srckeystore ${file} -destkeystore store.p12 -deststoretype PKCS12", then extract the PEM with "openssl pkcs12 -in store.p12".`
     case 'SSH private key':
-      return `Pass the key of the certificate. If it is this one, convert a copy of it: "ssh-keygen -p -m PKCS8 -f ${file}".`
+      return `Pass the key of the certificate. If it is this one, convert a copy: "ssh-keygen -p -m PKCS8 -f ${file}".`
     case 'SSH public key':
       return `${pass} TLS does not use public keys of SSH.`
     case 'OpenPGP block':

@@ -4,8 +4,9 @@ import { NOT_FOUND, type List, lower } from './revocation-list.js'
 
 export type Extension = List & { extension: string }
 
-/** How the reason of a refused critical extension begins. */
-const CRITICAL = 'it is critical'
+function isCritical({ reason }: { reason: string }): boolean {
+  return reason.startsWith('it is critical')
+}
 
 export const lists = {
   'revocation/crl-malformed': row<List & { reason: string }>({
@@ -137,18 +138,10 @@ export const lists = {
       'The list, or one of its entries, has an extension that cannot be read, occurs twice, or is critical and not processed or must not be critical. The scope or the age of the list is unknown. etcd from 3.6 on refuses every client if it cannot read the extension or if the authority key identifier is critical, and ignores others.',
     source: 'RFC 5280 sections 5.2 and 5.3; X.509 section 8',
     refusals: [
-      { by: 'OpenSSL', words: 'unhandled critical CRL extension', when: ({ reason }) => reason.startsWith(CRITICAL) },
-      {
-        by: 'etcd',
-        words: 'x509: authority key identifier incorrectly marked critical',
-        when: ({ reason }) => reason.startsWith(CRITICAL),
-      },
-      { by: 'etcd', words: 'x509: malformed crl number', when: ({ reason }) => !reason.startsWith(CRITICAL) },
-      {
-        by: 'etcd',
-        words: 'x509: invalid authority key identifier',
-        when: ({ reason }) => !reason.startsWith(CRITICAL),
-      },
+      { by: 'OpenSSL', words: 'unhandled critical CRL extension', when: isCritical },
+      { by: 'etcd', words: 'x509: authority key identifier incorrectly marked critical', when: isCritical },
+      { by: 'etcd', words: 'x509: malformed crl number' },
+      { by: 'etcd', words: 'x509: invalid authority key identifier' },
     ],
     message: ({ origin, extension, reason }) =>
       `The extension ${extension} of the CRL ${origin} is refused: ${reason}.`,

@@ -47,7 +47,7 @@ export const usage = {
       { by: 'Go', words: 'x509: certificate specifies an incompatible key usage' },
     ],
     message: ({ found, ofCa }, who) =>
-      `${who} ${ofCa ? `limits the certificates below it to ${listed(found)}` : 'has serverAuth but not clientAuth'}. etcd's gateway, which presents the server certificate as a client, answers 503.`,
+      `${who} ${ofCa ? `limits the certificates below it to ${listed(found)}` : 'has serverAuth but not clientAuth'}. etcd's gateway, which presents ${ofCa ? 'the server certificate' : 'it'} as a client, answers 503.`,
     remedy: ({ ofCa }) =>
       `Reissue ${ofCa ? 'the CA certificate without extendedKeyUsage, or' : 'it'} with "extendedKeyUsage = serverAuth, clientAuth". Or start etcd with --client-cert-file and --client-key-file of a clientAuth certificate, or with --enable-grpc-gateway=false.`,
   }),

@@ -205,7 +205,7 @@ describe('what etcd asks beyond TLS', () => {
     const findings = judge({ leaf: { usages: ['serverAuth'] } })
     expect(codesOf(findings)).toEqual([])
     expect(codesOf(findings, 'warning')).toEqual(['usage/gateway-client-auth-missing@0'])
-    expect(findings[0]?.message).toContain('gateway, which presents the server certificate as a client, answers 503')
+    expect(findings[0]?.message).toContain('gateway, which presents it as a client, answers 503')
   })
 
   it('refuses serverAuth alone for a peer, which dials the others', () => {
