@@ -20,7 +20,6 @@ interface Link {
 const LINKS: readonly Link[] = [
   // The findings about the first certificate are about the wrong one.
   { cause: 'credentials/leaf-not-first', follows: /^(?!config\/|file\/|pem\/|key\/)/, of: 'file' },
-  { cause: 'credentials/anchor-is-no-ca', follows: /^chain\/anchor-not-self-signed$/, of: 'any' },
   { cause: 'san/host-not-covered', follows: /^san\/ip-written-as-dns$/, of: 'certificate' },
   { cause: 'config/client-and-peer-swapped', follows: /^chain\//, of: 'any' },
   {

@@ -3,6 +3,7 @@ import { dirname, posix, resolve } from 'node:path'
 import type { Finding } from '../../report/finding.js'
 import { type EtcdCommand, etcdCommand } from './command.js'
 import { fileVariables, type Variable } from './env.js'
+import { textOf } from './config-maps.js'
 import { finding } from '../finding.js'
 import { areEtcdFlags, areOfEtcd, isEtcdImage, releaseOf } from './image.js'
 import { type ConfigReading, type Mount, notReadVariables, unreadable } from './read-option.js'
@@ -76,7 +77,7 @@ async function readService(
       groups: [],
       isUserDynamic: false,
       ...releaseOf(service, yaml),
-      mounts: mountsOf(service, file),
+      mounts: mountsOf(service, yaml, file),
     },
     isWhole: start.isWhole && named.isWhole,
   }
@@ -151,33 +152,70 @@ async function variablesOfFiles(
   return { variables, findings, isWhole }
 }
 
-/** `./certs:/certs:ro`, or a mapping with source and target. A path that is relative begins at the Compose file. */
-function mountsOf(service: YamlValue, file: string | null): Mount[] {
+/** Where the two kinds of files of a Compose file are mounted if the service names no other place (05-services.md). */
+const FILE_FOLDERS = { secrets: '/run/secrets', configs: '/' } as const
+type FileKind = keyof typeof FILE_FOLDERS
+const FILE_KINDS = ['secrets', 'configs'] as const
+
+/** `./certs:/certs:ro`, or a mapping with source and target; and each secret and config, which is one file. */
+function mountsOf(service: YamlValue, yaml: YamlReading, file: string | null): Mount[] {
   const mounts = itemsOf(at(service, 'volumes')).flatMap((item): Mount[] => {
     const [, short, shortTarget] = item.kind === 'scalar' ? (/^([^:]+):([^:]+)(?::[^:]*)?$/.exec(item.text) ?? []) : []
     const inside = textAt(item, 'target') ?? shortTarget
     if (inside === undefined) return []
     return [{ inside: posix.normalize(inside), ...onHost(textAt(item, 'source') ?? short ?? '', file) }]
   })
-  return mounts.sort((a, b) => b.inside.length - a.inside.length)
+  const files = FILE_KINDS.flatMap((kind) =>
+    itemsOf(at(service, kind)).flatMap((item) => fileOf(kind, item, yaml, file)),
+  )
+  return [...mounts, ...files].sort((a, b) => b.inside.length - a.inside.length)
 }
 
-/** Volumes of a service that are in no list of volumes, with which Compose does not start. */
+function fileOf(kind: FileKind, item: YamlValue, yaml: YamlReading, file: string | null): Mount[] {
+  const source = sourceOf(item, 'source')
+  if (source === undefined) return []
+  const inside = posix.resolve(FILE_FOLDERS[kind], textAt(item, 'target') ?? source)
+  const defined = at(at(yaml.documents[0] ?? null, kind), source)
+  const [path, content] = [textAt(defined, 'file'), at(defined, 'content')]
+  if (content?.kind === 'scalar') {
+    const text = plain(content.text).replaceAll(LITERAL_DOLLAR, '$')
+    return [{ inside, outside: null, files: new Map([['', textOf({ text, offset: content.offset }, yaml)]]) }]
+  }
+  // The path of such a file needs no "./" to begin at the Compose file.
+  const isNamed = path === undefined || /^[./~]|\$/.test(path)
+  return [{ inside, ...onHost(path === undefined ? '' : isNamed ? path : `./${path}`, file) }]
+}
+
+/** The name of what a list of a service refers to: the item itself, or a key of it. */
+function sourceOf(item: YamlValue, key: string): string | undefined {
+  return item.kind === 'scalar' ? item.text : textAt(item, key)
+}
+
+/** What a service mounts and the Compose file does not define, with which Compose does not start. */
 function undefinedVolumes(service: YamlValue, yaml: YamlReading): Finding[] {
-  const volumes = at(yaml.documents[0] ?? null, 'volumes')
-  const known = new Set(volumes?.kind === 'map' ? volumes.entries.map(({ key }) => key) : [])
-  const missing = itemsOf(at(service, 'volumes')).flatMap((item) => {
-    const isVolume = item.kind === 'scalar' || textAt(item, 'type') === 'volume'
-    const source = item.kind === 'scalar' ? /^([^:]+):/.exec(item.text)?.[1] : textAt(item, 'source')
-    // What begins as a path is a folder of the host, and a letter is a disk of Windows.
-    const isName = source !== undefined && /^[A-Za-z0-9][\w.-]+$/.test(source)
-    return isVolume && isName && !known.has(source) ? [{ source, item }] : []
+  return (['volumes', ...FILE_KINDS] as const).flatMap((section): Finding[] => {
+    const defined = at(yaml.documents[0] ?? null, section)
+    const known = new Set(defined?.kind === 'map' ? defined.entries.map(({ key }) => key) : [])
+    const missing = itemsOf(at(service, section)).flatMap((item) => {
+      const source = section === 'volumes' ? volumeOf(item) : sourceOf(item, 'source')
+      return source !== undefined && !source.includes('$') && !known.has(source) ? [{ source, item }] : []
+    })
+    const [first] = missing
+    if (first === undefined) return []
+    const names = [...new Set(missing.map(({ source }) => source))]
+    const place = yaml.place(first.item.offset, section)
+    return [
+      finding('config/volume-missing', { ...place, kind: 'not defined', names, mounts: [], by: 'Compose', section }),
+    ]
   })
-  const [first] = missing
-  if (first === undefined) return []
-  const names = [...new Set(missing.map(({ source }) => source))]
-  const place = yaml.place(first.item.offset, 'volumes')
-  return [finding('config/volume-missing', { ...place, kind: 'not defined', names, mounts: [], by: 'Compose' })]
+}
+
+/** The name of a volume; a path of the host has none. */
+function volumeOf(item: YamlValue): string | undefined {
+  if (item.kind !== 'scalar' && textAt(item, 'type') !== 'volume') return undefined
+  const source = item.kind === 'scalar' ? /^([^:]+):/.exec(item.text)?.[1] : textAt(item, 'source')
+  // What begins as a path is a folder of the host, and a letter is a disk of Windows.
+  return source !== undefined && /^[A-Za-z0-9][\w.-]+$/.test(source) ? source : undefined
 }
 
 function onHost(source: string, file: string | null): Pick<Mount, 'outside' | 'isRelativeToFile'> {

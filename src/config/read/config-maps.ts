@@ -90,7 +90,7 @@ export function valueFrom(item: YamlValue, maps: ConfigMaps): string | undefined
 }
 
 /** An entry as a file, whose places are those of the manifest. */
-function textOf({ text, offset }: MapEntry, yaml: YamlReading): ConfigText {
+export function textOf({ text, offset }: MapEntry, yaml: YamlReading): ConfigText {
   const { file, line, column } = yaml.place(offset, '')
   const [literal, indent = ''] = /^\|[^\n]*\n(?:[ \t]*\n)*( *)/.exec(yaml.text.slice(offset, offset + 4096)) ?? []
   const isLiteral = literal !== undefined

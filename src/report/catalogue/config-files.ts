@@ -230,10 +230,12 @@ export const configFiles = {
       /** The directories where volumes are mounted. */
       mounts: string[]
       by: 'Kubernetes' | 'Compose'
+      /** Where it must be defined. Default: volumes. */
+      section?: 'volumes' | 'secrets' | 'configs'
     }
   >({
     meaning:
-      'A container mounts a volume that its pod, or the Compose file, does not define: Kubernetes refuses the pod, and Compose the file. Or the configuration names files in directories of a container where no volume is mounted. Etcd finds them only if they are part of the image: the official image of etcd has none, which is an error; another image may have them. Or another program should read a file that is not in a mounted directory of the host.',
+      'A container mounts a volume, or a secret or config of Compose, that its pod, or the Compose file, does not define: Kubernetes refuses the pod, and Compose the file. Or the configuration names files in directories of a container where no volume is mounted. Etcd finds them only if they are part of the image: the official image of etcd has none, which is an error; another image may have them. Or another program should read a file that is not in a mounted directory of the host.',
     source:
       'Kubernetes API: volumeMounts of a container, k8s.io/api/core/v1 HostPathVolumeSource; Compose specification: volumes of a service',
     refusals: [
@@ -248,8 +250,8 @@ export const configFiles = {
         severity: 'error',
         message: (details) =>
           `${placed(details)} mounts ${quoted(details.names)}, which ${details.names.length === 1 ? 'is' : 'are'} not defined: ${details.by} refuses that.`,
-        remedy: ({ names, by }) =>
-          `Define ${quoted(names)} under "volumes" of ${by === 'Compose' ? 'the Compose file' : 'the pod'}, or correct the name.`,
+        remedy: ({ names, by, section = 'volumes' }) =>
+          `Define ${quoted(names)} under "${section}" of ${by === 'Compose' ? 'the Compose file' : 'the pod'}, or correct the name.`,
       },
       'not mounted': { severity: 'warning', message: notMounted, remedy: () => MOUNT },
       'not mounted in the official image': { severity: 'error', message: notMounted, remedy: () => MOUNT },

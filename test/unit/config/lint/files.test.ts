@@ -17,6 +17,7 @@ const RSA = 'TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256'
 let folder: string
 const root = mintCa({ subject: 'Root' })
 const other = mintCa({ subject: 'Other root' })
+const middle = mintCa({ subject: 'Middle', issuer: root })
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'lint-'))
@@ -24,6 +25,9 @@ beforeAll(async () => {
   await write('other-ca.crt', other.pem)
   const unreadable = mintCa({ subject: 'Brainpool', key: 'brainpool' })
   await write('unreadable-ca.crt', root.pem + unreadable.pem)
+  await write('middle.crt', middle.pem)
+  await write('middle-and-root.crt', middle.pem + root.pem)
+  await issue('below', { issuer: middle })
   await write('empty.crt', 'nothing here\n')
   await issue('server')
   await issue('peer')
@@ -117,6 +121,13 @@ describe('a fault and its finding', () => {
     ['a host that is not covered', pair('elsewhere'), ['san/host-not-covered']],
     ['an expired one', pair('old'), ['validity/expired']],
     ['a server of another CA than clients', pair('stranger'), ['config/gateway-refused']],
+    ['a server of an intermediate that is trusted', { ...pair('below'), 'trusted-ca-file': 'middle.crt' }, []],
+    [
+      'a peer of an intermediate that is trusted',
+      { ...pair('below', 'peer-'), 'peer-trusted-ca-file': 'middle.crt' },
+      [],
+    ],
+    ['the same with its root', { ...pair('below', 'peer-'), 'peer-trusted-ca-file': 'middle-and-root.crt' }, []],
     ['a peer of another CA', pair('stranger', 'peer-'), ['chain/issuer-not-found']],
     [
       'something else among the CAs',

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
 import type { Finding } from '../../../../src/report/finding.js'
-
+import { temporaryFolder } from '../../../support/openssl.js'
 interface Pod {
   image?: string
   mount?: string
@@ -107,6 +107,58 @@ describe('a volume', () => {
     for (const volume of ['./d:/d', '/d:/d', '~/d:/d', '/d', '${DATA}:/d', 'C:/d:/d']) {
       expect([volume, await codes(service(`"${volume}"`))]).toEqual([volume, []])
     }
+  })
+})
+
+describe('secrets and configs of Compose', () => {
+  const folder = temporaryFolder()
+  const compose = (service: string, rest: string): string =>
+    `services:\n  etcd:\n    image: quay.io/coreos/etcd:v3.5.33\n    network_mode: host\n${service}${rest}`
+  const OPEN = {
+    name: 'a',
+    'listen-client-urls': 'https://10.0.0.1:2379',
+    'advertise-client-urls': 'https://10.0.0.1:2379',
+    'client-transport-security': { 'cert-file': '/run/secrets/crt', 'key-file': '/k/key' },
+  }
+  const secrets = 'secrets: {crt: {file: server.crt}, key: {file: ./server.key}, other: {external: true}}\n'
+
+  async function told(text: string): Promise<string[]> {
+    const { findings } = await lintEtcdConfig({ file: folder.file('compose.yml', text) })
+    return findings.map(({ code, message }) => `${code} ${message}`)
+  }
+
+  it('are mounted as short and long forms say, and read from their files', async () => {
+    const command = '    command: [etcd, --name=a, --cert-file=/run/secrets/crt, --key-file=/k/key]\n'
+    const mounted = await told(compose(`${command}    secrets: [crt, {source: key, target: /k/key}]\n`, secrets))
+    expect(mounted.join('\n')).not.toContain('config/volume-missing')
+    expect(mounted.filter((each) => each.startsWith('file/missing'))).toHaveLength(2)
+    const relative = await told(
+      compose(`${command}    secrets: [{source: key, target: crt}, {source: key, target: ../../k/key}]\n`, secrets),
+    )
+    expect(relative.join('\n')).not.toContain('config/volume-missing')
+  })
+
+  it('that are not defined are refused', async () => {
+    const { findings } = await lintEtcdConfig({
+      manifest: compose('    command: [etcd, --name=a]\n    secrets: [srv]\n    configs: [c]\n', secrets),
+    })
+    expect(findings.filter(({ code }) => code === 'config/volume-missing').map(({ remedy }) => remedy)).toEqual([
+      'Define "srv" under "secrets" of the Compose file, or correct the name.',
+      'Define "c" under "configs" of the Compose file, or correct the name.',
+    ])
+  })
+
+  it('that are the configuration of etcd are linted, inline or from a file', async () => {
+    const command = (path: string): string => `    command: etcd --config-file=${path}\n`
+    const inline = JSON.stringify(JSON.stringify(OPEN))
+    const long = `${command('/etc/e.yml')}    configs: [{source: c, target: /etc/e.yml}]\n`
+    expect((await told(compose(long, `configs: {c: {content: ${inline}}}\n`))).join('\n')).toContain(
+      'config/client-auth-off',
+    )
+    folder.file('e.yml', JSON.stringify(OPEN))
+    expect(
+      (await told(compose(`${command('/c')}    configs: [c]\n`, 'configs: {c: {file: e.yml}}\n'))).join('\n'),
+    ).toContain('config/client-auth-off')
   })
 })
 
