@@ -48,6 +48,10 @@ export interface Cause {
   readonly hints?: readonly FindingCode[]
   /** What the first finding tells beside its text, at least. */
   readonly details?: object
+  /** The codes with an etcd built with a Go before 1.21, whose alert is 42 whatever the reason. */
+  readonly codesOfOldGo?: readonly FindingCode[]
+  /** `details` of etcd 3.4, which does not list its CAs. */
+  readonly detailsOf34?: object
   readonly setUp: (stage: TlsStage, pki: MintedPki) => Situation | Promise<Situation>
 }
 

@@ -74,6 +74,7 @@ export const CLIENT_CAUSES: CauseGroup = {
       cause: 'of another CA',
       ...BY_ETCD,
       codes: ['handshake/client-ca-unknown'],
+      codesOfOldGo: ['handshake/client-certificate-refused'],
       details: UNLISTED,
       setUp: shown(stranger('Other root')),
     },
@@ -95,6 +96,7 @@ export const CLIENT_CAUSES: CauseGroup = {
       cause: 'of a CA with the same name and another key',
       ...BY_ETCD,
       codes: ['handshake/client-ca-unknown'],
+      codesOfOldGo: ['handshake/client-certificate-refused'],
       details: { ...UNLISTED, issuer: 'CN=Test root', listed: true },
       setUp: shown(stranger('Test root')),
     },
@@ -112,6 +114,7 @@ export const CLIENT_CAUSES: CauseGroup = {
       cause: 'its intermediate is neither sent along nor trusted',
       ...BY_ETCD,
       codes: ['handshake/client-ca-unknown'],
+      codesOfOldGo: ['handshake/client-ca-unknown', 'handshake/client-certificate-refused'],
       setUp: shown(({ root }) => {
         const intermediate = mintCa({ subject: 'Intermediate', issuer: root })
         return mintedCredentials({ leaf: clientLeaf(intermediate), trust: [root] })
@@ -121,7 +124,9 @@ export const CLIENT_CAUSES: CauseGroup = {
       cause: 'another intermediate of the same name is sent along',
       ...BY_ETCD,
       codes: ['handshake/client-ca-unknown'],
+      codesOfOldGo: ['handshake/client-ca-unknown', 'handshake/client-certificate-refused'],
       details: { issuer: 'CN=Intermediate', listed: false },
+      detailsOf34: { issuer: 'CN=Intermediate', listed: null },
       setUp: shown(({ root }) => {
         const [intermediate, other] = [1, 2].map(() => mintCa({ subject: 'Intermediate', issuer: root }))
         if (intermediate === undefined || other === undefined) throw new Error('No CA was made')

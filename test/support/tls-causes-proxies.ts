@@ -264,7 +264,9 @@ export const CLUSTER_CAUSES: CauseGroup = {
       ...REFUSED,
       certificate: 'client leaf CN=app',
       codes: ['handshake/client-ca-unknown'],
+      codesOfOldGo: ['handshake/client-ca-unknown', 'handshake/client-certificate-refused'],
       details: { issuer: 'CN=Third CA', accepts: ['CN=Client CA'], listed: false },
+      detailsOf34: { issuer: 'CN=Third CA', accepts: null, listed: null },
       setUp: ({ etcds }, pki) => {
         const leaf = mintLeaf({ subject: 'app', usages: ['clientAuth'], issuer: mintCa({ subject: 'Third CA' }) })
         return { endpoint: etcds.twoCas.endpoint, credentials: mintedCredentials({ leaf, trust: [pki.root] }) }
@@ -275,6 +277,7 @@ export const CLUSTER_CAUSES: CauseGroup = {
       ...REFUSED,
       certificate: 'client leaf CN=root',
       codes: ['handshake/client-ca-unknown'],
+      codesOfOldGo: ['handshake/client-certificate-refused'],
       details: { listed: true },
       setUp: ({ etcds }, pki) => ({ endpoint: etcds.expiredCa.endpoint, credentials: pki.client }),
     },

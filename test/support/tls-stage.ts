@@ -10,6 +10,7 @@ import {
 import { Certificate } from '../../src/x509/certificate.js'
 import { type ChildModules, childModules } from './child-modules.js'
 import { clusterMember, mintedCredentials, type MintedPki } from './etcd.js'
+import { hasKey, missingFlags } from './etcd-version.js'
 import { mintCa, mintCrl, type Minted, mintLeaf } from './mint.js'
 import { type PartitionedEtcd, partitionedEtcd } from './partition.js'
 import { type Proxies, startProxies } from './proxies.js'
@@ -65,7 +66,13 @@ const SETUPS = {
 
 export type SetUpName = keyof typeof SETUPS
 
+/** The etcd of these tests cannot be set up so: older lines do not have each flag. */
+export class NotOnThisEtcd extends Error {
+  override readonly name = 'NotOnThisEtcd'
+}
+
 export interface TlsStage extends AsyncDisposable {
+  /** One that cannot be set up throws {@link NotOnThisEtcd}. */
   readonly etcds: Readonly<Record<SetUpName, TestEtcd>>
   /** A client certificate that the list of `withCrl` revokes. */
   readonly revoked: Credentials
@@ -113,7 +120,8 @@ async function startAll(pki: MintedPki, started: AsyncDisposable[]): Promise<Omi
     expiredCa: { clientCa: [Certificate.parse(expired.der, 'expired CA')] },
   }
   const setUps: [string, Partial<EtcdOptions>][] = Object.entries({ ...SETUPS, ...own })
-  const single = setUps.map(async ([name, options]) => {
+  const possible = setUps.filter(([, options]) => lacking(options).length === 0)
+  const single = possible.map(async ([name, options]) => {
     const startTimeout = '100s'
     const etcd = await startEtcd({ server: pki.server, files, startTimeout, via: 'binary', ...options })
     started.push(etcd)
@@ -123,7 +131,12 @@ async function startAll(pki: MintedPki, started: AsyncDisposable[]): Promise<Omi
   for (const start of [...(await Promise.allSettled(single)), ...(await Promise.allSettled(others))]) {
     if (start.status === 'rejected') throw start.reason
   }
-  const running = Object.fromEntries(etcds) as Record<SetUpName, TestEtcd>
+  const running = new Proxy(Object.fromEntries(etcds) as Record<SetUpName, TestEtcd>, {
+    get: (all, name: SetUpName) => {
+      if (Object.hasOwn(all, name)) return all[name]
+      throw new NotOnThisEtcd(`This etcd has no ${lacking(SETUPS[name]).join()}`)
+    },
+  })
   const enabling = [
     ['user', 'add', 'root', '--no-password'],
     ['user', 'grant-role', 'root', 'root'],
@@ -148,6 +161,16 @@ async function startAll(pki: MintedPki, started: AsyncDisposable[]): Promise<Omi
     far: await others[1],
     modules: await others[2],
   }
+}
+
+/** The flags of a set-up that the etcd of these tests does not have. */
+function lacking({ args = [] }: Partial<EtcdOptions>): string[] {
+  const url = 'https://127.0.0.1:2379'
+  const place = { directory: '/tls', dataDirectory: '/data', clientListenUrl: url, clientUrl: url, localUrl: url }
+  const peer = { peerListenUrl: url, peerUrl: url }
+  const flags = typeof args === 'function' ? args({ ...place, ...peer }) : args
+  const hasKeys = hasKey(['client-transport-security', 'allowed-cn'])
+  return flags.some((flag) => flag.startsWith('--config-file=')) && !hasKeys ? ['allowed-cn'] : missingFlags(flags)
 }
 
 async function startFar(pki: MintedPki, started: AsyncDisposable[]): Promise<PartitionedEtcd> {
