@@ -77,6 +77,17 @@ const UNUSABLE = {
   'a wide wildcard': 'is a wildcard over a whole zone, and Node refuses it',
 } as const
 
+const NOT_AUTHORIZED = {
+  by: 'Go',
+  words: 'x509: a root or intermediate certificate is not authorized to sign for this name: …',
+} as const
+const UNPARSED = (
+  [
+    ['email', 'x509: cannot parse rfc822Name …'],
+    ['dns', 'x509: cannot parse dnsName "…"'],
+  ] as const
+).map(([of, words]) => ({ by: 'Go', words, when: ({ kind }: { kind: string }) => kind === of }) as const)
+
 export const names = {
   'san/host-not-covered': row<NotCoveredDetails>({
     severity: 'error',
@@ -204,7 +215,7 @@ export const names = {
       'A CA of the path permits only certain names, and this name is not among them. Go reports "is not permitted by any constraint".',
     source: 'RFC 5280 section 4.2.1.10',
     refusals: [
-      { by: 'Go', words: 'x509: a root or intermediate certificate is not authorized to sign for this name: …' },
+      NOT_AUTHORIZED,
       { by: 'Node', words: 'permitted subtree violation' },
       { by: 'OpenSSL', words: 'permitted subtree violation' },
     ],
@@ -217,7 +228,7 @@ export const names = {
     meaning: 'A CA of the path excludes this name. Go reports "is excluded by constraint".',
     source: 'RFC 5280 section 4.2.1.10',
     refusals: [
-      { by: 'Go', words: 'x509: a root or intermediate certificate is not authorized to sign for this name: …' },
+      NOT_AUTHORIZED,
       { by: 'Node', words: 'excluded subtree violation' },
       { by: 'OpenSSL', words: 'excluded subtree violation' },
     ],
@@ -287,10 +298,7 @@ export const names = {
     meaning:
       'A CA of the path constrains names, and the name is not well-formed, so it cannot be compared. Go reads every DNS name and mailbox where names of any kind are constrained, and refuses the certificate for one that it cannot read.',
     source: 'RFC 5280 section 4.2.1.10; Go crypto/x509 isValid',
-    refusals: [
-      { by: 'Go', words: 'x509: cannot parse rfc822Name …', when: ({ kind }) => kind === 'email' },
-      { by: 'Go', words: 'x509: cannot parse dnsName "…"', when: ({ kind }) => kind === 'dns' },
-    ],
+    refusals: UNPARSED,
     message: ({ name, kind, constrainedBy }, who) =>
       `${who} has a malformed ${kind} name "${name}", which must be readable because its CA "${constrainedBy}" constrains names.`,
     remedy: () => 'Reissue it with well-formed names.',
@@ -300,10 +308,7 @@ export const names = {
     meaning:
       'Where a CA of the path constrains names of any kind, Go, and so etcd, reads every DNS name and mailbox below it, and refuses the certificate for one that it cannot read, such as a mailbox that begins with a dot. OpenSSL reads only the names that it compares, and is less strict.',
     source: 'Go crypto/x509 verify.go, Certificate.isValid (parseRFC2821Mailbox, domainToReverseLabels)',
-    refusals: [
-      { by: 'Go', words: 'x509: cannot parse rfc822Name …', when: ({ kind }) => kind === 'email' },
-      { by: 'Go', words: 'x509: cannot parse dnsName "…"', when: ({ kind }) => kind === 'dns' },
-    ],
+    refusals: UNPARSED,
     message: ({ name, kind, constrainedBy }, who) =>
       `${who} carries the ${kind} name "${name}", and its CA "${constrainedBy}" constrains names; etcd cannot read the name and refuses the certificate.`,
     remedy: () => 'Issue it again with well-formed names.',
@@ -315,9 +320,7 @@ export const names = {
     meaning:
       'A constraint on mailboxes or URIs without a leading dot means that host alone in RFC 5280 and OpenSSL. Go, and so etcd, takes it for the host and every name below it.',
     source: 'Go crypto/x509 verify.go, matchURIConstraint and matchEmailConstraint; RFC 5280 section 4.2.1.10',
-    refusals: [
-      { by: 'Go', words: 'x509: a root or intermediate certificate is not authorized to sign for this name: …' },
-    ],
+    refusals: [NOT_AUTHORIZED],
     message: ({ name, kind, constrainedBy, excluded }, who) =>
       `${who} carries the ${kind} name "${name}", which is below "${excluded}"; its CA "${constrainedBy}" excludes that host, and etcd refuses every name below it.`,
     remedy: () => 'Issue it again without that name, or from a CA that does not exclude the host.',
@@ -327,9 +330,7 @@ export const names = {
     meaning:
       'RFC 5280 and OpenSSL exempt self-issued CA certificates, such as a cross-certificate from a CA’s old key to its new key, from name constraints. Go, and so etcd, compares their subject alternative names.',
     source: 'Go crypto/x509 verify.go, Certificate.isValid (hasNameConstraints); RFC 5280 section 6.1.3 (b) and (c)',
-    refusals: [
-      { by: 'Go', words: 'x509: a root or intermediate certificate is not authorized to sign for this name: …' },
-    ],
+    refusals: [NOT_AUTHORIZED],
     message: ({ names: list, constrainedBy }, who) =>
       `${who} is self-issued and carries names that its CA "${constrainedBy}" does not allow: ${listed(list)}; etcd refuses the path.`,
     remedy: () => 'Issue the CA certificate again without subjectAltName.',

@@ -2,6 +2,19 @@
 import { type NoDetails, row, type Severity } from '../row.js'
 import { listed } from '../words.js'
 
+const WRONG_PURPOSE = [
+  { by: 'Node', words: 'INVALID_PURPOSE' },
+  { by: 'OpenSSL', words: 'unsuitable certificate purpose' },
+] as const
+
+function isRefused({ refused }: { refused: boolean }): boolean {
+  return refused
+}
+
+function errorIfRefused({ refused }: { refused: boolean }): Severity {
+  return refused ? 'error' : 'warning'
+}
+
 export const usage = {
   'usage/extended-key-usage-missing': row<{ wanted: string[]; missing: string[]; found: string[] }>({
     severity: 'error',
@@ -28,8 +41,7 @@ export const usage = {
     refusals: [
       { by: 'Go', words: 'x509: certificate specifies an incompatible key usage' },
       { by: 'Go', words: 'remote error: tls: bad certificate' },
-      { by: 'Node', words: 'INVALID_PURPOSE' },
-      { by: 'OpenSSL', words: 'unsuitable certificate purpose' },
+      ...WRONG_PURPOSE,
     ],
     message: ({ missing, found, leaf }, who) =>
       `${who} limits the certificates below it to ${listed(found)}, and "${leaf}" needs ${missing}.`,
@@ -52,14 +64,11 @@ export const usage = {
       `Reissue ${ofCa ? 'the CA certificate without extendedKeyUsage, or' : 'it'} with "extendedKeyUsage = serverAuth, clientAuth". Or start etcd with --client-cert-file and --client-key-file of a clientAuth certificate, or with --enable-grpc-gateway=false.`,
   }),
   'usage/any-extended-key-usage': row<{ refused: boolean }>({
-    severity: ({ refused }): Severity => (refused ? 'error' : 'warning'),
+    severity: errorIfRefused,
     meaning:
       'anyExtendedKeyUsage allows every purpose, which no member or client of etcd needs. It satisfies Go and etcd, but Node refuses a server certificate that relies on it with INVALID_PURPOSE.',
     source: 'OpenSSL purpose check; RFC 5280 section 4.2.1.12',
-    refusals: [
-      { by: 'Node', words: 'INVALID_PURPOSE', when: ({ refused }) => refused },
-      { by: 'OpenSSL', words: 'unsuitable certificate purpose', when: ({ refused }) => refused },
-    ],
+    refusals: [...WRONG_PURPOSE.map((each) => ({ ...each, when: isRefused }))],
     message: ({ refused }, who) =>
       refused
         ? `${who} relies on anyExtendedKeyUsage, which Node refuses for a server.`
@@ -103,14 +112,13 @@ export const usage = {
     remedy: () => 'Reissue the CA certificate with "keyUsage = critical, keyCertSign, cRLSign".',
   }),
   'usage/digital-signature-missing': row<{ found: string[]; refused: boolean }>({
-    severity: ({ refused }): Severity => (refused ? 'error' : 'warning'),
+    severity: errorIfRefused,
     meaning:
       'The key usage omits digitalSignature, which TLS 1.3 requires of a certificate that signs the handshake (RFC 8446 section 4.4.2.2). Neither Go nor OpenSSL enforces that rule. OpenSSL, and so Node, refuses a server whose key usage has none of digitalSignature, keyEncipherment and keyAgreement. In TLS 1.2, to which etcd 3.5.0 to 3.5.7 is limited, Node refuses such a server if its key is of an elliptic curve.',
     source:
       'OpenSSL check_purpose_ssl_server (KU_TLS) and ssl_check_srvr_ecc_cert_and_alg; RFC 8446 section 4.4.2.2; RFC 5280 section 4.2.1.3',
     refusals: [
-      { by: 'Node', words: 'INVALID_PURPOSE', when: ({ refused }) => refused },
-      { by: 'OpenSSL', words: 'unsuitable certificate purpose', when: ({ refused }) => refused },
+      ...WRONG_PURPOSE.map((each) => ({ ...each, when: isRefused })),
       { by: 'Node', words: 'ERR_SSL_ECC_CERT_NOT_FOR_SIGNING', when: ({ refused }) => !refused },
     ],
     message: ({ found, refused }, who) =>
@@ -122,10 +130,7 @@ export const usage = {
     meaning:
       'The certificate carries nsCertType, the predecessor of extendedKeyUsage, without "server". OpenSSL, and so Node, still checks it; Go does not.',
     source: 'OpenSSL purpose check (ns_reject); x509v3_config(5), Netscape Certificate Type',
-    refusals: [
-      { by: 'Node', words: 'INVALID_PURPOSE' },
-      { by: 'OpenSSL', words: 'unsuitable certificate purpose' },
-    ],
+    refusals: WRONG_PURPOSE,
     message: (_, who) => `${who} has a Netscape certificate type (nsCertType) without "server".`,
     remedy: () => 'Reissue it without nsCertType.',
   }),

@@ -1,0 +1,29 @@
+/**
+ * The codes of findings and the names that the subpaths export at run time, as checked-in lists: a reviewer sees in the diff what
+ * a change adds or takes away. `npm test -- test/surface.test.ts -u` writes them again.
+ */
+import { expect, it } from 'vitest'
+import { catalogue } from '../src/report/catalogue.js'
+
+it('has the codes that test/surface/codes.txt lists', async () => {
+  await expect(lines(Object.keys(catalogue))).toMatchFileSnapshot('surface/codes.txt')
+})
+
+it('exports the names at run time that test/surface/names.txt lists', async () => {
+  const modules = {
+    '.': await import('../src/index.js'),
+    './credentials': await import('../src/credentials/index.js'),
+    './validate': await import('../src/validate/index.js'),
+    './authority': await import('../src/authority/index.js'),
+    './config': await import('../src/config/index.js'),
+    './client': await import('../src/client/index.js'),
+    './coordination': await import('../src/coordination/index.js'),
+    './testing': await import('../src/testing/index.js'),
+  }
+  const names = Object.entries(modules).flatMap(([path, module]) => Object.keys(module).map((name) => `${path} ${name}`))
+  await expect(lines(names)).toMatchFileSnapshot('surface/names.txt')
+})
+
+function lines(entries: readonly string[]): string {
+  return `${[...entries].sort().join('\n')}\n`
+}
