@@ -20,7 +20,9 @@ it('exports the names at run time that test/surface/names.txt lists', async () =
     './coordination': await import('../src/coordination/index.js'),
     './testing': await import('../src/testing/index.js'),
   }
-  const names = Object.entries(modules).flatMap(([path, module]) => Object.keys(module).map((name) => `${path} ${name}`))
+  const names = Object.entries(modules).flatMap(([path, module]) =>
+    Object.keys(module).map((name) => `${path} ${name}`),
+  )
   await expect(lines(names)).toMatchFileSnapshot('surface/names.txt')
 })
 
