@@ -28,6 +28,7 @@ import { parseGoBoolean } from '../tables/options.js'
 import { formatVersion } from '../tables/version.js'
 import { isOfOwnGroup, keyPermissions } from './key-permissions.js'
 import type { LintMember, LintSide } from './member.js'
+import { readTokenKeys } from './token-keys.js'
 
 /** How certificates are validated. */
 export interface FileOptions {
@@ -53,11 +54,13 @@ export interface SideFiles {
 export interface FilesReading {
   readonly client: SideFiles
   readonly peer: SideFiles
+  /** The beginning of the fingerprint of the key that verifies the tokens of users; null if it was not read. */
+  readonly tokenKey: string | null
   readonly findings: readonly Finding[]
 }
 
 const NO_FILES: SideFiles = { served: [], shown: [], anchors: [], crl: null }
-export const NOTHING_READ: FilesReading = { client: NO_FILES, peer: NO_FILES, findings: [] }
+export const NOTHING_READ: FilesReading = { client: NO_FILES, peer: NO_FILES, tokenKey: null, findings: [] }
 
 /** Findings that the trust anchors of a server do not matter for: clients know its CA, and etcd need not. */
 const ABOUT_TRUST = /^chain\/(?!order-wrong|certificate-unused)/
@@ -70,7 +73,8 @@ const KEY_READABLE: FindingCode = 'file/key-readable-by-others'
 export async function readFiles(member: LintMember, read: ReadMember, options: FileOptions): Promise<FilesReading> {
   const reader = new FilesReader(member, read, options)
   const [client, peer] = [await reader.side(member.client), await reader.side(member.peer)]
-  return { client, peer, findings: reader.findings() }
+  const tokens = await readTokenKeys(member, read, options.root)
+  return { client, peer, tokenKey: tokens.fingerprint, findings: [...reader.findings(), ...tokens.findings] }
 }
 
 interface PairFiles {

@@ -24,7 +24,7 @@ interface Who {
 
 /** A finding if the user may not read the key, or may not enter a folder on the path to it. */
 export async function keyPermissions(
-  { text, place }: Setting,
+  { text, place }: Pick<Setting, 'text' | 'place'>,
   read: ReadMember,
   root: string | null,
 ): Promise<Finding | null> {
@@ -48,7 +48,7 @@ export async function keyPermissions(
 }
 
 /** Whether only its owner and the group of etcd can read a key. */
-export async function isOfOwnGroup({ text }: Setting, read: ReadMember, root: string | null): Promise<boolean> {
+export async function isOfOwnGroup({ text }: Pick<Setting, 'text'>, read: ReadMember, root: string | null): Promise<boolean> {
   const gids = whoRuns(read, root)?.gids ?? null
   const path = gids === null ? null : read.hostPath(text)
   const stats = path === null ? null : await stat(path).catch(() => null)

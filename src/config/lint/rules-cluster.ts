@@ -3,8 +3,9 @@ import type { Finding, FindingPlace } from '../../report/finding.js'
 import { validateChain } from '../../validate/validate.js'
 import type { Certificate } from '../../x509/certificate.js'
 import { finding } from '../finding.js'
+import type { PassthroughOption } from '../read/read-option.js'
 import type { ServerField, Setting, SideField } from '../read/settings.js'
-import { ELECTION, HEARTBEAT } from '../tables/passthrough-values.js'
+import { ELECTION, HEARTBEAT, readTokenOptions } from '../tables/passthrough-values.js'
 import type { FilesReading } from './files.js'
 import { clusterEntries, type LintMember } from './member.js'
 import { refusedByName, type ValidatedAt } from './rules-files.js'
@@ -72,7 +73,7 @@ function side(block: 'client' | 'peer', field: SideField): (member: LintMember) 
 }
 
 /** A finding at the value that differs from most, or from the first if no two are alike; none if all are. */
-function difference(kind: 'cluster' | 'restriction' | 'CAs', values: readonly Value[]): Finding[] {
+function difference(kind: 'cluster' | 'restriction' | 'CAs' | 'tokens', values: readonly Value[]): Finding[] {
   const counts = new Map<string, number>()
   for (const { value } of values) counts.set(value, (counts.get(value) ?? 0) + 1)
   const [most] = [...counts].sort(([, a], [, b]) => b - a)
@@ -178,8 +179,8 @@ const allAreListed: ClusterRule = (members) => {
   ]
 }
 
-/** A timeout of each member; its default if it is not set. They must be alike (etcd.io/docs/v3.5/tuning). */
-function timeoutsOf(
+/** An option of each member that is passed through; its default if it is not set. Timeouts must be alike (etcd.io/docs/v3.5/tuning). */
+function passthroughsOf(
   members: readonly ClusterMember[],
   { name, standard }: { name: string; standard: string },
 ): Value[] {
@@ -249,7 +250,7 @@ const sidesRequireTheSame: ClusterRule = (members) => {
   const servers = (['cipherSuites', 'tlsMinVersion'] as const).map((field) =>
     valuesOf(known, server(field), ({ text }) => text),
   )
-  const timeouts = ([HEARTBEAT, ELECTION] as const).map((option) => timeoutsOf(known, option))
+  const timeouts = ([HEARTBEAT, ELECTION] as const).map((option) => passthroughsOf(known, option))
   const cas = valuesOf(known, side('client', 'trustedCaFile'), (_, { files: { client } }) =>
     client.anchors.length === 0 ? null : subjectsOf(client.anchors),
   )
@@ -257,6 +258,26 @@ const sidesRequireTheSame: ClusterRule = (members) => {
     ...[...sides, ...servers, ...timeouts].flatMap((values) => difference('restriction', values)),
     ...difference('CAs', cas),
   ]
+}
+
+/** Each member verifies the tokens that any other one signs. Members whose key was not read are compared by their methods. */
+const tokensAreVerified: ClusterRule = (members) => {
+  const known = whole(members)
+  const isRead = known.every(({ member, files }) => !member.others.some(isOfTokens) || files.tokenKey !== null)
+  const values = passthroughsOf(known, { name: 'auth-token', standard: 'simple' })
+  if (values.some(({ of, value }) => of.member.isOpen(value))) return []
+  return difference(
+    'tokens',
+    values.map((each) => {
+      const method = readTokenOptions(each.value)?.get('sign-method')
+      const key = isRead ? ` and the key ${each.of.files.tokenKey ?? ''}` : ''
+      return { ...each, value: method === undefined ? 'simple' : `jwt with ${method}${key}` }
+    }),
+  )
+}
+
+function isOfTokens({ name, text = '' }: PassthroughOption): boolean {
+  return name === 'auth-token' && readTokenOptions(text) !== null
 }
 
 /** Names of CAs, with the beginnings of their fingerprints, since two may have one name. */
@@ -388,6 +409,7 @@ const CLUSTER_RULES: readonly ClusterRule[] = [
   peersUseTls,
   addressesAreOwn,
   sidesRequireTheSame,
+  tokensAreVerified,
   peersTrustEachOther,
   peersRevokeNone,
   peersAllowEachOther,

@@ -22,6 +22,14 @@ interface Accepted {
   readonly isFree?: 'in a file'
 }
 
+/** The options of `jwt,…`; null if etcd does not take them as such (server/auth/store.go v3.5.16 decomposeOpts). */
+export function readTokenOptions(text: string): ReadonlyMap<string, string> | null {
+  const [type, ...pairs] = text.split(',').map((each) => each.split('='))
+  const options = new Map(pairs.map(([key = '', value = '']) => [key, value]))
+  const isRight = pairs.every(({ length }) => length === 2) && options.size === pairs.length
+  return type?.join('=') === 'jwt' && isRight ? options : null
+}
+
 /** The period of the hash check at compaction, which has two names. */
 const aPeriod: Accepted = {
   wants: 'a positive duration, as 1m',
@@ -73,11 +81,18 @@ const ACCEPTED: ReadonlyMap<string, Accepted> = new Map<string, Accepted>([
   [
     'auth-token',
     {
-      wants: 'simple, or jwt with its method and keys, as jwt,pub-key=FILE,priv-key=FILE,sign-method=RS256',
-      is: (text) => {
-        const [type, ...options] = text.split(',')
-        const has = (key: string): boolean => options.some((each) => each.startsWith(`${key}=`) && each !== `${key}=`)
-        return type === 'simple' || (type === 'jwt' && has('sign-method') && (has('pub-key') || has('priv-key')))
+      wants:
+        'simple, or jwt with its method and keys, as jwt,pub-key=FILE,priv-key=FILE,sign-method=RS256,ttl=10m (the methods are RS, PS, ES and HS with 256, 384 or 512; ttl has a unit)',
+      is: (text, version) => {
+        const tokens = readTokenOptions(text)
+        if (tokens === null) return text.split(',', 1)[0] === 'simple'
+        const [method = '', ttl = '5m'] = [tokens.get('sign-method'), tokens.get('ttl')]
+        const isMethod =
+          /^(?:[RPEH]S(?:256|384|512))$/.test(method) ||
+          (method === 'EdDSA' && version?.minor !== 4 && version?.minor !== 5)
+        const has = (key: string): boolean => (tokens.get(key) ?? '') !== ''
+        const isKeyed = has('priv-key') || (has('pub-key') && !method.startsWith('HS'))
+        return isMethod && isKeyed && parseGoDuration(ttl) !== null
       },
     },
   ],

@@ -81,12 +81,12 @@ export const configCluster = {
   }),
   'config/members-differ': rowByKind<
     ConfigPlace & {
-      kind: 'cluster' | 'scheme' | 'restriction' | 'CAs'
+      kind: 'cluster' | 'scheme' | 'restriction' | 'CAs' | 'tokens'
       values: { member: string; value: string }[]
     }
   >({
     meaning:
-      'Members differ in what must be alike. Members that start a cluster together must have the same list of members and the same token; some use TLS for peers and some plaintext, so that they cannot connect, or an attacker on the network can read and change their traffic: errors. They require different things of clients or members, or trust different CAs: one member accepts a client that another refuses, and the weakest one determines the security of the cluster. With different timeouts, members disagree about when a leader is lost.',
+      'Members differ in what must be alike. Members that start a cluster together must have the same list of members and the same token; some use TLS for peers and some plaintext, so that they cannot connect, or an attacker on the network can read and change their traffic: errors. They require different things of clients or members, or trust different CAs: one member accepts a client that another refuses, and the weakest one determines the security of the cluster. With different token keys, a user who logs in at one member is refused by another: an error. With different timeouts, members disagree about when a leader is lost.',
     source:
       'server/etcdserver/api/membership v3.5.16: the id of the cluster is derived from both; server/embed/etcd.go v3.5.16 configurePeerListeners; etcd 3.5.16, run; a rule of this package',
     refusals: [
@@ -96,6 +96,7 @@ export const configCluster = {
         words: 'http: server gave HTTP response to HTTPS client',
         when: ({ kind }) => kind === 'scheme',
       },
+      { by: 'etcd', words: 'etcdserver: invalid auth token', when: ({ kind }) => kind === 'tokens' },
     ],
     kinds: {
       cluster: {
@@ -114,6 +115,12 @@ export const configCluster = {
         severity: 'warning',
         message: ({ option, values }) => `Members differ in ${option}: ${differing(values)}.`,
         remedy: ({ option }) => `Write the same ${option} for all members, or for none.`,
+      },
+      tokens: {
+        severity: 'error',
+        message: ({ option, values }) =>
+          `Members differ in ${option}: ${differing(values)}. A member refuses the tokens that another one signs.`,
+        remedy: ({ option }) => `Give all members the same ${option}, with the same keys in its files.`,
       },
       CAs: {
         severity: 'warning',

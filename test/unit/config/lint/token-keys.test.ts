@@ -1,0 +1,68 @@
+/** The keys of the tokens of users, which etcd reads at its start. */
+import { describe, expect, it } from 'vitest'
+import { chmodSync, readFileSync } from 'node:fs'
+import { lintCluster } from '../../../../src/config/lint/lint-cluster.js'
+import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
+import { mintLeaf, newKey } from '../../../support/mint.js'
+import { temporaryFolder } from '../../../support/openssl.js'
+
+const folder = temporaryFolder()
+
+function keyFile(name: string, kind: 'rsa-2048' | 'p256', mode = 0o600): string {
+  const path = folder.file(name, newKey(kind).export({ type: 'pkcs8', format: 'pem' }).toString())
+  chmodSync(path, mode)
+  return path
+}
+
+async function found(token: string): Promise<[string, string][]> {
+  const { findings } = await lintEtcdConfig({ flags: ['--name=a', `--auth-token=${token}`] })
+  return findings.filter(({ message }) => message.includes('key')).map(({ code, message }) => [code, message])
+}
+
+describe('a key of tokens', () => {
+  it('of the kind that the method requires has no finding', async () => {
+    expect(await found(`jwt,priv-key=${keyFile('rsa.key', 'rsa-2048')},sign-method=PS256`)).toEqual([])
+    expect(await found(`jwt,priv-key=${keyFile('ec.key', 'p256')},sign-method=ES256`)).toEqual([])
+    expect(await found(`jwt,priv-key=${keyFile('any.key', 'p256')},sign-method=HS256`)).toEqual([])
+  })
+
+  it('that does not exist, or that others can read, is reported', async () => {
+    const { findings } = await lintEtcdConfig({ flags: [`--auth-token=jwt,priv-key=/absent,sign-method=RS256`] })
+    expect(findings.find(({ code }) => code === 'file/missing')?.place?.option).toBe('--auth-token')
+    const open = keyFile('open.key', 'rsa-2048', 0o644)
+    expect(await found(`jwt,priv-key=${open},sign-method=RS256`)).toMatchObject([
+      ['file/key-readable-by-others', expect.any(String)],
+    ])
+  })
+
+  it('of another kind, and a certificate, is refused', async () => {
+    const rsa = keyFile('rsa.key', 'rsa-2048')
+    const certificate = folder.file('a.crt', mintLeaf({ subject: 'a', key: newKey('rsa-2048') }).pem)
+    const refused = 'config/value-invalid'
+    expect(await found(`jwt,priv-key=${rsa},sign-method=ES256`)).toMatchObject([
+      [refused, expect.stringContaining('an ECDSA private key in PEM, which ES256 requires')],
+    ])
+    expect(await found(`jwt,priv-key=${certificate},sign-method=RS256`)).toMatchObject([[refused, expect.any(String)]])
+    expect(await found(`jwt,pub-key=${certificate},sign-method=RS256`)).toEqual([])
+  })
+})
+
+describe('members', () => {
+  const member = (i: number, token: string): { flags: string[] } => ({
+    flags: [`--name=m${String(i)}`, ...(token === '' ? [] : [`--auth-token=${token}`])],
+  })
+  async function differences(...tokens: string[]): Promise<string[]> {
+    const { findings } = await lintCluster(tokens.map((token, i) => member(i, token)))
+    return findings.filter(({ code }) => code === 'config/members-differ').map(({ severity }) => severity)
+  }
+
+  it('must have the same kind of token and the same key', async () => {
+    const [one, other] = [keyFile('one.key', 'p256'), keyFile('other.key', 'p256')]
+    const jwt = (path: string): string => `jwt,priv-key=${path},sign-method=ES256`
+    const copy = folder.file('copy.key', readFileSync(one, 'utf8'))
+    expect(await differences(jwt(one), jwt(copy), jwt(one))).toEqual([])
+    expect(await differences('simple', '', 'simple')).toEqual([])
+    expect(await differences(jwt(one), jwt(one), jwt(other))).toEqual(['error'])
+    expect(await differences(jwt(one), '', jwt(one))).toEqual(['error'])
+  })
+})
