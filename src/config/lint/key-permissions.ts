@@ -48,7 +48,11 @@ export async function keyPermissions(
 }
 
 /** Whether only its owner and the group of etcd can read a key. */
-export async function isOfOwnGroup({ text }: Pick<Setting, 'text'>, read: ReadMember, root: string | null): Promise<boolean> {
+export async function isOfOwnGroup(
+  { text }: Pick<Setting, 'text'>,
+  read: ReadMember,
+  root: string | null,
+): Promise<boolean> {
   const gids = whoRuns(read, root)?.gids ?? null
   const path = gids === null ? null : read.hostPath(text)
   const stats = path === null ? null : await stat(path).catch(() => null)

@@ -77,7 +77,7 @@ export function checkIgnore(ignore: unknown): Ignored {
   const codes: FindingCode[] = []
   const suppressions: Suppression[] = []
   for (const [i, each] of (ignore as unknown[]).entries()) {
-    if (isIgnorable(each)) codes.push(each)
+    if (mayBeIgnored(each)) codes.push(each)
     else suppressions.push(checkSuppression(each, `ignore[${String(i)}]`))
   }
   return { codes, suppressions }
@@ -100,10 +100,17 @@ function checkSuppression(given: unknown, option: string): Suppression {
   return { code, place, reason }
 }
 
+const TABLES: readonly Partial<Record<FindingCode, { severity: unknown }>>[] = [rows, materialRows, chainRows]
+
 /** Whether a report of the lint can have findings of this code. */
 function isLintCode(code: unknown): code is FindingCode {
-  if (typeof code !== 'string') return false
-  return [rows, materialRows, chainRows].some((each) => Object.hasOwn(each, code)) || isIgnorable(code)
+  return typeof code === 'string' && TABLES.some((each) => Object.hasOwn(each, code))
+}
+
+/** True for the code of a warning or an info; one list may be for the lint and for other calls. */
+function mayBeIgnored(code: unknown): code is FindingCode {
+  if (!isLintCode(code)) return isIgnorable(code) && !code.startsWith('config/')
+  return TABLES.every((each) => each[code]?.severity !== 'error')
 }
 
 export interface Suppressed {
