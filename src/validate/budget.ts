@@ -19,8 +19,8 @@ const DEFAULTS = { signatures: 100, steps: 3000 }
 /** Counts down the limits of one validation. */
 export class Budget {
   readonly limits: { readonly signatures: number; readonly steps: number }
-  private signatures: number
-  private steps: number
+  #signatures: number
+  #steps: number
 
   /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
   constructor(options: BudgetOptions = {}) {
@@ -29,29 +29,29 @@ export class Budget {
       signatures: positive(options.signatures ?? DEFAULTS.signatures, 'budget.signatures'),
       steps: positive(options.steps ?? DEFAULTS.steps, 'budget.steps'),
     }
-    this.signatures = this.limits.signatures
-    this.steps = this.limits.steps
+    this.#signatures = this.limits.signatures
+    this.#steps = this.limits.steps
   }
 
   /** Takes one signature that counts as `cost`; false where not enough is left. */
   takeSignature(cost = 1): boolean {
-    this.signatures -= cost
-    return this.signatures >= 0
+    this.#signatures -= cost
+    return this.#signatures >= 0
   }
 
   /** Takes steps; false where not enough are left. */
   takeSteps(count = 1): boolean {
-    this.steps -= count
-    return this.steps >= 0
+    this.#steps -= count
+    return this.#steps >= 0
   }
 
   /** Takes all that is left. */
   end(): void {
-    this.steps = -1
+    this.#steps = -1
   }
 
   get isExhausted(): boolean {
-    return this.signatures < 0 || this.steps < 0
+    return this.#signatures < 0 || this.#steps < 0
   }
 }
 

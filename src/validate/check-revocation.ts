@@ -48,115 +48,115 @@ const MAX_OTHER_KEYS = 5
 const MAX_ISSUERS_SHOWN = 20
 
 class RevocationCheck {
-  private readonly path: readonly PathCertificate[]
-  private readonly anchors: readonly Certificate[]
-  private readonly isConnected: boolean
-  private readonly context: Context
-  private readonly notes: FindingCollector
-  private readonly lists: readonly Crl[]
+  readonly #path: readonly PathCertificate[]
+  readonly #anchors: readonly Certificate[]
+  readonly #isConnected: boolean
+  readonly #context: Context
+  readonly #notes: FindingCollector
+  readonly #lists: readonly Crl[]
   /** Which CA of the path signed a list; there is no entry for one that none did. */
-  private readonly signers = new Map<Crl, PathCertificate>()
-  private readonly signed = new Map<PathCertificate, SignedLists>()
-  private readonly needed = new Set<StatusSource>()
-  private readonly revoked = new Set<PathCertificate>()
+  readonly #signers = new Map<Crl, PathCertificate>()
+  readonly #signed = new Map<PathCertificate, SignedLists>()
+  readonly #needed = new Set<StatusSource>()
+  readonly #revoked = new Set<PathCertificate>()
   /** CAs that are told to lack the right to sign lists. */
-  private readonly mute = new Set<PathCertificate>()
+  readonly #mute = new Set<PathCertificate>()
   /** Names of issuers of which a list cannot be used at all, as is told once for the list. */
-  private readonly troubled = new Set<string>()
+  readonly #troubled = new Set<string>()
 
   constructor(
     path: readonly PathCertificate[],
     crls: readonly Crl[],
     rest: Omit<RevocationRules, 'crls'> & { context: Context; notes: FindingCollector },
   ) {
-    this.path = path
-    this.anchors = rest.anchors
-    this.isConnected = rest.isConnected
-    this.context = rest.context
-    this.notes = rest.notes
-    this.lists = distinct(crls).filter((crl) => this.isReadable(crl))
+    this.#path = path
+    this.#anchors = rest.anchors
+    this.#isConnected = rest.isConnected
+    this.#context = rest.context
+    this.#notes = rest.notes
+    this.#lists = distinct(crls).filter((crl) => this.#isReadable(crl))
   }
 
   run(): void {
-    const issuers = this.path.slice(1)
-    for (const crl of this.lists) {
+    const issuers = this.#path.slice(1)
+    for (const crl of this.#lists) {
       const signer = signerOf(crl, issuers)
-      if (signer !== null) this.signers.set(crl, signer)
+      if (signer !== null) this.#signers.set(crl, signer)
     }
-    for (const issuer of new Set(this.signers.values())) {
-      const own = this.lists.filter((crl) => this.signers.get(crl) === issuer)
-      this.signed.set(issuer, sortSigned(issuer, own, this.context))
+    for (const issuer of new Set(this.#signers.values())) {
+      const own = this.#lists.filter((crl) => this.#signers.get(crl) === issuer)
+      this.#signed.set(issuer, sortSigned(issuer, own, this.#context))
     }
-    for (const crl of this.lists) if (!this.signers.has(crl)) this.judgeUnsigned(crl)
-    for (const subject of this.path.slice(0, -1)) this.judgeSubject(subject)
-    this.tellOfLists()
-    warnOfEtcd(this.path, this.lists, this.signers, this.revoked, this.notes)
+    for (const crl of this.#lists) if (!this.#signers.has(crl)) this.#judgeUnsigned(crl)
+    for (const subject of this.#path.slice(0, -1)) this.#judgeSubject(subject)
+    this.#tellOfLists()
+    warnOfEtcd(this.#path, this.#lists, this.#signers, this.#revoked, this.#notes)
   }
 
-  private isReadable(crl: Crl): boolean {
+  #isReadable(crl: Crl): boolean {
     const { damage, origin } = crl
     if (damage === null) return true
-    this.notes.add(null, 'revocation/crl-malformed', { origin, reason: damage })
-    this.troubled.add(crl.issuer.key)
+    this.#notes.add(null, 'revocation/crl-malformed', { origin, reason: damage })
+    this.#troubled.add(crl.issuer.key)
     return false
   }
 
   /** A list that no CA of the path signed: of a CA that has nothing to do with it, or not what it says it is. */
-  private judgeUnsigned(crl: Crl): void {
+  #judgeUnsigned(crl: Crl): void {
     const { origin, signatureAlgorithm } = crl
     const issuer = crl.issuer.toString()
-    const namesakes = this.path.slice(1).filter(({ certificate }) => crl.issuer.equals(certificate.subject))
+    const namesakes = this.#path.slice(1).filter(({ certificate }) => crl.issuer.equals(certificate.subject))
     const [first] = namesakes
     if (first === undefined) {
-      this.judgeForeign(crl)
+      this.#judgeForeign(crl)
       return
     }
-    const other = this.otherAnchorOf(crl)
+    const other = this.#otherAnchorOf(crl)
     if (other !== undefined) {
       const reason = `another key of that CA signed it (certificate SHA-256 ${other.fingerprint256}), which did not sign this path`
-      this.notes.add(null, 'revocation/crl-unused', { origin, issuer, reason })
+      this.#notes.add(null, 'revocation/crl-unused', { origin, issuer, reason })
       return
     }
     const meant = namesakes.find(({ certificate }) => namesAuthority(crl, certificate))
-    if (meant === undefined && namesakes.some((place) => this.signed.has(place))) {
-      this.notes.add(null, 'revocation/crl-unused', { origin, issuer, reason: 'another key signed it' })
+    if (meant === undefined && namesakes.some((place) => this.#signed.has(place))) {
+      this.#notes.add(null, 'revocation/crl-unused', { origin, issuer, reason: 'another key signed it' })
       return
     }
     if ('unknown' in signatureAlgorithm) {
       const algorithm = signatureAlgorithm.unknown
-      this.notes.add(null, 'revocation/crl-algorithm-refused', { origin, algorithm, reason: 'unsupported' })
+      this.#notes.add(null, 'revocation/crl-algorithm-refused', { origin, algorithm, reason: 'unsupported' })
     } else {
       const otherKey = namesakes.every(({ certificate }) => otherAuthority(crl, certificate) !== null)
-      this.notes.add(meant ?? first, 'revocation/crl-signature-invalid', { origin, issuer, otherKey })
+      this.#notes.add(meant ?? first, 'revocation/crl-signature-invalid', { origin, issuer, otherKey })
     }
-    this.troubled.add(crl.issuer.key)
+    this.#troubled.add(crl.issuer.key)
   }
 
   /** Another trust anchor of the same CA whose key signed the list, as after the CA got a new key. */
-  private otherAnchorOf(crl: Crl): Certificate | undefined {
-    return this.anchors
+  #otherAnchorOf(crl: Crl): Certificate | undefined {
+    return this.#anchors
       .filter(
-        (anchor) => crl.issuer.equals(anchor.subject) && this.path.every((place) => !place.certificate.equals(anchor)),
+        (anchor) => crl.issuer.equals(anchor.subject) && this.#path.every((place) => !place.certificate.equals(anchor)),
       )
       .slice(0, MAX_OTHER_KEYS)
       .find((anchor) => crl.isSignedBy(anchor))
   }
 
   /** A list of a CA that is not in the path, which matters where a certificate says that this CA lists it, too. */
-  private judgeForeign(crl: Crl): void {
+  #judgeForeign(crl: Crl): void {
     const { origin } = crl
-    const points = this.path.flatMap(({ certificate }) => certificate.extensions.crlDistributionPoints ?? [])
+    const points = this.#path.flatMap(({ certificate }) => certificate.extensions.crlDistributionPoints ?? [])
     const isNamed = points.some((point) => namesIssuer(point, crl))
-    if (isNamed && isIndirect(crl)) this.notes.add(null, 'revocation/crl-indirect', { origin })
+    if (isNamed && isIndirect(crl)) this.#notes.add(null, 'revocation/crl-indirect', { origin })
     else {
       const details = { origin, issuer: crl.issuer.toString(), reason: 'that CA issued nothing in the path' }
-      this.notes.add(null, 'revocation/crl-unused', details)
+      this.#notes.add(null, 'revocation/crl-unused', details)
     }
   }
 
-  private judgeSubject(subject: PathCertificate): void {
+  #judgeSubject(subject: PathCertificate): void {
     const { certificate } = subject
-    const sources = this.sourcesFor(subject)
+    const sources = this.#sourcesFor(subject)
     const covered = new Set<RevocationReason>()
     const faulty: StatusSource[] = []
     const others: { origin: string; only: string }[] = []
@@ -166,7 +166,7 @@ class RevocationCheck {
       // An entry of a list that is not marked as indirect says itself whose certificate it speaks of.
       const isMarked = list.scope?.indirect === true || list.scope?.onlyAttributeCerts === true
       const listing = isMarked ? null : lookUp(source, certificate.serial)
-      if (listing !== null) this.tellRevoked(subject, listing)
+      if (listing !== null) this.#tellRevoked(subject, listing)
       if (source.coversNothing) continue
       const coverage = coverageOf(list, certificate)
       if ('only' in coverage) others.push({ origin: list.origin, only: coverage.only })
@@ -178,15 +178,15 @@ class RevocationCheck {
     }
     const missing = REVOCATION_REASONS.filter((reason) => !covered.has(reason))
     if (missing.length === 0) return
-    for (const source of faulty) this.needed.add(source)
-    if (faulty.length > 0 || this.revoked.has(subject)) return
-    if (isPartly) this.notes.add(subject, 'revocation/crl-reasons-incomplete', { missing })
-    else if (others.length > 0) this.notes.add(subject, 'revocation/crl-scope', { lists: others })
-    else if (!sources.some(({ coversNothing }) => coversNothing) && !this.troubled.has(certificate.issuer.key)) {
+    for (const source of faulty) this.#needed.add(source)
+    if (faulty.length > 0 || this.#revoked.has(subject)) return
+    if (isPartly) this.#notes.add(subject, 'revocation/crl-reasons-incomplete', { missing })
+    else if (others.length > 0) this.#notes.add(subject, 'revocation/crl-scope', { lists: others })
+    else if (!sources.some(({ coversNothing }) => coversNothing) && !this.#troubled.has(certificate.issuer.key)) {
       // Which CRLs Node lacks for a server, OpenSSL's own choice shows (see check-openssl.ts).
-      const { usage, revocation } = this.context
-      if (usage !== 'server' || this.isConnected || revocation === 'require')
-        this.notes.add(subject, 'revocation/no-crl', noCrl(subject, this.lists, this.context, this.isConnected))
+      const { usage, revocation } = this.#context
+      if (usage !== 'server' || this.#isConnected || revocation === 'require')
+        this.#notes.add(subject, 'revocation/no-crl', noCrl(subject, this.#lists, this.#context, this.#isConnected))
     }
   }
 
@@ -195,55 +195,55 @@ class RevocationCheck {
    * of the same name above it, as where a CA's new key is certified by its old one. Never one below: a CA does not
    * vouch for itself.
    */
-  private sourcesFor({ certificate, index }: PathCertificate): StatusSource[] {
-    return this.path
+  #sourcesFor({ certificate, index }: PathCertificate): StatusSource[] {
+    return this.#path
       .slice(index + 1)
       .filter((signer) => signer.certificate.subject.equals(certificate.issuer))
-      .flatMap((signer) => this.signed.get(signer)?.sources ?? [])
+      .flatMap((signer) => this.#signed.get(signer)?.sources ?? [])
   }
 
-  private tellRevoked(subject: PathCertificate, { entry, list }: Listing): void {
+  #tellRevoked(subject: PathCertificate, { entry, list }: Listing): void {
     // One list that says so is enough.
-    if (this.revoked.has(subject)) return
-    this.revoked.add(subject)
+    if (this.#revoked.has(subject)) return
+    this.#revoked.add(subject)
     const { serialNumber } = subject.certificate
     const { reason, revokedAt, invalidSince } = entry
-    const inFuture = revokedAt > this.context.at
+    const inFuture = revokedAt > this.#context.at
     const details = { serialNumber, reason, revokedAt, invalidSince, inFuture, crl: list.origin }
-    this.notes.add(subject, 'revocation/revoked', details)
+    this.#notes.add(subject, 'revocation/revoked', details)
   }
 
   /** What there is to tell of each list once, however many certificates it was asked about. */
-  private tellOfLists(): void {
+  #tellOfLists(): void {
     const told = new Set<Crl>()
-    for (const { sources, notes } of this.signed.values()) {
-      this.notes.addAll(notes)
-      for (const source of sources) this.tellOfSource(source, told)
+    for (const { sources, notes } of this.#signed.values()) {
+      this.#notes.addAll(notes)
+      for (const source of sources) this.#tellOfSource(source, told)
     }
   }
 
-  private tellOfSource(source: StatusSource, told: Set<Crl>): void {
+  #tellOfSource(source: StatusSource, told: Set<Crl>): void {
     const { list, deltas, faults } = source
     for (const each of [list, ...deltas]) {
-      if (!told.has(each)) remarkOn(each, this.notes)
+      if (!told.has(each)) remarkOn(each, this.#notes)
       told.add(each)
     }
-    if (this.needed.has(source)) this.tellFaults(source)
+    if (this.#needed.has(source)) this.#tellFaults(source)
     else if (faults.hasErrors) {
       const [first] = faults.notes
       const reason = `it is not needed, and faulty (${first?.code ?? ''})`
-      this.notes.add(null, 'revocation/crl-unused', { origin: list.origin, issuer: list.issuer.toString(), reason })
+      this.#notes.add(null, 'revocation/crl-unused', { origin: list.origin, issuer: list.issuer.toString(), reason })
     }
   }
 
-  private tellFaults({ signer, faults }: StatusSource): void {
+  #tellFaults({ signer, faults }: StatusSource): void {
     for (const each of faults.notes) {
       // One fault of the CA's certificate, however many lists it signed.
       if (each.code === 'revocation/crl-sign-missing') {
-        if (this.mute.has(signer)) continue
-        this.mute.add(signer)
+        if (this.#mute.has(signer)) continue
+        this.#mute.add(signer)
       }
-      this.notes.notes.push(each)
+      this.#notes.notes.push(each)
     }
   }
 }

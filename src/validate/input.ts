@@ -129,12 +129,12 @@ class ReadingLog {
 class KindReader<T> {
   readonly kind: Kind<T>
   readonly log: ReadingLog
-  private left: number
+  #left: number
 
   constructor(kind: Kind<T>, log: ReadingLog) {
     this.kind = kind
     this.log = log
-    this.left = kind.maxCount
+    this.#left = kind.maxCount
   }
 
   /** Refuses inputs that are too much by their sizes alone; the largest of them is told. */
@@ -161,7 +161,7 @@ class KindReader<T> {
 
   /** Counts one that was read; false where it is one too many, which is told then. */
   count(option: string): boolean {
-    const fits = this.left-- > 0
+    const fits = this.#left-- > 0
     if (!fits) this.tooMany(option)
     return fits
   }
@@ -200,107 +200,107 @@ interface Source {
 
 /** Reads one input. */
 class InputReader<T> {
-  private readonly reader: KindReader<T>
-  private readonly option: string
-  private readonly values: T[] = []
-  private readonly toldLayout = new Set<string>()
-  private faults = 0
+  readonly #reader: KindReader<T>
+  readonly #option: string
+  readonly #values: T[] = []
+  readonly #toldLayout = new Set<string>()
+  #faults = 0
 
   constructor(reader: KindReader<T>, option: string) {
-    this.reader = reader
-    this.option = option
+    this.#reader = reader
+    this.#option = option
   }
 
   read(list: readonly unknown[]): T[] {
-    const { kind, log } = this.reader
+    const { kind, log } = this.#reader
     for (const [i, each] of list.entries()) {
-      const option = list.length > 1 ? `${this.option}[${String(i)}]` : this.option
-      if (kind.isRead(each)) this.take(each)
-      else if (typeof each === 'string' || each instanceof Uint8Array) this.readOne(each, option)
+      const option = list.length > 1 ? `${this.#option}[${String(i)}]` : this.#option
+      if (kind.isRead(each)) this.#take(each)
+      else if (typeof each === 'string' || each instanceof Uint8Array) this.#readOne(each, option)
       else throw valueInvalid(option, each, 'PEM text, DER bytes, or an object that was read before')
       if (!log.isComplete) break
     }
-    return this.values
+    return this.#values
   }
 
-  private take(value: T): void {
-    if (this.reader.count(this.option)) this.values.push(value)
+  #take(value: T): void {
+    if (this.#reader.count(this.#option)) this.#values.push(value)
   }
 
-  private fault(what: Finding): void {
-    const { log } = this.reader
-    if (this.faults++ < MAX_FAULTS) log.findings.push(what)
+  #fault(what: Finding): void {
+    const { log } = this.#reader
+    if (this.#faults++ < MAX_FAULTS) log.findings.push(what)
     else if (log.isComplete) {
-      const { wanted } = this.reader.kind
-      const details = { ...placeOf(this.option), wanted, unit: 'faults', limit: MAX_FAULTS, count: null } as const
+      const { wanted } = this.#reader.kind
+      const details = { ...placeOf(this.#option), wanted, unit: 'faults', limit: MAX_FAULTS, count: null } as const
       log.stop(finding('input/too-much', details))
     }
   }
 
-  private readOne(value: string | Uint8Array, option: string): void {
+  #readOne(value: string | Uint8Array, option: string): void {
     if (typeof value !== 'string' && value[0] === DER_START) {
-      this.parse(value, { option, block: null }, 'der')
+      this.#parse(value, { option, block: null }, 'der')
       return
     }
-    const { maxCount, maxOctets } = this.reader.kind
+    const { maxCount, maxOctets } = this.#reader.kind
     const scan = scanPem(value, { octets: maxOctets, blocks: maxCount })
     const content = scan.blocks.length > 0 ? { scan } : recognize(octetsIn(value), () => scan)
-    if ('scan' in content) this.readText(scan, option)
-    else this.unexpected(option, content)
+    if ('scan' in content) this.#readText(scan, option)
+    else this.#unexpected(option, content)
   }
 
-  private readText({ blocks, problems, layout }: PemScan, option: string): void {
-    const { kind, log } = this.reader
+  #readText({ blocks, problems, layout }: PemScan, option: string): void {
+    const { kind, log } = this.#reader
     const place = placeOf(option)
     const own = blocks.filter(({ label }) => kind.labels.includes(label))
     const isCut = problems.some((each) => each.kind === 'too-many-blocks')
-    if (isCut) this.reader.tooMany(this.option)
+    if (isCut) this.#reader.tooMany(this.#option)
     own.forEach(({ bytes, line }, i) => {
       const block = own.length > 1 ? { number: i + 1, line } : null
-      if (log.isComplete) this.parse(bytes, { option, block }, 'pem')
+      if (log.isComplete) this.#parse(bytes, { option, block }, 'pem')
     })
     if (!log.isComplete) return
     for (const problem of problems) {
       if (problem.kind === 'one-line')
-        this.unexpected(option, { holds: 'lost line breaks', form: null, line: problem.line })
+        this.#unexpected(option, { holds: 'lost line breaks', form: null, line: problem.line })
       else if (problem.kind !== 'too-large' && problem.kind !== 'too-many-blocks')
-        this.fault(damageFinding(problem, place))
+        this.#fault(damageFinding(problem, place))
     }
     const [first] = blocks
-    if (own.length === 0 && first !== undefined) this.otherBlocks(option, blocks, first)
+    if (own.length === 0 && first !== undefined) this.#otherBlocks(option, blocks, first)
     for (const each of layoutFindings(layout, place)) {
       // The same layout in each of many texts is reported once.
       const key = 'layout' in each.details ? each.details.layout : each.code
-      if (!this.toldLayout.has(key)) log.findings.push(each)
-      this.toldLayout.add(key)
+      if (!this.#toldLayout.has(key)) log.findings.push(each)
+      this.#toldLayout.add(key)
     }
   }
 
-  private parse(der: Uint8Array, { option, block }: Source, form: CrlForm): void {
-    const { kind } = this.reader
+  #parse(der: Uint8Array, { option, block }: Source, form: CrlForm): void {
+    const { kind } = this.#reader
     const origin = block === null ? option : `${option}, block ${String(block.number)}`
     try {
-      this.take(kind.parse(der, origin, form))
+      this.#take(kind.parse(der, origin, form))
     } catch (error) {
       if (!(error instanceof DerError)) throw error
       const holds = derKind(der)
       if (holds !== null && holds !== kind.wanted)
-        this.unexpected(option, { holds, form: block === null ? 'DER' : 'PEM', line: block?.line ?? null })
-      else this.fault(kind.malformed(block === null ? origin : `${origin} (line ${String(block.line)})`, error, der))
+        this.#unexpected(option, { holds, form: block === null ? 'DER' : 'PEM', line: block?.line ?? null })
+      else this.#fault(kind.malformed(block === null ? origin : `${origin} (line ${String(block.line)})`, error, der))
     }
   }
 
-  private otherBlocks(option: string, blocks: readonly PemBlock[], { label, line }: PemBlock): void {
-    this.unexpected(option, { holds: holdsOfLabel(label), form: 'PEM', line }, labelsOf(blocks))
+  #otherBlocks(option: string, blocks: readonly PemBlock[], { label, line }: PemBlock): void {
+    this.#unexpected(option, { holds: holdsOfLabel(label), form: 'PEM', line }, labelsOf(blocks))
   }
 
-  private unexpected(
+  #unexpected(
     option: string,
     content: Pick<UnexpectedContent, 'holds' | 'form' | 'line'>,
     labels: string[] = [],
   ): void {
-    const { wanted } = this.reader.kind
-    this.fault(finding('input/unexpected-content', { ...placeOf(option), wanted, ...content, labels }))
+    const { wanted } = this.#reader.kind
+    this.#fault(finding('input/unexpected-content', { ...placeOf(option), wanted, ...content, labels }))
   }
 }
 

@@ -18,46 +18,46 @@ const MAX_FOLDED_OCTETS = 32 * 1024
  * nowhere are names compared by the rules of RFC 5280 section 7.1, which costs reading every name, once.
  */
 export class IssuerIndex {
-  private readonly anchors: readonly Certificate[]
-  private readonly byOctets = new Map<string, Candidate[]>()
-  private readonly newest = new Map<string, readonly Candidate[]>()
-  private readonly sorted = new Map<Certificate, readonly Candidate[]>()
-  private readonly sortedFolded = new Map<Certificate, readonly Candidate[]>()
+  readonly #anchors: readonly Certificate[]
+  readonly #byOctets = new Map<string, Candidate[]>()
+  readonly #newest = new Map<string, readonly Candidate[]>()
+  readonly #sorted = new Map<Certificate, readonly Candidate[]>()
+  readonly #sortedFolded = new Map<Certificate, readonly Candidate[]>()
   /** By the text that is the same for names that are the same by section 7.1; null until it is needed. */
-  private byKey: Map<string, Candidate[]> | null = null
+  #byKey: Map<string, Candidate[]> | null = null
   /** Whether there were too many names to compare them all by section 7.1. */
   isCutShort = false
 
   constructor(anchors: readonly Certificate[], intermediates: readonly Certificate[]) {
-    this.anchors = anchors
+    this.#anchors = anchors
     let position = 0
-    for (const certificate of anchors) this.add({ certificate, isAnchor: true, position: position++ })
-    for (const certificate of intermediates) this.add({ certificate, isAnchor: false, position: position++ })
+    for (const certificate of anchors) this.#add({ certificate, isAnchor: true, position: position++ })
+    for (const certificate of intermediates) this.#add({ certificate, isAnchor: false, position: position++ })
   }
 
   /** Candidates of the issuer's name, the likeliest first: the key identifier that is asked for, anchors, the newest. */
   *issuersOf(certificate: Certificate): Generator<Candidate> {
     const wanted = certificate.issuer
-    yield* this.ordered(this.sorted, this.newestOf(wanted.octets), certificate)
-    this.byKey ??= this.groupByKey()
-    const sameName = this.byKey.get(wanted.key) ?? []
+    yield* this.#ordered(this.#sorted, this.#newestOf(wanted.octets), certificate)
+    this.#byKey ??= this.#groupByKey()
+    const sameName = this.#byKey.get(wanted.key) ?? []
     // Most often all are of the same octets.
-    if (sameName.length === (this.byOctets.get(wanted.octets)?.length ?? 0)) return
+    if (sameName.length === (this.#byOctets.get(wanted.octets)?.length ?? 0)) return
     const folded = sameName.filter((each) => each.certificate.subject.octets !== wanted.octets).sort(newerFirst)
-    yield* this.ordered(this.sortedFolded, folded, certificate)
+    yield* this.#ordered(this.#sortedFolded, folded, certificate)
   }
 
   /** All of one name, byte for byte. */
-  private newestOf(octets: string): readonly Candidate[] {
-    const before = this.newest.get(octets)
+  #newestOf(octets: string): readonly Candidate[] {
+    const before = this.#newest.get(octets)
     if (before !== undefined) return before
-    const sorted = (this.byOctets.get(octets) ?? []).toSorted(newerFirst)
-    this.newest.set(octets, sorted)
+    const sorted = (this.#byOctets.get(octets) ?? []).toSorted(newerFirst)
+    this.#newest.set(octets, sorted)
     return sorted
   }
 
   /** A search that turns back asks for the issuers of one certificate thousands of times. */
-  private ordered(
+  #ordered(
     known: Map<Certificate, readonly Candidate[]>,
     candidates: readonly Candidate[],
     child: Certificate,
@@ -71,22 +71,22 @@ export class IssuerIndex {
 
   /** All candidates of the issuer's name by section 7.1, in the order in which they were given, the trusted ones first. */
   namesakesOf({ issuer }: Certificate): readonly Candidate[] {
-    this.byKey ??= this.groupByKey()
-    return this.byKey.get(issuer.key)?.sort((a, b) => a.position - b.position) ?? []
+    this.#byKey ??= this.#groupByKey()
+    return this.#byKey.get(issuer.key)?.sort((a, b) => a.position - b.position) ?? []
   }
 
   isAnchor(certificate: Certificate | undefined): boolean {
-    return certificate !== undefined && this.anchors.some((anchor) => anchor.equals(certificate))
+    return certificate !== undefined && this.#anchors.some((anchor) => anchor.equals(certificate))
   }
 
-  private add(candidate: Candidate): void {
-    addTo(this.byOctets, candidate.certificate.subject.octets, candidate)
+  #add(candidate: Candidate): void {
+    addTo(this.#byOctets, candidate.certificate.subject.octets, candidate)
   }
 
-  private groupByKey(): Map<string, Candidate[]> {
+  #groupByKey(): Map<string, Candidate[]> {
     const groups = new Map<string, Candidate[]>()
     let octets = 0
-    for (const [name, candidates] of this.byOctets) {
+    for (const [name, candidates] of this.#byOctets) {
       octets += name.length
       if (octets > MAX_FOLDED_OCTETS) {
         this.isCutShort = true

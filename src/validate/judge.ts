@@ -50,9 +50,9 @@ function judgeIssuer(issuer: PathCertificate, context: Context, notes: FindingCo
 /** The verdicts on issuers by themselves: each certificate is judged once in each place. */
 export class IssuerVerdicts {
   readonly context: Context
-  private readonly known = new Map<Certificate, FindingCollector[]>()
-  private readonly soundAnchors = new Map<Certificate, boolean>()
-  private readonly soundIntermediates = new Map<Certificate, boolean>()
+  readonly #known = new Map<Certificate, FindingCollector[]>()
+  readonly #soundAnchors = new Map<Certificate, boolean>()
+  readonly #soundIntermediates = new Map<Certificate, boolean>()
 
   constructor(context: Context) {
     this.context = context
@@ -60,16 +60,16 @@ export class IssuerVerdicts {
 
   /** How many certificates were judged. */
   get count(): number {
-    return this.known.size
+    return this.#known.size
   }
 
   has(certificate: Certificate): boolean {
-    return this.known.has(certificate)
+    return this.#known.has(certificate)
   }
 
   /** Whether there is no error in an issuer by itself. That does not depend on its place, except for being an anchor. */
   isSound(place: PathCertificate): boolean {
-    const known = place.role === 'anchor' ? this.soundAnchors : this.soundIntermediates
+    const known = place.role === 'anchor' ? this.#soundAnchors : this.#soundIntermediates
     const before = known.get(place.certificate)
     if (before !== undefined) return before
     const isSound = !this.notesOn(place).hasErrors
@@ -79,13 +79,13 @@ export class IssuerVerdicts {
 
   notesOn(place: PathCertificate): FindingCollector {
     const slot = place.index * 2 + (place.role === 'anchor' ? 1 : 0)
-    const inPlaces = this.known.get(place.certificate) ?? []
+    const inPlaces = this.#known.get(place.certificate) ?? []
     const before = inPlaces[slot]
     if (before !== undefined) return before
     const notes = new FindingCollector()
     judgeIssuer(place, this.context, notes)
     inPlaces[slot] = notes
-    this.known.set(place.certificate, inPlaces)
+    this.#known.set(place.certificate, inPlaces)
     return notes
   }
 }

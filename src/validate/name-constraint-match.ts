@@ -89,11 +89,11 @@ interface Ranges {
 export class Subtrees {
   readonly kind: GeneralNameKind
   readonly all: GeneralName[] = []
-  private readonly byHost = new Map<string, GeneralName>()
-  private readonly byParent = new Map<string, GeneralName>()
-  private readonly byMailbox = new Map<string, GeneralName>()
-  private readonly byMask = new Map<string, Ranges>()
-  private readonly byDirectory = new Map<string, GeneralName>()
+  readonly #byHost = new Map<string, GeneralName>()
+  readonly #byParent = new Map<string, GeneralName>()
+  readonly #byMailbox = new Map<string, GeneralName>()
+  readonly #byMask = new Map<string, Ranges>()
+  readonly #byDirectory = new Map<string, GeneralName>()
 
   constructor(kind: GeneralNameKind) {
     this.kind = kind
@@ -105,22 +105,22 @@ export class Subtrees {
       case 'dns':
       case 'uri': {
         const host = subtree.value.toLowerCase()
-        this.byHost.set(host, subtree)
-        if (host.includes('.')) this.byParent.set(host.slice(host.indexOf('.') + 1), subtree)
+        this.#byHost.set(host, subtree)
+        if (host.includes('.')) this.#byParent.set(host.slice(host.indexOf('.') + 1), subtree)
         break
       }
       case 'email': {
         const at = subtree.value.lastIndexOf('@')
         const host = subtree.value.slice(at + 1).toLowerCase()
-        if (at === -1) this.byHost.set(host, subtree)
-        else this.byMailbox.set(`${subtree.value.slice(0, at)}@${host}`, subtree)
+        if (at === -1) this.#byHost.set(host, subtree)
+        else this.#byMailbox.set(`${subtree.value.slice(0, at)}@${host}`, subtree)
         break
       }
       case 'ip':
-        this.addRange(subtree)
+        this.#addRange(subtree)
         break
       default:
-        if (subtree.directoryName !== undefined) this.byDirectory.set(keysOf(subtree.directoryName).join('/'), subtree)
+        if (subtree.directoryName !== undefined) this.#byDirectory.set(keysOf(subtree.directoryName).join('/'), subtree)
     }
   }
 
@@ -128,15 +128,15 @@ export class Subtrees {
   holding(name: Comparable): GeneralName | null {
     switch (this.kind) {
       case 'dns':
-        return this.aboveOrAt(name.isWildcard ? `.${name.host}` : name.host) ?? this.byHost.get('') ?? null
+        return this.#aboveOrAt(name.isWildcard ? `.${name.host}` : name.host) ?? this.#byHost.get('') ?? null
       case 'email':
-        return this.byMailbox.get(`${name.local}@${name.host}`) ?? this.ofHost(name.host)
+        return this.#byMailbox.get(`${name.local}@${name.host}`) ?? this.#ofHost(name.host)
       case 'uri':
-        return this.ofHost(name.host)
+        return this.#ofHost(name.host)
       case 'ip':
-        return this.ofAddress(name.octets)
+        return this.#ofAddress(name.octets)
       case 'dirName':
-        return this.ofDirectory(name.keys)
+        return this.#ofDirectory(name.keys)
       default:
         return null
     }
@@ -145,60 +145,60 @@ export class Subtrees {
   /** A subtree that touches the name, or null. A wildcard is touched by any host that it could stand for. */
   touching(name: Comparable): GeneralName | null {
     // `*.example.com` stands for `bar.example.com`, but for nothing two labels down.
-    return this.holding(name) ?? (name.isWildcard ? (this.byParent.get(name.host) ?? null) : null)
+    return this.holding(name) ?? (name.isWildcard ? (this.#byParent.get(name.host) ?? null) : null)
   }
 
   /** A mail or URI constraint of which Go says that it holds the name: to Go a host is the whole domain below it, too. */
   holdingInGo({ host }: Comparable): GeneralName | null {
-    return this.kind === 'email' || this.kind === 'uri' ? this.aboveOrAt(host) : null
+    return this.kind === 'email' || this.kind === 'uri' ? this.#aboveOrAt(host) : null
   }
 
   /** Of DNS constraints: a host and everything below it; `.host` only what is below it, as in Go and OpenSSL. */
-  private aboveOrAt(host: string): GeneralName | null {
+  #aboveOrAt(host: string): GeneralName | null {
     for (let start = 0; ;) {
-      const found = this.byHost.get(host.slice(start))
+      const found = this.#byHost.get(host.slice(start))
       if (found !== undefined) return found
       const dot = host.indexOf('.', start)
       if (dot === -1) return null
-      const below = this.byHost.get(host.slice(dot))
+      const below = this.#byHost.get(host.slice(dot))
       if (below !== undefined) return below
       start = dot + 1
     }
   }
 
   /** Of mail and URI constraints: a host is that host alone, `.host` everything below it. */
-  private ofHost(host: string): GeneralName | null {
-    const exact = this.byHost.get(host)
+  #ofHost(host: string): GeneralName | null {
+    const exact = this.#byHost.get(host)
     if (exact !== undefined) return exact
     for (let dot = host.indexOf('.'); dot !== -1; dot = host.indexOf('.', dot + 1)) {
-      const found = this.byHost.get(host.slice(dot))
+      const found = this.#byHost.get(host.slice(dot))
       if (found !== undefined) return found
     }
     return null
   }
 
-  private addRange(subtree: GeneralName): void {
+  #addRange(subtree: GeneralName): void {
     const size = subtree.bytes.length / 2
     const mask = subtree.bytes.subarray(size)
     const key = latin1(mask)
-    const ranges = this.byMask.get(key) ?? { mask, networks: new Map<string, GeneralName>() }
+    const ranges = this.#byMask.get(key) ?? { mask, networks: new Map<string, GeneralName>() }
     ranges.networks.set(latin1(masked(subtree.bytes.subarray(0, size), mask)), subtree)
-    this.byMask.set(key, ranges)
+    this.#byMask.set(key, ranges)
   }
 
-  private ofAddress(address: Uint8Array): GeneralName | null {
+  #ofAddress(address: Uint8Array): GeneralName | null {
     // A mask without gaps has one of 33 lengths, or of 129, so there are few.
-    for (const { mask, networks } of this.byMask.values()) {
+    for (const { mask, networks } of this.#byMask.values()) {
       const found = mask.length === address.length ? networks.get(latin1(masked(address, mask))) : undefined
       if (found !== undefined) return found
     }
     return null
   }
 
-  private ofDirectory(keys: readonly string[]): GeneralName | null {
+  #ofDirectory(keys: readonly string[]): GeneralName | null {
     let prefix = ''
     for (let count = 0; ; count++) {
-      const found = this.byDirectory.get(prefix)
+      const found = this.#byDirectory.get(prefix)
       if (found !== undefined) return found
       const key = keys[count]
       if (key === undefined) return null

@@ -15,51 +15,52 @@ export interface NearMiss {
 
 /** Explains misses of one certificate. What is read of its names is read once for all hosts. */
 export class NearMisses {
-  private readonly names: readonly GeneralName[]
-  private readonly commonName: string | null
+  readonly #names: readonly GeneralName[]
+  readonly #commonName: string | null
   /** The host that each name would be, whatever its kind; null for none. */
-  private readonly asHosts: readonly (string | null)[]
-  private readonly labels: readonly (readonly string[])[]
+  readonly #asHosts: readonly (string | null)[]
+  readonly #labels: readonly (readonly string[])[]
 
   constructor(names: readonly GeneralName[], commonName: string | null) {
-    this.names = names.slice(0, MAX_NAMES)
-    this.commonName = commonName
-    this.asHosts = this.names.map(({ value }) => hostIn(value))
-    this.labels = this.names.map(({ kind, value }) => (kind === 'dns' ? value.toLowerCase().split('.') : []))
+    this.#names = names.slice(0, MAX_NAMES)
+    this.#commonName = commonName
+    this.#asHosts = this.#names.map(({ value }) => hostIn(value))
+    this.#labels = this.#names.map(({ kind, value }) => (kind === 'dns' ? value.toLowerCase().split('.') : []))
   }
 
   of(host: Host): NearMiss {
-    const { names, commonName } = this
-    const elsewhere = names.find((name, i) => name.kind !== host.kind && this.asHosts[i] === host.value)
+    const names = this.#names
+    const commonName = this.#commonName
+    const elsewhere = names.find((name, i) => name.kind !== host.kind && this.#asHosts[i] === host.value)
     if (elsewhere !== undefined) return { reason: 'ip-written-as-dns', nearest: elsewhere.value }
     if (commonName !== null && hostIn(commonName) === host.value) {
       return { reason: 'only-in-common-name', nearest: null }
     }
     if (names.length === 0) return { reason: 'no-names-at-all', nearest: null }
-    return (host.kind === 'dns' ? this.ofDnsName(host.value) : this.ofAddress(host)) ?? NO_SUCH_NAME
+    return (host.kind === 'dns' ? this.#ofDnsName(host.value) : this.#ofAddress(host)) ?? NO_SUCH_NAME
   }
 
-  private ofAddress({ bytes }: Host): NearMiss | null {
+  #ofAddress({ bytes }: Host): NearMiss | null {
     if (bytes === undefined) return null
-    const mapped = this.names.find((name) => name.kind === 'ip' && isMappedForm(name.bytes, bytes))
+    const mapped = this.#names.find((name) => name.kind === 'ip' && isMappedForm(name.bytes, bytes))
     return mapped === undefined ? null : { reason: 'ipv4-mapped', nearest: mapped.value }
   }
 
-  private ofDnsName(host: string): NearMiss | null {
-    const wildcard = this.names.find((name) => name.kind === 'dns' && isWildcardOver(name.value, host))
+  #ofDnsName(host: string): NearMiss | null {
+    const wildcard = this.#names.find((name) => name.kind === 'dns' && isWildcardOver(name.value, host))
     if (wildcard !== undefined) {
       const usable = wildcardIsUsable(wildcard.value)
       return { reason: usable ? 'wildcard-too-shallow' : 'wildcard-not-usable', nearest: wildcard.value }
     }
-    const nearest = this.nearestDnsName(host.split('.'))
+    const nearest = this.#nearestDnsName(host.split('.'))
     return nearest === null ? null : { reason: 'near-miss', nearest }
   }
 
   /** The DNS name that shares the most leading labels with the host, at least one. */
-  private nearestDnsName(wanted: readonly string[]): string | null {
+  #nearestDnsName(wanted: readonly string[]): string | null {
     let best: { name: string; shared: number } | null = null
-    for (const [i, { value }] of this.names.entries()) {
-      const labels = this.labels[i] ?? []
+    for (const [i, { value }] of this.#names.entries()) {
+      const labels = this.#labels[i] ?? []
       const differs = wanted.findIndex((label, at) => label !== labels[at])
       const shared = differs === -1 ? wanted.length : differs
       if (shared > (best?.shared ?? 0)) best = { name: value, shared }

@@ -21,16 +21,16 @@ export class CertificateRequest {
   readonly raw: Uint8Array
   /** Where it came from, for people: a file name, an option's name. */
   readonly origin: string
-  private readonly fields: RequestFields
-  private decoded: Extensions | null = null
-  private key: KeyObject | null = null
-  private readable: boolean | null = null
-  private verdict: boolean | null = null
+  readonly #fields: RequestFields
+  #decoded: Extensions | null = null
+  #key: KeyObject | null = null
+  #readable: boolean | null = null
+  #verdict: boolean | null = null
 
   private constructor(raw: Uint8Array, origin: string, fields: RequestFields) {
     this.raw = raw
     this.origin = origin
-    this.fields = fields
+    this.#fields = fields
   }
 
   /**
@@ -47,21 +47,21 @@ export class CertificateRequest {
 
   /** 1: there is no other (RFC 2986 section 4.1), but some write one. */
   get version(): number {
-    return this.fields.version
+    return this.#fields.version
   }
 
   /** The name that is asked for; it may be empty. */
   get subject(): DistinguishedName {
-    return this.fields.subject
+    return this.#fields.subject
   }
 
   /** The SubjectPublicKeyInfo in DER. */
   get spki(): Uint8Array {
-    return this.fields.spki
+    return this.#fields.spki
   }
 
   get publicKeyInfo(): PublicKeyInfo {
-    return this.fields.publicKeyInfo
+    return this.#fields.publicKeyInfo
   }
 
   /**
@@ -70,29 +70,29 @@ export class CertificateRequest {
    * @throws {Error} of `node:crypto` where OpenSSL does not read the key.
    */
   get publicKey(): KeyObject {
-    this.key ??= readPublicKey(this.spki)
-    return this.key
+    this.#key ??= readPublicKey(this.spki)
+    return this.#key
   }
 
   /** Whether OpenSSL reads the public key. */
   get hasReadableKey(): boolean {
-    this.readable ??= this.key !== null || isReadablePublicKey(this.spki)
-    return this.readable
+    this.#readable ??= this.#key !== null || isReadablePublicKey(this.spki)
+    return this.#readable
   }
 
   get signatureAlgorithm(): SignatureAlgorithm {
-    return this.fields.signatureAlgorithm
+    return this.#fields.signatureAlgorithm
   }
 
   /** Every attribute, in the order of the request; those that ask for extensions among them. */
   get attributes(): readonly RequestAttribute[] {
-    return this.fields.attributes
+    return this.#fields.attributes
   }
 
   /** The extensions that are asked for, decoded. */
   get extensions(): Extensions {
-    this.decoded ??= decodeExtensions(this.fields.extensionList)
-    return this.decoded
+    this.#decoded ??= decodeExtensions(this.#fields.extensionList)
+    return this.#decoded
   }
 
   /** The subject alternative names that are asked for; empty where there are none. */
@@ -117,8 +117,8 @@ export class CertificateRequest {
 
   /** Proof of possession: whether the key that the request is for made its signature. */
   isSignedByItself(): boolean {
-    this.verdict ??= verifyWith(this, this.signatureAlgorithm, this.fields.info, this.fields.signature)
-    return this.verdict
+    this.#verdict ??= verifyWith(this, this.signatureAlgorithm, this.#fields.info, this.#fields.signature)
+    return this.#verdict
   }
 
   toPem(): string {

@@ -29,25 +29,25 @@ export class Certificate {
   readonly raw: Uint8Array
   /** Where it came from, for people: a file name, an option's name, an endpoint. */
   readonly origin: string
-  private readonly fields: CertificateFields
-  private decoded: Extensions | null = null
-  private identifiers: KeyIdentifiers | null = null
-  private fingerprint: string | null = null
-  private key: KeyObject | null = null
-  private readable: boolean | null = null
-  private usual: boolean | null = null
-  private spkiText: string | null = null
-  private entityText: string | null = null
+  readonly #fields: CertificateFields
+  #decoded: Extensions | null = null
+  #identifiers: KeyIdentifiers | null = null
+  #fingerprint: string | null = null
+  #key: KeyObject | null = null
+  #readable: boolean | null = null
+  #usual: boolean | null = null
+  #spkiText: string | null = null
+  #entityText: string | null = null
   /**
    * Outcome of each signature check, by the issuer's key: validating the same chain again costs no signature, and nor does
    * another certificate of the same key.
    */
-  private verdicts: Map<string, boolean> | null = null
+  #verdicts: Map<string, boolean> | null = null
 
   private constructor(raw: Uint8Array, origin: string, fields: CertificateFields) {
     this.raw = raw
     this.origin = origin
-    this.fields = fields
+    this.#fields = fields
   }
 
   /**
@@ -65,65 +65,65 @@ export class Certificate {
 
   /** 1, 2 or 3 (RFC 5280 section 4.1.2.1). */
   get version(): number {
-    return this.fields.version
+    return this.#fields.version
   }
 
   get subject(): DistinguishedName {
-    return this.fields.subject
+    return this.#fields.subject
   }
 
   get issuer(): DistinguishedName {
-    return this.fields.issuer
+    return this.#fields.issuer
   }
 
   /** Upper-case hexadecimal, as openssl and Node print it. */
   get serialNumber(): string {
-    return serialText(this.fields.serial)
+    return serialText(this.#fields.serial)
   }
 
   /** The serial number's INTEGER octets. */
   get serial(): Uint8Array {
-    return this.fields.serial
+    return this.#fields.serial
   }
 
   /** SHA-256 over the DER: upper-case hexadecimal pairs with colons, as openssl and Node print it. */
   get fingerprint256(): string {
-    this.fingerprint ??= crypto()
+    this.#fingerprint ??= crypto()
       .hash('sha256', this.raw)
       .toUpperCase()
       .replace(/..(?=.)/g, '$&:')
-    return this.fingerprint
+    return this.#fingerprint
   }
 
   /** First moment of validity. */
   get notBefore(): Date {
-    return this.fields.notBefore
+    return this.#fields.notBefore
   }
 
   /** Last moment of validity, that second included. */
   get notAfter(): Date {
-    return this.fields.notAfter
+    return this.#fields.notAfter
   }
 
   /** The SubjectPublicKeyInfo in DER. */
   get spki(): Uint8Array {
-    return this.fields.spki
+    return this.#fields.spki
   }
 
   /** {@link spki} as a text of one character for each octet, for use as a key. */
-  private get keyOctets(): string {
-    this.spkiText ??= Buffer.from(this.spki.buffer, this.spki.byteOffset, this.spki.byteLength).toString('latin1')
-    return this.spkiText
+  get #keyOctets(): string {
+    this.#spkiText ??= Buffer.from(this.spki.buffer, this.spki.byteOffset, this.spki.byteLength).toString('latin1')
+    return this.#spkiText
   }
 
   /** The same text for certificates of the same subject and key. */
   get entity(): string {
-    this.entityText ??= this.subject.octets + this.keyOctets
-    return this.entityText
+    this.#entityText ??= this.subject.octets + this.#keyOctets
+    return this.#entityText
   }
 
   get publicKeyInfo(): PublicKeyInfo {
-    return this.fields.publicKeyInfo
+    return this.#fields.publicKeyInfo
   }
 
   /**
@@ -132,40 +132,40 @@ export class Certificate {
    * @throws {Error} of `node:crypto` where OpenSSL does not read the key.
    */
   get publicKey(): KeyObject {
-    this.key ??= readPublicKey(this.spki)
-    return this.key
+    this.#key ??= readPublicKey(this.spki)
+    return this.#key
   }
 
   /** Whether OpenSSL reads the public key. */
   get hasReadableKey(): boolean {
-    this.readable ??= this.key !== null || isReadablePublicKey(this.spki)
-    return this.readable
+    this.#readable ??= this.#key !== null || isReadablePublicKey(this.spki)
+    return this.#readable
   }
 
   /** Whether the public key is written as all that are read everywhere, see `isUsualPublicKey`. */
   get hasUsualKey(): boolean {
-    this.usual ??= isUsualPublicKey(this.spki)
-    return this.usual
+    this.#usual ??= isUsualPublicKey(this.spki)
+    return this.#usual
   }
 
   get signatureAlgorithm(): SignatureAlgorithm {
-    return this.fields.signatureAlgorithm
+    return this.#fields.signatureAlgorithm
   }
 
   /** Whether the algorithm inside the signed part is the one outside (RFC 5280 section 4.1.1.2). */
   get signatureAlgorithmsAgree(): boolean {
-    return this.fields.algorithmsAgree
+    return this.#fields.algorithmsAgree
   }
 
   get extensions(): Extensions {
-    this.decoded ??= decodeExtensions(this.fields.extensionList)
-    return this.decoded
+    this.#decoded ??= decodeExtensions(this.#fields.extensionList)
+    return this.#decoded
   }
 
   /** The key identifiers, as `extensions` has them; the other extensions are not decoded for them. */
   get keyIdentifiers(): KeyIdentifiers {
-    this.identifiers ??= this.decoded ?? decodeKeyIdentifiers(this.fields.extensionList)
-    return this.identifiers
+    this.#identifiers ??= this.#decoded ?? decodeKeyIdentifiers(this.#fields.extensionList)
+    return this.#identifiers
   }
 
   /** Whether basicConstraints say that this is a CA. */
@@ -203,16 +203,16 @@ export class Certificate {
 
   /** Whether the outcome of {@link isSignedBy} is already known, so that asking costs nothing. */
   knowsVerdictOn(issuer: Certificate): boolean {
-    return this.verdicts?.has(issuer.keyOctets) === true
+    return this.#verdicts?.has(issuer.#keyOctets) === true
   }
 
   /** Whether the issuer's key made this certificate's signature. Names and rights are not looked at. */
   isSignedBy(issuer: Certificate): boolean {
-    const known = this.verdicts?.get(issuer.keyOctets)
+    const known = this.#verdicts?.get(issuer.#keyOctets)
     if (known !== undefined) return known
-    const verdict = verifyWith(issuer, this.signatureAlgorithm, this.fields.tbs, this.fields.signature)
-    if (this.verdicts === null || this.verdicts.size >= MAX_VERDICTS) this.verdicts = new Map()
-    this.verdicts.set(issuer.keyOctets, verdict)
+    const verdict = verifyWith(issuer, this.signatureAlgorithm, this.#fields.tbs, this.#fields.signature)
+    if (this.#verdicts === null || this.#verdicts.size >= MAX_VERDICTS) this.#verdicts = new Map()
+    this.#verdicts.set(issuer.#keyOctets, verdict)
     return verdict
   }
 

@@ -14,36 +14,36 @@ export function coveringNameFinder(names: readonly GeneralName[], hosts: number)
 
 /** The first name for each key that a host can have. */
 class NameIndex {
-  private readonly names: readonly GeneralName[]
+  readonly #names: readonly GeneralName[]
   /** Places in `names`. */
-  private readonly places = new Map<string, number>()
+  readonly #places = new Map<string, number>()
 
   constructor(names: readonly GeneralName[]) {
-    this.names = names
+    this.#names = names
     for (const [place, name] of names.entries()) {
       const key = keyOfName(name)
-      if (key !== null && !this.places.has(key)) this.places.set(key, place)
+      if (key !== null && !this.#places.has(key)) this.#places.set(key, place)
     }
   }
 
   find(host: Host): GeneralName | null {
     const { kind, value, bytes } = host
-    if (bytes !== undefined) return this.at(ipKey(bytes), host)
-    if (kind !== 'dns') return this.at(`uri:${uriKey(value)}`, host)
-    const exact = this.places.get(`dns:${value}`) ?? Infinity
-    const wildcard = this.places.get(`dns:*${value.slice(value.indexOf('.'))}`) ?? Infinity
+    if (bytes !== undefined) return this.#at(ipKey(bytes), host)
+    if (kind !== 'dns') return this.#at(`uri:${uriKey(value)}`, host)
+    const exact = this.#places.get(`dns:${value}`) ?? Infinity
+    const wildcard = this.#places.get(`dns:*${value.slice(value.indexOf('.'))}`) ?? Infinity
     // Names of one key are all fit to be used, or none is.
-    const found = [exact, wildcard].sort((a, b) => a - b).find((place) => this.covers(place, host))
-    return found === undefined ? null : (this.names[found] ?? null)
+    const found = [exact, wildcard].sort((a, b) => a - b).find((place) => this.#covers(place, host))
+    return found === undefined ? null : (this.#names[found] ?? null)
   }
 
-  private at(key: string, host: Host): GeneralName | null {
-    const place = this.places.get(key)
-    return place !== undefined && this.covers(place, host) ? (this.names[place] ?? null) : null
+  #at(key: string, host: Host): GeneralName | null {
+    const place = this.#places.get(key)
+    return place !== undefined && this.#covers(place, host) ? (this.#names[place] ?? null) : null
   }
 
-  private covers(place: number, host: Host): boolean {
-    const name = this.names[place]
+  #covers(place: number, host: Host): boolean {
+    const name = this.#names[place]
     return name !== undefined && covers(name, host)
   }
 }

@@ -63,12 +63,12 @@ export class RevokedEntries {
   readonly unknownCritical: readonly string[]
   /** Whether any entry names another issuer than the list's, as only those of indirect lists do. */
   readonly hasOtherIssuer: boolean
-  private readonly bytes: Uint8Array
-  private readonly index: Float64Array
+  readonly #bytes: Uint8Array
+  readonly #index: Float64Array
 
   private constructor(bytes: Uint8Array, index: Float64Array, notProcessed: NotProcessed) {
-    this.bytes = bytes
-    this.index = index
+    this.#bytes = bytes
+    this.#index = index
     this.hasOtherIssuer = notProcessed.hasOtherIssuer
     this.unknownCritical = [...notProcessed.critical]
   }
@@ -102,13 +102,13 @@ export class RevokedEntries {
   }
 
   get size(): number {
-    return this.index.length
+    return this.#index.length
   }
 
   /** Every entry with the INTEGER bytes of its serial number, in no particular order. */
   *all(): Generator<readonly [serial: Uint8Array, entry: CrlEntry]> {
-    for (const key of this.index) {
-      const entry = new DerReader(this.bytes, key % OFFSET_RANGE).enter(Tag.sequence, 'an entry of the CRL')
+    for (const key of this.#index) {
+      const entry = new DerReader(this.#bytes, key % OFFSET_RANGE).enter(Tag.sequence, 'an entry of the CRL')
       const serial = entry.integer('a revoked serial number')
       yield [serial, readEntry(entry, key)]
     }
@@ -116,7 +116,8 @@ export class RevokedEntries {
 
   /** The entries of a serial number, given by its INTEGER octets; more than one where the list repeats it. */
   entriesOf(serial: Uint8Array): CrlEntry[] {
-    const { bytes, index } = this
+    const bytes = this.#bytes
+    const index = this.#index
     const hash = hashOf(serial, 0, serial.length)
     const found: CrlEntry[] = []
     for (let i = firstAtLeast(index, hash * HASH_UNIT); i < index.length; i++) {

@@ -38,15 +38,15 @@ export class Crl {
   readonly origin: string
   /** How it was handed over. */
   readonly form: CrlForm
-  private readonly parts: Parts
-  private readonly verdicts = new WeakMap<Certificate, boolean>()
-  private entriesRead: RevokedEntries | DerError | null = null
+  readonly #parts: Parts
+  readonly #verdicts = new WeakMap<Certificate, boolean>()
+  #entriesRead: RevokedEntries | DerError | null = null
 
   private constructor(raw: Uint8Array, origin: string, form: CrlForm, parts: Parts) {
     this.raw = raw
     this.origin = origin
     this.form = form
-    this.parts = parts
+    this.#parts = parts
   }
 
   /**
@@ -63,57 +63,57 @@ export class Crl {
 
   /** 1 or 2 (RFC 5280 section 5.1.2.1). */
   get version(): 1 | 2 {
-    return this.parts.version
+    return this.#parts.version
   }
 
   get issuer(): DistinguishedName {
-    return this.parts.issuer
+    return this.#parts.issuer
   }
 
   get thisUpdate(): Date {
-    return this.parts.thisUpdate
+    return this.#parts.thisUpdate
   }
 
   /** When the next list is due; null where the list does not say. */
   get nextUpdate(): Date | null {
-    return this.parts.nextUpdate
+    return this.#parts.nextUpdate
   }
 
   /** The number by which a newer list of the same issuer and scope is told from an older one; null where there is none. */
   get number(): bigint | null {
-    return this.parts.extensions.number
+    return this.#parts.extensions.number
   }
 
   /** Of a delta CRL, the number of the full one that it starts from; null for a full list. */
   get baseNumber(): bigint | null {
-    return this.parts.extensions.baseNumber
+    return this.#parts.extensions.baseNumber
   }
 
   /** What the list is narrowed to; null for a full list. */
   get scope(): CrlScope | null {
-    return this.parts.extensions.scope
+    return this.#parts.extensions.scope
   }
 
   /** The issuing distribution point as it stands there; null for none. Lists of equal ones have the same scope. */
   get scopeBytes(): Uint8Array | null {
-    return this.extension(CrlExtensionId.issuingDistributionPoint)?.value ?? null
+    return this.#extension(CrlExtensionId.issuingDistributionPoint)?.value ?? null
   }
 
   /** Whether it only lists changes since a full list, marked as such rightly or not. */
   get isDelta(): boolean {
-    return this.extension(CrlExtensionId.deltaCrlIndicator) !== null
+    return this.#extension(CrlExtensionId.deltaCrlIndicator) !== null
   }
 
   get extensions(): CrlExtensions {
-    return this.parts.extensions
+    return this.#parts.extensions
   }
 
   get signatureAlgorithm(): SignatureAlgorithm {
-    return this.parts.signatureAlgorithm
+    return this.#parts.signatureAlgorithm
   }
 
   get signatureAlgorithmsAgree(): boolean {
-    return this.parts.algorithmsAgree
+    return this.#parts.algorithmsAgree
   }
 
   /**
@@ -121,22 +121,22 @@ export class Crl {
    * and the authority key identifier (RFC 5280 sections 5.2.3 and 4.2.1.1), with which Go refuses the list.
    */
   get blockingExtensions(): string[] {
-    const { all } = this.parts.extensions
+    const { all } = this.#parts.extensions
     return [...new Set(all.filter(({ oid, critical }) => critical && !PROCESSED.has(oid)).map(({ oid }) => oid))]
   }
 
   /** What RFC 5280 asks to be written otherwise, though it can be understood; each the end of a sentence. */
   get oddities(): string[] {
-    const { extensions, entries, hasEarlyGeneralizedTime, version } = this.parts
+    const { extensions, entries, hasEarlyGeneralizedTime, version } = this.#parts
     const { number } = extensions
     const odd = [
       [this.issuer.isEmpty, 'names no issuer (section 5.1.2.3)'],
       [
-        version === 2 && this.extension(ExtensionId.authorityKeyIdentifier) === null,
+        version === 2 && this.#extension(ExtensionId.authorityKeyIdentifier) === null,
         'has no authority key identifier (section 5.2.1)',
       ],
       [number !== null && number >= LARGEST_NUMBER, 'has a number of more than 20 octets (section 5.2.3)'],
-      [this.isDelta && this.extension(CrlExtensionId.freshestCrl) !== null, 'is a delta CRL and names others (5.2.6)'],
+      [this.isDelta && this.#extension(CrlExtensionId.freshestCrl) !== null, 'is a delta CRL and names others (5.2.6)'],
       [entries?.contentStart === entries?.end && entries !== null, 'has a list of entries that is empty (5.1.2.6)'],
       [hasEarlyGeneralizedTime, 'writes a date before 2050 as GeneralizedTime (section 5.1.2.4)'],
     ] as const
@@ -145,22 +145,22 @@ export class Crl {
 
   /** Whether the list says where newer lists of changes are found (RFC 5280 section 5.2.6). */
   get announcesDelta(): boolean {
-    return this.extension(CrlExtensionId.freshestCrl) !== null
+    return this.#extension(CrlExtensionId.freshestCrl) !== null
   }
 
   /** Whether the CA's key made the list's signature. */
   isSignedBy(issuer: Certificate): boolean {
-    const known = this.verdicts.get(issuer)
+    const known = this.#verdicts.get(issuer)
     if (known !== undefined) return known
-    const verdict = verifyWith(issuer, this.parts.signatureAlgorithm, this.parts.tbs, this.parts.signature)
-    this.verdicts.set(issuer, verdict)
+    const verdict = verifyWith(issuer, this.#parts.signatureAlgorithm, this.#parts.tbs, this.#parts.signature)
+    this.#verdicts.set(issuer, verdict)
     return verdict
   }
 
   /** What makes the list of entries unreadable; null where it can be read. */
   get damage(): string | null {
-    this.entriesRead ??= readEntries(this.raw, this.parts)
-    return this.entriesRead instanceof DerError ? this.entriesRead.reason : null
+    this.#entriesRead ??= readEntries(this.raw, this.#parts)
+    return this.#entriesRead instanceof DerError ? this.#entriesRead.reason : null
   }
 
   /**
@@ -169,9 +169,9 @@ export class Crl {
    * @throws {DerError} where an entry cannot be read.
    */
   get entries(): RevokedEntries {
-    this.entriesRead ??= readEntries(this.raw, this.parts)
-    if (this.entriesRead instanceof DerError) throw this.entriesRead
-    return this.entriesRead
+    this.#entriesRead ??= readEntries(this.raw, this.#parts)
+    if (this.#entriesRead instanceof DerError) throw this.#entriesRead
+    return this.#entriesRead
   }
 
   /**
@@ -208,8 +208,8 @@ export class Crl {
     return `Crl { ${this.toString()} }`
   }
 
-  private extension(wanted: string): RawExtension | null {
-    return this.parts.extensions.all.find(({ oid }) => oid === wanted) ?? null
+  #extension(wanted: string): RawExtension | null {
+    return this.#parts.extensions.all.find(({ oid }) => oid === wanted) ?? null
   }
 }
 

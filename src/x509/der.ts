@@ -59,58 +59,58 @@ export interface DerElement {
 /** A cursor over the elements inside one constructed element, or over a whole input. */
 export class DerReader {
   readonly bytes: Uint8Array
-  private position: number
-  private readonly end: number
+  #position: number
+  readonly #end: number
 
   constructor(bytes: Uint8Array, start = 0, end: number = bytes.length) {
     this.bytes = bytes
-    this.position = start
-    this.end = end
+    this.#position = start
+    this.#end = end
   }
 
   /** Byte position of the next element. */
   get offset(): number {
-    return this.position
+    return this.#position
   }
 
   get atEnd(): boolean {
-    return this.position >= this.end
+    return this.#position >= this.#end
   }
 
   /** The identifier octet of the next element, or -1 at the end. */
   peek(): number {
-    return this.position < this.end ? this.byte(this.position) : -1
+    return this.#position < this.#end ? this.#byte(this.#position) : -1
   }
 
   /** Reads the next element, whatever it is. */
   element(): DerElement {
-    const start = this.position
-    if (start >= this.end) throw new DerError('the data ends where another element must follow', start)
-    const tag = this.byte(start)
+    const start = this.#position
+    if (start >= this.#end) throw new DerError('the data ends where another element must follow', start)
+    const tag = this.#byte(start)
     if ((tag & 0x1f) === 0x1f) throw new DerError('a multi-byte tag, which X.509 does not use', start)
-    if (start + 1 >= this.end) throw new DerError('the data ends inside an element header', start)
-    let length = this.byte(start + 1)
+    if (start + 1 >= this.#end) throw new DerError('the data ends inside an element header', start)
+    let length = this.#byte(start + 1)
     let contentStart = start + 2
     if (length >= 0x80) {
       const octets = length & 0x7f
       if (octets === 0) throw new DerError('an indefinite length, which DER forbids', start)
       if (octets > 4) throw new DerError('a length of more than four octets', start)
-      if (contentStart + octets > this.end) throw new DerError('the data ends inside a length', start)
+      if (contentStart + octets > this.#end) throw new DerError('the data ends inside a length', start)
       length = 0
-      for (let i = 0; i < octets; i++) length = length * 256 + this.byte(contentStart + i)
+      for (let i = 0; i < octets; i++) length = length * 256 + this.#byte(contentStart + i)
       contentStart += octets
       const minimal = length < 0x80 ? 0 : length < 0x100 ? 1 : length < 0x10000 ? 2 : length < 0x1000000 ? 3 : 4
       if (octets !== minimal) throw new DerError('a length that is longer than it needs to be', start)
     }
     const end = contentStart + length
-    if (end > this.end) throw new DerError('a length that reaches past the data', start)
-    this.position = end
+    if (end > this.#end) throw new DerError('a length that reaches past the data', start)
+    this.#position = end
     return { tag, start, contentStart, end }
   }
 
   /** Reads the next element and requires its tag; `what` names it in the error. */
   expect(tag: number, what: string): DerElement {
-    if (this.peek() !== tag) throw new DerError(`${what} is missing or of another type`, this.position)
+    if (this.peek() !== tag) throw new DerError(`${what} is missing or of another type`, this.#position)
     return this.element()
   }
 
@@ -154,14 +154,14 @@ export class DerReader {
 
   /** Requires that nothing follows. */
   finish(what: string): void {
-    if (!this.atEnd) throw new DerError(`${what} is followed by data that does not belong there`, this.position)
+    if (!this.atEnd) throw new DerError(`${what} is followed by data that does not belong there`, this.#position)
   }
 
   boolean(what: string): boolean {
     const element = this.expect(Tag.boolean, what)
     if (element.end - element.contentStart !== 1)
       throw new DerError(`${what} is a BOOLEAN of a wrong length`, element.start)
-    const value = this.byte(element.contentStart)
+    const value = this.#byte(element.contentStart)
     if (value !== 0 && value !== 0xff)
       throw new DerError(`${what} is a BOOLEAN that is neither 00 nor FF`, element.start)
     return value === 0xff
@@ -181,7 +181,7 @@ export class DerReader {
 
   /** A non-negative INTEGER that fits in 31 bits. */
   smallInteger(what: string, tag: number = Tag.integer): number {
-    const start = this.position
+    const start = this.#position
     const content = this.integer(what, tag)
     if ((content[0] ?? 0) >= 0x80) throw new DerError(`${what} is negative`, start)
     let value = 0
@@ -193,11 +193,11 @@ export class DerReader {
   /** A BIT STRING: its octets and how many bits of the last do not count. Padding bits must be zero. */
   bitString(what: string, tag: number = Tag.bitString): { octets: Uint8Array; unusedBits: number } {
     const { start, contentStart, end } = this.expect(tag, what)
-    const unusedBits = contentStart < end ? this.byte(contentStart) : 8
+    const unusedBits = contentStart < end ? this.#byte(contentStart) : 8
     if (unusedBits > 7 || (unusedBits > 0 && end - contentStart === 1)) {
       throw new DerError(`${what} is a BIT STRING with a wrong count of unused bits`, start)
     }
-    if (unusedBits > 0 && (this.byte(end - 1) & ((1 << unusedBits) - 1)) !== 0) {
+    if (unusedBits > 0 && (this.#byte(end - 1) & ((1 << unusedBits) - 1)) !== 0) {
       throw new DerError(`${what} is a BIT STRING whose padding bits are set`, start)
     }
     return { octets: this.bytes.subarray(contentStart + 1, end), unusedBits }
@@ -211,8 +211,8 @@ export class DerReader {
   oid(what: string): string {
     const element = this.expect(Tag.oid, what)
     const { contentStart, end } = element
-    if (end - contentStart === 3 && this.byte(contentStart) === 0x55 && this.byte(contentStart + 1) === 0x1d) {
-      const known = EXTENSION_IDS[this.byte(contentStart + 2)]
+    if (end - contentStart === 3 && this.#byte(contentStart) === 0x55 && this.#byte(contentStart + 1) === 0x1d) {
+      const known = EXTENSION_IDS[this.#byte(contentStart + 2)]
       if (known !== undefined) return known
     }
     return oidText(this.content(element), what, element.start)
@@ -223,7 +223,7 @@ export class DerReader {
     if (element.end !== element.contentStart) throw new DerError(`${what} is a NULL with contents`, element.start)
   }
 
-  private byte(index: number): number {
+  #byte(index: number): number {
     // In range by the callers' checks; the fallback only satisfies the type checker.
     return this.bytes[index] ?? 0
   }

@@ -43,10 +43,10 @@ const MAX_ATTRIBUTES = 25
 export class DistinguishedName {
   /** The Name element, header included. */
   readonly raw: Uint8Array
-  private parsed: NameAttribute[][] | null = null
-  private canonical: string | null = null
-  private binary: string | null = null
-  private text: string | null = null
+  #parsed: NameAttribute[][] | null = null
+  #canonical: string | null = null
+  #binary: string | null = null
+  #text: string | null = null
 
   private constructor(raw: Uint8Array) {
     this.raw = raw
@@ -80,8 +80,8 @@ export class DistinguishedName {
 
   /** Relative names in encoding order, each a list of attributes. */
   get relativeNames(): readonly (readonly NameAttribute[])[] {
-    this.parsed ??= readRelativeNames(this.raw)
-    return this.parsed
+    this.#parsed ??= readRelativeNames(this.raw)
+    return this.#parsed
   }
 
   /** The last common name, as Go takes it for etcd's user name; null where there is none. */
@@ -97,14 +97,14 @@ export class DistinguishedName {
 
   /** {@link raw} as a text of one character for each octet, for use as a key: the same for names of the same octets. */
   get octets(): string {
-    this.binary ??= Buffer.from(this.raw.buffer, this.raw.byteOffset, this.raw.byteLength).toString('latin1')
-    return this.binary
+    this.#binary ??= Buffer.from(this.raw.buffer, this.raw.byteOffset, this.raw.byteLength).toString('latin1')
+    return this.#binary
   }
 
   /** A text that is the same for names that are the same by RFC 5280 section 7.1. */
   get key(): string {
-    this.canonical ??= this.relativeNames.map(relativeNameKey).join('/')
-    return this.canonical
+    this.#canonical ??= this.relativeNames.map(relativeNameKey).join('/')
+    return this.#canonical
   }
 
   /**
@@ -112,11 +112,11 @@ export class DistinguishedName {
    * Empty for an empty name.
    */
   toString(): string {
-    this.text ??= this.relativeNames
+    this.#text ??= this.relativeNames
       .toReversed()
       .map((set) => set.map(attributeText).join('+'))
       .join(',')
-    return this.text
+    return this.#text
   }
 
   toJSON(): string {

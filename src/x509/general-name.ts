@@ -39,26 +39,26 @@ export const MAX_NAMES = 5000
 class NameInDer implements GeneralName {
   readonly kind: GeneralNameKind
   readonly directoryName?: DistinguishedName
-  private readonly source: Uint8Array
-  private readonly start: number
-  private readonly end: number
-  private text: string | null = null
+  readonly #source: Uint8Array
+  readonly #start: number
+  readonly #end: number
+  #text: string | null = null
 
   constructor(kind: GeneralNameKind, reader: DerReader, { contentStart, end }: DerElement) {
     this.kind = kind
-    this.source = reader.bytes
-    this.start = contentStart
-    this.end = end
+    this.#source = reader.bytes
+    this.#start = contentStart
+    this.#end = end
     if (kind === 'dirName') this.directoryName = readDirectoryName(reader, contentStart, end)
   }
 
   get bytes(): Uint8Array {
-    return this.source.subarray(this.start, this.end)
+    return this.#source.subarray(this.#start, this.#end)
   }
 
   get value(): string {
-    this.text ??= textOf(this.kind, this.bytes, this.directoryName)
-    return this.text
+    this.#text ??= textOf(this.kind, this.bytes, this.directoryName)
+    return this.#text
   }
 }
 

@@ -21,25 +21,25 @@ export interface PemHeader {
 
 /** Counts lines of one text, forward only, so that all calls together cost one pass. */
 export class LineCounter {
-  private readonly text: string
-  private offset = 0
-  private line = 1
+  readonly #text: string
+  #offset = 0
+  #line = 1
 
   constructor(text: string) {
-    this.text = text
+    this.#text = text
   }
 
   /** The number, from 1, of the line that holds `offset`. Calls must come in ascending order. */
   at(offset: number): number {
-    this.line += countBreaks(this.text, this.offset, offset)
-    this.offset = Math.max(this.offset, offset)
-    return this.line
+    this.#line += countBreaks(this.#text, this.#offset, offset)
+    this.#offset = Math.max(this.#offset, offset)
+    return this.#line
   }
 
   /** Goes on to `offset`, before which the caller counted so many line breaks since the last call. */
   skip(offset: number, breaks: number): void {
-    this.line += breaks
-    this.offset = offset
+    this.#line += breaks
+    this.#offset = offset
   }
 }
 

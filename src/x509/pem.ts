@@ -119,167 +119,167 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] }
 const MARKER = /-----(?:BEGIN|END) /g
 
 class Scanner {
-  private readonly text: string
-  private readonly maxBlocks: number
-  private readonly blocks: PemBlock[] = []
-  private readonly problems: PemProblem[] = []
-  private readonly layout: Writable<PemLayout>
-  private readonly lines: LineCounter
+  readonly #text: string
+  readonly #maxBlocks: number
+  readonly #blocks: PemBlock[] = []
+  readonly #problems: PemProblem[] = []
+  readonly #layout: Writable<PemLayout>
+  readonly #lines: LineCounter
   /** A second counter, for the text between blocks, which is judged behind the first one. */
-  private readonly outsideLines: LineCounter
-  private open: OpenBlock | null = null
+  readonly #outsideLines: LineCounter
+  #open: OpenBlock | null = null
   /** Everything before this is judged. Always the start of a line. */
-  private done = 0
-  private stopped = false
+  #done = 0
+  #stopped = false
 
   constructor(input: string | Uint8Array, maxBlocks: number) {
     const { text, byteOrderMark, lineEnds } = plainText(input)
-    this.text = text
-    this.maxBlocks = maxBlocks
-    this.layout = { ...PLAIN, byteOrderMark, lineEnds }
-    this.lines = new LineCounter(text)
-    this.outsideLines = new LineCounter(text)
+    this.#text = text
+    this.#maxBlocks = maxBlocks
+    this.#layout = { ...PLAIN, byteOrderMark, lineEnds }
+    this.#lines = new LineCounter(text)
+    this.#outsideLines = new LineCounter(text)
   }
 
   scan(): PemScan {
     let marked = 0
-    for (const line of linesWith(MARKER, this.text)) {
+    for (const line of linesWith(MARKER, this.#text)) {
       // Two lines a block are due; prose that speaks of boundaries may hold some more.
-      if (++marked > 4 * this.maxBlocks) this.tooManyBlocks(line)
-      else this.judgeLine(line)
-      if (this.stopped || this.problems.length >= MAX_PROBLEMS) return this.result()
+      if (++marked > 4 * this.#maxBlocks) this.#tooManyBlocks(line)
+      else this.#judgeLine(line)
+      if (this.#stopped || this.#problems.length >= MAX_PROBLEMS) return this.#result()
     }
-    const { open } = this
-    if (open === null) this.judgeTail()
-    else if (!open.damaged) this.problems.push({ kind: 'unterminated', label: open.label, line: open.line })
-    return this.result()
+    const open = this.#open
+    if (open === null) this.#judgeTail()
+    else if (!open.damaged) this.#problems.push({ kind: 'unterminated', label: open.label, line: open.line })
+    return this.#result()
   }
 
-  private result(): PemScan {
-    return { blocks: this.blocks, problems: this.problems.slice(0, MAX_PROBLEMS), layout: this.layout }
+  #result(): PemScan {
+    return { blocks: this.#blocks, problems: this.#problems.slice(0, MAX_PROBLEMS), layout: this.#layout }
   }
 
-  private tooManyBlocks(place: LinePlace): void {
-    this.problems.push({ kind: 'too-many-blocks', limit: this.maxBlocks, line: this.lines.at(place.start) })
-    this.stopped = true
+  #tooManyBlocks(place: LinePlace): void {
+    this.#problems.push({ kind: 'too-many-blocks', limit: this.#maxBlocks, line: this.#lines.at(place.start) })
+    this.#stopped = true
   }
 
   /** Judges one line that holds a marker. */
-  private judgeLine(place: LinePlace): void {
-    const raw = this.text.slice(place.start, place.end)
+  #judgeLine(place: LinePlace): void {
+    const raw = this.#text.slice(place.start, place.end)
     const content = trimBlanks(raw)
     const boundary = readBoundary(content)
     if (boundary === null) {
-      this.judgeOddLine(content, place)
+      this.#judgeOddLine(content, place)
       return
     }
     const { label } = boundary
     // Lines are counted where they are told; the lines of a block are counted as it is decoded.
-    if (boundary.kind === 'END') this.end(label, place)
-    else if (this.blocks.length >= this.maxBlocks) this.tooManyBlocks(place)
-    else this.begin(label, place)
-    if (raw.startsWith(' ') || raw.startsWith('\t')) this.layout.indentedLine ??= this.lines.at(place.start)
+    if (boundary.kind === 'END') this.#end(label, place)
+    else if (this.#blocks.length >= this.#maxBlocks) this.#tooManyBlocks(place)
+    else this.#begin(label, place)
+    if (raw.startsWith(' ') || raw.startsWith('\t')) this.#layout.indentedLine ??= this.#lines.at(place.start)
   }
 
-  private begin(label: string, place: LinePlace): void {
-    const { open } = this
-    const line = this.lines.at(place.start)
-    if (open === null) this.judgeOutside(place.start)
+  #begin(label: string, place: LinePlace): void {
+    const open = this.#open
+    const line = this.#lines.at(place.start)
+    if (open === null) this.#judgeOutside(place.start)
     else if (!open.damaged) {
-      this.problems.push({ kind: 'nested-begin', label: open.label, line: open.line, innerLine: line })
+      this.#problems.push({ kind: 'nested-begin', label: open.label, line: open.line, innerLine: line })
     }
-    this.open = { label, line, bodyStart: place.next, damaged: false }
+    this.#open = { label, line, bodyStart: place.next, damaged: false }
   }
 
-  private end(label: string, place: LinePlace): void {
-    const { open } = this
+  #end(label: string, place: LinePlace): void {
+    const open = this.#open
     if (open === null) {
-      this.judgeOutside(place.start)
-      this.problems.push({ kind: 'stray-end', label, line: this.lines.at(place.start) })
+      this.#judgeOutside(place.start)
+      this.#problems.push({ kind: 'stray-end', label, line: this.#lines.at(place.start) })
     } else if (open.damaged) {
       // Told already, where the block begins.
     } else if (open.label !== label) {
-      const line = this.lines.at(place.start)
-      this.problems.push({ kind: 'end-mismatch', label: open.label, endLabel: label, line })
+      const line = this.#lines.at(place.start)
+      this.#problems.push({ kind: 'end-mismatch', label: open.label, endLabel: label, line })
     } else {
-      this.decode(open, place.start)
+      this.#decode(open, place.start)
     }
-    this.open = null
-    this.done = place.next
+    this.#open = null
+    this.#done = place.next
   }
 
   /** A line with a marker that is no boundary: prose, or a damaged boundary. */
-  private judgeOddLine(content: string, place: LinePlace): void {
+  #judgeOddLine(content: string, place: LinePlace): void {
     const first = markerIn(content, 'first')
     const last = markerIn(content, 'last')
-    const line = this.lines.at(place.start)
+    const line = this.#lines.at(place.start)
     const startsAsBoundary = content.startsWith('-----BEGIN ') || content.startsWith('-----END ')
     // The text ends inside the boundary: told at the end, as a block without END.
-    if (place.end === this.text.length && startsAsBoundary && first === null) return
+    if (place.end === this.#text.length && startsAsBoundary && first === null) return
     if (isDamagedBoundary(content)) {
-      this.drop({ kind: 'malformed-boundary', line }, place)
-    } else if (this.open === null && first?.kind === 'BEGIN' && last?.kind === 'END') {
-      this.drop({ kind: 'one-line', label: first.label, line }, place)
-    } else if (first !== null && (this.open !== null || content.startsWith('-----'))) {
-      this.drop({ kind: 'boundary-not-alone', line }, place)
+      this.#drop({ kind: 'malformed-boundary', line }, place)
+    } else if (this.#open === null && first?.kind === 'BEGIN' && last?.kind === 'END') {
+      this.#drop({ kind: 'one-line', label: first.label, line }, place)
+    } else if (first !== null && (this.#open !== null || content.startsWith('-----'))) {
+      this.#drop({ kind: 'boundary-not-alone', line }, place)
       // Reading goes on behind the damage, so that later problems are told in the same report.
       const damaged = !content.endsWith('-----')
-      if (last?.kind === 'BEGIN') this.open = { label: last.label, line, bodyStart: place.next, damaged }
+      if (last?.kind === 'BEGIN') this.#open = { label: last.label, line, bodyStart: place.next, damaged }
     } else if (startsAsBoundary) {
-      this.drop({ kind: 'malformed-boundary', line }, place)
+      this.#drop({ kind: 'malformed-boundary', line }, place)
     }
   }
 
-  private drop(problem: PemProblem, place: LinePlace): void {
-    if (this.open === null) this.judgeOutside(place.start)
-    this.problems.push(problem)
-    this.open = null
-    this.done = place.next
+  #drop(problem: PemProblem, place: LinePlace): void {
+    if (this.#open === null) this.#judgeOutside(place.start)
+    this.#problems.push(problem)
+    this.#open = null
+    this.#done = place.next
   }
 
-  private decode({ label, line, bodyStart }: OpenBlock, bodyEnd: number): void {
-    const body = this.text.slice(bodyStart, bodyEnd)
+  #decode({ label, line, bodyStart }: OpenBlock, bodyEnd: number): void {
+    const body = this.#text.slice(bodyStart, bodyEnd)
     const { headers, end } = readHeaders(body)
     const firstLine = line + 1 + countBreaks(body, 0, end)
     const decoded = decodeBase64(body.slice(end))
-    if (decoded.kind !== 'foreign') this.lines.skip(bodyEnd, firstLine - line + decoded.breaks)
+    if (decoded.kind !== 'foreign') this.#lines.skip(bodyEnd, firstLine - line + decoded.breaks)
     if (decoded.kind === 'empty') {
-      this.problems.push({ kind: 'empty-block', label, line })
+      this.#problems.push({ kind: 'empty-block', label, line })
     } else if (decoded.kind === 'foreign') {
-      this.problems.push({ kind: 'bad-base64', label, line: firstLine + decoded.breaks, reason: 'character' })
+      this.#problems.push({ kind: 'bad-base64', label, line: firstLine + decoded.breaks, reason: 'character' })
     } else if (decoded.kind === 'incomplete') {
-      this.problems.push({ kind: 'bad-base64', label, line: firstLine + decoded.breaks, reason: 'length' })
+      this.#problems.push({ kind: 'bad-base64', label, line: firstLine + decoded.breaks, reason: 'length' })
     } else {
-      if (decoded.blankLine !== null) this.layout.blankLine ??= firstLine + decoded.blankLine
-      this.blocks.push({ label, line, headers, bytes: decoded.bytes })
+      if (decoded.blankLine !== null) this.#layout.blankLine ??= firstLine + decoded.blankLine
+      this.#blocks.push({ label, line, headers, bytes: decoded.bytes })
     }
   }
 
   /** Judges what follows the last block: text, or the beginning of a next block at which the text was cut. */
-  private judgeTail(): void {
-    const start = this.text.lastIndexOf('\n') + 1
-    const line = trimBlanks(this.text.slice(start))
+  #judgeTail(): void {
+    const start = this.#text.lastIndexOf('\n') + 1
+    const line = trimBlanks(this.#text.slice(start))
     // Dashes alone may be a rule under some text; right behind a block they are the beginning of the next.
-    const behindBlock = this.blocks.length > 0 && this.text.slice(this.done, start).trim() === ''
+    const behindBlock = this.#blocks.length > 0 && this.#text.slice(this.#done, start).trim() === ''
     const isCut = `${line} `.startsWith('-----BEGIN ') || (line !== '' && behindBlock && '-----BEGIN'.startsWith(line))
-    if (!isCut || start < this.done) {
-      this.judgeOutside(this.text.length)
+    if (!isCut || start < this.#done) {
+      this.#judgeOutside(this.#text.length)
       return
     }
-    this.judgeOutside(start)
-    this.problems.push({ kind: 'unterminated', label: '', line: this.lines.at(start) })
+    this.#judgeOutside(start)
+    this.#problems.push({ kind: 'unterminated', label: '', line: this.#lines.at(start) })
   }
 
   /** Judges the text between the blocks, from what is done up to `end`. */
-  private judgeOutside(end: number): void {
-    const between = this.text.slice(this.done, end)
+  #judgeOutside(end: number): void {
+    const between = this.#text.slice(this.#done, end)
     const text = between.search(/\S/)
     if (text === -1) return
-    this.layout.textLine ??= 1 + countBreaks(this.text, 0, this.done + text)
+    this.#layout.textLine ??= 1 + countBreaks(this.#text, 0, this.#done + text)
     for (const place of linesWith(ALMOST_MARKER, between)) {
-      if (this.problems.length >= MAX_PROBLEMS) return
+      if (this.#problems.length >= MAX_PROBLEMS) return
       if (!isDamagedBoundary(between.slice(place.start, place.end))) continue
-      this.problems.push({ kind: 'malformed-boundary', line: this.outsideLines.at(this.done + place.start) })
+      this.#problems.push({ kind: 'malformed-boundary', line: this.#outsideLines.at(this.#done + place.start) })
     }
   }
 }

@@ -69,6 +69,8 @@ export interface Ignored {
   readonly suppressions: readonly Suppression[]
 }
 
+/** The rows of all findings that the lint reports. */
+const TABLES = [rows, materialRows, chainRows]
 const PLACE_KEYS = ['option', 'file', 'line', 'column'] as const
 
 /** @throws {EtcdMtlsError} `ERR_OPTION_INVALID` */
@@ -77,7 +79,7 @@ export function checkIgnore(ignore: unknown): Ignored {
   const codes: FindingCode[] = []
   const suppressions: Suppression[] = []
   for (const [i, each] of (ignore as unknown[]).entries()) {
-    if (mayBeIgnored(each)) codes.push(each)
+    if (isIgnorable(each, TABLES)) codes.push(each)
     else suppressions.push(checkSuppression(each, `ignore[${String(i)}]`))
   }
   return { codes, suppressions }
@@ -100,17 +102,9 @@ function checkSuppression(given: unknown, option: string): Suppression {
   return { code, place, reason }
 }
 
-const TABLES: readonly Partial<Record<FindingCode, { severity: unknown }>>[] = [rows, materialRows, chainRows]
-
 /** Whether a report of the lint can have findings of this code. */
 function isLintCode(code: unknown): code is FindingCode {
   return typeof code === 'string' && TABLES.some((each) => Object.hasOwn(each, code))
-}
-
-/** True for the code of a warning or an info; one list may be for the lint and for other calls. */
-function mayBeIgnored(code: unknown): code is FindingCode {
-  if (!isLintCode(code)) return isIgnorable(code) && !code.startsWith('config/')
-  return TABLES.every((each) => each[code]?.severity !== 'error')
 }
 
 export interface Suppressed {
