@@ -158,7 +158,7 @@ describe('cfssl', () => {
     ]
     const output = runTool('cfssl', parameters)
     const { details, remedy } = findingOf(inspectRequest(output).findings, 'input/unexpected-content')
-    expect(details).toMatchObject({ cfssl: true })
+    expect(details).toMatchObject({ holds: 'cfssl output', wanted: 'request' })
     expect(remedy).toContain('name.csr')
     expect(errorCodes(inspectRequest(csrOf(output)).findings)).toEqual(['request/ca-requested'])
   })
