@@ -43,8 +43,8 @@ const RESTRICTIONS = ['crlFile', 'allowedCn', 'allowedHostname'] as const
 const autoTls: SideRule = (side, { isWritten }) => {
   if (!side.isOn('autoTls')) return []
   const { place } = side.get('autoTls')
-  const told = (kind: 'clients' | 'peers' | 'replaces' | 'ignored', other: string): Finding =>
-    finding('config/auto-tls', { ...place, kind, other })
+  const told = (kind: 'clients' | 'peers' | 'replaces' | 'ignored', other: string, ignored?: string): Finding =>
+    finding('config/auto-tls', { ...place, kind, other, ...(ignored === undefined ? {} : { ignored }) })
   const files = ['certFile', 'keyFile'] as const
   const others = (['trustedCaFile', 'clientCertAuth', ...RESTRICTIONS, 'clientCertFile'] as const)
     .map((field) => side.get(field))
@@ -55,10 +55,10 @@ const autoTls: SideRule = (side, { isWritten }) => {
   }
   const file = files.map((field) => side.get(field)).find(({ isSet }) => isSet)
   if (file !== undefined) return [told('ignored', file.place.option)]
-  const [lost] = others
-  if (lost !== undefined) return [told('replaces', lost.place.option)]
+  const lost = others[0]?.place.option
   const url = side.listen.find(({ isTls }) => isTls)
-  return url === undefined ? [] : [told(side.block === 'client' ? 'clients' : 'peers', url.text)]
+  if (url !== undefined) return [told(side.block === 'client' ? 'clients' : 'peers', url.text, lost)]
+  return lost === undefined ? [] : [told('replaces', lost)]
 }
 
 const certificatesAreRequired: SideRule = (side, { isWhole, isWritten }) => {

@@ -1,4 +1,5 @@
 /** Flags, as Go reads them (package flag, FlagSet.parseOne): `-name=value`, `--name value`, and `--name` for a boolean. */
+import { SHELL_SYNTAX } from '../../report/catalogue/config-reading.js'
 import type { ConfigPlace } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
 import { etcdOptions, type EtcdOptionRow, rowOfFlag } from '../tables/options.js'
@@ -101,7 +102,9 @@ class FlagsReader {
       this.#isOver = true
       return
     }
-    this.#leftOver(word, before)
+    const isOfShell = SHELL_SYNTAX.test(word.text)
+    this.#leftOver(word, isOfShell ? null : before)
+    if (isOfShell) return
     const { row } = before ?? {}
     if (row === undefined || (before?.isSwitch !== true && before?.isEmpty !== true)) return
     const last = this.#options.findLastIndex((each) => each.row === row)

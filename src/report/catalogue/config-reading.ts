@@ -30,10 +30,15 @@ const LEFT_OUT = {
   },
 }
 
+/** An argument that is a comment, a redirection or an operator to a shell, and to etcd an argument. */
+export const SHELL_SYNTAX = /^(?:#|\d*[<>]|[&|])/
+
 function leftOverRemedy(argument: string): string {
   // Word processors replace two dashes by one long dash.
   const [dash, flag] = [argument.charAt(0), argument.slice(1)]
   if (dash === '\u2013' || dash === '\u2014') return `It begins with a long dash: write "--${flag}".`
+  if (SHELL_SYNTAX.test(argument))
+    return `Remove "${argument}" and everything after it: only a shell reads comments, redirections and "&&", and no shell reads this command.`
   return 'Remove it, or quote the value that it belongs to.'
 }
 

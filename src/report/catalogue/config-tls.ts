@@ -20,6 +20,10 @@ const PROBE = {
     `etcd requires a client certificate at ${url ?? 'it'}, and the kubelet has none`,
 }
 
+function ignoredToo({ ignored }: { ignored?: string }): string {
+  return ignored === undefined ? '' : `: etcd ignores ${ignored}`
+}
+
 export const configTls = {
   'config/plaintext-url': rowByKind<
     ConfigPlace & {
@@ -305,6 +309,8 @@ export const configTls = {
       kind: 'clients' | 'peers' | 'replaces' | 'ignored'
       /** The URL that is open, or the option that is set as well. */
       other: string
+      /** The option of that side that etcd ignores although the URL is open; absent if there is none. */
+      ignored?: string
     }
   >({
     meaning:
@@ -315,12 +321,13 @@ export const configTls = {
       clients: {
         severity: 'error',
         message: (details) =>
-          `${placed(details)} requests no certificate from clients at ${details.other}, and serves one that no client can verify.`,
+          `${placed(details)} requests no certificate from clients at ${details.other}, and serves one that no client can verify${ignoredToo(details)}.`,
         remedy: ({ option }) => `Remove ${option}, and set ${allSpelledLike(option, CLIENT_TLS)}.`,
       },
       peers: {
         severity: 'error',
-        message: (details) => `${placed(details)} requests no certificate from other members at ${details.other}.`,
+        message: (details) =>
+          `${placed(details)} requests no certificate from other members at ${details.other}${ignoredToo(details)}.`,
         remedy: ({ option }) => `Remove ${option}, and set ${allSpelledLike(option, PEER_TLS)}.`,
       },
       replaces: {

@@ -73,3 +73,21 @@ spec:
     expect(remedy).toContain(`${join(folder, 'open', 'none.key')}, outside of the container`)
   })
 })
+
+it.each(['# comment', '> /dev/null', '2>&1', '&& echo started', '| tee log'])(
+  'names what only a shell reads after the command of a unit: %s',
+  async (rest) => {
+    const unit = `[Service]\nExecStart=/usr/bin/etcd --name=a --client-cert-auth ${rest}\n`
+    const { findings } = await lintEtcdConfig({ unit }, { readFiles: false })
+    const found = findings.filter(({ code }) => /argument-misplaced|value-invalid/.test(code))
+    expect(found.map(({ remedy }) => remedy)).toEqual([expect.stringMatching(/^Remove "\S+" and everything after it/)])
+  },
+)
+
+it('names the URL that auto-tls opens, and the option that etcd ignores', async () => {
+  const flags = ['--auto-tls', '--trusted-ca-file=ca.crt', '--listen-client-urls=https://10.0.0.1:2379']
+  const { findings } = await lintEtcdConfig({ flags }, { readFiles: false })
+  expect(findings.filter(({ code }) => code === 'config/auto-tls').map(({ message }) => message)).toEqual([
+    '--auto-tls requests no certificate from clients at https://10.0.0.1:2379, and serves one that no client can verify: etcd ignores --trusted-ca-file.',
+  ])
+})
