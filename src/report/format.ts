@@ -1,6 +1,6 @@
 /** A report as text for people: at 80 columns, without colour, by a screen reader and in a log. */
 import { checkOptions, checkReturned, optionInvalid } from './option-error.js'
-import { placed } from './catalogue/config-place.js'
+import { placed } from './catalogue/place.js'
 import type { CertificateRef, Finding } from './finding.js'
 import { printable } from './printable.js'
 import type { AnyReport } from './report-types.js'

@@ -1,24 +1,9 @@
-/** Places in a configuration, and rows whose text depends on a kind; shared by the rows about configurations. */
+/** Words about configurations, and rows whose text depends on a kind; shared by the rows about configurations. */
 import type { DocumentedRow, Severity } from '../row.js'
 import { listed } from '../words.js'
 
-/** An option of etcd, and its place. */
-export interface ConfigPlace {
-  /** As on the command line, `--cert-file`; the path of its keys, with dots, if it has no flag. */
-  option: string
-  /** The file it was read from; null for a string or an object that was passed. */
-  file: string | null
-  /** From 1; null if no line is known. */
-  line: number | null
-  /** From 1; null if no column is known. */
-  column: number | null
-}
-
-/** `--cert-file`, or `--cert-file (etcd.conf.yml:3:5)`. */
-export function placed({ option, file, line, column }: ConfigPlace): string {
-  const at = [file, line, column].filter((each) => each !== null)
-  return at.length === 0 ? option : `${option} (${file === null ? 'line ' : ''}${at.join(':')})`
-}
+// The text of every report shows places; the rest of this file is for the rows about configurations alone.
+export { type ConfigPlace, placed } from './place.js'
 
 /** The file, or the configuration if it has no name. */
 export function theText(file: string | null, otherwise = 'The configuration'): string {

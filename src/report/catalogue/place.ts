@@ -55,3 +55,21 @@ const WANTED: Readonly<Record<MaterialRole | 'certificate' | 'CRL', string>> = {
   certificate: 'a certificate in PEM or DER',
   CRL: 'a CRL in PEM or DER',
 }
+
+/** An option of etcd, and its place. */
+export interface ConfigPlace {
+  /** As on the command line, `--cert-file`; the path of its keys, with dots, if it has no flag. */
+  option: string
+  /** The file it was read from; null for a string or an object that was passed. */
+  file: string | null
+  /** From 1; null if no line is known. */
+  line: number | null
+  /** From 1; null if no column is known. */
+  column: number | null
+}
+
+/** `--cert-file`, or `--cert-file (etcd.conf.yml:3:5)`. */
+export function placed({ option, file, line, column }: ConfigPlace): string {
+  const at = [file, line, column].filter((each) => each !== null)
+  return at.length === 0 ? option : `${option} (${file === null ? 'line ' : ''}${at.join(':')})`
+}

@@ -76,7 +76,8 @@ describe.each([...CAUSES])('$title', ({ title, causes }) => {
       expect(ours.all).toEqual(expect.arrayContaining([...(cause.hints ?? [])]))
       if (codesOf(cause)[0] === cause.codes[0]) expect(ours.details ?? {}).toMatchObject(detailsOf(cause))
       for (const remedy of remedies) expect(remedy).toMatch(/^\S.{20,}\.$/)
-      expect(late).toBeLessThan(timeoutOf(situation) / 10)
+      // The processor time of the answer itself, which is more if others use the caches of the processor.
+      expect(late).toBeLessThan(timeoutOf(situation) / 5)
     } finally {
       await situation.end?.()
     }
