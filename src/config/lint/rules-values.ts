@@ -1,6 +1,7 @@
 /** Values that etcd refuses or reads differently: of single options, of cipher suites, and of other releases. */
 import { spelledLike } from '../../report/catalogue/config-place.js'
 import type { Finding } from '../../report/finding.js'
+import { parseGoDuration } from '../../x509/go-duration.js'
 import { finding } from '../finding.js'
 import type { PassthroughOption, ReadOption } from '../read/read-option.js'
 import { cipherSuites } from '../tables/cipher-suites.js'
@@ -17,6 +18,7 @@ import { KNOWN_FLAGS, KNOWN_KEYS, passthroughSpellings } from '../tables/passthr
 import {
   CHECKED_OPTIONS,
   conflictsOf,
+  DEFAULTED,
   ELECTION,
   HEARTBEAT,
   OUTPUTS,
@@ -244,6 +246,27 @@ const passthroughIsAccepted: Rule = (member) =>
     return wants === null ? [] : [refused(option, wants)]
   })
 
+const valuesAreUsed: Rule = (member) =>
+  DEFAULTED.flatMap(({ name, wants, known }): Finding[] => {
+    const option = member.passthrough(name)
+    if (option?.text === undefined || member.isOpen(option.text) || !member.hasOption(option)) return []
+    // Another fault than an unknown value, which is reported on its own.
+    if (known.test(option.text) || (name === 'bcrypt-cost' && !/^\+?\d+$/.test(option.text))) return []
+    return [finding('config/value-invalid', { ...option.place, kind: 'not used', value: option.text, wants })]
+  })
+
+/** A duration is a number of nanoseconds, and so of revisions (server/embed/etcd.go v3.5.16 parseCompactionRetention). */
+const revisionsAreCounted: Rule = (member) => {
+  const retention = member.passthrough('auto-compaction-retention')
+  if (member.passthrough('auto-compaction-mode')?.text !== 'revision' || retention?.text === undefined) return []
+  const nanoseconds = /^\+?\d+$/.test(retention.text) ? null : parseGoDuration(retention.text)
+  if (nanoseconds === null || nanoseconds <= 0n) return []
+  const why = `is "${retention.text}", with which etcd keeps ${nanoseconds.toLocaleString('en-US')} revisions, because the mode of compaction is revision`
+  const mode = spelledLike(retention.place.option, 'auto-compaction-mode')
+  const remedy = `Write a number of revisions such as 1000, or set ${mode} to periodic.`
+  return [finding('config/option-dangerous', { ...retention.place, why, remedy })]
+}
+
 /** Null also if the outputs are a list of a file, or not known. */
 function wantedOfRotation(text: string, member: LintMember): string | null {
   const outputs = member.passthrough(OUTPUTS)?.text
@@ -376,6 +399,8 @@ export const valueRules: readonly Rule[] = [
   optionsGoTogether,
   leaderHasTime,
   passthroughIsAccepted,
+  valuesAreUsed,
+  revisionsAreCounted,
   rotationIsJson,
   samplesAreMillionths,
   nothingIsForEmergencies,

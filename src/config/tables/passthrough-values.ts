@@ -139,6 +139,14 @@ const ACCEPTED: ReadonlyMap<string, Accepted> = new Map<string, Accepted>([
   ],
 ])
 
+/** Options for which etcd silently uses the default if it does not know the value, and what it knows (etcd 3.5.16, run). */
+export const DEFAULTED: readonly { readonly name: string; readonly wants: string; readonly known: RegExp }[] = [
+  // server/auth/store.go v3.5.16 NewAuthStore
+  { name: 'bcrypt-cost', wants: 'a number from 4 to 31', known: /^\+?0*(?:[4-9]|[12]\d|3[01])$/ },
+  { name: 'metrics', wants: 'basic or extensive', known: /^(?:basic|extensive)$/ },
+  { name: 'backend-bbolt-freelist-type', wants: 'array or map', known: /^(?:array|map)$/ },
+]
+
 /** The options whose values are checked here. */
 export const CHECKED_OPTIONS: readonly string[] = [...ACCEPTED.keys()]
 

@@ -265,10 +265,14 @@ export const configOption = {
     },
   }),
   'config/value-invalid': rowByKind<
-    ConfigPlace & { kind: 'refused' | 'not writable' | 'empty list' | 'relative path'; value: string; wants: string }
+    ConfigPlace & {
+      kind: 'refused' | 'not used' | 'not writable' | 'empty list' | 'relative path'
+      value: string
+      wants: string
+    }
   >({
     meaning:
-      'The option does not accept the value, and etcd does not start; or the value cannot be written: it has control characters, is empty, has a comma in a list that is separated by commas, or is longer than a command-line argument can be. To etcd, an empty list is the same as no list, and restricts nothing. A relative path leads elsewhere where a service manager or a container starts etcd.',
+      'The option does not accept the value, and etcd does not start, or starts with the default (a warning); or the value cannot be written: it has control characters, is empty, has a comma in a list that is separated by commas, or is longer than a command-line argument can be. To etcd, an empty list is the same as no list, and restricts nothing. A relative path leads elsewhere where a service manager or a container starts etcd.',
     source:
       'Go flag, strconv.ParseBool; pkg/flags/selective_string.go v3.5.16; server/embed/config.go v3.5.16 Validate; execve(2): MAX_ARG_STRLEN; systemd.exec(5); etcd pkg/flags/strings.go, pkg/types/urlsmap.go',
     refusals: [
@@ -295,6 +299,12 @@ export const configOption = {
         severity: 'error',
         message: (details) =>
           `${placed(details)} is "${details.value}"; it must be ${details.wants}. Etcd does not start with it.`,
+        remedy: ({ wants }) => `Write ${wants}.`,
+      },
+      'not used': {
+        severity: 'warning',
+        message: (details) =>
+          `${placed(details)} is "${details.value}". Etcd starts with it, and uses the default instead.`,
         remedy: ({ wants }) => `Write ${wants}.`,
       },
       'not writable': {

@@ -217,7 +217,7 @@ export const configTogether = {
   'config/option-dangerous': row<ConfigPlace & { why: string; remedy: string }>({
     severity: 'warning',
     meaning:
-      'An option for emergencies or for tests is set: it drops the other members, loses acknowledged writes, allows more data than etcd recommends, or accepts the certificate of a member from any address.',
+      'An option for emergencies or for tests is set: it drops the other members, loses acknowledged writes, allows more data than etcd recommends, never compacts the history, or accepts the certificate of a member from any address.',
     source:
       'server/etcdmain/help.go v3.5.16; server/etcdserver/quota.go v3.5.16 maxQuotaSize ("quota value exceeds maximum"); client/pkg/transport/listener_tls.go v3.5.16, v3.6.14 checkCertSAN; etcd 3.5.16, run',
     message: (details) => `${placed(details)} ${details.why}.`,

@@ -403,3 +403,29 @@ describe('what lint knows, render knows', () => {
     expect(error.details.findings.map((each) => each.code)).toEqual([code])
   })
 })
+
+it.each([
+  ['metrics', 'full', 'Write basic or extensive.'],
+  ['bcrypt-cost', '2', 'Write a number from 4 to 31.'],
+  ['backend-bbolt-freelist-type', 'hashmap', 'Write array or map.'],
+])('--%s=%s is a warning: etcd uses the default', async (name, value, remedy) => {
+  const { findings } = await lintEtcdConfig({ flags: ['--name=a', `--${name}=${value}`] })
+  expect(findings.filter(({ code }) => code === MALFORMED)).toMatchObject([{ severity: 'warning', remedy }])
+})
+
+it.each([
+  ['1h', 1],
+  ['1000', 0],
+])('compaction by revisions that retains %s', async (retention, count) => {
+  const flags = ['--name=a', '--auto-compaction-mode=revision', `--auto-compaction-retention=${retention}`]
+  const { findings } = await lintEtcdConfig({ flags })
+  expect(findings.filter(({ code }) => code === 'config/option-dangerous')).toHaveLength(count)
+})
+
+it.each(['--bcrypt-cost=12', '--metrics=extensive', '--backend-bbolt-freelist-type=map'])(
+  '%s is used',
+  async (flag) => {
+    const { findings } = await lintEtcdConfig({ flags: ['--name=a', flag] })
+    expect(findings.filter(({ code }) => code === MALFORMED)).toEqual([])
+  },
+)
