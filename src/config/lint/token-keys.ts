@@ -91,8 +91,14 @@ async function readKeyFile(
 
 /** The key of the first block, which is the only one that Go reads. */
 function keyIn(bytes: Buffer, isPrivate: boolean): KeyObject | null {
-  const [block, label = ''] = /-----BEGIN ([A-Z\d ]+)-----[\s\S]*?-----END \1-----/.exec(bytes.toString('latin1')) ?? []
-  if (block === undefined || label.endsWith('PRIVATE KEY') !== isPrivate) return null
+  const text = bytes.toString('latin1')
+  const begin = /-----BEGIN ([A-Z\d ]{1,40})-----/.exec(text)
+  if (begin === null) return null
+  const { 1: label = '', index } = begin
+  const end = `-----END ${label}-----`
+  const at = text.indexOf(end, index)
+  if (at === -1 || label.endsWith('PRIVATE KEY') !== isPrivate) return null
+  const block = text.slice(index, at + end.length)
   try {
     return isPrivate ? createPrivateKey(block) : createPublicKey(block)
   } catch {
