@@ -1,7 +1,7 @@
 /** A source of credentials that an authority in this process issues, and issues again before they expire. */
+import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
-import { CredentialIterator } from '../credentials/credential-iterator.js'
 import type { Credentials, WatchableSource } from '../credentials/credentials.js'
 import { fingerprintOf } from '../credentials/fingerprint.js'
 import { untilAborted } from '../credentials/source.js'
@@ -380,4 +380,55 @@ class Renewer {
 function retryDelay(failures: number): number {
   const longest = Math.min(MAX_RETRY, FIRST_RETRY * 2 ** failures)
   return longest / 2 + (Math.random() * longest) / 2
+}
+
+/** Yields credentials until the signal of the iterator is aborted. */
+type CredentialDriver = (stop: AbortSignal) => AsyncIterable<Credentials>
+
+/**
+ * Yields what `drive` yields. Nothing runs before the first `next()`; the signal and `return()` end it at once, also while
+ * the driver waits.
+ */
+class CredentialIterator implements AsyncIterableIterator<Credentials, undefined, undefined> {
+  readonly #stop = new AbortController()
+  readonly #steps: AsyncGenerator<Credentials, undefined, undefined>
+
+  constructor(signal: AbortSignal, drive: CredentialDriver) {
+    this.#steps = iterate(signal, this.#stop, drive)
+  }
+
+  next(): Promise<IteratorResult<Credentials, undefined>> {
+    return this.#steps.next()
+  }
+
+  async return(): Promise<IteratorResult<Credentials, undefined>> {
+    this.#stop.abort()
+    return this.#steps.return(undefined)
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+}
+
+async function* iterate(
+  signal: AbortSignal,
+  stop: AbortController,
+  drive: CredentialDriver,
+): AsyncGenerator<Credentials, undefined, undefined> {
+  const abort = (): void => {
+    stop.abort()
+  }
+  // Any number of iterators may share a signal; Node warns from the eleventh listener on.
+  setMaxListeners(0, signal)
+  signal.addEventListener('abort', abort, { once: true })
+  if (signal.aborted) abort()
+  try {
+    yield* drive(stop.signal)
+  } catch (error) {
+    if (!stop.signal.aborted) throw error
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+  return undefined
 }

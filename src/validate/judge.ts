@@ -1,18 +1,19 @@
 /** Judging: every check on every certificate in its place, and on the path as a whole. */
 import type { Certificate } from '../x509/certificate.js'
+import { bytesEqual, hex } from '../x509/der.js'
 import { checkIssuerConstraints, checkLeafConstraints, checkPathLength } from './check-constraints.js'
 import { checkForm } from './check-form.js'
 import { checkForGo } from './check-go.js'
 import { checkKey, checkSignatureAlgorithm } from './check-key.js'
-import { checkLink } from './check-link.js'
 import { checkNameConstraints, type ComparisonBudget } from './check-name-constraints.js'
 import { checkNames } from './check-names.js'
 import { checkRevocation, type RevocationRules } from './check-revocation.js'
 import { checkIssuerUsage, checkLeafUsage } from './check-usage.js'
 import { checkPathValidity, checkValidity } from './check-validity.js'
-import type { Context } from './context.js'
+import type { Context, Usage } from './context.js'
+import { keyIdentifiers, namesOtherAuthority } from './link.js'
+import { FindingCollector, type Note, type PathCertificate } from './path-certificate.js'
 import type { FoundPath } from './path.js'
-import { type Note, FindingCollector, type PathCertificate } from './path-certificate.js'
 
 /** What a path is judged with, beside the caller's context. */
 export interface PathRules extends RevocationRules {
@@ -129,4 +130,31 @@ export function judgeAboveLeaf(
   checkPathLength(path, { usage: context.usage, maxIntermediates: rules.maxIntermediates }, notes)
   checkNameConstraints(path, context.usage, rules.comparisons, notes)
   checkRevocation(path, rules, context, notes)
+}
+
+function checkLink(child: PathCertificate, issuer: PathCertificate, usage: Usage, notes: FindingCollector): void {
+  checkKeyIdentifiers(child, issuer, notes)
+  if (namesOtherAuthority(child.certificate, issuer.certificate)) {
+    const { subject, serialNumber } = issuer.certificate
+    const { issuer: names, serial } = child.certificate.extensions.authorityKeyIdentifier ?? {}
+    notes.add(child, 'chain/authority-differs', {
+      issuer: subject.toString(),
+      found: serialNumber,
+      wanted: serial === null || serial === undefined ? null : hex(serial),
+      wantedIssuer: names?.find(({ kind }) => kind === 'dirName')?.value ?? null,
+    })
+  }
+  // RFC 5280 section 7.1 compares names without regard to case, white space and kind of string; Go compares bytes.
+  if (!bytesEqual(child.certificate.issuer.raw, issuer.certificate.subject.raw)) {
+    const written = child.certificate.issuer.toString()
+    const details = { written, issuer: issuer.certificate.subject.toString(), usage }
+    notes.add(child, 'chain/issuer-name-respelled', details)
+  }
+}
+
+function checkKeyIdentifiers(child: PathCertificate, issuer: PathCertificate, notes: FindingCollector): void {
+  const { relation, wanted, found } = keyIdentifiers(child.certificate, issuer.certificate)
+  if (relation !== 'different') return
+  const details = { wanted: hex(wanted), found: hex(found), issuer: issuer.certificate.subject.toString() }
+  notes.add(child, 'chain/key-identifier-differs', details)
 }
