@@ -1,7 +1,7 @@
 /**
  * `npm run mutation`: changes the validator and the certificate readers in small ways, and runs the unit tests on
  * each change. A change that no test notices survives, and is listed with its place. One room or
- * file at a time: `npm run mutation -- --mutate src/validate/check-names.ts`; and, as each change runs every test that
+ * file at a time: `npm run mutation -- --mutate src/validate/checks/check-names.ts`; and, as each change runs every test that
  * comes near it, with the tests of that file alone: `MUTATION_TESTS=test/unit/validate/names.test.ts npm run mutation -- …`.
  *
  * @type {import('@stryker-mutator/api/core').PartialStrykerOptions}

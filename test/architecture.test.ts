@@ -37,6 +37,19 @@ describe('the sources', () => {
     expect(rules.tooLong(sources)).toEqual([])
   })
 
+  it('are at most 25 in a folder', () => {
+    expect(rules.crowded(sources)).toEqual([])
+  })
+
+  it('are no fragments of the one file that imports them', () => {
+    const tests = readSources(root, 'test')
+    expect(rules.fragments(sources, tests)).toEqual([])
+  })
+
+  it('hide members by #', () => {
+    expect(rules.privateByKeyword(sources)).toEqual([])
+  })
+
   it('the root re-exports and does nothing else', () => {
     const index = sources.find(({ path }) => path === 'src/index.ts')
     expect(index === undefined ? ['src/index.ts is missing'] : rules.moreThanReexports(index)).toEqual([])
@@ -150,6 +163,30 @@ describe('each rule bites', () => {
   it('length', () => {
     expect(rules.tooLong([at('src/x509/a.ts', '//\n'.repeat(rules.MAX_LINES))])).toEqual([])
     expect(rules.tooLong([at('src/x509/a.ts', '//\n'.repeat(rules.MAX_LINES + 1))])).toHaveLength(1)
+  })
+
+  it('crowded folders', () => {
+    const files = (count: number) => Array.from({ length: count }, (_, i) => at(`src/x509/a${String(i)}.ts`, ''))
+    expect(rules.crowded(files(rules.MAX_FILES))).toEqual([])
+    expect(rules.crowded(files(rules.MAX_FILES + 1))).toEqual(['src/x509 has 26 files; 25 are the limit'])
+  })
+
+  it('fragments', () => {
+    const part = (lines: number) => at('src/x509/part.ts', 'export const a = 1\n'.repeat(lines))
+    const user = (name: string) => at(`src/x509/${name}.ts`, "import { a } from './part.js'")
+    const small = part(rules.MIN_LINES - 1)
+    expect(rules.fragments([small, user('b')], [])).toEqual(['src/x509/part.ts (59 lines) belongs to src/x509/b.ts'])
+    expect(rules.fragments([small, user('b'), user('c')], [])).toEqual([])
+    expect(rules.fragments([part(rules.MIN_LINES), user('b')], [])).toEqual([])
+    expect(rules.fragments([small, at('src/x509/b.ts', "const a = () => import('./part.js')")], [])).toEqual([])
+    expect(
+      rules.fragments([small, user('b')], [at('test/a.test.ts', "import { a } from '../src/x509/part.js'")]),
+    ).toEqual([])
+  })
+
+  it('members that are hidden by the keyword', () => {
+    expect(rules.privateByKeyword([at('src/x509/a.ts', 'class A { private b = 1 }')])).toHaveLength(1)
+    expect(rules.privateByKeyword([at('src/x509/a.ts', 'class A { #b = 1; private constructor() {} }')])).toEqual([])
   })
 
   it('the re-exporting root', () => {

@@ -3,7 +3,7 @@ import { inspect } from 'node:util'
 import type { Credentials } from '../credentials/credentials.js'
 import { checkOptions } from '../report/option-error.js'
 import type { Certificate } from '../x509/certificate.js'
-import type { Crl } from '../x509/crl.js'
+import type { Crl } from '../x509/crl/crl.js'
 import {
   type CreateAuthorityOptions,
   type CreateIntermediateOptions,

@@ -12,7 +12,7 @@ import {
 import { Certificate } from '../x509/certificate.js'
 import { bytesEqual } from '../x509/der.js'
 import { ExtensionId } from '../x509/extensions.js'
-import type { PrivateKey } from '../x509/keys.js'
+import type { PrivateKey } from '../x509/keys/keys.js'
 import type { KeyAlgorithm } from './algorithms.js'
 import { checkCa, checkRoot, signCertificate } from './issue.js'
 import { type AuthorityParts, type Issuer, issuerOf, ledgerEntry } from './issuer.js'

@@ -1,8 +1,8 @@
 /** Makes a key and a certificate request for it. */
 import { checkOptions } from '../report/option-error.js'
 import type { NamePart } from '../x509/certificate-writer.js'
-import { CertificateRequest } from '../x509/certificate-request.js'
-import type { PrivateKey } from '../x509/keys.js'
+import { CertificateRequest } from '../x509/request/certificate-request.js'
+import type { PrivateKey } from '../x509/keys/keys.js'
 import { covers, type Host } from '../x509/names.js'
 import type { CryptoKeyHandle, WebCrypto } from '../x509/web-crypto.js'
 import { type KeyAlgorithm, keyRow } from './algorithms.js'

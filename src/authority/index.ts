@@ -8,11 +8,11 @@ export * from '../report/index.js'
 export type { ClientDefaults, Credentials, CredentialSource, WatchableSource } from '../credentials/credentials.js'
 export type { CredentialFiles } from '../credentials/write.js'
 export { Certificate } from '../x509/certificate.js'
-export { CertificateRequest } from '../x509/certificate-request.js'
-export { Crl } from '../x509/crl.js'
-export { PrivateKey } from '../x509/keys.js'
-export type { ExportPemOptions, PrivateKeyForm } from '../x509/keys.js'
-export type { RequestAttribute } from '../x509/request-attributes.js'
+export { CertificateRequest } from '../x509/request/certificate-request.js'
+export { Crl } from '../x509/crl/crl.js'
+export { PrivateKey } from '../x509/keys/keys.js'
+export type { ExportPemOptions, PrivateKeyForm } from '../x509/keys/keys.js'
+export type { RequestAttribute } from '../x509/request/request-attributes.js'
 export type {
   CryptoKeyHandle,
   KeyAlgorithmParameters,
@@ -20,7 +20,7 @@ export type {
   WebCrypto,
   WebSubtleCrypto,
 } from '../x509/web-crypto.js'
-export type { KeyDerivation } from '../x509/write-key.js'
+export type { KeyDerivation } from '../x509/keys/write-key.js'
 export type { KeyAlgorithm } from './algorithms.js'
 export { createAuthority } from './authority.js'
 export type { Authority, AuthorityMaterial } from './authority.js'

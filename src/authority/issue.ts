@@ -18,7 +18,7 @@ import {
 import { Certificate } from '../x509/certificate.js'
 import { DerReader, Tag } from '../x509/der.js'
 import type { KeyUsage } from '../x509/extensions.js'
-import type { PrivateKey } from '../x509/keys.js'
+import type { PrivateKey } from '../x509/keys/keys.js'
 import { keyRow, keyUsageFor } from './algorithms.js'
 import { findCa, type Issuer } from './issuer.js'
 import type { SigningKey } from './keys.js'

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { keyIdentifier } from '../x509/certificate-writer.js'
 import type { Certificate } from '../x509/certificate.js'
-import type { PrivateKey } from '../x509/keys.js'
+import type { PrivateKey } from '../x509/keys/keys.js'
 import type { IssuedEntry } from './ledger.js'
 import type { Settings } from './settings.js'
 import type { SigningKey } from './keys.js'

@@ -1,6 +1,6 @@
 /** The ledger: which certificates and CRLs an authority has issued, and which certificates it has revoked. */
 import { isError, isEtcdMtlsError } from '../report/errors.js'
-import type { RevocationReason } from '../x509/distribution-point.js'
+import type { RevocationReason } from '../x509/crl/distribution-point.js'
 import { withTimeout } from './with-timeout.js'
 import { issueRefused } from './refuse.js'
 

@@ -1,7 +1,7 @@
 /** What a caller may request of an authority. All options are checked before a key is made. */
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import type { NamePart } from '../x509/certificate-writer.js'
-import { PrivateKey } from '../x509/keys.js'
+import { PrivateKey } from '../x509/keys/keys.js'
 import type { Host } from '../x509/names.js'
 import type { KeyAlgorithm } from './algorithms.js'
 import {

@@ -10,9 +10,9 @@ import { isEtcdMtlsError } from '../report/errors.js'
 import { findingMaker } from '../report/finding.js'
 import { checkOptions, optionInvalid, textInvalid, valueInvalid } from '../report/option-error.js'
 import { Certificate, serialText } from '../x509/certificate.js'
-import { reasonNumber } from '../x509/crl-entries.js'
-import { type RevokedCertificate, writeCertificateList, writeTbsCertList } from '../x509/crl-writer.js'
-import { Crl } from '../x509/crl.js'
+import { reasonNumber } from '../x509/crl/crl-entries.js'
+import { type RevokedCertificate, writeCertificateList, writeTbsCertList } from '../x509/crl/crl-writer.js'
+import { Crl } from '../x509/crl/crl.js'
 import { isIssuedBy, type Issuer, keyFingerprint } from './issuer.js'
 import {
   type IssuedEntry,

@@ -1,11 +1,11 @@
 /** The findings of this room. A finding that names an option has its place. */
-import { configCluster } from '../report/catalogue/config-cluster.js'
-import { configFiles } from '../report/catalogue/config-files.js'
-import { configOption } from '../report/catalogue/config-option.js'
-import type { ConfigPlace } from '../report/catalogue/config-place.js'
-import { configReading } from '../report/catalogue/config-reading.js'
-import { configTls } from '../report/catalogue/config-tls.js'
-import { configTogether } from '../report/catalogue/config-together.js'
+import { configCluster } from '../report/catalogue/config/cluster.js'
+import { configFiles } from '../report/catalogue/config/files.js'
+import { configOption } from '../report/catalogue/config/option.js'
+import type { ConfigPlace } from '../report/catalogue/config/place.js'
+import { configReading } from '../report/catalogue/config/reading.js'
+import { configTls } from '../report/catalogue/config/tls.js'
+import { configTogether } from '../report/catalogue/config/together.js'
 import { file } from '../report/catalogue/file.js'
 import { type Finding, type FindingDetails, findingMaker, type FindingPlace } from '../report/finding.js'
 

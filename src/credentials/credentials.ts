@@ -1,7 +1,7 @@
 /** What a TLS peer shows and trusts, and where that comes from. */
 import type { Certificate } from '../x509/certificate.js'
-import type { Crl } from '../x509/crl.js'
-import type { PrivateKey } from '../x509/keys.js'
+import type { Crl } from '../x509/crl/crl.js'
+import type { PrivateKey } from '../x509/keys/keys.js'
 
 /** A certificate with its key, and the CAs to trust. */
 export interface Credentials {

@@ -5,10 +5,10 @@ import { assemble, type Inputs } from './assemble.js'
 import type { Credentials, WatchableSource } from './credentials.js'
 import { contentsOf, fingerprintOf } from './fingerprint.js'
 import { credentialsUnreadable, MaterialSource } from './source.js'
-import { CredentialIterator, type Subject } from './watch.js'
-import { type WatchDirectory, watchDirectory } from './change-notifier.js'
-import type { WatchTiming } from './watch-options.js'
-import { type Known, Debouncer } from './debouncer.js'
+import { CredentialIterator, type Subject } from './follow/watch.js'
+import { type WatchDirectory, watchDirectory } from './follow/change-notifier.js'
+import type { WatchTiming } from './follow/watch-options.js'
+import { type Known, Debouncer } from './follow/debouncer.js'
 
 /** What a source of files is made from. */
 export interface FilesOfSource {

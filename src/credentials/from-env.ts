@@ -8,7 +8,7 @@ import { finding } from './finding.js'
 import type { Input } from './input.js'
 import { fileInput, readPassphraseOption, readPathOption, unread } from './inputs.js'
 import { isContentNotName } from './recognize.js'
-import { readWatchOptions, type WatchOptions } from './watch-options.js'
+import { readWatchOptions, type WatchOptions } from './follow/watch-options.js'
 
 /** What {@link fromEnv} takes beside the environment. */
 export interface FromEnvOptions {

@@ -8,7 +8,7 @@ import type { WatchableSource } from './credentials.js'
 import { FileSource } from './file-source.js'
 import type { Input } from './input.js'
 import { fileInput, readPassphraseOption, readPathOption } from './inputs.js'
-import { readWatchOptions, type WatchOptions } from './watch-options.js'
+import { readWatchOptions, type WatchOptions } from './follow/watch-options.js'
 
 /** Names of the files inside the directory of a mounted secret. */
 export interface SecretFileNames {

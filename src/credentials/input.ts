@@ -2,9 +2,9 @@
 import type { UnexpectedContent } from '../report/catalogue/input.js'
 import type { MaterialRole, Place } from '../report/catalogue/place.js'
 import type { Finding } from '../report/finding.js'
-import { MAX_CRL_FILE_OCTETS } from '../x509/crl.js'
-import { MAX_PEM_OCTETS, type PemBlock, scanPem } from '../x509/pem.js'
-import { damageFinding, layoutFindings } from '../x509/pem-findings.js'
+import { MAX_CRL_FILE_OCTETS } from '../x509/crl/crl.js'
+import { MAX_PEM_OCTETS, type PemBlock, scanPem } from '../x509/pem/pem.js'
+import { damageFinding, layoutFindings } from '../x509/pem/pem-findings.js'
 import { finding } from './finding.js'
 import { recognize } from './recognize.js'
 

@@ -1,6 +1,6 @@
 /** The revocation lists of one input. */
 import type { Finding } from '../report/finding.js'
-import { Crl } from '../x509/crl.js'
+import { Crl } from '../x509/crl/crl.js'
 import { DerError } from '../x509/der.js'
 import { finding } from './finding.js'
 import type { OpenedInput } from './input.js'

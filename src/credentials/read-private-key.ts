@@ -1,8 +1,8 @@
 /** The private key of one input, and a finding for everything else that stands there. */
 import type { Finding } from '../report/finding.js'
-import type { PrivateKey } from '../x509/keys.js'
-import type { PemBlock } from '../x509/pem.js'
-import { readPrivateKey as readKeyBlock } from '../x509/read-key.js'
+import type { PrivateKey } from '../x509/keys/keys.js'
+import type { PemBlock } from '../x509/pem/pem.js'
+import { readPrivateKey as readKeyBlock } from '../x509/keys/read-key.js'
 import { finding } from './finding.js'
 import type { OpenedInput } from './input.js'
 import { type BlockKind, kindOfLabel } from './labels.js'

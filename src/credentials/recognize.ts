@@ -1,7 +1,7 @@
 /** Says what a file or text holds: PEM, or what it is instead. Nothing is judged here. */
-import { derKind, type DerKind } from '../x509/der-kind.js'
+import { derKind, type DerKind } from '../x509/pem/der-kind.js'
 import type { Holds, UnexpectedContent } from '../report/catalogue/input.js'
-import type { PemScan } from '../x509/pem.js'
+import type { PemScan } from '../x509/pem/pem.js'
 
 /** PEM, or what is there instead. */
 export type Content = { readonly scan: PemScan } | Pick<UnexpectedContent, 'holds' | 'form' | 'line'>

@@ -6,7 +6,7 @@
 export * from '../report/index.js'
 export type { ClientDefaults, Credentials, CredentialSource } from '../credentials/credentials.js'
 export { Certificate } from '../x509/certificate.js'
-export { Crl } from '../x509/crl.js'
+export { Crl } from '../x509/crl/crl.js'
 export type * from '../x509/types.js'
 export type { BudgetOptions } from './budget.js'
 export type { RevocationMode, Usage, ValidateOptions } from './context.js'

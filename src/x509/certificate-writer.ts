@@ -4,7 +4,7 @@ import { contextTag, Tag } from './der.js'
 import { bitString, element, namedBits, octetString, oid, sequence, time, TRUE, unsignedInteger } from './der-writer.js'
 import { ExtensionId, KEY_USAGES, type KeyUsage } from './extensions.js'
 import type { Host } from './names.js'
-import { publicKeyBits } from './public-key.js'
+import { publicKeyBits } from './keys/public-key.js'
 
 /** What goes into the signed part. Names, keys and algorithms are whole DER elements. */
 export interface CertificateFields {

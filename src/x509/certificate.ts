@@ -11,7 +11,7 @@ import { decodeExtensions, decodeKeyIdentifiers, type Extensions, type KeyIdenti
 import { coveringNameFinder } from './covering-names.js'
 import type { GeneralName } from './general-name.js'
 import { classifyHosts } from './names.js'
-import { isReadablePublicKey, isUsualPublicKey, readPublicKey } from './public-key.js'
+import { isReadablePublicKey, isUsualPublicKey, readPublicKey } from './keys/public-key.js'
 import { type CertificateFields, readCertificate } from './read-certificate.js'
 
 /**

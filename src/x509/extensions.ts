@@ -1,6 +1,6 @@
 /** Certificate extensions (RFC 5280 section 4.2), decoded. What cannot be decoded is listed, not thrown. */
 import { contextTag, type DerElement, DerError, DerReader, Tag } from './der.js'
-import { type DistributionPoint, readDistributionPoints } from './distribution-point.js'
+import { type DistributionPoint, readDistributionPoints } from './crl/distribution-point.js'
 import { type GeneralName, readGeneralName, readGeneralNames, readNames } from './general-name.js'
 import { type NameConstraints, readNameConstraints } from './name-constraints.js'
 

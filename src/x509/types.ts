@@ -1,9 +1,9 @@
 /** What certificates and revocation lists tell, as types: for the rooms whose public classes speak of them. */
 export type { Digest, PublicKeyInfo, SignatureAlgorithm, SignatureScheme } from './algorithms.js'
-export type { CrlForm } from './crl.js'
-export type { CrlEntry, RevokedEntries } from './crl-entries.js'
-export type { CrlAuthorityKey, CrlExtensions, CrlScope } from './crl-extensions.js'
-export type { DistributionPoint, DistributionPointName, RevocationReason } from './distribution-point.js'
+export type { CrlForm } from './crl/crl.js'
+export type { CrlEntry, RevokedEntries } from './crl/crl-entries.js'
+export type { CrlAuthorityKey, CrlExtensions, CrlScope } from './crl/crl-extensions.js'
+export type { DistributionPoint, DistributionPointName, RevocationReason } from './crl/distribution-point.js'
 export type { DistinguishedName, NameAttribute } from './distinguished-name.js'
 export type {
   AuthorityKeyIdentifier,
@@ -16,4 +16,4 @@ export type {
 } from './extensions.js'
 export type { GeneralName, GeneralNameKind } from './general-name.js'
 export type { NameConstraints } from './name-constraints.js'
-export type { RequestAttribute } from './request-attributes.js'
+export type { RequestAttribute } from './request/request-attributes.js'

@@ -1,9 +1,9 @@
 /** What must hold of a certificate request, whatever it is. */
 import { inspect } from 'node:util'
 import { inspectRequest } from '../../src/authority/inspect-request.js'
-import { CertificateRequest } from '../../src/x509/certificate-request.js'
+import { CertificateRequest } from '../../src/x509/request/certificate-request.js'
 import { bytesEqual } from '../../src/x509/der.js'
-import { scanPem } from '../../src/x509/pem.js'
+import { scanPem } from '../../src/x509/pem/pem.js'
 import { attempt, must, mustBePrintable, seesNothingOutside } from './checks.js'
 import { REQUESTS } from './seeds.js'
 

@@ -8,9 +8,9 @@ import {
   type KeyAlgorithm,
   type PrivateKey,
 } from '../../src/authority/index.js'
-import { PrivateKey as Key } from '../../src/x509/keys.js'
-import { scanPem } from '../../src/x509/pem.js'
-import { readPrivateKey } from '../../src/x509/read-key.js'
+import { PrivateKey as Key } from '../../src/x509/keys/keys.js'
+import { scanPem } from '../../src/x509/pem/pem.js'
+import { readPrivateKey } from '../../src/x509/keys/read-key.js'
 import { nullValue, oid, sequence } from '../support/der-writer.js'
 import { mintCsr, newKey, spkiOf } from '../support/mint.js'
 import { requestedOf } from '../support/requested.js'

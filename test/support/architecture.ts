@@ -141,11 +141,11 @@ export function crowded(sources: readonly Source[]): string[] {
 /** A file of fewer lines than this that only one file imports belongs to that file. */
 export const MIN_LINES = 60
 
-/** Small files with a single importer. A file that is loaded later, or that is a door, has a reason of its own. */
-export function fragments(sources: readonly Source[]): string[] {
+/** Small files with a single importer. A file that is loaded later, that is a door, or that has tests of its own, is an idea. */
+export function fragments(sources: readonly Source[], tests: readonly Source[]): string[] {
   const importers = new Map<string, Set<string>>()
   const lazy = new Set<string>()
-  for (const { path, imports } of sources) {
+  for (const { path, imports } of [...sources, ...tests]) {
     for (const { file, kind } of imports) {
       if (file === null) continue
       importers.set(file, (importers.get(file) ?? new Set()).add(path))

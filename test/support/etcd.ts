@@ -12,7 +12,7 @@
 import { request } from 'node:https'
 import type { Credentials } from '../../src/credentials/credentials.js'
 import { Certificate } from '../../src/x509/certificate.js'
-import { PrivateKey } from '../../src/x509/keys.js'
+import { PrivateKey } from '../../src/x509/keys/keys.js'
 import { dns, ip, mintCa, mintLeaf, type Minted, type MintLeafOptions } from './mint.js'
 
 /**

@@ -9,7 +9,7 @@ import type { MaterialRole } from '../../report/catalogue/place.js'
 import type { Finding } from '../../report/finding.js'
 import { summarize } from '../../report/report.js'
 import type { Certificate } from '../../x509/certificate.js'
-import type { PrivateKey } from '../../x509/keys.js'
+import type { PrivateKey } from '../../x509/keys/keys.js'
 import type { FileNames, FolderPlan, PlacedCa, PlacedCredentials } from './layouts.js'
 
 /** The files of a folder, by name. */

@@ -1,14 +1,14 @@
 /** Reads the `--etcd-*` options of a kube-apiserver. */
 import { resolve } from 'node:path/posix'
 import { optionInvalid } from '../../report/option-error.js'
-import type { ConfigPlace } from '../../report/catalogue/config-place.js'
+import type { ConfigPlace } from '../../report/catalogue/config/place.js'
 import type { Finding } from '../../report/finding.js'
 import { isManifest, mountsOf, podSpecs } from '../read/manifest.js'
 import type { Mount } from '../read/read-option.js'
 import { type ConfigText, Lines, refuseText } from '../read/text.js'
 import { processWords, splitWords, type Word } from '../read/tokenizer.js'
-import { readYaml } from '../read/yaml-text.js'
-import { at, itemsOf, textAt } from '../read/yaml-value.js'
+import { readYaml } from '../read/yaml/yaml-text.js'
+import { at, itemsOf, textAt } from '../read/yaml/yaml-value.js'
 import { configInvalid } from '../refuse.js'
 import {
   type AccessOptions,

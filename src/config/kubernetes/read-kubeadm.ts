@@ -2,9 +2,9 @@
 import { join } from 'node:path/posix'
 import { optionInvalid } from '../../report/option-error.js'
 import type { Finding } from '../../report/finding.js'
-import { at, itemsOf, textAt } from '../read/yaml-value.js'
+import { at, itemsOf, textAt } from '../read/yaml/yaml-value.js'
 import { type ConfigText, refuseText } from '../read/text.js'
-import { readYaml, type YamlReading, type YamlValue } from '../read/yaml-text.js'
+import { readYaml, type YamlReading, type YamlValue } from '../read/yaml/yaml-text.js'
 import { configInvalid } from '../refuse.js'
 import {
   type AccessOptions,

@@ -10,8 +10,8 @@ import { type ConfigReading, type Mount, notReadVariables, unreadable } from './
 import { faultFindings, readStart } from './start.js'
 import { type ConfigText, MAX_MEMBERS, MAX_NAMED_FILES, type ReadNamedFile, refuseText } from './text.js'
 import { type SyntaxFault, LITERAL_DOLLAR, splitText, type Word } from './tokenizer.js'
-import { readYaml, type YamlReading } from './yaml-text.js'
-import { at, itemsOf, textAt, type YamlValue } from './yaml-value.js'
+import { readYaml, type YamlReading } from './yaml/yaml-text.js'
+import { at, itemsOf, textAt, type YamlValue } from './yaml/yaml-value.js'
 
 /** Whether a text looks like a Compose file. */
 export function isCompose(text: string): boolean {

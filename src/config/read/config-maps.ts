@@ -2,8 +2,8 @@
 import { posix } from 'node:path'
 import type { Variable } from './env.js'
 import type { ConfigText } from './text.js'
-import type { YamlReading } from './yaml-text.js'
-import { at, itemsOf, textAt, type YamlValue } from './yaml-value.js'
+import type { YamlReading } from './yaml/yaml-text.js'
+import { at, itemsOf, textAt, type YamlValue } from './yaml/yaml-value.js'
 
 /** One entry of a ConfigMap. */
 interface MapEntry {

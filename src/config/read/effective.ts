@@ -1,6 +1,6 @@
 /** What is in force of what was read: flags and variables, or the configuration file that they name. */
 import { join, resolve } from 'node:path'
-import type { ConfigPlace } from '../../report/catalogue/config-place.js'
+import type { ConfigPlace } from '../../report/catalogue/config/place.js'
 import type { Finding } from '../../report/finding.js'
 import { finding } from '../finding.js'
 import { type EtcdOptionRow, etcdOptions, rowOfFlag } from '../tables/options.js'
@@ -17,7 +17,7 @@ import {
 } from './read-option.js'
 import { Settings } from './settings.js'
 import type { ConfigText } from './text.js'
-import { readNamedConfig } from './yaml-config.js'
+import { readNamedConfig } from './yaml/yaml-config.js'
 
 /** One member, as it was read. */
 export interface ReadMember {

@@ -1,10 +1,10 @@
 /** What the name of a container's image tells. */
-import type { ConfigPlace } from '../../report/catalogue/config-place.js'
+import type { ConfigPlace } from '../../report/catalogue/config/place.js'
 import { rowOfFlag, rowOfVariable } from '../tables/options.js'
 import { type ParsedVersion, parseVersion } from '../tables/version.js'
 import type { Word } from './tokenizer.js'
-import type { YamlReading } from './yaml-text.js'
-import { at, textAt, type YamlValue } from './yaml-value.js'
+import type { YamlReading } from './yaml/yaml-text.js'
+import { at, textAt, type YamlValue } from './yaml/yaml-value.js'
 
 /** Whether an image is that of the etcd project or of Kubernetes, which hold no files but the programs. */
 export function isOfficialImage(image: string): boolean {

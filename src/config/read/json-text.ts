@@ -1,5 +1,5 @@
 /** Reads JSON, which YAML is a superset of, in one pass: it is too dense for a reader of YAML, as `kubectl get -o json` gives it. */
-import type { YamlEntry, YamlValue } from './yaml-value.js'
+import type { YamlEntry, YamlValue } from './yaml/yaml-value.js'
 
 /** Values within each other go too deep, from this offset on. */
 export interface TooDeep {

@@ -18,8 +18,8 @@ import {
 import { faultFindings, readStart } from './start.js'
 import { type ConfigText, MAX_MEMBERS, refuseText } from './text.js'
 import type { Word } from './tokenizer.js'
-import { kindText, readYaml, type YamlReading } from './yaml-text.js'
-import { at, itemsOf, textAt, type YamlValue } from './yaml-value.js'
+import { kindText, readYaml, type YamlReading } from './yaml/yaml-text.js'
+import { at, itemsOf, textAt, type YamlValue } from './yaml/yaml-value.js'
 
 export async function readManifest(source: ConfigText): Promise<ConfigReading[]> {
   const refused = refuseText(source)

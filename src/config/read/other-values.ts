@@ -1,12 +1,12 @@
 /** Values of options that are only passed over here: whether etcd can read them at all. */
-import type { ConfigPlace } from '../../report/catalogue/config-place.js'
+import type { ConfigPlace } from '../../report/catalogue/config/place.js'
 import type { Finding } from '../../report/finding.js'
 import { parseGoDuration } from '../../x509/go-duration.js'
 import type { PassthroughKind, PassthroughRow } from '../tables/passthrough-options.js'
 import { finding } from '../finding.js'
 import { parseGoBoolean } from '../tables/options.js'
 import { isUnresolved } from './read-option.js'
-import type { YamlValue } from './yaml-text.js'
+import type { YamlValue } from './yaml/yaml-text.js'
 
 interface KindRow {
   /** What a flag or a variable must be, and whether a text is that. Null where any text is. */

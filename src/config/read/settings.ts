@@ -1,5 +1,5 @@
 /** What is in force of what was read: which of several wins, and what etcd does with the rest. */
-import type { ConfigPlace } from '../../report/catalogue/config-place.js'
+import type { ConfigPlace } from '../../report/catalogue/config/place.js'
 import {
   type ConfigForm,
   type EtcdOptionRow,

@@ -1,7 +1,7 @@
 /** Which directories are watched, which reports count, and that no timer outlives its wait. */
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { ChangeNotifier, type WatchDirectory } from '../../../src/credentials/change-notifier.js'
-import type { WatchedDirectory } from '../../../src/credentials/watch-survey.js'
+import { ChangeNotifier, type WatchDirectory } from '../../../src/credentials/follow/change-notifier.js'
+import type { WatchedDirectory } from '../../../src/credentials/follow/watch-survey.js'
 
 /** A system that watches what it is told to, and reports what the tests tell it to. */
 class System {

@@ -4,7 +4,7 @@ import type { MaterialReading } from '../../../src/credentials/assemble.js'
 import { fromPem } from '../../../src/credentials/index.js'
 import { readSource } from '../../../src/credentials/source.js'
 import { fingerprintOf } from '../../../src/credentials/fingerprint.js'
-import { type Known, Debouncer } from '../../../src/credentials/debouncer.js'
+import { type Known, Debouncer } from '../../../src/credentials/follow/debouncer.js'
 import { nameOf, textsOf } from './watch-fixture.js'
 
 const TIMING = { pollInterval: 10_000, settle: 1000, quiet: 100 }

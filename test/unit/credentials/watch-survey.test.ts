@@ -2,7 +2,7 @@
 import { mkdirSync, realpathSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { survey } from '../../../src/credentials/watch-survey.js'
+import { survey } from '../../../src/credentials/follow/watch-survey.js'
 import { temporaryFolder } from '../../support/openssl.js'
 
 const folder = temporaryFolder()

@@ -14,7 +14,7 @@ import {
   type Finding,
 } from '../../../src/validate/index.js'
 import type { ValidateChainOptions } from '../../../src/validate/validate-chain.js'
-import { PrivateKey } from '../../../src/x509/keys.js'
+import { PrivateKey } from '../../../src/x509/keys/keys.js'
 import { mintedCredentials } from '../../support/etcd.js'
 import { HOST, inputOf, mintChain } from '../../support/judge-chain.js'
 import {

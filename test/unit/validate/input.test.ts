@@ -4,7 +4,7 @@ import type { Holds, UnexpectedContent } from '../../../src/report/catalogue/inp
 import { Certificate } from '../../../src/validate/index.js'
 import { readMaterial, type InputValues, type MaterialReading } from '../../../src/validate/input.js'
 import { holdsOfLabel } from '../../../src/credentials/labels.js'
-import { Crl } from '../../../src/x509/crl.js'
+import { Crl } from '../../../src/x509/crl/crl.js'
 import { detailsOf } from '../../support/judge-chain.js'
 import { chainPem, mintCa, mintCrl, newKey, pem } from '../../support/mint.js'
 

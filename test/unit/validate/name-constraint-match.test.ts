@@ -6,7 +6,7 @@ import {
   COMPARED_KINDS,
   constraintProblem,
   Subtrees,
-} from '../../../src/validate/name-constraint-match.js'
+} from '../../../src/validate/checks/name-constraint-match.js'
 import { DerReader } from '../../../src/x509/der.js'
 import { DistinguishedName } from '../../../src/x509/distinguished-name.js'
 import type { GeneralName } from '../../../src/x509/general-name.js'

@@ -1,6 +1,6 @@
 /** Name constraints along a path (RFC 5280 section 6.1.3 (b) and (c)): whose constraints hold for which names. */
 import { describe, expect, it } from 'vitest'
-import { checkNameConstraints } from '../../../src/validate/check-name-constraints.js'
+import { checkNameConstraints } from '../../../src/validate/checks/check-name-constraints.js'
 import { Certificate, validateChain } from '../../../src/validate/index.js'
 import { placesOf } from '../../../src/validate/judge.js'
 import { FindingCollector } from '../../../src/validate/path-certificate.js'

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Credentials } from '../../../src/credentials/index.js'
 import { Certificate, validateCredentials, type Finding } from '../../../src/validate/index.js'
-import { PrivateKey } from '../../../src/x509/keys.js'
+import { PrivateKey } from '../../../src/x509/keys/keys.js'
 import { codesOf, detailsOf, mintChain } from '../../support/judge-chain.js'
 import { mintCa, mintLeaf, newKey, type Minted } from '../../support/mint.js'
 

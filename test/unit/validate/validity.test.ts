@@ -1,7 +1,7 @@
 /** Validity in time (RFC 5280 section 4.1.2.5): every boundary to the second, and what a finding says of it. */
 import { describe, expect, it } from 'vitest'
 import { validateChain } from '../../../src/validate/index.js'
-import { durationText } from '../../../src/validate/check-validity.js'
+import { durationText } from '../../../src/validate/checks/check-validity.js'
 import { codesOf, detailsOf, inputOf, judge, mintChain } from '../../support/judge-chain.js'
 import { mintCa, mintLeaf } from '../../support/mint.js'
 

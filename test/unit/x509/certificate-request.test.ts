@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { CertificateRequest, MAX_REQUEST_OCTETS } from '../../../src/x509/certificate-request.js'
+import { CertificateRequest, MAX_REQUEST_OCTETS } from '../../../src/x509/request/certificate-request.js'
 import { DerError } from '../../../src/x509/der.js'
 import { context, integer, octetString, oid, sequence, setOf, tlv, utf8String } from '../../support/der-writer.js'
 import {

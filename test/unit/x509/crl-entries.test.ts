@@ -1,7 +1,7 @@
 /** The entries of a list: the index finds what reading one entry after the other finds, and refuses the same. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { RevokedEntries } from '../../../src/x509/crl-entries.js'
+import { RevokedEntries } from '../../../src/x509/crl/crl-entries.js'
 import { DerError, DerReader } from '../../../src/x509/der.js'
 import { DistinguishedName } from '../../../src/x509/distinguished-name.js'
 import { readGeneralNames } from '../../../src/x509/general-name.js'

@@ -2,7 +2,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
-import { Crl } from '../../../src/x509/crl.js'
+import { Crl } from '../../../src/x509/crl/crl.js'
 import { integer, sequence } from '../../support/der-writer.js'
 import { mintCa, mintCrl, rawTime, TAG } from '../../support/mint.js'
 

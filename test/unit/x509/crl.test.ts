@@ -3,7 +3,7 @@ import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { Certificate } from '../../../src/x509/certificate.js'
-import { Crl, numberText } from '../../../src/x509/crl.js'
+import { Crl, numberText } from '../../../src/x509/crl/crl.js'
 import { DerError } from '../../../src/x509/der.js'
 import { bitString, context, integer, sequence } from '../../support/der-writer.js'
 import {

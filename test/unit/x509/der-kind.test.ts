@@ -1,7 +1,7 @@
 import { createPublicKey } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { derKind } from '../../../src/x509/der-kind.js'
+import { derKind } from '../../../src/x509/pem/der-kind.js'
 import { integer, oid, sequence, tlv } from '../../support/der-writer.js'
 import { mint, mintCa, mintCrl, mintCsr, mintLeaf, newKey } from '../../support/mint.js'
 

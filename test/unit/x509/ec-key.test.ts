@@ -1,7 +1,7 @@
 /** Keys on curves, as we write them, are what OpenSSL writes. */
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { type Curve, isCurve, makeEcKey, writeEcKey } from '../../../src/x509/ec-key.js'
+import { type Curve, isCurve, makeEcKey, writeEcKey } from '../../../src/x509/keys/ec-key.js'
 import { newKey } from '../../support/mint.js'
 
 const CURVES = [

@@ -1,9 +1,9 @@
 /** The forms in which keys leave: read back by our reader, by node:crypto and by openssl. */
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { type ExportPemOptions, PrivateKey } from '../../../src/x509/keys.js'
-import { scanPem } from '../../../src/x509/pem.js'
-import { readPrivateKey } from '../../../src/x509/read-key.js'
+import { type ExportPemOptions, PrivateKey } from '../../../src/x509/keys/keys.js'
+import { scanPem } from '../../../src/x509/pem/pem.js'
+import { readPrivateKey } from '../../../src/x509/keys/read-key.js'
 import { isLong } from '../../support/long.js'
 import { newKey } from '../../support/mint.js'
 import { openssl } from '../../support/openssl.js'

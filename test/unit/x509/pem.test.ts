@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { MAX_PEM_BLOCKS, MAX_PEM_OCTETS, scanPem, type PemProblem } from '../../../src/x509/pem.js'
+import { MAX_PEM_BLOCKS, MAX_PEM_OCTETS, scanPem, type PemProblem } from '../../../src/x509/pem/pem.js'
 import { pem } from '../../support/mint.js'
 
 const der = randomBytes(100)

@@ -1,7 +1,7 @@
 /** The quick way into node:crypto is the one that is taken: for which keys, and that all others go by OpenSSL's decoder. */
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { isReadablePublicKey, readPublicKey } from '../../../src/x509/public-key.js'
+import { isReadablePublicKey, readPublicKey } from '../../../src/x509/keys/public-key.js'
 import { bitString, oid, sequence } from '../../support/der-writer.js'
 import { newKey, spkiOf } from '../../support/mint.js'
 

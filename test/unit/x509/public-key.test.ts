@@ -2,7 +2,7 @@ import { createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } fr
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { DerReader, Tag } from '../../../src/x509/der.js'
-import { isReadablePublicKey, readPublicKey } from '../../../src/x509/public-key.js'
+import { isReadablePublicKey, readPublicKey } from '../../../src/x509/keys/public-key.js'
 import { newKey } from '../../support/mint-keys.js'
 
 const curve = (namedCurve: string): { publicKey: KeyObject; privateKey: KeyObject } =>

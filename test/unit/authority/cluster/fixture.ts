@@ -7,7 +7,7 @@ import type { CaMaterial, ClusterCredentials } from '../../../../src/authority/c
 import type { Credentials } from '../../../../src/credentials/credentials.js'
 import type { Change } from '../../../../src/files/publish.js'
 import { Certificate } from '../../../../src/x509/certificate.js'
-import { PrivateKey } from '../../../../src/x509/keys.js'
+import { PrivateKey } from '../../../../src/x509/keys/keys.js'
 import { dns, mintCa, type Minted, mintLeaf } from '../../../support/mint.js'
 
 export const root = mintCa({ subject: 'etcd-ca' })

@@ -1,0 +1,55 @@
+/** How closely a source follows its files. */
+import { checkOptions, optionInvalid } from '../../report/option-error.js'
+import { parseDuration } from '../../x509/time.js'
+
+/** How `watch()` of a source follows its files. The defaults suit local files, mounted secrets and NFS. */
+export interface WatchOptions {
+  /**
+   * How often the files are looked at where the operating system tells nothing: on NFS and other network file systems, in
+   * some containers, or when its watches are used up. At least `'100ms'`. Default: `'10s'`.
+   */
+  pollInterval?: string | undefined
+  /**
+   * How long files may be half written, missing, or not belong together before that is reported. At least `'1s'`.
+   * Default: `'30s'`.
+   */
+  settle?: string | undefined
+}
+
+/** The resolved options, in milliseconds. */
+export interface WatchTiming {
+  readonly pollInterval: number
+  readonly settle: number
+  /** How long contents have to stay the same before they count, and the least time between two looks at them. */
+  readonly quiet: number
+}
+
+/**
+ * Long enough that what a program writes in one go is seen as one change, and that files which change all the time are read
+ * four times a second at most; short enough to be no part of anybody's waiting.
+ */
+const QUIET = 250
+
+/** Longest delay that a Node timer takes, in milliseconds. */
+const MAX_DELAY = 2_147_483_647
+
+/**
+ * Reads the option `watch`.
+ *
+ * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`
+ */
+export function readWatchOptions(given: WatchOptions = {}): WatchTiming {
+  checkOptions('options.watch', given, ['pollInterval', 'settle'])
+  const { pollInterval = '10s', settle = '30s' } = given
+  return {
+    pollInterval: readDelay(pollInterval, 'options.watch.pollInterval', { least: 100, named: '100ms' }),
+    settle: readDelay(settle, 'options.watch.settle', { least: 1000, named: '1s' }),
+    quiet: QUIET,
+  }
+}
+
+function readDelay(text: string, option: string, { least, named }: { least: number; named: string }): number {
+  const milliseconds = parseDuration(text, option)
+  if (milliseconds < least || milliseconds > MAX_DELAY) throw optionInvalid(option, `must be from '${named}' to '24d'`)
+  return milliseconds
+}

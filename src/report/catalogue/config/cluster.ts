@@ -1,0 +1,225 @@
+/** Findings about the members of one etcd cluster, and about the list of them. */
+import { row } from '../../row.js'
+import { listed, quoted } from '../../words.js'
+import { type ConfigPlace, placed, rowByKind } from './place.js'
+
+export const configCluster = {
+  'config/members-name-repeated': row<{ name: string; members: string[] }>({
+    severity: 'error',
+    meaning: 'Two members have the same name. Etcd reads their URLs as those of one member.',
+    source: 'server/embed/config.go v3.5.16 Validate; etcd issue 13757; etcd 3.5.16, run',
+    refusals: [{ by: 'etcd', words: '--initial-cluster has … but missing from --initial-advertise-peer-urls=…' }],
+    message: ({ name, members }) => `${listed(members)} have the same name, "${name}".`,
+    remedy: () => 'Give each member its own name (--name).',
+  }),
+  'config/member-not-listed': rowByKind<
+    ConfigPlace & {
+      kind: 'itself' | 'starting' | 'joining' | 'joined later'
+      members: string[]
+      /** The members whose list lacks them. */
+      by: string
+    }
+  >({
+    meaning:
+      'A member is missing in its own list of members, or in that of another one. Etcd does not start without itself in the list. Members that start together refuse each other as members of another cluster; a member that joins an existing cluster does not start unless its list has all members. Etcd reads the list only at the first start of a member, so the lists of older members may lack one that joined later: an info.',
+    source:
+      'server/config/config.go v3.5.16 VerifyBootstrap; server/etcdserver/api/membership v3.5.16: the id of the cluster is derived from the list; server/etcdserver/cluster_util.go v3.5.16 ValidateClusterAndAssignIDs; server/etcdserver/bootstrap.go v3.6.14, server/etcdserver/server.go v3.5.16 NewServer: haveWAL; etcd 3.5.16, run',
+    refusals: [
+      {
+        by: 'etcd',
+        words: `couldn't find local name "…" in the initial cluster configuration`,
+        when: ({ kind }) => kind === 'itself',
+      },
+      { by: 'etcd', words: 'request cluster ID mismatch', when: ({ kind }) => kind === 'starting' },
+      {
+        by: 'etcd',
+        words: 'error validating peerURLs …: member count is unequal',
+        when: ({ kind }) => kind === 'joining',
+      },
+    ],
+    kinds: {
+      itself: {
+        severity: 'error',
+        message: (details) => `${placed(details)} does not contain the member ${quoted(details.members)}.`,
+        remedy: ({ members }) =>
+          `Add "${members[0] ?? 'NAME'}=URL" for each URL that this member advertises to its peers.`,
+      },
+      starting: {
+        severity: 'error',
+        message: ({ members, by, option }) => `${quoted(members)} ${areNot(members)} in ${option} of ${by}.`,
+        remedy: ({ members, option }) =>
+          `Add ${quoted(members)} with ${members.length === 1 ? 'its' : 'their'} peer URLs to ${option} of all members.`,
+      },
+      joining: {
+        severity: 'error',
+        message: ({ members, by, option }) =>
+          `${quoted(members)} ${areNot(members)} in ${option} of ${by}, which joins an existing cluster.`,
+        remedy: ({ members, by, option }) =>
+          `Add ${quoted(members)} with ${members.length === 1 ? 'its' : 'their'} peer URLs to ${option} of ${by}; the lists of the others may stay as they are.`,
+      },
+      'joined later': {
+        severity: 'info',
+        message: ({ members, by, option }) =>
+          `${quoted(members)} ${members.length === 1 ? 'joins' : 'join'} an existing cluster and ${areNot(members)} in ${option} of ${by}.`,
+        remedy: ({ members, option }) =>
+          `You do not have to do anything; add ${quoted(members)} to ${option} when you write the files again.`,
+      },
+    },
+  }),
+  'config/cluster-urls-differ': row<ConfigPlace & { name: string; advertised: string[]; listed: string[] }>({
+    severity: 'error',
+    meaning:
+      'The peer URLs of a member in the list of members differ from those that it advertises. Etcd does not start. It compares the resolved addresses; the same spelling is always safe.',
+    source: 'server/config/config.go v3.5.16 advertiseMatchesCluster',
+    refusals: [
+      { by: 'etcd', words: '--initial-cluster has … but missing from --initial-advertise-peer-urls=…' },
+      { by: 'etcd', words: '--initial-advertise-peer-urls has … but missing from --initial-cluster=…' },
+    ],
+    message: (details) =>
+      `${placed(details)} has the URLs ${listed(details.listed)} for "${details.name}", but the member advertises ${listed(details.advertised)}.`,
+    remedy: () => 'Write the same URLs in both.',
+  }),
+  'config/members-differ': rowByKind<
+    ConfigPlace & {
+      kind: 'cluster' | 'scheme' | 'restriction' | 'CAs' | 'tokens'
+      values: { member: string; value: string }[]
+    }
+  >({
+    meaning:
+      'Members differ in what must be alike. Members that start a cluster together must have the same list of members and the same token; some use TLS for peers and some plaintext, so that they cannot connect, or an attacker on the network can read and change their traffic: errors. They require different things of clients or members, or trust different CAs: one member accepts a client that another refuses, and the weakest one determines the security of the cluster. With different token keys, a user who logs in at one member is refused by another: an error. With different timeouts, members disagree about when a leader is lost.',
+    source:
+      'server/etcdserver/api/membership v3.5.16: the id of the cluster is derived from both; server/embed/etcd.go v3.5.16 configurePeerListeners; etcd 3.5.16, run; a rule of this package',
+    refusals: [
+      { by: 'etcd', words: 'request cluster ID mismatch', when: ({ kind }) => kind === 'cluster' },
+      {
+        by: 'Go',
+        words: 'http: server gave HTTP response to HTTPS client',
+        when: ({ kind }) => kind === 'scheme',
+      },
+      { by: 'etcd', words: 'etcdserver: invalid auth token', when: ({ kind }) => kind === 'tokens' },
+    ],
+    kinds: {
+      cluster: {
+        severity: 'error',
+        message: ({ option, values }) =>
+          `Members disagree on ${option}: ${listed(values.map(({ member, value }) => `"${value}" (${member})`))}.`,
+        remedy: ({ option }) => `Write the same ${option} for all members.`,
+      },
+      scheme: {
+        severity: 'error',
+        message: ({ option, values }) =>
+          `${listed(values.map(({ member }) => member))} ${values.length === 1 ? 'listens' : 'listen'} for peers with http (${option}), and the others with https.`,
+        remedy: ({ option }) => `Write https in ${option}, and in all other peer URLs.`,
+      },
+      restriction: {
+        severity: 'warning',
+        message: ({ option, values }) => `Members differ in ${option}: ${differing(values)}.`,
+        remedy: ({ option }) => `Write the same ${option} for all members, or for none.`,
+      },
+      tokens: {
+        severity: 'error',
+        message: ({ option, values }) =>
+          `Members differ in ${option}: ${differing(values)}. A member refuses the tokens that another one signs.`,
+        remedy: ({ option }) => `Give all members the same ${option}, with the same keys in its files.`,
+      },
+      CAs: {
+        severity: 'warning',
+        message: ({ option, values }) => `Members differ in the CAs of ${option}: ${differing(values)}.`,
+        remedy: ({ option }) => `Give all members the same file for ${option}.`,
+      },
+    },
+  }),
+  'config/member-not-trusted': row<{
+    member: string
+    by: string
+    subject: string
+    as: 'server' | 'client'
+    option: string
+  }>({
+    severity: 'error',
+    meaning:
+      'The peer certificate of a member does not chain to a CA that another member trusts. They cannot connect to each other.',
+    source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig, ClientConfig; Go crypto/x509 Verify',
+    refusals: [
+      { by: 'Go', words: 'x509: certificate signed by unknown authority', when: ({ as }) => as === 'client' },
+      { by: 'Go', words: 'remote error: tls: bad certificate' },
+    ],
+    message: ({ member, by, subject, as, option }) =>
+      `The peer certificate "${subject}" that ${member} uses as a ${as} does not chain to a CA of ${option} of ${by}.`,
+    remedy: ({ option }) =>
+      `Give all members the same CA bundle in ${option}. While a CA is replaced, the bundle has the old and the new one.`,
+  }),
+  'config/member-revoked': rowByKind<
+    ConfigPlace & { kind: 'itself' | 'by others'; member: string; by: string; crl: string; serialNumber: string }
+  >({
+    meaning:
+      'The serial number of a certificate of a member is in its own CRL, or in that of another member. Members with that CRL refuse it, and so does its own client port, which the gateway dials. Etcd compares only serial numbers, so the CRL may mean a certificate of another CA.',
+    source: 'client/pkg/transport/listener_tls.go v3.5.16 checkCRL; etcd 3.5.16, run',
+    refusals: [{ by: 'etcd', words: 'transport: certificate serial … revoked' }],
+    kinds: {
+      itself: {
+        severity: 'error',
+        message: (details) =>
+          `${placed(details)} names "${details.member}" (serial number ${details.serialNumber}), which the CRL of ${details.crl} revokes.`,
+        remedy: ({ option }) => `Issue a new certificate for ${option}, with another serial number.`,
+      },
+      'by others': {
+        severity: 'error',
+        message: ({ member, by, crl, serialNumber }) =>
+          `The peer certificate of ${member} (serial number ${serialNumber}) is in the CRL of ${crl} of ${by}.`,
+        remedy: () => 'Issue a new certificate for the member, with another serial number.',
+      },
+    },
+  }),
+  'config/member-not-allowed': rowByKind<
+    ConfigPlace & {
+      kind: 'itself' | 'by others'
+      /** The member, or the option that names its certificate. */
+      member: string
+      by: string
+      restriction: string
+      has: string
+      allowed: string[]
+    }
+  >({
+    meaning:
+      'The peer certificate of a member has none of the names that it allows itself, or that another member allows. Members with that list refuse it.',
+    source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig',
+    refusals: [{ by: 'etcd', words: 'client certificate authentication failed' }],
+    kinds: {
+      itself: {
+        severity: 'warning',
+        message: (details) =>
+          `${placed(details)} allows ${listed(details.allowed)}, but the certificate of the member itself, ${details.member}, has ${details.has}.`,
+        remedy: ({ option }) =>
+          `Add the name to ${option} of all members, or reissue the certificate with an allowed name.`,
+      },
+      'by others': {
+        severity: 'error',
+        message: ({ member, by, restriction, has, allowed }) =>
+          `The peer certificate of ${member} has ${has}, but ${restriction} of ${by} allows ${listed(allowed)}.`,
+        remedy: ({ restriction }) => `Add the name to ${restriction}, or reissue the certificate with an allowed name.`,
+      },
+    },
+  }),
+  'config/tls-versions-disjoint': row<{ member: string; by: string; min: string; max: string }>({
+    severity: 'error',
+    meaning: 'Two members have no version of TLS in common.',
+    source: 'RFC 8446 section 4.2.1',
+    refusals: [
+      { by: 'Go', words: 'tls: client offered only unsupported versions: […]' },
+      { by: 'Go', words: 'remote error: tls: protocol version not supported' },
+    ],
+    message: ({ member, by, min, max }) =>
+      `${member} requires at least TLS 1.3 (${min}), and ${by} supports at most TLS 1.2 (${max}). They have no version of TLS in common.`,
+    remedy: ({ min, max }) => `Give all members the same ${min} and ${max}.`,
+  }),
+}
+
+function areNot(members: readonly string[]): string {
+  return members.length === 1 ? 'is not' : 'are not'
+}
+
+function differing(values: readonly { member: string; value: string }[]): string {
+  return listed(values.map(({ member, value }) => `${value === '' ? 'nothing' : value} (${member})`))
+}

@@ -1,0 +1,342 @@
+/** Findings about single options of etcd. */
+import { row } from '../../row.js'
+import { listed } from '../../words.js'
+import { type ConfigPlace, placed, releases, rowByKind } from './place.js'
+
+/** The forms in which etcd takes options. */
+type Form = 'yaml' | 'flags' | 'env'
+
+const FORM_NAMES: Readonly<Record<Form, string>> = {
+  yaml: 'a YAML file',
+  flags: 'flags',
+  env: 'environment variables',
+}
+
+/** Whether a version is one release, not a release line. */
+function isRelease(version: string): boolean {
+  return version.split('.').length === 3
+}
+
+function isGone({ version, until }: { version: string; until: string | null }): boolean {
+  return until !== null && version.localeCompare(until, 'en', { numeric: true }) >= 0
+}
+
+/** `belongs` is the place where etcd knows the key: a path with dots. */
+function keyRemedy({ nearest, belongs }: { nearest: string | null; belongs: string | null }): string {
+  if (belongs !== null) {
+    const [key = '', block] = belongs.split('.').toReversed()
+    return block === undefined
+      ? `Move it out to the top level, as "${key}", without indentation.`
+      : `Move it into "${block}", as "${key}".`
+  }
+  return meant(nearest)
+}
+
+function meant(nearest: string | null, otherwise = 'Remove it.'): string {
+  return nearest === null ? otherwise : `Write "${nearest}" if you mean that.`
+}
+
+function inFile(key: string): string {
+  return `Write "${key}" in a configuration file (--config-file), with all other options: etcd has no flag and no variable for it.`
+}
+
+const BOOLEAN = 'true or false'
+const TLS_VERSION = 'TLS1.2 or TLS1.3'
+const NUMBERS = /^a (?:whole number|duration)/
+
+export const configOption = {
+  'config/option-unknown': rowByKind<
+    ConfigPlace & {
+      kind: 'flag' | 'extra' | 'field of its own'
+      nearest: string | null
+      /** The release lines that have it. */
+      lines: string[]
+      /** The key that sets it in a configuration file, the only form that can. */
+      key: string | null
+    }
+  >({
+    meaning:
+      'Etcd does not start with a flag that it does not know. An option of `extra` must be one that etcd knows and that has no field of its own.',
+    source:
+      'Go flag; server/etcdmain/config.go and server/embed/config.go of v3.4.0 to v3.7.1; of two ways to name the members, server/embed/config.go v3.5.16 Validate',
+    refusals: [
+      {
+        by: 'Go',
+        words: 'flag provided but not defined: -…',
+        when: ({ kind }) => kind !== 'field of its own',
+      },
+    ],
+    kinds: {
+      flag: {
+        severity: 'error',
+        message: (details) =>
+          `${placed(details)} is not a flag of this etcd${details.lines.length === 0 ? '' : `; ${listed(details.lines)} had it`}.`,
+        remedy: ({ nearest, key }) => (key === null ? meant(nearest) : inFile(key)),
+      },
+      extra: {
+        severity: 'error',
+        message: (details) => `${placed(details)} is not an option of etcd.`,
+        remedy: ({ nearest }) => meant(nearest, 'Write the name of the flag without its dashes, or remove it.'),
+      },
+      'field of its own': {
+        severity: 'error',
+        message: (details) => `${placed(details)} cannot be set by extra.`,
+        remedy: ({ nearest }) =>
+          nearest === null ? 'Remove it from extra.' : `Set ${nearest} instead, and remove it from extra.`,
+      },
+    },
+  }),
+  'config/option-ignored': rowByKind<
+    ConfigPlace & { kind: 'key' | 'variable'; nearest: string | null; belongs: string | null }
+  >({
+    meaning: 'Etcd ignores unknown keys of a file without a message, and unknown variables with a line in its log.',
+    source:
+      'server/embed/config.go v3.5.16 configFromFile: not strict; pkg/flags/flag.go v3.5.16 verifyEnv; etcd 3.5.16, run',
+    kinds: {
+      key: {
+        severity: 'warning',
+        message: (details) =>
+          `${placed(details)} is not a key of etcd${details.belongs === null ? '' : ' there'}. Etcd ignores it.`,
+        remedy: keyRemedy,
+      },
+      variable: {
+        severity: 'warning',
+        message: (details) => `${placed(details)} is not a variable of etcd. Etcd ignores it.`,
+        remedy: ({ nearest }) => (nearest === null ? 'Remove it.' : `Write ${nearest} if you mean that.`),
+      },
+    },
+  }),
+  'config/protection-ignored': rowByKind<
+    ConfigPlace & {
+      kind: 'key' | 'variable' | 'nested keys'
+      nearest: string | null
+      belongs: string | null
+      keys: string[]
+    }
+  >({
+    meaning:
+      'Etcd ignores an unknown key, an unknown variable, or everything in an unknown block of a file. The protection that it should configure is missing.',
+    source:
+      'server/embed/config.go v3.5.16 securityConfig, configFromFile: not strict; pkg/flags/flag.go v3.5.16 verifyEnv; etcd 3.5.16, run',
+    kinds: {
+      key: {
+        severity: 'error',
+        message: (details) => `${placed(details)} is not a key of etcd there. Etcd ignores it, so it protects nothing.`,
+        remedy: keyRemedy,
+      },
+      variable: {
+        severity: 'error',
+        message: (details) => `${placed(details)} is not a variable of etcd. Etcd ignores it, so it protects nothing.`,
+        remedy: ({ nearest, belongs }) =>
+          belongs === null ? `Write ${nearest ?? 'another name'} if you mean that.` : inFile(belongs),
+      },
+      'nested keys': {
+        severity: 'error',
+        message: (details) =>
+          `${placed(details)} is not a key of etcd. Etcd ignores everything in it: ${listed(details.keys)}.`,
+        remedy: ({ option }) => `Remove "${option}", and move its keys to the top level, with less indentation.`,
+      },
+    },
+  }),
+  'config/option-not-in-version': row<
+    ConfigPlace & {
+      form: Form
+      version: string
+      /** Empty if no release has it in this form. */
+      since: string[]
+      until: string | null
+      forms: Form[]
+      /** The name that this version uses instead. */
+      instead?: string | undefined
+    }
+  >({
+    severity: 'error',
+    meaning:
+      'The target release does not have the option in this form: not yet, no longer, or never. A release line without a patch number stands for all of its releases. Etcd does not start with an unknown flag; it ignores an unknown YAML key or variable, and the protection is missing.',
+    source:
+      'server/embed/config.go and server/etcdmain/config.go of the releases, as the rows of the table in src/config name them',
+    refusals: [
+      {
+        by: 'Go',
+        words: 'flag provided but not defined: …',
+        when: ({ form, since }) => form === 'flags' && since.length > 0,
+      },
+    ],
+    message: (details) => {
+      const { version, form, until, since } = details
+      if (since.length === 0) return `${placed(details)} cannot be set by ${FORM_NAMES[form]} for etcd ${version}.`
+      if (!isRelease(version)) {
+        return `${placed(details)} is not in every etcd ${version} by ${FORM_NAMES[form]}${until === null ? '' : `; it was removed in ${until}`}.`
+      }
+      const history = isGone(details)
+        ? `it was removed in ${until ?? ''}`
+        : `it was added in ${listed(since, 'a later release')}`
+      return `${placed(details)} cannot be set by ${FORM_NAMES[form]} for etcd ${version}: ${history}.`
+    },
+    remedy: (details) => {
+      const { version, since, until, forms, form, instead } = details
+      const named = listed(forms.map((each) => FORM_NAMES[each]))
+      if (since.length === 0) {
+        return forms.length === 0
+          ? 'Remove the option, or run a version of etcd that has it.'
+          : `Use another form: ${named} can set it.`
+      }
+      const others = forms.length === 0 ? '' : `use ${named}, which can set it`
+      if (!isRelease(version)) {
+        return `Set the version to the release that you run, if it is ${releases(since)}${until === null ? '' : ` and older than ${until}`}${others === '' ? '' : `, or ${others}`}; or update etcd.`
+      }
+      if (instead !== undefined) return `Write ${instead}.`
+      const does = form === 'flags' ? 'etcd does not start with it' : 'etcd ignores it'
+      const update = isGone(details) ? '' : `Update etcd to ${releases(since)}, or r`
+      return `${update === '' ? 'R' : update}emove it: ${does}${others === '' ? '' : `. Or ${others}`}.`
+    },
+  }),
+  'config/option-of-other-version': rowByKind<
+    ConfigPlace & { kind: 'deprecated' | 'unknown key'; version: string; lines: string[] }
+  >({
+    meaning:
+      'A later release has another name for the option and removes this one; or only other releases know the key, and this one ignores it without a message.',
+    source: 'server/embed/config.go v3.4.34, v3.5.33, v3.6.14 AddFlags, v3.7.1',
+    kinds: {
+      deprecated: {
+        severity: 'info',
+        message: (details) => `${placed(details)} is deprecated since ${details.version}.`,
+        remedy: () => 'Use the name of the newer release.',
+      },
+      'unknown key': {
+        severity: 'info',
+        message: (details) =>
+          `${placed(details)} is not a key of etcd ${details.version}; it is a key of ${listed(details.lines)}.`,
+        remedy: () => 'Remove it.',
+      },
+    },
+  }),
+  'config/one-value-only': row<ConfigPlace & { version: string; count: number; since: string[]; isList: boolean }>({
+    severity: 'error',
+    meaning:
+      'The option takes one value in this version and a list in later ones. An older etcd reads "a,b" as one name, which no certificate has, and does not start with a list in YAML.',
+    source: 'server/embed/config.go v3.5.14 and v3.5.15 securityConfig; server/etcdmain/config.go v3.5.14 and v3.5.15',
+    message: (details) => {
+      const { isList, version, count } = details
+      if (isList) return `${placed(details)} is a list; etcd ${version} takes one string there.`
+      return `${placed(details)} has ${String(count)} values. ${isRelease(version) ? `Etcd ${version} reads them as one` : `Not every etcd ${version} takes more than one`}.`
+    },
+    remedy: ({ version, since, isList }) =>
+      isRelease(version)
+        ? `${isList ? 'Write one string' : 'Keep one value'}, or update etcd to ${releases(since)}.`
+        : `Keep one value, or set the version to the release that you run, if it is ${releases(since)}.`,
+  }),
+  'config/value-type': rowByKind<
+    ConfigPlace & { kind: 'type' | 'no list' | 'empty block'; wants: string; has: string; since: string[] }
+  >({
+    meaning:
+      'A YAML value has another type than etcd accepts there, for example a quoted "true", a number for a name, a list instead of a string with commas, or a string where a list is required since 3.5.15. Since 3.6 etcd does not start with an empty block for peers; older releases ignore it.',
+    source:
+      'server/embed/config.go v3.5.14, v3.5.15, v3.5.16, v3.6.0 configJSON, securityConfig, configFromFile; sigs.k8s.io/yaml v1.2.0; etcd 3.5.16, run',
+    refusals: [
+      { by: 'etcd', words: 'json: cannot unmarshal … into Go … of type …', when: ({ kind }) => kind === 'type' },
+      {
+        by: 'etcd',
+        words: 'json: cannot unmarshal string into Go struct field securityConfig….allowed-cn of type []string',
+        when: ({ kind }) => kind === 'no list',
+      },
+      { by: 'etcd', words: 'invalid peer-transport-security', when: ({ kind }) => kind === 'empty block' },
+    ],
+    kinds: {
+      type: {
+        severity: 'error',
+        message: (details) => `${placed(details)} must be ${details.wants}; it is ${details.has}.`,
+        remedy: ({ wants }) =>
+          wants === 'a string'
+            ? 'Write one string, in quotes if it looks like a number or a boolean.'
+            : `Write ${wants}.`,
+      },
+      'no list': {
+        severity: 'error',
+        message: (details) =>
+          `${placed(details)} is a string; etcd requires a list there since ${listed(details.since, 'a later release')}.`,
+        remedy: () => 'Write it as a list: "[NAME]".',
+      },
+      'empty block': {
+        severity: 'error',
+        message: (details) => `${placed(details)} is empty, which etcd ${listed(details.since, '3.6')} refuses.`,
+        remedy: ({ option }) => `Remove the line "${option}:", or write "${option}: {}".`,
+      },
+    },
+  }),
+  'config/value-invalid': rowByKind<
+    ConfigPlace & {
+      kind: 'refused' | 'not used' | 'not writable' | 'empty list' | 'relative path'
+      value: string
+      wants: string
+    }
+  >({
+    meaning:
+      'The option does not accept the value, and etcd does not start, or starts with the default (a warning); or the value cannot be written: it has control characters, is empty, has a comma in a list that is separated by commas, or is longer than a command-line argument can be. To etcd, an empty list is the same as no list, and restricts nothing. A relative path leads elsewhere where a service manager or a container starts etcd.',
+    source:
+      'Go flag, strconv.ParseBool; pkg/flags/selective_string.go v3.5.16; server/embed/config.go v3.5.16 Validate; execve(2): MAX_ARG_STRLEN; systemd.exec(5); etcd pkg/flags/strings.go, pkg/types/urlsmap.go',
+    refusals: [
+      { by: 'Go', words: 'invalid boolean value "…" for -…: parse error', when: ({ wants }) => wants === BOOLEAN },
+      {
+        by: 'Go',
+        words: 'invalid value "…" for flag -…: parse error',
+        when: ({ wants, option }) => option.startsWith('-') && NUMBERS.test(wants),
+      },
+      {
+        by: 'etcd',
+        words: 'invalid value "…" for ETCD_…: parse error',
+        when: ({ wants, option }) => option.startsWith('ETCD_') && NUMBERS.test(wants),
+      },
+      { by: 'etcd', words: 'unexpected TLS version "…"', when: ({ wants }) => wants === TLS_VERSION },
+      {
+        by: 'etcd',
+        words: 'json: cannot unmarshal number … into Go struct field … of type …',
+        when: ({ wants, option }) => !/^(?:-|ETCD_)/.test(option) && NUMBERS.test(wants),
+      },
+    ],
+    kinds: {
+      refused: {
+        severity: 'error',
+        message: (details) =>
+          `${placed(details)} is "${details.value}"; it must be ${details.wants}. Etcd does not start with it.`,
+        remedy: ({ wants }) => `Write ${wants}.`,
+      },
+      'not used': {
+        severity: 'warning',
+        message: (details) =>
+          `${placed(details)} is "${details.value}". Etcd starts with it, and uses the default instead.`,
+        remedy: ({ wants }) => `Write ${wants}.`,
+      },
+      'not writable': {
+        severity: 'error',
+        message: (details) => `${placed(details)} cannot be "${details.value}": it ${details.wants}.`,
+        remedy: (details) => `Set ${details.option} to another value.`,
+      },
+      'empty list': {
+        severity: 'error',
+        message: (details) => `${placed(details)} is an empty list.`,
+        remedy: ({ option }) => `Add an entry to ${option}, or remove the option.`,
+      },
+      'relative path': {
+        severity: 'error',
+        message: (details) => `${placed(details)} is the relative path "${details.value}".`,
+        remedy: () => 'Write an absolute path, for example "/etc/etcd/server.crt".',
+      },
+    },
+  }),
+  'config/url-invalid': row<ConfigPlace & { url: string; reason: string }>({
+    severity: 'error',
+    meaning:
+      'Etcd does not accept the URL there, or it cannot be used with TLS. Etcd requires a scheme, a host and a port and nothing else: an IP address or localhost to listen on, a name or address that others can reach to advertise.',
+    source: 'client/pkg/types/urls.go v3.5.16 NewURLs; server/embed/config.go v3.5.16 checkBindURLs, checkHostURLs',
+    refusals: [
+      { by: 'etcd', words: 'URL must not contain a path: …' },
+      { by: 'etcd', words: 'URL scheme must be http, https, unix, or unixs: …' },
+      { by: 'etcd', words: 'URL address does not have the form "host:port": …' },
+      { by: 'etcd', words: 'expected IP in URL for binding (…)' },
+    ],
+    message: (details) => `${placed(details)} has "${details.url}": it ${details.reason}.`,
+    remedy: () =>
+      'Write only scheme, host and port, for example "https://10.0.0.1:2379" or "https://[2001:db8::1]:2379".',
+  }),
+}

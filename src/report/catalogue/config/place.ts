@@ -1,0 +1,76 @@
+/** Words about configurations, and rows whose text depends on a kind; shared by the rows about configurations. */
+import type { DocumentedRow, Severity } from '../../row.js'
+import { listed } from '../../words.js'
+
+// The text of every report shows places; the rest of this file is for the rows about configurations alone.
+export { type ConfigPlace, placed } from '../place.js'
+
+/** The file, or the configuration if it has no name. */
+export function theText(file: string | null, otherwise = 'The configuration'): string {
+  return file === null ? otherwise : `The file ${file}`
+}
+
+/** `3.5.15 or 3.6.0 or later`: the releases to use instead. */
+export function releases(since: readonly string[]): string {
+  return `${listed(since, 'that release', 'or')} or later`
+}
+
+/** `2026-03-01` */
+export function day(date: Date): string {
+  return date.toISOString().slice(0, 10)
+}
+
+/** What a finding shows if its details have one kind. */
+interface KindRow<D> {
+  readonly severity: Severity
+  readonly message: (details: D) => string
+  readonly remedy: (details: D) => string
+}
+
+/** A row whose severity, message and remedy depend on the kind in its details. */
+export function rowByKind<D extends { kind: string }>({
+  kinds,
+  ...documentation
+}: Omit<DocumentedRow<D>, 'severity' | 'message' | 'remedy'> & {
+  readonly kinds: Readonly<Record<D['kind'], KindRow<D>>>
+}): DocumentedRow<D> {
+  const rows = new Map<string, KindRow<D>>(Object.entries(kinds))
+  const of = ({ kind }: D): KindRow<D> => {
+    const row = rows.get(kind)
+    if (row === undefined) throw new Error(`Unreachable: the kind "${kind}" has no row`)
+    return row
+  }
+  const severities = [...new Set([...rows.values()].map(({ severity }) => severity))]
+  const [only] = severities
+  return {
+    ...documentation,
+    // The pages and the schema list `severities`.
+    severity:
+      only !== undefined && severities.length === 1
+        ? only
+        : Object.assign((details: D) => of(details).severity, { severities }),
+    message: (details) => of(details).message(details),
+    remedy: (details) => of(details).remedy(details),
+  }
+}
+
+/** Keys of the two TLS blocks of a file. */
+const BLOCK_KEY = /^(peer-)?((?:client-)?(?:cert|key)-file|trusted-ca-file|client-cert-auth|auto-tls)$/
+
+/**
+ * The name of an option in the form in which another one is written: `--peer-cert-file` next to `--name`,
+ * `ETCD_PEER_CERT_FILE` next to `ETCD_NAME`, `peer-transport-security.cert-file` next to `name`.
+ */
+export function spelledLike(other: string, flag: string): string {
+  if (other.startsWith('--')) return `--${flag}`
+  if (other.startsWith('ETCD_')) return `ETCD_${flag.toUpperCase().replaceAll('-', '_')}`
+  if (flag === 'discovery-token') return 'discovery-config.token'
+  if (flag === 'discovery-endpoints') return 'discovery-config.client.endpoints'
+  const [, peer, key] = BLOCK_KEY.exec(flag) ?? []
+  return key === undefined ? flag : `${peer === undefined ? 'client' : 'peer'}-transport-security.${key}`
+}
+
+/** Several options in the form in which another one is written. */
+export function allSpelledLike(other: string, flags: readonly string[]): string {
+  return listed(flags.map((flag) => spelledLike(other, flag)))
+}

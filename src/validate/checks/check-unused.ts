@@ -1,0 +1,91 @@
+/** Certificates that the path does not use and Go cannot read: etcd reads all that it is given or sent. */
+import type { Certificate } from '../../x509/certificate.js'
+import { ExtensionId } from '../../x509/extensions.js'
+import type { Finding, FindingCode } from '../../report/finding.js'
+import { checkEncoding } from './check-form.js'
+import { checkForGo } from './check-go.js'
+import type { Usage } from '../context.js'
+import { isConstraintReadByGo } from './name-constraint-match.js'
+import { FindingCollector, type Note, type PathCertificate } from '../path-certificate.js'
+
+/** Curves that Go reads (crypto/x509 namedCurveFromOID). */
+const CURVES: ReadonlySet<string | null> = new Set(['P-224', 'P-256', 'P-384', 'P-521'])
+/** Findings about the form of a certificate for which Go does not read it (crypto/x509 parseCertificate). */
+const UNREADABLE: Readonly<Partial<Record<FindingCode, string>>> = {
+  'certificate/algorithms-disagree': 'it names two signature algorithms',
+  'certificate/distribution-point-relative': 'the place of its CRL is written relative to the issuer',
+  'certificate/extension-malformed': 'an extension of it is malformed',
+  'certificate/extension-refused': 'an extension of it occurs more than once, or must not be critical',
+  'certificate/name-malformed': 'its subject or issuer is malformed',
+  'certificate/serial-unusual': 'its serial number is negative',
+  'san/uri-malformed': 'it carries a malformed URI',
+}
+const MAX_RSA_BITS = 8192
+/** Certificates of one list whose points are looked at, which costs as much as all the rest. A bundle has a few. */
+const MAX_POINTS = 50
+/** Most certificates that findings are made of. */
+const MAX_SHOWN = 20
+
+export interface Unused {
+  /** Empty where somebody else than etcd reads them. */
+  readonly anchors: readonly Certificate[]
+  readonly intermediates: readonly Certificate[]
+}
+
+export function checkUnused(
+  { anchors, intermediates }: Unused,
+  path: readonly PathCertificate[],
+  usage: Usage,
+  notes: FindingCollector,
+): void {
+  const lists = [
+    { certificates: anchors, role: 'anchor', code: 'chain/anchor-unreadable-to-go' },
+    { certificates: intermediates, role: 'intermediate', code: 'chain/certificate-unreadable-to-go' },
+  ] as const
+  let shown = 0
+  for (const { certificates, role, code } of lists) {
+    for (const [index, certificate] of certificates.entries()) {
+      if (path.some((each) => each.certificate.equals(certificate))) continue
+      const place: PathCertificate = { certificate, role, index }
+      const reason = reasonOf(place, usage)
+      if (reason === null) continue
+      notes.add(place, code, { reason, usage })
+      if (++shown === MAX_SHOWN) return
+    }
+  }
+}
+
+/** Findings about the trust anchors that an etcd does not start with. */
+export function unreadableAnchors(anchors: readonly Certificate[], usage: 'client' | 'peer'): readonly Finding[] {
+  const notes = new FindingCollector()
+  checkUnused({ anchors, intermediates: [] }, [], usage, notes)
+  return notes.findings
+}
+
+/** Why Go does not read the certificate; null where it does. */
+function reasonOf(place: PathCertificate, usage: Usage): string | null {
+  const { publicKeyInfo, extensions } = place.certificate
+  const { algorithm, curve, uncompressed } = publicKeyInfo
+  if (algorithm === 'ECDSA' && !CURVES.has(curve)) return `its key is on the curve ${curve ?? ''}`
+  if (algorithm === 'ECDSA' && (!uncompressed || (place.index < MAX_POINTS && !place.certificate.hasReadableKey)))
+    return 'its key is not a point of its curve, uncompressed'
+  const { nameConstraints } = extensions
+  const bad = [...(nameConstraints?.permitted ?? []), ...(nameConstraints?.excluded ?? [])].find(
+    (each) => !isConstraintReadByGo(each),
+  )
+  if (bad !== undefined) return `it has the malformed name constraint "${bad.value}"`
+  if ((algorithm === 'RSA' || algorithm === 'Ed25519') && !place.certificate.hasUsualKey)
+    return `the parameters of its ${algorithm} key are unusual`
+  // Go reads a larger key in a CA file, and refuses to be sent one (crypto/tls checkKeySize).
+  if (place.role !== 'anchor' && algorithm === 'RSA' && (publicKeyInfo.modulusBits ?? 0) > MAX_RSA_BITS)
+    return `its RSA key has more than ${String(MAX_RSA_BITS)} bits`
+  if (extensions.isCritical(ExtensionId.authorityInfoAccess)) return 'it marks authorityInfoAccess as critical'
+  const own = new FindingCollector()
+  checkEncoding(place, own)
+  checkForGo(place, usage, own)
+  // Go reads what it does not process, and refuses it only where it is used.
+  const isRead = ({ code, severity, details }: Note): boolean =>
+    (severity !== 'error' && code !== 'certificate/distribution-point-relative') ||
+    ('reason' in details && details.reason === 'is critical and unknown')
+  return own.notes.flatMap((note) => (isRead(note) ? [] : (UNREADABLE[note.code] ?? [])))[0] ?? null
+}

@@ -1,0 +1,72 @@
+/** Key usage and extended key usage (RFC 5280 sections 4.2.1.3 and 4.2.1.12), and what etcd asks beyond them. */
+import { ExtensionId } from '../../x509/extensions.js'
+import { type Context, WANTED_PURPOSES } from '../context.js'
+import type { FindingCollector, PathCertificate } from '../path-certificate.js'
+
+const ANY = 'anyExtendedKeyUsage'
+
+export function checkLeafUsage(place: PathCertificate, context: Context, notes: FindingCollector): void {
+  checkLeafPurposes(place, context, notes)
+  checkNetscapeType(place, context, notes)
+  checkLeafKeyUsage(place, context, notes)
+}
+
+function checkLeafPurposes(place: PathCertificate, { usage }: Context, notes: FindingCollector): void {
+  const { extensions } = place.certificate
+  const found = extensions.extendedKeyUsage
+  const wanted = WANTED_PURPOSES[usage]
+  if (found === null) {
+    const unreadable = extensions.problems.some(({ oid }) => oid === ExtensionId.extendedKeyUsage)
+    if (wanted.length > 0 && !unreadable) notes.add(place, 'usage/extended-key-usage-absent', {})
+    return
+  }
+  if (extensions.isCritical(ExtensionId.extendedKeyUsage)) notes.add(place, 'usage/extended-key-usage-critical', {})
+  const missing = wanted.filter((purpose) => !found.includes(purpose))
+  if (found.includes(ANY)) {
+    notes.add(place, 'usage/any-extended-key-usage', { refused: missing.length > 0 && usage === 'server' })
+  } else if (missing.length > 0) {
+    // A server certificate is issued for both, because etcd's gateway dials with it.
+    const issueFor = usage === 'client' ? ['clientAuth'] : ['serverAuth', 'clientAuth']
+    notes.add(place, 'usage/extended-key-usage-missing', { wanted: issueFor, missing, found: [...found] })
+  } else if (usage === 'server' && !found.includes('clientAuth')) {
+    notes.add(place, 'usage/gateway-client-auth-missing', { found: [...found], ofCa: false })
+  }
+}
+
+// Servers only: clients are judged by etcd, and Go does not know the extension.
+function checkNetscapeType(place: PathCertificate, { usage }: Context, notes: FindingCollector): void {
+  const type = place.certificate.extensions.netscapeCertType
+  if (type === null || type.server || (usage !== 'server' && usage !== 'peer')) return
+  notes.add(place, 'usage/netscape-type-unsuited', {})
+}
+
+function checkLeafKeyUsage(place: PathCertificate, { usage }: Context, notes: FindingCollector): void {
+  const { extensions, isCa } = place.certificate
+  const { keyUsage } = extensions
+  if (keyUsage === null) return
+  const found = [...keyUsage]
+  if (keyUsage.has('keyCertSign') && !isCa) notes.add(place, 'constraints/only-for-cas', { what: 'keyCertSign' })
+  if (keyUsage.has('digitalSignature')) return
+  // OpenSSL's purpose check of a server asks for one of three usages (check_purpose_ssl_server, KU_TLS); Go does not look.
+  const fits = keyUsage.has('keyEncipherment') || keyUsage.has('keyAgreement')
+  notes.add(place, 'usage/digital-signature-missing', { found, refused: usage === 'server' && !fits })
+}
+
+/** What a CA's usages allow below it. */
+export function checkIssuerUsage(place: PathCertificate, { usage }: Context, notes: FindingCollector): void {
+  const { keyUsage, extendedKeyUsage } = place.certificate.extensions
+  if (keyUsage === null) notes.add(place, 'usage/key-usage-absent', {})
+  else if (!keyUsage.has('keyCertSign')) notes.add(place, 'usage/cert-sign-missing', { found: [...keyUsage] })
+  if (extendedKeyUsage === null) return
+  const found = [...extendedKeyUsage]
+  if (place.role === 'anchor') notes.add(place, 'usage/anchor-extended-key-usage', { found })
+  const any = found.includes(ANY)
+  if (usage === 'server' && found.includes('serverAuth') && !found.includes('clientAuth') && !any) {
+    notes.add(place, 'usage/gateway-client-auth-missing', { found, ofCa: true })
+  }
+  const lacking = WANTED_PURPOSES[usage].filter((purpose) => !found.includes(purpose))
+  // Go, which validates clients and members, takes it for every purpose; OpenSSL's check of a server does not.
+  if (any && lacking.length > 0) notes.add(place, 'usage/any-extended-key-usage', { refused: usage === 'server' })
+  if (any) return
+  for (const missing of lacking) notes.add(place, 'usage/extended-key-usage-nested', { missing, found, leaf: '' })
+}

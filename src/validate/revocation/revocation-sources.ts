@@ -1,0 +1,181 @@
+/** Which of the lists at hand speak for one CA: the newest of each scope, with the delta CRL that brings it up to date. */
+import type { FindingDetails } from '../../report/finding.js'
+import { hex } from '../../x509/der.js'
+import { type Crl, numberText } from '../../x509/crl/crl.js'
+import type { CrlEntry } from '../../x509/crl/crl-entries.js'
+import type { Context } from '../context.js'
+import { FindingCollector, type PathCertificate } from '../path-certificate.js'
+import { hasBegun, judgeList, judgeTime } from './revocation-faults.js'
+
+/** A list that says something about the certificates of its signer. */
+export interface StatusSource {
+  readonly signer: PathCertificate
+  readonly list: Crl
+  /** What changed since then; rarely more than one. */
+  readonly deltas: readonly Crl[]
+  /** Why nothing can be concluded from what is not listed; empty where something can. */
+  readonly faults: FindingCollector
+  /** A delta CRL without the full one that it belongs to: it covers nothing, but what it revokes is revoked. */
+  readonly coversNothing: boolean
+}
+
+/** The sources of one signer, and what is told of the lists that were sorted out. */
+export interface SignedLists {
+  readonly sources: readonly StatusSource[]
+  readonly notes: FindingCollector
+}
+
+/** Sorts the lists that one CA signed. */
+export function sortSigned(signer: PathCertificate, crls: readonly Crl[], context: Context): SignedLists {
+  const sources: StatusSource[] = []
+  const notes = new FindingCollector()
+  for (const sameScope of groupByScope(crls)) {
+    const full = newestOf(
+      sameScope.filter(({ isDelta }) => !isDelta),
+      context,
+      notes,
+    )
+    const deltas = newestOf(
+      sameScope.filter(({ isDelta }) => isDelta),
+      context,
+      notes,
+    )
+    for (const list of full) {
+      const fitting = deltas.filter((each) => hasBegun(each, context) && misfit(each, list) === null)
+      const faults = faultsOf(signer, list, fitting, context)
+      sources.push({ signer, list, deltas: fitting, faults, coversNothing: false })
+      for (const { origin } of fitting) notes.add(null, 'revocation/crl-delta-applied', { origin, to: list.origin })
+      if (list.announcesDelta && deltas.length === 0) {
+        notes.add(null, 'revocation/crl-delta-announced', { origin: list.origin })
+      }
+    }
+    for (const delta of deltas) {
+      const stray = strayDelta(signer, delta, full, context, notes)
+      if (stray !== null) sources.push(stray)
+    }
+  }
+  return { sources, notes }
+}
+
+/** A delta CRL that belongs to no full list at hand, as a source of its own; null where it does, or is out of date. */
+function strayDelta(
+  signer: PathCertificate,
+  list: Crl,
+  full: readonly Crl[],
+  context: Context,
+  notes: FindingCollector,
+): StatusSource | null {
+  const misfits = full.map((each) => misfit(list, each))
+  if (misfits.includes(null) && hasBegun(list, context)) return null
+  const { origin, number } = list
+  const newer = full.find((each) => each.number !== null && number !== null && each.number >= number)
+  if (newer !== undefined) {
+    notes.add(null, 'revocation/crl-unused', superseded(list, newer))
+    return null
+  }
+  const faults = faultsOf(signer, list, [], context)
+  // One that is only of the future is no error beside a full list that is current.
+  if (misfits.includes(null)) return { signer, list, deltas: [], faults, coversNothing: true }
+  const reason = misfits[0] ?? 'no full CRL of the same key and scope is beside it'
+  notes.add(null, 'revocation/crl-delta', { origin, reason })
+  notes.addAll(faults)
+  return { signer, list, deltas: [], faults: new FindingCollector(), coversNothing: true }
+}
+
+function superseded({ origin, issuer }: Crl, newer: Crl): FindingDetails['revocation/crl-unused'] {
+  return { origin, issuer: issuer.toString(), reason: `the newer ${newer.origin} replaces it` }
+}
+
+/** Why a delta CRL does not belong to a full one (RFC 5280 section 5.2.4); null where it does. */
+function misfit(delta: Crl, full: Crl): string | null {
+  if (delta.number === null || delta.baseNumber === null) return 'it has no number of its own or of its base'
+  if (full.number === null) return 'the full CRL beside it has no CRL number'
+  if (full.number < delta.baseNumber) {
+    return `it starts from number ${numberText(delta.baseNumber)}, and the full CRL beside it is the older ${numberText(full.number)}`
+  }
+  return full.number < delta.number ? null : 'the full CRL beside it is as new'
+}
+
+function faultsOf(signer: PathCertificate, list: Crl, deltas: readonly Crl[], context: Context): FindingCollector {
+  const faults = new FindingCollector()
+  const { keyUsage } = signer.certificate.extensions
+  // RFC 5280 section 6.3.3 (f): where there is no key usage, the key may be used for all.
+  if (keyUsage?.has('cRLSign') === false) faults.add(signer, 'revocation/crl-sign-missing', { origin: list.origin })
+  for (const each of [list, ...deltas]) judgeList(each, signer, faults)
+  // Section 5.2.4: the combination has the dates of the delta CRL.
+  for (const each of deltas.length > 0 ? deltas : [list]) judgeTime(each, context, faults)
+  return faults
+}
+
+function groupByScope(crls: readonly Crl[]): Crl[][] {
+  const groups = new Map<string, Crl[]>()
+  for (const crl of crls) {
+    const key = crl.scopeBytes === null ? '' : hex(crl.scopeBytes)
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [crl])
+    else group.push(crl)
+  }
+  return [...groups.values()]
+}
+
+/**
+ * The lists that no other one of the same scope replaces. A list of the future replaces none: until it begins, the one
+ * before it is in force.
+ */
+function newestOf(crls: readonly Crl[], context: Context, notes: FindingCollector): Crl[] {
+  if (crls.length < 2) return [...crls]
+  const begun = crls.filter((crl) => hasBegun(crl, context))
+  return crls.filter((crl) => {
+    const newer = begun.find((each) => replaces(each, crl))
+    if (newer !== undefined) notes.add(null, 'revocation/crl-unused', superseded(crl, newer))
+    return newer === undefined
+  })
+}
+
+/**
+ * Whether the first list is the newer one by number and by date. Where these contradict each other, as after a CA's
+ * counter was reset, neither replaces the other, and what either lists is revoked.
+ */
+function replaces(newer: Crl, older: Crl): boolean {
+  const later = newer.thisUpdate.getTime() - older.thisUpdate.getTime()
+  if (newer.number === null || older.number === null) return later > 0
+  return later >= 0 && newer.number >= older.number && (later > 0 || newer.number > older.number)
+}
+
+/** The CA of a path that signed a list. A path has no two of one name and key. */
+export function signerOf(crl: Crl, issuers: readonly PathCertificate[]): PathCertificate | null {
+  return (
+    issuers.find(({ certificate }) => crl.issuer.equals(certificate.subject) && crl.isSignedBy(certificate)) ?? null
+  )
+}
+
+/** What a source says about one serial number. */
+export interface Listing {
+  readonly entry: CrlEntry
+  readonly list: Crl
+}
+
+/** The entry that revokes a serial number; null where there is none, or a delta CRL lifts it. */
+export function lookUp(source: StatusSource, serial: Uint8Array): Listing | null {
+  const { list, deltas, coversNothing } = source
+  let removed = false
+  for (const delta of deltas) {
+    const changes = ownEntriesOf(delta, serial)
+    const entry = changes.find(({ reason }) => reason !== REMOVED)
+    if (entry !== undefined) return { entry, list: delta }
+    removed ||= changes.length > 0
+  }
+  // Only a delta CRL may remove, and only what is on hold; a full list that names a serial number so still names it.
+  const entries = ownEntriesOf(list, serial).filter(({ reason }) => !coversNothing || reason !== REMOVED)
+  const lasting = removed ? entries.filter(({ reason }) => reason !== HOLD) : entries
+  const entry = lasting.find(({ reason }) => reason !== REMOVED) ?? lasting[0]
+  return entry === undefined ? null : { entry, list }
+}
+
+/** Entries that speak of a certificate of the list's own issuer. */
+function ownEntriesOf(list: Crl, serial: Uint8Array): CrlEntry[] {
+  return list.entries.entriesOf(serial).filter(({ isOfOtherIssuer }) => !isOfOtherIssuer)
+}
+
+const REMOVED = 'removeFromCRL'
+const HOLD = 'certificateHold'

@@ -1,0 +1,75 @@
+/** Writes certificate revocation lists (RFC 5280 section 5.1). The reader is in crl.ts. */
+import { CrlExtensionId } from './crl-extensions.js'
+import { contextTag, Tag } from '../der.js'
+import { bitString, element, octetString, oid, sequence, time, unsignedInteger } from '../der-writer.js'
+import { ExtensionId } from '../extensions.js'
+
+/** A revoked certificate. */
+export interface RevokedCertificate {
+  /** Octets of the serial number, most significant first. */
+  readonly serial: Uint8Array
+  readonly revokedAt: Date
+  /** A CRLReason by its number (RFC 5280 section 5.3.1); null for none, as section 5.3.1 wants it for "unspecified". */
+  readonly reasonCode: number | null
+}
+
+/** What goes into the signed part. Names and algorithms are whole DER elements. */
+export interface CrlFields {
+  readonly signatureAlgorithm: Uint8Array
+  readonly issuer: Uint8Array
+  readonly thisUpdate: Date
+  readonly nextUpdate: Date
+  readonly revoked: readonly RevokedCertificate[]
+  readonly authorityKeyIdentifier: Uint8Array
+  readonly number: bigint
+}
+
+const VERSION_2 = element(Tag.integer, Buffer.from([1]))
+const OIDS = {
+  reasonCode: oid('2.5.29.21'),
+  number: oid(CrlExtensionId.crlNumber),
+  authorityKeyIdentifier: oid(ExtensionId.authorityKeyIdentifier),
+} as const
+
+/** The signed part: TBSCertList. */
+export function writeTbsCertList(fields: CrlFields): Buffer<ArrayBuffer> {
+  const keyIdentifier = sequence(element(contextTag(0, 'primitive'), fields.authorityKeyIdentifier))
+  return sequence(
+    VERSION_2,
+    fields.signatureAlgorithm,
+    fields.issuer,
+    time(fields.thisUpdate),
+    time(fields.nextUpdate),
+    // The list is left out where it is empty (section 5.1.2.6): Go refuses an empty one.
+    ...(fields.revoked.length === 0 ? [] : [sequence(Buffer.concat(fields.revoked.map(writeEntry)))]),
+    element(
+      contextTag(0, 'constructed'),
+      sequence(
+        sequence(OIDS.authorityKeyIdentifier, octetString(keyIdentifier)),
+        sequence(OIDS.number, octetString(unsignedInteger(octetsOf(fields.number)))),
+      ),
+    ),
+  )
+}
+
+/** The whole list around its signed part. */
+export function writeCertificateList(
+  tbs: Uint8Array,
+  signatureAlgorithm: Uint8Array,
+  signature: Uint8Array,
+): Buffer<ArrayBuffer> {
+  return sequence(tbs, signatureAlgorithm, bitString(signature))
+}
+
+function writeEntry({ serial, revokedAt, reasonCode }: RevokedCertificate): Buffer<ArrayBuffer> {
+  const reason =
+    reasonCode === null
+      ? []
+      : [sequence(sequence(OIDS.reasonCode, octetString(element(Tag.enumerated, Buffer.from([reasonCode])))))]
+  return sequence(unsignedInteger(serial), time(revokedAt), ...reason)
+}
+
+function octetsOf(number: bigint): Buffer {
+  const text = number.toString(16)
+  return Buffer.from(text.length % 2 === 0 ? text : `0${text}`, 'hex')
+}

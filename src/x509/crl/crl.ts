@@ -1,0 +1,300 @@
+/** One certificate revocation list (RFC 5280 section 5), read from DER. */
+import { inspect } from 'node:util'
+import { printable } from '../../report/printable.js'
+import { readSignatureAlgorithm, type SignatureAlgorithm } from '../algorithms.js'
+import { type Certificate, pemBlock, verifyWith } from '../certificate.js'
+import { type CrlEntry, MAX_CRL_OCTETS, RevokedEntries } from './crl-entries.js'
+import { CrlExtensionId, type CrlExtensions, type CrlScope, decodeCrlExtensions } from './crl-extensions.js'
+import { bytesEqual, contextTag, DerError, type DerElement, DerReader, Tag } from '../der.js'
+import { DistinguishedName } from '../distinguished-name.js'
+import { ExtensionId, type RawExtension, readExtensionList } from '../extensions.js'
+import { readTime } from '../time.js'
+
+/** Largest file of lists read, in octets: the largest list as PEM. */
+export const MAX_CRL_FILE_OCTETS = Math.ceil(MAX_CRL_OCTETS * 1.4)
+
+/** How a list was handed over. The bytes inside are the same; etcd from 3.6 on reads files in DER only. */
+export type CrlForm = 'pem' | 'der'
+
+interface Parts {
+  version: 1 | 2
+  tbs: Uint8Array
+  signatureAlgorithm: SignatureAlgorithm
+  algorithmsAgree: boolean
+  signature: Uint8Array
+  issuer: DistinguishedName
+  thisUpdate: Date
+  nextUpdate: Date | null
+  hasEarlyGeneralizedTime: boolean
+  entries: DerElement | null
+  extensions: CrlExtensions
+}
+
+/** A certificate revocation list. Immutable; its entries are read on first use. */
+export class Crl {
+  /** The DER. */
+  readonly raw: Uint8Array
+  /** Where it came from, for people. */
+  readonly origin: string
+  /** How it was handed over. */
+  readonly form: CrlForm
+  readonly #parts: Parts
+  readonly #verdicts = new WeakMap<Certificate, boolean>()
+  #entriesRead: RevokedEntries | DerError | null = null
+
+  private constructor(raw: Uint8Array, origin: string, form: CrlForm, parts: Parts) {
+    this.raw = raw
+    this.origin = origin
+    this.form = form
+    this.#parts = parts
+  }
+
+  /**
+   * Reads a CRL. The entries are looked at only when they are asked for, see {@link entries}.
+   *
+   * @param origin Where the bytes came from, for people.
+   * @param form How they were handed over.
+   * @throws {DerError} where the bytes are not a CRL.
+   */
+  static parse(der: Uint8Array, origin = 'CRL', form: CrlForm = 'der'): Crl {
+    if (der.length > MAX_CRL_OCTETS) throw new DerError(`more than ${String(MAX_CRL_OCTETS)} octets`, 0)
+    return new Crl(der, origin, form, readCrl(der))
+  }
+
+  /** 1 or 2 (RFC 5280 section 5.1.2.1). */
+  get version(): 1 | 2 {
+    return this.#parts.version
+  }
+
+  get issuer(): DistinguishedName {
+    return this.#parts.issuer
+  }
+
+  get thisUpdate(): Date {
+    return this.#parts.thisUpdate
+  }
+
+  /** When the next list is due; null where the list does not say. */
+  get nextUpdate(): Date | null {
+    return this.#parts.nextUpdate
+  }
+
+  /** The number by which a newer list of the same issuer and scope is told from an older one; null where there is none. */
+  get number(): bigint | null {
+    return this.#parts.extensions.number
+  }
+
+  /** Of a delta CRL, the number of the full one that it starts from; null for a full list. */
+  get baseNumber(): bigint | null {
+    return this.#parts.extensions.baseNumber
+  }
+
+  /** What the list is narrowed to; null for a full list. */
+  get scope(): CrlScope | null {
+    return this.#parts.extensions.scope
+  }
+
+  /** The issuing distribution point as it stands there; null for none. Lists of equal ones have the same scope. */
+  get scopeBytes(): Uint8Array | null {
+    return this.#extension(CrlExtensionId.issuingDistributionPoint)?.value ?? null
+  }
+
+  /** Whether it only lists changes since a full list, marked as such rightly or not. */
+  get isDelta(): boolean {
+    return this.#extension(CrlExtensionId.deltaCrlIndicator) !== null
+  }
+
+  get extensions(): CrlExtensions {
+    return this.#parts.extensions
+  }
+
+  get signatureAlgorithm(): SignatureAlgorithm {
+    return this.#parts.signatureAlgorithm
+  }
+
+  get signatureAlgorithmsAgree(): boolean {
+    return this.#parts.algorithmsAgree
+  }
+
+  /**
+   * Critical extensions that stand in the way: those not processed, and those that must not be critical: the CRL number
+   * and the authority key identifier (RFC 5280 sections 5.2.3 and 4.2.1.1), with which Go refuses the list.
+   */
+  get blockingExtensions(): string[] {
+    const { all } = this.#parts.extensions
+    return [...new Set(all.filter(({ oid, critical }) => critical && !PROCESSED.has(oid)).map(({ oid }) => oid))]
+  }
+
+  /** What RFC 5280 asks to be written otherwise, though it can be understood; each the end of a sentence. */
+  get oddities(): string[] {
+    const { extensions, entries, hasEarlyGeneralizedTime, version } = this.#parts
+    const { number } = extensions
+    const odd = [
+      [this.issuer.isEmpty, 'names no issuer (section 5.1.2.3)'],
+      [
+        version === 2 && this.#extension(ExtensionId.authorityKeyIdentifier) === null,
+        'has no authority key identifier (section 5.2.1)',
+      ],
+      [number !== null && number >= LARGEST_NUMBER, 'has a number of more than 20 octets (section 5.2.3)'],
+      [this.isDelta && this.#extension(CrlExtensionId.freshestCrl) !== null, 'is a delta CRL and names others (5.2.6)'],
+      [entries?.contentStart === entries?.end && entries !== null, 'has a list of entries that is empty (5.1.2.6)'],
+      [hasEarlyGeneralizedTime, 'writes a date before 2050 as GeneralizedTime (section 5.1.2.4)'],
+    ] as const
+    return odd.flatMap(([applies, text]) => (applies ? [text] : []))
+  }
+
+  /** Whether the list says where newer lists of changes are found (RFC 5280 section 5.2.6). */
+  get announcesDelta(): boolean {
+    return this.#extension(CrlExtensionId.freshestCrl) !== null
+  }
+
+  /** Whether the CA's key made the list's signature. */
+  isSignedBy(issuer: Certificate): boolean {
+    const known = this.#verdicts.get(issuer)
+    if (known !== undefined) return known
+    const verdict = verifyWith(issuer, this.#parts.signatureAlgorithm, this.#parts.tbs, this.#parts.signature)
+    this.#verdicts.set(issuer, verdict)
+    return verdict
+  }
+
+  /** What makes the list of entries unreadable; null where it can be read. */
+  get damage(): string | null {
+    this.#entriesRead ??= readEntries(this.raw, this.#parts)
+    return this.#entriesRead instanceof DerError ? this.#entriesRead.reason : null
+  }
+
+  /**
+   * The revoked certificates, all of them read and indexed on first use.
+   *
+   * @throws {DerError} where an entry cannot be read.
+   */
+  get entries(): RevokedEntries {
+    this.#entriesRead ??= readEntries(this.raw, this.#parts)
+    if (this.#entriesRead instanceof DerError) throw this.#entriesRead
+    return this.#entriesRead
+  }
+
+  /**
+   * The entry of a serial number of the list's issuer, given by its INTEGER octets; null where it is not listed. Of several,
+   * one that revokes.
+   *
+   * @throws {DerError} where an entry of the list cannot be read.
+   */
+  find(serial: Uint8Array): CrlEntry | null {
+    const found = this.entries.entriesOf(serial).filter(({ isOfOtherIssuer }) => !isOfOtherIssuer)
+    return found.find(({ reason }) => reason !== 'removeFromCRL') ?? found[0] ?? null
+  }
+
+  toPem(): string {
+    return pemBlock('X509 CRL', this.raw)
+  }
+
+  toJSON(): Record<string, unknown> {
+    return {
+      issuer: this.issuer.toString(),
+      thisUpdate: this.thisUpdate,
+      nextUpdate: this.nextUpdate,
+      number: this.number === null ? null : numberText(this.number),
+      isDelta: this.isDelta,
+      origin: printable(this.origin),
+    }
+  }
+
+  toString(): string {
+    return `CRL of ${this.issuer.toString()} (${printable(this.origin)})`
+  }
+
+  [inspect.custom](): string {
+    return `Crl { ${this.toString()} }`
+  }
+
+  #extension(wanted: string): RawExtension | null {
+    return this.#parts.extensions.all.find(({ oid }) => oid === wanted) ?? null
+  }
+}
+
+/** A CRL number for people: hexadecimal where it is long, as openssl prints all of them. */
+export function numberText(number: bigint): string {
+  return number < 2n ** 64n ? String(number) : `0x${number.toString(16)}`
+}
+
+const PROCESSED: ReadonlySet<string> = new Set([
+  CrlExtensionId.issuingDistributionPoint,
+  CrlExtensionId.deltaCrlIndicator,
+])
+
+/** The first number that needs more than 20 octets, the sign's bit included. */
+const LARGEST_NUMBER = 2n ** 159n
+
+const END_OF_UTC_TIME = Date.UTC(2050, 0, 1)
+
+function readCrl(der: Uint8Array): Parts {
+  const outer = new DerReader(der)
+  const list = outer.enter(Tag.sequence, 'the CRL')
+  outer.finish('the CRL')
+  const tbsElement = list.expect(Tag.sequence, 'the signed part')
+  const outerAlgorithm = list.expect(Tag.sequence, 'the signature algorithm')
+  const { octets: signature, unusedBits } = list.bitString('the signature')
+  if (unusedBits !== 0) throw new DerError('a signature that does not end at an octet', list.offset)
+  list.finish('the CRL')
+
+  const tbs = list.inside(tbsElement)
+  const version = readVersion(tbs)
+  const innerAlgorithm = tbs.expect(Tag.sequence, 'the inner signature algorithm')
+  const issuer = DistinguishedName.read(tbs, 'issuer')
+  const thisUpdateForm = tbs.peek()
+  const thisUpdate = readTime(tbs, 'thisUpdate')
+  const nextUpdateForm = tbs.peek()
+  const timeFollows = nextUpdateForm === Tag.utcTime || nextUpdateForm === Tag.generalizedTime
+  const nextUpdate = timeFollows ? readTime(tbs, 'nextUpdate') : null
+  const entries = tbs.optional(Tag.sequence)
+  const extensions = readExtensions(tbs, version)
+  tbs.finish('the signed part')
+  return {
+    version,
+    tbs: list.whole(tbsElement),
+    signatureAlgorithm: readSignatureAlgorithm(list.inside(outerAlgorithm)),
+    algorithmsAgree: bytesEqual(list.whole(outerAlgorithm), tbs.whole(innerAlgorithm)),
+    signature,
+    issuer,
+    thisUpdate,
+    nextUpdate,
+    hasEarlyGeneralizedTime:
+      isEarly(thisUpdateForm, thisUpdate) || (nextUpdate !== null && isEarly(nextUpdateForm, nextUpdate)),
+    entries,
+    extensions: decodeCrlExtensions(extensions),
+  }
+}
+
+/** The version is left out for 1; where it is written it must be 2 (RFC 5280 section 5.1.2.1). */
+function readVersion(tbs: DerReader): 1 | 2 {
+  if (tbs.peek() !== Tag.integer) return 1
+  const start = tbs.offset
+  const version = tbs.smallInteger('the version') + 1
+  if (version !== 2) throw new DerError(`version ${String(version)}, where only 2 can be written`, start)
+  return 2
+}
+
+function readExtensions(tbs: DerReader, version: 1 | 2): RawExtension[] {
+  const tagged = tbs.enterOptional(contextTag(0, 'constructed'))
+  if (tagged === null) return []
+  if (version !== 2) throw new DerError('extensions in a CRL of version 1', tagged.offset)
+  const list = tagged.enter(Tag.sequence, 'the extensions of the CRL')
+  tagged.finish('the extensions of the CRL')
+  if (list.atEnd) throw new DerError('an empty list of extensions', list.offset)
+  return readExtensionList(list)
+}
+
+function readEntries(raw: Uint8Array, { entries, version, issuer }: Parts): RevokedEntries | DerError {
+  const { contentStart: start, end } = entries ?? { contentStart: 0, end: 0 }
+  try {
+    return RevokedEntries.read(raw, { start, end, hasExtensions: version === 2 }, issuer)
+  } catch (error) {
+    if (error instanceof DerError) return error
+    throw error
+  }
+}
+
+function isEarly(tag: number, date: Date): boolean {
+  return tag === Tag.generalizedTime && date.getTime() < END_OF_UTC_TIME
+}

@@ -1,0 +1,208 @@
+/** Reads a private key from a PEM block, and tells apart every reason for which that can fail. */
+import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
+import { contextTag, DerError, DerReader, Tag } from '../der.js'
+import { type KeyEncryption, readKeyEncryption, readPemEncryption } from './key-encryption.js'
+import { PrivateKey } from './keys.js'
+import type { PemBlock } from '../pem/pem.js'
+
+/** What came of reading a key. The reasons never hold anything of the key or the passphrase. */
+export type KeyReading =
+  | { readonly kind: 'key'; readonly key: PrivateKey; readonly encryption: KeyEncryption | null }
+  | { readonly kind: 'passphrase-missing'; readonly encryption: KeyEncryption }
+  /** The passphrase does not decrypt the key; damage to the encrypted octets looks the same. */
+  | { readonly kind: 'passphrase-wrong'; readonly encryption: KeyEncryption }
+  | { readonly kind: 'encryption-unsupported'; readonly encryption: KeyEncryption }
+  | { readonly kind: 'encryption-too-costly'; readonly encryption: KeyEncryption; readonly excess: string }
+  /** Not a kind of key that signs TLS handshakes, or not one that OpenSSL knows. */
+  | { readonly kind: 'algorithm-unsupported'; readonly algorithm: string }
+  | { readonly kind: 'malformed'; readonly reason: string }
+  /** The private half does not make signatures that the public half verifies: some octets were changed. */
+  | { readonly kind: 'inconsistent'; readonly algorithm: string }
+
+type Structure = 'pkcs8' | 'encrypted-pkcs8' | 'pkcs1' | 'sec1' | 'dsa'
+
+const STRUCTURES: Readonly<Record<string, Structure>> = {
+  'PRIVATE KEY': 'pkcs8',
+  'ENCRYPTED PRIVATE KEY': 'encrypted-pkcs8',
+  'RSA PRIVATE KEY': 'pkcs1',
+  'EC PRIVATE KEY': 'sec1',
+  'DSA PRIVATE KEY': 'dsa',
+}
+
+/** Whether a PEM label is that of a private key that {@link readPrivateKey} reads. */
+export function isPrivateKeyLabel(label: string): boolean {
+  return Object.hasOwn(STRUCTURES, label)
+}
+
+/**
+ * Reads PKCS#8, SEC1 and PKCS#1 keys, plain or encrypted (PKCS#8 encryption, or the headers of older OpenSSL).
+ *
+ * @param passphrase Used only where the key is encrypted.
+ * @param origin Where the block came from, for people.
+ */
+export function readPrivateKey(block: PemBlock, passphrase: string | Uint8Array | null, origin: string): KeyReading {
+  const structure = STRUCTURES[block.label]
+  if (structure === undefined) return { kind: 'algorithm-unsupported', algorithm: block.label }
+  if (structure === 'dsa') return { kind: 'algorithm-unsupported', algorithm: 'DSA' }
+  if (block.bytes.length > MAX_KEY_OCTETS) {
+    return { kind: 'malformed', reason: `more than ${MAX_KEY_OCTETS.toLocaleString('en-US')} octets, which no key has` }
+  }
+  try {
+    const encryption =
+      structure === 'encrypted-pkcs8' ? readKeyEncryption(block.bytes) : readPemEncryption(block.headers)
+    if (encryption === null) return readPlain(block.bytes, structure, origin)
+    return readEncrypted(block, encryption, passphrase, origin)
+  } catch (error) {
+    if (error instanceof DerError)
+      return { kind: 'malformed', reason: `${error.reason}, at byte ${String(error.offset)}` }
+    throw error
+  }
+}
+
+function readPlain(der: Buffer, structure: Structure, origin: string): KeyReading {
+  const { algorithm, curve } = readAlgorithm(der, structure)
+  if (!TLS_KEYS.includes(algorithm)) return { kind: 'algorithm-unsupported', algorithm }
+  const type = structure === 'pkcs1' || structure === 'sec1' ? structure : 'pkcs8'
+  const key = attempt(() => createPrivateKey({ key: der, format: 'der', type }))
+  if (key !== null) return finish(key, null, origin)
+  if (curve !== null && !USUAL_CURVES.includes(curve)) {
+    return { kind: 'algorithm-unsupported', algorithm: `ECDSA on the curve ${curve}` }
+  }
+  return { kind: 'malformed', reason: `OpenSSL does not read it as a key of kind ${algorithm}` }
+}
+
+function readEncrypted(
+  block: PemBlock,
+  encryption: KeyEncryption,
+  passphrase: string | Uint8Array | null,
+  origin: string,
+): KeyReading {
+  const { excess } = encryption
+  if (!encryption.supported) return { kind: 'encryption-unsupported', encryption }
+  if (excess !== null) return { kind: 'encryption-too-costly', encryption, excess }
+  if (passphrase === null) return { kind: 'passphrase-missing', encryption }
+  const secret = typeof passphrase === 'string' ? passphrase : Buffer.from(passphrase)
+  const key = attempt(() => createPrivateKey({ key: pemOf(block), format: 'pem', passphrase: secret }))
+  return key === null ? { kind: 'passphrase-wrong', encryption } : finish(key, encryption, origin)
+}
+
+function finish(key: KeyObject, encryption: KeyEncryption | null, origin: string): KeyReading {
+  const made = attempt(() => PrivateKey.fromKeyObject(key, origin))
+  if (made === null) return { kind: 'malformed', reason: 'it has no public half' }
+  const { asymmetricKeyType: type } = key
+  const signs = type === 'rsa' || type === 'rsa-pss' || type === 'ec' || type === 'ed25519' || type === 'ed448'
+  if (!signs) return { kind: 'algorithm-unsupported', algorithm: made.algorithm }
+  const excess = type === 'rsa' || type === 'rsa-pss' ? excessOf(key) : null
+  if (excess !== null) return { kind: 'algorithm-unsupported', algorithm: `RSA, ${excess}` }
+  if (!isConsistent(key)) return { kind: 'inconsistent', algorithm: made.algorithm }
+  return { kind: 'key', key: made, encryption }
+}
+
+function excessOf(key: KeyObject): string | null {
+  const pkcs8 = key.export({ type: 'pkcs8', format: 'der' })
+  try {
+    return rsaExcess(pkcs8)
+  } finally {
+    pkcs8.fill(0)
+  }
+}
+
+/** Whether both halves belong together. OpenSSL does not check that when it reads a key. */
+function isConsistent(key: KeyObject): boolean {
+  const probe = Buffer.from('etcd-mtls')
+  const digest = key.asymmetricKeyType === 'rsa' || key.asymmetricKeyType === 'ec' ? 'sha256' : null
+  return attempt(() => verify(digest, probe, createPublicKey(key), sign(digest, probe, key))) ?? false
+}
+
+// OpenSSL's errors carry nothing that the caller's outcome does not say better, and their texts change with its version.
+function attempt<T>(action: () => T): T | null {
+  try {
+    return action()
+  } catch {
+    return null
+  }
+}
+
+function pemOf({ label, headers, bytes }: PemBlock): string {
+  const lines = headers.map(({ name, value }) => `${name}: ${value}\n`)
+  const base64 = bytes.toString('base64').replace(/.{64}(?=.)/g, '$&\n')
+  return `-----BEGIN ${label}-----\n${lines.join('')}${lines.length > 0 ? '\n' : ''}${base64}\n-----END ${label}-----\n`
+}
+
+const ALGORITHMS: Readonly<Record<string, string>> = {
+  '1.2.840.113549.1.1.1': 'RSA',
+  '1.2.840.113549.1.1.10': 'RSA-PSS',
+  '1.2.840.10045.2.1': 'ECDSA',
+  '1.3.101.112': 'Ed25519',
+  '1.3.101.113': 'Ed448',
+  '1.3.101.110': 'X25519',
+  '1.3.101.111': 'X448',
+  '1.2.840.10040.4.1': 'DSA',
+  '1.2.840.113549.1.3.1': 'DH',
+}
+const TLS_KEYS: readonly string[] = ['RSA', 'RSA-PSS', 'ECDSA', 'Ed25519', 'Ed448']
+/** P-256, P-384, P-521. */
+const USUAL_CURVES: readonly string[] = ['1.2.840.10045.3.1.7', '1.3.132.0.34', '1.3.132.0.35']
+
+/** What an unencrypted structure declares: a name or an OBJECT IDENTIFIER, and that of the curve where one is named. */
+function readAlgorithm(der: Uint8Array, structure: Structure): { algorithm: string; curve: string | null } {
+  const outer = new DerReader(der)
+  const fields = outer.enter(Tag.sequence, 'the private key')
+  outer.finish('the private key')
+  fields.smallInteger('the version')
+  if (structure === 'pkcs1') {
+    fields.integer('the RSA modulus')
+    return { algorithm: 'RSA', curve: null }
+  }
+  if (structure === 'sec1') {
+    fields.octetString('the private key')
+    const parameters = fields.enterOptional(contextTag(0, 'constructed'))
+    return { algorithm: 'ECDSA', curve: parameters === null ? null : curveIn(parameters) }
+  }
+  const identifier = fields.enter(Tag.sequence, 'the algorithm of the key')
+  const oid = identifier.oid('the algorithm of the key')
+  fields.octetString('the private key')
+  const algorithm = ALGORITHMS[oid] ?? oid
+  return { algorithm, curve: algorithm === 'ECDSA' ? curveIn(identifier) : null }
+}
+
+function curveIn(parameters: DerReader): string | null {
+  return parameters.peek() === Tag.oid ? parameters.oid('the curve') : null
+}
+
+/** Most octets of a private key that is read. One of RSA 8192 has under 5,000. */
+const MAX_KEY_OCTETS = 16 * 1024
+/** As in Go (crypto/tls checkKeySize), and so in etcd. */
+const MAX_MODULUS_OCTETS = 1024
+
+/**
+ * Why the key must not be used, as the end of "RSA, …"; null where nothing speaks against its sizes.
+ *
+ * @param pkcs8 The key as PKCS#8 in DER, as `node:crypto` exports it.
+ * @throws {DerError} where it is no such structure.
+ */
+function rsaExcess(pkcs8: Uint8Array): string | null {
+  const info = new DerReader(pkcs8).enter(Tag.sequence, 'the key')
+  info.smallInteger('the version')
+  info.enter(Tag.sequence, 'the algorithm of the key')
+  const key = new DerReader(info.octetString('the private key')).enter(Tag.sequence, 'the RSA key')
+  key.smallInteger('the version')
+  const modulus = octetsOf(key.integer('the RSA modulus'))
+  if (modulus > MAX_MODULUS_OCTETS) return `${String(modulus * 8)} bits, where Go and etcd take at most 8192`
+  // Exponents, primes, and what is computed from them: none is longer than the modulus in a sound key.
+  const isOutsized = (part: DerReader): boolean => octetsOf(part.integer('a part of the RSA key')) > modulus
+  while (key.peek() === Tag.integer) if (isOutsized(key)) return OUTSIZED
+  const more = key.enterOptional(Tag.sequence)
+  while (more?.atEnd === false) {
+    const prime = more.enter(Tag.sequence, 'another prime of the RSA key')
+    while (!prime.atEnd) if (isOutsized(prime)) return OUTSIZED
+  }
+  return null
+}
+
+const OUTSIZED = 'with a part that is longer than its modulus'
+
+/** Octets without the sign. */
+function octetsOf(integer: Uint8Array): number {
+  return integer[0] === 0 ? integer.length - 1 : integer.length
+}
