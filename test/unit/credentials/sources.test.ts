@@ -332,7 +332,9 @@ describe('load', () => {
     if (!isEtcdMtlsError(error, 'ERR_CREDENTIALS_UNREADABLE')) throw new Error('Not the error expected')
     expect(error.details.origin).toBe('PEM text')
     expect(error.details.findings.map(({ code }) => code)).toEqual(['input/unexpected-content', 'pem/layout-unusual'])
-    expect(error.message).toMatch(/^The credentials from PEM text cannot be read: \[input\/unexpected-content\] The option "ca"/)
+    expect(error.message).toMatch(
+      /^The credentials from PEM text cannot be read: \[input\/unexpected-content\] The option "ca"/,
+    )
   })
 
   it('heeds a signal that was aborted before', async () => {

@@ -6,7 +6,16 @@ import { createServer } from 'node:net'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { ownIdentity } from '../../../src/files/process-identity.js'
 import { startEtcd } from '../../../src/testing/index.js'
-import { lockOwner, registryFolder, releaseLock, removeStaleLocks, takeLock, HeldPorts, isPortTaken, portRange } from '../../../src/testing/ports.js'
+import {
+  lockOwner,
+  registryFolder,
+  releaseLock,
+  removeStaleLocks,
+  takeLock,
+  HeldPorts,
+  isPortTaken,
+  portRange,
+} from '../../../src/testing/ports.js'
 import { mintPki } from '../../support/etcd.js'
 import { scaled } from '../../support/long.js'
 import { temporaryFolder } from '../../support/openssl.js'
