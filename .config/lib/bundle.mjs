@@ -77,7 +77,7 @@ function refuse(level, log) {
 const withoutDocumentation = {
   name: 'without-documentation',
   transform: {
-    filter: { id: /\/src\/report\/catalogue\/[^/]+\.ts$/ },
+    filter: { id: /\/src\/report\/catalogue\/(?:config\/)?[^/]+\.ts$/ },
     handler(code, id) {
       const ranges = documentation(code, id).reverse()
       return { code: ranges.reduce((text, { start, end }) => text.slice(0, start) + text.slice(end), code), map: null }
