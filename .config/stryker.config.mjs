@@ -7,7 +7,13 @@
  * @type {import('@stryker-mutator/api/core').PartialStrykerOptions}
  */
 export default {
-  mutate: ['src/validate/**/*.ts', 'src/x509/**/*.ts', '!src/**/index.ts', '!src/**/types.ts', '!src/x509/**/*-writer.ts'],
+  mutate: [
+    'src/validate/**/*.ts',
+    'src/x509/**/*.ts',
+    '!src/**/index.ts',
+    '!src/**/types.ts',
+    '!src/x509/**/*-writer.ts',
+  ],
   testRunner: 'vitest',
   vitest: { configFile: '.config/vitest.mutation.config.ts' },
   plugins: ['@stryker-mutator/vitest-runner'],
