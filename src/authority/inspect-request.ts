@@ -52,7 +52,7 @@ export function inspectRequest(
   return { ...makeReport({ checkedAt: new Date(), path: null, findings }), request }
 }
 
-/** The one request of an input; null if there is none that can be read, or more than one. */
+/** The one request of an input; null if no request can be read, or there are several. */
 interface RequestReading {
   readonly request: CertificateRequest | null
   readonly findings: readonly Finding[]
@@ -239,7 +239,7 @@ export function sortNames(names: readonly GeneralName[]): SortedNames {
 
 const KIND_NAMES: Readonly<Record<Host['kind'], string>> = { ip: 'an IP name', uri: 'a URI name', dns: 'a DNS name' }
 
-/** The usable common name, or why there is none, as a predicate; null if none is requested. */
+/** The usable common name, or why it cannot be used, as a predicate; null if the request has no common name. */
 export function readCommonName(subject: DistinguishedName): { name: string } | { refused: string } | null {
   const all = subject.relativeNames.flat().filter(({ type }) => type === COMMON_NAME)
   const [only, ...more] = all

@@ -184,7 +184,7 @@ function isRoot(certificate: Certificate): boolean {
  * 0600 and is not encrypted, the certificate 0644, and a directory that is created 0700. Two processes that open one
  * directory at the same time get the same CA.
  *
- * @param directory The directory of the CA alone. Whoever can read it can issue certificates.
+ * @param directory The directory of the CA alone. Every user who can read it can issue certificates.
  * @param options Those of `createAuthority`. For a CA that exists, `name` and the other properties of the certificate are not
  *   compared with it.
  * @throws {EtcdMtlsError} `ERR_OPTION_INVALID`

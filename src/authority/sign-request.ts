@@ -95,7 +95,7 @@ function readAcceptable(csr: RequestInput): { request: CertificateRequest; findi
   throw issueRefused(`The request is refused: ${describeFindings(errors)}`, { findings })
 }
 
-/** Whoever holds the key of a CA can sign as that CA, so it gets no certificate of a member or user. */
+/** The holder of the key of a CA can sign as that CA, so this key gets no certificate of a member or user. */
 function refuseKeysOfCas(issuer: Issuer, request: CertificateRequest): void {
   const held = findCa(issuer, (ca) => isSameKey(ca, request))
   if (held !== undefined)

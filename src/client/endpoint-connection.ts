@@ -30,7 +30,7 @@ export interface EndpointParts {
   onChange: () => void
   /** The finding for a cluster that is not the client's; null if it is, or is not known. */
   refuseCluster: (connection: EndpointConnection, clusterId: string | null) => Finding | null
-  /** Reads the clock of another endpoint, over a connection that it has; null if there is none, or no answer. */
+  /** Reads the clock of another endpoint, over a connection that it has; null without a connection or an answer. */
   otherClock: () => Promise<ClockReading | null>
 }
 

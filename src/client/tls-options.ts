@@ -92,7 +92,7 @@ function suiteOf(name: string): string {
   const [nearest = ''] = known.sort((a, b) => distance(a, name.toUpperCase()) - distance(b, name.toUpperCase()))
   throw optionInvalid(
     'tls.ciphers',
-    `must name cipher suites by IANA’s names or by OpenSSL’s; "${name.slice(0, 80)}" is none. The nearest is ${nearest}`,
+    `must name cipher suites by IANA’s names or by OpenSSL’s; "${name.slice(0, 80)}" is not a cipher suite. The nearest is ${nearest}`,
   )
 }
 

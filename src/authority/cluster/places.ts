@@ -118,7 +118,7 @@ async function findBelow(
   return { folders, barred }
 }
 
-/** Why a folder cannot be read; null if it can; `nothing` if there is none, or a file of that name. */
+/** Why a folder cannot be read; null if it can; `nothing` if it does not exist, or is a file. */
 async function barrierAt(fs: FileSystem, root: string, path: string): Promise<BarredFolder | 'nothing' | null> {
   try {
     const state = await lookAt(fs, join(root, path))

@@ -97,7 +97,7 @@ export interface ReadPair {
   readonly key: PrivateKey
 }
 
-/** Why there is none. */
+/** Why it could not be read. */
 interface Unreadable {
   readonly why: 'unreadable' | 'key-missing'
   /** A sentence without its full stop. */

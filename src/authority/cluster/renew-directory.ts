@@ -310,7 +310,7 @@ async function record(run: Run, issued: readonly Issued[]): Promise<boolean> {
 
 async function write(run: Run, path: string, { seen }: Survey, issued: readonly Issued[]): Promise<void> {
   const { fs, signal, renewal, at, fraction } = run
-  // Whoever could read a file still must: an etcd that is in the group of its key.
+  // A user that could read a file must still be able to: an etcd that is in the group of its key.
   const modeOf = (name: string, usual: number, most: number): number => {
     const found = seen.get(name)?.file.mode
     return found === undefined ? usual : (found & most) | 0o600

@@ -138,7 +138,7 @@ export interface WatchResponse {
   message: Buffer
   /** Why the message must not reach etcd3; null if it may. */
   flaw: string | null
-  /** Where the ResponseHeader lies in the message, and the revision in it; 0 if there is none. */
+  /** Where the ResponseHeader lies in the message, and the revision in it, or 0. */
   headerStart: number
   headerEnd: number
   revision: bigint
@@ -150,7 +150,7 @@ export interface WatchResponse {
   cancelReason: string
   /** Whether more of the same revision follows in the next response. */
   fragment: boolean
-  /** The revision of the last event; null if there is none. Events come in the order of their revisions. */
+  /** The revision of the last event; null without events. Events come in the order of their revisions. */
   lastRevision: bigint | null
   /** Where the keys of the events lie in the message: the start and the end of each. */
   keys: number[]

@@ -98,7 +98,7 @@ export function exchange(stream: ClientHttp2Stream, parts: Exchange): Promise<Re
       stream.once('trailers', (trailers: IncomingHttpHeaders) => {
         resolve({ head, trailers })
       })
-      // A page may end in the middle; an answer of gRPC without its status is none.
+      // A page may end in the middle; gRPC requires a status in its answer.
       stream.prependOnceListener('close', () => {
         if (!isGrpc(head)) resolve({ head, trailers: head })
       })

@@ -1,6 +1,8 @@
 /** The keys of the tokens of users, which etcd reads at its start. */
+import { dirname } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { chmodSync, readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { chmodSync, readFileSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { lintCluster } from '../../../../src/config/lint/lint-cluster.js'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
 import { mintLeaf, newKey } from '../../../support/mint.js'
@@ -33,6 +35,25 @@ describe('a key of tokens', () => {
     expect(await found(`jwt,priv-key=${open},sign-method=RS256`)).toMatchObject([
       ['file/key-readable-by-others', expect.any(String)],
     ])
+  })
+
+  it('that is a pipe, a device, a folder, a loop of links or gigabytes is reported, and not read', async () => {
+    const [pipe, loop, big] = ['pipe', 'loop', 'big'].map((name) => folder.file(name)) as [string, string, string]
+    execFileSync('mkfifo', [pipe], { stdio: 'ignore' })
+    symlinkSync(loop, loop)
+    writeFileSync(big, '')
+    truncateSync(big, 3 * 1024 ** 3)
+    const expected = {
+      [pipe]: 'file/not-regular',
+      '/dev/zero': 'file/not-regular',
+      [dirname(pipe)]: 'file/is-directory',
+      [loop]: 'file/unreadable',
+      [big]: 'file/too-large',
+    }
+    for (const [path, code] of Object.entries(expected)) {
+      const { findings } = await lintEtcdConfig({ flags: [`--auth-token=jwt,priv-key=${path},sign-method=RS256`] })
+      expect(findings.map((each) => each.code)).toContain(code)
+    }
   })
 
   it('of another kind, and a certificate, is refused', async () => {
