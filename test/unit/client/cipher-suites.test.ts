@@ -44,9 +44,9 @@ describe('names', () => {
   it.each<[unknown, string]>([
     ['TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA265', 'nearest is TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256'],
     ['ECDHE-RSA-AES128-GCM-SHA', 'nearest is ECDHE-RSA-AES128-'],
-    ['HIGH:!aNULL', '"HIGH" is none'],
-    ['ECDHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0', '"@SECLEVEL=0" is none'],
-    ['', '"" is none'],
+    ['HIGH:!aNULL', '"HIGH" is not a cipher suite'],
+    ['ECDHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0', '"@SECLEVEL=0" is not a cipher suite'],
+    ['', '"" is not a cipher suite'],
     [[], 'at least one'],
     [[1], 'array of strings'],
   ])('%j is refused', (ciphers, words) => {
