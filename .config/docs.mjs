@@ -6,14 +6,14 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { loadCatalogue } from './lib/catalogue.mjs'
-import { renderFindings } from './lib/findings-page.mjs'
+import { readExplanations, renderFindings } from './lib/findings-page.mjs'
 import { run } from './lib/process.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const checkOnly = process.argv.includes('--check')
 
 const page = join(root, 'docs/findings.md')
-const findings = renderFindings(await loadCatalogue(root))
+const findings = renderFindings(await loadCatalogue(root), readExplanations(root))
 if (!checkOnly) {
   writeFileSync(page, findings)
   console.log('Wrote docs/findings.md')

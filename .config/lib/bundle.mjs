@@ -5,12 +5,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { rolldown } from 'rolldown'
-import { parseAst } from 'rolldown/parseAst'
-
-/** What only docs/findings.md tells of a finding. */
-const DOCUMENTATION = new Set(['meaning', 'source'])
-/** The functions that take a row. */
-const ROWS = new Set(['row', 'rowByKind'])
 
 /**
  * Files that subpaths share. Left to itself the bundler makes one for each set of subpaths that have modules in common,
@@ -35,7 +29,6 @@ export async function bundle(root, outDir) {
     tsconfig: false,
     // None of ours has any: package.json says so, and the architecture test proves it. This library is loaded for its effect.
     treeshake: { moduleSideEffects: ['reflect-metadata'] },
-    plugins: [withoutDocumentation],
     onLog: refuse,
     checks: { bundlerTimings: false }, // a slow machine is no fault of ours
   })
@@ -71,33 +64,4 @@ export function entries(root) {
 /** A bundler that has something to complain about has done something that was not asked for. */
 function refuse(level, log) {
   if (level === 'warn') throw new Error(`rolldown: ${log.message}`)
-}
-
-/** Removes the documentation of the rows. */
-const withoutDocumentation = {
-  name: 'without-documentation',
-  transform: {
-    filter: { id: /\/src\/report\/catalogue\/(?:config\/)?[^/]+\.ts$/ },
-    handler(code, id) {
-      const ranges = documentation(code, id).reverse()
-      return { code: ranges.reduce((text, { start, end }) => text.slice(0, start) + text.slice(end), code), map: null }
-    },
-  },
-}
-
-/** Where the properties stand, each with its comma. */
-function documentation(code, id) {
-  const found = []
-  const visit = (node) => {
-    if (node === null || typeof node !== 'object') return
-    if (node.type === 'CallExpression' && ROWS.has(node.callee.name)) {
-      for (const property of node.arguments.flatMap((spec) => spec.properties)) {
-        if (!DOCUMENTATION.has(property.key?.name)) continue
-        found.push({ start: property.start, end: code.indexOf(',', property.end) + 1 })
-      }
-    }
-    for (const child of Object.values(node)) visit(child)
-  }
-  visit(parseAst(code, { lang: 'ts' }, id))
-  return found
 }

@@ -1,4 +1,6 @@
-/** The text of docs/findings.md, made from the catalogue. */
+/** The text of docs/findings.md, made from the rows of the catalogue and from the Markdown next to them. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { severityText } from './severities.mjs'
 
 /** The anchor of a code in docs/findings.md: `san/host-not-covered` stands at `#san-host-not-covered`. */
@@ -7,10 +9,32 @@ export function anchorOf(/** @type {string} */ code) {
 }
 
 /**
- * @param {Readonly<Record<string, { severity: string | Function, meaning: string, source: string, refusals?: readonly { by: string, words: string }[] }>>} catalogue
+ * What src/report/catalogue says about each code in Markdown: a heading `## code`, the explanation, and last a line `Source: …`.
+ *
+ * @param {string} root
+ * @returns {Map<string, { meaning: string, source: string }>}
+ */
+export function readExplanations(root) {
+  const folder = join(root, 'src/report/catalogue')
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.md'))
+  const explanations = new Map()
+  for (const file of files) {
+    for (const section of readFileSync(join(folder, file), 'utf8').split(/^## /m).slice(1)) {
+      const [, code, meaning, source] = /^(\S+)\n\n(.+)\n\nSource: (.+)$/s.exec(section.trimEnd()) ?? []
+      if (code === undefined) throw new Error(`${file}: a section is not a code, an explanation and a line "Source: …"`)
+      if (explanations.has(code)) throw new Error(`${file}: ${code} is explained twice`)
+      explanations.set(code, { meaning, source })
+    }
+  }
+  return explanations
+}
+
+/**
+ * @param {Readonly<Record<string, { severity: string | Function, refusals?: readonly { by: string, words: string }[] }>>} catalogue
+ * @param {ReadonlyMap<string, { meaning: string, source: string }>} explanations
  * @returns {string}
  */
-export function renderFindings(catalogue) {
+export function renderFindings(catalogue, explanations) {
   const codes = Object.keys(catalogue).sort()
   const areas = groupByArea(codes)
   const contents = [...areas].map(
@@ -18,14 +42,14 @@ export function renderFindings(catalogue) {
       `- [${area}](#${area}): ${members.map((code) => `[${factOf(code)}](#${anchorOf(code)})`).join(', ')}`,
   )
   const sections = [...areas].map(([area, members]) =>
-    [`## ${area}`, ...members.map((code) => entry(code, catalogue[code]))].join('\n\n'),
+    [`## ${area}`, ...members.map((code) => entry(code, catalogue[code], explanations.get(code)))].join('\n\n'),
   )
   return `${[INTRODUCTION, contents.join('\n'), ...sections].join('\n\n')}\n`
 }
 
 const INTRODUCTION = `# Findings
 
-<!-- Made from src/report/catalogue by \`npm run docs\`: edit there. -->
+<!-- Generated from src/report/catalogue (rows and Markdown) by \`npm run docs\`: edit there. -->
 
 Every finding that a report can hold, by its code. The code and the details are the contract; message and remedy are
 prose for people and may change in any release.
@@ -38,7 +62,7 @@ Under "Refused as" stand the words by which others refuse the same thing, to be 
 Go's stand in etcd's log (field \`error\`) and in etcdctl's warnings, Node's are the \`code\` of the error (its message where the code is UNSPECIFIED), OpenSSL's are
 what its tools print. \`…\` stands for what changes from case to case.`
 
-function entry(code, { severity, meaning, source, refusals = [] }) {
+function entry(code, { severity, refusals = [] }, { meaning, source }) {
   const lines = [`<a id="${anchorOf(code)}"></a>`, `### ${code}`, `${severityText(severity)}: ${prose(meaning)}`]
   if (refusals.length > 0) lines.push(`Refused as:\n\n${refusals.map(refusal).join('\n')}`)
   return [...lines, `Source: ${prose(source)}`].join('\n\n')

@@ -19,7 +19,7 @@ export interface PossibleRefusal<D> extends Refusal {
   readonly when?: (details: D) => boolean
 }
 
-/** One row of the catalogue: what a finding of this code shows. */
+/** One row of the catalogue: what a finding of this code shows. The Markdown file next to the row explains the code. */
 export interface CatalogueRow<D> {
   /** Constant, or derived from the details. */
   readonly severity: Severity | ((details: D) => Severity)
@@ -31,16 +31,8 @@ export interface CatalogueRow<D> {
   remedy(details: D): string
 }
 
-/** A row with what docs/findings.md tells beside that. It is in the sources alone: the build leaves it out. */
-export interface DocumentedRow<D> extends CatalogueRow<D> {
-  /** What the code means in general and who refuses it; becomes the row's text in docs/findings.md. */
-  readonly meaning: string
-  /** Where the rule is written down: an RFC section, a source file of etcd, an issue. */
-  readonly source: string
-}
-
 /** Types one row by its details; the catalogue infers every code's details from these calls. */
-export function row<D extends object>(spec: DocumentedRow<D>): DocumentedRow<D> {
+export function row<D extends object>(spec: CatalogueRow<D>): CatalogueRow<D> {
   return spec
 }
 

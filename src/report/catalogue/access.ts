@@ -34,9 +34,6 @@ export interface PermissionDetails extends AccessDetails {
 export const access = {
   'access/permission-denied': row<PermissionDetails>({
     severity: 'error',
-    meaning:
-      'etcd let the connection in and refused the call: the user has no role that allows it. etcd gives the same answer for a common name that is not an etcd user at all.',
-    source: 'etcd server/auth/store.go: ErrPermissionDenied',
     refusals: [
       { by: 'etcd', words: 'etcdserver: permission denied' },
       { by: 'etcd', words: 'auth: permission denied' },
@@ -57,9 +54,6 @@ export const access = {
     }
   >({
     severity: 'error',
-    meaning:
-      'etcd takes the common name of the client certificate for the user (with --client-cert-auth and authentication enabled), and has no user of that name. Or it sees no user: the certificate has no common name, or etcd runs without --client-cert-auth (with --trusted-ca-file alone it asks for a certificate and ignores its name), and no password was given.',
-    source: 'etcd server/auth/store.go: ErrUserNotFound, ErrUserEmpty; server/etcdserver/v3_server.go AuthInfoFromCtx',
     refusals: [
       { by: 'etcd', words: 'etcdserver: user name not found', when: ({ named }) => named },
       { by: 'etcd', words: 'auth: user not found', when: ({ named }) => named },
@@ -84,9 +78,6 @@ export const access = {
   }),
   'access/token-refused': row<AccessDetails>({
     severity: 'error',
-    meaning:
-      'etcd refuses the token that the password was exchanged for, also after a new log-in: its members disagree on the users, or a token of another cluster was put into the call.',
-    source: 'etcd server/auth/store.go: ErrInvalidAuthToken, ErrAuthOldRevision',
     refusals: [
       { by: 'etcd', words: 'etcdserver: invalid auth token' },
       { by: 'etcd', words: 'etcdserver: revision of auth store is old' },

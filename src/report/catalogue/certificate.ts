@@ -28,9 +28,6 @@ export const certificate = {
     serialNumber: string | null
   }>({
     severity: 'error',
-    meaning:
-      'The bytes are not a certificate in DER as X.509 defines it. Go refuses to read them. OpenSSL may read them: it also accepts BER, malformed dates and trailing bytes. The subject and the serial number are shown if they can be read.',
-    source: 'RFC 5280 section 4.1; ITU-T X.690',
     message: ({ origin, reason, offset, subject, serialNumber }) =>
       subject === null
         ? `The certificate in ${origin} is not valid DER: ${reason}, at byte ${String(offset)}.`
@@ -42,9 +39,6 @@ export const certificate = {
   }),
   'certificate/name-malformed': row<{ field: 'subject' | 'issuer'; attribute: string }>({
     severity: 'error',
-    meaning:
-      'A value in the subject or issuer does not fit its declared kind, or is of a kind that Go does not read, so Go refuses the whole certificate.',
-    source: 'RFC 5280 section 4.1.2.4; Go crypto/x509 parser.go',
     refusals: [{ by: 'Go', words: 'x509: invalid RDNSequence: invalid attribute value: …' }],
     message: ({ field, attribute }, who) =>
       `${who} has a value in its ${field} (attribute ${attribute}) that is not a string of its kind, or of a kind that Go does not read.`,
@@ -52,51 +46,35 @@ export const certificate = {
   }),
   'certificate/version-unsupported': row<{ version: number }>({
     severity: 'error',
-    meaning: 'Only version 3 certificates carry the extensions that say what a certificate may be used for.',
-    source: 'RFC 5280 sections 4.1.2.1 and 6.1.4 (k)',
     message: ({ version }, who) =>
       `${who} is of X.509 version ${String(version)}; only version 3 has the extensions that say what it may be used for.`,
     remedy: () => 'Reissue it as version 3. With openssl, pass "-extfile" and "-extensions" when signing.',
   }),
   'certificate/anchor-version-1': row<{ version: number }>({
     severity: 'warning',
-    meaning: 'A CA certificate without extensions is trusted only because it was named as an anchor.',
-    source: 'RFC 5280 section 6.1.4 (k); Go crypto/x509 CheckSignatureFrom',
     message: ({ version }, who) => `${who} is of X.509 version ${String(version)} and does not say that it is a CA.`,
     remedy: () => 'Replace it with a CA certificate of version 3 that has "basicConstraints = critical, CA:TRUE".',
   }),
   'certificate/serial-unusual': row<{ serialNumber: string; reason: string }>({
     severity: ({ reason }): Severity => (reason === 'is negative' ? 'error' : 'warning'),
-    meaning:
-      'A serial number is positive and has up to 20 bytes. Go since 1.23 refuses to read a certificate with a negative one; some tools refuse zero or more bytes.',
-    source: 'RFC 5280 section 4.1.2.2; Go 1.23 release notes (x509negativeserial)',
     refusals: [{ by: 'Go', words: 'x509: negative serial number', when: ({ reason }) => reason === 'is negative' }],
     message: ({ serialNumber, reason }, who) => `${who} has a serial number that ${reason} (${serialNumber}).`,
     remedy: () => 'Reissue it with a random positive serial number of up to 20 bytes.',
   }),
   'certificate/name-empty': row<{ field: 'issuer' | 'subject' }>({
     severity: 'error',
-    meaning:
-      'The issuer, and the subject of a CA, must be a name that is not empty: certificates are linked by these names, and no chain can be built otherwise.',
-    source: 'RFC 5280 sections 4.1.2.4 and 4.1.2.6',
     message: ({ field }, who) =>
       field === 'issuer' ? `${who} has an empty issuer.` : `${who} is a CA with an empty subject.`,
     remedy: () => 'Create a CA certificate with a subject, such as CN=etcd-ca, and reissue the certificates below it.',
   }),
   'certificate/algorithms-disagree': row<NoDetails>({
     severity: 'error',
-    meaning:
-      'A certificate states its signature algorithm twice. If they differ, the outer one was altered or the encoder is faulty.',
-    source: 'RFC 5280 section 4.1.1.2',
     refusals: [{ by: 'Go', words: "x509: inner and outer signature algorithm identifiers don't match" }],
     message: (_, who) => `${who} names one signature algorithm inside its signed part and another outside.`,
     remedy: () => 'Do not use it. Reissue it.',
   }),
   'certificate/extension-malformed': row<{ extension: string; reason: string }>({
     severity: 'error',
-    meaning:
-      'An extension cannot be read. Go refuses the whole certificate, also where the extension plays no part in validation, such as policies and the address of the issuer.',
-    source: 'RFC 5280 section 4.2; Go crypto/x509 parser.go',
     refusals: Object.entries(GO_ON_EXTENSIONS).map(([name, words]) => ({
       by: 'Go',
       words,
@@ -107,9 +85,6 @@ export const certificate = {
   }),
   'certificate/distribution-point-relative': row<UsageDetails>({
     severity: refusedByGoAlone,
-    meaning:
-      'The place of the CRL is written as a name relative to its issuer. RFC 5280 allows that, and OpenSSL reads it. Go, and so etcd, does not read such a certificate.',
-    source: 'Go crypto/x509 parser.go, processExtensions (CRLDistributionPoints); RFC 5280 section 4.2.1.13',
     refusals: [{ by: 'Go', words: 'x509: invalid CRL distribution point' }],
     message: (_, who) =>
       `${who} names the place of its CRL relative to the issuer; etcd does not read the certificate.`,
@@ -120,9 +95,6 @@ export const certificate = {
     reason: 'occurs more than once' | 'is critical and unknown' | 'must not be critical'
   }>({
     severity: 'error',
-    meaning:
-      'An extension occurs more than once, is critical although the validator does not process it, or is one that RFC 5280 forbids to be critical. Go refuses the certificate.',
-    source: 'RFC 5280 sections 4.2, 4.2.1.1 and 4.2.1.2; Go crypto/x509 UnhandledCriticalExtension and parser.go',
     refusals: [
       {
         by: 'Go',
@@ -149,9 +121,6 @@ export const certificate = {
   }),
   'certificate/key-identifier-missing': row<{ extension: 'authorityKeyIdentifier' | 'subjectKeyIdentifier' }>({
     severity: 'warning',
-    meaning:
-      'Key identifiers say which key of a CA signed a certificate. Without them, a CA cannot be distinguished from its successor of the same name, and a validator must try each.',
-    source: 'RFC 5280 sections 4.2.1.1 and 4.2.1.2',
     message: ({ extension }, who) =>
       extension === 'authorityKeyIdentifier'
         ? `${who} has no authority key identifier, which says which CA key signed it.`
@@ -161,9 +130,6 @@ export const certificate = {
   }),
   'certificate/authority-key-identifier-unusual': row<{ reason: string }>({
     severity: 'warning',
-    meaning:
-      'A self-signed CA’s authority key identifier should hold its own key identifier and nothing else. Where it points elsewhere, OpenSSL, and so Node, looks for another certificate above it.',
-    source: 'CA/Browser Forum Baseline Requirements 7.1.2.1.3; OpenSSL X509_check_akid',
     refusals: [
       { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT', when: ({ reason }) => reason.startsWith('points to') },
       {
@@ -177,27 +143,18 @@ export const certificate = {
   }),
   'certificate/policy-extension-critical': row<{ extension: string }>({
     severity: 'warning',
-    meaning:
-      'The extension narrows certificate policies and is critical. Go since 1.24, OpenSSL and Node process it, and it decides nothing while no policy is required. Go before 1.24, and so an etcd that was built with it, refuses the certificate ("unhandled critical extension").',
-    source: 'RFC 5280 sections 4.2.1.5, 4.2.1.11 and 4.2.1.14; Go crypto/x509 parser.go, processExtensions',
     message: ({ extension }, who) =>
       `${who} carries the critical extension ${extension}, which etcd refuses if it was built with Go before 1.24.`,
     remedy: ({ extension }) => `Leave ${extension} out when it is renewed.`,
   }),
   'certificate/policy-constraints-not-critical': row<NoDetails>({
     severity: 'warning',
-    meaning:
-      'policyConstraints must be critical; this package and Node ignore those that are not. Go since 1.24, and so an etcd built with it, processes them: if they require a policy, each certificate below must name one.',
-    source: 'RFC 5280 section 4.2.1.11; Go crypto/x509 policiesValid',
     refusals: [{ by: 'Go', words: 'x509: no valid chains built: … invalid policies' }],
     message: (_, who) => `${who} carries policyConstraints that are not marked as critical; they are not processed.`,
     remedy: () => 'Leave policyConstraints out when it is renewed.',
   }),
   'key/mismatch': row<{ keyAlgorithm: string; certificateAlgorithm: string; keyOrigin?: string | undefined }>({
     severity: 'error',
-    meaning:
-      'The private key does not belong to the certificate. Node throws "key values mismatch", etcd "private key does not match public key".',
-    source: 'Go crypto/tls X509KeyPair; OpenSSL X509_check_private_key',
     refusals: [
       { by: 'Go', words: 'tls: private key does not match public key' },
       { by: 'Node', words: 'ERR_OSSL_X509_KEY_VALUES_MISMATCH' },
@@ -210,8 +167,6 @@ export const certificate = {
   }),
   'key/weak': row<{ algorithm: string; wanted: string }>({
     severity: 'error',
-    meaning: 'The public key can be broken, or is of a kind that TLS stacks dropped.',
-    source: 'NIST SP 800-131A; CA/Browser Forum Baseline Requirements 6.1.5',
     refusals: [
       { by: 'OpenSSL', words: 'ee key too small' },
       { by: 'OpenSSL', words: 'CA certificate key too weak' },
@@ -221,9 +176,6 @@ export const certificate = {
   }),
   'key/unsupported': row<{ algorithm: string; refusedBy: string }>({
     severity: 'error',
-    meaning:
-      'etcd, Go or Node does not take a key of this kind in a TLS certificate; OpenSSL may silently not send it.',
-    source: 'Go crypto/x509 and crypto/tls; RFC 8446 section 4.2.3',
     refusals: [
       { by: 'Go', words: "tls: client didn't provide a certificate" },
       { by: 'Go', words: 'tls: failed to parse private key' },
@@ -236,24 +188,17 @@ export const certificate = {
   }),
   'key/size-unusual': row<{ algorithm: string }>({
     severity: 'warning',
-    meaning: 'The RSA modulus is not a whole number of bytes long; some tools refuse such keys.',
-    source: 'CA/Browser Forum Baseline Requirements 6.1.5',
     message: ({ algorithm }, who) => `${who} has a key of an unusual size: ${algorithm}.`,
     remedy: () => 'Use RSA 2048, 3072 or 4096, or ECDSA P-256, when it is renewed.',
   }),
   'key/small-beyond-2030': row<{ algorithm: string; notAfter: Date }>({
     severity: 'warning',
-    meaning: 'RSA keys under 3072 bits are not approved after 2030, and this certificate is valid for longer.',
-    source: 'NIST SP 800-57 part 1, table 4',
     message: ({ algorithm, notAfter }, who) =>
       `${who} has a key that is too short after 2030 (${algorithm}), and is valid until ${notAfter.toISOString()}.`,
     remedy: () => 'Use RSA 3072 or ECDSA P-256 for the key at the next renewal.',
   }),
   'signature/invalid': row<{ issuer: string; issuerFingerprint256: string }>({
     severity: 'error',
-    meaning:
-      'The signature was not made by the issuer’s key although name and key identifier point to it: the certificate was altered or is damaged.',
-    source: 'RFC 5280 section 6.1.3 (a)(1)',
     refusals: [
       {
         by: 'Go',
@@ -269,9 +214,6 @@ export const certificate = {
   }),
   'signature/algorithm-weak': row<{ algorithm: string; trusted: boolean }>({
     severity: ({ trusted }): Severity => (trusted ? 'warning' : 'error'),
-    meaning:
-      'SHA-1 and MD5 signatures can be forged. Go refuses them ("insecure algorithm"), OpenSSL at its default level too ("ca md too weak"). The signature of a trusted certificate on itself is not checked by anyone: there it only shows that the certificate is old.',
-    source: 'RFC 6194; RFC 9155; RFC 5280 section 6.1.1 (d); Go 1.18 release notes',
     refusals: [
       { by: 'Go', words: 'x509: cannot verify signature: insecure algorithm …', when: isUntrusted },
       { by: 'Node', words: 'ERR_SSL_CA_MD_TOO_WEAK', when: isUntrusted },
@@ -284,9 +226,6 @@ export const certificate = {
   }),
   'signature/anchor-algorithm-unsuited': row<{ algorithm: string; key: string }>({
     severity: 'warning',
-    meaning:
-      'A root whose signature is of an unknown algorithm, or of another than its key’s, cannot have signed itself. Go trusts it all the same because it was named; OpenSSL, and so Node, looks for another certificate above it.',
-    source: 'RFC 5280 section 6.1.1 (d); OpenSSL ossl_x509v3_cache_extensions',
     refusals: [
       { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT' },
       { by: 'OpenSSL', words: 'unable to get issuer certificate' },
@@ -298,18 +237,12 @@ export const certificate = {
   }),
   'signature/algorithm-unsupported': row<{ algorithm: string }>({
     severity: 'error',
-    meaning:
-      'TLS stacks do not verify the signature algorithm. They verify RSA with SHA-2 (PKCS #1 v1.5 or PSS), ECDSA with SHA-2, or Ed25519.',
-    source: 'RFC 5280 section 4.1.1.2; RFC 8446 section 4.2.3',
     refusals: [{ by: 'Go', words: 'x509: cannot verify signature: algorithm unimplemented' }],
     message: ({ algorithm }, who) => `${who} is signed with an algorithm that is not supported (${algorithm}).`,
     remedy: () => 'Reissue it with an ECDSA, RSA or Ed25519 CA key and SHA-256.',
   }),
   'signature/salt-length-unusual': row<{ algorithm: string; saltLength: number; expected: number } & UsageDetails>({
     severity: refusedByGoAlone,
-    meaning:
-      'The salt of the RSA-PSS signature is not as long as the digest. RFC 4055 recommends that length and allows others, and OpenSSL verifies them. Go, and so etcd, does not verify the signature.',
-    source: 'Go crypto/x509 x509.go, getSignatureAlgorithmFromAI; RFC 4055 section 3.1',
     refusals: [{ by: 'Go', words: 'x509: cannot verify signature: algorithm unimplemented' }],
     message: ({ algorithm, saltLength, expected }, who) =>
       `${who} is signed with ${algorithm} and a salt of ${String(saltLength)} bytes; etcd verifies only a salt of ${String(expected)} bytes.`,
@@ -317,8 +250,6 @@ export const certificate = {
   }),
   'signature/key-mismatch': row<{ algorithm: string; issuerKey: string; issuer: string }>({
     severity: 'error',
-    meaning: 'The signature is of another kind than the issuer’s key, so that key cannot have made it.',
-    source: 'RFC 5280 section 4.1.1.2',
     message: ({ algorithm, issuerKey, issuer }, who) =>
       `${who} is signed with ${algorithm}, but the key of its issuer "${issuer}" is ${issuerKey}.`,
     remedy: () => 'Pass the CA certificate whose key signed it, or reissue it.',

@@ -41,9 +41,6 @@ export interface ClientCaDetails {
 export const chain = {
   'chain/issuer-not-found': row<{ issuer: string; anchors: string[]; intermediates: string[] }>({
     severity: 'error',
-    meaning:
-      'No certificate given is the issuer: either an intermediate was left out, or it is another CA’s certificate. etcd says "certificate signed by unknown authority", Node UNABLE_TO_VERIFY_LEAF_SIGNATURE.',
-    source: 'RFC 5280 section 6.1; Go crypto/x509 UnknownAuthorityError',
     refusals: [
       BY_GO,
       LEAF_UNVERIFIED,
@@ -58,9 +55,6 @@ export const chain = {
   }),
   'chain/issuer-key-differs': row<{ issuer: string; found: string[]; wantedKeyIdentifier: string | null }>({
     severity: 'error',
-    meaning:
-      'A CA of the right name was given, but its key did not sign the certificate. Usually the CA was created again under its old name. etcd says "certificate signed by unknown authority (possibly because of … verification failure while trying to verify candidate authority certificate …)".',
-    source: 'RFC 5280 section 6.1.3 (a)(1); Go crypto/x509 UnknownAuthorityError',
     refusals: [
       {
         by: 'Go',
@@ -80,8 +74,6 @@ export const chain = {
   }),
   'chain/self-signed': row<{ anchors: string[] }>({
     severity: 'error',
-    meaning: 'The certificate signed itself and is not among the trusted ones. Node says DEPTH_ZERO_SELF_SIGNED_CERT.',
-    source: 'RFC 5280 section 6.1',
     refusals: [
       BY_GO,
       { by: 'Node', words: 'DEPTH_ZERO_SELF_SIGNED_CERT' },
@@ -93,9 +85,6 @@ export const chain = {
   }),
   'chain/root-not-trusted': row<{ anchors: string[] }>({
     severity: 'error',
-    meaning:
-      'The chain is complete up to its root, and that root is not among the trusted ones. Node says SELF_SIGNED_CERT_IN_CHAIN.',
-    source: 'RFC 5280 section 6.1',
     refusals: [
       BY_GO,
       { by: 'Node', words: 'SELF_SIGNED_CERT_IN_CHAIN' },
@@ -108,9 +97,6 @@ export const chain = {
   }),
   'chain/client-ca-not-given': row<ClientCaDetails>({
     severity: 'info',
-    meaning:
-      'A client certificate does not lead to a CA in `ca`, which verifies servers. etcd may trust another CA for clients (--trusted-ca-file), as is usual with cert-manager, Vault or a corporate PKI; only etcd can say. `path` ends at the topmost certificate. If a server refuses the certificate, `handshake/client-ca-unknown` is the error.',
-    source: 'etcd --trusted-ca-file; Go crypto/x509 UnknownAuthorityError',
     message: ({ issuer, anchors, sameName }, who) =>
       `${who} was issued by "${issuer}", ${sameName ? 'and the CA of that name in ca has another key' : `which is not among the CAs in ca (${quoted(anchors)})`}.`,
     remedy: ({ issuer }) =>
@@ -118,9 +104,6 @@ export const chain = {
   }),
   'chain/circle': row<{ issuer: string; anchors: string[] }>({
     severity: 'error',
-    meaning:
-      'CAs certify each other, as cross-certificates do, and none of them is trusted or certified by a CA that is.',
-    source: 'RFC 4158 section 2.4.2',
     refusals: [BY_GO, NO_LOCAL_ISSUER],
     message: ({ issuer, anchors }, who) =>
       `${who} was issued by "${issuer}", which is below it in the same chain, and no CA of the chain is trusted. The trusted CAs are ${quoted(anchors)}.`,
@@ -129,17 +112,12 @@ export const chain = {
   }),
   'chain/no-trust-anchors': row<NoDetails>({
     severity: 'error',
-    meaning: 'Without a trusted CA nothing can be verified. The system’s roots are never used in its place.',
-    source: 'RFC 5280 section 6.1.1 (d)',
     refusals: [BY_GO, LEAF_UNVERIFIED, NO_LOCAL_ISSUER],
     message: () => 'No trusted CA certificate was given.',
     remedy: () => 'Pass the certificate of the CA that issues your etcd certificates (--cacert of etcdctl).',
   }),
   'chain/budget-exhausted': row<{ signatures: number; steps: number }>({
     severity: 'error',
-    meaning:
-      'The certificates can be combined in too many ways. The search was stopped, as a defence against chains that are made to exhaust the validator.',
-    source: 'RustSec RUSTSEC-2023-0052; Go crypto/x509 maxChainSignatureChecks',
     message: ({ signatures, steps }) =>
       `The search for a valid path stopped at its limit of ${String(signatures)} signature checks and ${String(steps)} steps.`,
     remedy: () =>
@@ -147,55 +125,38 @@ export const chain = {
   }),
   'chain/anchor-unreadable-to-go': row<{ reason: string } & UsageDetails>({
     severity: refusedInTrustAnchors,
-    meaning:
-      'The path does not use this trust anchor, but Go cannot read it. etcd reads every certificate of its CA file when it starts, and exits. Node and OpenSSL read the CA file of a client and ignore what they do not use.',
-    source: 'etcd client/pkg/tlsutil NewCertPool; Go crypto/x509 parser.go, parseCertificate',
     refusals: UNREADABLE_TO_GO,
     message: ({ reason }, who) => `${who} is not used, but etcd does not start with it in its CA file: ${reason}.`,
     remedy: () => 'Remove the certificate from the CA file of etcd, or issue it again in a form that Go reads.',
   }),
   'chain/certificate-unreadable-to-go': row<{ reason: string } & UsageDetails>({
     severity: refusedByGoAlone,
-    meaning:
-      'The path does not use this certificate, but it is sent with the leaf, and Go cannot read it. Go, and so etcd, reads every certificate that it is sent, and ends the handshake.',
-    source: 'Go crypto/tls processCertsFromClient and verifyServerCertificate; crypto/x509 parser.go, parseCertificate',
     refusals: UNREADABLE_TO_GO,
     message: ({ reason }, who) => `${who} is not used, but etcd refuses a handshake in which it is sent: ${reason}.`,
     remedy: () => 'Remove the certificate from the file of the leaf.',
   }),
   'chain/others-tried': row<{ paths: number }>({
     severity: 'info',
-    meaning: 'More than one path was possible; the report explains the one that came furthest.',
-    source: 'RFC 4158',
     message: ({ paths }) => `${String(paths)} other path${paths === 1 ? '' : 's'} failed too.`,
     remedy: () => 'Remove certificates of other chains from the files to see only this path.',
   }),
   'chain/order-wrong': row<{ issuer: string }>({
     severity: 'warning',
-    meaning: 'TLS 1.2 requires each certificate to be followed by its issuer. Some peers do not sort.',
-    source: 'RFC 5246 section 7.4.2; RFC 8446 section 4.4.2',
     message: ({ issuer }, who) => `${who} is not followed by its issuer "${issuer}", which is elsewhere in the file.`,
     remedy: () => 'Write the leaf first, then each issuer in turn, without the root.',
   }),
   'chain/certificate-unused': row<NoDetails>({
     severity: 'info',
-    meaning: 'A certificate is not part of the path and is sent all the same.',
-    source: 'RFC 8446 section 4.4.2',
     message: (_, who) => `${who} is not part of the path.`,
     remedy: () => 'Remove it from the file.',
   }),
   'chain/root-sent': row<NoDetails>({
     severity: 'info',
-    meaning: 'The root is part of the chain that is sent. The peer must have it already, so it only costs bytes.',
-    source: 'RFC 8446 section 4.4.2',
     message: (_, who) => `${who} is a trust anchor and part of the chain that is sent.`,
     remedy: () => 'Remove the root from the certificate file.',
   }),
   'chain/anchor-not-self-signed': row<{ issuer: string; selfIssued: boolean } & OpensslDetails>({
     severity: refusedByOpensslAlone,
-    meaning:
-      'The path ends at an intermediate, or at the leaf itself, which is trusted, and its issuer is not. etcd and etcdctl accept that, and so does the client of this library; Node by default does not, nor do other clients that use OpenSSL. OpenSSL recognizes a root by its names, its key identifiers and the kind of its signature.',
-    source: 'RFC 5280 section 6.1.1 (d); OpenSSL X509_V_FLAG_PARTIAL_CHAIN and EXFLAG_SS; Node allowPartialTrustChain',
     refusals: [
       { by: 'Node', words: 'UNABLE_TO_GET_ISSUER_CERT' },
       NOT_LOCALLY,
@@ -222,9 +183,6 @@ export const chain = {
     } & OpensslDetails
   >({
     severity: refusedByOpensslAlone,
-    meaning:
-      'Several of the certificates given fit as the issuer. Go tries them all. OpenSSL, and so Node, looks at names and key identifiers only, prefers the trusted CAs, takes the first that is within its validity, and does not turn back.',
-    source: 'RFC 4158 section 2.4; OpenSSL crypto/x509/x509_vfy.c, build_chain and get0_best_issuer_sk',
     refusals: [
       { by: 'Node', words: 'CERT_SIGNATURE_FAILURE' },
       NOT_LOCALLY,
@@ -246,9 +204,6 @@ export const chain = {
   }),
   'chain/issuer-name-respelled': row<{ written: string; issuer: string } & UsageDetails>({
     severity: refusedByGoAlone,
-    meaning:
-      'The issuer’s name is written in other bytes than in the issuer’s own certificate: other case, white space or kind of string. By RFC 5280 it is the same name, and OpenSSL and Node find the issuer; Go, and so etcd, compares bytes and does not.',
-    source: 'RFC 5280 section 7.1; Go crypto/x509 cert_pool.go, CertPool.findPotentialParents',
     refusals: [BY_GO],
     message: ({ written, issuer }, who) =>
       `${who} writes the name of its issuer as "${written}", and the issuer itself is "${issuer}" in other bytes; etcd does not accept it as the issuer.`,
@@ -261,9 +216,6 @@ export const chain = {
     wantedIssuer: string | null
   }>({
     severity: 'error',
-    meaning:
-      'The authority key identifier names the issuer’s certificate by its serial number and its own issuer, and the issuer has others: the CA certificate was renewed, or it is another one. OpenSSL, and so Node, does not take it as the issuer then; Go does not look.',
-    source: 'RFC 5280 section 4.2.1.1; OpenSSL X509_V_ERR_AKID_ISSUER_SERIAL_MISMATCH',
     refusals: [LEAF_UNVERIFIED, NOT_LOCALLY, NO_LOCAL_ISSUER],
     message: ({ issuer, found, wanted, wantedIssuer }, who) =>
       `${who} names an issuer${wanted === null ? '' : ` with the serial number ${wanted}`}${wantedIssuer === null ? '' : `, issued by "${wantedIssuer}"`}, but "${issuer}" has the serial number ${found}.`,
@@ -272,9 +224,6 @@ export const chain = {
   }),
   'chain/key-identifier-differs': row<{ wanted: string; found: string; issuer: string }>({
     severity: 'error',
-    meaning:
-      'The authority key identifier points to another key than the issuer’s. OpenSSL, and so Node, does not take it as the issuer then.',
-    source: 'RFC 5280 section 4.2.1.1; OpenSSL X509_V_ERR_AKID_SKID_MISMATCH',
     refusals: [LEAF_UNVERIFIED, NOT_LOCALLY, NO_LOCAL_ISSUER],
     message: ({ wanted, found, issuer }, who) =>
       `${who} names an issuer with the key identifier ${wanted || 'of no bytes'}, but the key identifier of "${issuer}" is ${found || 'empty'}.`,

@@ -13,9 +13,6 @@ export interface PathLength {
 export const constraints = {
   'constraints/not-a-ca': row<{ reason: 'no basicConstraints' | 'CA:FALSE'; issued: string }>({
     severity: 'error',
-    meaning:
-      'Only a certificate with basicConstraints CA:TRUE may issue others. Otherwise every leaf could act as a CA.',
-    source: 'RFC 5280 section 6.1.4 (k)',
     refusals: [
       { by: 'Go', words: 'x509: certificate is not authorized to sign other certificates' },
       { by: 'Go', words: 'x509: invalid signature: parent certificate cannot sign this kind of certificate' },
@@ -28,8 +25,6 @@ export const constraints = {
   }),
   'constraints/path-too-long': row<PathLength>({
     severity: 'error',
-    meaning: 'The CA limits how many intermediates may stand below it, and there are more.',
-    source: 'RFC 5280 section 4.2.1.9',
     refusals: [
       { by: 'Go', words: 'x509: too many intermediates for path length constraint' },
       { by: 'Node', words: 'PATH_LENGTH_EXCEEDED' },
@@ -42,9 +37,6 @@ export const constraints = {
   }),
   'constraints/path-too-long-for-go': row<PathLength & UsageDetails>({
     severity: refusedByGoAlone,
-    meaning:
-      'The CA limits how many intermediates may follow it, and self-issued CA certificates, such as a cross-certificate from the CA’s old key to its new key, exceed the limit. RFC 5280 and OpenSSL do not count self-issued certificates. Go, and so etcd, counts them.',
-    source: 'Go crypto/x509 verify.go, Certificate.isValid (MaxPathLen); RFC 5280 section 4.2.1.9',
     refusals: [{ by: 'Go', words: 'x509: too many intermediates for path length constraint' }],
     message: ({ allowed, found, intermediates }, who) =>
       `${who} allows ${String(allowed)} intermediate CA${allowed === 1 ? '' : 's'} below it, and etcd, which counts self-issued certificates, refuses the path with ${String(found)}: ${quoted(intermediates)}.`,
@@ -52,33 +44,22 @@ export const constraints = {
   }),
   'constraints/too-many-intermediates': row<{ allowed: number; found: number }>({
     severity: 'error',
-    meaning: 'The path has more intermediates than the caller allows.',
-    source: 'option maxIntermediates',
     message: ({ allowed, found }) => `The path has ${String(found)} intermediates, and ${String(allowed)} are allowed.`,
     remedy: () => 'Raise the option maxIntermediates if the chain is intended.',
   }),
   'constraints/not-critical': row<{ extension: string }>({
     severity: 'warning',
-    meaning:
-      'The extension restricts a CA and should be critical, so that a reader who does not know it refuses rather than ignores it.',
-    source: 'RFC 5280 sections 4.2.1.9 and 4.2.1.10',
     message: ({ extension }, who) => `${who} has ${extension} that is not critical.`,
     remedy: ({ extension }) =>
       `Mark ${extension} as critical ("${extension} = critical, …") at the next renewal of the CA.`,
   }),
   'constraints/leaf-is-ca': row<NoDetails>({
     severity: 'warning',
-    meaning:
-      'The leaf is itself a CA. An attacker who steals its key from a server can issue certificates that the cluster trusts.',
-    source: 'CA/Browser Forum Baseline Requirements 7.1.2.7 (as advice); Go and OpenSSL accept it',
     message: (_, who) => `${who} is used as a leaf although it is a CA.`,
     remedy: () => 'Issue a separate leaf with "basicConstraints = critical, CA:FALSE".',
   }),
   'constraints/only-for-cas': row<{ what: 'pathlen' | 'keyCertSign' | 'nameConstraints' }>({
     severity: 'warning',
-    meaning:
-      'A path length, keyCertSign and name constraints have a meaning only in a CA certificate. Elsewhere they have no effect, and strict validators refuse them.',
-    source: 'RFC 5280 sections 4.2.1.3, 4.2.1.9 and 4.2.1.10',
     message: ({ what }, who) => `${who} has ${what} although it is not a CA.`,
     remedy: ({ what }) => `Remove ${what} at the next renewal.`,
   }),

@@ -17,9 +17,6 @@ export const discovery = {
     }
   >({
     severity: 'error',
-    meaning:
-      'DNS has no SRV record from which the endpoints could be taken. Endpoints without TLS (_etcd-client instead of _etcd-client-ssl) are not used, as etcdctl does not use them with --insecure-discovery=false.',
-    source: 'RFC 2782; etcd client/pkg/srv, GetClient; etcdctl/ctlv3/command/global.go, endpointsFromFlagValue',
     message: ({ record, insecure }) =>
       `DNS has no SRV record ${record}${insecure.length === 0 ? '' : `, only endpoints without TLS (${listed(insecure)}), which are not used`}.`,
     remedy: ({ record, insecure }) =>
@@ -29,17 +26,12 @@ export const discovery = {
   }),
   'discovery/insecure-dropped': row<Question & { insecure: string[] }>({
     severity: 'warning',
-    meaning: 'DNS also lists endpoints without TLS, which are not used.',
-    source: 'etcd etcdctl/ctlv3/command/global.go, endpointsFromFlagValue',
     message: ({ domain, insecure }) =>
       `DNS also lists endpoints of ${domain} without TLS (${listed(insecure)}); they are not used.`,
     remedy: ({ domain }) => `Remove the records _etcd-client._tcp of ${domain}, and close the plaintext ports.`,
   }),
   'discovery/record-unusable': row<Question & { target: string; reason: string }>({
     severity: 'warning',
-    meaning:
-      'The target of an SRV record is not a usable host, or it comes after the first 100 records. The record is ignored.',
-    source: 'RFC 2782',
     message: ({ record, target, reason }) => `The SRV record ${record} has the target "${target}", which ${reason}.`,
     remedy: ({ record }) => `Correct or remove this target of ${record}.`,
   }),
@@ -52,9 +44,6 @@ export const discovery = {
     }
   >({
     severity: 'error',
-    meaning:
-      'The query for the SRV records failed: no name server can be reached or answers within the dial time-out, or it reports an error.',
-    source: 'c-ares, ares_query',
     message: ({ record, errorCode, timeout }) =>
       errorCode === null
         ? `The SRV record ${record} was not found within ${String(timeout / 1000)} s: no name server answered.`

@@ -94,9 +94,6 @@ function refuser({ server, contentType, httpStatus }: AnswerDetails): string {
 export const endpoint = {
   'endpoint/unreachable': row<ConnectDetails>({
     severity: 'error',
-    meaning:
-      'There is no TCP connection to the endpoint: its name is not resolved, nothing listens there, a firewall rejects or drops the packets, there is no route, or this process has no file descriptor, port or memory left for one more connection.',
-    source: 'connect(2), socket(2); getaddrinfo(3); getrlimit(2), RLIMIT_NOFILE',
     message: noConnection,
     remedy: connectRemedy,
   }),
@@ -107,9 +104,6 @@ export const endpoint = {
     failed: FailedAddress[]
   }>({
     severity: 'info',
-    meaning:
-      'The host name of the endpoint has several addresses, and some of them failed. All addresses are tried, a new one every quarter of a second or as soon as one fails. The connection in use is to the address that answered first, if one did.',
-    source: 'RFC 8305; getaddrinfo(3)',
     message: ({ endpoint, answered, failed }) => {
       const reasons = listed(failed.map(({ address, reason }) => `${address} (${reason})`))
       return answered === null
@@ -131,10 +125,6 @@ export const endpoint = {
     protocol: string | null
   }>({
     severity: 'error',
-    meaning:
-      'The endpoint accepts connections and does not answer in time: not the TLS handshake, not HTTP/2 after it, or not the first request, which etcd answers at once. The process is paused or overloaded, a load balancer has no back end, a service waits for the client to speak another protocol, or a network path drops long packets, such as the one with our certificate. In TLS 1.3 the client does not know before the HTTP/2 SETTINGS whether the server accepts its certificate.',
-    source:
-      'etcd GHSA-6vch-q96h-7gc3 (handshake time-out since 3.5.33, 3.6.14); RFC 9113 section 3.4; RFC 8446 section 4.4.2.4',
     message: ({ endpoint, address, timeout, after, answered, protocol }) => {
       const within = `within ${seconds(timeout)}`
       if (after === 'handshake')
@@ -170,10 +160,6 @@ export const endpoint = {
     } | null
   }>({
     severity: 'error',
-    meaning:
-      'The endpoint closed the connection during the TLS handshake without a TLS alert, or right after it without having asked for our certificate, so it has nothing against that. It is not a TLS port, something between cuts connections, or something in front of etcd that ends TLS does not reach etcd. If it sent nothing at all, it counts as unreachable: a TCP proxy, a load balancer or a port-forward without its back end does so.',
-    source:
-      'RFC 8446 section 6: a TLS peer reports the reason in an alert; section 4.3.2 (CertificateRequest); haproxy, bind ssl in mode tcp',
     message: ({ endpoint, errorCode, answered, handshake }) => {
       if (handshake !== null)
         return `${endpoint} finished the ${handshake.protocol} handshake without asking for a client certificate, and closed the connection. Its certificate is "${handshake.subject}" of "${handshake.issuer}".`
@@ -198,10 +184,6 @@ export const endpoint = {
     firstBytes: string
   }>({
     severity: 'error',
-    meaning:
-      'The server at the endpoint does not speak TLS: it speaks HTTP in plaintext, in which this client sends nothing, or another protocol.',
-    source:
-      'RFC 8446 section 5.1; etcd embed/etcd.go: a URL with http:// is served in plaintext, whatever certificates are configured',
     message: ({ endpoint, plaintext, errorCode, firstBytes }) =>
       plaintext === null
         ? `${endpoint} does not speak TLS (${errorCode}${firstBytes === '' ? '' : `; it sent ${firstBytes}`}).`
@@ -219,9 +201,6 @@ export const endpoint = {
     alert: number | null
   }>({
     severity: 'error',
-    meaning:
-      'The server speaks TLS, but not HTTP/2, so it is not a gRPC port of etcd: it refuses the protocol h2 in the handshake (TLS alert 120), or does not speak it after the handshake.',
-    source: 'RFC 7301 section 3.2; RFC 9113 section 3.4; etcd --listen-client-http-urls splits HTTP/1.1 from gRPC',
     refusals: [
       {
         by: 'Node',
@@ -240,10 +219,6 @@ export const endpoint = {
     }
   >({
     severity: 'error',
-    meaning:
-      'The endpoint speaks TLS and HTTP/2, accepted our certificate, and does not answer as etcd’s client port: it answered a call with a page and an HTTP status, or as a gRPC server that does not know etcd’s calls. etcd’s https metrics port and the port of --listen-client-http-urls do so, a proxy that passes calls on in HTTP/1.1 or not at all, and every other web server; an ingress or a web server may redirect it. The client makes no calls there, and looks again with growing pauses.',
-    source:
-      'RFC 9110 section 15.4; grpc doc/http-grpc-status-mapping.md; etcd server/embed/etcd.go, --listen-client-http-urls, --listen-metrics-urls',
     refusals: [{ by: 'Node', words: 'UNIMPLEMENTED: Received HTTP status code 404' }],
     message: (details) =>
       `${details.endpoint} ${answered(details)}: ${details.location === null ? 'that is not how etcd’s client port answers' : `it redirects to ${details.location}, which etcd never does`}.`,
@@ -258,9 +233,6 @@ export const endpoint = {
   }),
   'endpoint/request-refused': row<AnswerDetails>({
     severity: 'error',
-    meaning:
-      'Something that is not etcd ended TLS and refused the client: a proxy or a service mesh in front of etcd, or a server of another kind such as the Kubernetes API server. By an HTTP status: 400 (nginx, for a client certificate that it does not accept or that was not sent), 401 or 407 (a log-in of HTTP is required), 403 (a rule forbids the client), 413 (one request is longer than it takes; other calls are not concerned). Or by a gRPC status, 7 or 16, without asking etcd.',
-    source: 'RFC 9110 section 15.5; nginx ssl_verify_client, client_max_body_size; Istio, AuthorizationPolicy',
     refusals: [
       {
         by: 'Node',
@@ -281,9 +253,6 @@ export const endpoint = {
   }),
   'endpoint/unavailable': row<AnswerDetails>({
     severity: 'error',
-    meaning:
-      'The endpoint speaks TLS and HTTP/2, accepted our certificate, and answered that it cannot serve: a proxy or a load balancer whose etcd is down or that limits the rate of calls, an ingress without a back end, or a member of etcd that has not found its cluster yet. The client makes no calls there, and looks again with growing pauses.',
-    source: 'RFC 9110 section 15.6; grpc doc/http-grpc-status-mapping.md; etcd rpctypes ErrGRPCNotCapable',
     refusals: [
       { by: 'Node', words: 'UNAVAILABLE: Received HTTP status code 502' },
       { by: 'Node', words: 'UNAVAILABLE: Received HTTP status code 503' },
@@ -299,10 +268,6 @@ export const endpoint = {
   }),
   'endpoint/learner': row<{ endpoint: string }>({
     severity: 'error',
-    meaning:
-      'The member is a learner: it receives what the cluster writes, has no vote, and refuses nearly every call until it is promoted. The client makes no calls there, and looks again with growing pauses.',
-    source:
-      'etcd api/v3rpc/rpctypes/error.go, ErrGRPCNotSupportedForLearner; server/etcdserver/api/v3rpc/interceptor.go',
     refusals: [{ by: 'etcd', words: 'etcdserver: rpc not supported for learner' }],
     message: ({ endpoint }) => `The member at ${endpoint} is a learner, which serves no calls.`,
     remedy: () =>
@@ -314,8 +279,6 @@ export const endpoint = {
     members: { endpoint: string; role: 'leader' | 'follower' | 'learner' }[]
   }>({
     severity: 'info',
-    meaning: 'The role of each member in the cluster, as `client.tls.probe()` found it: the leader and the followers.',
-    source: 'etcd api/etcdserverpb/rpc.proto, StatusResponse',
     message: ({ leader, members }) =>
       `${leader === null ? 'The leader of the cluster is none of the endpoints' : `${leader} leads the cluster`}${others(members)}.`,
     remedy: ({ leader }) =>
@@ -325,9 +288,6 @@ export const endpoint = {
   }),
   'endpoint/no-leader': row<{ endpoint: string }>({
     severity: 'warning',
-    meaning:
-      'A member is connected and has no leader, so it refuses what needs one. Calls go to other endpoints, until a linearizable read succeeds there.',
-    source: 'etcd api/v3rpc/rpctypes/error.go, ErrGRPCNoLeader',
     message: ({ endpoint }) =>
       `The member at ${endpoint} has no leader: it is cut off from the other members, or they elect one.`,
     remedy: ({ endpoint }) =>
@@ -338,9 +298,6 @@ export const endpoint = {
     members: { endpoint: string; says: string }[]
   }>({
     severity: 'error',
-    meaning:
-      'No member that answers has a leader: fewer than half of the members run, or they do not reach each other. Writes and linearizable reads fail; serializable reads go on. createSecureClient waits for a leader until dialTimeout.',
-    source: 'etcd api/v3rpc/rpctypes/error.go, ErrGRPCNoLeader',
     refusals: [{ by: 'etcd', words: 'etcdserver: no leader' }],
     message: ({ members }) =>
       `The cluster has no leader: ${listed(
@@ -360,9 +317,6 @@ export const endpoint = {
     members: string[]
   }>({
     severity: 'error',
-    meaning:
-      'The endpoint belongs to another etcd cluster than most endpoints of this client, so the client makes no calls there: a write to it would be missing in the cluster that is meant. Either the list of endpoints names two clusters, or a member was started again with an empty data directory as a cluster of its own.',
-    source: 'etcd api/etcdserverpb/rpc.proto, ResponseHeader.cluster_id',
     message: ({ endpoint, cluster, expected, members }) =>
       `${endpoint} belongs to another cluster (ID ${cluster}) than ${listed(members, 'the endpoints that the client used before')} (ID ${expected}).`,
     remedy: ({ endpoint }) =>
@@ -374,9 +328,6 @@ export const endpoint = {
     detail: string
   }>({
     severity: 'error',
-    meaning:
-      'A connection was lost after TLS and HTTP/2 had been set up. Calls go to other endpoints meanwhile, and the client dials the endpoint again.',
-    source: 'RFC 9113 sections 5.4 and 6.8',
     message: ({ endpoint, reason, detail }) =>
       `The connection to ${endpoint} was lost: ${LOST[reason]}${detail === '' ? '' : ` (${detail})`}.`,
     remedy: ({ endpoint, reason }) =>

@@ -27,9 +27,6 @@ const isNotVersion = ({ versions }: { versions: object | null }): boolean => ver
 export const handshake = {
   'handshake/server-certificate-refused': row<{ endpoint: string; reason: string; chain: CertificateRef[] }>({
     severity: 'error',
-    meaning:
-      'This client refused the server’s certificate and sent nothing to the server. The other findings name the certificate and the fault. If there are none, the reason in the details is all: OpenSSL alone refused it, or what the server sent is not a certificate.',
-    source: 'node:tls, verification of the peer; RFC 5280 sections 4.1 and 6; X.690',
     message: ({ endpoint, reason }) => `The certificate that ${endpoint} presented is refused (${reason}).`,
     remedy: ({ endpoint }) =>
       `Fix the server’s certificate or the trusted CAs, as the other findings describe. "openssl s_client -showcerts ${target(endpoint)} </dev/null" shows what the server sends.`,
@@ -50,9 +47,6 @@ export const handshake = {
     notSent: boolean
   }>({
     severity: 'error',
-    meaning:
-      'The server does not trust the CA of our certificate (TLS alert 48): it was issued by a CA that is not in etcd’s --trusted-ca-file, by one with the same name and another key, or by one that has expired there, or an intermediate was not sent along. Without that alert it is the most likely cause of a refusal if the certificate does not lead to a CA in `ca`.',
-    source: 'RFC 8446 section 6.2, unknown_ca; Go crypto/x509 UnknownAuthorityError; etcd --trusted-ca-file',
     refusals: [
       { by: 'Go', words: 'remote error: tls: unknown certificate authority', when: isAlert },
       { by: 'Node', words: 'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA', when: isAlert },
@@ -84,9 +78,6 @@ export const handshake = {
     }
   >({
     severity: 'error',
-    meaning:
-      'The server considers our certificate, or an intermediate, expired or not yet valid (TLS alert 45). Go sends this alert for "expired" and for "not yet valid" alike. If the certificate is valid by this machine’s clock, the two clocks differ, or a CA that an OpenSSL server (haproxy, nginx) trusts has expired.',
-    source: 'RFC 8446 section 6.2, certificate_expired; Go crypto/x509 CertificateInvalidError',
     refusals: [
       { by: 'Go', words: 'remote error: tls: expired certificate' },
       { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED' },
@@ -115,9 +106,6 @@ export const handshake = {
     explains: boolean
   }>({
     severity: ({ differs }) => (differs ? 'warning' : 'info'),
-    meaning:
-      'A certificate was refused as out of its validity, and the clock of a server, as its HTTP answers show it, was compared with this machine’s. If they differ, one of the two is wrong and the certificate may be good. If they agree, renew the certificate; or, if another server refused it, the clock of that server is wrong. The client asks a server that is verified, or whose certificate has no other fault than its dates.',
-    source: 'RFC 9110 section 6.6.1 (Date); etcd issue #9398',
     message: ({ endpoint, peerTime, ownTime, offset, differs, explains }) =>
       differs
         ? `The clock of ${endpoint} says ${peerTime.toISOString()}, and this machine’s ${ownTime.toISOString()}: they are ${span(Math.abs(offset))} apart${explains ? ', which explains the refusal' : ''}.`
@@ -135,9 +123,6 @@ export const handshake = {
     covered: string[]
   }>({
     severity: 'info',
-    meaning:
-      'The endpoint failed, and its server name may be why. To an IP address no server name (SNI) is sent, so that a router that chooses by name cannot choose. Through a tunnel or a port-forward, the host of the endpoint is not the name of the server. The option serverName, or one in an entry of endpoints, sets the name that is sent and expected.',
-    source: 'RFC 6066 section 3',
     message: ({ endpoint, sent, covered }) =>
       `${sent === null ? `No server name was sent to ${endpoint}, because it is an IP address` : `The server name "${sent}" was sent to ${endpoint}`}${covered.length === 0 ? '' : `; the certificate there covers ${listed(covered)}`}.`,
     remedy: ({ covered }) => {
@@ -157,10 +142,6 @@ export const handshake = {
     }
   >({
     severity: 'error',
-    meaning:
-      'The server refused our certificate: as revoked (TLS alert 44), or without a finer reason (42, 43 or 46). etcd sends 42 when --client-cert-allowed-hostname or allowed-cn does not list the certificate; also when it lacks the extended key usage clientAuth, which this client checks before it connects. An OpenSSL server sends 42 for a certificate that is not valid yet by its clock.',
-    source:
-      'RFC 8446 section 6.2, bad_certificate, unsupported_certificate, certificate_revoked, certificate_unknown; etcd client/pkg/transport/listener.go',
     refusals: [
       { by: 'Go', words: 'remote error: tls: bad certificate', when: isNotRevoked },
       { by: 'etcd', words: 'client certificate authentication failed', when: isNotRevoked },
@@ -184,10 +165,6 @@ export const handshake = {
     }
   >({
     severity: 'error',
-    meaning:
-      'The server requires a client certificate and got none (TLS alert 116; in TLS 1.2, alert 42 from Go up to 1.24 and alert 40 from Go 1.25 on). If OpenSSL did not send ours, its key fits none of the signature algorithms that the server offers: Go takes neither Ed448 nor RSA-PSS keys, nor the curves P-224 and secp256k1 in TLS 1.3.',
-    source:
-      'RFC 8446 sections 4.4.2.3 and 6.2, certificate_required; etcd --client-cert-auth; Go crypto/tls, "client didn’t provide a certificate"',
     refusals: [
       { by: 'Go', words: "tls: client didn't provide a certificate" },
       { by: 'Go', words: 'remote error: tls: certificate required', when: isRequired },
@@ -212,9 +189,6 @@ export const handshake = {
     server: string | null
   }>({
     severity: 'warning',
-    meaning:
-      'The server never asked for a client certificate. Either something in front of etcd ends TLS there, so that etcd sees its certificate or none, whatever etcd’s own options are; or etcd runs without --client-cert-auth and --trusted-ca-file (also with --auto-tls), so that everyone who reaches the port is let in. In both cases etcd sees no common name of this client.',
-    source: 'etcd client/pkg/transport/listener.go: ClientAuth is set by --client-cert-auth or --trusted-ca-file',
     message: ({ endpoint, subject, issuer, server }) =>
       `${endpoint} did not ask for a client certificate. ${server === null ? 'Either a proxy ends TLS in front of etcd, or etcd lets everyone in' : `The proxy "${server}" ends TLS in front of etcd`}. The certificate there is "${subject}" of "${issuer}".`,
     remedy: ({ server }) =>
@@ -222,9 +196,6 @@ export const handshake = {
   }),
   'handshake/closed-without-alert': row<{ endpoint: string; protocol: string; chain: CertificateRef[] }>({
     severity: 'error',
-    meaning:
-      'The server closed the connection after a handshake that had succeeded, with no alert. etcd does so when the certificate’s serial number is in --client-crl-file, when that file is missing or broken (then for every client), and on an https metrics port when the certificate’s names do not match the client’s address. A proxy that verifies client certificates does so when it does not reach etcd.',
-    source: 'etcd client/pkg/transport/listener_tls.go: checkCRL, checkCertSAN; haproxy, bind ssl verify in mode tcp',
     refusals: [
       { by: 'etcd', words: 'transport: certificate serial … revoked' },
       { by: 'etcd', words: 'tls: "…" does not match any of DNSNames […] (…)' },
@@ -242,10 +213,6 @@ export const handshake = {
     versions: { min: string; max: string } | null
   }>({
     severity: 'error',
-    meaning:
-      'Client and server have no TLS version (TLS alert 70), or no cipher suite, group or signature algorithm (alert 40, 47 or 71) in common.',
-    source:
-      'RFC 8446 section 6.2, protocol_version, handshake_failure; etcd --tls-min-version, --tls-max-version, --cipher-suites',
     refusals: [
       { by: 'Go', words: 'tls: client offered only unsupported versions: […]', when: isVersion },
       { by: 'Node', words: 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION', when: isVersion },
@@ -264,9 +231,6 @@ export const handshake = {
   }),
   'handshake/server-internal-error': row<{ endpoint: string; alert: number }>({
     severity: 'error',
-    meaning:
-      'The server could not present its certificate (TLS alert 80): its certificate and key files are missing, empty, encrypted or do not match, as in the middle of a renewal, or Go does not know the kind of key (Ed448, RSA-PSS, secp256k1). etcd reads the files at each handshake, so the fault ends when the files match again.',
-    source: 'RFC 8446 section 6.2, internal_error; Go crypto/tls, GetCertificate',
     refusals: [
       { by: 'Go', words: 'tls: private key does not match public key' },
       { by: 'Go', words: 'tls: failed to find any PEM data in certificate input' },
@@ -287,9 +251,6 @@ export const handshake = {
     sent: boolean
   }>({
     severity: 'error',
-    meaning:
-      'The server knows no certificate for the name that was asked for (TLS alert 112). etcd never sends this; a TLS proxy before it does.',
-    source: 'RFC 6066 section 3, unrecognized_name',
     message: ({ endpoint, alert, name, sent }) =>
       sent
         ? `The server at ${endpoint} has no certificate for the name ${name} (alert ${String(alert)}).`
@@ -304,9 +265,6 @@ export const handshake = {
     detail: string
   }>({
     severity: 'error',
-    meaning:
-      'The handshake failed on this side, in OpenSSL, or the server ended it with a TLS alert for which there is no other finding.',
-    source: 'OpenSSL, libssl; RFC 8446 section 6.2',
     message: ({ endpoint, alert, errorCode, detail }) =>
       alert === null
         ? `The TLS handshake with ${endpoint} failed here (${errorCode}): ${detail}.`
@@ -318,8 +276,6 @@ export const handshake = {
   }),
   'handshake/context-refused': row<{ origin: string; errorCode: string; detail: string }>({
     severity: 'error',
-    meaning: 'OpenSSL, as built into this Node, refuses to load the certificate, the key or the CAs.',
-    source: 'OpenSSL, SSL_CTX_use_certificate and SSL_CTX_use_PrivateKey',
     refusals: [
       { by: 'Node', words: 'ERR_SSL_CA_MD_TOO_WEAK' },
       { by: 'Node', words: 'ERR_OSSL_X509_KEY_VALUES_MISMATCH' },

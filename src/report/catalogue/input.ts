@@ -62,9 +62,6 @@ export interface TooMuch extends Place {
 export const input = {
   'input/unexpected-content': row<UnexpectedContent>({
     severity: 'error',
-    meaning:
-      'An input does not hold what was meant: certificate, key, CRL or request are exchanged, or the file is of another format than PEM. `details.holds` says what it holds. etcd and etcdctl read PEM only and report "failed to find any PEM data in certificate input", Node "no start line".',
-    source: 'RFC 7468; Go crypto/tls X509KeyPair; etcd client/pkg/tlsutil/tlsutil.go NewCertPool',
     message: ({ wanted: role, holds, form, line, labels, ...place }) => {
       const where = line === null ? '' : ` on line ${String(line)}`
       const blocks = labels.length === 0 ? '' : ` (${listed(labels)})`
@@ -75,9 +72,6 @@ export const input = {
   }),
   'input/too-much': row<TooMuch>({
     severity: 'error',
-    meaning:
-      'An input is larger than any certificate, key, bundle or CRL, or the inputs of one validation hold more than 200 certificates or 100 CRLs. It is not read, and nothing is validated, because input can be made to exhaust a reader.',
-    source: 'limits of this package; bundles of public CAs have about 150 certificates',
     message: ({ unit, limit, count, ...place }) =>
       `${the(place)} ${count === null ? 'holds more' : `holds ${quantity(count, unit)}, more`} than ${quantity(limit, unit)}. The rest was not read.`,
     remedy: ({ wanted: role, unit }) => {

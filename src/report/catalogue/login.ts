@@ -10,8 +10,6 @@ export const login = {
     detail: string
   }>({
     severity: 'error',
-    meaning: 'Logging in failed: etcd refused the user name or the password, or could not answer.',
-    source: 'etcd server/auth/store.go: ErrAuthFailed, ErrNoPasswordUser; etcdserverpb.Auth/Authenticate',
     message: ({ username, refused, detail }) =>
       refused
         ? `etcd refuses the log-in of the user "${username}": ${detail}.`
@@ -23,9 +21,6 @@ export const login = {
   }),
   'login/not-enabled': row<{ username: string }>({
     severity: 'warning',
-    meaning:
-      'A user name and a password were given, but authentication is not enabled in etcd: every client has full access.',
-    source: 'etcd server/auth/store.go: ErrAuthNotEnabled',
     message: ({ username }) => `Authentication is not enabled in etcd, so the log-in of "${username}" has no effect.`,
     remedy: () =>
       'Run "etcdctl user add root --no-password" if there is no user root, "etcdctl user grant-role root root" and "etcdctl auth enable". Or remove the option auth.',

@@ -91,9 +91,6 @@ const UNPARSED = (
 export const names = {
   'san/host-not-covered': row<NotCoveredDetails>({
     severity: 'error',
-    meaning:
-      'No subject alternative name covers the host. Node reports ERR_TLS_CERT_ALTNAME_INVALID, Go "certificate is valid for …, not …" or "doesn’t contain any IP SANs". The common name is ignored, an IP address must be an IP name, and a wildcard covers exactly one leftmost label.',
-    source: 'RFC 6125 section 6.4; RFC 9525; Go crypto/x509 VerifyHostname; etcd issues #19691, #7654, #6951',
     refusals: [
       {
         by: 'Go',
@@ -132,10 +129,6 @@ export const names = {
     reason: 'an IP address' | 'no host name' | 'an underscore' | 'a wide wildcard'
   }>({
     severity: 'warning',
-    meaning:
-      'A DNS name covers no host, or not for everybody: an IP address must be an IP name; no host can have an inner or partial wildcard, an empty or over-long label, a space or a dot at its end; host names have no underscore, which Go and Node accept and strict validators do not; and Node refuses a wildcard over a whole top-level zone.',
-    source:
-      'RFC 5280 section 4.2.1.6; RFC 1123 section 2.1; RFC 6125 section 7.2; Go crypto/x509 VerifyHostname and validHostname; Node lib/tls.js',
     message: ({ name, reason }, who) => `${who} has the DNS name "${name}", which ${UNUSABLE[reason]}.`,
     remedy: ({ name, reason }) =>
       reason === 'an IP address'
@@ -144,17 +137,12 @@ export const names = {
   }),
   'san/uri-malformed': row<{ uri: string; reason: string }>({
     severity: 'error',
-    meaning: 'Go parses every URI among the names, and refuses the whole certificate if it cannot parse one.',
-    source: 'Go crypto/x509 parseSANExtension and net/url Parse; RFC 5280 section 4.2.1.6',
     refusals: [{ by: 'Go', words: 'x509: cannot parse URI "…": …' }],
     message: ({ uri, reason }, who) => `${who} has the URI "${uri}", which ${reason}.`,
     remedy: () => 'Reissue it with a well-formed URI, such as spiffe://cluster/etcd, or without it.',
   }),
   'san/kinds-unknown-to-go': row<{ kinds: string[] } & UsageDetails>({
     severity: refusedByGoAlone,
-    meaning:
-      'The subject alternative name is critical and holds no name of a kind that Go reads: DNS name, IP address, mailbox, URI. Go, and so etcd, refuses it as a critical extension that it does not process.',
-    source: 'Go crypto/x509 parser.go, processExtensions (subjectAltName); RFC 5280 section 4.2.1.6',
     refusals: [{ by: 'Go', words: 'x509: unhandled critical extension' }],
     message: ({ kinds }, who) =>
       `${who} marks its subject alternative name as critical, and it holds only names that etcd does not read (${listed(kinds)}). etcd refuses it.`,
@@ -162,17 +150,11 @@ export const names = {
   }),
   'san/wildcard': row<{ name: string }>({
     severity: 'info',
-    meaning:
-      'With a wildcard, the holder of the key can impersonate every host of the zone. One member does not need that.',
-    source: 'RFC 6125 section 7.2; CA/Browser Forum Baseline Requirements 3.2.2.6',
     message: ({ name }, who) => `${who} covers every host of ${name}.`,
     remedy: () => 'List the name of each member instead, if possible.',
   }),
   'san/criticality-wrong': row<{ critical: boolean }>({
     severity: 'warning',
-    meaning:
-      'The subject alternative name must be critical if the subject is empty, because it is the only identity then, and should not be critical otherwise.',
-    source: 'RFC 5280 section 4.2.1.6',
     message: ({ critical }, who) =>
       critical
         ? `${who} marks its subject alternative name as critical although it has a subject.`
@@ -184,9 +166,6 @@ export const names = {
   }),
   'san/common-name-not-listed': row<{ commonName: string }>({
     severity: 'warning',
-    meaning:
-      'The common name looks like a host but no subject alternative name repeats it, and clients compare only those.',
-    source: 'RFC 6125 section 6.4.4; CA/Browser Forum Baseline Requirements 7.1.4.3',
     message: ({ commonName }, who) =>
       `${who} has the common name ${commonName}, which no subject alternative name repeats.`,
     remedy: ({ commonName }) =>
@@ -194,26 +173,17 @@ export const names = {
   }),
   'identity/common-name-missing': row<NoDetails>({
     severity: 'info',
-    meaning:
-      'etcd uses the common name of a client certificate as its user (with --client-cert-auth and authentication enabled). This certificate has none.',
-    source: 'etcd server/etcdserver/v3_server.go AuthInfoFromCtx',
     message: (_, who) => `${who} has no common name, so it is not a user if etcd's authentication is enabled.`,
     remedy: () => 'Reissue it with the etcd user as common name if roles are to apply to it.',
   }),
   'identity/server-is-user': row<{ commonName: string }>({
     severity: 'warning',
-    meaning:
-      'The gateway connects to etcd with the server certificate. If its common name is the user root, every gateway request can act as root.',
-    source: 'etcd issue #17025; CVE-2018-16886',
     message: ({ commonName }, who) =>
       `${who} is a server certificate with the common name ${commonName}, which is an etcd user.`,
     remedy: () => 'Reissue it with a common name that is never an etcd user.',
   }),
   'name-constraints/not-permitted': row<{ name: string; kind: string; permitted: string[]; constrainedBy: string }>({
     severity: 'error',
-    meaning:
-      'A CA of the path permits only certain names, and this name is not among them. Go reports "is not permitted by any constraint".',
-    source: 'RFC 5280 section 4.2.1.10',
     refusals: [
       NOT_AUTHORIZED,
       { by: 'Node', words: 'permitted subtree violation' },
@@ -225,8 +195,6 @@ export const names = {
   }),
   'name-constraints/excluded': row<{ name: string; kind: string; excluded: string; constrainedBy: string }>({
     severity: 'error',
-    meaning: 'A CA of the path excludes this name. Go reports "is excluded by constraint".',
-    source: 'RFC 5280 section 4.2.1.10',
     refusals: [
       NOT_AUTHORIZED,
       { by: 'Node', words: 'excluded subtree violation' },
@@ -239,37 +207,24 @@ export const names = {
   'name-constraints/common-name-refused': row<CommonNameDetails>({
     // Go and etcd take such a certificate, and so do the conformance vectors of bettertls.
     severity: 'warning',
-    meaning:
-      'The server certificate has no DNS name, its common name looks like one, and a CA of the path permits only others or excludes it. OpenSSL, and so Node, then counts the common name; Go does not.',
-    source: 'OpenSSL crypto/x509 NAME_CONSTRAINTS_check_CN; RFC 6125',
     refusals: COMMON_NAME_REFUSALS,
     message: commonNameMessage,
     remedy: () => COMMON_NAME_REMEDY,
   }),
   'name-constraints/common-name-outside': row<CommonNameDetails>({
     severity: 'warning',
-    meaning:
-      'The certificate has no DNS name, its common name looks like one, and a CA of the path permits only others or excludes it. etcd, which validates clients and peers with Go, accepts it. A server on OpenSSL or Node refuses it.',
-    source: 'OpenSSL crypto/x509 NAME_CONSTRAINTS_check_CN; RFC 6125',
     refusals: COMMON_NAME_REFUSALS.filter(({ by }) => by === 'OpenSSL'),
     message: commonNameMessage,
     remedy: () => COMMON_NAME_REMEDY,
   }),
   'name-constraints/unprocessed': row<{ name: string; kind: string; constrainedBy: string }>({
     severity: 'error',
-    meaning:
-      'A CA of the path constrains a kind of name that this package does not compare, and the certificate has such a name.',
-    source: 'RFC 5280 section 4.2.1.10',
     message: ({ kind, constrainedBy }, who) =>
       `${who} has a name of the kind ${kind}, which its CA "${constrainedBy}" constrains and this package does not compare.`,
     remedy: () => 'Reissue it without such a name, or from a CA that does not constrain it.',
   }),
   'name-constraints/kind-unknown-to-go': row<{ kinds: string[] } & UsageDetails>({
     severity: refusedByGoAlone,
-    meaning:
-      'The CA constrains a kind of name that Go does not compare (directory names above all) and marks that as critical. Go, and so etcd, then refuses every certificate below it; OpenSSL and Node compare directory names.',
-    source:
-      'RFC 5280 section 4.2.1.10; Go crypto/x509 parser.go, parseNameConstraintsExtension; verify.go, Certificate.isValid (UnhandledCriticalExtensions)',
     refusals: [{ by: 'Go', words: 'x509: unhandled critical extension' }],
     message: ({ kinds }, who) =>
       `${who} has critical name constraints of a kind that etcd does not compare (${listed(kinds)}). etcd refuses every certificate that it issues.`,
@@ -277,17 +232,11 @@ export const names = {
   }),
   'name-constraints/leading-dot': row<{ constraints: string[] }>({
     severity: 'warning',
-    meaning:
-      'RFC 5280 does not define a DNS constraint with a leading dot. Go, and so etcd, and OpenSSL accept it with the same meaning: names below the domain, but not the domain itself. Stricter validators refuse it.',
-    source:
-      'Go crypto/x509 parser.go, parseNameConstraintsExtension, and verify.go, matchDomainConstraint; OpenSSL crypto/x509/v3_ncons.c, nc_dns; RFC 5280 section 4.2.1.10',
     message: ({ constraints }, who) => `${who} has DNS name constraints with a leading dot: ${listed(constraints)}.`,
     remedy: () => 'Remove the leading dot at the next renewal of the CA certificate.',
   }),
   'name-constraints/malformed': row<{ constraint: string; kind: string; reason: string }>({
     severity: 'error',
-    meaning: 'A name constraint does not have the form that RFC 5280 defines, so its meaning is not certain.',
-    source: 'RFC 5280 section 4.2.1.10',
     message: ({ constraint, kind, reason }, who) =>
       `${who} has a name constraint (${kind}) "${constraint}" that ${reason}.`,
     remedy: () =>
@@ -295,9 +244,6 @@ export const names = {
   }),
   'name-constraints/name-unreadable': row<{ name: string; kind: string; constrainedBy: string }>({
     severity: 'error',
-    meaning:
-      'A CA of the path constrains names, and the name is not well-formed, so it cannot be compared. Go reads every DNS name and mailbox where names of any kind are constrained, and refuses the certificate for one that it cannot read.',
-    source: 'RFC 5280 section 4.2.1.10; Go crypto/x509 isValid',
     refusals: UNPARSED,
     message: ({ name, kind, constrainedBy }, who) =>
       `${who} has a malformed ${kind} name "${name}", which must be readable because its CA "${constrainedBy}" constrains names.`,
@@ -305,9 +251,6 @@ export const names = {
   }),
   'name-constraints/name-unreadable-to-go': row<{ name: string; kind: string; constrainedBy: string } & UsageDetails>({
     severity: refusedByGoAlone,
-    meaning:
-      'Where a CA of the path constrains names of any kind, Go, and so etcd, reads every DNS name and mailbox below it, and refuses the certificate for one that it cannot read, such as a mailbox that begins with a dot. OpenSSL reads only the names that it compares, and is less strict.',
-    source: 'Go crypto/x509 verify.go, Certificate.isValid (parseRFC2821Mailbox, domainToReverseLabels)',
     refusals: UNPARSED,
     message: ({ name, kind, constrainedBy }, who) =>
       `${who} carries the ${kind} name "${name}", and its CA "${constrainedBy}" constrains names; etcd cannot read the name and refuses the certificate.`,
@@ -317,9 +260,6 @@ export const names = {
     { name: string; kind: string; constrainedBy: string; excluded: string } & UsageDetails
   >({
     severity: refusedByGoAlone,
-    meaning:
-      'A constraint on mailboxes or URIs without a leading dot means that host alone in RFC 5280 and OpenSSL. Go, and so etcd, takes it for the host and every name below it.',
-    source: 'Go crypto/x509 verify.go, matchURIConstraint and matchEmailConstraint; RFC 5280 section 4.2.1.10',
     refusals: [NOT_AUTHORIZED],
     message: ({ name, kind, constrainedBy, excluded }, who) =>
       `${who} carries the ${kind} name "${name}", which is below "${excluded}"; its CA "${constrainedBy}" excludes that host, and etcd refuses every name below it.`,
@@ -327,9 +267,6 @@ export const names = {
   }),
   'name-constraints/self-issued-refused-by-go': row<{ names: string[]; constrainedBy: string } & UsageDetails>({
     severity: refusedByGoAlone,
-    meaning:
-      'RFC 5280 and OpenSSL exempt self-issued CA certificates, such as a cross-certificate from a CA’s old key to its new key, from name constraints. Go, and so etcd, compares their subject alternative names.',
-    source: 'Go crypto/x509 verify.go, Certificate.isValid (hasNameConstraints); RFC 5280 section 6.1.3 (b) and (c)',
     refusals: [NOT_AUTHORIZED],
     message: ({ names: list, constrainedBy }, who) =>
       `${who} is self-issued and carries names that its CA "${constrainedBy}" does not allow: ${listed(list)}; etcd refuses the path.`,
@@ -337,8 +274,6 @@ export const names = {
   }),
   'name-constraints/too-many': row<{ comparisons: number }>({
     severity: 'error',
-    meaning: 'The path has more names and constraints than any real chain. The comparison was stopped, as a defence.',
-    source: 'Go crypto/x509 MaxConstraintComparisions',
     message: ({ comparisons }) =>
       `The name constraints of the path would need more than ${String(comparisons)} comparisons.`,
     remedy: () => 'Reissue the certificates of the path with fewer names or constraints.',

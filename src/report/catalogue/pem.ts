@@ -31,9 +31,6 @@ export type Layout =
 export const pem = {
   'pem/damaged': row<DamagedBlock>({
     severity: 'error',
-    meaning:
-      'A PEM block is damaged: it was cut while it was copied, two files were joined without a line break, or an editor changed it. Go skips such a block, and OpenSSL stops there ("bad end line", "no end line"). `details.damage` says what is wrong.',
-    source: 'RFC 7468 sections 2 and 3; RFC 4648 section 4; Go encoding/pem Decode; OpenSSL PEM_read_bio',
     message: ({ damage, label, line, endLabel, ...place }) =>
       `${the(place)} has a damaged PEM block${label === null || label === '' ? '' : ` "${label}"`}: ${damage}${endLabel === null ? '' : ` ("${endLabel}")`}, on line ${String(line)}.`,
     remedy: ({ damage, label, ...place }) => {
@@ -48,9 +45,6 @@ export const pem = {
   }),
   'pem/layout-unusual': row<Place & { line: number; layout: Layout }>({
     severity: ({ layout }): Severity => (isReadByAll(layout) ? 'info' : 'warning'),
-    meaning:
-      'The layout of the text was changed by an editor, YAML, Windows or an old Mac. It is read here. A byte order mark directly before a block hides that block from Go, and so from etcd and etcdctl. Indented blocks, blank lines inside and lines that end with a carriage return alone are not read by OpenSSL ("no start line") and Node, and in most cases not by etcd. Windows line ends and text outside the blocks are read by everybody.',
-    source: 'Go encoding/pem Decode; OpenSSL PEM_read_bio; RFC 7468 sections 2 and 3',
     message: ({ line, layout, ...place }) =>
       isReadByAll(layout)
         ? `${the(place)} has ${layout}, first on line ${String(line)}; every reader accepts that.`

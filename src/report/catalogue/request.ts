@@ -23,8 +23,6 @@ export interface IgnoredContents extends Place {
 export const request = {
   'request/none': row<Place & { found: string[] }>({
     severity: 'error',
-    meaning: 'The input holds no certificate request.',
-    source: 'RFC 7468 section 7; openssl req: "unable to load X509 request"',
     message: ({ found, ...place }) =>
       `${the(place)} holds no certificate request; it holds ${listed(found, 'nothing that is recognized')}.`,
     remedy: () =>
@@ -32,17 +30,12 @@ export const request = {
   }),
   'request/several': row<Place & { lines: number[] }>({
     severity: 'error',
-    meaning: 'The input holds more than one request. openssl and Go would use the first.',
-    source: 'a rule of this package',
     message: ({ lines, ...place }) =>
       `${the(place)} holds ${String(lines.length)} certificate requests (lines ${listed(lines.map(String))}).`,
     remedy: () => 'Write each request to a separate file, and sign them one by one.',
   }),
   'request/unexpected-content': row<Place & { label: string; line: number; privateKey: boolean }>({
     severity: ({ privateKey }) => (privateKey ? 'warning' : 'info'),
-    meaning:
-      'The input holds another PEM block next to the request. It is ignored. If it is a private key, that is a warning: the key should never leave the machine on which it was generated, because every reader of the file can use the certificate.',
-    source: 'RFC 7468; RFC 2986 section 1: the request carries the public key only',
     message: ({ label, line, privateKey, ...place }) =>
       `${the(place)} holds ${privateKey ? 'a private key' : 'another block'} ("${label}", line ${String(line)}) next to the request.`,
     remedy: ({ privateKey }) =>
@@ -52,8 +45,6 @@ export const request = {
   }),
   'request/malformed': row<Place & { reason: string; offset: number }>({
     severity: 'error',
-    meaning: 'The data is not a certificate request in DER: it is damaged, incomplete, or from a faulty encoder.',
-    source: 'RFC 2986 section 4; ITU-T X.690',
     message: ({ reason, offset, ...place }) =>
       `${the(place)} holds a damaged certificate request: ${reason} (byte ${String(offset)}).`,
     remedy: (place) =>
@@ -61,9 +52,6 @@ export const request = {
   }),
   'request/signature-invalid': row<Place & { algorithm: string; key: string }>({
     severity: 'error',
-    meaning:
-      'The signature of the request was not made by the key in it. So the requester may not have that key, or the request was altered.',
-    source: 'RFC 2986 section 3 (note 2); RFC 4211 section 4',
     refusals: [{ by: 'OpenSSL', words: 'Certificate request self-signature verify failure' }],
     message: ({ algorithm, key, ...place }) =>
       `${the(place)} holds a request whose signature (${algorithm}) was not made by its own key (${key}).`,
@@ -72,19 +60,12 @@ export const request = {
   }),
   'request/signature-algorithm': row<Place & { algorithm: string; weak: boolean }>({
     severity: 'error',
-    meaning:
-      'The signature algorithm of the request is not accepted. SHA-1 and MD5 can be forged. This package verifies RSA with SHA-2 (PKCS #1 v1.5 or PSS), ECDSA with SHA-2, and Ed25519.',
-    source: 'RFC 6194; RFC 9155; RFC 2986 section 3; RFC 8446 section 4.2.3',
     message: ({ algorithm, weak, ...place }) =>
       `${the(place)} holds a request that is signed with ${algorithm}, which ${weak ? 'can be forged' : 'is not supported'}.`,
     remedy: () => 'Create the request again with SHA-256: "openssl req -new -sha256 -key KEY …".',
   }),
   'request/key-refused': row<Place & { algorithm: string; reason: string; weak: boolean }>({
     severity: 'error',
-    meaning:
-      'No certificate is issued for the key of the request: it is too weak, or etcd, Go or Node does not support it in a TLS certificate.',
-    source:
-      'NIST SP 800-131A; CA/Browser Forum Baseline Requirements 6.1.5 and 6.1.6; Go crypto/x509 and crypto/tls; RFC 8446 section 4.2.3; RFC 5480 section 2.1.1',
     refusals: [{ by: 'OpenSSL', words: 'ee key too small', when: ({ weak }) => weak }],
     message: ({ algorithm, reason, ...place }) =>
       `${the(place)} requests a certificate for a key that is refused (${algorithm}): ${reason}.`,
@@ -93,9 +74,6 @@ export const request = {
   }),
   'request/ca-requested': row<Place & { by: 'basicConstraints' | 'keyUsage' }>({
     severity: 'error',
-    meaning:
-      'The request asks for a CA certificate, which could issue other certificates. authority.sign never issues one: createIntermediate creates an intermediate CA.',
-    source: 'RFC 5280 sections 4.2.1.9 and 4.2.1.3',
     message: ({ by, ...place }) =>
       by === 'basicConstraints'
         ? `${the(place)} asks for a CA certificate (basicConstraints CA:TRUE).`
@@ -105,9 +83,6 @@ export const request = {
   }),
   'request/extension-refused': row<Place & { extension: string; reason: string }>({
     severity: 'error',
-    meaning:
-      'A requested extension is malformed, requested twice, or critical and not issued by this package. Then the requested values are ambiguous, or etcd would refuse the certificate.',
-    source: 'RFC 5280 section 4.2; Go crypto/x509 UnhandledCriticalExtension',
     refusals: [
       {
         by: 'Go',
@@ -122,10 +97,6 @@ export const request = {
   }),
   'request/name-unusable': row<Place & { names: UnusableName[]; count: number }>({
     severity: 'warning',
-    meaning:
-      'A requested name cannot be in a certificate for etcd, and is never issued: a subject alternative name that is not a valid host (an IP address as a DNS name, a port, an inner wildcard), or a common name that cannot be the name of a user.',
-    source:
-      'RFC 5280 section 4.2.1.6 and appendix A.1; RFC 6125 section 6.4; etcd server/auth/store.go AuthInfoFromTLS',
     message: ({ names, count, ...place }) =>
       `${the(place)} requests names that cannot be issued: ${listed(
         names.slice(0, 5).map(({ name, reason }) => `"${name}" (${reason})`),
@@ -135,9 +106,6 @@ export const request = {
   }),
   'request/ignored': row<IgnoredContents>({
     severity: ({ version }) => (version === 1 ? 'info' : 'warning'),
-    meaning:
-      'The request asks for more than a certificate for etcd carries: other extensions, attributes, or kinds of names. They are ignored. A challenge password is not encrypted; openssl prompts for one. A version other than 1 is a warning: OpenSSL 3 and Go read it, others do not.',
-    source: 'RFC 2986 sections 1 and 4.1; RFC 2985 section 5.4; RFC 5280 section 4.2.1.6',
     message: ({ version, extensions, attributes, names, challengePassword, ...place }) =>
       `${the(place)} requests what is ignored: ${[
         ...(version === 1 ? [] : [`version ${String(version)}`]),

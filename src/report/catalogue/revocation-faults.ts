@@ -11,9 +11,6 @@ function isCritical({ reason }: { reason: string }): boolean {
 export const lists = {
   'revocation/crl-malformed': row<List & { reason: string }>({
     severity: 'error',
-    meaning:
-      'The bytes are not a certificate revocation list, or an entry of it is damaged. etcd starts with such a file and then closes the connection of every client after the handshake.',
-    source: 'RFC 5280 section 5',
     refusals: [
       { by: 'etcd', words: 'asn1: structure error: …' },
       { by: 'etcd', words: 'asn1: syntax error: …' },
@@ -28,9 +25,6 @@ export const lists = {
   }),
   'revocation/crl-signature-invalid': row<List & { issuer: string; otherKey: boolean }>({
     severity: 'error',
-    meaning:
-      'The list names the CA as its issuer, but the CA’s key did not sign it: it was altered, it is another CA’s of the same name, or it was signed with another key of this CA. etcd does not verify the signature.',
-    source: 'RFC 5280 section 6.3.3 (f) and (g)',
     refusals: [
       { by: 'OpenSSL', words: 'CRL signature failure' },
       { by: 'Node', words: 'CRL_SIGNATURE_FAILURE' },
@@ -45,9 +39,6 @@ export const lists = {
   }),
   'revocation/crl-key-identifier-differs': row<List & { reason: string }>({
     severity: 'error',
-    meaning:
-      'The CA’s key signed the list, but the list’s authority key identifier points to another one. OpenSSL, and Node with it, does not find the signer then.',
-    source: 'RFC 5280 section 5.2.1; OpenSSL crypto/x509/x509_vfy.c crl_akid_check',
     refusals: NOT_FOUND,
     message: ({ origin, reason }, who) =>
       `The authority key identifier of the CRL ${origin} names ${reason} than ${lower(who)}.`,
@@ -55,8 +46,6 @@ export const lists = {
   }),
   'revocation/crl-sign-missing': row<List>({
     severity: 'error',
-    meaning: 'The CA’s key usage does not allow it to sign revocation lists.',
-    source: 'RFC 5280 section 6.3.3 (f)',
     refusals: [{ by: 'OpenSSL', words: 'key usage does not include CRL signing' }],
     message: ({ origin }, who) => `${who} signed the CRL ${origin}, but its key usage lacks cRLSign.`,
     remedy: () => 'Reissue the CA certificate with "keyUsage = critical, keyCertSign, cRLSign".',
@@ -65,9 +54,6 @@ export const lists = {
     List & { algorithm: string; reason: 'weak' | 'unsupported' | 'stated twice' }
   >({
     severity: 'error',
-    meaning:
-      'The signature of the list does not count: its digest can be forged, this package does not verify the algorithm, or the list states one algorithm inside its signed part and another outside.',
-    source: 'RFC 5280 section 5.1.1.2; RFC 6194; RFC 6151',
     refusals: [
       {
         by: 'etcd',
@@ -87,9 +73,6 @@ export const lists = {
   }),
   'revocation/crl-expired': row<List & { nextUpdate: Date }>({
     severity: 'error',
-    meaning:
-      'A newer list was due, so later revocations are unknown. etcd does not check the date and uses an old list like a new one.',
-    source: 'RFC 5280 section 5.1.2.5',
     refusals: [
       { by: 'OpenSSL', words: 'CRL has expired' },
       { by: 'Node', words: 'CRL_HAS_EXPIRED' },
@@ -100,8 +83,6 @@ export const lists = {
   }),
   'revocation/crl-not-yet-valid': row<List & { thisUpdate: Date }>({
     severity: 'error',
-    meaning: 'The list begins in the future; the clock of this machine or of the CA is wrong.',
-    source: 'RFC 5280 section 5.1.2.4',
     refusals: [
       { by: 'OpenSSL', words: 'CRL is not yet valid' },
       { by: 'Node', words: 'CRL_NOT_YET_VALID' },
@@ -112,8 +93,6 @@ export const lists = {
   }),
   'revocation/crl-dates-inverted': row<List & { thisUpdate: Date; nextUpdate: Date }>({
     severity: 'error',
-    meaning: 'The next list was due before this one was created, so it never was current.',
-    source: 'RFC 5280 sections 5.1.2.4 and 5.1.2.5',
     refusals: [
       { by: 'OpenSSL', words: 'CRL has expired' },
       { by: 'Node', words: 'CRL_HAS_EXPIRED' },
@@ -124,9 +103,6 @@ export const lists = {
   }),
   'revocation/crl-version-1': row<List>({
     severity: 'warning',
-    meaning:
-      'The list is of version 1, which has no extensions: openssl creates such lists if crl_extensions is not set. etcd 3.5 reads them; etcd 3.6 and later does not, and refuses every client.',
-    source: 'RFC 5280 section 5.1.2.1; Go crypto/x509 ParseRevocationList',
     refusals: [{ by: 'etcd', words: 'x509: unsupported crl version' }],
     message: ({ origin }) => `The CRL ${origin} is of version 1, which etcd 3.6 and later does not read.`,
     remedy: () =>
@@ -134,9 +110,6 @@ export const lists = {
   }),
   'revocation/crl-extension-refused': row<Extension & { reason: string }>({
     severity: 'error',
-    meaning:
-      'The list, or one of its entries, has an extension that cannot be read, occurs twice, or is critical and not processed or must not be critical. The scope or the age of the list is unknown. etcd from 3.6 on refuses every client if it cannot read the extension or if the authority key identifier is critical, and ignores others.',
-    source: 'RFC 5280 sections 5.2 and 5.3; X.509 section 8',
     refusals: [
       { by: 'OpenSSL', words: 'unhandled critical CRL extension', when: isCritical },
       { by: 'etcd', words: 'x509: authority key identifier incorrectly marked critical', when: isCritical },
@@ -149,9 +122,6 @@ export const lists = {
   }),
   'revocation/crl-unusual': row<List & { reason: string }>({
     severity: 'warning',
-    meaning:
-      'The list can be understood, but is not written as RFC 5280 asks: stricter readers refuse it, and without a number or a next update an old list cannot be distinguished from a new one.',
-    source: 'RFC 5280 section 5',
     message: ({ origin, reason }) => `The CRL ${origin} ${reason}.`,
     remedy: () =>
       'Create CRLs with "openssl ca -gencrl -crldays 30", with "crlnumber", and with "crl_extensions" that has "authorityKeyIdentifier = keyid:always".',

@@ -1,8 +1,6 @@
 /** What rows about revocation lists have in common. */
 import type { Refusal } from '../row.js'
 
-export const CHECK_CRL = 'etcd client/pkg/transport/listener_tls.go checkCRL'
-
 /** OpenSSL, and Node with it, looks for a list that fits before it judges one. */
 export const NOT_FOUND: readonly Refusal[] = [
   { by: 'OpenSSL', words: 'unable to get certificate CRL' },

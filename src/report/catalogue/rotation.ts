@@ -5,8 +5,6 @@ import { listed } from '../words.js'
 export const rotation = {
   'rotation/source-failed': row<{ origin: string; detail: string }>({
     severity: 'error',
-    meaning: 'The source failed to return credentials. The client continues with the previous ones.',
-    source: 'CredentialSource.load() and watch()',
     message: ({ origin, detail }) => `Could not load credentials from ${origin}: ${detail}.`,
     remedy: ({ origin }) => `Fix ${origin}, then call client.tls.rotate(), or wait for the next change of the source.`,
   }),
@@ -17,9 +15,6 @@ export const rotation = {
     used: boolean
   }>({
     severity: ({ used }) => (used ? 'warning' : 'error'),
-    meaning:
-      'The new credentials could not be verified against any endpoint. If one refused them, or is connected with the previous ones, the client continues with the previous ones. If no endpoint answers and none is connected, the new ones are used.',
-    source: 'the option preflight: at least one endpoint must be verified',
     message: ({ origin, endpoints, used }) =>
       used
         ? `The credentials from ${origin} are in use without verification, because no endpoint answered: ${listed(endpoints)}.`
@@ -31,9 +26,6 @@ export const rotation = {
   }),
   'rotation/endpoint-not-updated': row<{ endpoint: string; detail: string }>({
     severity: 'warning',
-    meaning:
-      'An endpoint that was connected could not be verified with the new credentials, while another one was. Its old connection is closed, and it is dialled again.',
-    source: 'a renewed identity that keeps old connections is not a revocation',
     message: ({ endpoint, detail }) => `${endpoint} is not connected with the new credentials: ${detail}`,
     remedy: ({ endpoint }) =>
       `Fix the findings that client.tls.endpoints lists for ${endpoint}. The client then reconnects automatically.`,

@@ -4,9 +4,6 @@ import { refusedByGoAlone, row, type UsageDetails } from '../row.js'
 export const validity = {
   'validity/expired': row<{ notAfter: Date; at: Date; ago: string }>({
     severity: 'error',
-    meaning:
-      'The certificate has expired. etcd sends alert 45, Node reports CERT_HAS_EXPIRED, Go "certificate has expired or is not yet valid".',
-    source: 'RFC 5280 section 4.1.2.5',
     refusals: [
       { by: 'Go', words: 'x509: certificate has expired or is not yet valid: current time … is after …' },
       { by: 'Go', words: 'remote error: tls: expired certificate' },
@@ -20,16 +17,11 @@ export const validity = {
   }),
   'validity/last-second': row<{ notAfter: Date; at: Date } & UsageDetails>({
     severity: refusedByGoAlone,
-    meaning:
-      'The certificate is in its last second. RFC 5280 counts that second. Go, and so etcd, refuses it as soon as the moment of notAfter is over; OpenSSL, and so Node, refuses it during the whole second.',
-    source: 'Go crypto/x509 verify.go, Certificate.isValid (NotAfter); OpenSSL X509_cmp_time; RFC 5280 section 4.1.2.5',
     message: ({ notAfter }, who) => `${who} is in its last second: it expires on ${notAfter.toISOString()}.`,
     remedy: () => 'Renew it now, or automate the renewal (see renewDirectory and fromAuthority).',
   }),
   'validity/not-yet-valid': row<{ notBefore: Date; at: Date; ahead: string }>({
     severity: 'error',
-    meaning: 'The certificate is not valid yet. etcd sends alert 45, which means "certificate expired".',
-    source: 'RFC 5280 section 4.1.2.5',
     refusals: [
       { by: 'Go', words: 'x509: certificate has expired or is not yet valid: current time … is before …' },
       { by: 'Go', words: 'remote error: tls: expired certificate' },
@@ -44,40 +36,29 @@ export const validity = {
   }),
   'validity/clock-suspect': row<{ at: Date; earliest: Date }>({
     severity: 'warning',
-    meaning: 'Every certificate is not yet valid: it is more likely that the clock of this machine is wrong.',
-    source: 'etcd issue #9398 and others',
     message: ({ at, earliest }) =>
       `All certificates of the path begin after ${at.toISOString()}, the first on ${earliest.toISOString()}: the clock of this machine is probably slow.`,
     remedy: () => 'Set the clock ("timedatectl set-ntp true"), then try again.',
   }),
   'validity/inverted': row<{ notBefore: Date; notAfter: Date }>({
     severity: 'error',
-    meaning: 'The certificate ends before it begins, so it is never valid.',
-    source: 'RFC 5280 section 4.1.2.5',
     message: ({ notBefore, notAfter }, who) =>
       `${who} ends on ${notAfter.toISOString()}, before it begins on ${notBefore.toISOString()}.`,
     remedy: () => 'Reissue it with notAfter later than notBefore.',
   }),
   'validity/expires-soon': row<{ notAfter: Date; left: string }>({
     severity: 'warning',
-    meaning: 'The certificate expires within the warning period.',
-    source: 'RFC 5280 section 4.1.2.5',
     message: ({ notAfter, left }, who) => `${who} expires on ${notAfter.toISOString()}, in ${left}.`,
     remedy: () => 'Renew it now, or automate the renewal (see renewDirectory and fromAuthority).',
   }),
   'validity/outlives-issuer': row<{ notAfter: Date; issuerNotAfter: Date; issuer: string }>({
     severity: 'warning',
-    meaning: 'The certificate is valid for longer than its issuer. It becomes invalid when the issuer expires.',
-    source: 'RFC 5280 section 6.1.3 (a)(2)',
     message: ({ notAfter, issuerNotAfter, issuer }, who) =>
       `${who} is valid until ${notAfter.toISOString()}, but its issuer "${issuer}" only until ${issuerNotAfter.toISOString()}.`,
     remedy: () => 'Renew the issuer before that date. Issue certificates that expire before their issuer.',
   }),
   'validity/lifetime-long': row<{ days: number }>({
     severity: 'warning',
-    meaning:
-      'A leaf is valid for more than 825 days. A key that is rarely replaced stays in use for long after a leak.',
-    source: 'CA/Browser Forum Baseline Requirements 6.3.2 (as advice)',
     message: ({ days }, who) => `${who} is valid for ${String(days)} days.`,
     remedy: () => 'Issue certificates for a year or less, and renew them automatically.',
   }),

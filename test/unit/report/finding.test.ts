@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import { readExplanations } from '../../../.config/lib/findings-page.mjs'
 import { catalogue } from '../../../src/report/catalogue.js'
+import { root } from '../../support/compiled.js'
 import { finding } from '../../support/finding.js'
 import { sampleDetails } from '../../support/sample-details.js'
 import { ref } from './sample.js'
 
+const explanations = readExplanations(root)
 const SAMPLES = sampleDetails({ text: () => 'etcd-0', entries: 1, number: 1, flag: true, isNull: false })
 
 describe('finding', () => {
@@ -42,8 +45,11 @@ describe('the catalogue', () => {
     const found: unknown[] = typeof severity === 'string' ? [severity] : details.map((each) => severity(each))
     expect(found).not.toEqual([])
     for (const each of found) expect(['error', 'warning', 'info']).toContain(each)
-    expect(row.meaning).toMatch(/^\S.{15,}\.$/s)
-    expect(row.source).not.toBe('')
+    expect(explanations.get(code)?.meaning).toMatch(/^\S.{15,}\.$/s)
+  })
+
+  it('has no explanation of a code that does not exist', () => {
+    expect([...explanations.keys()].filter((code) => !(code in catalogue))).toEqual([])
   })
 
   it('no two codes share an anchor in the documentation', () => {

@@ -6,8 +6,6 @@ import { type ConfigPlace, placed, rowByKind } from './place.js'
 export const configCluster = {
   'config/members-name-repeated': row<{ name: string; members: string[] }>({
     severity: 'error',
-    meaning: 'Two members have the same name. Etcd reads their URLs as those of one member.',
-    source: 'server/embed/config.go v3.5.16 Validate; etcd issue 13757; etcd 3.5.16, run',
     refusals: [{ by: 'etcd', words: '--initial-cluster has … but missing from --initial-advertise-peer-urls=…' }],
     message: ({ name, members }) => `${listed(members)} have the same name, "${name}".`,
     remedy: () => 'Give each member its own name (--name).',
@@ -20,10 +18,6 @@ export const configCluster = {
       by: string
     }
   >({
-    meaning:
-      'A member is missing in its own list of members, or in that of another one. Etcd does not start without itself in the list. Members that start together refuse each other as members of another cluster; a member that joins an existing cluster does not start unless its list has all members. Etcd reads the list only at the first start of a member, so the lists of older members may lack one that joined later: an info.',
-    source:
-      'server/config/config.go v3.5.16 VerifyBootstrap; server/etcdserver/api/membership v3.5.16: the id of the cluster is derived from the list; server/etcdserver/cluster_util.go v3.5.16 ValidateClusterAndAssignIDs; server/etcdserver/bootstrap.go v3.6.14, server/etcdserver/server.go v3.5.16 NewServer: haveWAL; etcd 3.5.16, run',
     refusals: [
       {
         by: 'etcd',
@@ -68,9 +62,6 @@ export const configCluster = {
   }),
   'config/cluster-urls-differ': row<ConfigPlace & { name: string; advertised: string[]; listed: string[] }>({
     severity: 'error',
-    meaning:
-      'The peer URLs of a member in the list of members differ from those that it advertises. Etcd does not start. It compares the resolved addresses; the same spelling is always safe.',
-    source: 'server/config/config.go v3.5.16 advertiseMatchesCluster',
     refusals: [
       { by: 'etcd', words: '--initial-cluster has … but missing from --initial-advertise-peer-urls=…' },
       { by: 'etcd', words: '--initial-advertise-peer-urls has … but missing from --initial-cluster=…' },
@@ -85,10 +76,6 @@ export const configCluster = {
       values: { member: string; value: string }[]
     }
   >({
-    meaning:
-      'Members differ in what must be alike. Members that start a cluster together must have the same list of members and the same token; some use TLS for peers and some plaintext, so that they cannot connect, or an attacker on the network can read and change their traffic: errors. They require different things of clients or members, or trust different CAs: one member accepts a client that another refuses, and the weakest one determines the security of the cluster. With different token keys, a user who logs in at one member is refused by another: an error. With different timeouts, members disagree about when a leader is lost.',
-    source:
-      'server/etcdserver/api/membership v3.5.16: the id of the cluster is derived from both; server/embed/etcd.go v3.5.16 configurePeerListeners; etcd 3.5.16, run; a rule of this package',
     refusals: [
       { by: 'etcd', words: 'request cluster ID mismatch', when: ({ kind }) => kind === 'cluster' },
       {
@@ -137,9 +124,6 @@ export const configCluster = {
     option: string
   }>({
     severity: 'error',
-    meaning:
-      'The peer certificate of a member does not chain to a CA that another member trusts. They cannot connect to each other.',
-    source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig, ClientConfig; Go crypto/x509 Verify',
     refusals: [
       { by: 'Go', words: 'x509: certificate signed by unknown authority', when: ({ as }) => as === 'client' },
       { by: 'Go', words: 'remote error: tls: bad certificate' },
@@ -152,9 +136,6 @@ export const configCluster = {
   'config/member-revoked': rowByKind<
     ConfigPlace & { kind: 'itself' | 'by others'; member: string; by: string; crl: string; serialNumber: string }
   >({
-    meaning:
-      'The serial number of a certificate of a member is in its own CRL, or in that of another member. Members with that CRL refuse it, and so does its own client port, which the gateway dials. Etcd compares only serial numbers, so the CRL may mean a certificate of another CA.',
-    source: 'client/pkg/transport/listener_tls.go v3.5.16 checkCRL; etcd 3.5.16, run',
     refusals: [{ by: 'etcd', words: 'transport: certificate serial … revoked' }],
     kinds: {
       itself: {
@@ -182,9 +163,6 @@ export const configCluster = {
       allowed: string[]
     }
   >({
-    meaning:
-      'The peer certificate of a member has none of the names that it allows itself, or that another member allows. Members with that list refuse it.',
-    source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig',
     refusals: [{ by: 'etcd', words: 'client certificate authentication failed' }],
     kinds: {
       itself: {
@@ -204,8 +182,6 @@ export const configCluster = {
   }),
   'config/tls-versions-disjoint': row<{ member: string; by: string; min: string; max: string }>({
     severity: 'error',
-    meaning: 'Two members have no version of TLS in common.',
-    source: 'RFC 8446 section 4.2.1',
     refusals: [
       { by: 'Go', words: 'tls: client offered only unsupported versions: […]' },
       { by: 'Go', words: 'remote error: tls: protocol version not supported' },

@@ -29,9 +29,6 @@ const FLAWS: Readonly<Record<CrlFlaw, { has: string; wants: string; remedy: stri
 export const configFiles = {
   'config/byte-order-mark': row<ConfigPlace & { path: string; of: 'certificate' | 'key' | 'CA' }>({
     severity: 'error',
-    meaning:
-      'A file begins with a byte order mark, so etcd does not see its first block: the certificate or the key, with which etcd does not start, or the only CA, without which it refuses every client.',
-    source: 'Go encoding/pem Decode; etcd 3.5.16, run',
     refusals: [
       {
         by: 'Go',
@@ -47,10 +44,6 @@ export const configFiles = {
   }),
   'config/crl-form': row<ConfigPlace & { path: string; version: string; isAhead: boolean; is: CrlFlaw }>({
     severity: ({ isAhead }) => (isAhead ? 'info' : 'error'),
-    meaning:
-      'Since 3.6 etcd reads a CRL of version 2 in DER alone. The authority key identifier must not be critical, and the CRL must name one signature algorithm. With any other CRL, etcd refuses every client. Up to 3.5 it reads all of these: an info.',
-    source:
-      'client/pkg/transport/listener_tls.go v3.6.14 checkCRL, run alone; v3.5.16 checkCRL; Go crypto/x509 ParseRevocationList',
     refusals: [
       { by: 'Go', words: 'x509: malformed crl', when: ({ is, isAhead }) => !isAhead && is === 'PEM' },
       {
@@ -83,18 +76,12 @@ export const configFiles = {
   }),
   'config/crl-several': row<ConfigPlace & { path: string; count: number }>({
     severity: 'error',
-    meaning:
-      'A file contains several CRLs. Etcd reads the first one and accepts the certificates that the others revoke.',
-    source: 'Go crypto/x509 ParseCRL; client/pkg/transport/listener_tls.go v3.5.16 checkCRL; etcd 3.5.16, run',
     message: (details) =>
       `${placed(details)} names ${details.path}, which contains ${String(details.count)} CRLs. Etcd reads only the first one.`,
     remedy: () => 'Write one CRL with all serial numbers: etcd compares only these, not the issuer.',
   }),
   'config/crl-unreadable': row<ConfigPlace & { path: string; reason: string; isOther?: boolean }>({
     severity: 'error',
-    meaning:
-      'A CRL is missing or damaged. Etcd starts, and closes every connection after the handshake without an alert.',
-    source: 'client/pkg/transport/listener_tls.go v3.5.16 checkCRL; etcd 3.5.16, run',
     message: (details) => `${placed(details)} names ${details.path}, which cannot be used: ${details.reason}`,
     // A file that is not a CRL may be a certificate, which must not be overwritten.
     remedy: ({ option, path, isOther }) =>
@@ -104,26 +91,17 @@ export const configFiles = {
   }),
   'config/crl-undocumented': row<ConfigPlace>({
     severity: 'info',
-    meaning:
-      'A configuration file has no documented key for a CRL. ClientTLSInfo and PeerTLSInfo are fields of a Go struct; their CRLFile is in force, and a later release may drop it.',
-    source: 'server/embed/config.go v3.5.16 Config.ClientTLSInfo, PeerTLSInfo, copySecurityDetails; etcd 3.5.16, run',
     message: (details) => `${placed(details)} is in force, although etcd does not document it.`,
     remedy: () => 'Keep it, and verify after each update of etcd that a revoked certificate is refused.',
   }),
   'config/crl-of-other-ca': row<ConfigPlace & { path: string; issuer: string; ca: string }>({
     severity: 'warning',
-    meaning:
-      'None of the CAs that are trusted there issued the CRL. Etcd compares only serial numbers, so it may accept a revoked certificate and refuse a good one of the same number. The CRL is right if an intermediate issues the certificates and the CRL.',
-    source: 'client/pkg/transport/listener_tls.go v3.5.16 checkCRL; etcd 3.5.16, run',
     message: (details) =>
       `${placed(details)} names ${details.path}, a CRL of "${details.issuer}", which is not one of the CAs of ${details.ca}.`,
     remedy: ({ ca }) => `Use the CRL that a CA of ${ca}, or an intermediate below it, issued.`,
   }),
   'config/crl-stale': row<ConfigPlace & { path: string; nextUpdate: Date }>({
     severity: 'warning',
-    meaning:
-      'The next update of the CRL is overdue. Etcd ignores that date and accepts certificates that were revoked since.',
-    source: 'client/pkg/transport/listener_tls.go v3.5.16 checkCRL; RFC 5280 section 5.1.2.5',
     message: (details) =>
       `${placed(details)} names ${details.path}, whose next update was due on ${day(details.nextUpdate)}. Etcd ignores that date.`,
     remedy: ({ path }) =>
@@ -141,9 +119,6 @@ export const configFiles = {
       isDynamic: boolean
     }
   >({
-    meaning:
-      'Etcd cannot read its private key and does not start: the key is encrypted, and etcd has no option for a passphrase; or etcd runs as a user who may not read it, or may not enter a directory on the path to it.',
-    source: 'Go crypto/tls X509KeyPair; open(2): EACCES; path_resolution(7); etcd 3.5.16, run',
     refusals: [
       { by: 'Go', words: 'tls: failed to parse private key', when: ({ kind }) => kind === 'encrypted' },
       { by: 'Go', words: 'open …: permission denied', when: ({ kind }) => kind !== 'encrypted' },
@@ -175,9 +150,6 @@ export const configFiles = {
   }),
   'config/peer-address-unprovable': row<ConfigPlace & { names: string[]; addresses: string[] }>({
     severity: 'warning',
-    meaning:
-      'Etcd accepts a connecting member only if a name in its certificate is its address, resolves to it, or is the reverse DNS name of the address. Wildcards are not resolved, so this certificate depends on reverse DNS.',
-    source: 'client/pkg/transport/listener_tls.go v3.5.16 checkCertSAN; etcd issues 8268, 8797, 12327',
     refusals: [{ by: 'Go', words: 'tls: "…" does not match any of DNSNames […]' }],
     message: (details) =>
       `${placed(details)} names a certificate with ${listed(details.names)}. None of these names covers the address of this member (${listed(details.addresses)}).`,
@@ -187,9 +159,6 @@ export const configFiles = {
     ConfigPlace & { subjects: string[]; notAfter: Date; block: 'client' | 'peer'; isEvery: boolean }
   >({
     severity: ({ isEvery }) => (isEvery ? 'error' : 'warning'),
-    meaning:
-      'A CA that etcd verifies certificates with has expired. Etcd refuses the certificates that it issued and accepts those of the others; if every CA has expired, it starts and refuses every certificate.',
-    source: 'RFC 5280 section 6.1.3; Go crypto/x509 Verify; etcd 3.5.16, run',
     refusals: [{ by: 'Go', words: 'x509: certificate has expired or is not yet valid: …' }],
     message: (details) =>
       details.isEvery
@@ -202,9 +171,6 @@ export const configFiles = {
   }),
   'config/keys-beyond-2030': row<ConfigPlace & { subjects: string[] }>({
     severity: 'info',
-    meaning:
-      'Certificates rely on RSA with 2048 bits beyond 2030, when NIST no longer allows it. Most cluster CAs do. Change the key when the CA is renewed.',
-    source: 'NIST SP 800-57 part 1 revision 5, tables 2 and 4',
     message: ({ subjects }) =>
       `${listed(subjects)} ${subjects.length === 1 ? 'relies' : 'rely'} beyond 2030 on RSA keys that are too small by then.`,
     remedy: () => 'Create the next CA with ECDSA P-256 or RSA 3072.',
@@ -213,9 +179,6 @@ export const configFiles = {
     ConfigPlace & { subject: string; peerCa: string; peerCert: string; ca: string }
   >({
     severity: 'error',
-    meaning:
-      'The certificate for clients chains to the CA for members, and the certificate for members to the CA for clients. The certificates or the CAs of the two sides are swapped.',
-    source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig, ClientConfig',
     refusals: [{ by: 'Go', words: 'x509: certificate signed by unknown authority' }],
     message: (details) =>
       `${placed(details)} names "${details.subject}", which chains to a CA of ${details.peerCa}, and ${details.peerCert} chains to a CA of ${details.ca}. The two sides are swapped.`,
@@ -234,10 +197,6 @@ export const configFiles = {
       section?: 'volumes' | 'secrets' | 'configs'
     }
   >({
-    meaning:
-      'A container mounts a volume, or a secret or config of Compose, that its pod, or the Compose file, does not define: Kubernetes refuses the pod, and Compose the file. Or the configuration names files in directories of a container where no volume is mounted. Etcd finds them only if they are part of the image: the official image of etcd has none, which is an error; another image may have them. Or another program should read a file that is not in a mounted directory of the host.',
-    source:
-      'Kubernetes API: volumeMounts of a container, k8s.io/api/core/v1 HostPathVolumeSource; Compose specification: volumes of a service',
     refusals: [
       {
         by: 'Go',

@@ -55,10 +55,6 @@ export const configOption = {
       key: string | null
     }
   >({
-    meaning:
-      'Etcd does not start with a flag that it does not know. An option of `extra` must be one that etcd knows and that has no field of its own.',
-    source:
-      'Go flag; server/etcdmain/config.go and server/embed/config.go of v3.4.0 to v3.7.1; of two ways to name the members, server/embed/config.go v3.5.16 Validate',
     refusals: [
       {
         by: 'Go',
@@ -89,9 +85,6 @@ export const configOption = {
   'config/option-ignored': rowByKind<
     ConfigPlace & { kind: 'key' | 'variable'; nearest: string | null; belongs: string | null }
   >({
-    meaning: 'Etcd ignores unknown keys of a file without a message, and unknown variables with a line in its log.',
-    source:
-      'server/embed/config.go v3.5.16 configFromFile: not strict; pkg/flags/flag.go v3.5.16 verifyEnv; etcd 3.5.16, run',
     kinds: {
       key: {
         severity: 'warning',
@@ -114,10 +107,6 @@ export const configOption = {
       keys: string[]
     }
   >({
-    meaning:
-      'Etcd ignores an unknown key, an unknown variable, or everything in an unknown block of a file. The protection that it should configure is missing.',
-    source:
-      'server/embed/config.go v3.5.16 securityConfig, configFromFile: not strict; pkg/flags/flag.go v3.5.16 verifyEnv; etcd 3.5.16, run',
     kinds: {
       key: {
         severity: 'error',
@@ -151,10 +140,6 @@ export const configOption = {
     }
   >({
     severity: 'error',
-    meaning:
-      'The target release does not have the option in this form: not yet, no longer, or never. A release line without a patch number stands for all of its releases. Etcd does not start with an unknown flag; it ignores an unknown YAML key or variable, and the protection is missing.',
-    source:
-      'server/embed/config.go and server/etcdmain/config.go of the releases, as the rows of the table in src/config name them',
     refusals: [
       {
         by: 'Go',
@@ -194,9 +179,6 @@ export const configOption = {
   'config/option-of-other-version': rowByKind<
     ConfigPlace & { kind: 'deprecated' | 'unknown key'; version: string; lines: string[] }
   >({
-    meaning:
-      'A later release has another name for the option and removes this one; or only other releases know the key, and this one ignores it without a message.',
-    source: 'server/embed/config.go v3.4.34, v3.5.33, v3.6.14 AddFlags, v3.7.1',
     kinds: {
       deprecated: {
         severity: 'info',
@@ -213,9 +195,6 @@ export const configOption = {
   }),
   'config/one-value-only': row<ConfigPlace & { version: string; count: number; since: string[]; isList: boolean }>({
     severity: 'error',
-    meaning:
-      'The option takes one value in this version and a list in later ones. An older etcd reads "a,b" as one name, which no certificate has, and does not start with a list in YAML.',
-    source: 'server/embed/config.go v3.5.14 and v3.5.15 securityConfig; server/etcdmain/config.go v3.5.14 and v3.5.15',
     message: (details) => {
       const { isList, version, count } = details
       if (isList) return `${placed(details)} is a list; etcd ${version} takes one string there.`
@@ -229,10 +208,6 @@ export const configOption = {
   'config/value-type': rowByKind<
     ConfigPlace & { kind: 'type' | 'no list' | 'empty block'; wants: string; has: string; since: string[] }
   >({
-    meaning:
-      'A YAML value has another type than etcd accepts there, for example a quoted "true", a number for a name, a list instead of a string with commas, or a string where a list is required since 3.5.15. Since 3.6 etcd does not start with an empty block for peers; older releases ignore it.',
-    source:
-      'server/embed/config.go v3.5.14, v3.5.15, v3.5.16, v3.6.0 configJSON, securityConfig, configFromFile; sigs.k8s.io/yaml v1.2.0; etcd 3.5.16, run',
     refusals: [
       { by: 'etcd', words: 'json: cannot unmarshal … into Go … of type …', when: ({ kind }) => kind === 'type' },
       {
@@ -271,10 +246,6 @@ export const configOption = {
       wants: string
     }
   >({
-    meaning:
-      'The option does not accept the value, and etcd does not start, or starts with the default (a warning); or the value cannot be written: it has control characters, is empty, has a comma in a list that is separated by commas, or is longer than a command-line argument can be. To etcd, an empty list is the same as no list, and restricts nothing. A relative path leads elsewhere where a service manager or a container starts etcd.',
-    source:
-      'Go flag, strconv.ParseBool; pkg/flags/selective_string.go v3.5.16; server/embed/config.go v3.5.16 Validate; execve(2): MAX_ARG_STRLEN; systemd.exec(5); etcd pkg/flags/strings.go, pkg/types/urlsmap.go',
     refusals: [
       { by: 'Go', words: 'invalid boolean value "…" for -…: parse error', when: ({ wants }) => wants === BOOLEAN },
       {
@@ -326,9 +297,6 @@ export const configOption = {
   }),
   'config/url-invalid': row<ConfigPlace & { url: string; reason: string }>({
     severity: 'error',
-    meaning:
-      'Etcd does not accept the URL there, or it cannot be used with TLS. Etcd requires a scheme, a host and a port and nothing else: an IP address or localhost to listen on, a name or address that others can reach to advertise.',
-    source: 'client/pkg/types/urls.go v3.5.16 NewURLs; server/embed/config.go v3.5.16 checkBindURLs, checkHostURLs',
     refusals: [
       { by: 'etcd', words: 'URL must not contain a path: …' },
       { by: 'etcd', words: 'URL scheme must be http, https, unix, or unixs: …' },

@@ -1,5 +1,5 @@
 /** Words about configurations, and rows whose text depends on a kind; shared by the rows about configurations. */
-import type { DocumentedRow, Severity } from '../../row.js'
+import type { CatalogueRow, Severity } from '../../row.js'
 import { listed } from '../../words.js'
 
 // The text of every report shows places; the rest of this file is for the rows about configurations alone.
@@ -30,10 +30,10 @@ interface KindRow<D> {
 /** A row whose severity, message and remedy depend on the kind in its details. */
 export function rowByKind<D extends { kind: string }>({
   kinds,
-  ...documentation
-}: Omit<DocumentedRow<D>, 'severity' | 'message' | 'remedy'> & {
+  ...rest
+}: Omit<CatalogueRow<D>, 'severity' | 'message' | 'remedy'> & {
   readonly kinds: Readonly<Record<D['kind'], KindRow<D>>>
-}): DocumentedRow<D> {
+}): CatalogueRow<D> {
   const rows = new Map<string, KindRow<D>>(Object.entries(kinds))
   const of = ({ kind }: D): KindRow<D> => {
     const row = rows.get(kind)
@@ -43,7 +43,7 @@ export function rowByKind<D extends { kind: string }>({
   const severities = [...new Set([...rows.values()].map(({ severity }) => severity))]
   const [only] = severities
   return {
-    ...documentation,
+    ...rest,
     // The pages and the schema list `severities`.
     severity:
       only !== undefined && severities.length === 1

@@ -89,9 +89,6 @@ const UNBROKEN = {
 
 export const configReading = {
   'config/too-large': rowByKind<{ kind: 'file' | 'files'; file: string | null; octets: number; limit: number }>({
-    meaning:
-      'A file, or the files that a configuration reads variables from, are together many times longer than any configuration of etcd. The rest was not read.',
-    source: 'a limit of this package',
     kinds: {
       file: {
         severity: 'error',
@@ -109,8 +106,6 @@ export const configReading = {
   }),
   'config/list-too-long': row<ConfigPlace & { count: number; limit: number }>({
     severity: 'error',
-    meaning: 'A list has more entries than any real configuration. Those beyond the limit are not checked.',
-    source: 'a limit of this package',
     message: (details) =>
       `${placed(details)} has ${details.count.toLocaleString('en-US')} entries, of which the first ${String(details.limit)} were checked.`,
     remedy: () => 'Check that it is the right file.',
@@ -118,10 +113,6 @@ export const configReading = {
   'config/yaml-too-complex': rowByKind<
     ConfigPlace & { kind: 'density' | 'aliases' | 'nesting'; marks: number; limit: number }
   >({
-    meaning:
-      'The file has too many keys, brackets or anchors for its length, or nested aliases or brackets that would grow beyond the limit of any parser. Etcd refuses such aliases, too.',
-    source:
-      'a limit of this package: 6,000 indicators of YAML, or 1,000 and one more for every 12 bytes; go.yaml.in/yaml/v2 decode.go: "document contains excessive aliasing"',
     refusals: [
       { by: 'etcd', words: 'yaml: document contains excessive aliasing', when: ({ kind }) => kind === 'aliases' },
     ],
@@ -146,9 +137,6 @@ export const configReading = {
   }),
   'config/not-text': row<{ file: string | null; is: 'UTF-16' | 'other octets' | 'binary'; line: number | null }>({
     severity: 'error',
-    meaning:
-      'A configuration must be UTF-8. Etcd does not read a file with bytes of another encoding or with control characters.',
-    source: 'YAML 1.2.2 section 5.2; systemd.syntax(7); go.yaml.in/yaml/v2 readerc.go',
     refusals: [
       { by: 'etcd', words: 'yaml: invalid leading UTF-8 octet', when: ({ is }) => is === 'other octets' },
       { by: 'etcd', words: 'yaml: control characters are not allowed', when: ({ is }) => is === 'binary' },
@@ -163,34 +151,24 @@ export const configReading = {
   }),
   'config/yaml-malformed': row<ConfigPlace & { reason: string; fix: string }>({
     severity: 'error',
-    meaning: 'The file is not valid YAML. Etcd does not start with it.',
-    source: 'YAML 1.2.2; server/embed/config.go v3.5.16 configFromFile',
     refusals: [{ by: 'etcd', words: 'error converting YAML to JSON: yaml: …' }],
     message: (details) => `${placed(details)} is not valid YAML: ${details.reason}`,
     remedy: ({ fix }) => fix,
   }),
   'config/yaml-several-documents': row<ConfigPlace & { documents: number }>({
     severity: 'warning',
-    meaning: 'Etcd reads the first document of a file and ignores everything after the line "---" without a message.',
-    source: 'go.yaml.in/yaml/v2 Unmarshal; etcd 3.5.16, run',
     message: (details) =>
       `${placed(details)} begins another document of ${String(details.documents)}. Etcd reads only the first one.`,
     remedy: () => 'Remove the line "---", so that everything is in one document.',
   }),
   'config/nothing-set': row<{ file: string | null }>({
     severity: 'warning',
-    meaning:
-      'No option is set. Etcd starts with its defaults: plaintext for every user of this machine, and no other member.',
-    source: 'server/embed/config.go v3.5.16 NewConfig',
     message: ({ file }) =>
       `${theText(file)} sets no option of etcd. Etcd serves plaintext on http://localhost:2379, for this machine only.`,
     remedy: () => 'Check that it is the right file, or set name, URLs, certificates and CAs.',
   }),
   'config/one-of-several': row<ConfigPlace & { members: string[]; member: string | null }>({
     severity: 'error',
-    meaning:
-      'A manifest or a Compose file starts several etcds, and the call does not name the one to lint. None is linted.',
-    source: 'a rule of this package',
     message: (details) =>
       `${placed(details)} is one of ${String(details.members.length)} etcds: ${listed(details.members)}${details.member === null ? '' : `; none is "${details.member}"`}. None was linted.`,
     remedy: ({ members }) =>
@@ -198,18 +176,12 @@ export const configReading = {
   }),
   'config/no-etcd': row<{ kind: 'etcd' | 'kube-apiserver' | 'kubeadm'; file: string | null; looked: string }>({
     severity: 'error',
-    meaning:
-      'The input does not start etcd, so nothing was checked. For the readers of Kubernetes: it does not run kube-apiserver, or has no ClusterConfiguration of a known version.',
-    source: 'a rule of this package; kubeadm.k8s.io v1beta3 and v1beta4, ClusterConfiguration',
     message: ({ kind, file, looked }) => `${theProgram(kind, file)} ${LEFT_OUT[kind].what}: ${looked}.`,
     remedy: ({ kind }) => LEFT_OUT[kind].pass,
   }),
   'config/not-checked': rowByKind<
     ConfigPlace & { kind: 'value' | 'configuration file' | 'variables' | 'files'; what: string[]; why: string }
   >({
-    meaning:
-      'Something was not checked: a value that variables, templates or specifiers assemble elsewhere; variables of a ConfigMap, a Secret or a file that was not read; files inside a container. If it is the whole configuration file, the finding is a warning.',
-    source: 'a rule of this package; Kubernetes API: volumes of the kind hostPath',
     kinds: {
       value: {
         severity: 'info',
@@ -241,9 +213,6 @@ export const configReading = {
   'config/option-repeated': rowByKind<
     ConfigPlace & { kind: 'flag' | 'variable' | 'key'; firstLine: number | null; value: string }
   >({
-    meaning:
-      'An option is set twice: a flag or a variable with different values, or a key in one mapping of YAML. The last one is used without a message; if the key is a block, everything in the first block is lost.',
-    source: 'Go flag; systemd.exec(5) EnvironmentFile=; go.yaml.in/yaml/v2, not strict; etcd 3.5.16, run',
     kinds: {
       flag: {
         severity: 'warning',
@@ -272,9 +241,6 @@ export const configReading = {
       after: string | null
     }
   >({
-    meaning:
-      'An argument does not belong to a flag, a flag has no value, or the value of an option contains another flag, which etcd therefore does not receive. A boolean flag takes its value only after "="; a flag without a value takes the next argument, even if that is a flag. Systemd makes one argument of ${NAME}, and several of $NAME.',
-    source: 'Go flag; server/etcdmain/config.go v3.5.16 parse; systemd.service(5), "Command lines"; etcd 3.5.16, run',
     refusals: [
       {
         by: 'Go',
@@ -310,9 +276,6 @@ export const configReading = {
   }),
   'config/flag-and-value-joined': row<ConfigPlace & { value: string }>({
     severity: 'error',
-    meaning:
-      'A flag and its value are one argument with a space between them. Etcd reads all of it as the name of a flag and does not start.',
-    source: 'Go flag; etcd 3.5.16, run',
     refusals: [{ by: 'Go', words: 'flag provided but not defined: -…' }],
     message: (details) =>
       `${placed(details)} and its value are one argument with a space between them. Etcd does not know such a flag.`,
@@ -320,19 +283,11 @@ export const configReading = {
   }),
   'config/quotes-in-value': row<ConfigPlace & { value: string }>({
     severity: 'error',
-    meaning:
-      'Quotes are part of a value. Only a shell and systemd remove them: in a list of Compose, in the arguments of a pod and in a file of variables of Docker, etcd receives them.',
-    source:
-      'Compose specification, environment and command as lists; docker-run(1) --env-file; Kubernetes API, args; etcd 3.5.16, run',
     message: (details) => `${placed(details)} begins and ends with quotes, which etcd receives as part of the value.`,
     remedy: ({ value }) => `Write ${value} without these quotes, or put the quotes around the whole entry.`,
   }),
   'config/not-expanded': row<ConfigPlace & { names: string[]; by: keyof typeof NOT_EXPANDED }>({
     severity: 'error',
-    meaning:
-      'Etcd receives the characters "$NAME", "$(NAME)" or "~". Systemd expands ${NAME} in a command, $NAME as an argument of its own, and nothing in Environment= or a file of variables; it runs no command. Kubernetes expands $(NAME) if the container has that variable. Only a shell replaces "~", at the beginning of an argument.',
-    source:
-      'systemd.service(5), "Command lines"; systemd.exec(5), Environment=; Kubernetes API, command, args and env; POSIX.1-2024 Shell Command Language 2.6.1; etcd 3.5.16, run',
     refusals: [
       { by: 'Go', words: 'open ~/…: no such file or directory', when: ({ by }) => by === 'etcd, a home folder' },
     ],
@@ -342,24 +297,16 @@ export const configReading = {
   }),
   'config/line-broken': row<ConfigPlace & { kind: keyof typeof BROKEN; quote: string }>({
     severity: 'error',
-    meaning:
-      'A quote is not closed, or a command ends at the end of a line although the next line has more flags: the line has no backslash at its end, or a space or CR (of Windows) follows it. A shell refuses an open quote, systemd ignores the line, and in an environment file everything up to its end is one value.',
-    source: 'POSIX.1-2024 Shell Command Language 2.2; systemd.syntax(7); systemd src/basic/env-file.c',
     message: (details) => `${placed(details)}: ${BROKEN[details.kind](details)}.`,
     remedy: (details) => UNBROKEN[details.kind](details),
   }),
   'config/comment-in-value': row<ConfigPlace & { value: string; meant: string }>({
     severity: 'error',
-    meaning: 'A comment follows a value in an environment file. Systemd reads it as part of the value.',
-    source: 'systemd.exec(5) EnvironmentFile=; systemd src/basic/env-file.c; systemd 257, run',
     message: (details) => `${placed(details)} is "${details.value}": the text from "#" on is part of the value.`,
     remedy: ({ meant }) => `Write only "${meant}", and put the comment on a line of its own.`,
   }),
   'config/space-in-list': row<ConfigPlace & { entry: string; isRefused: boolean; isMember: boolean }>({
     severity: ({ isMember }) => (isMember ? 'warning' : 'error'),
-    meaning:
-      'An entry of a list begins or ends with a space, for example after a comma. Etcd removes spaces only around URLs. It does not know such a cipher suite, or its own name in initial-cluster, and no certificate has such a common name or host.',
-    source: 'pkg/flags/strings.go v3.5.16; client/pkg/types/urlsmap.go v3.5.16; etcd 3.5.16, run',
     refusals: [
       { by: 'etcd', words: 'unexpected TLS cipher suite " …"', when: ({ option }) => /cipher.suites$/i.test(option) },
     ],
@@ -368,10 +315,6 @@ export const configReading = {
     remedy: ({ entry }) => `Write "${entry.trim()}" without spaces around it.`,
   }),
   'config/unit-invalid': rowByKind<ConfigPlace & { kind: 'two starts' | 'export' }>({
-    meaning:
-      'Systemd does not do what a unit or its EnvironmentFile seems to say: it does not load a unit with two ExecStart= settings unless it is of Type=oneshot, and it ignores a line that begins with "export", so etcd does not receive the option.',
-    source:
-      'systemd.service(5), ExecStart=; systemd.exec(5) EnvironmentFile=; systemd src/basic/env-file.c; systemd 257, run',
     kinds: {
       'two starts': {
         severity: 'error',
@@ -389,8 +332,6 @@ export const configReading = {
   }),
   'config/ignored-with-file': row<ConfigPlace & { configFile: string; options: string[] }>({
     severity: 'warning',
-    meaning: 'With a configuration file, etcd ignores all other flags and variables.',
-    source: 'server/etcdmain/config.go v3.5.16 parse; etcd 3.5.16, run',
     message: (details) => {
       const [others, verb] = [details.options.length - 1, details.options.length === 1 ? 'is' : 'are']
       const more = others === 0 ? '' : ` and ${String(others)} more`

@@ -33,10 +33,6 @@ export const configTls = {
       other: string
     }
   >({
-    meaning:
-      'The URL is http: anybody who reaches it uses etcd without TLS and without a certificate, whatever the TLS options are. Etcd only logs a warning. The options for clients and for peers are independent, and one port can serve both TLS and plaintext. Anybody who reaches the peer port can act as a member.',
-    source:
-      'server/embed/etcd.go v3.5.16 configureClientListeners, configurePeerListeners: "scheme is http or unix while key and cert files are present; ignoring"; server/embed/serve.go v3.5.16 (cmux); server/etcdserver/api/rafthttp; CIS Kubernetes Benchmark 2.1, 2.4; etcd 3.5.16, run',
     refusals: [
       {
         by: 'Go',
@@ -80,9 +76,6 @@ export const configTls = {
   'config/plaintext-local': rowByKind<
     ConfigPlace & { kind: 'loopback' | 'loopback next to TLS' | 'socket next to TLS'; url: string }
   >({
-    meaning:
-      'A URL without TLS that only this machine reaches: every user of the machine, and every pod with its network, can use it without a certificate; a unix socket, every user who may write to its file (by default the user of etcd and root). It is a warning if etcd requires certificates elsewhere, because it bypasses them.',
-    source: 'server/embed/etcd.go v3.5.16 configureClientListeners, configurePeerListeners; etcd 3.5.16, run',
     kinds: {
       loopback: {
         severity: 'info',
@@ -107,9 +100,6 @@ export const configTls = {
   }),
   'config/tls-unused': row<ConfigPlace & { urls: string[] }>({
     severity: 'warning',
-    meaning:
-      'TLS options are set for a side that listens only with http. Etcd serves plaintext there and only logs a warning.',
-    source: 'server/embed/etcd.go v3.5.16 configureClientListeners, configurePeerListeners',
     refusals: [
       { by: 'etcd', words: 'scheme is http or unix while key and cert files are present; ignoring key and cert files' },
     ],
@@ -118,18 +108,11 @@ export const configTls = {
   }),
   'config/metrics-plaintext': row<ConfigPlace & { url: string }>({
     severity: 'warning',
-    meaning:
-      'Etcd serves metrics and health to other machines without TLS. They contain no keys or values, but sizes, versions, members and the number of calls.',
-    source: 'server/embed/etcd.go v3.5.16 serveMetrics',
     message: (details) => `${placed(details)} has ${details.url}, which other machines can read without TLS.`,
     remedy: () => 'Listen on 127.0.0.1, use https, or protect the port by a firewall.',
   }),
   'config/metrics-address-check': row<ConfigPlace & { url: string }>({
     severity: 'info',
-    meaning:
-      'On an https metrics URL etcd compares the names in the certificate of a client with its address. On the client port it does not. A client that etcd accepts there may be refused here.',
-    source:
-      'server/embed/etcd.go v3.5.16 serveMetrics; client/pkg/transport/listener_tls.go checkCertSAN; etcd 3.5.16, run',
     message: (details) =>
       `${placed(details)} has ${details.url}, where the certificate of a client must name its address.`,
     remedy: () => 'Issue the metrics collector a certificate with its address, or without any name.',
@@ -138,9 +121,6 @@ export const configTls = {
     ConfigPlace & { port: string; why: 'port' | 'address' | 'scheme' | 'certificate'; url: string | null }
   >({
     severity: 'error',
-    meaning:
-      'A probe of the pod cannot succeed: etcd does not listen on its port, or on the loopback address alone, speaks TLS where the probe does not, or requires a certificate, which the kubelet does not have. Kubernetes restarts etcd again and again, or never reports it as ready.',
-    source: 'Kubernetes, "Configure Liveness, Readiness and Startup Probes"; server/embed/etcd.go v3.5.16 serveMetrics',
     message: (details) => `${placed(details)} cannot succeed: ${PROBE[details.why](details)}.`,
     remedy: ({ option }) =>
       `Set ${spelledLike('--', 'listen-metrics-urls')} to a URL without TLS that the kubelet reaches, and the port of ${option} to its port.`,
@@ -148,10 +128,6 @@ export const configTls = {
   'config/url-repeated': rowByKind<
     ConfigPlace & { kind: 'port' | 'member list' | 'members'; url: string; by: string[] }
   >({
-    meaning:
-      'A URL is used twice: two URLs to listen on have the same port of one address, the list of members has a URL twice, or two members have the same URL. Etcd does not start, or clients that use the URL reach only one of the members.',
-    source:
-      'bind(2): EADDRINUSE; server/etcdserver/api/membership v3.5.16 ValidateClusterAndAssignIDs; server/config/config.go v3.5.16 advertiseMatchesCluster; clientv3 Sync; etcd 3.5.16, run',
     refusals: [
       { by: 'Go', words: 'bind: address already in use', when: ({ kind }) => kind === 'port' },
       { by: 'etcd', words: 'initial cluster … has duplicate url', when: ({ kind }) => kind === 'member list' },
@@ -188,9 +164,6 @@ export const configTls = {
       listen: string
     }
   >({
-    meaning:
-      'The advertised URL does not lead to a URL that this member listens on, or leads other machines to themselves or nowhere. Clients that read the member list receive it, and other members cannot connect. It is an error if the URL is http and the member listens only with TLS; another difference is right behind a proxy or a forwarder.',
-    source: 'server/embed/config.go v3.5.16 checkHostURLs, UpdateDefaultClusterFromName; clientv3 Sync',
     refusals: [
       {
         by: 'Go',
@@ -237,10 +210,6 @@ export const configTls = {
     },
   }),
   'config/client-auth-off': rowByKind<ConfigPlace & { kind: Side }>({
-    meaning:
-      'Etcd requests no certificate: anybody who reaches the client port can read and write, unless users and roles of etcd, which no configuration shows, require a password. Anybody who reaches the peer port can act as a member, and no users and roles protect it.',
-    source:
-      'client/pkg/transport/listener.go v3.5.16 ServerConfig; server/embed/etcd.go v3.5.16 configurePeerListeners; CIS Kubernetes Benchmark 2.2, 2.5; etcd 3.5.16, run',
     kinds: {
       client: {
         severity: 'error',
@@ -258,10 +227,6 @@ export const configTls = {
     },
   }),
   'config/client-auth-implied': rowByKind<ConfigPlace & { kind: Side; auth: string; isFalse: boolean }>({
-    meaning:
-      'A CA file alone makes etcd require certificates, although its log reports client-cert-auth as false. From clients, etcd then ignores the common name: with authentication enabled, a client needs a password as well. Between members, user names do not matter, so nothing is missing.',
-    source:
-      'client/pkg/transport/listener.go v3.5.16 ServerConfig; etcd issues 11124, 16663; CIS Kubernetes Benchmark 2.2, 2.5; etcd 3.5.16, run',
     kinds: {
       client: {
         severity: 'warning',
@@ -280,9 +245,6 @@ export const configTls = {
   'config/client-auth-by-public-cas': rowByKind<
     ConfigPlace & { kind: 'no CA' | 'public CAs' | 'many CAs'; auth: string; path: string; count: number }
   >({
-    meaning:
-      'Etcd requires certificates, but of a CA that the machine trusts, or of the public CAs: no CA is configured, or the CA file is a list of public CAs. It accepts anybody who can buy a certificate.',
-    source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig; Go crypto/x509 Verify, root_linux.go: system roots',
     kinds: {
       'no CA': {
         severity: 'error',
@@ -313,10 +275,6 @@ export const configTls = {
       ignored?: string
     }
   >({
-    meaning:
-      'With auto-tls etcd serves a self-signed certificate, which no client can verify, and requests no certificate: anybody who reaches the client port can read and write, unless etcd requires a password, and anybody who reaches the peer port can act as a member. It ignores every other TLS option of that side without a message. Etcd does not renew the certificate when it expires after a year. If a certificate file is set, etcd ignores auto-tls instead: a warning.',
-    source:
-      'client/pkg/transport/listener.go v3.5.16 SelfCert; server/embed/config.go v3.5.16, v3.6.14 ClientSelfCert, PeerSelfCert; CIS Kubernetes Benchmark 2.3, 2.6; etcd 3.5.16, run',
     kinds: {
       clients: {
         severity: 'error',
@@ -352,10 +310,6 @@ export const configTls = {
       fixed: string[]
     }
   >({
-    meaning:
-      'The option restricts which certificates are accepted, and restricts nothing: etcd requests no certificates; or a configuration file cannot name a CRL, and next to such a file etcd ignores the flag; or, with a separate URL for HTTP, the gRPC port of these releases does not check the CRL.',
-    source:
-      'client/pkg/transport/listener.go v3.5.16 ServerConfig; server/embed/config.go v3.5.16, v3.6.14 securityConfig: no key for CRLFile; GHSA-3wh4-j44w-pg92; etcd 3.5.16, run',
     kinds: {
       'configuration file': {
         severity: 'error',
@@ -377,9 +331,6 @@ export const configTls = {
   }),
   'config/allowed-cn-as-subject': row<ConfigPlace & { value: string; name: string }>({
     severity: 'warning',
-    meaning:
-      'Etcd compares the common name of a certificate with the allowed names, character by character. "CN=" is not a part of the common name, so such an entry allows no certificate.',
-    source: 'client/pkg/transport/listener.go v3.5.16 ServerConfig; etcd 3.5.16, run',
     refusals: [{ by: 'etcd', words: 'client certificate authentication failed' }],
     message: (details) => `${placed(details)} has "${details.value}", but a common name does not begin with "CN=".`,
     remedy: ({ name }) => `Write "${name}".`,
@@ -387,9 +338,6 @@ export const configTls = {
   'config/gateway-refused': rowByKind<
     ConfigPlace & { kind: 'name' | 'self-signed' | 'CA'; path: string; ca: string; subject: string; issuer: string }
   >({
-    meaning:
-      'The gateway dials its own client port with the server certificate, and etcd refuses it, so the gateway answers 503: a list of allowed client names does not have its name, or the CA of that certificate is not one of those for clients. Other clients are affected only if they do not trust that CA: if an intermediate is missing in the file, or the certificate is self-signed.',
-    source: 'server/embed/serve.go v3.5.16; etcd issue 15755; etcd 3.5.16, run',
     refusals: [
       { by: 'etcd', words: 'client certificate authentication failed', when: ({ kind }) => kind === 'name' },
       { by: 'Go', words: 'remote error: tls: unknown certificate authority', when: ({ kind }) => kind !== 'name' },
@@ -418,10 +366,6 @@ export const configTls = {
   }),
   'config/discovery-unprotected': row<ConfigPlace & { url: string | null }>({
     severity: 'warning',
-    meaning:
-      'A member asks a discovery service for the other members, in plaintext or without verifying its certificate. An attacker on the network can choose the members of the cluster.',
-    source:
-      'server/etcdserver/api/v2discovery v3.5.16; server/embed/config.go and client/v3/config.go v3.6.14 SecureConfig',
     message: (details) =>
       details.url === null
         ? `${placed(details)} turns off the verification of the discovery service.`
@@ -433,10 +377,6 @@ export const configTls = {
   }),
   'config/cipher-suite-unknown': row<ConfigPlace & { suite: string; suggestion: string | null }>({
     severity: 'error',
-    meaning:
-      'Etcd accepts the names of Go, which are those of IANA. It does not start with other names, such as OpenSSL’s.',
-    source:
-      'client/pkg/tlsutil/cipher_suites.go v3.5.16 GetCipherSuites; pkg/tlsutil/cipher_suites.go v3.4.0 and v3.4.22',
     refusals: [{ by: 'etcd', words: 'unexpected TLS cipher suite "…"' }],
     message: (details) => `${placed(details)} has "${details.suite}", which this etcd does not know.`,
     remedy: ({ suggestion }) =>
@@ -444,17 +384,11 @@ export const configTls = {
   }),
   'config/cipher-suite-weak': row<ConfigPlace & { suite: string; isAlone: boolean }>({
     severity: ({ isAlone }) => (isAlone ? 'error' : 'warning'),
-    meaning:
-      'The suite has no forward secrecy, or a cipher that is broken (RC4, 3DES) or has timing attacks (CBC with SHA-256). By default Go uses none of them. Next to a strong suite it is a warning, because clients that offer the strong one get it.',
-    source: 'Go crypto/tls InsecureCipherSuites',
     message: (details) => `${placed(details)} has ${details.suite}, which Go calls insecure.`,
     remedy: () => 'Remove it from the list. Every client of etcd supports ECDHE with AES-GCM or ChaCha20-Poly1305.',
   }),
   'config/cipher-suites-without-http2': row<ConfigPlace>({
     severity: 'error',
-    meaning:
-      'gRPC uses HTTP/2, which requires one of two suites in a list for TLS 1.2. Etcd does not start without one.',
-    source: 'RFC 9113 section 9.2.2; golang.org/x/net/http2 ConfigureServer',
     refusals: [
       { by: 'etcd', words: 'http2: TLSConfig.CipherSuites is missing an HTTP/2-required AES_128_GCM_SHA256 cipher' },
     ],
@@ -465,9 +399,6 @@ export const configTls = {
   'config/cipher-suites-unusable': rowByKind<
     ConfigPlace & { kind: 'TLS 1.2' | 'all versions'; algorithm: string; subject: string; cert: string }
   >({
-    meaning:
-      'Every suite in the list requires another kind of key than the certificate has: etcd refuses clients that support only TLS 1.2, and every client if TLS 1.3 is off. TLS 1.3, which current members and clients use, has its own suites.',
-    source: 'RFC 5246 appendix A.5, RFC 8422 section 6; Go crypto/tls; etcd 3.5.16, run',
     refusals: [{ by: 'Go', words: 'tls: no cipher suite supported by both client and server' }],
     kinds: {
       'TLS 1.2': {

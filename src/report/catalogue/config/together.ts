@@ -13,10 +13,6 @@ export const configTogether = {
       other: string
     }
   >({
-    meaning:
-      'Etcd does not start with the two options together: allowed names and allowed hosts, an experimental option and the option that replaces it in 3.6, two ways to find the members of a new cluster, a flag and a variable of the same option, or cipher suites and versions of TLS that exclude each other.',
-    source:
-      'client/pkg/transport/listener.go v3.5.16 ServerConfig; server/embed/config.go v3.5.16 Validate, v3.6.14 experimentalFlagMigrationMap, SetFeatureGatesFromExperimentalFlags; pkg/flags/flag.go v3.5.16 verifyEnv; etcd 3.5.16, run',
     refusals: [
       {
         by: 'etcd',
@@ -103,10 +99,6 @@ export const configTogether = {
       for: string
     }
   >({
-    meaning:
-      'An option is set without another one that it needs, and etcd does not start: a certificate without its key, an https URL without a certificate, URLs to listen on without URLs to advertise, peer URLs in a file without a name and a list of members, one half of a discovery service, checkpoints of leases that are kept and not made. For the readers of Kubernetes: endpoints, CA, certificate or key are missing.',
-    source:
-      'client/pkg/transport/listener.go v3.5.16 baseConfig; server/embed/etcd.go v3.5.16 configureClientListeners, configurePeerListeners, serveMetrics; server/embed/config.go v3.5.16 UpdateDefaultClusterFromName, ErrUnsetAdvertiseClientURLsFlag, v3.6.14 Validate; CIS Kubernetes Benchmark 2.1, 2.4; kube-apiserver options/etcd.go; kubeadm types.go ExternalEtcd; etcd 3.5.16, run',
     refusals: [
       {
         by: 'etcd',
@@ -203,9 +195,6 @@ export const configTogether = {
   }),
   'config/election-too-short': row<ConfigPlace & { heartbeat: number; election: number; least: number }>({
     severity: 'error',
-    meaning:
-      'The election timeout must be at least five heartbeat intervals. Otherwise etcd does not start. The defaults are 100 ms for the heartbeat interval and 1000 ms for the election timeout.',
-    source: 'server/embed/config.go v3.5.16 Validate; etcd 3.5.16, run',
     refusals: [
       { by: 'etcd', words: '--election-timeout[…ms] should be at least as 5 times as --heartbeat-interval[…ms]' },
     ],
@@ -216,10 +205,6 @@ export const configTogether = {
   }),
   'config/option-dangerous': row<ConfigPlace & { why: string; remedy: string }>({
     severity: 'warning',
-    meaning:
-      'An option for emergencies or for tests is set: it drops the other members, loses acknowledged writes, allows more data than etcd recommends, never compacts the history, or accepts the certificate of a member from any address.',
-    source:
-      'server/etcdmain/help.go v3.5.16; server/etcdserver/quota.go v3.5.16 maxQuotaSize ("quota value exceeds maximum"); client/pkg/transport/listener_tls.go v3.5.16, v3.6.14 checkCertSAN; etcd 3.5.16, run',
     message: (details) => `${placed(details)} ${details.why}.`,
     remedy: ({ remedy }) => remedy,
   }),
@@ -227,9 +212,6 @@ export const configTogether = {
     ConfigPlace & { code: string; why: 'unknown code' | 'no reason' | 'nothing to suppress' }
   >({
     severity: 'warning',
-    meaning:
-      'A comment "# etcd-mtls-ignore CODE: reason" suppresses nothing: its code is unknown, it gives no reason, or no finding of its file has the code.',
-    source: 'a rule of this package',
     message: (details) =>
       `${placed(details)} names "${details.code}" and has no effect: ${details.why === 'unknown code' ? 'no finding of the lint has that code' : details.why === 'no reason' ? 'it gives no reason' : 'this file has no such finding'}.`,
     remedy: ({ code, why }) =>
@@ -239,8 +221,6 @@ export const configTogether = {
   }),
   'config/advisory': row<ConfigPlace & { id: string; version: string; fixed: string[]; what: string }>({
     severity: 'info',
-    meaning: 'A vulnerability of the release that concerns TLS, authentication or the gateway.',
-    source: 'the advisories of etcd on GitHub, and CHANGELOG/CHANGELOG-3.*.md',
     message: ({ id, version, what }) => `Etcd ${version} ${what} (${id}).`,
     remedy: ({ fixed }) => `Update etcd to ${listed(fixed, 'a later release', 'or')}.`,
   }),

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { lintEtcdConfig } from '../../../../src/config/lint/lint.js'
-import { catalogue } from '../../../../src/report/catalogue.js'
+import { readExplanations } from '../../../../.config/lib/findings-page.mjs'
+import { root } from '../../../support/compiled.js'
 import type { FindingCode, Severity } from '../../../../src/report/finding.js'
 import { dns, ip, mintCa, mintLeaf } from '../../../support/mint.js'
 import { findingOf } from '../../../support/refused.js'
@@ -117,6 +118,8 @@ const CASES: readonly (readonly [what: string, Changes, FindingCode, Severity, c
   ],
 ]
 
+const explanations = readExplanations(root)
+
 describe('severities at the ports', () => {
   it.each(CASES)('reports %s', async (_, changes, code, severity, cis) => {
     const report = await lintEtcdConfig({ flags: flags(changes) })
@@ -124,7 +127,7 @@ describe('severities at the ports', () => {
     expect(found.severity).toBe(severity)
     if (severity === 'error') expect(report.ok).toBe(false)
     if (cis !== null) {
-      expect(catalogue[code].source).toMatch(
+      expect(explanations.get(code)?.source).toMatch(
         new RegExp(`CIS Kubernetes Benchmark (?:2\\.\\d, )*${cis.replace('.', '\\.')}(?!\\d)`),
       )
     }
