@@ -22,8 +22,9 @@ const RETRY_PAUSE = 100
  */
 const MARGIN = 1 / 10
 const MAX_MARGIN = 1000
-/** Streams that may wait for an answer at a time; the oldest is given up for one more. */
-const MAX_STREAMS = 8
+/** Streams that may wait for an answer at a time; the oldest is given up for one more. Enough for requests of a whole TTL. */
+const MAX_STREAMS = 1 / ANSWER_LIMIT
+
 /** The stream of etcd's LeaseKeepAlive, as etcd3 exposes it. */
 export interface KeepAliveStream<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
   write(request: { ID: string }): void
@@ -72,9 +73,10 @@ export class LeaseKeeper<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
   readonly #lease: GrantedLease
   readonly #open: () => Promise<KeepAliveStream<Answer>>
   readonly #listener: KeeperListener<Answer>
-  /** The open streams, each with the time of its request that is not answered. */
+  /** The open streams in the order of their last request, each with the time of that request if it is not answered. */
   readonly #streams = new Map<KeepAliveStream<Answer>, number | null>()
   #renewedAt: number
+  #sentAt = -Infinity
   #failure: unknown = null
   #ended = false
   #nextTimer: NodeJS.Timeout | undefined
@@ -153,7 +155,9 @@ export class LeaseKeeper<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
   }
 
   #send(stream: KeepAliveStream<Answer>): void {
-    this.#streams.set(stream, performance.now())
+    this.#sentAt = performance.now()
+    this.#streams.delete(stream)
+    this.#streams.set(stream, this.#sentAt)
     this.#listener.onSent?.()
     stream.write({ ID: this.#lease.id })
   }
@@ -167,19 +171,21 @@ export class LeaseKeeper<Answer extends KeepAliveAnswer = KeepAliveAnswer> {
       return
     }
     this.#streams.set(stream, null)
-    this.#cancelOthers(stream)
+    this.#cancelUpTo(sentAt, stream)
     this.#failure = null
     this.#renewedAt = Math.max(this.#renewedAt, sentAt)
     this.#armDeadline()
-    this.#renewIn(sentAt + this.#lease.ttl * INTERVAL - performance.now())
+    const { ttl } = this.#lease
+    this.#renewIn(Math.max(sentAt + ttl * INTERVAL, this.#sentAt + ttl * ANSWER_LIMIT) - performance.now())
     this.check()
     // The check may have ended it, or a listener.
     if (this.#streams.has(stream)) this.#listener.onRenewed?.(answer)
   }
 
-  #cancelOthers(answered: KeepAliveStream<Answer>): void {
-    for (const stream of [...this.#streams.keys()]) {
-      if (stream !== answered) this.#cancel(stream)
+  /** What was sent later goes on: on a slow cluster its answer is the next one, and renews the lease for longer. */
+  #cancelUpTo(sentAt: number, answered: KeepAliveStream<Answer>): void {
+    for (const [stream, sent] of [...this.#streams]) {
+      if (stream !== answered && (sent === null || sent <= sentAt)) this.#cancel(stream)
     }
   }
 
