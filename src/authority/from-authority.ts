@@ -1,12 +1,12 @@
 /** A source of credentials that an authority in this process issues, and issues again before they expire. */
-import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import type { Credentials, WatchableSource } from '../credentials/credentials.js'
 import { fingerprintOf } from '../credentials/fingerprint.js'
-import { untilAborted } from '../credentials/source.js'
+import { Consumers, CredentialIterator, type Known } from '../credentials/follow/credential-iterator.js'
+import { copyCredentials, untilAborted } from '../credentials/source.js'
 import { isError } from '../report/errors.js'
-import { checkOptions, optionInvalid, valueInvalid } from '../report/option-error.js'
+import { checkOptions, optionInvalid } from '../report/option-error.js'
 import type { Authority } from './authority.js'
 import { issueCredentials } from './issue.js'
 import { type Issuer, ledgerEntry } from './issuer.js'
@@ -109,21 +109,10 @@ function readRandom(value: unknown): number {
   throw optionInvalid('random', 'must return numbers from 0 to 1')
 }
 
-/** The state of a consumer of `watch()`. */
-interface Consumer {
-  /** Fingerprint of its credentials; null if it has none. */
-  readonly held: string | null
-  /** The failure that was reported to it since; null if there was none. */
-  readonly reported: string | null
-}
-
 class RenewingSource implements WatchableSource {
   readonly origin: string
   readonly #renewer: Renewer
-  /** The result of the last `load()`. */
-  #loaded: Consumer | undefined
-  /** Consumers to which a failure was reported, and that may call `watch()` again. */
-  readonly #interrupted = new WeakMap<AbortSignal, Consumer>()
+  readonly #consumers = new Consumers()
 
   constructor(origin: string, renewer: Renewer) {
     this.origin = origin
@@ -133,17 +122,13 @@ class RenewingSource implements WatchableSource {
   async load(signal?: AbortSignal): Promise<Credentials> {
     signal?.throwIfAborted()
     const held = await untilAborted(this.#renewer.obtain(), signal)
-    this.#loaded = { held: held.fingerprint, reported: null }
-    return copyOf(held)
+    this.#consumers.loaded(held.fingerprint)
+    return copyCredentials(held.credentials)
   }
 
   watch(signal: AbortSignal, held?: Credentials): AsyncIterableIterator<Credentials, undefined, undefined> {
-    const given: unknown = signal
-    if (!(given instanceof AbortSignal)) throw valueInvalid('signal', given, 'an AbortSignal')
-    const interrupted = this.#interrupted.get(signal)
-    this.#interrupted.delete(signal)
-    const known = held === undefined ? this.#loaded : { held: fingerprintOf(held), reported: null }
-    return new CredentialIterator(signal, (stop) => this.#follow(signal, stop, interrupted ?? known))
+    const known = this.#consumers.begin(signal, held)
+    return new CredentialIterator(signal, (stop) => this.#follow(signal, stop, known))
   }
 
   toJSON(): { origin: string } {
@@ -154,7 +139,7 @@ class RenewingSource implements WatchableSource {
     return `CredentialSource { ${this.origin} }`
   }
 
-  async *#follow(signal: AbortSignal, stop: AbortSignal, known: Consumer | undefined): AsyncGenerator<Credentials> {
+  async *#follow(signal: AbortSignal, stop: AbortSignal, known: Known | undefined): AsyncGenerator<Credentials> {
     const renewer = this.#renewer
     let consumer = known
     for (;;) {
@@ -166,20 +151,13 @@ class RenewingSource implements WatchableSource {
       const hasRecovered = usable !== null && failure === null && consumer !== undefined && consumer.reported !== null
       if (isNew || hasRecovered) {
         consumer = { held: usable.fingerprint, reported: failure === null ? null : (consumer?.reported ?? null) }
-        yield copyOf(usable)
+        yield copyCredentials(usable.credentials)
       } else if (failure !== null && consumer?.reported !== failure.message) {
-        this.#interrupted.set(signal, { held: consumer?.held ?? null, reported: failure.message })
+        this.#consumers.interrupt(signal, { held: consumer?.held ?? null, reported: failure.message })
         throw failure
       } else await renewer.rest(version, stop)
     }
   }
-}
-
-/** A copy of the lists: the caller may change them. Certificates and keys do not change. */
-function copyOf({ credentials }: Held): Credentials {
-  const { chain, trustAnchors, crls } = credentials
-  const [leaf, ...intermediates] = chain
-  return { ...credentials, trustAnchors: [...trustAnchors], chain: [leaf, ...intermediates], crls: [...crls] }
 }
 
 /** The clocks in use. */
@@ -380,55 +358,4 @@ class Renewer {
 function retryDelay(failures: number): number {
   const longest = Math.min(MAX_RETRY, FIRST_RETRY * 2 ** failures)
   return longest / 2 + (Math.random() * longest) / 2
-}
-
-/** Yields credentials until the signal of the iterator is aborted. */
-type CredentialDriver = (stop: AbortSignal) => AsyncIterable<Credentials>
-
-/**
- * Yields what `drive` yields. Nothing runs before the first `next()`; the signal and `return()` end it at once, also while
- * the driver waits.
- */
-class CredentialIterator implements AsyncIterableIterator<Credentials, undefined, undefined> {
-  readonly #stop = new AbortController()
-  readonly #steps: AsyncGenerator<Credentials, undefined, undefined>
-
-  constructor(signal: AbortSignal, drive: CredentialDriver) {
-    this.#steps = iterate(signal, this.#stop, drive)
-  }
-
-  next(): Promise<IteratorResult<Credentials, undefined>> {
-    return this.#steps.next()
-  }
-
-  async return(): Promise<IteratorResult<Credentials, undefined>> {
-    this.#stop.abort()
-    return this.#steps.return(undefined)
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this
-  }
-}
-
-async function* iterate(
-  signal: AbortSignal,
-  stop: AbortController,
-  drive: CredentialDriver,
-): AsyncGenerator<Credentials, undefined, undefined> {
-  const abort = (): void => {
-    stop.abort()
-  }
-  // Any number of iterators may share a signal; Node warns from the eleventh listener on.
-  setMaxListeners(0, signal)
-  signal.addEventListener('abort', abort, { once: true })
-  if (signal.aborted) abort()
-  try {
-    yield* drive(stop.signal)
-  } catch (error) {
-    if (!stop.signal.aborted) throw error
-  } finally {
-    signal.removeEventListener('abort', abort)
-  }
-  return undefined
 }

@@ -33,7 +33,8 @@ export class MaterialSource implements CredentialSource {
     const inputs = await untilAborted(this.#gather(), signal)
     const reading = this.#readings.get(inputs) ?? assemble(inputs, this.origin)
     this.#readings.set(inputs, reading)
-    return copyOf(reading)
+    const { credentials, findings } = reading
+    return { credentials: credentials === null ? null : copyCredentials(credentials), findings: [...findings] }
   }
 
   toJSON(): { origin: string } {
@@ -45,19 +46,17 @@ export class MaterialSource implements CredentialSource {
   }
 }
 
-/** Lists of its own, so that what one caller does to them is not seen by the next; certificates and keys do not change. */
-function copyOf({ credentials, findings }: MaterialReading): MaterialReading {
-  if (credentials === null) return { credentials, findings: [...findings] }
-  const { trustAnchors, clientAnchors, crls } = credentials
-  const [leaf, ...intermediates] = credentials.chain
-  const copy: Credentials = {
+/** A copy of the lists: the caller may change them. Certificates and keys do not change. */
+export function copyCredentials(credentials: Credentials): Credentials {
+  const { trustAnchors, clientAnchors, chain, crls } = credentials
+  const [leaf, ...intermediates] = chain
+  return {
     ...credentials,
     trustAnchors: [...trustAnchors],
     ...(clientAnchors === undefined ? {} : { clientAnchors: [...clientAnchors] }),
     chain: [leaf, ...intermediates],
     crls: [...crls],
   }
-  return { credentials: copy, findings: [...findings] }
 }
 
 /**

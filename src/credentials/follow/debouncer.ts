@@ -3,15 +3,8 @@ import type { Finding } from '../../report/finding.js'
 import type { MaterialReading } from '../assemble.js'
 import type { Credentials } from '../credentials.js'
 import { fingerprintOf } from '../fingerprint.js'
+import type { Known } from './credential-iterator.js'
 import type { WatchTiming } from './watch-options.js'
-
-/** What a consumer knows. */
-export interface Known {
-  /** Fingerprint of the credentials it has; null where it has none. */
-  readonly held: string | null
-  /** The trouble it was told of since; null for none. */
-  readonly told: string | null
-}
 
 /** What follows from a look. */
 export type Step =
@@ -62,12 +55,12 @@ export class Debouncer {
       this.#fingerprint = fingerprint
     }
     const { credentials, findings } = this.#reading
-    this.#known ??= { held: this.#fingerprint, told: null }
+    this.#known ??= { held: this.#fingerprint, reported: null }
     return credentials === null ? this.#broken(findings, this.#known, now) : this.#usable(credentials, this.#known, now)
   }
 
-  #usable(credentials: Credentials, { held, told }: Known, now: number): Step {
-    if (held === this.#fingerprint && told === null) {
+  #usable(credentials: Credentials, { held, reported }: Known, now: number): Step {
+    if (held === this.#fingerprint && reported === null) {
       this.#settled()
       return { kind: 'wait', until: null }
     }
@@ -77,20 +70,20 @@ export class Debouncer {
     const due = Math.min(this.#sameSince + this.#timing.quiet, this.#usableSince + this.#timing.settle)
     if (now < due) return { kind: 'wait', until: due }
     this.#settled()
-    this.#known = { held: this.#fingerprint, told: null }
+    this.#known = { held: this.#fingerprint, reported: null }
     return { kind: 'give', credentials }
   }
 
-  #broken(findings: readonly Finding[], { held, told }: Known, now: number): Step {
+  #broken(findings: readonly Finding[], { held, reported }: Known, now: number): Step {
     this.#usableSince = null
     this.#brokenSince ??= now
     const name = troubleOf(findings)
     if (name !== this.#trouble?.name) this.#trouble = { name, since: now }
-    if (name === told) return { kind: 'wait', until: null }
-    // Once a trouble was told, others on the way to its mending are told only if they last themselves.
-    const due = (told === null ? this.#brokenSince : this.#trouble.since) + this.#timing.settle
+    if (name === reported) return { kind: 'wait', until: null }
+    // After a failure was reported, others are reported only if they last themselves.
+    const due = (reported === null ? this.#brokenSince : this.#trouble.since) + this.#timing.settle
     if (now < due) return { kind: 'wait', until: due }
-    this.#known = { held, told: name }
+    this.#known = { held, reported: name }
     return { kind: 'report', findings }
   }
 

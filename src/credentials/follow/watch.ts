@@ -1,5 +1,4 @@
 /** Follows files for one consumer: looks at them when something hints at a change, and from time to time in any case. */
-import { setMaxListeners } from 'node:events'
 import type { Credentials } from '../credentials.js'
 import { untilAborted } from '../source.js'
 import { ChangeNotifier, type WatchDirectory } from './change-notifier.js'
@@ -23,76 +22,34 @@ export interface Subject {
  */
 const COARSEST_CLOCK = 3000
 
-/**
- * Yields credentials as `progress` decides, until the signal is aborted or the consumer returns; both end it at once, also
- * while a read is under way. Nothing runs, and nothing is open, before the first `next()`; between calls the directories stay
- * watched and nothing is read.
- */
-export class CredentialIterator implements AsyncIterableIterator<Credentials, undefined, undefined> {
-  readonly #stop = new AbortController()
-  readonly #steps: AsyncGenerator<Credentials, undefined, undefined>
-
-  constructor(
-    subject: Subject,
-    progress: Debouncer,
-    options: { timing: WatchTiming; watchDirectory: WatchDirectory; signal: AbortSignal },
-  ) {
-    this.#steps = follow(subject, progress, { ...options, stop: this.#stop })
-  }
-
-  next(): Promise<IteratorResult<Credentials, undefined>> {
-    return this.#steps.next()
-  }
-
-  async return(): Promise<IteratorResult<Credentials, undefined>> {
-    this.#stop.abort()
-    return this.#steps.return(undefined)
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this
-  }
-}
-
 interface FollowOptions {
   readonly timing: WatchTiming
   readonly watchDirectory: WatchDirectory
-  /** The consumer's. */
-  readonly signal: AbortSignal
-  /** Ends this following only. */
-  readonly stop: AbortController
+  readonly stop: AbortSignal
 }
 
-async function* follow(
+/**
+ * Yields credentials as `progress` decides. Between two calls the directories stay watched and nothing is read.
+ */
+export async function* followFiles(
   subject: Subject,
   progress: Debouncer,
-  { timing, watchDirectory, signal, stop }: FollowOptions,
+  { timing, watchDirectory, stop }: FollowOptions,
 ): AsyncGenerator<Credentials, undefined, undefined> {
   const hints = new ChangeNotifier(watchDirectory)
-  const abort = (): void => {
-    stop.abort()
-  }
-  stop.signal.addEventListener('abort', () => {
+  stop.addEventListener('abort', () => {
     hints.close()
   })
-  // Any number of sources may be followed until one signal; Node warns from the eleventh listener on.
-  setMaxListeners(0, signal)
-  signal.addEventListener('abort', abort, { once: true })
-  if (signal.aborted) abort()
   try {
-    const eye = new FilePoller(subject, timing, hints, stop.signal)
+    const poller = new FilePoller(subject, timing, hints, stop)
     for (;;) {
-      const judge = await eye.look()
+      const judge = await poller.look()
       const step = judge(progress, performance.now())
       if (step.kind === 'give') yield step.credentials
       else if (step.kind === 'report') throw subject.fail(step, progress)
-      else await eye.rest(step.until)
+      else await poller.rest(step.until)
     }
-  } catch (error) {
-    if (stop.signal.aborted) return undefined
-    throw error
   } finally {
-    signal.removeEventListener('abort', abort)
     hints.close()
   }
 }

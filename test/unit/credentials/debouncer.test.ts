@@ -4,7 +4,8 @@ import type { MaterialReading } from '../../../src/credentials/assemble.js'
 import { fromPem } from '../../../src/credentials/index.js'
 import { readSource } from '../../../src/credentials/source.js'
 import { fingerprintOf } from '../../../src/credentials/fingerprint.js'
-import { type Known, Debouncer } from '../../../src/credentials/follow/debouncer.js'
+import type { Known } from '../../../src/credentials/follow/credential-iterator.js'
+import { Debouncer } from '../../../src/credentials/follow/debouncer.js'
 import { nameOf, textsOf } from './watch-fixture.js'
 
 const TIMING = { pollInterval: 10_000, settle: 1000, quiet: 100 }
@@ -31,7 +32,7 @@ function reading(name: string): MaterialReading {
 function holding(name: string): Known {
   const { credentials } = reading(name)
   if (credentials === null) throw new Error(`"${name}" cannot be held`)
-  return { held: fingerprintOf(credentials), told: null }
+  return { held: fingerprintOf(credentials), reported: null }
 }
 
 /** Looks at what is named at the time that is given, and says in a word what followed. */
@@ -94,7 +95,7 @@ describe('credentials are given', () => {
 
   it('at the start, where the consumer holds others or none', () => {
     expect(watcher(holding('B')).at(0, 'A')).toBe('wait until 100')
-    expect(watcher({ held: null, told: null }).at(0, 'A')).toBe('wait until 100')
+    expect(watcher({ held: null, reported: null }).at(0, 'A')).toBe('wait until 100')
     expect(watcher(holding('A')).at(0, 'A')).toBe('wait')
     expect(watcher().at(0, 'A')).toBe('wait')
   })
