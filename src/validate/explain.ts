@@ -27,7 +27,7 @@ export function explainDeadEnd(
   }
   // Its own algorithm is already told as the fault; nobody can say more about its issuer.
   if ('unknown' in certificate.signatureAlgorithm) return
-  const namesakes = [...index.issuersOf(certificate)]
+  const namesakes = [...index.issuersOf(certificate, 'all')]
     .map((candidate) => candidate.certificate)
     .filter((candidate) => !candidate.equals(certificate))
   // CAs that certify each other lead round and round; the key of the issuer made the signature all the same.

@@ -1,6 +1,6 @@
 /** Which certificates at hand may have issued another one, by name. */
-import { bytesEqual } from '../x509/der.js'
 import type { Certificate } from '../x509/certificate.js'
+import { keyIdentifiers, type KeyIdentifierLink } from './link.js'
 
 /** A certificate that may be an issuer, and whether it is trusted. */
 export interface Candidate {
@@ -8,6 +8,13 @@ export interface Candidate {
   readonly isAnchor: boolean
   /** Its place in the order in which the certificates were given, the trusted ones first. */
   readonly position: number
+}
+
+/** Candidates for the issuer of one certificate, in the order in which they are tried. */
+interface Issuers {
+  /** Without those whose key identifier is another one than the certificate asks for. */
+  readonly possible: readonly Candidate[]
+  readonly all: readonly Candidate[]
 }
 
 /** Most octets of different names that are compared by the rules of section 7.1: 160 for each of 200 names. */
@@ -21,8 +28,8 @@ export class IssuerIndex {
   readonly #anchors: readonly Certificate[]
   readonly #byOctets = new Map<string, Candidate[]>()
   readonly #newest = new Map<string, readonly Candidate[]>()
-  readonly #sorted = new Map<Certificate, readonly Candidate[]>()
-  readonly #sortedFolded = new Map<Certificate, readonly Candidate[]>()
+  readonly #sorted = new Map<Certificate, Issuers>()
+  readonly #sortedFolded = new Map<Certificate, Issuers>()
   /** By the text that is the same for names that are the same by section 7.1; null until it is needed. */
   #byKey: Map<string, Candidate[]> | null = null
   /** Whether there were too many names to compare them all by section 7.1. */
@@ -35,16 +42,19 @@ export class IssuerIndex {
     for (const certificate of intermediates) this.#add({ certificate, isAnchor: false, position: position++ })
   }
 
-  /** Candidates of the issuer's name, the likeliest first: the key identifier that is asked for, anchors, the newest. */
-  *issuersOf(certificate: Certificate): Generator<Candidate> {
+  /**
+   * Candidates of the issuer's name, the likeliest first: the key identifier that is asked for, anchors, the newest.
+   * `possible` leaves out those with another key identifier.
+   */
+  *issuersOf(certificate: Certificate, which: keyof Issuers): Generator<Candidate> {
     const wanted = certificate.issuer
-    yield* this.#ordered(this.#sorted, this.#newestOf(wanted.octets), certificate)
+    yield* this.#ordered(this.#sorted, this.#newestOf(wanted.octets), certificate)[which]
     this.#byKey ??= this.#groupByKey()
     const sameName = this.#byKey.get(wanted.key) ?? []
     // Most often all are of the same octets.
     if (sameName.length === (this.#byOctets.get(wanted.octets)?.length ?? 0)) return
     const folded = sameName.filter((each) => each.certificate.subject.octets !== wanted.octets).sort(newerFirst)
-    yield* this.#ordered(this.#sortedFolded, folded, certificate)
+    yield* this.#ordered(this.#sortedFolded, folded, certificate)[which]
   }
 
   /** All of one name, byte for byte. */
@@ -57,11 +67,7 @@ export class IssuerIndex {
   }
 
   /** A search that turns back asks for the issuers of one certificate thousands of times. */
-  #ordered(
-    known: Map<Certificate, readonly Candidate[]>,
-    candidates: readonly Candidate[],
-    child: Certificate,
-  ): readonly Candidate[] {
+  #ordered(known: Map<Certificate, Issuers>, candidates: readonly Candidate[], child: Certificate): Issuers {
     const before = known.get(child)
     if (before !== undefined) return before
     const ordered = likeliestFirst(candidates, child)
@@ -105,26 +111,22 @@ function addTo(groups: Map<string, Candidate[]>, key: string, candidate: Candida
   else group.push(candidate)
 }
 
-/** @param candidates The newest first: they are only put into groups here, because a search asks this of every certificate. */
-function likeliestFirst(candidates: readonly Candidate[], child: Certificate): readonly Candidate[] {
-  if (candidates.length < 2) return candidates
-  const groups: Candidate[][] = []
-  for (const candidate of candidates) (groups[scoreOf(candidate, child)] ??= []).push(candidate)
-  return groups.reverse().flat()
+/**
+ * As in Go (crypto/x509 findPotentialParents): a match before "cannot tell" before a mismatch.
+ *
+ * @param candidates The newest first: they are only put into groups here, because a search asks this of every certificate.
+ */
+function likeliestFirst(candidates: readonly Candidate[], child: Certificate): Issuers {
+  const groups: Record<KeyIdentifierLink['relation'], Candidate[]> = { same: [], unknown: [], different: [] }
+  for (const candidate of candidates) groups[keyIdentifiers(child, candidate.certificate).relation].push(candidate)
+  const possible = [...anchorsFirst(groups.same), ...anchorsFirst(groups.unknown)]
+  return { possible, all: [...possible, ...anchorsFirst(groups.different)] }
 }
 
-function scoreOf({ certificate, isAnchor }: Candidate, child: Certificate): number {
-  return keyIdentifierScore(child, certificate) * 2 + (isAnchor ? 1 : 0)
+function anchorsFirst(candidates: readonly Candidate[]): readonly Candidate[] {
+  return candidates.length < 2 ? candidates : candidates.toSorted((a, b) => Number(b.isAnchor) - Number(a.isAnchor))
 }
 
 function newerFirst({ certificate: a }: Candidate, { certificate: b }: Candidate): number {
   return b.notBefore.getTime() - a.notBefore.getTime()
-}
-
-// As in Go (crypto/x509 findPotentialParents): a match before "cannot tell" before a mismatch.
-function keyIdentifierScore(child: Certificate, issuer: Certificate): number {
-  const wanted = child.keyIdentifiers.authorityKeyIdentifier?.keyIdentifier ?? null
-  const found = issuer.keyIdentifiers.subjectKeyIdentifier
-  if (wanted === null || found === null) return 1
-  return bytesEqual(wanted, found) ? 2 : 0
 }

@@ -32,7 +32,8 @@ interface Frame {
 
 /**
  * Walks all paths, the likeliest first. Anchored paths are yielded as they are found; so are dead ends (no issuer
- * could be followed) when `deadEnds` is set. Ends when the budget does.
+ * could be followed) when `deadEnds` is set, and then issuers of another key identifier are tried as well. Ends when the
+ * budget does.
  */
 export function* walkPaths(
   leaf: Certificate,
@@ -41,11 +42,12 @@ export function* walkPaths(
   options: { rule: LinkRule; budget: Budget; maxLength: number; deadEnds: boolean },
 ): Generator<FoundPath> {
   const { rule, budget, maxLength, deadEnds } = options
+  const issuers = deadEnds ? 'all' : 'possible'
   // RFC 5280 section 6.1.1 (d) leaves open what an anchor is: like Go, one that is the leaf itself is enough.
   if (anchors.some((anchor) => anchor.equals(leaf))) yield { certificates: [leaf], anchored: true }
   // A certificate of the same subject and key would close a loop (RFC 4158 section 2.4.2).
   const taken = new Set([leaf.entity])
-  const stack: Frame[] = [{ certificate: leaf, issuers: index.issuersOf(leaf), followed: false }]
+  const stack: Frame[] = [{ certificate: leaf, issuers: index.issuersOf(leaf, issuers), followed: false }]
   for (let top = stack.at(-1); top !== undefined; top = stack.at(-1)) {
     const next = top.issuers.next()
     if (next.done === true) {
@@ -66,7 +68,7 @@ export function* walkPaths(
     if (isAnchor) {
       yield { certificates: [...stack.map((frame) => frame.certificate), certificate], anchored: true }
     } else if (stack.length < maxLength) {
-      stack.push({ certificate, issuers: index.issuersOf(certificate), followed: false })
+      stack.push({ certificate, issuers: index.issuersOf(certificate, issuers), followed: false })
       taken.add(certificate.entity)
     } else if (deadEnds) {
       yield { certificates: [...stack.map((frame) => frame.certificate), certificate], anchored: false, isCut: true }

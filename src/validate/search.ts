@@ -8,7 +8,7 @@ import type { Context } from './context.js'
 import { explainDeadEnd } from './explain.js'
 import { IssuerIndex } from './issuer-index.js'
 import { IssuerVerdicts, judgeAboveLeaf, judgeLeaf, type PathRules, placesOf } from './judge.js'
-import { keyIdentifiers, linkOf, namesOtherAuthority } from './link.js'
+import { linkOf, namesOtherAuthority } from './link.js'
 import { type FoundPath, type LinkRule, walkPaths } from './path.js'
 import { FindingCollector, type PathCertificate, refOf } from './path-certificate.js'
 
@@ -83,8 +83,7 @@ interface Judged {
  */
 function findBest(input: SearchInput, index: IssuerIndex, issuers: IssuerVerdicts): Judged | null {
   const rule: LinkRule = (child, { certificate, isAnchor }, index) => {
-    if (keyIdentifiers(child, certificate).relation === 'different' || namesOtherAuthority(child, certificate))
-      return 'skip'
+    if (namesOtherAuthority(child, certificate)) return 'skip'
     // The signature first: the budget bounds it, and so how many issuers are judged.
     if (linkOf(child, certificate, input.budget) !== 'signed') return 'skip'
     if (!issuers.has(certificate) && issuers.count >= MAX_ISSUERS_JUDGED) input.budget.end()

@@ -6,7 +6,7 @@ import { isIpv4Mapped } from '../../x509/ip.js'
 import { type Host, readHost, wildcardIsUsable } from '../../x509/names.js'
 
 /** Names that are looked at. Beyond them a host is still compared with every name, and only the explanation is shorter. */
-const MAX_NAMES = 1000
+const MAX_NAMES = 250
 
 export interface NearMiss {
   readonly reason: NotCoveredReason

@@ -189,11 +189,36 @@ const CLASSES = Uint8Array.from({ length: 128 }, (_, code) => {
   return character === '=' ? PADDING : /[ \t]/.test(character) ? SPACE : FOREIGN
 })
 
-/**
- * Reads base64 with spaces, tabs and line breaks anywhere (RFC 4648 section 4, padding required). One pass over the
- * characters: texts of millions of them are read too, and a second one would be felt.
- */
+/** Reads base64 with spaces, tabs and line breaks anywhere (RFC 4648 section 4, padding required). */
 export function decodeBase64(text: string): Base64 {
+  return decodeEqualLines(text) ?? decodeAnyLines(text)
+}
+
+/**
+ * Reads base64 in lines of one length, as RFC 7468 writes it; null for anything else. A CRL has millions of characters:
+ * Node decodes them in a tenth of the time that a loop over them takes. Node skips what is not base64, so the number of
+ * decoded bytes shows if there was any.
+ */
+function decodeEqualLines(text: string): Base64 | null {
+  const width = text.indexOf('\n')
+  // Node reads base64url as well.
+  if (width < 1 || text.includes('-') || text.includes('_')) return null
+  let breaks = 0
+  for (let at = width; at < text.length; at += width + 1) if (text.charCodeAt(at) === NEWLINE) breaks++
+  const lastBreak = text.endsWith('\n') ? 1 : 0
+  if (text.length % (width + 1) !== 0) breaks += lastBreak
+  const end = text.length - lastBreak
+  const padding = text.indexOf('=')
+  const pads = padding === -1 ? 0 : end - padding
+  if (pads > 2 || !'=='.startsWith(text.slice(end - pads, end))) return null
+  const bytes = Buffer.from(text, 'base64')
+  const characters = text.length - breaks
+  const isWhole = characters % 4 === 0 && bytes.length === (characters / 4) * 3 - pads
+  return isWhole ? { kind: 'octets', bytes, breaks, blankLine: null } : null
+}
+
+/** One pass over the characters, whatever the lines are. */
+function decodeAnyLines(text: string): Base64 {
   let data = 0
   let pads = 0
   let breaks = 0

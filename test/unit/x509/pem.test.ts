@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { MAX_PEM_BLOCKS, MAX_PEM_OCTETS, scanPem, type PemProblem } from '../../../src/x509/pem/pem.js'
+import { decodeBase64 } from '../../../src/x509/pem/pem-text.js'
 import { pem } from '../../support/mint.js'
 
 const der = randomBytes(100)
@@ -307,5 +308,23 @@ describe('hostile input', () => {
   ])('a scan of two million characters ends: %s', (_, make) => {
     const scan = scanPem(Buffer.from(make(2_000_000)))
     expect(scan.problems.length).toBeLessThanOrEqual(100)
+  })
+})
+
+describe('base64 in lines of one length', () => {
+  const lines = ['QUJD', 'REVG', 'R0g=']
+
+  it('is read as any other: each character in each place, in lines with and without an end', () => {
+    for (const text of [lines.join('\n'), `${lines.join('\n')}\n`]) {
+      for (let at = 0; at <= text.length; at++) {
+        for (const character of ['A', '=', '-', '_', ' ', '\n', '\t', ':', '\0', '\u00a0', '😀', '']) {
+          for (const rest of [at, at + 1]) {
+            const changed = text.slice(0, at) + character + text.slice(rest)
+            // With a tab, the first line has another length than the rest.
+            expect(decodeBase64(changed), JSON.stringify(changed)).toEqual(decodeBase64(`\t${changed}`))
+          }
+        }
+      }
+    }
   })
 })
