@@ -84,6 +84,11 @@ export const lookupSrv: LookupSrv = async (record, signal) => {
 export async function discover({ discovery, timeout, signal, lookup }: DiscoveryRequest): Promise<Discovered> {
   const { domain, record, insecureRecord } = discovery
   const question = { domain: domain.value, record }
+  const noRecords = (
+    details: { errorCode: string | null; insecure: string[] },
+    others: readonly Finding[] = [],
+  ): Error =>
+    noConnection(failedReport([finding('discovery/no-records', { ...question, ...details, timeout }), ...others]))
   const end = new AbortController()
   const timer = setTimeout(() => {
     end.abort(TIMED_OUT)
@@ -93,22 +98,20 @@ export async function discover({ discovery, timeout, signal, lookup }: Discovery
     const [secure, insecure] = await abortable(signal, orTimeOut(answers, end.signal))
     const dropped = insecure.status === 'fulfilled' ? insecure.value.filter(isTarget).map(hostPort) : []
     if (secure.status === 'rejected' && !isEmptyAnswer(secure.reason)) {
-      throw nothing(
-        finding('discovery/lookup-failed', { ...question, errorCode: codeOf(secure.reason) ?? 'unknown', timeout }),
-      )
+      throw noRecords({ errorCode: codeOf(secure.reason) ?? 'unknown', insecure: [] })
     }
     const records = secure.status === 'fulfilled' ? secure.value.filter(isTarget) : []
     const { endpoints, findings } = toEndpoints(records, question)
     const [first, ...rest] = endpoints
     if (first === undefined) {
-      throw nothing(finding('discovery/no-records', { ...question, insecure: dropped }), ...findings)
+      throw noRecords({ errorCode: null, insecure: dropped }, findings)
     }
-    if (dropped.length > 0) findings.push(finding('discovery/insecure-dropped', { ...question, insecure: dropped }))
+    if (dropped.length > 0) {
+      findings.push(finding('discovery/record-ignored', { ...question, targets: dropped, reason: 'insecure' }))
+    }
     return { endpoints: [first, ...rest], findings }
   } catch (error) {
-    if (error === TIMED_OUT)
-      throw nothing(finding('discovery/lookup-failed', { ...question, errorCode: null, timeout }))
-    throw error
+    throw error === TIMED_OUT ? noRecords({ errorCode: 'TIMEOUT', insecure: [] }) : error
   } finally {
     clearTimeout(timer)
     end.abort()
@@ -139,11 +142,12 @@ function toEndpoints(
   question: { domain: string; record: string },
 ): { endpoints: Endpoint[]; findings: Finding[] } {
   const findings: Finding[] = []
+  const ignored = (record: SrvRecord, reason: 'invalid' | 'too-many'): Finding =>
+    finding('discovery/record-ignored', { ...question, targets: [hostPort(record)], reason })
   const byUrl = new Map<string, Endpoint>()
   for (const each of [...records].sort((a, b) => a.priority - b.priority)) {
     if (byUrl.size + findings.length >= MAX_FOUND) {
-      const reason = `is not used, because it comes after the first ${String(MAX_FOUND)}`
-      findings.push(finding('discovery/record-unusable', { ...question, target: hostPort(each), reason }))
+      findings.push(ignored(each, 'too-many'))
       break
     }
     try {
@@ -151,8 +155,7 @@ function toEndpoints(
       const [endpoint] = parseEndpoints(`https://${hostPort(each)}`)
       if (!byUrl.has(endpoint.url)) byUrl.set(endpoint.url, endpoint)
     } catch {
-      const reason = 'is not a host name with a port'
-      findings.push(finding('discovery/record-unusable', { ...question, target: hostPort(each), reason }))
+      findings.push(ignored(each, 'invalid'))
     }
   }
   return { endpoints: [...byUrl.values()], findings }
@@ -170,10 +173,6 @@ function hostPort({ name, port }: SrvRecord): string {
 /** The name exists without such records, or does not exist. */
 function isEmptyAnswer(error: unknown): boolean {
   return ['ENOTFOUND', 'ENODATA'].includes(codeOf(error) ?? '')
-}
-
-function nothing(...findings: Finding[]): Error {
-  return noConnection(failedReport(findings))
 }
 
 /** One member as etcd lists it (etcd api/etcdserverpb/rpc.proto, EndpointConnection). */

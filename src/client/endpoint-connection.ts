@@ -96,7 +96,8 @@ export class EndpointConnection {
 
   get findings(): readonly Finding[] {
     const findings = [...this.#serverFindings(), ...this.#findings]
-    if (this.#leaderlessSince !== null) findings.push(finding('endpoint/no-leader', { endpoint: this.endpoint.url }))
+    if (this.#leaderlessSince !== null)
+      findings.push(finding('endpoint/no-leader', { endpoint: this.endpoint.url, members: [] }))
     return findings
   }
 
@@ -110,7 +111,8 @@ export class EndpointConnection {
 
   /** The role of the member in the cluster when it was asked last; null if that is not known. */
   get role(): MemberRole | null {
-    return this.#findings.some(({ code }) => code === 'endpoint/learner') ? 'learner' : this.#role
+    const isLearner = this.#findings.some((each) => each.code === 'endpoint/unavailable' && each.details.learner)
+    return isLearner ? 'learner' : this.#role
   }
 
   /** The role that the member at the other end of this connection reported. */

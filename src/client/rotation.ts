@@ -153,7 +153,7 @@ export class Rotation {
         const connections = endpoint.switchTo(outcome)
         // A server that was not verified with the new trust does not get the time that streams would take.
         old.push(...connections.map((connection) => ({ connection, drain: outcome.ok ? drain : 'now' })))
-        if (!outcome.ok && wereReady.has(endpoint)) findings.push(notUpdated(endpoint, outcome.findings))
+        if (!outcome.ok && wereReady.has(endpoint)) findings.push(notUpdated(validated, endpoint, outcome.findings))
       }),
     )
     // Not before every endpoint has switched, or streams would migrate to a connection that is the next to be drained.
@@ -190,11 +190,13 @@ export class Rotation {
     const endpoints = this.#parts.endpoints().map(({ endpoint }) => endpoint.url)
     const { origin } = credentials
     if (decision === 'refused') {
-      const first = finding('rotation/not-verified', { origin, endpoints, used: false })
+      const first = finding('rotation/not-verified', { origin, endpoints, used: 'no', detail: '' })
       return { rotated: false, report: failedReport([first, ...findings], report.path), retry: true, healsAt: null }
     }
     const unverified =
-      decision === 'unverified' ? [finding('rotation/not-verified', { origin, endpoints, used: true })] : []
+      decision === 'unverified'
+        ? [finding('rotation/not-verified', { origin, endpoints, used: 'unverified', detail: '' })]
+        : []
     return { rotated: true, report: { ...report, findings: [...report.findings, ...unverified, ...findings] } }
   }
 
@@ -207,8 +209,13 @@ function end(connection: Connection, drain: DrainPolicy): void {
   void (drain === 'now' ? connection.drain(DRAIN_LIMIT) : connection.close())
 }
 
-function notUpdated({ endpoint }: EndpointConnection, findings: readonly Finding[]): Finding {
-  return finding('rotation/endpoint-not-updated', { endpoint: endpoint.url, detail: summarize(findings) })
+function notUpdated(
+  { credentials: { origin } }: ValidatedCredentials,
+  { endpoint }: EndpointConnection,
+  findings: readonly Finding[],
+): Finding {
+  const details = { origin, endpoints: [endpoint.url], used: 'elsewhere' as const, detail: summarize(findings) }
+  return finding('rotation/not-verified', details)
 }
 
 /** The report for an error of a source, or of the validation of what it returned. */

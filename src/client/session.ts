@@ -37,13 +37,15 @@ const PROXIES = ['grpc_proxy', 'https_proxy', 'http_proxy']
 function environmentFindings(env: NodeJS.ProcessEnv): Finding[] {
   const findings: Finding[] = []
   if (env['NODE_TLS_REJECT_UNAUTHORIZED'] === '0') {
-    findings.push(finding('environment/verification-off', { variable: 'NODE_TLS_REJECT_UNAUTHORIZED' }))
+    const variables = ['NODE_TLS_REJECT_UNAUTHORIZED']
+    findings.push(finding('environment/ignored', { variables, kind: 'verification-off', file: null }))
   }
   const file = env['NODE_EXTRA_CA_CERTS'] ?? ''
-  if (file !== '') findings.push(finding('environment/extra-cas', { variable: 'NODE_EXTRA_CA_CERTS', file }))
+  if (file !== '')
+    findings.push(finding('environment/ignored', { variables: ['NODE_EXTRA_CA_CERTS'], kind: 'extra-cas', file }))
   // The values may hold a password.
   const variables = PROXIES.filter((name) => (env[name] ?? '') !== '')
-  if (variables.length > 0) findings.push(finding('environment/proxy', { variables }))
+  if (variables.length > 0) findings.push(finding('environment/ignored', { variables, kind: 'proxy', file: null }))
   return findings
 }
 
@@ -66,16 +68,15 @@ function isWithoutAnswer({ code, details }: Finding): boolean {
 
 /** Whether a note about the environment may explain one of the findings. */
 function mayExplain(note: Finding, findings: readonly Finding[]): boolean {
+  if (note.code !== 'environment/ignored') return false
   const isServerRefused = findings.some(({ code }) => code === 'handshake/server-certificate-refused')
-  switch (note.code) {
-    case 'environment/proxy':
+  switch (note.details.kind) {
+    case 'proxy':
       return findings.some(isWithoutAnswer)
-    case 'environment/extra-cas':
+    case 'extra-cas':
       return isServerRefused && findings.some(({ code }) => code.startsWith('chain/'))
-    case 'environment/verification-off':
+    case 'verification-off':
       return isServerRefused
-    default:
-      return false
   }
 }
 

@@ -118,7 +118,7 @@ function stepsOf(rolling: Rolling, { from, to, sending, traffic, clients }: Repl
   // The peer port closes an HTTP/2 connection; an unknown CA ends it with an alert before that.
   const codesOf = async (ca: Authority, anchors: Authority['trustAnchors']): Promise<string[]> => {
     const codes = errorCodes((await probe(ca, anchors, urls)).findings)
-    return [...new Set(codes)].filter((code) => clients === null || code !== 'endpoint/not-http2')
+    return [...new Set(codes)].filter((code) => clients === null || code !== 'endpoint/wrong-protocol')
   }
   const bothTrusted = async (): Promise<string[]> => [...(await codesOf(to, both)), ...(await codesOf(from, both))]
   const oldRefused = async (): Promise<string[]> => {

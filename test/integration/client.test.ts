@@ -230,7 +230,7 @@ describe('on one member', () => {
         ? ({ code, alert } as const)
         : ({ code: 'handshake/client-certificate-refused', alert: 42 } as const)
     const unknownCa = told('handshake/client-ca-unknown', 48)
-    const expired = told('handshake/client-certificate-expired', 45)
+    const expired = told('handshake/client-certificate-refused', 45)
 
     it('a client certificate of another CA', async () => {
       const other = mintPki('Other root')

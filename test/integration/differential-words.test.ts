@@ -149,11 +149,11 @@ describe('clients that etcd refuses', () => {
 
   it('expired, and not yet valid', async () => {
     const expired = client({ notBefore: new Date(Date.now() - 9 * DAY), notAfter: new Date(Date.now() - DAY) })
-    const codes: FindingCode[] = ['handshake/client-certificate-expired', 'validity/expired']
+    const codes: FindingCode[] = ['handshake/client-certificate-refused', 'validity/expired']
     await refused(codes, { leaf: expired }, { others: true })
     const future = client({ notBefore: new Date(Date.now() + DAY) })
     await refused(
-      ['handshake/client-certificate-expired', 'validity/not-yet-valid'],
+      ['handshake/client-certificate-refused', 'validity/not-yet-valid'],
       { leaf: future },
       { others: true },
     )
@@ -199,7 +199,7 @@ describe('clients that etcd refuses', () => {
     // RSA key exchange, to a server with an elliptic curve key.
     const ciphers: ConnectionOptions = { maxVersion: 'TLSv1.2', ciphers: 'AES128-GCM-SHA256' }
     await refused(['handshake/no-common-parameters'], { leaf }, { node: ciphers })
-    await refused(['endpoint/not-http2'], { leaf }, { node: { ALPNProtocols: ['foo'] } })
+    await refused(['endpoint/wrong-protocol'], { leaf }, { node: { ALPNProtocols: ['foo'] } })
   })
 
   it('by the host name in their certificate', async () => {
@@ -222,7 +222,7 @@ describe('clients that etcd refuses', () => {
     ]
     for (const broken of files) {
       await etcd.writeFiles(broken)
-      await refused(['handshake/server-internal-error'], { leaf: client() }, { others: true })
+      await refused(['handshake/failed'], { leaf: client() }, { others: true })
     }
     await etcd.writeFiles({ 'server.crt': pem, 'server.key': keyPem })
   })

@@ -91,8 +91,8 @@ export const PARAMETER_CAUSES: CauseGroup = {
       cause: 'the server’s clock is wrong: it takes a valid client certificate for expired (alert 45)',
       ...REFUSED,
       certificate: 'client leaf CN=root',
-      codes: ['handshake/client-certificate-expired'],
-      details: { alert: 45, edge: 'not-before' },
+      codes: ['handshake/client-certificate-refused'],
+      details: { alert: 45, validity: { edge: 'not-before' } },
       setUp: peer(() => alertingPeer(45)),
     },
     {
@@ -124,14 +124,15 @@ export const PARAMETER_CAUSES: CauseGroup = {
     {
       cause: 'a TLS proxy does not know the name (alert 112)',
       ...REFUSED,
-      codes: ['handshake/name-unknown'],
+      codes: ['handshake/server-name'],
+      details: { alert: 112 },
       setUp: peer(() => alertingPeer(112)),
     },
     {
       cause: 'the server does not speak HTTP/2 (alert 120)',
       ...REFUSED,
-      codes: ['endpoint/not-http2'],
-      details: { alert: 120 },
+      codes: ['endpoint/wrong-protocol'],
+      details: { expected: 'HTTP/2', alert: 120 },
       setUp: peer((pki) => tlsPeer(serverTls(pki.server, { ALPNProtocols: ['http/1.1'] }))),
     },
     {
@@ -151,22 +152,22 @@ export const NETWORK_CAUSES: CauseGroup = {
     {
       cause: 'etcd speaks plaintext there (http://)',
       ...REFUSED,
-      codes: ['endpoint/not-tls'],
-      details: { plaintext: 'h2c' },
+      codes: ['endpoint/wrong-protocol'],
+      details: { expected: 'TLS', spoken: 'plaintext HTTP/2' },
       setUp: etcd('plaintext'),
     },
     {
       cause: 'a plaintext HTTP/1.1 server',
       ...REFUSED,
-      codes: ['endpoint/not-tls'],
-      details: { plaintext: 'http/1.1' },
+      codes: ['endpoint/wrong-protocol'],
+      details: { expected: 'TLS', spoken: 'plaintext HTTP/1.1' },
       setUp: peer(plaintextHttp1Peer),
     },
     {
       cause: 'the metrics port of etcd, plaintext',
       ...REFUSED,
-      codes: ['endpoint/not-tls'],
-      details: { plaintext: 'http/1.1' },
+      codes: ['endpoint/wrong-protocol'],
+      details: { expected: 'TLS', spoken: 'plaintext HTTP/1.1' },
       setUp: etcd('metricsPlaintext'),
     },
     { cause: 'the metrics port of etcd, https', ...REFUSED, codes: ['endpoint/not-etcd'], setUp: etcd('metrics') },
@@ -219,14 +220,15 @@ export const NETWORK_CAUSES: CauseGroup = {
     {
       cause: 'the peer port of etcd',
       ...REFUSED,
-      codes: ['endpoint/not-http2'],
-      details: { alert: null },
+      codes: ['endpoint/wrong-protocol'],
+      details: { expected: 'HTTP/2', alert: null },
       setUp: etcd('peer'),
     },
     {
       cause: 'an HTTPS server that is not etcd',
       ...REFUSED,
-      codes: ['endpoint/not-http2'],
+      codes: ['endpoint/wrong-protocol'],
+      details: { expected: 'HTTP/2' },
       setUp: peer((pki) => {
         const tls = serverTls(pki.server, { ALPNProtocols: [] })
         const https = createHttpsServer(tls, (_request, response) => response.end())
@@ -236,8 +238,8 @@ export const NETWORK_CAUSES: CauseGroup = {
     {
       cause: 'a server of another kind (SSH)',
       ...REFUSED,
-      codes: ['endpoint/not-tls'],
-      details: { plaintext: null },
+      codes: ['endpoint/wrong-protocol'],
+      details: { expected: 'TLS', spoken: null },
       setUp: peer(() => answeringPeer(Buffer.from('SSH-2.0-OpenSSH_9\r\n'))),
     },
     {
@@ -316,19 +318,22 @@ export const ENVIRONMENT_CAUSES: CauseGroup = {
     {
       cause: '`https_proxy` names a proxy that is not there',
       ...CONNECTS,
-      codes: ['environment/proxy'],
+      codes: ['environment/ignored'],
+      details: { kind: 'proxy' },
       setUp: environment({ https_proxy: 'http://127.0.0.1:9' }),
     },
     {
       cause: '`NODE_TLS_REJECT_UNAUTHORIZED=0`',
       ...CONNECTS,
-      codes: ['environment/verification-off'],
+      codes: ['environment/ignored'],
+      details: { kind: 'verification-off' },
       setUp: environment({ NODE_TLS_REJECT_UNAUTHORIZED: '0' }),
     },
     {
       cause: '`NODE_EXTRA_CA_CERTS` names more CAs',
       ...CONNECTS,
-      codes: ['environment/extra-cas'],
+      codes: ['environment/ignored'],
+      details: { kind: 'extra-cas' },
       setUp: environment({ NODE_EXTRA_CA_CERTS: '/etc/ssl/certs/ca-certificates.crt' }),
     },
   ],

@@ -104,7 +104,7 @@ export const PROXY_CAUSES: CauseGroup = {
     {
       cause: 'nginx verifies client certificates by another CA (400)',
       ...REFUSED,
-      codes: ['endpoint/request-refused'],
+      codes: ['endpoint/not-etcd'],
       details: { httpStatus: 400, title: '400 The SSL certificate error' },
       setUp: through('nginxVerify'),
     },
@@ -118,14 +118,14 @@ export const PROXY_CAUSES: CauseGroup = {
     {
       cause: 'nginx forbids the client (403)',
       ...REFUSED,
-      codes: ['endpoint/request-refused'],
+      codes: ['endpoint/not-etcd'],
       details: { httpStatus: 403, title: '403 Forbidden' },
       setUp: through('nginxForbids'),
     },
     {
       cause: 'nginx requires a log-in of HTTP (401)',
       ...REFUSED,
-      codes: ['endpoint/request-refused'],
+      codes: ['endpoint/not-etcd'],
       details: { httpStatus: 401, title: '401 Authorization Required' },
       setUp: through('nginxLogin'),
     },
@@ -139,7 +139,7 @@ export const PROXY_CAUSES: CauseGroup = {
     {
       cause: 'nginx has a clock that is two days slow, so our certificate is not valid there yet (400)',
       ...REFUSED,
-      codes: ['endpoint/request-refused'],
+      codes: ['endpoint/not-etcd'],
       hints: ['handshake/clock-compared'],
       details: { httpStatus: 400, title: '400 The SSL certificate error' },
       setUp: through('nginxSlowClock'),
@@ -156,8 +156,8 @@ export const PROXY_CAUSES: CauseGroup = {
       cause: 'an OpenSSL server has a clock that is a year fast (alert 45)',
       ...REFUSED,
       certificate: 'client leaf CN=root',
-      codes: ['handshake/client-certificate-expired'],
-      details: { alert: 45, here: 'valid' },
+      codes: ['handshake/client-certificate-refused'],
+      details: { alert: 45, validity: { here: 'valid' } },
       setUp: through('opensslFastClock'),
     },
     {
@@ -170,8 +170,8 @@ export const PROXY_CAUSES: CauseGroup = {
     {
       cause: 'nginx without HTTP/2',
       ...REFUSED,
-      codes: ['endpoint/not-http2'],
-      details: { alert: 120 },
+      codes: ['endpoint/wrong-protocol'],
+      details: { expected: 'HTTP/2', alert: 120 },
       setUp: through('nginxHttp1'),
     },
     {
@@ -184,9 +184,8 @@ export const PROXY_CAUSES: CauseGroup = {
     {
       cause: 'nginx rejects connections without a server name, and the endpoint is an IP address (alert 112)',
       ...REFUSED,
-      codes: ['handshake/name-unknown'],
-      hints: ['handshake/server-name'],
-      details: { sent: false },
+      codes: ['handshake/server-name'],
+      details: { alert: 112, sent: false },
       setUp: unnamed('nginxNoName'),
     },
     {
@@ -214,7 +213,7 @@ export const PROXY_CAUSES: CauseGroup = {
     {
       cause: 'a service mesh refuses the client (gRPC status 7)',
       ...REFUSED,
-      codes: ['endpoint/request-refused'],
+      codes: ['endpoint/not-etcd'],
       details: { grpcStatus: 7, detail: 'RBAC: access denied' },
       setUp: answering((stream) => {
         refuseCall(stream, 7, 'RBAC: access denied')
@@ -223,7 +222,7 @@ export const PROXY_CAUSES: CauseGroup = {
     {
       cause: 'a Kubernetes API server (403)',
       ...REFUSED,
-      codes: ['endpoint/request-refused'],
+      codes: ['endpoint/not-etcd'],
       details: { httpStatus: 403, contentType: 'application/json', server: null },
       setUp: answering((stream) => {
         stream.respond({ ':status': 403, 'content-type': 'application/json' })
@@ -234,7 +233,7 @@ export const PROXY_CAUSES: CauseGroup = {
       cause: 'a put is longer than nginx takes (413)',
       error: 'ERR_REQUEST_TOO_LARGE',
       certificate: null,
-      codes: ['endpoint/request-refused'],
+      codes: ['endpoint/not-etcd'],
       details: { method: 'KV/Put', httpStatus: 413 },
       setUp: ({ proxies }, pki) => ({
         endpoint: proxies.endpoints.nginxLimit,
@@ -320,7 +319,8 @@ export const CLUSTER_CAUSES: CauseGroup = {
     {
       cause: 'the member is a learner',
       ...UNREACHABLE,
-      codes: ['endpoint/learner'],
+      codes: ['endpoint/unavailable'],
+      details: { learner: true },
       setUp: async (_stage, pki) => {
         const { learner, voter } = await startLearner(pki)
         const end = async (): Promise<void> => {
@@ -332,7 +332,8 @@ export const CLUSTER_CAUSES: CauseGroup = {
     {
       cause: 'the cluster has no quorum',
       ...UNREACHABLE,
-      codes: ['endpoint/no-quorum'],
+      codes: ['endpoint/no-leader'],
+      details: { endpoint: null },
       setUp: ({ leaderless }, pki) => ({
         endpoint: leaderless.member('etcd-0').endpoint,
         credentials: pki.client,

@@ -232,7 +232,8 @@ export const SERVER_CAUSES: CauseGroup = {
       cause: 'key and certificate out of step, and they stay so',
       error: 'ERR_HANDSHAKE_FAILED',
       certificate: null,
-      codes: ['handshake/server-internal-error'],
+      codes: ['handshake/failed'],
+      details: { alert: 80 },
       setUp: showing(({ root }) => {
         const [leaf, key] = [serverLeaf(root), serverLeaf(root)]
         return mintedCredentials({ leaf, key, trust: [root] })
@@ -242,7 +243,8 @@ export const SERVER_CAUSES: CauseGroup = {
       cause: 'its file is empty',
       error: 'ERR_HANDSHAKE_FAILED',
       certificate: null,
-      codes: ['handshake/server-internal-error'],
+      codes: ['handshake/failed'],
+      details: { alert: 80 },
       setUp: async ({ etcds: { good } }, pki) => {
         await good.writeFiles({ 'server.crt': '' })
         return {
@@ -257,7 +259,8 @@ export const SERVER_CAUSES: CauseGroup = {
       cause: 'its key is Ed448, which Go does not know',
       error: 'ERR_HANDSHAKE_FAILED',
       certificate: null,
-      codes: ['handshake/server-internal-error'],
+      codes: ['handshake/failed'],
+      details: { alert: 80 },
       setUp: showing(server({ key: 'ed448' }), SHORT),
     },
   ],

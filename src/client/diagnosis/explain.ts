@@ -57,7 +57,6 @@ export function explainFailure(attempt: FailedAttempt): Finding[] {
 function isByName({ code, details }: Finding): boolean {
   switch (code) {
     case 'san/host-not-covered':
-    case 'handshake/name-unknown':
       return true
     case 'handshake/no-common-parameters':
       return details.versions === null
@@ -83,8 +82,21 @@ function serverNameHint({ endpoint, name, failure, diagnosis }: FailedAttempt, f
     .map(({ value }) => value)
   // Another server name would not help: that certificate covers none.
   if (leaf !== undefined && covered.length === 0) return []
-  const sent = name.kind === 'dns' ? name.value : null
-  return [finding('handshake/server-name', { endpoint: endpoint.url, sent, covered })]
+  return [serverName(endpoint.url, name, { alert: null, covered })]
+}
+
+function serverName(
+  endpoint: string,
+  name: Host,
+  { alert, covered }: { alert: number | null; covered: string[] },
+): Finding {
+  return finding('handshake/server-name', {
+    endpoint,
+    alert,
+    name: name.value,
+    sent: name.kind === 'dns',
+    covered,
+  })
 }
 
 /** A name that can be set as the server name, or a pattern of such names. */
@@ -128,18 +140,15 @@ function explainAlert(alert: number, { endpoint, name, validated, failure, diagn
     case 42: // bad_certificate
     case 43: // unsupported_certificate
     case 44: // certificate_revoked
+    case 45: // certificate_expired
     case 46: {
       // certificate_unknown
       const begin = new Date(Math.max(...chain.map(({ notBefore }) => notBefore.getTime())))
       const { subject, subjectAltNames } = chain[0]
       const names = subjectAltNames.slice(0, MAX_NAMES).map(({ value }) => value)
-      const more = { begin, age: Date.now() - begin.getTime(), commonName: subject.commonName, names }
+      const validity = alert === 45 ? { ...nearestEdge(chain), here: validityOf(chain) } : null
+      const more = { begin, age: Date.now() - begin.getTime(), commonName: subject.commonName, names, validity }
       return finding('handshake/client-certificate-refused', { ...details, ...more }, leaf)
-    }
-    case 45: {
-      // certificate_expired
-      const edge = chain.flatMap(edgesOf).reduce((best, each) => (each.distance < best.distance ? each : best))
-      return finding('handshake/client-certificate-expired', { ...details, ...edge, here: validityOf(chain) }, leaf)
     }
     case 48: // unknown_ca
       return finding('handshake/client-ca-unknown', { ...details, alert, ...issuerOf(validated, diagnosis) }, leaf)
@@ -151,15 +160,10 @@ function explainAlert(alert: number, { endpoint, name, validated, failure, diagn
       return finding('handshake/no-common-parameters', { endpoint: url, alert, versions: null })
     case 70: // protocol_version
       return versionFinding(url, alert, validated)
-    case 80: // internal_error
-      return finding('handshake/server-internal-error', { endpoint: url, alert })
     case 112: // unrecognized_name
-      return finding('handshake/name-unknown', { endpoint: url, alert, name: name.value, sent: name.kind === 'dns' })
-    case 120: {
-      // no_application_protocol
-      const detail = 'it refuses the protocol h2, alert 120'
-      return finding('endpoint/not-http2', { endpoint: url, protocol: 'TLS', detail, alert })
-    }
+      return serverName(url, name, { alert, covered: [] })
+    case 120: // no_application_protocol
+      return notHttp2(url, 'TLS', 'it refuses the protocol h2, alert 120', alert)
     default:
       return finding('handshake/failed', {
         endpoint: url,
@@ -168,6 +172,10 @@ function explainAlert(alert: number, { endpoint, name, validated, failure, diagn
         detail: '',
       })
   }
+}
+
+function notHttp2(endpoint: string, spoken: string, detail: string, alert: number | null = null): Finding {
+  return finding('endpoint/wrong-protocol', { endpoint, expected: 'HTTP/2', spoken, detail, alert })
 }
 
 /** Alerts that Go, and so etcd, sends if it received no certificate: in TLS 1.3; in TLS 1.2 up to Go 1.24; since Go 1.25. */
@@ -204,13 +212,15 @@ interface Edge {
   distance: number
 }
 
-/** The two ends of a certificate's validity, and how far from now they are. */
-function edgesOf({ notBefore, notAfter }: Certificate): [Edge, Edge] {
+/** The end of a validity of these certificates that is nearest. */
+function nearestEdge(chain: readonly Certificate[]): Edge {
   const now = Date.now()
-  return [
-    { edge: 'not-before', date: notBefore, distance: Math.abs(now - notBefore.getTime()) },
-    { edge: 'not-after', date: notAfter, distance: Math.abs(notAfter.getTime() - now) },
-  ]
+  return chain
+    .flatMap(({ notBefore, notAfter }): Edge[] => [
+      { edge: 'not-before', date: notBefore, distance: Math.abs(now - notBefore.getTime()) },
+      { edge: 'not-after', date: notAfter, distance: Math.abs(notAfter.getTime() - now) },
+    ])
+    .reduce((best, each) => (each.distance < best.distance ? each : best))
 }
 
 /** Whether all certificates are valid by this machine's clock; else why the first one is not. */
@@ -232,8 +242,8 @@ function versionFinding(endpoint: string, alert: number | null, { tls }: Validat
 function withOwnFindings(refusal: Finding, attempt: FailedAttempt): Finding[] {
   const { endpoint, validated } = attempt
   const isUnexplained =
-    refusal.code === 'endpoint/request-refused' ||
-    (refusal.code === 'handshake/client-certificate-refused' && refusal.details.alert !== 44)
+    refusal.code === 'endpoint/not-etcd' ||
+    (refusal.code === 'handshake/client-certificate-refused' && ![44, 45].includes(refusal.details.alert))
   const own = reportNow(validated).findings.map((each) => {
     if (each.code !== 'chain/client-ca-not-given' || !isUnexplained) return each
     const { issuer } = each.details
@@ -251,12 +261,10 @@ function withOwnFindings(refusal: Finding, attempt: FailedAttempt): Finding[] {
 /** Codes that say that no etcd gave an answer, neither good nor bad; a proxy without a back end does not speak for etcd. */
 const NO_ANSWER: ReadonlySet<string> = new Set([
   'discovery/no-records',
-  'discovery/lookup-failed',
   'endpoint/unreachable',
   'endpoint/silent',
   'endpoint/unavailable',
-  'endpoint/learner',
-  'endpoint/no-quorum',
+  'endpoint/no-leader',
 ])
 
 /** How a connection ends on which the endpoint answered. */
@@ -326,13 +334,18 @@ function explainHandshake(attempt: FailedAttempt): Finding[] {
   const { plaintext, firstBytes } = diagnosis
   const endpoint = attempt.endpoint.url
   const errorCode = errorCodeOf(failure.error)
-  if (plaintext !== null) return [finding('endpoint/not-tls', { endpoint, plaintext, errorCode, firstBytes })]
+  const notTls = (): Finding[] => {
+    const spoken = plaintext === null ? null : `plaintext ${plaintext === 'h2c' ? 'HTTP/2' : 'HTTP/1.1'}`
+    const detail = firstBytes === '' ? errorCode : `${errorCode}; it sent ${firstBytes}`
+    return [finding('endpoint/wrong-protocol', { endpoint, expected: 'TLS', spoken, detail, alert: null })]
+  }
+  if (plaintext !== null) return notTls()
   if (isVerificationError(failure.error)) {
     const validation = diagnosis.validation ?? NOTHING_SEEN
     const inTime = (time: number): boolean => validation.chain.every((each) => isValid(each, time))
     return [...refusedServer(attempt, validation, errorCode), ...compareClocks(attempt, inTime)]
   }
-  if (NOT_TLS.has(errorCode)) return [finding('endpoint/not-tls', { endpoint, plaintext, errorCode, firstBytes })]
+  if (NOT_TLS.has(errorCode)) return notTls()
   if (errorCode === 'ERR_SSL_UNSUPPORTED_PROTOCOL') return [versionFinding(endpoint, null, validated)]
   if (isConnectionEnd(failure.error)) {
     // In TLS 1.2 a server sees our certificate before the handshake ends, and some only close then.
@@ -377,7 +390,7 @@ function explainAfterHandshake(attempt: FailedAttempt): Finding[] {
   const protocol = failure.protocol ?? 'TLS'
   if (attempt.diagnosis.http1 !== null) {
     const detail = `it closes such connections, and answers "${attempt.diagnosis.http1}" to HTTP/1.1, as etcd’s peer port does`
-    return [finding('endpoint/not-http2', { endpoint: endpoint.url, protocol, detail, alert: null })]
+    return [notHttp2(endpoint.url, protocol, detail)]
   }
   if (isConnectionEnd(failure.error)) {
     // A server that asked for no certificate has nothing against ours.
@@ -385,7 +398,7 @@ function explainAfterHandshake(attempt: FailedAttempt): Finding[] {
     if (failure.alpn === 'h2') return closedWithoutAlert(attempt)
   }
   const detail = failure.error === null ? 'it closed the connection' : failure.error.message.trim()
-  return [finding('endpoint/not-http2', { endpoint: endpoint.url, protocol, detail, alert: null })]
+  return [notHttp2(endpoint.url, protocol, detail)]
 }
 
 /** HTTP/2 works, so the certificates are good on both sides. */

@@ -32,7 +32,7 @@ export function quorumFinding(endpoints: readonly KnownEndpoint[]): Finding {
       says: connection !== null ? 'it has no leader' : (cause?.message ?? 'it has not answered yet'),
     }
   })
-  return finding('endpoint/no-quorum', { members })
+  return finding('endpoint/no-leader', { endpoint: null, members })
 }
 
 /** The error for a cluster of which no member that answers has a leader. */

@@ -200,8 +200,6 @@ const NO_BACK_END: ReadonlySet<number> = new Set([429, 502, 503, 504])
 
 /** The request was longer than something in front of etcd takes (RFC 9110 section 15.5.14). */
 export const TOO_LARGE = 413
-/** HTTP statuses by which something in front of etcd refuses the client, or one request. */
-const REFUSALS: ReadonlySet<number> = new Set([400, 401, 403, 407, TOO_LARGE])
 
 /** Whether the head of an answer is gRPC's (gRPC over HTTP/2, Response-Headers). */
 export function isGrpc(headers: IncomingHttpHeaders): boolean {
@@ -210,8 +208,6 @@ export function isGrpc(headers: IncomingHttpHeaders): boolean {
 
 /** `etcd`: a gRPC server that has the call. `unavailable`: nothing behind it could answer now. `foreign`: not etcd. */
 export type AnswerKind = 'etcd' | 'unavailable' | 'foreign'
-
-const DENIALS: ReadonlySet<number> = new Set([status.UNAUTHENTICATED, status.PERMISSION_DENIED])
 
 /** What an answer to a call says about the server that gave it. */
 export function kindOf({ httpStatus, contentType, grpcStatus, grpcMessage }: Answer): AnswerKind {
@@ -237,11 +233,8 @@ export function kindOf({ httpStatus, contentType, grpcStatus, grpcMessage }: Ans
 export function answerFinding(endpoint: string, method: string, answer: Answer): Finding {
   const { httpStatus, contentType, server, grpcStatus, grpcMessage, location, title } = answer
   const details = { endpoint, method, httpStatus, contentType, server, title, grpcStatus, detail: grpcMessage }
-  if (grpcStatus === status.UNAVAILABLE && grpcMessage === NOT_FOR_LEARNER)
-    return finding('endpoint/learner', { endpoint })
-  if (kindOf(answer) === 'unavailable') return finding('endpoint/unavailable', details)
-  const isRefused = grpcStatus === null ? REFUSALS.has(httpStatus) : DENIALS.has(grpcStatus)
-  if (isRefused) return finding('endpoint/request-refused', details)
+  const learner = grpcStatus === status.UNAVAILABLE && grpcMessage === NOT_FOR_LEARNER
+  if (learner || kindOf(answer) === 'unavailable') return finding('endpoint/unavailable', { ...details, learner })
   const isRedirect = grpcStatus === null && httpStatus >= 300 && httpStatus < 400
   return finding('endpoint/not-etcd', { ...details, location: isRedirect ? location : null })
 }

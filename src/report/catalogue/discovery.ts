@@ -12,43 +12,46 @@ export interface Question {
 export const discovery = {
   'discovery/no-records': row<
     Question & {
+      /** Why the look-up failed; `TIMEOUT`: there was no answer in time; null: it did not fail. */
+      errorCode: string | null
+      /** In milliseconds. */
+      timeout: number
       /** The endpoints without TLS that DNS lists instead, as `host:port`. */
       insecure: string[]
     }
   >({
     severity: 'error',
-    message: ({ record, insecure }) =>
-      `DNS has no SRV record ${record}${insecure.length === 0 ? '' : `, only endpoints without TLS (${listed(insecure)}), which are not used`}.`,
-    remedy: ({ record, insecure }) =>
-      insecure.length === 0
+    message: ({ record, errorCode, timeout, insecure }) => {
+      if (errorCode === 'TIMEOUT')
+        return `The SRV record ${record} was not found within ${String(timeout / 1000)} s: no name server answered.`
+      return errorCode === null
+        ? `DNS has no SRV record ${record}${insecure.length === 0 ? '' : `, only endpoints without TLS (${listed(insecure)}), which are not used`}.`
+        : `The SRV record ${record} could not be looked up (${errorCode}).`
+    },
+    remedy: ({ record, errorCode, insecure }) => {
+      if (errorCode !== null)
+        return `Check the name servers in /etc/resolv.conf: "dig SRV ${record}" must be answered at once on this machine. Otherwise raise dialTimeout, or set the option endpoints.`
+      return insecure.length === 0
         ? `Check the domain and the name: "dig +short SRV ${record}" must list priority, weight, port and host of each member.`
-        : `Serve TLS on the members, and publish their client ports as ${record}.`,
+        : `Serve TLS on the members, and publish their client ports as ${record}.`
+    },
   }),
-  'discovery/insecure-dropped': row<Question & { insecure: string[] }>({
-    severity: 'warning',
-    message: ({ domain, insecure }) =>
-      `DNS also lists endpoints of ${domain} without TLS (${listed(insecure)}); they are not used.`,
-    remedy: ({ domain }) => `Remove the records _etcd-client._tcp of ${domain}, and close the plaintext ports.`,
-  }),
-  'discovery/record-unusable': row<Question & { target: string; reason: string }>({
-    severity: 'warning',
-    message: ({ record, target, reason }) => `The SRV record ${record} has the target "${target}", which ${reason}.`,
-    remedy: ({ record }) => `Correct or remove this target of ${record}.`,
-  }),
-  'discovery/lookup-failed': row<
+  'discovery/record-ignored': row<
     Question & {
-      /** Null: there was no answer in time. */
-      errorCode: string | null
-      /** In milliseconds. */
-      timeout: number
+      /** As `host:port`. */
+      targets: string[]
+      /** `insecure`: they are endpoints without TLS. */
+      reason: 'insecure' | 'invalid' | 'too-many'
     }
   >({
-    severity: 'error',
-    message: ({ record, errorCode, timeout }) =>
-      errorCode === null
-        ? `The SRV record ${record} was not found within ${String(timeout / 1000)} s: no name server answered.`
-        : `The SRV record ${record} could not be looked up (${errorCode}).`,
-    remedy: ({ record }) =>
-      `Check the name servers in /etc/resolv.conf: "dig SRV ${record}" must be answered at once on this machine. Otherwise raise dialTimeout, or set the option endpoints.`,
+    severity: 'warning',
+    message: ({ domain, record, targets, reason }) =>
+      reason === 'insecure'
+        ? `DNS also lists endpoints of ${domain} without TLS (${listed(targets)}); they are not used.`
+        : `The SRV record ${record} has the target ${listed(targets)}, which ${reason === 'invalid' ? 'is not a host name with a port' : 'is not used, because it comes after the first 100'}.`,
+    remedy: ({ domain, record, reason }) =>
+      reason === 'insecure'
+        ? `Remove the records _etcd-client._tcp of ${domain}, and close the plaintext ports.`
+        : `Correct or remove this target of ${record}.`,
   }),
 }

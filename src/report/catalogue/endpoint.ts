@@ -59,36 +59,73 @@ function at(endpoint: string, address: string | null): string {
 /** The request was longer than something in front of etcd takes (RFC 9110 section 15.5.14). */
 const TOO_LARGE = 413
 
-const NO_LOG_IN =
+const LOG_IN =
   'It requires a log-in of HTTP, which a client of etcd does not have. If it is a proxy in front of etcd, let it verify client certificates instead'
-
-/** What to do about a refusal, by its HTTP status. */
-function refusalRemedy({ httpStatus, title, grpcStatus }: AnswerDetails): string {
-  if (grpcStatus !== null) {
-    return 'If a service mesh or a proxy stands in front of etcd, allow this client in its authorization policy'
-  }
-  switch (httpStatus) {
-    case 400:
-      if (title?.includes('No required SSL certificate') === true)
-        return 'nginx (ssl_verify_client) got no client certificate: what stands between must pass TLS on'
-      return title?.includes('SSL certificate error') === true
-        ? 'nginx (ssl_verify_client) does not accept the client certificate: it is not of a CA in ssl_client_certificate, its intermediate was not sent, ssl_crl lists it, or it is out of its validity by the clock of nginx. The error log of nginx reports which, at level info'
-        : 'Read the log of what answers there'
-    case 401:
-    case 407:
-      return NO_LOG_IN
-    default:
-      return 'If it is a proxy in front of etcd, allow this client there, by its certificate or its address'
-  }
+const FORBIDDEN = 'If it is a proxy in front of etcd, allow this client there, by its certificate or its address'
+/** What to do about an HTTP status by which something in front of etcd refuses the client, or one request. */
+const REFUSALS: Readonly<Record<number, string>> = {
+  400: 'Read the log of what answers there',
+  401: LOG_IN,
+  403: FORBIDDEN,
+  407: LOG_IN,
+  [TOO_LARGE]: FORBIDDEN,
 }
 
+/** UNAUTHENTICATED and PERMISSION_DENIED of gRPC. */
+const DENIALS: readonly (number | null)[] = [16, 7]
+
+function isRefusal({ httpStatus, grpcStatus }: AnswerDetails): boolean {
+  return grpcStatus === null ? httpStatus in REFUSALS : DENIALS.includes(grpcStatus)
+}
+
+function refusalRemedy({ endpoint, httpStatus, title, grpcStatus }: AnswerDetails): string {
+  if (httpStatus === TOO_LARGE)
+    return `Raise the limit of the proxy at ${endpoint} to etcd’s own --max-request-bytes, which is 1.5 MiB by default (nginx: client_max_body_size 2m), or write less at once.`
+  const nginx = NGINX_REFUSALS.find(([part]) => httpStatus === 400 && title?.includes(part) === true)
+  const remedy =
+    grpcStatus === null
+      ? (nginx?.[1] ?? REFUSALS[httpStatus] ?? FORBIDDEN)
+      : 'If a service mesh or a proxy stands in front of etcd, allow this client in its authorization policy'
+  return `${remedy}. Or use the URLs of the members themselves instead of ${endpoint}.`
+}
+
+/** Parts of the titles of nginx's pages, and what to do. */
+const NGINX_REFUSALS = [
+  [
+    'No required SSL certificate',
+    'nginx (ssl_verify_client) got no client certificate: what stands between must pass TLS on',
+  ],
+  [
+    'SSL certificate error',
+    'nginx (ssl_verify_client) does not accept the client certificate: it is not of a CA in ssl_client_certificate, its intermediate was not sent, ssl_crl lists it, or it is out of its validity by the clock of nginx. The error log of nginx reports which, at level info',
+  ],
+] as const
+
 /** What answers instead of etcd, as far as it is known: only what names itself, as no etcd does, is called a proxy. */
-function refuser({ server, contentType, httpStatus }: AnswerDetails): string {
+function stranger(details: AnswerDetails & { location: string | null }): string {
+  const { server, contentType, httpStatus, location } = details
+  if (location !== null) return `it redirects to ${location}, which etcd never does`
+  if (!isRefusal(details)) return 'that is not how etcd’s client port answers'
   if (httpStatus === TOO_LARGE) return 'the request is longer than the proxy in front of etcd takes'
   if (server !== null) return `"${server}" refuses the client, not etcd`
   return contentType?.startsWith('application/json') === true
     ? 'it is not etcd, which answers gRPC, and may be a Kubernetes API server'
     : 'it is not etcd, which answers gRPC, and may be a proxy in front of it'
+}
+
+function strangerRemedy({
+  endpoint,
+  server,
+  httpStatus,
+  location,
+}: AnswerDetails & { location: string | null }): string {
+  if (location !== null)
+    return `Use a URL of etcd’s --listen-client-urls instead of ${endpoint}, or let the proxy pass gRPC on instead of redirecting it.`
+  if (server === null)
+    return `Use a URL of etcd’s --listen-client-urls; ${endpoint} may be its metrics port, its HTTP-only port, another web server, or a proxy that does not pass gRPC on (haproxy: set "proto h2" or "alpn h2" for its server). "curl --cacert ca.crt --cert client.crt --key client.key ${endpoint}/version" shows which.`
+  return httpStatus >= 500
+    ? `Look at the log of "${server}" for the cause. Or use the URLs of the members themselves instead of ${endpoint}.`
+    : `If "${server}" is a proxy in front of etcd, let it pass every path on as gRPC in HTTP/2 (nginx: grpc_pass, never proxy_pass). Or use the URLs of the members themselves instead of ${endpoint}.`
 }
 
 export const endpoint = {
@@ -175,27 +212,13 @@ export const endpoint = {
         : `If a TCP proxy, a load balancer or a port-forward stands at ${endpoint}, check that it reaches etcd, and neither sends nor expects the PROXY protocol, which etcd does not speak. Otherwise check that the port is a TLS port of etcd, and that no firewall cuts connections.`
     },
   }),
-  'endpoint/not-tls': row<{
+  'endpoint/wrong-protocol': row<{
     endpoint: string
-    /** The protocol of HTTP that the server speaks instead; null: it is another one. */
-    plaintext: 'http/1.1' | 'h2c' | null
-    errorCode: string
-    /** The first bytes of its answer, in hexadecimal. */
-    firstBytes: string
-  }>({
-    severity: 'error',
-    message: ({ endpoint, plaintext, errorCode, firstBytes }) =>
-      plaintext === null
-        ? `${endpoint} does not speak TLS (${errorCode}${firstBytes === '' ? '' : `; it sent ${firstBytes}`}).`
-        : `${endpoint} speaks plaintext ${plaintext === 'h2c' ? 'HTTP/2' : 'HTTP/1.1'}, not TLS.`,
-    remedy: ({ endpoint, plaintext }) =>
-      plaintext === null
-        ? `Check the port: ${endpoint} belongs to a service of another kind.`
-        : 'Start etcd with https:// in --listen-client-urls and --advertise-client-urls, together with --cert-file, --key-file, --trusted-ca-file and --client-cert-auth; or point the client to the port that speaks TLS.',
-  }),
-  'endpoint/not-http2': row<{
-    endpoint: string
-    protocol: string
+    /** What the client requires there. */
+    expected: 'TLS' | 'HTTP/2'
+    /** What the server speaks instead: HTTP in plaintext, or a version of TLS without HTTP/2; null: it is not known. */
+    spoken: string | null
+    /** The error or the answer that shows it. */
     detail: string
     /** 120 if the server refused the protocol h2 during the handshake; else null. */
     alert: number | null
@@ -208,9 +231,17 @@ export const endpoint = {
         when: ({ alert }) => alert !== null,
       },
     ],
-    message: ({ endpoint, protocol, detail }) => `${endpoint} speaks ${protocol}, but not HTTP/2 (${detail}).`,
-    remedy: ({ endpoint }) =>
-      `Use a URL of etcd’s --listen-client-urls; ${endpoint} may be a metrics, a peer or an HTTP-only port, another service, or a proxy that is limited to HTTP/1.1.`,
+    message: ({ endpoint, expected, spoken, detail }) =>
+      spoken === null
+        ? `${endpoint} does not speak ${expected} (${detail}).`
+        : `${endpoint} speaks ${spoken}, but not ${expected} (${detail}).`,
+    remedy: ({ endpoint, expected, spoken }) => {
+      if (expected === 'HTTP/2')
+        return `Use a URL of etcd’s --listen-client-urls; ${endpoint} may be a metrics, a peer or an HTTP-only port, another service, or a proxy that is limited to HTTP/1.1.`
+      return spoken === null
+        ? `Check the port: ${endpoint} belongs to a service of another kind.`
+        : 'Start etcd with https:// in --listen-client-urls and --advertise-client-urls, together with --cert-file, --key-file, --trusted-ca-file and --client-cert-auth; or point the client to the port that speaks TLS.'
+    },
   }),
   'endpoint/not-etcd': row<
     AnswerDetails & {
@@ -219,21 +250,8 @@ export const endpoint = {
     }
   >({
     severity: 'error',
-    refusals: [{ by: 'Node', words: 'UNIMPLEMENTED: Received HTTP status code 404' }],
-    message: (details) =>
-      `${details.endpoint} ${answered(details)}: ${details.location === null ? 'that is not how etcd’s client port answers' : `it redirects to ${details.location}, which etcd never does`}.`,
-    remedy: ({ endpoint, server, httpStatus, location }) =>
-      location !== null
-        ? `Use a URL of etcd’s --listen-client-urls instead of ${endpoint}, or let the proxy pass gRPC on instead of redirecting it.`
-        : server === null
-          ? `Use a URL of etcd’s --listen-client-urls; ${endpoint} may be its metrics port, its HTTP-only port, another web server, or a proxy that does not pass gRPC on (haproxy: set "proto h2" or "alpn h2" for its server). "curl --cacert ca.crt --cert client.crt --key client.key ${endpoint}/version" shows which.`
-          : httpStatus >= 500
-            ? `Look at the log of "${server}" for the cause. Or use the URLs of the members themselves instead of ${endpoint}.`
-            : `If "${server}" is a proxy in front of etcd, let it pass every path on as gRPC in HTTP/2 (nginx: grpc_pass, never proxy_pass). Or use the URLs of the members themselves instead of ${endpoint}.`,
-  }),
-  'endpoint/request-refused': row<AnswerDetails>({
-    severity: 'error',
     refusals: [
+      { by: 'Node', words: 'UNIMPLEMENTED: Received HTTP status code 404' },
       {
         by: 'Node',
         words: 'PERMISSION_DENIED: Received HTTP status code 403',
@@ -245,33 +263,34 @@ export const endpoint = {
         when: ({ httpStatus }) => httpStatus === 413,
       },
     ],
-    message: (details) => `${details.endpoint} ${answered(details)}: ${refuser(details)}.`,
-    remedy: (details) =>
-      details.httpStatus === TOO_LARGE
-        ? `Raise the limit of the proxy at ${details.endpoint} to etcd’s own --max-request-bytes, which is 1.5 MiB by default (nginx: client_max_body_size 2m), or write less at once.`
-        : `${refusalRemedy(details)}. Or use the URLs of the members themselves instead of ${details.endpoint}.`,
+    message: (details) => `${details.endpoint} ${answered(details)}: ${stranger(details)}.`,
+    remedy: (details) => (isRefusal(details) ? refusalRemedy(details) : strangerRemedy(details)),
   }),
-  'endpoint/unavailable': row<AnswerDetails>({
+  'endpoint/unavailable': row<
+    AnswerDetails & {
+      /** Whether it is a member of etcd without a vote, which serves no calls. */
+      learner: boolean
+    }
+  >({
     severity: 'error',
     refusals: [
-      { by: 'Node', words: 'UNAVAILABLE: Received HTTP status code 502' },
-      { by: 'Node', words: 'UNAVAILABLE: Received HTTP status code 503' },
+      { by: 'Node', words: 'UNAVAILABLE: Received HTTP status code 502', when: ({ learner }) => !learner },
+      { by: 'Node', words: 'UNAVAILABLE: Received HTTP status code 503', when: ({ learner }) => !learner },
+      { by: 'etcd', words: 'etcdserver: rpc not supported for learner', when: ({ learner }) => learner },
     ],
     message: (details) =>
-      `${details.endpoint} ${answered(details)}: ${CANNOT_SERVE[details.httpStatus] ?? 'nothing behind it can serve now'}.`,
-    remedy: ({ endpoint, httpStatus }) =>
-      httpStatus === 200
-        ? `Check that etcd behind ${endpoint} runs and has a leader ("etcdctl endpoint status" against the members themselves); and look at the log of the proxy between, if there is one.`
-        : httpStatus === 429
-          ? `Raise the limit of the rate of calls at ${endpoint}, or use the URLs of the members themselves.`
-          : `Look at the log of the proxy or load balancer at ${endpoint}: etcd behind it must run, be reached over TLS with a certificate that etcd accepts, and be spoken to in HTTP/2 (as by nginx’s grpc_pass, never proxy_pass). Or use the URLs of the members themselves.`,
-  }),
-  'endpoint/learner': row<{ endpoint: string }>({
-    severity: 'error',
-    refusals: [{ by: 'etcd', words: 'etcdserver: rpc not supported for learner' }],
-    message: ({ endpoint }) => `The member at ${endpoint} is a learner, which serves no calls.`,
-    remedy: () =>
-      'Use the URLs of voting members. Or promote it once it has caught up: "etcdctl member list" against a voting member shows its ID, and "etcdctl member promote ID" makes it vote.',
+      details.learner
+        ? `The member at ${details.endpoint} is a learner, which serves no calls.`
+        : `${details.endpoint} ${answered(details)}: ${CANNOT_SERVE[details.httpStatus] ?? 'nothing behind it can serve now'}.`,
+    remedy: ({ endpoint, httpStatus, learner }) => {
+      if (learner)
+        return 'Use the URLs of voting members. Or promote it once it has caught up: "etcdctl member list" against a voting member shows its ID, and "etcdctl member promote ID" makes it vote.'
+      if (httpStatus === 200)
+        return `Check that etcd behind ${endpoint} runs and has a leader ("etcdctl endpoint status" against the members themselves); and look at the log of the proxy between, if there is one.`
+      return httpStatus === 429
+        ? `Raise the limit of the rate of calls at ${endpoint}, or use the URLs of the members themselves.`
+        : `Look at the log of the proxy or load balancer at ${endpoint}: etcd behind it must run, be reached over TLS with a certificate that etcd accepts, and be spoken to in HTTP/2 (as by nginx’s grpc_pass, never proxy_pass). Or use the URLs of the members themselves.`
+    },
   }),
   'endpoint/leader': row<{
     /** The endpoint whose member leads; null: the leader is none of the endpoints. */
@@ -286,26 +305,25 @@ export const endpoint = {
         ? 'No action is needed; add the URLs of the other members to spare a detour.'
         : 'No action is needed.',
   }),
-  'endpoint/no-leader': row<{ endpoint: string }>({
-    severity: 'warning',
-    message: ({ endpoint }) =>
-      `The member at ${endpoint} has no leader: it is cut off from the other members, or they elect one.`,
-    remedy: ({ endpoint }) =>
-      `If it persists, run "etcdctl endpoint status --cluster" and check the network between ${endpoint} and the other members at their peer port.`,
-  }),
-  'endpoint/no-quorum': row<{
-    /** Every endpoint, and what it says: that it has no leader, or why it does not answer. */
+  'endpoint/no-leader': row<{
+    /** The endpoint whose member has no leader; null: no member that answers has one. */
+    endpoint: string | null
+    /** If no member has a leader, every endpoint and what it says: that it has none, or why it does not answer. */
     members: { endpoint: string; says: string }[]
   }>({
-    severity: 'error',
+    severity: ({ endpoint }) => (endpoint === null ? 'error' : 'warning'),
     refusals: [{ by: 'etcd', words: 'etcdserver: no leader' }],
-    message: ({ members }) =>
-      `The cluster has no leader: ${listed(
-        members.map(({ endpoint, says }) => `${endpoint} reports ${says.replace(/[.]$/, '')}`),
-        'no member answers',
-      )}.`,
-    remedy: () =>
-      'Start the members that do not answer, and check the network between the members at their peer ports: more than half of all members must reach each other ("etcdctl endpoint status --cluster" shows them).',
+    message: ({ endpoint, members }) =>
+      endpoint !== null
+        ? `The member at ${endpoint} has no leader: it is cut off from the other members, or they elect one.`
+        : `The cluster has no leader: ${listed(
+            members.map(({ endpoint, says }) => `${endpoint} reports ${says.replace(/[.]$/, '')}`),
+            'no member answers',
+          )}.`,
+    remedy: ({ endpoint }) =>
+      endpoint !== null
+        ? `If it persists, run "etcdctl endpoint status --cluster" and check the network between ${endpoint} and the other members at their peer port.`
+        : 'Start the members that do not answer, and check the network between the members at their peer ports: more than half of all members must reach each other ("etcdctl endpoint status --cluster" shows them).',
   }),
   'endpoint/other-cluster': row<{
     endpoint: string

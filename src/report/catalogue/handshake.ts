@@ -13,13 +13,17 @@ export interface AlertDetails {
 }
 
 const DAY = 86_400_000
-/** certificate_revoked and certificate_required, RFC 8446 section 6.2. */
+/** RFC 8446 section 6.2: certificate_revoked, certificate_expired, internal_error, certificate_required. */
 const REVOKED = 44
+const EXPIRED = 45
+const INTERNAL_ERROR = 80
 const REQUIRED = 116
 const ETCD_LOG = 'etcd’s log says which, in the line "rejected connection on client endpoint" (field "error")'
 
 const isAlert = ({ alert }: { alert: number | null }): boolean => alert !== null
-const isNotRevoked = ({ alert }: AlertDetails): boolean => alert !== REVOKED
+const isBad = ({ alert }: AlertDetails): boolean => alert !== REVOKED && alert !== EXPIRED
+const isExpired = ({ alert }: AlertDetails): boolean => alert === EXPIRED
+const isInternal = ({ alert }: { alert: number | null }): boolean => alert === INTERNAL_ERROR
 const isRequired = ({ alert }: AlertDetails): boolean => alert === REQUIRED
 const isVersion = ({ versions }: { versions: object | null }): boolean => versions !== null
 const isNotVersion = ({ versions }: { versions: object | null }): boolean => versions === null
@@ -66,33 +70,6 @@ export const handshake = {
         : 'Compare "openssl x509 -noout -issuer -ext authorityKeyIdentifier -in client.crt" with the certificates in etcd’s --trusted-ca-file. Present a certificate of one of those CAs, with its intermediates in the same file; or add the CA to that file and restart etcd, which reads it only at start.'
     },
   }),
-  'handshake/client-certificate-expired': row<
-    AlertDetails & {
-      /** The end of a validity that is nearest: the one that the server's clock is most likely beyond. */
-      edge: 'not-before' | 'not-after'
-      date: Date
-      /** How far from now, in milliseconds. */
-      distance: number
-      /** What the certificates are by this machine's clock. */
-      here: 'valid' | 'expired' | 'not-yet-valid'
-    }
-  >({
-    severity: 'error',
-    refusals: [
-      { by: 'Go', words: 'remote error: tls: expired certificate' },
-      { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED' },
-      { by: 'Node', words: 'ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED' },
-      { by: 'OpenSSL', words: 'ssl/tls alert certificate expired' },
-    ],
-    message: ({ endpoint, alert }, who) =>
-      `${who} is refused by ${endpoint} as expired or not yet valid (alert ${String(alert)}).`,
-    remedy: ({ edge, date, distance, here }) =>
-      here === 'expired'
-        ? 'Renew the certificate. If the client follows its source, as it does with fromFiles, fromEnv and fromKubernetesSecret, it takes the new one automatically; otherwise call client.tls.rotate().'
-        : here === 'not-yet-valid'
-          ? 'Compare "date -u" on this machine and on the one that issued the certificate, and set the clock that is wrong; or wait until the certificate begins.'
-          : `By this machine’s clock it is valid. So the server’s clock is ${edge === 'not-before' ? 'slow' : 'fast'} by ${span(distance)} or more (the nearest end of a validity is ${date.toISOString()}), this machine’s clock is wrong, or a CA that the server trusts has expired. Compare "date -u" on both machines, and set the clock that is wrong. Otherwise look at each certificate in the server’s CA file with "openssl x509 -noout -dates".`,
-  }),
   'handshake/clock-compared': row<{
     /** Whose clock it is. */
     endpoint: string
@@ -117,15 +94,25 @@ export const handshake = {
   }),
   'handshake/server-name': row<{
     endpoint: string
-    /** What was sent as the server name (SNI); null: nothing, because the endpoint is an IP address. */
-    sent: string | null
+    /** 112, unrecognized_name: the server refused the name, or the lack of one; null: the name may be why the endpoint failed. */
+    alert: number | null
+    /** The name to cover. An IP address is not sent as a server name (SNI). */
+    name: string
+    sent: boolean
     /** The names that the server's certificate covers; empty if it is not known. */
     covered: string[]
   }>({
-    severity: 'info',
-    message: ({ endpoint, sent, covered }) =>
-      `${sent === null ? `No server name was sent to ${endpoint}, because it is an IP address` : `The server name "${sent}" was sent to ${endpoint}`}${covered.length === 0 ? '' : `; the certificate there covers ${listed(covered)}`}.`,
-    remedy: ({ covered }) => {
+    severity: ({ alert }) => (alert === null ? 'info' : 'error'),
+    message: ({ endpoint, alert, name, sent, covered }) => {
+      if (alert !== null)
+        return sent
+          ? `The server at ${endpoint} has no certificate for the name ${name} (alert ${String(alert)}).`
+          : `The server at ${endpoint} refuses a connection without a server name, and none was sent, because ${name} is an IP address (alert ${String(alert)}).`
+      return `${sent ? `The server name "${name}" was sent to ${endpoint}` : `No server name was sent to ${endpoint}, because it is an IP address`}${covered.length === 0 ? '' : `; the certificate there covers ${listed(covered)}`}.`
+    },
+    remedy: ({ alert, covered }) => {
+      if (alert !== null)
+        return 'Set serverName to a name that the router or proxy before etcd serves, or reach etcd directly.'
       const name = covered.find((each) => !each.startsWith('*'))
       return `If a router that chooses by server name, a tunnel or a port-forward stands there, set serverName to the name of the etcd behind it${name === undefined ? '' : `, such as ${name}`}.`
     },
@@ -139,20 +126,35 @@ export const handshake = {
       begin: Date
       /** How long that is ago, in milliseconds. */
       age: number
+      /** For alert 45, "expired": the times of our certificates; null for every other alert. */
+      validity: {
+        /** The end of a validity that is nearest: the one that the server's clock is most likely beyond. */
+        edge: 'not-before' | 'not-after'
+        date: Date
+        /** How far from now, in milliseconds. */
+        distance: number
+        /** What the certificates are by this machine's clock. */
+        here: 'valid' | 'expired' | 'not-yet-valid'
+      } | null
     }
   >({
     severity: 'error',
     refusals: [
-      { by: 'Go', words: 'remote error: tls: bad certificate', when: isNotRevoked },
-      { by: 'etcd', words: 'client certificate authentication failed', when: isNotRevoked },
-      { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE', when: isNotRevoked },
-      { by: 'Node', words: 'ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE', when: isNotRevoked },
-      { by: 'OpenSSL', words: 'ssl/tls alert bad certificate', when: isNotRevoked },
+      { by: 'Go', words: 'remote error: tls: bad certificate', when: isBad },
+      { by: 'etcd', words: 'client certificate authentication failed', when: isBad },
+      { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE', when: isBad },
+      { by: 'Node', words: 'ERR_SSL_SSL/TLS_ALERT_BAD_CERTIFICATE', when: isBad },
+      { by: 'OpenSSL', words: 'ssl/tls alert bad certificate', when: isBad },
+      { by: 'Go', words: 'remote error: tls: expired certificate', when: isExpired },
+      { by: 'Node', words: 'ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED', when: isExpired },
+      { by: 'Node', words: 'ERR_SSL_SSL/TLS_ALERT_CERTIFICATE_EXPIRED', when: isExpired },
+      { by: 'OpenSSL', words: 'ssl/tls alert certificate expired', when: isExpired },
     ],
-    message: ({ endpoint, alert }, who) =>
-      `${who} is refused by ${endpoint}${alert === REVOKED ? ' as revoked' : ''} (alert ${String(alert)}).`,
-    remedy: ({ alert, begin, age, commonName, names }) => {
+    message: ({ endpoint, alert, validity }, who) =>
+      `${who} is refused by ${endpoint}${alert === REVOKED ? ' as revoked' : validity !== null ? ' as expired or not yet valid' : ''} (alert ${String(alert)}).`,
+    remedy: ({ alert, begin, age, commonName, names, validity }) => {
       if (alert === REVOKED) return 'Present a new certificate; a revoked one does not become valid again.'
+      if (validity !== null) return expiryRemedy(validity)
       const list = `If etcd has --client-cert-allowed-hostname, a subject alternative name of the certificate (${quoted(names)}) must match it; if it has allowed-cn, the common name (${commonName === null ? 'none' : `"${commonName}"`}) must be listed. ${ETCD_LOG}.`
       if (alert !== 42 || age >= DAY) return list
       return `${list} If an OpenSSL server (haproxy, nginx) stands there, compare "date -u" on both machines: the certificate is valid only since ${begin.toISOString()}, and a clock that is slow by ${span(age)} or more has the same effect.`
@@ -229,34 +231,6 @@ export const handshake = {
         ? 'Compare tls.ciphers with etcd’s --cipher-suites; an ECDSA certificate of the server needs an ECDHE_ECDSA suite, an RSA one an RSA suite.'
         : 'Compare tls.minVersion and tls.maxVersion with etcd’s --tls-min-version and --tls-max-version (etcd 3.5.0 to 3.5.7 speak TLS 1.2 only).',
   }),
-  'handshake/server-internal-error': row<{ endpoint: string; alert: number }>({
-    severity: 'error',
-    refusals: [
-      { by: 'Go', words: 'tls: private key does not match public key' },
-      { by: 'Go', words: 'tls: failed to find any PEM data in certificate input' },
-      { by: 'Go', words: 'tls: failed to parse private key' },
-      { by: 'Node', words: 'ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR' },
-      { by: 'OpenSSL', words: 'tlsv1 alert internal error' },
-    ],
-    message: ({ endpoint, alert }) =>
-      `${endpoint} could not present its certificate (alert ${String(alert)}, internal error).`,
-    remedy: () =>
-      'Check on the server that --cert-file and --key-file exist, belong together ("openssl x509 -noout -pubkey" and "openssl pkey -pubout" print the same), and that the key is not encrypted.',
-  }),
-  'handshake/name-unknown': row<{
-    endpoint: string
-    alert: number
-    name: string
-    /** Whether the name was sent; an IP address is not. */
-    sent: boolean
-  }>({
-    severity: 'error',
-    message: ({ endpoint, alert, name, sent }) =>
-      sent
-        ? `The server at ${endpoint} has no certificate for the name ${name} (alert ${String(alert)}).`
-        : `The server at ${endpoint} refuses a connection without a server name, and none was sent, because ${name} is an IP address (alert ${String(alert)}).`,
-    remedy: () => 'Set serverName to a name that the proxy before etcd serves, or reach etcd directly.',
-  }),
   'handshake/failed': row<{
     endpoint: string
     /** The TLS alert that the server sent; null: the handshake failed on this side. */
@@ -265,14 +239,26 @@ export const handshake = {
     detail: string
   }>({
     severity: 'error',
-    message: ({ endpoint, alert, errorCode, detail }) =>
-      alert === null
-        ? `The TLS handshake with ${endpoint} failed here (${errorCode}): ${detail}.`
-        : `${endpoint} ended the handshake with TLS alert ${String(alert)}.`,
-    remedy: ({ endpoint, alert }) =>
-      alert === null
-        ? `"openssl s_client ${target(endpoint)} -cert client.crt -key client.key -CAfile ca.crt </dev/null" shows the handshake step by step.`
-        : `Look at the server’s log for the cause; RFC 8446 section 6.2 defines alert ${String(alert)}.`,
+    refusals: [
+      { by: 'Go', words: 'tls: private key does not match public key', when: isInternal },
+      { by: 'Go', words: 'tls: failed to find any PEM data in certificate input', when: isInternal },
+      { by: 'Go', words: 'tls: failed to parse private key', when: isInternal },
+      { by: 'Node', words: 'ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR', when: isInternal },
+      { by: 'OpenSSL', words: 'tlsv1 alert internal error', when: isInternal },
+    ],
+    message: ({ endpoint, alert, errorCode, detail }) => {
+      if (alert === null) return `The TLS handshake with ${endpoint} failed here (${errorCode}): ${detail}.`
+      return alert === INTERNAL_ERROR
+        ? `${endpoint} could not present its certificate (alert ${String(alert)}, internal error).`
+        : `${endpoint} ended the handshake with TLS alert ${String(alert)}.`
+    },
+    remedy: ({ endpoint, alert }) => {
+      if (alert === null)
+        return `"openssl s_client ${target(endpoint)} -cert client.crt -key client.key -CAfile ca.crt </dev/null" shows the handshake step by step.`
+      return alert === INTERNAL_ERROR
+        ? 'Check on the server that --cert-file and --key-file exist, belong together ("openssl x509 -noout -pubkey" and "openssl pkey -pubout" print the same), and that the key is not encrypted.'
+        : `Look at the server’s log for the cause; RFC 8446 section 6.2 defines alert ${String(alert)}.`
+    },
   }),
   'handshake/context-refused': row<{ origin: string; errorCode: string; detail: string }>({
     severity: 'error',
@@ -284,6 +270,23 @@ export const handshake = {
       `OpenSSL does not take the credentials from ${origin} (${errorCode}): ${detail}.`,
     remedy: () => 'Issue the certificate for an ECDSA P-256, RSA or Ed25519 key, signed with SHA-256 or better.',
   }),
+}
+
+function expiryRemedy(validity: {
+  edge: 'not-before' | 'not-after'
+  date: Date
+  distance: number
+  here: 'valid' | 'expired' | 'not-yet-valid'
+}): string {
+  const { edge, date, distance, here } = validity
+  switch (here) {
+    case 'expired':
+      return 'Renew the certificate. If the client follows its source, as it does with fromFiles, fromEnv and fromKubernetesSecret, it takes the new one automatically; otherwise call client.tls.rotate().'
+    case 'not-yet-valid':
+      return 'Compare "date -u" on this machine and on the one that issued the certificate, and set the clock that is wrong; or wait until the certificate begins.'
+    case 'valid':
+      return `By this machine’s clock it is valid. So the server’s clock is ${edge === 'not-before' ? 'slow' : 'fast'} by ${span(distance)} or more (the nearest end of a validity is ${date.toISOString()}), this machine’s clock is wrong, or a CA that the server trusts has expired. Compare "date -u" on both machines, and set the clock that is wrong. Otherwise look at each certificate in the server’s CA file with "openssl x509 -noout -dates".`
+  }
 }
 
 function acceptance(accepts: string[] | null, listed: boolean | null): string {

@@ -10,24 +10,33 @@ export const rotation = {
   }),
   'rotation/not-verified': row<{
     origin: string
+    /** The endpoints that are not connected with them. */
     endpoints: string[]
-    /** Whether they are in use all the same. */
-    used: boolean
+    /** Whether they are in use all the same: after another endpoint was verified, or because no endpoint answered. */
+    used: 'no' | 'elsewhere' | 'unverified'
+    /** Why the endpoints could not be verified, if other findings do not say so; else empty. */
+    detail: string
   }>({
-    severity: ({ used }) => (used ? 'warning' : 'error'),
-    message: ({ origin, endpoints, used }) =>
-      used
-        ? `The credentials from ${origin} are in use without verification, because no endpoint answered: ${listed(endpoints)}.`
-        : `The credentials from ${origin} are refused, because they could not be verified against any endpoint: ${listed(endpoints)}.`,
-    remedy: ({ used }) =>
-      used
-        ? 'Start an endpoint again. The client dials it with the new credentials.'
-        : 'Fix the other findings of this report, which name the cause for each endpoint. If the CA is new, add it to the servers’ --trusted-ca-file and restart etcd, which reads that file only at its start.',
-  }),
-  'rotation/endpoint-not-updated': row<{ endpoint: string; detail: string }>({
-    severity: 'warning',
-    message: ({ endpoint, detail }) => `${endpoint} is not connected with the new credentials: ${detail}`,
-    remedy: ({ endpoint }) =>
-      `Fix the findings that client.tls.endpoints lists for ${endpoint}. The client then reconnects automatically.`,
+    severity: ({ used }) => (used === 'no' ? 'error' : 'warning'),
+    message: ({ origin, endpoints, used, detail }) => {
+      switch (used) {
+        case 'no':
+          return `The credentials from ${origin} are refused, because they could not be verified against any endpoint: ${listed(endpoints)}.`
+        case 'elsewhere':
+          return `${listed(endpoints)} is not connected with the new credentials: ${detail}`
+        case 'unverified':
+          return `The credentials from ${origin} are in use without verification, because no endpoint answered: ${listed(endpoints)}.`
+      }
+    },
+    remedy: ({ endpoints, used }) => {
+      switch (used) {
+        case 'no':
+          return 'Fix the other findings of this report, which name the cause for each endpoint. If the CA is new, add it to the servers’ --trusted-ca-file and restart etcd, which reads that file only at its start.'
+        case 'elsewhere':
+          return `Fix the findings that client.tls.endpoints lists for ${listed(endpoints)}. The client then reconnects automatically.`
+        case 'unverified':
+          return 'Start an endpoint again. The client dials it with the new credentials.'
+      }
+    },
   }),
 }

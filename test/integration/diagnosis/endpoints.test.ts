@@ -124,6 +124,8 @@ it('follows the member list, and reports a cluster that has lost its quorum', as
   await cluster.member('etcd-1').stop()
   await cluster.member('etcd-0').waitForLog(/lost leader/, { timeout: '60s' })
   await expect
-    .poll(async () => (await client.tls.probe()).findings.map(({ code }) => code))
-    .toEqual(expect.arrayContaining(['endpoint/no-quorum', 'endpoint/no-leader', 'endpoint/unreachable']))
+    .poll(async () => (await client.tls.probe()).findings.map(({ severity, code }) => `${severity} ${code}`))
+    .toEqual(
+      expect.arrayContaining(['error endpoint/no-leader', 'warning endpoint/no-leader', 'error endpoint/unreachable']),
+    )
 })

@@ -136,14 +136,14 @@ describe('our certificate, which a server takes for one that is out of its valid
     await using connected = await connect([refusing, etcd])
     const findings = (): readonly Finding[] => connected.tls.endpoints[0]?.findings ?? []
     await expect.poll(() => codes(findings())).toContain(code)
-    expect(codes(findings())[0]).toBe('handshake/client-certificate-expired')
+    expect(codes(findings())[0]).toBe('handshake/client-certificate-refused')
     expect(findingOf(findings(), code).details).toMatchObject({ endpoint: etcd.endpoint, ...details })
     expect(etcd.accepted, 'over the connection that is there').toBe(1)
   })
 
   it('without another member there is nothing to compare with', async () => {
     await using refusing = await alertingPeer(45)
-    expect(codes(await refusal(refusing))).toEqual(['handshake/client-certificate-expired'])
+    expect(codes(await refusal(refusing))).toEqual(['handshake/client-certificate-refused'])
   })
 })
 

@@ -3,7 +3,6 @@ import { describe, expect, it, vi } from 'vitest'
 import { connectSecurely } from '../../../src/client/create-secure-client.js'
 import { discover, readDiscovery } from '../../../src/client/discovery.js'
 import { createSecureClient, type DiscoveredClientOptions } from '../../../src/client/index.js'
-import type { FindingCode } from '../../../src/report/index.js'
 import { type DnsAnswer, dnsServer } from '../../support/dns-server.js'
 import { mintPki } from '../../support/etcd.js'
 import { dns } from '../../support/mint.js'
@@ -76,7 +75,7 @@ describe('endpoints from DNS', () => {
     })
     expect(endpoints).toHaveLength(100)
     expect(findings.map(({ code, details }) => [code, details])).toMatchObject([
-      ['discovery/record-unusable', { target: 'etcd-100.etcd.test:2379' }],
+      ['discovery/record-ignored', { targets: ['etcd-100.etcd.test:2379'], reason: 'too-many' }],
     ])
   })
 
@@ -88,27 +87,28 @@ describe('endpoints from DNS', () => {
     })
     await using client = await connectSecurely(OPTIONS, server.lookup)
     expect(client.tls.endpoints).toHaveLength(1)
-    expect(findingOf(client.tls.report.findings, 'discovery/insecure-dropped').details).toMatchObject({
-      insecure: ['plain.etcd.test:2379'],
+    expect(findingOf(client.tls.report.findings, 'discovery/record-ignored').details).toMatchObject({
+      targets: ['plain.etcd.test:2379'],
+      reason: 'insecure',
     })
   })
 })
 
 describe('what DNS does not know', () => {
-  it.each<[string, Record<string, DnsAnswer>, FindingCode]>([
-    ['no such name', {}, 'discovery/no-records'],
-    ['a name without records', { [SECURE]: [] }, 'discovery/no-records'],
-    ['a service that is not available (RFC 2782)', { [SECURE]: [{ target: '.', port: 1 }] }, 'discovery/no-records'],
-    ['records without TLS alone', { [INSECURE]: [{ target: 'plain.etcd.test', port: 2379 }] }, 'discovery/no-records'],
-    ['a name server that fails', { [SECURE]: 'servfail', [INSECURE]: 'servfail' }, 'discovery/lookup-failed'],
-    ['a name server that is silent', { [SECURE]: 'silent', [INSECURE]: 'silent' }, 'discovery/lookup-failed'],
-  ])('%s', async (_what, zone, code) => {
+  it.each<[string, Record<string, DnsAnswer>, string | null]>([
+    ['no such name', {}, null],
+    ['a name without records', { [SECURE]: [] }, null],
+    ['a service that is not available (RFC 2782)', { [SECURE]: [{ target: '.', port: 1 }] }, null],
+    ['records without TLS alone', { [INSECURE]: [{ target: 'plain.etcd.test', port: 2379 }] }, null],
+    ['a name server that fails', { [SECURE]: 'servfail', [INSECURE]: 'servfail' }, 'ESERVFAIL'],
+    ['a name server that is silent', { [SECURE]: 'silent', [INSECURE]: 'silent' }, 'TIMEOUT'],
+  ])('%s', async (_what, zone, errorCode) => {
     await using server = await dnsServer(zone)
     using clock = new OwnTime()
     const attempt = connectSecurely({ ...OPTIONS, dialTimeout: '1s' }, server.lookup)
     const { details } = await refused(attempt, 'ERR_UNREACHABLE')
-    expect(errorCodes(details.report.findings)).toEqual([code])
-    expect(details.report.findings[0].details).toMatchObject({ domain: 'etcd.test', record: SECURE })
+    expect(errorCodes(details.report.findings)).toEqual(['discovery/no-records'])
+    expect(details.report.findings[0].details).toMatchObject({ domain: 'etcd.test', record: SECURE, errorCode })
     expect(details.report.findings[0].remedy).toMatch(/dig|_etcd-client-ssl/)
     expect(clock.elapsed).toBeLessThan(2000)
   })

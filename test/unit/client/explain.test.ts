@@ -93,7 +93,7 @@ describe('evidence and its finding', () => {
     [
       'an end after the handshake where it was not',
       { stage: 'settings', protocol: 'TLSv1.3' },
-      'endpoint/not-http2',
+      'endpoint/wrong-protocol',
       true,
     ],
     [
@@ -141,8 +141,8 @@ describe('evidence and its finding', () => {
 
   it('offers a server name for an address, and for a tunnel', () => {
     for (const [name, sent] of [
-      ['127.0.0.1', null],
-      ['localhost', 'localhost'],
+      ['127.0.0.1', false],
+      ['localhost', true],
     ] as const) {
       const [local] = resolveOptions({ endpoints: `https://${name}:2379`, credentials: pki.client }).endpoints
       const validation = validateServer([foreign.chain[0].raw], local.host, validated, local.url)
@@ -157,7 +157,7 @@ describe('evidence and its finding', () => {
       })
       expect(found.at(-1)).toMatchObject({
         code: 'handshake/server-name',
-        details: { sent, covered: ['etcd-0.etcd'] },
+        details: { alert: null, name, sent, covered: ['etcd-0.etcd'] },
       })
     }
   })

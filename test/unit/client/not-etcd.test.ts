@@ -61,19 +61,13 @@ describe('before a client is handed back', () => {
       (stream) => {
         refuseCall(stream, 7, 'RBAC: access denied')
       },
-      'endpoint/request-refused',
+      'endpoint/not-etcd',
       { grpcStatus: 7, detail: 'RBAC: access denied' },
       /"RBAC: access denied"/,
     ],
-    [
-      'a refusal by a Kubernetes API server',
-      page(403, 'application/json'),
-      'endpoint/request-refused',
-      {},
-      /Kubernetes/,
-    ],
-    ['a refusal by a proxy', page(403), 'endpoint/request-refused', { httpStatus: 403 }, /403/],
-    ['a log-in of HTTP', page(401), 'endpoint/request-refused', { httpStatus: 401 }, /401/],
+    ['a refusal by a Kubernetes API server', page(403, 'application/json'), 'endpoint/not-etcd', {}, /Kubernetes/],
+    ['a refusal by a proxy', page(403), 'endpoint/not-etcd', { httpStatus: 403 }, /403/],
+    ['a log-in of HTTP', page(401), 'endpoint/not-etcd', { httpStatus: 401 }, /401/],
     [
       'a page with a title',
       (stream) => {
@@ -81,7 +75,7 @@ describe('before a client is handed back', () => {
         stream.write('<html><head><title>400 The SSL certificate error')
         stream.end('</title></head></html>')
       },
-      'endpoint/request-refused',
+      'endpoint/not-etcd',
       { httpStatus: 400, title: '400 The SSL certificate error' },
       /page title "400 The SSL certificate error"/,
     ],
@@ -95,7 +89,7 @@ describe('before a client is handed back', () => {
         stream.on('drain', write)
         write()
       },
-      'endpoint/request-refused',
+      'endpoint/not-etcd',
       { httpStatus: 403 },
       /^[^\u0000-\u001f\u202e]*$/,
     ],
@@ -158,7 +152,7 @@ describe('before a client is handed back', () => {
       refuseCall(stream, 14, 'etcdserver: rpc not supported for learner')
     })
     const { findings } = (await refused(connect([peer]), 'ERR_UNREACHABLE')).details.report
-    expect(errorCodes(findings)).toEqual(['endpoint/learner'])
+    expect(errorCodes(findings)).toEqual(['endpoint/unavailable'])
   })
 
   it('a server that answers no call is reported within the dial time-out', async () => {
@@ -227,7 +221,7 @@ describe('a request that is longer than a proxy takes', () => {
         .catch((reason: unknown) => reason)
       const { cause } = error as Error
       if (!isEtcdMtlsError(cause) || !('report' in cause.details)) throw error
-      expect(errorCodes(cause.details.report.findings)).toEqual(['endpoint/request-refused'])
+      expect(errorCodes(cause.details.report.findings)).toEqual(['endpoint/not-etcd'])
       expect(await client.get('a').string()).toBeNull()
     }
     expect(proxy.accepted).toBe(1)

@@ -53,8 +53,8 @@ describe('a cluster without a leader', () => {
     await gone[Symbol.asyncDispose]()
     for (let attempt = 0; attempt < 2; attempt += 1) {
       const { details } = await refused(connect([peer, gone], { dialTimeout: '2s' }), 'ERR_UNREACHABLE')
-      expect(errorCodes(details.report.findings)).toEqual(['endpoint/no-quorum', 'endpoint/unreachable'])
-      const { members } = findingOf(details.report.findings, 'endpoint/no-quorum').details as { members: object[] }
+      expect(errorCodes(details.report.findings)).toEqual(['endpoint/no-leader', 'endpoint/unreachable'])
+      const { members } = findingOf(details.report.findings, 'endpoint/no-leader').details as { members: object[] }
       expect(members).toMatchObject([
         { endpoint: peer.endpoint, says: 'it has no leader' },
         { endpoint: gone.endpoint, says: `The TCP connection to ${gone.endpoint} was refused: nothing listens there.` },
@@ -95,11 +95,11 @@ describe('a cluster without a leader', () => {
       const error: unknown = await call().catch((reason: unknown) => reason)
       const { cause } = error as Error
       if (!isEtcdMtlsError(cause, 'ERR_UNREACHABLE')) throw error
-      expect(findingOf(cause.details.report.findings, 'endpoint/no-quorum').message).toContain(peer.endpoint)
+      expect(findingOf(cause.details.report.findings, 'endpoint/no-leader').message).toContain(peer.endpoint)
     }
     expect(await client.get('a').serializable(true).string()).toBeNull()
     const report = await client.tls.probe()
-    expect(report.findings.map(({ code }) => code)).toEqual(['endpoint/no-quorum', 'endpoint/no-leader'])
+    expect(report.findings.map(({ code }) => code)).toEqual(['endpoint/no-leader', 'endpoint/no-leader'])
     expect(report.ok).toBe(false)
   })
 

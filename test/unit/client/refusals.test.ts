@@ -33,9 +33,14 @@ function goodPeer(options: Parameters<typeof serverTls>[1] = {}, server = pki.se
 
 describe('endpoints that are no TLS server', () => {
   const cases: [string, () => Promise<Peer>, 'ERR_HANDSHAKE_FAILED' | 'ERR_UNREACHABLE', FindingCode][] = [
-    ['plaintext HTTP/1.1', plaintextHttp1Peer, 'ERR_HANDSHAKE_FAILED', 'endpoint/not-tls'],
-    ['plaintext HTTP/2', plaintextHttp2Peer, 'ERR_HANDSHAKE_FAILED', 'endpoint/not-tls'],
-    ['SSH', () => answeringPeer(Buffer.from('SSH-2.0-OpenSSH_9\r\n')), 'ERR_HANDSHAKE_FAILED', 'endpoint/not-tls'],
+    ['plaintext HTTP/1.1', plaintextHttp1Peer, 'ERR_HANDSHAKE_FAILED', 'endpoint/wrong-protocol'],
+    ['plaintext HTTP/2', plaintextHttp2Peer, 'ERR_HANDSHAKE_FAILED', 'endpoint/wrong-protocol'],
+    [
+      'SSH',
+      () => answeringPeer(Buffer.from('SSH-2.0-OpenSSH_9\r\n')),
+      'ERR_HANDSHAKE_FAILED',
+      'endpoint/wrong-protocol',
+    ],
     ['a server that closes', () => answeringPeer(), 'ERR_UNREACHABLE', 'endpoint/closed'],
   ]
   it.each(cases)('%s', async (_what, start, error, code) => {
@@ -99,17 +104,17 @@ describe('TLS alerts, by number', () => {
     [42, 'handshake/client-certificate-refused'],
     [43, 'handshake/client-certificate-refused'],
     [44, 'handshake/client-certificate-refused'],
-    [45, 'handshake/client-certificate-expired'],
+    [45, 'handshake/client-certificate-refused'],
     [46, 'handshake/client-certificate-refused'],
     [47, 'handshake/no-common-parameters'],
     [48, 'handshake/client-ca-unknown'],
     [50, 'handshake/failed'],
     [70, 'handshake/no-common-parameters'],
     [71, 'handshake/no-common-parameters'],
-    [80, 'handshake/server-internal-error'],
-    [112, 'handshake/name-unknown'],
+    [80, 'handshake/failed'],
+    [112, 'handshake/server-name'],
     [116, 'handshake/client-certificate-missing'],
-    [120, 'endpoint/not-http2'],
+    [120, 'endpoint/wrong-protocol'],
   ])('%d is %s', async (alert, code) => {
     await using peer = await alertingPeer(alert)
     const { details } = await refused(connect(peer, { dialTimeout: '1s' }), 'ERR_HANDSHAKE_FAILED')
@@ -233,7 +238,7 @@ describe('what else a TLS server can be', () => {
   it('one that speaks HTTP/1.1 and says so', async () => {
     await using peer = await tlsPeer(serverTls(pki.server, { ALPNProtocols: ['http/1.1'] }))
     const { details } = await refused(connect(peer), 'ERR_HANDSHAKE_FAILED')
-    expect(errorCodes(details.report.findings)).toEqual(['endpoint/not-http2'])
+    expect(errorCodes(details.report.findings)).toEqual(['endpoint/wrong-protocol'])
   })
 
   it('one that speaks HTTP/1.1 and does not say so', async () => {
@@ -243,13 +248,13 @@ describe('what else a TLS server can be', () => {
     })
     await using peer = await tlsPeer(tls, (socket) => https.emit('secureConnection', socket))
     const { details } = await refused(connect(peer), 'ERR_HANDSHAKE_FAILED')
-    expect(errorCodes(details.report.findings)).toEqual(['endpoint/not-http2'])
+    expect(errorCodes(details.report.findings)).toEqual(['endpoint/wrong-protocol'])
   })
 
   it('one that answers nonsense after the handshake', async () => {
     await using peer = await tlsPeer(serverTls(pki.server), (socket) => socket.write('hello, who is there?'))
     const { details } = await refused(connect(peer), 'ERR_HANDSHAKE_FAILED')
-    expect(errorCodes(details.report.findings)).toEqual(['endpoint/not-http2'])
+    expect(errorCodes(details.report.findings)).toEqual(['endpoint/wrong-protocol'])
   })
 })
 

@@ -272,9 +272,9 @@ describe('bad credentials', () => {
     await using client = await connect([old, renewed], { preflight: 'all' })
     const report = await client.tls.rotate(stranger)
     expect(report.ok).toBe(true)
-    expect(findingOf(report.findings, 'rotation/endpoint-not-updated')).toMatchObject({
+    expect(findingOf(report.findings, 'rotation/not-verified')).toMatchObject({
       severity: 'warning',
-      details: { endpoint: old.endpoint },
+      details: { endpoints: [old.endpoint], used: 'elsewhere' },
     })
     for (let i = 0; i < 3; i += 1) await client.get('a').string()
     expect([old.names, renewed.names]).toEqual([[], ['mallory', 'mallory', 'mallory']])
@@ -293,7 +293,7 @@ describe('bad credentials', () => {
     await client.namespace('n').watch().key('k').create()
     expect(peer.names.length + renewed.names.length).toBe(2)
     const report = await client.tls.rotate(other.issueClient({ subject: 'bob' }), { drain: 'streams-finish' })
-    expect(report.findings.map((each) => each.code)).toContain('rotation/endpoint-not-updated')
+    expect(report.findings.map((each) => each.code)).toContain('rotation/not-verified')
     await expect.poll(() => peer.open).toBe(0)
     await expect.poll(() => renewed.names.filter((each) => each === 'bob')).toHaveLength(1)
   })
@@ -309,7 +309,7 @@ describe('when nothing answers', () => {
     await expect.poll(() => client.tls.endpoints[0]?.state).toBe('failed')
     const report = await client.tls.rotate(bob)
     expect(report.ok).toBe(true)
-    expect(report.findings.map((each) => each.code)).toEqual(['rotation/not-verified'])
+    expect(report.findings).toMatchObject([{ code: 'rotation/not-verified', details: { used: 'unverified' } }])
     proxy = await proxyTo(peer.port, port)
     await expect.poll(() => client.tls.endpoints[0]?.state).toBe('ready')
     await client.get('a').string()
@@ -345,7 +345,7 @@ describe('when nothing answers', () => {
     await Promise.all(Array.from({ length: 4 }, () => client.get('a').string()))
     expect([...peer.names].sort()).toEqual(['bob', 'bob'])
     const report = await rotation
-    expect(report.findings.map((each) => each.code)).toEqual(['rotation/endpoint-not-updated'])
+    expect(report.findings.map((each) => each.code)).toEqual(['rotation/not-verified'])
     await expect.poll(() => behind.open).toBe(0)
   })
 })

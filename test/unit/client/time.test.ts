@@ -44,11 +44,11 @@ describe('the own certificate comes to its end while the client runs', () => {
     for (const report of [await client.tls.probe(), await client.tls.probe()]) {
       expect(report.findings.map(({ code }) => code)).toEqual([
         'validity/expired',
-        'handshake/client-certificate-expired',
+        'handshake/client-certificate-refused',
       ])
       expect(findingOf(report.findings, 'validity/expired').message).toContain('CN=root')
-      const found = findingOf(report.findings, 'handshake/client-certificate-expired')
-      expect(found.details).toMatchObject({ here: 'expired' })
+      const found = findingOf(report.findings, 'handshake/client-certificate-refused')
+      expect(found.details).toMatchObject({ alert: 45, validity: { here: 'expired' } })
       expect(found.remedy).not.toContain('clock')
     }
   })

@@ -23,7 +23,7 @@ describe('alert 80', () => {
     using clock = new OwnTime()
     const attempt = createSecureClient({ endpoints: broken.endpoint, credentials: pki.client, dialTimeout: '600ms' })
     const { details } = await refused(attempt, 'ERR_HANDSHAKE_FAILED')
-    expect(errorCodes(details.report.findings)).toEqual(['handshake/server-internal-error'])
+    expect(errorCodes(details.report.findings)).toEqual(['handshake/failed'])
     expect(clock.elapsed).toBeLessThan(1200)
     expect(broken.accepted).toBeGreaterThan(2)
   })
