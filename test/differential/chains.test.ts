@@ -13,7 +13,7 @@ import { SINGLES } from '../support/mutations.js'
 import { compareUses, Tally } from '../support/chain-differences.js'
 import { GoWitness } from '../support/witness-go.js'
 
-const CHAINS = scaled({ short: 200, long: 20_000 })
+const CHAINS = scaled({ short: 80, long: 20_000 })
 const SEED = isLong ? seed : 20_261_127
 /** Milliseconds: twenty thousand chains, each with a handshake of Node and two of Go. */
 const PATIENCE = 3_600_000

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createSecureClient, type EndpointStatus, type SecureEtcd3 } from '../../src/client/index.js'
 import { startEtcdCluster, type TestEtcd, type TestEtcdCluster } from '../../src/testing/index.js'
 import { leaderOf, startWork, Victim, type Work } from '../support/chaos.js'
-import { mintedCredentials, mintPki } from '../support/etcd.js'
-import { dns, ip, mintLeaf } from '../support/mint.js'
+import { mintPki, threeMembers } from '../support/etcd.js'
+import { dns } from '../support/mint.js'
 
 const pki = mintPki()
 /** How long a call may take if one member is silent, in milliseconds: a write waits until that is noticed, after 3 s at most. */
@@ -14,17 +14,12 @@ const PATIENCE = { timeout: 40_000, interval: 20 }
 /** Answers that show that the work goes on. */
 const SOME = 40
 
-function member(name: string) {
-  const leaf = mintLeaf({ subject: name, issuer: pki.root, names: [dns(name), ip('127.0.0.1')] })
-  return { name, server: pki.server, peer: mintedCredentials({ leaf, trust: [pki.root] }) }
-}
-
 describe('on three members, while reads and writes go on', () => {
   let cluster: TestEtcdCluster
   let client: SecureEtcd3
 
   beforeAll(async () => {
-    cluster = await startEtcdCluster({ members: [member('m1'), member('m2'), member('m3')] })
+    cluster = await startEtcdCluster({ members: threeMembers(pki), via: 'container' })
     client = await createSecureClient({ endpoints: cluster.endpoints, credentials: pki.client, preflight: 'all' })
   })
 

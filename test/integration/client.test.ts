@@ -12,14 +12,16 @@ import { resolveOptions } from '../../src/client/options.js'
 import type { Credentials } from '../../src/credentials/index.js'
 import type { Finding, FindingCode } from '../../src/report/index.js'
 import { startEtcd, startEtcdCluster, type TestEtcd } from '../../src/testing/index.js'
-import { mintedCredentials, mintPki } from '../support/etcd.js'
+import { mintedCredentials, mintPki, threeMembers } from '../support/etcd.js'
 import { ALERTS_SAY_WHY, noCertificateAlert } from '../support/etcd-version.js'
 import { dns, ip, mintCa, mintLeaf, type MintLeafOptions } from '../support/mint.js'
 import { proxyTo, silentPeer } from '../support/peers.js'
 import { errorCodes, findingOf, refused } from '../support/refused.js'
 import { OwnTime } from '../support/own-time.js'
+import { heldPorts } from '../support/ports.js'
 
 const pki = mintPki()
+const { freeUrl } = heldPorts()
 
 function connect(etcd: Pick<TestEtcd, 'endpoint'>, options: Partial<SecureClientOptions> = {}): Promise<SecureEtcd3> {
   return createSecureClient({ endpoints: etcd.endpoint, credentials: pki.client, ...options })
@@ -67,7 +69,7 @@ describe('on one member', () => {
   let etcd: TestEtcd
 
   beforeAll(async () => {
-    etcd = await startEtcd({ server: pki.server })
+    etcd = await startEtcd({ server: pki.server, via: 'container' })
   })
 
   afterAll(async () => {
@@ -294,14 +296,14 @@ describe('on one member', () => {
   })
 
   it('etcd’s own metrics port among the endpoints is reported, and is given no calls', async () => {
-    const free = await silentPeer()
-    await free[Symbol.asyncDispose]()
-    const args = [`--listen-metrics-urls=${free.endpoint}`]
+    const free = await freeUrl()
+    const args = [`--listen-metrics-urls=${free}`]
     await using both = await startEtcd({ server: pki.server, via: 'binary', args: () => args })
-    const endpoints: [string, string] = [free.endpoint, both.endpoint]
+    const endpoints: [string, string] = [free, both.endpoint]
     await using client = await createSecureClient({ endpoints, credentials: pki.client })
-    const [metrics] = client.tls.endpoints
-    expect(metrics).toMatchObject({ state: 'failed', findings: [{ code: 'endpoint/not-etcd' }] })
+    await expect
+      .poll(() => client.tls.endpoints[0])
+      .toMatchObject({ state: 'failed', findings: [{ code: 'endpoint/not-etcd' }] })
     for (let i = 0; i < 10; i += 1) await client.put('among').value(String(i))
     expect(both.logs().filter((line) => /rejected connection|"level":"error"/.test(line))).toEqual([])
     // This one may give up the good connection half way.
@@ -460,19 +462,7 @@ describe('how etcd is set up', () => {
 
 describe('on three members', () => {
   it('goes on while one is paused and one is gone and back', async () => {
-    const names = ['m1', 'm2', 'm3'] as const
-    const peer = (name: string) =>
-      mintedCredentials({
-        leaf: mintLeaf({ subject: name, issuer: pki.root, names: [dns(name), ip('127.0.0.1')] }),
-        trust: [pki.root],
-      })
-    await using cluster = await startEtcdCluster({
-      members: [
-        { name: names[0], server: pki.server, peer: peer(names[0]) },
-        { name: names[1], server: pki.server, peer: peer(names[1]) },
-        { name: names[2], server: pki.server, peer: peer(names[2]) },
-      ],
-    })
+    await using cluster = await startEtcdCluster({ members: threeMembers(pki) })
     const { endpoints } = cluster
     await using client = await createSecureClient({ endpoints, credentials: pki.client, preflight: 'all' })
     await client.put('a').value('0')

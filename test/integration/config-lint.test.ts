@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { lintEtcdConfig } from '../../src/config/lint/lint.js'
 import type { ConfigInput } from '../../src/config/read/input.js'
 import type { Finding, FindingCode } from '../../src/report/finding.js'
+import { drawn } from '../support/long.js'
 import { hasKey, INSTALLED, IS_3_4, missingFlags } from '../support/etcd-version.js'
 import { type EtcdProcess, isServed, saying, serving, startEtcdProcess } from '../support/etcd-process.js'
 import { dns, ip, mintCa, mintCrl, mintLeaf } from '../support/mint.js'
@@ -331,7 +332,7 @@ describe('etcd refuses', () => {
   const isPresent = (args: () => string[]): boolean => missingFlags(args()).length === 0
   const aboutNames: readonly FindingCode[] = ['config/option-unknown', 'config/option-not-in-version']
   const present = REFUSED.filter(([code, args]) => aboutNames.includes(code) || isPresent(args))
-  it.each(present)('%s %#', async (code, args, words) => {
+  it.each(drawn(present, 15))('%s %#', async (code, args, words) => {
     const flags = args()
     await refused({ flags }, code, () => start(flags), words)
   })
@@ -340,15 +341,18 @@ describe('etcd refuses', () => {
     ([code, args]) => [code, missingFlags(args())[0] ?? '', args] as const,
   )
   if (absent.length > 0) {
-    it.each(absent)(`not %s: etcd ${INSTALLED} does not have --%s, whatever its value is`, async (_, name, args) => {
-      const flags = args()
-      const { findings } = await lintEtcdConfig({ flags }, { version: INSTALLED })
-      const unknown = findings.filter(({ code }) => aboutNames.includes(code))
-      expect(unknown.map(({ severity, place }) => [severity, place?.option])).toContainEqual(['error', `--${name}`])
-      await using etcd = start(flags)
-      expect(await etcd.code).not.toBe(0)
-      expect(etcd.log()).toContain(`flag provided but not defined: -${name}`)
-    })
+    it.each(drawn(absent, 5))(
+      `not %s: etcd ${INSTALLED} does not have --%s, whatever its value is`,
+      async (_, name, args) => {
+        const flags = args()
+        const { findings } = await lintEtcdConfig({ flags }, { version: INSTALLED })
+        const unknown = findings.filter(({ code }) => aboutNames.includes(code))
+        expect(unknown.map(({ severity, place }) => [severity, place?.option])).toContainEqual(['error', `--${name}`])
+        await using etcd = start(flags)
+        expect(await etcd.code).not.toBe(0)
+        expect(etcd.log()).toContain(`flag provided but not defined: -${name}`)
+      },
+    )
   }
 
   it(`--logger=capnslog, which etcd ${INSTALLED} ${IS_3_4 ? 'still has' : 'does not have'}`, async () => {
@@ -433,7 +437,7 @@ describe('etcd refuses', () => {
   const had = inFiles.flatMap(([code, yaml, words, key]) =>
     key === undefined || hasKey(key) ? [[code, yaml, words] as const] : [],
   )
-  it.each(had)('%s %#', async (code, yaml, words) => {
+  it.each(drawn(had, 5))('%s %#', async (code, yaml, words) => {
     const text = yaml()
     await write('refused.yml', text)
     await refused({ yaml: text }, code, () => start([`--config-file=${join(folder, 'refused.yml')}`]), words)

@@ -9,6 +9,7 @@ import { type PassthroughKind, passthroughOptions } from '../../src/config/table
 import { readVersion } from '../../src/config/tables/version.js'
 import { credentials, Workshop } from '../support/config-pki.js'
 import { temporaryFolder } from '../support/openssl.js'
+import { drawn } from '../support/long.js'
 import { INSTALLED, IS_3_4 } from '../support/etcd-version.js'
 import { ask, plainEnvironment, serving, servingMetrics, startRendered } from '../support/rendered-etcd.js'
 
@@ -81,6 +82,9 @@ async function errorsOf(config: ConfigInput): Promise<string[]> {
   )
 }
 
+/** How many of some hundred names `npm test` asks etcd about. */
+const MANY = 12
+
 /** A few at a time. */
 async function each<T>(items: readonly T[], look: (item: T) => Promise<void>): Promise<void> {
   const queue = [...items]
@@ -101,7 +105,7 @@ describe('the flags', () => {
   it('etcd refuses values of another kind, and so do we', async () => {
     const typed = flags.flatMap(({ isThere, name, wrong }) => (isThere && wrong !== null ? [{ name, wrong }] : []))
     expect(typed.length).toBeGreaterThan(IS_3_4 ? 45 : 50)
-    await each(typed, async ({ name, wrong }) => {
+    await each(drawn(typed, MANY), async ({ name, wrong }) => {
       const { text } = await etcd(`--${name}=${wrong}`)
       expect(text).toMatch(new RegExp(`invalid (?:boolean )?value "${wrong}" for (?:flag )?-${name}:`))
       expect(await errorsOf({ flags: [`--${name}=${wrong}`] })).toContain(`--${name}`)
@@ -111,7 +115,7 @@ describe('the flags', () => {
   it('etcd has none that it is said to lack', async () => {
     const none = flags.filter(({ isThere }) => !isThere)
     expect(none.length).toBeGreaterThan(30)
-    await each(none, async ({ name, value }) => {
+    await each(drawn(none, MANY), async ({ name, value }) => {
       const { text } = await etcd('--version', `--${name}=${value}`)
       expect(text).toContain(`flag provided but not defined: -${name}`)
     })
@@ -143,7 +147,7 @@ describe('the keys of a file', () => {
   it('etcd knows all that it is said to have, each with its type', async () => {
     const all = paths.filter(({ isThere }) => isThere)
     expect(all.length).toBeGreaterThan(IS_3_4 ? 75 : 90)
-    await each(all, async ({ path }) => {
+    await each(drawn(all, MANY), async ({ path }) => {
       const key = path.at(-1) ?? ''
       expect(await read(`${path.join('-')}.yml`, wrong(path))).toMatch(
         new RegExp(`cannot unmarshal object into Go struct field [A-Za-z.]+(?:[a-z-]+\\.)*${key} of type`),
@@ -163,7 +167,7 @@ describe('the keys of a file', () => {
   })
 })
 
-describe.each(CONFIG_FORMS.map((form) => ({ form })))('as $form', ({ form }) => {
+describe.each(drawn(CONFIG_FORMS, 1).map((form) => ({ form })))('as $form', ({ form }) => {
   /** What this etcd does not have in this form. */
   const lacks = [
     'experimental-snapshot-catchup-entries',

@@ -7,7 +7,7 @@ import { isEtcdMtlsError } from '../../src/report/errors.js'
 import { startEtcdCluster, type TestEtcdCluster } from '../../src/testing/index.js'
 import { leaderOf } from '../support/chaos.js'
 import { childModules } from '../support/child-modules.js'
-import { clusterMember, mintPki } from '../support/etcd.js'
+import { mintPki, threeMembers } from '../support/etcd.js'
 import { FencedStore } from '../support/fenced-store.js'
 
 const pki = mintPki()
@@ -18,8 +18,7 @@ let other: SecureEtcd3
 const connect = () => createSecureClient({ endpoints: cluster.endpoints, credentials: pki.client, preflight: 'all' })
 
 beforeAll(async () => {
-  const members = [clusterMember(pki, 'm1'), clusterMember(pki, 'm2'), clusterMember(pki, 'm3')] as const
-  cluster = await startEtcdCluster({ members, via: 'binary' })
+  cluster = await startEtcdCluster({ members: threeMembers(pki) })
   client = await connect()
   other = await connect()
 })

@@ -12,6 +12,7 @@ import { PrivateKey as Key } from '../../src/x509/keys/keys.js'
 import { scanPem } from '../../src/x509/pem/pem.js'
 import { readPrivateKey } from '../../src/x509/keys/read-key.js'
 import { nullValue, oid, sequence } from '../support/der-writer.js'
+import { drawn } from '../support/long.js'
 import { mintCsr, newKey, spkiOf } from '../support/mint.js'
 import { requestedOf } from '../support/requested.js'
 import { openssl, runTool, temporaryFolder } from '../support/openssl.js'
@@ -250,8 +251,9 @@ describe('Go', () => {
     ['ed25519', 'Ed25519', 'ed25519.PrivateKey'],
     ['rsa-2048', 'RSA', '*rsa.PrivateKey'],
   ]
+  const KEYS = drawn(['p256', 'p384', 'p521', 'rsa-2048', 'ed25519'], 1)
   const MADE = (['go', 'step', 'cert-manager', 'bare'] as const).flatMap((form) =>
-    ['p256', 'p384', 'p521', 'rsa-2048', 'ed25519'].map((key) => ({ ask: 'make', form, key }) as const),
+    KEYS.map((key) => ({ ask: 'make', form, key }) as const),
   )
   const answers = new Map<string, GoAnswer>()
   const requests = new Map<KeyAlgorithm, { csr: string; key: PrivateKey }>()

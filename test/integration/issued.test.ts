@@ -153,7 +153,7 @@ describe('peer certificates', () => {
     const member = async (name: string): Promise<{ name: string; server: Credentials; peer: Credentials }> => ({
       name,
       server: await clients.issue({ role: 'server', name, hosts: HOSTS }),
-      peer: await peers.issue({ role: 'peer', name, hosts: [name] }),
+      peer: await peers.issue({ role: 'peer', name, hosts: [name, '127.0.0.1'] }),
     })
     const client = await clients.issue({ role: 'client', name: 'root' })
     await using cluster = await startEtcdCluster({

@@ -4,15 +4,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createSecureClient } from '../../src/client/index.js'
 import { startEtcdCluster, type TestEtcdCluster } from '../../src/testing/index.js'
 import { leaderOf } from '../support/chaos.js'
-import { clusterMember, mintPki } from '../support/etcd.js'
+import { mintPki, threeMembers } from '../support/etcd.js'
 import { OwnTime } from '../support/own-time.js'
 
 const pki = mintPki()
 let cluster: TestEtcdCluster
 
 beforeAll(async () => {
-  const members = [clusterMember(pki, 'm1'), clusterMember(pki, 'm2'), clusterMember(pki, 'm3')] as const
-  cluster = await startEtcdCluster({ members, via: 'binary' })
+  cluster = await startEtcdCluster({ members: threeMembers(pki) })
 })
 
 afterAll(async () => {

@@ -4,9 +4,8 @@ import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { createSecureClient, type SecureEtcd3 } from '../../src/client/index.js'
 import { startEtcd, startEtcdCluster } from '../../src/testing/index.js'
-import { mintedCredentials, mintPki } from '../support/etcd.js'
+import { mintPki, threeMembers } from '../support/etcd.js'
 import { startLoad } from '../support/load.js'
-import { dns, ip, mintLeaf } from '../support/mint.js'
 import { scaled } from '../support/long.js'
 
 const pki = mintPki()
@@ -77,9 +76,5 @@ type Running = AsyncDisposable & { readonly endpoints: readonly string[] }
 
 function start(members: number): Promise<Running> {
   if (members === 1) return startEtcd({ server: pki.server })
-  const member = (name: string) => {
-    const leaf = mintLeaf({ subject: name, issuer: pki.root, names: [dns(name), ip('127.0.0.1')] })
-    return { name, server: pki.server, peer: mintedCredentials({ leaf, trust: [pki.root] }) }
-  }
-  return startEtcdCluster({ members: [member('m1'), member('m2'), member('m3')] })
+  return startEtcdCluster({ members: threeMembers(pki) })
 }

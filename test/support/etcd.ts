@@ -71,6 +71,11 @@ export function clusterMember<Name extends string>(
   return { name, server: pki.server, peer: mintedCredentials({ leaf, trust: [pki.root] }) }
 }
 
+/** `m1`, `m2` and `m3`: see {@link clusterMember}. */
+export function threeMembers(pki: MintedPki) {
+  return [clusterMember(pki, 'm1'), clusterMember(pki, 'm2'), clusterMember(pki, 'm3')] as const
+}
+
 /** One HTTPS request to etcd; with `body`, a POST of JSON, as the gateway takes it. `trust`: whose CAs to trust. */
 export async function gateway(
   endpoint: string,

@@ -22,6 +22,16 @@ export function scaled<T>({ short, long }: { readonly short: T; readonly long: T
 /** Where random choices start: another number in each `npm test`, which prints it; `ETCD_MTLS_TEST_SEED` repeats a run. */
 export const seed = Number(process.env['ETCD_MTLS_TEST_SEED'] ?? 1)
 
+/** Each of the cases in `npm run test:long`; in `npm test` a random choice of them, `count` in all, in their order. */
+export function drawn<T>(cases: Iterable<T>, count: number): T[] {
+  const all = [...cases]
+  if (isLong || all.length <= count) return all
+  const kept = new Set<number>()
+  const random = new Random(seed + all.length)
+  while (kept.size < count) kept.add(random.below(all.length))
+  return all.filter((_, index) => kept.has(index))
+}
+
 /**
  * A part of many cases that differ in a number only, such as the system call at which a process is killed: in `npm test`
  * the first, the last and a random choice, `count` in all; in `npm run test:long` every one. `npm test` prints the seed.
