@@ -1,5 +1,5 @@
-/** What is due in a directory is renewed once, and whoever reads meanwhile finds pairs. */
-import { X509Certificate } from 'node:crypto'
+/** What is due in a directory is renewed once, and a reader finds matching pairs at any time. */
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import {
   chmodSync,
   existsSync,
@@ -13,6 +13,7 @@ import {
 } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { renewDirectoryOn } from '../../../../src/authority/cluster/renew-directory.js'
+import { writeClusterOn } from '../../../../src/authority/cluster/write-cluster.js'
 import {
   type Authority,
   type ClusterAuthorities,
@@ -24,15 +25,16 @@ import {
   memoryLedger,
   renewDirectory,
   type RenewDirectoryOptions,
-  writeCluster,
 } from '../../../../src/authority/index.js'
 import { fromFiles } from '../../../../src/credentials/index.js'
+import { validateCredentials } from '../../../../src/validate/index.js'
 import { eachAtOnce } from '../../../support/at-once.js'
 import { childModules, type ChildModules } from '../../../support/child-modules.js'
 import { copyFolder } from '../../../support/copy-folder.js'
 import { changingCalls, faultyFileSystem } from '../../../support/faulty-file-system.js'
 import { sample, scaled } from '../../../support/long.js'
-import { openssl, temporaryFolder } from '../../../support/openssl.js'
+import { dns, email, ip, mintCa, mintLeaf, type MintLeafOptions, newKey } from '../../../support/mint.js'
+import { temporaryFolder } from '../../../support/openssl.js'
 import { faultsOf, leftOvers, mode, read } from './fixture.js'
 
 const DAY = 86_400_000
@@ -62,96 +64,84 @@ const MEMBERS = [
   { name: 'b', hosts: ['b.etcd', '10.0.0.2'] },
 ] as const
 
+/** Disks are slow at flushing, and nobody here cuts the power. */
+const renewed = (authorities: ClusterAuthorities, directory: string, options: RenewDirectoryOptions) =>
+  renewDirectoryOn(faultyFileSystem(), authorities, directory, options)
+
 /** A cluster on disk, issued at the start for 90 days. */
-async function written(authorities: ClusterAuthorities = ca, validity = '90d'): Promise<string> {
+async function written(authorities: ClusterAuthorities = ca, plan: object = {}, options = {}): Promise<string> {
   day = 0
   const directory = fresh()
-  const plan = { members: MEMBERS, clients: ['alice', 'bob'], validity } as const
-  await writeCluster(directory, await issueCluster(authorities, plan), ETCD)
+  const whole = { members: MEMBERS, clients: ['alice', 'bob'], validity: '90d', ...plan }
+  const cluster = await issueCluster(authorities, whole)
+  await writeClusterOn(faultyFileSystem(), directory, cluster, { ...ETCD, ...options })
   return directory
 }
 
-async function writtenNode(): Promise<string> {
-  day = 0
-  const directory = fresh()
-  const plan = { members: [{ name: 'node', hosts: ['10.0.0.1'] }], kubeadm: true, validity: '90d' } as const
-  await writeCluster(directory, await issueCluster(ca, plan), KUBEADM)
-  return directory
-}
+const writtenNodes = (...names: string[]): Promise<string> =>
+  written(ca, { members: names.map((name) => ({ name, hosts: ['10.0.0.1'] })), clients: [], kubeadm: true }, KUBEADM)
 
 const FOLDERS = ['members/a', 'members/b', 'clients/alice', 'clients/bob']
 const ALL = [
-  'members/a/server',
-  'members/a/peer',
-  'members/b/server',
-  'members/b/peer',
-  'clients/alice/tls',
-  'clients/bob/tls',
+  ...['members/a/server', 'members/a/peer', 'members/b/server', 'members/b/peer'],
+  ...['clients/alice/tls', 'clients/bob/tls'],
 ]
-
-function certificate(path: string): X509Certificate {
-  return new X509Certificate(readFileSync(path))
-}
+const without = (what: string): string[] => ALL.filter((each) => each !== what)
+const readAll = (directory: string) => FOLDERS.map((path) => read(`${directory}/${path}`))
 const whats = (list: readonly { what: string }[]): string[] => list.map(({ what }) => what)
 const reasons = (list: readonly { what: string; why: string }[]): Record<string, string> =>
   Object.fromEntries(list.map(({ what, why }) => [what, why]))
 
+function replace(path: string, content: string): void {
+  rmSync(path, { force: true })
+  writeFileSync(path, content, { mode: 0o600 })
+}
+
 describe('what is due', () => {
   it('is nothing before two thirds, everything after, and nothing again at once', async () => {
     const directory = await written()
-    const before = FOLDERS.map((path) => read(`${directory}/${path}`))
+    const before = readAll(directory)
     day = 59
-    const early = await renewDirectory(ca, directory, ETCD)
+    const early = await renewed(ca, directory, ETCD)
     expect(early.renewed).toEqual([])
     expect(reasons(early.kept)).toEqual(Object.fromEntries(ALL.map((what) => [what, 'not-due'])))
     expect(early.due?.toISOString().slice(0, 10)).toBe('2026-07-30')
-    expect(FOLDERS.map((path) => read(`${directory}/${path}`))).toEqual(before)
+    expect(readAll(directory)).toEqual(before)
 
     day = 61
     const renewal = await renewDirectory(ca, directory, ETCD)
     expect(whats(renewal.renewed)).toEqual(ALL)
     expect(renewal.kept).toEqual([])
     expect(renewal.due?.toISOString().slice(0, 10)).toBe('2026-09-29')
+    const parts = (pem = ''): unknown[] => {
+      const { subject, subjectAltName, keyUsage, validFrom, validTo } = new X509Certificate(pem)
+      return [subject, subjectAltName, keyUsage, Date.parse(validTo) - Date.parse(validFrom)]
+    }
     for (const [index, path] of FOLDERS.entries()) {
       expect(faultsOf(`${directory}/${path}`)).toEqual([])
       const [old, now] = [before[index] ?? new Map<string, string>(), read(`${directory}/${path}`)]
       expect([...now.keys()]).toEqual([...old.keys()])
       for (const [name, text] of now) {
-        if (name === 'ca.crt') expect(text).toBe(old.get(name))
-        else expect(text).not.toBe(old.get(name))
-        if (!name.endsWith('.crt') || name === 'ca.crt') continue
-        const [one, other] = [new X509Certificate(old.get(name) ?? ''), new X509Certificate(text)]
-        expect([other.subject, other.subjectAltName, other.keyUsage]).toEqual([
-          one.subject,
-          one.subjectAltName,
-          one.keyUsage,
-        ])
-        expect(length(other)).toBe(length(one))
+        expect(text === old.get(name), name).toBe(name === 'ca.crt')
+        if (name.endsWith('.crt')) expect(parts(text)).toEqual(parts(old.get(name)))
       }
     }
-    const { files, notAfter, certificate: ref } = renewal.renewed[0] ?? expect.fail()
+    const { files, notAfter, certificate } = renewal.renewed[0] ?? expect.fail()
     expect(files).toEqual({
       ca: `${directory}/members/a/ca.crt`,
       cert: `${directory}/members/a/server.crt`,
       key: `${directory}/members/a/server.key`,
     })
-    expect(certificate(files.cert).serialNumber).toBe(ref.serialNumber)
     expect(notAfter.toISOString().slice(0, 10)).toBe('2026-10-30')
-    expect((await fromFiles(files).load()).chain[0].notAfter).toEqual(notAfter)
-    const noted = (await ledger.read()).filter(
-      (each) => each.kind === 'issued' && each.at.getTime() === clock().getTime(),
+    const [leaf] = (await fromFiles(files).load()).chain
+    expect([leaf.serialNumber, leaf.notAfter]).toEqual([certificate.serialNumber, notAfter])
+    const noted = (await ledger.read()).flatMap((each) =>
+      each.kind === 'issued' && each.at.getTime() === clock().getTime() ? [each.role] : [],
     )
-    expect(noted.map((each) => (each.kind === 'issued' ? each.role : ''))).toEqual([
-      'server',
-      'peer',
-      'server',
-      'peer',
-      'client',
-      'client',
-    ])
+    expect(noted).toEqual(['server', 'peer', 'server', 'peer', 'client', 'client'])
     expect(leftOvers(directory)).toEqual([])
 
-    const again = await renewDirectory(ca, directory, ETCD)
+    const again = await renewed(ca, directory, ETCD)
     expect(again.renewed).toEqual([])
     expect(again.due).toEqual(renewal.due)
   })
@@ -159,167 +149,108 @@ describe('what is due', () => {
   it('depends on fraction, at and force', async () => {
     const directory = await written()
     day = 30
-    expect(whats((await renewDirectory(ca, directory, { ...ETCD, fraction: 0.3 })).renewed)).toEqual(ALL)
+    expect(whats((await renewed(ca, directory, { ...ETCD, fraction: 0.3 })).renewed)).toEqual(ALL)
     day = 60
     const at = new Date(START + 91 * DAY)
-    expect(whats((await renewDirectory(ca, directory, { ...ETCD, at })).renewed)).toEqual(ALL)
-    expect(whats((await renewDirectory(ca, directory, { ...ETCD, force: true })).renewed)).toEqual(ALL)
-    expect((await renewDirectory(ca, directory, ETCD)).renewed).toEqual([])
+    expect(whats((await renewed(ca, directory, { ...ETCD, at })).renewed)).toEqual(ALL)
+    expect(whats((await renewed(ca, directory, { ...ETCD, force: true })).renewed)).toEqual(ALL)
+    expect((await renewed(ca, directory, ETCD)).renewed).toEqual([])
   })
 
   it('is each of a folder by itself, expired ones included', async () => {
     const directory = await written()
     day = 50
     const { members } = await issueCluster(ca, { members: [MEMBERS[0]], validity: '90d' })
-    for (const [name, content] of [
-      ['peer.crt', members.a.peer.chain[0].toPem()],
-      ['peer.key', members.a.peer.key.exportPem()],
-    ] as const) {
-      rmSync(`${directory}/members/a/${name}`)
-      writeFileSync(`${directory}/members/a/${name}`, content, { mode: 0o600 })
-    }
+    replace(`${directory}/members/a/peer.crt`, members.a.peer.chain[0].toPem())
+    replace(`${directory}/members/a/peer.key`, members.a.peer.key.exportPem())
     day = 95
-    const renewal = await renewDirectory(ca, directory, ETCD)
+    const renewal = await renewed(ca, directory, ETCD)
     expect(reasons(renewal.kept)).toEqual({ 'members/a/peer': 'not-due' })
-    expect(whats(renewal.renewed)).toEqual(ALL.filter((what) => what !== 'members/a/peer'))
+    expect(whats(renewal.renewed)).toEqual(without('members/a/peer'))
     expect(read(`${directory}/members/a`).get('peer.key')).toBe(members.a.peer.key.exportPem())
     expect(faultsOf(`${directory}/members/a`)).toEqual([])
   })
 
   it('is renewed by its own CA, with the intermediate', async () => {
     day = 0
-    const between = await ca.createIntermediate({ name: 'between' })
-    const directory = await written({ client: between, peer: peerCa })
+    const client = await ca.createIntermediate({ name: 'between' })
+    const directory = await written({ client, peer: peerCa })
     day = 61
-    const renewal = await renewDirectory({ client: between, peer: peerCa }, directory, ETCD)
+    const renewal = await renewed({ client, peer: peerCa }, directory, ETCD)
     expect(whats(renewal.renewed)).toEqual(ALL)
-    const peer = renewal.renewed.find(({ what }) => what === 'members/a/peer')
-    expect(peer?.files.ca).toBe(`${directory}/members/a/peer-ca.crt`)
-    const { cert, ca: anchors } = renewal.renewed[0]?.files ?? expect.fail()
-    expect(readFileSync(cert, 'utf8').match(/BEGIN CERTIFICATE/g)).toHaveLength(2)
-    expect(
-      openssl(['verify', '-attime', String(clock().getTime() / 1000), '-CAfile', anchors, '-untrusted', cert, cert]),
-    ).toContain('OK')
-    const wrong = await renewDirectory(ca, directory, { ...ETCD, force: true })
+    expect(renewal.renewed[1]?.files.ca).toBe(`${directory}/members/a/peer-ca.crt`)
+    const server = await fromFiles(renewal.renewed[0]?.files ?? expect.fail()).load()
+    expect(server.chain).toHaveLength(2)
+    expect(validateCredentials(server, { usage: 'server', at: clock() }).ok).toBe(true)
+    const wrong = await renewed(ca, directory, { ...ETCD, force: true })
     expect(reasons(wrong.kept)['members/a/peer']).toBe('foreign-ca')
   })
 
-  it('keeps the keys and their files if requested', async () => {
+  it('keeps the keys if requested, and permissions except those of others for a key', async () => {
     const directory = await written()
     const path = `${directory}/members/a`
+    const names = ['server.key', 'peer.key', 'peer.crt', 'server.crt']
+    for (const [i, permissions] of [0o640, 0o644, 0o640].entries()) chmodSync(`${path}/${names[i] ?? ''}`, permissions)
     const before = read(path)
     day = 61
-    expect(whats((await renewDirectory(ca, directory, { ...ETCD, key: 'same' })).renewed)).toEqual(ALL)
-    const after = read(path)
-    expect(after.get('server.key')).toBe(before.get('server.key'))
-    expect(after.get('server.crt')).not.toBe(before.get('server.crt'))
+    expect(whats((await renewed(ca, directory, { ...ETCD, key: 'same' })).renewed)).toEqual(ALL)
+    expect(read(path).get('server.key')).toBe(before.get('server.key'))
+    expect(read(path).get('server.crt')).not.toBe(before.get('server.crt'))
     expect(faultsOf(path)).toEqual([])
-  })
-
-  it('keeps permissions, except those of others for a key', async () => {
-    const directory = await written()
-    const path = `${directory}/members/a`
-    chmodSync(`${path}/server.key`, 0o640)
-    chmodSync(`${path}/peer.key`, 0o644)
-    chmodSync(`${path}/peer.crt`, 0o640)
-    day = 61
-    await renewDirectory(ca, directory, ETCD)
-    const modes = ['server.key', 'peer.key', 'peer.crt', 'server.crt'].map((name) => mode(`${path}/${name}`))
-    expect(modes).toEqual(['640', '640', '640', '644'])
+    await renewed(ca, directory, { ...ETCD, force: true })
+    expect(names.map((name) => mode(`${path}/${name}`))).toEqual(['640', '640', '640', '644'])
   })
 })
 
 describe('what cannot be renewed stays, is reported, and stops nothing', () => {
-  const ruin: [string, (at: string) => void, string, RegExp][] = [
-    [
-      'a key that is missing',
-      (at) => {
-        rmSync(`${at}/server.key`)
-      },
-      'key-missing',
-      /server\.key" is missing/,
-    ],
-    [
-      'a certificate that is missing',
-      (at) => {
-        rmSync(`${at}/server.crt`)
-      },
-      'unreadable',
-      /server\.crt" is missing/,
-    ],
-    [
-      'a certificate that is none',
-      (at) => {
-        replace(`${at}/server.crt`, 'rubbish')
-      },
-      'unreadable',
-      /PEM/,
-    ],
-    [
-      'a key that is none',
-      (at) => {
-        replace(`${at}/server.key`, 'rubbish')
-      },
-      'unreadable',
-      /PEM/,
-    ],
-    [
-      'a key of another',
-      (at) => {
-        replace(`${at}/server.key`, readFileSync(`${at}/peer.key`, 'utf8'))
-      },
-      'unreadable',
-      /does not match/,
-    ],
-    [
-      'an encrypted key',
-      (at) => {
-        encrypt(`${at}/server.key`)
-      },
-      'unreadable',
-      /passphrase/,
-    ],
-    [
-      'a link to elsewhere',
-      (at) => {
-        elsewhere(`${at}/server.crt`)
-      },
-      'unreadable',
-      /a link to another place/,
-    ],
-  ]
-
-  it.each(ruin)('%s', async (_, act, why, words) => {
-    const directory = await written()
-    act(`${directory}/members/a`)
-    const before = read(`${directory}/members/a`)
+  it('files that are missing, damaged, encrypted, of another pair or links', async () => {
+    const encrypted = (at: string): string =>
+      createPrivateKey(readFileSync(at))
+        .export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'secret' })
+        .toString()
+    // The file, and its new content: null to remove it, a function of the folder's path.
+    type Content = string | null | ((at: string) => string)
+    const ruin: [file: string, content: Content, why: string, words: RegExp][] = [
+      ['server.key', null, 'key-missing', /server\.key" is missing/],
+      ['server.crt', null, 'unreadable', /server\.crt" is missing/],
+      ['server.crt', 'rubbish', 'unreadable', /PEM/],
+      ['server.key', 'rubbish', 'unreadable', /PEM/],
+      ['server.key', (at) => readFileSync(`${at}/peer.key`, 'utf8'), 'unreadable', /does not match/],
+      ['server.key', (at) => encrypted(`${at}/server.key`), 'unreadable', /passphrase/],
+    ]
+    const names = [...ruin.map((_, index) => `m${String(index)}`), 'linked']
+    const directory = await written(ca, { members: names.map((name) => ({ name, hosts: ['10.0.0.1'] })), clients: [] })
+    const at = (name: string): string => `${directory}/members/${name}`
+    for (const [index, [file, content]] of ruin.entries()) {
+      const place = at(`m${String(index)}`)
+      if (content === null) rmSync(`${place}/${file}`)
+      else replace(`${place}/${file}`, typeof content === 'string' ? content : content(place))
+    }
+    const real = folder.file('elsewhere', readFileSync(`${at('linked')}/server.crt`, 'utf8'))
+    rmSync(`${at('linked')}/server.crt`)
+    symlinkSync(real, `${at('linked')}/server.crt`)
+    const before = names.map((name) => read(at(name)))
     day = 61
-    const renewal = await renewDirectory(ca, directory, ETCD)
-    expect(reasons(renewal.kept)).toEqual({ 'members/a/server': why })
-    expect(renewal.kept[0]?.reason).toMatch(words)
-    expect(whats(renewal.renewed)).toEqual(ALL.filter((what) => what !== 'members/a/server'))
-    const after = read(`${directory}/members/a`)
-    for (const name of ['server.crt', 'server.key']) expect(after.get(name)).toBe(before.get(name))
-    expect(JSON.stringify(renewal)).not.toContain('PRIVATE KEY-----')
+    const { renewed: done, kept } = await renewed(ca, directory, ETCD)
+    expect(whats(kept)).toEqual(names.map((name) => `members/${name}/server`).sort())
+    for (const name of names) {
+      const { why, reason } = kept.find(({ what }) => what === `members/${name}/server`) ?? expect.fail()
+      const [, , expected, words] = ruin[names.indexOf(name)] ?? ['', '', 'unreadable', /a link to another place/]
+      expect(why, name).toBe(expected)
+      expect(reason).toMatch(words)
+    }
+    expect(whats(done)).toEqual(names.map((name) => `members/${name}/peer`).sort())
+    for (const [index, name] of names.entries()) {
+      const after = read(at(name))
+      for (const file of ['server.crt', 'server.key']) expect(after.get(file)).toBe(before[index]?.get(file))
+    }
+    expect(JSON.stringify(kept)).not.toContain('PRIVATE KEY-----')
   })
-
-  function replace(path: string, content: string): void {
-    rmSync(path)
-    writeFileSync(path, content)
-  }
-  function encrypt(path: string): void {
-    replace(path, openssl(['pkcs8', '-topk8', '-passout', 'pass:secret', '-in', path]))
-  }
-  function elsewhere(path: string): void {
-    const real = folder.file(`elsewhere-${String(++count)}`, readFileSync(path, 'utf8'))
-    rmSync(path)
-    symlinkSync(real, path)
-  }
 
   it('credentials of another CA, by name and by key', async () => {
     const directory = await written(peerCa)
     day = 61
-    const renewal = await renewDirectory(ca, directory, ETCD)
+    const renewal = await renewed(ca, directory, ETCD)
     expect(renewal.renewed).toEqual([])
     expect(new Set(renewal.kept.map(({ why }) => why))).toEqual(new Set(['foreign-ca']))
     expect(renewal.kept[0]?.reason).toBe(
@@ -327,38 +258,27 @@ describe('what cannot be renewed stays, is reported, and stops nothing', () => {
     )
     expect(renewal.due).toBe(null)
     const namesake = await createAuthority({ name: 'peer CA', clock })
-    const { kept } = await renewDirectory(namesake, directory, ETCD)
-    expect(kept[0]?.reason).toContain('another key')
+    expect((await renewed(namesake, directory, ETCD)).kept[0]?.reason).toContain('another key')
   })
 
   it('contents that no authority writes, and that etcd would refuse', async () => {
     const directory = await written()
-    const { serial, key } = { serial: '7', key: `${directory}/clients/alice/tls.key` }
-    const { cert: caCert, key: caKey } = ca.export()
-    const csr = openssl(['req', '-new', '-key', key, '-subj', '/CN=alice'])
-    const sign = (extensions: string): string => {
-      const files = {
-        ca: folder.file('ca.crt', caCert),
-        key: folder.file('ca.key', caKey),
-        ext: folder.file('ext', extensions),
-      }
-      const dates = ['-not_before', '20260601000000Z', '-not_after', '20260701000000Z']
-      return openssl(
-        ['x509', '-req', '-CA', files.ca, '-CAkey', files.key, '-set_serial', serial, '-extfile', files.ext, ...dates],
-        csr,
-      )
+    const issuer = { key: createPrivateKey(ca.export().key), subject: Buffer.from(ca.certificate.subject.raw) }
+    const key = createPrivateKey(readFileSync(`${directory}/clients/alice/tls.key`))
+    const times = { notBefore: new Date(START), notAfter: new Date(START + 30 * DAY) }
+    const reissue = (more: Pick<MintLeafOptions, 'usages' | 'names'>): void => {
+      const { pem } = mintLeaf({ subject: 'alice', issuer, key, ...times, ...more })
+      replace(`${directory}/clients/alice/tls.crt`, pem)
     }
-    replace(`${directory}/clients/alice/tls.crt`, sign('extendedKeyUsage=clientAuth\nsubjectAltName=email:a@b.c,DNS:x'))
+    reissue({ usages: ['clientAuth'], names: [email('a@b.c'), dns('x')] })
     day = 61
-    const one = await renewDirectory(ca, directory, ETCD)
+    const one = await renewed(ca, directory, ETCD)
     expect(reasons(one.kept)).toEqual({ 'clients/alice/tls': 'refused' })
-    expect(one.kept[0]?.reason).toContain('email "a@b.c"')
-    expect(one.kept[0]?.expired).toBe(true)
-    replace(`${directory}/clients/alice/tls.crt`, sign('extendedKeyUsage=serverAuth\nsubjectAltName=DNS:x'))
-    const two = await renewDirectory(ca, directory, ETCD)
-    expect(two.kept.find(({ why }) => why === 'refused')?.findings.map(({ code }) => code)).toContain(
-      'usage/extended-key-usage-missing',
-    )
+    expect(one.kept[0]).toMatchObject({ reason: expect.stringContaining('email "a@b.c"') as string, expired: true })
+    reissue({ usages: ['serverAuth'], names: [dns('x')] })
+    const two = await renewed(ca, directory, ETCD)
+    const codes = two.kept.find(({ why }) => why === 'refused')?.findings.map(({ code }) => code)
+    expect(codes).toContain('usage/extended-key-usage-missing')
   })
 
   it('a folder that is a link, or has a directory with the name of a file', async () => {
@@ -369,7 +289,7 @@ describe('what cannot be renewed stays, is reported, and stops nothing', () => {
     mkdirSync(`${directory}/clients/bob/tls.crt`)
     writeFileSync(`${directory}/members/README`, 'mine')
     day = 61
-    const renewal = await renewDirectory(ca, directory, ETCD)
+    const renewal = await renewed(ca, directory, ETCD)
     expect(reasons(renewal.kept)).toEqual({ 'members/a': 'unreadable', 'clients/bob': 'unreadable' })
     expect(whats(renewal.renewed)).toEqual(['members/b/server', 'members/b/peer', 'clients/alice/tls'])
   })
@@ -379,12 +299,12 @@ describe('what cannot be renewed stays, is reported, and stops nothing', () => {
     const short = await createAuthority({ name: 'short', clock, validity: '100d', ledger })
     const directory = await written(short)
     day = 61
-    expect(whats((await renewDirectory(short, directory, ETCD)).renewed)).toEqual(ALL)
+    expect(whats((await renewed(short, directory, ETCD)).renewed)).toEqual(ALL)
     day = 90
-    const renewal = await renewDirectory(short, directory, ETCD)
+    const renewal = await renewed(short, directory, ETCD)
     expect(new Set(renewal.kept.map(({ why }) => why))).toEqual(new Set(['nothing-gained']))
     day = 101
-    const late = await renewDirectory(short, directory, { ...ETCD, force: true })
+    const late = await renewed(short, directory, { ...ETCD, force: true })
     expect(late.kept[0]?.reason).toContain('has expired')
     expect(late.kept[0]).toMatchObject({ why: 'refused', expired: true })
   })
@@ -397,13 +317,13 @@ describe('what cannot be renewed stays, is reported, and stops nothing', () => {
     const { cert, key } = ca.export()
     const authority = await loadAuthority({ cert, key, clock, ledger: failing })
     const directory = await written()
-    const before = FOLDERS.map((path) => read(`${directory}/${path}`))
+    const before = readAll(directory)
     day = 61
-    const renewal = await renewDirectory(authority, directory, ETCD)
+    const renewal = await renewed(authority, directory, ETCD)
     expect(renewal.kept.map(({ why, reason }) => `${why}: ${reason}`)).toEqual(
       ALL.map(() => 'refused: The ledger did not record it, so nothing was returned: no space'),
     )
-    expect(FOLDERS.map((path) => read(`${directory}/${path}`))).toEqual(before)
+    expect(readAll(directory)).toEqual(before)
   })
 })
 
@@ -411,92 +331,53 @@ describe('the layout kubeadm', () => {
   const NODE = ['etcd/server', 'etcd/peer', 'etcd/healthcheck-client', 'apiserver-etcd-client']
 
   it('is renewed for one node and for several', async () => {
-    const directory = await writtenNode()
+    const [one, several] = [await writtenNodes('node'), await writtenNodes('n1', 'n2')]
     day = 61
-    expect(whats((await renewDirectory(ca, directory, KUBEADM)).renewed)).toEqual(NODE)
-    day = 0
-    const several = fresh()
-    const members = ['n1', 'n2'].map((name) => ({ name, hosts: ['10.0.0.1'] as const }))
-    await writeCluster(several, await issueCluster(ca, { members, kubeadm: true, validity: '90d' }), KUBEADM)
-    day = 61
-    const renewal = await renewDirectory(ca, several, KUBEADM)
+    expect(whats((await renewed(ca, one, KUBEADM)).renewed)).toEqual(NODE)
+    const renewal = await renewed(ca, several, KUBEADM)
     expect(whats(renewal.renewed)).toEqual(['n1', 'n2'].flatMap((name) => NODE.map((each) => `${name}/${each}`)))
     expect(renewal.renewed[3]?.files.ca).toBe(`${several}/n1/etcd/ca.crt`)
     expect(leftOvers(several)).toEqual([])
   })
 
-  it('is converted from files of openssl, with everything else unchanged', async () => {
+  it('is converted from plain files of kubeadm, with everything else unchanged', async () => {
     const directory = fresh()
-    mkdirSync(`${directory}/etcd`, { recursive: true })
     const at = (name: string): string => `${directory}/${name}`
-    const dates = ['-not_before', '20260601000000Z', '-not_after', '20270601000000Z']
-    openssl([
-      'req',
-      '-x509',
-      '-newkey',
-      'rsa:2048',
-      '-noenc',
-      '-keyout',
-      at('etcd/ca.key'),
-      '-out',
-      at('etcd/ca.crt'),
-      '-subj',
-      '/CN=etcd-ca',
-      '-addext',
-      'keyUsage=critical,digitalSignature,keyEncipherment,keyCertSign',
-      '-days',
-      '3650',
-    ])
-    const make = (name: string, subject: string, usages: string, names: string, key: string[]): void => {
-      openssl([...key, '-out', at(`${name}.key`)])
-      const csr = openssl(['req', '-new', '-key', at(`${name}.key`), '-subj', subject])
-      const ext = folder.file(
-        'ext',
-        `keyUsage=critical,digitalSignature,keyEncipherment\nextendedKeyUsage=${usages}\nbasicConstraints=critical,CA:FALSE\n${names}`,
-      )
-      openssl(
-        [
-          'x509',
-          '-req',
-          '-CA',
-          at('etcd/ca.crt'),
-          '-CAkey',
-          at('etcd/ca.key'),
-          '-extfile',
-          ext,
-          '-out',
-          at(`${name}.crt`),
-          ...dates,
-        ],
-        csr,
-      )
+    mkdirSync(at('etcd'), { recursive: true })
+    const root = mintCa({
+      subject: 'etcd-ca',
+      key: 'rsa-2048',
+      notBefore: new Date(START),
+      keyUsages: ['digitalSignature', 'keyEncipherment', 'keyCertSign'],
+    })
+    writeFileSync(at('etcd/ca.crt'), root.pem)
+    writeFileSync(at('etcd/ca.key'), root.keyPem)
+    const times = { notBefore: new Date(START), notAfter: new Date(START + 365 * DAY) }
+    const make = (name: string, options: Omit<MintLeafOptions, 'issuer' | 'key'>, kind: 'rsa-2048' | 'p256'): void => {
+      const key = newKey(kind)
+      const keyUsages = ['digitalSignature', 'keyEncipherment'] as const
+      writeFileSync(at(`${name}.crt`), mintLeaf({ issuer: root, key, keyUsages, ...times, ...options }).pem)
+      // The old forms: PKCS #1 and SEC1.
+      replace(at(`${name}.key`), key.export({ type: kind === 'p256' ? 'sec1' : 'pkcs1', format: 'pem' }).toString())
     }
-    const RSA = ['genrsa', '-traditional']
-    const EC = ['ecparam', '-genkey', '-noout', '-name', 'prime256v1']
-    const names = 'subjectAltName=DNS:localhost,DNS:node-1,IP:10.0.0.1,IP:127.0.0.1,IP:::1'
-    make('etcd/server', '/CN=node-1', 'serverAuth,clientAuth', names, RSA)
-    make('etcd/peer', '/CN=node-1', 'serverAuth,clientAuth', names, EC)
-    make('etcd/healthcheck-client', '/O=system:masters/CN=kube-etcd-healthcheck-client', 'clientAuth', '', RSA)
-    make('apiserver-etcd-client', '/CN=kube-apiserver-etcd-client', 'clientAuth', '', EC)
+    const names = [dns('localhost'), dns('node-1'), ip('10.0.0.1'), ip('127.0.0.1'), ip('::1')]
+    make('etcd/server', { subject: 'node-1', usages: ['serverAuth', 'clientAuth'], names }, 'rsa-2048')
+    make('etcd/peer', { subject: 'node-1', usages: ['serverAuth', 'clientAuth'], names }, 'p256')
+    make('etcd/healthcheck-client', { subject: 'kube-etcd-healthcheck-client', usages: ['clientAuth'] }, 'p256')
+    make('apiserver-etcd-client', { subject: 'kube-apiserver-etcd-client', usages: ['clientAuth'] }, 'p256')
     writeFileSync(at('apiserver.crt'), 'of another CA')
     writeFileSync(at('sa.key'), 'mine')
     chmodSync(directory, 0o755)
     chmodSync(at('etcd'), 0o755)
     const before = { outer: read(directory), inner: read(at('etcd')) }
-    const authority = await loadAuthority({
-      cert: before.inner.get('ca.crt') ?? '',
-      key: before.inner.get('ca.key') ?? '',
-      clock,
-    })
+    const authority = await loadAuthority({ cert: root.pem, key: root.keyPem, clock })
     day = 250
     let looks = 0
     const disk = faultyFileSystem({
       before: () => {
         looks++
-        expect([
-          ...faultsOf(directory).filter((each) => !each.startsWith('sa.key')),
-          ...faultsOf(at('etcd')).filter((each) => !each.startsWith('ca.key')),
-        ]).toEqual([])
+        const faults = [...faultsOf(directory), ...faultsOf(at('etcd'))]
+        expect(faults.filter((each) => !/^(sa|ca)\.key/.test(each))).toEqual([])
       },
     })
     const renewal = await renewDirectoryOn(disk, authority, directory, KUBEADM)
@@ -508,16 +389,17 @@ describe('the layout kubeadm', () => {
     for (const name of ['ca.crt', 'ca.key']) expect(after.inner.get(name)).toBe(before.inner.get(name))
     expect([mode(directory), mode(at('etcd')), mode(at('etcd/server.key'))]).toEqual(['755', '755', '600'])
     for (const name of NODE) {
-      const now = readFileSync(at(`${name}.crt`), 'utf8')
-      const old = (name.startsWith('etcd/') ? before.inner : before.outer).get(`${name.replace('etcd/', '')}.crt`) ?? ''
-      for (const field of ['-subject', '-ext=subjectAltName,extendedKeyUsage']) {
-        const parameters = ['x509', '-noout', ...field.split('=')]
-        expect(openssl(parameters, now)).toBe(openssl(parameters, old))
-      }
-      const kind = (pem: string): string | undefined => new X509Certificate(pem).publicKey.asymmetricKeyType
-      expect(kind(now)).toBe(kind(old))
-      const attime = ['-attime', String(clock().getTime() / 1000)]
-      expect(openssl(['verify', ...attime, '-CAfile', at('etcd/ca.crt'), at(`${name}.crt`)])).toContain('OK')
+      const held = name.startsWith('etcd/') ? before.inner : before.outer
+      const old = new X509Certificate(held.get(`${name.replace('etcd/', '')}.crt`) ?? '')
+      const now = new X509Certificate(readFileSync(at(`${name}.crt`)))
+      const parts = ({ subject, subjectAltName, keyUsage, publicKey }: X509Certificate): unknown[] => [
+        subject,
+        subjectAltName,
+        keyUsage,
+        publicKey.asymmetricKeyType,
+      ]
+      expect(parts(now)).toEqual(parts(old))
+      expect(now.verify(root.x509().publicKey)).toBe(true)
     }
   })
 })
@@ -530,7 +412,7 @@ describe('interruptions', () => {
     for (const name of readdirSync(directory)) if (name.startsWith('.etcd-mtls.lock')) rmSync(`${directory}/${name}`)
   }
   const templates = new Map<boolean, string>()
-  /** A member and a client, due; copied, since making it takes longer. */
+  /** A member and a client, due; copied, because making it takes longer. */
   const small = async (plain: boolean): Promise<string> => {
     const template = templates.get(plain) ?? (await makeTemplate(plain))
     templates.set(plain, template)
@@ -540,69 +422,53 @@ describe('interruptions', () => {
     return directory
   }
   const makeTemplate = async (plain: boolean): Promise<string> => {
-    day = 0
-    const directory = fresh()
-    const plan = { members: [MEMBERS[0]], clients: ['alice'], validity: '90d' } as const
-    await writeCluster(directory, await issueCluster(ca, plan), ETCD)
-    if (plain) for (const path of ['members/a', 'clients/alice']) makePlain(`${directory}/${path}`)
+    const directory = await written(ca, { members: [MEMBERS[0]], clients: ['alice'] })
+    for (const path of plain ? SMALL : []) {
+      const files = read(`${directory}/${path}`)
+      rmSync(`${directory}/${path}`, { recursive: true })
+      mkdirSync(`${directory}/${path}`)
+      for (const [name, text] of files) replace(`${directory}/${path}/${name}`, text)
+    }
     return directory
-  }
-  /** As a run that nothing befalls; disks are slow at flushing. */
-  const plainRun = (directory: string) => renewDirectoryOn(faultyFileSystem(), ca, directory, ETCD)
-  const makePlain = (path: string): void => {
-    const files = read(path)
-    rmSync(path, { recursive: true })
-    mkdirSync(path)
-    for (const [name, text] of files) writeFileSync(`${path}/${name}`, text, { mode: 0o600 })
   }
   const SMALL = ['members/a', 'clients/alice']
   const run = (fs: ReturnType<typeof faultyFileSystem>, directory: string) =>
     renewDirectoryOn(fs, ca, directory, ETCD).catch((error: unknown) => error)
 
-  it.each([false, true])('a second run completes one that was killed at any step (plain files: %s)', async (plain) => {
-    const counted = faultyFileSystem()
-    await run(counted, await small(plain))
-    // Adopting plain files is publish's part, which is tried at each step of its own: here every third does.
-    const all = changingCalls(counted)
-    // Root gives files back to whom they belonged, which is some calls more.
-    const byAnybody = all.filter((at) => counted.calls[at]?.startsWith('fchown') !== true)
-    expect(byAnybody.length).toBeGreaterThan(50)
-    const steps = all.filter((_, i) => !plain || i % 3 === 0)
-    await eachAtOnce(sample(steps, 5), async (at) => {
+  it.each([false, true])(
+    'a reader finds matching pairs between any two calls, and a second run completes one that was killed at any step (plain files: %s)',
+    async (plain) => {
       const directory = await small(plain)
-      await run(faultyFileSystem({ at, how: 'kill' }), directory)
-      expect(pairsIn(directory, SMALL), `step ${String(at)}`).toEqual([])
-      const done = new Map(SMALL.map((path) => [path, read(`${directory}/${path}`)]))
-      lockGone(directory)
-      const second = await plainRun(directory)
-      if (at % 5 === 0) expect((await plainRun(directory)).renewed).toEqual([])
-      expect(pairsIn(directory, SMALL)).toEqual([])
-      // What the first had done is not done again.
-      for (const { what } of second.kept) {
-        const [path, name] = [what.replace(/\/[^/]*$/, ''), what.replace(/.*\//, '')]
-        expect(read(`${directory}/${path}`).get(`${name}.crt`)).toBe(done.get(path)?.get(`${name}.crt`))
-      }
-      expect(second.kept.every(({ why }) => why === 'not-due')).toBe(true)
-      expect(second.renewed.length + second.kept.length).toBe(3)
-      expect(leftOvers(directory)).toEqual([])
-      rmSync(directory, { recursive: true })
-    })
-  })
-
-  it('a reader finds matching pairs between any two calls', async () => {
-    for (const plain of [false, true]) {
-      const directory = await small(plain)
-      let looks = 0
-      const disk = faultyFileSystem({
+      const counted = faultyFileSystem({
         before: () => {
-          looks++
           expect(pairsIn(directory, SMALL)).toEqual([])
         },
       })
-      expect(await run(disk, directory)).toMatchObject({ kept: [] })
-      expect(looks).toBeGreaterThan(60)
-    }
-  })
+      expect(await run(counted, directory)).toMatchObject({ kept: [] })
+      const steps = changingCalls(counted)
+      // Root gives files back to their owner, which is some calls more.
+      expect(steps.filter((at) => counted.calls[at]?.startsWith('fchown') !== true).length).toBeGreaterThan(50)
+      await eachAtOnce(sample(steps, 4), async (at) => {
+        const directory = await small(plain)
+        await run(faultyFileSystem({ at, how: 'kill' }), directory)
+        expect(pairsIn(directory, SMALL), `step ${String(at)}`).toEqual([])
+        const done = new Map(SMALL.map((path) => [path, read(`${directory}/${path}`)]))
+        lockGone(directory)
+        const second = await renewed(ca, directory, ETCD)
+        if (at % 5 === 0) expect((await renewed(ca, directory, ETCD)).renewed).toEqual([])
+        expect(pairsIn(directory, SMALL)).toEqual([])
+        // What the first had done is not done again.
+        for (const { what } of second.kept) {
+          const [path, name] = [what.replace(/\/[^/]*$/, ''), what.replace(/.*\//, '')]
+          expect(read(`${directory}/${path}`).get(`${name}.crt`)).toBe(done.get(path)?.get(`${name}.crt`))
+        }
+        expect(second.kept.every(({ why }) => why === 'not-due')).toBe(true)
+        expect(second.renewed.length + second.kept.length).toBe(3)
+        expect(leftOvers(directory)).toEqual([])
+        rmSync(directory, { recursive: true })
+      })
+    },
+  )
 
   it.each(['fail', 'full'] as const)('%s at any step is reported, and pairs match', async (how) => {
     const counted = faultyFileSystem()
@@ -611,19 +477,19 @@ describe('interruptions', () => {
     // Of the calls that only look, one in ten: publish is tried at each.
     const some = counted.calls.map((_, at) => at).filter((at) => at % 10 === 0)
     const steps = new Set([...changingCalls(counted), ...(how === 'full' ? [] : some)])
-    await eachAtOnce(sample(steps, 10), async (at) => {
+    await eachAtOnce(sample(steps, 8), async (at) => {
       const directory = await small(false)
       const outcome = await run(faultyFileSystem({ at, how }), directory)
       if (outcome instanceof Error) expect(outcome).toMatchObject({ code: 'ERR_WRITE_FAILED' })
       else if (JSON.stringify(outcome).includes('write-failed')) failures++
       expect(pairsIn(directory, SMALL), `step ${String(at)}`).toEqual([])
       lockGone(directory)
-      await plainRun(directory)
-      if (at % 10 === 0) expect((await plainRun(directory)).renewed).toEqual([])
+      await renewed(ca, directory, ETCD)
+      if (at % 10 === 0) expect((await renewed(ca, directory, ETCD)).renewed).toEqual([])
       expect(leftOvers(directory)).toEqual([])
       rmSync(directory, { recursive: true })
     })
-    expect(failures).toBeGreaterThan(scaled({ short: 1, long: 20 }))
+    expect(failures).toBeGreaterThan(scaled({ short: 0, long: 20 }))
   })
 
   it('a signal stops it between two folders, with its reason', async () => {
@@ -639,17 +505,10 @@ describe('interruptions', () => {
     await expect(renewDirectoryOn(disk, ca, directory, { ...ETCD, signal: controller.signal })).rejects.toBe(reason)
     expect(pairsIn(directory)).toEqual([])
     expect(leftOvers(directory)).toEqual([])
-    const rest = await renewDirectory(ca, directory, ETCD)
+    const rest = await renewed(ca, directory, ETCD)
     expect(whats(rest.renewed)).toContain('clients/bob/tls')
     expect(whats(rest.kept)).toContain('members/a/server')
     await expect(renewDirectory(ca, directory, { ...ETCD, signal: AbortSignal.abort('no') })).rejects.toBe('no')
-  })
-
-  it('ten concurrent calls renew once', async () => {
-    const directory = await written()
-    day = 61
-    const all = await Promise.all(Array.from({ length: 10 }, () => renewDirectory(ca, directory, ETCD)))
-    expect(all.map(({ renewed }) => renewed.length).sort((a, b) => b - a)).toEqual([6, 0, 0, 0, 0, 0, 0, 0, 0, 0])
   })
 })
 
@@ -685,50 +544,42 @@ describe('processes', () => {
   const account = async (child: ReturnType<typeof renewing>) =>
     JSON.parse(await child.ended) as { renewed: number; kept: number; calls: number }
 
-  /** Every certificate on the disk that was issued later is noted. */
+  /** Every certificate on the disk that was issued later is in the ledger, and every pair matches. */
   async function checkNoted(directory: string, ledgerPath: string): Promise<void> {
+    for (const path of FOLDERS) expect(faultsOf(`${directory}/${path}`)).toEqual([])
     const entries = existsSync(ledgerPath) ? await fileLedger(ledgerPath).read() : []
     const noted = new Set(entries.map((each) => (each.kind === 'issued' ? each.serialNumber : '')))
     for (const what of ALL) {
-      const { validFrom, serialNumber } = certificate(`${directory}/${what}.crt`)
-      if (new Date(validFrom).getTime() > START + DAY) expect(noted).toContain(serialNumber)
+      const { validFrom, serialNumber } = new X509Certificate(readFileSync(`${directory}/${what}.crt`))
+      if (Date.parse(validFrom) > START + DAY) expect(noted).toContain(serialNumber)
     }
   }
 
-  const ROUNDS = scaled({ short: 3, long: 8 })
-
-  it('that are killed leave matching pairs that are in the ledger, and the next run completes it', async () => {
-    const [counted, path] = [await written(), folder.file(`ledger-${String(++count)}`)]
-    const { calls } = await account(renewing(counted, path))
-    for (let round = 0; round < ROUNDS; round++) {
+  it('renew once at the same time; one that is killed leaves matching pairs that are in the ledger, and the next run completes it', async () => {
+    const [together, path] = [await written(), fresh()]
+    const both = await Promise.all([1, 2].map(() => account(renewing(together, path))))
+    expect(both.map(({ renewed, kept }) => [renewed, kept]).sort()).toEqual([
+      [0, 6],
+      [6, 0],
+    ])
+    expect(await fileLedger(path).read()).toHaveLength(6)
+    const calls = Math.max(...both.map((each) => each.calls))
+    const rounds = scaled({ short: 2, long: 8 })
+    for (let round = 0; round < rounds; round++) {
       const directory = await written()
-      const ledgerPath = folder.file(`ledger-${String(++count)}`)
-      const at = Math.floor(((round + 0.5) * calls) / ROUNDS)
-      const child = renewing(directory, ledgerPath, at)
-      expect(await child.ended, `call ${String(at)}`).toBe('')
-      for (const each of FOLDERS) expect(faultsOf(`${directory}/${each}`)).toEqual([])
+      const ledgerPath = fresh()
+      const at = Math.floor(((round + 0.5) * calls) / (rounds + 1))
+      expect(await renewing(directory, ledgerPath, at).ended, `call ${String(at)}`).toBe('')
       await checkNoted(directory, ledgerPath)
       const { cert, key } = ca.export()
       day = 61
       const authority = await loadAuthority({ cert, key, clock, ledger: fileLedger(ledgerPath) })
       const second = await renewDirectory(authority, directory, ETCD)
       expect(second.renewed.length + second.kept.length).toBe(6)
-      expect((await renewDirectory(authority, directory, ETCD)).renewed).toEqual([])
-      for (const each of FOLDERS) expect(faultsOf(`${directory}/${each}`)).toEqual([])
+      expect((await renewed(authority, directory, ETCD)).renewed).toEqual([])
       await checkNoted(directory, ledgerPath)
       expect(leftOvers(directory)).toEqual([])
     }
-  })
-
-  it('that run at the same time renew once', async () => {
-    const directory = await written()
-    const ledgerPath = folder.file(`ledger-${String(++count)}`)
-    const both = await Promise.all([1, 2].map(() => account(renewing(directory, ledgerPath))))
-    expect(both.map(({ renewed, kept }) => [renewed, kept]).sort()).toEqual([
-      [0, 6],
-      [6, 0],
-    ])
-    expect(await fileLedger(ledgerPath).read()).toHaveLength(6)
   })
 })
 
@@ -760,13 +611,9 @@ describe('a wrong call', () => {
     expect(await refused(ETCD, 'x', {})).toBe('authorities.client')
     await expect(renewDirectory(ca, fresh(), ETCD)).rejects.toThrow('the directory does not exist')
     await expect(renewDirectory(ca, folder.file('a-file', ''), ETCD)).rejects.toThrow('it is not a directory')
-    const directory = await writtenNode()
+    const directory = await writtenNodes('node')
     expect(await refused(ETCD, directory)).toBe('directory')
     expect(await refused(KUBEADM, await written())).toBe('directory')
     expect(leftOvers(directory)).toEqual([])
   })
 })
-
-function length(of: X509Certificate): number {
-  return new Date(of.validTo).getTime() - new Date(of.validFrom).getTime()
-}
