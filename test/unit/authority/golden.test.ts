@@ -1,6 +1,6 @@
-/** Given key, serial number and time, what is issued is the same to the last octet, and what @peculiar/x509 would write. */
+/** Given key, serial number and time, what is issued is the same to the last byte, and what @peculiar/x509 would write. */
 import 'reflect-metadata'
-import { createHash, createPrivateKey, sign, webcrypto } from 'node:crypto'
+import { createHash, createPrivateKey, type KeyObject, sign, webcrypto } from 'node:crypto'
 import {
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
@@ -17,7 +17,7 @@ import {
   X509CrlReason,
 } from '@peculiar/x509'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { type Authority, loadAuthority, PrivateKey } from '../../../src/authority/index.js'
+import { type Authority, type IssueRequest, loadAuthority, PrivateKey } from '../../../src/authority/index.js'
 import type { Certificate } from '../../../src/x509/certificate.js'
 import { DerReader, Tag } from '../../../src/x509/der.js'
 import { integer } from '../../support/der-writer.js'
@@ -26,7 +26,7 @@ import { basicConstraints, keyUsage, mint, newKey, subjectKeyIdentifier, publicH
 const NOW = new Date('2026-06-01T12:00:00Z')
 const HOSTS = ['etcd-0.etcd.svc', '*.etcd.svc', '10.0.0.1', '::1', 'spiffe://cluster/etcd'] as const
 
-/** PKCS #8 around 32 fixed octets. */
+/** PKCS #8 around 32 fixed bytes. */
 function ed25519Key(fill: number): PrivateKey {
   const der = Buffer.concat([Buffer.from('302e020100300506032b657004220420', 'hex'), Buffer.alloc(32, fill)])
   return PrivateKey.fromKeyObject(createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }))
@@ -81,40 +81,45 @@ async function signingKey(kind: Kind): Promise<webcrypto.CryptoKey> {
   return webcrypto.subtle.importKey('pkcs8', pkcs8, algorithm, false, ['sign'])
 }
 
-const CLIENT = {
+const CLIENT: IssueRequest = {
   role: 'client',
   name: 'root',
   subject: { organization: 'Example', country: 'DE' },
   validity: '10000d',
-} as const
-const SERVER = { role: 'server', name: 'etcd-0', hosts: HOSTS } as const
+}
+const SERVER: IssueRequest = { role: 'server', name: 'etcd-0', hosts: HOSTS }
+const MANY = Array.from({ length: 700 }, (_, i) => `etcd-${String(i)}.etcd.default.svc.cluster.local`)
 
 /** What @peculiar/x509 makes of the same fields under the same key. */
-async function witness(kind: Kind, leaf: Certificate, ca: Certificate, isClient: boolean): Promise<Buffer> {
-  const name = isClient
-    ? [{ C: [{ printableString: 'DE' }] }, { O: [{ utf8String: 'Example' }] }, { CN: [{ utf8String: 'root' }] }]
-    : [{ CN: [{ utf8String: 'etcd-0' }] }]
-  const hosts = HOSTS.map((value) => {
+async function witness(kind: Kind, leaf: Certificate, ca: Certificate, request: IssueRequest): Promise<Buffer> {
+  const isClient = request.role === 'client'
+  const { country, organization } = request.subject ?? {}
+  const hosts = (request.hosts ?? []).map((value) => {
     const type = value.includes('://') ? 'url' : /^[\d.]+$|:/.test(value) ? 'ip' : 'dns'
     return { type, value } as const
   })
+  const isRsa = leaf.publicKeyInfo.algorithm === 'RSA'
   const certificate = await X509CertificateGenerator.create(
     {
       serialNumber: leaf.serialNumber,
-      subject: new Name(name),
+      subject: new Name([
+        ...(country === undefined ? [] : [{ C: [{ printableString: country }] }]),
+        ...(typeof organization === 'string' ? [{ O: [{ utf8String: organization }] }] : []),
+        { CN: [{ utf8String: request.name }] },
+      ]),
       issuer: new X509Certificate(ca.toPem()).subjectName,
       notBefore: new Date('2026-06-01T11:55:00Z'),
-      notAfter: new Date(NOW.getTime() + (isClient ? 10_000 : 365) * 86_400_000),
+      notAfter: new Date(NOW.getTime() + parseInt(request.validity ?? '365d') * 86_400_000),
       publicKey: leaf.spki as Uint8Array<ArrayBuffer>,
       signingKey: await signingKey(kind),
       signingAlgorithm: KINDS[kind].algorithm,
       extensions: [
         new BasicConstraintsExtension(false, undefined, true),
-        new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
+        new KeyUsagesExtension(KeyUsageFlags.digitalSignature | (isRsa ? KeyUsageFlags.keyEncipherment : 0), true),
         new ExtendedKeyUsageExtension(isClient ? ['1.3.6.1.5.5.7.3.2'] : ['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2']),
         new SubjectKeyIdentifierExtension(keyId(leaf)),
         new AuthorityKeyIdentifierExtension(keyId(ca)),
-        ...(isClient ? [] : [new SubjectAlternativeNameExtension(hosts)]),
+        ...(hosts.length === 0 ? [] : [new SubjectAlternativeNameExtension(hosts)]),
       ],
     },
     webcrypto,
@@ -150,7 +155,7 @@ describe.each(['ed25519', 'rsa', 'ecdsa'] as const)('under a CA of %s', (kind) =
     if (first === undefined || second === undefined) throw new Error('two were issued')
     expect(part(second.raw)).toBe(part(first.raw))
     expect(first.serialNumber).toBe('1001')
-    expect(part(await witness(kind, first, ca, request.role === 'client'))).toBe(part(first.raw))
+    expect(part(await witness(kind, first, ca, request))).toBe(part(first.raw))
   })
 
   it('an intermediate', async () => {
@@ -218,6 +223,22 @@ describe.each(['ed25519', 'rsa', 'ecdsa'] as const)('under a CA of %s', (kind) =
     )
     expect(part(new Uint8Array(other.rawData))).toBe(part(first))
   })
+})
+
+it.each<[string, IssueRequest, KeyObject | undefined]>([
+  [
+    'a peer with a name beyond the first plane',
+    { role: 'peer', name: 'Ünïcødé \u{1f511}', hosts: ['localhost'] },
+    undefined,
+  ],
+  ['a client with an RSA key', { role: 'client', name: 'root' }, rsa],
+  ['a client with a P-384 key', { role: 'client', name: 'a,b="c"+d', algorithm: 'ecdsa-p384' }, undefined],
+  ['a name of 64 characters', { role: 'client', name: 'x'.repeat(64), hosts: ['x'] }, undefined],
+  ['hundreds of hosts', { role: 'server', name: 'x', hosts: ['first', ...MANY] }, undefined],
+])('%s is written as @peculiar/x509 writes it', async (_, request, key) => {
+  const by = await authority('ecdsa')
+  const { chain } = await by.issue(key === undefined ? request : { ...request, key: PrivateKey.fromKeyObject(key) })
+  expect(signedPart(chain[0].raw)).toBe(signedPart(await witness('ecdsa', chain[0], by.certificate, request)))
 })
 
 it('under the key of Ed25519 they are these', async () => {

@@ -17,15 +17,22 @@ import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { removeFromClusterOn } from '../../../../src/authority/cluster/remove-from-cluster.js'
 import { writeClusterOn } from '../../../../src/authority/cluster/write-cluster.js'
-import { createAuthority, issueCluster, removeFromCluster, writeCluster } from '../../../../src/authority/index.js'
+import {
+  createAuthority,
+  issueCluster,
+  removeFromCluster,
+  writeCluster as writeClusterFlushed,
+  type WriteClusterOptions,
+} from '../../../../src/authority/index.js'
+import type { ClusterCredentials } from '../../../../src/authority/cluster/cluster-credentials.js'
 import { fromFiles, writeCredentials } from '../../../../src/credentials/index.js'
-import { type ErrorCode, type EtcdMtlsError, isEtcdMtlsError } from '../../../../src/report/errors.js'
 import { eachAtOnce } from '../../../support/at-once.js'
 import { copyFolder } from '../../../support/copy-folder.js'
 import { changingCalls, faultyFileSystem } from '../../../support/faulty-file-system.js'
 import { sample } from '../../../support/long.js'
 import { openssl, temporaryFolder } from '../../../support/openssl.js'
-import { cluster, faultsOf, issue, leftOvers, mode, otherRoot, read, root, tree } from './fixture.js'
+import { refused as refusedWith } from '../../../support/refused.js'
+import { cluster, faultsOf, issue, leftOvers, mode, otherRoot, pair, read, root, tree } from './fixture.js'
 
 const folder = temporaryFolder()
 let count = 0
@@ -33,18 +40,19 @@ const fresh = (): string => folder.file(`pki-${String(++count)}`)
 const ETCD = { layout: 'etcd' } as const
 const KUBEADM = { layout: 'kubeadm' } as const
 
-async function thrown<C extends ErrorCode>(code: C, work: Promise<unknown>): Promise<EtcdMtlsError<C>> {
-  const error: unknown = await work.then(
-    () => null,
-    (reason: unknown) => reason,
-  )
-  if (!isEtcdMtlsError(error, code)) throw new Error(`not ${code}: ${inspect(error)}`)
+/** Without flushes: disks are slow at them. */
+const writeCluster = <M extends string, C extends string>(
+  directory: string,
+  cluster: ClusterCredentials<M, C>,
+  options: WriteClusterOptions,
+) => writeClusterOn(faultyFileSystem(), directory, cluster, options)
+
+const failed = async (work: Promise<unknown>) => {
+  const error = await refusedWith(work, 'ERR_WRITE_FAILED')
   expect(inspect(error)).not.toContain('PRIVATE KEY')
   return error
 }
-
-const failed = (work: Promise<unknown>) => thrown('ERR_WRITE_FAILED', work)
-const refused = async (work: Promise<unknown>) => (await thrown('ERR_OPTION_INVALID', work)).details.option
+const refused = async (work: Promise<unknown>) => (await refusedWith(work, 'ERR_OPTION_INVALID')).details.option
 
 function subjectIn(path: string): string {
   return new X509Certificate(readFileSync(path)).subject
@@ -54,7 +62,7 @@ describe('the layout etcd', () => {
   it('has a folder for each member and client', async () => {
     const directory = fresh()
     const plan = cluster(['etcd-0', 'etcd-1'], ['alice'])
-    const files = await writeCluster(directory, plan, ETCD)
+    const files = await writeClusterFlushed(directory, plan, ETCD)
     const member = ['ca.crt 644', 'peer.crt 644', 'peer.key 600', 'server.crt 644', 'server.key 600']
     expect(tree(directory)).toEqual([
       'clients 700',
@@ -265,84 +273,38 @@ describe('existing files', () => {
     expect(readFileSync(`${directory}/members/a/ca.crt`, 'utf8')).toBe(otherRoot.pem)
   })
 
-  const spoil: [string, (at: string) => void, string, RegExp][] = [
-    [
-      'the files of another CA',
-      (at) => {
-        writeFileSync(`${at}/ca.crt`, otherRoot.pem)
-      },
-      'ca.crt',
-      /another CA: "CN=other-ca"/,
-    ],
-    [
-      'a CA file that holds none',
-      (at) => {
-        writeFileSync(`${at}/ca.crt`, 'rubbish')
-      },
-      'ca.crt',
-      /no CA certificate/,
-    ],
-    [
-      'a foreign key',
-      (at) => {
-        writeFileSync(`${at}/server.key`, issue('x').key.exportPem())
-      },
-      'server.key',
-      /does not match/,
-    ],
-    [
-      'a key that cannot be read',
-      (at) => {
-        writeFileSync(`${at}/peer.key`, 'rubbish')
-      },
-      'peer.key',
-      /no private key/,
-    ],
-    [
-      'a key without a certificate',
-      (at) => {
-        rmSync(`${at}/peer.crt`)
-      },
-      'peer.key',
-      /without a certificate/,
-    ],
-    [
-      'a certificate that cannot be read',
-      (at) => {
-        writeFileSync(`${at}/server.crt`, 'rubbish')
-      },
-      'server.crt',
-      /no certificate/,
-    ],
+  /** A file, and its new content: null to remove it. */
+  const spoil: [string, Record<string, string | null>, string, RegExp][] = [
+    ['the files of another CA', { 'ca.crt': otherRoot.pem }, 'ca.crt', /another CA: "CN=other-ca"/],
+    ['a CA file that holds none', { 'ca.crt': 'rubbish' }, 'ca.crt', /no CA certificate/],
+    ['a foreign key', { 'server.key': issue('x').key.exportPem() }, 'server.key', /does not match/],
+    ['a key that cannot be read', { 'peer.key': 'rubbish' }, 'peer.key', /no private key/],
+    ['a key without a certificate', { 'peer.crt': null }, 'peer.key', /without a certificate/],
+    ['a certificate that cannot be read', { 'server.crt': 'rubbish' }, 'server.crt', /no certificate/],
     [
       'a certificate of another CA without a CA file',
-      (at) => {
-        rmSync(`${at}/ca.crt`)
-        for (const name of ['server', 'peer']) {
-          const { chain, key } = issue('x', otherRoot)
-          writeFileSync(`${at}/${name}.crt`, chain[0].toPem())
-          writeFileSync(`${at}/${name}.key`, key.exportPem())
-        }
-      },
+      { 'ca.crt': null, ...contents('server', issue('x', otherRoot)) },
       'server.crt',
       /issued by another CA: "CN=other-ca"/,
     ],
   ]
 
-  it.each(spoil)('%s: nothing changes unless overwrite is set', async (_, act, name, words) => {
+  function contents(name: string, credentials: ReturnType<typeof issue>): Record<string, string> {
+    return Object.fromEntries(pair(name, credentials).map(([file, { content }]) => [file, content]))
+  }
+
+  it.each(spoil)('%s: nothing changes unless overwrite is set', async (_, changes, name, words) => {
     const directory = fresh()
     const at = `${directory}/members/b`
     mkdirSync(at, { recursive: true })
     const { server, peer } = cluster(['b']).members.b
-    for (const [side, { chain, key }] of [
-      ['server', server],
-      ['peer', peer],
-    ] as const) {
-      writeFileSync(`${at}/${side}.crt`, chain[0].toPem())
-      writeFileSync(`${at}/${side}.key`, key.exportPem())
+    const files: Record<string, string | null> = {
+      'ca.crt': root.pem,
+      ...contents('server', server),
+      ...contents('peer', peer),
+      ...changes,
     }
-    writeFileSync(`${at}/ca.crt`, root.pem)
-    act(at)
+    for (const [file, content] of Object.entries(files)) if (content !== null) writeFileSync(`${at}/${file}`, content)
     const before = read(at)
     const error = await failed(writeCluster(directory, cluster(['a', 'b']), ETCD))
     expect(error.details.path).toBe(`${at}/${name}`)
